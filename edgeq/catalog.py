@@ -1,0 +1,82 @@
+"""Finds and reads the data that ships with edgeq: targets/, deploy/ and recipes/, in a checkout or in a wheel.
+
+Knows file formats and where things lie; what the values mean is for others.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Any, TypeVar
+
+from edgeq.errors import TargetRefused
+from edgeq.nouns.recipe import Recipe
+from edgeq.nouns.record import Record
+from edgeq.nouns.target import Target
+
+_PACKAGE = Path(__file__).parent
+R = TypeVar("R", bound=Record)
+
+
+def shipped(name: str) -> Path:
+    """The folder `name` ("targets", "deploy") of this installation: inside a wheel, or beside the package."""
+    inside = _PACKAGE / "_shipped" / name
+    return inside if inside.is_dir() else _PACKAGE.parent / name
+
+
+def target_names() -> tuple[str, ...]:
+    return tuple(sorted(p.stem for p in shipped("targets").glob("*.toml")))
+
+
+def recipe_names() -> tuple[str, ...]:
+    return tuple(sorted(p.stem for p in (_PACKAGE / "recipes").glob("*.toml")))
+
+
+def recipe(name: str) -> Recipe:
+    path = _PACKAGE / "recipes" / f"{name}.toml"
+    if not path.is_file():
+        raise TargetRefused(f"there is no recipe {name!r}", f"the recipes are: {', '.join(recipe_names())}")
+    return _read(path, Recipe)
+
+
+def target(name: str) -> Target:
+    """A target by name, or by path when `name` looks like one. Raises TargetRefused with every problem of the file."""
+    if name.endswith(".toml") or "/" in name:
+        return read_target(Path(name))
+    path = shipped("targets") / f"{name}.toml"
+    if not path.is_file():
+        known = ", ".join(target_names())
+        raise TargetRefused(
+            f"there is no target {name!r}",
+            f"the targets are: {known}; a file of your own goes as --target ./myboard.toml",
+        )
+    return read_target(path)
+
+
+def read_target(path: Path) -> Target:
+    """Raises TargetRefused; `details` has one line per problem, with its key and the allowed values."""
+    from edgeq.target_rules import problems_of
+
+    raw = read_toml(path)
+    problems = problems_of(raw)
+    if problems:
+        raise TargetRefused(
+            f"{path} is not a valid target: {len(problems)} problem{'s' if len(problems) > 1 else ''}",
+            "docs/targets.md lists every key; `edgeq targets show rpi4` prints a complete example",
+            details=problems,
+        )
+    return Target.from_dict(raw)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise TargetRefused(f"cannot read {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise TargetRefused(f"{path} is not TOML: {error}") from None
+
+
+def _read(path: Path, noun: type[R]) -> R:
+    try:
+        return noun.from_dict(read_toml(path))
+    except ValueError as error:
+        raise TargetRefused(f"{path}: {error}") from None

@@ -1,0 +1,65 @@
+"""The deterministic core of a bundle: all candidates for one target, named by content (docs/bundle.md)."""
+
+from dataclasses import dataclass
+from typing import Optional
+
+from .record import Record, digest_of
+from .tensor import Preprocessing, TensorSpec
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Artifact(Record):
+    """One file of the core; `path` is relative, forward slashes, no dots."""
+
+    path: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Candidate(Record):
+    """One way to run the model. `model` is the path of the artifact that the runtime loads; the artifacts below
+    `candidates/<id>/` belong to it. `inputs` and `outputs` are this file's own names, in the manifest's order.
+    """
+
+    id: str
+    runtime: str
+    recipe: str
+    model: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    min_runtime: Optional[str] = None  # the oldest runtime version that reads it
+    scheme: Optional[str] = None
+    memory_bytes: Optional[int] = None  # predicted peak above the loaded runtime
+
+
+@dataclass(frozen=True)
+class Manifest(Record):
+    """What a bundle is. Its digest is the identity of a release: sha256 of the canonical JSON of this object.
+
+    `source_sha256` is that of the model as it was given, `data_sha256` that of the calibration samples. The
+    candidates stand in the plan's order. Tool versions, fidelity, check samples and signatures are not part of it.
+    """
+
+    schema: int
+    name: str
+    target: str
+    source_sha256: str
+    data_sha256: Optional[str]
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    preprocessing: Optional[Preprocessing]
+    candidates: tuple[Candidate, ...]
+    artifacts: tuple[Artifact, ...]
+
+    @property
+    def digest(self) -> str:
+        return digest_of(self.to_dict())
+
+    def candidate(self, id: str) -> Candidate:
+        for c in self.candidates:
+            if c.id == id:
+                return c
+        raise KeyError(id)

@@ -1,0 +1,77 @@
+"""How close a candidate is to the float model, judged on samples that did not calibrate it."""
+
+from dataclasses import dataclass, field
+from typing import Optional
+
+from .plan import Skipped
+from .record import Record
+
+
+@dataclass(frozen=True)
+class OutputError(Record):
+    """`sqnr_db` = 10 log10(sum float^2 / sum (float - candidate)^2) over all judged samples; None when they are equal."""
+
+    output: str
+    sqnr_db: Optional[float]
+    largest_error: float
+
+
+@dataclass(frozen=True)
+class Accuracy(Record):
+    """In percent, on labelled held-out samples. `difference` = candidate - float in points, with its paired 95 % interval."""
+
+    metric: str
+    samples: int
+    float_score: float
+    candidate_score: float
+    difference: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Agreement(Record):
+    """Share of samples, in percent, on which float's first class is the candidate's first, and is among its first five."""
+
+    samples: int
+    top1: float
+    top5: Optional[float]
+
+
+@dataclass(frozen=True)
+class LayerError(Record):
+    """`cause` is what dominates the layer's error: clipping, rounding or saturation."""
+
+    layer: str
+    sqnr_db: float
+    cause: str
+
+
+@dataclass(frozen=True)
+class FusionAudit(Record):
+    """What the runtime really did: `integer` of `total` heavy operators run as integer kernels."""
+
+    operator: str
+    integer: int
+    total: int
+    qdq_pairs_left: int
+    method: str
+
+
+@dataclass(frozen=True)
+class Fidelity(Record):
+    """`same_samples`: calibration and judgement used the same data, because there was only one sample."""
+
+    candidate: str
+    samples: int
+    outputs: tuple[OutputError, ...]
+    agreement: Optional[Agreement] = None
+    accuracy: Optional[Accuracy] = None
+    worst_layers: tuple[LayerError, ...] = ()
+    float_layers: tuple[Skipped, ...] = field(default=())
+    fusion: tuple[FusionAudit, ...] = ()
+    same_samples: bool = False
+    gate: str = ""  # the rule that was applied, in words
+    passed: bool = True
+    why_failed: Optional[str] = None
+    seconds: float = 0.0

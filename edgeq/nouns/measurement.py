@@ -1,0 +1,106 @@
+"""What was measured, raw. Medians and intervals are computed where they are shown (edgeq/report).
+
+Durations in integer nanoseconds of a monotonic clock, sizes in bytes, energy in joules.
+"""
+
+from dataclasses import dataclass, field
+from typing import Optional
+
+from .device import Conditions, Facts
+from .job import Job
+from .record import Record
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Block(Record):
+    """One uninterrupted series of inferences in a session made for it. `order` is its place within the round."""
+
+    round: int
+    order: int
+    load_ns: int
+    first_ns: int
+    latency_ns: tuple[int, ...]
+    cpu_ns: int = 0  # user + system time of the child over `latency_ns`
+    energy_uj: Optional[int] = None  # from a sensor, over the block
+
+
+@dataclass(frozen=True)
+class MemoryUse(Record):
+    """Of the child that runs the model: before the runtime is imported, after it, after the load, peak over the run.
+    None where the kernel does not tell; the reason stands in `absent`.
+    """
+
+    rss_start: Optional[int] = None
+    rss_runtime: Optional[int] = None
+    rss_loaded: Optional[int] = None
+    rss_peak: Optional[int] = None
+    pss: Optional[int] = None
+    cgroup_peak: Optional[int] = None
+    minor_faults: Optional[int] = None
+    major_faults: Optional[int] = None
+    absent: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Energy(Record):
+    """Per inference. `kind` is "measured" or "estimated" and travels with the figure; `source` names sensor or model."""
+
+    joules_per_inference: float
+    kind: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Outputs(Record):
+    """Outputs of the check samples: `files` relative to the root, one `.npy` per output, shape [count, *output shape].
+    `offered` is how many there were; `limited_by` says which limit stopped before the last.
+    """
+
+    files: tuple[str, ...]
+    count: int
+    offered: int
+    limited_by: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class Run(Record):
+    """What one entrant did. `state`: ok, load_failed, crashed, timeout, out_of_memory, wrong (no finite output)."""
+
+    entrant: str
+    state: str
+    error: Optional[str] = None
+    runtime_version: Optional[str] = None
+    file_bytes: int = 0
+    load_ns: Optional[int] = None  # the first load, page cache as it was found
+    first_ns: Optional[int] = None
+    warmup_ns: tuple[int, ...] = ()
+    blocks: tuple[Block, ...] = ()
+    memory: Optional[MemoryUse] = None
+    energy: Optional[Energy] = None
+    outputs: Optional[Outputs] = None
+
+
+@dataclass(frozen=True)
+class Measurement(Record):
+    """The result of one job. `runs` are in the job's order; the reference's twin is called "<id>#twin".
+
+    `quiet` is the verdict of the thresholds, `not_quiet` its reasons. `stopped_by` says what ended the race.
+    """
+
+    job: Job
+    state: str  # done or failed
+    agent: str
+    started_utc: str
+    finished_utc: str
+    facts: Facts
+    before: Conditions
+    after: Conditions
+    runs: tuple[Run, ...]
+    quiet: bool
+    schema: int = SCHEMA
+    not_quiet: tuple[str, ...] = ()
+    series: tuple[Conditions, ...] = ()
+    stopped_by: str = ""
+    error: Optional[str] = None

@@ -1,0 +1,28 @@
+"""A source model as edgeq understood it: clean float graphs, ready to be quantized."""
+
+from dataclasses import dataclass, field
+from typing import Optional
+
+from .record import Record
+from .tensor import TensorSpec
+
+
+@dataclass(frozen=True)
+class Model(Record):
+    """`files` maps a format ("onnx", "tflite") to the path of the clean graph in that format on this host; `absent`
+    says why a format is not there. Inputs and outputs are in graph order, which is how formats are matched.
+    `sha256` is that of the source (file, or exported program with its weights). `quantized` names what was found
+    ("QDQ int8", "int8 TFLite") when the source is quantized already and is to be deployed as it is.
+    """
+
+    name: str
+    source: str
+    source_format: str
+    sha256: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    float_bytes: int
+    files: dict[str, str]
+    absent: dict[str, str] = field(default_factory=dict)
+    quantized: Optional[str] = None
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,50 @@
+"""Which candidates are built for a target and why, decided before anything is done."""
+
+from dataclasses import dataclass, field
+from typing import Optional
+
+from .record import Record
+
+
+@dataclass(frozen=True)
+class Scheme(Record):
+    """How integers stand for reals. Types are "int8" or "uint8"; `reduce_range` gives weights 7 bits (AVX2 without VNNI)."""
+
+    activations: str
+    weights: str
+    per_channel: bool
+    reduce_range: bool = False
+
+    def __str__(self) -> str:
+        letter = {"int8": "S8", "uint8": "U8"}
+        text = f"{letter[self.activations]}{letter[self.weights]} {'per channel' if self.per_channel else 'per tensor'}"
+        return text + (", weights reduced to 7 bits" if self.reduce_range else "")
+
+
+@dataclass(frozen=True)
+class CandidatePlan(Record):
+    """One thing to build. `id` is "<runtime>-<recipe>", unique in a bundle and a valid file name."""
+
+    id: str
+    runtime: str
+    recipe: str
+    format: str
+    reason: str
+    scheme: Optional[Scheme] = None
+
+
+@dataclass(frozen=True)
+class Skipped(Record):
+    """A candidate that was not planned, or a layer that was left in float, and why."""
+
+    what: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Plan(Record):
+    """Candidates in order of expected speed, fastest first; the first is activated where no race is possible."""
+
+    target: str
+    candidates: tuple[CandidatePlan, ...]
+    skipped: tuple[Skipped, ...] = field(default=())

@@ -1,0 +1,134 @@
+"""The rules of a target file: every problem at once, each with its key and the allowed values."""
+
+import re
+from typing import Any
+
+ARCHITECTURES = ("aarch64", "armv7l", "x86_64")
+RUNTIMES = ("litert", "onnxruntime", "tflite-runtime")
+SYSTEMS = ("linux", "android")
+
+_REQUIRED: dict[str, type | tuple[type, ...]] = {
+    "name": str,
+    "title": str,
+    "cpu": dict,
+    "memory_mb": int,
+    "runtimes": list,
+    "threads": int,
+}
+_OPTIONAL: dict[str, type | tuple[type, ...]] = {
+    "energy": dict,
+    "os": str,
+    "root": str,
+    "keep_releases": int,
+    "detect": bool,
+    "notes": list,
+}
+_CPU_REQUIRED: dict[str, type | tuple[type, ...]] = {"arch": str, "model": str, "cores": int, "isa": list}
+_CPU_OPTIONAL: dict[str, type | tuple[type, ...]] = {"max_frequency_mhz": int}
+_RUNTIME: dict[str, type | tuple[type, ...]] = {"name": str, "version": str, "pythons": list}
+_ENERGY: dict[str, type | tuple[type, ...]] = {
+    "active_core_watts": (int, float),
+    "idle_watts": (int, float),
+    "source": str,
+}
+
+
+def problems_of(raw: dict[str, Any]) -> tuple[str, ...]:
+    """One line per problem, in the order of the file's sections; empty when the target can be used."""
+    found = list(_keys("", raw, _REQUIRED, _OPTIONAL))
+    found += _one_of("os", raw.get("os", "linux"), SYSTEMS)
+    found += _at_least("memory_mb", raw.get("memory_mb"), 1)
+    found += _at_least("threads", raw.get("threads"), 1)
+    found += _at_least("keep_releases", raw.get("keep_releases"), 1)
+    if isinstance(raw.get("name"), str) and not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", raw["name"]):
+        found.append(f"name: {raw['name']!r} must be lower-case letters, digits, '.', '_' and '-'")
+    if isinstance(raw.get("root"), str) and not raw["root"].startswith(("/", "~/")):
+        found.append(f"root: {raw['root']!r} must be absolute or start with ~/")
+    if isinstance(raw.get("cpu"), dict):
+        found += _cpu(raw["cpu"], raw)
+    if isinstance(raw.get("energy"), dict):
+        found += _keys("energy.", raw["energy"], _ENERGY, {})
+    if isinstance(raw.get("runtimes"), list):
+        found += _runtimes(raw["runtimes"])
+    return tuple(found)
+
+
+def _cpu(cpu: dict[str, Any], raw: dict[str, Any]) -> list[str]:
+    found = list(_keys("cpu.", cpu, _CPU_REQUIRED, _CPU_OPTIONAL))
+    found += _one_of("cpu.arch", cpu.get("arch"), ARCHITECTURES)
+    found += _at_least("cpu.cores", cpu.get("cores"), 1)
+    found += _at_least("cpu.max_frequency_mhz", cpu.get("max_frequency_mhz"), 1)
+    found += [
+        f"cpu.isa[{i}]: {flag!r} is not a string"
+        for i, flag in enumerate(cpu.get("isa") or ())
+        if not isinstance(flag, str)
+    ]
+    cores, threads = cpu.get("cores"), raw.get("threads")
+    if isinstance(cores, int) and isinstance(threads, int) and threads > cores > 0:
+        found.append(f"threads: {threads} is more than cpu.cores = {cores}")
+    return found
+
+
+def _runtimes(entries: list[Any]) -> list[str]:
+    found = []
+    if not entries:
+        found.append(f"runtimes: empty; name at least one of {', '.join(RUNTIMES)}")
+    for i, entry in enumerate(entries):
+        where = f"runtimes[{i}]"
+        if not isinstance(entry, dict):
+            found.append(f"{where}: expected a table with name, version and pythons, got {entry!r}")
+            continue
+        found += _keys(f"{where}.", entry, _RUNTIME, {})
+        found += _one_of(f"{where}.name", entry.get("name"), RUNTIMES)
+        found += [
+            f"{where}.pythons: {python!r} is not a Python version such as '3.11'"
+            for python in (entry.get("pythons") if isinstance(entry.get("pythons"), list) else ())
+            if not (isinstance(python, str) and re.fullmatch(r"3\.\d+", python))
+        ]
+        if isinstance(entry.get("version"), str) and not re.fullmatch(
+            r"([<>=!~]=?[0-9.]+(,\s*)?)*", entry["version"]
+        ):
+            found.append(f"{where}.version: {entry['version']!r} is not a requirement such as '>=1.20,<2'")
+    return found
+
+
+def _keys(
+    prefix: str,
+    raw: dict[str, Any],
+    required: dict[str, type | tuple[type, ...]],
+    optional: dict[str, type | tuple[type, ...]],
+) -> list[str]:
+    allowed = {**required, **optional}
+    found = [f"{prefix}{key}: missing" for key in required if key not in raw]
+    for key, value in raw.items():
+        if key not in allowed:
+            found.append(f"{prefix}{key}: unknown key; known: {', '.join(allowed)}")
+            continue
+        kind = allowed[key]
+        kinds = kind if isinstance(kind, tuple) else (kind,)
+        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+            names = " or ".join(_WORDS[k] for k in kinds)
+            found.append(f"{prefix}{key}: expected {names}, got {value!r}")
+    return found
+
+
+_WORDS = {
+    str: "a string",
+    int: "an integer",
+    float: "a number",
+    list: "a list",
+    dict: "a table",
+    bool: "true or false",
+}
+
+
+def _one_of(key: str, value: Any, allowed: tuple[str, ...]) -> list[str]:
+    if not isinstance(value, str) or value in allowed:
+        return []  # a missing or mistyped key is reported by _keys
+    return [f"{key}: {value!r} is not one of {', '.join(allowed)}"]
+
+
+def _at_least(key: str, value: Any, least: int) -> list[str]:
+    if not isinstance(value, int) or isinstance(value, bool) or value >= least:
+        return []
+    return [f"{key}: {value} is less than {least}"]
