@@ -60,7 +60,7 @@ def _cpu(cpu: dict[str, Any], raw: dict[str, Any]) -> list[str]:
     found += _at_least("cpu.max_frequency_mhz", cpu.get("max_frequency_mhz"), 1)
     found += [
         f"cpu.isa[{i}]: {flag!r} is not a string"
-        for i, flag in enumerate(cpu.get("isa") or ())
+        for i, flag in enumerate(cpu["isa"] if isinstance(cpu.get("isa"), list) else [])
         if not isinstance(flag, str)
     ]
     cores, threads = cpu.get("cores"), raw.get("threads")
@@ -82,7 +82,7 @@ def _runtimes(entries: list[Any]) -> list[str]:
         found += _one_of(f"{where}.name", entry.get("name"), RUNTIMES)
         found += [
             f"{where}.pythons: {python!r} is not a Python version such as '3.11'"
-            for python in (entry.get("pythons") if isinstance(entry.get("pythons"), list) else ())
+            for python in (entry["pythons"] if isinstance(entry.get("pythons"), list) else [])
             if not (isinstance(python, str) and re.fullmatch(r"3\.\d+", python))
         ]
         if isinstance(entry.get("version"), str) and not re.fullmatch(
