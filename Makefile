@@ -1,0 +1,38 @@
+# The two commands of the README are `make demo` and `make test`; neither needs the other.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test check lab clean
+
+demo: .venv/.installed
+	$(BIN)/edgeq demo
+
+test: .venv/.test-installed
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: .venv/.test-installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# Root file systems, keys and images for the tests marked `lab`; needs root once.
+lab: .venv/.test-installed
+	$(BIN)/python -m tests.lab.build
+
+clean:
+	rm -rf .venv
+
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "edgeq needs Python 3.11 or newer; say which with make PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv || { echo 'python3 -m venv failed: on Debian and Ubuntu, apt-get install python3-venv'; rm -rf .venv; exit 1; }
+
+.venv/.installed: .venv/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+# torch first and exactly: what comes after finds it satisfied, so no CUDA build is ever pulled in.
+.venv/.test-installed: .venv/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@ .venv/.installed

@@ -1,0 +1,35 @@
+"""Fixtures that every test may use. A lab or data that is missing skips with its reason; under
+EDGEQ_LAB=require (CI) it fails instead, so that nothing is ever skipped there in silence."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def missing(reason: str) -> None:
+    """Skip, or fail where everything is required."""
+    if os.environ.get("EDGEQ_LAB") == "require":
+        pytest.fail(f"EDGEQ_LAB=require, but {reason}")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The real models and labelled data: $EDGEQ_DATA, or shared/data beside the checkout."""
+    path = Path(os.environ.get("EDGEQ_DATA", ROOT.parent / "shared" / "data"))
+    if not path.is_dir():
+        missing(f"the real models are not at {path} (set EDGEQ_DATA)")
+    return path
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No test reads or writes the user's own caches, stores or ssh configuration."""
+    home = tmp_path_factory.mktemp("home")
+    for name, folder in (("XDG_DATA_HOME", "data"), ("XDG_CACHE_HOME", "cache"), ("XDG_CONFIG_HOME", "config")):
+        monkeypatch.setenv(name, str(home / folder))
+    monkeypatch.setenv("HOME", str(home))
+    return home
