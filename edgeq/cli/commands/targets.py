@@ -1,0 +1,58 @@
+"""`edgeq targets`: list, show, check."""
+
+import json
+from pathlib import Path
+
+import click
+
+
+@click.group(invoke_without_command=True)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def command(ctx: click.Context, as_json: bool) -> None:
+    """The kinds of device edgeq knows; show one, or check a file of your own."""
+    if ctx.invoked_subcommand is not None:
+        return
+    from edgeq import catalog
+
+    targets = [catalog.target(name) for name in catalog.target_names()]
+    if as_json:
+        click.echo(json.dumps({"targets": [t.to_dict() for t in targets]}, indent=2))
+        return
+    rows = [("TARGET", "DEVICE", "CPU", "ARCH", "RUNTIMES")] + [
+        (t.name, t.title, t.cpu.model, t.cpu.arch, ", ".join(r.name for r in t.runtimes)) for t in targets
+    ]
+    widths = [max(len(row[i]) for row in rows) for i in range(5)]
+    for row in rows:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+@command.command()
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def show(name: str, as_json: bool) -> None:
+    """Print a target, NAME or a path, as the file that a board of your own can start from."""
+    from edgeq import catalog
+
+    target = catalog.target(name)
+    if as_json:
+        click.echo(json.dumps(target.to_dict(), indent=2))
+        return
+    path = (
+        Path(name) if name.endswith(".toml") or "/" in name else catalog.shipped("targets") / f"{name}.toml"
+    )
+    click.echo(path.read_text(encoding="utf-8"), nl=False)
+
+
+@command.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def check(file: Path, as_json: bool) -> None:
+    """Check a target FILE of your own; every problem is named at once."""
+    from edgeq import catalog
+
+    target = catalog.read_target(file)
+    if as_json:
+        click.echo(json.dumps({"ok": True, "target": target.to_dict()}, indent=2))
+        return
+    click.echo(f"{file}: ok ({target.title}; {', '.join(r.name for r in target.runtimes)})")

@@ -1,0 +1,108 @@
+"""The command line's frame: which commands there are, how errors are shown, which exit code they get.
+
+Every command is a file in edgeq/cli/commands, imported only when it is asked for or listed; none imports anything
+heavy before it runs.
+"""
+
+import importlib
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from edgeq import __version__
+from edgeq.errors import EdgeqError
+
+_GROUPS = {
+    "the product": ("deploy", "convert", "bench"),
+    "on a device": ("status", "rollback", "report", "doctor", "agent", "uninstall"),
+    "to start with": ("demo", "init", "targets", "completion"),
+}
+_EPILOG = (
+    "Start with `edgeq demo`, then `edgeq init` beside your model, then `edgeq doctor --host pi@10.0.0.5`."
+)
+
+
+class Commands(click.Group):
+    """Finds a command by its file; an unknown one is answered with the nearest."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [name for names in _GROUPS.values() for name in names]
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in self.list_commands(ctx):
+            return None
+        module = importlib.import_module(f"edgeq.cli.commands.{name}")
+        command: click.Command = getattr(module, "command")  # noqa: B009
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for title, names in _GROUPS.items():
+            rows = [
+                (n, c.get_short_help_str(88)) for n in names if (c := self.get_command(ctx, n)) is not None
+            ]
+            with formatter.section(title):
+                formatter.write_dl(rows)
+
+
+@click.group(
+    cls=Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog=_EPILOG,
+)
+@click.version_option(__version__, "-V", "--version", message="edgeq %(version)s")
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """Take a trained model, make it fast and proven on the edge device you have.
+
+    edgeq quantizes and exports a torch, ONNX or TFLite model for a target, pushes it over SSH, and an agent on the
+    device measures it there against the float model.
+    """
+    if ctx.invoked_subcommand is None:
+        click.echo(
+            f"edgeq {__version__}: takes a trained model and makes it run, fast and proven, on your edge device.\n"
+        )
+        click.echo("  edgeq demo      a small model, deployed to this machine and measured, in seconds")
+        click.echo("  edgeq init      write edgeq.toml beside your own model")
+        click.echo("  edgeq doctor    what this machine, or --host pi@10.0.0.5, can do and lacks")
+        click.echo("\n`edgeq --help` lists everything.")
+
+
+def run(args: Sequence[str] | None = None) -> int:
+    """The exit code. Errors go to stderr in words, or to stdout as JSON where --json was asked for."""
+    words = list(sys.argv[1:] if args is None else args)
+    try:
+        code = cli.main(args=words, prog_name="edgeq", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except EdgeqError as error:
+        _show(error, as_json="--json" in words)
+        return error.exit_code
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("\ninterrupted", err=True)
+        return 130
+    except BrokenPipeError:
+        # The reader of our output went away (`| head`); what is buffered has nowhere to go.
+        sys.stdout = None  # type: ignore[assignment]
+        return 141
+
+
+def _show(error: EdgeqError, *, as_json: bool) -> None:
+    if as_json:
+        document: dict[str, Any] = {"error": error.to_dict()}
+        click.echo(json.dumps(document, indent=2))
+        return
+    click.echo(f"error: {error.what}", err=True)
+    for line in error.details:
+        click.echo(f"  {line}", err=True)
+    if error.remedy:
+        click.echo(f"  {error.remedy}", err=True)
+    if error.live:
+        click.echo(f"  Live: {error.live}", err=True)

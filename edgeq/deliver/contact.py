@@ -1,0 +1,85 @@
+"""The first words with a device: is there a Python, where do edgeq's files live, is our agent there, what is it?"""
+
+import base64
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgeq import catalog
+from edgeq.deliver.agent_archive import AgentArchive, build_agent
+from edgeq.deliver.agent_link import AgentLink, answer, encode
+from edgeq.errors import DeviceUnfit, RemoteFailed
+from edgeq.nouns.device import Facts
+from edgeq.transport.base import Transport
+
+OLDEST_PYTHON = (3, 9)
+
+# Runs an agent that is not installed, so that looking at a device (--dry-run, doctor) leaves nothing on it.
+_PASSING_BY = """
+import base64, os, shutil, subprocess, sys, tempfile
+folder = tempfile.mkdtemp(prefix="edgeq-")
+try:
+    path = os.path.join(folder, "agent.pyz")
+    with open(path, "wb") as file:
+        file.write(base64.b64decode(sys.stdin.buffer.readline()))
+    sys.exit(subprocess.call([sys.executable, "-I", path] + sys.argv[1:], stdin=sys.stdin))
+finally:
+    shutil.rmtree(folder, ignore_errors=True)
+"""
+
+
+@dataclass(frozen=True)
+class Contact:
+    """A device that answers. `installed` is False while its agent only passes by."""
+
+    link: AgentLink
+    facts: Facts
+    installed: bool
+
+
+def contact(
+    transport: Transport, *, root: str | None, cache: Path, python: str | None = None, look_only: bool = False
+) -> Contact:
+    """Find python3 and the root, bring the agent when it is missing, read the facts.
+
+    `look_only` leaves the device untouched. Raises DeviceUnfit when there is no python3 >= 3.9.
+    """
+    archive = build_agent(cache)
+    hello = _hello(transport, archive, root, python)
+    link = AgentLink(transport, hello["python"], f"{hello['root']}/agent/{archive.name}", hello["root"])
+    if hello["agent"] == "no" and look_only:
+        return Contact(link, _passing_by(link, archive), installed=False)
+    if hello["agent"] == "no":
+        transport.put(archive.path, link.path, sha256=archive.sha256)
+    return Contact(link, Facts.from_dict(link.call("facts")), installed=True)
+
+
+def _hello(
+    transport: Transport, archive: AgentArchive, root: str | None, python: str | None
+) -> dict[str, str]:
+    script = (catalog.shipped("deploy") / "bootstrap.sh").read_bytes()
+    done = transport.run(
+        ("sh", "-s", "--", archive.name, root or "", python or ""), stdin=script, timeout_s=60
+    )
+    said = dict(
+        line.split("=", 1) for line in done.stdout.decode(errors="replace").splitlines() if "=" in line
+    )
+    if done.code != 0 or "root" not in said:
+        tail = done.stderr.decode(errors="replace").strip().splitlines()[-5:]
+        raise RemoteFailed(f"{transport.label} does not run a POSIX shell for this login", details=tail)
+    if not said.get("python"):
+        raise DeviceUnfit(
+            f"{transport.label} has no python3", "install python3 >= 3.9 there (apt-get install python3)"
+        )
+    version = tuple(int(part) for part in said["python_version"].split(".")[:2])
+    if version < OLDEST_PYTHON:
+        raise DeviceUnfit(
+            f"{transport.label} has Python {said['python_version']}; the agent needs 3.9 or newer",
+            "install a newer python3 beside it; edgeq looks for python3.9 to python3.13 too. Nothing was sent.",
+        )
+    return said
+
+
+def _passing_by(link: AgentLink, archive: AgentArchive) -> Facts:
+    body = base64.b64encode(archive.path.read_bytes()) + b"\n" + encode(None)
+    words = (link.python, "-I", "-c", _PASSING_BY, "--root", link.root, "facts")
+    return Facts.from_dict(answer(link.transport.run(words, stdin=body), "facts", link.transport.label))

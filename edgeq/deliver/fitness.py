@@ -1,0 +1,90 @@
+"""Holds what a device is against what the target promises and a release needs, before anything is sent.
+
+Decides only; reads nothing and sends nothing.
+"""
+
+from edgeq.errors import DeviceUnfit, NoSpace, ReadOnly
+from edgeq.nouns.device import Facts
+from edgeq.nouns.target import Target
+
+# What the agent, results and a second release need beside the release itself.
+_SPARE_DISK = 16_000_000
+# A runtime's own resident size before any model is loaded, measured 40 to 70 MB; and what the system should keep.
+_RUNTIME_MEMORY = 80_000_000
+
+
+def require_target(facts: Facts, target: Target, label: str) -> tuple[str, ...]:
+    """Notes on differences that do no harm. Raises DeviceUnfit when the device is not what the target says it is."""
+    if target.detect:
+        return ()
+    if facts.arch != target.cpu.arch:
+        raise DeviceUnfit(
+            f"{label} has {_userland(facts)}; target {target.name} is {target.cpu.arch}",
+            _better_target(facts),
+        )
+    notes = []
+    lacking = missing_isa(facts, target)
+    if lacking:
+        notes.append(
+            f"{label} lacks {', '.join(lacking)} that target {target.name} promises: "
+            "the scheme follows from what the device has"
+        )
+    if facts.memory_total < target.memory_mb * 1_000_000 * 0.7:
+        notes.append(
+            f"{label} has {facts.memory_total / 1e6:.0f} MB of memory, target {target.name} says {target.memory_mb}"
+        )
+    return tuple(notes)
+
+
+def missing_isa(facts: Facts, target: Target) -> tuple[str, ...]:
+    """Flags of the target that this device does not have; empty when the device shows no flags at all."""
+    if not facts.isa:
+        return ()
+    return tuple(flag for flag in target.cpu.isa if flag not in facts.isa)
+
+
+def require_writable(facts: Facts, label: str) -> None:
+    if not facts.root_writable:
+        raise ReadOnly(
+            f"{facts.user} on {label} cannot write {facts.root}",
+            "give --root (or root in edgeq.toml) a folder that the login may write. Nothing was sent.",
+        )
+
+
+def require_room(facts: Facts, label: str, *, to_send: int, wheels: int, live: str | None) -> None:
+    """`to_send` bytes of the release and `wheels` bytes of runtime (unpacked) have to fit beside what is there."""
+    need = to_send + wheels + _SPARE_DISK
+    if facts.root_free < need:
+        raise NoSpace(
+            f"{label} has {facts.root_free / 1e6:.0f} MB free on {facts.root}; this release needs {need / 1e6:.0f} MB"
+            + (f" ({wheels / 1e6:.0f} MB of it runtime)" if wheels else ""),
+            "free space there, or point --root (root in edgeq.toml) at another disk. Nothing was sent.",
+            live=live,
+        )
+
+
+def require_memory(facts: Facts, label: str, *, predicted_peak: int, live: str | None) -> None:
+    """`predicted_peak` is the hungriest candidate's, above its loaded runtime (edgeq/quantize/memory.py)."""
+    need = predicted_peak + _RUNTIME_MEMORY
+    if facts.memory_available and facts.memory_available < need:
+        raise NoSpace(
+            f"{label} has {facts.memory_available / 1e6:.0f} MB of memory available; running this model needs about "
+            f"{need / 1e6:.0f} MB ({predicted_peak / 1e6:.0f} MB of it the model)",
+            "stop other programs there, choose --recipe int8_static alone, or take a smaller model. Nothing was sent.",
+            live=live,
+        )
+
+
+def _userland(facts: Facts) -> str:
+    if facts.bits == 32 and facts.machine in ("aarch64", "x86_64"):
+        return f"a 32-bit userland ({facts.arch}) on a 64-bit kernel"
+    return f"a {facts.arch} userland"
+
+
+def _better_target(facts: Facts) -> str:
+    fitting = {
+        "armv7l": "--target rpi4-32bit, or install a 64-bit system",
+        "aarch64": "--target rpi4 (or rpi3, rpi5)",
+        "x86_64": "--target x86-64 or x86-64-vnni",
+    }
+    return f"deploy with {fitting.get(facts.arch, 'a target file of your own (docs/targets.md)')}. Nothing was sent."

@@ -1,0 +1,39 @@
+"""Holds the device's lock while something is changed there, and keeps its lease alive through long steps."""
+
+import contextlib
+import getpass
+import socket
+import threading
+from collections.abc import Iterator
+
+from edgeq.deliver.agent_link import AgentLink
+from edgeq.errors import DeviceError
+
+LEASE_S = 120
+_RENEW_S = 40
+
+
+@contextlib.contextmanager
+def locked(link: AgentLink, what: str) -> Iterator[str]:
+    """The token to show with every changing command. Raises DeviceBusy, which names who holds the lock.
+
+    The lease is renewed beside long uploads; a host that dies leaves the device locked for LEASE_S at most.
+    """
+    who = f"{getpass.getuser()}@{socket.gethostname()}"
+    token: str = link.call("lock", {"who": who, "what": what, "lease_s": LEASE_S})["token"]
+    done = threading.Event()
+    keeper = threading.Thread(target=_keep, args=(link, token, done), daemon=True)
+    keeper.start()
+    try:
+        yield token
+    finally:
+        done.set()
+        # A broken link must not hide the error that broke it; the lease ends by itself.
+        with contextlib.suppress(DeviceError):
+            link.call("unlock", {"token": token}, timeout_s=20)
+
+
+def _keep(link: AgentLink, token: str, done: threading.Event) -> None:
+    while not done.wait(_RENEW_S):
+        with contextlib.suppress(DeviceError):
+            link.call("lock", {"token": token, "lease_s": LEASE_S}, timeout_s=20)

@@ -1,0 +1,73 @@
+"""Brings a bundle's files to the device and has the agent assemble the release. Nothing goes live here."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgeq.deliver.agent_link import AgentLink
+from edgeq.nouns.bundle import Manifest
+from edgeq.nouns.progress import Progress
+from edgeq.nouns.record import Record
+from edgeq.nouns.release import Release
+
+
+@dataclass(frozen=True)
+class Delivery(Record):
+    """What travelled: files and bytes sent, bytes that were there already, seconds of sending and of sealing."""
+
+    files_sent: int
+    bytes_sent: int
+    bytes_reused: int
+    send_s: float
+    seal_s: float
+    attempts: int
+
+
+def files_missing(link: AgentLink, wanted: dict[str, int]) -> tuple[str, ...]:
+    """Which of `wanted` (sha256 -> size) the device does not have, in that order."""
+    have = set(link.call("inventory", {"sha256": sorted(wanted), "wheels": []})["have"])
+    return tuple(sha for sha in wanted if sha not in have)
+
+
+def push(
+    link: AgentLink,
+    files: dict[str, Path],
+    sizes: dict[str, int],
+    tell: Callable[[Progress], None],
+) -> Delivery:
+    """Send those of `files` (sha256 -> file on the host) that the device lacks into its `incoming/`."""
+    missing = files_missing(link, sizes)
+    total = sum(sizes[sha] for sha in missing)
+    arrived = 0
+
+    def progress(count: int) -> None:
+        nonlocal arrived
+        arrived += count
+        tell(Progress("push", arrived, total, "B"))
+
+    start = time.monotonic()
+    sent = [
+        link.transport.put(files[sha], f"{link.root}/incoming/{sha}", sha256=sha, progress=progress)
+        for sha in missing
+    ]
+    return Delivery(
+        files_sent=len(sent),
+        bytes_sent=sum(s.bytes_sent for s in sent),
+        bytes_reused=sum(sizes.values()) - total + sum(s.bytes_reused for s in sent),
+        send_s=time.monotonic() - start - sum(s.seal_s for s in sent),
+        seal_s=sum(s.seal_s for s in sent),
+        attempts=max((s.attempts for s in sent), default=0),
+    )
+
+
+def install(link: AgentLink, token: str, manifest: Manifest) -> Release:
+    """Have the agent assemble and verify the release; it is complete on disk afterwards, and not live."""
+    raw = link.call("install", {"token": token, "manifest": manifest.to_dict()}, timeout_s=600)
+    return Release.from_dict(raw)
+
+
+def place_samples(link: AgentLink, token: str, shas: tuple[str, ...]) -> str:
+    """Gather check samples that were pushed; their folder, relative to the root."""
+    path: str = link.call("samples", {"token": token, "files": list(shas)}, timeout_s=120)["path"]
+    return path

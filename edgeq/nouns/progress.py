@@ -1,0 +1,23 @@
+"""What a long step says while it works; the command line draws it, a program may ignore it."""
+
+from dataclasses import dataclass
+from typing import Optional
+
+from .record import Record
+
+
+@dataclass(frozen=True)
+class Progress(Record):
+    """`done` of `total` in `unit` ("B", "s", "samples" ...); total None: how long is not known."""
+
+    step: str
+    done: float
+    total: Optional[float]
+    unit: str
+
+
+@dataclass(frozen=True)
+class Note(Record):
+    """One sentence that a user should read: a fallback taken, a thing not done and why."""
+
+    text: str

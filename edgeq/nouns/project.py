@@ -1,0 +1,41 @@
+"""What `edgeq.toml` says: a model, its data, its gates, and the hosts it goes to."""
+
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+from .record import Record
+
+
+@dataclass(frozen=True)
+class Gates(Record):
+    """Limits below which a quantized model is refused; None: edgeq's own default (docs/quantization rules)."""
+
+    max_drop: Optional[float] = None
+    min_agreement: Optional[float] = None
+    min_sqnr_db: Optional[float] = None
+    metric: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class Place(Record):
+    """Where a target's device is and how to log in; every key may be overridden on the command line."""
+
+    host: Optional[str] = None
+    port: Optional[int] = None
+    identity: Optional[str] = None
+    root: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class Project(Record):
+    """`preprocess` is either the text that --preprocess takes or a table of the same keys."""
+
+    model: Optional[str] = None
+    weights: Optional[str] = None
+    name: Optional[str] = None
+    data: Optional[str] = None
+    calibrate: Optional[int] = None
+    preprocess: Any = None
+    shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    gates: Gates = field(default_factory=Gates)
+    targets: dict[str, Place] = field(default_factory=dict)
