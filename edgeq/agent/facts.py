@@ -1,0 +1,93 @@
+"""What this device is. Reads files; asks a program only where no file tells (systemd's version at odd places, macOS).
+
+What cannot be known is said in words ("unknown board") or, for numbers, as 0; nothing here raises.
+"""
+
+import getpass
+import importlib.util
+import os
+import shutil
+import struct
+import sys
+from pathlib import Path
+from typing import Optional
+
+from edgeq.nouns.device import Facts
+
+from .probes.board import board_name
+from .probes.cpu import instruction_sets, max_frequency_khz, model_name, read_cpuinfo
+from .probes.emulation import emulated
+from .probes.free_memory import memory_of
+from .probes.read_file import text_of
+from .probes.userland import libc_name, os_name, systemd_version, userland_arch
+
+# What a runtime needs, by import name; found here it need not be sent (32-bit boards take numpy from the distribution).
+_MODULES = ("numpy", "psutil", "onnxruntime", "ai_edge_litert", "tflite_runtime")
+
+
+def read_facts(root: str, fs: Path = Path("/")) -> Facts:
+    """The facts of this device; `root` is edgeq's folder there, `fs` the file system to read /proc, /sys and /etc in."""
+    kernel = os.uname()
+    bits = struct.calcsize("P") * 8
+    cpuinfo = read_cpuinfo(fs)
+    total, available = memory_of(fs)
+    ground = _existing(Path(root))
+    return Facts(
+        board=board_name(fs),
+        machine=kernel.machine,
+        arch=userland_arch(kernel.machine, bits),
+        bits=bits,
+        cpu_model=model_name(cpuinfo),
+        cores=_cores(),
+        isa=instruction_sets(cpuinfo),
+        max_frequency_khz=max_frequency_khz(fs),
+        memory_total=total or 0,
+        memory_available=available or 0,
+        python=".".join(map(str, sys.version_info[:3])),
+        python_path=sys.executable,
+        libc=libc_name(fs),
+        os=os_name(fs),
+        kernel=f"{kernel.sysname} {kernel.release}",
+        hostname=kernel.nodename,
+        user=_user(),
+        boot_id=text_of(fs / "proc/sys/kernel/random/boot_id") or "unknown",
+        root=root,
+        root_free=shutil.disk_usage(ground).free,
+        root_writable=os.access(ground, os.W_OK | os.X_OK),
+        emulated=emulated(fs, kernel.machine),
+        systemd=systemd_version(fs),
+        has_modules={name: version for name in _MODULES for version in [_installed(name)] if version},
+        machine_id=text_of(fs / "etc/machine-id") or "",
+    )
+
+
+def _existing(path: Path) -> Path:
+    """The nearest folder above `path` that is there: where `path` would be made."""
+    path = path.absolute()
+    return next((p for p in (path, *path.parents) if p.is_dir()), Path("/"))
+
+
+def _cores() -> int:
+    """The cores this process may use, which a container or a cpuset can make fewer than the board has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):  # a user without a passwd entry
+        return f"uid {os.getuid()}"
+
+
+def _installed(module: str) -> Optional[str]:
+    """The version of an importable module without importing it: numpy alone would cost 30 MB here."""
+    from importlib import metadata
+
+    if importlib.util.find_spec(module) is None:
+        return None
+    try:
+        return metadata.version(module.replace("_", "-"))
+    except metadata.PackageNotFoundError:
+        return "unknown version"
