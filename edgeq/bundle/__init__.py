@@ -1,0 +1,26 @@
+"""The bundle file `model.edgeq`: all candidates for one target in one zip (docs/bundle.md).
+
+Knows files and hashes; what a model computes, and on what device, is for others.
+"""
+
+from edgeq.bundle.assemble import assemble
+from edgeq.bundle.beside import CheckSet, beside_files, read_check, read_fidelity, read_tools
+from edgeq.bundle.contract import contract
+from edgeq.bundle.npy import npy_array, npy_bytes
+from edgeq.bundle.read import OpenBundle, read_bundle
+from edgeq.bundle.write import write_bundle
+
+__all__ = [
+    "CheckSet",
+    "OpenBundle",
+    "assemble",
+    "beside_files",
+    "contract",
+    "npy_array",
+    "npy_bytes",
+    "read_bundle",
+    "read_check",
+    "read_fidelity",
+    "read_tools",
+    "write_bundle",
+]

@@ -1,0 +1,95 @@
+"""What stands beside a bundle's core: fidelity, tool versions, and samples to check a device with.
+
+Nothing of it is part of the digest: figures can be added without making another release.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from numpy.typing import NDArray
+
+from edgeq.bundle.layout import FIDELITY, LABELS, TOOLS, check_input, check_output
+from edgeq.bundle.npy import npy_array, npy_bytes
+from edgeq.bundle.read import OpenBundle
+from edgeq.errors import BundleRefused
+from edgeq.nouns.fidelity import Fidelity
+from edgeq.nouns.record import canonical_json
+
+
+@dataclass(frozen=True)
+class CheckSet:
+    """Held-out samples with the host's answers. `inputs[i]` has shape [n, *input shape], `labels` [n],
+    `outputs[candidate][k]` [n, *output shape]; the candidates' order of inputs and outputs is the manifest's.
+    """
+
+    inputs: tuple[NDArray[Any], ...]
+    labels: NDArray[Any] | None = None
+    outputs: Mapping[str, tuple[NDArray[Any], ...]] = field(default_factory=dict)
+
+
+def beside_files(
+    fidelity: Sequence[Fidelity], tools: Mapping[str, str], check: CheckSet | None
+) -> dict[str, bytes]:
+    """The files for `write_bundle`; `tools` maps a tool to its version."""
+    files = {
+        FIDELITY: canonical_json([f.to_dict() for f in fidelity]),
+        TOOLS: canonical_json(dict(tools)),
+    }
+    if check is not None:
+        files |= {check_input(i): npy_bytes(array) for i, array in enumerate(check.inputs)}
+        for candidate, arrays in check.outputs.items():
+            files |= {check_output(candidate, k): npy_bytes(array) for k, array in enumerate(arrays)}
+        if check.labels is not None:
+            files[LABELS] = npy_bytes(check.labels)
+    return files
+
+
+def read_fidelity(bundle: OpenBundle) -> tuple[Fidelity, ...]:
+    """In the candidates' order as written; empty when the bundle has no figures."""
+    raw = _json(bundle, FIDELITY)
+    try:
+        return tuple(Fidelity.from_dict(item) for item in raw or [])
+    except (ValueError, TypeError) as error:
+        raise BundleRefused(f"{bundle.path}: {FIDELITY}: {error}") from None
+
+
+def read_tools(bundle: OpenBundle) -> dict[str, str]:
+    return {str(tool): str(version) for tool, version in (_json(bundle, TOOLS) or {}).items()}
+
+
+def read_check(bundle: OpenBundle) -> CheckSet | None:
+    """None when the bundle was made without data."""
+    inputs = _arrays(bundle, [check_input(i) for i in range(len(bundle.manifest.inputs))])
+    if not inputs:
+        return None
+    outputs = {}
+    for candidate in bundle.manifest.candidates:
+        names = [check_output(candidate.id, k) for k in range(len(candidate.outputs))]
+        arrays = _arrays(bundle, names)
+        if arrays:
+            outputs[candidate.id] = arrays
+    labels = _arrays(bundle, [LABELS])
+    return CheckSet(inputs, labels[0] if labels else None, outputs)
+
+
+def _arrays(bundle: OpenBundle, names: Sequence[str]) -> tuple[NDArray[Any], ...]:
+    """All of `names`, or none when the first is not there. A gap among them is refused: half an answer is no answer."""
+    contents = [bundle.beside(name) for name in names]
+    if not contents or contents[0] is None:
+        return ()
+    missing = [name for name, content in zip(names, contents, strict=True) if content is None]
+    if missing:
+        raise BundleRefused(f"{bundle.path} has only part of its check samples", details=missing)
+    return tuple(
+        npy_array(content, name) for name, content in zip(names, contents, strict=True) if content is not None
+    )
+
+
+def _json(bundle: OpenBundle, name: str) -> Any:
+    content = bundle.beside(name)
+    try:
+        return None if content is None else json.loads(content)
+    except ValueError as error:
+        raise BundleRefused(f"{bundle.path}: {name} is not JSON: {error}") from None

@@ -1,0 +1,27 @@
+"""Arrays as .npy bytes that depend on nothing but the array, and back without pickle."""
+
+import io
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeq.errors import BundleRefused
+
+
+def npy_bytes(array: NDArray[Any]) -> bytes:
+    """C order, little endian, format 1.0 (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html)."""
+    # `order="C"`, not ascontiguousarray: that one turns a scalar into a vector.
+    plain = np.asarray(array, dtype=array.dtype.newbyteorder("<"), order="C")
+    stream = io.BytesIO()
+    np.lib.format.write_array(stream, plain, version=(1, 0), allow_pickle=False)
+    return stream.getvalue()
+
+
+def npy_array(content: bytes, name: str) -> NDArray[Any]:
+    """Raises BundleRefused, which calls the array `name`."""
+    try:
+        array: NDArray[Any] = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
+    except ValueError as error:
+        raise BundleRefused(f"{name} is not an array: {error}") from None
+    return array
