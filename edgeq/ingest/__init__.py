@@ -1,0 +1,1 @@
+"""Models in, data in: `open_model`, `samples`, `preprocess`, `split`."""

@@ -1,0 +1,81 @@
+"""Fits a stored sample to a model's inputs: by name, in order, with the batch axis and the type that the model has.
+
+Nothing is guessed that changes a value: a transposed, wrongly sized or wrongly typed array is refused, saying what fits.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from edgeq.errors import DataRefused
+from edgeq.ingest.stored import named
+from edgeq.nouns.tensor import TensorSpec
+
+_ALIASES = ("", "x", "input", "inputs", "image", "images", "data", "features", "arr_0")
+
+
+def fitted(
+    sample: Mapping[str, np.ndarray], inputs: tuple[TensorSpec, ...], where: str
+) -> tuple[np.ndarray, ...]:
+    """One array per input, of the input's full shape and type. Raises DataRefused naming array, got and expected."""
+    chosen = _matched(sample, inputs, where)
+    return tuple(_shaped(sample[key], key, spec, where) for key, spec in zip(chosen, inputs, strict=True))
+
+
+def _matched(sample: Mapping[str, np.ndarray], inputs: tuple[TensorSpec, ...], where: str) -> list[str]:
+    wanted = [spec.name for spec in inputs]
+    if all(name in sample for name in wanted):
+        return wanted
+    if len(inputs) == 1:
+        keys = [k for k in sample if k.lower() in _ALIASES]
+        if len(sample) == 1 or len(keys) == 1:
+            return keys if len(keys) == 1 else list(sample)
+    if len(sample) == len(inputs) and not any(named(k) for k in sample):
+        return list(sample)
+    missing = [name for name in wanted if name not in sample]
+    raise DataRefused(
+        f"{where} has no array for the model's input {', '.join(missing)}; it has: {', '.join(k or 'one nameless' for k in sample)}",
+        f"name the arrays as the inputs: {', '.join(str(spec) for spec in inputs)}",
+    )
+
+
+def _shaped(array: np.ndarray, key: str, spec: TensorSpec, where: str) -> np.ndarray:
+    array = np.asarray(array)
+    label = f"{where}: {'array ' + repr(key) if key else 'the sample'}"
+    # uint8 pixels for a float input, or float64 for float32, are the same values; a float for an index is a mistake.
+    if not np.can_cast(array.dtype, np.dtype(spec.dtype), "same_kind"):
+        raise DataRefused(
+            f"{label} is {array.dtype}, the input {spec.name} is {spec.dtype}",
+            f"store it as {spec.dtype}: numpy.asarray(..., numpy.{spec.dtype})",
+        )
+    for shape in (array.shape, (1, *array.shape)):
+        if len(shape) == len(spec.shape) and all(
+            d in (None, s) for d, s in zip(spec.shape, shape, strict=True)
+        ):
+            return np.asarray(array, dtype=spec.dtype).reshape(shape)
+    raise DataRefused(
+        f"{label} has the shape {_text(array.shape)}, the input {spec.name} expects {_text(spec.shape)}",
+        _shape_remedy(array.shape, spec),
+    )
+
+
+def _shape_remedy(got: tuple[int, ...], spec: TensorSpec) -> str:
+    expected = tuple(spec.shape)
+    bare = got[1:] if len(got) == 4 else got
+    if len(bare) == 3 and len(expected) == 4:
+        _, a, b, c = expected
+        if (bare[2], bare[0], bare[1]) == (a, b, c):
+            return "the samples are NHWC and the model is NCHW: --preprocess layout=NCHW for images, or transpose(2, 0, 1)"
+        if (bare[1], bare[2], bare[0]) == (a, b, c):
+            return "the samples are NCHW and the model is NHWC: --preprocess layout=NHWC for images, or transpose(1, 2, 0)"
+        if bare[0] == a and a in (1, 3):
+            return f"--preprocess size={b}x{c},layout=NCHW for images, or --shape {spec.name}={','.join(map(str, (1, *bare)))} if the model's size is free"
+        if bare[2] == c and c in (1, 3):
+            return f"--preprocess size={a}x{b},layout=NHWC for images, or --shape {spec.name}={','.join(map(str, (1, *bare)))} if the model's size is free"
+        if 1 in (a, c) and 3 in (bare[0], bare[2]):
+            return "the model takes one channel: --preprocess channels=GRAY for images"
+    return f"store each sample as {_text(expected)}, with or without the leading 1"
+
+
+def _text(shape: tuple[int | None, ...]) -> str:
+    return "x".join("?" if d is None else str(d) for d in shape) or "scalar"

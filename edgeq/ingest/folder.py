@@ -1,0 +1,127 @@
+"""Samples from a folder: images, .npy files, or one .npz per sample; labels from class folders or a labels file."""
+
+import csv
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from edgeq.errors import DataRefused
+from edgeq.ingest.image import SUFFIXES, read_pixels
+from edgeq.ingest.npz import load_arrays
+from edgeq.ingest.stored import Stored
+
+_LABEL_FILES = ("labels.csv", "labels.npy")
+_ARRAYS = (".npy", ".npz")
+
+
+def open_folder(folder: Path) -> Stored:
+    """Files are taken in the order of their names. Raises DataRefused naming the file or what the folder lacks."""
+    files = _files(folder)
+    suffixes = {f.suffix.lower() for f in files}
+    images = suffixes <= set(SUFFIXES)
+    if not images and len(suffixes) > 1:
+        raise DataRefused(
+            f"{folder} mixes {', '.join(sorted(suffixes))} files",
+            "give a folder of images, or of .npy, or of .npz files",
+        )
+    truth = _truth(folder, files)
+    keys = tuple(_key(f, None if truth is None else truth[i]) for i, f in enumerate(files))
+    return Stored(str(folder), keys, lambda i: _read(files[i]), truth, images, tuple(map(str, files)))
+
+
+def load_npy(path: Path) -> np.ndarray:
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise DataRefused(f"{path} cannot be read as .npy: {error}") from None
+    if not isinstance(array, np.ndarray):
+        raise DataRefused(f"{path} is not one array: it is an .npz by another name")
+    return array
+
+
+def _files(folder: Path) -> list[Path]:
+    taken = (*SUFFIXES, *_ARRAYS)
+    files = [
+        f
+        for f in sorted(folder.rglob("*"), key=lambda f: f.relative_to(folder).as_posix())
+        if f.is_file()
+        and f.suffix.lower() in taken
+        and f.name not in _LABEL_FILES
+        and not f.name.startswith(".")
+    ]
+    if not files:
+        raise DataRefused(f"{folder} holds no samples", f"edgeq reads {', '.join(taken)} files in it")
+    return files
+
+
+def _read(path: Path) -> Mapping[str, np.ndarray]:
+    suffix = path.suffix.lower()
+    if suffix == ".npz":
+        return load_arrays(path)
+    return {"": load_npy(path) if suffix == ".npy" else read_pixels(path)}
+
+
+def _key(path: Path, label: object) -> str:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256")
+    if label is not None:
+        digest.update(np.asarray(label).tobytes())
+    return digest.hexdigest()
+
+
+def _truth(folder: Path, files: list[Path]) -> np.ndarray | None:
+    if (table := folder / "labels.csv").is_file():
+        return _from_csv(table, folder, files)
+    if (array := folder / "labels.npy").is_file():
+        labels = load_npy(array)
+        if len(np.atleast_1d(labels)) != len(files):
+            raise DataRefused(
+                f"{array} holds {len(np.atleast_1d(labels)):,} labels for {len(files):,} files",
+                "it needs one label per file, in the order of the file names",
+            )
+        return np.atleast_1d(labels)
+    return _from_class_folders(folder, files)
+
+
+def _from_class_folders(folder: Path, files: list[Path]) -> np.ndarray | None:
+    """The index of a file's first folder among the class folders sorted by name; None for files in one flat folder."""
+    classes = [f.relative_to(folder).parts[0] for f in files if f.parent != folder]
+    if not classes:
+        return None
+    if len(classes) != len(files):
+        flat = next(f for f in files if f.parent == folder)
+        raise DataRefused(
+            f"{folder} has class folders, but {flat.name} lies beside them", "move it into its class's folder"
+        )
+    order = {name: i for i, name in enumerate(sorted(set(classes)))}
+    return np.array([order[c] for c in classes], dtype=np.int64)
+
+
+def _from_csv(table: Path, folder: Path, files: list[Path]) -> np.ndarray:
+    """`file,label` per line, with a heading or without; labels are class numbers."""
+    try:
+        rows = [row for row in csv.reader(table.read_text(encoding="utf-8-sig").splitlines()) if row]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataRefused(f"{table} cannot be read: {error}") from None
+    if rows and [c.strip().lower() for c in rows[0]] == ["file", "label"]:
+        rows = rows[1:]
+    labels: dict[str, int] = {}
+    problems = []
+    for number, row in enumerate(rows, 1):
+        try:
+            name, label = (c.strip() for c in row)
+            labels[name] = int(label)
+        except ValueError:
+            problems.append(f"row {number}: {','.join(row)!r} is not file,class number")
+    names = [f.relative_to(folder).as_posix() for f in files]
+    problems += [f"{name} has no label" for name in names if name not in labels]
+    problems += [f"{name} is labelled but not there" for name in sorted(set(labels) - set(names))]
+    if problems:
+        raise DataRefused(
+            f"{table} does not fit the folder: {len(problems)} problems",
+            "one line file,label per file",
+            details=problems[:20],
+        )
+    return np.array([labels[n] for n in names], dtype=np.int64)

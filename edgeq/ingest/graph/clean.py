@@ -1,0 +1,181 @@
+"""The clean float graph: fixed shapes, current opset, constants and batch norms folded, an IR version that devices read.
+
+Every step is kept only where the graph still gives what the source gave; what was done, and what was not and why, is in
+the notes. A graph that is quantized already is left as it is.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgeq.errors import ModelRefused
+from edgeq.ingest.graph import shapes as fixed
+from edgeq.ingest.graph.opset import NEEDED, WANTED, lower_ir, opset_of, raised
+from edgeq.ingest.graph.quantized import quantized_words
+from edgeq.ingest.graph.read import Loaded
+from edgeq.ingest.graph.signature import drop_initializer_inputs, inputs_of, outputs_of
+from edgeq.ingest.graph.simplify import foreign_operators, simplified, strip_metadata
+from edgeq.ingest.graph.trial import CannotRun, loads, reference, run, same
+from edgeq.nouns.tensor import TensorSpec
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+# A step that makes the graph this much larger unrolled something (a big constant, say) that is better left computed.
+_GROWTH = 1.1
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """`untouched`: the source's own bytes are to be used."""
+
+    proto: "ModelProto"
+    loaded: Loaded
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    notes: tuple[str, ...]
+    quantized: str | None = None
+    untouched: bool = False
+
+
+def clean(
+    loaded: Loaded, shapes: Mapping[str, tuple[int, ...]], example: tuple[np.ndarray, ...] | None
+) -> Cleaned:
+    """Raises ModelRefused where a shape stays open, an input is no tensor, or onnxruntime does not take the graph."""
+    from onnx import ModelProto
+
+    proto = ModelProto()
+    proto.CopyFrom(loaded.proto)
+    notes = []
+    if removed := drop_initializer_inputs(proto):
+        notes.append(f"{removed} initialisers were listed as inputs: removed from the inputs")
+    pins = fixed.pin(proto, inputs_of(proto), shapes, example)
+    if count := fixed.apply(proto, pins):
+        notes.append(f"shapes fixed: {_shapes_text(pins)} ({count} open dimensions)")
+    words = quantized_words(proto)
+    if words or not loaded.inlined:
+        return _as_it_is(loaded, proto, notes, words)
+    proto = _improved(proto, example, notes)
+    strip_metadata(proto)
+    lower_ir(proto)
+    return Cleaned(proto, loaded, inputs_of(proto), outputs_of(proto), tuple(notes))
+
+
+def _as_it_is(loaded: Loaded, proto: "ModelProto", notes: list[str], words: str | None) -> Cleaned:
+    try:
+        loads(loaded.proto if loaded.inlined else str(loaded.path))
+    except CannotRun as error:
+        raise _refusal(error) from None
+    if words:
+        notes.append(f"already quantized ({words}): deployed as it is")
+    if not loaded.inlined:
+        notes.append("weights above 2 GB stay in their files: the graph is used as it is, not simplified")
+    return Cleaned(proto, loaded, inputs_of(proto), outputs_of(proto), tuple(notes), words, untouched=True)
+
+
+def _improved(proto: "ModelProto", example: tuple[np.ndarray, ...] | None, notes: list[str]) -> "ModelProto":
+    """Folds, raises the opset, folds again; each step only if the outputs stay the same."""
+    try:
+        feed, expected = reference(proto, inputs_of(proto), example)
+    except CannotRun as error:
+        return _unproven(proto, error, notes)
+
+    def keeps(candidate: "ModelProto") -> bool:
+        try:
+            return same(expected, run(candidate, feed))
+        except CannotRun:
+            return False
+
+    proto = _fold(proto, keeps, notes)
+    if opset_of(proto) < NEEDED:
+        before = opset_of(proto)
+        proto = _raise_opset(proto, keeps, notes)
+        if opset_of(proto) != before:
+            proto = _fold(proto, keeps, notes)
+    return _with_inferred_shapes(proto)
+
+
+def _unproven(proto: "ModelProto", error: CannotRun, notes: list[str]) -> "ModelProto":
+    """A graph that does not run on random input cannot be compared; it is used as it is, if it loads at all."""
+    try:
+        loads(proto)
+    except CannotRun as refused:
+        raise _refusal(refused) from None
+    notes.append(
+        f"not simplified: the graph does not run on random input, so nothing could be compared ({error})"
+    )
+    return proto
+
+
+def _fold(proto: "ModelProto", keeps: Callable[["ModelProto"], bool], notes: list[str]) -> "ModelProto":
+    try:
+        folded = simplified(proto)
+    except CannotRun as error:
+        notes.append(f"not simplified: {error}")
+        return proto
+    if _has_half(proto):
+        notes.append("not simplified: float16 graphs would be filled with casts for this CPU")
+    elif foreign := foreign_operators(proto, folded):
+        notes.append(f"not simplified: it would bring in {', '.join(sorted(foreign))}")
+    elif folded.ByteSize() > _GROWTH * proto.ByteSize() + 65536:
+        notes.append(
+            f"not simplified: it would grow from {proto.ByteSize():,} to {folded.ByteSize():,} bytes"
+        )
+    elif not keeps(folded):
+        notes.append("not simplified: the outputs on random input would change")
+    else:
+        if len(folded.graph.node) != len(proto.graph.node):
+            notes.append(
+                f"constants and batch norms folded: {len(proto.graph.node)} -> {len(folded.graph.node)} nodes"
+            )
+        return folded
+    return proto
+
+
+def _raise_opset(
+    proto: "ModelProto", keeps: Callable[["ModelProto"], bool], notes: list[str]
+) -> "ModelProto":
+    before, reason = opset_of(proto), ""
+    for version in (WANTED, NEEDED):
+        try:
+            newer = raised(proto, version)
+        except RuntimeError as error:
+            reason = str(error).strip().splitlines()[0][:200]
+            continue
+        if keeps(newer):
+            notes.append(f"opset {before} raised to {version}, outputs on random input unchanged")
+            return newer
+        reason = "the outputs on random input would change"
+    notes.append(f"opset {before} kept: {reason}; per-channel quantization needs {NEEDED}")
+    return proto
+
+
+def _with_inferred_shapes(proto: "ModelProto") -> "ModelProto":
+    """Shapes of the tensors inside, for whoever predicts memory; a graph that cannot be inferred stays as it is."""
+    from onnx import shape_inference
+
+    try:
+        return shape_inference.infer_shapes(proto, data_prop=True)
+    except (
+        Exception
+    ):  # InferenceError, or RuntimeError by version; the graph has already been run, so it is sound
+        return proto
+
+
+def _has_half(proto: "ModelProto") -> bool:
+    from onnx import TensorProto
+
+    return any(t.data_type in (TensorProto.FLOAT16, TensorProto.BFLOAT16) for t in proto.graph.initializer)
+
+
+def _refusal(error: CannotRun) -> ModelRefused:
+    return ModelRefused(
+        f"onnxruntime does not take the model: {error}",
+        "export it again with standard operators and opset 13 to 21",
+    )
+
+
+def _shapes_text(pins: fixed.Pins) -> str:
+    return ", ".join(f"{name} {'x'.join(map(str, shape)) or 'scalar'}" for name, shape in pins.items())

@@ -1,0 +1,52 @@
+"""Raises an old opset, and lowers the IR version to the oldest that the opset allows.
+
+Per-channel quantization needs opset 13; older runtimes on devices refuse a newer IR version than they know.
+"""
+
+from typing import TYPE_CHECKING
+
+from edgeq.ingest.graph.operators import ONNX_DOMAINS
+from edgeq.ingest.graph.subgraphs import nodes, tensors
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+NEEDED = 13  # per-axis QuantizeLinear
+WANTED = 17  # onnxruntime >= 1.12 reads it; 18 changed the reductions
+_OLDEST_IR = 8  # functions; onnxruntime >= 1.10 reads it
+# The element types that came with a later IR version (onnx.proto, enum Version).
+_TYPE_IR = {17: 9, 18: 9, 19: 9, 20: 9, 21: 10, 22: 10, 23: 11, 24: 12}
+
+
+def opset_of(model: "ModelProto") -> int:
+    return max((o.version for o in model.opset_import if o.domain in ONNX_DOMAINS), default=0)
+
+
+def raised(model: "ModelProto", version: int) -> "ModelProto":
+    """A copy at opset `version`. Raises RuntimeError in onnx's words where its converter has no rule."""
+    from onnx import version_converter
+
+    try:
+        return version_converter.convert_version(model, version)
+    except RuntimeError:
+        raise
+    except Exception as error:  # ConvertError, ValueError, TypeError: all mean that it cannot
+        raise RuntimeError(str(error)) from None
+
+
+def lower_ir(model: "ModelProto") -> None:
+    """Sets the oldest IR version that the opset and the element types allow; drops opset imports that nothing uses."""
+    from onnx import helper
+
+    used = {"" if n.domain in ONNX_DOMAINS else n.domain for n in nodes(model)} | {""}
+    kept = [o for o in model.opset_import if ("" if o.domain in ONNX_DOMAINS else o.domain) in used]
+    del model.opset_import[:]
+    model.opset_import.extend(sorted(kept, key=lambda o: o.domain))
+    try:
+        oldest = helper.find_min_ir_version_for(list(model.opset_import), ignore_unknown=True)
+    except ValueError:
+        return
+    types = max((_TYPE_IR.get(t.data_type, 0) for t in tensors(model)), default=0)
+    model.ir_version = (
+        min(model.ir_version, max(oldest, types, _OLDEST_IR)) if model.ir_version > _OLDEST_IR else _OLDEST_IR
+    )

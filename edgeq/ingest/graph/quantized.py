@@ -1,0 +1,59 @@
+"""Recognises a graph that somebody has quantized already."""
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from edgeq.ingest.graph.subgraphs import nodes
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, TensorProto
+
+_DYNAMIC = {
+    "MatMulInteger",
+    "ConvInteger",
+    "DynamicQuantizeMatMul",
+    "DynamicQuantizeLSTM",
+    "MatMulIntegerToFloat",
+}
+_LOW_BIT = {"MatMulNBits", "MatMulBnb4", "GatherBlockQuantized", "QMoE"}
+
+
+def quantized_words(model: "ModelProto") -> str | None:
+    """ "QDQ int8", "QOperator uint8", "dynamic int8", "MatMulNBits 4 bit"..., or None for a float graph."""
+    counts = Counter(n.op_type for n in nodes(model))
+    if low := sorted(_LOW_BIT & set(counts)):
+        return f"{low[0]}{_bits(model, low[0])}"
+    if any(
+        op.startswith("QLinear") or op in ("QGemm", "QAttention", "QEmbedLayerNormalization") for op in counts
+    ):
+        return f"QOperator {_storage(model)}"
+    if _DYNAMIC & set(counts):
+        return f"dynamic {_storage(model)}"
+    if counts["QuantizeLinear"] or counts["DequantizeLinear"]:
+        only_weights = "" if counts["QuantizeLinear"] else " weights only"
+        return f"QDQ {_storage(model)}{only_weights}"
+    return None
+
+
+def _bits(model: "ModelProto", operator: str) -> str:
+    bits = {a.i for n in nodes(model) if n.op_type == operator for a in n.attribute if a.name == "bits"}
+    return f" {'/'.join(map(str, sorted(bits)))} bit" if bits else ""
+
+
+def _storage(model: "ModelProto") -> str:
+    """The integer type that most of the stored weights have."""
+    from onnx import TensorProto
+
+    sizes: Counter[str] = Counter()
+    for tensor in model.graph.initializer:
+        name = TensorProto.DataType.Name(tensor.data_type).lower()
+        if name.startswith(("int", "uint", "float8", "float4")) and name not in ("int64", "int32"):
+            sizes[name] += _elements(tensor)
+    return sizes.most_common(1)[0][0] if sizes else "int8"
+
+
+def _elements(tensor: "TensorProto") -> int:
+    count = 1
+    for d in tensor.dims:
+        count *= d
+    return count

@@ -1,0 +1,132 @@
+"""Pins what a model leaves open: by --shape, by an example, and a first dimension that is the batch to 1.
+
+A device runs one sample at a time, and fixed shapes let runtimes plan their memory.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgeq.errors import ModelRefused
+from edgeq.nouns.tensor import TensorSpec
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+Pins = dict[str, tuple[int, ...]]
+
+
+def pin(
+    model: "ModelProto",
+    inputs: tuple[TensorSpec, ...],
+    shapes: Mapping[str, tuple[int, ...]],
+    example: tuple[np.ndarray, ...] | None,
+) -> Pins:
+    """A fixed shape for every input. Dimensions of one symbolic name get one value.
+
+    Raises ModelRefused: an unknown input in `shapes`, one that contradicts the model, or a dimension still open.
+    """
+    symbols = _symbols(model)
+    found = {spec.name: list(spec.shape) for spec in inputs}
+    _by_user(found, shapes)
+    _spread(found, symbols)
+    _by_example(found, inputs, example)
+    _spread(found, symbols)
+    for dims in found.values():
+        if dims and dims[0] is None:
+            dims[0] = 1
+    _spread(found, symbols)
+    _refuse_open(found)
+    return {name: tuple(d for d in dims if d is not None) for name, dims in found.items()}
+
+
+def apply(model: "ModelProto", pins: Pins) -> int:
+    """Writes the pins into the graph's inputs and every symbol they fix elsewhere; the number of dimensions set."""
+    values = {
+        symbol: pins[name][axis]
+        for name, axes in _symbols(model).items()
+        for axis, symbol in enumerate(axes)
+        if symbol
+    }
+    done = 0
+    for value in model.graph.input:
+        if len(value.type.tensor_type.shape.dim) != len(pins[value.name]):
+            value.type.tensor_type.ClearField("shape")
+            for _ in pins[value.name]:
+                value.type.tensor_type.shape.dim.add()
+        for dim, size in zip(value.type.tensor_type.shape.dim, pins[value.name], strict=True):
+            done += not (dim.HasField("dim_value") and dim.dim_value == size)
+            dim.dim_value = size
+    if done:
+        del model.graph.value_info[:]  # they were inferred for open shapes
+        for value in model.graph.output:
+            for dim in value.type.tensor_type.shape.dim:
+                if dim.dim_param in values:
+                    dim.dim_value = values[dim.dim_param]
+    return done
+
+
+def _symbols(model: "ModelProto") -> dict[str, list[str]]:
+    return {v.name: [d.dim_param for d in v.type.tensor_type.shape.dim] for v in model.graph.input}
+
+
+def _by_user(found: dict[str, list[int | None]], shapes: Mapping[str, tuple[int, ...]]) -> None:
+    for name, shape in shapes.items():
+        if name not in found:
+            raise ModelRefused(
+                f"--shape names the input {name!r}, which the model does not have",
+                f"its inputs are: {', '.join(found)}",
+            )
+        given, has = list(shape), found[name]
+        if has and (
+            len(given) != len(has) or any(h not in (None, g) for h, g in zip(has, given, strict=True))
+        ):
+            raise ModelRefused(
+                f"--shape {name}={_text(given)} contradicts the model, whose {name} is {_text(has)}",
+                f"only the dimensions marked ? are free: --shape {name}={_text(has)}",
+            )
+        found[name] = list(given)
+
+
+def _by_example(
+    found: dict[str, list[int | None]], inputs: tuple[TensorSpec, ...], example: tuple[np.ndarray, ...] | None
+) -> None:
+    """Takes the stored sample's dimensions where it fits, with the batch axis of 1 that it may lack."""
+    if example is None or len(example) != len(inputs):
+        return
+    for spec, array in zip(inputs, example, strict=True):
+        dims = found[spec.name]
+        for shape in (array.shape, (1, *array.shape)):
+            if len(shape) == len(dims) and all(d in (None, s) for d, s in zip(dims, shape, strict=True)):
+                found[spec.name] = list(shape)
+                break
+
+
+def _spread(found: dict[str, list[int | None]], symbols: dict[str, list[str]]) -> None:
+    known: dict[str, int] = {}
+    for name, dims in found.items():
+        for symbol, dim in zip(symbols[name], dims, strict=False):
+            if symbol and dim is not None and known.setdefault(symbol, dim) != dim:
+                raise ModelRefused(
+                    f"the dimension {symbol!r} of the model cannot be both {known[symbol]} and {dim} (input {name})",
+                    "give these inputs the same size there, with --shape",
+                )
+    for name, dims in found.items():
+        for axis, symbol in enumerate(symbols[name][: len(dims)]):
+            if dims[axis] is None and symbol in known:
+                dims[axis] = known[symbol]
+
+
+def _refuse_open(found: dict[str, list[int | None]]) -> None:
+    still = {name: dims for name, dims in found.items() if None in dims}
+    if still:
+        flags = " ".join(f"--shape {name}={_text(dims)}" for name, dims in still.items())
+        raise ModelRefused(
+            f"the model leaves open the shape of {', '.join(still)}",
+            f"say it, with a number for each ?: {flags}",
+        )
+
+
+def _text(dims: list[int] | list[int | None]) -> str:
+    return ",".join("?" if d is None else str(d) for d in dims)

@@ -1,0 +1,130 @@
+"""Runs a graph on random input and says whether another graph gives the same: the proof behind every clean-up."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgeq.nouns.tensor import TensorSpec
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+# Largest difference allowed, relative to the output's largest value: folding a batch norm into a convolution reorders
+# float32 additions, which costs about 1e-6 per layer; a wrong graph is off by far more.
+TOLERANCE = {"float64": 1e-6, "float32": 1e-4, "float16": 2e-2}
+
+Outputs = list[Any]
+
+
+class CannotRun(Exception):
+    """The runtime's own words for why a graph does not load or run."""
+
+
+def run(model: "ModelProto | str", feed: dict[str, np.ndarray]) -> Outputs:
+    """Outputs without any optimisation of the runtime's own; `model` is a path where weights lie outside. Raises CannotRun."""
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.intra_op_num_threads = 1
+    try:
+        session = ort.InferenceSession(
+            model if isinstance(model, str) else model.SerializeToString(), options, ["CPUExecutionProvider"]
+        )
+        outputs: Outputs = session.run(None, feed)
+        return outputs
+    except Exception as error:  # onnxruntime raises a dozen types, protobuf its own
+        raise CannotRun(runtime_words(error)) from None
+
+
+def loads(model: "ModelProto | str") -> None:
+    """Raises CannotRun when the runtime does not take the graph."""
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    try:
+        ort.InferenceSession(
+            model if isinstance(model, str) else model.SerializeToString(), options, ["CPUExecutionProvider"]
+        )
+    except Exception as error:
+        raise CannotRun(runtime_words(error)) from None
+
+
+def reference(
+    model: "ModelProto", inputs: tuple[TensorSpec, ...], example: tuple[np.ndarray, ...] | None
+) -> tuple[dict[str, np.ndarray], Outputs]:
+    """A feed that the graph runs on, and what it gives. Integers mean indices, lengths or rates, which random numbers
+    rarely are: the example comes first where it fits, then zeros and ones. Raises CannotRun with the first reason."""
+    reason: CannotRun | None = None
+    for feed in _feeds(inputs, example):
+        try:
+            return feed, run(model, feed)
+        except CannotRun as error:
+            reason = reason or error
+    assert reason is not None
+    raise reason
+
+
+def same(before: Outputs, after: Outputs) -> bool:
+    return len(before) == len(after) and all(_close(b, a) for b, a in zip(before, after, strict=True))
+
+
+def runtime_words(error: Exception) -> str:
+    """The first sentence that means something of a runtime's message."""
+    text = (str(error).strip() or type(error).__name__).splitlines()[0]
+    for lead in ("[ONNXRuntimeError] : ", "Load model from ", "Error in Node:"):
+        text = text.removeprefix(lead)
+    return text[:300]
+
+
+def _feeds(
+    inputs: tuple[TensorSpec, ...], example: tuple[np.ndarray, ...] | None
+) -> list[dict[str, np.ndarray]]:
+    given: dict[str, np.ndarray] = {}
+    if example is not None and len(example) == len(inputs):
+        for spec, array in zip(inputs, example, strict=True):
+            if array.size == np.prod([d or 0 for d in spec.shape]) and np.can_cast(
+                array.dtype, spec.dtype, "same_kind"
+            ):
+                given[spec.name] = array.reshape([d or 0 for d in spec.shape]).astype(spec.dtype)
+    feeds = []
+    for whole in (0, 1):
+        rng = np.random.default_rng(0)
+        feeds.append({spec.name: given.get(spec.name, _random(spec, rng, whole)) for spec in inputs})
+    return feeds
+
+
+def _random(spec: TensorSpec, rng: np.random.Generator, whole: int) -> np.ndarray:
+    shape = tuple(d or 0 for d in spec.shape)
+    dtype = _numpy_dtype(spec.dtype)
+    if dtype.kind == "f" or spec.dtype in ("bfloat16",):
+        return np.asarray(rng.standard_normal(shape)).astype(dtype)
+    if dtype.kind == "c":
+        return np.asarray(rng.standard_normal(shape) + 1j * rng.standard_normal(shape)).astype(dtype)
+    return np.full(shape, whole).astype(dtype)
+
+
+def _numpy_dtype(name: str) -> np.dtype[Any]:
+    try:
+        return np.dtype(name)
+    except TypeError:
+        import ml_dtypes
+
+        found: np.dtype[Any] = np.dtype(getattr(ml_dtypes, name))
+        return found
+
+
+def _close(before: Any, after: Any) -> bool:
+    if not (isinstance(before, np.ndarray) and isinstance(after, np.ndarray)):
+        return type(before) is type(after)
+    if before.shape != after.shape or before.dtype != after.dtype:
+        return False
+    if before.dtype.kind != "f":
+        return bool(np.array_equal(before, after))
+    finite = before[np.isfinite(before)]
+    largest = float(np.abs(finite).max()) if finite.size else 0.0
+    limit = TOLERANCE.get(before.dtype.name, 2e-2) * max(largest, 1e-6)
+    return bool(np.allclose(before, after, rtol=0, atol=limit, equal_nan=True))

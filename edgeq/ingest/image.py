@@ -1,0 +1,73 @@
+"""An image file -> pixels -> one float32 array, exactly as a Preprocessing says. Knows pillow; knows no folder and no model."""
+
+from pathlib import Path
+
+import numpy as np
+
+from edgeq.errors import DataRefused
+from edgeq.nouns.tensor import Preprocessing
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
+
+
+def read_pixels(path: Path) -> np.ndarray:
+    """uint8 [H, W, 3], RGB, turned upright as the file's EXIF says. Raises DataRefused naming the file."""
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as image:
+            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
+        raise DataRefused(f"{path} is not a readable image: {error}", "remove it or replace it") from None
+
+
+def apply(pixels: np.ndarray, contract: Preprocessing, where: str) -> np.ndarray:
+    """`pixels` is uint8 [H, W], [H, W, 1] or [H, W, 3] in RGB order. Raises DataRefused for other arrays.
+
+    Resizing is pillow's bilinear filter with antialiasing, on 8-bit pixels; GRAY is ITU-R 601 luma.
+    """
+    from PIL import Image
+
+    if (
+        pixels.dtype != np.uint8
+        or pixels.ndim not in (2, 3)
+        or (pixels.ndim == 3 and pixels.shape[2] not in (1, 3))
+    ):
+        raise DataRefused(
+            f"{where}: preprocessing is for images, uint8 of shape HxWx3 or HxW; this is {_text(pixels)}",
+            "leave out --preprocess for arrays that are the model's input already",
+        )
+    image = Image.fromarray(pixels[:, :, 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels)
+    image = _sized(image.convert("L" if contract.channels == "GRAY" else "RGB"), contract, where)
+    planes = np.asarray(image, dtype=np.float32).reshape(image.height, image.width, -1)
+    if contract.channels == "BGR":
+        planes = planes[:, :, ::-1]
+    # In float64, so that scale=1/255 and a mean of three digits lose nothing before the one rounding to float32.
+    values = (planes.astype(np.float64) * contract.scale - np.array(contract.mean)) / np.array(contract.std)
+    values = values.transpose(2, 0, 1) if contract.layout == "NCHW" else values
+    return np.ascontiguousarray(values, dtype=np.float32)
+
+
+def _sized(image, contract: Preprocessing, where: str):  # type: ignore[no-untyped-def]
+    from PIL import Image
+
+    if contract.size is None:
+        return image
+    height, width = contract.size
+    if contract.resize == "stretch":
+        return image.resize((width, height), Image.Resampling.BILINEAR)
+    if contract.resize == "short_side":
+        factor = (contract.short_side or min(contract.size)) / min(image.width, image.height)
+        size = (round(image.width * factor), round(image.height * factor))
+        image = image.resize(size, Image.Resampling.BILINEAR)
+    if image.width < width or image.height < height:
+        raise DataRefused(
+            f"{where} is {image.height}x{image.width} pixels, smaller than the crop of {height}x{width}",
+            f"--preprocess size={height}x{width},resize=stretch enlarges it",
+        )
+    left, top = (image.width - width) // 2, (image.height - height) // 2
+    return image.crop((left, top, left + width, top + height))
+
+
+def _text(array: np.ndarray) -> str:
+    return f"{array.dtype} of shape {'x'.join(map(str, array.shape)) or 'scalar'}"

@@ -1,0 +1,95 @@
+"""Samples from an .npz (or an .npy): arrays with the samples along their first axis, `labels` beside them."""
+
+import hashlib
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from edgeq.errors import DataRefused
+from edgeq.ingest.stored import Stored
+
+LABELS = "labels"
+
+
+Shapes = Mapping[str, tuple[int | None, ...]]
+
+
+def of_arrays(path: Path, arrays: dict[str, np.ndarray], inputs: Shapes) -> Stored:
+    """`inputs` are the model's input shapes: an array that has exactly such a shape and no room for samples (a sample
+    rate, a first state) is the same for every sample.
+
+    Raises DataRefused: no samples, or arrays with different numbers of samples.
+    """
+    truth = arrays.pop(LABELS, None)
+    if not arrays:
+        raise DataRefused(f"{path} holds no samples, only labels", "add an array named as the model's input")
+    constant = {n for n, a in arrays.items() if _is_constant(a, n, arrays, inputs)}
+    single = {n for n, a in arrays.items() if n not in constant and _is_one_sample(a, n, arrays, inputs)}
+    lengths = {n: 1 if n in single else len(a) for n, a in arrays.items() if n not in constant}
+    if truth is not None:
+        lengths[LABELS] = len(np.atleast_1d(truth))
+        truth = np.atleast_1d(truth)
+    count = _one_length(path, lengths)
+    whole = constant | single
+
+    def read(i: int) -> dict[str, np.ndarray]:
+        return {n: a if n in whole else a[i] for n, a in arrays.items()}
+
+    keys = tuple(sample_key(read(i), truth[i] if truth is not None else None) for i in range(count))
+    return Stored(str(path), keys, read, truth)
+
+
+def load_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Every array of an .npz, in the order they were written; pickled objects are refused."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except FileNotFoundError:
+        raise DataRefused(f"there is no file {path}") from None
+    except (OSError, ValueError, EOFError, KeyError, AttributeError, TypeError, zipfile.BadZipFile) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        if "allow_pickle" in reason:
+            reason = "it holds pickled Python objects, which are not loaded"
+        raise DataRefused(
+            f"{path} cannot be read as .npz: {reason}",
+            "write it with numpy.savez_compressed(path, x=..., labels=...)",
+        ) from None
+
+
+def _is_constant(array: np.ndarray, name: str, arrays: Mapping[str, np.ndarray], inputs: Shapes) -> bool:
+    if array.ndim == 0:
+        return True
+    others = [len(a) for n, a in arrays.items() if n != name and a.ndim]
+    return name in inputs and array.shape == inputs[name] and bool(others) and len(array) not in others
+
+
+def _is_one_sample(array: np.ndarray, name: str, arrays: Mapping[str, np.ndarray], inputs: Shapes) -> bool:
+    """A lone array stored without an axis of samples."""
+    shape = inputs.get(name) or (next(iter(inputs.values())) if len(inputs) == len(arrays) == 1 else None)
+    return shape is not None and len(shape) > 1 and shape[0] == 1 and array.shape == shape[1:]
+
+
+def _one_length(path: Path, lengths: Mapping[str, int]) -> int:
+    if len(set(lengths.values())) > 1:
+        listed = ", ".join(f"{n} {c:,}" for n, c in lengths.items())
+        raise DataRefused(
+            f"the arrays of {path} hold different numbers of samples: {listed}",
+            "the first axis of every array, labels included, counts the samples",
+        )
+    count = next(iter(lengths.values()), 1)
+    if count == 0:
+        raise DataRefused(f"{path} holds no samples: the first axis of {next(iter(lengths))} has length 0")
+    return count
+
+
+def sample_key(sample: Mapping[str, np.ndarray], label: object) -> str:
+    """sha256 over names, types, shapes and bytes of one sample and its label."""
+    digest = hashlib.sha256()
+    parts = dict(sample) if label is None else {**sample, LABELS: np.asarray(label)}
+    for name in sorted(parts):
+        array = np.ascontiguousarray(parts[name])
+        digest.update(f"{name} {array.dtype.str} {parts[name].shape}\n".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()

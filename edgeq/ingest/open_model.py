@@ -1,0 +1,53 @@
+"""A trained model, wherever it comes from, as a clean float graph.
+
+Which kinds of source exist is what lies in `sources/`: each file there says whether it claims a source and opens it.
+This file knows none of them.
+"""
+
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from types import MappingProxyType, ModuleType
+
+import numpy as np
+
+from edgeq.errors import ModelRefused
+from edgeq.ingest import sources
+from edgeq.ingest.request import Request, name_of
+from edgeq.nouns.model import Model
+
+_NO_SHAPES: Mapping[str, tuple[int, ...]] = MappingProxyType({})
+
+
+def open_model(
+    source: str,
+    *,
+    workdir: Path,
+    name: str | None = None,
+    weights: Path | None = None,
+    shapes: Mapping[str, tuple[int, ...]] = _NO_SHAPES,
+    formats: tuple[str, ...] = ("onnx",),
+    example: tuple[np.ndarray, ...] | None = None,
+) -> Model:
+    """Clean graphs of `source` in `workdir`, byte-identical for the same source; formats that cannot be had are in
+    `Model.absent` with the reason.
+
+    Raises ModelRefused naming the operator, input or field; ExtraMissing when an optional package is needed.
+    """
+    workdir.mkdir(parents=True, exist_ok=True)
+    name = name or name_of(source, weights)
+    request = Request(source, workdir, name, weights, shapes, formats, example)
+    model: Model = _claimant(source).open_source(request)
+    return model
+
+
+def _claimant(source: str) -> ModuleType:
+    modules = [import_module(f"{sources.__name__}.{m.name}") for m in iter_modules(sources.__path__)]
+    for module in modules:
+        if module.claims(source):
+            return module
+    known = "; ".join(module.TAKES for module in modules)
+    if not Path(source).exists():
+        raise ModelRefused(f"there is no model {source}", f"edgeq takes {known}")
+    raise ModelRefused(f"{source} is no model that edgeq knows", f"edgeq takes {known}")

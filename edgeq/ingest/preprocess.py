@@ -1,0 +1,150 @@
+"""`--preprocess` text or an edgeq.toml table -> Preprocessing, with every problem at once. Touches no image."""
+
+import math
+import tomllib
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from edgeq.errors import DataRefused
+from edgeq.nouns.tensor import Preprocessing
+
+_PRESETS = Path(__file__).with_name("presets.toml")
+EXAMPLE = "size=224x224,resize=short_side:256,layout=NCHW,channels=RGB,scale=1/255,mean=0.485/0.456/0.406,std=0.229/0.224/0.225"
+
+
+def presets() -> dict[str, dict[str, Any]]:
+    return tomllib.loads(_PRESETS.read_text(encoding="utf-8"))
+
+
+def parse(text: str) -> Preprocessing:
+    """`key=value,...`, after the name of a preset or without one. Sizes are HEIGHTxWIDTH, lists are joined by `/`.
+
+    Raises DataRefused; `details` has one line per problem.
+    """
+    table: dict[str, Any] = {}
+    problems = []
+    for index, part in enumerate(p.strip() for p in text.split(",") if p.strip()):
+        key, equals, value = part.partition("=")
+        if equals:
+            table[key.strip()] = value.strip()
+        elif index == 0:
+            table["preset"] = part
+        else:
+            problems.append(f"{part!r}: expected key=value")
+    return from_table(table, problems)
+
+
+def from_table(table: Mapping[str, Any], problems: list[str] | None = None) -> Preprocessing:
+    """A `[preprocess]` table: the same keys, values as text, numbers or lists; `preset = "imagenet"` first."""
+    problems = list(problems or ())
+    known = presets()
+    preset = table.get("preset", "none")
+    if preset not in known:
+        problems.append(f"there is no preset {preset!r}; presets: {', '.join(known)}")
+    given = {**known.get(str(preset), {}), **{k: v for k, v in table.items() if k != "preset"}}
+    values: dict[str, Any] = {}
+    for key, value in given.items():
+        if key not in _READERS:
+            problems.append(f"unknown key {key!r}; keys: preset, {', '.join(_READERS)}")
+            continue
+        try:
+            values.update(_READERS[key](value))
+        except (ValueError, ZeroDivisionError, OverflowError) as error:
+            problems.append(f"{key}={value}: {error}")
+    problems += _conflicts(values)
+    if problems:
+        raise DataRefused(
+            f"the preprocessing has {len(problems)} problem{'s' if len(problems) > 1 else ''}",
+            f"presets: {', '.join(known)}; in full: --preprocess {EXAMPLE}",
+            details=problems,
+        )
+    return Preprocessing(**values)
+
+
+def _conflicts(values: Mapping[str, Any]) -> list[str]:
+    found = []
+    if values.get("resize") == "short_side" and not values.get("size"):
+        found.append("resize=short_side needs size=HEIGHTxWIDTH, which is cropped from the centre")
+    short, size = values.get("short_side"), values.get("size")
+    if short and size and short < max(size):
+        found.append(f"resize=short_side:{short} is smaller than the crop size={size[0]}x{size[1]}")
+    count = 1 if values.get("channels") == "GRAY" else 3
+    for key in ("mean", "std"):
+        if len(values.get(key, (0,))) not in (1, count):
+            found.append(f"{key} has {len(values[key])} values, expected 1 or {count}")
+    return found
+
+
+def _size(value: Any) -> dict[str, Any]:
+    parts = value if isinstance(value, (list, tuple)) else str(value).lower().split("x")
+    if len(parts) == 1:
+        parts = [parts[0], parts[0]]
+    try:
+        height, width = (int(p) for p in parts)
+    except (TypeError, ValueError):
+        raise ValueError("expected HEIGHTxWIDTH in pixels, as in 224x224") from None
+    if height < 1 or width < 1:
+        raise ValueError("expected HEIGHTxWIDTH of at least 1x1")
+    return {"size": (height, width)}
+
+
+def _resize(value: Any) -> dict[str, Any]:
+    kind, _, pixels = str(value).partition(":")
+    if kind == "short_side":
+        if not pixels.isdecimal() or int(pixels) < 1:
+            raise ValueError("expected short_side:PIXELS, as in short_side:256")
+        return {"resize": kind, "short_side": int(pixels)}
+    if pixels or kind not in ("stretch", "none"):
+        raise ValueError("expected stretch, none or short_side:PIXELS")
+    return {"resize": kind, "short_side": None}
+
+
+def _one_of(key: str, *allowed: str) -> Callable[[Any], dict[str, Any]]:
+    def read(value: Any) -> dict[str, Any]:
+        word = str(value).upper()
+        if word not in allowed:
+            raise ValueError(f"expected {' or '.join(allowed)}")
+        return {key: word}
+
+    return read
+
+
+def _scale(value: Any) -> dict[str, Any]:
+    return {"scale": _number(value)}
+
+
+def _numbers(key: str) -> Callable[[Any], dict[str, Any]]:
+    def read(value: Any) -> dict[str, Any]:
+        parts = value if isinstance(value, (list, tuple)) else str(value).split("/")
+        numbers = tuple(_number(p) for p in parts)
+        if key == "std" and 0.0 in numbers:
+            raise ValueError("a std of 0 divides by zero")
+        return {key: numbers}
+
+    return read
+
+
+def _number(value: Any) -> float:
+    try:
+        if isinstance(value, bool):
+            raise ValueError
+        above, slash, below = str(value).strip().partition("/")
+        number = float(Fraction(above) / Fraction(below)) if slash else float(value)
+    except (TypeError, ValueError):
+        raise ValueError("expected a number such as 0.5 or 1/255") from None
+    if not math.isfinite(number):
+        raise ValueError("expected a finite number")
+    return number
+
+
+_READERS: dict[str, Callable[[Any], dict[str, Any]]] = {
+    "size": _size,
+    "resize": _resize,
+    "layout": _one_of("layout", "NCHW", "NHWC"),
+    "channels": _one_of("channels", "RGB", "BGR", "GRAY"),
+    "scale": _scale,
+    "mean": _numbers("mean"),
+    "std": _numbers("std"),
+}

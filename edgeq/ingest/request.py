@@ -1,0 +1,33 @@
+"""What the caller of `open_model` asked for, handed unchanged to the source that claims it."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Request:
+    """`formats` are the graph formats that the target's runtimes read. `example` is one sample as it is stored, used
+    for shapes that the model leaves open and for checking conversions; `weights` belong to a torch factory."""
+
+    source: str
+    workdir: Path
+    name: str
+    weights: Path | None = None
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    formats: tuple[str, ...] = ("onnx",)
+    example: tuple[np.ndarray, ...] | None = None
+
+    def path(self, suffix: str) -> Path:
+        """Where the clean graph is written."""
+        return self.workdir / f"{self.name}{suffix}"
+
+
+def name_of(source: str, weights: Path | None) -> str:
+    """The model's stem, of characters that are safe in a path on the device."""
+    file, _, factory = source.rpartition(":") if ":" in source else (source, "", "")
+    stem = weights.stem if weights else factory or Path(file).stem
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-.") or "model"

@@ -1,0 +1,31 @@
+"""What every kind of data is once opened: named arrays per sample, as they are stored, and what identifies them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Stored:
+    """`read(i)` gives sample i as {array name: array}; a nameless array has the name "" (or "0", "1" ... by position).
+
+    `keys` holds a sha256 over each sample's own bytes and label: content, not file names or times. `truth` is what the
+    labels file or array holds, first axis = samples; None where there are no labels. `images`: what is read are pixels,
+    which are no model's input before preprocessing. `files` name the samples in messages where each has its own.
+    """
+
+    where: str
+    keys: tuple[str, ...]
+    read: Callable[[int], Mapping[str, np.ndarray]]
+    truth: np.ndarray | None = None
+    images: bool = False
+    files: tuple[str, ...] = ()
+
+    def name(self, i: int) -> str:
+        return self.files[i] if self.files else f"{self.where}, sample {i}"
+
+
+def named(key: str) -> bool:
+    """Whether a name says which input is meant, or only a position."""
+    return bool(key) and not key.isdecimal()
