@@ -66,7 +66,9 @@ class Outputs(Record):
 
 @dataclass(frozen=True)
 class Run(Record):
-    """What one entrant did. `state`: ok, load_failed, crashed, timeout, out_of_memory, wrong (no finite output)."""
+    """What one entrant did. `state`: ok, load_failed, crashed, timeout, out_of_memory, wrong (no finite output).
+    `notes` say in words what was done to it that a reader must know (samples quantized before the clock starts ...).
+    """
 
     entrant: str
     state: str
@@ -80,6 +82,7 @@ class Run(Record):
     memory: Optional[MemoryUse] = None
     energy: Optional[Energy] = None
     outputs: Optional[Outputs] = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,171 @@
+"""One entrant in a measurement: its child, what it has done so far, and how it failed if it did.
+
+Every failure of a model ends here as a state; nothing is raised for it.
+"""
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any, Optional
+
+from edgeq.nouns.job import Entrant, Job
+from edgeq.nouns.measurement import Block, Energy, MemoryUse, Outputs, Run
+
+from .spawn import Child, ChildFailed
+
+# More per block than this would only fill the result: the median of a thousand is sharp, and the rounds are what counts.
+_MOST_PER_BLOCK = 1000
+_FEWEST_PER_BLOCK = 3
+
+
+@dataclass
+class Contestant:
+    """`id` is the entrant's, or "<id>#twin". `lasting` children live through all rounds, holding no session between."""
+
+    id: str
+    entrant: Entrant
+    job: Job
+    root: Path
+    lasting: bool = True
+    blocks: "list[Block]" = field(default_factory=list)
+    failure: Optional[ChildFailed] = None
+    outputs: Optional[Outputs] = None
+    energy: Optional[Energy] = None
+    child: Optional[Child] = None
+    _tried: "dict[str, Any]" = field(default_factory=dict)
+    _set_up: "dict[str, Any]" = field(default_factory=dict)
+    _memory: "dict[str, Any]" = field(default_factory=dict)
+    _warmup_ns: "list[int]" = field(default_factory=list)
+
+    @property
+    def alive(self) -> bool:
+        return self.failure is None
+
+    @property
+    def rss_loaded(self) -> int:
+        return int(self._memory.get("rss_loaded") or 0)
+
+    @property
+    def block_length(self) -> int:
+        """Inferences that fill `limits.block_ms`, judged by the warm-up."""
+        wanted = math.ceil(self.job.limits.block_ms * 1e6 / self.expected_ns)
+        return max(_FEWEST_PER_BLOCK, min(wanted, _MOST_PER_BLOCK))
+
+    @property
+    def expected_ns(self) -> float:
+        return max(1.0, median(self._tried["warmup_ns"] or [self._tried["first_ns"]]))
+
+    def try_out(self, results: Optional[Path]) -> None:
+        """Load, first inference, warm-up; the outputs of the check samples into `results` unless it is None."""
+        limits = self.job.limits
+        check = {"folder": str(results), "seconds": limits.check_seconds, "bytes": limits.check_bytes}
+        request = {"do": "try", **self._session(), "check": check if results else None}
+        reply = self._ask(request, limits.load_seconds)
+        if reply is None:
+            return
+        self._tried = reply
+        self._warmup_ns += reply["warmup_ns"]
+        if results:
+            self._take_outputs(reply["outputs"])
+
+    def run_block(self, round_: int, order: int) -> None:
+        count = self.block_length
+        request = {"do": "block", **self._session(), "count": count}
+        patience = self.job.limits.load_seconds + 10 * count * self.expected_ns / 1e9
+        reply = self._ask(request, patience)
+        if reply is not None:
+            self._warmup_ns += reply["warmup_ns"]
+            timed = tuple(reply["latency_ns"])
+            self.blocks.append(
+                Block(round_, order, reply["load_ns"], reply["first_ns"], timed, reply["cpu_ns"])
+            )
+        if not self.lasting:
+            self.release()
+
+    def attend(self) -> Child:
+        """The child, started and set up when there is none. Raises ChildFailed."""
+        if self.child is None:
+            self.child = Child()
+            self._set_up = self.child.ask(self._first_request(), self.job.limits.load_seconds)
+            phases = {k: self._set_up[k] for k in ("rss_start", "rss_runtime")}
+            self._memory = {**phases, **self._memory}
+        return self.child
+
+    def session_request(self, count: int) -> "dict[str, Any]":
+        return {"do": "block", **self._session(), "count": count}
+
+    def release(self) -> None:
+        """End the child and give its memory back."""
+        if self.child is not None:
+            self.child.close()
+            self.child = None
+
+    def fail(self, failure: ChildFailed) -> None:
+        self.failure = failure
+        self.release()
+
+    def to_run(self) -> Run:
+        state, error = (self.failure.state, self.failure.words) if self.failure else ("ok", None)
+        return Run(
+            entrant=self.id,
+            state=state,
+            error=error,
+            runtime_version=self._set_up.get("version"),
+            file_bytes=_bytes_of(self.root / self.entrant.model),
+            load_ns=self._tried.get("load_ns"),
+            first_ns=self._tried.get("first_ns"),
+            warmup_ns=tuple(self._warmup_ns),
+            blocks=tuple(self.blocks),
+            memory=MemoryUse(**self._memory) if self._memory else None,
+            energy=self.energy,
+            outputs=self.outputs,
+            notes=self._notes(),
+        )
+
+    def _ask(self, request: "dict[str, Any]", silence_s: float) -> "Optional[dict[str, Any]]":
+        try:
+            reply = self.attend().ask(request, silence_s)
+        except ChildFailed as failure:
+            self.fail(failure)
+            return None
+        self._remember(reply["memory"])
+        return reply
+
+    def _remember(self, memory: "dict[str, Any]") -> None:
+        """The newest accounts; the peak is the highest that any child of this entrant reached."""
+        peaks = [m["rss_peak"] for m in (self._memory, memory) if m.get("rss_peak")]
+        self._memory = {**self._memory, **memory, "rss_peak": max(peaks, default=None)}
+
+    def _first_request(self) -> "dict[str, Any]":
+        folder = self.root / self.job.samples
+        return {
+            "runtime": self.entrant.runtime,
+            "python_path": [str(self.root / p) for p in self.entrant.python_path],
+            "samples": [str(folder / f"{i}.npy") for i in range(len(self.entrant.inputs))],
+        }
+
+    def _session(self) -> "dict[str, Any]":
+        return {
+            "model": str(self.root / self.entrant.model),
+            "threads": self.entrant.threads,
+            "inputs": list(self.entrant.inputs),
+            "outputs": list(self.entrant.outputs),
+            "warmup_runs": self.job.limits.warmup_runs,
+            "warmup_ns": int(self.job.limits.block_ms * 1e6),
+        }
+
+    def _take_outputs(self, told: "dict[str, Any]") -> None:
+        files = tuple(str(Path(f).relative_to(self.root)) for f in told["files"])
+        self.outputs = Outputs(files, told["count"], told["offered"], told["limited_by"])
+        if not told["finite"]:
+            self.fail(ChildFailed("wrong", "outputs are not finite though all inputs are"))
+
+    def _notes(self) -> "tuple[str, ...]":
+        anew = ("memory is short: its child was started anew for each block",) if not self.lasting else ()
+        return (*self._tried.get("notes", ()), *anew)
+
+
+def _bytes_of(model: Path) -> int:
+    """The file with the external data beside it (`model.onnx`, `model.onnx.data`)."""
+    return sum(p.stat().st_size for p in model.parent.glob(f"{model.name}*") if p.is_file())

@@ -1,0 +1,54 @@
+"""What one inference costs in energy: measured by a sensor where there is one, else estimated and called so.
+
+Sensors are read while a series of its own runs after the race, so that reading them disturbs no latency.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Optional
+
+from edgeq.nouns.job import Job
+from edgeq.nouns.measurement import Energy
+
+from .contestant import Contestant
+from .probes.energy import Meter, find_meter
+from .spawn import ChildFailed
+
+_FS = Path("/")
+_SERIES_S = 1.0
+_READ_EVERY_S = 0.1
+
+
+def account_energy(field: Sequence[Contestant], job: Job) -> None:
+    """Fill in `energy` of every entrant that is still in; None stays where there is neither sensor nor model."""
+    meter, _ = find_meter(_FS)
+    for contestant in (c for c in field if c.alive and c.blocks):
+        contestant.energy = _measured(contestant, meter) if meter else _estimated(contestant, job)
+
+
+def _measured(contestant: Contestant, meter: Meter) -> Optional[Energy]:
+    """Joules over a series of about a second, from the moment its inferences begin."""
+    count = max(contestant.block_length, int(_SERIES_S * 1e9 / contestant.expected_ns))
+    patience = contestant.job.limits.load_seconds + 10 * count * contestant.expected_ns / 1e9
+    start = end = 0.0
+    try:
+        for event in contestant.attend().events(contestant.session_request(count), patience, _READ_EVERY_S):
+            end = meter.joules()
+            if event is not None and event.get("at") == "timing":
+                start = end
+    except ChildFailed as failure:
+        contestant.fail(failure)
+        return None
+    except OSError:  # the sensor, not the model: no figure is better than half of one
+        contestant.release()
+        return None
+    return Energy((end - start) / count, "measured", meter.source)
+
+
+def _estimated(contestant: Contestant, job: Job) -> Optional[Energy]:
+    """CPU seconds per inference times the watts of one busy core above idle (docs/measurement.md)."""
+    inferences = sum(len(b.latency_ns) for b in contestant.blocks)
+    if job.energy is None or not inferences:
+        return None
+    cpu_seconds = sum(b.cpu_ns for b in contestant.blocks) * 1e-9 / inferences
+    return Energy(cpu_seconds * job.energy.active_core_watts, "estimated", job.energy.source)

@@ -1,0 +1,86 @@
+"""Rounds of blocks: who runs when, and when it is enough.
+
+Each round has one block of every entrant, in an order drawn at random; the next round runs it backwards (A B C, C B A),
+so that a drift of the device falls on all alike. The order comes from the job's id: the same job races the same way.
+"""
+
+import json
+import random
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Optional
+
+from edgeq.nouns.device import Conditions
+from edgeq.nouns.job import Limits
+
+from .conditions import read_conditions
+from .contestant import Contestant
+from .stopping import block_medians, reason_to_stop, worst_half_width
+
+_SERIES_EVERY_S = 1.0
+_SERIES_LONGEST = 120
+
+
+def race(field_: Sequence[Contestant], limits: Limits, seed: str, series: "Series") -> str:
+    """Runs rounds until it is enough; the words why. The reference is the first that is still in the race."""
+    start = time.monotonic()
+    rounds_begun = 0
+    for round_, order in enumerate(orders(len(field_), seed)):
+        began = time.monotonic()
+        rounds_begun = round_ + 1
+        for place, index in enumerate(order):
+            if field_[index].alive:
+                field_[index].run_block(round_, place)
+            series.look()
+        left = [c for c in field_ if c.alive]
+        if not left:
+            break
+        now = time.monotonic()
+        precision = worst_half_width(
+            [block_medians([(b.round, b.latency_ns) for b in c.blocks]) for c in left]
+        )
+        _tell(rounds_begun, limits, now - start, precision)
+        reason = reason_to_stop(rounds_begun, precision, now - start, now - began, limits)
+        if reason is not None:
+            return reason
+    return f"no entrant is left after {rounds_begun} rounds"
+
+
+def orders(count: int, seed: str) -> "Iterator[list[int]]":
+    """Orders of 0..count-1 without end, each second one the mirror of the one before."""
+    draw = random.Random(seed)
+    while True:
+        order = draw.sample(range(count), count)
+        yield order
+        yield order[::-1]
+
+
+@dataclass
+class Series:
+    """Conditions about once a second, taken between blocks. When full, every second one goes and the pace halves."""
+
+    readings: "list[Conditions]" = field(default_factory=list)
+    _every_s: float = _SERIES_EVERY_S
+    _next: float = 0.0
+
+    def look(self) -> None:
+        if time.monotonic() < self._next:
+            return
+        self.readings.append(read_conditions())
+        if len(self.readings) >= _SERIES_LONGEST:
+            self.readings = self.readings[::2]
+            self._every_s *= 2
+        self._next = time.monotonic() + self._every_s
+
+
+def _tell(round_: int, limits: Limits, seconds: float, precision: Optional[float]) -> None:
+    """A line for the host's progress bar."""
+    progress = {
+        "round": round_,
+        "of": limits.max_rounds,
+        "seconds": round(seconds, 3),
+        "precision": precision,
+    }
+    print(json.dumps({"progress": progress}), file=sys.stderr, flush=True)

@@ -1,0 +1,167 @@
+"""Starts children, asks them, and tells how one ended. The only file that knows processes and signals."""
+
+import contextlib
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NoReturn, Optional
+
+import edgeq
+
+from .probes.oom_kills import oom_kills
+
+_FS = Path("/")
+_KEPT_WORDS = 4000  # characters of a child's last words on stderr
+_ALLOCATION_WORDS = ("std::bad_alloc", "MemoryError", "Cannot allocate memory")
+
+
+class ChildFailed(Exception):
+    """`state` is one of those of `Run.state`, `words` what happened."""
+
+    def __init__(self, state: str, words: str) -> None:
+        super().__init__(words)
+        self.state = state
+        self.words = words
+
+
+def child_command() -> "tuple[list[str], dict[str, str]]":
+    """How to start a child of this very agent, and its environment: from the archive, or from a source tree."""
+    home = Path(edgeq.__path__[0]).parent
+    # numpy's BLAS would start threads and hold memory for work that no model gives it.
+    quiet = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "2"}
+    if home.is_file():
+        return [sys.executable, "-I", str(home), "child"], quiet
+    search = os.pathsep.join(filter(None, [str(home), os.environ.get("PYTHONPATH")]))
+    return [sys.executable, "-m", "edgeq.agent.child"], {**quiet, "PYTHONPATH": search}
+
+
+class Child:
+    """One running child. Every method raises ChildFailed, and then the process and all it started are gone."""
+
+    def __init__(self) -> None:
+        command, environment = child_command()
+        self._oom_kills = oom_kills(_FS)
+        self._heard = b""
+        self._words = b""
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+            start_new_session=True,  # its own group: a runtime's helper processes die with it
+        )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def ask(self, request: "dict[str, Any]", silence_s: float) -> "dict[str, Any]":
+        """The reply. `silence_s` bounds the time without any line from the child, not the whole answer."""
+        for event in self.events(request, silence_s):
+            if event is not None and "reply" in event:
+                return event["reply"]  # type: ignore[no-any-return]
+        raise AssertionError("events() ends with a reply or raises")
+
+    def events(
+        self, request: "dict[str, Any]", silence_s: float, tick_s: Optional[float] = None
+    ) -> "Iterator[Optional[dict[str, Any]]]":
+        """Every line up to and including the reply; None each `tick_s` seconds in between."""
+        self._send(request)
+        last_heard = time.monotonic()
+        while True:
+            left = last_heard + silence_s - time.monotonic()
+            line = self._line_within(left if tick_s is None else min(left, tick_s))
+            if line is not None:
+                last_heard = time.monotonic()
+                event = json.loads(line)
+                if "failed" in event:
+                    self.close()
+                    raise ChildFailed(event["failed"], event["words"])
+                yield event
+                if "reply" in event:
+                    return
+            elif time.monotonic() - last_heard >= silence_s:
+                self._kill()
+                raise ChildFailed("timeout", f"no answer within {silence_s:g} s; killed")
+            else:
+                yield None
+
+    def close(self) -> None:
+        """End the child, whatever it is doing; safe to call twice."""
+        self._kill()
+
+    def _send(self, request: "dict[str, Any]") -> None:
+        stdin = self._process.stdin
+        assert stdin is not None
+        try:
+            stdin.write(json.dumps(request).encode() + b"\n")
+            stdin.flush()
+        except BrokenPipeError:
+            self._report_end()
+
+    def _line_within(self, seconds: float) -> Optional[bytes]:
+        """The next line, None when none came in time. Reads stderr along, so that a talkative runtime never blocks."""
+        stdout, stderr = self._process.stdout, self._process.stderr
+        assert stdout is not None
+        assert stderr is not None
+        end = time.monotonic() + seconds
+        watched = [stdout, stderr]
+        while b"\n" not in self._heard:
+            ready, _, _ = select.select(watched, [], [], max(0.0, end - time.monotonic()))
+            if not ready:
+                return None
+            if stderr in ready:
+                words = os.read(stderr.fileno(), 65536)
+                self._words = (self._words + words)[-_KEPT_WORDS:]
+                if not words:
+                    watched.remove(stderr)
+            if stdout in ready:
+                heard = os.read(stdout.fileno(), 65536)
+                if not heard:
+                    self._report_end()
+                self._heard += heard
+        line, _, self._heard = self._heard.partition(b"\n")
+        return line
+
+    def _report_end(self) -> NoReturn:
+        """The child closed its pipes by itself: say how it ended."""
+        try:
+            code = self._process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            code = -signal.SIGKILL
+        self._hear_last_words()
+        self._kill()
+        words = self._words.decode(errors="replace").strip()
+        tail = f": {words.splitlines()[-1]}" if words else ""
+        if code == -signal.SIGKILL and oom_kills(_FS) > self._oom_kills:
+            raise ChildFailed("out_of_memory", "killed by the kernel for lack of memory")
+        if code == -signal.SIGABRT and any(w in words for w in _ALLOCATION_WORDS):
+            raise ChildFailed("out_of_memory", f"SIGABRT{tail}")
+        if code < 0:
+            raise ChildFailed("crashed", f"{signal.Signals(-code).name}{tail}")
+        raise ChildFailed("crashed", f"exit code {code}{tail}")
+
+    def _hear_last_words(self) -> None:
+        stderr = self._process.stderr
+        assert stderr is not None
+        while select.select([stderr], [], [], 0)[0]:
+            words = os.read(stderr.fileno(), 65536)
+            if not words:
+                return
+            self._words = (self._words + words)[-_KEPT_WORDS:]
+
+    def _kill(self) -> None:
+        # Already gone is as good; macOS says EPERM for a group of zombies.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if pipe is not None and not pipe.closed:
+                pipe.close()
