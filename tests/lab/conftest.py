@@ -1,0 +1,10 @@
+"""The lab's own devices, for the lab's own tests."""
+
+from tests.lab.devices import (  # noqa: F401
+    arm64_device,
+    armhf_device,
+    bullseye_arm64_device,
+    systemd_device,
+    systemd_session,
+    x86_device,
+)

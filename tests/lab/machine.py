@@ -1,0 +1,92 @@
+"""What the lab needs of the machine it runs on: root, namespaces, Debian's tools, qemu-user registered.
+
+`missing_for` only looks; `prepare` installs and registers.
+"""
+
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.lab import claims, images
+
+# the program that shows that a package is there
+_PACKAGES = {
+    "mmdebstrap": "mmdebstrap",
+    "debian-archive-keyring": "/usr/share/keyrings/debian-archive-keyring.gpg",
+    "qemu-user-static": "qemu-aarch64-static",
+    "openssh-client": "ssh",
+    "iproute2": "ip",
+    "util-linux": "unshare",
+}
+_BINFMT = Path("/proc/sys/fs/binfmt_misc")
+_DEBIAN_NAME = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+def missing_for(image: images.Image, *, systemd: bool) -> str | None:
+    """The first thing that is missing to start a device of this image, None when it can be started."""
+    if os.geteuid() != 0:
+        return "the device lab needs root (namespaces, mounts)"
+    absent = [
+        package for package, sign in _PACKAGES.items() if shutil.which(sign) is None and not _is_file(sign)
+    ]
+    if absent:
+        return f"the device lab needs {', '.join(absent)}: run `make lab`"
+    if not images.tree_of(image).is_dir():
+        return f"the lab's {image.name} is not built: run `make lab`"
+    if not runs(image):
+        return f"this machine cannot run {image.arch} programs: `make lab` registers qemu-user"
+    if systemd and claims.Claim(0).cgroup is None:
+        return "systemd needs the unified cgroup hierarchy, which is not mounted on this machine"
+    return None
+
+
+def runs(image: images.Image) -> bool:
+    return _is_native(image.arch) or (_BINFMT / f"qemu-{image.emulator}").exists()
+
+
+def prepare(say: Callable[[str], None]) -> None:
+    """Raises CannotBuild and CalledProcessError."""
+    if os.geteuid() != 0:
+        raise images.CannotBuild("the device lab needs root (namespaces, mounts): run it with sudo")
+    absent = [
+        package for package, sign in _PACKAGES.items() if shutil.which(sign) is None and not _is_file(sign)
+    ]
+    if absent:
+        say(f"installing {', '.join(absent)}")
+        _install(absent)
+    for emulator in sorted(
+        {i.emulator for i in images.IMAGES.values() if i.emulator and not _is_native(i.arch)}
+    ):
+        _register(emulator)
+
+
+def _install(packages: list[str]) -> None:
+    if shutil.which("apt-get") is None:
+        raise images.CannotBuild(
+            f"there is no apt here to install {', '.join(packages)}: install them by hand"
+        )
+    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for words in (["update"], ["install", "--yes", "--no-install-recommends", *packages]):
+        done = subprocess.run(["apt-get", "-qq", *words], env=quiet, capture_output=True, text=True)
+        if done.returncode:
+            raise images.CannotBuild(f"apt-get {words[0]} failed:\n{done.stderr.strip()[-2000:]}")
+
+
+def _register(emulator: str) -> None:
+    """Tell the kernel which emulator runs this architecture, as the package's own file says it (F: from any root)."""
+    if not (_BINFMT / "register").exists():
+        subprocess.run(["mount", "-t", "binfmt_misc", "none", str(_BINFMT)], check=True)
+    if not (_BINFMT / f"qemu-{emulator}").exists():
+        line = Path(f"/usr/lib/binfmt.d/qemu-{emulator}.conf").read_bytes().strip()
+        (_BINFMT / "register").write_bytes(line)
+
+
+def _is_native(arch: str) -> bool:
+    return _DEBIAN_NAME.get(platform.machine()) == arch
+
+
+def _is_file(sign: str) -> bool:
+    return sign.startswith("/") and Path(sign).exists()
