@@ -18,7 +18,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-SFTP_SERVERS = ("/usr/lib/openssh/sftp-server", "/usr/libexec/openssh/sftp-server", "/usr/lib/ssh/sftp-server")
+SFTP_SERVERS = (
+    "/usr/lib/openssh/sftp-server",
+    "/usr/libexec/openssh/sftp-server",
+    "/usr/lib/ssh/sftp-server",
+)
 READY_WITHIN_S = 10.0
 
 
@@ -79,7 +83,9 @@ def running(
         configuration = folder / "sshd_config"
         configuration.write_text(_configuration(folder, port, sftp, options or {}))
         if os.geteuid() == 0:
-            Path("/run/sshd").mkdir(exist_ok=True)  # privilege separation wants it; systemd would have made it
+            Path("/run/sshd").mkdir(
+                exist_ok=True
+            )  # privilege separation wants it; systemd would have made it
         child = _start(configuration, folder, environment)
         try:
             _await_greeting(child, port, folder)
@@ -137,7 +143,9 @@ def _configuration(folder: Path, port: int, sftp: bool, options: Mapping[str, st
     return "".join(f"{key} {value}\n" for key, value in {**lines, **options}.items())
 
 
-def _start(configuration: Path, folder: Path, environment: Mapping[str, str] | None) -> "subprocess.Popen[bytes]":
+def _start(
+    configuration: Path, folder: Path, environment: Mapping[str, str] | None
+) -> "subprocess.Popen[bytes]":
     program = find("sshd")
     assert program is not None  # missing() was asked; sshd re-executes itself and wants an absolute path
     with (folder / "log").open("wb") as log:

@@ -1,0 +1,208 @@
+"""A device over SSH. Ties the parts together: which route (ssh_route), an open link (ssh_link), a command (ssh_run),
+an upload (ssh_put); and decides what is tried again. Only files named ssh* know paramiko.
+"""
+
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import paramiko
+
+from edgeq.errors import DeviceError, DeviceUnfit, LinkLost, RemoteFailed, Unreachable
+
+from .arrival import corrupt, refused, sha256_of
+from .back_off import BackOff
+from .base import Completed, Progress, Sent
+from .shell_words import one_line
+from .ssh_errors import FOREIGN, lost
+from .ssh_link import Link, open_link
+from .ssh_login import Ask, Memory
+from .ssh_put import Ledger, Outcome, Upload, attempt
+from .ssh_route import Choices, route_to
+from .ssh_run import KILLED, execute, finish, stream
+
+T = TypeVar("T")
+NOT_FOUND, NOT_EXECUTABLE = 127, 126  # a shell's exit codes
+_FIND_PYTHON = (
+    "command -v python3 || ls /usr/bin/python3 /usr/local/bin/python3 /opt/*/bin/python3 2>/dev/null"
+)
+
+
+class SshTransport:
+    """Safe to use from several threads: they share one connection, and one of them makes it anew when it broke.
+
+    `silence_s`: so long may an upload hear nothing before the link counts as cut.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        choices: Choices = Choices(),  # noqa: B008 - frozen
+        *,
+        accept_new_host_key: bool = False,
+        ask: Ask | None = None,
+        on_note: Callable[[str], None] = lambda note: None,
+        timeout_s: float = 15.0,
+        silence_s: float = 20.0,
+        back_off: BackOff = BackOff(),  # noqa: B008 - frozen
+    ) -> None:
+        self.label = host
+        self._hops = route_to(host, choices)
+        self._accept_new_host_key = accept_new_host_key
+        self._memory = Memory(ask)
+        self._on_note = on_note
+        self._timeout_s, self._silence_s, self._back_off = timeout_s, silence_s, back_off
+        self._lock = threading.Lock()
+        self._link: Link | None = None
+        self._python = "python3"
+
+    def connect(self) -> None:
+        """Raises Unreachable, HostKeyRefused, AuthRefused; a first connection is not tried twice."""
+        self._connected()
+
+    def run(self, command: Sequence[str], *, stdin: bytes = b"", timeout_s: float = 60.0) -> Completed:
+        link, channel = self._again(self._session, RemoteFailed)
+        execute(link, channel, one_line(command), self.label, self._timeout_s)
+        return finish(link, channel, stdin, self.label, command[0], timeout_s)
+
+    def put(
+        self, source: Path, destination: str, *, sha256: str | None = None, progress: Progress | None = None
+    ) -> Sent:
+        upload = Upload(source, destination, source.stat().st_size, sha256 or sha256_of(source))
+        ledger = Ledger(progress)
+        began = time.perf_counter()
+        outcome, attempts = self._arrive(upload, ledger)
+        if (
+            "corrupt" in outcome.reply and ledger.reused
+        ):  # the wrong part is gone now: once more, from the start
+            outcome, more = self._arrive(upload, ledger)
+            attempts += more
+        if "corrupt" in outcome.reply:
+            raise corrupt(self.label, destination, upload.sha256, outcome.reply["corrupt"], source)
+        if "error" in outcome.reply:
+            raise refused(self.label, outcome.reply["error"])
+        send_s = time.perf_counter() - began - outcome.seal_s
+        return Sent(ledger.sent, ledger.reused, send_s, outcome.seal_s, attempts)
+
+    def get(self, source: str, destination: Path) -> None:
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        self._again(lambda: self._fetch(source, destination))
+
+    def exists(self, path: str) -> bool:
+        return self._again(lambda: self.run(["test", "-e", path]).code == 0)
+
+    def close(self) -> None:
+        with self._lock:
+            if self._link is not None:
+                self._link.close()
+                self._link = None
+
+    def _connected(self) -> Link:
+        with self._lock:
+            if self._link is None or not self._link.alive:
+                again = self._link is not None
+                self._link = open_link(
+                    self._hops,
+                    self._memory,
+                    accept_new_host_key=self._accept_new_host_key and not again,
+                    on_note=self._on_note,
+                    timeout_s=self._timeout_s,
+                )
+                if again:
+                    self._on_note(f"connected to {self.label} again")
+            return self._link
+
+    def _session(self) -> tuple[Link, paramiko.Channel]:
+        """Nothing has started yet, so this may be tried again. A link that does not answer is closed."""
+        link = self._connected()
+        try:
+            return link, link.session(self._timeout_s)
+        except FOREIGN as error:
+            if not isinstance(error, paramiko.ChannelException):
+                link.close()
+            raise lost(error, self.label) from error
+
+    def _again(self, step: Callable[[], T], *also: type[DeviceError]) -> T:
+        """A step that may be done twice, tried until the back-off gives up: over a broken link, or after `also`."""
+        failures = 0
+        while True:
+            try:
+                return step()
+            except DeviceError as error:
+                if not isinstance(error, (LinkLost, Unreachable, *also)):
+                    raise
+                failures += 1
+                self._wait_or_give_up(error, failures)
+
+    def _wait_or_give_up(self, error: DeviceError, failures: int) -> None:
+        if self._link is None:  # never connected, or closed
+            raise error
+        if failures < self._back_off.tries:
+            self._on_note(f"{error.what}; trying again")
+            self._back_off.wait(failures)
+        elif isinstance(error, Unreachable):
+            raise LinkLost(
+                f"the connection to {self.label} broke and could not be made again: {error.what}",
+                error.remedy,
+            ) from error
+        else:
+            raise error
+
+    def _arrive(self, upload: Upload, ledger: Ledger) -> tuple[Outcome, int]:
+        """Attempts until the receiver has said its last word. Only those that gain nothing count as failures."""
+        attempts = failures = 0
+        best = -1
+        while True:
+            attempts += 1
+            try:
+                outcome = self._attempt(upload, ledger)
+                if outcome.reply:
+                    return outcome, attempts
+                self._explain(outcome)
+            except (LinkLost, Unreachable) as error:
+                failures = 1 if ledger.reused > best else failures + 1
+                best = max(best, ledger.reused)
+                self._wait_or_give_up(error, failures)
+
+    def _attempt(self, upload: Upload, ledger: Ledger) -> Outcome:
+        link, channel = self._again(self._session, RemoteFailed)
+        return attempt(
+            link, channel, upload, ledger, self._python, self.label, self._silence_s, self._timeout_s
+        )
+
+    def _explain(self, outcome: Outcome) -> None:
+        """The receiver ended without a word. Returns when another python3 was found to run it with."""
+        if outcome.exit_code in (0, KILLED):
+            raise LinkLost(
+                f"the upload to {self.label} was cut off", "run again; it goes on where it stopped"
+            )
+        if outcome.exit_code not in (NOT_FOUND, NOT_EXECUTABLE):
+            raise RemoteFailed(
+                f"the receiver broke on {self.label} (exit code {outcome.exit_code})",
+                "check the device's python3; it has to be 3.9 or newer",
+                details=outcome.stderr.splitlines()[-3:],
+            )
+        found = self.run(["sh", "-c", _FIND_PYTHON]).stdout.decode("utf-8", "replace").split()
+        if not found or found[0] == self._python:
+            raise DeviceUnfit(f"{self.label} has no python3", "install it there: sudo apt install python3")
+        self._python = found[0]
+
+    def _fetch(self, source: str, destination: Path) -> None:
+        link, channel = self._session()
+        execute(link, channel, one_line(["cat", "--", source]), self.label, self._timeout_s)
+        handle, beside = tempfile.mkstemp(dir=destination.parent, prefix=f".{destination.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                code, stderr = stream(link, channel, self.label, file.write)
+            if code != 0:
+                raise RemoteFailed(
+                    f"{source} cannot be fetched from {self.label}: {stderr.decode('utf-8', 'replace').strip()}",
+                    "check the path on the device",
+                )
+            Path(beside).replace(destination)
+        finally:
+            Path(beside).unlink(missing_ok=True)

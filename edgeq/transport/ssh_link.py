@@ -1,0 +1,207 @@
+"""An open way to a device: TCP or a ProxyCommand, then one SSH connection through another, host keys checked first.
+
+Nothing here retries, and nothing waits for ever: every step has a deadline, and a Watch cuts a link that went silent.
+"""
+
+import logging
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import paramiko
+
+from edgeq.errors import DeviceError
+
+from .known_hosts import OfferedKey, check_host_key, keys_for, read_known_hosts, remember, unknown_host_key
+from .ssh_errors import connecting
+from .ssh_login import Memory, log_in
+from .ssh_route import Hop
+
+logging.getLogger("paramiko").addHandler(
+    logging.NullHandler()
+)  # else its tracebacks reach the user's terminal
+
+WEAK = {
+    "ciphers": ("3des-cbc", "aes128-cbc", "aes192-cbc", "aes256-cbc", "blowfish-cbc"),
+    "macs": ("hmac-sha1", "hmac-sha1-96", "hmac-md5", "hmac-md5-96"),
+    "keys": ("ssh-rsa", "ssh-dss"),
+    "pubkeys": ("ssh-rsa", "ssh-dss"),
+    "kex": (
+        "diffie-hellman-group1-sha1",
+        "diffie-hellman-group14-sha1",
+        "diffie-hellman-group-exchange-sha1",
+    ),
+}
+FIRST_CIPHERS = (
+    "aes128-gcm@openssh.com",
+    "aes256-gcm@openssh.com",
+)  # a fifth faster than ctr with a MAC beside it
+KEEPALIVE_S = 10
+UNACKNOWLEDGED_MS = 30_000
+_SIGNATURES = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256")}
+
+
+class Link:
+    """The connections of one route, the device's last. Made by `open_link`; closed is closed."""
+
+    def __init__(self, transports: Sequence[paramiko.Transport]) -> None:
+        self._transports = tuple(transports)
+
+    @property
+    def alive(self) -> bool:
+        return all(t.is_active() for t in self._transports)
+
+    def session(self, timeout_s: float) -> paramiko.Channel:
+        return self._transports[-1].open_session(timeout=timeout_s)
+
+    def answers(self, within_s: float) -> bool:
+        """Does the device still talk? It is asked for one more session; a refusal is an answer too."""
+        try:
+            self.session(within_s).close()
+        except paramiko.ChannelException:
+            return True
+        except (paramiko.SSHException, OSError, EOFError):
+            return False
+        return True
+
+    def close(self) -> None:
+        """From the first hop on: what is blocked in a later one's write wakes up when the socket is gone."""
+        for transport in self._transports:
+            transport.close()
+
+
+class Watch:
+    """Cuts a link that said nothing for `silence_s`: paramiko itself would wait for ever on a frozen one."""
+
+    def __init__(self, link: Link, silence_s: float) -> None:
+        self._link, self._silence_s = link, silence_s
+        self._heard = time.monotonic()
+        self._over = threading.Event()
+        self.fired = False
+        threading.Thread(target=self._watch, name="edgeq-watch", daemon=True).start()
+
+    def heard(self) -> None:
+        self._heard = time.monotonic()
+
+    def stop(self) -> None:
+        self._over.set()
+
+    def _watch(self) -> None:
+        while not self._over.wait(max(self._heard + self._silence_s - time.monotonic(), 0.01)):
+            if time.monotonic() - self._heard >= self._silence_s:
+                self.fired = True
+                self._link.close()
+                return
+
+
+@contextmanager
+def watched(link: Link, silence_s: float) -> Iterator[Watch]:
+    watch = Watch(link, silence_s)
+    try:
+        yield watch
+    except (paramiko.SSHException, OSError, EOFError) as error:
+        if watch.fired:
+            raise TimeoutError(f"nothing was heard for {silence_s:g} s") from error
+        raise
+    finally:
+        watch.stop()
+
+
+def open_link(
+    hops: Sequence[Hop],
+    memory: Memory,
+    *,
+    accept_new_host_key: bool,
+    on_note: Callable[[str], None],
+    timeout_s: float,
+) -> Link:
+    """Raises Unreachable, HostKeyRefused, AuthRefused."""
+    transports: list[paramiko.Transport] = []
+    try:
+        for hop in hops:
+            where = f"{hop.host}:{hop.port}"
+            with connecting(where):
+                sock = _through(transports[-1], hop, timeout_s) if transports else _first(hop, timeout_s)
+                transport = _greet(sock, hop, timeout_s)
+                transports.append(transport)
+            _check_key(transport, hop, accept_new_host_key, on_note)
+            with connecting(where):
+                log_in(transport, hop, memory)
+                transport.set_keepalive(KEEPALIVE_S)
+    except BaseException:
+        Link(transports).close()
+        raise
+    return Link(transports)
+
+
+def _first(hop: Hop, timeout_s: float) -> socket.socket:
+    if hop.proxy_command:
+        return _by_command(hop.proxy_command)
+    sock = socket.create_connection((hop.host, hop.port), timeout_s)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if hasattr(
+        socket, "TCP_USER_TIMEOUT"
+    ):  # Linux: with keepalives under way, an unplugged cable ends the connection
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS)
+    return sock
+
+
+def _by_command(command: str) -> socket.socket:
+    """The command on one end of a socket pair. (paramiko.ProxyCommand does not notice the command's end.)"""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        subprocess.Popen(["/bin/sh", "-c", f"exec {command}"], stdin=theirs.fileno(), stdout=theirs.fileno())
+    return ours
+
+
+def _through(jump: paramiko.Transport, hop: Hop, timeout_s: float) -> paramiko.Channel:
+    return jump.open_channel("direct-tcpip", (hop.host, hop.port), ("127.0.0.1", 0), timeout=timeout_s)
+
+
+def _greet(sock: socket.socket | paramiko.Channel, hop: Hop, timeout_s: float) -> paramiko.Transport:
+    """Version, algorithms, keys. Asks for the type of host key that is known already, as OpenSSH does."""
+    transport = paramiko.Transport(sock, disabled_algorithms=WEAK)
+    try:
+        transport.banner_timeout = transport.auth_timeout = transport.channel_timeout = timeout_s
+        options = transport.get_security_options()
+        options.ciphers = _first_of(options.ciphers, FIRST_CIPHERS)
+        known = keys_for(hop.key_name, read_known_hosts(hop.known_hosts))
+        kinds = [name for key in known if not key.revoked for name in _SIGNATURES.get(key.kind, (key.kind,))]
+        options.key_types = _first_of(options.key_types, kinds)
+        began = time.monotonic()
+        transport.start_client(timeout=timeout_s)
+        if time.monotonic() - began >= timeout_s:  # start_client returns as if all were well
+            raise TimeoutError("the key exchange took too long")
+    except BaseException:
+        transport.close()
+        sock.close()
+        raise
+    return transport
+
+
+def _first_of(offered: Sequence[str], preferred: Sequence[str]) -> tuple[str, ...]:
+    head = tuple(dict.fromkeys(name for name in preferred if name in offered))
+    return (*head, *(name for name in offered if name not in head))
+
+
+def _check_key(
+    transport: paramiko.Transport, hop: Hop, accept_new: bool, on_note: Callable[[str], None]
+) -> None:
+    """Before any secret is sent. Raises HostKeyRefused."""
+    key = transport.get_remote_server_key()
+    offered = OfferedKey(key.get_name(), key.asbytes())
+    if check_host_key(hop.key_name, hop.shown, offered, read_known_hosts(hop.known_hosts)):
+        return
+    if not accept_new:
+        raise unknown_host_key(hop.shown, offered)
+    try:
+        remember(hop.known_hosts[0], hop.key_name, offered, hashed=hop.hash_names)
+    except OSError as error:
+        raise DeviceError(
+            f"the host key of {hop.shown} cannot be recorded in {hop.known_hosts[0]}: {error.strerror}",
+            "make that file writable, or choose another with --known-hosts",
+        ) from error
+    on_note(f"host key of {hop.shown} accepted and recorded in {hop.known_hosts[0]}: {offered}")

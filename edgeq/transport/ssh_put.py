@@ -1,0 +1,191 @@
+"""One attempt to make a file arrive over an open link. Knows the receiver's protocol (receive_on_device.py).
+
+Two round trips before the first byte of payload (session, then command and survey), one after the last. No SFTP
+server is needed: the receiver writes at the device's own pace, says the true errno, and verifies what it wrote.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import paramiko
+
+from edgeq.errors import ArtifactCorrupt
+
+from . import receive_on_device
+from .arrival import BLOCK, verified_prefix
+from .base import Progress
+from .shell_words import one_line
+from .ssh_errors import connected
+from .ssh_link import Link, Watch, watched
+from .ssh_run import CHUNK, execute
+
+PROGRAM = Path(receive_on_device.__file__)
+_MARK = receive_on_device.MARK.encode()
+_POLL_S = 0.25
+
+
+@dataclass(frozen=True)
+class Upload:
+    """What is to arrive where; `sha256` is what the device must find."""
+
+    source: Path
+    destination: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`reply` is the receiver's last word; empty when it ended without one (no python3 there, for instance)."""
+
+    reply: dict[str, Any]
+    seal_s: float
+    exit_code: int
+    stderr: str
+
+
+class Ledger:
+    """Over all attempts: payload bytes `sent`, bytes `reused` by the last one, and where the upload stands.
+
+    The sum of all calls to `progress` is the file's size once it has arrived. A broken link takes back what was under
+    way, so a call can be negative.
+    """
+
+    def __init__(self, progress: Progress | None) -> None:
+        self._progress, self._at, self.sent, self.reused = progress, 0, 0, 0
+
+    def stands_at(self, at: int) -> None:
+        if self._progress is not None and at != self._at:
+            self._progress(at - self._at)
+        self._at = at
+
+
+class Conversation:
+    """The receiver's replies, line by line; any byte from it tells the watch that the link lives."""
+
+    def __init__(self, channel: paramiko.Channel, watch: Watch, ledger: Ledger) -> None:
+        self._channel, self._watch, self._ledger = channel, watch, ledger
+        self._buffer = b""
+        self._replies: list[dict[str, Any]] = []
+        channel.settimeout(_POLL_S)
+
+    def listen(self) -> None:
+        """Takes what is there already; never waits."""
+        while self._channel.recv_ready():
+            self._take(self._channel.recv(1 << 16))
+
+    def reply(self) -> dict[str, Any]:
+        """The next reply that is more than a heartbeat; empty at the end."""
+        while not self._replies:
+            try:
+                chunk = self._channel.recv(1 << 16)
+            except TimeoutError:
+                continue
+            if not chunk:
+                return {}
+            self._take(chunk)
+        return self._replies.pop(0)
+
+    def _take(self, chunk: bytes) -> None:
+        self._watch.heard()
+        *lines, self._buffer = (self._buffer + chunk).split(b"\n")
+        for line in lines:
+            if not line.startswith(_MARK):
+                continue  # what a login script prints
+            reply = json.loads(line[len(_MARK) :])
+            if "at" in reply:
+                self._ledger.stands_at(max(reply["at"], self._ledger.reused))
+            else:
+                self._replies.append(reply)
+
+
+def attempt(
+    link: Link,
+    channel: paramiko.Channel,
+    upload: Upload,
+    ledger: Ledger,
+    python: str,
+    where: str,
+    silence_s: float,
+    timeout_s: float,
+) -> Outcome:
+    """Survey, send what is missing, have it sealed. Raises LinkLost; what arrived by then stays on the device."""
+    order = {
+        "path": upload.destination,
+        "size": upload.size,
+        "sha256": upload.sha256,
+        "block": BLOCK,
+        "idle_s": silence_s,
+    }
+    words = (python, "-I", "-c", PROGRAM.read_text("utf-8"), json.dumps(order))
+    try:
+        execute(link, channel, one_line(words), where, timeout_s)
+        with connected(where), watched(link, silence_s) as watch:
+            reply = _converse(channel, upload, ledger, Conversation(channel, watch, ledger))
+            return _outcome(link, channel, reply)
+    finally:
+        channel.close()
+
+
+def _converse(
+    channel: paramiko.Channel, upload: Upload, ledger: Ledger, receiver: Conversation
+) -> dict[str, Any]:
+    reply = receiver.reply()
+    if "blocks" in reply:
+        ledger.reused = verified_prefix(upload.source, reply["blocks"], reply["have"])
+        ledger.stands_at(ledger.reused)
+        _send(channel, upload, ledger, receiver)
+        reply = receiver.reply()
+    if "complete" in reply:
+        ledger.reused = upload.size
+    if "complete" in reply or "sealed" in reply:
+        ledger.stands_at(upload.size)
+    return reply
+
+
+def _send(channel: paramiko.Channel, upload: Upload, ledger: Ledger, receiver: Conversation) -> None:
+    """Everything behind the verified prefix. Stops early when the receiver ends: its last reply says why."""
+    left = upload.size - ledger.reused
+    if not _send_all(channel, b"%d\n" % ledger.reused, receiver):
+        return
+    with upload.source.open("rb") as file:
+        file.seek(ledger.reused)
+        while left:
+            data = file.read(min(CHUNK, left))
+            if not data:
+                raise ArtifactCorrupt(f"{upload.source} became shorter while it was sent", "run again")
+            if not _send_all(channel, data, receiver):
+                return
+            left -= len(data)
+            ledger.sent += len(data)
+            receiver.listen()
+    channel.shutdown_write()
+
+
+def _send_all(channel: paramiko.Channel, data: bytes, receiver: Conversation) -> bool:
+    while data:
+        try:
+            sent = channel.send(data)
+        except (
+            TimeoutError
+        ):  # the window is full: the device is slower than the link, or gone; the watch decides
+            receiver.listen()
+            continue
+        except OSError:  # paramiko's "Socket is closed"
+            return False
+        if sent == 0:
+            return False
+        data = data[sent:]
+    return True
+
+
+def _outcome(link: Link, channel: paramiko.Channel, reply: dict[str, Any]) -> Outcome:
+    if reply:
+        return Outcome(reply, reply.get("hash_s", 0.0) + reply.get("sync_s", 0.0), 0, "")
+    channel.status_event.wait(_POLL_S)
+    if not link.alive:
+        raise EOFError
+    stderr = channel.recv_stderr(4096).decode("utf-8", "replace") if channel.recv_stderr_ready() else ""
+    return Outcome({}, 0.0, channel.exit_status, stderr.strip())

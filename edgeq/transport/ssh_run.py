@@ -1,0 +1,127 @@
+"""One command over one channel: stdin fed, stdout and stderr drained, both with a deadline."""
+
+import threading
+import time
+from collections.abc import Callable
+
+import paramiko
+
+from edgeq.errors import RemoteFailed
+
+from .base import Completed
+from .ssh_errors import connected
+from .ssh_link import Link, watched
+
+CHUNK = 32_704  # what fits into one packet of OpenSSH's default size
+SILENCE_S = 15.0  # of a command, before the link itself is asked whether it still lives
+KILLED = -1  # the exit code of a command that a signal ended; sshd does not hand the number through paramiko
+
+
+def execute(link: Link, channel: paramiko.Channel, command: str, where: str, timeout_s: float) -> None:
+    """Start `command` on a fresh channel. Raises LinkLost; then the command may have started."""
+    with connected(where), watched(link, timeout_s):
+        channel.exec_command(command)
+
+
+def finish(
+    link: Link, channel: paramiko.Channel, stdin: bytes, where: str, name: str, timeout_s: float
+) -> Completed:
+    """Feed, drain, and wait for the exit code. Raises LinkLost, RemoteFailed past `timeout_s`."""
+    stdout, stderr = bytearray(), bytearray()
+    deadline = time.monotonic() + timeout_s
+    feeder = threading.Thread(target=_feed, args=(channel, stdin), name="edgeq-stdin", daemon=True)
+    aside = threading.Thread(target=_drain_aside, args=(channel, stderr), name="edgeq-stderr", daemon=True)
+    try:
+        with connected(where):
+            feeder.start()
+            aside.start()
+            while chunk := _next(link, channel, deadline, where, name):
+                stdout += chunk
+            _await(channel, deadline, where, name)
+            aside.join(max(deadline - time.monotonic(), 0))
+            if channel.exit_status == KILLED and not link.alive:
+                raise EOFError
+    finally:
+        channel.close()
+    return Completed(channel.exit_status, bytes(stdout), bytes(stderr))
+
+
+def stream(
+    link: Link, channel: paramiko.Channel, where: str, keep: Callable[[bytes], object]
+) -> tuple[int, bytes]:
+    """A command without stdin whose output may be long: pieces go to `keep`. Returns exit code and stderr."""
+    stderr = bytearray()
+    aside = threading.Thread(target=_drain_aside, args=(channel, stderr), name="edgeq-stderr", daemon=True)
+    try:
+        with connected(where):
+            channel.shutdown_write()
+            aside.start()
+            while chunk := _next(link, channel, None, where, ""):
+                keep(chunk)
+            _await(channel, None, where, "")
+            aside.join(SILENCE_S)
+            if channel.exit_status == KILLED:
+                raise EOFError
+    finally:
+        channel.close()
+    return channel.exit_status, bytes(stderr)
+
+
+def _next(link: Link, channel: paramiko.Channel, deadline: float | None, where: str, name: str) -> bytes:
+    """The next piece of stdout, nothing at its end. After each silence the link is asked whether it lives."""
+    while True:
+        left = SILENCE_S if deadline is None else deadline - time.monotonic()
+        channel.settimeout(max(min(SILENCE_S, left), 0.001))
+        try:
+            return channel.recv(1 << 20)
+        except TimeoutError:
+            if deadline is not None and time.monotonic() >= deadline:
+                raise _too_long(where, name) from None
+            if not link.answers(SILENCE_S):
+                link.close()
+                raise TimeoutError(f"nothing was heard for {2 * SILENCE_S:g} s") from None
+
+
+def _await(channel: paramiko.Channel, deadline: float | None, where: str, name: str) -> None:
+    """A command may close its stdout long before it ends."""
+    left = SILENCE_S if deadline is None else max(deadline - time.monotonic(), 0)
+    if not channel.status_event.wait(left):
+        raise _too_long(where, name)
+
+
+def _too_long(where: str, name: str) -> RemoteFailed:
+    return RemoteFailed(
+        f"{name or 'a command'} did not end in time on {where}; it may still run there",
+        "allow it more time, or see on the device what keeps it busy",
+    )
+
+
+def _feed(channel: paramiko.Channel, stdin: bytes) -> None:
+    try:
+        for at in range(0, len(stdin), CHUNK):
+            _send_all(channel, stdin[at : at + CHUNK])
+        channel.shutdown_write()
+    except (OSError, EOFError, paramiko.SSHException):
+        pass  # a command need not read all of its input; its exit code tells, or the reader notices the broken link
+
+
+def _send_all(channel: paramiko.Channel, data: bytes) -> None:
+    while data:
+        try:
+            sent = channel.send(data)
+        except TimeoutError:  # a full window: the command is slow to read
+            continue
+        if sent == 0:
+            raise EOFError
+        data = data[sent:]
+
+
+def _drain_aside(channel: paramiko.Channel, into: bytearray) -> None:
+    while True:
+        try:
+            chunk = channel.recv_stderr(1 << 20)
+        except TimeoutError:
+            continue
+        if not chunk:
+            return
+        into += chunk
