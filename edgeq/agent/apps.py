@@ -1,0 +1,128 @@
+"""What is live under which name, and what was before: read from the links and files below apps/."""
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Optional
+
+from edgeq.agent.clock import utc_text
+from edgeq.agent.layout import Root
+from edgeq.agent.manifest_rules import RELEASE
+from edgeq.agent.safe_names import is_name, is_sha256
+from edgeq.agent.stored import Unreadable, read_json
+from edgeq.agent.verify import read_manifest
+from edgeq.errors import RemoteFailed
+from edgeq.nouns.record import Record
+from edgeq.nouns.release import App, Release
+
+
+@dataclass(frozen=True)
+class Activation(Record):
+    """One line of history.json."""
+
+    digest: str
+    candidate: str
+    utc: str
+
+    def same_as(self, other: "Activation") -> bool:
+        return (self.digest, self.candidate) == (other.digest, other.candidate)
+
+
+def app_names(root: Root) -> tuple[str, ...]:
+    return tuple(sorted(p.name for p in root.apps.glob("*") if is_name(p.name) and p.is_dir()))
+
+
+def require_app_name(app: str) -> None:
+    if not is_name(app):
+        raise RemoteFailed(
+            f"{app!r} cannot be the name of an app",
+            "letters, digits and ._- only, not beginning with a dot (--name)",
+        )
+
+
+def require_app(root: Root, app: str) -> None:
+    if app not in app_names(root):
+        here = ", ".join(app_names(root)) or "none"
+        raise RemoteFailed(f"there is no app {app!r} on this device", f"apps here: {here}")
+
+
+def live(root: Root, app: str) -> Optional[Activation]:
+    """What `current` points to; the link alone decides, history.json only remembers."""
+    link = root.current(app)
+    try:
+        target = PurePosixPath(link.readlink())
+        since = utc_text(link.lstat().st_mtime)
+    except OSError:  # no link there, or something that is no link
+        return None
+    if len(target.parts) != 4 or (target.parts[0], target.parts[2]) != ("releases", "candidates"):
+        return None
+    return Activation(target.parts[1], target.parts[3], since)
+
+
+def history(root: Root, app: str) -> tuple[Activation, ...]:
+    """Oldest first, the live one last. A switch that was cut off before it was written down is put right here."""
+    try:
+        known = tuple(Activation.from_dict(raw) for raw in read_json(root.history(app)))
+    except (FileNotFoundError, Unreadable, ValueError, TypeError):
+        known = ()
+    now = live(root, app)
+    if now is None or (known and known[-1].same_as(now)):
+        return known
+    return (*known, now)
+
+
+def previous(root: Root, app: str) -> Optional[Activation]:
+    """The activation before the live one that was of something else and whose release is still here."""
+    past = history(root, app)
+    now = live(root, app)
+    for entry in reversed(past):
+        if (now is None or not entry.same_as(now)) and root.release(app, entry.digest).is_dir():
+            return entry
+    return None
+
+
+def releases(root: Root, app: str) -> tuple[Release, ...]:
+    """All complete releases: the live one, then those that were live, latest first, then by time of installation."""
+    order = {entry.digest: i for i, entry in enumerate(history(root, app))}
+    found = [_release(root, app, p.name) for p in root.releases(app).glob("*") if is_sha256(p.name)]
+    return tuple(
+        sorted(found, key=lambda r: (order.get(r.digest, -1), r.installed_utc, r.digest), reverse=True)
+    )
+
+
+def app_view(root: Root, app: str) -> App:
+    past = history(root, app)
+    now = live(root, app)
+    before = previous(root, app)
+    return App(
+        name=app,
+        path=str(root.current(app)),
+        live=now.digest if now else None,
+        candidate=now.candidate if now else None,
+        since_utc=past[-1].utc if now else None,
+        previous=before.digest if before else None,
+        releases=releases(root, app),
+    )
+
+
+def what_is_live(root: Root, app: Optional[str]) -> str:
+    """For an error's last line: "resnet56 = 81aa03e (litert-int8)", of one app or of all. Raises nothing."""
+    try:
+        names = [app] if app is not None and is_name(app) else app_names(root)
+        found = [(name, live(root, name)) for name in names]
+    except OSError as error:
+        return f"unknown: {error.strerror}"
+    said = [
+        f"{name} = {now.digest[:7]} ({now.candidate})" if now else f"{name} = nothing" for name, now in found
+    ]
+    return ", ".join(said) or "nothing"
+
+
+def _release(root: Root, app: str, digest: str) -> Release:
+    folder = root.release(app, digest)
+    try:
+        return Release.from_dict(read_json(folder / RELEASE))
+    except (FileNotFoundError, Unreadable, ValueError):
+        manifest = read_manifest(
+            folder
+        )  # the record is a convenience; the manifest and the files are the release
+        return Release(digest, "", sum(a.size for a in manifest.artifacts) if manifest else 0)

@@ -1,0 +1,89 @@
+"""`drain`: every job that waits, oldest first; what the service calls. Afterwards no file in jobs/ asks for it again."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgeq.agent import lock, queue
+from edgeq.agent.job_rules import read_job
+from edgeq.agent.layout import Root
+from edgeq.agent.perform import fail, no_job, perform_or_fail
+from edgeq.agent.stored import Unreadable
+from edgeq.errors import DeviceBusy
+from edgeq.nouns.job import Job
+from edgeq.nouns.record import Record
+
+_LOOK_AGAIN_S = 1.0
+_DIED = "the agent or the device died while this job ran; it is not run again by itself"
+
+
+@dataclass(frozen=True)
+class Request(Record):
+    """`wait_s`: how long a job waits for a host that holds the device."""
+
+    wait_s: float = 1800.0
+
+
+def answer(request: Request, root: Root) -> dict[str, Any]:
+    done = []
+    with queue.only_drain(root) as alone:
+        if alone:
+            done += [_bury(root, path) for path in queue.left_running(root)]
+            while True:
+                waiting = queue.waiting(root)
+                if not waiting:
+                    break
+                done.append(_next(root, waiting[0], request.wait_s))
+    return {"done": done}
+
+
+def _next(root: Root, path: Path, wait_s: float) -> str:
+    try:
+        job = read_job(path)
+    except Unreadable as reason:
+        return _refuse(root, path, f"not a job: {reason}")
+    try:
+        _wait_until_free(root, wait_s)
+        with lock.taken(root, job.requested_by or "unknown", f"{job.kind} of {job.app}"):
+            claimed = queue.claim(root, path)
+            perform_or_fail(root, job)
+            queue.take_out(claimed)
+    except DeviceBusy as busy:
+        return _give_up(root, path, job, busy.what)
+    return job.id
+
+
+def _wait_until_free(root: Root, wait_s: float) -> None:
+    """Returns when nobody holds the device, or when the time is over; who takes it then is told who holds it."""
+    end = time.monotonic() + wait_s
+    while lock.holder(root) is not None and time.monotonic() < end:
+        time.sleep(_LOOK_AGAIN_S)
+
+
+def _bury(root: Root, path: Path) -> str:
+    """A job that was running when the agent died last time."""
+    try:
+        job = read_job(path)
+    except Unreadable:
+        job = no_job(queue.id_for(path))
+    if not root.measurement(job.id).is_file():
+        fail(root, job, _DIED)
+    queue.take_out(path)
+    return job.id
+
+
+def _refuse(root: Root, path: Path, why: str) -> str:
+    id = queue.id_for(path)
+    claimed = queue.claim(root, path)
+    if not root.measurement(id).is_file():
+        fail(root, no_job(id), why)
+    queue.take_out(claimed)
+    return id
+
+
+def _give_up(root: Root, path: Path, job: Job, why: str) -> str:
+    claimed = queue.claim(root, path)
+    fail(root, job, why)
+    queue.take_out(claimed)
+    return job.id

@@ -1,0 +1,25 @@
+"""`inventory`: which of these file contents and wheels are here already, so that only the rest is sent."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from edgeq.agent.available import places
+from edgeq.agent.layout import Root
+from edgeq.agent.place import holds
+from edgeq.agent.safe_names import is_name, is_sha256
+from edgeq.nouns.record import Record
+
+
+@dataclass(frozen=True)
+class Request(Record):
+    sha256: tuple[str, ...] = ()
+    wheels: tuple[str, ...] = ()
+
+
+def answer(request: Request, root: Root) -> dict[str, Any]:
+    """Each file is hashed before it counts: a damaged one that was called present could never be repaired."""
+    found = places(root, [sha for sha in request.sha256 if is_sha256(sha)])
+    return {
+        "have": [sha for sha, paths in found.items() if any(holds(path, sha) for path in paths)],
+        "wheels": [name for name in request.wheels if is_name(name) and (root.wheels / name).is_dir()],
+    }

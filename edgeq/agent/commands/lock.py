@@ -1,0 +1,54 @@
+"""`lock`: hold this device, or with a token hold it longer."""
+
+from dataclasses import dataclass
+from typing import Any, Optional
+
+from edgeq.agent import lock
+from edgeq.agent.durable import point_link
+from edgeq.agent.layout import Root, own_archive
+from edgeq.agent.leftovers import remove_all, temporaries, uploads
+from edgeq.agent.os_errors import translated
+from edgeq.errors import NoSpace
+from edgeq.nouns.record import Record
+
+
+@dataclass(frozen=True)
+class Request(Record):
+    """Either `who` and `what`, or the `token` of a lock that is held and shall be renewed."""
+
+    who: str = ""
+    what: str = ""
+    lease_s: float = lock.LEASE_S
+    token: Optional[str] = None
+
+
+def answer(request: Request, root: Root) -> dict[str, Any]:
+    if request.token is not None:
+        return {"token": lock.renew(root, request.token, request.lease_s).token}
+    taken = _take(request, root)
+    _remember_agent(root)
+    return {"token": taken.token}
+
+
+def _take(request: Request, root: Root) -> lock.Lock:
+    """Nobody holds a device that can be taken, so what fills its disk may be an upload that was given up: where there
+    is not even room for the lock, that goes, and the lock is tried once more.
+    """
+    who, what = request.who or "unknown", request.what or "unknown"
+    try:
+        return lock.take(root, who, what, request.lease_s)
+    except OSError as error:
+        if not isinstance(translated(error), NoSpace):
+            raise
+    with lock.guarded(root):
+        if lock.holder(root) is None:
+            remove_all(root, temporaries(root) + uploads(root, older_than_s=0))
+    return lock.take(root, who, what, request.lease_s)
+
+
+def _remember_agent(root: Root) -> None:
+    """agent/current leads to the archive that was used last; the service runs that one."""
+    own = own_archive()
+    link = root.agents / "current"
+    if own is not None and own.parent == root.agents.resolve() and link.resolve() != own:
+        point_link(link, own.name)

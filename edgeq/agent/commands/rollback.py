@@ -1,0 +1,61 @@
+"""`rollback`: back to what was live before, or to a release named by the beginning of its digest."""
+
+from dataclasses import dataclass
+from typing import Optional
+
+from edgeq.agent import lock
+from edgeq.agent.apps import Activation, app_view, history, live, previous, releases, require_app
+from edgeq.agent.layout import Root
+from edgeq.agent.switch import switch
+from edgeq.agent.verify import verified
+from edgeq.errors import RemoteFailed
+from edgeq.nouns.record import Record
+from edgeq.nouns.release import App
+
+
+@dataclass(frozen=True)
+class Request(Record):
+    token: str
+    app: str
+    to: Optional[str] = None
+
+
+def answer(request: Request, root: Root) -> App:
+    """Verified in full before the switch: a damaged release does not go live, and what is live stays."""
+    with lock.held(root, request.token):
+        require_app(root, request.app)
+        goal = _before(root, request.app) if request.to is None else _named(root, request.app, request.to)
+        verified(root, request.app, goal.digest)
+        switch(root, request.app, goal.digest, goal.candidate)
+        return app_view(root, request.app)
+
+
+def _before(root: Root, app: str) -> Activation:
+    goal = previous(root, app)
+    if goal is None:
+        raise RemoteFailed(
+            f"{app} has nothing to go back to: no other release was live before", _kept(root, app)
+        )
+    return goal
+
+
+def _named(root: Root, app: str, prefix: str) -> Activation:
+    """The last activation of the one release whose digest begins with `prefix`."""
+    digests = [r.digest for r in releases(root, app) if r.digest.startswith(prefix)]
+    if len(digests) != 1:
+        problem = "fits more than one release" if digests else "fits no release"
+        raise RemoteFailed(f"{prefix!r} {problem} of {app}", _kept(root, app), details=digests)
+    now = live(root, app)
+    if now is not None and now.digest == digests[0]:
+        return now
+    for entry in reversed(history(root, app)):
+        if entry.digest == digests[0]:
+            return entry
+    raise RemoteFailed(
+        f"release {digests[0][:7]} of {app} was installed and never live",
+        "deploy it again: it is checked before",
+    )
+
+
+def _kept(root: Root, app: str) -> str:
+    return f"releases here: {', '.join(r.digest[:12] for r in releases(root, app)) or 'none'}"

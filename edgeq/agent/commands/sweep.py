@@ -1,0 +1,26 @@
+"""`sweep`: what cuts, given-up uploads and old releases left behind is removed."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from edgeq.agent import leftovers, lock
+from edgeq.agent.layout import Root
+from edgeq.nouns.record import Record
+
+
+@dataclass(frozen=True)
+class Request(Record):
+    """Uploads touched less than `older_than_s` ago stay, so that they can be resumed."""
+
+    token: str
+    older_than_s: float = 0.0
+
+
+def answer(request: Request, root: Root) -> dict[str, Any]:
+    with lock.held(root, request.token):
+        paths = leftovers.uploads(root, request.older_than_s) + leftovers.unused(root)
+        paths += leftovers.old_agents(root)
+        with lock.guarded(root):  # lock.json and jobs are written beside under it: theirs are not in use now
+            done = leftovers.remove_all(root, leftovers.temporaries(root))
+        rest = leftovers.remove_all(root, paths)
+    return {"removed": done["removed"] + rest["removed"], "bytes": done["bytes"] + rest["bytes"]}

@@ -1,0 +1,66 @@
+"""What no release, job or upload needs any more: found here, removed by `sweep`, `lock` and `remove`."""
+
+import os
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from edgeq.agent.durable import is_temporary, remove_file, remove_tree
+from edgeq.agent.layout import Root, own_archive
+from edgeq.agent.remembered import needs
+
+_AGENTS_KEPT = 3
+
+
+def temporaries(root: Root) -> list[Path]:
+    """Files and folders that a cut left half made, anywhere but inside unpacked wheels, whose files are not ours."""
+    found = []
+    for folder, folders, files in os.walk(root.path):
+        found += [Path(folder, name) for name in (*folders, *files) if is_temporary(Path(name))]
+        keep_out = Path(folder) == root.wheels
+        folders[:] = [] if keep_out else [name for name in folders if not is_temporary(Path(name))]
+    return found
+
+
+def uploads(root: Root, older_than_s: float) -> list[Path]:
+    """Files in incoming/, parts too, last touched longer ago. Without a battery clock "ago" may lie in the future."""
+    now = time.time()
+    return [p for p in root.incoming.glob("*") if abs(now - p.lstat().st_mtime) >= older_than_s]
+
+
+def unused(root: Root) -> list[Path]:
+    """Check samples and wheels that no release's remembered job names. While a release has none remembered, what it
+    needs is not known, and every wheel stays.
+    """
+    used = needs(root)
+    samples = [p for p in root.samples.glob("[!.]*") if p.name not in used.samples]
+    wheels = [p for p in root.wheels.glob("[!.]*") if p.name not in used.wheels] if used.complete else []
+    return samples + wheels
+
+
+def old_agents(root: Root) -> list[Path]:
+    """All but the newest few, the one in use and the one that the service runs."""
+    needed = {own_archive(), (root.agents / "current").resolve()}
+    archives = sorted(root.agents.glob("*.pyz"), key=lambda p: p.stat().st_mtime_ns, reverse=True)
+    return [p for p in archives[_AGENTS_KEPT:] if p.resolve() not in needed]
+
+
+def remove_all(root: Root, paths: Iterable[Path]) -> dict[str, Any]:
+    """Remove files and folders; what is gone, relative to the root, and the bytes that the disk got back."""
+    removed, freed = [], 0
+    for path in paths:
+        freed += _only_here(path)
+        if path.is_dir() and not path.is_symlink():
+            remove_tree(path)
+        else:
+            remove_file(path)
+        removed.append(path.relative_to(root.path).as_posix())
+    return {"removed": removed, "bytes": freed}
+
+
+def _only_here(path: Path) -> int:
+    """Bytes on disk of `path` and all below it, without files that have another hard link elsewhere."""
+    inside = [Path(folder, name) for folder, _, files in os.walk(path) for name in files]
+    infos = [p.lstat() for p in (inside or [path])]
+    return sum(i.st_blocks * 512 for i in infos if i.st_nlink == 1)

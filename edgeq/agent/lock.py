@@ -1,0 +1,161 @@
+"""Who may change this device: one holder with a lease, in lock.json (docs/protocol.md).
+
+The lease runs on the boot clock, so neither a wrong calendar nor a power cut leaves a device locked. `lock.json` is
+only touched under flock on `lock`. Knows nothing of what the holder does.
+"""
+
+import contextlib
+import errno
+import fcntl
+import os
+import secrets
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Optional
+
+from edgeq.agent.clock import boot_id, boot_ns, utc_now
+from edgeq.agent.durable import make_folder, remove_file, write_json
+from edgeq.agent.layout import Root
+from edgeq.agent.stored import Unreadable, read_json
+from edgeq.errors import DeviceBusy
+from edgeq.nouns.record import Record
+
+LEASE_S = 120.0
+LONGEST_LEASE_S = 3600.0
+_RENEW_EVERY_S = 40.0
+
+
+@dataclass(frozen=True)
+class Lock(Record):
+    """`until_ns` is on the boot clock of the boot `boot_id`; past it, or in another boot, the lock is nobody's."""
+
+    token: str
+    who: str
+    what: str
+    since_utc: str
+    boot_id: str
+    until_ns: int
+
+    @property
+    def seconds_left(self) -> float:
+        return (self.until_ns - boot_ns()) / 1e9 if self.boot_id == boot_id() else 0.0
+
+    def __str__(self) -> str:
+        return f"{self.who} since {self.since_utc} for {self.what!r}, for {self.seconds_left:.0f} s more at least"
+
+
+def holder(root: Root) -> Optional[Lock]:
+    """Who holds the device now; None when nobody does."""
+    lock = _stored(root)
+    return lock if lock is not None and lock.seconds_left > 0 else None
+
+
+def take(root: Root, who: str, what: str, lease_s: float = LEASE_S) -> Lock:
+    """Raises DeviceBusy while another holds the device."""
+    with guarded(root):
+        held = holder(root)
+        if held is not None:
+            raise busy(held)
+        until = boot_ns() + _ns(lease_s)
+        lock = Lock(secrets.token_hex(16), who, what, utc_now(), boot_id(), until)
+        write_json(root.lock, lock.to_dict())
+    return lock
+
+
+def renew(root: Root, token: str, lease_s: float = LEASE_S) -> Lock:
+    """Lengthen the holder's lease; it never gets shorter. Raises DeviceBusy when `token` does not hold the device.
+
+    A lease that has run out is renewed as long as nobody else took the device in between.
+    """
+    with guarded(root):
+        lock = _stored(root)
+        if lock is None or lock.token != token or lock.boot_id != boot_id():
+            raise _lost(lock)
+        longer = replace(lock, until_ns=max(lock.until_ns, boot_ns() + _ns(lease_s)))
+        try:
+            write_json(root.lock, longer.to_dict())
+        except OSError as error:
+            # A full disk must not keep its holder from making room, as long as the lease it has still runs.
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT) or lock.seconds_left <= 0:
+                raise
+    return longer
+
+
+def release(root: Root, token: str) -> None:
+    """Give the device back; of a lock that is another's by now, or nobody's, nothing is changed."""
+    with guarded(root):
+        lock = _stored(root)
+        if lock is not None and lock.token == token:
+            remove_file(root.lock)
+
+
+@contextlib.contextmanager
+def held(root: Root, token: str) -> Iterator[None]:
+    """Show `token`, and keep its lease alive for as long as the work inside takes."""
+    renew(root, token)
+    done = threading.Event()
+    keeper = threading.Thread(target=_keep, args=(root, token, done), daemon=True)
+    keeper.start()
+    try:
+        yield
+    finally:
+        done.set()
+        keeper.join()
+
+
+@contextlib.contextmanager
+def taken(root: Root, who: str, what: str) -> Iterator[None]:
+    """Take the device for the work inside and give it back."""
+    token = take(root, who, what).token
+    try:
+        with held(root, token):
+            yield
+    finally:
+        release(root, token)
+
+
+def busy(lock: Lock) -> DeviceBusy:
+    return DeviceBusy(
+        f"this device is in use by {lock}",
+        "wait until it is done; a holder that died loses the device when that time is over",
+    )
+
+
+def _keep(root: Root, token: str, done: threading.Event) -> None:
+    while not done.wait(_RENEW_EVERY_S):
+        # What keeps the lease from being written (a full disk, a lock that was lost) meets the work itself too.
+        with contextlib.suppress(OSError, DeviceBusy):
+            renew(root, token)
+
+
+def _lost(lock: Optional[Lock]) -> DeviceBusy:
+    if lock is not None and lock.seconds_left > 0:
+        return busy(lock)
+    return DeviceBusy(
+        "this device is not held by this token any more: its lease ran out, or the device was restarted",
+        "run it again",
+    )
+
+
+def _stored(root: Root) -> Optional[Lock]:
+    try:
+        return Lock.from_dict(read_json(root.lock))
+    except (FileNotFoundError, Unreadable, ValueError):
+        return None  # edgeq writes the file whole; what is no lock is nobody's
+
+
+@contextlib.contextmanager
+def guarded(root: Root) -> Iterator[None]:
+    """Held for a few file operations only; the kernel lets go of it when the process dies."""
+    make_folder(root.path)
+    handle = os.open(root.lock_guard, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o664)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _ns(lease_s: float) -> int:
+    return int(min(max(lease_s, 1.0), LONGEST_LEASE_S) * 1e9)

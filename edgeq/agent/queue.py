@@ -1,0 +1,70 @@
+"""The folder of jobs: put in, listed, claimed, taken out. A job is moved away before any work is done for it, so that
+one that kills the agent, or is no job at all, does not come back.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from edgeq.agent.durable import is_temporary, make_folder, move, remove_file, remove_tree, write_json
+from edgeq.agent.layout import Root
+from edgeq.agent.lock import guarded
+from edgeq.agent.safe_names import is_name
+from edgeq.nouns.job import Job
+
+
+def put(root: Root, job: Job) -> None:
+    """Under the guard, so that `sweep` does not take the file for a leftover while it is written."""
+    make_folder(root.running)
+    with guarded(root):
+        write_json(root.jobs / f"{job.id}.json", job.to_dict())
+
+
+def waiting(root: Root) -> list[Path]:
+    """Whatever is called *.json, oldest first; that is also what systemd's path unit looks for."""
+    paths = [p for p in root.jobs.glob("*.json") if not is_temporary(p)]
+    return sorted(paths, key=lambda p: (p.lstat().st_mtime_ns, p.name))
+
+
+def left_running(root: Root) -> list[Path]:
+    return sorted(p for p in root.running.glob("*.json") if not is_temporary(p))
+
+
+def claim(root: Root, path: Path) -> Path:
+    make_folder(root.running)
+    claimed = root.running / path.name
+    move(path, claimed)
+    return claimed
+
+
+def take_out(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        remove_tree(path)
+    else:
+        remove_file(path)
+
+
+def id_for(path: Path) -> str:
+    """The id of the result for a file that is no job: its own name where that is one."""
+    if is_name(path.stem):
+        return path.stem
+    return "refused-" + hashlib.sha256(os.fsencode(path.name)).hexdigest()[:12]
+
+
+@contextlib.contextmanager
+def only_drain(root: Root) -> Iterator[bool]:
+    """True for one process at a time; a second one has nothing to do, for the first takes every job there is."""
+    make_folder(root.running)
+    handle = os.open(root.running / ".draining", os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o664)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(handle)

@@ -1,0 +1,62 @@
+"""results/: one folder per job, measurement.json written last. Bounded, for a timer adds to it for years."""
+
+import os
+from pathlib import Path
+
+from edgeq.agent.durable import make_folder, remove_tree, sync_tree, write_json
+from edgeq.agent.layout import Root
+from edgeq.agent.safe_names import is_name
+from edgeq.agent.stored import Unreadable, read_json
+from edgeq.errors import RemoteFailed
+from edgeq.nouns.measurement import Measurement
+
+RESULTS_KEPT = 200
+OUTPUTS_KEPT = 10  # of the newest results: arrays that a host fetches at once or never
+_LARGEST = 256 << 20
+
+
+def fresh_folder(root: Root, job: str) -> Path:
+    """An empty folder for the outputs of `job`; what an earlier try left in it is removed."""
+    folder = root.results / job
+    if folder.exists():
+        remove_tree(folder)
+    make_folder(folder)
+    return folder
+
+
+def store(root: Root, measurement: Measurement) -> None:
+    """Make a result durable; it exists from the moment that measurement.json does."""
+    path = root.measurement(measurement.job.id)
+    make_folder(path.parent)
+    sync_tree(path.parent)
+    newest = max((root.measurement(id).stat().st_mtime_ns for id in stored_results(root)), default=0)
+    write_json(path, measurement.to_dict())
+    # Results are listed in the order they were stored; a clock that was set back must not change that.
+    at = max(path.stat().st_mtime_ns, newest + 1)
+    os.utime(path, ns=(at, at))
+    _forget_old(root)
+
+
+def stored_results(root: Root) -> tuple[str, ...]:
+    """Ids in the order they were stored, oldest first."""
+    paths = [p for p in root.results.glob("*/measurement.json") if is_name(p.parent.name)]
+    return tuple(p.parent.name for p in sorted(paths, key=lambda p: (p.stat().st_mtime_ns, p.parent.name)))
+
+
+def read_result(root: Root, id: str) -> Measurement:
+    """Raises RemoteFailed when there is none, or one that cannot be read."""
+    if not is_name(id) or not root.measurement(id).is_file():
+        raise RemoteFailed(f"there is no result {id!r} on this device", "`edgeq status` lists the last ones")
+    try:
+        return Measurement.from_dict(read_json(root.measurement(id), _LARGEST))
+    except (Unreadable, ValueError) as error:
+        raise RemoteFailed(f"result {id} cannot be read: {error}", "measure again") from None
+
+
+def _forget_old(root: Root) -> None:
+    ids = stored_results(root)[::-1]
+    for id in ids[RESULTS_KEPT:]:
+        remove_tree(root.results / id)
+    for id in ids[OUTPUTS_KEPT:RESULTS_KEPT]:
+        for folder in (p for p in (root.results / id).iterdir() if p.is_dir()):
+            remove_tree(folder)

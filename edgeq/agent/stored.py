@@ -1,0 +1,41 @@
+"""Reads small JSON files that others may have written: bounded, regular files only, never half understood."""
+
+import json
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+LARGEST = 1 << 20
+
+
+class Unreadable(Exception):
+    """Why a file is not taken for what its name says; one line."""
+
+
+def read_json(path: Path, largest: int = LARGEST) -> Any:
+    """The JSON value in `path`. Raises FileNotFoundError, Unreadable, or OSError of a disk that fails."""
+    data = _read_regular(path, largest)
+    try:
+        return json.loads(data)
+    except RecursionError:
+        raise Unreadable(f"{path.name}: nested too deeply") from None
+    except ValueError as error:
+        raise Unreadable(f"{path.name} is not JSON: {error}") from None
+
+
+def _read_regular(path: Path, largest: int) -> bytes:
+    # Non-blocking, so that a named pipe of that name cannot stop the agent.
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if path.is_symlink():
+            raise Unreadable(f"{path.name} is a link") from error
+        raise
+    with os.fdopen(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise Unreadable(f"{path.name} is not a regular file")
+        data = file.read(largest + 1)
+    if len(data) > largest:
+        raise Unreadable(f"{path.name} is larger than {largest} bytes")
+    return data

@@ -1,0 +1,220 @@
+"""Unpacks a wheel into a folder that goes on sys.path as it is. Every byte is held against the wheel's own RECORD.
+
+What an installer would do beyond that (scripts, headers, data files) a runtime does not need, and is left out.
+Knows the wheel format (PyPA "Binary distribution format"), not which wheels a runtime needs.
+"""
+
+import base64
+import compileall
+import csv
+import hashlib
+import io
+import os
+import py_compile
+import re
+import stat
+import zipfile
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Optional
+
+from edgeq.agent.durable import READ_ONLY
+from edgeq.agent.safe_names import problem_of_path
+from edgeq.errors import ArtifactCorrupt
+
+# Against bombs; onnxruntime unpacks to 60 MB at 1:3, text compresses to 1:20 at best.
+LARGEST_BYTES = 2 << 30
+LARGEST_RATIO = 100
+MOST_FILES = 50_000
+_SMALL = 1 << 20  # below this a ratio says nothing
+_CHUNK = 1 << 20
+_STRONG = ("sha256", "sha384", "sha512")
+_SIGNATURES = ("RECORD.jws", "RECORD.p7s")
+_MERGED = ("purelib", "platlib")
+_TESTS = re.compile(r"/(tests?|testing)/")
+
+
+@dataclass(frozen=True)
+class Member:
+    """One file of a wheel: its name in the zip, where it goes (None: left out), what RECORD says of it."""
+
+    info: zipfile.ZipInfo
+    destination: Optional[str]
+    algorithm: str
+    digest: bytes
+
+
+def read_wheel(path: Path) -> tuple[Member, ...]:
+    """Everything is decided here; nothing is written. Raises ArtifactCorrupt with every problem found."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            infos = archive.infolist()
+            _require(path, tuple(_container_problems(infos, path.stat().st_size)))
+            record_name = _record_name(path, infos)
+            rows = _record(path, archive.read(record_name))
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, UnicodeDecodeError) as error:
+        raise _refused(path, (str(error),)) from None
+    files = [i for i in infos if not i.is_dir()]
+    unlisted = {record_name, *(record_name.rsplit("/", 1)[0] + "/" + s for s in _SIGNATURES)}
+    _require(path, tuple(_record_problems({i.filename for i in files} - unlisted, set(rows) - unlisted)))
+    members = tuple(
+        Member(i, _destination(i.filename), *rows.get(i.filename, ("", b"")))
+        for i in files
+        if i.filename not in unlisted
+    )
+    record = tuple(Member(i, i.filename, "", b"") for i in files if i.filename == record_name)
+    _require(path, tuple(_merge_problems(members + record)))
+    return members + record
+
+
+def unpacked_bytes(members: tuple[Member, ...]) -> int:
+    return sum(m.info.file_size for m in members if m.destination)
+
+
+def unpack(path: Path, members: tuple[Member, ...], folder: Path) -> None:
+    """Write `members` below the new folder `folder`, hashing as they pass. fsync is the caller's.
+
+    Raises ArtifactCorrupt at the first file whose bytes are not what RECORD says; what is left out is hashed too.
+    """
+    with zipfile.ZipFile(path) as archive:
+        for member in members:
+            try:
+                with archive.open(member.info) as source:
+                    _copy(source, folder, member)
+            except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, _Changed) as error:
+                raise _refused(path, (f"{member.info.filename}: {error}",)) from None
+            except OSError as error:
+                if error.errno is not None:
+                    raise
+                raise _refused(
+                    path, (f"{member.info.filename}: {error}",)
+                ) from None  # zlib and lzma raise these
+
+
+def compile_all(folder: Path, final: Path) -> None:
+    """Compile to __pycache__ now, so that no user of the wheel needs to write there; `final` is where tracebacks look.
+
+    A file that this Python cannot compile (templates, tests of syntax) is left as it is: so does pip.
+    """
+    compileall.compile_dir(
+        str(folder),
+        maxlevels=50,
+        ddir=str(final),
+        quiet=2,
+        rx=_TESTS,
+        invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
+    )
+
+
+class _Changed(Exception):
+    pass
+
+
+def _container_problems(infos: list[zipfile.ZipInfo], packed: int) -> Iterator[str]:
+    total = sum(i.file_size for i in infos)
+    if len(infos) > MOST_FILES:
+        yield f"it holds {len(infos)} files; the limit is {MOST_FILES}"
+    if total > LARGEST_BYTES:
+        yield f"it unpacks to {total} bytes; the limit is {LARGEST_BYTES}"
+    elif total > max(packed * LARGEST_RATIO, _SMALL):
+        yield f"it unpacks to {total} bytes from {packed}: a zip bomb"
+    for name, times in Counter(i.filename.rstrip("/") for i in infos).items():
+        if times > 1:
+            yield f"{name!r} occurs {times} times"
+    for info in infos:
+        # zipfile cuts a name at its first NUL and turns other separators; what was written is what counts.
+        problem = problem_of_path(info.orig_filename.rstrip("/") if info.is_dir() else info.orig_filename)
+        if problem:
+            yield f"{info.orig_filename!r}: the path {problem}"
+        if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
+            yield f"{info.filename!r} is a link or a device"
+        if info.flag_bits & 1:
+            yield f"{info.filename!r} is encrypted"
+
+
+def _record_name(path: Path, infos: list[zipfile.ZipInfo]) -> str:
+    names = [i.filename for i in infos if re.fullmatch(r"[^/]+\.dist-info/RECORD", i.filename)]
+    if len(names) != 1:
+        raise _refused(path, (f"it has {len(names)} RECORD files and must have one",))
+    return names[0]
+
+
+def _record(path: Path, data: bytes) -> dict[str, tuple[str, bytes]]:
+    """Path -> (algorithm, digest). RECORD and signatures of it carry no hash."""
+    rows, problems = {}, []
+    for row in csv.reader(io.StringIO(data.decode("utf-8"), newline="")):
+        if not row:
+            continue
+        name, value = row[0], row[1] if len(row) > 1 else ""
+        algorithm, _, digest = value.partition("=")
+        if name in rows:
+            problems.append(f"RECORD lists {name!r} twice")
+        rows[name] = (algorithm, _unpadded(digest))
+        if algorithm not in _STRONG and not name.endswith((".dist-info/RECORD", *_SIGNATURES)):
+            problems.append(f"RECORD gives {name!r} no sha256")
+    _require(path, tuple(problems))
+    return rows
+
+
+def _unpadded(digest: str) -> bytes:
+    try:
+        return base64.b64decode(digest + "=" * (-len(digest) % 4), altchars=b"-_", validate=True)
+    except ValueError:
+        return b""
+
+
+def _record_problems(there: set[str], listed: set[str]) -> Iterator[str]:
+    for name in sorted(listed - there):
+        yield f"{name!r} is in RECORD and missing"
+    for name in sorted(there - listed):
+        yield f"{name!r} is there and not in RECORD"
+
+
+def _destination(name: str) -> Optional[str]:
+    """Where a file goes: its own place; out of `.data/purelib` and `.data/platlib` to the top; other `.data` nowhere."""
+    first, _, rest = name.partition("/")
+    if not first.endswith(".data"):
+        return name
+    kind, _, below = rest.partition("/")
+    return below if kind in _MERGED and below else None
+
+
+def _merge_problems(members: tuple[Member, ...]) -> Iterator[str]:
+    destinations = [m.destination for m in members if m.destination]
+    for name, times in Counter(destinations).items():
+        if times > 1:
+            yield f"{times} files go to {name!r}"
+    folders = {"/".join(d.split("/")[:n]) for d in destinations for n in range(1, d.count("/") + 1)}
+    for name in sorted(folders & set(destinations)):
+        yield f"{name!r} is a file and a folder"
+
+
+def _copy(source: IO[bytes], folder: Path, member: Member) -> None:
+    hasher = hashlib.new(member.algorithm) if member.algorithm else None
+    destination = folder / member.destination if member.destination else Path(os.devnull)
+    if member.destination:
+        destination.parent.mkdir(parents=True, exist_ok=True)
+    with destination.open("wb") as file:
+        for chunk in iter(lambda: source.read(_CHUNK), b""):
+            if hasher:
+                hasher.update(chunk)
+            file.write(chunk)
+    if hasher and hasher.digest() != member.digest:
+        raise _Changed("its bytes are not what RECORD says")
+    if member.destination:
+        destination.chmod(READ_ONLY)
+
+
+def _require(path: Path, problems: tuple[str, ...]) -> None:
+    if problems:
+        raise _refused(path, problems)
+
+
+def _refused(path: Path, problems: tuple[str, ...]) -> ArtifactCorrupt:
+    return ArtifactCorrupt(
+        f"{path.name[:24]} is not a wheel that may be unpacked: {problems[0]}",
+        "empty edgeq's cache on the host and deploy again; the wheel may be damaged or tampered with",
+        details=problems[:20],
+    )
