@@ -34,11 +34,11 @@ class Supplies:
         return ()
 
 
-def look(link: AgentLink, sets: tuple[WheelSet, ...]) -> Supplies:
-    """Ask the device which wheels it has already."""
+def look(link: AgentLink, sets: tuple[WheelSet, ...], *, ask: bool = True) -> Supplies:
+    """Ask the device which wheels it has already; a device without our agent (`ask` False) has none."""
     wheels = {w.folder: w for s in sets for w in s.wheels}
-    if not wheels:
-        return Supplies(sets, ())
+    if not wheels or not ask:
+        return Supplies(sets, tuple(wheels.values()))
     have = set(link.call("inventory", {"sha256": [], "wheels": sorted(wheels)})["wheels"])
     return Supplies(sets, tuple(w for folder, w in wheels.items() if folder not in have))
 

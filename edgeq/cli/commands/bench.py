@@ -1,0 +1,28 @@
+"""`edgeq bench`: measurements without a deployment."""
+
+from typing import Any
+
+import click
+
+from edgeq.cli.options import device_options, json_option, store_option
+
+
+@click.command()
+@click.argument("what", nargs=-1, metavar="[NAME | BUNDLE]...")
+@device_options
+@click.option(
+    "--seconds", type=click.FloatRange(0.5), default=30.0, show_default=True, help="Longest time to measure."
+)
+@click.option("--threads", type=click.IntRange(1), help="Threads the runtime may use; default: the target's.")
+@store_option
+@json_option
+def command(what: tuple[str, ...], seconds: float, as_json: bool, **options: Any) -> None:
+    """Measure what is live on the device, or .edgeq bundles against each other, interleaved. Activates nothing."""
+    from edgeq.cli.options import device_arguments
+    from edgeq.cli.screen import screen
+    from edgeq.nouns.job import Limits
+    from edgeq.workflow.bench import bench
+
+    arguments = device_arguments(options)
+    with screen(as_json) as show:
+        show.result(bench(*what, **arguments, **options, limits=Limits(seconds=seconds), tell=show.tell))

@@ -1,0 +1,35 @@
+"""`edgeq demo`: the whole line on this machine, in seconds."""
+
+import click
+
+from edgeq.cli.options import json_option
+
+
+@click.command()
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0.5),
+    default=10.0,
+    show_default=True,
+    help="Longest time the race may measure.",
+)
+@json_option
+def command(seconds: float, as_json: bool) -> int:
+    """Deploy a small CNN for handwritten digits to this machine and print what was measured."""
+    from edgeq.cli.screen import screen
+    from edgeq.demo import demo_files
+    from edgeq.nouns.job import Limits
+    from edgeq.workflow.deploy import deploy
+
+    model, data = demo_files()
+    with screen(as_json) as show:
+        deployment = deploy(
+            str(model),
+            data=str(data),
+            name="digits",
+            limits=Limits(seconds=seconds),
+            measure_again=True,
+            tell=show.tell,
+        )
+        show.result(deployment)
+    return deployment.exit_code

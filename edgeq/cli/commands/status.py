@@ -1,0 +1,20 @@
+"""`edgeq status`: what lives on a device."""
+
+from typing import Any
+
+import click
+
+from edgeq.cli.options import device_options, json_option
+
+
+@click.command()
+@device_options
+@json_option
+def command(as_json: bool, **options: Any) -> None:
+    """What is live on the device per name, since when, the agent, the disk, the last measurement."""
+    from edgeq.cli.options import device_arguments
+    from edgeq.cli.screen import screen
+    from edgeq.workflow.status import status
+
+    with screen(as_json) as show:
+        show.result(status(**device_arguments(options), tell=show.tell))

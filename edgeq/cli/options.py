@@ -1,0 +1,216 @@
+"""Options that several commands share, and how they fall back to edgeq.toml. Parses only; imports nothing heavy."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class ShapeType(click.ParamType[Any]):
+    """`input=1,3,224,224` -> ("input", (1, 3, 224, 224))."""
+
+    name = "NAME=N,N,..."
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, tuple[int, ...]]:
+        if isinstance(value, tuple):
+            return value
+        name, _, dims = str(value).rpartition("=")
+        try:
+            shape = tuple(int(d) for d in dims.replace("x", ",").split(",") if d.strip())
+        except ValueError:
+            shape = ()
+        if not name or not shape or min(shape) < 1:
+            self.fail(f"{value!r} is not NAME=N,N,... such as input=1,3,224,224", param, ctx)
+        return name, shape
+
+
+def _stack(*options: Callable[[F], F]) -> Callable[[F], F]:
+    def add(command: F) -> F:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+def device_options(command: F) -> F:
+    """Which device, and how to reach it."""
+    return _stack(
+        click.option(
+            "--target",
+            metavar="NAME",
+            help="The kind of device (`edgeq targets`), or a .toml of your own; default: local, this machine.",
+        ),
+        click.option(
+            "--host",
+            metavar="USER@HOST",
+            help="The device: user@address[:port], or an alias of ~/.ssh/config.",
+        ),
+        click.option("--port", type=int, help="SSH port."),
+        click.option("--identity", type=click.Path(path_type=Path), help="SSH private key."),
+        click.option(
+            "--accept-new-host-key", is_flag=True, help="Trust an unknown host key once and remember it."
+        ),
+        click.option(
+            "--root",
+            metavar="DIR",
+            help="edgeq's folder on the device; default: /var/lib/edgeq where the login may write it, else ~/.local/share/edgeq.",
+        ),
+        project_option,
+    )(command)
+
+
+def project_option(command: F) -> F:
+    return click.option(
+        "--project",
+        type=click.Path(path_type=Path),
+        help="Project file; default: ./edgeq.toml where there is one.",
+    )(command)
+
+
+def convert_options(command: F) -> F:
+    """How a model becomes candidates."""
+    return _stack(
+        click.option(
+            "--data",
+            metavar="SPEC",
+            help="Samples: .npz, a folder of images or .npy files, or file.py:function.",
+        ),
+        click.option(
+            "--preprocess",
+            metavar="SPEC",
+            help='For images: "imagenet" or "size=224x224,scale=1/255,mean=..,std=..,layout=NCHW".',
+        ),
+        click.option("--name", help="The model's name on the device; default: its stem."),
+        click.option(
+            "--weights", type=click.Path(), help="state_dict for a torch factory such as net.py:build."
+        ),
+        click.option(
+            "--shape",
+            "shapes",
+            type=ShapeType(),
+            multiple=True,
+            help="Pin an input's open dimensions; repeatable.",
+        ),
+        click.option(
+            "--calibrate", type=click.IntRange(1), help="How many samples calibrate; the rest judge."
+        ),
+        click.option(
+            "--calibrator",
+            type=click.Choice(["minmax", "percentile", "mse", "entropy"]),
+            help="How ranges are found; default: minmax.",
+        ),
+        click.option(
+            "--recipe",
+            type=click.Choice(["float", "int8_static", "int8_dynamic", "fp16"]),
+            help="Only this way of quantizing (float is raced along).",
+        ),
+        click.option(
+            "--runtime",
+            type=click.Choice(["onnxruntime", "litert", "tflite-runtime"]),
+            help="Only this runtime.",
+        ),
+        click.option(
+            "--max-drop",
+            type=float,
+            metavar="POINTS",
+            help="Accuracy that quantization may cost, with labels; default: 1.0.",
+        ),
+        click.option(
+            "--min-agreement",
+            type=float,
+            metavar="PERCENT",
+            help="Without labels: samples that keep float's first class.",
+        ),
+        click.option(
+            "--min-sqnr",
+            type=float,
+            metavar="DB",
+            help="Without labels or classes: signal to quantization noise of each output.",
+        ),
+        click.option(
+            "--metric", metavar="FILE.PY:FUNCTION", help="Your own score: (outputs, labels) -> number."
+        ),
+        click.option(
+            "--threads", type=click.IntRange(1), help="Threads the runtime may use; default: the target's."
+        ),
+    )(command)
+
+
+def json_option(command: F) -> F:
+    return click.option(
+        "--json", "as_json", is_flag=True, help="Print one JSON document (docs/measurement-schema.md)."
+    )(command)
+
+
+def store_option(command: F) -> F:
+    return click.option(
+        "--store", metavar="URL", help="Where measurements are kept; default: SQLite in your data folder."
+    )(command)
+
+
+def device_arguments(options: dict[str, Any]) -> dict[str, Any]:
+    """Takes the device's options out of `options`; target, login and root, with edgeq.toml filling the gaps."""
+    from edgeq.project import project_here
+    from edgeq.workflow.session import Login
+
+    project = project_here(options.pop("project"))
+    target = options.pop("target") or "local"
+    place = project.targets.get(target)
+    host = options.pop("host") or (place.host if place else None)
+    identity = options.pop("identity") or (
+        Path(place.identity).expanduser() if place and place.identity else None
+    )
+    login = Login(
+        host=host,
+        port=options.pop("port") or (place.port if place else None),
+        identity=identity,
+        accept_new_host_key=options.pop("accept_new_host_key"),
+        ask_password=_ask,
+    )
+    return {"target": target, "login": login, "root": options.pop("root") or (place.root if place else None)}
+
+
+def convert_arguments(options: dict[str, Any], project_file: Path | None) -> dict[str, Any]:
+    """Takes the options of conversion out of `options`, `model` among them; edgeq.toml fills the gaps."""
+    from edgeq.errors import TargetRefused
+    from edgeq.project import project_here
+
+    project = project_here(project_file)
+    model = options.pop("model") or project.model
+    if model is None:
+        raise TargetRefused("no model: name one, or write edgeq.toml with `edgeq init`")
+    gates = project.gates
+    for flag, field in (
+        ("max_drop", "max_drop"),
+        ("min_agreement", "min_agreement"),
+        ("min_sqnr", "min_sqnr_db"),
+        ("metric", "metric"),
+    ):
+        value = options.pop(flag)
+        gates = replace(gates, **{field: value}) if value is not None else gates
+    return {
+        "model": model,
+        "data": options.pop("data") or project.data,
+        "preprocess": options.pop("preprocess") or project.preprocess,
+        "name": options.pop("name") or project.name,
+        "weights": options.pop("weights") or project.weights,
+        "shapes": {**project.shapes, **dict(options.pop("shapes"))},
+        "calibrate": options.pop("calibrate") or project.calibrate,
+        "calibrator": options.pop("calibrator"),
+        "recipe": options.pop("recipe"),
+        "runtime": options.pop("runtime"),
+        "gates": gates,
+        "threads": options.pop("threads"),
+    }
+
+
+def _ask(prompt: str) -> str:
+    answer: str = click.prompt(prompt, hide_input=True, err=True)
+    return answer

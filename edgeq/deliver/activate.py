@@ -1,0 +1,48 @@
+"""The last step of a delivery and the way back: what is live on the device changes here and nowhere else."""
+
+import contextlib
+from collections.abc import Iterator
+
+from edgeq.deliver.agent_link import AgentLink
+from edgeq.errors import DeviceError
+from edgeq.nouns.job import Job
+from edgeq.nouns.release import App
+
+
+def activate(
+    link: AgentLink, token: str, app: str, digest: str, candidate: str, keep: int, job: Job | None
+) -> App:
+    """Make `candidate` of an installed release live by one atomic rename; `job` is remembered for periodic
+    measurements. Older releases beyond `keep` are removed.
+    """
+    request = {"token": token, "app": app, "digest": digest, "candidate": candidate, "keep": keep}
+    if job is not None:
+        request["job"] = job.to_dict()
+    return App.from_dict(link.call("activate", request, timeout_s=120))
+
+
+def rollback(link: AgentLink, token: str, app: str, to: str | None) -> App:
+    """Make the activation before the live one (or the release whose digest starts with `to`) live again."""
+    request = {"token": token, "app": app} | ({"to": to} if to else {})
+    return App.from_dict(link.call("rollback", request, timeout_s=300))
+
+
+def discard(link: AgentLink, token: str, app: str, digest: str) -> None:
+    """Remove an installed release unless it is live or was before; a link that is gone is no reason to fail."""
+    with contextlib.suppress(DeviceError):
+        link.call("discard", {"token": token, "app": app, "digest": digest}, timeout_s=60)
+
+
+@contextlib.contextmanager
+def tidied(link: AgentLink, token: str, app: str, digest: str) -> Iterator[None]:
+    """Whatever happens inside, nothing half done stays on the device: a release that did not go live is removed
+    again, and so is what was uploaded for it. Over a broken link this waits for the next deployment's sweep.
+    """
+    try:
+        yield
+    except BaseException:
+        discard(link, token, app, digest)
+        raise
+    finally:
+        with contextlib.suppress(DeviceError):
+            link.call("sweep", {"token": token}, timeout_s=60)

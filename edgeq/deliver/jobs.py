@@ -1,0 +1,116 @@
+"""Asks the agent to run models and fetches what it measured."""
+
+import getpass
+import secrets
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from edgeq.deliver.agent_link import AgentLink
+from edgeq.nouns.bundle import Candidate
+from edgeq.nouns.job import Entrant, Job, Limits
+from edgeq.nouns.measurement import Measurement, Run
+from edgeq.nouns.progress import Progress
+from edgeq.nouns.target import EnergyModel
+
+# Loading, the check samples and shutting down come on top of the time that a job may measure.
+_OVERHEAD_S = 600.0
+_TICK_S = 0.2
+
+
+def entrant(
+    candidate: Candidate, app: str, digest: str, python_path: tuple[str, ...], threads: int, title: str
+) -> Entrant:
+    """A candidate of an installed release, as the agent finds it below its root."""
+    return Entrant(
+        id=candidate.id,
+        runtime=candidate.runtime,
+        model=f"apps/{app}/releases/{digest}/{candidate.model}",
+        digest=digest,
+        inputs=candidate.inputs,
+        outputs=candidate.outputs,
+        python_path=python_path,
+        threads=threads,
+        title=title,
+    )
+
+
+def make_job(
+    kind: str,
+    app: str,
+    entrants: tuple[Entrant, ...],
+    samples: str,
+    limits: Limits,
+    energy: EnergyModel | None,
+) -> Job:
+    """A job with an id of its own that sorts by time."""
+    now = datetime.now(UTC)
+    return Job(
+        id=f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}",
+        kind=kind,
+        app=app,
+        entrants=entrants,
+        samples=samples,
+        limits=limits,
+        energy=energy,
+        requested_by=f"{getpass.getuser()}@{socket.gethostname()}",
+        created_utc=now.isoformat(timespec="seconds"),
+    )
+
+
+def work(link: AgentLink, token: str | None, job: Job, tell: Callable[[Progress], None]) -> Measurement:
+    """Run `job` on the device now and wait for its result."""
+    answers: list[Measurement] = []
+    failures: list[BaseException] = []
+    timeout_s = _OVERHEAD_S + (job.limits.seconds + job.limits.load_seconds) * (len(job.entrants) + 1)
+
+    def ask() -> None:
+        try:
+            raw = link.call("work", {"token": token, "job": job.to_dict()}, timeout_s=timeout_s)
+            answers.append(Measurement.from_dict(raw))
+        except BaseException as error:
+            failures.append(error)
+
+    start = time.monotonic()
+    worker = threading.Thread(
+        target=ask, daemon=True
+    )  # a daemon, so that Ctrl-C does not wait for the device
+    worker.start()
+    while worker.is_alive():
+        worker.join(_TICK_S)
+        tell(Progress("measure", min(time.monotonic() - start, job.limits.seconds), job.limits.seconds, "s"))
+    if failures:
+        raise failures[0]
+    return answers[0]
+
+
+def fetch_outputs(link: AgentLink, run: Run) -> tuple[np.ndarray, ...]:
+    """The outputs of the check samples, one array per output, shape [count, *output shape]."""
+    if run.outputs is None:
+        return ()
+    arrays = []
+    with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
+        for i, path in enumerate(run.outputs.files):
+            file = Path(folder) / f"{i}.npy"
+            link.transport.get(f"{link.root}/{path}", file)
+            arrays.append(np.load(file, allow_pickle=False))
+    return tuple(arrays)
+
+
+def brief(limits: Limits) -> Limits:
+    """Limits for a device whose times are nobody's: enough rounds to show that it runs, no more."""
+    return replace(
+        limits,
+        seconds=min(limits.seconds, 10.0),
+        min_rounds=1,
+        max_rounds=1,
+        block_ms=1.0,
+        check_seconds=60.0,
+    )

@@ -1,0 +1,91 @@
+"""Puts a conversion into a bundle: the candidates that passed, and beside them what was found out about them."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgeq.bundle import CheckSet, assemble, beside_files, write_bundle
+from edgeq.nouns.bundle import Candidate
+from edgeq.nouns.model import Model
+from edgeq.nouns.plan import Plan
+from edgeq.nouns.record import canonical_json
+from edgeq.nouns.tensor import Preprocessing
+from edgeq.workflow.cached import Order, key_of, tool_versions
+from edgeq.workflow.check_samples import choose_check_samples
+
+MODEL, PLAN, ORDER = "model.json", "plan.json", "order"
+
+
+def write(
+    place: Path,
+    order: Order,
+    model: Model,
+    plan: Plan,
+    made: tuple[Any, ...],
+    heldout: Any,
+    data_sha256: str | None,
+    preprocessing: Preprocessing | None,
+) -> None:
+    """`made` are edgeq.quantize.make.Made, `heldout` the samples that judged them. Candidates that failed the gate are left
+    out: what cannot go live does not travel; their figures stay.
+    """
+    passed = [m for m in made if m.fidelity.passed]
+    manifest, artifacts = assemble(
+        name=order.name,
+        target=order.target.name,
+        source_sha256=model.sha256,
+        data_sha256=data_sha256,
+        inputs=model.inputs,
+        outputs=model.outputs,
+        preprocessing=preprocessing,
+        threads=order.threads or order.target.threads,
+        built=[(_candidate(m), m.path) for m in passed],
+    )
+    check = _check_set(tuple(passed), model, heldout)
+    beside = {
+        **beside_files([m.fidelity for m in made], tool_versions(), check),
+        MODEL: canonical_json(model.to_dict()),
+        PLAN: canonical_json(plan.to_dict()),
+        ORDER: key_of(order).encode(),
+    }
+    place.parent.mkdir(parents=True, exist_ok=True)
+    write_bundle(place, manifest, artifacts, beside)
+
+
+def _candidate(made: Any) -> Candidate:
+    plan = made.plan
+    return Candidate(
+        id=plan.id,
+        runtime=plan.runtime,
+        recipe=plan.recipe,
+        model="",  # named by assemble
+        inputs=made.inputs,
+        outputs=made.outputs,
+        min_runtime=made.min_runtime,
+        scheme=str(plan.scheme) if plan.scheme else None,
+        memory_bytes=made.memory_bytes,
+    )
+
+
+def _check_set(made: tuple[Any, ...], model: Model, heldout: Any) -> CheckSet:
+    """Held-out samples for the device, with this host's answers to them."""
+    sample_bytes = sum(a.nbytes for a in heldout[0])
+    chosen = choose_check_samples(sample_bytes, heldout.labels, heldout.count)
+    inputs = tuple(np.stack([heldout[i][k] for i in chosen]) for k in range(len(model.inputs)))
+    labels = heldout.labels[list(chosen)] if heldout.labels is not None else None
+    return CheckSet(inputs, labels, _answers(made, model, inputs))
+
+
+def _answers(
+    made: tuple[Any, ...], model: Model, inputs: tuple[np.ndarray, ...]
+) -> dict[str, tuple[np.ndarray, ...]]:
+    from edgeq.quantize.host_run import load
+
+    answers = {}
+    for one in made:
+        run = load(one.path, one.plan.format)
+        rows = [run(tuple(array[i] for array in inputs)) for i in range(len(inputs[0]))]
+        if all(r.shape == f.shape for row in rows for r, f in zip(row, rows[0], strict=True)):
+            answers[one.plan.id] = tuple(np.stack(column) for column in zip(*rows, strict=True))
+    return answers

@@ -1,0 +1,127 @@
+"""Where a conversion's bundle lies in edgeq's cache, and whether the one there was made from the very same order.
+
+The key covers everything that the result depends on: the contents of model, weights and data, the target, the
+options, and the versions of what converts. What cannot be hashed (a generator, a module of a package) is not reused.
+"""
+
+import hashlib
+import importlib.metadata
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from edgeq import __version__
+from edgeq.errors import BundleRefused
+from edgeq.nouns.project import Gates
+from edgeq.nouns.record import digest_of
+from edgeq.nouns.target import Target
+
+_CONVERTERS = ("numpy", "onnx", "onnxruntime", "torch", "litert-torch", "ai-edge-quantizer", "ai-edge-litert")
+
+
+@dataclass(frozen=True)
+class Order:
+    """Everything that convert() was asked for."""
+
+    model: str
+    target: Target
+    data: str | None
+    preprocess: Any
+    name: str
+    weights: str | None
+    shapes: dict[str, tuple[int, ...]]
+    calibrate: int | None
+    calibrator: str | None
+    recipe: str | None
+    runtime: str | None
+    gates: Gates
+    threads: int | None
+    unavailable: dict[str, str]
+
+
+def folder() -> Path:
+    """edgeq's cache of this user."""
+    return Path(platformdirs.user_cache_dir("edgeq"))
+
+
+def place(order: Order) -> Path:
+    """Where the bundle of this order belongs in the cache."""
+    key = _key(order) or digest_of([order.model, order.name, order.target.name])
+    return folder() / "bundles" / f"{order.name}-{key[:24]}.edgeq"
+
+
+def holds(order: Order, path: Path) -> bool:
+    """Whether `path` is a whole bundle that this very order made. A damaged one is made anew."""
+    from edgeq.bundle import read_bundle
+
+    key = _key(order)
+    if key is None or not path.is_file():
+        return False
+    try:
+        return read_bundle(path).beside("order") == key.encode()
+    except BundleRefused:
+        return False
+
+
+def key_of(order: Order) -> str:
+    """The key that is written into the bundle; empty when the order cannot be recognised again."""
+    return _key(order) or ""
+
+
+def tool_versions() -> dict[str, str]:
+    """edgeq's own and every installed converter's version."""
+    versions = {"edgeq": __version__}
+    for name in _CONVERTERS:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def _key(order: Order) -> str | None:
+    contents = [_contents(spec) for spec in (order.model, order.weights, order.data, order.gates.metric)]
+    if None in contents:
+        return None
+    return digest_of(
+        {
+            "contents": contents,
+            "entry": order.model.partition(":")[2],
+            "target": order.target.to_dict(),
+            "preprocess": repr(order.preprocess),
+            "name": order.name,
+            "shapes": {k: list(v) for k, v in order.shapes.items()},
+            "calibrate": order.calibrate,
+            "calibrator": order.calibrator,
+            "recipe": order.recipe,
+            "runtime": order.runtime,
+            "gates": order.gates.to_dict(),
+            "threads": order.threads,
+            "unavailable": order.unavailable,
+            "versions": tool_versions(),
+        }
+    )
+
+
+def _contents(spec: str | None) -> str | None:
+    """A hash of what `spec` names; "" for nothing, None for what can change without its files changing."""
+    if spec is None:
+        return ""
+    path = Path(spec)
+    if path.is_file():
+        companions = sorted(path.parent.glob(path.name + "*data*"))  # ONNX external data
+        return _hash_files([path, *(c for c in companions if c.is_file())], path.parent)
+    if path.is_dir():
+        return _hash_files(sorted(p for p in path.rglob("*") if p.is_file()), path)
+    return None  # file.py:function may import or read anything
+
+
+def _hash_files(paths: list[Path], base: Path) -> str:
+    total = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            one = hashlib.file_digest(file, "sha256").hexdigest()
+        total.update(f"{path.relative_to(base)}\0{one}\n".encode())
+    return total.hexdigest()

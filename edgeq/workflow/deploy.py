@@ -1,0 +1,226 @@
+"""deploy(): from a model to measured numbers on a device, and the fastest faithful candidate live there."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from edgeq import catalog
+from edgeq.deliver import activate, fitness, push, supply
+from edgeq.deliver.lock import locked
+from edgeq.errors import SPEED_NOT_COMPARED, BundleRefused
+from edgeq.nouns.device import Facts
+from edgeq.nouns.job import Limits
+from edgeq.nouns.measurement import Measurement
+from edgeq.nouns.progress import Note
+from edgeq.nouns.project import Gates
+from edgeq.nouns.release import App
+from edgeq.nouns.report import Choice, DeviceCheck, RaceReport
+from edgeq.workflow import race, runtimes, stored
+from edgeq.workflow.check_samples import MOST_BYTES
+from edgeq.workflow.convert import Conversion, convert, default_name, open_conversion
+from edgeq.workflow.session import Login, Session, session, truth_about
+from edgeq.workflow.tell import Tell, silence
+from edgeq.workflow.unpacked import unpacked
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """What happened. `app` is what lives on the device now; the rest is None where the very same release was live
+    already, or on a dry run.
+    """
+
+    conversion: Conversion
+    facts: Facts
+    app: App | None
+    changed: bool
+    previous: str | None = None
+    delivery: push.Delivery | None = None
+    measurement: Measurement | None = None
+    race: RaceReport | None = None
+    checks: tuple[DeviceCheck, ...] = ()
+    choice: Choice | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """0, or SPEED_NOT_COMPARED when a release went live whose speed could not be compared."""
+        return SPEED_NOT_COMPARED if self.choice is not None and not self.choice.compared else 0
+
+    def to_dict(self) -> dict[str, Any]:
+        def plain(noun: Any) -> Any:
+            return None if noun is None else noun.to_dict()
+
+        return {
+            "conversion": self.conversion.to_dict(),
+            "device": self.facts.to_dict(),
+            "app": plain(self.app),
+            "changed": self.changed,
+            "previous": self.previous,
+            "delivery": plain(self.delivery),
+            "race": plain(self.race),
+            "checks": [c.to_dict() for c in self.checks],
+            "choice": plain(self.choice),
+            "measurement": self.measurement.job.id if self.measurement else None,
+            "exit_code": self.exit_code,
+        }
+
+
+def deploy(
+    model: str,
+    *,
+    target: str = "local",
+    login: Login = Login(),  # noqa: B008  (frozen)
+    root: str | None = None,
+    name: str | None = None,
+    data: str | None = None,
+    preprocess: Any = None,
+    weights: str | None = None,
+    shapes: Mapping[str, tuple[int, ...]] | None = None,
+    calibrate: int | None = None,
+    calibrator: str | None = None,
+    recipe: str | None = None,
+    runtime: str | None = None,
+    gates: Gates | None = None,
+    threads: int | None = None,
+    limits: Limits = Limits(),  # noqa: B008
+    keep: int | None = None,
+    measure_again: bool = False,
+    dry_run: bool = False,
+    store: str | None = None,
+    tell: Tell = silence,
+) -> Deployment:
+    """Convert `model` (or take a finished .edgeq bundle), bring it to the device, race its candidates there, and make
+    the fastest that is faithful to float live.
+
+    The options of conversion are convert()'s. `root` is edgeq's folder on the device, `keep` how many releases stay
+    there, `limits` bound the race. Raises every error of edgeq.errors; whatever is raised, what was live is live still.
+    """
+    kind = catalog.target(target)
+    app = name or default_name(model)
+    with session(kind, login, root=root, look_only=dry_run, tell=tell) as device, truth_about(device, app):
+        tell(device.facts)
+        fitness.require_writable(device.facts, device.label)
+        if model.endswith(".edgeq"):
+            conversion = open_conversion(Path(model), tell)
+            app = _name_of(conversion, name)
+            sets, _ = runtimes.for_bundle(device, conversion.bundle.manifest, tell)
+        else:
+            sets, unavailable = runtimes.for_source(device, model, runtime, tell)
+            conversion = convert(
+                model,
+                target=replace(device.target, threads=threads or device.target.threads),
+                data=data,
+                preprocess=preprocess,
+                name=app,
+                weights=weights,
+                shapes=shapes,
+                calibrate=calibrate,
+                calibrator=calibrator,
+                recipe=recipe,
+                runtime=runtime,
+                gates=gates,
+                unavailable=unavailable,
+                tell=tell,
+            )
+        before = device.app(app)
+        digest = conversion.bundle.digest
+        if before is not None and before.live == digest and not measure_again:
+            tell(Note(f"{app} = {digest[:7]} is live already: nothing was sent, nothing changed"))
+            return Deployment(conversion, device.facts, before, changed=False)
+        supplies = supply.look(
+            device.link, runtimes.used(sets, conversion.bundle.manifest), ask=device.installed
+        )
+        _require_room(device, conversion, supplies, before)
+        tell(supplies)
+        if dry_run:
+            return Deployment(conversion, device.facts, before, changed=False)
+        job_threads = threads or device.target.threads
+        return _bring(
+            device,
+            conversion,
+            app,
+            supplies,
+            before,
+            job_threads,
+            limits,
+            keep or kind.keep_releases,
+            store,
+            tell,
+        )
+
+
+def _bring(
+    device: Session,
+    conversion: Conversion,
+    app: str,
+    supplies: supply.Supplies,
+    before: App | None,
+    threads: int,
+    limits: Limits,
+    keep: int,
+    store: str | None,
+    tell: Tell,
+) -> Deployment:
+    """Everything that changes the device, under its lock. Nothing is live before the last step."""
+    link, manifest, digest = device.link, conversion.bundle.manifest, conversion.bundle.digest
+    with (
+        unpacked(conversion.bundle) as files,
+        locked(link, f"deploying {app}") as token,
+        activate.tidied(link, token, app, digest),
+    ):
+        supply.bring(link, token, supplies, tell)
+        delivery = push.push(link, files.paths, files.sizes, tell)
+        tell(delivery)
+        push.install(link, token, manifest)
+        samples = push.place_samples(link, token, files.samples)
+        entrants = race.entrants(manifest, app, supplies, threads)
+        measurement = race.run(device, token, app, entrants, samples, limits, tell)
+        stored.keep(store, measurement, device, app, digest, delivery)
+        report, checks, choice = race.judge(device, conversion.bundle, measurement)
+        tell(report)
+        live = activate.activate(link, token, app, digest, choice.candidate, keep, measurement.job)
+    deployment = Deployment(
+        conversion,
+        device.facts,
+        live,
+        changed=True,
+        previous=before.live if before else None,
+        delivery=delivery,
+        measurement=measurement,
+        race=report,
+        checks=checks,
+        choice=choice,
+    )
+    tell(deployment)
+    return deployment
+
+
+def _name_of(conversion: Conversion, asked: str | None) -> str:
+    """A bundle carries its name: it is part of what its digest stands for."""
+    named = conversion.bundle.manifest.name
+    if asked not in (None, named):
+        raise BundleRefused(
+            f"{conversion.path} was made under the name {named}, not {asked}",
+            f"leave --name away, or make it again with `edgeq convert --name {asked}`",
+        )
+    return named
+
+
+def _require_room(
+    device: Session, conversion: Conversion, supplies: supply.Supplies, before: App | None
+) -> None:
+    manifest = conversion.bundle.manifest
+    live = f"{before.name} = {(before.live or 'nothing')[:7]}, unchanged" if before else None
+    fitness.require_room(
+        device.facts,
+        device.label,
+        to_send=sum(a.size for a in manifest.artifacts) + MOST_BYTES,
+        wheels=supplies.bytes_unpacked,
+        live=live,
+    )
+    fitness.require_memory(
+        device.facts,
+        device.label,
+        predicted_peak=max((c.memory_bytes or 0 for c in manifest.candidates), default=0),
+        live=live,
+    )

@@ -1,0 +1,130 @@
+"""Races the candidates of an installed release on the device and says which of them may and should go live."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from edgeq.bundle import CheckSet, OpenBundle, read_check
+from edgeq.deliver import jobs
+from edgeq.deliver.supply import Supplies
+from edgeq.errors import DeviceDisagrees, ModelCrashed
+from edgeq.nouns.bundle import Manifest
+from edgeq.nouns.job import Entrant, Limits
+from edgeq.nouns.measurement import Measurement, Run
+from edgeq.nouns.report import Choice, DeviceCheck, RaceReport
+from edgeq.report.choose import choose
+from edgeq.report.device_check import check_outputs
+from edgeq.report.race import compare_runs
+from edgeq.workflow.session import Session
+from edgeq.workflow.tell import Tell
+
+
+def entrants(manifest: Manifest, app: str, supplies: Supplies, threads: int) -> tuple[Entrant, ...]:
+    """All candidates, a float one first: it is the reference that the others are paired with."""
+    in_order = sorted(
+        manifest.candidates, key=lambda c: c.recipe != "float"
+    )  # stable: the plan's order within
+    return tuple(
+        jobs.entrant(
+            c, app, manifest.digest, supplies.python_path(c.runtime), threads, f"{c.runtime} {c.recipe}"
+        )
+        for c in in_order
+    )
+
+
+def run(
+    device: Session,
+    token: str,
+    app: str,
+    racers: tuple[Entrant, ...],
+    samples: str,
+    limits: Limits,
+    tell: Tell,
+) -> Measurement:
+    """The measurement of a race, or of a short run that only shows that it works where times mean nothing."""
+    emulated = device.facts.emulated is not None
+    job = jobs.make_job(
+        "race" if len(racers) > 1 else "measure",
+        app,
+        racers,
+        samples,
+        jobs.brief(limits) if emulated else limits,
+        device.target.energy,
+    )
+    return jobs.work(device.link, token, job, tell)
+
+
+def judge(
+    device: Session, bundle: OpenBundle, measurement: Measurement
+) -> tuple[RaceReport, tuple[DeviceCheck, ...], Choice]:
+    """Compares outputs with the host's, then speeds. Raises ModelCrashed or DeviceDisagrees when no candidate is left."""
+    checks = _checks(device, bundle, measurement)
+    report = compare_runs(measurement)
+    allowed = _allowed(measurement, checks)
+    _require_one(device, measurement, allowed)
+    choice = choose(
+        report,
+        tuple(c.id for c in bundle.manifest.candidates),
+        allowed,
+        frozenset(c.id for c in bundle.manifest.candidates if c.recipe == "float"),
+        emulated=measurement.facts.emulated is not None,
+        quiet=measurement.quiet,
+    )
+    return report, checks, choice
+
+
+def _checks(device: Session, bundle: OpenBundle, measurement: Measurement) -> tuple[DeviceCheck, ...]:
+    known = read_check(bundle)
+    if known is None:
+        return ()
+    return tuple(
+        _check(device, bundle.manifest, known, run)
+        for run in measurement.runs
+        if run.state == "ok" and run.outputs is not None and run.entrant in known.outputs
+    )
+
+
+def _check(device: Session, manifest: Manifest, known: CheckSet, run: Run) -> DeviceCheck:
+    fetched = jobs.fetch_outputs(device.link, run)
+    count = min(len(a) for a in fetched)
+    host = tuple(a[:count] for a in known.outputs[run.entrant])
+    reference = next(
+        (c.id for c in manifest.candidates if c.recipe == "float" and c.id in known.outputs), None
+    )
+    floats = tuple(a[:count] for a in known.outputs[reference]) if reference else host
+    there = tuple(_like(a[:count], h) for a, h in zip(fetched, host, strict=True))
+    labels = known.labels[:count] if known.labels is not None else None
+    return replace(check_outputs(host, there, floats, labels, count), candidate=run.entrant)
+
+
+def _like(array: np.ndarray, host: np.ndarray) -> np.ndarray:
+    """Runtimes differ in whether they keep an axis of one; the numbers are compared, not the wrapping."""
+    return array.reshape(host.shape) if array.size == host.size else array
+
+
+def _allowed(measurement: Measurement, checks: tuple[DeviceCheck, ...]) -> dict[str, str | None]:
+    """Why an entrant must not go live; None where nothing speaks against it."""
+    reasons: dict[str, str | None] = {}
+    for run in measurement.runs:
+        if run.entrant.endswith("#twin"):
+            continue
+        reasons[run.entrant] = (
+            None if run.state == "ok" else f"{run.state.replace('_', ' ')}: {run.error or 'no words'}"
+        )
+    for check in checks:
+        if not check.passed:
+            reasons[check.candidate] = check.why
+    return reasons
+
+
+def _require_one(device: Session, measurement: Measurement, allowed: dict[str, str | None]) -> None:
+    if any(reason is None for reason in allowed.values()):
+        return
+    ran = any(r.state == "ok" for r in measurement.runs)
+    kind = DeviceDisagrees if ran else ModelCrashed
+    what = "gives other outputs than on this host" if ran else "does not run"
+    raise kind(
+        f"the model {what} on {device.label}",
+        "`edgeq doctor --host ...` checks the device; --runtime tries another runtime. Nothing went live.",
+        details=[f"{entrant}: {reason}" for entrant, reason in allowed.items()],
+    )

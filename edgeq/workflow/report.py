@@ -1,0 +1,81 @@
+"""report(): what was measured before, from the store; and from a device, what its agent measured by itself."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from edgeq import catalog
+from edgeq.errors import TargetRefused
+from edgeq.nouns.measurement import Measurement
+from edgeq.nouns.report import Comparison, RaceReport, StoredRow
+from edgeq.report.compare import compare_measurements
+from edgeq.report.race import compare_runs
+from edgeq.store.open import open_store
+from edgeq.workflow import stored
+from edgeq.workflow.session import Login, session
+from edgeq.workflow.tell import Tell, silence
+
+
+@dataclass(frozen=True)
+class Reported:
+    """Rows of the store, or the measurements that were asked for, or their comparisons with the first."""
+
+    rows: tuple[StoredRow, ...] = ()
+    races: tuple[RaceReport, ...] = ()
+    measurements: tuple[Measurement, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
+    fetched: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "rows": [r.to_dict() for r in self.rows],
+            "races": [r.to_dict() for r in self.races],
+            "measurements": [m.to_dict() for m in self.measurements],
+            "comparisons": [c.to_dict() for c in self.comparisons],
+            "fetched": self.fetched,
+        }
+
+
+def report(
+    ids: tuple[str, ...] = (),
+    *,
+    target: str = "local",
+    login: Login = Login(),  # noqa: B008  (frozen)
+    root: str | None = None,
+    name: str | None = None,
+    compare: bool = False,
+    force: bool = False,
+    fetch: bool = False,
+    limit: int = 20,
+    store: str | None = None,
+    tell: Tell = silence,
+) -> Reported:
+    """Without `ids` the newest rows; with them these measurements, by id or its beginning, or (`compare`) the
+    difference of each to the first. Raises NotComparable for unlike conditions unless `force`.
+    """
+    if compare and len(ids) < 2:
+        raise TargetRefused("comparing needs two measurements", "`edgeq report` lists their ids")
+    fetched = _fetch(target, login, root, store, tell) if fetch else 0
+    with open_store(store) as opened:
+        if not ids:
+            return Reported(rows=tuple(opened.list(app=name, limit=limit)), fetched=fetched)
+        found = tuple(opened.get(id) for id in ids)
+    if compare:
+        return Reported(
+            comparisons=tuple(compare_measurements(found[0], other, force=force) for other in found[1:]),
+            fetched=fetched,
+        )
+    return Reported(races=tuple(compare_runs(m) for m in found), measurements=found, fetched=fetched)
+
+
+def _fetch(target: str, login: Login, root: str | None, store: str | None, tell: Tell) -> int:
+    """Results on the device that the store does not have yet."""
+    with session(catalog.target(target), login, root=root, look_only=True, tell=tell) as device:
+        if not device.installed:
+            return 0
+        count = 0
+        for id in device.link.call("results", {})["results"]:
+            measurement = Measurement.from_dict(device.link.call("result", {"id": id}))
+            entrants = measurement.job.entrants
+            release = entrants[0].digest if entrants else ""
+            count += stored.keep(store, measurement, device, measurement.job.app, release, None)
+        return count

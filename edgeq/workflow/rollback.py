@@ -1,0 +1,39 @@
+"""rollback(): what was live before is live again."""
+
+from edgeq import catalog
+from edgeq.deliver import activate
+from edgeq.deliver.lock import locked
+from edgeq.errors import TargetRefused
+from edgeq.nouns.release import App
+from edgeq.workflow.session import Login, session, truth_about
+from edgeq.workflow.tell import Tell, silence
+
+
+def rollback(
+    name: str,
+    *,
+    target: str = "local",
+    login: Login = Login(),  # noqa: B008  (frozen)
+    root: str | None = None,
+    to: str | None = None,
+    dry_run: bool = False,
+    tell: Tell = silence,
+) -> App:
+    """Make the activation before the live one live again, or the kept release whose digest starts with `to`.
+
+    Raises RemoteFailed when there is nothing to go back to, ArtifactCorrupt when that release is damaged: in both
+    cases what is live stays live.
+    """
+    kind = catalog.target(target)
+    with session(kind, login, root=root, look_only=dry_run, tell=tell) as device, truth_about(device, name):
+        before = device.app(name)
+        if before is None:
+            known = ", ".join(a.name for a in device.status().apps) if device.installed else ""
+            raise TargetRefused(
+                f"{device.label} has nothing under the name {name}",
+                f"it has: {known}" if known else "it has nothing",
+            )
+        if dry_run:
+            return before
+        with locked(device.link, f"rolling back {name}") as token:
+            return activate.rollback(device.link, token, name, to)

@@ -1,0 +1,131 @@
+"""One conversation with one device: log in, look at it, hold it against the target, say goodbye."""
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from edgeq.deliver.agent_link import AgentLink
+from edgeq.deliver.contact import contact
+from edgeq.deliver.fitness import require_target
+from edgeq.errors import DeviceError, TargetRefused
+from edgeq.nouns.device import Facts
+from edgeq.nouns.progress import Note
+from edgeq.nouns.release import App, DeviceStatus
+from edgeq.nouns.target import Target
+from edgeq.transport.open import open_transport
+from edgeq.workflow.cached import folder
+from edgeq.workflow.tell import Tell
+
+
+@dataclass(frozen=True)
+class Login:
+    """How to reach a device; `host` None is this machine. `ask_password` is called with the prompt to show."""
+
+    host: str | None = None
+    port: int | None = None
+    identity: Path | None = None
+    accept_new_host_key: bool = False
+    ask_password: Callable[[str], str] | None = None
+
+
+@dataclass(frozen=True)
+class Session:
+    """A device that answers and fits `target`, which for `local` has been filled in from the facts."""
+
+    link: AgentLink
+    facts: Facts
+    target: Target
+    installed: bool
+    local: bool
+
+    @property
+    def label(self) -> str:
+        return self.link.transport.label
+
+    def status(self) -> DeviceStatus:
+        return DeviceStatus.from_dict(self.link.call("status"))
+
+    def app(self, name: str) -> App | None:
+        """What the device has under `name`; None on a device that edgeq has never been on."""
+        if not self.installed:
+            return None
+        return next((a for a in self.status().apps if a.name == name), None)
+
+
+@contextlib.contextmanager
+def session(
+    target: Target, login: Login, *, root: str | None, look_only: bool, tell: Tell
+) -> Iterator[Session]:
+    """Raises DeviceError; TargetRefused when a remote target has no host."""
+    local = login.host is None
+    if local and not target.detect:
+        raise TargetRefused(
+            f"target {target.name} is a device of its own: which one?",
+            f"add --host user@address, or host under [targets.{target.name}] in edgeq.toml; "
+            "this machine is --target local",
+        )
+    transport = open_transport(
+        login.host,
+        port=login.port,
+        identity=login.identity,
+        accept_new_host_key=login.accept_new_host_key,
+        ask_password=login.ask_password,
+        on_note=lambda text: tell(Note(text)),
+    )
+    try:
+        met = contact(
+            transport,
+            root=root or target.root,
+            cache=folder() / "agent",
+            python=sys.executable if local else None,
+            look_only=look_only,
+        )
+        for note in require_target(met.facts, target, transport.label):
+            tell(Note(note))
+        yield Session(met.link, met.facts, as_found(target, met.facts), met.installed, local)
+    finally:
+        transport.close()
+
+
+def as_found(target: Target, facts: Facts) -> Target:
+    """The target with the CPU that the device really has: its flags always, everything else where it says `detect`."""
+    if not target.detect:
+        return replace(target, cpu=replace(target.cpu, isa=facts.isa or target.cpu.isa))
+    cpu = replace(
+        target.cpu,
+        arch=facts.arch,
+        model=facts.cpu_model,
+        cores=facts.cores,
+        isa=facts.isa,
+        max_frequency_mhz=facts.max_frequency_khz // 1000 if facts.max_frequency_khz else None,
+    )
+    return replace(
+        target,
+        cpu=cpu,
+        memory_mb=facts.memory_total // 1_000_000,
+        threads=min(target.threads, facts.cores),
+        detect=False,  # done
+    )
+
+
+@contextlib.contextmanager
+def truth_about(device: Session, name: str) -> Iterator[None]:
+    """Adds what is live under `name` to every DeviceError that passes, asked of the device after the failure."""
+    try:
+        yield
+    except DeviceError as error:
+        if error.live is None:
+            error.live = _live(device, name)
+        raise
+
+
+def _live(device: Session, name: str) -> str:
+    try:
+        app = device.app(name)
+    except DeviceError:
+        return f"{name}: {device.label} could not be asked any more; nothing half installed is ever live"
+    if app is None or app.live is None:
+        return f"nothing under the name {name}"
+    return f"{name} = {app.live[:7]}, unchanged since {app.since_utc}"

@@ -1,0 +1,25 @@
+"""Keeps a measurement before anything is read out of it."""
+
+from edgeq.deliver.push import Delivery
+from edgeq.nouns.measurement import Measurement
+from edgeq.store.open import open_store
+from edgeq.workflow.session import Session
+
+
+def keep(
+    store: str | None,
+    measurement: Measurement,
+    device: Session,
+    app: str,
+    release: str,
+    delivery: Delivery | None,
+) -> bool:
+    """Whether it was new to the store. Raises StoreRefused when the store cannot be written."""
+    with open_store(store) as opened:
+        return opened.add(
+            measurement,
+            host=device.label,
+            release=release,
+            app=app,
+            delivery=delivery.to_dict() if delivery else {},
+        )

@@ -1,0 +1,50 @@
+"""uninstall(): a model, or everything, leaves the device."""
+
+from dataclasses import dataclass
+
+from edgeq import catalog
+from edgeq.deliver.lock import locked
+from edgeq.errors import TargetRefused
+from edgeq.nouns.record import Record
+from edgeq.workflow.session import Login, session
+from edgeq.workflow.tell import Tell, silence
+
+
+@dataclass(frozen=True)
+class Removal(Record):
+    """`removed` are paths on the device; on a dry run those that would go."""
+
+    removed: tuple[str, ...]
+    bytes: int
+    dry_run: bool
+
+
+def uninstall(
+    name: str | None,
+    *,
+    target: str = "local",
+    login: Login = Login(),  # noqa: B008  (frozen)
+    root: str | None = None,
+    dry_run: bool = False,
+    tell: Tell = silence,
+) -> Removal:
+    """Remove the app `name`, or with None the agent, every app, runtime and result. Raises TargetRefused when the
+    device has no such app.
+    """
+    with session(catalog.target(target), login, root=root, look_only=True, tell=tell) as device:
+        if not device.installed:
+            return Removal((), 0, dry_run)
+        status = device.status()
+        names = [a.name for a in status.apps]
+        if name is not None and name not in names:
+            raise TargetRefused(
+                f"{device.label} has nothing under the name {name}",
+                f"it has: {', '.join(names) or 'nothing'}",
+            )
+        if dry_run:
+            paths = (f"{status.root}/apps/{name}",) if name else (status.root,)
+            return Removal(paths, status.root_used, dry_run=True)
+        with locked(device.link, f"removing {name or 'everything'}") as token:
+            request = {"token": token} | ({"app": name} if name else {"everything": True})
+            said = device.link.call("remove", request, timeout_s=300)
+        return Removal(tuple(said["removed"]), said["bytes"], dry_run=False)
