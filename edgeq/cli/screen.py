@@ -1,0 +1,97 @@
+"""What a person sees while a story is told, or the one JSON document that a program gets instead.
+
+Hands each noun to the sentence or table that edgeq/report/formats has for it; draws progress on stderr, and only where
+somebody watches.
+"""
+
+import contextlib
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import Progress as Bars
+
+from edgeq.nouns.progress import Progress
+
+
+class Screen:
+    """`tell` while it happens, `result` at the end."""
+
+    def __init__(self, as_json: bool) -> None:
+        self._as_json = as_json
+        self._console = Console(highlight=False, soft_wrap=True)
+        self._bars = _Bars()
+
+    def tell(self, noun: Any) -> None:
+        if isinstance(noun, Progress):
+            self._bars.draw(noun)
+            return
+        self._bars.clear()
+        if not self._as_json:
+            from edgeq.report.formats.text import show
+
+            show(self._console, noun)
+
+    def result(self, noun: Any) -> None:
+        self._bars.clear()
+        if self._as_json:
+            click.echo(json.dumps(_plain(noun), indent=2, allow_nan=False))
+            return
+        from edgeq.report.formats.text import show_result
+
+        show_result(self._console, noun)
+
+    def close(self) -> None:
+        self._bars.clear()
+
+
+@contextlib.contextmanager
+def screen(as_json: bool) -> Iterator[Screen]:
+    """A screen whose bars are gone when an error leaves the block: what follows is the error's own words."""
+    made = Screen(as_json)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+class _Bars:
+    """One bar at a time, on stderr, where that is a terminal."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True)
+        self._bars: Bars | None = None
+        self._step: tuple[str, str] | None = None
+
+    def draw(self, progress: Progress) -> None:
+        if not self._console.is_terminal:
+            return
+        if self._step != (progress.step, progress.unit):
+            self.clear()
+            self._bars = Bars(*_columns(progress.unit), console=self._console, transient=True)
+            self._bars.add_task(progress.step, total=progress.total)
+            self._bars.start()
+            self._step = (progress.step, progress.unit)
+        if self._bars is not None:
+            self._bars.update(self._bars.task_ids[0], completed=progress.done, total=progress.total)
+
+    def clear(self) -> None:
+        if self._bars is not None:
+            self._bars.stop()
+        self._bars, self._step = None, None
+
+
+def _columns(unit: str) -> tuple[Any, ...]:
+    name = TextColumn("{task.description:<10}")
+    if unit == "B":
+        return name, BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()
+    return name, BarColumn(), TimeRemainingColumn()
+
+
+def _plain(noun: Any) -> Any:
+    if isinstance(noun, tuple):
+        return [_plain(n) for n in noun]
+    return noun.to_dict() if hasattr(noun, "to_dict") else noun

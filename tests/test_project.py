@@ -1,0 +1,72 @@
+"""edgeq.toml: written by `edgeq init`, read by every command, wrong ones refused with all that is wrong."""
+
+from pathlib import Path
+
+import pytest
+
+from edgeq.errors import TargetRefused
+from edgeq.nouns.project import Gates, Place, Project
+from edgeq.project import project_here, project_text, read_project
+
+
+def test_what_init_writes_is_what_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    project = Project(
+        model="net.onnx",
+        name="net",
+        data="calib.npz",
+        calibrate=100,
+        shapes={"x": (1, 3, 8, 8)},
+        gates=Gates(max_drop=0.5),
+        targets={"rpi4": Place(host="pi@10.0.0.5", port=2222, root="/mnt/edgeq")},
+    )
+    Path("edgeq.toml").write_text(project_text(project))
+    assert project_here(None) == project
+
+
+def test_without_a_project_file_nothing_is_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert project_here(None) == Project()
+
+
+def test_every_problem_is_named_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "edgeq.toml"
+    path.write_text(
+        'model = 5\nmodle = "x"\ncalibrate = "many"\n'
+        "[gates]\nmax_drop = 'a'\nmin = 1\n"
+        "[targets.rpi9]\nhost = 'pi@x'\n[targets.rpi4]\nhost = 5\nuser = 'pi'\n"
+    )
+    with pytest.raises(TargetRefused) as refused:
+        read_project(path)
+    said = "\n".join(refused.value.details)
+    for key in (
+        "model:",
+        "modle: unknown",
+        "calibrate:",
+        "gates.max_drop",
+        "gates",
+        "targets.rpi9",
+        "targets.rpi4",
+    ):
+        assert key in said
+    assert len(refused.value.details) == 8
+
+
+def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "edgeq.toml"
+    path.write_text('model = "net.py:build"\nweights = "w.pt"\ndata = "/abs/x.npz"\n')
+    project = read_project(path)
+    assert project.model == f"{tmp_path}/net.py:build"
+    assert project.weights == f"{tmp_path}/w.pt"
+    assert project.data == "/abs/x.npz"
+
+
+def test_a_module_is_no_path(tmp_path: Path) -> None:
+    (tmp_path / "edgeq.toml").write_text('model = "package.module:build"\n')
+    assert read_project(tmp_path / "edgeq.toml").model == "package.module:build"
+
+
+def test_a_file_that_is_no_toml_says_where(tmp_path: Path) -> None:
+    (tmp_path / "edgeq.toml").write_text("model = \n")
+    with pytest.raises(TargetRefused, match="is not TOML.*line 1"):
+        read_project(tmp_path / "edgeq.toml")
