@@ -1,0 +1,152 @@
+"""Which candidate goes live. Decides from a report; touches no device.
+
+Float stays unless something is faster beyond the margin, so a release is never slower than the model it was made from.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+
+from edgeq.errors import GateFailed
+from edgeq.nouns.report import CANNOT_TELL, FASTER, SLOWER, Choice, Estimate, RaceReport
+
+WORST_RATIO = (
+    1.03  # what edgeq promises: at the unlucky end of the interval, at most 3 % slower than the fastest float
+)
+
+
+def choose(
+    report: RaceReport,
+    order: Sequence[str],
+    allowed: Mapping[str, str | None],
+    float_ids: Collection[str],
+    emulated: bool,
+    quiet: bool,
+) -> Choice:
+    """`order` is the plan's, fastest first by expectation; `allowed[id]` is None, or why the id may not go live.
+
+    Raises GateFailed when nothing is allowed.
+    """
+    may = [id for id in order if allowed.get(id) is None]
+    if not may:
+        raise GateFailed(
+            "no candidate may go live", details=[f"{id}: {allowed[id]}" for id in order if allowed.get(id)]
+        )
+    why_not = _why_not_compared(report, may, emulated, quiet)
+    if why_not:
+        return Choice(_by_plan(report, may), f"speed not compared: {why_not}", compared=False)
+    timed = [id for id in may if _has_times(report, id)]
+    floats = [id for id in timed if id in float_ids]
+    if not floats:
+        return _fastest_without_float(report, timed)
+    return _against_float(report, timed, floats)
+
+
+def _why_not_compared(report: RaceReport, may: Sequence[str], emulated: bool, quiet: bool) -> str | None:
+    if emulated or report.emulated:
+        return report.not_compared or "the device is emulated"
+    if not quiet:
+        return f"the device was not quiet ({'; '.join(report.not_quiet) or 'see its conditions'})"
+    if report.not_compared:
+        return report.not_compared
+    if not any(_has_times(report, id) for id in may):
+        return "none of the candidates that may go live ran to its end"
+    return None
+
+
+def _by_plan(report: RaceReport, may: Sequence[str]) -> str:
+    """The plan's first that works there. An invalid race elects nobody, but a candidate that even it showed to be
+    slower than the reference, or that did not run, is not put live against the evidence.
+    """
+    states = {row.id: row.state for row in report.rows}
+    works = [id for id in may if states.get(id, "ok") == "ok"]
+    if not report.emulated:
+        works = [id for id in works if _verdict(report, id, report.reference) != SLOWER] or works
+    return (works or list(may))[0]
+
+
+def _against_float(report: RaceReport, timed: Sequence[str], floats: Sequence[str]) -> Choice:
+    """The fastest of those that are faster than every float; without any, the fastest float."""
+    best_float = _fastest(report, floats)
+    faster = [
+        id for id in timed if id not in floats and all(_verdict(report, id, f) == FASTER for f in floats)
+    ]
+    if faster:
+        best = _first_of_equals(report, faster)
+        return Choice(best, _lead(report, best, best_float), compared=True)
+    kept = _first_of_equals(report, floats)
+    others = [id for id in timed if id not in floats]
+    if not others:
+        return Choice(kept, f"{_title(report, kept)} is the only kind that may go live here", compared=True)
+    nearest = _fastest(report, others)
+    return Choice(kept, f"{_why_float_stays(report, nearest, best_float)}: float is kept", compared=True)
+
+
+def _fastest_without_float(report: RaceReport, timed: Sequence[str]) -> Choice:
+    best = _first_of_equals(report, timed)
+    if len(timed) == 1:
+        return Choice(
+            best, f"{_title(report, best)} is the only candidate that may go live and ran", compared=True
+        )
+    return Choice(
+        best, f"{_title(report, best)} is the fastest of {len(timed)} that may go live", compared=True
+    )
+
+
+def _first_of_equals(report: RaceReport, ids: Sequence[str]) -> str:
+    """The fastest, or the plan's first that cannot be told apart from it: so that a second deploy chooses the same.
+
+    One whose interval reaches beyond WORST_RATIO of the fastest is not called its equal.
+    """
+    best = _fastest(report, ids)
+    return next(id for id in ids if id == best or _is_equal(report, id, best))
+
+
+def _is_equal(report: RaceReport, id: str, best: str) -> bool:
+    pair = report.pair(id, best)
+    if pair is None or pair.verdict != CANNOT_TELL or pair.ratio.high is None:
+        return False
+    return pair.ratio.high <= WORST_RATIO
+
+
+def _fastest(report: RaceReport, ids: Sequence[str]) -> str:
+    return min(ids, key=lambda id: _p50(report, id))
+
+
+def _p50(report: RaceReport, id: str) -> float:
+    latency = report.row(id).latency
+    return float("inf") if latency is None else latency.p50_ms.value
+
+
+def _has_times(report: RaceReport, id: str) -> bool:
+    return any(row.id == id and row.state == "ok" and row.latency for row in report.rows)
+
+
+def _verdict(report: RaceReport, id: str, against: str) -> str | None:
+    pair = report.pair(id, against)
+    return pair.verdict if pair else None
+
+
+def _why_float_stays(report: RaceReport, nearest: str, best_float: str) -> str:
+    title, pair = _title(report, nearest), report.pair(nearest, best_float)
+    if pair is None:
+        return f"{title} shares too few rounds with float"
+    if pair.verdict == SLOWER:
+        return f"{title} is slower than float ({_speedup(pair.ratio)})"
+    floor = "" if report.noise_floor is None else f"; noise floor {report.noise_floor:.1%}"
+    return f"{title} cannot be told apart from float ({_speedup(pair.ratio)}{floor})"
+
+
+def _lead(report: RaceReport, id: str, against: str) -> str:
+    pair = report.pair(id, against)
+    how = f" ({_speedup(pair.ratio)})" if pair else ""
+    return f"{_title(report, id)} is faster than {_title(report, against)}{how}"
+
+
+def _speedup(ratio: Estimate) -> str:
+    text = f"{1 / ratio.value:.2f}x"
+    if ratio.low is None or ratio.high is None:
+        return text
+    return f"{text}, {1 / ratio.high:.2f}x to {1 / ratio.low:.2f}x"
+
+
+def _title(report: RaceReport, id: str) -> str:
+    return report.row(id).title
