@@ -1,0 +1,121 @@
+"""What the runtime really does with a candidate: heavy operators that run as integer kernels, Q/DQ pairs that remain.
+
+onnxruntime is asked: the graph that it would run is written out and read back. Where this host's CPU is another kind
+than the device's, its fusions would be this host's, so the file's own structure is read by onnxruntime's rule instead.
+"""
+
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from edgeq.nouns.fidelity import FusionAudit
+from edgeq.nouns.plan import Scheme
+from edgeq.quantize.foreign import quiet, translated
+from edgeq.quantize.graph_work import HEAVY
+
+_INTEGER = {
+    "QLinearConv": "Conv",
+    "ConvInteger": "Conv",
+    "QLinearMatMul": "MatMul",
+    "MatMulInteger": "MatMul",
+    "MatMulIntegerToFloat": "MatMul",
+    "DynamicQuantizeMatMul": "MatMul",
+    "MatMulNBits": "MatMul",
+    "QGemm": "Gemm",
+    "DynamicQuantizeLSTM": "LSTM",
+}
+_FLOAT = {"FusedConv": "Conv", "FusedMatMul": "MatMul", "FusedGemm": "Gemm", "NhwcFusedConv": "Conv"}
+
+
+def onnx_fusion(path: Path, scheme: Scheme | None) -> tuple[FusionAudit, ...]:
+    """One entry per kind of heavy operator in the file at `path`. Signed activations mean that it is for ARM."""
+    import platform
+
+    import onnx
+
+    for_arm = scheme is not None and scheme.activations == "int8"
+    if not for_arm or platform.machine() == "aarch64":
+        method = "onnxruntime's optimised graph, read back on this host"
+        graph = _optimised(path)
+        pairs = sum(n.op_type == "DequantizeLinear" and not _of_weight(n, graph) for n in graph.node)
+        return _count(graph, pairs, method)
+    with translated(f"cannot read {path.name} as ONNX"):
+        graph = onnx.load(str(path)).graph
+    return _by_structure(graph, "the file's structure by onnxruntime's rule for ARM (this host is none)")
+
+
+def _optimised(path: Path) -> Any:
+    import onnx
+    import onnxruntime as ort
+
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "optimised.onnx"
+        options = ort.SessionOptions()
+        options.log_severity_level = 4
+        # Above this level come layout changes for this host's CPU, which hide operators behind private names.
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+        options.optimized_model_filepath = str(out)
+        with quiet(), translated(f"onnxruntime does not load {path.name}"):
+            ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            return onnx.load(str(out)).graph
+
+
+def _count(graph: Any, pairs: int, method: str) -> tuple[FusionAudit, ...]:
+    integer: Counter[str] = Counter()
+    total: Counter[str] = Counter()
+    for node in _all_nodes(graph):
+        if node.op_type in _INTEGER:
+            integer[_INTEGER[node.op_type]] += 1
+            total[_INTEGER[node.op_type]] += 1
+        else:
+            kind = _FLOAT.get(node.op_type, node.op_type)
+            total[kind] += kind in HEAVY
+    return tuple(FusionAudit(k, integer[k], n, pairs, method) for k, n in sorted(total.items()) if n)
+
+
+def _by_structure(graph: Any, method: str) -> tuple[FusionAudit, ...]:
+    """A heavy operator fuses when its data inputs come from DQ and its one consumer is a Q (ReLU and Clip between are
+    absorbed by the Q's range); a MatMul or Gemm without the Q still multiplies integers.
+    """
+    makers = {o: n for n in graph.node for o in n.output}
+    users: dict[str, list[Any]] = {}
+    for node in graph.node:
+        for i in node.input:
+            users.setdefault(i, []).append(node)
+    integer: Counter[str] = Counter()
+    total: Counter[str] = Counter()
+    for node in (n for n in graph.node if n.op_type in HEAVY):
+        total[node.op_type] += 1
+        fed = all(_is(makers.get(i), "DequantizeLinear") for i in node.input[:2])
+        read = [u.op_type for u in users.get(node.output[0], [])]
+        integer[node.op_type] += fed and (read == ["QuantizeLinear"] or node.op_type in ("MatMul", "Gemm"))
+    absorbed = {id(makers.get(i)) for n in graph.node if _takes_integers(n, makers) for i in n.input}
+    left = sum(
+        n.op_type == "DequantizeLinear" and not _of_weight(n, graph) and id(n) not in absorbed
+        for n in graph.node
+    )
+    return tuple(FusionAudit(k, integer[k], n, left, method) for k, n in sorted(total.items()))
+
+
+def _takes_integers(node: Any, makers: dict[str, Any]) -> bool:
+    return node.op_type != "QuantizeLinear" and any(
+        _is(makers.get(i), "DequantizeLinear") for i in node.input
+    )
+
+
+def _is(node: Any, kind: str) -> bool:
+    return node is not None and node.op_type == kind
+
+
+def _of_weight(node: Any, graph: Any) -> bool:
+    return any(i.name == node.input[0] for i in graph.initializer)
+
+
+def _all_nodes(graph: Any) -> list[Any]:
+    found = list(graph.node)
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                found += _all_nodes(attribute.g)
+    return found

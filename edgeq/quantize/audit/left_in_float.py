@@ -1,0 +1,105 @@
+"""Lists every operator of a candidate that still computes in float, grouped by kind, with the reason."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from edgeq.nouns.plan import Skipped
+from edgeq.quantize.emitters.onnx_qdq import INTEGER_OPERATORS
+from edgeq.quantize.foreign import translated
+from edgeq.quantize.graph_work import DYNAMIC, HEAVY
+from edgeq.quantize.tflite_file import read
+
+_NAMED = 3  # nodes named in a group before "and N more"
+_PLUMBING = (
+    "QuantizeLinear",
+    "DequantizeLinear",
+    "DynamicQuantizeLinear",
+    "Cast",
+    "Constant",
+    "Identity",
+    "Shape",
+)
+
+
+def onnx_static(path: Path, by_choice: dict[str, str]) -> tuple[Skipped, ...]:
+    """`by_choice` are nodes that were left on purpose, with the reason; they are listed one by one."""
+    graph = _graph(path)
+    groups: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for node in _float_nodes(graph):
+        if node.name not in by_choice:
+            groups[node.op_type, _why_static(node)].append(node.name)
+    chosen = tuple(Skipped(name, why) for name, why in by_choice.items())
+    return (*chosen, *_worded(groups))
+
+
+def onnx_dynamic(path: Path) -> tuple[Skipped, ...]:
+    """Operators with weights that dynamic int8 did not take."""
+    groups: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for node in _graph(path).node:
+        if node.op_type not in HEAVY:
+            continue
+        if node.op_type in DYNAMIC:
+            why = "both operands change from run to run, or the weight is no constant"
+        elif node.op_type in ("Conv", "ConvTranspose"):
+            why = "a convolution on activations quantized as they come is slower than in float"
+        else:
+            why = f"onnxruntime has no dynamic int8 kernel for {node.op_type}"
+        groups[node.op_type, why].append(node.name)
+    return _worded(groups)
+
+
+def tflite_static(path: Path, by_choice: dict[str, str]) -> tuple[Skipped, ...]:
+    graph = read(path)
+    groups: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for op in graph.operators:
+        outputs = [graph.tensors[i] for i in op.outputs]
+        named = outputs[0].name if outputs else ""
+        if op.kind in ("QUANTIZE", "DEQUANTIZE") or named in by_choice:
+            continue
+        if any(t.type == "FLOAT32" for t in outputs):
+            groups[op.kind, "ai-edge-quantizer has no int8 rule for it here"].append(named)
+    chosen = tuple(Skipped(name, why) for name, why in by_choice.items())
+    return (*chosen, *_worded(groups))
+
+
+def _graph(path: Path) -> Any:
+    import onnx
+
+    with translated(f"cannot read {path.name} as ONNX"):
+        return onnx.shape_inference.infer_shapes(onnx.load(str(path))).graph
+
+
+def _float_nodes(graph: Any) -> Iterable[Any]:
+    """Nodes that read a float tensor which no DQ made, or write one that no Q reads while they read none from a DQ."""
+    import onnx
+
+    makers = {o: n.op_type for n in graph.node for o in n.output}
+    floats = {
+        v.name
+        for v in (*graph.input, *graph.value_info, *graph.output)
+        if v.type.tensor_type.elem_type == onnx.TensorProto.FLOAT
+    }
+    for node in graph.node:
+        if node.op_type in _PLUMBING:
+            continue
+        read = [i for i in node.input if i in floats]
+        if any(makers.get(i) != "DequantizeLinear" for i in read):
+            yield node
+
+
+def _why_static(node: Any) -> str:
+    if node.op_type not in INTEGER_OPERATORS:
+        return "onnxruntime's CPU provider has no integer kernel for it"
+    return "stands among operators that compute in float"
+
+
+def _worded(groups: dict[tuple[str, str], list[str]]) -> tuple[Skipped, ...]:
+    return tuple(Skipped(_group(kind, names), why) for (kind, why), names in sorted(groups.items()))
+
+
+def _group(kind: str, names: list[str]) -> str:
+    shown = ", ".join(n for n in names[:_NAMED] if n)
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{kind}: {shown}{more}" if shown else f"{kind} ({len(names)})"

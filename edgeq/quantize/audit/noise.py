@@ -1,0 +1,32 @@
+"""What one layer's quantization costs, as later steps rank it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgeq.nouns.fidelity import LayerError
+
+
+@dataclass(frozen=True)
+class Noise:
+    """`shares`: noise over signal (power) at each of the model's outputs with only this tensor or weight quantized.
+
+    `leave` names what has to stay in float for the noise to vanish; `cause` is rounding or clipping.
+    """
+
+    layer: str
+    leave: frozenset[str]
+    shares: tuple[float, ...]
+    cause: str
+
+    @property
+    def worst(self) -> float:
+        return max(self.shares, default=0.0)
+
+    @property
+    def sqnr_db(self) -> float:
+        """At the output that suffers most."""
+        return -10.0 * float(np.log10(max(self.worst, 1e-20)))
+
+    def as_error(self) -> LayerError:
+        return LayerError(self.layer, round(self.sqnr_db, 2), self.cause)

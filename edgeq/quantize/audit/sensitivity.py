@@ -1,0 +1,113 @@
+"""Measures what each quantized weight and activation costs at a model's outputs, one at a time.
+
+A run of the switchboard with one switch on is the float model with that one tensor quantized. So a layer's cost is
+measured where it counts, after all that follows has damped or amplified it, and a detector's head is found by figures.
+"""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgeq.quantize.foreign import quiet, translated
+from edgeq.quantize.host_run import Progress
+from edgeq.quantize.samples_like import Array, SamplesLike
+
+from .noise import Noise
+from .switchboard import SWITCHES, Switch, switchboard
+
+_SAMPLES = 8
+_SECONDS = 30.0
+
+
+def onnx_noise(
+    model: Any, quantized: Path, samples: SamplesLike, *, threads: int, progress: Progress
+) -> tuple[Noise, ...]:
+    """Worst first. `model` is the float graph, `quantized` the QDQ file made from it, whose scales are tried.
+
+    Uses up to 8 samples, fewer where more would take over 30 s, at least one.
+    """
+    import onnx
+
+    with translated("the layers of the quantized graph cannot be tried one by one"):
+        board, switches = switchboard(model, onnx.load(str(quantized)))
+        session = _session(board, threads)
+    names = [o.name for o in model.graph.output]
+    tally = _Tally(switches, len(names))
+    inputs = [i.name for i in session.get_inputs() if i.name != SWITCHES]
+    started = time.monotonic()
+    planned = min(samples.count, _SAMPLES)
+    for i in range(planned):
+        feeds = dict(zip(inputs, samples[i], strict=True))
+        with translated("the layers of the quantized graph cannot be tried one by one"):
+            _try_all(session, names, feeds, tally, progress, i / planned, 1 / planned)
+        if (time.monotonic() - started) * (i + 2) / (i + 1) > _SECONDS:
+            break
+    return tally.ranked()
+
+
+class _Tally:
+    """Sums of squares over the samples tried so far."""
+
+    def __init__(self, switches: tuple[Switch, ...], outputs: int) -> None:
+        self.switches = switches
+        self.signal = np.zeros(outputs)
+        self.noise = np.zeros((len(switches), outputs))
+        self.clipped = np.zeros(len(switches))
+        self.samples = 0
+
+    def ranked(self) -> tuple[Noise, ...]:
+        shares = self.noise / np.maximum(self.signal, 1e-30)
+        causes = np.where(self.clipped > 0.5 * self.samples, "clipping", "rounding")
+        found = (
+            Noise(s.layer, s.leave, tuple(float(x) for x in row), str(cause))
+            for s, row, cause in zip(self.switches, shares, causes, strict=True)
+        )
+        return tuple(sorted(found, key=lambda n: -n.worst))
+
+
+def _try_all(
+    session: Any,
+    names: list[str],
+    feeds: dict[str, Array],
+    tally: _Tally,
+    progress: Progress,
+    done: float,
+    step: float,
+) -> None:
+    """One sample: all switches off, then each alone."""
+    switches = tally.switches
+    off = np.zeros(len(switches), np.float32)
+    clipped = [s.clipped for s in switches if s.clipped]
+    reference = session.run([*names, *clipped], {**feeds, SWITCHES: off})
+    floats = reference[: len(names)]
+    tally.signal += [_power(f) for f in floats]
+    shares = iter(reference[len(names) :])
+    tally.clipped += [np.nan_to_num(float(next(shares))) if s.clipped else 0.0 for s in switches]
+    tally.samples += 1
+    for k in range(len(switches)):
+        on = off.copy()
+        on[k] = 1.0
+        found = session.run(names, {**feeds, SWITCHES: on})
+        tally.noise[k] += [
+            _power(a.astype(np.float64) - b) if a.shape == b.shape else _power(b)
+            for a, b in zip(found, floats, strict=True)
+        ]
+        progress("find the layers that hurt", done + step * (k + 1) / len(switches))
+
+
+def _power(array: Array) -> float:
+    return float(np.sum(np.square(array.astype(np.float64))))
+
+
+def _session(board: Any, threads: int) -> Any:
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 4
+    # Anything higher would fuse Q and DQ into the integer kernels whose pieces are tried here.
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    with quiet():
+        return ort.InferenceSession(board.SerializeToString(), options, providers=["CPUExecutionProvider"])

@@ -1,0 +1,38 @@
+"""Which heavy operators of a .tflite file compute on integers: read from the types of their tensors.
+
+LiteRT's kernels are chosen by those types, on every CPU, so the file says it all.
+"""
+
+from collections import Counter
+from pathlib import Path
+
+from edgeq.nouns.fidelity import FusionAudit
+from edgeq.quantize.tflite_file import Operator, TfliteGraph, read
+
+HEAVY = (
+    "BATCH_MATMUL",
+    "CONV_2D",
+    "DEPTHWISE_CONV_2D",
+    "FULLY_CONNECTED",
+    "TRANSPOSE_CONV",
+    "UNIDIRECTIONAL_SEQUENCE_LSTM",
+)
+_INTEGER = ("INT8", "UINT8", "INT16", "INT4")
+_METHOD = "tensor types in the file"
+
+
+def tflite_fusion(path: Path) -> tuple[FusionAudit, ...]:
+    graph = read(path)
+    pairs = sum(o.kind == "DEQUANTIZE" for o in graph.operators)
+    pairs -= sum(
+        o.kind == "DEQUANTIZE" and bool(set(o.outputs) & set(graph.outputs)) for o in graph.operators
+    )
+    total = Counter(o.kind for o in graph.operators if o.kind in HEAVY)
+    integer = Counter(o.kind for o in graph.operators if o.kind in HEAVY and computes_integers(o, graph))
+    return tuple(FusionAudit(kind, integer[kind], n, pairs, _METHOD) for kind, n in sorted(total.items()))
+
+
+def computes_integers(operator: Operator, graph: TfliteGraph) -> bool:
+    """Data in, weights and data out are integers. (Integer weights with float data would be weight-only or dynamic.)"""
+    tensors = [graph.tensors[i] for i in (*operator.inputs[:2], *operator.outputs[:1])]
+    return all(t.type in _INTEGER for t in tensors)

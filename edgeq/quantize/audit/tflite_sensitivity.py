@@ -1,0 +1,77 @@
+"""Where a quantized .tflite drifts from its float twin: tensor by tensor, on the same samples.
+
+The quantizer keeps tensor names, so the two files are compared by name. What an operator adds is its output's noise
+share beyond that of its noisiest input.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgeq.quantize.foreign import translated
+from edgeq.quantize.host_run import Progress, feed, interpreter_of
+from edgeq.quantize.samples_like import SamplesLike
+from edgeq.quantize.tflite_file import read
+
+from .noise import Noise
+
+_SAMPLES = 8
+
+
+def tflite_noise(
+    source: Path, quantized: Path, samples: SamplesLike, *, threads: int, progress: Progress
+) -> tuple[Noise, ...]:
+    """Worst first; `layer` and `leave` name the operator's first output tensor."""
+    float_side, integer_side = (interpreter_of(p, threads, keep_all=True) for p in (source, quantized))
+    shared = _shared(float_side, integer_side)
+    signal, noise = dict.fromkeys(shared, 0.0), dict.fromkeys(shared, 0.0)
+    clipped = dict.fromkeys(shared, 0.0)
+    planned = min(samples.count, _SAMPLES)
+    for i in range(planned):
+        with translated("the quantized .tflite does not run on a held-out sample"):
+            for side in (float_side, integer_side):
+                feed(side, samples[i])
+                side.invoke()
+        for name, (a, b) in shared.items():
+            real, (found, low, high) = float_side.get_tensor(a["index"]), _real(integer_side, b)
+            if real.shape == found.shape:
+                wide = real.astype(np.float64)
+                signal[name] += float(np.sum(wide**2))
+                noise[name] += float(np.sum((found - wide) ** 2))
+                clipped[name] += float(np.sum((wide - np.clip(wide, low, high)) ** 2))
+        progress("find the layers that hurt", (i + 1) / planned)
+    share = {n: noise[n] / max(signal[n], 1e-30) for n in shared}
+    return _added(source, share, {n: clipped[n] > 0.5 * noise[n] for n in shared})
+
+
+def _added(source: Path, share: dict[str, float], clips: dict[str, bool]) -> tuple[Noise, ...]:
+    graph = read(source)
+    found = []
+    for op in graph.operators:
+        named = [graph.tensors[i].name for i in op.outputs]
+        before = max((share.get(graph.tensors[i].name, 0.0) for i in op.inputs), default=0.0)
+        if named and named[0] in share:
+            added = max(share[named[0]] - before, 0.0)
+            cause = "clipping" if clips[named[0]] else "rounding"
+            found.append(Noise(named[0], frozenset({named[0]}), (added,), cause))
+    return tuple(sorted(found, key=lambda n: -n.worst))
+
+
+def _shared(float_side: Any, integer_side: Any) -> dict[str, tuple[Any, Any]]:
+    """Activations that both files hold, float on one side and 8-bit on the other."""
+    integers = {d["name"]: d for d in integer_side.get_tensor_details() if d["dtype"] in (np.int8, np.uint8)}
+    written = {i for op in float_side._get_ops_details() for i in op["outputs"]}
+    return {
+        d["name"]: (d, integers[d["name"]])
+        for d in float_side.get_tensor_details()
+        if d["index"] in written and d["name"] in integers and d["dtype"] is np.float32
+    }
+
+
+def _real(side: Any, detail: Any) -> tuple[Any, float, float]:
+    """The tensor's real values and the ends of its range."""
+    scale, zero = detail["quantization"]
+    limits = np.iinfo(detail["dtype"])
+    stored = side.get_tensor(detail["index"]).astype(np.float64)
+    return (stored - zero) * scale, (limits.min - zero) * scale, (limits.max - zero) * scale

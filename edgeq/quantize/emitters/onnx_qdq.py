@@ -1,0 +1,76 @@
+"""Writes static int8 for onnxruntime with its own QDQ writer; types, ranges and what stays float are decided before.
+
+Knows onnxruntime.quantization; the only emitter of static int8 that does.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgeq.nouns.plan import Scheme
+from edgeq.quantize.calibrate import Ranges
+from edgeq.quantize.float_graph import write
+from edgeq.quantize.foreign import quiet, translated
+
+# Operators that onnxruntime's CPU provider runs on 8-bit tensors when they stand between DQ and Q. A Q/DQ pair around
+# any other operator (LayerNormalization, InstanceNormalization, ConvTranspose, CumSum ...) is only work on top.
+INTEGER_OPERATORS = (
+    "Add",
+    "AveragePool",
+    "Clip",
+    "Concat",
+    "Conv",
+    "Flatten",
+    "Gather",
+    "Gemm",
+    "GlobalAveragePool",
+    "LeakyRelu",
+    "MatMul",
+    "MaxPool",
+    "Mul",
+    "Pad",
+    "Relu",
+    "Reshape",
+    "Resize",
+    "Sigmoid",
+    "Slice",
+    "Softmax",
+    "Split",
+    "Squeeze",
+    "Transpose",
+    "Unsqueeze",
+    "Where",
+)
+
+
+def emit(model: Any, out: Path, scheme: Scheme, ranges: Ranges, leave: frozenset[str] = frozenset()) -> None:
+    """Quantizes `model` (float_graph.read) into `out`; nodes named in `leave` stay in float.
+
+    Weights are symmetric; the same graph, ranges and scheme give the same bytes. Raises ConversionFailed.
+    """
+    import onnx
+    from onnxruntime.quantization import CalibrationMethod, QuantType
+    from onnxruntime.quantization.calibrate import TensorsData
+    from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
+
+    types = {"int8": QuantType.QInt8, "uint8": QuantType.QUInt8}
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    data = {name: (np.float32(low), np.float32(high)) for name, (low, high) in ranges.items()}
+    with quiet(), translated("onnxruntime's quantizer refused the graph", "deploy with --recipe float"):
+        quantizer = QDQQuantizer(
+            copy,
+            scheme.per_channel,
+            scheme.reduce_range,
+            types[scheme.weights],
+            types[scheme.activations],
+            TensorsData(CalibrationMethod.MinMax, data),
+            [],
+            sorted(leave),
+            list(INTEGER_OPERATORS),
+            {"WeightSymmetric": True},
+        )
+        quantizer.quantize_model()
+        quantized = quantizer.model.model
+    write(quantized, out)

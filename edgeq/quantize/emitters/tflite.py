@@ -1,0 +1,63 @@
+"""Writes static int8 for LiteRT with ai-edge-quantizer, from ranges of our own.
+
+Its own calibration keeps a moving average of each sample's extremes, which forgets the extremes themselves: on
+ResNet-20 that costs 16 dB against the plain extremes over all samples. So it is only handed ranges.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgeq.errors import ExtraMissing
+from edgeq.quantize.calibrate import Ranges
+from edgeq.quantize.foreign import quiet, translated
+from edgeq.quantize.tflite_file import read
+
+
+def emit(source: Path, out: Path, ranges: Ranges, leave: frozenset[str] = frozenset()) -> None:
+    """Quantizes the float file `source` into `out`; operators whose first output tensor is in `leave` stay in float.
+
+    Raises ExtraMissing without ai-edge-quantizer, ConversionFailed when it refuses.
+    """
+    try:
+        from ai_edge_quantizer import quantizer, recipe
+    except ImportError:
+        raise ExtraMissing(
+            "int8 for LiteRT needs ai-edge-quantizer", "pip install 'edgeq[litert]', or --runtime onnxruntime"
+        ) from None
+    with quiet(), translated("ai-edge-quantizer refused the graph", "deploy with --recipe float"):
+        work = quantizer.Quantizer(str(source), recipe.static_wi8_ai8())
+        for name in sorted(leave):
+            _leave_in_float(work, name)
+        result = work.quantize(
+            _statistics(source, ranges), enable_progress_bar=False, enable_progress_report=False
+        )
+        content = bytes(result.quantized_model)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_bytes(content)
+
+
+def _statistics(source: Path, ranges: Ranges) -> dict[str, dict[str, Any]]:
+    """The ranges in the quantizer's form: arrays of the tensor's rank; constants have none, it looks at their values."""
+    return {
+        t.name: {"min": _shaped(ranges[t.name][0], t.shape), "max": _shaped(ranges[t.name][1], t.shape)}
+        for t in read(source).tensors
+        if t.name in ranges and not t.constant
+    }
+
+
+def _shaped(value: float, shape: tuple[int, ...]) -> Any:
+    return np.full((1,) * len(shape), value, np.float32)
+
+
+def _leave_in_float(work: Any, tensor: str) -> None:
+    import re
+
+    from ai_edge_quantizer import algorithm_manager, qtyping
+
+    work.update_quantization_recipe(
+        f"^{re.escape(tensor)}",
+        qtyping.TFLOperationName.ALL_SUPPORTED,
+        algorithm_key=algorithm_manager.AlgorithmName.NO_QUANTIZE,
+    )

@@ -1,0 +1,95 @@
+"""How far a candidate's outputs are from float's: error, agreement and paired accuracy.
+
+Pure numpy. Outputs are arrays of shape [samples, ...]; where the shape varies between samples they are object arrays
+of one array per sample. Nothing here knows models, runtimes or gates.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.generic]
+Bools = npt.NDArray[np.bool_]
+
+_CHUNK = 64  # samples that are widened to float64 at a time
+_WORST = float(np.finfo(np.float32).max)
+_TINY = float(np.finfo(np.float32).tiny)
+
+
+def sqnr_db(reference: Array, candidate: Array) -> float | None:
+    """Signal to quantization noise, 10 log10(sum r^2 / sum (r - c)^2) in dB over all values; None when they are equal.
+
+    A value that is not finite where the reference's is, and an output of another shape, count as the worst error.
+    """
+    signal = noise = 0.0
+    for r, error in _errors(reference, candidate):
+        signal += float(np.sum(np.square(r, where=np.isfinite(r), out=np.zeros_like(r))))
+        noise += float(np.sum(np.square(error)))
+    if noise == 0.0:
+        return None
+    return 10.0 * float(np.log10(max(signal, _TINY) / noise))
+
+
+def largest_error(reference: Array, candidate: Array) -> float:
+    """max |r - c| over all values, in the output's own unit; 0 for no values."""
+    return max((float(error.max()) for _, error in _errors(reference, candidate) if error.size), default=0.0)
+
+
+def agreement(reference: Array, candidate: Array, k: int = 1) -> float:
+    """Percent of samples on which the reference's first class is among the candidate's first `k`. Shapes [n, classes]."""
+    first = np.argmax(reference, axis=1)
+    ranked = np.argsort(-_scores(candidate), axis=1, kind="stable")[:, :k]
+    return 100.0 * float(np.mean(np.any(ranked == first[:, None], axis=1)))
+
+
+def right_answers(outputs: Array, labels: npt.NDArray[np.integer]) -> Bools:
+    """Which samples have their label as first class. Shapes [n, classes] and [n]."""
+    return np.asarray(np.argmax(_scores(outputs), axis=1) == labels)
+
+
+def paired_difference(float_right: Bools, candidate_right: Bools) -> tuple[float, float, float]:
+    """Candidate's accuracy minus float's on the same samples, in points, with its 95 % interval (low, high).
+
+    With b samples that only float gets right, c that only the candidate does, of n: the estimate is (c - b) / n. The
+    interval is the adjusted Wald interval for matched pairs of Agresti & Min, "Simple improved confidence intervals
+    for comparing matched proportions", Statistics in Medicine 24 (2005): half an observation is added to each of the
+    four cells, which keeps its coverage where b + c is small, as it is here.
+    """
+    n = len(float_right)
+    lost, won = int(np.sum(float_right & ~candidate_right)), int(np.sum(~float_right & candidate_right))
+    p_lost, p_won, total = (lost + 0.5) / (n + 2), (won + 0.5) / (n + 2), n + 2
+    centre = p_won - p_lost
+    half = 1.959964 * float(np.sqrt(max(p_won + p_lost - centre**2, 0.0) / total))
+    low, high = max(-1.0, centre - half), min(1.0, centre + half)
+    return 100.0 * (won - lost) / n, 100.0 * low, 100.0 * high
+
+
+def _scores(outputs: Array) -> npt.NDArray[np.floating]:
+    """NaN never wins an argmax."""
+    scores = outputs.astype(np.float64)
+    return np.where(np.isnan(scores), -np.inf, scores)
+
+
+def _errors(
+    reference: Array, candidate: Array
+) -> Iterator[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]:
+    """Pieces of (reference, |error|) in float64."""
+    for r, c in _pieces(reference, candidate):
+        if r.shape != c.shape:
+            c = np.full_like(r, np.nan)
+        same = (r == c) | (np.isnan(r) & np.isnan(c))
+        with np.errstate(invalid="ignore"):
+            error = np.where(same, 0.0, np.abs(r - c))
+        yield r, np.where(np.isfinite(error), error, _WORST)
+
+
+def _pieces(
+    reference: Array, candidate: Array
+) -> Iterator[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]:
+    step = 1 if reference.dtype == object or candidate.dtype == object else _CHUNK
+    for start in range(0, len(reference), step):
+        r, c = reference[start : start + step], candidate[start : start + step]
+        if step == 1:
+            r, c = np.asarray(r[0]), np.asarray(c[0])
+        yield r.astype(np.float64), c.astype(np.float64)

@@ -1,0 +1,69 @@
+"""The float ONNX graph as every step of quantization reads it: named nodes, known shapes, an opset that has QDQ.
+
+Nothing of the model's meaning changes here.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from .foreign import translated
+
+PER_CHANNEL_OPSET = 13
+
+
+def read(path: Path) -> Any:
+    """The ModelProto of `path` with unique node names and inferred types. Raises ConversionFailed."""
+    import onnx
+
+    with translated(f"cannot read {path.name} as ONNX"):
+        model = onnx.load(str(path))
+    if opset_of(model) < PER_CHANNEL_OPSET:
+        with translated(
+            f"{path.name} has opset {opset_of(model)} and cannot be raised to {PER_CHANNEL_OPSET}",
+            "export the model anew with opset 13 or higher",
+        ):
+            model = onnx.version_converter.convert_version(model, PER_CHANNEL_OPSET)
+    _name_nodes(model)
+    with translated(f"the shapes of {path.name} cannot be inferred"):
+        return onnx.shape_inference.infer_shapes(model, data_prop=True)
+
+
+def write(model: Any, path: Path) -> None:
+    """Writes the model with the oldest IR version that its opset allows, so that older runtimes read it too."""
+    import onnx
+
+    with translated(f"cannot write {path.name}"):
+        needed = onnx.helper.find_min_ir_version_for(list(model.opset_import), ignore_unknown=True)
+        model.ir_version = max(needed, 4)  # below 4 initialisers must be listed as inputs
+        path.parent.mkdir(parents=True, exist_ok=True)
+        onnx.save(model, str(path))
+
+
+def opset_of(model: Any) -> int:
+    return next((int(o.version) for o in model.opset_import if o.domain in ("", "ai.onnx")), 0)
+
+
+def oldest_runtime(model: Any) -> str:
+    """The oldest onnxruntime that reads this opset and IR (onnxruntime's compatibility table)."""
+    opset, ir = opset_of(model), int(model.ir_version)
+    table = (
+        ("1.14", 18, 8),
+        ("1.16", 19, 9),
+        ("1.17", 20, 9),
+        ("1.18", 21, 10),
+        ("1.21", 22, 10),
+        ("1.22", 23, 11),
+        ("1.23", 23, 12),
+        ("1.24", 24, 12),
+    )
+    return next((v for v, o, i in table if opset <= o and ir <= i), "1.25")
+
+
+def _name_nodes(model: Any) -> None:
+    taken: set[str] = set()
+    for k, node in enumerate(model.graph.node):
+        if not node.name or node.name in taken:
+            node.name = (
+                f"{node.op_type}_{k}" if f"{node.op_type}_{k}" not in taken else f"{node.op_type}_{k}_"
+            )
+        taken.add(node.name)

@@ -1,0 +1,37 @@
+"""Where errors of onnx, onnxruntime and the LiteRT tools become ours."""
+
+import contextlib
+import logging
+import warnings
+from collections.abc import Iterator
+
+from edgeq.errors import ConversionFailed, EdgeqError
+
+
+@contextlib.contextmanager
+def translated(what: str, remedy: str | None = None) -> Iterator[None]:
+    """Any failure inside becomes ConversionFailed(what), with the library's own words as detail.
+
+    The libraries raise bare Exception, RuntimeError and ValueError as well as their own classes, so the place, not the
+    class, says whose error it is: keep nothing but the foreign call inside. Running out of memory stays what it is.
+    """
+    try:
+        yield
+    except (EdgeqError, MemoryError):
+        raise
+    except Exception as error:
+        words = " ".join(str(error).split()) or type(error).__name__
+        raise ConversionFailed(what, remedy, details=(f"{type(error).__name__}: {words[:500]}",)) from error
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Silences what the converters log and warn about: advice for their own callers, not for ours."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)

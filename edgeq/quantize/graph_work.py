@@ -1,0 +1,100 @@
+"""Where an ONNX model's work and weights are: multiply-accumulates and weight bytes per operator type.
+
+Reads shapes, never values. A shape that stays open counts as one, which is enough for shares.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .foreign import translated
+
+HEAVY = ("Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN")
+STATIC = ("Conv", "Gemm", "MatMul")
+DYNAMIC = ("MatMul", "Gemm", "LSTM")
+
+
+@dataclass(frozen=True)
+class GraphWork:
+    """`macs` and `weight_bytes` per operator type of HEAVY; `fixed` counts nodes whose weights are constants."""
+
+    macs: dict[str, int]
+    weight_bytes: dict[str, int]
+    fixed: dict[str, int]
+
+    def share(self, operators: tuple[str, ...]) -> float:
+        """Share of the work, 0..1, that these operators do."""
+        total = sum(self.macs.values())
+        return sum(self.macs.get(o, 0) for o in operators) / total if total else 0.0
+
+    def weight_share(self, operators: tuple[str, ...]) -> float:
+        total = sum(self.weight_bytes.values())
+        return sum(self.weight_bytes.get(o, 0) for o in operators) / total if total else 0.0
+
+
+def work_of(path: Path) -> GraphWork:
+    """Raises ConversionFailed when the file is no ONNX model."""
+    import onnx
+
+    with translated(f"cannot read {path.name} as ONNX"):
+        model = onnx.shape_inference.infer_shapes(onnx.load(str(path)), data_prop=True)
+    macs: dict[str, int] = defaultdict(int)
+    weights: dict[str, int] = defaultdict(int)
+    fixed: dict[str, int] = defaultdict(int)
+    for node, shapes, constants in _heavy_nodes(model.graph):
+        macs[node.op_type] += _macs(node, shapes)
+        named = [i for i in node.input[1:] if i in constants]
+        weights[node.op_type] += sum(4 * _size(constants[i]) for i in named)
+        fixed[node.op_type] += bool(named)
+    return GraphWork(dict(macs), dict(weights), dict(fixed))
+
+
+Shape = tuple[int, ...]
+
+
+def _heavy_nodes(graph: Any) -> Iterator[tuple[Any, dict[str, Shape], dict[str, Shape]]]:
+    """Heavy nodes of the graph and of its subgraphs, with the shapes known there and those of constants."""
+    constants: dict[str, Shape] = {i.name: tuple(i.dims) for i in graph.initializer}
+    constants |= {
+        n.output[0]: tuple(a.t.dims)
+        for n in graph.node
+        if n.op_type == "Constant"
+        for a in n.attribute
+        if a.name == "value"
+    }
+    shapes = dict(constants)
+    for value in (*graph.input, *graph.value_info, *graph.output):
+        dims = value.type.tensor_type.shape.dim
+        shapes[value.name] = tuple(d.dim_value if d.HasField("dim_value") else 1 for d in dims)
+    for node in graph.node:
+        if node.op_type in HEAVY:
+            yield node, shapes, constants
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                yield from _heavy_nodes(attribute.g)
+
+
+def _macs(node: Any, shapes: dict[str, Shape]) -> int:
+    """Multiply-accumulates of one run: outputs times the terms of each sum."""
+    out = shapes.get(node.output[0], ())
+    weight = shapes.get(node.input[1], ()) if len(node.input) > 1 else ()
+    if node.op_type == "Conv":
+        return _size(out) * _size(weight[1:])
+    if node.op_type == "ConvTranspose":
+        return _size(shapes.get(node.input[0], ())) * _size(weight[1:])
+    if node.op_type in ("LSTM", "GRU", "RNN"):
+        steps = (shapes.get(node.input[0], ()) or (1,))[0]
+        return steps * (_size(weight) + _size(shapes.get(node.input[2], ())))
+    first = shapes.get(node.input[0], ())
+    transposed = node.op_type == "Gemm" and any(a.name == "transA" and a.i for a in node.attribute)
+    terms = (first[0] if transposed else first[-1]) if first else 1
+    return _size(out) * terms
+
+
+def _size(shape: Shape) -> int:
+    size = 1
+    for d in shape:
+        size *= max(d, 1)
+    return size

@@ -1,0 +1,84 @@
+"""Holds a candidate's outputs against float's, on samples that did not calibrate it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from edgeq.errors import ConversionFailed
+from edgeq.nouns.fidelity import Agreement, Fidelity, OutputError
+from edgeq.nouns.model import Model
+
+from .error import agreement, largest_error, sqnr_db
+from .gate import Gate, accuracy_of, class_scores, decide
+from .host_run import Progress, Runner, load, no_progress, run
+from .samples_like import Array, SamplesLike
+
+_references: dict[tuple[str, str, str], tuple[Array, ...]] = {}
+_KEPT = 4  # references held at once; a process that converts many models must not keep them all
+
+
+def float_reference(
+    model: Model,
+    heldout: SamplesLike,
+    workdir: Path,
+    *,
+    threads: int = 1,
+    progress: Progress = no_progress,
+) -> tuple[Array, ...]:
+    """The float model's outputs over `heldout`, computed once per model and samples in this process.
+
+    The ONNX graph is the reference where there is one, also for TFLite candidates: so a converter that changes the
+    model is caught too.
+    """
+    format = "onnx" if "onnx" in model.files else next(iter(model.files))
+    key = (model.sha256, heldout.sha256, model.files[format])
+    if key not in _references:
+        while len(_references) >= _KEPT:
+            _references.pop(next(iter(_references)))
+        runner = load(Path(model.files[format]), format, threads)
+        _references[key] = run(runner, heldout, workdir / "reference", progress=progress, stage="float model")
+    return _references[key]
+
+
+def judge(
+    candidate_id: str,
+    runner: Runner,
+    reference: tuple[Array, ...],
+    heldout: SamplesLike,
+    gate: Gate,
+    scratch: Path,
+    *,
+    same_samples: bool,
+    names: tuple[str, ...],
+    progress: Progress = no_progress,
+) -> Fidelity:
+    """Runs the candidate over `heldout` and applies the gate; `names` are the model's own output names."""
+    outputs = run(runner, heldout, scratch, progress=progress, stage="compare with float")
+    if len(outputs) != len(reference):
+        raise ConversionFailed(f"{candidate_id} has {len(outputs)} outputs where float has {len(reference)}")
+    errors = tuple(
+        OutputError(name, sqnr_db(r, c), largest_error(r, c))
+        for name, r, c in zip(names, reference, outputs, strict=True)
+    )
+    agrees = _agreement(reference, outputs)
+    accuracy = accuracy_of(gate, reference, outputs, heldout.labels)
+    verdict = decide(gate, accuracy, agrees, errors)
+    judged = Fidelity(
+        candidate_id,
+        heldout.count,
+        errors,
+        agreement=agrees,
+        accuracy=accuracy,
+        same_samples=same_samples,
+        gate=verdict.rule,
+    )
+    return replace(judged, passed=verdict.passed, why_failed=verdict.why_failed)
+
+
+def _agreement(reference: tuple[Array, ...], outputs: tuple[Array, ...]) -> Agreement | None:
+    """Only where class scores are the whole answer: a detector's scores are not."""
+    which = class_scores(reference)
+    if which is None or len(reference) > 1 or outputs[which].shape != reference[which].shape:
+        return None
+    r, c = reference[which], outputs[which]
+    top5 = agreement(r, c, 5) if r.shape[1] > 5 else None
+    return Agreement(len(r), agreement(r, c), top5)

@@ -1,0 +1,22 @@
+"""What `make` hands back."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgeq.nouns.fidelity import Fidelity
+from edgeq.nouns.plan import CandidatePlan
+
+
+@dataclass(frozen=True)
+class Made:
+    """A candidate that exists. `inputs` and `outputs` are the file's own names in its order; `memory_bytes` is the
+    predicted peak above the loaded runtime; `min_runtime` the oldest runtime version that reads the file, if known.
+    """
+
+    plan: CandidatePlan
+    path: Path
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    min_runtime: str | None
+    memory_bytes: int
+    fidelity: Fidelity

@@ -1,0 +1,94 @@
+"""Builds one candidate of a plan and judges it: write, hold against float, repair if the gate fails, audit.
+
+A failed gate is a result here, not an error; what to do about it is for the caller.
+"""
+
+import shutil
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from edgeq.nouns.fidelity import Fidelity
+from edgeq.nouns.model import Model
+from edgeq.nouns.plan import CandidatePlan
+
+from .float_graph import oldest_runtime
+from .foreign import translated
+from .gate import Gate
+from .host_run import Progress, load, no_progress
+from .judge import float_reference, judge
+from .made import Made
+from .memory import predict_peak
+from .repair import repaired
+from .samples_like import SamplesLike
+from .variant import Variant, variant_of
+
+
+def make(
+    candidate: CandidatePlan,
+    model: Model,
+    calibration: SamplesLike | None,
+    heldout: SamplesLike,
+    *,
+    same_samples: bool,
+    gate: Gate,
+    workdir: Path,
+    threads: int = 1,
+    progress: Progress = no_progress,
+    calibrator: str = "minmax",
+) -> Made:
+    """Writes `workdir/<candidate id>/model.onnx` or `.tflite`. `progress(stage, share done)` is called often.
+
+    Raises ConversionFailed when a converter or runtime breaks, ExtraMissing when an optional package is needed,
+    DataRefused for a metric that fails, TargetRefused for an unknown calibrator.
+    """
+    started = time.monotonic()
+    folder = workdir / candidate.id
+    folder.mkdir(parents=True, exist_ok=True)
+    reference = float_reference(model, heldout, workdir, threads=threads, progress=progress)
+    variant = variant_of(candidate, model, calibration, folder, calibrator, threads, progress)
+
+    def judged(leave: frozenset[str]) -> Fidelity:
+        variant.write(leave)
+        runner = load(variant.path, candidate.format, threads)
+        return judge(
+            candidate.id,
+            runner,
+            reference,
+            heldout,
+            gate,
+            folder / "outputs",
+            same_samples=same_samples,
+            names=tuple(o.name for o in model.outputs),
+            progress=progress,
+        )
+
+    fidelity, by_choice = repaired(variant, judged, heldout, progress)
+    fidelity = replace(
+        fidelity,
+        float_layers=variant.left_in_float(by_choice),
+        fusion=variant.fusion(),
+        seconds=round(time.monotonic() - started, 3),
+    )
+    shutil.rmtree(folder / "outputs", ignore_errors=True)
+    return _made(candidate, variant, fidelity)
+
+
+def _made(candidate: CandidatePlan, variant: Variant, fidelity: Fidelity) -> Made:
+    runner = load(variant.path, candidate.format)
+    return Made(
+        plan=candidate,
+        path=variant.path,
+        inputs=runner.inputs,
+        outputs=runner.outputs,
+        min_runtime=_min_runtime(variant.path) if candidate.format == "onnx" else None,
+        memory_bytes=predict_peak(variant.path, candidate.format),
+        fidelity=fidelity,
+    )
+
+
+def _min_runtime(path: Path) -> str:
+    import onnx
+
+    with translated(f"cannot read {path.name} as ONNX"):
+        return oldest_runtime(onnx.load(str(path), load_external_data=False))

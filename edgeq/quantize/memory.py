@@ -1,0 +1,87 @@
+"""Predicts a model's peak memory above the loaded runtime, from the graph alone.
+
+    peak = weights + largest sum of activations that live at once
+
+A runtime holds all weights and plans activations by liveness: a tensor lives from the node that makes it to the last
+node that reads it, in the file's (topological) order. Dimensions that stay open count as one.
+"""
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from .foreign import translated
+
+Node = tuple[tuple[str, ...], tuple[str, ...]]  # names read, names written
+
+
+def predict_peak(path: Path, format: str) -> int:
+    """Bytes above the loaded runtime. Raises ConversionFailed when the file cannot be read."""
+    weights, nodes, sizes, kept = _read_onnx(path) if format == "onnx" else _read_tflite(path)
+    return weights + live_peak(nodes, sizes, kept)
+
+
+def live_peak(nodes: Iterable[Node], sizes: dict[str, int], kept: Iterable[str]) -> int:
+    """Largest sum of `sizes` (bytes per tensor) over the tensors alive at any node.
+
+    `kept` live throughout: the model's inputs and outputs, which the caller holds. Tensors without a size count 0.
+    """
+    order = list(nodes)
+    made = {name for _, writes in order for name in writes} - set(kept)
+    last = {name: k for k, (reads, writes) in enumerate(order) for name in (*reads, *writes)}
+    dying: dict[int, list[str]] = {}
+    for name in made:
+        dying.setdefault(last[name], []).append(name)
+    alive = peak = 0
+    for k, (_, writes) in enumerate(order):
+        alive += sum(sizes.get(name, 0) for name in writes if name in made)
+        peak = max(peak, alive)
+        alive -= sum(sizes.get(name, 0) for name in dying.get(k, ()))
+    return sum(sizes.get(name, 0) for name in set(kept)) + peak
+
+
+def _read_onnx(path: Path) -> tuple[int, list[Node], dict[str, int], list[str]]:
+    import onnx
+
+    with translated(f"cannot read {path.name} as ONNX"):
+        graph = onnx.shape_inference.infer_shapes(onnx.load(str(path)), data_prop=True).graph
+    constants = {i.name: _onnx_bytes(i.data_type, i.dims) for i in graph.initializer}
+    values = (*graph.input, *graph.value_info, *graph.output)
+    sizes = {
+        v.name: _onnx_bytes(
+            v.type.tensor_type.elem_type, (d.dim_value or 1 for d in v.type.tensor_type.shape.dim)
+        )
+        for v in values
+        if v.type.HasField("tensor_type") and v.name not in constants
+    }
+    nodes = [(tuple(n.input), tuple(n.output)) for n in graph.node]
+    inner = sum(_onnx_bytes(i.data_type, i.dims) for g in _subgraphs(graph) for i in g.initializer)
+    kept = [v.name for v in (*graph.input, *graph.output) if v.name not in constants]
+    return sum(constants.values()) + inner, nodes, sizes, kept
+
+
+def _onnx_bytes(kind: int, dims: Iterable[int]) -> int:
+    import onnx
+
+    if kind == onnx.TensorProto.UNDEFINED:
+        return 0
+    width: int = onnx.helper.tensor_dtype_to_np_dtype(kind).itemsize
+    return math.prod(dims) * width
+
+
+def _subgraphs(graph: Any) -> Iterable[Any]:
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                yield attribute.g
+                yield from _subgraphs(attribute.g)
+
+
+def _read_tflite(path: Path) -> tuple[int, list[Node], dict[str, int], list[str]]:
+    from .tflite_file import read
+
+    graph = read(path)
+    sizes = {str(i): t.bytes for i, t in enumerate(graph.tensors) if not t.constant}
+    nodes = [(tuple(map(str, o.inputs)), tuple(map(str, o.outputs))) for o in graph.operators]
+    return graph.weight_bytes, nodes, sizes, [str(i) for i in (*graph.inputs, *graph.outputs)]

@@ -1,0 +1,234 @@
+"""Decides which candidates are built for a target, in the order of their expected speed, and says why not the others.
+
+Knows the target's facts and the model's graph; touches no sample and writes nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgeq.errors import DataRefused, ModelRefused, TargetRefused
+from edgeq.nouns.model import Model
+from edgeq.nouns.plan import CandidatePlan, Plan, Skipped
+from edgeq.nouns.recipe import Recipe
+from edgeq.nouns.target import Target
+
+from .graph_work import DYNAMIC, STATIC, GraphWork, work_of
+from .scheme import has_half, scheme_for
+
+AS_IS = "as_is"
+FORMATS = {"onnxruntime": "onnx", "litert": "tflite", "tflite-runtime": "tflite"}
+# Of the work, or of the weights: above it activations quantized as they come cost less than they save.
+_DOMINATES = 0.5
+_NO_DATA = "there are no calibration samples (--data)"
+
+
+@dataclass(frozen=True)
+class _Wish:
+    """What was asked for, and what there is to decide with."""
+
+    target: Target
+    isa: tuple[str, ...]
+    has_data: bool
+    recipe: str | None
+    work: GraphWork | None
+
+
+def make_plan(
+    model: Model,
+    target: Target,
+    recipes: tuple[Recipe, ...],
+    *,
+    isa: tuple[str, ...] | None = None,
+    has_data: bool,
+    recipe: str | None = None,
+    runtime: str | None = None,
+    unavailable: Mapping[str, str] | None = None,
+) -> Plan:
+    """`isa` are the device's own flags where they are known, else the target's; `unavailable` says which runtimes the
+    device cannot have and why.
+
+    Raises TargetRefused when recipe, runtime and target contradict each other, ModelRefused when the source has no
+    graph for the target's runtimes, DataRefused when a static recipe has no samples.
+    """
+    _known(recipe, recipes, runtime, target)
+    runtimes, skipped = _usable_runtimes(model, target, runtime, dict(unavailable or {}))
+    if model.quantized:
+        return _as_it_is(model, target, runtimes, recipe, skipped)
+    work = work_of(Path(model.files["onnx"])) if "onnx" in model.files else None
+    wish = _Wish(target, target.cpu.isa if isa is None else isa, has_data, recipe, work)
+    ranked: list[tuple[int, CandidatePlan]] = []
+    for name in runtimes:
+        for r in recipes:
+            answer = _decide(r, name, wish)
+            if isinstance(answer, Skipped):
+                skipped.append(answer)
+            else:
+                ranked.append(answer)
+    candidates = tuple(c for _, c in sorted(ranked, key=lambda pair: pair[0]))
+    _enough(model, target, candidates, wish, skipped)
+    return Plan(target.name, candidates, tuple(skipped))
+
+
+def _known(recipe: str | None, recipes: tuple[Recipe, ...], runtime: str | None, target: Target) -> None:
+    names = [r.name for r in recipes]
+    if recipe is not None and recipe not in names:
+        raise TargetRefused(f"there is no recipe {recipe!r}", f"the recipes are: {', '.join(names)}")
+    if runtime is not None and not target.supports(runtime):
+        has = ", ".join(r.name for r in target.runtimes)
+        raise TargetRefused(
+            f"target {target.name} has no runtime {runtime!r}", f"it has: {has}; leave out --runtime"
+        )
+
+
+def _usable_runtimes(
+    model: Model, target: Target, asked: str | None, unavailable: dict[str, str]
+) -> tuple[list[str], list[Skipped]]:
+    """Runtimes that can run a graph of this model there, the target's order, one per format."""
+    usable: list[str] = []
+    skipped: list[Skipped] = []
+    formats: dict[str, str] = {}
+    for name in (r.name for r in target.runtimes):
+        format = FORMATS[name]
+        if asked is not None and name != asked:
+            why = f"--runtime {asked} was asked for"
+        elif name in unavailable:
+            why = unavailable[name]
+        elif format not in model.files:
+            why = model.absent.get(format, f"the source is {model.source_format} and has no {format} graph")
+        elif format in formats:
+            why = f"runs the same file as {formats[format]}; used where that has no wheel for the device's Python"
+        else:
+            usable.append(name)
+            formats[format] = name
+            continue
+        skipped.append(Skipped(name, why))
+    if not usable:
+        _no_runtime(model, target, asked, unavailable, skipped)
+    return usable, skipped
+
+
+def _no_runtime(
+    model: Model, target: Target, asked: str | None, unavailable: dict[str, str], skipped: list[Skipped]
+) -> None:
+    details = [f"{s.what}: {s.reason}" for s in skipped]
+    possible = [r.name for r in target.runtimes if r.name not in unavailable]
+    if not possible:
+        raise TargetRefused(
+            f"no runtime of target {target.name} can be had on this device",
+            "use another Python on the device, or another target",
+            details=details,
+        )
+    wanted = asked or possible[0]
+    if FORMATS[wanted] == "tflite":
+        raise ModelRefused(
+            f"{model.name} is {model.source_format}, and {wanted} on {target.name} needs a TFLite graph",
+            "give the model as .tflite, or its torch source (file.pt2 or package.module:factory with --weights); "
+            "or choose a target that has onnxruntime",
+            details=details,
+        )
+    raise ModelRefused(
+        f"{model.name} is {model.source_format}, and {wanted} on {target.name} needs an ONNX graph",
+        "give the model as .onnx or its torch source; or choose a target that has LiteRT",
+        details=details,
+    )
+
+
+def _as_it_is(
+    model: Model, target: Target, runtimes: list[str], recipe: str | None, skipped: list[Skipped]
+) -> Plan:
+    if recipe not in (None, AS_IS):
+        raise ModelRefused(
+            f"{model.name} is quantized already ({model.quantized}), so --recipe {recipe} cannot be applied",
+            "leave out --recipe to deploy it as it is, or give the float model",
+        )
+    name = runtimes[0]
+    reason = f"the source is quantized already ({model.quantized})"
+    candidate = CandidatePlan(f"{name}-{AS_IS}", name, AS_IS, FORMATS[name], reason)
+    return Plan(target.name, (candidate,), (*skipped, Skipped("every other recipe", reason)))
+
+
+def _decide(recipe: Recipe, runtime: str, wish: _Wish) -> tuple[int, CandidatePlan] | Skipped:
+    """(rank, candidate), a lower rank expected to be faster; or why not."""
+    what = f"{runtime} {recipe.name}"
+    if runtime not in recipe.runtimes:
+        return Skipped(what, f"{recipe.name} is not made for {runtime}")
+    if recipe.method != "none" and wish.recipe not in (None, recipe.name):
+        return Skipped(what, f"--recipe {wish.recipe} was asked for")
+    if recipe.method == "static":
+        return _static(recipe, runtime, wish, what)
+    if recipe.method == "dynamic":
+        return _dynamic(recipe, runtime, wish, what)
+    if recipe.method == "cast":
+        return _half(recipe, runtime, wish, what)
+    return _candidate(recipe, runtime, 8, "the yardstick: nothing slower than float is activated")
+
+
+def _static(recipe: Recipe, runtime: str, wish: _Wish, what: str) -> tuple[int, CandidatePlan] | Skipped:
+    if wish.work is not None and not any(wish.work.fixed.get(o) for o in STATIC):
+        return Skipped(what, "the graph has no Conv, Gemm or MatMul with fixed weights")
+    if not wish.has_data:
+        return Skipped(what, _NO_DATA)
+    scheme, why = scheme_for(runtime, wish.target.cpu.arch, wish.isa)
+    rank, candidate = _candidate(recipe, runtime, 2, why)
+    return rank, CandidatePlan(
+        candidate.id, runtime, recipe.name, candidate.format, candidate.reason, scheme=scheme
+    )
+
+
+def _dynamic(recipe: Recipe, runtime: str, wish: _Wish, what: str) -> tuple[int, CandidatePlan] | Skipped:
+    if wish.work is None or not any(wish.work.fixed.get(o) for o in DYNAMIC):
+        return Skipped(what, "the graph has no MatMul, Gemm or LSTM with fixed weights")
+    share, weights = wish.work.share(DYNAMIC), wish.work.weight_share(DYNAMIC)
+    words = f"MatMul, Gemm and LSTM do {share:.0%} of the work and hold {weights:.0%} of the weights"
+    dominated = share >= _DOMINATES
+    if wish.recipe is None and not dominated:
+        return Skipped(what, f"{words}: convolutions would stay in float (--recipe {recipe.name} builds it)")
+    return _candidate(recipe, runtime, 1 if dominated else 9, words)
+
+
+def _half(recipe: Recipe, runtime: str, wish: _Wish, what: str) -> tuple[int, CandidatePlan] | Skipped:
+    if wish.target.cpu.arch != "aarch64":
+        return Skipped(
+            what, f"onnxruntime has no float16 kernels for {wish.target.cpu.arch}: it computes in float32"
+        )
+    if not has_half(wish.isa):
+        return Skipped(what, "this core has no float16 arithmetic (no asimdhp): it would compute in float32")
+    return _candidate(recipe, runtime, 4, "asimdhp: float16 arithmetic, half the bytes")
+
+
+def _candidate(recipe: Recipe, runtime: str, rank: int, reason: str) -> tuple[int, CandidatePlan]:
+    """LiteRT goes before onnxruntime at the same recipe: it was the faster on every network measured so far."""
+    rank = 2 * rank + (runtime == "onnxruntime")
+    return rank, CandidatePlan(f"{runtime}-{recipe.name}", runtime, recipe.name, FORMATS[runtime], reason)
+
+
+def _enough(
+    model: Model, target: Target, candidates: tuple[CandidatePlan, ...], wish: _Wish, skipped: list[Skipped]
+) -> None:
+    """Refuses a plan that has nothing of what was asked for."""
+    compressed = [c for c in candidates if c.recipe != "float"]
+    if wish.recipe == "float" or compressed:
+        return
+    details = [f"{s.what}: {s.reason}" for s in skipped]
+    if any(s.reason == _NO_DATA for s in skipped):
+        raise DataRefused(
+            f"int8 with fixed ranges needs samples, and there are none for {model.name}",
+            f"give --data (an .npz, a folder, or file.py:function), or choose {_alternatives(target, wish)}",
+            details=details,
+        )
+    if wish.recipe is not None:
+        raise TargetRefused(
+            f"--recipe {wish.recipe} cannot be built from {model.name} for {target.name}",
+            f"choose {_alternatives(target, wish)}, or leave out --recipe",
+            details=details,
+        )
+
+
+def _alternatives(target: Target, wish: _Wish) -> str:
+    found = []
+    if wish.recipe != "int8_dynamic" and wish.work and any(wish.work.fixed.get(o) for o in DYNAMIC):
+        found.append("--recipe int8_dynamic (MatMul, Gemm and LSTM in int8)")
+    if wish.recipe != "fp16" and target.cpu.arch == "aarch64" and has_half(wish.isa):
+        found.append("--recipe fp16")
+    return " or ".join([*found, "--recipe float"])

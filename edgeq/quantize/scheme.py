@@ -1,0 +1,36 @@
+"""Which integers a CPU multiplies well, from its instruction flags and the runtime; board names play no part.
+
+Flags are the words of /proc/cpuinfo.
+"""
+
+from edgeq.nouns.plan import Scheme
+
+VNNI = ("avx_vnni", "avx512_vnni", "amx_int8", "avx_vnni_int8")
+DOT = ("asimddp",)
+HALF = ("asimdhp", "fphp")
+
+
+def scheme_for(runtime: str, arch: str, isa: tuple[str, ...]) -> tuple[Scheme, str]:
+    """The scheme of static int8 and the reason in words.
+
+    onnxruntime on x86 multiplies unsigned activations by signed weights. Without VNNI it adds pairs of products in 16
+    bits, which saturate: 7-bit weights cannot overflow them. On ARM it multiplies signed by signed.
+    """
+    if runtime != "onnxruntime":
+        return Scheme("int8", "int8", True), "LiteRT's kernels take S8 activations and S8 weights per channel"
+    if arch != "x86_64":
+        how = "by dot product (asimddp)" if any(f in isa for f in DOT) else "in 16-bit lanes, no dot product"
+        return Scheme("int8", "int8", True), f"ARM multiplies S8 by S8 {how}; weights symmetric per channel"
+    found = [f for f in VNNI if f in isa]
+    if found:
+        return Scheme("uint8", "int8", True), f"{found[0]} multiplies U8 by S8 exactly in 32 bits: full range"
+    kind = "AVX2" if "avx2" in isa else "SSE"
+    return (
+        Scheme("uint8", "int8", True, reduce_range=True),
+        f"{kind} without VNNI sums pairs of U8 x S8 in 16 bits, which saturates: weights take 7 bits",
+    )
+
+
+def has_half(isa: tuple[str, ...]) -> bool:
+    """Whether the core computes in float16 rather than only storing it."""
+    return all(f in isa for f in HALF)

@@ -1,0 +1,91 @@
+"""A .tflite file as facts: tensors, operators and weights of its main graph. Knows the flatbuffer's reader, no meaning."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgeq.errors import ExtraMissing
+
+from .foreign import quiet, translated
+
+_BITS = {"FLOAT64": 64, "INT64": 64, "UINT64": 64, "FLOAT16": 16, "INT16": 16, "UINT16": 16, "BFLOAT16": 16}
+_BITS |= {"INT8": 8, "UINT8": 8, "BOOL": 8, "INT4": 4, "UINT4": 4, "INT2": 2}
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """`type` is the schema's word, INT8 or FLOAT32; open dimensions count as one in `bytes`."""
+
+    name: str
+    type: str
+    shape: tuple[int, ...]
+    constant: bool
+
+    @property
+    def bytes(self) -> int:
+        return math.prod(max(d, 1) for d in self.shape) * _BITS.get(self.type, 32) // 8
+
+
+@dataclass(frozen=True)
+class Operator:
+    """`kind` is the schema's word, CONV_2D; indices into the graph's tensors, absent inputs left out."""
+
+    kind: str
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class TfliteGraph:
+    tensors: tuple[Tensor, ...]
+    operators: tuple[Operator, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    weight_bytes: int
+
+
+def read(path: Path) -> TfliteGraph:
+    """Raises ExtraMissing without LiteRT, ConversionFailed when the file is none."""
+    try:
+        from ai_edge_litert import schema_py_generated as schema
+        from ai_edge_litert.tools import flatbuffer_utils
+    except ImportError:
+        raise ExtraMissing(
+            "LiteRT is not installed, so a .tflite file cannot be read", "pip install 'edgeq[litert]'"
+        ) from None
+    with quiet(), translated(f"cannot read {path.name} as TFLite"):
+        model: Any = flatbuffer_utils.read_model(str(path))
+        kinds = _names(schema.BuiltinOperator)
+        types = _names(schema.TensorType)
+        codes = [
+            kinds.get(max(c.builtinCode, c.deprecatedBuiltinCode), "CUSTOM") for c in model.operatorCodes
+        ]
+        graph = model.subgraphs[0]
+        filled = [b.data is not None and len(b.data) > 0 for b in model.buffers]
+        return TfliteGraph(
+            tuple(
+                Tensor(
+                    t.name.decode() if t.name else "",
+                    types[t.type],
+                    tuple(int(d) for d in (t.shape if t.shape is not None else ())),
+                    filled[t.buffer],
+                )
+                for t in graph.tensors
+            ),
+            tuple(
+                Operator(codes[o.opcodeIndex], _indices(o.inputs), _indices(o.outputs))
+                for o in graph.operators
+            ),
+            _indices(graph.inputs),
+            _indices(graph.outputs),
+            sum(len(b.data) for b in model.buffers if b.data is not None),
+        )
+
+
+def _names(enumeration: Any) -> dict[int, str]:
+    return {value: name for name, value in vars(enumeration).items() if isinstance(value, int)}
+
+
+def _indices(raw: Any) -> tuple[int, ...]:
+    return tuple(int(i) for i in raw if i >= 0) if raw is not None else ()

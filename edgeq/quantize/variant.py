@@ -1,0 +1,187 @@
+"""How each recipe turns the float graph into a file, behind one small interface: write, audit, list what stayed float.
+
+One class per way of writing; `variant_of` picks it by the candidate's recipe and format.
+"""
+
+import shutil
+from pathlib import Path
+from typing import Any, Protocol
+
+from edgeq.errors import DataRefused
+from edgeq.nouns.fidelity import FusionAudit
+from edgeq.nouns.model import Model
+from edgeq.nouns.plan import CandidatePlan, Scheme, Skipped
+
+from .audit import left_in_float
+from .audit.fusion import onnx_fusion
+from .audit.noise import Noise
+from .audit.sensitivity import onnx_noise
+from .audit.tflite_fusion import tflite_fusion
+from .audit.tflite_sensitivity import tflite_noise
+from .calibrate import Ranges, onnx_ranges, tflite_ranges
+from .emitters import onnx_dynamic, onnx_half, onnx_qdq, tflite
+from .float_graph import read
+from .host_run import Progress
+from .samples_like import SamplesLike
+
+
+class Variant(Protocol):
+    """`write` makes the file at `path` with the layers of `leave` in float; the rest reads that file."""
+
+    path: Path
+
+    def write(self, leave: frozenset[str]) -> None: ...
+
+    def noise(self, samples: SamplesLike, progress: Progress) -> tuple[Noise, ...]:
+        """What each quantized layer costs at the outputs, worst first; empty where layers cannot be left out."""
+        ...
+
+    def left_in_float(self, by_choice: dict[str, str]) -> tuple[Skipped, ...]: ...
+
+    def fusion(self) -> tuple[FusionAudit, ...]: ...
+
+
+def variant_of(
+    candidate: CandidatePlan,
+    model: Model,
+    calibration: SamplesLike | None,
+    folder: Path,
+    calibrator: str,
+    threads: int,
+    progress: Progress,
+) -> Variant:
+    source = Path(model.files[candidate.format])
+    path = folder / f"model.{candidate.format}"
+    if candidate.recipe in ("float", "as_is"):
+        return AsItIs(source, path, candidate)
+    if candidate.recipe == "int8_dynamic":
+        return OnnxDynamic(source, path)
+    if candidate.recipe == "fp16":
+        return OnnxHalf(source, path)
+    if calibration is None:
+        raise DataRefused(f"{candidate.id} needs calibration samples", "give --data, or --recipe float")
+    if candidate.format == "tflite":
+        return TfliteStatic(source, path, calibration, calibrator, threads, progress)
+    assert candidate.scheme is not None  # the planner gives one to every static candidate
+    return OnnxStatic(source, path, candidate.scheme, calibration, calibrator, threads, progress)
+
+
+class AsItIs:
+    """The source's own file: float, or quantized already."""
+
+    def __init__(self, source: Path, path: Path, candidate: CandidatePlan) -> None:
+        self.source, self.path, self.candidate = source, path, candidate
+
+    def write(self, leave: frozenset[str]) -> None:
+        shutil.copyfile(self.source, self.path)
+
+    def noise(self, samples: SamplesLike, progress: Progress) -> tuple[Noise, ...]:
+        return ()
+
+    def left_in_float(self, by_choice: dict[str, str]) -> tuple[Skipped, ...]:
+        return ()
+
+    def fusion(self) -> tuple[FusionAudit, ...]:
+        if self.candidate.recipe == "float":
+            return ()
+        if self.candidate.format == "tflite":
+            return tflite_fusion(self.path)
+        return onnx_fusion(self.path, None)
+
+
+class OnnxStatic:
+    """Static int8 QDQ."""
+
+    def __init__(
+        self,
+        source: Path,
+        path: Path,
+        scheme: Scheme,
+        calibration: SamplesLike,
+        calibrator: str,
+        threads: int,
+        progress: Progress,
+    ) -> None:
+        self.path, self.scheme, self.threads = path, scheme, threads
+        self.model: Any = read(source)
+        self.ranges: Ranges = onnx_ranges(
+            self.model, calibration, calibrator, threads=threads, progress=progress
+        )
+
+    def write(self, leave: frozenset[str]) -> None:
+        onnx_qdq.emit(self.model, self.path, self.scheme, self.ranges, leave)
+
+    def noise(self, samples: SamplesLike, progress: Progress) -> tuple[Noise, ...]:
+        return onnx_noise(self.model, self.path, samples, threads=self.threads, progress=progress)
+
+    def left_in_float(self, by_choice: dict[str, str]) -> tuple[Skipped, ...]:
+        return left_in_float.onnx_static(self.path, by_choice)
+
+    def fusion(self) -> tuple[FusionAudit, ...]:
+        return onnx_fusion(self.path, self.scheme)
+
+
+class OnnxDynamic:
+    """Weights int8, activations quantized as they come."""
+
+    def __init__(self, source: Path, path: Path) -> None:
+        self.source, self.path = source, path
+
+    def write(self, leave: frozenset[str]) -> None:
+        onnx_dynamic.emit(read(self.source), self.path)
+
+    def noise(self, samples: SamplesLike, progress: Progress) -> tuple[Noise, ...]:
+        return ()
+
+    def left_in_float(self, by_choice: dict[str, str]) -> tuple[Skipped, ...]:
+        return left_in_float.onnx_dynamic(self.path)
+
+    def fusion(self) -> tuple[FusionAudit, ...]:
+        return onnx_fusion(self.path, None)
+
+
+class OnnxHalf:
+    """Float16."""
+
+    def __init__(self, source: Path, path: Path) -> None:
+        self.source, self.path = source, path
+
+    def write(self, leave: frozenset[str]) -> None:
+        onnx_half.emit(read(self.source), self.path)
+
+    def noise(self, samples: SamplesLike, progress: Progress) -> tuple[Noise, ...]:
+        return ()
+
+    def left_in_float(self, by_choice: dict[str, str]) -> tuple[Skipped, ...]:
+        return ()
+
+    def fusion(self) -> tuple[FusionAudit, ...]:
+        return ()
+
+
+class TfliteStatic:
+    """Static int8 for LiteRT."""
+
+    def __init__(
+        self,
+        source: Path,
+        path: Path,
+        calibration: SamplesLike,
+        calibrator: str,
+        threads: int,
+        progress: Progress,
+    ) -> None:
+        self.source, self.path, self.threads = source, path, threads
+        self.ranges = tflite_ranges(source, calibration, calibrator, threads=threads, progress=progress)
+
+    def write(self, leave: frozenset[str]) -> None:
+        tflite.emit(self.source, self.path, self.ranges, leave)
+
+    def noise(self, samples: SamplesLike, progress: Progress) -> tuple[Noise, ...]:
+        return tflite_noise(self.source, self.path, samples, threads=self.threads, progress=progress)
+
+    def left_in_float(self, by_choice: dict[str, str]) -> tuple[Skipped, ...]:
+        return left_in_float.tflite_static(self.path, by_choice)
+
+    def fusion(self) -> tuple[FusionAudit, ...]:
+        return tflite_fusion(self.path)
