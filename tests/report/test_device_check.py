@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+
+from edgeq.nouns.report import DeviceCheck
+from edgeq.report.device_check import check_outputs
+
+RNG = np.random.default_rng(0)
+FLOAT = RNG.normal(0, 3, (100, 10)).astype(np.float32)
+STEP = float(np.ptp(FLOAT)) / 255
+INT8 = (np.round(FLOAT / STEP) * STEP).astype(np.float32)
+LABELS = FLOAT.argmax(axis=1)
+
+
+def check(device: np.ndarray, host: np.ndarray = INT8, precision: str = "int8") -> DeviceCheck:
+    return check_outputs([host], [device], [FLOAT], LABELS, len(device), precision=precision)  # type: ignore[arg-type]
+
+
+def test_the_same_outputs_pass_and_say_what_accuracy_is_there() -> None:
+    made = check(INT8)
+    assert made.passed and made.largest_error == 0 and made.cosine == pytest.approx(1)
+    assert made.float_accuracy == 100 and made.accuracy == made.host_accuracy == made.agreement
+    assert DeviceCheck.from_dict(made.to_dict()) == made
+
+
+def test_only_the_samples_that_the_device_did_are_compared() -> None:
+    assert check(INT8[:40]).samples == 40 and check(INT8[:40]).passed
+
+
+def test_two_integer_steps_pass_and_five_do_not() -> None:
+    one_off, far_off = INT8.copy(), INT8 + 5 * STEP
+    one_off[3, 4] += 1.9 * STEP
+    assert check(one_off).passed
+    failed = check(far_off)
+    assert not failed.passed and "output 0 differs by" in failed.why
+    assert failed.largest_error is not None and failed.tolerance is not None
+    assert failed.largest_error > failed.tolerance
+
+
+def test_a_rounding_that_spread_passes_within_the_noise_that_the_gate_accepted() -> None:
+    coarse = (np.round(FLOAT / 1.0) * 1.0).astype(np.float32)  # a deep int8 net: far from float already
+    device = coarse + RNG.normal(0, 0.1, coarse.shape).astype(np.float32)
+    assert check(device, host=coarse).passed
+    assert not check(device + 1, host=coarse).passed
+
+
+def test_saturation_on_the_device_is_noticed() -> None:
+    assert not check(np.clip(INT8, -3, 3)).passed
+
+
+def test_float_kernels_may_add_in_another_order_only() -> None:
+    assert check(FLOAT * np.float32(1 + 1e-6), host=FLOAT, precision="float32").passed
+    assert not check(FLOAT * np.float32(1.01), host=FLOAT, precision="float32").passed
+    assert check(FLOAT.astype(np.float16).astype(np.float32), host=FLOAT, precision="float16").passed
+
+
+def test_nan_on_the_device_fails_even_where_errors_cannot_be_compared() -> None:
+    broken = INT8.copy()
+    broken[0, :2] = np.nan
+    made = check(broken)
+    assert not made.passed and made.why == "output 0: 2 values are not finite on the device"
+    assert made.largest_error is None
+
+
+def test_class_numbers_are_counted_not_subtracted() -> None:
+    host = np.arange(100).reshape(100, 1)
+    device = host.copy()
+    device[0] = 99
+    for precision, passes in (("int8", True), ("float32", False)):
+        made = check_outputs([host], [device], [host], None, 100, precision=precision)  # type: ignore[arg-type]
+        assert made.passed is passes
+
+
+@pytest.mark.parametrize(
+    ("device", "why"),
+    [
+        ([], "0 outputs"),
+        ([INT8[:, :9]], "output 0 has shape (9,) on the device"),
+        ([INT8[:10]], "output 0 has 10 samples from the device"),
+    ],
+)
+def test_outputs_that_do_not_fit_are_a_failed_check(device: list[np.ndarray], why: str) -> None:
+    made = check_outputs([INT8], device, [FLOAT], None, 100, precision="int8")
+    assert not made.passed and why in made.why
+
+
+def test_a_detector_has_errors_but_no_classes() -> None:
+    boxes = RNG.normal(size=(20, 8, 4)).astype(np.float32)
+    made = check_outputs([boxes], [boxes], [boxes], None, 20, precision="float32")
+    assert made.passed and made.agreement is None and made.accuracy is None
