@@ -25,10 +25,16 @@ from .probes.userland import libc_name, os_name, systemd_version, userland_arch
 _MODULES = ("numpy", "psutil", "onnxruntime", "ai_edge_litert", "tflite_runtime")
 
 
-def read_facts(root: str, fs: Path = Path("/")) -> Facts:
-    """The facts of this device; `root` is edgeq's folder there, `fs` the file system to read /proc, /sys and /etc in."""
-    kernel = os.uname()
-    bits = struct.calcsize("P") * 8
+def read_facts(
+    root: str,
+    fs: Path = Path("/"),
+    kernel: Optional[os.uname_result] = None,
+    bits: int = struct.calcsize("P") * 8,
+) -> Facts:
+    """The facts of this device; `root` is edgeq's folder there. The rest is for tests: where /proc, /sys and /etc are
+    read, what uname said, and how long a pointer is.
+    """
+    kernel = kernel or os.uname()
     cpuinfo = read_cpuinfo(fs)
     total, available = memory_of(fs)
     ground = _existing(Path(root))

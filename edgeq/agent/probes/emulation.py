@@ -51,6 +51,7 @@ def _qemu_system(fs: Path) -> Optional[str]:
     if first.get("cpu implementer") == "0x00" and first.get("cpu part") == "0x051":
         return "QEMU TCG: the CPU is -cpu max (implementer 0x00, part 0x051)"
     clocks = text_of(fs / "sys/devices/system/clocksource/clocksource0/available_clocksource")
-    if dmi_vendor(fs) == "QEMU" and "flags" in first and clocks is not None and "kvm-clock" not in clocks:
-        return "QEMU without KVM: the firmware is QEMU's and the kernel found no kvm-clock"
+    accelerated = clocks is None or "kvm" in clocks or "hyperv" in clocks
+    if dmi_vendor(fs) == "QEMU" and "flags" in first and not accelerated:
+        return "QEMU without KVM: the firmware is QEMU's and the kernel found no clock of a hypervisor"
     return None
