@@ -1,0 +1,171 @@
+"""A torch model as an exported program, with an input that it runs on and what it answers to it."""
+
+import hashlib
+import inspect
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgeq.errors import ConversionFailed, ModelRefused
+from edgeq.ingest.graph.trial import run, same
+from edgeq.ingest.pytorch.module import build_module
+from edgeq.ingest.request import Request
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+    from torch import Tensor, nn
+    from torch.export import ExportedProgram
+
+Tensors = tuple["Tensor", ...]
+
+
+@dataclass(frozen=True)
+class Program:
+    """`sha256` is that of the operators and the weights. `expected` are the outputs for `inputs`, as arrays."""
+
+    exported: "ExportedProgram"
+    inputs: Tensors
+    expected: list[np.ndarray]
+    sha256: str
+    notes: tuple[str, ...]
+
+    @property
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        return tuple(t.numpy() for t in self.inputs)
+
+    def refuse_difference(self, name: str, graph: "ModelProto") -> None:
+        """Raises ConversionFailed when the converted graph answers otherwise than torch did."""
+        feed = {v.name: a for v, a in zip(graph.graph.input, self.arrays, strict=True)}
+        self.refuse_other_outputs(name, run(graph, feed))
+
+    def refuse_other_outputs(self, name: str, outputs: list[Any]) -> None:
+        if not same(self.expected, outputs):
+            raise ConversionFailed(
+                f"the {name} that torch was converted to does not give what torch gives on the same input",
+                "this is a fault of the converter; exporting from another torch version may help",
+            )
+
+
+def open_program(request: Request) -> Program:
+    """Raises ModelRefused: no program, no factory, weights that do not fit, no shape, or not exportable."""
+    import torch
+
+    with torch.no_grad():
+        if request.source.lower().endswith(".pt2"):
+            module, inputs, notes = _saved(request)
+        else:
+            module, notes = build_module(request)
+            inputs = _example_inputs(module, request)
+        exported, expected = _exported(module, inputs, request.source)
+        return Program(exported, inputs, expected, _digest(exported), notes)
+
+
+def _saved(request: Request) -> "tuple[nn.Module, Tensors, tuple[str, ...]]":
+    import torch
+
+    if not Path(request.source).is_file():
+        raise ModelRefused(f"there is no file {request.source}")
+    if request.weights is not None:
+        raise ModelRefused(f"{request.source} brings its own weights", "leave out --weights")
+    try:
+        saved = torch.export.load(request.source)
+    except Exception as error:  # whatever is wrong inside the archive
+        raise ModelRefused(
+            f"{request.source} is not a program that this torch ({torch.__version__}) can load: {_words(error)}",
+            "save it again: torch.export.save(torch.export.export(model, (x,)), path)",
+        ) from None
+    module = saved.module()
+    if request.shapes or saved.example_inputs is None:
+        return module, _example_inputs(module, request), ()
+    args, kwargs = saved.example_inputs
+    return module, tuple(args) + tuple(kwargs.values()), ()
+
+
+def _example_inputs(module: "nn.Module", request: Request) -> Tensors:
+    """From --shape, else from the first sample, to which a batch axis is added where the model wants one."""
+    names = _input_names(module)
+    unknown = [name for name in request.shapes if name not in names]
+    if unknown:
+        raise ModelRefused(
+            f"--shape names the input {unknown[0]!r}, which the model does not have",
+            f"its inputs are: {', '.join(names)}",
+        )
+    tried = _candidates(names, request)
+    if not tried:
+        flags = " ".join(f"--shape {name}=1,?,?,?" for name in names)
+        raise ModelRefused(
+            f"torch does not say the shape of the model's input{'s' if len(names) > 1 else ''} {', '.join(names)}",
+            f"give --data, or say it: {flags}",
+        )
+    reason: Exception | None = None
+    for inputs in tried:
+        try:
+            module(*inputs)
+            return inputs
+        except Exception as error:  # torch raises whatever the model's own code raises
+            reason = reason or error
+    assert reason is not None
+    shapes = "; ".join(
+        f"{n} {'x'.join(map(str, t.shape))} {t.dtype}" for n, t in zip(names, tried[0], strict=False)
+    )
+    raise ModelRefused(
+        f"{request.source} does not run on {shapes}: {_words(reason)}", "give the input's shape with --shape"
+    ) from reason
+
+
+def _candidates(names: list[str], request: Request) -> list[Tensors]:
+    import torch
+
+    generator = torch.Generator().manual_seed(0)
+    if set(request.shapes) >= set(names):
+        return [tuple(torch.rand(request.shapes[name], generator=generator) for name in names)]
+    if request.example is None or len(request.example) < len(names):
+        return []
+    arrays = [_as_torch_takes_it(a) for a in request.example[: len(names)]]
+    batched = tuple(torch.from_numpy(a[None].copy()) for a in arrays)
+    return [batched, tuple(torch.from_numpy(a.copy()) for a in arrays)]
+
+
+def _as_torch_takes_it(array: np.ndarray) -> np.ndarray:
+    """Pixels and doubles are float32 to a network; other integers are indices and stay."""
+    return array.astype(np.float32) if array.dtype.kind == "f" or array.dtype == np.uint8 else array
+
+
+def _input_names(module: "nn.Module") -> list[str]:
+    """The arguments of forward that have no default."""
+    parameters = inspect.signature(module.forward).parameters.values()
+    named = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    return [p.name for p in named if p.default is p.empty] or [p.name for p in named[:1]] or ["input"]
+
+
+def _exported(
+    module: "nn.Module", inputs: Tensors, source: str
+) -> "tuple[ExportedProgram, list[np.ndarray]]":
+    import torch
+
+    try:
+        outputs = module(*inputs)
+        exported = torch.export.export(module, inputs, strict=False)
+    except Exception as error:
+        raise ModelRefused(
+            f"torch.export cannot trace {source}: {_words(error)}",
+            "python control flow that depends on values cannot be exported; see the torch.export documentation",
+        ) from error
+    flat, _ = torch.utils._pytree.tree_flatten(outputs)
+    return exported, [t.detach().numpy() for t in flat if isinstance(t, torch.Tensor)]
+
+
+def _digest(exported: "ExportedProgram") -> str:
+    """sha256 over the operators in order and over every parameter, buffer and constant."""
+    digest = hashlib.sha256(exported.graph_module.code.encode())
+    for name, value in sorted({**exported.state_dict, **exported.constants}.items()):
+        array = np.ascontiguousarray(value.detach().cpu().numpy())
+        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def _words(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]

@@ -1,0 +1,35 @@
+"""An exported program -> ONNX, by torch's own exporter."""
+
+import logging
+import warnings
+from typing import TYPE_CHECKING
+
+from edgeq.errors import ModelRefused
+from edgeq.ingest.extras import needed
+from edgeq.ingest.pytorch.program import Program
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+OPSET = 18  # the lowest that the exporter writes without converting
+
+
+def to_onnx(program: Program) -> "ModelProto":
+    """Raises ModelRefused in the exporter's words, ExtraMissing without onnxscript."""
+    import torch
+
+    needed("onnxscript", "torch", "converting torch to ONNX")
+    logging.getLogger("onnxscript").setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            converted = torch.onnx.export(
+                program.exported, dynamo=True, opset_version=OPSET, external_data=False, verbose=False
+            )
+    except Exception as error:  # OnnxExporterError wraps the reason
+        reason = error.__cause__ or error
+        raise ModelRefused(
+            f"torch.onnx.export cannot convert the model: {str(reason).strip().splitlines()[0][:300]}",
+            "replace the operator it names, or export to ONNX yourself and give the .onnx file",
+        ) from error
+    return converted.model_proto

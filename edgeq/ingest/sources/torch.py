@@ -1,0 +1,76 @@
+"""A torch model: an exported program (file.pt2), or a factory (file.py:factory) with the weights it gets."""
+
+import importlib.util
+from pathlib import Path
+
+from edgeq.errors import EdgeqError, ModelRefused
+from edgeq.ingest.extras import missing, needed
+from edgeq.ingest.graph.clean import Cleaned, clean
+from edgeq.ingest.graph.read import Loaded, write
+from edgeq.ingest.pytorch.program import Program, open_program
+from edgeq.ingest.request import Request
+from edgeq.ingest.user_code import names_code
+from edgeq.nouns.model import Model
+
+TAKES = "a torch program (file.pt2) or factory (file.py:factory, package.module:factory) with --weights"
+
+
+def claims(source: str) -> bool:
+    return source.lower().endswith((".pt2", ".pt", ".pth", ".th")) or names_code(source)
+
+
+def open_source(request: Request) -> Model:
+    """Raises ModelRefused: nothing to build the model from, weights that do not fit, or what torch cannot export."""
+    _refuse_bare_weights(request.source)
+    needed("torch", "torch", f"opening {request.source}")
+    program = open_program(request)
+    cleaned = _to_onnx(program)
+    files, absent = {}, {}
+    if "onnx" in request.formats or "tflite" not in request.formats:
+        files["onnx"] = str(write(cleaned, request.path(".onnx")))
+    if "tflite" in request.formats:
+        try:
+            files["tflite"] = str(_to_tflite(program, request.path(".tflite")))
+        except EdgeqError as error:
+            if not files:
+                raise
+            absent["tflite"] = f"{error.what}; {error.remedy}" if error.remedy else error.what
+    return Model(
+        name=request.name,
+        source=request.source,
+        source_format="torch",
+        sha256=program.sha256,
+        inputs=cleaned.inputs,
+        outputs=cleaned.outputs,
+        float_bytes=Path(next(iter(files.values()))).stat().st_size,
+        files=files,
+        absent=absent,
+        quantized=None,
+        notes=(*program.notes, *cleaned.notes),
+    )
+
+
+def _to_onnx(program: Program) -> Cleaned:
+    """Always made: it is the signature, even where only TFLite is wanted."""
+    from edgeq.ingest.pytorch.to_onnx import to_onnx
+
+    cleaned = clean(Loaded(to_onnx(program), None), {}, program.arrays)
+    program.refuse_difference("ONNX", cleaned.proto)
+    return cleaned
+
+
+def _to_tflite(program: Program, path: Path) -> Path:
+    from edgeq.ingest.pytorch.to_tflite import to_tflite
+
+    if importlib.util.find_spec("litert_torch") is None:
+        raise missing("litert_torch", "android", "converting torch to TFLite")
+    return to_tflite(program, path)
+
+
+def _refuse_bare_weights(source: str) -> None:
+    if source.lower().endswith((".pt", ".pth", ".th")) and not names_code(source):
+        raise ModelRefused(
+            f"{source} holds weights, not the model that they belong to",
+            f"name the code that builds it: edgeq deploy file.py:factory --weights {source}, "
+            "or save the whole program with torch.export.save(torch.export.export(model, (x,)), 'model.pt2')",
+        )

@@ -1,0 +1,16 @@
+"""Runs a TFLite graph on arrays, in graph order: for checking a conversion."""
+
+import numpy as np
+
+from edgeq.ingest.extras import needed
+
+
+def run_tflite(content: bytes, inputs: tuple[np.ndarray, ...]) -> list[np.ndarray]:
+    """Outputs in the order of the graph. Raises ExtraMissing without ai-edge-litert."""
+    litert = needed("ai_edge_litert.interpreter", "litert", "running TFLite")
+    interpreter = litert.Interpreter(model_content=content, num_threads=1)
+    interpreter.allocate_tensors()
+    for detail, array in zip(interpreter.get_input_details(), inputs, strict=True):
+        interpreter.set_tensor(detail["index"], array)
+    interpreter.invoke()
+    return [interpreter.get_tensor(d["index"]) for d in interpreter.get_output_details()]
