@@ -71,11 +71,7 @@ def release(made: Claim) -> None:
 def stop(made: Claim) -> None:
     """Kill PID 1 of the device, and with it the whole namespace, and wait until it is gone."""
     for identity in _processes(made):
-        if _is_running(identity):
-            os.kill(int(identity.split()[0]), signal.SIGKILL)
-            _wait_for(
-                lambda identity=identity: not _is_running(identity), f"process {identity} of {made.folder}"
-            )
+        _kill(identity)
     (made.folder / "processes").unlink(missing_ok=True)
     cgroup = made.cgroup
     if cgroup is not None and cgroup.is_dir():
@@ -98,6 +94,12 @@ def init_of(made: Claim) -> int:
 def _processes(made: Claim) -> list[str]:
     noted = made.folder / "processes"
     return [line for line in noted.read_text().splitlines() if line] if noted.exists() else []
+
+
+def _kill(identity: str) -> None:
+    if _is_running(identity):
+        os.kill(int(identity.split()[0]), signal.SIGKILL)
+        _wait_for(lambda: not _is_running(identity), f"process {identity}")
 
 
 def _sweep() -> None:
