@@ -1,0 +1,22 @@
+"""A file that an older edgeq wrote opens today, with nothing lost."""
+
+import shutil
+from pathlib import Path
+
+from edgeq.store.open import open_store
+
+from .conftest import MakeMeasurement
+
+VERSION_1 = Path(__file__).parent / "version_1.db"
+
+
+def test_a_file_of_version_1_is_brought_up_to_date(tmp_path: Path, measure: MakeMeasurement) -> None:
+    shutil.copy(VERSION_1, tmp_path / "m.db")
+    with open_store(str(tmp_path / "m.db")) as store:
+        assert [(row.job, row.kind, row.board, row.emulated) for row in store.list()] == [
+            ("old2", "race", "Raspberry Pi 4", "marker"),
+            ("old1", "race", "Raspberry Pi 4", None),
+        ]
+        assert store.get("old1") == measure("old1")
+    with open_store(str(tmp_path / "m.db")) as store:
+        assert len(store.list()) == 2
