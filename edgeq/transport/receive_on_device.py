@@ -207,7 +207,10 @@ def receive(order: "dict[str, Any]", speaker: Speaker) -> "dict[str, Any]":
             return _read(count, order["idle_s"])
 
         def arrived(at: int) -> None:
+            first = speaker.at == 0
             speaker.at = at
+            if first:
+                speaker.say({"at": at})
 
         append(read, part, start, size, arrived)
         return seal(part, path, size, sha256)

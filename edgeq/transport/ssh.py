@@ -18,7 +18,6 @@ from .arrival import corrupt, refused, sha256_of
 from .back_off import BackOff
 from .base import Completed, Progress, Sent
 from .shell_words import one_line
-from .ssh_errors import FOREIGN, lost
 from .ssh_link import Link, open_link
 from .ssh_login import Ask, Memory
 from .ssh_put import Ledger, Outcome, Upload, attempt
@@ -26,6 +25,7 @@ from .ssh_route import Choices, route_to
 from .ssh_run import KILLED, execute, finish, stream
 
 T = TypeVar("T")
+BROKEN = (LinkLost, Unreachable)
 NOT_FOUND, NOT_EXECUTABLE = 127, 126  # a shell's exit codes
 _FIND_PYTHON = (
     "command -v python3 || ls /usr/bin/python3 /usr/local/bin/python3 /opt/*/bin/python3 2>/dev/null"
@@ -65,9 +65,9 @@ class SshTransport:
         self._connected()
 
     def run(self, command: Sequence[str], *, stdin: bytes = b"", timeout_s: float = 60.0) -> Completed:
-        link, channel = self._again(self._session, RemoteFailed)
-        execute(link, channel, one_line(command), self.label, self._timeout_s)
-        return finish(link, channel, stdin, self.label, command[0], timeout_s)
+        link, channel = self._again(self._session, *BROKEN, RemoteFailed)
+        execute(link, channel, one_line(command), self._timeout_s)
+        return finish(link, channel, stdin, command[0], timeout_s)
 
     def put(
         self, source: Path, destination: str, *, sha256: str | None = None, progress: Progress | None = None
@@ -90,10 +90,10 @@ class SshTransport:
 
     def get(self, source: str, destination: Path) -> None:
         destination.parent.mkdir(parents=True, exist_ok=True)
-        self._again(lambda: self._fetch(source, destination))
+        self._again(lambda: self._fetch(source, destination), *BROKEN)
 
     def exists(self, path: str) -> bool:
-        return self._again(lambda: self.run(["test", "-e", path]).code == 0)
+        return self._again(lambda: self._is_there(path), *BROKEN)
 
     def close(self) -> None:
         with self._lock:
@@ -117,23 +117,19 @@ class SshTransport:
             return self._link
 
     def _session(self) -> tuple[Link, paramiko.Channel]:
-        """Nothing has started yet, so this may be tried again. A link that does not answer is closed."""
+        """Nothing has started yet, so this may be tried again."""
         link = self._connected()
-        try:
+        with link.in_use():
             return link, link.session(self._timeout_s)
-        except FOREIGN as error:
-            if not isinstance(error, paramiko.ChannelException):
-                link.close()
-            raise lost(error, self.label) from error
 
-    def _again(self, step: Callable[[], T], *also: type[DeviceError]) -> T:
-        """A step that may be done twice, tried until the back-off gives up: over a broken link, or after `also`."""
+    def _again(self, step: Callable[[], T], *after: type[DeviceError]) -> T:
+        """A step that may be done twice, tried after these errors until the back-off gives up."""
         failures = 0
         while True:
             try:
                 return step()
             except DeviceError as error:
-                if not isinstance(error, (LinkLost, Unreachable, *also)):
+                if not isinstance(error, after):
                     raise
                 failures += 1
                 self._wait_or_give_up(error, failures)
@@ -163,16 +159,14 @@ class SshTransport:
                 if outcome.reply:
                     return outcome, attempts
                 self._explain(outcome)
-            except (LinkLost, Unreachable) as error:
+            except BROKEN as error:
                 failures = 1 if ledger.reused > best else failures + 1
                 best = max(best, ledger.reused)
                 self._wait_or_give_up(error, failures)
 
     def _attempt(self, upload: Upload, ledger: Ledger) -> Outcome:
         link, channel = self._again(self._session, RemoteFailed)
-        return attempt(
-            link, channel, upload, ledger, self._python, self.label, self._silence_s, self._timeout_s
-        )
+        return attempt(link, channel, upload, ledger, self._python, self._silence_s, self._timeout_s)
 
     def _explain(self, outcome: Outcome) -> None:
         """The receiver ended without a word. Returns when another python3 was found to run it with."""
@@ -191,13 +185,18 @@ class SshTransport:
             raise DeviceUnfit(f"{self.label} has no python3", "install it there: sudo apt install python3")
         self._python = found[0]
 
+    def _is_there(self, path: str) -> bool:
+        link, channel = self._session()
+        execute(link, channel, one_line(["test", "-e", path]), self._timeout_s)
+        return finish(link, channel, b"", "test", self._timeout_s).code == 0
+
     def _fetch(self, source: str, destination: Path) -> None:
         link, channel = self._session()
-        execute(link, channel, one_line(["cat", "--", source]), self.label, self._timeout_s)
+        execute(link, channel, one_line(["cat", "--", source]), self._timeout_s)
         handle, beside = tempfile.mkstemp(dir=destination.parent, prefix=f".{destination.name}.")
         try:
             with os.fdopen(handle, "wb") as file:
-                code, stderr = stream(link, channel, self.label, file.write)
+                code, stderr = stream(link, channel, file.write)
             if code != 0:
                 raise RemoteFailed(
                     f"{source} cannot be fetched from {self.label}: {stderr.decode('utf-8', 'replace').strip()}",

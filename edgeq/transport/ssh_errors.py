@@ -168,15 +168,6 @@ def connecting(where: str) -> Iterator[None]:
         raise unreachable(error, where) from error
 
 
-@contextmanager
-def connected(where: str) -> Iterator[None]:
-    """Foreign errors inside become what `lost` says."""
-    try:
-        yield
-    except FOREIGN as error:
-        raise lost(error, where) from error
-
-
 def _words(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror

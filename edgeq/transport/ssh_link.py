@@ -16,7 +16,7 @@ import paramiko
 from edgeq.errors import DeviceError
 
 from .known_hosts import OfferedKey, check_host_key, keys_for, read_known_hosts, remember, unknown_host_key
-from .ssh_errors import connecting
+from .ssh_errors import FOREIGN, connecting, lost
 from .ssh_login import Memory, log_in
 from .ssh_route import Hop
 
@@ -45,14 +45,31 @@ _SIGNATURES = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256")}
 
 
 class Link:
-    """The connections of one route, the device's last. Made by `open_link`; closed is closed."""
+    """The connections of one route, the device's last. Made by `open_link`; closed is closed.
 
-    def __init__(self, transports: Sequence[paramiko.Transport]) -> None:
+    `where` is how the device is called in messages.
+    """
+
+    def __init__(self, transports: Sequence[paramiko.Transport], where: str) -> None:
         self._transports = tuple(transports)
+        self.where = where
 
     @property
     def alive(self) -> bool:
         return all(t.is_active() for t in self._transports)
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Foreign errors inside become LinkLost, and the link is closed: nobody shall pick it up again.
+
+        RemoteFailed instead when the device only refuses one more session.
+        """
+        try:
+            yield
+        except FOREIGN as error:
+            if not isinstance(error, paramiko.ChannelException):
+                self.close()
+            raise lost(error, self.where) from error
 
     def session(self, timeout_s: float) -> paramiko.Channel:
         return self._transports[-1].open_session(timeout=timeout_s)
@@ -63,7 +80,7 @@ class Link:
             self.session(within_s).close()
         except paramiko.ChannelException:
             return True
-        except (paramiko.SSHException, OSError, EOFError):
+        except FOREIGN:
             return False
         return True
 
@@ -102,7 +119,7 @@ def watched(link: Link, silence_s: float) -> Iterator[Watch]:
     watch = Watch(link, silence_s)
     try:
         yield watch
-    except (paramiko.SSHException, OSError, EOFError) as error:
+    except FOREIGN as error:
         if watch.fired:
             raise TimeoutError(f"nothing was heard for {silence_s:g} s") from error
         raise
@@ -132,9 +149,9 @@ def open_link(
                 log_in(transport, hop, memory)
                 transport.set_keepalive(KEEPALIVE_S)
     except BaseException:
-        Link(transports).close()
+        Link(transports, "").close()
         raise
-    return Link(transports)
+    return Link(transports, hops[-1].shown)
 
 
 def _first(hop: Hop, timeout_s: float) -> socket.socket:

@@ -17,9 +17,8 @@ from . import receive_on_device
 from .arrival import BLOCK, verified_prefix
 from .base import Progress
 from .shell_words import one_line
-from .ssh_errors import connected
 from .ssh_link import Link, Watch, watched
-from .ssh_run import CHUNK, execute
+from .ssh_run import CHUNK, execute, hang_up
 
 PROGRAM = Path(receive_on_device.__file__)
 _MARK = receive_on_device.MARK.encode()
@@ -107,7 +106,6 @@ def attempt(
     upload: Upload,
     ledger: Ledger,
     python: str,
-    where: str,
     silence_s: float,
     timeout_s: float,
 ) -> Outcome:
@@ -121,12 +119,12 @@ def attempt(
     }
     words = (python, "-I", "-c", PROGRAM.read_text("utf-8"), json.dumps(order))
     try:
-        execute(link, channel, one_line(words), where, timeout_s)
-        with connected(where), watched(link, silence_s) as watch:
+        execute(link, channel, one_line(words), timeout_s)
+        with link.in_use(), watched(link, silence_s) as watch:
             reply = _converse(channel, upload, ledger, Conversation(channel, watch, ledger))
             return _outcome(link, channel, reply)
     finally:
-        channel.close()
+        hang_up(channel)
 
 
 def _converse(

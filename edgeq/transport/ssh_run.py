@@ -1,5 +1,6 @@
 """One command over one channel: stdin fed, stdout and stderr drained, both with a deadline."""
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -9,7 +10,7 @@ import paramiko
 from edgeq.errors import RemoteFailed
 
 from .base import Completed
-from .ssh_errors import connected
+from .ssh_errors import FOREIGN
 from .ssh_link import Link, watched
 
 CHUNK = 32_704  # what fits into one packet of OpenSSH's default size
@@ -17,57 +18,59 @@ SILENCE_S = 15.0  # of a command, before the link itself is asked whether it sti
 KILLED = -1  # the exit code of a command that a signal ended; sshd does not hand the number through paramiko
 
 
-def execute(link: Link, channel: paramiko.Channel, command: str, where: str, timeout_s: float) -> None:
+def execute(link: Link, channel: paramiko.Channel, command: str, timeout_s: float) -> None:
     """Start `command` on a fresh channel. Raises LinkLost; then the command may have started."""
-    with connected(where), watched(link, timeout_s):
+    with link.in_use(), watched(link, timeout_s):
         channel.exec_command(command)
 
 
-def finish(
-    link: Link, channel: paramiko.Channel, stdin: bytes, where: str, name: str, timeout_s: float
-) -> Completed:
+def finish(link: Link, channel: paramiko.Channel, stdin: bytes, name: str, timeout_s: float) -> Completed:
     """Feed, drain, and wait for the exit code. Raises LinkLost, RemoteFailed past `timeout_s`."""
     stdout, stderr = bytearray(), bytearray()
     deadline = time.monotonic() + timeout_s
     feeder = threading.Thread(target=_feed, args=(channel, stdin), name="edgeq-stdin", daemon=True)
     aside = threading.Thread(target=_drain_aside, args=(channel, stderr), name="edgeq-stderr", daemon=True)
     try:
-        with connected(where):
+        with link.in_use():
             feeder.start()
             aside.start()
-            while chunk := _next(link, channel, deadline, where, name):
+            while chunk := _next(link, channel, deadline, name):
                 stdout += chunk
-            _await(channel, deadline, where, name)
+            _await(link, channel, deadline, name)
             aside.join(max(deadline - time.monotonic(), 0))
             if channel.exit_status == KILLED and not link.alive:
                 raise EOFError
     finally:
-        channel.close()
+        hang_up(channel)
     return Completed(channel.exit_status, bytes(stdout), bytes(stderr))
 
 
-def stream(
-    link: Link, channel: paramiko.Channel, where: str, keep: Callable[[bytes], object]
-) -> tuple[int, bytes]:
+def stream(link: Link, channel: paramiko.Channel, keep: Callable[[bytes], object]) -> tuple[int, bytes]:
     """A command without stdin whose output may be long: pieces go to `keep`. Returns exit code and stderr."""
     stderr = bytearray()
     aside = threading.Thread(target=_drain_aside, args=(channel, stderr), name="edgeq-stderr", daemon=True)
     try:
-        with connected(where):
+        with link.in_use():
             channel.shutdown_write()
             aside.start()
-            while chunk := _next(link, channel, None, where, ""):
+            while chunk := _next(link, channel, None, ""):
                 keep(chunk)
-            _await(channel, None, where, "")
+            _await(link, channel, None, "")
             aside.join(SILENCE_S)
             if channel.exit_status == KILLED:
                 raise EOFError
     finally:
-        channel.close()
+        hang_up(channel)
     return channel.exit_status, bytes(stderr)
 
 
-def _next(link: Link, channel: paramiko.Channel, deadline: float | None, where: str, name: str) -> bytes:
+def hang_up(channel: paramiko.Channel) -> None:
+    """Ends the channel; on a dead link there is nobody to tell."""
+    with contextlib.suppress(*FOREIGN):
+        channel.close()
+
+
+def _next(link: Link, channel: paramiko.Channel, deadline: float | None, name: str) -> bytes:
     """The next piece of stdout, nothing at its end. After each silence the link is asked whether it lives."""
     while True:
         left = SILENCE_S if deadline is None else deadline - time.monotonic()
@@ -76,17 +79,16 @@ def _next(link: Link, channel: paramiko.Channel, deadline: float | None, where: 
             return channel.recv(1 << 20)
         except TimeoutError:
             if deadline is not None and time.monotonic() >= deadline:
-                raise _too_long(where, name) from None
+                raise _too_long(link.where, name) from None
             if not link.answers(SILENCE_S):
-                link.close()
                 raise TimeoutError(f"nothing was heard for {2 * SILENCE_S:g} s") from None
 
 
-def _await(channel: paramiko.Channel, deadline: float | None, where: str, name: str) -> None:
+def _await(link: Link, channel: paramiko.Channel, deadline: float | None, name: str) -> None:
     """A command may close its stdout long before it ends."""
     left = SILENCE_S if deadline is None else max(deadline - time.monotonic(), 0)
     if not channel.status_event.wait(left):
-        raise _too_long(where, name)
+        raise _too_long(link.where, name)
 
 
 def _too_long(where: str, name: str) -> RemoteFailed:
@@ -101,7 +103,7 @@ def _feed(channel: paramiko.Channel, stdin: bytes) -> None:
         for at in range(0, len(stdin), CHUNK):
             _send_all(channel, stdin[at : at + CHUNK])
         channel.shutdown_write()
-    except (OSError, EOFError, paramiko.SSHException):
+    except FOREIGN:
         pass  # a command need not read all of its input; its exit code tells, or the reader notices the broken link
 
 

@@ -72,7 +72,8 @@ def running(
     port: int | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[Sshd]:
-    """`options` are lines of sshd_config and win over what stands here; `port` is given to come back on an old one."""
+    """`options` are lines of sshd_config and win over what stands here, "{folder}" in them is the server's own;
+    `port` is given to come back on an old one."""
     folder = Path(tempfile.mkdtemp(prefix="edgeq-sshd-"))
     folder.chmod(0o755)  # another user's authorized_keys are read with that user's rights
     try:
@@ -81,7 +82,8 @@ def running(
         (folder / "authorized_keys").write_bytes((folder / "identity.pub").read_bytes())
         port = port or free_port()
         configuration = folder / "sshd_config"
-        configuration.write_text(_configuration(folder, port, sftp, options or {}))
+        text = _configuration(folder, port, sftp, options or {})
+        configuration.write_text(text.replace("{folder}", str(folder)))
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(
                 exist_ok=True

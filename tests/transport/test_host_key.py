@@ -1,0 +1,91 @@
+"""Host keys against a real sshd: unknown, new, changed, revoked, hashed, of another type."""
+
+import hashlib
+import hmac
+import subprocess
+from base64 import b64encode
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from edgeq.errors import HostKeyRefused
+from edgeq.transport.ssh import SshTransport
+from tests.lab import sshd
+from tests.lab.sshd import Sshd
+from tests.transport.conftest import serving
+
+Connect = Callable[..., SshTransport]
+
+
+def fingerprint(server: Sshd) -> str:
+    listed = subprocess.run(
+        ["ssh-keygen", "-lf", server.folder / "host_key.pub"], capture_output=True, text=True, check=True
+    )
+    return listed.stdout.split()[1]
+
+
+def test_an_unknown_key_is_refused_with_its_fingerprint(server: Sshd, connect: Connect) -> None:
+    with pytest.raises(HostKeyRefused, match="is not known") as refused:
+        connect(server, known="")
+
+    assert f"ED25519 {fingerprint(server)}" in refused.value.what
+    assert "--accept-new-host-key" in str(refused.value.remedy)
+
+
+def test_an_accepted_key_is_recorded_once(server: Sshd, connect: Connect, tmp_path: Path) -> None:
+    notes: list[str] = []
+    before = "# mine\nother.example ssh-ed25519 AAAA"  # no newline at the end
+
+    connect(server, known=before, accept_new_host_key=True, on_note=notes.append)
+    known = (tmp_path / "known_hosts").read_text()
+    connect(server, known=known)  # known now: no flag needed, nothing written
+
+    assert known == f"{before}\n{server.known_hosts_line}"
+    assert (tmp_path / "known_hosts").read_text() == known
+    assert fingerprint(server) in notes[0]
+
+
+def test_a_changed_key_is_refused_whatever_the_flag(server: Sshd, connect: Connect, tmp_path: Path) -> None:
+    other = sshd.make_key(tmp_path / "other").with_suffix(".pub").read_text().split()[:2]
+    known = f"# first line\n[127.0.0.1]:{server.port} {' '.join(other)}\n"
+
+    with pytest.raises(HostKeyRefused, match="has changed") as refused:
+        connect(server, known=known, accept_new_host_key=True)
+
+    assert f"{tmp_path / 'known_hosts'}:2" in refused.value.what
+    assert f"ssh-keygen -f {tmp_path / 'known_hosts'} -R '[127.0.0.1]:{server.port}'" in str(
+        refused.value.remedy
+    )
+    assert (tmp_path / "known_hosts").read_text() == known
+
+
+def test_a_key_of_a_new_type_is_a_changed_key(server: Sshd, connect: Connect, tmp_path: Path) -> None:
+    other = sshd.make_key(tmp_path / "other", "ecdsa").with_suffix(".pub").read_text().split()[:2]
+
+    with pytest.raises(HostKeyRefused, match="has changed"):
+        connect(server, known=f"[127.0.0.1]:{server.port} {' '.join(other)}\n", accept_new_host_key=True)
+
+
+def test_a_revoked_key_is_refused(server: Sshd, connect: Connect) -> None:
+    with pytest.raises(HostKeyRefused, match="is revoked"):
+        connect(
+            server, known=f"{server.known_hosts_line}@revoked * {server.known_hosts_line.split(' ', 1)[1]}"
+        )
+
+
+def test_a_hashed_name(server: Sshd, connect: Connect) -> None:
+    salt = bytes(range(20))
+    mac = hmac.new(salt, f"[127.0.0.1]:{server.port}".encode(), hashlib.sha1).digest()
+    hashed = f"|1|{b64encode(salt).decode()}|{b64encode(mac).decode()}"
+
+    connect(server, known=server.known_hosts_line.replace(f"[127.0.0.1]:{server.port}", hashed))
+
+
+def test_the_server_is_asked_for_the_type_that_is_known(connect: Connect, tmp_path: Path) -> None:
+    """It has two keys and would rather show the other one."""
+    rsa = sshd.make_key(tmp_path / "rsa_host_key", "rsa")
+    with serving(options={"HostKey": f"{rsa}\nHostKey {{folder}}/host_key"}) as server:
+        kind, key = rsa.with_suffix(".pub").read_text().split()[:2]
+        connect(server, known=f"[127.0.0.1]:{server.port} {kind} {key}\n").close()
+        connect(server).close()
