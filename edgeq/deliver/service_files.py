@@ -1,0 +1,126 @@
+"""The service's files as they shall lie on a device: deploy/systemd filled in. Text only; sends nothing."""
+
+import re
+from dataclasses import dataclass
+
+from edgeq import catalog
+from edgeq.deliver.service_schedule import Schedule
+from edgeq.errors import DeviceUnfit
+
+UNITS = ("edgeq-agent.path", "edgeq-agent.service", "edgeq-measure.timer", "edgeq-measure.service")
+STARTED = ("edgeq-agent.path", "edgeq-measure.timer")
+SERVICES = ("edgeq-agent.service", "edgeq-measure.service")
+SYSTEM_ROOT = "/var/lib/edgeq"
+USER_ROOT = "~/.local/share/edgeq"
+SYSUSERS = "/etc/sysusers.d/edgeq.conf"
+TMPFILES = "/etc/tmpfiles.d/edgeq.conf"
+# Its presence says that lingering was switched on for this service, so that uninstall may switch it off.
+LINGER_MARK = "edgeq-agent.path.d/linger.conf"
+_LINGER_TEXT = "# edgeq switched lingering on, so that this unit runs while nobody is logged in; uninstall switches it off.\n"
+_PAUSE_S = 15
+# Words go into unit files and one shell line as they are: systemd and the shell agree on these characters.
+_PLAIN = re.compile(r"/[A-Za-z0-9._/+@=,-]+")
+_NAME = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.-]*")
+
+
+@dataclass(frozen=True)
+class Wish:
+    """`firmware`: the device has the Raspberry Pi's mailbox. `mark_linger`: lingering is ours to switch off again."""
+
+    scope: str
+    root: str
+    python: str
+    login: str
+    group: str
+    home: str
+    schedule: Schedule
+    firmware: bool
+    mark_linger: bool = False
+
+
+def files_of(wish: Wish) -> dict[str, str]:
+    """Absolute path -> text. Raises DeviceUnfit when a path or a name cannot stand in a unit file."""
+    _require_plain(wish)
+    folder = unit_folder(wish.scope, wish.home)
+    files = {f"{folder}/{unit}": _filled(unit, wish) for unit in UNITS}
+    for service in SERVICES:
+        files[f"{folder}/{service}.d/sandbox.conf"] = _filled(f"sandbox-{wish.scope}.conf", wish)
+    if wish.scope == "system" and wish.firmware:
+        files[f"{folder}/edgeq-agent.service.d/raspberry-pi.conf"] = _filled("raspberry-pi.conf", wish)
+    if wish.scope == "user" and wish.mark_linger:
+        files[f"{folder}/{LINGER_MARK}"] = _LINGER_TEXT
+    if wish.scope == "system":
+        files[SYSUSERS] = _filled("sysusers.conf", wish)
+        if wish.login != "root":  # the deploying login reads and removes what the agent wrote
+            files[SYSUSERS] += f"m {wish.login} edgeq\n"
+        files[TMPFILES] = _filled("tmpfiles.conf", wish)
+    return files
+
+
+def unit_folder(scope: str, home: str) -> str:
+    return "/etc/systemd/system" if scope == "system" else f"{home}/.config/systemd/user"
+
+
+def all_paths(scope: str, home: str) -> tuple[str, ...]:
+    """Every file that an installation of this scope may have, whatever the device and the version."""
+    folder = unit_folder(scope, home)
+    names = [*UNITS, *(f"{s}.d/sandbox.conf" for s in SERVICES)]
+    if scope == "system":
+        names.append("edgeq-agent.service.d/raspberry-pi.conf")
+        return (*(f"{folder}/{n}" for n in names), SYSUSERS, TMPFILES)
+    return tuple(f"{folder}/{n}" for n in (*names, LINGER_MARK))
+
+
+@dataclass(frozen=True)
+class Folder:
+    """One line of tmpfiles.d."""
+
+    path: str
+    mode: str
+    owner: str
+    group: str
+
+    def __str__(self) -> str:
+        return f"{self.mode.lstrip('0')} {self.owner} {self.group}"
+
+
+def folders_of(wish: Wish) -> tuple[Folder, ...]:
+    """The folders that the system's tmpfiles.d makes; of a user's service the agent makes its own."""
+    if wish.scope != "system":
+        return ()
+    lines = [line.split() for line in _filled("tmpfiles.conf", wish).splitlines() if line.startswith("d ")]
+    return tuple(Folder(*words[1:5]) for words in lines)
+
+
+def root_in(unit_text: str) -> str | None:
+    """The root that an installed service works in."""
+    found = re.search(r"--root (\S+) drain", unit_text)
+    return found[1] if found else None
+
+
+def _filled(name: str, wish: Wish) -> str:
+    values = {
+        "ROOT": wish.root,
+        "PYTHON": wish.python,
+        "LOGIN": wish.login,
+        "GROUP": wish.group,
+        "CALENDAR": wish.schedule.calendar,
+        "SPREAD_S": str(wish.schedule.spread_s),
+        "PAUSE_S": str(_PAUSE_S),
+    }
+    text = (catalog.shipped("deploy") / "systemd" / name).read_text(encoding="utf-8")
+    return re.sub(r"@([A-Z_]+)@", lambda m: values[m[1]], text)
+
+
+def _require_plain(wish: Wish) -> None:
+    for what, word, shape in (
+        ("edgeq's folder", wish.root, _PLAIN),
+        ("Python", wish.python, _PLAIN),
+        ("the login", wish.login, _NAME),
+        ("its group", wish.group, _NAME),
+    ):
+        if not shape.fullmatch(word) or "/../" in f"{word}/":
+            raise DeviceUnfit(
+                f"{what} is {word!r} there, which cannot stand in a unit file",
+                "choose a --root (and a Python) whose absolute path has only letters, digits and ._+@=,-",
+            )

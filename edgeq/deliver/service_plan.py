@@ -1,0 +1,292 @@
+"""Decides what has to be done on a device so that the service is there, or gone. Nothing is done here.
+
+What is as wished already makes no step: a second installation is an empty plan.
+"""
+
+from edgeq.deliver.agent_archive import AgentArchive
+from edgeq.deliver.service_files import (
+    LINGER_MARK,
+    STARTED,
+    SYSUSERS,
+    TMPFILES,
+    UNITS,
+    Wish,
+    files_of,
+    folders_of,
+    root_in,
+    unit_folder,
+)
+from edgeq.deliver.service_look import Found
+from edgeq.deliver.service_steps import Do, Remove, Send, Step, Write
+from edgeq.errors import DeviceUnfit, NoSpace
+
+# $1 the old root, $2 the new one. Wheels and samples first: an app is there when all that it needs is.
+_COPY = """\
+cd "$1" || exit 1
+for item in wheels/* samples/* apps/*; do
+  [ ! -e "$item" ] || [ -e "$2/$item" ] && continue
+  beside=$2/${item%/*}/.${item##*/}.copy.tmp
+  rm -rf "$beside" && cp -a "$item" "$beside" && mv -T "$beside" "$2/$item" || exit 1
+done
+sync
+"""
+_LINK = 'ln -sfn "$2" "$1/.current.edgeq.tmp" && mv -T "$1/.current.edgeq.tmp" "$1/current"'
+_LINGER = 'loginctl enable-linger 2>/dev/null || sudo -n loginctl enable-linger "$1"'
+# Services see no home; nor would another user get through it.
+_HIDDEN = ("/home/", "/root/", "/run/user/")
+
+
+def install_steps(found: Found, wish: Wish, archive: AgentArchive, label: str) -> tuple[Step, ...]:
+    """Raises DeviceUnfit when the device, its owner or its folders speak against it, NoSpace for the copy."""
+    _require_possible(found, wish, label)
+    wanted = files_of(wish)
+    steps = [
+        *_account(found, wish, wanted),
+        *_agent(wish, archive, found),
+        *_copy_of_own_root(found, wish, label),
+        *_units(found, wish, wanted),
+        *_running(found, wish, wanted),
+    ]
+    _require_rights(found, steps, label)
+    return tuple(steps)
+
+
+def copies_own_root(found: Found, wish: Wish) -> bool:
+    """Apps that the login deployed before there was a service are brought along, once."""
+    return (
+        wish.scope == "system"
+        and bool(found.own_apps)
+        and not found.apps
+        and not found.installed
+        and found.own != wish.root
+    )
+
+
+def uninstall_steps(found: Found, scope: str, *, everything: bool, label: str) -> tuple[Step, ...]:
+    """`everything`: the root goes too. Without it a root in which a model lives stays, and becomes all the login's."""
+    steps: list[Step] = []
+    root, folder = installed_root(found, scope), unit_folder(scope, found.home)
+    sudo, ctl = _rights(found, scope), systemctl(found, scope)
+    if found.installed:
+        steps.append(
+            Do("neither job nor timer starts it again", (*ctl, "disable", "--now", *STARTED), forgive=True)
+        )
+        steps.append(Do("a job that runs ends here", (*ctl, "stop", *UNITS), forgive=True))
+    if found.files:
+        drop_ins = sorted(
+            {path.rsplit("/", 1)[0] for path in found.files if ".d/" in path and path.startswith(folder)}
+        )
+        steps.append(Do("the files", (*sudo, "rm", "-rf", *sorted(found.files), *drop_ins)))
+        steps.append(Do("systemd forgets the units", (*ctl, "daemon-reload")))
+        steps.append(Do("and that one ever failed", (*ctl, "reset-failed", *UNITS), forgive=True))
+        steps.append(Do("and when the timer ran last", (*sudo, "rm", "-f", _stamp(found, scope))))
+    if scope == "user":
+        steps += _user_traces(found, folder)
+    steps += _root_without_service(found, scope, root, everything=everything)
+    if scope == "system" and found.service_user:
+        steps.append(Do("the service's user", (*sudo, "userdel", "edgeq")))
+    if scope == "system" and (found.service_user or found.members):
+        steps.append(
+            Do("and its group", (*sudo, "sh", "-c", "! getent group edgeq >/dev/null || groupdel edgeq"))
+        )
+    _require_rights(found, steps, label)
+    return tuple(steps)
+
+
+def installed_root(found: Found, scope: str) -> str:
+    """Where the installed service works; where none is installed, the root that was asked for."""
+    unit = found.files.get(f"{unit_folder(scope, found.home)}/edgeq-agent.service", "")
+    return root_in(unit) or found.root
+
+
+def systemctl(found: Found, scope: str) -> tuple[str, ...]:
+    """A login without a session of its own (sshd without PAM) still finds its service manager."""
+    if scope == "user":
+        return ("env", f"XDG_RUNTIME_DIR=/run/user/{found.uid}", "systemctl", "--user")
+    return (*_rights(found, scope), "systemctl")
+
+
+def _rights(found: Found, scope: str) -> tuple[str, ...]:
+    return () if scope == "user" or found.sudo == "root" else ("sudo", "-n")
+
+
+def _account(found: Found, wish: Wish, wanted: dict[str, str]) -> list[Step]:
+    """The service's user, and the folders that it shares with the login."""
+    if wish.scope != "system":
+        return []
+    sudo = _rights(found, wish.scope)
+    steps: list[Step] = []
+    users = _write(SYSUSERS, found, wanted, sudo)
+    if users or not found.service_user or wish.login not in (*found.members, "root"):
+        undo = (*sudo, "sh", "-c", "userdel edgeq; ! getent group edgeq >/dev/null || groupdel edgeq")
+        steps += users
+        steps.append(
+            Do(
+                "the service's user",
+                (*sudo, "systemd-sysusers", SYSUSERS),
+                () if found.service_user else undo,
+            )
+        )
+    folders = _write(TMPFILES, found, wanted, sudo)
+    absent = [f for f in folders_of(wish) if found.folders.get(f.path) != str(f)]
+    if folders or absent:
+        new_root = found.owner == ""
+        steps += folders
+        steps.append(
+            Do(
+                "its folders",
+                (*sudo, "systemd-tmpfiles", "--create", TMPFILES),
+                (*sudo, "rm", "-rf", wish.root) if new_root else (),
+            )
+        )
+    return steps
+
+
+def _agent(wish: Wish, archive: AgentArchive, found: Found) -> list[Step]:
+    """The archive that `agent/current` leads to is the one that the service runs."""
+    if found.current == archive.name:
+        return []
+    folder = f"{wish.root}/agent"
+    back = (
+        ("sh", "-c", _LINK, "sh", folder, found.current)
+        if found.current
+        else ("rm", "-f", f"{folder}/current")
+    )
+    return [
+        Send(str(archive.path), f"{folder}/{archive.name}", archive.sha256),
+        Do("the agent that the service runs", ("sh", "-c", _LINK, "sh", folder, archive.name), back),
+    ]
+
+
+def _copy_of_own_root(found: Found, wish: Wish, label: str) -> list[Step]:
+    if not copies_own_root(found, wish):
+        return []
+    if found.own_bytes > found.free_bytes:
+        raise NoSpace(
+            f"{label} has {found.free_bytes / 1e6:.0f} MB free on {wish.root}; what is deployed in {found.own} takes "
+            f"{found.own_bytes / 1e6:.0f} MB and would be copied there",
+            f"free space there, or remove {found.own} by `edgeq uninstall --everything --root {found.own}`. "
+            "Nothing was changed.",
+        )
+    why = f"{', '.join(found.own_apps)}: copied from {found.own}, which stays as it is"
+    return [Do(why, ("sh", "-c", _COPY, "sh", found.own, wish.root))]
+
+
+def _units(found: Found, wish: Wish, wanted: dict[str, str]) -> list[Step]:
+    sudo, ctl = _rights(found, wish.scope), systemctl(found, wish.scope)
+    ours = [path for path in wanted if path not in (SYSUSERS, TMPFILES)]
+    steps: list[Step] = [step for path in ours for step in _write(path, found, wanted, sudo)]
+    steps += [Remove(path, text, sudo) for path, text in found.files.items() if path not in wanted]
+    stale = any(found.units[unit].stale for unit in UNITS)
+    if steps:
+        steps.insert(0, Do("on the way back", undo=(*ctl, "daemon-reload")))
+    if steps or stale:
+        steps.append(Do("systemd reads the units", (*ctl, "daemon-reload")))
+    return steps
+
+
+def _running(found: Found, wish: Wish, wanted: dict[str, str]) -> list[Step]:
+    """Try the agent once before anything starts it by itself; then let job and timer do so."""
+    ctl = systemctl(found, wish.scope)
+    folder = unit_folder(wish.scope, found.home)
+    changed = {path for path, text in wanted.items() if found.files.get(path) != text}
+    steps: list[Step] = []
+    if wish.scope == "user" and not found.linger and f"{folder}/{LINGER_MARK}" not in found.files:
+        words = ("sh", "-c", _LINGER, "sh", found.login)
+        steps.append(Do("it also runs while nobody is logged in, where that is allowed", words, forgive=True))
+    if changed and not found.waiting:
+        log = (*ctl, "status", "--no-pager", "--lines=8", "edgeq-agent.service")
+        steps.append(Do("a trial run", (*ctl, "start", "edgeq-agent.service"), look=log))
+    off = [
+        unit
+        for unit in STARTED
+        if found.units[unit].enabled != "enabled" or found.units[unit].active != "active"
+    ]
+    if off:
+        undo = (*ctl, "disable", "--now", *off)
+        steps.append(Do("from now on, and after each boot", (*ctl, "enable", "--now", *off), undo))
+    again = [unit for unit in STARTED if unit not in off and f"{folder}/{unit}" in changed]
+    if again:
+        steps.append(Do("what changed takes effect", (*ctl, "restart", *again)))
+    return steps
+
+
+def _write(path: str, found: Found, wanted: dict[str, str], prefix: tuple[str, ...]) -> list[Step]:
+    before = found.files.get(path)
+    return [Write(path, wanted[path], before, prefix)] if before != wanted[path] else []
+
+
+def _root_without_service(found: Found, scope: str, root: str, *, everything: bool) -> list[Step]:
+    sudo = _rights(found, scope)
+    if found.owner == "":
+        return []
+    if everything or (scope == "system" and not found.apps):
+        return [Do("edgeq's folder there", (*sudo, "rm", "-rf", root))]
+    if scope == "user" or not found.installed:
+        return []
+    owner = f"{found.owner}:{found.group}" if found.owner == found.login else found.owner
+    return [
+        Do(
+            f"{', '.join(found.apps)} stays; the folder is all {found.owner}'s",
+            (*sudo, "chown", "-R", owner, root),
+        ),
+        Do("and no longer shared", (*sudo, "chmod", "-R", "g-s", root)),
+    ]
+
+
+def _user_traces(found: Found, folder: str) -> list[Step]:
+    empty = (folder, f"{found.home}/.config/systemd")
+    steps: list[Step] = []
+    if found.files:
+        steps.append(Do("empty folders", ("rmdir", "--ignore-fail-on-non-empty", *empty), forgive=True))
+    if f"{folder}/{LINGER_MARK}" in found.files:
+        linger = ("loginctl", "disable-linger", found.login)
+        words = linger if found.sudo == "root" else ("sudo", "-n", *linger) if found.sudo == "yes" else linger
+        steps.append(Do("lingering was switched on for it", words, forgive=True))
+    return steps
+
+
+def _stamp(found: Found, scope: str) -> str:
+    base = "/var/lib/systemd" if scope == "system" else f"{found.home}/.local/share/systemd"
+    return f"{base}/timers/stamp-edgeq-measure.timer"
+
+
+def _require_possible(found: Found, wish: Wish, label: str) -> None:
+    if wish.scope == "user":
+        if not found.user_manager:
+            raise DeviceUnfit(
+                f"{wish.login} on {label} has no service manager of its own",
+                f"as root there: `loginctl enable-linger {wish.login}` (and install dbus-user-session and "
+                "libpam-systemd), or use --scope system",
+            )
+        return
+    for what, path in (("edgeq's folder", wish.root), ("Python", wish.python)):
+        if f"{path}/".startswith(_HIDDEN):
+            raise DeviceUnfit(
+                f"{what} is {path} on {label}, inside a home, which a system service does not see",
+                "use --scope user, or a folder (and a Python) outside of homes",
+            )
+    if found.owner not in ("", wish.login):
+        raise DeviceUnfit(
+            f"{wish.root} on {label} belongs to {found.owner}, not to {wish.login}",
+            f"log in as {found.owner}: one login deploys to a device, and its service reads what it deployed",
+        )
+
+
+def _require_rights(found: Found, steps: "list[Step]", label: str) -> None:
+    """Raises DeviceUnfit when a step needs sudo that would ask for a password, or is not there."""
+    if found.sudo in ("root", "yes") or not any(
+        "sudo" in word for step in steps for word in _first_words(step)
+    ):
+        return
+    problem = "there is no sudo" if found.sudo == "missing" else "sudo asks for a password"
+    raise DeviceUnfit(
+        f"a system service needs root, and for {found.login} on {label} {problem}",
+        "log in as root, or allow it (as root: `echo '"
+        f"{found.login} ALL=(ALL) NOPASSWD:ALL' >/etc/sudoers.d/{found.login}`), or use --scope user. Nothing was changed.",
+    )
+
+
+def _first_words(step: Step) -> tuple[str, ...]:
+    words = getattr(step, "words", ()) or getattr(step, "prefix", ())
+    return tuple(words[:1])

@@ -1,0 +1,210 @@
+"""The agent as a systemd service: installed, looked at, removed."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from edgeq import catalog
+from edgeq.deliver.agent_archive import build_agent
+from edgeq.deliver.lock import locked
+from edgeq.deliver.service_files import LINGER_MARK, SYSTEM_ROOT, USER_ROOT, Wish, unit_folder
+from edgeq.deliver.service_log import ServiceLog, read_log
+from edgeq.deliver.service_look import Found, look
+from edgeq.deliver.service_plan import copies_own_root, install_steps, uninstall_steps
+from edgeq.deliver.service_schedule import schedule
+from edgeq.deliver.service_state import ServiceStatus, read_state
+from edgeq.deliver.service_steps import Step, apply
+from edgeq.errors import DeviceUnfit, TargetRefused
+from edgeq.nouns.progress import Progress
+from edgeq.nouns.record import Record
+from edgeq.workflow.cached import folder
+from edgeq.workflow.session import Login, Session, session
+from edgeq.workflow.tell import Tell, silence
+
+SCOPES = ("system", "user")
+
+
+@dataclass(frozen=True)
+class ServiceChange(Record):
+    """What was done to a device, or on a dry run would be; no steps: all was as wished already."""
+
+    action: str
+    device: str
+    scope: str
+    root: str
+    dry_run: bool
+    steps: tuple[Any, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.steps)
+
+    def lines(self) -> tuple[str, ...]:
+        where = f"{self.scope} service on {self.device}, root {self.root}"
+        if not self.steps:
+            still = "installed already" if self.action == "install" else "not there"
+            return (f"service   {where}: {still}, nothing to change", *self._note_lines())
+        shown = [line for step in self.steps for line in step.lines()] if self.dry_run else []
+        done = {"install": "installed", "uninstall": "removed"}[self.action]
+        end = "this is what would be done; nothing was" if self.dry_run else done
+        return (*shown, f"service   {where}: {end}", *self._note_lines())
+
+    def _note_lines(self) -> tuple[str, ...]:
+        return tuple(f"note      {note}" for note in self.notes)
+
+
+def install_service(
+    *,
+    target: str = "local",
+    login: Login = Login(),  # noqa: B008  (frozen)
+    root: str | None = None,
+    scope: str = "system",
+    every: str = "1h",
+    dry_run: bool = False,
+    tell: Tell = silence,
+) -> ServiceChange:
+    """Install, or bring up to date, the units that do jobs as they arrive and measure what is live `every` so often.
+
+    Whatever fails midway, what was done is taken back. Raises DeviceError, TargetRefused.
+    """
+    when = schedule(every)
+    with _device(target, login, root, scope, tell) as (device, found):
+        wish = _wish(device, found, scope, when)
+        steps = install_steps(found, wish, build_agent(folder() / "agent"), device.label)
+        copies = copies_own_root(found, wish)
+        if steps and not dry_run:
+            with locked(device.link, "copying to the service") if copies and device.installed else _free():
+                apply(steps, device.link.transport, _teller(tell, len(steps)))
+        after = look(device.link.transport, scope, wish.root) if steps and not dry_run else found
+        notes = tuple(_notes(after, wish, copied=copies, local=device.local))
+        return ServiceChange("install", device.label, scope, wish.root, dry_run, steps, notes)
+
+
+def service_status(
+    *,
+    target: str = "local",
+    login: Login = Login(),  # noqa: B008  (frozen)
+    root: str | None = None,
+    scope: str | None = None,
+    tell: Tell = silence,
+) -> ServiceStatus:
+    """Raises DeviceUnfit where no service is installed. `scope` None: whichever there is."""
+    with _installed(target, login, root, scope, tell) as (device, found, where):
+        return read_state(device.link.transport, found, where)
+
+
+def service_log(
+    *,
+    target: str = "local",
+    login: Login = Login(),  # noqa: B008  (frozen)
+    root: str | None = None,
+    scope: str | None = None,
+    count: int = 50,
+    tell: Tell = silence,
+) -> ServiceLog:
+    """The last `count` lines that the service wrote. Raises DeviceUnfit where none is installed."""
+    with _installed(target, login, root, scope, tell) as (device, found, where):
+        return read_log(device.link.transport, found, where, count)
+
+
+def uninstall_service(
+    *,
+    target: str = "local",
+    login: Login = Login(),  # noqa: B008  (frozen)
+    root: str | None = None,
+    scope: str = "system",
+    everything: bool = False,
+    dry_run: bool = False,
+    tell: Tell = silence,
+) -> ServiceChange:
+    """Remove the units, the service's user and its folders. Models that live there stay, unless `everything`."""
+    with _device(target, login, root, scope, tell) as (device, found):
+        steps = uninstall_steps(found, scope, everything=everything, label=device.label)
+        if steps and not dry_run:
+            apply(steps, device.link.transport, _teller(tell, len(steps)))
+        stays = found.apps and not everything
+        notes = (f"{', '.join(found.apps)} stays live in {found.root}",) if stays and steps else ()
+        return ServiceChange("uninstall", device.label, scope, found.root, dry_run, steps, notes)
+
+
+@contextlib.contextmanager
+def _device(
+    target: str, login: Login, root: str | None, scope: str, tell: Tell
+) -> Iterator[tuple[Session, Found]]:
+    """The device and what is there of the service. Raises DeviceUnfit without systemd."""
+    if scope not in SCOPES:
+        raise TargetRefused(f"there is no scope {scope!r}", f"the scopes are: {', '.join(SCOPES)}")
+    wanted = catalog.target(target)
+    with session(wanted, login, root=root, look_only=True, tell=tell) as device:
+        if device.facts.systemd is None:
+            raise DeviceUnfit(
+                f"{device.label} has no systemd running, so the agent cannot be a service there",
+                "deploy without --service: the agent works over the login as well. Nothing was changed.",
+            )
+        place = root or wanted.root or (SYSTEM_ROOT if scope == "system" else USER_ROOT)
+        yield device, look(device.link.transport, scope, place)
+
+
+@contextlib.contextmanager
+def _installed(
+    target: str, login: Login, root: str | None, scope: str | None, tell: Tell
+) -> Iterator[tuple[Session, Found, str]]:
+    with _device(target, login, root, scope or "system", tell) as (device, found):
+        if found.installed or scope is not None:
+            where = scope or "system"
+        else:
+            where = "user"
+            found = look(device.link.transport, where, root or USER_ROOT)
+        if not found.installed:
+            raise DeviceUnfit(
+                f"the agent is not a service on {device.label}", "`edgeq agent install` makes it one"
+            )
+        yield device, found, where
+
+
+def _wish(device: Session, found: Found, scope: str, when: Any) -> Wish:
+    mark = f"{unit_folder(scope, found.home)}/{LINGER_MARK}"
+    return Wish(
+        scope=scope,
+        root=found.root.rstrip("/"),
+        python=device.facts.python_path,
+        login=found.login,
+        group=found.group,
+        home=found.home,
+        schedule=when,
+        firmware=found.firmware,
+        mark_linger=mark in found.files or not found.linger,
+    )
+
+
+def _notes(found: Found, wish: Wish, *, copied: bool, local: bool) -> Iterator[str]:
+    if copied:
+        yield (
+            f"{', '.join(found.own_apps)} was copied to {wish.root}, where edgeq now looks first; {found.own} is as it "
+            f"was, and applications that load from there go on. When none does any more: "
+            f"edgeq uninstall --everything --root {found.own}"
+        )
+    if wish.scope == "user" and not found.linger:
+        yield (
+            f"lingering is off: the service runs only while {wish.login} is logged in "
+            f"(as root there: loginctl enable-linger {wish.login})"
+        )
+    if wish.scope == "system" and local and wish.login != "root" and "edgeq" not in found.groups:
+        yield f"{wish.login} is now in the group edgeq, which counts from the next login on"
+
+
+def _teller(tell: Tell, total: int) -> Any:
+    done = 0
+
+    def told(step: Step) -> None:
+        nonlocal done
+        tell(Progress("service", done, total, "steps"))
+        done += 1
+
+    return told
+
+
+def _free() -> contextlib.AbstractContextManager[None]:
+    return contextlib.nullcontext()
