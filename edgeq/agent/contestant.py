@@ -14,9 +14,12 @@ from edgeq.nouns.measurement import Block, Energy, MemoryUse, Outputs, Run
 
 from .spawn import Child, ChildFailed
 
-# More per block than this would only fill the result: the median of a thousand is sharp, and the rounds are what counts.
-_MOST_PER_BLOCK = 1000
 _FEWEST_PER_BLOCK = 3
+# More than this would only fill the result: the median of a thousand is sharp, and the rounds are what counts.
+_MOST_PER_BLOCK = 1000
+# All rounds together: an integer costs 36 bytes here, and the agent is to stay below 25 MB.
+_MOST_PER_JOB = 100_000
+_SURELY_PER_BLOCK = 100
 
 
 @dataclass
@@ -48,9 +51,11 @@ class Contestant:
 
     @property
     def block_length(self) -> int:
-        """Inferences that fill `limits.block_ms`, judged by the warm-up."""
+        """Inferences that fill `limits.block_ms`, judged by the warm-up, within what the agent can hold."""
         wanted = math.ceil(self.job.limits.block_ms * 1e6 / self.expected_ns)
-        return max(_FEWEST_PER_BLOCK, min(wanted, _MOST_PER_BLOCK))
+        share = _MOST_PER_JOB // (self.job.limits.max_rounds * (len(self.job.entrants) + 1))
+        most = max(_SURELY_PER_BLOCK, min(share, _MOST_PER_BLOCK))
+        return max(_FEWEST_PER_BLOCK, min(wanted, most))
 
     @property
     def expected_ns(self) -> float:
