@@ -83,6 +83,8 @@ def set_up(request: "dict[str, Any]") -> "tuple[Bench, dict[str, Any]]":
 
     imported = resident(_FS)[0]
     samples = tuple(numpy.load(path, mmap_mode="r", allow_pickle=False) for path in request["samples"])
+    if any(array.ndim == 0 or len(array) == 0 for array in samples):
+        raise ValueError("the check samples are empty")
     return Bench(library, samples), {"version": version, "rss_start": start, "rss_runtime": imported}
 
 

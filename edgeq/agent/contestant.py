@@ -4,7 +4,7 @@ Every failure of a model ends here as a state; nothing is raised for it.
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from statistics import median
 from typing import Any, Optional
@@ -122,7 +122,7 @@ class Contestant:
             first_ns=self._tried.get("first_ns"),
             warmup_ns=tuple(self._warmup_ns),
             blocks=tuple(self.blocks),
-            memory=MemoryUse(**self._memory) if self._memory else None,
+            memory=self._memory_use(),
             energy=self.energy,
             outputs=self.outputs,
             notes=self._notes(),
@@ -141,6 +141,16 @@ class Contestant:
         """The newest accounts; the peak is the highest that any child of this entrant reached."""
         peaks = [m["rss_peak"] for m in (self._memory, memory) if m.get("rss_peak")]
         self._memory = {**self._memory, **memory, "rss_peak": max(peaks, default=None)}
+
+    def _memory_use(self) -> Optional[MemoryUse]:
+        """None when not even the runtime could be imported; else each gap with its reason."""
+        if not self._memory:
+            return None
+        absent = dict(self._memory.get("absent", {}))
+        for phase in fields(MemoryUse):
+            if phase.name != "absent" and self._memory.get(phase.name) is None:
+                absent.setdefault(phase.name, "the child ended before it could tell")
+        return MemoryUse(**{**self._memory, "absent": absent})
 
     def _first_request(self) -> "dict[str, Any]":
         folder = self.root / self.job.samples

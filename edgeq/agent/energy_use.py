@@ -47,7 +47,7 @@ def _measured(contestant: Contestant, meter: Meter) -> Optional[Energy]:
 
 
 def _estimated(contestant: Contestant, job: Job) -> Optional[Energy]:
-    """CPU seconds per inference times the watts of one busy core above idle (docs/measurement.md)."""
+    """CPU seconds per inference times the watts of one busy core above idle."""
     inferences = sum(len(b.latency_ns) for b in contestant.blocks)
     if job.energy is None or not inferences:
         return None

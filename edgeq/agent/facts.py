@@ -3,9 +3,9 @@
 What cannot be known is said in words ("unknown board") or, for numbers, as 0; nothing here raises.
 """
 
-import getpass
 import importlib.util
 import os
+import pwd
 import shutil
 import struct
 import sys
@@ -82,9 +82,9 @@ def _cores() -> int:
 
 def _user() -> str:
     try:
-        return getpass.getuser()
-    except (KeyError, OSError, ImportError):  # a user without a passwd entry
-        return f"uid {os.getuid()}"
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:  # without a passwd entry, as in containers
+        return f"uid {os.geteuid()}"
 
 
 def _installed(module: str) -> Optional[str]:

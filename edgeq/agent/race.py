@@ -4,6 +4,7 @@ Each round has one block of every entrant, in an order drawn at random; the next
 so that a drift of the device falls on all alike. The order comes from the job's id: the same job races the same way.
 """
 
+import contextlib
 import json
 import random
 import sys
@@ -83,4 +84,6 @@ def _tell(round_: int, limits: Limits, seconds: float, precision: Optional[float
         "seconds": round(seconds, 3),
         "precision": precision,
     }
-    print(json.dumps({"progress": progress}), file=sys.stderr, flush=True)
+    # A host that hung up does not end the measurement: its result is stored and can be fetched later.
+    with contextlib.suppress(OSError, ValueError):
+        print(json.dumps({"progress": progress}), file=sys.stderr, flush=True)

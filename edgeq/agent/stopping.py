@@ -40,9 +40,9 @@ def half_width(
     With `reference_ns`, of the paired ratios values/reference, round by round; without, of the values themselves. On
     logarithms, so that A/B and B/A are known equally well.
     """
-    logs = [math.log(v) for v in values_ns]
+    logs = [math.log(max(v, 1.0)) for v in values_ns]  # a clock of coarse steps may show 0
     if reference_ns is not None:
-        logs = [v - math.log(r) for v, r in zip(logs, reference_ns)]
+        logs = [v - math.log(max(r, 1.0)) for v, r in zip(logs, reference_ns)]
     interval = median_interval(logs)
     return None if interval is None else math.expm1((interval[1] - interval[0]) / 2)
 

@@ -88,7 +88,7 @@ def _drifted(runs: Sequence[Run], limit: float) -> "Iterator[str]":
     by_round: dict[int, list[float]] = {}
     for run in runs:
         medians = [(b.round, median(b.latency_ns)) for b in run.blocks]
-        own = median([m for _, m in medians]) if medians else 0
+        own = median([m for _, m in medians] or [0]) or 1
         for round_, value in medians:
             by_round.setdefault(round_, []).append(value / own)
     rounds = [median(by_round[r]) for r in sorted(by_round)]
