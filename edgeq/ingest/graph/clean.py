@@ -12,7 +12,7 @@ import numpy as np
 
 from edgeq.errors import ModelRefused
 from edgeq.ingest.graph import shapes as fixed
-from edgeq.ingest.graph.opset import NEEDED, WANTED, lower_ir, opset_of, raised
+from edgeq.ingest.graph.opset import NEEDED, OLDEST, WANTED, lower_ir, opset_of, raised
 from edgeq.ingest.graph.quantized import quantized_words
 from edgeq.ingest.graph.read import Loaded
 from edgeq.ingest.graph.signature import drop_initializer_inputs, inputs_of, outputs_of
@@ -67,7 +67,7 @@ def _as_it_is(loaded: Loaded, proto: "ModelProto", notes: list[str], words: str 
     try:
         loads(loaded.proto if loaded.inlined else str(loaded.path))
     except CannotRun as error:
-        raise _refusal(error) from None
+        raise _refusal(proto, error) from None
     if words:
         notes.append(f"already quantized ({words}): deployed as it is")
     if not loaded.inlined:
@@ -102,7 +102,7 @@ def _unproven(proto: "ModelProto", error: CannotRun, notes: list[str]) -> "Model
     try:
         loads(proto)
     except CannotRun as refused:
-        raise _refusal(refused) from None
+        raise _refusal(proto, refused) from None
     notes.append(
         f"not simplified: the graph does not run on random input, so nothing could be compared ({error})"
     )
@@ -110,14 +110,15 @@ def _unproven(proto: "ModelProto", error: CannotRun, notes: list[str]) -> "Model
 
 
 def _fold(proto: "ModelProto", keeps: Callable[["ModelProto"], bool], notes: list[str]) -> "ModelProto":
+    if _has_half(proto):
+        notes.append("not simplified: a float16 graph would be filled with casts for this CPU")
+        return proto
     try:
         folded = simplified(proto)
     except CannotRun as error:
         notes.append(f"not simplified: {error}")
         return proto
-    if _has_half(proto):
-        notes.append("not simplified: float16 graphs would be filled with casts for this CPU")
-    elif foreign := foreign_operators(proto, folded):
+    if foreign := foreign_operators(proto, folded):
         notes.append(f"not simplified: it would bring in {', '.join(sorted(foreign))}")
     elif folded.ByteSize() > _GROWTH * proto.ByteSize() + 65536:
         notes.append(
@@ -170,10 +171,16 @@ def _has_half(proto: "ModelProto") -> bool:
     return any(t.data_type in (TensorProto.FLOAT16, TensorProto.BFLOAT16) for t in proto.graph.initializer)
 
 
-def _refusal(error: CannotRun) -> ModelRefused:
+def _refusal(proto: "ModelProto", error: CannotRun) -> ModelRefused:
+    opset = opset_of(proto)
+    if opset < OLDEST:
+        return ModelRefused(
+            f"the model has opset {opset}, older than onnxruntime knows: {error}",
+            f"export it again with opset {NEEDED} to 21; edgeq reads {OLDEST} and up",
+        )
     return ModelRefused(
-        f"onnxruntime does not take the model: {error}",
-        "export it again with standard operators and opset 13 to 21",
+        f"onnxruntime does not take the model (opset {opset}): {error}",
+        f"export it again with standard operators and opset {NEEDED} to 21",
     )
 
 

@@ -11,6 +11,7 @@ from edgeq.ingest.graph.subgraphs import nodes, tensors
 if TYPE_CHECKING:
     from onnx import ModelProto
 
+OLDEST = 7  # the first that onnxruntime has kernels for
 NEEDED = 13  # per-axis QuantizeLinear
 WANTED = 17  # onnxruntime >= 1.12 reads it; 18 changed the reductions
 _OLDEST_IR = 8  # functions; onnxruntime >= 1.10 reads it

@@ -1,5 +1,6 @@
 """Runs a graph on random input and says whether another graph gives the same: the proof behind every clean-up."""
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,17 +23,8 @@ class CannotRun(Exception):
 
 def run(model: "ModelProto | str", feed: dict[str, np.ndarray]) -> Outputs:
     """Outputs without any optimisation of the runtime's own; `model` is a path where weights lie outside. Raises CannotRun."""
-    import onnxruntime as ort
-
-    options = ort.SessionOptions()
-    options.log_severity_level = 4
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.intra_op_num_threads = 1
     try:
-        session = ort.InferenceSession(
-            model if isinstance(model, str) else model.SerializeToString(), options, ["CPUExecutionProvider"]
-        )
-        outputs: Outputs = session.run(None, feed)
+        outputs: Outputs = _session(model).run(None, feed)
         return outputs
     except Exception as error:  # onnxruntime raises a dozen types, protobuf its own
         raise CannotRun(runtime_words(error)) from None
@@ -40,15 +32,8 @@ def run(model: "ModelProto | str", feed: dict[str, np.ndarray]) -> Outputs:
 
 def loads(model: "ModelProto | str") -> None:
     """Raises CannotRun when the runtime does not take the graph."""
-    import onnxruntime as ort
-
-    options = ort.SessionOptions()
-    options.log_severity_level = 4
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:
-        ort.InferenceSession(
-            model if isinstance(model, str) else model.SerializeToString(), options, ["CPUExecutionProvider"]
-        )
+        _session(model)
     except Exception as error:
         raise CannotRun(runtime_words(error)) from None
 
@@ -73,11 +58,26 @@ def same(before: Outputs, after: Outputs) -> bool:
 
 
 def runtime_words(error: Exception) -> str:
-    """The first sentence that means something of a runtime's message."""
-    text = (str(error).strip() or type(error).__name__).splitlines()[0]
-    for lead in ("[ONNXRuntimeError] : ", "Load model from ", "Error in Node:"):
-        text = text.removeprefix(lead)
+    """What a runtime's message says, without its codes, source files and C++ signatures."""
+    text = " ".join((str(error).strip() or type(error).__name__).split())
+    text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : ", "", text)
+    head, found, tail = text.partition(".cc:") if ".cc:" in text else text.partition(".h:")
+    if found:
+        node = re.search(r"running (\w+) node\. Name:'([^']*)'", head)
+        tail = re.sub(r"^\d+ (?:\S.*?\(.*?\) (?=[A-Z]))?(?:.* was false\. )?", "", tail)
+        text = f"{node[1]} {node[2]}: {tail}" if node else tail
     return text[:300]
+
+
+def _session(model: "ModelProto | str") -> Any:
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.intra_op_num_threads = 1
+    content = model if isinstance(model, str) else model.SerializeToString()
+    return ort.InferenceSession(content, options, ["CPUExecutionProvider"])
 
 
 def _feeds(

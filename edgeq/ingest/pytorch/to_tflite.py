@@ -35,7 +35,7 @@ def to_tflite(program: Program, path: Path) -> Path:
 
 
 def _convert(saved: Path, made: Path) -> None:
-    command = [sys.executable, "-c", _CHILD, str(saved), str(made)]
+    command = [sys.executable, "-P", "-c", _CHILD, str(saved), str(made)]
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, errors="replace", timeout=_TIMEOUT_S, check=False

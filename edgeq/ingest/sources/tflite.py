@@ -1,0 +1,127 @@
+"""A .tflite file: its signature is read by the runtime itself, and the file is used as it is."""
+
+import hashlib
+import importlib.util
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from edgeq.errors import ModelRefused
+from edgeq.ingest import tflite_inspect
+from edgeq.ingest.extras import missing
+from edgeq.ingest.request import Request
+from edgeq.nouns.model import Model
+from edgeq.nouns.tensor import TensorSpec
+
+TAKES = "a TFLite file (model.tflite)"
+NO_ONNX = (
+    "the source is TFLite, which is not converted to ONNX; give the torch or ONNX model that it was made from"
+)
+_IDENTIFIER = b"TFL3"
+_TIMEOUT_S = 300
+
+
+def claims(source: str) -> bool:
+    return source.lower().endswith((".tflite", ".lite"))
+
+
+def open_source(request: Request) -> Model:
+    """Raises ModelRefused for what is no TFLite or does not run, ExtraMissing without ai-edge-litert."""
+    path = Path(request.source)
+    content = _read(path)
+    if importlib.util.find_spec("ai_edge_litert") is None:
+        raise missing("ai_edge_litert", "litert", f"opening {path}")
+    found = _inspected(path)
+    inputs, outputs = _specs(found["inputs"]), _specs(found["outputs"])
+    _refuse_other_shapes(inputs, request.shapes)
+    file = request.path(".tflite")
+    if not (file.exists() and file.samefile(path)):
+        shutil.copyfile(path, file)
+    return Model(
+        name=request.name,
+        source=request.source,
+        source_format="tflite",
+        sha256=hashlib.sha256(content).hexdigest(),
+        inputs=inputs,
+        outputs=outputs,
+        float_bytes=len(content),
+        files={"tflite": str(file)},
+        absent={"onnx": NO_ONNX} if "onnx" in request.formats else {},
+        quantized=found["quantized"],
+        notes=_notes(found),
+    )
+
+
+def _read(path: Path) -> bytes:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelRefused(f"cannot read {path}: {error.strerror}") from None
+    if content[4:8] != _IDENTIFIER:
+        raise ModelRefused(
+            f"{path} is not a TFLite model: the identifier TFL3 is missing at byte 4"
+            + (" (it is empty)" if not content else ""),
+            "copy or convert the file again",
+        )
+    return content
+
+
+def _inspected(path: Path) -> dict[str, Any]:
+    # -P: neither the folder of the script nor the current one may hide a library.
+    command = [sys.executable, "-P", tflite_inspect.__file__, str(path)]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", timeout=_TIMEOUT_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise ModelRefused(f"the TFLite runtime did not load and run {path} within {_TIMEOUT_S} s") from None
+    if done.returncode == 0:
+        found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        return found
+    if done.returncode < 0:
+        name = signal.Signals(-done.returncode).name
+        raise ModelRefused(
+            f"{path} is corrupt: the TFLite runtime crashes on it ({name})", "convert the model again"
+        )
+    reason = done.stderr.strip().splitlines()[-1].partition(": ")[2][:300]
+    raise ModelRefused(
+        f"the TFLite runtime does not take {path}: {reason}",
+        "a truncated file has to be copied again; custom and Flex operators have to be left out when converting",
+    )
+
+
+def _specs(found: list[dict[str, Any]]) -> tuple[TensorSpec, ...]:
+    return tuple(TensorSpec(t["name"], t["dtype"], tuple(t["shape"])) for t in found)
+
+
+def _refuse_other_shapes(inputs: tuple[TensorSpec, ...], shapes: Mapping[str, tuple[int, ...]]) -> None:
+    own = {spec.name: spec for spec in inputs}
+    for name, shape in shapes.items():
+        if name not in own:
+            raise ModelRefused(
+                f"--shape names the input {name!r}, which the model does not have",
+                f"its inputs are: {', '.join(own)}",
+            )
+        if tuple(shape) != own[name].shape:
+            raise ModelRefused(
+                f"--shape {name}={','.join(map(str, shape))} is not the shape in the TFLite file: {own[name]}",
+                "convert the model again with that shape; edgeq does not resize TFLite graphs",
+            )
+
+
+def _notes(found: dict[str, Any]) -> tuple[str, ...]:
+    notes = []
+    if found["quantized"]:
+        notes.append(f"already quantized ({found['quantized']}): deployed as it is")
+    for role in ("inputs", "outputs"):
+        for t in found[role]:
+            if t["scale"]:
+                notes.append(
+                    f"{role[:-1]} {t['name']} is {t['dtype']}: real value = {t['scale']:.9g} * (q - {t['zero_point']})"
+                )
+    return tuple(notes)

@@ -1,0 +1,92 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from edgeq.errors import DataRefused
+from edgeq.ingest.image import apply
+from edgeq.ingest.preprocess import from_table, parse, presets
+from edgeq.nouns.tensor import Preprocessing
+
+
+def test_every_key_is_read():
+    text = "size=96x128,resize=short_side:140,layout=NHWC,channels=BGR,scale=1/255,mean=0.4/0.5/0.6,std=0.25"
+    assert parse(text) == Preprocessing(
+        size=(96, 128),
+        resize="short_side",
+        short_side=140,
+        layout="NHWC",
+        channels="BGR",
+        scale=1 / 255,
+        mean=(0.4, 0.5, 0.6),
+        std=(0.25,),
+    )
+
+
+def test_a_preset_can_be_refined():
+    assert parse("imagenet,size=192x192").size == (192, 192)
+    assert parse("imagenet,size=192x192").mean == (0.485, 0.456, 0.406)
+    assert parse("none") == Preprocessing()
+
+
+@pytest.mark.parametrize("name", presets())
+def test_every_shipped_preset_is_valid(name):
+    assert isinstance(parse(name), Preprocessing)
+
+
+def test_a_table_of_a_project_file_says_the_same():
+    table = {"size": [96, 128], "scale": "1/255", "mean": 0.5, "std": [0.1, 0.2, 0.3], "channels": "bgr"}
+    assert from_table(table) == parse("size=96x128,scale=1/255,mean=0.5,std=0.1/0.2/0.3,channels=BGR")
+
+
+def test_all_problems_come_at_once():
+    with pytest.raises(DataRefused) as refused:
+        parse("size=big,resize=crop,layout=CHW,scale=1/0,mean=1/2,std=0,colour=RGB,oops")
+    assert len(refused.value.details) == 8
+    text = "\n".join(refused.value.details)
+    for expected in (
+        "HEIGHTxWIDTH",
+        "short_side:PIXELS",
+        "NCHW or NHWC",
+        "scale=1/0",
+        "1 or 3",
+        "zero",
+        "'colour'",
+        "oops",
+    ):
+        assert expected in text
+
+
+def test_short_side_then_centre_crop_then_channels_then_scale():
+    """A 4x8 image, red left half, blue right half; its middle 4x4 is half red, half blue."""
+    pixels = np.zeros((4, 8, 3), np.uint8)
+    pixels[:, :4, 0] = 255
+    pixels[:, 4:, 2] = 255
+    contract = parse("size=4x4,resize=short_side:4,channels=BGR,scale=1/255,mean=0.5,std=0.5")
+    blue, green, red = apply(pixels, contract, "image")
+    assert (red[:, :2] == 1).all() and (red[:, 2:] == -1).all()
+    assert (blue[:, :2] == -1).all() and (blue[:, 2:] == 1).all()
+    assert (green == -1).all()
+
+
+def test_gray_and_layout_and_stretch():
+    pixels = np.full((6, 4, 3), 100, np.uint8)
+    assert apply(pixels, parse("size=3x2,channels=GRAY"), "image").shape == (1, 3, 2)
+    assert apply(pixels, parse("size=3x2,layout=NHWC"), "image").shape == (3, 2, 3)
+    assert (apply(pixels, parse("size=9x9"), "image") == 100).all()
+
+
+def test_imagenet_is_what_torchvision_documents():
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (300, 400, 3), dtype=np.uint8)
+    image = Image.fromarray(pixels).resize((341, 256), Image.Resampling.BILINEAR).crop((58, 16, 282, 240))
+    expected = (np.asarray(image) / 255 - (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225)
+    got = apply(pixels, parse("imagenet"), "image")
+    np.testing.assert_allclose(got, expected.transpose(2, 0, 1), rtol=1e-5, atol=1e-6)
+
+
+def test_a_crop_larger_than_the_image_and_arrays_that_are_no_images_are_refused():
+    with pytest.raises(DataRefused, match="smaller than the crop") as refused:
+        apply(np.zeros((4, 4, 3), np.uint8), parse("size=8x8,resize=none"), "a.png")
+    assert "resize=stretch" in refused.value.remedy
+    with pytest.raises(DataRefused, match="preprocessing is for images"):
+        apply(np.zeros((4, 4, 3), np.float32), parse("none"), "x.npz")

@@ -1,0 +1,159 @@
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+import torch
+
+from edgeq.errors import ModelRefused
+from edgeq.ingest.open_model import open_model
+from edgeq.ingest.samples import open_samples
+from edgeq.nouns.tensor import TensorSpec
+
+TINY = """
+import torch
+from torch import nn
+
+class Tiny(nn.Module):
+    def __init__(self, width=4):
+        super().__init__()
+        self.conv = nn.Conv2d(3, width, 3)
+        self.bn = nn.BatchNorm2d(width)
+
+    def forward(self, image):
+        return self.bn(self.conv(image)).mean((2, 3))
+
+def broken():
+    raise RuntimeError("no such dataset")
+
+def value_dependent():
+    class Branch(nn.Module):
+        def forward(self, x):
+            return x + 1 if x.sum() > 0 else x - 1
+    return Branch()
+"""
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    (tmp_path / "tiny.py").write_text(TINY)
+    return f"{tmp_path}/tiny.py:Tiny"
+
+
+def state(tiny):
+    from edgeq.ingest.user_code import load_attribute
+
+    torch.manual_seed(0)
+    return load_attribute(tiny, ModelRefused)().state_dict()
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda s: s,
+        lambda s: {"state_dict": {f"module.{k}": v for k, v in s.items()}, "epoch": 3},
+        lambda s: {"model_state_dict": s, "optimizer": {}},
+        lambda s: {"model": {f"_orig_mod.module.{k}": v for k, v in s.items()}},
+    ],
+)
+def test_weights_are_found_however_they_were_saved(wrap, tiny, tmp_path):
+    torch.save(wrap(state(tiny)), tmp_path / "w.pt")
+    model = open_model(
+        tiny, weights=tmp_path / "w.pt", workdir=tmp_path / "work", shapes={"image": (1, 3, 8, 8)}
+    )
+    assert model.name == "w"
+    assert [str(i) for i in model.inputs] == ["image 1x3x8x8 float32"]
+    assert model.outputs[0].shape == (1, 4)
+
+
+def test_keys_that_do_not_fit_are_named(tiny, tmp_path):
+    other = {k.replace("bn.", "norm."): v for k, v in state(tiny).items()}
+    other["conv.bias"] = torch.zeros(5)
+    torch.save(other, tmp_path / "w.pt")
+    with pytest.raises(ModelRefused) as refused:
+        open_model(tiny, weights=tmp_path / "w.pt", workdir=tmp_path, shapes={"image": (1, 3, 8, 8)})
+    assert "missing: bn.weight" in refused.value.details
+    assert "unexpected: norm.weight" in refused.value.details
+    assert "shape: conv.bias is 5, the model has 4" in refused.value.details
+
+
+def test_a_checkpoint_that_holds_objects_is_not_run(tiny, tmp_path):
+    torch.save({"state_dict": state(tiny), "path": Path("x")}, tmp_path / "w.pt")
+    with pytest.raises(ModelRefused, match="cannot be loaded as weights"):
+        open_model(tiny, weights=tmp_path / "w.pt", workdir=tmp_path, shapes={"image": (1, 3, 8, 8)})
+
+
+def test_the_shape_comes_from_the_data(tiny, tmp_path):
+    sample = np.zeros((3, 10, 10), np.float32)
+    model = open_model(tiny, workdir=tmp_path / "work", example=(sample,))
+    assert model.inputs[0].shape == (1, 3, 10, 10)
+    assert "no --weights" in model.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("factory", "words"),
+    [("broken", "no such dataset"), ("value_dependent", "cannot trace"), ("nothing", "has no 'nothing'")],
+)
+def test_what_cannot_be_built_says_why(factory, words, tiny, tmp_path):
+    with pytest.raises(ModelRefused, match=words):
+        open_model(tiny.replace("Tiny", factory), workdir=tmp_path, shapes={"x": (1, 3)})
+
+
+def test_without_a_shape_the_flag_is_named(tiny, tmp_path):
+    with pytest.raises(ModelRefused) as refused:
+        open_model(tiny, workdir=tmp_path)
+    assert "--shape image=" in refused.value.remedy
+    with pytest.raises(ModelRefused, match="does not have") as refused:
+        open_model(tiny, workdir=tmp_path, shapes={"picture": (1, 3, 8, 8)})
+    assert "image" in refused.value.remedy
+
+
+def test_bare_weights_need_the_code_that_builds_the_model(tmp_path):
+    with pytest.raises(ModelRefused, match="holds weights") as refused:
+        open_model("resnet.pth", workdir=tmp_path)
+    assert "--weights resnet.pth" in refused.value.remedy
+
+
+def test_a_saved_program_brings_its_own_shape(tiny, tmp_path):
+    from edgeq.ingest.user_code import load_attribute
+
+    module = load_attribute(tiny, ModelRefused)().eval()
+    torch.export.save(torch.export.export(module, (torch.zeros(1, 3, 9, 9),)), tmp_path / "tiny.pt2")
+    model = open_model(str(tmp_path / "tiny.pt2"), workdir=tmp_path / "work")
+    assert model.inputs[0].shape == (1, 3, 9, 9)
+    (tmp_path / "bad.pt2").write_bytes((tmp_path / "tiny.pt2").read_bytes()[:500])
+    with pytest.raises(ModelRefused, match="not a program"):
+        open_model(str(tmp_path / "bad.pt2"), workdir=tmp_path / "work")
+
+
+@pytest.mark.data
+def test_resnet20_is_as_accurate_as_its_checkpoint(data_dir, tmp_path):
+    """91.5 % on test_0 (data README), judged here on the first 200 images."""
+    from PIL import Image
+
+    source = f"{Path(__file__).parent.parent}/models/resnet_cifar.py:resnet20"
+    weights = data_dir / "cifar10/resnet_torch/resnet20-12fca82f.th"
+    model = open_model(source, weights=weights, workdir=tmp_path, shapes={"x": (1, 3, 32, 32)})
+    images = np.asarray(Image.open(data_dir / "cifar10/images/test_0.png")).reshape(1000, 32, 32, 3)[:200]
+    mean, std = np.array((0.485, 0.456, 0.406)), np.array((0.229, 0.224, 0.225))
+    x = ((images / 255 - mean) / std).transpose(0, 3, 1, 2).astype(np.float32)
+    np.savez(tmp_path / "x.npz", x=x, labels=np.load(data_dir / "cifar10/images/labels_test_0.npy")[:200])
+    samples = open_samples(str(tmp_path / "x.npz"), inputs=(TensorSpec("x", "float32", (1, 3, 32, 32)),))
+    session = ort.InferenceSession(model.files["onnx"], providers=["CPUExecutionProvider"])
+    right = [
+        session.run(None, {"x": a})[0].argmax() == y for (a,), y in zip(samples, samples.labels, strict=True)
+    ]
+    assert 0.88 < np.mean(right) < 0.96
+
+
+def test_torch_becomes_tflite_that_gives_the_same(tiny, tmp_path):
+    pytest.importorskip("litert_torch", reason='needs edgeq[android]: pip install "edgeq[android]"')
+    model = open_model(
+        tiny, workdir=tmp_path / "work", shapes={"image": (1, 3, 8, 8)}, formats=("onnx", "tflite")
+    )
+    assert set(model.files) == {"onnx", "tflite"}
+    assert not model.absent
+    again = open_model(model.files["tflite"], workdir=tmp_path / "again", formats=("tflite", "onnx"))
+    assert again.inputs[0].shape == (1, 3, 8, 8)
+    assert again.quantized is None
+    assert "not converted to ONNX" in again.absent["onnx"]
