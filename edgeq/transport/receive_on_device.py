@@ -241,6 +241,9 @@ def main() -> None:
         pass
     except OSError as error:
         speaker.say({"error": failure(error, order["path"], order["size"])})
+    os._exit(
+        0
+    )  # at once: the heartbeat's thread could hold stdout's lock, which an orderly exit would trip over
 
 
 if __name__ == "__main__":

@@ -27,9 +27,7 @@ from .ssh_run import KILLED, execute, finish, stream
 T = TypeVar("T")
 BROKEN = (LinkLost, Unreachable)
 NOT_FOUND, NOT_EXECUTABLE = 127, 126  # a shell's exit codes
-_FIND_PYTHON = (
-    "command -v python3 || ls /usr/bin/python3 /usr/local/bin/python3 /opt/*/bin/python3 2>/dev/null"
-)
+_FIND_PYTHON = "command -v python3; ls /usr/bin/python3 /usr/local/bin/python3 /opt/*/bin/python3 2>/dev/null"
 
 
 class SshTransport:
@@ -59,6 +57,7 @@ class SshTransport:
         self._lock = threading.Lock()
         self._link: Link | None = None
         self._python = "python3"
+        self._no_pythons: set[str] = set()
 
     def connect(self) -> None:
         """Raises Unreachable, HostKeyRefused, AuthRefused; a first connection is not tried twice."""
@@ -181,9 +180,15 @@ class SshTransport:
                 details=outcome.stderr.splitlines()[-3:],
             )
         found = self.run(["sh", "-c", _FIND_PYTHON]).stdout.decode("utf-8", "replace").split()
-        if not found or found[0] == self._python:
-            raise DeviceUnfit(f"{self.label} has no python3", "install it there: sudo apt install python3")
-        self._python = found[0]
+        self._no_pythons.add(self._python)
+        others = [path for path in found if path not in self._no_pythons]
+        if not others:
+            raise DeviceUnfit(
+                f"{self.label} has no python3 that runs",
+                "install it there: sudo apt install python3",
+                details=outcome.stderr.splitlines()[-3:],
+            )
+        self._python = others[0]
 
     def _is_there(self, path: str) -> bool:
         link, channel = self._session()

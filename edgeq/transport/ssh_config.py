@@ -27,7 +27,10 @@ def read_config(files: Sequence[Path]) -> paramiko.SSHConfig:
     lines = [
         line for file in files if file.is_file() for line in ("Host *", *_expanded(file, (), file.parent, 0))
     ]
-    return paramiko.SSHConfig.from_text("\n".join(lines))
+    try:
+        return paramiko.SSHConfig.from_text("\n".join(lines))
+    except paramiko.ConfigParseError as error:
+        raise Unreachable(f"{files[0]} cannot be used: {error}", "see `man ssh_config`") from error
 
 
 def _expanded(file: Path, outer: Conditions, folder: Path, depth: int) -> Iterator[str]:
@@ -50,7 +53,7 @@ def _expanded(file: Path, outer: Conditions, folder: Path, depth: int) -> Iterat
         elif key == "include":
             for included in _included(value, folder):
                 yield from _expanded(included, here, folder, depth + 1)
-            yield _opening(here)
+                yield _opening(here)
         else:
             yield line
 

@@ -189,8 +189,8 @@ def _greet(sock: socket.socket | paramiko.Channel, hop: Hop, timeout_s: float) -
         kinds = [name for key in known if not key.revoked for name in _SIGNATURES.get(key.kind, (key.kind,))]
         options.key_types = _first_of(options.key_types, kinds)
         began = time.monotonic()
-        transport.start_client(timeout=timeout_s)
-        if time.monotonic() - began >= timeout_s:  # start_client returns as if all were well
+        transport.start_client(timeout=2 * timeout_s)  # greeting, then keys
+        if time.monotonic() - began >= 2 * timeout_s:  # start_client returns as if all were well
             raise TimeoutError("the key exchange took too long")
     except BaseException:
         transport.close()

@@ -23,6 +23,7 @@ from .ssh_run import CHUNK, execute, hang_up
 PROGRAM = Path(receive_on_device.__file__)
 _MARK = receive_on_device.MARK.encode()
 _POLL_S = 0.25
+_END_S = 2.0  # a receiver that has said its last word exits at once
 
 
 @dataclass(frozen=True)
@@ -180,9 +181,9 @@ def _send_all(channel: paramiko.Channel, data: bytes, receiver: Conversation) ->
 
 
 def _outcome(link: Link, channel: paramiko.Channel, reply: dict[str, Any]) -> Outcome:
+    channel.status_event.wait(_END_S)  # where MaxSessions is 1, the next session has to wait for it too
     if reply:
         return Outcome(reply, reply.get("hash_s", 0.0) + reply.get("sync_s", 0.0), 0, "")
-    channel.status_event.wait(_POLL_S)
     if not link.alive:
         raise EOFError
     stderr = channel.recv_stderr(4096).decode("utf-8", "replace") if channel.recv_stderr_ready() else ""

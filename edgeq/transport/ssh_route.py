@@ -64,9 +64,10 @@ def _hops(
     shown: str, address: Address, choices: Choices, config: paramiko.SSHConfig, behind: tuple[str, ...]
 ) -> tuple[Hop, ...]:
     """The first of several jumps may itself have a ProxyJump; for the others the list decides, as with `ssh -J`."""
-    if address.host in behind:
+    here = f"{address.host}:{address.port or ''}".rstrip(":")
+    if here in behind:
         raise Unreachable(
-            f"ProxyJump goes in a circle: {' -> '.join((*reversed(behind), address.host))}",
+            f"ProxyJump goes in a circle: {' -> '.join((*reversed(behind), here))}",
             "correct the ProxyJump lines of the ssh configuration",
         )
     found = _lookup(address.host, config)
@@ -75,7 +76,7 @@ def _hops(
     if not jumps:
         return (hop,)
     others = replace(choices, identity=None, port=None)
-    first = _hops(jumps[0], parse_address(jumps[0]), others, config, (address.host, *behind))
+    first = _hops(jumps[0], parse_address(jumps[0]), others, config, (here, *behind))
     middle = (_bare_hop(jump, others, config) for jump in jumps[1:])
     return (*first, *middle, replace(hop, proxy_command=None))
 
@@ -88,11 +89,11 @@ def _bare_hop(shown: str, choices: Choices, config: paramiko.SSHConfig) -> Hop:
 def _lookup(alias: str, config: paramiko.SSHConfig) -> Mapping[str, Any]:
     try:
         return config.lookup(alias)
-    except ImportError:
+    except Exception as error:  # a Match exec is run by a library with errors of its own
         raise Unreachable(
-            f"the ssh configuration for {alias} has a `Match exec`, which edgeq does not evaluate",
-            "give user, port and key on the command line, or another configuration file",
-        ) from None
+            f"the ssh configuration for {alias} cannot be used: {str(error).strip() or type(error).__name__}",
+            "see `man ssh_config`; a Match exec that fails is the likely cause",
+        ) from error
 
 
 def _jumps(found: Mapping[str, Any]) -> list[str]:
@@ -103,7 +104,7 @@ def _jumps(found: Mapping[str, Any]) -> list[str]:
 
 
 def _hop(shown: str, address: Address, choices: Choices, found: Mapping[str, Any]) -> Hop:
-    host = str(found.get("hostname") or address.host)
+    host = str(found.get("hostname") or address.host).lower()
     port = address.port or _number(found.get("port", "22"), "Port", shown)
     user = address.user or str(found.get("user") or getpass.getuser())
     explicit = (choices.identity.expanduser(),) if choices.identity else ()

@@ -24,6 +24,7 @@ SFTP_SERVERS = (
     "/usr/lib/ssh/sftp-server",
 )
 READY_WITHIN_S = 10.0
+OWN_ENVIRONMENT = "SHLVL=2"  # else bash reads the .bashrc of whoever runs the tests
 
 
 def missing() -> str | None:
@@ -136,6 +137,7 @@ def _configuration(folder: Path, port: int, sftp: bool, options: Mapping[str, st
         "UsePAM": "no",
         "UseDNS": "no",
         "MaxStartups": "100",
+        "SetEnv": OWN_ENVIRONMENT,
         "LogLevel": "VERBOSE",
         "PrintMotd": "no",
     }

@@ -193,7 +193,7 @@ def test_two_uploads_of_one_file_do_not_mix(
     transport: Transport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if hasattr(transport, "_silence_s"):
-        monkeypatch.setattr(transport, "_silence_s", 0.6)
+        monkeypatch.setattr(transport, "_silence_s", 1.5)
     with (
         receive_on_device.open_part(str(tmp_path / "there"), 0),
         pytest.raises(DeviceBusy, match="another upload"),

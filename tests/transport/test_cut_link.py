@@ -41,14 +41,15 @@ def test_an_upload_survives_a_reset(server: Sshd, connect: Connect, tmp_path: Pa
 def test_an_upload_survives_a_link_that_falls_silent(server: Sshd, connect: Connect, tmp_path: Path) -> None:
     source, destination = file_of(tmp_path, 8 * MIB), tmp_path / "there"
     with cutting(server.port) as proxy:
-        transport = connect(server, address=f"{server.user}@127.0.0.1:{proxy.port}", silence_s=1.0)
+        transport = connect(server, address=f"{server.user}@127.0.0.1:{proxy.port}", silence_s=2.0)
         proxy.freeze_after(4 * MIB)
 
         sent = transport.put(source, str(destination))
         transport.close()
 
     assert destination.read_bytes() == source.read_bytes()
-    assert (sent.attempts, sent.bytes_reused > MIB) == (2, True)
+    assert sent.attempts >= 2
+    assert sent.bytes_reused > MIB
 
 
 def test_each_cut_that_gained_something_is_forgiven(server: Sshd, connect: Connect, tmp_path: Path) -> None:
