@@ -44,4 +44,5 @@ def translated(error: Union[EdgeqError, OSError]) -> Optional[EdgeqError]:
         return None
     kind, words, remedy = _KINDS[error.errno]
     where = error.filename2 or error.filename
-    return kind(f"{words}: {os.fsdecode(where)}" if where else words, remedy)
+    named = isinstance(where, (str, bytes, os.PathLike))  # an operation on a handle has only its number
+    return kind(f"{words}: {os.fsdecode(where)}" if named else words, remedy)

@@ -2,13 +2,16 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgeq.agent.durable import make_folder, remove_tree, sync_tree, write_json
 from edgeq.agent.layout import Root
 from edgeq.agent.safe_names import is_name
 from edgeq.agent.stored import Unreadable, read_json
 from edgeq.errors import RemoteFailed
-from edgeq.nouns.measurement import Measurement
+
+if TYPE_CHECKING:  # listing results, which `status` does, needs none of the largest nouns
+    from edgeq.nouns.measurement import Measurement
 
 RESULTS_KEPT = 200
 OUTPUTS_KEPT = 10  # of the newest results: arrays that a host fetches at once or never
@@ -24,7 +27,7 @@ def fresh_folder(root: Root, job: str) -> Path:
     return folder
 
 
-def store(root: Root, measurement: Measurement) -> None:
+def store(root: Root, measurement: "Measurement") -> None:
     """Make a result durable; it exists from the moment that measurement.json does."""
     path = root.measurement(measurement.job.id)
     make_folder(path.parent)
@@ -43,8 +46,10 @@ def stored_results(root: Root) -> tuple[str, ...]:
     return tuple(p.parent.name for p in sorted(paths, key=lambda p: (p.stat().st_mtime_ns, p.parent.name)))
 
 
-def read_result(root: Root, id: str) -> Measurement:
+def read_result(root: Root, id: str) -> "Measurement":
     """Raises RemoteFailed when there is none, or one that cannot be read."""
+    from edgeq.nouns.measurement import Measurement
+
     if not is_name(id) or not root.measurement(id).is_file():
         raise RemoteFailed(f"there is no result {id!r} on this device", "`edgeq status` lists the last ones")
     try:

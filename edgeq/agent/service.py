@@ -1,6 +1,5 @@
 """Whether the agent is also a service here, in systemd's words. Knows the unit's name, not what is in it."""
 
-import subprocess
 from pathlib import Path
 from typing import Optional
 
@@ -22,6 +21,8 @@ def service_state() -> Optional[str]:
 
 
 def _is_active(scope: str) -> str:
+    import subprocess  # here, for it is half of what `status` would import
+
     try:
         done = subprocess.run(
             ["systemctl", scope, "is-active", UNIT], capture_output=True, text=True, timeout=10, check=False

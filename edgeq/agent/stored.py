@@ -14,28 +14,31 @@ class Unreadable(Exception):
 
 
 def read_json(path: Path, largest: int = LARGEST) -> Any:
-    """The JSON value in `path`. Raises FileNotFoundError, Unreadable, or OSError of a disk that fails."""
-    data = _read_regular(path, largest)
+    """The JSON value in `path`. Raises FileNotFoundError, or Unreadable for everything else that is wrong with it."""
     try:
+        data = _read_regular(path, largest)
         return json.loads(data)
     except RecursionError:
         raise Unreadable(f"{path.name}: nested too deeply") from None
     except ValueError as error:
         raise Unreadable(f"{path.name} is not JSON: {error}") from None
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        reason = "it is a link" if path.is_symlink() else error.strerror
+        raise Unreadable(f"{path.name} cannot be read: {reason}") from None
 
 
 def _read_regular(path: Path, largest: int) -> bytes:
     # Non-blocking, so that a named pipe of that name cannot stop the agent.
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as error:
-        if path.is_symlink():
-            raise Unreadable(f"{path.name} is a link") from error
-        raise
-    with os.fdopen(handle, "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise Unreadable(f"{path.name} is not a regular file")
-        data = file.read(largest + 1)
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            data = file.read(largest + 1)
+    finally:
+        os.close(handle)
     if len(data) > largest:
         raise Unreadable(f"{path.name} is larger than {largest} bytes")
     return data

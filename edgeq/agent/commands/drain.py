@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 from edgeq.agent import lock, queue
 from edgeq.agent.job_rules import read_job
@@ -26,7 +26,7 @@ class Request(Record):
 
 
 def answer(request: Request, root: Root) -> dict[str, Any]:
-    done = []
+    done: list[Optional[str]] = []
     with queue.only_drain(root) as alone:
         if alone:
             done += [_bury(root, path) for path in queue.left_running(root)]
@@ -35,14 +35,17 @@ def answer(request: Request, root: Root) -> dict[str, Any]:
                 if not waiting:
                     break
                 done.append(_next(root, waiting[0], request.wait_s))
-    return {"done": done}
+    return {"done": [id for id in done if id is not None]}
 
 
-def _next(root: Root, path: Path, wait_s: float) -> str:
+def _next(root: Root, path: Path, wait_s: float) -> Optional[str]:
+    """The id of the job that is done with now."""
     try:
         job = read_job(path)
     except Unreadable as reason:
         return _refuse(root, path, f"not a job: {reason}")
+    except FileNotFoundError:  # taken back by hand
+        return None
     try:
         _wait_until_free(root, wait_s)
         with lock.taken(root, job.requested_by or "unknown", f"{job.kind} of {job.app}"):

@@ -1,0 +1,205 @@
+"""Jobs and results as files: what the service does with them, also with those that are none."""
+
+import json
+import os
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper
+
+from edgeq.errors import DeviceBusy, RemoteFailed
+from edgeq.nouns.job import Entrant, Job
+from edgeq.nouns.measurement import Measurement
+from tests.agent.files.device import Bundle, Device, bundle, job, sha
+
+
+def relu() -> bytes:
+    x, y = (helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, 4]) for n in "xy")
+    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "relu", [x], [y])
+    opset = helper.make_opsetid("", 17)
+    return bytes(helper.make_model(graph, opset_imports=[opset], ir_version=8).SerializeToString())
+
+
+MODEL = relu()
+RELU = bundle(files={"candidates/ort/model.onnx": MODEL})
+
+
+@pytest.fixture
+def deployed(device: Device, token: str, tmp_path: Path) -> Job:
+    """A live model, its check samples, and the job that smokes it; the lock is free."""
+    np.save(tmp_path / "x.npy", np.ones((2, 1, 4), np.float32))
+    samples = (tmp_path / "x.npy").read_bytes()
+    device.upload(samples)
+    folder = device.call("samples", token=token, files=[sha(samples)])["path"]
+    known = job(samples=folder)
+    device.deploy(token, RELU, job=replace(known, kind="race").to_dict())
+    device.call("unlock", token=token)
+    return known
+
+
+def test_work_runs_the_job_and_keeps_its_result(device: Device, deployed: Job) -> None:
+    token = device.lock()
+    measurement = Measurement.from_dict(device.call("work", token=token, job=deployed.to_dict()))
+
+    assert measurement.state == "done", measurement.error
+    assert device.call("results")["results"] == [deployed.id]
+    assert device.call("result", id=deployed.id) == measurement.to_dict()
+    outputs = measurement.runs[0].outputs
+    assert outputs is not None
+    assert np.load(device.root / outputs.files[0]).shape == (2, 1, 4)
+
+
+def test_a_job_that_has_a_result_is_not_run_again(device: Device, deployed: Job) -> None:
+    first = device.call("work", job=deployed.to_dict())
+    assert device.call("work", job=deployed.to_dict()) == first
+
+
+def test_work_without_a_token_takes_the_device_itself(device: Device, deployed: Job) -> None:
+    token = device.lock()
+    with pytest.raises(DeviceBusy, match="ann@host"):
+        device.call("work", job=deployed.to_dict())
+    device.call("unlock", token=token)
+    device.call("work", job=deployed.to_dict())
+    assert device.call("status")["lock"] is None
+
+
+def test_submitted_jobs_are_drained_oldest_first(device: Device, deployed: Job) -> None:
+    for n, id in enumerate(("second", "first")):
+        device.call("submit", job=replace(deployed, id=id).to_dict())
+        os.utime(device.root / f"jobs/{id}.json", (2000 - n, 2000 - n))
+
+    assert device.call("drain")["done"] == ["first", "second"]
+    assert device.call("results")["results"] == ["first", "second"]
+    assert device.call("results", after="first")["results"] == ["second"]
+    assert device.call("status")["last_results"] == ["first", "second"]
+    assert _waiting(device) == []
+
+
+def test_a_clock_that_was_set_back_does_not_reorder_results(device: Device, deployed: Job) -> None:
+    device.call("work", job=replace(deployed, id="before").to_dict())
+    future = 4_000_000_000
+    os.utime(device.root / "results/before/measurement.json", (future, future))
+    device.call("work", job=replace(deployed, id="after").to_dict())
+    assert device.call("results", after="before")["results"] == ["after"]
+
+
+def test_a_job_whose_model_is_gone_is_a_result(device: Device, deployed: Job) -> None:
+    entrant = replace(deployed.entrants[0], model="apps/net/current/gone.onnx")
+    device.call("submit", job=replace(deployed, id="gone", entrants=(entrant,)).to_dict())
+    assert device.call("drain")["done"] == ["gone"]
+    assert device.call("result", id="gone")["runs"][0]["state"] == "load_failed"
+
+
+def test_a_job_that_killed_the_agent_does_not_come_back(device: Device, deployed: Job) -> None:
+    device.call("submit", job=replace(deployed, id="killer").to_dict())
+    (device.root / "jobs/killer.json").rename(device.root / "jobs/running/killer.json")
+
+    assert device.call("drain")["done"] == ["killer"]
+    result = device.call("result", id="killer")
+    assert result["state"] == "failed" and "died while this job ran" in result["error"]
+    assert device.call("drain")["done"] == []
+
+
+def test_a_job_that_ended_just_before_the_power_went_keeps_its_result(device: Device, deployed: Job) -> None:
+    device.call("work", job=deployed.to_dict())
+    (device.root / "jobs/running").mkdir(parents=True, exist_ok=True)
+    (device.root / "jobs/running/job-1.json").write_text(json.dumps(deployed.to_dict()))
+
+    device.call("drain")
+    assert device.call("result", id=deployed.id)["state"] == "done"
+
+
+def _link(path: Path) -> None:
+    path.symlink_to("/etc/passwd")
+
+
+STRANGE = {
+    "garbage": lambda p: p.write_bytes(b"\xff\x00{"),
+    "empty": lambda p: p.write_bytes(b""),
+    "nested": lambda p: p.write_text("[" * 200_000),
+    "huge": lambda p: p.write_bytes(b" " * (2 << 20)),
+    "schema": lambda p: p.write_text(json.dumps(replace(job(p.stem), schema=2).to_dict())),
+    "unknown-key": lambda p: p.write_text(json.dumps({**job(p.stem).to_dict(), "shell": "reboot"})),
+    "other-id": lambda p: p.write_text(json.dumps(job("another").to_dict())),
+    "outside": lambda p: p.write_text(json.dumps(job(p.stem, model="../../etc/passwd").to_dict())),
+    "endless": lambda p: p.write_text(json.dumps(job(p.stem).to_dict()).replace("0.2", "1e12")),
+    "link": _link,
+    "folder": lambda p: (p / "inside").mkdir(parents=True),
+    "pipe": os.mkfifo,
+}
+
+
+@pytest.mark.parametrize("kind", STRANGE)
+def test_what_is_no_job_is_refused_with_a_result_and_goes(device: Device, kind: str) -> None:
+    """systemd starts the agent for as long as a *.json lies in jobs/: whatever it is, it has to go."""
+    (device.root / "jobs").mkdir(parents=True)
+    STRANGE[kind](device.root / f"jobs/{kind}.json")
+
+    assert device.call("drain")["done"] == [kind]
+    result = Measurement.from_dict(device.call("result", id=kind))
+    assert result.state == "failed" and "not a job" in (result.error or "")
+    assert _waiting(device) == []
+
+
+def test_a_strange_file_name_gets_a_result_too(device: Device) -> None:
+    (device.root / "jobs").mkdir(parents=True)
+    (device.root / "jobs/ä \n.json").write_text("{}")
+    (done,) = device.call("drain")["done"]
+    assert done.startswith("refused-") and device.call("results")["results"] == [done]
+
+
+def test_a_job_waits_for_the_host_that_holds_the_device(device: Device, deployed: Job) -> None:
+    device.lock()
+    device.call("submit", job=replace(deployed, id="patient").to_dict())
+    assert device.call("drain", wait_s=0)["done"] == ["patient"]
+    assert "ann@host" in device.call("result", id="patient")["error"]
+    assert _waiting(device) == []
+
+
+def test_two_drains_at_once_do_each_job_once(device: Device, deployed: Job) -> None:
+    for i in range(3):
+        device.call("submit", job=replace(deployed, id=f"job-{i}").to_dict())
+    words = [device.python, "-I", str(device.archive), "--root", str(device.root), "drain"]
+    drains = [subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) for _ in range(2)]
+    done = [id for d in drains for id in json.loads(d.communicate()[0])["done"]]
+    assert sorted(done) == ["job-0", "job-1", "job-2"]
+
+
+def test_periodic_measures_what_is_live_and_says_what_it_cannot(device: Device, deployed: Job) -> None:
+    plain: Bundle = bundle("plain")
+    token = device.lock()
+    device.deploy(token, plain)
+    device.call("unlock", token=token)
+
+    said = device.call("periodic")
+    assert len(said["submitted"]) == 1 and said["submitted"][0].startswith("periodic-net-")
+    assert "without a job" in said["skipped"]["plain"]
+    assert "still waits" in device.call("periodic")["skipped"]["net"]
+    device.call("drain")
+    result = Measurement.from_dict(device.call("result", id=said["submitted"][0]))
+    assert result.state == "done" and result.job.kind == "measure" and result.runs[0].blocks
+
+
+def test_remembered_is_narrowed_to_what_is_live(device: Device, token: str) -> None:
+    other = Entrant("lite", "litert", "m", "0" * 64, ("x",), ("y",))
+    device.deploy(token, bundle(), job=job(entrants=(other, *job().entrants)).to_dict())
+    assert [e["id"] for e in device.call("remembered", app="net")["entrants"]] == ["ort"]
+
+
+def test_there_is_no_such_result(device: Device) -> None:
+    for id in ("nope", "../../etc"):
+        with pytest.raises(RemoteFailed, match="no result"):
+            device.call("result", id=id)
+
+
+def test_a_job_that_leaves_the_root_is_refused_at_once(device: Device) -> None:
+    with pytest.raises(RemoteFailed) as error:
+        device.call("submit", job=job(samples="../samples").to_dict())
+    assert "samples '../samples': the path has the component '..'" in error.value.details
+
+
+def _waiting(device: Device) -> list[str]:
+    return [p.name for p in (device.root / "jobs").rglob("*.json")]

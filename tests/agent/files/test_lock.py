@@ -1,0 +1,94 @@
+"""Who may change a device."""
+
+import json
+import subprocess
+
+import pytest
+
+from edgeq.agent.clock import boot_ns
+from edgeq.errors import DeviceBusy
+from tests.agent.files.device import Device
+
+
+def test_of_many_hosts_at_once_exactly_one_wins(device: Device) -> None:
+    words = [device.python, "-I", str(device.archive), "--root", str(device.root), "lock"]
+    hosts = [subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(8)]
+    for i, host in enumerate(hosts):
+        assert host.stdin is not None
+        host.stdin.write(json.dumps({"who": f"host-{i}", "what": "deploying net"}).encode())
+        host.stdin.close()
+    answers = [json.loads(host.stdout.read()) for host in hosts if host.stdout and host.wait() in (0, 1)]
+
+    winners = [a for a in answers if "token" in a]
+    busy = [a["error"] for a in answers if "error" in a]
+    assert len(winners) == 1 and len(busy) == 7
+    assert all(e["kind"] == "DeviceBusy" and "for 'deploying net'" in e["what"] for e in busy)
+
+
+def test_busy_says_who_what_since_when_and_how_long_yet(device: Device, token: str) -> None:
+    with pytest.raises(
+        DeviceBusy, match=r"ann@host since 20\d\d-.*Z for 'a test', for 1[12]\d s more"
+    ) as error:
+        device.lock()
+    assert error.value.remedy is not None and "wait" in error.value.remedy
+
+
+def test_given_back_it_can_be_taken_again(device: Device, token: str) -> None:
+    assert "ann@host" in device.call("status")["lock"]
+    device.call("unlock", token=token)
+    assert device.call("status")["lock"] is None
+    assert device.lock() != token
+
+
+def test_another_boot_or_a_lease_that_ran_out_is_nobodys(device: Device, token: str) -> None:
+    for change in ({"boot_id": "another boot"}, {"until_ns": boot_ns() - 1}):
+        _rewrite(device, change)
+        assert device.call("status")["lock"] is None
+        device.lock()
+
+
+def test_a_token_of_another_boot_does_not_count(device: Device, token: str) -> None:
+    """What was in memory or half done went with the boot; the host has to begin again."""
+    _rewrite(device, {"boot_id": "another boot"})
+    with pytest.raises(DeviceBusy, match="restarted"):
+        device.call("sweep", token=token)
+
+
+def test_every_command_with_the_token_renews_the_lease(device: Device, token: str) -> None:
+    for command in ("sweep", "lock"):
+        _rewrite(device, {"until_ns": boot_ns() + 5 * 10**9})
+        device.call(command, token=token)
+        assert _stored(device)["until_ns"] > boot_ns() + 110 * 10**9
+
+
+def test_a_lease_that_ran_out_unnoticed_goes_on(device: Device, token: str) -> None:
+    _rewrite(device, {"until_ns": boot_ns() - 1})
+    device.call("sweep", token=token)
+
+
+def test_who_lost_the_device_is_told_who_has_it(device: Device, token: str) -> None:
+    _rewrite(device, {"until_ns": boot_ns() - 1})
+    device.call("lock", who="bob@host", what="deploying")
+    with pytest.raises(DeviceBusy, match="bob@host"):
+        device.call("sweep", token=token)
+    device.call("unlock", token=token)
+    assert "bob@host" in device.call("status")["lock"]
+
+
+def test_garbage_in_the_lock_file_is_nobodys_lock(device: Device, token: str) -> None:
+    (device.root / "lock.json").write_text('{"token": [')
+    assert device.lock()
+
+
+def test_no_lease_is_for_ever(device: Device) -> None:
+    device.call("lock", who="ann", what="a test", lease_s=1e12)
+    assert _stored(device)["until_ns"] < boot_ns() + 3601 * 10**9
+
+
+def _stored(device: Device) -> dict[str, int]:
+    stored: dict[str, int] = json.loads((device.root / "lock.json").read_text())
+    return stored
+
+
+def _rewrite(device: Device, change: dict[str, object]) -> None:
+    (device.root / "lock.json").write_text(json.dumps({**_stored(device), **change}))
