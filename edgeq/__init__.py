@@ -7,12 +7,12 @@ use, so that `import edgeq` (which the device's agent does too) costs nothing an
 __version__ = "0.1.0"
 __all__ = ["__version__", "bench", "convert", "deploy", "rollback"]
 
-_API = {"bench", "convert", "deploy", "rollback"}
+_STORIES = ("bench", "convert", "deploy", "rollback")
 
 
 def __getattr__(name):  # type: ignore[no-untyped-def]
-    if name in _API:
+    if name in _STORIES:
         from importlib import import_module
 
-        return getattr(import_module("edgeq.workflow"), name)
+        return getattr(import_module("edgeq.workflow." + name), name)
     raise AttributeError("module 'edgeq' has no attribute " + repr(name))

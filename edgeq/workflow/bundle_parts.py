@@ -1,5 +1,6 @@
 """Puts a conversion into a bundle: the candidates that passed, and beside them what was found out about them."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,12 +46,17 @@ def write(
     check = _check_set(tuple(passed), model, heldout)
     beside = {
         **beside_files([m.fidelity for m in made], tool_versions(), check),
-        MODEL: canonical_json(model.to_dict()),
+        MODEL: canonical_json(_without_places(model).to_dict()),
         PLAN: canonical_json(plan.to_dict()),
         ORDER: key_of(order).encode(),
     }
     place.parent.mkdir(parents=True, exist_ok=True)
     write_bundle(place, manifest, artifacts, beside)
+
+
+def _without_places(model: Model) -> Model:
+    """A bundle travels: where its source lay on this host is nobody's business."""
+    return replace(model, source=Path(model.source).name, files={k: Path(v).name for k, v in model.files.items()})
 
 
 def _candidate(made: Any) -> Candidate:
@@ -85,7 +91,7 @@ def _answers(
     answers = {}
     for one in made:
         run = load(one.path, one.plan.format)
-        rows = [run(tuple(array[i] for array in inputs)) for i in range(len(inputs[0]))]
+        rows = [run(tuple(np.asarray(array[i]) for array in inputs)) for i in range(len(inputs[0]))]
         if all(r.shape == f.shape for row in rows for r, f in zip(row, rows[0], strict=True)):
             answers[one.plan.id] = tuple(np.stack(column) for column in zip(*rows, strict=True))
     return answers
