@@ -22,8 +22,11 @@ class Request:
     example: tuple[np.ndarray, ...] | None = None
 
     def path(self, suffix: str) -> Path:
-        """Where the clean graph is written."""
-        return self.workdir / f"{self.name}{suffix}"
+        """Where the clean graph is written; never over the source itself."""
+        path = self.workdir / f"{self.name}{suffix}"
+        source = Path(self.source)
+        taken = path.exists() and source.exists() and path.samefile(source)
+        return path.with_name(f"{self.name}.clean{suffix}") if taken else path
 
 
 def name_of(source: str, weights: Path | None) -> str:

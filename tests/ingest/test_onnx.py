@@ -64,6 +64,23 @@ def test_the_flag_that_is_missing_or_wrong_is_named(tmp_path):
     )
 
 
+def test_an_input_without_a_rank_is_asked_for(tmp_path):
+    source = saved(tmp_path, FLOAT + "g (float x) => (float[N] y) { y = Relu(x) }")
+    model = onnx.load(source)
+    model.graph.input[0].type.tensor_type.ClearField("shape")
+    onnx.save(model, source)
+    assert "--shape x=" in refusal(source, tmp_path).remedy
+    assert open_model(source, workdir=tmp_path / "w", shapes={"x": (3,)}).inputs[0].shape == (3,)
+
+
+def test_the_source_is_never_overwritten(tmp_path):
+    source = saved(tmp_path, OPEN)
+    before = (tmp_path / "m.onnx").read_bytes()
+    model = open_model(source, workdir=tmp_path, shapes={"x": (1, 3, 4, 4)})
+    assert (tmp_path / "m.onnx").read_bytes() == before
+    assert model.files["onnx"] == str(tmp_path / "m.clean.onnx")
+
+
 def test_one_symbol_has_one_value(tmp_path):
     text = FLOAT + "g (float[N,L] x, float[L,N] y) => (float[N,N] z) { z = MatMul(x, y) }"
     assert clean(tmp_path, text, shapes={"x": (2, 5)})[0].inputs[1].shape == (5, 2)
@@ -101,11 +118,18 @@ def test_an_old_opset_is_raised_and_means_the_same(tmp_path):
     )
     model, graph = clean(tmp_path, text)
     assert graph.opset_import[0].version == 17
-    assert "opset 9 raised to 17, outputs on random input unchanged" in model.notes
+    assert "opset 9 changed to 17, outputs on random input unchanged" in model.notes
     x = np.random.default_rng(0).standard_normal((1, 2, 4)).astype(np.float32)
     assert np.array_equal(
         ort.InferenceSession(model.files["onnx"]).run(None, {"x": x})[0], np.maximum(x[0, 0], 0)
     )
+
+
+def test_an_opset_that_only_the_newest_runtimes_read_is_lowered(tmp_path):
+    text = '<ir_version: 11, opset_import: ["" : 23]>g (float[1,2] x) => (float[1,2] y) { y = Relu(x) }'
+    model, graph = clean(tmp_path, text)
+    assert (graph.opset_import[0].version, graph.ir_version) == (21, 10)
+    assert "opset 23 changed to 21, outputs on random input unchanged" in model.notes
 
 
 def test_initialisers_listed_as_inputs_are_no_inputs(tmp_path):

@@ -12,7 +12,7 @@ import numpy as np
 
 from edgeq.errors import ModelRefused
 from edgeq.ingest.graph import shapes as fixed
-from edgeq.ingest.graph.opset import NEEDED, OLDEST, WANTED, lower_ir, opset_of, raised
+from edgeq.ingest.graph.opset import NEEDED, NEWEST, OLDEST, WANTED, lower_ir, moved, opset_of
 from edgeq.ingest.graph.quantized import quantized_words
 from edgeq.ingest.graph.read import Loaded
 from edgeq.ingest.graph.signature import drop_initializer_inputs, inputs_of, outputs_of
@@ -76,7 +76,7 @@ def _as_it_is(loaded: Loaded, proto: "ModelProto", notes: list[str], words: str 
 
 
 def _improved(proto: "ModelProto", example: tuple[np.ndarray, ...] | None, notes: list[str]) -> "ModelProto":
-    """Folds, raises the opset, folds again; each step only if the outputs stay the same."""
+    """Folds, moves the opset, folds again; each step only if the outputs stay the same."""
     try:
         feed, expected = reference(proto, inputs_of(proto), example)
     except CannotRun as error:
@@ -89,11 +89,10 @@ def _improved(proto: "ModelProto", example: tuple[np.ndarray, ...] | None, notes
             return False
 
     proto = _fold(proto, keeps, notes)
-    if opset_of(proto) < NEEDED:
-        before = opset_of(proto)
-        proto = _raise_opset(proto, keeps, notes)
-        if opset_of(proto) != before:
-            proto = _fold(proto, keeps, notes)
+    before = opset_of(proto)
+    proto = _move_opset(proto, keeps, notes)
+    if opset_of(proto) != before:
+        proto = _fold(proto, keeps, notes)
     return _with_inferred_shapes(proto)
 
 
@@ -135,21 +134,26 @@ def _fold(proto: "ModelProto", keeps: Callable[["ModelProto"], bool], notes: lis
     return proto
 
 
-def _raise_opset(
-    proto: "ModelProto", keeps: Callable[["ModelProto"], bool], notes: list[str]
-) -> "ModelProto":
+def _move_opset(proto: "ModelProto", keeps: Callable[["ModelProto"], bool], notes: list[str]) -> "ModelProto":
     before, reason = opset_of(proto), ""
-    for version in (WANTED, NEEDED):
+    if NEEDED <= before <= NEWEST:
+        return proto
+    for version in (WANTED, NEEDED) if before < NEEDED else (NEWEST,):
         try:
-            newer = raised(proto, version)
+            other = moved(proto, version)
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[0][:200]
             continue
-        if keeps(newer):
-            notes.append(f"opset {before} raised to {version}, outputs on random input unchanged")
-            return newer
+        if keeps(other):
+            notes.append(f"opset {before} changed to {version}, outputs on random input unchanged")
+            return other
         reason = "the outputs on random input would change"
-    notes.append(f"opset {before} kept: {reason}; per-channel quantization needs {NEEDED}")
+    matters = (
+        f"per-channel quantization needs {NEEDED}"
+        if before < NEEDED
+        else f"runtimes that know only {NEWEST} refuse it"
+    )
+    notes.append(f"opset {before} kept: {reason}; {matters}")
     return proto
 
 

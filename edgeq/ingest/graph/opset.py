@@ -1,4 +1,4 @@
-"""Raises an old opset, and lowers the IR version to the oldest that the opset allows.
+"""Moves an opset that is too old or too new, and lowers the IR version to the oldest that the opset allows.
 
 Per-channel quantization needs opset 13; older runtimes on devices refuse a newer IR version than they know.
 """
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 OLDEST = 7  # the first that onnxruntime has kernels for
 NEEDED = 13  # per-axis QuantizeLinear
 WANTED = 17  # onnxruntime >= 1.12 reads it; 18 changed the reductions
+NEWEST = 21  # onnxruntime >= 1.18 reads it; what came later would only shut out devices
 _OLDEST_IR = 8  # functions; onnxruntime >= 1.10 reads it
 # The element types that came with a later IR version (onnx.proto, enum Version).
 _TYPE_IR = {17: 9, 18: 9, 19: 9, 20: 9, 21: 10, 22: 10, 23: 11, 24: 12}
@@ -23,7 +24,7 @@ def opset_of(model: "ModelProto") -> int:
     return max((o.version for o in model.opset_import if o.domain in ONNX_DOMAINS), default=0)
 
 
-def raised(model: "ModelProto", version: int) -> "ModelProto":
+def moved(model: "ModelProto", version: int) -> "ModelProto":
     """A copy at opset `version`. Raises RuntimeError in onnx's words where its converter has no rule."""
     from onnx import version_converter
 

@@ -65,8 +65,7 @@ def write(cleaned: "Cleaned", path: Path) -> Path:
         assert cleaned.loaded.path is not None
         return cleaned.loaded.path
     if cleaned.untouched and cleaned.loaded.path and not cleaned.loaded.external:
-        if not (path.exists() and path.samefile(cleaned.loaded.path)):
-            shutil.copyfile(cleaned.loaded.path, path)
+        shutil.copyfile(cleaned.loaded.path, path)
         return path
     path.write_bytes(cleaned.proto.SerializeToString(deterministic=True))
     return path

@@ -29,7 +29,9 @@ def pin(
     """
     symbols = _symbols(model)
     found = {spec.name: list(spec.shape) for spec in inputs}
-    _by_user(found, shapes)
+    rankless = {v.name for v in model.graph.input if not v.type.tensor_type.HasField("shape")}
+    _by_user(found, shapes, rankless)
+    _refuse_rankless(rankless - set(shapes))
     _spread(found, symbols)
     _by_example(found, inputs, example)
     _spread(found, symbols)
@@ -71,7 +73,9 @@ def _symbols(model: "ModelProto") -> dict[str, list[str]]:
     return {v.name: [d.dim_param for d in v.type.tensor_type.shape.dim] for v in model.graph.input}
 
 
-def _by_user(found: dict[str, list[int | None]], shapes: Mapping[str, tuple[int, ...]]) -> None:
+def _by_user(
+    found: dict[str, list[int | None]], shapes: Mapping[str, tuple[int, ...]], rankless: set[str]
+) -> None:
     for name, shape in shapes.items():
         if name not in found:
             raise ModelRefused(
@@ -79,7 +83,7 @@ def _by_user(found: dict[str, list[int | None]], shapes: Mapping[str, tuple[int,
                 f"its inputs are: {', '.join(found)}",
             )
         given, has = list(shape), found[name]
-        if has and (
+        if name not in rankless and (
             len(given) != len(has) or any(h not in (None, g) for h, g in zip(has, given, strict=True))
         ):
             raise ModelRefused(
@@ -116,6 +120,15 @@ def _spread(found: dict[str, list[int | None]], symbols: dict[str, list[str]]) -
         for axis, symbol in enumerate(symbols[name][: len(dims)]):
             if dims[axis] is None and symbol in known:
                 dims[axis] = known[symbol]
+
+
+def _refuse_rankless(names: set[str]) -> None:
+    if names:
+        flags = " ".join(f"--shape {name}=1,?" for name in sorted(names))
+        raise ModelRefused(
+            f"the model does not even say how many dimensions {', '.join(sorted(names))} has",
+            f"say its whole shape: {flags}",
+        )
 
 
 def _refuse_open(found: dict[str, list[int | None]]) -> None:

@@ -3,7 +3,6 @@
 import hashlib
 import importlib.util
 import json
-import shutil
 import signal
 import subprocess
 import sys
@@ -40,8 +39,7 @@ def open_source(request: Request) -> Model:
     inputs, outputs = _specs(found["inputs"]), _specs(found["outputs"])
     _refuse_other_shapes(inputs, request.shapes)
     file = request.path(".tflite")
-    if not (file.exists() and file.samefile(path)):
-        shutil.copyfile(path, file)
+    file.write_bytes(content)
     return Model(
         name=request.name,
         source=request.source,
