@@ -75,3 +75,4 @@ class Fidelity(Record):
     passed: bool = True
     why_failed: Optional[str] = None
     seconds: float = 0.0
+    calibrator: Optional[str] = None  # how the ranges of activations were chosen, where they are fixed

@@ -1,8 +1,9 @@
-"""Runs the float graph over the calibration samples and keeps the range of every activation, in one streaming pass.
+"""Runs the float graph over the calibration samples and keeps what was seen of every activation, in one streaming pass.
 
 Memory is that of one sample's activations and one `Seen` per tensor, whatever the number of samples.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy.typing as npt
 
 from .foreign import translated
 from .host_run import Progress, feed, interpreter_of, no_progress
-from .observers import observer
+from .observers import AUTO, observer
 from .observers.seen import Range, Seen
 from .samples_like import SamplesLike
 
@@ -20,13 +21,22 @@ Ranges = dict[str, Range]
 LEVELS = 256
 
 
-def onnx_ranges(
-    model: Any, samples: SamplesLike, calibrator: str, *, threads: int = 1, progress: Progress = no_progress
-) -> Ranges:
-    """Ranges of all float tensors of `model` (an onnx ModelProto with inferred shapes), inputs included."""
+def needs_histogram(calibrator: str) -> bool:
+    """Raises TargetRefused when there is no calibrator of this name."""
+    return any(observer(name).HISTOGRAM for name in (AUTO if calibrator == "auto" else (calibrator,)))
+
+
+def ranges_of(seen: Mapping[str, Seen], calibrator: str) -> Ranges:
+    way = observer(calibrator)
+    return {name: way.range_of(s, LEVELS) for name, s in seen.items() if s.count}
+
+
+def onnx_seen(
+    model: Any, samples: SamplesLike, histogram: bool, *, threads: int = 1, progress: Progress = no_progress
+) -> dict[str, Seen]:
+    """What was seen of all float tensors of `model` (an onnx ModelProto with inferred shapes), inputs included."""
     import onnxruntime as ort
 
-    way = observer(calibrator)
     augmented, tensors = _with_all_outputs(model)
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
@@ -38,7 +48,7 @@ def onnx_ranges(
             augmented.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
     inputs = [i.name for i in session.get_inputs()]
-    seen = {name: Seen(way.HISTOGRAM) for name in (*tensors, *_float_inputs(session))}
+    seen = {name: Seen(histogram) for name in (*tensors, *_float_inputs(session))}
     for i in range(samples.count):
         feeds = dict(zip(inputs, samples[i], strict=True))
         with translated("the float graph does not run on a calibration sample"):
@@ -47,14 +57,13 @@ def onnx_ranges(
             if name in seen:
                 seen[name].add(np.asarray(array, np.float32))
         progress("calibrate", (i + 1) / samples.count)
-    return {name: way.range_of(s, LEVELS) for name, s in seen.items()}
+    return seen
 
 
-def tflite_ranges(
-    path: Path, samples: SamplesLike, calibrator: str, *, threads: int = 1, progress: Progress = no_progress
-) -> Ranges:
-    """Ranges of all float activations of a .tflite file, by tensor name."""
-    way = observer(calibrator)
+def tflite_seen(
+    path: Path, samples: SamplesLike, histogram: bool, *, threads: int = 1, progress: Progress = no_progress
+) -> dict[str, Seen]:
+    """What was seen of all float tensors of a .tflite file, by name."""
     interpreter = interpreter_of(path, threads, keep_all=True)
     tensors: dict[str, int] = {}
     seen: dict[str, Seen] = {}
@@ -64,11 +73,11 @@ def tflite_ranges(
             interpreter.invoke()
         if not tensors:
             tensors = _float_tensors(interpreter)
-            seen = {name: Seen(way.HISTOGRAM) for name in tensors}
+            seen = {name: Seen(histogram) for name in tensors}
         for name, index in tensors.items():
             seen[name].add(_read(interpreter, index))
         progress("calibrate", (i + 1) / samples.count)
-    return {name: way.range_of(s, LEVELS) for name, s in seen.items() if s.count}
+    return seen
 
 
 def _with_all_outputs(model: Any) -> tuple[Any, list[str]]:
@@ -96,7 +105,7 @@ def _float_inputs(session: Any) -> list[str]:
 
 
 def _float_tensors(interpreter: Any) -> dict[str, int]:
-    """Name to index of what changes from sample to sample or not: constants have ranges too, and may be asked for."""
+    """Name to index."""
     return {
         d["name"]: d["index"]
         for d in interpreter.get_tensor_details()

@@ -26,13 +26,14 @@ Metric = Callable[[tuple[Array, ...], "npt.NDArray[np.integer] | None"], float]
 class Gate:
     """`max_drop` in points (None: the default of 1), `min_agreement` in percent, `min_sqnr_db` in dB.
 
-    The defaults come from measured models: sound int8 classifiers of ten classes agree with float on 98 % of samples
-    and more, and a model that lost its head or its scale falls below 10 dB. `metric` is "file.py:function".
+    The defaults come from measured models. Sound int8 classifiers agree with float on 98 % of samples and more with ten
+    classes, on 93 % with a thousand (MobileNetV2, whose accuracy stays). A detector at 13 dB lost 1.2 points of AP50;
+    one whose head lost its scale falls below 10 dB. `metric` is "file.py:function".
     """
 
     max_drop: float | None = None
-    min_agreement: float = 97.0
-    min_sqnr_db: float = 15.0
+    min_agreement: float = 90.0
+    min_sqnr_db: float = 10.0
     metric: str | None = None
 
     @property

@@ -35,9 +35,11 @@ def make(
     workdir: Path,
     threads: int = 1,
     progress: Progress = no_progress,
-    calibrator: str = "minmax",
+    calibrator: str = "auto",
 ) -> Made:
     """Writes `workdir/<candidate id>/model.onnx` or `.tflite`. `progress(stage, share done)` is called often.
+
+    `calibrator` is a name of quantize/observers, or "auto": the one of three that comes closest to float.
 
     Raises ConversionFailed when a converter or runtime breaks, ExtraMissing when an optional package is needed,
     DataRefused for a metric that fails, TargetRefused for an unknown calibrator.
@@ -68,9 +70,11 @@ def make(
         fidelity,
         float_layers=variant.left_in_float(by_choice),
         fusion=variant.fusion(),
+        calibrator=variant.calibrator,
         seconds=round(time.monotonic() - started, 3),
     )
-    shutil.rmtree(folder / "outputs", ignore_errors=True)
+    for scratch in ("outputs", "closest"):
+        shutil.rmtree(folder / scratch, ignore_errors=True)
     return _made(candidate, variant, fidelity)
 
 

@@ -18,7 +18,6 @@ Judged = Callable[[frozenset[str]], Fidelity]
 
 _WORST_SHOWN = 5
 _HOPELESS_AFTER = 6  # doublings: 1, 2, 4, ... 32 layers
-_WORTH_LEAVING = 1e-4  # a layer that costs less than 40 dB breaks nothing
 
 
 def repaired(
@@ -26,16 +25,16 @@ def repaired(
 ) -> tuple[Fidelity, dict[str, str]]:
     """The judgement of the file that is left at `variant.path`, and why each layer in it stays in float.
 
-    When nothing helps the file is the fully quantized one and the judgement names its worst layers.
+    When nothing helps, or only what leaves no integer kernel, the file is the fully quantized one and the judgement
+    names its worst layers.
     """
     first = judged(frozenset())
     if first.passed:
         return first, {}
     noise = variant.noise(samples, progress)
     worst = tuple(n.as_error() for n in noise[:_WORST_SHOWN])
-    suspects = [n for n in noise if n.worst >= _WORTH_LEAVING]
-    passed = _fewest(suspects, judged)
-    if passed is None:
+    passed = _fewest(list(noise), judged)
+    if passed is None or not any(audit.integer for audit in variant.fusion()):
         variant.write(frozenset())
         return replace(first, worst_layers=worst), {}
     left, fidelity = passed

@@ -18,7 +18,8 @@ from .audit.noise import Noise
 from .audit.sensitivity import onnx_noise
 from .audit.tflite_fusion import tflite_fusion
 from .audit.tflite_sensitivity import tflite_noise
-from .calibrate import Ranges, onnx_ranges, tflite_ranges
+from .calibrate import needs_histogram, onnx_seen, tflite_seen
+from .closest import closest_ranges
 from .emitters import onnx_dynamic, onnx_half, onnx_qdq, tflite
 from .float_graph import read
 from .host_run import Progress
@@ -29,6 +30,9 @@ class Variant(Protocol):
     """`write` makes the file at `path` with the layers of `leave` in float; the rest reads that file."""
 
     path: Path
+
+    @property
+    def calibrator(self) -> str | None: ...
 
     def write(self, leave: frozenset[str]) -> None: ...
 
@@ -69,6 +73,8 @@ def variant_of(
 class AsItIs:
     """The source's own file: float, or quantized already."""
 
+    calibrator: str | None = None
+
     def __init__(self, source: Path, path: Path, candidate: CandidatePlan) -> None:
         self.source, self.path, self.candidate = source, path, candidate
 
@@ -104,8 +110,17 @@ class OnnxStatic:
     ) -> None:
         self.path, self.scheme, self.threads = path, scheme, threads
         self.model: Any = read(source)
-        self.ranges: Ranges = onnx_ranges(
-            self.model, calibration, calibrator, threads=threads, progress=progress
+        seen = onnx_seen(
+            self.model, calibration, needs_histogram(calibrator), threads=threads, progress=progress
+        )
+        self.calibrator, self.ranges = closest_ranges(
+            seen,
+            calibrator,
+            lambda ranges: onnx_qdq.emit(self.model, path, scheme, ranges),
+            source,
+            path,
+            calibration,
+            threads,
         )
 
     def write(self, leave: frozenset[str]) -> None:
@@ -123,6 +138,8 @@ class OnnxStatic:
 
 class OnnxDynamic:
     """Weights int8, activations quantized as they come."""
+
+    calibrator: str | None = None
 
     def __init__(self, source: Path, path: Path) -> None:
         self.source, self.path = source, path
@@ -142,6 +159,8 @@ class OnnxDynamic:
 
 class OnnxHalf:
     """Float16."""
+
+    calibrator: str | None = None
 
     def __init__(self, source: Path, path: Path) -> None:
         self.source, self.path = source, path
@@ -172,7 +191,18 @@ class TfliteStatic:
         progress: Progress,
     ) -> None:
         self.source, self.path, self.threads = source, path, threads
-        self.ranges = tflite_ranges(source, calibration, calibrator, threads=threads, progress=progress)
+        seen = tflite_seen(
+            source, calibration, needs_histogram(calibrator), threads=threads, progress=progress
+        )
+        self.calibrator, self.ranges = closest_ranges(
+            seen,
+            calibrator,
+            lambda ranges: tflite.emit(source, path, ranges),
+            source,
+            path,
+            calibration,
+            threads,
+        )
 
     def write(self, leave: frozenset[str]) -> None:
         tflite.emit(self.source, self.path, self.ranges, leave)
