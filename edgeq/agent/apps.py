@@ -28,7 +28,12 @@ class Activation(Record):
 
 
 def app_names(root: Root) -> tuple[str, ...]:
-    return tuple(sorted(p.name for p in root.apps.glob("*") if is_name(p.name) and p.is_dir()))
+    """Raises PermissionError where this user may not look, for "none" would be a lie."""
+    try:
+        found = sorted(root.apps.iterdir())
+    except FileNotFoundError:
+        return ()
+    return tuple(p.name for p in found if is_name(p.name) and p.is_dir())
 
 
 def require_app_name(app: str) -> None:
