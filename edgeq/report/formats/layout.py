@@ -1,0 +1,121 @@
+"""The page: a word in the margin, facts beside it, tables below. Knows widths, not what is said.
+
+In a terminal facts are folded at its width and a table that is too wide is split into several that repeat its first
+column, so that nothing is cut off. Piped, every line is as long as it needs to be and nothing depends on a terminal.
+"""
+
+import textwrap
+from collections.abc import Sequence
+from weakref import WeakKeyDictionary
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+MARGIN = 10
+_BETWEEN = "   "  # between the facts of a line
+_GAP = 2  # between the columns of a table
+_UNBOUNDED = 100_000
+_last_word: "WeakKeyDictionary[Console, str]" = WeakKeyDictionary()
+
+
+def say(console: Console, word: str, facts: Sequence[str], *, style: str = "") -> None:
+    """One section line. The word is printed once for a run of lines that share it."""
+    shown = "" if _last_word.get(console) == word else word
+    _last_word[console] = word
+    for i, line in enumerate(folded(facts, page_width(console) - MARGIN)):
+        margin = Text(f"{shown if i == 0 else '':<{MARGIN}}", style="bold")
+        _print(console, margin + Text(line, style=style))
+
+
+def table(
+    console: Console,
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    left: frozenset[int] = frozenset({0}),
+    marked: int | None = None,
+) -> None:
+    """`left` are the columns of words, the others are figures and stand to the right; `marked` is the row with a ">"."""
+    marks = [f"{'> ' if i == marked else '  '}" for i in range(len(rows))]
+    cells = [[f"{mark}{row[0]}", *row[1:]] for mark, row in zip(marks, rows, strict=True)]
+    names = [f"  {header[0]}", *header[1:]]
+    for columns in _groups(names, cells, page_width(console) - MARGIN):
+        part = [[row[c] for c in columns] for row in cells]
+        words = frozenset(i for i, c in enumerate(columns) if c in left)
+        if console.is_terminal:
+            _draw(console, [names[c] for c in columns], part, words, marked)
+        else:
+            for line in _aligned([names[c] for c in columns], part, words):
+                _print(console, Text(" " * MARGIN + line))
+
+
+def page_width(console: Console) -> int:
+    return console.width if console.is_terminal else _UNBOUNDED
+
+
+def folded(facts: Sequence[str], width: int) -> list[str]:
+    """Facts side by side, broken between facts where they do not fit, within one only where it alone is too long."""
+    lines: list[str] = []
+    for fact in facts:
+        if lines and len(lines[-1]) + len(_BETWEEN) + len(fact) <= width:
+            lines[-1] += _BETWEEN + fact
+        else:
+            lines += _wrapped(fact, max(width, 20))
+    return lines
+
+
+def _wrapped(fact: str, width: int) -> list[str]:
+    indent = fact[: len(fact) - len(fact.lstrip())]
+    return textwrap.wrap(
+        fact, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    ) or [""]
+
+
+def _groups(names: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[list[int]]:
+    """Columns that fit side by side; every group begins with the first column."""
+    widths = [max(cell_len(row[c]) for row in (names, *rows)) for c in range(len(names))]
+    groups, used = [[0]], widths[0]
+    for column in range(1, len(names)):
+        if used + _GAP + widths[column] > width and len(groups[-1]) > 1:
+            groups.append([0])
+            used = widths[0]
+        groups[-1].append(column)
+        used += _GAP + widths[column]
+    return groups
+
+
+def _aligned(names: Sequence[str], rows: Sequence[Sequence[str]], words: frozenset[int]) -> list[str]:
+    widths = [max(cell_len(row[c]) for row in (names, *rows)) for c in range(len(names))]
+    lines = []
+    for row in (names, *rows):
+        filled = [
+            cell + pad if c in words else pad + cell
+            for c, cell in enumerate(row)
+            for pad in [" " * (widths[c] - cell_len(cell))]
+        ]
+        lines.append((" " * _GAP).join(filled).rstrip())
+    return lines
+
+
+def _draw(
+    console: Console,
+    names: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    words: frozenset[int],
+    marked: int | None,
+) -> None:
+    drawn = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="dim")
+    for c, name in enumerate(names):
+        drawn.add_column(Text(name), justify="left" if c in words else "right", no_wrap=True)
+    for i, row in enumerate(rows):
+        drawn.add_row(*(Text(cell) for cell in row), style="bold" if i == marked else None)
+    console.print(Padding(drawn, (0, 0, 0, MARGIN), expand=False), soft_wrap=False)
+
+
+def _print(console: Console, text: Text) -> None:
+    """As it stands: no markup, no second folding."""
+    text.rstrip()
+    console.print(text, soft_wrap=True)

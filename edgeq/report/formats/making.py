@@ -1,0 +1,99 @@
+"""How a model became candidates: `model`, `target` and `convert` lines."""
+
+from collections import defaultdict
+
+from rich.console import Console
+
+from edgeq.nouns.fidelity import Accuracy, Fidelity, OutputError
+from edgeq.nouns.model import Model
+from edgeq.nouns.plan import Plan, Skipped
+from edgeq.report.formats.layout import say
+from edgeq.report.formats.units import count, seconds, size
+
+_NAMES_SHOWN = 6
+
+
+def show_model(console: Console, model: Model) -> None:
+    facts = [model.source, f"{size(model.float_bytes)} {model.quantized or 'float32'}"]
+    facts += [f"takes {spec}" for spec in model.inputs]
+    facts += [f"gives {spec}" for spec in model.outputs]
+    say(console, "model", facts)
+    if model.quantized:
+        say(console, "model", [f"quantized already ({model.quantized}): deployed as it is"])
+    for note in model.notes:
+        say(console, "model", [note])
+
+
+def show_plan(console: Console, plan: Plan) -> None:
+    say(
+        console,
+        "target",
+        [plan.target, f"{count(len(plan.candidates), 'candidate')}, the one expected fastest first"],
+    )
+    for c in plan.candidates:
+        scheme = f" ({c.scheme})" if c.scheme else ""
+        say(console, "target", [f"  {c.id}{scheme}: {c.reason}"])
+    for skipped in plan.skipped:
+        say(console, "target", [f"  not {skipped.what}: {skipped.reason}"])
+
+
+def show_fidelity(console: Console, fidelity: Fidelity) -> None:
+    facts = [fidelity.candidate]
+    facts += [f"{f.integer}/{f.total} {f.operator} integer" for f in fidelity.fusion]
+    facts.append(_closeness(fidelity.outputs))
+    if fidelity.accuracy:
+        facts.append(_accuracy(fidelity.accuracy))
+    if fidelity.agreement:
+        facts.append(f"agreement {fidelity.agreement.top1:.1f} % of {fidelity.agreement.samples:,}")
+    if not fidelity.accuracy and not fidelity.agreement:
+        facts.append(f"on {count(fidelity.samples, 'sample')}")
+    facts.append(seconds(fidelity.seconds))
+    say(console, "convert", facts)
+    _show_reservations(console, fidelity)
+
+
+def _show_reservations(console: Console, fidelity: Fidelity) -> None:
+    """What a reader must not miss: a failed gate, what stayed in float, what the runtime did not fuse."""
+    if not fidelity.passed:
+        say(console, "convert", [f"  refused: {fidelity.why_failed or fidelity.gate}"])
+        for layer in fidelity.worst_layers[:3]:
+            say(
+                console,
+                "convert",
+                [f"  worst layer: {layer.layer} (SQNR {layer.sqnr_db:.0f} dB, {layer.cause})"],
+            )
+    if fidelity.same_samples:
+        say(console, "convert", ["  judged on the very sample that calibrated it: there was only one"])
+    left = {f.method: f.qdq_pairs_left for f in fidelity.fusion if f.qdq_pairs_left}
+    if left:
+        pairs = max(left.values())
+        say(console, "convert", [f"  {count(pairs, 'Q/DQ pair')} remain in the runtime's own graph"])
+    for line in _left_in_float(fidelity.float_layers):
+        say(console, "convert", [line])
+
+
+def _left_in_float(layers: tuple[Skipped, ...]) -> list[str]:
+    """One line per reason; `--json` has every name."""
+    by_reason: dict[str, list[str]] = defaultdict(list)
+    for layer in layers:
+        by_reason[layer.reason].append(layer.what)
+    lines = []
+    for reason, names in by_reason.items():
+        more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
+        lines.append(f"  left in float: {', '.join(names[:_NAMES_SHOWN])}{more} ({reason})")
+    return lines
+
+
+def _closeness(outputs: tuple[OutputError, ...]) -> str:
+    """Of the output that is farthest from float."""
+    known = [o for o in outputs if o.sqnr_db is not None]
+    if not known:
+        return "equal to float"
+    worst = min(known, key=lambda o: o.sqnr_db if o.sqnr_db is not None else 0.0)
+    where = f" at {worst.output}" if len(outputs) > 1 else ""
+    return f"SQNR {worst.sqnr_db:.1f} dB{where}"
+
+
+def _accuracy(a: Accuracy) -> str:
+    interval = f"{a.difference:+.1f}, {a.low:+.1f} to {a.high:+.1f}"
+    return f"{a.metric} {a.float_score:.1f} -> {a.candidate_score:.1f} ({interval}) on {a.samples:,}"

@@ -1,0 +1,171 @@
+"""What is on a device and what was brought there: `device`, `provision`, `push`, `live`, status, doctor, removal.
+
+The nouns of deliver/ and workflow/ stand above this layer; the protocols below name what is read of them.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from rich.console import Console
+
+from edgeq.nouns.device import Facts
+from edgeq.nouns.diagnosis import OK, Diagnosis
+from edgeq.nouns.release import App, DeviceStatus
+from edgeq.report.formats.layout import say, table
+from edgeq.report.formats.units import count, day_and_time, short, size
+
+
+class WheelSet(Protocol):
+    """edgeq.deliver.provision.WheelSet"""
+
+    @property
+    def runtime(self) -> str: ...
+    @property
+    def version(self) -> str: ...
+    @property
+    def from_device(self) -> tuple[str, ...]: ...
+
+
+class Supplies(Protocol):
+    """edgeq.deliver.supply.Supplies"""
+
+    @property
+    def sets(self) -> Sequence[WheelSet]: ...
+    @property
+    def missing(self) -> Sequence[object]: ...
+    @property
+    def bytes_to_send(self) -> int: ...
+
+
+class Delivery(Protocol):
+    """edgeq.deliver.push.Delivery"""
+
+    @property
+    def files_sent(self) -> int: ...
+    @property
+    def bytes_sent(self) -> int: ...
+    @property
+    def bytes_reused(self) -> int: ...
+    @property
+    def send_s(self) -> float: ...
+    @property
+    def attempts(self) -> int: ...
+
+
+class Removal(Protocol):
+    """edgeq.workflow.uninstall.Removal"""
+
+    @property
+    def removed(self) -> tuple[str, ...]: ...
+    @property
+    def bytes(self) -> int: ...
+    @property
+    def dry_run(self) -> bool: ...
+
+
+def show_facts(console: Console, facts: Facts) -> None:
+    say(
+        console,
+        "device",
+        [
+            f"{facts.user}@{facts.hostname}",
+            facts.board,
+            f"{facts.cpu_model}, {count(facts.cores, 'core')}, {facts.arch}",
+            f"{facts.os}, Python {facts.python}",
+            f"{size(facts.memory_available)} memory and {size(facts.root_free)} disk free",
+        ],
+    )
+    if facts.emulated:
+        say(console, "device", [f"EMULATED ({facts.emulated}): its times are not a device's"])
+
+
+def show_supplies(console: Console, supplies: Supplies) -> None:
+    if not supplies.sets:
+        say(console, "provision", ["nothing: the device's own packages serve"])
+        return
+    runtimes = ", ".join(f"{s.runtime} {s.version}" for s in supplies.sets)
+    own = sorted({name for s in supplies.sets for name in s.from_device})
+    facts = [runtimes]
+    if own:
+        facts.append(f"{', '.join(own)} from the device itself")
+    if supplies.missing:
+        facts.append(f"{count(len(supplies.missing), 'wheel')} to bring, {size(supplies.bytes_to_send)}")
+    else:
+        facts.append("already there")
+    say(console, "provision", facts)
+
+
+def show_delivery(console: Console, delivery: Delivery) -> None:
+    facts = [f"{count(delivery.files_sent, 'file')}, {size(delivery.bytes_sent)}"]
+    if delivery.bytes_sent and delivery.send_s > 0:
+        facts[0] += f" at {size(delivery.bytes_sent / delivery.send_s)}/s"
+    if delivery.bytes_reused:
+        facts.append(f"{size(delivery.bytes_reused)} were already there")
+    if delivery.attempts > max(1, delivery.files_sent):
+        facts.append(f"{delivery.attempts} attempts")
+    say(console, "push", facts)
+
+
+def show_live(console: Console, app: App, previous: str | None = None) -> None:
+    if app.live is None:
+        say(console, "live", [f"{app.name}: nothing"])
+        return
+    was = f" (was {short(previous)})" if previous and previous != app.live else ""
+    undo = [f"undo: edgeq rollback {app.name}"] if app.previous else []
+    say(
+        console,
+        "live",
+        [f"{app.name} = {short(app.live)}{was}", app.candidate or "", f"load it from {app.path}", *undo],
+    )
+
+
+def show_status(console: Console, facts: Facts, status: DeviceStatus | None) -> None:
+    show_facts(console, facts)
+    if status is None:
+        say(console, "live", ["edgeq has never been on this device"])
+        return
+    if status.apps:
+        say(console, "live", [count(len(status.apps), "model")])
+        rows = [
+            [a.name, short(a.live), a.candidate or "-", day_and_time(a.since_utc), short(a.previous), a.path]
+            for a in status.apps
+        ]
+        table(
+            console,
+            ["name", "live", "candidate", "since", "before", "load it from"],
+            rows,
+            left=frozenset(range(6)),
+        )
+    else:
+        say(console, "live", ["nothing"])
+    say(console, "agent", [status.agent, f"service: {status.service or 'not installed'}"])
+    say(
+        console,
+        "disk",
+        [f"{size(status.root_used)} in {status.root}", f"{size(status.root_free)} free there"],
+    )
+    if status.lock:
+        say(console, "lock", [status.lock])
+    if status.last_results:
+        say(
+            console,
+            "measured",
+            [f"last: {status.last_results[-1]}", f"{len(status.last_results)} results there"],
+        )
+
+
+def show_diagnosis(console: Console, diagnosis: Diagnosis) -> None:
+    for finding in diagnosis.findings:
+        level = "" if finding.level == OK else f"{finding.level}: "
+        remedy = [f"-> {finding.remedy}"] if finding.remedy else []
+        say(console, "doctor", [f"{finding.where}: {level}{finding.what}", *remedy])
+
+
+def show_removal(console: Console, removal: Removal) -> None:
+    if not removal.removed:
+        say(console, "removed", ["nothing: nothing of edgeq is there"])
+        return
+    word = "would go" if removal.dry_run else "removed"
+    say(console, word, [f"{count(len(removal.removed), 'path')}, {size(removal.bytes)}"])
+    for path in removal.removed:
+        say(console, word, [path])

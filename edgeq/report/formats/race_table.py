@@ -1,0 +1,163 @@
+"""A race as a table: what deploy and bench end with, and what `edgeq report ID` shows in full."""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from edgeq.nouns.report import (
+    NOT_COMPARED,
+    REFERENCE,
+    Choice,
+    DeviceCheck,
+    EntrantReport,
+    RaceReport,
+)
+from edgeq.report.formats.layout import say, table
+from edgeq.report.formats.units import (
+    ABSENT,
+    count,
+    joules,
+    median,
+    milliseconds,
+    per_second,
+    percent,
+    seconds,
+    size,
+    times,
+)
+
+
+def show_race(
+    console: Console,
+    report: RaceReport,
+    choice: Choice | None = None,
+    checks: Sequence[DeviceCheck] = (),
+    *,
+    in_full: bool = False,
+) -> None:
+    """`in_full` adds the columns that a deploy leaves out: p95, p99, loads, throughput, CPU time, spread."""
+    say(console, "measure", _conditions(report))
+    if report.emulated:
+        say(console, "measure", [f"EMULATED ({report.emulated}): no figure below is a device's"])
+    header = ["candidate", "p50", _against(report), "p90", "peak memory", "energy per inference"]
+    header += ["accuracy there"] if checks else []
+    header += _IN_FULL if in_full else []
+    table(console, header, _rows(report, checks, in_full), marked=_place(report, choice))
+    _show_reservations(console, report, choice, checks)
+
+
+_IN_FULL = [
+    "p95",
+    "p99",
+    "first inference",
+    "first load",
+    "later loads",
+    "inferences",
+    "throughput",
+    "CPU per inference",
+    "outliers",
+    "drift",
+    "file",
+]
+
+
+def _rows(report: RaceReport, checks: Sequence[DeviceCheck], in_full: bool) -> list[list[str]]:
+    # The stamp stands in the column that every part of a split table repeats.
+    stamp = " (emulated)" if report.emulated else ""
+    checked = {check.candidate: check for check in checks}
+    rows = []
+    for row in report.rows:
+        cells = _row(row, row.title + stamp)
+        cells += [_accuracy_there(checked.get(row.id))] if checks else []
+        cells += _rest(row) if in_full else []
+        rows.append(cells)
+    return rows
+
+
+def _place(report: RaceReport, choice: Choice | None) -> int | None:
+    """Of the chosen row."""
+    ids = [row.id for row in report.rows]
+    return ids.index(choice.candidate) if choice and choice.candidate in ids else None
+
+
+def _conditions(report: RaceReport) -> list[str]:
+    facts = ["quiet" if report.quiet else f"NOT QUIET: {'; '.join(report.not_quiet) or 'no reason given'}"]
+    if report.noise_floor is not None:
+        facts.append(f"noise floor {percent(report.noise_floor)}")
+    facts += [count(report.rounds, "round"), count(report.threads, "thread"), seconds(report.seconds)]
+    if report.stopped_by:
+        facts.append(f"stopped by {report.stopped_by}")
+    return facts
+
+
+def _against(report: RaceReport) -> str:
+    titles = {row.id: row.title for row in report.rows}
+    return f"vs {titles.get(report.reference, report.reference)}"
+
+
+def _row(row: EntrantReport, title: str) -> list[str]:
+    if row.latency is None:
+        return [title, row.state.replace("_", " "), ABSENT, ABSENT, size(row.peak_memory_bytes), ABSENT]
+    return [
+        title,
+        median(row.latency.p50_ms),
+        _speed(row),
+        milliseconds(row.latency.p90_ms.value),
+        size(row.peak_memory_bytes),
+        joules(row.energy),
+    ]
+
+
+def _speed(row: EntrantReport) -> str:
+    if row.verdict == REFERENCE:
+        return "1.00x"
+    if row.verdict == NOT_COMPARED or row.speedup is None:
+        return NOT_COMPARED
+    return f"{times(row.speedup)} {row.verdict}"
+
+
+def _rest(row: EntrantReport) -> list[str]:
+    loads = [milliseconds(row.first_inference_ms), milliseconds(row.load_ms), milliseconds(row.load_warm_ms)]
+    if row.latency is None:
+        return [ABSENT, ABSENT, *loads, "0", ABSENT, ABSENT, ABSENT, ABSENT, size(row.file_bytes)]
+    latency = row.latency
+    return [
+        milliseconds(latency.p95_ms.value),
+        milliseconds(latency.p99_ms.value),
+        *loads,
+        f"{latency.samples:,}",
+        per_second(latency.throughput_per_s),
+        milliseconds(row.cpu_ms_per_inference),
+        f"{latency.outliers:,}",
+        ABSENT if latency.drift is None else f"{100 * latency.drift:+.1f} %",
+        size(row.file_bytes),
+    ]
+
+
+def _accuracy_there(check: DeviceCheck | None) -> str:
+    """The most that is known: accuracy with labels, agreement with float without, else whether the outputs match."""
+    if check is None:
+        return ABSENT
+    if check.accuracy is not None:
+        return f"{check.accuracy:.1f} % of {check.samples}"
+    if check.agreement is not None:
+        return f"{check.agreement:.1f} % as float, of {check.samples}"
+    return "as on the host" if check.passed else "NOT as on the host"
+
+
+def _show_reservations(
+    console: Console, report: RaceReport, choice: Choice | None, checks: Sequence[DeviceCheck]
+) -> None:
+    for row in report.rows:
+        if row.state != "ok":
+            say(console, "note", [f"{row.title}: {row.state.replace('_', ' ')}: {row.error or 'no words'}"])
+    for check in checks:
+        if not check.passed:
+            say(console, "note", [f"{check.candidate}: not the host's outputs: {check.why}"])
+    sources = sorted({row.energy.source for row in report.rows if row.energy})
+    for source in sources:
+        say(console, "note", [f"energy: {source}"])
+    if choice:
+        say(console, "note", [choice.why])
+    elif report.not_compared:
+        say(console, "note", [f"speed not compared: {report.not_compared}"])

@@ -1,0 +1,128 @@
+"""The story on a screen: each noun to the lines it makes. Printed facts only; what they are was decided elsewhere.
+
+`show` is for what happens on the way, `show_result` for the end. Nouns of the layers above are recognised by name.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from rich.console import Console
+
+from edgeq.errors import EdgeqError
+from edgeq.nouns.progress import Note
+from edgeq.report.formats.history import show_comparison, show_measurements
+from edgeq.report.formats.layout import say
+from edgeq.report.formats.making import show_fidelity, show_model, show_plan
+from edgeq.report.formats.on_device import (
+    show_delivery,
+    show_diagnosis,
+    show_facts,
+    show_live,
+    show_removal,
+    show_status,
+    show_supplies,
+)
+from edgeq.report.formats.race_table import show_race
+from edgeq.report.formats.units import short, size
+
+Show = Callable[[Console, Any], None]
+
+
+def show(console: Console, noun: Any) -> None:
+    """What just happened. Raises TypeError for a noun that nobody has words for."""
+    _call(_ON_THE_WAY, console, noun)
+
+
+def show_result(console: Console, noun: Any) -> None:
+    """What a command ends with. Raises TypeError for a noun that nobody has words for."""
+    _call(_AT_THE_END, console, noun)
+
+
+def show_note(console: Console, note: Note) -> None:
+    say(console, "note", [note.text])
+
+
+def show_error(console: Console, error: EdgeqError) -> None:
+    """What went wrong, what to do now, the details, and what is live."""
+    lines = [f"error: {error.what}", *(f"  {detail}" for detail in error.details)]
+    lines += [f"  {error.remedy}"] if error.remedy else []
+    lines += [f"  Live: {error.live}"] if error.live else []
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _call(shown: dict[str, Show], console: Console, noun: Any) -> None:
+    if hasattr(noun, "lines"):
+        for line in noun.lines():
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+        return
+    name = type(noun).__name__
+    if name not in shown:
+        raise TypeError(f"no words for {name}; known: {', '.join(sorted(shown))}")
+    shown[name](console, noun)
+
+
+def _show_conversion(console: Console, conversion: Any) -> None:
+    bundle = conversion.bundle
+    artifacts = sum(a.size for a in bundle.manifest.artifacts)
+    facts = [str(conversion.path), size(artifacts), f"digest {short(bundle.digest)}"]
+    say(console, "bundle", [*facts, *(["made before, nothing has changed"] if conversion.reused else [])])
+
+
+def _show_deployment(console: Console, deployment: Any) -> None:
+    if deployment.race is not None:
+        show_race(console, deployment.race, deployment.choice, deployment.checks)
+    if deployment.app is not None:
+        show_live(console, deployment.app, deployment.previous)
+    if not deployment.changed:
+        say(console, "note", ["nothing was changed on the device"])
+
+
+def _show_benched(console: Console, benched: Any) -> None:
+    for report in benched.reports:
+        show_race(console, report, in_full=True)
+
+
+def _show_reported(console: Console, reported: Any) -> None:
+    if reported.fetched:
+        say(console, "fetched", [f"{reported.fetched} from the device"])
+    for comparison in reported.comparisons:
+        show_comparison(console, comparison)
+    for report in reported.races:
+        show_race(console, report, in_full=True)
+    if not reported.comparisons and not reported.races:
+        show_measurements(console, reported.rows)
+
+
+def _show_pair(console: Console, pair: Any) -> None:
+    show_status(console, *pair)
+
+
+def _later(console: Console, noun: Any) -> None:
+    """Told on the way for whoever listens; on a screen it stands in the result, with the choice beside it."""
+
+
+_ON_THE_WAY: dict[str, Show] = {
+    "Note": show_note,
+    "Model": show_model,
+    "Plan": show_plan,
+    "Fidelity": show_fidelity,
+    "Facts": show_facts,
+    "Supplies": show_supplies,
+    "Delivery": show_delivery,
+    "RaceReport": _later,
+    "Deployment": _later,
+}
+
+_AT_THE_END: dict[str, Show] = {
+    "Conversion": _show_conversion,
+    "Deployment": _show_deployment,
+    "Benched": _show_benched,
+    "Reported": _show_reported,
+    "RaceReport": show_race,
+    "Comparison": show_comparison,
+    "App": show_live,
+    "Diagnosis": show_diagnosis,
+    "Removal": show_removal,
+    "tuple": _show_pair,
+}

@@ -1,0 +1,238 @@
+"""What a person reads: the same facts at every width and through a pipe, and no stamp ever lost."""
+
+import io
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import pytest
+from rich.console import Console
+
+from edgeq.errors import NoSpace
+from edgeq.nouns.diagnosis import Diagnosis, Finding
+from edgeq.nouns.fidelity import Accuracy, Agreement, Fidelity, FusionAudit, LayerError, OutputError
+from edgeq.nouns.measurement import Run
+from edgeq.nouns.model import Model
+from edgeq.nouns.plan import CandidatePlan, Plan, Scheme, Skipped
+from edgeq.nouns.progress import Note
+from edgeq.nouns.release import App, DeviceStatus
+from edgeq.nouns.report import DeviceCheck, StoredRow
+from edgeq.nouns.tensor import TensorSpec
+from edgeq.report.choose import choose
+from edgeq.report.compare import compare_measurements
+from edgeq.report.formats.history import show_comparison, show_measurements
+from edgeq.report.formats.on_device import show_live, show_status
+from edgeq.report.formats.race_table import show_race
+from edgeq.report.formats.text import show, show_error, show_result
+from edgeq.report.race import compare_runs
+
+from .conftest import FACTS, MakeRace
+
+ORT, LITE, ORT8, LITE8 = "onnxruntime-float", "litert-float", "onnxruntime-int8_static", "litert-int8_static"
+DYNAMIC = "onnxruntime-int8_dynamic"
+WIDTHS = (80, 100, 140, None)
+
+
+def printed(tell: Callable[[Console], None], width: int | None = None) -> str:
+    """`width` None is a pipe."""
+    out = io.StringIO()
+    terminal = {"force_terminal": True, "width": width, "color_system": None} if width else {}
+    tell(Console(file=out, highlight=False, soft_wrap=True, **terminal))  # type: ignore[arg-type]
+    return out.getvalue()
+
+
+def tell_race(console: Console, race: object, in_full: bool = False) -> None:
+    report = compare_runs(race)  # type: ignore[arg-type]
+    chosen = choose(report, (LITE8, ORT8, LITE, ORT), {}, {ORT, LITE}, False, True)
+    checks = [DeviceCheck(200, True, "", accuracy=92.5, candidate=id) for id in (ORT, LITE, ORT8, LITE8)]
+    show_race(console, report, chosen, checks, in_full=in_full)
+
+
+def five(make_race: MakeRace) -> object:
+    crash = Run(DYNAMIC, "crashed", "SIGILL: illegal instruction")
+    return make_race({ORT: 10.0, LITE: 9.2, ORT8: 5.9, LITE8: 3.6, DYNAMIC: crash})
+
+
+def test_a_race_through_a_pipe_is_one_table(make_race: MakeRace) -> None:
+    lines = printed(lambda c: tell_race(c, five(make_race))).splitlines()
+    assert re.fullmatch(
+        r"measure   quiet   noise floor 0\.\d %   20 rounds   1 thread   41 s   stopped by precision",
+        lines[0],
+    )
+    assert lines[1].split() == [
+        "candidate",
+        "p50",
+        "vs",
+        "onnxruntime",
+        "float",
+        "p90",
+        "peak",
+        "memory",
+        "energy",
+        "per",
+        "inference",
+        "accuracy",
+        "there",
+    ]
+    assert re.fullmatch(
+        r" {10}> litert int8_static +3\.63 ms ±0\.0\d +2\.7\dx ±0\.0\d faster +3\.\d\d ms +61 MB +6\.12 mJ estimated +92\.5 % of 200",
+        lines[5],
+    )
+    assert "crashed" in lines[6]
+    assert lines[7] == "note      onnxruntime int8_dynamic: crashed: SIGILL: illegal instruction"
+
+
+@pytest.mark.parametrize("in_full", [False, True])
+def test_every_width_holds_the_same_figures_and_stays_within_it(make_race: MakeRace, in_full: bool) -> None:
+    race = five(make_race)
+    said = {w: printed(lambda c: tell_race(c, race, in_full), w) for w in WIDTHS}
+    figures = {w: sorted(set(re.findall(r"\d[\d.,]* (?:ms|MB|mJ|%|/s)", text))) for w, text in said.items()}
+    for width in (80, 100, 140):
+        assert figures[width] == figures[None]
+        assert max(len(line) for line in said[width].splitlines()) <= width
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_no_stamp_is_lost_at_any_width(make_race: MakeRace, width: int | None) -> None:
+    emulated = make_race(
+        {ORT: 10.0, ORT8: 5.0}, facts=replace(FACTS, emulated="marker file"), not_quiet=("steal 8 %",)
+    )
+    said = printed(lambda c: show_race(c, compare_runs(emulated), in_full=True), width)
+    for line in said.splitlines():
+        if " ms" in line:
+            assert "(emulated)" in line
+    assert "EMULATED (marker file)" in said and "NOT QUIET: steal 8 %" in said
+    assert said.count("estimated") == 2
+    assert "faster" not in said
+
+
+def test_what_cannot_be_told_apart_is_said_in_words(make_race: MakeRace) -> None:
+    said = printed(lambda c: tell_race(c, make_race({ORT: 0.036, ORT8: 0.0359})))
+    assert re.search(r"1\.00x ±0\.01 cannot tell", said)
+    assert "cannot be told apart from float" in said and "float is kept" in said
+
+
+def test_the_making_of_candidates() -> None:
+    specs = (TensorSpec("x", "float32", (1, 3, 32, 32)),), (TensorSpec("logits", "float32", (1, 10)),)
+    model = Model("resnet56", "resnet56.onnx", "onnx", "0" * 64, *specs, 3_400_000, {"onnx": "m.onnx"})
+    scheme = Scheme("int8", "int8", True)
+    plan = Plan(
+        "rpi4",
+        (CandidatePlan(ORT8, "onnxruntime", "int8_static", "onnx", "fuses fully on ARM", scheme),),
+        (Skipped(LITE8, "the source is ONNX"),),
+    )
+    fidelity = Fidelity(
+        ORT8, 800, (OutputError("logits", 27.4, 0.4),), Agreement(800, 99.4, 100.0),
+        Accuracy("top-1", 800, 92.6, 90.2, -2.4, -3.2, -1.6), (LayerError("conv2", 9.0, "clipping"),),
+        tuple(Skipped(f"conv{i}", "first layer") for i in range(9)), (FusionAudit("Conv", 53, 55, 3, "read back"),),
+        passed=False, why_failed="top-1 fell by 2.4 points (limit 1.0)", seconds=2.3,
+    )  # fmt: skip
+    said = printed(
+        lambda c: [show(c, noun) for noun in (model, plan, fidelity, Note("fp16 was not tried"))] and None
+    )
+    assert said.splitlines() == [
+        "model     resnet56.onnx   3.4 MB float32   takes x 1x3x32x32 float32   gives logits 1x10 float32",
+        "target    rpi4   1 candidate, the one expected fastest first",
+        f"            {ORT8} (S8S8 per channel): fuses fully on ARM",
+        f"            not {LITE8}: the source is ONNX",
+        f"convert   {ORT8}   53/55 Conv integer   SQNR 27.4 dB   top-1 92.6 -> 90.2 (-2.4, -3.2 to -1.6) on 800"
+        "   agreement 99.4 % of 800   2.3 s",
+        "            refused: top-1 fell by 2.4 points (limit 1.0)",
+        "            worst layer: conv2 (SQNR 9 dB, clipping)",
+        "            3 Q/DQ pairs remain in the runtime's own graph",
+        "            left in float: conv0, conv1, conv2, conv3, conv4, conv5 and 3 more (first layer)",
+        "note      fp16 was not tried",
+    ]
+
+
+APP = App(
+    "resnet56",
+    "/r/apps/resnet56/current",
+    "3f9c1a2" + "0" * 57,
+    LITE8,
+    "2026-01-05T10:00:41+00:00",
+    "81aa03e0",
+    (),
+)
+
+
+def test_what_is_live_and_how_to_undo_it() -> None:
+    assert printed(lambda c: show_live(c, APP, "81aa03e0")) == (
+        "live      resnet56 = 3f9c1a2 (was 81aa03e)   litert-int8_static   load it from /r/apps/resnet56/current"
+        "   undo: edgeq rollback resnet56\n"
+    )
+
+
+def test_status_of_a_device() -> None:
+    status = DeviceStatus((APP,), "a1b2", "/r", 3_000_000_000, 80_000_000, lock="ann@desk is deploying faces")
+    said = printed(lambda c: show_result(c, (FACTS, status)))
+    for fact in (
+        "Cortex-A72, 4 cores",
+        "2026-01-05 10:00 UTC",
+        "80 MB in /r",
+        "3.0 GB free",
+        "ann@desk is deploying faces",
+    ):
+        assert fact in said
+    assert "never been" in printed(lambda c: show_status(c, FACTS, None))
+
+
+def test_measurements_and_their_comparison(make_race: MakeRace) -> None:
+    row = StoredRow(
+        12,
+        "job1",
+        "race",
+        "faces",
+        "3f9c1a2ff",
+        "pi@a",
+        "Pi 4",
+        "m",
+        "2026-01-05T10:00:00+00:00",
+        "done",
+        False,
+        "marker",
+    )
+    assert "12      2026-01-05 10:00 UTC  faces" in printed(lambda c: show_measurements(c, [row]))
+    assert "done, NOT QUIET, EMULATED" in printed(lambda c: show_measurements(c, [row]))
+    assert "no measurement is stored yet" in printed(lambda c: show_measurements(c, []))
+    first = make_race({ORT: 10.0})
+    second = replace(make_race({ORT: 5.0}, id="job2"), facts=replace(FACTS, kernel="6.7"))
+    said = printed(lambda c: show_comparison(c, compare_measurements(first, second, force=True)))
+    assert "UNLIKE kernel: 6.6.31-v8+ in the first, 6.7 in the second" in said
+    assert re.search(r"onnxruntime-float +10\.1 ms ±0\.\d +5\.0\d ms ±0\.\d\d +2\.0\dx ±0\.\d\d faster", said)
+
+
+def test_an_error_says_what_where_what_now_and_what_is_live() -> None:
+    error = NoSpace(
+        "pi has 212 MB free",
+        "free space there",
+        details=["248 MB of it runtime"],
+        live="faces = 81aa03e, unchanged",
+    )
+    assert printed(lambda c: show_error(c, error)).splitlines() == [
+        "error: pi has 212 MB free",
+        "  248 MB of it runtime",
+        "  free space there",
+        "  Live: faces = 81aa03e, unchanged",
+    ]
+
+
+def test_findings_have_remedies() -> None:
+    found = Diagnosis((Finding("pi@a", "problem", "cannot write /r", "give --root a folder"),))
+    assert (
+        printed(lambda c: show_result(c, found))
+        == "doctor    pi@a: problem: cannot write /r   -> give --root a folder\n"
+    )
+
+
+def test_square_brackets_are_text_not_markup() -> None:
+    assert "[bold]x[/]" in printed(lambda c: show(c, Note("[bold]x[/]")), 80)
+
+
+def test_a_noun_without_words_is_an_error_of_the_program() -> None:
+    @dataclass
+    class Surprise:
+        pass
+
+    with pytest.raises(TypeError, match="no words for Surprise"):
+        show(Console(), Surprise())
