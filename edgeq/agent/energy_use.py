@@ -43,6 +43,8 @@ def _measured(contestant: Contestant, meter: Meter) -> Optional[Energy]:
     except OSError:  # the sensor, not the model: no figure is better than half of one
         contestant.release()
         return None
+    if not contestant.lasting:
+        contestant.release()
     return Energy((end - start) / count, "measured", meter.source)
 
 
