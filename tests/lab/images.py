@@ -19,9 +19,10 @@ from pathlib import Path
 
 from tests.lab import accounts
 
+# libstdc++6 comes with apt on every Debian, and every runtime's wheel needs it.
 _BASE = (
     "base-files,base-passwd,bash,coreutils,dash,debianutils,diffutils,findutils,grep,gzip,hostname,libc-bin,login,"
-    "mawk,passwd,sed,tar,util-linux,openssh-server,python3,procps,iproute2"
+    "mawk,passwd,sed,tar,util-linux,openssh-server,python3,procps,iproute2,libstdc++6"
 )
 _RECIPE = (Path(__file__), Path(accounts.__file__))
 
