@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 
+from .check_outputs import Say, check_outputs
 from .probes.memory_use import account, resident
 from .runtimes import Session, runtime
 
@@ -25,8 +26,6 @@ _FS = Path("/")
 # Timed inferences cycle through this many samples, so that a cache does not hold the only one.
 _TIMED_SAMPLES = 16
 _OUT_OF_MEMORY = ("bad_alloc", "out of memory", "failed to allocate memory", "cannot allocate memory")
-
-Say = Callable[["dict[str, Any]"], None]
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,7 @@ def try_out(bench: Bench, request: "dict[str, Any]", say: Say) -> "dict[str, Any
     say({"at": "warm"})
     reply = {"load_ns": load_ns, "first_ns": first_ns, "warmup_ns": warmup, "notes": list(session.notes)}
     if request["check"] is not None:
-        reply["outputs"] = _check(bench, session, request["check"], say)
+        reply["outputs"] = check_outputs(session, bench.sample, bench.count, request["check"], say)
     return {**reply, "memory": {"rss_loaded": loaded, **account(_FS)}}
 
 
@@ -171,70 +170,6 @@ def _warm_up(session: Session, feed: Any, runs: int, budget_ns: int) -> "list[in
         session.run(feed)
         spent.append(time.perf_counter_ns() - start)
     return spent
-
-
-def _check(bench: Bench, session: Session, check: "dict[str, Any]", say: Say) -> "dict[str, Any]":
-    """Run the check samples within `seconds` and `bytes` of outputs; write one .npy per output into `folder`."""
-    import numpy
-
-    rows: list[list[Any]] = []
-    limited: Optional[str] = None
-    finite, size, start = True, 0, time.monotonic()
-    for index in range(bench.count):
-        sample = bench.sample(index)
-        row = [numpy.array(a) for a in session.finish(session.run(session.prepare(sample)))]
-        size += sum(a.nbytes for a in row)
-        limited = _limit_reached(rows, row, size, time.monotonic() - start, check)
-        if limited is not None:
-            break
-        rows.append(row)
-        finite = finite and (_finite(row) or not _finite(sample))
-        say({"at": f"sample {index + 1}"})
-    files = _write(rows, Path(check["folder"]))
-    return {
-        "files": files,
-        "count": len(rows),
-        "offered": bench.count,
-        "limited_by": limited,
-        "finite": finite,
-    }
-
-
-def _limit_reached(
-    rows: "list[list[Any]]", row: "list[Any]", size: int, seconds: float, check: "dict[str, Any]"
-) -> Optional[str]:
-    """Why `row` is not taken any more; the first one always is."""
-    if not rows:
-        return None
-    if [a.shape for a in row] != [a.shape for a in rows[0]]:
-        return f"the outputs change their shape at sample {len(rows) + 1}"
-    if size > check["bytes"]:
-        return f"the limit of {check['bytes']:,} bytes of outputs"
-    if seconds > check["seconds"]:
-        return f"the limit of {check['seconds']:g} s for the comparison"
-    return None
-
-
-def _write(rows: "list[list[Any]]", folder: Path) -> "list[str]":
-    import numpy
-
-    folder.mkdir(parents=True, exist_ok=True)
-    written = []
-    for k in range(len(rows[0]) if rows else 0):
-        path, beside = folder / f"{k}.npy", folder / f".{k}.npy.tmp"
-        with beside.open("wb") as file:
-            numpy.save(file, numpy.stack([row[k] for row in rows]), allow_pickle=False)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.rename(path)
-        written.append(str(path))
-    return written
-
-
-def _finite(arrays: Sequence[Any]) -> bool:
-    import numpy
-
-    return all(bool(numpy.isfinite(a).all()) for a in arrays if a.dtype.kind in "fc")
 
 
 def _state_of(error: Exception) -> str:

@@ -59,7 +59,7 @@ class Contestant:
 
     @property
     def expected_ns(self) -> float:
-        return max(1.0, median(self._tried["warmup_ns"] or [self._tried["first_ns"]]))
+        return max(1.0, float(median(self._tried["warmup_ns"] or [self._tried["first_ns"]])))
 
     def try_out(self, results: Optional[Path]) -> None:
         """Load, first inference, warm-up; the outputs of the check samples into `results` unless it is None."""
