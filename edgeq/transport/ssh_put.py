@@ -118,7 +118,7 @@ def attempt(
         "block": BLOCK,
         "idle_s": silence_s,
     }
-    words = (python, "-I", "-c", PROGRAM.read_text("utf-8"), json.dumps(order))
+    words = (python, "-I", "-S", "-c", PROGRAM.read_text("utf-8"), json.dumps(order))
     try:
         execute(link, channel, one_line(words), timeout_s)
         with link.in_use(), watched(link, silence_s) as watch:
