@@ -92,6 +92,4 @@ def _columns(unit: str) -> tuple[Any, ...]:
 
 
 def _plain(noun: Any) -> Any:
-    if isinstance(noun, tuple):
-        return [_plain(n) for n in noun]
     return noun.to_dict() if hasattr(noun, "to_dict") else noun

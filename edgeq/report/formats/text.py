@@ -74,8 +74,9 @@ def _show_deployment(console: Console, deployment: Any) -> None:
         show_race(console, deployment.race, deployment.choice, deployment.checks)
     if deployment.app is not None:
         show_live(console, deployment.app, deployment.previous)
-    if not deployment.changed:
-        say(console, "note", ["nothing was changed on the device"])
+    live = deployment.app.live if deployment.app is not None else None
+    if not deployment.changed and live != deployment.conversion.bundle.digest:
+        say(console, "note", ["dry run: nothing was sent, nothing was changed on the device"])
 
 
 def _show_benched(console: Console, benched: Any) -> None:
@@ -94,8 +95,8 @@ def _show_reported(console: Console, reported: Any) -> None:
         show_measurements(console, reported.rows)
 
 
-def _show_pair(console: Console, pair: Any) -> None:
-    show_status(console, *pair)
+def _show_device_report(console: Console, report: Any) -> None:
+    show_status(console, report.facts, report.status)
 
 
 def _later(console: Console, noun: Any) -> None:
@@ -124,5 +125,5 @@ _AT_THE_END: dict[str, Show] = {
     "App": show_live,
     "Diagnosis": show_diagnosis,
     "Removal": show_removal,
-    "tuple": _show_pair,
+    "DeviceReport": _show_device_report,
 }
