@@ -3,8 +3,8 @@
 Durations in milliseconds, sizes in bytes, shares and ratios as plain numbers (0.01 is one percent).
 """
 
-from dataclasses import dataclass
-from typing import Optional
+from dataclasses import dataclass, field
+from typing import Any, Optional
 
 from .measurement import Energy, MemoryUse
 from .record import Record
@@ -199,7 +199,9 @@ class Comparison(Record):
 
 @dataclass(frozen=True)
 class StoredRow(Record):
-    """One measurement as the store lists it. `number` is its place in the store, `job` its identity."""
+    """One measurement as the store lists it. `number` is its place in the store, `job` its identity, `delivery` what
+    travelled for it (edgeq/deliver/push.py), empty where nothing did.
+    """
 
     number: int
     job: str
@@ -213,3 +215,4 @@ class StoredRow(Record):
     state: str
     quiet: bool
     emulated: Optional[str] = None
+    delivery: dict[str, Any] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from edgeq.errors import NotComparable
 from edgeq.nouns.job import Entrant
 from edgeq.nouns.measurement import Measurement, Run
 from edgeq.nouns.report import NOT_COMPARED, Change, Comparison, Condition, Estimate
-from edgeq.report.race import compare_runs, rounds_of
+from edgeq.report.race import margin_of, rounds_of
 from edgeq.report.statistics import Samples, independent_ratio, quantile_estimates
 from edgeq.report.verdict import verdict
 
@@ -41,7 +41,7 @@ def compare_measurements(first: Measurement, second: Measurement, *, force: bool
             "compare them all the same with --force",
             details=[str(condition) for condition in unlike],
         )
-    margin = max(compare_runs(m).margin for m in (first, second))
+    margin = max(margin_of(m) for m in (first, second))
     emulated = any(m.facts.emulated for m in (first, second))
     ids = [entrant.id for entrant in first.job.entrants]
     others = [entrant.id for entrant in second.job.entrants]

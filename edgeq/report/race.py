@@ -65,6 +65,13 @@ def compare_runs(measurement: Measurement, *, reference: str | None = None) -> R
     )
 
 
+def margin_of(measurement: Measurement) -> float:
+    """What a difference has to exceed in this measurement."""
+    first = measurement.job.entrants[0].id
+    both = {run.entrant: rounds_of(run) for run in measurement.runs if run.entrant in (first, first + TWIN)}
+    return margin(_noise_floor(both, first))
+
+
 def rounds_of(run: Run) -> Rounds:
     """The blocks of each round joined; a round without samples is left out."""
     blocks = sorted((b for b in run.blocks if b.latency_ns), key=_when)

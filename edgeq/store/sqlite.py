@@ -1,6 +1,8 @@
 """The store in one SQLite file: add, list, get. Several processes may use it at once."""
 
 import contextlib
+import dataclasses
+import json
 import sqlite3
 import zlib
 from collections.abc import Iterator, Mapping
@@ -15,9 +17,8 @@ from edgeq.nouns.report import StoredRow
 from edgeq.store.schema import APPLICATION, UPGRADES, VERSION, create, pack, unpack
 
 _WAIT_S = 30.0  # for another process to finish writing
-_ROW = (
-    "number, job, kind, app, release, host, board, machine_id, started_utc, state, quiet, emulated, delivery"
-)
+_COLUMNS = tuple(field.name for field in dataclasses.fields(StoredRow))  # the table has a column of each name
+_ROW = ", ".join(_COLUMNS)
 
 
 class Store:
@@ -162,10 +163,9 @@ class Store:
 
 
 def _row(found: tuple[Any, ...]) -> StoredRow:
-    number, job, kind, app, release, host, board, machine_id, started, state, quiet, emulated, _ = found
-    return StoredRow(
-        number, job, kind, app, release, host, board, machine_id, started, state, bool(quiet), emulated
-    )
+    plain = dict(zip(_COLUMNS, found, strict=True))
+    plain |= {"quiet": bool(plain["quiet"]), "delivery": json.loads(plain["delivery"])}
+    return StoredRow.from_dict(plain)
 
 
 @contextlib.contextmanager

@@ -139,10 +139,19 @@ def test_the_making_of_candidates() -> None:
         "   agreement 99.4 % of 800   2.3 s",
         "            refused: top-1 fell by 2.4 points (limit 1.0)",
         "            worst layer: conv2 (SQNR 9 dB, clipping)",
-        "            3 Q/DQ pairs remain in the runtime's own graph",
+        "            left in the runtime's own graph: 3 Q/DQ pairs",
         "            left in float: conv0, conv1, conv2, conv3, conv4, conv5 and 3 more (first layer)",
         "note      fp16 was not tried",
     ]
+
+
+def test_a_candidate_that_is_float_is_not_compared_with_itself() -> None:
+    fidelity = Fidelity(
+        ORT, 640, (OutputError("y", None, 0.0),), Agreement(640, 100.0, None),
+        Accuracy("top-1", 640, 97.2, 97.2, 0.0, -0.3, 0.3), seconds=0.3,
+    )  # fmt: skip
+    said = printed(lambda c: show(c, fidelity))
+    assert said == "convert   onnxruntime-float   equal to float   top-1 97.2 on 640   0.3 s\n"
 
 
 APP = App(

@@ -26,6 +26,7 @@ def test_what_is_added_comes_back_whole(tmp_path: Path, measure: MakeMeasurement
     with open_store(f"sqlite:///{tmp_path}/new/folder/m.db") as store:
         assert store.get("job1") == measure("job1")
         (row,) = store.list()
+        assert row.delivery == {"bytes_sent": 7}
         assert (row.number, row.job, row.kind, row.app, row.board) == (
             1,
             "job1",

@@ -40,10 +40,11 @@ def show_plan(console: Console, plan: Plan) -> None:
 def show_fidelity(console: Console, fidelity: Fidelity) -> None:
     facts = [fidelity.candidate]
     facts += [f"{f.integer}/{f.total} {f.operator} integer" for f in fidelity.fusion]
-    facts.append(_closeness(fidelity.outputs))
+    equal = all(o.sqnr_db is None for o in fidelity.outputs)
+    facts.append("equal to float" if equal else _closeness(fidelity.outputs))
     if fidelity.accuracy:
-        facts.append(_accuracy(fidelity.accuracy))
-    if fidelity.agreement:
+        facts.append(_accuracy(fidelity.accuracy, equal))
+    if fidelity.agreement and not equal:
         facts.append(f"agreement {fidelity.agreement.top1:.1f} % of {fidelity.agreement.samples:,}")
     if not fidelity.accuracy and not fidelity.agreement:
         facts.append(f"on {count(fidelity.samples, 'sample')}")
@@ -67,7 +68,7 @@ def _show_reservations(console: Console, fidelity: Fidelity) -> None:
     left = {f.method: f.qdq_pairs_left for f in fidelity.fusion if f.qdq_pairs_left}
     if left:
         pairs = max(left.values())
-        say(console, "convert", [f"  {count(pairs, 'Q/DQ pair')} remain in the runtime's own graph"])
+        say(console, "convert", [f"  left in the runtime's own graph: {count(pairs, 'Q/DQ pair')}"])
     for line in _left_in_float(fidelity.float_layers):
         say(console, "convert", [line])
 
@@ -86,14 +87,12 @@ def _left_in_float(layers: tuple[Skipped, ...]) -> list[str]:
 
 def _closeness(outputs: tuple[OutputError, ...]) -> str:
     """Of the output that is farthest from float."""
-    known = [o for o in outputs if o.sqnr_db is not None]
-    if not known:
-        return "equal to float"
-    worst = min(known, key=lambda o: o.sqnr_db if o.sqnr_db is not None else 0.0)
-    where = f" at {worst.output}" if len(outputs) > 1 else ""
-    return f"SQNR {worst.sqnr_db:.1f} dB{where}"
+    sqnr_db, name = min((o.sqnr_db, o.output) for o in outputs if o.sqnr_db is not None)
+    return f"SQNR {sqnr_db:.1f} dB" + (f" at {name}" if len(outputs) > 1 else "")
 
 
-def _accuracy(a: Accuracy) -> str:
+def _accuracy(a: Accuracy, equal: bool) -> str:
+    if equal:
+        return f"{a.metric} {a.float_score:.1f} on {a.samples:,}"
     interval = f"{a.difference:+.1f}, {a.low:+.1f} to {a.high:+.1f}"
     return f"{a.metric} {a.float_score:.1f} -> {a.candidate_score:.1f} ({interval}) on {a.samples:,}"
