@@ -3,7 +3,7 @@
 On loopback and through a proxy that shapes both directions. scp copies only; put also makes the folder, looks for
 what is there, verifies by sha256 and fsyncs: the device's share of that is reported apart and left out of the ratio.
 
-    python -m benchmarks.push [--mib 64] [--rounds 5] [--mbit 20] [--rtt-ms 40] [--json]
+    python benchmarks/push.py [--mib 64] [--rounds 5] [--mbit 20] [--rtt-ms 40] [--json]
 
 Both tools connect anew each time; "transfer" is the time from the command to its end without connecting for put
 (`Sent.send_s`), and scp's time less that of an `ssh true` taken just before.
@@ -22,11 +22,14 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
 from edgeq.transport.arrival import sha256_of
 from edgeq.transport.open import open_transport
 from tests.lab import sshd
 
 MIB = 1 << 20
+PROXY = Path(__file__).with_name("shaping_proxy.py")
 
 
 @dataclass(frozen=True)
@@ -132,8 +135,7 @@ def shaped_port(port: int, mbit: float, rtt_ms: float) -> Iterator[int]:
     """The proxy in a process of its own: it shall not compete with put for one interpreter."""
     command = [
         sys.executable,
-        "-m",
-        "benchmarks.shaping_proxy",
+        str(PROXY),
         str(port),
         "--mbit",
         str(mbit),

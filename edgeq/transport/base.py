@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-Progress = Callable[[int], None]  # called with the number of bytes that just arrived
+# Called with the number of bytes that just arrived. The sum of all calls is the file's size once `put` returns: what was
+# there already is told at once, and what a broken link took back is told as a negative number.
+Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True)
 class Completed:
-    """A command that ended by itself on the device."""
+    """A command that ended on the device; a negative code when a signal ended it."""
 
     code: int
     stdout: bytes

@@ -10,6 +10,7 @@ import fnmatch
 import hashlib
 import hmac
 import os
+import stat
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,7 +108,8 @@ def remember(file: Path, name: str, offered: OfferedKey, *, hashed: bool = False
         if size and os.pread(handle, 1, size - 1) != b"\n":
             line = b"\n" + line
         os.write(handle, line)
-        os.fsync(handle)
+        if stat.S_ISREG(os.fstat(handle).st_mode):  # some people's known_hosts is /dev/null
+            os.fsync(handle)
     finally:
         os.close(handle)
 

@@ -80,7 +80,9 @@ def _ask_methods(transport: paramiko.Transport, user: str, where: str) -> list[s
 
 
 def _by_key(transport: paramiko.Transport, hop: Hop, memory: Memory, tried: list[str]) -> list[str]:
-    agent = paramiko.Agent() if hop.use_agent else None
+    agent = paramiko.Agent() if hop.agent == "SSH_AUTH_SOCK" else None
+    if agent is None and hop.agent.lower() != "none":
+        tried.append(f"IdentityAgent {hop.agent}: not asked; edgeq knows only the agent at $SSH_AUTH_SOCK")
     try:
         for key in _keys(hop, agent, memory):
             try:

@@ -32,7 +32,7 @@ class Choices:
 @dataclass(frozen=True)
 class Hop:
     """One login. `key_name` is the name in known_hosts, whose first file takes new keys; `explicit` says that the
-    user named the identity. `proxy_command` stands for the TCP connection of the first hop of a route.
+    user named the identity, `agent` is IdentityAgent: SSH_AUTH_SOCK, none or a path. `proxy_command` stands for the TCP connection of the first hop of a route.
     """
 
     shown: str
@@ -42,7 +42,7 @@ class Hop:
     identities: tuple[Path, ...]
     identities_only: bool
     explicit: bool
-    use_agent: bool
+    agent: str
     known_hosts: tuple[Path, ...]
     key_name: str
     hash_names: bool
@@ -118,7 +118,7 @@ def _hop(shown: str, address: Address, choices: Choices, found: Mapping[str, Any
         identities=(*explicit, *(configured or default)),
         identities_only=_yes(found.get("identitiesonly")),
         explicit=bool(explicit),
-        use_agent=str(found.get("identityagent", "")).lower() != "none",
+        agent=str(found.get("identityagent") or "SSH_AUTH_SOCK"),
         known_hosts=_known_hosts(choices, found, host, user),
         key_name=str(found.get("hostkeyalias") or name_of(host, port)).lower(),
         hash_names=_yes(found.get("hashknownhosts")),

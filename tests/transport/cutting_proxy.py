@@ -19,6 +19,7 @@ class CuttingProxy:
         self.port: int = self._listener.getsockname()[1]
         self._plans: list[tuple[str, int]] = []
         self.cuts = 0
+        self.turns = 0  # how often the server spoke after the client had
         self._open: list[socket.socket] = []
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -48,7 +49,7 @@ class CuttingProxy:
                 threading.Thread(target=self._carry, args=(near, far), daemon=True).start()
 
     def _carry(self, near: socket.socket, far: socket.socket) -> None:
-        up = 0
+        up, client_spoke = 0, False
         with selectors.DefaultSelector() as ready, contextlib.suppress(OSError, ValueError):
             ready.register(near, selectors.EVENT_READ, far)
             ready.register(far, selectors.EVENT_READ, near)
@@ -60,6 +61,8 @@ class CuttingProxy:
                         far.close()
                         return
                     up += len(data) if key.fileobj is near else 0
+                    self.turns += client_spoke and key.fileobj is far
+                    client_spoke = key.fileobj is near
                     if self._plans and up > self._plans[0][1]:
                         kind, _ = self._plans.pop(0)
                         self.cuts += 1

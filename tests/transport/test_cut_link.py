@@ -160,6 +160,17 @@ def test_two_threads_share_one_link_and_its_return(server: Sshd, connect: Connec
     assert renewals.count(0) >= 2
 
 
+def test_a_small_upload_takes_few_round_trips(server: Sshd, connect: Connect, tmp_path: Path) -> None:
+    """Session, command with survey, payload with seal: on a slow line round trips cost more than bytes."""
+    with cutting(server.port) as proxy:
+        transport = connect(server, address=f"{server.user}@127.0.0.1:{proxy.port}")
+        before = proxy.turns
+        transport.put(file_of(tmp_path, 1000), str(tmp_path / "there"))
+
+        assert proxy.turns - before <= 6
+        transport.close()
+
+
 def test_back_off_doubles_up_to_its_limit_and_varies() -> None:
     waits: list[float] = []
     back_off = BackOff(first_s=0.5, longest_s=8, sleep=waits.append, chance=lambda: 0.5)

@@ -1,5 +1,6 @@
 """known_hosts as text: which lines speak of which host."""
 
+import os
 from base64 import b64encode
 from pathlib import Path
 
@@ -53,11 +54,15 @@ def test_a_port_is_part_of_the_name() -> None:
     assert (name_of("Pi.local", 22), name_of("::1", 2222)) == ("pi.local", "[::1]:2222")
 
 
+def test_known_hosts_may_be_the_null_device() -> None:
+    remember(Path(os.devnull), "pi", OfferedKey("ssh-ed25519", b"blob"))
+
+
 @pytest.mark.parametrize("hashed", [False, True])
 def test_what_is_remembered_is_found(tmp_path: Path, hashed: bool) -> None:
     file = tmp_path / "new" / "known_hosts"
     remember(file, "[pi]:2222", OfferedKey("ssh-ed25519", b"blob"), hashed=hashed)
 
     assert [k.blob for k in keys_for("[pi]:2222", read_known_hosts([file]))] == [b"blob"]
-    assert (b"pi" in file.read_bytes()) is not hashed
+    assert (b"[pi]" in file.read_bytes()) is not hashed
     assert file.stat().st_mode & 0o777 == 0o600

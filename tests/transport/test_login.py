@@ -121,6 +121,16 @@ def test_a_key_of_the_agent(server: Sshd, connect: Connect) -> None:
 
 
 @pytest.mark.usefixtures("agent")
+def test_another_agent_is_said_to_be_left_out(server: Sshd, connect: Connect, tmp_path: Path) -> None:
+    (tmp_path / "ssh_config").write_text("IdentityAgent ~/other/agent\n")
+
+    with pytest.raises(AuthRefused) as refused:
+        connect(server, identity=None)
+
+    assert "IdentityAgent ~/other/agent: not asked" in refused.value.details[0]
+
+
+@pytest.mark.usefixtures("agent")
 def test_a_named_key_wins_over_an_agent_full_of_others(
     server: Sshd, connect: Connect, tmp_path: Path
 ) -> None:

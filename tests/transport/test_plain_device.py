@@ -9,6 +9,7 @@ import pytest
 
 from edgeq.errors import DeviceUnfit, RemoteFailed
 from edgeq.transport.ssh import SshTransport
+from tests.conftest import missing
 from tests.lab.sshd import OWN_ENVIRONMENT, Sshd
 from tests.transport.conftest import serving
 from tests.transport.test_contract import MIB, file_of
@@ -57,7 +58,7 @@ def only(folder: Path, *programs: tuple[str, str]) -> Iterator[Sshd]:
 
 def test_python_is_found_where_the_path_does_not_lead(connect: Connect, tmp_path: Path) -> None:
     if not Path("/usr/bin/python3").exists():
-        pytest.skip("this machine keeps its python3 elsewhere")
+        missing("this machine keeps its python3 elsewhere")
     with only(tmp_path / "bin", ("sh", "/bin/sh"), ("ls", "/bin/ls")) as server:
         connect(server).put(file_of(tmp_path, 10), str(tmp_path / "there"))
 
