@@ -157,3 +157,21 @@ def test_torch_becomes_tflite_that_gives_the_same(tiny, tmp_path):
     assert again.inputs[0].shape == (1, 3, 8, 8)
     assert again.quantized is None
     assert "not converted to ONNX" in again.absent["onnx"]
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("file", "factory", "weights", "shape"),
+    [
+        ("resnet_cifar.py", "resnet56", "cifar10/resnet_torch/resnet56-4bfd9763.th", (1, 3, 32, 32)),
+        ("honk_res8.py", "res8", "speech/honk_res8.pt", (1, 1, 101, 40)),
+    ],
+)
+def test_real_checkpoints_fit_their_architecture(file, factory, weights, shape, data_dir, tmp_path):
+    source = f"{Path(__file__).parent.parent}/models/{file}:{factory}"
+    inputs = {"x" if file == "resnet_cifar.py" else "mfcc": shape}
+    first, second = (
+        open_model(source, weights=data_dir / weights, workdir=tmp_path / w, shapes=inputs) for w in "ab"
+    )
+    assert first.sha256 == second.sha256
+    assert Path(first.files["onnx"]).read_bytes() == Path(second.files["onnx"]).read_bytes()

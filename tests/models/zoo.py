@@ -69,7 +69,9 @@ def _mnist(data: Path, into: Path) -> Entry:
     images = np.frombuffer(pixels, np.uint8).reshape(-1, 1, 28, 28)[:2000]
     x = ((images / 255.0 - 0.1307) / 0.3081).astype(np.float32)
     path = _save(into, "mnist", x=x, labels=np.frombuffer(labels, np.uint8)[:2000].astype(np.int64))
-    return Entry("mnist", (str(folder / "mnist_burn_opset16.onnx"), "--name", "mnist", "--data", path), classifier=True)
+    return Entry(
+        "mnist", (str(folder / "mnist_burn_opset16.onnx"), "--name", "mnist", "--data", path), classifier=True
+    )
 
 
 def _mobilenet(data: Path, into: Path) -> Entry:
@@ -108,7 +110,9 @@ def _silero(data: Path, into: Path) -> Entry:
     stacked = {key: np.stack([frame[key] for frame in frames]) for key in ("input", "state", "sr")}
     path = _save(into, "silero", **stacked)
     words = (str(model), "--name", "silero_vad", "--data", path)
-    return Entry("silero_vad", (*words, "--shape", "input=1,576", "--shape", "state=2,1,128"), classifier=False)
+    return Entry(
+        "silero_vad", (*words, "--shape", "input=1,576", "--shape", "state=2,1,128"), classifier=False
+    )
 
 
 def _speech(model: Path, recording: Path, count: int) -> Iterator[dict[str, np.ndarray]]:
@@ -135,7 +139,9 @@ def cifar(data: Path, batches: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]
     for batch in batches:
         kind, number = batch.rsplit("_", 1)
         stored = np.load(folder / ("labels_test_0.npy" if kind == "test" else "labels_train_0to4.npy"))
-        labels.append(stored[:1000] if kind == "test" else stored[1000 * int(number) : 1000 * (int(number) + 1)])
+        labels.append(
+            stored[:1000] if kind == "test" else stored[1000 * int(number) : 1000 * (int(number) + 1)]
+        )
     return np.concatenate(images), np.concatenate(labels).astype(np.int64)
 
 

@@ -142,7 +142,7 @@ def _move_opset(proto: "ModelProto", keeps: Callable[["ModelProto"], bool], note
         try:
             other = moved(proto, version)
         except RuntimeError as error:
-            reason = str(error).strip().splitlines()[0][:200]
+            reason = str(error).strip().splitlines()[0].rpartition("failed: ")[2][:200]
             continue
         if keeps(other):
             notes.append(f"opset {before} changed to {version}, outputs on random input unchanged")
