@@ -55,7 +55,7 @@ DOCUMENTS: dict[str, Any] = {
         "comparisons": tuple[Comparison, ...],
         "fetched": int,
     },
-    "status": tuple[Facts, DeviceStatus | None],
+    "status": {"facts": Facts, "status": DeviceStatus | None},
     "rollback": App,
     "doctor": Diagnosis,
     "uninstall": Removal,

@@ -23,6 +23,7 @@ from edgeq.workflow.bench import Benched
 from edgeq.workflow.convert import Conversion
 from edgeq.workflow.deploy import Deployment
 from edgeq.workflow.report import Reported
+from edgeq.workflow.status import DeviceReport
 
 from .conftest import FACTS, MakeRace
 
@@ -81,7 +82,7 @@ def test_what_the_commands_print_is_valid(make_race: MakeRace, tmp_path: Path) -
     validate(Benched((race,), (report,)).to_dict(), "bench")
     comparison = compare_measurements(race, make_race({FLOAT: 9.0}, id="job2"))
     validate(Reported(races=(report,), measurements=(race,), comparisons=(comparison,)).to_dict(), "report")
-    validate([FACTS.to_dict(), None], "status")
+    validate(DeviceReport(FACTS, None).to_dict(), "status")
     validate({"error": NoSpace("full", "free space").to_dict()}, "error")
 
 

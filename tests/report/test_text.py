@@ -25,6 +25,7 @@ from edgeq.report.formats.on_device import show_live, show_status
 from edgeq.report.formats.race_table import show_race
 from edgeq.report.formats.text import show, show_error, show_result
 from edgeq.report.race import compare_runs
+from edgeq.workflow.status import DeviceReport
 
 from .conftest import FACTS, MakeRace
 
@@ -174,7 +175,7 @@ def test_what_is_live_and_how_to_undo_it() -> None:
 
 def test_status_of_a_device() -> None:
     status = DeviceStatus((APP,), "a1b2", "/r", 3_000_000_000, 80_000_000, lock="ann@desk is deploying faces")
-    said = printed(lambda c: show_result(c, (FACTS, status)))
+    said = printed(lambda c: show_result(c, DeviceReport(FACTS, status)))
     for fact in (
         "Cortex-A72, 4 cores",
         "2026-01-05 10:00 UTC",
