@@ -106,7 +106,6 @@ def convert(
     conversion = _read(place, start, reused)
     if reused:
         _retell(conversion, tell)
-    _require_gate(conversion)
     return conversion
 
 
@@ -172,6 +171,7 @@ def _build(order: cached.Order, place: Path, tell: Tell) -> None:
                 )
             )
             tell(made[-1].fidelity)
+        _require_gate(plan, tuple(m.fidelity for m in made))
         data_sha256 = parts.calibration.sha256 if parts else None
         bundle_parts.write(place, order, model, plan, tuple(made), heldout, data_sha256, preprocessing)
 
@@ -213,11 +213,11 @@ def _retell(conversion: Conversion, tell: Tell) -> None:
         tell(noun)
 
 
-def _require_gate(conversion: Conversion) -> None:
-    """A bundle whose every quantized candidate failed is an error; one good candidate is enough."""
-    recipes = {c.id: c.recipe for c in conversion.plan.candidates}
-    quantized = [f for f in conversion.fidelity if recipes[f.candidate] != "float"]
-    if not quantized or any(f.passed for f in quantized):
+def _require_gate(plan: Plan, judged: tuple[Fidelity, ...]) -> None:
+    """That every quantized candidate failed is an error; one good candidate is enough."""
+    recipes = {c.id: c.recipe for c in plan.candidates}
+    quantized = [f for f in judged if recipes[f.candidate] != "float"] or list(judged)
+    if any(f.passed for f in quantized):
         return
     worst = [
         f"{f.candidate}: {layer.layer} (SQNR {layer.sqnr_db:.0f} dB, {layer.cause})"
