@@ -3,13 +3,12 @@ each kill all that is live is whole, `sweep` leaves nothing over, and doing it a
 """
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from itertools import count
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -17,7 +16,6 @@ import pytest
 from edgeq.agent.apps import app_names, app_view
 from edgeq.agent.layout import Root
 from edgeq.agent.verify import verified
-from edgeq.deliver.agent_archive import AgentArchive
 from tests.agent.files.device import Bundle, Device, bundle, job, sha, wheel
 from tests.agent.files.power_cut import careless_renames, cut_before
 
@@ -27,14 +25,6 @@ OLD = bundle(files={"candidates/ort/model.onnx": b"old", "candidates/ort/shared.
 NEW = bundle(files={"candidates/ort/model.onnx": b"new", "candidates/ort/shared.bin": b"shared"})
 WHEEL = wheel({"tiny/__init__.py": b"answer = 42\n", "tiny-1.0.data/purelib/other.py": b"pass\n"})
 FOLDER = f"tiny-1.0-{sha(WHEEL)[:8]}"
-
-
-@pytest.fixture
-def device(archive: AgentArchive) -> Iterator[Device]:
-    """In memory, for a killed process loses nothing that it wrote: thousands of fsyncs of a real disk show no more."""
-    memory = Path("/dev/shm")
-    with TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
-        yield Device(Path(folder) / "root", archive.path)
 
 
 def command(device: Device, name: str, /, **payload: Any) -> Any:

@@ -40,6 +40,14 @@ def test_files_of_older_releases_are_not_sent_again(device: Device, token: str) 
     assert kept.stat().st_nlink == 2
 
 
+def test_uploads_on_another_file_system_are_copied(device: Device, token: str, tmp_path: Path) -> None:
+    if tmp_path.stat().st_dev == device.root.stat().st_dev:
+        pytest.skip("there is only one file system here")
+    (device.root / "incoming").symlink_to(tmp_path)
+    device.deploy(token, V1)
+    assert device.live_model() == b"one"
+
+
 def test_twice_the_same_changes_nothing(device: Device, token: str) -> None:
     first = device.deploy(token, V1, job=job().to_dict())
     before = _everything(device)
