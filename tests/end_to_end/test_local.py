@@ -2,15 +2,12 @@
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from edgeq.demo import demo_files
-
-Result = subprocess.CompletedProcess[str]
+from tests.end_to_end.command_line import Result, edgeq
 
 
 @pytest.fixture
@@ -20,18 +17,6 @@ def folder(tmp_path: Path, own_home: Path) -> Path:
     (tmp_path / "digits.onnx").write_bytes(model.read_bytes())
     (tmp_path / "digits.npz").write_bytes(data.read_bytes())
     return tmp_path
-
-
-def edgeq(folder: Path, *words: str) -> Result:
-    return subprocess.run(
-        [sys.executable, "-m", "edgeq", *words],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "COLUMNS": "120"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
 
 
 def deployed(folder: Path, *words: str) -> Result:

@@ -1,0 +1,32 @@
+"""Types `edgeq` as a user does: a process of its own, in a folder of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+
+Result = subprocess.CompletedProcess[str]
+
+
+def edgeq(folder: Path, *words: str, timeout: float = 280) -> Result:
+    return subprocess.run(
+        [sys.executable, "-m", "edgeq", *words],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+    )
+
+
+def deployed(folder: Path, *words: str, timeout: float = 280) -> dict[str, Any]:
+    """The JSON of a deployment that has to work; 3 is one whose speeds could not be compared on a busy machine."""
+    done = edgeq(folder, "deploy", *words, "--json", timeout=timeout)
+    assert done.returncode in (0, 3), done.stdout[-3000:] + done.stderr
+    document: dict[str, Any] = json.loads(done.stdout)
+    return document
