@@ -75,9 +75,8 @@ class SshTransport:
         ledger = Ledger(progress)
         began = time.perf_counter()
         outcome, attempts = self._arrive(upload, ledger)
-        if (
-            "corrupt" in outcome.reply and ledger.reused
-        ):  # the wrong part is gone now: once more, from the start
+        if "corrupt" in outcome.reply and ledger.reused:
+            # What was resumed is gone now: once more, from the start.
             outcome, more = self._arrive(upload, ledger)
             attempts += more
         if "corrupt" in outcome.reply:

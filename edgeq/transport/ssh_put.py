@@ -5,20 +5,21 @@ server is needed: the receiver writes at the device's own pace, says the true er
 """
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import paramiko
 
-from edgeq.errors import ArtifactCorrupt
+from edgeq.errors import ArtifactCorrupt, EdgeqError
 
 from . import receive_on_device
 from .arrival import BLOCK, verified_prefix
 from .base import Progress
 from .shell_words import one_line
 from .ssh_link import Link, Watch, watched
-from .ssh_run import CHUNK, execute, hang_up
+from .ssh_run import CHUNK, KILLED, execute, hang_up
 
 PROGRAM = Path(receive_on_device.__file__)
 _MARK = receive_on_device.MARK.encode()
@@ -146,21 +147,30 @@ def _converse(
 
 def _send(channel: paramiko.Channel, upload: Upload, ledger: Ledger, receiver: Conversation) -> None:
     """Everything behind the verified prefix. Stops early when the receiver ends: its last reply says why."""
-    left = upload.size - ledger.reused
     if not _send_all(channel, b"%d\n" % ledger.reused, receiver):
         return
-    with upload.source.open("rb") as file:
-        file.seek(ledger.reused)
-        while left:
-            data = file.read(min(CHUNK, left))
-            if not data:
-                raise ArtifactCorrupt(f"{upload.source} became shorter while it was sent", "run again")
-            if not _send_all(channel, data, receiver):
-                return
-            left -= len(data)
-            ledger.sent += len(data)
-            receiver.listen()
+    for data in _chunks(upload, ledger.reused):
+        if not _send_all(channel, data, receiver):
+            return
+        ledger.sent += len(data)
+        receiver.listen()
     channel.shutdown_write()
+
+
+def _chunks(upload: Upload, start: int) -> Iterator[bytes]:
+    """The source's bytes from `start` on. Trouble with it is this side's, not the link's."""
+    left = upload.size - start
+    try:
+        with upload.source.open("rb") as file:
+            file.seek(start)
+            while left:
+                data = file.read(min(CHUNK, left))
+                if not data:
+                    raise ArtifactCorrupt(f"{upload.source} became shorter while it was sent", "run again")
+                left -= len(data)
+                yield data
+    except OSError as error:
+        raise EdgeqError(f"{upload.source} cannot be read: {error.strerror}", "check that file") from error
 
 
 def _send_all(channel: paramiko.Channel, data: bytes, receiver: Conversation) -> bool:
@@ -184,7 +194,7 @@ def _outcome(link: Link, channel: paramiko.Channel, reply: dict[str, Any]) -> Ou
     channel.status_event.wait(_END_S)  # where MaxSessions is 1, the next session has to wait for it too
     if reply:
         return Outcome(reply, reply.get("hash_s", 0.0) + reply.get("sync_s", 0.0), 0, "")
-    if not link.alive:
+    if channel.exit_status == KILLED and not link.answers(_END_S):
         raise EOFError
     stderr = channel.recv_stderr(4096).decode("utf-8", "replace") if channel.recv_stderr_ready() else ""
     return Outcome({}, 0.0, channel.exit_status, stderr.strip())

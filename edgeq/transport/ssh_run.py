@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import paramiko
 
-from edgeq.errors import RemoteFailed
+from edgeq.errors import EdgeqError, RemoteFailed
 
 from .base import Completed
 from .ssh_errors import FOREIGN
@@ -38,8 +38,8 @@ def finish(link: Link, channel: paramiko.Channel, stdin: bytes, name: str, timeo
                 stdout += chunk
             _await(link, channel, deadline, name)
             aside.join(max(deadline - time.monotonic(), 0))
-            if channel.exit_status == KILLED and not link.alive:
-                raise EOFError
+            if channel.exit_status == KILLED and not link.answers(SILENCE_S):
+                raise EOFError  # paramiko ends the channels of a broken link before it calls the link broken
     finally:
         hang_up(channel)
     return Completed(channel.exit_status, bytes(stdout), bytes(stderr))
@@ -54,7 +54,7 @@ def stream(link: Link, channel: paramiko.Channel, keep: Callable[[bytes], object
             channel.shutdown_write()
             aside.start()
             while chunk := _next(link, channel, None, ""):
-                keep(chunk)
+                _keep(chunk, keep)
             _await(link, channel, None, "")
             aside.join(SILENCE_S)
             if channel.exit_status == KILLED:
@@ -62,6 +62,16 @@ def stream(link: Link, channel: paramiko.Channel, keep: Callable[[bytes], object
     finally:
         hang_up(channel)
     return channel.exit_status, bytes(stderr)
+
+
+def _keep(chunk: bytes, keep: Callable[[bytes], object]) -> None:
+    """Trouble on this side is not the link's."""
+    try:
+        keep(chunk)
+    except OSError as error:
+        raise EdgeqError(
+            f"what was fetched cannot be stored here: {error.strerror}", "free space here"
+        ) from error
 
 
 def hang_up(channel: paramiko.Channel) -> None:

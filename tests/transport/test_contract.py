@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edgeq.errors import ArtifactCorrupt, DeviceBusy, NoSpace, ReadOnly, RemoteFailed
+from edgeq.errors import ArtifactCorrupt, DeviceBusy, EdgeqError, LinkLost, NoSpace, ReadOnly, RemoteFailed
 from edgeq.transport import receive_on_device
 from edgeq.transport.base import Transport
 
@@ -206,6 +206,16 @@ def test_get_of_what_is_not_there(transport: Transport, tmp_path: Path) -> None:
         transport.get("/no/such/file", tmp_path / "back")
 
     assert list(tmp_path.glob("*back*")) == []
+
+
+def test_get_onto_a_full_disk_of_ours(transport: Transport, tmp_path: Path, small_disk: Path) -> None:
+    source = file_of(tmp_path, 8 * MIB)
+
+    with pytest.raises(EdgeqError, match="No space left") as refused:
+        transport.get(str(source), small_disk / "back")
+
+    assert not isinstance(refused.value, LinkLost)
+    assert list(small_disk.iterdir()) == []
 
 
 def test_exists(transport: Transport, tmp_path: Path) -> None:
