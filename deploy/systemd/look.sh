@@ -27,6 +27,7 @@ echo "groups=$(id -Gn)"
 echo "root=$root"
 echo "owner=$(stat -c %U "$root" 2>/dev/null)"
 echo "current=$(readlink "$root/agent/current" 2>/dev/null)"
+echo "names=$(names_in "$root")"
 echo "apps=$(names_in "$root/apps")"
 echo "waiting=$(find "$root/jobs" -maxdepth 1 -name '*.json' 2>/dev/null | wc -l)"
 own=$home/.local/share/edgeq

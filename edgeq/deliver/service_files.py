@@ -71,6 +71,13 @@ def all_paths(scope: str, home: str) -> tuple[str, ...]:
     return tuple(f"{folder}/{n}" for n in (*names, LINGER_MARK))
 
 
+def parents_of(path: str, scope: str, home: str) -> tuple[str, ...]:
+    """The folders, innermost first, that are there for the sake of such a file and may go when they are empty."""
+    folder, _, _ = path.rpartition("/")
+    drop_ins = (folder,) if folder.endswith(".d") and folder != "/etc/tmpfiles.d" else ()
+    return (*drop_ins, *((unit_folder(scope, home), f"{home}/.config/systemd") if scope == "user" else ()))
+
+
 @dataclass(frozen=True)
 class Folder:
     """One line of tmpfiles.d."""

@@ -20,7 +20,7 @@ class UnitFound:
 @dataclass(frozen=True)
 class Found:
     """`sudo`: root, yes, password or missing. `files`: absolute path -> text of those of ours that are there.
-    `folders`: path -> "mode owner group". `apps` live in the root that was asked for, `own_apps` in the login's own.
+    `folders`: path -> "mode owner group". `names` and `apps` are in the root that was asked for, `own_apps` in the login's own.
     """
 
     login: str
@@ -37,6 +37,7 @@ class Found:
     root: str
     owner: str
     current: str
+    names: tuple[str, ...]
     apps: tuple[str, ...]
     waiting: int
     own: str
@@ -87,6 +88,7 @@ def _found(said: dict[str, str]) -> Found:
         root=said["root"],
         owner=said["owner"],
         current=said["current"],
+        names=tuple(said["names"].split()),
         apps=tuple(said["apps"].split()),
         waiting=int(said["waiting"] or 0),
         own=said["own"],

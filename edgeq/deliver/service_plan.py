@@ -13,6 +13,7 @@ from edgeq.deliver.service_files import (
     Wish,
     files_of,
     folders_of,
+    parents_of,
     root_in,
     unit_folder,
 )
@@ -32,6 +33,14 @@ sync
 """
 _LINK = 'ln -sfn "$2" "$1/.current.edgeq.tmp" && mv -T "$1/.current.edgeq.tmp" "$1/current"'
 _LINGER = 'loginctl enable-linger 2>/dev/null || sudo -n loginctl enable-linger "$1"'
+_UNLINGER = 'loginctl disable-linger 2>/dev/null || sudo -n loginctl disable-linger "$1"'
+# Innermost first; what somebody else laid there stays.
+_RMDIR = 'for f; do [ ! -d "$f" ] || rmdir --ignore-fail-on-non-empty "$f"; done'
+# What edgeq keeps in its root; a root that somebody else keeps files in loses none of them.
+_OURS = ("agent", "apps", "incoming", "jobs", "lock", "lock.json", "results", "samples", "wheels")
+_EMPTY = (
+    'cd "$1" || exit 1; root=$1; shift; rm -rf "$@" .*.tmp; cd /; rmdir --ignore-fail-on-non-empty "$root"'
+)
 # Services see no home; nor would another user get through it.
 _HIDDEN = ("/home/", "/root/", "/run/user/")
 
@@ -73,15 +82,15 @@ def uninstall_steps(found: Found, scope: str, *, everything: bool, label: str) -
         )
         steps.append(Do("a job that runs ends here", (*ctl, "stop", *UNITS), forgive=True))
     if found.files:
-        drop_ins = sorted(
-            {path.rsplit("/", 1)[0] for path in found.files if ".d/" in path and path.startswith(folder)}
-        )
-        steps.append(Do("the files", (*sudo, "rm", "-rf", *sorted(found.files), *drop_ins)))
+        parents = [p for path in found.files for p in parents_of(path, scope, found.home)]
+        steps.append(Do("the files", (*sudo, "rm", "-f", *sorted(found.files))))
+        steps.append(Do("and their folders", (*sudo, "sh", "-c", _RMDIR, "sh", *dict.fromkeys(parents))))
         steps.append(Do("systemd forgets the units", (*ctl, "daemon-reload")))
         steps.append(Do("and that one ever failed", (*ctl, "reset-failed", *UNITS), forgive=True))
         steps.append(Do("and when the timer ran last", (*sudo, "rm", "-f", _stamp(found, scope))))
-    if scope == "user":
-        steps += _user_traces(found, folder)
+    if f"{folder}/{LINGER_MARK}" in found.files:
+        words = ("sh", "-c", _UNLINGER, "sh", found.login)
+        steps.append(Do("lingering was switched on for it", words, forgive=True))
     steps += _root_without_service(found, scope, root, everything=everything)
     if scope == "system" and found.service_user:
         steps.append(Do("the service's user", (*sudo, "userdel", "edgeq")))
@@ -116,7 +125,7 @@ def _account(found: Found, wish: Wish, wanted: dict[str, str]) -> list[Step]:
         return []
     sudo = _rights(found, wish.scope)
     steps: list[Step] = []
-    users = _write(SYSUSERS, found, wanted, sudo)
+    users = _write(SYSUSERS, found, wish, wanted)
     if users or not found.service_user or wish.login not in (*found.members, "root"):
         undo = (*sudo, "sh", "-c", "userdel edgeq; ! getent group edgeq >/dev/null || groupdel edgeq")
         steps += users
@@ -127,7 +136,7 @@ def _account(found: Found, wish: Wish, wanted: dict[str, str]) -> list[Step]:
                 () if found.service_user else undo,
             )
         )
-    folders = _write(TMPFILES, found, wanted, sudo)
+    folders = _write(TMPFILES, found, wish, wanted)
     absent = [f for f in folders_of(wish) if found.folders.get(f.path) != str(f)]
     if folders or absent:
         new_root = found.owner == ""
@@ -175,8 +184,10 @@ def _copy_of_own_root(found: Found, wish: Wish, label: str) -> list[Step]:
 def _units(found: Found, wish: Wish, wanted: dict[str, str]) -> list[Step]:
     sudo, ctl = _rights(found, wish.scope), systemctl(found, wish.scope)
     ours = [path for path in wanted if path not in (SYSUSERS, TMPFILES)]
-    steps: list[Step] = [step for path in ours for step in _write(path, found, wanted, sudo)]
-    steps += [Remove(path, text, sudo) for path, text in found.files.items() if path not in wanted]
+    steps: list[Step] = [step for path in ours for step in _write(path, found, wish, wanted)]
+    for path, text in found.files.items():
+        if path not in wanted:
+            steps.append(Remove(path, text, sudo, parents_of(path, wish.scope, wish.home)))
     stale = any(found.units[unit].stale for unit in UNITS)
     if steps:
         steps.insert(0, Do("on the way back", undo=(*ctl, "daemon-reload")))
@@ -194,7 +205,8 @@ def _running(found: Found, wish: Wish, wanted: dict[str, str]) -> list[Step]:
     if wish.scope == "user" and not found.linger and f"{folder}/{LINGER_MARK}" not in found.files:
         words = ("sh", "-c", _LINGER, "sh", found.login)
         steps.append(Do("it also runs while nobody is logged in, where that is allowed", words, forgive=True))
-    if changed and not found.waiting:
+    runs = changed - {f"{folder}/{unit}" for unit in STARTED}
+    if runs and not found.waiting:
         log = (*ctl, "status", "--no-pager", "--lines=8", "edgeq-agent.service")
         steps.append(Do("a trial run", (*ctl, "start", "edgeq-agent.service"), look=log))
     off = [
@@ -211,17 +223,21 @@ def _running(found: Found, wish: Wish, wanted: dict[str, str]) -> list[Step]:
     return steps
 
 
-def _write(path: str, found: Found, wanted: dict[str, str], prefix: tuple[str, ...]) -> list[Step]:
+def _write(path: str, found: Found, wish: Wish, wanted: dict[str, str]) -> list[Step]:
     before = found.files.get(path)
-    return [Write(path, wanted[path], before, prefix)] if before != wanted[path] else []
+    if before == wanted[path]:
+        return []
+    parents = parents_of(path, wish.scope, wish.home)
+    return [Write(path, wanted[path], before, _rights(found, wish.scope), parents)]
 
 
 def _root_without_service(found: Found, scope: str, root: str, *, everything: bool) -> list[Step]:
     sudo = _rights(found, scope)
     if found.owner == "":
         return []
-    if everything or (scope == "system" and not found.apps):
-        return [Do("edgeq's folder there", (*sudo, "rm", "-rf", root))]
+    there = found.installed or found.service_user
+    if everything or (scope == "system" and there and not found.apps):
+        return [Do("edgeq's folder there", (*sudo, "sh", "-c", _EMPTY, "sh", root, *_OURS))]
     if scope == "user" or not found.installed:
         return []
     owner = f"{found.owner}:{found.group}" if found.owner == found.login else found.owner
@@ -232,18 +248,6 @@ def _root_without_service(found: Found, scope: str, root: str, *, everything: bo
         ),
         Do("and no longer shared", (*sudo, "chmod", "-R", "g-s", root)),
     ]
-
-
-def _user_traces(found: Found, folder: str) -> list[Step]:
-    empty = (folder, f"{found.home}/.config/systemd")
-    steps: list[Step] = []
-    if found.files:
-        steps.append(Do("empty folders", ("rmdir", "--ignore-fail-on-non-empty", *empty), forgive=True))
-    if f"{folder}/{LINGER_MARK}" in found.files:
-        linger = ("loginctl", "disable-linger", found.login)
-        words = linger if found.sudo == "root" else ("sudo", "-n", *linger) if found.sudo == "yes" else linger
-        steps.append(Do("lingering was switched on for it", words, forgive=True))
-    return steps
 
 
 def _stamp(found: Found, scope: str) -> str:
@@ -266,6 +270,12 @@ def _require_possible(found: Found, wish: Wish, label: str) -> None:
                 f"{what} is {path} on {label}, inside a home, which a system service does not see",
                 "use --scope user, or a folder (and a Python) outside of homes",
             )
+    strange = sorted(set(found.names) - set(_OURS))
+    if strange:
+        raise DeviceUnfit(
+            f"{wish.root} on {label} holds what is not edgeq's: {', '.join(strange[:5])}",
+            "choose a --root that is a folder of its own; its owner and mode are changed",
+        )
     if found.owner not in ("", wish.login):
         raise DeviceUnfit(
             f"{wish.root} on {label} belongs to {found.owner}, not to {wish.login}",

@@ -17,7 +17,10 @@ _WRITE = (
     'umask 022; mkdir -p "$(dirname "$1")" && cat >"$1.edgeq-new" && chmod 644 "$1.edgeq-new" '
     '&& sync "$1.edgeq-new" && mv -T "$1.edgeq-new" "$1"'
 )
-_UNWRITE = 'rm -f "$1" "$1.edgeq-new"; rmdir --ignore-fail-on-non-empty "$(dirname "$1")"'
+# $1 the file, the rest folders that go when they are empty.
+_UNWRITE = (
+    'rm -f "$1" "$1.edgeq-new"; shift; for f; do [ ! -d "$f" ] || rmdir --ignore-fail-on-non-empty "$f"; done'
+)
 _TIMEOUT_S = 120.0
 
 
@@ -31,12 +34,15 @@ class Step(Protocol):
 
 @dataclass(frozen=True)
 class Write(Record):
-    """Make the file `path` hold `text`; `before` is what it held, None where it was not there."""
+    """Make the file `path` hold `text`; `before` is what it held, None where it was not there. `parents` are folders
+    that are made for such files and go with the last one.
+    """
 
     path: str
     text: str
     before: str | None
     prefix: tuple[str, ...]
+    parents: tuple[str, ...] = ()
     step: str = "write"
 
     def lines(self) -> tuple[str, ...]:
@@ -50,7 +56,7 @@ class Write(Record):
         if self.before is not None:
             self._write(transport, self.before)
         else:
-            run(transport, (*self.prefix, "sh", "-c", _UNWRITE, "sh", self.path))
+            run(transport, (*self.prefix, "sh", "-c", _UNWRITE, "sh", self.path, *self.parents))
 
     def _write(self, transport: Transport, text: str) -> None:
         run(transport, (*self.prefix, "sh", "-c", _WRITE, "sh", self.path), stdin=text.encode())
@@ -63,13 +69,14 @@ class Remove(Record):
     path: str
     before: str
     prefix: tuple[str, ...]
+    parents: tuple[str, ...] = ()
     step: str = "remove"
 
     def lines(self) -> tuple[str, ...]:
         return (f"remove {self.path}",)
 
     def do(self, transport: Transport) -> None:
-        run(transport, (*self.prefix, "sh", "-c", _UNWRITE, "sh", self.path))
+        run(transport, (*self.prefix, "sh", "-c", _UNWRITE, "sh", self.path, *self.parents))
 
     def take_back(self, transport: Transport) -> None:
         Write(self.path, self.before, None, self.prefix).do(transport)

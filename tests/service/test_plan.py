@@ -1,0 +1,127 @@
+"""What is decided for a device, from what was seen there: no device is needed to read a plan."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from edgeq.deliver.agent_archive import AgentArchive
+from edgeq.deliver.service_files import STARTED, UNITS, files_of, folders_of
+from edgeq.deliver.service_look import Found, UnitFound
+from edgeq.deliver.service_plan import install_steps, uninstall_steps
+from edgeq.deliver.service_steps import Do, Step
+from edgeq.errors import DeviceUnfit, NoSpace
+from tests.service.test_files import WISH as PI
+
+WISH = replace(PI, firmware=False)
+AGENT = AgentArchive(Path("agent.pyz"), "0" * 64, "0123456789abcdef.pyz")
+BARE = Found(
+    login="pi", uid=1000, group="pi", home="/home/pi", sudo="yes", user_manager=True, linger=False, firmware=False,
+    service_user=False, members=(), groups=("pi",), root="/var/lib/edgeq", owner="", current="", names=(), apps=(), waiting=0,
+    own="/home/pi/.local/share/edgeq", own_apps=(), own_bytes=0, free_bytes=10**9,
+    units={unit: UnitFound("not-found", "inactive", "", False) for unit in UNITS}, files={}, folders={},
+)  # fmt: skip
+DONE = replace(
+    BARE, service_user=True, members=("pi",), owner="pi", current=AGENT.name, names=("agent", "jobs"), files=files_of(WISH),
+    units={unit: UnitFound("loaded", "active", "enabled" if unit in STARTED else "static", False) for unit in UNITS},
+    folders={f.path: str(f) for f in folders_of(WISH)},
+)  # fmt: skip
+
+
+def plan(found: Found, **changes: str) -> list[str]:
+    return [
+        line
+        for step in install_steps(found, replace(WISH, **changes), AGENT, "pi@board")
+        for line in step.lines()
+    ]
+
+
+def commands(steps: tuple[Step, ...]) -> list[str]:
+    return [" ".join(step.words) for step in steps if isinstance(step, Do)]
+
+
+def test_what_is_there_as_wished_makes_no_step() -> None:
+    assert plan(DONE) == []
+
+
+def test_user_comes_before_folders_before_agent_before_units() -> None:
+    runs = [line for line in plan(BARE) if not line.startswith("    ")]
+    order = [
+        "systemd-sysusers",
+        "systemd-tmpfiles",
+        "send /var/lib/edgeq/agent/",
+        "daemon-reload",
+        "start",
+        "enable --now",
+    ]
+    places = [next(i for i, line in enumerate(runs) if words in line) for words in order]
+    assert places == sorted(places)
+
+
+def test_each_privileged_step_says_so_and_none_other_does() -> None:
+    steps = install_steps(BARE, WISH, AGENT, "pi@board")
+    assert all(c.startswith("sudo -n ") or "agent" in c for c in commands(steps) if c)
+    as_root = replace(BARE, login="root", sudo="root")
+    assert not any(
+        "sudo" in c for c in commands(install_steps(as_root, replace(WISH, login="root"), AGENT, "board"))
+    )
+
+
+@pytest.mark.parametrize("sudo", ["missing", "password"])
+def test_without_rights_only_an_empty_plan_is_possible(sudo: str) -> None:
+    assert plan(replace(DONE, sudo=sudo)) == []
+    with pytest.raises(DeviceUnfit, match="needs root"):
+        plan(replace(BARE, sudo=sudo))
+
+
+def test_user_scope_needs_no_rights() -> None:
+    wish = replace(WISH, scope="user", root="/home/pi/.local/share/edgeq")
+    steps = install_steps(replace(BARE, sudo="missing"), wish, AGENT, "pi@board")
+    assert not any(c.startswith("sudo") for c in commands(steps))
+
+
+def test_folder_with_other_files_is_not_taken_over() -> None:
+    with pytest.raises(DeviceUnfit, match="holds what is not edgeq's: photos"):
+        plan(replace(BARE, owner="pi", names=("agent", "photos")))
+
+
+@pytest.mark.parametrize("changes", [{"root": "/home/pi/edgeq"}, {"python": "/home/pi/venv/bin/python"}])
+def test_system_service_sees_no_home(changes: dict[str, str]) -> None:
+    with pytest.raises(DeviceUnfit, match="inside a home"):
+        plan(BARE, **changes)
+
+
+def test_jobs_that_wait_are_not_done_as_a_trial() -> None:
+    changed = replace(DONE, files={})
+    assert any("start edgeq-agent.service" in line for line in plan(changed))
+    assert not any("start edgeq-agent.service" in line for line in plan(replace(changed, waiting=1)))
+
+
+def test_own_root_is_copied_once_and_only_when_there_is_room() -> None:
+    used = replace(BARE, own_apps=("relu",), own_bytes=2 * 10**9)
+    with pytest.raises(NoSpace, match="1000 MB free"):
+        plan(used)
+    assert any("relu: copied from" in line for line in plan(replace(used, own_bytes=10**6)))
+    again = replace(DONE, own_apps=("relu",), own_bytes=10**6)
+    assert plan(again) == []  # what was removed since does not come back
+
+
+def test_unit_that_somebody_switched_off_is_switched_on_again() -> None:
+    units = {**DONE.units, "edgeq-measure.timer": UnitFound("loaded", "inactive", "disabled", False)}
+    assert plan(replace(DONE, units=units))[0] == "run sudo -n systemctl enable --now edgeq-measure.timer"
+
+
+def test_uninstall_on_a_bare_device_does_nothing() -> None:
+    assert uninstall_steps(BARE, "system", everything=False, label="pi@board") == ()
+    assert uninstall_steps(BARE, "user", everything=False, label="pi@board") == ()
+
+
+def test_uninstall_keeps_the_root_in_which_a_model_lives() -> None:
+    keeps = commands(
+        uninstall_steps(replace(DONE, apps=("relu",)), "system", everything=False, label="pi@board")
+    )
+    assert "sudo -n chown -R pi:pi /var/lib/edgeq" in keeps
+    assert not any("rm -rf" in c for c in keeps)
+    for gone in (replace(DONE, apps=("relu",)), DONE):
+        everything = commands(uninstall_steps(gone, "system", everything=True, label="pi@board"))
+        assert any("rm -rf" in c and "/var/lib/edgeq agent apps" in c for c in everything)

@@ -1,0 +1,56 @@
+"""The service of a user who is nobody special: no sudo, no root, his own service manager."""
+
+from pathlib import Path
+
+import pytest
+
+from edgeq.deliver.service import submit_and_wait
+from edgeq.workflow.service import install_service, service_log, service_status, uninstall_service
+from edgeq.workflow.tell import silence
+from tests.service.board import Board, another, deploy_relu, states
+
+pytestmark = pytest.mark.lab
+
+
+@pytest.fixture
+def plain(board: Board) -> Board:
+    board.device.run_as_root("rm /etc/sudoers.d/pi")
+    return board
+
+
+def test_jobs_are_done_as_the_login(plain: Board, tmp_path: Path) -> None:
+    change = install_service(**plain.call, scope="user")
+    assert not any("sudo -n systemctl" in line for line in change.lines())
+    assert "lingering is off" in change.notes[0]  # this lab's login may not switch it on by himself
+    with plain.session() as device:
+        asked = submit_and_wait(device.link, another(deploy_relu(device, tmp_path)), 120, silence)
+    assert states(asked) == {"onnxruntime": "ok", "litert": "ok"}
+    assert asked.facts.user == "pi"
+    assert install_service(**plain.call, scope="user").steps == ()
+    status = service_status(**plain.call)
+    assert (status.scope, status.user, status.linger, status.ready) == ("user", "pi", False, True)
+    assert service_log(**plain.call).entries
+
+
+def test_uninstall_leaves_nothing(plain: Board) -> None:
+    before = plain.files()
+    install_service(**plain.call, scope="user")
+    uninstall_service(**plain.call, scope="user", everything=True)
+    left = {f for f in plain.files() - before if "/.config" not in f and "/.local" not in f}
+    assert left == set()
+    assert plain.run("find ~/.config ~/.local -type f -o -type l", check=False) == ""
+    assert plain.run("systemctl --user list-units --all --plain --no-legend 'edgeq*'") == ""
+
+
+def test_lingering_is_switched_on_where_that_is_allowed_and_off_again(board: Board) -> None:
+    install_service(**board.call, scope="user")
+    assert service_status(**board.call).linger is True
+    uninstall_service(**board.call, scope="user")
+    assert board.run("ls /var/lib/systemd/linger") == ""
+
+
+def test_lingering_that_was_on_before_stays_on(board: Board) -> None:
+    board.run("sudo loginctl enable-linger pi")
+    install_service(**board.call, scope="user")
+    uninstall_service(**board.call, scope="user")
+    assert board.run("ls /var/lib/systemd/linger") == "pi"
