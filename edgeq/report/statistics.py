@@ -22,7 +22,7 @@ MIN_BEYOND = 10  # samples beyond a quantile, without which it has no interval
 RESAMPLES = 2000
 TRIM = 0.2
 _SEED = 20_260_101  # fixed: the same measurement gives the same report
-_GRID = 4096
+_GRID = 2048
 _CHUNK = 250
 
 
@@ -96,7 +96,7 @@ def _resampled_quantiles(
     """[RESAMPLES, quantiles]: the quantiles of samples made of rounds drawn with replacement.
 
     Counting how often each round was drawn gives cumulative counts over one common grid of values, so no resample is
-    ever built. The grid is every distinct value, or 4096 of them evenly by rank where there are more.
+    ever built. The grid is every distinct value, or 2048 of them evenly by rank where there are more.
     """
     grid = np.unique(np.concatenate(rounds))
     if grid.size > _GRID:
@@ -104,12 +104,9 @@ def _resampled_quantiles(
     at_most = np.stack([np.searchsorted(np.sort(r), grid, side="right") for r in rounds]).astype(float)
     even = np.full(len(rounds), 1 / len(rounds))
     drawn = np.random.default_rng(seed).multinomial(len(rounds), even, RESAMPLES).astype(float)
-    return np.concatenate(
-        [
-            _weighted_quantiles(part @ at_most, grid, quantiles)
-            for part in np.split(drawn, RESAMPLES // _CHUNK)
-        ]
-    )
+    # einsum, not @: on a machine whose cores are busy, BLAS threads wait for each other longer than they compute.
+    parts = (np.einsum("dr,rg->dg", part, at_most) for part in np.split(drawn, RESAMPLES // _CHUNK))
+    return np.concatenate([_weighted_quantiles(part, grid, quantiles) for part in parts])
 
 
 def _weighted_quantiles(
