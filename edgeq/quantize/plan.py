@@ -206,9 +206,9 @@ def _candidate(recipe: Recipe, runtime: str, rank: int, reason: str) -> tuple[in
 def _enough(
     model: Model, target: Target, candidates: tuple[CandidatePlan, ...], wish: _Wish, skipped: list[Skipped]
 ) -> None:
-    """Refuses a plan that has nothing of what was asked for."""
-    compressed = [c for c in candidates if c.recipe != "float"]
-    if wish.recipe == "float" or compressed:
+    """Refuses a plan that has nothing of what was asked for: by default, int8."""
+    made = {c.recipe for c in candidates}
+    if wish.recipe in made or (wish.recipe is None and any(name.startswith("int8") for name in made)):
         return
     details = [f"{s.what}: {s.reason}" for s in skipped]
     if any(s.reason == _NO_DATA for s in skipped):

@@ -72,11 +72,13 @@ def _activations(model: Any, quantized: Any) -> list[tuple[str, Any, Any]]:
     to_array = onnx.numpy_helper.to_array
     known = {o for n in model.graph.node for o in n.output} | {i.name for i in model.graph.input}
     stored = {i.name: i for i in quantized.graph.initializer}
-    return [
-        (n.input[0], to_array(stored[n.input[1]]), to_array(stored[n.input[2]]))
-        for n in quantized.graph.node
-        if n.op_type == "QuantizeLinear" and n.input[0] in known
-    ]
+    found = []
+    for node in quantized.graph.node:
+        # The quantizer renames what stands before the Q of a graph output, so that its DQ can have the output's name.
+        tensor = node.input[0].removesuffix("_QuantizeLinear_Input")
+        if node.op_type == "QuantizeLinear" and tensor in known:
+            found.append((tensor, to_array(stored[node.input[1]]), to_array(stored[node.input[2]])))
+    return found
 
 
 def _switch_weight(graph: Any, weight: str, difference: Any, k: int) -> None:

@@ -57,7 +57,7 @@ def _leave_in_float(work: Any, tensor: str) -> None:
     from ai_edge_quantizer import algorithm_manager, qtyping
 
     work.update_quantization_recipe(
-        f"^{re.escape(tensor)}",
+        f"^{re.escape(tensor)}(;|$)",  # an operator's scope is the names of its outputs, joined by semicolons
         qtyping.TFLOperationName.ALL_SUPPORTED,
         algorithm_key=algorithm_manager.AlgorithmName.NO_QUANTIZE,
     )

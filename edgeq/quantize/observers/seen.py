@@ -11,6 +11,7 @@ Range = tuple[float, float]
 Floats = npt.NDArray[np.floating]
 
 BINS = 4096
+_NARROWEST = 1e-30  # below it the bins' width would vanish in float32
 _COUNTED = (
     16384  # values of one array that enter the histogram: a sample's share of millions of values in all
 )
@@ -39,13 +40,8 @@ class Seen:
         self.count += array.size
         if self.bins is not None:
             self._widen(max(-low, high))
-            if self.limit:
-                # An odd step meets every row and channel; the extremes are those of all values.
-                values = array.ravel()[:: (array.size // _COUNTED) | 1]
-                places = (values + self.limit) * (BINS / (2 * self.limit))
-                self.bins += np.bincount(np.minimum(places.astype(np.int32), BINS - 1), minlength=BINS)
-            else:
-                self.bins[BINS // 2] += 1
+            # An odd step meets every row and channel; the extremes are those of all values.
+            self._count(array.ravel()[:: (array.size // _COUNTED) | 1])
 
     @property
     def extremes(self) -> Range:
@@ -58,11 +54,19 @@ class Seen:
         edges = np.linspace(-self.limit, self.limit, BINS + 1)
         return (edges[1:] + edges[:-1]) / 2
 
+    def _count(self, values: Floats) -> None:
+        assert self.bins is not None
+        if self.limit:
+            places = (values + self.limit) * (BINS / (2 * self.limit))
+            self.bins += np.bincount(np.minimum(places.astype(np.int32), BINS - 1), minlength=BINS)
+        else:
+            self.bins[BINS // 2] += len(values)
+
     def _widen(self, largest: float) -> None:
         assert self.bins is not None
-        if self.limit == 0.0:
+        if self.limit == 0.0 and largest > 0.0:
             zeros = int(self.bins[BINS // 2])
-            self.limit = largest
+            self.limit = max(largest, _NARROWEST)
             self.bins[:] = 0
             self.bins[BINS // 2] = zeros
         while self.limit < largest:

@@ -1,0 +1,98 @@
+"""Small networks and samples that the tests of quantization share."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from edgeq.nouns.model import Model
+from edgeq.nouns.tensor import TensorSpec
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Samples of one input, the batch of one added."""
+
+    rows: np.ndarray
+    labels: np.ndarray | None = None
+    sha256: str = "0" * 64
+
+    @property
+    def count(self):
+        return len(self.rows)
+
+    def __getitem__(self, i):
+        return (self.rows[i : i + 1],)
+
+
+def images(count, seed=0, shape=(3, 16, 16)):
+    """Noise with a different mean per image, so that the classes of a random network differ."""
+    rng = np.random.default_rng(seed)
+    rows = rng.normal(size=(count, *shape)) + rng.normal(scale=2, size=(count, shape[0], 1, 1))
+    return rows.astype(np.float32)
+
+
+def residual(channels=16, classes=10, opset=17):
+    """Two blocks with shortcuts, the shape that trips a careless quantizer; about 10,000 weights."""
+    rng = np.random.default_rng(1)
+    weights, nodes = [], []
+
+    def conv(name, source, inputs, outputs):
+        w = rng.normal(scale=(2 / (inputs * 9)) ** 0.5, size=(outputs, inputs, 3, 3)).astype(np.float32)
+        b = rng.normal(scale=0.1, size=outputs).astype(np.float32)
+        weights.extend([numpy_helper.from_array(w, f"{name}.w"), numpy_helper.from_array(b, f"{name}.b")])
+        node = helper.make_node(
+            "Conv", [source, f"{name}.w", f"{name}.b"], [name], name=name, pads=[1, 1, 1, 1]
+        )
+        nodes.append(node)
+        return name
+
+    def then(op, inputs, output, **attributes):
+        nodes.append(helper.make_node(op, inputs, [output], name=f"{output}_{op}", **attributes))
+        return output
+
+    x = then("Relu", [conv("stem", "x", 3, channels)], "r0")
+    for block in ("one", "two"):
+        y = then("Relu", [conv(f"{block}.a", x, channels, channels)], f"{block}.r")
+        y = conv(f"{block}.b", y, channels, channels)
+        x = then("Relu", [then("Add", [y, x], f"{block}.sum")], f"{block}.out")
+    pooled = then("Flatten", [then("GlobalAveragePool", [x], "pool")], "flat")
+    weights.append(numpy_helper.from_array(rng.normal(size=(classes, channels)).astype(np.float32), "head.w"))
+    then("Gemm", [pooled, "head.w"], "scores", transB=1)
+    return model_of(nodes, weights, [("x", (1, 3, 16, 16))], [("scores", (1, classes))], opset)
+
+
+def model_of(nodes, weights, inputs, outputs, opset=17):
+    def infos(pairs):
+        return [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in pairs]
+
+    graph = helper.make_graph(nodes, "net", infos(inputs), infos(outputs), weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
+    model.ir_version = 8
+    onnx.checker.check_model(model)
+    return model
+
+
+def saved(model, folder: Path, name="net") -> Model:
+    """The Model noun of an onnx model, its file in `folder`."""
+    path = folder / f"{name}.onnx"
+    onnx.save(model, str(path))
+
+    def specs(values):
+        return tuple(
+            TensorSpec(v.name, "float32", tuple(d.dim_value for d in v.type.tensor_type.shape.dim))
+            for v in values
+        )
+
+    return Model(
+        name=name,
+        source=str(path),
+        source_format="onnx",
+        sha256=name.ljust(64, "0"),
+        inputs=specs(model.graph.input),
+        outputs=specs(model.graph.output),
+        float_bytes=path.stat().st_size,
+        files={"onnx": str(path)},
+    )

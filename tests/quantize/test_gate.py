@@ -1,0 +1,94 @@
+"""The gate's rules, first that applies, and their words."""
+
+import numpy as np
+import pytest
+
+from edgeq.errors import DataRefused
+from edgeq.nouns.fidelity import Accuracy, Agreement, OutputError
+from edgeq.quantize.gate import Gate, accuracy_of, class_scores, decide
+
+LABELS = np.array([0, 1, 2, 0] * 25)
+
+
+def scores(right: int):
+    """Class scores [100, 3] of which the first `right` are right."""
+    wrong = np.where(np.arange(100) < right, LABELS, (LABELS + 1) % 3)
+    return np.eye(3, dtype=np.float32)[wrong]
+
+
+def test_labels_decide_by_the_point_estimate_of_the_paired_drop():
+    accuracy = accuracy_of(Gate(), (scores(95),), (scores(93),), LABELS)
+    assert (accuracy.float_score, accuracy.candidate_score, accuracy.difference) == (95.0, 93.0, -2.0)
+    verdict = decide(Gate(), accuracy, None, ())
+    assert not verdict.passed
+    assert verdict.why_failed.startswith(
+        "top-1 fell by 2.0 points (limit 1): 95.0 -> 93.0 on 100 samples, 95 % interval"
+    )
+    assert decide(Gate(max_drop=2.0), accuracy, None, ()).passed
+    assert decide(
+        Gate(max_drop=0.0), accuracy_of(Gate(), (scores(93),), (scores(93),), LABELS), None, ()
+    ).passed
+
+
+def test_without_labels_a_classifier_has_to_agree():
+    assert decide(Gate(), None, Agreement(100, 90.0, None), ()).passed
+    verdict = decide(Gate(min_agreement=97), None, Agreement(100, 96.9, None), ())
+    assert verdict.why_failed == "agrees with float on 96.9 % of 100 samples (limit 97 %)"
+
+
+def test_anything_else_is_held_to_its_sqnr_output_by_output():
+    outputs = (
+        OutputError("boxes", 8.0, 1.0),
+        OutputError("scores", 40.0, 0.1),
+        OutputError("same", None, 0.0),
+    )
+    verdict = decide(Gate(), None, None, outputs)
+    assert verdict.why_failed == "output boxes: SQNR 8.0 dB (limit 10 dB)"
+
+
+@pytest.mark.parametrize(
+    ("shapes", "which"),
+    [
+        ([(5, 10)], 0),
+        ([(5, 1)], None),
+        ([(5, 4, 2)], None),
+        ([(5, 4, 2), (5, 3)], 1),
+        ([(5, 3), (5, 4)], None),
+    ],
+)
+def test_class_scores_are_the_only_output_of_two_dimensions(shapes, which):
+    assert class_scores(tuple(np.zeros(s, np.float32) for s in shapes)) == which
+
+
+def test_a_metric_of_the_users_own(tmp_path):
+    file = tmp_path / "metric.py"
+    file.write_text("def first(outputs, labels):\n    return 100 * (outputs[0].argmax(1) == labels).mean()\n")
+    accuracy = accuracy_of(Gate(metric=f"{file}:first"), (scores(95),), (scores(90),), LABELS)
+    assert (accuracy.metric, accuracy.difference) == ("first", pytest.approx(-5.0))
+    assert accuracy.low < -5.0 < accuracy.high < 0
+
+
+@pytest.mark.parametrize(
+    ("spec", "says"),
+    [
+        ("nowhere.py:f", "no such file"),
+        ("{file}:missing", "no function 'missing'"),
+        ("{file}:broken", "failed: KeyError"),
+    ],
+)
+def test_a_metric_that_fails_is_refused_by_name(tmp_path, spec, says):
+    file = tmp_path / "metric.py"
+    file.write_text("def broken(outputs, labels):\n    return {}['x']\n")
+    with pytest.raises(DataRefused, match=says):
+        accuracy_of(Gate(metric=spec.format(file=file)), (scores(9),), (scores(9),), LABELS)
+
+
+def test_accuracy_needs_labels_and_scores():
+    assert accuracy_of(Gate(), (scores(9),), (scores(9),), None) is None
+    assert (
+        accuracy_of(
+            Gate(), (np.zeros((100, 3, 2), np.float32),), (np.zeros((100, 3, 2), np.float32),), LABELS
+        )
+        is None
+    )
+    assert isinstance(accuracy_of(Gate(), (scores(9),), (scores(9),), LABELS), Accuracy)

@@ -1,0 +1,114 @@
+"""Dynamic int8 and float16: what they take, what they leave, and that they say so."""
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from edgeq.errors import ConversionFailed, DataRefused
+from edgeq.nouns.plan import CandidatePlan
+from edgeq.quantize.gate import Gate
+from edgeq.quantize.make import make
+from tests.quantize.networks import Rows, images, model_of, residual, saved
+
+WIDTH = 32
+
+
+def recurrent(kind):
+    """One LSTM or GRU over 10 steps, then a MatMul."""
+    rng = np.random.default_rng(0)
+    gates = {"LSTM": 4, "GRU": 3}[kind]
+
+    def weight(name, *shape):
+        return numpy_helper.from_array(rng.normal(scale=0.2, size=shape).astype(np.float32), name)
+
+    rows = gates * WIDTH
+    weights = [
+        weight("w", 1, rows, WIDTH),
+        weight("r", 1, rows, WIDTH),
+        weight("b", 1, 2 * rows),
+        weight("out", WIDTH, 8),
+    ]
+    weights.append(numpy_helper.from_array(np.array([1], np.int64), "axis"))
+    nodes = [
+        helper.make_node(kind, ["x", "w", "r", "b"], ["seq"], name="cell", hidden_size=WIDTH),
+        helper.make_node("Squeeze", ["seq", "axis"], ["flat"], name="squeeze"),
+        helper.make_node("MatMul", ["flat", "out"], ["y"], name="dense"),
+    ]
+    return model_of(nodes, weights, [("x", (10, 1, WIDTH))], [("y", (10, 1, 8))])
+
+
+class Sequences(Rows):
+    def __getitem__(self, i):
+        return (self.rows[i],)
+
+
+SEQUENCES = Sequences(np.random.default_rng(1).normal(size=(20, 10, 1, WIDTH)).astype(np.float32))
+
+
+def made(model, recipe, tmp_path, held_out, calibration=None):
+    plan = CandidatePlan(f"onnxruntime-{recipe}", "onnxruntime", recipe, "onnx", "a test")
+    gate, work = Gate(), tmp_path / "work"
+    return make(
+        plan,
+        saved(model, tmp_path, recipe),
+        calibration,
+        held_out,
+        same_samples=False,
+        gate=gate,
+        workdir=work,
+    )
+
+
+def integers(found):
+    return {a.operator: (a.integer, a.total) for a in found.fidelity.fusion}
+
+
+def test_an_lstm_is_quantized(tmp_path):
+    found = made(recurrent("LSTM"), "int8_dynamic", tmp_path, SEQUENCES)
+    assert integers(found) == {"LSTM": (1, 1), "MatMul": (1, 1)}
+    assert found.fidelity.outputs[0].sqnr_db > 25
+    assert found.fidelity.float_layers == ()
+
+
+def test_a_gru_stays_in_float_and_is_named(tmp_path):
+    found = made(recurrent("GRU"), "int8_dynamic", tmp_path, SEQUENCES)
+    assert integers(found) == {"GRU": (0, 1), "MatMul": (1, 1)}
+    assert [(s.what, s.reason) for s in found.fidelity.float_layers] == [
+        ("GRU: cell", "onnxruntime has no dynamic int8 kernel for GRU")
+    ]
+
+
+def test_dynamic_int8_never_touches_a_convolution(tmp_path):
+    found = made(residual(), "int8_dynamic", tmp_path, Rows(images(10)))
+    assert integers(found)["Conv"] == (0, 5)
+    assert "slower than in float" in found.fidelity.float_layers[0].reason
+
+
+def test_float16_keeps_the_types_of_inputs_and_outputs(tmp_path):
+    found = made(residual(), "fp16", tmp_path, Rows(images(10)))
+    graph = onnx.load(found.path).graph
+    assert {v.type.tensor_type.elem_type for v in (*graph.input, *graph.output)} == {TensorProto.FLOAT}
+    assert TensorProto.FLOAT16 in {i.data_type for i in graph.initializer}
+    assert found.fidelity.outputs[0].sqnr_db > 50
+
+
+def test_static_int8_without_samples_is_refused(tmp_path):
+    with pytest.raises(DataRefused, match="needs calibration samples"):
+        made(residual(), "int8_static", tmp_path, Rows(images(10)))
+
+
+def test_a_file_that_is_no_model_is_our_error_not_a_traceback(tmp_path):
+    model = saved(residual(), tmp_path)
+    (tmp_path / "net.onnx").write_bytes(b"not a model")
+    plan = CandidatePlan("onnxruntime-float", "onnxruntime", "float", "onnx", "a test")
+    with pytest.raises(ConversionFailed, match=r"onnxruntime does not load net\.onnx"):
+        make(
+            plan,
+            model,
+            None,
+            Rows(images(2), sha256="b" * 64),
+            same_samples=False,
+            gate=Gate(),
+            workdir=tmp_path / "w",
+        )

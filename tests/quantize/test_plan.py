@@ -1,0 +1,142 @@
+"""Which candidates a plan has, in which order, and why not the others."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from onnx import helper, numpy_helper
+
+from edgeq import catalog
+from edgeq.errors import DataRefused, ModelRefused, TargetRefused
+from edgeq.quantize.plan import make_plan
+from edgeq.quantize.scheme import scheme_for
+from tests.quantize.networks import model_of, residual, saved
+
+RECIPES = tuple(catalog.recipe(name) for name in catalog.recipe_names())
+
+
+def plan(model, target="rpi4", *, data=True, **asked):
+    return make_plan(model, catalog.target(target), RECIPES, has_data=data, **asked)
+
+
+def ids(found):
+    return [c.id for c in found.candidates]
+
+
+def reasons(found):
+    return {s.what: s.reason for s in found.skipped}
+
+
+@pytest.fixture
+def convolutions(tmp_path):
+    return saved(residual(), tmp_path)
+
+
+@pytest.fixture
+def both_formats(convolutions):
+    """As a torch source gives them; planning reads only the ONNX graph."""
+    return replace(convolutions, files={**convolutions.files, "tflite": "unread.tflite"})
+
+
+@pytest.fixture
+def dense(tmp_path):
+    weight = numpy_helper.from_array(np.ones((64, 64), np.float32), "w")
+    node = helper.make_node("MatMul", ["x", "w"], ["y"], name="dense")
+    return saved(model_of([node], [weight], [("x", (1, 64))], [("y", (1, 64))]), tmp_path, "dense")
+
+
+def test_a_torch_source_gets_int8_and_float_on_both_runtimes_fastest_first(both_formats):
+    assert ids(plan(both_formats)) == [
+        "litert-int8_static",
+        "onnxruntime-int8_static",
+        "litert-float",
+        "onnxruntime-float",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("target", "scheme"),
+    [("rpi4", "S8S8 per channel"), ("x86-64-vnni", "U8S8 per channel")],
+)
+def test_the_scheme_is_in_the_candidate(convolutions, target, scheme):
+    assert str(plan(convolutions, target).candidates[0].scheme) == scheme
+
+
+def test_the_devices_own_flags_win_over_the_targets(convolutions):
+    found = make_plan(convolutions, catalog.target("x86-64-vnni"), RECIPES, isa=("avx2",), has_data=True)
+    assert found.candidates[0].scheme.reduce_range
+    assert "saturate" in found.candidates[0].reason
+
+
+@pytest.mark.parametrize("flag", ["avx_vnni", "avx512_vnni", "amx_int8"])
+def test_any_vnni_takes_the_full_range(flag):
+    assert not scheme_for("onnxruntime", "x86_64", ("avx2", flag))[0].reduce_range
+
+
+def test_one_file_for_two_tflite_runtimes_and_the_second_where_the_first_is_not(both_formats):
+    assert "same file as litert" in reasons(plan(both_formats))["tflite-runtime"]
+    found = plan(both_formats, unavailable={"litert": "no wheel for Python 3.9"})
+    assert ids(found)[0] == "tflite-runtime-int8_static"
+    assert reasons(found)["litert"] == "no wheel for Python 3.9"
+
+
+def test_half_precision_only_where_the_core_computes_in_it(convolutions):
+    assert "onnxruntime-fp16" in ids(plan(convolutions, "rpi5"))
+    assert "no asimdhp" in reasons(plan(convolutions, "rpi4"))["onnxruntime fp16"]
+    assert "float32" in reasons(plan(convolutions, "x86-64"))["onnxruntime fp16"]
+
+
+def test_dynamic_int8_where_matrices_dominate(convolutions, dense):
+    assert ids(plan(dense))[0] == "onnxruntime-int8_dynamic"
+    assert "convolutions would stay in float" in reasons(plan(convolutions))["onnxruntime int8_dynamic"]
+    assert ids(plan(dense, data=False)) == ["onnxruntime-int8_dynamic", "onnxruntime-float"]
+    assert "onnxruntime-int8_dynamic" in ids(plan(convolutions, recipe="int8_dynamic"))
+
+
+def test_no_data_is_refused_with_the_alternatives(convolutions):
+    with pytest.raises(DataRefused) as refused:
+        plan(convolutions, "rpi5", data=False)
+    for word in ("--data", "--recipe int8_dynamic", "--recipe fp16", "--recipe float"):
+        assert word in refused.value.remedy
+    with pytest.raises(DataRefused):
+        plan(convolutions, recipe="int8_static", data=False)
+    assert ids(plan(convolutions, recipe="float", data=False)) == ["onnxruntime-float"]
+
+
+def test_an_onnx_source_for_a_tflite_only_target_is_refused_with_what_would_work(convolutions):
+    with pytest.raises(ModelRefused) as refused:
+        plan(convolutions, "rpi4-32bit")
+    assert "torch source" in refused.value.remedy
+    assert "onnxruntime" in refused.value.remedy
+
+
+def test_a_quantized_source_goes_as_it_is(convolutions):
+    quantized = replace(convolutions, quantized="QDQ int8")
+    assert ids(plan(quantized)) == ["onnxruntime-as_is"]
+    with pytest.raises(ModelRefused, match="quantized already"):
+        plan(quantized, recipe="int8_static")
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({"runtime": "tensorrt"}, "has no runtime 'tensorrt'"),
+        ({"recipe": "int3"}, "no recipe 'int3'"),
+        ({"recipe": "fp16"}, "--recipe fp16 cannot be built"),
+        (
+            {"unavailable": dict.fromkeys(("litert", "onnxruntime", "tflite-runtime"), "no wheel")},
+            "no runtime",
+        ),
+    ],
+)
+def test_contradictions_are_refused(convolutions, asked, says):
+    with pytest.raises(TargetRefused, match=says):
+        plan(convolutions, **asked)
+
+
+def test_everything_that_is_not_planned_has_a_reason(both_formats):
+    found = plan(both_formats)
+    made = {(c.runtime, c.recipe) for c in found.candidates}
+    for runtime in ("litert", "onnxruntime"):
+        for recipe in catalog.recipe_names():
+            assert (runtime, recipe) in made or reasons(found)[f"{runtime} {recipe}"]
