@@ -10,6 +10,7 @@ import fcntl
 import os
 import secrets
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Optional
@@ -24,6 +25,7 @@ from edgeq.nouns.record import Record
 LEASE_S = 120.0
 LONGEST_LEASE_S = 3600.0
 _RENEW_EVERY_S = 40.0
+_LOOK_AGAIN_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -105,9 +107,9 @@ def held(root: Root, token: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def taken(root: Root, who: str, what: str) -> Iterator[None]:
-    """Take the device for the work inside and give it back."""
-    token = take(root, who, what).token
+def taken(root: Root, who: str, what: str, wait_s: float = 0.0) -> Iterator[None]:
+    """Take the device for the work inside and give it back. Raises DeviceBusy when it is not free within `wait_s`."""
+    token = _take_when_free(root, who, what, wait_s).token
     try:
         with held(root, token):
             yield
@@ -120,6 +122,17 @@ def busy(lock: Lock) -> DeviceBusy:
         f"this device is in use by {lock}",
         "wait until it is done; a holder that died loses the device when that time is over",
     )
+
+
+def _take_when_free(root: Root, who: str, what: str, wait_s: float) -> Lock:
+    end = time.monotonic() + wait_s
+    while True:
+        try:
+            return take(root, who, what)
+        except DeviceBusy:
+            if time.monotonic() >= end:
+                raise
+        time.sleep(_LOOK_AGAIN_S)
 
 
 def _keep(root: Root, token: str, done: threading.Event) -> None:

@@ -40,11 +40,18 @@ def claim(root: Root, path: Path) -> Path:
     return claimed
 
 
-def take_out(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        remove_tree(path)
-    else:
-        remove_file(path)
+@contextlib.contextmanager
+def taken_out(path: Path) -> Iterator[None]:
+    """Whatever happens inside, the file is gone afterwards: also where the disk has no room for the result, for then
+    systemd would start the agent for the same job again and again. The error itself reaches the journal.
+    """
+    try:
+        yield
+    finally:
+        if path.is_dir() and not path.is_symlink():
+            remove_tree(path)
+        else:
+            remove_file(path)
 
 
 def id_for(path: Path) -> str:

@@ -1,6 +1,5 @@
 """`drain`: every job that waits, oldest first; what the service calls. Afterwards no file in jobs/ asks for it again."""
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
@@ -11,10 +10,8 @@ from edgeq.agent.layout import Root
 from edgeq.agent.perform import fail, no_job, perform_or_fail
 from edgeq.agent.stored import Unreadable
 from edgeq.errors import DeviceBusy
-from edgeq.nouns.job import Job
 from edgeq.nouns.record import Record
 
-_LOOK_AGAIN_S = 1.0
 _DIED = "the agent or the device died while this job ran; it is not run again by itself"
 
 
@@ -46,22 +43,14 @@ def _next(root: Root, path: Path, wait_s: float) -> Optional[str]:
         return _refuse(root, path, f"not a job: {reason}")
     except FileNotFoundError:  # taken back by hand
         return None
-    try:
-        _wait_until_free(root, wait_s)
-        with lock.taken(root, job.requested_by or "unknown", f"{job.kind} of {job.app}"):
-            claimed = queue.claim(root, path)
-            perform_or_fail(root, job)
-            queue.take_out(claimed)
-    except DeviceBusy as busy:
-        return _give_up(root, path, job, busy.what)
+    with queue.taken_out(path):
+        try:
+            who, what = job.requested_by or "unknown", f"{job.kind} of {job.app}"
+            with lock.taken(root, who, what, wait_s), queue.taken_out(queue.claim(root, path)):
+                perform_or_fail(root, job)
+        except DeviceBusy as busy:
+            fail(root, job, busy.what)
     return job.id
-
-
-def _wait_until_free(root: Root, wait_s: float) -> None:
-    """Returns when nobody holds the device, or when the time is over; who takes it then is told who holds it."""
-    end = time.monotonic() + wait_s
-    while lock.holder(root) is not None and time.monotonic() < end:
-        time.sleep(_LOOK_AGAIN_S)
 
 
 def _bury(root: Root, path: Path) -> str:
@@ -70,23 +59,16 @@ def _bury(root: Root, path: Path) -> str:
         job = read_job(path)
     except Unreadable:
         job = no_job(queue.id_for(path))
-    if not root.measurement(job.id).is_file():
-        fail(root, job, _DIED)
-    queue.take_out(path)
+    with queue.taken_out(path):
+        if not root.measurement(job.id).is_file():
+            fail(root, job, _DIED)
     return job.id
 
 
 def _refuse(root: Root, path: Path, why: str) -> str:
     id = queue.id_for(path)
     claimed = queue.claim(root, path)
-    if not root.measurement(id).is_file():
-        fail(root, no_job(id), why)
-    queue.take_out(claimed)
+    with queue.taken_out(claimed):
+        if not root.measurement(id).is_file():
+            fail(root, no_job(id), why)
     return id
-
-
-def _give_up(root: Root, path: Path, job: Job, why: str) -> str:
-    claimed = queue.claim(root, path)
-    fail(root, job, why)
-    queue.take_out(claimed)
-    return job.id

@@ -151,7 +151,17 @@ def test_a_strange_file_name_gets_a_result_too(device: Device) -> None:
     assert done.startswith("refused-") and device.call("results")["results"] == [done]
 
 
-def test_a_job_waits_for_the_host_that_holds_the_device(device: Device, deployed: Job) -> None:
+def test_a_job_waits_until_the_host_is_done(device: Device, deployed: Job) -> None:
+    token = device.lock()
+    device.call("submit", job=replace(deployed, id="patient").to_dict())
+    words = [device.python, "-I", str(device.archive), "--root", str(device.root), "drain"]
+    with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as drain:
+        device.call("unlock", token=token)
+        said = json.loads(drain.communicate()[0])
+    assert said["done"] == ["patient"] and device.call("result", id="patient")["state"] == "done"
+
+
+def test_a_job_that_waited_too_long_says_who_held_the_device(device: Device, deployed: Job) -> None:
     device.lock()
     device.call("submit", job=replace(deployed, id="patient").to_dict())
     assert device.call("drain", wait_s=0)["done"] == ["patient"]

@@ -13,7 +13,7 @@ import pytest
 
 from edgeq.agent.os_errors import translated
 from edgeq.errors import EdgeqError, NoSpace, ReadOnly, RemoteFailed
-from tests.agent.files.device import Device, bundle, sha, wheel
+from tests.agent.files.device import Device, bundle, job, sha, wheel
 from tests.conftest import missing
 
 V1 = bundle(files={"candidates/ort/model.onnx": b"one"})
@@ -82,6 +82,16 @@ def test_a_device_filled_by_others(small_disk: Device) -> None:
     fill(small_disk, leave=0)
     with pytest.raises(NoSpace, match="no space left"):
         small_disk.lock()
+
+
+@pytest.mark.lab
+def test_a_job_whose_result_finds_no_room_does_not_come_back(small_disk: Device) -> None:
+    """Else systemd would start the agent for it until it gives up on the service."""
+    small_disk.call("submit", job=job("gone", samples="samples/none").to_dict())
+    hog = fill(small_disk, leave=0)
+    assert json.loads(small_disk.run("drain").stdout)["error"]["kind"] == "NoSpace"
+    hog.unlink()
+    assert small_disk.call("drain")["done"] == []
 
 
 @pytest.mark.lab
