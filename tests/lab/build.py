@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-from tests.lab import images, machine
+from tests.lab import images, machine, rootfs
 
 
 def main(names: list[str]) -> int:
@@ -21,14 +21,14 @@ def main(names: list[str]) -> int:
         machine.prepare(say)
         for name in names or images.IMAGES:
             _build(images.IMAGES[name])
-    except (images.CannotBuild, subprocess.CalledProcessError) as error:
+    except (rootfs.CannotBuild, subprocess.CalledProcessError) as error:
         say(f"failed: {error}")
         return 1
     say(f"the lab is ready in {images.cache_folder()} ({time.monotonic() - started:.0f} s)")
     return 0
 
 
-def _build(image: images.Image) -> None:
+def _build(image: rootfs.Image) -> None:
     if not images.tree_of(image).is_dir():
         say(f"{image.name}: building from Debian's packages")
     tree, seconds = images.build(image)

@@ -13,7 +13,7 @@ import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.lab import accounts, boards, claims, images
+from tests.lab import accounts, boards, claims, images, rootfs
 
 _HERE = Path(__file__).parent
 _SSHD = "/usr/sbin/sshd -D -e -o PidFile=none"
@@ -26,7 +26,7 @@ class Kind:
     """What to start: an image, the board it pretends to be, the CPU that qemu-user emulates, who is PID 1."""
 
     name: str
-    image: images.Image
+    image: rootfs.Image
     board: boards.Board | None = None
     cpu: str | None = None
     systemd: bool = False

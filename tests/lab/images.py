@@ -1,4 +1,4 @@
-"""The root file systems of the lab: which there are, and how each is made from Debian's packages and cached.
+"""The root file systems of the lab: which there are, and how each is cached.
 
 A tree is cached under the hash of everything that made it. Nothing in it is secret or unique: keys, host names and
 addresses are put in when a device starts. Knows nothing of namespaces.
@@ -9,36 +9,21 @@ import fcntl
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
-from tests.lab import accounts
+from tests.lab import accounts, rootfs
+from tests.lab.rootfs import Image
 
 # libstdc++6 comes with apt on every Debian, and every runtime's wheel needs it.
 _BASE = (
     "base-files,base-passwd,bash,coreutils,dash,debianutils,diffutils,findutils,grep,gzip,hostname,libc-bin,login,"
     "mawk,passwd,sed,tar,util-linux,openssh-server,python3,procps,iproute2,libstdc++6"
 )
-_RECIPE = (Path(__file__), Path(accounts.__file__))
-
-
-@dataclass(frozen=True)
-class Image:
-    """One root file system. `installed` runs the packages' own scripts, which systemd needs; otherwise the packages
-    are only unpacked, so that no foreign program runs while building. `emulator` is the qemu-user binary's suffix.
-    """
-
-    name: str
-    suite: str
-    arch: str
-    packages: str
-    installed: bool = False
-    emulator: str | None = None
+_RECIPE = (Path(rootfs.__file__), Path(accounts.__file__))
 
 
 IMAGES = {
@@ -57,10 +42,6 @@ IMAGES = {
         ),
     )
 }
-
-
-class CannotBuild(Exception):
-    """The file system could not be made; the message says why."""
 
 
 def cache_folder() -> Path:
@@ -84,11 +65,11 @@ def build(image: Image) -> tuple[Path, float]:
         started = time.monotonic()
         unfinished = tree.with_name(f".{tree.name}.tmp")
         _remove(unfinished)
-        _debootstrap(image, unfinished)
-        if not image.installed:
-            _settle(unfinished)
-        accounts.create(unfinished)
-        _compile_python(unfinished)
+        try:
+            rootfs.make(image, unfinished, mirror())
+        except rootfs.CannotBuild:
+            _remove(unfinished)
+            raise
         unfinished.rename(tree)
         for old in tree.parent.glob(f"{image.name}-????????????"):
             if old != tree:
@@ -96,70 +77,12 @@ def build(image: Image) -> tuple[Path, float]:
         return tree, time.monotonic() - started
 
 
-def _debootstrap(image: Image, tree: Path) -> None:
-    """Only the suite's main archive: security and updates may lag behind for the lesser architectures."""
-    command = ["mmdebstrap", "--quiet", "--mode=root", f"--arch={image.arch}", f"--include={image.packages}"]
-    command.append("--variant=minbase" if image.installed else "--variant=extract")
-    command += [f"--dpkgopt=path-exclude=/usr/share/{d}/*" for d in ("doc", "man", "locale", "info")]
-    command += ['--aptopt=APT::Install-Recommends "false"', '--aptopt=Acquire::Languages "none"']
-    mirror = _mirror()
-    source = [f"deb {mirror} {image.suite} main"] if mirror else []
-    done = subprocess.run([*command, image.suite, str(tree), *source], capture_output=True, text=True)
-    if done.returncode:
-        _remove(tree)
-        raise CannotBuild(f"mmdebstrap could not make {image.name}:\n{done.stderr.strip()[-2000:]}")
-
-
-def _mirror() -> str | None:
+def mirror() -> str | None:
     """$EDGEQ_LAB_MIRROR, else the Debian archive that apt uses on this machine, else None: mmdebstrap's own."""
     if "EDGEQ_LAB_MIRROR" in os.environ:
         return os.environ["EDGEQ_LAB_MIRROR"]
     asked = ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages", "Label: Debian"]
     return next(iter(subprocess.run(asked, capture_output=True, text=True).stdout.split()), None)
-
-
-def _settle(tree: Path) -> None:
-    """What the skipped maintainer scripts would have done: merge /usr, pick sh, awk and a BLAS, make empty folders."""
-    for name in ("bin", "sbin", "lib"):
-        folder = tree / name
-        if not folder.is_symlink():
-            subprocess.run(["cp", "-a", f"{folder}/.", str(tree / "usr" / name)], check=True)
-            shutil.rmtree(folder)
-            folder.symlink_to(f"usr/{name}")
-    for name, chosen in (("sh", "dash"), ("awk", "mawk")):
-        (tree / "usr/bin" / name).unlink(missing_ok=True)
-        (tree / "usr/bin" / name).symlink_to(chosen)
-    for library in (*tree.glob("usr/lib/*/blas/libblas.so.3"), *tree.glob("usr/lib/*/lapack/liblapack.so.3")):
-        (library.parent.parent / library.name).symlink_to(f"{library.parent.name}/{library.name}")
-    for name in (
-        "dev",
-        "etc",
-        "home",
-        "opt",
-        "proc",
-        "root",
-        "run",
-        "srv",
-        "sys",
-        "tmp",
-        "var/empty",
-        "var/tmp",
-    ):
-        (tree / name).mkdir(parents=True, exist_ok=True)
-    for name in ("tmp", "var/tmp"):
-        (tree / name).chmod(0o1777)
-
-
-def _compile_python(tree: Path) -> None:
-    """Byte-compile the standard library by the device's own Python; every later start is a fifth faster."""
-    python = next((tree / "usr/lib").glob("python3.?*"))
-    skip = "(test|idlelib|lib2to3|tkinter|distutils|ensurepip|pydoc_data|encodings)"
-    compiler = ["python3", "-m", "compileall", "-q", "-x", skip, f"/usr/lib/{python.name}"]
-    done = subprocess.run(["chroot", str(tree), *compiler], capture_output=True, text=True)
-    if done.returncode:
-        raise CannotBuild(
-            f"python3 of {tree.name} does not run: {(done.stdout + done.stderr).strip()[-1000:]}"
-        )
 
 
 @contextmanager

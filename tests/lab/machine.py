@@ -10,9 +10,9 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.lab import claims, images
+from tests.lab import claims, images, rootfs
 
-# the program that shows that a package is there
+# package -> the program or file that shows that it is there
 _PACKAGES = {
     "mmdebstrap": "mmdebstrap",
     "debian-archive-keyring": "/usr/share/keyrings/debian-archive-keyring.gpg",
@@ -25,13 +25,11 @@ _BINFMT = Path("/proc/sys/fs/binfmt_misc")
 _DEBIAN_NAME = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
-def missing_for(image: images.Image, *, systemd: bool) -> str | None:
+def missing_for(image: rootfs.Image, *, systemd: bool) -> str | None:
     """The first thing that is missing to start a device of this image, None when it can be started."""
     if os.geteuid() != 0:
         return "the device lab needs root (namespaces, mounts)"
-    absent = [
-        package for package, sign in _PACKAGES.items() if shutil.which(sign) is None and not _is_file(sign)
-    ]
+    absent = _absent()
     if absent:
         return f"the device lab needs {', '.join(absent)}: run `make lab`"
     if not images.tree_of(image).is_dir():
@@ -43,20 +41,20 @@ def missing_for(image: images.Image, *, systemd: bool) -> str | None:
     return None
 
 
-def runs(image: images.Image) -> bool:
+def runs(image: rootfs.Image) -> bool:
     return _is_native(image.arch) or (_BINFMT / f"qemu-{image.emulator}").exists()
 
 
 def prepare(say: Callable[[str], None]) -> None:
     """Raises CannotBuild and CalledProcessError."""
     if os.geteuid() != 0:
-        raise images.CannotBuild("the device lab needs root (namespaces, mounts): run it with sudo")
-    absent = [
-        package for package, sign in _PACKAGES.items() if shutil.which(sign) is None and not _is_file(sign)
-    ]
+        raise rootfs.CannotBuild("the device lab needs root (namespaces, mounts): run it with sudo")
+    absent = _absent()
     if absent:
         say(f"installing {', '.join(absent)}")
         _install(absent)
+    elif shutil.which("apt-get") and images.mirror() is None:
+        _apt("update")  # apt knows which of its archives is Debian's only after it has read them
     for emulator in sorted(
         {i.emulator for i in images.IMAGES.values() if i.emulator and not _is_native(i.arch)}
     ):
@@ -65,14 +63,18 @@ def prepare(say: Callable[[str], None]) -> None:
 
 def _install(packages: list[str]) -> None:
     if shutil.which("apt-get") is None:
-        raise images.CannotBuild(
+        raise rootfs.CannotBuild(
             f"there is no apt here to install {', '.join(packages)}: install them by hand"
         )
+    _apt("update")
+    _apt("install", "--yes", "--no-install-recommends", *packages)
+
+
+def _apt(*words: str) -> None:
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for words in (["update"], ["install", "--yes", "--no-install-recommends", *packages]):
-        done = subprocess.run(["apt-get", "-qq", *words], env=quiet, capture_output=True, text=True)
-        if done.returncode:
-            raise images.CannotBuild(f"apt-get {words[0]} failed:\n{done.stderr.strip()[-2000:]}")
+    done = subprocess.run(["apt-get", "-qq", *words], env=quiet, capture_output=True, text=True)
+    if done.returncode:
+        raise rootfs.CannotBuild(f"apt-get {words[0]} failed:\n{done.stderr.strip()[-2000:]}")
 
 
 def _register(emulator: str) -> None:
@@ -88,5 +90,8 @@ def _is_native(arch: str) -> bool:
     return _DEBIAN_NAME.get(platform.machine()) == arch
 
 
-def _is_file(sign: str) -> bool:
-    return sign.startswith("/") and Path(sign).exists()
+def _absent() -> list[str]:
+    """Packages of which neither the program nor the file is here."""
+    return [
+        name for name, sign in _PACKAGES.items() if shutil.which(sign) is None and not Path(sign).is_file()
+    ]
