@@ -14,7 +14,7 @@ from edgeq.cli.options import json_option
     help="Longest time the race may measure.",
 )
 @json_option
-def command(seconds: float, as_json: bool) -> int:
+def command(seconds: float, as_json: bool) -> None:
     """Deploy a small CNN for handwritten digits to this machine and print what was measured."""
     from edgeq.cli.screen import screen
     from edgeq.demo import demo_files
@@ -32,4 +32,3 @@ def command(seconds: float, as_json: bool) -> int:
             tell=show.tell,
         )
         show.result(deployment)
-    return deployment.exit_code
