@@ -151,7 +151,7 @@ def json_option(command: F) -> F:
 
 def store_option(command: F) -> F:
     return click.option(
-        "--store", metavar="URL", help="Where measurements are kept; default: SQLite in your data folder."
+        "--store", metavar="URL", help="Where measurements are kept; default: SQLite in your state folder."
     )(command)
 
 

@@ -12,7 +12,7 @@ _SQLITE = "sqlite:///"
 
 def default_path() -> Path:
     """The file of this user."""
-    return Path(platformdirs.user_data_dir("edgeq")) / "measurements.db"
+    return Path(platformdirs.user_state_dir("edgeq")) / "measurements.db"
 
 
 def open_store(url: str | None = None) -> Store:
