@@ -14,7 +14,7 @@ Bools = npt.NDArray[np.bool_]
 
 _CHUNK = 64  # samples that are widened to float64 at a time
 _WORST = float(np.finfo(np.float32).max)
-_TINY = float(np.finfo(np.float32).tiny)
+_NO_SIGNAL = 1e-200  # below the square of any float32: stands for an output of zeros
 
 
 def sqnr_db(reference: Array, candidate: Array) -> float | None:
@@ -28,7 +28,7 @@ def sqnr_db(reference: Array, candidate: Array) -> float | None:
         noise += float(np.sum(np.square(error)))
     if noise == 0.0:
         return None
-    return 10.0 * float(np.log10(max(signal, _TINY) / noise))
+    return 10.0 * float(np.log10(max(signal, _NO_SIGNAL) / noise))
 
 
 def largest_error(reference: Array, candidate: Array) -> float:

@@ -18,8 +18,10 @@ from .scheme import has_half, scheme_for
 
 AS_IS = "as_is"
 FORMATS = {"onnxruntime": "onnx", "litert": "tflite", "tflite-runtime": "tflite"}
-# Of the work, or of the weights: above it activations quantized as they come cost less than they save.
+# Share of the work from which dynamic int8 is expected to beat static; and of work or weights from which it is raced:
+# an LSTM multiplies one vector at a time, so its weights' bytes cost more than its multiplications.
 _DOMINATES = 0.5
+_WORTH_TRYING = 0.25
 _NO_DATA = "there are no calibration samples (--data)"
 
 
@@ -181,10 +183,9 @@ def _dynamic(recipe: Recipe, runtime: str, wish: _Wish, what: str) -> tuple[int,
         return Skipped(what, "the graph has no MatMul, Gemm or LSTM with fixed weights")
     share, weights = wish.work.share(DYNAMIC), wish.work.weight_share(DYNAMIC)
     words = f"MatMul, Gemm and LSTM do {share:.0%} of the work and hold {weights:.0%} of the weights"
-    dominated = share >= _DOMINATES
-    if wish.recipe is None and not dominated:
+    if wish.recipe is None and max(share, weights) < _WORTH_TRYING:
         return Skipped(what, f"{words}: convolutions would stay in float (--recipe {recipe.name} builds it)")
-    return _candidate(recipe, runtime, 1 if dominated else 9, words)
+    return _candidate(recipe, runtime, 1 if share >= _DOMINATES else 5, words)
 
 
 def _half(recipe: Recipe, runtime: str, wish: _Wish, what: str) -> tuple[int, CandidatePlan] | Skipped:

@@ -90,6 +90,8 @@ def _float_nodes(graph: Any) -> Iterable[Any]:
 
 
 def _why_static(node: Any) -> str:
+    if node.op_type == "LSTM":
+        return "onnxruntime quantizes an LSTM only with activations as they come (--recipe int8_dynamic)"
     if node.op_type not in INTEGER_OPERATORS:
         return "onnxruntime's CPU provider has no integer kernel for it"
     return "stands among operators that compute in float"

@@ -1,0 +1,64 @@
+"""Static int8 on real models: within half a point of float, every convolution on integers."""
+
+import numpy as np
+import onnx
+import pytest
+from PIL import Image
+
+from edgeq.nouns.plan import CandidatePlan, Scheme
+from edgeq.quantize.gate import Gate
+from edgeq.quantize.make import make
+from tests.quantize.networks import Rows, saved
+
+pytestmark = pytest.mark.data
+
+PLAN = CandidatePlan(
+    "onnxruntime-int8_static",
+    "onnxruntime",
+    "int8_static",
+    "onnx",
+    "a test",
+    scheme=Scheme("uint8", "int8", True),
+)
+
+
+def keywords(data):
+    """MLPerf Tiny's keyword spotting: 1,000 official inputs, the first 100 calibrate."""
+    with np.load(data / "mlperf_tiny" / "kws01.npz") as file:
+        x, y = file["x"].astype(np.float32), file["y"]
+    rows = ((x - 83) * np.float32(0.5847029089927673)).transpose(0, 3, 1, 2).copy()
+    path = data / "mlperf_tiny" / "derived_kws_ref_model_dequantised_float.onnx"
+    return path, Rows(rows[:100]), Rows(rows[100:], y[100:], "k" * 64)
+
+
+def photos(data):
+    """MLPerf Tiny's image classification ResNet-8, opset 11, on CIFAR-10."""
+
+    def rows(name):
+        with Image.open(data / "cifar10" / "images" / f"{name}.png") as image:
+            pixels = np.asarray(image, np.float32).reshape(-1, 32, 32, 3)
+        return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
+
+    labels = np.load(data / "cifar10" / "images" / "labels_test_0.npy")
+    path = data / "mlperf_tiny" / "results1.2_pretrainedResnet.onnx"
+    return path, Rows(rows("train_batch_0")[:200]), Rows(rows("test_0"), labels, "p" * 64)
+
+
+@pytest.mark.parametrize(("case", "least_db"), [(keywords, 28), (photos, 22)])
+def test_accuracy_stays_and_all_convolutions_are_integer(case, least_db, data_dir, tmp_path):
+    path, calibration, held_out = case(data_dir)
+    model = saved(onnx.load(path), tmp_path)
+    found = make(
+        PLAN,
+        model,
+        calibration,
+        held_out,
+        same_samples=False,
+        gate=Gate(max_drop=0.5),
+        workdir=tmp_path / "w",
+    )
+    fidelity = found.fidelity
+    assert fidelity.passed, fidelity.why_failed
+    assert fidelity.outputs[0].sqnr_db > least_db
+    assert {a.operator: a.total - a.integer for a in fidelity.fusion} == {"Conv": 0, "Gemm": 0}
+    assert found.path.stat().st_size < 0.5 * model.float_bytes
