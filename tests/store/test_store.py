@@ -145,8 +145,8 @@ def test_postgresql_is_said_to_come_later() -> None:
         open_store("postgresql://db/edgeq")
 
 
-def test_by_default_it_lies_in_the_users_data_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+def test_by_default_it_lies_in_the_users_state_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     assert default_path() == tmp_path / "edgeq/measurements.db"
     open_store().close()
     with sqlite3.connect(default_path()) as file:

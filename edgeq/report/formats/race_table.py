@@ -35,14 +35,16 @@ def show_race(
     *,
     in_full: bool = False,
 ) -> None:
-    """`in_full` adds the columns that a deploy leaves out: p95, p99, loads, throughput, CPU time, spread."""
+    """`in_full` adds a second table with what a deploy leaves out: p95, p99, loads, throughput, CPU time, spread."""
     say(console, "measure", _conditions(report))
     if report.emulated:
         say(console, "measure", [f"EMULATED ({report.emulated}): no figure below is a device's"])
     header = ["candidate", "p50", _against(report), "p90", "peak memory", "energy per inference"]
     header += ["accuracy there"] if checks else []
-    header += _IN_FULL if in_full else []
-    table(console, header, _rows(report, checks, in_full), marked=_place(report, choice))
+    table(console, header, _rows(report, checks), marked=_place(report, choice))
+    if in_full:
+        rest = [[row.title + _stamp(report), *_rest(row)] for row in report.rows]
+        table(console, ["candidate", *_IN_FULL], rest, marked=_place(report, choice))
     _show_reservations(console, report, choice, checks)
 
 
@@ -61,17 +63,19 @@ _IN_FULL = [
 ]
 
 
-def _rows(report: RaceReport, checks: Sequence[DeviceCheck], in_full: bool) -> list[list[str]]:
-    # The stamp stands in the column that every part of a split table repeats.
-    stamp = " (emulated)" if report.emulated else ""
+def _rows(report: RaceReport, checks: Sequence[DeviceCheck]) -> list[list[str]]:
     checked = {check.candidate: check for check in checks}
     rows = []
     for row in report.rows:
-        cells = _row(row, row.title + stamp)
+        cells = _row(row, row.title + _stamp(report))
         cells += [_accuracy_there(checked.get(row.id))] if checks else []
-        cells += _rest(row) if in_full else []
         rows.append(cells)
     return rows
+
+
+def _stamp(report: RaceReport) -> str:
+    """Stands in the column that every part of a split table repeats."""
+    return " (emulated)" if report.emulated else ""
 
 
 def _place(report: RaceReport, choice: Choice | None) -> int | None:
@@ -155,7 +159,7 @@ def _show_reservations(
         if not check.passed:
             say(console, "note", [f"{check.candidate}: not the host's outputs: {check.why}"])
     sources = sorted({row.energy.source for row in report.rows if row.energy})
-    for source in sources:
+    for source in sources or ["not available: no sensor is readable there and the target has no power model"]:
         say(console, "note", [f"energy: {source}"])
     if choice:
         say(console, "note", [choice.why])
