@@ -14,7 +14,17 @@ ROOT = Path(__file__).parent.parent
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), str(ROOT)]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--wheel-dir",
+        str(folder),
+        str(ROOT),
+    ]
     subprocess.run(command, check=True, timeout=280)
     (built,) = folder.glob("edgeq-*.whl")
     return built
@@ -45,5 +55,12 @@ def test_an_installed_wheel_finds_its_data(wheel: Path, tmp_path: Path) -> None:
 def test_the_core_is_light() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     needed = {requirement.split(">")[0].split("=")[0].strip() for requirement in project["dependencies"]}
-    assert not needed & {"torch", "litert-torch", "ai-edge-quantizer", "ai-edge-litert", "scikit-learn", "scipy"}
+    assert not needed & {
+        "torch",
+        "litert-torch",
+        "ai-edge-quantizer",
+        "ai-edge-litert",
+        "scikit-learn",
+        "scipy",
+    }
     assert {"torch", "android", "all"} <= set(project["optional-dependencies"])

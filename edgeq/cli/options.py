@@ -103,8 +103,8 @@ def convert_options(command: F) -> F:
         ),
         click.option(
             "--calibrator",
-            type=click.Choice(["minmax", "percentile", "mse", "entropy"]),
-            help="How ranges are found; default: minmax.",
+            type=click.Choice(["auto", "minmax", "percentile", "mse", "entropy"]),
+            help="How ranges are found; default: auto, whichever comes closest to float.",
         ),
         click.option(
             "--recipe",

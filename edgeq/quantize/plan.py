@@ -61,7 +61,8 @@ def make_plan(
     wish = _Wish(target, target.cpu.isa if isa is None else isa, has_data, recipe, work)
     ranked: list[tuple[int, CandidatePlan]] = []
     for name in runtimes:
-        for r in recipes:
+        # A recipe that is not for this runtime was never a choice; it is only mentioned to whoever asked for it.
+        for r in (r for r in recipes if name in r.runtimes or r.name == recipe):
             answer = _decide(r, name, wish)
             if isinstance(answer, Skipped):
                 skipped.append(answer)

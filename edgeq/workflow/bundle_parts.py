@@ -56,7 +56,9 @@ def write(
 
 def _without_places(model: Model) -> Model:
     """A bundle travels: where its source lay on this host is nobody's business."""
-    return replace(model, source=Path(model.source).name, files={k: Path(v).name for k, v in model.files.items()})
+    return replace(
+        model, source=Path(model.source).name, files={k: Path(v).name for k, v in model.files.items()}
+    )
 
 
 def _candidate(made: Any) -> Candidate:

@@ -166,7 +166,7 @@ def _build(order: cached.Order, place: Path, tell: Tell) -> None:
                     gate=gate,
                     workdir=work,
                     threads=order.threads or order.target.threads,
-                    calibrator=order.calibrator or "minmax",
+                    calibrator=order.calibrator or "auto",
                     progress=_progress(candidate, tell),
                 )
             )
