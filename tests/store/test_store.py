@@ -145,7 +145,9 @@ def test_postgresql_is_said_to_come_later() -> None:
         open_store("postgresql://db/edgeq")
 
 
-def test_by_default_it_lies_in_the_users_state_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_by_default_it_lies_in_the_users_state_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     assert default_path() == tmp_path / "edgeq/measurements.db"
     open_store().close()
