@@ -95,7 +95,7 @@ def peek(spec: str, preprocessing: Preprocessing | None) -> tuple[np.ndarray, ..
         stored = Stored(spec, ("",), lambda _: sample)
     else:
         stored = _open_path(Path(spec), {})
-    return tuple(_prepared(stored, 0, preprocessing).values())
+    return tuple(np.asarray(array) for array in _prepared(stored, 0, preprocessing).values())
 
 
 def _prepared(stored: Stored, at: int, preprocessing: Preprocessing | None) -> Mapping[str, np.ndarray]:

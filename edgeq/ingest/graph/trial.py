@@ -89,7 +89,8 @@ def _feeds(
             if array.size == np.prod([d or 0 for d in spec.shape]) and np.can_cast(
                 array.dtype, spec.dtype, "same_kind"
             ):
-                given[spec.name] = array.reshape([d or 0 for d in spec.shape]).astype(spec.dtype)
+                # asarray: a scalar's methods give scalars, which the runtime does not take
+                given[spec.name] = np.asarray(array.reshape([d or 0 for d in spec.shape]).astype(spec.dtype))
     feeds = []
     for whole in (0, 1):
         rng = np.random.default_rng(0)

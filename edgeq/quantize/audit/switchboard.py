@@ -73,10 +73,10 @@ def _activations(model: Any, quantized: Any) -> list[tuple[str, Any, Any]]:
     known = {o for n in model.graph.node for o in n.output} | {i.name for i in model.graph.input}
     stored = {i.name: i for i in quantized.graph.initializer}
     found = []
-    for node in quantized.graph.node:
+    for node in (n for n in quantized.graph.node if n.op_type == "QuantizeLinear"):
         # The quantizer renames what stands before the Q of a graph output, so that its DQ can have the output's name.
         tensor = node.input[0].removesuffix("_QuantizeLinear_Input")
-        if node.op_type == "QuantizeLinear" and tensor in known:
+        if tensor in known:
             found.append((tensor, to_array(stored[node.input[1]]), to_array(stored[node.input[2]])))
     return found
 
