@@ -26,7 +26,7 @@ echo "members=$(getent group edgeq 2>/dev/null | cut -d: -f4)"
 echo "groups=$(id -Gn)"
 echo "root=$root"
 echo "owner=$(stat -c %U "$root" 2>/dev/null)"
-echo "current=$(readlink "$root/agent/current" 2>/dev/null)"
+if [ -f "$root/agent/current" ]; then echo "current=$(readlink "$root/agent/current")"; else echo current=; fi
 echo "names=$(names_in "$root")"
 echo "apps=$(names_in "$root/apps")"
 echo "waiting=$(find "$root/jobs" -maxdepth 1 -name '*.json' 2>/dev/null | wc -l)"

@@ -44,9 +44,9 @@ def files_of(wish: Wish) -> dict[str, str]:
     folder = unit_folder(wish.scope, wish.home)
     files = {f"{folder}/{unit}": _filled(unit, wish) for unit in UNITS}
     for service in SERVICES:
-        files[f"{folder}/{service}.d/sandbox.conf"] = _filled(f"sandbox-{wish.scope}.conf", wish)
+        files[f"{folder}/{service}.d/10-sandbox.conf"] = _filled(f"sandbox-{wish.scope}.conf", wish)
     if wish.scope == "system" and wish.firmware:
-        files[f"{folder}/edgeq-agent.service.d/raspberry-pi.conf"] = _filled("raspberry-pi.conf", wish)
+        files[f"{folder}/edgeq-agent.service.d/20-raspberry-pi.conf"] = _filled("raspberry-pi.conf", wish)
     if wish.scope == "user" and wish.mark_linger:
         files[f"{folder}/{LINGER_MARK}"] = _LINGER_TEXT
     if wish.scope == "system":
@@ -64,9 +64,9 @@ def unit_folder(scope: str, home: str) -> str:
 def all_paths(scope: str, home: str) -> tuple[str, ...]:
     """Every file that an installation of this scope may have, whatever the device and the version."""
     folder = unit_folder(scope, home)
-    names = [*UNITS, *(f"{s}.d/sandbox.conf" for s in SERVICES)]
+    names = [*UNITS, *(f"{s}.d/10-sandbox.conf" for s in SERVICES)]
     if scope == "system":
-        names.append("edgeq-agent.service.d/raspberry-pi.conf")
+        names.append("edgeq-agent.service.d/20-raspberry-pi.conf")
         return (*(f"{folder}/{n}" for n in names), SYSUSERS, TMPFILES)
     return tuple(f"{folder}/{n}" for n in (*names, LINGER_MARK))
 

@@ -244,7 +244,7 @@ def _root_without_service(found: Found, scope: str, root: str, *, everything: bo
     return [
         Do(
             f"{', '.join(found.apps)} stays; the folder is all {found.owner}'s",
-            (*sudo, "chown", "-R", owner, root),
+            (*sudo, "chown", "-hR", owner, root),
         ),
         Do("and no longer shared", (*sudo, "chmod", "-R", "g-s", root)),
     ]

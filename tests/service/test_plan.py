@@ -120,7 +120,7 @@ def test_uninstall_keeps_the_root_in_which_a_model_lives() -> None:
     keeps = commands(
         uninstall_steps(replace(DONE, apps=("relu",)), "system", everything=False, label="pi@board")
     )
-    assert "sudo -n chown -R pi:pi /var/lib/edgeq" in keeps
+    assert "sudo -n chown -hR pi:pi /var/lib/edgeq" in keeps
     assert not any("rm -rf" in c for c in keeps)
     for gone in (replace(DONE, apps=("relu",)), DONE):
         everything = commands(uninstall_steps(gone, "system", everything=True, label="pi@board"))
