@@ -40,7 +40,7 @@ def write(
         inputs=model.inputs,
         outputs=model.outputs,
         preprocessing=preprocessing,
-        threads=order.threads or order.target.threads,
+        threads=order.target.threads,
         built=[(_candidate(m), m.path) for m in passed],
     )
     check = _check_set(tuple(passed), model, heldout)

@@ -33,11 +33,10 @@ class Order:
     weights: str | None
     shapes: dict[str, tuple[int, ...]]
     calibrate: int | None
-    calibrator: str | None
+    calibrator: str
     recipe: str | None
     runtime: str | None
     gates: Gates
-    threads: int | None
     unavailable: dict[str, str]
 
 
@@ -98,7 +97,6 @@ def _key(order: Order) -> str | None:
             "recipe": order.recipe,
             "runtime": order.runtime,
             "gates": order.gates.to_dict(),
-            "threads": order.threads,
             "unavailable": order.unavailable,
             "versions": tool_versions(),
         }

@@ -4,9 +4,9 @@ import json
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from edgeq import catalog
 from edgeq.bundle import OpenBundle, read_bundle, read_fidelity
@@ -18,9 +18,16 @@ from edgeq.nouns.progress import Note, Progress
 from edgeq.nouns.project import Gates
 from edgeq.nouns.target import Target
 from edgeq.workflow import bundle_parts, cached
+from edgeq.workflow.options import ConversionOptions
 from edgeq.workflow.random_samples import RandomSamples
 from edgeq.workflow.runtimes import this_machine
 from edgeq.workflow.tell import Tell, silence
+
+if TYPE_CHECKING:  # numpy, onnx and the rest are imported when there is something to convert
+    from edgeq.ingest.samples import Samples
+    from edgeq.nouns.tensor import Preprocessing
+    from edgeq.quantize.made import Made
+    from edgeq.quantize.samples_like import SamplesLike
 
 
 @dataclass(frozen=True)
@@ -57,48 +64,24 @@ def convert(
     model: str,
     *,
     target: str | Target = "local",
-    data: str | None = None,
-    preprocess: Any = None,
-    name: str | None = None,
-    weights: str | None = None,
-    shapes: Mapping[str, tuple[int, ...]] | None = None,
-    calibrate: int | None = None,
-    calibrator: str | None = None,
-    recipe: str | None = None,
-    runtime: str | None = None,
-    gates: Gates | None = None,
-    threads: int | None = None,
     unavailable: Mapping[str, str] | None = None,
     output: Path | None = None,
     tell: Tell = silence,
+    **options: Unpack[ConversionOptions],
 ) -> Conversion:
     """Convert, quantize and judge `model` for `target`; write the bundle to `output` (default: edgeq's cache).
 
     `model` is an ONNX, .pt2 or .tflite file, or a torch factory ("net.py:build", "package.module:build") with
-    `weights`. `data` is an .npz, a folder or "file.py:function"; part of it calibrates, the rest judges. Target `local`
-    is filled in from this machine; `unavailable` names runtimes that cannot be had there, with the reason. Raises ModelRefused, DataRefused, TargetRefused, ExtraMissing,
-    ConversionFailed, and GateFailed when no quantized candidate is close enough to float.
+    `weights`; the other options are those of edgeq/workflow/options.py. Target `local` is filled in from this machine;
+    `unavailable` names runtimes that cannot be had on the device, with the reason. An order that was carried out
+    before is not carried out again. Raises ModelRefused, DataRefused, TargetRefused, ExtraMissing, ConversionFailed,
+    and GateFailed when no quantized candidate is close enough to float.
     """
     start = time.monotonic()
     kind = catalog.target(target) if isinstance(target, str) else target
     if kind.detect:
-        kind, unavailable = this_machine(kind, model, runtime)
-    order = cached.Order(
-        model=model,
-        target=kind,
-        data=data,
-        preprocess=preprocess,
-        name=name or default_name(model),
-        weights=weights,
-        shapes=dict(shapes or {}),
-        calibrate=calibrate,
-        calibrator=calibrator,
-        recipe=recipe,
-        runtime=runtime,
-        gates=gates or Gates(),
-        threads=threads,
-        unavailable=dict(unavailable or {}),
-    )
+        kind, unavailable = this_machine(kind, model, options.get("runtime"))
+    order = _order(model, kind, unavailable or {}, options)
     place = output or cached.place(order)
     reused = cached.holds(order, place)
     if not reused:
@@ -109,36 +92,35 @@ def convert(
     return conversion
 
 
+def _order(
+    model: str, target: Target, unavailable: Mapping[str, str], options: ConversionOptions
+) -> cached.Order:
+    return cached.Order(
+        model=model,
+        target=replace(target, threads=options.get("threads") or target.threads),
+        data=options.get("data"),
+        preprocess=options.get("preprocess"),
+        name=options.get("name") or default_name(model),
+        weights=options.get("weights"),
+        shapes=dict(options.get("shapes") or {}),
+        calibrate=options.get("calibrate"),
+        calibrator=options.get("calibrator") or "auto",
+        recipe=options.get("recipe"),
+        runtime=options.get("runtime"),
+        gates=options.get("gates") or Gates(),
+        unavailable=dict(unavailable),
+    )
+
+
 def _build(order: cached.Order, place: Path, tell: Tell) -> None:
-    from edgeq.ingest.open_model import open_model
-    from edgeq.ingest.preprocess import from_table, parse
-    from edgeq.ingest.samples import open_samples, peek
+    """Open, plan, make, judge, write; nothing stands at `place` unless all of it went well."""
     from edgeq.ingest.split import split
-    from edgeq.quantize.gate import Gate
-    from edgeq.quantize.make import make
     from edgeq.quantize.plan import make_plan
 
-    preprocessing = None
-    if order.preprocess is not None:
-        preprocessing = (
-            parse(order.preprocess) if isinstance(order.preprocess, str) else from_table(order.preprocess)
-        )
     with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
         work = Path(folder)
-        tell(Progress("open", 0, None, ""))
-        model = open_model(
-            order.model,
-            workdir=work,
-            name=order.name,
-            weights=Path(order.weights) if order.weights else None,
-            shapes=order.shapes,
-            formats=formats_for(order.target, order.runtime),
-            example=peek(order.data, preprocessing) if order.data else None,
-        )
+        model, samples, preprocessing = _open(order, work, tell)
         tell(model)
-        samples = (
-            open_samples(order.data, inputs=model.inputs, preprocessing=preprocessing) if order.data else None
-        )
         plan = make_plan(
             model,
             order.target,
@@ -149,31 +131,77 @@ def _build(order: cached.Order, place: Path, tell: Tell) -> None:
             unavailable=order.unavailable,
         )
         tell(plan)
-        parts = split(samples, calibrate=order.calibrate) if samples is not None else None
-        heldout = parts.heldout if parts else RandomSamples(model.inputs)
-        if parts is None:
+        if samples is None:
             tell(Note("no --data: candidates are compared with float on random input; accuracy is not known"))
-        gate = Gate(**{key: value for key, value in order.gates.to_dict().items() if value is not None})
-        made = []
-        for candidate in plan.candidates:
-            made.append(
-                make(
-                    candidate,
-                    model,
-                    parts.calibration if parts else None,
-                    heldout,
-                    same_samples=bool(parts and parts.same),
-                    gate=gate,
-                    workdir=work,
-                    threads=order.threads or order.target.threads,
-                    calibrator=order.calibrator or "auto",
-                    progress=_progress(candidate, tell),
-                )
+            made = _make(order, model, plan, None, RandomSamples(model.inputs), False, work, tell)
+            bundle_parts.write(
+                place, order, model, plan, made, RandomSamples(model.inputs), None, preprocessing
             )
-            tell(made[-1].fidelity)
-        _require_gate(plan, tuple(m.fidelity for m in made))
-        data_sha256 = parts.calibration.sha256 if parts else None
-        bundle_parts.write(place, order, model, plan, tuple(made), heldout, data_sha256, preprocessing)
+        else:
+            parts = split(samples, calibrate=order.calibrate)
+            made = _make(order, model, plan, parts.calibration, parts.heldout, parts.same, work, tell)
+            digest = parts.calibration.sha256
+            bundle_parts.write(place, order, model, plan, made, parts.heldout, digest, preprocessing)
+
+
+def _open(
+    order: cached.Order, work: Path, tell: Tell
+) -> "tuple[Model, Samples | None, Preprocessing | None]":
+    """The clean float model and its samples; what the samples look like settles what the model leaves open."""
+    from edgeq.ingest.open_model import open_model
+    from edgeq.ingest.preprocess import from_table, parse
+    from edgeq.ingest.samples import open_samples, peek
+
+    given = order.preprocess
+    preprocessing = None if given is None else parse(given) if isinstance(given, str) else from_table(given)
+    tell(Progress("open", 0, None, ""))
+    model = open_model(
+        order.model,
+        workdir=work,
+        name=order.name,
+        weights=Path(order.weights) if order.weights else None,
+        shapes=order.shapes,
+        formats=formats_for(order.target, order.runtime),
+        example=peek(order.data, preprocessing) if order.data else None,
+    )
+    if order.data is None:
+        return model, None, preprocessing
+    return model, open_samples(order.data, inputs=model.inputs, preprocessing=preprocessing), preprocessing
+
+
+def _make(
+    order: cached.Order,
+    model: Model,
+    plan: Plan,
+    calibration: "SamplesLike | None",
+    heldout: "SamplesLike",
+    same_samples: bool,
+    work: Path,
+    tell: Tell,
+) -> "tuple[Made, ...]":
+    """Every candidate, built and judged. Raises GateFailed when no quantized one is close enough to float."""
+    from edgeq.quantize.gate import Gate
+    from edgeq.quantize.make import make
+
+    gate = Gate(**{key: value for key, value in order.gates.to_dict().items() if value is not None})
+    made = []
+    for candidate in plan.candidates:
+        one = make(
+            candidate,
+            model,
+            calibration,
+            heldout,
+            same_samples=same_samples,
+            gate=gate,
+            workdir=work,
+            threads=order.target.threads,
+            calibrator=order.calibrator,
+            progress=_progress(candidate, tell),
+        )
+        tell(one.fidelity)
+        made.append(one)
+    _require_gate(plan, tuple(one.fidelity for one in made))
+    return tuple(made)
 
 
 def _progress(candidate: CandidatePlan, tell: Tell) -> Any:
