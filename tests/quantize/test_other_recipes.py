@@ -79,6 +79,19 @@ def test_a_gru_stays_in_float_and_is_named(tmp_path):
     ]
 
 
+def test_a_transposed_weight_whose_shape_the_exporter_noted_is_quantized(tmp_path):
+    """torch's exporter lists the weights among the shapes of values; onnxruntime's quantizer transposes Gemm's."""
+    weight = numpy_helper.from_array(np.random.default_rng(0).normal(size=(8, 32)).astype(np.float32), "w")
+    bias = numpy_helper.from_array(np.zeros(8, np.float32), "b")
+    gemm = helper.make_node("Gemm", ["x", "w", "b"], ["y"], name="dense", transB=1)
+    model = model_of([gemm], [weight, bias], [("x", (1, 32))], [("y", (1, 8))])
+    model.graph.value_info.append(helper.make_tensor_value_info("w", TensorProto.FLOAT, [8, 32]))
+    rows = np.random.default_rng(1).normal(size=(20, 32)).astype(np.float32)
+    found = made(model, "int8_dynamic", tmp_path, Rows(rows))
+    assert integers(found) == {"MatMul": (1, 1)}
+    assert found.fidelity.passed
+
+
 def test_dynamic_int8_never_touches_a_convolution(tmp_path):
     found = made(residual(), "int8_dynamic", tmp_path, Rows(images(10)))
     assert integers(found)["Conv"] == (0, 5)

@@ -20,6 +20,7 @@ def emit(model: Any, out: Path, *, reduce_range: bool = False) -> None:
 
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
+    _forget_shapes_of_weights(copy.graph)
     with quiet(), translated("onnxruntime's quantizer refused the graph", "deploy with --recipe float"):
         quantizer = ONNXQuantizer(
             copy,
@@ -38,3 +39,11 @@ def emit(model: Any, out: Path, *, reduce_range: bool = False) -> None:
         quantizer.quantize_model()
         quantized = quantizer.model.model
     write(quantized, out)
+
+
+def _forget_shapes_of_weights(graph: Any) -> None:
+    """The quantizer transposes the weights of a Gemm in place and trips over shapes that an exporter noted for them."""
+    weights = {tensor.name for tensor in graph.initializer}
+    kept = [info for info in graph.value_info if info.name not in weights]
+    del graph.value_info[:]
+    graph.value_info.extend(kept)
