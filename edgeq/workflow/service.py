@@ -11,7 +11,7 @@ from edgeq.deliver.lock import locked
 from edgeq.deliver.service_files import LINGER_MARK, SYSTEM_ROOT, USER_ROOT, Wish, unit_folder
 from edgeq.deliver.service_log import ServiceLog, read_log
 from edgeq.deliver.service_look import Found, look
-from edgeq.deliver.service_plan import copies_own_root, install_steps, uninstall_steps
+from edgeq.deliver.service_plan import copies_own_root, install_steps, installed_root, uninstall_steps
 from edgeq.deliver.service_schedule import schedule
 from edgeq.deliver.service_state import ServiceStatus, read_state
 from edgeq.deliver.service_steps import Step, apply
@@ -143,8 +143,23 @@ def _device(
                 f"{device.label} has no systemd running, so the agent cannot be a service there",
                 "deploy without --service: the agent works over the login as well. Nothing was changed.",
             )
-        place = root or wanted.root or (SYSTEM_ROOT if scope == "system" else USER_ROOT)
-        yield device, look(device.link.transport, scope, place)
+        yield device, _look(device, scope, root or wanted.root)
+
+
+def _look(device: Session, scope: str, root: str | None) -> Found:
+    """What is there, seen in the root of the service that is installed, whatever the default is. Raises DeviceUnfit
+    when another root was asked for.
+    """
+    found = look(device.link.transport, scope, root or (SYSTEM_ROOT if scope == "system" else USER_ROOT))
+    installed = installed_root(found, scope)
+    if installed == found.root.rstrip("/"):
+        return found
+    if root is not None:
+        raise DeviceUnfit(
+            f"the service on {device.label} works in {installed}, not in {found.root}",
+            "leave --root out, or first run `edgeq agent uninstall`: what is live stays where it is",
+        )
+    return look(device.link.transport, scope, installed)
 
 
 @contextlib.contextmanager
@@ -156,7 +171,7 @@ def _installed(
             where = scope or "system"
         else:
             where = "user"
-            found = look(device.link.transport, where, root or USER_ROOT)
+            found = _look(device, where, root)
         if not found.installed:
             raise DeviceUnfit(
                 f"the agent is not a service on {device.label}", "`edgeq agent install` makes it one"

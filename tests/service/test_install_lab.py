@@ -112,6 +112,19 @@ def test_what_was_deployed_before_is_copied_and_stays_where_it_was(board: Board,
         assert app.candidate == "onnxruntime"
 
 
+def test_root_of_the_installed_service_is_the_one_that_counts(board: Board, tmp_path: Path) -> None:
+    elsewhere = "/srv/models"
+    install_service(**board.call, root=elsewhere)
+    with board.session(elsewhere) as device:
+        deploy_relu(device, tmp_path, with_runtimes=False)
+    assert install_service(**board.call).steps == ()
+    assert service_status(**board.call).root == elsewhere
+    with pytest.raises(DeviceUnfit, match=f"works in {elsewhere}, not in /srv/other"):
+        install_service(**board.call, root="/srv/other")
+    uninstall_service(**board.call)
+    assert board.run(f"test -s {elsewhere}/apps/relu/current/model.onnx && echo live") == "live"
+
+
 def test_failure_midway_takes_all_back(board: Board) -> None:
     spoiler = "/etc/systemd/system/edgeq-agent.service.d/spoiler.conf"
     board.run(f"sudo mkdir -p $(dirname {spoiler})")
