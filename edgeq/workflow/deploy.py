@@ -1,9 +1,8 @@
 """deploy(): from a model to measured numbers on a device, and the fastest faithful candidate live there."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from edgeq import catalog
 from edgeq.deliver import activate, fitness, push, supply
@@ -13,12 +12,12 @@ from edgeq.nouns.device import Facts
 from edgeq.nouns.job import Limits
 from edgeq.nouns.measurement import Measurement
 from edgeq.nouns.progress import Note
-from edgeq.nouns.project import Gates
 from edgeq.nouns.release import App
 from edgeq.nouns.report import Choice, DeviceCheck, RaceReport
 from edgeq.workflow import race, runtimes, stored
 from edgeq.workflow.check_samples import MOST_BYTES
 from edgeq.workflow.convert import Conversion, convert, default_name, open_conversion
+from edgeq.workflow.options import ConversionOptions
 from edgeq.workflow.session import Login, Session, session, truth_about
 from edgeq.workflow.tell import Tell, silence
 from edgeq.workflow.unpacked import unpacked
@@ -71,57 +70,35 @@ def deploy(
     target: str = "local",
     login: Login = Login(),  # noqa: B008  (frozen)
     root: str | None = None,
-    name: str | None = None,
-    data: str | None = None,
-    preprocess: Any = None,
-    weights: str | None = None,
-    shapes: Mapping[str, tuple[int, ...]] | None = None,
-    calibrate: int | None = None,
-    calibrator: str | None = None,
-    recipe: str | None = None,
-    runtime: str | None = None,
-    gates: Gates | None = None,
-    threads: int | None = None,
     limits: Limits = Limits(),  # noqa: B008
     keep: int | None = None,
     measure_again: bool = False,
     dry_run: bool = False,
     store: str | None = None,
     tell: Tell = silence,
+    **options: Unpack[ConversionOptions],
 ) -> Deployment:
     """Convert `model` (or take a finished .edgeq bundle), bring it to the device, race its candidates there, and make
     the fastest that is faithful to float live.
 
-    The options of conversion are convert()'s. `root` is edgeq's folder on the device, `keep` how many releases stay
+    The other options are those of edgeq/workflow/options.py. `root` is edgeq's folder on the device, `keep` how many releases stay
     there, `limits` bound the race. Raises every error of edgeq.errors; whatever is raised, what was live is live still.
     """
     kind = catalog.target(target)
-    app = name or default_name(model)
-    with session(kind, login, root=root, look_only=dry_run, tell=tell) as device, truth_about(device, app):
+    finished = open_conversion(Path(model), tell) if model.endswith(".edgeq") else None
+    app = _name_of(finished, options.get("name")) if finished else options.get("name") or default_name(model)
+    with (
+        session(kind, login, root=root, look_only=dry_run, tell=tell) as device,
+        truth_about(device, app, tell),
+    ):
         tell(device.facts)
         fitness.require_writable(device.facts, device.label)
-        if model.endswith(".edgeq"):
-            conversion = open_conversion(Path(model), tell)
-            app = _name_of(conversion, name)
+        if finished is not None:
+            conversion = finished
             sets, _ = runtimes.for_bundle(device, conversion.bundle.manifest, tell)
         else:
-            sets, unavailable = runtimes.for_source(device, model, runtime, tell)
-            conversion = convert(
-                model,
-                target=replace(device.target, threads=threads or device.target.threads),
-                data=data,
-                preprocess=preprocess,
-                name=app,
-                weights=weights,
-                shapes=shapes,
-                calibrate=calibrate,
-                calibrator=calibrator,
-                recipe=recipe,
-                runtime=runtime,
-                gates=gates,
-                unavailable=unavailable,
-                tell=tell,
-            )
+            sets, unavailable = runtimes.for_source(device, model, options.get("runtime"), tell)
+            conversion = convert(model, target=device.target, unavailable=unavailable, tell=tell, **options)
         before = device.app(app)
         digest = conversion.bundle.digest
         if before is not None and before.live == digest and not measure_again:
@@ -134,51 +111,54 @@ def deploy(
         tell(supplies)
         if dry_run:
             return Deployment(conversion, device.facts, before, changed=False)
-        job_threads = threads or device.target.threads
-        return _bring(
-            device,
-            conversion,
-            app,
-            supplies,
-            before,
-            job_threads,
-            limits,
-            keep or kind.keep_releases,
-            store,
-            tell,
+        terms = _Terms(
+            app=app,
+            threads=options.get("threads") or device.target.threads,
+            limits=limits,
+            keep=keep or kind.keep_releases,
+            store=store,
         )
+        return _bring(device, conversion, supplies, before, terms, tell)
+
+
+@dataclass(frozen=True)
+class _Terms:
+    """What a deployment was asked for, beside the model."""
+
+    app: str
+    threads: int
+    limits: Limits
+    keep: int
+    store: str | None
 
 
 def _bring(
     device: Session,
     conversion: Conversion,
-    app: str,
     supplies: supply.Supplies,
     before: App | None,
-    threads: int,
-    limits: Limits,
-    keep: int,
-    store: str | None,
+    terms: _Terms,
     tell: Tell,
 ) -> Deployment:
     """Everything that changes the device, under its lock. Nothing is live before the last step."""
     link, manifest, digest = device.link, conversion.bundle.manifest, conversion.bundle.digest
     with (
         unpacked(conversion.bundle) as files,
-        locked(link, f"deploying {app}") as token,
-        activate.tidied(link, token, app, digest),
+        locked(link, f"deploying {terms.app}") as token,
+        activate.tidied(link, token, terms.app, digest),
     ):
         supply.bring(link, token, supplies, tell)
         delivery = push.push(link, files.paths, files.sizes, tell)
         tell(delivery)
         push.install(link, token, manifest)
         samples = push.place_samples(link, token, files.samples)
-        entrants = race.entrants(manifest, app, supplies, threads)
-        measurement = race.run(device, token, app, entrants, samples, limits, tell)
-        stored.keep(store, measurement, device, app, digest, delivery)
+        entrants = race.entrants(manifest, terms.app, supplies, terms.threads)
+        measurement = race.run(device, token, terms.app, entrants, samples, terms.limits, tell)
+        stored.keep(terms.store, measurement, device, terms.app, digest, delivery)
         report, checks, choice = race.judge(device, conversion.bundle, measurement)
         tell(report)
-        live = activate.activate(link, token, app, digest, choice.candidate, keep, measurement.job)
+        job = measurement.job
+        live = activate.activate(link, token, terms.app, digest, choice.candidate, terms.keep, job)
     deployment = Deployment(
         conversion,
         device.facts,

@@ -25,7 +25,10 @@ def rollback(
     cases what is live stays live.
     """
     kind = catalog.target(target)
-    with session(kind, login, root=root, look_only=dry_run, tell=tell) as device, truth_about(device, name):
+    with (
+        session(kind, login, root=root, look_only=dry_run, tell=tell) as device,
+        truth_about(device, name, tell),
+    ):
         before = device.app(name)
         if before is None:
             known = ", ".join(a.name for a in device.status().apps) if device.installed else ""

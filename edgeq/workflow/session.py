@@ -3,7 +3,7 @@
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edgeq.deliver.agent_link import AgentLink
@@ -32,13 +32,17 @@ class Login:
 
 @dataclass(frozen=True)
 class Session:
-    """A device that answers and fits `target`, which for `local` has been filled in from the facts."""
+    """A device that answers and fits `target`, which for `local` has been filled in from the facts.
+
+    `installed`: edgeq has been there. `seen` remembers what each name's app was when the device was first asked.
+    """
 
     link: AgentLink
     facts: Facts
     target: Target
     installed: bool
     local: bool
+    seen: dict[str, App | None] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def label(self) -> str:
@@ -49,9 +53,10 @@ class Session:
 
     def app(self, name: str) -> App | None:
         """What the device has under `name`; None on a device that edgeq has never been on."""
-        if not self.installed:
-            return None
-        return next((a for a in self.status().apps if a.name == name), None)
+        apps = self.status().apps if self.installed else ()
+        found = next((a for a in apps if a.name == name), None)
+        self.seen.setdefault(name, found)
+        return found
 
 
 @contextlib.contextmanager
@@ -111,21 +116,38 @@ def as_found(target: Target, facts: Facts) -> Target:
 
 
 @contextlib.contextmanager
-def truth_about(device: Session, name: str) -> Iterator[None]:
-    """Adds what is live under `name` to every DeviceError that passes, asked of the device after the failure."""
+def truth_about(device: Session, name: str, tell: Tell) -> Iterator[None]:
+    """Adds what is live under `name` to every DeviceError that passes, asked of the device after the failure; after
+    Ctrl-C it is told.
+    """
     try:
         yield
     except DeviceError as error:
-        if error.live is None:
-            error.live = _live(device, name)
+        error.live = _live(device, name, said=error.live)
+        raise
+    except KeyboardInterrupt:
+        tell(Note(f"interrupted; live: {_live(device, name)}"))
         raise
 
 
-def _live(device: Session, name: str) -> str:
+def _live(device: Session, name: str, said: str | None = None) -> str:
+    """`said`: what the device itself said of it with its failure."""
+    before = device.seen.get(name)
     try:
-        app = device.app(name)
+        now = device.app(name)
     except DeviceError:
-        return f"{name}: {device.label} could not be asked any more; nothing half installed is ever live"
+        if said is not None:
+            return said
+        last = f"{_called(name, before)} when {device.label} was last asked; " if name in device.seen else ""
+        return f"{last}nothing half installed ever goes live"
+    if now is None or before is None or now.live is None:
+        return _called(name, now)
+    if (now.live, now.candidate) != (before.live, before.candidate):
+        return f"{_called(name, now)}; before: {_called(name, before)}"
+    return f"{_called(name, now)}, unchanged since {now.since_utc}"
+
+
+def _called(name: str, app: App | None) -> str:
     if app is None or app.live is None:
         return f"nothing under the name {name}"
-    return f"{name} = {app.live[:7]}, unchanged since {app.since_utc}"
+    return f"{name} = {app.live[:7]} ({app.candidate})"
