@@ -23,3 +23,4 @@ echo "python=$python"
 echo "python_version=$python_version"
 echo "root=$root"
 if [ -f "$root/agent/$agent" ]; then echo "agent=yes"; else echo "agent=no"; fi
+if [ -d "$root/agent" ]; then echo "known=yes"; else echo "known=no"; fi

@@ -4,9 +4,13 @@ import sys
 
 
 def main() -> None:
-    from edgeq.cli.main import run
+    try:
+        from edgeq.cli.main import run
 
-    sys.exit(run())
+        code = run()
+    except KeyboardInterrupt:  # while modules were imported; later ones are answered with words
+        code = 130
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -24,9 +24,12 @@ def temporaries(root: Root) -> list[Path]:
 
 
 def uploads(root: Root, older_than_s: float) -> list[Path]:
-    """Files in incoming/, parts too, last touched longer ago. Without a battery clock "ago" may lie in the future."""
+    """Files in incoming/ and parts of agents, last touched longer ago. Without a battery clock "ago" may lie in the
+    future.
+    """
     now = time.time()
-    return [p for p in root.incoming.glob("*") if abs(now - p.lstat().st_mtime) >= older_than_s]
+    found = [*root.incoming.glob("*"), *root.agents.glob("*.part")]
+    return [p for p in found if abs(now - p.lstat().st_mtime) >= older_than_s]
 
 
 def unused(root: Root) -> list[Path]:

@@ -1,35 +1,21 @@
 """The first words with a device: is there a Python, where do edgeq's files live, is our agent there, what is it?"""
 
-import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgeq import catalog
 from edgeq.deliver.agent_archive import AgentArchive, build_agent
-from edgeq.deliver.agent_link import AgentLink, answer, encode
+from edgeq.deliver.agent_link import AgentLink
 from edgeq.errors import DeviceUnfit, RemoteFailed
 from edgeq.nouns.device import Facts
 from edgeq.transport.base import Transport
 
 OLDEST_PYTHON = (3, 9)
 
-# Runs an agent that is not installed, so that looking at a device (--dry-run, doctor) leaves nothing on it.
-_PASSING_BY = """
-import base64, os, shutil, subprocess, sys, tempfile
-folder = tempfile.mkdtemp(prefix="edgeq-")
-try:
-    path = os.path.join(folder, "agent.pyz")
-    with open(path, "wb") as file:
-        file.write(base64.b64decode(sys.stdin.buffer.readline()))
-    sys.exit(subprocess.call([sys.executable, "-I", path] + sys.argv[1:], stdin=sys.stdin))
-finally:
-    shutil.rmtree(folder, ignore_errors=True)
-"""
-
 
 @dataclass(frozen=True)
 class Contact:
-    """A device that answers. `installed` is False while its agent only passes by."""
+    """A device that answers. `installed` is False where edgeq has never been."""
 
     link: AgentLink
     facts: Facts
@@ -46,11 +32,13 @@ def contact(
     archive = build_agent(cache)
     hello = _hello(transport, archive, root, python)
     link = AgentLink(transport, hello["python"], f"{hello['root']}/agent/{archive.name}", hello["root"])
+    known = hello["known"] == "yes"
     if hello["agent"] == "no" and look_only:
-        return Contact(link, _passing_by(link, archive), installed=False)
-    if hello["agent"] == "no":
+        link = replace(link, lent=archive.path)
+    elif hello["agent"] == "no":
         transport.put(archive.path, link.path, sha256=archive.sha256)
-    return Contact(link, Facts.from_dict(link.call("facts")), installed=True)
+        known = True
+    return Contact(link, Facts.from_dict(link.call("facts")), installed=known)
 
 
 def _hello(
@@ -77,9 +65,3 @@ def _hello(
             "install a newer python3 beside it; edgeq looks for python3.9 to python3.13 too. Nothing was sent.",
         )
     return said
-
-
-def _passing_by(link: AgentLink, archive: AgentArchive) -> Facts:
-    body = base64.b64encode(archive.path.read_bytes()) + b"\n" + encode(None)
-    words = (link.python, "-I", "-c", _PASSING_BY, "--root", link.root, "facts")
-    return Facts.from_dict(answer(link.transport.run(words, stdin=body), "facts", link.transport.label))

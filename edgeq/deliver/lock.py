@@ -24,13 +24,26 @@ def locked(link: AgentLink, what: str) -> Iterator[str]:
     done = threading.Event()
     keeper = threading.Thread(target=_keep, args=(link, token, done), daemon=True)
     keeper.start()
+    failure: DeviceError | None = None
     try:
         yield token
+    except DeviceError as error:
+        failure = error
+        raise
     finally:
         done.set()
-        # A broken link must not hide the error that broke it; the lease ends by itself.
-        with contextlib.suppress(DeviceError):
-            link.call("unlock", {"token": token}, timeout_s=20)
+        if not _unlocked(link, token) and failure is not None:
+            held = f"the device stays held for this run for {LEASE_S} s at most"
+            failure.details = (*failure.details, held)
+
+
+def _unlocked(link: AgentLink, token: str) -> bool:
+    """A broken link must not hide the error that broke it; the lease ends by itself."""
+    try:
+        link.call("unlock", {"token": token}, timeout_s=20)
+    except DeviceError:
+        return False
+    return True
 
 
 def _keep(link: AgentLink, token: str, done: threading.Event) -> None:

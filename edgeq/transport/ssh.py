@@ -56,6 +56,7 @@ class SshTransport:
         self._timeout_s, self._silence_s, self._back_off = timeout_s, silence_s, back_off
         self._lock = threading.Lock()
         self._link: Link | None = None
+        self._gone: LinkLost | None = None
         self._python = "python3"
         self._no_pythons: set[str] = set()
 
@@ -101,6 +102,8 @@ class SshTransport:
 
     def _connected(self) -> Link:
         with self._lock:
+            if self._gone is not None:  # whoever cleans up after the failure does not wait for the same again
+                raise LinkLost(self._gone.what, self._gone.remedy)
             if self._link is None or not self._link.alive:
                 again = self._link is not None
                 self._link = open_link(
@@ -133,16 +136,17 @@ class SshTransport:
                 self._wait_or_give_up(error, failures)
 
     def _wait_or_give_up(self, error: DeviceError, failures: int) -> None:
-        if self._link is None:  # never connected, or closed
+        if self._link is None or self._gone is not None:  # never connected, closed, or given up
             raise error
         if failures < self._back_off.tries:
             self._on_note(f"{error.what}; trying again")
             self._back_off.wait(failures)
         elif isinstance(error, Unreachable):
-            raise LinkLost(
+            self._gone = LinkLost(
                 f"the connection to {self.label} broke and could not be made again: {error.what}",
-                error.remedy,
-            ) from error
+                "see that the device is on and in the network, then run again: what arrived is not sent again",
+            )
+            raise self._gone from error
         else:
             raise error
 
