@@ -4,9 +4,11 @@ import contextlib
 import json
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,6 +48,9 @@ class Child:
 
     def __init__(self) -> None:
         command, environment = child_command()
+        # onnxruntime writes a database of telemetry below HOME as it is imported; nothing may be left on the device.
+        self._home = tempfile.mkdtemp(prefix="edgeq-child-")
+        environment = {**environment, "HOME": self._home, "XDG_CACHE_HOME": self._home}
         self._oom_kills = oom_kills(_FS)
         self._heard = b""
         self._words = b""
@@ -165,3 +170,4 @@ class Child:
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             if pipe is not None and not pipe.closed:
                 pipe.close()
+        shutil.rmtree(self._home, ignore_errors=True)

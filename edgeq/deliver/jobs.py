@@ -69,7 +69,7 @@ def work(link: AgentLink, token: str | None, job: Job, tell: Callable[[Progress]
     """Run `job` on the device now and wait for its result."""
     answers: list[Measurement] = []
     failures: list[BaseException] = []
-    timeout_s = _OVERHEAD_S + (job.limits.seconds + job.limits.load_seconds) * (len(job.entrants) + 1)
+    timeout_s = longest_s(job)
 
     def ask() -> None:
         try:
@@ -89,6 +89,11 @@ def work(link: AgentLink, token: str | None, job: Job, tell: Callable[[Progress]
     if failures:
         raise failures[0]
     return answers[0]
+
+
+def longest_s(job: Job) -> float:
+    """Seconds after which a device that says nothing is given up."""
+    return _OVERHEAD_S + (job.limits.seconds + job.limits.load_seconds) * (len(job.entrants) + 1)
 
 
 def fetch_outputs(link: AgentLink, run: Run) -> tuple[np.ndarray, ...]:

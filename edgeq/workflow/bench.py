@@ -10,6 +10,7 @@ from edgeq import catalog
 from edgeq.bundle import OpenBundle, read_bundle
 from edgeq.deliver import activate, jobs, push, supply
 from edgeq.deliver.lock import locked
+from edgeq.deliver.service import submit_and_wait
 from edgeq.errors import NotComparable, TargetRefused
 from edgeq.nouns.job import Job, Limits
 from edgeq.nouns.measurement import Measurement
@@ -53,13 +54,11 @@ def bench(
     kind = catalog.target(target)
     with session(kind, login, root=root, look_only=False, tell=tell) as device:
         tell(device.facts)
-        with locked(device.link, "measuring") as token:
-            if any(w.endswith(".edgeq") for w in what):
+        if any(w.endswith(".edgeq") for w in what):
+            with locked(device.link, "measuring") as token:
                 measured = [_bundles(device, token, [Path(w) for w in what], threads, limits, tell)]
-            else:
-                measured = [
-                    _live(device, token, name, threads, limits, tell) for name in _names(device, what)
-                ]
+        else:
+            measured = [_live(device, name, threads, limits, tell) for name in _names(device, what)]
         for measurement in measured:
             first = measurement.job.entrants[0]
             stored.keep(store, measurement, device, measurement.job.app, first.digest, None)
@@ -82,15 +81,16 @@ def _names(device: Session, what: tuple[str, ...]) -> tuple[str, ...]:
     return what or tuple(live)
 
 
-def _live(
-    device: Session, token: str, name: str, threads: int | None, limits: Limits, tell: Tell
-) -> Measurement:
-    """The live candidate, measured as it was when it went live."""
+def _live(device: Session, name: str, threads: int | None, limits: Limits, tell: Tell) -> Measurement:
+    """The live candidate, measured as it was when it went live; by the service where one runs, as its own user."""
     remembered = Job.from_dict(device.link.call("remembered", {"app": name}))
     entrants = tuple(replace(e, threads=threads or e.threads) for e in remembered.entrants)
     bounded = jobs.brief(limits) if device.facts.emulated else limits
     job = jobs.make_job("measure", name, entrants, remembered.samples, bounded, device.target.energy)
-    return jobs.work(device.link, token, job, tell)
+    if (device.status().service or "").endswith(": active"):
+        return submit_and_wait(device.link, job, jobs.longest_s(job), tell)
+    with locked(device.link, f"measuring {name}") as token:
+        return jobs.work(device.link, token, job, tell)
 
 
 def _bundles(

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgeq import catalog
+from edgeq.deliver.service import fetch_new
 from edgeq.errors import TargetRefused
 from edgeq.nouns.measurement import Measurement
 from edgeq.nouns.report import Comparison, RaceReport, StoredRow
@@ -72,10 +73,12 @@ def _fetch(target: str, login: Login, root: str | None, store: str | None, tell:
     with session(catalog.target(target), login, root=root, look_only=True, tell=tell) as device:
         if not device.installed:
             return 0
-        count = 0
-        for id in device.link.call("results", {})["results"]:
-            measurement = Measurement.from_dict(device.link.call("result", {"id": id}))
+        with open_store(store) as opened:
+            known = {row.job for row in opened.list(host=device.label, limit=None)}
+        fetched = fetch_new(device.link, None, known=known, tell=tell)
+        for measurement in fetched:
             entrants = measurement.job.entrants
-            release = entrants[0].digest if entrants else ""
-            count += stored.keep(store, measurement, device, measurement.job.app, release, None)
-        return count
+            stored.keep(
+                store, measurement, device, measurement.job.app, entrants[0].digest if entrants else "", None
+            )
+        return len(fetched)

@@ -6,6 +6,7 @@ from edgeq import catalog
 from edgeq.deliver.lock import locked
 from edgeq.errors import TargetRefused
 from edgeq.nouns.record import Record
+from edgeq.workflow.service import uninstall_service
 from edgeq.workflow.session import Login, session
 from edgeq.workflow.tell import Tell, silence
 
@@ -41,9 +42,20 @@ def uninstall(
                 f"{device.label} has nothing under the name {name}",
                 f"it has: {', '.join(names) or 'nothing'}",
             )
+        paths = (f"{status.root}/apps/{name}",) if name else (status.root,)
         if dry_run:
-            paths = (f"{status.root}/apps/{name}",) if name else (status.root,)
             return Removal(paths, status.root_used, dry_run=True)
+        service = status.service
+    if name is None and service is not None:
+        # Units that point to nothing would be worse than either; it asks for the device anew, and so do we.
+        tell(
+            uninstall_service(
+                target=target, login=login, root=root, scope=service.partition(":")[0], everything=True
+            )
+        )
+    with session(catalog.target(target), login, root=root, look_only=True, tell=tell) as device:
+        if not device.installed:
+            return Removal(paths, status.root_used, dry_run=False)
         with locked(device.link, f"removing {name or 'everything'}") as token:
             request = {"token": token} | ({"app": name} if name else {"everything": True})
             said = device.link.call("remove", request, timeout_s=300)

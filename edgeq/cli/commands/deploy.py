@@ -38,18 +38,13 @@ def command(seconds: float, service: bool, as_json: bool, **options: Any) -> int
     from edgeq.cli.screen import screen
     from edgeq.nouns.job import Limits
     from edgeq.workflow.deploy import deploy
+    from edgeq.workflow.serviced import deploy_as_service
 
     project = options["project"]
     arguments = device_arguments(options) | convert_arguments(options, project)
+    model = arguments.pop("model")
+    story = deploy_as_service if service else deploy
     with screen(as_json) as show:
-        if service and not options["dry_run"]:
-            from edgeq.workflow.service import install_service
-
-            install_service(
-                target=arguments["target"], login=arguments["login"], root=arguments["root"], tell=show.tell
-            )
-        deployment = deploy(
-            arguments.pop("model"), **arguments, **options, limits=Limits(seconds=seconds), tell=show.tell
-        )
+        deployment = story(model, **arguments, **options, limits=Limits(seconds=seconds), tell=show.tell)
         show.result(deployment)
     return deployment.exit_code

@@ -1,0 +1,58 @@
+"""deploy_as_service(): a deployment whose device goes on measuring by itself.
+
+The model is converted and judged first, so that a failed gate leaves the device untouched; then the service is
+installed, which settles where edgeq's files live there; then the finished bundle is brought.
+"""
+
+from typing import Any, Unpack
+
+from edgeq.nouns.device import Facts
+from edgeq.nouns.fidelity import Fidelity
+from edgeq.nouns.job import Limits
+from edgeq.nouns.model import Model
+from edgeq.nouns.plan import Plan
+from edgeq.workflow.deploy import Deployment, deploy
+from edgeq.workflow.options import ConversionOptions
+from edgeq.workflow.service import install_service
+from edgeq.workflow.session import Login
+from edgeq.workflow.tell import Tell, silence
+
+_TOLD_BEFORE = (Facts, Model, Plan, Fidelity)
+
+
+def deploy_as_service(
+    model: str,
+    *,
+    target: str = "local",
+    login: Login = Login(),  # noqa: B008  (frozen)
+    root: str | None = None,
+    limits: Limits = Limits(),  # noqa: B008
+    keep: int | None = None,
+    measure_again: bool = False,
+    dry_run: bool = False,
+    store: str | None = None,
+    tell: Tell = silence,
+    **options: Unpack[ConversionOptions],
+) -> Deployment:
+    """deploy() and install_service() in one; the keywords are deploy()'s. Raises what these raise."""
+    rehearsed = deploy(model, target=target, login=login, root=root, dry_run=True, tell=tell, **options)
+    tell(install_service(target=target, login=login, root=root, dry_run=dry_run, tell=tell))
+    if dry_run:
+        return rehearsed
+
+    def rest(noun: Any) -> None:
+        if not isinstance(noun, _TOLD_BEFORE):
+            tell(noun)
+
+    return deploy(
+        str(rehearsed.conversion.path),
+        target=target,
+        login=login,
+        root=root,
+        limits=limits,
+        keep=keep,
+        measure_again=measure_again,
+        store=store,
+        tell=rest,
+        threads=options.get("threads"),
+    )
