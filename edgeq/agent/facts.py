@@ -19,7 +19,7 @@ from .probes.cpu import instruction_sets, max_frequency_khz, model_name, read_cp
 from .probes.emulation import emulated
 from .probes.free_memory import memory_of
 from .probes.read_file import text_of
-from .probes.userland import libc_name, os_name, systemd_version, userland_arch
+from .probes.userland import libc_name, missing_libraries, os_name, systemd_version, userland_arch
 
 # What a runtime needs, by import name; found here it need not be sent (32-bit boards take numpy from the distribution).
 _MODULES = ("numpy", "psutil", "onnxruntime", "ai_edge_litert", "tflite_runtime")
@@ -64,6 +64,7 @@ def read_facts(
         systemd=systemd_version(fs),
         has_modules={name: version for name in _MODULES for version in [_installed(name)] if version},
         machine_id=text_of(fs / "etc/machine-id") or "",
+        lacking=missing_libraries(),
     )
 
 

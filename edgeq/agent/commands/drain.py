@@ -24,15 +24,19 @@ class Request(Record):
 
 def answer(request: Request, root: Root) -> dict[str, Any]:
     done: list[Optional[str]] = []
+    stuck: set[Path] = set()
     with queue.only_drain(root) as alone:
         if alone:
             done += [_bury(root, path) for path in queue.left_running(root)]
             while True:
-                waiting = queue.waiting(root)
+                waiting = [path for path in queue.waiting(root) if path not in stuck]
                 if not waiting:
                     break
-                done.append(_next(root, waiting[0], request.wait_s))
-    return {"done": [id for id in done if id is not None]}
+                try:
+                    done.append(_next(root, waiting[0], request.wait_s))
+                except PermissionError:  # another user's folder cannot be moved; the jobs behind it still can
+                    stuck.add(waiting[0])
+    return {"done": [id for id in done if id is not None], "stuck": sorted(path.name for path in stuck)}
 
 
 def _next(root: Root, path: Path, wait_s: float) -> Optional[str]:

@@ -10,6 +10,8 @@ from .read_file import text_of
 
 _32_BIT = {"aarch64": "armv7l", "armv8l": "armv7l", "x86_64": "i686"}
 _SPELLINGS = {"arm64": "aarch64", "amd64": "x86_64"}
+# What wheels may take for granted beside the C library (PEP 600), and a system with nothing but python3 may lack.
+_LIBRARIES = ("libstdc++.so.6",)
 
 
 def userland_arch(machine: str, bits: int) -> str:
@@ -32,6 +34,19 @@ def libc_name(fs: Path) -> str:
         return "musl"
     release = platform.mac_ver()[0]
     return f"libSystem of macOS {release}" if release else "unknown libc"
+
+
+def missing_libraries(names: "tuple[str, ...]" = _LIBRARIES) -> "tuple[str, ...]":
+    """Those that the loader does not find; loading one is the only way to know, and costs a megabyte."""
+    import ctypes
+
+    missing = []
+    for name in names:
+        try:
+            ctypes.CDLL(name)
+        except OSError:
+            missing.append(name)
+    return tuple(missing)
 
 
 def os_name(fs: Path) -> str:
