@@ -51,6 +51,16 @@ def require_writable(facts: Facts, label: str) -> None:
         )
 
 
+def require_libraries(facts: Facts, label: str) -> None:
+    """The C++ library that every runtime's wheel is linked with; no wheel brings it, and python3 does not need it."""
+    if facts.lacking:
+        raise DeviceUnfit(
+            f"{label} lacks {', '.join(facts.lacking)}, which every runtime needs",
+            "run `sudo apt-get install libstdc++6` there (elsewhere than on Debian: the C++ runtime of its GCC). "
+            "Nothing was sent.",
+        )
+
+
 def require_room(facts: Facts, label: str, *, to_send: int, wheels: int, live: str | None) -> None:
     """`to_send` bytes of the release and `wheels` bytes of runtime (unpacked) have to fit beside what is there."""
     need = to_send + wheels + _SPARE_DISK

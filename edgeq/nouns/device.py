@@ -40,6 +40,9 @@ class Facts(Record):
     systemd: Optional[str] = None  # version, where it runs as PID 1
     has_modules: dict[str, str] = field(default_factory=dict)  # numpy, psutil ... already importable
     machine_id: str = ""
+    lacking: tuple[
+        str, ...
+    ] = ()  # shared libraries that every runtime's wheel needs and that do not load here
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """deploy(): from a model to measured numbers on a device, and the fastest faithful candidate live there."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Unpack
@@ -104,15 +105,18 @@ def deploy(
         if before is not None and before.live == digest and not measure_again:
             tell(Note(f"{app} = {digest[:7]} is live already: nothing was sent, nothing changed"))
             return Deployment(conversion, device.facts, before, changed=False)
-        supplies = supply.look(
-            device.link, runtimes.used(sets, conversion.bundle.manifest), ask=device.installed
-        )
+        left_out = runtimes.too_old(device, sets, conversion.bundle.manifest)
+        for candidate, reason in left_out.items():
+            tell(Note(f"{candidate} does not go there: {reason}"))
+        needed = runtimes.used(sets, conversion.bundle.manifest, without=left_out)
+        supplies = supply.look(device.link, needed, ask=device.installed)
         _require_room(device, conversion, supplies, before)
         tell(supplies)
         if dry_run:
             return Deployment(conversion, device.facts, before, changed=False)
         terms = _Terms(
             app=app,
+            left_out=left_out,
             threads=options.get("threads") or device.target.threads,
             limits=limits,
             keep=keep or kind.keep_releases,
@@ -123,9 +127,10 @@ def deploy(
 
 @dataclass(frozen=True)
 class _Terms:
-    """What a deployment was asked for, beside the model."""
+    """What a deployment was asked for, beside the model; `left_out` are candidates that cannot run there, and why."""
 
     app: str
+    left_out: Mapping[str, str]
     threads: int
     limits: Limits
     keep: int
@@ -152,10 +157,10 @@ def _bring(
         tell(delivery)
         push.install(link, token, manifest)
         samples = push.place_samples(link, token, files.samples)
-        entrants = race.entrants(manifest, terms.app, supplies, terms.threads)
+        entrants = race.entrants(manifest, terms.app, supplies, terms.threads, terms.left_out)
         measurement = race.run(device, token, terms.app, entrants, samples, terms.limits, tell)
         stored.keep(terms.store, measurement, device, terms.app, digest, delivery)
-        report, checks, choice = race.judge(device, conversion.bundle, measurement)
+        report, checks, choice = race.judge(device, conversion.bundle, measurement, terms.left_out)
         tell(report)
         job = measurement.job
         live = activate.activate(link, token, terms.app, digest, choice.candidate, terms.keep, job)

@@ -1,5 +1,6 @@
 """Races the candidates of an installed release on the device and says which of them may and should go live."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -19,11 +20,12 @@ from edgeq.workflow.session import Session
 from edgeq.workflow.tell import Tell
 
 
-def entrants(manifest: Manifest, app: str, supplies: Supplies, threads: int) -> tuple[Entrant, ...]:
-    """All candidates, a float one first: it is the reference that the others are paired with."""
-    in_order = sorted(
-        manifest.candidates, key=lambda c: c.recipe != "float"
-    )  # stable: the plan's order within
+def entrants(
+    manifest: Manifest, app: str, supplies: Supplies, threads: int, without: Collection[str] = ()
+) -> tuple[Entrant, ...]:
+    """The candidates that are not in `without`, a float one first: the reference that the others are paired with."""
+    able = [c for c in manifest.candidates if c.id not in without]
+    in_order = sorted(able, key=lambda c: c.recipe != "float")  # stable: the plan's order within
     return tuple(
         jobs.entrant(
             c, app, manifest.digest, supplies.python_path(c.runtime), threads, f"{c.runtime} {c.recipe}"
@@ -41,10 +43,12 @@ def run(
     limits: Limits,
     tell: Tell,
 ) -> Measurement:
-    """The measurement of a race, or of a short run that only shows that it works where times mean nothing."""
+    """The measurement of a race, or of a short run without a twin that only shows that it works, where times mean
+    nothing.
+    """
     emulated = device.facts.emulated is not None
     job = jobs.make_job(
-        "race" if len(racers) > 1 else "measure",
+        "race" if len(racers) > 1 and not emulated else "measure",
         app,
         racers,
         samples,
@@ -55,12 +59,15 @@ def run(
 
 
 def judge(
-    device: Session, bundle: OpenBundle, measurement: Measurement
+    device: Session, bundle: OpenBundle, measurement: Measurement, left_out: Mapping[str, str]
 ) -> tuple[RaceReport, tuple[DeviceCheck, ...], Choice]:
-    """Compares outputs with the host's, then speeds. Raises ModelCrashed or DeviceDisagrees when no candidate is left."""
+    """Compares outputs with the host's, then speeds; `left_out` are candidates that did not enter, with the reason.
+
+    Raises ModelCrashed or DeviceDisagrees when no candidate is left.
+    """
     checks = _checks(device, bundle, measurement)
     report = compare_runs(measurement)
-    allowed = _allowed(measurement, checks)
+    allowed = {**_allowed(measurement, checks), **left_out}
     _require_one(device, measurement, allowed)
     choice = choose(
         report,

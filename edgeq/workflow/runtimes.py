@@ -1,9 +1,12 @@
 """Which runtimes a device can have for a model: wheels for it on the host, or what this machine has installed."""
 
 import importlib.util
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
+from packaging.version import Version
+
+from edgeq.deliver import fitness
 from edgeq.deliver.provision import WheelSet, resolve
 from edgeq.errors import DeviceUnfit
 from edgeq.nouns.bundle import Manifest
@@ -21,13 +24,15 @@ _EXTRA = {"litert": "edgeq[litert]", "tflite-runtime": "tflite-runtime"}
 def for_source(
     device: Session, model: str, runtime: str | None, tell: Tell
 ) -> tuple[tuple[WheelSet, ...], dict[str, str]]:
-    """What `model` could run on there, and the runtimes of the target that it cannot, with the reason."""
+    """What `model` could run on there, the first of the target's runtimes for each format, and the runtimes that it
+    cannot run on, with the reason.
+    """
     wanted = [
         r.name
         for r in device.target.runtimes
         if runtime in (None, r.name) and FORMAT[r.name] in possible_formats(model)
     ]
-    return _resolve(device, wanted, tell)
+    return _resolve(device, wanted, tell, one_per_format=True)
 
 
 def for_bundle(
@@ -43,9 +48,34 @@ def this_machine(target: Target, model: str, runtime: str | None) -> tuple[Targe
         return device.target, for_source(device, model, runtime, silence)[1]
 
 
-def used(sets: tuple[WheelSet, ...], manifest: Manifest) -> tuple[WheelSet, ...]:
-    """Only what the candidates of this bundle run on: nothing is sent for a candidate that was not made."""
-    return tuple(s for s in sets if any(c.runtime == s.runtime for c in manifest.candidates))
+def too_old(device: Session, sets: tuple[WheelSet, ...], manifest: Manifest) -> dict[str, str]:
+    """Candidates that the runtime which the device can have is too old to read, with the reason.
+
+    Raises DeviceUnfit when none is left.
+    """
+    have = {s.runtime: Version(s.version) for s in sets}
+    reasons = {
+        c.id: f"its file needs {c.runtime} {c.min_runtime} or newer; the newest for Python "
+        f"{device.facts.python} on {device.facts.arch} is {have[c.runtime]}"
+        for c in manifest.candidates
+        if c.min_runtime is not None and c.runtime in have and have[c.runtime] < Version(c.min_runtime)
+    }
+    if len(reasons) == len(manifest.candidates):
+        raise DeviceUnfit(
+            f"{device.label} cannot have a runtime that reads this model",
+            "export the model with an older opset (onnxruntime 1.19 reads up to 21), or use a system with a newer "
+            "Python. Nothing was sent.",
+            details=[f"{id}: {reason}" for id, reason in reasons.items()],
+        )
+    return reasons
+
+
+def used(
+    sets: tuple[WheelSet, ...], manifest: Manifest, without: Collection[str] = ()
+) -> tuple[WheelSet, ...]:
+    """Only what the candidates of this bundle run on: nothing is sent for one that was not made, or is in `without`."""
+    needed = {c.runtime for c in manifest.candidates if c.id not in without}
+    return tuple(s for s in sets if s.runtime in needed)
 
 
 def possible_formats(model: str) -> tuple[str, ...]:
@@ -55,17 +85,20 @@ def possible_formats(model: str) -> tuple[str, ...]:
 
 
 def _resolve(
-    device: Session, wanted: Iterable[str], tell: Tell
+    device: Session, wanted: Iterable[str], tell: Tell, *, one_per_format: bool = False
 ) -> tuple[tuple[WheelSet, ...], dict[str, str]]:
     wanted = list(wanted)
     if device.local:
         return (), {
             name: f"not installed here: pip install '{_EXTRA[name]}'" for name in wanted if not _here(name)
         }
+    fitness.require_libraries(device.facts, device.label)
     sets: list[WheelSet] = []
     unavailable: dict[str, str] = {}
     failures: list[DeviceUnfit] = []
     for name in wanted:
+        if one_per_format and FORMAT[name] in {FORMAT[s.runtime] for s in sets}:
+            continue
         try:
             sets.append(
                 resolve(

@@ -50,6 +50,13 @@ def test_flags_that_are_missing_are_said_and_do_no_harm() -> None:
     assert any("asimddp" in note for note in notes)
 
 
+def test_a_system_without_the_c_plus_plus_library_is_refused_with_the_package_to_install() -> None:
+    fitness.require_libraries(PI4, "pi@x")
+    with pytest.raises(DeviceUnfit, match=r"lacks libstdc\+\+\.so\.6") as unfit:
+        fitness.require_libraries(replace(PI4, lacking=("libstdc++.so.6",)), "pi@x")
+    assert "apt-get install libstdc++6" in (unfit.value.remedy or "")
+
+
 def test_too_little_disk_is_refused_with_both_numbers_and_what_is_live() -> None:
     with pytest.raises(NoSpace, match="has 212 MB free.*needs 266 MB .200 MB of it runtime") as refused:
         fitness.require_room(

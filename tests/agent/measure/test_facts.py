@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from edgeq.agent.facts import read_facts
+from edgeq.agent.probes.userland import missing_libraries
 from edgeq.nouns.device import Facts
 
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -102,6 +103,11 @@ def test_this_machine():
     assert facts.bits == struct.calcsize("P") * 8
     assert facts.python_path == sys.executable
     assert facts.has_modules["numpy"] and facts.has_modules["onnxruntime"]
+
+
+def test_a_library_that_does_not_load_is_named():
+    assert missing_libraries(("libc.so.6", "libnowhere.so.1")) == ("libnowhere.so.1",)
+    assert read_facts("/tmp").lacking == ()
 
 
 def test_reading_facts_imports_nothing_that_is_heavy():
