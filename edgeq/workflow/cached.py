@@ -1,11 +1,18 @@
 """Where a conversion's bundle lies in edgeq's cache, and whether the one there was made from the very same order.
 
 The key covers everything that the result depends on: the contents of model, weights and data, the target, the
-options, and the versions of what converts. What cannot be hashed (a generator, a module of a package) is not reused.
+options, and the versions of what converts. A torch factory in a file, given with its weights, counts with every file
+that it read when it last ran, and with what is installed. What cannot be hashed (a generator, a module of a package, a
+factory that makes its own weights) is not reused.
 """
 
+import contextlib
 import hashlib
 import importlib.metadata
+import json
+import os
+import sysconfig
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +24,7 @@ from edgeq.errors import BundleRefused
 from edgeq.nouns.project import Gates
 from edgeq.nouns.record import digest_of
 from edgeq.nouns.target import Target
+from edgeq.workflow.files_read import files_read, unchanged
 
 _CONVERTERS = ("numpy", "onnx", "onnxruntime", "torch", "litert-torch", "ai-edge-quantizer", "ai-edge-litert")
 
@@ -59,14 +67,40 @@ def holds(order: Order, path: Path) -> bool:
     if key is None or not path.is_file():
         return False
     try:
-        return read_bundle(path).beside("order") == key.encode()
+        bundle = read_bundle(path)
     except BundleRefused:
         return False
+    return bundle.beside("order") == key.encode() and (
+        not _is_factory(order) or unchanged(_noted(key, bundle.digest))
+    )
 
 
 def key_of(order: Order) -> str:
     """The key that is written into the bundle; empty when the order cannot be recognised again."""
     return _key(order) or ""
+
+
+@contextlib.contextmanager
+def noting(order: Order, work: Path) -> Iterator[dict[str, str]]:
+    """What a factory reads inside the block, for `note`; `work` is where edgeq itself writes. Nothing for files."""
+    if not _is_factory(order):
+        yield {}
+        return
+    with files_read(work) as read:
+        yield read
+
+
+def note(order: Order, read: dict[str, str], path: Path) -> None:
+    """Keep what `noting` saw beside the digest of the bundle at `path`, which was made from it."""
+    from edgeq.bundle import read_bundle
+
+    key = _key(order)
+    if key is not None and read:
+        place = _note(key)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        beside = place.with_suffix(f".{os.getpid()}")
+        beside.write_text(json.dumps({"bundle": read_bundle(path).digest, "read": read}))
+        beside.replace(place)
 
 
 def tool_versions() -> dict[str, str]:
@@ -81,7 +115,8 @@ def tool_versions() -> dict[str, str]:
 
 
 def _key(order: Order) -> str | None:
-    contents = [_contents(spec) for spec in (order.model, order.weights, order.data, order.gates.metric)]
+    model = _factory(order) if _is_factory(order) else _contents(order.model)
+    contents = [model, *(_contents(spec) for spec in (order.weights, order.data, order.gates.metric))]
     if None in contents:
         return None
     return digest_of(
@@ -101,6 +136,39 @@ def _key(order: Order) -> str | None:
             "versions": tool_versions(),
         }
     )
+
+
+def _is_factory(order: Order) -> bool:
+    """`file.py:factory` whose weights, all of them, come from a file: the same again when its files are the same."""
+    return (
+        order.weights is not None and _factory_file(order).suffix == ".py" and _factory_file(order).is_file()
+    )
+
+
+def _factory_file(order: Order) -> Path:
+    return Path(order.model.rpartition(":")[0])
+
+
+def _factory(order: Order) -> str:
+    """Its own file and the names, with versions, of all that is installed: a factory may import any of it."""
+    places = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
+    installed = sorted(p.name for place in places for p in Path(place).glob("*.dist-info"))
+    file = _factory_file(order)
+    return digest_of([_hash_files([file], file.parent), installed])
+
+
+def _noted(key: str, digest: str) -> dict[str, str]:
+    """What the bundle of this digest was made from; nothing where that is not known."""
+    try:
+        noted = json.loads(_note(key).read_text())
+        read: dict[str, str] = noted["read"] if noted["bundle"] == digest else {}
+    except (OSError, ValueError, LookupError, TypeError):
+        return {}
+    return read
+
+
+def _note(key: str) -> Path:
+    return folder() / "read" / f"{key[:24]}.json"
 
 
 def _contents(spec: str | None) -> str | None:

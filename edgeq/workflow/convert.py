@@ -119,7 +119,8 @@ def _build(order: cached.Order, place: Path, tell: Tell) -> None:
 
     with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
         work = Path(folder)
-        model, samples, preprocessing = _open(order, work, tell)
+        with cached.noting(order, work) as read:
+            model, samples, preprocessing = _open(order, work, tell)
         tell(model)
         plan = make_plan(
             model,
@@ -142,6 +143,7 @@ def _build(order: cached.Order, place: Path, tell: Tell) -> None:
             made = _make(order, model, plan, parts.calibration, parts.heldout, parts.same, work, tell)
             digest = parts.calibration.sha256
             bundle_parts.write(place, order, model, plan, made, parts.heldout, digest, preprocessing)
+        cached.note(order, read, place)
 
 
 def _open(
