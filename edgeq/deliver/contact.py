@@ -1,5 +1,6 @@
 """The first words with a device: is there a Python, where do edgeq's files live, is our agent there, what is it?"""
 
+import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -39,6 +40,15 @@ def contact(
         transport.put(archive.path, link.path, sha256=archive.sha256)
         known = True
     return Contact(link, Facts.from_dict(link.call("facts")), installed=known)
+
+
+def settle(link: AgentLink) -> AgentLink:
+    """An agent that was only lent comes to stay, which everything that changes the device needs. Twice is once."""
+    if link.lent is None:
+        return link
+    sha256 = hashlib.sha256(link.lent.read_bytes()).hexdigest()
+    link.transport.put(link.lent, link.path, sha256=sha256)
+    return replace(link, lent=None)
 
 
 def _hello(

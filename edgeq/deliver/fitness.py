@@ -86,15 +86,14 @@ def require_memory(facts: Facts, label: str, *, predicted_peak: int, live: str |
 
 
 def _userland(facts: Facts) -> str:
-    if facts.bits == 32 and facts.machine in ("aarch64", "x86_64"):
-        return f"a 32-bit userland ({facts.arch}) on a 64-bit kernel"
-    return f"a {facts.arch} userland"
+    kernel = " on a 64-bit kernel" if facts.bits == 32 and facts.machine in ("aarch64", "x86_64") else ""
+    return f"a {facts.bits}-bit userland ({facts.arch}){kernel}"
 
 
 def _better_target(facts: Facts) -> str:
     fitting = {
         "armv7l": "--target rpi4-32bit, or install a 64-bit system",
-        "aarch64": "--target rpi4 (or rpi3, rpi5)",
+        "aarch64": "--target rpi4 (or rpi3, rpi5, rpi-zero-2w)",
         "x86_64": "--target x86-64 or x86-64-vnni",
     }
     return f"deploy with {fitting.get(facts.arch, 'a target file of your own (docs/targets.md)')}. Nothing was sent."

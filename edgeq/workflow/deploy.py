@@ -89,7 +89,7 @@ def deploy(
     finished = open_conversion(Path(model), tell) if model.endswith(".edgeq") else None
     app = _name_of(finished, options.get("name")) if finished else options.get("name") or default_name(model)
     with (
-        session(kind, login, root=root, look_only=dry_run, tell=tell) as device,
+        session(kind, login, root=root, look_only=True, tell=tell) as device,
         truth_about(device, app, tell),
     ):
         tell(device.facts)
@@ -122,7 +122,7 @@ def deploy(
             keep=keep or kind.keep_releases,
             store=store,
         )
-        return _bring(device, conversion, supplies, before, terms, tell)
+        return _bring(device.settled(), conversion, supplies, before, terms, tell)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edgeq.deliver.agent_link import AgentLink
-from edgeq.deliver.contact import contact
+from edgeq.deliver.contact import contact, settle
 from edgeq.deliver.fitness import require_target
 from edgeq.errors import DeviceError, TargetRefused
 from edgeq.nouns.device import Facts
@@ -47,6 +47,10 @@ class Session:
     @property
     def label(self) -> str:
         return self.link.transport.label
+
+    def settled(self) -> "Session":
+        """The same, with our agent on the device to stay."""
+        return replace(self, link=settle(self.link), installed=True)
 
     def status(self) -> DeviceStatus:
         return DeviceStatus.from_dict(self.link.call("status"))
