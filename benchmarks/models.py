@@ -12,6 +12,7 @@ torch models.
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -141,7 +142,7 @@ def _race(d: Deployed) -> str:
     return f"{race.rounds} rounds in {race.seconds:.0f} s, noise floor {floor}, {quiet}; stopped by {race.stopped_by}"
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
     cells = [head, tuple("---" for _ in head), *rows]
     return ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in cells]
 

@@ -36,6 +36,7 @@ class Span:
 class Timeline:
     at: float
     spans: list[Span] = field(default_factory=list)
+    opening: bool = False
 
     def ended(self, what: str, where: str = HOST, calls: int = 0) -> None:
         """Everything since the last reading was `what`."""
@@ -50,7 +51,12 @@ class Timeline:
     def hear(self, noun: Any) -> None:
         """What deploy() tells. Bars of uploads and of the race are inside a call."""
         kind = type(noun).__name__
-        if kind == "Progress" and noun.step != "measure" and noun.unit != "B" and noun.total is not None:
+        if kind == "Progress" and noun.step == "open":
+            self.ended("hash the inputs, look for a bundle made before")
+            self.opening = True
+        elif kind == "Model" and not self.opening:
+            self.ended("hash the inputs, read the bundle made before")
+        elif kind == "Progress" and noun.step != "measure" and noun.unit != "B" and noun.total is not None:
             self.ended(noun.step.replace(": ", ": to "))
         elif kind == "Fidelity":
             self.ended(f"{noun.candidate}: write, judge, audit")
@@ -67,8 +73,7 @@ _ENDED_BY = {
 _BEFORE = {
     "hello": "connect, build the agent's archive",
     "lock": "unpack the bundle",
-    "status": "hash the inputs, find or write the bundle",
-    "inventory": "hash the inputs, find or write the bundle",
+    "status": "host's answers to the check samples, write the bundle",
 }
 
 
@@ -113,12 +118,13 @@ def main() -> None:
     line = Timeline(at=float(sys.argv[1]))
     spec = json.loads(sys.argv[2])
     from edgeq.nouns.job import Limits
+    from edgeq.transport.open import open_transport
     from edgeq.workflow import session
     from edgeq.workflow.deploy import deploy
 
     line.ended("start Python, import edgeq")
     login = session.Login(spec["host"], identity=Path(spec["identity"]) if spec["identity"] else None)
-    opened = session.open_transport
+    opened = open_transport
 
     def open_watched(*words: Any, **rest: Any) -> Watched:
         return Watched(opened(*words, **rest), line)
