@@ -13,8 +13,8 @@ UseDNS no
 """
 
 
-def create(tree: Path) -> None:
-    """Accounts are not locked ("*", not "!"): sshd without PAM refuses locked ones."""
+def create(tree: Path, *, pam: bool) -> None:
+    """Accounts are not locked ("*", not "!"): sshd without `pam` refuses locked ones."""
     etc = tree / "etc"
     for name in ("passwd", "group"):
         if not (etc / name).exists():
@@ -28,11 +28,10 @@ def create(tree: Path) -> None:
         _add(etc / "shadow", f"{name}:*:19000:0:99999:7:::")
     (etc / "shadow").chmod(0o640)
     _join(etc / "group", ("adm", "sudo", "systemd-journal"))
-    (etc / "hosts").write_text("127.0.0.1 localhost\n")
     home = tree / "home/pi"
     home.mkdir(parents=True, exist_ok=True)
     shutil.chown(home, _PI, _PI)
-    _configure_sshd(tree)
+    _configure_sshd(tree, pam)
     _allow_sudo(etc)
 
 
@@ -46,12 +45,11 @@ def authorize(files: Path, public_key: str) -> None:
         shutil.chown(path, _PI, _PI)
 
 
-def _configure_sshd(tree: Path) -> None:
+def _configure_sshd(tree: Path, pam: bool) -> None:
     ssh = tree / "etc/ssh"
     (ssh / "sshd_config.d").mkdir(parents=True, exist_ok=True)
     if not (ssh / "sshd_config").exists():
         shutil.copy(tree / "usr/share/openssh/sshd_config", ssh / "sshd_config")
-    pam = (tree / "etc/pam.d/sshd").exists() and (tree / "etc/pam.d/common-session").exists()
     (ssh / "sshd_config.d/lab.conf").write_text(_SSHD_CONFIG + f"UsePAM {'yes' if pam else 'no'}\n")
     for key in ssh.glob("ssh_host_*"):
         key.unlink()

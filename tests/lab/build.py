@@ -4,9 +4,11 @@ Installs the packages that are missing, registers qemu-user, builds the root fil
 silent about it when all is there.
 """
 
+import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from tests.lab import images, machine, rootfs
 
@@ -19,8 +21,8 @@ def main(names: list[str]) -> int:
     started = time.monotonic()
     try:
         machine.prepare(say)
-        for name in names or images.IMAGES:
-            _build(images.IMAGES[name])
+        with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+            list(pool.map(_build, [images.IMAGES[name] for name in names or images.IMAGES]))
     except (rootfs.CannotBuild, subprocess.CalledProcessError) as error:
         say(f"failed: {error}")
         return 1

@@ -8,6 +8,7 @@ import fcntl
 import os
 import shutil
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -72,6 +73,7 @@ def stop(made: Claim) -> None:
     """Kill PID 1 of the device, and with it the whole namespace, and wait until it is gone."""
     for identity in _processes(made):
         _kill(identity)
+    _unplug(made.interface)
     (made.folder / "processes").unlink(missing_ok=True)
     cgroup = made.cgroup
     if cgroup is not None and cgroup.is_dir():
@@ -100,6 +102,12 @@ def _kill(identity: str) -> None:
     if _is_running(identity):
         os.kill(int(identity.split()[0]), signal.SIGKILL)
         _wait_for(lambda: not _is_running(identity), f"process {identity}")
+
+
+def _unplug(interface: str) -> None:
+    """The kernel removes the cable with the device's network, but when it comes to it: a reset cannot wait for that."""
+    subprocess.run(["ip", "link", "del", interface], capture_output=True)
+    _wait_for(lambda: not Path(f"/sys/class/net/{interface}").exists(), f"interface {interface}")
 
 
 def _sweep() -> None:

@@ -114,7 +114,7 @@ class LabDevice:
             "LAB_DIR": str(self.claim.folder),
             "LAB_TREE": str(images.tree_of(self.kind.image)),
             "LAB_DISK": self.kind.disk,
-            "LAB_INIT": _SYSTEMD if self.kind.systemd else " ".join([_SSHD, *_sshd_options(self.kind)]),
+            "LAB_INIT": _SYSTEMD if self.kind.systemd else _SSHD,
             "LAB_CGROUP": "yes" if self.kind.systemd else "",
             "LANG": "C.UTF-8",
             **dict(variable.split("=") for variable in _cpu_variable(self.kind)),
@@ -185,9 +185,13 @@ def create(kind: Kind) -> LabDevice:
     device.known_hosts.write_text(f"{device.ip} {host_key}")
     device.config.write_text(_ssh_config(device))
     (folder / "files/etc/hostname").write_text(f"{kind.name}\n")
+    (folder / "files/etc/hosts").write_text(f"127.0.0.1 localhost {kind.name}\n")
     (folder / "files/etc/machine-id").write_text(f"{uuid.uuid4().hex}\n")
     if kind.cpu is not None:
         (folder / "files/etc/edgeq-emulated").write_text(f"qemu-user {kind.cpu}\n")
+        # Sessions do not inherit sshd's environment, so sshd sets the CPU for each of them.
+        (folder / "files/etc/ssh/sshd_config.d").mkdir()
+        (folder / "files/etc/ssh/sshd_config.d/cpu.conf").write_text(f"SetEnv QEMU_CPU={kind.cpu}\n")
     _lay_board(kind, device.board)
     return device
 
@@ -228,11 +232,6 @@ def _unshare(kind: Kind) -> list[str]:
 
 def _cpu_variable(kind: Kind) -> list[str]:
     return [f"QEMU_CPU={kind.cpu}"] if kind.cpu else []
-
-
-def _sshd_options(kind: Kind) -> list[str]:
-    """Sessions do not inherit sshd's environment, so sshd sets the CPU for each of them."""
-    return [word for variable in _cpu_variable(kind) for word in ("-o", f"SetEnv={variable}")]
 
 
 def _only_child(parent: "subprocess.Popen[bytes]", seconds: float = 10.0) -> int:

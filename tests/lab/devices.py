@@ -16,6 +16,13 @@ X86 = Kind("lab-x86", images.IMAGES["bookworm-amd64"])
 ARM64 = Kind("lab-pi4", images.IMAGES["bookworm-arm64"], boards.PI4, cpu="cortex-a72")
 BULLSEYE_ARM64 = Kind("lab-pi4-bullseye", images.IMAGES["bullseye-arm64"], boards.PI4, cpu="cortex-a72")
 ARMHF = Kind("lab-pi4-32bit", images.IMAGES["bookworm-armhf"], boards.PI4_32BIT, cpu="cortex-a15")
+SYSTEMD_ARM64 = Kind(
+    "lab-pi4-systemd",
+    images.IMAGES["bookworm-arm64-systemd"],
+    boards.PI4,
+    cpu="cortex-a72",
+    systemd=True,
+)
 SYSTEMD = Kind("lab-systemd", images.IMAGES["bookworm-amd64-systemd"], systemd=True)
 
 
@@ -70,14 +77,30 @@ def systemd_session() -> Iterator[LabDevice]:
         yield device
 
 
+@pytest.fixture(scope="session")
+def systemd_arm64_session() -> Iterator[LabDevice]:
+    with started(SYSTEMD_ARM64) as device:
+        yield device
+
+
 @pytest.fixture
 def systemd_device(systemd_session: LabDevice, request: pytest.FixtureRequest) -> LabDevice:
     """Debian 12 with systemd as PID 1 and sudo for its user; new for every test."""
+    return _renewed(systemd_session, request)
+
+
+@pytest.fixture
+def systemd_arm64_device(systemd_arm64_session: LabDevice, request: pytest.FixtureRequest) -> LabDevice:
+    """A Raspberry Pi 4 with systemd as PID 1, emulated: services and sudo work, user sessions do not; new each test."""
+    return _renewed(systemd_arm64_session, request)
+
+
+def _renewed(device: LabDevice, request: pytest.FixtureRequest) -> LabDevice:
     used = request.config.stash.setdefault(_USED, set())
-    if systemd_session.ip in used:
-        systemd_session.reset()
-    used.add(systemd_session.ip)
-    return systemd_session
+    if device.ip in used:
+        device.reset()
+    used.add(device.ip)
+    return device
 
 
 _USED = pytest.StashKey[set[str]]()

@@ -42,7 +42,7 @@ def missing_for(image: rootfs.Image, *, systemd: bool) -> str | None:
 
 
 def runs(image: rootfs.Image) -> bool:
-    return _is_native(image.arch) or (_BINFMT / f"qemu-{image.emulator}").exists()
+    return _is_native(image.arch) or (_BINFMT / f"edgeq-lab-{image.emulator}").exists()
 
 
 def prepare(say: Callable[[str], None]) -> None:
@@ -78,12 +78,18 @@ def _apt(*words: str) -> None:
 
 
 def _register(emulator: str) -> None:
-    """Tell the kernel which emulator runs this architecture, as the package's own file says it (F: from any root)."""
+    """Tell the kernel which emulator runs this architecture, as the package's own file says it, and with one flag more:
+    C lets sudo and other setuid programs have their rights. The newest entry wins over the package's own.
+    """
     if not (_BINFMT / "register").exists():
         subprocess.run(["mount", "-t", "binfmt_misc", "none", str(_BINFMT)], check=True)
-    if not (_BINFMT / f"qemu-{emulator}").exists():
-        line = Path(f"/usr/lib/binfmt.d/qemu-{emulator}.conf").read_bytes().strip()
-        (_BINFMT / "register").write_bytes(line)
+    if not (_BINFMT / f"edgeq-lab-{emulator}").exists():
+        line = Path(f"/usr/lib/binfmt.d/qemu-{emulator}.conf").read_text(encoding="ascii").strip()
+        _, _, rule = line.split(":", 2)
+        rule, flags = rule.rsplit(":", 1)
+        (_BINFMT / "register").write_text(
+            f":edgeq-lab-{emulator}:{rule}:{''.join(sorted({*flags, 'C', 'F'}))}"
+        )
 
 
 def _is_native(arch: str) -> bool:

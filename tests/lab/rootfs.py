@@ -31,7 +31,10 @@ def make(image: Image, tree: Path, archive: str | None) -> None:
     _unpack(image, tree, archive)
     if not image.installed:
         _settle(tree)
-    accounts.create(tree)
+    # A login through PAM waits for systemd-logind, which never answers under qemu-user.
+    accounts.create(tree, pam=image.installed and image.emulator is None)
+    if image.installed and image.emulator is not None:
+        _spare_the_emulator(tree)
     _compile_python(tree)
 
 
@@ -77,6 +80,16 @@ def _settle(tree: Path) -> None:
         (tree / name).mkdir(parents=True, exist_ok=True)
     for name in ("tmp", "var/tmp"):
         (tree / name).chmod(0o1777)
+
+
+def _spare_the_emulator(tree: Path) -> None:
+    """Turn off what systemd does at boot that qemu-user cannot: credentials (a mount of its own) and sysctl."""
+    units = tree / "etc/systemd/system"
+    for name in ("systemd-sysusers", "systemd-tmpfiles-setup", "systemd-tmpfiles-setup-dev"):
+        (units / f"{name}.service.d").mkdir()
+        (units / f"{name}.service.d/lab.conf").write_text("[Service]\nLoadCredential=\nSetCredential=\n")
+    for name in ("systemd-sysctl.service", "e2scrub_reap.service"):
+        (units / name).symlink_to("/dev/null")
 
 
 def _compile_python(tree: Path) -> None:

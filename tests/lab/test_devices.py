@@ -81,13 +81,14 @@ def test_several_devices_run_at_once(x86_device: LabDevice, arm64_device: LabDev
     assert arm64_device.run("hostname").stdout == "lab-pi4\n"
 
 
-def test_systemd_is_pid_1_and_runs_services(systemd_device: LabDevice) -> None:
-    systemd_device.run("systemctl is-system-running --wait", check=False)
-    assert systemd_device.run("cat /proc/1/comm").stdout == "systemd\n"
-    assert systemd_device.run("systemctl list-units --failed --no-legend").stdout == ""
-    done = systemd_device.run(
-        "sudo systemd-run --wait --pipe -p DynamicUser=yes -p ProtectSystem=strict id -u"
-    )
+@pytest.mark.parametrize("fixture", ["systemd_device", "systemd_arm64_device"])
+def test_systemd_is_pid_1_and_runs_services(fixture: str, request: pytest.FixtureRequest) -> None:
+    device: LabDevice = request.getfixturevalue(fixture)
+    device.run("systemctl is-system-running --wait", check=False)
+    assert "systemd" in device.run("tr '\\0' ' ' </proc/1/cmdline").stdout
+    assert device.run("systemctl list-units --failed --no-legend").stdout == ""
+    hardened = "-p DynamicUser=yes -p ProtectSystem=strict -p PrivateTmp=yes -p NoNewPrivileges=yes"
+    done = device.run(f"sudo systemd-run --wait --pipe {hardened} id -u")
     assert int(done.stdout) >= 61184  # the range of dynamic users
 
 
