@@ -105,7 +105,7 @@ def deploy(
         if before is not None and before.live == digest and not measure_again:
             tell(Note(f"{app} = {digest[:7]} is live already: nothing was sent, nothing changed"))
             return Deployment(conversion, device.facts, before, changed=False)
-        left_out = runtimes.too_old(device, sets, conversion.bundle.manifest)
+        left_out = runtimes.too_old(device.facts, device.label, sets, conversion.bundle.manifest)
         for candidate, reason in left_out.items():
             tell(Note(f"{candidate} does not go there: {reason}"))
         needed = runtimes.used(sets, conversion.bundle.manifest, without=left_out)

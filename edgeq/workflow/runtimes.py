@@ -10,6 +10,7 @@ from edgeq.deliver import fitness
 from edgeq.deliver.provision import WheelSet, resolve
 from edgeq.errors import DeviceUnfit
 from edgeq.nouns.bundle import Manifest
+from edgeq.nouns.device import Facts
 from edgeq.nouns.progress import Note
 from edgeq.nouns.target import Target
 from edgeq.workflow.cached import folder
@@ -48,7 +49,7 @@ def this_machine(target: Target, model: str, runtime: str | None) -> tuple[Targe
         return device.target, for_source(device, model, runtime, silence)[1]
 
 
-def too_old(device: Session, sets: tuple[WheelSet, ...], manifest: Manifest) -> dict[str, str]:
+def too_old(facts: Facts, label: str, sets: tuple[WheelSet, ...], manifest: Manifest) -> dict[str, str]:
     """Candidates that the runtime which the device can have is too old to read, with the reason.
 
     Raises DeviceUnfit when none is left.
@@ -56,13 +57,13 @@ def too_old(device: Session, sets: tuple[WheelSet, ...], manifest: Manifest) -> 
     have = {s.runtime: Version(s.version) for s in sets}
     reasons = {
         c.id: f"its file needs {c.runtime} {c.min_runtime} or newer; the newest for Python "
-        f"{device.facts.python} on {device.facts.arch} is {have[c.runtime]}"
+        f"{facts.python} on {facts.arch} is {have[c.runtime]}"
         for c in manifest.candidates
         if c.min_runtime is not None and c.runtime in have and have[c.runtime] < Version(c.min_runtime)
     }
     if len(reasons) == len(manifest.candidates):
         raise DeviceUnfit(
-            f"{device.label} cannot have a runtime that reads this model",
+            f"{label} cannot have a runtime that reads this model",
             "export the model with an older opset (onnxruntime 1.19 reads up to 21), or use a system with a newer "
             "Python. Nothing was sent.",
             details=[f"{id}: {reason}" for id, reason in reasons.items()],
