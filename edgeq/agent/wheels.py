@@ -97,6 +97,35 @@ def unpack(path: Path, members: tuple[Member, ...], folder: Path) -> None:
                 ) from None  # zlib and lzma raise these
 
 
+def is_whole(folder: Path) -> bool:
+    """Whether each file of the unpacked wheel's RECORD is there with the size that stands there. A thousand lstats where
+    hashing would read 60 MB: a file system that lost data after a power cut shows it in sizes.
+    """
+    try:
+        (record,) = folder.glob("*.dist-info/RECORD")
+        with record.open(encoding="utf-8", newline="") as file:
+            rows = [row for row in csv.reader(file) if row]
+    except (ValueError, OSError, csv.Error):  # none, several, or no text
+        return False
+    own = record.relative_to(folder).as_posix()
+    unpacked = [
+        row for row in rows if row[0] not in (own, *(own.rsplit("/", 1)[0] + "/" + s for s in _SIGNATURES))
+    ]
+    return bool(unpacked) and all(_is_there(folder, row) for row in unpacked)
+
+
+def _is_there(folder: Path, row: "list[str]") -> bool:
+    destination = _destination(row[0])
+    if destination is None:
+        return True
+    try:
+        info = (folder / destination).lstat()
+    except OSError:
+        return False
+    size = row[2] if len(row) > 2 else ""
+    return stat.S_ISREG(info.st_mode) and size in ("", str(info.st_size))
+
+
 def compile_all(folder: Path, final: Path) -> None:
     """Compile to __pycache__ now, so that no user of the wheel needs to write there; `final` is where tracebacks look.
 

@@ -7,6 +7,7 @@ from edgeq.agent.available import places
 from edgeq.agent.layout import Root
 from edgeq.agent.place import holds
 from edgeq.agent.safe_names import is_name, is_sha256
+from edgeq.agent.wheels import is_whole
 from edgeq.nouns.record import Record
 
 
@@ -17,9 +18,11 @@ class Request(Record):
 
 
 def answer(request: Request, root: Root) -> dict[str, Any]:
-    """Each file is hashed before it counts: a damaged one that was called present could never be repaired."""
+    """Each file is hashed before it counts, and a wheel's files are held against its RECORD: a damaged one that was called
+    present could never be repaired.
+    """
     found = places(root, [sha for sha in request.sha256 if is_sha256(sha)])
     return {
         "have": [sha for sha, paths in found.items() if any(holds(path, sha) for path in paths)],
-        "wheels": [name for name in request.wheels if is_name(name) and (root.wheels / name).is_dir()],
+        "wheels": [name for name in request.wheels if is_name(name) and is_whole(root.wheels / name)],
     }

@@ -28,7 +28,7 @@ def answer(request: Request, root: Root) -> dict[str, Any]:
     _require_named_by_content(request)
     folder = root.wheels / request.name
     with lock.held(root, request.token):
-        if not folder.is_dir():
+        if not wheels.is_whole(folder):
             _unpack(request, root)
         (root.incoming / request.sha256).unlink(missing_ok=True)
     return {"path": folder.relative_to(root.path).as_posix()}
@@ -63,6 +63,8 @@ def _unpack(request: Request, root: Root) -> None:
         wheels.unpack(source, members, beside)
         wheels.compile_all(beside, folder)
         sync_tree(beside)
+        if folder.exists():  # damaged since it was unpacked
+            remove_tree(folder)
         move(beside, folder)
     except BaseException:
         if beside.exists():

@@ -62,6 +62,24 @@ def test_twice_is_once(device: Device, token: str) -> None:
     )
 
 
+@pytest.mark.parametrize("damage", ["truncated", "removed", "no RECORD", "a link"])
+def test_a_wheel_that_was_damaged_is_unpacked_again(device: Device, token: str, damage: str) -> None:
+    data = wheel({"tiny/__init__.py": b"answer = 42\n", "tiny-1.0.data/purelib/pure.py": b"1\n"})
+    folder = unpack(device, token, data)
+    hurt = folder / (RECORD if damage == "no RECORD" else "pure.py")
+    hurt.unlink()
+    if damage == "truncated":
+        hurt.write_bytes(b"")
+    if damage == "a link":
+        hurt.symlink_to("tiny/__init__.py")
+
+    assert device.call("inventory", wheels=[folder.name])["wheels"] == [], "so that the host sends it"
+    unpack(device, token, data)
+    assert (folder / "pure.py").read_bytes() == b"1\n" and not (folder / "pure.py").is_symlink()
+    assert device.call("inventory", wheels=[folder.name])["wheels"] == [folder.name]
+    assert not device.leftovers()
+
+
 def _linked() -> bytes:
     link = zipfile.ZipInfo("tiny/link")
     link.external_attr = (stat.S_IFLNK | 0o777) << 16
