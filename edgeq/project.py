@@ -61,8 +61,13 @@ def project_text(project: Project) -> str:
         '# metric = "score.py:map50"   # (outputs, labels) -> score, for detectors and the rest',
     ]
     for name, place in (project.targets or {"rpi4": Place()}).items():
-        lines += ["", f"[targets.{name}]", *_place(place)]
+        lines += ["", f"[targets.{_bare_or_quoted(name)}]", *_place(place)]
     return "\n".join(lines) + "\n"
+
+
+def _bare_or_quoted(key: str) -> str:
+    """TOML takes letters, digits, _ and - bare; a path of a target file needs quotes."""
+    return key if key.replace("-", "").replace("_", "").isalnum() and key.isascii() else json.dumps(key)
 
 
 def _place(place: Place) -> list[str]:

@@ -70,3 +70,9 @@ def test_a_file_that_is_no_toml_says_where(tmp_path: Path) -> None:
     (tmp_path / "edgeq.toml").write_text("model = \n")
     with pytest.raises(TargetRefused, match="is not TOML.*line 1"):
         read_project(tmp_path / "edgeq.toml")
+
+
+def test_a_target_file_of_ones_own_can_be_a_key(tmp_path: Path) -> None:
+    project = Project(model="/net.onnx", targets={"./boards/my board.toml": Place(host="pi@x")})
+    (tmp_path / "edgeq.toml").write_text(project_text(project))
+    assert read_project(tmp_path / "edgeq.toml").targets == project.targets

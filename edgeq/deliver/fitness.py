@@ -74,15 +74,25 @@ def require_room(facts: Facts, label: str, *, to_send: int, wheels: int, live: s
 
 
 def require_memory(facts: Facts, label: str, *, predicted_peak: int, live: str | None) -> None:
-    """`predicted_peak` is the hungriest candidate's, above its loaded runtime (edgeq/quantize/memory.py)."""
-    need = predicted_peak + _RUNTIME_MEMORY
-    if facts.memory_available and facts.memory_available < need:
+    """`predicted_peak` is the most modest candidate's, above its loaded runtime (edgeq/quantize/memory.py)."""
+    reason = too_hungry(facts, predicted_peak)
+    if reason:
         raise NoSpace(
-            f"{label} has {facts.memory_available / 1e6:.0f} MB of memory available; running this model needs about "
-            f"{need / 1e6:.0f} MB ({predicted_peak / 1e6:.0f} MB of it the model)",
-            "stop other programs there, choose --recipe int8_static alone, or take a smaller model. Nothing was sent.",
+            f"{label} has {facts.memory_available / 1e6:.0f} MB of memory available; running this model {reason}",
+            "stop other programs there, or take a smaller model. Nothing was sent.",
             live=live,
         )
+
+
+def too_hungry(facts: Facts, predicted_peak: int) -> str | None:
+    """What a candidate needs, in words, where that is more than the device has available."""
+    need = predicted_peak + _RUNTIME_MEMORY
+    if not facts.memory_available or facts.memory_available >= need:
+        return None
+    return (
+        f"needs about {need / 1e6:.0f} MB ({predicted_peak / 1e6:.0f} MB of it the model), "
+        f"{facts.memory_available / 1e6:.0f} MB are available"
+    )
 
 
 def _userland(facts: Facts) -> str:

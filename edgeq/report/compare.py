@@ -18,6 +18,7 @@ _NS_PER_MS = 1e6
 
 # What has to be the same, as words a person can act on.
 _CONDITIONS: dict[str, Callable[[Measurement], str]] = {
+    "model": lambda m: m.job.app,
     "board": lambda m: m.facts.board,
     "device": lambda m: m.facts.machine_id or m.facts.hostname,
     "CPU": lambda m: m.facts.cpu_model,

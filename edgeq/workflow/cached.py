@@ -82,11 +82,14 @@ def key_of(order: Order) -> str:
 
 @contextlib.contextmanager
 def noting(order: Order, work: Path) -> Iterator[dict[str, str]]:
-    """What a factory reads inside the block, for `note`; `work` is where edgeq itself writes. Nothing for files."""
+    """What a factory reads inside the block, for `note`, besides what the key covers wherever it lies; `work` is where
+    edgeq itself writes. Nothing for files.
+    """
     if not _is_factory(order):
         yield {}
         return
-    with files_read(work) as read:
+    covered = [Path(spec) for spec in (order.weights, order.data) if spec is not None]
+    with files_read(work, *covered) as read:
         yield read
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from edgeq import catalog
 from edgeq.bundle import OpenBundle, read_bundle, read_fidelity
-from edgeq.errors import BundleRefused, GateFailed
+from edgeq.errors import GateFailed
 from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import CandidatePlan, Plan
@@ -32,28 +32,25 @@ if TYPE_CHECKING:  # numpy, onnx and the rest are imported when there is somethi
 
 @dataclass(frozen=True)
 class Conversion:
-    """A bundle on the host with what is known of it. `reused`: it was made before from the very same input."""
+    """A bundle on the host with what is known of it. `reused`: it was made before from the very same input. `model` and
+    `plan` are None in a bundle that somebody else's tool wrote: they stand beside its core.
+    """
 
     path: Path
     bundle: OpenBundle
-    model: Model
-    plan: Plan
+    model: Model | None
+    plan: Plan | None
     fidelity: tuple[Fidelity, ...]
     seconds: float
     reused: bool
-
-    @property
-    def refused(self) -> dict[str, str]:
-        """Candidates that failed the gate, with the reason; they are in the bundle for comparison, never activated."""
-        return {f.candidate: f.why_failed or "failed the gate" for f in self.fidelity if not f.passed}
 
     def to_dict(self) -> dict[str, Any]:
         return {
             "path": str(self.path),
             "digest": self.bundle.digest,
             "manifest": self.bundle.manifest.to_dict(),
-            "model": self.model.to_dict(),
-            "plan": self.plan.to_dict(),
+            "model": self.model.to_dict() if self.model else None,
+            "plan": self.plan.to_dict() if self.plan else None,
             "fidelity": [f.to_dict() for f in self.fidelity],
             "seconds": self.seconds,
             "reused": self.reused,
@@ -222,16 +219,14 @@ def _read(place: Path, start: float, reused: bool) -> Conversion:
     bundle = read_bundle(place)
 
     def beside(name: str) -> Any:
-        content = bundle.beside(name)
-        if content is None:
-            raise BundleRefused(f"{place} has no {name}", "make it again with `edgeq convert`")
-        return json.loads(content)
+        return json.loads(bundle.beside(name) or b"null")
 
+    model, plan = beside(bundle_parts.MODEL), beside(bundle_parts.PLAN)
     return Conversion(
         path=place,
         bundle=bundle,
-        model=Model.from_dict(beside(bundle_parts.MODEL)),
-        plan=Plan.from_dict(beside(bundle_parts.PLAN)),
+        model=Model.from_dict(model) if model else None,
+        plan=Plan.from_dict(plan) if plan else None,
         fidelity=read_fidelity(bundle),
         seconds=time.monotonic() - start,
         reused=reused,
@@ -240,7 +235,8 @@ def _read(place: Path, start: float, reused: bool) -> Conversion:
 
 def _retell(conversion: Conversion, tell: Tell) -> None:
     for noun in (conversion.model, conversion.plan, *conversion.fidelity):
-        tell(noun)
+        if noun is not None:
+            tell(noun)
 
 
 def _require_gate(plan: Plan, judged: tuple[Fidelity, ...]) -> None:

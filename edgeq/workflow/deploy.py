@@ -15,11 +15,13 @@ from edgeq.nouns.measurement import Measurement
 from edgeq.nouns.progress import Note
 from edgeq.nouns.release import App
 from edgeq.nouns.report import Choice, DeviceCheck, RaceReport
+from edgeq.nouns.target import Target
 from edgeq.workflow import race, runtimes, stored
 from edgeq.workflow.check_samples import MOST_BYTES
 from edgeq.workflow.convert import Conversion, convert, default_name, open_conversion
 from edgeq.workflow.options import ConversionOptions
 from edgeq.workflow.session import Login, Session, session, truth_about
+from edgeq.workflow.stay_home import require_made_for, stay_home
 from edgeq.workflow.tell import Tell, silence
 from edgeq.workflow.unpacked import unpacked
 
@@ -86,7 +88,7 @@ def deploy(
     there, `limits` bound the race. Raises every error of edgeq.errors; whatever is raised, what was live is live still.
     """
     kind = catalog.target(target)
-    finished = open_conversion(Path(model), tell) if model.endswith(".edgeq") else None
+    finished = _finished(model, kind, tell)
     app = _name_of(finished, options.get("name")) if finished else options.get("name") or default_name(model)
     with (
         session(kind, login, root=root, look_only=True, tell=tell) as device,
@@ -105,7 +107,7 @@ def deploy(
         if before is not None and before.live == digest and not measure_again:
             tell(Note(f"{app} = {digest[:7]} is live already: nothing was sent, nothing changed"))
             return Deployment(conversion, device.facts, before, changed=False)
-        left_out = runtimes.too_old(device.facts, device.label, sets, conversion.bundle.manifest)
+        left_out = stay_home(device, sets, conversion.bundle.manifest, options, _live(before))
         for candidate, reason in left_out.items():
             tell(Note(f"{candidate} does not go there: {reason}"))
         needed = runtimes.used(sets, conversion.bundle.manifest, without=left_out)
@@ -191,21 +193,26 @@ def _name_of(conversion: Conversion, asked: str | None) -> str:
     return named
 
 
+def _finished(model: str, kind: Target, tell: Tell) -> Conversion | None:
+    """The conversion that `model` names where it is a bundle already, made for this kind of device."""
+    if not model.endswith(".edgeq"):
+        return None
+    conversion = open_conversion(Path(model), tell)
+    require_made_for(conversion.bundle.manifest, kind)
+    return conversion
+
+
+def _live(app: App | None) -> str | None:
+    return f"{app.name} = {(app.live or 'nothing')[:7]}, unchanged" if app else None
+
+
 def _require_room(
     device: Session, conversion: Conversion, supplies: supply.Supplies, before: App | None
 ) -> None:
-    manifest = conversion.bundle.manifest
-    live = f"{before.name} = {(before.live or 'nothing')[:7]}, unchanged" if before else None
     fitness.require_room(
         device.facts,
         device.label,
-        to_send=sum(a.size for a in manifest.artifacts) + MOST_BYTES,
+        to_send=sum(a.size for a in conversion.bundle.manifest.artifacts) + MOST_BYTES,
         wheels=supplies.bytes_unpacked,
-        live=live,
-    )
-    fitness.require_memory(
-        device.facts,
-        device.label,
-        predicted_peak=max((c.memory_bytes or 0 for c in manifest.candidates), default=0),
-        live=live,
+        live=_live(before),
     )

@@ -30,7 +30,7 @@ def uninstall(
     tell: Tell = silence,
 ) -> Removal:
     """Remove the app `name`, or with None the agent, every app, runtime and result. Raises TargetRefused when the
-    device has no such app.
+    device has no such app. A service goes with the root that it works in; one that works in another stays.
     """
     with session(catalog.target(target), login, root=root, look_only=True, tell=tell) as device:
         if not device.installed:
@@ -46,12 +46,10 @@ def uninstall(
         if dry_run:
             return Removal(paths, status.root_used, dry_run=True)
         service = status.service
-    if name is None and service is not None:
+    if name is None and service is not None and service.root == status.root:
         # Units that point to nothing would be worse than either; it asks for the device anew, and so do we.
         tell(
-            uninstall_service(
-                target=target, login=login, root=root, scope=service.partition(":")[0], everything=True
-            )
+            uninstall_service(target=target, login=login, root=root, scope=service.scope, everything=True)
         )
     with session(catalog.target(target), login, root=root, look_only=True, tell=tell) as device:
         if not device.installed:

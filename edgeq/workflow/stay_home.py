@@ -1,0 +1,63 @@
+"""Which candidates of a bundle do not go to a device, and why: decided from facts, before anything is sent."""
+
+from edgeq.deliver import fitness
+from edgeq.deliver.provision import WheelSet
+from edgeq.errors import BundleRefused, DeviceUnfit
+from edgeq.nouns.bundle import Candidate, Manifest
+from edgeq.nouns.target import Target
+from edgeq.workflow.options import ConversionOptions
+from edgeq.workflow.runtimes import too_old
+from edgeq.workflow.session import Session
+
+
+def stay_home(
+    device: Session,
+    sets: tuple[WheelSet, ...],
+    manifest: Manifest,
+    options: ConversionOptions,
+    live: str | None,
+) -> dict[str, str]:
+    """Reason by candidate. Raises DeviceUnfit or NoSpace when none is left to go."""
+    reasons = too_old(device.facts, device.label, sets, manifest)
+    fitness.require_memory(
+        device.facts,
+        device.label,
+        predicted_peak=min((c.memory_bytes or 0 for c in manifest.candidates), default=0),
+        live=live,
+    )
+    for candidate in manifest.candidates:
+        reason = _not_asked_for(candidate, options) or fitness.too_hungry(
+            device.facts, candidate.memory_bytes or 0
+        )
+        if reason:
+            reasons.setdefault(candidate.id, reason)
+    if len(reasons) == len(manifest.candidates):
+        raise DeviceUnfit(
+            f"no candidate of {manifest.name} can go to {device.label}",
+            "convert with other --recipe or --runtime, or free memory there. Nothing was sent.",
+            details=[f"{id}: {reason}" for id, reason in reasons.items()],
+            live=live,
+        )
+    return reasons
+
+
+def require_made_for(manifest: Manifest, target: Target) -> None:
+    """A finished bundle goes to the kind of device that it was made for: the scheme follows from its CPU.
+
+    Raises BundleRefused.
+    """
+    if manifest.target != target.name:
+        raise BundleRefused(
+            f"this bundle was made for target {manifest.target}, not {target.name}",
+            f"deploy it with --target {manifest.target}, or convert again with --target {target.name}. "
+            "Nothing was sent.",
+        )
+
+
+def _not_asked_for(candidate: Candidate, options: ConversionOptions) -> str | None:
+    recipe, runtime = options.get("recipe"), options.get("runtime")
+    if runtime not in (None, candidate.runtime):
+        return f"--runtime {runtime} was asked for"
+    if recipe is not None and candidate.recipe not in (recipe, "float"):
+        return f"--recipe {recipe} was asked for"
+    return None
