@@ -26,8 +26,7 @@ _hooked = False
 @contextlib.contextmanager
 def files_read(*besides: Path) -> Iterator[dict[str, str]]:
     """Path -> sha256, filled when the block ends; left empty when that is not all that counts: the network was asked,
-    or a neighbour was imported before. `besides`, files and
-    folders, are left out.
+    or a neighbour was imported before. `besides`, files and folders, are left out.
     """
     read: dict[str, str] = {}
     imported = _imported()
