@@ -33,6 +33,12 @@ def discard(link: AgentLink, token: str, app: str, digest: str) -> None:
         link.call("discard", {"token": token, "app": app, "digest": digest}, timeout_s=60)
 
 
+def sweep(link: AgentLink, token: str) -> None:
+    """Remove what no release and no job needs any more; a link that is gone is no reason to fail."""
+    with contextlib.suppress(DeviceError):
+        link.call("sweep", {"token": token}, timeout_s=60)
+
+
 @contextlib.contextmanager
 def tidied(link: AgentLink, token: str, app: str, digest: str) -> Iterator[None]:
     """Whatever happens inside, nothing half done stays on the device: a release that did not go live is removed
@@ -44,5 +50,4 @@ def tidied(link: AgentLink, token: str, app: str, digest: str) -> Iterator[None]
         discard(link, token, app, digest)
         raise
     finally:
-        with contextlib.suppress(DeviceError):
-            link.call("sweep", {"token": token}, timeout_s=60)
+        sweep(link, token)

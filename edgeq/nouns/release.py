@@ -34,8 +34,28 @@ class App(Record):
 
 
 @dataclass(frozen=True)
+class ServiceState(Record):
+    """The service of the agent on a device, which need not work in the root that was asked about.
+
+    `scope`: "system" or "user"; `active` is systemd's word for the unit that waits for jobs; `root` None where its unit
+    file does not tell.
+    """
+
+    scope: str
+    active: str
+    root: Optional[str] = None
+
+    def works_in(self, root: str) -> bool:
+        """Does a job that is submitted to `root` get done by it?"""
+        return self.active == "active" and self.root == root
+
+    def __str__(self) -> str:
+        return f"{self.scope}, {self.active}" + (f", in {self.root}" if self.root else "")
+
+
+@dataclass(frozen=True)
 class DeviceStatus(Record):
-    """The answer to `status`. `lock` says who holds the device, None if nobody."""
+    """The answer to `status`. `lock` says who holds the device, None if nobody; `service` None: none is installed."""
 
     apps: tuple[App, ...]
     agent: str
@@ -43,5 +63,5 @@ class DeviceStatus(Record):
     root_free: int
     root_used: int
     lock: Optional[str] = None
-    service: Optional[str] = None
+    service: Optional[ServiceState] = None
     last_results: tuple[str, ...] = ()

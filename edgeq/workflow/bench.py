@@ -8,15 +8,17 @@ from typing import Any
 
 from edgeq import catalog
 from edgeq.bundle import OpenBundle, read_bundle
-from edgeq.deliver import activate, jobs, push, supply
+from edgeq.deliver import activate, fitness, jobs, push, supply
 from edgeq.deliver.lock import locked
 from edgeq.deliver.service import submit_and_wait
 from edgeq.errors import NotComparable, TargetRefused
-from edgeq.nouns.job import Job, Limits
+from edgeq.nouns.bundle import Candidate
+from edgeq.nouns.job import Entrant, Job, Limits
 from edgeq.nouns.measurement import Measurement
 from edgeq.nouns.report import RaceReport
 from edgeq.report.race import compare_runs
 from edgeq.workflow import runtimes, stored
+from edgeq.workflow.check_samples import MOST_BYTES
 from edgeq.workflow.session import Login, Session, session
 from edgeq.workflow.tell import Tell, silence
 from edgeq.workflow.unpacked import unpacked
@@ -82,12 +84,15 @@ def _names(device: Session, what: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _live(device: Session, name: str, threads: int | None, limits: Limits, tell: Tell) -> Measurement:
-    """The live candidate, measured as it was when it went live; by the service where one runs, as its own user."""
+    """The live candidate, measured as it was when it went live; by the service where one works in this root, as its own
+    user.
+    """
     remembered = Job.from_dict(device.link.call("remembered", {"app": name}))
     entrants = tuple(replace(e, threads=threads or e.threads) for e in remembered.entrants)
     bounded = jobs.brief(limits) if device.facts.emulated else limits
     job = jobs.make_job("measure", name, entrants, remembered.samples, bounded, device.target.energy)
-    if (device.status().service or "").endswith(": active"):
+    status = device.status()
+    if status.service is not None and status.service.works_in(status.root):
         return submit_and_wait(device.link, job, jobs.longest_s(job), tell)
     with locked(device.link, f"measuring {name}") as token:
         return jobs.work(device.link, token, job, tell)
@@ -99,56 +104,93 @@ def _bundles(
     with contextlib.ExitStack() as stack:
         bundles = [stack.enter_context(read_bundle(path)) for path in paths]
         _require_same_inputs(bundles)
-        entrants = []
-        for bundle in bundles:
-            samples, supplies = stack.enter_context(_staged(device, token, bundle, tell))
-            manifest = bundle.manifest
-            # One bundle: its candidates against each other. Several: the one that each would have activated untested.
-            chosen = manifest.candidates if len(bundles) == 1 else manifest.candidates[:1]
-            for c in chosen:
-                made = jobs.entrant(
-                    c,
-                    manifest.name,
-                    bundle.digest,
-                    supplies.python_path(c.runtime),
-                    threads or device.target.threads,
-                    f"{manifest.name} {bundle.digest[:7]} {c.runtime} {c.recipe}",
-                )
-                entrants.append(
-                    made if len(bundles) == 1 else replace(made, id=f"{bundle.digest[:7]}-{c.id}")
-                )
-        bounded = jobs.brief(limits) if device.facts.emulated else limits
-        job = jobs.make_job(
-            "race" if len(entrants) > 1 else "measure",
-            bundles[0].manifest.name,
-            tuple(entrants),
-            samples,
-            bounded,
-            device.target.energy,
+        chosen = [_chosen(bundle, alone=len(bundles) == 1) for bundle in bundles]
+        sets = {s.runtime: s for b in bundles for s in runtimes.for_bundle(device, b.manifest, tell)[0]}
+        supplies = supply.look(device.link, tuple(sets.values()))
+        _require_fit(device, bundles, chosen, supplies)
+        stack.enter_context(_gone_afterwards(device, token, bundles))
+        supply.bring(device.link, token, supplies, tell)
+        samples = [_place(device, token, bundle, tell) for bundle in bundles]
+        entrants = tuple(
+            entrant
+            for bundle, candidates in zip(bundles, chosen, strict=True)
+            for entrant in _entrants(
+                bundle, candidates, supplies, threads or device.target.threads, alone=len(bundles) == 1
+            )
         )
+        bounded = jobs.brief(limits) if device.facts.emulated else limits
+        kind, name = "race" if len(entrants) > 1 else "measure", bundles[0].manifest.name
+        job = jobs.make_job(kind, name, entrants, samples[0], bounded, device.target.energy)
         return jobs.work(device.link, token, job, tell)
 
 
+def _chosen(bundle: OpenBundle, *, alone: bool) -> tuple[Candidate, ...]:
+    """Of one bundle all candidates, against each other; of several the one that each would have activated untested."""
+    return bundle.manifest.candidates if alone else bundle.manifest.candidates[:1]
+
+
+def _entrants(
+    bundle: OpenBundle,
+    candidates: tuple[Candidate, ...],
+    supplies: supply.Supplies,
+    threads: int,
+    *,
+    alone: bool,
+) -> Iterator[Entrant]:
+    """Those of several bundles are told apart by their digests."""
+    name, digest = bundle.manifest.name, bundle.digest
+    for c in candidates:
+        title = f"{name} {digest[:7]} {c.runtime} {c.recipe}"
+        made = jobs.entrant(c, name, digest, supplies.python_path(c.runtime), threads, title)
+        yield made if alone else replace(made, id=f"{digest[:7]}-{c.id}")
+
+
+def _require_fit(
+    device: Session,
+    bundles: list[OpenBundle],
+    chosen: list[tuple[Candidate, ...]],
+    supplies: supply.Supplies,
+) -> None:
+    """Before anything is sent. Raises ReadOnly, NoSpace."""
+    fitness.require_writable(device.facts, device.label)
+    sizes = [a.size for bundle in bundles for a in bundle.manifest.artifacts]
+    fitness.require_room(
+        device.facts,
+        device.label,
+        to_send=sum(sizes) + MOST_BYTES * len(bundles),
+        wheels=supplies.bytes_unpacked,
+        live=None,
+    )
+    # A candidate that needs more than there is shows so in its row; nothing is to be learned when none of them fits.
+    least = min((c.memory_bytes or 0 for candidates in chosen for c in candidates), default=0)
+    fitness.require_memory(device.facts, device.label, predicted_peak=least, live=None)
+
+
 @contextlib.contextmanager
-def _staged(
-    device: Session, token: str, bundle: OpenBundle, tell: Tell
-) -> Iterator[tuple[str, supply.Supplies]]:
-    """The bundle installed and not live; gone again afterwards unless it was there before."""
-    link, manifest = device.link, bundle.manifest
-    sets, _ = runtimes.for_bundle(device, manifest, tell)
-    app = device.app(manifest.name)
-    was_there = app is not None and any(r.digest == bundle.digest for r in app.releases)
-    with unpacked(bundle) as files:
-        supplies = supply.look(link, sets)
-        supply.bring(link, token, supplies, tell)
-        push.push(link, files.paths, files.sizes, tell)
-        push.install(link, token, manifest)
-        samples = push.place_samples(link, token, files.samples)
+def _gone_afterwards(device: Session, token: str, bundles: list[OpenBundle]) -> Iterator[None]:
+    """Whatever happens inside, nothing of a bundle stays that was not there before: neither its release nor check
+    samples, nor an upload that was cut off.
+    """
+    guests = [bundle for bundle in bundles if not _was_there(device, bundle)]
     try:
-        yield samples, supplies
+        yield
     finally:
-        if not was_there:
-            activate.discard(link, token, manifest.name, bundle.digest)
+        for bundle in guests:
+            activate.discard(device.link, token, bundle.manifest.name, bundle.digest)
+        activate.sweep(device.link, token)
+
+
+def _was_there(device: Session, bundle: OpenBundle) -> bool:
+    app = device.app(bundle.manifest.name)
+    return app is not None and any(r.digest == bundle.digest for r in app.releases)
+
+
+def _place(device: Session, token: str, bundle: OpenBundle, tell: Tell) -> str:
+    """Installed and not live; the folder of its check samples on the device."""
+    with unpacked(bundle) as files:
+        push.push(device.link, files.paths, files.sizes, tell)
+        push.install(device.link, token, bundle.manifest)
+        return push.place_samples(device.link, token, files.samples)
 
 
 def _require_same_inputs(bundles: list[OpenBundle]) -> None:

@@ -23,6 +23,7 @@ from edgeq.workflow.session import Login, Session, session
 from edgeq.workflow.tell import Tell, silence
 
 SCOPES = ("system", "user")
+_DEFAULT_ROOT = {"system": SYSTEM_ROOT, "user": USER_ROOT}
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def install_service(
     Whatever fails midway, what was done is taken back. Raises DeviceError, TargetRefused.
     """
     when = schedule(every)
-    with _device(target, login, root, scope, tell) as (device, found):
+    with _device(target, login, root, scope, tell) as (device, found, _):
         wish = _wish(device, found, scope, when)
         steps = install_steps(found, wish, build_agent(folder() / "agent"), device.label)
         copies = copies_own_root(found, wish)
@@ -90,8 +91,9 @@ def service_status(
     scope: str | None = None,
     tell: Tell = silence,
 ) -> ServiceStatus:
-    """Raises DeviceUnfit where no service is installed. `scope` None: whichever there is."""
-    with _installed(target, login, root, scope, tell) as (device, found, where):
+    """Raises DeviceUnfit where no service is installed. `scope` None: whichever there is; TargetRefused for both."""
+    with _device(target, login, root, scope, tell) as (device, found, where):
+        _require_installed(device, found)
         return read_state(device.link.transport, found, where)
 
 
@@ -105,7 +107,8 @@ def service_log(
     tell: Tell = silence,
 ) -> ServiceLog:
     """The last `count` lines that the service wrote. Raises DeviceUnfit where none is installed."""
-    with _installed(target, login, root, scope, tell) as (device, found, where):
+    with _device(target, login, root, scope, tell) as (device, found, where):
+        _require_installed(device, found)
         return read_log(device.link.transport, found, where, count)
 
 
@@ -114,27 +117,29 @@ def uninstall_service(
     target: str = "local",
     login: Login = Login(),  # noqa: B008  (frozen)
     root: str | None = None,
-    scope: str = "system",
+    scope: str | None = None,
     everything: bool = False,
     dry_run: bool = False,
     tell: Tell = silence,
 ) -> ServiceChange:
-    """Remove the units, the service's user and its folders. Models that live there stay, unless `everything`."""
-    with _device(target, login, root, scope, tell) as (device, found):
-        steps = uninstall_steps(found, scope, everything=everything, label=device.label)
+    """Remove the units, the service's user and its folders. Models that live there stay, unless `everything`. `scope` None:
+    whichever service there is. Raises TargetRefused for both.
+    """
+    with _device(target, login, root, scope, tell) as (device, found, where):
+        steps = uninstall_steps(found, where, everything=everything, label=device.label)
         if steps and not dry_run:
             apply(steps, device.link.transport, _teller(tell, len(steps)))
         stays = found.apps and not everything
         notes = (f"{', '.join(found.apps)} stays live in {found.root}",) if stays and steps else ()
-        return ServiceChange("uninstall", device.label, scope, found.root, dry_run, steps, notes)
+        return ServiceChange("uninstall", device.label, where, found.root, dry_run, steps, notes)
 
 
 @contextlib.contextmanager
 def _device(
-    target: str, login: Login, root: str | None, scope: str, tell: Tell
-) -> Iterator[tuple[Session, Found]]:
-    """The device and what is there of the service. Raises DeviceUnfit without systemd."""
-    if scope not in SCOPES:
+    target: str, login: Login, root: str | None, scope: str | None, tell: Tell
+) -> Iterator[tuple[Session, Found, str]]:
+    """The device, what is there of the service, and which one it is. Raises DeviceUnfit without systemd."""
+    if scope not in (*SCOPES, None):
         raise TargetRefused(f"there is no scope {scope!r}", f"the scopes are: {', '.join(SCOPES)}")
     wanted = catalog.target(target)
     with session(wanted, login, root=root, look_only=True, tell=tell) as device:
@@ -143,14 +148,33 @@ def _device(
                 f"{device.label} has no systemd running, so the agent cannot be a service there",
                 "deploy without --service: the agent works over the login as well. Nothing was changed.",
             )
-        yield device, _look(device, scope, root or wanted.root)
+        root = root or wanted.root
+        where = scope or _scope_there(device, root)
+        yield device, _look(device, where, root), where
+
+
+def _scope_there(device: Session, root: str | None) -> str:
+    """The scope of the service that is installed, "system" where none is. Raises TargetRefused where both are, unless
+    one alone works in `root`.
+    """
+    looks = {scope: look(device.link.transport, scope, root or _DEFAULT_ROOT[scope]) for scope in SCOPES}
+    there = [scope for scope, found in looks.items() if found.installed]
+    if root is not None:
+        here = [s for s in there if installed_root(looks[s], s) == looks[s].root.rstrip("/")]
+        there = here or there
+    if len(there) > 1:
+        raise TargetRefused(
+            f"{device.label} has a system service and one of {looks['user'].login}'s own",
+            "say which one: --scope system or --scope user",
+        )
+    return there[0] if there else "system"
 
 
 def _look(device: Session, scope: str, root: str | None) -> Found:
     """What is there, seen in the root of the service that is installed, whatever the default is. Raises DeviceUnfit
     when another root was asked for.
     """
-    found = look(device.link.transport, scope, root or (SYSTEM_ROOT if scope == "system" else USER_ROOT))
+    found = look(device.link.transport, scope, root or _DEFAULT_ROOT[scope])
     installed = installed_root(found, scope)
     if installed == found.root.rstrip("/"):
         return found
@@ -162,21 +186,11 @@ def _look(device: Session, scope: str, root: str | None) -> Found:
     return look(device.link.transport, scope, installed)
 
 
-@contextlib.contextmanager
-def _installed(
-    target: str, login: Login, root: str | None, scope: str | None, tell: Tell
-) -> Iterator[tuple[Session, Found, str]]:
-    with _device(target, login, root, scope or "system", tell) as (device, found):
-        if found.installed or scope is not None:
-            where = scope or "system"
-        else:
-            where = "user"
-            found = _look(device, where, root)
-        if not found.installed:
-            raise DeviceUnfit(
-                f"the agent is not a service on {device.label}", "`edgeq agent install` makes it one"
-            )
-        yield device, found, where
+def _require_installed(device: Session, found: Found) -> None:
+    if not found.installed:
+        raise DeviceUnfit(
+            f"the agent is not a service on {device.label}", "`edgeq agent install` makes it one"
+        )
 
 
 def _wish(device: Session, found: Found, scope: str, when: Any) -> Wish:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from edgeq import catalog
 from edgeq.deliver.lock import locked
 from edgeq.errors import TargetRefused
+from edgeq.nouns.progress import Note
 from edgeq.nouns.record import Record
 from edgeq.workflow.service import uninstall_service
 from edgeq.workflow.session import Login, session
@@ -48,9 +49,9 @@ def uninstall(
         service = status.service
     if name is None and service is not None and service.root == status.root:
         # Units that point to nothing would be worse than either; it asks for the device anew, and so do we.
-        tell(
-            uninstall_service(target=target, login=login, root=root, scope=service.scope, everything=True)
-        )
+        tell(uninstall_service(target=target, login=login, root=root, scope=service.scope, everything=True))
+    elif name is None and service is not None:
+        tell(Note(f"the service works in {service.root or 'another root'} and stays"))
     with session(catalog.target(target), login, root=root, look_only=True, tell=tell) as device:
         if not device.installed:
             return Removal(paths, status.root_used, dry_run=False)

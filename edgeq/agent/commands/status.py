@@ -28,6 +28,6 @@ def answer(request: Request, root: Root) -> DeviceStatus:
         root_free=free_bytes(root.path),
         root_used=used_bytes(root.path),
         lock=str(held) if held else None,
-        service=service_state(),
+        service=service_state(str(root.path)),
         last_results=stored_results(root)[-_LAST:],
     )

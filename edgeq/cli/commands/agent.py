@@ -87,11 +87,11 @@ def logs(scope: str | None, count: int, as_json: bool, **options: Any) -> None:
 
 @command.command()
 @device_options
-@click.option("--scope", type=_SCOPE, default="system", show_default=True, help="Which service.")
+@click.option("--scope", type=_SCOPE, help="Which service; default: the one that is there.")
 @click.option("--everything", is_flag=True, help="Also what is deployed: the whole folder.")
 @click.option("--dry-run", is_flag=True, help="Print what would be done; change nothing.")
 @json_option
-def uninstall(scope: str, everything: bool, dry_run: bool, as_json: bool, **options: Any) -> None:
+def uninstall(scope: str | None, everything: bool, dry_run: bool, as_json: bool, **options: Any) -> None:
     """Remove the service, its user and its folders. Models that live on the device stay."""
     from edgeq.cli.options import device_arguments
     from edgeq.cli.screen import screen

@@ -1,0 +1,88 @@
+"""A service that works in another root than the one that is asked about is neither used nor removed."""
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from edgeq.agent.service import UNIT, service_state
+from edgeq.deliver.service_files import files_of
+from edgeq.deliver.service_look import Found
+from edgeq.errors import TargetRefused
+from edgeq.nouns.progress import Note
+from edgeq.nouns.release import ServiceState
+from edgeq.workflow.service import _scope_there
+from edgeq.workflow.uninstall import uninstall
+from tests.service.test_files import WISH
+from tests.service.test_plan import BARE
+
+
+def unit_in(folder: Path, root: str) -> Path:
+    """The unit that waits for jobs, as an installation writes it."""
+    folder.mkdir(parents=True)
+    texts = files_of(replace(WISH, root=root))
+    (folder / UNIT).write_text(texts[f"/etc/systemd/system/{UNIT}"])
+    return folder
+
+
+def test_the_state_names_the_root_that_the_unit_watches(tmp_path: Path) -> None:
+    system = (unit_in(tmp_path / "system", "/var/lib/edgeq"),)
+    user = unit_in(tmp_path / "user", "/home/pi/models")
+
+    def state(root: str) -> "ServiceState | None":
+        return service_state(root, system, user, lambda scope: "active")
+
+    assert state("/home/pi/models") == ServiceState("user", "active", "/home/pi/models")
+    elsewhere = state("/home/pi/other")
+    assert elsewhere == ServiceState("system", "active", "/var/lib/edgeq")
+    assert not elsewhere.works_in("/home/pi/other") and elsewhere.works_in("/var/lib/edgeq")
+    assert not replace(elsewhere, active="failed").works_in("/var/lib/edgeq")
+    assert service_state("/x", (tmp_path / "none",), tmp_path / "none") is None
+
+
+def test_everything_leaves_without_the_service_of_another_root(tmp_path: Path, own_home: Path) -> None:
+    """As docs/service.md advises once the models were copied to the service's root."""
+    unit_in(own_home / ".config/systemd/user", "/var/lib/edgeq")
+    root = tmp_path / "edgeq"
+    (root / "agent").mkdir(parents=True)
+    (root / "apps" / "net").mkdir(parents=True)
+    said: list[object] = []
+
+    removal = uninstall(None, root=str(root), tell=said.append)
+    assert not removal.dry_run and not root.exists()
+    assert Note("the service works in /var/lib/edgeq and stays") in said
+    assert (own_home / ".config/systemd/user" / UNIT).exists()
+
+
+@pytest.mark.parametrize(
+    ("there", "root", "scope"),
+    [
+        ({}, None, "system"),
+        ({"system": "/var/lib/edgeq"}, None, "system"),
+        ({"user": "/home/pi/models"}, None, "user"),
+        ({"user": "/home/pi/models"}, "/other", "user"),
+        ({"system": "/var/lib/edgeq", "user": "/home/pi/models"}, "/home/pi/models", "user"),
+    ],
+)
+def test_the_service_that_is_there_is_meant(
+    monkeypatch: pytest.MonkeyPatch, there: dict[str, str], root: "str | None", scope: str
+) -> None:
+    assert _scope_on(monkeypatch, there, root) == scope
+
+
+def test_of_two_services_one_has_to_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = {"system": "/var/lib/edgeq", "user": "/home/pi/models"}
+    with pytest.raises(TargetRefused, match="a system service and one of pi's own") as refused:
+        _scope_on(monkeypatch, both, None)
+    assert "--scope" in (refused.value.remedy or "")
+
+
+def _scope_on(monkeypatch: pytest.MonkeyPatch, there: dict[str, str], root: "str | None") -> str:
+    def look(transport: object, scope: str, asked: str) -> Found:
+        wish = replace(WISH, scope=scope, root=there.get(scope, ""))
+        return replace(BARE, root=asked, files=files_of(wish) if scope in there else {})
+
+    monkeypatch.setattr("edgeq.workflow.service.look", look)
+    device = SimpleNamespace(label="pi@board", link=SimpleNamespace(transport=None))
+    return _scope_there(device, root)
