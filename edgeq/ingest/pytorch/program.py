@@ -10,6 +10,7 @@ import numpy as np
 
 from edgeq.errors import ConversionFailed, ModelRefused
 from edgeq.ingest.graph.trial import run, same
+from edgeq.ingest.pytorch.harmless import Harmful, refuse_harmful
 from edgeq.ingest.pytorch.module import build_module
 from edgeq.ingest.request import Request
 
@@ -70,7 +71,14 @@ def _saved(request: Request) -> "tuple[nn.Module, Tensors, tuple[str, ...]]":
     if request.weights is not None:
         raise ModelRefused(f"{request.source} brings its own weights", "leave out --weights")
     try:
+        refuse_harmful(Path(request.source))
         saved = torch.export.load(request.source)
+    except Harmful as error:
+        raise ModelRefused(
+            f"{request.source} is not loaded, since loading it could run code of whoever wrote it: {error}",
+            "save it again with torch 2.8 or newer, tensors as example inputs: "
+            "torch.export.save(torch.export.export(model, (x,)), path)",
+        ) from None
     except Exception as error:  # whatever is wrong inside the archive
         raise ModelRefused(
             f"{request.source} is not a program that this torch ({torch.__version__}) can load: {_words(error)}",

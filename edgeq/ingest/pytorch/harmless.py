@@ -1,0 +1,138 @@
+"""Refuses a .pt2 that would do more than describe a program: torch.export.load unpickles parts of the archive without
+restraint, and evaluates text from its graph as Python.
+
+Allowed are raw tensors, pickles that torch itself loads with weights_only=True, and a graph whose words are names,
+operators of torch and arithmetic over sizes. The archive is read with torch's own reader, so what is checked is what is
+loaded. Knows the layout that torch 2.8 and newer write (torch/export/pt2_archive); older ones are refused.
+"""
+
+import ast
+import io
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+_NAME = re.compile(r"[\w.@#:$+-]*")
+_OPERATOR = re.compile(r"torch\.ops\.\w+\.\w+(\.\w+)?|_operator\.\w+|math\.\w+|torch\.sym_\w+")
+_FUNCTION = re.compile(r"[A-Z]\w*|floor|ceiling|sqrt|log2?")  # of sympy, as torch prints sizes
+_FREE = ("metadata", "as_string", "as_strings", "torch_version")  # text that is never evaluated
+_TREE_CODE = ("__enum__", "default_factory")  # pytree imports the modules that these name
+_SIZES = ("size", "stride", "storage_offset")
+_ARITHMETIC = (
+    ast.Expression,
+    ast.Name,
+    ast.Constant,
+    ast.BinOp,
+    ast.UnaryOp,
+    ast.BoolOp,
+    ast.Compare,
+    ast.Call,
+    ast.keyword,  # Symbol('s77', positive=True)
+    ast.Subscript,
+    ast.Attribute,
+    ast.expr_context,
+    ast.operator,
+    ast.unaryop,
+    ast.boolop,
+    ast.cmpop,
+)
+
+
+class Harmful(Exception):
+    """What in the archive is not allowed."""
+
+
+def refuse_harmful(path: Path) -> None:
+    """Raises Harmful for what could run code, and whatever torch raises for what is no archive."""
+    import torch
+
+    reader = torch._C.PyTorchFileReader(str(path))
+    names = reader.get_all_records()
+    if "archive_version" not in names:
+        raise Harmful("it has the layout of torch before 2.8")
+    for name in names:
+        if name.startswith("models/"):
+            for key, value in _strings(json.loads(reader.get_record(name))):
+                _refuse_text(key, value)
+        elif name.endswith("_config.json"):
+            _refuse_payloads(name, json.loads(reader.get_record(name)))
+        elif name.startswith("data/sample_inputs/"):
+            _refuse_pickle(name, reader.get_record(name))
+        elif not _is_tensor(name):
+            raise Harmful(f"it holds {name}")
+
+
+def _is_tensor(name: str) -> bool:
+    """Raw bytes of a tensor, or what the archive says of itself."""
+    beside = ("archive_format", "archive_version", "byteorder", ".format_version", ".storage_alignment")
+    raw = re.fullmatch(r"data/weights/weight_\d+|data/constants/tensor_\d+", name)
+    return bool(raw) or name in beside or name.startswith((".data/", "extra/"))
+
+
+def _refuse_payloads(name: str, config: dict[str, Any]) -> None:
+    for key, payload in config["config"].items():
+        _refuse_text("", key)
+        kept = payload["path_name"]
+        if payload.get("use_pickle") or not re.fullmatch(r"(weight|tensor)_\d+", kept):
+            raise Harmful(f"{key} in {name} is pickled")
+
+
+def _refuse_pickle(name: str, content: bytes) -> None:
+    import torch
+
+    try:
+        if content:
+            torch.load(io.BytesIO(content), weights_only=True)
+    except Exception as error:
+        raise Harmful(f"{name} holds more than tensors") from error
+
+
+def _strings(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """Every string with the key that it stands under; keys under "" themselves."""
+    if isinstance(value, str):
+        yield key, value
+    elif isinstance(value, list):
+        for one in value:
+            yield from _strings(one, key)
+    elif isinstance(value, dict):
+        for name, one in value.items():
+            yield "", name
+            if name not in _FREE:
+                yield from _strings(one, name)
+
+
+def _refuse_text(key: str, text: str) -> None:
+    if key in ("in_spec", "out_spec"):
+        fine = not any(word in text for word in _TREE_CODE)
+    elif key in ("expr_str", "guards_code"):
+        fine = _is_arithmetic(text)
+    elif key in ("target", "as_operator"):
+        fine = bool(_OPERATOR.fullmatch(text)) or bool(re.fullmatch(r"[\w.]*", text) and "torch" not in text)
+    else:
+        fine = bool(_NAME.fullmatch(text))
+    if not fine:
+        raise Harmful(f"{key or 'a name'} in its graph is {text[:80]!r}")
+
+
+def _is_arithmetic(text: str) -> bool:
+    """Numbers, names, sums and comparisons, sympy's functions, and sizes of inputs (`L['x'].size()[0] <= 8`)."""
+    try:
+        nodes = list(ast.walk(ast.parse(text.strip(), mode="eval")))
+    except (SyntaxError, ValueError):
+        return False
+    return all(isinstance(node, _ARITHMETIC) and _is_plain(node) for node in nodes)
+
+
+def _is_plain(node: ast.AST) -> bool:
+    if isinstance(node, ast.Name):
+        return "__" not in node.id
+    if isinstance(node, ast.Constant):
+        return not isinstance(node.value, str) or node.value.isidentifier()
+    if isinstance(node, ast.Attribute):
+        return node.attr in _SIZES
+    if isinstance(node, ast.Call):
+        named = node.func.id if isinstance(node.func, ast.Name) else ""
+        return isinstance(node.func, ast.Attribute) or bool(_FUNCTION.fullmatch(named))
+    return True

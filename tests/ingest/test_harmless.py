@@ -1,0 +1,118 @@
+"""A .pt2 from a stranger runs none of its code."""
+
+import json
+import os
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+
+from edgeq.errors import ModelRefused
+from edgeq.ingest.open_model import open_model
+
+
+class Evil:
+    def __init__(self, command):
+        self.command = command
+
+    def __reduce__(self):
+        return os.system, (self.command,)
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """A program with a free batch, so that its graph has symbols, ranges and guards."""
+
+    class Net(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.dense = torch.nn.Linear(6, 2)
+
+        def forward(self, x):
+            return self.dense(x.reshape(x.shape[0], 6)).repeat(1, x.shape[1] // 2)
+
+    free = ({0: torch.export.Dim("batch", min=2, max=8)},)
+    exported = torch.export.export(Net().eval(), (torch.zeros(4, 3, 2),), dynamic_shapes=free)
+    path = tmp_path_factory.mktemp("exported") / "good.pt2"
+    torch.export.save(exported, path)
+    return path
+
+
+@pytest.fixture
+def program(exported, tmp_path):
+    return Path(shutil.copy(exported, tmp_path))
+
+
+def changed(program, name, content):
+    """The same archive with other `content` (of the old content) for the members that end in `name`."""
+    out = program.with_name("evil.pt2")
+    with zipfile.ZipFile(program) as old, zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as new:
+        for member in old.namelist():
+            was = old.read(member)
+            new.writestr(member.replace("good/", "evil/"), content(was) if member.endswith(name) else was)
+    return out
+
+
+def pickled(command, path):
+    torch.save(({"x": Evil(command)},), path)
+    return path.read_bytes()
+
+
+def refused(source, ran):
+    with pytest.raises(ModelRefused, match="could run code"):
+        open_model(str(source), workdir=source.parent / "work")
+    assert not ran.exists()
+
+
+def test_a_program_with_free_sizes_is_loaded(program, tmp_path):
+    assert open_model(str(program), workdir=tmp_path / "work").inputs[0].name == "x"
+
+
+def test_sample_inputs_that_run_a_command(program, tmp_path):
+    evil = pickled(f"touch {tmp_path}/ran", tmp_path / "p.pt")
+    refused(changed(program, "sample_inputs/model.pt", lambda _: evil), tmp_path / "ran")
+
+
+def test_pickled_weights_are_not_even_looked_at(program, tmp_path):
+    source = changed(
+        program, "_config.json", lambda was: was.replace(b'"use_pickle": false', b'"use_pickle": true')
+    )
+    refused(source, tmp_path / "ran")
+
+
+def with_graph(program, change):
+    def rewritten(was):
+        graph = json.loads(was)
+        change(graph)
+        return json.dumps(graph).encode()
+
+    return changed(program, "models/model.json", rewritten)
+
+
+CALL = "__import__('os').system('touch {}/ran')"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda g, call: g.__setitem__("guards_code", [call]),
+        lambda g, call: g["graph_module"]["module_call_graph"][0]["signature"].__setitem__(
+            "forward_arg_names", [f"x={call}"]
+        ),
+        lambda g, call: g["graph_module"]["graph"]["nodes"][0].__setitem__("target", "torch.os.system"),
+        lambda g, call: g["graph_module"]["graph"]["tensor_values"]["x"]["sizes"].__setitem__(
+            0, {"as_expr": {"expr_str": call, "hint": None}}
+        ),
+    ],
+)
+def test_a_graph_whose_text_runs_a_command(change, program, tmp_path):
+    refused(with_graph(program, lambda g: change(g, CALL.format(tmp_path))), tmp_path / "ran")
+
+
+def test_the_layout_of_older_torch(program, tmp_path):
+    with zipfile.ZipFile(tmp_path / "old.pt2", "w") as archive:
+        archive.writestr("old/version", "8.1")
+        archive.writestr("old/serialized_state_dict.pt", pickled(f"touch {tmp_path}/ran", tmp_path / "p.pt"))
+    refused(tmp_path / "old.pt2", tmp_path / "ran")
