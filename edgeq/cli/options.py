@@ -120,7 +120,7 @@ def convert_options(command: F) -> F:
             "--max-drop",
             type=float,
             metavar="POINTS",
-            help="Accuracy that quantization may cost, with labels; default: 1.0.",
+            help="Accuracy that quantization may cost, with labels or --metric; default: 1.0.",
         ),
         click.option(
             "--min-agreement",
@@ -135,7 +135,9 @@ def convert_options(command: F) -> F:
             help="Without labels or classes: signal to quantization noise of each output.",
         ),
         click.option(
-            "--metric", metavar="FILE.PY:FUNCTION", help="Your own score: (outputs, labels) -> number."
+            "--metric",
+            metavar="FILE.PY:FUNCTION",
+            help="Your own score: (outputs, labels) -> number, higher is better; 0 to 1 counts as 0 to 100 points.",
         ),
         click.option(
             "--threads", type=click.IntRange(1), help="Threads the runtime may use; default: the target's."

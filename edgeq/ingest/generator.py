@@ -11,7 +11,7 @@ import numpy as np
 from edgeq.errors import DataRefused
 from edgeq.ingest.npz import LABELS, sample_key
 from edgeq.ingest.stored import Stored
-from edgeq.ingest.user_code import load_attribute
+from edgeq.user_code import load_attribute
 
 # More than any calibration needs; a generator that never ends is told so instead of filling the disk.
 MOST = 20_000

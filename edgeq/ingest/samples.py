@@ -13,9 +13,9 @@ from edgeq.ingest.generator import first_sample, open_generator
 from edgeq.ingest.image import apply
 from edgeq.ingest.npz import Shapes, load_arrays, of_arrays
 from edgeq.ingest.stored import Stored
-from edgeq.ingest.user_code import names_code
 from edgeq.nouns.record import digest_of
 from edgeq.nouns.tensor import Preprocessing, TensorSpec
+from edgeq.user_code import names_code
 
 TAKES = "--data takes an .npz, a folder of images or .npy files with --preprocess, or file.py:function"
 
@@ -48,9 +48,14 @@ class Samples:
 
     @property
     def labels(self) -> np.ndarray | None:
-        """int64 class numbers, one per sample; None without labels, or where they are no class numbers (see `truth`)."""
+        """int64 class numbers, one per sample; None without labels, or where they are no class numbers (see `truth`).
+
+        Whole numbers stored as floats are class numbers too: much that writes arrays knows no other type.
+        """
         truth = self.truth
-        if truth is None or truth.ndim != 1 or truth.dtype.kind not in "iu":
+        if truth is None or truth.ndim != 1 or truth.dtype.kind not in "biuf":
+            return None
+        if truth.dtype.kind == "f" and not (np.isfinite(truth) & (truth == np.trunc(truth))).all():
             return None
         return truth.astype(np.int64)
 

@@ -18,7 +18,10 @@ class OutputError(Record):
 
 @dataclass(frozen=True)
 class Accuracy(Record):
-    """In percent, on labelled held-out samples. `difference` = candidate - float in points, with its paired 95 % interval."""
+    """In percent, on labelled held-out samples. `difference` = candidate - float in points, with its paired 95 % interval.
+
+    A metric of the user's own keeps its unit, but for scores of 0 to 1, which are `scaled` by 100.
+    """
 
     metric: str
     samples: int
@@ -27,6 +30,7 @@ class Accuracy(Record):
     difference: float
     low: float
     high: float
+    scaled: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,4 +79,7 @@ class Fidelity(Record):
     passed: bool = True
     why_failed: Optional[str] = None
     seconds: float = 0.0
+    quantized_nothing: bool = (
+        False  # the recipe found nothing that it could quantize, so this is float over again
+    )
     calibrator: Optional[str] = None  # how the ranges of activations were chosen, where they are fixed

@@ -32,6 +32,10 @@ class First:
         return None
 
     @property
+    def truth(self) -> None:
+        return None
+
+    @property
     def sha256(self) -> str:
         return self.samples.sha256
 

@@ -1,25 +1,27 @@
 """The rule that decides whether a candidate is close enough to float, and its words.
 
-Rules, first that applies: a metric of the user's own and labels or not -> its drop; labels and class scores -> top-1
-drop on the same samples; class scores -> agreement with float; anything else -> SQNR of every output.
+Rules, first that applies: a metric of the user's own, with labels or not -> its drop; labels and class scores -> top-1
+drop on the same samples; one output [samples, classes] -> agreement with float, or a high SQNR, since nothing says that
+these are class scores and not 64 regressed values; anything else -> SQNR of every output.
 """
 
-import importlib.util
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from edgeq.errors import DataRefused
 from edgeq.nouns.fidelity import Accuracy, Agreement, OutputError
+from edgeq.user_code import load_attribute, names_code
 
 from .error import paired_difference, right_answers
-from .samples_like import Array
+from .samples_like import Array, SamplesLike
 
-Metric = Callable[[tuple[Array, ...], "npt.NDArray[np.integer] | None"], float]
+Metric = Callable[[tuple[Array, ...], "Array | None"], float]
+
+_AGREEMENT = 90.0  # percent
+_CLOSE_DB = 30.0  # the error has a thousandth of the signal's power: also good for values that are no scores
 
 
 @dataclass(frozen=True)
@@ -28,11 +30,13 @@ class Gate:
 
     The defaults come from measured models. Sound int8 classifiers agree with float on 98 % of samples and more with ten
     classes, on 93 % with a thousand (MobileNetV2, whose accuracy stays). A detector at 13 dB lost 1.2 points of AP50;
-    one whose head lost its scale falls below 10 dB. `metric` is "file.py:function".
+    one whose head lost its scale falls below 10 dB. `metric` is "file.py:function"; its scores are held against
+    `max_drop` in its own unit, but those of 0 to 1 as 0 to 100 points. `min_agreement` None: the default of 90, or an
+    SQNR of 30 dB; when it is given, it alone decides.
     """
 
     max_drop: float | None = None
-    min_agreement: float = 90.0
+    min_agreement: float | None = None
     min_sqnr_db: float = 10.0
     metric: str | None = None
 
@@ -58,16 +62,31 @@ def decide(
     accuracy: Accuracy | None,
     agreement: Agreement | None,
     outputs: tuple[OutputError, ...],
+    unused: str = "",
 ) -> Verdict:
-    """Applies the first rule for which there are figures."""
+    """Applies the first rule for which there are figures; `unused` says why labels are none of them."""
     if accuracy is not None:
         rule = f"{accuracy.metric} may fall by at most {gate.drop:g} points"
+        rule += "; its scores of 0 to 1 count as 0 to 100 points" if gate.metric and accuracy.scaled else ""
         fell = -accuracy.difference
         return Verdict(rule, _unless(fell <= gate.drop, _words_of_drop(accuracy, gate.drop)))
-    if agreement is not None:
-        rule = f"at least {gate.min_agreement:g} % of samples keep float's first class"
-        why = f"agrees with float on {agreement.top1:.1f} % of {agreement.samples} samples (limit {gate.min_agreement:g} %)"
-        return Verdict(rule, _unless(agreement.top1 >= gate.min_agreement, why))
+    verdict = _by_agreement(gate, agreement, outputs) if agreement is not None else _by_sqnr(gate, outputs)
+    return replace(verdict, rule=f"{verdict.rule} ({unused})") if unused else verdict
+
+
+def _by_agreement(gate: Gate, agreement: Agreement, outputs: tuple[OutputError, ...]) -> Verdict:
+    limit = _AGREEMENT if gate.min_agreement is None else gate.min_agreement
+    rule = f"at least {limit:g} % of samples keep float's first class"
+    why = f"agrees with float on {agreement.top1:.1f} % of {agreement.samples} samples (limit {limit:g} %)"
+    holds = agreement.top1 >= limit
+    if gate.min_agreement is None:
+        rule += f", or every output has an SQNR of at least {_CLOSE_DB:g} dB"
+        close = bool(outputs) and all(o.sqnr_db is None or o.sqnr_db >= _CLOSE_DB for o in outputs)
+        holds = holds or close
+    return Verdict(rule, _unless(holds, why))
+
+
+def _by_sqnr(gate: Gate, outputs: tuple[OutputError, ...]) -> Verdict:
     rule = f"every output has an SQNR of at least {gate.min_sqnr_db:g} dB against float"
     low = [o for o in outputs if o.sqnr_db is not None and o.sqnr_db < gate.min_sqnr_db]
     why = ", ".join(f"output {o.output}: SQNR {o.sqnr_db:.1f} dB" for o in low)
@@ -79,14 +98,16 @@ def accuracy_of(
     reference: tuple[Array, ...],
     candidate: tuple[Array, ...],
     labels: "npt.NDArray[np.integer] | None",
+    truth: Array | None = None,
 ) -> Accuracy | None:
-    """Float's and the candidate's score on the same samples; None where there is neither metric nor labelled classes.
+    """`labels` are class numbers; `truth` is whatever came as labels, for a metric of the user's own.
 
+    Gives float's and the candidate's score on the same samples; None where there is neither metric nor labelled classes.
     The interval of a metric of the user's own is that of a bootstrap over samples (200 draws, fixed seed): scores
     such as mean average precision are no mean over samples, so nothing closed applies.
     """
     if gate.metric is not None:
-        return _by_metric(load_metric(gate.metric), gate.metric, reference, candidate, labels)
+        return _by_metric(load_metric(gate.metric), gate.metric, reference, candidate, truth)
     which = class_scores(reference)
     if labels is None or which is None:
         return None
@@ -107,25 +128,26 @@ def class_scores(outputs: tuple[Array, ...]) -> int | None:
     return found[0] if len(found) == 1 else None
 
 
+def why_unused(samples: SamplesLike, outputs: tuple[Array, ...]) -> str:
+    """Why labels that came with the samples say nothing about class scores; empty when they do, or none came."""
+    if samples.truth is None:
+        return ""
+    if samples.labels is None:
+        kind = f"{samples.truth.dtype} of shape {'x'.join(map(str, samples.truth.shape))}"
+        return f"the labels, {kind}, are no class numbers and go unused: --metric can use them"
+    if class_scores(outputs) is None:
+        return "the labels go unused, since no single output holds class scores: --metric can use them"
+    return ""
+
+
 def load_metric(spec: str) -> Metric:
     """The function of "file.py:function". Raises DataRefused when it is not there."""
-    file, _, name = spec.rpartition(":")
-    path = Path(file)
-    if not name or not path.is_file():
-        raise DataRefused(f"--metric {spec}: there is no such file", "give it as path/to/file.py:function")
-    found = importlib.util.spec_from_file_location(f"edgeq_metric_{path.stem}", path)
-    assert found is not None and found.loader is not None  # a .py path always has a loader
-    module = importlib.util.module_from_spec(found)
-    try:
-        found.loader.exec_module(module)
-    except Exception as error:
-        raise DataRefused(
-            f"--metric {spec}: {file} does not load: {type(error).__name__}: {error}"
-        ) from error
-    function: Any = getattr(module, name, None)
+    if not names_code(spec):
+        raise DataRefused(f"--metric {spec} names no function", "give it as path/to/file.py:function")
+    function = load_attribute(spec, DataRefused)
     if not callable(function):
         raise DataRefused(
-            f"--metric {spec}: {file} has no function {name!r}",
+            f"--metric {spec} is no function",
             "it is called as function(outputs, labels), outputs being one array [samples, ...] per model output",
         )
     return function  # type: ignore[no-any-return]
@@ -136,14 +158,14 @@ def _by_metric(
     spec: str,
     reference: tuple[Array, ...],
     candidate: tuple[Array, ...],
-    labels: "npt.NDArray[np.integer] | None",
+    truth: Array | None,
 ) -> Accuracy:
     def score(outputs: tuple[Array, ...], rows: "npt.NDArray[np.intp] | None" = None) -> float:
         try:
             if rows is None:
-                return float(metric(outputs, labels))
+                return float(metric(outputs, truth))
             drawn = tuple(o[rows] for o in outputs)
-            return float(metric(drawn, None if labels is None else labels[rows]))
+            return float(metric(drawn, None if truth is None else truth[rows]))
         except Exception as error:
             raise DataRefused(f"--metric {spec} failed: {type(error).__name__}: {error}") from error
 
@@ -152,8 +174,19 @@ def _by_metric(
     draws = np.random.default_rng(0).integers(0, n, size=(200, n))
     differences = [score(candidate, rows) - score(reference, rows) for rows in draws]
     low, high = (float(q) for q in np.quantile(differences, (0.025, 0.975)))
-    name = spec.rpartition(":")[2]
-    return Accuracy(name, n, float_score, candidate_score, candidate_score - float_score, low, high)
+    # A score of 0 to 1, such as mean average precision, could never fall by more than the one point of the default.
+    scaled = abs(float_score) <= 1.0 and candidate_score <= 1.0
+    unit = 100.0 if scaled else 1.0
+    return Accuracy(
+        spec.rpartition(":")[2],
+        n,
+        unit * float_score,
+        unit * candidate_score,
+        unit * (candidate_score - float_score),
+        unit * low,
+        unit * high,
+        scaled,
+    )
 
 
 def _words_of_drop(a: Accuracy, limit: float) -> str:

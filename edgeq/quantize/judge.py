@@ -8,7 +8,7 @@ from edgeq.nouns.fidelity import Agreement, Fidelity, OutputError
 from edgeq.nouns.model import Model
 
 from .error import agreement, largest_error, sqnr_db
-from .gate import Gate, accuracy_of, class_scores, decide
+from .gate import Gate, accuracy_of, class_scores, decide, why_unused
 from .host_run import Progress, Runner, load, no_progress, run
 from .samples_like import Array, SamplesLike
 
@@ -60,8 +60,8 @@ def judge(
         for name, r, c in zip(names, reference, outputs, strict=True)
     )
     agrees = _agreement(reference, outputs)
-    accuracy = accuracy_of(gate, reference, outputs, heldout.labels)
-    verdict = decide(gate, accuracy, agrees, errors)
+    accuracy = accuracy_of(gate, reference, outputs, heldout.labels, heldout.truth)
+    verdict = decide(gate, accuracy, agrees, errors, why_unused(heldout, reference))
     judged = Fidelity(
         candidate_id,
         heldout.count,

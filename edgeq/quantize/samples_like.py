@@ -11,7 +11,8 @@ Array = npt.NDArray[np.generic]
 class SamplesLike(Protocol):
     """`samples[i]` holds one array per model input, in input order and with the input's full shape (batch included).
 
-    `labels` is an integer array of shape [count], or None; `sha256` names the samples by content.
+    `labels` is an integer array of shape [count], or None; `truth` is whatever came as labels, its first axis the
+    samples, for a metric of the user's own; `sha256` names the samples by content.
     """
 
     @property
@@ -19,6 +20,9 @@ class SamplesLike(Protocol):
 
     @property
     def labels(self) -> "npt.NDArray[np.integer] | None": ...
+
+    @property
+    def truth(self) -> Array | None: ...
 
     @property
     def sha256(self) -> str: ...

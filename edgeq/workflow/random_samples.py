@@ -15,6 +15,7 @@ class RandomSamples:
     """Standard normal floats and zeros for everything else; open dimensions are 1."""
 
     labels = None
+    truth = None
     count = COUNT
     sha256 = "random"
 

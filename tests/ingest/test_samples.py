@@ -104,6 +104,14 @@ class TestNpz:
         assert samples.labels is None
         assert samples.truth.shape == (5, 7, 4)
 
+    @pytest.mark.parametrize(
+        ("labels", "read"),
+        [([0.0, 3.0], [0, 3]), ([True, False], [1, 0]), ([0.5, 3.0], None), ([np.nan, 1.0], None)],
+    )
+    def test_whole_numbers_are_classes_whatever_their_type(self, labels, read, tmp_path):
+        samples = open_samples(npz(tmp_path, x=np.zeros((2, 3, 4, 4)), labels=np.array(labels)), inputs=IMAGE)
+        assert (None if samples.labels is None else samples.labels.tolist()) == read
+
 
 class TestFolder:
     def test_class_folders_are_labels_in_the_order_of_their_names(self, tmp_path):

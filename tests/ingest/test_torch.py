@@ -41,7 +41,7 @@ def tiny(tmp_path):
 
 
 def state(tiny):
-    from edgeq.ingest.user_code import load_attribute
+    from edgeq.user_code import load_attribute
 
     torch.manual_seed(0)
     return load_attribute(tiny, ModelRefused)().state_dict()
@@ -115,7 +115,7 @@ def test_bare_weights_need_the_code_that_builds_the_model(tmp_path):
 
 
 def test_a_saved_program_brings_its_own_shape(tiny, tmp_path):
-    from edgeq.ingest.user_code import load_attribute
+    from edgeq.user_code import load_attribute
 
     module = load_attribute(tiny, ModelRefused)().eval()
     torch.export.save(torch.export.export(module, (torch.zeros(1, 3, 9, 9),)), tmp_path / "tiny.pt2")

@@ -18,6 +18,11 @@ class Rows:
     rows: np.ndarray
     labels: np.ndarray | None = None
     sha256: str = "0" * 64
+    boxes: np.ndarray | None = None
+
+    @property
+    def truth(self):
+        return self.labels if self.boxes is None else self.boxes
 
     @property
     def count(self):

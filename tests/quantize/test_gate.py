@@ -5,7 +5,8 @@ import pytest
 
 from edgeq.errors import DataRefused
 from edgeq.nouns.fidelity import Accuracy, Agreement, OutputError
-from edgeq.quantize.gate import Gate, accuracy_of, class_scores, decide
+from edgeq.quantize.gate import Gate, accuracy_of, class_scores, decide, why_unused
+from tests.quantize.networks import Rows
 
 LABELS = np.array([0, 1, 2, 0] * 25)
 
@@ -63,7 +64,7 @@ def test_class_scores_are_the_only_output_of_two_dimensions(shapes, which):
 def test_a_metric_of_the_users_own(tmp_path):
     file = tmp_path / "metric.py"
     file.write_text("def first(outputs, labels):\n    return 100 * (outputs[0].argmax(1) == labels).mean()\n")
-    accuracy = accuracy_of(Gate(metric=f"{file}:first"), (scores(95),), (scores(90),), LABELS)
+    accuracy = accuracy_of(Gate(metric=f"{file}:first"), (scores(95),), (scores(90),), LABELS, LABELS)
     assert (accuracy.metric, accuracy.difference) == ("first", pytest.approx(-5.0))
     assert accuracy.low < -5.0 < accuracy.high < 0
 
@@ -71,8 +72,9 @@ def test_a_metric_of_the_users_own(tmp_path):
 @pytest.mark.parametrize(
     ("spec", "says"),
     [
-        ("nowhere.py:f", "no such file"),
-        ("{file}:missing", "no function 'missing'"),
+        ("nowhere.py:f", "no file nowhere.py"),
+        ("nowhere", "names no function"),
+        ("{file}:missing", "has no 'missing'"),
         ("{file}:broken", "failed: KeyError"),
     ],
 )
@@ -92,3 +94,52 @@ def test_accuracy_needs_labels_and_scores():
         is None
     )
     assert isinstance(accuracy_of(Gate(), (scores(9),), (scores(9),), LABELS), Accuracy)
+
+
+def test_a_metric_of_0_to_1_is_counted_in_points_of_100(tmp_path):
+    file = tmp_path / "metric.py"
+    file.write_text("import share\ndef right(outputs, labels):\n    return share.of(outputs[0], labels)\n")
+    (tmp_path / "share.py").write_text(
+        "def of(scores, labels):\n    return (scores.argmax(1) == labels).mean()\n"
+    )
+    gate = Gate(metric=f"{file}:right")
+    accuracy = accuracy_of(gate, (scores(95),), (scores(90),), None, LABELS)
+    assert accuracy.difference == pytest.approx(-5.0)
+    verdict = decide(gate, accuracy, None, ())
+    assert verdict.why_failed.startswith("right fell by 5.0 points (limit 1): 95.0 -> 90.0")
+    assert verdict.rule.endswith("scores of 0 to 1 count as 0 to 100 points")
+
+
+def test_a_metric_is_given_boxes_as_they_came(tmp_path):
+    file = tmp_path / "metric.py"
+    file.write_text(
+        "def best(outputs, labels):\n    assert labels.shape[1:] == (4, 5)\n    return labels.max()\n"
+    )
+    reference = (np.zeros((10, 3), np.float32),)
+    accuracy = accuracy_of(Gate(metric=f"{file}:best"), reference, reference, None, np.ones((10, 4, 5)))
+    assert accuracy.difference == 0.0
+
+
+def test_values_that_are_no_scores_pass_when_they_are_close():
+    assert decide(Gate(), None, Agreement(100, 40.0, None), (OutputError("y", 62.9, 0.1),)).passed
+    assert not decide(Gate(), None, Agreement(100, 40.0, None), (OutputError("y", 29.0, 0.1),)).passed
+    assert not decide(
+        Gate(min_agreement=90), None, Agreement(100, 40.0, None), (OutputError("y", 62.9, 0.1),)
+    ).passed
+
+
+@pytest.mark.parametrize(
+    ("truth", "labels", "output", "says"),
+    [
+        (None, None, (10, 3), ""),
+        (np.zeros(10, int), np.zeros(10, int), (10, 3), ""),
+        (np.zeros((10, 4, 5)), None, (10, 3), "float64 of shape 10x4x5, are no class numbers"),
+        (np.zeros(10, int), np.zeros(10, int), (10, 3, 2), "no single output holds class scores"),
+    ],
+)
+def test_labels_that_go_unused_are_mentioned_in_the_rule(truth, labels, output, says):
+    samples = Rows(np.zeros((10, 2)), labels=labels, boxes=truth)
+    unused = why_unused(samples, (np.zeros(output, np.float32),))
+    assert says in unused
+    assert bool(says) == bool(unused)
+    assert unused in decide(Gate(), None, None, (), unused).rule

@@ -132,3 +132,21 @@ def test_float_is_judged_against_itself(net, tmp_path):
     assert found.fidelity.passed
     assert found.fidelity.outputs[0].sqnr_db is None
     assert found.path.read_bytes() == _path(net).read_bytes()
+
+
+def test_a_detectors_labels_reach_the_metric(net, tmp_path):
+    file = tmp_path / "metric.py"
+    file.write_text(
+        "def found(outputs, labels):\n    assert labels.shape[1:] == (4, 5)\n    return 1 - abs(labels[:, 0, 0] - outputs[0][:, 0]).mean()\n"
+    )
+    boxes = np.zeros((60, 4, 5), np.float32)
+    judged = make(
+        candidate(U8S8),
+        net,
+        Rows(images(40)),
+        Rows(images(60, seed=9), sha256="h" * 64, boxes=boxes),
+        same_samples=False,
+        gate=Gate(metric=f"{file}:found", max_drop=1000),
+        workdir=tmp_path / "work",
+    )
+    assert judged.fidelity.accuracy.metric == "found"

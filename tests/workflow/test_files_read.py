@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from edgeq.errors import ModelRefused
-from edgeq.ingest.user_code import load_attribute
+from edgeq.user_code import load_attribute
 from edgeq.workflow.files_read import files_read, unchanged
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from edgeq.errors import ModelRefused
 from edgeq.ingest.pytorch.weights import fill, load_weights
 from edgeq.ingest.request import Request
-from edgeq.ingest.user_code import load_attribute
+from edgeq.user_code import load_attribute
 
 if TYPE_CHECKING:
     from torch import nn

@@ -9,8 +9,8 @@ from edgeq.ingest.graph.clean import Cleaned, clean
 from edgeq.ingest.graph.read import Loaded, write
 from edgeq.ingest.pytorch.program import Program, open_program
 from edgeq.ingest.request import Request
-from edgeq.ingest.user_code import names_code
 from edgeq.nouns.model import Model
+from edgeq.user_code import names_code
 
 TAKES = "a torch program (file.pt2) or factory (file.py:factory, package.module:factory) with --weights"
 
