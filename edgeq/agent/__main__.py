@@ -65,6 +65,7 @@ def _answer(name: str, root: Root) -> dict[str, Any]:
     command = importlib.import_module(f"edgeq.agent.commands.{name}")
     app = None
     try:
+        _require_own_folders(root)
         _share_with_the_group(root)
         raw = _read_stdin() if dataclasses.fields(command.Request) else {}
         app = _app_of(raw)
@@ -109,6 +110,19 @@ def _with_live(error: EdgeqError, root: Root, app: Optional[str]) -> EdgeqError:
 
         error.live = what_is_live(root, app)
     return error
+
+
+def _require_own_folders(root: Root) -> None:
+    """Whoever may write the root, as a service's user may, could have laid a link in a folder's place, for others to write
+    and remove where it leads. Raises RemoteFailed.
+    """
+    links = [folder for folder in root.folders if folder.is_symlink()]
+    if links:
+        raise RemoteFailed(
+            f"{links[0]} is a link where a folder of edgeq's belongs",
+            "remove the link there; for more room move the whole root to another disk (--root). Nothing was changed.",
+            details=[f"{link} -> {link.readlink()}" for link in links],
+        )
 
 
 def _share_with_the_group(root: Root) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Optional
 
+from .durable import NEW_FILE, temporary_beside
 from .runtimes import Session
 
 Say = Callable[["dict[str, Any]"], None]
@@ -64,8 +65,9 @@ def _write(rows: "list[list[Any]]", folder: Path) -> "list[str]":
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for k in range(len(rows[0]) if rows else 0):
-        path, beside = folder / f"{k}.npy", folder / f".{k}.npy.tmp"
-        with beside.open("wb") as file:
+        path = folder / f"{k}.npy"
+        beside = temporary_beside(path)
+        with os.fdopen(os.open(beside, NEW_FILE, 0o664), "wb") as file:
             numpy.save(file, numpy.stack([row[k] for row in rows]), allow_pickle=False)
             file.flush()
             os.fsync(file.fileno())

@@ -6,6 +6,7 @@ Temporary names begin with a dot and end in ".tmp"; `sweep` removes what a cut l
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from edgeq.nouns.record import canonical_json
 
 TMP = ".tmp"
 READ_ONLY = 0o444
+# Where a service and a login share a folder, either could have laid a link there before.
+NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 # Beyond this many files one sync() of everything, which makes the single fsyncs free, is the quicker way.
 _MANY_FILES = 64
 
@@ -51,7 +54,7 @@ def write_file(path: Path, data: bytes, mode: int = 0o664) -> None:
 
 def create_file(path: Path, data: bytes, mode: int = 0o664) -> None:
     """A new, fsynced file inside a folder that is still being assembled; its folder is fsynced with the rest."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    handle = os.open(path, NEW_FILE, mode)
     with os.fdopen(handle, "wb") as file:
         file.write(data)
         file.flush()
@@ -123,7 +126,8 @@ def sync_tree(path: Path) -> None:
 
 def _holds(path: Path, data: bytes) -> bool:
     try:
-        return path.lstat().st_size == len(data) and path.read_bytes() == data
+        info = path.lstat()
+        return stat.S_ISREG(info.st_mode) and info.st_size == len(data) and path.read_bytes() == data
     except OSError:
         return False
 

@@ -55,6 +55,12 @@ class Root:
     def lock_guard(self) -> Path:
         return self.path / "lock"
 
+    @property
+    def folders(self) -> "tuple[Path, ...]":
+        """All that edgeq keeps in its root are these folders, the lock and its guard."""
+        above = (self.agents, self.wheels, self.incoming, self.samples, self.apps, self.jobs)
+        return (*above, self.running, self.results)
+
     def releases(self, app: str) -> Path:
         return self.apps / app / "releases"
 

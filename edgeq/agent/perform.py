@@ -5,7 +5,7 @@ from typing import Optional
 
 from edgeq.agent.clock import utc_now
 from edgeq.agent.layout import Root, agent_name
-from edgeq.agent.results import fresh_folder, read_result, store
+from edgeq.agent.results import fresh_folder, is_stored, read_result, store
 from edgeq.nouns.job import Job
 from edgeq.nouns.measurement import Measurement
 
@@ -14,7 +14,7 @@ UNREADABLE = "unreadable"
 
 def perform(root: Root, job: Job) -> Measurement:
     """Do `job` now, under the lock that the caller holds. A job that has a result is not run again."""
-    if root.measurement(job.id).is_file():
+    if is_stored(root, job.id):
         return read_result(root, job.id)
     from edgeq.agent.measure import run_job
 

@@ -65,7 +65,8 @@ def id_for(path: Path) -> str:
 def only_drain(root: Root) -> Iterator[bool]:
     """True for one process at a time; a second one has nothing to do, for the first takes every job there is."""
     make_folder(root.running)
-    handle = os.open(root.running / ".draining", os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o664)
+    flags = os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    handle = os.open(root.running / ".draining", flags, 0o664)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgeq.agent.durable import make_folder, remove_tree, sync_tree, write_json
+from edgeq.agent.durable import make_folder, remove_file, remove_tree, sync_tree, write_json
 from edgeq.agent.layout import Root
 from edgeq.agent.safe_names import is_name
 from edgeq.agent.stored import Unreadable, read_json
@@ -19,9 +19,11 @@ _LARGEST = 256 << 20
 
 
 def fresh_folder(root: Root, job: str) -> Path:
-    """An empty folder for the outputs of `job`; what an earlier try left in it is removed."""
+    """An empty folder for the outputs of `job`; what an earlier try left in it is removed, and a link is not followed."""
     folder = root.results / job
-    if folder.exists():
+    if folder.is_symlink() or folder.is_file():
+        remove_file(folder)
+    elif folder.exists():
         remove_tree(folder)
     make_folder(folder)
     return folder
@@ -30,6 +32,8 @@ def fresh_folder(root: Root, job: str) -> Path:
 def store(root: Root, measurement: "Measurement") -> None:
     """Make a result durable; it exists from the moment that measurement.json does."""
     path = root.measurement(measurement.job.id)
+    if path.parent.is_symlink():
+        remove_file(path.parent)
     make_folder(path.parent)
     sync_tree(path.parent)
     newest = max((root.measurement(id).stat().st_mtime_ns for id in stored_results(root)), default=0)
@@ -41,16 +45,21 @@ def store(root: Root, measurement: "Measurement") -> None:
 
 
 def stored_results(root: Root) -> tuple[str, ...]:
-    """Ids in the order they were stored, oldest first."""
-    paths = [p for p in root.results.glob("*/measurement.json") if is_name(p.parent.name)]
+    """Ids in the order they were stored, oldest first. What is behind a link is no result of this device."""
+    found = root.results.glob("*/measurement.json")
+    paths = [p for p in found if is_name(p.parent.name) and not p.parent.is_symlink()]
     return tuple(p.parent.name for p in sorted(paths, key=lambda p: (p.stat().st_mtime_ns, p.parent.name)))
+
+
+def is_stored(root: Root, id: str) -> bool:
+    return root.measurement(id).is_file() and not root.measurement(id).parent.is_symlink()
 
 
 def read_result(root: Root, id: str) -> "Measurement":
     """Raises RemoteFailed when there is none, or one that cannot be read."""
     from edgeq.nouns.measurement import Measurement
 
-    if not is_name(id) or not root.measurement(id).is_file():
+    if not is_name(id) or not is_stored(root, id):
         raise RemoteFailed(f"there is no result {id!r} on this device", "`edgeq status` lists the last ones")
     try:
         return Measurement.from_dict(read_json(root.measurement(id), _LARGEST))
@@ -63,5 +72,5 @@ def _forget_old(root: Root) -> None:
     for id in ids[RESULTS_KEPT:]:
         remove_tree(root.results / id)
     for id in ids[OUTPUTS_KEPT:RESULTS_KEPT]:
-        for folder in (p for p in (root.results / id).iterdir() if p.is_dir()):
+        for folder in (p for p in (root.results / id).iterdir() if p.is_dir() and not p.is_symlink()):
             remove_tree(folder)

@@ -8,6 +8,7 @@ from edgeq.agent import lock, queue
 from edgeq.agent.job_rules import read_job
 from edgeq.agent.layout import Root
 from edgeq.agent.perform import fail, no_job, perform_or_fail
+from edgeq.agent.results import is_stored
 from edgeq.agent.stored import Unreadable
 from edgeq.errors import DeviceBusy
 from edgeq.nouns.record import Record
@@ -64,7 +65,7 @@ def _bury(root: Root, path: Path) -> str:
     except Unreadable:
         job = no_job(queue.id_for(path))
     with queue.taken_out(path):
-        if not root.measurement(job.id).is_file():
+        if not is_stored(root, job.id):
             fail(root, job, _DIED)
     return job.id
 
@@ -73,6 +74,6 @@ def _refuse(root: Root, path: Path, why: str) -> str:
     id = queue.id_for(path)
     claimed = queue.claim(root, path)
     with queue.taken_out(claimed):
-        if not root.measurement(id).is_file():
+        if not is_stored(root, id):
             fail(root, no_job(id), why)
     return id
