@@ -85,7 +85,11 @@ def renew(root: Root, token: str, lease_s: float = LEASE_S) -> Lock:
 
 
 def release(root: Root, token: str) -> None:
-    """Give the device back; of a lock that is another's by now, or nobody's, nothing is changed."""
+    """Give the device back; of a lock that is another's by now, or nobody's, nothing is changed. Nor is a root made anew
+    that was removed.
+    """
+    if not root.lock.exists():
+        return
     with guarded(root):
         lock = _stored(root)
         if lock is not None and lock.token == token:
@@ -162,7 +166,7 @@ def _stored(root: Root) -> Optional[Lock]:
 def guarded(root: Root) -> Iterator[None]:
     """Held for a few file operations only; the kernel lets go of it when the process dies."""
     make_folder(root.path)
-    handle = os.open(root.lock_guard, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o664)
+    handle = os.open(root.lock_guard, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o664)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
