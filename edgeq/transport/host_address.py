@@ -8,6 +8,8 @@ from edgeq.errors import Unreachable
 _BRACKETED = re.compile(r"\[(?P<host>[^\]]+)\](?::(?P<port>\d+))?")
 _PLAIN = re.compile(r"(?P<host>[^:\s/]+)(?::(?P<port>\d+))?")
 _BARE_IPV6 = re.compile(r"(?P<host>[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.%\w]*)(?P<port>)?")
+# What OpenSSH refuses, too, since 9.6 (CVE-2023-51385): a ProxyCommand with %h or %r hands these names to a shell.
+_FOR_A_SHELL = re.compile(r"""[\s\x00-\x1f\x7f'"`$;&<>|(){}]""")
 
 
 @dataclass(frozen=True)
@@ -20,8 +22,14 @@ class Address:
 
 
 def parse_address(text: str) -> Address:
-    """Raises Unreachable with the forms that are understood."""
+    """Raises Unreachable with the forms that are understood, and for names that mean something to a shell."""
     typed = text.strip()
+    strange = _FOR_A_SHELL.search(typed)
+    if strange:
+        raise Unreachable(
+            f"{text!r} is not a host: {strange[0]!r} stands in no host or user name, and a shell may read it as a command",
+            "write pi@10.0.0.5, pi@host:2222, [::1]:2222 or an alias of ~/.ssh/config",
+        )
     bare = typed.removeprefix("ssh://").rstrip("/")
     user, at, rest = bare.rpartition("@")
     match = _BRACKETED.fullmatch(rest) or _PLAIN.fullmatch(rest) or _BARE_IPV6.fullmatch(rest)

@@ -219,6 +219,6 @@ def _check_key(
     except OSError as error:
         raise DeviceError(
             f"the host key of {hop.shown} cannot be recorded in {hop.known_hosts[0]}: {error.strerror}",
-            "make that file writable, or choose another with --known-hosts",
+            "make that file and its folder writable, or name another with UserKnownHostsFile in ~/.ssh/config",
         ) from error
     on_note(f"host key of {hop.shown} accepted and recorded in {hop.known_hosts[0]}: {offered}")

@@ -29,3 +29,24 @@ def test_what_is_no_host_is_refused_with_the_forms(text: str) -> None:
         parse_address(text)
 
     assert "pi@host:2222" in str(refused.value.remedy)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "$(touch${IFS}x)",
+        "pi@`id`",
+        "a;b@host",
+        "host|sh",
+        "host&",
+        "pi@ho'st",
+        'h"ost',
+        "h(o)st",
+        "a<b",
+        "pi@h\tx",
+        "a\nb@host",
+    ],
+)
+def test_a_name_that_a_proxy_commands_shell_would_run_is_refused(text: str) -> None:
+    with pytest.raises(Unreachable, match="a shell may read it as a command"):
+        parse_address(text)
