@@ -180,11 +180,26 @@ def _contents(spec: str | None) -> str | None:
         return ""
     path = Path(spec)
     if path.is_file():
-        companions = sorted(path.parent.glob(path.name + "*data*"))  # ONNX external data
-        return _hash_files([path, *(c for c in companions if c.is_file())], path.parent)
+        beside = _external_data(path) if path.suffix.lower() == ".onnx" else []
+        return _hash_files([path, *beside], path.parent) if all(b.is_file() for b in beside) else None
     if path.is_dir():
         return _hash_files(sorted(p for p in path.rglob("*") if p.is_file()), path)
     return None  # file.py:function may import or read anything
+
+
+def _external_data(path: Path) -> list[Path]:
+    """The files in which an ONNX model keeps its weights, by the model's own word; none for what is no model."""
+    import onnx
+
+    from edgeq.ingest.graph.subgraphs import tensors
+
+    try:
+        model = onnx.load(str(path), load_external_data=False)
+    except Exception:  # protobuf's; whoever opens the model says what is wrong
+        return []
+    external = (t for t in tensors(model) if t.data_location == onnx.TensorProto.EXTERNAL)
+    named = {entry.value for t in external for entry in t.external_data if entry.key == "location"}
+    return [path.parent / name for name in sorted(named)]
 
 
 def _hash_files(paths: list[Path], base: Path) -> str:
@@ -192,5 +207,5 @@ def _hash_files(paths: list[Path], base: Path) -> str:
     for path in paths:
         with path.open("rb") as file:
             one = hashlib.file_digest(file, "sha256").hexdigest()
-        total.update(f"{path.relative_to(base)}\0{one}\n".encode())
+        total.update(f"{os.path.relpath(path, base)}\0{one}\n".encode())
     return total.hexdigest()
