@@ -79,7 +79,9 @@ def _faster(deployed: Deployed, factor: float) -> Goal:
     what = f"int8 >= {factor}x of onnxruntime float (x86 VNNI, one thread)"
     pairs = [p for p in deployed.race.pairs if p.against == BASELINE and "int8" in p.entrant]
     if not pairs:
-        return Goal(deployed.name, what, NOT_COMPARED, f"no int8 candidate raced against {BASELINE}")
+        return Goal(
+            deployed.name, what, NOT_COMPARED, f"no int8 candidate shares enough rounds with {BASELINE}"
+        )
     best = min(pairs, key=lambda p: p.ratio.value)
     seen = f"{best.entrant} {1 / best.ratio.value:.2f}x, ratio {interval(best.ratio, 3)}"
     if not any(flag in deployed.facts.isa for flag in _VNNI):

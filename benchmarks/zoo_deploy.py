@@ -4,6 +4,7 @@ One thread, `edgeq deploy ... --json` in a process of its own. A deployment that
 """
 
 import json
+import math
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -11,11 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from edgeq.nouns.bundle import Candidate, Manifest
 from edgeq.nouns.device import Facts
 from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.plan import Skipped
-from edgeq.nouns.report import Choice, RaceReport
+from edgeq.nouns.report import Choice, DeviceCheck, RaceReport
 from tests.end_to_end.command_line import edgeq
 from tests.models import zoo
 
@@ -36,12 +39,18 @@ class Deployed:
     skipped: tuple[Skipped, ...]
     race: RaceReport
     choice: Choice
+    checks: tuple[DeviceCheck, ...]
 
     def fidelity_of(self, candidate: str) -> Fidelity:
         return next(f for f in self.fidelity if f.candidate == candidate)
 
     def file_bytes(self, candidate: Candidate) -> int:
         return next(a.size for a in self.manifest.artifacts if a.path == candidate.model)
+
+    def checked_bytes(self, candidate: str) -> int:
+        """Of the check samples that the candidate was run on; the agent's child maps them."""
+        count = max((c.samples for c in self.checks if c.candidate == candidate), default=0)
+        return count * sum(math.prod(i.shape) * np.dtype(i.dtype).itemsize for i in self.manifest.inputs)
 
     @property
     def floats(self) -> tuple[str, ...]:
@@ -95,4 +104,5 @@ def _read(entry: zoo.Entry, document: dict[str, Any], seconds: float) -> Deploye
         skipped=tuple(Skipped.from_dict(s) for s in conversion["plan"]["skipped"]),
         race=RaceReport.from_dict(document["race"]),
         choice=Choice.from_dict(document["choice"]),
+        checks=tuple(DeviceCheck.from_dict(c) for c in document["checks"]),
     )
