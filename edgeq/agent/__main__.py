@@ -65,13 +65,12 @@ def _answer(name: str, root: Root) -> dict[str, Any]:
     command = importlib.import_module(f"edgeq.agent.commands.{name}")
     app = None
     try:
-        _require_own_folders(root)
         _share_with_the_group(root)
         raw = _read_stdin() if dataclasses.fields(command.Request) else {}
         app = _app_of(raw)
         answer = command.answer(_request(command.Request, raw, name), root)
     except (EdgeqError, OSError) as problem:
-        error = translated(problem)
+        error = translated(problem, below=root.path)
         if error is None:
             raise
         raise _with_live(error, root, app) from problem
@@ -112,9 +111,17 @@ def _with_live(error: EdgeqError, root: Root, app: Optional[str]) -> EdgeqError:
     return error
 
 
+def _share_with_the_group(root: Root) -> None:
+    """A setgid root is one that a service of the same group works in too: what is written there is the group's."""
+    setgid = root.path.is_dir() and root.path.stat().st_mode & 0o2000
+    os.umask(0o002 if setgid else 0o022)
+    if setgid:
+        _require_own_folders(root)
+
+
 def _require_own_folders(root: Root) -> None:
-    """Whoever may write the root, as a service's user may, could have laid a link in a folder's place, for others to write
-    and remove where it leads. Raises RemoteFailed.
+    """In a shared root, one side could have laid a link in a folder's place for the other to write and remove where it
+    leads. Raises RemoteFailed.
     """
     links = [folder for folder in root.folders if folder.is_symlink()]
     if links:
@@ -123,12 +130,6 @@ def _require_own_folders(root: Root) -> None:
             "remove the link there; for more room move the whole root to another disk (--root). Nothing was changed.",
             details=[f"{link} -> {link.readlink()}" for link in links],
         )
-
-
-def _share_with_the_group(root: Root) -> None:
-    """A setgid root is one that a service of the same group works in too: what is written there is the group's."""
-    setgid = root.path.is_dir() and root.path.stat().st_mode & 0o2000
-    os.umask(0o002 if setgid else 0o022)
 
 
 def _say(said: dict[str, Any], code: int) -> int:

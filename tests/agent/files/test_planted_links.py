@@ -24,6 +24,7 @@ def precious(tmp_path: Path) -> Path:
 )
 def test_a_link_in_a_folders_place_is_refused_and_named(device: Device, precious: Path, name: str) -> None:
     (device.root / name).parent.mkdir(parents=True, exist_ok=True)
+    device.root.chmod(0o2775)
     (device.root / name).symlink_to(precious)
     with pytest.raises(RemoteFailed, match=f"{name} is a link") as refused:
         device.call("lock", who="ann@host", what="a test")
