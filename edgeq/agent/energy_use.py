@@ -20,15 +20,26 @@ _READ_EVERY_S = 0.1
 _LONGEST_SERIES = 20_000  # inferences; their latencies travel back though nobody keeps them
 
 
-def account_energy(field: Sequence[Contestant], job: Job) -> None:
-    """Fill in `energy` of every entrant that is still in; None stays where there is neither sensor nor model."""
-    meter, _ = find_meter(_FS)
+def account_energy(field: Sequence[Contestant], job: Job) -> "dict[str, str]":
+    """Fill in `energy` of every entrant that is still in; None stays where there is neither sensor nor model.
+
+    Returns which sensors could not be read, and why.
+    """
+    meter, absent = find_meter(_FS)
     for contestant in (c for c in field if c.alive and c.blocks):
-        contestant.energy = _measured(contestant, meter) if meter else _estimated(contestant, job)
+        if meter is None:
+            contestant.energy = _estimated(contestant, job)
+            continue
+        try:
+            contestant.energy = _measured(contestant, meter)
+        except OSError as error:  # the sensor, not the model: no figure is better than half of one
+            contestant.release()
+            absent = {**absent, meter.source: f"stopped answering: {error.strerror or error}"}
+    return absent
 
 
 def _measured(contestant: Contestant, meter: Meter) -> Optional[Energy]:
-    """Joules over a series of about a second, from the moment its inferences begin."""
+    """Joules over a series of about a second, from the moment its inferences begin. Raises OSError of the sensor."""
     count = min(max(contestant.block_length, int(_SERIES_S * 1e9 / contestant.expected_ns)), _LONGEST_SERIES)
     patience = contestant.job.limits.load_seconds + 10 * count * contestant.expected_ns / 1e9
     start = end = 0.0
@@ -39,9 +50,6 @@ def _measured(contestant: Contestant, meter: Meter) -> Optional[Energy]:
                 start = end
     except ChildFailed as failure:
         contestant.fail(failure)
-        return None
-    except OSError:  # the sensor, not the model: no figure is better than half of one
-        contestant.release()
         return None
     if not contestant.lasting:
         contestant.release()

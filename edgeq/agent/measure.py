@@ -18,10 +18,10 @@ from .conditions import read_conditions
 from .contestant import Contestant
 from .energy_use import account_energy
 from .facts import read_facts
+from .job_rules import KINDS
 from .race import Series, race
 from .verdict import not_quiet
 
-KINDS = ("smoke", "race", "measure")
 TWIN = "#twin"
 
 
@@ -33,7 +33,7 @@ def run_job(job: Job, root: str, agent: str, results_dir: str) -> Measurement:
     started, facts, before, series = _now(), read_facts(root), read_conditions(), Series()
     field = line_up(job, Path(root).absolute())
     problem = _problem(job, Path(root))
-    stopped_by = ""
+    stopped_by, energy_absent = "", {}
     with ExitStack() as stack:
         for contestant in field:
             stack.callback(contestant.release)
@@ -41,7 +41,7 @@ def run_job(job: Job, root: str, agent: str, results_dir: str) -> Measurement:
             _try_out(field, Path(results_dir).absolute(), before)
         if problem is None and job.kind != "smoke":
             stopped_by = race(field, job.limits, job.id, series)
-            account_energy(field, job)
+            energy_absent = account_energy(field, job)
     after = read_conditions()
     runs = tuple(c.to_run() for c in field)
     reasons = not_quiet(before, after, series.readings, runs, job.thresholds)
@@ -61,6 +61,7 @@ def run_job(job: Job, root: str, agent: str, results_dir: str) -> Measurement:
         series=tuple(series.readings),
         stopped_by=stopped_by,
         error=problem,
+        energy_absent=energy_absent,
     )
 
 

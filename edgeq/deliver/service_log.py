@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from edgeq.deliver.printable import printable
 from edgeq.deliver.service_files import UNITS
 from edgeq.deliver.service_look import Found
 from edgeq.errors import RemoteFailed
@@ -43,13 +44,17 @@ def read_log(transport: Transport, found: Found, scope: str, count: int) -> Serv
     words = (*sudo, "journalctl", "--quiet", "--no-pager", "--output=json", f"--lines={count}")
     done = transport.run((*words, *(f"{field}={unit}" for unit in UNITS)))
     if done.code != 0:
-        said = done.stderr.decode(errors="replace").strip().splitlines()[-5:]
+        said = printable(done.stderr.decode(errors="replace").strip()).splitlines()[-5:]
         raise RemoteFailed(
             f"{found.login} cannot read the journal of {transport.label}",
             f"add it to the group systemd-journal there (as root: `usermod -aG systemd-journal {found.login}`)",
             details=said,
         )
-    raw = [json.loads(line) for line in done.stdout.decode(errors="replace").splitlines() if line.strip()]
+    raw = [
+        printable(json.loads(line))
+        for line in done.stdout.decode(errors="replace").splitlines()
+        if line.strip()
+    ]
     return ServiceLog(transport.label, tuple(_entry(r) for r in raw))
 
 
@@ -67,5 +72,5 @@ def _entry(raw: "dict[str, object]") -> LogLine:
         unit=str(unit or raw.get("SYSLOG_IDENTIFIER") or ""),
         uid=int(str(uid)) if uid is not None else None,
         priority=int(str(raw.get("PRIORITY", 6))),
-        message=str(message or ""),
+        message=printable(str(message or "")),
     )

@@ -73,4 +73,3 @@ class Job(Record):
     energy: Optional[EnergyModel] = None
     requested_by: str = ""
     created_utc: str = ""
-    labels: dict[str, str] = field(default_factory=dict)

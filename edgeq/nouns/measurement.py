@@ -23,7 +23,6 @@ class Block(Record):
     first_ns: int
     latency_ns: tuple[int, ...]
     cpu_ns: int = 0  # user + system time of the child over `latency_ns`
-    energy_uj: Optional[int] = None  # from a sensor, over the block
 
 
 @dataclass(frozen=True)
@@ -90,6 +89,7 @@ class Measurement(Record):
     """The result of one job. `runs` are in the job's order; the reference's twin is called "<id>#twin".
 
     `quiet` is the verdict of the thresholds, `not_quiet` its reasons. `stopped_by` says what ended the race.
+    `energy_absent`: each kind of energy sensor that could not be read, and why.
     """
 
     job: Job
@@ -107,3 +107,4 @@ class Measurement(Record):
     series: tuple[Conditions, ...] = ()
     stopped_by: str = ""
     error: Optional[str] = None
+    energy_absent: dict[str, str] = field(default_factory=dict)

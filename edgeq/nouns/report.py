@@ -94,7 +94,8 @@ class Pair(Record):
 class RaceReport(Record):
     """`noise_floor` is by how much the reference differed from its own twin (None: it had none); `margin` =
     max(1 %, noise floor) is what a difference has to exceed. `not_compared` says why the times decide nothing, None
-    when they do; `emulated` how the emulator was recognised: then no figure here is a device's.
+    when they do; `emulated` how the emulator was recognised: then no figure here is a device's. `energy_absent`: each
+    kind of energy sensor that could not be read there, and why.
     """
 
     job: str
@@ -114,6 +115,7 @@ class RaceReport(Record):
     emulated: Optional[str] = None
     stopped_by: str = ""
     schema: int = SCHEMA
+    energy_absent: dict[str, str] = field(default_factory=dict)
 
     def row(self, id: str) -> EntrantReport:
         """Raises KeyError."""

@@ -62,6 +62,7 @@ def compare_runs(measurement: Measurement, *, reference: str | None = None) -> R
         not_compared=why_not,
         emulated=measurement.facts.emulated,
         stopped_by=measurement.stopped_by,
+        energy_absent=measurement.energy_absent,
     )
 
 

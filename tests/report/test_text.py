@@ -107,6 +107,16 @@ def test_no_stamp_is_lost_at_any_width(make_race: MakeRace, width: int | None) -
     assert "faster" not in said
 
 
+def test_why_energy_was_not_measured_is_said(make_race: MakeRace) -> None:
+    absent = {"rapl": "energy_uj of powercap is readable by root alone", "battery": "no battery"}
+    report = compare_runs(replace(five(make_race), energy_absent=absent))  # type: ignore[type-var,arg-type]
+    said = " ".join(printed(lambda c: show_race(c, report)).split())
+    assert (
+        "energy was not measured: rapl: energy_uj of powercap is readable by root alone; battery: no battery"
+        in said
+    )
+
+
 def test_what_cannot_be_told_apart_is_said_in_words(make_race: MakeRace) -> None:
     said = printed(lambda c: tell_race(c, make_race({ORT: 0.036, ORT8: 0.0359})))
     assert re.search(r"1\.00x ±0\.01 cannot tell", said)

@@ -161,6 +161,9 @@ def _show_reservations(
     sources = sorted({row.energy.source for row in report.rows if row.energy})
     for source in sources or ["not available: no sensor is readable there and the target has no power model"]:
         say(console, "note", [f"energy: {source}"])
+    if report.energy_absent and not any(row.energy and row.energy.kind == "measured" for row in report.rows):
+        reasons = "; ".join(f"{sensor}: {why}" for sensor, why in report.energy_absent.items())
+        say(console, "note", [f"energy was not measured: {reasons}"])
     if choice:
         say(console, "note", [choice.why])
     elif report.not_compared:

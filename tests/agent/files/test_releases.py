@@ -1,4 +1,4 @@
-"""install, activate, rollback, discard, deactivate: spoken to the real agent as the host speaks to it."""
+"""install, activate, rollback, discard: spoken to the real agent as the host speaks to it."""
 
 from pathlib import Path
 
@@ -199,11 +199,9 @@ def test_a_switch_that_was_not_written_down_is_known_by_its_link(device: Device,
     assert device.call("rollback", token=token, app="net")["live"] == V2.digest
 
 
-def test_deactivate_and_discard_undo_a_first_deploy(device: Device, token: str) -> None:
-    device.deploy(token, V1)
-    app = device.call("deactivate", token=token, app="net")
-    assert app["live"] is None and not (device.root / "apps/net/current").is_symlink()
-
+def test_discard_undoes_a_first_install_that_never_went_live(device: Device, token: str) -> None:
+    device.upload(*V1.files.values())
+    device.call("install", token=token, manifest=V1.manifest.to_dict())
     device.call("discard", token=token, app="net", digest=V1.digest)
     assert device.call("status")["apps"] == []
 

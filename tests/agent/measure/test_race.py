@@ -75,10 +75,12 @@ def test_a_sensor_is_read_over_a_series_of_its_own(device, run, monkeypatch, tmp
 
 
 def test_without_sensor_and_model_there_is_no_figure(device, run, monkeypatch):
-    monkeypatch.setattr("edgeq.agent.energy_use.find_meter", lambda fs: (None, {}))
+    absent = {"rapl": "energy_uj of powercap is readable by root alone"}
+    monkeypatch.setattr("edgeq.agent.energy_use.find_meter", lambda fs: (None, absent))
     measured = run(device.job(device.entrant("float", linear(device.root / "m.onnx")), kind="measure"))
 
     assert measured.runs[0].energy is None
+    assert measured.energy_absent == absent
 
 
 def test_measure_enters_no_twin(device, run):
