@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from edgeq import errors
+from edgeq.deliver.printable import printable
 from edgeq.transport.base import Completed, Transport
 
 # Done twice they leave the same as done once (docs/protocol.md). Not `lock`, whose token is the answer, not `rollback`,
 # which the second time leads forward again, and not what takes long: the first may still be at work.
 _TWICE = (
     *("facts", "probe", "status", "inventory", "remembered", "results", "result"),
-    *("samples", "install", "activate", "deactivate", "discard", "sweep", "unlock"),
+    *("samples", "install", "activate", "discard", "sweep", "unlock"),
 )
 
 # Runs an agent that is not installed, so that looking at a device (status, doctor, --dry-run) leaves nothing on it.
@@ -75,11 +76,11 @@ def encode(payload: Any) -> bytes:
 
 
 def answer(done: Completed, command: str, label: str) -> Any:
-    """What the agent said, or its error raised."""
+    """What the agent said, or its error raised; without control characters."""
     try:
-        said = json.loads(done.stdout)
+        said = printable(json.loads(done.stdout))
     except ValueError:
-        tail = (done.stderr or done.stdout).decode(errors="replace").strip()[-_SHOWN:]
+        tail = printable((done.stderr or done.stdout).decode(errors="replace").strip()[-_SHOWN:])
         raise errors.RemoteFailed(
             f"the agent on {label} broke in `{command}` (exit code {done.code})",
             "run it again; if it stays, `edgeq doctor` shows what the device can do",
