@@ -73,9 +73,18 @@ def make(
         calibrator=variant.calibrator,
         seconds=round(time.monotonic() - started, 3),
     )
+    if variant.untouched():
+        fidelity = _of_nothing(fidelity)
     for scratch in ("outputs", "closest"):
         shutil.rmtree(folder / scratch, ignore_errors=True)
     return _made(candidate, variant, fidelity)
+
+
+def _of_nothing(fidelity: Fidelity) -> Fidelity:
+    """Equal to float, and yet no candidate: it would be raced and shipped as what it is not."""
+    reasons = "; ".join(f"{s.what} {s.reason}" for s in fidelity.float_layers[:3])
+    why = f"nothing in the graph could be quantized{': ' if reasons else ''}{reasons}"
+    return replace(fidelity, passed=False, why_failed=why, quantized_nothing=True)
 
 
 def _made(candidate: CandidatePlan, variant: Variant, fidelity: Fidelity) -> Made:

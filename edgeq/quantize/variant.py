@@ -18,6 +18,7 @@ from .audit.noise import Noise
 from .audit.sensitivity import onnx_noise
 from .audit.tflite_fusion import tflite_fusion
 from .audit.tflite_sensitivity import tflite_noise
+from .audit.untouched import onnx_untouched, tflite_untouched
 from .calibrate import needs_histogram, onnx_seen, tflite_seen
 from .closest import closest_ranges
 from .emitters import onnx_dynamic, onnx_half, onnx_qdq, tflite
@@ -43,6 +44,10 @@ class Variant(Protocol):
     def left_in_float(self, by_choice: dict[str, str]) -> tuple[Skipped, ...]: ...
 
     def fusion(self) -> tuple[FusionAudit, ...]: ...
+
+    def untouched(self) -> bool:
+        """Whether the recipe found nothing to quantize, so that the file is float over again."""
+        ...
 
 
 def variant_of(
@@ -94,6 +99,9 @@ class AsItIs:
             return tflite_fusion(self.path)
         return onnx_fusion(self.path, None)
 
+    def untouched(self) -> bool:
+        return False
+
 
 class OnnxStatic:
     """Static int8 QDQ."""
@@ -135,6 +143,9 @@ class OnnxStatic:
     def fusion(self) -> tuple[FusionAudit, ...]:
         return onnx_fusion(self.path, self.scheme)
 
+    def untouched(self) -> bool:
+        return onnx_untouched(self.path)
+
 
 class OnnxDynamic:
     """Weights int8, activations quantized as they come."""
@@ -156,6 +167,9 @@ class OnnxDynamic:
     def fusion(self) -> tuple[FusionAudit, ...]:
         return onnx_fusion(self.path, None)
 
+    def untouched(self) -> bool:
+        return onnx_untouched(self.path)
+
 
 class OnnxHalf:
     """Float16."""
@@ -172,10 +186,13 @@ class OnnxHalf:
         return ()
 
     def left_in_float(self, by_choice: dict[str, str]) -> tuple[Skipped, ...]:
-        return ()
+        return left_in_float.onnx_half(self.path)
 
     def fusion(self) -> tuple[FusionAudit, ...]:
         return ()
+
+    def untouched(self) -> bool:
+        return onnx_untouched(self.path)
 
 
 class TfliteStatic:
@@ -215,3 +232,6 @@ class TfliteStatic:
 
     def fusion(self) -> tuple[FusionAudit, ...]:
         return tflite_fusion(self.path)
+
+    def untouched(self) -> bool:
+        return tflite_untouched(self.source, self.path)

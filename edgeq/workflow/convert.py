@@ -199,7 +199,7 @@ def _make(
         )
         tell(one.fidelity)
         made.append(one)
-    _require_gate(plan, tuple(one.fidelity for one in made))
+    _require_gate(plan, tuple(one.fidelity for one in made), order.recipe)
     return tuple(made)
 
 
@@ -239,10 +239,15 @@ def _retell(conversion: Conversion, tell: Tell) -> None:
             tell(noun)
 
 
-def _require_gate(plan: Plan, judged: tuple[Fidelity, ...]) -> None:
-    """That every quantized candidate failed is an error; one good candidate is enough."""
+def _require_gate(plan: Plan, judged: tuple[Fidelity, ...], asked: str | None = None) -> None:
+    """That every quantized candidate failed is an error; one good candidate is enough.
+
+    A recipe that found nothing to quantize counts as skipped, as in a plan, unless it was asked for.
+    """
     recipes = {c.id: c.recipe for c in plan.candidates}
-    quantized = [f for f in judged if recipes[f.candidate] != "float"] or list(judged)
+    skipped = {f.candidate for f in judged if f.quantized_nothing and asked is None}
+    counted = [f for f in judged if f.candidate not in skipped] or list(judged)
+    quantized = [f for f in counted if recipes[f.candidate] != "float"] or counted
     if any(f.passed for f in quantized):
         return
     worst = [

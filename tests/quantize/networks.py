@@ -69,6 +69,28 @@ def residual(channels=16, classes=10, opset=17):
     return model_of(nodes, weights, [("x", (1, 3, 16, 16))], [("scores", (1, classes))], opset)
 
 
+def inside_if():
+    """A convolution in either branch of an If: the static quantizer does not go in there."""
+    rng = np.random.default_rng(0)
+
+    def branch(name):
+        weight = numpy_helper.from_array(rng.normal(size=(4, 3, 3, 3)).astype(np.float32), f"{name}.w")
+        nodes = [
+            helper.make_node("Conv", ["x", f"{name}.w"], [f"{name}.c"], name=f"{name}.conv"),
+            helper.make_node("Tanh", [f"{name}.c"], [f"{name}.y"], name=f"{name}.tanh"),
+        ]
+        out = helper.make_tensor_value_info(f"{name}.y", TensorProto.FLOAT, (1, 4, 14, 14))
+        return helper.make_graph(nodes, name, [], [out], [weight])
+
+    yes, no = branch("yes"), branch("no")
+    nodes = [
+        helper.make_node("ReduceSum", ["x"], ["sum"], keepdims=0, name="sum"),
+        helper.make_node("Cast", ["sum"], ["positive"], to=TensorProto.BOOL, name="cast"),
+        helper.make_node("If", ["positive"], ["y"], then_branch=yes, else_branch=no, name="if"),
+    ]
+    return model_of(nodes, [], [("x", (1, 3, 16, 16))], [("y", (1, 4, 14, 14))])
+
+
 def model_of(nodes, weights, inputs, outputs, opset=17):
     def infos(pairs):
         return [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in pairs]

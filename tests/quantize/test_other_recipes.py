@@ -6,10 +6,10 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from edgeq.errors import ConversionFailed, DataRefused
-from edgeq.nouns.plan import CandidatePlan
+from edgeq.nouns.plan import CandidatePlan, Scheme
 from edgeq.quantize.gate import Gate
 from edgeq.quantize.make import make
-from tests.quantize.networks import Rows, images, model_of, residual, saved
+from tests.quantize.networks import Rows, images, inside_if, model_of, residual, saved
 
 WIDTH = 32
 
@@ -46,8 +46,8 @@ class Sequences(Rows):
 SEQUENCES = Sequences(np.random.default_rng(1).normal(size=(20, 10, 1, WIDTH)).astype(np.float32))
 
 
-def made(model, recipe, tmp_path, held_out, calibration=None):
-    plan = CandidatePlan(f"onnxruntime-{recipe}", "onnxruntime", recipe, "onnx", "a test")
+def made(model, recipe, tmp_path, held_out, calibration=None, scheme=None):
+    plan = CandidatePlan(f"onnxruntime-{recipe}", "onnxruntime", recipe, "onnx", "a test", scheme=scheme)
     gate, work = Gate(), tmp_path / "work"
     return make(
         plan,
@@ -125,3 +125,42 @@ def test_a_file_that_is_no_model_is_our_error_not_a_traceback(tmp_path):
             gate=Gate(),
             workdir=tmp_path / "w",
         )
+
+
+def test_static_int8_that_found_nothing_is_no_candidate(tmp_path):
+    rows = Rows(images(20))
+    found = made(
+        inside_if(), "int8_static", tmp_path, rows, rows, scheme=Scheme("uint8", "int8", True)
+    ).fidelity
+    assert (found.passed, found.quantized_nothing) == (False, True)
+    assert found.why_failed.startswith("nothing in the graph could be quantized: ")
+    reasons = {s.what: s.reason for s in found.float_layers}
+    assert "lies inside an If" in reasons["Conv: no.conv, yes.conv"]
+    assert "Tanh: no.tanh, yes.tanh" in reasons
+
+
+def test_what_computes_in_float_between_integers_is_named(tmp_path):
+    rng = np.random.default_rng(0)
+    weights = [numpy_helper.from_array(rng.normal(size=(8, 8)).astype(np.float32), n) for n in ("a", "b")]
+    nodes = [
+        helper.make_node("MatMul", ["x", "a"], ["m"], name="first"),
+        helper.make_node("Tanh", ["m"], ["t"], name="tanh"),
+        helper.make_node("MatMul", ["t", "b"], ["y"], name="second"),
+    ]
+    model = model_of(nodes, weights, [("x", (1, 8))], [("y", (1, 8))])
+    rows = Rows(rng.normal(size=(20, 8)).astype(np.float32))
+    found = made(model, "int8_static", tmp_path, rows, rows, scheme=Scheme("uint8", "int8", True)).fidelity
+    assert not found.quantized_nothing
+    assert [s.what for s in found.float_layers] == ["Tanh: tanh"]
+
+
+def test_float16_names_what_stays_in_float32(tmp_path):
+    nodes = [
+        helper.make_node("Relu", ["x"], ["r"], name="relu"),
+        helper.make_node("Max", ["r", "floor"], ["m"], name="max"),
+        helper.make_node("Tanh", ["m"], ["y"], name="tanh"),
+    ]
+    floor = numpy_helper.from_array(np.array([0.5], np.float32), "floor")
+    model = model_of(nodes, [floor], [("x", (1, 3, 16, 16))], [("y", (1, 3, 16, 16))])
+    found = made(model, "fp16", tmp_path, Rows(images(10))).fidelity
+    assert [s.what for s in found.float_layers] == ["Max: max"]

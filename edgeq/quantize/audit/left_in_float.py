@@ -1,7 +1,7 @@
 """Lists every operator of a candidate that still computes in float, grouped by kind, with the reason."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +27,9 @@ def onnx_static(path: Path, by_choice: dict[str, str]) -> tuple[Skipped, ...]:
     """`by_choice` are nodes that were left on purpose, with the reason; they are listed one by one."""
     graph = _graph(path)
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for node in _float_nodes(graph):
+    for node, why in _float_nodes(graph):
         if node.name not in by_choice:
-            groups[node.op_type, _why_static(node)].append(node.name)
+            groups[node.op_type, why].append(node.name)
     chosen = tuple(Skipped(name, why) for name, why in by_choice.items())
     return (*chosen, *_worded(groups))
 
@@ -37,7 +37,7 @@ def onnx_static(path: Path, by_choice: dict[str, str]) -> tuple[Skipped, ...]:
 def onnx_dynamic(path: Path) -> tuple[Skipped, ...]:
     """Operators with weights that dynamic int8 did not take."""
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for node in _graph(path).node:
+    for node in (n for graph in _graphs(_graph(path)) for n in graph.node):
         if node.op_type not in HEAVY:
             continue
         if node.op_type in DYNAMIC:
@@ -47,6 +47,17 @@ def onnx_dynamic(path: Path) -> tuple[Skipped, ...]:
         else:
             why = f"onnxruntime has no dynamic int8 kernel for {node.op_type}"
         groups[node.op_type, why].append(node.name)
+    return _worded(groups)
+
+
+def onnx_half(path: Path) -> tuple[Skipped, ...]:
+    """Operators that compute in float32 between casts, wherever onnxruntime's converter is careful."""
+    groups: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for graph in _graphs(_graph(path)):
+        floats = _floats(graph)
+        for node in graph.node:
+            if node.op_type not in _PLUMBING and any(name in floats for name in node.output):
+                groups[node.op_type, "onnxruntime's float16 converter leaves it in float32"].append(node.name)
     return _worded(groups)
 
 
@@ -71,22 +82,42 @@ def _graph(path: Path) -> Any:
         return onnx.shape_inference.infer_shapes(onnx.load(str(path))).graph
 
 
-def _float_nodes(graph: Any) -> Iterable[Any]:
-    """Nodes that read a float tensor which no DQ made, or write one that no Q reads while they read none from a DQ."""
+def _graphs(graph: Any) -> Iterator[Any]:
+    """The graph and those inside its If, Loop and Scan."""
+    yield graph
+    for node in graph.node:
+        for attribute in node.attribute:
+            for inner in (*([attribute.g] if attribute.HasField("g") else ()), *attribute.graphs):
+                yield from _graphs(inner)
+
+
+def _floats(graph: Any) -> set[str]:
     import onnx
 
+    values = (*graph.input, *graph.value_info, *graph.output)
+    return {v.name for v in values if v.type.tensor_type.elem_type == onnx.TensorProto.FLOAT}
+
+
+def _float_nodes(graph: Any) -> Iterator[tuple[Any, str]]:
+    """(node, why) of nodes that read a float tensor which no DQ made, that have no integer kernel to fuse with the DQ
+    before them, or that lie inside of another node.
+    """
     makers = {o: n.op_type for n in graph.node for o in n.output}
-    floats = {
-        v.name
-        for v in (*graph.input, *graph.value_info, *graph.output)
-        if v.type.tensor_type.elem_type == onnx.TensorProto.FLOAT
-    }
+    floats = _floats(graph)
     for node in graph.node:
         if node.op_type in _PLUMBING:
             continue
         read = [i for i in node.input if i in floats]
-        if any(makers.get(i) != "DequantizeLinear" for i in read):
-            yield node
+        fused = node.op_type in INTEGER_OPERATORS
+        if any(makers.get(i) != "DequantizeLinear" or not fused for i in read):
+            yield node, _why_static(node)
+    for inner in list(_graphs(graph))[1:]:
+        floats = _floats(inner)
+        for node in inner.node:
+            if node.op_type not in _PLUMBING and (
+                node.op_type in HEAVY or any(o in floats for o in node.output)
+            ):
+                yield node, "lies inside an If, Loop or Scan, where static quantization does not reach"
 
 
 def _why_static(node: Any) -> str:

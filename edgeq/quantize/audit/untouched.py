@@ -1,0 +1,43 @@
+"""Whether a recipe changed anything at all: a "quantized" file that is float over again must not be raced as int8."""
+
+from pathlib import Path
+from typing import Any
+
+from edgeq.quantize.foreign import translated
+from edgeq.quantize.tflite_file import read
+
+_INTEGER = ("INT8", "UINT8", "INT16", "INT4")
+
+
+def onnx_untouched(path: Path) -> bool:
+    """No node quantizes, and no weight or value is float16, also inside of If, Loop and Scan."""
+    import onnx
+
+    with translated(f"cannot read {path.name} as ONNX"):
+        model = onnx.load(str(path), load_external_data=False)
+    return not _touched(model.graph)
+
+
+def tflite_untouched(before: Path, after: Path) -> bool:
+    """No more tensors of small integers than before: a model may read pixels as they are."""
+    return _integers(after) <= _integers(before)
+
+
+def _touched(graph: Any) -> bool:
+    from onnx import TensorProto
+
+    def half(node: Any) -> bool:
+        return any(a.name == "to" and a.i == TensorProto.FLOAT16 for a in node.attribute)
+
+    if any(i.data_type == TensorProto.FLOAT16 for i in graph.initializer):
+        return True
+    for node in graph.node:
+        if "Quantize" in node.op_type or node.op_type.endswith("Integer") or half(node):
+            return True
+        if any(a.HasField("g") and _touched(a.g) for a in node.attribute):
+            return True
+    return False
+
+
+def _integers(path: Path) -> int:
+    return sum(t.type in _INTEGER for t in read(path).tensors)
