@@ -7,6 +7,7 @@ from pathlib import Path
 from edgeq import catalog
 from edgeq.deliver.agent_archive import AgentArchive, build_agent
 from edgeq.deliver.agent_link import AgentLink
+from edgeq.deliver.printable import printable
 from edgeq.errors import DeviceUnfit, RemoteFailed
 from edgeq.nouns.device import Facts
 from edgeq.transport.base import Transport
@@ -58,11 +59,10 @@ def _hello(
     done = transport.run(
         ("sh", "-s", "--", archive.name, root or "", python or ""), stdin=script, timeout_s=60
     )
-    said = dict(
-        line.split("=", 1) for line in done.stdout.decode(errors="replace").splitlines() if "=" in line
-    )
+    lines = done.stdout.decode(errors="replace").splitlines()
+    said: dict[str, str] = printable(dict(line.split("=", 1) for line in lines if "=" in line))
     if done.code != 0 or "root" not in said:
-        tail = done.stderr.decode(errors="replace").strip().splitlines()[-5:]
+        tail = printable(done.stderr.decode(errors="replace").strip().splitlines()[-5:])
         raise RemoteFailed(f"{transport.label} does not run a POSIX shell for this login", details=tail)
     if not said.get("python"):
         raise DeviceUnfit(

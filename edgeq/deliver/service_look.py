@@ -4,6 +4,7 @@ import base64
 from dataclasses import dataclass
 
 from edgeq import catalog
+from edgeq.deliver.printable import printable
 from edgeq.deliver.service_files import UNITS, all_paths
 from edgeq.errors import RemoteFailed
 from edgeq.transport.base import Transport
@@ -59,11 +60,10 @@ def look(transport: Transport, scope: str, root: str) -> Found:
     words += [f"{root}{name}" for name in _FOLDERS] if scope == "system" else []
     script = (catalog.shipped("deploy") / "systemd" / "look.sh").read_bytes()
     done = transport.run(words, stdin=script)
-    said = dict(
-        line.split("=", 1) for line in done.stdout.decode(errors="replace").splitlines() if "=" in line
-    )
+    lines = done.stdout.decode(errors="replace").splitlines()
+    said: dict[str, str] = printable(dict(line.split("=", 1) for line in lines if "=" in line))
     if done.code != 0 or "free_kb" not in said:
-        tail = done.stderr.decode(errors="replace").strip().splitlines()[-5:]
+        tail = printable(done.stderr.decode(errors="replace").strip().splitlines()[-5:])
         raise RemoteFailed(f"{transport.label} could not be asked about its services", details=tail)
     return _found(said)
 

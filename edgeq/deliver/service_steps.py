@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from edgeq.deliver.printable import printable
 from edgeq.errors import DeviceError, LinkLost, RemoteFailed, Unreachable
 from edgeq.nouns.record import Record
 from edgeq.transport.base import Completed, Transport
@@ -107,7 +108,8 @@ class Do(Record):
         except RemoteFailed as error:
             if self.forgive:
                 return
-            seen = transport.run(self.look).stdout.decode(errors="replace").splitlines() if self.look else ()
+            shown = transport.run(self.look).stdout.decode(errors="replace") if self.look else ""
+            seen = printable(shown.splitlines())
             raise RemoteFailed(error.what, error.remedy, details=(*error.details, *seen)) from None
 
     def take_back(self, transport: Transport) -> None:
@@ -157,7 +159,7 @@ def run(transport: Transport, words: Sequence[str], stdin: bytes = b"") -> Compl
     done = transport.run(words, stdin=stdin, timeout_s=_TIMEOUT_S)
     if done.code == 0:
         return done
-    said = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()[-8:]
+    said = printable((done.stderr or done.stdout).decode(errors="replace").strip().splitlines()[-8:])
     shown = " ".join(map(_shown, words))
     raise RemoteFailed(f"`{shown}` failed on {transport.label} (exit code {done.code})", details=said)
 
