@@ -14,7 +14,8 @@ import numpy as np
 
 from edgeq.errors import ModelRefused
 from edgeq.ingest import sources
-from edgeq.ingest.request import Request, name_of
+from edgeq.ingest.request import Request
+from edgeq.model_name import model_name
 from edgeq.nouns.model import Model
 
 _NO_SHAPES: Mapping[str, tuple[int, ...]] = MappingProxyType({})
@@ -36,8 +37,7 @@ def open_model(
     Raises ModelRefused naming the operator, input or field; ExtraMissing when an optional package is needed.
     """
     workdir.mkdir(parents=True, exist_ok=True)
-    name = name or name_of(source, weights)
-    request = Request(source, workdir, name, weights, shapes, formats, example)
+    request = Request(source, workdir, name or model_name(source), weights, shapes, formats, example)
     model: Model = _claimant(source).open_source(request)
     return model
 

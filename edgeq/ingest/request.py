@@ -1,6 +1,5 @@
 """What the caller of `open_model` asked for, handed unchanged to the source that claims it."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,10 +26,3 @@ class Request:
         source = Path(self.source)
         taken = path.exists() and source.exists() and path.samefile(source)
         return path.with_name(f"{self.name}.clean{suffix}") if taken else path
-
-
-def name_of(source: str, weights: Path | None) -> str:
-    """The model's stem, of characters that are safe in a path on the device."""
-    file, _, factory = source.rpartition(":") if ":" in source else (source, "", "")
-    stem = weights.stem if weights else factory or Path(file).stem
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-.") or "model"

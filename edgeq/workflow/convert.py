@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from edgeq import catalog
 from edgeq.bundle import OpenBundle, read_bundle, read_fidelity
 from edgeq.errors import GateFailed
+from edgeq.model_name import model_name
 from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import CandidatePlan, Plan
@@ -97,7 +98,7 @@ def _order(
         target=replace(target, threads=options.get("threads") or target.threads),
         data=options.get("data"),
         preprocess=options.get("preprocess"),
-        name=options.get("name") or default_name(model),
+        name=options.get("name") or model_name(model),
         weights=options.get("weights"),
         shapes=dict(options.get("shapes") or {}),
         calibrate=options.get("calibrate"),
@@ -261,18 +262,6 @@ def _require_gate(plan: Plan, judged: tuple[Fidelity, ...], asked: str | None = 
         "--recipe float. Nothing was sent.",
         details=(["worst layers:", *worst] if worst else ()),
     )
-
-
-def default_name(model: str) -> str:
-    """The model's stem: "models/resnet20.onnx" -> "resnet20", "net.py:build" -> "net", "pkg.net:build" -> "net"."""
-    path, _, entry = model.partition(":")
-    stem = (
-        Path(path).stem
-        if path.endswith((".py", ".onnx", ".pt2", ".tflite", ".edgeq"))
-        else path.split(".")[-1]
-    )
-    letters = "".join(c if c.isalnum() or c in "._-" else "-" for c in (stem or entry))
-    return letters.strip(".-") or "model"
 
 
 def formats_for(target: Target, runtime: str | None) -> tuple[str, ...]:

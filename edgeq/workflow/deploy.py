@@ -9,6 +9,7 @@ from edgeq import catalog
 from edgeq.deliver import activate, fitness, push, supply
 from edgeq.deliver.lock import locked
 from edgeq.errors import SPEED_NOT_COMPARED, BundleRefused
+from edgeq.model_name import model_name
 from edgeq.nouns.device import Facts
 from edgeq.nouns.job import Limits
 from edgeq.nouns.measurement import Measurement
@@ -18,7 +19,7 @@ from edgeq.nouns.report import Choice, DeviceCheck, RaceReport
 from edgeq.nouns.target import Target
 from edgeq.workflow import race, runtimes, stored
 from edgeq.workflow.check_samples import MOST_BYTES
-from edgeq.workflow.convert import Conversion, convert, default_name, open_conversion
+from edgeq.workflow.convert import Conversion, convert, open_conversion
 from edgeq.workflow.options import ConversionOptions
 from edgeq.workflow.session import Login, Session, session, truth_about
 from edgeq.workflow.stay_home import require_made_for, stay_home
@@ -89,7 +90,7 @@ def deploy(
     """
     kind = catalog.target(target)
     finished = _finished(model, kind, tell)
-    app = _name_of(finished, options.get("name")) if finished else options.get("name") or default_name(model)
+    app = _name_of(finished, options.get("name")) if finished else options.get("name") or model_name(model)
     with (
         session(kind, login, root=root, look_only=True, tell=tell) as device,
         truth_about(device, app, tell),

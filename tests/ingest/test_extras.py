@@ -1,11 +1,9 @@
 import sys
-from pathlib import Path
 
 import pytest
 
 from edgeq.errors import ExtraMissing
 from edgeq.ingest.open_model import open_model
-from edgeq.ingest.request import name_of
 
 
 @pytest.fixture
@@ -45,17 +43,3 @@ def test_litert_torch_missing_is_a_format_that_is_absent_or_the_end(without, tmp
     assert 'pip install "edgeq[android]"' in model.absent["tflite"]
     with pytest.raises(ExtraMissing):
         open_model(source, workdir=tmp_path, shapes=shapes, formats=("tflite",))
-
-
-@pytest.mark.parametrize(
-    ("source", "weights", "name"),
-    [
-        ("models/ResNet 56 (best).onnx", None, "ResNet-56-best"),
-        ("nets/tiny.py:resnet20", None, "resnet20"),
-        ("my.nets:build", "run/epoch-9.pt", "epoch-9"),
-        ("ümlaut.onnx", None, "mlaut"),
-        ("日本.onnx", None, "model"),
-    ],
-)
-def test_a_name_is_safe_in_a_path(source, weights, name):
-    assert name_of(source, Path(weights) if weights else None) == name

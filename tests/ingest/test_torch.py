@@ -61,7 +61,7 @@ def test_weights_are_found_however_they_were_saved(wrap, tiny, tmp_path):
     model = open_model(
         tiny, weights=tmp_path / "w.pt", workdir=tmp_path / "work", shapes={"image": (1, 3, 8, 8)}
     )
-    assert model.name == "w"
+    assert model.name == "Tiny"
     assert [str(i) for i in model.inputs] == ["image 1x3x8x8 float32"]
     assert model.outputs[0].shape == (1, 4)
 

@@ -27,11 +27,12 @@ def command(target: str, output: Path | None, as_json: bool, project: Path | Non
     """Quantize MODEL for a target and write the bundle, judged against float; no device is needed."""
     from edgeq.cli.options import convert_arguments
     from edgeq.cli.screen import screen
-    from edgeq.workflow.convert import convert, default_name
+    from edgeq.model_name import model_name
+    from edgeq.workflow.convert import convert
 
     arguments = convert_arguments(options, project)
     model = arguments.pop("model")
-    name = arguments["name"] or default_name(model)
+    name = arguments["name"] or model_name(model)
     with screen(as_json) as show:
         conversion = convert(
             model, target=target, output=output or Path(f"{name}.edgeq"), **arguments, tell=show.tell
