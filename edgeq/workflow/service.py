@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from edgeq import catalog
@@ -73,6 +73,8 @@ def install_service(
     when = schedule(every)
     with _device(target, login, root, scope, tell) as (device, found, _):
         wish = _wish(device, found, scope, when)
+        if device.link.lent is not None and device.link.root == wish.root:
+            found = replace(found, current="")  # the archive that the link leads to is gone or damaged
         steps = install_steps(found, wish, build_agent(folder() / "agent"), device.label)
         copies = copies_own_root(found, wish)
         if steps and not dry_run:

@@ -31,6 +31,15 @@ def test_second_installation_changes_nothing(board: Board) -> None:
     assert board.files() == before
 
 
+def test_a_damaged_agent_is_brought_again(board: Board) -> None:
+    install_service(**board.call)
+    archive = board.run(f"readlink -f {ROOT}/agent/current")
+    whole = board.run(f"sha256sum {archive}")
+    board.run(f"chmod u+w {archive} && truncate -s 1000 {archive}")
+    assert install_service(**board.call).changed
+    assert board.run(f"sha256sum {archive}") == whole
+
+
 def test_status_tells_units_next_run_and_exposure(board: Board) -> None:
     install_service(**board.call)
     board.run("sudo systemctl start edgeq-agent.service")
