@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Optional
 
 from edgeq.agent.clock import boot_id, boot_ns, utc_now
@@ -97,14 +98,19 @@ def release(root: Root, token: str) -> None:
 
 
 @contextlib.contextmanager
-def held(root: Root, token: str) -> Iterator[None]:
-    """Show `token`, and keep its lease alive for as long as the work inside takes."""
+def held(root: Root, token: str, turn: Optional[Path] = None) -> Iterator[None]:
+    """Show `token`, and keep its lease alive for as long as the work inside takes.
+
+    A command whose host hung up works on, so what comes next under its token waits for it: one at a time per `turn`, a
+    folder, by default the root.
+    """
     renew(root, token)
     done = threading.Event()
     keeper = threading.Thread(target=_keep, args=(root, token, done), daemon=True)
     keeper.start()
     try:
-        yield
+        with _one_at_a_time(root, token, turn or root.path):
+            yield
     finally:
         done.set()
         keeper.join()
@@ -115,7 +121,7 @@ def taken(root: Root, who: str, what: str, wait_s: float = 0.0) -> Iterator[None
     """Take the device for the work inside and give it back. Raises DeviceBusy when it is not free within `wait_s`."""
     token = _take_when_free(root, who, what, wait_s).token
     try:
-        with held(root, token):
+        with held(root, token, turn=root.results):
             yield
     finally:
         release(root, token)
@@ -169,6 +175,22 @@ def guarded(root: Root) -> Iterator[None]:
     handle = os.open(root.lock_guard, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o664)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def _one_at_a_time(root: Root, token: str, turn: Path) -> Iterator[None]:
+    """Raises DeviceBusy when the device became another's while this waited."""
+    make_folder(turn)
+    handle = os.open(turn, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            renew(root, token)
         yield
     finally:
         os.close(handle)

@@ -2,8 +2,10 @@
 
 import errno
 import os
+from pathlib import Path
 from typing import Optional, Union
 
+from edgeq.agent.durable import is_temporary
 from edgeq.errors import DeviceError, EdgeqError, NoSpace, ReadOnly, RemoteFailed
 
 _KINDS: dict[int, tuple[type[DeviceError], str, str]] = {
@@ -36,13 +38,22 @@ _KINDS: dict[int, tuple[type[DeviceError], str, str]] = {
 }
 
 
-def translated(error: Union[EdgeqError, OSError]) -> Optional[EdgeqError]:
-    """What a host should read; None for an error that only a bug can explain."""
+def translated(error: Union[EdgeqError, OSError], below: object = None) -> Optional[EdgeqError]:
+    """What a host should read; None for an error that only a bug can explain. An operation on a handle names no file:
+    `below` is the folder that all of them are in.
+    """
     if isinstance(error, EdgeqError):
         return error
     if error.errno not in _KINDS:
         return None
     kind, words, remedy = _KINDS[error.errno]
     where = error.filename2 or error.filename
-    named = isinstance(where, (str, bytes, os.PathLike))  # an operation on a handle has only its number
-    return kind(f"{words}: {os.fsdecode(where)}" if named else words, remedy)
+    if isinstance(where, (str, bytes, os.PathLike)):
+        return kind(f"{words}: {_shown(os.fsdecode(where))}", remedy)
+    return kind(f"{words}: somewhere below {below}" if below else words, remedy)
+
+
+def _shown(where: str) -> str:
+    """The file that was to be written, not the one beside it that would have become it."""
+    path = Path(where)
+    return str(path.with_name(path.name[1:].rsplit(".", 2)[0]) if is_temporary(path) else path)

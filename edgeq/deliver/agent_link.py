@@ -13,11 +13,11 @@ from edgeq import errors
 from edgeq.deliver.printable import printable
 from edgeq.transport.base import Completed, Transport
 
-# Done twice they leave the same as done once (docs/protocol.md). Not `lock`, whose token is the answer, not `rollback`,
-# which the second time leads forward again, and not what takes long: the first may still be at work.
+# Done twice they leave the same as done once, and the second waits for the first (docs/protocol.md). Not `lock`, whose
+# token is the answer, and not `rollback`, which the second time leads forward again.
 _TWICE = (
     *("facts", "probe", "status", "inventory", "remembered", "results", "result"),
-    *("samples", "install", "activate", "discard", "sweep", "unlock"),
+    *("unpack", "samples", "install", "work", "activate", "discard", "sweep", "unlock"),
 )
 
 # Runs an agent that is not installed, so that looking at a device (status, doctor, --dry-run) leaves nothing on it.
@@ -87,5 +87,7 @@ def answer(done: Completed, command: str, label: str) -> Any:
             details=tail.splitlines()[-8:],
         ) from None
     if done.code != 0:
-        raise errors.from_dict(said.get("error") or {})
+        error = errors.from_dict(said.get("error") or {})
+        error.what = f"{label}: {error.what}"  # the device does not know how it is called here
+        raise error
     return said

@@ -46,7 +46,7 @@ def missing_isa(facts: Facts, target: Target) -> tuple[str, ...]:
 def require_writable(facts: Facts, label: str) -> None:
     if not facts.root_writable:
         raise ReadOnly(
-            f"{facts.user} on {label} cannot write {facts.root}",
+            f"{label} does not let {facts.user} write {facts.root}",
             "give --root (or root in edgeq.toml) a folder that the login may write. Nothing was sent.",
         )
 

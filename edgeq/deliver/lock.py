@@ -38,9 +38,15 @@ def locked(link: AgentLink, what: str) -> Iterator[str]:
 
 
 def _unlocked(link: AgentLink, token: str) -> bool:
-    """A broken link must not hide the error that broke it; the lease ends by itself."""
+    """A broken link must not hide the error that broke it; the lease ends by itself. Ctrl-C in this very step gives the
+    device back all the same.
+    """
     try:
-        link.call("unlock", {"token": token}, timeout_s=20)
+        try:
+            link.call("unlock", {"token": token}, timeout_s=20)
+        except KeyboardInterrupt:
+            link.call("unlock", {"token": token}, timeout_s=20)
+            raise
     except DeviceError:
         return False
     return True

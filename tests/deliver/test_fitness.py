@@ -77,5 +77,5 @@ def test_too_little_memory_is_refused_with_both_numbers() -> None:
 
 
 def test_a_root_that_cannot_be_written_is_refused() -> None:
-    with pytest.raises(ReadOnly, match="pi on pi@x cannot write"):
+    with pytest.raises(ReadOnly, match="pi@x does not let pi write"):
         fitness.require_writable(replace(PI4, root_writable=False), "pi@x")

@@ -24,7 +24,8 @@ def answer(request: Request, root: Root) -> Measurement:
     job = request.job
     require_safe_job(job)
     if request.token is not None:
-        with lock.held(root, request.token):
+        # Asked again over a new connection, it waits for the first and gives its result; nothing else waits for it.
+        with lock.held(root, request.token, turn=root.results):
             return perform(root, job)
     with lock.taken(root, job.requested_by or "unknown", f"{job.kind} of {job.app}"):
         return perform(root, job)
