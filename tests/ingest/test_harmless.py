@@ -102,6 +102,9 @@ CALL = "__import__('os').system('touch {}/ran')"
             "forward_arg_names", [f"x={call}"]
         ),
         lambda g, call: g["graph_module"]["graph"]["nodes"][0].__setitem__("target", "torch.os.system"),
+        lambda g, call: g["graph_module"]["graph"]["tensor_values"].__setitem__(
+            "metadata", {"sizes": [{"as_expr": {"expr_str": call}}]}
+        ),
         lambda g, call: g["graph_module"]["graph"]["tensor_values"]["x"]["sizes"].__setitem__(
             0, {"as_expr": {"expr_str": call, "hint": None}}
         ),

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 _NAME = re.compile(r"[\w.@#:$+-]*")
 _OPERATOR = re.compile(r"torch\.ops\.\w+\.\w+(\.\w+)?|_operator\.\w+|math\.\w+|torch\.sym_\w+")
@@ -50,13 +51,14 @@ def refuse_harmful(path: Path) -> None:
 
     reader = torch._C.PyTorchFileReader(str(path))
     names = reader.get_all_records()
-    if "archive_version" not in names:
+    # torch falls back to the older layout, read with zipfile, when that one has the record `version`.
+    if "archive_version" not in names or "version" in ZipFile(path).namelist():
         raise Harmful("it has the layout of torch before 2.8")
     for name in names:
         if name.startswith("models/"):
             for key, value in _strings(json.loads(reader.get_record(name))):
                 _refuse_text(key, value)
-        elif name.endswith("_config.json"):
+        elif re.fullmatch(r"data/(weights|constants)/\w+_config\.json", name):
             _refuse_payloads(name, json.loads(reader.get_record(name)))
         elif name.startswith("data/sample_inputs/"):
             _refuse_pickle(name, reader.get_record(name))
@@ -99,8 +101,15 @@ def _strings(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
     elif isinstance(value, dict):
         for name, one in value.items():
             yield "", name
-            if name not in _FREE:
+            if not (name in _FREE and _is_text(one)):
                 yield from _strings(one, name)
+
+
+def _is_text(value: Any) -> bool:
+    """Whether this is text as it is meant, and not a part of the graph that calls itself `metadata`."""
+    if isinstance(value, dict):
+        return "expr_str" not in value and all(isinstance(v, str) for v in value.values())
+    return isinstance(value, str) or (isinstance(value, list) and all(isinstance(v, str) for v in value))
 
 
 def _refuse_text(key: str, text: str) -> None:
