@@ -19,7 +19,7 @@ def read_project(path: Path) -> Project:
     if problems:
         raise TargetRefused(
             f"{path} has {len(problems)} problem{'s' if len(problems) > 1 else ''}",
-            "`edgeq init --force` writes a fresh one to compare with",
+            "`edgeq init` in an empty folder writes one to compare with",
             details=problems,
         )
     return _anchored(Project.from_dict(raw), path.parent)

@@ -50,7 +50,7 @@ class Child:
         command, environment = child_command()
         # onnxruntime writes a database of telemetry below HOME as it is imported; nothing may be left on the device.
         self._home = tempfile.mkdtemp(prefix="edgeq-child-")
-        environment = {**environment, "HOME": self._home, "XDG_CACHE_HOME": self._home}
+        environment = {**environment, "HOME": self._home, "XDG_CACHE_HOME": self._home, "TMPDIR": self._home}
         self._oom_kills = oom_kills(_FS)
         self._heard = b""
         self._words = b""

@@ -92,6 +92,13 @@ def run(args: Sequence[str] | None = None) -> int:
         # The reader of our output went away (`| head`); what is buffered has nowhere to go.
         sys.stdout = None
         return 141
+    except OSError as error:  # this machine's own disk or folders; a device's are DeviceErrors long before
+        where = f"{error.filename}: " if error.filename else ""
+        _show(
+            EdgeqError(f"{where}{error.strerror or error}", "this is about this machine, not about a device"),
+            as_json=False,
+        )
+        return EdgeqError.exit_code
 
 
 def _show(error: EdgeqError, *, as_json: bool) -> None:

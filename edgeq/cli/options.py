@@ -1,5 +1,7 @@
 """Options that several commands share, and how they fall back to edgeq.toml. Parses only; imports nothing heavy."""
 
+import math
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +10,31 @@ from typing import Any, TypeVar
 import click
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Finite(click.FloatRange):
+    """A number; not nan, not inf: no comparison with these ever fails a gate."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is no finite number", param, ctx)
+        return number
+
+
+class NameType(click.ParamType[Any]):
+    """A model's name: it becomes a folder on the device."""
+
+    name = "NAME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}", str(value)):
+            self.fail(
+                f"{value!r}: letters, digits and . _ + - only, at most 128, beginning with a letter or digit",
+                param,
+                ctx,
+            )
+        return str(value)
 
 
 class ShapeType(click.ParamType[Any]):
@@ -87,7 +114,7 @@ def convert_options(command: F) -> F:
             metavar="SPEC",
             help='For images: "imagenet" or "size=224x224,scale=1/255,mean=..,std=..,layout=NCHW".',
         ),
-        click.option("--name", help="The model's name on the device; default: its stem."),
+        click.option("--name", type=NameType(), help="The model's name on the device; default: its stem."),
         click.option(
             "--weights", type=click.Path(), help="state_dict for a torch factory such as net.py:build."
         ),
@@ -118,19 +145,19 @@ def convert_options(command: F) -> F:
         ),
         click.option(
             "--max-drop",
-            type=float,
+            type=Finite(),
             metavar="POINTS",
             help="Accuracy that quantization may cost, with labels or --metric; default: 1.0.",
         ),
         click.option(
             "--min-agreement",
-            type=float,
+            type=Finite(0, 100),
             metavar="PERCENT",
             help="Without labels: samples that keep float's first class.",
         ),
         click.option(
             "--min-sqnr",
-            type=float,
+            type=Finite(),
             metavar="DB",
             help="Without labels or classes: signal to quantization noise of each output.",
         ),

@@ -238,6 +238,7 @@ def _retell(conversion: Conversion, tell: Tell) -> None:
     for noun in (conversion.model, conversion.plan, *conversion.fidelity):
         if noun is not None:
             tell(noun)
+    tell(Note(f"made before from the very same input, nothing was converted: {conversion.path.name}"))
 
 
 def _require_gate(plan: Plan, judged: tuple[Fidelity, ...], asked: str | None = None) -> None:

@@ -4,9 +4,22 @@ from edgeq import catalog
 from edgeq.deliver import activate
 from edgeq.deliver.lock import locked
 from edgeq.errors import TargetRefused
+from edgeq.nouns.progress import Note
 from edgeq.nouns.release import App
 from edgeq.workflow.session import Login, session, truth_about
 from edgeq.workflow.tell import Tell, silence
+
+
+def _goal(app: App, to: str | None) -> str:
+    """What a rollback would lead to, as far as the device's list of releases tells."""
+    if to is None:
+        return app.previous[:7] if app.previous else "nothing (no other release was live before)"
+    fitting = [r.digest[:7] for r in app.releases if r.digest.startswith(to)]
+    return (
+        fitting[0]
+        if len(fitting) == 1
+        else f"{len(fitting)} releases beginning with {to}: one is needed, none"
+    )
 
 
 def rollback(
@@ -37,6 +50,11 @@ def rollback(
                 f"it has: {known}" if known else "it has nothing",
             )
         if dry_run:
+            tell(
+                Note(
+                    f"dry run: {_goal(before, to)} would go live instead of {(before.live or 'nothing')[:7]}"
+                )
+            )
             return before
         with locked(device.link, f"rolling back {name}") as token:
             return activate.rollback(device.link, token, name, to)

@@ -99,9 +99,12 @@ def session(
 
 
 def as_found(target: Target, facts: Facts) -> Target:
-    """The target with the CPU that the device really has: its flags always, everything else where it says `detect`."""
+    """The target with the CPU that the device really has: its flags always, no more threads than it has cores, and
+    everything else where it says `detect`.
+    """
+    threads = min(target.threads, max(1, facts.cores))
     if not target.detect:
-        return replace(target, cpu=replace(target.cpu, isa=facts.isa or target.cpu.isa))
+        return replace(target, cpu=replace(target.cpu, isa=facts.isa or target.cpu.isa), threads=threads)
     cpu = replace(
         target.cpu,
         arch=facts.arch,
@@ -114,7 +117,7 @@ def as_found(target: Target, facts: Facts) -> Target:
         target,
         cpu=cpu,
         memory_mb=facts.memory_total // 1_000_000,
-        threads=min(target.threads, facts.cores),
+        threads=threads,
         detect=False,  # done
     )
 

@@ -1,5 +1,6 @@
 """`edgeq uninstall`: leave no trace."""
 
+import sys
 from typing import Any
 
 import click
@@ -27,7 +28,9 @@ def command(
     if (name is None) == (not everything):
         raise click.UsageError("say which model by NAME, or --everything")
     arguments = device_arguments(options)
-    if not (dry_run or yes or as_json):
+    if not (dry_run or yes):
+        if as_json or not sys.stdin.isatty():
+            raise click.UsageError("nobody can be asked here: add --yes")
         where = arguments["login"].host or "this machine"
         click.confirm(f"remove {name or 'everything of edgeq'} from {where}?", abort=True, err=True)
     with screen(as_json) as show:

@@ -11,6 +11,7 @@ from edgeq.report.formats.layout import say
 from edgeq.report.formats.units import count, seconds, size
 
 _NAMES_SHOWN = 6
+_LONGEST_NAME = 60
 
 
 def show_model(console: Console, model: Model) -> None:
@@ -81,8 +82,18 @@ def _left_in_float(layers: tuple[Skipped, ...]) -> list[str]:
     lines = []
     for reason, names in by_reason.items():
         more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
-        lines.append(f"  left in float: {', '.join(names[:_NAMES_SHOWN])}{more} ({reason})")
+        shown = ", ".join(_abbreviated(name) for name in names[:_NAMES_SHOWN])
+        lines.append(f"  left in float: {shown}{more} ({reason})")
     return lines
+
+
+def _abbreviated(name: str) -> str:
+    """Converters give names as long as a screen; `--json` has the whole of them."""
+    return (
+        name
+        if len(name) <= _LONGEST_NAME
+        else f"{name[: _LONGEST_NAME // 2]}...{name[-_LONGEST_NAME // 2 :]}"
+    )
 
 
 def _closeness(outputs: tuple[OutputError, ...]) -> str:

@@ -36,6 +36,8 @@ def show_race(
     in_full: bool = False,
 ) -> None:
     """`in_full` adds a second table with what a deploy leaves out: p95, p99, loads, throughput, CPU time, spread."""
+    if in_full:
+        say(console, "race", [report.app, f"on {report.device}", f"job {report.job}"])
     say(console, "measure", _conditions(report))
     if report.emulated:
         say(console, "measure", [f"EMULATED ({report.emulated}): no figure below is a device's"])

@@ -23,7 +23,7 @@ from edgeq.report.formats.on_device import (
     show_supplies,
 )
 from edgeq.report.formats.race_table import show_race
-from edgeq.report.formats.units import short, size
+from edgeq.report.formats.units import count, short, size
 
 Show = Callable[[Console, Any], None]
 
@@ -76,7 +76,14 @@ def _show_deployment(console: Console, deployment: Any) -> None:
         show_live(console, deployment.app, deployment.previous)
     live = deployment.app.live if deployment.app is not None else None
     if not deployment.changed and live != deployment.conversion.bundle.digest:
-        say(console, "note", ["dry run: nothing was sent, nothing was changed on the device"])
+        manifest = deployment.conversion.bundle.manifest
+        sent = f"{manifest.name} = {short(manifest.digest)}, {count(len(manifest.candidates), 'candidate')}"
+        total = size(sum(a.size for a in manifest.artifacts))
+        say(
+            console,
+            "note",
+            [f"dry run: {sent} of {total} would be sent and raced; nothing was, nothing changed there"],
+        )
 
 
 def _show_benched(console: Console, benched: Any) -> None:
