@@ -41,7 +41,15 @@ class Samples:
 
     def __getitem__(self, i: int) -> tuple[np.ndarray, ...]:
         at = self.indices[i]
-        return fitted(_prepared(self.stored, at, self.preprocessing), self.inputs, self.stored.name(at))
+        name = self.stored.name(at)
+        arrays = fitted(_prepared(self.stored, at, self.preprocessing), self.inputs, name)
+        for spec, array in zip(self.inputs, arrays, strict=True):
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                raise DataRefused(
+                    f"{name}: {spec.name} holds NaN or infinite values",
+                    "no range can be found from these and nothing judged by them: leave such samples out",
+                )
+        return arrays
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, ...]]:
         return (self[i] for i in range(len(self)))

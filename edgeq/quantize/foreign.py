@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 import warnings
 from collections.abc import Iterator
 
@@ -26,12 +27,19 @@ def translated(what: str, remedy: str | None = None) -> Iterator[None]:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Silences what the converters log and warn about: advice for their own callers, not for ours."""
+    """Silences what the converters log and warn about: advice for their own callers, not for ours. C++ libraries write
+    it to the descriptor of stderr, past Python; what goes wrong there is raised as well.
+    """
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
+    stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(nowhere)
         logging.disable(before)

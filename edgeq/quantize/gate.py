@@ -111,6 +111,12 @@ def accuracy_of(
     which = class_scores(reference)
     if labels is None or which is None:
         return None
+    classes = reference[which].shape[1]
+    if labels.min() < 0 or labels.max() >= classes:
+        raise DataRefused(
+            f"the labels go from {labels.min()} to {labels.max()}, but the model has classes 0 to {classes - 1}",
+            "number the labels as the model's output does (is there a background class?)",
+        )
     float_right = right_answers(reference[which], labels)
     candidate_right = right_answers(candidate[which], labels)
     difference, low, high = paired_difference(float_right, candidate_right)
