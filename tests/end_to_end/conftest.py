@@ -1,5 +1,15 @@
-"""The lab's devices, for tests of the whole line."""
+"""The lab's devices, for tests of the whole line; and one with an older release live, put back before each test."""
 
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edgeq.demo import demo_files
+from tests.end_to_end.faults_cable import Cable, cable
+from tests.end_to_end.faults_scene import Scene, recall, remember
+from tests.lab.device import LabDevice
 from tests.lab.devices import (  # noqa: F401
     arm64_device,
     armhf_device,
@@ -8,3 +18,46 @@ from tests.lab.devices import (  # noqa: F401
     systemd_session,
     x86_device,
 )
+
+
+@pytest.fixture(scope="module")
+def provisioned(x86_device: LabDevice, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:  # noqa: F811
+    """The runtime is there and a float release is live; both releases lie ready as bundles."""
+    user_folder = tmp_path_factory.mktemp("faults")
+    x86_device.reset()
+    home, bundles = user_folder / "home", user_folder / "bundles"
+    home.mkdir()
+    bundles.mkdir()
+    cache = tmp_path_factory.getbasetemp() / "faults-cache"  # 41 MB of wheels are fetched once
+    scene = Scene(x86_device, home, cache, bundles)
+    model, data = demo_files()
+    shutil.copy(model, bundles / "digits.onnx")
+    for name, recipe in ((scene.old, "float"), (scene.new, "int8_static")):
+        words = [str(bundles / "digits.onnx"), "--data", str(data), "--recipe", recipe, "-o", str(name)]
+        made = scene.convert(*words)
+        assert made.code == 0, made
+    done = scene.deploy(str(scene.old))
+    assert done.code in (0, 3), done
+    remember(x86_device)
+    yield scene
+    x86_device.reset()
+
+
+@pytest.fixture
+def scene(provisioned: Scene, tmp_path: Path) -> Iterator[Scene]:
+    """The older release live, nothing else on the device, a user who was never here before."""
+    provisioned.device.limit_free_disk(1_000_000_000)
+    recall(provisioned.device)
+    home = tmp_path / "home"
+    home.mkdir()
+    fresh = Scene(provisioned.device, home, provisioned.cache, provisioned.bundles)
+    assert fresh.live() == fresh.digest(fresh.old)
+    yield fresh
+    fresh.settle()
+
+
+@pytest.fixture
+def wire(scene: Scene, tmp_path: Path) -> Iterator[Cable]:
+    """A cable to the device that can be cut."""
+    with cable((scene.device.ip, 22), tmp_path / "ear") as made:
+        yield made
