@@ -172,6 +172,15 @@ def test_a_newer_python_beside_an_old_one_is_found(scene: Scene, as_root: Callab
     assert scene.deploy().code in WORKS
 
 
+def test_a_device_with_another_versions_agent_can_be_looked_at(scene: Scene) -> None:
+    """The host's own comes along for the question and leaves nothing."""
+    scene.lacks("the upload of the agent")
+    (app,) = scene.edgeq("status", "--json").json["status"]["apps"]
+    assert app["live"] == scene.digest(scene.old)
+    assert not list(scene.root.glob("agent/*.pyz"))
+    assert scene.left_behind == []
+
+
 def test_a_damaged_part_is_not_gone_on_from(scene: Scene, wire: Cable) -> None:
     """SSH protects what travels; what lies on the card between two attempts is checked block by block."""
     wire.at(Point("put file", up=60_000), wire.unplug)
