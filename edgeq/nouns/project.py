@@ -8,7 +8,7 @@ from .record import Record
 
 @dataclass(frozen=True)
 class Gates(Record):
-    """Limits below which a quantized model is refused; None: edgeq's own default (docs/quantization rules)."""
+    """Limits below which a quantized model is refused; None: edgeq's own default (edgeq/quantize/gate.py)."""
 
     max_drop: Optional[float] = None
     min_agreement: Optional[float] = None
