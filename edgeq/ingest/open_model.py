@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 from types import MappingProxyType, ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from edgeq.ingest import sources
 from edgeq.ingest.request import Request
 from edgeq.model_name import model_name
 from edgeq.nouns.model import Model
+
+if TYPE_CHECKING:
+    from edgeq.ingest.pytorch.program import Program
 
 _NO_SHAPES: Mapping[str, tuple[int, ...]] = MappingProxyType({})
 
@@ -30,14 +34,15 @@ def open_model(
     shapes: Mapping[str, tuple[int, ...]] = _NO_SHAPES,
     formats: tuple[str, ...] = ("onnx",),
     example: tuple[np.ndarray, ...] | None = None,
+    program: "Program | None" = None,
 ) -> Model:
     """Clean graphs of `source` in `workdir`, byte-identical for the same source; formats that cannot be had are in
-    `Model.absent` with the reason.
+    `Model.absent` with the reason. `program` is what a torch factory built, so that it is not built twice.
 
     Raises ModelRefused naming the operator, input or field; ExtraMissing when an optional package is needed.
     """
     workdir.mkdir(parents=True, exist_ok=True)
-    request = Request(source, workdir, name or model_name(source), weights, shapes, formats, example)
+    request = Request(source, workdir, name or model_name(source), weights, shapes, formats, example, program)
     model: Model = _claimant(source).open_source(request)
     return model
 

@@ -3,14 +3,19 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from edgeq.ingest.pytorch.program import Program
 
 
 @dataclass(frozen=True)
 class Request:
     """`formats` are the graph formats that the target's runtimes read. `example` is one sample as it is stored, used
-    for shapes that the model leaves open and for checking conversions; `weights` belong to a torch factory."""
+    for shapes that the model leaves open and for checking conversions; `weights` belong to a torch factory, and
+    `program` is what it built where that is known already."""
 
     source: str
     workdir: Path
@@ -19,6 +24,7 @@ class Request:
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     formats: tuple[str, ...] = ("onnx",)
     example: tuple[np.ndarray, ...] | None = None
+    program: "Program | None" = None
 
     def path(self, suffix: str) -> Path:
         """Where the clean graph is written; never over the source itself."""

@@ -12,7 +12,7 @@ from edgeq.nouns.model import Model
 from edgeq.nouns.plan import Plan
 from edgeq.nouns.record import canonical_json
 from edgeq.nouns.tensor import Preprocessing
-from edgeq.workflow.cached import Order, key_of, tool_versions
+from edgeq.workflow.cached import Order, tool_versions
 from edgeq.workflow.check_samples import choose_check_samples
 
 MODEL, PLAN, ORDER = "model.json", "plan.json", "order"
@@ -48,7 +48,7 @@ def write(
         **beside_files([m.fidelity for m in made], tool_versions(), check),
         MODEL: canonical_json(_without_places(model).to_dict()),
         PLAN: canonical_json(plan.to_dict()),
-        ORDER: key_of(order).encode(),
+        ORDER: order.key.encode(),
     }
     place.parent.mkdir(parents=True, exist_ok=True)
     write_bundle(place, manifest, artifacts, beside)

@@ -1,19 +1,16 @@
 """Where a conversion's bundle lies in edgeq's cache, and whether the one there was made from the very same order.
 
 The key covers everything that the result depends on: the contents of model, weights and data, the target, the
-options, and the versions of what converts. A torch factory in a file, given with its weights, counts with every file
-that it read when it last ran, and with what is installed. What cannot be hashed (a generator, a module of a package, a
-factory that makes its own weights) is not reused.
+options, and the versions of what converts. A torch factory may import and read anything, so what counts is what it
+built: its operators and parameters. What cannot be hashed (a generator of samples, a metric of one's own) is not
+reused.
 """
 
-import contextlib
 import hashlib
 import importlib.metadata
-import json
 import os
-import sysconfig
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +21,13 @@ from edgeq.errors import BundleRefused
 from edgeq.nouns.project import Gates
 from edgeq.nouns.record import digest_of
 from edgeq.nouns.target import Target
-from edgeq.workflow.files_read import files_read, unchanged
 
 _CONVERTERS = ("numpy", "onnx", "onnxruntime", "torch", "litert-torch", "ai-edge-quantizer", "ai-edge-litert")
 
 
 @dataclass(frozen=True)
 class Order:
-    """Everything that convert() was asked for."""
+    """Everything that convert() was asked for. `built` is the sha256 of what a torch factory built; "" for files."""
 
     model: str
     target: Target
@@ -46,6 +42,31 @@ class Order:
     runtime: str | None
     gates: Gates
     unavailable: dict[str, str]
+    built: str = ""
+
+    @cached_property
+    def key(self) -> str:
+        """The same for the same order; empty when it cannot be recognised again."""
+        model = self.built or _contents(self.model)
+        contents = [model, *(_contents(spec) for spec in (self.data, self.gates.metric))]
+        if None in contents:
+            return ""
+        return digest_of(
+            {
+                "contents": contents,
+                "target": self.target.to_dict(),
+                "preprocess": repr(self.preprocess),
+                "name": self.name,
+                "shapes": {k: list(v) for k, v in self.shapes.items()},
+                "calibrate": self.calibrate,
+                "calibrator": self.calibrator,
+                "recipe": self.recipe,
+                "runtime": self.runtime,
+                "gates": self.gates.to_dict(),
+                "unavailable": self.unavailable,
+                "versions": tool_versions(),
+            }
+        )
 
 
 def folder() -> Path:
@@ -55,7 +76,7 @@ def folder() -> Path:
 
 def place(order: Order) -> Path:
     """Where the bundle of this order belongs in the cache."""
-    key = _key(order) or digest_of([order.model, order.name, order.target.name])
+    key = order.key or digest_of([order.model, order.name, order.target.name])
     return folder() / "bundles" / f"{order.name}-{key[:24]}.edgeq"
 
 
@@ -63,47 +84,12 @@ def holds(order: Order, path: Path) -> bool:
     """Whether `path` is a whole bundle that this very order made. A damaged one is made anew."""
     from edgeq.bundle import read_bundle
 
-    key = _key(order)
-    if key is None or not path.is_file():
+    if not order.key or not path.is_file():
         return False
     try:
-        bundle = read_bundle(path)
+        return read_bundle(path).beside("order") == order.key.encode()
     except BundleRefused:
         return False
-    return bundle.beside("order") == key.encode() and (
-        not _is_factory(order) or unchanged(_noted(key, bundle.digest))
-    )
-
-
-def key_of(order: Order) -> str:
-    """The key that is written into the bundle; empty when the order cannot be recognised again."""
-    return _key(order) or ""
-
-
-@contextlib.contextmanager
-def noting(order: Order, work: Path) -> Iterator[dict[str, str]]:
-    """What a factory reads inside the block, for `note`, besides what the key covers wherever it lies; `work` is where
-    edgeq itself writes. Nothing for files.
-    """
-    if not _is_factory(order):
-        yield {}
-        return
-    covered = [Path(spec) for spec in (order.weights, order.data) if spec is not None]
-    with files_read(work, *covered) as read:
-        yield read
-
-
-def note(order: Order, read: dict[str, str], path: Path) -> None:
-    """Keep what `noting` saw beside the digest of the bundle at `path`, which was made from it."""
-    from edgeq.bundle import read_bundle
-
-    key = _key(order)
-    if key is not None and read:
-        place = _note(key)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        beside = place.with_suffix(f".{os.getpid()}")
-        beside.write_text(json.dumps({"bundle": read_bundle(path).digest, "read": read}))
-        beside.replace(place)
 
 
 def tool_versions() -> dict[str, str]:
@@ -115,63 +101,6 @@ def tool_versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return versions
-
-
-def _key(order: Order) -> str | None:
-    model = _factory(order) if _is_factory(order) else _contents(order.model)
-    contents = [model, *(_contents(spec) for spec in (order.weights, order.data, order.gates.metric))]
-    if None in contents:
-        return None
-    return digest_of(
-        {
-            "contents": contents,
-            "entry": order.model.partition(":")[2],
-            "target": order.target.to_dict(),
-            "preprocess": repr(order.preprocess),
-            "name": order.name,
-            "shapes": {k: list(v) for k, v in order.shapes.items()},
-            "calibrate": order.calibrate,
-            "calibrator": order.calibrator,
-            "recipe": order.recipe,
-            "runtime": order.runtime,
-            "gates": order.gates.to_dict(),
-            "unavailable": order.unavailable,
-            "versions": tool_versions(),
-        }
-    )
-
-
-def _is_factory(order: Order) -> bool:
-    """`file.py:factory` whose weights, all of them, come from a file: the same again when its files are the same."""
-    return (
-        order.weights is not None and _factory_file(order).suffix == ".py" and _factory_file(order).is_file()
-    )
-
-
-def _factory_file(order: Order) -> Path:
-    return Path(order.model.rpartition(":")[0])
-
-
-def _factory(order: Order) -> str:
-    """Its own file and the names, with versions, of all that is installed: a factory may import any of it."""
-    places = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
-    installed = sorted(p.name for place in places for p in Path(place).glob("*.dist-info"))
-    file = _factory_file(order)
-    return digest_of([_hash_files([file], file.parent), installed])
-
-
-def _noted(key: str, digest: str) -> dict[str, str]:
-    """What the bundle of this digest was made from; nothing where that is not known."""
-    try:
-        noted = json.loads(_note(key).read_text())
-        read: dict[str, str] = noted["read"] if noted["bundle"] == digest else {}
-    except (OSError, ValueError, LookupError, TypeError):
-        return {}
-    return read
-
-
-def _note(key: str) -> Path:
-    return folder() / "read" / f"{key[:24]}.json"
 
 
 def _contents(spec: str | None) -> str | None:

@@ -25,6 +25,9 @@ from edgeq.workflow.runtimes import this_machine
 from edgeq.workflow.tell import Tell, silence
 
 if TYPE_CHECKING:  # numpy, onnx and the rest are imported when there is something to convert
+    import numpy as np
+
+    from edgeq.ingest.pytorch.program import Program
     from edgeq.ingest.samples import Samples
     from edgeq.nouns.tensor import Preprocessing
     from edgeq.quantize.made import Made
@@ -80,10 +83,14 @@ def convert(
     if kind.detect:
         kind, unavailable = this_machine(kind, model, options.get("runtime"))
     order = _order(model, kind, unavailable or {}, options)
+    tell(Progress("open", 0, None, ""))
+    program = _built(order)
+    if program is not None:
+        order = replace(order, built=program.sha256)
     place = output or cached.place(order)
     reused = cached.holds(order, place)
     if not reused:
-        _build(order, place, tell)
+        _build(order, program, place, tell)
     conversion = _read(place, start, reused)
     if reused:
         _retell(conversion, tell)
@@ -110,15 +117,28 @@ def _order(
     )
 
 
-def _build(order: cached.Order, place: Path, tell: Tell) -> None:
+def _built(order: cached.Order) -> "Program | None":
+    """What a torch factory builds now: no file tells, since its code may import and read anything."""
+    from edgeq.ingest.pytorch.program import open_program
+    from edgeq.ingest.request import Request
+    from edgeq.user_code import names_code
+
+    if not names_code(order.model):
+        return None
+    weights = Path(order.weights) if order.weights else None
+    return open_program(
+        Request(order.model, Path(), order.name, weights, order.shapes, example=_example(order))
+    )
+
+
+def _build(order: cached.Order, program: "Program | None", place: Path, tell: Tell) -> None:
     """Open, plan, make, judge, write; nothing stands at `place` unless all of it went well."""
     from edgeq.ingest.split import split
     from edgeq.quantize.plan import make_plan
 
     with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
         work = Path(folder)
-        with cached.noting(order, work) as read:
-            model, samples, preprocessing = _open(order, work, tell)
+        model, samples, preprocessing = _open(order, program, work)
         tell(model)
         plan = make_plan(
             model,
@@ -141,20 +161,15 @@ def _build(order: cached.Order, place: Path, tell: Tell) -> None:
             made = _make(order, model, plan, parts.calibration, parts.heldout, parts.same, work, tell)
             digest = parts.calibration.sha256
             bundle_parts.write(place, order, model, plan, made, parts.heldout, digest, preprocessing)
-        cached.note(order, read, place)
 
 
 def _open(
-    order: cached.Order, work: Path, tell: Tell
+    order: cached.Order, program: "Program | None", work: Path
 ) -> "tuple[Model, Samples | None, Preprocessing | None]":
     """The clean float model and its samples; what the samples look like settles what the model leaves open."""
     from edgeq.ingest.open_model import open_model
-    from edgeq.ingest.preprocess import from_table, parse
-    from edgeq.ingest.samples import open_samples, peek
+    from edgeq.ingest.samples import open_samples
 
-    given = order.preprocess
-    preprocessing = None if given is None else parse(given) if isinstance(given, str) else from_table(given)
-    tell(Progress("open", 0, None, ""))
     model = open_model(
         order.model,
         workdir=work,
@@ -162,11 +177,27 @@ def _open(
         weights=Path(order.weights) if order.weights else None,
         shapes=order.shapes,
         formats=formats_for(order.target, order.runtime),
-        example=peek(order.data, preprocessing) if order.data else None,
+        example=_example(order),
+        program=program,
     )
+    preprocessing = _preprocessing(order)
     if order.data is None:
         return model, None, preprocessing
     return model, open_samples(order.data, inputs=model.inputs, preprocessing=preprocessing), preprocessing
+
+
+def _preprocessing(order: cached.Order) -> "Preprocessing | None":
+    from edgeq.ingest.preprocess import from_table, parse
+
+    given = order.preprocess
+    return None if given is None else parse(given) if isinstance(given, str) else from_table(given)
+
+
+def _example(order: cached.Order) -> "tuple[np.ndarray, ...] | None":
+    """The first sample."""
+    from edgeq.ingest.samples import peek
+
+    return peek(order.data, _preprocessing(order)) if order.data else None
 
 
 def _make(

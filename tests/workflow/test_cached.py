@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edgeq import catalog
 from edgeq.nouns.project import Gates
-from edgeq.workflow.cached import Order, key_of
+from edgeq.workflow.cached import Order
 
 
 def model(path: Path, weight: float) -> Path:
@@ -31,23 +31,21 @@ def model(path: Path, weight: float) -> Path:
 
 
 def key(path: Path) -> str:
-    return key_of(
-        Order(
-            model=str(path),
-            target=catalog.target("rpi4"),
-            data=None,
-            preprocess=None,
-            name="net",
-            weights=None,
-            shapes={},
-            calibrate=None,
-            calibrator="auto",
-            recipe=None,
-            runtime=None,
-            gates=Gates(),
-            unavailable={},
-        )
-    )
+    return Order(
+        model=str(path),
+        target=catalog.target("rpi4"),
+        data=None,
+        preprocess=None,
+        name="net",
+        weights=None,
+        shapes={},
+        calibrate=None,
+        calibrator="auto",
+        recipe=None,
+        runtime=None,
+        gates=Gates(),
+        unavailable={},
+    ).key
 
 
 @pytest.mark.parametrize("name", ["net.onnx", "net[1].onnx"])

@@ -1,9 +1,11 @@
-"""A torch factory with weights is converted once, and again when anything that it reads has changed."""
+"""A torch factory is converted once, and again when it builds something else, whatever made it do so."""
 
 from pathlib import Path
 
 import torch
 
+from edgeq.ingest.pytorch.program import open_program
+from edgeq.ingest.request import Request
 from edgeq.workflow.convert import Conversion, convert
 
 
@@ -33,7 +35,7 @@ def converted(source: Path, weights: Path | None, output: Path | None = None) ->
     )
 
 
-def test_again_only_when_something_it_reads_has_changed(tmp_path: Path) -> None:
+def test_again_only_when_it_builds_something_else(tmp_path: Path) -> None:
     source, weights = net(tmp_path), tmp_path / "net.pth"
     first, again = converted(source, weights), converted(source, weights)
     assert (first.reused, again.reused) == (False, True)
@@ -55,7 +57,30 @@ def test_a_bundle_from_before_the_change_is_not_taken_for_one_from_after(tmp_pat
     assert not converted(source, weights, kept).reused
 
 
-def test_without_weights_nothing_says_that_it_is_the_same(tmp_path: Path) -> None:
+def test_parameters_drawn_at_random_are_others_each_time(tmp_path: Path) -> None:
     source = net(tmp_path)
     converted(source, None)
     assert not converted(source, None).reused
+
+
+def test_a_factory_that_comes_to_the_same_by_other_code_is_the_same(tmp_path: Path) -> None:
+    source, weights = net(tmp_path), tmp_path / "net.pth"
+    converted(source, weights)
+    source.write_text("# a comment more\n" + source.read_text())
+    assert converted(source, weights).reused
+
+
+def test_branches_count(tmp_path: Path) -> None:
+    """What a branch computes stands in a graph of its own."""
+    source = tmp_path / "branch.py"
+    code = (
+        "import torch\n"
+        "class Net(torch.nn.Module):\n"
+        "    def forward(self, x):\n"
+        "        return torch.cond(x.sum() > 0, lambda x: x * 2, lambda x: x - 1, (x,))\n"
+    )
+    digests = set()
+    for text in (code, code.replace("x - 1", "x - 3")):
+        source.write_text(text)
+        digests.add(open_program(Request(f"{source}:Net", tmp_path, "net", shapes={"x": (1, 4)})).sha256)
+    assert len(digests) == 2

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgeq.errors import ConversionFailed, ModelRefused
+from edgeq.ingest.extras import needed
 from edgeq.ingest.graph.trial import run, same
 from edgeq.ingest.pytorch.harmless import Harmful, refuse_harmful
 from edgeq.ingest.pytorch.module import build_module
@@ -50,7 +51,10 @@ class Program:
 
 
 def open_program(request: Request) -> Program:
-    """Raises ModelRefused: no program, no factory, weights that do not fit, no shape, or not exportable."""
+    """Raises ModelRefused: no program, no factory, weights that do not fit, no shape, or not exportable; ExtraMissing
+    without torch.
+    """
+    needed("torch", "torch", f"opening {request.source}")
     import torch
 
     with torch.no_grad():
@@ -167,7 +171,9 @@ def _exported(
 
 def _digest(exported: "ExportedProgram") -> str:
     """sha256 over the operators in order and over every parameter, buffer and constant."""
-    digest = hashlib.sha256(exported.graph_module.code.encode())
+    digest = hashlib.sha256()
+    for name, module in exported.graph_module.named_modules():  # branches and loops are modules of their own
+        digest.update(f"{name}\n{getattr(module, 'code', '')}\n".encode())
     for name, value in sorted({**exported.state_dict, **exported.constants}.items()):
         array = np.ascontiguousarray(value.detach().cpu().numpy())
         digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())

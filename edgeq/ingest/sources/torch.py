@@ -4,7 +4,7 @@ import importlib.util
 from pathlib import Path
 
 from edgeq.errors import EdgeqError, ModelRefused
-from edgeq.ingest.extras import missing, needed
+from edgeq.ingest.extras import missing
 from edgeq.ingest.graph.clean import Cleaned, clean
 from edgeq.ingest.graph.read import Loaded, write
 from edgeq.ingest.pytorch.program import Program, open_program
@@ -22,8 +22,7 @@ def claims(source: str) -> bool:
 def open_source(request: Request) -> Model:
     """Raises ModelRefused: nothing to build the model from, weights that do not fit, or what torch cannot export."""
     _refuse_bare_weights(request.source)
-    needed("torch", "torch", f"opening {request.source}")
-    program = open_program(request)
+    program = request.program or open_program(request)
     cleaned = _to_onnx(program)
     files, absent = {}, {}
     if "onnx" in request.formats or "tflite" not in request.formats:
