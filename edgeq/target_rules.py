@@ -3,8 +3,10 @@
 import re
 from typing import Any
 
+from edgeq.nouns.target import FORMATS
+
 ARCHITECTURES = ("aarch64", "armv7l", "x86_64")
-RUNTIMES = ("litert", "onnxruntime", "tflite-runtime")
+RUNTIMES = tuple(FORMATS)
 SYSTEMS = ("linux", "android")
 
 _REQUIRED: dict[str, type | tuple[type, ...]] = {

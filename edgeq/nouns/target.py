@@ -5,6 +5,9 @@ from typing import Optional
 
 from .record import Record
 
+# The runtimes that edgeq knows -> the format of graph that each loads.
+FORMATS = {"litert": "tflite", "onnxruntime": "onnx", "tflite-runtime": "tflite"}
+
 
 @dataclass(frozen=True)
 class Cpu(Record):
@@ -19,7 +22,7 @@ class Cpu(Record):
 
 @dataclass(frozen=True)
 class RuntimeSupport(Record):
-    """A runtime that this kind of device can have: onnxruntime, litert or tflite-runtime.
+    """A runtime that this kind of device can have, one of FORMATS.
 
     `version` is a requirement such as ">=1.16"; `pythons` the device Pythons that have wheels, "3.11" style.
     """

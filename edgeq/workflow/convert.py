@@ -17,7 +17,7 @@ from edgeq.nouns.model import Model
 from edgeq.nouns.plan import CandidatePlan, Plan
 from edgeq.nouns.progress import Note, Progress
 from edgeq.nouns.project import Gates
-from edgeq.nouns.target import Target
+from edgeq.nouns.target import FORMATS, Target
 from edgeq.workflow import bundle_parts, cached
 from edgeq.workflow.options import ConversionOptions
 from edgeq.workflow.random_samples import RandomSamples
@@ -298,6 +298,5 @@ def _require_gate(plan: Plan, judged: tuple[Fidelity, ...], asked: str | None = 
 
 def formats_for(target: Target, runtime: str | None) -> tuple[str, ...]:
     """The graph formats that the target's runtimes load."""
-    loads = {"onnxruntime": "onnx", "litert": "tflite", "tflite-runtime": "tflite"}
     wanted = [r.name for r in target.runtimes if runtime in (None, r.name)]
-    return tuple(dict.fromkeys(loads[name] for name in wanted))
+    return tuple(dict.fromkeys(FORMATS[name] for name in wanted))

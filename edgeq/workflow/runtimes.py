@@ -12,12 +12,11 @@ from edgeq.errors import DeviceUnfit
 from edgeq.nouns.bundle import Manifest
 from edgeq.nouns.device import Facts
 from edgeq.nouns.progress import Note
-from edgeq.nouns.target import Target
+from edgeq.nouns.target import FORMATS, Target
 from edgeq.workflow.cached import folder
 from edgeq.workflow.session import Login, Session, session
 from edgeq.workflow.tell import Tell, silence
 
-FORMAT = {"onnxruntime": "onnx", "litert": "tflite", "tflite-runtime": "tflite"}
 _MODULE = {"onnxruntime": "onnxruntime", "litert": "ai_edge_litert", "tflite-runtime": "tflite_runtime"}
 _EXTRA = {"litert": "edgeq[litert]", "tflite-runtime": "tflite-runtime"}
 
@@ -31,7 +30,7 @@ def for_source(
     wanted = [
         r.name
         for r in device.target.runtimes
-        if runtime in (None, r.name) and FORMAT[r.name] in possible_formats(model)
+        if runtime in (None, r.name) and FORMATS[r.name] in possible_formats(model)
     ]
     return _resolve(device, wanted, tell, one_per_format=True)
 
@@ -98,7 +97,7 @@ def _resolve(
     unavailable: dict[str, str] = {}
     failures: list[DeviceUnfit] = []
     for name in wanted:
-        if one_per_format and FORMAT[name] in {FORMAT[s.runtime] for s in sets}:
+        if one_per_format and FORMATS[name] in {FORMATS[s.runtime] for s in sets}:
             continue
         try:
             sets.append(
