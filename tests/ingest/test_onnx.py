@@ -125,6 +125,16 @@ def test_an_old_opset_is_raised_and_means_the_same(tmp_path):
     )
 
 
+def test_attributes_that_become_initialisers_are_no_inputs(tmp_path):
+    text = (
+        '<ir_version: 3, opset_import: ["" : 9]>'
+        "g (float[1,2] x) => (float[1,2] y) { y = Clip <min: float = 0.0, max: float = 6.0> (x) }"
+    )
+    model, graph = clean(tmp_path, text)
+    assert graph.opset_import[0].version == 17
+    assert [i.name for i in model.inputs] == ["x"]
+
+
 def test_an_opset_that_only_the_newest_runtimes_read_is_lowered(tmp_path):
     text = '<ir_version: 11, opset_import: ["" : 23]>g (float[1,2] x) => (float[1,2] y) { y = Relu(x) }'
     model, graph = clean(tmp_path, text)
