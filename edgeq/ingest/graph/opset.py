@@ -6,7 +6,6 @@ Per-channel quantization needs opset 13; older runtimes on devices refuse a newe
 from typing import TYPE_CHECKING
 
 from edgeq.ingest.graph.operators import ONNX_DOMAINS
-from edgeq.ingest.graph.signature import drop_initializer_inputs
 from edgeq.ingest.graph.subgraphs import nodes, tensors
 
 if TYPE_CHECKING:
@@ -30,14 +29,11 @@ def moved(model: "ModelProto", version: int) -> "ModelProto":
     from onnx import version_converter
 
     try:
-        other: ModelProto = version_converter.convert_version(model, version)
+        return version_converter.convert_version(model, version)
     except RuntimeError:
         raise
     except Exception as error:  # ConvertError, ValueError, TypeError: all mean that it cannot
         raise RuntimeError(str(error)) from None
-    # What was an attribute in an old opset becomes an initialiser, and below IR version 4 an input as well.
-    drop_initializer_inputs(other)
-    return other
 
 
 def lower_ir(model: "ModelProto") -> None:

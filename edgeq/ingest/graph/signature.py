@@ -19,7 +19,8 @@ def drop_initializer_inputs(model: "ModelProto") -> int:
     if removed:
         del model.graph.input[:]
         model.graph.input.extend(real)
-        model.ir_version = max(model.ir_version, 4)  # the first version that allows it
+    # Before version 4 every initialiser had to be an input, and tools that read such a file make it one again.
+    model.ir_version = max(model.ir_version, 4)
     return removed
 
 
