@@ -33,15 +33,18 @@ def contract(
             "min_runtime": candidate.min_runtime,
             "recipe": candidate.recipe,
             "threads": threads,
-            "inputs": _tensors(candidate.inputs, inputs),
+            "inputs": _tensors(candidate.inputs, inputs, candidate.input_types),
             "outputs": _tensors(candidate.outputs, outputs),
             "preprocessing": preprocessing.to_dict() if preprocessing else None,
         }
     )
 
 
-def _tensors(own_names: Sequence[str], specs: Sequence[TensorSpec]) -> list[dict[str, Any]]:
+def _tensors(
+    own_names: Sequence[str], specs: Sequence[TensorSpec], own_types: Sequence[str] = ()
+) -> list[dict[str, Any]]:
+    types = own_types or [spec.dtype for spec in specs]
     return [
-        {"name": own, "source_name": spec.name, "dtype": spec.dtype, "shape": list(spec.shape)}
-        for own, spec in zip(own_names, specs, strict=True)
+        {"name": own, "source_name": spec.name, "dtype": dtype, "shape": list(spec.shape)}
+        for own, dtype, spec in zip(own_names, types, specs, strict=True)
     ]

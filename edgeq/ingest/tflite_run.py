@@ -2,15 +2,17 @@
 
 import numpy as np
 
+from edgeq.foreign import quiet
 from edgeq.ingest.extras import needed
 
 
 def run_tflite(content: bytes, inputs: tuple[np.ndarray, ...]) -> list[np.ndarray]:
     """Outputs in the order of the graph. Raises ExtraMissing without ai-edge-litert."""
     litert = needed("ai_edge_litert.interpreter", "litert", "running TFLite")
-    interpreter = litert.Interpreter(model_content=content, num_threads=1)
-    interpreter.allocate_tensors()
+    with quiet():
+        interpreter = litert.Interpreter(model_content=content, num_threads=1)
+        interpreter.allocate_tensors()
     for detail, array in zip(interpreter.get_input_details(), inputs, strict=True):
-        interpreter.set_tensor(detail["index"], array)
+        interpreter.set_tensor(detail["index"], array.astype(detail["dtype"]))  # int64 may have become int32
     interpreter.invoke()
     return [interpreter.get_tensor(d["index"]) for d in interpreter.get_output_details()]

@@ -21,7 +21,8 @@ class Artifact(Record):
 @dataclass(frozen=True)
 class Candidate(Record):
     """One way to run the model. `model` is the path of the artifact that the runtime loads; the artifacts below
-    `candidates/<id>/` belong to it. `inputs` and `outputs` are this file's own names, in the manifest's order.
+    `candidates/<id>/` belong to it. `inputs` and `outputs` are this file's own names, in the manifest's order, and
+    `input_types` their element types where those are not the manifest's (a converter may narrow int64 to int32).
     """
 
     id: str
@@ -33,6 +34,7 @@ class Candidate(Record):
     min_runtime: Optional[str] = None  # the oldest runtime version that reads it
     scheme: Optional[str] = None
     memory_bytes: Optional[int] = None  # predicted peak above the loaded runtime
+    input_types: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .foreign import translated
+from edgeq.foreign import translated
+
 from .host_run import Progress, feed, interpreter_of, no_progress
 from .observers import AUTO, observer
 from .observers.seen import Range, Seen

@@ -6,7 +6,7 @@ Nothing of the model's meaning changes here.
 from pathlib import Path
 from typing import Any
 
-from .foreign import translated
+from edgeq.foreign import translated
 
 PER_CHANNEL_OPSET = 13
 

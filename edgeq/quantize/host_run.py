@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from edgeq.errors import ConversionFailed, ExtraMissing
+from edgeq.foreign import quiet, translated
 
-from .foreign import quiet, translated
 from .samples_like import Array, SamplesLike
 
 Progress = Callable[[str, float], None]
@@ -26,7 +26,8 @@ def no_progress(stage: str, done: float) -> None:
 class Runner:
     """A loaded model: call it with one array per input, get one float array per float output.
 
-    `inputs` and `outputs` are the file's own names, in its order. Integer outputs that carry a scale come back as
+    `inputs` and `outputs` are the file's own names, in its order, `input_types` numpy's names of the types where the
+    runtime tells them. Integer outputs that carry a scale come back as
     reals, and real inputs are quantized where the file wants integers.
     """
 
@@ -35,8 +36,10 @@ class Runner:
         inputs: tuple[str, ...],
         outputs: tuple[str, ...],
         step: Callable[[tuple[Array, ...]], tuple[Array, ...]],
+        input_types: tuple[str, ...] = (),
     ) -> None:
         self.inputs, self.outputs, self._step = inputs, outputs, step
+        self.input_types = input_types
 
     def __call__(self, arrays: tuple[Array, ...]) -> tuple[Array, ...]:
         return self._step(arrays)
@@ -120,7 +123,12 @@ def _tflite(path: Path, threads: int) -> Runner:
         interpreter.invoke()
         return tuple(_real(interpreter.get_tensor(o["index"]), o) for o in outputs)
 
-    return Runner(tuple(i["name"] for i in inputs), tuple(o["name"] for o in outputs), step)
+    return Runner(
+        tuple(i["name"] for i in inputs),
+        tuple(o["name"] for o in outputs),
+        step,
+        tuple(np.dtype(i["dtype"]).name for i in inputs),
+    )
 
 
 def interpreter_of(path: Path, threads: int, *, keep_all: bool = False) -> Any:

@@ -9,8 +9,9 @@ from edgeq.nouns.plan import CandidatePlan
 
 @dataclass(frozen=True)
 class Made:
-    """A candidate that exists. `inputs` and `outputs` are the file's own names in its order; `memory_bytes` is the
-    predicted peak above the loaded runtime; `min_runtime` the oldest runtime version that reads the file, if known.
+    """A candidate that exists. `inputs` and `outputs` are the file's own names in its order, `input_types` its element
+    types where the runtime tells them; `memory_bytes` is the predicted peak above the loaded runtime; `min_runtime` the
+    oldest runtime version that reads the file, if known.
     """
 
     plan: CandidatePlan
@@ -20,3 +21,4 @@ class Made:
     min_runtime: str | None
     memory_bytes: int
     fidelity: Fidelity
+    input_types: tuple[str, ...] = ()

@@ -8,12 +8,12 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from edgeq.foreign import translated
 from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import CandidatePlan
 
 from .float_graph import oldest_runtime
-from .foreign import translated
 from .gate import Gate
 from .host_run import Progress, load, no_progress
 from .judge import float_reference, judge
@@ -94,6 +94,7 @@ def _made(candidate: CandidatePlan, variant: Variant, fidelity: Fidelity) -> Mad
         path=variant.path,
         inputs=runner.inputs,
         outputs=runner.outputs,
+        input_types=runner.input_types,
         min_runtime=_min_runtime(variant.path) if candidate.format == "onnx" else None,
         memory_bytes=predict_peak(variant.path, candidate.format),
         fidelity=fidelity,

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from .foreign import translated
+from edgeq.foreign import translated
 
 Node = tuple[tuple[str, ...], tuple[str, ...]]  # names read, names written
 

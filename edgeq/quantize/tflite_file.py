@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.errors import ExtraMissing
-
-from .foreign import quiet, translated
+from edgeq.foreign import quiet, translated
 
 _BITS = {"FLOAT64": 64, "INT64": 64, "UINT64": 64, "FLOAT16": 16, "INT16": 16, "UINT16": 16, "BFLOAT16": 16}
 _BITS |= {"INT8": 8, "UINT8": 8, "BOOL": 8, "INT4": 4, "UINT4": 4, "INT2": 2}

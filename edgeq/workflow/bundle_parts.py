@@ -41,7 +41,7 @@ def write(
         outputs=model.outputs,
         preprocessing=preprocessing,
         threads=order.target.threads,
-        built=[(_candidate(m), m.path) for m in passed],
+        built=[(_candidate(m, model), m.path) for m in passed],
     )
     check = _check_set(tuple(passed), model, heldout)
     beside = {
@@ -61,8 +61,9 @@ def _without_places(model: Model) -> Model:
     )
 
 
-def _candidate(made: Any) -> Candidate:
+def _candidate(made: Any, model: Model) -> Candidate:
     plan = made.plan
+    usual = tuple(i.dtype for i in model.inputs)
     return Candidate(
         id=plan.id,
         runtime=plan.runtime,
@@ -73,6 +74,7 @@ def _candidate(made: Any) -> Candidate:
         min_runtime=made.min_runtime,
         scheme=str(plan.scheme) if plan.scheme else None,
         memory_bytes=made.memory_bytes,
+        input_types=made.input_types if made.input_types != usual else (),
     )
 
 

@@ -1,12 +1,9 @@
 """An exported program -> ONNX, by torch's own exporter."""
 
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from edgeq.errors import ModelRefused
+from edgeq.foreign import quiet
 from edgeq.ingest.extras import needed
 from edgeq.ingest.pytorch.program import Program
 
@@ -22,7 +19,7 @@ def to_onnx(program: Program) -> "ModelProto":
 
     needed("onnxscript", "torch", "converting torch to ONNX")
     try:
-        with _quiet():
+        with quiet():  # the exporter reports on itself, of optional packages that it did not find
             converted = torch.onnx.export(
                 program.exported, dynamo=True, opset_version=OPSET, external_data=False, verbose=False
             )
@@ -33,19 +30,3 @@ def to_onnx(program: Program) -> "ModelProto":
             "replace the operator it names, or export to ONNX yourself and give the .onnx file",
         ) from error
     return converted.model_proto
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """The exporter reports on itself (optional packages that it did not find); none of that is about the model."""
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
-    levels = [logger.level for logger in loggers]
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            for logger in loggers:
-                logger.setLevel(logging.ERROR)
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)

@@ -9,9 +9,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from edgeq.foreign import quiet, translated
 from edgeq.nouns.fidelity import FusionAudit
 from edgeq.nouns.plan import Scheme
-from edgeq.quantize.foreign import quiet, translated
 from edgeq.quantize.graph_work import HEAVY
 
 _INTEGER = {

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from edgeq.foreign import translated
 from edgeq.nouns.plan import Skipped
 from edgeq.quantize.emitters.onnx_qdq import INTEGER_OPERATORS
-from edgeq.quantize.foreign import translated
 from edgeq.quantize.graph_work import DYNAMIC, HEAVY
 from edgeq.quantize.tflite_file import read
 

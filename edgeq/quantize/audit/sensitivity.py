@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from edgeq.quantize.foreign import quiet, translated
+from edgeq.foreign import quiet, translated
 from edgeq.quantize.host_run import Progress
 from edgeq.quantize.samples_like import Array, SamplesLike
 

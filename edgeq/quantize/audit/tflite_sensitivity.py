@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from edgeq.quantize.foreign import translated
+from edgeq.foreign import translated
 from edgeq.quantize.host_run import Progress, feed, interpreter_of
 from edgeq.quantize.samples_like import SamplesLike
 from edgeq.quantize.tflite_file import read

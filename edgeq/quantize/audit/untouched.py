@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from edgeq.quantize.foreign import translated
+from edgeq.foreign import translated
 from edgeq.quantize.tflite_file import read
 
 _INTEGER = ("INT8", "UINT8", "INT16", "INT4")

@@ -6,8 +6,8 @@ ConvInteger is several times slower than a float convolution on every CPU we mea
 from pathlib import Path
 from typing import Any
 
+from edgeq.foreign import quiet, translated
 from edgeq.quantize.float_graph import write
-from edgeq.quantize.foreign import quiet, translated
 from edgeq.quantize.graph_work import DYNAMIC
 
 

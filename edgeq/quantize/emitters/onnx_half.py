@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from edgeq.foreign import quiet, translated
 from edgeq.quantize.float_graph import write
-from edgeq.quantize.foreign import quiet, translated
 
 
 def emit(model: Any, out: Path) -> None:

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from edgeq.foreign import quiet, translated
 from edgeq.nouns.plan import Scheme
 from edgeq.quantize.calibrate import Ranges
 from edgeq.quantize.float_graph import write
-from edgeq.quantize.foreign import quiet, translated
 
 # Operators that onnxruntime's CPU provider runs on 8-bit tensors when they stand between DQ and Q. A Q/DQ pair around
 # any other operator (LayerNormalization, InstanceNormalization, ConvTranspose, CumSum ...) is only work on top.

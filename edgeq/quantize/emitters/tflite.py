@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from edgeq.errors import ExtraMissing
+from edgeq.foreign import quiet, translated
 from edgeq.quantize.calibrate import Ranges
-from edgeq.quantize.foreign import quiet, translated
 from edgeq.quantize.tflite_file import read
 
 

@@ -1,4 +1,4 @@
-"""Where errors of onnx, onnxruntime and the LiteRT tools become ours."""
+"""Where errors of onnx, onnxruntime, torch and the LiteRT tools become ours, and their chatter stays theirs."""
 
 import contextlib
 import logging
