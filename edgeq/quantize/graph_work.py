@@ -1,4 +1,4 @@
-"""Where an ONNX model's work and weights are: multiply-accumulates and weight bytes per operator type.
+"""Where a model's work and weights are: multiply-accumulates and weight bytes per operator type, in ONNX's words.
 
 Reads shapes, never values. A shape that stays open counts as one, which is enough for shares.
 """
@@ -11,9 +11,19 @@ from typing import Any
 
 from edgeq.foreign import translated
 
+from .tflite_file import read
+
 HEAVY = ("Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN")
 STATIC = ("Conv", "Gemm", "MatMul")
 DYNAMIC = ("MatMul", "Gemm", "LSTM")
+# What a .tflite file calls them, with the positions of data and weights.
+_TFLITE = {
+    "CONV_2D": ("Conv", 0, 1),
+    "DEPTHWISE_CONV_2D": ("Conv", 0, 1),
+    "TRANSPOSE_CONV": ("ConvTranspose", 2, 1),
+    "FULLY_CONNECTED": ("Gemm", 0, 1),
+    "BATCH_MATMUL": ("MatMul", 0, 1),
+}
 
 
 @dataclass(frozen=True)
@@ -23,6 +33,10 @@ class GraphWork:
     macs: dict[str, int]
     weight_bytes: dict[str, int]
     fixed: dict[str, int]
+
+    def has(self, operators: tuple[str, ...]) -> bool:
+        """Whether any of these operators has weights that are constants."""
+        return any(self.fixed.get(o) for o in operators)
 
     def share(self, operators: tuple[str, ...]) -> float:
         """Share of the work, 0..1, that these operators do."""
@@ -34,8 +48,38 @@ class GraphWork:
         return sum(self.weight_bytes.get(o, 0) for o in operators) / total if total else 0.0
 
 
-def work_of(path: Path) -> GraphWork:
-    """Raises ConversionFailed when the file is no ONNX model."""
+def work_of(path: Path, format: str) -> GraphWork:
+    """Raises ConversionFailed when the file is none of its format."""
+    return _onnx_work(path) if format == "onnx" else _tflite_work(path)
+
+
+def _tflite_work(path: Path) -> GraphWork:
+    graph = read(path)
+    macs: dict[str, int] = defaultdict(int)
+    weights: dict[str, int] = defaultdict(int)
+    fixed: dict[str, int] = defaultdict(int)
+    for op in graph.operators:
+        kind, data, weight = _TFLITE.get(op.kind, ("", 0, 0))
+        if not kind or len(op.inputs) <= max(data, weight):
+            continue
+        x, w, out = (graph.tensors[i] for i in (op.inputs[data], op.inputs[weight], op.outputs[0]))
+        macs[kind] += _tflite_macs(op.kind, x.shape, w.shape, out.shape)
+        weights[kind] += 4 * _size(w.shape) * w.constant
+        fixed[kind] += w.constant
+    return GraphWork(dict(macs), dict(weights), dict(fixed))
+
+
+def _tflite_macs(kind: str, x: "Shape", w: "Shape", out: "Shape") -> int:
+    if kind == "TRANSPOSE_CONV":  # weights are [out, height, width, in]
+        return _size(x) * _size(w[:-1])
+    if kind == "DEPTHWISE_CONV_2D":  # weights are [1, height, width, out]
+        return _size(out) * _size(w[:-1])
+    if kind == "CONV_2D":  # weights are [out, height, width, in]
+        return _size(out) * _size(w[1:])
+    return _size(out) * (x[-1] if x else 1)
+
+
+def _onnx_work(path: Path) -> GraphWork:
     import onnx
 
     with translated(f"cannot read {path.name} as ONNX"):

@@ -11,13 +11,12 @@ from edgeq.errors import DataRefused, ModelRefused, TargetRefused
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import CandidatePlan, Plan, Skipped
 from edgeq.nouns.recipe import Recipe
-from edgeq.nouns.target import Target
+from edgeq.nouns.target import FORMATS, Target
 
 from .graph_work import DYNAMIC, STATIC, GraphWork, work_of
 from .scheme import has_half, scheme_for
 
 AS_IS = "as_is"
-FORMATS = {"onnxruntime": "onnx", "litert": "tflite", "tflite-runtime": "tflite"}
 # Share of the work from which dynamic int8 is expected to beat static; and of work or weights from which it is raced:
 # an LSTM multiplies one vector at a time, so its weights' bytes cost more than its multiplications.
 _DOMINATES = 0.5
@@ -27,13 +26,16 @@ _NO_DATA = "there are no calibration samples (--data)"
 
 @dataclass(frozen=True)
 class _Wish:
-    """What was asked for, and what there is to decide with."""
+    """What was asked for, and what there is to decide with; `works` by graph format."""
 
     target: Target
     isa: tuple[str, ...]
     has_data: bool
     recipe: str | None
-    work: GraphWork | None
+    works: Mapping[str, GraphWork]
+
+    def work(self, runtime: str) -> GraphWork:
+        return self.works[FORMATS[runtime]]
 
 
 def make_plan(
@@ -57,8 +59,8 @@ def make_plan(
     runtimes, skipped = _usable_runtimes(model, target, runtime, dict(unavailable or {}))
     if model.quantized:
         return _as_it_is(model, target, runtimes, recipe, skipped)
-    work = work_of(Path(model.files["onnx"])) if "onnx" in model.files else None
-    wish = _Wish(target, target.cpu.isa if isa is None else isa, has_data, recipe, work)
+    works = {format: work_of(Path(model.files[format]), format) for format in {FORMATS[r] for r in runtimes}}
+    wish = _Wish(target, target.cpu.isa if isa is None else isa, has_data, recipe, works)
     ranked: list[tuple[int, CandidatePlan]] = []
     for name in runtimes:
         # A recipe that is not for this runtime was never a choice; it is only mentioned to whoever asked for it.
@@ -168,7 +170,7 @@ def _decide(recipe: Recipe, runtime: str, wish: _Wish) -> tuple[int, CandidatePl
 
 
 def _static(recipe: Recipe, runtime: str, wish: _Wish, what: str) -> tuple[int, CandidatePlan] | Skipped:
-    if wish.work is not None and not any(wish.work.fixed.get(o) for o in STATIC):
+    if not wish.work(runtime).has(STATIC):
         return Skipped(what, "the graph has no Conv, Gemm or MatMul with fixed weights")
     if not wish.has_data:
         return Skipped(what, _NO_DATA)
@@ -180,13 +182,22 @@ def _static(recipe: Recipe, runtime: str, wish: _Wish, what: str) -> tuple[int, 
 
 
 def _dynamic(recipe: Recipe, runtime: str, wish: _Wish, what: str) -> tuple[int, CandidatePlan] | Skipped:
-    if wish.work is None or not any(wish.work.fixed.get(o) for o in DYNAMIC):
-        return Skipped(what, "the graph has no MatMul, Gemm or LSTM with fixed weights")
-    share, weights = wish.work.share(DYNAMIC), wish.work.weight_share(DYNAMIC)
+    work, all_of_it = wish.work(runtime), _takes_convolutions(runtime)
+    if not work.has(STATIC if all_of_it else DYNAMIC):
+        operators = "Conv, Gemm or MatMul" if all_of_it else "MatMul, Gemm or LSTM"
+        return Skipped(what, f"the graph has no {operators} with fixed weights")
+    share, weights = work.share(DYNAMIC), work.weight_share(DYNAMIC)
     words = f"MatMul, Gemm and LSTM do {share:.0%} of the work and hold {weights:.0%} of the weights"
-    if wish.recipe is None and max(share, weights) < _WORTH_TRYING:
-        return Skipped(what, f"{words}: convolutions would stay in float (--recipe {recipe.name} builds it)")
+    wanted = wish.recipe is not None or (all_of_it and not wish.has_data)
+    if not wanted and max(share, weights) < _WORTH_TRYING:
+        rest = "run faster on fixed ranges" if all_of_it else "would stay in float"
+        return Skipped(what, f"{words}: convolutions {rest} (--recipe {recipe.name} builds it)")
     return _candidate(recipe, runtime, 1 if share >= _DOMINATES else 5, words)
+
+
+def _takes_convolutions(runtime: str) -> bool:
+    """LiteRT's convolutions take activations as they come; onnxruntime's are several times slower so than in float."""
+    return FORMATS[runtime] == "tflite"
 
 
 def _half(recipe: Recipe, runtime: str, wish: _Wish, what: str) -> tuple[int, CandidatePlan] | Skipped:
@@ -229,7 +240,7 @@ def _enough(
 
 def _alternatives(target: Target, wish: _Wish) -> str:
     found = []
-    if wish.recipe != "int8_dynamic" and wish.work and any(wish.work.fixed.get(o) for o in DYNAMIC):
+    if wish.recipe != "int8_dynamic" and "onnx" in wish.works and wish.works["onnx"].has(DYNAMIC):
         found.append("--recipe int8_dynamic (MatMul, Gemm and LSTM in int8)")
     if wish.recipe != "fp16" and target.cpu.arch == "aarch64" and has_half(wish.isa):
         found.append("--recipe fp16")

@@ -64,7 +64,7 @@ def variant_of(
     if candidate.recipe in ("float", "as_is"):
         return AsItIs(source, path, candidate)
     if candidate.recipe == "int8_dynamic":
-        return OnnxDynamic(source, path)
+        return OnnxDynamic(source, path) if candidate.format == "onnx" else TfliteDynamic(source, path)
     if candidate.recipe == "fp16":
         return OnnxHalf(source, path)
     if calibration is None:
@@ -232,6 +232,30 @@ class TfliteStatic:
 
     def fusion(self) -> tuple[FusionAudit, ...]:
         return tflite_fusion(self.path)
+
+    def untouched(self) -> bool:
+        return tflite_untouched(self.source, self.path)
+
+
+class TfliteDynamic:
+    """Weights int8, activations quantized as they come, for LiteRT."""
+
+    calibrator: str | None = None
+
+    def __init__(self, source: Path, path: Path) -> None:
+        self.source, self.path = source, path
+
+    def write(self, leave: frozenset[str]) -> None:
+        tflite.emit_dynamic(self.source, self.path)
+
+    def noise(self, samples: SamplesLike, progress: Progress) -> tuple[Noise, ...]:
+        return ()
+
+    def left_in_float(self, by_choice: dict[str, str]) -> tuple[Skipped, ...]:
+        return left_in_float.tflite_dynamic(self.path)
+
+    def fusion(self) -> tuple[FusionAudit, ...]:
+        return tflite_fusion(self.path, dynamic=True)
 
     def untouched(self) -> bool:
         return tflite_untouched(self.source, self.path)

@@ -6,9 +6,13 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from edgeq.errors import ConversionFailed, DataRefused
+from edgeq.nouns.model import Model
 from edgeq.nouns.plan import CandidatePlan, Scheme
+from edgeq.nouns.tensor import TensorSpec
+from edgeq.quantize import tflite_file
 from edgeq.quantize.gate import Gate
 from edgeq.quantize.make import make
+from tests.quantize import tflite_networks
 from tests.quantize.networks import Rows, images, inside_if, model_of, residual, saved
 
 WIDTH = 32
@@ -96,6 +100,32 @@ def test_dynamic_int8_never_touches_a_convolution(tmp_path):
     found = made(residual(), "int8_dynamic", tmp_path, Rows(images(10)))
     assert integers(found)["Conv"] == (0, 5)
     assert "slower than in float" in found.fidelity.float_layers[0].reason
+
+
+@pytest.mark.parametrize(
+    ("network", "operator"),
+    [(tflite_networks.dense, "FULLY_CONNECTED"), (tflite_networks.convolution, "CONV_2D")],
+)
+def test_litert_takes_activations_as_they_come(tmp_path, network, operator):
+    file = network(tmp_path / "net.tflite")
+    graph = tflite_file.read(file)
+    x, y = graph.tensors[0], graph.tensors[3]
+    model = Model(
+        name="net",
+        source=str(file),
+        source_format="tflite",
+        sha256="0" * 64,
+        inputs=(TensorSpec("x", "float32", x.shape),),
+        outputs=(TensorSpec("y", "float32", y.shape),),
+        float_bytes=file.stat().st_size,
+        files={"tflite": str(file)},
+    )
+    plan = CandidatePlan("litert-int8_dynamic", "litert", "int8_dynamic", "tflite", "a test")
+    held_out = Rows(np.random.default_rng(1).normal(size=(8, *x.shape[1:])).astype(np.float32))
+    found = make(plan, model, None, held_out, same_samples=False, gate=Gate(), workdir=tmp_path / "w")
+    assert {a.operator: (a.integer, a.total) for a in found.fidelity.fusion} == {operator: (1, 1)}
+    assert found.fidelity.outputs[0].sqnr_db > 35
+    assert found.path.stat().st_size < 0.5 * file.stat().st_size
 
 
 def test_float16_keeps_the_types_of_inputs_and_outputs(tmp_path):

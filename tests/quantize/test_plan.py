@@ -10,6 +10,7 @@ from edgeq import catalog
 from edgeq.errors import DataRefused, ModelRefused, TargetRefused
 from edgeq.quantize.plan import make_plan
 from edgeq.quantize.scheme import scheme_for
+from tests.quantize import tflite_networks
 from tests.quantize.networks import model_of, residual, saved
 
 RECIPES = tuple(catalog.recipe(name) for name in catalog.recipe_names())
@@ -33,9 +34,10 @@ def convolutions(tmp_path):
 
 
 @pytest.fixture
-def both_formats(convolutions):
-    """As a torch source gives them; planning reads only the ONNX graph."""
-    return replace(convolutions, files={**convolutions.files, "tflite": "unread.tflite"})
+def both_formats(convolutions, tmp_path):
+    """As a torch source gives them."""
+    file = tflite_networks.convolution(tmp_path / "net.tflite")
+    return replace(convolutions, files={**convolutions.files, "tflite": str(file)})
 
 
 @pytest.fixture
@@ -91,6 +93,14 @@ def test_dynamic_int8_where_matrices_dominate(convolutions, dense):
     assert "convolutions would stay in float" in reasons(plan(convolutions))["onnxruntime int8_dynamic"]
     assert ids(plan(dense, data=False)) == ["onnxruntime-int8_dynamic", "onnxruntime-float"]
     assert "onnxruntime-int8_dynamic" in ids(plan(convolutions, recipe="int8_dynamic"))
+
+
+def test_litert_takes_whole_networks_as_they_come(both_formats, dense, tmp_path):
+    file = tflite_networks.dense(tmp_path / "dense.tflite")
+    both = replace(dense, files={**dense.files, "tflite": str(file)})
+    assert ids(plan(both))[:2] == ["litert-int8_dynamic", "onnxruntime-int8_dynamic"]
+    assert "faster on fixed ranges" in reasons(plan(both_formats))["litert int8_dynamic"]
+    assert ids(plan(both_formats, data=False)) == ["litert-int8_dynamic", "litert-float", "onnxruntime-float"]
 
 
 def test_no_data_is_refused_with_the_alternatives(convolutions):

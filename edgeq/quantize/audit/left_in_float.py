@@ -11,6 +11,9 @@ from edgeq.quantize.emitters.onnx_qdq import INTEGER_OPERATORS
 from edgeq.quantize.graph_work import DYNAMIC, HEAVY
 from edgeq.quantize.tflite_file import read
 
+from .tflite_fusion import HEAVY as TFLITE_HEAVY
+from .tflite_fusion import has_integer_weights
+
 _NAMED = 3  # nodes named in a group before "and N more"
 _PLUMBING = (
     "QuantizeLinear",
@@ -73,6 +76,23 @@ def tflite_static(path: Path, by_choice: dict[str, str]) -> tuple[Skipped, ...]:
             groups[op.kind, "ai-edge-quantizer has no int8 rule for it here"].append(named)
     chosen = tuple(Skipped(name, why) for name, why in by_choice.items())
     return (*chosen, *_worded(groups))
+
+
+def tflite_dynamic(path: Path) -> tuple[Skipped, ...]:
+    """Operators with weights that dynamic int8 did not take."""
+    graph = read(path)
+    groups: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for op in (o for o in graph.operators if o.kind in TFLITE_HEAVY):
+        if has_integer_weights(op, graph):
+            continue
+        fixed = any(graph.tensors[i].constant for i in op.inputs[:2])
+        why = (
+            "ai-edge-quantizer has no dynamic int8 rule for it here"
+            if fixed
+            else "both operands change from run to run"
+        )
+        groups[op.kind, why].append(graph.tensors[op.outputs[0]].name)
+    return _worded(groups)
 
 
 def _graph(path: Path) -> Any:

@@ -21,14 +21,16 @@ _INTEGER = ("INT8", "UINT8", "INT16", "INT4")
 _METHOD = "tensor types in the file"
 
 
-def tflite_fusion(path: Path) -> tuple[FusionAudit, ...]:
+def tflite_fusion(path: Path, *, dynamic: bool = False) -> tuple[FusionAudit, ...]:
+    """`dynamic` counts the operators that quantize their float data as it comes."""
+    counts = has_integer_weights if dynamic else computes_integers
     graph = read(path)
     pairs = sum(o.kind == "DEQUANTIZE" for o in graph.operators)
     pairs -= sum(
         o.kind == "DEQUANTIZE" and bool(set(o.outputs) & set(graph.outputs)) for o in graph.operators
     )
     total = Counter(o.kind for o in graph.operators if o.kind in HEAVY)
-    integer = Counter(o.kind for o in graph.operators if o.kind in HEAVY and computes_integers(o, graph))
+    integer = Counter(o.kind for o in graph.operators if o.kind in HEAVY and counts(o, graph))
     return tuple(FusionAudit(kind, integer[kind], n, pairs, _METHOD) for kind, n in sorted(total.items()))
 
 
@@ -36,3 +38,7 @@ def computes_integers(operator: Operator, graph: TfliteGraph) -> bool:
     """Data in, weights and data out are integers. (Integer weights with float data would be weight-only or dynamic.)"""
     tensors = [graph.tensors[i] for i in (*operator.inputs[:2], *operator.outputs[:1])]
     return all(t.type in _INTEGER for t in tensors)
+
+
+def has_integer_weights(operator: Operator, graph: TfliteGraph) -> bool:
+    return any(graph.tensors[i].constant and graph.tensors[i].type in _INTEGER for i in operator.inputs[:2])

@@ -1,4 +1,4 @@
-"""Writes static int8 for LiteRT with ai-edge-quantizer, from ranges of our own.
+"""Writes int8 for LiteRT with ai-edge-quantizer: static from ranges of our own, or dynamic, which needs none.
 
 Its own calibration keeps a moving average of each sample's extremes, which forgets the extremes themselves: on
 ResNet-20 that costs 16 dB against the plain extremes over all samples. So it is only handed ranges.
@@ -20,6 +20,17 @@ def emit(source: Path, out: Path, ranges: Ranges, leave: frozenset[str] = frozen
 
     Raises ExtraMissing without ai-edge-quantizer, ConversionFailed when it refuses.
     """
+    _write(source, out, "static_wi8_ai8", leave, _statistics(source, ranges))
+
+
+def emit_dynamic(source: Path, out: Path) -> None:
+    """Weights int8 per channel, activations quantized as they come. Raises as `emit`."""
+    _write(source, out, "dynamic_wi8_afp32", frozenset(), None)
+
+
+def _write(
+    source: Path, out: Path, recipe_name: str, leave: frozenset[str], statistics: dict[str, Any] | None
+) -> None:
     try:
         from ai_edge_quantizer import quantizer, recipe
     except ImportError:
@@ -27,12 +38,10 @@ def emit(source: Path, out: Path, ranges: Ranges, leave: frozenset[str] = frozen
             "int8 for LiteRT needs ai-edge-quantizer", "pip install 'edgeq[litert]', or --runtime onnxruntime"
         ) from None
     with quiet(), translated("ai-edge-quantizer refused the graph", "deploy with --recipe float"):
-        work = quantizer.Quantizer(str(source), recipe.static_wi8_ai8())
+        work = quantizer.Quantizer(str(source), getattr(recipe, recipe_name)())
         for name in sorted(leave):
             _leave_in_float(work, name)
-        result = work.quantize(
-            _statistics(source, ranges), enable_progress_bar=False, enable_progress_report=False
-        )
+        result = work.quantize(statistics, enable_progress_bar=False, enable_progress_report=False)
         content = bytes(result.quantized_model)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_bytes(content)
