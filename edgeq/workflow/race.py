@@ -23,9 +23,12 @@ from edgeq.workflow.tell import Tell
 def entrants(
     manifest: Manifest, app: str, supplies: Supplies, threads: int, without: Collection[str] = ()
 ) -> tuple[Entrant, ...]:
-    """The candidates that are not in `without`, a float one first: the reference that the others are paired with."""
+    """The candidates that are not in `without`; first the reference that the others are paired with: float on
+    onnxruntime, which is what a model runs on before edgeq, else another float.
+    """
     able = [c for c in manifest.candidates if c.id not in without]
-    in_order = sorted(able, key=lambda c: c.recipe != "float")  # stable: the plan's order within
+    floats = sorted((c for c in able if c.recipe == "float"), key=lambda c: c.runtime != "onnxruntime")
+    in_order = (*floats, *(c for c in able if c.recipe != "float"))
     return tuple(
         jobs.entrant(
             c, app, manifest.digest, supplies.python_path(c.runtime), threads, f"{c.runtime} {c.recipe}"

@@ -107,14 +107,15 @@ def test_no_stamp_is_lost_at_any_width(make_race: MakeRace, width: int | None) -
     assert "faster" not in said
 
 
-def test_why_energy_was_not_measured_is_said(make_race: MakeRace) -> None:
+def test_why_energy_was_not_measured_is_said_to_whoever_asks_for_all(make_race: MakeRace) -> None:
     absent = {"rapl": "energy_uj of powercap is readable by root alone", "battery": "no battery"}
     report = compare_runs(replace(five(make_race), energy_absent=absent))  # type: ignore[type-var,arg-type]
-    said = " ".join(printed(lambda c: show_race(c, report)).split())
+    said = " ".join(printed(lambda c: show_race(c, report, in_full=True)).split())
     assert (
         "energy was not measured: rapl: energy_uj of powercap is readable by root alone; battery: no battery"
         in said
     )
+    assert "rapl" not in printed(lambda c: show_race(c, report))
 
 
 def test_what_cannot_be_told_apart_is_said_in_words(make_race: MakeRace) -> None:

@@ -35,7 +35,7 @@ def show_race(
     *,
     in_full: bool = False,
 ) -> None:
-    """`in_full` adds a second table with what a deploy leaves out: p95, p99, loads, throughput, CPU time, spread."""
+    """`in_full` adds a second table with what a deploy leaves out: p95, p99, loads, throughput, CPU time, spread; and why energy was not measured."""
     if in_full:
         say(console, "race", [report.app, f"on {report.device}", f"job {report.job}"])
     say(console, "measure", _conditions(report))
@@ -47,7 +47,7 @@ def show_race(
     if in_full:
         rest = [[row.title + _stamp(report), *_rest(row)] for row in report.rows]
         table(console, ["candidate", *_IN_FULL], rest, marked=_place(report, choice))
-    _show_reservations(console, report, choice, checks)
+    _show_reservations(console, report, choice, checks, in_full=in_full)
 
 
 _IN_FULL = [
@@ -152,7 +152,12 @@ def _accuracy_there(check: DeviceCheck | None) -> str:
 
 
 def _show_reservations(
-    console: Console, report: RaceReport, choice: Choice | None, checks: Sequence[DeviceCheck]
+    console: Console,
+    report: RaceReport,
+    choice: Choice | None,
+    checks: Sequence[DeviceCheck],
+    *,
+    in_full: bool,
 ) -> None:
     for row in report.rows:
         if row.state != "ok":
@@ -163,7 +168,11 @@ def _show_reservations(
     sources = sorted({row.energy.source for row in report.rows if row.energy})
     for source in sources or ["not available: no sensor is readable there and the target has no power model"]:
         say(console, "note", [f"energy: {source}"])
-    if report.energy_absent and not any(row.energy and row.energy.kind == "measured" for row in report.rows):
+    if (
+        in_full
+        and report.energy_absent
+        and not any(row.energy and row.energy.kind == "measured" for row in report.rows)
+    ):
         reasons = "; ".join(f"{sensor}: {why}" for sensor, why in report.energy_absent.items())
         say(console, "note", [f"energy was not measured: {reasons}"])
     if choice:
