@@ -38,7 +38,7 @@ def repaired(
         variant.write(frozenset())
         return replace(first, worst_layers=worst), {}
     left, fidelity = passed
-    return replace(fidelity, worst_layers=worst), _reasons(left, first)
+    return replace(fidelity, worst_layers=worst), _reasons(left)
 
 
 def _fewest(suspects: list[Noise], judged: Judged) -> tuple[list[Noise], Fidelity] | None:
@@ -70,11 +70,11 @@ def _leave(suspects: list[Noise]) -> frozenset[str]:
     return frozenset().union(*(n.leave for n in suspects))
 
 
-def _reasons(left: list[Noise], first: Fidelity) -> dict[str, str]:
+def _reasons(left: list[Noise]) -> dict[str, str]:
     """Per node; the suspect that costs most gives a node its reason."""
     reasons: dict[str, str] = {}
     for n in left:
         for node in sorted(n.leave):
-            why = f"{n.cause} at {n.layer} alone leaves {n.sqnr_db:.1f} dB at the output; {first.why_failed} with it in int8"
+            why = f"{n.cause} at {n.layer} alone leaves {n.sqnr_db:.1f} dB at the output: the gate fails with it in int8"
             reasons.setdefault(node, why)
     return reasons
