@@ -13,6 +13,7 @@ from edgeq.ingest.extras import needed
 from edgeq.ingest.graph.trial import run, same
 from edgeq.ingest.pytorch.harmless import Harmful, refuse_harmful
 from edgeq.ingest.pytorch.module import build_module
+from edgeq.ingest.pytorch.shortcuts import with_convolutions
 from edgeq.ingest.request import Request
 
 if TYPE_CHECKING:
@@ -64,7 +65,10 @@ def open_program(request: Request) -> Program:
             module, notes = build_module(request)
             inputs = _example_inputs(module, request)
         exported, expected = _exported(module, inputs, request.source)
-        return Program(exported, inputs, expected, _digest(exported), notes)
+        better, shortcuts = with_convolutions(exported, inputs)
+        if shortcuts:
+            notes = (*notes, f"shortcuts of slices and zeros written as 1x1 convolutions: {shortcuts}")
+        return Program(better, inputs, expected, _digest(exported), notes)
 
 
 def _saved(request: Request) -> "tuple[nn.Module, Tensors, tuple[str, ...]]":
