@@ -70,6 +70,12 @@ def test_every_heavy_operator_computes_on_integers(made):
     assert made.fidelity.float_layers == ()
 
 
+def test_an_application_feeds_it_as_it_feeds_float(made):
+    graph = read(made.path)
+    assert {graph.tensors[i].type for i in (*graph.inputs, *graph.outputs)} == {"FLOAT32"}
+    assert made.input_types == ("float32",)
+
+
 def test_it_stays_close_to_float_and_in_accuracy(made):
     assert made.fidelity.passed
     assert made.fidelity.outputs[0].sqnr_db > 20

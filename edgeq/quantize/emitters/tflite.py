@@ -4,6 +4,7 @@ Its own calibration keeps a moving average of each sample's extremes, which forg
 ResNet-20 that costs 16 dB against the plain extremes over all samples. So it is only handed ranges.
 """
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -33,14 +34,19 @@ def _write(
 ) -> None:
     try:
         from ai_edge_quantizer import quantizer, recipe
+        from ai_edge_quantizer.qtyping import TFLOperationName
     except ImportError:
         raise ExtraMissing(
             "int8 for LiteRT needs ai-edge-quantizer", "pip install 'edgeq[litert]', or --runtime onnxruntime"
         ) from None
     with quiet(), translated("ai-edge-quantizer refused the graph", "deploy with --recipe float"):
         work = quantizer.Quantizer(str(source), getattr(recipe, recipe_name)())
+        # An application feeds every candidate of a model alike, whichever went live: in float.
+        for end in (TFLOperationName.INPUT, TFLOperationName.OUTPUT):
+            _leave_in_float(work, ".*", end)
         for name in sorted(leave):
-            _leave_in_float(work, name)
+            # An operator's scope is the names of its outputs, joined by semicolons.
+            _leave_in_float(work, f"^{re.escape(name)}(;|$)", TFLOperationName.ALL_SUPPORTED)
         result = work.quantize(statistics, enable_progress_bar=False, enable_progress_report=False)
         content = bytes(result.quantized_model)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -60,13 +66,7 @@ def _shaped(value: float, shape: tuple[int, ...]) -> Any:
     return np.full((1,) * len(shape), value, np.float32)
 
 
-def _leave_in_float(work: Any, tensor: str) -> None:
-    import re
+def _leave_in_float(work: Any, scope: str, operator: Any) -> None:
+    from ai_edge_quantizer.algorithm_manager import AlgorithmName
 
-    from ai_edge_quantizer import algorithm_manager, qtyping
-
-    work.update_quantization_recipe(
-        f"^{re.escape(tensor)}(;|$)",  # an operator's scope is the names of its outputs, joined by semicolons
-        qtyping.TFLOperationName.ALL_SUPPORTED,
-        algorithm_key=algorithm_manager.AlgorithmName.NO_QUANTIZE,
-    )
+    work.update_quantization_recipe(scope, operator, algorithm_key=AlgorithmName.NO_QUANTIZE)
