@@ -1,5 +1,6 @@
 """A measurement's raw samples to a report: a row per entrant, every pair compared, and whether times decide at all."""
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import groupby, permutations
@@ -111,6 +112,10 @@ def latency_of(rounds: Rounds) -> Latency:
     )
 
 
+# Rounds vary in length, and what comes before the first is counted with them.
+_ENOUGH = 1.5
+
+
 def _known(reference: str, entrants: Mapping[str, Entrant]) -> str:
     if reference not in entrants:
         raise EdgeqError(
@@ -157,7 +162,11 @@ def _why_not_compared(
         return "no entrant ran to its end"
     if len(measurement.job.entrants) > 1 and not pairs:
         most = max(len(r) for r in ran.values())
-        return f"two entrants with {MIN_ROUNDS} rounds in common are needed: {len(ran)} ran, at most {most} rounds"
+        took = _seconds(measurement.started_utc, measurement.finished_utc) / most
+        return (
+            f"two entrants with {MIN_ROUNDS} rounds in common are needed: {len(ran)} ran, at most {most} of "
+            f"{took:.0f} s; --seconds {math.ceil(_ENOUGH * MIN_ROUNDS * took)} should do"
+        )
     return None
 
 
