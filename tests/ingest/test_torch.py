@@ -4,6 +4,7 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from edgeq.errors import ModelRefused
 from edgeq.ingest.open_model import open_model
@@ -64,6 +65,17 @@ def test_weights_are_found_however_they_were_saved(wrap, tiny, tmp_path):
     assert model.name == "Tiny"
     assert [str(i) for i in model.inputs] == ["image 1x3x8x8 float32"]
     assert model.outputs[0].shape == (1, 4)
+
+
+def test_weights_of_hugging_face(tiny, tmp_path):
+    save_file(state(tiny), tmp_path / "model.safetensors")
+    shapes = {"image": (1, 3, 8, 8)}
+    saved = open_model(tiny, weights=tmp_path / "model.safetensors", workdir=tmp_path / "a", shapes=shapes)
+    torch.save(state(tiny), tmp_path / "w.pt")
+    assert saved.sha256 == open_model(tiny, weights=tmp_path / "w.pt", workdir=tmp_path, shapes=shapes).sha256
+    (tmp_path / "model.safetensors").write_bytes(b"\0" * 20)
+    with pytest.raises(ModelRefused, match="cannot be loaded as weights"):
+        open_model(tiny, weights=tmp_path / "model.safetensors", workdir=tmp_path, shapes=shapes)
 
 
 def test_keys_that_do_not_fit_are_named(tiny, tmp_path):

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgeq.errors import ModelRefused
+from edgeq.errors import EdgeqError, ModelRefused
+from edgeq.ingest.extras import needed
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -15,11 +16,13 @@ _COUNTERS = "num_batches_tracked"  # only training reads it; old checkpoints lac
 
 
 def load_weights(path: Path) -> "dict[str, Tensor]":
-    """The tensors by name, unwrapped. Only tensors and plain values are unpickled. Raises ModelRefused."""
-    import torch
-
+    """The tensors by name, unwrapped. Only tensors and plain values are unpickled. Raises ModelRefused; ExtraMissing for
+    a .safetensors file without its reader.
+    """
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        found = _loaded(path)
+    except (EdgeqError, MemoryError):
+        raise
     except OSError as error:
         raise ModelRefused(f"cannot read {path}: {error.strerror or error}") from None
     except (
@@ -30,6 +33,14 @@ def load_weights(path: Path) -> "dict[str, Tensor]":
             "save only the weights: torch.save(model.state_dict(), path); code and objects in a checkpoint are not run",
         ) from None
     return _without_prefix(_unwrapped(found, path))
+
+
+def _loaded(path: Path) -> Any:
+    if path.suffix == ".safetensors":
+        return needed("safetensors.torch", "torch", f"reading {path.name}").load_file(path)
+    import torch
+
+    return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def fill(module: "nn.Module", state: "Mapping[str, Tensor]", path: Path) -> None:
