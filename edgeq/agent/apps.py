@@ -17,11 +17,12 @@ from edgeq.nouns.release import App, Release
 
 @dataclass(frozen=True)
 class Activation(Record):
-    """One line of history.json."""
+    """One line of history.json. `not_compared`: why its speed had not been compared with the others' by then."""
 
     digest: str
     candidate: str
     utc: str
+    not_compared: Optional[str] = None
 
     def same_as(self, other: "Activation") -> bool:
         return (self.digest, self.candidate) == (other.digest, other.candidate)
@@ -106,6 +107,7 @@ def app_view(root: Root, app: str) -> App:
         since_utc=past[-1].utc if now else None,
         previous=before.digest if before else None,
         releases=releases(root, app),
+        not_compared=past[-1].not_compared if now else None,
     )
 
 

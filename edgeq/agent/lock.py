@@ -31,7 +31,9 @@ _LOOK_AGAIN_S = 1.0
 
 @dataclass(frozen=True)
 class Lock(Record):
-    """`until_ns` is on the boot clock of the boot `boot_id`; past it, or in another boot, the lock is nobody's."""
+    """`until_ns` is on the boot clock of the boot `boot_id`; past it, or in another boot, the lock is nobody's.
+    `lent_to` is the job that the service may do under this lock, while its holder waits for the result.
+    """
 
     token: str
     who: str
@@ -39,6 +41,7 @@ class Lock(Record):
     since_utc: str
     boot_id: str
     until_ns: int
+    lent_to: str = ""
 
     @property
     def seconds_left(self) -> float:
@@ -66,8 +69,9 @@ def take(root: Root, who: str, what: str, lease_s: float = LEASE_S) -> Lock:
     return lock
 
 
-def renew(root: Root, token: str, lease_s: float = LEASE_S) -> Lock:
-    """Lengthen the holder's lease; it never gets shorter. Raises DeviceBusy when `token` does not hold the device.
+def renew(root: Root, token: str, lease_s: float = LEASE_S, lend_to: Optional[str] = None) -> Lock:
+    """Lengthen the holder's lease; it never gets shorter. `lend_to`: from now on the service may do this job under it.
+    Raises DeviceBusy when `token` does not hold the device.
 
     A lease that has run out is renewed as long as nobody else took the device in between.
     """
@@ -75,12 +79,14 @@ def renew(root: Root, token: str, lease_s: float = LEASE_S) -> Lock:
         lock = _stored(root)
         if lock is None or lock.token != token or lock.boot_id != boot_id():
             raise _lost(lock)
-        longer = replace(lock, until_ns=max(lock.until_ns, boot_ns() + _ns(lease_s)))
+        until = max(lock.until_ns, boot_ns() + _ns(lease_s))
+        longer = replace(lock, until_ns=until, lent_to=lock.lent_to if lend_to is None else lend_to)
         try:
             write_json(root.lock, longer.to_dict())
         except OSError as error:
             # A full disk must not keep its holder from making room, as long as the lease it has still runs.
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT) or lock.seconds_left <= 0:
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            if lend_to is not None or not full or lock.seconds_left <= 0:
                 raise
     return longer
 
@@ -117,14 +123,17 @@ def held(root: Root, token: str, turn: Optional[Path] = None) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def taken(root: Root, who: str, what: str, wait_s: float = 0.0) -> Iterator[None]:
-    """Take the device for the work inside and give it back. Raises DeviceBusy when it is not free within `wait_s`."""
-    token = _take_when_free(root, who, what, wait_s).token
+def taken(root: Root, who: str, what: str, wait_s: float = 0.0, job: Optional[str] = None) -> Iterator[None]:
+    """Take the device for the work inside and give it back; where its holder lends it to `job`, work under that lock and
+    leave it to the holder. Raises DeviceBusy when it is not free within `wait_s`.
+    """
+    lock = _take_when_free(root, who, what, wait_s, job)
     try:
-        with held(root, token, turn=root.results):
+        with held(root, lock.token, turn=root.results):
             yield
     finally:
-        release(root, token)
+        if job is None or lock.lent_to != job:
+            release(root, lock.token)
 
 
 def busy(lock: Lock) -> DeviceBusy:
@@ -134,9 +143,12 @@ def busy(lock: Lock) -> DeviceBusy:
     )
 
 
-def _take_when_free(root: Root, who: str, what: str, wait_s: float) -> Lock:
+def _take_when_free(root: Root, who: str, what: str, wait_s: float, job: Optional[str]) -> Lock:
     end = time.monotonic() + wait_s
     while True:
+        lock = holder(root)
+        if lock is not None and job is not None and lock.lent_to == job:
+            return lock
         try:
             return take(root, who, what)
         except DeviceBusy:

@@ -8,6 +8,7 @@ import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Optional
 
 from edgeq.agent.durable import is_temporary, make_folder, move, remove_file, remove_tree, write_json
 from edgeq.agent.layout import Root
@@ -33,11 +34,24 @@ def left_running(root: Root) -> list[Path]:
     return sorted(p for p in root.running.glob("*.json") if not is_temporary(p))
 
 
-def claim(root: Root, path: Path) -> Path:
+def claim(root: Root, path: Path) -> Optional[Path]:
+    """None when whoever asked for it has taken it back in this very moment."""
     make_folder(root.running)
     claimed = root.running / path.name
-    move(path, claimed)
+    try:
+        move(path, claimed)
+    except FileNotFoundError:
+        return None
     return claimed
+
+
+def take_back(root: Root, id: str) -> bool:
+    """Whether the job still waited; it does not any more. Of one that was claimed nothing is changed."""
+    try:
+        (root.jobs / f"{id}.json").unlink()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 @contextlib.contextmanager

@@ -11,16 +11,17 @@ from edgeq.agent.manifest_rules import RELEASE
 _LONGEST_HISTORY = 100
 
 
-def switch(root: Root, app: str, digest: str, candidate: str) -> None:
-    """Live already: nothing changes. The link is the truth and comes first: a power cut between it and the history is
+def switch(root: Root, app: str, goal: Activation) -> None:
+    """Live already: nothing changes but what is known of its speed. The link is the truth and comes first: a power cut between it and the history is
     put right by whoever reads the history.
     """
-    goal = Activation(digest, candidate, utc_now())
     now = live(root, app)
     past = history(root, app)
     if now is None or not now.same_as(goal):
-        point_link(root.current(app), f"releases/{digest}/candidates/{candidate}")
-        past = (*past, goal)
+        point_link(root.current(app), f"releases/{goal.digest}/candidates/{goal.candidate}")
+        past = (*past, replace(goal, utc=utc_now()))
+    else:
+        past = (*past[:-1], replace(past[-1], not_compared=goal.not_compared))
     write_history(root, app, past)
     _record(root, app, past[-1])
 

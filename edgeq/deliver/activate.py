@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 from edgeq.deliver.agent_link import AgentLink
 from edgeq.errors import DeviceError
@@ -10,12 +11,20 @@ from edgeq.nouns.release import App
 
 
 def activate(
-    link: AgentLink, token: str, app: str, digest: str, candidate: str, keep: int, job: Job | None
+    link: AgentLink,
+    token: str,
+    app: str,
+    digest: str,
+    candidate: str,
+    keep: int,
+    job: Job | None,
+    not_compared: str | None = None,
 ) -> App:
     """Make `candidate` of an installed release live by one atomic rename; `job` is remembered for periodic
-    measurements. Older releases beyond `keep` are removed.
+    measurements, `not_compared` (why its speed was not) for whoever asks. Older releases beyond `keep` are removed.
     """
-    request = {"token": token, "app": app, "digest": digest, "candidate": candidate, "keep": keep}
+    request: dict[str, Any] = {"token": token, "app": app, "digest": digest}
+    request |= {"candidate": candidate, "keep": keep, "not_compared": not_compared}
     if job is not None:
         request["job"] = job.to_dict()
     return App.from_dict(link.call("activate", request, timeout_s=120))

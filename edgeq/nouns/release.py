@@ -22,6 +22,7 @@ class App(Record):
     """A named model on the device: what is live, what was before, all that is kept (newest first).
 
     `path` is the absolute path that an application loads from; it is a link that always points to a complete release.
+    `not_compared` says why the speed of what is live was not compared before it went live; None when it was.
     """
 
     name: str
@@ -31,6 +32,7 @@ class App(Record):
     since_utc: Optional[str]
     previous: Optional[str]
     releases: tuple[Release, ...]
+    not_compared: Optional[str] = None
 
 
 @dataclass(frozen=True)

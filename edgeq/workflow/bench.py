@@ -10,7 +10,6 @@ from edgeq import catalog
 from edgeq.bundle import OpenBundle, read_bundle
 from edgeq.deliver import activate, fitness, jobs, push, supply
 from edgeq.deliver.lock import locked
-from edgeq.deliver.service import submit_and_wait
 from edgeq.errors import NotComparable, TargetRefused
 from edgeq.nouns.bundle import Candidate
 from edgeq.nouns.job import Entrant, Job, Limits
@@ -19,6 +18,7 @@ from edgeq.nouns.report import RaceReport
 from edgeq.report.race import compare_runs
 from edgeq.workflow import runtimes, stored
 from edgeq.workflow.check_samples import MOST_BYTES
+from edgeq.workflow.measure import measure
 from edgeq.workflow.session import Login, Session, session
 from edgeq.workflow.tell import Tell, silence
 from edgeq.workflow.unpacked import unpacked
@@ -84,18 +84,13 @@ def _names(device: Session, what: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _live(device: Session, name: str, threads: int | None, limits: Limits, tell: Tell) -> Measurement:
-    """The live candidate, measured as it was when it went live; by the service where one works in this root, as its own
-    user.
-    """
+    """The live candidate, measured as it was when it went live."""
     remembered = Job.from_dict(device.link.call("remembered", {"app": name}))
     entrants = tuple(replace(e, threads=threads or e.threads) for e in remembered.entrants)
     bounded = jobs.brief(limits) if device.facts.emulated else limits
     job = jobs.make_job("measure", name, entrants, remembered.samples, bounded, device.target.energy)
-    status = device.status()
-    if status.service is not None and status.service.works_in(status.root):
-        return submit_and_wait(device.link, job, jobs.longest_s(job), tell)
     with locked(device.link, f"measuring {name}") as token:
-        return jobs.work(device.link, token, job, tell)
+        return measure(device, token, job, tell)
 
 
 def _bundles(
@@ -121,7 +116,7 @@ def _bundles(
         bounded = jobs.brief(limits) if device.facts.emulated else limits
         kind, name = "race" if len(entrants) > 1 else "measure", bundles[0].manifest.name
         job = jobs.make_job(kind, name, entrants, samples[0], bounded, device.target.energy)
-        return jobs.work(device.link, token, job, tell)
+        return measure(device, token, job, tell)
 
 
 def _chosen(bundle: OpenBundle, *, alone: bool) -> tuple[Candidate, ...]:

@@ -46,8 +46,11 @@ class Deployment:
 
     @property
     def exit_code(self) -> int:
-        """0, or SPEED_NOT_COMPARED when a release went live whose speed could not be compared."""
-        return SPEED_NOT_COMPARED if self.choice is not None and not self.choice.compared else 0
+        """0, or SPEED_NOT_COMPARED when what was deployed is live and its speed could not be compared, now or when it
+        went live.
+        """
+        is_live = self.app is not None and self.app.live == self.conversion.bundle.digest
+        return SPEED_NOT_COMPARED if is_live and self.app and self.app.not_compared else 0
 
     def to_dict(self) -> dict[str, Any]:
         def plain(noun: Any) -> Any:
@@ -107,6 +110,8 @@ def deploy(
         digest = conversion.bundle.digest
         if before is not None and before.live == digest and not measure_again:
             tell(Note(f"{app} = {digest[:7]} is live already: nothing was sent, nothing changed"))
+            if before.not_compared:
+                tell(Note(f"{before.not_compared}, when it went live: --measure-again races it again"))
             return Deployment(conversion, device.facts, before, changed=False)
         left_out = stay_home(device, sets, conversion.bundle.manifest, options, _live(before))
         for candidate, reason in left_out.items():
@@ -165,8 +170,8 @@ def _bring(
         stored.keep(terms.store, measurement, device, terms.app, digest, delivery)
         report, checks, choice = race.judge(device, conversion.bundle, measurement, terms.left_out)
         tell(report)
-        job = measurement.job
-        live = activate.activate(link, token, terms.app, digest, choice.candidate, terms.keep, job)
+        job, unknown = measurement.job, None if choice.compared else choice.why
+        live = activate.activate(link, token, terms.app, digest, choice.candidate, terms.keep, job, unknown)
     deployment = Deployment(
         conversion,
         device.facts,

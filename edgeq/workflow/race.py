@@ -16,6 +16,7 @@ from edgeq.nouns.report import Choice, DeviceCheck, RaceReport
 from edgeq.report.choose import choose
 from edgeq.report.device_check import check_outputs
 from edgeq.report.race import compare_runs
+from edgeq.workflow.measure import measure
 from edgeq.workflow.session import Session
 from edgeq.workflow.tell import Tell
 
@@ -58,7 +59,7 @@ def run(
         jobs.brief(limits) if emulated else limits,
         device.target.energy,
     )
-    return jobs.work(device.link, token, job, tell)
+    return measure(device, token, job, tell)
 
 
 def judge(

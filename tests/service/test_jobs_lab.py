@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from edgeq.deliver.lock import locked
-from edgeq.deliver.service import fetch_new, submit_and_wait
+from edgeq.deliver.service import fetch_new, lend_and_wait
+from edgeq.nouns.progress import Note
+from edgeq.workflow.measure import measure
 from edgeq.workflow.service import install_service, service_log, service_status
 from edgeq.workflow.tell import silence
 from tests.service.board import Board, another, deploy_relu, states
@@ -20,7 +22,9 @@ def test_models_are_measured_by_user_edgeq_in_the_sandbox(board: Board, tmp_path
     with board.session() as device:
         assert device.link.root == ROOT  # what is deployed from now on goes where the service looks
         job = deploy_relu(device, tmp_path)
-        asked = submit_and_wait(device.link, another(job), 120, silence)
+        with locked(device.link, "test") as token:
+            asked = lend_and_wait(device.link, token, another(job), 120, silence)
+        assert asked is not None
         assert states(asked) == {"onnxruntime": "ok", "litert": "ok"}
         assert asked.facts.user == "edgeq"
         assert asked.runs[0].outputs is not None
@@ -104,6 +108,55 @@ def test_job_waits_for_the_host_that_holds_the_device(board: Board, tmp_path: Pa
             board.wait_until("edgeq-agent.service", "activating")
             assert board.results(ROOT) == []
         board.wait_for_result(ROOT, job.id)
+
+
+def test_a_host_that_holds_the_device_has_its_job_done_before_any_other(board: Board, tmp_path: Path) -> None:
+    install_service(**board.call)
+    with board.session() as device:
+        job = deploy_relu(device, tmp_path, with_runtimes=False)
+        waits = another(job)
+        with locked(device.link, "a race") as token:
+            device.link.call("submit", {"job": waits.to_dict()})
+            board.wait_until("edgeq-agent.service", "activating")  # its drain waits for us
+            done = lend_and_wait(device.link, token, job, 120, silence)
+            assert done is not None and done.facts.user == "edgeq"
+            assert board.results(ROOT) == [job.id]
+        board.wait_for_result(ROOT, waits.id)
+
+
+def test_a_service_that_does_not_begin_is_not_waited_for(board: Board, tmp_path: Path) -> None:
+    install_service(**board.call)
+    with board.session() as device:
+        job = deploy_relu(device, tmp_path, with_runtimes=False)
+        folder = "/etc/systemd/system/edgeq-agent.service.d"
+        board.run(f"printf '[Service]\\nExecCondition=/bin/false\\n' | sudo tee {folder}/never.conf")
+        board.run("sudo systemctl daemon-reload")
+        with locked(device.link, "a race") as token:
+            assert lend_and_wait(device.link, token, job, 120, silence, begins_s=1) is None
+        assert board.run(f"ls {ROOT}/jobs") == "running"
+
+        board.run(
+            "sudo systemctl stop edgeq-agent.path; sudo systemctl reset-failed edgeq-agent.path || true"
+        )
+        told: list[object] = []
+        with locked(device.link, "a race") as token:
+            assert measure(device, token, job, told.append).facts.user == "pi"
+        assert Note("measured over the login, for the service is system, inactive, in /var/lib/edgeq") in told
+
+
+def test_ctrl_c_leaves_no_job_that_nobody_waits_for(board: Board, tmp_path: Path) -> None:
+    install_service(**board.call)
+    board.run("sudo systemctl stop edgeq-agent.path")
+
+    def interrupted(noun: object) -> None:
+        raise KeyboardInterrupt
+
+    with board.session() as device:
+        job = deploy_relu(device, tmp_path, with_runtimes=False)
+        with locked(device.link, "a race") as token, pytest.raises(KeyboardInterrupt):
+            lend_and_wait(device.link, token, job, 120, interrupted)
+        assert board.run(f"ls {ROOT}/jobs") == "running"
+        assert device.status().lock is None
 
 
 def test_jobs_that_lay_there_at_boot_are_done(board: Board, tmp_path: Path) -> None:

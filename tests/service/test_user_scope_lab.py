@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from edgeq.deliver.service import submit_and_wait
+from edgeq.deliver.lock import locked
+from edgeq.deliver.service import lend_and_wait
 from edgeq.workflow.service import install_service, service_log, service_status, uninstall_service
 from edgeq.workflow.tell import silence
 from tests.service.board import Board, another, deploy_relu, states
@@ -23,7 +24,10 @@ def test_jobs_are_done_as_the_login(plain: Board, tmp_path: Path) -> None:
     assert not any("sudo -n systemctl" in line for line in change.lines())
     assert "lingering is off" in change.notes[0]  # this lab's login may not switch it on by himself
     with plain.session() as device:
-        asked = submit_and_wait(device.link, another(deploy_relu(device, tmp_path)), 120, silence)
+        job = another(deploy_relu(device, tmp_path))
+        with locked(device.link, "test") as token:
+            asked = lend_and_wait(device.link, token, job, 120, silence)
+    assert asked is not None
     assert states(asked) == {"onnxruntime": "ok", "litert": "ok"}
     assert asked.facts.user == "pi"
     assert install_service(**plain.call, scope="user").steps == ()

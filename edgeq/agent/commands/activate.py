@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Optional
 
 from edgeq.agent import lock
-from edgeq.agent.apps import app_view, require_app
+from edgeq.agent.apps import Activation, app_view, require_app
 from edgeq.agent.job_rules import require_safe_job
 from edgeq.agent.layout import Root
 from edgeq.agent.remembered import remember_job
@@ -18,7 +18,9 @@ from edgeq.nouns.release import App
 
 @dataclass(frozen=True)
 class Request(Record):
-    """`job` is how this candidate is measured from now on (`periodic`); None leaves what was remembered."""
+    """`job` is how this candidate is measured from now on (`periodic`); None leaves what was remembered. `not_compared`:
+    why nobody knows how fast it is beside the others.
+    """
 
     token: str
     app: str
@@ -26,6 +28,7 @@ class Request(Record):
     candidate: str
     keep: int = 3
     job: Optional[Job] = None
+    not_compared: Optional[str] = None
 
 
 def answer(request: Request, root: Root) -> App:
@@ -35,7 +38,7 @@ def answer(request: Request, root: Root) -> App:
         if request.job is not None:
             require_safe_job(request.job)
             remember_job(root, request.app, request.digest, request.candidate, request.job)
-        switch(root, request.app, request.digest, request.candidate)
+        switch(root, request.app, Activation(request.digest, request.candidate, "", request.not_compared))
         prune(root, request.app, request.keep)
         return app_view(root, request.app)
 

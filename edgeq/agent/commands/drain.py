@@ -1,5 +1,6 @@
 """`drain`: every job that waits, oldest first; what the service calls. Afterwards no file in jobs/ asks for it again."""
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
@@ -13,6 +14,7 @@ from edgeq.agent.stored import Unreadable
 from edgeq.errors import DeviceBusy
 from edgeq.nouns.record import Record
 
+_LOOK_AGAIN_S = 1.0
 _DIED = "the agent or the device died while this job ran; it is not run again by itself"
 
 
@@ -33,11 +35,28 @@ def answer(request: Request, root: Root) -> dict[str, Any]:
                 waiting = [path for path in queue.waiting(root) if path not in stuck]
                 if not waiting:
                     break
+                path, wait_s = _turn(root, waiting[0], request.wait_s)
                 try:
-                    done.append(_next(root, waiting[0], request.wait_s))
+                    done.append(_next(root, path, wait_s))
                 except PermissionError:  # another user's folder cannot be moved; the jobs behind it still can
-                    stuck.add(waiting[0])
+                    stuck.add(path)
     return {"done": [id for id in done if id is not None], "stuck": sorted(path.name for path in stuck)}
+
+
+def _turn(root: Root, oldest: Path, wait_s: float) -> "tuple[Path, float]":
+    """The job to do now, and for how many seconds it may wait yet: the one that the device is lent to as soon as there is
+    one, for its holder waits for nothing else; the oldest when nobody holds the device, or its wait is over.
+    """
+    end = time.monotonic() + wait_s
+    while True:
+        held = lock.holder(root)
+        lent = root.jobs / f"{held.lent_to}.json" if held is not None and held.lent_to else None
+        if lent is not None and lent.exists():
+            return lent, 0.0
+        left = max(end - time.monotonic(), 0.0)
+        if held is None or left == 0.0:
+            return oldest, left
+        time.sleep(min(_LOOK_AGAIN_S, left))
 
 
 def _next(root: Root, path: Path, wait_s: float) -> Optional[str]:
@@ -51,8 +70,12 @@ def _next(root: Root, path: Path, wait_s: float) -> Optional[str]:
     with queue.taken_out(path):
         try:
             who, what = job.requested_by or "unknown", f"{job.kind} of {job.app}"
-            with lock.taken(root, who, what, wait_s), queue.taken_out(queue.claim(root, path)):
-                perform_or_fail(root, job)
+            with lock.taken(root, who, what, wait_s, job.id):
+                claimed = queue.claim(root, path)
+                if claimed is None:
+                    return None
+                with queue.taken_out(claimed):
+                    perform_or_fail(root, job)
         except DeviceBusy as busy:
             fail(root, job, busy.what)
     return job.id
@@ -70,9 +93,11 @@ def _bury(root: Root, path: Path) -> str:
     return job.id
 
 
-def _refuse(root: Root, path: Path, why: str) -> str:
+def _refuse(root: Root, path: Path, why: str) -> Optional[str]:
     id = queue.id_for(path)
     claimed = queue.claim(root, path)
+    if claimed is None:
+        return None
     with queue.taken_out(claimed):
         if not is_stored(root, id):
             fail(root, no_job(id), why)

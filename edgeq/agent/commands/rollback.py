@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Optional
 
 from edgeq.agent import lock
-from edgeq.agent.apps import Activation, app_view, history, live, previous, releases, require_app
+from edgeq.agent.apps import Activation, app_view, history, previous, releases, require_app
 from edgeq.agent.layout import Root
 from edgeq.agent.switch import switch
 from edgeq.agent.verify import verified
@@ -26,7 +26,7 @@ def answer(request: Request, root: Root) -> App:
         require_app(root, request.app)
         goal = _before(root, request.app) if request.to is None else _named(root, request.app, request.to)
         verified(root, request.app, goal.digest)
-        switch(root, request.app, goal.digest, goal.candidate)
+        switch(root, request.app, goal)
         return app_view(root, request.app)
 
 
@@ -45,9 +45,6 @@ def _named(root: Root, app: str, prefix: str) -> Activation:
     if len(digests) != 1:
         problem = "fits more than one release" if digests else "fits no release"
         raise RemoteFailed(f"{prefix!r} {problem} of {app}", _kept(root, app), details=digests)
-    now = live(root, app)
-    if now is not None and now.digest == digests[0]:
-        return now
     for entry in reversed(history(root, app)):
         if entry.digest == digests[0]:
             return entry

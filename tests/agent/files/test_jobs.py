@@ -169,6 +169,47 @@ def test_a_job_that_waited_too_long_says_who_held_the_device(device: Device, dep
     assert _waiting(device) == []
 
 
+def test_a_job_that_the_holder_lends_the_device_to_comes_first(device: Device, deployed: Job) -> None:
+    device.call("submit", job=replace(deployed, id="older").to_dict())
+    token = device.lock()
+    device.call("submit", job=replace(deployed, id="lent").to_dict(), token=token)
+
+    assert device.call("drain", wait_s=0)["done"] == ["lent", "older"]
+    assert device.call("result", id="lent")["state"] == "done"
+    assert "ann@host" in device.call("result", id="older")["error"]  # it was not lent anything
+    assert device.call("lock", token=token)["token"] == token  # and the device is still its holder's
+
+
+def test_a_job_that_already_waits_makes_way_for_one_that_the_device_is_lent_to(
+    device: Device, deployed: Job
+) -> None:
+    token = device.lock()
+    device.call("submit", job=replace(deployed, id="older").to_dict())
+    words = [device.python, "-I", str(device.archive), "--root", str(device.root), "drain"]
+    with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as drain:
+        device.call("submit", job=replace(deployed, id="lent").to_dict(), token=token)
+        while "lent" not in device.call("results")["results"]:
+            pass
+        device.call("unlock", token=token)
+        assert json.loads(drain.communicate()[0])["done"] == ["lent", "older"]
+
+
+def test_only_its_holder_can_lend_the_device(device: Device, deployed: Job) -> None:
+    device.lock()
+    with pytest.raises(DeviceBusy):
+        device.call("submit", job=deployed.to_dict(), token="0" * 32)
+    assert _waiting(device) == []
+
+
+def test_a_job_that_nobody_began_can_be_taken_back(device: Device, deployed: Job) -> None:
+    device.call("submit", job=deployed.to_dict())
+    assert device.call("withdraw", id=deployed.id) == {"withdrawn": True}
+    assert device.call("withdraw", id=deployed.id) == {"withdrawn": False}
+    assert device.call("drain")["done"] == []
+    with pytest.raises(RemoteFailed, match="cannot be the id"):
+        device.call("withdraw", id="../history")
+
+
 def test_two_drains_at_once_do_each_job_once(device: Device, deployed: Job) -> None:
     for i in range(3):
         device.call("submit", job=replace(deployed, id=f"job-{i}").to_dict())

@@ -58,6 +58,15 @@ def test_twice_the_same_changes_nothing(device: Device, token: str) -> None:
     assert _everything(device) == before
 
 
+def test_that_a_speed_was_never_compared_is_known_until_it_is(device: Device, token: str) -> None:
+    assert device.deploy(token, V1)["not_compared"] is None
+    device.deploy(token, V2, not_compared="the device was not quiet")
+    assert device.call("rollback", token=token, app="net")["not_compared"] is None
+    assert "quiet" in device.call("rollback", token=token, app="net", to=V2.digest)["not_compared"]
+    assert "quiet" in device.call("rollback", token=token, app="net", to=V2.digest)["not_compared"]
+    assert device.deploy(token, V2)["not_compared"] is None  # measured again
+
+
 def test_another_name_on_the_device(device: Device, token: str) -> None:
     device.upload(*V1.files.values())
     device.call("install", token=token, manifest=V1.manifest.to_dict(), app="door-2")

@@ -1,0 +1,38 @@
+"""measure(): has a device do a job, by its service where one works there, else over the login; says which."""
+
+from edgeq.deliver import jobs
+from edgeq.deliver.service import BEGINS_S, lend_and_wait
+from edgeq.errors import RemoteFailed
+from edgeq.nouns.job import Job
+from edgeq.nouns.measurement import Measurement
+from edgeq.nouns.progress import Note
+from edgeq.workflow.session import Session
+from edgeq.workflow.tell import Tell
+
+
+def measure(device: Session, token: str, job: Job, tell: Tell) -> Measurement:
+    """Under the lock that `token` stands for, whoever does it. A service that is stopped, that works in another root or
+    that does not begin is not waited for. Raises DeviceError.
+    """
+    status = device.status()
+    if status.service is None:
+        return jobs.work(device.link, token, job, tell)
+    if not status.service.works_in(status.root):
+        tell(Note(f"measured over the login, for the service is {status.service}"))
+        return jobs.work(device.link, token, job, tell)
+    measured = lend_and_wait(device.link, token, job, jobs.longest_s(job), tell)
+    if measured is None:
+        tell(
+            Note(
+                f"measured over the login, for the service did not begin within {BEGINS_S:.0f} s: "
+                "`edgeq agent status` and `edgeq agent logs` say more"
+            )
+        )
+        return jobs.work(device.link, token, job, tell)
+    if not measured.runs:
+        raise RemoteFailed(
+            f"the service on {device.label} could not measure: {measured.error}",
+            "`edgeq agent logs` says more; `edgeq agent install` mends what is damaged there",
+        )
+    tell(Note(f"measured by the service, as user {measured.facts.user}"))
+    return measured
