@@ -1,6 +1,8 @@
 """Loads what a user names as `file.py:attribute` or `package.module:attribute`. This runs their code, as they asked."""
 
 import sys
+import sysconfig
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module, util
@@ -8,6 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.errors import EdgeqError
+
+_NOT_THEIRS = (
+    Path(__file__).parent,
+    *(Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")),
+)
 
 
 def names_code(source: str) -> bool:
@@ -25,12 +32,25 @@ def load_attribute(source: str, refusal: type[EdgeqError]) -> Any:
         raise refusal(f"there is no file {place}") from None
     except Exception as error:
         raise refusal(
-            f"{place} cannot be imported: {type(error).__name__}: {error}", "run it by itself to find out why"
+            f"{place} cannot be imported: {type(error).__name__}: {error}",
+            "run it by itself to find out why",
+            details=place_of(error),
         ) from error
     if not hasattr(module, name):
         public = [n for n, v in vars(module).items() if callable(v) and not n.startswith("_")]
         raise refusal(f"{place} has no {name!r}", f"it has: {', '.join(public) or 'no functions'}")
     return getattr(module, name)
+
+
+def place_of(error: BaseException) -> tuple[str, ...]:
+    """Where in the user's own code an error came up, as a detail of the refusal: "metric.py:12 in score: return 1 / n".
+    Frames of edgeq and of installed packages are passed over; nothing where there is no other.
+    """
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        file = Path(frame.filename)
+        if file.is_file() and not any(folder in file.parents for folder in _NOT_THEIRS):
+            return (f"{frame.filename}:{frame.lineno} in {frame.name}: {frame.line}",)
+    return ()
 
 
 def _from_file(path: Path) -> Any:

@@ -74,16 +74,20 @@ def cli(ctx: click.Context) -> None:
 def run(args: Sequence[str] | None = None) -> int:
     """The exit code. Errors go to stderr in words, or to stdout as JSON where --json was asked for."""
     words = list(sys.argv[1:] if args is None else args)
+    as_json = "--json" in words
     try:
         code = cli.main(args=words, prog_name="edgeq", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except EdgeqError as error:
-        _show(error, as_json="--json" in words)
+        _show(error, as_json=as_json)
         return error.exit_code
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.ClickException as error:
-        error.show()
+        if as_json:
+            _show_document(_as_document(error))
+        else:
+            error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("\ninterrupted", err=True)
@@ -96,15 +100,25 @@ def run(args: Sequence[str] | None = None) -> int:
         where = f"{error.filename}: " if error.filename else ""
         _show(
             EdgeqError(f"{where}{error.strerror or error}", "this is about this machine, not about a device"),
-            as_json=False,
+            as_json=as_json,
         )
         return EdgeqError.exit_code
 
 
+def _as_document(error: click.ClickException) -> dict[str, Any]:
+    """A wrong command line in the words of every other error."""
+    command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "edgeq"
+    plain = EdgeqError(error.format_message(), f"`{command} --help` lists what there is").to_dict()
+    return plain | {"kind": type(error).__name__, "exit_code": error.exit_code}
+
+
+def _show_document(error: dict[str, Any]) -> None:
+    click.echo(json.dumps({"error": error}, indent=2))
+
+
 def _show(error: EdgeqError, *, as_json: bool) -> None:
     if as_json:
-        document: dict[str, Any] = {"error": error.to_dict()}
-        click.echo(json.dumps(document, indent=2))
+        _show_document(error.to_dict())
         return
     click.echo(f"error: {error.what}", err=True)
     for line in error.details:

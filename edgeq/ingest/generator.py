@@ -11,7 +11,7 @@ import numpy as np
 from edgeq.errors import DataRefused
 from edgeq.ingest.npz import LABELS, sample_key
 from edgeq.ingest.stored import Stored
-from edgeq.user_code import load_attribute
+from edgeq.user_code import load_attribute, place_of
 
 # More than any calibration needs; a generator that never ends is told so instead of filling the disk.
 MOST = 20_000
@@ -57,7 +57,9 @@ def _samples(spec: str) -> Iterable[tuple[dict[str, np.ndarray], int | None]]:
         raise
     except Exception as error:
         raise DataRefused(
-            f"{spec} failed: {type(error).__name__}: {error}", "run it by itself to find out why"
+            f"{spec} failed: {type(error).__name__}: {error}",
+            "run it by itself to find out why",
+            details=place_of(error),
         ) from error
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from edgeq.errors import DataRefused
 from edgeq.nouns.fidelity import Accuracy, Agreement, OutputError
-from edgeq.user_code import load_attribute, names_code
+from edgeq.user_code import load_attribute, names_code, place_of
 
 from .error import paired_difference, right_answers
 from .samples_like import Array, SamplesLike
@@ -130,8 +130,16 @@ def class_scores(outputs: tuple[Array, ...]) -> int | None:
         k
         for k, o in enumerate(outputs)
         if o.dtype != object and o.ndim == 2 and o.shape[1] >= 2 and np.issubdtype(o.dtype, np.floating)
+        if not _are_directions(o)
     ]
     return found[0] if len(found) == 1 else None
+
+
+def _are_directions(output: Array) -> bool:
+    """Rows of length one with entries below zero are embeddings made for cosine similarity: their largest entry is no
+    answer.
+    """
+    return bool((output < 0).any()) and np.allclose(np.linalg.norm(output, axis=1), 1.0, atol=1e-3)
 
 
 def why_unused(samples: SamplesLike, outputs: tuple[Array, ...]) -> str:
@@ -173,7 +181,8 @@ def _by_metric(
             drawn = tuple(o[rows] for o in outputs)
             return float(metric(drawn, None if truth is None else truth[rows]))
         except Exception as error:
-            raise DataRefused(f"--metric {spec} failed: {type(error).__name__}: {error}") from error
+            words = f"--metric {spec} failed: {type(error).__name__}: {error}"
+            raise DataRefused(words, details=place_of(error)) from error
 
     n = len(reference[0])
     float_score, candidate_score = score(reference), score(candidate)

@@ -21,12 +21,30 @@ def open_store(url: str | None = None) -> Store:
     The file is made when it is not there, and brought to today's schema when it is older. Close the store, or use it in
     a `with`. Raises StoreRefused.
     """
+    return Store(_path(url))
+
+
+def open_known_store(url: str | None = None) -> Store | None:
+    """For whoever only reads: a file that is not there is not made. None where the user has no store of his own yet;
+    raises StoreRefused where the one that `url` names is missing.
+    """
+    path = _path(url)
+    if path.exists():
+        return Store(path)
     if url is None:
-        return Store(default_path())
+        return None
+    raise StoreRefused(
+        f"there is no store {path}", "`edgeq deploy` and `edgeq bench` make one with the same --store"
+    )
+
+
+def _path(url: str | None) -> Path:
+    if url is None:
+        return default_path()
     if url.startswith(_SQLITE) and len(url) > len(_SQLITE):
-        return Store(Path(url.removeprefix(_SQLITE)))
+        return Path(url.removeprefix(_SQLITE))
     if url.startswith(("postgresql://", "postgres://")):
         raise StoreRefused("PostgreSQL is not supported yet", f"use a file: --store {_SQLITE}measurements.db")
     if "://" in url or url.startswith(_SQLITE.rstrip("/")):
         raise StoreRefused(f"{url} is no store that edgeq knows", f"name a path, or {_SQLITE}path")
-    return Store(Path(url))
+    return Path(url)

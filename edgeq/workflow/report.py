@@ -5,15 +5,17 @@ from typing import Any
 
 from edgeq import catalog
 from edgeq.deliver.service import fetch_new
-from edgeq.errors import TargetRefused
+from edgeq.errors import StoreRefused, TargetRefused
 from edgeq.nouns.measurement import Measurement
 from edgeq.nouns.report import Comparison, RaceReport, StoredRow
 from edgeq.report.compare import compare_measurements
 from edgeq.report.race import compare_runs
-from edgeq.store.open import open_store
+from edgeq.store.open import open_known_store, open_store
 from edgeq.workflow import stored
 from edgeq.workflow.session import Login, session
 from edgeq.workflow.tell import Tell, silence
+
+_FIRST = "`edgeq deploy` and `edgeq bench` add them"
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,12 @@ def report(
     if compare and len(ids) < 2:
         raise TargetRefused("comparing needs two measurements", "`edgeq report` lists their ids")
     fetched = _fetch(target, login, root, store, tell) if fetch else 0
-    with open_store(store) as opened:
+    opened = open_known_store(store)
+    if opened is None:
+        if ids:
+            raise StoreRefused(f"there is no measurement {ids[0]!r}: none is stored yet", _FIRST)
+        return Reported(fetched=fetched)
+    with opened:
         if not ids:
             return Reported(rows=tuple(opened.list(app=name, limit=limit)), fetched=fetched)
         found = tuple(opened.get(id) for id in ids)
@@ -73,7 +80,7 @@ def _fetch(target: str, login: Login, root: str | None, store: str | None, tell:
     with session(catalog.target(target), login, root=root, look_only=True, tell=tell) as device:
         if not device.installed:
             return 0
-        with open_store(store) as opened:
+        with open_store(store) as opened:  # made where it is not there: what is fetched is kept in it
             known = {row.job for row in opened.list(host=device.label, limit=None)}
         fetched = fetch_new(device.link, None, known=known, tell=tell)
         for measurement in fetched:

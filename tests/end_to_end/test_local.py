@@ -142,6 +142,8 @@ def test_doctor_finds_this_machine_fit(folder: Path) -> None:
         (["convert", "digits.onnx", "--data", "digits.npz", "--max-drop", "-5"], 20, "top-1"),
         (["deploy", "digits.npz.edgeq"], 22, "digits.npz.edgeq"),
         (["report", "--compare", "a"], 12, "two"),
+        (["report", "--store", "nowhere.db"], 50, "nowhere.db"),
+        (["report", "1"], 50, "none is stored yet"),
     ],
 )
 def test_a_users_mistake_gets_words_and_its_own_exit_code(
@@ -151,3 +153,14 @@ def test_a_users_mistake_gets_words_and_its_own_exit_code(
     assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
     assert done.stderr.startswith("error: ")
     assert said in done.stderr
+    assert not (folder / "nowhere.db").exists()  # nobody makes what was only asked for
+
+
+@pytest.mark.parametrize("words", [["deploy", "--sekonds", "2"], ["bench", "--seconds", "soon"], ["deplore"]])
+def test_a_wrong_command_line_is_a_document_too(folder: Path, words: list[str]) -> None:
+    done = edgeq(folder, *words, "--json")
+    assert (done.returncode, done.stderr) == (2, "")
+    error = json.loads(done.stdout)["error"]
+    assert error["exit_code"] == 2
+    assert "--help" in error["remedy"]
+    assert any(word in error["what"] for word in ("--sekonds", "soon", "deplore"))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from edgeq.errors import ModelRefused
 from edgeq.ingest.pytorch.weights import fill, load_weights
 from edgeq.ingest.request import Request
-from edgeq.user_code import load_attribute
+from edgeq.user_code import load_attribute, place_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -37,6 +37,7 @@ def _built(source: str) -> "nn.Module":
             raise ModelRefused(
                 f"{source}() failed: {type(error).__name__}: {error}",
                 "a factory is called without arguments; wrap one that needs some in a function of your own",
+                details=place_of(error),
             ) from error
     if not isinstance(found, nn.Module):
         raise ModelRefused(f"{source}() returned {type(found).__name__}, expected a torch.nn.Module")
