@@ -139,7 +139,8 @@ def _are_directions(output: Array) -> bool:
     """Rows of length one with entries below zero are embeddings made for cosine similarity: their largest entry is no
     answer.
     """
-    return bool((output < 0).any()) and np.allclose(np.linalg.norm(output, axis=1), 1.0, atol=1e-3)
+    rows = np.asarray(output, np.float64)
+    return bool((rows < 0).any()) and np.allclose(np.linalg.norm(rows, axis=1), 1.0, atol=1e-3)
 
 
 def why_unused(samples: SamplesLike, outputs: tuple[Array, ...]) -> str:

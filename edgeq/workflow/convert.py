@@ -18,6 +18,7 @@ from edgeq.nouns.plan import CandidatePlan, Plan
 from edgeq.nouns.progress import Note, Progress
 from edgeq.nouns.project import Gates
 from edgeq.nouns.target import FORMATS, Target
+from edgeq.report.formats.units import abbreviated
 from edgeq.workflow import bundle_parts, cached
 from edgeq.workflow.options import ConversionOptions
 from edgeq.workflow.random_samples import RandomSamples
@@ -284,15 +285,17 @@ def _require_gate(plan: Plan, judged: tuple[Fidelity, ...], asked: str | None = 
     if any(f.passed for f in quantized):
         return
     worst = [
-        f"{f.candidate}: {layer.layer} (SQNR {layer.sqnr_db:.0f} dB, {layer.cause})"
+        f"{f.candidate}: {abbreviated(layer.layer)} (SQNR {layer.sqnr_db:.0f} dB, {layer.cause})"
         for f in quantized
         for layer in f.worst_layers[:3]
     ]
+    why = [f"{f.candidate}: {f.why_failed}" for f in quantized]
+    several = len(why) > 1
     raise GateFailed(
-        "; ".join(f"{f.candidate}: {f.why_failed}" for f in quantized),
+        f"none of {len(why)} quantized candidates is close enough to float" if several else why[0],
         "try --calibrator percentile, a wider gate (--max-drop, --min-agreement, --min-sqnr), more samples, or "
         "--recipe float. Nothing was sent.",
-        details=(["worst layers:", *worst] if worst else ()),
+        details=[*(why if several else ()), *(["worst layers:", *worst] if worst else ())],
     )
 
 

@@ -61,6 +61,14 @@ def test_class_scores_are_the_only_output_of_two_dimensions(shapes, which):
     assert class_scores(tuple(np.zeros(s, np.float32) for s in shapes)) == which
 
 
+def test_embeddings_of_length_one_are_no_class_scores():
+    embedded = np.random.default_rng(0).normal(size=(20, 8))
+    embedded /= np.linalg.norm(embedded, axis=1, keepdims=True)
+    assert class_scores((embedded.astype(np.float32),)) is None
+    assert class_scores((2 * embedded.astype(np.float32),)) == 0
+    assert class_scores((scores(100),)) == 0
+
+
 def test_a_metric_of_the_users_own(tmp_path):
     file = tmp_path / "metric.py"
     file.write_text("def first(outputs, labels):\n    return 100 * (outputs[0].argmax(1) == labels).mean()\n")

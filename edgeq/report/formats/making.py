@@ -8,10 +8,9 @@ from edgeq.nouns.fidelity import Accuracy, Fidelity, OutputError
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import Plan, Skipped
 from edgeq.report.formats.layout import say
-from edgeq.report.formats.units import count, seconds, size
+from edgeq.report.formats.units import abbreviated, count, seconds, size
 
 _NAMES_SHOWN = 6
-_LONGEST_NAME = 60
 
 
 def show_model(console: Console, model: Model) -> None:
@@ -62,7 +61,7 @@ def _show_reservations(console: Console, fidelity: Fidelity) -> None:
             say(
                 console,
                 "convert",
-                [f"  worst layer: {layer.layer} (SQNR {layer.sqnr_db:.0f} dB, {layer.cause})"],
+                [f"  worst layer: {abbreviated(layer.layer)} (SQNR {layer.sqnr_db:.0f} dB, {layer.cause})"],
             )
     if fidelity.same_samples:
         say(console, "convert", ["  judged on the very sample that calibrated it: there was only one"])
@@ -82,18 +81,9 @@ def _left_in_float(layers: tuple[Skipped, ...]) -> list[str]:
     lines = []
     for reason, names in by_reason.items():
         more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
-        shown = ", ".join(_abbreviated(name) for name in names[:_NAMES_SHOWN])
+        shown = ", ".join(abbreviated(name) for name in names[:_NAMES_SHOWN])
         lines.append(f"  left in float: {shown}{more} ({reason})")
     return lines
-
-
-def _abbreviated(name: str) -> str:
-    """Converters give names as long as a screen; `--json` has the whole of them."""
-    return (
-        name
-        if len(name) <= _LONGEST_NAME
-        else f"{name[: _LONGEST_NAME // 2]}...{name[-_LONGEST_NAME // 2 :]}"
-    )
 
 
 def _closeness(outputs: tuple[OutputError, ...]) -> str:
