@@ -178,6 +178,15 @@ def json_option(command: F) -> F:
     )(command)
 
 
+def verbose_option(command: F) -> F:
+    return click.option(
+        "-v",
+        "--verbose",
+        is_flag=True,
+        help="Also why other ways were not taken, and every figure of the race.",
+    )(command)
+
+
 def store_option(command: F) -> F:
     return click.option(
         "--store", metavar="URL", help="Where measurements are kept; default: SQLite in your state folder."

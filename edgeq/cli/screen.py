@@ -20,8 +20,9 @@ from edgeq.nouns.progress import Progress
 class Screen:
     """`tell` while it happens, `result` at the end."""
 
-    def __init__(self, as_json: bool) -> None:
+    def __init__(self, as_json: bool, in_full: bool) -> None:
         self._as_json = as_json
+        self._in_full = in_full
         self._console = Console(highlight=False, soft_wrap=True)
         self._bars = _Bars()
 
@@ -33,7 +34,7 @@ class Screen:
         if not self._as_json:
             from edgeq.report.formats.text import show
 
-            show(self._console, noun)
+            show(self._console, noun, in_full=self._in_full)
 
     def result(self, noun: Any) -> None:
         self._bars.clear()
@@ -42,16 +43,16 @@ class Screen:
             return
         from edgeq.report.formats.text import show_result
 
-        show_result(self._console, noun)
+        show_result(self._console, noun, in_full=self._in_full)
 
     def close(self) -> None:
         self._bars.clear()
 
 
 @contextlib.contextmanager
-def screen(as_json: bool) -> Iterator[Screen]:
+def screen(as_json: bool, in_full: bool = False) -> Iterator[Screen]:
     """A screen whose bars are gone when an error leaves the block: what follows is the error's own words."""
-    made = Screen(as_json)
+    made = Screen(as_json, in_full)
     try:
         yield made
     finally:

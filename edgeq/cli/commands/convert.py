@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from edgeq.cli.options import convert_options, json_option, project_option
+from edgeq.cli.options import convert_options, json_option, project_option, verbose_option
 
 
 @click.command()
@@ -22,8 +22,11 @@ from edgeq.cli.options import convert_options, json_option, project_option
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="The bundle to write; default: NAME.edgeq."
 )
+@verbose_option
 @json_option
-def command(target: str, output: Path | None, as_json: bool, project: Path | None, **options: Any) -> int:
+def command(
+    target: str, output: Path | None, verbose: bool, as_json: bool, project: Path | None, **options: Any
+) -> int:
     """Quantize MODEL for a target and write the bundle, judged against float; no device is needed."""
     from edgeq.cli.options import convert_arguments
     from edgeq.cli.screen import screen
@@ -33,7 +36,7 @@ def command(target: str, output: Path | None, as_json: bool, project: Path | Non
     arguments = convert_arguments(options, project)
     model = arguments.pop("model")
     name = arguments["name"] or model_name(model)
-    with screen(as_json) as show:
+    with screen(as_json, verbose) as show:
         conversion = convert(
             model, target=target, output=output or Path(f"{name}.edgeq"), **arguments, tell=show.tell
         )

@@ -2,7 +2,7 @@
 
 import click
 
-from edgeq.cli.options import json_option
+from edgeq.cli.options import json_option, verbose_option
 
 
 @click.command()
@@ -13,8 +13,9 @@ from edgeq.cli.options import json_option
     show_default=True,
     help="Longest time the race may measure.",
 )
+@verbose_option
 @json_option
-def command(seconds: float, as_json: bool) -> None:
+def command(seconds: float, verbose: bool, as_json: bool) -> None:
     """Deploy a small CNN for handwritten digits to this machine and print what was measured."""
     from edgeq.cli.screen import screen
     from edgeq.demo import demo_files
@@ -22,7 +23,7 @@ def command(seconds: float, as_json: bool) -> None:
     from edgeq.workflow.deploy import deploy
 
     model, data = demo_files()
-    with screen(as_json) as show:
+    with screen(as_json, verbose) as show:
         deployment = deploy(
             str(model),
             data=str(data),

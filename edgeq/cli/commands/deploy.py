@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from edgeq.cli.options import convert_options, device_options, json_option, store_option
+from edgeq.cli.options import convert_options, device_options, json_option, store_option, verbose_option
 
 
 @click.command()
@@ -27,8 +27,9 @@ from edgeq.cli.options import convert_options, device_options, json_option, stor
     help="Convert, look at the device, say what would be sent; change nothing there.",
 )
 @store_option
+@verbose_option
 @json_option
-def command(seconds: float, service: bool, as_json: bool, **options: Any) -> int:
+def command(seconds: float, service: bool, verbose: bool, as_json: bool, **options: Any) -> int:
     """Quantize MODEL for a device, bring it there, measure it there, make the fastest faithful candidate live.
 
     MODEL is an ONNX, .pt2 or .tflite file, a torch factory (net.py:build), a finished .edgeq bundle, or what
@@ -44,7 +45,7 @@ def command(seconds: float, service: bool, as_json: bool, **options: Any) -> int
     arguments = device_arguments(options) | convert_arguments(options, project)
     model = arguments.pop("model")
     story = deploy_as_service if service else deploy
-    with screen(as_json) as show:
+    with screen(as_json, verbose) as show:
         deployment = story(model, **arguments, **options, limits=Limits(seconds=seconds), tell=show.tell)
         show.result(deployment)
     return deployment.exit_code

@@ -1,11 +1,12 @@
 """The page: a word in the margin, facts beside it, tables below. Knows widths, not what is said.
 
 In a terminal facts are folded at its width and a table that is too wide is split into several that repeat its first
-column, so that nothing is cut off. Piped, every line is as long as it needs to be and nothing depends on a terminal.
+column, whose words wrap where even that does not fit; no figure is ever cut. Piped, every line is as long as it needs to be and nothing depends on a terminal.
 """
 
 import textwrap
 from collections.abc import Sequence
+from typing import Literal
 from weakref import WeakKeyDictionary
 
 from rich.cells import cell_len
@@ -17,6 +18,7 @@ from rich.text import Text
 MARGIN = 10
 _BETWEEN = "   "  # between the facts of a line
 _GAP = 2  # between the columns of a table
+_NARROWEST = 14  # of the first column, when it has to make room for figures
 _UNBOUNDED = 100_000
 _last_word: "WeakKeyDictionary[Console, str]" = WeakKeyDictionary()
 
@@ -42,11 +44,16 @@ def table(
     marks = [f"{'> ' if i == marked else '  '}" for i in range(len(rows))]
     cells = [[f"{mark}{row[0]}", *row[1:]] for mark, row in zip(marks, rows, strict=True)]
     names = [f"  {header[0]}", *header[1:]]
-    for columns in _groups(names, cells, page_width(console) - MARGIN):
+    width = page_width(console) - MARGIN
+    widths = _widths(names, cells, left, width)
+    if sum(sorted(widths[1:])[-1:], widths[0] + _GAP) > width:
+        _stack(console, names, cells)
+        return
+    for columns in _groups(widths, width):
         part = [[row[c] for c in columns] for row in cells]
         words = frozenset(i for i, c in enumerate(columns) if c in left)
         if console.is_terminal:
-            _draw(console, [names[c] for c in columns], part, words, marked)
+            _draw(console, [names[c] for c in columns], part, words, marked, [widths[c] for c in columns])
         else:
             for line in _aligned([names[c] for c in columns], part, words):
                 _print(console, Text(" " * MARGIN + line))
@@ -67,6 +74,11 @@ def folded(facts: Sequence[str], width: int) -> list[str]:
     return lines
 
 
+def _hanging(name: str, width: int) -> list[str]:
+    """The first cell of a row with its mark; further lines stand below its words."""
+    return textwrap.wrap(name, width, subsequent_indent="  ", break_on_hyphens=True) or [""]
+
+
 def _wrapped(fact: str, width: int) -> list[str]:
     indent = fact[: len(fact) - len(fact.lstrip())]
     return textwrap.wrap(
@@ -74,11 +86,32 @@ def _wrapped(fact: str, width: int) -> list[str]:
     ) or [""]
 
 
-def _groups(names: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[list[int]]:
-    """Columns that fit side by side; every group begins with the first column."""
+def _widths(
+    names: Sequence[str], rows: Sequence[Sequence[str]], words: frozenset[int], width: int
+) -> list[int]:
+    """Of each column. Figures have the width they need; the first column gives way to them, and words that do not fit
+    beside it are folded.
+    """
     widths = [max(cell_len(row[c]) for row in (names, *rows)) for c in range(len(names))]
+    figures = max((w for c, w in enumerate(widths) if c not in words), default=_NARROWEST)
+    widths[0] = min(widths[0], max(width - _GAP - figures, _NARROWEST))
+    room = max(width - _GAP - widths[0], _NARROWEST)
+    return [min(w, room) if c in words and c else w for c, w in enumerate(widths)]
+
+
+def _stack(console: Console, names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """For a page that is too narrow for any table: a line for each figure."""
+    for first, *rest in rows:
+        facts = [first, *(f"    {name}: {cell}" for name, cell in zip(names[1:], rest, strict=True))]
+        for fact in facts:
+            for line in _wrapped(fact, max(page_width(console) - MARGIN, _NARROWEST)):
+                _print(console, Text(" " * MARGIN + line))
+
+
+def _groups(widths: Sequence[int], width: int) -> list[list[int]]:
+    """Columns that fit side by side; every group begins with the first column."""
     groups, used = [[0]], widths[0]
-    for column in range(1, len(names)):
+    for column in range(1, len(widths)):
         if used + _GAP + widths[column] > width and len(groups[-1]) > 1:
             groups.append([0])
             used = widths[0]
@@ -106,12 +139,16 @@ def _draw(
     rows: Sequence[Sequence[str]],
     words: frozenset[int],
     marked: int | None,
+    widths: Sequence[int],
 ) -> None:
     drawn = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="dim")
     for c, name in enumerate(names):
-        drawn.add_column(Text(name), justify="left" if c in words else "right", no_wrap=True)
+        side: Literal["left", "right"] = "left" if c in words else "right"
+        drawn.add_column(Text(name), justify=side, width=widths[c], overflow="fold")
     for i, row in enumerate(rows):
-        drawn.add_row(*(Text(cell) for cell in row), style="bold" if i == marked else None)
+        first, *rest = row
+        cells = [Text("\n".join(_hanging(first, widths[0]))), *(Text(cell) for cell in rest)]
+        drawn.add_row(*cells, style="bold" if i == marked else None)
     console.print(Padding(drawn, (0, 0, 0, MARGIN), expand=False), soft_wrap=False)
 
 

@@ -24,7 +24,8 @@ def show_model(console: Console, model: Model) -> None:
         say(console, "model", [note])
 
 
-def show_plan(console: Console, plan: Plan) -> None:
+def show_plan(console: Console, plan: Plan, *, in_full: bool = False) -> None:
+    """`in_full` says of each way that was not taken why not."""
     say(
         console,
         "target",
@@ -33,8 +34,14 @@ def show_plan(console: Console, plan: Plan) -> None:
     for c in plan.candidates:
         scheme = f" ({c.scheme})" if c.scheme else ""
         say(console, "target", [f"  {c.id}{scheme}: {c.reason}"])
-    for skipped in plan.skipped:
+    for skipped in plan.skipped if in_full else ():
         say(console, "target", [f"  not {skipped.what}: {skipped.reason}"])
+    if plan.skipped and not in_full:
+        say(
+            console,
+            "target",
+            [f"  {count(len(plan.skipped), 'other way')} cannot be taken here (-v says why)"],
+        )
 
 
 def show_fidelity(console: Console, fidelity: Fidelity) -> None:
@@ -94,6 +101,6 @@ def _closeness(outputs: tuple[OutputError, ...]) -> str:
 
 def _accuracy(a: Accuracy, equal: bool) -> str:
     if equal:
-        return f"{a.metric} {a.float_score:.1f} on {a.samples:,}"
+        return f"{a.metric} {a.float_score:.1f} on {count(a.samples, 'sample')} here"
     interval = f"{a.difference:+.1f}, {a.low:+.1f} to {a.high:+.1f}"
-    return f"{a.metric} {a.float_score:.1f} -> {a.candidate_score:.1f} ({interval}) on {a.samples:,}"
+    return f"{a.metric} {a.float_score:.1f} -> {a.candidate_score:.1f} ({interval}) on {count(a.samples, 'sample')} here"

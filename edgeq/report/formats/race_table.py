@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
+from edgeq.nouns.measurement import Measurement
 from edgeq.nouns.report import (
     NOT_COMPARED,
     REFERENCE,
@@ -12,6 +13,7 @@ from edgeq.nouns.report import (
     EntrantReport,
     RaceReport,
 )
+from edgeq.report.formats.conditions import conditions
 from edgeq.report.formats.layout import say, table
 from edgeq.report.formats.units import (
     ABSENT,
@@ -34,15 +36,20 @@ def show_race(
     checks: Sequence[DeviceCheck] = (),
     *,
     in_full: bool = False,
+    measurement: Measurement | None = None,
 ) -> None:
-    """`in_full` adds a second table with what a deploy leaves out: p95, p99, loads, throughput, CPU time, spread; and why energy was not measured."""
+    """`in_full` adds a second table with what a deploy leaves out: p95, p99, loads, throughput, CPU time, spread; and why
+    energy was not measured. `measurement`, which the report is of, adds the conditions that it was made under.
+    """
     if in_full:
         say(console, "race", [report.app, f"on {report.device}", f"job {report.job}"])
     say(console, "measure", _conditions(report))
+    if measurement is not None:
+        say(console, "measure", conditions(measurement))
     if report.emulated:
         say(console, "measure", [f"EMULATED ({report.emulated}): no figure below is a device's"])
     header = ["candidate", "p50", _against(report), "p90", "peak memory", "energy per inference"]
-    header += ["accuracy there"] if checks else []
+    header += [_checked(checks)] if checks else []
     table(console, header, _rows(report, checks), marked=_place(report, choice))
     if in_full:
         rest = [[row.title + _stamp(report), *_rest(row)] for row in report.rows]
@@ -70,7 +77,7 @@ def _rows(report: RaceReport, checks: Sequence[DeviceCheck]) -> list[list[str]]:
     rows = []
     for row in report.rows:
         cells = _row(row, row.title + _stamp(report))
-        cells += [_accuracy_there(checked.get(row.id))] if checks else []
+        cells += [_outputs_there(checked.get(row.id))] if checks else []
         rows.append(cells)
     return rows
 
@@ -140,14 +147,25 @@ def _rest(row: EntrantReport) -> list[str]:
     ]
 
 
-def _accuracy_there(check: DeviceCheck | None) -> str:
-    """The most that is known: accuracy with labels, agreement with float without, else whether the outputs match."""
+def _checked(checks: Sequence[DeviceCheck]) -> str:
+    """How many of the samples that the host judged by the device was given: accuracies on both differ for that alone."""
+    fewest, most = min(c.samples for c in checks), max(c.samples for c in checks)
+    return f"on {fewest if fewest == most else f'{fewest} to {most}'} of them, there"
+
+
+def _outputs_there(check: DeviceCheck | None) -> str:
+    """The most that is known: accuracy with labels, agreement with float without, else whether the outputs match. The
+    host's accuracy is that on the same samples.
+    """
     if check is None:
         return ABSENT
     if check.accuracy is not None:
-        return f"{check.accuracy:.1f} % of {check.samples}"
+        here = f"{check.host_accuracy:.1f}" if check.host_accuracy is not None else ""
+        same = here == f"{check.accuracy:.1f}"
+        beside = " (here too)" if same else f" (here {here})" if here else ""
+        return f"{check.accuracy:.1f} % right{beside}"
     if check.agreement is not None:
-        return f"{check.agreement:.1f} % as float, of {check.samples}"
+        return f"{check.agreement:.1f} % as float"
     return "as on the host" if check.passed else "NOT as on the host"
 
 
@@ -165,17 +183,21 @@ def _show_reservations(
     for check in checks:
         if not check.passed:
             say(console, "note", [f"{check.candidate}: not the host's outputs: {check.why}"])
-    sources = sorted({row.energy.source for row in report.rows if row.energy})
-    for source in sources or ["not available: no sensor is readable there and the target has no power model"]:
-        say(console, "note", [f"energy: {source}"])
-    if (
-        in_full
-        and report.energy_absent
-        and not any(row.energy and row.energy.kind == "measured" for row in report.rows)
-    ):
-        reasons = "; ".join(f"{sensor}: {why}" for sensor, why in report.energy_absent.items())
-        say(console, "note", [f"energy was not measured: {reasons}"])
+    _show_energy(console, report, in_full=in_full)
     if choice:
         say(console, "note", [choice.why])
     elif report.not_compared:
         say(console, "note", [f"speed not compared: {report.not_compared}"])
+
+
+def _show_energy(console: Console, report: RaceReport, *, in_full: bool) -> None:
+    """Where the figures come from, in one line; `in_full` each sensor that could not be read, and why."""
+    energies = {(row.energy.kind, row.energy.source) for row in report.rows if row.energy}
+    for kind, source in sorted(energies):
+        unread = "" if kind == "measured" else "; no sensor readable there"
+        say(console, "note", [f"energy {kind}: {source}{unread}"])
+    if not energies:
+        say(console, "note", ["energy not available: no sensor readable there, no power model of the target"])
+    if in_full and report.energy_absent and not any(kind == "measured" for kind, _ in energies):
+        reasons = "; ".join(f"{sensor}: {why}" for sensor, why in report.energy_absent.items())
+        say(console, "note", [f"energy was not measured: {reasons}"])

@@ -25,17 +25,17 @@ from edgeq.report.formats.on_device import (
 from edgeq.report.formats.race_table import show_race
 from edgeq.report.formats.units import count, short, size
 
-Show = Callable[[Console, Any], None]
+Show = Callable[..., None]
 
 
-def show(console: Console, noun: Any) -> None:
-    """What just happened. Raises TypeError for a noun that nobody has words for."""
-    _call(_ON_THE_WAY, console, noun)
+def show(console: Console, noun: Any, *, in_full: bool = False) -> None:
+    """What just happened; `in_full` with what is else left to --json. Raises TypeError for a noun without words."""
+    _call(_ON_THE_WAY, console, noun, in_full)
 
 
-def show_result(console: Console, noun: Any) -> None:
+def show_result(console: Console, noun: Any, *, in_full: bool = False) -> None:
     """What a command ends with. Raises TypeError for a noun that nobody has words for."""
-    _call(_AT_THE_END, console, noun)
+    _call(_AT_THE_END, console, noun, in_full)
 
 
 def show_note(console: Console, note: Note) -> None:
@@ -51,7 +51,7 @@ def show_error(console: Console, error: EdgeqError) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def _call(shown: dict[str, Show], console: Console, noun: Any) -> None:
+def _call(shown: dict[str, Show], console: Console, noun: Any, in_full: bool) -> None:
     if hasattr(noun, "lines"):
         for line in noun.lines():
             console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -59,7 +59,7 @@ def _call(shown: dict[str, Show], console: Console, noun: Any) -> None:
     name = type(noun).__name__
     if name not in shown:
         raise TypeError(f"no words for {name}; known: {', '.join(sorted(shown))}")
-    shown[name](console, noun)
+    shown[name](console, noun, **({"in_full": True} if in_full and name in _HAVE_MORE else {}))
 
 
 def _show_conversion(console: Console, conversion: Any) -> None:
@@ -69,9 +69,11 @@ def _show_conversion(console: Console, conversion: Any) -> None:
     say(console, "bundle", [*facts, *(["made before, nothing has changed"] if conversion.reused else [])])
 
 
-def _show_deployment(console: Console, deployment: Any) -> None:
+def _show_deployment(console: Console, deployment: Any, *, in_full: bool = False) -> None:
     if deployment.race is not None:
-        show_race(console, deployment.race, deployment.choice, deployment.checks)
+        measurement = deployment.measurement if in_full else None
+        race, choice, checks = deployment.race, deployment.choice, deployment.checks
+        show_race(console, race, choice, checks, in_full=in_full, measurement=measurement)
     if deployment.app is not None:
         show_live(console, deployment.app, deployment.previous)
     live = deployment.app.live if deployment.app is not None else None
@@ -87,8 +89,8 @@ def _show_deployment(console: Console, deployment: Any) -> None:
 
 
 def _show_benched(console: Console, benched: Any) -> None:
-    for report in benched.reports:
-        show_race(console, report, in_full=True)
+    for report, measurement in zip(benched.reports, benched.measurements, strict=True):
+        show_race(console, report, in_full=True, measurement=measurement)
 
 
 def _show_reported(console: Console, reported: Any) -> None:
@@ -96,8 +98,8 @@ def _show_reported(console: Console, reported: Any) -> None:
         say(console, "fetched", [f"{reported.fetched} from the device"])
     for comparison in reported.comparisons:
         show_comparison(console, comparison)
-    for report in reported.races:
-        show_race(console, report, in_full=True)
+    for report, measurement in zip(reported.races, reported.measurements, strict=True):
+        show_race(console, report, in_full=True, measurement=measurement)
     if not reported.comparisons and not reported.races:
         show_measurements(console, reported.rows)
 
@@ -109,6 +111,8 @@ def _show_device_report(console: Console, report: Any) -> None:
 def _later(console: Console, noun: Any) -> None:
     """Told on the way for whoever listens; on a screen it stands in the result, with the choice beside it."""
 
+
+_HAVE_MORE = frozenset({"Plan", "Deployment"})
 
 _ON_THE_WAY: dict[str, Show] = {
     "Note": show_note,
