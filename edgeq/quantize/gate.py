@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from edgeq.embeddings import are_directions
 from edgeq.errors import DataRefused
 from edgeq.nouns.fidelity import Accuracy, Agreement, OutputError
 from edgeq.user_code import load_attribute, names_code, place_of
@@ -130,17 +131,9 @@ def class_scores(outputs: tuple[Array, ...]) -> int | None:
         k
         for k, o in enumerate(outputs)
         if o.dtype != object and o.ndim == 2 and o.shape[1] >= 2 and np.issubdtype(o.dtype, np.floating)
-        if not _are_directions(o)
+        if not are_directions(o)
     ]
     return found[0] if len(found) == 1 else None
-
-
-def _are_directions(output: Array) -> bool:
-    """Rows of length one with entries below zero are embeddings made for cosine similarity: their largest entry is no
-    answer.
-    """
-    rows = np.asarray(output, np.float64)
-    return bool((rows < 0).any()) and np.allclose(np.linalg.norm(rows, axis=1), 1.0, atol=1e-3)
 
 
 def why_unused(samples: SamplesLike, outputs: tuple[Array, ...]) -> str:

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeq.embeddings import are_directions
 from edgeq.nouns.report import DeviceCheck
 
 Array = NDArray[Any]
@@ -155,7 +156,7 @@ def _classes(outputs: Sequence[Array]) -> Array | None:
     if len(outputs) != 1 or not np.issubdtype(outputs[0].dtype, np.floating):
         return None
     scores = outputs[0].reshape(len(outputs[0]), -1)
-    if scores.shape[1] < 2 or sum(side > 1 for side in outputs[0].shape[1:]) != 1:
+    if scores.shape[1] < 2 or sum(side > 1 for side in outputs[0].shape[1:]) != 1 or are_directions(scores):
         return None
     classes: Array = scores.argmax(axis=1)
     return classes

@@ -91,3 +91,11 @@ def test_a_detector_has_errors_but_no_classes() -> None:
     boxes = RNG.normal(size=(20, 8, 4)).astype(np.float32)
     made = check_outputs([boxes], [boxes], [boxes], None, 20)
     assert made.passed and made.agreement is None and made.accuracy is None
+
+
+def test_embeddings_have_no_classes_either() -> None:
+    embedded = np.random.default_rng(0).normal(size=(20, 8)).astype(np.float32)
+    embedded /= np.linalg.norm(embedded, axis=1, keepdims=True)
+    check = check_outputs([embedded], [embedded], [embedded], None, 20)
+    assert check.passed
+    assert check.agreement is None
