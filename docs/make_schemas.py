@@ -14,7 +14,7 @@ from edgeq.nouns.measurement import Measurement
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import Plan
 from edgeq.nouns.release import App, DeviceStatus
-from edgeq.nouns.report import Choice, Comparison, DeviceCheck, RaceReport, StoredRow
+from edgeq.nouns.report import Choice, Comparison, DeviceCheck, LiveFigures, RaceReport, StoredRow
 from edgeq.nouns.target import Target
 from edgeq.report.schema import DIALECT, document, schema_of
 from edgeq.workflow.service import ServiceChange
@@ -55,7 +55,7 @@ DOCUMENTS: dict[str, Any] = {
         "comparisons": tuple[Comparison, ...],
         "fetched": int,
     },
-    "status": {"facts": Facts, "status": DeviceStatus | None},
+    "status": {"facts": Facts, "status": DeviceStatus | None, "figures": tuple[LiveFigures, ...]},
     "rollback": App,
     "doctor": Diagnosis,
     "uninstall": Removal,

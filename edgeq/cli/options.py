@@ -12,14 +12,22 @@ import click
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Finite(click.FloatRange):
-    """A number; not nan, not inf: no comparison with these ever fails a gate."""
+class _OnlyFinite(click.ParamType[Any]):
+    """Not nan, not inf: no comparison with these ever fails a gate."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         number: float = super().convert(value, param, ctx)
         if not math.isfinite(number):
             self.fail(f"{value!r} is no finite number", param, ctx)
         return number
+
+
+class Finite(_OnlyFinite, click.types.FloatParamType):
+    """A number."""
+
+
+class FiniteRange(_OnlyFinite, click.FloatRange):
+    """A number between two ends."""
 
 
 class NameType(click.ParamType[Any]):
@@ -151,7 +159,7 @@ def convert_options(command: F) -> F:
         ),
         click.option(
             "--min-agreement",
-            type=Finite(0, 100),
+            type=FiniteRange(0, 100),
             metavar="PERCENT",
             help="Without labels: samples that keep float's first class.",
         ),

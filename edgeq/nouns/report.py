@@ -218,3 +218,24 @@ class StoredRow(Record):
     quiet: bool
     emulated: Optional[str] = None
     delivery: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class LiveFigures(Record):
+    """What is known of the candidate that is live under `app`: figures of the newest measurement `job`, and its place in
+    the race `raced` against the candidate called `against`. `absent` says why there are none.
+    """
+
+    app: str
+    job: Optional[str] = None
+    measured_utc: Optional[str] = None
+    quiet: Optional[bool] = None
+    emulated: Optional[str] = None
+    p50_ms: Optional[Estimate] = None
+    peak_memory_bytes: Optional[int] = None
+    raced: Optional[str] = None
+    raced_utc: Optional[str] = None
+    against: Optional[str] = None
+    verdict: Optional[str] = None
+    speedup: Optional[Estimate] = None
+    absent: Optional[str] = None

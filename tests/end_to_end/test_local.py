@@ -108,6 +108,9 @@ def test_bench_and_report(folder: Path) -> None:
     done = edgeq(folder, "bench", "--seconds", "2", "--json")
     assert done.returncode == 0, done.stderr
     (job,) = json.loads(done.stdout)["measurements"]
+    (figures,) = json.loads(edgeq(folder, "status", "--json").stdout)["figures"]
+    assert (figures["job"], figures["peak_memory_bytes"] > 0) == (job, True)
+    assert (figures["raced"] != job, figures["against"]) == (True, "onnxruntime float")
     rows = json.loads(edgeq(folder, "report", "--json").stdout)["rows"]
     assert job in {row["job"] for row in rows}
     assert edgeq(folder, "report", job).returncode == 0

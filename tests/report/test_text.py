@@ -16,7 +16,7 @@ from edgeq.nouns.model import Model
 from edgeq.nouns.plan import CandidatePlan, Plan, Scheme, Skipped
 from edgeq.nouns.progress import Note
 from edgeq.nouns.release import App, DeviceStatus
-from edgeq.nouns.report import DeviceCheck, StoredRow
+from edgeq.nouns.report import DeviceCheck, Estimate, LiveFigures, StoredRow
 from edgeq.nouns.tensor import TensorSpec
 from edgeq.report.choose import choose
 from edgeq.report.compare import compare_measurements
@@ -208,6 +208,24 @@ def test_status_of_a_device() -> None:
         "ann@desk is deploying faces",
     ):
         assert fact in said
+    estimate = Estimate(3.63, 3.60, 3.66)
+    figures = LiveFigures(
+        "resnet56", "job2", "2026-01-06T10:00:00Z", quiet=True, p50_ms=estimate, peak_memory_bytes=61_000_000,
+        raced="job1", raced_utc="2026-01-05T10:00:00Z", against="onnxruntime float", verdict="faster",
+        speedup=Estimate(2.77, 2.75, 2.79),
+    )  # fmt: skip
+    status = replace(
+        status, apps=(replace(APP, not_compared="speed not compared: the device was not quiet"),)
+    )
+    said = printed(lambda c: show_status(c, FACTS, status, (figures,)))
+    assert (
+        "resnet56  3.63 ms ±0.03        61 MB  2026-01-06 10:00 UTC  2.77x ±0.02 faster than onnxruntime"
+        in said
+    )
+    assert "float, in the race of 2026-01-05 10:00 UTC" in said
+    assert "speed not compared: the device was not quiet (`edgeq deploy --measure-again` races it)" in said
+    unknown = LiveFigures("resnet56", absent="no measurement of it is known")
+    assert "no measurement of it is known" in printed(lambda c: show_status(c, FACTS, status, (unknown,)))
     assert "never been" in printed(lambda c: show_status(c, FACTS, None))
 
 

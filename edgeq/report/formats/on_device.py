@@ -11,8 +11,11 @@ from rich.console import Console
 from edgeq.nouns.device import Facts
 from edgeq.nouns.diagnosis import OK, Diagnosis
 from edgeq.nouns.release import App, DeviceStatus
+from edgeq.nouns.report import CANNOT_TELL, FASTER, NOT_COMPARED, REFERENCE, SLOWER, LiveFigures
 from edgeq.report.formats.layout import say, table
-from edgeq.report.formats.units import count, day_and_time, short, size
+from edgeq.report.formats.units import ABSENT, count, day_and_time, median, short, size, times
+
+_VERDICTS = {FASTER: "faster than", SLOWER: "slower than", CANNOT_TELL: "cannot be told apart from"}
 
 
 class WheelSet(Protocol):
@@ -119,7 +122,9 @@ def show_live(console: Console, app: App, previous: str | None = None) -> None:
     )
 
 
-def show_status(console: Console, facts: Facts, status: DeviceStatus | None) -> None:
+def show_status(
+    console: Console, facts: Facts, status: DeviceStatus | None, figures: Sequence[LiveFigures] = ()
+) -> None:
     show_facts(console, facts)
     if status is None:
         say(console, "live", ["edgeq has never been on this device"])
@@ -138,6 +143,8 @@ def show_status(console: Console, facts: Facts, status: DeviceStatus | None) -> 
         )
     else:
         say(console, "live", ["nothing"])
+    if figures:
+        show_figures(console, status, figures)
     say(console, "agent", [status.agent, f"service: {status.service or 'not installed'}"])
     say(
         console,
@@ -146,12 +153,39 @@ def show_status(console: Console, facts: Facts, status: DeviceStatus | None) -> 
     )
     if status.lock:
         say(console, "lock", [status.lock])
-    if status.last_results:
-        say(
-            console,
-            "measured",
-            [f"last: {status.last_results[-1]}", f"{len(status.last_results)} results there"],
-        )
+
+
+def show_figures(console: Console, status: DeviceStatus, figures: Sequence[LiveFigures]) -> None:
+    """How fast what is live is, how much memory it takes, when that was measured and beside what."""
+    say(console, "measured", [f"last: {status.last_results[-1]}"] if status.last_results else ["nothing yet"])
+    header = ["name", "p50", "peak memory", "measured", "against"]
+    rows = [
+        [
+            f"{f.app} (emulated)" if f.emulated else f.app,
+            ABSENT if f.p50_ms is None else median(f.p50_ms),
+            size(f.peak_memory_bytes),
+            day_and_time(f.measured_utc) + ("" if f.quiet is not False else ", NOT QUIET"),
+            _against(f),
+        ]
+        for f in figures
+    ]
+    table(console, header, rows, left=frozenset({0, 3, 4}))
+    for app in status.apps:
+        if app.not_compared:
+            say(
+                console, "note", [f"{app.name}: {app.not_compared} (`edgeq deploy --measure-again` races it)"]
+            )
+
+
+def _against(f: LiveFigures) -> str:
+    if f.absent or f.against is None:
+        return f.absent or "its race is not known any more"
+    when = "" if f.raced == f.job else f", in the race of {day_and_time(f.raced_utc)}"
+    if f.verdict == REFERENCE:
+        return f"is what the others were held against{when}"
+    if f.verdict == NOT_COMPARED or f.speedup is None:
+        return f"{NOT_COMPARED} with {f.against}{when}"
+    return f"{times(f.speedup)} {_VERDICTS.get(f.verdict or '', '')} {f.against}{when}"
 
 
 def show_diagnosis(console: Console, diagnosis: Diagnosis) -> None:

@@ -105,7 +105,7 @@ def _show_reported(console: Console, reported: Any) -> None:
 
 
 def _show_device_report(console: Console, report: Any) -> None:
-    show_status(console, report.facts, report.status)
+    show_status(console, report.facts, report.status, report.figures)
 
 
 def _later(console: Console, noun: Any) -> None:

@@ -73,7 +73,8 @@ def _interval(estimate: Estimate, decimals: int) -> str:
     if estimate.low is None or estimate.high is None:
         return ""
     half = max(estimate.value - estimate.low, estimate.high - estimate.value)
-    return f" ±{ceil(half * 10**decimals) / 10**decimals:.{decimals}f}"
+    steps = ceil(round(half * 10**decimals, 6))  # 0.03 is 0.0300...02
+    return f" ±{steps / 10**decimals:.{decimals}f}"
 
 
 def _significant(value: float) -> str:
