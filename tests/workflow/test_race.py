@@ -1,0 +1,66 @@
+"""What a race is held against, and what is known afterwards of one that decided nothing. This machine is the device."""
+
+from pathlib import Path
+
+import pytest
+
+from edgeq.deliver.supply import Supplies
+from edgeq.demo import demo_files
+from edgeq.errors import SPEED_NOT_COMPARED
+from edgeq.nouns.bundle import Candidate, Manifest
+from edgeq.nouns.job import Limits
+from edgeq.nouns.progress import Note
+from edgeq.nouns.tensor import TensorSpec
+from edgeq.workflow.deploy import deploy
+from edgeq.workflow.race import entrants
+
+ONE_ROUND = Limits(seconds=1.0, min_rounds=1, max_rounds=1, block_ms=1.0, warmup_runs=1)
+X = (TensorSpec("x", "float32", (1, 4)),)
+
+
+def manifest(*ids: str) -> Manifest:
+    candidates = tuple(
+        Candidate(id, runtime, recipe, f"candidates/{id}/m", ("x",), ("y",))
+        for id in ids
+        for runtime, _, recipe in [id.partition("-")]
+    )
+    return Manifest(1, "net", "local", "0" * 64, None, X, X, None, candidates, ())
+
+
+@pytest.mark.parametrize(
+    ("plan", "without", "order"),
+    [
+        # A torch source: the plan expects LiteRT to be fastest, and people compare with onnxruntime.
+        (
+            ("litert-int8_static", "onnxruntime-int8_static", "litert-float", "onnxruntime-float"),
+            (),
+            ("onnxruntime-float", "litert-float", "litert-int8_static", "onnxruntime-int8_static"),
+        ),
+        (("litert-int8_static", "litert-float"), (), ("litert-float", "litert-int8_static")),
+        (
+            ("onnxruntime-int8_static", "litert-float", "onnxruntime-float"),
+            ("onnxruntime-float",),
+            ("litert-float", "onnxruntime-int8_static"),
+        ),
+        (("litert-int8_static",), (), ("litert-int8_static",)),
+    ],
+)
+def test_onnxruntimes_float_is_the_reference(
+    plan: tuple[str, ...], without: tuple[str, ...], order: tuple[str, ...]
+) -> None:
+    found = entrants(manifest(*plan), "net", Supplies((), ()), 1, without)
+    assert tuple(e.id for e in found) == order
+
+
+def test_that_nobody_knows_its_speed_is_said_until_it_is_known(own_home: Path, tmp_path: Path) -> None:
+    model, data = (str(path) for path in demo_files())
+    root = str(tmp_path / "root")
+    told: list[object] = []
+
+    first = deploy(model, data=data, name="digits", root=root, limits=ONE_ROUND)
+    assert first.choice is not None and not first.choice.compared
+    second = deploy(model, data=data, name="digits", root=root, limits=ONE_ROUND, tell=told.append)
+    assert (second.changed, second.app) == (False, first.app)
+    assert first.exit_code == second.exit_code == SPEED_NOT_COMPARED
+    (why,) = [n.text for n in told if isinstance(n, Note) and "--measure-again" in n.text]
+    assert why.startswith("speed not compared: ")
