@@ -20,7 +20,7 @@ from edgeq.nouns.target import Target
 from edgeq.workflow import race, runtimes, stored
 from edgeq.workflow.check_samples import MOST_BYTES
 from edgeq.workflow.convert import Conversion, convert, open_conversion
-from edgeq.workflow.options import ConversionOptions
+from edgeq.workflow.options import DeployOptions, of_conversion
 from edgeq.workflow.session import Login, Session, session, truth_about
 from edgeq.workflow.stay_home import require_made_for, stay_home
 from edgeq.workflow.tell import Tell, silence
@@ -77,19 +77,15 @@ def deploy(
     target: str = "local",
     login: Login = Login(),  # noqa: B008  (frozen)
     root: str | None = None,
-    limits: Limits = Limits(),  # noqa: B008
-    keep: int | None = None,
-    measure_again: bool = False,
     dry_run: bool = False,
-    store: str | None = None,
     tell: Tell = silence,
-    **options: Unpack[ConversionOptions],
+    **options: Unpack[DeployOptions],
 ) -> Deployment:
     """Convert `model` (or take a finished .edgeq bundle), bring it to the device, race its candidates there, and make
     the fastest that is faithful to float live.
 
-    The other options are those of edgeq/workflow/options.py. `root` is edgeq's folder on the device, `keep` how many releases stay
-    there, `limits` bound the race. Raises every error of edgeq.errors; whatever is raised, what was live is live still.
+    The other options are those of edgeq/workflow/options.py; `root` is edgeq's folder on the device. Raises every error of
+    edgeq.errors; whatever is raised, what was live is live still.
     """
     kind = catalog.target(target)
     finished = _finished(model, kind, tell)
@@ -105,10 +101,11 @@ def deploy(
             sets, _ = runtimes.for_bundle(device, conversion.bundle.manifest, tell)
         else:
             sets, unavailable = runtimes.for_source(device, model, options.get("runtime"), tell)
-            conversion = convert(model, target=device.target, unavailable=unavailable, tell=tell, **options)
+            asked = of_conversion(options)
+            conversion = convert(model, target=device.target, unavailable=unavailable, tell=tell, **asked)
         before = device.app(app)
         digest = conversion.bundle.digest
-        if before is not None and before.live == digest and not measure_again:
+        if before is not None and before.live == digest and not options.get("measure_again"):
             tell(Note(f"{app} = {digest[:7]} is live already: nothing was sent, nothing changed"))
             if before.not_compared:
                 tell(Note(f"{before.not_compared}, when it went live: --measure-again races it again"))
@@ -126,9 +123,9 @@ def deploy(
             app=app,
             left_out=left_out,
             threads=options.get("threads") or device.target.threads,
-            limits=limits,
-            keep=keep or kind.keep_releases,
-            store=store,
+            limits=options.get("limits", Limits()),
+            keep=options.get("keep") or kind.keep_releases,
+            store=options.get("store"),
         )
         return _bring(device.settled(), conversion, supplies, before, terms, tell)
 

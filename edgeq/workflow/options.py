@@ -1,8 +1,9 @@
-"""The keywords that convert() takes and deploy() passes on to it."""
+"""The keywords that convert() takes, and those that deploy() takes beside them, with or without a service."""
 
 from collections.abc import Mapping
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
+from edgeq.nouns.job import Limits
 from edgeq.nouns.project import Gates
 
 
@@ -33,3 +34,30 @@ class ConversionOptions(TypedDict, total=False):
     runtime: str | None
     gates: Gates | None
     threads: int | None
+
+
+class DeployOptions(ConversionOptions, total=False):
+    """All may be left out.
+
+    limits         bound the race
+    keep           how many releases stay on the device; default: the target's
+    measure_again  race again though this very release is live
+    store          where measurements are kept: a path or URL; default: SQLite in the user's state folder
+    """
+
+    limits: Limits
+    keep: int | None
+    measure_again: bool
+    store: str | None
+
+
+def of_conversion(options: DeployOptions) -> ConversionOptions:
+    """Those that convert() takes."""
+    names = ConversionOptions.__annotations__
+    return cast(ConversionOptions, {name: value for name, value in options.items() if name in names})
+
+
+def of_delivery(options: DeployOptions) -> DeployOptions:
+    """What is left to say once the bundle is made: how it is brought, raced and kept."""
+    names = DeployOptions.__annotations__.keys() - ConversionOptions.__annotations__.keys() | {"threads"}
+    return cast(DeployOptions, {name: value for name, value in options.items() if name in names})

@@ -8,11 +8,10 @@ from typing import Any, Unpack
 
 from edgeq.nouns.device import Facts
 from edgeq.nouns.fidelity import Fidelity
-from edgeq.nouns.job import Limits
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import Plan
 from edgeq.workflow.deploy import Deployment, deploy
-from edgeq.workflow.options import ConversionOptions
+from edgeq.workflow.options import DeployOptions, of_delivery
 from edgeq.workflow.service import install_service
 from edgeq.workflow.session import Login
 from edgeq.workflow.tell import Tell, silence
@@ -26,13 +25,9 @@ def deploy_as_service(
     target: str = "local",
     login: Login = Login(),  # noqa: B008  (frozen)
     root: str | None = None,
-    limits: Limits = Limits(),  # noqa: B008
-    keep: int | None = None,
-    measure_again: bool = False,
     dry_run: bool = False,
-    store: str | None = None,
     tell: Tell = silence,
-    **options: Unpack[ConversionOptions],
+    **options: Unpack[DeployOptions],
 ) -> Deployment:
     """deploy() and install_service() in one; the keywords are deploy()'s. Raises what these raise."""
     rehearsed = deploy(model, target=target, login=login, root=root, dry_run=True, tell=tell, **options)
@@ -44,15 +39,5 @@ def deploy_as_service(
         if not isinstance(noun, _TOLD_BEFORE):
             tell(noun)
 
-    return deploy(
-        str(rehearsed.conversion.path),
-        target=target,
-        login=login,
-        root=root,
-        limits=limits,
-        keep=keep,
-        measure_again=measure_again,
-        store=store,
-        tell=rest,
-        threads=options.get("threads"),
-    )
+    made = str(rehearsed.conversion.path)
+    return deploy(made, target=target, login=login, root=root, tell=rest, **of_delivery(options))
