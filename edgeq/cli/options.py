@@ -180,6 +180,16 @@ def convert_options(command: F) -> F:
     )(command)
 
 
+def seconds_option(default: float) -> Callable[[F], F]:
+    return click.option(
+        "--seconds",
+        type=click.FloatRange(0.5),
+        default=default,
+        show_default=True,
+        help="Longest time to measure.",
+    )
+
+
 def json_option(command: F) -> F:
     return click.option(
         "--json", "as_json", is_flag=True, help="Print one JSON document (docs/measurement-schema.md)."

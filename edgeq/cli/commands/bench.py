@@ -4,15 +4,13 @@ from typing import Any
 
 import click
 
-from edgeq.cli.options import device_options, json_option, store_option
+from edgeq.cli.options import device_options, json_option, seconds_option, store_option
 
 
 @click.command()
 @click.argument("what", nargs=-1, metavar="[NAME | BUNDLE]...")
 @device_options
-@click.option(
-    "--seconds", type=click.FloatRange(0.5), default=30.0, show_default=True, help="Longest time to measure."
-)
+@seconds_option(30.0)
 @click.option("--threads", type=click.IntRange(1), help="Threads the runtime may use; default: the target's.")
 @store_option
 @json_option

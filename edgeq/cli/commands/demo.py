@@ -2,17 +2,11 @@
 
 import click
 
-from edgeq.cli.options import json_option, verbose_option
+from edgeq.cli.options import json_option, seconds_option, verbose_option
 
 
 @click.command()
-@click.option(
-    "--seconds",
-    type=click.FloatRange(0.5),
-    default=10.0,
-    show_default=True,
-    help="Longest time the race may measure.",
-)
+@seconds_option(10.0)
 @verbose_option
 @json_option
 def command(seconds: float, verbose: bool, as_json: bool) -> None:

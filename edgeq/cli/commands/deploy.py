@@ -4,20 +4,21 @@ from typing import Any
 
 import click
 
-from edgeq.cli.options import convert_options, device_options, json_option, store_option, verbose_option
+from edgeq.cli.options import (
+    convert_options,
+    device_options,
+    json_option,
+    seconds_option,
+    store_option,
+    verbose_option,
+)
 
 
 @click.command()
 @click.argument("model", required=False)
 @device_options
 @convert_options
-@click.option(
-    "--seconds",
-    type=click.FloatRange(0.5),
-    default=30.0,
-    show_default=True,
-    help="Longest time the race may measure.",
-)
+@seconds_option(30.0)
 @click.option("--keep", type=click.IntRange(1), help="Releases kept on the device; default: the target's.")
 @click.option("--measure-again", is_flag=True, help="Race again though this very release is live.")
 @click.option("--service", is_flag=True, help="Also install the agent as a systemd service there.")
