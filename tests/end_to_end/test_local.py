@@ -48,6 +48,12 @@ def test_init_does_not_overwrite(folder: Path) -> None:
     assert (folder / "edgeq.toml").read_text() == before
 
 
+def test_verbose_says_what_else_is_known(folder: Path) -> None:
+    said = deployed(folder, "-v").stdout
+    for word in ("not litert", "p99", "governor", "throughput", "live"):
+        assert word in said
+
+
 def test_the_same_again_sends_and_changes_nothing(folder: Path) -> None:
     first = deployed(folder)
     root = Path(os.environ["HOME"]) / ".local/share/edgeq"

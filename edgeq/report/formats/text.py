@@ -108,7 +108,7 @@ def _show_device_report(console: Console, report: Any) -> None:
     show_status(console, report.facts, report.status, report.figures)
 
 
-def _later(console: Console, noun: Any) -> None:
+def _later(console: Console, noun: Any, *, in_full: bool = False) -> None:
     """Told on the way for whoever listens; on a screen it stands in the result, with the choice beside it."""
 
 
