@@ -79,7 +79,7 @@ def run(args: Sequence[str] | None = None) -> int:
         code = cli.main(args=words, prog_name="edgeq", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except EdgeqError as error:
-        _show(error, as_json=as_json)
+        show_error(error, as_json=as_json)
         return error.exit_code
     except click.exceptions.Exit as stop:
         return stop.exit_code
@@ -98,7 +98,7 @@ def run(args: Sequence[str] | None = None) -> int:
         return 141
     except OSError as error:  # this machine's own disk or folders; a device's are DeviceErrors long before
         where = f"{error.filename}: " if error.filename else ""
-        _show(
+        show_error(
             EdgeqError(f"{where}{error.strerror or error}", "this is about this machine, not about a device"),
             as_json=as_json,
         )
@@ -116,7 +116,8 @@ def _show_document(error: dict[str, Any]) -> None:
     click.echo(json.dumps({"error": error}, indent=2))
 
 
-def _show(error: EdgeqError, *, as_json: bool) -> None:
+def show_error(error: EdgeqError, *, as_json: bool) -> None:
+    """What went wrong, the details, what to do now, and what is live."""
     if as_json:
         _show_document(error.to_dict())
         return

@@ -163,13 +163,3 @@ def test_a_users_mistake_gets_words_and_its_own_exit_code(
     assert done.stderr.startswith("error: ")
     assert said in done.stderr
     assert not (folder / "nowhere.db").exists()  # nobody makes what was only asked for
-
-
-@pytest.mark.parametrize("words", [["deploy", "--sekonds", "2"], ["bench", "--seconds", "soon"], ["deplore"]])
-def test_a_wrong_command_line_is_a_document_too(folder: Path, words: list[str]) -> None:
-    done = edgeq(folder, *words, "--json")
-    assert (done.returncode, done.stderr) == (2, "")
-    error = json.loads(done.stdout)["error"]
-    assert error["exit_code"] == 2
-    assert "--help" in error["remedy"]
-    assert any(word in error["what"] for word in ("--sekonds", "soon", "deplore"))

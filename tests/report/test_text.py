@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import pytest
 from rich.console import Console
 
-from edgeq.errors import NoSpace
 from edgeq.nouns.diagnosis import Diagnosis, Finding
 from edgeq.nouns.fidelity import Accuracy, Agreement, Fidelity, FusionAudit, LayerError, OutputError
 from edgeq.nouns.measurement import Run
@@ -23,7 +22,7 @@ from edgeq.report.compare import compare_measurements
 from edgeq.report.formats.history import show_comparison, show_measurements
 from edgeq.report.formats.on_device import show_live, show_status
 from edgeq.report.formats.race_table import show_race
-from edgeq.report.formats.text import show, show_error, show_result
+from edgeq.report.formats.text import show, show_result
 from edgeq.report.race import compare_runs
 from edgeq.workflow.report import Reported
 from edgeq.workflow.status import DeviceReport
@@ -252,21 +251,6 @@ def test_measurements_and_their_comparison(make_race: MakeRace) -> None:
     said = printed(lambda c: show_comparison(c, compare_measurements(first, second, force=True)))
     assert "UNLIKE kernel: 6.6.31-v8+ in the first, 6.7 in the second" in said
     assert re.search(r"onnxruntime-float +10\.1 ms ±0\.\d +5\.0\d ms ±0\.\d\d +2\.0\dx ±0\.\d\d faster", said)
-
-
-def test_an_error_says_what_where_what_now_and_what_is_live() -> None:
-    error = NoSpace(
-        "pi has 212 MB free",
-        "free space there",
-        details=["248 MB of it runtime"],
-        live="faces = 81aa03e, unchanged",
-    )
-    assert printed(lambda c: show_error(c, error)).splitlines() == [
-        "error: pi has 212 MB free",
-        "  248 MB of it runtime",
-        "  free space there",
-        "  Live: faces = 81aa03e, unchanged",
-    ]
 
 
 def test_findings_have_remedies() -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 from rich.console import Console
 
-from edgeq.errors import EdgeqError
 from edgeq.nouns.progress import Note
 from edgeq.report.formats.history import show_comparison, show_measurements
 from edgeq.report.formats.layout import say
@@ -40,15 +39,6 @@ def show_result(console: Console, noun: Any, *, in_full: bool = False) -> None:
 
 def show_note(console: Console, note: Note) -> None:
     say(console, "note", [note.text])
-
-
-def show_error(console: Console, error: EdgeqError) -> None:
-    """What went wrong, what to do now, the details, and what is live."""
-    lines = [f"error: {error.what}", *(f"  {detail}" for detail in error.details)]
-    lines += [f"  {error.remedy}"] if error.remedy else []
-    lines += [f"  Live: {error.live}"] if error.live else []
-    for line in lines:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _call(shown: dict[str, Show], console: Console, noun: Any, in_full: bool) -> None:
