@@ -14,6 +14,7 @@ from edgeq.nouns.bundle import Candidate
 from edgeq.nouns.fidelity import Fidelity, OutputError
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import CandidatePlan, Plan, Scheme
+from edgeq.nouns.report import Estimate, LiveFigures
 from edgeq.nouns.tensor import TensorSpec
 from edgeq.report.choose import choose
 from edgeq.report.compare import compare_measurements
@@ -82,7 +83,9 @@ def test_what_the_commands_print_is_valid(make_race: MakeRace, tmp_path: Path) -
     validate(Benched((race,), (report,)).to_dict(), "bench")
     comparison = compare_measurements(race, make_race({FLOAT: 9.0}, id="job2"))
     validate(Reported(races=(report,), measurements=(race,), comparisons=(comparison,)).to_dict(), "report")
+    known = LiveFigures("m", "job1", p50_ms=Estimate(1.0, 0.9, 1.1), speedup=Estimate(2.0), verdict="faster")
     validate(DeviceReport(FACTS, None).to_dict(), "status")
+    validate(DeviceReport(FACTS, None, (known, LiveFigures("n", absent="none"))).to_dict(), "status")
     validate({"error": NoSpace("full", "free space").to_dict()}, "error")
 
 
