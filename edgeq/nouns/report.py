@@ -95,7 +95,8 @@ class RaceReport(Record):
     """`noise_floor` is by how much the reference differed from its own twin (None: it had none); `margin` =
     max(1 %, noise floor) is what a difference has to exceed. `not_compared` says why the times decide nothing, None
     when they do; `emulated` how the emulator was recognised: then no figure here is a device's. `energy_absent`: each
-    kind of energy sensor that could not be read there, and why.
+    kind of energy sensor that could not be read there, and why. `user`: as whom the models ran, "edgeq" being the system
+    service's own.
     """
 
     job: str
@@ -116,6 +117,7 @@ class RaceReport(Record):
     stopped_by: str = ""
     schema: int = SCHEMA
     energy_absent: dict[str, str] = field(default_factory=dict)
+    user: str = ""
 
     def row(self, id: str) -> EntrantReport:
         """Raises KeyError."""

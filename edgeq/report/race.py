@@ -64,6 +64,7 @@ def compare_runs(measurement: Measurement, *, reference: str | None = None) -> R
         emulated=measurement.facts.emulated,
         stopped_by=measurement.stopped_by,
         energy_absent=measurement.energy_absent,
+        user=measurement.facts.user,
     )
 
 

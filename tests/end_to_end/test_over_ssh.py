@@ -79,7 +79,9 @@ def test_a_service_measures_by_itself(folder: Path, systemd_device: LabDevice) -
     for what in ((), ("guest.edgeq",)):
         benched = edgeq(folder, "bench", *what, *there, "--seconds", "2", "--json")
         assert benched.returncode == 0, benched.stderr
-        (job,) = json.loads(benched.stdout)["measurements"]
+        document = json.loads(benched.stdout)
+        assert document["races"][0]["user"] == "edgeq"
+        (job,) = document["measurements"]
         owner = systemd_device.run(f"stat -c %U /var/lib/edgeq/results/{job}").stdout.strip()
         assert owner == "edgeq"
     assert systemd_device.run("ls /var/lib/edgeq/apps").stdout.split() == ["digits"]
