@@ -8,12 +8,15 @@ from .record import Record
 
 @dataclass(frozen=True)
 class Scheme(Record):
-    """How integers stand for reals. Types are "int8" or "uint8"; `reduce_range` gives weights 7 bits (AVX2 without VNNI)."""
+    """How integers stand for reals. Types are "int8" or "uint8"; `reduce_range` gives weights 7 bits (AVX2 without VNNI).
+    `thin_in_float`: convolutions that sum few products are faster in float there.
+    """
 
     activations: str
     weights: str
     per_channel: bool
     reduce_range: bool = False
+    thin_in_float: bool = False
 
     def __str__(self) -> str:
         letter = {"int8": "S8", "uint8": "U8"}

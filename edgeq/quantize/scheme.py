@@ -23,10 +23,11 @@ def scheme_for(runtime: str, arch: str, isa: tuple[str, ...]) -> tuple[Scheme, s
         return Scheme("int8", "int8", True), f"ARM multiplies S8 by S8 {how}; weights symmetric per channel"
     found = [f for f in VNNI if f in isa]
     if found:
-        return Scheme("uint8", "int8", True), f"{found[0]} multiplies U8 by S8 exactly in 32 bits: full range"
+        scheme = Scheme("uint8", "int8", True, thin_in_float=True)
+        return scheme, f"{found[0]} multiplies U8 by S8 exactly in 32 bits: full range"
     kind = "AVX2" if "avx2" in isa else "SSE"
     return (
-        Scheme("uint8", "int8", True, reduce_range=True),
+        Scheme("uint8", "int8", True, reduce_range=True, thin_in_float=True),
         f"{kind} without VNNI sums pairs of U8 x S8 in 16 bits, which saturates: weights take 7 bits",
     )
 

@@ -25,6 +25,7 @@ from .emitters import onnx_dynamic, onnx_half, onnx_qdq, tflite
 from .float_graph import read
 from .host_run import Progress
 from .samples_like import SamplesLike
+from .thin import thin_convolutions
 
 
 class Variant(Protocol):
@@ -118,13 +119,14 @@ class OnnxStatic:
     ) -> None:
         self.path, self.scheme, self.threads = path, scheme, threads
         self.model: Any = read(source)
+        self.thin = thin_convolutions(self.model) if scheme.thin_in_float else {}
         seen = onnx_seen(
             self.model, calibration, needs_histogram(calibrator), threads=threads, progress=progress
         )
         self.calibrator, self.ranges = closest_ranges(
             seen,
             calibrator,
-            lambda ranges: onnx_qdq.emit(self.model, path, scheme, ranges),
+            lambda ranges: onnx_qdq.emit(self.model, path, scheme, ranges, frozenset(self.thin)),
             source,
             path,
             calibration,
@@ -132,13 +134,13 @@ class OnnxStatic:
         )
 
     def write(self, leave: frozenset[str]) -> None:
-        onnx_qdq.emit(self.model, self.path, self.scheme, self.ranges, leave)
+        onnx_qdq.emit(self.model, self.path, self.scheme, self.ranges, leave | self.thin.keys())
 
     def noise(self, samples: SamplesLike, progress: Progress) -> tuple[Noise, ...]:
         return onnx_noise(self.model, self.path, samples, threads=self.threads, progress=progress)
 
     def left_in_float(self, by_choice: dict[str, str]) -> tuple[Skipped, ...]:
-        return left_in_float.onnx_static(self.path, by_choice)
+        return left_in_float.onnx_static(self.path, {**self.thin, **by_choice})
 
     def fusion(self) -> tuple[FusionAudit, ...]:
         return onnx_fusion(self.path, self.scheme)
