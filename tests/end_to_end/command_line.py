@@ -13,14 +13,25 @@ Result = subprocess.CompletedProcess[str]
 
 
 def edgeq(folder: Path, *words: str, timeout: float = 280) -> Result:
-    return subprocess.run(
+    child = started_edgeq(folder, *words)
+    with child:
+        try:
+            out, err = child.communicate(timeout=timeout)
+        except BaseException:
+            child.kill()
+            raise
+    return subprocess.CompletedProcess(list(words), child.returncode, out, err)
+
+
+def started_edgeq(folder: Path, *words: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
         [sys.executable, "-m", "edgeq", *words],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120"},
         stdin=subprocess.DEVNULL,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=timeout,
     )
 
 

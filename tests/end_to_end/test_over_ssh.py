@@ -3,12 +3,13 @@
 import json
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
 
 from edgeq.demo import demo_files
-from tests.end_to_end.command_line import edgeq
+from tests.end_to_end.command_line import edgeq, started_edgeq
 from tests.lab.device import LabDevice
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
@@ -85,6 +86,15 @@ def test_a_service_measures_by_itself(folder: Path, systemd_device: LabDevice) -
         owner = systemd_device.run(f"stat -c %U /var/lib/edgeq/results/{job}").stdout.strip()
         assert owner == "edgeq"
     assert systemd_device.run("ls /var/lib/edgeq/apps").stdout.split() == ["digits"]
+
+    # Ctrl-C while the service works for us: what was brought goes, and the device is free again.
+    child = started_edgeq(folder, "bench", "guest.edgeq", *there, "--seconds", "8")
+    systemd_device.run("until ls /var/lib/edgeq/jobs/running/*.json 2>/dev/null; do sleep 0.1; done")
+    child.send_signal(signal.SIGINT)
+    out, err = child.communicate(timeout=60)
+    assert (child.returncode, "Traceback" in out + err) == (130, False), out + err
+    assert systemd_device.run("ls /var/lib/edgeq/apps").stdout.split() == ["digits"]
+    assert json.loads(edgeq(folder, "status", *there, "--json").stdout)["status"]["lock"] is None
 
     started = systemd_device.run("sudo systemctl start edgeq-measure.service")
     assert started.returncode == 0
