@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from edgeq.deliver.push import Delivery
 from edgeq.deliver.service_state import ServiceStatus
 from edgeq.nouns.bundle import Manifest
+from edgeq.nouns.delivery import Delivery, Removal
 from edgeq.nouns.device import Facts
 from edgeq.nouns.diagnosis import Diagnosis
 from edgeq.nouns.fidelity import Fidelity
@@ -18,7 +18,6 @@ from edgeq.nouns.report import Choice, Comparison, DeviceCheck, LiveFigures, Rac
 from edgeq.nouns.target import Target
 from edgeq.report.schema import DIALECT, document, schema_of
 from edgeq.workflow.service import ServiceChange
-from edgeq.workflow.uninstall import Removal
 
 _CONVERSION = {
     "path": str,

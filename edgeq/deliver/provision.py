@@ -10,37 +10,15 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from edgeq.deliver.wheel_locks import Lock, Pin, choose
 from edgeq.errors import ArtifactCorrupt, ExtraMissing
+from edgeq.nouns.delivery import Wheel, WheelSet
 from edgeq.nouns.device import Facts
 from edgeq.nouns.target import Target
 
 _PIP_TIMEOUT_S = 3600
-
-
-@dataclass(frozen=True)
-class Wheel:
-    """One wheel on this host, of the pinned bytes. `folder` is its place below `wheels/` on the device."""
-
-    name: str
-    version: str
-    file: Path
-    sha256: str
-    size: int
-    folder: str
-
-
-@dataclass(frozen=True)
-class WheelSet:
-    """All that a runtime needs on one device. `from_device` names what the device's own packages provide."""
-
-    runtime: str
-    version: str
-    wheels: tuple[Wheel, ...]
-    from_device: tuple[str, ...]
 
 
 def resolve(

@@ -2,26 +2,13 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from edgeq.deliver.agent_link import AgentLink
 from edgeq.nouns.bundle import Manifest
+from edgeq.nouns.delivery import Delivery
 from edgeq.nouns.progress import Progress
-from edgeq.nouns.record import Record
 from edgeq.nouns.release import Release
-
-
-@dataclass(frozen=True)
-class Delivery(Record):
-    """What travelled: files and bytes sent, bytes that were there already, seconds of sending and of sealing."""
-
-    files_sent: int
-    bytes_sent: int
-    bytes_reused: int
-    send_s: float
-    seal_s: float
-    attempts: int
 
 
 def files_missing(link: AgentLink, wanted: dict[str, int]) -> tuple[str, ...]:

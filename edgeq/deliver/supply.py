@@ -1,37 +1,10 @@
 """Brings a runtime to the device: the wheels that are missing, each verified and unpacked by the agent."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from edgeq.deliver.agent_link import AgentLink
-from edgeq.deliver.provision import Wheel, WheelSet
+from edgeq.nouns.delivery import Supplies, WheelSet
 from edgeq.nouns.progress import Progress
-
-# Unpacked wheels, compiled Python included, take about this many times their packed size (measured 3.0 to 3.6).
-UNPACKED = 3.6
-
-
-@dataclass(frozen=True)
-class Supplies:
-    """Which wheels the runtimes need and which of them the device lacks; nothing sent yet."""
-
-    sets: tuple[WheelSet, ...]
-    missing: tuple[Wheel, ...]
-
-    @property
-    def bytes_to_send(self) -> int:
-        return sum(w.size for w in self.missing)
-
-    @property
-    def bytes_unpacked(self) -> int:
-        return int(sum(w.size for w in self.missing) * (1 + UNPACKED))
-
-    def python_path(self, runtime: str) -> tuple[str, ...]:
-        """Folders below the root that go on sys.path for `runtime`; empty where the device's own packages serve."""
-        for s in self.sets:
-            if s.runtime == runtime:
-                return tuple(f"wheels/{w.folder}" for w in s.wheels)
-        return ()
 
 
 def look(link: AgentLink, sets: tuple[WheelSet, ...], *, ask: bool = True) -> Supplies:

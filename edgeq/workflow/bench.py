@@ -12,6 +12,7 @@ from edgeq.deliver import activate, fitness, jobs, push, supply
 from edgeq.deliver.lock import locked
 from edgeq.errors import NotComparable, TargetRefused
 from edgeq.nouns.bundle import Candidate
+from edgeq.nouns.delivery import Supplies
 from edgeq.nouns.job import Entrant, Job, Limits
 from edgeq.nouns.measurement import Measurement
 from edgeq.nouns.report import RaceReport
@@ -127,7 +128,7 @@ def _chosen(bundle: OpenBundle, *, alone: bool) -> tuple[Candidate, ...]:
 def _entrants(
     bundle: OpenBundle,
     candidates: tuple[Candidate, ...],
-    supplies: supply.Supplies,
+    supplies: Supplies,
     threads: int,
     *,
     alone: bool,
@@ -144,7 +145,7 @@ def _require_fit(
     device: Session,
     bundles: list[OpenBundle],
     chosen: list[tuple[Candidate, ...]],
-    supplies: supply.Supplies,
+    supplies: Supplies,
 ) -> None:
     """Before anything is sent. Raises ReadOnly, NoSpace."""
     fitness.require_writable(device.facts, device.label)

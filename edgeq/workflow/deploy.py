@@ -10,6 +10,7 @@ from edgeq.deliver import activate, fitness, push, supply
 from edgeq.deliver.lock import locked
 from edgeq.errors import SPEED_NOT_COMPARED, BundleRefused
 from edgeq.model_name import model_name
+from edgeq.nouns.delivery import Delivery, Supplies
 from edgeq.nouns.device import Facts
 from edgeq.nouns.job import Limits
 from edgeq.nouns.measurement import Measurement
@@ -38,7 +39,7 @@ class Deployment:
     app: App | None
     changed: bool
     previous: str | None = None
-    delivery: push.Delivery | None = None
+    delivery: Delivery | None = None
     measurement: Measurement | None = None
     race: RaceReport | None = None
     checks: tuple[DeviceCheck, ...] = ()
@@ -145,7 +146,7 @@ class _Terms:
 def _bring(
     device: Session,
     conversion: Conversion,
-    supplies: supply.Supplies,
+    supplies: Supplies,
     before: App | None,
     terms: _Terms,
     tell: Tell,
@@ -209,9 +210,7 @@ def _live(app: App | None) -> str | None:
     return f"{app.name} = {(app.live or 'nothing')[:7]}, unchanged" if app else None
 
 
-def _require_room(
-    device: Session, conversion: Conversion, supplies: supply.Supplies, before: App | None
-) -> None:
+def _require_room(device: Session, conversion: Conversion, supplies: Supplies, before: App | None) -> None:
     fitness.require_room(
         device.facts,
         device.label,

@@ -7,9 +7,9 @@ import numpy as np
 
 from edgeq.bundle import CheckSet, OpenBundle, read_check
 from edgeq.deliver import jobs
-from edgeq.deliver.supply import Supplies
 from edgeq.errors import DeviceDisagrees, ModelCrashed
 from edgeq.nouns.bundle import Manifest
+from edgeq.nouns.delivery import Supplies
 from edgeq.nouns.job import Entrant, Limits
 from edgeq.nouns.measurement import Measurement, Run
 from edgeq.nouns.report import Choice, DeviceCheck, RaceReport

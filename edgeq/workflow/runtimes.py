@@ -7,9 +7,10 @@ from pathlib import Path
 from packaging.version import Version
 
 from edgeq.deliver import fitness
-from edgeq.deliver.provision import WheelSet, resolve
+from edgeq.deliver.provision import resolve
 from edgeq.errors import DeviceUnfit
 from edgeq.nouns.bundle import Manifest
+from edgeq.nouns.delivery import WheelSet
 from edgeq.nouns.device import Facts
 from edgeq.nouns.progress import Note
 from edgeq.nouns.target import FORMATS, Target

@@ -1,9 +1,9 @@
 """Which candidates of a bundle do not go to a device, and why: decided from facts, before anything is sent."""
 
 from edgeq.deliver import fitness
-from edgeq.deliver.provision import WheelSet
 from edgeq.errors import BundleRefused, DeviceUnfit
 from edgeq.nouns.bundle import Candidate, Manifest
+from edgeq.nouns.delivery import WheelSet
 from edgeq.nouns.target import Target
 from edgeq.workflow.options import ConversionOptions
 from edgeq.workflow.runtimes import too_old

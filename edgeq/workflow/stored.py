@@ -1,6 +1,6 @@
 """Keeps a measurement before anything is read out of it."""
 
-from edgeq.deliver.push import Delivery
+from edgeq.nouns.delivery import Delivery
 from edgeq.nouns.measurement import Measurement
 from edgeq.store.open import open_store
 from edgeq.workflow.session import Session

@@ -1,24 +1,13 @@
 """uninstall(): a model, or everything, leaves the device."""
 
-from dataclasses import dataclass
-
 from edgeq import catalog
 from edgeq.deliver.lock import locked
 from edgeq.errors import TargetRefused
+from edgeq.nouns.delivery import Removal
 from edgeq.nouns.progress import Note
-from edgeq.nouns.record import Record
 from edgeq.workflow.service import uninstall_service
 from edgeq.workflow.session import Login, session
 from edgeq.workflow.tell import Tell, silence
-
-
-@dataclass(frozen=True)
-class Removal(Record):
-    """`removed` are paths on the device; on a dry run those that would go."""
-
-    removed: tuple[str, ...]
-    bytes: int
-    dry_run: bool
 
 
 def uninstall(

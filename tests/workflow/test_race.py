@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from edgeq.deliver.supply import Supplies
 from edgeq.demo import demo_files
 from edgeq.errors import SPEED_NOT_COMPARED
 from edgeq.nouns.bundle import Candidate, Manifest
+from edgeq.nouns.delivery import Supplies
 from edgeq.nouns.job import Limits
 from edgeq.nouns.progress import Note
 from edgeq.nouns.tensor import TensorSpec

@@ -2,9 +2,9 @@
 
 import pytest
 
-from edgeq.deliver.provision import WheelSet
 from edgeq.errors import DeviceUnfit
 from edgeq.nouns.bundle import Candidate, Manifest
+from edgeq.nouns.delivery import WheelSet
 from edgeq.workflow import runtimes
 from tests.deliver.provision.devices_on_paper import DEBIAN_11_ARM64
 

@@ -1,13 +1,10 @@
-"""What is on a device and what was brought there: `device`, `provision`, `push`, `live`, status, doctor, removal.
-
-The nouns of deliver/ and workflow/ stand above this layer; the protocols below name what is read of them.
-"""
+"""What is on a device and what was brought there: `device`, `provision`, `push`, `live`, status, doctor, removal."""
 
 from collections.abc import Sequence
-from typing import Protocol
 
 from rich.console import Console
 
+from edgeq.nouns.delivery import Delivery, Removal, Supplies
 from edgeq.nouns.device import Facts
 from edgeq.nouns.diagnosis import OK, Diagnosis
 from edgeq.nouns.release import App, DeviceStatus
@@ -16,54 +13,6 @@ from edgeq.report.formats.layout import say, table
 from edgeq.report.formats.units import ABSENT, count, day_and_time, median, short, size, times
 
 _VERDICTS = {FASTER: "faster than", SLOWER: "slower than", CANNOT_TELL: "cannot be told apart from"}
-
-
-class WheelSet(Protocol):
-    """edgeq.deliver.provision.WheelSet"""
-
-    @property
-    def runtime(self) -> str: ...
-    @property
-    def version(self) -> str: ...
-    @property
-    def from_device(self) -> tuple[str, ...]: ...
-
-
-class Supplies(Protocol):
-    """edgeq.deliver.supply.Supplies"""
-
-    @property
-    def sets(self) -> Sequence[WheelSet]: ...
-    @property
-    def missing(self) -> Sequence[object]: ...
-    @property
-    def bytes_to_send(self) -> int: ...
-
-
-class Delivery(Protocol):
-    """edgeq.deliver.push.Delivery"""
-
-    @property
-    def files_sent(self) -> int: ...
-    @property
-    def bytes_sent(self) -> int: ...
-    @property
-    def bytes_reused(self) -> int: ...
-    @property
-    def send_s(self) -> float: ...
-    @property
-    def attempts(self) -> int: ...
-
-
-class Removal(Protocol):
-    """edgeq.workflow.uninstall.Removal"""
-
-    @property
-    def removed(self) -> tuple[str, ...]: ...
-    @property
-    def bytes(self) -> int: ...
-    @property
-    def dry_run(self) -> bool: ...
 
 
 def show_facts(console: Console, facts: Facts) -> None:

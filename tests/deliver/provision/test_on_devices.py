@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from edgeq.deliver.agent_archive import build_agent
-from edgeq.deliver.provision import WheelSet, resolve
+from edgeq.deliver.provision import resolve
+from edgeq.nouns.delivery import WheelSet
 from edgeq.nouns.device import Facts
 from tests.deliver.provision.devices_on_paper import target
 from tests.deliver.provision.tiny_models import write_onnx, write_tflite

@@ -1,0 +1,75 @@
+"""What travels to a device and back off it: wheels for its runtimes, the files of a release, what was removed."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from .record import Record
+
+# Unpacked wheels, compiled Python included, take about this many times their packed size (measured 3.0 to 3.6).
+UNPACKED = 3.6
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """One wheel on this host, of the pinned bytes. `folder` is its place below `wheels/` on the device."""
+
+    name: str
+    version: str
+    file: Path
+    sha256: str
+    size: int
+    folder: str
+
+
+@dataclass(frozen=True)
+class WheelSet:
+    """All that a runtime needs on one device. `from_device` names what the device's own packages provide."""
+
+    runtime: str
+    version: str
+    wheels: tuple[Wheel, ...]
+    from_device: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Supplies:
+    """Which wheels the runtimes need and which of them the device lacks; nothing sent yet."""
+
+    sets: tuple[WheelSet, ...]
+    missing: tuple[Wheel, ...]
+
+    @property
+    def bytes_to_send(self) -> int:
+        return sum(w.size for w in self.missing)
+
+    @property
+    def bytes_unpacked(self) -> int:
+        return int(sum(w.size for w in self.missing) * (1 + UNPACKED))
+
+    def python_path(self, runtime: str) -> tuple[str, ...]:
+        """Folders below the root that go on sys.path for `runtime`; empty where the device's own packages serve."""
+        for s in self.sets:
+            if s.runtime == runtime:
+                return tuple(f"wheels/{w.folder}" for w in s.wheels)
+        return ()
+
+
+@dataclass(frozen=True)
+class Delivery(Record):
+    """What travelled: files and bytes sent, bytes that were there already, seconds of sending and of sealing."""
+
+    files_sent: int
+    bytes_sent: int
+    bytes_reused: int
+    send_s: float
+    seal_s: float
+    attempts: int
+
+
+@dataclass(frozen=True)
+class Removal(Record):
+    """`removed` are paths on the device; on a dry run those that would go."""
+
+    removed: tuple[str, ...]
+    bytes: int
+    dry_run: bool
