@@ -1,0 +1,41 @@
+"""The arithmetic of quantization, exactly as the runtimes do it: the yardstick of everything that decides by it.
+
+    grid, granularity   which numbers there are; which values share a scale
+    choose              scale and zero point for a range, affine or symmetric
+    to_grid, noise      quantize, dequantize, and what is lost, split by cause
+
+Numpy only; nothing here knows models, files or runtimes.
+"""
+
+from .choose import affine, symmetric
+from .granularity import PER_TENSOR, Granularity
+from .grid import INT4, INT8, INT16, NARROW_INT8, UINT4, UINT8, UINT16, Grid
+from .noise import Noise, error
+from .params import Params
+from .rounding import Rounding, half_away, half_even, half_even_by_reciprocal
+from .to_grid import dequantize, quantize, round_trip
+
+__all__ = [
+    "INT4",
+    "INT8",
+    "INT16",
+    "NARROW_INT8",
+    "PER_TENSOR",
+    "UINT4",
+    "UINT8",
+    "UINT16",
+    "Granularity",
+    "Grid",
+    "Noise",
+    "Params",
+    "Rounding",
+    "affine",
+    "dequantize",
+    "error",
+    "half_away",
+    "half_even",
+    "half_even_by_reciprocal",
+    "quantize",
+    "round_trip",
+    "symmetric",
+]
