@@ -3,6 +3,8 @@
     grid, granularity   which numbers there are; which values share a scale
     choose              scale and zero point for a range, affine or symmetric
     to_grid, noise      quantize, dequantize, and what is lost, split by cause
+    integer_*           QLinearMatMul and QLinearConv in int32, as onnxruntime computes them
+    saturation          the same on CPUs that sum pairs in 16 bits, with a count of what saturates
 
 Numpy only; nothing here knows models, files or runtimes.
 """
@@ -10,9 +12,12 @@ Numpy only; nothing here knows models, files or runtimes.
 from .choose import affine, symmetric
 from .granularity import PER_TENSOR, Granularity
 from .grid import INT4, INT8, INT16, NARROW_INT8, UINT4, UINT8, UINT16, Grid
+from .integer_conv import Window, qlinear_conv
+from .integer_matmul import qlinear_matmul
 from .noise import Noise, error
 from .params import Params
 from .rounding import Rounding, half_away, half_even, half_even_by_reciprocal
+from .saturation import Saturated, saturating_conv, saturating_matmul
 from .to_grid import dequantize, quantize, round_trip
 
 __all__ = [
@@ -29,13 +34,19 @@ __all__ = [
     "Noise",
     "Params",
     "Rounding",
+    "Saturated",
+    "Window",
     "affine",
     "dequantize",
     "error",
     "half_away",
     "half_even",
     "half_even_by_reciprocal",
+    "qlinear_conv",
+    "qlinear_matmul",
     "quantize",
     "round_trip",
+    "saturating_conv",
+    "saturating_matmul",
     "symmetric",
 ]

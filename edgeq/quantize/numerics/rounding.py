@@ -5,7 +5,7 @@ purpose: a runtime that divides in float32 lands on halves that are none in floa
 
     half_even                 onnxruntime, all widths (MLAS: divps, cvtps2dq; NEON: fdiv, fcvtns)
     half_even_by_reciprocal   LiteRT through XNNPACK, 8 and 16 bits per tensor: it multiplies with 1 / scale
-    half_away                 LiteRT's own kernels: per channel, 4 bits, and everything where XNNPACK is absent
+    half_away                 LiteRT's own kernels: per channel, 4 bits, and everything with its reference kernels
 """
 
 from collections.abc import Callable

@@ -7,7 +7,7 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-from edgeq.quantize.numerics import INT4, UINT4, Grid, Params
+from edgeq.quantize.numerics import INT4, INT8, UINT4, UINT8, Grid, Params, Window
 
 _FOUR_BITS = {INT4: TensorProto.INT4, UINT4: TensorProto.UINT4}
 
@@ -64,3 +64,49 @@ def run(nodes: list, constants: list, fed: dict[str, np.ndarray], out_type: int)
 def _where(params: Params) -> dict[str, Any]:
     found = {"axis": params.granularity.axis, "block_size": params.granularity.block_size}
     return {name: value for name, value in found.items() if value is not None}
+
+
+def qlinear_matmul(a: np.ndarray, ap: Params, b: np.ndarray, bp: Params, yp: Params) -> np.ndarray:
+    """a is fed, b is constant, as weights are."""
+    node = helper.make_node("QLinearMatMul", ["a", "as", "az", "b", "bs", "bz", "ys", "yz"], ["y"])
+    return run([node], _constants(b=(b, bp), a=(None, ap), y=(None, yp)), {"a": a}, onnx_type(yp.grid))
+
+
+def qlinear_conv(
+    x: np.ndarray,
+    xp: Params,
+    w: np.ndarray,
+    wp: Params,
+    yp: Params,
+    bias: np.ndarray | None,
+    window: Window,
+) -> np.ndarray:
+    attributes = {k: v for k, v in vars(window).items() if v}
+    names = ["x", "xs", "xz", "w", "ws", "wz", "ys", "yz"]
+    constants = _constants(w=(w, wp), x=(None, xp), y=(None, yp))
+    if bias is not None:
+        names.append("bias")
+        constants.append(numpy_helper.from_array(bias, "bias"))
+    node = helper.make_node("QLinearConv", names, ["y"], **attributes)
+    return run([node], constants, {"x": x}, onnx_type(yp.grid))
+
+
+def saturates() -> bool:
+    """Whether this CPU's kernels for U8S8 sum pairs of products in 16 bits.
+
+    255 * 127 + 255 * 127 - 255 * 127 is 127 steps of 255; held to 32767 after the first pair it is 1 step.
+    """
+    unsigned, signed = Params(1.0, 0, UINT8), Params(1.0, 0, INT8)
+    a, b = np.full((2, 4), 255, np.uint8), np.tile(np.array([[127], [127], [-127], [0]], np.int8), 16)
+    y = qlinear_matmul(a, unsigned, b, signed, Params(255.0, 0, UINT8))
+    return bool(np.any(y != 127))
+
+
+def _constants(**of: tuple[np.ndarray | None, Params]) -> list[onnx.TensorProto]:
+    """Numbers where given, scale and zero point of each."""
+    made = []
+    for name, (values, params) in of.items():
+        if values is not None:
+            made.append(numbers(name, values, params.grid))
+        made += [scales(f"{name}s", params), numbers(f"{name}z", params.zero_point, params.grid)]
+    return made
