@@ -73,7 +73,7 @@ def lower(
     x: Array, x_params: Params, w: Array, w_params: Params, y_params: Params, window: Window
 ) -> Lowered:
     """Raises ModelRefused as `qlinear_conv`."""
-    check_granularity(x_params, w_params, y_params, column_axis=0)
+    check_granularity(x_params, w_params, y_params, rank=w.ndim, column_axis=0)
     group, kernel = window.group, w.shape[2:]
     if x.shape[1] != w.shape[1] * group or w.shape[0] % group:
         raise ModelRefused(

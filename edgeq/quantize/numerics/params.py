@@ -3,8 +3,7 @@
 The noun only. How a scale is chosen is `choose.py`'s, how it is applied `to_grid.py`'s.
 """
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +28,7 @@ class Params:
     scale: Floats
     zero_point: Ints
     grid: Grid
-    granularity: Granularity = field(default=PER_TENSOR)
+    granularity: Granularity = PER_TENSOR
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "scale", np.asarray(self.scale, np.float32))
@@ -52,5 +51,5 @@ class Params:
 
     def over(self, shape: tuple[int, ...]) -> tuple[Floats, Ints]:
         """Scale and zero point in shapes that broadcast against a tensor of `shape`."""
-        spread: Any = self.granularity.spread
+        spread = self.granularity.spread
         return spread(self.scale, shape), spread(self.zero_point, shape)

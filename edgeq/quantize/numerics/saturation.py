@@ -1,8 +1,9 @@
 """Integer sums on x86 without VNNI, where pairs of 8-bit products saturate at 16 bits before they are summed in 32.
 
 onnxruntime's kernels for unsigned activations and signed weights multiply with vpmaddubsw on AVX2 and on AVX-512
-without VNNI (MLAS `QgemmU8X8KernelAvx2.S`, `ConvSymKernelAvx2.S`): a[k] b[k] + a[k+1] b[k+1] for k even is held to
--32768..32767, silently; 255 * 127 * 2 is 64770. What is assumed of them, read in their source:
+without VNNI (MLAS `QgemmU8X8KernelAvx2.S`, `..Avx512Core.S`, `ConvSymKernel..`): a[k] b[k] + a[k+1] b[k+1] for k even is held to
+-32768..32767, silently; 255 * 127 * 2 is 64770. What is assumed of them, read in their source and
+held against AVX2's own results by the tests:
 
     K is packed in fours from its start, so pairs are (0, 1), (2, 3), ..; an odd K is filled up with zero
     of a convolution K is kernel position major, input channel minor, in each group (`integer_conv.py`)
@@ -45,7 +46,7 @@ class Saturated:
 
 def saturating_matmul(a: Array, a_params: Params, b: Array, b_params: Params, y_params: Params) -> Saturated:
     """`qlinear_matmul` as such a CPU computes it. Raises as it does."""
-    check_granularity(a_params, b_params, y_params, column_axis=b.ndim - 1)
+    check_granularity(a_params, b_params, y_params, rank=b.ndim, column_axis=b.ndim - 1)
     products, saturated = pair_products(a, b, a_params.grid, b_params.grid)
     sums = without_zero_points(products, a, a_params.zero_point, b, b_params.zero_point)
     y = requantize(sums, factor(a_params, b_params, y_params), y_params)
@@ -77,7 +78,7 @@ def pair_products(a: Array, b: Array, a_grid: Grid, b_grid: Grid) -> tuple[Count
     products = exact_products(a, b)
     stack = products.shape[:-2]
     saturated = np.zeros((*stack, b.shape[-1]), np.int64)
-    if not a_grid.signed and b_grid.signed:
+    if (a_grid.dtype.name, b_grid.dtype.name) == ("uint8", "int8"):
         many_a, many_b = np.broadcast_to(a, stack + a.shape[-2:]), np.broadcast_to(b, stack + b.shape[-2:])
         for one in np.ndindex(stack):
             saturated[one] = _saturate(products[one], _even(many_a[one], axis=1), _even(many_b[one], axis=0))
