@@ -1,9 +1,9 @@
 """Integer sums on x86 without VNNI, where pairs of 8-bit products saturate at 16 bits before they are summed in 32.
 
 onnxruntime's kernels for unsigned activations and signed weights multiply with vpmaddubsw on AVX2 and on AVX-512
-without VNNI (MLAS `QgemmU8X8KernelAvx2.S`, `..Avx512Core.S`, `ConvSymKernel..`): a[k] b[k] + a[k+1] b[k+1] for k even is held to
--32768..32767, silently; 255 * 127 * 2 is 64770. What is assumed of them, read in their source and
-held against AVX2's own results by the tests:
+without VNNI (MLAS `QgemmU8X8KernelAvx2.S`, `QgemmU8X8KernelAvx512Core.S`, `ConvSymKernelAvx2.S`): for even k,
+a[k] b[k] + a[k+1] b[k+1] is held to -32768..32767, silently; 2 * 255 * 127 is 64770. What is assumed of them, read in
+their source and, for AVX2, held against their results by the tests:
 
     K is packed in fours from its start, so pairs are (0, 1), (2, 3), ..; an odd K is filled up with zero
     of a convolution K is kernel position major, input channel minor, in each group (`integer_conv.py`)
