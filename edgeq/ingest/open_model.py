@@ -4,7 +4,7 @@ Which kinds of source exist is what lies in `sources/`: each file there says whe
 This file knows none of them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -35,14 +35,19 @@ def open_model(
     formats: tuple[str, ...] = ("onnx",),
     example: tuple[np.ndarray, ...] | None = None,
     program: "Program | None" = None,
+    cache: Path | None = None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Model:
     """Clean graphs of `source` in `workdir`, byte-identical for the same source; formats that cannot be had are in
     `Model.absent` with the reason. `program` is what a torch factory built, so that it is not built twice.
+    TFLite is made from an ONNX source only where no ONNX is asked for, or its converter lies below `cache` already;
+    without a `cache`, never. `say` hears what takes long.
 
     Raises ModelRefused naming the operator, input or field; ExtraMissing when an optional package is needed.
     """
     workdir.mkdir(parents=True, exist_ok=True)
-    request = Request(source, workdir, name or model_name(source), weights, shapes, formats, example, program)
+    name = name or model_name(source)
+    request = Request(source, workdir, name, weights, shapes, formats, example, program, cache, say)
     model: Model = _claimant(source).open_source(request)
     return model
 

@@ -1,6 +1,6 @@
 """What the caller of `open_model` asked for, handed unchanged to the source that claims it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 class Request:
     """`formats` are the graph formats that the target's runtimes read. `example` is one sample as it is stored, used
     for shapes that the model leaves open and for checking conversions; `weights` belong to a torch factory, and
-    `program` is what it built where that is known already."""
+    `program` is what it built where that is known already. Converters that live in environments of their own are kept
+    below `cache`; `say` hears what takes long.
+    """
 
     source: str
     workdir: Path
@@ -25,6 +27,8 @@ class Request:
     formats: tuple[str, ...] = ("onnx",)
     example: tuple[np.ndarray, ...] | None = None
     program: "Program | None" = None
+    cache: Path | None = None
+    say: Callable[[str], None] = lambda _: None
 
     def path(self, suffix: str) -> Path:
         """Where the clean graph is written; never over the source itself."""

@@ -45,7 +45,7 @@ def write(
     )
     check = _check_set(tuple(passed), model, heldout)
     beside = {
-        **beside_files([m.fidelity for m in made], tool_versions(), check),
+        **beside_files([m.fidelity for m in made], tool_versions() | order.converters, check),
         MODEL: canonical_json(_without_places(model).to_dict()),
         PLAN: canonical_json(plan.to_dict()),
         ORDER: order.key.encode(),

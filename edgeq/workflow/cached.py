@@ -9,7 +9,7 @@ reused.
 import hashlib
 import importlib.metadata
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,9 @@ _CONVERTERS = ("numpy", "onnx", "onnxruntime", "torch", "litert-torch", "ai-edge
 
 @dataclass(frozen=True)
 class Order:
-    """Everything that convert() was asked for. `built` is the sha256 of what a torch factory built; "" for files."""
+    """Everything that convert() was asked for. `built` is the sha256 of what a torch factory built; "" for files.
+    `converters` are those that live in environments of their own and are used for it, with their versions.
+    """
 
     model: str
     target: Target
@@ -43,6 +45,7 @@ class Order:
     gates: Gates
     unavailable: dict[str, str]
     built: str = ""
+    converters: dict[str, str] = field(default_factory=dict)
 
     @cached_property
     def key(self) -> str:
@@ -64,7 +67,7 @@ class Order:
                 "runtime": self.runtime,
                 "gates": self.gates.to_dict(),
                 "unavailable": self.unavailable,
-                "versions": tool_versions(),
+                "versions": tool_versions() | self.converters,
             }
         )
 

@@ -17,9 +17,9 @@ from edgeq.nouns.model import Model
 from edgeq.nouns.plan import CandidatePlan, Plan
 from edgeq.nouns.progress import Note, Progress
 from edgeq.nouns.project import Gates
-from edgeq.nouns.target import FORMATS, Target
+from edgeq.nouns.target import Target
 from edgeq.report.formats.units import abbreviated
-from edgeq.workflow import bundle_parts, cached
+from edgeq.workflow import bundle_parts, cached, formats
 from edgeq.workflow.options import ConversionOptions
 from edgeq.workflow.random_samples import RandomSamples
 from edgeq.workflow.runtimes import this_machine
@@ -115,6 +115,7 @@ def _order(
         runtime=options.get("runtime"),
         gates=options.get("gates") or Gates(),
         unavailable=dict(unavailable),
+        converters=formats.converters(model, target, options.get("runtime")),
     )
 
 
@@ -139,7 +140,7 @@ def _build(order: cached.Order, program: "Program | None", place: Path, tell: Te
 
     with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
         work = Path(folder)
-        model, samples, preprocessing = _open(order, program, work)
+        model, samples, preprocessing = _open(order, program, work, tell)
         tell(model)
         plan = make_plan(
             model,
@@ -165,7 +166,7 @@ def _build(order: cached.Order, program: "Program | None", place: Path, tell: Te
 
 
 def _open(
-    order: cached.Order, program: "Program | None", work: Path
+    order: cached.Order, program: "Program | None", work: Path, tell: Tell
 ) -> "tuple[Model, Samples | None, Preprocessing | None]":
     """The clean float model and its samples; what the samples look like settles what the model leaves open."""
     from edgeq.ingest.open_model import open_model
@@ -177,9 +178,11 @@ def _open(
         name=order.name,
         weights=Path(order.weights) if order.weights else None,
         shapes=order.shapes,
-        formats=formats_for(order.target, order.runtime),
+        formats=formats.loaded(order.target, order.runtime),
         example=_example(order),
         program=program,
+        cache=cached.folder(),
+        say=lambda text: tell(Progress(text, 0, None, "")),
     )
     preprocessing = _preprocessing(order)
     if order.data is None:
@@ -297,9 +300,3 @@ def _require_gate(plan: Plan, judged: tuple[Fidelity, ...], asked: str | None = 
         "--recipe float. Nothing was sent.",
         details=[*(why if several else ()), *(["worst layers:", *worst] if worst else ())],
     )
-
-
-def formats_for(target: Target, runtime: str | None) -> tuple[str, ...]:
-    """The graph formats that the target's runtimes load."""
-    wanted = [r.name for r in target.runtimes if runtime in (None, r.name)]
-    return tuple(dict.fromkeys(FORMATS[name] for name in wanted))

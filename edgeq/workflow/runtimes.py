@@ -2,7 +2,6 @@
 
 import importlib.util
 from collections.abc import Collection, Iterable
-from pathlib import Path
 
 from packaging.version import Version
 
@@ -14,6 +13,7 @@ from edgeq.nouns.delivery import WheelSet
 from edgeq.nouns.device import Facts
 from edgeq.nouns.progress import Note
 from edgeq.nouns.target import FORMATS, Target
+from edgeq.workflow import formats
 from edgeq.workflow.cached import folder
 from edgeq.workflow.session import Login, Session, session
 from edgeq.workflow.tell import Tell, silence
@@ -28,10 +28,9 @@ def for_source(
     """What `model` could run on there, the first of the target's runtimes for each format, and the runtimes that it
     cannot run on, with the reason.
     """
+    possible = formats.possible(model, device.target, runtime)
     wanted = [
-        r.name
-        for r in device.target.runtimes
-        if runtime in (None, r.name) and FORMATS[r.name] in possible_formats(model)
+        r.name for r in device.target.runtimes if runtime in (None, r.name) and FORMATS[r.name] in possible
     ]
     return _resolve(device, wanted, tell, one_per_format=True)
 
@@ -77,12 +76,6 @@ def used(
     """Only what the candidates of this bundle run on: nothing is sent for one that was not made, or is in `without`."""
     needed = {c.runtime for c in manifest.candidates if c.id not in without}
     return tuple(s for s in sets if s.runtime in needed)
-
-
-def possible_formats(model: str) -> tuple[str, ...]:
-    """The graph formats that a source can be brought into, by its kind."""
-    suffix = Path(model.partition(":")[0]).suffix
-    return {".onnx": ("onnx",), ".tflite": ("tflite",)}.get(suffix, ("onnx", "tflite"))
 
 
 def _resolve(

@@ -39,7 +39,7 @@ def loads(model: "ModelProto | str") -> None:
 
 
 def reference(
-    model: "ModelProto", inputs: tuple[TensorSpec, ...], example: tuple[np.ndarray, ...] | None
+    model: "ModelProto | str", inputs: tuple[TensorSpec, ...], example: tuple[np.ndarray, ...] | None
 ) -> tuple[dict[str, np.ndarray], Outputs]:
     """A feed that the graph runs on, and what it gives. Integers mean indices, lengths or rates, which random numbers
     rarely are: the example comes first where it fits, then zeros and ones. Raises CannotRun with the first reason."""

@@ -1,28 +1,42 @@
-"""An ONNX file: read, checked, cleaned, written."""
+"""An ONNX file: read, checked, cleaned, written; and made into TFLite where that is wanted."""
 
 from pathlib import Path
 
-from edgeq.ingest.graph.clean import clean
+from edgeq.errors import EdgeqError, ModelRefused
+from edgeq.ingest.graph.clean import Cleaned, clean
 from edgeq.ingest.graph.operators import refuse_unknown_operators
 from edgeq.ingest.graph.read import digest, read, write
+from edgeq.ingest.onnx_to_tflite import CONVERTER, convert, ready
 from edgeq.ingest.request import Request
 from edgeq.nouns.model import Model
 
 TAKES = "an ONNX file (model.onnx)"
-NO_TFLITE = "the source is ONNX; TFLite is made from torch (file.pt2, or file.py:factory with --weights) and from .tflite files"
+_NOT_TRIED = (
+    f"the source is ONNX, and {CONVERTER}, which makes TFLite from it, is not there; "
+    "--runtime litert or tflite-runtime fetches it, once"
+)
 
 
 def claims(source: str) -> bool:
     return source.lower().endswith((".onnx", ".ort", ".pb"))
 
 
+def tries_tflite(formats: tuple[str, ...], cache: Path | None) -> bool:
+    """Whether TFLite is made: only where it is all that is wanted is its converter fetched for it."""
+    if "tflite" not in formats or cache is None:
+        return False
+    return "onnx" not in formats or ready(cache) is not None
+
+
 def open_source(request: Request) -> Model:
-    """Raises ModelRefused for what onnxruntime cannot run, with the operator, input or field."""
+    """Raises ModelRefused for what onnxruntime cannot run, with the operator, input or field; where only TFLite is
+    wanted, ConversionFailed for what cannot become it and ExtraMissing without what that takes."""
     path = Path(request.source)
     loaded = read(path)
     refuse_unknown_operators(loaded.proto, path.name)
     cleaned = clean(loaded, request.shapes, request.example)
-    file = write(cleaned, request.path(".onnx"))
+    graph = write(cleaned, request.path(".onnx"))
+    files, absent, notes = _made(request, cleaned, graph)
     return Model(
         name=request.name,
         source=request.source,
@@ -30,9 +44,52 @@ def open_source(request: Request) -> Model:
         sha256=digest(loaded),
         inputs=cleaned.inputs,
         outputs=cleaned.outputs,
-        float_bytes=file.stat().st_size,
-        files={"onnx": str(file)},
-        absent={"tflite": NO_TFLITE} if "tflite" in request.formats else {},
+        float_bytes=Path(next(iter(files.values()))).stat().st_size,
+        files=files,
+        absent=absent,
         quantized=cleaned.quantized,
-        notes=cleaned.notes,
+        notes=(*cleaned.notes, *notes),
     )
+
+
+def _made(
+    request: Request, cleaned: Cleaned, graph: Path
+) -> tuple[dict[str, str], dict[str, str], tuple[str, ...]]:
+    """The files by format, what is absent with the reason, and notes. Raises where no format is left."""
+    only_tflite = "tflite" in request.formats and "onnx" not in request.formats
+    files = {} if only_tflite else {"onnx": str(graph)}
+    if "tflite" not in request.formats:
+        return files, {}, ()
+    if not tries_tflite(request.formats, request.cache):
+        return {"onnx": str(graph)}, {"tflite": _NOT_TRIED}, ()
+    try:
+        made, figure = _to_tflite(request, cleaned, graph)
+    except EdgeqError as error:
+        if not files:
+            raise
+        return files, {"tflite": f"{error.what}; {error.remedy}" if error.remedy else error.what}, ()
+    return {**files, "tflite": str(made)}, {}, (f"TFLite made by {CONVERTER}: {_figure(figure)}",)
+
+
+def _to_tflite(request: Request, cleaned: Cleaned, graph: Path) -> tuple[Path, float]:
+    if cleaned.quantized:
+        raise ModelRefused(
+            f"{request.name} is quantized already ({cleaned.quantized}), in a way that TFLite does not have",
+            "give the float model",
+        )
+    assert request.cache is not None
+    out = request.path(".tflite")
+    figure = convert(
+        graph,
+        out,
+        inputs=cleaned.inputs,
+        outputs=cleaned.outputs,
+        example=request.example,
+        cache=request.cache,
+        say=request.say,
+    )
+    return out, figure
+
+
+def _figure(sqnr_db: float) -> str:
+    return "the same outputs as ONNX" if sqnr_db == float("inf") else f"SQNR {sqnr_db:.0f} dB against ONNX"

@@ -1,0 +1,58 @@
+"""ONNX -> TFLite, told once: convert apart, give the result the source's ends, prove that it gives the same."""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from edgeq.errors import ConversionFailed
+from edgeq.ingest.graph.trial import CannotRun, reference
+from edgeq.ingest.onnx_to_tflite import ends, rewrite
+from edgeq.ingest.onnx_to_tflite.call import REMEDY, call
+from edgeq.ingest.onnx_to_tflite.environment import Say, built
+from edgeq.ingest.onnx_to_tflite.pins import CONVERTER
+from edgeq.ingest.onnx_to_tflite.proof import Arrays, outputs_of, require_same
+from edgeq.nouns.tensor import TensorSpec
+
+
+def convert(
+    source: Path,
+    out: Path,
+    *,
+    inputs: tuple[TensorSpec, ...],
+    outputs: tuple[TensorSpec, ...],
+    example: Arrays | None,
+    cache: Path,
+    say: Say,
+) -> float:
+    """Writes `out`, a float TFLite file with the ends of the clean graph `source`, and returns its lowest SQNR in dB
+    against that on random input (on `example` where it fits). Builds onnx2tf's environment below `cache` if it is not there.
+
+    Raises ConversionFailed naming the operator or output, ExtraMissing without a Python for onnx2tf or without
+    ai-edge-litert.
+    """
+    feed, expected = _reference(source, inputs, example)
+    python = built(cache, say)
+    say(f"converting to TFLite by {CONVERTER}")
+    with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
+        made = call(python, source, tuple(spec.name for spec in inputs), Path(folder))
+        flat = rewrite.read(made)
+        taken, given = rewrite.inputs_of(flat), rewrite.outputs_of(flat)
+        entries = ends.inputs_in(taken, inputs)
+        got = outputs_of(made, ends.fed(entries, taken, feed))
+        exits = ends.outputs_in(given, outputs, expected, got)
+        made.write_bytes(rewrite.with_ends(flat, entries, exits))
+        figure = require_same(expected, outputs_of(made, feed), outputs)
+        out.write_bytes(made.read_bytes())
+    return figure
+
+
+def _reference(source: Path, inputs: tuple[TensorSpec, ...], example: Arrays | None) -> tuple[Arrays, Arrays]:
+    try:
+        feed, expected = reference(str(source), inputs, example)
+    except CannotRun as error:
+        raise ConversionFailed(
+            f"the model does not run on random input, so a TFLite conversion could not be checked: {error}",
+            REMEDY,
+        ) from None
+    return tuple(feed[spec.name] for spec in inputs), tuple(np.asarray(array) for array in expected)
