@@ -52,6 +52,17 @@ class LayerError(Record):
 
 
 @dataclass(frozen=True)
+class Remedy(Record):
+    """What was done to a part of the graph so that it can be quantized, or quantized better. `gain_db`: what the SQNR of
+    the outputs won by it on the calibration samples, where that was measured.
+    """
+
+    what: str
+    how: str
+    gain_db: Optional[float] = None
+
+
+@dataclass(frozen=True)
 class FusionAudit(Record):
     """What the runtime really did: `integer` of `total` heavy operators run as integer kernels."""
 
@@ -83,3 +94,4 @@ class Fidelity(Record):
         False  # the recipe found nothing that it could quantize, so this is float over again
     )
     calibrator: Optional[str] = None  # how the ranges of activations were chosen, where they are fixed
+    remedies: tuple[Remedy, ...] = ()

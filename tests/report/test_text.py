@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from edgeq.nouns.diagnosis import Diagnosis, Finding
-from edgeq.nouns.fidelity import Accuracy, Agreement, Fidelity, FusionAudit, LayerError, OutputError
+from edgeq.nouns.fidelity import Accuracy, Agreement, Fidelity, FusionAudit, LayerError, OutputError, Remedy
 from edgeq.nouns.measurement import Run
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import CandidatePlan, Plan, Scheme, Skipped
@@ -149,6 +149,7 @@ def test_the_making_of_candidates() -> None:
         Accuracy("top-1", 800, 92.6, 90.2, -2.4, -3.2, -1.6), (LayerError("conv2", 9.0, "clipping"),),
         tuple(Skipped(f"conv{i}", "first layer") for i in range(9)), (FusionAudit("Conv", 53, 55, 3, "read back"),),
         passed=False, why_failed="top-1 fell by 2.4 points (limit 1.0)", seconds=2.3,
+        remedies=(Remedy("norm1", "smoothed", 4.2), Remedy("norm2", "smoothed", 4.2), Remedy("gru", "split")),
     )  # fmt: skip
     said = printed(
         lambda c: [show(c, noun) for noun in (model, plan, fidelity, Note("fp16 was not tried"))] and None
@@ -160,6 +161,8 @@ def test_the_making_of_candidates() -> None:
         "            1 other way cannot be taken here (-v says why)",
         f"convert   {ORT8}   53/55 Conv integer   SQNR 27.4 dB   top-1 92.6 -> 90.2 (-2.4, -3.2 to -1.6) on 800 samples here"
         "   agreement 99.4 % of 800   2.3 s",
+        "            norm1, norm2: smoothed (SQNR +4.2 dB)",
+        "            gru: split",
         "            refused: top-1 fell by 2.4 points (limit 1.0)",
         "            worst layer: conv2 (SQNR 9 dB, clipping)",
         "            left in the runtime's own graph: 3 Q/DQ pairs",

@@ -4,7 +4,7 @@ from collections import defaultdict
 
 from rich.console import Console
 
-from edgeq.nouns.fidelity import Accuracy, Fidelity, OutputError
+from edgeq.nouns.fidelity import Accuracy, Fidelity, OutputError, Remedy
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import Plan, Skipped
 from edgeq.report.formats.layout import say
@@ -57,6 +57,8 @@ def show_fidelity(console: Console, fidelity: Fidelity) -> None:
         facts.append(f"on {count(fidelity.samples, 'sample')}")
     facts.append(seconds(fidelity.seconds))
     say(console, "convert", facts)
+    for line in _remedies(fidelity.remedies):
+        say(console, "convert", [line])
     _show_reservations(console, fidelity)
 
 
@@ -80,17 +82,28 @@ def _show_reservations(console: Console, fidelity: Fidelity) -> None:
         say(console, "convert", [line])
 
 
+def _remedies(remedies: tuple[Remedy, ...]) -> list[str]:
+    """One line per way; `--json` has every name."""
+    by_way: dict[tuple[str, float | None], list[str]] = defaultdict(list)
+    for remedy in remedies:
+        by_way[remedy.how, remedy.gain_db].append(remedy.what)
+    return [
+        f"  {_listed(names)}: {how}" + ("" if gain is None else f" (SQNR {gain:+.1f} dB)")
+        for (how, gain), names in by_way.items()
+    ]
+
+
 def _left_in_float(layers: tuple[Skipped, ...]) -> list[str]:
     """One line per reason; `--json` has every name."""
     by_reason: dict[str, list[str]] = defaultdict(list)
     for layer in layers:
         by_reason[layer.reason].append(layer.what)
-    lines = []
-    for reason, names in by_reason.items():
-        more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
-        shown = ", ".join(abbreviated(name) for name in names[:_NAMES_SHOWN])
-        lines.append(f"  left in float: {shown}{more} ({reason})")
-    return lines
+    return [f"  left in float: {_listed(names)} ({reason})" for reason, names in by_reason.items()]
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
+    return ", ".join(abbreviated(name) for name in names[:_NAMES_SHOWN]) + more
 
 
 def _closeness(outputs: tuple[OutputError, ...]) -> str:
