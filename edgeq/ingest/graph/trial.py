@@ -53,6 +53,23 @@ def reference(
     raise reason
 
 
+def references(
+    model: "ModelProto | str", inputs: tuple[TensorSpec, ...], example: tuple[np.ndarray, ...] | None
+) -> list[tuple[dict[str, np.ndarray], Outputs]]:
+    """As `reference`, on every feed that the graph runs on: a mask of zeros alone hides what it masks."""
+    found, reason = [], None
+    feeds = _feeds(inputs, example)
+    only_floats = all(_numpy_dtype(spec.dtype).kind == "f" for spec in inputs)
+    for feed in feeds[:1] if only_floats else feeds:
+        try:
+            found.append((feed, run(model, feed)))
+        except CannotRun as error:
+            reason = reason or error
+    if reason is not None and not found:
+        raise reason
+    return found
+
+
 def same(before: Outputs, after: Outputs) -> bool:
     return len(before) == len(after) and all(_close(b, a) for b, a in zip(before, after, strict=True))
 

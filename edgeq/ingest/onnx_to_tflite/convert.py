@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from edgeq.errors import ConversionFailed
-from edgeq.ingest.graph.trial import CannotRun, reference
-from edgeq.ingest.onnx_to_tflite import ends, rewrite
+from edgeq.ingest.graph.trial import CannotRun, references
+from edgeq.ingest.onnx_to_tflite import ends, flat, rewrite
 from edgeq.ingest.onnx_to_tflite.call import REMEDY, call
 from edgeq.ingest.onnx_to_tflite.environment import Say, built
 from edgeq.ingest.onnx_to_tflite.pins import CONVERTER
 from edgeq.ingest.onnx_to_tflite.proof import Arrays, outputs_of, require_same
+from edgeq.ingest.onnx_to_tflite.tidy import tidy
 from edgeq.nouns.tensor import TensorSpec
 
 
@@ -31,28 +32,37 @@ def convert(
     Raises ConversionFailed naming the operator or output, ExtraMissing without a Python for onnx2tf or without
     ai-edge-litert.
     """
-    feed, expected = _reference(source, inputs, example)
+    trials = _trials(source, inputs, example)
     python = built(cache, say)
     say(f"converting to TFLite by {CONVERTER}")
     with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
         made = call(python, source, tuple(spec.name for spec in inputs), Path(folder))
-        flat = rewrite.read(made)
-        taken, given = rewrite.inputs_of(flat), rewrite.outputs_of(flat)
+        graph = flat.read(made)
+        taken, given = rewrite.inputs_of(graph), rewrite.outputs_of(graph)
         entries = ends.inputs_in(taken, inputs)
+        feed, expected = trials[-1]
         got = outputs_of(made, ends.fed(entries, taken, feed))
         exits = ends.outputs_in(given, outputs, expected, got)
-        made.write_bytes(rewrite.with_ends(flat, entries, exits))
-        figure = require_same(expected, outputs_of(made, feed), outputs)
+        tidy(graph)
+        rewrite.give_ends(graph, entries, exits)
+        made.write_bytes(flat.written(graph))
+        figure = min(require_same(expected, outputs_of(made, feed), outputs) for feed, expected in trials)
         out.write_bytes(made.read_bytes())
     return figure
 
 
-def _reference(source: Path, inputs: tuple[TensorSpec, ...], example: Arrays | None) -> tuple[Arrays, Arrays]:
+def _trials(
+    source: Path, inputs: tuple[TensorSpec, ...], example: Arrays | None
+) -> list[tuple[Arrays, Arrays]]:
+    """Inputs and what the source makes of them."""
     try:
-        feed, expected = reference(str(source), inputs, example)
+        found = references(str(source), inputs, example)
     except CannotRun as error:
         raise ConversionFailed(
             f"the model does not run on random input, so a TFLite conversion could not be checked: {error}",
             REMEDY,
         ) from None
-    return tuple(feed[spec.name] for spec in inputs), tuple(np.asarray(array) for array in expected)
+    return [
+        (tuple(feed[spec.name] for spec in inputs), tuple(np.asarray(array) for array in expected))
+        for feed, expected in found
+    ]

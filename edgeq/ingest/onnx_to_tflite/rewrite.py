@@ -4,41 +4,12 @@ Knows the flatbuffer's objects and these two operators.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from edgeq.errors import ConversionFailed
-from edgeq.foreign import quiet, translated
-from edgeq.ingest.extras import needed
-from edgeq.ingest.onnx_to_tflite.call import REMEDY
 from edgeq.ingest.onnx_to_tflite.ends import End, InFile
-from edgeq.ingest.onnx_to_tflite.pins import CONVERTER
-
-
-@dataclass(frozen=True)
-class Flat:
-    """The flatbuffer as objects: `model` and its one `graph` are changed in place."""
-
-    schema: Any
-    model: Any
-    graph: Any
-
-
-def read(path: Path) -> Flat:
-    """Raises ExtraMissing without ai-edge-litert, ConversionFailed naming operators that TFLite does not have."""
-    files = needed("ai_edge_litert.tools.flatbuffer_utils", "litert", "TFLite from ONNX")
-    schema = needed("ai_edge_litert.schema_py_generated", "litert", "TFLite from ONNX")
-    with quiet(), translated(f"cannot read {path.name} as TFLite"):
-        model = files.read_model(str(path))
-    if custom := sorted({_onnx_name(c.customCode.decode()) for c in model.operatorCodes if c.customCode}):
-        raise ConversionFailed(
-            f"the model uses {', '.join(custom)}, which {CONVERTER} cannot express in TFLite's operators",
-            REMEDY,
-        )
-    return Flat(schema, model, model.subgraphs[0])
+from edgeq.ingest.onnx_to_tflite.flat import Flat, code_of
 
 
 def inputs_of(flat: Flat) -> tuple[InFile, ...]:
@@ -49,25 +20,16 @@ def outputs_of(flat: Flat) -> tuple[InFile, ...]:
     return tuple(_in_file(flat, index) for index in flat.graph.outputs)
 
 
-def with_ends(flat: Flat, inputs: Sequence[End], outputs: Sequence[End]) -> bytes:
-    """The file with these ends."""
-    files = needed("ai_edge_litert.tools.flatbuffer_utils", "litert", "TFLite from ONNX")
+def give_ends(flat: Flat, inputs: Sequence[End], outputs: Sequence[End]) -> None:
+    """Changes the graph in place."""
     taken, given = list(flat.graph.inputs), list(flat.graph.outputs)
     flat.graph.inputs = [_input(flat, int(taken[end.position]), end) for end in inputs]
-    flat.graph.outputs = [_output(flat, int(given[end.position]), end) for end in outputs]
+    flat.graph.outputs = []
+    for end in outputs:
+        flat.graph.outputs.append(_output(flat, int(given[end.position]), end))
     for signature in flat.model.signatureDefs or ():
         signature.inputs = _mapped(flat, inputs, flat.graph.inputs)
         signature.outputs = _mapped(flat, outputs, flat.graph.outputs)
-    content: bytes = bytes(files.convert_object_to_bytearray(flat.model))
-    return content
-
-
-def _onnx_name(custom: str) -> str:
-    """onnx2tf writes what it cannot express as ONNX_SEQUENCEEMPTY, say, which no runtime has."""
-    from onnx.defs import get_all_schemas
-
-    loud = custom.removeprefix("ONNX_")
-    return next((schema.name for schema in get_all_schemas() if schema.name.upper() == loud), custom)
 
 
 def _in_file(flat: Flat, index: int) -> InFile:
@@ -91,9 +53,10 @@ def _output(flat: Flat, index: int, end: End) -> int:
         turned = _like(flat, index, tuple(there[a] for a in end.axes))
         _operator(flat, "Transpose", index, end.axes, turned)
         index = turned
-    if _shape(flat.graph.tensors[index]) != end.shape and np.prod(end.shape) == np.prod(
-        _shape(flat.graph.tensors[index])
-    ):
+    there = _shape(flat.graph.tensors[index])
+    shared = index in flat.graph.outputs or any(index in list(o.inputs) for o in flat.graph.operators)
+    if shared or (there != end.shape and np.prod(there) == np.prod(end.shape)):
+        # An output of its own: the quantizer gives a tensor one type, and what the graph goes on with is not float.
         reshaped = _like(flat, index, end.shape)
         _operator(flat, "Reshape", index, end.shape, reshaped)
         index = reshaped
@@ -106,23 +69,11 @@ def _operator(
     """One operator with a constant second input, at the end of the graph or in front."""
     schema, graph = flat.schema, flat.graph
     operator = schema.OperatorT()
-    operator.opcodeIndex = _code(flat, getattr(schema.BuiltinOperator, kind.upper()))
+    operator.opcodeIndex = code_of(flat, getattr(schema.BuiltinOperator, kind.upper()))
     operator.inputs, operator.outputs = [source, _constant(flat, argument)], [to]
     operator.builtinOptionsType = getattr(schema.BuiltinOptions, f"{kind}Options")
     operator.builtinOptions = getattr(schema, f"{kind}OptionsT")()
     graph.operators.insert(len(graph.operators) if at is None else at, operator)
-
-
-def _code(flat: Flat, kind: int) -> int:
-    codes = flat.model.operatorCodes
-    for position, code in enumerate(codes):
-        if max(code.builtinCode, code.deprecatedBuiltinCode) == kind:
-            return position
-    code = flat.schema.OperatorCodeT()
-    code.builtinCode = code.deprecatedBuiltinCode = kind
-    code.version = 1
-    codes.append(code)
-    return len(codes) - 1
 
 
 def _constant(flat: Flat, values: tuple[int, ...]) -> int:

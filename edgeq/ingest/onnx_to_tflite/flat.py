@@ -1,0 +1,71 @@
+"""A .tflite file as the flatbuffer's own objects, to be changed in place."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgeq.errors import ConversionFailed
+from edgeq.foreign import quiet, translated
+from edgeq.ingest.extras import needed
+from edgeq.ingest.onnx_to_tflite.call import REMEDY
+from edgeq.ingest.onnx_to_tflite.pins import CONVERTER
+
+
+@dataclass(frozen=True)
+class Flat:
+    """The flatbuffer as objects: `model` and its one `graph` are changed in place; `kinds` are
+    the schema's words for operators.
+    """
+
+    schema: Any
+    model: Any
+    graph: Any
+    kinds: dict[int, str]
+
+
+def read(path: Path) -> Flat:
+    """Raises ExtraMissing without ai-edge-litert, ConversionFailed naming operators that TFLite does not have."""
+    files = needed("ai_edge_litert.tools.flatbuffer_utils", "litert", "TFLite from ONNX")
+    schema = needed("ai_edge_litert.schema_py_generated", "litert", "TFLite from ONNX")
+    with quiet(), translated(f"cannot read {path.name} as TFLite"):
+        model = files.read_model(str(path))
+    if custom := sorted({_onnx_name(c.customCode.decode()) for c in model.operatorCodes if c.customCode}):
+        raise ConversionFailed(
+            f"the model uses {', '.join(custom)}, which {CONVERTER} cannot express in TFLite's operators",
+            REMEDY,
+        )
+    kinds = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
+    return Flat(schema, model, model.subgraphs[0], kinds)
+
+
+def written(flat: Flat) -> bytes:
+    """The file."""
+    files = needed("ai_edge_litert.tools.flatbuffer_utils", "litert", "TFLite from ONNX")
+    return bytes(files.convert_object_to_bytearray(flat.model))
+
+
+def kind_of(flat: Flat, operator: Any) -> str:
+    """The schema's word, CONV_2D."""
+    code = flat.model.operatorCodes[operator.opcodeIndex]
+    return flat.kinds.get(max(code.builtinCode, code.deprecatedBuiltinCode), "CUSTOM")
+
+
+def code_of(flat: Flat, kind: int) -> int:
+    """Its place in the table of operators, to which it is added if it is not there."""
+    codes = flat.model.operatorCodes
+    for position, code in enumerate(codes):
+        if max(code.builtinCode, code.deprecatedBuiltinCode) == kind:
+            return position
+    code = flat.schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = kind
+    code.version = 1
+    codes.append(code)
+    return len(codes) - 1
+
+
+def _onnx_name(custom: str) -> str:
+    """onnx2tf writes what it cannot express as ONNX_SEQUENCEEMPTY, say, which no runtime has."""
+    from onnx.defs import get_all_schemas
+
+    loud = custom.removeprefix("ONNX_")
+    return next((schema.name for schema in get_all_schemas() if schema.name.upper() == loud), custom)
