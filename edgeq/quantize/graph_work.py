@@ -16,6 +16,7 @@ from .tflite_file import read
 HEAVY = ("Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN")
 STATIC = ("Conv", "Gemm", "MatMul")
 DYNAMIC = ("MatMul", "Gemm", "LSTM")
+RECURRENT = ("GRU", "RNN")  # taken by dynamic int8 too, in a form of our own (recurrent/)
 # What a .tflite file calls them, with the positions of data and weights.
 _TFLITE = {
     "CONV_2D": ("Conv", 0, 1),

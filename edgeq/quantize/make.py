@@ -71,6 +71,7 @@ def make(
         float_layers=variant.left_in_float(by_choice),
         fusion=variant.fusion(),
         calibrator=variant.calibrator,
+        remedies=variant.remedies,
         seconds=round(time.monotonic() - started, 3),
     )
     if variant.untouched():

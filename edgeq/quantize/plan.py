@@ -13,7 +13,7 @@ from edgeq.nouns.plan import CandidatePlan, Plan, Skipped
 from edgeq.nouns.recipe import Recipe
 from edgeq.nouns.target import FORMATS, Target
 
-from .graph_work import DYNAMIC, STATIC, GraphWork, work_of
+from .graph_work import DYNAMIC, RECURRENT, STATIC, GraphWork, work_of
 from .scheme import has_half, scheme_for
 
 AS_IS = "as_is"
@@ -183,16 +183,23 @@ def _static(recipe: Recipe, runtime: str, wish: _Wish, what: str) -> tuple[int, 
 
 def _dynamic(recipe: Recipe, runtime: str, wish: _Wish, what: str) -> tuple[int, CandidatePlan] | Skipped:
     work, all_of_it = wish.work(runtime), _takes_convolutions(runtime)
-    if not work.has(STATIC if all_of_it else DYNAMIC):
-        operators = "Conv, Gemm or MatMul" if all_of_it else "MatMul, Gemm or LSTM"
+    taken = (*DYNAMIC, *RECURRENT)
+    if not work.has(STATIC if all_of_it else taken):
+        operators = "Conv, Gemm or MatMul" if all_of_it else "MatMul, Gemm, LSTM, GRU or RNN"
         return Skipped(what, f"the graph has no {operators} with fixed weights")
-    share, weights = work.share(DYNAMIC), work.weight_share(DYNAMIC)
-    words = f"MatMul, Gemm and LSTM do {share:.0%} of the work and hold {weights:.0%} of the weights"
+    share, weights = work.share(taken), work.weight_share(taken)
+    words = f"{share:.0%} of the work and {weights:.0%} of the weights are those of {_listed(work, taken)}"
     wanted = wish.recipe is not None or (all_of_it and not wish.has_data)
     if not wanted and max(share, weights) < _WORTH_TRYING:
         rest = "run faster on fixed ranges" if all_of_it else "would stay in float"
         return Skipped(what, f"{words}: convolutions {rest} (--recipe {recipe.name} builds it)")
-    return _candidate(recipe, runtime, 1 if share >= _DOMINATES else 5, words)
+    return _candidate(recipe, runtime, 1 if work.share(DYNAMIC) >= _DOMINATES else 5, words)
+
+
+def _listed(work: GraphWork, operators: tuple[str, ...]) -> str:
+    """Those that the graph has."""
+    *first, last = [o for o in operators if work.has((o,))] or DYNAMIC
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _takes_convolutions(runtime: str) -> bool:
@@ -240,8 +247,12 @@ def _enough(
 
 def _alternatives(target: Target, wish: _Wish) -> str:
     found = []
-    if wish.recipe != "int8_dynamic" and "onnx" in wish.works and wish.works["onnx"].has(DYNAMIC):
-        found.append("--recipe int8_dynamic (MatMul, Gemm and LSTM in int8)")
+    if (
+        wish.recipe != "int8_dynamic"
+        and "onnx" in wish.works
+        and wish.works["onnx"].has((*DYNAMIC, *RECURRENT))
+    ):
+        found.append("--recipe int8_dynamic (MatMul, Gemm, LSTM and GRU in int8)")
     if wish.recipe != "fp16" and target.cpu.arch == "aarch64" and has_half(wish.isa):
         found.append("--recipe fp16")
     return " or ".join([*found, "--recipe float"])

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from edgeq.errors import DataRefused
-from edgeq.nouns.fidelity import FusionAudit
+from edgeq.nouns.fidelity import FusionAudit, Remedy
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import CandidatePlan, Scheme, Skipped
 
@@ -24,6 +24,7 @@ from .closest import closest_ranges
 from .emitters import onnx_dynamic, onnx_half, onnx_qdq, tflite
 from .float_graph import read
 from .host_run import Progress
+from .recurrent import treat_recurrent
 from .samples_like import SamplesLike
 from .thin import thin_convolutions
 
@@ -35,6 +36,9 @@ class Variant(Protocol):
 
     @property
     def calibrator(self) -> str | None: ...
+
+    @property
+    def remedies(self) -> tuple[Remedy, ...]: ...
 
     def write(self, leave: frozenset[str]) -> None: ...
 
@@ -80,6 +84,7 @@ class AsItIs:
     """The source's own file: float, or quantized already."""
 
     calibrator: str | None = None
+    remedies: tuple[Remedy, ...] = ()
 
     def __init__(self, source: Path, path: Path, candidate: CandidatePlan) -> None:
         self.source, self.path, self.candidate = source, path, candidate
@@ -106,6 +111,8 @@ class AsItIs:
 
 class OnnxStatic:
     """Static int8 QDQ."""
+
+    remedies: tuple[Remedy, ...] = ()
 
     def __init__(
         self,
@@ -155,28 +162,34 @@ class OnnxDynamic:
     calibrator: str | None = None
 
     def __init__(self, source: Path, path: Path) -> None:
-        self.source, self.path = source, path
+        self.path = path
+        self.recurrent = treat_recurrent(read(source))
+
+    @property
+    def remedies(self) -> tuple[Remedy, ...]:
+        return self.recurrent.remedies
 
     def write(self, leave: frozenset[str]) -> None:
-        onnx_dynamic.emit(read(self.source), self.path)
+        onnx_dynamic.emit(self.recurrent.model, self.path)
 
     def noise(self, samples: SamplesLike, progress: Progress) -> tuple[Noise, ...]:
         return ()
 
     def left_in_float(self, by_choice: dict[str, str]) -> tuple[Skipped, ...]:
-        return left_in_float.onnx_dynamic(self.path)
+        return (*self.recurrent.left, *left_in_float.onnx_dynamic(self.path))
 
     def fusion(self) -> tuple[FusionAudit, ...]:
         return onnx_fusion(self.path, None)
 
     def untouched(self) -> bool:
-        return onnx_untouched(self.path)
+        return not self.recurrent.stored and onnx_untouched(self.path)
 
 
 class OnnxHalf:
     """Float16."""
 
     calibrator: str | None = None
+    remedies: tuple[Remedy, ...] = ()
 
     def __init__(self, source: Path, path: Path) -> None:
         self.source, self.path = source, path
@@ -199,6 +212,8 @@ class OnnxHalf:
 
 class TfliteStatic:
     """Static int8 for LiteRT."""
+
+    remedies: tuple[Remedy, ...] = ()
 
     def __init__(
         self,
@@ -243,6 +258,7 @@ class TfliteDynamic:
     """Weights int8, activations quantized as they come, for LiteRT."""
 
     calibrator: str | None = None
+    remedies: tuple[Remedy, ...] = ()
 
     def __init__(self, source: Path, path: Path) -> None:
         self.source, self.path = source, path

@@ -1,5 +1,7 @@
 """Dynamic int8 and float16: what they take, what they leave, and that they say so."""
 
+from pathlib import Path
+
 import numpy as np
 import onnx
 import pytest
@@ -75,12 +77,22 @@ def test_an_lstm_is_quantized(tmp_path):
     assert found.fidelity.float_layers == ()
 
 
-def test_a_gru_stays_in_float_and_is_named(tmp_path):
+def test_a_small_gru_computes_in_float_on_weights_of_8_bits_and_is_named(tmp_path):
+    """Large ones are split into integer products: recurrent/."""
     found = made(recurrent("GRU"), "int8_dynamic", tmp_path, SEQUENCES)
     assert integers(found) == {"GRU": (0, 1), "MatMul": (1, 1)}
-    assert [(s.what, s.reason) for s in found.fidelity.float_layers] == [
-        ("GRU: cell", "onnxruntime has no dynamic int8 kernel for GRU")
-    ]
+    (left,) = found.fidelity.float_layers
+    assert left.what == "GRU: cell"
+    assert left.reason.startswith("computes in float on weights stored in 8 bits")
+    assert found.path.stat().st_size < 0.4 * Path(tmp_path / "int8_dynamic.onnx").stat().st_size
+
+
+def test_a_model_of_nothing_but_a_gru_is_no_float_over_again(tmp_path):
+    model = recurrent("GRU")
+    del model.graph.node[1:]
+    model.graph.output[0].CopyFrom(helper.make_tensor_value_info("seq", TensorProto.FLOAT, (10, 1, 1, WIDTH)))
+    found = made(model, "int8_dynamic", tmp_path, SEQUENCES).fidelity
+    assert (found.passed, found.quantized_nothing) == (True, False)
 
 
 def test_a_transposed_weight_whose_shape_the_exporter_noted_is_quantized(tmp_path):

@@ -95,6 +95,16 @@ def test_dynamic_int8_where_matrices_dominate(convolutions, dense):
     assert "onnxruntime-int8_dynamic" in ids(plan(convolutions, recipe="int8_dynamic"))
 
 
+def test_a_gru_is_a_reason_for_dynamic_int8(tmp_path):
+    shapes = {"w": (1, 96, 8), "r": (1, 96, 32)}
+    weights = [numpy_helper.from_array(np.ones(s, np.float32), n) for n, s in shapes.items()]
+    node = helper.make_node("GRU", ["x", "w", "r"], ["y"], name="cell", hidden_size=32)
+    model = saved(model_of([node], weights, [("x", (5, 1, 8))], [("y", (5, 1, 1, 32))]), tmp_path)
+    found = plan(model, data=False).candidates[0]
+    assert found.id == "onnxruntime-int8_dynamic"
+    assert found.reason == "100% of the work and 100% of the weights are those of GRU"
+
+
 def test_litert_takes_whole_networks_as_they_come(both_formats, dense, tmp_path):
     file = tflite_networks.dense(tmp_path / "dense.tflite")
     both = replace(dense, files={**dense.files, "tflite": str(file)})

@@ -8,7 +8,7 @@ from typing import Any
 from edgeq.foreign import translated
 from edgeq.nouns.plan import Skipped
 from edgeq.quantize.emitters.onnx_qdq import INTEGER_OPERATORS
-from edgeq.quantize.graph_work import DYNAMIC, HEAVY
+from edgeq.quantize.graph_work import DYNAMIC, HEAVY, RECURRENT
 from edgeq.quantize.tflite_file import read
 
 from .tflite_fusion import HEAVY as TFLITE_HEAVY
@@ -41,7 +41,9 @@ def onnx_dynamic(path: Path) -> tuple[Skipped, ...]:
     """Operators with weights that dynamic int8 did not take."""
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)
     for node in (n for graph in _graphs(_graph(path)) for n in graph.node):
-        if node.op_type not in HEAVY:
+        if (
+            node.op_type not in HEAVY or node.op_type in RECURRENT
+        ):  # those are told by who stored their weights
             continue
         if node.op_type in DYNAMIC:
             why = "both operands change from run to run, or the weight is no constant"
@@ -141,8 +143,8 @@ def _float_nodes(graph: Any) -> Iterator[tuple[Any, str]]:
 
 
 def _why_static(node: Any) -> str:
-    if node.op_type == "LSTM":
-        return "onnxruntime quantizes an LSTM only with activations as they come (--recipe int8_dynamic)"
+    if node.op_type in ("LSTM", *RECURRENT):
+        return f"{node.op_type} is quantized only with activations as they come (--recipe int8_dynamic)"
     if node.op_type not in INTEGER_OPERATORS:
         return "onnxruntime's CPU provider has no integer kernel for it"
     return "stands among operators that compute in float"
