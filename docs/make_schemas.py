@@ -16,6 +16,7 @@ from edgeq.nouns.plan import Plan
 from edgeq.nouns.release import App, DeviceStatus
 from edgeq.nouns.report import Choice, Comparison, DeviceCheck, LiveFigures, RaceReport, StoredRow
 from edgeq.nouns.target import Target
+from edgeq.nouns.verification import Verification
 from edgeq.report.schema import DIALECT, document, schema_of
 from edgeq.workflow.service import ServiceChange
 
@@ -46,6 +47,7 @@ DOCUMENTS: dict[str, Any] = {
         "measurement": str | None,
         "exit_code": int,
     },
+    "verify": Verification,
     "bench": {"races": tuple[RaceReport, ...], "measurements": tuple[str, ...]},
     "report": {
         "rows": tuple[StoredRow, ...],

@@ -5,9 +5,9 @@ use, so that `import edgeq` (which the device's agent does too) costs nothing an
 """
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "bench", "convert", "deploy", "rollback"]
+__all__ = ["__version__", "bench", "convert", "deploy", "rollback", "verify"]
 
-_STORIES = ("bench", "convert", "deploy", "rollback")
+_STORIES = ("bench", "convert", "deploy", "rollback", "verify")
 
 
 def __getattr__(name):  # type: ignore[no-untyped-def]

@@ -26,7 +26,7 @@ _OPTIONAL: dict[str, type | tuple[type, ...]] = {
     "notes": list,
 }
 _CPU_REQUIRED: dict[str, type | tuple[type, ...]] = {"arch": str, "model": str, "cores": int, "isa": list}
-_CPU_OPTIONAL: dict[str, type | tuple[type, ...]] = {"max_frequency_mhz": int}
+_CPU_OPTIONAL: dict[str, type | tuple[type, ...]] = {"max_frequency_mhz": int, "qemu": str}
 _RUNTIME: dict[str, type | tuple[type, ...]] = {"name": str, "version": str, "pythons": list}
 _ENERGY: dict[str, type | tuple[type, ...]] = {
     "active_core_watts": (int, float),

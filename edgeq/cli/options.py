@@ -5,9 +5,12 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from edgeq.nouns.project import Gates
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -151,6 +154,16 @@ def convert_options(command: F) -> F:
             type=click.Choice(["onnxruntime", "litert", "tflite-runtime"]),
             help="Only this runtime.",
         ),
+        gate_options,
+        click.option(
+            "--threads", type=click.IntRange(1), help="Threads the runtime may use; default: the target's."
+        ),
+    )(command)
+
+
+def gate_options(command: F) -> F:
+    """How far from float a candidate may be."""
+    return _stack(
         click.option(
             "--max-drop",
             type=Finite(),
@@ -173,9 +186,6 @@ def convert_options(command: F) -> F:
             "--metric",
             metavar="FILE.PY:FUNCTION",
             help="Your own score: (outputs, labels) -> number, higher is better; 0 to 1 counts as 0 to 100 points.",
-        ),
-        click.option(
-            "--threads", type=click.IntRange(1), help="Threads the runtime may use; default: the target's."
         ),
     )(command)
 
@@ -242,15 +252,7 @@ def convert_arguments(options: dict[str, Any], project_file: Path | None) -> dic
     model = options.pop("model") or project.model
     if model is None:
         raise TargetRefused("no model: name one, or write edgeq.toml with `edgeq init`")
-    gates = project.gates
-    for flag, field in (
-        ("max_drop", "max_drop"),
-        ("min_agreement", "min_agreement"),
-        ("min_sqnr", "min_sqnr_db"),
-        ("metric", "metric"),
-    ):
-        value = options.pop(flag)
-        gates = replace(gates, **{field: value}) if value is not None else gates
+    gates = gates_of(options, project.gates)
     return {
         "model": model,
         "data": options.pop("data") or project.data,
@@ -265,6 +267,19 @@ def convert_arguments(options: dict[str, Any], project_file: Path | None) -> dic
         "gates": gates,
         "threads": options.pop("threads"),
     }
+
+
+def gates_of(options: dict[str, Any], gates: "Gates") -> "Gates":
+    """Takes the gate's options out of `options`; what is not given is that of `gates`."""
+    for flag, field in (
+        ("max_drop", "max_drop"),
+        ("min_agreement", "min_agreement"),
+        ("min_sqnr", "min_sqnr_db"),
+        ("metric", "metric"),
+    ):
+        value = options.pop(flag)
+        gates = replace(gates, **{field: value}) if value is not None else gates
+    return gates
 
 
 def _ask(prompt: str) -> str:

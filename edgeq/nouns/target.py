@@ -11,13 +11,16 @@ FORMATS = {"litert": "tflite", "onnxruntime": "onnx", "tflite-runtime": "tflite"
 
 @dataclass(frozen=True)
 class Cpu(Record):
-    """`arch` is the userland's: aarch64, armv7l or x86_64. `isa` uses the words of /proc/cpuinfo."""
+    """`arch` is the userland's: aarch64, armv7l or x86_64. `isa` uses the words of /proc/cpuinfo. `qemu` is QEMU's name
+    of a CPU that computes the same, for `edgeq verify --emulate`.
+    """
 
     arch: str
     model: str
     cores: int
     isa: tuple[str, ...]
     max_frequency_mhz: Optional[int] = None
+    qemu: Optional[str] = None
 
 
 @dataclass(frozen=True)

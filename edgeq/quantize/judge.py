@@ -59,7 +59,7 @@ def judge(
         OutputError(name, sqnr_db(r, c), largest_error(r, c))
         for name, r, c in zip(names, reference, outputs, strict=True)
     )
-    agrees = _agreement(reference, outputs)
+    agrees = agreement_of(reference, outputs)
     accuracy = accuracy_of(gate, reference, outputs, heldout.labels, heldout.truth)
     verdict = decide(gate, accuracy, agrees, errors, why_unused(heldout, reference))
     judged = Fidelity(
@@ -74,7 +74,7 @@ def judge(
     return replace(judged, passed=verdict.passed, why_failed=verdict.why_failed)
 
 
-def _agreement(reference: tuple[Array, ...], outputs: tuple[Array, ...]) -> Agreement | None:
+def agreement_of(reference: tuple[Array, ...], outputs: tuple[Array, ...]) -> Agreement | None:
     """Only where class scores are the whole answer: a detector's scores are not."""
     which = class_scores(reference)
     if which is None or len(reference) > 1 or outputs[which].shape != reference[which].shape:

@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from edgeq.nouns.progress import Note
+from edgeq.report.formats.emulated import show_emulation, show_verification, show_verified
 from edgeq.report.formats.history import show_comparison, show_measurements
 from edgeq.report.formats.layout import say
 from edgeq.report.formats.making import show_fidelity, show_model, show_plan
@@ -112,6 +113,8 @@ _ON_THE_WAY: dict[str, Show] = {
     "Facts": show_facts,
     "Supplies": show_supplies,
     "Delivery": show_delivery,
+    "Emulation": show_emulation,
+    "Verified": show_verified,
     "RaceReport": _later,
     "Deployment": _later,
 }
@@ -127,4 +130,5 @@ _AT_THE_END: dict[str, Show] = {
     "Diagnosis": show_diagnosis,
     "Removal": show_removal,
     "DeviceReport": _show_device_report,
+    "Verification": show_verification,
 }

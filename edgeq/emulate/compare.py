@@ -1,0 +1,151 @@
+"""An emulated CPU's answers held against this machine's and against float, and what the gate says of them.
+
+Few samples run under emulation, and a drop of one point is one sample in a hundred. So the gate is not asked about these
+few alone but about what the candidate costs here, on every sample, with what changes from here to there on those that ran
+in both: where nothing changes nothing is doubted, and a change counts in full. Beside the gate stands the check that every
+deployment makes on the device, since what it refuses there will not go live.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from edgeq.nouns.bundle import Candidate
+from edgeq.nouns.fidelity import Accuracy, Agreement, Fidelity, OutputError
+from edgeq.nouns.report import DeviceCheck
+from edgeq.nouns.verification import Closeness, Verified
+from edgeq.quantize.error import largest_error, sqnr_db
+from edgeq.quantize.gate import Gate, accuracy_of, decide, why_unused
+from edgeq.quantize.judge import agreement_of
+from edgeq.quantize.samples_like import Array, SamplesLike
+from edgeq.report.device_check import check_outputs
+
+from .answers import Answers
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What every candidate is held against: the samples with their labels, float's answers on this machine to all of
+    them (None where the bundle has no float), and what was found out when the bundle was made, on more samples than it
+    carries (empty where the samples are others). `names` are the model's outputs.
+    """
+
+    samples: SamplesLike
+    float_outputs: tuple[Array, ...] | None
+    recorded: Mapping[str, Fidelity]
+    names: tuple[str, ...]
+    gate: Gate
+
+
+def compare(bench: Bench, candidate: Candidate, here: Answers, there: Answers) -> Verified:
+    """`here` has all samples, `there` the first of them."""
+    reference = here.outputs if bench.float_outputs is None else bench.float_outputs
+    n = min(there.count, here.count, len(reference[0]))
+    few_there = _first(n, there.outputs)
+    few_here, few_float = _first(n, here.outputs), _first(n, reference)
+    moved = _closeness(bench, few_here, few_there)
+    near, far = _closeness(bench, few_float, few_here), _closeness(bench, few_float, few_there)
+    same_bits = all(np.array_equal(a, b) for a, b in zip(few_here, few_there, strict=True))
+    home = _at_home(bench, candidate, reference, here)
+    expected = home if same_bits else _expected(home, moved, near, far)
+    check = None
+    if bench.float_outputs is not None:
+        check = check_outputs(few_here, few_there, few_float, bench.samples.labels, n)
+    rule, why_failed = _verdict(bench, expected, why_unused(bench.samples, reference), check)
+    return Verified(
+        candidate=candidate.id,
+        runtime_version=there.version,
+        samples=n,
+        offered=there.offered,
+        limited_by=there.limited_by,
+        same_bits=same_bits,
+        moved=moved,
+        here=near,
+        there=far,
+        expected=expected,
+        device_check=check,
+        gate=rule,
+        passed=why_failed is None,
+        why_failed=why_failed,
+        seconds=there.seconds,
+    )
+
+
+def _verdict(
+    bench: Bench, expected: Closeness, unused: str, check: DeviceCheck | None
+) -> tuple[str, str | None]:
+    """The gate's rule, and why it or the device's check refuses the candidate."""
+    gate = decide(bench.gate, expected.accuracy, expected.agreement, expected.outputs, unused)
+    failed = [
+        gate.why_failed,
+        f"a deployment would refuse it: {check.why}" if check and not check.passed else None,
+    ]
+    rule = gate.rule
+    if bench.float_outputs is None:
+        rule += ", held against this machine: the bundle has no float"
+    return rule, "; ".join(filter(None, failed)) or None
+
+
+def _first(n: int, outputs: tuple[Array, ...]) -> tuple[Array, ...]:
+    return tuple(o[:n] for o in outputs)
+
+
+def _closeness(bench: Bench, reference: tuple[Array, ...], outputs: tuple[Array, ...]) -> Closeness:
+    n = len(outputs[0])
+    labels = None if bench.samples.labels is None else bench.samples.labels[:n]
+    truth = None if bench.samples.truth is None else bench.samples.truth[:n]
+    return Closeness(
+        samples=n,
+        outputs=tuple(
+            OutputError(name, sqnr_db(r, o), largest_error(r, o))
+            for name, r, o in zip(bench.names, reference, outputs, strict=True)
+        ),
+        agreement=agreement_of(reference, outputs),
+        accuracy=accuracy_of(bench.gate, reference, outputs, labels, truth),
+    )
+
+
+def _at_home(bench: Bench, candidate: Candidate, reference: tuple[Array, ...], here: Answers) -> Closeness:
+    """What the candidate costs on this machine: as recorded, or on all samples that there are now."""
+    recorded = bench.recorded.get(candidate.id)
+    if recorded is None or bench.float_outputs is None or bench.gate.metric is not None:
+        n = min(here.count, len(reference[0]))
+        return _closeness(bench, _first(n, reference), _first(n, here.outputs))
+    return Closeness(recorded.samples, recorded.outputs, recorded.agreement, recorded.accuracy)
+
+
+def _expected(home: Closeness, moved: Closeness, here: Closeness, there: Closeness) -> Closeness:
+    return Closeness(
+        samples=home.samples,
+        outputs=tuple(
+            replace(o, sqnr_db=_shifted(h.sqnr_db, n.sqnr_db, o.sqnr_db))
+            for h, n, o in zip(home.outputs, here.outputs, there.outputs, strict=True)
+        ),
+        agreement=_agreement(home.agreement, here.agreement, there.agreement),
+        accuracy=_accuracy(home.accuracy, moved.accuracy),
+    )
+
+
+def _shifted(home: float | None, here: float | None, there: float | None) -> float | None:
+    """dB; None stands for equal to float, from which no difference can be taken."""
+    return there if home is None or here is None or there is None else home + there - here
+
+
+def _agreement(home: Agreement | None, here: Agreement | None, there: Agreement | None) -> Agreement | None:
+    if home is None or here is None or there is None:
+        return there
+    return replace(home, top1=min(100.0, max(0.0, home.top1 + there.top1 - here.top1)), top5=None)
+
+
+def _accuracy(home: Accuracy | None, change: Accuracy | None) -> Accuracy | None:
+    """The intervals' ends are added: wider than the truth, never narrower."""
+    if home is None or change is None:
+        return change
+    return replace(
+        home,
+        candidate_score=home.candidate_score + change.difference,
+        difference=home.difference + change.difference,
+        low=home.low + change.low,
+        high=home.high + change.high,
+    )

@@ -1,0 +1,98 @@
+"""Where a candidate can be run: this machine, or a CPU that QEMU emulates on it. Says how Python is started there."""
+
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from edgeq.deliver.agent_archive import build_agent
+from edgeq.deliver.agent_link import answer
+from edgeq.errors import EdgeqError, TargetRefused
+from edgeq.nouns.device import Facts
+from edgeq.nouns.target import Target
+from edgeq.nouns.verification import Emulation
+from edgeq.transport.base import Completed
+
+from . import packages, qemu, sysroot
+from .cpuinfo import cpuinfo
+
+_FACTS_WITHIN_S = 120
+
+
+@dataclass(frozen=True)
+class Machine:
+    """`python` are the words that start Python there; `emulation` is None for this machine itself.
+
+    `target` is set where the runtimes have to be brought, as to a device; else those installed beside edgeq serve.
+    """
+
+    python: tuple[str, ...]
+    agent: Path
+    cache: Path
+    emulation: Emulation | None = None
+    target: Target | None = None
+
+    def python_path(self, runtime: str, on_note: Callable[[str], None]) -> tuple[Path, ...]:
+        """What goes on sys.path for `runtime`; see packages.python_path for what it raises."""
+        if self.target is None:
+            return ()
+        return packages.python_path(runtime, self.facts, self.target, self.cache, on_note)
+
+    @cached_property
+    def facts(self) -> Facts:
+        """What the agent says of this machine. Raises TargetRefused where Python does not even start there."""
+        words = [*self.python, "-I", str(self.agent), "--root", str(self.cache), "facts"]
+        try:
+            done = subprocess.run(
+                words, stdin=subprocess.DEVNULL, capture_output=True, timeout=_FACTS_WITHIN_S
+            )
+            said = answer(Completed(done.returncode, done.stdout, done.stderr), "facts", "the emulator")
+        except (EdgeqError, subprocess.TimeoutExpired) as error:
+            details = getattr(error, "details", ()) or (str(error),)
+            raise TargetRefused(
+                f"{self.python[-1]} does not run under {self.emulation.emulator if self.emulation else 'Python'}",
+                "is the root file system of the target's architecture, and whole?",
+                details=details,
+            ) from None
+        return Facts.from_dict(said)
+
+
+def this_machine(cache: Path) -> Machine:
+    return Machine((sys.executable,), build_agent(cache).path, cache)
+
+
+def emulated(target: Target, *, rootfs: Path | None, scratch: Path, cache: Path) -> Machine:
+    """The target's CPU on this machine. Of this machine's own architecture it runs edgeq's Python and packages; another
+    one needs a file system, `rootfs` or the one in `cache`, and gets its runtimes from the locks. `scratch` has to stay
+    as long as the machine is used. Raises TargetRefused and ExtraMissing.
+    """
+    cpu = target.cpu.qemu
+    if cpu is None:
+        raise TargetRefused(
+            f"target {target.name} names no CPU that QEMU emulates",
+            "cpu.qemu in a target file names one; of the shipped targets rpi3, rpi4, rpi5, rpi-zero-2w and x86-64 have it",
+        )
+    program = qemu.find(target.cpu.arch)
+    starts: tuple[str, ...] = (str(program.path), "-cpu", cpu)
+    agent = build_agent(cache).path
+    if target.cpu.arch == platform.machine() and rootfs is None:
+        shown = Emulation(
+            target.name, cpu, str(program), f"Python {platform.python_version()} of this machine"
+        )
+        return Machine((*starts, sys.executable), agent, cache, shown)
+    root = sysroot.find(target.cpu.arch, rootfs, cache)
+    sysroot.lay(root, scratch / "prefix", _cpuinfo(target, cpu))
+    python = (*starts, "-L", str(scratch / "prefix"), str(sysroot.python_of(root)))
+    return Machine(python, agent, cache, Emulation(target.name, cpu, str(program), str(root)), target)
+
+
+def _cpuinfo(target: Target, cpu: str) -> str | None:
+    """For as many cores as this machine has: /sys, which stays this machine's, counts these."""
+    if target.cpu.arch == "x86_64":
+        return None  # there runtimes ask the CPU itself
+    bits = 32 if target.cpu.arch == "armv7l" else 64
+    return cpuinfo(cpu, target.cpu.isa, os.cpu_count() or 1, bits=bits)

@@ -1,0 +1,74 @@
+"""What an emulated CPU answered, held against this machine's answers and against float."""
+
+from dataclasses import dataclass
+from typing import Optional
+
+from .fidelity import Accuracy, Agreement, OutputError
+from .record import Record
+from .report import DeviceCheck
+
+
+@dataclass(frozen=True)
+class Emulation(Record):
+    """Where candidates ran: `cpu` is QEMU's name, `emulator` its program and version, `system` whose Python it was."""
+
+    target: str
+    cpu: str
+    emulator: str
+    system: str
+
+
+@dataclass(frozen=True)
+class Closeness(Record):
+    """How far answers are from a reference's, on `samples` of them; the last two where they are class scores."""
+
+    samples: int
+    outputs: tuple[OutputError, ...]
+    agreement: Optional[Agreement] = None
+    accuracy: Optional[Accuracy] = None
+
+
+@dataclass(frozen=True)
+class Verified(Record):
+    """One candidate on an emulated CPU ("there") and on this machine ("here").
+
+    `moved` is there against here, `here` and `there` are against float, all three on the `samples` of `offered` that ran
+    there; `limited_by` says why not all. `expected` is what the gate was asked about: what the candidate costs here, on
+    every sample, with what changes from here to there. `device_check` is what a deployment from here to such a device would
+    find. All are None where it did not answer; `why_failed` or `not_run` says why: the latter where that is no fault of
+    the candidate.
+    """
+
+    candidate: str
+    runtime_version: Optional[str] = None
+    samples: int = 0
+    offered: int = 0
+    limited_by: Optional[str] = None
+    same_bits: bool = False
+    moved: Optional[Closeness] = None
+    here: Optional[Closeness] = None
+    there: Optional[Closeness] = None
+    expected: Optional[Closeness] = None
+    device_check: Optional[DeviceCheck] = None
+    gate: str = ""
+    passed: bool = False
+    why_failed: Optional[str] = None
+    not_run: Optional[str] = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Verification(Record):
+    """A bundle on an emulated CPU. `samples_from` says in words where the samples come from."""
+
+    name: str
+    digest: str
+    emulation: Emulation
+    samples_from: str
+    candidates: tuple[Verified, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether something ran there, and nothing that did failed."""
+        failed = any(v.why_failed for v in self.candidates)
+        return not failed and any(v.passed for v in self.candidates)

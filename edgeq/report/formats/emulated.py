@@ -1,0 +1,80 @@
+"""What an emulated CPU answered: `emulate` and `verify` lines. Times are never shown: they are nobody's."""
+
+from rich.console import Console
+
+from edgeq.nouns.verification import Closeness, Emulation, Verification, Verified
+from edgeq.report.formats.layout import say
+from edgeq.report.formats.units import count, short
+
+_FEWEST = 20  # a share of fewer answers than these tells nothing
+
+
+def show_emulation(console: Console, emulation: Emulation) -> None:
+    say(
+        console,
+        "emulate",
+        [emulation.target, f"{emulation.cpu} by {emulation.emulator}", emulation.system],
+    )
+
+
+def show_verified(console: Console, verified: Verified) -> None:
+    facts = [verified.candidate, *_facts(verified)]
+    say(console, "verify", facts)
+    if verified.limited_by:
+        ran = f"{verified.samples} of {count(verified.offered, 'sample')}"
+        say(console, "verify", [f"  ran {ran} there: {verified.limited_by}"])
+    if verified.why_failed:
+        say(console, "verify", [f"  refused: {verified.why_failed}"])
+    if verified.not_run:
+        say(console, "verify", [f"  not verified: {verified.not_run}"])
+
+
+def show_verification(console: Console, verification: Verification) -> None:
+    ran = [v for v in verification.candidates if v.there is not None]
+    refused = [v.candidate for v in verification.candidates if v.why_failed]
+    title = f"{verification.name} = {short(verification.digest)}"
+    where = f"on {verification.emulation.target}"
+    if refused:
+        words = f"refused {where}: {', '.join(refused)}"
+    elif not ran:
+        words = f"nothing could be verified {where}"
+    else:
+        words = f"{count(len(ran), 'candidate')} of {len(verification.candidates)} hold {where}"
+    say(console, "verdict", [title, words])
+
+
+def _facts(verified: Verified) -> list[str]:
+    moved, here, there = verified.moved, verified.here, verified.there
+    if moved is None or here is None or there is None:
+        return []
+    told = "bit for bit" if verified.same_bits else f"{_decibels(_worst(moved))} from"
+    facts = [f"{told} this machine's answers on {count(verified.samples, 'sample')}"]
+    facts.append(f"SQNR {_decibels(_worst(here))} here, {_decibels(_worst(there))} there")
+    if verified.samples < _FEWEST:
+        return facts
+    if here.agreement and there.agreement:
+        facts.append(f"agreement {here.agreement.top1:.1f} % here, {there.agreement.top1:.1f} % there")
+    if here.accuracy and there.accuracy:
+        a, b = here.accuracy, there.accuracy
+        facts.append(
+            f"{a.metric} {a.candidate_score:.1f} here, {b.candidate_score:.1f} there, {a.float_score:.1f} float"
+        )
+    return [*facts, *_expectation(verified)]
+
+
+def _expectation(verified: Verified) -> list[str]:
+    """The gate's own figure: of all samples, not only of those that ran there."""
+    accuracy = verified.expected.accuracy if verified.expected else None
+    if accuracy is None:
+        return []
+    interval = f"{accuracy.difference:+.1f}, {accuracy.low:+.1f} to {accuracy.high:+.1f}"
+    scores = f"{accuracy.float_score:.1f} -> {accuracy.candidate_score:.1f}"
+    return [f"so expect {scores} there ({interval}) on the {accuracy.samples:,} samples that judged it here"]
+
+
+def _worst(closeness: Closeness) -> float | None:
+    return min((o.sqnr_db for o in closeness.outputs if o.sqnr_db is not None), default=None)
+
+
+def _decibels(value: float | None) -> str:
+    return "equal" if value is None else f"{value:.1f} dB"

@@ -1,0 +1,182 @@
+"""verify(): a bundle's candidates on a CPU that is not here, emulated, held against this machine and against float."""
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgeq import catalog
+from edgeq.bundle import OpenBundle, read_bundle, read_fidelity
+from edgeq.errors import DeviceUnfit, ModelCrashed, TargetRefused
+from edgeq.nouns.bundle import Candidate
+from edgeq.nouns.progress import Note, Progress
+from edgeq.nouns.project import Gates
+from edgeq.nouns.verification import Verification, Verified
+from edgeq.workflow.cached import folder as cache_folder
+from edgeq.workflow.tell import Tell, silence
+
+if TYPE_CHECKING:
+    from edgeq.emulate.answers import Answers
+    from edgeq.emulate.compare import Bench
+    from edgeq.emulate.machine import Machine
+    from edgeq.quantize.samples_like import Array
+    from edgeq.workflow.verify_samples import Chosen
+
+# Inference under emulation: float computes the same on every CPU but for the last bits, and is the slowest to emulate.
+_SECONDS = 60.0  # of all quantized candidates together
+_FLOAT_SECONDS = 3.0  # of each float one
+_PATIENCE_S = 120.0  # for one sample, where nobody asked for a number of them
+
+
+def verify(
+    bundle: Path | str,
+    *,
+    emulate: str,
+    data: str | None = None,
+    preprocess: str | None = None,
+    calibrate: int | None = None,
+    samples: int | None = None,
+    candidates: tuple[str, ...] = (),
+    rootfs: Path | None = None,
+    gates: Gates | None = None,
+    tell: Tell = silence,
+) -> Verification:
+    """Run `candidates` of a bundle (default: all) as target `emulate` computes them. Read `passed` of the result.
+
+    Without `data` the samples that the bundle carries are used; `calibrate` says how many of `data` calibrated it, if
+    that was said then. Without `samples` as many are run as a minute allows. `rootfs` is a file system with python3 of the
+    target's architecture. Raises BundleRefused, DataRefused, TargetRefused, ExtraMissing and DeviceUnfit.
+    """
+    from edgeq.emulate.machine import emulated, this_machine
+
+    target = catalog.target(emulate)
+    with read_bundle(Path(bundle)) as opened, tempfile.TemporaryDirectory(prefix="edgeq-") as name:
+        scratch = Path(name)
+        wanted = _wanted(opened, candidates)
+        there = emulated(target, rootfs=rootfs, scratch=scratch, cache=cache_folder())
+        assert there.emulation is not None
+        tell(there.emulation)
+        chosen = _samples(opened, data, preprocess, calibrate, samples, scratch / "samples")
+        for note in _notes(opened, target.name, chosen):
+            tell(Note(note))
+        opened.extract(scratch / "bundle")
+        here, seconds = this_machine(cache_folder()), None if samples else _seconds(wanted)
+        trial = _Trial(scratch / "bundle", chosen, here, there, seconds, tell)
+        bench = _bench(opened, trial, gates or Gates())
+        verified = []
+        for candidate in wanted:
+            verified.append(_verified(candidate, bench, trial))
+            tell(verified[-1])
+        manifest = opened.manifest
+        return Verification(manifest.name, manifest.digest, there.emulation, chosen.source, tuple(verified))
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """The bundle's files in `folder` and both machines; `seconds` bound a candidate's inference `there`, by its id."""
+
+    folder: Path
+    chosen: "Chosen"
+    here: "Machine"
+    there: "Machine"
+    seconds: dict[str, float] | None
+    tell: Tell
+
+    def answers(self, candidate: Candidate, *, there: bool) -> "Answers":
+        from edgeq.emulate.answers import Question, ask
+
+        where = f"on {self.there.emulation.cpu}" if there and self.there.emulation else "here"
+        step, total = f"{candidate.id} {where}", self.chosen.count
+        question = Question(candidate, self.folder, self.chosen.files)
+        if there and self.seconds is not None:
+            question = replace(question, seconds=self.seconds[candidate.id], patience_s=_PATIENCE_S)
+        return ask(
+            self.there if there else self.here,
+            question,
+            on_note=lambda text: self.tell(Note(text)),
+            progress=lambda done: self.tell(Progress(step, done, total, "samples")),
+        )
+
+
+def _wanted(bundle: OpenBundle, names: tuple[str, ...]) -> tuple[Candidate, ...]:
+    known = {c.id: c for c in bundle.manifest.candidates}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise TargetRefused(f"the bundle has no candidate {unknown[0]}", f"it has {', '.join(known)}")
+    return tuple(known[name] for name in names or known)
+
+
+def _seconds(wanted: tuple[Candidate, ...]) -> dict[str, float]:
+    """Of inference there, by candidate."""
+    quantized = sum(c.recipe != "float" for c in wanted)
+    return {c.id: _FLOAT_SECONDS if c.recipe == "float" else _SECONDS / quantized for c in wanted}
+
+
+def _samples(
+    bundle: OpenBundle,
+    data: str | None,
+    preprocess: str | None,
+    calibrate: int | None,
+    most: int | None,
+    folder: Path,
+) -> "Chosen":
+    from edgeq.workflow import verify_samples
+
+    if data is None:
+        return verify_samples.of_bundle(bundle, most, folder)
+    return verify_samples.of_data(bundle, data, preprocess, calibrate, most, folder)
+
+
+def _notes(bundle: OpenBundle, target: str, chosen: "Chosen") -> Iterator[str]:
+    yield chosen.source
+    made_for = bundle.manifest.target
+    if made_for != target:
+        yield f"the bundle was made for {made_for}: `edgeq convert --target {target}` makes one for this CPU"
+
+
+def _bench(bundle: OpenBundle, trial: _Trial, gates: Gates) -> "Bench":
+    """Float's answers come from this machine, onnxruntime's where there are several: as when the bundle was made."""
+    from edgeq.emulate.compare import Bench
+    from edgeq.quantize.gate import Gate
+
+    recorded = {f.candidate: f for f in read_fidelity(bundle)} if trial.chosen.judged else {}
+    return Bench(
+        samples=trial.chosen,
+        float_outputs=_float_outputs(bundle, trial),
+        recorded=recorded,
+        names=tuple(o.name for o in bundle.manifest.outputs),
+        gate=Gate(**{key: value for key, value in gates.to_dict().items() if value is not None}),
+    )
+
+
+def _float_outputs(bundle: OpenBundle, trial: _Trial) -> "tuple[Array, ...] | None":
+    floats = [c for c in bundle.manifest.candidates if c.recipe == "float"]
+    for candidate in sorted(floats, key=lambda c: c.runtime != "onnxruntime"):
+        try:
+            return trial.answers(candidate, there=False).outputs
+        except ModelCrashed as error:
+            trial.tell(Note(f"{candidate.id} does not run on this machine: {error.what}"))
+    trial.tell(
+        Note("no float candidate to hold the others against: they are held against this machine's answers")
+    )
+    return None
+
+
+def _verified(candidate: Candidate, bench: "Bench", trial: _Trial) -> Verified:
+    """Every way not to answer is a result too."""
+    from edgeq.emulate.answers import TooSlow
+    from edgeq.emulate.compare import compare
+
+    try:
+        here = trial.answers(candidate, there=False)
+    except ModelCrashed as error:
+        return Verified(candidate.id, not_run=f"this machine does not run it: {error.what}")
+    try:
+        return compare(bench, candidate, here, trial.answers(candidate, there=True))
+    except TooSlow as error:
+        return Verified(candidate.id, not_run=f"{error.what} under emulation")
+    except DeviceUnfit as error:
+        return Verified(candidate.id, not_run=error.what)
+    except ModelCrashed as error:
+        return Verified(candidate.id, why_failed=f"it does not run there: {error.what}")

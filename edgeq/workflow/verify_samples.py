@@ -1,0 +1,105 @@
+"""Which samples an emulated CPU is tried with: those that a bundle carries, or labelled ones of the user's own.
+
+Emulation may get through a few only, so they are mixed first: every beginning of the list is a fair share of the whole.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgeq.bundle import OpenBundle, read_check
+from edgeq.errors import BundleRefused, DataRefused
+from edgeq.ingest.preprocess import parse
+from edgeq.ingest.samples import Samples, open_samples
+from edgeq.ingest.split import split
+
+MOST = 1000  # beyond that no default run gets
+_SEED = 0
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Samples on the disk, `files[i]` [count, *shape of input i]; labels and truth as in SamplesLike. `judged` says that
+    they are of those that judged the bundle when it was made, `source` where they come from, in words.
+    """
+
+    files: tuple[Path, ...]
+    count: int
+    labels: Any
+    truth: Any
+    source: str
+    judged: bool
+    sha256: str = ""
+
+    def __getitem__(self, i: int) -> tuple[np.ndarray, ...]:
+        return tuple(np.load(f, mmap_mode="r", allow_pickle=False)[i] for f in self.files)
+
+
+def of_bundle(bundle: OpenBundle, most: int | None, folder: Path) -> Chosen:
+    """Those that it carries. Raises BundleRefused where it carries none."""
+    check = read_check(bundle)
+    if check is None:
+        raise BundleRefused(f"{bundle.path} carries no samples", "give --data")
+    order = _mixed(len(check.inputs[0]), most)
+    files = _write((tuple(a[i] for a in check.inputs) for i in order), len(order), folder)
+    labels = None if check.labels is None else check.labels[order]
+    kind = "held-out samples" if bundle.manifest.data_sha256 else "samples of random input"
+    source = f"{len(order)} {kind} that the bundle carries"
+    return Chosen(files, len(order), labels, labels, source, judged=True)
+
+
+def of_data(
+    bundle: OpenBundle,
+    data: str,
+    preprocess: str | None,
+    calibrate: int | None,
+    most: int | None,
+    folder: Path,
+) -> Chosen:
+    """The user's, without those that calibrated the bundle where it was made from the same data. Raises DataRefused."""
+    table = bundle.manifest.preprocessing
+    preprocessing = table if preprocess is None else parse(preprocess)
+    samples = open_samples(data, inputs=bundle.manifest.inputs, preprocessing=preprocessing)
+    parts = split(samples, calibrate=calibrate) if samples.count > 1 else None
+    same = parts is not None and parts.calibration.sha256 == bundle.manifest.data_sha256
+    if calibrate is not None and not same:
+        raise DataRefused(
+            f"the bundle was not calibrated with {calibrate} of {data}",
+            "leave out --calibrate where the data are others than those that it was made from",
+        )
+    kept: Samples = parts.heldout if same and parts is not None else samples
+    taken = kept.take([int(i) for i in _mixed(kept.count, most or MOST)])
+    files = _write((taken[i] for i in range(taken.count)), taken.count, folder)
+    source = f"{taken.count} of {data}"
+    source += (
+        ", none of which calibrated the bundle" if same else ", not the data that the bundle was made from"
+    )
+    return Chosen(files, taken.count, taken.labels, taken.truth, source, judged=same)
+
+
+def _mixed(count: int, most: int | None) -> np.ndarray:
+    return np.random.default_rng(_SEED).permutation(count)[: most or count]
+
+
+def _write(samples: Iterator[Sequence[np.ndarray]], count: int, folder: Path) -> tuple[Path, ...]:
+    """One .npy per input, filled sample by sample: they need not fit into memory."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files: list[Path] = []
+    arrays: list[np.memmap[Any, Any]] = []
+    for i, sample in enumerate(samples):
+        if not arrays:
+            files = [folder / f"{k}.npy" for k in range(len(sample))]
+            arrays = [
+                np.lib.format.open_memmap(f, "w+", a.dtype, (count, *a.shape))
+                for f, a in zip(files, sample, strict=True)
+            ]
+        for array, value in zip(arrays, sample, strict=True):
+            if value.shape != array.shape[1:]:
+                raise DataRefused(f"sample {i} has shape {value.shape}, the first one {array.shape[1:]}")
+            array[i] = value
+    for array in arrays:
+        array.flush()
+    return tuple(files)
