@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from edgeq.bundle.check import manifest_problems
+from edgeq.bundle.destination import require_no_other_kind, unfinished
 from edgeq.bundle.layout import BESIDE, MANIFEST, why_unsafe
 from edgeq.errors import BundleRefused
 from edgeq.nouns.bundle import Artifact, Manifest
@@ -29,6 +30,7 @@ def write_bundle(
     `artifacts` maps each artifact's path in the manifest to its bytes or the file that holds them, `beside` names
     below beside/ to bytes. Raises BundleRefused when they are not what the manifest says, or `path` cannot be written.
     """
+    require_no_other_kind(path)
     problems = [*manifest_problems(manifest), *_part_problems(manifest, artifacts, beside)]
     if problems:
         raise BundleRefused(f"{path} was not written", details=problems)
@@ -87,7 +89,7 @@ def _chunks(source: Path | bytes) -> Iterator[bytes]:
 @contextlib.contextmanager
 def _replacing(path: Path) -> Iterator[IO[bytes]]:
     """A stream whose content becomes `path` when all went well, and leaves nothing behind when not."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = unfinished(path)
     try:
         with temporary.open("wb") as stream:
             yield stream

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from edgeq import catalog
-from edgeq.bundle import OpenBundle, read_bundle, read_fidelity
+from edgeq.bundle import OpenBundle, read_bundle, read_fidelity, require_destination
 from edgeq.errors import GateFailed
 from edgeq.model_name import model_name
 from edgeq.nouns.fidelity import Fidelity
@@ -76,10 +76,13 @@ def convert(
     `model` is an ONNX, .pt2 or .tflite file, or a torch factory ("net.py:build", "package.module:build") with
     `weights`; the other options are those of edgeq/workflow/options.py. Target `local` is filled in from this machine;
     `unavailable` names runtimes that cannot be had on the device, with the reason. An order that was carried out
-    before is not carried out again. Raises ModelRefused, DataRefused, TargetRefused, ExtraMissing, ConversionFailed,
-    and GateFailed when no quantized candidate is close enough to float.
+    before is not carried out again. Raises BundleRefused before anything else where `output` cannot be written, then
+    ModelRefused, DataRefused, TargetRefused, ExtraMissing, ConversionFailed, and GateFailed when no quantized
+    candidate is close enough to float.
     """
     start = time.monotonic()
+    if output is not None:
+        require_destination(output)
     kind = catalog.target(target) if isinstance(target, str) else target
     if kind.detect:
         kind, unavailable = this_machine(kind, model, options.get("runtime"))
