@@ -110,9 +110,17 @@ def _install(python: Path, pins: Path) -> None:
 
 
 def _run(command: list[str], what: str, remedy: str | None = None) -> None:
+    # What lies on the caller's PYTHONPATH would count as installed.
+    own = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", timeout=_TIMEOUT_S, check=False
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_TIMEOUT_S,
+            check=False,
+            env=own,
         )
     except subprocess.TimeoutExpired:
         raise ExtraMissing(what, remedy, details=(f"not finished after {_TIMEOUT_S} s",)) from None

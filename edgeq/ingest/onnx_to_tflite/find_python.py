@@ -1,6 +1,6 @@
 """Finds the Python that onnx2tf runs on: edgeq's own is often older, and newer ones have no wheels of what it pins.
 
-Looks where distributions, pyenv and uv put one; EDGEQ_PYTHON312 names any other.
+Looks where distributions, pyenv and uv put one; EDGEQ_PYTHON312 names any other, or a Debian 13 root file system.
 """
 
 import json
@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgeq.errors import ExtraMissing
+from edgeq.ingest.onnx_to_tflite import debian_root
 
 VARIABLE = "EDGEQ_PYTHON312"
 VERSIONS = ("3.12", "3.13")
 REMEDY = (
     "install one (`uv python install 3.13`, `pyenv install 3.13`, or the system's python3.12 or python3.13) or name it: "
-    f"{VARIABLE}=/path/to/python3.13"
+    f"{VARIABLE}=/path/to/python3.13, or a root file system of Debian 13"
 )
 _ASK = (
     "import json, platform, sys, sysconfig, venv\n"
@@ -27,6 +28,7 @@ _ASK = (
     "print(json.dumps([base, '%d.%d' % sys.version_info[:2], platform.machine(), sys.implementation.name, free_threaded]))\n"
 )
 _ASK_TIMEOUT_S = 30
+_FOLDERS = ("/usr/bin", "/usr/local/bin", "/opt/homebrew/bin")
 
 
 @dataclass(frozen=True)
@@ -42,9 +44,10 @@ def find_python() -> Python:
     """Raises ExtraMissing when there is none, or when the one that EDGEQ_PYTHON312 names does not do."""
     named = os.environ.get(VARIABLE)
     if named:
-        found = _asked(Path(named))
+        path = Path(named)
+        found = _asked(debian_root.launcher(path) if path.is_dir() else path)
         if found is None:
-            raise ExtraMissing(f"{VARIABLE}={named} is no Python 3.12 or 3.13 that runs", REMEDY)
+            raise ExtraMissing(f"{VARIABLE}={named} is no Python 3.12 or 3.13 that runs here", REMEDY)
         return found
     for path in _candidates():
         found = _asked(path)
@@ -62,7 +65,7 @@ def _candidates() -> Iterator[Path]:
         name = f"python{version}"
         if on_path := shutil.which(name):
             yield Path(on_path)
-        for folder in ("/usr/bin", "/usr/local/bin", "/opt/homebrew/bin"):
+        for folder in _FOLDERS:
             yield Path(folder, name)
         for root in _pyenv_roots():
             yield from sorted(root.glob(f"versions/{version}.*/bin/{name}"), reverse=True)

@@ -35,7 +35,18 @@ def read(path: Path) -> Flat:
             REMEDY,
         )
     kinds = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
-    return Flat(schema, model, model.subgraphs[0], kinds)
+    flat = Flat(schema, model, model.subgraphs[0], kinds)
+    _require_whole(flat)
+    return flat
+
+
+def _require_whole(flat: Flat) -> None:
+    """onnx2tf fuses an activation even into a layer whose own result is an output too, and then nobody makes that."""
+    made = {int(index) for operator in flat.graph.operators for index in operator.outputs}
+    for index in {int(i) for i in flat.graph.outputs} - made - {int(i) for i in flat.graph.inputs}:
+        tensor = flat.graph.tensors[index]
+        if flat.model.buffers[tensor.buffer].data is None:
+            raise ConversionFailed(f"{CONVERTER} lost the output {tensor.name.decode()}", REMEDY)
 
 
 def written(flat: Flat) -> bytes:
