@@ -30,6 +30,12 @@ def predict_peak(path: Path, format: str) -> int:
     return 4_000_000 + 3 * weights + 2 * activations
 
 
+def activation_bytes(path: Path, format: str) -> int:
+    """Of the tensors that live at once while one sample is run. Raises ConversionFailed when the file cannot be read."""
+    _, nodes, sizes, kept = _read_onnx(path) if format == "onnx" else _read_tflite(path)
+    return live_peak(nodes, sizes, kept)
+
+
 def live_peak(nodes: Iterable[Node], sizes: dict[str, int], kept: Iterable[str]) -> int:
     """Largest sum of `sizes` (bytes per tensor) over the tensors alive at any node.
 

@@ -24,6 +24,8 @@ from .closest import closest_ranges
 from .emitters import onnx_dynamic, onnx_half, onnx_qdq, tflite
 from .float_graph import read
 from .host_run import Progress
+from .reconstruct.keep import reconstruction_of
+from .reconstruct.onnx_graph import replay
 from .recurrent import treat_recurrent
 from .samples_like import SamplesLike
 from .thin import thin_convolutions
@@ -112,8 +114,6 @@ class AsItIs:
 class OnnxStatic:
     """Static int8 QDQ."""
 
-    remedies: tuple[Remedy, ...] = ()
-
     def __init__(
         self,
         source: Path,
@@ -140,8 +140,16 @@ class OnnxStatic:
             threads,
         )
 
+        onnx_qdq.emit(self.model, path, scheme, self.ranges, frozenset(self.thin))
+        self.reconstruction = reconstruction_of(self.model, source, path, calibration, threads, progress)
+
+    @property
+    def remedies(self) -> tuple[Remedy, ...]:
+        return self.reconstruction.remedies
+
     def write(self, leave: frozenset[str]) -> None:
         onnx_qdq.emit(self.model, self.path, self.scheme, self.ranges, leave | self.thin.keys())
+        replay(self.model, self.path, self.reconstruction.weights)
 
     def noise(self, samples: SamplesLike, progress: Progress) -> tuple[Noise, ...]:
         return onnx_noise(self.model, self.path, samples, threads=self.threads, progress=progress)

@@ -1,0 +1,124 @@
+"""Conv, Gemm and MatMul as what they all are: a matrix of weights times columns of inputs."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Window:
+    """How a convolution slides; per spatial axis, `pads` as (begin, end)."""
+
+    kernel: tuple[int, ...]
+    strides: tuple[int, ...]
+    dilations: tuple[int, ...]
+    pads: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Linear:
+    """`window` is None for Gemm and MatMul; `transposed` says that their weights are [inputs, outputs]."""
+
+    groups: int = 1
+    window: Window | None = None
+    transposed: bool = False
+
+    def matrix(self, weight: Array) -> npt.NDArray[np.float64]:
+        """Weights as [groups, outputs of a group, k]; k counts channel by channel, then position."""
+        flat = weight.T if self.transposed else weight.reshape(len(weight), -1)
+        return flat.reshape(self.groups, len(flat) // self.groups, -1).astype(np.float64)
+
+    def tensor(self, matrix: Array, like: Array) -> Array:
+        """The weights of `matrix` in the shape and type of `like`."""
+        flat = matrix.reshape(-1, matrix.shape[-1])
+        return (flat.T if self.transposed else flat).reshape(like.shape).astype(like.dtype)
+
+    def positions(self, shape: tuple[int, ...]) -> int:
+        """How many columns an input of this shape has."""
+        return math.prod((shape[0], *self._spread(shape)) if self.window else shape[:-1])
+
+    def columns(self, x: Array, first: int = 0, step: int = 1) -> Array:
+        """Every `step`-th column that the matrix multiplies, from `first` on: [groups, k, columns]."""
+        if self.window is None:
+            return x.reshape(-1, x.shape[-1])[first::step].T[None]
+        w = self.window
+        padded = np.pad(x, ((0, 0), (0, 0), *w.pads))
+        reach = tuple((k - 1) * d + 1 for k, d in zip(w.kernel, w.dilations, strict=True))
+        views = np.lib.stride_tricks.sliding_window_view(padded, reach, axis=tuple(range(2, x.ndim)))
+        views = views[_every(2, w.strides)]
+        views = views[_every(x.ndim, w.dilations)]
+        places = np.arange(first, self.positions(x.shape), step)
+        image, *where = np.unravel_index(places, (len(x), *self._spread(x.shape)))
+        at: tuple[Any, ...] = (image, slice(None), *where)
+        picked: Array = views[at]  # [columns, channels, kernel...]
+        return np.asarray(picked.reshape(len(places), self.groups, -1).transpose(1, 2, 0))
+
+    def _spread(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Spatial shape of the output."""
+        w = self.window
+        assert w is not None
+        sizes = (
+            n + sum(p) - (k - 1) * d
+            for n, p, k, d in zip(shape[2:], w.pads, w.kernel, w.dilations, strict=True)
+        )
+        return tuple((n - 1) // s + 1 for n, s in zip(sizes, w.strides, strict=True))
+
+
+def _every(whole: int, steps: tuple[int, ...]) -> tuple[slice, ...]:
+    """All of the first `whole` axes, and of each after them every so many."""
+    return (*[slice(None)] * whole, *(slice(None, None, step) for step in steps))
+
+
+def linear_of(node: Any, weight_shape: tuple[int, ...], input_shape: tuple[int, ...]) -> Linear | None:
+    """How an ONNX node multiplies its weights, None where this is not known: attributes that change the products.
+
+    `input_shape` is needed for padding that depends on it.
+    """
+    attributes = {a.name: a for a in node.attribute}
+    if node.op_type == "Conv":
+        return _conv(attributes, weight_shape, input_shape)
+    if len(weight_shape) != 2:
+        return None
+    if node.op_type == "MatMul":
+        return Linear(transposed=True)
+    plain = all(attributes[k].f == 1.0 for k in ("alpha", "beta") if k in attributes)
+    if node.op_type == "Gemm" and plain and not _integer(attributes, "transA", 0):
+        return Linear(transposed=not _integer(attributes, "transB", 0))
+    return None
+
+
+def _conv(
+    attributes: dict[str, Any], weight_shape: tuple[int, ...], input_shape: tuple[int, ...]
+) -> Linear | None:
+    n = len(weight_shape) - 2
+    if len(input_shape) != n + 2:
+        return None
+    ints = {k: tuple(a.ints) for k, a in attributes.items() if a.ints}
+    kernel = weight_shape[2:]
+    strides, dilations = ints.get("strides", (1,) * n), ints.get("dilations", (1,) * n)
+    auto = attributes["auto_pad"].s.decode() if "auto_pad" in attributes else "NOTSET"
+    if auto.startswith("SAME"):
+        pads = tuple(
+            _same(size, k, s, d, auto == "SAME_UPPER")
+            for size, k, s, d in zip(input_shape[2:], kernel, strides, dilations, strict=True)
+        )
+    else:
+        flat = ints.get("pads", (0,) * 2 * n) if auto == "NOTSET" else (0,) * 2 * n
+        pads = tuple((flat[i], flat[i + n]) for i in range(n))
+    return Linear(_integer(attributes, "group", 1), Window(kernel, strides, dilations, pads))
+
+
+def _same(size: int, kernel: int, stride: int, dilation: int, upper: bool) -> tuple[int, int]:
+    outputs = -(-size // stride)
+    total = max(0, (outputs - 1) * stride + (kernel - 1) * dilation + 1 - size)
+    small = total // 2
+    return (small, total - small) if upper else (total - small, small)
+
+
+def _integer(attributes: dict[str, Any], name: str, default: int) -> int:
+    return int(attributes[name].i) if name in attributes else default

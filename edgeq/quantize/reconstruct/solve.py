@@ -1,0 +1,114 @@
+"""One layer: the integers and the bias with which it comes closest to what it computes in float.
+
+With x what the layer gets in float and z what it gets once quantized, the error is E |W x + b - (Q z + c)|^2. The bias
+takes the means: c = b + W E[x] - Q E[z] (empirical bias correction, Nagel et al., "Data-free quantization through
+weight equalization and bias correction", 2019). For real Q the rest has its minimum at V = W E[x z'] E[z z']^-1, and for
+any Q it is (V - Q) E[z z'] (V - Q)' above that minimum. So rounding V jointly is all there is to do; that V takes up the
+errors of the layers before is what GPTAQ adds to GPTQ (Li et al., 2025).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from .moments import Moments
+from .rounding import Floats, cost, round_jointly
+
+# Shares of the inputs' mean power. V is drawn to W where the inputs say little about it, by as much as serves inputs
+# that it was not fitted to; rounding is kept from leaning on directions that the samples hardly have.
+_RIDGES = (1.0, 0.1, 0.01, 0.001)
+_DAMPING = 1e-3
+
+Halves = tuple[Moments, Moments]  # of every other sample
+
+_SHRINKS = np.linspace(1.0, 0.4, 13)
+
+
+@dataclass(frozen=True)
+class Solution:
+    """`integers` [groups, rows, k] on grids of `scale` [groups, rows] without zero point; `bias` [groups, rows]."""
+
+    integers: npt.NDArray[np.float64]
+    scale: npt.NDArray[np.float64]
+    bias: npt.NDArray[np.float64] | None
+
+
+def solve(
+    weight: Floats, bias: Floats | None, halves: Halves, scale: Floats, q_min: int, q_max: int
+) -> Solution:
+    """`weight` [groups, rows, k], `scale` [groups, rows], which is kept; `bias` [groups, rows], None: none to adapt."""
+    return _solved(weight, bias, halves, lambda g, aim, gram: scale[g], q_min, q_max)
+
+
+def solve_few_levels(weight: Floats, bias: Floats | None, halves: Halves, bits: int) -> Solution:
+    """The same on 2^bits levels per row, whose step is chosen with them: the largest weight need not be on the grid."""
+    q_min, q_max = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
+    return _solved(
+        weight, bias, halves, lambda g, aim, gram: _best_scale(aim, gram, q_min, q_max), q_min, q_max
+    )
+
+
+def _solved(
+    weight: Floats,
+    bias: Floats | None,
+    halves: Halves,
+    scale_of: Callable[[int, Floats, Floats], Floats],
+    q_min: int,
+    q_max: int,
+) -> Solution:
+    halves = halves if bias is None else (halves[0].centred, halves[1].centred)
+    m = halves[0] + halves[1]
+    parts = []
+    for g, (w, gram) in enumerate(zip(weight, m.gram, strict=True)):
+        aim = _aim(w, [(h.gram[g], h.cross[g]) for h in halves])
+        damped = gram + _DAMPING * _unit(gram)
+        scale = scale_of(g, aim, damped)
+        parts.append((round_jointly(aim, damped, scale, q_min, q_max), scale))
+    integers, scales = (np.stack(p) for p in zip(*parts, strict=True))
+    if bias is not None:
+        wanted = np.einsum("grk,gk->gr", weight, m.mean_float)
+        bias = bias + wanted - np.einsum("grk,gk->gr", integers * scales[..., None], m.mean_quantized)
+    return Solution(integers, scales, bias)
+
+
+def _aim(w: Floats, halves: list[tuple[Floats, Floats]]) -> Floats:
+    """V, with the ridge that is best for V of one half on the other; W itself where no V is better than that."""
+    first, second = halves
+    losses = {
+        ridge: _loss(_fitted(w, *first, ridge), w, *second) + _loss(_fitted(w, *second, ridge), w, *first)
+        for ridge in _RIDGES
+    }
+    ridge = min(_RIDGES, key=lambda r: losses[r])
+    if losses[ridge] >= _loss(w, w, *first) + _loss(w, w, *second):
+        return w
+    return _fitted(w, first[0] + second[0], first[1] + second[1], ridge)
+
+
+def _fitted(w: Floats, gram: Floats, cross: Floats, ridge: float) -> Floats:
+    unit = ridge * _unit(gram)
+    return np.asarray(np.linalg.solve(gram + unit, (w @ (cross + unit)).T).T)
+
+
+def _loss(v: Floats, w: Floats, gram: Floats, cross: Floats) -> float:
+    """E |W x - V z|^2 less what does not depend on V."""
+    return float(np.sum((v @ gram) * v) - 2 * np.sum((w @ cross) * v))
+
+
+def _unit(gram: Floats) -> Floats:
+    """The identity times the mean power."""
+    power = max(float(np.trace(gram)) / len(gram), 1e-12)
+    return np.identity(len(gram), np.float64) * np.float64(power)
+
+
+def _best_scale(aim: Floats, gram: Floats, q_min: int, q_max: int) -> Floats:
+    """Per row the step of least error, among shares of the one that holds the largest weight."""
+    widest: Floats = np.maximum(np.abs(aim).max(axis=1), 1e-12) / q_max
+    best, least = widest.copy(), np.full(len(aim), np.inf)
+    for share in _SHRINKS:
+        scale = widest * share
+        found = cost(aim, round_jointly(aim, gram, scale, q_min, q_max), gram, scale)
+        better = found < least
+        best[better], least[better] = scale[better], found[better]
+    return best
