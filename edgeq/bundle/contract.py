@@ -21,7 +21,8 @@ def contract(
 ) -> bytes:
     """Canonical JSON. `inputs` and `outputs` are the manifest's; the file's own names come from the candidate.
 
-    A dimension that the model leaves open is null. `preprocessing` is null when the model takes its arrays as they are.
+    A dimension that the model leaves open is null; `affine` says how integers stand for reals in a file that was
+    quantized by others. `preprocessing` is null when the model takes its arrays as they are.
     """
     return canonical_json(
         {
@@ -46,5 +47,6 @@ def _tensors(
     types = own_types or [spec.dtype for spec in specs]
     return [
         {"name": own, "source_name": spec.name, "dtype": dtype, "shape": list(spec.shape)}
+        | ({"affine": spec.affine.to_dict()} if spec.affine else {})
         for own, dtype, spec in zip(own_names, types, specs, strict=True)
     ]

@@ -18,11 +18,17 @@ def fitted(
     sample: Mapping[str, np.ndarray], inputs: tuple[TensorSpec, ...], where: str
 ) -> tuple[np.ndarray, ...]:
     """One array per input, of the input's full shape and type. Raises DataRefused naming array, got and expected."""
-    chosen = _matched(sample, inputs, where)
+    chosen = matched(sample, inputs, where)
     return tuple(_shaped(sample[key], key, spec, where) for key, spec in zip(chosen, inputs, strict=True))
 
 
-def _matched(sample: Mapping[str, np.ndarray], inputs: tuple[TensorSpec, ...], where: str) -> list[str]:
+def stands_for_reals(array: np.ndarray, spec: TensorSpec) -> bool:
+    """Whether real numbers, or pixels, come for an input that takes integers in their place."""
+    other = array.dtype.kind == "f" or array.dtype == np.uint8
+    return spec.affine is not None and array.dtype.name != spec.dtype and other
+
+
+def matched(sample: Mapping[str, np.ndarray], inputs: tuple[TensorSpec, ...], where: str) -> list[str]:
     wanted = [spec.name for spec in inputs]
     if all(name in sample for name in wanted):
         return wanted
@@ -40,23 +46,42 @@ def _matched(sample: Mapping[str, np.ndarray], inputs: tuple[TensorSpec, ...], w
 
 
 def _shaped(array: np.ndarray, key: str, spec: TensorSpec, where: str) -> np.ndarray:
-    array = np.asarray(array)
     label = f"{where}: {'array ' + repr(key) if key else 'the sample'}"
-    # uint8 pixels for a float input, or float64 for float32, are the same values; a float for an index is a mistake.
-    if not np.can_cast(array.dtype, np.dtype(spec.dtype), "same_kind"):
-        raise DataRefused(
-            f"{label} is {array.dtype}, the input {spec.name} is {spec.dtype}",
-            f"store it as {spec.dtype}: numpy.asarray(..., numpy.{spec.dtype})",
-        )
-    for shape in (array.shape, (1, *array.shape)):
+    typed = _typed(np.asarray(array), spec, label)
+    for shape in (typed.shape, (1, *typed.shape)):
         if len(shape) == len(spec.shape) and all(
             d in (None, s) for d, s in zip(spec.shape, shape, strict=True)
         ):
-            return np.asarray(array, dtype=spec.dtype).reshape(shape)
+            return typed.reshape(shape)
     raise DataRefused(
-        f"{label} has the shape {_text(array.shape)}, the input {spec.name} expects {_text(spec.shape)}",
-        _shape_remedy(array.shape, spec),
+        f"{label} has the shape {_text(typed.shape)}, the input {spec.name} expects {_text(spec.shape)}",
+        _shape_remedy(typed.shape, spec),
     )
+
+
+def _typed(array: np.ndarray, spec: TensorSpec, label: str) -> np.ndarray:
+    """The same values in the input's type; reals as the integers that stand for them, where the input says how."""
+    own = np.dtype(spec.dtype)
+    if spec.affine is not None and stands_for_reals(array, spec):
+        limits = np.iinfo(own)
+        stored = np.round(array.astype(np.float64) / spec.affine.scale) + spec.affine.zero_point
+        return np.asarray(np.clip(stored, limits.min, limits.max), own)
+    # uint8 pixels for a float input, or float64 for float32, are the same values; a float for an index is a mistake.
+    if not np.can_cast(array.dtype, own, "same_kind"):
+        raise DataRefused(
+            f"{label} is {array.dtype}, the input {spec.name} is {own}",
+            f"store it as {own}: numpy.asarray(..., numpy.{own})"
+            + (f", where {spec.affine}; or the reals as float32" if spec.affine else ""),
+        )
+    typed = np.asarray(array, own)
+    if own.kind in "iu" and array.dtype.kind in "iu" and not (typed == array).all():
+        raise DataRefused(
+            f"{label} goes from {array.min()} to {array.max()}, which the {own} of the input {spec.name} does not hold",
+            f"store what stands for the reals, {spec.affine}; or the reals as float32"
+            if spec.affine
+            else None,
+        )
+    return typed
 
 
 def _shape_remedy(got: tuple[int, ...], spec: TensorSpec) -> str:

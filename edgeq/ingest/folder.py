@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 from edgeq.errors import DataRefused
 from edgeq.ingest.image import SUFFIXES, read_pixels
 from edgeq.ingest.npz import load_arrays
-from edgeq.ingest.stored import Stored
+from edgeq.ingest.stored import ClassFolders, Stored
 
 _LABEL_FILES = ("labels.csv", "labels.npy")
 _ARRAYS = (".npy", ".npz")
@@ -26,9 +27,10 @@ def open_folder(folder: Path) -> Stored:
             f"{folder} mixes {', '.join(sorted(suffixes))} files",
             "give a folder of images, or of .npy, or of .npz files",
         )
-    truth = _truth(folder, files)
+    truth, folders = _truth(folder, files)
     keys = tuple(_key(f, None if truth is None else truth[i]) for i, f in enumerate(files))
-    return Stored(str(folder), keys, lambda i: _read(files[i]), truth, images, tuple(map(str, files)))
+    names = tuple(map(str, files))
+    return Stored(str(folder), keys, lambda i: _read(files[i]), truth, images, names, folders)
 
 
 def load_npy(path: Path) -> np.ndarray:
@@ -71,9 +73,9 @@ def _key(path: Path, label: object) -> str:
     return digest.hexdigest()
 
 
-def _truth(folder: Path, files: list[Path]) -> np.ndarray | None:
+def _truth(folder: Path, files: list[Path]) -> tuple[np.ndarray | None, ClassFolders | None]:
     if (table := folder / "labels.csv").is_file():
-        return _from_csv(table, folder, files)
+        return _from_csv(table, folder, files), None
     if (array := folder / "labels.npy").is_file():
         labels = load_npy(array)
         if len(np.atleast_1d(labels)) != len(files):
@@ -81,22 +83,36 @@ def _truth(folder: Path, files: list[Path]) -> np.ndarray | None:
                 f"{array} holds {len(np.atleast_1d(labels)):,} labels for {len(files):,} files",
                 "it needs one label per file, in the order of the file names",
             )
-        return np.atleast_1d(labels)
-    return _from_class_folders(folder, files)
-
-
-def _from_class_folders(folder: Path, files: list[Path]) -> np.ndarray | None:
-    """The index of a file's first folder among the class folders sorted by name; None for files in one flat folder."""
-    classes = [f.relative_to(folder).parts[0] for f in files if f.parent != folder]
+        return np.atleast_1d(labels), None
+    classes = _class_of_each(folder, files)
     if not classes:
-        return None
-    if len(classes) != len(files):
+        return None, None
+    folders = _numbered(set(classes))
+    number = dict(zip(folders.names, folders.numbers, strict=True))
+    return np.array([number[c] for c in classes], dtype=np.int64), folders
+
+
+def _class_of_each(folder: Path, files: list[Path]) -> list[str]:
+    """The name of each file's first folder; empty for files in one flat folder."""
+    classes = [f.relative_to(folder).parts[0] for f in files if f.parent != folder]
+    if classes and len(classes) != len(files):
         flat = next(f for f in files if f.parent == folder)
         raise DataRefused(
             f"{folder} has class folders, but {flat.name} lies beside them", "move it into its class's folder"
         )
-    order = {name: i for i, name in enumerate(sorted(set(classes)))}
-    return np.array([order[c] for c in classes], dtype=np.int64)
+    return classes
+
+
+def _numbered(names: set[str]) -> ClassFolders:
+    """Names that are numbers are the classes' own; others are numbered as people sort them, c2 before c10."""
+    by_name = not all(name.isascii() and name.isdecimal() for name in names)
+    order = tuple(sorted(names, key=_as_people_sort))
+    return ClassFolders(order, tuple(range(len(order))) if by_name else tuple(map(int, order)), by_name)
+
+
+def _as_people_sort(name: str) -> tuple[list[tuple[int, str]], str]:
+    parts = re.split(r"([0-9]+)", name)
+    return [(int(p), "") if p.isdecimal() else (-1, p) for p in parts], name
 
 
 def _from_csv(table: Path, folder: Path, files: list[Path]) -> np.ndarray:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from edgeq.errors import DataRefused
-from edgeq.ingest.npz import LABELS, sample_key
+from edgeq.ingest.labels import KEYS, stacked
+from edgeq.ingest.npz import sample_key
 from edgeq.ingest.stored import Stored
 from edgeq.user_code import load_attribute, place_of
 
@@ -17,42 +18,49 @@ from edgeq.user_code import load_attribute, place_of
 MOST = 20_000
 
 
-def open_generator(spec: str) -> Stored:
-    """What the function yields: an array, a tuple of arrays in input order, a dict by input name, or (sample, label)
-    with an integer label. Raises DataRefused with the function's own error, or for more than MOST samples."""
+def open_generator(spec: str, inputs: tuple[str, ...]) -> Stored:
+    """What the function yields, one sample each time, of a model with `inputs` (names):
+
+    an array, a tuple of arrays in input order, or a dict by input name; (sample, label) around any of these, a tuple
+    with a label as one array more, or a dict with "labels". A label is a class number or any array of numbers.
+    Raises DataRefused with the function's own error, or for more than MOST samples.
+    """
     spool = _Spool()
     keys: list[str] = []
-    labels: list[int | None] = []
-    for sample, label in _samples(spec):
+    labels: list[np.ndarray] = []
+    for sample, label in _samples(spec, inputs):
         if len(keys) == MOST:
             raise DataRefused(f"{spec} yields more than {MOST:,} samples", "let it end earlier")
         keys.append(sample_key(sample, label))
-        labels.append(label)
+        labels += [] if label is None else [label]
+        if labels and len(labels) != len(keys):
+            raise DataRefused(
+                f"{spec} yields labels with some samples only", "yield (sample, label) always, or never"
+            )
         spool.add(sample)
     if not keys:
         raise DataRefused(f"{spec} yields no samples")
-    if None in labels and any(v is not None for v in labels):
-        raise DataRefused(
-            f"{spec} yields labels with some samples only", "yield (sample, label) always, or never"
-        )
-    truth = None if labels[0] is None else np.array(labels, dtype=np.int64)
-    return Stored(spec, tuple(keys), spool.read, truth)
+    return Stored(spec, tuple(keys), spool.read, stacked(labels) if labels else None)
 
 
 def first_sample(spec: str) -> Mapping[str, np.ndarray]:
-    """Runs the function up to its first sample."""
-    for sample, _ in _samples(spec):
+    """Runs the function up to its first sample, before the model is known: what follows its inputs may be a label."""
+    for sample, _ in _samples(spec, ()):
         return sample
     raise DataRefused(f"{spec} yields no samples")
 
 
-def _samples(spec: str) -> Iterable[tuple[dict[str, np.ndarray], int | None]]:
+def _samples(spec: str, inputs: tuple[str, ...]) -> Iterable[tuple[dict[str, np.ndarray], np.ndarray | None]]:
     function = load_attribute(spec, DataRefused)
     if not callable(function):
         raise DataRefused(f"{spec} is not a function", "name a function that yields samples")
     try:
         for item in _call(function):
-            yield _understood(item, spec)
+            sample, label = _parted(item, inputs)
+            yield (
+                _by_name(sample, spec),
+                None if label is None else _array(label, f"{spec} yields a label of"),
+            )
     except DataRefused:
         raise
     except Exception as error:
@@ -72,31 +80,56 @@ def _call(function: Callable[..., Any]) -> Iterable[Any]:
     return iter(result)
 
 
-def _understood(item: Any, spec: str) -> tuple[dict[str, np.ndarray], int | None]:
-    label: int | None = None
-    if isinstance(item, tuple) and len(item) == 2 and _is_label(item[1]) and not _is_label(item[0]):
-        item, label = item[0], int(item[1])
+def _parted(item: Any, inputs: tuple[str, ...]) -> tuple[Any, Any]:
+    """The sample and its label, which is None where there is none."""
+    if isinstance(item, tuple) and len(item) == 2 and _has_label(item, inputs):
+        return item
+    if isinstance(item, tuple) and inputs and len(item) == len(inputs) + 1:
+        return item[:-1], item[-1]
     if isinstance(item, Mapping):
-        named = dict(item)
-        if label is None and LABELS not in named and "label" in named and _is_label(named["label"]):
-            label = int(named.pop("label"))
-        return {str(k): _array(v, spec) for k, v in named.items()}, label
-    if isinstance(item, (tuple, list)):
-        return {str(i): _array(v, spec) for i, v in enumerate(item)}, label
-    return {"": _array(item, spec)}, label
+        named = {str(k): v for k, v in item.items()}
+        found = [named.pop(key) for key in KEYS if key in named and key not in inputs]
+        return named, found[0] if found else None
+    return item, None
 
 
-def _is_label(value: Any) -> bool:
+def _has_label(pair: tuple[Any, Any], inputs: tuple[str, ...]) -> bool:
+    """Whether a pair is (sample, label) and not the sample of a model with two inputs."""
+    sample, label = pair
+    return (
+        isinstance(sample, (Mapping, tuple))
+        or len(inputs) == 1
+        or (_is_number(label) and not _is_number(sample))
+    )
+
+
+def _is_number(value: Any) -> bool:
     """A plain integer. An integer *array* without dimensions is an input (a sample rate, say), not a label."""
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
-def _array(value: Any, spec: str) -> np.ndarray:
+def _by_name(sample: Any, spec: str) -> dict[str, np.ndarray]:
+    said = f"{spec} yields"
+    if isinstance(sample, Mapping):
+        return {str(k): _array(v, f"{said} {k!r} as") for k, v in sample.items()}
+    if isinstance(sample, (tuple, list)):
+        return {str(i): _array(v, said) for i, v in enumerate(sample)}
+    return {"": _array(sample, said)}
+
+
+def _array(value: Any, said: str) -> np.ndarray:
     if hasattr(value, "detach"):  # a torch tensor
         value = value.detach().cpu().numpy()
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except ValueError:  # rows of different lengths
+        array = np.empty((), dtype=object)
     if array.dtype.kind not in "fiubc":
-        raise DataRefused(f"{spec} yields {type(value).__name__}, expected arrays of numbers")
+        raise DataRefused(
+            f"{said} {type(value).__name__}, expected arrays of numbers",
+            "a function yields a sample, or (sample, label); a sample is an array, a tuple of arrays in the order of "
+            "the model's inputs, or a dict by their names, and a label a class number or an array",
+        )
     return array
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from edgeq.errors import DataRefused
+from edgeq.ingest.labels import KEYS
 from edgeq.ingest.stored import Stored
 
-LABELS = "labels"
-
+LABELS = KEYS[0]
 
 Shapes = Mapping[str, tuple[int | None, ...]]
 
@@ -44,6 +44,9 @@ def of_arrays(path: Path, arrays: dict[str, np.ndarray], inputs: Shapes) -> Stor
 def load_arrays(path: Path) -> dict[str, np.ndarray]:
     """Every array of an .npz, in the order they were written; pickled objects are refused."""
     try:
+        if not zipfile.is_zipfile(path):  # numpy would take it for a pickle
+            path.open("rb").close()
+            raise zipfile.BadZipFile("it is no zip archive, or only the beginning of one")
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except FileNotFoundError:

@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from edgeq.errors import DataRefused
-from edgeq.ingest.fit import fitted
+from edgeq.ingest.fit import fitted, matched, stands_for_reals
 from edgeq.ingest.folder import load_npy, open_folder
 from edgeq.ingest.generator import first_sample, open_generator
 from edgeq.ingest.image import apply
+from edgeq.ingest.labels import class_numbers
 from edgeq.ingest.npz import Shapes, load_arrays, of_arrays
-from edgeq.ingest.stored import Stored
+from edgeq.ingest.stored import ClassFolders, Stored
 from edgeq.nouns.record import digest_of
 from edgeq.nouns.tensor import Preprocessing, TensorSpec
 from edgeq.user_code import names_code
@@ -56,16 +57,9 @@ class Samples:
 
     @property
     def labels(self) -> np.ndarray | None:
-        """int64 class numbers, one per sample; None without labels, or where they are no class numbers (see `truth`).
-
-        Whole numbers stored as floats are class numbers too: much that writes arrays knows no other type.
-        """
-        truth = self.truth
-        if truth is None or truth.ndim != 1 or truth.dtype.kind not in "biuf":
-            return None
-        if truth.dtype.kind == "f" and not (np.isfinite(truth) & (truth == np.trunc(truth))).all():
-            return None
-        return truth.astype(np.int64)
+        """int64 class numbers, one per sample; None without labels, or where they are no class numbers (see `truth`)."""
+        numbers = class_numbers(self.stored.truth)
+        return None if numbers is None else numbers[list(self.indices)]
 
     @property
     def truth(self) -> np.ndarray | None:
@@ -83,9 +77,29 @@ class Samples:
         contract = self.preprocessing.to_dict() if self.preprocessing else None
         return digest_of({"samples": list(self.keys), "preprocessing": contract})
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user might not expect of how these are read: class folders, arrays that go unused, reals for integers."""
+        first = _prepared(self.stored, self.indices[0], self.preprocessing)
+        chosen = matched(first, self.inputs, self.stored.name(self.indices[0]))
+        unused = [name for name in first if name not in chosen]
+        notes = [_of_folders(self.stored.folders)] if self.stored.folders else []
+        if unused:
+            more = f"arrays {', '.join(unused)} are" if len(unused) > 1 else f"array {unused[0]} is"
+            notes.append(f"{more} neither the model's input nor named labels: not used")
+        for key, spec in zip(chosen, self.inputs, strict=True):
+            if stands_for_reals(np.asarray(first[key]), spec):
+                notes.append(f"the samples are real numbers: quantized for {spec.name}, {spec.affine}")
+        return tuple(notes)
+
     def take(self, positions: Sequence[int]) -> "Samples":
         """The samples at `positions` of this part."""
         return replace(self, indices=tuple(self.indices[p] for p in positions))
+
+
+def _of_folders(folders: ClassFolders) -> str:
+    how = "numbered in the order of their names" if folders.by_name else "named by class number"
+    return f"class folders, {how}: {folders}"
 
 
 def open_samples(
@@ -94,7 +108,8 @@ def open_samples(
     """Raises DataRefused: what does not exist, cannot be read, or does not fit the inputs (the first sample is tried)."""
     # Pixels have the size of the image, not of the input, so input shapes say nothing about arrays of pixels.
     shapes = {i.name: i.shape for i in inputs} if preprocessing is None else {}
-    stored = open_generator(spec) if _is_function(spec) else _open_path(Path(spec), shapes)
+    names = tuple(i.name for i in inputs)
+    stored = open_generator(spec, names) if _is_function(spec) else _open_path(Path(spec), shapes)
     samples = Samples(stored, inputs, preprocessing, tuple(range(len(stored.keys))))
     samples[0]
     return samples

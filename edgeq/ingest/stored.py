@@ -5,6 +5,25 @@ from dataclasses import dataclass
 
 import numpy as np
 
+_SHOWN = 4
+
+
+@dataclass(frozen=True)
+class ClassFolders:
+    """Folders that stand for classes: `names[k]` holds class `numbers[k]`. `by_name`: the names are no numbers, so they
+    were numbered in their order.
+    """
+
+    names: tuple[str, ...]
+    numbers: tuple[int, ...]
+    by_name: bool
+
+    def __str__(self) -> str:
+        """ "0 ant, 1 bee, 2 cat and 7 more"."""
+        first = [f"{n} {name}" for n, name in zip(self.numbers, self.names, strict=True)][:_SHOWN]
+        more = len(self.names) - len(first)
+        return ", ".join(first) + (f" and {more} more" if more else "")
+
 
 @dataclass(frozen=True)
 class Stored:
@@ -12,7 +31,7 @@ class Stored:
 
     `keys` holds a sha256 over each sample's own bytes and label: content, not file names or times. `truth` is what the
     labels file or array holds, first axis = samples; None where there are no labels. `images`: what is read are pixels,
-    which are no model's input before preprocessing. `files` name the samples in messages where each has its own.
+    which are no model's input before preprocessing. `files` name the samples in messages where each has its own; `folders`: the labels are those of class folders.
     """
 
     where: str
@@ -21,6 +40,7 @@ class Stored:
     truth: np.ndarray | None = None
     images: bool = False
     files: tuple[str, ...] = ()
+    folders: ClassFolders | None = None
 
     def name(self, i: int) -> str:
         return self.files[i] if self.files else f"{self.where}, sample {i}"

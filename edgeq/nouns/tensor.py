@@ -7,12 +7,26 @@ from .record import Record
 
 
 @dataclass(frozen=True)
+class Affine(Record):
+    """How stored integers stand for reals: real = scale * (stored - zero_point)."""
+
+    scale: float
+    zero_point: int
+
+    def __str__(self) -> str:
+        return f"stored = round(real / {self.scale:.9g}) {'-' if self.zero_point < 0 else '+'} {abs(self.zero_point)}"
+
+
+@dataclass(frozen=True)
 class TensorSpec(Record):
-    """One input or output. `dtype` is numpy's name; a dimension is None where the model leaves it open."""
+    """One input or output. `dtype` is numpy's name; a dimension is None where the model leaves it open. `affine`: the
+    model was quantized by others and takes or gives integers that stand for reals.
+    """
 
     name: str
     dtype: str
     shape: tuple[Optional[int], ...]
+    affine: Optional[Affine] = None
 
     def __str__(self) -> str:
         return f"{self.name} {'x'.join('?' if d is None else str(d) for d in self.shape) or 'scalar'} {self.dtype}"

@@ -5,7 +5,7 @@ from PIL import Image
 from edgeq.errors import DataRefused
 from edgeq.ingest.preprocess import parse
 from edgeq.ingest.samples import open_samples, peek
-from edgeq.nouns.tensor import TensorSpec
+from edgeq.nouns.tensor import Affine, TensorSpec
 
 IMAGE = (TensorSpec("input", "float32", (1, 3, 4, 4)),)
 SPEECH = (
@@ -30,6 +30,25 @@ def images(tmp_path, *names, size=(4, 4)):
 def code(tmp_path, body):
     (tmp_path / "data.py").write_text("import numpy as np\n" + body)
     return f"{tmp_path}/data.py:samples"
+
+
+def test_reals_for_integers_of_a_quantized_model_become_what_stands_for_them(tmp_path):
+    quantized = (TensorSpec("input", "int8", (1, 2), Affine(0.5, -128)),)
+    samples = open_samples(npz(tmp_path, x=np.array([[0.0, 100.0], [0.26, -9.0]])), inputs=quantized)
+    assert samples[0][0].tolist() == [[-128, 72]]
+    assert samples[1][0].tolist() == [[-127, -128]]
+    assert samples.notes == (
+        "the samples are real numbers: quantized for input, stored = round(real / 0.5) - 128",
+    )
+    stored = open_samples(npz(tmp_path, x=np.array([[3, -4]], np.int8)), inputs=quantized)
+    assert (stored[0][0].tolist(), stored.notes) == ([[3, -4]], ())
+    pixels = open_samples(npz(tmp_path, x=np.array([[0, 100]], np.uint8)), inputs=quantized)
+    assert pixels[0][0].tolist() == [[-128, 72]]
+    with pytest.raises(DataRefused, match="goes from 3 to 200, which the int8") as refused:
+        open_samples(npz(tmp_path, x=np.array([[3, 200]])), inputs=quantized)
+    assert refused.value.remedy == (
+        "store what stands for the reals, stored = round(real / 0.5) - 128; or the reals as float32"
+    )
 
 
 class TestNpz:
@@ -82,9 +101,10 @@ class TestNpz:
     def test_pickled_and_broken_files_are_refused(self, tmp_path):
         with pytest.raises(DataRefused, match="pickled"):
             open_samples(npz(tmp_path, x=np.array([{}], dtype=object)), inputs=IMAGE)
-        (tmp_path / "cut.npz").write_bytes((tmp_path / "d.npz").read_bytes()[:40])
-        with pytest.raises(DataRefused, match="cannot be read"):
-            open_samples(str(tmp_path / "cut.npz"), inputs=IMAGE)
+        for broken in ((tmp_path / "d.npz").read_bytes()[:40], b"hello"):
+            (tmp_path / "cut.npz").write_bytes(broken)
+            with pytest.raises(DataRefused, match="cannot be read as .npz: it is no zip archive"):
+                open_samples(str(tmp_path / "cut.npz"), inputs=IMAGE)
         with pytest.raises(DataRefused, match="there is no"):
             open_samples(str(tmp_path / "none.npz"), inputs=IMAGE)
 
@@ -112,6 +132,11 @@ class TestNpz:
         samples = open_samples(npz(tmp_path, x=np.zeros((2, 3, 4, 4)), labels=np.array(labels)), inputs=IMAGE)
         assert (None if samples.labels is None else samples.labels.tolist()) == read
 
+    def test_an_array_that_goes_unused_is_named(self, tmp_path):
+        samples = open_samples(npz(tmp_path, x=np.zeros((5, 3, 4, 4)), y=np.arange(5)), inputs=IMAGE)
+        assert samples.labels is None
+        assert samples.notes == ("array y is neither the model's input nor named labels: not used",)
+
 
 class TestFolder:
     def test_class_folders_are_labels_in_the_order_of_their_names(self, tmp_path):
@@ -119,6 +144,19 @@ class TestFolder:
         samples = open_samples(spec, inputs=IMAGE, preprocessing=parse("none"))
         assert samples.labels.tolist() == [0, 0, 1, 2]
         assert samples[0][0][0, :, 0, 0].tolist() == [3, 10, 20]
+        assert samples.notes == ("class folders, numbered in the order of their names: 0 ant, 1 bee, 2 cat",)
+
+    def test_class_folders_that_are_numbers_are_the_classes_own(self, tmp_path):
+        spec = images(tmp_path, "0003/1.png", "0010/2.png", "0281/3.png")
+        samples = open_samples(spec, inputs=IMAGE, preprocessing=parse("none"))
+        assert samples.labels.tolist() == [3, 10, 281]
+        assert samples.notes == ("class folders, named by class number: 3 0003, 10 0010, 281 0281",)
+
+    def test_class_folders_with_numbers_in_their_names_are_in_the_order_that_people_use(self, tmp_path):
+        spec = images(tmp_path, *(f"c{k}/a.png" for k in (10, 2, 1, 30, 3)))
+        folders = open_samples(spec, inputs=IMAGE, preprocessing=parse("none")).stored.folders
+        assert folders.names == ("c1", "c2", "c3", "c10", "c30")
+        assert str(folders) == "0 c1, 1 c2, 2 c3, 3 c10 and 1 more"
 
     def test_a_labels_file_by_name(self, tmp_path):
         spec = images(tmp_path, "b.png", "a.png")
@@ -170,8 +208,45 @@ class TestFunction:
         assert open_samples(spec, inputs=SPEECH)[0][2] == 16000
 
     @pytest.mark.parametrize(
+        "item",
+        [
+            "np.ones((3, 4, 4)), np.full((2, 5), i)",
+            "{'input': np.ones((3, 4, 4))}, [[i] * 5, [i] * 5]",
+            "{'input': np.ones((3, 4, 4)), 'labels': np.full((2, 5), i)}",
+            "(np.ones((3, 4, 4)),), np.full((2, 5), i)",
+        ],
+    )
+    def test_boxes_come_as_labels_in_whichever_form_a_sample_has(self, item, tmp_path):
+        spec = code(tmp_path, f"def samples():\n    for i in range(4):\n        yield {item}\n")
+        samples = open_samples(spec, inputs=IMAGE)
+        assert samples.truth.shape == (4, 2, 5)
+        assert samples.truth[3, 1, 4] == 3
+        assert samples.labels is None
+        assert samples[3][0].shape == (1, 3, 4, 4)
+
+    def test_a_model_of_two_inputs_has_its_label_behind_them(self, tmp_path):
+        pair = (TensorSpec("a", "float32", (1, 3)), TensorSpec("b", "float32", (1, 2)))
+        spec = code(tmp_path, "def samples():\n    yield np.ones(3), np.ones(2), 7\n")
+        assert open_samples(spec, inputs=pair).labels.tolist() == [7]
+        spec = code(tmp_path, "def samples():\n    yield np.ones(3), np.ones(2)\n")
+        assert open_samples(spec, inputs=pair).truth is None
+
+    def test_as_many_boxes_as_an_image_has(self, tmp_path):
+        spec = code(
+            tmp_path,
+            "def samples():\n    for i in range(3):\n        yield np.ones((3, 4, 4)), np.ones((i, 5))\n",
+        )
+        assert [t.shape for t in open_samples(spec, inputs=IMAGE).truth] == [(0, 5), (1, 5), (2, 5)]
+
+    @pytest.mark.parametrize(
         ("body", "words"),
         [
+            (
+                "def samples():\n    yield np.ones((3, 4, 4)), 'cat'\n",
+                "yields a label of str, expected arrays of numbers",
+            ),
+            ("def samples():\n    yield {'input': None}\n", "yields 'input' as NoneType, expected arrays"),
+            ("def samples():\n    yield np.ones((3, 4, 4)), [[1, 2], [3]]\n", "yields a label of list"),
             ("def samples():\n    yield open('/no/such/file')\n", "FileNotFoundError"),
             ("def samples():\n    return 3\n", "expected an iterable"),
             ("def samples():\n    return []\n", "yields no samples"),

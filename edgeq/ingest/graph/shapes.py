@@ -97,9 +97,9 @@ def _by_example(
     found: dict[str, list[int | None]], inputs: tuple[TensorSpec, ...], example: tuple[np.ndarray, ...] | None
 ) -> None:
     """Takes the stored sample's dimensions where it fits, with the batch axis of 1 that it may lack."""
-    if example is None or len(example) != len(inputs):
+    if example is None or len(example) < len(inputs):
         return
-    for spec, array in zip(inputs, example, strict=True):
+    for spec, array in zip(inputs, example, strict=False):  # what follows the inputs is a label
         dims = found[spec.name]
         for shape in (array.shape, (1, *array.shape)):
             if len(shape) == len(dims) and all(d in (None, s) for d, s in zip(dims, shape, strict=True)):

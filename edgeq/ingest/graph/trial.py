@@ -101,8 +101,8 @@ def _feeds(
     inputs: tuple[TensorSpec, ...], example: tuple[np.ndarray, ...] | None
 ) -> list[dict[str, np.ndarray]]:
     given: dict[str, np.ndarray] = {}
-    if example is not None and len(example) == len(inputs):
-        for spec, array in zip(inputs, example, strict=True):
+    if example is not None and len(example) >= len(inputs):
+        for spec, array in zip(inputs, example, strict=False):  # what follows the inputs is a label
             if array.size == np.prod([d or 0 for d in spec.shape]) and np.can_cast(
                 array.dtype, spec.dtype, "same_kind"
             ):

@@ -15,7 +15,7 @@ from edgeq.ingest import tflite_inspect
 from edgeq.ingest.extras import missing
 from edgeq.ingest.request import Request
 from edgeq.nouns.model import Model
-from edgeq.nouns.tensor import TensorSpec
+from edgeq.nouns.tensor import Affine, TensorSpec
 
 TAKES = "a TFLite file (model.tflite)"
 NO_ONNX = (
@@ -94,7 +94,11 @@ def _inspected(path: Path) -> dict[str, Any]:
 
 
 def _specs(found: list[dict[str, Any]]) -> tuple[TensorSpec, ...]:
-    return tuple(TensorSpec(t["name"], t["dtype"], tuple(t["shape"])) for t in found)
+    return tuple(TensorSpec(t["name"], t["dtype"], tuple(t["shape"]), _affine(t)) for t in found)
+
+
+def _affine(tensor: dict[str, Any]) -> Affine | None:
+    return Affine(tensor["scale"], tensor["zero_point"]) if tensor["scale"] else None
 
 
 def _refuse_other_shapes(inputs: tuple[TensorSpec, ...], shapes: Mapping[str, tuple[int, ...]]) -> None:
