@@ -1,0 +1,115 @@
+"""The story of one model: everybody quantizes it, all is judged alike, what is a file is raced."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.quantization.cases import Array, Case
+from benchmarks.quantization.contestants import EDGEQ, Way
+from benchmarks.quantization.judge import Judged, floats, judge, mcnemar
+from benchmarks.quantization.latency import float_id, race
+from benchmarks.quantization.work import Failed, make
+from edgeq.errors import EdgeqError
+from edgeq.nouns.report import Estimate, RaceReport
+
+
+@dataclass(frozen=True)
+class Row:
+    """One way on one model; `judged` is None where it failed on every source. Ratios by number of threads.
+
+    `p_edgeq`: McNemar's p against edgeq's own result on the same runtime with the same bits.
+    """
+
+    case: str
+    way: Way
+    judged: Judged | None
+    failures: tuple[str, ...] = ()
+    p_edgeq: float | None = None
+    to_float: dict[int, Estimate] = field(default_factory=dict)
+    to_edgeq: dict[int, Estimate] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    case: Case
+    rows: tuple[Row, ...]
+    races: tuple[RaceReport, ...]
+
+
+@dataclass(frozen=True)
+class Effort:
+    """`seconds` bounds each race; `threads` to race with, one race each; `quantizing` threads while quantizing."""
+
+    seconds: float
+    threads: tuple[int, ...]
+    quantizing: int
+
+
+def compare(case: Case, ways: Sequence[Way], folder: Path, cache: Path, effort: Effort) -> Comparison:
+    """`folder` is this model's alone and keeps what the peers made."""
+    references = floats(case, folder / "scratch")
+    rows = []
+    for way in ways:
+        rows.append(_row(case, way, references, folder, cache, effort.quantizing))
+        print(f"{case.name}: {_said(rows[-1])}", file=sys.stderr, flush=True)
+    rows = [_beside_edgeq(row, rows) for row in rows]
+    runners = [r.judged for r in rows if r.judged and r.judged.made.file and r.way.bits == "W8A8"]
+    races = tuple(race(case, runners, threads, effort.seconds) for threads in effort.threads)
+    return Comparison(case, tuple(_timed(row, races, rows) for row in rows), races)
+
+
+def _row(
+    case: Case, way: Way, references: Mapping[str, Array], folder: Path, cache: Path, threads: int
+) -> Row:
+    """The first source that it works on; what went wrong before is kept."""
+    if way.format not in references:
+        return Row(case.name, way, None, (case.absent[way.format],))
+    failures: list[str] = []
+    for k, source in enumerate(case.sources(way.format)):
+        made = make(case, way, source, folder / f"{way.id}-{k}", cache, threads)
+        if isinstance(made, Failed):
+            failures.append(made.why)
+        else:
+            try:
+                found = judge(case, made, references[way.format], folder / "scratch")
+                return Row(case.name, way, found, tuple(failures))
+            except EdgeqError as error:
+                failures.append(" ".join((error.what, *error.details)))
+        if way.who == EDGEQ:
+            break
+    return Row(case.name, way, None, tuple(failures))
+
+
+def _said(row: Row) -> str:
+    way = f"{row.way.who} {row.way.setting} {row.way.format} {row.way.bits}"
+    if row.judged is None:
+        return f"{way}: failed: {row.failures[-1]}"
+    seconds = "kept" if row.judged.made.kept else f"{row.judged.made.seconds:.1f} s"
+    return f"{way}: {row.judged.top1:.1f} %, {row.judged.agreement:.1f} %, {row.judged.sqnr_db or 0:.1f} dB, {seconds}"
+
+
+def edgeq_of(way: Way, rows: Sequence[Row]) -> Row | None:
+    """edgeq's own row on the same model and runtime with the same bits."""
+    alike = (r for r in rows if r.way.who == EDGEQ and r.judged)
+    return next((r for r in alike if (r.way.format, r.way.bits) == (way.format, way.bits)), None)
+
+
+def _beside_edgeq(row: Row, rows: Sequence[Row]) -> Row:
+    own = edgeq_of(row.way, rows)
+    if own is None or own is row or own.judged is None or row.judged is None:
+        return row
+    return replace(row, p_edgeq=mcnemar(np.array(row.judged.right), np.array(own.judged.right)))
+
+
+def _timed(row: Row, races: Sequence[RaceReport], rows: Sequence[Row]) -> Row:
+    own = edgeq_of(row.way, rows)
+    to_float = {r.threads: r.pair(row.way.id, float_id(row.way.format)) for r in races}
+    to_edgeq = {r.threads: r.pair(row.way.id, own.way.id) for r in races if own}
+    return replace(
+        row,
+        to_float={threads: pair.ratio for threads, pair in to_float.items() if pair},
+        to_edgeq={threads: pair.ratio for threads, pair in to_edgeq.items() if pair},
+    )

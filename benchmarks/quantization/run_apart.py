@@ -1,0 +1,58 @@
+"""Runs in a peer's environment: quantizes one model in one of the peer's ways and says how long that took.
+
+    python -I run_apart.py peers/NAME.py JOB.json
+
+The job: `way`, `source`, `target` (model files), `input` (the model's input), `calibration` and `judged` (.npy, samples
+first). Only the peer's own work is timed, not its import. The last line of stdout is JSON: `seconds`, and `error` when it
+failed; where the peer wrote no file, its simulation's outputs on the judged samples lie at `outputs`. Imports nothing of
+edgeq: it is not installed there.
+"""
+
+import importlib.util
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+
+def main() -> None:
+    peer_file, job_file = map(Path, sys.argv[1:])
+    job = json.loads(job_file.read_text())
+    try:
+        answer = _work(_loaded(peer_file), job)
+    except BaseException as error:
+        answer = {"error": f"{type(error).__name__}: {_first_lines(str(error))}"}
+        print(json.dumps(answer))
+        raise
+    print(json.dumps(answer))
+
+
+def _work(peer, job):
+    feeds = [{job["input"]: row[None]} for row in np.load(job["calibration"])]
+    quantize = peer.quantizer(job["way"])
+    target = Path(job["target"])
+    began = time.monotonic()
+    simulated = quantize(Path(job["source"]), target, feeds)
+    seconds = time.monotonic() - began
+    if simulated is not None:
+        outputs = [simulated({job["input"]: row[None]})[0][0] for row in np.load(job["judged"])]
+        np.save(job["outputs"], np.stack(outputs))
+    return {"seconds": seconds}
+
+
+def _loaded(path):
+    # By path and under another name: a peer's file has the name of the library that it imports.
+    spec = importlib.util.spec_from_file_location(f"peer_{path.stem}", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _first_lines(text, count=3):
+    return " ".join(line.strip() for line in text.strip().splitlines()[:count])
+
+
+if __name__ == "__main__":
+    main()
