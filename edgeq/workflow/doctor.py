@@ -68,12 +68,27 @@ def _host() -> Iterator[Finding]:
             f"{use}: {'yes' if there else 'not installed'}",
             None if there else remedy,
         )
+    yield _onnx_to_tflite()
     cache = folder()
     ground = next(p for p in (cache, *cache.parents) if p.exists())
     if not os.access(ground, os.W_OK):
         yield Finding(
             _HERE, PROBLEM, f"the cache {cache} cannot be written", "set XDG_CACHE_HOME to a folder of yours"
         )
+
+
+def _onnx_to_tflite() -> Finding:
+    from edgeq.ingest import onnx_to_tflite
+    from edgeq.ingest.onnx_to_tflite.find_python import find_python
+
+    use = "TFLite from ONNX"
+    if onnx_to_tflite.ready(folder()):
+        return Finding(_HERE, OK, f"{use}: {onnx_to_tflite.CONVERTER}")
+    try:
+        python = find_python()
+    except EdgeqError as error:
+        return Finding(_HERE, NOTE, f"{use}: {error.what}", error.remedy)
+    return Finding(_HERE, OK, f"{use}: {onnx_to_tflite.CONVERTER}, fetched when needed for {python.path}")
 
 
 def _device(device: Session, target: Target) -> Iterator[Finding]:
