@@ -20,6 +20,7 @@ _MOST_PER_BLOCK = 1000
 # All rounds together: an integer costs 36 bytes here, and the agent is to stay below 25 MB.
 _MOST_PER_JOB = 100_000
 _SURELY_PER_BLOCK = 100
+TWIN = "#twin"  # what the id of the reference's second self ends in
 
 
 @dataclass
@@ -32,6 +33,7 @@ class Contestant:
     root: Path
     lasting: bool = True
     blocks: "list[Block]" = field(default_factory=list)
+    medians_ns: "dict[int, float]" = field(default_factory=dict)  # of the blocks, by round
     failure: Optional[ChildFailed] = None
     outputs: Optional[Outputs] = None
     energy: Optional[Energy] = None
@@ -85,6 +87,7 @@ class Contestant:
             self.blocks.append(
                 Block(round_, order, reply["load_ns"], reply["first_ns"], timed, reply["cpu_ns"])
             )
+            self.medians_ns[round_] = float(median(timed))
         if not self.lasting:
             self.release()
 

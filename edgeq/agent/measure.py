@@ -15,14 +15,12 @@ from edgeq.nouns.job import Job
 from edgeq.nouns.measurement import Measurement
 
 from .conditions import read_conditions
-from .contestant import Contestant
+from .contestant import TWIN, Contestant
 from .energy_use import account_energy
 from .facts import read_facts
 from .job_rules import KINDS
 from .race import Series, race
 from .verdict import not_quiet
-
-TWIN = "#twin"
 
 
 def run_job(job: Job, root: str, agent: str, results_dir: str) -> Measurement:

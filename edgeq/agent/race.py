@@ -1,7 +1,8 @@
 """Rounds of blocks: who runs when, and when it is enough.
 
 Each round has one block of every entrant, in an order drawn at random; the next round runs it backwards (A B C, C B A),
-so that a drift of the device falls on all alike. The order comes from the job's id: the same job races the same way.
+so that a drift of the device falls on all alike; after each such pair it is asked whether that is enough. The order
+comes from the job's id: the same job races the same way.
 """
 
 import contextlib
@@ -11,14 +12,13 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Optional
 
 from edgeq.nouns.device import Conditions
 from edgeq.nouns.job import Limits
 
 from .conditions import read_conditions
-from .contestant import Contestant
-from .stopping import block_medians, reason_to_stop, worst_half_width
+from .contestant import TWIN, Contestant
+from .stopping import precise_enough, reason_to_stop
 
 _SERIES_EVERY_S = 1.0
 _SERIES_LONGEST = 120
@@ -39,11 +39,9 @@ def race(field_: Sequence[Contestant], limits: Limits, seed: str, series: "Serie
         if not left:
             break
         now = time.monotonic()
-        precision = worst_half_width(
-            [block_medians([(b.round, b.latency_ns) for b in c.blocks]) for c in left]
-        )
-        _tell(rounds_begun, limits, now - start, precision)
-        reason = reason_to_stop(rounds_begun, precision, now - start, now - began, limits)
+        _tell(rounds_begun, limits, now - start)
+        enough = rounds_begun % 2 == 0 and _enough(left, limits.precision)
+        reason = reason_to_stop(rounds_begun, enough, now - start, now - began, limits)
         if reason is not None:
             return reason
     return f"no entrant is left after {rounds_begun} rounds"
@@ -76,14 +74,16 @@ class Series:
         self._next = time.monotonic() + self._every_s
 
 
-def _tell(round_: int, limits: Limits, seconds: float, precision: Optional[float]) -> None:
+def _enough(left: Sequence[Contestant], precision: float) -> bool:
+    reference, *others = left
+    twin = next((c for c in others if c.id == reference.id + TWIN), None)
+    others_ns = [c.medians_ns for c in others if c is not twin]
+    return precise_enough(reference.medians_ns, others_ns, twin.medians_ns if twin else None, precision)
+
+
+def _tell(round_: int, limits: Limits, seconds: float) -> None:
     """A line for the host's progress bar."""
-    progress = {
-        "round": round_,
-        "of": limits.max_rounds,
-        "seconds": round(seconds, 3),
-        "precision": precision,
-    }
+    progress = {"round": round_, "of": limits.max_rounds, "seconds": round(seconds, 3)}
     # A host that hung up does not end the measurement: its result is stored and can be fetched later.
     with contextlib.suppress(OSError, ValueError):
         print(json.dumps({"progress": progress}), file=sys.stderr, flush=True)

@@ -1,84 +1,94 @@
-"""When a race has measured enough.
+"""When a race has measured enough: when the report will be able to state every figure as precisely as was asked.
 
 Each round gives every entrant one block beside one of the reference, so each round gives one paired ratio of block
-medians. The interval of the median of these ratios needs no assumption on their distribution.
+medians. What the report makes of these (edgeq/report/statistics.py: a trimmed mean of logarithms, whole rounds
+resampled, Student's t) is done here too, with the very same draws and without numpy; a test holds the two together.
 """
 
 import math
-from collections.abc import Sequence
-from statistics import median
+import random
+from collections.abc import Mapping, Sequence
+from statistics import NormalDist, pstdev
 from typing import Optional
 
 from edgeq.nouns.job import Limits
 
-CONFIDENCE = 0.95
+ENOUGH_ROUNDS = 10  # an interval of fewer is too often narrow by luck, and it is looked at again and again
+SHORTEST_S = 2.0  # what disturbs a device comes and goes within seconds: less than this has seen none of it
+RESAMPLES = 1000  # as the report, whose interval this has to be
+_FEWEST_ROUNDS = 4
+_TRIM = 0.2
+_SEED = 20_260_101
+
+Medians = Mapping[int, float]  # ns by round
 
 
-def median_interval(values: Sequence[float]) -> "Optional[tuple[float, float]]":
-    """Order-statistic interval of the median, at least 95 %: [x(k), x(n+1-k)] with the largest k for which
-    P(Binomial(n, 1/2) < k) <= 2.5 %. None below 6 values, where even [min, max] covers less.
-
-    Hahn and Meeker, Statistical Intervals (1991), section 5.2; Le Boudec, Performance Evaluation of Computer and
-    Communication Systems (2010), theorem 2.1.
+def precise_enough(
+    reference: Medians, others: Sequence[Medians], twin: Optional[Medians], precision: float
+) -> bool:
+    """Whether each ratio to the reference is known to `precision` (0.01: one percent), that of the reference's twin among
+    them; and whether that twin, the same model once more, agrees with it so far. Without others the reference's own
+    median has to be known.
     """
-    n = len(values)
-    below, k = 0.5**n, 0
-    while below <= (1 - CONFIDENCE) / 2:
-        k += 1
-        below += math.comb(n, k) * 0.5**n
-    if k == 0:
-        return None
-    ordered = sorted(values)
-    return ordered[k - 1], ordered[n - k]
-
-
-def half_width(
-    values_ns: Sequence[float], reference_ns: "Optional[Sequence[float]]" = None
-) -> Optional[float]:
-    """Half the relative width of the interval of the median, 0.01 being one percent; None with too few rounds.
-
-    With `reference_ns`, of the paired ratios values/reference, round by round; without, of the values themselves. On
-    logarithms, so that A/B and B/A are known equally well.
-    """
-    logs = [math.log(max(v, 1.0)) for v in values_ns]  # a clock of coarse steps may show 0
-    if reference_ns is not None:
-        logs = [v - math.log(max(r, 1.0)) for v, r in zip(logs, reference_ns)]
-    interval = median_interval(logs)
-    return None if interval is None else math.expm1((interval[1] - interval[0]) / 2)
-
-
-def worst_half_width(medians_ns: "Sequence[dict[int, float]]") -> Optional[float]:
-    """The least precise of all entrants; None while one is unknown. `medians_ns` holds per entrant its block medians by
-    round, the reference first; an entrant alone is judged by its own medians.
-    """
-    reference = medians_ns[0]
-    if len(medians_ns) == 1:
-        return half_width(list(reference.values()))
-    widths = []
-    for entrant in medians_ns[1:]:
-        rounds = [r for r in entrant if r in reference]
-        widths.append(half_width([entrant[r] for r in rounds], [reference[r] for r in rounds]))
-    return None if any(w is None for w in widths) else max(w for w in widths if w is not None)
+    ratios = [_log_ratios(entrant, reference) for entrant in (*others, *([twin] if twin else []))]
+    alone = [math.log(max(v, 1.0)) for v in reference.values()]
+    if not all(_known(logs, precision) for logs in ratios or [alone]):
+        return False
+    return twin is None or math.expm1(abs(_trimmed_mean(sorted(ratios[-1])))) < precision
 
 
 def reason_to_stop(
-    rounds: int, precision: Optional[float], seconds: float, next_round_s: float, limits: Limits
+    rounds: int, enough: bool, seconds: float, next_round_s: float, limits: Limits
 ) -> Optional[str]:
-    """Why the race ends after `rounds` rounds and `seconds`, None while it goes on.
-
-    The precision is looked at after each round, which stops a little too early a little too often: the interval that is
-    reported is computed afresh from the raw samples, by block bootstrap.
+    """Why the race ends after `rounds` rounds and `seconds`, None while it goes on. How precise the figures became is
+    not said here: whoever shows them computes it from the raw samples.
     """
-    known = "too few rounds for an interval" if precision is None else f"ratios known to ±{precision:.1%}"
-    if precision is not None and precision < limits.precision and rounds >= limits.min_rounds:
-        return f"precision: {known}, {limits.precision:.1%} wanted, after {rounds} rounds and {seconds:.1f} s"
+    long_enough = seconds >= min(SHORTEST_S, limits.seconds)
+    if enough and long_enough and rounds >= max(limits.min_rounds, ENOUGH_ROUNDS):
+        return f"precision ({100 * limits.precision:g} % wanted) after {rounds} rounds and {seconds:.1f} s"
     if rounds >= limits.max_rounds:
-        return f"the limit of {limits.max_rounds} rounds: {known} after {seconds:.1f} s"
+        return f"the limit of {limits.max_rounds} rounds after {seconds:.1f} s"
     if seconds + next_round_s > limits.seconds:
-        return f"the limit of {limits.seconds:g} s: {known} after {rounds} rounds"
+        return f"the limit of {limits.seconds:g} s after {rounds} rounds"
     return None
 
 
-def block_medians(blocks: "Sequence[tuple[int, Sequence[int]]]") -> "dict[int, float]":
-    """{round: median ns} of (round, latencies) pairs."""
-    return {round_: float(median(latency)) for round_, latency in blocks}
+def half_width(logs: Sequence[float]) -> Optional[float]:
+    """Half the relative width of the 95 % interval around exp(trimmed mean of `logs`); None below four rounds.
+
+    Student's t with the bootstrap's standard error, as in edgeq/report/statistics.py, which has the sources.
+    """
+    n = len(logs)
+    if n < _FEWEST_ROUNDS:
+        return None
+    draw = random.Random(_SEED)  # the same numbers in every version of Python
+    replicates = [_trimmed_mean(sorted(draw.choices(logs, k=n))) for _ in range(RESAMPLES)]
+    return math.expm1(student_t_975(n - 1) * pstdev(replicates) * math.sqrt(n / (n - 1)))
+
+
+def student_t_975(freedom: int) -> float:
+    """97.5 % quantile of Student's t: Abramowitz and Stegun 26.7.5, within 1 % from 3 degrees of freedom up."""
+    z = NormalDist().inv_cdf(0.975)
+    terms = (
+        z,
+        (z**3 + z) / 4,
+        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+    )
+    return sum(term / float(freedom) ** power for power, term in enumerate(terms))
+
+
+def _known(logs: Sequence[float], precision: float) -> bool:
+    width = half_width(logs)
+    return width is not None and width < precision
+
+
+def _log_ratios(entrant: Medians, reference: Medians) -> "list[float]":
+    """On logarithms, so that A/B and B/A are known equally well. A clock of coarse steps may show 0."""
+    return [math.log(max(entrant[r], 1.0) / max(reference[r], 1.0)) for r in entrant if r in reference]
+
+
+def _trimmed_mean(ordered: Sequence[float]) -> float:
+    """Without the smallest and the largest fifth."""
+    cut = int(_TRIM * len(ordered))
+    return math.fsum(ordered[cut : len(ordered) - cut]) / (len(ordered) - 2 * cut)

@@ -81,7 +81,8 @@ def _pressed(seen: Sequence[Conditions], resource: str, limit: float) -> "Iterat
 
 
 def _drifted(runs: Sequence[Run], limit: float) -> "Iterator[str]":
-    """The last third of the rounds against the first, over all entrants at once: the device drifts, not a model.
+    """The last third of the rounds against the first, over all entrants at once: the device drifts, not a model. One that
+    became faster was disturbed at the beginning.
 
     Each block's median is taken relative to its entrant's own median, so that fast and slow entrants count alike.
     """
@@ -95,9 +96,11 @@ def _drifted(runs: Sequence[Run], limit: float) -> "Iterator[str]":
     if len(rounds) < _FEWEST_ROUNDS:
         return
     third = len(rounds) // 3
-    drift = median(rounds[-third:]) / median(rounds[:third]) - 1
+    first, last = median(rounds[:third]), median(rounds[-third:])
+    names = ("last", "first") if last > first else ("first", "last")
+    drift = max(first, last) / min(first, last) - 1
     if drift > limit:
-        yield f"the last third of the run was {drift:.0%} slower than the first (limit {limit:.0%})"
+        yield f"the {names[0]} third of the run was {drift:.0%} slower than the {names[1]} (limit {limit:.0%})"
 
 
 def _difference(first: Optional[int], last: Optional[int]) -> Optional[int]:

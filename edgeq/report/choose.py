@@ -32,7 +32,8 @@ def choose(
         )
     why_not = _why_not_compared(report, may, emulated, quiet)
     if why_not:
-        return Choice(_by_plan(report, may), f"speed not compared: {why_not}", compared=False)
+        taken, why = _by_plan(report, may)
+        return Choice(taken, f"speed not compared: {why_not}; {why}", compared=False)
     timed = [id for id in may if _has_times(report, id)]
     floats = [id for id in timed if id in float_ids]
     if not floats:
@@ -52,15 +53,29 @@ def _why_not_compared(report: RaceReport, may: Sequence[str], emulated: bool, qu
     return None
 
 
-def _by_plan(report: RaceReport, may: Sequence[str]) -> str:
-    """The plan's first that works there. An invalid race elects nobody, but a candidate that even it showed to be
-    slower than the reference, or that did not run, is not put live against the evidence.
+def _by_plan(report: RaceReport, may: Sequence[str]) -> tuple[str, str]:
+    """The plan's first that works there, and why it. An invalid race elects nobody, but a candidate that even it showed
+    to be slower than the reference, or that did not run, is not put live against the evidence.
     """
-    states = {row.id: row.state for row in report.rows}
-    works = [id for id in may if states.get(id, "ok") == "ok"]
-    if not report.emulated:
-        works = [id for id in works if _verdict(report, id, report.reference) != SLOWER] or works
-    return (works or list(may))[0]
+    failed = {
+        row.id: f"did not run ({row.state.replace('_', ' ')})" for row in report.rows if row.state != "ok"
+    }
+    slow = {} if report.emulated else _seen_slower(report, may)
+    works = [id for id in may if id not in failed]
+    taken = next((id for id in works if id not in slow), (works or may)[0])
+    passed = {id: why for id, why in (failed | slow).items() if id in may[: may.index(taken)]}
+    if not passed:
+        return taken, f"{_title(report, taken)}, which the plan expects to be fastest, goes live"
+    reasons = ", ".join(f"{_title(report, id)} {why}" for id, why in passed.items())
+    return taken, f"{_title(report, taken)} goes live, for {reasons}"
+
+
+def _seen_slower(report: RaceReport, ids: Sequence[str]) -> dict[str, str]:
+    pairs = [pair for id in ids if (pair := report.pair(id, report.reference)) and pair.verdict == SLOWER]
+    return {
+        pair.entrant: f"seemed slower than {_title(report, pair.against)} ({1 / pair.ratio.value:.2f}x)"
+        for pair in pairs
+    }
 
 
 def _against_float(report: RaceReport, timed: Sequence[str], floats: Sequence[str]) -> Choice:
@@ -149,4 +164,4 @@ def _speedup(ratio: Estimate) -> str:
 
 
 def _title(report: RaceReport, id: str) -> str:
-    return report.row(id).title
+    return next((row.title for row in report.rows if row.id == id), id)

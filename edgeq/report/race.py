@@ -26,7 +26,7 @@ Rounds = Mapping[int, NDArray[Any]]  # round number to its latencies in ns, in t
 def compare_runs(measurement: Measurement, *, reference: str | None = None) -> RaceReport:
     """`reference` is the entrant that the others are held against: the job's first one unless told.
 
-    An emulated or short race is reported all the same, with `not_compared` saying why it decides nothing. Raises
+    An emulated, disturbed or short race is reported all the same, with `not_compared` saying why it decides nothing. Raises
     EdgeqError for a reference that is no entrant.
     """
     entrants = {entrant.id: entrant for entrant in measurement.job.entrants}
@@ -153,7 +153,7 @@ def _ratio(entrant: Rounds, against: Rounds) -> Estimate | None:
 def _why_not_compared(
     measurement: Measurement, rounds: Mapping[str, Rounds], pairs: Sequence[Pair]
 ) -> str | None:
-    """Why these times decide nothing; an unquiet device is the reader's to weigh and stands in the report itself."""
+    """Why these times decide nothing."""
     if measurement.facts.emulated:
         return f"the device is emulated ({measurement.facts.emulated}): its times are not a device's"
     if measurement.job.kind == "smoke":
@@ -161,6 +161,8 @@ def _why_not_compared(
     ran = {id: r for id, r in rounds.items() if r and not id.endswith(TWIN)}
     if not ran:
         return "no entrant ran to its end"
+    if not measurement.quiet and len(measurement.job.entrants) > 1:
+        return f"the device was not quiet ({'; '.join(measurement.not_quiet) or 'see its conditions'})"
     if len(measurement.job.entrants) > 1 and not pairs:
         most = max(len(r) for r in ran.values())
         took = _seconds(measurement.started_utc, measurement.finished_utc) / most

@@ -5,7 +5,9 @@ interval here resamples whole rounds (the cluster bootstrap: Davison and Hinkley
 Application, 3.8). Knows arrays, not entrants or devices. Units are the caller's.
 """
 
+import random
 from collections.abc import Sequence
+from functools import lru_cache
 from math import exp, sqrt
 from statistics import NormalDist
 from typing import Any
@@ -20,6 +22,7 @@ Samples = NDArray[Any]  # one dimension, latencies of one round in the order of 
 MIN_ROUNDS = 4  # fewer say nothing about how rounds differ
 MIN_BEYOND = 10  # samples beyond a quantile, without which it has no interval
 RESAMPLES = 2000
+RATIO_RESAMPLES = 1000  # the agent repeats these between two blocks, on the device
 TRIM = 0.2
 _SEED = 20_260_101  # fixed: the same measurement gives the same report
 _GRID = 2048
@@ -61,8 +64,7 @@ def paired_ratio(entrant: Sequence[Samples], reference: Sequence[Samples]) -> Es
     if len(entrant) < MIN_ROUNDS:
         return None
     logs = np.array([np.log(np.median(a) / np.median(b)) for a, b in zip(entrant, reference, strict=True)])
-    drawn = np.random.default_rng(_SEED).integers(0, len(logs), (RESAMPLES, len(logs)))
-    point, replicates = np.exp(_trimmed_mean(logs)), np.exp(_trimmed_mean(logs[drawn]))
+    point, replicates = np.exp(_trimmed_mean(logs)), np.exp(_trimmed_mean(logs[_draws(len(logs))]))
     return _estimate(float(point), replicates, len(logs))
 
 
@@ -80,6 +82,13 @@ def inverse(ratio: Estimate) -> Estimate:
     low = None if ratio.high is None else 1 / ratio.high
     high = None if ratio.low is None else 1 / ratio.low
     return Estimate(1 / ratio.value, low, high)
+
+
+@lru_cache(maxsize=8)
+def _draws(rounds: int) -> NDArray[np.intp]:
+    """[RATIO_RESAMPLES, rounds] of round numbers. Not by numpy: edgeq/agent/stopping.py draws the same on the device."""
+    draw = random.Random(_SEED)
+    return np.array([draw.choices(range(rounds), k=rounds) for _ in range(RATIO_RESAMPLES)])
 
 
 def _trimmed_mean(values: NDArray[np.float64]) -> NDArray[np.float64]:

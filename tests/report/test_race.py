@@ -98,6 +98,14 @@ def test_too_few_rounds_decide_nothing(make_race: MakeRace) -> None:
     assert report.row(INT8).ratio is None
 
 
+def test_a_disturbed_device_decides_nothing(make_race: MakeRace) -> None:
+    report = compare_runs(make_race({FLOAT: 10.0, INT8: 5.0}, not_quiet=("steal 8 %",)))
+    assert report.not_compared == "the device was not quiet (steal 8 %)"
+    assert report.row(INT8).verdict == "not compared"
+    alone = compare_runs(make_race({FLOAT: 10.0}, not_quiet=("steal 8 %",)))
+    assert alone.not_compared is None  # nothing was to be compared
+
+
 def test_nothing_ran(make_race: MakeRace) -> None:
     report = compare_runs(make_race({FLOAT: Run(FLOAT, "timeout"), INT8: Run(INT8, "crashed")}))
     assert report.not_compared == "no entrant ran to its end"

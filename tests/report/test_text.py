@@ -23,6 +23,7 @@ from edgeq.report.formats.history import show_comparison, show_measurements
 from edgeq.report.formats.on_device import show_live, show_status
 from edgeq.report.formats.race_table import show_race
 from edgeq.report.formats.text import show, show_result
+from edgeq.report.formats.units import median, times
 from edgeq.report.race import compare_runs
 from edgeq.workflow.report import Reported
 from edgeq.workflow.status import DeviceReport
@@ -60,7 +61,8 @@ def five(make_race: MakeRace) -> object:
 def test_a_race_through_a_pipe_is_one_table(make_race: MakeRace) -> None:
     lines = printed(lambda c: tell_race(c, five(make_race))).splitlines()
     assert re.fullmatch(
-        r"measure   quiet   noise floor 0\.\d %   20 rounds   1 thread   41 s   stopped by precision",
+        r"measure   quiet   noise floor 0\.\d %   20 rounds   1 thread   41 s   stopped by precision"
+        r"   ratios known to ±0\.\d %",
         lines[0],
     )
     assert re.split(r"  +", lines[1].strip()) == [
@@ -133,6 +135,33 @@ def test_what_cannot_be_told_apart_is_said_in_words(make_race: MakeRace) -> None
     said = printed(lambda c: tell_race(c, make_race({ORT: 0.036, ORT8: 0.0359})))
     assert re.search(r"1\.00x ±0\.01 cannot tell", said)
     assert "cannot be told apart from float" in said and "float is kept" in said
+
+
+def test_a_race_that_decides_nothing_shows_no_ratio_and_says_what_goes_live_and_why(
+    make_race: MakeRace,
+) -> None:
+    report = compare_runs(make_race({ORT: 10.0, ORT8: 6.1}, not_quiet=("steal 8 %",)))
+    chosen = choose(report, (ORT8, ORT), {}, {ORT}, False, report.quiet)
+    said = printed(lambda c: show_race(c, report, chosen))
+    assert re.search(r"> onnxruntime int8_static +6\.\d+ ms ±0\.\d+ +not compared ", said)
+    assert "x ±" not in said and "faster " not in said and "ratios known" not in said
+    assert (
+        "speed not compared: the device was not quiet (steal 8 %); onnxruntime int8_static, which the plan"
+        " expects to be fastest, goes live\n" in said
+    )
+
+
+def test_one_model_alone_has_no_ratio_but_a_median_that_is_known(make_race: MakeRace) -> None:
+    report = compare_runs(make_race({ORT: 10.0}, twin=False, rounds=12))
+    (measured,) = re.findall(r"measure .*", printed(lambda c: show_race(c, report)))
+    assert re.search(r"stopped by precision   p50 known to ±\d\.\d %$", measured)
+    assert "ratio" not in measured
+
+
+def test_a_wide_interval_is_shown_by_its_ends() -> None:
+    assert median(Estimate(4.26, 4.245, 4.271)) == "4.26 ms ±0.02"
+    assert median(Estimate(10.0, 6.11, 26.14)) == "10.0 ms (6.1 to 26.2)"
+    assert times(Estimate(1.2, 0.811, 1.668)) == "1.20x (0.81 to 1.67)"
 
 
 def test_the_making_of_candidates() -> None:

@@ -100,7 +100,18 @@ def _conditions(report: RaceReport) -> list[str]:
     facts += [count(report.rounds, "round"), count(report.threads, "thread"), seconds(report.seconds)]
     if report.stopped_by:
         facts.append(f"stopped by {report.stopped_by}")
+    facts += _known(report)
     return facts
+
+
+def _known(report: RaceReport) -> list[str]:
+    """How precise the least precise of the figures below is: of the ratios, or of the only entrant's p50."""
+    alone = len(report.rows) == 1
+    figures = [row.latency.p50_ms if alone and row.latency else row.speedup for row in report.rows]
+    halves = [max(f.high / f.value, f.value / f.low) - 1 for f in figures if f and f.low and f.high]
+    if not halves or (report.not_compared and not alone):
+        return []
+    return [f"{'p50' if alone else 'ratios'} known to ±{percent(max(halves))}"]
 
 
 def _against(report: RaceReport) -> str:

@@ -1,12 +1,14 @@
 """Numbers as people read them: three significant digits, a unit always. Sizes are decimal (1 MB = 1,000,000 bytes)."""
 
-from math import ceil
+from collections.abc import Callable
+from math import ceil, floor
 
 from edgeq.nouns.measurement import Energy
 from edgeq.nouns.report import Estimate
 
 ABSENT = "-"
 _LONGEST_NAME = 60
+_WIDE = 0.2
 
 
 def milliseconds(value: float | None) -> str:
@@ -42,7 +44,7 @@ def percent(share: float, digits: int = 1) -> str:
 
 
 def median(estimate: Estimate) -> str:
-    """A duration in ms with its interval: "4.26 ms ±0.02"."""
+    """A duration in ms with its interval: "4.26 ms ±0.02", "10.0 ms (6.1 to 26.2)" where that is wide."""
     return milliseconds(estimate.value) + _interval(estimate, _decimals(estimate.value))
 
 
@@ -69,12 +71,20 @@ def short(digest: str | None) -> str:
 
 
 def _interval(estimate: Estimate, decimals: int) -> str:
-    """The longer side, rounded up: an interval is never printed narrower than it is."""
+    """The longer side, rounded up: an interval is never printed narrower than it is. A wide one is not symmetric, and
+    half of it may exceed the value: that is printed by its ends.
+    """
     if estimate.low is None or estimate.high is None:
         return ""
     half = max(estimate.value - estimate.low, estimate.high - estimate.value)
-    steps = ceil(round(half * 10**decimals, 6))  # 0.03 is 0.0300...02
-    return f" ±{steps / 10**decimals:.{decimals}f}"
+    if half > _WIDE * estimate.value:
+        return f" ({_outwards(estimate.low, decimals, floor)} to {_outwards(estimate.high, decimals, ceil)})"
+    return f" ±{_outwards(half, decimals, ceil)}"
+
+
+def _outwards(end: float, decimals: int, away: Callable[[float], int]) -> str:
+    steps = away(round(end * 10**decimals, 6))  # 0.03 is 0.0300...02
+    return f"{steps / 10**decimals:,.{decimals}f}"
 
 
 def _significant(value: float) -> str:
