@@ -147,7 +147,6 @@ def test_doctor_finds_this_machine_fit(folder: Path) -> None:
         (["deploy", "digits.onnx", "--target", "rpi9"], 12, "rpi4"),
         (["deploy", "digits.onnx", "--target", "rpi4"], 12, "--host"),
         (["deploy"], 12, "edgeq init"),
-        (["convert", "digits.onnx", "--data", "digits.npz", "--target", "rpi4-32bit"], 10, "torch"),
         (["convert", "digits.onnx", "--data", "digits.npz", "--max-drop", "-5"], 20, "top-1"),
         (["deploy", "digits.npz.edgeq"], 22, "digits.npz.edgeq"),
         (["report", "--compare", "a"], 12, "two"),
