@@ -6,6 +6,7 @@ from typing import Any
 
 from edgeq.deliver.service_state import ServiceStatus
 from edgeq.nouns.bundle import Manifest
+from edgeq.nouns.data import DataUse
 from edgeq.nouns.delivery import Delivery, Removal
 from edgeq.nouns.device import Facts
 from edgeq.nouns.diagnosis import Diagnosis
@@ -26,6 +27,7 @@ _CONVERSION = {
     "manifest": Manifest,
     "model": Model,
     "plan": Plan,
+    "data": DataUse | None,
     "fidelity": tuple[Fidelity, ...],
     "seconds": float,
     "reused": bool,

@@ -90,7 +90,7 @@ def device_options(command: F) -> F:
             metavar="USER@HOST",
             help="The device: user@address[:port], or an alias of ~/.ssh/config.",
         ),
-        click.option("--port", type=int, help="SSH port."),
+        click.option("--port", type=click.IntRange(1, 65535), help="SSH port."),
         click.option("--identity", type=click.Path(path_type=Path), help="SSH private key."),
         click.option(
             "--accept-new-host-key", is_flag=True, help="Trust an unknown host key once and remember it."
@@ -141,8 +141,10 @@ def convert_options(command: F) -> F:
         ),
         click.option(
             "--calibrator",
-            type=click.Choice(["auto", "minmax", "percentile", "mse", "entropy"]),
-            help="How ranges are found; default: auto, whichever comes closest to float.",
+            type=click.Choice(
+                ["auto", "minmax", "moving_average", "percentile", "mse", "guarded_mse", "entropy"]
+            ),
+            help="How ranges are found; default: auto, per tensor what comes closest to float.",
         ),
         click.option(
             "--recipe",
@@ -166,7 +168,7 @@ def gate_options(command: F) -> F:
     return _stack(
         click.option(
             "--max-drop",
-            type=Finite(),
+            type=FiniteRange(0),
             metavar="POINTS",
             help="Accuracy that quantization may cost, with labels or --metric; default: 1.0.",
         ),
@@ -174,18 +176,24 @@ def gate_options(command: F) -> F:
             "--min-agreement",
             type=FiniteRange(0, 100),
             metavar="PERCENT",
-            help="Without labels: samples that keep float's first class.",
+            help="Samples that keep float's first class; default without labels: 90.",
         ),
         click.option(
             "--min-sqnr",
             type=Finite(),
             metavar="DB",
-            help="Without labels or classes: signal to quantization noise of each output.",
+            help="Signal to quantization noise of each output; default without labels or classes: 10.",
         ),
         click.option(
             "--metric",
             metavar="FILE.PY:FUNCTION",
             help="Your own score: (outputs, labels) -> number, higher is better; 0 to 1 counts as 0 to 100 points.",
+        ),
+        click.option(
+            "--ignore-labels",
+            is_flag=True,
+            default=None,
+            help="Judge as if the samples had none: for labels that are not this model's.",
         ),
     )(command)
 
@@ -246,12 +254,15 @@ def device_arguments(options: dict[str, Any]) -> dict[str, Any]:
 def convert_arguments(options: dict[str, Any], project_file: Path | None) -> dict[str, Any]:
     """Takes the options of conversion out of `options`, `model` among them; edgeq.toml fills the gaps."""
     from edgeq.errors import TargetRefused
+    from edgeq.nouns.project import Project
     from edgeq.project import project_here
 
     project = project_here(project_file)
     model = options.pop("model") or project.model
     if model is None:
         raise TargetRefused("no model: name one, or write edgeq.toml with `edgeq init`")
+    if model.endswith(".edgeq"):
+        project = Project()  # what a finished bundle was made from was decided then
     gates = gates_of(options, project.gates)
     return {
         "model": model,
@@ -276,6 +287,7 @@ def gates_of(options: dict[str, Any], gates: "Gates") -> "Gates":
         ("min_agreement", "min_agreement"),
         ("min_sqnr", "min_sqnr_db"),
         ("metric", "metric"),
+        ("ignore_labels", "ignore_labels"),
     ):
         value = options.pop(flag)
         gates = replace(gates, **{field: value}) if value is not None else gates

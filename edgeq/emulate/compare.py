@@ -15,8 +15,9 @@ from edgeq.nouns.bundle import Candidate
 from edgeq.nouns.fidelity import Accuracy, Agreement, Fidelity, OutputError
 from edgeq.nouns.report import DeviceCheck
 from edgeq.nouns.verification import Closeness, Verified
+from edgeq.quantize.accuracy import accuracy_of, why_unused
 from edgeq.quantize.error import largest_error, sqnr_db
-from edgeq.quantize.gate import Gate, accuracy_of, decide, why_unused
+from edgeq.quantize.gate import Gate, decide
 from edgeq.quantize.judge import agreement_of
 from edgeq.quantize.samples_like import Array, SamplesLike
 from edgeq.report.device_check import check_outputs

@@ -32,6 +32,17 @@ class Accuracy(Record):
     high: float
     scaled: bool = False
 
+    @property
+    def decimals(self) -> int:
+        """With how many the printed scores differ by the printed difference: 87.62 -> 87.88 is no +0.2."""
+        for digits in (1, 2):
+            before, after, moved = (
+                round(v, digits) for v in (self.float_score, self.candidate_score, self.difference)
+            )
+            if round(after - before, digits) == moved:
+                return digits
+        return 3
+
 
 @dataclass(frozen=True)
 class Agreement(Record):

@@ -8,12 +8,15 @@ from .record import Record
 
 @dataclass(frozen=True)
 class Gates(Record):
-    """Limits below which a quantized model is refused; None: edgeq's own default (edgeq/quantize/gate.py)."""
+    """Limits below which a quantized model is refused; None: edgeq's own default (edgeq/quantize/gate.py).
+    `ignore_labels`: judge as if the samples came without.
+    """
 
     max_drop: Optional[float] = None
     min_agreement: Optional[float] = None
     min_sqnr_db: Optional[float] = None
     metric: Optional[str] = None
+    ignore_labels: Optional[bool] = None
 
 
 @dataclass(frozen=True)

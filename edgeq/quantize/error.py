@@ -45,7 +45,12 @@ def agreement(reference: Array, candidate: Array, k: int = 1) -> float:
 
 def right_answers(outputs: Array, labels: npt.NDArray[np.integer]) -> Bools:
     """Which samples have their label as first class. Shapes [n, classes] and [n]."""
-    return np.asarray(np.argmax(_scores(outputs), axis=1) == labels)
+    return np.asarray(first_classes(outputs) == labels)
+
+
+def first_classes(outputs: Array) -> npt.NDArray[np.intp]:
+    """[n] of scores [n, classes]."""
+    return np.asarray(np.argmax(_scores(outputs), axis=1))
 
 
 def paired_difference(float_right: Bools, candidate_right: Bools) -> tuple[float, float, float]:

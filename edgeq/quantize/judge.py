@@ -7,8 +7,9 @@ from edgeq.errors import ConversionFailed
 from edgeq.nouns.fidelity import Agreement, Fidelity, OutputError
 from edgeq.nouns.model import Model
 
+from .accuracy import accuracy_of, class_scores, why_unused
 from .error import agreement, largest_error, sqnr_db
-from .gate import Gate, accuracy_of, class_scores, decide, why_unused
+from .gate import Gate, decide
 from .host_run import Progress, Runner, load, no_progress, run
 from .samples_like import Array, SamplesLike
 

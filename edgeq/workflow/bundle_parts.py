@@ -8,14 +8,16 @@ import numpy as np
 
 from edgeq.bundle import CheckSet, assemble, beside_files, write_bundle
 from edgeq.nouns.bundle import Candidate
+from edgeq.nouns.data import DataUse
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import Plan
 from edgeq.nouns.record import canonical_json
 from edgeq.nouns.tensor import Preprocessing
 from edgeq.workflow.cached import Order, tool_versions
 from edgeq.workflow.check_samples import choose_check_samples
+from edgeq.workflow.data_use import Parts
 
-MODEL, PLAN, ORDER = "model.json", "plan.json", "order"
+MODEL, PLAN, DATA, ORDER = "model.json", "plan.json", "data.json", "order"
 
 
 def write(
@@ -23,31 +25,32 @@ def write(
     order: Order,
     model: Model,
     plan: Plan,
+    use: DataUse,
     made: tuple[Any, ...],
-    heldout: Any,
-    data_sha256: str | None,
+    parts: Parts,
     preprocessing: Preprocessing | None,
 ) -> None:
-    """`made` are edgeq.quantize.make.Made, `heldout` the samples that judged them. Candidates that failed the gate are left
-    out: what cannot go live does not travel; their figures stay.
+    """`made` are edgeq.quantize.make.Made. Candidates that failed the gate are left out: what cannot go live does not
+    travel; their figures stay.
     """
     passed = [m for m in made if m.fidelity.passed]
     manifest, artifacts = assemble(
         name=order.name,
         target=order.target.name,
         source_sha256=model.sha256,
-        data_sha256=data_sha256,
+        data_sha256=parts.calibration.sha256 if parts.calibration else None,
         inputs=model.inputs,
         outputs=model.outputs,
         preprocessing=preprocessing,
         threads=order.target.threads,
         built=[(_candidate(m, model), m.path) for m in passed],
     )
-    check = _check_set(tuple(passed), model, heldout)
+    check = _check_set(tuple(passed), model, parts.heldout)
     beside = {
         **beside_files([m.fidelity for m in made], tool_versions() | order.converters, check),
         MODEL: canonical_json(_without_places(model).to_dict()),
         PLAN: canonical_json(plan.to_dict()),
+        DATA: canonical_json(_without_its_place(use).to_dict()),
         ORDER: order.key.encode(),
     }
     place.parent.mkdir(parents=True, exist_ok=True)
@@ -59,6 +62,10 @@ def _without_places(model: Model) -> Model:
     return replace(
         model, source=Path(model.source).name, files={k: Path(v).name for k, v in model.files.items()}
     )
+
+
+def _without_its_place(use: DataUse) -> DataUse:
+    return replace(use, source=Path(use.source).name if use.source else None)
 
 
 def _candidate(made: Any, model: Model) -> Candidate:

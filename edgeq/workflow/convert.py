@@ -12,6 +12,7 @@ from edgeq import catalog
 from edgeq.bundle import OpenBundle, read_bundle, read_fidelity, require_destination
 from edgeq.errors import GateFailed
 from edgeq.model_name import model_name
+from edgeq.nouns.data import DataUse
 from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import CandidatePlan, Plan
@@ -20,8 +21,8 @@ from edgeq.nouns.project import Gates
 from edgeq.nouns.target import Target
 from edgeq.report.formats.units import abbreviated
 from edgeq.workflow import bundle_parts, cached, formats
+from edgeq.workflow.data_use import Parts, divide, settle_use
 from edgeq.workflow.options import ConversionOptions
-from edgeq.workflow.random_samples import RandomSamples
 from edgeq.workflow.runtimes import this_machine
 from edgeq.workflow.tell import Tell, silence
 
@@ -31,14 +32,14 @@ if TYPE_CHECKING:  # numpy, onnx and the rest are imported when there is somethi
     from edgeq.ingest.pytorch.program import Program
     from edgeq.ingest.samples import Samples
     from edgeq.nouns.tensor import Preprocessing
+    from edgeq.quantize.gate import Gate
     from edgeq.quantize.made import Made
-    from edgeq.quantize.samples_like import SamplesLike
 
 
 @dataclass(frozen=True)
 class Conversion:
-    """A bundle on the host with what is known of it. `reused`: it was made before from the very same input. `model` and
-    `plan` are None in a bundle that somebody else's tool wrote: they stand beside its core.
+    """A bundle on the host with what is known of it. `reused`: it was made before from the very same input. `model`,
+    `plan` and `data` are None in a bundle that somebody else's tool wrote: they stand beside its core.
     """
 
     path: Path
@@ -48,6 +49,7 @@ class Conversion:
     fidelity: tuple[Fidelity, ...]
     seconds: float
     reused: bool
+    data: DataUse | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -56,6 +58,7 @@ class Conversion:
             "manifest": self.bundle.manifest.to_dict(),
             "model": self.model.to_dict() if self.model else None,
             "plan": self.plan.to_dict() if self.plan else None,
+            "data": self.data.to_dict() if self.data else None,
             "fidelity": [f.to_dict() for f in self.fidelity],
             "seconds": self.seconds,
             "reused": self.reused,
@@ -138,7 +141,6 @@ def _built(order: cached.Order) -> "Program | None":
 
 def _build(order: cached.Order, program: "Program | None", place: Path, tell: Tell) -> None:
     """Open, plan, make, judge, write; nothing stands at `place` unless all of it went well."""
-    from edgeq.ingest.split import split
     from edgeq.quantize.plan import make_plan
 
     with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
@@ -155,17 +157,18 @@ def _build(order: cached.Order, program: "Program | None", place: Path, tell: Te
             unavailable=order.unavailable,
         )
         tell(plan)
-        if samples is None:
-            tell(Note("no --data: candidates are compared with float on random input; accuracy is not known"))
-            made = _make(order, model, plan, None, RandomSamples(model.inputs), False, work, tell)
-            bundle_parts.write(
-                place, order, model, plan, made, RandomSamples(model.inputs), None, preprocessing
-            )
-        else:
-            parts = split(samples, calibrate=order.calibrate)
-            made = _make(order, model, plan, parts.calibration, parts.heldout, parts.same, work, tell)
-            digest = parts.calibration.sha256
-            bundle_parts.write(place, order, model, plan, made, parts.heldout, digest, preprocessing)
+        parts = divide(samples, model, order)
+        gate = _gate(order)
+        use = settle_use(order, gate, model, parts, work, tell)
+        tell(use)
+        made = _make(order, model, plan, parts, gate, work, tell)
+        bundle_parts.write(place, order, model, plan, use, made, parts, preprocessing)
+
+
+def _gate(order: cached.Order) -> "Gate":
+    from edgeq.quantize.gate import Gate
+
+    return Gate(**{key: value for key, value in order.gates.to_dict().items() if value is not None})
 
 
 def _open(
@@ -208,32 +211,24 @@ def _example(order: cached.Order) -> "tuple[np.ndarray, ...] | None":
 
 
 def _make(
-    order: cached.Order,
-    model: Model,
-    plan: Plan,
-    calibration: "SamplesLike | None",
-    heldout: "SamplesLike",
-    same_samples: bool,
-    work: Path,
-    tell: Tell,
+    order: cached.Order, model: Model, plan: Plan, parts: Parts, gate: "Gate", work: Path, tell: Tell
 ) -> "tuple[Made, ...]":
     """Every candidate, built and judged. Raises GateFailed when no quantized one is close enough to float."""
-    from edgeq.quantize.gate import Gate
     from edgeq.quantize.make import make
 
-    gate = Gate(**{key: value for key, value in order.gates.to_dict().items() if value is not None})
     made = []
     for candidate in plan.candidates:
         one = make(
             candidate,
             model,
-            calibration,
-            heldout,
-            same_samples=same_samples,
+            parts.calibration,
+            parts.heldout,
+            same_samples=parts.same,
             gate=gate,
             workdir=work,
             threads=order.target.threads,
             calibrator=order.calibrator,
+            cache=cached.folder() / "calibration",
             progress=_progress(candidate, tell),
         )
         tell(one.fidelity)
@@ -260,7 +255,7 @@ def _read(place: Path, start: float, reused: bool) -> Conversion:
     def beside(name: str) -> Any:
         return json.loads(bundle.beside(name) or b"null")
 
-    model, plan = beside(bundle_parts.MODEL), beside(bundle_parts.PLAN)
+    model, plan, data = (beside(name) for name in (bundle_parts.MODEL, bundle_parts.PLAN, bundle_parts.DATA))
     return Conversion(
         path=place,
         bundle=bundle,
@@ -269,11 +264,12 @@ def _read(place: Path, start: float, reused: bool) -> Conversion:
         fidelity=read_fidelity(bundle),
         seconds=time.monotonic() - start,
         reused=reused,
+        data=DataUse.from_dict(data) if data else None,
     )
 
 
 def _retell(conversion: Conversion, tell: Tell) -> None:
-    for noun in (conversion.model, conversion.plan, *conversion.fidelity):
+    for noun in (conversion.model, conversion.plan, conversion.data, *conversion.fidelity):
         if noun is not None:
             tell(noun)
     tell(Note(f"made before from the very same input, nothing was converted: {conversion.path.name}"))

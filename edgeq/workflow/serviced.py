@@ -6,6 +6,7 @@ installed, which settles where edgeq's files live there; then the finished bundl
 
 from typing import Any, Unpack
 
+from edgeq.nouns.data import DataUse
 from edgeq.nouns.device import Facts
 from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.model import Model
@@ -16,7 +17,7 @@ from edgeq.workflow.service import install_service
 from edgeq.workflow.session import Login
 from edgeq.workflow.tell import Tell, silence
 
-_TOLD_BEFORE = (Facts, Model, Plan, Fidelity)
+_TOLD_BEFORE = (Facts, Model, Plan, DataUse, Fidelity)
 
 
 def deploy_as_service(

@@ -26,7 +26,7 @@ from edgeq.workflow.convert import convert
 
 Arrays = dict[str, np.ndarray]
 # Everything is to be converted and judged, nothing refused for being imprecise: a single operator on its own may be.
-_NO_GATE = Gates(max_drop=100, min_agreement=0, min_sqnr_db=-300)
+_NO_GATE = Gates(min_sqnr_db=-300)
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,12 @@
-"""The gate's rules, first that applies, and their words."""
+"""The gate's rules and their words."""
 
 import numpy as np
 import pytest
 
 from edgeq.errors import DataRefused
 from edgeq.nouns.fidelity import Accuracy, Agreement, OutputError
-from edgeq.quantize.gate import Gate, accuracy_of, class_scores, decide, why_unused
+from edgeq.quantize.accuracy import accuracy_of, class_scores, why_unused
+from edgeq.quantize.gate import Gate, decide
 from tests.quantize.networks import Rows
 
 LABELS = np.array([0, 1, 2, 0] * 25)
@@ -35,6 +36,43 @@ def test_without_labels_a_classifier_has_to_agree():
     assert decide(Gate(), None, Agreement(100, 90.0, None), ()).passed
     verdict = decide(Gate(min_agreement=97), None, Agreement(100, 96.9, None), ())
     assert verdict.why_failed == "agrees with float on 96.9 % of 100 samples (limit 97 %)"
+
+
+def test_every_limit_that_was_asked_for_holds_beside_the_labels():
+    accuracy = accuracy_of(Gate(), (scores(95),), (scores(95),), LABELS)
+    outputs = (OutputError("y", 12.0, 0.1),)
+    gate = Gate(min_agreement=97, min_sqnr_db=20)
+    verdict = decide(gate, accuracy, Agreement(100, 96.0, None), outputs)
+    assert verdict.rule == (
+        "top-1 may fall by at most 1 point (default) and at least 97 % of samples keep float's first class and every "
+        "output has an SQNR of at least 20 dB against float"
+    )
+    assert verdict.why_failed == (
+        "agrees with float on 96.0 % of 100 samples (limit 97 %); output y: SQNR 12.0 dB (limit 20 dB)"
+    )
+
+
+def test_a_limit_that_cannot_be_judged_is_never_dropped_without_a_word():
+    rule = decide(Gate(max_drop=0.5, min_agreement=99), None, None, ()).rule
+    assert rule == (
+        "every output has an SQNR of at least 10 dB against float (default) (0.5 points of accuracy cannot be judged: "
+        "there are no labels) (an agreement of 99 % cannot be judged: the model's output is no class scores)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "decimals", "printed"),
+    [
+        (87.625, 87.875, 3, "87.625 -> 87.875 (+0.250)"),
+        (91.2, 90.9, 1, "91.2 -> 90.9 (-0.3)"),
+        (87.64, 87.89, 2, "87.64 -> 87.89 (+0.25)"),
+    ],
+)
+def test_scores_are_printed_so_that_they_differ_by_the_printed_difference(before, after, decimals, printed):
+    accuracy = Accuracy("top-1", 800, before, after, after - before, -1.0, 1.0)
+    d = accuracy.decimals
+    assert d == decimals
+    assert f"{before:.{d}f} -> {after:.{d}f} ({accuracy.difference:+.{d}f})" == printed
 
 
 def test_anything_else_is_held_to_its_sqnr_output_by_output():
@@ -84,11 +122,17 @@ def test_a_metric_of_the_users_own(tmp_path):
         ("nowhere", "names no function"),
         ("{file}:missing", "has no 'missing'"),
         ("{file}:broken", "failed: KeyError"),
+        ("{file}:nothing", "gave nan, which is no score to compare"),
+        ("{file}:seldom", "gave no finite number on .* of 200 random choices"),
     ],
 )
 def test_a_metric_that_fails_is_refused_by_name(tmp_path, spec, says):
     file = tmp_path / "metric.py"
-    file.write_text("def broken(outputs, labels):\n    return {}['x']\n")
+    file.write_text(
+        "def broken(outputs, labels):\n    return {}['x']\n"
+        "def nothing(outputs, labels):\n    return float('nan')\n"
+        "def seldom(outputs, labels):\n    return 1.0 if outputs[0].argmax(1)[:6].tolist() == [0, 1, 2, 0, 0, 1] else float('inf')\n"
+    )
     with pytest.raises(DataRefused, match=says):
         accuracy_of(Gate(metric=spec.format(file=file)), (scores(9),), (scores(9),), LABELS)
 

@@ -4,6 +4,7 @@ from collections import defaultdict
 
 from rich.console import Console
 
+from edgeq.nouns.data import DataUse
 from edgeq.nouns.fidelity import Accuracy, Fidelity, OutputError, Remedy
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import Plan, Skipped
@@ -42,6 +43,26 @@ def show_plan(console: Console, plan: Plan, *, in_full: bool = False) -> None:
             "target",
             [f"  {count(len(plan.skipped), 'other way')} cannot be taken here (-v says why)"],
         )
+
+
+def show_data(console: Console, use: DataUse) -> None:
+    if use.source is None:
+        say(
+            console,
+            "data",
+            ["none: candidates are compared with float on random input; accuracy is not known"],
+        )
+    else:
+        used = f"{count(use.calibrate, 'sample')} to calibrate, {use.judge:,} to judge"
+        facts = [use.source, used, use.labels or "no labels"]
+        if use.metric and use.float_score is not None:
+            facts.append(f"float: {use.metric} {use.float_score:.{1 if use.float_score > 1 else 3}f}")
+        say(console, "data", facts)
+    for note in use.notes:
+        say(console, "data", [f"  {note}"])
+    for warning in use.warnings:
+        say(console, "WARNING", [warning], style="bold")
+    say(console, "gate", [use.gate])
 
 
 def show_fidelity(console: Console, fidelity: Fidelity) -> None:
@@ -115,5 +136,7 @@ def _closeness(outputs: tuple[OutputError, ...]) -> str:
 def _accuracy(a: Accuracy, equal: bool) -> str:
     if equal:
         return f"{a.metric} {a.float_score:.1f} on {count(a.samples, 'sample')} here"
-    interval = f"{a.difference:+.1f}, {a.low:+.1f} to {a.high:+.1f}"
-    return f"{a.metric} {a.float_score:.1f} -> {a.candidate_score:.1f} ({interval}) on {count(a.samples, 'sample')} here"
+    d = a.decimals
+    interval = f"{a.difference:+.{d}f}, {a.low:+.{d}f} to {a.high:+.{d}f}"
+    scores = f"{a.float_score:.{d}f} -> {a.candidate_score:.{d}f}"
+    return f"{a.metric} {scores} ({interval}) on {count(a.samples, 'sample')} here"

@@ -12,7 +12,7 @@ from edgeq.nouns.progress import Note
 from edgeq.report.formats.emulated import show_emulation, show_verification, show_verified
 from edgeq.report.formats.history import show_comparison, show_measurements
 from edgeq.report.formats.layout import say
-from edgeq.report.formats.making import show_fidelity, show_model, show_plan
+from edgeq.report.formats.making import show_data, show_fidelity, show_model, show_plan
 from edgeq.report.formats.on_device import (
     show_delivery,
     show_diagnosis,
@@ -109,6 +109,7 @@ _ON_THE_WAY: dict[str, Show] = {
     "Note": show_note,
     "Model": show_model,
     "Plan": show_plan,
+    "DataUse": show_data,
     "Fidelity": show_fidelity,
     "Facts": show_facts,
     "Supplies": show_supplies,

@@ -1,0 +1,24 @@
+"""Which samples a conversion had, what they were used for, and by what rule candidates were judged on them."""
+
+from dataclasses import dataclass
+from typing import Optional
+
+from .record import Record
+
+
+@dataclass(frozen=True)
+class DataUse(Record):
+    """`source` is what --data named; None: there were no data, and `judge` random inputs stood in. `labels` in words,
+    empty without. `gate` is the rule in words, `metric` what scores float with `float_score` (in percent, or in a metric's
+    own unit), both None where nothing does. `warnings` are what a user must not miss, `notes` how the samples are read.
+    """
+
+    source: Optional[str]
+    calibrate: int
+    judge: int
+    gate: str
+    labels: str = ""
+    metric: Optional[str] = None
+    float_score: Optional[float] = None
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()

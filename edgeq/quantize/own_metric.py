@@ -1,0 +1,99 @@
+"""A score of the user's own, "file.py:function": called with all outputs and labels, for float and for each candidate."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeq.errors import DataRefused
+from edgeq.nouns.fidelity import Accuracy
+from edgeq.user_code import load_attribute, names_code, place_of
+
+from .samples_like import Array
+
+Function = Callable[[tuple[Array, ...], "Array | None"], float]
+
+_DRAWS = 200
+_CALLED = (
+    "it is called as function(outputs, labels), outputs being one array [samples, ...] per model output, and gives one "
+    "number, higher for better"
+)
+
+
+@dataclass(frozen=True)
+class OwnMetric:
+    """`spec` is what the user called it."""
+
+    spec: str
+    function: Function
+
+    @property
+    def name(self) -> str:
+        return self.spec.rpartition(":")[2]
+
+    def score(self, outputs: tuple[Array, ...], truth: Array | None) -> float:
+        """Raises DataRefused with the function's own error, and for what is no finite number."""
+        value = self._called(outputs, truth)
+        if not math.isfinite(value):
+            raise DataRefused(f"--metric {self.spec} gave {value}, which is no score to compare", _CALLED)
+        return value
+
+    def compare(
+        self, reference: tuple[Array, ...], candidate: tuple[Array, ...], truth: Array | None
+    ) -> Accuracy:
+        """Both scores on the same samples. The interval is that of a bootstrap over samples (fixed seed): scores such as
+        mean average precision are no mean over samples, so nothing closed applies. Draws on which the score does not
+        exist (no sample of a class, say) are left out of it.
+        """
+        scores = self.score(reference, truth), self.score(candidate, truth)
+        low, high = self._interval(reference, candidate, truth)
+        # A score of 0 to 1, such as mean average precision, could never fall by more than the one point of the default.
+        scaled = abs(scores[0]) <= 1.0 and scores[1] <= 1.0
+        unit = 100.0 if scaled else 1.0
+        return Accuracy(
+            self.name,
+            len(reference[0]),
+            unit * scores[0],
+            unit * scores[1],
+            unit * (scores[1] - scores[0]),
+            unit * low,
+            unit * high,
+            scaled,
+        )
+
+    def _interval(
+        self, reference: tuple[Array, ...], candidate: tuple[Array, ...], truth: Array | None
+    ) -> tuple[float, float]:
+        def drawn(outputs: tuple[Array, ...], rows: "npt.NDArray[np.intp]") -> float:
+            return self._called(tuple(o[rows] for o in outputs), None if truth is None else truth[rows])
+
+        n = len(reference[0])
+        draws = np.random.default_rng(0).integers(0, n, size=(_DRAWS, n))
+        differences = np.array([drawn(candidate, rows) - drawn(reference, rows) for rows in draws])
+        known = differences[np.isfinite(differences)]
+        if len(known) < _DRAWS / 2:
+            raise DataRefused(
+                f"--metric {self.spec} gave no finite number on {_DRAWS - len(known)} of {_DRAWS} random choices of the samples",
+                f"{_CALLED}; with more samples, or 0 where there is nothing to count, it has an interval",
+            )
+        low, high = np.quantile(known, (0.025, 0.975))
+        return float(low), float(high)
+
+    def _called(self, outputs: tuple[Array, ...], truth: Array | None) -> float:
+        try:
+            return float(self.function(outputs, truth))
+        except Exception as error:
+            words = f"--metric {self.spec} failed: {type(error).__name__}: {error}"
+            raise DataRefused(words, _CALLED, details=place_of(error)) from error
+
+
+def load_metric(spec: str) -> OwnMetric:
+    """The function of "file.py:function". Raises DataRefused when it is not there."""
+    if not names_code(spec):
+        raise DataRefused(f"--metric {spec} names no function", "give it as path/to/file.py:function")
+    function = load_attribute(spec, DataRefused)
+    if not callable(function):
+        raise DataRefused(f"--metric {spec} is no function", _CALLED)
+    return OwnMetric(spec, function)

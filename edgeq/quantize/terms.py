@@ -1,0 +1,105 @@
+"""On what terms candidates will be judged, settled on float alone before any candidate is made: the rule, float's own
+score, and whether what was asked for can be held against anything.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edgeq.errors import DataRefused
+
+from .accuracy import class_scores, require_classes, why_unused
+from .gate import Gate, rules, unapplied
+from .guessing import Guessing, against_guessing
+from .judge import agreement_of
+from .own_metric import load_metric
+from .samples_like import Array, SamplesLike
+
+_LOOKED_AT = 8
+
+
+@dataclass(frozen=True)
+class Terms:
+    """`rule` in words. `metric` scores float with `float_score`, in percent or in its own unit; both None where neither
+    labels nor a metric say anything. `classes`: how many float's scores tell apart, None without such an output.
+    """
+
+    rule: str
+    metric: str | None = None
+    float_score: float | None = None
+    classes: int | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def settle(
+    gate: Gate,
+    reference: tuple[Array, ...],
+    samples: SamplesLike,
+    inputs: Sequence[str],
+    known: Sequence[str] = (),
+) -> Terms:
+    """`reference` are float's outputs over `samples`; `known` is what else would help to find out why labels do not fit.
+
+    Raises DataRefused for labels on which float only guesses, for a metric that fails, and for a limit that was asked
+    for and that nothing can be held against.
+    """
+    which = class_scores(reference)
+    agreement = agreement_of(reference, reference) is not None
+    unused = why_unused(samples, reference)
+    by_labels = samples.labels is not None and which is not None and not gate.ignore_labels
+    scored = load_metric(gate.metric).name if gate.metric else "top-1" if by_labels else None
+    _require_applied(gate, scored, agreement, unused)
+    rule = " and ".join(r.words for r in rules(gate, scored, agreement))
+    classes = None if which is None else reference[which].shape[1]
+    warnings = (unused,) if unused and not gate.metric and not gate.ignore_labels else ()
+    if gate.metric:
+        score = load_metric(gate.metric).score(reference, None if gate.ignore_labels else samples.truth)
+        return Terms(rule, scored, score, classes)
+    if not by_labels:
+        return Terms(rule, classes=classes, warnings=warnings)
+    assert which is not None and samples.labels is not None
+    require_classes(samples.labels, reference[which].shape[1])
+    guessing = against_guessing(reference[which], samples.labels)
+    if guessing.knows_nothing:
+        raise _refused(guessing, samples, inputs, reference[which].shape[1], known)
+    if guessing.seems_to_guess:
+        warnings = (f"{guessing}: do the samples and their labels fit this model?",)
+    return Terms(rule, scored, 100.0 * guessing.right / guessing.samples, classes, warnings)
+
+
+def _require_applied(gate: Gate, scored: str | None, agreement: bool, unused: str) -> None:
+    asked = unapplied(gate, scored, agreement, unused)
+    if asked:
+        raise DataRefused(
+            f"a gate that was asked for cannot be applied: {asked[0]}",
+            "docs/data.md says how labels are given; --metric scores whatever a model puts out, --min-sqnr needs neither",
+            details=asked[1:],
+        )
+
+
+def _refused(
+    guessing: Guessing, samples: SamplesLike, inputs: Sequence[str], classes: int, known: Sequence[str]
+) -> DataRefused:
+    labels = samples.labels
+    assert labels is not None
+    favourite = f"{guessing.favourite_count:,} of {guessing.samples:,}"
+    return DataRefused(
+        f"{guessing}: these samples or labels do not fit the model, and no accuracy can be judged by them",
+        "check how the samples are preprocessed (scale, mean, channel order, layout) and how the labels are numbered; "
+        "--ignore-labels goes on without them",
+        details=[
+            *_ranges(samples, inputs),
+            f"float's most frequent answer is class {guessing.favourite}, on {favourite}",
+            f"the labels are numbers from {labels.min()} to {labels.max()}, the model's classes 0 to {classes - 1}",
+            *known,
+        ],
+    )
+
+
+def _ranges(samples: SamplesLike, inputs: Sequence[str]) -> list[str]:
+    first = [samples[i] for i in range(min(_LOOKED_AT, samples.count))]
+    return [
+        f"input {name} has values from {min(s[k].min() for s in first):.4g} to {max(s[k].max() for s in first):.4g} "
+        f"in the first {len(first)} samples"
+        for k, name in enumerate(inputs)
+        if first[0][k].size
+    ]

@@ -1,0 +1,81 @@
+"""What the samples are used for and on what terms candidates are judged on them: settled before any is made."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgeq.nouns.data import DataUse
+from edgeq.nouns.model import Model
+from edgeq.nouns.progress import Progress
+from edgeq.workflow.cached import Order
+from edgeq.workflow.random_samples import RandomSamples
+from edgeq.workflow.tell import Tell
+
+if TYPE_CHECKING:
+    from edgeq.ingest.samples import Samples
+    from edgeq.quantize.gate import Gate
+    from edgeq.quantize.samples_like import SamplesLike
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The samples by their use; random input where there are no data. `same`: one sample calibrates and judges."""
+
+    all: "Samples | None"
+    calibration: "Samples | None"
+    heldout: "SamplesLike"
+    same: bool
+
+
+def divide(samples: "Samples | None", model: Model, order: Order) -> Parts:
+    """Raises DataRefused when nothing is left to calibrate or to judge with."""
+    from edgeq.ingest.split import split
+
+    if samples is None:
+        return Parts(None, None, RandomSamples(model.inputs), False)
+    if order.gates.ignore_labels:
+        samples = replace(samples, stored=replace(samples.stored, truth=None))
+    parts = split(samples, calibrate=order.calibrate)
+    return Parts(samples, parts.calibration, parts.heldout, parts.same)
+
+
+def settle_use(order: Order, gate: "Gate", model: Model, parts: Parts, work: Path, tell: Tell) -> DataUse:
+    """Runs float over the held-out samples. Raises DataRefused for labels on which it only guesses, a metric that fails,
+    and a limit that was asked for and cannot be applied.
+    """
+    from edgeq.ingest.labels import words
+    from edgeq.quantize.accuracy import class_scores
+    from edgeq.quantize.judge import float_reference
+    from edgeq.quantize.terms import settle
+
+    def progress(step: str, share: float) -> None:
+        tell(Progress(step, share, 1.0, ""))
+
+    reference = float_reference(model, parts.heldout, work, threads=order.target.threads, progress=progress)
+    which = class_scores(reference)
+    truth, notes = (parts.all.stored.truth, parts.all.notes) if parts.all else (None, ())
+    numbered = () if which is None else _numbering(parts.all, reference[which].shape[1])
+    inputs = [spec.name for spec in model.inputs]
+    terms = settle(gate, reference, parts.heldout, inputs, known=(*notes, *numbered))
+    return DataUse(
+        source=order.data,
+        calibrate=parts.calibration.count if parts.calibration else 0,
+        judge=parts.heldout.count,
+        gate=terms.rule,
+        labels="labels ignored, as asked" if order.gates.ignore_labels else words(truth),
+        metric=terms.metric,
+        float_score=terms.float_score,
+        warnings=(*terms.warnings, *numbered),
+        notes=notes,
+    )
+
+
+def _numbering(samples: "Samples | None", classes: int) -> tuple[str, ...]:
+    """That folders were numbered by their names' order says nothing where the model has more classes than there are."""
+    folders = samples.stored.folders if samples else None
+    if folders is None or not folders.by_name or classes <= len(folders.names):
+        return ()
+    return (
+        f"the model has {classes:,} classes and there are {len(folders.names):,} class folders, whose names are no "
+        "numbers: name them by class number, or write labels.csv, unless the model's first classes are these in this order",
+    )

@@ -1,0 +1,46 @@
+"""What is said of the samples before any candidate is made."""
+
+import io
+
+from rich.console import Console
+
+from edgeq.nouns.data import DataUse
+from edgeq.report.formats.text import show
+
+
+def said(use: DataUse) -> list[str]:
+    out = io.StringIO()
+    show(Console(file=out, highlight=False, soft_wrap=True), use)
+    return out.getvalue().splitlines()
+
+
+def test_what_the_samples_are_used_for_and_the_rule_that_judges() -> None:
+    use = DataUse(
+        "calib.npz",
+        200,
+        800,
+        "top-1 may fall by at most 1 point (default)",
+        labels="class numbers 0 to 9",
+        metric="top-1",
+        float_score=87.625,
+        notes=("array y is neither the model's input nor named labels: not used",),
+    )
+    assert said(use) == [
+        "data      calib.npz   200 samples to calibrate, 800 to judge   class numbers 0 to 9   float: top-1 87.6",
+        "            array y is neither the model's input nor named labels: not used",
+        "gate      top-1 may fall by at most 1 point (default)",
+    ]
+
+
+def test_what_must_not_be_missed_stands_in_the_margin() -> None:
+    use = DataUse(
+        "d", 2, 2, "every output ...", warnings=("float itself is right on 0 of 2 labelled samples",)
+    )
+    assert said(use)[1] == "WARNING   float itself is right on 0 of 2 labelled samples"
+
+
+def test_without_data() -> None:
+    assert said(DataUse(None, 0, 16, "every output ...")) == [
+        "data      none: candidates are compared with float on random input; accuracy is not known",
+        "gate      every output ...",
+    ]

@@ -1,0 +1,91 @@
+"""What a conversion says of its samples, and what it refuses before it makes anything."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import helper, numpy_helper
+
+from edgeq.bundle import read_check
+from edgeq.errors import DataRefused
+from edgeq.nouns.project import Gates
+from edgeq.workflow.convert import Conversion, convert
+
+FLOAT32 = onnx.TensorProto.FLOAT
+
+
+def classifier(path: Path) -> str:
+    """Four classes: the largest of four inputs, with a bias that only small inputs cannot overcome."""
+    weights = numpy_helper.from_array(np.eye(4, dtype=np.float32), "w")
+    bias = numpy_helper.from_array(np.array([9, 0, 0, 0], np.float32), "b")
+    node = helper.make_node("Gemm", ["x", "w", "b"], ["y"])
+    x, y = (helper.make_tensor_value_info(n, FLOAT32, [1, 4]) for n in "xy")
+    graph = helper.make_graph([node], "net", [x], [y], [weights, bias])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), str(path))
+    return str(path)
+
+
+def converted(folder: Path, x: np.ndarray, labels: np.ndarray | None, **gates: object) -> Conversion:
+    arrays = {"x": x} if labels is None else {"x": x, "labels": labels}
+    np.savez(folder / "d.npz", **arrays)
+    return convert(
+        classifier(folder / "net.onnx"),
+        data=str(folder / "d.npz"),
+        target="x86-64-vnni",
+        runtime="onnxruntime",
+        output=folder / "net.edgeq",
+        gates=Gates(**gates),  # type: ignore[arg-type]
+    )
+
+
+LABELS = np.arange(200) % 4
+BRIGHT = 100 * np.eye(4, dtype=np.float32)[LABELS] + np.random.default_rng(0).normal(size=(200, 4)).astype(
+    "f4"
+)
+
+
+def test_what_the_samples_are_used_for_stands_in_the_result_and_in_the_bundle(tmp_path: Path) -> None:
+    first = converted(tmp_path, BRIGHT, np.eye(4)[LABELS])
+    assert first.data is not None
+    assert (first.data.calibrate, first.data.judge, first.data.labels) == (100, 100, "one-hot over 4 classes")
+    assert (first.data.metric, first.data.float_score) == ("top-1", 100.0)
+    assert first.data.gate == "top-1 may fall by at most 1 point (default)"
+    again = converted(tmp_path, BRIGHT, np.eye(4)[LABELS])
+    assert again.reused
+    assert again.to_dict()["data"] == {**first.data.to_dict(), "source": "d.npz"}
+
+
+def test_samples_of_another_scale_are_refused_unless_their_labels_are_ignored(tmp_path: Path) -> None:
+    with pytest.raises(DataRefused, match="do not fit the model") as refused:
+        converted(tmp_path, BRIGHT / 255, LABELS)
+    assert "float's most frequent answer is class 0, on 100 of 100" in refused.value.details
+    assert not (tmp_path / "net.edgeq").exists()
+    done = converted(tmp_path, BRIGHT / 255, LABELS, ignore_labels=True, min_agreement=50)
+    assert done.data is not None
+    assert done.data.labels == "labels ignored, as asked"
+    check = read_check(done.bundle)
+    assert check is not None
+    assert check.labels is None
+
+
+def test_a_drop_without_labels_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataRefused, match="1 point of accuracy cannot be judged: there are no labels"):
+        converted(tmp_path, BRIGHT, None, max_drop=1.0)
+
+
+def test_fewer_class_folders_than_classes_are_a_warning(tmp_path: Path) -> None:
+    for name, value in (("ant", 0), ("bee", 1)):
+        (tmp_path / "d" / name).mkdir(parents=True)
+        for i in range(20):
+            np.save(tmp_path / "d" / name / f"{i}.npy", 100 * np.eye(4, dtype=np.float32)[value] + i / 100)
+    done = convert(
+        classifier(tmp_path / "net.onnx"), data=str(tmp_path / "d"), target="x86-64-vnni", runtime="onnxruntime",
+        output=tmp_path / "net.edgeq",
+    )  # fmt: skip
+    assert done.data is not None
+    assert done.data.notes == ("class folders, numbered in the order of their names: 0 ant, 1 bee",)
+    (warning,) = done.data.warnings
+    assert warning.startswith(
+        "the model has 4 classes and there are 2 class folders, whose names are no numbers"
+    )
