@@ -9,6 +9,7 @@ import pytest
 from edgeq.demo import demo_files
 from tests.end_to_end.faults_cable import Cable, cable
 from tests.end_to_end.faults_scene import Scene, recall, remember
+from tests.ingest.onnx_to_tflite.converter import debian13, onnx2tf_cache, python312  # noqa: F401
 from tests.lab.device import LabDevice
 from tests.lab.devices import (  # noqa: F401
     arm64_device,

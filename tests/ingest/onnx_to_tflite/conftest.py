@@ -1,61 +1,24 @@
-"""A Python for onnx2tf, and its environment: built once and kept in the lab's cache, since it takes a network."""
+"""A user who has onnx2tf's environment, or a Python to build it from."""
 
-import shutil
 from pathlib import Path
 
 import pytest
 
-from edgeq.errors import ExtraMissing
-from edgeq.ingest.onnx_to_tflite.environment import built
-from edgeq.ingest.onnx_to_tflite.find_python import REMEDY, VARIABLE, find_python
-from tests.conftest import missing
-from tests.lab import images, machine
-
-
-@pytest.fixture(scope="session")
-def debian13() -> Path:
-    """The lab's root file system of Debian 13."""
-    image = images.IMAGES["trixie-amd64"]
-    if reason := machine.missing_for(image, systemd=False):
-        missing(reason)
-    return images.tree_of(image)
-
-
-@pytest.fixture(scope="session")
-def python312(request: pytest.FixtureRequest) -> Path:
-    """This machine's, else Debian 13's."""
-    try:
-        return find_python().path
-    except ExtraMissing:
-        tree: Path = request.getfixturevalue("debian13")
-        return tree
-
-
-@pytest.fixture(scope="session")
-def cache(python312: Path) -> Path:
-    """Where the environment lies."""
-    folder = images.cache_folder() / "onnx2tf"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(VARIABLE, str(python312))
-        try:
-            built(folder, print)
-        except ExtraMissing as error:
-            missing(f"{error.what}: {'; '.join(error.details) or REMEDY}")
-    return folder
+from edgeq.ingest.onnx_to_tflite.find_python import VARIABLE
+from tests.ingest.onnx_to_tflite.converter import debian13, onnx2tf_cache, python312  # noqa: F401
 
 
 @pytest.fixture
-def own_cache(own_home: Path, cache: Path) -> Path:
+def own_cache(own_home: Path, onnx2tf_cache: Path) -> Path:  # noqa: F811
     """The test's own user has the environment in the cache."""
     folder = own_home / "cache/edgeq"
     folder.mkdir(parents=True)
-    (folder / "converters").symlink_to(cache / "converters")
+    (folder / "converters").symlink_to(onnx2tf_cache / "converters")
     return folder
 
 
 @pytest.fixture
-def own_python(python312: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def own_python(python312: Path, monkeypatch: pytest.MonkeyPatch) -> Path:  # noqa: F811
     """The Python that whatever is built in a test is built from."""
     monkeypatch.setenv(VARIABLE, str(python312))
-    assert shutil.which(str(python312)) or python312.is_dir()
     return python312

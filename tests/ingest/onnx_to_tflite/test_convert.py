@@ -33,36 +33,36 @@ def require_same_answers(model: Model, *arrays: np.ndarray) -> None:
         np.testing.assert_allclose(got, expected, atol=1e-5)
 
 
-def test_a_convolutional_network_keeps_its_channels_first(tmp_path, cache):
-    model = opened(residual(tmp_path / "net.onnx"), cache)
+def test_a_convolutional_network_keeps_its_channels_first(tmp_path, onnx2tf_cache):
+    model = opened(residual(tmp_path / "net.onnx"), onnx2tf_cache)
     assert not model.absent
     assert CONVERTER in model.notes[-1]
     require_same_answers(model, draw(1, 3, 8, 8))
     assert "RELU" not in operators(model)
 
 
-def test_a_perceptron_keeps_its_names_and_its_logarithm_is_one_operator(tmp_path, cache):
-    model = opened(perceptron(tmp_path / "net.onnx"), cache)
+def test_a_perceptron_keeps_its_names_and_its_logarithm_is_one_operator(tmp_path, onnx2tf_cache):
+    model = opened(perceptron(tmp_path / "net.onnx"), onnx2tf_cache)
     require_same_answers(model, draw(1, 16))
     assert operators(model) == ["FULLY_CONNECTED", "FULLY_CONNECTED", "LOG_SOFTMAX"]
 
 
-def test_the_axes_of_an_output_are_those_of_onnx_even_where_its_shape_does_not_tell(tmp_path, cache):
+def test_the_axes_of_an_output_are_those_of_onnx_even_where_its_shape_does_not_tell(tmp_path, onnx2tf_cache):
     nodes = [node("Conv", ["x", "w"], ["y"], pads=[1, 1, 1, 1])]
     path = write(tmp_path / "net.onnx", nodes, {"x": [1, 3, 8, 8]}, {"y": [1, 8, 8, 8]}, w=draw(8, 3, 3, 3))
-    require_same_answers(opened(path, cache), draw(1, 3, 8, 8))
+    require_same_answers(opened(path, onnx2tf_cache), draw(1, 3, 8, 8))
 
 
-def test_an_output_that_the_graph_goes_on_with_is_given_apart(tmp_path, cache):
+def test_an_output_that_the_graph_goes_on_with_is_given_apart(tmp_path, onnx2tf_cache):
     """The quantizer gives a tensor one type."""
     nodes = [node("Gemm", ["x", "v"], ["y"]), node("Gemm", ["y", "w"], ["z"])]
     ends = {"x": [1, 4]}, {"y": [1, 6], "z": [1, 5]}
-    model = opened(write(tmp_path / "net.onnx", nodes, *ends, v=draw(4, 6), w=draw(6, 5)), cache)
+    model = opened(write(tmp_path / "net.onnx", nodes, *ends, v=draw(4, 6), w=draw(6, 5)), onnx2tf_cache)
     require_same_answers(model, draw(1, 4))
     assert operators(model).count("RESHAPE") == 1
 
 
-def test_inputs_keep_their_order_and_a_scalar_stays_one(tmp_path, cache):
+def test_inputs_keep_their_order_and_a_scalar_stays_one(tmp_path, onnx2tf_cache):
     nodes = [
         node("Gather", ["table", "rows"], ["r"]),
         node("Mul", ["r", "gain"], ["s"]),
@@ -70,41 +70,41 @@ def test_inputs_keep_their_order_and_a_scalar_stays_one(tmp_path, cache):
     ]
     inputs = {"rows": ([1, 3], TensorProto.INT64), "gain": [], "unused": [1, 2], "bias": [1, 3, 4]}
     path = write(tmp_path / "net.onnx", nodes, inputs, {"y": [1, 3, 4]}, table=draw(5, 4))
-    model = opened(path, cache)
+    model = opened(path, onnx2tf_cache)
     rows, gain = np.array([[4, 0, 2]]), np.array(2.5, np.float32)
     require_same_answers(model, rows, gain, draw(1, 2), draw(1, 3, 4))
 
 
-def test_an_operator_that_tflite_does_not_have_is_named(tmp_path, cache):
+def test_an_operator_that_tflite_does_not_have_is_named(tmp_path, onnx2tf_cache):
     path = write(tmp_path / "net.onnx", [node("Unique", ["x"], ["y"])], {"x": [6]}, {"y": ["n"]})
     with pytest.raises(ConversionFailed, match="the model uses Unique"):
-        opened(path, cache, ("tflite",))
-    assert "Unique" in opened(path, cache).absent["tflite"]
+        opened(path, onnx2tf_cache, ("tflite",))
+    assert "Unique" in opened(path, onnx2tf_cache).absent["tflite"]
 
 
-def test_an_operator_that_onnx2tf_refuses_is_named(tmp_path, cache):
+def test_an_operator_that_onnx2tf_refuses_is_named(tmp_path, onnx2tf_cache):
     pool = node("MaxPool", ["x"], ["y"], kernel_shape=[2, 2], dilations=[3, 3])
     path = write(tmp_path / "net.onnx", [pool], {"x": [1, 1, 8, 8]}, {"y": [1, 1, 5, 5]})
     with pytest.raises(ConversionFailed, match=r"MaxPool.*dilations"):
-        opened(path, cache, ("tflite",))
+        opened(path, onnx2tf_cache, ("tflite",))
 
 
-def test_an_output_that_got_lost_is_named(tmp_path, cache):
+def test_an_output_that_got_lost_is_named(tmp_path, onnx2tf_cache):
     nodes = [node("Conv", ["x", "w"], ["y"]), node("Relu", ["y"], ["z"])]
     outputs = {"y": [1, 8, 6, 6], "z": [1, 8, 6, 6]}
     path = write(tmp_path / "net.onnx", nodes, {"x": [1, 3, 8, 8]}, outputs, w=draw(8, 3, 3, 3))
     with pytest.raises(ConversionFailed, match="lost the output y"):
-        opened(path, cache, ("tflite",))
+        opened(path, onnx2tf_cache, ("tflite",))
 
 
-def test_a_conversion_that_computes_something_else_is_refused(tmp_path, cache):
+def test_a_conversion_that_computes_something_else_is_refused(tmp_path, onnx2tf_cache):
     """onnx2tf forgets alpha: TFLite's ELU has none."""
     path = write(tmp_path / "net.onnx", [node("Elu", ["x"], ["y"], alpha=2.0)], {"x": [1, 9]}, {"y": [1, 9]})
     with pytest.raises(ConversionFailed, match="the output y differs from ONNX by"):
-        opened(path, cache, ("tflite",))
+        opened(path, onnx2tf_cache, ("tflite",))
 
 
-def test_what_is_quantized_already_stays_in_onnx(tmp_path, cache):
+def test_what_is_quantized_already_stays_in_onnx(tmp_path, onnx2tf_cache):
     nodes = [
         node("QuantizeLinear", ["x", "s", "z"], ["q"]),
         node("DequantizeLinear", ["q", "s", "z"], ["d"]),
@@ -113,7 +113,7 @@ def test_what_is_quantized_already_stays_in_onnx(tmp_path, cache):
     constants = {"s": np.float32(0.1), "z": np.int8(0), "w": draw(4, 4)}
     path = write(tmp_path / "net.onnx", nodes, {"x": [1, 4]}, {"y": [1, 4]}, **constants)
     with pytest.raises(ModelRefused, match="is quantized already"):
-        opened(path, cache, ("tflite",))
+        opened(path, onnx2tf_cache, ("tflite",))
 
 
 def test_without_its_environment_nothing_is_fetched_beside_onnx(tmp_path):
@@ -133,7 +133,7 @@ def test_without_its_environment_nothing_is_fetched_beside_onnx(tmp_path):
         "detection/FastestDet_coco_352.onnx",
     ],
 )
-def test_real_networks_give_the_same(file, data_dir, tmp_path, cache):
+def test_real_networks_give_the_same(file, data_dir, tmp_path, onnx2tf_cache):
     """Proven in the conversion itself: 60 dB at every output."""
-    model = open_model(str(data_dir / file), workdir=tmp_path, formats=("tflite",), cache=cache)
+    model = open_model(str(data_dir / file), workdir=tmp_path, formats=("tflite",), cache=onnx2tf_cache)
     assert "tflite" in model.files

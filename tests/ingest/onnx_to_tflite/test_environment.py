@@ -13,6 +13,7 @@ import pytest
 
 from edgeq.errors import ExtraMissing
 from edgeq.ingest.onnx_to_tflite.environment import built, ready
+from edgeq.ingest.onnx_to_tflite.find_python import VARIABLE
 
 ROOT = Path(__file__).parents[3]
 
@@ -47,6 +48,14 @@ def test_it_is_built_once_and_works(tmp_path):
     assert subprocess.run([python, "-I", "-c", "import tiny"], check=False).returncode == 0
     assert built(tmp_path, said.append, package, "tiny") == ready(tmp_path, package) == python
     assert len(said) == 1
+
+
+@pytest.mark.lab
+def test_a_debian_13_serves_from_outside(tmp_path, debian13, monkeypatch):
+    monkeypatch.setenv(VARIABLE, str(debian13))
+    package = pins(tmp_path, "import ssl, sys\nassert sys.version_info[:2] == (3, 13)")
+    python = built(tmp_path, print, package, "tiny")
+    assert subprocess.run([python, "-I", "-c", "import tiny"], check=False).returncode == 0
 
 
 def test_two_at_once_build_one(tmp_path):
