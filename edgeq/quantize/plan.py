@@ -126,9 +126,10 @@ def _no_runtime(
         )
     wanted = asked or possible[0]
     if FORMATS[wanted] == "tflite":
+        converts = f"--runtime {wanted} converts it; or " if model.source_format == "onnx" else ""
         raise ModelRefused(
             f"{model.name} is {model.source_format}, and {wanted} on {target.name} needs a TFLite graph",
-            "give the model as .tflite, or its torch source (file.pt2 or package.module:factory with --weights); "
+            f"{converts}give the model as .tflite, or its torch source (file.pt2 or package.module:factory with --weights); "
             "or choose a target that has onnxruntime",
             details=details,
         )
