@@ -8,6 +8,7 @@ from typing import Any
 from edgeq.catalog import read_toml, target_names
 from edgeq.errors import TargetRefused
 from edgeq.nouns.project import Gates, Place, Project
+from edgeq.project_rules import problems_of
 
 FILE = "edgeq.toml"
 
@@ -33,35 +34,73 @@ def project_here(path: Path | None) -> Project:
     return read_project(here) if here.is_file() else Project()
 
 
+def without_another_model(project: Project, model: str) -> tuple[Project, str]:
+    """The project without what belongs to its own model alone, where `model` is another one; and a sentence that says so."""
+    if project.model is None or _place_of(project.model) == _place_of(model):
+        return project, ""
+    own = [key for key in ("name", "weights", "shapes") if getattr(project, key)]
+    kept = [key for key in ("data", "calibrate", "preprocess", "gates") if getattr(project, key)]
+    kept = [key for key in kept if key != "gates" or project.gates != Gates()]
+    said = f"{FILE} is about {project.model}, not {model}"
+    said += f"; unused of it: {', '.join(own)}" if own else ""
+    said += f"; used: {', '.join(kept)}" if kept else ""
+    return replace(project, name=None, weights=None, shapes={}), said if own or kept else ""
+
+
+def _place_of(model: str) -> tuple[Path, str]:
+    """The file and the factory in it; modules are no paths, but equal where their names are."""
+    place, _, factory = model.rpartition(":") if ".py:" in model else (model, "", "")
+    return Path(place).resolve(), factory
+
+
 def project_text(project: Project) -> str:
     """`edgeq.toml` for `project`, with what could be set in comments."""
+    gates = project.gates
     lines = [
         "# What `edgeq deploy --target NAME` uses; every key can be overridden on the command line.",
-        _key("model", project.model or "model.onnx"),
-        _key("name", project.name)
-        if project.name
-        else '# name = "my-model"          # on the device; default: the model\'s stem',
-        _key("weights", project.weights)
-        if project.weights
-        else '# weights = "state.pt"       # for a torch factory such as "net.py:build"',
+        _key_or(
+            "model",
+            project.model,
+            '# model = "model.onnx"      # .onnx, .tflite, .pt2, or a factory: net.py:build',
+        ),
+        _key_or(
+            "name", project.name, '# name = "my-model"         # on the device; default: the model\'s stem'
+        ),
+        _key_or(
+            "weights",
+            project.weights,
+            '# weights = "state.pt"      # for a torch factory such as "net.py:build"',
+        ),
         "",
         "# Samples: an .npz with arrays named as the inputs (and `labels`), a folder of images, or file.py:function.",
-        _key("data", project.data) if project.data else '# data = "calib.npz"',
-        f"calibrate = {project.calibrate}"
-        if project.calibrate
-        else "# calibrate = 200             # how many samples calibrate; the rest judge",
-        '# preprocess = "imagenet"     # for images; or "size=224x224,scale=1/255,mean=...,std=..."',
+        _key_or("data", project.data, '# data = "calib.npz"'),
+        _key_or(
+            "calibrate",
+            project.calibrate,
+            "# calibrate = 200           # how many samples calibrate; the rest judge",
+        ),
+        _key_or(
+            "preprocess",
+            project.preprocess,
+            '# preprocess = "imagenet"   # for images; or "size=224x224,scale=1/255,mean=...,std=..."',
+        ),
         "",
-        "[shapes]                      # pins what the model leaves open",
+        "[shapes]                    # pins what the model leaves open",
         *(f"{json.dumps(n)} = {list(s)}" for n, s in project.shapes.items()),
         "# input = [1, 3, 224, 224]",
         "",
         "[gates]",
-        f"max_drop = {project.gates.max_drop if project.gates.max_drop is not None else 1.0}                # points of accuracy that quantization may cost",
-        '# metric = "score.py:map50"   # (outputs, labels) -> score, for detectors and the rest',
+        _key_or(
+            "max_drop",
+            gates.max_drop,
+            "# max_drop = 1.0            # points of accuracy that quantization may cost; needs labels",
+        ),
+        '# metric = "score.py:map50" # (outputs, labels) -> score, for detectors and the rest',
     ]
-    for name, place in (project.targets or {"rpi4": Place()}).items():
+    for name, place in project.targets.items():
         lines += ["", f"[targets.{_bare_or_quoted(name)}]", *_place(place)]
+    if not project.targets:
+        lines += ["", "# [targets.rpi4]", '# host = "pi@10.0.0.5"']
     return "\n".join(lines) + "\n"
 
 
@@ -82,8 +121,12 @@ def _place(place: Place) -> list[str]:
     return lines
 
 
-def _key(name: str, value: str | int) -> str:
+def _key(name: str, value: str | float) -> str:
     return f"{name} = {json.dumps(value)}"
+
+
+def _key_or(name: str, value: str | float | None, comment: str) -> str:
+    return comment if value is None else _key(name, value)
 
 
 def _problems(raw: dict[str, Any]) -> list[str]:
@@ -96,7 +139,7 @@ def _problems(raw: dict[str, Any]) -> list[str]:
         if key in ("gates", "targets"):
             continue
         try:
-            Project.from_dict({key: value})
+            found += problems_of(Project.from_dict({key: value}))
         except ValueError as error:
             found.append(str(error).removeprefix("Project."))
     found += _table("gates", raw.get("gates", {}), Gates)
@@ -118,7 +161,7 @@ def _table(where: str, raw: Any, noun: type[Gates] | type[Place]) -> list[str]:
     found = []
     for key, value in raw.items():
         try:
-            noun.from_dict({key: value})
+            found += [f"{where}.{problem}" for problem in problems_of(noun.from_dict({key: value}))]
         except ValueError as error:
             found.append(f"{where}.{str(error).removeprefix(noun.__name__).lstrip('.: ')}")
     return found
@@ -139,4 +182,12 @@ def _anchored(project: Project, folder: Path) -> Project:
         weights=anchor(project.weights),
         data=anchor(project.data),
         gates=replace(project.gates, metric=anchor(project.gates.metric)),
+        targets={
+            name: replace(
+                place,
+                identity=anchor(place.identity),
+                root=anchor(place.root) if name == "local" else place.root,
+            )
+            for name, place in project.targets.items()
+        },
     )

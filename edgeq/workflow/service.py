@@ -19,7 +19,7 @@ from edgeq.errors import DeviceUnfit, TargetRefused
 from edgeq.nouns.progress import Progress
 from edgeq.nouns.record import Record
 from edgeq.workflow.cached import folder
-from edgeq.workflow.session import Login, Session, session
+from edgeq.workflow.session import Login, Session, root_on, session
 from edgeq.workflow.tell import Tell, silence
 
 SCOPES = ("system", "user")
@@ -150,7 +150,7 @@ def _device(
                 f"{device.label} has no systemd running, so the agent cannot be a service there",
                 "deploy without --service: the agent works over the login as well. Nothing was changed.",
             )
-        root = root or wanted.root
+        root = root_on(login, root, wanted)
         where = scope or _scope_there(device, root)
         yield device, _look(device, where, root), where
 

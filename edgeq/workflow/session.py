@@ -75,6 +75,7 @@ def session(
             f"add --host user@address, or host under [targets.{target.name}] in edgeq.toml; "
             "this machine is --target local",
         )
+    folder_there = root_on(login, root, target)
     transport = open_transport(
         login.host,
         port=login.port,
@@ -86,7 +87,7 @@ def session(
     try:
         met = contact(
             transport,
-            root=root or target.root,
+            root=folder_there,
             cache=folder() / "agent",
             python=sys.executable if local else None,
             look_only=look_only,
@@ -96,6 +97,23 @@ def session(
         yield Session(met.link, met.facts, as_found(target, met.facts), met.installed, local)
     finally:
         transport.close()
+
+
+def root_on(login: Login, root: str | None, target: Target) -> str | None:
+    """edgeq's folder on the device as it was asked for: absolute, or "~/" and what follows; None leaves it to the device.
+    On this machine a relative one is one below the current folder. Raises TargetRefused for a relative one elsewhere.
+    """
+    asked = root or target.root
+    if asked is None or asked.startswith("/"):
+        return asked
+    if login.host is None:
+        return str(Path(asked).expanduser().absolute())
+    if asked.startswith("~/"):
+        return asked
+    raise TargetRefused(
+        f"the root {asked!r} on {login.host} is neither absolute nor below the login's home",
+        f"give the whole path, or --root '~/{asked}'",
+    )
 
 
 def as_found(target: Target, facts: Facts) -> Target:
