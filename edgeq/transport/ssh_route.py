@@ -8,7 +8,7 @@ from typing import Any
 
 import paramiko
 
-from edgeq.errors import Unreachable
+from edgeq.errors import AuthRefused, Unreachable
 
 from .host_address import Address, parse_address
 from .known_hosts import name_of
@@ -50,7 +50,11 @@ class Hop:
 
 
 def route_to(host: str, choices: Choices) -> tuple[Hop, ...]:
-    """The hops in the order of logging in; the last one is the device. Raises Unreachable for a wrong configuration."""
+    """The hops in the order of logging in; the last one is the device. Raises Unreachable for a wrong configuration,
+    AuthRefused where the identity that was asked for is not there: no other key may stand in for it.
+    """
+    if choices.identity is not None:
+        _require_there(choices.identity.expanduser())
     address = parse_address(host)
     if choices.port is not None:
         address = replace(address, port=choices.port)
@@ -58,6 +62,16 @@ def route_to(host: str, choices: Choices) -> tuple[Hop, ...]:
         (choices.config,) if choices.config else (Path.home() / ".ssh/config", SYSTEM_CONFIG)
     )
     return _hops(host, address, choices, config, ())
+
+
+def _require_there(identity: Path) -> None:
+    """The public half is enough: the agent may hold the other."""
+    public = identity.with_name(f"{identity.name}.pub")
+    if not identity.is_file() and not public.is_file():
+        raise AuthRefused(
+            f"there is no key at {identity}",
+            "correct --identity (identity in edgeq.toml), or leave it out: the agent's keys and those in ~/.ssh are tried",
+        )
 
 
 def _hops(

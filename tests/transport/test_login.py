@@ -100,17 +100,13 @@ def test_a_key_that_is_not_accepted(server: Sshd, connect: Connect, tmp_path: Pa
     assert "--identity" in str(refused.value.remedy)
 
 
-@pytest.mark.parametrize(("content", "why"), [(None, "No such file"), ("not a key", "not a private key")])
-def test_an_identity_that_is_no_key(
-    server: Sshd, connect: Connect, tmp_path: Path, content: str | None, why: str
-) -> None:
-    if content:
-        (tmp_path / "key").write_text(content)
+def test_an_identity_that_is_no_key(server: Sshd, connect: Connect, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("not a key")
 
     with pytest.raises(AuthRefused) as refused:
         connect(server, identity=tmp_path / "key")
 
-    assert why in refused.value.details[0]
+    assert "not a private key" in refused.value.details[0]
 
 
 @pytest.mark.usefixtures("agent")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edgeq.errors import HostKeyRefused, Unreachable
+from edgeq.errors import AuthRefused, HostKeyRefused, Unreachable
 from edgeq.transport.ssh import SshTransport
 from edgeq.transport.ssh_route import Choices, Hop, route_to
 from tests.conftest import missing
@@ -102,6 +102,7 @@ def test_identities_known_hosts_and_alias(config: Path, own_home: Path) -> None:
 
 
 def test_what_was_typed_wins(config: Path, tmp_path: Path) -> None:
+    (tmp_path / "key").touch()
     choices = Choices(port=9, identity=tmp_path / "key", known_hosts=tmp_path / "known", config=config)
     hop = route_to("me@pi", choices)[-1]
 
@@ -155,6 +156,16 @@ def test_no_configuration_at_all(own_home: Path) -> None:
     assert (hop.host, hop.port, hop.user) == ("10.0.0.9", 22, "somebody")
     assert hop.identities[0] == own_home / ".ssh/id_ed25519"
     assert hop.key_name == "10.0.0.9"
+
+
+def test_an_identity_that_is_not_there_is_no_reason_to_offer_others(own_home: Path) -> None:
+    gone, held = own_home / "typo", own_home / "held_by_the_agent"
+    with pytest.raises(AuthRefused, match=f"there is no key at {gone}") as refused:
+        route_to("pi", Choices(identity=gone))
+    assert "--identity" in str(refused.value.remedy)
+
+    held.with_name(f"{held.name}.pub").write_text("ssh-ed25519 AAAA")
+    assert route_to("pi", Choices(identity=held))[-1].identities[0] == held
 
 
 @pytest.mark.parametrize("jumps", ["first,second", "second"])
