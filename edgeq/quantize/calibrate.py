@@ -3,23 +3,42 @@
 Memory is that of one sample's activations and one `Seen` per tensor, whatever the number of samples.
 """
 
-from collections.abc import Mapping
+import hashlib
+import importlib.metadata
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from edgeq.foreign import translated
 
 from .host_run import Progress, feed, interpreter_of, no_progress
 from .observers import AUTO, observer
-from .observers.seen import Range, Seen
-from .samples_like import SamplesLike
+from .observers.seen import Glance, Range, Seen, counted_of_one, glance_at
+from .ranges import converged, stored_seen
+from .ranges.kept import Kept
+from .ranges.observed_graph import ObservedGraph, hidden
+from .samples_like import Array, SamplesLike
+from .tflite_file import read
 
 Ranges = dict[str, Range]
 
 LEVELS = 256
+NOTHING_KEPT = Kept()
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What was seen of each tensor on the first `samples` of the set; fewer than it has where ranges stood still.
+
+    `model` is the sha256 of the float model, weights included.
+    """
+
+    tensors: Mapping[str, Seen]
+    samples: int
+    model: str
 
 
 def needs_histogram(calibrator: str) -> bool:
@@ -27,82 +46,125 @@ def needs_histogram(calibrator: str) -> bool:
     return any(observer(name).HISTOGRAM for name in (AUTO if calibrator == "auto" else (calibrator,)))
 
 
-def ranges_of(seen: Mapping[str, Seen], calibrator: str) -> Ranges:
+def ranges_of(calibration: Calibration, calibrator: str) -> Ranges:
+    """Of the tensors that had values."""
     way = observer(calibrator)
-    return {name: way.range_of(s, LEVELS) for name, s in seen.items() if s.count}
+    distinct = {id(seen): seen for seen in calibration.tensors.values() if seen.count}
+    found = {key: way.range_of(seen, LEVELS) for key, seen in distinct.items()}
+    return {name: found[id(seen)] for name, seen in calibration.tensors.items() if seen.count}
 
 
 def onnx_seen(
-    model: Any, samples: SamplesLike, histogram: bool, *, threads: int = 1, progress: Progress = no_progress
-) -> dict[str, Seen]:
-    """What was seen of all float tensors of `model` (an onnx ModelProto with inferred shapes), inputs included."""
-    import onnxruntime as ort
+    model: Any,
+    samples: SamplesLike,
+    histogram: bool,
+    *,
+    threads: int = 1,
+    progress: Progress = no_progress,
+    kept: Kept = NOTHING_KEPT,
+) -> Calibration:
+    """Of all float tensors of `model` (an onnx ModelProto with inferred shapes), inputs included.
 
-    augmented, tensors = _with_all_outputs(model)
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 4
-    # Layout changes would only be undone again for each tensor that is read.
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    with translated("onnxruntime does not load the float graph for calibration"):
-        session = ort.InferenceSession(
-            augmented.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    A tensor that only its Relu or Clip reads is seen as what that makes of it.
+    """
+    facts = _facts("onnxruntime", model.SerializeToString(), samples, histogram, threads)
+
+    def seen() -> tuple[dict[str, Seen], int]:
+        counted = counted_of_one(samples.count) if histogram else 0
+        graph = ObservedGraph(model, counted, threads)
+        inputs = graph.inputs
+        return _stream(
+            samples,
+            lambda arrays: graph.look(dict(zip(inputs, arrays, strict=True))),
+            histogram,
+            progress,
         )
-    inputs = [i.name for i in session.get_inputs()]
-    seen = {name: Seen(histogram) for name in (*tensors, *_float_inputs(session))}
-    for i in range(samples.count):
-        feeds = dict(zip(inputs, samples[i], strict=True))
-        with translated("the float graph does not run on a calibration sample"):
-            found = session.run(tensors, feeds)
-        for name, array in (*zip(tensors, found, strict=True), *feeds.items()):
-            if name in seen:
-                seen[name].add(np.asarray(array, np.float32))
-        progress("calibrate", (i + 1) / samples.count)
-    return seen
+
+    found = _kept_or(seen, kept, facts)
+    behind = {name: found.tensors[after] for name, after in hidden(model).items() if after in found.tensors}
+    return replace(found, tensors={**found.tensors, **behind})
 
 
 def tflite_seen(
-    path: Path, samples: SamplesLike, histogram: bool, *, threads: int = 1, progress: Progress = no_progress
-) -> dict[str, Seen]:
-    """What was seen of all float tensors of a .tflite file, by name."""
-    interpreter = interpreter_of(path, threads, keep_all=True)
-    tensors: dict[str, int] = {}
-    seen: dict[str, Seen] = {}
-    for i in range(samples.count):
-        feed(interpreter, samples[i])
-        with translated("the float .tflite does not run on a calibration sample"):
-            interpreter.invoke()
-        if not tensors:
+    path: Path,
+    samples: SamplesLike,
+    histogram: bool,
+    *,
+    threads: int = 1,
+    progress: Progress = no_progress,
+    kept: Kept = NOTHING_KEPT,
+) -> Calibration:
+    """Of all float activations of a .tflite file, by name."""
+    facts = _facts("ai-edge-litert", path.read_bytes(), samples, histogram, threads)
+
+    def seen() -> tuple[dict[str, Seen], int]:
+        interpreter = interpreter_of(path, threads, keep_all=True)
+        constant = {t.name for t in read(path).tensors if t.constant}
+        counted = counted_of_one(samples.count)
+
+        def look(arrays: tuple[Array, ...]) -> dict[str, Glance]:
+            feed(interpreter, arrays)
+            with translated("the float .tflite does not run on a calibration sample"):
+                interpreter.invoke()
             tensors = _float_tensors(interpreter)
-            seen = {name: Seen(histogram) for name in tensors}
-        for name, index in tensors.items():
-            seen[name].add(_read(interpreter, index))
+            return {
+                name: _glance_at(interpreter, index, counted)
+                for name, index in tensors.items()
+                if name not in constant
+            }
+
+        return _stream(samples, look, histogram, progress)
+
+    return _kept_or(seen, kept, facts)
+
+
+def _stream(
+    samples: SamplesLike,
+    look: Callable[[tuple[Array, ...]], Mapping[str, Glance]],
+    histogram: bool,
+    progress: Progress,
+) -> tuple[dict[str, Seen], int]:
+    """What was seen, and on how many samples."""
+    seen: dict[str, Seen] = {}
+    before = None
+    for i in range(samples.count):
+        for name, glance in look(samples[i]).items():
+            if name not in seen:
+                seen[name] = Seen(histogram)
+            seen[name].note(glance)
         progress("calibrate", (i + 1) / samples.count)
-    return seen
+        if (i + 1) % converged.WINDOW == 0:
+            after = converged.ends(seen)
+            if before is not None and converged.stand_still(before, after):
+                return seen, i + 1
+            before = after
+    return seen, samples.count
 
 
-def _with_all_outputs(model: Any) -> tuple[Any, list[str]]:
-    """A copy of the graph that returns every float tensor, and their names."""
-    import onnx
-
-    float32 = onnx.TensorProto.FLOAT
-    augmented = onnx.ModelProto()
-    augmented.CopyFrom(model)
-    graph = augmented.graph
-    typed = {v.name: v for v in (*graph.value_info, *graph.output)}
-    already = {o.name for o in graph.output}
-    names = [
-        name
-        for node in graph.node
-        for name in node.output
-        if name in typed and typed[name].type.tensor_type.elem_type == float32
-    ]
-    graph.output.extend(typed[name] for name in names if name not in already)
-    return augmented, names
+def _kept_or(
+    see: Callable[[], tuple[dict[str, Seen], int]], kept: Kept, facts: dict[str, Any]
+) -> Calibration:
+    """From what is kept; else seen and kept."""
+    arrays = kept.find(**facts)
+    found = None if arrays is None else stored_seen.unpacked(arrays)
+    if found is None:
+        found = see()
+        kept.put(stored_seen.packed(*found), **facts)
+    return Calibration(*found, model=facts["model"])
 
 
-def _float_inputs(session: Any) -> list[str]:
-    return [i.name for i in session.get_inputs() if i.type == "tensor(float)"]
+def _facts(runtime: str, model: bytes, samples: SamplesLike, histogram: bool, threads: int) -> dict[str, Any]:
+    """All that decides what is seen; sums of floats depend on the runtime and on how work is divided."""
+    return {
+        "what": "seen",
+        "format": stored_seen.FORMAT,
+        "model": hashlib.sha256(model).hexdigest(),
+        "samples": samples.sha256,
+        "count": samples.count,
+        "histogram": histogram,
+        "runtime": [runtime, importlib.metadata.version(runtime)],
+        "threads": threads,
+    }
 
 
 def _float_tensors(interpreter: Any) -> dict[str, int]:
@@ -114,8 +176,9 @@ def _float_tensors(interpreter: Any) -> dict[str, int]:
     }
 
 
-def _read(interpreter: Any, index: int) -> npt.NDArray[np.float32]:
+def _glance_at(interpreter: Any, index: int, counted: int) -> Glance:
     try:
-        return np.asarray(interpreter.get_tensor(index), np.float32)
+        array = interpreter.get_tensor(index)
     except ValueError:  # a tensor that the runtime never filled
-        return np.empty(0, np.float32)
+        array = np.empty(0, np.float32)
+    return glance_at(array, counted)

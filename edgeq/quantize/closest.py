@@ -1,74 +1,95 @@
-"""Chooses among ways to set ranges the one whose file comes closest to float, on the calibration samples themselves.
+"""Chooses the ways to set ranges whose file comes closest to float, on the calibration samples themselves: first the
+best one for the whole model, then others for single tensors.
 
 The held-out samples stay untouched: they judge, they do not choose.
 """
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from .calibrate import Ranges, ranges_of
-from .error import sqnr_db
-from .host_run import load, run
+from .calibrate import LEVELS, NOTHING_KEPT, Calibration, Ranges, ranges_of
 from .observers import AUTO
-from .observers.seen import Seen
-from .samples_like import Array, SamplesLike
+from .ranges.closeness import Doubles, Reference, Some, closeness, evenly
+from .ranges.kept import Kept
+from .ranges.per_tensor import Ways, counted, refined, tries
+from .ranges.trial import Trial
+from .samples_like import SamplesLike
 
-_SAMPLES = 64  # enough to tell ways apart by tenths of a decibel
-_EXACT = 200.0  # dB; stands for outputs without any error
+_SAMPLES = 64  # to choose with, and as many to check with: enough to tell ways apart by tenths of a decibel
+_CHECKED_FROM = 32  # samples in all; below they all choose, for the whole model only
+# Values of activations that may be computed to choose per tensor, about a second's worth. A number, not a time, so that
+# the same input gives the same file on every machine.
+_WORK = 1_000_000_000
 
 
 @dataclass(frozen=True)
-class First:
-    """The first `count` samples of a set."""
+class Chosen:
+    """`calibrator` in words."""
 
-    samples: SamplesLike
-    count: int
-
-    @property
-    def labels(self) -> None:
-        return None
-
-    @property
-    def truth(self) -> None:
-        return None
-
-    @property
-    def sha256(self) -> str:
-        return self.samples.sha256
-
-    def __getitem__(self, i: int) -> tuple[Array, ...]:
-        return self.samples[i]
+    calibrator: str
+    ranges: Ranges
 
 
 def closest_ranges(
-    seen: Mapping[str, Seen],
+    calibration: Calibration,
     calibrator: str,
-    write: Callable[[Ranges], None],
+    trial: Trial,
     source: Path,
-    written: Path,
     samples: SamplesLike,
     threads: int,
+    kept: Kept = NOTHING_KEPT,
+) -> Chosen:
+    """The ranges of `calibrator`; for "auto" those that bring the file of `trial` closest to the one at `source`."""
+    name, ranges = (
+        _closest(calibration, trial, source, samples, threads, kept)
+        if calibrator == "auto"
+        else (calibrator, ranges_of(calibration, calibrator))
+    )
+    if calibration.samples < samples.count:
+        name += f", of {calibration.samples:,} of {samples.count:,} samples: ranges stood still"
+    return Chosen(name, ranges)
+
+
+def _closest(
+    calibration: Calibration, trial: Trial, source: Path, samples: SamplesLike, threads: int, kept: Kept
 ) -> tuple[str, Ranges]:
-    """(name, ranges) of `calibrator`; of the best of three for "auto". `write` makes the file at `written`."""
-    if calibrator != "auto":
-        return calibrator, ranges_of(seen, calibrator)
-    some = First(samples, min(samples.count, _SAMPLES))
-    format = source.suffix.removeprefix(".")
-    reference = run(load(source, format, threads), some, written.parent / "closest")
-    found: list[tuple[float, str, Ranges]] = []
-    for name in AUTO:
-        ranges = ranges_of(seen, name)
-        write(ranges)
-        outputs = run(load(written, format, threads), some, written.parent / "closest")
-        found.append((_closeness(reference, outputs), name, ranges))
-    _, name, ranges = max(found, key=lambda f: f[0])  # the first of equals: the simplest way
-    return name, ranges
+    positions = evenly(samples.count, 2 * _SAMPLES)
+    checked = len(positions) >= _CHECKED_FROM
+
+    def reference(those: tuple[int, ...]) -> Reference:
+        return Reference.of(source, Some(samples, those), calibration.model, threads, kept)
+
+    choose = reference(positions[::2] if checked else positions)
+    ranges = {way: ranges_of(calibration, way) for way in AUTO}
+    best = max(AUTO, key=lambda way: closeness(_noise(trial, ranges[way], choose)))  # the first of equals
+    ways = _per_tensor(calibration, ranges, best, trial, choose) if checked else {}
+    if set(ways.values()) - {best}:
+        check, mixed = reference(positions[1::2]), _mixed(ranges, ways, best)
+        before, after = (_noise(trial, r, check) for r in (ranges[best], mixed))
+        if closeness(after) > closeness(before):
+            return f"per tensor: {', '.join(counted(ways))}", mixed
+    return best, ranges[best]
 
 
-def _closeness(reference: tuple[Array, ...], outputs: tuple[Array, ...]) -> float:
-    """Mean SQNR over the outputs, in dB."""
-    each = (sqnr_db(r, o) for r, o in zip(reference, outputs, strict=True))
-    return float(np.mean([_EXACT if e is None else e for e in each]))
+def _per_tensor(
+    calibration: Calibration, ranges: dict[str, Ranges], best: str, trial: Trial, choose: Reference
+) -> Ways:
+    """By tensor; empty where none can be tried alone."""
+    values = sum(s.count for s in {id(s): s for s in calibration.tensors.values()}.values())
+    each = max(values // calibration.samples * choose.samples.count, 1)
+    candidates = tries(calibration.tensors, trial.single(), ranges, best, LEVELS)[: _WORK // each]
+    return refined(
+        best,
+        trial.single(),
+        candidates,
+        lambda ways: _noise(trial, _mixed(ranges, ways, best), choose),
+    )
+
+
+def _mixed(ranges: dict[str, Ranges], ways: Ways, best: str) -> Ranges:
+    return {**ranges[best], **{tensor: ranges[way][tensor] for tensor, way in ways.items()}}
+
+
+def _noise(trial: Trial, ranges: Ranges, reference: Reference) -> Doubles:
+    trial.write(ranges)
+    return reference.noise(trial.path)

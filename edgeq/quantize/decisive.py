@@ -4,43 +4,54 @@ Behind a softmax most samples are 0 or 1 whatever rounding did, and the error is
 few to choose by. Before it every sample counts.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 _FLATTEN = ("HardSigmoid", "LogSoftmax", "Sigmoid", "Softmax", "Tanh")
 _MOVE = ("Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
 
 
-def decisive_nodes(model: Any) -> tuple[str, ...]:
-    """Per float output of an onnx ModelProto the node that decides it; `""` for an output that is not float."""
+@dataclass(frozen=True)
+class Decisive:
+    """One float output; `node` makes what decides it, None where that is the output itself."""
+
+    output: str
+    node: str | None
+
+
+def decisive_of(model: Any) -> tuple[Decisive, ...]:
+    """Of every float output of an onnx ModelProto."""
     import onnx
 
     maker = {name: node for node in model.graph.node for name in node.output}
     real = onnx.TensorProto.FLOAT
-    return tuple(
-        _decides(maker, output.name) if output.type.tensor_type.elem_type == real else ""
-        for output in model.graph.output
-    )
+    outputs = [o.name for o in model.graph.output if o.type.tensor_type.elem_type == real]
+    return tuple(Decisive(name, _flattened(maker, name)) for name in outputs)
 
 
-def ending_at(model: Any, nodes: tuple[str, ...]) -> Any:
-    """A copy of `model`, float or QDQ, that gives what `nodes` give first instead of its outputs."""
+def last_layers(model: Any) -> tuple[str, ...]:
+    """Names of the nodes that make what decides the outputs."""
+    maker = {name: node.name for node in model.graph.node for name in node.output}
+    return tuple(d.node or maker.get(d.output, "") for d in decisive_of(model))
+
+
+def ending_at(model: Any, decisive: tuple[Decisive, ...]) -> Any:
+    """A copy of `model`, float or QDQ, that gives what decides its outputs, where they are quantized with that error."""
     import onnx
 
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     made = {node.name: node.output[0] for node in copy.graph.node}
-    wanted = dict.fromkeys(made[name] for name in nodes if name)
+    wanted = dict.fromkeys(d.output if d.node is None else made[d.node] for d in decisive)
     del copy.graph.output[:]
     real = onnx.TensorProto.FLOAT
     copy.graph.output.extend(onnx.helper.make_tensor_value_info(name, real, None) for name in wanted)
     return copy
 
 
-def _decides(maker: dict[str, Any], output: str) -> str:
-    node = last = maker.get(output)
-    flattened = False
+def _flattened(maker: dict[str, Any], output: str) -> str | None:
+    node, flattened = maker.get(output), False
     while node is not None and node.op_type in (*_FLATTEN, *_MOVE):
         flattened = flattened or node.op_type in _FLATTEN
         node = maker.get(node.input[0])
-    found = node if flattened and node is not None else last
-    return "" if found is None else str(found.name)
+    return str(node.name) if flattened and node is not None else None

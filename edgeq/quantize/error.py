@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.generic]
 Bools = npt.NDArray[np.bool_]
+Doubles = npt.NDArray[np.float64]
 
 _CHUNK = 64  # samples that are widened to float64 at a time
 _WORST = float(np.finfo(np.float32).max)
@@ -22,13 +23,22 @@ def sqnr_db(reference: Array, candidate: Array) -> float | None:
 
     A value that is not finite where the reference's is, and an output of another shape, count as the worst error.
     """
-    signal = noise = 0.0
-    for r, error in _errors(reference, candidate):
-        signal += float(np.sum(np.square(r, where=np.isfinite(r), out=np.zeros_like(r))))
-        noise += float(np.sum(np.square(error)))
+    signal, noise = (float(each.sum()) for each in powers_of_each(reference, candidate))
     if noise == 0.0:
         return None
     return 10.0 * float(np.log10(max(signal, _NO_SIGNAL) / noise))
+
+
+def powers_of_each(reference: Array, candidate: Array) -> tuple[Doubles, Doubles]:
+    """Of each sample: sum r^2 and sum (r - c)^2, by the rules of `sqnr_db`."""
+    loose = reference.dtype == object or candidate.dtype == object
+    signal, noise = [np.zeros(0)], [np.zeros(0)]
+    for r, error in _errors(reference, candidate):
+        within = tuple(range(0 if loose else 1, r.ndim))
+        finite = np.square(r, where=np.isfinite(r), out=np.zeros_like(r))
+        signal.append(np.atleast_1d(finite.sum(axis=within)))
+        noise.append(np.atleast_1d(np.square(error).sum(axis=within)))
+    return np.concatenate(signal), np.concatenate(noise)
 
 
 def largest_error(reference: Array, candidate: Array) -> float:

@@ -54,6 +54,32 @@ def work_of(path: Path, format: str) -> GraphWork:
     return _onnx_work(path) if format == "onnx" else _tflite_work(path)
 
 
+def onnx_node_shares(model: Any) -> dict[str, tuple[float, float]]:
+    """Per heavy node of the main graph (an onnx ModelProto with inferred shapes) its shares of work and of weights."""
+    nodes = {
+        node.name: (_macs(node, shapes), sum(_size(constants[i]) for i in node.input[1:] if i in constants))
+        for node, shapes, constants in _heavy_nodes(model.graph)
+    }
+    return _shares(nodes)
+
+
+def tflite_operator_shares(path: Path) -> dict[str, tuple[float, float]]:
+    """The same per heavy operator, by the name of its output."""
+    graph = read(path)
+    found = {}
+    for op in graph.operators:
+        kind, data, weight = _TFLITE.get(op.kind, ("", 0, 0))
+        if kind and len(op.inputs) > max(data, weight):
+            x, w, out = (graph.tensors[i] for i in (op.inputs[data], op.inputs[weight], op.outputs[0]))
+            found[out.name] = _tflite_macs(op.kind, x.shape, w.shape, out.shape), _size(w.shape) * w.constant
+    return _shares(found)
+
+
+def _shares(counts: dict[str, tuple[int, int]]) -> dict[str, tuple[float, float]]:
+    macs, weights = (max(sum(part), 1) for part in zip(*counts.values(), strict=True)) if counts else (1, 1)
+    return {name: (m / macs, w / weights) for name, (m, w) in counts.items()}
+
+
 def _tflite_work(path: Path) -> GraphWork:
     graph = read(path)
     macs: dict[str, int] = defaultdict(int)

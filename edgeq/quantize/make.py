@@ -19,6 +19,7 @@ from .host_run import Progress, load, no_progress
 from .judge import float_reference, judge
 from .made import Made
 from .memory import predict_peak
+from .ranges.kept import Kept
 from .repair import repaired
 from .samples_like import SamplesLike
 from .variant import Variant, variant_of
@@ -36,10 +37,12 @@ def make(
     threads: int = 1,
     progress: Progress = no_progress,
     calibrator: str = "auto",
+    cache: Path | None = None,
 ) -> Made:
     """Writes `workdir/<candidate id>/model.onnx` or `.tflite`. `progress(stage, share done)` is called often.
 
-    `calibrator` is a name of quantize/observers, or "auto": the one of three that comes closest to float.
+    `calibrator` is a name of quantize/observers, or "auto": what comes closest to float. What calibration saw is kept
+    below `cache` for the same model and samples.
 
     Raises ConversionFailed when a converter or runtime breaks, ExtraMissing when an optional package is needed,
     DataRefused for a metric that fails, TargetRefused for an unknown calibrator.
@@ -48,7 +51,7 @@ def make(
     folder = workdir / candidate.id
     folder.mkdir(parents=True, exist_ok=True)
     reference = float_reference(model, heldout, workdir, threads=threads, progress=progress)
-    variant = variant_of(candidate, model, calibration, folder, calibrator, threads, progress)
+    variant = variant_of(candidate, model, calibration, folder, calibrator, threads, progress, Kept(cache))
 
     def judged(leave: frozenset[str]) -> Fidelity:
         variant.write(leave)

@@ -23,9 +23,13 @@ from .calibrate import needs_histogram, onnx_seen, tflite_seen
 from .closest import closest_ranges
 from .emitters import onnx_dynamic, onnx_half, onnx_qdq, tflite
 from .float_graph import read
+from .head import onnx_head_in_float, tflite_head_in_float
 from .host_run import Progress
-from .reconstruct.keep import reconstruction_of
-from .reconstruct.onnx_graph import replay
+from .pair_sums import settle
+from .ranges.kept import Kept
+from .ranges.trial import OnnxTrial, WholeTrial
+from .reconstruct import onnx_graph, tflite_graph
+from .reconstruct.keep import onnx_reconstruction, tflite_reconstruction
 from .recurrent import treat_recurrent
 from .samples_like import SamplesLike
 from .thin import thin_convolutions
@@ -65,6 +69,7 @@ def variant_of(
     calibrator: str,
     threads: int,
     progress: Progress,
+    kept: Kept,
 ) -> Variant:
     source = Path(model.files[candidate.format])
     path = folder / f"model.{candidate.format}"
@@ -77,9 +82,9 @@ def variant_of(
     if calibration is None:
         raise DataRefused(f"{candidate.id} needs calibration samples", "give --data, or --recipe float")
     if candidate.format == "tflite":
-        return TfliteStatic(source, path, calibration, calibrator, threads, progress)
+        return TfliteStatic(source, path, calibration, calibrator, threads, progress, kept)
     assert candidate.scheme is not None  # the planner gives one to every static candidate
-    return OnnxStatic(source, path, candidate.scheme, calibration, calibrator, threads, progress)
+    return OnnxStatic(source, path, candidate.scheme, calibration, calibrator, threads, progress, kept)
 
 
 class AsItIs:
@@ -123,39 +128,46 @@ class OnnxStatic:
         calibrator: str,
         threads: int,
         progress: Progress,
+        kept: Kept,
     ) -> None:
         self.path, self.scheme, self.threads = path, scheme, threads
         self.model: Any = read(source)
-        self.thin = thin_convolutions(self.model) if scheme.thin_in_float else {}
+        self.in_float = thin_convolutions(self.model) if scheme.thin_in_float else {}
         seen = onnx_seen(
-            self.model, calibration, needs_histogram(calibrator), threads=threads, progress=progress
-        )
-        self.calibrator, self.ranges = closest_ranges(
-            seen,
-            calibrator,
-            lambda ranges: onnx_qdq.emit(self.model, path, scheme, ranges, frozenset(self.thin)),
-            source,
-            path,
+            self.model,
             calibration,
-            threads,
+            needs_histogram(calibrator),
+            threads=threads,
+            progress=progress,
+            kept=kept,
         )
-
-        onnx_qdq.emit(self.model, path, scheme, self.ranges, frozenset(self.thin))
-        self.reconstruction = reconstruction_of(self.model, source, path, calibration, threads, progress)
+        trial = OnnxTrial(
+            lambda ranges: onnx_qdq.emit(self.model, path, scheme, ranges, frozenset(self.in_float)), path
+        )
+        chosen = closest_ranges(seen, calibrator, trial, source, calibration, threads, kept)
+        self.calibrator, self.ranges = chosen.calibrator, chosen.ranges
+        self.in_float |= onnx_head_in_float(self.model, path, self._emit, calibration, threads)
+        self._emit(frozenset())
+        self.reconstruction = onnx_reconstruction(self.model, source, path, calibration, threads, progress)
 
     @property
     def remedies(self) -> tuple[Remedy, ...]:
         return self.reconstruction.remedies
 
+    def _emit(self, leave: frozenset[str]) -> None:
+        onnx_qdq.emit(self.model, self.path, self.scheme, self.ranges, leave | self.in_float.keys())
+
     def write(self, leave: frozenset[str]) -> None:
-        onnx_qdq.emit(self.model, self.path, self.scheme, self.ranges, leave | self.thin.keys())
-        replay(self.model, self.path, self.reconstruction.weights)
+        self._emit(leave)
+        onnx_graph.replay(self.model, self.path, self.reconstruction.weights)
+        if self.scheme.pairs_fit:
+            settle(self.path)  # what was fitted anew may have moved by steps
 
     def noise(self, samples: SamplesLike, progress: Progress) -> tuple[Noise, ...]:
         return onnx_noise(self.model, self.path, samples, threads=self.threads, progress=progress)
 
     def left_in_float(self, by_choice: dict[str, str]) -> tuple[Skipped, ...]:
-        return left_in_float.onnx_static(self.path, {**self.thin, **by_choice})
+        return left_in_float.onnx_static(self.path, {**self.in_float, **by_choice})
 
     def fusion(self) -> tuple[FusionAudit, ...]:
         return onnx_fusion(self.path, self.scheme)
@@ -221,8 +233,6 @@ class OnnxHalf:
 class TfliteStatic:
     """Static int8 for LiteRT."""
 
-    remedies: tuple[Remedy, ...] = ()
-
     def __init__(
         self,
         source: Path,
@@ -231,29 +241,36 @@ class TfliteStatic:
         calibrator: str,
         threads: int,
         progress: Progress,
+        kept: Kept,
     ) -> None:
         self.source, self.path, self.threads = source, path, threads
+        self.in_float: dict[str, str] = {}
         seen = tflite_seen(
-            source, calibration, needs_histogram(calibrator), threads=threads, progress=progress
+            source, calibration, needs_histogram(calibrator), threads=threads, progress=progress, kept=kept
         )
-        self.calibrator, self.ranges = closest_ranges(
-            seen,
-            calibrator,
-            lambda ranges: tflite.emit(source, path, ranges),
-            source,
-            path,
-            calibration,
-            threads,
-        )
+        trial = WholeTrial(lambda ranges: tflite.emit(source, path, ranges), path)
+        chosen = closest_ranges(seen, calibrator, trial, source, calibration, threads, kept)
+        self.calibrator, self.ranges = chosen.calibrator, chosen.ranges
+        self.in_float = tflite_head_in_float(source, path, self._emit, calibration, threads)
+        self._emit(frozenset())
+        self.reconstruction = tflite_reconstruction(source, path, calibration, threads, progress)
+
+    @property
+    def remedies(self) -> tuple[Remedy, ...]:
+        return self.reconstruction.remedies
+
+    def _emit(self, leave: frozenset[str]) -> None:
+        tflite.emit(self.source, self.path, self.ranges, leave | self.in_float.keys())
 
     def write(self, leave: frozenset[str]) -> None:
-        tflite.emit(self.source, self.path, self.ranges, leave)
+        self._emit(leave)
+        tflite_graph.replay(self.source, self.path, self.reconstruction.weights)
 
     def noise(self, samples: SamplesLike, progress: Progress) -> tuple[Noise, ...]:
         return tflite_noise(self.source, self.path, samples, threads=self.threads, progress=progress)
 
     def left_in_float(self, by_choice: dict[str, str]) -> tuple[Skipped, ...]:
-        return left_in_float.tflite_static(self.path, by_choice)
+        return left_in_float.tflite_static(self.path, {**self.in_float, **by_choice})
 
     def fusion(self) -> tuple[FusionAudit, ...]:
         return tflite_fusion(self.path)

@@ -76,4 +76,4 @@ def test_mse_takes_the_range_with_the_least_squared_error():
 def test_an_unknown_way_is_answered_with_the_known_ones():
     with pytest.raises(TargetRefused) as refused:
         observer("magic")
-    assert "entropy, minmax, mse, percentile" in refused.value.remedy
+    assert "entropy, minmax, moving_average, mse, percentile" in refused.value.remedy

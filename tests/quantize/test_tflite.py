@@ -64,10 +64,11 @@ def made(resnet8, samples, tmp_path_factory):
     return make(plan, resnet8, *samples, same_samples=False, gate=Gate(), workdir=work)
 
 
-def test_every_heavy_operator_computes_on_integers(made):
+def test_every_convolution_computes_on_integers_the_small_head_in_float(made):
     audit = {a.operator: (a.integer, a.total) for a in made.fidelity.fusion}
-    assert audit == {"CONV_2D": (9, 9), "FULLY_CONNECTED": (1, 1)}
-    assert made.fidelity.float_layers == ()
+    assert audit == {"CONV_2D": (9, 9), "FULLY_CONNECTED": (0, 1)}
+    assert len(made.fidelity.float_layers) >= 2  # what pools for it, too
+    assert all("with it in float" in layer.reason for layer in made.fidelity.float_layers)
 
 
 def test_an_application_feeds_it_as_it_feeds_float(made):
@@ -80,7 +81,7 @@ def test_it_stays_close_to_float_and_in_accuracy(made):
     assert made.fidelity.passed
     assert made.fidelity.outputs[0].sqnr_db > 20
     assert made.fidelity.accuracy.float_score > 85
-    assert made.fidelity.accuracy.difference > -1.0
+    assert made.fidelity.accuracy.difference >= -0.5
     assert made.path.stat().st_size < 0.4 * 318_000
 
 

@@ -104,7 +104,7 @@ def _conv(
     auto = attributes["auto_pad"].s.decode() if "auto_pad" in attributes else "NOTSET"
     if auto.startswith("SAME"):
         pads = tuple(
-            _same(size, k, s, d, auto == "SAME_UPPER")
+            same_padding(size, k, s, d, upper=auto == "SAME_UPPER")
             for size, k, s, d in zip(input_shape[2:], kernel, strides, dilations, strict=True)
         )
     else:
@@ -113,7 +113,8 @@ def _conv(
     return Linear(_integer(attributes, "group", 1), Window(kernel, strides, dilations, pads))
 
 
-def _same(size: int, kernel: int, stride: int, dilation: int, upper: bool) -> tuple[int, int]:
+def same_padding(size: int, kernel: int, stride: int, dilation: int, *, upper: bool) -> tuple[int, int]:
+    """(begin, end) with which there is an output for every `stride` inputs; the odd one goes to the end if `upper`."""
     outputs = -(-size // stride)
     total = max(0, (outputs - 1) * stride + (kernel - 1) * dilation + 1 - size)
     small = total // 2

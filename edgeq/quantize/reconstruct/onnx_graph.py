@@ -3,21 +3,15 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from edgeq.foreign import translated
 from edgeq.quantize.float_graph import write
 from edgeq.quantize.host_run import Progress, no_progress
 from edgeq.quantize.samples_like import SamplesLike
 
-from .linear import Linear
-from .moments import halves_of
-from .qdq_file import Array, QdqFile, QdqLayer, Weights
-from .solve import solve, solve_few_levels
+from .fit import fits, fitted
+from .qdq_file import QdqFile
 from .walk import Walk
-
-# Columns of a matrix whose moments are worth their time and memory: 4,608 are 512 channels under a 3 x 3 window.
-_LARGEST = 4608
+from .weights import Weights
 
 
 def reconstruct(
@@ -45,8 +39,16 @@ def reconstruct(
         progress("reconstruct", k / len(layers))
         x, z = walks[0].to(layer.float_input), walks[1].to(layer.input)
         linear = layer.linear(x[0].shape)
-        if linear is not None and linear.matrix(layer.weight).shape[-1] <= _LARGEST:
-            found[layer.name] = _solved(file, layer, linear, list(zip(x, z, strict=True)), bits)
+        if linear is not None and fits(linear, layer.weight):
+            found[layer.name] = fitted(
+                linear,
+                list(zip(x, z, strict=True)),
+                layer.weight,
+                layer.bias,
+                file.array(layer.integers),
+                file.array(layer.scale),
+                bits,
+            )
             file.put(layer, found[layer.name])
     progress("reconstruct", 1.0)
     return found
@@ -65,25 +67,6 @@ def replay(float_model: Any, path: Path, found: dict[str, Weights]) -> None:
         if layer.name in found:
             file.put(layer, found[layer.name])
     write(quantized, path)
-
-
-def _solved(
-    file: QdqFile, layer: QdqLayer, linear: Linear, pairs: list[tuple[Array, Array]], bits: int
-) -> Weights:
-    weight, integers, scale = linear.matrix(layer.weight), file.array(layer.integers), file.array(layer.scale)
-    moments = halves_of(linear, pairs, weight.shape[-1])
-    bias = None if layer.bias is None else layer.bias.astype(np.float64).reshape(weight.shape[:2])
-    if bits < 8 and scale.size == weight.shape[0] * weight.shape[1]:
-        solution = solve_few_levels(weight, bias, moments, bits)
-    else:
-        rows = np.broadcast_to(scale.astype(np.float64).reshape(-1), weight.shape[0] * weight.shape[1])
-        limit = int(np.abs(integers.astype(np.int16)).max())
-        solution = solve(weight, bias, moments, rows.reshape(weight.shape[:2]), -limit, limit)
-    return Weights(
-        linear.tensor(solution.integers, integers),
-        solution.scale.reshape(-1) if scale.ndim else solution.scale.max(),
-        None if solution.bias is None else solution.bias.reshape(-1),
-    )
 
 
 def _initial(model: Any) -> set[str]:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .linear import Linear, linear_of
+from .weights import Weights
 
 Array = npt.NDArray[Any]
 
@@ -34,17 +35,6 @@ class QdqLayer:
 
     def linear(self, input_shape: tuple[int, ...]) -> Linear | None:
         return linear_of(self.node, self.weight.shape, input_shape)
-
-
-@dataclass(frozen=True)
-class Weights:
-    """What a layer multiplies and adds: `integers` int8 in the file's shape, `scale` one per row or one for all, `bias`
-    in reals, None where it has none to set.
-    """
-
-    integers: npt.NDArray[np.int8]
-    scale: npt.NDArray[np.float64]
-    bias: npt.NDArray[np.float64] | None
 
 
 class QdqFile:

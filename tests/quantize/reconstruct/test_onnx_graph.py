@@ -10,7 +10,7 @@ from edgeq.quantize.calibrate import onnx_seen, ranges_of
 from edgeq.quantize.emitters import onnx_qdq
 from edgeq.quantize.error import sqnr_db
 from edgeq.quantize.float_graph import read
-from edgeq.quantize.reconstruct.keep import reconstruction_of
+from edgeq.quantize.reconstruct.keep import onnx_reconstruction
 from edgeq.quantize.reconstruct.onnx_graph import reconstruct, replay
 from edgeq.quantize.reconstruct.walk import Walk
 from tests.quantize.networks import Rows, images, inside_if, residual, saved
@@ -97,8 +97,8 @@ def test_dropped_with_too_few_samples_and_said_where_it_helps(tmp_path):
     def silent(stage, share):
         pass
 
-    assert reconstruction_of(model, source, path, Rows(images(4)), 1, silent).weights == {}
-    kept = reconstruction_of(model, source, path, CALIBRATION, 1, silent)
+    assert onnx_reconstruction(model, source, path, Rows(images(4)), 1, silent).weights == {}
+    kept = onnx_reconstruction(model, source, path, CALIBRATION, 1, silent)
     assert path.read_bytes() == content and sorted(p.name for p in tmp_path.iterdir()) == [
         "int8.onnx",
         "net.onnx",

@@ -1,0 +1,73 @@
+"""What was seen of a model on samples, kept on disk: the same model and samples again need no run of the float model.
+
+A folder of .npz files, each named by a hash of all that its content depends on. A file is written beside and renamed,
+one that cannot be read is as good as none, and the oldest go when the folder gets too large.
+"""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeq.nouns.record import digest_of
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+
+_MOST = 256 * 2**20  # bytes
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Without a folder nothing is kept and nothing found."""
+
+    folder: Path | None = None
+    most: int = _MOST
+
+    def find(self, **facts: Any) -> Arrays | None:
+        """What was put under the same facts (plain JSON values)."""
+        path = self._path(facts)
+        if path is None or not path.is_file():
+            return None
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                arrays = {name: file[name] for name in file.files}
+            os.utime(path)
+        except Exception:  # zip, zlib and numpy each have their own for a file that is cut or scrambled
+            return None
+        return arrays
+
+    def put(self, arrays: Arrays, **facts: Any) -> None:
+        """A folder that cannot be written to costs the next run its time, and this one nothing."""
+        path = self._path(facts)
+        if path is None:
+            return
+        with contextlib.suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, beside = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+                Path(beside).replace(path)
+            except BaseException:
+                Path(beside).unlink(missing_ok=True)
+                raise
+            self._make_room(path)
+
+    def _path(self, facts: dict[str, Any]) -> Path | None:
+        return None if self.folder is None else self.folder / f"{digest_of(facts)}.npz"
+
+    def _make_room(self, newest: Path) -> None:
+        """The file that was just written stays, whatever its size."""
+        files = [(p.stat(), p) for p in newest.parent.glob("*.npz") if p != newest]
+        total = newest.stat().st_size + sum(stat.st_size for stat, _ in files)
+        for stat, path in sorted(files, key=lambda f: f[0].st_mtime):
+            if total <= self.most:
+                return
+            path.unlink(missing_ok=True)
+            total -= stat.st_size

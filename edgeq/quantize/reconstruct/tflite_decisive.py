@@ -1,0 +1,24 @@
+"""Where a .tflite's answer is decided; see quantize/decisive.py."""
+
+from typing import Any
+
+from .tflite_file import kind_of
+
+_FLATTEN = ("LOGISTIC", "LOG_SOFTMAX", "SOFTMAX", "TANH")
+_MOVE = ("CAST", "DEQUANTIZE", "EXPAND_DIMS", "QUANTIZE", "RESHAPE", "SQUEEZE", "TRANSPOSE")
+
+
+def decisive_tensors(model: Any) -> tuple[int, ...]:
+    """Per float output of the flatbuffer's object model: it, or what it was before a function that flattens it."""
+    graph = model.subgraphs[0]
+    maker = {int(t): o for o in graph.operators for t in o.outputs}
+    floats = [int(t) for t in graph.outputs if graph.tensors[int(t)].type == 0]
+    return tuple(_decides(model, maker, t) for t in floats)
+
+
+def _decides(model: Any, maker: dict[int, Any], output: int) -> int:
+    tensor, flattened = output, False
+    while tensor in maker and kind_of(model, maker[tensor]) in (*_FLATTEN, *_MOVE):
+        flattened = flattened or kind_of(model, maker[tensor]) in _FLATTEN
+        tensor = int(maker[tensor].inputs[0])
+    return tensor if flattened else output

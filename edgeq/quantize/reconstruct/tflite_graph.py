@@ -1,0 +1,52 @@
+"""Reconstructs the layers of a quantized .tflite, from the first to the last."""
+
+from pathlib import Path
+
+from edgeq.quantize.host_run import Progress, no_progress
+from edgeq.quantize.samples_like import SamplesLike
+
+from .fit import fits, fitted
+from .tflite_file import TfliteFile
+from .tflite_walk import TfliteWalk
+from .weights import Weights
+
+
+def reconstruct(
+    source: Path,
+    written: Path,
+    samples: SamplesLike,
+    indices: tuple[int, ...],
+    *,
+    threads: int = 1,
+    progress: Progress = no_progress,
+) -> dict[str, Weights]:
+    """New weights by layer (the name of its output) for the file `written`, quantized from `source`; neither changes.
+
+    `indices` are the samples to learn from.
+    """
+    file = TfliteFile(source, written)
+    walks = tuple(TfliteWalk(m, samples, indices, threads) for m in (file.float_model, file.model))
+    found: dict[str, Weights] = {}
+    layers = file.layers()
+    for k, layer in enumerate(layers):
+        progress("reconstruct", k / len(layers))
+        x, z = walks[0].to(layer.float_input), walks[1].to(layer.input)
+        pairs = [(layer.columns_input(a), layer.columns_input(b)) for a, b in zip(x, z, strict=True)]
+        linear = layer.linear(pairs[0][0].shape)
+        if fits(linear, layer.weight):
+            integers, scale = file.integers(layer), file.scale(layer)
+            found[layer.name] = fitted(linear, pairs, layer.weight, layer.bias, integers, scale, 8)
+            file.put(layer, found[layer.name])
+    progress("reconstruct", 1.0)
+    return found
+
+
+def replay(source: Path, path: Path, found: dict[str, Weights]) -> None:
+    """Puts what `reconstruct` found into the file at `path`, quantized from `source`; what is float there stays so."""
+    if not found:
+        return
+    file = TfliteFile(source, path)
+    for layer in file.layers():
+        if layer.name in found:
+            file.put(layer, found[layer.name])
+    file.save(path)

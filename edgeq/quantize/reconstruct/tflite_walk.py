@@ -1,0 +1,89 @@
+"""Runs a .tflite file piece by piece over several samples; see walk.py."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeq.foreign import quiet, translated
+from edgeq.quantize.samples_like import SamplesLike
+
+from .tflite_file import packed
+
+Array = npt.NDArray[Any]
+
+
+class TfliteWalk:
+    """`model` is the flatbuffer's object model, which may be changed behind the point that was reached."""
+
+    def __init__(self, model: Any, samples: SamplesLike, indices: tuple[int, ...], threads: int) -> None:
+        self._model, self._graph, self._threads = model, model.subgraphs[0], threads
+        inputs = [int(i) for i in self._graph.inputs]
+        self._live = [dict(zip(inputs, samples[i], strict=True)) for i in indices]
+        self._maker = {int(t): k for k, o in enumerate(self._graph.operators) for t in o.outputs}
+        self._outputs = {int(t) for t in self._graph.outputs}
+        self._done: set[int] = set()
+
+    def to(self, tensor: int) -> list[Array]:
+        """The real values of `tensor`, one per sample. It has to be asked for before what reads it was run."""
+        if tensor not in self._live[0]:
+            self._run(tensor)
+        return [self._real(tensor, live[tensor]) for live in self._live]
+
+    def _run(self, tensor: int) -> None:
+        operators = self._graph.operators
+        piece = self._ancestors(tensor)
+        self._done |= piece
+        left = [o for k, o in enumerate(operators) if k not in self._done]
+        later = self._outputs | {int(t) for o in left for t in o.inputs}
+        made = {int(t) for k in piece for t in operators[k].outputs}
+        read = {int(t) for k in piece for t in operators[k].inputs}
+        wanted = sorted(made & (later | {tensor}))
+        fed = sorted((read & self._live[0].keys()) - made)
+        interpreter = self._interpreter([operators[k] for k in sorted(piece)], fed, wanted)
+        # The interpreter lists inputs and outputs in the piece's order.
+        places = [d["index"] for d in interpreter.get_input_details()]
+        found = [d["index"] for d in interpreter.get_output_details()]
+        for live in self._live:
+            with translated("a piece of the .tflite does not run on a calibration sample"):
+                for place, t in zip(places, fed, strict=True):
+                    interpreter.set_tensor(place, live[t])
+                interpreter.invoke()
+            live.update((t, interpreter.get_tensor(place)) for place, t in zip(found, wanted, strict=True))
+            for t in [t for t in live if t not in later and t != tensor]:
+                del live[t]
+
+    def _ancestors(self, tensor: int) -> set[int]:
+        """Operators not run yet without which there is no `tensor`."""
+        piece: set[int] = set()
+        open_tensors = [tensor]
+        while open_tensors:
+            k = self._maker.get(open_tensors.pop())
+            if k is not None and k not in piece and k not in self._done:
+                piece.add(k)
+                open_tensors += [int(t) for t in self._graph.operators[k].inputs if t >= 0]
+        return piece
+
+    def _interpreter(self, operators: list[Any], fed: list[int], wanted: list[int]) -> Any:
+        from ai_edge_litert.interpreter import Interpreter
+
+        graph, model = self._graph, self._model
+        whole = graph.operators, graph.inputs, graph.outputs, model.signatureDefs
+        try:
+            graph.operators, graph.inputs, graph.outputs, model.signatureDefs = operators, fed, wanted, None
+            content = packed(model)
+        finally:
+            graph.operators, graph.inputs, graph.outputs, model.signatureDefs = whole
+        with quiet(), translated("a piece of the .tflite does not load"):
+            interpreter = Interpreter(model_content=content, num_threads=self._threads)
+            for detail, t in zip(interpreter.get_input_details(), fed, strict=True):
+                if tuple(detail["shape"]) != self._live[0][t].shape:
+                    interpreter.resize_tensor_input(detail["index"], self._live[0][t].shape)
+            interpreter.allocate_tensors()
+        return interpreter
+
+    def _real(self, tensor: int, array: Array) -> Array:
+        q = self._graph.tensors[tensor].quantization
+        if q is None or q.scale is None or not len(q.scale) or not np.issubdtype(array.dtype, np.integer):
+            return array
+        return (array.astype(np.float32) - np.float32(q.zeroPoint[0])) * np.float32(q.scale[0])
