@@ -43,6 +43,15 @@ def missing_isa(facts: Facts, target: Target) -> tuple[str, ...]:
     return tuple(flag for flag in target.cpu.isa if flag not in facts.isa)
 
 
+def too_many_threads(facts: Facts, label: str, threads: int | None) -> tuple[str, ...]:
+    """A note where more threads were asked for than the device has cores: each inference then waits for the slowest."""
+    if threads is None or threads <= facts.cores:
+        return ()
+    return (
+        f"--threads {threads}, and {label} has {facts.cores} cores: more threads than these wait for each other",
+    )
+
+
 def require_writable(facts: Facts, label: str) -> None:
     if not facts.root_writable:
         raise ReadOnly(

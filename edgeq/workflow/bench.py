@@ -15,6 +15,7 @@ from edgeq.nouns.bundle import Candidate
 from edgeq.nouns.delivery import Supplies
 from edgeq.nouns.job import Entrant, Job, Limits
 from edgeq.nouns.measurement import Measurement
+from edgeq.nouns.progress import Note
 from edgeq.nouns.report import RaceReport
 from edgeq.report.race import compare_runs
 from edgeq.workflow import runtimes, stored
@@ -57,6 +58,8 @@ def bench(
     kind = catalog.target(target)
     with session(kind, login, root=root, look_only=False, tell=tell) as device:
         tell(device.facts)
+        for note in fitness.too_many_threads(device.facts, device.label, threads):
+            tell(Note(note))
         if any(w.endswith(".edgeq") for w in what):
             with locked(device.link, "measuring") as token:
                 measured = [_bundles(device, token, [Path(w) for w in what], threads, limits, tell)]

@@ -1,6 +1,6 @@
 """deploy(): from a model to measured numbers on a device, and the fastest faithful candidate live there."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Unpack
@@ -23,7 +23,7 @@ from edgeq.workflow.check_samples import MOST_BYTES
 from edgeq.workflow.convert import Conversion, convert, open_conversion
 from edgeq.workflow.options import DeployOptions, of_conversion
 from edgeq.workflow.session import Login, Session, session, truth_about
-from edgeq.workflow.stay_home import require_made_for, stay_home
+from edgeq.workflow.stay_home import not_asked_for, require_made_for, require_nothing_decided, stay_home
 from edgeq.workflow.tell import Tell, silence
 from edgeq.workflow.unpacked import unpacked
 
@@ -89,7 +89,7 @@ def deploy(
     edgeq.errors; whatever is raised, what was live is live still.
     """
     kind = catalog.target(target)
-    finished = _finished(model, kind, tell)
+    finished = _finished(model, kind, options, tell)
     app = _name_of(finished, options.get("name")) if finished else options.get("name") or model_name(model)
     with (
         session(kind, login, root=root, look_only=True, tell=tell) as device,
@@ -97,6 +97,8 @@ def deploy(
     ):
         tell(device.facts)
         fitness.require_writable(device.facts, device.label)
+        for note in _reservations(device, kind, options):
+            tell(Note(note))
         if finished is not None:
             conversion = finished
             sets, _ = runtimes.for_bundle(device, conversion.bundle.manifest, tell)
@@ -106,7 +108,8 @@ def deploy(
             conversion = convert(model, target=device.target, unavailable=unavailable, tell=tell, **asked)
         before = device.app(app)
         digest = conversion.bundle.digest
-        if before is not None and before.live == digest and not options.get("measure_again"):
+        again = options.get("measure_again") or _is_not_what_was_asked_for(before, conversion, options)
+        if before is not None and before.live == digest and not again:
             tell(Note(f"{app} = {digest[:7]} is live already: nothing was sent, nothing changed"))
             if before.not_compared:
                 tell(Note(f"{before.not_compared}, when it went live: --measure-again races it again"))
@@ -197,10 +200,27 @@ def _name_of(conversion: Conversion, asked: str | None) -> str:
     return named
 
 
-def _finished(model: str, kind: Target, tell: Tell) -> Conversion | None:
+def _reservations(device: Session, kind: Target, options: DeployOptions) -> Iterator[str]:
+    """What was asked for and can be done, and is hardly meant."""
+    yield from fitness.too_many_threads(device.facts, device.label, options.get("threads"))
+    if kind.detect and not device.local:
+        yield (
+            f"target {kind.name} for {device.label}: all that is known of it is what its CPU says; `edgeq targets` lists "
+            "the kinds of devices that edgeq knows"
+        )
+
+
+def _is_not_what_was_asked_for(app: App | None, conversion: Conversion, options: DeployOptions) -> bool:
+    """Whether another candidate of this very bundle is live than --recipe and --runtime allow."""
+    candidates = conversion.bundle.manifest.candidates
+    return app is not None and any(c.id == app.candidate and not_asked_for(c, options) for c in candidates)
+
+
+def _finished(model: str, kind: Target, options: DeployOptions, tell: Tell) -> Conversion | None:
     """The conversion that `model` names where it is a bundle already, made for this kind of device."""
     if not model.endswith(".edgeq"):
         return None
+    require_nothing_decided(Path(model), options)
     conversion = open_conversion(Path(model), tell)
     require_made_for(conversion.bundle.manifest, kind)
     return conversion

@@ -31,13 +31,19 @@ def deploy_as_service(
     **options: Unpack[DeployOptions],
 ) -> Deployment:
     """deploy() and install_service() in one; the keywords are deploy()'s. Raises what these raise."""
-    rehearsed = deploy(model, target=target, login=login, root=root, dry_run=True, tell=tell, **options)
+    told: list[Any] = []
+
+    def first(noun: Any) -> None:
+        told.append(noun)
+        tell(noun)
+
+    rehearsed = deploy(model, target=target, login=login, root=root, dry_run=True, tell=first, **options)
     tell(install_service(target=target, login=login, root=root, dry_run=dry_run, tell=tell))
     if dry_run:
         return rehearsed
 
     def rest(noun: Any) -> None:
-        if not isinstance(noun, _TOLD_BEFORE):
+        if not isinstance(noun, _TOLD_BEFORE) and noun not in told:
             tell(noun)
 
     made = str(rehearsed.conversion.path)

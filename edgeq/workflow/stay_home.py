@@ -1,9 +1,12 @@
 """Which candidates of a bundle do not go to a device, and why: decided from facts, before anything is sent."""
 
+from pathlib import Path
+
 from edgeq.deliver import fitness
 from edgeq.errors import BundleRefused, DeviceUnfit
 from edgeq.nouns.bundle import Candidate, Manifest
 from edgeq.nouns.delivery import WheelSet
+from edgeq.nouns.project import Gates
 from edgeq.nouns.target import Target
 from edgeq.workflow.options import ConversionOptions
 from edgeq.workflow.runtimes import too_old
@@ -26,7 +29,7 @@ def stay_home(
         live=live,
     )
     for candidate in manifest.candidates:
-        reason = _not_asked_for(candidate, options) or fitness.too_hungry(
+        reason = not_asked_for(candidate, options) or fitness.too_hungry(
             device.facts, candidate.memory_bytes or 0
         )
         if reason:
@@ -54,7 +57,27 @@ def require_made_for(manifest: Manifest, target: Target) -> None:
         )
 
 
-def _not_asked_for(candidate: Candidate, options: ConversionOptions) -> str | None:
+def require_nothing_decided(bundle: Path, options: ConversionOptions) -> None:
+    """A finished bundle is what it was made as: of the options that convert() takes, only those that choose among its
+    candidates mean anything. Raises BundleRefused, which names the others that were given.
+    """
+    gates = (options.get("gates") or Gates()).to_dict()
+    given = [f"--{name}" for name in _DECIDED if options.get(name)]
+    given += [f"--{_GATES.get(name, name)}" for name, value in gates.items() if value is not None]
+    if given:
+        flags = ", ".join(flag.replace("_", "-") for flag in given)
+        raise BundleRefused(
+            f"{bundle} is finished: {flags} {'has' if len(given) == 1 else 'have'} no say in it any more",
+            "leave that away, or convert the model again. Nothing was sent.",
+        )
+
+
+_DECIDED = ("data", "preprocess", "weights", "shapes", "calibrate", "calibrator")
+_GATES = {"min_sqnr_db": "min-sqnr"}
+
+
+def not_asked_for(candidate: Candidate, options: ConversionOptions) -> str | None:
+    """Why `candidate` is none that --recipe or --runtime chose; None where nothing speaks against it."""
     recipe, runtime = options.get("recipe"), options.get("runtime")
     if runtime not in (None, candidate.runtime):
         return f"--runtime {runtime} was asked for"
