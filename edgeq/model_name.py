@@ -3,6 +3,7 @@
 import re
 from pathlib import PurePath
 
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}")
 _SUFFIXES = (".py", ".onnx", ".pt2", ".tflite", ".edgeq")
 _SAY_NOTHING = ("build", "create", "factory", "get_model", "load", "main", "make", "model", "net", "network")
 
@@ -16,3 +17,8 @@ def model_name(source: str) -> str:
     stem = path.stem if path.suffix.lower() in _SUFFIXES else path.name.rpartition(".")[2]
     says = factory if factory and factory.lower() not in _SAY_NOTHING else stem
     return re.sub(r"[^A-Za-z0-9._-]+", "-", says).strip("-.") or "model"
+
+
+def is_model_name(text: str) -> bool:
+    """Whether it may name a folder on the device."""
+    return _NAME.fullmatch(text) is not None

@@ -1,13 +1,14 @@
 """Options that several commands share, and how they fall back to edgeq.toml. Parses only; imports nothing heavy."""
 
 import math
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from edgeq.model_name import is_model_name
 
 if TYPE_CHECKING:
     from edgeq.nouns.project import Gates
@@ -39,7 +40,7 @@ class NameType(click.ParamType[Any]):
     name = "NAME"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}", str(value)):
+        if not is_model_name(str(value)):
             self.fail(
                 f"{value!r}: letters, digits and . _ + - only, at most 128, beginning with a letter or digit",
                 param,
@@ -255,7 +256,7 @@ def convert_arguments(options: dict[str, Any], project_file: Path | None) -> dic
     """Takes the options of conversion out of `options`, `model` among them; edgeq.toml fills the gaps."""
     from edgeq.errors import TargetRefused
     from edgeq.nouns.project import Project
-    from edgeq.project import project_here
+    from edgeq.project import project_here, without_another_model
 
     project = project_here(project_file)
     model = options.pop("model") or project.model
@@ -263,6 +264,9 @@ def convert_arguments(options: dict[str, Any], project_file: Path | None) -> dic
         raise TargetRefused("no model: name one, or write edgeq.toml with `edgeq init`")
     if model.endswith(".edgeq"):
         project = Project()  # what a finished bundle was made from was decided then
+    project, left = without_another_model(project, model)
+    if left:
+        click.echo(f"note      {left}", err=True)
     gates = gates_of(options, project.gates)
     return {
         "model": model,

@@ -18,6 +18,7 @@ from edgeq.ingest import sources
 from edgeq.ingest.request import Request
 from edgeq.model_name import model_name
 from edgeq.nouns.model import Model
+from edgeq.user_code import names_code
 
 if TYPE_CHECKING:
     from edgeq.ingest.pytorch.program import Program
@@ -45,6 +46,11 @@ def open_model(
 
     Raises ModelRefused naming the operator, input or field; ExtraMissing when an optional package is needed.
     """
+    if weights is not None and not names_code(source):
+        raise ModelRefused(
+            f"{source} holds its own weights, and {weights} would go unused",
+            "--weights is for a torch factory such as net.py:build; leave it out",
+        )
     workdir.mkdir(parents=True, exist_ok=True)
     name = name or model_name(source)
     request = Request(source, workdir, name, weights, shapes, formats, example, program, cache, say)

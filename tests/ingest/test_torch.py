@@ -91,8 +91,23 @@ def test_keys_that_do_not_fit_are_named(tiny, tmp_path):
 
 def test_a_checkpoint_that_holds_objects_is_not_run(tiny, tmp_path):
     torch.save({"state_dict": state(tiny), "path": Path("x")}, tmp_path / "w.pt")
-    with pytest.raises(ModelRefused, match="cannot be loaded as weights"):
+    with pytest.raises(
+        ModelRefused, match=r"cannot be loaded as weights: it holds pathlib\S* beside the tensors"
+    ):
         open_model(tiny, weights=tmp_path / "w.pt", workdir=tmp_path, shapes={"image": (1, 3, 8, 8)})
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"\x08\x07\x12\x07pytorch"])
+def test_what_is_no_file_of_weights_is_said_in_words_of_our_own(content, tiny, tmp_path):
+    (tmp_path / "w.pt").write_bytes(content)
+    with pytest.raises(ModelRefused, match="it is no file that torch.save or safetensors wrote") as refused:
+        open_model(tiny, weights=tmp_path / "w.pt", workdir=tmp_path, shapes={"image": (1, 3, 8, 8)})
+    assert "weights_only" not in str(refused.value.to_dict())
+
+
+def test_weights_beside_a_model_that_has_its_own_are_refused(tmp_path):
+    with pytest.raises(ModelRefused, match=r"net\.onnx holds its own weights, and w\.pt would go unused"):
+        open_model("net.onnx", weights=Path("w.pt"), workdir=tmp_path)
 
 
 def test_the_shape_comes_from_the_data(tiny, tmp_path):

@@ -1,5 +1,6 @@
 """A checkpoint -> the state dict inside it, and into a module, with every key that does not fit named."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,10 +30,18 @@ def load_weights(path: Path) -> "dict[str, Tensor]":
         Exception
     ) as error:  # UnpicklingError, RuntimeError, EOFError, ValueError ... by what is wrong with the file
         raise ModelRefused(
-            f"{path} cannot be loaded as weights: {str(error).strip().splitlines()[0][:200]}",
+            f"{path} cannot be loaded as weights: {_reason(str(error))}",
             "save only the weights: torch.save(model.state_dict(), path); code and objects in a checkpoint are not run",
         ) from None
     return _without_prefix(_unwrapped(found, path))
+
+
+def _reason(words: str) -> str:
+    """Ours: torch's own words advise to switch off what keeps a checkpoint from running code."""
+    found = re.search(r"Unsupported (?:global: GLOBAL|class|operand) (\S+)", words)
+    if found and not found[1].isdecimal():
+        return f"it holds {found[1]} beside the tensors, an object of Python's"
+    return "it is no file that torch.save or safetensors wrote, or a damaged one"
 
 
 def _loaded(path: Path) -> Any:
