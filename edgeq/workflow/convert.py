@@ -3,7 +3,7 @@
 import json
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
@@ -188,12 +188,20 @@ def _open(
         example=_example(order),
         program=program,
         cache=cached.folder(),
-        say=lambda text: tell(Progress(text, 0, None, "")),
+        say=_said_while_opening(tell),
     )
     preprocessing = _preprocessing(order)
     if order.data is None:
         return model, None, preprocessing
     return model, open_samples(order.data, inputs=model.inputs, preprocessing=preprocessing), preprocessing
+
+
+def _said_while_opening(tell: Tell) -> Callable[[str], None]:
+    def say(text: str) -> None:
+        tell(Note(text))
+        tell(Progress("open", 0, None, ""))
+
+    return say
 
 
 def _preprocessing(order: cached.Order) -> "Preprocessing | None":

@@ -10,7 +10,6 @@ from edgeq.ingest.graph.trial import CannotRun, references
 from edgeq.ingest.onnx_to_tflite import ends, flat, rewrite
 from edgeq.ingest.onnx_to_tflite.call import REMEDY, call
 from edgeq.ingest.onnx_to_tflite.environment import Say, built
-from edgeq.ingest.onnx_to_tflite.pins import CONVERTER
 from edgeq.ingest.onnx_to_tflite.proof import Arrays, outputs_of, require_same
 from edgeq.ingest.onnx_to_tflite.tidy import tidy
 from edgeq.nouns.tensor import TensorSpec
@@ -34,7 +33,6 @@ def convert(
     """
     trials = _trials(source, inputs, example)
     python = built(cache, say)
-    say(f"converting to TFLite by {CONVERTER}")
     with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
         made = call(python, source, tuple(spec.name for spec in inputs), Path(folder))
         graph = flat.read(made)

@@ -75,7 +75,7 @@ def _build(base: Python, folder: Path, say: Say, pins: Path, module: str) -> Pat
         shutil.rmtree(dead, ignore_errors=True)
     place = folder / f"onnx2tf-{digest(pins)}-{_key(base)}"
     shutil.rmtree(place, ignore_errors=True)  # one whose Python is gone
-    say(f"building the environment of {CONVERTER} with Python {base.version}: once, about 100 MB to fetch")
+    say(f"building the environment of {CONVERTER}, which makes TFLite from ONNX: once, about 100 MB to fetch")
     with tempfile.TemporaryDirectory(dir=folder, prefix=_UNFINISHED) as name:
         beside = Path(name) / "environment"
         _run(
