@@ -8,7 +8,8 @@ from .record import Record
 
 @dataclass(frozen=True)
 class Scheme(Record):
-    """How integers stand for reals. Types are "int8" or "uint8"; `reduce_range` gives weights 7 bits (AVX2 without VNNI).
+    """How integers stand for reals. Types are "int8" or "uint8"; `reduce_range` gives weights 7 bits; `pairs_fit`
+    widens scales until no two neighbouring products overflow 16 bits (AVX2 without VNNI).
     `thin_in_float`: convolutions that sum few products are faster in float there.
     """
 
@@ -17,11 +18,13 @@ class Scheme(Record):
     per_channel: bool
     reduce_range: bool = False
     thin_in_float: bool = False
+    pairs_fit: bool = False
 
     def __str__(self) -> str:
         letter = {"int8": "S8", "uint8": "U8"}
         text = f"{letter[self.activations]}{letter[self.weights]} {'per channel' if self.per_channel else 'per tensor'}"
-        return text + (", weights reduced to 7 bits" if self.reduce_range else "")
+        text += ", weights reduced to 7 bits" if self.reduce_range else ""
+        return text + (", no pair of products above 16 bits" if self.pairs_fit else "")
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ def scheme_for(runtime: str, arch: str, isa: tuple[str, ...]) -> tuple[Scheme, s
     """The scheme of static int8 and the reason in words.
 
     onnxruntime on x86 multiplies unsigned activations by signed weights. Without VNNI it adds pairs of products in 16
-    bits, which saturate: 7-bit weights cannot overflow them. On ARM it multiplies signed by signed.
+    bits, which saturate: scales are widened until no pair can. On ARM it multiplies signed by signed.
     """
     if runtime != "onnxruntime":
         return Scheme("int8", "int8", True), "LiteRT's kernels take S8 activations and S8 weights per channel"
@@ -27,8 +27,8 @@ def scheme_for(runtime: str, arch: str, isa: tuple[str, ...]) -> tuple[Scheme, s
         return scheme, f"{found[0]} multiplies U8 by S8 exactly in 32 bits: full range"
     kind = "AVX2" if "avx2" in isa else "SSE"
     return (
-        Scheme("uint8", "int8", True, reduce_range=True, thin_in_float=True),
-        f"{kind} without VNNI sums pairs of U8 x S8 in 16 bits, which saturates: weights take 7 bits",
+        Scheme("uint8", "int8", True, thin_in_float=True, pairs_fit=True),
+        f"{kind} without VNNI sums pairs of U8 x S8 in 16 bits, which saturates: weights leave room for that",
     )
 
 

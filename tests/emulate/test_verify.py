@@ -57,7 +57,7 @@ def test_what_saturates_without_vnni_is_refused(folder: Path) -> None:
     assert "a deployment would refuse it" in int8.why_failed
 
 
-def test_seven_bits_do_not_saturate(folder: Path) -> None:
+def test_scales_that_leave_room_do_not_saturate(folder: Path) -> None:
     require_emulator("qemu-x86_64")
     done = verify(made_for("x86-64", folder), emulate="x86-64", samples=6, candidates=(INT8,), gates=STRICT)
     (int8,) = done.candidates

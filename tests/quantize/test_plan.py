@@ -66,13 +66,13 @@ def test_the_scheme_is_in_the_candidate(convolutions, target, scheme):
 
 def test_the_devices_own_flags_win_over_the_targets(convolutions):
     found = make_plan(convolutions, catalog.target("x86-64-vnni"), RECIPES, isa=("avx2",), has_data=True)
-    assert found.candidates[0].scheme.reduce_range
+    assert found.candidates[0].scheme.pairs_fit
     assert "saturate" in found.candidates[0].reason
 
 
 @pytest.mark.parametrize("flag", ["avx_vnni", "avx512_vnni", "amx_int8"])
 def test_any_vnni_takes_the_full_range(flag):
-    assert not scheme_for("onnxruntime", "x86_64", ("avx2", flag))[0].reduce_range
+    assert not scheme_for("onnxruntime", "x86_64", ("avx2", flag))[0].pairs_fit
 
 
 def test_one_file_for_two_tflite_runtimes_and_the_second_where_the_first_is_not(both_formats):

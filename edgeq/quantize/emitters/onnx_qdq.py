@@ -3,15 +3,18 @@
 Knows onnxruntime.quantization; the only emitter of static int8 that does.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from edgeq.foreign import quiet, translated
 from edgeq.nouns.plan import Scheme
 from edgeq.quantize.calibrate import Ranges
 from edgeq.quantize.float_graph import write
+from edgeq.quantize.pair_sums import Headroom, headroom, settle
 
 # Operators that onnxruntime's CPU provider runs on 8-bit tensors when they stand between DQ and Q. A Q/DQ pair around
 # any other operator (LayerNormalization, InstanceNormalization, ConvTranspose, CumSum ...) is only work on top.
@@ -49,6 +52,21 @@ def emit(model: Any, out: Path, scheme: Scheme, ranges: Ranges, leave: frozenset
 
     Weights are symmetric; the same graph, ranges and scheme give the same bytes. Raises ConversionFailed.
     """
+    _emit(model, out, scheme, ranges, leave, {})
+    if scheme.pairs_fit:
+        _emit(model, out, scheme, ranges, leave, headroom(out))
+        settle(out)
+
+
+def _emit(
+    model: Any,
+    out: Path,
+    scheme: Scheme,
+    ranges: Ranges,
+    leave: frozenset[str],
+    wider: Mapping[str, Headroom],
+) -> None:
+    """`wider` are weights whose scales have to be larger than their values ask for."""
     import onnx
     from onnxruntime.quantization import CalibrationMethod, QuantType
     from onnxruntime.quantization.calibrate import TensorsData
@@ -69,8 +87,27 @@ def emit(model: Any, out: Path, scheme: Scheme, ranges: Ranges, leave: frozenset
             [],
             sorted(leave),
             list(INTEGER_OPERATORS),
-            {"WeightSymmetric": True},
+            {"WeightSymmetric": True, "TensorQuantOverrides": _overrides(model, wider)},
         )
         quantizer.quantize_model()
         quantized = quantizer.model.model
     write(quantized, out)
+
+
+def _overrides(model: Any, wider: Mapping[str, Headroom]) -> dict[str, list[dict[str, Any]]]:
+    """onnxruntime's TensorQuantOverrides: the ends of ranges, which lie beyond the largest weight."""
+    import onnx
+
+    stored = {i.name: i for i in model.graph.initializer}
+    return {
+        name: _ends(onnx.numpy_helper.to_array(stored[name]), room)
+        for name, room in wider.items()
+        if name in stored and max(room.factors) > 1.0
+    }
+
+
+def _ends(weight: npt.NDArray[Any], room: Headroom) -> list[dict[str, Any]]:
+    others = None if room.axis is None else tuple(i for i in range(weight.ndim) if i != room.axis)
+    ends = np.atleast_1d(np.abs(weight).max(axis=others)) * np.array(room.factors)
+    along = {} if room.axis is None else {"axis": room.axis}
+    return [{**along, "rmin": np.float32(-end), "rmax": np.float32(end)} for end in ends]
