@@ -78,20 +78,22 @@ def names() -> tuple[str, ...]:
     return tuple(_SOURCES)
 
 
-def prepare(name: str, data: Path, folder: Path, cache: Path) -> Case:
+def prepare(
+    name: str, data: Path, folder: Path, cache: Path, formats: tuple[str, ...] = ("onnx", "tflite")
+) -> Case:
     """Opens model `name` of `data` in `folder`; `cache` keeps the converter to TFLite. Raises EdgeqError."""
     source, (calibration, judged) = _SOURCES[name], _SAMPLES[name](data, folder)
     path = source.model if source.weights else str(data / source.model)
     models: dict[str, Model] = {}
     absent: dict[str, str] = {}
-    for format in ("onnx", "tflite"):
+    for format in formats:
         opened = open_model(
             path,
             workdir=folder / format,
             name=name,
             weights=data / source.weights if source.weights else None,
             shapes=source.shapes,
-            formats=("onnx", "tflite") if source.weights else (format,),
+            formats=(format,),
             example=(calibration.rows[:1],),
             cache=cache,
         )

@@ -87,8 +87,8 @@ def _said(row: Row) -> str:
     way = f"{row.way.who} {row.way.setting} {row.way.format} {row.way.bits}"
     if row.judged is None:
         return f"{way}: failed: {row.failures[-1]}"
-    seconds = "kept" if row.judged.made.kept else f"{row.judged.made.seconds:.1f} s"
-    return f"{way}: {row.judged.top1:.1f} %, {row.judged.agreement:.1f} %, {row.judged.sqnr_db or 0:.1f} dB, {seconds}"
+    took = f"{row.judged.made.cpu_seconds:.1f} s CPU{', kept' if row.judged.made.kept else ''}"
+    return f"{way}: {row.judged.top1:.1f} %, {row.judged.agreement:.1f} %, {row.judged.sqnr_db or 0:.1f} dB, {took}"
 
 
 def edgeq_of(way: Way, rows: Sequence[Row]) -> Row | None:

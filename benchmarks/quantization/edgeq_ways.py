@@ -1,7 +1,12 @@
 """edgeq's own side: its default path for each runtime, and reconstruction to few levels on top of it."""
 
 import platform
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from benchmarks.quantization.cases import Case
 from benchmarks.quantization.contestants import Way
@@ -9,9 +14,18 @@ from edgeq.agent.facts import read_facts
 from edgeq.errors import EdgeqError
 from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.plan import CandidatePlan
+from edgeq.quantize.calibrate import needs_histogram, onnx_seen, ranges_of
+from edgeq.quantize.emitters import onnx_qdq
+from edgeq.quantize.float_graph import read
 from edgeq.quantize.gate import Gate
 from edgeq.quantize.make import make
+from edgeq.quantize.reconstruct.onnx_graph import reconstruct, replay
 from edgeq.quantize.scheme import scheme_for
+
+if TYPE_CHECKING:
+    from edgeq.quantize.reconstruct.weights import Weights
+
+_RANGES = "minmax"
 
 
 def quantize(case: Case, way: Way, folder: Path, threads: int) -> tuple[Path, tuple[str, ...]]:
@@ -51,5 +65,31 @@ def plan_for_here(way: Way) -> CandidatePlan:
 
 
 def few_levels(case: Case, bits: int, folder: Path, threads: int) -> tuple[Path, tuple[str, ...]]:
-    """Weights of 2^bits levels per channel, carried in int8; every layer, activations 8 bits."""
-    raise EdgeqError(f"edgeq has no way to {bits}-bit weights yet", "compare W8A8 only: --bits W8A8")
+    """Weights of 2^bits levels per channel, carried in int8; every layer, activations 8 bits. Raises EdgeqError."""
+    import onnx
+
+    model, path = read(case.file("onnx")), folder / "model.onnx"
+    scheme, _ = scheme_for("onnxruntime", platform.machine(), read_facts("/").isa)
+    seen = onnx_seen(model, case.calibration, needs_histogram(_RANGES), threads=threads)
+    onnx_qdq.emit(model, path, replace(scheme, thin_in_float=False), ranges_of(seen, _RANGES))
+    found = reconstruct(
+        model,
+        onnx.load(str(path)),
+        case.calibration,
+        tuple(range(case.calibration.count)),
+        bits=bits,
+        threads=threads,
+    )
+    replay(model, path, found)
+    return path, _levels(found, bits)
+
+
+def _levels(found: Mapping[str, "Weights"], bits: int) -> tuple[str, ...]:
+    """What was really used, counted. Raises EdgeqError where a channel has more levels than were asked for."""
+    rows = [row for w in found.values() for row in w.integers.reshape(w.scale.size, -1)]
+    most = max(len(np.unique(row)) for row in rows)
+    if most > 2**bits:
+        raise EdgeqError(
+            f"{most} levels in a channel where {2**bits} were asked for", "report this: it is a fault"
+        )
+    return (f"at most {most} levels in each of the {len(rows)} channels of {len(found)} layers",)

@@ -118,9 +118,11 @@ def _ahead(own: Judged, rivals: Sequence[Judged], bits: str, runtime: str) -> It
 
 
 def _sooner(own: Judged, rivals: Sequence[Judged], whose: str) -> _Said:
-    best = min(rivals, key=lambda j: j.made.seconds)
-    seen = f"{own.made.seconds:.1f} s to {best.made.seconds:.1f} s of {_who(best)}"
-    return _said(f"quantized sooner than by {whose}", own.made.seconds <= best.made.seconds, seen)
+    best = min(rivals, key=lambda j: j.made.cpu_seconds)
+    seen = f"{own.made.cpu_seconds:.1f} s to {best.made.cpu_seconds:.1f} s of {_who(best)}"
+    return _said(
+        f"quantized in less CPU time than by {whose}", own.made.cpu_seconds <= best.made.cpu_seconds, seen
+    )
 
 
 def _latency(own: Row, peers: Sequence[Row], found: Comparison) -> Iterator[_Said]:

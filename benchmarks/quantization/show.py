@@ -22,7 +22,7 @@ _HEAD = (
     "p edgeq",
     "agreement",
     "SQNR dB",
-    "to quantize",
+    "to quantize, CPU",
     "file",
     "integer",
     "time / float",
@@ -76,7 +76,7 @@ def cells(row: Row, found: Comparison) -> tuple[str, ...]:
         "-" if row.p_edgeq is None else f"{row.p_edgeq:.2g}",
         f"{judged.agreement:.1f} %",
         "equal" if judged.sqnr_db is None else f"{judged.sqnr_db:.1f}",
-        f"{made.seconds:.1f} s{' (kept)' if made.kept else ''}",
+        f"{made.cpu_seconds:.1f} s",
         f"{judged.size / 1e6:.2f} MB" if judged.size else "simulated",
         f"{sum(a.integer for a in judged.integer)}/{sum(a.total for a in judged.integer)}"
         if judged.integer
@@ -140,6 +140,7 @@ def _plain_row(row: Row) -> dict[str, Any]:
         "agreement": judged.agreement,
         "sqnr_db": judged.sqnr_db,
         "seconds": judged.made.seconds,
+        "cpu_seconds": judged.made.cpu_seconds,
         "seconds_kept": judged.made.kept,
         "bytes": judged.size,
         "integer": [asdict(a) for a in judged.integer],
