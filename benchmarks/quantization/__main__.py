@@ -4,7 +4,7 @@
 
 Prints a table with a row for each way of each peer and edgeq, the goals, and what there is to say of them; what fails is
 shown with its reason. The same goes to comparison.json and comparison.md in --out. --cache keeps the peers' environments
-(about 5 GB) and what they made, which is taken from there the next time; edgeq's own is made anew each time.
+(5 GB, half an hour on a slow line) and what they made, which is taken from there the next time; edgeq's is made anew.
 """
 
 import argparse
@@ -32,7 +32,7 @@ def main() -> None:
         folder = cache / "models" / name
         case = cases.prepare(name, data_folder(), folder, cache)
         found.append(compare(case, ways, folder / "made", cache, effort))
-        _write(found, options.out)
+        _write(found, options.out or cache / "results")
     goals = [g for f in found for g in goals_of(f)]
     if options.json:
         print(json.dumps(show.plain(found, goals), indent=2))
@@ -68,9 +68,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--threads", type=_numbers, default=(1,), help="to race with, one race each: 1,2")
     parser.add_argument("--quantize-threads", type=int, default=1, help="for everybody while quantizing")
     parser.add_argument("--cache", type=Path, default=home, help="environments and what peers made")
-    parser.add_argument(
-        "--out", type=Path, default=Path("benchmark-results"), help="for the JSON and the Markdown"
-    )
+    parser.add_argument("--out", type=Path, help="for the JSON and the Markdown; default: in --cache")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     options.threads = options.threads if options.seconds > 0 else ()
