@@ -142,9 +142,7 @@ def convert_options(command: F) -> F:
         ),
         click.option(
             "--calibrator",
-            type=click.Choice(
-                ["auto", "minmax", "moving_average", "percentile", "mse", "guarded_mse", "entropy"]
-            ),
+            type=click.Choice(["auto", "minmax", "moving_average", "percentile", "mse", "entropy"]),
             help="How ranges are found; default: auto, per tensor what comes closest to float.",
         ),
         click.option(

@@ -16,7 +16,7 @@ class ConversionOptions(TypedDict, total=False):
     weights       the state_dict file of a torch factory
     shapes        pins what the model leaves open: {"input": (1, 3, 224, 224)}
     calibrate     how many samples calibrate
-    calibrator    auto, minmax, percentile, mse or entropy
+    calibrator    auto, minmax, moving_average, percentile, mse or entropy
     recipe        only this one of edgeq/recipes; float comes along for comparison
     runtime       only onnxruntime, litert or tflite-runtime
     gates         how far from float a candidate may be
