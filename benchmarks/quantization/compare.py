@@ -48,12 +48,23 @@ class Effort:
     quantizing: int
 
 
+@dataclass(frozen=True)
+class _Bench:
+    """One model set up; `references` are float's outputs by format, `folder` is the model's alone."""
+
+    case: Case
+    references: Mapping[str, Array]
+    folder: Path
+    cache: Path
+    threads: int
+
+
 def compare(case: Case, ways: Sequence[Way], folder: Path, cache: Path, effort: Effort) -> Comparison:
     """`folder` is this model's alone and keeps what the peers made."""
-    references = floats(case, folder / "scratch")
+    bench = _Bench(case, floats(case, folder / "scratch"), folder, cache, effort.quantizing)
     rows = []
     for way in ways:
-        rows.append(_row(case, way, references, folder, cache, effort.quantizing))
+        rows.append(_row(bench, way))
         print(f"{case.name}: {_said(rows[-1])}", file=sys.stderr, flush=True)
     rows = [_beside_edgeq(row, rows) for row in rows]
     runners = [r.judged for r in rows if r.judged and r.judged.made.file and r.way.bits == "W8A8"]
@@ -61,26 +72,30 @@ def compare(case: Case, ways: Sequence[Way], folder: Path, cache: Path, effort: 
     return Comparison(case, tuple(_timed(row, races, rows) for row in rows), races)
 
 
-def _row(
-    case: Case, way: Way, references: Mapping[str, Array], folder: Path, cache: Path, threads: int
-) -> Row:
-    """The first source that it works on; what went wrong before is kept."""
-    if way.format not in references:
+def _row(bench: _Bench, way: Way) -> Row:
+    """With the first source that it works on; what went wrong before is kept."""
+    case = bench.case
+    if way.format not in case.models:
         return Row(case.name, way, None, (case.absent[way.format],))
     failures: list[str] = []
-    for k, source in enumerate(case.sources(way.format)):
-        made = make(case, way, source, folder / f"{way.id}-{k}", cache, threads)
-        if isinstance(made, Failed):
-            failures.append(made.why)
-        else:
-            try:
-                found = judge(case, made, references[way.format], folder / "scratch")
-                return Row(case.name, way, found, tuple(failures))
-            except EdgeqError as error:
-                failures.append(" ".join((error.what, *error.details)))
-        if way.who == EDGEQ:
-            break
+    sources = case.sources(way.format) if way.who != EDGEQ else (case.file(way.format),)
+    for k, source in enumerate(sources):
+        found = _attempt(bench, way, source, bench.folder / f"{way.id}-{k}")
+        if isinstance(found, Judged):
+            return Row(case.name, way, found, tuple(failures))
+        failures.append(found)
     return Row(case.name, way, None, tuple(failures))
+
+
+def _attempt(bench: _Bench, way: Way, source: Path, folder: Path) -> Judged | str:
+    """The figures, or why there are none."""
+    made = make(bench.case, way, source, folder, bench.cache, bench.threads)
+    if isinstance(made, Failed):
+        return made.why
+    try:
+        return judge(bench.case, made, bench.references[way.format], bench.folder / "scratch")
+    except EdgeqError as error:
+        return " ".join((error.what, *error.details))
 
 
 def _said(row: Row) -> str:
