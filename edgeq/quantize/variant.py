@@ -21,7 +21,8 @@ from .audit.tflite_sensitivity import tflite_noise
 from .audit.untouched import onnx_untouched, tflite_untouched
 from .calibrate import needs_histogram, onnx_seen, tflite_seen
 from .closest import closest_ranges
-from .emitters import onnx_dynamic, onnx_half, onnx_qdq, tflite
+from .dynamic import OnnxDynamic
+from .emitters import onnx_half, onnx_qdq, tflite
 from .float_graph import read
 from .head import onnx_head_in_float, tflite_head_in_float
 from .host_run import Progress
@@ -30,7 +31,6 @@ from .ranges.kept import Kept
 from .ranges.trial import OnnxTrial, WholeTrial
 from .reconstruct import onnx_graph, tflite_graph
 from .reconstruct.keep import onnx_reconstruction, tflite_reconstruction
-from .recurrent import treat_recurrent
 from .samples_like import SamplesLike
 from .thin import thin_convolutions
 
@@ -76,7 +76,9 @@ def variant_of(
     if candidate.recipe in ("float", "as_is"):
         return AsItIs(source, path, candidate)
     if candidate.recipe == "int8_dynamic":
-        return OnnxDynamic(source, path) if candidate.format == "onnx" else TfliteDynamic(source, path)
+        if candidate.format == "tflite":
+            return TfliteDynamic(source, path)
+        return OnnxDynamic(source, path, calibration, threads, progress)
     if candidate.recipe == "fp16":
         return OnnxHalf(source, path)
     if calibration is None:
@@ -174,35 +176,6 @@ class OnnxStatic:
 
     def untouched(self) -> bool:
         return onnx_untouched(self.path)
-
-
-class OnnxDynamic:
-    """Weights int8, activations quantized as they come."""
-
-    calibrator: str | None = None
-
-    def __init__(self, source: Path, path: Path) -> None:
-        self.path = path
-        self.recurrent = treat_recurrent(read(source))
-
-    @property
-    def remedies(self) -> tuple[Remedy, ...]:
-        return self.recurrent.remedies
-
-    def write(self, leave: frozenset[str]) -> None:
-        onnx_dynamic.emit(self.recurrent.model, self.path)
-
-    def noise(self, samples: SamplesLike, progress: Progress) -> tuple[Noise, ...]:
-        return ()
-
-    def left_in_float(self, by_choice: dict[str, str]) -> tuple[Skipped, ...]:
-        return (*self.recurrent.left, *left_in_float.onnx_dynamic(self.path))
-
-    def fusion(self) -> tuple[FusionAudit, ...]:
-        return onnx_fusion(self.path, None)
-
-    def untouched(self) -> bool:
-        return not self.recurrent.stored and onnx_untouched(self.path)
 
 
 class OnnxHalf:

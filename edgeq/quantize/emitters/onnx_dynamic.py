@@ -13,6 +13,11 @@ from edgeq.quantize.graph_work import DYNAMIC
 
 def emit(model: Any, out: Path, *, reduce_range: bool = False) -> None:
     """Quantizes the weights of `model` (float_graph.read) into `out`, per channel. Raises ConversionFailed."""
+    write(quantized(model, reduce_range=reduce_range), out)
+
+
+def quantized(model: Any, *, reduce_range: bool = False) -> Any:
+    """The same as a ModelProto; `model` stays as it is."""
     import onnx
     from onnxruntime.quantization import QuantType
     from onnxruntime.quantization.onnx_quantizer import ONNXQuantizer
@@ -37,8 +42,7 @@ def emit(model: Any, out: Path, *, reduce_range: bool = False) -> None:
             {"MatMulConstBOnly": True, "EnableSubgraph": True},
         )
         quantizer.quantize_model()
-        quantized = quantizer.model.model
-    write(quantized, out)
+        return quantizer.model.model
 
 
 def _forget_shapes_of_weights(graph: Any) -> None:

@@ -1,0 +1,57 @@
+"""Dynamic int8 for onnxruntime: what it has no kernel for is rewritten, what rounding would break is evened out first."""
+
+from pathlib import Path
+
+from edgeq.nouns.fidelity import FusionAudit, Remedy
+from edgeq.nouns.plan import Skipped
+
+from .audit import left_in_float
+from .audit.fusion import onnx_fusion
+from .audit.noise import Noise
+from .audit.untouched import onnx_untouched
+from .emitters import onnx_dynamic
+from .float_graph import read
+from .host_run import Progress
+from .recurrent import treat_recurrent
+from .samples_like import SamplesLike
+from .smooth import Smoothed, smoothed
+
+
+class OnnxDynamic:
+    """Weights int8, activations quantized as they come. Without `calibration` nothing is evened out."""
+
+    calibrator: str | None = None
+
+    def __init__(
+        self, source: Path, path: Path, calibration: SamplesLike | None, threads: int, progress: Progress
+    ) -> None:
+        self.path = path
+        self.recurrent = treat_recurrent(read(source))
+        self.smooth = Smoothed(self.recurrent.model)
+        if calibration is not None:
+            self.smooth = smoothed(
+                self.recurrent.model,
+                onnx_dynamic.quantized,
+                calibration,
+                threads=threads,
+                progress=progress,
+            )
+
+    @property
+    def remedies(self) -> tuple[Remedy, ...]:
+        return (*self.recurrent.remedies, *self.smooth.remedies)
+
+    def write(self, leave: frozenset[str]) -> None:
+        onnx_dynamic.emit(self.smooth.model, self.path)
+
+    def noise(self, samples: SamplesLike, progress: Progress) -> tuple[Noise, ...]:
+        return ()
+
+    def left_in_float(self, by_choice: dict[str, str]) -> tuple[Skipped, ...]:
+        return (*self.recurrent.left, *left_in_float.onnx_dynamic(self.path))
+
+    def fusion(self) -> tuple[FusionAudit, ...]:
+        return onnx_fusion(self.path, None)
+
+    def untouched(self) -> bool:
+        return not self.recurrent.stored and onnx_untouched(self.path)

@@ -1,0 +1,136 @@
+"""Finds tensors whose channels can trade magnitude with the weights of the products that read them. Changes nothing."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from edgeq.quantize.scopes import Scope, scopes
+
+_RESHAPES = ("Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze")
+_NORMS = ("LayerNormalization", "RMSNormalization", "SimplifiedLayerNormalization")
+
+Place = tuple[Any, int]  # a node and which of its inputs
+
+
+@dataclass(frozen=True, eq=False)
+class Site:
+    """`channels` are the last axis of `tensor`. `products` are the MatMuls and Gemms behind it with the axis of their
+    weights that has the channels; `entries` the inputs through which they read it. `folds` are constants of what makes
+    the tensor that can take up factors; empty where none can. `others` read it for something else.
+    """
+
+    tensor: str
+    channels: int
+    maker: str
+    products: tuple[tuple[Any, int], ...]
+    entries: tuple[Place, ...]
+    folds: tuple[Place, ...]
+    others: tuple[Place, ...]
+
+
+def sites_of(model: Any) -> tuple[Site, ...]:
+    """Of the main graph; `model` has inferred shapes."""
+    graph = _Graph(next(scopes(model.graph)))
+    by_tensor: dict[str, list[tuple[Any, int]]] = defaultdict(list)
+    for node in model.graph.node:
+        axis = graph.weight_axis(node)
+        if axis is not None:
+            by_tensor[graph.origin(node.input[0])].append((node, axis))
+    return tuple(graph.site(tensor, tuple(products)) for tensor, products in by_tensor.items())
+
+
+class _Graph:
+    """Who makes and reads what."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+        nodes = scope.graph.node
+        self.maker = {name: node for node in nodes for name in node.output if name}
+        self.readers: Mapping[str, list[Place]] = defaultdict(list)
+        for node in nodes:
+            for k, name in enumerate(node.input):
+                self.readers[name].append((node, k))
+        inner = [s.graph for s in scopes(scope.graph)][1:]
+        self.held = {o.name for g in (scope.graph, *inner) for o in g.output}
+        self.held |= {name for g in inner for node in g.node for name in node.input}
+
+    def weight_axis(self, node: Any) -> int | None:
+        """Of the weights of a product that can be quantized, the axis that meets the last one of its input."""
+        if node.op_type not in ("MatMul", "Gemm") or node.input[0] in self.scope.constants:
+            return None
+        weight = self.scope.constants.get(node.input[1])
+        if weight is None or len(weight.dims) != 2:
+            return None
+        turned = {a.name: a.i for a in node.attribute if a.name in ("transA", "transB")}
+        return None if turned.get("transA") else turned.get("transB", 0)
+
+    def origin(self, tensor: str) -> str:
+        """Where the channels come from, through nodes that only change the shape around them."""
+        while self._serves_products(tensor):
+            maker = self.maker.get(tensor)
+            if maker is None or not self._keeps_channels(maker):
+                break
+            tensor = maker.input[0]
+        return tensor
+
+    def site(self, tensor: str, products: tuple[tuple[Any, int], ...]) -> Site:
+        entries = [place for place in self.readers[tensor] if self._leads_to_product(place)]
+        others = [place for place in self.readers[tensor] if not self._leads_to_product(place)]
+        maker = self.maker.get(tensor)
+        node, axis = products[0]
+        return Site(
+            tensor,
+            int(self.scope.constants[node.input[1]].dims[axis]),
+            f"{maker.op_type}: {maker.name}" if maker is not None else f"input {tensor}",
+            products,
+            tuple(entries),
+            () if tensor in self.held else self._folds(maker),
+            tuple(others),
+        )
+
+    def _serves_products(self, tensor: str) -> bool:
+        """Whether nothing but products with fixed weights read it."""
+        return tensor not in self.held and all(map(self._leads_to_product, self.readers[tensor]))
+
+    def _leads_to_product(self, place: Place) -> bool:
+        node, k = place
+        if k == 0 and self.weight_axis(node) is not None:
+            return True
+        return k == 0 and self._keeps_channels(node) and self._serves_products(node.output[0])
+
+    def _keeps_channels(self, node: Any) -> bool:
+        if node.op_type not in _RESHAPES:
+            return False
+        before, after = (self.scope.shapes.get(name) for name in (node.input[0], node.output[0]))
+        return bool(before and after and before[-1] is not None and before[-1] == after[-1])
+
+    def _folds(self, maker: Any) -> tuple[Place, ...]:
+        """Constants that multiply the tensor as a whole, so that dividing them divides it."""
+        if maker is None:
+            return ()
+        if maker.op_type in _NORMS:
+            given = [k for k in range(1, len(maker.input)) if maker.input[k]]
+            fixed = all(maker.input[k] in self.scope.constants for k in given) and given
+            return tuple((maker, k) for k in given) if fixed and self._over_last(maker) else ()
+        if maker.op_type not in ("Add", "Mul"):
+            return ()
+        fixed = [k for k in (0, 1) if self._is_vector(maker.input[k])]
+        if len(fixed) != 1:
+            return ()
+        if maker.op_type == "Mul":
+            return ((maker, fixed[0]),)
+        before = maker.input[1 - fixed[0]]
+        alone = before not in self.held and len(self.readers[before]) == 1
+        inner = self._folds(self.maker.get(before)) if alone else ()
+        return ((maker, fixed[0]), *inner) if inner else ()
+
+    def _over_last(self, norm: Any) -> bool:
+        axis = next((a.i for a in norm.attribute if a.name == "axis"), -1)
+        rank = len(self.scope.shapes.get(norm.output[0], ()))
+        return axis in (-1, rank - 1) and len(norm.output) == 1
+
+    def _is_vector(self, name: str) -> bool:
+        """One value a channel: what a norm that was written in parts multiplies with and adds."""
+        tensor = self.scope.constants.get(name)
+        return tensor is not None and len(tensor.dims) >= 1 and max(tensor.dims) == tensor.dims[-1] > 1
