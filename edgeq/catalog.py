@@ -3,6 +3,7 @@
 Knows file formats and where things lie; what the values mean is for others.
 """
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +14,7 @@ from edgeq.nouns.record import Record
 from edgeq.nouns.target import Target
 
 _PACKAGE = Path(__file__).parent
+_FIRST_PIN = re.compile(r"^[\w.-]+==(\S+)", re.MULTILINE)  # a lock begins with the runtime itself
 R = TypeVar("R", bound=Record)
 
 
@@ -56,7 +58,7 @@ def read_target(path: Path) -> Target:
     from edgeq.target_rules import problems_of
 
     raw = read_toml(path)
-    problems = problems_of(raw)
+    problems = problems_of(raw, runtimes_brought())
     if problems:
         raise TargetRefused(
             f"{path} is not a valid target: {len(problems)} problem{'s' if len(problems) > 1 else ''}",
@@ -64,6 +66,16 @@ def read_target(path: Path) -> Target:
             details=problems,
         )
     return Target.from_dict(raw)
+
+
+def runtimes_brought() -> dict[str, tuple[str, ...]]:
+    """The versions of each runtime that deploy/wheels pins, whatever the Python and the architecture."""
+    found: dict[str, set[str]] = {}
+    for lock in (shipped("deploy") / "wheels").glob("*.txt"):
+        runtime, pin = lock.name.rpartition("-cp")[0], _FIRST_PIN.search(lock.read_text(encoding="utf-8"))
+        if pin:
+            found.setdefault(runtime, set()).add(pin[1])
+    return {runtime: tuple(sorted(versions)) for runtime, versions in found.items()}
 
 
 def read_toml(path: Path) -> dict[str, Any]:

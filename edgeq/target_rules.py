@@ -1,8 +1,11 @@
 """The rules of a target file: every problem at once, each with its key and the allowed values."""
 
+import math
 import re
+from collections.abc import Mapping
 from typing import Any
 
+from edgeq.cpu_flags import misspelled
 from edgeq.nouns.target import FORMATS
 
 ARCHITECTURES = ("aarch64", "armv7l", "x86_64")
@@ -35,11 +38,20 @@ _ENERGY: dict[str, type | tuple[type, ...]] = {
 }
 
 
-def problems_of(raw: dict[str, Any]) -> tuple[str, ...]:
-    """One line per problem, in the order of the file's sections; empty when the target can be used."""
+# Beyond these a figure is in another unit, or of no machine that runs a model.
+_MEMORY_MB = (64, 4_000_000)
+_CORES = (1, 1024)
+_FREQUENCY_MHZ = (10, 20_000)
+_WATTS = (0, 1000)
+
+
+def problems_of(raw: dict[str, Any], brings: Mapping[str, tuple[str, ...]] = {}) -> tuple[str, ...]:
+    """One line per problem, in the order of the file's sections; empty when the target can be used. `brings` are the
+    versions of each runtime that edgeq has wheels of.
+    """
     found = list(_keys("", raw, _REQUIRED, _OPTIONAL))
     found += _one_of("os", raw.get("os", "linux"), SYSTEMS)
-    found += _at_least("memory_mb", raw.get("memory_mb"), 1)
+    found += _between("memory_mb", raw.get("memory_mb"), _MEMORY_MB)
     found += _at_least("threads", raw.get("threads"), 1)
     found += _at_least("keep_releases", raw.get("keep_releases"), 1)
     if isinstance(raw.get("name"), str) and not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", raw["name"]):
@@ -50,28 +62,31 @@ def problems_of(raw: dict[str, Any]) -> tuple[str, ...]:
         found += _cpu(raw["cpu"], raw)
     if isinstance(raw.get("energy"), dict):
         found += _keys("energy.", raw["energy"], _ENERGY, {})
+        for key in ("active_core_watts", "idle_watts"):
+            found += _between(f"energy.{key}", raw["energy"].get(key), _WATTS)
     if isinstance(raw.get("runtimes"), list):
-        found += _runtimes(raw["runtimes"])
+        found += _runtimes(raw["runtimes"], brings)
+        found += _pythons_nowhere(raw)
     return tuple(found)
 
 
 def _cpu(cpu: dict[str, Any], raw: dict[str, Any]) -> list[str]:
     found = list(_keys("cpu.", cpu, _CPU_REQUIRED, _CPU_OPTIONAL))
     found += _one_of("cpu.arch", cpu.get("arch"), ARCHITECTURES)
-    found += _at_least("cpu.cores", cpu.get("cores"), 1)
-    found += _at_least("cpu.max_frequency_mhz", cpu.get("max_frequency_mhz"), 1)
-    found += [
-        f"cpu.isa[{i}]: {flag!r} is not a string"
-        for i, flag in enumerate(cpu["isa"] if isinstance(cpu.get("isa"), list) else [])
-        if not isinstance(flag, str)
-    ]
+    found += _between("cpu.cores", cpu.get("cores"), _CORES)
+    found += _between("cpu.max_frequency_mhz", cpu.get("max_frequency_mhz"), _FREQUENCY_MHZ)
+    for i, flag in enumerate(cpu["isa"] if isinstance(cpu.get("isa"), list) else []):
+        wrong = (
+            misspelled(flag, str(cpu.get("arch"))) if isinstance(flag, str) else f"{flag!r} is not a string"
+        )
+        found += [f"cpu.isa[{i}]: {wrong}"] if wrong else []
     cores, threads = cpu.get("cores"), raw.get("threads")
     if isinstance(cores, int) and isinstance(threads, int) and threads > cores > 0:
         found.append(f"threads: {threads} is more than cpu.cores = {cores}")
     return found
 
 
-def _runtimes(entries: list[Any]) -> list[str]:
+def _runtimes(entries: list[Any], brings: Mapping[str, tuple[str, ...]]) -> list[str]:
     found = []
     if not entries:
         found.append(f"runtimes: empty; name at least one of {', '.join(RUNTIMES)}")
@@ -87,11 +102,35 @@ def _runtimes(entries: list[Any]) -> list[str]:
             for python in (entry["pythons"] if isinstance(entry.get("pythons"), list) else [])
             if not (isinstance(python, str) and re.fullmatch(r"3\.\d+", python))
         ]
-        if isinstance(entry.get("version"), str) and not re.fullmatch(
-            r"([<>=!~]=?[0-9.]+(,\s*)?)*", entry["version"]
-        ):
-            found.append(f"{where}.version: {entry['version']!r} is not a requirement such as '>=1.20,<2'")
+        if isinstance(entry.get("version"), str):
+            found += _version(f"{where}.version", entry["version"], brings.get(str(entry.get("name")), ()))
     return found
+
+
+def _version(key: str, wanted: str, brings: tuple[str, ...]) -> list[str]:
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    try:
+        allowed = SpecifierSet(wanted)
+    except InvalidSpecifier:
+        return [f"{key}: {wanted!r} is not a requirement such as '>=1.20,<2'"]
+    if brings and not any(version in allowed for version in brings):
+        return [f"{key}: {wanted!r} allows none of the versions that edgeq brings: {', '.join(brings)}"]
+    return []
+
+
+def _pythons_nowhere(raw: dict[str, Any]) -> list[str]:
+    """Android has no wheels at all: such a target is converted for, not deployed to."""
+    entries = [entry for entry in raw["runtimes"] if isinstance(entry, dict)]
+    if (
+        raw.get("os", "linux") != "linux"
+        or not entries
+        or any(entry.get("pythons") != [] for entry in entries)
+    ):
+        return []
+    return [
+        "runtimes: pythons is empty for each of them, so none could be brought to a device; name its Python, ['3.11']"
+    ]
 
 
 def _keys(
@@ -128,6 +167,14 @@ def _one_of(key: str, value: Any, allowed: tuple[str, ...]) -> list[str]:
     if not isinstance(value, str) or value in allowed:
         return []  # a missing or mistyped key is reported by _keys
     return [f"{key}: {value!r} is not one of {', '.join(allowed)}"]
+
+
+def _between(key: str, value: Any, ends: tuple[float, float]) -> list[str]:
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return []
+    if math.isfinite(value) and ends[0] <= value <= ends[1]:
+        return []
+    return [f"{key}: {value} is not between {ends[0]:,} and {ends[1]:,}"]
 
 
 def _at_least(key: str, value: Any, least: int) -> list[str]:
