@@ -10,6 +10,7 @@ from edgeq.nouns.data import DataUse
 from edgeq.nouns.delivery import Delivery, Removal
 from edgeq.nouns.device import Facts
 from edgeq.nouns.diagnosis import Diagnosis
+from edgeq.nouns.explanation import Explanation
 from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.measurement import Measurement
 from edgeq.nouns.model import Model
@@ -49,6 +50,7 @@ DOCUMENTS: dict[str, Any] = {
         "measurement": str | None,
         "exit_code": int,
     },
+    "explain": {"explanations": tuple[Explanation, ...], "refused": str | None},
     "verify": Verification,
     "bench": {"races": tuple[RaceReport, ...], "measurements": tuple[str, ...]},
     "report": {

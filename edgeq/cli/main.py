@@ -16,7 +16,7 @@ from edgeq import __version__
 from edgeq.errors import EdgeqError
 
 _GROUPS = {
-    "the product": ("deploy", "convert", "verify", "bench"),
+    "the product": ("deploy", "convert", "explain", "verify", "bench"),
     "on a device": ("status", "rollback", "report", "doctor", "agent", "uninstall"),
     "to start with": ("demo", "init", "targets", "completion"),
 }

@@ -66,6 +66,11 @@ def overflowing(path: Path) -> int:
     return sum(_settled(layer.rows())[1] for layer in _layers(_load(path)))
 
 
+def overflowing_by_node(path: Path) -> dict[str, int]:
+    """The same for each node whose kernel adds in pairs."""
+    return {layer.node.name: _settled(layer.rows())[1] for layer in _layers(_load(path))}
+
+
 @dataclass(frozen=True)
 class _Layer:
     """A node with U8 input and the S8 weights `integers`, stored under `integers_name`; `weight` in the float graph."""

@@ -190,7 +190,7 @@ def test_the_making_of_candidates() -> None:
         "            1 other way cannot be taken here (-v says why)",
         f"convert   {ORT8}   53/55 Conv integer   SQNR 27.4 dB   top-1 92.6 -> 90.2 (-2.4, -3.2 to -1.6) on 800 samples here"
         "   agreement 99.4 % of 800   2.3 s",
-        "            norm1, norm2: smoothed (SQNR +4.2 dB)",
+        "            norm1, norm2: smoothed (+4.2 dB)",
         "            gru: split",
         "            refused: top-1 fell by 2.4 points (limit 1.0)",
         "            worst layer: conv2 (SQNR 9 dB, clipping)",

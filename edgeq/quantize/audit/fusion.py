@@ -6,6 +6,7 @@ than the device's, its fusions would be this host's, so the file's own structure
 
 import tempfile
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,19 @@ def onnx_fusion(path: Path, scheme: Scheme | None) -> tuple[FusionAudit, ...]:
     return _by_structure(graph, "the file's structure by onnxruntime's rule for ARM (this host is none)")
 
 
+def integer_nodes(path: Path, scheme: Scheme | None) -> frozenset[str]:
+    """Names of the nodes that run as integer kernels, by the same rule."""
+    import platform
+
+    import onnx
+
+    for_arm = scheme is not None and scheme.activations == "int8"
+    if not for_arm or platform.machine() == "aarch64":
+        return frozenset(n.name for n in _all_nodes(_optimised(path)) if n.op_type in _INTEGER)
+    with translated(f"cannot read {path.name} as ONNX"):
+        return frozenset(n.name for n, fuses in _structure(onnx.load(str(path)).graph) if fuses)
+
+
 def _optimised(path: Path) -> Any:
     import onnx
     import onnxruntime as ort
@@ -75,27 +89,33 @@ def _count(graph: Any, pairs: int, method: str) -> tuple[FusionAudit, ...]:
 
 
 def _by_structure(graph: Any, method: str) -> tuple[FusionAudit, ...]:
-    """A heavy operator fuses when its data inputs come from DQ and its one consumer is a Q (ReLU and Clip between are
-    absorbed by the Q's range); a MatMul or Gemm without the Q still multiplies integers.
-    """
-    makers = {o: n for n in graph.node for o in n.output}
-    users: dict[str, list[Any]] = {}
-    for node in graph.node:
-        for i in node.input:
-            users.setdefault(i, []).append(node)
     integer: Counter[str] = Counter()
     total: Counter[str] = Counter()
-    for node in (n for n in graph.node if n.op_type in HEAVY):
+    for node, fuses in _structure(graph):
         total[node.op_type] += 1
-        fed = all(_is(makers.get(i), "DequantizeLinear") for i in node.input[:2])
-        read = [u.op_type for u in users.get(node.output[0], [])]
-        integer[node.op_type] += fed and (read == ["QuantizeLinear"] or node.op_type in ("MatMul", "Gemm"))
+        integer[node.op_type] += fuses
+    makers = {o: n for n in graph.node for o in n.output}
     absorbed = {id(makers.get(i)) for n in graph.node if _takes_integers(n, makers) for i in n.input}
     left = sum(
         n.op_type == "DequantizeLinear" and not _of_weight(n, graph) and id(n) not in absorbed
         for n in graph.node
     )
     return tuple(FusionAudit(k, integer[k], n, left, method) for k, n in sorted(total.items()))
+
+
+def _structure(graph: Any) -> Iterator[tuple[Any, bool]]:
+    """Each heavy operator and whether it fuses: its data inputs come from DQ and its one consumer is a Q (ReLU and Clip
+    between are absorbed by the Q's range); a MatMul or Gemm without the Q still multiplies integers.
+    """
+    makers = {o: n for n in graph.node for o in n.output}
+    users: dict[str, list[Any]] = {}
+    for node in graph.node:
+        for i in node.input:
+            users.setdefault(i, []).append(node)
+    for node in (n for n in graph.node if n.op_type in HEAVY):
+        fed = all(_is(makers.get(i), "DequantizeLinear") for i in node.input[:2])
+        read = [u.op_type for u in users.get(node.output[0], [])]
+        yield node, fed and (read == ["QuantizeLinear"] or node.op_type in ("MatMul", "Gemm"))
 
 
 def _takes_integers(node: Any, makers: dict[str, Any]) -> bool:

@@ -34,6 +34,13 @@ def tflite_fusion(path: Path, *, dynamic: bool = False) -> tuple[FusionAudit, ..
     return tuple(FusionAudit(kind, integer[kind], n, pairs, _METHOD) for kind, n in sorted(total.items()))
 
 
+def integer_operators(path: Path) -> frozenset[str]:
+    """Names of the first outputs of the heavy operators that compute on integers."""
+    graph = read(path)
+    heavy = (o for o in graph.operators if o.kind in HEAVY and computes_integers(o, graph))
+    return frozenset(graph.tensors[o.outputs[0]].name for o in heavy)
+
+
 def computes_integers(operator: Operator, graph: TfliteGraph) -> bool:
     """Data in, weights and data out are integers. (Integer weights with float data would be weight-only or dynamic.)"""
     tensors = [graph.tensors[i] for i in (*operator.inputs[:2], *operator.outputs[:1])]

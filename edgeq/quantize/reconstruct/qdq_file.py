@@ -62,6 +62,22 @@ class QdqFile:
 
         return np.asarray(onnx.numpy_helper.to_array(self._stored[name]))
 
+    def bias(self, layer: QdqLayer) -> Array | None:
+        """In reals."""
+        if not layer.bias_integers:
+            return None
+        return np.asarray(self.array(layer.bias_integers) * self.array(layer.bias_scale).astype(np.float64))
+
+    def input_range(self, layer: QdqLayer) -> tuple[float, float] | None:
+        """The smallest and the largest value that the layer's input can have; None where it is not quantized."""
+        node = self._maker.get(layer.input)
+        if node is None or node.op_type != "DequantizeLinear":
+            return None
+        scale, zero = self.array(node.input[1]), self.array(node.input[2])
+        limits = np.iinfo(zero.dtype)
+        low, high = (float((q - int(zero)) * scale) for q in (limits.min, limits.max))
+        return low, high
+
     def put(self, layer: QdqLayer, weights: Weights) -> None:
         """Replaces integers, scale and bias; types and shapes stay."""
         old = self.array(layer.scale)

@@ -84,6 +84,19 @@ class TfliteFile:
         """[outputs, inputs, kernel...]"""
         return self._constant(self.model, self._weight(layer.operator)).transpose(_AXES[layer.kind])
 
+    def bias(self, layer: TfliteLayer) -> Array | None:
+        """In reals."""
+        if layer.bias is None:
+            return None
+        tensor = self._graph.tensors[layer.operator.inputs[2]]
+        return self._constant(self.model, tensor) * np.asarray(tensor.quantization.scale, np.float64)
+
+    def input_range(self, layer: TfliteLayer) -> tuple[float, float]:
+        """The smallest and the largest value that the layer's input can have."""
+        q = self._graph.tensors[layer.input].quantization
+        scale, zero = float(q.scale[0]), int(q.zeroPoint[0])
+        return (-128 - zero) * scale, (127 - zero) * scale
+
     def put(self, layer: TfliteLayer, weights: Weights) -> None:
         """Replaces integers and bias; the scale stays."""
         back = np.argsort(_AXES[layer.kind])

@@ -12,6 +12,7 @@ from edgeq.report.formats.layout import say
 from edgeq.report.formats.units import abbreviated, count, seconds, size
 
 _NAMES_SHOWN = 6
+_NAMED = 3  # layers of one remedy that are named; more are counted
 
 
 def show_model(console: Console, model: Model) -> None:
@@ -109,7 +110,8 @@ def _remedies(remedies: tuple[Remedy, ...]) -> list[str]:
     for remedy in remedies:
         by_way[remedy.how, remedy.gain_db].append(remedy.what)
     return [
-        f"  {_listed(names)}: {how}" + ("" if gain is None else f" (SQNR {gain:+.1f} dB)")
+        f"  {_listed(names) if len(names) <= _NAMED else count(len(names), 'layer')}: {how}"
+        + ("" if gain is None else f" ({gain:+.1f} dB)")
         for (how, gain), names in by_way.items()
     ]
 

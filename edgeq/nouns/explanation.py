@@ -1,0 +1,51 @@
+"""Why a quantized candidate is as it is, layer by layer."""
+
+from dataclasses import dataclass
+from typing import Optional
+
+from .record import Record
+
+
+@dataclass(frozen=True)
+class LayerExplained(Record):
+    """One operator with weights. `work` is its share of the multiply-accumulates, 0..1.
+
+    `scheme` names types and granularity, or is "float" and `why_float` says why. `low` and `high` are the range that its
+    input is quantized to. The errors are those of its output before any activation, root mean square over that of float's
+    output: `error` in all, and its parts, which may cancel: `clipping` of its input by that range, `rounding` of the input
+    and of all before it, `weights`; `bias_shift` is the part of `error` that is a constant for each channel. `integer` says
+    whether the runtime runs it as an integer kernel, `overflows` how many pairs of its weights some input can saturate
+    where the CPU adds pairs of products in 16 bits; None where it does not. `remedies` were tried and kept.
+    """
+
+    layer: str
+    operator: str
+    work: float
+    scheme: str
+    why_float: str = ""
+    low: Optional[float] = None
+    high: Optional[float] = None
+    error: Optional[float] = None
+    clipping: Optional[float] = None
+    rounding: Optional[float] = None
+    weights: Optional[float] = None
+    bias_shift: Optional[float] = None
+    integer: Optional[bool] = None
+    overflows: Optional[int] = None
+    remedies: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Explanation(Record):
+    """Of one candidate, on `samples` held-out samples. `calibrator` and `gain_db` (of all remedies together, at the
+    outputs) are those of its making; `sqnr_db` that of its worst output on all samples that judged it.
+    """
+
+    name: str
+    target: str
+    candidate: str
+    samples: int
+    calibrator: Optional[str]
+    sqnr_db: Optional[float]
+    gain_db: Optional[float]
+    layers: tuple[LayerExplained, ...]

@@ -1,0 +1,140 @@
+"""Where each quantized layer's error comes from: its input's range and rounding, its weights, a shifted bias.
+
+With x what the layer gets in float, z what it gets once quantized, W, b float's weights and bias, Q, c the file's:
+
+    Q z + c - (W x + b)  =  W (clip(x) - x)  +  W (z - clip(x))  +  ((Q - W) z + c - b)
+                            clipping            rounding             weights
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeq.foreign import translated
+from edgeq.quantize.host_run import Progress
+from edgeq.quantize.reconstruct.linear import Linear
+from edgeq.quantize.reconstruct.qdq_file import QdqFile
+from edgeq.quantize.reconstruct.tflite_file import TfliteFile
+from edgeq.quantize.reconstruct.tflite_walk import TfliteWalk
+from edgeq.quantize.reconstruct.walk import Walk
+from edgeq.quantize.samples_like import SamplesLike
+
+Array = npt.NDArray[Any]
+
+_COLUMNS = 4096  # of a layer's outputs, evenly spread, are enough for shares
+
+
+@dataclass(frozen=True)
+class LayerError:
+    """Root mean squares over that of float's output; `low` and `high` bound the layer's quantized input."""
+
+    low: float
+    high: float
+    error: float
+    clipping: float
+    rounding: float
+    weights: float
+    bias_shift: float
+
+
+@dataclass(frozen=True)
+class _Numbers:
+    """What a layer multiplies and adds: matrices [groups, rows, k], biases [groups, rows]; and its input's range."""
+
+    linear: Linear
+    weight: Array
+    bias: Array
+    quantized: Array
+    quantized_bias: Array
+    low: float
+    high: float
+
+
+def onnx_layer_errors(
+    model: Any, quantized: Path, samples: SamplesLike, *, threads: int, progress: Progress
+) -> dict[str, LayerError]:
+    """By node, of the float graph `model` and the QDQ file made from it."""
+    import onnx
+
+    with translated(f"cannot read {quantized.name} as ONNX"):
+        file = QdqFile(onnx.load(str(quantized)), model)
+    constants = {i.name for i in model.graph.initializer}
+    inputs = [i.name for i in model.graph.input if i.name not in constants]
+    feeds = [dict(zip(inputs, samples[i], strict=True)) for i in range(samples.count)]
+    walks = Walk(model, feeds, threads), Walk(file.model, feeds, threads)
+    found, layers = {}, file.layers()
+    for k, layer in enumerate(layers):
+        progress("explain", k / len(layers))
+        x, z = walks[0].to(layer.float_input), walks[1].to(layer.input)
+        linear, limits = layer.linear(x[0].shape), file.input_range(layer)
+        if linear is not None and limits is not None:
+            integers, scale = file.array(layer.integers), file.array(layer.scale)
+            numbers = _numbers(linear, layer.weight, layer.bias, integers, scale, file.bias(layer), limits)
+            found[layer.name] = _error(numbers, list(zip(x, z, strict=True)))
+    return found
+
+
+def tflite_layer_errors(
+    source: Path, quantized: Path, samples: SamplesLike, *, threads: int, progress: Progress
+) -> dict[str, LayerError]:
+    """By the name of the operator's output, of the float file `source` and the one quantized from it."""
+    file, indices = TfliteFile(source, quantized), tuple(range(samples.count))
+    walks = tuple(TfliteWalk(m, samples, indices, threads) for m in (file.float_model, file.model))
+    found, layers = {}, file.layers()
+    for k, layer in enumerate(layers):
+        progress("explain", k / len(layers))
+        x, z = walks[0].to(layer.float_input), walks[1].to(layer.input)
+        pairs = [(layer.columns_input(a), layer.columns_input(b)) for a, b in zip(x, z, strict=True)]
+        linear, limits = layer.linear(pairs[0][0].shape), file.input_range(layer)
+        integers, scale = file.integers(layer), file.scale(layer)
+        numbers = _numbers(linear, layer.weight, layer.bias, integers, scale, file.bias(layer), limits)
+        found[layer.name] = _error(numbers, pairs)
+    return found
+
+
+def _numbers(
+    linear: Linear,
+    weight: Array,
+    bias: Array | None,
+    integers: Array,
+    scale: Array,
+    quantized_bias: Array | None,
+    limits: tuple[float, float],
+) -> _Numbers:
+    matrix = linear.matrix(weight)
+    rows = matrix.shape[:2]
+    step = np.broadcast_to(scale.astype(np.float64).reshape(-1), rows[0] * rows[1]).reshape(*rows, 1)
+    zeros = np.zeros(rows)
+    biases = (zeros if b is None else b.astype(np.float64).reshape(rows) for b in (bias, quantized_bias))
+    return _Numbers(linear, matrix, next(biases), linear.matrix(integers) * step, next(biases), *limits)
+
+
+def _error(n: _Numbers, pairs: list[tuple[Array, Array]]) -> LayerError:
+    """Powers are summed over positions; signal, then the parts of the docstring above, then all of it."""
+    powers, total, count = np.zeros(5), np.zeros(n.bias.shape), 0
+    for parts in _parts(n, pairs):
+        powers += [float(np.sum(np.square(part))) for part in parts]
+        total += parts[-1].sum(axis=2)
+        count += parts[-1].shape[2]
+    shift = float(np.sum(np.square(total / max(count, 1)))) * count
+    signal, *errors = powers
+    clipping, rounding, weights, error, shift = (
+        float(np.sqrt(e / max(signal, 1e-30))) for e in (*errors, shift)
+    )
+    return LayerError(n.low, n.high, error, clipping, rounding, weights, shift)
+
+
+def _parts(n: _Numbers, pairs: list[tuple[Array, Array]]) -> Iterator[tuple[Array, ...]]:
+    """(float's output, clipping, rounding, weights, all of the error), each [groups, rows, positions], per sample."""
+    bias, quantized_bias = n.bias[..., None], n.quantized_bias[..., None]
+    for i, (x, z) in enumerate(pairs):
+        step = max(1, n.linear.positions(x.shape) * len(pairs) // _COLUMNS) | 1
+        xs, zs = (n.linear.columns(a, i % step, step).astype(np.float64) for a in (x, z))
+        cut = np.clip(xs, n.low, n.high)
+        clipping, rounding = n.weight @ (cut - xs), n.weight @ (zs - cut)
+        weights = (n.quantized - n.weight) @ zs + quantized_bias - bias
+        yield n.weight @ xs + bias, clipping, rounding, weights, clipping + rounding + weights

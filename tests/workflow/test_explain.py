@@ -1,0 +1,49 @@
+"""`edgeq explain` as a user types it, on a network whose gate fails and on one that is finished."""
+
+import json
+
+import numpy as np
+import onnx
+import pytest
+
+from tests.end_to_end.command_line import edgeq
+from tests.quantize.networks import images, residual
+
+
+PICKY = """import numpy as np
+first = []
+def picky(outputs, labels):
+    first.append(outputs[0].copy())
+    return 100 * float(np.array_equal(outputs[0], first[0]))
+"""  # only float itself will do
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    onnx.save(residual(), str(tmp_path / "net.onnx"))
+    np.savez(tmp_path / "samples.npz", x=images(60))
+    return tmp_path
+
+
+def test_a_table_of_layers_and_the_same_as_json(folder):
+    shown = edgeq(folder, "explain", "net.onnx", "--data", "samples.npz", "--target", "x86-64-vnni")
+    assert shown.returncode == 0, shown.stderr
+    assert "explain" in shown.stdout and "one.a (Conv)" in shown.stdout and "clipping" in shown.stdout
+    told = edgeq(folder, "explain", "net.onnx", "--data", "samples.npz", "--target", "x86-64-vnni", "--json")
+    (explanation,) = json.loads(told.stdout)["explanations"]
+    assert [layer["layer"] for layer in explanation["layers"]][:2] == ["stem", "one.a"]
+    assert all(layer["error"] > 0 for layer in explanation["layers"] if layer["scheme"] != "float")
+
+
+def test_what_the_gate_refuses_is_explained_all_the_same(folder):
+    (folder / "picky.py").write_text(PICKY)
+    words = ("explain", "net.onnx", "--data", "samples.npz", "--target", "rpi4")
+    refused = edgeq(folder, *words, "--metric", "picky.py:picky")
+    assert refused.returncode == 20, refused.stdout
+    assert "one.a (Conv)" in refused.stdout and "picky fell by" in refused.stdout
+
+
+def test_nothing_to_explain_without_fixed_ranges(folder):
+    refused = edgeq(folder, "explain", "net.onnx", "--target", "x86-64-vnni", "--recipe", "float")
+    assert refused.returncode != 0 and "--data" in refused.stderr
