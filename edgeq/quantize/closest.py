@@ -5,7 +5,6 @@ The held-out samples stay untouched: they judge, they do not choose.
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from .calibrate import LEVELS, NOTHING_KEPT, Calibration, Ranges, ranges_of
 from .observers import AUTO
@@ -34,14 +33,13 @@ def closest_ranges(
     calibration: Calibration,
     calibrator: str,
     trial: Trial,
-    source: Path,
     samples: SamplesLike,
     threads: int,
     kept: Kept = NOTHING_KEPT,
 ) -> Chosen:
-    """The ranges of `calibrator`; for "auto" those that bring the file of `trial` closest to the one at `source`."""
+    """The ranges of `calibrator`; for "auto" those that bring the file of `trial` closest to float."""
     name, ranges = (
-        _closest(calibration, trial, source, samples, threads, kept)
+        _closest(calibration, trial, samples, threads, kept)
         if calibrator == "auto"
         else (calibrator, ranges_of(calibration, calibrator))
     )
@@ -51,13 +49,13 @@ def closest_ranges(
 
 
 def _closest(
-    calibration: Calibration, trial: Trial, source: Path, samples: SamplesLike, threads: int, kept: Kept
+    calibration: Calibration, trial: Trial, samples: SamplesLike, threads: int, kept: Kept
 ) -> tuple[str, Ranges]:
     positions = evenly(samples.count, 2 * _SAMPLES)
     checked = len(positions) >= _CHECKED_FROM
 
     def reference(those: tuple[int, ...]) -> Reference:
-        return Reference.of(source, Some(samples, those), calibration.model, threads, kept)
+        return Reference.of(trial.float_path, Some(samples, those), calibration.model, threads, kept)
 
     choose = reference(positions[::2] if checked else positions)
     ranges = {way: ranges_of(calibration, way) for way in AUTO}

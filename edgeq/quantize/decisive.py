@@ -20,13 +20,15 @@ class Decisive:
 
 
 def decisive_of(model: Any) -> tuple[Decisive, ...]:
-    """Of every float output of an onnx ModelProto."""
+    """Of every float output of an onnx ModelProto, but for those that another output decides."""
     import onnx
 
     maker = {name: node for node in model.graph.node for name in node.output}
     real = onnx.TensorProto.FLOAT
     outputs = [o.name for o in model.graph.output if o.type.tensor_type.elem_type == real]
-    return tuple(Decisive(name, _flattened(maker, name)) for name in outputs)
+    found = [Decisive(name, _flattened(maker, name)) for name in outputs]
+    ends = {maker[name].name for name in outputs if name in maker}
+    return tuple(d for d in found if d.node not in ends)
 
 
 def last_layers(model: Any) -> tuple[str, ...]:

@@ -78,7 +78,8 @@ def variant_of(
     if candidate.recipe == "int8_dynamic":
         if candidate.format == "tflite":
             return TfliteDynamic(source, path)
-        return OnnxDynamic(source, path, calibration, threads, progress)
+        seven_bits = candidate.scheme is not None and candidate.scheme.reduce_range
+        return OnnxDynamic(source, path, calibration, threads, progress, seven_bits=seven_bits)
     if candidate.recipe == "fp16":
         return OnnxHalf(source, path)
     if calibration is None:
@@ -144,9 +145,11 @@ class OnnxStatic:
             kept=kept,
         )
         trial = OnnxTrial(
-            lambda ranges: onnx_qdq.emit(self.model, path, scheme, ranges, frozenset(self.in_float)), path
+            self.model,
+            lambda ranges: onnx_qdq.emit(self.model, path, scheme, ranges, frozenset(self.in_float)),
+            path,
         )
-        chosen = closest_ranges(seen, calibrator, trial, source, calibration, threads, kept)
+        chosen = closest_ranges(seen, calibrator, trial, calibration, threads, kept)
         self.calibrator, self.ranges = chosen.calibrator, chosen.ranges
         self.in_float |= onnx_head_in_float(self.model, path, self._emit, calibration, threads)
         self._emit(frozenset())
@@ -221,8 +224,8 @@ class TfliteStatic:
         seen = tflite_seen(
             source, calibration, needs_histogram(calibrator), threads=threads, progress=progress, kept=kept
         )
-        trial = WholeTrial(lambda ranges: tflite.emit(source, path, ranges), path)
-        chosen = closest_ranges(seen, calibrator, trial, source, calibration, threads, kept)
+        trial = WholeTrial(source, lambda ranges: tflite.emit(source, path, ranges), path)
+        chosen = closest_ranges(seen, calibrator, trial, calibration, threads, kept)
         self.calibrator, self.ranges = chosen.calibrator, chosen.ranges
         self.in_float = tflite_head_in_float(source, path, self._emit, calibration, threads)
         self._emit(frozenset())

@@ -15,6 +15,7 @@ from .kept import Kept
 
 Doubles = npt.NDArray[np.float64]
 
+SCRATCH = "closest"  # the folder beside a file that is tried
 _NO_SIGNAL = 1e-200  # an output of zeros
 _KEPT = 32 * 2**20  # bytes of outputs that are worth their place on disk
 _NO_NOISE = 1e-20  # of the signal: stands for an output without any error
@@ -58,7 +59,7 @@ class Reference:
 
     @staticmethod
     def of(source: Path, samples: Some, model: str, threads: int, kept: Kept) -> "Reference":
-        """`model` is the sha256 of all that `source` holds."""
+        """`source` is made from the model of that sha256 and nothing else."""
         format = source.suffix.removeprefix(".")
         facts = {
             "what": "outputs",
@@ -78,7 +79,7 @@ class Reference:
 
     def noise(self, path: Path) -> Doubles:
         """Of the file at `path`: [samples, outputs], noise of one sample over the signal of all."""
-        outputs = run(load(path, self.format, self.threads), self.samples, path.parent / "closest")
+        outputs = run(load(path, self.format, self.threads), self.samples, path.parent / SCRATCH)
         shares = []
         for reference, output in zip(self.outputs, outputs, strict=True):
             signal, noise = powers_of_each(reference, output)
