@@ -41,8 +41,10 @@ def main() -> None:
     sys.exit(any(row.judged is None for f in found for row in f.rows if row.way.who == contestants.EDGEQ))
 
 
-def _theirs(peers: Sequence[str]) -> list[Way]:
-    return [way for peer in peers for way in contestants.ways_of(peer)]
+def _theirs(asked: Sequence[str]) -> list[Way]:
+    """`asked` holds names of peers, or of one way: nncf, aimet/nearest."""
+    ways = [way for peer in contestants.peers() for way in contestants.ways_of(peer)]
+    return [way for way in ways if way.who in asked or f"{way.who}/{way.setting}" in asked]
 
 
 def _write(found: list[Comparison], out: Path) -> None:
@@ -58,11 +60,14 @@ def _options() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     home = Path.home() / ".cache" / "edgeq-benchmarks"
-    known = contestants.peers()
+    peers = contestants.peers()
+    settings = [f"{way.who}/{way.setting}" for way in _theirs(peers)]
     parser.add_argument(
         "--only", type=_some(cases.names()), default=cases.names(), help="models, with commas"
     )
-    parser.add_argument("--peers", type=_some(known), default=known, help=f"of {', '.join(known)}")
+    parser.add_argument(
+        "--peers", type=_some((*peers, *settings)), default=peers, help="names, or one way: aimet/nearest"
+    )
     parser.add_argument("--bits", type=_some(_BITS), default=_BITS, help=f"of {', '.join(_BITS)}")
     parser.add_argument("--seconds", type=float, default=30, help="longest time of each race; 0: no race")
     parser.add_argument("--threads", type=_numbers, default=(1,), help="to race with, one race each: 1,2")

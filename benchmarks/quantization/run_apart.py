@@ -2,7 +2,7 @@
 
     python -I run_apart.py peers/NAME.py JOB.json
 
-The job: `way`, `source`, `target` (model files), `input` (the model's input), `calibration` and `judged` (.npy, samples
+The job: `way`, `threads`, `source`, `target` (model files), `input` (the model's input), `calibration` and `judged` (.npy, samples
 first). Only the peer's own work is timed, not its import. The last line of stdout is JSON: `seconds`, and `error` when it
 failed; `cpu_seconds` is the processor time that it took; where the peer wrote no file, its simulation's outputs on the judged samples lie at `outputs`. Imports nothing of
 edgeq: it is not installed there.
@@ -30,6 +30,7 @@ def main() -> None:
 
 
 def _work(peer, job):
+    _give_threads(job["threads"])
     feeds = [{job["input"]: row[None]} for row in np.load(job["calibration"])]
     quantize = peer.quantizer(job["way"])
     target = Path(job["target"])
@@ -40,6 +41,22 @@ def _work(peer, job):
         outputs = [simulated({job["input"]: row[None]})[0][0] for row in np.load(job["judged"])]
         np.save(job["outputs"], np.stack(outputs))
     return took
+
+
+def _give_threads(count):
+    """To onnxruntime's sessions, for which there is no variable: a peer's have one thread a core, which wait by spinning."""
+    try:
+        import onnxruntime
+    except ImportError:
+        return
+    begin = onnxruntime.InferenceSession.__init__
+
+    def with_threads(self, model, sess_options=None, *rest, **named):
+        sess_options = sess_options or onnxruntime.SessionOptions()
+        sess_options.intra_op_num_threads = sess_options.intra_op_num_threads or count
+        begin(self, model, sess_options, *rest, **named)
+
+    onnxruntime.InferenceSession.__init__ = with_threads
 
 
 def _loaded(path):

@@ -66,7 +66,7 @@ def _by_edgeq(case: Case, way: Way, folder: Path, threads: int) -> Made | Failed
 
 
 def _by_peer(case: Case, way: Way, source: Path, folder: Path, cache: Path, threads: int) -> Made | Failed:
-    job = _job(case, way, source, folder)
+    job = {**_job(case, way, source, folder), "threads": threads}
     kept = _kept(folder, job)
     answer = kept or _asked(way, job, folder, cache, threads)
     if "error" in answer:
