@@ -1,5 +1,6 @@
 """Dynamic int8 for onnxruntime: what it has no kernel for is rewritten, what rounding would break is evened out first."""
 
+from functools import partial
 from pathlib import Path
 
 from edgeq.nouns.fidelity import FusionAudit, Remedy
@@ -18,20 +19,29 @@ from .smooth import Smoothed, smoothed
 
 
 class OnnxDynamic:
-    """Weights int8, activations quantized as they come. Without `calibration` nothing is evened out."""
+    """Weights int8, activations quantized as they come. Without `calibration` nothing is evened out. `seven_bits`: for
+    weights, where pairs of products would saturate.
+    """
 
     calibrator: str | None = None
 
     def __init__(
-        self, source: Path, path: Path, calibration: SamplesLike | None, threads: int, progress: Progress
+        self,
+        source: Path,
+        path: Path,
+        calibration: SamplesLike | None,
+        threads: int,
+        progress: Progress,
+        *,
+        seven_bits: bool = False,
     ) -> None:
-        self.path = path
+        self.path, self.seven_bits = path, seven_bits
         self.recurrent = treat_recurrent(read(source))
         self.smooth = Smoothed(self.recurrent.model)
         if calibration is not None:
             self.smooth = smoothed(
                 self.recurrent.model,
-                onnx_dynamic.quantized,
+                partial(onnx_dynamic.quantized, reduce_range=seven_bits),
                 calibration,
                 threads=threads,
                 progress=progress,
@@ -42,7 +52,7 @@ class OnnxDynamic:
         return (*self.recurrent.remedies, *self.smooth.remedies)
 
     def write(self, leave: frozenset[str]) -> None:
-        onnx_dynamic.emit(self.smooth.model, self.path)
+        onnx_dynamic.emit(self.smooth.model, self.path, reduce_range=self.seven_bits)
 
     def noise(self, samples: SamplesLike, progress: Progress) -> tuple[Noise, ...]:
         return ()

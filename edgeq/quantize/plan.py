@@ -4,7 +4,7 @@ Knows the target's facts and the model's graph; touches no sample and writes not
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgeq.errors import DataRefused, ModelRefused, TargetRefused
@@ -14,7 +14,7 @@ from edgeq.nouns.recipe import Recipe
 from edgeq.nouns.target import FORMATS, Target
 
 from .graph_work import DYNAMIC, RECURRENT, STATIC, GraphWork, work_of
-from .scheme import has_half, scheme_for
+from .scheme import dynamic_scheme, has_half, scheme_for
 
 AS_IS = "as_is"
 # Share of the work from which dynamic int8 is expected to beat static; and of work or weights from which it is raced:
@@ -194,7 +194,8 @@ def _dynamic(recipe: Recipe, runtime: str, wish: _Wish, what: str) -> tuple[int,
     if not wanted and max(share, weights) < _WORTH_TRYING:
         rest = "run faster on fixed ranges" if all_of_it else "would stay in float"
         return Skipped(what, f"{words}: convolutions {rest} (--recipe {recipe.name} builds it)")
-    return _candidate(recipe, runtime, 1 if work.share(DYNAMIC) >= _DOMINATES else 5, words)
+    rank, candidate = _candidate(recipe, runtime, 1 if work.share(DYNAMIC) >= _DOMINATES else 5, words)
+    return rank, replace(candidate, scheme=dynamic_scheme(runtime, wish.target.cpu.arch, wish.isa))
 
 
 def _listed(work: GraphWork, operators: tuple[str, ...]) -> str:

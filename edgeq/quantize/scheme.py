@@ -32,6 +32,16 @@ def scheme_for(runtime: str, arch: str, isa: tuple[str, ...]) -> tuple[Scheme, s
     )
 
 
+def dynamic_scheme(runtime: str, arch: str, isa: tuple[str, ...]) -> Scheme | None:
+    """What int8 whose activations are quantized as they come has to heed; None where that is nothing.
+
+    onnxruntime's kernels are those of static int8, so their pairs saturate alike. Here seven bits see to it: the weights
+    of an LSTM or inside a loop stand in many shapes.
+    """
+    scheme, _ = scheme_for(runtime, arch, isa)
+    return Scheme("uint8", "int8", True, reduce_range=True) if scheme.pairs_fit else None
+
+
 def has_half(isa: tuple[str, ...]) -> bool:
     """Whether the core computes in float16 rather than only storing it."""
     return all(f in isa for f in HALF)

@@ -27,6 +27,22 @@ def smoothing(path: Path) -> Path:
     return path
 
 
+def mixing(path: Path) -> Path:
+    """Two matrices of positive weights, rows of 16 to rows of 16: what dynamic int8 takes."""
+    rng = np.random.default_rng(4)
+    filters = [rng.uniform(0.5, 1.0, (CHANNELS, CHANNELS)) / (CHANNELS * 0.75) for _ in range(2)]
+    weights = [numpy_helper.from_array(w.astype(np.float32), f"w{i}") for i, w in enumerate(filters)]
+    nodes = [
+        helper.make_node("MatMul", ["x", "w0"], ["m"], "first"),
+        helper.make_node("Relu", ["m"], ["r"], "relu"),
+        helper.make_node("MatMul", ["r", "w1"], ["y"], "second"),
+    ]
+    ends = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, SIDE, CHANNELS]) for n in ("x", "y")]
+    graph = helper.make_graph(nodes, "mixing", ends[:1], ends[1:], weights)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    return path
+
+
 def images(path: Path, count: int = 24) -> Path:
     """Noise of another brightness in every channel."""
     rng = np.random.default_rng(3)

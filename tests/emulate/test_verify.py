@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edgeq.bundle import read_bundle
@@ -11,7 +12,7 @@ from edgeq.nouns.verification import Verified
 from edgeq.workflow.convert import convert
 from edgeq.workflow.verify import verify
 from tests.emulate.conftest import require_emulator
-from tests.emulate.networks import images, smoothing
+from tests.emulate.networks import CHANNELS, SIDE, images, mixing, smoothing
 from tests.end_to_end.command_line import edgeq
 
 pytestmark = pytest.mark.lab
@@ -64,6 +65,22 @@ def test_scales_that_leave_room_do_not_saturate(folder: Path) -> None:
     assert done.passed
     assert int8.same_bits, "sums that do not saturate are the same on every CPU"
     assert sqnr_db(int8) > 35
+
+
+def test_dynamic_int8_does_not_saturate_either(folder: Path) -> None:
+    require_emulator("qemu-x86_64")
+    rows = np.random.default_rng(5).uniform(0, 1, (12, SIDE, CHANNELS)).astype(np.float32)
+    np.savez(folder / "rows.npz", x=rows)
+    dynamic = "onnxruntime-int8_dynamic"
+    closeness = {}
+    for target in ("x86-64-vnni", "x86-64"):
+        words = {"recipe": "int8_dynamic", "runtime": "onnxruntime", "gates": Gates(min_sqnr_db=0.0)}
+        place, source = folder / f"mixing-{target}.edgeq", str(mixing(folder / "mixing.onnx"))
+        convert(source, target=target, data=str(folder / "rows.npz"), output=place, **words)
+        done = verify(place, emulate="x86-64", samples=4, candidates=(dynamic,))
+        closeness[target] = sqnr_db(done.candidates[0])
+    assert closeness["x86-64-vnni"] < 20
+    assert closeness["x86-64"] > 35
 
 
 @pytest.mark.parametrize("target", ["rpi4", "rpi5"])

@@ -70,6 +70,15 @@ def test_the_devices_own_flags_win_over_the_targets(convolutions):
     assert "saturate" in found.candidates[0].reason
 
 
+def test_dynamic_int8_takes_seven_bits_where_pairs_saturate(dense):
+    schemes = {
+        target: {c.id: c.scheme for c in plan(dense, target).candidates}["onnxruntime-int8_dynamic"]
+        for target in ("x86-64", "x86-64-vnni", "rpi4")
+    }
+    assert schemes["x86-64"].reduce_range
+    assert schemes["x86-64-vnni"] is schemes["rpi4"] is None
+
+
 @pytest.mark.parametrize("flag", ["avx_vnni", "avx512_vnni", "amx_int8"])
 def test_any_vnni_takes_the_full_range(flag):
     assert not scheme_for("onnxruntime", "x86_64", ("avx2", flag))[0].pairs_fit

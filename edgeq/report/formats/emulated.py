@@ -39,7 +39,7 @@ def show_verification(console: Console, verification: Verification) -> None:
     elif not ran:
         words = f"nothing could be verified {where}"
     else:
-        words = f"{count(len(ran), 'candidate')} of {len(verification.candidates)} hold {where}"
+        words = f"{len(ran)} of {count(len(verification.candidates), 'candidate')} passed {where}"
     say(console, "verdict", [title, words])
 
 
