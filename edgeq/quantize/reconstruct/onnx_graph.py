@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from threadpoolctl import threadpool_limits
+
 from edgeq.foreign import translated
 from edgeq.quantize.float_graph import write
 from edgeq.quantize.host_run import Progress, no_progress
@@ -40,15 +42,10 @@ def reconstruct(
         x, z = walks[0].to(layer.float_input), walks[1].to(layer.input)
         linear = layer.linear(x[0].shape)
         if linear is not None and fits(linear, layer.weight):
-            found[layer.name] = fitted(
-                linear,
-                list(zip(x, z, strict=True)),
-                layer.weight,
-                layer.bias,
-                file.array(layer.integers),
-                file.array(layer.scale),
-                bits,
-            )
+            pairs = list(zip(x, z, strict=True))
+            integers, scale = file.array(layer.integers), file.array(layer.scale)
+            with threadpool_limits(threads, "blas"):
+                found[layer.name] = fitted(linear, pairs, layer.weight, layer.bias, integers, scale, bits)
             file.put(layer, found[layer.name])
     progress("reconstruct", 1.0)
     return found

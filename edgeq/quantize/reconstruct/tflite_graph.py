@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from threadpoolctl import threadpool_limits
+
 from edgeq.quantize.host_run import Progress, no_progress
 from edgeq.quantize.samples_like import SamplesLike
 
@@ -35,7 +37,8 @@ def reconstruct(
         linear = layer.linear(pairs[0][0].shape)
         if fits(linear, layer.weight):
             integers, scale = file.integers(layer), file.scale(layer)
-            found[layer.name] = fitted(linear, pairs, layer.weight, layer.bias, integers, scale, 8)
+            with threadpool_limits(threads, "blas"):
+                found[layer.name] = fitted(linear, pairs, layer.weight, layer.bias, integers, scale, 8)
             file.put(layer, found[layer.name])
     progress("reconstruct", 1.0)
     return found
