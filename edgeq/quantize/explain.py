@@ -71,8 +71,19 @@ def _quantized(
 ) -> LayerExplained:
     if error is None:
         return layer
-    figures = {k: _rounded(v) for k, v in vars(error).items()}
-    return replace(layer, scheme=scheme, why_float="", overflows=overflows, **figures)
+    return replace(
+        layer,
+        scheme=scheme,
+        why_float="",
+        overflows=overflows,
+        low=_rounded(error.low),
+        high=_rounded(error.high),
+        error=_rounded(error.error),
+        clipping=_rounded(error.clipping),
+        rounding=_rounded(error.rounding),
+        weights=_rounded(error.weights),
+        bias_shift=_rounded(error.bias_shift),
+    )
 
 
 def _rounded(value: float) -> float:

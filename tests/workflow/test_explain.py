@@ -9,7 +9,6 @@ import pytest
 from tests.end_to_end.command_line import edgeq
 from tests.quantize.networks import images, residual
 
-
 PICKY = """import numpy as np
 first = []
 def picky(outputs, labels):
