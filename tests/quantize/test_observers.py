@@ -73,6 +73,27 @@ def test_mse_takes_the_range_with_the_least_squared_error():
     assert low / values.min() == pytest.approx(high / values.max())
 
 
+def test_mse_spends_no_range_on_the_rounding_of_zeros():
+    """Half of what leaves a ReLU is zero, which is exact: only the other half gains from finer steps."""
+    values = np.maximum(np.random.default_rng(2).laplace(size=200_000), 0)
+    parts = np.split(values, 50), [p[p > 0] for p in np.split(values, 50)]
+    with_zeros, without = (observer("mse").range_of(seen_of(p), 64) for p in parts)
+    assert with_zeros == pytest.approx(without)
+
+
+def test_the_moving_average_forgets_what_the_extremes_keep():
+    seen = seen_of([[0.0, 10.0], *[[0.0, 1.0]] * 50])
+    assert observer("minmax").range_of(seen, 256) == (0.0, 10.0)
+    assert observer("moving_average").range_of(seen, 256) == (0.0, pytest.approx(1 + 9 * 0.95**50))
+
+
+def test_the_command_line_offers_every_way():
+    from edgeq.cli.commands.convert import command
+
+    (option,) = [p for p in command.params if p.name == "calibrator"]
+    assert set(option.type.choices) == {"auto", *names()}
+
+
 def test_an_unknown_way_is_answered_with_the_known_ones():
     with pytest.raises(TargetRefused) as refused:
         observer("magic")

@@ -5,7 +5,7 @@ So no activation leaves the runtime, which keeps its fused and blocked kernels a
 """
 
 from collections import Counter
-from math import prod
+from math import isfinite, prod
 from typing import Any
 
 import numpy as np
@@ -59,13 +59,14 @@ class ObservedGraph:
             if len(self._whole) == len(self.tensors):
                 raise
             return dict.fromkeys(self.tensors)
-        return {name: self._glance(k, {**feeds, **found}) for k, name in enumerate(self.tensors)}
+        found |= feeds
+        return {name: self._glance(k, found) for k, name in enumerate(self.tensors)}
 
     def _glance(self, k: int, found: dict[str, Array]) -> Glance | None:
         if self.tensors[k] in self._whole:
             return glance_at(np.asarray(found[self.tensors[k]], np.float32), self._counted or 1)
         low, high, energy = (float(found[f"edgeq_{word}_{k}"]) for word in _REDUCED)
-        if not np.isfinite((low, high, energy)).all():
+        if not (isfinite(low) and isfinite(high) and isfinite(energy)):
             return None
         size = self._sizes[k]
         if size is None:
