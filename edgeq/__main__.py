@@ -4,22 +4,26 @@ import signal
 import sys
 from typing import Any, NoReturn
 
+CTRL_C = 128 + signal.SIGINT
+
 
 def main() -> None:
+    received = []
+
+    def as_ctrl_c(number: int, frame: Any) -> NoReturn:
+        received.append(number)
+        raise KeyboardInterrupt
+
     # `timeout`, a closed terminal and a CI job that is cancelled end us as tidily as Ctrl-C does.
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _as_ctrl_c)
+        signal.signal(number, as_ctrl_c)
     try:
         from edgeq.cli.main import run
 
         code = run()
     except KeyboardInterrupt:  # while modules were imported; later ones are answered with words
-        code = 130
-    sys.exit(code)
-
-
-def _as_ctrl_c(number: int, frame: Any) -> NoReturn:
-    raise KeyboardInterrupt
+        code = CTRL_C
+    sys.exit(128 + received[0] if received and code == CTRL_C else code)
 
 
 if __name__ == "__main__":

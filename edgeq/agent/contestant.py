@@ -4,6 +4,7 @@ Every failure of a model ends here as a state; nothing is raised for it.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from statistics import median
@@ -23,14 +24,21 @@ _SURELY_PER_BLOCK = 100
 TWIN = "#twin"  # what the id of the reference's second self ends in
 
 
+class Abandoned(Exception):
+    """Nobody waits for the result any more."""
+
+
 @dataclass
 class Contestant:
-    """`id` is the entrant's, or "<id>#twin". `lasting` children live through all rounds, holding no session between."""
+    """`id` is the entrant's, or "<id>#twin". `lasting` children live through all rounds, holding no session between.
+    `wanted` is asked before each request and about once a second while one lasts; Abandoned is raised when it says no.
+    """
 
     id: str
     entrant: Entrant
     job: Job
     root: Path
+    wanted: Callable[[], bool] = lambda: True
     lasting: bool = True
     blocks: "list[Block]" = field(default_factory=list)
     medians_ns: "dict[int, float]" = field(default_factory=dict)  # of the blocks, by round
@@ -95,7 +103,9 @@ class Contestant:
         """The child, started and set up when there is none. Raises ChildFailed."""
         if self.child is None:
             self.child = Child()
-            self._set_up = self.child.ask(self._first_request(), self.job.limits.load_seconds)
+            self._set_up = self.child.ask(
+                self._first_request(), self.job.limits.load_seconds, self._require_wanted
+            )
             phases = {k: self._set_up[k] for k in ("rss_start", "rss_runtime")}
             self._memory = {**phases, **self._memory}
         return self.child
@@ -132,13 +142,18 @@ class Contestant:
         )
 
     def _ask(self, request: "dict[str, Any]", silence_s: float) -> "Optional[dict[str, Any]]":
+        self._require_wanted()
         try:
-            reply = self.attend().ask(request, silence_s)
+            reply = self.attend().ask(request, silence_s, self._require_wanted)
         except ChildFailed as failure:
             self.fail(failure)
             return None
         self._remember(reply["memory"])
         return reply
+
+    def _require_wanted(self) -> None:
+        if not self.wanted():
+            raise Abandoned
 
     def _remember(self, memory: "dict[str, Any]") -> None:
         """The newest accounts; the peak is the highest that any child of this entrant reached."""

@@ -1,7 +1,8 @@
 """Who may change this device: one holder with a lease, in lock.json (docs/protocol.md).
 
-The lease runs on the boot clock, so neither a wrong calendar nor a power cut leaves a device locked. `lock.json` is
-only touched under flock on `lock`. Knows nothing of what the holder does.
+The lease runs on the boot clock, so neither a wrong calendar nor a power cut leaves a device locked; a holder that is a
+process of this very device loses it with its end. `lock.json` is only changed under flock on `lock`. Knows nothing of
+what the holder does.
 """
 
 import contextlib
@@ -19,6 +20,7 @@ from typing import Optional
 from edgeq.agent.clock import boot_id, boot_ns, utc_now
 from edgeq.agent.durable import make_folder, remove_file, write_json
 from edgeq.agent.layout import Root
+from edgeq.agent.process import has_ended, identity
 from edgeq.agent.stored import Unreadable, read_json
 from edgeq.errors import DeviceBusy
 from edgeq.nouns.record import Record
@@ -32,7 +34,8 @@ _LOOK_AGAIN_S = 1.0
 @dataclass(frozen=True)
 class Lock(Record):
     """`until_ns` is on the boot clock of the boot `boot_id`; past it, or in another boot, the lock is nobody's.
-    `lent_to` is the job that the service may do under this lock, while its holder waits for the result.
+    `lent_to` is the job that the service may do under this lock, while its holder waits for the result; `given_up` one
+    whose result its holder waits for no longer; `process` the holder's own, where that is one of this device.
     """
 
     token: str
@@ -42,6 +45,8 @@ class Lock(Record):
     boot_id: str
     until_ns: int
     lent_to: str = ""
+    given_up: str = ""
+    process: str = ""
 
     @property
     def seconds_left(self) -> float:
@@ -54,24 +59,34 @@ class Lock(Record):
 def holder(root: Root) -> Optional[Lock]:
     """Who holds the device now; None when nobody does."""
     lock = _stored(root)
-    return lock if lock is not None and lock.seconds_left > 0 else None
+    if lock is None or lock.seconds_left <= 0:
+        return None
+    # What it lent the device to goes on without it.
+    return None if lock.process and not lock.lent_to and has_ended(lock.process) else lock
 
 
-def take(root: Root, who: str, what: str, lease_s: float = LEASE_S) -> Lock:
-    """Raises DeviceBusy while another holds the device."""
+def take(root: Root, who: str, what: str, lease_s: float = LEASE_S, pid: Optional[int] = None) -> Lock:
+    """`pid` is the holder's process, where that is on this device. Raises DeviceBusy while another holds the device."""
     with guarded(root):
         held = holder(root)
         if held is not None:
             raise busy(held)
         until = boot_ns() + _ns(lease_s)
-        lock = Lock(secrets.token_hex(16), who, what, utc_now(), boot_id(), until)
+        process = identity(pid) if pid is not None else ""
+        lock = Lock(secrets.token_hex(16), who, what, utc_now(), boot_id(), until, process=process)
         write_json(root.lock, lock.to_dict())
     return lock
 
 
-def renew(root: Root, token: str, lease_s: float = LEASE_S, lend_to: Optional[str] = None) -> Lock:
-    """Lengthen the holder's lease; it never gets shorter. `lend_to`: from now on the service may do this job under it.
-    Raises DeviceBusy when `token` does not hold the device.
+def renew(
+    root: Root,
+    token: str,
+    lease_s: float = LEASE_S,
+    lend_to: Optional[str] = None,
+    give_up: Optional[str] = None,
+) -> Lock:
+    """Lengthen the holder's lease; it never gets shorter. `lend_to`: from now on the service may do this job under it;
+    `give_up`: nobody waits for that one any more. Raises DeviceBusy when `token` does not hold the device.
 
     A lease that has run out is renewed as long as nobody else took the device in between.
     """
@@ -80,15 +95,22 @@ def renew(root: Root, token: str, lease_s: float = LEASE_S, lend_to: Optional[st
         if lock is None or lock.token != token or lock.boot_id != boot_id():
             raise _lost(lock)
         until = max(lock.until_ns, boot_ns() + _ns(lease_s))
-        longer = replace(lock, until_ns=until, lent_to=lock.lent_to if lend_to is None else lend_to)
+        marks = {"lent_to": lend_to, "given_up": give_up}
+        longer = replace(lock, until_ns=until, **{k: v for k, v in marks.items() if v is not None})
         try:
             write_json(root.lock, longer.to_dict())
         except OSError as error:
             # A full disk must not keep its holder from making room, as long as the lease it has still runs.
             full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            if lend_to is not None or not full or lock.seconds_left <= 0:
+            if lend_to is not None or give_up is not None or not full or lock.seconds_left <= 0:
                 raise
     return longer
+
+
+def is_wanted(root: Root, token: str, job: str) -> bool:
+    """Whether the holder of `token` still waits for this job: it has the device, and has not given the job up."""
+    lock = _stored(root)
+    return lock is not None and lock.token == token and lock.given_up != job
 
 
 def release(root: Root, token: str) -> None:
@@ -123,14 +145,14 @@ def held(root: Root, token: str, turn: Optional[Path] = None) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def taken(root: Root, who: str, what: str, wait_s: float = 0.0, job: Optional[str] = None) -> Iterator[None]:
-    """Take the device for the work inside and give it back; where its holder lends it to `job`, work under that lock and
-    leave it to the holder. Raises DeviceBusy when it is not free within `wait_s`.
+def taken(root: Root, who: str, what: str, wait_s: float = 0.0, job: Optional[str] = None) -> Iterator[str]:
+    """Take the device for the work inside, which gets the token, and give it back; where its holder lends it to `job`,
+    work under that lock and leave it to the holder. Raises DeviceBusy when it is not free within `wait_s`.
     """
     lock = _take_when_free(root, who, what, wait_s, job)
     try:
         with held(root, lock.token, turn=root.results):
-            yield
+            yield lock.token
     finally:
         if job is None or lock.lent_to != job:
             release(root, lock.token)

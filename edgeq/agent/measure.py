@@ -4,7 +4,7 @@ A model that crashes, hangs or eats the memory is a result; only a job that cann
 kind) makes a failed measurement, and that with its reason.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import datetime, timezone
 from pathlib import Path
@@ -23,13 +23,16 @@ from .race import Series, race
 from .verdict import not_quiet
 
 
-def run_job(job: Job, root: str, agent: str, results_dir: str) -> Measurement:
+def run_job(
+    job: Job, root: str, agent: str, results_dir: str, wanted: Callable[[], bool] = lambda: True
+) -> Measurement:
     """Measure `job`; outputs of the check samples are written to `results_dir`/<entrant>/<k>.npy.
 
-    `agent` is the version that the measurement names. Progress goes to stderr as JSON lines.
+    `agent` is the version that the measurement names. Progress goes to stderr as JSON lines. Raises Abandoned, all
+    children ended, soon after the job is not `wanted` any more.
     """
     started, facts, before, series = _now(), read_facts(root), read_conditions(), Series()
-    field = line_up(job, Path(root).absolute())
+    field = line_up(job, Path(root).absolute(), wanted)
     problem = _problem(job, Path(root))
     stopped_by, energy_absent = "", {}
     with ExitStack() as stack:
@@ -63,14 +66,14 @@ def run_job(job: Job, root: str, agent: str, results_dir: str) -> Measurement:
     )
 
 
-def line_up(job: Job, root: Path) -> "list[Contestant]":
+def line_up(job: Job, root: Path, wanted: Callable[[], bool] = lambda: True) -> "list[Contestant]":
     """The entrants in the job's order; in a race the reference's twin stands second, in a process of its own, so that
     what differs between two processes of the same file is part of the noise floor.
     """
-    field = [Contestant(entrant.id, entrant, job, root) for entrant in job.entrants]
+    field = [Contestant(entrant.id, entrant, job, root, wanted) for entrant in job.entrants]
     if job.kind == "race" and field:
         reference = job.entrants[0]
-        field.insert(1, Contestant(reference.id + TWIN, reference, job, root))
+        field.insert(1, Contestant(reference.id + TWIN, reference, job, root, wanted))
     return field
 
 

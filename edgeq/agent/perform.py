@@ -1,25 +1,35 @@
 """Runs one job and stores its result; a job that cannot be run is a result too. Knows no runtime and no sensor."""
 
 import traceback
+from collections.abc import Callable
 from typing import Optional
 
 from edgeq.agent.clock import utc_now
+from edgeq.agent.durable import remove_tree
 from edgeq.agent.layout import Root, agent_name
 from edgeq.agent.results import fresh_folder, is_stored, read_result, store
+from edgeq.errors import RemoteFailed
 from edgeq.nouns.job import Job
 from edgeq.nouns.measurement import Measurement
 
 UNREADABLE = "unreadable"
 
 
-def perform(root: Root, job: Job) -> Measurement:
-    """Do `job` now, under the lock that the caller holds. A job that has a result is not run again."""
+def perform(root: Root, job: Job, wanted: Callable[[], bool] = lambda: True) -> Measurement:
+    """Do `job` now, under the lock that the caller holds. A job that has a result is not run again. Raises RemoteFailed
+    where it is not `wanted` any more; nothing of it stays.
+    """
     if is_stored(root, job.id):
         return read_result(root, job.id)
+    from edgeq.agent.contestant import Abandoned
     from edgeq.agent.measure import run_job
 
     folder = fresh_folder(root, job.id)
-    measurement = run_job(job, str(root.path), agent_name(), str(folder))
+    try:
+        measurement = run_job(job, str(root.path), agent_name(), str(folder), wanted)
+    except Abandoned:
+        remove_tree(folder)
+        raise RemoteFailed(f"job {job.id} was given up by {job.requested_by or 'its host'}") from None
     store(root, measurement)
     return measurement
 

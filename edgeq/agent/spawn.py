@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn, Optional
 
@@ -19,6 +19,7 @@ import edgeq
 from .probes.oom_kills import oom_kills
 
 _FS = Path("/")
+_MEANWHILE_S = 1.0
 _KEPT_WORDS = 4000  # characters of a child's last words on stderr
 _ALLOCATION_WORDS = ("std::bad_alloc", "MemoryError", "Cannot allocate memory")
 
@@ -67,10 +68,16 @@ class Child:
     def pid(self) -> int:
         return self._process.pid
 
-    def ask(self, request: "dict[str, Any]", silence_s: float) -> "dict[str, Any]":
-        """The reply. `silence_s` bounds the time without any line from the child, not the whole answer."""
-        for event in self.events(request, silence_s):
-            if event is not None and "reply" in event:
+    def ask(
+        self, request: "dict[str, Any]", silence_s: float, meanwhile: "Callable[[], None]" = lambda: None
+    ) -> "dict[str, Any]":
+        """The reply. `silence_s` bounds the time without any line from the child, not the whole answer. `meanwhile` is
+        called about once a second.
+        """
+        for event in self.events(request, silence_s, _MEANWHILE_S):
+            if event is None:
+                meanwhile()
+            elif "reply" in event:
                 return event["reply"]  # type: ignore[no-any-return]
         raise AssertionError("events() ends with a reply or raises")
 

@@ -1,5 +1,6 @@
 """Asks the agent to run models and fetches what it measured."""
 
+import contextlib
 import getpass
 import secrets
 import socket
@@ -14,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from edgeq.deliver.agent_link import AgentLink
+from edgeq.errors import DeviceError
 from edgeq.nouns.bundle import Candidate
 from edgeq.nouns.job import Entrant, Job, Limits
 from edgeq.nouns.measurement import Measurement, Run
@@ -23,6 +25,7 @@ from edgeq.nouns.target import EnergyModel
 # Loading, the check samples and shutting down come on top of the time that a job may measure.
 _OVERHEAD_S = 600.0
 _TICK_S = 0.2
+_ENDS_WITHIN_S = 30.0
 
 
 def entrant(
@@ -83,9 +86,15 @@ def work(link: AgentLink, token: str | None, job: Job, tell: Callable[[Progress]
         target=ask, daemon=True
     )  # a daemon, so that Ctrl-C does not wait for the device
     worker.start()
-    while worker.is_alive():
-        worker.join(_TICK_S)
-        tell(Progress("measure", min(time.monotonic() - start, job.limits.seconds), job.limits.seconds, "s"))
+    try:
+        while worker.is_alive():
+            worker.join(_TICK_S)
+            spent = min(time.monotonic() - start, job.limits.seconds)
+            tell(Progress("measure", spent, job.limits.seconds, "s"))
+    except BaseException:  # Ctrl-C: the device is not left working for nobody
+        with contextlib.suppress(DeviceError):
+            link.call("withdraw", {"id": job.id, "token": token}, timeout_s=_ENDS_WITHIN_S)
+        raise
     if failures:
         raise failures[0]
     return answers[0]

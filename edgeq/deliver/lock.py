@@ -2,12 +2,15 @@
 
 import contextlib
 import getpass
+import os
 import socket
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 from edgeq.deliver.agent_link import AgentLink
 from edgeq.errors import DeviceError
+from edgeq.transport.local import LocalTransport
 
 LEASE_S = 120
 _RENEW_S = 40
@@ -17,10 +20,14 @@ _RENEW_S = 40
 def locked(link: AgentLink, what: str) -> Iterator[str]:
     """The token to show with every changing command. Raises DeviceBusy, which names who holds the lock.
 
-    The lease is renewed beside long uploads; a host that dies leaves the device locked for LEASE_S at most.
+    The lease is renewed beside long uploads; a host that dies leaves the device locked for LEASE_S at most, and this
+    machine not at all.
     """
     who = f"{getpass.getuser()}@{socket.gethostname()}"
-    token: str = link.call("lock", {"who": who, "what": what, "lease_s": LEASE_S})["token"]
+    request: dict[str, Any] = {"who": who, "what": what, "lease_s": LEASE_S}
+    if isinstance(link.transport, LocalTransport):  # where the device itself can see whether we live
+        request["pid"] = os.getpid()
+    token: str = link.call("lock", request)["token"]
     done = threading.Event()
     keeper = threading.Thread(target=_keep, args=(link, token, done), daemon=True)
     keeper.start()

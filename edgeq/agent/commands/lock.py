@@ -14,12 +14,15 @@ from edgeq.nouns.record import Record
 
 @dataclass(frozen=True)
 class Request(Record):
-    """Either `who` and `what`, or the `token` of a lock that is held and shall be renewed."""
+    """Either `who` and `what`, or the `token` of a lock that is held and shall be renewed. `pid` is the holder's process,
+    where that is one of this device: with its end the device is free.
+    """
 
     who: str = ""
     what: str = ""
     lease_s: float = lock.LEASE_S
     token: Optional[str] = None
+    pid: Optional[int] = None
 
 
 def answer(request: Request, root: Root) -> dict[str, Any]:
@@ -36,14 +39,14 @@ def _take(request: Request, root: Root) -> lock.Lock:
     """
     who, what = request.who or "unknown", request.what or "unknown"
     try:
-        return lock.take(root, who, what, request.lease_s)
+        return lock.take(root, who, what, request.lease_s, request.pid)
     except OSError as error:
         if not isinstance(translated(error), NoSpace):
             raise
     with lock.guarded(root):
         if lock.holder(root) is None:
             remove_all(root, temporaries(root) + uploads(root, older_than_s=0))
-    return lock.take(root, who, what, request.lease_s)
+    return lock.take(root, who, what, request.lease_s, request.pid)
 
 
 def _remember_agent(root: Root) -> None:

@@ -1,9 +1,10 @@
-"""`withdraw`: a job that nobody has begun is taken back."""
+"""`withdraw`: a job that nobody has begun is taken back; one that is done under the holder's own token is ended."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Optional
 
-from edgeq.agent import queue
+from edgeq.agent import lock, queue
+from edgeq.agent.durable import remove_tree
 from edgeq.agent.layout import Root
 from edgeq.agent.safe_names import is_name
 from edgeq.errors import RemoteFailed
@@ -12,10 +13,23 @@ from edgeq.nouns.record import Record
 
 @dataclass(frozen=True)
 class Request(Record):
+    """With a token: end what `work` does for this job under it, and leave nothing of it."""
+
     id: str
+    token: Optional[str] = None
 
 
 def answer(request: Request, root: Root) -> dict[str, Any]:
     if not is_name(request.id):
         raise RemoteFailed(f"{request.id!r} cannot be the id of a job")
+    if request.token is not None:
+        _end(root, request.token, request.id)
     return {"withdrawn": queue.take_back(root, request.id)}
+
+
+def _end(root: Root, token: str, id: str) -> None:
+    """`work` looks about once a second; killed by the same Ctrl-C it leaves a folder without a result."""
+    lock.renew(root, token, give_up=id)
+    with lock.held(root, token, turn=root.results):
+        if (root.results / id).is_dir() and not (root.results / id).is_symlink():
+            remove_tree(root.results / id)

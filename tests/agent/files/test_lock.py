@@ -2,6 +2,8 @@
 
 import json
 import subprocess
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pytest
 
@@ -75,6 +77,59 @@ def test_who_lost_the_device_is_told_who_has_it(device: Device, token: str) -> N
     assert "bob@host" in device.call("status")["lock"]
 
 
+@pytest.fixture
+def neighbour() -> Iterator["subprocess.Popen[bytes]"]:
+    """A process of this device that lives until it is told to end."""
+    child = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
+    yield child
+    child.kill()
+    child.wait()
+
+
+def test_a_holder_of_this_device_loses_it_with_its_end(
+    device: Device, neighbour: "subprocess.Popen[bytes]"
+) -> None:
+    held = device.call("lock", who="ann@here", what="a test", pid=neighbour.pid)["token"]
+    with pytest.raises(DeviceBusy, match="ann@here"):
+        device.lock()
+
+    neighbour.kill()
+    neighbour.wait()
+    assert device.call("status")["lock"] is None
+    device.lock()
+    with pytest.raises(DeviceBusy, match="ann@host"):
+        device.call("sweep", token=held)
+
+
+def test_a_later_process_of_the_same_number_is_not_the_holder(
+    device: Device, neighbour: "subprocess.Popen[bytes]"
+) -> None:
+    device.call("lock", who="ann@here", what="a test", pid=neighbour.pid)
+    namespace, pid, start = _stored(device)["process"].split()
+    _rewrite(device, {"process": f"{namespace} {pid} {int(start) - 100}"})
+    device.lock()
+
+
+def test_what_another_namespace_calls_by_that_number_may_live(
+    device: Device, neighbour: "subprocess.Popen[bytes]"
+) -> None:
+    device.call("lock", who="ann@here", what="a test", pid=neighbour.pid)
+    _rewrite(device, {"process": "pid:[1] 999999999 1"})
+    with pytest.raises(DeviceBusy, match="ann@here"):
+        device.lock()
+
+
+def test_what_it_lent_the_device_to_goes_on_without_it(
+    device: Device, neighbour: "subprocess.Popen[bytes]"
+) -> None:
+    device.call("lock", who="ann@here", what="a test", pid=neighbour.pid)
+    _rewrite(device, {"lent_to": "job-1"})
+    neighbour.kill()
+    neighbour.wait()
+    with pytest.raises(DeviceBusy, match="ann@here"):
+        device.lock()
+
+
 def test_garbage_in_the_lock_file_is_nobodys_lock(device: Device, token: str) -> None:
     (device.root / "lock.json").write_text('{"token": [')
     assert device.lock()
@@ -85,10 +140,10 @@ def test_no_lease_is_for_ever(device: Device) -> None:
     assert _stored(device)["until_ns"] < boot_ns() + 3601 * 10**9
 
 
-def _stored(device: Device) -> dict[str, int]:
-    stored: dict[str, int] = json.loads((device.root / "lock.json").read_text())
+def _stored(device: Device) -> dict[str, Any]:
+    stored: dict[str, Any] = json.loads((device.root / "lock.json").read_text())
     return stored
 
 
-def _rewrite(device: Device, change: dict[str, object]) -> None:
+def _rewrite(device: Device, change: Mapping[str, object]) -> None:
     (device.root / "lock.json").write_text(json.dumps({**_stored(device), **change}))
