@@ -14,6 +14,8 @@ from edgeq.errors import RemoteFailed
 from edgeq.nouns.record import Record
 from edgeq.nouns.release import App, Release
 
+_NAMED = 3  # apps in one line
+
 
 @dataclass(frozen=True)
 class Activation(Record):
@@ -112,16 +114,17 @@ def app_view(root: Root, app: str) -> App:
 
 
 def what_is_live(root: Root, app: Optional[str]) -> str:
-    """For an error's last line: "resnet56 = 81aa03e (litert-int8)", of one app or of all. Raises nothing."""
+    """For an error's last line: "resnet56 = 81aa03e (litert-int8)", of one app or of the first few. Raises nothing."""
     try:
-        names = [app] if app is not None and is_name(app) else app_names(root)
-        found = [(name, live(root, name)) for name in names]
+        names = [app] if app is not None and is_name(app) else list(app_names(root))
+        found = [(name, live(root, name)) for name in names[:_NAMED]]
     except OSError as error:
         return f"unknown: {error.strerror}"
     said = [
         f"{name} = {now.digest[:7]} ({now.candidate})" if now else f"{name} = nothing" for name, now in found
     ]
-    return ", ".join(said) or "nothing"
+    more = f" and {len(names) - _NAMED} more (`edgeq status`)" if len(names) > _NAMED else ""
+    return (", ".join(said) or "nothing") + more
 
 
 def _release(root: Root, app: str, digest: str) -> Release:

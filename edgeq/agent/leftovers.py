@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -51,9 +52,9 @@ def old_agents(root: Root) -> list[Path]:
 
 def remove_all(root: Root, paths: Iterable[Path]) -> dict[str, Any]:
     """Remove files and folders; what is gone, relative to the root, and the bytes that the disk got back."""
-    removed, freed = [], 0
+    paths = list(paths)
+    removed, freed = [], space_of(paths)
     for path in paths:
-        freed += _only_here(path)
         if path.is_dir() and not path.is_symlink():
             remove_tree(path)
         else:
@@ -62,8 +63,13 @@ def remove_all(root: Root, paths: Iterable[Path]) -> dict[str, Any]:
     return {"removed": removed, "bytes": freed}
 
 
-def _only_here(path: Path) -> int:
-    """Bytes on disk of `path` and all below it, without files that have another hard link elsewhere."""
-    inside = [Path(folder, name) for folder, _, files in os.walk(path) for name in files]
-    infos = [p.lstat() for p in (inside or [path])]
-    return sum(i.st_blocks * 512 for i in infos if i.st_nlink == 1)
+def space_of(paths: Iterable[Path]) -> int:
+    """Bytes that the disk gets back when these files and folders go: those of files with no hard link elsewhere."""
+    names: Counter[int] = Counter()
+    found: dict[int, os.stat_result] = {}
+    for path in paths:
+        inside = [Path(folder, name) for folder, _, files in os.walk(path) for name in files]
+        for info in (p.lstat() for p in (inside or [path])):
+            names[info.st_ino] += 1  # the root is one file system: its folders are renamed into each other
+            found[info.st_ino] = info
+    return sum(info.st_blocks * 512 for inode, info in found.items() if info.st_nlink <= names[inode])

@@ -100,7 +100,7 @@ def convert(
         _build(order, program, place, tell)
     conversion = _read(place, start, reused)
     if reused:
-        _retell(conversion, tell)
+        _retell(conversion, "made before from the very same input: nothing was converted now", tell)
     return conversion
 
 
@@ -253,7 +253,7 @@ def open_conversion(place: Path, tell: Tell) -> Conversion:
     """A finished bundle with everything that was found out when it was made."""
     start = time.monotonic()
     conversion = _read(place, start, reused=True)
-    _retell(conversion, tell)
+    _retell(conversion, f"{place} is finished: nothing was converted now", tell)
     return conversion
 
 
@@ -276,11 +276,13 @@ def _read(place: Path, start: float, reused: bool) -> Conversion:
     )
 
 
-def _retell(conversion: Conversion, tell: Tell) -> None:
-    for noun in (conversion.model, conversion.plan, conversion.data, *conversion.fidelity):
+def _retell(conversion: Conversion, why: str, tell: Tell) -> None:
+    """What was found out then, without the time that it took then."""
+    tell(Note(why))
+    judged = (replace(fidelity, seconds=0.0) for fidelity in conversion.fidelity)
+    for noun in (conversion.model, conversion.plan, conversion.data, *judged):
         if noun is not None:
             tell(noun)
-    tell(Note(f"made before from the very same input, nothing was converted: {conversion.path.name}"))
 
 
 def _require_gate(plan: Plan, judged: tuple[Fidelity, ...], asked: str | None = None) -> None:

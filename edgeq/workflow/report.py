@@ -11,6 +11,7 @@ from edgeq.nouns.report import Comparison, RaceReport, StoredRow
 from edgeq.report.compare import compare_measurements
 from edgeq.report.race import compare_runs
 from edgeq.store.open import open_known_store, open_store
+from edgeq.store.sqlite import Store
 from edgeq.workflow import stored
 from edgeq.workflow.session import Login, session
 from edgeq.workflow.tell import Tell, silence
@@ -65,7 +66,7 @@ def report(
         return Reported(fetched=fetched)
     with opened:
         if not ids:
-            return Reported(rows=tuple(opened.list(app=name, limit=limit)), fetched=fetched)
+            return Reported(rows=_rows(opened, name, limit), fetched=fetched)
         found = tuple(opened.get(id) for id in ids)
     if compare:
         return Reported(
@@ -73,6 +74,17 @@ def report(
             fetched=fetched,
         )
     return Reported(races=tuple(compare_runs(m) for m in found), measurements=found, fetched=fetched)
+
+
+def _rows(opened: Store, name: str | None, limit: int) -> tuple[StoredRow, ...]:
+    """The newest. Raises StoreRefused, with the names that there are, where nothing is stored under `name` alone."""
+    rows = tuple(opened.list(app=name, limit=limit))
+    names = () if rows or name is None else sorted({row.app for row in opened.list(limit=None)})
+    if names:
+        raise StoreRefused(
+            f"no measurement is stored under the name {name}", f"there are some of: {', '.join(names)}"
+        )
+    return rows
 
 
 def _fetch(target: str, login: Login, root: str | None, store: str | None, tell: Tell) -> int:

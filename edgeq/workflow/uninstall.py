@@ -1,12 +1,14 @@
 """uninstall(): a model, or everything, leaves the device."""
 
+from typing import Any
+
 from edgeq import catalog
 from edgeq.deliver.lock import locked
 from edgeq.errors import TargetRefused
 from edgeq.nouns.delivery import Removal
 from edgeq.nouns.progress import Note
 from edgeq.workflow.service import uninstall_service
-from edgeq.workflow.session import Login, session
+from edgeq.workflow.session import Login, Session, session
 from edgeq.workflow.tell import Tell, silence
 
 
@@ -32,9 +34,8 @@ def uninstall(
                 f"{device.label} has nothing under the name {name}",
                 f"it has: {', '.join(names) or 'nothing'}",
             )
-        paths = (f"{status.root}/apps/{name}",) if name else (status.root,)
         if dry_run:
-            return Removal(paths, status.root_used, dry_run=True)
+            return _removal(device, name, {"dry_run": True})
         service = status.service
     if name is None and service is not None and service.root == status.root:
         # Units that point to nothing would be worse than either; it asks for the device anew, and so do we.
@@ -43,8 +44,12 @@ def uninstall(
         tell(Note(f"the service works in {service.root or 'another root'} and stays"))
     with session(catalog.target(target), login, root=root, look_only=True, tell=tell) as device:
         if not device.installed:
-            return Removal(paths, status.root_used, dry_run=False)
+            return Removal((status.root,), status.root_used, dry_run=False)
         with locked(device.link, f"removing {name or 'everything'}") as token:
-            request = {"token": token} | ({"app": name} if name else {"everything": True})
-            said = device.link.call("remove", request, timeout_s=300)
-        return Removal(tuple(said["removed"]), said["bytes"], dry_run=False)
+            return _removal(device, name, {"token": token})
+
+
+def _removal(device: Session, name: str | None, how: dict[str, Any]) -> Removal:
+    request = how | ({"app": name} if name else {"everything": True})
+    said = device.link.call("remove", request, timeout_s=300)
+    return Removal(tuple(said["removed"]), said["bytes"], dry_run="dry_run" in how)

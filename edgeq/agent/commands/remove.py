@@ -1,30 +1,43 @@
-"""`remove`: an app, or everything that edgeq ever put on this device."""
+"""`remove`: an app, or everything that edgeq ever put on this device; with `dry_run`, only what that would be."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Optional
 
 from edgeq.agent import lock
 from edgeq.agent.apps import require_app
 from edgeq.agent.durable import remove_file
 from edgeq.agent.layout import Root
-from edgeq.agent.leftovers import remove_all, temporaries
+from edgeq.agent.leftovers import remove_all, space_of, temporaries
 from edgeq.errors import RemoteFailed
 from edgeq.nouns.record import Record
 
 
 @dataclass(frozen=True)
 class Request(Record):
-    token: str
+    """Whoever only looks needs no token."""
+
+    token: str = ""
     app: Optional[str] = None
     everything: bool = False
+    dry_run: bool = False
 
 
 def answer(request: Request, root: Root) -> dict[str, Any]:
     if (request.app is None) != request.everything:
         raise RemoteFailed("`remove` takes an app or everything, not both and not neither")
+    if request.dry_run:
+        return _would_go(root, request.app)
     if request.app is not None:
         return _remove_app(root, request.token, request.app)
     return _remove_everything(root, request.token)
+
+
+def _would_go(root: Root, app: Optional[str]) -> dict[str, Any]:
+    if app is not None:
+        require_app(root, app)
+    paths = [root.apps / app] if app is not None else _all(root)
+    return {"removed": [p.relative_to(root.path).as_posix() for p in paths], "bytes": space_of(paths)}
 
 
 def _remove_app(root: Root, token: str, app: str) -> dict[str, Any]:
@@ -40,14 +53,18 @@ def _remove_everything(root: Root, token: str) -> dict[str, Any]:
     with lock.held(root, token):
         with lock.guarded(root):
             done = remove_all(root, temporaries(root))
-        folders = (root.apps, root.wheels, root.samples, root.incoming, root.jobs, root.results, root.agents)
-        rest = remove_all(root, [folder for folder in folders if folder.is_dir()])
+        rest = remove_all(root, _all(root))
     # Past the lease's keeper, which would write it once more.
     with lock.guarded(root):
         for path in (root.lock, root.lock_guard):
             path.unlink(missing_ok=True)
     _remove_if_empty(root)
     return {"removed": done["removed"] + rest["removed"], "bytes": done["bytes"] + rest["bytes"]}
+
+
+def _all(root: Root) -> list[Path]:
+    folders = (root.apps, root.wheels, root.samples, root.incoming, root.jobs, root.results, root.agents)
+    return [folder for folder in folders if folder.is_dir()]
 
 
 def _remove_if_empty(root: Root) -> None:

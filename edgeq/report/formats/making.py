@@ -20,8 +20,6 @@ def show_model(console: Console, model: Model) -> None:
     facts += [f"takes {spec}" for spec in model.inputs]
     facts += [f"gives {spec}" for spec in model.outputs]
     say(console, "model", facts)
-    if model.quantized:
-        say(console, "model", [f"quantized already ({model.quantized}): deployed as it is"])
     for note in model.notes:
         say(console, "model", [note])
 
@@ -77,7 +75,8 @@ def show_fidelity(console: Console, fidelity: Fidelity) -> None:
         facts.append(f"agreement {fidelity.agreement.top1:.1f} % of {fidelity.agreement.samples:,}")
     if not fidelity.accuracy and not fidelity.agreement:
         facts.append(f"on {count(fidelity.samples, 'sample')}")
-    facts.append(seconds(fidelity.seconds))
+    if fidelity.seconds:  # none where it was made before
+        facts.append(seconds(fidelity.seconds))
     say(console, "convert", facts)
     for line in _remedies(fidelity.remedies):
         say(console, "convert", [line])

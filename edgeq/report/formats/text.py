@@ -57,8 +57,8 @@ def _call(shown: dict[str, Show], console: Console, noun: Any, in_full: bool) ->
 def _show_conversion(console: Console, conversion: Any) -> None:
     bundle = conversion.bundle
     artifacts = sum(a.size for a in bundle.manifest.artifacts)
-    facts = [str(conversion.path), size(artifacts), f"digest {short(bundle.digest)}"]
-    say(console, "bundle", [*facts, *(["made before, nothing has changed"] if conversion.reused else [])])
+    whole = f"{size(conversion.path.stat().st_size)}, {size(artifacts)} of it for the device"
+    say(console, "bundle", [str(conversion.path), whole, f"digest {short(bundle.digest)}"])
 
 
 def _show_deployment(console: Console, deployment: Any, *, in_full: bool = False) -> None:

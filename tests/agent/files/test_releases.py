@@ -144,6 +144,15 @@ def test_a_damaged_release_whose_files_are_nowhere_else(device: Device, token: s
     assert device.call("inventory", sha256=[sha(b"three")])["have"] == []
 
 
+def test_an_error_names_a_few_of_many_models(device: Device, token: str) -> None:
+    for name in ("ant", "bee", "cat", "dog", "eel"):
+        device.deploy(token, bundle(name))
+    with pytest.raises(DeviceBusy) as busy:
+        device.lock()
+    assert busy.value.live is not None and busy.value.live.startswith("ant = ")
+    assert busy.value.live.endswith("(ort) and 2 more (`edgeq status`)") and busy.value.live.count(" = ") == 3
+
+
 def test_keep_removes_the_oldest_and_never_the_live_one_or_the_one_before(device: Device, token: str) -> None:
     for version in (V1, V2, V3):
         device.deploy(token, version, keep=3)

@@ -1,12 +1,13 @@
 """seal, samples, inventory, sweep, remove: files on their way in and out."""
 
 import os
+import random
 from pathlib import Path
 
 import pytest
 
 from edgeq.errors import ArtifactCorrupt, DataRefused, RemoteFailed
-from tests.agent.files.device import Device, bundle, job, sha, wheel
+from tests.agent.files.device import Bundle, Device, bundle, job, sha, wheel
 
 DATA = b"bytes of a model"
 
@@ -113,6 +114,26 @@ def test_sweep_can_spare_uploads_that_may_be_resumed(device: Device, token: str)
     os.utime(stale, (1, 1))
     device.call("sweep", token=token, older_than_s=3600)
     assert fresh.exists() and not stale.exists()
+
+
+def test_what_would_go_is_what_goes(device: Device, token: str) -> None:
+    """Of two releases that share a file it counts once; of other models nothing."""
+    weights = random.Random(1).randbytes(300_000)
+
+    def released(name: str, contract: bytes) -> Bundle:
+        return bundle(name, {"candidates/ort/model.onnx": weights, "candidates/ort/contract.json": contract})
+
+    device.deploy(token, released("other", b"{}"))
+    device.deploy(token, released("net", b"{}"))
+    device.call("sweep", token=token)
+    device.upload(b'{"a": 1}')  # of the next release only this is not there yet
+    device.call("install", token=token, manifest=released("net", b'{"a": 1}').manifest.to_dict())
+    device.call("sweep", token=token)
+
+    both = device.call("remove", app="net", dry_run=True)
+    assert 300_000 < both["bytes"] < 400_000
+    assert (device.root / "apps" / "net" / "current").exists()
+    assert device.call("remove", token=token, app="net") == both
 
 
 def test_remove_one_app_and_then_everything(device: Device, token: str) -> None:
