@@ -71,7 +71,7 @@ def install_service(
     Whatever fails midway, what was done is taken back. Raises DeviceError, TargetRefused.
     """
     when = schedule(every)
-    with _device(target, login, root, scope, tell) as (device, found, _):
+    with _device(target, login, root, scope, tell, rehearsed=dry_run) as (device, found, _):
         wish = _wish(device, found, scope, when)
         if device.link.lent is not None and device.link.root == wish.root:
             found = replace(found, current="")  # the archive that the link leads to is gone or damaged
@@ -82,6 +82,8 @@ def install_service(
                 apply(steps, device.link.transport, _teller(tell, len(steps)))
         after = look(device.link.transport, scope, wish.root) if steps and not dry_run else found
         notes = tuple(_notes(after, wish, copied=copies, local=device.local))
+        if device.facts.systemd is None:
+            notes += (f"{_without_systemd(device)}: without --dry-run this is refused",)
         return ServiceChange("install", device.label, scope, wish.root, dry_run, steps, notes)
 
 
@@ -138,21 +140,33 @@ def uninstall_service(
 
 @contextlib.contextmanager
 def _device(
-    target: str, login: Login, root: str | None, scope: str | None, tell: Tell
+    target: str,
+    login: Login,
+    root: str | None,
+    scope: str | None,
+    tell: Tell,
+    *,
+    rehearsed: bool = False,
 ) -> Iterator[tuple[Session, Found, str]]:
-    """The device, what is there of the service, and which one it is. Raises DeviceUnfit without systemd."""
+    """The device, what is there of the service, and which one it is. Raises DeviceUnfit without systemd, unless it is
+    only `rehearsed`: files and commands can be read anywhere.
+    """
     if scope not in (*SCOPES, None):
         raise TargetRefused(f"there is no scope {scope!r}", f"the scopes are: {', '.join(SCOPES)}")
     wanted = catalog.target(target)
     with session(wanted, login, root=root, look_only=True, tell=tell) as device:
-        if device.facts.systemd is None:
+        if device.facts.systemd is None and not rehearsed:
             raise DeviceUnfit(
-                f"{device.label} has no systemd running, so the agent cannot be a service there",
-                "deploy without --service: the agent works over the login as well. Nothing was changed.",
+                _without_systemd(device),
+                "`edgeq deploy` (without --service) and `edgeq bench` work over the login. Nothing was changed.",
             )
         root = root_on(login, root, wanted)
         where = scope or _scope_there(device, root)
         yield device, _look(device, where, root), where
+
+
+def _without_systemd(device: Session) -> str:
+    return f"{device.label} has no systemd running, so the agent is no service there and cannot be one"
 
 
 def _scope_there(device: Session, root: str | None) -> str:

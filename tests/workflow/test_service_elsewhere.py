@@ -9,10 +9,10 @@ import pytest
 from edgeq.agent.service import UNIT, service_state
 from edgeq.deliver.service_files import files_of
 from edgeq.deliver.service_look import Found
-from edgeq.errors import TargetRefused
+from edgeq.errors import DeviceUnfit, TargetRefused
 from edgeq.nouns.progress import Note
 from edgeq.nouns.release import ServiceState
-from edgeq.workflow.service import _scope_there
+from edgeq.workflow.service import _scope_there, install_service, service_status
 from edgeq.workflow.uninstall import uninstall
 from tests.service.test_files import WISH
 from tests.service.test_plan import BARE
@@ -86,3 +86,18 @@ def _scope_on(monkeypatch: pytest.MonkeyPatch, there: dict[str, str], root: "str
     monkeypatch.setattr("edgeq.workflow.service.look", look)
     device = SimpleNamespace(label="pi@board", link=SimpleNamespace(transport=None))
     return _scope_there(device, root)
+
+
+@pytest.mark.skipif(Path("/run/systemd/system").exists(), reason="systemd runs on this machine")
+def test_where_no_systemd_runs_the_files_can_be_read_all_the_same(tmp_path: Path) -> None:
+    shown = install_service(root=str(tmp_path / "edgeq"), dry_run=True)
+    text = "\n".join(shown.lines())
+    assert "/etc/systemd/system/edgeq-agent.path" in text
+    assert "run systemctl enable --now edgeq-agent.path edgeq-measure.timer" in text
+    assert shown.notes[-1].endswith("without --dry-run this is refused")
+
+    for command in (install_service, service_status):
+        with pytest.raises(DeviceUnfit, match="no systemd running") as refused:
+            command(root=str(tmp_path / "edgeq"))
+        assert "`edgeq bench` work over the login" in str(refused.value.remedy)
+    assert not (tmp_path / "edgeq").exists()
