@@ -63,6 +63,11 @@ def onnx_node_shares(model: Any) -> dict[str, tuple[float, float]]:
     return _shares(nodes)
 
 
+def onnx_macs(model: Any) -> int:
+    """Multiply-accumulates of one run of an onnx ModelProto with inferred shapes."""
+    return sum(_macs(node, shapes) for node, shapes, _ in _heavy_nodes(model.graph))
+
+
 def tflite_operator_shares(path: Path) -> dict[str, tuple[float, float]]:
     """The same per heavy operator, by the name of its output."""
     graph = read(path)

@@ -8,7 +8,7 @@ from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.plan import CandidatePlan, Scheme
 from edgeq.quantize import float_graph
 from edgeq.quantize.audit.noise import Noise
-from edgeq.quantize.audit.sensitivity import onnx_noise
+from edgeq.quantize.audit.sensitivity import onnx_noise, sample_count
 from edgeq.quantize.calibrate import onnx_seen, ranges_of
 from edgeq.quantize.emitters import onnx_qdq
 from edgeq.quantize.gate import Gate
@@ -67,6 +67,19 @@ def test_the_head_that_loses_its_scale_is_found_and_left_in_float(tmp_path):
     assert not {"ca", "cb"} & set(left)
     assert "alone leaves" in left["joined"] and "dB at the output" in left["joined"]
     assert {a.operator: (a.integer >= 2, a.total) for a in found.fusion} == {"Conv": (True, 3)}
+
+
+def test_how_many_samples_are_tried_follows_from_the_model_never_from_the_clock(tmp_path):
+    keyword_spotting, detector, huge = (22, 2_656_768), (205, 121_491_744), (900, 10**11)
+    assert [sample_count(800, *model) for model in (keyword_spotting, detector, huge)] == [8, 3, 1]
+    assert sample_count(2, *keyword_spotting) == 2
+
+    saved(two_scales(), tmp_path)
+    source, out = tmp_path / "net.onnx", tmp_path / "int8.onnx"
+    model = float_graph.read(source)
+    onnx_qdq.emit(model, out, U8S8, ranges_of(onnx_seen(model, Rows(images(20)), False), "minmax"))
+    once, again = (onnx_noise(model, out, HELD_OUT, threads=1, progress=no_progress) for _ in range(2))
+    assert once == again
 
 
 def test_noise_is_measured_at_the_outputs_one_tensor_at_a_time(tmp_path):

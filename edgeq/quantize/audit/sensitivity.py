@@ -4,13 +4,13 @@ A run of the switchboard with one switch on is the float model with that one ten
 measured where it counts, after all that follows has damped or amplified it, and a detector's head is found by figures.
 """
 
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from edgeq.foreign import quiet, translated
+from edgeq.quantize.graph_work import onnx_macs
 from edgeq.quantize.host_run import Progress
 from edgeq.quantize.samples_like import Array, SamplesLike
 
@@ -18,7 +18,8 @@ from .noise import Noise
 from .switchboard import SWITCHES, Switch, switchboard
 
 _SAMPLES = 8
-_SECONDS = 30.0
+# Half a minute at most on one core of a desktop; by the clock, two runs of the same would name different layers.
+_MOST_MACS = 80_000_000_000
 
 
 def onnx_noise(
@@ -26,7 +27,7 @@ def onnx_noise(
 ) -> tuple[Noise, ...]:
     """Worst first. `model` is the float graph, `quantized` the QDQ file made from it, whose scales are tried.
 
-    Uses up to 8 samples, fewer where more would take over 30 s, at least one.
+    Uses up to 8 samples; fewer of a model whose runs are work, at least one.
     """
     import onnx
 
@@ -36,15 +37,20 @@ def onnx_noise(
     names = [o.name for o in model.graph.output]
     tally = _Tally(switches, len(names))
     inputs = [i.name for i in session.get_inputs() if i.name != SWITCHES]
-    started = time.monotonic()
-    planned = min(samples.count, _SAMPLES)
+    with translated("the work of the float graph cannot be counted"):
+        macs = onnx_macs(onnx.shape_inference.infer_shapes(model, data_prop=True))
+    planned = sample_count(samples.count, len(switches), macs)
     for i in range(planned):
         feeds = dict(zip(inputs, samples[i], strict=True))
         with translated("the layers of the quantized graph cannot be tried one by one"):
             _try_all(session, names, feeds, tally, progress, i / planned, 1 / planned)
-        if (time.monotonic() - started) * (i + 2) / (i + 1) > _SECONDS:
-            break
     return tally.ranked()
+
+
+def sample_count(offered: int, switches: int, macs: int) -> int:
+    """How many samples are worth it: each is run once per switch, with `macs` multiply-accumulates a run."""
+    affordable = _MOST_MACS // max(1, (switches + 1) * macs)
+    return max(1, min(offered, _SAMPLES, affordable))
 
 
 class _Tally:
