@@ -133,7 +133,7 @@ def _stream(
                 seen[name] = Seen(histogram)
             seen[name].note(glance)
         progress("calibrate", (i + 1) / samples.count)
-        if (i + 1) % converged.WINDOW == 0:
+        if converged.is_checked(i + 1):
             after = converged.ends(seen)
             if before is not None and converged.stand_still(before, after):
                 return seen, i + 1

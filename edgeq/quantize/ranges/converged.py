@@ -1,8 +1,9 @@
-"""When calibration has seen enough: the ends of all ranges stand still.
+"""When calibration has seen enough: the second half of its samples moved no range.
 
-Every 64 samples, from 128 on, the ends are held against those 64 samples before: the extremes, and where a histogram is
-kept those of the percentile too. When none of them moved by more than 2 % of its tensor's width, which is 0.17 dB of
-rounding, the samples that are left would change little and are not run.
+After 128 samples, 256, 512 and so on, the ends of all ranges are held against those after half as many: the extremes,
+and where a histogram is kept those of the percentile too. When none of them moved by more than 2 % of its tensor's width,
+which is 0.17 dB of rounding, the samples that are left are not run. Half, because extremes come in bursts: on MNIST
+64 samples in a row moved nothing, twice, and the next ones moved ends by 7 %.
 """
 
 from collections.abc import Mapping
@@ -13,11 +14,15 @@ import numpy.typing as npt
 from edgeq.quantize.observers import percentile
 from edgeq.quantize.observers.seen import Seen
 
-WINDOW = 64
-LEAST = 2 * WINDOW
+_LEAST = 64  # samples to be held against
 _TOLERANCE = 0.02  # of the width
 
 Ends = npt.NDArray[np.float64]
+
+
+def is_checked(samples: int) -> bool:
+    """Whether the ends are looked at after so many samples."""
+    return samples >= _LEAST and samples & (samples - 1) == 0
 
 
 def ends(seen: Mapping[str, Seen]) -> Ends:
@@ -31,6 +36,8 @@ def ends(seen: Mapping[str, Seen]) -> Ends:
 
 
 def stand_still(before: Ends, after: Ends) -> bool:
-    """Whether no end moved by more than the tolerance; a tensor that got its first values did."""
+    """Whether no end moved by more than the tolerance; a tensor that was not there before did."""
+    if before.shape != after.shape:
+        return False
     width = after[:, 1:2] - after[:, 0:1]
     return bool(np.all(np.abs(after - before) <= _TOLERANCE * width))
