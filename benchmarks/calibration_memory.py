@@ -100,14 +100,19 @@ def _uses(model: str, folder: Path, counts: Sequence[int], limit_gb: float) -> I
         failed = ""
         for count in counts:
             if failed:
-                yield Use(model, who, count, None, None, f"not tried: {failed}")
+                yield Use(model, who, count, None, None, "not tried")
                 continue
             limit = int(limit_gb * _GB) if who == "onnxruntime" else None
             job = {**files, "who": who, "calibrator": calibrator, "count": count, "limit_bytes": limit}
             found = calibrate(folder, job)
-            failed = f"{found['error']} within {limit_gb:g} GB" if "error" in found else ""
+            failed = _reason(found["error"], limit_gb) if "error" in found else ""
             above = None if failed else found["peak"] - found["loaded"]
             yield Use(model, who, count, above, found.get("seconds"), failed)
+
+
+def _reason(error: str, limit_gb: float) -> str:
+    out_of_memory = any(words in error for words in ("allocate", "MemoryError", "bad_alloc"))
+    return f"more than {limit_gb:g} GB" if out_of_memory else error
 
 
 def table(uses: Sequence[Use]) -> str:

@@ -51,10 +51,10 @@ def _give_threads(count):
         return
     begin = onnxruntime.InferenceSession.__init__
 
-    def with_threads(self, model, sess_options=None, *rest, **named):
+    def with_threads(self, path_or_bytes, sess_options=None, *rest, **named):
         sess_options = sess_options or onnxruntime.SessionOptions()
         sess_options.intra_op_num_threads = sess_options.intra_op_num_threads or count
-        begin(self, model, sess_options, *rest, **named)
+        begin(self, path_or_bytes, sess_options, *rest, **named)
 
     onnxruntime.InferenceSession.__init__ = with_threads
 
