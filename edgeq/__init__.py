@@ -1,13 +1,13 @@
 """edgeq: quantize a trained model for the edge device you have, deliver it, measure it there.
 
-The Python API mirrors the command line: `edgeq.convert`, `edgeq.deploy`, `edgeq.bench`. They are resolved on first
+The Python API mirrors the command line: `edgeq.convert`, `edgeq.explain`, `edgeq.deploy`, `edgeq.bench` and the rest. They are resolved on first
 use, so that `import edgeq` (which the device's agent does too) costs nothing and needs only the standard library.
 """
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "bench", "convert", "deploy", "rollback", "verify"]
+__all__ = ["__version__", "bench", "convert", "deploy", "explain", "rollback", "verify"]
 
-_STORIES = ("bench", "convert", "deploy", "rollback", "verify")
+_STORIES = ("bench", "convert", "deploy", "explain", "rollback", "verify")
 
 
 def __getattr__(name):  # type: ignore[no-untyped-def]
