@@ -4,7 +4,7 @@
 
 The job: `who` ("edgeq" or "onnxruntime"), `calibrator`, `model` (.onnx), `input` (its name), `samples` (.npy, taken in turn,
 again from the first when there are fewer than `count`), `folder`, `limit_bytes` of address space or null. Prints JSON:
-`loaded`, the resident bytes with the float session loaded and run, `peak` and `seconds` of calibrating and emitting.
+`loaded`, the resident bytes with the float session loaded and run, `peak`, `seconds` and `cpu_seconds` of calibrating and emitting, on one thread.
 """
 
 import json
@@ -18,7 +18,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from benchmarks.quantization.run_apart import give_threads
 from edgeq.agent.probes.memory_use import resident
 
 
@@ -40,18 +42,21 @@ def main() -> None:
     job = json.loads(Path(sys.argv[1]).read_text())
     if job["limit_bytes"]:
         resource.setrlimit(resource.RLIMIT_AS, (job["limit_bytes"], job["limit_bytes"]))
+    give_threads(1)
     samples = InTurn(np.load(job["samples"]), job["count"])
     calibrate = _WHO[job["who"]](job, samples)
     # Held until the end: what is asked is what calibration takes on top of it.
     session = _loaded(job["model"], samples)
     Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew: proc(5)
     loaded, _ = resident(Path("/"))
-    began = time.monotonic()
-    calibrate()
-    seconds = time.monotonic() - began
+    began, worked = time.monotonic(), time.process_time()
+    with threadpool_limits(1):
+        calibrate()
+    seconds, cpu_seconds = time.monotonic() - began, time.process_time() - worked
     _, peak = resident(Path("/"))
     del session
-    print(json.dumps({"loaded": loaded, "peak": peak, "seconds": seconds}))
+    answer = {"loaded": loaded, "peak": peak, "seconds": seconds, "cpu_seconds": cpu_seconds}
+    print(json.dumps(answer))
 
 
 def _loaded(model: str, samples: InTurn) -> Any:

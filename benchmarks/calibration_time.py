@@ -1,9 +1,9 @@
-"""Seconds to calibrate by min-max and write the file, nothing else: edgeq beside onnxruntime's quantize_static.
+"""Processor time to calibrate by min-max and write the file, nothing else: edgeq beside onnxruntime's quantize_static.
 
-    python -m benchmarks.calibration_time [--only resnet56,mobilenet_v2] [--pairs 5] [--samples N] [--json]
+    python -m benchmarks.calibration_time [--only resnet56,mobilenet_v2] [--pairs 6] [--samples N] [--json]
 
-The same samples, one process for each figure, both in turn and in turn first; the ratio is that of paired rounds with its
-95 % interval. Models on which onnxruntime takes over a second.
+The same samples and one thread, a process for each figure, both in turn and each first in turn; the ratio is that of
+paired rounds with its 95 % interval. Of models on which onnxruntime takes over a second.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from edgeq.report.statistics import paired_ratio
 
 @dataclass(frozen=True)
 class Times:
-    """Seconds of item i of both were taken one after the other."""
+    """Processor seconds; item i of both were taken one after the other."""
 
     model: str
     samples: int
@@ -67,7 +67,7 @@ def _times(model: str, folder: Path, count: int | None, pairs: int) -> Times:
             answer = calibrate(folder, {**files, "who": who, "calibrator": "minmax", "count": count})
             if "error" in answer:
                 sys.exit(f"{who} fails on {model}: {answer['error']}")
-            seconds[who].append(answer["seconds"])
+            seconds[who].append(answer["cpu_seconds"])
     return Times(model, count, tuple(seconds["edgeq"]), tuple(seconds["onnxruntime"]))
 
 

@@ -30,7 +30,7 @@ def main() -> None:
 
 
 def _work(peer, job):
-    _give_threads(job["threads"])
+    give_threads(job["threads"])
     feeds = [{job["input"]: row[None]} for row in np.load(job["calibration"])]
     quantize = peer.quantizer(job["way"])
     target = Path(job["target"])
@@ -43,7 +43,7 @@ def _work(peer, job):
     return took
 
 
-def _give_threads(count):
+def give_threads(count):
     """To onnxruntime's sessions, for which there is no variable: a peer's have one thread a core, which wait by spinning."""
     try:
         import onnxruntime
