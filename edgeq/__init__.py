@@ -1,7 +1,8 @@
 """edgeq: quantize a trained model for the edge device you have, deliver it, measure it there.
 
-The Python API mirrors the command line: `edgeq.convert`, `edgeq.explain`, `edgeq.deploy`, `edgeq.bench` and the rest. They are resolved on first
-use, so that `import edgeq` (which the device's agent does too) costs nothing and needs only the standard library.
+The Python API mirrors the command line: `edgeq.convert`, `edgeq.explain`, `edgeq.deploy`, `edgeq.bench` and the rest.
+They are resolved on first use, so that `import edgeq` (which the device's agent does too) costs nothing and needs only
+the standard library.
 """
 
 __version__ = "0.1.0"
