@@ -147,7 +147,9 @@ def convert_options(command: F) -> F:
         ),
         click.option(
             "--recipe",
-            type=click.Choice(["float", "int8_static", "int8_dynamic", "fp16"]),
+            type=click.Choice(
+                ["float", "int8_static", "int8_dynamic", "int8_blockwise", "int4_blockwise", "fp16"]
+            ),
             help="Only this way of quantizing (float is raced along).",
         ),
         click.option(

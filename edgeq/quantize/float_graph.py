@@ -3,6 +3,7 @@
 Nothing of the model's meaning changes here.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,28 @@ def oldest_runtime(model: Any) -> str:
         ("1.23", 23, 12),
         ("1.24", 24, 12),
     )
-    return next((v for v, o, i in table if opset <= o and ir <= i), "1.25")
+    reads = next((v for v, o, i in table if opset <= o and ir <= i), "1.25")
+    return max(reads, _of_blocks(model), key=lambda version: int(version.partition(".")[2]))
+
+
+def _of_blocks(model: Any) -> str:
+    """The first onnxruntime whose kernels take the file's weights in blocks: 8 bits came to ARM with 1.23."""
+    bits = {
+        attribute.i
+        for node in _all_nodes(model.graph)
+        if node.op_type == "MatMulNBits"
+        for attribute in node.attribute
+        if attribute.name == "bits"
+    }
+    return "1.23" if 8 in bits else "1.17" if bits else "1.0"
+
+
+def _all_nodes(graph: Any) -> Iterator[Any]:
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                yield from _all_nodes(attribute.g)
 
 
 def _name_nodes(model: Any) -> None:

@@ -16,6 +16,7 @@ from .tflite_file import read
 HEAVY = ("Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN")
 STATIC = ("Conv", "Gemm", "MatMul")
 DYNAMIC = ("MatMul", "Gemm", "LSTM")
+BLOCKWISE = ("MatMul", "Gemm")
 RECURRENT = ("GRU", "RNN")  # taken by dynamic int8 too, in a form of our own (recurrent/)
 # What a .tflite file calls them, with the positions of data and weights.
 _TFLITE = {
@@ -47,6 +48,11 @@ class GraphWork:
     def weight_share(self, operators: tuple[str, ...]) -> float:
         total = sum(self.weight_bytes.values())
         return sum(self.weight_bytes.get(o, 0) for o in operators) / total if total else 0.0
+
+    def rows(self, operators: tuple[str, ...]) -> float:
+        """How many rows each of their weights multiplies in one run, in the mean."""
+        weights = sum(self.weight_bytes.get(o, 0) for o in operators) / 4
+        return sum(self.macs.get(o, 0) for o in operators) / weights if weights else 0.0
 
 
 def work_of(path: Path, format: str) -> GraphWork:

@@ -42,6 +42,20 @@ def dynamic_scheme(runtime: str, arch: str, isa: tuple[str, ...]) -> Scheme | No
     return Scheme("uint8", "int8", True, reduce_range=True) if scheme.pairs_fit else None
 
 
+def why_no_blocks(arch: str, isa: tuple[str, ...]) -> str:
+    """Why onnxruntime would unpack weights in blocks to floats at every run; empty where it multiplies integers."""
+    if arch == "x86_64":
+        return "" if "avx2" in isa else "onnxruntime has kernels for weights in blocks from AVX2 on"
+    if arch != "aarch64":
+        return f"onnxruntime has no kernels for weights in blocks on {arch}"
+    served = any(f in isa for f in DOT)
+    return (
+        ""
+        if served
+        else "this core has no dot product (no asimddp): weights in blocks are multiplied in float"
+    )
+
+
 def has_half(isa: tuple[str, ...]) -> bool:
     """Whether the core computes in float16 rather than only storing it."""
     return all(f in isa for f in HALF)

@@ -19,6 +19,7 @@ from .audit.sensitivity import onnx_noise
 from .audit.tflite_fusion import tflite_fusion
 from .audit.tflite_sensitivity import tflite_noise
 from .audit.untouched import onnx_untouched, tflite_untouched
+from .blockwise.variant import OnnxBlockwise
 from .calibrate import needs_histogram, onnx_seen, tflite_seen
 from .closest import closest_ranges
 from .dynamic import OnnxDynamic
@@ -33,6 +34,8 @@ from .reconstruct import onnx_graph, tflite_graph
 from .reconstruct.keep import onnx_reconstruction, tflite_reconstruction
 from .samples_like import SamplesLike
 from .thin import thin_convolutions
+
+_BLOCK_BITS = {"int8_blockwise": 8, "int4_blockwise": 4}
 
 
 class Variant(Protocol):
@@ -80,6 +83,8 @@ def variant_of(
             return TfliteDynamic(source, path)
         seven_bits = candidate.scheme is not None and candidate.scheme.reduce_range
         return OnnxDynamic(source, path, calibration, threads, progress, seven_bits=seven_bits)
+    if candidate.recipe in _BLOCK_BITS:
+        return OnnxBlockwise(source, path, _BLOCK_BITS[candidate.recipe], calibration, threads, progress)
     if candidate.recipe == "fp16":
         return OnnxHalf(source, path)
     if calibration is None:

@@ -55,6 +55,20 @@ def onnx_dynamic(path: Path) -> tuple[Skipped, ...]:
     return _worded(groups)
 
 
+def onnx_blockwise(path: Path) -> tuple[Skipped, ...]:
+    """Operators with weights that MatMulNBits did not take."""
+    groups: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for node in (n for graph in _graphs(_graph(path)) for n in graph.node):
+        if node.op_type not in HEAVY or node.op_type in RECURRENT:
+            continue
+        if node.op_type in ("MatMul", "Gemm"):
+            why = "both operands change from run to run, or the weights are no constants, or too few to gain"
+        else:
+            why = "onnxruntime multiplies by weights in blocks only in matrix products"
+        groups[node.op_type, why].append(node.name)
+    return _worded(groups)
+
+
 def onnx_half(path: Path) -> tuple[Skipped, ...]:
     """Operators that compute in float32 between casts, wherever onnxruntime's converter is careful."""
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)

@@ -6,6 +6,7 @@ from typing import Any
 from edgeq.foreign import translated
 from edgeq.quantize.tflite_file import read
 
+_OPERATORS = ("MatMulInteger", "ConvInteger", "MatMulNBits")
 _INTEGER = ("INT8", "UINT8", "INT16", "INT4")
 
 
@@ -32,7 +33,7 @@ def _touched(graph: Any) -> bool:
     if any(i.data_type == TensorProto.FLOAT16 for i in graph.initializer):
         return True
     for node in graph.node:
-        if "Quantize" in node.op_type or node.op_type.endswith("Integer") or half(node):
+        if "Quantize" in node.op_type or node.op_type in _OPERATORS or half(node):
             return True
         if any(a.HasField("g") and _touched(a.g) for a in node.attribute):
             return True

@@ -1,0 +1,81 @@
+"""A matrix on grids of a few bits, one for each block of a row: x = scale (q - zero), q from 0 to 2^bits - 1.
+
+The layout of https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md#com.microsoft.MatMulNBits.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Doubles = npt.NDArray[np.float64]
+Bytes = npt.NDArray[np.uint8]
+
+_SHRINKS = np.linspace(
+    1.0, 0.5, 11
+)  # of a block's range: few levels are better spent on the many than on the largest
+
+
+@dataclass(frozen=True, eq=False)
+class Blocks:
+    """`integers` uint8 [rows, k], `scales` float32 and `zeros` uint8 [rows, ceil(k / size)]."""
+
+    integers: Bytes
+    scales: npt.NDArray[np.float32]
+    zeros: Bytes
+    bits: int
+    size: int
+
+    def values(self) -> npt.NDArray[np.float32]:
+        """[rows, k], as the kernel has them."""
+        k = self.integers.shape[1]
+        scales = np.repeat(self.scales, self.size, axis=1)[:, :k]
+        zeros = np.repeat(self.zeros.astype(np.float32), self.size, axis=1)[:, :k]
+        return np.asarray((self.integers.astype(np.float32) - zeros) * scales, np.float32)
+
+    def packed(self) -> tuple[Bytes, Bytes]:
+        """Integers [rows, blocks, bytes of a block] and zero points [rows * bytes of a row], low half first."""
+        rows, k = self.integers.shape
+        blocks = self.scales.shape[1]
+        full = np.repeat(self.zeros, self.size, axis=1)  # what stands past the end of a row stands for zero
+        full[:, :k] = self.integers
+        return self._together(full).reshape(rows, blocks, -1), self._together(self.zeros).reshape(-1)
+
+    def _together(self, numbers: Bytes) -> Bytes:
+        """As many to a byte as fit, along the last axis."""
+        if self.bits == 8:
+            return numbers
+        even = np.pad(numbers, [(0, 0), (0, numbers.shape[1] % 2)])
+        return np.asarray(even[:, 0::2] | (even[:, 1::2] << 4), np.uint8)
+
+
+def grid_of(block: Doubles, bits: int) -> tuple[Doubles, Doubles]:
+    """(scale, zero point) for each row of `block` [rows, up to size]: affine, and of shrunken ranges the one with the
+    least squared error. With 8 bits the whole range is kept.
+    """
+    low, high = np.minimum(block.min(axis=1), 0), np.maximum(block.max(axis=1), 0)
+    shrinks = _SHRINKS if bits < 8 else _SHRINKS[:1]
+    grids = [_affine(low * s, high * s, bits) for s in shrinks]
+    errors = np.stack([_error(block, scale, zero, bits) for scale, zero in grids])
+    best = errors.argmin(axis=0)
+    rows = np.arange(len(block))
+    scales, zeros = (np.stack(part)[best, rows] for part in zip(*grids, strict=True))
+    return scales, zeros
+
+
+def to_grid(values: Doubles, scale: Doubles, zero: Doubles, bits: int) -> Doubles:
+    """The nearest numbers; `scale` and `zero` broadcast against `values`."""
+    return np.asarray(np.clip(np.round(values / scale) + zero, 0, 2**bits - 1), np.float64)
+
+
+def _affine(low: Doubles, high: Doubles, bits: int) -> tuple[Doubles, Doubles]:
+    steps = 2**bits - 1
+    scale = np.where(high > low, (high - low) / steps, 1.0).astype(np.float32).astype(np.float64)
+    scale = np.maximum(scale, np.finfo(np.float32).tiny)
+    return scale, np.clip(np.round(-low / scale), 0, steps)
+
+
+def _error(block: Doubles, scale: Doubles, zero: Doubles, bits: int) -> Doubles:
+    scale, zero = scale[:, None], zero[:, None]
+    back = (to_grid(block, scale, zero, bits) - zero) * scale
+    return np.asarray(np.sum(np.square(back - block), axis=1))
