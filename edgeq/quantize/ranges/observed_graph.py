@@ -152,6 +152,8 @@ def _with_eyes(
         onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)
         for name in sorted(whole - inputs)
     )
+    if not graph.output:  # nothing but inputs to see; a graph has to give something to run
+        graph.output.extend(model.graph.output)
     observed.ir_version = max(observed.ir_version, 4)  # below 4 constants must be inputs
     return observed
 

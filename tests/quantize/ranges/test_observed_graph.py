@@ -86,3 +86,10 @@ def test_a_sample_that_does_not_run_is_refused_in_our_words(tmp_path):
     graph = ObservedGraph(opened(residual(), tmp_path), counted=0, threads=1)
     with pytest.raises(ConversionFailed, match="does not run on a calibration sample"):
         graph.look({"x": np.zeros((1, 5, 16, 16), np.float32)})
+
+
+def test_a_graph_without_floats_has_nothing_to_see(tmp_path):
+    infos = [helper.make_tensor_value_info(n, TensorProto.BOOL, (2,)) for n in "xy"]
+    graph = helper.make_graph([helper.make_node("Not", ["x"], ["y"])], "net", infos[:1], infos[1:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    assert ObservedGraph(opened(model, tmp_path), 10, 1).look({"x": np.array([True, False])}) == {}
