@@ -12,11 +12,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from edgeq.foreign import quiet
 from edgeq.ingest.open_model import open_model
 from edgeq.ingest.preprocess import parse
 from edgeq.ingest.samples import open_samples
 from edgeq.nouns.model import Model
-from tests.models import zoo
+from tests.models import resnet_cifar, zoo
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float32]
@@ -44,14 +45,14 @@ class Rows:
 
 @dataclass(frozen=True)
 class Case:
-    """`models` by format, as edgeq opened them; `published` is the ONNX file that its authors gave out, where there is
-    one. `absent` says why there is no model of a format.
+    """`models` by format, as edgeq opened them; `published` is the ONNX file that its authors gave out, or
+    torch's own export. `absent` says why there is no model of a format.
     """
 
     name: str
     title: str
     models: Mapping[str, Model]
-    published: Path | None
+    published: Path
     calibration: Rows
     judged: Rows
     absent: Mapping[str, str] = field(default_factory=dict)
@@ -62,14 +63,13 @@ class Case:
     def sources(self, format: str) -> tuple[Path, ...]:
         """What a peer is given: the published file, and where it fails on that, edgeq's."""
         own = (self.file(format),)
-        return (self.published, *own) if format == "onnx" and self.published else own
+        return (self.published, *own) if format == "onnx" else own
 
 
 @dataclass(frozen=True)
 class _Source:
     title: str
     model: str
-    published: bool
     weights: str | None = None
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
@@ -101,8 +101,23 @@ def prepare(
             models[format] = opened
         else:
             absent[format] = opened.absent.get(format, "not made")
-    published = Path(path) if source.published else None
+    published = Path(path) if source.weights is None else _exported(source, data, folder, calibration)
     return Case(name, source.title, models, published, calibration, judged, absent)
+
+
+def _exported(source: _Source, data: Path, folder: Path, calibration: Rows) -> Path:
+    """What torch makes of its own model: peers are given it as a user of theirs would."""
+    import torch
+
+    path = folder / "exported.onnx"
+    if not path.is_file():
+        net = getattr(resnet_cifar, source.model.rpartition(":")[2])()
+        stored = torch.load(data / str(source.weights), weights_only=True, map_location="cpu")["state_dict"]
+        net.load_state_dict({key.removeprefix("module."): value for key, value in stored.items()})
+        example = (torch.from_numpy(calibration.rows[:1]),)
+        with quiet():
+            torch.onnx.export(net.eval(), example, str(path), dynamo=True, external_data=False, verbose=False)
+    return path
 
 
 def _cifar(normalised: bool) -> Callable[[Path, Path], tuple[Rows, Rows]]:
@@ -158,23 +173,21 @@ def _photos(data: Path, folder: Path) -> tuple[Rows, Rows]:
 _RESNET = "cifar10/resnet_torch/resnet"
 _SOURCES = {
     "resnet20": _Source(
-        "ResNet-20", f"{zoo.MODELS / 'resnet_cifar.py'}:resnet20", False, f"{_RESNET}20-12fca82f.th"
+        "ResNet-20", f"{zoo.MODELS / 'resnet_cifar.py'}:resnet20", f"{_RESNET}20-12fca82f.th"
     ),
     "resnet56": _Source(
-        "ResNet-56", f"{zoo.MODELS / 'resnet_cifar.py'}:resnet56", False, f"{_RESNET}56-4bfd9763.th"
+        "ResNet-56", f"{zoo.MODELS / 'resnet_cifar.py'}:resnet56", f"{_RESNET}56-4bfd9763.th"
     ),
-    "resnet8": _Source("MLPerf ResNet-8", "mlperf_tiny/results1.2_pretrainedResnet.onnx", True),
+    "resnet8": _Source("MLPerf ResNet-8", "mlperf_tiny/results1.2_pretrainedResnet.onnx"),
     "kws": _Source(
         "keyword spotting",
         "mlperf_tiny/derived_kws_ref_model_dequantised_float.onnx",
-        True,
         shapes={"t0": (1, 1, 49, 10)},
     ),
-    "mnist": _Source("MNIST", "mnist/mnist_burn_opset16.onnx", True),
+    "mnist": _Source("MNIST", "mnist/mnist_burn_opset16.onnx"),
     "mobilenet_v2": _Source(
         "MobileNetV2",
         "imagenet/derived_mobilenet_v2_1.0_224_float.onnx",
-        True,
         shapes={"t0": (1, 3, 224, 224)},
     ),
 }

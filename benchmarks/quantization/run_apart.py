@@ -13,6 +13,7 @@ import json
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +30,7 @@ def main() -> None:
     print(json.dumps(answer))
 
 
-def _work(peer, job):
+def _work(peer: Any, job: dict[str, Any]) -> dict[str, Any]:
     give_threads(job["threads"])
     feeds = [{job["input"]: row[None]} for row in np.load(job["calibration"])]
     quantize = peer.quantizer(job["way"])
@@ -43,7 +44,7 @@ def _work(peer, job):
     return took
 
 
-def give_threads(count):
+def give_threads(count: int) -> None:
     """To onnxruntime's sessions, for which there is no variable: a peer's have one thread a core, which wait by spinning."""
     try:
         import onnxruntime
@@ -51,7 +52,9 @@ def give_threads(count):
         return
     begin = onnxruntime.InferenceSession.__init__
 
-    def with_threads(self, path_or_bytes, sess_options=None, *rest, **named):
+    def with_threads(
+        self: Any, path_or_bytes: Any, sess_options: Any = None, *rest: Any, **named: Any
+    ) -> None:
         sess_options = sess_options or onnxruntime.SessionOptions()
         sess_options.intra_op_num_threads = sess_options.intra_op_num_threads or count
         begin(self, path_or_bytes, sess_options, *rest, **named)
@@ -59,15 +62,17 @@ def give_threads(count):
     onnxruntime.InferenceSession.__init__ = with_threads
 
 
-def _loaded(path):
+def _loaded(path: Path) -> Any:
     # By path and under another name: a peer's file has the name of the library that it imports.
     spec = importlib.util.spec_from_file_location(f"peer_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
-def _first_lines(text, count=3):
+def _first_lines(text: str, count: int = 3) -> str:
     return " ".join(line.strip() for line in text.strip().splitlines()[:count])
 
 
