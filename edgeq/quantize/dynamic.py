@@ -13,7 +13,7 @@ from .audit.untouched import onnx_untouched
 from .emitters import onnx_dynamic
 from .float_graph import read
 from .host_run import Progress
-from .recurrent import treat_recurrent
+from .own_forms import in_own_forms
 from .samples_like import SamplesLike
 from .smooth import Smoothed, smoothed
 
@@ -36,11 +36,11 @@ class OnnxDynamic:
         seven_bits: bool = False,
     ) -> None:
         self.path, self.seven_bits = path, seven_bits
-        self.recurrent = treat_recurrent(read(source))
-        self.smooth = Smoothed(self.recurrent.model)
+        self.rewritten = in_own_forms(read(source))
+        self.smooth = Smoothed(self.rewritten.model)
         if calibration is not None:
             self.smooth = smoothed(
-                self.recurrent.model,
+                self.rewritten.model,
                 partial(onnx_dynamic.quantized, reduce_range=seven_bits),
                 calibration,
                 threads=threads,
@@ -49,7 +49,7 @@ class OnnxDynamic:
 
     @property
     def remedies(self) -> tuple[Remedy, ...]:
-        return (*self.recurrent.remedies, *self.smooth.remedies)
+        return (*self.rewritten.remedies, *self.smooth.remedies)
 
     def write(self, leave: frozenset[str]) -> None:
         onnx_dynamic.emit(self.smooth.model, self.path, reduce_range=self.seven_bits)
@@ -58,10 +58,10 @@ class OnnxDynamic:
         return ()
 
     def left_in_float(self, by_choice: dict[str, str]) -> tuple[Skipped, ...]:
-        return (*self.recurrent.left, *left_in_float.onnx_dynamic(self.path))
+        return (*self.rewritten.left, *left_in_float.onnx_dynamic(self.path))
 
     def fusion(self) -> tuple[FusionAudit, ...]:
         return onnx_fusion(self.path, None)
 
     def untouched(self) -> bool:
-        return not self.recurrent.stored and onnx_untouched(self.path)
+        return not self.rewritten.stored and onnx_untouched(self.path)

@@ -15,7 +15,7 @@ from edgeq.quantize.emitters.onnx_nbits import in_blocks
 from edgeq.quantize.float_graph import read, write
 from edgeq.quantize.held_against import HeldAgainst
 from edgeq.quantize.host_run import Progress
-from edgeq.quantize.recurrent import treat_recurrent
+from edgeq.quantize.own_forms import in_own_forms
 from edgeq.quantize.samples_like import SamplesLike
 
 from .blocks import Blocks
@@ -45,11 +45,11 @@ class OnnxBlockwise:
         progress: Progress,
     ) -> None:
         self.path = path
-        self.recurrent = treat_recurrent(read(source))
-        model = self.recurrent.model
+        self.rewritten = in_own_forms(read(source))
+        model = self.rewritten.model
         products = products_of(model)
         self.model = in_blocks(model, [round_to_nearest(p.weights, bits, _SIZES[bits]) for p in products])
-        self.remedies: tuple[Remedy, ...] = self.recurrent.remedies
+        self.remedies: tuple[Remedy, ...] = self.rewritten.remedies
         if calibration is None or bits == 8:
             return
         fitted = in_blocks(model, _fitted(model, products, bits, calibration, threads, progress))
@@ -66,13 +66,13 @@ class OnnxBlockwise:
         return ()
 
     def left_in_float(self, by_choice: dict[str, str]) -> tuple[Skipped, ...]:
-        return (*self.recurrent.left, *left_in_float.onnx_blockwise(self.path))
+        return (*self.rewritten.left, *left_in_float.onnx_blockwise(self.path))
 
     def fusion(self) -> tuple[FusionAudit, ...]:
         return onnx_fusion(self.path, None)
 
     def untouched(self) -> bool:
-        return not self.recurrent.stored and onnx_untouched(self.path)
+        return not self.rewritten.stored and onnx_untouched(self.path)
 
 
 def _fitted(

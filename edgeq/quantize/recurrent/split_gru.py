@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .parts import Parts
+from edgeq.quantize.parts import Parts
 
 Floats = npt.NDArray[np.float32]
 

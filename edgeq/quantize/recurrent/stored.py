@@ -11,8 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.quantize.numerics import INT8, Granularity, quantize, symmetric
-
-from .parts import Parts
+from edgeq.quantize.parts import Parts
 
 
 def store(tensor: Any, graph: Any) -> None:
@@ -20,7 +19,7 @@ def store(tensor: Any, graph: Any) -> None:
     from onnx import TensorProto, numpy_helper
 
     values = numpy_helper.to_array(tensor)
-    integers, scales = _by_row(values)
+    integers, scales = by_row(values)
     parts = Parts(f"{tensor.name}.stored")
     whole = parts.node("Cast", [parts.constant("int8", integers)], "whole", to=TensorProto.FLOAT)
     parts.node_into("Mul", [whole, parts.constant("scales", scales)], [tensor.name])
@@ -30,7 +29,7 @@ def store(tensor: Any, graph: Any) -> None:
         graph.node.insert(k, node)
 
 
-def _by_row(values: npt.NDArray[np.float32]) -> tuple[npt.NDArray[Any], npt.NDArray[np.float32]]:
+def by_row(values: npt.NDArray[np.float32]) -> tuple[npt.NDArray[Any], npt.NDArray[np.float32]]:
     """int8 of the same shape, and scales that broadcast against it."""
     rows = values.reshape(-1, values.shape[-1])
     each = Granularity(axis=0)
