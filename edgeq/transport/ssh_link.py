@@ -17,6 +17,7 @@ from edgeq.errors import DeviceError
 
 from .known_hosts import OfferedKey, check_host_key, keys_for, read_known_hosts, remember, unknown_host_key
 from .ssh_errors import FOREIGN, connecting, lost
+from .ssh_in_order import in_order
 from .ssh_login import Memory, log_in
 from .ssh_route import Hop
 
@@ -72,7 +73,7 @@ class Link:
             raise lost(error, self.where) from error
 
     def session(self, timeout_s: float) -> paramiko.Channel:
-        return self._transports[-1].open_session(timeout=timeout_s)
+        return in_order(self._transports[-1].open_session(timeout=timeout_s))
 
     def answers(self, within_s: float) -> bool:
         """Does the device still talk? It is asked for one more session; a refusal is an answer too."""
@@ -175,7 +176,8 @@ def _by_command(command: str) -> socket.socket:
 
 
 def _through(jump: paramiko.Transport, hop: Hop, timeout_s: float) -> paramiko.Channel:
-    return jump.open_channel("direct-tcpip", (hop.host, hop.port), ("127.0.0.1", 0), timeout=timeout_s)
+    there = (hop.host, hop.port)
+    return in_order(jump.open_channel("direct-tcpip", there, ("127.0.0.1", 0), timeout=timeout_s))
 
 
 def _greet(sock: socket.socket | paramiko.Channel, hop: Hop, timeout_s: float) -> paramiko.Transport:

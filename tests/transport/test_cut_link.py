@@ -155,8 +155,7 @@ def test_two_threads_share_one_link_and_its_return(server: Sshd, connect: Connec
         transport.close()
 
     assert destination.read_bytes() == source.read_bytes()
-    # At least: each thread may find out for itself that a link is gone, and on a loaded machine one more may go.
-    assert sent.attempts >= 2
+    assert sent.attempts >= 2  # each thread may find out for itself that a link is gone
     assert f"connected to {transport.label} again" in notes
     assert renewals.count(0) >= 2
 
