@@ -6,9 +6,10 @@ The held-out samples stay untouched: they judge, they do not choose.
 
 from dataclasses import dataclass
 
+from .answers import evenly
 from .calibrate import LEVELS, NOTHING_KEPT, Calibration, Ranges, ranges_of
 from .observers import AUTO
-from .ranges.closeness import Doubles, Reference, Some, closeness, evenly
+from .ranges.closeness import Doubles, Reference, Some, closeness
 from .ranges.kept import Kept
 from .ranges.per_tensor import Ways, counted, refined, tries
 from .ranges.trial import Trial

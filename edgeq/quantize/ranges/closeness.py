@@ -90,8 +90,3 @@ class Reference:
 def closeness(noise: Doubles) -> float:
     """Mean SQNR of the outputs in dB."""
     return float(np.mean(-10.0 * np.log10(np.maximum(noise.sum(axis=0), _NO_NOISE))))
-
-
-def evenly(count: int, wanted: int) -> tuple[int, ...]:
-    """Up to `wanted` positions, evenly spread: the first ones may all be of one class."""
-    return tuple(int(i) for i in np.unique(np.linspace(0, count - 1, min(wanted, count)).round()))
