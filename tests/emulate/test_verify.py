@@ -111,21 +111,20 @@ def test_the_command_line(folder: Path) -> None:
 
 
 @pytest.mark.data
-def test_resnet20_keeps_its_accuracy_without_vnni(data_dir: Path, tmp_path: Path) -> None:
+@pytest.mark.timeout(600)
+def test_resnet8_keeps_its_accuracy_without_vnni(data_dir: Path, tmp_path: Path) -> None:
     require_emulator("qemu-x86_64")
     from tests.models import zoo
 
-    source, _, weights, _, data = zoo.prepare("resnet20", data_dir, tmp_path).words
-    options = {"recipe": "int8_static", "runtime": "onnxruntime"}
-    made = convert(
-        source, target="x86-64", weights=weights, data=data, output=tmp_path / "b.edgeq", **options
-    )
-    done = verify(made.path, emulate="x86-64", data=data, samples=10, candidates=(INT8,))
+    source, _, name, _, data = zoo.prepare("resnet8", data_dir, tmp_path).words
+    words = {"name": name, "recipe": "int8_static", "runtime": "onnxruntime", "calibrate": 40}
+    made = convert(source, target="x86-64", data=data, output=tmp_path / "b.edgeq", **words)
+    done = verify(made.path, emulate="x86-64", data=data, calibrate=40, samples=10, candidates=(INT8,))
     (int8,) = done.candidates
     assert done.passed
     assert int8.same_bits
     assert "none of which calibrated the bundle" in done.samples_from
     assert int8.expected is not None
     assert int8.expected.accuracy is not None
-    assert int8.expected.accuracy.samples == 800
-    assert int8.expected.accuracy.difference > -1.0
+    assert int8.expected.accuracy.samples == 960
+    assert int8.expected.accuracy.difference >= -1.0
