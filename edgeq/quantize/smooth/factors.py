@@ -20,15 +20,14 @@ Floats = npt.NDArray[np.float32]
 
 _POWERS = (0.5, 0.6, 0.7, 0.8, 0.9)
 _LEVELS = (0.5, 0.75, 0.9, 0.95, 0.98, 0.99)  # shares of the channels that stay below t
-_WORTHWHILE_DB = 1.0
 _COLUMNS = 512  # of the weights, evenly spread: enough to tell factors apart
 _FLOOR = (
     1e-4  # of the largest; a channel that is never anything keeps a factor of its own within float32's room
 )
 
 
-def best_factors(seen: Sequence[Seen], weights: Floats) -> Floats | None:
-    """[channels], or None where the product of `weights` [channels, out] is won less than 1 dB by any.
+def best_factors(seen: Sequence[Seen], weights: Floats, worthwhile_db: float) -> Floats | None:
+    """[channels], or None where the product of `weights` [channels, out] is won less than `worthwhile_db` by any.
 
     The error is that of the product in 8 bits: activations with one affine scale a sample, as onnxruntime quantizes
     them when they come, weights with one a column.
@@ -44,7 +43,7 @@ def best_factors(seen: Sequence[Seen], weights: Floats) -> Floats | None:
     found = [(closeness(factors), factors) for factors in _candidates(seen, weights)]
     best, factors = max(found, key=lambda pair: pair[0])
     plain = closeness(np.ones(len(weights), np.float32))
-    return factors if best >= plain + _WORTHWHILE_DB else None
+    return factors if best >= plain + worthwhile_db else None
 
 
 def _candidates(seen: Sequence[Seen], weights: Floats) -> Iterator[Floats]:

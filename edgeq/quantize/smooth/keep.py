@@ -22,9 +22,10 @@ from .seen import Seen
 from .sites import Site, sites_of
 
 _LOOKED_AT = 8  # samples
-# What a way must win over a simpler one: a Mul for who reads the tensor besides costs 1 % of a transformer's time, one
-# in front of every product twice as much.
+# What a way must win over a simpler one. In all-MiniLM-L6 what norms take up costs 0.5 % of the time, a Mul in front of
+# each of the twelve other products 3 %, and 2 % where only the six that win 4 dB by themselves get one.
 _WORTHWHILE_DB = {"folded": 0.5, "all": 1.0}
+_WORTH_FOLDING_DB, _WORTH_A_MUL_DB = 1.0, 4.0  # of one product, by itself
 
 Factors = Mapping[str, npt.NDArray[np.float32]]
 Write = Callable[[Any], Any]  # a float ModelProto to the quantized one
@@ -82,7 +83,8 @@ def _factors(
     for k, site in enumerate(sites):
         progress("smooth", k / len(sites))
         with threadpool_limits(threads, "blas"):
-            factors = best_factors(seen[k], _weights(model, site))
+            least = _WORTH_FOLDING_DB if site.folds else _WORTH_A_MUL_DB
+            factors = best_factors(seen[k], _weights(model, site), least)
         if factors is not None:
             found[site.tensor] = factors
     progress("smooth", 1.0)
