@@ -62,10 +62,10 @@ def require_nothing_decided(bundle: Path, options: ConversionOptions) -> None:
     candidates mean anything. Raises BundleRefused, which names the others that were given.
     """
     gates = (options.get("gates") or Gates()).to_dict()
-    given = [f"--{name}" for name in _DECIDED if options.get(name)]
-    given += [f"--{_GATES.get(name, name)}" for name, value in gates.items() if value is not None]
+    given = [name for name in _DECIDED if options.get(name)]
+    given += [name for name, value in gates.items() if value is not None]
     if given:
-        flags = ", ".join(flag.replace("_", "-") for flag in given)
+        flags = ", ".join(f"--{_FLAGS.get(name, name).replace('_', '-')}" for name in given)
         raise BundleRefused(
             f"{bundle} is finished: {flags} {'has' if len(given) == 1 else 'have'} no say in it any more",
             "leave that away, or convert the model again. Nothing was sent.",
@@ -73,7 +73,7 @@ def require_nothing_decided(bundle: Path, options: ConversionOptions) -> None:
 
 
 _DECIDED = ("data", "preprocess", "weights", "shapes", "calibrate", "calibrator")
-_GATES = {"min_sqnr_db": "min-sqnr"}
+_FLAGS = {"shapes": "shape", "min_sqnr_db": "min-sqnr"}  # that are not called as what they set
 
 
 def not_asked_for(candidate: Candidate, options: ConversionOptions) -> str | None:

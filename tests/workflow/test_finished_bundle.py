@@ -59,5 +59,5 @@ def test_a_project_file_beside_it_is_not_held_against_it(
 def test_more_threads_than_cores_are_remarked(digits: str) -> None:
     said: list[Any] = []
     deployed(digits, threads=64, dry_run=True, tell=said.append)
-    (note,) = [n.text for n in said if isinstance(n, Note) and "threads" in n.text]
+    (note,) = [n.text for n in said if isinstance(n, Note) and n.text.startswith("--threads")]
     assert note.startswith("--threads 64, and this machine has ")
