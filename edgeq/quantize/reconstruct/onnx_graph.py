@@ -44,7 +44,7 @@ def reconstruct(
         if linear is not None and fits(linear, layer.weight):
             pairs = list(zip(x, z, strict=True))
             integers, scale = file.array(layer.integers), file.array(layer.scale)
-            with threadpool_limits(threads, "blas"):
+            with threadpool_limits(1, "blas"):  # more fight over cores as soon as anybody else wants them
                 found[layer.name] = fitted(linear, pairs, layer.weight, layer.bias, integers, scale, bits)
             file.put(layer, found[layer.name])
     progress("reconstruct", 1.0)

@@ -37,7 +37,7 @@ def reconstruct(
         linear = layer.linear(pairs[0][0].shape)
         if fits(linear, layer.weight):
             integers, scale = file.integers(layer), file.scale(layer)
-            with threadpool_limits(threads, "blas"):
+            with threadpool_limits(1, "blas"):  # more fight over cores as soon as anybody else wants them
                 found[layer.name] = fitted(linear, pairs, layer.weight, layer.bias, integers, scale, 8)
             file.put(layer, found[layer.name])
     progress("reconstruct", 1.0)
