@@ -190,7 +190,11 @@ def read_model(path: Path) -> Any:
     from ai_edge_litert.tools import flatbuffer_utils
 
     with quiet(), translated(f"cannot read {path.name} as TFLite"):
-        return flatbuffer_utils.read_model(str(path))
+        model = flatbuffer_utils.read_model(str(path))
+    for buffer in model.buffers:
+        if buffer.data is not None:  # what is no array is packed byte by byte, which takes 30 times as long
+            buffer.data = np.frombuffer(buffer.data, np.uint8)
+    return model
 
 
 def packed(model: Any) -> bytes:
