@@ -1,8 +1,9 @@
 """What one layer's inputs have to do with each other, in float and as the quantized layer gets them."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -57,35 +58,47 @@ def moments_of(linear: Linear, pairs: Sequence[tuple[Array, Array]], k: int) -> 
 
     So many columns are used, evenly spread, that there are several per weight; all of them would only take longer.
     """
+    step = _step(sum(linear.positions(x.shape) for x, _ in pairs), k)
     sums: list[npt.NDArray[np.float64]] = []
-    count = held = 0
-    piece: list[tuple[Array, Array]] = []
-    for i, (x, z) in enumerate(pairs):
-        step = _step(linear.positions(x.shape), k, len(pairs))
-        piece.append((linear.columns(x, i % step, step), linear.columns(z, i % step, step)))
-        held += piece[-1][0].shape[2]
-        if held >= _AT_ONCE or i == len(pairs) - 1:
-            found = _sums(piece)
-            sums = [s + f for s, f in zip(sums, found, strict=True)] if sums else found
-            count, held, piece = count + held, 0, []
+    count = first = 0
+    for x, z in _batches(linear, pairs, step):
+        columns = linear.columns(x, first, step), linear.columns(z, first, step)
+        found = _sums(*columns)
+        sums = [s + f for s, f in zip(sums, found, strict=True)] if sums else found
+        count += columns[0].shape[2]
+        first = (first - linear.positions(x.shape)) % step  # as if all were one long row
     gram, cross, mean_float, mean_quantized = (s / max(count, 1) for s in sums)
     return Moments(gram, cross, mean_float, mean_quantized, count)
 
 
-def _sums(piece: list[tuple[Array, Array]]) -> list[npt.NDArray[np.float64]]:
-    """Of z z', x z', x and z over all columns; single precision within a piece, double between them."""
-    x, z = (np.concatenate(part, axis=2, dtype=np.float32) for part in zip(*piece, strict=True))
+def _batches(
+    linear: Linear, pairs: Sequence[tuple[Array, Array]], step: int
+) -> Iterator[tuple[Array, Array]]:
+    """Samples of one shape together: one by one they take several times as long."""
+    for _, alike in groupby(pairs, key=lambda pair: pair[0].shape[1:]):
+        left = [(np.atleast_2d(x), np.atleast_2d(z)) for x, z in alike]
+        x = left[0][0]
+        fit = min(_AT_ONCE * step // max(linear.positions(x.shape), 1), _STACKED // max(x.nbytes, 1))
+        for start in range(0, len(left), max(fit, 1)):
+            part = left[start : start + max(fit, 1)]
+            yield np.concatenate([x for x, _ in part]), np.concatenate([z for _, z in part])
+
+
+def _sums(x: Array, z: Array) -> list[npt.NDArray[np.float64]]:
+    """Of z z', x z', x and z over all columns; single precision within a batch, double between them."""
+    x, z = x.astype(np.float32, copy=False), z.astype(np.float32, copy=False)
     found = (z @ z.transpose(0, 2, 1), x @ z.transpose(0, 2, 1), x.sum(2), z.sum(2))
     return [f.astype(np.float64) for f in found]
 
 
 _AT_ONCE = 4096  # columns
+_STACKED = 2**25  # bytes of inputs
 _PER_WEIGHT = 8  # columns for each weight of a row
 _FEWEST, _MOST = 4096, 32768
 
 
-def _step(positions: int, k: int, samples: int) -> int:
+def _step(columns: int, k: int) -> int:
     """An odd step meets every row and column of a picture."""
     wanted = min(max(_PER_WEIGHT * k, _FEWEST), _MOST)
-    step = max(1, math.ceil(positions * samples / wanted))
+    step = max(1, math.ceil(columns / wanted))
     return step - 1 + step % 2

@@ -1,5 +1,6 @@
 """Runs a .tflite file piece by piece over several samples; see walk.py."""
 
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -67,13 +68,7 @@ class TfliteWalk:
     def _interpreter(self, operators: list[Any], fed: list[int], wanted: list[int]) -> Any:
         from ai_edge_litert.interpreter import Interpreter
 
-        graph, model = self._graph, self._model
-        whole = graph.operators, graph.inputs, graph.outputs, model.signatureDefs
-        try:
-            graph.operators, graph.inputs, graph.outputs, model.signatureDefs = operators, fed, wanted, None
-            content = packed(model)
-        finally:
-            graph.operators, graph.inputs, graph.outputs, model.signatureDefs = whole
+        content = packed(self._piece(operators, fed, wanted))
         with quiet(), translated("a piece of the .tflite does not load"):
             interpreter = Interpreter(model_content=content, num_threads=self._threads)
             for detail, t in zip(interpreter.get_input_details(), fed, strict=True):
@@ -81,6 +76,21 @@ class TfliteWalk:
                     interpreter.resize_tensor_input(detail["index"], self._live[0][t].shape)
             interpreter.allocate_tensors()
         return interpreter
+
+    def _piece(self, operators: list[Any], fed: list[int], wanted: list[int]) -> Any:
+        """Indices stay; what the piece does not read is left empty: to pack it all takes longer than to run it."""
+        graph, model = copy(self._graph), copy(self._model)
+        touched = {int(t) for o in operators for t in (*o.inputs, *o.outputs)}
+        nothing = type(graph.tensors[0])()
+        nothing.shape = []
+        graph.tensors = [t if k in touched else nothing for k, t in enumerate(graph.tensors)]
+        graph.operators, graph.inputs, graph.outputs = operators, fed, wanted
+        model.subgraphs = [graph, *model.subgraphs[1:]]
+        model.signatureDefs = model.metadata = None
+        read = {t.buffer for g in model.subgraphs for t in g.tensors}
+        empty = type(model.buffers[0])()
+        model.buffers = [b if k in read else empty for k, b in enumerate(model.buffers)]
+        return model
 
     def _real(self, tensor: int, array: Array) -> Array:
         q = self._graph.tensors[tensor].quantization
