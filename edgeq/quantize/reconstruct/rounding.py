@@ -6,6 +6,8 @@ Each weight is rounded in turn and what its rounding costs is made up for by the
 coordinate descent on the same error, as in QuantEase (Behdin et al., 2023).
 """
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -16,36 +18,41 @@ _PASSES = 4
 
 
 def round_jointly(weights: Floats, gram: Floats, scale: Floats, q_min: int, q_max: int) -> Floats:
-    """Integers [rows, k] on the grids of `scale` [rows] that nearly minimise trace(E gram E') for E = weights - scale q.
+    """Integers [..., rows, k] on the grids of `scale` [..., rows] that nearly minimise trace(E gram E') for
+    E = weights - scale q.
 
-    `weights` is [rows, k]; `gram` [k, k] must be positive definite: the second moments of what the columns multiply.
+    `weights` is [..., rows, k]; `gram` [..., k, k] must be positive definite: the second moments of what the columns
+    multiply.
     """
     integers = _compensated(weights, gram, scale, q_min, q_max)
     return _descended(weights, integers, gram, scale, q_min, q_max)
 
 
 def cost(weights: Floats, integers: Floats, gram: Floats, scale: Floats) -> Floats:
-    """The mean squared error of each row's products, [rows]."""
-    error = weights - integers * scale[:, None]
-    return np.asarray(np.einsum("rk,rk->r", error @ gram, error))
+    """The mean squared error of each row's products, [..., rows]."""
+    error = weights - integers * scale[..., None]
+    return np.asarray(np.einsum("...rk,...rk->...r", error @ gram, error))
 
 
 def _compensated(weights: Floats, gram: Floats, scale: Floats, q_min: int, q_max: int) -> Floats:
     # Columns that weigh most go first, while there are many left that can make up for them.
-    order = np.argsort(-np.diag(gram), kind="stable")
-    left = weights[:, order].copy()
-    upper = np.linalg.cholesky(np.linalg.inv(gram[np.ix_(order, order)])).T
+    order = np.argsort(-np.diagonal(gram, axis1=-2, axis2=-1), axis=-1, kind="stable")
+    rows, columns = order[..., None, :], order[..., :, None]
+    left = np.take_along_axis(weights, rows, -1)
+    sorted_gram = np.take_along_axis(np.take_along_axis(gram, rows, -1), columns, -2)
+    upper = np.swapaxes(np.linalg.cholesky(np.linalg.inv(sorted_gram)), -1, -2)
     integers = np.empty_like(left)
-    for start in range(0, left.shape[1], _BLOCK):
-        stop = min(start + _BLOCK, left.shape[1])
-        errors = np.zeros((len(left), stop - start))
+    for start in range(0, left.shape[-1], _BLOCK):
+        stop = min(start + _BLOCK, left.shape[-1])
+        errors = np.zeros((*left.shape[:-1], stop - start))
         for k in range(start, stop):
-            integers[:, k] = np.clip(np.round(left[:, k] / scale), q_min, q_max)
-            errors[:, k - start] = (left[:, k] - integers[:, k] * scale) / upper[k, k]
-            left[:, k + 1 : stop] -= np.outer(errors[:, k - start], upper[k, k + 1 : stop])
-        left[:, stop:] -= errors @ upper[start:stop, stop:]
+            integers[..., k] = _clipped(np.rint(left[..., k] / scale), q_min, q_max)
+            error = (left[..., k] - integers[..., k] * scale) / upper[..., k, k, None]
+            left[..., k + 1 : stop] -= error[..., None] * upper[..., None, k, k + 1 : stop]
+            errors[..., k - start] = error
+        left[..., stop:] -= errors @ upper[..., start:stop, stop:]
     found = np.empty_like(integers)
-    found[:, order] = integers
+    np.put_along_axis(found, np.broadcast_to(rows, integers.shape), integers, -1)
     return found
 
 
@@ -53,17 +60,23 @@ def _descended(
     weights: Floats, integers: Floats, gram: Floats, scale: Floats, q_min: int, q_max: int
 ) -> Floats:
     q = integers.copy()
-    slope = (weights - q * scale[:, None]) @ gram
+    slope = (weights - q * scale[..., None]) @ gram
     for _ in range(_PASSES):
         moved = False
-        for k in range(q.shape[1]):
-            best = np.clip(np.round(q[:, k] + slope[:, k] / (gram[k, k] * scale)), q_min, q_max)
-            step = best - q[:, k]
-            rows = np.flatnonzero(step)
-            if len(rows):
+        for k in range(q.shape[-1]):
+            wanted = q[..., k] + slope[..., k] / (gram[..., k, k, None] * scale)
+            step = _clipped(np.rint(wanted), q_min, q_max) - q[..., k]
+            at = np.nonzero(step)
+            if len(at[0]):
                 moved = True
-                q[rows, k] = best[rows]
-                slope[rows] -= np.outer(step[rows] * scale[rows], gram[k])
+                q[(*at, k)] += step[at]
+                row: tuple[Any, ...] = (*at[:-1], k)
+                slope[at] -= (step[at] * scale[at])[:, None] * gram[row]
         if not moved:
             break
     return q
+
+
+def _clipped(values: Floats, low: int, high: int) -> Floats:
+    """np.clip, whose own overhead is most of the time on few values."""
+    return np.minimum(np.maximum(values, low), high)

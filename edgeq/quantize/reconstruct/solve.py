@@ -39,73 +39,78 @@ def solve(
     weight: Floats, bias: Floats | None, halves: Halves, scale: Floats, q_min: int, q_max: int
 ) -> Solution:
     """`weight` [groups, rows, k], `scale` [groups, rows], which is kept; `bias` [groups, rows], None: none to adapt."""
-    return _solved(weight, bias, halves, lambda g, aim, gram: scale[g], q_min, q_max)
+    return _solved(weight, bias, halves, lambda aim, gram: scale, q_min, q_max)
 
 
 def solve_few_levels(weight: Floats, bias: Floats | None, halves: Halves, bits: int) -> Solution:
     """The same on 2^bits levels per row, whose step is chosen with them: the largest weight need not be on the grid."""
     q_min, q_max = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
-    return _solved(
-        weight, bias, halves, lambda g, aim, gram: _best_scale(aim, gram, q_min, q_max), q_min, q_max
-    )
+    return _solved(weight, bias, halves, lambda aim, gram: _best_scale(aim, gram, q_min, q_max), q_min, q_max)
 
 
 def _solved(
     weight: Floats,
     bias: Floats | None,
     halves: Halves,
-    scale_of: Callable[[int, Floats, Floats], Floats],
+    scale_of: Callable[[Floats, Floats], Floats],
     q_min: int,
     q_max: int,
 ) -> Solution:
     halves = halves if bias is None else (halves[0].centred, halves[1].centred)
     m = halves[0] + halves[1]
-    parts = []
-    for g, (w, gram) in enumerate(zip(weight, m.gram, strict=True)):
-        aim = _aim(w, [(h.gram[g], h.cross[g]) for h in halves])
-        damped = gram + _DAMPING * _unit(gram)
-        scale = scale_of(g, aim, damped)
-        parts.append((round_jointly(aim, damped, scale, q_min, q_max), scale))
-    integers, scales = (np.stack(p) for p in zip(*parts, strict=True))
+    aim = _aim(weight, halves, m)
+    damped = _ridged(m.gram, _DAMPING * _power(m.gram))
+    scale = scale_of(aim, damped)
+    integers = round_jointly(aim, damped, scale, q_min, q_max)
     if bias is not None:
         wanted = np.einsum("grk,gk->gr", weight, m.mean_float)
-        bias = bias + wanted - np.einsum("grk,gk->gr", integers * scales[..., None], m.mean_quantized)
-    return Solution(integers, scales, bias)
+        bias = bias + wanted - np.einsum("grk,gk->gr", integers * scale[..., None], m.mean_quantized)
+    return Solution(integers, scale, bias)
 
 
-def _aim(w: Floats, halves: list[tuple[Floats, Floats]]) -> Floats:
-    """V, with the ridge that is best for V of one half on the other; W itself where no V is better than that."""
+def _aim(w: Floats, halves: Halves, both: Moments) -> Floats:
+    """V of each group, with the ridge that is best for V of one half on the other; W itself where no V is better."""
     first, second = halves
-    losses = {
-        ridge: _loss(_fitted(w, *first, ridge), w, *second) + _loss(_fitted(w, *second, ridge), w, *first)
-        for ridge in _RIDGES
-    }
-    ridge = min(_RIDGES, key=lambda r: losses[r])
-    if losses[ridge] >= _loss(w, w, *first) + _loss(w, w, *second):
-        return w
-    return _fitted(w, first[0] + second[0], first[1] + second[1], ridge)
+    losses = np.stack(
+        [
+            _loss(_fitted(w, first, ridge), w, second) + _loss(_fitted(w, second, ridge), w, first)
+            for ridge in np.multiply.outer(_RIDGES, np.ones(len(w)))
+        ]
+    )
+    best = np.asarray(_RIDGES)[losses.argmin(axis=0)]
+    helps = losses.min(axis=0) < _loss(w, w, first) + _loss(w, w, second)
+    return np.where(helps[:, None, None], _fitted(w, both, best), w)
 
 
-def _fitted(w: Floats, gram: Floats, cross: Floats, ridge: float) -> Floats:
-    unit = ridge * _unit(gram)
-    return np.asarray(np.linalg.solve(gram + unit, (w @ (cross + unit)).T).T)
+def _fitted(w: Floats, m: Moments, ridge: Floats) -> Floats:
+    """`ridge` is [groups]."""
+    unit = ridge * _power(m.gram)
+    aims = w @ m.cross + unit[:, None, None] * w
+    return np.swapaxes(np.linalg.solve(_ridged(m.gram, unit), np.swapaxes(aims, 1, 2)), 1, 2)
 
 
-def _loss(v: Floats, w: Floats, gram: Floats, cross: Floats) -> float:
-    """E |W x - V z|^2 less what does not depend on V."""
-    return float(np.sum((v @ gram) * v) - 2 * np.sum((w @ cross) * v))
+def _loss(v: Floats, w: Floats, m: Moments) -> Floats:
+    """E |W x - V z|^2 of each group, less what does not depend on V."""
+    return np.asarray(np.sum((v @ m.gram) * v - 2 * (w @ m.cross) * v, axis=(1, 2)))
 
 
-def _unit(gram: Floats) -> Floats:
-    """The identity times the mean power."""
-    power = max(float(np.trace(gram)) / len(gram), 1e-12)
-    return np.identity(len(gram), np.float64) * np.float64(power)
+def _power(gram: Floats) -> Floats:
+    """The inputs' mean power, [groups]."""
+    mean: Floats = np.einsum("gkk->g", gram) / gram.shape[-1]
+    return np.maximum(mean, 1e-12)
+
+
+def _ridged(gram: Floats, unit: Floats) -> Floats:
+    """With `unit` [groups] added to the diagonals."""
+    ridged = gram.copy()
+    np.einsum("gkk->gk", ridged)[:] += unit[:, None]
+    return ridged
 
 
 def _best_scale(aim: Floats, gram: Floats, q_min: int, q_max: int) -> Floats:
     """Per row the step of least error, among shares of the one that holds the largest weight."""
-    widest: Floats = np.maximum(np.abs(aim).max(axis=1), 1e-12) / q_max
-    best, least = widest.copy(), np.full(len(aim), np.inf)
+    widest: Floats = np.maximum(np.abs(aim).max(axis=-1), 1e-12) / q_max
+    best, least = widest.copy(), np.full(widest.shape, np.inf)
     for share in _SHRINKS:
         scale = widest * share
         found = cost(aim, round_jointly(aim, gram, scale, q_min, q_max), gram, scale)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .tflite_file import kind_of
+from edgeq.quantize.flatbuffer import kind_of
 
 _FLATTEN = ("LOGISTIC", "LOG_SOFTMAX", "SOFTMAX", "TANH")
 _MOVE = ("CAST", "DEQUANTIZE", "EXPAND_DIMS", "QUANTIZE", "RESHAPE", "SQUEEZE", "TRANSPOSE")

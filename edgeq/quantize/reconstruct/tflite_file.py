@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgeq.foreign import quiet, translated
+from edgeq.quantize.flatbuffer import kind_of, packed, read_model
 
 from .linear import Linear, Window, same_padding
 from .weights import Weights
@@ -176,28 +176,3 @@ _TYPES = {0: np.float32, 2: np.int32, 9: np.int8}  # of the schema's TensorType
 
 def _is(tensor: Any, dtype: type) -> bool:
     return _TYPES.get(tensor.type) is dtype
-
-
-def kind_of(model: Any, operator: Any) -> str:
-    """The schema's word, CONV_2D."""
-    from ai_edge_litert.tools import flatbuffer_utils
-
-    return str(flatbuffer_utils.opcode_to_name(model, operator.opcodeIndex))
-
-
-def read_model(path: Path) -> Any:
-    """Raises ConversionFailed when the file is no TFLite."""
-    from ai_edge_litert.tools import flatbuffer_utils
-
-    with quiet(), translated(f"cannot read {path.name} as TFLite"):
-        model = flatbuffer_utils.read_model(str(path))
-    for buffer in model.buffers:
-        if buffer.data is not None:  # what is no array is packed byte by byte, which takes 30 times as long
-            buffer.data = np.frombuffer(buffer.data, np.uint8)
-    return model
-
-
-def packed(model: Any) -> bytes:
-    from ai_edge_litert.tools import flatbuffer_utils
-
-    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))

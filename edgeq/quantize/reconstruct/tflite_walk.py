@@ -7,9 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.foreign import quiet, translated
+from edgeq.quantize.flatbuffer import packed
 from edgeq.quantize.samples_like import SamplesLike
-
-from .tflite_file import packed
 
 Array = npt.NDArray[Any]
 
