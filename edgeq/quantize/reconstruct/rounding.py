@@ -69,7 +69,7 @@ def _descended(
             at = np.nonzero(step)
             if len(at[0]):
                 moved = True
-                q[(*at, k)] += step[at]
+                q[..., k] += step
                 row: tuple[Any, ...] = (*at[:-1], k)
                 slope[at] -= (step[at] * scale[at])[:, None] * gram[row]
         if not moved:
