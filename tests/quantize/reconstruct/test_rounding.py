@@ -44,3 +44,12 @@ def test_weights_on_the_grid_stay():
     gram = correlated(8)
     q = np.arange(-4, 4)[None].astype(float)
     assert np.array_equal(round_jointly(q * 0.1, gram, np.array([0.1]), -8, 7), q)
+
+
+def test_matrices_of_a_stack_are_rounded_each_by_its_own_moments():
+    gram = np.stack([correlated(9, seed) for seed in range(5)])
+    weights = np.random.default_rng(3).normal(size=(5, 4, 9))
+    scale = np.random.default_rng(4).uniform(0.1, 0.4, size=(5, 4))
+    together = round_jointly(weights, gram, scale, -8, 7)
+    alone = [round_jointly(w, g, s, -8, 7) for w, g, s in zip(weights, gram, scale, strict=True)]
+    assert np.array_equal(together, np.stack(alone))
