@@ -10,10 +10,10 @@ from edgeq.foreign import translated
 
 from .decisive import decisive_of, ending_at
 from .error import sqnr_db
+from .flatbuffer import read_model
 from .float_graph import write
 from .host_run import load
 from .reconstruct.tflite_decisive import decisive_tensors
-from .reconstruct.tflite_file import read_model
 from .reconstruct.tflite_walk import TfliteWalk
 from .samples_like import Array, SamplesLike
 

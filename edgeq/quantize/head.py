@@ -12,9 +12,9 @@ from edgeq.foreign import translated
 
 from .answers import Answers, closeness_db, evenly, onnx_answers, tflite_answers
 from .decisive import last_layers
+from .flatbuffer import kind_of, read_model
 from .graph_work import onnx_node_shares, tflite_operator_shares
 from .reconstruct.tflite_decisive import decisive_tensors
-from .reconstruct.tflite_file import kind_of, read_model
 from .samples_like import SamplesLike
 
 _CLOSE_DB = 35.0  # outputs that are as close as this need no help

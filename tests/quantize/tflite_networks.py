@@ -1,17 +1,18 @@
-"""TFLite files of one layer, written by the schema's own classes."""
+"""TFLite files of one or two layers, written by the schema's own classes."""
 
 from pathlib import Path
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
-from ai_edge_litert.tools import flatbuffer_utils
+
+from edgeq.quantize.flatbuffer import opcode_of, packed
 
 
 def dense(path: Path, width: int = 64) -> Path:
     """y = x W^T, both 1 x `width`."""
     weight = np.random.default_rng(0).normal(size=(width, width)).astype(np.float32)
     options = schema.FullyConnectedOptionsT()
-    return _one_layer(path, schema.BuiltinOperator.FULLY_CONNECTED, options, weight, (1, width), (1, width))
+    return _one_layer(path, "FULLY_CONNECTED", options, weight, (1, width), (1, width))
 
 
 def convolution(path: Path, channels: int = 16, size: int = 16) -> Path:
@@ -20,38 +21,61 @@ def convolution(path: Path, channels: int = 16, size: int = 16) -> Path:
     options = schema.Conv2DOptionsT()
     options.strideH = options.strideW = options.dilationHFactor = options.dilationWFactor = 1
     shape = (1, size, size, channels)
-    return _one_layer(path, schema.BuiltinOperator.CONV_2D, options, weight, shape, shape)
+    return _one_layer(path, "CONV_2D", options, weight, shape, shape)
 
 
-def _one_layer(path: Path, kind: int, options: object, weight: np.ndarray, x: tuple, y: tuple) -> Path:
-    model, graph, op, code = (
-        schema.ModelT(),
-        schema.SubGraphT(),
-        schema.OperatorT(),
-        schema.OperatorCodeT(),
+def two_outputs(path: Path, outputs: tuple[str, ...] = ("y", "p"), width: int = 16) -> Path:
+    """y = x W^T + b and p = softmax(y), from 1 x `width` to 1 x 8; the graph's outputs by name."""
+    rng = np.random.default_rng(0)
+    softmax = schema.SoftmaxOptionsT()
+    softmax.beta = 1.0
+    return write(
+        path,
+        {"x": (1, width), "y": (1, 8), "p": (1, 8)},
+        {"w": rng.normal(size=(8, width)), "b": rng.normal(size=8)},
+        [
+            ("FULLY_CONNECTED", schema.FullyConnectedOptionsT(), ["x", "w", "b"], "y"),
+            ("SOFTMAX", softmax, ["y"], "p"),
+        ],
+        ("x",),
+        outputs,
     )
-    weights, biases, empty = schema.BufferT(), schema.BufferT(), schema.BufferT()
-    bias = np.zeros(y[-1], np.float32)
-    weights.data = np.frombuffer(weight.tobytes(), np.uint8)
-    biases.data = np.frombuffer(bias.tobytes(), np.uint8)
-    code.builtinCode = code.deprecatedBuiltinCode = kind
-    code.version = 1
-    op.inputs, op.outputs = [0, 1, 2], [3]
-    op.builtinOptions = options
-    op.builtinOptionsType = {
-        schema.FullyConnectedOptionsT: schema.BuiltinOptions.FullyConnectedOptions,
-        schema.Conv2DOptionsT: schema.BuiltinOptions.Conv2DOptions,
-    }[type(options)]
-    graph.tensors = [
-        _tensor("x", x, 0),
-        _tensor("w", weight.shape, 1),
-        _tensor("b", bias.shape, 2),
-        _tensor("y", y, 0),
-    ]
-    graph.inputs, graph.outputs, graph.operators = [0], [3], [op]
-    model.version, model.subgraphs, model.operatorCodes = 3, [graph], [code]
-    model.buffers = [empty, weights, biases]
-    path.write_bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+
+def _one_layer(path: Path, kind: str, options: object, weight: np.ndarray, x: tuple, y: tuple) -> Path:
+    constants = {"w": weight, "b": np.zeros(y[-1])}
+    return write(path, {"x": x, "y": y}, constants, [(kind, options, ["x", "w", "b"], "y")], ("x",), ("y",))
+
+
+def write(
+    path: Path,
+    shapes: dict[str, tuple],
+    constants: dict[str, np.ndarray],
+    operators: list[tuple[str, object, list[str], str]],
+    inputs: tuple[str, ...],
+    outputs: tuple[str, ...],
+) -> Path:
+    """Operators as (kind, options, inputs, output), all float32."""
+    model, graph = schema.ModelT(), schema.SubGraphT()
+    model.version, model.subgraphs, model.operatorCodes, model.buffers = 3, [graph], [], [schema.BufferT()]
+    names = [*shapes, *constants]
+    graph.tensors = [_tensor(name, shape, 0) for name, shape in shapes.items()]
+    for name, values in constants.items():
+        buffer = schema.BufferT()
+        buffer.data = np.frombuffer(values.astype(np.float32).tobytes(), np.uint8)
+        model.buffers.append(buffer)
+        graph.tensors.append(_tensor(name, values.shape, len(model.buffers) - 1))
+    graph.inputs, graph.outputs = ([names.index(n) for n in ends] for ends in (inputs, outputs))
+    graph.operators = []
+    for kind, options, read, made in operators:
+        operator = schema.OperatorT()
+        operator.opcodeIndex = opcode_of(model, getattr(schema.BuiltinOperator, kind))
+        operator.inputs, operator.outputs = [names.index(n) for n in read], [names.index(made)]
+        operator.builtinOptions = options
+        type_name = type(options).__name__.removesuffix("T")
+        operator.builtinOptionsType = getattr(schema.BuiltinOptions, type_name)
+        graph.operators.append(operator)
+    path.write_bytes(packed(model))
     return path
 
 

@@ -5,6 +5,7 @@ ResNet-20 that costs 16 dB against the plain extremes over all samples. So it is
 """
 
 import re
+from collections.abc import Set
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 from edgeq.errors import ExtraMissing
 from edgeq.foreign import quiet, translated
 from edgeq.quantize.calibrate import Ranges
+from edgeq.quantize.emitters.outputs_apart import apart, copies, joined
 from edgeq.quantize.tflite_file import read
 
 
@@ -21,17 +23,19 @@ def emit(source: Path, out: Path, ranges: Ranges, leave: frozenset[str] = frozen
 
     Raises ExtraMissing without ai-edge-quantizer, ConversionFailed when it refuses.
     """
-    _write(source, out, "static_wi8_ai8", leave, _statistics(source, ranges))
+    copied = copies(source)
+    statistics = _statistics(source, ranges)
+    in_float = leave | set(copied.values()) | _never_computed(source, ranges)
+    quantized = _quantized(apart(source, copied), "static_wi8_ai8", in_float, statistics)
+    _put(out, joined(quantized) if copied else quantized)
 
 
 def emit_dynamic(source: Path, out: Path) -> None:
     """Weights int8 per channel, activations quantized as they come. Raises as `emit`."""
-    _write(source, out, "dynamic_wi8_afp32", frozenset(), None)
+    _put(out, _quantized(apart(source, {}), "dynamic_wi8_afp32", frozenset(), None))
 
 
-def _write(
-    source: Path, out: Path, recipe_name: str, leave: frozenset[str], statistics: dict[str, Any] | None
-) -> None:
+def _quantized(content: bytes, recipe_name: str, leave: Set[str], statistics: dict[str, Any] | None) -> bytes:
     try:
         from ai_edge_quantizer import quantizer, recipe
         from ai_edge_quantizer.qtyping import TFLOperationName
@@ -40,7 +44,7 @@ def _write(
             "int8 for LiteRT needs ai-edge-quantizer", "pip install 'edgeq[litert]', or --runtime onnxruntime"
         ) from None
     with quiet(), translated("ai-edge-quantizer refused the graph", "deploy with --recipe float"):
-        work = quantizer.Quantizer(str(source), getattr(recipe, recipe_name)())
+        work = quantizer.Quantizer(bytearray(content), getattr(recipe, recipe_name)())
         # An application feeds every candidate of a model alike, whichever went live: in float.
         for end in (TFLOperationName.INPUT, TFLOperationName.OUTPUT):
             _leave_in_float(work, ".*", end)
@@ -48,7 +52,17 @@ def _write(
             # An operator's scope is the names of its outputs, joined by semicolons.
             _leave_in_float(work, f"^{re.escape(name)}(;|$)", TFLOperationName.ALL_SUPPORTED)
         result = work.quantize(statistics, enable_progress_bar=False, enable_progress_report=False)
-        content = bytes(result.quantized_model)
+        return bytes(result.quantized_model)
+
+
+def _never_computed(source: Path, ranges: Ranges) -> set[str]:
+    """Operators without ranges: nothing asked for their outputs."""
+    graph = read(source)
+    made = (graph.tensors[i] for o in graph.operators for i in o.outputs[:1])
+    return {t.name for t in made if t.type == "FLOAT32" and t.name not in ranges}
+
+
+def _put(out: Path, content: bytes) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_bytes(content)
 

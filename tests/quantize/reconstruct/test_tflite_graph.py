@@ -6,9 +6,10 @@ from PIL import Image
 
 from edgeq.quantize.calibrate import ranges_of, tflite_seen
 from edgeq.quantize.error import sqnr_db
+from edgeq.quantize.flatbuffer import read_model
 from edgeq.quantize.host_run import load
 from edgeq.quantize.reconstruct.keep import tflite_reconstruction
-from edgeq.quantize.reconstruct.tflite_file import TfliteFile, read_model
+from edgeq.quantize.reconstruct.tflite_file import TfliteFile
 from edgeq.quantize.reconstruct.tflite_graph import reconstruct, replay
 from edgeq.quantize.reconstruct.tflite_walk import TfliteWalk
 from tests.quantize.networks import Rows
