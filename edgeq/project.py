@@ -39,7 +39,7 @@ def without_another_model(project: Project, model: str) -> tuple[Project, str]:
     if project.model is None or _place_of(project.model) == _place_of(model):
         return project, ""
     own = [key for key in ("name", "weights", "shapes") if getattr(project, key)]
-    kept = [key for key in ("data", "calibrate", "preprocess", "gates") if getattr(project, key)]
+    kept = [key for key in ("data", "calibrate", "preprocess", "repairs", "gates") if getattr(project, key)]
     kept = [key for key in kept if key != "gates" or project.gates != Gates()]
     said = f"{FILE} is about {project.model}, not {model}"
     said += f"; unused of it: {', '.join(own)}" if own else ""
@@ -83,6 +83,11 @@ def project_text(project: Project) -> str:
             "preprocess",
             project.preprocess,
             '# preprocess = "imagenet"   # for images; or "size=224x224,scale=1/255,mean=...,std=..."',
+        ),
+        _key_or(
+            "repairs",
+            project.repairs,
+            '# repairs = "-head"         # all but that; or "none", or names: see docs/quantization.md',
         ),
         "",
         "[shapes]                    # pins what the model leaves open",

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from edgeq.model_name import is_model_name
 from edgeq.nouns.project import Gates, Place, Project
+from edgeq.nouns.repairs import repairs_of
 
 # Both ends belong to the range; None: no end.
 _RANGES: dict[str, tuple[int | None, int | None]] = {
@@ -25,6 +26,10 @@ def problems_of(noun: Project | Gates | Place) -> Iterator[str]:
     if isinstance(noun, Project):
         if noun.name is not None and not is_model_name(noun.name):
             yield f"name: {noun.name!r} becomes a folder: letters, digits and . _ + - only, beginning with a letter or digit"
+        try:
+            repairs_of(noun.repairs or "all")
+        except ValueError as error:
+            yield f"repairs: {error}"
         for name, shape in noun.shapes.items():
             if not shape or min(shape) < 1:
                 yield f"shapes.{name}: {list(shape)} has a dimension below 1, or none"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from edgeq.model_name import is_model_name
+from edgeq.nouns.repairs import repairs_of
 
 if TYPE_CHECKING:
     from edgeq.nouns.project import Gates
@@ -67,6 +68,19 @@ class ShapeType(click.ParamType[Any]):
         if not name or not shape or min(shape) < 1:
             self.fail(f"{value!r} is not NAME=N,N,... such as input=1,3,224,224", param, ctx)
         return name, shape
+
+
+class RepairsType(click.ParamType[Any]):
+    """A selection of repairs, such as "fit,head" or "-smooth"; stays text."""
+
+    name = "NAMES"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            repairs_of(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        return str(value)
 
 
 def _stack(*options: Callable[[F], F]) -> Callable[[F], F]:
@@ -144,6 +158,11 @@ def convert_options(command: F) -> F:
             "--calibrator",
             type=click.Choice(["auto", "minmax", "moving_average", "percentile", "mse", "entropy"]),
             help="How ranges are found; default: auto, per tensor what comes closest to float.",
+        ),
+        click.option(
+            "--repairs",
+            type=RepairsType(),
+            help="What may be done beyond rounding; default: all. Or none, names (fit,head), all but some (-fit,-head).",
         ),
         click.option(
             "--recipe",
@@ -277,6 +296,7 @@ def convert_arguments(options: dict[str, Any], project_file: Path | None) -> dic
         "shapes": {**project.shapes, **dict(options.pop("shapes"))},
         "calibrate": options.pop("calibrate") or project.calibrate,
         "calibrator": options.pop("calibrator"),
+        "repairs": options.pop("repairs") or project.repairs,
         "recipe": options.pop("recipe"),
         "runtime": options.pop("runtime"),
         "gates": gates,

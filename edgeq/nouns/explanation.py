@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Optional
 
 from .record import Record
+from .repairs import Tried
 
 
 @dataclass(frozen=True)
@@ -49,3 +50,4 @@ class Explanation(Record):
     sqnr_db: Optional[float]
     gain_db: Optional[float]
     layers: tuple[LayerExplained, ...]
+    repairs: tuple[Tried, ...] = ()

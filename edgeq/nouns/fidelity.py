@@ -5,6 +5,7 @@ from typing import Optional
 
 from .plan import Skipped
 from .record import Record
+from .repairs import Tried
 
 
 @dataclass(frozen=True)
@@ -106,3 +107,4 @@ class Fidelity(Record):
     )
     calibrator: Optional[str] = None  # how the ranges of activations were chosen, where they are fixed
     remedies: tuple[Remedy, ...] = ()
+    repairs: tuple[Tried, ...] = ()

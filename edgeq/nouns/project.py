@@ -31,7 +31,7 @@ class Place(Record):
 
 @dataclass(frozen=True)
 class Project(Record):
-    """`preprocess` is either the text that --preprocess takes or a table of the same keys."""
+    """`preprocess` is either the text that --preprocess takes or a table of the same keys; `repairs` is --repairs' text."""
 
     model: Optional[str] = None
     weights: Optional[str] = None
@@ -39,6 +39,7 @@ class Project(Record):
     data: Optional[str] = None
     calibrate: Optional[int] = None
     preprocess: Any = None
+    repairs: Optional[str] = None
     shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
     gates: Gates = field(default_factory=Gates)
     targets: dict[str, Place] = field(default_factory=dict)

@@ -1,10 +1,12 @@
 """Dynamic int8 for onnxruntime: what it has no kernel for is rewritten, what rounding would break is evened out first."""
 
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 
 from edgeq.nouns.fidelity import FusionAudit, Remedy
 from edgeq.nouns.plan import Skipped
+from edgeq.nouns.repairs import ALL, OFF, Tried
 
 from .audit import left_in_float
 from .audit.fusion import onnx_fusion
@@ -34,11 +36,13 @@ class OnnxDynamic:
         progress: Progress,
         *,
         seven_bits: bool = False,
+        repairs: Collection[str] = ALL,
     ) -> None:
         self.path, self.seven_bits = path, seven_bits
-        self.rewritten = in_own_forms(read(source))
-        self.smooth = Smoothed(self.rewritten.model)
-        if calibration is not None:
+        self.rewritten, embeddings = in_own_forms(read(source), repairs)
+        off = "there are no samples" if calibration is None else OFF
+        self.smooth = Smoothed(self.rewritten.model, tried=Tried("smooth", False, off))
+        if calibration is not None and "smooth" in repairs:
             self.smooth = smoothed(
                 self.rewritten.model,
                 partial(onnx_dynamic.quantized, reduce_range=seven_bits),
@@ -46,6 +50,8 @@ class OnnxDynamic:
                 threads=threads,
                 progress=progress,
             )
+
+        self.repairs = tuple(tried for tried in (embeddings, self.smooth.tried) if tried)
 
     @property
     def remedies(self) -> tuple[Remedy, ...]:

@@ -5,10 +5,12 @@ A classifier's pooled features are few and far apart: 8 bits for them can cost m
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from edgeq.foreign import translated
+from edgeq.nouns.repairs import OFF, Tried, counted
 
 from .answers import Answers, closeness_db, evenly, onnx_answers, tflite_answers
 from .decisive import last_layers
@@ -37,10 +39,22 @@ _LIGHT = (
 _TFLITE_LIGHT = ("AVERAGE_POOL_2D", "MEAN", "RESHAPE", "SQUEEZE", "SUM", "TRANSPOSE")
 
 
+@dataclass(frozen=True)
+class Head:
+    """What stays in float and why, by node or operator; empty where it is not worth it."""
+
+    in_float: dict[str, str]
+    tried: Tried
+
+
+NO_HEAD = Head({}, Tried("head", False, OFF))
+_LARGE = Head({}, Tried("head", False, "the last layer is not small"))
+
+
 def onnx_head_in_float(
     model: Any, path: Path, emit: Callable[[frozenset[str]], None], samples: SamplesLike, threads: int
-) -> dict[str, str]:
-    """The nodes of the head and the reason, where float there is worth it; `emit` writes the QDQ file at `path` with
+) -> Head:
+    """By nodes; `emit` writes the QDQ file at `path` with
     the nodes that it is given in float.
     """
     import onnx
@@ -52,14 +66,14 @@ def onnx_head_in_float(
 
     head, indices = onnx_head(model), evenly(samples.count)
     if not head:
-        return {}
+        return _LARGE
     reference = onnx_answers(model, model, samples, indices, threads)
     return _worth_it(head, reference, answers(frozenset()), answers(head))
 
 
 def tflite_head_in_float(
     source: Path, path: Path, emit: Callable[[frozenset[str]], None], samples: SamplesLike, threads: int
-) -> dict[str, str]:
+) -> Head:
     """The same for the .tflite at `path`, quantized from `source`; by the names of the operators' outputs."""
 
     def answers(leave: frozenset[str]) -> Answers:
@@ -68,19 +82,20 @@ def tflite_head_in_float(
 
     head, indices = tflite_head(source), evenly(samples.count)
     if not head:
-        return {}
+        return _LARGE
     reference = tflite_answers(source, samples, indices, threads)
     return _worth_it(head, reference, answers(frozenset()), answers(head))
 
 
-def _worth_it(
-    head: frozenset[str], reference: Answers, quantized: Answers, in_float: Answers
-) -> dict[str, str]:
+def _worth_it(head: frozenset[str], reference: Answers, quantized: Answers, in_float: Answers) -> Head:
     before, after = closeness_db(reference, quantized), closeness_db(reference, in_float)
-    if before >= _CLOSE_DB or after - before < _WORTH_DB:
-        return {}
+    gain = round(after - before, 1) + 0.0  # no "-0.0"
+    if before >= _CLOSE_DB:
+        return Head({}, Tried("head", False, f"the outputs are as close as {before:.1f} dB without", gain))
+    if after - before < _WORTH_DB:
+        return Head({}, Tried("head", False, f"under {_WORTH_DB:g} dB is no gain worth it", gain))
     why = f"does under 2 % of the work; in int8 the outputs had {before:.1f} dB, with it in float {after:.1f} dB"
-    return dict.fromkeys(head, why)
+    return Head(dict.fromkeys(head, why), Tried("head", True, counted(len(head), "operator"), gain))
 
 
 def onnx_head(model: Any) -> frozenset[str]:

@@ -5,6 +5,7 @@ A failed gate is a result here, not an error; what to do about it is for the cal
 
 import shutil
 import time
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from edgeq.foreign import translated
 from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import CandidatePlan
+from edgeq.nouns.repairs import ALL, OFF, Tried, counted
 
 from .float_graph import oldest_runtime
 from .gate import Gate
@@ -20,7 +22,7 @@ from .judge import float_reference, judge
 from .made import Made
 from .memory import predict_peak
 from .ranges.kept import Kept
-from .repair import repaired
+from .repair import repaired, unrepaired
 from .samples_like import SamplesLike
 from .variant import Variant, variant_of
 
@@ -37,12 +39,13 @@ def make(
     threads: int = 1,
     progress: Progress = no_progress,
     calibrator: str = "auto",
+    repairs: Collection[str] = ALL,
     cache: Path | None = None,
 ) -> Made:
     """Writes `workdir/<candidate id>/model.onnx` or `.tflite`. `progress(stage, share done)` is called often.
 
     `calibrator` is a name of quantize/observers, or "auto": what comes closest to float. What calibration saw is kept
-    below `cache` for the same model and samples.
+    below `cache` for the same model and samples. `repairs` are those of edgeq/nouns/repairs.py that may be used.
 
     Raises ConversionFailed when a converter or runtime breaks, ExtraMissing when an optional package is needed,
     DataRefused for a metric that fails, TargetRefused for an unknown calibrator.
@@ -51,7 +54,9 @@ def make(
     folder = workdir / candidate.id
     folder.mkdir(parents=True, exist_ok=True)
     reference = float_reference(model, heldout, workdir, threads=threads, progress=progress)
-    variant = variant_of(candidate, model, calibration, folder, calibrator, threads, progress, Kept(cache))
+    variant = variant_of(
+        candidate, model, calibration, folder, calibrator, threads, progress, Kept(cache), repairs
+    )
 
     def judged(leave: frozenset[str]) -> Fidelity:
         variant.write(leave)
@@ -68,13 +73,15 @@ def make(
             progress=progress,
         )
 
-    fidelity, by_choice = repaired(variant, judged, heldout, progress)
+    search = repaired if "mixed" in repairs else unrepaired
+    fidelity, by_choice = search(variant, judged, heldout, progress)
     fidelity = replace(
         fidelity,
         float_layers=variant.left_in_float(by_choice),
         fusion=variant.fusion(),
         calibrator=variant.calibrator,
         remedies=variant.remedies,
+        repairs=(*variant.repairs, *_mixed(by_choice, fidelity, repairs)),
         seconds=round(time.monotonic() - started, 3),
     )
     if variant.untouched():
@@ -82,6 +89,15 @@ def make(
     for scratch in ("outputs", "closest"):
         shutil.rmtree(folder / scratch, ignore_errors=True)
     return _made(candidate, variant, fidelity)
+
+
+def _mixed(by_choice: dict[str, str], fidelity: Fidelity, repairs: Collection[str]) -> tuple[Tried, ...]:
+    """What there is to say where the gate did not simply hold."""
+    if "mixed" not in repairs:
+        return (Tried("mixed", False, OFF),)
+    if by_choice:
+        return (Tried("mixed", True, f"{counted(len(by_choice), 'operator')}, so that the gate holds"),)
+    return () if fidelity.passed else (Tried("mixed", False, "no few layers make the gate hold"),)
 
 
 def _of_nothing(fidelity: Fidelity) -> Fidelity:

@@ -41,6 +41,17 @@ def repaired(
     return replace(fidelity, worst_layers=worst), _reasons(left)
 
 
+def unrepaired(
+    variant: Variant, judged: Judged, samples: SamplesLike, progress: Progress
+) -> tuple[Fidelity, dict[str, str]]:
+    """The judgement of the fully quantized file, with its worst layers where the gate fails."""
+    first = judged(frozenset())
+    if first.passed:
+        return first, {}
+    worst = variant.noise(samples, progress)[:_WORST_SHOWN]
+    return replace(first, worst_layers=tuple(n.as_error() for n in worst)), {}
+
+
 def _fewest(suspects: list[Noise], judged: Judged) -> tuple[list[Noise], Fidelity] | None:
     """The smallest number of suspects, worst first, that has to stay in float; the file is left as that one."""
     number, failed = 1, 0

@@ -4,6 +4,7 @@ One class per way of writing; `variant_of` picks it by the candidate's recipe an
 """
 
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,6 +12,7 @@ from edgeq.errors import DataRefused
 from edgeq.nouns.fidelity import FusionAudit, Remedy
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import CandidatePlan, Scheme, Skipped
+from edgeq.nouns.repairs import OFF, Tried, counted
 
 from .audit import left_in_float
 from .audit.fusion import onnx_fusion
@@ -25,13 +27,13 @@ from .closest import closest_ranges
 from .dynamic import OnnxDynamic
 from .emitters import onnx_half, onnx_qdq, tflite
 from .float_graph import read
-from .head import onnx_head_in_float, tflite_head_in_float
+from .head import NO_HEAD, onnx_head_in_float, tflite_head_in_float
 from .host_run import Progress
 from .pair_sums import settle
 from .ranges.kept import Kept
 from .ranges.trial import OnnxTrial, WholeTrial
 from .reconstruct import onnx_graph, tflite_graph
-from .reconstruct.keep import onnx_reconstruction, tflite_reconstruction
+from .reconstruct.keep import NOT_FITTED, onnx_reconstruction, tflite_reconstruction
 from .samples_like import SamplesLike
 from .thin import thin_convolutions
 
@@ -48,6 +50,9 @@ class Variant(Protocol):
 
     @property
     def remedies(self) -> tuple[Remedy, ...]: ...
+
+    @property
+    def repairs(self) -> tuple[Tried, ...]: ...
 
     def write(self, leave: frozenset[str]) -> None: ...
 
@@ -73,6 +78,7 @@ def variant_of(
     threads: int,
     progress: Progress,
     kept: Kept,
+    repairs: Collection[str],
 ) -> Variant:
     source = Path(model.files[candidate.format])
     path = folder / f"model.{candidate.format}"
@@ -82,17 +88,22 @@ def variant_of(
         if candidate.format == "tflite":
             return TfliteDynamic(source, path)
         seven_bits = candidate.scheme is not None and candidate.scheme.reduce_range
-        return OnnxDynamic(source, path, calibration, threads, progress, seven_bits=seven_bits)
+        return OnnxDynamic(
+            source, path, calibration, threads, progress, seven_bits=seven_bits, repairs=repairs
+        )
     if candidate.recipe in _BLOCK_BITS:
-        return OnnxBlockwise(source, path, _BLOCK_BITS[candidate.recipe], calibration, threads, progress)
+        bits = _BLOCK_BITS[candidate.recipe]
+        return OnnxBlockwise(source, path, bits, calibration, threads, progress, repairs)
     if candidate.recipe == "fp16":
         return OnnxHalf(source, path)
     if calibration is None:
         raise DataRefused(f"{candidate.id} needs calibration samples", "give --data, or --recipe float")
     if candidate.format == "tflite":
-        return TfliteStatic(source, path, calibration, calibrator, threads, progress, kept)
+        return TfliteStatic(source, path, calibration, calibrator, threads, progress, kept, repairs)
     assert candidate.scheme is not None  # the planner gives one to every static candidate
-    return OnnxStatic(source, path, candidate.scheme, calibration, calibrator, threads, progress, kept)
+    return OnnxStatic(
+        source, path, candidate.scheme, calibration, calibrator, threads, progress, kept, repairs
+    )
 
 
 class AsItIs:
@@ -100,6 +111,7 @@ class AsItIs:
 
     calibrator: str | None = None
     remedies: tuple[Remedy, ...] = ()
+    repairs: tuple[Tried, ...] = ()
 
     def __init__(self, source: Path, path: Path, candidate: CandidatePlan) -> None:
         self.source, self.path, self.candidate = source, path, candidate
@@ -137,10 +149,12 @@ class OnnxStatic:
         threads: int,
         progress: Progress,
         kept: Kept,
+        repairs: Collection[str],
     ) -> None:
         self.path, self.scheme, self.threads = path, scheme, threads
         self.model: Any = read(source)
-        self.in_float = thin_convolutions(self.model) if scheme.thin_in_float else {}
+        thin = scheme.thin_in_float and "thin" in repairs
+        self.in_float = thin_convolutions(self.model) if thin else {}
         seen = onnx_seen(
             self.model,
             calibration,
@@ -156,9 +170,18 @@ class OnnxStatic:
         )
         chosen = closest_ranges(seen, calibrator, trial, calibration, threads, kept)
         self.calibrator, self.ranges = chosen.calibrator, chosen.ranges
-        self.in_float |= onnx_head_in_float(self.model, path, self._emit, calibration, threads)
+        self.repairs = _thin(scheme, repairs, len(self.in_float))
+        self.head = NO_HEAD
+        if "head" in repairs:
+            self.head = onnx_head_in_float(self.model, path, self._emit, calibration, threads)
+        self.in_float |= self.head.in_float
         self._emit(frozenset())
-        self.reconstruction = onnx_reconstruction(self.model, source, path, calibration, threads, progress)
+        self.reconstruction = NOT_FITTED
+        if "fit" in repairs:
+            self.reconstruction = onnx_reconstruction(
+                self.model, source, path, calibration, threads, progress
+            )
+        self.repairs += (self.head.tried, self.reconstruction.tried)
 
     @property
     def remedies(self) -> tuple[Remedy, ...]:
@@ -186,11 +209,23 @@ class OnnxStatic:
         return onnx_untouched(self.path)
 
 
+def _thin(scheme: Scheme, repairs: Collection[str], count: int) -> tuple[Tried, ...]:
+    """None where the runtime has no layers that are too thin."""
+    if not scheme.thin_in_float:
+        return ()
+    if "thin" not in repairs:
+        return (Tried("thin", False, OFF),)
+    return (
+        Tried("thin", count > 0, counted(count, "convolution") if count else "no convolution is so small"),
+    )
+
+
 class OnnxHalf:
     """Float16."""
 
     calibrator: str | None = None
     remedies: tuple[Remedy, ...] = ()
+    repairs: tuple[Tried, ...] = ()
 
     def __init__(self, source: Path, path: Path) -> None:
         self.source, self.path = source, path
@@ -223,6 +258,7 @@ class TfliteStatic:
         threads: int,
         progress: Progress,
         kept: Kept,
+        repairs: Collection[str],
     ) -> None:
         self.source, self.path, self.threads = source, path, threads
         self.in_float: dict[str, str] = {}
@@ -232,9 +268,15 @@ class TfliteStatic:
         trial = WholeTrial(source, lambda ranges: tflite.emit(source, path, ranges), path)
         chosen = closest_ranges(seen, calibrator, trial, calibration, threads, kept)
         self.calibrator, self.ranges = chosen.calibrator, chosen.ranges
-        self.in_float = tflite_head_in_float(source, path, self._emit, calibration, threads)
+        self.head = NO_HEAD
+        if "head" in repairs:
+            self.head = tflite_head_in_float(source, path, self._emit, calibration, threads)
+        self.in_float = self.head.in_float
         self._emit(frozenset())
-        self.reconstruction = tflite_reconstruction(source, path, calibration, threads, progress)
+        self.reconstruction = NOT_FITTED
+        if "fit" in repairs:
+            self.reconstruction = tflite_reconstruction(source, path, calibration, threads, progress)
+        self.repairs = (self.head.tried, self.reconstruction.tried)
 
     @property
     def remedies(self) -> tuple[Remedy, ...]:
@@ -265,6 +307,7 @@ class TfliteDynamic:
 
     calibrator: str | None = None
     remedies: tuple[Remedy, ...] = ()
+    repairs: tuple[Tried, ...] = ()
 
     def __init__(self, source: Path, path: Path) -> None:
         self.source, self.path = source, path

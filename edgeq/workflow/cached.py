@@ -20,6 +20,7 @@ from edgeq import __version__
 from edgeq.errors import BundleRefused
 from edgeq.nouns.project import Gates
 from edgeq.nouns.record import digest_of
+from edgeq.nouns.repairs import ALL
 from edgeq.nouns.target import Target
 
 _CONVERTERS = ("numpy", "onnx", "onnxruntime", "torch", "litert-torch", "ai-edge-quantizer", "ai-edge-litert")
@@ -46,6 +47,7 @@ class Order:
     unavailable: dict[str, str]
     built: str = ""
     converters: dict[str, str] = field(default_factory=dict)
+    repairs: tuple[str, ...] = ALL
 
     @cached_property
     def key(self) -> str:
@@ -63,6 +65,7 @@ class Order:
                 "shapes": {k: list(v) for k, v in self.shapes.items()},
                 "calibrate": self.calibrate,
                 "calibrator": self.calibrator,
+                "repairs": list(self.repairs),
                 "recipe": self.recipe,
                 "runtime": self.runtime,
                 "gates": self.gates.to_dict(),

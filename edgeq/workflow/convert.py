@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from edgeq import catalog
 from edgeq.bundle import OpenBundle, read_bundle, read_fidelity, require_destination
-from edgeq.errors import GateFailed
+from edgeq.errors import GateFailed, TargetRefused
 from edgeq.model_name import model_name
 from edgeq.nouns.data import DataUse
 from edgeq.nouns.fidelity import Fidelity
@@ -18,6 +18,7 @@ from edgeq.nouns.model import Model
 from edgeq.nouns.plan import CandidatePlan, Plan
 from edgeq.nouns.progress import Note, Progress
 from edgeq.nouns.project import Gates
+from edgeq.nouns.repairs import repairs_of
 from edgeq.nouns.target import Target
 from edgeq.report.formats.units import abbreviated
 from edgeq.workflow import bundle_parts, cached, formats
@@ -122,7 +123,15 @@ def _order(
         gates=options.get("gates") or Gates(),
         unavailable=dict(unavailable),
         converters=formats.converters(model, target, options.get("runtime")),
+        repairs=_repairs(options.get("repairs")),
     )
+
+
+def _repairs(text: str | None) -> tuple[str, ...]:
+    try:
+        return repairs_of(text or "all")
+    except ValueError as error:
+        raise TargetRefused(str(error), "leave out `repairs` to use what helps") from None
 
 
 def _built(order: cached.Order) -> "Program | None":
@@ -236,6 +245,7 @@ def _make(
             workdir=work,
             threads=order.target.threads,
             calibrator=order.calibrator,
+            repairs=order.repairs,
             cache=cached.folder() / "calibration",
             progress=_progress(candidate, tell),
         )

@@ -121,4 +121,5 @@ def _explanation(
         sqnr_db=min(worst, default=None),
         gain_db=max(gains, default=None),
         layers=layers,
+        repairs=fidelity.repairs,
     )

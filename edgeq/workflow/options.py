@@ -17,6 +17,7 @@ class ConversionOptions(TypedDict, total=False):
     shapes        pins what the model leaves open: {"input": (1, 3, 224, 224)}
     calibrate     how many samples calibrate
     calibrator    auto, minmax, moving_average, percentile, mse or entropy
+    repairs       which may be used, as --repairs takes them: "all", "none", "fit,head", "-fit"; default: all
     recipe        only this one of edgeq/recipes; float comes along for comparison
     runtime       only onnxruntime, litert or tflite-runtime
     gates         how far from float a candidate may be
@@ -30,6 +31,7 @@ class ConversionOptions(TypedDict, total=False):
     shapes: Mapping[str, tuple[int, ...]] | None
     calibrate: int | None
     calibrator: str | None
+    repairs: str | None
     recipe: str | None
     runtime: str | None
     gates: Gates | None

@@ -72,7 +72,7 @@ def require_nothing_decided(bundle: Path, options: ConversionOptions) -> None:
         )
 
 
-_DECIDED = ("data", "preprocess", "weights", "shapes", "calibrate", "calibrator")
+_DECIDED = ("data", "preprocess", "weights", "shapes", "calibrate", "calibrator", "repairs")
 _FLAGS = {"shapes": "shape", "min_sqnr_db": "min-sqnr"}  # that are not called as what they set
 
 

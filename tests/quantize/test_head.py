@@ -48,8 +48,11 @@ def test_float_only_where_it_is_worth_it(tmp_path):
 
         return emit
 
-    assert onnx_head_in_float(model, path, emit_with(1e-6), samples, 1) == {}
-    found = onnx_head_in_float(model, path, emit_with(0.5), samples, 1)
+    close = onnx_head_in_float(model, path, emit_with(1e-6), samples, 1)
+    assert close.in_float == {} and not close.tried.kept and "dB without" in close.tried.why
+    worth = onnx_head_in_float(model, path, emit_with(0.5), samples, 1)
+    found = worth.in_float
+    assert worth.tried.kept and worth.tried.gain_db > 1
     assert found.keys() == onnx_head(model) and "with it in float" in found["scores_Gemm"]
 
 

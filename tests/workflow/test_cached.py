@@ -9,6 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edgeq import catalog
 from edgeq.nouns.project import Gates
+from edgeq.nouns.repairs import ALL, repairs_of
 from edgeq.workflow.cached import Order
 
 
@@ -30,7 +31,7 @@ def model(path: Path, weight: float) -> Path:
     return path
 
 
-def key(path: Path) -> str:
+def key(path: Path, repairs: tuple[str, ...] = ALL) -> str:
     return Order(
         model=str(path),
         target=catalog.target("rpi4"),
@@ -45,6 +46,7 @@ def key(path: Path) -> str:
         runtime=None,
         gates=Gates(),
         unavailable={},
+        repairs=repairs,
     ).key
 
 
@@ -56,6 +58,12 @@ def test_new_weights_beside_the_same_graph_are_another_order(tmp_path: Path, nam
     again = key(model(path, 2.0))
     assert path.read_bytes() == graph
     assert again != first
+
+
+def test_other_repairs_are_another_order(tmp_path: Path) -> None:
+    path = model(tmp_path / "net.onnx", 1.0)
+    assert key(path, repairs_of("all,-mixed")) == key(path, repairs_of("-mixed")) != key(path)
+    assert key(path, repairs_of(", ".join(reversed(ALL)))) == key(path)
 
 
 def test_a_model_whose_weights_are_missing_is_never_recognised(tmp_path: Path) -> None:

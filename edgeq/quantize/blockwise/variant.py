@@ -1,5 +1,6 @@
 """Weights in blocks as a file for onnxruntime: rounded by what the products make of them, where that comes closer."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ from threadpoolctl import threadpool_limits
 
 from edgeq.nouns.fidelity import FusionAudit, Remedy
 from edgeq.nouns.plan import Skipped
+from edgeq.nouns.repairs import OFF, Tried, counted
 from edgeq.quantize.audit import left_in_float
 from edgeq.quantize.audit.fusion import onnx_fusion
 from edgeq.quantize.audit.noise import Noise
@@ -43,18 +45,25 @@ class OnnxBlockwise:
         calibration: SamplesLike | None,
         threads: int,
         progress: Progress,
+        repairs: Collection[str],
     ) -> None:
         self.path = path
-        self.rewritten = in_own_forms(read(source))
+        self.rewritten, embeddings = in_own_forms(read(source), repairs)
         model = self.rewritten.model
         products = products_of(model)
         self.model = in_blocks(model, [round_to_nearest(p.weights, bits, _SIZES[bits]) for p in products])
         self.remedies: tuple[Remedy, ...] = self.rewritten.remedies
+        self.repairs: tuple[Tried, ...] = (embeddings,)
         if calibration is None or bits == 8:
+            return
+        if "fit" not in repairs:
+            self.repairs += (Tried("fit", False, OFF),)
             return
         fitted = in_blocks(model, _fitted(model, products, bits, calibration, threads, progress))
         held = HeldAgainst(model, calibration, threads)
         gain = held.closeness_db(fitted) - held.closeness_db(self.model)
+        layers, won = counted(sum(map(_fits, products)), "product"), round(gain, 1)
+        self.repairs += (Tried("fit", gain > 0, layers if gain > 0 else f"{layers}: no closer", won),)
         if gain > 0:
             self.model = fitted
             self.remedies += tuple(Remedy(p.node.name, _HOW, round(gain, 1)) for p in products if _fits(p))

@@ -8,6 +8,7 @@ from typing import Any
 
 from edgeq.foreign import translated
 from edgeq.nouns.fidelity import Remedy
+from edgeq.nouns.repairs import OFF, Tried, counted
 from edgeq.quantize.answers import Answers, closeness_db, evenly, onnx_answers, tflite_answers
 from edgeq.quantize.host_run import Progress
 from edgeq.quantize.memory import activation_bytes
@@ -28,6 +29,7 @@ class Reconstruction:
 
     weights: dict[str, Weights] = field(default_factory=dict)
     gain_db: float = 0.0
+    tried: Tried = Tried("fit", False, f"fewer than {_FEWEST} samples to learn from")  # noqa: RUF009 (frozen)
 
     @property
     def remedies(self) -> tuple[Remedy, ...]:
@@ -80,4 +82,12 @@ def _kept(
     weights: dict[str, Weights], reference: Answers, plain: Answers, changed: Answers
 ) -> Reconstruction:
     before, after = closeness_db(reference, plain), closeness_db(reference, changed)
-    return Reconstruction(weights, after - before) if after > before else Reconstruction()
+    gain, layers = after - before, counted(len(weights), "layer")
+    if gain <= 0:
+        return Reconstruction(
+            tried=Tried("fit", False, f"{layers}: the outputs come no closer", round(gain, 1))
+        )
+    return Reconstruction(weights, gain, Tried("fit", True, layers, round(gain, 1)))
+
+
+NOT_FITTED = Reconstruction(tried=Tried("fit", False, OFF))

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from edgeq.nouns.fidelity import Remedy
+from edgeq.nouns.repairs import Tried, counted
 from edgeq.quantize.answers import evenly
 from edgeq.quantize.held_against import HeldAgainst
 from edgeq.quantize.host_run import Progress
@@ -35,6 +36,7 @@ Write = Callable[[Any], Any]  # a float ModelProto to the quantized one
 class Smoothed:
     model: Any
     remedies: tuple[Remedy, ...] = ()
+    tried: Tried | None = None
 
 
 def smoothed(
@@ -47,7 +49,7 @@ def smoothed(
     sites = [site for site in sites_of(model) if site.products]
     factors = _factors(model, sites, samples, threads, progress)
     if not factors:
-        return Smoothed(model)
+        return Smoothed(model, tried=Tried("smooth", False, "no product gains by it"))
     held = HeldAgainst(model, samples, threads)
     best, kept, plain = model, frozenset[str](), held.closeness_db(quantized(model))
     closest = plain
@@ -60,7 +62,9 @@ def smoothed(
         if closeness >= closest + _WORTHWHILE_DB[way]:
             best, kept, closest = tried, names, closeness
     gain = round(closest - plain, 1)
-    return Smoothed(best, tuple(_remedy(s, gain) for s in sites if s.tensor in kept))
+    why = counted(len(kept), "tensor") if kept else "the outputs gain too little by it"
+    remedies = tuple(_remedy(s, gain) for s in sites if s.tensor in kept)
+    return Smoothed(best, remedies, Tried("smooth", bool(kept), why, gain))
 
 
 def _remedy(site: Site, gain_db: float) -> Remedy:

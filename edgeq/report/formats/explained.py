@@ -6,6 +6,7 @@ from typing import Any
 from rich.console import Console
 
 from edgeq.nouns.explanation import Explanation, LayerExplained
+from edgeq.nouns.repairs import Tried
 from edgeq.report.formats.layout import say, table
 from edgeq.report.formats.units import abbreviated, count, percent
 
@@ -35,6 +36,10 @@ def _show(console: Console, e: Explanation) -> None:
             "explain",
             [f"  this brought the outputs {e.gain_db:.1f} dB closer on calibration samples"],
         )
+    for tried in e.repairs:
+        say(
+            console, "repair", [tried.repair, "used" if tried.kept else "not used", *_worth(tried), tried.why]
+        )
     largest = max((layer.error or 0.0 for layer in quantized), default=0.0)
     header = ("layer", "work", "range", "error", "", "clipping", "rounding", "weights", "shift", "kernel")
     rows = [_row(layer, largest) for layer in e.layers]
@@ -49,6 +54,10 @@ def _show(console: Console, e: Explanation) -> None:
             "saturate",
             [f"{abbreviated(layer.layer)}: {count(layer.overflows or 0, 'pair')} of weights"],
         )
+
+
+def _worth(tried: Tried) -> list[str]:
+    return [] if tried.gain_db is None else [f"{tried.gain_db:+.1f} dB at the outputs on calibration samples"]
 
 
 def _row(layer: LayerExplained, largest: float) -> tuple[str, ...]:

@@ -1,0 +1,61 @@
+"""What edgeq may do for a model beyond rounding it, by name: what each is for, how a selection of them is written, and
+what became of each.
+"""
+
+from dataclasses import dataclass
+from typing import Optional
+
+from .record import Record
+
+REPAIRS = {
+    "thin": "convolutions too small to gain by integers stay in float",
+    "head": "a small last layer in float",
+    "fit": "integers and biases anew, layer by layer",
+    "smooth": "channels that stick out evened out for dynamic int8 (SmoothQuant)",
+    "embeddings": "tables that rows are looked up in kept in 8 bits",
+    "mixed": "where the gate fails, the fewest layers with which it holds not in int8",
+}
+"""In the order in which they are done."""
+
+ALL = tuple(REPAIRS)
+OFF = "switched off by --repairs"
+
+
+@dataclass(frozen=True)
+class Tried(Record):
+    """What became of one repair: `kept` or not, and why in words. `gain_db`: what the SQNR of the outputs won, or would have
+    won, on calibration samples; None where it was not measured.
+    """
+
+    repair: str
+    kept: bool
+    why: str
+    gain_db: Optional[float] = None
+
+
+def counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def repairs_of(text: str) -> tuple[str, ...]:
+    """The names that `text` selects, in their order: "all", "none", "fit,head", or "-fit" for all but that.
+
+    Raises ValueError, which names every unknown word and what is known.
+    """
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    unknown = [word for word in words if word.removeprefix("-") not in (*ALL, "all", "none")]
+    unknown += [word for word in words if word in ("-all", "-none")]
+    if unknown or not words:
+        said = ", ".join(repr(word) for word in unknown) or repr(text)
+        raise ValueError(
+            f"there is no repair {said}; there are {', '.join(ALL)}, and all, none, or -NAME for all but that"
+        )
+    chosen = set(ALL) if words[0].startswith("-") else set[str]()
+    for word in words:
+        if word.startswith("-"):
+            chosen.discard(word[1:])
+        elif word == "none":
+            chosen.clear()
+        else:
+            chosen.update(ALL if word == "all" else (word,))
+    return tuple(name for name in ALL if name in chosen)

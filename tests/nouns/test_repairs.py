@@ -1,0 +1,29 @@
+"""A selection of repairs is words; wrong ones are answered with the right ones."""
+
+import pytest
+
+from edgeq.nouns.repairs import ALL, repairs_of
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("all", ALL),
+        ("none", ()),
+        ("fit,head", ("head", "fit")),  # in the order in which they are done
+        (" fit , head ", ("head", "fit")),
+        ("-fit", tuple(name for name in ALL if name != "fit")),
+        ("all,-fit,-head", tuple(name for name in ALL if name not in ("fit", "head"))),
+        ("none,smooth", ("smooth",)),
+    ],
+)
+def test_words_select(text: str, names: tuple[str, ...]) -> None:
+    assert repairs_of(text) == names
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("fit,heads,-x", "'heads', '-x'"), ("", "''"), ("-all", "'-all'")]
+)
+def test_every_wrong_word_is_named_with_what_there_is(text: str, said: str) -> None:
+    with pytest.raises(ValueError, match=f"there is no repair {said}; there are {', '.join(ALL)}"):
+        repairs_of(text)
