@@ -100,6 +100,11 @@ def project_text(project: Project) -> str:
             gates.max_drop,
             "# max_drop = 1.0            # points of accuracy that quantization may cost; needs labels",
         ),
+        _key_or(
+            "confidence",
+            gates.confidence,
+            "# confidence = 95           # percent: asks max_drop of the lower end of the paired interval",
+        ),
         '# metric = "score.py:map50" # (outputs, labels) -> score, for detectors and the rest',
     ]
     for name, place in project.targets.items():

@@ -8,11 +8,12 @@ from edgeq.nouns.project import Gates, Place, Project
 from edgeq.nouns.repairs import repairs_of
 
 # Both ends belong to the range; None: no end.
-_RANGES: dict[str, tuple[int | None, int | None]] = {
+_RANGES: dict[str, tuple[float | None, float | None]] = {
     "calibrate": (1, None),
     "max_drop": (0, None),
     "min_agreement": (0, 100),
     "min_sqnr_db": (None, None),
+    "confidence": (50, 99.9),
     "port": (1, 65535),
 }
 
@@ -35,11 +36,11 @@ def problems_of(noun: Project | Gates | Place) -> Iterator[str]:
                 yield f"shapes.{name}: {list(shape)} has a dimension below 1, or none"
 
 
-def _within(value: float, low: int | None, high: int | None) -> bool:
+def _within(value: float, low: float | None, high: float | None) -> bool:
     return math.isfinite(value) and (low is None or value >= low) and (high is None or value <= high)
 
 
-def _words(low: int | None, high: int | None) -> str:
+def _words(low: float | None, high: float | None) -> str:
     if low is None:
         return "a finite number"
     return f"at least {low}" if high is None else f"between {low} and {high}"

@@ -178,6 +178,13 @@ def convert_options(command: F) -> F:
         ),
         gate_options,
         click.option(
+            "--search-seconds",
+            type=FiniteRange(0),
+            metavar="SECONDS",
+            help="Where the gate fails: how long to look for the fewest layers in float with which it holds; default: 120. "
+            "A search that was cut short is gone on with.",
+        ),
+        click.option(
             "--threads", type=click.IntRange(1), help="Threads the runtime may use; default: the target's."
         ),
     )(command)
@@ -191,6 +198,13 @@ def gate_options(command: F) -> F:
             type=FiniteRange(0),
             metavar="POINTS",
             help="Accuracy that quantization may cost, with labels or --metric; default: 1.0.",
+        ),
+        click.option(
+            "--confidence",
+            type=FiniteRange(50, 99.9),
+            metavar="PERCENT",
+            help="Ask --max-drop of the lower end of the score's paired interval at this level, and say how many samples "
+            "that takes; default: of the measured drop.",
         ),
         click.option(
             "--min-agreement",
@@ -300,6 +314,7 @@ def convert_arguments(options: dict[str, Any], project_file: Path | None) -> dic
         "recipe": options.pop("recipe"),
         "runtime": options.pop("runtime"),
         "gates": gates,
+        "search_seconds": options.pop("search_seconds"),
         "threads": options.pop("threads"),
     }
 
@@ -308,6 +323,7 @@ def gates_of(options: dict[str, Any], gates: "Gates") -> "Gates":
     """Takes the gate's options out of `options`; what is not given is that of `gates`."""
     for flag, field in (
         ("max_drop", "max_drop"),
+        ("confidence", "confidence"),
         ("min_agreement", "min_agreement"),
         ("min_sqnr", "min_sqnr_db"),
         ("metric", "metric"),

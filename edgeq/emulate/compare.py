@@ -16,6 +16,7 @@ from edgeq.nouns.fidelity import Accuracy, Agreement, Fidelity, OutputError
 from edgeq.nouns.report import DeviceCheck
 from edgeq.nouns.verification import Closeness, Verified
 from edgeq.quantize.accuracy import accuracy_of, why_unused
+from edgeq.quantize.bound import at_confidence
 from edgeq.quantize.error import largest_error, sqnr_db
 from edgeq.quantize.gate import Gate, decide
 from edgeq.quantize.judge import agreement_of
@@ -53,7 +54,8 @@ def compare(bench: Bench, candidate: Candidate, here: Answers, there: Answers) -
     check = None
     if bench.float_outputs is not None:
         check = check_outputs(few_here, few_there, few_float, bench.samples.labels, n)
-    rule, why_failed = _verdict(bench, expected, why_unused(bench.samples, reference), check)
+    gate = bench.gate.of(candidate.recipe)
+    rule, why_failed = _verdict(bench, gate, expected, why_unused(bench.samples, reference), check)
     return Verified(
         candidate=candidate.id,
         runtime_version=there.version,
@@ -74,10 +76,10 @@ def compare(bench: Bench, candidate: Candidate, here: Answers, there: Answers) -
 
 
 def _verdict(
-    bench: Bench, expected: Closeness, unused: str, check: DeviceCheck | None
+    bench: Bench, asked: Gate, expected: Closeness, unused: str, check: DeviceCheck | None
 ) -> tuple[str, str | None]:
     """The gate's rule, and why it or the device's check refuses the candidate."""
-    gate = decide(bench.gate, expected.accuracy, expected.agreement, expected.outputs, unused)
+    gate = decide(asked, expected.accuracy, expected.agreement, expected.outputs, unused)
     failed = [
         gate.why_failed,
         f"a deployment would refuse it: {check.why}" if check and not check.passed else None,
@@ -110,10 +112,19 @@ def _closeness(bench: Bench, reference: tuple[Array, ...], outputs: tuple[Array,
 def _at_home(bench: Bench, candidate: Candidate, reference: tuple[Array, ...], here: Answers) -> Closeness:
     """What the candidate costs on this machine: as recorded, or on all samples that there are now."""
     recorded = bench.recorded.get(candidate.id)
-    if recorded is None or bench.float_outputs is None or bench.gate.metric is not None:
+    accuracy = _as_asked(recorded.accuracy, bench.gate) if recorded else None
+    untold = recorded is not None and recorded.accuracy is not None and accuracy is None
+    if recorded is None or untold or bench.float_outputs is None or bench.gate.metric is not None:
         n = min(here.count, len(reference[0]))
         return _closeness(bench, _first(n, reference), _first(n, here.outputs))
-    return Closeness(recorded.samples, recorded.outputs, recorded.agreement, recorded.accuracy)
+    return Closeness(recorded.samples, recorded.outputs, recorded.agreement, accuracy)
+
+
+def _as_asked(accuracy: Accuracy | None, gate: Gate) -> Accuracy | None:
+    """With its interval at the confidence that is asked for now; None where the recorded figures do not tell."""
+    if accuracy is None or gate.confidence is None:
+        return accuracy
+    return at_confidence(accuracy, gate.confidence)
 
 
 def _expected(home: Closeness, moved: Closeness, here: Closeness, there: Closeness) -> Closeness:
@@ -149,4 +160,6 @@ def _accuracy(home: Accuracy | None, change: Accuracy | None) -> Accuracy | None
         difference=home.difference + change.difference,
         low=home.low + change.low,
         high=home.high + change.high,
+        lost=None,
+        won=None,
     )

@@ -19,7 +19,8 @@ class OutputError(Record):
 
 @dataclass(frozen=True)
 class Accuracy(Record):
-    """In percent, on labelled held-out samples. `difference` = candidate - float in points, with its paired 95 % interval.
+    """In percent, on labelled held-out samples. `difference` = candidate - float in points, with its paired interval at
+    `confidence` percent. `lost` samples only float gets right, `won` only the candidate, where that can be counted.
 
     A metric of the user's own keeps its unit, but for scores of 0 to 1, which are `scaled` by 100.
     """
@@ -32,6 +33,9 @@ class Accuracy(Record):
     low: float
     high: float
     scaled: bool = False
+    confidence: float = 95.0
+    lost: Optional[int] = None
+    won: Optional[int] = None
 
     @property
     def decimals(self) -> int:
@@ -43,6 +47,20 @@ class Accuracy(Record):
             if round(after - before, digits) == moved:
                 return digits
         return 3
+
+
+@dataclass(frozen=True)
+class Bound(Record):
+    """What `--confidence` asks for: that `low`, the lower end of the score's paired interval at `confidence` percent, be no
+    lower than `-max_drop` points. `samples` judged; with differences such as these it takes `samples_needed` of them, None
+    where no number would do.
+    """
+
+    confidence: float
+    max_drop: float
+    low: float
+    samples: int
+    samples_needed: Optional[int]
 
 
 @dataclass(frozen=True)
@@ -72,6 +90,21 @@ class Remedy(Record):
     what: str
     how: str
     gain_db: Optional[float] = None
+
+
+@dataclass(frozen=True)
+class FloatSearch(Record):
+    """How the layers were found that stay in float so that the gate holds. `tries` sets of layers were judged on the
+    held-out samples, `remembered` of them in a conversion before. With `first` layers the gate held at first, `left` of
+    them remain; both 0 where no set helped. `stopped` says what ended the search early, empty where no single layer can be
+    given back to int8.
+    """
+
+    tries: int
+    remembered: int
+    first: int
+    left: int
+    stopped: str = ""
 
 
 @dataclass(frozen=True)
@@ -108,3 +141,5 @@ class Fidelity(Record):
     calibrator: Optional[str] = None  # how the ranges of activations were chosen, where they are fixed
     remedies: tuple[Remedy, ...] = ()
     repairs: tuple[Tried, ...] = ()
+    bound: Optional[Bound] = None
+    search: Optional[FloatSearch] = None

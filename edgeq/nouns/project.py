@@ -9,7 +9,8 @@ from .record import Record
 @dataclass(frozen=True)
 class Gates(Record):
     """Limits below which a quantized model is refused; None: edgeq's own default (edgeq/quantize/gate.py).
-    `ignore_labels`: judge as if the samples came without.
+    `ignore_labels`: judge as if the samples came without. `confidence`, in percent: `max_drop` is asked of the lower end of
+    the score's interval at this level.
     """
 
     max_drop: Optional[float] = None
@@ -17,6 +18,7 @@ class Gates(Record):
     min_sqnr_db: Optional[float] = None
     metric: Optional[str] = None
     ignore_labels: Optional[bool] = None
+    confidence: Optional[float] = None
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from edgeq.embeddings import are_directions
 from edgeq.errors import DataRefused
 from edgeq.nouns.fidelity import Accuracy
 
-from .error import paired_difference, right_answers
-from .gate import Gate
+from .error import pairs_of, right_answers
+from .gate import USUAL_CONFIDENCE, Gate
 from .own_metric import load_metric
 from .samples_like import Array, SamplesLike
 
@@ -22,19 +22,30 @@ def accuracy_of(
 ) -> Accuracy | None:
     """`labels` are class numbers; `truth` is whatever came as labels, for a metric of the user's own.
 
-    Gives float's and the candidate's score on the same samples; None where there is neither metric nor labelled classes.
+    Gives float's and the candidate's score on the same samples, with the interval at the gate's confidence; None where there is neither metric nor labelled classes.
     """
+    confidence = USUAL_CONFIDENCE if gate.confidence is None else gate.confidence
     if gate.metric is not None:
-        return load_metric(gate.metric).compare(reference, candidate, None if gate.ignore_labels else truth)
+        truth = None if gate.ignore_labels else truth
+        return load_metric(gate.metric).compare(reference, candidate, truth, confidence)
     which = class_scores(reference)
     if labels is None or which is None or gate.ignore_labels:
         return None
     require_classes(labels, reference[which].shape[1])
     float_right = right_answers(reference[which], labels)
     candidate_right = right_answers(candidate[which], labels)
-    difference, low, high = paired_difference(float_right, candidate_right)
     scores = 100.0 * float(np.mean(float_right)), 100.0 * float(np.mean(candidate_right))
-    return Accuracy("top-1", len(labels), *scores, difference, low, high)
+    found = pairs_of(float_right, candidate_right)
+    return Accuracy(
+        "top-1",
+        found.samples,
+        *scores,
+        found.difference,
+        *found.interval(confidence),
+        confidence=confidence,
+        lost=found.lost,
+        won=found.won,
+    )
 
 
 def require_classes(labels: "npt.NDArray[np.integer]", classes: int) -> None:

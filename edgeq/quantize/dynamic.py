@@ -60,6 +60,9 @@ class OnnxDynamic:
     def write(self, leave: frozenset[str]) -> None:
         onnx_dynamic.emit(self.smooth.model, self.path, reduce_range=self.seven_bits)
 
+    def layers(self) -> tuple[str, ...]:
+        return ()
+
     def noise(self, samples: SamplesLike, progress: Progress) -> tuple[Noise, ...]:
         return ()
 

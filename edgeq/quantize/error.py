@@ -9,6 +9,8 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from .paired import Pairs
+
 Array = npt.NDArray[np.generic]
 Bools = npt.NDArray[np.bool_]
 Doubles = npt.NDArray[np.float64]
@@ -63,21 +65,10 @@ def first_classes(outputs: Array) -> npt.NDArray[np.intp]:
     return np.asarray(np.argmax(_scores(outputs), axis=1))
 
 
-def paired_difference(float_right: Bools, candidate_right: Bools) -> tuple[float, float, float]:
-    """Candidate's accuracy minus float's on the same samples, in points, with its 95 % interval (low, high).
-
-    With b samples that only float gets right, c that only the candidate does, of n: the estimate is (c - b) / n. The
-    interval is the adjusted Wald interval for matched pairs of Agresti & Min, "Simple improved confidence intervals
-    for comparing matched proportions", Statistics in Medicine 24 (2005): half an observation is added to each of the
-    four cells, which keeps its coverage where b + c is small, as it is here.
-    """
-    n = len(float_right)
+def pairs_of(float_right: Bools, candidate_right: Bools) -> Pairs:
+    """Of the same samples, [n] each: how many only one of the two gets right."""
     lost, won = int(np.sum(float_right & ~candidate_right)), int(np.sum(~float_right & candidate_right))
-    p_lost, p_won, total = (lost + 0.5) / (n + 2), (won + 0.5) / (n + 2), n + 2
-    centre = p_won - p_lost
-    half = 1.959964 * float(np.sqrt(max(p_won + p_lost - centre**2, 0.0) / total))
-    low, high = max(-1.0, centre - half), min(1.0, centre + half)
-    return 100.0 * (won - lost) / n, 100.0 * low, 100.0 * high
+    return Pairs(lost, won, len(float_right))
 
 
 def _scores(outputs: Array) -> npt.NDArray[np.floating]:

@@ -7,10 +7,14 @@ anything else the SQNR of every output.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from edgeq.nouns.fidelity import Accuracy, Agreement, OutputError
+from edgeq.nouns.fidelity import Accuracy, Agreement, Bound, OutputError
 
+from .bound import NO_NUMBER, bound_of, has_interval, words_of_need
+from .bound import passed as keeps
+
+USUAL_CONFIDENCE = 95.0  # percent, of intervals that are printed, where no other was asked for
 _DROP = 1.0  # points
 _AGREEMENT = 90.0  # percent
 _SQNR_DB = 10.0
@@ -27,6 +31,9 @@ class Gate:
     one whose head lost its scale falls below 10 dB. `metric` is "file.py:function"; its scores are held against
     `max_drop` in its own unit, but those of 0 to 1 as 0 to 100 points. `ignore_labels`: they are not held against
     anything, and `max_drop` goes with them.
+
+    The drop is the measured one: of few samples it says little. With `confidence`, in percent, it is asked of the lower
+    end of the paired interval at that level instead: what lies below it on the one side is half of the rest, 2.5 % for 95.
     """
 
     max_drop: float | None = None
@@ -34,6 +41,16 @@ class Gate:
     min_sqnr_db: float | None = None
     metric: str | None = None
     ignore_labels: bool = False
+    confidence: float | None = None
+
+    def of(self, recipe: str) -> "Gate":
+        """What a float candidate differs by is another runtime's rounding: held against it as it was measured."""
+        return replace(self, confidence=None) if recipe == "float" else self
+
+    @property
+    def drop(self) -> float:
+        """Points that apply where something is scored."""
+        return _DROP if self.max_drop is None else self.max_drop
 
 
 @dataclass(frozen=True)
@@ -43,6 +60,11 @@ class Figures:
     accuracy: Accuracy | None
     agreement: Agreement | None
     outputs: tuple[OutputError, ...]
+
+    @property
+    def equal(self) -> bool:
+        """To float, bit for bit on every sample: what that costs is no question of samples."""
+        return bool(self.outputs) and all(o.sqnr_db is None for o in self.outputs)
 
 
 @dataclass(frozen=True)
@@ -55,10 +77,11 @@ class Rule:
 
 @dataclass(frozen=True)
 class Verdict:
-    """`rule` is what was applied, in words; `why_failed` is None when it holds."""
+    """`rule` is what was applied, in words; `why_failed` is None when it holds. `bound`: where a confidence was asked for."""
 
     rule: str
     why_failed: str | None
+    bound: Bound | None = None
 
     @property
     def passed(self) -> bool:
@@ -84,6 +107,10 @@ def unapplied(gate: Gate, scored: str | None, agreement: bool, unused: str) -> t
         found.append(
             f"{_points(gate.max_drop)} of accuracy cannot be judged: {unused or 'there are no labels'}"
         )
+    if gate.confidence is not None and scored is None and not gate.ignore_labels:
+        found.append(
+            f"a confidence of {gate.confidence:g} % cannot be judged: {unused or 'there are no labels'}"
+        )
     if gate.min_agreement is not None and not agreement:
         found.append(
             f"an agreement of {gate.min_agreement:g} % cannot be judged: the model's output is no class scores"
@@ -105,20 +132,50 @@ def decide(
     words = " and ".join(rule.words for rule in applied)
     said = list(unapplied(gate, scored, agreement is not None, unused)) or ([unused] if unused else [])
     failed = [why for rule in applied if (why := rule.why_failed(figures))]
-    return Verdict(words + "".join(f" ({text})" for text in said), "; ".join(failed) or None)
+    bound = _bound(gate, figures)
+    return Verdict(words + "".join(f" ({text})" for text in said), "; ".join(failed) or None, bound)
 
 
 def _drop(gate: Gate, scored: str) -> Rule:
-    limit = _DROP if gate.max_drop is None else gate.max_drop
+    limit = gate.drop
     words = f"{scored} may fall by at most {_points(limit)}"
     words += _DEFAULT if gate.max_drop is None else ""
+    if gate.confidence is not None:
+        words += f" by the lower end of its interval at {gate.confidence:g} % confidence"
     words += "; its scores of 0 to 1 count as 0 to 100 points" if gate.metric else ""
 
     def why_failed(figures: Figures) -> str | None:
         a = figures.accuracy
-        return _words_of_drop(a, limit) if a is not None and -a.difference > limit else None
+        if a is None or (gate.confidence is not None and figures.equal):
+            return None
+        if -a.difference > limit:
+            return _words_of_drop(a, limit) + ("" if gate.confidence is None else f": {NO_NUMBER}")
+        return None if gate.confidence is None else _why_unsure(a, _bound(gate, figures))
 
     return Rule(words, why_failed)
+
+
+def _bound(gate: Gate, figures: Figures) -> Bound | None:
+    a = figures.accuracy
+    if gate.confidence is None or a is None or figures.equal or not has_interval(a):
+        return None
+    return bound_of(a, gate.drop)
+
+
+def _why_unsure(a: Accuracy, bound: Bound | None) -> str | None:
+    """Of a drop that is within the limit as measured."""
+    if bound is None:
+        return (
+            f"{a.metric} has no interval at {a.confidence:g} % confidence: every random choice of the {a.samples} samples "
+            "gave the same difference from float, which says nothing of other samples"
+        )
+    if keeps(bound):
+        return None
+    d = a.decimals
+    return (
+        f"{a.metric} may have fallen by {-a.low:.{d}f} points at {a.confidence:g} % confidence (limit "
+        f"{bound.max_drop:g}), having moved by {a.difference:+.{d}f} on {a.samples} samples: {words_of_need(bound)}"
+    )
 
 
 def _agreeing(limit: float) -> Rule:
@@ -164,5 +221,5 @@ def _words_of_drop(a: Accuracy, limit: float) -> str:
     d = a.decimals
     return (
         f"{a.metric} fell by {-a.difference:.{d}f} points (limit {limit:g}): {a.float_score:.{d}f} -> "
-        f"{a.candidate_score:.{d}f} on {a.samples} samples, 95 % interval {a.low:+.{d}f} to {a.high:+.{d}f}"
+        f"{a.candidate_score:.{d}f} on {a.samples} samples, {a.confidence:g} % interval {a.low:+.{d}f} to {a.high:+.{d}f}"
     )

@@ -72,7 +72,7 @@ def judge(
         same_samples=same_samples,
         gate=verdict.rule,
     )
-    return replace(judged, passed=verdict.passed, why_failed=verdict.why_failed)
+    return replace(judged, passed=verdict.passed, why_failed=verdict.why_failed, bound=verdict.bound)
 
 
 def agreement_of(reference: tuple[Array, ...], outputs: tuple[Array, ...]) -> Agreement | None:

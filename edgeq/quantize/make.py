@@ -15,13 +15,16 @@ from edgeq.nouns.model import Model
 from edgeq.nouns.plan import CandidatePlan
 from edgeq.nouns.repairs import ALL, OFF, Tried, counted
 
+from .audit.noise import Noise
 from .float_graph import oldest_runtime
 from .gate import Gate
+from .give_back import SECONDS
 from .host_run import Progress, load, no_progress
 from .judge import float_reference, judge
 from .made import Made
 from .memory import predict_peak
 from .ranges.kept import Kept
+from .remembered import remembered
 from .repair import repaired, unrepaired
 from .samples_like import SamplesLike
 from .variant import Variant, variant_of
@@ -40,12 +43,15 @@ def make(
     progress: Progress = no_progress,
     calibrator: str = "auto",
     repairs: Collection[str] = ALL,
+    search_seconds: float = SECONDS,
     cache: Path | None = None,
 ) -> Made:
     """Writes `workdir/<candidate id>/model.onnx` or `.tflite`. `progress(stage, share done)` is called often.
 
-    `calibrator` is a name of quantize/observers, or "auto": what comes closest to float. What calibration saw is kept
-    below `cache` for the same model and samples. `repairs` are those of edgeq/nouns/repairs.py that may be used.
+    `calibrator` is a name of quantize/observers, or "auto": what comes closest to float. What calibration saw, and
+    what the gate said of each file, is kept below `cache` for the same model and samples. `repairs` are those of
+    edgeq/nouns/repairs.py that may be used. `search_seconds` bound the search for the fewest layers in float, where the
+    gate fails without any (repair.py).
 
     Raises ConversionFailed when a converter or runtime breaks, ExtraMissing when an optional package is needed,
     DataRefused for a metric that fails, TargetRefused for an unknown calibrator.
@@ -57,9 +63,18 @@ def make(
     variant = variant_of(
         candidate, model, calibration, folder, calibrator, threads, progress, Kept(cache), repairs
     )
+    gate = gate.of(candidate.recipe)
+    memory = remembered(
+        cache,
+        model,
+        heldout,
+        gate,
+        candidate=candidate.id,
+        threads=threads,
+        same_samples=same_samples,
+    )
 
-    def judged(leave: frozenset[str]) -> Fidelity:
-        variant.write(leave)
+    def held_against_float(progress: Progress) -> Fidelity:
         runner = load(variant.path, candidate.format, threads)
         return judge(
             candidate.id,
@@ -73,14 +88,24 @@ def make(
             progress=progress,
         )
 
-    search = repaired if "mixed" in repairs else unrepaired
-    fidelity, by_choice = search(variant, judged, heldout, progress)
+    def judged(leave: frozenset[str], progress: Progress) -> Fidelity:
+        variant.write(leave)
+        return memory.judged(variant.path, lambda: held_against_float(progress))
+
+    def noise() -> tuple[Noise, ...]:
+        return memory.noise(variant.path, lambda: variant.noise(heldout, progress))
+
+    if "mixed" in repairs:
+        fidelity, by_choice = repaired(variant, judged, noise, progress, search_seconds)
+    else:
+        fidelity, by_choice = unrepaired(judged, noise, progress)
     fidelity = replace(
         fidelity,
         float_layers=variant.left_in_float(by_choice),
         fusion=variant.fusion(),
         calibrator=variant.calibrator,
         remedies=variant.remedies,
+        search=fidelity.search and replace(fidelity.search, remembered=memory.found),
         repairs=(*variant.repairs, *_mixed(by_choice, fidelity, repairs)),
         seconds=round(time.monotonic() - started, 3),
     )

@@ -15,7 +15,8 @@ from .samples_like import Array
 
 Function = Callable[[tuple[Array, ...], "Array | None"], float]
 
-_DRAWS = 200
+_DRAWS = 200  # at least
+_DRAWS_BEYOND = 5  # that lie beyond each end of the interval, at least
 _CALLED = (
     "it is called as function(outputs, labels), outputs being one array [samples, ...] per model output, and gives one "
     "number, higher for better"
@@ -41,14 +42,19 @@ class OwnMetric:
         return value
 
     def compare(
-        self, reference: tuple[Array, ...], candidate: tuple[Array, ...], truth: Array | None
+        self,
+        reference: tuple[Array, ...],
+        candidate: tuple[Array, ...],
+        truth: Array | None,
+        confidence: float = 95.0,
     ) -> Accuracy:
-        """Both scores on the same samples. The interval is that of a bootstrap over samples (fixed seed): scores such as
-        mean average precision are no mean over samples, so nothing closed applies. Draws on which the score does not
-        exist (no sample of a class, say) are left out of it.
+        """Both scores on the same samples. The interval, at `confidence` percent, is that of a bootstrap over samples
+        (fixed seed; the percentile interval of Efron & Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13):
+        scores such as mean average precision are no mean over samples, so nothing closed applies. Draws on which the
+        score does not exist (no sample of a class, say) are left out of it.
         """
         scores = self.score(reference, truth), self.score(candidate, truth)
-        low, high = self._interval(reference, candidate, truth)
+        low, high = self._interval(reference, candidate, truth, confidence)
         # A score of 0 to 1, such as mean average precision, could never fall by more than the one point of the default.
         scaled = abs(scores[0]) <= 1.0 and scores[1] <= 1.0
         unit = 100.0 if scaled else 1.0
@@ -61,24 +67,31 @@ class OwnMetric:
             unit * low,
             unit * high,
             scaled,
+            confidence,
         )
 
     def _interval(
-        self, reference: tuple[Array, ...], candidate: tuple[Array, ...], truth: Array | None
+        self,
+        reference: tuple[Array, ...],
+        candidate: tuple[Array, ...],
+        truth: Array | None,
+        confidence: float,
     ) -> tuple[float, float]:
         def drawn(outputs: tuple[Array, ...], rows: "npt.NDArray[np.intp]") -> float:
             return self._called(tuple(o[rows] for o in outputs), None if truth is None else truth[rows])
 
-        n = len(reference[0])
-        draws = np.random.default_rng(0).integers(0, n, size=(_DRAWS, n))
+        n, beyond = len(reference[0]), (100.0 - confidence) / 200.0
+        count = max(_DRAWS, math.ceil(round(_DRAWS_BEYOND / beyond, 6)))
+        rng = np.random.default_rng(0)
+        draws = (rng.integers(0, n, size=n) for _ in range(count))
         differences = np.array([drawn(candidate, rows) - drawn(reference, rows) for rows in draws])
         known = differences[np.isfinite(differences)]
-        if len(known) < _DRAWS / 2:
+        if len(known) < count / 2:
             raise DataRefused(
-                f"--metric {self.spec} gave no finite number on {_DRAWS - len(known)} of {_DRAWS} random choices of the samples",
+                f"--metric {self.spec} gave no finite number on {count - len(known)} of {count:,} random choices of the samples",
                 f"{_CALLED}; with more samples, or 0 where there is nothing to count, it has an interval",
             )
-        low, high = np.quantile(known, (0.025, 0.975))
+        low, high = np.quantile(known, (beyond, 1.0 - beyond))
         return float(low), float(high)
 
     def _called(self, outputs: tuple[Array, ...], truth: Array | None) -> float:

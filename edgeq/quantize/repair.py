@@ -1,91 +1,153 @@
 """Leaves in float what rounding breaks: only when the gate fails, the fewest layers with which it holds.
 
-The layers are tried worst first, in doubling numbers, then the smallest number that passes is narrowed down. Each try
-is judged by the gate itself on the held-out samples; the number of tries is bounded, so little is learned from them.
+First the worst by their noise, in doubling numbers, the smallest number that passes narrowed down. What is among them
+by its rank alone is then given back to int8 (give_back.py). Where no 32 pass, the noise ranks them badly or does not
+know the one that matters: then the search begins with every layer in float. Each try is judged by the gate itself on
+the held-out samples; the number of tries is bounded, so little is learned from them, and it is said.
 """
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from edgeq.nouns.fidelity import Fidelity
+from edgeq.nouns.fidelity import Fidelity, FloatSearch
 
 from .audit.noise import Noise
+from .give_back import SECONDS, Budget, Clock, GivenBack, give_back
 from .host_run import Progress
-from .samples_like import SamplesLike
 from .variant import Variant
 
-Judged = Callable[[frozenset[str]], Fidelity]
+Judged = Callable[[frozenset[str], Progress], Fidelity]
+Measured = Callable[[], tuple[Noise, ...]]
 
 _WORST_SHOWN = 5
-_HOPELESS_AFTER = 6  # doublings: 1, 2, 4, ... 32 layers
+_DOUBLINGS = 6  # 1, 2, 4, ... 32 layers
+_MOST_LEFT = 2 ** (_DOUBLINGS - 1)
+_STEP = "find the fewest layers in float"
+
+
+def unrepaired(judged: Judged, noise: Measured, progress: Progress) -> tuple[Fidelity, dict[str, str]]:
+    """The judgement of the fully quantized file, with its worst layers where the gate fails."""
+    first = judged(frozenset(), progress)
+    return (first if first.passed else _with_worst(first, noise())), {}
 
 
 def repaired(
-    variant: Variant, judged: Judged, samples: SamplesLike, progress: Progress
+    variant: Variant,
+    judged: Judged,
+    noise: Measured,
+    progress: Progress,
+    seconds: float = SECONDS,
+    clock: Clock = time.monotonic,
 ) -> tuple[Fidelity, dict[str, str]]:
     """The judgement of the file that is left at `variant.path`, and why each layer in it stays in float.
 
-    When nothing helps, or only what leaves no integer kernel, the file is the fully quantized one and the judgement
-    names its worst layers.
+    `noise` is asked for once that of the fully quantized file is needed. `seconds` bound what comes after the worst were
+    tried; with 0 nothing does. When nothing helps, or only what leaves no integer kernel, the file is the fully quantized
+    one and the judgement names its worst layers.
     """
-    first = judged(frozenset())
+    tries = _Tries(judged, progress)
+    first = tries.fidelity(frozenset())
     if first.passed:
         return first, {}
-    noise = variant.noise(samples, progress)
-    worst = tuple(n.as_error() for n in noise[:_WORST_SHOWN])
-    passed = _fewest(list(noise), judged)
-    if passed is None or not any(audit.integer for audit in variant.fusion()):
+    suspects = noise()
+    start = _worst_that_pass(suspects, tries)
+    tries.budget = budget = Budget(seconds, clock)
+    if not start:
+        start = _every_layer(suspects, variant, tries)
+    found = give_back(start[::-1], tries.passes, budget)
+    search = FloatSearch(tries.count, 0, len(start), len(found.left), found.stopped)
+    variant.write(frozenset(found.left))
+    if not 0 < len(found.left) <= _MOST_LEFT or not any(audit.integer for audit in variant.fusion()):
         variant.write(frozenset())
-        return replace(first, worst_layers=worst), {}
-    left, fidelity = passed
-    return replace(fidelity, worst_layers=worst), _reasons(left)
+        return replace(_with_worst(first, suspects), search=replace(search, left=0)), {}
+    fidelity = tries.fidelity(frozenset(found.left))
+    return replace(_with_worst(fidelity, suspects), search=search), _reasons(found, suspects)
 
 
-def unrepaired(
-    variant: Variant, judged: Judged, samples: SamplesLike, progress: Progress
-) -> tuple[Fidelity, dict[str, str]]:
-    """The judgement of the fully quantized file, with its worst layers where the gate fails."""
-    first = judged(frozenset())
-    if first.passed:
-        return first, {}
-    worst = variant.noise(samples, progress)[:_WORST_SHOWN]
-    return replace(first, worst_layers=tuple(n.as_error() for n in worst)), {}
+class _Tries:
+    """Judges each set of layers once. Before there is a budget everything may be tried."""
+
+    def __init__(self, judged: Judged, progress: Progress) -> None:
+        self._judged, self._progress = judged, progress
+        self._known: dict[frozenset[str], Fidelity] = {}
+        self.budget: Budget | None = None
+
+    @property
+    def count(self) -> int:
+        return len(self._known)
+
+    def fidelity(self, leave: frozenset[str]) -> Fidelity:
+        if leave not in self._known:
+            self._known[leave] = self._judged(leave, self._shown)
+        return self._known[leave]
+
+    def passes(self, leave: frozenset[str]) -> bool | None:
+        """None: it is not known, and the budget does not allow to find out."""
+        if leave not in self._known and self.budget is not None:
+            if self.budget.spent:
+                return None
+            self.budget.tries += 1
+        return self.fidelity(leave).passed
+
+    def _shown(self, stage: str, share: float) -> None:
+        if self.budget is None:
+            self._progress(stage, share)
+        else:
+            self._progress(_STEP, self.budget.share)
 
 
-def _fewest(suspects: list[Noise], judged: Judged) -> tuple[list[Noise], Fidelity] | None:
-    """The smallest number of suspects, worst first, that has to stay in float; the file is left as that one."""
-    number, failed = 1, 0
-    best: tuple[int, Fidelity] | None = None
-    for _ in range(_HOPELESS_AFTER):
+def _worst_that_pass(suspects: Sequence[Noise], tries: _Tries) -> list[str]:
+    """The smallest number of suspects, worst first, with which in float the gate holds: their layers, worst first."""
+    failed, number = 0, 1
+    for _ in range(_DOUBLINGS):
         number = min(number, len(suspects))
         if number == failed:
-            return None
-        fidelity = judged(_leave(suspects[:number]))
-        if fidelity.passed:
-            best = number, fidelity
+            return []
+        if tries.passes(_leave(suspects[:number])):
             break
         failed, number = number, number * 2
-    if best is None:
-        return None
-    last = best[0]
-    while best[0] - failed > 1:
-        last = (failed + best[0]) // 2
-        fidelity = judged(_leave(suspects[:last]))
-        best, failed = ((last, fidelity), failed) if fidelity.passed else (best, last)
-    if last != best[0]:
-        best = best[0], judged(_leave(suspects[: best[0]]))
-    return suspects[: best[0]], best[1]
+    else:
+        return []
+    while number - failed > 1:
+        middle = (failed + number) // 2
+        failed, number = (failed, middle) if tries.passes(_leave(suspects[:middle])) else (middle, number)
+    return _in_order(suspects[:number])
 
 
-def _leave(suspects: list[Noise]) -> frozenset[str]:
+def _every_layer(suspects: Sequence[Noise], variant: Variant, tries: _Tries) -> list[str]:
+    """All there are, the worst first and those that the noise does not know last; none where not even they help."""
+    known = _in_order(suspects)
+    every = [*known, *(name for name in variant.layers() if name not in set(known))]
+    return every if tries.passes(frozenset(every)) else []
+
+
+def _leave(suspects: Iterable[Noise]) -> frozenset[str]:
     return frozenset().union(*(n.leave for n in suspects))
 
 
-def _reasons(left: list[Noise]) -> dict[str, str]:
-    """Per node; the suspect that costs most gives a node its reason."""
-    reasons: dict[str, str] = {}
-    for n in left:
-        for node in sorted(n.leave):
-            why = f"{n.cause} at {n.layer} alone leaves {n.sqnr_db:.1f} dB at the output: the gate fails with it in int8"
-            reasons.setdefault(node, why)
-    return reasons
+def _in_order(suspects: Iterable[Noise]) -> list[str]:
+    return list(dict.fromkeys(name for n in suspects for name in sorted(n.leave)))
+
+
+def _with_worst(fidelity: Fidelity, suspects: Sequence[Noise]) -> Fidelity:
+    return replace(fidelity, worst_layers=tuple(n.as_error() for n in suspects[:_WORST_SHOWN]))
+
+
+def _reasons(found: GivenBack, suspects: Sequence[Noise]) -> dict[str, str]:
+    """Per layer, the worst first; the suspect that costs most gives a layer its reason."""
+    costs: dict[str, str] = {}
+    for n in suspects:
+        for name in n.leave:
+            costs.setdefault(name, f"{n.cause} at {n.layer} alone leaves {n.sqnr_db:.1f} dB at the output")
+    known = [name for name in _in_order(suspects) if name in found.left]
+    return {
+        name: f"{costs.get(name, 'what it costs alone is not known')}: {_why(name, found)}"
+        for name in [*known, *(name for name in found.left if name not in known)]
+    }
+
+
+def _why(name: str, found: GivenBack) -> str:
+    if name in found.needed:
+        return "the gate fails with it in int8"
+    return "the gate holds with it in float, and was not tried without"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from edgeq.errors import DataRefused
 
 from .accuracy import class_scores, require_classes, why_unused
+from .bound import least_samples
 from .gate import Gate, rules, unapplied
 from .guessing import Guessing, against_guessing
 from .judge import agreement_of
@@ -50,7 +51,7 @@ def settle(
     _require_applied(gate, scored, agreement, unused)
     rule = " and ".join(r.words for r in rules(gate, scored, agreement))
     classes = None if which is None else reference[which].shape[1]
-    warnings = (unused,) if unused and not gate.metric and not gate.ignore_labels else ()
+    warnings: tuple[str, ...] = (unused,) if unused and not gate.metric and not gate.ignore_labels else ()
     if gate.metric:
         score = load_metric(gate.metric).score(reference, None if gate.ignore_labels else samples.truth)
         return Terms(rule, scored, score, classes)
@@ -63,7 +64,24 @@ def settle(
         raise _refused(guessing, samples, inputs, reference[which].shape[1], known)
     if guessing.seems_to_guess:
         warnings = (f"{guessing}: do the samples and their labels fit this model?",)
+    warnings += _too_few(gate, samples.count)
     return Terms(rule, scored, 100.0 * guessing.right / guessing.samples, classes, warnings)
+
+
+def _too_few(gate: Gate, samples: int) -> tuple[str, ...]:
+    """Said before anything is made: a candidate that loses nothing, and gains nothing, would still be refused."""
+    if gate.confidence is None:
+        return ()
+    least = least_samples(gate.drop, gate.confidence)
+    if least is not None and samples >= least:
+        return ()
+    what = f"a limit of {gate.drop:g} points at {gate.confidence:g} % confidence"
+    if least is None:
+        return (f"{what} can be kept only by a candidate that is right more often than float",)
+    return (
+        f"{what} takes {least:,} held-out samples even where none is answered differently from float, and there are "
+        f"{samples:,}",
+    )
 
 
 def _require_applied(gate: Gate, scored: str | None, agreement: bool, unused: str) -> None:

@@ -14,6 +14,7 @@ from edgeq.nouns.model import Model
 from edgeq.nouns.plan import CandidatePlan, Scheme, Skipped
 from edgeq.nouns.repairs import OFF, Tried, counted
 
+from . import tflite_file
 from .audit import left_in_float
 from .audit.fusion import onnx_fusion
 from .audit.noise import Noise
@@ -56,8 +57,12 @@ class Variant(Protocol):
 
     def write(self, leave: frozenset[str]) -> None: ...
 
+    def layers(self) -> tuple[str, ...]:
+        """All names that `write` knows to leave in float; empty where layers cannot be left out."""
+        ...
+
     def noise(self, samples: SamplesLike, progress: Progress) -> tuple[Noise, ...]:
-        """What each quantized layer costs at the outputs, worst first; empty where layers cannot be left out."""
+        """What each quantized layer costs at the outputs, worst first, as far as it can be told."""
         ...
 
     def left_in_float(self, by_choice: dict[str, str]) -> tuple[Skipped, ...]: ...
@@ -118,6 +123,9 @@ class AsItIs:
 
     def write(self, leave: frozenset[str]) -> None:
         shutil.copyfile(self.source, self.path)
+
+    def layers(self) -> tuple[str, ...]:
+        return ()
 
     def noise(self, samples: SamplesLike, progress: Progress) -> tuple[Noise, ...]:
         return ()
@@ -196,6 +204,9 @@ class OnnxStatic:
         if self.scheme.pairs_fit:
             settle(self.path)  # what was fitted anew may have moved by steps
 
+    def layers(self) -> tuple[str, ...]:
+        return tuple(node.name for node in self.model.graph.node)
+
     def noise(self, samples: SamplesLike, progress: Progress) -> tuple[Noise, ...]:
         return onnx_noise(self.model, self.path, samples, threads=self.threads, progress=progress)
 
@@ -232,6 +243,9 @@ class OnnxHalf:
 
     def write(self, leave: frozenset[str]) -> None:
         onnx_half.emit(read(self.source), self.path)
+
+    def layers(self) -> tuple[str, ...]:
+        return ()
 
     def noise(self, samples: SamplesLike, progress: Progress) -> tuple[Noise, ...]:
         return ()
@@ -289,6 +303,10 @@ class TfliteStatic:
         self._emit(leave)
         tflite_graph.replay(self.source, self.path, self.reconstruction.weights)
 
+    def layers(self) -> tuple[str, ...]:
+        graph = tflite_file.read(self.source)
+        return tuple(graph.tensors[op.outputs[0]].name for op in graph.operators if op.outputs)
+
     def noise(self, samples: SamplesLike, progress: Progress) -> tuple[Noise, ...]:
         return tflite_noise(self.source, self.path, samples, threads=self.threads, progress=progress)
 
@@ -314,6 +332,9 @@ class TfliteDynamic:
 
     def write(self, leave: frozenset[str]) -> None:
         tflite.emit_dynamic(self.source, self.path)
+
+    def layers(self) -> tuple[str, ...]:
+        return ()
 
     def noise(self, samples: SamplesLike, progress: Progress) -> tuple[Noise, ...]:
         return ()

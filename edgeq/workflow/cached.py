@@ -22,6 +22,7 @@ from edgeq.nouns.project import Gates
 from edgeq.nouns.record import digest_of
 from edgeq.nouns.repairs import ALL
 from edgeq.nouns.target import Target
+from edgeq.quantize.give_back import SECONDS
 
 _CONVERTERS = ("numpy", "onnx", "onnxruntime", "torch", "litert-torch", "ai-edge-quantizer", "ai-edge-litert")
 
@@ -48,6 +49,7 @@ class Order:
     built: str = ""
     converters: dict[str, str] = field(default_factory=dict)
     repairs: tuple[str, ...] = ALL
+    search_seconds: float = SECONDS
 
     @cached_property
     def key(self) -> str:
@@ -66,6 +68,7 @@ class Order:
                 "calibrate": self.calibrate,
                 "calibrator": self.calibrator,
                 "repairs": list(self.repairs),
+                "search_seconds": self.search_seconds,
                 "recipe": self.recipe,
                 "runtime": self.runtime,
                 "gates": self.gates.to_dict(),

@@ -1,6 +1,7 @@
 """convert(): a trained model and samples become a bundle, every candidate judged against float."""
 
 import json
+import math
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -20,6 +21,8 @@ from edgeq.nouns.progress import Note, Progress
 from edgeq.nouns.project import Gates
 from edgeq.nouns.repairs import repairs_of
 from edgeq.nouns.target import Target
+from edgeq.project_rules import problems_of
+from edgeq.quantize.give_back import SECONDS
 from edgeq.report.formats.units import abbreviated
 from edgeq.workflow import bundle_parts, cached, formats
 from edgeq.workflow.data_use import Parts, divide, settle_use
@@ -120,11 +123,31 @@ def _order(
         calibrator=options.get("calibrator") or "auto",
         recipe=options.get("recipe"),
         runtime=options.get("runtime"),
-        gates=options.get("gates") or Gates(),
+        gates=_within_rules(options.get("gates") or Gates()),
         unavailable=dict(unavailable),
         converters=formats.converters(model, target, options.get("runtime")),
         repairs=_repairs(options.get("repairs")),
+        search_seconds=_search_seconds(options.get("search_seconds")),
     )
+
+
+def _within_rules(gates: Gates) -> Gates:
+    problems = list(problems_of(gates))
+    if problems:
+        raise TargetRefused(
+            f"gates: {problems[0]}", "docs/data.md says what each one is", details=problems[1:]
+        )
+    return gates
+
+
+def _search_seconds(given: float | None) -> float:
+    if given is None:
+        return SECONDS
+    if not math.isfinite(given) or given < 0:
+        raise TargetRefused(
+            f"search_seconds: {given:g} is not at least 0", "0 searches no further than what helps at once"
+        )
+    return given
 
 
 def _repairs(text: str | None) -> tuple[str, ...]:
@@ -246,6 +269,7 @@ def _make(
             threads=order.target.threads,
             calibrator=order.calibrator,
             repairs=order.repairs,
+            search_seconds=order.search_seconds,
             cache=cached.folder() / "calibration",
             progress=_progress(candidate, tell),
         )

@@ -21,6 +21,7 @@ class ConversionOptions(TypedDict, total=False):
     recipe        only this one of edgeq/recipes; float comes along for comparison
     runtime       only onnxruntime, litert or tflite-runtime
     gates         how far from float a candidate may be
+    search_seconds  bound the search for the fewest layers in float, where the gate fails without any; default: 120
     threads       for the runtime on the device; default: the target's
     """
 
@@ -32,6 +33,7 @@ class ConversionOptions(TypedDict, total=False):
     calibrate: int | None
     calibrator: str | None
     repairs: str | None
+    search_seconds: float | None
     recipe: str | None
     runtime: str | None
     gates: Gates | None

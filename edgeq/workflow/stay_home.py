@@ -62,7 +62,7 @@ def require_nothing_decided(bundle: Path, options: ConversionOptions) -> None:
     candidates mean anything. Raises BundleRefused, which names the others that were given.
     """
     gates = (options.get("gates") or Gates()).to_dict()
-    given = [name for name in _DECIDED if options.get(name)]
+    given = [name for name in _DECIDED if options.get(name) not in (None, "", {})]
     given += [name for name, value in gates.items() if value is not None]
     if given:
         flags = ", ".join(f"--{_FLAGS.get(name, name).replace('_', '-')}" for name in given)
@@ -72,7 +72,7 @@ def require_nothing_decided(bundle: Path, options: ConversionOptions) -> None:
         )
 
 
-_DECIDED = ("data", "preprocess", "weights", "shapes", "calibrate", "calibrator", "repairs")
+_DECIDED = ("data", "preprocess", "weights", "shapes", "calibrate", "calibrator", "repairs", "search_seconds")
 _FLAGS = {"shapes": "shape", "min_sqnr_db": "min-sqnr"}  # that are not called as what they set
 
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from edgeq.quantize.error import agreement, largest_error, paired_difference, right_answers, sqnr_db
+from edgeq.quantize.error import agreement, largest_error, pairs_of, right_answers, sqnr_db
+from edgeq.quantize.paired import Pairs
 
 floats = st.floats(-1e6, 1e6, width=32)
 pairs = hnp.array_shapes(min_dims=2, max_dims=3, max_side=70).flatmap(
@@ -70,7 +71,8 @@ def test_the_interval_holds_its_estimate_and_stays_within_bounds(lost, won, same
         return
     float_right = np.array([True] * lost + [False] * won + [True] * same)
     candidate_right = np.array([False] * lost + [True] * won + [True] * same)
-    difference, low, high = paired_difference(float_right, candidate_right)
+    found = pairs_of(float_right, candidate_right)
+    difference, (low, high) = found.difference, found.interval(95)
     assert difference == pytest.approx(100 * (won - lost) / n)
     assert -100 <= low <= high <= 100
     if n >= 30:
@@ -82,9 +84,10 @@ def test_the_interval_of_a_worked_example():
     float_right = np.array([True] * 8 + [False] * 2 + [True] * 90)
     candidate_right = np.array([False] * 8 + [True] * 2 + [True] * 90)
     half = 1.959964 * math.sqrt((11 / 102 - (6 / 102) ** 2) / 102)
-    assert paired_difference(float_right, candidate_right) == pytest.approx(
-        (-6.0, 100 * (-6 / 102 - half), 100 * (-6 / 102 + half))
-    )
+    found = pairs_of(float_right, candidate_right)
+    assert found == Pairs(lost=8, won=2, samples=100)
+    assert found.difference == -6.0
+    assert found.interval(95) == pytest.approx((100 * (-6 / 102 - half), 100 * (-6 / 102 + half)))
 
 
 def test_the_interval_covers_the_truth_as_often_as_it_says():
@@ -93,6 +96,6 @@ def test_the_interval_covers_the_truth_as_often_as_it_says():
     for _ in range(400):
         draws = rng.random(300)
         float_right, candidate_right = draws > 0.03, (draws > 0.045) | (draws < 0.01)
-        _, low, high = paired_difference(float_right, candidate_right)
+        low, high = pairs_of(float_right, candidate_right).interval(95)
         hits += low <= 100 * (0.01 - 0.015) <= high
     assert 0.93 <= hits / 400 <= 0.99

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from onnx import helper, numpy_helper
 
-from edgeq.nouns.fidelity import Fidelity
+from edgeq.nouns.fidelity import Fidelity, FusionAudit
 from edgeq.nouns.plan import CandidatePlan, Scheme
 from edgeq.quantize import float_graph
 from edgeq.quantize.audit.noise import Noise
@@ -117,51 +117,132 @@ def test_what_no_layer_can_save_fails_with_the_worst_layers(tmp_path):
 
 
 class Pretended:
-    """A variant whose gate holds once the given layers are in float; counts what is tried."""
+    """A variant of 40 layers, n00 the noisiest, whose gate holds with those in float that `holds` accepts; counts what is
+    tried, one second each.
+    """
 
     path = calibrator = None
 
-    def __init__(self, needed):
-        self.needed, self.tried, self.integer = needed, [], 1
+    def __init__(self, holds, known=40):
+        self.holds, self.known, self.tried, self.integer = holds, known, [], 1
 
     def write(self, leave):
         self.written = leave
 
-    def noise(self, samples, progress):
+    def layers(self):
+        return tuple(f"n{i:02}" for i in range(40))
+
+    def noise(self):
         return tuple(
-            Noise(f"n{i:02}", frozenset({f"n{i:02}"}), (1 / (i + 1),), "rounding") for i in range(40)
-        )
+            Noise(n, frozenset({n}), (1 / (i + 1),), "rounding") for i, n in enumerate(self.layers())
+        )[: self.known]
 
     def fusion(self):
-        from edgeq.nouns.fidelity import FusionAudit
-
         return (FusionAudit("Conv", self.integer, 9, 0, "pretended"),)
 
-    def judged(self, leave):
+    def judged(self, leave, progress):
         self.write(leave)
-        self.tried.append(len(leave))
-        passed = self.needed <= leave
+        self.tried.append(leave)
+        passed = self.holds(leave)
         return Fidelity("c", 1, (), passed=passed, why_failed=None if passed else "too far")
+
+    def repaired(self, seconds=1000.0):
+        return repaired(
+            self, self.judged, self.noise, no_progress, seconds, clock=lambda: float(len(self.tried))
+        )
+
+
+def all_of(*numbers):
+    needed = {f"n{i:02}" for i in numbers}
+    return lambda leave: needed <= leave
 
 
 @pytest.mark.parametrize("number", [0, 1, 2, 3, 5, 11, 31, 32])
-def test_the_fewest_layers_are_left_with_a_bounded_number_of_tries(number):
-    variant = Pretended({f"n{i:02}" for i in range(number)})
-    fidelity, left = repaired(variant, variant.judged, None, no_progress)
+def test_the_worst_layers_are_found_with_a_bounded_number_of_tries(number):
+    variant = Pretended(all_of(*range(number)))
+    fidelity, left = variant.repaired(seconds=0)
     assert fidelity.passed
     assert len(left) == len(variant.written) == number
     assert len(variant.tried) <= 13
 
 
+@pytest.mark.parametrize("needed", [(0,), (3,), (0, 5), (1, 7, 20), (31,), tuple(range(32))])
+def test_what_the_worst_that_pass_do_not_need_goes_back_to_int8(needed):
+    variant = Pretended(all_of(*needed))
+    fidelity, left = variant.repaired()
+    assert list(left) == sorted(variant.written) == [f"n{i:02}" for i in needed]
+    assert (fidelity.search.first, fidelity.search.left) == (max(needed) + 1, len(needed))
+    assert fidelity.search.tries == len(variant.tried) == len(set(variant.tried)) <= 13 + 64
+    assert fidelity.search.stopped == ""
+    assert all(why.endswith("the gate fails with it in int8") for why in left.values())
+
+
+@pytest.mark.parametrize("needed", [(35,), (0, 39), (2, 20, 36)])
+@pytest.mark.parametrize("known", [0, 10, 40])
+def test_a_layer_that_the_noise_ranks_last_or_does_not_know_is_found(needed, known):
+    variant = Pretended(all_of(*needed), known)
+    fidelity, left = variant.repaired()
+    assert fidelity.passed
+    assert sorted(left) == [f"n{i:02}" for i in needed]
+    assert fidelity.search.tries <= 13 + 40
+    unknown = f"n{needed[-1]:02}"
+    assert ("not known" in left[unknown]) == (known < 40)
+
+
+def test_layers_that_only_help_together_and_others_that_harm():
+    """Two errors that cancel: the gate fails with one of the two in float, so neither can be given back alone."""
+
+    def holds(leave):
+        return "n00" in leave and ("n01" in leave) == ("n02" in leave) and "n04" not in leave
+
+    variant = Pretended(holds)
+    fidelity, left = variant.repaired()
+    assert fidelity.passed
+    assert set(left) == {"n00"}
+
+
+def test_it_goes_round_until_no_single_layer_can_be_given_back():
+    """A gate that luck decides: n03 can be given back only once n00 is."""
+
+    def holds(leave):
+        return (
+            "n02" in leave and ("n03" in leave or "n00" not in leave) and ("n00" in leave) <= ("n03" in leave)
+        )
+
+    variant = Pretended(holds)
+    left = variant.repaired()[1]
+    assert set(left) == {"n02"}
+
+
+def test_a_search_that_runs_out_of_time_keeps_what_passed_and_says_so():
+    variant = Pretended(all_of(0, 31))
+    fidelity, left = variant.repaired(seconds=3.0)
+    assert fidelity.passed
+    assert {"n00", "n31"} <= variant.written == set(left)
+    assert 2 < fidelity.search.left < fidelity.search.first == 32
+    assert fidelity.search.stopped == "its 3 s were over"
+    assert "was not tried without" in left["n00"]
+
+
+def test_the_tries_are_bounded():
+    lucky = Pretended(lambda leave: len(leave) > 20 and sum(int(n[1:]) for n in leave) % 3 > 0)
+    fidelity, left = lucky.repaired()
+    assert len(lucky.tried) <= 13 + 64
+    assert not left or lucky.holds(lucky.written)
+    assert fidelity.passed == bool(left)
+
+
 @pytest.mark.parametrize("number", [33, 40])
 def test_what_needs_too_many_stays_quantized_and_fails(number):
-    variant = Pretended({f"n{i:02}" for i in range(number)})
-    fidelity, left = repaired(variant, variant.judged, None, no_progress)
+    variant = Pretended(all_of(*range(number)))
+    fidelity, left = variant.repaired()
     assert (fidelity.passed, left, variant.written) == (False, {}, frozenset())
+    assert len(fidelity.worst_layers) == 5
+    assert fidelity.search.left == 0
 
 
 def test_a_repair_that_leaves_no_integer_kernel_is_none():
-    variant = Pretended({"n00"})
+    variant = Pretended(all_of(0))
     variant.integer = 0
-    fidelity, left = repaired(variant, variant.judged, None, no_progress)
+    fidelity, left = variant.repaired()
     assert (fidelity.passed, left) == (False, {})

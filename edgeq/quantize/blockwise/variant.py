@@ -71,6 +71,9 @@ class OnnxBlockwise:
     def write(self, leave: frozenset[str]) -> None:
         write(self.model, self.path)
 
+    def layers(self) -> tuple[str, ...]:
+        return ()
+
     def noise(self, samples: SamplesLike, progress: Progress) -> tuple[Noise, ...]:
         return ()
 

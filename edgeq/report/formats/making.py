@@ -5,7 +5,7 @@ from collections import defaultdict
 from rich.console import Console
 
 from edgeq.nouns.data import DataUse
-from edgeq.nouns.fidelity import Accuracy, Fidelity, OutputError, Remedy
+from edgeq.nouns.fidelity import Accuracy, Fidelity, FloatSearch, OutputError, Remedy
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import Plan, Skipped
 from edgeq.report.formats.layout import say
@@ -78,7 +78,7 @@ def show_fidelity(console: Console, fidelity: Fidelity) -> None:
     if fidelity.seconds:  # none where it was made before
         facts.append(seconds(fidelity.seconds))
     say(console, "convert", facts)
-    for line in _remedies(fidelity.remedies):
+    for line in (*_bound(fidelity), *_search(fidelity.search), *_remedies(fidelity.remedies)):
         say(console, "convert", [line])
     _show_reservations(console, fidelity)
 
@@ -101,6 +101,32 @@ def _show_reservations(console: Console, fidelity: Fidelity) -> None:
         say(console, "convert", [f"  left in the runtime's own graph: {count(pairs, 'Q/DQ pair')}"])
     for line in _left_in_float(fidelity.float_layers):
         say(console, "convert", [line])
+
+
+def _bound(fidelity: Fidelity) -> list[str]:
+    """Of a gate that holds; one that fails says it itself."""
+    b = fidelity.bound
+    if b is None or not fidelity.passed or b.samples_needed is None:
+        return []
+    need = f"{b.samples_needed:,} held-out samples with differences such as these"
+    return [f"  the gate holds at {b.confidence:g} % confidence, which takes {need}"]
+
+
+def _search(search: FloatSearch | None) -> list[str]:
+    if search is None:
+        return []
+    how = f"{count(search.tries, 'set')} of layers judged"
+    how += f", {search.remembered} of them before" if search.remembered else ""
+    if search.stopped:
+        how += f"; stopped, {search.stopped}: a larger --search-seconds goes on from here"
+    if not search.left:
+        return [f"  no few layers in float make the gate hold ({how})"]
+    of = (
+        ""
+        if search.left == search.first
+        else f", the fewest found from {search.first} with which the gate held"
+    )
+    return [f"  {count(search.left, 'layer')} left in float for the gate{of} ({how})"]
 
 
 def _remedies(remedies: tuple[Remedy, ...]) -> list[str]:

@@ -1,0 +1,111 @@
+"""What was found out about files that were tried, kept on disk: a search that was interrupted goes on where it was.
+
+A verdict is known again by the content of the file that was judged, not by how it came to be.
+"""
+
+import hashlib
+import importlib.metadata
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgeq import __version__
+from edgeq.nouns.fidelity import Fidelity
+from edgeq.nouns.model import Model
+from edgeq.nouns.record import canonical_json
+
+from .audit.noise import Noise
+from .gate import Gate
+from .ranges.kept import Kept
+from .samples_like import SamplesLike
+
+_FORMAT = 1
+_MOST = 8 * 2**20  # bytes: some thousand verdicts
+_RUNTIMES = ("onnxruntime", "ai-edge-litert")
+
+
+class Remembered:
+    """`facts` are all that a verdict depends on beside the judged file; None: nothing is kept or known. `found` counts
+    the verdicts that were known.
+    """
+
+    def __init__(self, kept: Kept, facts: dict[str, Any] | None) -> None:
+        self._kept = Kept() if facts is None else kept
+        self._facts, self.found = facts or {}, 0
+
+    def judged(self, path: Path, judge: Callable[[], Fidelity]) -> Fidelity:
+        """What `judge` says of the file at `path`, or said before."""
+        known = self._find("verdict", path)
+        if known is not None:
+            self.found += 1
+            return Fidelity.from_dict(known)
+        fidelity = judge()
+        self._put("verdict", path, fidelity.to_dict())
+        return fidelity
+
+    def noise(self, path: Path, measure: Callable[[], tuple[Noise, ...]]) -> tuple[Noise, ...]:
+        """What `measure` says of the layers of the file at `path`, or said before."""
+        known = self._find("noise", path)
+        if known is not None:
+            return tuple(
+                Noise(n["layer"], frozenset(n["leave"]), tuple(n["shares"]), n["cause"]) for n in known
+            )
+        found = measure()
+        self._put("noise", path, [{**asdict(n), "leave": sorted(n.leave)} for n in found])
+        return found
+
+    def _find(self, what: str, path: Path) -> Any:
+        arrays = self._kept.find(what=what, file=_sha256(path), **self._facts)
+        return None if arrays is None else json.loads(arrays["json"].tobytes())
+
+    def _put(self, what: str, path: Path, value: Any) -> None:
+        content = {"json": np.frombuffer(canonical_json(value), np.uint8)}
+        self._kept.put(content, what=what, file=_sha256(path), **self._facts)
+
+
+def remembered(
+    cache: Path | None,
+    model: Model,
+    heldout: SamplesLike,
+    gate: Gate,
+    *,
+    candidate: str,
+    threads: int,
+    same_samples: bool,
+) -> Remembered:
+    """Below `cache`. A metric of the user's own may import and read anything, so what it said is not kept."""
+    facts = None
+    if gate.metric is None:
+        facts = {
+            "format": _FORMAT,
+            "edgeq": __version__,
+            "model": model.sha256,
+            "reference": {kind: _sha256(Path(file)) for kind, file in model.files.items()},
+            "heldout": heldout.sha256,
+            "count": heldout.count,
+            "gate": asdict(gate),
+            "candidate": candidate,
+            "threads": threads,
+            "same_samples": same_samples,
+            "runtimes": _versions(),
+        }
+    return Remembered(Kept(cache / "tried" if cache else None, _MOST), facts)
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in _RUNTIMES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
