@@ -167,7 +167,7 @@ def convert_options(command: F) -> F:
         click.option(
             "--recipe",
             type=click.Choice(
-                ["float", "int8_static", "int8_dynamic", "int8_blockwise", "int4_blockwise", "fp16"]
+                ["float", "int8_static", "int8_dynamic", "int8_blockwise", "int4_blockwise", "int16x8_static", "fp16"]
             ),
             help="Only this way of quantizing (float is raced along).",
         ),

@@ -8,9 +8,10 @@ from .record import Record
 
 @dataclass(frozen=True)
 class Scheme(Record):
-    """How integers stand for reals. Types are "int8" or "uint8"; `reduce_range` gives weights 7 bits; `pairs_fit`
+    """How integers stand for reals. Types are "int8", "uint8" or "int16"; `reduce_range` gives weights 7 bits; `pairs_fit`
     widens scales until no two neighbouring products overflow 16 bits (AVX2 without VNNI).
-    `thin_in_float`: convolutions that sum few products are faster in float there.
+    `thin_in_float`: convolutions that sum few products are faster in float there. `integer_ends`: the file takes and gives
+    integers, where usually it takes and gives float.
     """
 
     activations: str
@@ -19,12 +20,14 @@ class Scheme(Record):
     reduce_range: bool = False
     thin_in_float: bool = False
     pairs_fit: bool = False
+    integer_ends: bool = False
 
     def __str__(self) -> str:
-        letter = {"int8": "S8", "uint8": "U8"}
+        letter = {"int8": "S8", "uint8": "U8", "int16": "S16"}
         text = f"{letter[self.activations]}{letter[self.weights]} {'per channel' if self.per_channel else 'per tensor'}"
         text += ", weights reduced to 7 bits" if self.reduce_range else ""
-        return text + (", no pair of products above 16 bits" if self.pairs_fit else "")
+        text += ", no pair of products above 16 bits" if self.pairs_fit else ""
+        return text + (f", {self.activations} in and out" if self.integer_ends else "")
 
 
 @dataclass(frozen=True)
@@ -49,8 +52,11 @@ class Skipped(Record):
 
 @dataclass(frozen=True)
 class Plan(Record):
-    """Candidates in order of expected speed, fastest first; the first is activated where no race is possible."""
+    """Candidates in order of expected speed, fastest first; the first is activated where no race is possible.
+    `fallbacks` are built where no quantized candidate is close enough to float.
+    """
 
     target: str
     candidates: tuple[CandidatePlan, ...]
     skipped: tuple[Skipped, ...] = field(default=())
+    fallbacks: tuple[CandidatePlan, ...] = ()

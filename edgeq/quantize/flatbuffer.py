@@ -51,6 +51,12 @@ def opcode_of(model: Any, kind: int) -> int:
     return len(model.operatorCodes) - 1
 
 
+def stands_for_reals(tensor: Any) -> bool:
+    """Whether it holds float32, or integers with a scale."""
+    q = tensor.quantization
+    return tensor.type == 0 or (q is not None and q.scale is not None and len(q.scale) > 0)
+
+
 def _with_arrays(model: Any) -> Any:
     """What is no array is packed byte by byte, which takes 30 times as long."""
     for buffer in model.buffers:

@@ -16,6 +16,7 @@ from edgeq.nouns.plan import CandidatePlan
 from edgeq.nouns.repairs import ALL, OFF, Tried, counted
 
 from .audit.noise import Noise
+from .emitters.older_kernels import oldest_version
 from .float_graph import oldest_runtime
 from .gate import Gate
 from .give_back import SECONDS
@@ -140,13 +141,15 @@ def _made(candidate: CandidatePlan, variant: Variant, fidelity: Fidelity) -> Mad
         inputs=runner.inputs,
         outputs=runner.outputs,
         input_types=runner.input_types,
-        min_runtime=_min_runtime(variant.path) if candidate.format == "onnx" else None,
+        min_runtime=_min_runtime(variant.path, candidate),
         memory_bytes=predict_peak(variant.path, candidate.format),
         fidelity=fidelity,
     )
 
 
-def _min_runtime(path: Path) -> str:
+def _min_runtime(path: Path, candidate: CandidatePlan) -> str | None:
+    if candidate.format == "tflite":
+        return oldest_version(path, candidate.runtime)
     import onnx
 
     with translated(f"cannot read {path.name} as ONNX"):

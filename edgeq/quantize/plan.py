@@ -14,7 +14,7 @@ from edgeq.nouns.recipe import Recipe
 from edgeq.nouns.target import FORMATS, Target
 
 from .graph_work import BLOCKWISE, DYNAMIC, RECURRENT, STATIC, GraphWork, work_of
-from .scheme import dynamic_scheme, has_half, scheme_for, why_no_blocks
+from .scheme import dynamic_scheme, has_half, scheme_for, sixteen_bits, why_no_blocks
 
 AS_IS = "as_is"
 # Share of the work from which dynamic int8 is expected to beat static; and of work or weights from which it is raced:
@@ -24,6 +24,7 @@ _WORTH_TRYING = 0.25
 # Rows from which dynamic int8 is the faster, x86 with VNNI, against float: one row 3.7 times, 4 bits 4.8, 8 bits 3.3;
 # two rows 3.8, 3.8, 3.1; eight 4.1, 2.0, 2.1; sixty-four 3.1, 0.8, 0.9.
 _MANY_ROWS = 4
+_FALLBACKS = ("int16x8_static",)
 _NO_DATA = "there are no calibration samples (--data)"
 
 
@@ -73,9 +74,11 @@ def make_plan(
                 skipped.append(answer)
             else:
                 ranked.append(answer)
-    candidates = tuple(c for _, c in sorted(ranked, key=lambda pair: pair[0]))
+    ordered = tuple(c for _, c in sorted(ranked, key=lambda pair: pair[0]))
+    fallbacks = tuple(c for c in ordered if c.recipe in _FALLBACKS and c.recipe != recipe)
+    candidates = tuple(c for c in ordered if c not in fallbacks)
     _enough(model, target, candidates, wish, skipped)
-    return Plan(target.name, candidates, tuple(skipped))
+    return Plan(target.name, candidates, tuple(skipped), fallbacks)
 
 
 def _known(recipe: str | None, recipes: tuple[Recipe, ...], runtime: str | None, target: Target) -> None:
@@ -180,8 +183,12 @@ def _static(recipe: Recipe, runtime: str, wish: _Wish, what: str) -> tuple[int, 
         return Skipped(what, "the graph has no Conv, Gemm or MatMul with fixed weights")
     if not wish.has_data:
         return Skipped(what, _NO_DATA)
-    scheme, why = scheme_for(runtime, wish.target.cpu.arch, wish.isa)
-    rank, candidate = _candidate(recipe, runtime, 2, why)
+    if recipe.activation_bits == 16:
+        scheme, why = sixteen_bits()
+        rank, candidate = _candidate(recipe, runtime, 9, why)
+    else:
+        scheme, why = scheme_for(runtime, wish.target.cpu.arch, wish.isa)
+        rank, candidate = _candidate(recipe, runtime, 2, why)
     return rank, CandidatePlan(
         candidate.id, runtime, recipe.name, candidate.format, candidate.reason, scheme=scheme
     )

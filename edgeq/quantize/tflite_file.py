@@ -46,6 +46,11 @@ class TfliteGraph:
 
 def read(path: Path) -> TfliteGraph:
     """Raises ExtraMissing without LiteRT, ConversionFailed when the file is none."""
+    return read_bytes(path.read_bytes(), path.name)
+
+
+def read_bytes(content: bytes, name: str = "a quantized file") -> TfliteGraph:
+    """Raises as `read`."""
     try:
         from ai_edge_litert import schema_py_generated as schema
         from ai_edge_litert.tools import flatbuffer_utils
@@ -53,8 +58,8 @@ def read(path: Path) -> TfliteGraph:
         raise ExtraMissing(
             "LiteRT is not installed, so a .tflite file cannot be read", "pip install 'edgeq[litert]'"
         ) from None
-    with quiet(), translated(f"cannot read {path.name} as TFLite"):
-        model: Any = flatbuffer_utils.read_model(str(path))
+    with quiet(), translated(f"cannot read {name} as TFLite"):
+        model: Any = flatbuffer_utils.read_model_from_bytearray(content)
         kinds = _names(schema.BuiltinOperator)
         types = _names(schema.TensorType)
         codes = [

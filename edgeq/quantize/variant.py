@@ -27,6 +27,7 @@ from .calibrate import needs_histogram, onnx_seen, tflite_seen
 from .closest import closest_ranges
 from .dynamic import OnnxDynamic
 from .emitters import onnx_half, onnx_qdq, tflite
+from .emitters.older_kernels import without_kernel
 from .float_graph import read
 from .head import NO_HEAD, onnx_head_in_float, tflite_head_in_float
 from .host_run import Progress
@@ -91,7 +92,7 @@ def variant_of(
         return AsItIs(source, path, candidate)
     if candidate.recipe == "int8_dynamic":
         if candidate.format == "tflite":
-            return TfliteDynamic(source, path)
+            return TfliteDynamic(source, path, candidate.runtime)
         seven_bits = candidate.scheme is not None and candidate.scheme.reduce_range
         return OnnxDynamic(
             source, path, calibration, threads, progress, seven_bits=seven_bits, repairs=repairs
@@ -104,11 +105,18 @@ def variant_of(
     if calibration is None:
         raise DataRefused(f"{candidate.id} needs calibration samples", "give --data, or --recipe float")
     if candidate.format == "tflite":
-        return TfliteStatic(source, path, calibration, calibrator, threads, progress, kept, repairs)
+        form = _tflite_form(candidate)
+        return TfliteStatic(source, path, form, calibration, calibrator, threads, progress, kept, repairs)
     assert candidate.scheme is not None  # the planner gives one to every static candidate
     return OnnxStatic(
         source, path, candidate.scheme, calibration, calibrator, threads, progress, kept, repairs
     )
+
+
+def _tflite_form(candidate: CandidatePlan) -> tflite.Form:
+    scheme = candidate.scheme
+    bits = 16 if scheme is not None and scheme.activations == "int16" else 8
+    return tflite.Form(bits, scheme is not None and scheme.integer_ends, candidate.runtime)
 
 
 class AsItIs:
@@ -261,12 +269,13 @@ class OnnxHalf:
 
 
 class TfliteStatic:
-    """Static int8 for LiteRT."""
+    """Static int8 for LiteRT, or int8 weights on int16 activations."""
 
     def __init__(
         self,
         source: Path,
         path: Path,
+        form: tflite.Form,
         calibration: SamplesLike,
         calibrator: str,
         threads: int,
@@ -274,18 +283,20 @@ class TfliteStatic:
         kept: Kept,
         repairs: Collection[str],
     ) -> None:
-        self.source, self.path, self.threads = source, path, threads
-        self.in_float: dict[str, str] = {}
+        self.source, self.path, self.form, self.threads = source, path, form, threads
+        self.in_float = no_kernel = without_kernel(source, form.runtime, form.activation_bits)
+        if calibrator == "auto" and form.activation_bits == 16:
+            calibrator = "minmax"  # with steps so fine only what a range cuts off can hurt
         seen = tflite_seen(
             source, calibration, needs_histogram(calibrator), threads=threads, progress=progress, kept=kept
         )
-        trial = WholeTrial(source, lambda ranges: tflite.emit(source, path, ranges), path)
+        trial = WholeTrial(source, lambda ranges: tflite.emit(source, path, ranges, form=form), path)
         chosen = closest_ranges(seen, calibrator, trial, calibration, threads, kept)
         self.calibrator, self.ranges = chosen.calibrator, chosen.ranges
         self.head = NO_HEAD
         if "head" in repairs:
             self.head = tflite_head_in_float(source, path, self._emit, calibration, threads)
-        self.in_float = self.head.in_float
+        self.in_float = {**no_kernel, **self.head.in_float}
         self._emit(frozenset())
         self.reconstruction = NOT_FITTED
         if "fit" in repairs:
@@ -297,7 +308,7 @@ class TfliteStatic:
         return self.reconstruction.remedies
 
     def _emit(self, leave: frozenset[str]) -> None:
-        tflite.emit(self.source, self.path, self.ranges, leave | self.in_float.keys())
+        tflite.emit(self.source, self.path, self.ranges, leave | self.in_float.keys(), self.form)
 
     def write(self, leave: frozenset[str]) -> None:
         self._emit(leave)
@@ -327,11 +338,11 @@ class TfliteDynamic:
     remedies: tuple[Remedy, ...] = ()
     repairs: tuple[Tried, ...] = ()
 
-    def __init__(self, source: Path, path: Path) -> None:
-        self.source, self.path = source, path
+    def __init__(self, source: Path, path: Path, runtime: str) -> None:
+        self.source, self.path, self.runtime = source, path, runtime
 
     def write(self, leave: frozenset[str]) -> None:
-        tflite.emit_dynamic(self.source, self.path)
+        tflite.emit_dynamic(self.source, self.path, self.runtime)
 
     def layers(self) -> tuple[str, ...]:
         return ()
@@ -340,7 +351,7 @@ class TfliteDynamic:
         return ()
 
     def left_in_float(self, by_choice: dict[str, str]) -> tuple[Skipped, ...]:
-        return left_in_float.tflite_dynamic(self.path)
+        return left_in_float.tflite_dynamic(self.path, without_kernel(self.source, self.runtime, None))
 
     def fusion(self) -> tuple[FusionAudit, ...]:
         return tflite_fusion(self.path, dynamic=True)

@@ -26,6 +26,7 @@ from edgeq.quantize.give_back import SECONDS
 from edgeq.report.formats.units import abbreviated
 from edgeq.workflow import bundle_parts, cached, formats
 from edgeq.workflow.data_use import Parts, divide, settle_use
+from edgeq.workflow.fallbacks import taken
 from edgeq.workflow.options import ConversionOptions
 from edgeq.workflow.runtimes import this_machine
 from edgeq.workflow.tell import Tell, silence
@@ -193,7 +194,7 @@ def _build(order: cached.Order, program: "Program | None", place: Path, tell: Te
         gate = _gate(order)
         use = settle_use(order, gate, model, parts, work, tell)
         tell(use)
-        made = _make(order, model, plan, parts, gate, work, tell)
+        plan, made = _make(order, model, plan, parts, gate, work, tell)
         bundle_parts.write(place, order, model, plan, use, made, parts, preprocessing)
 
 
@@ -252,12 +253,13 @@ def _example(order: cached.Order) -> "tuple[np.ndarray, ...] | None":
 
 def _make(
     order: cached.Order, model: Model, plan: Plan, parts: Parts, gate: "Gate", work: Path, tell: Tell
-) -> "tuple[Made, ...]":
-    """Every candidate, built and judged. Raises GateFailed when no quantized one is close enough to float."""
+) -> "tuple[Plan, tuple[Made, ...]]":
+    """Every candidate, built and judged, and the plan with the fallbacks that it took. Raises GateFailed when no quantized
+    candidate is close enough to float.
+    """
     from edgeq.quantize.make import make
 
-    made = []
-    for candidate in plan.candidates:
+    def built(candidate: CandidatePlan) -> "Made":
         one = make(
             candidate,
             model,
@@ -274,9 +276,20 @@ def _make(
             progress=_progress(candidate, tell),
         )
         tell(one.fidelity)
-        made.append(one)
+        return one
+
+    made = [built(candidate) for candidate in plan.candidates]
+    fallbacks = taken(plan, tuple(one.fidelity for one in made))
+    if fallbacks:
+        tell(
+            Note(
+                f"nothing in int8 is close enough to float, so {', '.join(c.id for c in fallbacks)} is built"
+            )
+        )
+        made += [built(candidate) for candidate in fallbacks]
+        plan = replace(plan, candidates=(*plan.candidates, *fallbacks), fallbacks=())
     _require_gate(plan, tuple(one.fidelity for one in made), order.recipe)
-    return tuple(made)
+    return plan, tuple(made)
 
 
 def _progress(candidate: CandidatePlan, tell: Tell) -> Any:

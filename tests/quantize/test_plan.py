@@ -163,9 +163,18 @@ def test_contradictions_are_refused(convolutions, asked, says):
         plan(convolutions, **asked)
 
 
+def test_int16_activations_are_the_way_out_for_litert_or_built_when_asked(both_formats):
+    (fallback,) = plan(both_formats).fallbacks
+    assert (fallback.id, str(fallback.scheme)) == ("litert-int16x8_static", "S16S8 per channel")
+    asked = plan(both_formats, recipe="int16x8_static")
+    assert ids(asked) == ["litert-float", "onnxruntime-float", "litert-int16x8_static"]
+    assert asked.fallbacks == ()
+    assert plan(both_formats, recipe="int8_static").fallbacks == ()
+
+
 def test_everything_that_is_not_planned_has_a_reason(both_formats):
     found = plan(both_formats)
-    made = {(c.runtime, c.recipe) for c in found.candidates}
+    made = {(c.runtime, c.recipe) for c in (*found.candidates, *found.fallbacks)}
     for runtime in ("litert", "onnxruntime"):
         for recipe in (catalog.recipe(name) for name in catalog.recipe_names()):
             if runtime in recipe.runtimes:

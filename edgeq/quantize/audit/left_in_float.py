@@ -81,6 +81,7 @@ def onnx_half(path: Path) -> tuple[Skipped, ...]:
 
 
 def tflite_static(path: Path, by_choice: dict[str, str]) -> tuple[Skipped, ...]:
+    """`by_choice` are operators, by their first output, that were left on purpose, with the reason."""
     graph = read(path)
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)
     for op in graph.operators:
@@ -89,17 +90,17 @@ def tflite_static(path: Path, by_choice: dict[str, str]) -> tuple[Skipped, ...]:
         if op.kind in ("QUANTIZE", "DEQUANTIZE") or named in by_choice:
             continue
         if any(t.type == "FLOAT32" for t in outputs):
-            groups[op.kind, "ai-edge-quantizer has no int8 rule for it here"].append(named)
+            groups[op.kind, "ai-edge-quantizer has no rule for it here"].append(named)
     chosen = tuple(Skipped(name, why) for name, why in by_choice.items())
     return (*chosen, *_worded(groups))
 
 
-def tflite_dynamic(path: Path) -> tuple[Skipped, ...]:
-    """Operators with weights that dynamic int8 did not take."""
+def tflite_dynamic(path: Path, by_choice: dict[str, str]) -> tuple[Skipped, ...]:
+    """Operators with weights that dynamic int8 did not take; `by_choice` as for `tflite_static`."""
     graph = read(path)
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)
     for op in (o for o in graph.operators if o.kind in TFLITE_HEAVY):
-        if has_integer_weights(op, graph):
+        if has_integer_weights(op, graph) or graph.tensors[op.outputs[0]].name in by_choice:
             continue
         fixed = any(graph.tensors[i].constant for i in op.inputs[:2])
         why = (
@@ -108,7 +109,8 @@ def tflite_dynamic(path: Path) -> tuple[Skipped, ...]:
             else "both operands change from run to run"
         )
         groups[op.kind, why].append(graph.tensors[op.outputs[0]].name)
-    return _worded(groups)
+    chosen = tuple(Skipped(name, why) for name, why in by_choice.items())
+    return (*chosen, *_worded(groups))
 
 
 def _graph(path: Path) -> Any:

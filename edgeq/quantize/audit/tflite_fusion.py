@@ -19,6 +19,7 @@ HEAVY = (
 )
 _INTEGER = ("INT8", "UINT8", "INT16", "INT4")
 _METHOD = "tensor types in the file"
+_PLAIN = "16-bit activations run in plain loops, XNNPACK has no kernels for them"
 
 
 def tflite_fusion(path: Path, *, dynamic: bool = False) -> tuple[FusionAudit, ...]:
@@ -31,7 +32,9 @@ def tflite_fusion(path: Path, *, dynamic: bool = False) -> tuple[FusionAudit, ..
     )
     total = Counter(o.kind for o in graph.operators if o.kind in HEAVY)
     integer = Counter(o.kind for o in graph.operators if o.kind in HEAVY and counts(o, graph))
-    return tuple(FusionAudit(kind, integer[kind], n, pairs, _METHOD) for kind, n in sorted(total.items()))
+    sixteen = any(graph.tensors[i].type == "INT16" for o in graph.operators for i in o.outputs)
+    method = f"{_METHOD}: {_PLAIN}" if sixteen else _METHOD
+    return tuple(FusionAudit(kind, integer[kind], n, pairs, method) for kind, n in sorted(total.items()))
 
 
 def integer_operators(path: Path) -> frozenset[str]:

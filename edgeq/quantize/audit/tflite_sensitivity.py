@@ -59,8 +59,9 @@ def _added(source: Path, share: dict[str, float], clips: dict[str, bool]) -> tup
 
 
 def _shared(float_side: Any, integer_side: Any) -> dict[str, tuple[Any, Any]]:
-    """Activations that both files hold, float on one side and 8-bit on the other."""
-    integers = {d["name"]: d for d in integer_side.get_tensor_details() if d["dtype"] in (np.int8, np.uint8)}
+    """Activations that both files hold, float on one side and integer on the other."""
+    kinds = (np.int8, np.uint8, np.int16)
+    integers = {d["name"]: d for d in integer_side.get_tensor_details() if d["dtype"] in kinds}
     written = {i for op in float_side._get_ops_details() for i in op["outputs"]}
     return {
         d["name"]: (d, integers[d["name"]])

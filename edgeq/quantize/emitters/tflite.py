@@ -6,6 +6,7 @@ ResNet-20 that costs 16 dB against the plain extremes over all samples. So it is
 
 import re
 from collections.abc import Set
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,28 +15,67 @@ import numpy as np
 from edgeq.errors import ExtraMissing
 from edgeq.foreign import quiet, translated
 from edgeq.quantize.calibrate import Ranges
+from edgeq.quantize.emitters.older_kernels import one_scale_for_dense, without_kernel
 from edgeq.quantize.emitters.outputs_apart import apart, copies, joined
-from edgeq.quantize.tflite_file import read
+from edgeq.quantize.tflite_file import read, read_bytes
+
+_RECIPES = {8: "static_wi8_ai8", 16: "static_wi8_ai16"}
 
 
-def emit(source: Path, out: Path, ranges: Ranges, leave: frozenset[str] = frozenset()) -> None:
+@dataclass(frozen=True)
+class Form:
+    """What static integers look like. Activations of 16 bits are symmetric, and biases beside them have 64. With
+    `integer_ends` the file takes and gives integers; without, an application feeds it as it feeds float.
+    """
+
+    activation_bits: int = 8
+    integer_ends: bool = False
+    runtime: str = "litert"
+
+
+USUAL = Form()
+
+
+def emit(
+    source: Path, out: Path, ranges: Ranges, leave: frozenset[str] = frozenset(), form: Form = USUAL
+) -> None:
     """Quantizes the float file `source` into `out`; operators whose first output tensor is in `leave` stay in float.
 
     Raises ExtraMissing without ai-edge-quantizer, ConversionFailed when it refuses.
     """
     copied = copies(source)
-    statistics = _statistics(source, ranges)
-    in_float = leave | set(copied.values()) | _never_computed(source, ranges)
-    quantized = _quantized(apart(source, copied), "static_wi8_ai8", in_float, statistics)
+    in_float = leave | _never_computed(source, ranges)
+    in_float |= without_kernel(source, form.runtime, form.activation_bits).keys()
+    if form.integer_ends:
+        ranges = {**ranges, **{copy: ranges[name] for name, copy in copied.items() if name in ranges}}
+    else:
+        in_float |= set(copied.values())
+    content = apart(source, copied)
+    recipe = _RECIPES[form.activation_bits]
+    dense = one_scale_for_dense(form.runtime, form.activation_bits)
+    quantized = _quantized(
+        content, recipe, in_float, _statistics(content, ranges), float_ends=not form.integer_ends, dense=dense
+    )
     _put(out, joined(quantized) if copied else quantized)
 
 
-def emit_dynamic(source: Path, out: Path) -> None:
+def emit_dynamic(source: Path, out: Path, runtime: str = "litert") -> None:
     """Weights int8 per channel, activations quantized as they come. Raises as `emit`."""
-    _put(out, _quantized(apart(source, {}), "dynamic_wi8_afp32", frozenset(), None))
+    dense = one_scale_for_dense(runtime, None)
+    content, in_float = apart(source, {}), without_kernel(source, runtime, None).keys()
+    _put(out, _quantized(content, "dynamic_wi8_afp32", in_float, None, float_ends=True, dense=dense))
 
 
-def _quantized(content: bytes, recipe_name: str, leave: Set[str], statistics: dict[str, Any] | None) -> bytes:
+def _quantized(
+    content: bytes,
+    recipe_name: str,
+    leave: Set[str],
+    statistics: dict[str, Any] | None,
+    *,
+    float_ends: bool,
+    dense: bool,
+) -> bytes:
+    """`dense`: the weights of a FULLY_CONNECTED share a scale."""
     try:
         from ai_edge_quantizer import quantizer, recipe
         from ai_edge_quantizer.qtyping import TFLOperationName
@@ -44,15 +84,33 @@ def _quantized(content: bytes, recipe_name: str, leave: Set[str], statistics: di
             "int8 for LiteRT needs ai-edge-quantizer", "pip install 'edgeq[litert]', or --runtime onnxruntime"
         ) from None
     with quiet(), translated("ai-edge-quantizer refused the graph", "deploy with --recipe float"):
-        work = quantizer.Quantizer(bytearray(content), getattr(recipe, recipe_name)())
-        # An application feeds every candidate of a model alike, whichever went live: in float.
-        for end in (TFLOperationName.INPUT, TFLOperationName.OUTPUT):
+        rules = getattr(recipe, recipe_name)()
+        if dense:
+            rules.append(_of_one_scale(rules[0], TFLOperationName.FULLY_CONNECTED))
+        work = quantizer.Quantizer(bytearray(content), rules)
+        for end in (TFLOperationName.INPUT, TFLOperationName.OUTPUT) if float_ends else ():
             _leave_in_float(work, ".*", end)
         for name in sorted(leave):
             # An operator's scope is the names of its outputs, joined by semicolons.
             _leave_in_float(work, f"^{re.escape(name)}(;|$)", TFLOperationName.ALL_SUPPORTED)
         result = work.quantize(statistics, enable_progress_bar=False, enable_progress_report=False)
         return bytes(result.quantized_model)
+
+
+def _of_one_scale(rule: dict[str, Any], operation: Any) -> dict[str, Any]:
+    from ai_edge_quantizer.qtyping import QuantGranularity
+
+    weights = {**rule["op_config"]["weight_tensor_config"], "granularity": QuantGranularity.TENSORWISE}
+    return {
+        **rule,
+        "operation": operation,
+        "op_config": {**rule["op_config"], "weight_tensor_config": weights},
+    }
+
+
+def _put(out: Path, content: bytes) -> None:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_bytes(content)
 
 
 def _never_computed(source: Path, ranges: Ranges) -> set[str]:
@@ -62,16 +120,11 @@ def _never_computed(source: Path, ranges: Ranges) -> set[str]:
     return {t.name for t in made if t.type == "FLOAT32" and t.name not in ranges}
 
 
-def _put(out: Path, content: bytes) -> None:
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_bytes(content)
-
-
-def _statistics(source: Path, ranges: Ranges) -> dict[str, dict[str, Any]]:
+def _statistics(content: bytes, ranges: Ranges) -> dict[str, dict[str, Any]]:
     """The ranges in the quantizer's form: arrays of the tensor's rank; constants have none, it looks at their values."""
     return {
         t.name: {"min": _shaped(ranges[t.name][0], t.shape), "max": _shaped(ranges[t.name][1], t.shape)}
-        for t in read(source).tensors
+        for t in read_bytes(content).tensors
         if t.name in ranges and not t.constant
     }
 

@@ -2,18 +2,18 @@
 
 from typing import Any
 
-from edgeq.quantize.flatbuffer import kind_of
+from edgeq.quantize.flatbuffer import kind_of, stands_for_reals
 
 _FLATTEN = ("LOGISTIC", "LOG_SOFTMAX", "SOFTMAX", "TANH")
 _MOVE = ("CAST", "DEQUANTIZE", "EXPAND_DIMS", "QUANTIZE", "RESHAPE", "SQUEEZE", "TRANSPOSE")
 
 
 def decisive_tensors(model: Any) -> tuple[int, ...]:
-    """Per float output of the flatbuffer's object model: it, or what it was before a function that flattens it."""
+    """Per output of reals of the flatbuffer's object model: it, or what it was before a function that flattens it."""
     graph = model.subgraphs[0]
     maker = {int(t): o for o in graph.operators for t in o.outputs}
-    floats = [int(t) for t in graph.outputs if graph.tensors[int(t)].type == 0]
-    return tuple(_decides(model, maker, t) for t in floats)
+    reals = [int(t) for t in graph.outputs if stands_for_reals(graph.tensors[int(t)])]
+    return tuple(_decides(model, maker, t) for t in reals)
 
 
 def _decides(model: Any, maker: dict[int, Any], output: int) -> int:

@@ -93,9 +93,10 @@ class TfliteFile:
 
     def input_range(self, layer: TfliteLayer) -> tuple[float, float]:
         """The smallest and the largest value that the layer's input can have."""
-        q = self._graph.tensors[layer.input].quantization
-        scale, zero = float(q.scale[0]), int(q.zeroPoint[0])
-        return (-128 - zero) * scale, (127 - zero) * scale
+        tensor = self._graph.tensors[layer.input]
+        scale, zero = float(tensor.quantization.scale[0]), int(tensor.quantization.zeroPoint[0])
+        limits = np.iinfo(_TYPES[tensor.type])
+        return (limits.min - zero) * scale, (limits.max - zero) * scale
 
     def put(self, layer: TfliteLayer, weights: Weights) -> None:
         """Replaces integers and bias; the scale stays."""
@@ -104,9 +105,10 @@ class TfliteFile:
         if weights.bias is not None:
             bias = self._graph.tensors[layer.operator.inputs[2]]
             step = np.asarray(bias.quantization.scale, np.float64)
-            limits = np.iinfo(np.int32)
+            stored = _TYPES[bias.type]
+            limits = np.iinfo(np.int32)  # also of 64 bits, which stand beside 16-bit activations
             whole = np.clip(np.round(weights.bias / step), limits.min, limits.max)
-            self._fill(bias, whole.astype(np.int32))
+            self._fill(bias, whole.astype(stored))
 
     def save(self, path: Path) -> None:
         path.write_bytes(packed(self.model))
@@ -118,7 +120,9 @@ class TfliteFile:
             return None
         stored, weight = self._weight(operator), self._floats.tensors[float_operator.inputs[1]]
         activation = self._graph.tensors[operator.inputs[0]]
-        if not (_is(stored, np.int8) and _is(activation, np.int8) and self._own(operator.inputs[1])):
+        if not (
+            _is(stored, np.int8) and _is(activation, np.int8, np.int16) and self._own(operator.inputs[1])
+        ):
             return None
         floats = self._constant(self.float_model, weight)
         if floats.dtype != np.float32 or np.any(stored.quantization.zeroPoint):
@@ -138,7 +142,7 @@ class TfliteFile:
         if len(operator.inputs) < 3 or operator.inputs[2] < 0 or self._readers[operator.inputs[2]] > 1:
             return None
         bias = self._graph.tensors[operator.inputs[2]]
-        if not _is(bias, np.int32) or bias.quantization is None or bias.quantization.scale is None:
+        if not _is(bias, np.int32, np.int64) or bias.quantization is None or bias.quantization.scale is None:
             return None
         if len(float_operator.inputs) < 3 or float_operator.inputs[2] < 0:
             return np.zeros(tuple(bias.shape), np.float32)
@@ -171,8 +175,14 @@ class TfliteFile:
         return str(graph.tensors[operator.outputs[0]].name.decode())
 
 
-_TYPES = {0: np.float32, 2: np.int32, 9: np.int8}  # of the schema's TensorType
+_TYPES: dict[int, Any] = {
+    0: np.float32,
+    2: np.int32,
+    4: np.int64,
+    7: np.int16,
+    9: np.int8,
+}  # of the schema's TensorType
 
 
-def _is(tensor: Any, dtype: type) -> bool:
-    return _TYPES.get(tensor.type) is dtype
+def _is(tensor: Any, *dtypes: type) -> bool:
+    return _TYPES.get(tensor.type) in dtypes

@@ -7,10 +7,12 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.foreign import quiet, translated
-from edgeq.quantize.flatbuffer import packed
+from edgeq.quantize.flatbuffer import packed, stands_for_reals
 from edgeq.quantize.samples_like import SamplesLike
 
 Array = npt.NDArray[Any]
+
+_INTEGERS: dict[int, Any] = {3: np.uint8, 7: np.int16, 9: np.int8}  # of the schema's TensorType
 
 
 class TfliteWalk:
@@ -19,7 +21,9 @@ class TfliteWalk:
     def __init__(self, model: Any, samples: SamplesLike, indices: tuple[int, ...], threads: int) -> None:
         self._model, self._graph, self._threads = model, model.subgraphs[0], threads
         inputs = [int(i) for i in self._graph.inputs]
-        self._live = [dict(zip(inputs, samples[i], strict=True)) for i in indices]
+        self._live = [
+            {t: self._stored(t, a) for t, a in zip(inputs, samples[i], strict=True)} for i in indices
+        ]
         self._maker = {int(t): k for k, o in enumerate(self._graph.operators) for t in o.outputs}
         self._outputs = {int(t) for t in self._graph.outputs}
         self._done: set[int] = set()
@@ -91,8 +95,17 @@ class TfliteWalk:
         model.buffers = [b if k in read else empty for k, b in enumerate(model.buffers)]
         return model
 
+    def _stored(self, tensor: int, array: Array) -> Array:
+        """As the file takes it: a sample is float also where that takes integers."""
+        place = self._graph.tensors[tensor]
+        if place.type not in _INTEGERS or not np.issubdtype(array.dtype, np.floating):
+            return array
+        kind = np.iinfo(_INTEGERS[place.type])
+        whole = np.round(array / np.float32(place.quantization.scale[0])) + place.quantization.zeroPoint[0]
+        return np.asarray(np.clip(whole, kind.min, kind.max), kind.dtype)
+
     def _real(self, tensor: int, array: Array) -> Array:
         q = self._graph.tensors[tensor].quantization
-        if q is None or q.scale is None or not len(q.scale) or not np.issubdtype(array.dtype, np.integer):
+        if not stands_for_reals(self._graph.tensors[tensor]) or not np.issubdtype(array.dtype, np.integer):
             return array
         return (array.astype(np.float32) - np.float32(q.zeroPoint[0])) * np.float32(q.scale[0])

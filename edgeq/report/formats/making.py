@@ -34,6 +34,8 @@ def show_plan(console: Console, plan: Plan, *, in_full: bool = False) -> None:
     for c in plan.candidates:
         scheme = f" ({c.scheme})" if c.scheme else ""
         say(console, "target", [f"  {c.id}{scheme}: {c.reason}"])
+    for c in plan.fallbacks:
+        say(console, "target", [f"  where nothing in int8 is close enough: {c.id} ({c.scheme}): {c.reason}"])
     for skipped in plan.skipped if in_full else ():
         say(console, "target", [f"  not {skipped.what}: {skipped.reason}"])
     if plan.skipped and not in_full:
