@@ -1,4 +1,4 @@
-"""TFLite files of one or two layers, written by the schema's own classes."""
+"""TFLite files of a few operators, written by the schema's own classes."""
 
 from pathlib import Path
 
@@ -39,6 +39,26 @@ def two_outputs(path: Path, outputs: tuple[str, ...] = ("y", "p"), width: int = 
         ],
         ("x",),
         outputs,
+    )
+
+
+def divided(path: Path, width: int = 16) -> Path:
+    """d = y / (1 + y y) with y = x W^T + b, from 1 x `width` to 1 x 8; rows of W of very different size."""
+    rng = np.random.default_rng(0)
+    weight = rng.normal(size=(8, width)) * np.logspace(-2, 0, 8)[:, None]
+    shapes = {"x": (1, width), **dict.fromkeys(("y", "square", "below", "d"), (1, 8))}
+    return write(
+        path,
+        shapes,
+        {"w": weight, "b": rng.normal(size=8), "one": np.ones(1)},
+        [
+            ("FULLY_CONNECTED", schema.FullyConnectedOptionsT(), ["x", "w", "b"], "y"),
+            ("MUL", schema.MulOptionsT(), ["y", "y"], "square"),
+            ("ADD", schema.AddOptionsT(), ["square", "one"], "below"),
+            ("DIV", schema.DivOptionsT(), ["y", "below"], "d"),
+        ],
+        ("x",),
+        ("d",),
     )
 
 
