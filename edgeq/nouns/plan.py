@@ -10,7 +10,7 @@ from .record import Record
 class Scheme(Record):
     """How integers stand for reals. Types are "int8", "uint8" or "int16"; `reduce_range` gives weights 7 bits; `pairs_fit`
     widens scales until no two neighbouring products overflow 16 bits (AVX2 without VNNI).
-    `thin_in_float`: convolutions that sum few products are faster in float there. `integer_ends`: the file takes and gives
+    `thin_in_float`: convolutions that sum few products are faster in float there. `integer_io`: the file takes and gives
     integers, where usually it takes and gives float.
     """
 
@@ -20,14 +20,14 @@ class Scheme(Record):
     reduce_range: bool = False
     thin_in_float: bool = False
     pairs_fit: bool = False
-    integer_ends: bool = False
+    integer_io: bool = False
 
     def __str__(self) -> str:
         letter = {"int8": "S8", "uint8": "U8", "int16": "S16"}
         text = f"{letter[self.activations]}{letter[self.weights]} {'per channel' if self.per_channel else 'per tensor'}"
         text += ", weights reduced to 7 bits" if self.reduce_range else ""
         text += ", no pair of products above 16 bits" if self.pairs_fit else ""
-        return text + (f", {self.activations} in and out" if self.integer_ends else "")
+        return text + (f", {self.activations} in and out" if self.integer_io else "")
 
 
 @dataclass(frozen=True)

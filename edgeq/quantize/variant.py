@@ -116,7 +116,7 @@ def variant_of(
 def _tflite_form(candidate: CandidatePlan) -> tflite.Form:
     scheme = candidate.scheme
     bits = 16 if scheme is not None and scheme.activations == "int16" else 8
-    return tflite.Form(bits, scheme is not None and scheme.integer_ends, candidate.runtime)
+    return tflite.Form(bits, scheme is not None and scheme.integer_io, candidate.runtime)
 
 
 class AsItIs:

@@ -21,15 +21,18 @@ from edgeq.quantize.tflite_file import read, read_bytes
 
 _RECIPES = {8: "static_wi8_ai8", 16: "static_wi8_ai16"}
 
+# Of 16-bit ranges, beyond what calibration saw: one bit of sixteen is worth less than what would be cut off.
+_ROOM = 2.0
+
 
 @dataclass(frozen=True)
 class Form:
     """What static integers look like. Activations of 16 bits are symmetric, and biases beside them have 64. With
-    `integer_ends` the file takes and gives integers; without, an application feeds it as it feeds float.
+    `integer_io` the file takes and gives integers; without, an application feeds it as it feeds float.
     """
 
     activation_bits: int = 8
-    integer_ends: bool = False
+    integer_io: bool = False
     runtime: str = "litert"
 
 
@@ -46,15 +49,17 @@ def emit(
     copied = copies(source)
     in_float = leave | _never_computed(source, ranges)
     in_float |= without_kernel(source, form.runtime, form.activation_bits).keys()
-    if form.integer_ends:
+    if form.integer_io:
         ranges = {**ranges, **{copy: ranges[name] for name, copy in copied.items() if name in ranges}}
     else:
         in_float |= set(copied.values())
+    if form.activation_bits == 16:
+        ranges = {name: (low * _ROOM, high * _ROOM) for name, (low, high) in ranges.items()}
     content = apart(source, copied)
     recipe = _RECIPES[form.activation_bits]
     dense = one_scale_for_dense(form.runtime, form.activation_bits)
     quantized = _quantized(
-        content, recipe, in_float, _statistics(content, ranges), float_ends=not form.integer_ends, dense=dense
+        content, recipe, in_float, _statistics(content, ranges), float_ends=not form.integer_io, dense=dense
     )
     _put(out, joined(quantized) if copied else quantized)
 

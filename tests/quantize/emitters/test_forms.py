@@ -74,9 +74,9 @@ def test_layers_are_fitted_on_16_bits_too(tmp_path):
     assert fitted.gain_db > 0
 
 
-def test_integer_ends_carry_a_scale_and_are_fed_with_reals(tmp_path):
+def test_integer_io_carry_a_scale_and_are_fed_with_reals(tmp_path):
     source = two_outputs(tmp_path / "float.tflite")
-    path = emitted(source, Form(integer_ends=True))
+    path = emitted(source, Form(integer_io=True))
     graph = read_model(path).subgraphs[0]
     ends = [graph.tensors[int(t)] for t in (*graph.inputs, *graph.outputs)]
     assert [t.type for t in ends] == [9, 9, 9]  # INT8
@@ -85,9 +85,9 @@ def test_integer_ends_carry_a_scale_and_are_fed_with_reals(tmp_path):
     assert closeness(source, path) > 25
 
 
-def test_integer_ends_also_where_the_layer_before_stays_in_float(tmp_path):
+def test_integer_io_also_where_the_layer_before_stays_in_float(tmp_path):
     source = two_outputs(tmp_path / "float.tflite")
-    path = emitted(source, Form(integer_ends=True), leave=frozenset({"y"}))
+    path = emitted(source, Form(integer_io=True), leave=frozenset({"y"}))
     assert types(path)["y"] == "FLOAT32"
     graph = read(path)
     assert {graph.tensors[i].type for i in (*graph.inputs, *graph.outputs)} == {"INT8"}
