@@ -12,6 +12,7 @@ import numpy.typing as npt
 from .linear import Linear
 
 Array = npt.NDArray[Any]
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -20,10 +21,10 @@ class Moments:
     the means [groups, k]; from `count` columns.
     """
 
-    gram: npt.NDArray[np.float64]
-    cross: npt.NDArray[np.float64]
-    mean_float: npt.NDArray[np.float64]
-    mean_quantized: npt.NDArray[np.float64]
+    gram: Floats
+    cross: Floats
+    mean_float: Floats
+    mean_quantized: Floats
     count: int
 
     @property
@@ -59,16 +60,34 @@ def moments_of(linear: Linear, pairs: Sequence[tuple[Array, Array]], k: int) -> 
     So many columns are used, evenly spread, that there are several per weight; all of them would only take longer.
     """
     step = _step(sum(linear.positions(x.shape) for x, _ in pairs), k)
-    sums: list[npt.NDArray[np.float64]] = []
+    sums: list[Floats] = []
+    about: list[npt.NDArray[np.float32]] = []
     count = first = 0
-    for x, z in _batches(linear, pairs, step):
-        columns = linear.columns(x, first, step), linear.columns(z, first, step)
-        found = _sums(*columns)
+    for pair in _batches(linear, pairs, step):
+        columns = [linear.columns(a, first, step).astype(np.float32, copy=False) for a in pair]
+        # Single precision would lose small variances beside large means.
+        about = about or [c.sum(axis=2) / np.float32(max(c.shape[2], 1)) for c in columns]
+        found = _sums(*(c - a[..., None] for c, a in zip(columns, about, strict=True)))
         sums = [s + f for s, f in zip(sums, found, strict=True)] if sums else found
         count += columns[0].shape[2]
-        first = (first - linear.positions(x.shape)) % step  # as if all were one long row
-    gram, cross, mean_float, mean_quantized = (s / max(count, 1) for s in sums)
-    return Moments(gram, cross, mean_float, mean_quantized, count)
+        first = (first - linear.positions(pair[0].shape)) % step  # as if all were one long row
+    gram, cross, x, z = (s / max(count, 1) for s in sums)
+    return _moved(Moments(gram, cross, x, z, count), *(a.astype(np.float64) for a in about))
+
+
+def _moved(m: Moments, x: Floats, z: Floats) -> Moments:
+    """From moments about the points `x` and `z` to those about zero."""
+    return Moments(
+        m.gram + _outer(m.mean_quantized, z) + _outer(z, m.mean_quantized + z),
+        m.cross + _outer(m.mean_float, z) + _outer(x, m.mean_quantized + z),
+        m.mean_float + x,
+        m.mean_quantized + z,
+        m.count,
+    )
+
+
+def _outer(a: Floats, b: Floats) -> Floats:
+    return np.asarray(a[:, :, None] * b[:, None, :])
 
 
 def _batches(
@@ -84,9 +103,8 @@ def _batches(
             yield np.concatenate([x for x, _ in part]), np.concatenate([z for _, z in part])
 
 
-def _sums(x: Array, z: Array) -> list[npt.NDArray[np.float64]]:
+def _sums(x: Array, z: Array) -> list[Floats]:
     """Of z z', x z', x and z over all columns; single precision within a batch, double between them."""
-    x, z = x.astype(np.float32, copy=False), z.astype(np.float32, copy=False)
     found = (z @ z.transpose(0, 2, 1), x @ z.transpose(0, 2, 1), x.sum(2), z.sum(2))
     return [f.astype(np.float64) for f in found]
 
