@@ -27,13 +27,14 @@ def thin_convolutions(model: Any) -> dict[str, str]:
     thin = {}
     for node in model.graph.node:
         if node.op_type == "Conv" and node.input[1] in weights and not _is_pooled(node, readers):
-            why = _why_thin(node, weights[node.input[1]])
+            why = why_thin(node, weights[node.input[1]])
             if why:
                 thin[node.name] = why
     return thin
 
 
-def _why_thin(node: Any, weight: tuple[int, ...]) -> str:
+def why_thin(node: Any, weight: tuple[int, ...]) -> str:
+    """Why a Conv with weights of that shape is better in float; empty where it is not."""
     groups = next((a.i for a in node.attribute if a.name == "group"), 1)
     products = math.prod(weight[1:])
     if groups == 1 and weight[1] <= _FEW_CHANNELS and products < _FEWEST_PRODUCTS:
@@ -44,8 +45,15 @@ def _why_thin(node: Any, weight: tuple[int, ...]) -> str:
 
 
 def _is_pooled(node: Any, readers: dict[str, list[Any]]) -> bool:
-    """Behind a float convolution onnxruntime would pool integers in an order of memory for which it has no fast kernel."""
+    """Behind a float convolution onnxruntime would pool integers in an order of memory for which it has no fast kernel,
+    unless an activation follows (fuse/pooled_first.py).
+    """
     found = readers[node.output[0]]
     while len(found) == 1 and found[0].op_type in _PASSED_THROUGH:
         found = readers[found[0].output[0]]
-    return any(reader.op_type == "MaxPool" for reader in found)
+    pools = [reader for reader in found if reader.op_type == "MaxPool"]
+    return any(not _is_activated(pool, readers) for pool in pools)
+
+
+def _is_activated(pool: Any, readers: dict[str, list[Any]]) -> bool:
+    return [reader.op_type in ("Relu", "Clip") for reader in readers[pool.output[0]]] == [True]

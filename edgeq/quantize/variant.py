@@ -23,12 +23,13 @@ from .audit.tflite_fusion import tflite_fusion
 from .audit.tflite_sensitivity import tflite_noise
 from .audit.untouched import onnx_untouched, tflite_untouched
 from .blockwise.variant import OnnxBlockwise
-from .calibrate import needs_histogram, onnx_seen, tflite_seen
+from .calibrate import Ranges, needs_histogram, onnx_seen, tflite_seen
 from .closest import closest_ranges
 from .dynamic import OnnxDynamic
 from .emitters import onnx_half, onnx_qdq, tflite
 from .emitters.older_kernels import without_kernel
 from .float_graph import read
+from .fuse import as_it_is, fuse_tried, fused
 from .head import NO_HEAD, onnx_head_in_float, tflite_head_in_float
 from .host_run import Progress
 from .pair_sums import settle
@@ -168,9 +169,14 @@ class OnnxStatic:
         repairs: Collection[str],
     ) -> None:
         self.path, self.scheme, self.threads = path, scheme, threads
-        self.model: Any = read(source)
         thin = scheme.thin_in_float and "thin" in repairs
+        self.fuses = "fuse" in repairs
+        fusing = fused(read(source), thin=thin) if self.fuses else as_it_is(read(source))
+        self.model: Any = fusing.model
         self.in_float = thin_convolutions(self.model) if thin else {}
+        count = len(self.in_float)
+        self.in_float |= fusing.in_float
+        self.fused = fusing.remedies
         seen = onnx_seen(
             self.model,
             calibration,
@@ -181,12 +187,12 @@ class OnnxStatic:
         )
         trial = OnnxTrial(
             self.model,
-            lambda ranges: onnx_qdq.emit(self.model, path, scheme, ranges, frozenset(self.in_float)),
+            lambda ranges: self._emitted(ranges, frozenset(self.in_float)),
             path,
         )
         chosen = closest_ranges(seen, calibrator, trial, calibration, threads, kept)
         self.calibrator, self.ranges = chosen.calibrator, chosen.ranges
-        self.repairs = _thin(scheme, repairs, len(self.in_float))
+        self.repairs = _thin(scheme, repairs, count)
         self.head = NO_HEAD
         if "head" in repairs:
             self.head = onnx_head_in_float(self.model, path, self._emit, calibration, threads)
@@ -198,13 +204,17 @@ class OnnxStatic:
                 self.model, source, path, calibration, threads, progress
             )
         self.repairs += (self.head.tried, self.reconstruction.tried)
+        self.repairs = (fuse_tried(self.fuses, (*self.fused, *self.moved)), *self.repairs)
 
     @property
     def remedies(self) -> tuple[Remedy, ...]:
-        return self.reconstruction.remedies
+        return (*self.fused, *self.moved, *self.reconstruction.remedies)
+
+    def _emitted(self, ranges: Ranges, leave: frozenset[str]) -> None:
+        self.moved = onnx_qdq.emit(self.model, self.path, self.scheme, ranges, leave, moves=self.fuses)
 
     def _emit(self, leave: frozenset[str]) -> None:
-        onnx_qdq.emit(self.model, self.path, self.scheme, self.ranges, leave | self.in_float.keys())
+        self._emitted(self.ranges, leave | self.in_float.keys())
 
     def write(self, leave: frozenset[str]) -> None:
         self._emit(leave)

@@ -16,7 +16,7 @@ STATIC = CandidatePlan(
     "a test",
     scheme=Scheme("uint8", "int8", True, thin_in_float=True),
 )
-OFFERED = ("thin", "head", "fit")  # to static int8 on onnxruntime; "mixed" only where the gate fails
+OFFERED = ("fuse", "thin", "head", "fit")  # to static int8 on onnxruntime; "mixed" only where the gate fails
 
 
 @pytest.fixture

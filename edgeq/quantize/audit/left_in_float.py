@@ -7,7 +7,7 @@ from typing import Any
 
 from edgeq.foreign import translated
 from edgeq.nouns.plan import Skipped
-from edgeq.quantize.emitters.onnx_qdq import INTEGER_OPERATORS
+from edgeq.quantize.emitters.integer_operators import INTEGER_OPERATORS
 from edgeq.quantize.graph_work import DYNAMIC, HEAVY, RECURRENT
 from edgeq.quantize.tflite_file import read
 

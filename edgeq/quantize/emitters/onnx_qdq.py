@@ -11,51 +11,35 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.foreign import quiet, translated
+from edgeq.nouns.fidelity import Remedy
 from edgeq.nouns.plan import Scheme
 from edgeq.quantize.calibrate import Ranges
 from edgeq.quantize.float_graph import write
+from edgeq.quantize.fuse.integer_moves import integer_moves
 from edgeq.quantize.pair_sums import Headroom, headroom, settle
 
-# Operators that onnxruntime's CPU provider runs on 8-bit tensors when they stand between DQ and Q. A Q/DQ pair around
-# any other operator (LayerNormalization, InstanceNormalization, ConvTranspose, CumSum ...) is only work on top.
-INTEGER_OPERATORS = (
-    "Add",
-    "AveragePool",
-    "Clip",
-    "Concat",
-    "Conv",
-    "Flatten",
-    "Gather",
-    "Gemm",
-    "GlobalAveragePool",
-    "LeakyRelu",
-    "MatMul",
-    "MaxPool",
-    "Mul",
-    "Pad",
-    "Relu",
-    "Reshape",
-    "Resize",
-    "Sigmoid",
-    "Slice",
-    "Softmax",
-    "Split",
-    "Squeeze",
-    "Transpose",
-    "Unsqueeze",
-    "Where",
-)
+from .integer_operators import INTEGER_OPERATORS
 
 
-def emit(model: Any, out: Path, scheme: Scheme, ranges: Ranges, leave: frozenset[str] = frozenset()) -> None:
-    """Quantizes `model` (float_graph.read) into `out`; nodes named in `leave` stay in float.
+def emit(
+    model: Any,
+    out: Path,
+    scheme: Scheme,
+    ranges: Ranges,
+    leave: frozenset[str] = frozenset(),
+    *,
+    moves: bool = True,
+) -> tuple[Remedy, ...]:
+    """Quantizes `model` (float_graph.read) into `out`; nodes named in `leave` stay in float. With `moves`, what only moves
+    values does so with integers (fuse/integer_moves.py); returned is what was changed for that.
 
     Weights are symmetric; the same graph, ranges and scheme give the same bytes. Raises ConversionFailed.
     """
-    _emit(model, out, scheme, ranges, leave, {})
+    moved = _emit(model, out, scheme, ranges, leave, {}, moves)
     if scheme.pairs_fit:
-        _emit(model, out, scheme, ranges, leave, headroom(out))
+        moved = _emit(model, out, scheme, ranges, leave, headroom(out), moves)
         settle(out)
+    return moved
 
 
 def _emit(
@@ -65,7 +49,8 @@ def _emit(
     ranges: Ranges,
     leave: frozenset[str],
     wider: Mapping[str, Headroom],
-) -> None:
+    moves: bool,
+) -> tuple[Remedy, ...]:
     """`wider` are weights whose scales have to be larger than their values ask for."""
     import onnx
     from onnxruntime.quantization import CalibrationMethod, QuantType
@@ -91,7 +76,9 @@ def _emit(
         )
         quantizer.quantize_model()
         quantized = quantizer.model.model
+    moved = tuple(integer_moves(quantized)) if moves else ()
     write(quantized, out)
+    return moved
 
 
 def _overrides(model: Any, wider: Mapping[str, Headroom]) -> dict[str, list[dict[str, Any]]]:
