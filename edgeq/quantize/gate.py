@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from edgeq.nouns.fidelity import Accuracy, Agreement, Bound, OutputError
 
-from .bound import NO_NUMBER, bound_of, has_interval, words_of_need
+from .bound import NO_NUMBER, bound_of, has_interval, least_samples, words_of_need
 from .bound import passed as keeps
 
 USUAL_CONFIDENCE = 95.0  # percent, of intervals that are printed, where no other was asked for
@@ -134,6 +134,14 @@ def decide(
     failed = [why for rule in applied if (why := rule.why_failed(figures))]
     bound = _bound(gate, figures)
     return Verdict(words + "".join(f" ({text})" for text in said), "; ".join(failed) or None, bound)
+
+
+def too_few(gate: Gate, samples: int) -> bool:
+    """Whether class scores that do not lose anything would fail on these samples, for the confidence that is asked for."""
+    if gate.confidence is None or gate.metric is not None:
+        return False
+    least = least_samples(gate.drop, gate.confidence)
+    return least is None or samples < least
 
 
 def _drop(gate: Gate, scored: str) -> Rule:

@@ -44,10 +44,14 @@ class GivenBack:
 
 
 def give_back(
-    order: Sequence[str], passes: Callable[[frozenset[str]], bool | None], budget: Budget
+    order: Sequence[str],
+    passes: Callable[[frozenset[str]], bool | None],
+    budget: Budget,
+    most: int,
 ) -> GivenBack:
     """The gate holds with `order` in float, those first that are the likeliest to be spared. `passes` is asked of what
-    stays in float, and answers None when the budget does not allow to find out.
+    stays in float, and answers None when the budget does not allow to find out. It ends as soon as more than `most` are
+    needed.
 
     Groups are given back, halved where that fails and doubled where it does not, as in the minimising of Zeller &
     Hildebrandt, "Simplifying and Isolating Failure-Inducing Input", IEEE TSE 28 (2002). Since a gate may fail with more
@@ -56,7 +60,7 @@ def give_back(
     left, needed = list(order), set[str]()
     size = max(1, len(left) // 2)
     at = 0
-    while at < len(left):
+    while at < len(left) and len(needed) <= most:
         group = left[at : at + size]
         answer = passes(frozenset(left).difference(group))
         if answer is None:

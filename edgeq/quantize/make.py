@@ -18,7 +18,7 @@ from edgeq.nouns.repairs import ALL, OFF, Tried, counted
 from .audit.noise import Noise
 from .emitters.older_kernels import oldest_version
 from .float_graph import oldest_runtime
-from .gate import Gate
+from .gate import Gate, too_few
 from .give_back import SECONDS
 from .host_run import Progress, load, no_progress
 from .judge import float_reference, judge
@@ -65,6 +65,8 @@ def make(
         candidate, model, calibration, folder, calibrator, threads, progress, Kept(cache), repairs
     )
     gate = gate.of(candidate.recipe)
+    if too_few(gate, heldout.count):
+        search_seconds = 0.0  # no layer in float makes samples
     memory = remembered(
         cache,
         model,
@@ -135,12 +137,15 @@ def _of_nothing(fidelity: Fidelity) -> Fidelity:
 
 def _made(candidate: CandidatePlan, variant: Variant, fidelity: Fidelity) -> Made:
     runner = load(variant.path, candidate.format)
+    integers = candidate.scheme is not None and candidate.scheme.integer_io
     return Made(
         plan=candidate,
         path=variant.path,
         inputs=runner.inputs,
         outputs=runner.outputs,
         input_types=runner.input_types,
+        takes=runner.takes if integers else (),
+        gives=runner.gives if integers else (),
         min_runtime=_min_runtime(variant.path, candidate),
         memory_bytes=predict_peak(variant.path, candidate.format),
         fidelity=fidelity,

@@ -30,41 +30,45 @@ _RUNTIMES = ("onnxruntime", "ai-edge-litert")
 
 class Remembered:
     """`facts` are all that a verdict depends on beside the judged file; None: nothing is kept or known. `found` counts
-    the verdicts that were known.
+    the verdicts that were known from before.
     """
 
     def __init__(self, kept: Kept, facts: dict[str, Any] | None) -> None:
         self._kept = Kept() if facts is None else kept
         self._facts, self.found = facts or {}, 0
+        self._new: set[str] = set()  # files that were judged here
 
     def judged(self, path: Path, judge: Callable[[], Fidelity]) -> Fidelity:
         """What `judge` says of the file at `path`, or said before."""
-        known = self._find("verdict", path)
+        file = _sha256(path)
+        known = self._find("verdict", file)
         if known is not None:
-            self.found += 1
+            self.found += file not in self._new
             return Fidelity.from_dict(known)
         fidelity = judge()
-        self._put("verdict", path, fidelity.to_dict())
+        self._new.add(file)
+        self._put("verdict", file, fidelity.to_dict())
         return fidelity
 
     def noise(self, path: Path, measure: Callable[[], tuple[Noise, ...]]) -> tuple[Noise, ...]:
         """What `measure` says of the layers of the file at `path`, or said before."""
-        known = self._find("noise", path)
+        file = _sha256(path)
+        known = self._find("noise", file)
         if known is not None:
             return tuple(
                 Noise(n["layer"], frozenset(n["leave"]), tuple(n["shares"]), n["cause"]) for n in known
             )
         found = measure()
-        self._put("noise", path, [{**asdict(n), "leave": sorted(n.leave)} for n in found])
+        self._put("noise", file, [{**asdict(n), "leave": sorted(n.leave)} for n in found])
         return found
 
-    def _find(self, what: str, path: Path) -> Any:
-        arrays = self._kept.find(what=what, file=_sha256(path), **self._facts)
+    def _find(self, what: str, file: str) -> Any:
+        arrays = self._kept.find(what=what, file=file, **self._facts)
         return None if arrays is None else json.loads(arrays["json"].tobytes())
 
-    def _put(self, what: str, path: Path, value: Any) -> None:
+    def _put(self, what: str, file: str, value: Any) -> None:
         content = {"json": np.frombuffer(canonical_json(value), np.uint8)}
-        self._kept.put(content, what=what, file=_sha256(path), **self._facts)
+        self._kept.put(content, what=what, file=file, **self._facts)
 
 
 def remembered(

@@ -55,7 +55,7 @@ def repaired(
     tries.budget = budget = Budget(seconds, clock)
     if not start:
         start = _every_layer(suspects, variant, tries)
-    found = give_back(start[::-1], tries.passes, budget)
+    found = give_back(start[::-1], tries.passes, budget, _MOST_LEFT)
     search = FloatSearch(tries.count, 0, len(start), len(found.left), found.stopped)
     variant.write(frozenset(found.left))
     if not 0 < len(found.left) <= _MOST_LEFT or not any(audit.integer for audit in variant.fusion()):

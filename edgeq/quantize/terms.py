@@ -9,7 +9,7 @@ from edgeq.errors import DataRefused
 
 from .accuracy import class_scores, require_classes, why_unused
 from .bound import least_samples
-from .gate import Gate, rules, unapplied
+from .gate import Gate, rules, too_few, unapplied
 from .guessing import Guessing, against_guessing
 from .judge import agreement_of
 from .own_metric import load_metric
@@ -64,17 +64,15 @@ def settle(
         raise _refused(guessing, samples, inputs, reference[which].shape[1], known)
     if guessing.seems_to_guess:
         warnings = (f"{guessing}: do the samples and their labels fit this model?",)
-    warnings += _too_few(gate, samples.count)
+    warnings += _unreachable(gate, samples.count)
     return Terms(rule, scored, 100.0 * guessing.right / guessing.samples, classes, warnings)
 
 
-def _too_few(gate: Gate, samples: int) -> tuple[str, ...]:
+def _unreachable(gate: Gate, samples: int) -> tuple[str, ...]:
     """Said before anything is made: a candidate that loses nothing, and gains nothing, would still be refused."""
-    if gate.confidence is None:
+    if gate.confidence is None or not too_few(gate, samples):
         return ()
     least = least_samples(gate.drop, gate.confidence)
-    if least is not None and samples >= least:
-        return ()
     what = f"a limit of {gate.drop:g} points at {gate.confidence:g} % confidence"
     if least is None:
         return (f"{what} can be kept only by a candidate that is right more often than float",)
