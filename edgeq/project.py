@@ -39,7 +39,11 @@ def without_another_model(project: Project, model: str) -> tuple[Project, str]:
     if project.model is None or _place_of(project.model) == _place_of(model):
         return project, ""
     own = [key for key in ("name", "weights", "shapes") if getattr(project, key)]
-    kept = [key for key in ("data", "calibrate", "preprocess", "repairs", "gates") if getattr(project, key)]
+    kept = [
+        key
+        for key in ("data", "calibrate", "preprocess", "repairs", "integer_io", "gates")
+        if getattr(project, key)
+    ]
     kept = [key for key in kept if key != "gates" or project.gates != Gates()]
     said = f"{FILE} is about {project.model}, not {model}"
     said += f"; unused of it: {', '.join(own)}" if own else ""
@@ -88,6 +92,11 @@ def project_text(project: Project) -> str:
             "repairs",
             project.repairs,
             '# repairs = "-head"         # all but that; or "none", or names: see docs/quantization.md',
+        ),
+        _key_or(
+            "integer_io",
+            project.integer_io,
+            "# integer_io = true         # int8 .tflite files that take and give int8, not float",
         ),
         "",
         "[shapes]                    # pins what the model leaves open",

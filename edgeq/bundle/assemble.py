@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from edgeq.bundle.check import manifest_problems, signature_problems
-from edgeq.bundle.contract import contract
+from edgeq.bundle.contract import OwnEnds, contract
 from edgeq.bundle.layout import contract_path, model_path
 from edgeq.errors import BundleRefused
 from edgeq.nouns.bundle import SCHEMA, Artifact, Candidate, Manifest
@@ -26,8 +26,10 @@ def assemble(
     preprocessing: Preprocessing | None,
     threads: int,
     built: Sequence[tuple[Candidate, Path]],
+    own: Mapping[str, OwnEnds] | None = None,
 ) -> tuple[Manifest, Artifacts]:
-    """`built` pairs each candidate, in the plan's order, with its model file; the candidate's `model` is set here.
+    """`built` pairs each candidate, in the plan's order, with its model file; the candidate's `model` is set here. `own`
+    has the inputs and outputs of those that take and give integers in place of reals, by the candidate's id.
 
     Returns the manifest and what `write_bundle` has to store under each artifact's path. Raises BundleRefused with
     every problem when these parts make no bundle (a name that is no file name, a candidate twice ...).
@@ -38,7 +40,7 @@ def assemble(
     for candidate, (_, file) in zip(candidates, built, strict=True):
         artifacts[candidate.model] = file
         artifacts[contract_path(candidate.id)] = contract(
-            name, candidate, inputs, outputs, preprocessing, threads
+            name, candidate, inputs, outputs, preprocessing, threads, (own or {}).get(candidate.id, ((), ()))
         )
     manifest = Manifest(
         schema=SCHEMA,

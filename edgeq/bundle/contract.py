@@ -10,6 +10,8 @@ from edgeq.nouns.tensor import Preprocessing, TensorSpec
 
 SCHEMA = 1
 
+OwnEnds = tuple[Sequence[TensorSpec], Sequence[TensorSpec]]
+
 
 def contract(
     app: str,
@@ -18,11 +20,13 @@ def contract(
     outputs: Sequence[TensorSpec],
     preprocessing: Preprocessing | None,
     threads: int,
+    own: OwnEnds = ((), ()),
 ) -> bytes:
-    """Canonical JSON. `inputs` and `outputs` are the manifest's; the file's own names come from the candidate.
+    """Canonical JSON. `inputs` and `outputs` are the manifest's; the file's own names come from the candidate. `own` are
+    the file's inputs and outputs where they take and give integers in place of the manifest's reals.
 
-    A dimension that the model leaves open is null; `affine` says how integers stand for reals in a file that was
-    quantized by others. `preprocessing` is null when the model takes its arrays as they are.
+    A dimension that the model leaves open is null; `affine` says how integers stand for reals. `preprocessing` is null
+    when the model takes its arrays as they are.
     """
     return canonical_json(
         {
@@ -34,19 +38,23 @@ def contract(
             "min_runtime": candidate.min_runtime,
             "recipe": candidate.recipe,
             "threads": threads,
-            "inputs": _tensors(candidate.inputs, inputs, candidate.input_types),
-            "outputs": _tensors(candidate.outputs, outputs),
+            "inputs": _tensors(candidate.inputs, inputs, candidate.input_types, own[0]),
+            "outputs": _tensors(candidate.outputs, outputs, (), own[1]),
             "preprocessing": preprocessing.to_dict() if preprocessing else None,
         }
     )
 
 
 def _tensors(
-    own_names: Sequence[str], specs: Sequence[TensorSpec], own_types: Sequence[str] = ()
+    own_names: Sequence[str],
+    specs: Sequence[TensorSpec],
+    own_types: Sequence[str],
+    own: Sequence[TensorSpec],
 ) -> list[dict[str, Any]]:
-    types = own_types or [spec.dtype for spec in specs]
+    types = own_types or [spec.dtype for spec in own or specs]
+    affines = [spec.affine for spec in own or specs]
     return [
-        {"name": own, "source_name": spec.name, "dtype": dtype, "shape": list(spec.shape)}
-        | ({"affine": spec.affine.to_dict()} if spec.affine else {})
-        for own, dtype, spec in zip(own_names, types, specs, strict=True)
+        {"name": name, "source_name": spec.name, "dtype": dtype, "shape": list(spec.shape)}
+        | ({"affine": affine.to_dict()} if affine else {})
+        for name, dtype, affine, spec in zip(own_names, types, affines, specs, strict=True)
     ]

@@ -167,7 +167,15 @@ def convert_options(command: F) -> F:
         click.option(
             "--recipe",
             type=click.Choice(
-                ["float", "int8_static", "int8_dynamic", "int8_blockwise", "int4_blockwise", "int16x8_static", "fp16"]
+                [
+                    "float",
+                    "int8_static",
+                    "int8_dynamic",
+                    "int8_blockwise",
+                    "int4_blockwise",
+                    "int16x8_static",
+                    "fp16",
+                ]
             ),
             help="Only this way of quantizing (float is raced along).",
         ),
@@ -175,6 +183,12 @@ def convert_options(command: F) -> F:
             "--runtime",
             type=click.Choice(["onnxruntime", "litert", "tflite-runtime"]),
             help="Only this runtime.",
+        ),
+        click.option(
+            "--integer-io",
+            is_flag=True,
+            default=None,
+            help="Static .tflite files take and give int8, as contract.json beside them says; else float.",
         ),
         gate_options,
         click.option(
@@ -313,10 +327,15 @@ def convert_arguments(options: dict[str, Any], project_file: Path | None) -> dic
         "repairs": options.pop("repairs") or project.repairs,
         "recipe": options.pop("recipe"),
         "runtime": options.pop("runtime"),
+        "integer_io": _given(options.pop("integer_io"), project.integer_io),
         "gates": gates,
         "search_seconds": options.pop("search_seconds"),
         "threads": options.pop("threads"),
     }
+
+
+def _given(flag: bool | None, set_in_file: bool | None) -> bool | None:
+    return set_in_file if flag is None else flag
 
 
 def gates_of(options: dict[str, Any], gates: "Gates") -> "Gates":

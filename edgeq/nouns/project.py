@@ -42,6 +42,7 @@ class Project(Record):
     calibrate: Optional[int] = None
     preprocess: Any = None
     repairs: Optional[str] = None
+    integer_io: Optional[bool] = None
     shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
     gates: Gates = field(default_factory=Gates)
     targets: dict[str, Place] = field(default_factory=dict)

@@ -11,6 +11,7 @@ import numpy as np
 
 from edgeq.errors import ConversionFailed, ExtraMissing
 from edgeq.foreign import quiet, translated
+from edgeq.nouns.tensor import Affine, TensorSpec
 
 from .samples_like import Array, SamplesLike
 
@@ -28,7 +29,7 @@ class Runner:
 
     `inputs` and `outputs` are the file's own names, in its order, `input_types` numpy's names of the types where the
     runtime tells them. Integer outputs that carry a scale come back as
-    reals, and real inputs are quantized where the file wants integers.
+    reals, and real inputs are quantized where the file wants integers: `takes` and `gives` say so, where it does.
     """
 
     def __init__(
@@ -37,9 +38,11 @@ class Runner:
         outputs: tuple[str, ...],
         step: Callable[[tuple[Array, ...]], tuple[Array, ...]],
         input_types: tuple[str, ...] = (),
+        takes: tuple[TensorSpec, ...] = (),
+        gives: tuple[TensorSpec, ...] = (),
     ) -> None:
         self.inputs, self.outputs, self._step = inputs, outputs, step
-        self.input_types = input_types
+        self.input_types, self.takes, self.gives = input_types, takes, gives
 
     def __call__(self, arrays: tuple[Array, ...]) -> tuple[Array, ...]:
         return self._step(arrays)
@@ -128,7 +131,16 @@ def _tflite(path: Path, threads: int) -> Runner:
         tuple(o["name"] for o in outputs),
         step,
         tuple(np.dtype(i["dtype"]).name for i in inputs),
+        tuple(_spec(i) for i in inputs),
+        tuple(_spec(o) for o in outputs),
     )
+
+
+def _spec(detail: dict[str, Any]) -> TensorSpec:
+    scale, zero = detail["quantization"]
+    shape = tuple(None if d < 0 else int(d) for d in detail["shape_signature"])
+    affine = Affine(float(scale), int(zero)) if scale else None
+    return TensorSpec(detail["name"], np.dtype(detail["dtype"]).name, shape, affine)
 
 
 def interpreter_of(path: Path, threads: int, *, keep_all: bool = False) -> Any:

@@ -5,13 +5,15 @@ from pathlib import Path
 
 from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.plan import CandidatePlan
+from edgeq.nouns.tensor import TensorSpec
 
 
 @dataclass(frozen=True)
 class Made:
     """A candidate that exists. `inputs` and `outputs` are the file's own names in its order, `input_types` its element
     types where the runtime tells them; `memory_bytes` is the predicted peak above the loaded runtime; `min_runtime` the
-    oldest runtime version that reads the file, if known.
+    oldest runtime version that reads the file, if known. `takes` and `gives`: its inputs and outputs as they are where an
+    application feeds it integers that stand for reals; else empty.
     """
 
     plan: CandidatePlan
@@ -22,3 +24,5 @@ class Made:
     memory_bytes: int
     fidelity: Fidelity
     input_types: tuple[str, ...] = ()
+    takes: tuple[TensorSpec, ...] = ()
+    gives: tuple[TensorSpec, ...] = ()

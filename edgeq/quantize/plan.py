@@ -36,6 +36,7 @@ class _Wish:
     isa: tuple[str, ...]
     has_data: bool
     recipe: str | None
+    integer_io: bool
     works: Mapping[str, GraphWork]
 
     def work(self, runtime: str) -> GraphWork:
@@ -52,19 +53,20 @@ def make_plan(
     recipe: str | None = None,
     runtime: str | None = None,
     unavailable: Mapping[str, str] | None = None,
+    integer_io: bool = False,
 ) -> Plan:
     """`isa` are the device's own flags where they are known, else the target's; `unavailable` says which runtimes the
-    device cannot have and why.
+    device cannot have and why. `integer_io`: static candidates for LiteRT take and give integers.
 
-    Raises TargetRefused when recipe, runtime and target contradict each other, ModelRefused when the source has no
-    graph for the target's runtimes, DataRefused when a static recipe has no samples.
+    Raises TargetRefused when recipe, runtime, integer_io and target contradict each other, ModelRefused when the source has
+    no graph for the target's runtimes, DataRefused when a static recipe has no samples.
     """
     _known(recipe, recipes, runtime, target)
     runtimes, skipped = _usable_runtimes(model, target, runtime, dict(unavailable or {}))
     if model.quantized:
-        return _as_it_is(model, target, runtimes, recipe, skipped)
+        return _as_it_is(model, target, runtimes, recipe, skipped, integer_io)
     works = {format: work_of(Path(model.files[format]), format) for format in {FORMATS[r] for r in runtimes}}
-    wish = _Wish(target, target.cpu.isa if isa is None else isa, has_data, recipe, works)
+    wish = _Wish(target, target.cpu.isa if isa is None else isa, has_data, recipe, integer_io, works)
     ranked: list[tuple[int, CandidatePlan]] = []
     for name in runtimes:
         # A recipe that is not for this runtime was never a choice; it is only mentioned to whoever asked for it.
@@ -78,6 +80,8 @@ def make_plan(
     fallbacks = tuple(c for c in ordered if c.recipe in _FALLBACKS and c.recipe != recipe)
     candidates = tuple(c for c in ordered if c not in fallbacks)
     _enough(model, target, candidates, wish, skipped)
+    if integer_io and not any(c.scheme is not None and c.scheme.integer_io for c in candidates):
+        _no_integer_io(target, skipped)
     return Plan(target.name, candidates, tuple(skipped), fallbacks)
 
 
@@ -147,8 +151,18 @@ def _no_runtime(
 
 
 def _as_it_is(
-    model: Model, target: Target, runtimes: list[str], recipe: str | None, skipped: list[Skipped]
+    model: Model,
+    target: Target,
+    runtimes: list[str],
+    recipe: str | None,
+    skipped: list[Skipped],
+    integer_io: bool,
 ) -> Plan:
+    if integer_io:
+        raise ModelRefused(
+            f"{model.name} is quantized already ({model.quantized}): what it takes and gives stays as it is",
+            "leave out --integer-io to deploy it as it is, or give the float model",
+        )
     if recipe not in (None, AS_IS):
         raise ModelRefused(
             f"{model.name} is quantized already ({model.quantized}), so --recipe {recipe} cannot be applied",
@@ -189,9 +203,8 @@ def _static(recipe: Recipe, runtime: str, wish: _Wish, what: str) -> tuple[int, 
     else:
         scheme, why = scheme_for(runtime, wish.target.cpu.arch, wish.isa)
         rank, candidate = _candidate(recipe, runtime, 2, why)
-    return rank, CandidatePlan(
-        candidate.id, runtime, recipe.name, candidate.format, candidate.reason, scheme=scheme
-    )
+    integer_io = wish.integer_io and candidate.format == "tflite"
+    return rank, replace(candidate, scheme=replace(scheme, integer_io=integer_io))
 
 
 def _dynamic(recipe: Recipe, runtime: str, wish: _Wish, what: str) -> tuple[int, CandidatePlan] | Skipped:
@@ -275,6 +288,14 @@ def _enough(
             f"choose {_alternatives(target, wish)}, or leave out --recipe",
             details=details,
         )
+
+
+def _no_integer_io(target: Target, skipped: list[Skipped]) -> None:
+    raise TargetRefused(
+        f"--integer-io is for int8 with fixed ranges in LiteRT, and none is built for {target.name}",
+        "leave it out, or make room for such a candidate: --data, --runtime litert, no other --recipe",
+        details=[f"{s.what}: {s.reason}" for s in skipped],
+    )
 
 
 def _alternatives(target: Target, wish: _Wish) -> str:

@@ -44,6 +44,7 @@ def write(
         preprocessing=preprocessing,
         threads=order.target.threads,
         built=[(_candidate(m, model), m.path) for m in passed],
+        own={m.plan.id: (m.takes, m.gives) for m in passed if m.takes},
     )
     check = _check_set(tuple(passed), model, parts.heldout)
     beside = {

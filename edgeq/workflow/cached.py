@@ -49,6 +49,7 @@ class Order:
     built: str = ""
     converters: dict[str, str] = field(default_factory=dict)
     repairs: tuple[str, ...] = ALL
+    integer_io: bool = False
     search_seconds: float = SECONDS
 
     @cached_property
@@ -68,6 +69,7 @@ class Order:
                 "calibrate": self.calibrate,
                 "calibrator": self.calibrator,
                 "repairs": list(self.repairs),
+                "integer_io": self.integer_io,
                 "search_seconds": self.search_seconds,
                 "recipe": self.recipe,
                 "runtime": self.runtime,

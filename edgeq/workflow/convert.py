@@ -128,6 +128,7 @@ def _order(
         unavailable=dict(unavailable),
         converters=formats.converters(model, target, options.get("runtime")),
         repairs=_repairs(options.get("repairs")),
+        integer_io=bool(options.get("integer_io")),
         search_seconds=_search_seconds(options.get("search_seconds")),
     )
 
@@ -188,6 +189,7 @@ def _build(order: cached.Order, program: "Program | None", place: Path, tell: Te
             recipe=order.recipe,
             runtime=order.runtime,
             unavailable=order.unavailable,
+            integer_io=order.integer_io,
         )
         tell(plan)
         parts = divide(samples, model, order)

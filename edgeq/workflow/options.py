@@ -20,6 +20,7 @@ class ConversionOptions(TypedDict, total=False):
     repairs       which may be used, as --repairs takes them: "all", "none", "fit,head", "-fit"; default: all
     recipe        only this one of edgeq/recipes; float comes along for comparison
     runtime       only onnxruntime, litert or tflite-runtime
+    integer_io    static candidates for LiteRT take and give integers; contract.json says for which reals they stand
     gates         how far from float a candidate may be
     search_seconds  bound the search for the fewest layers in float, where the gate fails without any; default: 120
     threads       for the runtime on the device; default: the target's
@@ -36,6 +37,7 @@ class ConversionOptions(TypedDict, total=False):
     search_seconds: float | None
     recipe: str | None
     runtime: str | None
+    integer_io: bool | None
     gates: Gates | None
     threads: int | None
 

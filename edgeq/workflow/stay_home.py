@@ -72,7 +72,17 @@ def require_nothing_decided(bundle: Path, options: ConversionOptions) -> None:
         )
 
 
-_DECIDED = ("data", "preprocess", "weights", "shapes", "calibrate", "calibrator", "repairs", "search_seconds")
+_DECIDED = (
+    "data",
+    "preprocess",
+    "weights",
+    "shapes",
+    "calibrate",
+    "calibrator",
+    "repairs",
+    "search_seconds",
+    "integer_io",
+)
 _FLAGS = {"shapes": "shape", "min_sqnr_db": "min-sqnr"}  # that are not called as what they set
 
 
