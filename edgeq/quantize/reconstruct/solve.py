@@ -39,29 +39,28 @@ def solve(
     weight: Floats, bias: Floats | None, halves: Halves, scale: Floats, q_min: int, q_max: int
 ) -> Solution:
     """`weight` [groups, rows, k], `scale` [groups, rows], which is kept; `bias` [groups, rows], None: none to adapt."""
-    return _solved(weight, bias, halves, lambda aim, gram: scale, q_min, q_max)
+    return _solved(
+        weight, bias, halves, lambda aim, gram: (round_jointly(aim, gram, scale, q_min, q_max), scale)
+    )
 
 
 def solve_few_levels(weight: Floats, bias: Floats | None, halves: Halves, bits: int) -> Solution:
-    """The same on 2^bits levels per row, whose step is chosen with them: the largest weight need not be on the grid."""
-    q_min, q_max = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
-    return _solved(weight, bias, halves, lambda aim, gram: _best_scale(aim, gram, q_min, q_max), q_min, q_max)
+    """The same on 2^bits evenly spaced levels per row, whose step and place are chosen with them: the largest weight need
+    not be among them, nor need zero. They are carried on a grid that is up to 2^(7 - bits) times as fine.
+    """
+    return _solved(weight, bias, halves, lambda aim, gram: _on_few_levels(aim, gram, bits))
 
 
 def _solved(
     weight: Floats,
     bias: Floats | None,
     halves: Halves,
-    scale_of: Callable[[Floats, Floats], Floats],
-    q_min: int,
-    q_max: int,
+    rounded: Callable[[Floats, Floats], tuple[Floats, Floats]],
 ) -> Solution:
     halves = halves if bias is None else (halves[0].centred, halves[1].centred)
     m = halves[0] + halves[1]
     aim = _aim(weight, halves, m)
-    damped = _ridged(m.gram, _DAMPING * _power(m.gram))
-    scale = scale_of(aim, damped)
-    integers = round_jointly(aim, damped, scale, q_min, q_max)
+    integers, scale = rounded(aim, _ridged(m.gram, _DAMPING * _power(m.gram)))
     if bias is not None:
         wanted = np.einsum("grk,gk->gr", weight, m.mean_float)
         bias = bias + wanted - np.einsum("grk,gk->gr", integers * scale[..., None], m.mean_quantized)
@@ -107,13 +106,25 @@ def _ridged(gram: Floats, unit: Floats) -> Floats:
     return ridged
 
 
-def _best_scale(aim: Floats, gram: Floats, q_min: int, q_max: int) -> Floats:
-    """Per row the step of least error, among shares of the one that holds the largest weight."""
-    widest: Floats = np.maximum(np.abs(aim).max(axis=-1), 1e-12) / q_max
-    best, least = widest.copy(), np.full(widest.shape, np.inf)
+def _on_few_levels(aim: Floats, gram: Floats, bits: int) -> tuple[Floats, Floats]:
+    """Integers and scales, per row those of least error among grids that hold a share of the row's weights, about zero
+    or about their middle.
+    """
+    q_min, q_max = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
+    high, low = aim.max(axis=-1), aim.min(axis=-1)
+    grids = (np.maximum(high, -low) / q_max, None), ((high - low) / (q_max - q_min), (high + low) / 2)
+    integers, scales = np.zeros_like(aim), np.ones(aim.shape[:-1])
+    least = np.full(scales.shape, np.inf)
     for share in _SHRINKS:
-        scale = widest * share
-        found = cost(aim, round_jointly(aim, gram, scale, q_min, q_max), gram, scale)
-        better = found < least
-        best[better], least[better] = scale[better], found[better]
-    return best
+        for step, middle in grids:
+            scale = np.maximum(step * share, 1e-12)
+            offset = np.zeros_like(scale) if middle is None else middle / scale + 0.5
+            fine = np.clip(127 // (np.abs(offset) - q_min + 1), 1, 2 ** (7 - bits))
+            offset = np.clip(np.rint(offset * fine), -127 - q_min * fine, 127 + q_min * fine)
+            shifted = aim - (scale * offset / fine)[..., None]
+            found = round_jointly(shifted, gram, scale, q_min, q_max)
+            error = cost(shifted, found, gram, scale)
+            better = error < least
+            integers[better] = (found * fine[..., None] + offset[..., None])[better]
+            scales[better], least[better] = (scale / fine)[better], error[better]
+    return integers, scales

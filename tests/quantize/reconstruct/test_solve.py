@@ -1,0 +1,43 @@
+"""One layer's integers, from the moments of its inputs alone."""
+
+import numpy as np
+import pytest
+
+from edgeq.quantize.reconstruct.moments import Moments
+from edgeq.quantize.reconstruct.solve import solve, solve_few_levels
+
+
+def white(k, groups=1, mean=0.0):
+    """Of inputs that have nothing to do with each other, and come through unchanged."""
+    gram = np.tile(np.identity(k) + mean**2, (groups, 1, 1))
+    means = np.full((groups, k), mean)
+    return Moments(gram, gram, means, means, 1000)
+
+
+@pytest.mark.parametrize("bits", [2, 4])
+def test_few_levels_are_so_many_evenly_spaced_ones(bits):
+    weight = np.random.default_rng(0).normal(size=(3, 5, 200))
+    solution = solve_few_levels(weight, None, (white(200, 3), white(200, 3)), bits)
+    assert np.abs(solution.integers).max() <= 127
+    for row in solution.integers.reshape(-1, 200):
+        steps = np.diff(np.unique(row)).astype(int)
+        assert len(steps) < 2**bits
+        assert np.gcd.reduce(steps) == 2 ** (7 - bits)
+
+
+def test_levels_lie_where_the_weights_are():
+    """All weights of one sign waste half of the levels about zero."""
+    weight = np.random.default_rng(1).uniform(0.5, 1.0, size=(1, 4, 100))
+    solution = solve_few_levels(weight, None, (white(100), white(100)), 4)
+    error = weight - solution.integers * solution.scale[..., None]
+    about_zero = weight - np.round(weight * 7) / 7
+    assert 9 * np.square(error).mean() < np.square(about_zero).mean()
+
+
+def test_the_bias_takes_up_what_the_mean_of_the_inputs_leaves():
+    weight = np.random.default_rng(2).normal(size=(1, 4, 6))
+    scale, halves = np.full((1, 4), 0.3), (white(6, mean=2.0), white(6, mean=2.0))
+    solution = solve(weight, np.zeros((1, 4)), halves, scale, -127, 127)
+    assert solution.bias is not None
+    outputs = 2.0 * (solution.integers * 0.3).sum(axis=2) + solution.bias
+    assert np.allclose(outputs, 2.0 * weight.sum(axis=2))
