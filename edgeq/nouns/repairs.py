@@ -8,6 +8,7 @@ from typing import Optional
 from .record import Record
 
 REPAIRS = {
+    "equalize": "channels between two layers evened out (cross-layer equalization)",
     "fuse": "operators put so that the runtime has integer kernels for them, or spared conversions",
     "thin": "convolutions too small to gain by integers stay in float",
     "head": "a small last layer in float",

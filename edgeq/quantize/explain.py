@@ -13,6 +13,7 @@ from edgeq.nouns.plan import Scheme
 from .audit.fusion import integer_nodes
 from .audit.layer_errors import LayerError, onnx_layer_errors, tflite_layer_errors
 from .audit.tflite_fusion import integer_operators
+from .equalize import as_in
 from .float_graph import read
 from .graph_work import onnx_node_shares, tflite_operator_shares
 from .host_run import Progress
@@ -38,7 +39,7 @@ def explain(
     `saturates`: the target's CPU adds pairs of products in 16 bits. Raises ConversionFailed when a file does not run.
     """
     if format == "onnx":
-        model: Any = read(source)
+        model: Any = as_in(read(source), quantized)
         shares = onnx_node_shares(model)
         kinds = {n.name: n.op_type for n in model.graph.node}
         errors = onnx_layer_errors(model, quantized, samples, threads=threads, progress=progress)

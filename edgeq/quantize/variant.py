@@ -28,6 +28,7 @@ from .closest import closest_ranges
 from .dynamic import OnnxDynamic
 from .emitters import onnx_half, onnx_qdq, tflite
 from .emitters.older_kernels import without_kernel
+from .equalize import Equalized, equalized, not_equalized
 from .float_graph import read
 from .fuse import as_it_is, fuse_tried, fused
 from .head import NO_HEAD, onnx_head_in_float, tflite_head_in_float
@@ -171,7 +172,9 @@ class OnnxStatic:
         self.path, self.scheme, self.threads = path, scheme, threads
         thin = scheme.thin_in_float and "thin" in repairs
         self.fuses = "fuse" in repairs
-        fusing = fused(read(source), thin=thin) if self.fuses else as_it_is(read(source))
+        self.equalized = _equalized(read(source), scheme, thin, path, calibration, threads, progress, repairs)
+        even = self.equalized.model
+        fusing = fused(even, thin=thin) if self.fuses else as_it_is(even)
         self.model: Any = fusing.model
         self.in_float = thin_convolutions(self.model) if thin else {}
         count = len(self.in_float)
@@ -204,11 +207,13 @@ class OnnxStatic:
                 self.model, source, path, calibration, threads, progress
             )
         self.repairs += (self.head.tried, self.reconstruction.tried)
-        self.repairs = (fuse_tried(self.fuses, (*self.fused, *self.moved)), *self.repairs)
+        fuse = fuse_tried(self.fuses, (*self.fused, *self.moved))
+        self.repairs = (self.equalized.tried, fuse, *self.repairs)
 
     @property
     def remedies(self) -> tuple[Remedy, ...]:
-        return (*self.fused, *self.moved, *self.reconstruction.remedies)
+        changed = (*self.equalized.remedies, *self.fused, *self.moved)
+        return (*changed, *self.reconstruction.remedies)
 
     def _emitted(self, ranges: Ranges, leave: frozenset[str]) -> None:
         self.moved = onnx_qdq.emit(self.model, self.path, self.scheme, ranges, leave, moves=self.fuses)
@@ -236,6 +241,26 @@ class OnnxStatic:
 
     def untouched(self) -> bool:
         return onnx_untouched(self.path)
+
+
+def _equalized(
+    model: Any,
+    scheme: Scheme,
+    thin: bool,
+    path: Path,
+    samples: SamplesLike,
+    threads: int,
+    progress: Progress,
+    repairs: Collection[str],
+) -> Equalized:
+    if "equalize" not in repairs:
+        return not_equalized(model)
+    leave = frozenset(thin_convolutions(model)) if thin else frozenset[str]()
+
+    def write(tried: Any, beside: Path, ranges: Ranges) -> None:
+        onnx_qdq.emit(tried, beside, scheme, ranges, leave)
+
+    return equalized(model, write, path, samples, threads=threads, progress=progress)
 
 
 def _thin(scheme: Scheme, repairs: Collection[str], count: int) -> tuple[Tried, ...]:

@@ -1,0 +1,136 @@
+"""Equalizes a graph and keeps that only where the quantized outputs surely win by it."""
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgeq.nouns.fidelity import Remedy
+from edgeq.nouns.repairs import OFF, Tried, counted
+from edgeq.quantize.answers import evenly
+from edgeq.quantize.calibrate import NOTHING_KEPT, Ranges, onnx_seen, ranges_of
+from edgeq.quantize.host_run import Progress
+from edgeq.quantize.ranges.closeness import Doubles, Reference, Some, closeness
+from edgeq.quantize.ranges.per_tensor import surely_less
+from edgeq.quantize.ranges.trial import OnnxTrial
+from edgeq.quantize.samples_like import SamplesLike
+from edgeq.quantize.scopes import scopes
+from edgeq.quantize.tensor_values import values_of
+
+from .factors import Channels, eighths_of, gain_db
+from .pairs import Pair, pairs_of
+from .scaled import Eighths, array, factors_of, scaled
+
+Write = Callable[[Any, Path, Ranges], None]  # quantizes a ModelProto into a file
+
+_LOOKED_AT = 8  # samples, for the channels' sizes
+_SAMPLES = 64  # to choose with, and as many to check with
+_FEWEST = 32  # in all
+_WORTH_TRYING_DB = (
+    3.0  # that some pair must win by itself: trying costs as much as quantizing the model twice
+)
+_WORTH_TAKING_DB = 0.5  # of a pair
+_WORTH_KEEPING_DB = 0.5  # of the outputs: other rounding alone moves them by 0.1 to 0.5 dB
+
+_HOW = "its outputs' channels evened out with the weights behind (cross-layer equalization)"
+
+
+@dataclass(frozen=True)
+class Equalized:
+    model: Any
+    tried: Tried
+    remedies: tuple[Remedy, ...] = ()
+
+
+def not_equalized(model: Any, why: str = OFF, gain_db: float | None = None) -> Equalized:
+    return Equalized(model, Tried("equalize", False, why, gain_db))
+
+
+def equalized(
+    model: Any, write: Write, beside: Path, samples: SamplesLike, *, threads: int, progress: Progress
+) -> Equalized:
+    """`model` (a ModelProto with inferred shapes), or a copy that gives the same and is closer to it once written by
+    `write`; what it is tried with lies beside the file `beside` meanwhile.
+    """
+    pairs = pairs_of(model)
+    if not pairs:
+        return not_equalized(model, "no channels lie between two layers and nothing else")
+    if samples.count < _FEWEST:
+        return not_equalized(model, f"fewer than {_FEWEST} samples to tell by")
+    eighths, most = _factors(model, pairs, samples, threads)
+    if most < _WORTH_TRYING_DB:
+        return not_equalized(model, f"channels are alike: no layer would win over {max(most, 0.0):.1f} dB")
+    changed = scaled(model, eighths)
+    with tempfile.TemporaryDirectory(dir=beside.parent) as name:
+        tried = _Tries(Path(name), write, samples, threads)
+        gain = tried.gain_db(model, changed)
+        progress("equalize", 1.0)
+    layers = counted(len(eighths), "layer")
+    if gain is None or gain < _WORTH_KEEPING_DB:
+        return not_equalized(model, f"{layers}: the outputs do not surely win", gain)
+    remedies = tuple(Remedy(first, _HOW, gain) for first in eighths)
+    return Equalized(changed, Tried("equalize", True, layers, gain), remedies)
+
+
+def _factors(
+    model: Any, pairs: tuple[Pair, ...], samples: SamplesLike, threads: int
+) -> tuple[Eighths, float]:
+    """Of the pairs that win by it, and the most that one of them wins, in dB."""
+    constants = next(scopes(model.graph)).constants
+    found, most = {}, 0.0
+    for pair, seen in zip(pairs, _seen(model, pairs, samples, threads), strict=True):
+        eighths = eighths_of(seen)
+        gain = gain_db(pair, array(constants[pair.second.input[1]]), seen, factors_of(eighths))
+        if gain >= _WORTH_TAKING_DB:
+            found[pair.first.name] = eighths
+        most = max(most, gain)
+    return found, most
+
+
+def _seen(model: Any, pairs: tuple[Pair, ...], samples: SamplesLike, threads: int) -> list[Channels]:
+    tensors, indices = [pair.tensor for pair in pairs], evenly(samples.count, _LOOKED_AT)
+    found: list[Channels] = []
+    for k, values in enumerate(values_of(model, tensors, samples, indices, threads)):
+        each = [Channels.of(np.asarray(value, np.float32)) for value in values]
+        found = [s.with_another(e, k) for s, e in zip(found, each, strict=True)] if found else each
+    return found
+
+
+@dataclass(frozen=True)
+class _Tries:
+    """Quantizes with the extremes of the samples that choose, and compares on those and on others."""
+
+    folder: Path
+    write: Write
+    samples: SamplesLike
+    threads: int
+
+    def gain_db(self, model: Any, changed: Any) -> float | None:
+        """The smaller one of what it wins on either set; None where that may be luck."""
+        positions = evenly(self.samples.count, 2 * _SAMPLES)
+        choose, check = (Some(self.samples, part) for part in (positions[::2], positions[1::2]))
+        before, after = (self._trial(m, name, choose) for m, name in ((model, "before"), (changed, "after")))
+        gains = []
+        for some in (choose, check):
+            reference = Reference.of(before.float_path, some, "", self.threads, NOTHING_KEPT)
+            now, then = reference.noise(before.path), reference.noise(after.path)
+            if not _surely_closer(now, then):
+                return None
+            gains.append(closeness(then) - closeness(now))
+        return round(min(gains), 1)
+
+    def _trial(self, model: Any, name: str, samples: Some) -> OnnxTrial:
+        path = self.folder / name / "model.onnx"
+        path.parent.mkdir()
+        trial = OnnxTrial(model, lambda ranges: self.write(model, path, ranges), path)
+        trial.write(ranges_of(onnx_seen(model, samples, False, threads=self.threads), "minmax"))
+        return trial
+
+
+def _surely_closer(before: Doubles, after: Doubles) -> bool:
+    """By two standard errors of the samples; outputs count alike."""
+    weights = 1.0 / np.maximum(before.sum(axis=0), 1e-30)
+    return surely_less(before @ weights, after @ weights)
