@@ -105,7 +105,7 @@ def unapplied(gate: Gate, scored: str | None, agreement: bool, unused: str) -> t
     found = []
     if gate.max_drop is not None and scored is None and not gate.ignore_labels:
         found.append(
-            f"{_points(gate.max_drop)} of accuracy cannot be judged: {unused or 'there are no labels'}"
+            f"{points(gate.max_drop)} of accuracy cannot be judged: {unused or 'there are no labels'}"
         )
     if gate.confidence is not None and scored is None and not gate.ignore_labels:
         found.append(
@@ -146,7 +146,7 @@ def too_few(gate: Gate, samples: int) -> bool:
 
 def _drop(gate: Gate, scored: str) -> Rule:
     limit = gate.drop
-    words = f"{scored} may fall by at most {_points(limit)}"
+    words = f"{scored} may fall by at most {points(limit)}"
     words += _DEFAULT if gate.max_drop is None else ""
     if gate.confidence is not None:
         words += f" by the lower end of its interval at {gate.confidence:g} % confidence"
@@ -217,7 +217,7 @@ def _sqnr(limit: float, default: str = "") -> Rule:
     return Rule(f"every output has an SQNR of at least {limit:g} dB against float{default}", why_failed)
 
 
-def _points(limit: float) -> str:
+def points(limit: float) -> str:
     return f"{limit:g} point{'' if limit == 1 else 's'}"
 
 

@@ -9,7 +9,7 @@ from edgeq.errors import DataRefused
 
 from .accuracy import class_scores, require_classes, why_unused
 from .bound import least_samples
-from .gate import Gate, rules, too_few, unapplied
+from .gate import Gate, points, rules, too_few, unapplied
 from .guessing import Guessing, against_guessing
 from .judge import agreement_of
 from .own_metric import load_metric
@@ -73,7 +73,7 @@ def _unreachable(gate: Gate, samples: int) -> tuple[str, ...]:
     if gate.confidence is None or not too_few(gate, samples):
         return ()
     least = least_samples(gate.drop, gate.confidence)
-    what = f"a limit of {gate.drop:g} points at {gate.confidence:g} % confidence"
+    what = f"a limit of {points(gate.drop)} at {gate.confidence:g} % confidence"
     if least is None:
         return (f"{what} can be kept only by a candidate that is right more often than float",)
     return (

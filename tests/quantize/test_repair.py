@@ -60,6 +60,7 @@ def test_the_head_that_loses_its_scale_is_found_and_left_in_float(tmp_path):
         gate=Gate(),
         workdir=tmp_path / "w",
         calibrator="minmax",
+        repairs=("mixed",),
     ).fidelity
     left = {s.what: s.reason for s in found.float_layers}
     assert found.passed
