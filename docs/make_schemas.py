@@ -11,7 +11,7 @@ from edgeq.nouns.delivery import Delivery, Removal
 from edgeq.nouns.device import Facts
 from edgeq.nouns.diagnosis import Diagnosis
 from edgeq.nouns.explanation import Explanation
-from edgeq.nouns.fidelity import Fidelity
+from edgeq.nouns.fidelity import BetweenRuntimes, Fidelity
 from edgeq.nouns.measurement import Measurement
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import Plan
@@ -30,6 +30,7 @@ _CONVERSION = {
     "plan": Plan,
     "data": DataUse | None,
     "fidelity": tuple[Fidelity, ...],
+    "between_runtimes": BetweenRuntimes | None,
     "seconds": float,
     "reused": bool,
 }

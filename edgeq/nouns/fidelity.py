@@ -73,6 +73,20 @@ class Agreement(Record):
 
 
 @dataclass(frozen=True)
+class BetweenRuntimes(Record):
+    """The int8 candidates of two runtimes beside each other, on check samples. `sqnr_db` is that of the output that differs
+    most, the first candidate's being the signal; None when all are equal. `top1`: the share of samples, in percent, to
+    which both give the same first class; None where there are no class scores.
+    """
+
+    first: str
+    second: str
+    samples: int
+    sqnr_db: Optional[float]
+    top1: Optional[float]
+
+
+@dataclass(frozen=True)
 class LayerError(Record):
     """`cause` is what dominates the layer's error: clipping, rounding or saturation."""
 

@@ -14,7 +14,7 @@ from edgeq.bundle import OpenBundle, read_bundle, read_fidelity, require_destina
 from edgeq.errors import GateFailed, TargetRefused
 from edgeq.model_name import model_name
 from edgeq.nouns.data import DataUse
-from edgeq.nouns.fidelity import Fidelity
+from edgeq.nouns.fidelity import BetweenRuntimes, Fidelity
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import CandidatePlan, Plan
 from edgeq.nouns.progress import Note, Progress
@@ -25,6 +25,7 @@ from edgeq.project_rules import problems_of
 from edgeq.quantize.give_back import SECONDS
 from edgeq.report.formats.units import abbreviated
 from edgeq.workflow import bundle_parts, cached, formats
+from edgeq.workflow.between_runtimes import between_runtimes
 from edgeq.workflow.data_use import Parts, divide, settle_use
 from edgeq.workflow.fallbacks import taken
 from edgeq.workflow.options import ConversionOptions
@@ -55,6 +56,7 @@ class Conversion:
     seconds: float
     reused: bool
     data: DataUse | None = None
+    between_runtimes: BetweenRuntimes | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -65,6 +67,7 @@ class Conversion:
             "plan": self.plan.to_dict() if self.plan else None,
             "data": self.data.to_dict() if self.data else None,
             "fidelity": [f.to_dict() for f in self.fidelity],
+            "between_runtimes": self.between_runtimes.to_dict() if self.between_runtimes else None,
             "seconds": self.seconds,
             "reused": self.reused,
         }
@@ -106,6 +109,8 @@ def convert(
     conversion = _read(place, start, reused)
     if reused:
         _retell(conversion, "made before from the very same input: nothing was converted now", tell)
+    elif conversion.between_runtimes is not None:
+        tell(conversion.between_runtimes)
     return conversion
 
 
@@ -322,6 +327,7 @@ def _read(place: Path, start: float, reused: bool) -> Conversion:
         seconds=time.monotonic() - start,
         reused=reused,
         data=DataUse.from_dict(data) if data else None,
+        between_runtimes=between_runtimes(bundle),
     )
 
 
@@ -329,7 +335,7 @@ def _retell(conversion: Conversion, why: str, tell: Tell) -> None:
     """What was found out then, without the time that it took then."""
     tell(Note(why))
     judged = (replace(fidelity, seconds=0.0) for fidelity in conversion.fidelity)
-    for noun in (conversion.model, conversion.plan, conversion.data, *judged):
+    for noun in (conversion.model, conversion.plan, conversion.data, *judged, conversion.between_runtimes):
         if noun is not None:
             tell(noun)
 

@@ -5,7 +5,7 @@ from collections import defaultdict
 from rich.console import Console
 
 from edgeq.nouns.data import DataUse
-from edgeq.nouns.fidelity import Accuracy, Fidelity, FloatSearch, OutputError, Remedy
+from edgeq.nouns.fidelity import Accuracy, BetweenRuntimes, Fidelity, FloatSearch, OutputError, Remedy
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import Plan, Skipped
 from edgeq.report.formats.layout import say
@@ -83,6 +83,17 @@ def show_fidelity(console: Console, fidelity: Fidelity) -> None:
     for line in (*_bound(fidelity), *_search(fidelity.search), *_remedies(fidelity.remedies)):
         say(console, "convert", [line])
     _show_reservations(console, fidelity)
+
+
+def show_between_runtimes(console: Console, between: BetweenRuntimes) -> None:
+    facts = [f"{between.first} and {between.second} beside each other"]
+    facts.append("equal" if between.sqnr_db is None else f"SQNR {between.sqnr_db:.1f} dB")
+    facts.append(
+        f"on {count(between.samples, 'sample')}"
+        if between.top1 is None
+        else f"same first class on {between.top1:.1f} % of {between.samples:,}"
+    )
+    say(console, "convert", facts)
 
 
 def _show_reservations(console: Console, fidelity: Fidelity) -> None:

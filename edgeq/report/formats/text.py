@@ -13,7 +13,13 @@ from edgeq.report.formats.emulated import show_emulation, show_verification, sho
 from edgeq.report.formats.explained import show_explained
 from edgeq.report.formats.history import show_comparison, show_measurements
 from edgeq.report.formats.layout import say
-from edgeq.report.formats.making import show_data, show_fidelity, show_model, show_plan
+from edgeq.report.formats.making import (
+    show_between_runtimes,
+    show_data,
+    show_fidelity,
+    show_model,
+    show_plan,
+)
 from edgeq.report.formats.on_device import (
     show_delivery,
     show_diagnosis,
@@ -112,6 +118,7 @@ _ON_THE_WAY: dict[str, Show] = {
     "Plan": show_plan,
     "DataUse": show_data,
     "Fidelity": show_fidelity,
+    "BetweenRuntimes": show_between_runtimes,
     "Facts": show_facts,
     "Supplies": show_supplies,
     "Delivery": show_delivery,
