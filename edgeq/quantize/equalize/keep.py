@@ -13,6 +13,7 @@ from edgeq.nouns.repairs import OFF, Tried, counted
 from edgeq.quantize.answers import evenly
 from edgeq.quantize.calibrate import NOTHING_KEPT, Ranges, onnx_seen, ranges_of
 from edgeq.quantize.host_run import Progress
+from edgeq.quantize.observers import AUTO
 from edgeq.quantize.ranges.closeness import Doubles, Reference, Some, closeness
 from edgeq.quantize.ranges.per_tensor import surely_less
 from edgeq.quantize.ranges.trial import OnnxTrial
@@ -101,7 +102,9 @@ def _seen(model: Any, pairs: tuple[Pair, ...], samples: SamplesLike, threads: in
 
 @dataclass(frozen=True)
 class _Tries:
-    """Quantizes with the extremes of the samples that choose, and compares on those and on others."""
+    """Quantizes with what the samples that choose say of ranges, each graph with the way that suits it, and compares on
+    those samples and on others: ranges may win what factors would.
+    """
 
     folder: Path
     write: Write
@@ -112,22 +115,34 @@ class _Tries:
         """The smaller one of what it wins on either set; None where that may be luck."""
         positions = evenly(self.samples.count, 2 * _SAMPLES)
         choose, check = (Some(self.samples, part) for part in (positions[::2], positions[1::2]))
-        before, after = (self._trial(m, name, choose) for m, name in ((model, "before"), (changed, "after")))
+        trials = [self._trial(each, name) for each, name in ((model, "before"), (changed, "after"))]
+        references = [
+            Reference.of(trials[0].float_path, some, "", self.threads, NOTHING_KEPT)
+            for some in (choose, check)
+        ]
+        for each, trial in zip((model, changed), trials, strict=True):
+            self._write_closest(each, trial, references[0])
         gains = []
-        for some in (choose, check):
-            reference = Reference.of(before.float_path, some, "", self.threads, NOTHING_KEPT)
-            now, then = reference.noise(before.path), reference.noise(after.path)
+        for reference in references:
+            now, then = (reference.noise(trial.path) for trial in trials)
             if not _surely_closer(now, then):
                 return None
             gains.append(closeness(then) - closeness(now))
         return round(min(gains), 1)
 
-    def _trial(self, model: Any, name: str, samples: Some) -> OnnxTrial:
+    def _trial(self, model: Any, name: str) -> OnnxTrial:
         path = self.folder / name / "model.onnx"
         path.parent.mkdir()
-        trial = OnnxTrial(model, lambda ranges: self.write(model, path, ranges), path)
-        trial.write(ranges_of(onnx_seen(model, samples, False, threads=self.threads), "minmax"))
-        return trial
+        return OnnxTrial(model, lambda ranges: self.write(model, path, ranges), path)
+
+    def _write_closest(self, model: Any, trial: OnnxTrial, reference: Reference) -> None:
+        seen = onnx_seen(model, reference.samples, True, threads=self.threads)
+
+        def tried(way: str) -> float:
+            trial.write(ranges_of(seen, way))
+            return closeness(reference.noise(trial.path))
+
+        trial.write(ranges_of(seen, max(AUTO, key=tried)))
 
 
 def _surely_closer(before: Doubles, after: Doubles) -> bool:
