@@ -14,7 +14,7 @@ from typing import Any
 _FEW_CHANNELS = 4
 _FEWEST_PRODUCTS = 64
 _FEW_GROUPS = 16
-_PASSED_THROUGH = ("Relu", "Clip", "LeakyRelu")
+PASSED_THROUGH = ("Relu", "Clip", "LeakyRelu")
 
 
 def thin_convolutions(model: Any) -> dict[str, str]:
@@ -46,14 +46,10 @@ def why_thin(node: Any, weight: tuple[int, ...]) -> str:
 
 def _is_pooled(node: Any, readers: dict[str, list[Any]]) -> bool:
     """Behind a float convolution onnxruntime would pool integers in an order of memory for which it has no fast kernel,
-    unless an activation follows (fuse/pooled_first.py).
+    unless a Max behind keeps it from that (fuse/pooled_in_float.py).
     """
     found = readers[node.output[0]]
-    while len(found) == 1 and found[0].op_type in _PASSED_THROUGH:
+    while len(found) == 1 and found[0].op_type in PASSED_THROUGH:
         found = readers[found[0].output[0]]
     pools = [reader for reader in found if reader.op_type == "MaxPool"]
-    return any(not _is_activated(pool, readers) for pool in pools)
-
-
-def _is_activated(pool: Any, readers: dict[str, list[Any]]) -> bool:
-    return [reader.op_type in ("Relu", "Clip") for reader in readers[pool.output[0]]] == [True]
+    return any([reader.op_type for reader in readers[pool.output[0]]] != ["Max"] for pool in pools)

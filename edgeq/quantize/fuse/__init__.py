@@ -12,7 +12,7 @@ from edgeq.nouns.fidelity import Remedy
 from edgeq.nouns.repairs import OFF, Tried, counted
 
 from .averages import averages
-from .pooled_first import pooled_first
+from .pooled_in_float import pooled_in_float
 from .shared_relu import shared_relu
 from .tail import float_tail
 
@@ -33,7 +33,7 @@ def fused(model: Any, *, thin: bool) -> Fused:
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     remedies = [*averages(copy), *shared_relu(copy)]
-    pooled = pooled_first(copy) if thin else []
+    pooled = pooled_in_float(copy) if thin else []
     tail = float_tail(copy)
     in_float = tail | {remedy.what: remedy.how for remedy in pooled}
     remedies += [*pooled, *(Remedy(name, f"in float: {why}") for name, why in tail.items())]
