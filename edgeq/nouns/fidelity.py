@@ -110,8 +110,8 @@ class Remedy(Record):
 class FloatSearch(Record):
     """How the layers were found that stay in float so that the gate holds. `tries` sets of layers were judged on the
     held-out samples, `remembered` of them in a conversion before. With `first` layers the gate held at first, `left` of
-    them remain; both 0 where no set helped. `stopped` says what ended the search early, empty where no single layer can be
-    given back to int8.
+    them remain, none where nothing helped that leaves integer kernels. `stopped` says what ended the search early, empty
+    where no single layer can be given back to int8.
     """
 
     tries: int

@@ -1,6 +1,6 @@
 """What an emulated CPU costs, from a few samples: nothing where nothing changes, in full where something does."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -46,7 +46,7 @@ def wrong(outputs: np.ndarray, rows: list[int]) -> np.ndarray:
 def verified(here: np.ndarray, there: np.ndarray, **bench: Any) -> Verified:
     given: dict[str, Any] = {"samples": Labelled(LABELS), "float_outputs": (FLOAT,), "recorded": {}}
     return compare(
-        Bench(**{**given, **bench}, names=("y",), gate=Gate()), INT8, answers(here), answers(there)
+        Bench(**{"gate": Gate(), **given, **bench}, names=("y",)), INT8, answers(here), answers(there)
     )
 
 
@@ -113,3 +113,22 @@ def test_decibels_move_with_the_change() -> None:
     assert done.expected is not None
     assert round(done.there.outputs[0].sqnr_db - done.here.outputs[0].sqnr_db) == -20  # type: ignore[operator]
     assert round(done.expected.outputs[0].sqnr_db) == 10  # type: ignore[arg-type]
+
+
+def test_with_a_confidence_the_record_is_held_to_it_and_a_change_is_doubted() -> None:
+    """Of 2,000 recorded samples 6 are lost: that is sure to be less than a point; of the few that ran there it is not."""
+    (fidelity,) = recorded(-0.3, 2_000).values()
+    accuracy = Accuracy("top-1", 2_000, 90.0, 89.7, -0.3, -0.6, 0.0, lost=6, won=0)
+    given = {"recorded": {INT8.id: replace(fidelity, accuracy=accuracy)}, "gate": Gate(confidence=99.0)}
+    same = verified(FLOAT, FLOAT[:20], **given)
+    assert same.expected is not None
+    assert same.expected.accuracy is not None
+    assert (same.passed, same.expected.accuracy.confidence) == (True, 99.0)
+    assert -1.0 < same.expected.accuracy.low < accuracy.low
+    assert verified(wrong(FLOAT, [3]), FLOAT[:20], **given).passed is False
+
+
+def test_a_record_that_does_not_tell_the_asked_for_interval_is_not_used() -> None:
+    done = verified(FLOAT, FLOAT[:20], recorded=recorded(-0.3), gate=Gate(confidence=99.0))
+    assert done.expected is not None
+    assert done.expected.samples == 50

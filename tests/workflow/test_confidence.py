@@ -3,6 +3,7 @@
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ def samples(folder: Path, count: int) -> str:
     return str(folder / "d.npz")
 
 
-def converted(folder: Path, count: int, **gates: float) -> Conversion:
+def converted(folder: Path, count: int, **gates: Any) -> Conversion:
     return convert(
         classifier(folder / "net.onnx"),
         data=samples(folder, count),
@@ -80,16 +81,16 @@ def test_a_search_takes_a_finite_time(seconds: float) -> None:
 
 
 def test_on_the_command_line_and_from_the_project_file(tmp_path: Path) -> None:
-    words = (
+    words = [
         "convert",
         classifier(tmp_path / "net.onnx"),
-        "--target",
-        "x86-64-vnni",
-        "--runtime",
-        "onnxruntime",
-    )
-    words += ("--data", samples(tmp_path, 300), "--calibrate", "20", "--search-seconds", "5")
-    words += ("--recipe", "int8_static")
+        "--data",
+        samples(tmp_path, 300),
+        "--calibrate",
+        "20",
+    ]
+    words += ["--target", "x86-64-vnni", "--runtime", "onnxruntime", "--recipe", "int8_static"]
+    words += ["--search-seconds", "5"]
     done = edgeq(tmp_path, *words, "--confidence", "95")
     assert "the gate holds at 95 % confidence, which takes 194 held-out samples" in " ".join(
         done.stdout.split()
