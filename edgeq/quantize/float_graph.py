@@ -1,4 +1,5 @@
-"""The float ONNX graph as every step of quantization reads it: named nodes, known shapes, an opset that has QDQ.
+"""The float ONNX graph as every step of quantization reads it: named nodes, known shapes, an opset that has QDQ, no factors
+beside weights.
 
 Nothing of the model's meaning changes here.
 """
@@ -25,6 +26,7 @@ def read(path: Path) -> Any:
         ):
             model = onnx.version_converter.convert_version(model, PER_CHANNEL_OPSET)
     _name_nodes(model)
+    _take_factors(model.graph)
     with translated(f"the shapes of {path.name} cannot be inferred"):
         return onnx.shape_inference.infer_shapes(model, data_prop=True)
 
@@ -79,6 +81,28 @@ def _all_nodes(graph: Any) -> Iterator[Any]:
         for attribute in node.attribute:
             if attribute.HasField("g"):
                 yield from _all_nodes(attribute.g)
+
+
+def _take_factors(graph: Any) -> None:
+    """alpha and beta of Gemm into its weights and its bias, where these are constants: onnxruntime's quantizer gives a bias
+    with beta a wrong scale (6 dB), and until 1.16 its kernel forgets alpha.
+    """
+    stored = {i.name: i for i in graph.initializer}
+    for node in (n for n in graph.node if n.op_type == "Gemm"):
+        factors = {a.name: a for a in node.attribute if a.name in ("alpha", "beta") and a.f != 1.0}
+        for name, place in (("alpha", 1), ("beta", 2)):
+            tensor = stored.get(node.input[place]) if len(node.input) > place else None
+            if name in factors and tensor is not None:
+                graph.initializer.append(_times(tensor, factors[name].f, f"{node.name}_{tensor.name}_{name}"))
+                node.input[place] = graph.initializer[-1].name
+                node.attribute.remove(factors[name])
+
+
+def _times(tensor: Any, factor: float, name: str) -> Any:
+    import onnx
+
+    values = onnx.numpy_helper.to_array(tensor)
+    return onnx.numpy_helper.from_array((values * values.dtype.type(factor)).astype(values.dtype), name)
 
 
 def _name_nodes(model: Any) -> None:

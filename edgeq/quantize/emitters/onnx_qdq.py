@@ -82,15 +82,20 @@ def _emit(
 
 
 def _overrides(model: Any, wider: Mapping[str, Headroom]) -> dict[str, list[dict[str, Any]]]:
-    """onnxruntime's TensorQuantOverrides: the ends of ranges, which lie beyond the largest weight."""
+    """onnxruntime's TensorQuantOverrides: the ends of ranges, which lie beyond the largest weight; and one scale for all of a
+    stack of matrices: its QLinearMatMul refuses, when it is run, one for each column of them.
+    """
     import onnx
 
     stored = {i.name: i for i in model.graph.initializer}
-    return {
+    products = [n for n in model.graph.node if n.op_type == "MatMul"]
+    stacks = (name for n in products for name in n.input if name in stored and len(stored[name].dims) > 2)
+    ends = {
         name: _ends(onnx.numpy_helper.to_array(stored[name]), room)
         for name, room in wider.items()
         if name in stored and max(room.factors) > 1.0
     }
+    return {name: [{"symmetric": True}] for name in stacks} | ends
 
 
 def _ends(weight: npt.NDArray[Any], room: Headroom) -> list[dict[str, Any]]:
