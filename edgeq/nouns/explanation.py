@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Optional
 
+from .plan import Skipped
 from .record import Record
 from .repairs import Tried
 
@@ -37,6 +38,17 @@ class LayerExplained(Record):
 
 
 @dataclass(frozen=True)
+class Partners(Record):
+    """How many of the .tflite graph's activation `tensors` are tensors of the ONNX graph, by their values on one sample, and
+    which are not, with the reason. Ranges of all are found on the TFLite side.
+    """
+
+    tensors: int
+    matched: int
+    without: tuple[Skipped, ...]
+
+
+@dataclass(frozen=True)
 class Explanation(Record):
     """Of one candidate, on `samples` held-out samples. `calibrator` and `gain_db` (of all remedies together, at the
     outputs) are those of its making; `sqnr_db` that of its worst output on all samples that judged it.
@@ -51,3 +63,4 @@ class Explanation(Record):
     gain_db: Optional[float]
     layers: tuple[LayerExplained, ...]
     repairs: tuple[Tried, ...] = ()
+    partners: Optional[Partners] = None

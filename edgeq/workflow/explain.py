@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from edgeq.errors import BundleRefused, GateFailed
-from edgeq.nouns.explanation import Explanation
+from edgeq.nouns.explanation import Explanation, Partners
 from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.plan import CandidatePlan
 from edgeq.nouns.progress import Note, Progress
@@ -88,8 +88,18 @@ def _explanations(
             if plan.scheme is None or plan.id not in files or plan.format not in floats:
                 continue
             paths = folder / floats[plan.format], folder / files[plan.id]
-            found.append(_explanation(conversion, plan, paths, samples, tell))
+            explanation = _explanation(conversion, plan, paths, samples, tell)
+            if plan.format == "tflite" and "onnx" in floats:
+                both = folder / floats["onnx"], paths[0]
+                explanation = replace(explanation, partners=_partners(*both, samples))
+            found.append(explanation)
     return tuple(found)
+
+
+def _partners(onnx: Path, tflite: Path, samples: Any) -> Partners:
+    from edgeq.quantize.audit.partners import partners
+
+    return partners(onnx, tflite, samples[0])
 
 
 def _explanation(

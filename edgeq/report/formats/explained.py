@@ -1,15 +1,16 @@
 """What was decided for each layer: a table, its errors drawn as bars."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import Any
 
 from rich.console import Console
 
-from edgeq.nouns.explanation import Explanation, LayerExplained
+from edgeq.nouns.explanation import Explanation, LayerExplained, Partners
 from edgeq.nouns.repairs import Tried
 from edgeq.report.formats.layout import say, table
 from edgeq.report.formats.units import abbreviated, count, percent
 
+_NAMED = 4  # tensors without a partner, per reason; --json has all
 _BAR = 10  # characters for the largest error of a model
 
 
@@ -40,6 +41,8 @@ def _show(console: Console, e: Explanation) -> None:
         say(
             console, "repair", [tried.repair, "used" if tried.kept else "not used", *_worth(tried), tried.why]
         )
+    for line in _partners(e.partners) if e.partners else ():
+        say(console, "explain", [line])
     largest = max((layer.error or 0.0 for layer in quantized), default=0.0)
     header = ("layer", "work", "range", "error", "", "clipping", "rounding", "weights", "shift", "kernel")
     rows = [_row(layer, largest) for layer in e.layers]
@@ -75,6 +78,20 @@ def _row(layer: LayerExplained, largest: float) -> tuple[str, ...]:
         *("" if part is None else percent(part) for part in parts),
         kernel,
     )
+
+
+def _partners(p: Partners) -> list[str]:
+    """The figure, and what has no partner by reason."""
+    share = percent(p.matched / p.tensors) if p.tensors else "none"
+    whole = f"  {p.matched} of {count(p.tensors, 'tensor')} ({share}) are tensors of the ONNX graph"
+    lines = [f"{whole}, by their values on one sample; ranges of all are found in the .tflite graph"]
+    by_reason: dict[str, list[str]] = defaultdict(list)
+    for one in p.without:
+        by_reason[one.reason].append(one.what)
+    for reason, names in by_reason.items():
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        lines.append(f"  no partner: {', '.join(abbreviated(n) for n in names[:_NAMED])}{more} ({reason})")
+    return lines
 
 
 def _remedies(e: Explanation) -> Counter[str]:
