@@ -129,3 +129,12 @@ def test_the_older_runtime_computes_what_litert_does(bits, tmp_path):
     assert answers.version == "2.14.0"
     here = np.concatenate([runner(ROWS[i])[0] for i in range(16)])
     assert sqnr_db(here, answers.outputs[0]) > 40
+
+
+@pytest.mark.parametrize(("runtime", "scales"), [("litert", 8), (OLDER, 1)])
+def test_a_dense_layer_in_dynamic_int8_has_one_scale_where_the_runtime_reads_one(runtime, scales, tmp_path):
+    path = tmp_path / "dynamic.tflite"
+    tflite.emit_dynamic(divided(tmp_path / "float.tflite"), path, runtime)
+    graph = read_model(path).subgraphs[0]
+    (weight,) = (t for t in graph.tensors if t.name == b"w")
+    assert len(weight.quantization.scale) == scales
