@@ -102,8 +102,9 @@ def _seen(model: Any, pairs: tuple[Pair, ...], samples: SamplesLike, threads: in
 
 @dataclass(frozen=True)
 class _Tries:
-    """Quantizes with what the samples that choose say of ranges, each graph with the way that suits it, and compares on
-    those samples and on others: ranges may win what factors would.
+    """Quantizes with the ranges that the samples which choose give, in every way, and compares on those and on others.
+
+    What other ranges bring is as much as what factors bring: a graph that wins has to win with all of them.
     """
 
     folder: Path
@@ -112,22 +113,21 @@ class _Tries:
     threads: int
 
     def gain_db(self, model: Any, changed: Any) -> float | None:
-        """The smaller one of what it wins on either set; None where that may be luck."""
+        """The smallest one of what it wins, of either set and every way; None where that may be luck."""
         positions = evenly(self.samples.count, 2 * _SAMPLES)
         choose, check = (Some(self.samples, part) for part in (positions[::2], positions[1::2]))
-        trials = [self._trial(each, name) for each, name in ((model, "before"), (changed, "after"))]
+        before, after = self._trial(model, "before"), self._trial(changed, "after")
         references = [
-            Reference.of(trials[0].float_path, some, "", self.threads, NOTHING_KEPT)
-            for some in (choose, check)
+            Reference.of(before.float_path, some, "", self.threads, NOTHING_KEPT) for some in (choose, check)
         ]
-        for each, trial in zip((model, changed), trials, strict=True):
-            self._write_closest(each, trial, references[0])
+        noises = (
+            self._noises(each, trial, references) for each, trial in ((model, before), (changed, after))
+        )
         gains = []
-        for reference in references:
-            now, then = (reference.noise(trial.path) for trial in trials)
-            if not _surely_closer(now, then):
+        for now, then in zip(*noises, strict=True):
+            if not _surely_closer(np.mean(now, axis=0), np.mean(then, axis=0)):
                 return None
-            gains.append(closeness(then) - closeness(now))
+            gains += [closeness(b) - closeness(a) for a, b in zip(now, then, strict=True)]
         return round(min(gains), 1)
 
     def _trial(self, model: Any, name: str) -> OnnxTrial:
@@ -135,14 +135,15 @@ class _Tries:
         path.parent.mkdir()
         return OnnxTrial(model, lambda ranges: self.write(model, path, ranges), path)
 
-    def _write_closest(self, model: Any, trial: OnnxTrial, reference: Reference) -> None:
-        seen = onnx_seen(model, reference.samples, True, threads=self.threads)
-
-        def tried(way: str) -> float:
+    def _noises(self, model: Any, trial: OnnxTrial, references: list[Reference]) -> list[list[Doubles]]:
+        """By reference and way; ranges are those of the first reference's samples."""
+        seen = onnx_seen(model, references[0].samples, True, threads=self.threads)
+        found: list[list[Doubles]] = [[] for _ in references]
+        for way in AUTO:
             trial.write(ranges_of(seen, way))
-            return closeness(reference.noise(trial.path))
-
-        trial.write(ranges_of(seen, max(AUTO, key=tried)))
+            for into, reference in zip(found, references, strict=True):
+                into.append(reference.noise(trial.path))
+        return found
 
 
 def _surely_closer(before: Doubles, after: Doubles) -> bool:
