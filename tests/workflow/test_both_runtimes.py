@@ -1,0 +1,40 @@
+"""A torch network reaches both runtimes: what is said of the two beside each other, as a user sees it."""
+
+import json
+
+import numpy as np
+import pytest
+
+from tests.end_to_end.command_line import edgeq
+from tests.quantize.networks import images
+
+pytest.importorskip("litert_torch")
+pytest.importorskip("ai_edge_quantizer")
+
+NET = """import torch
+from torch import nn
+def build():
+    torch.manual_seed(0)
+    layers = nn.Conv2d(3, 16, 3, padding=1, stride=2), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 5)
+    return nn.Sequential(*layers).eval()
+"""
+
+
+def test_how_they_agree_and_which_tensors_they_share(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "net.py").write_text(NET)
+    np.savez(tmp_path / "samples.npz", x=images(60))
+    words = ("explain", "net.py:build", "--data", "samples.npz", "--target", "x86-64-vnni")
+    shown = edgeq(tmp_path, *words)
+    assert shown.returncode == 0, shown.stderr
+    text = " ".join(shown.stdout.split()) + " ".join(shown.stderr.split())
+    assert "litert-int8_static and onnxruntime-int8_static beside each other SQNR" in text
+    assert "are tensors of the ONNX graph, by their values on one sample" in text
+    told = json.loads(edgeq(tmp_path, *words, "--json").stdout)["explanations"]
+    shared = {e["candidate"]: e["partners"] for e in told}
+    assert shared["onnxruntime-int8_static"] is None
+    litert = shared["litert-int8_static"]
+    assert litert["tensors"] - litert["matched"] == len(litert["without"]) == 1
+    assert litert["without"][0]["what"].startswith(
+        "PAD: "
+    )  # a stride of two: ONNX pads inside of the convolution
