@@ -37,7 +37,9 @@ def sixteen_bits() -> tuple[Scheme, str]:
 
     TFLite has plain loops for it, no vector instructions: ResNet-8 takes 34 times as long as float on x86.
     """
-    return Scheme("int16", "int8", True), "near float at a quarter of its size, slower than it: plain loops in TFLite"
+    return Scheme(
+        "int16", "int8", True
+    ), "near float at a quarter of its size, slower than it: plain loops in TFLite"
 
 
 def dynamic_scheme(runtime: str, arch: str, isa: tuple[str, ...]) -> Scheme | None:
