@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .linear import Linear
-from .moments import halves_of
+from .moments import parts_of
 from .solve import solve, solve_few_levels
 from .weights import Weights
 
@@ -34,14 +34,14 @@ def fitted(
     Keeps the scale and the largest integer at 8 `bits`; below, rows with a scale of their own get 2^bits levels.
     """
     matrix = linear.matrix(weight)
-    halves = halves_of(linear, pairs, matrix.shape[-1])
+    parts = parts_of(linear, pairs, matrix.shape[-1])
     wanted = None if bias is None else bias.astype(np.float64).reshape(matrix.shape[:2])
     if bits < 8 and scale.size == matrix.shape[0] * matrix.shape[1]:
-        solution = solve_few_levels(matrix, wanted, halves, bits)
+        solution = solve_few_levels(matrix, wanted, parts, bits)
     else:
         rows = np.broadcast_to(scale.astype(np.float64).reshape(-1), matrix.shape[0] * matrix.shape[1])
         limit = int(np.abs(integers.astype(np.int16)).max())
-        solution = solve(matrix, wanted, halves, rows.reshape(matrix.shape[:2]), -limit, limit)
+        solution = solve(matrix, wanted, parts, rows.reshape(matrix.shape[:2]), -limit, limit)
     return Weights(
         linear.tensor(solution.integers, integers),
         solution.scale.reshape(-1) if scale.size > 1 else solution.scale.reshape(-1)[:1],

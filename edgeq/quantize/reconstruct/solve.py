@@ -21,7 +21,7 @@ from .rounding import Floats, cost, round_jointly
 _RIDGES = (1.0, 0.1, 0.01, 0.001)
 _DAMPING = 1e-3
 
-Halves = tuple[Moments, Moments]  # of every other sample
+Parts = tuple[Moments, Moments]  # of the samples to learn from, and of others to try on
 
 _SHRINKS = np.linspace(1.0, 0.4, 13)
 
@@ -36,65 +36,58 @@ class Solution:
 
 
 def solve(
-    weight: Floats, bias: Floats | None, halves: Halves, scale: Floats, q_min: int, q_max: int
+    weight: Floats, bias: Floats | None, parts: Parts, scale: Floats, q_min: int, q_max: int
 ) -> Solution:
     """`weight` [groups, rows, k], `scale` [groups, rows], which is kept; `bias` [groups, rows], None: none to adapt."""
     return _solved(
-        weight, bias, halves, lambda aim, gram: (round_jointly(aim, gram, scale, q_min, q_max), scale)
+        weight, bias, parts, lambda aim, gram: (round_jointly(aim, gram, scale, q_min, q_max), scale)
     )
 
 
-def solve_few_levels(weight: Floats, bias: Floats | None, halves: Halves, bits: int) -> Solution:
+def solve_few_levels(weight: Floats, bias: Floats | None, parts: Parts, bits: int) -> Solution:
     """The same on 2^bits evenly spaced levels per row, whose step and place are chosen with them: the largest weight need
     not be among them, nor need zero. They are carried on a grid that is up to 2^(7 - bits) times as fine.
     """
-    return _solved(weight, bias, halves, lambda aim, gram: _on_few_levels(aim, gram, bits))
+    return _solved(weight, bias, parts, lambda aim, gram: _on_few_levels(aim, gram, bits))
 
 
 def _solved(
     weight: Floats,
     bias: Floats | None,
-    halves: Halves,
+    parts: Parts,
     rounded: Callable[[Floats, Floats], tuple[Floats, Floats]],
 ) -> Solution:
-    halves = halves if bias is None else (halves[0].centred, halves[1].centred)
-    m = halves[0] + halves[1]
-    aim = _aim(weight, halves, m)
-    gram = _sure(m.gram, halves)
+    fit, check = parts if bias is None else (parts[0].centred, parts[1].centred)
+    aim = _aim(weight, fit, check)
+    gram = _sure(fit, check)
     integers, scale = rounded(aim, _ridged(gram, _DAMPING * _power(gram)))
     if bias is not None:
-        wanted = np.einsum("grk,gk->gr", weight, m.mean_float)
-        bias = bias + wanted - np.einsum("grk,gk->gr", integers * scale[..., None], m.mean_quantized)
+        wanted = np.einsum("grk,gk->gr", weight, fit.mean_float)
+        bias = bias + wanted - np.einsum("grk,gk->gr", integers * scale[..., None], fit.mean_quantized)
     return Solution(integers, scale, bias)
 
 
-def _sure(gram: Floats, halves: Halves) -> Floats:
+def _sure(fit: Moments, check: Moments) -> Floats:
     """Products of different inputs less what is owed to the choice of samples, so that rounding does not lean on it: the
     share that comes closest to the true ones in the mean (Ledoit and Wolf, 2004; Schaefer and Strimmer, 2005), with the
-    variance taken from the halves' difference.
+    variance taken from the difference to other samples.
     """
-    powers = np.einsum("gkk->gk", gram)
-    apart = np.square(halves[0].gram - halves[1].gram)
-    noise = (apart.sum(axis=(1, 2)) - np.einsum("gkk->g", apart)) / 4
-    signal = np.square(gram).sum(axis=(1, 2)) - np.square(powers).sum(axis=1)
+    powers = np.einsum("gkk->gk", fit.gram)
+    apart = np.square(fit.gram - check.gram)
+    noise = (apart.sum(axis=(1, 2)) - np.einsum("gkk->g", apart)) * check.count / (fit.count + check.count)
+    signal = np.square(fit.gram).sum(axis=(1, 2)) - np.square(powers).sum(axis=1)
     kept = np.maximum(0.0, 1 - noise / np.maximum(signal, 1e-300))
-    shrunk: Floats = gram * kept[:, None, None]
+    shrunk: Floats = fit.gram * kept[:, None, None]
     np.einsum("gkk->gk", shrunk)[:] = powers
     return shrunk
 
 
-def _aim(w: Floats, halves: Halves, both: Moments) -> Floats:
-    """V of each group, with the ridge that is best for V of one half on the other; W itself where no V is better."""
-    first, second = halves
-    losses = np.stack(
-        [
-            _loss(_fitted(w, first, ridge), w, second) + _loss(_fitted(w, second, ridge), w, first)
-            for ridge in np.multiply.outer(_RIDGES, np.ones(len(w)))
-        ]
-    )
-    best = np.asarray(_RIDGES)[losses.argmin(axis=0)]
-    helps = losses.min(axis=0) < _loss(w, w, first) + _loss(w, w, second)
-    return np.where(helps[:, None, None], _fitted(w, both, best), w)
+def _aim(w: Floats, fit: Moments, check: Moments) -> Floats:
+    """V of each group, with the ridge that is best for other samples; W itself where no V is better there."""
+    aims = [w, *(_fitted(w, fit, ridge) for ridge in np.multiply.outer(_RIDGES, np.ones(len(w))))]
+    losses = np.stack([_loss(v, w, check) for v in aims])
+    best = losses.argmin(axis=0)
+    return np.stack([aims[k][g] for g, k in enumerate(best)])
 
 
 def _fitted(w: Floats, m: Moments, ridge: Floats) -> Floats:

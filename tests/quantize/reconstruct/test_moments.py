@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edgeq.quantize.reconstruct.linear import Linear, Window
-from edgeq.quantize.reconstruct.moments import halves_of, moments_of
+from edgeq.quantize.reconstruct.moments import moments_of, parts_of
 
 
 def images(n, channels=2, size=6, seed=0):
@@ -38,6 +38,6 @@ def test_a_small_variance_beside_a_large_mean_is_kept(mean):
     """Centred moments have to be positive definite: rounding relies on it."""
     rng = np.random.default_rng(2)
     z = (mean + rng.normal(size=(4, 200, 8))).astype(np.float32)
-    for half in halves_of(Linear(), [(row, row) for row in z], 8):
-        assert np.allclose(half.centred.gram[0], np.identity(8), atol=0.25)
-        assert np.linalg.eigvalsh(half.centred.gram[0]).min() > 0.5
+    for part in parts_of(Linear(), [(row, row) for row in z], 8):
+        assert np.allclose(part.centred.gram[0], np.identity(8), atol=0.25)
+        assert np.linalg.eigvalsh(part.centred.gram[0]).min() > 0.5

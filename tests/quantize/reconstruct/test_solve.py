@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edgeq.quantize.reconstruct.linear import Linear
-from edgeq.quantize.reconstruct.moments import Moments, halves_of
+from edgeq.quantize.reconstruct.moments import Moments, parts_of
 from edgeq.quantize.reconstruct.solve import solve, solve_few_levels
 
 
@@ -37,8 +37,8 @@ def test_levels_lie_where_the_weights_are():
 
 def test_the_bias_takes_up_what_the_mean_of_the_inputs_leaves():
     weight = np.random.default_rng(2).normal(size=(1, 4, 6))
-    scale, halves = np.full((1, 4), 0.3), (white(6, mean=2.0), white(6, mean=2.0))
-    solution = solve(weight, np.zeros((1, 4)), halves, scale, -127, 127)
+    scale, parts = np.full((1, 4), 0.3), (white(6, mean=2.0), white(6, mean=2.0))
+    solution = solve(weight, np.zeros((1, 4)), parts, scale, -127, 127)
     assert solution.bias is not None
     outputs = 2.0 * (solution.integers * 0.3).sum(axis=2) + solution.bias
     assert np.allclose(outputs, 2.0 * weight.sum(axis=2))
@@ -48,9 +48,9 @@ def test_few_samples_are_not_leaned_on():
     """Inputs that only seem to go together, in 60 samples of 100 unrelated ones, will not make up for each other."""
     rng = np.random.default_rng(3)
     z = rng.normal(size=(60, 100)).astype(np.float32)
-    halves = halves_of(Linear(), [(row[None], row[None]) for row in z], 100)
+    parts = parts_of(Linear(), [(row[None], row[None]) for row in z], 100)
     weight = rng.normal(size=(1, 8, 100))
     scale = np.full((1, 8), 0.5)
-    found = solve(weight, None, halves, scale, -8, 7).integers * 0.5
+    found = solve(weight, None, parts, scale, -8, 7).integers * 0.5
     nearest = np.clip(np.rint(weight / 0.5), -8, 7) * 0.5
     assert np.square(weight - found).mean() < 1.2 * np.square(weight - nearest).mean()
