@@ -20,15 +20,38 @@ class Decisive:
 
 
 def decisive_of(model: Any) -> tuple[Decisive, ...]:
-    """Of every float output of an onnx ModelProto, but for those that another output decides."""
+    """Of every float output of an onnx ModelProto with inferred shapes, but for those that another output decides. Where
+    all outputs are classes or truths: what they are the largest, or true, of.
+    """
     import onnx
 
     maker = {name: node for node in model.graph.node for name in node.output}
     real = onnx.TensorProto.FLOAT
     outputs = [o.name for o in model.graph.output if o.type.tensor_type.elem_type == real]
+    if not outputs:
+        return _floats_behind(model, maker)
     found = [Decisive(name, _flattened(maker, name)) for name in outputs]
     ends = {maker[name].name for name in outputs if name in maker}
     return tuple(d for d in found if d.node not in ends)
+
+
+def _floats_behind(model: Any, maker: dict[str, Any]) -> tuple[Decisive, ...]:
+    import onnx
+
+    real = onnx.TensorProto.FLOAT
+    floats = {v.name for v in model.graph.value_info if v.type.tensor_type.elem_type == real}
+    found: dict[str, Decisive] = {}
+    left, known = [o.name for o in model.graph.output], set()
+    while left:
+        name = left.pop()
+        if name in known or name not in maker:
+            continue
+        known.add(name)
+        if name in floats:
+            found[name] = Decisive(name, _flattened(maker, name) or str(maker[name].name))
+        else:
+            left += maker[name].input
+    return tuple(found.values())
 
 
 def last_layers(model: Any) -> tuple[str, ...]:

@@ -137,16 +137,18 @@ Shape = tuple[int, ...]
 
 
 def _heavy_nodes(graph: Any) -> Iterator[tuple[Any, dict[str, Shape], dict[str, Shape]]]:
-    """Heavy nodes of the graph and of its subgraphs, with the shapes known there and those of constants."""
-    constants: dict[str, Shape] = {i.name: tuple(i.dims) for i in graph.initializer}
-    constants |= {
-        n.output[0]: tuple(a.t.dims)
+    """Heavy nodes of the graph and of its subgraphs, with the shapes known there and those of float32 constants."""
+    stored = {i.name: i for i in graph.initializer}
+    stored |= {
+        n.output[0]: a.t
         for n in graph.node
         if n.op_type == "Constant"
         for a in n.attribute
         if a.name == "value"
     }
-    shapes = dict(constants)
+    # No quantizer takes weights of half or double precision.
+    constants: dict[str, Shape] = {name: tuple(t.dims) for name, t in stored.items() if t.data_type == 1}
+    shapes = {name: tuple(t.dims) for name, t in stored.items()}
     for value in (*graph.input, *graph.value_info, *graph.output):
         dims = value.type.tensor_type.shape.dim
         shapes[value.name] = tuple(d.dim_value if d.HasField("dim_value") else 1 for d in dims)

@@ -194,7 +194,7 @@ def _decide(recipe: Recipe, runtime: str, wish: _Wish) -> tuple[int, CandidatePl
 
 def _static(recipe: Recipe, runtime: str, wish: _Wish, what: str) -> tuple[int, CandidatePlan] | Skipped:
     if not wish.work(runtime).has(STATIC):
-        return Skipped(what, "the graph has no Conv, Gemm or MatMul with fixed weights")
+        return Skipped(what, "the graph has no Conv, Gemm or MatMul with fixed float32 weights")
     if not wish.has_data:
         return Skipped(what, _NO_DATA)
     if recipe.activation_bits == 16:
@@ -212,7 +212,7 @@ def _dynamic(recipe: Recipe, runtime: str, wish: _Wish, what: str) -> tuple[int,
     taken = (*DYNAMIC, *RECURRENT)
     if not work.has(STATIC if all_of_it else taken):
         operators = "Conv, Gemm or MatMul" if all_of_it else "MatMul, Gemm, LSTM, GRU or RNN"
-        return Skipped(what, f"the graph has no {operators} with fixed weights")
+        return Skipped(what, f"the graph has no {operators} with fixed float32 weights")
     share, weights = work.share(taken), work.weight_share(taken)
     words = f"{share:.0%} of the work and {weights:.0%} of the weights are those of {_listed(work, taken)}"
     wanted = wish.recipe is not None or (all_of_it and not wish.has_data)
@@ -239,7 +239,7 @@ def _blockwise(recipe: Recipe, runtime: str, wish: _Wish, what: str) -> tuple[in
     if why_not:
         return Skipped(what, why_not)
     if not work.has(BLOCKWISE):
-        return Skipped(what, "the graph has no MatMul or Gemm with fixed weights")
+        return Skipped(what, "the graph has no MatMul or Gemm with fixed float32 weights")
     share, weights, rows = (of(BLOCKWISE) for of in (work.share, work.weight_share, work.rows))
     words = (
         f"{share:.0%} of the work and {weights:.0%} of the weights are those of {_listed(work, BLOCKWISE)}"

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from edgeq import catalog
 from edgeq.bundle import OpenBundle, read_bundle, read_fidelity, require_destination
-from edgeq.errors import GateFailed, TargetRefused
+from edgeq.errors import ConversionFailed, GateFailed, TargetRefused
 from edgeq.model_name import model_name
 from edgeq.nouns.data import DataUse
 from edgeq.nouns.fidelity import BetweenRuntimes, Fidelity
 from edgeq.nouns.model import Model
-from edgeq.nouns.plan import CandidatePlan, Plan
+from edgeq.nouns.plan import CandidatePlan, Plan, Skipped
 from edgeq.nouns.progress import Note, Progress
 from edgeq.nouns.project import Gates
 from edgeq.nouns.repairs import repairs_of
@@ -285,7 +285,14 @@ def _make(
         tell(one.fidelity)
         return one
 
-    made = [built(candidate) for candidate in plan.candidates]
+    made, broken = _all_that_can_be(plan, order.recipe, built)
+    for what, error in broken.items():
+        tell(
+            Note(
+                f"{what} could not be built, the others could: {': '.join((error.what, *error.details[:1]))}"
+            )
+        )
+    plan = _without(plan, broken)
     fallbacks = taken(plan, tuple(one.fidelity for one in made))
     if fallbacks:
         tell(
@@ -297,6 +304,34 @@ def _make(
         plan = replace(plan, candidates=(*plan.candidates, *fallbacks), fallbacks=())
     _require_gate(plan, tuple(one.fidelity for one in made), order.recipe)
     return plan, tuple(made)
+
+
+def _all_that_can_be(
+    plan: Plan, asked: str | None, built: "Callable[[CandidatePlan], Made]"
+) -> "tuple[list[Made], dict[str, ConversionFailed]]":
+    """What was made, and by candidate why it was not. A converter that fails on one candidate spoils no other; it is an
+    error where the recipe was asked for, where float itself fails, and where nothing quantized is left.
+    """
+    made: list[Made] = []
+    broken: dict[str, ConversionFailed] = {}
+    for candidate in plan.candidates:
+        try:
+            made.append(built(candidate))
+        except ConversionFailed as error:
+            if candidate.recipe in ("float", asked):
+                raise
+            broken[candidate.id] = error
+    if broken and all(one.plan.recipe == "float" for one in made):
+        raise next(iter(broken.values()))
+    return made, broken
+
+
+def _without(plan: Plan, broken: dict[str, ConversionFailed]) -> Plan:
+    return replace(
+        plan,
+        candidates=tuple(c for c in plan.candidates if c.id not in broken),
+        skipped=(*plan.skipped, *(Skipped(what, error.what) for what, error in broken.items())),
+    )
 
 
 def _progress(candidate: CandidatePlan, tell: Tell) -> Any:

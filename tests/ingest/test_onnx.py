@@ -149,6 +149,13 @@ def test_initialisers_listed_as_inputs_are_no_inputs(tmp_path):
     assert [i.name for i in graph.graph.input] == ["x"]
 
 
+def test_a_newer_ir_version_than_onnxruntime_reads_is_no_reason_to_refuse(tmp_path):
+    """onnx writes its newest into every model, whatever the model needs."""
+    text = '<ir_version: 14, opset_import: ["" : 17]>g (float[1,2] x) => (float[1,2] y) { y = Relu(x) }'
+    _, graph = clean(tmp_path, text)
+    assert graph.ir_version == 8
+
+
 def test_the_ir_version_is_the_oldest_that_serves_and_paths_are_forgotten(tmp_path):
     model = parser.parse_model(
         '<ir_version: 11, opset_import: ["" : 17, "com.microsoft" : 1]>g (float[1] x) => (float[1] y) { y = Relu(x) }'

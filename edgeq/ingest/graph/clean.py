@@ -57,6 +57,7 @@ def clean(
     words = quantized_words(proto)
     if words or not loaded.inlined:
         return _as_it_is(loaded, proto, notes, words)
+    lower_ir(proto)  # onnx writes newer ones than the onnxruntime of the day reads
     proto = _improved(proto, example, notes)
     strip_metadata(proto)
     lower_ir(proto)
@@ -110,7 +111,9 @@ def _unproven(proto: "ModelProto", error: CannotRun, notes: list[str]) -> "Model
 
 def _fold(proto: "ModelProto", keeps: Callable[["ModelProto"], bool], notes: list[str]) -> "ModelProto":
     if _has_half(proto):
-        notes.append("not simplified: a float16 graph would be filled with casts for this CPU")
+        notes.append(
+            "not simplified: a float16 graph would be filled with casts for this CPU; int8 takes a model exported in float32"
+        )
         return proto
     try:
         folded = simplified(proto)
