@@ -202,7 +202,9 @@ def _static(recipe: Recipe, runtime: str, wish: _Wish, what: str) -> tuple[int, 
         rank, candidate = _candidate(recipe, runtime, 9, why)
     else:
         scheme, why = scheme_for(runtime, wish.target.cpu.arch, wish.isa)
-        rank, candidate = _candidate(recipe, runtime, 2, why)
+        # What it leaves in float, GRUs above all, runs no faster.
+        takes_most = wish.work(runtime).share(STATIC) >= _DOMINATES
+        rank, candidate = _candidate(recipe, runtime, 2 if takes_most else 6, why)
     integer_io = wish.integer_io and candidate.format == "tflite"
     return rank, replace(candidate, scheme=replace(scheme, integer_io=integer_io))
 

@@ -8,7 +8,7 @@ from typing import Any, Unpack
 from edgeq.errors import BundleRefused, GateFailed
 from edgeq.nouns.explanation import Explanation, Partners
 from edgeq.nouns.fidelity import Fidelity
-from edgeq.nouns.plan import CandidatePlan
+from edgeq.nouns.plan import CandidatePlan, Plan
 from edgeq.nouns.progress import Note, Progress
 from edgeq.nouns.project import Gates
 from edgeq.nouns.target import Target
@@ -49,11 +49,22 @@ def explain(
         )
     explanations = _explanations(conversion, conversion.plan.candidates, tell)
     if not explanations:
-        raise BundleRefused(
-            f"{conversion.bundle.manifest.name} has no candidate with fixed ranges for {conversion.plan.target}",
-            "give --data, so that int8_static is built",
-        )
+        raise _nothing_to_explain(conversion, conversion.plan)
     return Explained(explanations, refused)
+
+
+def _nothing_to_explain(conversion: Conversion, plan: Plan) -> BundleRefused:
+    made = ", ".join(c.id for c in plan.candidates)
+    static = [f"{s.what}: {s.reason}" for s in plan.skipped if "int8_static" in s.what]
+    way_out = "give --data, so that int8_static is built"
+    if conversion.data is not None and conversion.data.source is not None:
+        way_out = "edgeq convert says of these what stays in float and why"
+        way_out += "" if static else "; --recipe int8_static, or none, gives one with fixed ranges"
+    return BundleRefused(
+        f"layers are explained where ranges are fixed, and {conversion.bundle.manifest.name} for {plan.target} is only {made}",
+        way_out,
+        details=static,
+    )
 
 
 def _converted(

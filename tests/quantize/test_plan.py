@@ -114,6 +114,17 @@ def test_a_gru_is_a_reason_for_dynamic_int8(tmp_path):
     assert found.reason == "100% of the work and 100% of the weights are those of GRU"
 
 
+def test_fixed_ranges_for_a_small_part_are_not_expected_to_be_fast(tmp_path):
+    shapes = {"w": (1, 96, 8), "r": (1, 96, 32), "head": (32, 4)}
+    weights = [numpy_helper.from_array(np.ones(s, np.float32), n) for n, s in shapes.items()]
+    nodes = [
+        helper.make_node("GRU", ["x", "w", "r"], ["", "last"], name="cell", hidden_size=32),
+        helper.make_node("MatMul", ["last", "head"], ["y"], name="scores"),
+    ]
+    model = saved(model_of(nodes, weights, [("x", (5, 1, 8))], [("y", (1, 1, 4))]), tmp_path)
+    assert ids(plan(model))[:2] == ["onnxruntime-int8_dynamic", "onnxruntime-int8_static"]
+
+
 def test_litert_takes_whole_networks_as_they_come(both_formats, dense, tmp_path):
     file = tflite_networks.dense(tmp_path / "dense.tflite")
     both = replace(dense, files={**dense.files, "tflite": str(file)})

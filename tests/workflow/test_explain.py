@@ -47,3 +47,19 @@ def test_what_the_gate_refuses_is_explained_all_the_same(folder):
 def test_nothing_to_explain_without_fixed_ranges(folder):
     refused = edgeq(folder, "explain", "net.onnx", "--target", "x86-64-vnni", "--recipe", "float")
     assert refused.returncode != 0 and "--data" in refused.stderr
+
+
+def test_other_ways_than_fixed_ranges_are_pointed_to_what_convert_says(folder):
+    words = (
+        "explain",
+        "net.onnx",
+        "--data",
+        "samples.npz",
+        "--target",
+        "x86-64-vnni",
+        "--recipe",
+        "int8_dynamic",
+    )
+    refused = edgeq(folder, *words)
+    assert refused.returncode != 0
+    assert "edgeq convert says" in refused.stderr and "give --data" not in refused.stderr
