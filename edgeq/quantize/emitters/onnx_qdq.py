@@ -76,7 +76,8 @@ def _emit(
         )
         quantizer.quantize_model()
         quantized = quantizer.model.model
-    moved = tuple(integer_moves(quantized)) if moves else ()
+    made = {node.name: node.output[0] for node in model.graph.node}
+    moved = tuple(integer_moves(quantized, made)) if moves else ()
     write(quantized, out)
     return moved
 

@@ -5,7 +5,7 @@ not for Pad, Expand, Flatten on older versions, and others. What comes out of su
 of its input serves for its output: a rounding less, and nothing to convert.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,10 +32,14 @@ class _Site:
     after: list[Any]
 
 
-def integer_moves(model: Any) -> list[Remedy]:
-    """Changes a QDQ ModelProto in place. An operator behind another is found once that is done."""
+def integer_moves(model: Any, made: Mapping[str, str]) -> list[Remedy]:
+    """Changes a QDQ ModelProto in place. An operator behind another is found once that is done.
+
+    `made` is what each node of the float graph makes. Where onnxruntime's quantizer gave a node another output, it took out
+    the Relu or Clip behind it, which the scale of that output stands for: such a node keeps it.
+    """
     found = []
-    while (site := next(_sites(model.graph), None)) is not None:
+    while (site := next(_sites(model.graph, made), None)) is not None:
         found.append(Remedy(site.node.name, _HOW))
         _apply(model.graph, site)
     if found:
@@ -43,13 +47,15 @@ def integer_moves(model: Any) -> list[Remedy]:
     return found
 
 
-def _sites(graph: Any) -> Iterator[_Site]:
+def _sites(graph: Any, made_in_float: Mapping[str, str]) -> Iterator[_Site]:
     links, stored = Links(graph), {i.name: i for i in graph.initializer}
     for node in graph.node:
         made = node.output[0] if len(node.output) == 1 else ""
         before: Any = links.makers.get(node.input[0]) if node.input else None
         behind = links.readers[made]
         if node.op_type not in _MOVES or not made or made in links.elsewhere or not behind:
+            continue
+        if made_in_float.get(node.name) != made:
             continue
         if not _is_plain(before, "DequantizeLinear", stored) or not _fills_with_zero(node, stored):
             continue

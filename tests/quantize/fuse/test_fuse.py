@@ -126,6 +126,28 @@ def test_what_only_moves_values_does_so_with_integers(node, constants, scheme, t
     assert pairs_left(after, scheme) <= pairs_left(before, scheme)
 
 
+ACTIVATIONS = {"Relu": ("Relu", ["m"], "r", {}), "Clip": ("Clip", ["m", "low", "high"], "r", {})}
+MOVES = {
+    "Reshape": (("Reshape", ["a", "flat"], "m", {}), ("Reshape", ["r", "image"], "b", {})),
+    "Transpose": (
+        ("Transpose", ["a"], "m", {"perm": [0, 1, 3, 2]}),
+        ("Transpose", ["r"], "b", {"perm": [0, 1, 3, 2]}),
+    ),
+}
+
+
+@pytest.mark.parametrize("scheme", [U8S8, Scheme("int8", "int8", True)], ids=str)
+@pytest.mark.parametrize("activation", ACTIVATIONS.values(), ids=ACTIVATIONS)
+@pytest.mark.parametrize("move", MOVES.values(), ids=MOVES)
+def test_an_activation_behind_a_move_stays(move, activation, scheme, tmp_path):
+    """onnxruntime's quantizer takes it out where the scale behind it cuts what it cuts: that scale must stay."""
+    constants = {"flat": np.array([1, 32, 256]), "image": np.array([1, 32, 16, 16])}
+    constants |= {"low": np.float32(0), "high": np.float32(6)}
+    model = read(network(move[0], activation, move[1], constants=constants), tmp_path)
+    path = quantized(model, tmp_path / "q.onnx", scheme=scheme)
+    assert noise(path, model) < 1e-2 * float((outputs(model) ** 2).sum())
+
+
 def test_a_pad_with_another_value_keeps_its_pair(tmp_path):
     constants = {"pads": np.array([0, 0, 1, 1, 0, 0, 1, 1], INT), "value": np.float32(3.0)}
     model = read(network(("Pad", ["a", "pads", "value"], "b", {}), constants=constants), tmp_path)
