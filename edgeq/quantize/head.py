@@ -20,7 +20,7 @@ from .reconstruct.tflite_decisive import decisive_tensors
 from .samples_like import SamplesLike
 
 _CLOSE_DB = 35.0  # outputs that are as close as this need no help
-_WORTH_DB = 1.0  # what they have to win by it
+_WORTH_DB = 0.5  # what they have to win by it
 _WORK, _WEIGHTS = 0.02, 0.05  # shares of the whole model that may stay in float
 
 _LIGHT = (

@@ -31,7 +31,7 @@ from .emitters.older_kernels import without_kernel
 from .equalize import Equalized, equalized, not_equalized
 from .float_graph import read
 from .fuse import as_it_is, fuse_tried, fused
-from .head import NO_HEAD, onnx_head_in_float, tflite_head_in_float
+from .head import NO_HEAD, onnx_head, onnx_head_in_float, tflite_head_in_float
 from .host_run import Progress
 from .pair_sums import settle
 from .ranges.kept import Kept
@@ -174,7 +174,8 @@ class OnnxStatic:
         self.fuses = "fuse" in repairs
         self.equalized = _equalized(read(source), scheme, thin, path, calibration, threads, progress, repairs)
         even = self.equalized.model
-        fusing = fused(even, thin=thin) if self.fuses else as_it_is(even)
+        head = onnx_head(even) if "head" in repairs else frozenset[str]()
+        fusing = fused(even, thin=thin, head=head) if self.fuses else as_it_is(even)
         self.model: Any = fusing.model
         self.in_float = thin_convolutions(self.model) if thin else {}
         count = len(self.in_float)

@@ -26,13 +26,15 @@ class Fused:
     remedies: tuple[Remedy, ...]
 
 
-def fused(model: Any, *, thin: bool) -> Fused:
-    """`model` as float_graph.read hands it over; it stays as it is. `thin`: thin convolutions will stay in float."""
+def fused(model: Any, *, thin: bool, head: frozenset[str] = frozenset()) -> Fused:
+    """`model` as float_graph.read hands it over; it stays as it is. `thin`: thin convolutions will stay in float; so may
+    the nodes of `head`, which keep their kind for it.
+    """
     import onnx
 
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
-    remedies = [*averages(copy), *shared_relu(copy)]
+    remedies = [*averages(copy, head), *shared_relu(copy)]
     pooled = pooled_in_float(copy) if thin else []
     tail = float_tail(copy)
     in_float = tail | {remedy.what: remedy.how for remedy in pooled}

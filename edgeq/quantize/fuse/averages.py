@@ -19,15 +19,15 @@ _MOST = 16  # values in a mean: a depthwise kernel reads each of them
 Shape = tuple[int, ...]
 
 
-def averages(model: Any) -> list[Remedy]:
-    """Changes `model` in place."""
+def averages(model: Any, leave: frozenset[str] = frozenset()) -> list[Remedy]:
+    """Changes `model` in place, but for the nodes named in `leave`."""
     graph = model.graph
     values = (*graph.input, *graph.value_info, *graph.output)
     shapes = {v.name: tuple(d.dim_value for d in v.type.tensor_type.shape.dim) for v in values}
     found = []
     for node in list(graph.node):
         shape = shapes.get(node.input[0], ()) if node.input else ()
-        if len(shape) != 4 or not all(shape[1:]):
+        if len(shape) != 4 or not all(shape[1:]) or node.name in leave:
             continue
         if node.op_type == "ReduceMean" and _is_over_the_image(node, graph):
             found.append(_to_global(node, "ReduceMean"))
