@@ -71,7 +71,8 @@ def _quantized(
     layer: LayerExplained, scheme: str, error: LayerError | None, overflows: int | None
 ) -> LayerExplained:
     if error is None:
-        return layer
+        # Weights that several layers share, or two operands that change: integers, of which no error is computed.
+        return replace(layer, scheme=scheme, why_float="", overflows=overflows) if layer.integer else layer
     return replace(
         layer,
         scheme=scheme,

@@ -89,11 +89,11 @@ def tflite_head_in_float(
 
 def _worth_it(head: frozenset[str], reference: Answers, quantized: Answers, in_float: Answers) -> Head:
     before, after = closeness_db(reference, quantized), closeness_db(reference, in_float)
-    gain = round(after - before, 1) + 0.0  # no "-0.0"
+    gain = round(after - before, 1)
     if before >= _CLOSE_DB:
-        return Head({}, Tried("head", False, f"the outputs are as close as {before:.1f} dB without", gain))
-    if after - before < _WORTH_DB:
-        return Head({}, Tried("head", False, f"under {_WORTH_DB:g} dB is no gain worth it", gain))
+        return Head({}, Tried("head", False, f"the outputs have {before:.1f} dB without it"))
+    if gain < _WORTH_DB:
+        return Head({}, Tried("head", False, f"in float the outputs win less than {_WORTH_DB:g} dB"))
     why = f"does under 2 % of the work; in int8 the outputs had {before:.1f} dB, with it in float {after:.1f} dB"
     return Head(dict.fromkeys(head, why), Tried("head", True, counted(len(head), "operator"), gain))
 

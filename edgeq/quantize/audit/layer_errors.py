@@ -113,6 +113,9 @@ def _numbers(
     return _Numbers(linear, matrix, next(biases), linear.matrix(integers) * step, next(biases), *limits)
 
 
+_NO_SIGNAL = 1e-200  # stands for outputs of zeros
+
+
 def _error(n: _Numbers, pairs: list[tuple[Array, Array]]) -> LayerError:
     """Powers are summed over positions; signal, then the parts of the docstring above, then all of it."""
     powers, total, count = np.zeros(5), np.zeros(n.bias.shape), 0
@@ -123,7 +126,7 @@ def _error(n: _Numbers, pairs: list[tuple[Array, Array]]) -> LayerError:
     shift = float(np.sum(np.square(total / max(count, 1)))) * count
     signal, *errors = powers
     clipping, rounding, weights, error, shift = (
-        float(np.sqrt(e / max(signal, 1e-30))) for e in (*errors, shift)
+        float(np.sqrt(e / max(signal, _NO_SIGNAL))) for e in (*errors, shift)
     )
     return LayerError(n.low, n.high, error, clipping, rounding, weights, shift)
 
