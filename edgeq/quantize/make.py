@@ -125,7 +125,9 @@ def _mixed(by_choice: dict[str, str], fidelity: Fidelity, repairs: Collection[st
         return (Tried("mixed", False, OFF),)
     if by_choice:
         return (Tried("mixed", True, f"{counted(len(by_choice), 'operator')}, so that the gate holds"),)
-    return () if fidelity.passed else (Tried("mixed", False, "no few layers make the gate hold"),)
+    if fidelity.passed or fidelity.search is None:
+        return ()
+    return (Tried("mixed", False, "no few layers make the gate hold"),)
 
 
 def _of_nothing(fidelity: Fidelity) -> Fidelity:

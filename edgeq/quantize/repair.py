@@ -51,6 +51,8 @@ def repaired(
     if first.passed:
         return first, {}
     suspects = noise()
+    if not suspects and not variant.layers():
+        return first, {}  # nothing that could be left in float, so no search that could be told of
     start = _worst_that_pass(suspects, tries)
     tries.budget = budget = Budget(seconds, clock)
     if not start:
@@ -131,7 +133,15 @@ def _in_order(suspects: Iterable[Noise]) -> list[str]:
 
 
 def _with_worst(fidelity: Fidelity, suspects: Sequence[Noise]) -> Fidelity:
-    return replace(fidelity, worst_layers=tuple(n.as_error() for n in suspects[:_WORST_SHOWN]))
+    return replace(fidelity, worst_layers=tuple(n.as_error() for n in _apart(suspects)[:_WORST_SHOWN]))
+
+
+def _apart(suspects: Iterable[Noise]) -> list[Noise]:
+    """Without those that are another's values moved (Reshape, Transpose), which costs the outputs the same to six digits."""
+    first: dict[tuple[object, ...], Noise] = {}
+    for n in suspects:
+        first.setdefault((n.cause, *(f"{share:.6g}" for share in n.shares)), n)
+    return list(first.values())
 
 
 def _reasons(found: GivenBack, suspects: Sequence[Noise]) -> dict[str, str]:

@@ -242,6 +242,20 @@ def test_what_needs_too_many_stays_quantized_and_fails(number):
     assert fidelity.search.left == 0
 
 
+def test_where_no_layer_can_be_left_in_float_no_search_is_told_of():
+    variant = Pretended(lambda leave: False, known=0)
+    variant.layers = tuple
+    fidelity, left = variant.repaired()
+    assert (fidelity.passed, fidelity.search, left, len(variant.tried)) == (False, None, {}, 1)
+
+
+def test_a_tensor_that_is_only_moved_is_no_second_worst_layer():
+    variant = Pretended(all_of(*range(40)))
+    shares = {"pool": (0.5,), "pool.transposed": (0.5000000001,), "pool.flat": (0.5,), "conv": (0.25,)}
+    variant.noise = lambda: tuple(Noise(n, frozenset({n}), s, "rounding") for n, s in shares.items())
+    assert [layer.layer for layer in variant.repaired()[0].worst_layers] == ["pool", "conv"]
+
+
 def test_a_repair_that_leaves_no_integer_kernel_is_none():
     variant = Pretended(all_of(0))
     variant.integer = 0
