@@ -31,6 +31,7 @@ from edgeq.workflow.fallbacks import taken
 from edgeq.workflow.options import ConversionOptions
 from edgeq.workflow.runtimes import this_machine
 from edgeq.workflow.tell import Tell, silence
+from edgeq.workflow.ways_out import ways_out
 
 if TYPE_CHECKING:  # numpy, onnx and the rest are imported when there is something to convert
     import numpy as np
@@ -395,7 +396,6 @@ def _require_gate(plan: Plan, judged: tuple[Fidelity, ...], asked: str | None = 
     several = len(why) > 1
     raise GateFailed(
         f"none of {len(why)} quantized candidates is close enough to float" if several else why[0],
-        "try --calibrator percentile, a wider gate (--max-drop, --min-agreement, --min-sqnr), more samples, or "
-        "--recipe float. Nothing was sent.",
+        ways_out(quantized),
         details=[*(why if several else ()), *(["worst layers:", *worst] if worst else ())],
     )

@@ -1,0 +1,23 @@
+"""What a user can do where nothing quantized is close enough to float: only what can change these candidates."""
+
+from collections.abc import Sequence
+
+from edgeq.nouns.fidelity import Fidelity
+from edgeq.nouns.repairs import ALL, OFF
+
+
+def ways_out(refused: Sequence[Fidelity]) -> str:
+    """In words. `refused` failed their gates; ranges, and with them calibrators, are fixed only where one is named."""
+    ways = []
+    off = {tried.repair for f in refused for tried in f.repairs if tried.why == OFF}
+    if off:
+        ways.append(f"--repairs with {', '.join(name for name in ALL if name in off)}")
+    fixed = any(f.calibrator is not None for f in refused)
+    if fixed:
+        ways.append("--calibrator percentile")
+    if all(f.accuracy is None and f.agreement is None for f in refused):
+        ways.append("--metric file.py:function, which scores what the model is for")
+    ways.append("a wider gate (--max-drop, --min-agreement, --min-sqnr)")
+    if fixed or any(f.accuracy is not None for f in refused):
+        ways.append("more samples")
+    return f"try {', '.join(ways)}, or --recipe float. Nothing was sent."
