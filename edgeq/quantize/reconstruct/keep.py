@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from edgeq.foreign import translated
 from edgeq.nouns.fidelity import Remedy
 from edgeq.nouns.repairs import OFF, Tried, counted
@@ -19,6 +21,9 @@ from .weights import Weights
 
 _FEWEST, _MOST = 8, 128  # samples
 _ROOM = 512 * 2**20  # bytes for what all samples hold between two layers, in float and quantized
+
+# Sums of squares of huge values overflow, and what is solved with them is no number: it is measured and dropped.
+_huge_values = np.errstate(over="ignore", invalid="ignore")
 
 HOW = "integers and biases fitted layer by layer to what rounding before them leaves"
 
@@ -36,6 +41,7 @@ class Reconstruction:
         return tuple(Remedy(name, HOW, round(self.gain_db, 1)) for name in self.weights)
 
 
+@_huge_values
 def onnx_reconstruction(
     model: Any, source: Path, written: Path, samples: SamplesLike, threads: int, progress: Progress
 ) -> Reconstruction:
@@ -56,6 +62,7 @@ def onnx_reconstruction(
     return _kept(weights, *answers)
 
 
+@_huge_values
 def tflite_reconstruction(
     source: Path, written: Path, samples: SamplesLike, threads: int, progress: Progress
 ) -> Reconstruction:

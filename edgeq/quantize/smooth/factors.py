@@ -26,6 +26,7 @@ _FLOOR = (
 )
 
 
+@np.errstate(over="ignore", invalid="ignore")  # squares of huge values: nothing is won by any factors then
 def best_factors(seen: Sequence[Seen], weights: Floats, worthwhile_db: float) -> Floats | None:
     """[channels], or None where the product of `weights` [channels, out] is won less than `worthwhile_db` by any.
 
