@@ -65,9 +65,35 @@ def settle_use(order: Order, gate: "Gate", model: Model, parts: Parts, work: Pat
         labels="labels ignored, as asked" if order.gates.ignore_labels else words(truth),
         metric=terms.metric,
         float_score=terms.float_score,
-        warnings=(*terms.warnings, *numbered),
-        notes=notes,
+        warnings=(*terms.warnings, *numbered, *_constant(parts)),
+        notes=(*notes, *_left_out(parts)),
     )
+
+
+def _left_out(parts: Parts) -> tuple[str, ...]:
+    """Of samples that are equal byte for byte, those that would both calibrate and judge."""
+    if parts.all is None or parts.calibration is None:
+        return ()
+    count, used = parts.all.count, parts.calibration.count + (0 if parts.same else parts.heldout.count)
+    if used == count:
+        return ()
+    different = len(set(parts.all.keys))
+    return (f"{count:,} samples, {different:,} different: {count - used:,} equal ones go unused",)
+
+
+def _constant(parts: Parts) -> tuple[str, ...]:
+    """Reads no further than to the first value that differs."""
+    if parts.calibration is None:
+        return ()
+    first = [array.flat[0] for array in parts.calibration[0] if array.size]
+    if any(
+        (array != value).any()
+        for sample in parts.calibration
+        for array, value in zip((a for a in sample if a.size), first, strict=True)
+    ):
+        return ()
+    values = ", ".join(f"{value:g}" for value in first)
+    return (f"all values that calibrate are {values}: ranges found on them fit no other data",)
 
 
 def _numbering(samples: "Samples | None", classes: int) -> tuple[str, ...]:
