@@ -34,6 +34,23 @@ def refusal(source, tmp_path, **options):
     return refused.value
 
 
+# ---- names
+
+
+def test_nodes_of_one_name_are_told_apart(tmp_path):
+    path = tmp_path / "m.onnx"
+    proto = parser.parse_model(
+        FLOAT + "g (float[2] x) => (float[2] y) { a = Relu(x) b = Neg(a) c = Exp(b) y = Sigmoid(c) }"
+    )
+    for node, name in zip(proto.graph.node, ("n", "n", "n_2", ""), strict=True):
+        node.name = name
+    onnx.save(proto, path)
+    model = open_model(str(path), workdir=tmp_path / "w")
+    names = [node.name for node in onnx.load(model.files["onnx"]).graph.node]
+    assert [name for name in names if name] == ["n", "n_3", "n_2"]
+    assert "1 node renamed: the name was that of another" in model.notes
+
+
 # ---- shapes
 
 

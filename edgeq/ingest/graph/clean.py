@@ -12,12 +12,14 @@ import numpy as np
 
 from edgeq.errors import ModelRefused
 from edgeq.ingest.graph import shapes as fixed
+from edgeq.ingest.graph.node_names import told_apart
 from edgeq.ingest.graph.opset import NEEDED, NEWEST, OLDEST, WANTED, lower_ir, moved, opset_of
 from edgeq.ingest.graph.quantized import quantized_words
 from edgeq.ingest.graph.read import Loaded
 from edgeq.ingest.graph.signature import drop_initializer_inputs, inputs_of, outputs_of
 from edgeq.ingest.graph.simplify import foreign_operators, simplified, strip_metadata
 from edgeq.ingest.graph.trial import CannotRun, loads, reference, run, same
+from edgeq.nouns.repairs import counted
 from edgeq.nouns.tensor import TensorSpec
 
 if TYPE_CHECKING:
@@ -57,6 +59,8 @@ def clean(
     words = quantized_words(proto)
     if words or not loaded.inlined:
         return _as_it_is(loaded, proto, notes, words)
+    if renamed := told_apart(proto.graph):
+        notes.append(f"{counted(renamed, 'node')} renamed: the name was that of another")
     lower_ir(proto)  # onnx writes newer ones than the onnxruntime of the day reads
     proto = _improved(proto, example, notes)
     strip_metadata(proto)
