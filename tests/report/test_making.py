@@ -5,10 +5,11 @@ import io
 from rich.console import Console
 
 from edgeq.nouns.data import DataUse
+from edgeq.nouns.plan import CandidatePlan, Plan, Skipped
 from edgeq.report.formats.text import show
 
 
-def said(use: DataUse) -> list[str]:
+def said(use: DataUse | Plan) -> list[str]:
     out = io.StringIO()
     show(Console(file=out, highlight=False, soft_wrap=True), use)
     return out.getvalue().splitlines()
@@ -44,3 +45,9 @@ def test_without_data() -> None:
         "data      none: candidates are compared with float on random input; accuracy is not known",
         "gate      every output ...",
     ]
+
+
+def test_where_nothing_is_quantized_it_is_said_why() -> None:
+    only = CandidatePlan("onnxruntime-float", "onnxruntime", "float", "onnx", "the yardstick")
+    lines = said(Plan("rpi4", (only,), (Skipped("onnxruntime int8_static", "no fixed weights"),)))
+    assert lines[-1] == "            not onnxruntime int8_static: no fixed weights"

@@ -25,7 +25,8 @@ def show_model(console: Console, model: Model) -> None:
 
 
 def show_plan(console: Console, plan: Plan, *, in_full: bool = False) -> None:
-    """`in_full` says of each way that was not taken why not."""
+    """`in_full` says of each way that was not taken why not, as is said anyway where nothing is quantized."""
+    in_full = in_full or all(c.recipe == "float" for c in plan.candidates)
     say(
         console,
         "target",
