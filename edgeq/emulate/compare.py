@@ -12,14 +12,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from edgeq.nouns.bundle import Candidate
-from edgeq.nouns.fidelity import Accuracy, Agreement, Fidelity, OutputError
+from edgeq.nouns.fidelity import Accuracy, Agreement, Fidelity
 from edgeq.nouns.report import DeviceCheck
 from edgeq.nouns.verification import Closeness, Verified
 from edgeq.quantize.accuracy import accuracy_of, why_unused
 from edgeq.quantize.bound import at_confidence
-from edgeq.quantize.error import largest_error, sqnr_db
 from edgeq.quantize.gate import Gate, decide
-from edgeq.quantize.judge import agreement_of
+from edgeq.quantize.judge import agreement_of, errors_of
 from edgeq.quantize.samples_like import Array, SamplesLike
 from edgeq.report.device_check import check_outputs
 
@@ -100,10 +99,7 @@ def _closeness(bench: Bench, reference: tuple[Array, ...], outputs: tuple[Array,
     truth = None if bench.samples.truth is None else bench.samples.truth[:n]
     return Closeness(
         samples=n,
-        outputs=tuple(
-            OutputError(name, sqnr_db(r, o), largest_error(r, o))
-            for name, r, o in zip(bench.names, reference, outputs, strict=True)
-        ),
+        outputs=errors_of(bench.names, reference, outputs),
         agreement=agreement_of(reference, outputs),
         accuracy=accuracy_of(bench.gate, reference, outputs, labels, truth),
     )

@@ -10,11 +10,19 @@ from .repairs import Tried
 
 @dataclass(frozen=True)
 class OutputError(Record):
-    """`sqnr_db` = 10 log10(sum float^2 / sum (float - candidate)^2) over all judged samples; None when they are equal."""
+    """`sqnr_db` = 10 log10(sum float^2 / sum (float - candidate)^2) over all judged samples; None when they are equal, and
+    of integers beside real numbers (indices, say): of these `equal` percent of the values are float's.
+    """
 
     output: str
     sqnr_db: Optional[float]
     largest_error: float
+    equal: Optional[float] = None
+
+    @property
+    def same(self) -> bool:
+        """As float's, bit for bit."""
+        return self.sqnr_db is None and self.equal in (None, 100.0)
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,21 @@ def largest_error(reference: Array, candidate: Array) -> float:
     return max((float(error.max()) for _, error in _errors(reference, candidate) if error.size), default=0.0)
 
 
+def equal_values(reference: Array, candidate: Array) -> float:
+    """Percent of the reference's values that the candidate has too; none of a sample's where the shapes differ."""
+    pairs = list(zip(reference, candidate, strict=True))
+    if all(np.array_equal(r, c) for r, c in pairs):
+        return 100.0
+    same = sum(int(np.sum(r == c)) for r, c in pairs if np.shape(r) == np.shape(c))
+    return min(100.0 * same / max(sum(np.size(r) for r, _ in pairs), 1), 99.99)
+
+
+def are_integers(outputs: Array) -> bool:
+    """Integers or truth values, which have no signal and no noise."""
+    values = np.asarray(outputs[0]) if outputs.dtype == object and len(outputs) else outputs
+    return values.dtype.kind in "iub"
+
+
 def agreement(reference: Array, candidate: Array, k: int = 1) -> float:
     """Percent of samples on which the reference's first class is among the candidate's first `k`. Shapes [n, classes]."""
     first = np.argmax(reference, axis=1)

@@ -65,7 +65,7 @@ class Figures:
     def equal(self) -> bool:
         """To float, bit for bit on every sample: what that costs is no question of samples."""
         same = self.accuracy is None or self.accuracy.difference == 0.0
-        return same and bool(self.outputs) and all(o.sqnr_db is None for o in self.outputs)
+        return same and bool(self.outputs) and all(o.same for o in self.outputs)
 
 
 @dataclass(frozen=True)
@@ -89,16 +89,16 @@ class Verdict:
         return self.why_failed is None
 
 
-def rules(gate: Gate, scored: str | None, agreement: bool) -> tuple[Rule, ...]:
+def rules(gate: Gate, scored: str | None, agreement: bool, indices: bool = False) -> tuple[Rule, ...]:
     """All that apply where float is scored by `scored` ("top-1", a metric; None: by nothing), and where there are class
-    scores to agree on.
+    scores to agree on; `indices`: some outputs are integers beside others of real numbers.
     """
     found = [_drop(gate, scored)] if scored else []
     if gate.min_agreement is not None and agreement:
         found.append(_agreeing(gate.min_agreement))
     if gate.min_sqnr_db is not None:
-        found.append(_sqnr(gate.min_sqnr_db))
-    return tuple(found) or (_agreeing_or_close() if agreement else _sqnr(_SQNR_DB, _DEFAULT),)
+        found.append(_sqnr(gate.min_sqnr_db, "", indices))
+    return tuple(found) or (_agreeing_or_close() if agreement else _sqnr(_SQNR_DB, _DEFAULT, indices),)
 
 
 def unapplied(gate: Gate, scored: str | None, agreement: bool, unused: str) -> tuple[str, ...]:
@@ -129,7 +129,8 @@ def decide(
     """`unused` says why labels that came are not among the figures."""
     figures = Figures(accuracy, agreement, outputs)
     scored = accuracy.metric if accuracy else None
-    applied = rules(gate, scored, agreement is not None)
+    indices = any(o.equal is not None for o in outputs)
+    applied = rules(gate, scored, agreement is not None, indices)
     words = " and ".join(rule.words for rule in applied)
     said = list(unapplied(gate, scored, agreement is not None, unused)) or ([unused] if unused else [])
     failed = [why for rule in applied if (why := rule.why_failed(figures))]
@@ -210,12 +211,15 @@ def _agreeing_or_close() -> Rule:
     return Rule(words, why_failed)
 
 
-def _sqnr(limit: float, default: str = "") -> Rule:
+def _sqnr(limit: float, default: str, indices: bool) -> Rule:
     def why_failed(figures: Figures) -> str | None:
         low = ", ".join(f"output {o.output}: SQNR {o.sqnr_db:.1f} dB" for o in _below(limit, figures))
         return f"{low} (limit {limit:g} dB)" if low else None
 
-    return Rule(f"every output has an SQNR of at least {limit:g} dB against float{default}", why_failed)
+    which = "output of real numbers" if indices else "output"
+    words = f"every {which} has an SQNR of at least {limit:g} dB against float{default}"
+    words += "; integers have none and are not judged: --metric can score them" if indices else ""
+    return Rule(words, why_failed)
 
 
 def points(limit: float) -> str:

@@ -8,7 +8,7 @@ from edgeq.nouns.fidelity import Agreement, Fidelity, OutputError
 from edgeq.nouns.model import Model
 
 from .accuracy import accuracy_of, class_scores, why_unused
-from .error import agreement, largest_error, sqnr_db
+from .error import agreement, are_integers, equal_values, largest_error, sqnr_db
 from .gate import Gate, decide
 from .host_run import Progress, Runner, load, no_progress, run
 from .samples_like import Array, SamplesLike
@@ -56,10 +56,7 @@ def judge(
     outputs = run(runner, heldout, scratch, progress=progress, stage="compare with float")
     if len(outputs) != len(reference):
         raise ConversionFailed(f"{candidate_id} has {len(outputs)} outputs where float has {len(reference)}")
-    errors = tuple(
-        OutputError(name, sqnr_db(r, c), largest_error(r, c))
-        for name, r, c in zip(names, reference, outputs, strict=True)
-    )
+    errors = errors_of(names, reference, outputs)
     agrees = agreement_of(reference, outputs)
     accuracy = accuracy_of(gate, reference, outputs, heldout.labels, heldout.truth)
     verdict = decide(gate, accuracy, agrees, errors, why_unused(heldout, reference))
@@ -73,6 +70,23 @@ def judge(
         gate=verdict.rule,
     )
     return replace(judged, passed=verdict.passed, why_failed=verdict.why_failed, bound=verdict.bound)
+
+
+def errors_of(
+    names: tuple[str, ...], reference: tuple[Array, ...], outputs: tuple[Array, ...]
+) -> tuple[OutputError, ...]:
+    beside = has_indices(reference)
+    return tuple(
+        OutputError(name, None, largest_error(r, c), equal_values(r, c))
+        if beside and are_integers(r)
+        else OutputError(name, sqnr_db(r, c), largest_error(r, c))
+        for name, r, c in zip(names, reference, outputs, strict=True)
+    )
+
+
+def has_indices(reference: tuple[Array, ...]) -> bool:
+    """Integers beside real numbers: which box was chosen, how many there are. Alone they are the answer, and judged."""
+    return len({are_integers(r) for r in reference}) == 2
 
 
 def agreement_of(reference: tuple[Array, ...], outputs: tuple[Array, ...]) -> Agreement | None:

@@ -11,7 +11,7 @@ from .accuracy import class_scores, require_classes, why_unused
 from .bound import least_samples
 from .gate import Gate, points, rules, too_few, unapplied
 from .guessing import Guessing, against_guessing
-from .judge import agreement_of
+from .judge import agreement_of, has_indices
 from .own_metric import load_metric
 from .samples_like import Array, SamplesLike
 
@@ -49,7 +49,7 @@ def settle(
     by_labels = samples.labels is not None and which is not None and not gate.ignore_labels
     scored = load_metric(gate.metric).name if gate.metric else "top-1" if by_labels else None
     _require_applied(gate, scored, agreement, unused)
-    rule = " and ".join(r.words for r in rules(gate, scored, agreement))
+    rule = " and ".join(r.words for r in rules(gate, scored, agreement, has_indices(reference)))
     classes = None if which is None else reference[which].shape[1]
     warnings: tuple[str, ...] = (unused,) if unused and not gate.metric and not gate.ignore_labels else ()
     if gate.metric:

@@ -70,7 +70,7 @@ def show_data(console: Console, use: DataUse) -> None:
 def show_fidelity(console: Console, fidelity: Fidelity) -> None:
     facts = [fidelity.candidate]
     facts += [f"{f.integer}/{f.total} {f.operator} integer" for f in fidelity.fusion]
-    equal = all(o.sqnr_db is None for o in fidelity.outputs)
+    equal = all(o.same for o in fidelity.outputs)
     facts.append("equal to float" if equal else _closeness(fidelity.outputs))
     if fidelity.accuracy:
         facts.append(_accuracy(fidelity.accuracy, equal))
@@ -170,8 +170,12 @@ def _listed(names: list[str]) -> str:
 
 def _closeness(outputs: tuple[OutputError, ...]) -> str:
     """Of the output that is farthest from float."""
-    sqnr_db, name = min((o.sqnr_db, o.output) for o in outputs if o.sqnr_db is not None)
-    return f"SQNR {sqnr_db:.1f} dB" + (f" at {name}" if len(outputs) > 1 else "")
+    found = [f"{o.equal:.1f} % of {o.output} equal" for o in outputs if o.equal is not None]
+    errors = [(o.sqnr_db, o.output) for o in outputs if o.sqnr_db is not None]
+    if errors:
+        sqnr_db, name = min(errors)
+        found.insert(0, f"SQNR {sqnr_db:.1f} dB" + (f" at {name}" if len(outputs) > 1 else ""))
+    return ", ".join(found)
 
 
 def _accuracy(a: Accuracy, equal: bool) -> str:
