@@ -4,7 +4,6 @@ A verdict is known again by the content of the file that was judged, not by how 
 """
 
 import hashlib
-import importlib.metadata
 import json
 from collections.abc import Callable
 from dataclasses import asdict
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from edgeq import __version__
+from edgeq.installed import installed_versions
 from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.model import Model
 from edgeq.nouns.record import canonical_json
@@ -95,19 +95,9 @@ def remembered(
             "candidate": candidate,
             "threads": threads,
             "same_samples": same_samples,
-            "runtimes": _versions(),
+            "runtimes": installed_versions(_RUNTIMES),
         }
     return Remembered(Kept(cache / "tried" if cache else None, _MOST), facts)
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in _RUNTIMES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
 
 
 def _sha256(path: Path) -> str:

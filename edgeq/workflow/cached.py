@@ -7,7 +7,6 @@ reused.
 """
 
 import hashlib
-import importlib.metadata
 import os
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,6 +17,7 @@ import platformdirs
 
 from edgeq import __version__
 from edgeq.errors import BundleRefused
+from edgeq.installed import installed_versions
 from edgeq.nouns.project import Gates
 from edgeq.nouns.record import digest_of
 from edgeq.nouns.repairs import ALL
@@ -105,13 +105,7 @@ def holds(order: Order, path: Path) -> bool:
 
 def tool_versions() -> dict[str, str]:
     """edgeq's own and every installed converter's version."""
-    versions = {"edgeq": __version__}
-    for name in _CONVERTERS:
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return versions
+    return {"edgeq": __version__, **installed_versions(_CONVERTERS)}
 
 
 def _contents(spec: str | None) -> str | None:

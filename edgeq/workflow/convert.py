@@ -11,27 +11,25 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from edgeq import catalog
 from edgeq.bundle import OpenBundle, read_bundle, read_fidelity, require_destination
-from edgeq.errors import ConversionFailed, GateFailed, TargetRefused
+from edgeq.errors import TargetRefused
 from edgeq.model_name import model_name
 from edgeq.nouns.data import DataUse
 from edgeq.nouns.fidelity import BetweenRuntimes, Fidelity
 from edgeq.nouns.model import Model
-from edgeq.nouns.plan import CandidatePlan, Plan, Skipped
+from edgeq.nouns.plan import Plan
 from edgeq.nouns.progress import Note, Progress
 from edgeq.nouns.project import Gates
 from edgeq.nouns.repairs import repairs_of
 from edgeq.nouns.target import Target
 from edgeq.project_rules import problems_of
 from edgeq.quantize.give_back import SECONDS
-from edgeq.report.formats.units import abbreviated
 from edgeq.workflow import bundle_parts, cached, formats
 from edgeq.workflow.between_runtimes import between_runtimes
-from edgeq.workflow.data_use import Parts, divide, settle_use
-from edgeq.workflow.fallbacks import taken
+from edgeq.workflow.data_use import divide, settle_use
+from edgeq.workflow.make_candidates import make_candidates
 from edgeq.workflow.options import ConversionOptions
 from edgeq.workflow.runtimes import this_machine
 from edgeq.workflow.tell import Tell, silence
-from edgeq.workflow.ways_out import ways_out
 
 if TYPE_CHECKING:  # numpy, onnx and the rest are imported when there is something to convert
     import numpy as np
@@ -40,7 +38,6 @@ if TYPE_CHECKING:  # numpy, onnx and the rest are imported when there is somethi
     from edgeq.ingest.samples import Samples
     from edgeq.nouns.tensor import Preprocessing
     from edgeq.quantize.gate import Gate
-    from edgeq.quantize.made import Made
 
 
 @dataclass(frozen=True)
@@ -202,7 +199,7 @@ def _build(order: cached.Order, program: "Program | None", place: Path, tell: Te
         gate = _gate(order)
         use = settle_use(order, gate, model, parts, work, tell)
         tell(use)
-        plan, made = _make(order, model, plan, parts, gate, work, tell)
+        plan, made = make_candidates(order, model, plan, parts, gate, work, tell)
         bundle_parts.write(place, order, model, plan, use, made, parts, preprocessing)
 
 
@@ -259,86 +256,6 @@ def _example(order: cached.Order) -> "tuple[np.ndarray, ...] | None":
     return peek(order.data, _preprocessing(order)) if order.data else None
 
 
-def _make(
-    order: cached.Order, model: Model, plan: Plan, parts: Parts, gate: "Gate", work: Path, tell: Tell
-) -> "tuple[Plan, tuple[Made, ...]]":
-    """Every candidate, built and judged, and the plan with the fallbacks that it took. Raises GateFailed when no quantized
-    candidate is close enough to float.
-    """
-    from edgeq.quantize.make import make
-
-    def built(candidate: CandidatePlan) -> "Made":
-        one = make(
-            candidate,
-            model,
-            parts.calibration,
-            parts.heldout,
-            same_samples=parts.same,
-            gate=gate,
-            workdir=work,
-            threads=order.target.threads,
-            calibrator=order.calibrator,
-            repairs=order.repairs,
-            search_seconds=order.search_seconds,
-            cache=cached.folder() / "calibration",
-            progress=_progress(candidate, tell),
-        )
-        tell(one.fidelity)
-        return one
-
-    made, broken = _all_that_can_be(plan, order.recipe, built)
-    for what, error in broken.items():
-        tell(
-            Note(
-                f"{what} could not be built, the others could: {': '.join((error.what, *error.details[:1]))}"
-            )
-        )
-    plan = _without(plan, broken)
-    fallbacks = taken(plan, tuple(one.fidelity for one in made))
-    if fallbacks:
-        tell(
-            Note(
-                f"nothing in int8 is close enough to float, so {', '.join(c.id for c in fallbacks)} is built"
-            )
-        )
-        made += [built(candidate) for candidate in fallbacks]
-        plan = replace(plan, candidates=(*plan.candidates, *fallbacks), fallbacks=())
-    _require_gate(plan, tuple(one.fidelity for one in made), order.recipe)
-    return plan, tuple(made)
-
-
-def _all_that_can_be(
-    plan: Plan, asked: str | None, built: "Callable[[CandidatePlan], Made]"
-) -> "tuple[list[Made], dict[str, ConversionFailed]]":
-    """What was made, and by candidate why it was not. A converter that fails on one candidate spoils no other; it is an
-    error where the recipe was asked for, where float itself fails, and where nothing quantized is left.
-    """
-    made: list[Made] = []
-    broken: dict[str, ConversionFailed] = {}
-    for candidate in plan.candidates:
-        try:
-            made.append(built(candidate))
-        except ConversionFailed as error:
-            if candidate.recipe in ("float", asked):
-                raise
-            broken[candidate.id] = error
-    if broken and all(one.plan.recipe == "float" for one in made):
-        raise next(iter(broken.values()))
-    return made, broken
-
-
-def _without(plan: Plan, broken: dict[str, ConversionFailed]) -> Plan:
-    return replace(
-        plan,
-        candidates=tuple(c for c in plan.candidates if c.id not in broken),
-        skipped=(*plan.skipped, *(Skipped(what, error.what) for what, error in broken.items())),
-    )
-
-
-def _progress(candidate: CandidatePlan, tell: Tell) -> Any:
-    return lambda step, share: tell(Progress(f"{candidate.id}: {step}", share, 1.0, ""))
-
-
 def open_conversion(place: Path, tell: Tell) -> Conversion:
     """A finished bundle with everything that was found out when it was made."""
     start = time.monotonic()
@@ -374,28 +291,3 @@ def _retell(conversion: Conversion, why: str, tell: Tell) -> None:
     for noun in (conversion.model, conversion.plan, conversion.data, *judged, conversion.between_runtimes):
         if noun is not None:
             tell(noun)
-
-
-def _require_gate(plan: Plan, judged: tuple[Fidelity, ...], asked: str | None = None) -> None:
-    """That every quantized candidate failed is an error; one good candidate is enough.
-
-    A recipe that found nothing to quantize counts as skipped, as in a plan, unless it was asked for.
-    """
-    recipes = {c.id: c.recipe for c in plan.candidates}
-    skipped = {f.candidate for f in judged if f.quantized_nothing and asked is None}
-    counted = [f for f in judged if f.candidate not in skipped] or list(judged)
-    quantized = [f for f in counted if recipes[f.candidate] != "float"] or counted
-    if any(f.passed for f in quantized):
-        return
-    worst = [
-        f"{f.candidate}: {abbreviated(layer.layer)} (SQNR {layer.sqnr_db:.0f} dB, {layer.cause})"
-        for f in quantized
-        for layer in f.worst_layers[:3]
-    ]
-    why = [f"{f.candidate}: {f.why_failed}" for f in quantized]
-    several = len(why) > 1
-    raise GateFailed(
-        f"none of {len(why)} quantized candidates is close enough to float" if several else why[0],
-        ways_out(quantized),
-        details=[*(why if several else ()), *(["worst layers:", *worst] if worst else ())],
-    )

@@ -8,7 +8,17 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from edgeq.nouns.model import Model
+from edgeq.nouns.plan import CandidatePlan, Scheme
 from edgeq.nouns.tensor import TensorSpec
+
+STATIC = CandidatePlan(
+    "onnxruntime-int8_static",
+    "onnxruntime",
+    "int8_static",
+    "onnx",
+    "a test",
+    scheme=Scheme("uint8", "int8", True),
+)
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from edgeq.nouns.plan import CandidatePlan, Scheme
 from edgeq.quantize.decisive import decisive_of, ending_at
 from edgeq.quantize.float_graph import read
 from edgeq.quantize.gate import Gate
 from edgeq.quantize.make import make
-from tests.quantize.networks import Rows, saved
+from tests.quantize.networks import STATIC, Rows, saved
 
 
 def ending_in(kind, made, attributes, extra=()):
@@ -51,14 +50,7 @@ def test_a_model_that_gives_only_such_is_quantized(end, tmp_path):
     model = saved(ending_in(*end), tmp_path)
     rows = np.random.default_rng(1).normal(size=(60, 8)).astype(np.float32)
     found = make(
-        CandidatePlan(
-            "onnxruntime-int8_static",
-            "onnxruntime",
-            "int8_static",
-            "onnx",
-            "a test",
-            scheme=Scheme("uint8", "int8", True),
-        ),
+        STATIC,
         model,
         Rows(rows[:40]),
         Rows(rows[40:], sha256="h" * 64),

@@ -5,21 +5,11 @@ import onnx
 import pytest
 from PIL import Image
 
-from edgeq.nouns.plan import CandidatePlan, Scheme
 from edgeq.quantize.gate import Gate
 from edgeq.quantize.make import make
-from tests.quantize.networks import Rows, saved
+from tests.quantize.networks import STATIC, Rows, saved
 
 pytestmark = pytest.mark.data
-
-PLAN = CandidatePlan(
-    "onnxruntime-int8_static",
-    "onnxruntime",
-    "int8_static",
-    "onnx",
-    "a test",
-    scheme=Scheme("uint8", "int8", True),
-)
 
 
 def keywords(data):
@@ -49,7 +39,7 @@ def test_accuracy_stays_and_all_convolutions_are_integer(case, least_db, float_h
     path, calibration, held_out = case(data_dir)
     model = saved(onnx.load(path), tmp_path)
     found = make(
-        PLAN,
+        STATIC,
         model,
         calibration,
         held_out,

@@ -6,20 +6,10 @@ import numpy as np
 import pytest
 
 from edgeq.nouns.fidelity import OutputError
-from edgeq.nouns.plan import CandidatePlan, Scheme
 from edgeq.quantize import host_run, make
 from edgeq.quantize.gate import Gate
 from edgeq.quantize.make import make as made
-from tests.quantize.networks import Rows, images, residual, saved
-
-PLAN = CandidatePlan(
-    "onnxruntime-int8_static",
-    "onnxruntime",
-    "int8_static",
-    "onnx",
-    "a test",
-    scheme=Scheme("uint8", "int8", True),
-)
+from tests.quantize.networks import STATIC, Rows, images, residual, saved
 
 
 @pytest.fixture
@@ -49,7 +39,7 @@ def judged(monkeypatch):
 
 def convert(net, tmp_path, gate, seconds=1000.0, held_out=9, name="w"):
     return made(
-        PLAN,
+        STATIC,
         net,
         Rows(images(40)),
         Rows(images(60, seed=held_out), sha256=str(held_out) * 64),
