@@ -35,7 +35,8 @@ _LOOK_AGAIN_S = 1.0
 class Lock(Record):
     """`until_ns` is on the boot clock of the boot `boot_id`; past it, or in another boot, the lock is nobody's.
     `lent_to` is the job that the service may do under this lock, while its holder waits for the result; `given_up` one
-    whose result its holder waits for no longer; `process` the holder's own, where that is one of this device.
+    whose result its holder waits for no longer; `process` the holder's own, where that is one of this device; `before` the
+    token that this one took the place of.
     """
 
     token: str
@@ -47,6 +48,7 @@ class Lock(Record):
     lent_to: str = ""
     given_up: str = ""
     process: str = ""
+    before: str = ""
 
     @property
     def seconds_left(self) -> float:
@@ -107,6 +109,19 @@ def renew(
     return longer
 
 
+def take_anew(root: Root, token: str) -> Lock:
+    """Hold the device by another token: a command that was sent with `token` and has not begun yet is refused from now
+    on. Raises DeviceBusy when `token` does not hold the device.
+    """
+    with guarded(root):
+        lock = _stored(root)
+        if lock is None or lock.token != token or lock.boot_id != boot_id():
+            raise _lost(lock)
+        anew = replace(lock, token=secrets.token_hex(16), before=token)
+        write_json(root.lock, anew.to_dict())
+    return anew
+
+
 def is_wanted(root: Root, token: str, job: str) -> bool:
     """Whether the holder of `token` still waits for this job: it has the device, and has not given the job up."""
     lock = _stored(root)
@@ -121,7 +136,7 @@ def release(root: Root, token: str) -> None:
         return
     with guarded(root):
         lock = _stored(root)
-        if lock is not None and lock.token == token:
+        if lock is not None and token in (lock.token, lock.before):
             remove_file(root.lock)
 
 

@@ -1,11 +1,11 @@
 """The last step of a delivery and the way back: what is live on the device changes here and nowhere else."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from edgeq.deliver.agent_link import AgentLink
-from edgeq.errors import DeviceError
+from edgeq.errors import DeviceError, NoSpace
 from edgeq.nouns.job import Job
 from edgeq.nouns.release import App
 
@@ -42,6 +42,28 @@ def discard(link: AgentLink, token: str, app: str, digest: str) -> None:
         link.call("discard", {"token": token, "app": app, "digest": digest}, timeout_s=60)
 
 
+def take_back(link: AgentLink, token: str, releases: Collection[tuple[str, str]]) -> None:
+    """What was broken off: `releases` (app, digest) are discarded, and what was uploaded for them is swept.
+
+    An `install` that was sent, and that nobody waits for, must not come after that: it is refused, as all but giving
+    the device back is under `token` from here on.
+    """
+    try:
+        token = link.call("lock", {"token": token, "anew": True}, timeout_s=20)["token"]
+    except NoSpace:
+        pass  # nor has an install any room
+    except DeviceError:
+        return
+    remove(link, token, releases)
+
+
+def remove(link: AgentLink, token: str, releases: Collection[tuple[str, str]]) -> None:
+    """`discard` each of `releases` (app, digest), and `sweep`."""
+    for app, digest in releases:
+        discard(link, token, app, digest)
+    sweep(link, token)
+
+
 def sweep(link: AgentLink, token: str) -> None:
     """Remove what no release and no job needs any more; a link that is gone is no reason to fail."""
     with contextlib.suppress(DeviceError):
@@ -56,7 +78,6 @@ def tidied(link: AgentLink, token: str, app: str, digest: str) -> Iterator[None]
     try:
         yield
     except BaseException:
-        discard(link, token, app, digest)
+        take_back(link, token, [(app, digest)])
         raise
-    finally:
-        sweep(link, token)
+    sweep(link, token)

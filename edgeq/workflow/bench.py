@@ -171,12 +171,13 @@ def _gone_afterwards(device: Session, token: str, bundles: list[OpenBundle]) -> 
     samples, nor an upload that was cut off.
     """
     guests = [bundle for bundle in bundles if not _was_there(device, bundle)]
+    releases = [(bundle.manifest.name, bundle.digest) for bundle in guests]
     try:
         yield
-    finally:
-        for bundle in guests:
-            activate.discard(device.link, token, bundle.manifest.name, bundle.digest)
-        activate.sweep(device.link, token)
+    except BaseException:
+        activate.take_back(device.link, token, releases)
+        raise
+    activate.remove(device.link, token, releases)
 
 
 def _was_there(device: Session, bundle: OpenBundle) -> bool:

@@ -1,4 +1,4 @@
-"""`lock`: hold this device, or with a token hold it longer."""
+"""`lock`: hold this device, or with a token hold it longer, or by another token."""
 
 from dataclasses import dataclass
 from typing import Any, Optional
@@ -15,7 +15,8 @@ from edgeq.nouns.record import Record
 @dataclass(frozen=True)
 class Request(Record):
     """Either `who` and `what`, or the `token` of a lock that is held and shall be renewed. `pid` is the holder's process,
-    where that is one of this device: with its end the device is free.
+    where that is one of this device: with its end the device is free. `anew`: by a new token, what was sent with the old one
+    and has not begun is not done any more.
     """
 
     who: str = ""
@@ -23,9 +24,12 @@ class Request(Record):
     lease_s: float = lock.LEASE_S
     token: Optional[str] = None
     pid: Optional[int] = None
+    anew: bool = False
 
 
 def answer(request: Request, root: Root) -> dict[str, Any]:
+    if request.token is not None and request.anew:
+        return {"token": lock.take_anew(root, request.token).token}
     if request.token is not None:
         return {"token": lock.renew(root, request.token, request.lease_s).token}
     taken = _take(request, root)

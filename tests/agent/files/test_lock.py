@@ -9,7 +9,7 @@ import pytest
 
 from edgeq.agent.clock import boot_ns
 from edgeq.errors import DeviceBusy
-from tests.agent.files.device import Device
+from tests.agent.files.device import Device, bundle
 
 
 def test_of_many_hosts_at_once_exactly_one_wins(device: Device) -> None:
@@ -40,6 +40,22 @@ def test_given_back_it_can_be_taken_again(device: Device, token: str) -> None:
     device.call("unlock", token=token)
     assert device.call("status")["lock"] is None
     assert device.lock() != token
+
+
+def test_held_by_a_new_token_the_old_one_only_gives_it_back(device: Device, token: str) -> None:
+    """A command that was on its way when its host broke off must not come after what removes its traces."""
+    one = bundle()
+    device.upload(*one.files.values())
+    anew = device.call("lock", token=token, anew=True)["token"]
+    with pytest.raises(DeviceBusy, match="ann@host"):
+        device.call("install", token=token, manifest=one.manifest.to_dict())
+    device.call("sweep", token=anew)
+    with pytest.raises(DeviceBusy, match="ann@host"):
+        device.lock()
+
+    device.call("unlock", token=token)
+    assert device.call("status")["lock"] is None
+    assert device.leftovers() == []
 
 
 def test_another_boot_or_a_lease_that_ran_out_is_nobodys(device: Device, token: str) -> None:
