@@ -99,7 +99,12 @@ def _shape_remedy(got: tuple[int, ...], spec: TensorSpec) -> str:
             return f"--preprocess size={a}x{b},layout=NHWC for images, or --shape {spec.name}={','.join(map(str, (1, *bare)))} if the model's size is free"
         if 1 in (a, c) and 3 in (bare[0], bare[2]):
             return "the model takes one channel: --preprocess channels=GRAY for images"
-    return f"store each sample as {_text(expected)}, with or without the leading 1"
+    store = f"store each sample as {_text(expected)}, with or without the leading 1"
+    if len(expected) in (len(got), len(got) + 1):
+        store += (
+            "; samples of several shapes take an ONNX model that leaves these dimensions open, and no --shape"
+        )
+    return store
 
 
 def _text(shape: tuple[int | None, ...]) -> str:

@@ -1,6 +1,8 @@
-"""Samples from an .npz (or an .npy): arrays with the samples along their first axis, `labels` beside them."""
+"""Samples from an .npz (or an .npy): arrays with the samples along their first axis, or one array per sample where their
+shapes differ; `labels` beside them."""
 
 import hashlib
+import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +14,7 @@ from edgeq.ingest.labels import KEYS
 from edgeq.ingest.stored import Stored
 
 LABELS = KEYS[0]
+_NUMBERED = re.compile(r"arr_[0-9]+")
 
 Shapes = Mapping[str, tuple[int | None, ...]]
 
@@ -25,6 +28,8 @@ def of_arrays(path: Path, arrays: dict[str, np.ndarray], inputs: Shapes) -> Stor
     truth = arrays.pop(LABELS, None)
     if not arrays:
         raise DataRefused(f"{path} holds no samples, only labels", "add an array named as the model's input")
+    if one_array_each(arrays):
+        return _of_list(path, arrays, truth)
     constant = {n for n, a in arrays.items() if _is_constant(a, n, arrays, inputs)}
     single = {n for n, a in arrays.items() if n not in constant and _is_one_sample(a, n, arrays, inputs)}
     lengths = {n: 1 if n in single else len(a) for n, a in arrays.items() if n not in constant}
@@ -39,6 +44,32 @@ def of_arrays(path: Path, arrays: dict[str, np.ndarray], inputs: Shapes) -> Stor
 
     keys = tuple(sample_key(read(i), truth[i] if truth is not None else None) for i in range(count))
     return Stored(str(path), keys, read, truth)
+
+
+def one_array_each(arrays: Mapping[str, np.ndarray]) -> bool:
+    """Whether these are numpy.savez(path, *samples): arr_0, arr_1 ... of one type and rank and of several shapes. Two
+    arrays of equal length are taken for samples and something beside them.
+    """
+    found = {name: array for name, array in arrays.items() if name != LABELS}
+    if len(found) < 2 or not all(_NUMBERED.fullmatch(name) for name in found):
+        return False
+    alike = len({(a.dtype, a.ndim) for a in found.values()}) == 1
+    lengths = {a.shape[:1] for a in found.values()}
+    differ = len({a.shape for a in found.values()}) > 1
+    return alike and differ and (len(found) > 2 or len(lengths) > 1 or lengths == {(1,)})
+
+
+def _of_list(path: Path, arrays: Mapping[str, np.ndarray], truth: np.ndarray | None) -> Stored:
+    samples = [arrays[name] for name in sorted(arrays, key=lambda name: int(name.removeprefix("arr_")))]
+    lengths = {"the samples": len(samples)}
+    if truth is not None:
+        truth = np.atleast_1d(truth)
+        lengths[LABELS] = len(truth)
+    _one_length(path, lengths)
+    keys = tuple(
+        sample_key({"": array}, None if truth is None else truth[i]) for i, array in enumerate(samples)
+    )
+    return Stored(str(path), keys, lambda i: {"": samples[i]}, truth)
 
 
 def load_arrays(path: Path) -> dict[str, np.ndarray]:

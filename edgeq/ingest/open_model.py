@@ -16,8 +16,10 @@ import numpy as np
 from edgeq.errors import ModelRefused
 from edgeq.ingest import sources
 from edgeq.ingest.request import Request
+from edgeq.ingest.varied import Survey
 from edgeq.model_name import model_name
 from edgeq.nouns.model import Model
+from edgeq.nouns.tensor import TensorSpec
 from edgeq.user_code import names_code
 
 if TYPE_CHECKING:
@@ -38,11 +40,13 @@ def open_model(
     program: "Program | None" = None,
     cache: Path | None = None,
     say: Callable[[str], None] = lambda _: None,
+    survey: Callable[[tuple[TensorSpec, ...]], Survey | None] = lambda _: None,
 ) -> Model:
     """Clean graphs of `source` in `workdir`, byte-identical for the same source; formats that cannot be had are in
     `Model.absent` with the reason. `program` is what a torch factory built, so that it is not built twice.
     TFLite is made from an ONNX source only where no ONNX is asked for, or its converter lies below `cache` already;
-    without a `cache`, never. `say` hears what takes long.
+    without a `cache`, never. `say` hears what takes long. `survey` says whether the samples differ in shape: an ONNX graph
+    then keeps open what differs (request.py).
 
     Raises ModelRefused naming the operator, input or field; ExtraMissing when an optional package is needed.
     """
@@ -53,7 +57,7 @@ def open_model(
         )
     workdir.mkdir(parents=True, exist_ok=True)
     name = name or model_name(source)
-    request = Request(source, workdir, name, weights, shapes, formats, example, program, cache, say)
+    request = Request(source, workdir, name, weights, shapes, formats, example, program, cache, say, survey)
     model: Model = _claimant(source).open_source(request)
     return model
 

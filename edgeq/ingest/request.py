@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgeq.ingest.varied import Survey
+from edgeq.nouns.tensor import TensorSpec
+
 if TYPE_CHECKING:
     from edgeq.ingest.pytorch.program import Program
 
@@ -16,7 +19,8 @@ class Request:
     """`formats` are the graph formats that the target's runtimes read. `example` is one sample as it is stored, used
     for shapes that the model leaves open and for checking conversions; `weights` belong to a torch factory, and
     `program` is what it built where that is known already. Converters that live in environments of their own are kept
-    below `cache`; `say` hears what takes long.
+    below `cache`; `say` hears what takes long. `survey` looks at the shapes of all samples of a model with inputs that are
+    open where --shape does not say more; it gives None where they have one shape, or there are none.
     """
 
     source: str
@@ -29,6 +33,7 @@ class Request:
     program: "Program | None" = None
     cache: Path | None = None
     say: Callable[[str], None] = lambda _: None
+    survey: Callable[[tuple[TensorSpec, ...]], Survey | None] = lambda _: None
 
     def path(self, suffix: str) -> Path:
         """Where the clean graph is written; never over the source itself."""

@@ -12,7 +12,7 @@ from edgeq.ingest.folder import load_npy, open_folder
 from edgeq.ingest.generator import first_sample, open_generator
 from edgeq.ingest.image import apply
 from edgeq.ingest.labels import class_numbers
-from edgeq.ingest.npz import Shapes, load_arrays, of_arrays
+from edgeq.ingest.npz import Shapes, load_arrays, of_arrays, one_array_each
 from edgeq.ingest.stored import ClassFolders, Stored
 from edgeq.nouns.record import digest_of
 from edgeq.nouns.tensor import Preprocessing, TensorSpec
@@ -92,6 +92,9 @@ class Samples:
                 notes.append(f"the samples are real numbers: quantized for {spec.name}, {spec.affine}")
         return tuple(notes)
 
+    def without_labels(self) -> "Samples":
+        return replace(self, stored=replace(self.stored, truth=None))
+
     def take(self, positions: Sequence[int]) -> "Samples":
         """The samples at `positions` of this part."""
         return replace(self, indices=tuple(self.indices[p] for p in positions))
@@ -124,6 +127,16 @@ def peek(spec: str, preprocessing: Preprocessing | None) -> tuple[np.ndarray, ..
     else:
         stored = _open_path(Path(spec), {})
     return tuple(np.asarray(array) for array in _prepared(stored, 0, preprocessing).values())
+
+
+def may_differ(spec: str, preprocessing: Preprocessing | None) -> bool:
+    """Whether samples can have several shapes at all, in a form of data that holds each by itself."""
+    path = Path(spec)
+    if _is_function(spec):
+        return True
+    if path.is_dir():
+        return preprocessing is None or preprocessing.size is None
+    return path.suffix.lower() == ".npz" and one_array_each(load_arrays(path))
 
 
 def _prepared(stored: Stored, at: int, preprocessing: Preprocessing | None) -> Mapping[str, np.ndarray]:

@@ -8,11 +8,25 @@ from .tensor import TensorSpec
 
 
 @dataclass(frozen=True)
+class Varied(Record):
+    """The samples have `shapes` different ones, so the graph keeps open where they differ. By input name: `device` is what
+    the device checks and measures with, the most frequent among the samples that judge (of equally frequent ones the
+    largest); `smallest` and `largest` count the values of all inputs of a sample.
+    """
+
+    shapes: int
+    device: dict[str, tuple[int, ...]]
+    smallest: dict[str, tuple[int, ...]]
+    largest: dict[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
 class Model(Record):
     """`files` maps a format ("onnx", "tflite") to the path of the clean graph in that format on this host; `absent`
     says why a format is not there. Inputs and outputs are in graph order, which is how formats are matched.
     `sha256` is that of the source (file, or exported program with its weights). `quantized` names what was found
     ("QDQ int8", "int8 TFLite") when the source is quantized already and is to be deployed as it is.
+    `varied`: the samples differ in shape, and None stands in `inputs` where they do.
     """
 
     name: str
@@ -26,3 +40,4 @@ class Model(Record):
     absent: dict[str, str] = field(default_factory=dict)
     quantized: Optional[str] = None
     notes: tuple[str, ...] = ()
+    varied: Optional[Varied] = None

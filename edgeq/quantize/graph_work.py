@@ -11,6 +11,7 @@ from typing import Any
 
 from edgeq.foreign import translated
 
+from .sized import AS_IT_IS, Shapes, sized
 from .tflite_file import read
 
 HEAVY = ("Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN")
@@ -55,9 +56,9 @@ class GraphWork:
         return sum(self.macs.get(o, 0) for o in operators) / weights if weights else 0.0
 
 
-def work_of(path: Path, format: str) -> GraphWork:
-    """Raises ConversionFailed when the file is none of its format."""
-    return _onnx_work(path) if format == "onnx" else _tflite_work(path)
+def work_of(path: Path, format: str, shapes: Shapes = AS_IT_IS) -> GraphWork:
+    """`shapes` are those of open inputs. Raises ConversionFailed when the file is none of its format."""
+    return _onnx_work(path, shapes) if format == "onnx" else _tflite_work(path)
 
 
 def onnx_node_shares(model: Any) -> dict[str, tuple[float, float]]:
@@ -117,11 +118,11 @@ def _tflite_macs(kind: str, x: "Shape", w: "Shape", out: "Shape") -> int:
     return _size(out) * (x[-1] if x else 1)
 
 
-def _onnx_work(path: Path) -> GraphWork:
+def _onnx_work(path: Path, shapes: Shapes) -> GraphWork:
     import onnx
 
     with translated(f"cannot read {path.name} as ONNX"):
-        model = onnx.shape_inference.infer_shapes(onnx.load(str(path)), data_prop=True)
+        model = sized(onnx.load(str(path)), shapes)
     macs: dict[str, int] = defaultdict(int)
     weights: dict[str, int] = defaultdict(int)
     fixed: dict[str, int] = defaultdict(int)

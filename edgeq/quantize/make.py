@@ -28,6 +28,7 @@ from .ranges.kept import Kept
 from .remembered import remembered
 from .repair import repaired, unrepaired
 from .samples_like import SamplesLike
+from .sized import AS_IT_IS, Shapes
 from .variant import Variant, variant_of
 
 
@@ -116,7 +117,7 @@ def make(
         fidelity = _of_nothing(fidelity)
     for scratch in ("outputs", "closest"):
         shutil.rmtree(folder / scratch, ignore_errors=True)
-    return _made(candidate, variant, fidelity)
+    return _made(candidate, variant, fidelity, model.varied.largest if model.varied else AS_IT_IS)
 
 
 def _mixed(by_choice: dict[str, str], fidelity: Fidelity, repairs: Collection[str]) -> tuple[Tried, ...]:
@@ -137,7 +138,7 @@ def _of_nothing(fidelity: Fidelity) -> Fidelity:
     return replace(fidelity, passed=False, why_failed=why, quantized_nothing=True)
 
 
-def _made(candidate: CandidatePlan, variant: Variant, fidelity: Fidelity) -> Made:
+def _made(candidate: CandidatePlan, variant: Variant, fidelity: Fidelity, shapes: Shapes) -> Made:
     runner = load(variant.path, candidate.format)
     integers = candidate.scheme is not None and candidate.scheme.integer_io
     return Made(
@@ -149,7 +150,7 @@ def _made(candidate: CandidatePlan, variant: Variant, fidelity: Fidelity) -> Mad
         takes=runner.takes if integers else (),
         gives=runner.gives if integers else (),
         min_runtime=_min_runtime(variant.path, candidate),
-        memory_bytes=predict_peak(variant.path, candidate.format),
+        memory_bytes=predict_peak(variant.path, candidate.format, shapes),
         fidelity=fidelity,
     )
 

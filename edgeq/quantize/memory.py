@@ -8,7 +8,7 @@
 
 W are the bytes of all weights. The factors were fitted to the peaks of the agent's child on nine networks of 0.1 to
 14 MB (LiteRT: two), one thread, less the check samples that it maps: within 25 % (benchmarks/memory.py). Dimensions
-that stay open count as one.
+that stay open count as one, where no shape of the inputs is given.
 """
 
 import math
@@ -18,21 +18,28 @@ from typing import Any
 
 from edgeq.foreign import translated
 
+from .samples_like import SamplesLike
+from .sized import AS_IT_IS, Shapes, largest, sized
+
 Node = tuple[tuple[str, ...], tuple[str, ...]]  # names read, names written
 
 
-def predict_peak(path: Path, format: str) -> int:
-    """Bytes above the loaded runtime. Raises ConversionFailed when the file cannot be read."""
-    weights, nodes, sizes, kept = _read_onnx(path) if format == "onnx" else _read_tflite(path)
+def predict_peak(path: Path, format: str, shapes: Shapes = AS_IT_IS) -> int:
+    """Bytes above the loaded runtime; `shapes` are those of open inputs. Raises ConversionFailed when the file cannot be
+    read.
+    """
+    weights, nodes, sizes, kept = _read_onnx(path, shapes) if format == "onnx" else _read_tflite(path)
     activations = live_peak(nodes, sizes, kept)
     if format == "onnx":
         return 10_500_000 + 17_000 * len(nodes) + 5 * weights // 2 + 3 * activations
     return 4_000_000 + 3 * weights + 2 * activations
 
 
-def activation_bytes(path: Path, format: str) -> int:
-    """Of the tensors that live at once while one sample is run. Raises ConversionFailed when the file cannot be read."""
-    _, nodes, sizes, kept = _read_onnx(path) if format == "onnx" else _read_tflite(path)
+def activation_bytes(path: Path, format: str, samples: SamplesLike) -> int:
+    """Of the tensors that live at once while the largest sample is run. Raises ConversionFailed when the file cannot be
+    read.
+    """
+    _, nodes, sizes, kept = _read_onnx(path, AS_IT_IS, samples) if format == "onnx" else _read_tflite(path)
     return live_peak(nodes, sizes, kept)
 
 
@@ -55,11 +62,14 @@ def live_peak(nodes: Iterable[Node], sizes: dict[str, int], kept: Iterable[str])
     return sum(sizes.get(name, 0) for name in set(kept)) + peak
 
 
-def _read_onnx(path: Path) -> tuple[int, list[Node], dict[str, int], list[str]]:
+def _read_onnx(
+    path: Path, shapes: Shapes, samples: SamplesLike | None = None
+) -> tuple[int, list[Node], dict[str, int], list[str]]:
     import onnx
 
     with translated(f"cannot read {path.name} as ONNX"):
-        graph = onnx.shape_inference.infer_shapes(onnx.load(str(path)), data_prop=True).graph
+        model = onnx.load(str(path))
+        graph = sized(model, shapes if samples is None else largest(model, samples)).graph
     constants = {i.name: _onnx_bytes(i.data_type, i.dims) for i in graph.initializer}
     values = (*graph.input, *graph.value_info, *graph.output)
     sizes = {

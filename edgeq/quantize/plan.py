@@ -15,6 +15,7 @@ from edgeq.nouns.target import FORMATS, Target
 
 from .graph_work import BLOCKWISE, DYNAMIC, RECURRENT, STATIC, GraphWork, work_of
 from .scheme import dynamic_scheme, has_half, scheme_for, sixteen_bits, why_no_blocks
+from .sized import AS_IT_IS
 
 AS_IS = "as_is"
 # Share of the work from which dynamic int8 is expected to beat static; and of work or weights from which it is raced:
@@ -65,7 +66,11 @@ def make_plan(
     runtimes, skipped = _usable_runtimes(model, target, runtime, dict(unavailable or {}))
     if model.quantized:
         return _as_it_is(model, target, runtimes, recipe, skipped, integer_io)
-    works = {format: work_of(Path(model.files[format]), format) for format in {FORMATS[r] for r in runtimes}}
+    shapes = model.varied.device if model.varied else AS_IT_IS
+    works = {
+        format: work_of(Path(model.files[format]), format, shapes)
+        for format in {FORMATS[r] for r in runtimes}
+    }
     wish = _Wish(target, target.cpu.isa if isa is None else isa, has_data, recipe, integer_io, works)
     ranked: list[tuple[int, CandidatePlan]] = []
     for name in runtimes:

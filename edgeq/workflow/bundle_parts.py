@@ -88,11 +88,21 @@ def _candidate(made: Any, model: Model) -> Candidate:
 
 def _check_set(made: tuple[Any, ...], model: Model, heldout: Any) -> CheckSet:
     """Held-out samples for the device, with this host's answers to them."""
-    sample_bytes = sum(a.nbytes for a in heldout[0])
-    chosen = choose_check_samples(sample_bytes, heldout.labels, heldout.count)
+    fit = _of_device_shape(model, heldout)
+    labels = None if heldout.labels is None else heldout.labels[fit]
+    sample_bytes = sum(a.nbytes for a in heldout[fit[0]])
+    chosen = [fit[i] for i in choose_check_samples(sample_bytes, labels, len(fit))]
     inputs = tuple(np.stack([heldout[i][k] for i in chosen]) for k in range(len(model.inputs)))
-    labels = heldout.labels[list(chosen)] if heldout.labels is not None else None
+    labels = heldout.labels[chosen] if heldout.labels is not None else None
     return CheckSet(inputs, labels, _answers(made, model, inputs))
+
+
+def _of_device_shape(model: Model, heldout: Any) -> list[int]:
+    """A device runs them one after the other as one array: all have one shape."""
+    if model.varied is None:
+        return list(range(heldout.count))
+    shapes = [model.varied.device[spec.name] for spec in model.inputs]
+    return [i for i in range(heldout.count) if [a.shape for a in heldout[i]] == shapes]
 
 
 def _answers(

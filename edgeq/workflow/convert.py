@@ -214,8 +214,10 @@ def _open(
 ) -> "tuple[Model, Samples | None, Preprocessing | None]":
     """The clean float model and its samples; what the samples look like settles what the model leaves open."""
     from edgeq.ingest.open_model import open_model
-    from edgeq.ingest.samples import open_samples
+    from edgeq.workflow.sample_shapes import OrderedSamples
 
+    preprocessing = _preprocessing(order)
+    samples = OrderedSamples(order, preprocessing)
     model = open_model(
         order.model,
         workdir=work,
@@ -227,11 +229,9 @@ def _open(
         program=program,
         cache=cached.folder(),
         say=_said_while_opening(tell),
+        survey=samples.survey,
     )
-    preprocessing = _preprocessing(order)
-    if order.data is None:
-        return model, None, preprocessing
-    return model, open_samples(order.data, inputs=model.inputs, preprocessing=preprocessing), preprocessing
+    return model, samples.fitting(model.inputs), preprocessing
 
 
 def _said_while_opening(tell: Tell) -> Callable[[str], None]:

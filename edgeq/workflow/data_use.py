@@ -1,6 +1,6 @@
 """What the samples are used for and on what terms candidates are judged on them: settled before any is made."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from edgeq.workflow.tell import Tell
 
 if TYPE_CHECKING:
     from edgeq.ingest.samples import Samples
+    from edgeq.ingest.split import Split
     from edgeq.quantize.gate import Gate
     from edgeq.quantize.samples_like import SamplesLike
 
@@ -29,14 +30,20 @@ class Parts:
 
 def divide(samples: "Samples | None", model: Model, order: Order) -> Parts:
     """Raises DataRefused when nothing is left to calibrate or to judge with."""
-    from edgeq.ingest.split import split
-
     if samples is None:
         return Parts(None, None, RandomSamples(model.inputs), False)
-    if order.gates.ignore_labels:
-        samples = replace(samples, stored=replace(samples.stored, truth=None))
-    parts = split(samples, calibrate=order.calibrate)
+    parts = split_as_ordered(samples, order)
+    samples = samples.without_labels() if order.gates.ignore_labels else samples
     return Parts(samples, parts.calibration, parts.heldout, parts.same)
+
+
+def split_as_ordered(samples: "Samples", order: Order) -> "Split":
+    """Raises DataRefused when nothing is left to calibrate or to judge with."""
+    from edgeq.ingest.split import split
+
+    return split(
+        samples.without_labels() if order.gates.ignore_labels else samples, calibrate=order.calibrate
+    )
 
 
 def settle_use(order: Order, gate: "Gate", model: Model, parts: Parts, work: Path, tell: Tell) -> DataUse:
@@ -66,7 +73,22 @@ def settle_use(order: Order, gate: "Gate", model: Model, parts: Parts, work: Pat
         metric=terms.metric,
         float_score=terms.float_score,
         warnings=(*terms.warnings, *numbered, *_constant(parts)),
-        notes=(*notes, *_left_out(parts)),
+        notes=(*notes, *_left_out(parts), *_of_shapes(model)),
+    )
+
+
+def _of_shapes(model: Model) -> tuple[str, ...]:
+    from edgeq.ingest.varied import text
+
+    if model.varied is None:
+        return ()
+    found = model.varied
+    differing = [name for name, shape in found.smallest.items() if shape != found.largest[name]]
+    ranges = ", ".join(f"{n} {text(found.smallest[n])} to {text(found.largest[n])}" for n in differing)
+    device = ", ".join(f"{name} {text(found.device[name])}" for name in differing)
+    return (
+        f"samples of {found.shapes:,} shapes, {ranges}: each calibrates or judges with its own; the device checks and "
+        f"measures with {device}, the most frequent of those that judge",
     )
 
 

@@ -71,13 +71,29 @@ def of_data(
             "leave out --calibrate where the data are others than those that it was made from",
         )
     kept: Samples = parts.heldout if same and parts is not None else samples
-    taken = kept.take([int(i) for i in _mixed(kept.count, most or MOST)])
+    fit = _of_one_shape(kept, bundle)
+    taken = kept.take([fit[i] for i in _mixed(len(fit), most or MOST)])
     files = _write((taken[i] for i in range(taken.count)), taken.count, folder)
     source = f"{taken.count} of {data}"
     source += (
         ", none of which calibrated the bundle" if same else ", not the data that the bundle was made from"
     )
+    if len(fit) < kept.count:
+        source += f", of the {len(fit):,} whose shape is that of the samples in the bundle"
     return Chosen(files, taken.count, taken.labels, taken.truth, source, judged=same)
+
+
+def _of_one_shape(samples: Samples, bundle: OpenBundle) -> list[int]:
+    """A machine is given them as one array. Raises DataRefused where no sample has the shape of the bundle's own."""
+    check = read_check(bundle)
+    if check is None or all(None not in spec.shape for spec in bundle.manifest.inputs):
+        return list(range(samples.count))
+    shape = [array.shape[1:] for array in check.inputs]
+    fit = [i for i, sample in enumerate(samples) if [a.shape for a in sample] == shape]
+    if not fit:
+        words = ", ".join("x".join(map(str, s)) for s in shape)
+        raise DataRefused(f"no sample has the shape {words} of the samples in the bundle", "leave out --data")
+    return fit
 
 
 def _mixed(count: int, most: int | None) -> np.ndarray:

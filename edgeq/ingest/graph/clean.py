@@ -1,11 +1,11 @@
-"""The clean float graph: fixed shapes, current opset, constants and batch norms folded, an IR version that devices read.
+"""The clean float graph: shapes fixed where no sample differs, current opset, constants and batch norms folded, an IR version that devices read.
 
 Every step is kept only where the graph still gives what the source gave; what was done, and what was not and why, is in
 the notes. A graph that is quantized already is left as it is.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +19,8 @@ from edgeq.ingest.graph.read import Loaded
 from edgeq.ingest.graph.signature import drop_initializer_inputs, inputs_of, outputs_of
 from edgeq.ingest.graph.simplify import foreign_operators, simplified, strip_metadata
 from edgeq.ingest.graph.trial import CannotRun, loads, reference, run, same
+from edgeq.ingest.varied import Survey
+from edgeq.nouns.model import Varied
 from edgeq.nouns.repairs import counted
 from edgeq.nouns.tensor import TensorSpec
 
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 
 # A step that makes the graph this much larger unrolled something (a big constant, say) that is better left computed.
 _GROWTH = 1.1
+
+Example = tuple[np.ndarray, ...] | None
+Examples = tuple[Example, ...]
 
 
 @dataclass(frozen=True)
@@ -40,12 +45,18 @@ class Cleaned:
     notes: tuple[str, ...]
     quantized: str | None = None
     untouched: bool = False
+    varied: Varied | None = None
 
 
 def clean(
-    loaded: Loaded, shapes: Mapping[str, tuple[int, ...]], example: tuple[np.ndarray, ...] | None
+    loaded: Loaded,
+    shapes: Mapping[str, tuple[int, ...]],
+    example: tuple[np.ndarray, ...] | None,
+    survey: Callable[[tuple[TensorSpec, ...]], Survey | None] = lambda _: None,
 ) -> Cleaned:
-    """Raises ModelRefused where a shape stays open, an input is no tensor, or onnxruntime does not take the graph."""
+    """`survey` is asked for the samples' shapes where the model and `shapes` leave any open.
+
+    Raises ModelRefused where a shape stays open, an input is no tensor, or onnxruntime does not take the graph."""
     from onnx import ModelProto
 
     proto = ModelProto()
@@ -53,16 +64,27 @@ def clean(
     notes = []
     if removed := drop_initializer_inputs(proto):
         notes.append(f"{removed} initialisers were listed as inputs: removed from the inputs")
-    pins = fixed.pin(proto, inputs_of(proto), shapes, example)
-    if count := fixed.apply(proto, pins):
+    left = fixed.left_open(proto, inputs_of(proto), shapes)
+    seen = survey(left) if any(None in spec.shape for spec in left) else None
+    examples: Examples = (example,) if seen is None else seen.examples
+    pins = fixed.pin(proto, inputs_of(proto), shapes, examples[0], seen.differ if seen else {})
+    count = fixed.apply(proto, pins)
+    if seen is not None:
+        notes.append(f"shapes left open where the samples differ: {_shapes_text(pins)}")
+    elif count:
         notes.append(f"shapes fixed: {_shapes_text(pins)} ({count} open dimensions)")
+    cleaned = _cleaned(loaded, proto, examples, notes)
+    return cleaned if seen is None else replace(cleaned, varied=seen.varied)
+
+
+def _cleaned(loaded: Loaded, proto: "ModelProto", examples: Examples, notes: list[str]) -> Cleaned:
     words = quantized_words(proto)
     if words or not loaded.inlined:
         return _as_it_is(loaded, proto, notes, words)
     if renamed := told_apart(proto.graph):
         notes.append(f"{counted(renamed, 'node')} renamed: the name was that of another")
     lower_ir(proto)  # onnx writes newer ones than the onnxruntime of the day reads
-    proto = _improved(proto, example, notes)
+    proto = _improved(proto, examples, notes)
     strip_metadata(proto)
     lower_ir(proto)
     return Cleaned(proto, loaded, inputs_of(proto), outputs_of(proto), tuple(notes))
@@ -80,16 +102,16 @@ def _as_it_is(loaded: Loaded, proto: "ModelProto", notes: list[str], words: str 
     return Cleaned(proto, loaded, inputs_of(proto), outputs_of(proto), tuple(notes), words, untouched=True)
 
 
-def _improved(proto: "ModelProto", example: tuple[np.ndarray, ...] | None, notes: list[str]) -> "ModelProto":
-    """Folds, moves the opset, folds again; each step only if the outputs stay the same."""
+def _improved(proto: "ModelProto", examples: Examples, notes: list[str]) -> "ModelProto":
+    """Folds, moves the opset, folds again; each step only if the outputs stay the same, on every example's shape."""
     try:
-        feed, expected = reference(proto, inputs_of(proto), example)
+        known = [reference(proto, _of_shapes(inputs_of(proto), example), example) for example in examples]
     except CannotRun as error:
         return _unproven(proto, error, notes)
 
     def keeps(candidate: "ModelProto") -> bool:
         try:
-            return same(expected, run(candidate, feed))
+            return all(same(expected, run(candidate, feed)) for feed, expected in known)
         except CannotRun:
             return False
 
@@ -99,6 +121,13 @@ def _improved(proto: "ModelProto", example: tuple[np.ndarray, ...] | None, notes
     if opset_of(proto) != before:
         proto = _fold(proto, keeps, notes)
     return _with_inferred_shapes(proto)
+
+
+def _of_shapes(inputs: tuple[TensorSpec, ...], example: Example) -> tuple[TensorSpec, ...]:
+    """Where inputs are open the example has their whole shapes (varied.py)."""
+    if example is None or all(None not in spec.shape for spec in inputs):
+        return inputs
+    return tuple(replace(spec, shape=array.shape) for spec, array in zip(inputs, example, strict=True))
 
 
 def _unproven(proto: "ModelProto", error: CannotRun, notes: list[str]) -> "ModelProto":
@@ -196,4 +225,7 @@ def _refusal(proto: "ModelProto", error: CannotRun) -> ModelRefused:
 
 
 def _shapes_text(pins: fixed.Pins) -> str:
-    return ", ".join(f"{name} {'x'.join(map(str, shape)) or 'scalar'}" for name, shape in pins.items())
+    return ", ".join(
+        f"{name} {'x'.join('?' if d is None else str(d) for d in shape) or 'scalar'}"
+        for name, shape in pins.items()
+    )

@@ -1,9 +1,12 @@
 """Pins what a model leaves open: by --shape, by an example, and a first dimension that is the batch to 1.
 
-A device runs one sample at a time, and fixed shapes let runtimes plan their memory.
+A device runs one sample at a time, and fixed shapes let runtimes plan their memory. What differs between the samples
+stays open.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +17,17 @@ from edgeq.nouns.tensor import TensorSpec
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-Pins = dict[str, tuple[int, ...]]
+Pins = dict[str, tuple[int | None, ...]]
+
+_NONE_DIFFER: Mapping[str, frozenset[int]] = MappingProxyType({})
+
+
+def left_open(
+    model: "ModelProto", inputs: tuple[TensorSpec, ...], shapes: Mapping[str, tuple[int, ...]]
+) -> tuple[TensorSpec, ...]:
+    """The inputs with what the model and --shape say of their shapes. Raises ModelRefused as `pin` does."""
+    found = _said(model, inputs, shapes)
+    return tuple(replace(spec, shape=tuple(found[spec.name])) for spec in inputs)
 
 
 def pin(
@@ -22,17 +35,15 @@ def pin(
     inputs: tuple[TensorSpec, ...],
     shapes: Mapping[str, tuple[int, ...]],
     example: tuple[np.ndarray, ...] | None,
+    differ: Mapping[str, frozenset[int]] = _NONE_DIFFER,
 ) -> Pins:
-    """A fixed shape for every input. Dimensions of one symbolic name get one value.
+    """A fixed shape for every input, None at the axes that `differ` between samples. Dimensions of one symbolic name get
+    one value.
 
     Raises ModelRefused: an unknown input in `shapes`, one that contradicts the model, or a dimension still open.
     """
     symbols = _symbols(model)
-    found = {spec.name: list(spec.shape) for spec in inputs}
-    rankless = {v.name for v in model.graph.input if not v.type.tensor_type.HasField("shape")}
-    _by_user(found, shapes, rankless)
-    _refuse_rankless(rankless - set(shapes))
-    _spread(found, symbols)
+    found = _said(model, inputs, shapes)
     _by_example(found, inputs, example)
     _spread(found, symbols)
     for dims in found.values():
@@ -40,7 +51,7 @@ def pin(
             dims[0] = 1
     _spread(found, symbols)
     _refuse_open(found)
-    return {name: tuple(d for d in dims if d is not None) for name, dims in found.items()}
+    return _without(found, differ, symbols)
 
 
 def apply(model: "ModelProto", pins: Pins) -> int:
@@ -57,16 +68,33 @@ def apply(model: "ModelProto", pins: Pins) -> int:
             value.type.tensor_type.ClearField("shape")
             for _ in pins[value.name]:
                 value.type.tensor_type.shape.dim.add()
-        for dim, size in zip(value.type.tensor_type.shape.dim, pins[value.name], strict=True):
+        for axis, (dim, size) in enumerate(
+            zip(value.type.tensor_type.shape.dim, pins[value.name], strict=True)
+        ):
+            if size is None:
+                dim.dim_param = dim.dim_param or f"{value.name}_{axis}"
+                continue
             done += not (dim.HasField("dim_value") and dim.dim_value == size)
             dim.dim_value = size
     if done:
         del model.graph.value_info[:]  # they were inferred for open shapes
         for value in model.graph.output:
             for dim in value.type.tensor_type.shape.dim:
-                if dim.dim_param in values:
-                    dim.dim_value = values[dim.dim_param]
+                size = values.get(dim.dim_param)
+                if size is not None:
+                    dim.dim_value = size
     return done
+
+
+def _said(
+    model: "ModelProto", inputs: tuple[TensorSpec, ...], shapes: Mapping[str, tuple[int, ...]]
+) -> dict[str, list[int | None]]:
+    found = {spec.name: list(spec.shape) for spec in inputs}
+    rankless = {v.name for v in model.graph.input if not v.type.tensor_type.HasField("shape")}
+    _by_user(found, shapes, rankless)
+    _refuse_rankless(rankless - set(shapes))
+    _spread(found, _symbols(model))
+    return found
 
 
 def _symbols(model: "ModelProto") -> dict[str, list[str]]:
@@ -120,6 +148,21 @@ def _spread(found: dict[str, list[int | None]], symbols: dict[str, list[str]]) -
         for axis, symbol in enumerate(symbols[name][: len(dims)]):
             if dims[axis] is None and symbol in known:
                 dims[axis] = known[symbol]
+
+
+def _without(
+    found: dict[str, list[int | None]], differ: Mapping[str, frozenset[int]], symbols: dict[str, list[str]]
+) -> Pins:
+    """With the axes that `differ` open again, and every other of the same symbolic name."""
+    stay = {symbols[name][axis] for name, axes in differ.items() for axis in axes} - {""}
+    named = {name: [*symbols[name], *[""] * len(dims)] for name, dims in found.items()}
+    return {
+        name: tuple(
+            None if axis in differ.get(name, ()) or named[name][axis] in stay else size
+            for axis, size in enumerate(dims)
+        )
+        for name, dims in found.items()
+    }
 
 
 def _refuse_rankless(names: set[str]) -> None:

@@ -15,6 +15,7 @@ _NOT_TRIED = (
     f"the source is ONNX, and {CONVERTER}, which makes TFLite from it, is not there; "
     "--runtime litert or tflite-runtime fetches it, once"
 )
+_ONE_SHAPE = "a .tflite file takes one shape, and the samples have several: --shape fixes one, for samples that have it"
 
 
 def claims(source: str) -> bool:
@@ -34,7 +35,7 @@ def open_source(request: Request) -> Model:
     path = Path(request.source)
     loaded = read(path)
     refuse_unknown_operators(loaded.proto, path.name)
-    cleaned = clean(loaded, request.shapes, request.example)
+    cleaned = clean(loaded, request.shapes, request.example, request.survey)
     graph = write(cleaned, request.path(".onnx"))
     files, absent, notes = _made(request, cleaned, graph)
     return Model(
@@ -49,6 +50,7 @@ def open_source(request: Request) -> Model:
         absent=absent,
         quantized=cleaned.quantized,
         notes=(*cleaned.notes, *notes),
+        varied=cleaned.varied,
     )
 
 
@@ -57,9 +59,13 @@ def _made(
 ) -> tuple[dict[str, str], dict[str, str], tuple[str, ...]]:
     """The files by format, what is absent with the reason, and notes. Raises where no format is left."""
     only_tflite = "tflite" in request.formats and "onnx" not in request.formats
+    if only_tflite and cleaned.varied is not None:
+        raise ModelRefused(f"{request.name}: {_ONE_SHAPE}", "--runtime onnxruntime takes them all")
     files = {} if only_tflite else {"onnx": str(graph)}
     if "tflite" not in request.formats:
         return files, {}, ()
+    if cleaned.varied is not None:
+        return {"onnx": str(graph)}, {"tflite": _ONE_SHAPE}, ()
     if not tries_tflite(request.formats, request.cache):
         return {"onnx": str(graph)}, {"tflite": _NOT_TRIED}, ()
     try:

@@ -27,11 +27,11 @@ def averages(model: Any, leave: frozenset[str] = frozenset()) -> list[Remedy]:
     found = []
     for node in list(graph.node):
         shape = shapes.get(node.input[0], ()) if node.input else ()
-        if len(shape) != 4 or not all(shape[1:]) or node.name in leave:
+        if len(shape) != 4 or node.name in leave:
             continue
         if node.op_type == "ReduceMean" and _is_over_the_image(node, graph):
             found.append(_to_global(node, "ReduceMean"))
-        elif node.op_type == "AveragePool":
+        elif node.op_type == "AveragePool" and all(shape[1:]):
             found += _without_pool(graph, node, shape)
     return found
 

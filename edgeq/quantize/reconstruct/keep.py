@@ -80,7 +80,7 @@ def tflite_reconstruction(
 
 
 def _indices(source: Path, format: str, samples: SamplesLike) -> tuple[int, ...]:
-    room = _ROOM // max(2 * activation_bytes(source, format), 1)
+    room = _ROOM // max(2 * activation_bytes(source, format, samples), 1)
     count = min(samples.count, _MOST, room)
     return evenly(samples.count, count) if count >= _FEWEST else ()
 
