@@ -157,9 +157,7 @@ class Fidelity(Record):
     passed: bool = True
     why_failed: Optional[str] = None
     seconds: float = 0.0
-    quantized_nothing: bool = (
-        False  # the recipe found nothing that it could quantize, so this is float over again
-    )
+    quantized_nothing: bool = False  # the recipe found nothing that it could quantize, or no layer with weights computes on integers
     calibrator: Optional[str] = None  # how the ranges of activations were chosen, where they are fixed
     remedies: tuple[Remedy, ...] = ()
     repairs: tuple[Tried, ...] = ()

@@ -31,6 +31,8 @@ from .samples_like import SamplesLike
 from .sized import AS_IT_IS, Shapes
 from .variant import Variant, variant_of
 
+_NAMED = 3  # reasons in a sentence, and layers of one reason
+
 
 def make(
     candidate: CandidatePlan,
@@ -115,6 +117,8 @@ def make(
     )
     if variant.untouched():
         fidelity = _of_nothing(fidelity)
+    elif _computes_in_float(candidate, fidelity):
+        fidelity = _of_no_integers(fidelity)
     for scratch in ("outputs", "closest"):
         shutil.rmtree(folder / scratch, ignore_errors=True)
     return _made(candidate, variant, fidelity, model.varied.largest if model.varied else AS_IT_IS)
@@ -133,9 +137,36 @@ def _mixed(by_choice: dict[str, str], fidelity: Fidelity, repairs: Collection[st
 
 def _of_nothing(fidelity: Fidelity) -> Fidelity:
     """Equal to float, and yet no candidate: it would be raced and shipped as what it is not."""
-    reasons = "; ".join(f"{s.what} {s.reason}" for s in fidelity.float_layers[:3])
-    why = f"nothing in the graph could be quantized{': ' if reasons else ''}{reasons}"
-    return replace(fidelity, passed=False, why_failed=why, quantized_nothing=True)
+    return _not_shipped(fidelity, "nothing in the graph could be quantized")
+
+
+def _computes_in_float(candidate: CandidatePlan, fidelity: Fidelity) -> bool:
+    """Other recipes may gain by smaller weights alone; what fixes ranges is there for integer kernels."""
+    of_integers = candidate.recipe in ("int8_static", "int16x8_static")
+    return of_integers and bool(fidelity.fusion) and not any(audit.integer for audit in fidelity.fusion)
+
+
+def _of_no_integers(fidelity: Fidelity) -> Fidelity:
+    """Scales at some additions or moves of values, and every layer with weights in float between them."""
+    layers = counted(sum(audit.total for audit in fidelity.fusion), "layer")
+    return _not_shipped(fidelity, f"none of {layers} with weights computes on integers")
+
+
+def _not_shipped(fidelity: Fidelity, why: str) -> Fidelity:
+    by_reason: dict[str, list[str]] = {}
+    for skipped in fidelity.float_layers:
+        by_reason.setdefault(skipped.reason, []).append(skipped.what)
+    named = [(reason, whats[:_NAMED], len(whats) - _NAMED) for reason, whats in by_reason.items()]
+    reasons = "; ".join(
+        f"{', '.join(whats)}{f' and {more} more' if more > 0 else ''} ({reason})"
+        for reason, whats, more in named[:_NAMED]
+    )
+    return replace(
+        fidelity,
+        passed=False,
+        why_failed=f"{why}{': ' if reasons else ''}{reasons}",
+        quantized_nothing=True,
+    )
 
 
 def _made(candidate: CandidatePlan, variant: Variant, fidelity: Fidelity, shapes: Shapes) -> Made:

@@ -8,6 +8,10 @@ from edgeq.nouns.repairs import ALL, OFF
 
 def ways_out(refused: Sequence[Fidelity]) -> str:
     """In words. `refused` failed their gates; ranges, and with them calibrators, are fixed only where one is named."""
+    if all(f.quantized_nothing for f in refused):
+        thin = any(tried.repair == "thin" and tried.kept for f in refused for tried in f.repairs)
+        way = "--repairs -thin, which quantizes them all the same, or leave" if thin else "leave"
+        return f"{way} out --recipe: the model then ships in float. Nothing was sent."
     ways = []
     off = {tried.repair for f in refused for tried in f.repairs if tried.why == OFF}
     if off:

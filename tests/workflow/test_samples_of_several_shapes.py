@@ -172,6 +172,19 @@ def test_a_fixed_graph_refuses_other_shapes(tmp_path: Path, text: str, options: 
     assert "an ONNX model that leaves these dimensions open, and no --shape" in refused.value.remedy
 
 
+def test_a_length_that_the_exporter_fixed_inside_is_said(tmp_path: Path) -> None:
+    baked = WORDS.replace("mean = ReduceMean", "d = Reshape(c, nine) mean = ReduceMean").replace(
+        "(c) scores", "(d) scores"
+    )
+    path = saved(baked, WEIGHTS, tmp_path)
+    model = onnx.load(path)
+    model.graph.initializer.append(numpy_helper.from_array(np.array([1, 9, 32]), "nine"))
+    onnx.save(model, path)
+    with pytest.raises(ModelRefused) as refused:
+        converted(path, folder_of(texts(), tmp_path / "t"), tmp_path)
+    assert "whose inputs leave that open, does not run on ids 1x3: Reshape" in refused.value.what
+
+
 def test_tflite_alone_is_refused(tmp_path: Path) -> None:
     data = folder_of(texts(), tmp_path / "t")
     with pytest.raises(ModelRefused, match=r"a \.tflite file takes one shape"):

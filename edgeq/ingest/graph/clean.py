@@ -19,7 +19,7 @@ from edgeq.ingest.graph.read import Loaded
 from edgeq.ingest.graph.signature import drop_initializer_inputs, inputs_of, outputs_of
 from edgeq.ingest.graph.simplify import foreign_operators, simplified, strip_metadata
 from edgeq.ingest.graph.trial import CannotRun, loads, reference, run, same
-from edgeq.ingest.varied import Survey
+from edgeq.ingest.varied import Survey, text
 from edgeq.nouns.model import Varied
 from edgeq.nouns.repairs import counted
 from edgeq.nouns.tensor import TensorSpec
@@ -70,11 +70,28 @@ def clean(
     pins = fixed.pin(proto, inputs_of(proto), shapes, examples[0], seen.differ if seen else {})
     count = fixed.apply(proto, pins)
     if seen is not None:
+        _require_open(loaded, proto, examples)
         notes.append(f"shapes left open where the samples differ: {_shapes_text(pins)}")
     elif count:
         notes.append(f"shapes fixed: {_shapes_text(pins)} ({count} open dimensions)")
     cleaned = _cleaned(loaded, proto, examples, notes)
     return cleaned if seen is None else replace(cleaned, varied=seen.varied)
+
+
+def _require_open(loaded: Loaded, proto: "ModelProto", examples: Examples) -> None:
+    """Exporters note a dimension as open that they fixed to the example's inside. Raises ModelRefused."""
+    names = [spec.name for spec in inputs_of(proto)]
+    for example in examples:
+        feed = dict(zip(names, example or (), strict=True))
+        try:
+            run(proto if loaded.inlined else str(loaded.path), feed)
+        except CannotRun as error:
+            shapes = ", ".join(f"{name} {text(array.shape)}" for name, array in feed.items())
+            raise ModelRefused(
+                f"the samples differ in shape, and the model, whose inputs leave that open, does not run on {shapes}: {error}",
+                "export it so that nothing inside is fixed to one size, or fix it here with --shape, for samples that have "
+                "that shape",
+            ) from None
 
 
 def _cleaned(loaded: Loaded, proto: "ModelProto", examples: Examples, notes: list[str]) -> Cleaned:
