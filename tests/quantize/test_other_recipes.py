@@ -206,3 +206,78 @@ def test_float16_names_what_stays_in_float32(tmp_path):
     model = model_of(nodes, [floor], [("x", (1, 3, 16, 16))], [("y", (1, 3, 16, 16))])
     found = made(model, "fp16", tmp_path, Rows(images(10))).fidelity
     assert [s.what for s in found.float_layers] == ["Max: max"]
+
+
+def test_float16_in_which_nothing_computes_is_no_candidate(tmp_path):
+    floor = numpy_helper.from_array(np.array([0.5], np.float32), "floor")
+    nodes = [helper.make_node("Max", ["x", "floor"], ["y"], name="max")]
+    model = model_of(nodes, [floor], [("x", (1, 3, 16, 16))], [("y", (1, 3, 16, 16))])
+    found = made(model, "fp16", tmp_path, Rows(images(10))).fidelity
+    assert found.quantized_nothing
+    assert found.why_failed == (
+        "nothing in the graph could be quantized: Max: max (onnxruntime's float16 converter leaves it in float32)"
+    )
+
+
+def test_float16_of_doubles_says_what_was_in_the_way(tmp_path):
+    nodes = [
+        helper.make_node("Cast", ["x"], ["wide"], name="widen", to=TensorProto.DOUBLE),
+        helper.make_node("Tanh", ["wide"], ["t"], name="tanh"),
+        helper.make_node("Cast", ["t"], ["y"], name="narrow", to=TensorProto.FLOAT),
+    ]
+    model = model_of(nodes, [], [("x", (1, 3, 16, 16))], [("y", (1, 3, 16, 16))])
+    found = made(model, "fp16", tmp_path, Rows(images(10))).fidelity
+    assert found.quantized_nothing
+    assert "Tanh: tanh (computes in float64, which is not made float16)" in found.why_failed
+
+
+def test_a_node_that_float16_does_not_fit_stays_in_float32(tmp_path):
+    """The converter overlooks constants that are no tensors."""
+    rng = np.random.default_rng(0)
+    weight = numpy_helper.from_array(rng.normal(size=(4, 3, 3, 3)).astype(np.float32), "w")
+    nodes = [
+        helper.make_node("Constant", [], ["two"], name="two", value_float=2.0),
+        helper.make_node("Mul", ["x", "two"], ["twice"], name="twice"),
+        helper.make_node("Conv", ["twice", "w"], ["y"], name="conv"),
+    ]
+    model = model_of(nodes, [weight], [("x", (1, 3, 16, 16))], [("y", (1, 4, 14, 14))])
+    found = made(model, "fp16", tmp_path, Rows(images(10))).fidelity
+    assert found.passed
+    assert [s.what for s in found.float_layers] == ["Mul: twice"]
+
+
+@pytest.mark.parametrize("activations", ["uint8", "int8"])
+def test_a_bias_that_is_computed_at_run_time_keeps_a_layer_in_float(tmp_path, activations):
+    """Its inputs all come from integers, and yet no runtime fuses it."""
+    rng = np.random.default_rng(0)
+    weights = [numpy_helper.from_array(rng.normal(size=(8, 8)).astype(np.float32), n) for n in ("a", "b")]
+    nodes = [
+        helper.make_node("MatMul", ["x", "a"], ["m"], name="first"),
+        helper.make_node("Gemm", ["x", "b", "m"], ["y"], name="second"),
+    ]
+    model = model_of(nodes, weights, [("x", (1, 8))], [("y", (1, 8))])
+    rows = Rows(rng.normal(size=(20, 8)).astype(np.float32))
+    found = made(
+        model, "int8_static", tmp_path, rows, rows, scheme=Scheme(activations, "int8", True)
+    ).fidelity
+    assert {a.operator: a.integer for a in found.fusion} == {"Gemm": 0, "MatMul": 1}
+    assert [(s.what, s.reason) for s in found.float_layers] == [
+        ("Gemm: second", "its bias is computed at run time, and an integer kernel takes a stored one")
+    ]
+
+
+def test_dynamic_int8_leaves_products_with_a_vector_in_float(tmp_path):
+    """onnxruntime's quantizer takes them, and its kernel then does not run them."""
+    rng = np.random.default_rng(0)
+    weights = [
+        numpy_helper.from_array(rng.normal(size=s).astype(np.float32), n)
+        for s, n in (((8, 8), "a"), ((8,), "b"))
+    ]
+    nodes = [
+        helper.make_node("MatMul", ["x", "a"], ["m"], name="first"),
+        helper.make_node("MatMul", ["m", "b"], ["y"], name="second"),
+    ]
+    model = model_of(nodes, weights, [("x", (1, 8))], [("y", (1,))])
+    found = made(model, "int8_dynamic", tmp_path, Rows(rng.normal(size=(20, 8)).astype(np.float32))).fidelity
+    assert [s.what for s in found.float_layers] == ["MatMul: second"]
+    assert found.passed

@@ -105,17 +105,26 @@ def _by_structure(graph: Any, method: str) -> tuple[FusionAudit, ...]:
 
 def _structure(graph: Any) -> Iterator[tuple[Any, bool]]:
     """Each heavy operator and whether it fuses: its data inputs come from DQ and its one consumer is a Q (ReLU and Clip
-    between are absorbed by the Q's range); a MatMul or Gemm without the Q still multiplies integers.
+    between are absorbed by the Q's range); a MatMul or Gemm without the Q still multiplies integers. A bias has to be a
+    stored one.
     """
     makers = {o: n for n in graph.node for o in n.output}
+    kinds = {i.name: i.data_type for i in graph.initializer}
     users: dict[str, list[Any]] = {}
     for node in graph.node:
         for i in node.input:
             users.setdefault(i, []).append(node)
     for node in (n for n in graph.node if n.op_type in HEAVY):
         fed = all(_is(makers.get(i), "DequantizeLinear") for i in node.input[:2])
+        if node.op_type in ("Conv", "Gemm") and len(node.input) > 2 and node.input[2]:
+            fed = fed and _is_stored_bias(makers.get(node.input[2]), kinds)
         read = [u.op_type for u in users.get(node.output[0], [])]
         yield node, fed and (read == ["QuantizeLinear"] or node.op_type in ("MatMul", "Gemm"))
+
+
+def _is_stored_bias(maker: Any, kinds: dict[str, int]) -> bool:
+    """Integers of 32 bits behind a DQ: onnxruntime takes no other bias into an integer kernel."""
+    return _is(maker, "DequantizeLinear") and kinds.get(maker.input[0]) == 6  # TensorProto.INT32
 
 
 def _takes_integers(node: Any, makers: dict[str, Any]) -> bool:

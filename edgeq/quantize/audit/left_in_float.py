@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.foreign import translated
-from edgeq.nouns.plan import Skipped
+from edgeq.nouns.plan import Scheme, Skipped
 from edgeq.quantize.emitters.integer_operators import INTEGER_OPERATORS
-from edgeq.quantize.graph_work import DYNAMIC, HEAVY, RECURRENT
+from edgeq.quantize.graph_work import DYNAMIC, HEAVY, RECURRENT, STATIC
 from edgeq.quantize.tflite_file import read
 
+from .fusion import integer_nodes
 from .tflite_fusion import HEAVY as TFLITE_HEAVY
 from .tflite_fusion import has_integer_weights
 
@@ -30,7 +31,7 @@ def onnx_static(path: Path, by_choice: dict[str, str]) -> tuple[Skipped, ...]:
     """`by_choice` are nodes that were left on purpose, with the reason; they are listed one by one."""
     graph = _graph(path)
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for node, why in _float_nodes(graph):
+    for node, why in (*_float_nodes(graph), *_unfused(path, graph)):
         if node.name not in by_choice:
             groups[node.op_type, why].append(node.name)
     chosen = tuple(Skipped(name, why) for name, why in by_choice.items())
@@ -40,12 +41,16 @@ def onnx_static(path: Path, by_choice: dict[str, str]) -> tuple[Skipped, ...]:
 def onnx_dynamic(path: Path) -> tuple[Skipped, ...]:
     """Operators with weights that dynamic int8 did not take."""
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for node in (n for graph in _graphs(_graph(path)) for n in graph.node):
+    whole = _graph(path)
+    vectors = {t.name for graph in _graphs(whole) for t in graph.initializer if len(t.dims) == 1}
+    for node in (n for graph in _graphs(whole) for n in graph.node):
         if (
             node.op_type not in HEAVY or node.op_type in RECURRENT
         ):  # those are told by who stored their weights
             continue
-        if node.op_type in DYNAMIC:
+        if node.op_type == "MatMul" and node.input[1] in vectors:
+            why = "its weight is a vector, for which onnxruntime has no dynamic int8 kernel"
+        elif node.op_type in DYNAMIC:
             why = "both operands change from run to run, or the weight is no constant"
         elif node.op_type in ("Conv", "ConvTranspose"):
             why = "a convolution on activations quantized as they come is slower than in float"
@@ -73,10 +78,14 @@ def onnx_half(path: Path) -> tuple[Skipped, ...]:
     """Operators that compute in float32 between casts, wherever onnxruntime's converter is careful."""
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)
     for graph in _graphs(_graph(path)):
-        floats = _floats(graph)
+        floats, doubles = _floats(graph), _of_type(graph, "DOUBLE")
         for node in graph.node:
-            if node.op_type not in _PLUMBING and any(name in floats for name in node.output):
+            if node.op_type in _PLUMBING:
+                continue
+            if any(name in floats for name in node.output):
                 groups[node.op_type, "onnxruntime's float16 converter leaves it in float32"].append(node.name)
+            elif any(name in doubles for name in node.output):
+                groups[node.op_type, "computes in float64, which is not made float16"].append(node.name)
     return _worded(groups)
 
 
@@ -130,10 +139,15 @@ def _graphs(graph: Any) -> Iterator[Any]:
 
 
 def _floats(graph: Any) -> set[str]:
+    return _of_type(graph, "FLOAT")
+
+
+def _of_type(graph: Any, name: str) -> set[str]:
     import onnx
 
+    code = onnx.TensorProto.DataType.Value(name)
     values = (*graph.input, *graph.value_info, *graph.output)
-    return {v.name for v in values if v.type.tensor_type.elem_type == onnx.TensorProto.FLOAT}
+    return {v.name for v in values if v.type.tensor_type.elem_type == code}
 
 
 def _float_nodes(graph: Any) -> Iterator[tuple[Any, str]]:
@@ -141,14 +155,14 @@ def _float_nodes(graph: Any) -> Iterator[tuple[Any, str]]:
     before them, or that lie inside of another node.
     """
     makers = {o: n.op_type for n in graph.node for o in n.output}
-    floats = _floats(graph)
+    floats, constants = _floats(graph), _constants(graph)
     for node in graph.node:
         if node.op_type in _PLUMBING:
             continue
         read = [i for i in node.input if i in floats]
         fused = node.op_type in INTEGER_OPERATORS
         if any(makers.get(i) != "DequantizeLinear" or not fused for i in read):
-            yield node, _why_static(node)
+            yield node, _why_static(node, constants)
     for inner in list(_graphs(graph))[1:]:
         floats = _floats(inner)
         for node in inner.node:
@@ -158,12 +172,53 @@ def _float_nodes(graph: Any) -> Iterator[tuple[Any, str]]:
                 yield node, "lies inside an If, Loop or Scan, where static quantization does not reach"
 
 
-def _why_static(node: Any) -> str:
+def _unfused(path: Path, graph: Any) -> Iterator[tuple[Any, str]]:
+    """(node, why) of operators with weights that read nothing but what DQs made, and that the runtime computes in float
+    all the same.
+    """
+    makers = {o: n.op_type for n in graph.node for o in n.output}
+    floats, constants = _floats(graph), _constants(graph)
+    fed = [
+        node
+        for node in graph.node
+        if node.op_type in STATIC
+        and all(makers.get(i) == "DequantizeLinear" for i in node.input if i in floats)
+        and any(i in floats for i in node.input)
+    ]
+    integer = integer_nodes(path, _scheme_of(graph)) if fed else frozenset[str]()
+    for node in fed:
+        if node.name not in integer:
+            yield node, _why_static(node, constants, "onnxruntime does not fuse it with the scales around it")
+
+
+def _scheme_of(graph: Any) -> Scheme:
+    """Signed activations mean that the file is for ARM."""
+    import onnx
+
+    kinds = {i.name: i.data_type for i in graph.initializer}
+    zeros = [n.input[2] for n in graph.node if n.op_type == "QuantizeLinear" and len(n.input) > 2]
+    signed = any(kinds.get(name) == onnx.TensorProto.INT8 for name in zeros)
+    return Scheme("int8" if signed else "uint8", "int8", True)
+
+
+def _constants(graph: Any) -> set[str]:
+    """Initialisers, and what DQs make of them."""
+    stored = {i.name for i in graph.initializer}
+    return stored | {
+        n.output[0] for n in graph.node if n.op_type == "DequantizeLinear" and n.input[0] in stored
+    }
+
+
+def _why_static(
+    node: Any, constants: set[str], otherwise: str = "stands among operators that compute in float"
+) -> str:
     if node.op_type in ("LSTM", *RECURRENT):
         return f"{node.op_type} is quantized only with activations as they come (--recipe int8_dynamic)"
     if node.op_type not in INTEGER_OPERATORS:
         return "onnxruntime's CPU provider has no integer kernel for it"
-    return "stands among operators that compute in float"
+    if node.op_type in ("Conv", "Gemm") and len(node.input) > 2 and node.input[2] not in constants:
+        return "its bias is computed at run time, and an integer kernel takes a stored one"
+    return otherwise
 
 
 def _worded(groups: dict[tuple[str, str], list[str]]) -> tuple[Skipped, ...]:

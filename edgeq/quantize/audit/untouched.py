@@ -11,7 +11,7 @@ _INTEGER = ("INT8", "UINT8", "INT16", "INT4")
 
 
 def onnx_untouched(path: Path) -> bool:
-    """No node quantizes, and no weight or value is float16, also inside of If, Loop and Scan."""
+    """No node quantizes, and none reads float16 but to cast it back, also inside of If, Loop and Scan."""
     import onnx
 
     with translated(f"cannot read {path.name} as ONNX"):
@@ -24,20 +24,27 @@ def tflite_untouched(before: Path, after: Path) -> bool:
     return _integers(after) <= _integers(before)
 
 
-def _touched(graph: Any) -> bool:
+def _touched(graph: Any, outer: frozenset[str] = frozenset()) -> bool:
+    """`outer` are the values in float16 that the graphs around it have."""
     from onnx import TensorProto
 
-    def half(node: Any) -> bool:
-        return any(a.name == "to" and a.i == TensorProto.FLOAT16 for a in node.attribute)
-
-    if any(i.data_type == TensorProto.FLOAT16 for i in graph.initializer):
-        return True
+    halves = outer | {i.name for i in graph.initializer if i.data_type == TensorProto.FLOAT16}
     for node in graph.node:
-        if "Quantize" in node.op_type or node.op_type in _OPERATORS or half(node):
+        if "Quantize" in node.op_type or node.op_type in _OPERATORS:
             return True
-        if any(a.HasField("g") and _touched(a.g) for a in node.attribute):
+        if node.op_type == "Cast":
+            halves |= set(node.output if _to_half(node) else ())
+        elif halves & set(node.input):
+            return True
+        if any(a.HasField("g") and _touched(a.g, halves) for a in node.attribute):
             return True
     return False
+
+
+def _to_half(cast: Any) -> bool:
+    from onnx import TensorProto
+
+    return any(a.name == "to" and a.i == TensorProto.FLOAT16 for a in cast.attribute)
 
 
 def _integers(path: Path) -> int:

@@ -37,12 +37,18 @@ def quantized(model: Any, *, reduce_range: bool = False) -> Any:
             QuantType.QUInt8,  # the only type that onnxruntime quantizes activations to as they come
             None,
             [],
-            [],
+            _by_vectors(copy.graph),
             list(DYNAMIC),
             {"MatMulConstBOnly": True, "EnableSubgraph": True},
         )
         quantizer.quantize_model()
         return quantizer.model.model
+
+
+def _by_vectors(graph: Any) -> list[str]:
+    """MatMuls whose weight has one dimension: onnxruntime quantizes them and its kernel then refuses to run."""
+    vectors = {tensor.name for tensor in graph.initializer if len(tensor.dims) == 1}
+    return [n.name for n in graph.node if n.op_type == "MatMul" and n.input[1] in vectors]
 
 
 def _forget_shapes_of_weights(graph: Any) -> None:
