@@ -12,12 +12,15 @@ from .repairs import Tried
 class LayerExplained(Record):
     """One operator with weights. `work` is its share of the multiply-accumulates, 0..1.
 
-    `scheme` names types and granularity, or is "float" and `why_float` says why. `low` and `high` are the range that its
-    input is quantized to. The errors are those of its output before any activation, root mean square over that of float's
-    output: `error` in all, and its parts, which may cancel: `clipping` of its input by that range, `rounding` of the input
-    and of all before it, `weights`; `bias_shift` is the part of `error` that is a constant for each channel. `integer` says
-    whether the runtime runs it as an integer kernel, `overflows` how many pairs of its weights some input can saturate
-    where the CPU adds pairs of products in 16 bits; None where it does not. `remedies` were tried and kept.
+    `scheme` names types and granularity, or is "float"; `why_float` says why it computes in float. `low` and `high` are the
+    range that its input is quantized to, None where that comes from the input itself. The errors are those of its output,
+    in ONNX and with fixed ranges before any activation, root mean square over that of float's output: `error` in all, `own`
+    where its input is float's, so that nothing before it counts. Parts of `error`, which may cancel: `clipping` of its
+    input by the range, `rounding` of the input and of all before it, `weights`; None where they cannot be told apart.
+    `bias_shift` is the part of `error` that is a constant for each channel. `integer` says whether the runtime runs it as
+    an integer kernel, `overflows` how many pairs of its weights some input can saturate where the CPU adds pairs of
+    products in 16 bits; None where it does not. `remedies` were tried and kept. `inside` names the If, Loop or Scan that it
+    stands in, `unmeasured` says why a quantized layer has no errors.
     """
 
     layer: str
@@ -35,6 +38,9 @@ class LayerExplained(Record):
     integer: Optional[bool] = None
     overflows: Optional[int] = None
     remedies: tuple[str, ...] = ()
+    own: Optional[float] = None
+    inside: str = ""
+    unmeasured: str = ""
 
 
 @dataclass(frozen=True)

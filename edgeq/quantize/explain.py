@@ -1,32 +1,27 @@
-"""Why a static candidate is as it is, layer by layer: what was decided, what is lost where and why, what was done about it."""
+"""Why a candidate is as it is, layer by layer: what was decided, what is lost where and why, what was done about it."""
 
-from collections import defaultdict
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from edgeq.nouns.explanation import LayerExplained
 from edgeq.nouns.fidelity import Fidelity
-from edgeq.nouns.plan import Scheme
+from edgeq.nouns.plan import CandidatePlan
 
-from .audit.fusion import integer_nodes
-from .audit.layer_errors import LayerError, onnx_layer_errors, tflite_layer_errors
-from .audit.tflite_fusion import integer_operators
-from .equalize import as_in
-from .float_graph import read
-from .graph_work import onnx_node_shares, tflite_operator_shares
+from .audit.layer_errors import LayerError
+from .audit.onnx_layers import onnx_other_layers, onnx_static_layers
+from .audit.seen_layer import SeenLayer
+from .audit.tflite_layers import tflite_dynamic_layers, tflite_static_layers
 from .host_run import Progress
-from .pair_sums import overflowing_by_node
 from .samples_like import SamplesLike
-from .tflite_file import read as read_tflite
+
+# Stands in `how` of what was done to a tensor, for the sake of the products behind it.
+_FOR_OTHERS = "SmoothQuant"
 
 
 def explain(
     source: Path,
     quantized: Path,
-    format: str,
-    scheme: Scheme,
+    plan: CandidatePlan,
     fidelity: Fidelity,
     samples: SamplesLike,
     *,
@@ -38,49 +33,56 @@ def explain(
 
     `saturates`: the target's CPU adds pairs of products in 16 bits. Raises ConversionFailed when a file does not run.
     """
-    if format == "onnx":
-        model: Any = as_in(read(source), quantized)
-        shares = onnx_node_shares(model)
-        kinds = {n.name: n.op_type for n in model.graph.node}
-        errors = onnx_layer_errors(model, quantized, samples, threads=threads, progress=progress)
-        integer = integer_nodes(quantized, scheme)
-        overflows = overflowing_by_node(quantized) if saturates else {}
+    if plan.recipe.endswith("_static") and plan.scheme is not None:
+        if plan.format == "onnx":
+            layers = onnx_static_layers(
+                source,
+                quantized,
+                plan.scheme,
+                samples,
+                saturates=saturates,
+                threads=threads,
+                progress=progress,
+            )
+        else:
+            layers = tflite_static_layers(
+                source, quantized, plan.scheme, samples, threads=threads, progress=progress
+            )
     else:
-        graph = read_tflite(source)
-        shares = tflite_operator_shares(source)
-        kinds = {graph.tensors[o.outputs[0]].name: o.kind for o in graph.operators}
-        errors = tflite_layer_errors(source, quantized, samples, threads=threads, progress=progress)
-        integer, overflows = integer_operators(quantized), {}
-    told = _told(fidelity)
-    layers = []
-    for name, (work, _) in shares.items():
-        plain = LayerExplained(
-            layer=name,
-            operator=kinds.get(name, ""),
-            work=work,
-            scheme="float",
-            why_float=_why(name, fidelity),
-            integer=name in integer,
-            remedies=told.get(name, ()),
-        )
-        layers.append(_quantized(plain, str(scheme), errors.get(name), overflows.get(name)))
-    return tuple(layers)
+        found = onnx_other_layers if plan.format == "onnx" else tflite_dynamic_layers
+        layers = found(source, quantized, samples, threads=threads, progress=progress)
+        if plan.scheme is not None and plan.scheme.reduce_range:
+            layers = tuple(map(_in_seven_bits, layers))
+    return tuple(_explained(layer, fidelity) for layer in layers)
 
 
-def _quantized(
-    layer: LayerExplained, scheme: str, error: LayerError | None, overflows: int | None
-) -> LayerExplained:
-    if error is None:
-        # Weights that several layers share, or two operands that change: integers, of which no error is computed.
-        return replace(layer, scheme=scheme, why_float="", overflows=overflows) if layer.integer else layer
+def _in_seven_bits(layer: SeenLayer) -> SeenLayer:
+    return replace(layer, scheme=f"{layer.scheme}, weights reduced to 7 bits") if layer.integer else layer
+
+
+def _explained(layer: SeenLayer, fidelity: Fidelity) -> LayerExplained:
+    told = LayerExplained(
+        layer=layer.name,
+        operator=layer.kind,
+        work=layer.work,
+        scheme=layer.scheme,
+        why_float=_why_float(layer, fidelity),
+        integer=layer.integer,
+        overflows=layer.overflows,
+        remedies=_remedies(layer, fidelity),
+        inside=layer.inside,
+        unmeasured=layer.unmeasured,
+    )
+    return told if layer.error is None else _with(told, layer.error)
+
+
+def _with(layer: LayerExplained, error: LayerError) -> LayerExplained:
     return replace(
         layer,
-        scheme=scheme,
-        why_float="",
-        overflows=overflows,
         low=_rounded(error.low),
         high=_rounded(error.high),
         error=_rounded(error.error),
+        own=_rounded(error.own),
         clipping=_rounded(error.clipping),
         rounding=_rounded(error.rounding),
         weights=_rounded(error.weights),
@@ -88,21 +90,39 @@ def _quantized(
     )
 
 
-def _rounded(value: float) -> float:
+def _rounded(value: float | None) -> float | None:
     """Six significant digits: the rest is noise, and differs between machines."""
-    return float(f"{value:.6g}")
+    return None if value is None else float(f"{value:.6g}")
 
 
-def _told(fidelity: Fidelity) -> Mapping[str, tuple[str, ...]]:
-    """What was done to each layer."""
-    told: dict[str, tuple[str, ...]] = defaultdict(tuple)
-    for remedy in fidelity.remedies:
-        told[remedy.what] += (remedy.how,)
-    return told
+def _remedies(layer: SeenLayer, fidelity: Fidelity) -> tuple[str, ...]:
+    """What was done to the layer, or in front of it for its sake."""
+    own = (layer.name, f"{layer.kind}: {layer.name}")
+    return tuple(
+        remedy.how
+        for remedy in fidelity.remedies
+        if (remedy.what in layer.around if _FOR_OTHERS in remedy.how else remedy.what in own)
+    )
 
 
-def _why(name: str, fidelity: Fidelity) -> str:
-    """The reason that is given for this node, or for the group in which it is named."""
-    exact = [s.reason for s in fidelity.float_layers if s.what == name]
-    named = [s.reason for s in fidelity.float_layers if name in s.what]
-    return next(iter((*exact, *named)), "its weights are not fixed, or no kernel takes them in integers")
+def _why_float(layer: SeenLayer, fidelity: Fidelity) -> str:
+    """The reason that was given for this layer, or for the group that it belongs to; groups name only their first."""
+    exact = [s.reason for s in fidelity.float_layers if s.what in (layer.name, f"{layer.kind}: {layer.name}")]
+    if exact:
+        return exact[0]
+    if layer.quantized:
+        return ""
+    groups = {
+        s.what.removeprefix(f"{layer.kind}: "): s.reason
+        for s in fidelity.float_layers
+        if s.what.startswith((f"{layer.kind}: ", f"{layer.kind} ("))
+    }
+    named = [why for names, why in groups.items() if layer.name in names.partition(" and ")[0].split(", ")]
+    fitting = [why for why in groups.values() if bool(layer.inside) == ("lies inside" in why)]
+    return next(iter((*named, *fitting, *groups.values())), _unsaid(layer))
+
+
+def _unsaid(layer: SeenLayer) -> str:
+    if layer.kind == "Gather":
+        return "its table is small, is read by others too, or is not what this recipe quantizes"
+    return "its weights are not fixed, or no kernel takes them in integers"

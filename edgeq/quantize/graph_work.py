@@ -64,7 +64,7 @@ def work_of(path: Path, format: str, shapes: Shapes = AS_IT_IS) -> GraphWork:
 def onnx_node_shares(model: Any) -> dict[str, tuple[float, float]]:
     """Per heavy node of the main graph (an onnx ModelProto with inferred shapes) its shares of work and of weights."""
     nodes = {
-        node.name: (_macs(node, shapes), sum(_size(constants[i]) for i in node.input[1:] if i in constants))
+        node.name: (macs_of(node, shapes), sum(_size(constants[i]) for i in node.input[1:] if i in constants))
         for node, shapes, constants in _heavy_nodes(model.graph)
     }
     return _shares(nodes)
@@ -72,7 +72,7 @@ def onnx_node_shares(model: Any) -> dict[str, tuple[float, float]]:
 
 def onnx_macs(model: Any) -> int:
     """Multiply-accumulates of one run of an onnx ModelProto with inferred shapes."""
-    return sum(_macs(node, shapes) for node, shapes, _ in _heavy_nodes(model.graph))
+    return sum(macs_of(node, shapes) for node, shapes, _ in _heavy_nodes(model.graph))
 
 
 def tflite_operator_shares(path: Path) -> dict[str, tuple[float, float]]:
@@ -127,7 +127,7 @@ def _onnx_work(path: Path, shapes: Shapes) -> GraphWork:
     weights: dict[str, int] = defaultdict(int)
     fixed: dict[str, int] = defaultdict(int)
     for node, shapes, constants in _heavy_nodes(model.graph):
-        macs[node.op_type] += _macs(node, shapes)
+        macs[node.op_type] += macs_of(node, shapes)
         named = [i for i in node.input[1:] if i in constants]
         weights[node.op_type] += sum(4 * _size(constants[i]) for i in named)
         fixed[node.op_type] += bool(named)
@@ -161,8 +161,8 @@ def _heavy_nodes(graph: Any) -> Iterator[tuple[Any, dict[str, Shape], dict[str, 
                 yield from _heavy_nodes(attribute.g)
 
 
-def _macs(node: Any, shapes: dict[str, Shape]) -> int:
-    """Multiply-accumulates of one run: outputs times the terms of each sum."""
+def macs_of(node: Any, shapes: dict[str, Shape]) -> int:
+    """Multiply-accumulates of one run of a node of HEAVY: outputs times the terms of each sum."""
     out = shapes.get(node.output[0], ())
     weight = shapes.get(node.input[1], ()) if len(node.input) > 1 else ()
     if node.op_type == "Conv":

@@ -12,6 +12,7 @@ from edgeq.nouns.plan import CandidatePlan, Plan
 from edgeq.nouns.progress import Note, Progress
 from edgeq.nouns.project import Gates
 from edgeq.nouns.target import Target
+from edgeq.quantize.plan import AS_IS
 from edgeq.workflow.convert import Conversion, convert, open_conversion
 from edgeq.workflow.options import ConversionOptions
 from edgeq.workflow.tell import Tell, silence
@@ -19,6 +20,7 @@ from edgeq.workflow.verify_samples import of_bundle
 
 # Of the samples that the bundle carries: shares of errors settle early.
 _SAMPLES = 16
+_NOT_QUANTIZED = ("float", AS_IS)
 # Nothing is refused: what a gate refuses has to be explained above all.
 _OPEN = Gates(max_drop=100.0, min_agreement=0.0, min_sqnr_db=-1000.0)
 
@@ -37,7 +39,7 @@ class Explained:
 def explain(
     model: str, *, target: str | Target = "local", tell: Tell = silence, **options: Unpack[ConversionOptions]
 ) -> Explained:
-    """Explain the static candidates of `model` for `target`; of a finished .edgeq bundle, those in it.
+    """Explain the quantized candidates of `model` for `target`; of a finished .edgeq bundle, those in it.
 
     What was converted before from the same input is not converted again. Raises as `convert`, but for a failed gate,
     which is explained, and BundleRefused where there is nothing to explain.
@@ -54,16 +56,19 @@ def explain(
 
 
 def _nothing_to_explain(conversion: Conversion, plan: Plan) -> BundleRefused:
-    made = ", ".join(c.id for c in plan.candidates)
-    static = [f"{s.what}: {s.reason}" for s in plan.skipped if "int8_static" in s.what]
-    way_out = "give --data, so that int8_static is built"
-    if conversion.data is not None and conversion.data.source is not None:
-        way_out = "edgeq convert says of these what stays in float and why"
-        way_out += "" if static else "; --recipe int8_static, or none, gives one with fixed ranges"
+    name = conversion.bundle.manifest.name
+    if any(c.recipe == AS_IS for c in plan.candidates):
+        return BundleRefused(
+            f"{name} came quantized: without its float model nothing says what a layer lost",
+            "explain the float model that it was made from",
+        )
+    way_out = "leave out --recipe, or choose one that quantizes"
+    if conversion.data is None or conversion.data.source is None:
+        way_out += "; --data makes room for int8_static"
     return BundleRefused(
-        f"layers are explained where ranges are fixed, and {conversion.bundle.manifest.name} for {plan.target} is only {made}",
+        f"nothing in {name} for {plan.target} is quantized: it is only {', '.join(c.id for c in plan.candidates)}",
         way_out,
-        details=static,
+        details=[f"{s.what}: {s.reason}" for s in plan.skipped],
     )
 
 
@@ -96,7 +101,7 @@ def _explanations(
         conversion.bundle.extract(folder)
         samples = of_bundle(conversion.bundle, _SAMPLES, folder / "samples")
         for plan in plans:
-            if plan.scheme is None or plan.id not in files or plan.format not in floats:
+            if plan.recipe in _NOT_QUANTIZED or plan.id not in files or plan.format not in floats:
                 continue
             paths = folder / floats[plan.format], folder / files[plan.id]
             explanation = _explanation(conversion, plan, paths, samples, tell)
@@ -118,16 +123,14 @@ def _explanation(
 ) -> Explanation:
     from edgeq.quantize.explain import explain as explain_layers
 
-    assert plan.scheme is not None
     manifest = conversion.bundle.manifest
     fidelity: Fidelity = next(f for f in conversion.fidelity if f.candidate == plan.id)
     layers = explain_layers(
         *paths,
-        plan.format,
-        plan.scheme,
+        plan,
         fidelity,
         samples,
-        saturates=plan.scheme.pairs_fit or plan.scheme.reduce_range,
+        saturates=plan.scheme is not None and (plan.scheme.pairs_fit or plan.scheme.reduce_range),
         threads=1,
         progress=lambda step, share: tell(Progress(f"{plan.id}: {step}", share, 1.0, "")),
     )

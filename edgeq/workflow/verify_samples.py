@@ -35,7 +35,8 @@ class Chosen:
     sha256: str = ""
 
     def __getitem__(self, i: int) -> tuple[np.ndarray, ...]:
-        return tuple(np.load(f, mmap_mode="r", allow_pickle=False)[i] for f in self.files)
+        """A sample of a scalar input is an array too."""
+        return tuple(np.asarray(np.load(f, mmap_mode="r", allow_pickle=False)[i]) for f in self.files)
 
 
 def of_bundle(bundle: OpenBundle, most: int | None, folder: Path) -> Chosen:

@@ -68,8 +68,7 @@ def test_every_layer_is_told_with_what_was_done(net, tmp_path):
     layers = explain(
         tmp_path / "net.onnx",
         made.path,
-        "onnx",
-        U8S8,
+        made.plan,
         made.fidelity,
         SAMPLES,
         saturates=True,

@@ -42,8 +42,7 @@ def explained(net, tmp_path):
     return explain(
         tmp_path / "net.onnx",
         found.path,
-        "onnx",
-        SCHEME,
+        found.plan,
         found.fidelity,
         Rows(rows[:4]),
         saturates=False,

@@ -44,22 +44,35 @@ def test_what_the_gate_refuses_is_explained_all_the_same(folder):
     assert "one.a (Conv)" in refused.stdout and "picky fell by" in refused.stdout
 
 
-def test_nothing_to_explain_without_fixed_ranges(folder):
+def test_what_is_quantized_as_it_comes_is_explained_too(folder):
+    words = ("--data", "samples.npz", "--target", "x86-64-vnni", "--recipe", "int8_dynamic")
+    shown = edgeq(folder, "explain", "net.onnx", *words)
+    assert shown.returncode == 0, shown.stderr
+    assert "1 of 6 layers quantized   dynamic U8S8 per channel" in shown.stdout
+    assert "stem, one.a, one.b, two.a and 1 more: a convolution on activations" in shown.stdout
+    told = edgeq(folder, "explain", "net.onnx", *words, "--json")
+    (explanation,) = json.loads(told.stdout)["explanations"]
+    (layer,) = (one for one in explanation["layers"] if one["scheme"] != "float")
+    assert layer["operator"] == "Gemm" and 0 < layer["own"] == layer["error"] and layer["integer"]
+
+
+def test_a_finished_bundle(folder):
+    words = ("--data", "samples.npz", "--target", "x86-64-vnni", "-o", "net.edgeq")
+    assert edgeq(folder, "convert", "net.onnx", *words).returncode == 0
+    shown = edgeq(folder, "explain", "net.edgeq")
+    assert shown.returncode == 0 and "one.a (Conv)" in shown.stdout, shown.stderr
+
+
+def test_columns_have_a_legend_and_only_those_that_are_shown(folder):
+    words = ("explain", "net.onnx", "--data", "samples.npz", "--target")
+    plain = edgeq(folder, *words, "x86-64-vnni").stdout
+    assert "rounding: of the input" in plain and "clipping: of the input" in plain
+    assert "saturation" not in plain and "unfused" not in plain
+    as_it_comes = edgeq(folder, *words, "x86-64-vnni", "--recipe", "int8_dynamic").stdout
+    assert "rounding: of the input" in as_it_comes and "clipping" not in as_it_comes
+
+
+def test_nothing_to_explain_where_nothing_is_quantized(folder):
     refused = edgeq(folder, "explain", "net.onnx", "--target", "x86-64-vnni", "--recipe", "float")
-    assert refused.returncode != 0 and "--data" in refused.stderr
-
-
-def test_other_ways_than_fixed_ranges_are_pointed_to_what_convert_says(folder):
-    words = (
-        "explain",
-        "net.onnx",
-        "--data",
-        "samples.npz",
-        "--target",
-        "x86-64-vnni",
-        "--recipe",
-        "int8_dynamic",
-    )
-    refused = edgeq(folder, *words)
     assert refused.returncode != 0
-    assert "edgeq convert says" in refused.stderr and "give --data" not in refused.stderr
+    assert "it is only onnxruntime-float" in refused.stderr and "leave out --recipe" in refused.stderr

@@ -83,8 +83,8 @@ def test_it_is_judged_and_a_device_answers_in_reals(made, tmp_path):
 
 
 def test_it_is_explained_layer_by_layer(made):
-    (explanation,) = explain(str(made.path), target=TARGET).explanations
-    (layer,) = explanation.layers
+    explained = {e.candidate: e for e in explain(str(made.path), target=TARGET).explanations}
+    (layer,) = explained["litert-int8_static"].layers
     assert layer.integer
     assert 0 < layer.error < 0.1
 

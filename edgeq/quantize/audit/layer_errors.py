@@ -25,20 +25,49 @@ from edgeq.quantize.samples_like import SamplesLike
 
 Array = npt.NDArray[Any]
 
+_LEVELS = 256  # of activations in 8 bits
 _COLUMNS = 4096  # of a layer's outputs, evenly spread, are enough for shares
 
 
 @dataclass(frozen=True)
 class LayerError:
-    """Root mean squares over that of float's output; `low` and `high` bound the layer's quantized input."""
+    """Root mean squares over that of float's output. `own` is the error where the layer gets float's input. `low` and
+    `high` bound its quantized input and `clipping` is what they cut off, None where ranges are not fixed. Other parts are
+    None where they cannot be told apart.
+    """
 
-    low: float
-    high: float
     error: float
-    clipping: float
-    rounding: float
-    weights: float
+    own: float
+    rounding: float | None
+    weights: float | None
     bias_shift: float
+    low: float | None = None
+    high: float | None = None
+    clipping: float | None = None
+
+
+class Sums:
+    """Collects a layer's error over samples; its output has its channels along `axis`."""
+
+    def __init__(self, axis: int) -> None:
+        self._axis = axis
+        self._powers = np.zeros(5)
+        self._total: Array = np.zeros(1)
+        self._count = 0
+
+    def add(self, real: Array, given: Array, own: Array, exact: Array) -> None:
+        """Of one sample: float's output, the file's, and the file's of float's input, also with its weights alone."""
+        y, z, q, v = (np.atleast_1d(a).astype(np.float64) for a in (real, given, own, exact))
+        self._powers += [float(np.sum(np.square(part))) for part in (y, z - y, q - y, z - v, v - y)]
+        error = np.moveaxis(z - y, self._axis, -1).reshape(-1, y.shape[self._axis])
+        self._total = self._total + error.sum(axis=0)
+        self._count += len(error)
+
+    def error(self) -> LayerError | None:
+        """None where values are beyond what floats hold, or there were none."""
+        shift = float(np.sum(np.square(self._total / max(self._count, 1)))) * self._count
+        found = LayerError(*_relative([*self._powers, shift]))
+        return found if self._count and np.isfinite([found.error, found.own]).all() else None
 
 
 @dataclass(frozen=True)
@@ -52,6 +81,12 @@ class _Numbers:
     quantized_bias: Array
     low: float
     high: float
+    levels: int
+
+    def to_grid(self, x: Array) -> Array:
+        """`x`, which is within the range, as the layer gets it where nothing before it was quantized."""
+        step = (self.high - self.low) / (self.levels - 1)
+        return np.asarray(self.low + np.round((x - self.low) / step) * step)
 
 
 def onnx_layer_errors(
@@ -73,15 +108,25 @@ def onnx_layer_errors(
         linear, limits = layer.linear(x[0].shape), file.input_range(layer)
         if linear is not None and limits is not None:
             integers, scale = file.array(layer.integers), file.array(layer.scale)
-            numbers = _numbers(linear, layer.weight, layer.bias, integers, scale, file.bias(layer), limits)
+            numbers = _numbers(
+                linear, layer.weight, layer.bias, integers, scale, file.bias(layer), limits, _LEVELS
+            )
             found[layer.name] = _error(numbers, list(zip(x, z, strict=True)))
     return found
 
 
 def tflite_layer_errors(
-    source: Path, quantized: Path, samples: SamplesLike, *, threads: int, progress: Progress
+    source: Path,
+    quantized: Path,
+    samples: SamplesLike,
+    *,
+    threads: int,
+    progress: Progress,
+    levels: int = _LEVELS,
 ) -> dict[str, LayerError]:
-    """By the name of the operator's output, of the float file `source` and the one quantized from it."""
+    """By the name of the operator's output, of the float file `source` and the one quantized from it, whose activations
+    have so many `levels`.
+    """
     file, indices = TfliteFile(source, quantized), tuple(range(samples.count))
     walks = tuple(TfliteWalk(m, samples, indices, threads) for m in (file.float_model, file.model))
     found, layers = {}, file.layers()
@@ -91,7 +136,9 @@ def tflite_layer_errors(
         pairs = [(layer.columns_input(a), layer.columns_input(b)) for a, b in zip(x, z, strict=True)]
         linear, limits = layer.linear(pairs[0][0].shape), file.input_range(layer)
         integers, scale = file.integers(layer), file.scale(layer)
-        numbers = _numbers(linear, layer.weight, layer.bias, integers, scale, file.bias(layer), limits)
+        numbers = _numbers(
+            linear, layer.weight, layer.bias, integers, scale, file.bias(layer), limits, levels
+        )
         found[layer.name] = _error(numbers, pairs)
     return found
 
@@ -104,35 +151,41 @@ def _numbers(
     scale: Array,
     quantized_bias: Array | None,
     limits: tuple[float, float],
+    levels: int,
 ) -> _Numbers:
     matrix = linear.matrix(weight)
     rows = matrix.shape[:2]
     step = np.broadcast_to(scale.astype(np.float64).reshape(-1), rows[0] * rows[1]).reshape(*rows, 1)
     zeros = np.zeros(rows)
     biases = (zeros if b is None else b.astype(np.float64).reshape(rows) for b in (bias, quantized_bias))
-    return _Numbers(linear, matrix, next(biases), linear.matrix(integers) * step, next(biases), *limits)
+    return _Numbers(
+        linear, matrix, next(biases), linear.matrix(integers) * step, next(biases), *limits, levels
+    )
 
 
 _NO_SIGNAL = 1e-200  # stands for outputs of zeros
 
 
+def _relative(powers: list[float]) -> list[float]:
+    """Root mean squares of all but the first over that of the first."""
+    signal, *errors = powers
+    return [float(np.sqrt(e / max(signal, _NO_SIGNAL))) for e in errors]
+
+
 def _error(n: _Numbers, pairs: list[tuple[Array, Array]]) -> LayerError:
-    """Powers are summed over positions; signal, then the parts of the docstring above, then all of it."""
-    powers, total, count = np.zeros(5), np.zeros(n.bias.shape), 0
+    """Powers are summed over positions; signal, then the parts of the docstring above, then all of it, then its own."""
+    powers, total, count = np.zeros(6), np.zeros(n.bias.shape), 0
     for parts in _parts(n, pairs):
         powers += [float(np.sum(np.square(part))) for part in parts]
-        total += parts[-1].sum(axis=2)
+        total += parts[4].sum(axis=2)
         count += parts[-1].shape[2]
     shift = float(np.sum(np.square(total / max(count, 1)))) * count
-    signal, *errors = powers
-    clipping, rounding, weights, error, shift = (
-        float(np.sqrt(e / max(signal, _NO_SIGNAL))) for e in (*errors, shift)
-    )
-    return LayerError(n.low, n.high, error, clipping, rounding, weights, shift)
+    clipping, rounding, weights, error, own, shift = _relative([*powers, shift])
+    return LayerError(error, own, rounding, weights, shift, n.low, n.high, clipping)
 
 
 def _parts(n: _Numbers, pairs: list[tuple[Array, Array]]) -> Iterator[tuple[Array, ...]]:
-    """(float's output, clipping, rounding, weights, all of the error), each [groups, rows, positions], per sample."""
+    """(float's output, clipping, rounding, weights, all of the error, its own), each [groups, rows, positions], per sample."""
     bias, quantized_bias = n.bias[..., None], n.quantized_bias[..., None]
     for i, (x, z) in enumerate(pairs):
         step = max(1, n.linear.positions(x.shape) * len(pairs) // _COLUMNS) | 1
@@ -140,4 +193,6 @@ def _parts(n: _Numbers, pairs: list[tuple[Array, Array]]) -> Iterator[tuple[Arra
         cut = np.clip(xs, n.low, n.high)
         clipping, rounding = n.weight @ (cut - xs), n.weight @ (zs - cut)
         weights = (n.quantized - n.weight) @ zs + quantized_bias - bias
-        yield n.weight @ xs + bias, clipping, rounding, weights, clipping + rounding + weights
+        real = n.weight @ xs + bias
+        own = n.quantized @ n.to_grid(cut) + quantized_bias - real
+        yield real, clipping, rounding, weights, clipping + rounding + weights, own

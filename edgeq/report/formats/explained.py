@@ -1,6 +1,8 @@
-"""What was decided for each layer: a table, its errors drawn as bars."""
+"""What was decided for each layer: a table of its errors by cause, with a legend of the columns that it has."""
 
 from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
@@ -8,28 +10,53 @@ from rich.console import Console
 from edgeq.nouns.explanation import Explanation, LayerExplained, Partners
 from edgeq.nouns.repairs import Tried
 from edgeq.report.formats.layout import say, table
+from edgeq.report.formats.short_names import short_names
 from edgeq.report.formats.units import abbreviated, count, percent
 
-_NAMED = 4  # tensors without a partner, per reason; --json has all
+_NAMED = 4  # layers or tensors of one reason; --json has all
 _BAR = 10  # characters for the largest error of a model
 
 
+@dataclass(frozen=True)
+class _Column:
+    """`means` is what the legend says of it; empty where its name says it all."""
+
+    name: str
+    cell: Callable[[LayerExplained], str]
+    means: str = ""
+    words: bool = False
+
+
 def show_explained(console: Console, explained: Any) -> None:
+    legend: dict[str, str] = {}
     for explanation in explained.explanations:
-        _show(console, explanation)
+        legend |= {c.name: c.means for c in _show(console, explanation) if c.means}
+    say(console, "columns", [f"{name}: {means}" for name, means in legend.items()])
 
 
-def _show(console: Console, e: Explanation) -> None:
+def _show(console: Console, e: Explanation) -> list[_Column]:
+    """What was shown of each layer."""
     quantized = [layer for layer in e.layers if layer.scheme != "float"]
+    _facts(console, e, quantized)
+    names = short_names(layer.layer for layer in e.layers)
+    columns = _columns(quantized, fixed=e.candidate.endswith("_static"))
+    header = ("layer", *(c.name for c in columns))
+    rows = [(_named(layer, names), *(c.cell(layer) for c in columns)) for layer in e.layers]
+    left = frozenset({0, *(k for k, c in enumerate(columns, 1) if c.words)})
+    table(console, header, rows, left=left)
+    _by_reason(console, "float", ((names[layer.layer], layer.why_float) for layer in e.layers))
+    _by_reason(console, "no errors", ((names[layer.layer], layer.unmeasured) for layer in e.layers))
+    return columns
+
+
+def _facts(console: Console, e: Explanation, quantized: Sequence[LayerExplained]) -> None:
     facts = [e.candidate, f"{len(quantized)} of {count(len(e.layers), 'layer')} quantized"]
-    facts += [scheme for scheme, _ in Counter(layer.scheme for layer in quantized).most_common(1)]
-    facts.append(
-        f"errors on {count(e.samples, 'sample')}, each of its layer's own output before its activation"
-    )
+    facts += [f"{n} {scheme}" if n < len(quantized) else scheme for scheme, n in _schemes(quantized)]
+    facts.append(f"errors on {count(e.samples, 'sample')}")
     say(console, "explain", facts)
     if e.calibrator:
         say(console, "explain", [f"  ranges: {e.calibrator}"])
-    for how, layers in _remedies(e).items():
+    for how, layers in Counter(how for layer in e.layers for how in layer.remedies).items():
         say(console, "explain", [f"  {count(layers, 'layer')}: {how}"])
     if e.gain_db is not None:
         say(
@@ -38,46 +65,103 @@ def _show(console: Console, e: Explanation) -> None:
             [f"  this brought the outputs {e.gain_db:.1f} dB closer on calibration samples"],
         )
     for tried in e.repairs:
-        say(
-            console, "repair", [tried.repair, "used" if tried.kept else "not used", *_worth(tried), tried.why]
-        )
+        said = "used" if tried.kept else "not used"
+        say(console, "repair", [tried.repair, said, *_worth(tried), tried.why])
     for line in _partners(e.partners) if e.partners else ():
         say(console, "explain", [line])
-    largest = max((layer.error or 0.0 for layer in quantized), default=0.0)
-    header = ("layer", "work", "range", "error", "", "clipping", "rounding", "weights", "shift", "kernel")
-    rows = [_row(layer, largest) for layer in e.layers]
-    table(console, header, rows, left=frozenset({0, 4, 9}))
-    for layer in e.layers:
-        if layer.why_float:
-            say(console, "float", [f"{abbreviated(layer.layer)}: {layer.why_float}"])
-    overflow = [layer for layer in quantized if layer.overflows]
-    for layer in overflow:
-        say(
-            console,
-            "saturate",
-            [f"{abbreviated(layer.layer)}: {count(layer.overflows or 0, 'pair')} of weights"],
-        )
+
+
+def _schemes(layers: Sequence[LayerExplained]) -> list[tuple[str, int]]:
+    return Counter(layer.scheme for layer in layers).most_common()
 
 
 def _worth(tried: Tried) -> list[str]:
     return [] if tried.gain_db is None else [f"{tried.gain_db:+.1f} dB at the outputs on calibration samples"]
 
 
-def _row(layer: LayerExplained, largest: float) -> tuple[str, ...]:
-    name = f"{abbreviated(layer.layer)} ({layer.operator})"
-    kernel = "integer" if layer.integer else "float" if layer.scheme == "float" else "unfused"
-    if layer.error is None or layer.low is None or layer.high is None:
-        return (name, percent(layer.work), *[""] * 7, kernel)
-    parts = (layer.clipping, layer.rounding, layer.weights, layer.bias_shift)
-    return (
-        name,
-        percent(layer.work),
-        f"{layer.low:.3g} to {layer.high:.3g}",
-        percent(layer.error),
-        "#" * round(_BAR * layer.error / largest) if largest else "",
-        *("" if part is None else percent(part) for part in parts),
-        kernel,
+def _named(layer: LayerExplained, names: Mapping[str, str]) -> str:
+    inside = f" in {abbreviated(layer.inside)}" if layer.inside else ""
+    return f"{names[layer.layer]} ({layer.operator}){inside}"
+
+
+def _columns(quantized: Sequence[LayerExplained], *, fixed: bool) -> list[_Column]:
+    """Those that have something to say of these layers. `fixed`: ranges are, and a kernel may still not take them."""
+    largest = max((layer.error or 0.0 for layer in quantized), default=0.0)
+    columns = [_Column("work", lambda one: percent(one.work))]
+    if len(_schemes(quantized)) > 1:
+        columns.append(_Column("scheme", lambda one: one.scheme, words=True))
+    if any(layer.low is not None for layer in quantized):
+        columns.append(_Column("range", _range, "of the layer's input"))
+    if largest:
+        columns += _errors(quantized, largest)
+    if any(layer.overflows for layer in quantized):
+        means = "pairs of weights that some input overflows 16 bits with"
+        columns.append(_Column("saturation", lambda one: _number(one.overflows), means))
+    unfused = fixed and any(_is_unfused(layer) for layer in quantized)
+    means = "unfused ones compute in float between conversions" if unfused else ""
+    return [*columns, _Column("kernel", _kernel if fixed else _plain_kernel, means, words=True)]
+
+
+def _errors(quantized: Sequence[LayerExplained], largest: float) -> list[_Column]:
+    found = [
+        _Column(
+            "error",
+            lambda one: _share(one.error),
+            "of the layer's output, root mean square over that of float's",
+        ),
+        _Column("", lambda one: "#" * round(_BAR * (one.error or 0.0) / largest), words=True),
+        _Column("own", lambda one: _share(one.own), "the error where its input is float's"),
+    ]
+    causes = (
+        _Column("clipping", lambda one: _share(one.clipping), "of the input by its range"),
+        _Column(
+            "rounding",
+            lambda one: _share(one.rounding),
+            "of the input, with all that came before",
+        ),
+        _Column("weights", lambda one: _share(one.weights), "their rounding (parts may cancel)"),
+        _Column("bias shift", lambda one: _share(one.bias_shift), "what is constant for each channel"),
     )
+    return found + [cause for cause in causes if any(cause.cell(layer) for layer in quantized)]
+
+
+def _range(layer: LayerExplained) -> str:
+    return "" if layer.low is None or layer.high is None else f"{layer.low:.3g} to {layer.high:.3g}"
+
+
+def _share(part: float | None) -> str:
+    return "" if part is None else percent(part)
+
+
+def _number(pairs: int | None) -> str:
+    return f"{pairs:,}" if pairs else ""
+
+
+def _kernel(layer: LayerExplained) -> str:
+    return "unfused" if _is_unfused(layer) else _plain_kernel(layer)
+
+
+def _plain_kernel(layer: LayerExplained) -> str:
+    return "integer" if layer.integer else "float16" if layer.scheme == "float16" else "float"
+
+
+def _is_unfused(layer: LayerExplained) -> bool:
+    return layer.scheme != "float" and not layer.integer
+
+
+def _by_reason(console: Console, word: str, told: Iterable[tuple[str, str]]) -> None:
+    """A line for each reason, with the layers that have it."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for name, why in told:
+        if why:
+            groups[why].append(name)
+    for why, names in groups.items():
+        say(console, word, [f"{_listed(names)}: {why}"])
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
 
 
 def _partners(p: Partners) -> list[str]:
@@ -89,10 +173,5 @@ def _partners(p: Partners) -> list[str]:
     for one in p.without:
         by_reason[one.reason].append(one.what)
     for reason, names in by_reason.items():
-        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-        lines.append(f"  no partner: {', '.join(abbreviated(n) for n in names[:_NAMED])}{more} ({reason})")
+        lines.append(f"  no partner: {_listed([abbreviated(n) for n in names])} ({reason})")
     return lines
-
-
-def _remedies(e: Explanation) -> Counter[str]:
-    return Counter(how for layer in e.layers for how in layer.remedies)

@@ -183,8 +183,7 @@ def test_a_conversion_gains_by_it_and_is_explained_in_its_own_numbers(tmp_path):
     layers = explain(
         tmp_path / "net.onnx",
         even.path,
-        "onnx",
-        SCHEME,
+        even.plan,
         even.fidelity,
         Rows(images(8, seed=5)),
         saturates=False,

@@ -1,0 +1,175 @@
+"""The layers of an ONNX candidate: how each was quantized, which kernel takes it, what that costs at its output."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from edgeq.foreign import translated
+from edgeq.nouns.plan import Scheme
+from edgeq.quantize.equalize import as_in
+from edgeq.quantize.float_graph import read
+from edgeq.quantize.host_run import Progress
+from edgeq.quantize.pair_sums import overflowing_by_node
+from edgeq.quantize.samples_like import SamplesLike
+from edgeq.quantize.scopes import scopes
+from edgeq.quantize.sized import largest, sized
+
+from .counterpart import Counterpart, Twins
+from .fusion import integer_nodes
+from .layer_errors import LayerError, onnx_layer_errors
+from .output_errors import NOT_TAKEN, OutputErrors, onnx_output_errors
+from .seen_layer import FLOAT, SeenLayer
+from .weighted_layers import WeightedLayer, graphs_by_path, weighted_layers
+from .written_scheme import Written, written_scheme
+
+_ELSEWHERE = "the file has no tensor of its output's name"
+
+
+def onnx_static_layers(
+    source: Path,
+    path: Path,
+    scheme: Scheme,
+    samples: SamplesLike,
+    *,
+    saturates: bool,
+    threads: int,
+    progress: Progress,
+) -> tuple[SeenLayer, ...]:
+    """Of a QDQ file at `path`. `saturates`: the target's CPU adds pairs of products in 16 bits."""
+    model = as_in(read(source), path)
+    layers, pairs = _layers(model, samples), _Pairs(model, path)
+    products = onnx_layer_errors(model, path, samples, threads=threads, progress=progress)
+    integer = integer_nodes(path, scheme)
+    written = {
+        layer.name: Written(str(scheme), layer.name in integer)
+        for layer in layers
+        if layer.name in products or pairs.takes_integers(layer)
+    }
+    rest = [layer for layer in layers if layer.name in written.keys() - products.keys()]
+    outputs = onnx_output_errors(model, path, rest, samples, threads=threads, progress=progress)
+    outputs = OutputErrors({**_whole(outputs.found), **products}, outputs.why_not)
+    overflows = overflowing_by_node(path) if saturates else {}
+    return tuple(
+        replace(layer, overflows=overflows.get(layer.name) if layer.quantized else None)
+        for layer in _seen(layers, pairs, written, outputs)
+    )
+
+
+def onnx_other_layers(
+    source: Path, path: Path, samples: SamplesLike, *, threads: int, progress: Progress
+) -> tuple[SeenLayer, ...]:
+    """Of a file at `path` without fixed ranges: int8 as it comes, weights in blocks, tables in 8 bits, float16."""
+    model = read(source)
+    layers, pairs = _layers(model, samples), _Pairs(model, path)
+    found = {layer.name: pairs.written(layer) for layer in layers}
+    written = {name: w for name, w in found.items() if w.scheme != FLOAT}
+    quantized = [layer for layer in layers if layer.name in written]
+    outputs = onnx_output_errors(model, path, quantized, samples, threads=threads, progress=progress)
+    half = {name: e for name, e in outputs.found.items() if written[name].scheme == "float16"}
+    return _seen(layers, pairs, written, replace(outputs, found={**outputs.found, **_whole(half)}))
+
+
+def _layers(model: Any, samples: SamplesLike) -> tuple[WeightedLayer, ...]:
+    """With the work of inputs as large as those of the samples, where the graph leaves that open."""
+    import onnx
+
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    return weighted_layers(sized(copy, largest(model, samples)))
+
+
+def _whole(errors: Mapping[str, LayerError]) -> dict[str, LayerError]:
+    """Without parts that cannot be told apart: weights and inputs are rounded alike."""
+    return {name: replace(error, weights=None, rounding=None) for name, error in errors.items()}
+
+
+def _seen(
+    layers: Sequence[WeightedLayer], pairs: "_Pairs", written: Mapping[str, Written], outputs: OutputErrors
+) -> tuple[SeenLayer, ...]:
+    run = [layer for layer in layers if outputs.why_not.get(layer.name) != NOT_TAKEN]
+    total = max(sum(layer.macs for layer in run), 1)
+    found = []
+    for layer in layers:
+        how = written.get(layer.name, Written(FLOAT, False))
+        error = outputs.found.get(layer.name)
+        why_not = "" if error or how.scheme == FLOAT else outputs.why_not.get(layer.name, _ELSEWHERE)
+        found.append(
+            SeenLayer(
+                layer.name,
+                layer.kind,
+                layer.macs / total if layer in run else 0.0,
+                how.scheme,
+                how.integer,
+                layer.inside,
+                error,
+                why_not,
+                around=pairs.around(layer),
+            )
+        )
+    return tuple(found)
+
+
+@dataclass(frozen=True, eq=False)
+class _Place:
+    """A graph of the file beside float's; None where the file has none there. `makers` by tensor."""
+
+    twins: Twins | None
+    makers: Mapping[str, Any]
+
+    def node(self, layer: WeightedLayer) -> Any:
+        """The layer's own, where it has remained."""
+        return None if self.twins is None else self.twins.node(layer)
+
+
+class _Pairs:
+    """The graphs of `model` and of the file at `path` that was made from it, and what stands for a layer there."""
+
+    def __init__(self, model: Any, path: Path) -> None:
+        import onnx
+
+        with translated(f"cannot read {path.name} as ONNX"):
+            self._file = onnx.load(str(path))
+        files = graphs_by_path(self._file.graph)
+        self._places = {
+            where: _place(graph, files.get(where)) for where, graph in graphs_by_path(model.graph).items()
+        }
+        self._constants = {
+            name: t for scope in scopes(self._file.graph) for name, t in scope.constants.items()
+        }
+
+    def written(self, layer: WeightedLayer) -> Written:
+        part = self._part(layer)
+        if part is None:
+            return Written(FLOAT, False)
+        return written_scheme(layer.kind, part.nodes, self._constants)
+
+    def takes_integers(self, layer: WeightedLayer) -> bool:
+        """Whether both operands come from a DequantizeLinear."""
+        place = self._places[layer.path]
+        node, makers = place.node(layer), place.makers
+        if node is None:
+            return False
+        fed = [makers.get(name) for name in node.input[:2]]
+        return all(maker is not None and maker.op_type == "DequantizeLinear" for maker in fed)
+
+    def around(self, layer: WeightedLayer) -> frozenset[str]:
+        part = self._part(layer)
+        if part is None:
+            return frozenset()
+        return frozenset(self._names(part, self._places[layer.path].makers))
+
+    def _names(self, part: Counterpart, makers: Mapping[str, Any]) -> Iterator[str]:
+        before = [makers[name] for name in part.fed if name in makers]
+        yield from (f"{node.op_type}: {node.name}" for node in (*part.nodes, *before))
+        yield from (f"input {name}" for name in part.fed if name not in makers)
+
+    def _part(self, layer: WeightedLayer) -> Counterpart | None:
+        twins = self._places[layer.path].twins
+        return None if twins is None else twins.counterpart(layer)
+
+
+def _place(real: Any, quantized: Any) -> _Place:
+    if quantized is None:
+        return _Place(None, {})
+    return _Place(Twins(real, quantized), {o: node for node in quantized.node for o in node.output if o})

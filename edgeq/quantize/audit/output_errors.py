@@ -1,0 +1,172 @@
+"""What each layer's output loses in a file whose layers are no plain products of fixed integers: by running both graphs.
+
+With y what the layer gives in float, z what it gives in the file, and of float's own inputs: q what it gives in the file,
+v what it gives with the file's weights and no other rounding,
+
+    z - y  =  (v - y)  +  (z - v)          q - y
+              weights     rounding         own
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeq.foreign import quiet, translated
+from edgeq.quantize.host_run import Progress
+from edgeq.quantize.reconstruct.walk import names_read
+from edgeq.quantize.samples_like import SamplesLike
+from edgeq.quantize.scopes import scopes
+from edgeq.quantize.tensor_values import values_of
+
+from .branches import taken_branches, with_branches
+from .counterpart import Counterpart, Twins
+from .exact_activations import ExactActivations
+from .layer_errors import LayerError, Sums
+from .weighted_layers import Path as GraphPath
+from .weighted_layers import WeightedLayer
+
+Array = npt.NDArray[Any]
+
+NOT_TAKEN = "the samples take another branch"
+NOT_SHOWN = "lies inside a Loop or Scan, which shows nothing of it"
+
+
+@dataclass(frozen=True, eq=False)
+class _Measured:
+    """`output` is what the file calls it. `own` and `exact` run what stands for the layer on the tensors `fed`, of these types; `exact` is None where only weights are rounded."""
+
+    layer: WeightedLayer
+    output: str
+    fed: Mapping[str, np.dtype[Any]]
+    own: Any
+    exact: Any
+
+
+@dataclass(frozen=True)
+class OutputErrors:
+    """`found` by the layer's name; `why_not` says of the others why there is nothing."""
+
+    found: Mapping[str, LayerError]
+    why_not: Mapping[str, str]
+
+
+def onnx_output_errors(
+    model: Any,
+    path: Path,
+    layers: Sequence[WeightedLayer],
+    samples: SamplesLike,
+    *,
+    threads: int,
+    progress: Progress,
+) -> OutputErrors:
+    """Of `layers` of the float graph `model` in the file at `path` that was made from it. Raises ConversionFailed."""
+    import onnx
+
+    with translated(f"cannot read {path.name} as ONNX"):
+        file = onnx.load(str(path))
+    taken = taken_branches(model, samples, threads) if any(layer.path for layer in layers) else {}
+    why_not = {layer.name: why for layer in layers if (why := _hidden(layer.path, taken))}
+    real, quantized = with_branches(model, taken), with_branches(file, taken)
+    twins = Twins(real.graph, quantized.graph)
+    seen = [(layer, twins.counterpart(layer)) for layer in layers if layer.name not in why_not]
+    pairs = [(layer, part) for layer, part in seen if part is not None]
+    pieces = _Pieces(quantized, _types(quantized, pairs, samples, threads), threads)
+    measured = [pieces.measured(layer, part) for layer, part in pairs]
+    sums = {m.layer.name: Sums(1 if "Conv" in m.layer.kind else -1) for m in measured}
+    for k, (floats, values) in enumerate(_runs(real, quantized, measured, samples, threads)):
+        progress("explain", k / samples.count)
+        for m in measured:
+            _add(sums[m.layer.name], m, floats, values[m.output])
+    return OutputErrors(
+        {name: error for name, s in sums.items() if (error := s.error()) is not None}, why_not
+    )
+
+
+def _hidden(path: GraphPath, taken: Mapping[str, str]) -> str:
+    """Empty where the layer can be looked at."""
+    for node, which in path:
+        if node in taken and taken[node] != which:
+            return NOT_TAKEN
+        if node not in taken:
+            return NOT_SHOWN
+    return ""
+
+
+def _types(
+    quantized: Any, pairs: Sequence[tuple[Any, Counterpart]], samples: SamplesLike, threads: int
+) -> Any:
+    """numpy's types of all tensors that are fed, as the file has them: half precision where it computes so."""
+    fed = sorted({name for _, part in pairs for name in part.fed})
+    (values,) = values_of(quantized, fed, samples, (0,), threads) if fed else ((),)
+    return {name: value.dtype for name, value in zip(fed, values, strict=True)}
+
+
+def _runs(
+    real: Any, quantized: Any, measured: Sequence[_Measured], samples: SamplesLike, threads: int
+) -> Iterator[tuple[dict[str, Array], dict[str, Array]]]:
+    """Float's tensors and the file's outputs of layers, sample by sample."""
+    outputs = list(dict.fromkeys(m.output for m in measured))
+    wanted = list(dict.fromkeys(name for m in measured for name in (m.layer.output, *m.fed)))
+    if not wanted:
+        return
+    every = tuple(range(samples.count))
+    floats = values_of(real, wanted, samples, every, threads)
+    values = values_of(quantized, outputs, samples, every, threads)
+    for a, b in zip(floats, values, strict=True):
+        yield dict(zip(wanted, a, strict=True)), dict(zip(outputs, b, strict=True))
+
+
+def _add(sums: Sums, m: _Measured, floats: Mapping[str, Array], given: Array) -> None:
+    feed = {name: floats[name].astype(kind, copy=False) for name, kind in m.fed.items()}
+    with translated(f"what stands for {m.layer.name} does not run by itself"):
+        own = m.own.run(None, feed)[0]
+        exact = own if m.exact is None else m.exact.run(None, feed)[0]
+    sums.add(floats[m.layer.output], given, own, exact)
+
+
+class _Pieces:
+    """Sessions of parts of `model`, whose tensors have the `types`."""
+
+    def __init__(self, model: Any, types: Mapping[str, np.dtype[Any]], threads: int) -> None:
+        self._model, self._types, self._threads = model, types, threads
+        self._held = {tensor.name: tensor for tensor in model.graph.initializer}
+        self._constants = {name: t for scope in scopes(model.graph) for name, t in scope.constants.items()}
+
+    def measured(self, layer: WeightedLayer, part: Counterpart) -> _Measured:
+        exact = ExactActivations(self._constants)
+        nodes = exact.nodes(part.nodes)
+        return _Measured(
+            layer,
+            part.output,
+            {name: self._types[name] for name in part.fed},
+            self._session(part, list(part.nodes), []),
+            None if nodes is None else self._session(part, nodes, exact.tensors),
+        )
+
+    def _session(self, part: Counterpart, nodes: list[Any], tensors: list[Any]) -> Any:
+        import onnx
+        import onnxruntime as ort
+
+        helper = onnx.helper
+        types = {name: helper.np_dtype_to_tensor_dtype(self._types[name]) for name in part.fed}
+        inputs = [helper.make_tensor_value_info(name, kind, None) for name, kind in types.items()]
+        read = {name for node in nodes for name in names_read(node)}
+        held = [*(t for name, t in self._held.items() if name in read), *tensors]
+        outputs = [onnx.ValueInfoProto(name=part.output)]
+        piece = helper.make_model(
+            helper.make_graph(nodes, "piece", inputs, outputs, held),
+            opset_imports=self._model.opset_import,
+            ir_version=self._model.ir_version,
+            functions=self._model.functions,
+        )
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = self._threads
+        options.log_severity_level = 4
+        with quiet(), translated(f"what makes {part.output} does not load by itself"):
+            return ort.InferenceSession(
+                piece.SerializeToString(), options, providers=["CPUExecutionProvider"]
+            )

@@ -1,0 +1,57 @@
+"""Layers of .tflite candidates whose activations are quantized as they come."""
+
+import numpy as np
+import pytest
+
+from edgeq.nouns.model import Model
+from edgeq.nouns.plan import CandidatePlan
+from edgeq.nouns.tensor import TensorSpec
+from edgeq.quantize import tflite_file
+from edgeq.quantize.explain import explain
+from edgeq.quantize.gate import Gate
+from edgeq.quantize.host_run import load, no_progress
+from edgeq.quantize.make import make
+from tests.quantize import tflite_networks
+from tests.quantize.networks import Rows
+
+DYNAMIC = CandidatePlan("litert-int8_dynamic", "litert", "int8_dynamic", "tflite", "a test")
+
+
+def explained(file, folder):
+    graph = tflite_file.read(file)
+    x, y = (graph.tensors[i] for i in (graph.inputs[0], graph.outputs[0]))
+    model = Model(
+        name="net",
+        source=str(file),
+        source_format="tflite",
+        sha256="0" * 64,
+        inputs=(TensorSpec("x", "float32", x.shape),),
+        outputs=(TensorSpec("y", "float32", y.shape),),
+        float_bytes=file.stat().st_size,
+        files={"tflite": str(file)},
+    )
+    samples = Rows(np.random.default_rng(1).normal(size=(8, *x.shape[1:])).astype(np.float32))
+    made = make(DYNAMIC, model, None, samples, same_samples=False, gate=Gate(), workdir=folder / "w")
+    layers = explain(
+        file,
+        made.path,
+        DYNAMIC,
+        made.fidelity,
+        samples,
+        saturates=False,
+        threads=1,
+        progress=no_progress,
+    )
+    real, quantized = (load(path, "tflite") for path in (file, made.path))
+    pairs = [(real(samples[i])[0], quantized(samples[i])[0]) for i in range(samples.count)]
+    loss = np.sqrt(sum(np.sum((q - y) ** 2) for y, q in pairs) / sum(np.sum(y**2) for y, _ in pairs))
+    return layers, float(loss)
+
+
+@pytest.mark.parametrize("network", [tflite_networks.dense, tflite_networks.convolution])
+def test_a_layer_loses_what_the_model_of_nothing_else_loses(tmp_path, network):
+    (layer,), loss = explained(network(tmp_path / "net.tflite"), tmp_path)
+    assert (layer.layer, layer.scheme, layer.integer, layer.work) == ("y", "dynamic S8S8", True, 1.0)
+    assert layer.error == layer.own == pytest.approx(loss, rel=1e-3)
+    assert 0 < layer.weights < layer.error and 0 < layer.rounding < layer.error
+    assert layer.low is layer.clipping is None

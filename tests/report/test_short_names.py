@@ -1,0 +1,30 @@
+"""Names of a table are cut where they are longer than there is room for, and no two are cut alike."""
+
+from edgeq.report.formats.short_names import short_names
+
+NET = "resnet_cifar.ResNet/torch.nn.modules.container.Sequential_layer{}/resnet_cifar.Block_{}"
+CONV = f"{NET};;{NET}/torch.nn.modules.conv.Conv2d_conv1;1"
+
+
+def test_short_names_stay_as_they_are():
+    assert short_names(["conv1", "/model/encoder/0/Conv"]) == {
+        "conv1": "conv1",
+        "/model/encoder/0/Conv": "/model/encoder/0/Conv",
+    }
+
+
+def test_torch_classes_are_shown_without_their_modules():
+    name = CONV.format(1, 0, 1, 0)
+    assert short_names([name])[name] == "ResNet/Sequential_layer1/Block_0/Conv2d_conv1;1"
+
+
+def test_what_tells_names_apart_is_kept():
+    names = [f"{'functional/' * 6}conv2d_{k}/{'folded/' * 8}output" for k in range(20)]
+    shown = short_names(names)
+    assert len(set(shown.values())) == 20
+    assert all(f"conv2d_{k}..." in shown[name] and len(shown[name]) <= 66 for k, name in enumerate(names))
+
+
+def test_names_that_differ_in_too_many_places_are_numbered():
+    names = [f"{'a' * 40}{x}{'b' * 60}{y}{'c' * 40}" for x in "01" for y in "01"]
+    assert len(set(short_names(names).values())) == 4
