@@ -1,16 +1,34 @@
 """How often float and a candidate are right, where labels or a metric of the user's own can tell."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
 from edgeq.embeddings import are_directions
 from edgeq.errors import DataRefused
 from edgeq.nouns.fidelity import Accuracy
+from edgeq.two_classes import THRESHOLD, lone_numbers, probability_of, scores_of_two
 
 from .error import pairs_of, right_answers
 from .gate import USUAL_CONFIDENCE, Gate
 from .own_metric import load_metric
 from .samples_like import Array, SamplesLike
+
+_AT_HALF = f"accuracy at {THRESHOLD:g}"
+
+
+@dataclass(frozen=True)
+class Scored:
+    """How right answers are counted: by the largest of output `which`, or, `of_two`, by whether it is above a half."""
+
+    name: str
+    which: int
+    of_two: bool = False
+
+    def scores(self, outputs: tuple[Array, ...]) -> Array:
+        """[samples, classes]"""
+        return scores_of_two(outputs[self.which]) if self.of_two else outputs[self.which]
 
 
 def accuracy_of(
@@ -28,16 +46,17 @@ def accuracy_of(
     if gate.metric is not None:
         truth = None if gate.ignore_labels else truth
         return load_metric(gate.metric).compare(reference, candidate, truth, confidence)
-    which = class_scores(reference)
-    if labels is None or which is None or gate.ignore_labels:
+    scored = None if gate.ignore_labels else scored_by(reference, labels)
+    if labels is None or scored is None:
         return None
-    require_classes(labels, reference[which].shape[1])
-    float_right = right_answers(reference[which], labels)
-    candidate_right = right_answers(candidate[which], labels)
+    of_float = scored.scores(reference)
+    require_classes(labels, of_float.shape[1])
+    float_right = right_answers(of_float, labels)
+    candidate_right = right_answers(scored.scores(candidate), labels)
     scores = 100.0 * float(np.mean(float_right)), 100.0 * float(np.mean(candidate_right))
     found = pairs_of(float_right, candidate_right)
     return Accuracy(
-        "top-1",
+        scored.name,
         found.samples,
         *scores,
         found.difference,
@@ -55,6 +74,15 @@ def require_classes(labels: "npt.NDArray[np.integer]", classes: int) -> None:
             f"the labels go from {labels.min()} to {labels.max()}, but the model has classes 0 to {classes - 1}",
             "number the labels as the model's output does (is there a background class?)",
         )
+
+
+def scored_by(reference: tuple[Array, ...], labels: "npt.NDArray[np.integer] | None") -> Scored | None:
+    """What labels that are class numbers are held against, by float's outputs; None where there is nothing, or no label."""
+    which = class_scores(reference)
+    if labels is None or which is not None:
+        return None if labels is None or which is None else Scored("top-1", which)
+    which = probability_of(reference, labels)
+    return None if which is None else Scored(_AT_HALF, which, of_two=True)
 
 
 def class_scores(outputs: tuple[Array, ...]) -> int | None:
@@ -77,6 +105,18 @@ def why_unused(samples: SamplesLike, outputs: tuple[Array, ...]) -> str:
         shape = "various shapes" if loose else f"shape {'x'.join(map(str, samples.truth.shape))}"
         kind = f"{'arrays' if loose else samples.truth.dtype} of {shape}"
         return f"the labels, {kind}, are no class numbers and go unused: --metric can use them"
-    if class_scores(outputs) is None:
-        return "the labels go unused, since no single output holds class scores: --metric can use them"
-    return ""
+    if scored_by(outputs, samples.labels) is not None:
+        return ""
+    alone = lone_numbers(outputs)
+    if len(alone) == 1 and np.isin(samples.labels, (0, 1)).all():
+        return f"the labels go unused: {_why_no_answer(outputs[alone[0]])}: --metric can use them"
+    return "the labels go unused, since no single output holds class scores: --metric can use them"
+
+
+def _why_no_answer(values: Array) -> str:
+    """Of one number per sample, in which no two classes were seen."""
+    low, high = float(values.min()), float(values.max())
+    if low < 0 or high > 1:
+        return f"the output goes from {low:.3g} to {high:.3g} and is no probability, and where it parts the classes is not known"
+    side = "above" if low > THRESHOLD else "at or below"
+    return f"float's output is {side} {THRESHOLD:g} on every sample, which is not where it parts the classes"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from edgeq.errors import DataRefused
 
-from .accuracy import class_scores, require_classes, why_unused
+from .accuracy import class_scores, require_classes, scored_by, why_unused
 from .bound import least_samples
 from .gate import Gate, points, rules, too_few, unapplied
 from .guessing import Guessing, against_guessing
@@ -43,29 +43,30 @@ def settle(
     Raises DataRefused for labels on which float only guesses, for a metric that fails, and for a limit that was asked
     for and that nothing can be held against.
     """
-    which = class_scores(reference)
+    by = None if gate.ignore_labels else scored_by(reference, samples.labels)
     agreement = agreement_of(reference, reference) is not None
     unused = why_unused(samples, reference)
-    by_labels = samples.labels is not None and which is not None and not gate.ignore_labels
-    scored = load_metric(gate.metric).name if gate.metric else "top-1" if by_labels else None
+    scored = load_metric(gate.metric).name if gate.metric else by.name if by else None
     _require_applied(gate, scored, agreement, unused)
     rule = " and ".join(r.words for r in rules(gate, scored, agreement, has_indices(reference)))
+    which = class_scores(reference)
     classes = None if which is None else reference[which].shape[1]
     warnings: tuple[str, ...] = (unused,) if unused and not gate.metric and not gate.ignore_labels else ()
     if gate.metric:
         score = load_metric(gate.metric).score(reference, None if gate.ignore_labels else samples.truth)
         return Terms(rule, scored, score, classes)
-    if not by_labels:
+    if by is None:
         return Terms(rule, classes=classes, warnings=warnings)
-    assert which is not None and samples.labels is not None
-    require_classes(samples.labels, reference[which].shape[1])
-    guessing = against_guessing(reference[which], samples.labels)
+    assert samples.labels is not None
+    scores = by.scores(reference)
+    require_classes(samples.labels, scores.shape[1])
+    guessing = against_guessing(scores, samples.labels)
     if guessing.knows_nothing:
-        raise _refused(guessing, samples, inputs, reference[which].shape[1], known)
+        raise _refused(guessing, samples, inputs, scores.shape[1], known)
     if guessing.seems_to_guess:
         warnings = (f"{guessing}: do the samples and their labels fit this model?",)
     warnings += _unreachable(gate, samples.count)
-    return Terms(rule, scored, 100.0 * guessing.right / guessing.samples, classes, warnings)
+    return Terms(rule, scored, 100.0 * guessing.right / guessing.samples, scores.shape[1], warnings)
 
 
 def _unreachable(gate: Gate, samples: int) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from edgeq.embeddings import are_directions
 from edgeq.nouns.report import DeviceCheck
+from edgeq.two_classes import probability_of, scores_of_two
 
 Array = NDArray[Any]
 
@@ -62,6 +63,7 @@ def check_outputs(
     if misfit:
         return DeviceCheck(samples=count, passed=False, why=misfit)
     cut = [a[:count] for a in host], [a[:count] for a in device], [a[:count] for a in float_host]
+    probability = probability_of(cut[2], labels)
     judged = [_judge(h, d, f, k) for k, (h, d, f) in enumerate(zip(*cut, strict=True))]
     failed = [j for j in judged if j.why_failed]
     worst = max(failed or judged, key=lambda j: j.excess)
@@ -73,9 +75,9 @@ def check_outputs(
         tolerance=worst.tolerance,
         cosine=_finite(min(j.cosine for j in judged)),
         agreement=_agreement(cut[1], cut[2]),
-        accuracy=_accuracy(cut[1], labels),
-        host_accuracy=_accuracy(cut[0], labels),
-        float_accuracy=_accuracy(cut[2], labels),
+        accuracy=_accuracy(cut[1], labels, probability),
+        host_accuracy=_accuracy(cut[0], labels, probability),
+        float_accuracy=_accuracy(cut[2], labels, probability),
     )
 
 
@@ -144,8 +146,11 @@ def _agreement(device: Sequence[Array], reference: Sequence[Array]) -> float | N
     return None if ours is None or theirs is None else 100 * float((ours == theirs).mean())
 
 
-def _accuracy(outputs: Sequence[Array], labels: Array | None) -> float | None:
+def _accuracy(outputs: Sequence[Array], labels: Array | None, probability: int | None) -> float | None:
+    """`probability` is the output that parts two classes at a half, where one does."""
     classes = _classes(outputs)
+    if classes is None and probability is not None:
+        classes = scores_of_two(outputs[probability]).argmax(axis=1)
     if classes is None or labels is None or labels.ndim != 1 or len(labels) < len(classes):
         return None
     return 100 * float((classes == labels[: len(classes)]).mean())
