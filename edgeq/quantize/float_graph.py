@@ -25,10 +25,20 @@ def read(path: Path) -> Any:
             "export the model anew with opset 13 or higher",
         ):
             model = onnx.version_converter.convert_version(model, PER_CHANNEL_OPSET)
+            _require_loadable(model)  # what has no rule is passed on as it is
     _name_nodes(model)
     _take_factors(model.graph)
     with translated(f"the shapes of {path.name} cannot be inferred"):
         return onnx.shape_inference.infer_shapes(model, data_prop=True)
+
+
+def _require_loadable(model: Any) -> None:
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
 def write(model: Any, path: Path) -> None:

@@ -5,6 +5,7 @@ Per-channel quantization needs opset 13; older runtimes on devices refuse a newe
 
 from typing import TYPE_CHECKING
 
+from edgeq.ingest.graph import older_scan
 from edgeq.ingest.graph.operators import ONNX_DOMAINS
 from edgeq.ingest.graph.subgraphs import nodes, tensors
 
@@ -28,6 +29,8 @@ def moved(model: "ModelProto", version: int) -> "ModelProto":
     """A copy at opset `version`. Raises RuntimeError in onnx's words where its converter has no rule."""
     from onnx import version_converter
 
+    if opset_of(model) == older_scan.OPSET < version:
+        model = older_scan.without_batches(model)
     try:
         return version_converter.convert_version(model, version)
     except RuntimeError:

@@ -1,0 +1,40 @@
+"""Scan as opset 8 had it, over a batch, put so that onnx's converter makes one of opset 9 of it, which has none.
+
+The converter drops the first input and renames the directions, but forgets the batch. One sample at a time is all that is
+run, so that is an axis of one, which is taken off before and put back behind. A Scan over sequences of several lengths
+(its first input) stays as it is, and the converter refuses it.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto
+
+OPSET = 8
+
+
+def without_batches(model: "ModelProto") -> "ModelProto":
+    """A copy in which no Scan of the main graph is given a batch; everything else is still of opset 8."""
+    from onnx import ModelProto
+
+    copy = ModelProto()
+    copy.CopyFrom(model)
+    nodes = [new for node in copy.graph.node for new in _put_anew(node)]
+    del copy.graph.node[:]
+    copy.graph.node.extend(nodes)
+    return copy
+
+
+def _put_anew(node: "NodeProto") -> "list[NodeProto]":
+    from onnx import helper
+
+    if node.op_type != "Scan" or node.input[0]:
+        return [node]
+    inputs = {value: f"{value}_for_{node.output[0]}" for value in node.input[1:]}
+    outputs = {value: f"{value}_without_batch" for value in node.output if value}
+    given, gives = ["", *(inputs[i] for i in node.input[1:])], [outputs.get(o, "") for o in node.output]
+    scan = helper.make_node("Scan", given, gives, name=node.name)
+    scan.attribute.extend(node.attribute)
+    before = [helper.make_node("Squeeze", [v], [new], axes=[0]) for v, new in inputs.items()]
+    behind = [helper.make_node("Unsqueeze", [new], [v], axes=[0]) for v, new in outputs.items()]
+    return [*before, scan, *behind]
