@@ -3,6 +3,7 @@ import pytest
 from PIL import Image
 
 from edgeq.errors import DataRefused
+from edgeq.ingest.npz import one_array_each
 from edgeq.ingest.preprocess import parse
 from edgeq.ingest.samples import open_samples, peek
 from edgeq.nouns.tensor import Affine, TensorSpec
@@ -283,3 +284,31 @@ def test_data_of_an_unknown_kind_says_what_is_taken(tmp_path):
     with pytest.raises(DataRefused, match="no data that edgeq reads") as refused:
         open_samples(str(tmp_path / "d.csv"), inputs=IMAGE)
     assert ".npz" in refused.value.remedy
+
+
+# ---- one array per sample
+
+
+@pytest.mark.parametrize(
+    ("shapes", "each"),
+    [
+        ([(5,), (7,), (5,)], True),
+        ([(1, 5), (1, 7)], True),
+        ([(3, 8, 8), (3, 9, 8), (3, 8, 8)], True),
+        ([(10, 4), (10, 2)], False),  # samples and their one-hot labels
+        ([(4, 4), (4, 4)], False),
+        ([(5,), (7, 1)], False),
+    ],
+)
+def test_when_a_file_holds_one_array_per_sample(shapes, each):
+    assert one_array_each({f"arr_{i}": np.zeros(s, np.float32) for i, s in enumerate(shapes)}) == each
+    assert not one_array_each({f"x{i}": np.zeros(s, np.float32) for i, s in enumerate(shapes)})
+
+
+def test_twelve_arrays_stay_in_their_order(tmp_path):
+    np.savez(tmp_path / "d.npz", *(np.full(3 + i, i) for i in range(12)), labels=np.arange(12))
+    samples = open_samples(str(tmp_path / "d.npz"), inputs=(TensorSpec("ids", "int64", (1, None)),))
+    assert [int(s[0][0, 0]) for s in samples] == samples.labels.tolist() == list(range(12))
+    np.savez(tmp_path / "few.npz", np.zeros(3), np.zeros(4), labels=np.arange(5))
+    with pytest.raises(DataRefused, match="different numbers of samples: the samples 2, labels 5"):
+        open_samples(str(tmp_path / "few.npz"), inputs=(TensorSpec("x", "float32", (1, None)),))

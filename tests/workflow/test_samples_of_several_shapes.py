@@ -9,10 +9,13 @@ import onnx
 import onnxruntime
 import pytest
 from onnx import numpy_helper, parser
+from PIL import Image
 
 from edgeq.bundle import read_check
 from edgeq.errors import DataRefused, ModelRefused
+from edgeq.nouns.project import Gates
 from edgeq.workflow.convert import Conversion, convert
+from edgeq.workflow.verify_samples import of_data
 
 HEAD = '<ir_version: 8, opset_import: ["" : 17]>'
 WORDS = (
@@ -183,6 +186,49 @@ def test_a_length_that_the_exporter_fixed_inside_is_said(tmp_path: Path) -> None
     with pytest.raises(ModelRefused) as refused:
         converted(path, folder_of(texts(), tmp_path / "t"), tmp_path)
     assert "whose inputs leave that open, does not run on ids 1x3: Reshape" in refused.value.what
+
+
+def test_emulation_is_tried_with_those_of_one_shape(tmp_path: Path) -> None:
+    data = folder_of(texts(), tmp_path / "t")
+    made = converted(saved(WORDS, WEIGHTS, tmp_path), data, tmp_path)
+    chosen = of_data(made.bundle, data, None, None, None, tmp_path / "chosen")
+    assert chosen[0][0].shape == (1, 9)
+    assert chosen.judged
+    assert f"of the {chosen.count} whose shape is that of the samples in the bundle" in chosen.source
+
+
+def test_photos_as_they_are(tmp_path: Path) -> None:
+    photos, rng = tmp_path / "photos", np.random.default_rng(0)
+    photos.mkdir()
+    for i in range(20):
+        pixels = rng.integers(0, 256, (*SIZES[i % 4], 3), np.uint8)
+        Image.fromarray(pixels).save(photos / f"{i:02}.png")
+    three = IMAGES.replace("float[1,8,height,width]", "float[1,3,height,width]")
+    made = converted(
+        saved(three, {**KERNELS, "p": (16, 3, 3, 3)}, tmp_path),
+        str(photos),
+        tmp_path,
+        preprocess="scale=1/255,layout=NCHW",
+        repairs="-thin",
+    )
+    assert made.model is not None
+    assert made.model.varied is not None
+    assert made.model.varied.largest == {"x": (1, 3, 24, 40)}
+
+
+def test_labels_judge_samples_of_every_shape(tmp_path: Path) -> None:
+    model = saved(WORDS, WEIGHTS, tmp_path)
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    labels = [int(session.run(None, {"ids": t[None]})[0].argmax()) for t in texts(100)]
+    np.savez(tmp_path / "texts.npz", *texts(100), labels=np.array(labels))
+    made = converted(model, str(tmp_path / "texts.npz"), tmp_path, gates=Gates(max_drop=20))
+    (int8,) = (f for f in made.fidelity if f.candidate == "onnxruntime-int8_static")
+    assert int8.accuracy is not None
+    assert (int8.accuracy.samples, int8.accuracy.float_score) == (50, 100.0)
+    check = read_check(made.bundle)
+    assert check is not None
+    assert check.labels is not None
+    assert len(check.labels) == len(check.inputs[0]) < 50
 
 
 def test_tflite_alone_is_refused(tmp_path: Path) -> None:
