@@ -28,7 +28,7 @@ def shown(*layers, candidate="onnxruntime-int8_static", width=None):
 def test_saturation_and_unfused_are_seen_where_they_occur():
     text = shown(layer("a", overflows=1200), layer("b", overflows=0, integer=False))
     assert "saturation" in text and "1,200" in text
-    assert "saturation: pairs of weights" in text and "kernel: unfused ones" in text
+    assert "saturation: pairs of weights" in text and "kernel: unfused is" in text
 
 
 def test_and_only_there():

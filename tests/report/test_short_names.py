@@ -13,9 +13,16 @@ def test_short_names_stay_as_they_are():
     }
 
 
-def test_torch_classes_are_shown_without_their_modules():
+def test_torch_modules_are_shown_as_torch_calls_them():
     name = CONV.format(1, 0, 1, 0)
-    assert short_names([name])[name] == "ResNet/Sequential_layer1/Block_0/Conv2d_conv1;1"
+    assert short_names([name])[name] == "layer1/0/conv1;1"
+    folded = name.replace("conv1;1", "conv1;torch.nn.modules.batchnorm.BatchNorm2d_bn1;2")
+    assert short_names([folded])[folded] == "layer1/0/conv1;bn1;2"
+
+
+def test_of_a_path_its_end_is_kept():
+    shown = short_names(["/model/encoder/0/reparam_conv/Conv", "/model/encoder/1/reparam_conv/Conv"], 28)
+    assert list(shown.values()) == [".../0/reparam_conv/Conv", ".../1/reparam_conv/Conv"]
 
 
 def test_what_tells_names_apart_is_kept():

@@ -3,11 +3,13 @@
 A graph inside of another shows nothing but its outputs.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from edgeq.quantize.samples_like import SamplesLike
 from edgeq.quantize.tensor_values import values_of
+
+BRANCHES = ("then_branch", "else_branch")
 
 Taken = Mapping[str, str]  # by the first output of an If, the name of the branch
 
@@ -38,29 +40,66 @@ def with_branches(model: Any, taken: Taken) -> Any:
         return model
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
-    tensors: list[Any] = []
-    nodes = list(_flat(copy.graph.node, taken, tensors))
+    flat = _Flat(copy.graph, taken)
+    nodes = list(flat.nodes(copy.graph.node))
     del copy.graph.node[:]
     copy.graph.node.extend(nodes)
-    copy.graph.initializer.extend(tensors)
+    copy.graph.initializer.extend(flat.tensors)
     return copy
 
 
-def _flat(nodes: Any, taken: Taken, tensors: list[Any]) -> Iterator[Any]:
-    """`tensors` collects what the branches hold."""
-    from onnx import helper
+class _Flat:
+    """Puts nodes of branches among those of `graph`; `tensors` collects what the branches hold."""
 
-    for node in nodes:
-        which = taken.get(node.output[0]) if node.op_type == "If" else None
-        if which is None:
-            yield node
-            continue
-        branch = _branch(node, which)
-        tensors += branch.initializer
-        yield from _flat(branch.node, taken, tensors)
-        for inner, outer in zip(branch.output, node.output, strict=True):
+    def __init__(self, graph: Any, taken: Taken) -> None:
+        self._taken = taken
+        self._names, self._held = {node.name for node in graph.node}, _held(graph)
+        self.tensors: list[Any] = []
+
+    def nodes(self, nodes: Iterable[Any]) -> Iterator[Any]:
+        for node in nodes:
+            which = self._taken.get(node.output[0]) if node.op_type == "If" else None
+            if which is None:
+                yield node
+            else:
+                yield from self._branch(node, _branch(node, which))
+
+    def _branch(self, node: Any, branch: Any) -> Iterator[Any]:
+        from onnx import helper
+
+        # A quantizer names what it adds after the node: where those of two branches share a name, so does that.
+        others = {name: f"{name}.{node.output[0]}" for name in _held(branch) & self._held}
+        _rename(branch, others)
+        self._held |= _held(branch)
+        self.tensors += branch.initializer
+        for inner in branch.node:
+            inner.name = inner.name if inner.name not in self._names else ""
+            self._names |= {inner.name} - {""}
+        yield from self.nodes(branch.node)
+        for given, outer in zip(branch.output, node.output, strict=True):
             if outer:
-                yield helper.make_node("Identity", [inner.name], [outer], f"{outer}.taken")
+                yield helper.make_node(
+                    "Identity", [others.get(given.name, given.name)], [outer], f"{outer}.taken"
+                )
+
+
+def _held(graph: Any) -> set[str]:
+    """Names of what is made or stored in it."""
+    made = {name for node in graph.node for name in node.output if name}
+    return made | {tensor.name for tensor in graph.initializer}
+
+
+def _rename(graph: Any, others: Mapping[str, str]) -> None:
+    """In the graphs inside too."""
+    if not others:
+        return
+    for tensor in graph.initializer:
+        tensor.name = others.get(tensor.name, tensor.name)
+    for node in graph.node:
+        for names in (node.input, node.output):
+            names[:] = [others.get(name, name) for name in names]
+        for inner in (a.g for a in node.attribute if a.HasField("g")):
+            _rename(inner, others)
 
 
 def _decided(model: Any, ifs: list[Any], samples: SamplesLike, threads: int) -> list[str]:
@@ -89,10 +128,7 @@ def _truth(tensor: Any) -> bool:
 
 def _fits(model: Any, branch: Any) -> bool:
     """Whether its names are free in the main graph: those of two Ifs need not differ."""
-    held = {name for node in model.graph.node for name in node.output}
-    held |= {tensor.name for tensor in model.graph.initializer}
-    own = {name for node in branch.node for name in node.output if name}
-    return held.isdisjoint(own | {tensor.name for tensor in branch.initializer})
+    return _held(model.graph).isdisjoint(_held(branch))
 
 
 def _branch(node: Any, which: str) -> Any:

@@ -22,7 +22,7 @@ from edgeq.quantize.samples_like import SamplesLike
 from edgeq.quantize.scopes import scopes
 from edgeq.quantize.tensor_values import values_of
 
-from .branches import taken_branches, with_branches
+from .branches import BRANCHES, taken_branches, with_branches
 from .counterpart import Counterpart, Twins
 from .exact_activations import ExactActivations
 from .layer_errors import LayerError, Sums
@@ -32,6 +32,7 @@ from .weighted_layers import WeightedLayer
 Array = npt.NDArray[Any]
 
 NOT_TAKEN = "the samples take another branch"
+NOT_ALIKE = "the samples differ in whether they take its branch, or its names are those of others"
 NOT_SHOWN = "lies inside a Loop or Scan, which shows nothing of it"
 
 
@@ -92,7 +93,7 @@ def _hidden(path: GraphPath, taken: Mapping[str, str]) -> str:
         if node in taken and taken[node] != which:
             return NOT_TAKEN
         if node not in taken:
-            return NOT_SHOWN
+            return NOT_ALIKE if which in BRANCHES else NOT_SHOWN
     return ""
 
 

@@ -8,13 +8,14 @@ from typing import Any
 from rich.console import Console
 
 from edgeq.nouns.explanation import Explanation, LayerExplained, Partners
+from edgeq.nouns.plan import Skipped
 from edgeq.nouns.repairs import Tried
-from edgeq.report.formats.layout import say, table
-from edgeq.report.formats.short_names import short_names
+from edgeq.report.formats.layout import MARGIN, page_width, say, table
+from edgeq.report.formats.short_names import LONGEST, short_names
 from edgeq.report.formats.units import abbreviated, count, percent
 
 _NAMED = 4  # layers or tensors of one reason; --json has all
-_BAR = 10  # characters for the largest error of a model
+_NARROWEST, _ROOMY = 32, 120  # of a layer's name with its operator, and of a page with room for wide bars
 
 
 @dataclass(frozen=True)
@@ -31,15 +32,15 @@ def show_explained(console: Console, explained: Any) -> None:
     legend: dict[str, str] = {}
     for explanation in explained.explanations:
         legend |= {c.name: c.means for c in _show(console, explanation) if c.means}
-    say(console, "columns", [f"{name}: {means}" for name, means in legend.items()])
+    say(console, "columns", ["; ".join(f"{name}: {means}" for name, means in legend.items())])
 
 
 def _show(console: Console, e: Explanation) -> list[_Column]:
     """What was shown of each layer."""
     quantized = [layer for layer in e.layers if layer.scheme != "float"]
     _facts(console, e, quantized)
-    names = short_names(layer.layer for layer in e.layers)
-    columns = _columns(quantized, fixed=e.candidate.endswith("_static"))
+    names, bar = _names(e.layers, _room(console)), 6 if page_width(console) < _ROOMY else 10
+    columns = _columns(quantized, bar, fixed=e.candidate.endswith("_static"))
     header = ("layer", *(c.name for c in columns))
     rows = [(_named(layer, names), *(c.cell(layer) for c in columns)) for layer in e.layers]
     left = frozenset({0, *(k for k, c in enumerate(columns, 1) if c.words)})
@@ -47,6 +48,23 @@ def _show(console: Console, e: Explanation) -> list[_Column]:
     _by_reason(console, "float", ((names[layer.layer], layer.why_float) for layer in e.layers))
     _by_reason(console, "no errors", ((names[layer.layer], layer.unmeasured) for layer in e.layers))
     return columns
+
+
+def _room(console: Console) -> int:
+    """For a layer with its operator: half of the page."""
+    return max((page_width(console) - MARGIN) // 2, _NARROWEST)
+
+
+def _names(layers: Sequence[LayerExplained], room: int) -> dict[str, str]:
+    """What each is shown as; those of one operator share the room that it leaves."""
+    by_operator: dict[str, list[str]] = defaultdict(list)
+    for layer in layers:
+        by_operator[layer.operator].append(layer.layer)
+    return {
+        name: short
+        for operator, names in by_operator.items()
+        for name, short in short_names(names, min(room - len(operator) - 3, LONGEST)).items()
+    }
 
 
 def _facts(console: Console, e: Explanation, quantized: Sequence[LayerExplained]) -> None:
@@ -67,7 +85,7 @@ def _facts(console: Console, e: Explanation, quantized: Sequence[LayerExplained]
     for tried in e.repairs:
         said = "used" if tried.kept else "not used"
         say(console, "repair", [tried.repair, said, *_worth(tried), tried.why])
-    for line in _partners(e.partners) if e.partners else ():
+    for line in _partners(e.partners, _room(console)) if e.partners else ():
         say(console, "explain", [line])
 
 
@@ -84,43 +102,45 @@ def _named(layer: LayerExplained, names: Mapping[str, str]) -> str:
     return f"{names[layer.layer]} ({layer.operator}){inside}"
 
 
-def _columns(quantized: Sequence[LayerExplained], *, fixed: bool) -> list[_Column]:
+def _columns(quantized: Sequence[LayerExplained], bar: int, *, fixed: bool) -> list[_Column]:
     """Those that have something to say of these layers. `fixed`: ranges are, and a kernel may still not take them."""
     largest = max((layer.error or 0.0 for layer in quantized), default=0.0)
     columns = [_Column("work", lambda one: percent(one.work))]
-    if len(_schemes(quantized)) > 1:
-        columns.append(_Column("scheme", lambda one: one.scheme, words=True))
-    if any(layer.low is not None for layer in quantized):
-        columns.append(_Column("range", _range, "of the layer's input"))
     if largest:
-        columns += _errors(quantized, largest)
+        columns += _errors(quantized, bar / largest)
     if any(layer.overflows for layer in quantized):
-        means = "pairs of weights that some input overflows 16 bits with"
+        means = "pairs of weights that can overflow 16 bits"
         columns.append(_Column("saturation", lambda one: _number(one.overflows), means))
     unfused = fixed and any(_is_unfused(layer) for layer in quantized)
-    means = "unfused ones compute in float between conversions" if unfused else ""
-    return [*columns, _Column("kernel", _kernel if fixed else _plain_kernel, means, words=True)]
+    means = "unfused is in float between conversions" if unfused else ""
+    columns.append(_Column("kernel", _kernel if fixed else _plain_kernel, means, words=True))
+    if any(layer.low is not None for layer in quantized):
+        columns.append(_Column("input range", _range))
+    if len(_schemes(quantized)) > 1:
+        columns.append(_Column("scheme", lambda one: one.scheme, words=True))
+    return columns
 
 
-def _errors(quantized: Sequence[LayerExplained], largest: float) -> list[_Column]:
+def _errors(quantized: Sequence[LayerExplained], scale: float) -> list[_Column]:
+    """`scale`: characters of the bar for an error of 1."""
     found = [
         _Column(
             "error",
             lambda one: _share(one.error),
-            "of the layer's output, root mean square over that of float's",
+            "of the output, RMS over float's",
         ),
-        _Column("", lambda one: "#" * round(_BAR * (one.error or 0.0) / largest), words=True),
-        _Column("own", lambda one: _share(one.own), "the error where its input is float's"),
+        _Column("", lambda one: "#" * round(scale * (one.error or 0.0)), words=True),
+        _Column("own", lambda one: _share(one.own), "with float's input"),
     ]
     causes = (
         _Column("clipping", lambda one: _share(one.clipping), "of the input by its range"),
         _Column(
             "rounding",
             lambda one: _share(one.rounding),
-            "of the input, with all that came before",
+            "of the input and all before it",
         ),
-        _Column("weights", lambda one: _share(one.weights), "their rounding (parts may cancel)"),
-        _Column("bias shift", lambda one: _share(one.bias_shift), "what is constant for each channel"),
+        _Column("weights", lambda one: _share(one.weights), "of their rounding (parts may cancel)"),
+        _Column("bias shift", lambda one: _share(one.bias_shift), "constant per channel"),
     )
     return found + [cause for cause in causes if any(cause.cell(layer) for layer in quantized)]
 
@@ -164,14 +184,20 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:_NAMED]) + more
 
 
-def _partners(p: Partners) -> list[str]:
+def _partners(p: Partners, room: int) -> list[str]:
     """The figure, and what has no partner by reason."""
     share = percent(p.matched / p.tensors) if p.tensors else "none"
     whole = f"  {p.matched} of {count(p.tensors, 'tensor')} ({share}) are tensors of the ONNX graph"
     lines = [f"{whole}, by their values on one sample; ranges of all are found in the .tflite graph"]
+    names = short_names((_tensor(one) for one in p.without), min(room, LONGEST))
     by_reason: dict[str, list[str]] = defaultdict(list)
     for one in p.without:
-        by_reason[one.reason].append(one.what)
-    for reason, names in by_reason.items():
-        lines.append(f"  no partner: {_listed([abbreviated(n) for n in names])} ({reason})")
+        by_reason[one.reason].append(one.what.replace(_tensor(one), names[_tensor(one)]))
+    for reason, found in by_reason.items():
+        lines.append(f"  no partner: {_listed(found)} ({reason})")
     return lines
+
+
+def _tensor(one: Skipped) -> str:
+    """Its name, without the operator that makes it."""
+    return one.what.partition(": ")[2]

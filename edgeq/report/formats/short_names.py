@@ -8,33 +8,47 @@ from collections import defaultdict
 from collections.abc import Iterable
 from itertools import takewhile
 
-from edgeq.report.formats.units import abbreviated
-
-_ROOM = 60
-_END = 14  # characters of either end that are kept beside what tells names apart
-_MODULES = re.compile(r"\b(?:\w+\.)+(?=[A-Z])")
+LONGEST = 60
+_TORCH = re.compile(r"(?:\w+\.)+[A-Z][A-Za-z0-9]*(?:_(\w+))?")  # a module: its class and what it is called
 _BREAKS = "/;: "
 
 
-def short_names(names: Iterable[str]) -> dict[str, str]:
-    """Each of `names` with what it is shown as."""
-    plain = {name: name if len(name) <= _ROOM else _plainer(name) for name in names}
-    shown = {name: abbreviated(short) for name, short in plain.items()}
+def short_names(names: Iterable[str], room: int = LONGEST) -> dict[str, str]:
+    """Each of `names` with what it is shown as, in about `room` characters; as they are where all of them fit."""
+    found = list(dict.fromkeys(names))
+    plain = {name: name if max(map(len, found)) <= room else _plain(name) for name in found}
+    shown = {name: _last_words(short, room) for name, short in plain.items()}
     for alike in _alike(shown):
-        apart = _told_apart([plain[name] for name in alike])
+        apart = _told_apart([plain[name] for name in alike], room)
         shown |= {name: apart[plain[name]] for name in alike}
     for alike in _alike(shown):  # they differ in too many places
         shown |= {name: f"{shown[name]} #{k}" for k, name in enumerate(alike, 1)}
     return shown
 
 
-def _plainer(name: str) -> str:
-    """Without the modules that torch's classes come from, and of parts that go on where others end only the longest:
-    "a.Net/b.Block_0;;a.Net/b.Block_0/torch.nn.Conv2d_conv1;1" is "Net/Block_0/Conv2d_conv1;1".
+def _plain(name: str) -> str:
+    """What LiteRT's converter makes of torch modules as torch calls them, of parts that go on where others end only the
+    longest: "a.Net;;a.Net/b.Block_0/torch.nn.modules.conv.Conv2d_conv1;1" is "0/conv1;1".
     """
-    parts = [_MODULES.sub("", part) for part in name.split(";") if part]
-    longest = [p for p in parts if not any(other != p and other.startswith(f"{p}/") for other in parts)]
-    return ";".join(dict.fromkeys(longest))
+    parts = []
+    for part in name.split(";"):
+        words = (_TORCH.sub(lambda module: module[1] or "", word) for word in part.split("/"))
+        parts.append(
+            "/".join(word for k, word in enumerate(words) if word or (k == 0 and part.startswith("/")))
+        )
+    longest = [p for p in parts if p and not any(other.startswith(f"{p}/") for other in parts)]
+    return ";".join(dict.fromkeys(longest)) or name
+
+
+def _last_words(name: str, room: int) -> str:
+    """The end of a path says most; a single word is cut in its middle. Names of several parts have the layer last."""
+    if len(name) <= room:
+        return name
+    parts, words = name.split(";"), name.split("/")
+    fitting = [f"...{';'.join(parts[k:])}" for k in range(1, len(parts)) if not parts[k].isdigit()]
+    fitting += [f".../{'/'.join(words[k:])}" for k in range(1, len(words))]
+    both_ends = f"{name[: room // 2 - 3]}...{name[-room // 2 :]}"
+    return next((short for short in fitting if len(short) <= room), both_ends)
 
 
 def _alike(shown: dict[str, str]) -> list[list[str]]:
@@ -45,17 +59,17 @@ def _alike(shown: dict[str, str]) -> list[list[str]]:
     return [group for group in groups.values() if len(group) > 1]
 
 
-def _told_apart(names: list[str]) -> dict[str, str]:
+def _told_apart(names: list[str], room: int) -> dict[str, str]:
     """Both ends, and between them what begins where the names part."""
-    start = _word_before(names[0], _alike_from_the_start(names))
+    start = _word_before(names[0], _alike_from_the_start(names), room // 4)
     end = _alike_from_the_start([name[::-1] for name in names])
-    return {name: _cut(name, start, len(name) - end) for name in names}
+    return {name: _cut(name, start, len(name) - end, room) for name in names}
 
 
-def _cut(name: str, start: int, end: int) -> str:
+def _cut(name: str, start: int, end: int, room: int) -> str:
     """What lies from `start` to `end`, which differs, and as much of the ends as fits."""
-    middle = name[start : max(start, end)][: _ROOM - 2 * _END]
-    head, tail = min(start, _END), min(len(name) - start - len(middle), _END)
+    middle = name[start : max(start, end)][: room // 2]
+    head, tail = min(start, room // 4), min(len(name) - start - len(middle), room // 4)
     left = name[:head] + ("..." if head < start else "")
     right = ("..." if start + len(middle) + tail < len(name) else "") + name[len(name) - tail :]
     return left + middle + right
@@ -66,7 +80,7 @@ def _alike_from_the_start(names: list[str]) -> int:
     return sum(1 for _ in takewhile(lambda letters: len(set(letters)) == 1, zip(*names, strict=False)))
 
 
-def _word_before(name: str, at: int) -> int:
-    """Where the word around `at` begins, if that is near."""
+def _word_before(name: str, at: int, reach: int) -> int:
+    """Where the word around `at` begins, if that is within `reach`."""
     begins = max((name.rfind(mark, 0, at) for mark in _BREAKS), default=-1) + 1
-    return begins if at - begins <= _END else at
+    return begins if at - begins <= reach else at
