@@ -27,6 +27,7 @@ from .calibrate import Ranges, needs_histogram, onnx_seen, tflite_seen
 from .closest import closest_ranges
 from .dynamic import OnnxDynamic
 from .emitters import onnx_half, onnx_qdq, tflite
+from .emitters.emitted_once import EmittedOnce
 from .emitters.older_kernels import without_kernel
 from .equalize import Equalized, equalized, not_equalized
 from .float_graph import read
@@ -181,6 +182,7 @@ class OnnxStatic:
         count = len(self.in_float)
         self.in_float |= fusing.in_float
         self.fused = fusing.remedies
+        self.emitted = EmittedOnce(self.model, path, scheme, moves=self.fuses)
         seen = onnx_seen(
             self.model,
             calibration,
@@ -197,16 +199,17 @@ class OnnxStatic:
         chosen = closest_ranges(seen, calibrator, trial, calibration, threads, kept)
         self.calibrator, self.ranges = chosen.calibrator, chosen.ranges
         self.repairs = _thin(scheme, repairs, count)
-        self.head = NO_HEAD
-        if "head" in repairs:
-            self.head = onnx_head_in_float(self.model, path, self._emit, calibration, threads)
-        self.in_float |= self.head.in_float
         self._emit(frozenset())
         self.reconstruction = NOT_FITTED
         if "fit" in repairs:
             self.reconstruction = onnx_reconstruction(
                 self.model, source, path, calibration, threads, progress
             )
+        self.head = NO_HEAD
+        if "head" in repairs:  # last: what is noise beside rounding that is not fitted yet counts afterwards
+            self.head = onnx_head_in_float(self.model, path, self._fitted, calibration, threads)
+        self.in_float |= self.head.in_float
+        self._emit(frozenset())
         self.repairs += (self.head.tried, self.reconstruction.tried)
         fuse = fuse_tried(self.fuses, (*self.fused, *self.moved))
         self.repairs = (self.equalized.tried, fuse, *self.repairs)
@@ -214,17 +217,20 @@ class OnnxStatic:
     @property
     def remedies(self) -> tuple[Remedy, ...]:
         changed = (*self.equalized.remedies, *self.fused, *self.moved)
-        return (*changed, *self.reconstruction.remedies)
+        return (*changed, *self.reconstruction.remedies(self.in_float))
 
     def _emitted(self, ranges: Ranges, leave: frozenset[str]) -> None:
-        self.moved = onnx_qdq.emit(self.model, self.path, self.scheme, ranges, leave, moves=self.fuses)
+        self.moved = self.emitted.write(ranges, leave)
 
     def _emit(self, leave: frozenset[str]) -> None:
-        self._emitted(self.ranges, leave | self.in_float.keys())
+        self._emitted(self.ranges, leave.union(self.in_float))
 
-    def write(self, leave: frozenset[str]) -> None:
+    def _fitted(self, leave: frozenset[str]) -> None:
         self._emit(leave)
         onnx_graph.replay(self.model, self.path, self.reconstruction.weights)
+
+    def write(self, leave: frozenset[str]) -> None:
+        self._fitted(leave)
         if self.scheme.pairs_fit:
             settle(self.path)  # what was fitted anew may have moved by steps
 
@@ -320,7 +326,7 @@ class TfliteStatic:
         repairs: Collection[str],
     ) -> None:
         self.source, self.path, self.form, self.threads = source, path, form, threads
-        self.in_float = no_kernel = without_kernel(source, form.runtime, form.activation_bits)
+        no_kernel = without_kernel(source, form.runtime, form.activation_bits)
         if calibrator == "auto" and form.activation_bits == 16:
             calibrator = "minmax"  # with steps so fine only what a range cuts off can hurt
         seen = tflite_seen(
@@ -329,19 +335,20 @@ class TfliteStatic:
         trial = WholeTrial(source, lambda ranges: tflite.emit(source, path, ranges, form=form), path)
         chosen = closest_ranges(seen, calibrator, trial, calibration, threads, kept)
         self.calibrator, self.ranges = chosen.calibrator, chosen.ranges
-        self.head = NO_HEAD
-        if "head" in repairs:
-            self.head = tflite_head_in_float(source, path, self._emit, calibration, threads)
-        self.in_float = {**no_kernel, **self.head.in_float}
+        self.in_float = no_kernel
         self._emit(frozenset())
         self.reconstruction = NOT_FITTED
         if "fit" in repairs:
             self.reconstruction = tflite_reconstruction(source, path, calibration, threads, progress)
+        self.head = NO_HEAD
+        if "head" in repairs:
+            self.head = tflite_head_in_float(source, path, self.write, calibration, threads)
+        self.in_float = {**no_kernel, **self.head.in_float}
         self.repairs = (self.head.tried, self.reconstruction.tried)
 
     @property
     def remedies(self) -> tuple[Remedy, ...]:
-        return self.reconstruction.remedies
+        return self.reconstruction.remedies(self.in_float)
 
     def _emit(self, leave: frozenset[str]) -> None:
         tflite.emit(self.source, self.path, self.ranges, leave | self.in_float.keys(), self.form)

@@ -79,9 +79,10 @@ def test_an_application_feeds_it_as_it_feeds_float(made):
 
 def test_it_stays_close_to_float_and_in_accuracy(made):
     assert made.fidelity.passed
-    assert made.fidelity.outputs[0].sqnr_db > 20
     assert made.fidelity.accuracy.float_score > 85
-    assert made.fidelity.accuracy.difference >= -0.5
+    assert made.fidelity.outputs[0].sqnr_db > 28
+    # 500 images tell no half point: the whole interval below zero would be a loss.
+    assert made.fidelity.accuracy.difference >= -1.0 and made.fidelity.accuracy.high > 0
     assert made.path.stat().st_size < 0.4 * 318_000
 
 

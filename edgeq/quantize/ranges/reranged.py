@@ -22,11 +22,17 @@ class Reranged:
     def __init__(self, emitted: Any, ranges: Mapping[str, Range]) -> None:
         self._emitted = emitted
         self._ranges = {name: ranges[name] for name in _quantized(emitted, ranges)}
+        stored = {i.name for i in emitted.graph.initializer}
+        self._fixed = {n: r for n, r in ranges.items() if f"{n}_scale" in stored and n not in self._ranges}
 
     @property
     def tensors(self) -> tuple[str, ...]:
         """Those whose ranges make a difference. Others are not quantized, or have a range that the operator fixes."""
         return tuple(self._ranges)
+
+    def takes(self, ranges: Mapping[str, Range]) -> bool:
+        """Whether these differ from those that it was made with in `tensors` alone."""
+        return all(ranges.get(name) == range for name, range in self._fixed.items())
 
     def model(self, ranges: Mapping[str, Range]) -> Any:
         """A ModelProto with these ranges."""

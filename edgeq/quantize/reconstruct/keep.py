@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from collections.abc import Container
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,9 +37,11 @@ class Reconstruction:
     gain_db: float = 0.0
     tried: Tried = Tried("fit", False, f"fewer than {_FEWEST} samples to learn from")  # noqa: RUF009 (frozen)
 
-    @property
-    def remedies(self) -> tuple[Remedy, ...]:
-        return tuple(Remedy(name, HOW, round(self.gain_db, 1)) for name in self.weights)
+    def remedies(self, without: Container[str] = ()) -> tuple[Remedy, ...]:
+        """Of the layers that are not among `without`: fitted, and in float in the end."""
+        return tuple(
+            Remedy(name, HOW, round(self.gain_db, 1)) for name in self.weights if name not in without
+        )
 
 
 @_huge_values

@@ -103,7 +103,7 @@ def test_dropped_with_too_few_samples_and_said_where_it_helps(tmp_path):
         "int8.onnx",
         "net.onnx",
     ]
-    assert {r.what for r in kept.remedies} == set(kept.weights) and kept.gain_db > 0.5
+    assert {r.what for r in kept.remedies()} == set(kept.weights) and kept.gain_db > 0.5
 
 
 def test_a_walk_gives_what_a_run_gives_and_holds_only_what_is_needed(tmp_path):

@@ -1,0 +1,56 @@
+"""One run of the quantizer serves all ranges of activations; where it cannot, the quantizer runs again."""
+
+import onnx
+import pytest
+
+from edgeq.nouns.plan import Scheme
+from edgeq.quantize.calibrate import onnx_seen, ranges_of
+from edgeq.quantize.emitters import onnx_qdq
+from edgeq.quantize.emitters.emitted_once import EmittedOnce
+from edgeq.quantize.float_graph import read
+from tests.quantize.networks import Rows, images, residual, saved
+
+SCHEME = Scheme("uint8", "int8", True)
+
+
+@pytest.fixture
+def runs(monkeypatch):
+    """The layers left in float, of each run of the quantizer."""
+    found, emit = [], onnx_qdq.emit
+
+    def counted(model, path, scheme, ranges, leave, **options):
+        found.append(set(leave))
+        return emit(model, path, scheme, ranges, leave, **options)
+
+    monkeypatch.setattr(onnx_qdq, "emit", counted)
+    return found
+
+
+@pytest.fixture
+def model(tmp_path):
+    saved(residual(), tmp_path)
+    return read(tmp_path / "net.onnx")
+
+
+def test_other_ranges_of_the_same_layers_take_no_second_run(tmp_path, model, runs):
+    seen = onnx_seen(model, Rows(images(20)), True)
+    wide, narrow = (ranges_of(seen, way) for way in ("minmax", "mse"))
+    once = EmittedOnce(model, tmp_path / "net.q.onnx", SCHEME, moves=True)
+    contents = []
+    for ranges, leave in ((wide, ()), (narrow, ()), (narrow, ("scores_Gemm",)), (wide, ())):
+        once.write(ranges, frozenset(leave))
+        contents.append((tmp_path / "net.q.onnx").read_bytes())
+    assert runs == [set(), {"scores_Gemm"}]
+    assert contents[0] == contents[3] != contents[1] != contents[2]
+
+
+def test_a_range_that_is_no_tensors_alone_takes_one(tmp_path, model, runs):
+    """What the file has a scale for, and not the one of its range, may follow from the ranges in ways unknown here."""
+    ranges = ranges_of(onnx_seen(model, Rows(images(20)), False), "minmax")
+    path = tmp_path / "net.q.onnx"
+    once = EmittedOnce(model, path, SCHEME, moves=True)
+    once.write({**ranges, "head.w": (-1.0, 1.0)}, frozenset())
+    stored = {i.name for i in onnx.load(str(path)).graph.initializer}
+    assert "head.w_scale" in stored
+    once.write({**ranges, "head.w": (-2.0, 2.0)}, frozenset())
+    assert len(runs) == 2
