@@ -43,20 +43,39 @@ class Linear:
         return math.prod((shape[0], *self._spread(shape)) if self.window else shape[:-1])
 
     def columns(self, x: Array, first: int = 0, step: int = 1) -> Array:
-        """Every `step`-th column that the matrix multiplies, from `first` on: [groups, k, columns]."""
+        """Every `step`-th column that the matrix multiplies, from `first` on: [groups, k, columns], a copy."""
         if self.window is None:
-            return x.reshape(-1, x.shape[-1])[first::step].T[None]
+            return x.reshape(-1, x.shape[-1])[first::step].T[None].copy(order="K")
         w = self.window
-        padded = np.pad(x, ((0, 0), (0, 0), *w.pads))
+        if any(map(any, w.pads)):
+            x = np.pad(x, ((0, 0), (0, 0), *w.pads))
+        found = self._pixels(x, first, step) if set(w.kernel) == {1} else self._windows(x, first, step)
+        return found.reshape(self.groups, -1, found.shape[-1])
+
+    def _pixels(self, x: Array, first: int, step: int) -> Array:
+        """The same of windows of one pixel, [channels, columns]; `x` is padded."""
+        assert self.window is not None
+        pixels = x[_every(2, self.window.strides)].reshape(*x.shape[:2], -1)
+        parts = []
+        for image in pixels:
+            parts.append(image[:, first::step])
+            first = (first - image.shape[1]) % step if first < image.shape[1] else first - image.shape[1]
+        return np.concatenate(parts, axis=1)
+
+    def _windows(self, x: Array, first: int, step: int) -> Array:
+        """[channels times positions in the kernel, columns]; `x` is padded."""
+        w = self.window
+        assert w is not None
         reach = tuple((k - 1) * d + 1 for k, d in zip(w.kernel, w.dilations, strict=True))
-        views = np.lib.stride_tricks.sliding_window_view(padded, reach, axis=tuple(range(2, x.ndim)))
+        views = np.lib.stride_tricks.sliding_window_view(x, reach, axis=tuple(range(2, x.ndim)))
         views = views[_every(2, w.strides)]
         views = views[_every(x.ndim, w.dilations)]
-        places = np.arange(first, self.positions(x.shape), step)
-        image, *where = np.unravel_index(places, (len(x), *self._spread(x.shape)))
+        spread = views.shape[2 : x.ndim]
+        places = np.arange(first, len(x) * math.prod(spread), step)
+        image, *where = np.unravel_index(places, (len(x), *spread))
         at: tuple[Any, ...] = (image, slice(None), *where)
         picked: Array = views[at]  # [columns, channels, kernel...]
-        return np.asarray(picked.reshape(len(places), self.groups, -1).transpose(1, 2, 0))
+        return picked.reshape(len(places), -1).T
 
     def _spread(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Spatial shape of the output."""

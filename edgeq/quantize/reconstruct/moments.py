@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
@@ -17,8 +17,8 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Moments:
-    """Of columns x (float) and z (quantized), per group: `gram` = E[z z'], `cross` = E[x z'], both [groups, k, k], and
-    the means [groups, k]; from `count` columns.
+    """Of columns x (float) and z (quantized), per group, about their means: `gram` = E[z z'], `cross` = E[x z'], both
+    [groups, k, k], and the means [groups, k]; from `count` columns.
     """
 
     gram: Floats
@@ -28,24 +28,11 @@ class Moments:
     count: int
 
     @property
-    def centred(self) -> "Moments":
-        """The same about the means: a bias takes care of those."""
-        z = self.mean_quantized[:, None, :]
-        gram = self.gram - self.mean_quantized[:, :, None] * z
-        cross = self.cross - self.mean_float[:, :, None] * z
-        return Moments(gram, cross, self.mean_float, self.mean_quantized, self.count)
-
-    def __add__(self, other: "Moments") -> "Moments":
-        """Of the columns of both."""
-        count = self.count + other.count
-        a, b = self.count / count, other.count / count
-        return Moments(
-            a * self.gram + b * other.gram,
-            a * self.cross + b * other.cross,
-            a * self.mean_float + b * other.mean_float,
-            a * self.mean_quantized + b * other.mean_quantized,
-            count,
-        )
+    def about_zero(self) -> "Moments":
+        """The same where no bias takes care of the means."""
+        gram = self.gram + _outer(self.mean_quantized, self.mean_quantized)
+        cross = self.cross + _outer(self.mean_float, self.mean_quantized)
+        return replace(self, gram=gram, cross=cross)
 
 
 def parts_of(linear: Linear, pairs: Sequence[tuple[Array, Array]], k: int) -> tuple[Moments, Moments]:
@@ -69,23 +56,14 @@ def moments_of(linear: Linear, pairs: Sequence[tuple[Array, Array]], k: int) -> 
         columns = [linear.columns(a, first, step).astype(np.float32, copy=False) for a in pair]
         # Single precision would lose small variances beside large means.
         about = about or [c.sum(axis=2) / np.float32(max(c.shape[2], 1)) for c in columns]
-        found = _sums(*(c - a[..., None] for c, a in zip(columns, about, strict=True)))
+        for c, a in zip(columns, about, strict=True):
+            c -= a[..., None]
+        found = _sums(*columns)
         sums = [s + f for s, f in zip(sums, found, strict=True)] if sums else found
         count += columns[0].shape[2]
         first = (first - linear.positions(pair[0].shape)) % step  # as if all were one long row
     gram, cross, x, z = (s / max(count, 1) for s in sums)
-    return _moved(Moments(gram, cross, x, z, count), *(a.astype(np.float64) for a in about))
-
-
-def _moved(m: Moments, x: Floats, z: Floats) -> Moments:
-    """From moments about the points `x` and `z` to those about zero."""
-    return Moments(
-        m.gram + _outer(m.mean_quantized, z) + _outer(z, m.mean_quantized + z),
-        m.cross + _outer(m.mean_float, z) + _outer(x, m.mean_quantized + z),
-        m.mean_float + x,
-        m.mean_quantized + z,
-        m.count,
-    )
+    return Moments(gram - _outer(z, z), cross - _outer(x, z), about[0] + x, about[1] + z, count)
 
 
 def _outer(a: Floats, b: Floats) -> Floats:
@@ -114,7 +92,7 @@ def _sums(x: Array, z: Array) -> list[Floats]:
 _AT_ONCE = 4096  # columns
 _STACKED = 2**25  # bytes of inputs
 _PER_WEIGHT = 8  # columns for each weight of a row
-_FEWEST, _MOST = 4096, 32768
+_FEWEST, _MOST = 2048, 32768  # fewer: means, which biases take up, get worse
 
 
 def _step(columns: int, k: int) -> int:

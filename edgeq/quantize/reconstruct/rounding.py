@@ -6,26 +6,29 @@ Each weight is rounded in turn and what its rounding costs is made up for by the
 coordinate descent on the same error, as in QuantEase (Behdin et al., 2023).
 """
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
-_BLOCK = 64  # columns between two updates of all columns to come
-_PASSES = 4
+_BLOCK = 64  # columns between two updates of all others
+_PASSES = 8
 
 
-def round_jointly(weights: Floats, gram: Floats, scale: Floats, q_min: int, q_max: int) -> Floats:
+def round_jointly(
+    weights: Floats, gram: Floats, scale: Floats, q_min: int, q_max: int, passes: int = _PASSES
+) -> Floats:
     """Integers [..., rows, k] on the grids of `scale` [..., rows] that nearly minimise trace(E gram E') for
     E = weights - scale q.
 
     `weights` is [..., rows, k]; `gram` [..., k, k] must be positive definite: the second moments of what the columns
-    multiply.
+    multiply. `passes` bounds the descent.
     """
-    integers = _compensated(weights, gram, scale, q_min, q_max)
-    return _descended(weights, integers, gram, scale, q_min, q_max)
+    columns = np.ascontiguousarray(np.swapaxes(weights, -1, -2))  # what is worked on at a time lies together
+    scale = scale[..., None, :]
+    integers = _compensated(columns, gram, scale, q_min, q_max)
+    integers = _descended(columns, integers, gram, scale, q_min, q_max, passes)
+    return np.ascontiguousarray(np.swapaxes(integers, -1, -2))
 
 
 def cost(weights: Floats, integers: Floats, gram: Floats, scale: Floats) -> Floats:
@@ -34,44 +37,67 @@ def cost(weights: Floats, integers: Floats, gram: Floats, scale: Floats) -> Floa
     return np.asarray(np.einsum("...rk,...rk->...r", error @ gram, error))
 
 
-def _compensated(weights: Floats, gram: Floats, scale: Floats, q_min: int, q_max: int) -> Floats:
+def _compensated(columns: Floats, gram: Floats, scale: Floats, q_min: int, q_max: int) -> Floats:
+    """`columns` and the integers are [..., k, rows], `scale` [..., 1, rows].
+
+    With gram = U D U', U upper triangular with ones on its diagonal, an error E has the cost sum_k D_k |E_k + sum_(j<k) U_jk E_j|^2:
+    each column in turn aims at what makes its term small. That gives GPTQ's integers from one factorisation and no
+    inverse (Chee et al., "QuIP: 2-bit quantization of large language models with guarantees", 2023).
+    """
     # Columns that weigh most go first, while there are many left that can make up for them.
-    order = np.argsort(-np.diagonal(gram, axis1=-2, axis2=-1), axis=-1, kind="stable")
-    rows, columns = order[..., None, :], order[..., :, None]
-    left = np.take_along_axis(weights, rows, -1)
-    sorted_gram = np.take_along_axis(np.take_along_axis(gram, rows, -1), columns, -2)
-    upper = np.swapaxes(np.linalg.cholesky(np.linalg.inv(sorted_gram)), -1, -2)
-    integers = np.empty_like(left)
-    for start in range(0, left.shape[-1], _BLOCK):
-        stop = min(start + _BLOCK, left.shape[-1])
-        errors = np.zeros((*left.shape[:-1], stop - start))
+    order = np.argsort(-np.diagonal(gram, axis1=-2, axis2=-1), axis=-1, kind="stable")[..., None]
+    wanted = np.take_along_axis(columns, order, -2)
+    sorted_gram = np.take_along_axis(np.take_along_axis(gram, np.swapaxes(order, -1, -2), -1), order, -2)
+    upper = np.linalg.cholesky(sorted_gram[..., ::-1, ::-1])[..., ::-1, ::-1]
+    upper = upper / np.diagonal(upper, axis1=-2, axis2=-1)[..., None, :]
+    aims, integers = wanted.copy(), np.empty_like(wanted)
+    errors = np.empty_like(wanted)
+    for start in range(0, wanted.shape[-2], _BLOCK):
+        stop = min(start + _BLOCK, wanted.shape[-2])
         for k in range(start, stop):
-            integers[..., k] = _clipped(np.rint(left[..., k] / scale), q_min, q_max)
-            error = (left[..., k] - integers[..., k] * scale) / upper[..., k, k, None]
-            left[..., k + 1 : stop] -= error[..., None] * upper[..., None, k, k + 1 : stop]
-            errors[..., k - start] = error
-        left[..., stop:] -= errors @ upper[..., start:stop, stop:]
+            here = slice(k, k + 1)
+            integers[..., here, :] = found = _clipped(np.rint(aims[..., here, :] / scale), q_min, q_max)
+            errors[..., here, :] = error = wanted[..., here, :] - found * scale
+            aims[..., k + 1 : stop, :] += upper[..., k, k + 1 : stop, None] * error
+        block = np.swapaxes(upper[..., start:stop, stop:], -1, -2)
+        aims[..., stop:, :] += block @ errors[..., start:stop, :]
     found = np.empty_like(integers)
-    np.put_along_axis(found, np.broadcast_to(rows, integers.shape), integers, -1)
+    np.put_along_axis(found, np.broadcast_to(order, integers.shape), integers, -2)
     return found
 
 
 def _descended(
-    weights: Floats, integers: Floats, gram: Floats, scale: Floats, q_min: int, q_max: int
+    columns: Floats, integers: Floats, gram: Floats, scale: Floats, q_min: int, q_max: int, passes: int
 ) -> Floats:
+    """In each pass those columns of a block move, one after the other, that wanted to when the block's turn came."""
+    if not passes:
+        return integers
     q = integers.copy()
-    slope = (weights - q * scale[..., None]) @ gram
-    for _ in range(_PASSES):
+    slope = gram @ (columns - q * scale)
+    reach = np.diagonal(gram, axis1=-2, axis2=-1)[..., None] * scale
+
+    def steps(at: slice) -> Floats:
+        now = q[..., at, :]
+        return _clipped(np.rint(now + slope[..., at, :] / reach[..., at, :]), q_min, q_max) - now
+
+    for _ in range(passes):
         moved = False
-        for k in range(q.shape[-1]):
-            wanted = q[..., k] + slope[..., k] / (gram[..., k, k, None] * scale)
-            step = _clipped(np.rint(wanted), q_min, q_max) - q[..., k]
-            at = np.nonzero(step)
-            if len(at[0]):
-                moved = True
-                q[..., k] += step
-                row: tuple[Any, ...] = (*at[:-1], k)
-                slope[at] -= (step[at] * scale[at])[:, None] * gram[row]
+        for start in range(0, q.shape[-2], _BLOCK):
+            block = slice(start, min(start + _BLOCK, q.shape[-2]))
+            wanting = np.flatnonzero(
+                steps(block).any(axis=tuple(a for a in range(q.ndim) if a != q.ndim - 2))
+            )
+            if not len(wanting):
+                continue
+            before = q[..., block, :].copy()
+            for k in wanting + start:
+                step = steps(slice(k, k + 1))
+                q[..., k : k + 1, :] += step
+                slope[..., block, :] -= gram[..., block, k, None] * (step * scale)
+            change = (q[..., block, :] - before) * scale
+            moved |= bool(change.any())
+            for others in (slice(0, start), slice(block.stop, None)):
+                slope[..., others, :] -= gram[..., others, block] @ change
         if not moved:
             break
     return q
