@@ -1,7 +1,8 @@
 """The story of one model: everybody quantizes it, all is judged alike, what is a file is raced."""
 
+import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -33,10 +34,21 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Final:
+    format: str
+    report: RaceReport
+
+
+@dataclass(frozen=True)
 class Comparison:
+    """In `races` everybody takes part, once per number of threads; in `finals`, one per runtime and number of threads,
+    float, edgeq and the peers that were fastest and closest to float: what is fastest of many by one race is so by luck too.
+    """
+
     case: Case
     rows: tuple[Row, ...]
     races: tuple[RaceReport, ...]
+    finals: tuple[Final, ...]
 
 
 @dataclass(frozen=True)
@@ -68,8 +80,26 @@ def compare(case: Case, ways: Sequence[Way], folder: Path, cache: Path, effort: 
         print(f"{case.name}: {_said(rows[-1])}", file=sys.stderr, flush=True)
     rows = [_beside_edgeq(row, rows) for row in rows]
     runners = [r.judged for r in rows if r.judged and r.judged.made.file and r.way.bits == "W8A8"]
-    races = tuple(race(case, runners, threads, effort.seconds) for threads in effort.threads)
-    return Comparison(case, tuple(_timed(row, races, rows) for row in rows), races)
+    races = tuple(race(case, runners, (*case.models,), threads, effort.seconds) for threads in effort.threads)
+    finals = tuple(final for report in races for final in _finals(case, runners, report, effort.seconds))
+    return Comparison(case, tuple(_timed(row, races, rows) for row in rows), races, finals)
+
+
+def _finals(
+    case: Case, runners: Sequence[Judged], all_of_them: RaceReport, seconds: float
+) -> Iterator[Final]:
+    for format in case.models:
+        alike = [j for j in runners if j.way.format == format]
+        own = [j for j in alike if j.way.who == EDGEQ]
+        peers = [j for j in alike if j.way.who != EDGEQ]
+        to_float = {j.way.id: all_of_them.pair(j.way.id, float_id(format)) for j in peers}
+        timed = [j for j in peers if to_float[j.way.id]]
+        if not own or not timed:
+            continue
+        fastest = min(timed, key=lambda j: to_float[j.way.id].ratio.value)
+        closest = max(timed, key=lambda j: j.sqnr_db or math.inf)
+        field = [*own, fastest, *([closest] if closest is not fastest else [])]
+        yield Final(format, race(case, field, (format,), all_of_them.threads, seconds))
 
 
 def _row(bench: _Bench, way: Way) -> Row:

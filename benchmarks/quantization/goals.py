@@ -70,7 +70,7 @@ def _goals(found: Comparison, bits: str, runtime: str) -> Iterator[_Said]:
     elif nncf := [j for j in rivals if j.way.who == "nncf"]:
         yield _sooner(own.judged, nncf, "NNCF")
     if bits == "W8A8":
-        yield from _latency(own, [r for r, _ in peers], found)
+        yield from _latency(own, found)
 
 
 def _as_right_as_float(own: Judged) -> _Said:
@@ -125,24 +125,23 @@ def _sooner(own: Judged, rivals: Sequence[Judged], whose: str) -> _Said:
     )
 
 
-def _latency(own: Row, peers: Sequence[Row], found: Comparison) -> Iterator[_Said]:
-    """Against float, and against the peer's file that is fastest itself."""
-    for race in found.races:
-        pair = own.to_float.get(race.threads)
-        if pair is None:
+def _latency(own: Row, found: Comparison) -> Iterator[_Said]:
+    """Against float, and against the peers of the final."""
+    ways = {row.way.id: row.way for row in found.rows}
+    for final in found.finals:
+        report = final.report
+        if final.format != own.way.format:
             continue
-        held = [("float", pair)]
-        timed = [r for r in peers if race.threads in r.to_edgeq]
-        if timed:
-            best = min(timed, key=lambda r: r.to_edgeq[race.threads].value)
-            against = race.pair(own.way.id, best.way.id)
-            if against:
-                held.append((f"the fastest peer ({best.way.who} {best.way.setting})", against.ratio))
-        for name, ratio in held:
-            what = f"time to {name}'s <= {WORST_RATIO} ({race.threads} thread{'s' * (race.threads > 1)})"
-            kept = (ratio.high or ratio.value) <= WORST_RATIO
-            state = (MET if kept else NOT_MET) if race.quiet else NOT_COMPARED
-            yield what, state, interval(ratio, 3) + ("" if race.quiet else ", not quiet")
+        for entrant in (row.entrant for row in report.rows if row.entrant != own.way.id):
+            pair, way = report.pair(own.way.id, entrant), ways.get(entrant)
+            if pair is None:
+                continue
+            whose = f"{way.who} {way.setting}" if way else "float"
+            kept = (pair.ratio.high or pair.ratio.value) <= WORST_RATIO
+            state = (MET if kept else NOT_MET) if report.quiet else NOT_COMPARED
+            seen = interval(pair.ratio, 3) + ("" if report.quiet else ", not quiet")
+            threads = f"{report.threads} thread{'s' * (report.threads > 1)}"
+            yield f"time to that of {whose} <= {WORST_RATIO} ({threads})", state, seen
 
 
 def _decibels(judged: Judged) -> float:

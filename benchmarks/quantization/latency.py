@@ -24,15 +24,15 @@ def float_id(format: str) -> str:
     return f"float-{format}"
 
 
-def race(case: Case, field: Sequence[Judged], threads: int, seconds: float) -> RaceReport:
-    """Float on each runtime and all of `field` that is a file; the reference is onnxruntime's float."""
+def race(
+    case: Case, field: Sequence[Judged], formats: Sequence[str], threads: int, seconds: float
+) -> RaceReport:
+    """Float on each runtime of `formats`, the first of which is the reference, and all of `field` that is a file."""
     with tempfile.TemporaryDirectory(prefix="edgeq-race-") as name:
         root = Path(name)
         (root / "samples").mkdir()
         np.save(root / "samples" / "0.npy", case.judged.rows[:_SAMPLES, None])
-        entrants = [
-            _entrant(root, float_id(format), case.file(format), format, threads) for format in case.models
-        ]
+        entrants = [_entrant(root, float_id(f), case.file(f), f, threads) for f in formats]
         entrants += [
             _entrant(root, j.way.id, j.made.file, j.way.format, threads) for j in field if j.made.file
         ]

@@ -57,6 +57,7 @@ def plain(comparisons: Sequence[Comparison], goals: Sequence[Goal]) -> dict[str,
     return {
         "rows": [_plain_row(row) for found in comparisons for row in found.rows],
         "races": [race.to_dict() for found in comparisons for race in found.races],
+        "finals": [final.report.to_dict() for found in comparisons for final in found.finals],
         "goals": [asdict(goal) for goal in goals],
         "notes": list(notes(comparisons)),
     }
@@ -95,7 +96,7 @@ def notes(comparisons: Sequence[Comparison]) -> Iterator[str]:
                 yield f"{who} fails: {_short(why, 300)}{rest}"
             for note in row.judged.made.notes if row.judged else ():
                 yield f"{who}, {row.way.runtime}: {note}"
-        for race in found.races:
+        for race in (*found.races, *(final.report for final in found.finals)):
             if not race.quiet:
                 yield (
                     f"{found.case.title}: the race on {_threads(race.threads)} ran on a machine that was NOT QUIET: "
