@@ -105,7 +105,7 @@ def _explanations(
                 continue
             paths = folder / floats[plan.format], folder / files[plan.id]
             explanation = _explanation(conversion, plan, paths, samples, tell)
-            if plan.format == "tflite" and "onnx" in floats:
+            if plan.format == "tflite" and "onnx" in floats and explanation.calibrator is not None:
                 both = folder / floats["onnx"], paths[0]
                 explanation = replace(explanation, partners=_partners(*both, samples))
             found.append(explanation)

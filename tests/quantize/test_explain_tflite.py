@@ -2,12 +2,15 @@
 
 import numpy as np
 import pytest
+from ai_edge_litert.schema_py_generated import TensorType
 
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import CandidatePlan
 from edgeq.nouns.tensor import TensorSpec
 from edgeq.quantize import tflite_file
+from edgeq.quantize.audit.fed_as_taken import FedAsTaken
 from edgeq.quantize.explain import explain
+from edgeq.quantize.flatbuffer import read_model
 from edgeq.quantize.gate import Gate
 from edgeq.quantize.host_run import load, no_progress
 from edgeq.quantize.make import make
@@ -51,7 +54,21 @@ def explained(file, folder):
 @pytest.mark.parametrize("network", [tflite_networks.dense, tflite_networks.convolution])
 def test_a_layer_loses_what_the_model_of_nothing_else_loses(tmp_path, network):
     (layer,), loss = explained(network(tmp_path / "net.tflite"), tmp_path)
-    assert (layer.layer, layer.scheme, layer.integer, layer.work) == ("y", "dynamic S8S8", True, 1.0)
+    assert (layer.layer, layer.scheme, layer.integer, layer.work) == (
+        "y",
+        "dynamic S8S8 per channel",
+        True,
+        1.0,
+    )
     assert layer.error == layer.own == pytest.approx(loss, rel=1e-3)
     assert 0 < layer.weights < layer.error and 0 < layer.rounding < layer.error
     assert layer.low is layer.clipping is None
+
+
+def test_samples_are_fed_in_the_types_that_the_file_takes(tmp_path):
+    """Converters make int32 of the int64 that a model takes, and the samples with it."""
+    model = read_model(tflite_networks.dense(tmp_path / "net.tflite"))
+    graph = model.subgraphs[0]
+    graph.tensors[graph.inputs[0]].type = TensorType.INT32
+    (words,) = FedAsTaken(Rows(np.arange(6)[None]), model)[0]
+    assert words.dtype == np.int32 and words.tolist() == [[0, 1, 2, 3, 4, 5]]

@@ -44,7 +44,7 @@ def test_without_fixed_ranges_there_is_no_range_and_nothing_is_clipped():
         layer("b", scheme="S8 per row, looked up", integer=False, **facts),
         candidate="onnxruntime-int4_blockwise",
     )
-    assert "scheme" in text and "1 int4 blocks of 32   1 S8 per row, looked up" in text
+    assert "scheme" in text and "1 in int4 blocks of 32   1 in S8 per row, looked up" in text
     assert "range" not in text and "clipping" not in text and "unfused" not in text
 
 

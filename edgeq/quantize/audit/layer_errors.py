@@ -23,6 +23,8 @@ from edgeq.quantize.reconstruct.tflite_walk import TfliteWalk
 from edgeq.quantize.reconstruct.walk import Walk
 from edgeq.quantize.samples_like import SamplesLike
 
+from .fed_as_taken import FedAsTaken
+
 Array = npt.NDArray[Any]
 
 _LEVELS = 256  # of activations in 8 bits
@@ -128,7 +130,9 @@ def tflite_layer_errors(
     have so many `levels`.
     """
     file, indices = TfliteFile(source, quantized), tuple(range(samples.count))
-    walks = tuple(TfliteWalk(m, samples, indices, threads) for m in (file.float_model, file.model))
+    walks = tuple(
+        TfliteWalk(m, FedAsTaken(samples, m), indices, threads) for m in (file.float_model, file.model)
+    )
     found, layers = {}, file.layers()
     for k, layer in enumerate(layers):
         progress("explain", k / len(layers))

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from edgeq.nouns.plan import Scheme
+from edgeq.quantize.flatbuffer import read_model
 from edgeq.quantize.graph_work import tflite_operator_shares
 from edgeq.quantize.host_run import Progress
 from edgeq.quantize.samples_like import SamplesLike
@@ -35,13 +37,19 @@ def tflite_dynamic_layers(
     """Of a file whose activations are quantized as they come."""
     errors = tflite_output_errors(source, path, samples, threads=threads, progress=progress)
     graph = read(path)
-    touched = {_name(op, graph): op for op in graph.operators if has_integer_weights(op, graph)}
-    schemes = {name: _words(op) for name, op in touched.items()}
+    weighted = [op for op in graph.operators if op.kind in PLACES and has_integer_weights(op, graph)]
+    touched = {_name(op, graph): op for op in weighted}
+    tensors = read_model(path).subgraphs[0].tensors
+    schemes = {name: _words(op, tensors[op.inputs[PLACES[op.kind][1]]]) for name, op in touched.items()}
     return _seen(source, schemes, {n for n, op in touched.items() if op.kind not in _LOOKUPS}, errors)
 
 
-def _words(operator: Operator) -> str:
-    return "S8, looked up" if operator.kind in _LOOKUPS else "dynamic S8S8"
+def _words(operator: Operator, weights: Any) -> str:
+    """`weights`: the flatbuffer's tensor."""
+    each = "per channel" if len(weights.quantization.scale) > 1 else "per tensor"
+    if operator.kind in _LOOKUPS:
+        return f"S8 {each.replace('channel', 'row')}, looked up"
+    return f"dynamic S8S8 {each}"
 
 
 def _seen(

@@ -14,6 +14,7 @@ from edgeq.report.formats.layout import MARGIN, page_width, say, table
 from edgeq.report.formats.short_names import LONGEST, short_names
 from edgeq.report.formats.units import abbreviated, count, percent
 
+_SHOWN_DB = 0.05
 _NAMED = 4  # layers or tensors of one reason; --json has all
 _NARROWEST, _ROOMY = 32, 120  # of a layer's name with its operator, and of a page with room for wide bars
 
@@ -69,14 +70,14 @@ def _names(layers: Sequence[LayerExplained], room: int) -> dict[str, str]:
 
 def _facts(console: Console, e: Explanation, quantized: Sequence[LayerExplained]) -> None:
     facts = [e.candidate, f"{len(quantized)} of {count(len(e.layers), 'layer')} quantized"]
-    facts += [f"{n} {scheme}" if n < len(quantized) else scheme for scheme, n in _schemes(quantized)]
+    facts += [f"{n} in {scheme}" if n < len(quantized) else scheme for scheme, n in _schemes(quantized)]
     facts.append(f"errors on {count(e.samples, 'sample')}")
     say(console, "explain", facts)
     if e.calibrator:
         say(console, "explain", [f"  ranges: {e.calibrator}"])
     for how, layers in Counter(how for layer in e.layers for how in layer.remedies).items():
         say(console, "explain", [f"  {count(layers, 'layer')}: {how}"])
-    if e.gain_db is not None:
+    if e.gain_db is not None and abs(e.gain_db) >= _SHOWN_DB:
         say(
             console,
             "explain",

@@ -14,9 +14,8 @@ _BREAKS = "/;: "
 
 
 def short_names(names: Iterable[str], room: int = LONGEST) -> dict[str, str]:
-    """Each of `names` with what it is shown as, in about `room` characters; as they are where all of them fit."""
-    found = list(dict.fromkeys(names))
-    plain = {name: name if max(map(len, found)) <= room else _plain(name) for name in found}
+    """Each of `names` with what it is shown as, in about `room` characters."""
+    plain = {name: _plain(name) for name in names}
     shown = {name: _last_words(short, room) for name, short in plain.items()}
     for alike in _alike(shown):
         apart = _told_apart([plain[name] for name in alike], room)
