@@ -1,5 +1,6 @@
 """Equalizes a graph and keeps that only where the quantized outputs surely win by it."""
 
+import itertools
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -113,37 +114,35 @@ class _Tries:
     threads: int
 
     def gain_db(self, model: Any, changed: Any) -> float | None:
-        """The smallest one of what it wins, of either set and every way; None where that may be luck."""
+        """The smallest one of what it wins, of either set and every way, as soon as that is too little; None where it may
+        be luck.
+        """
         positions = evenly(self.samples.count, 2 * _SAMPLES)
         choose, check = (Some(self.samples, part) for part in (positions[::2], positions[1::2]))
         before, after = self._trial(model, "before"), self._trial(changed, "after")
         references = [
             Reference.of(before.float_path, some, "", self.threads, NOTHING_KEPT) for some in (choose, check)
         ]
-        noises = (
-            self._noises(each, trial, references) for each, trial in ((model, before), (changed, after))
-        )
-        gains = []
-        for now, then in zip(*noises, strict=True):
-            if not _surely_closer(np.mean(now, axis=0), np.mean(then, axis=0)):
+        seen = [onnx_seen(each, choose, True, threads=self.threads) for each in (model, changed)]
+        now: list[Doubles] = []
+        then: list[Doubles] = []
+        gains: list[float] = []
+        for reference, way in itertools.product(references, AUTO):
+            for noises, trial, ranges in zip((now, then), (before, after), seen, strict=True):
+                trial.write(ranges_of(ranges, way))
+                noises.append(reference.noise(trial.path))
+            gains.append(closeness(then[-1]) - closeness(now[-1]))
+            if gains[-1] < _WORTH_KEEPING_DB:  # nothing behind this can save it
+                return round(gains[-1], 1)
+        for of_reference in (slice(0, len(AUTO)), slice(len(AUTO), None)):
+            if not _surely_closer(np.mean(now[of_reference], axis=0), np.mean(then[of_reference], axis=0)):
                 return None
-            gains += [closeness(b) - closeness(a) for a, b in zip(now, then, strict=True)]
         return round(min(gains), 1)
 
     def _trial(self, model: Any, name: str) -> OnnxTrial:
         path = self.folder / name / "model.onnx"
         path.parent.mkdir()
         return OnnxTrial(model, lambda ranges: self.write(model, path, ranges), path)
-
-    def _noises(self, model: Any, trial: OnnxTrial, references: list[Reference]) -> list[list[Doubles]]:
-        """By reference and way; ranges are those of the first reference's samples."""
-        seen = onnx_seen(model, references[0].samples, True, threads=self.threads)
-        found: list[list[Doubles]] = [[] for _ in references]
-        for way in AUTO:
-            trial.write(ranges_of(seen, way))
-            for into, reference in zip(found, references, strict=True):
-                into.append(reference.noise(trial.path))
-        return found
 
 
 def _surely_closer(before: Doubles, after: Doubles) -> bool:
