@@ -7,7 +7,7 @@ from edgeq.nouns.explanation import LayerExplained
 from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.plan import CandidatePlan
 
-from .audit.layer_errors import LayerError
+from .audit.layer_error import LayerError
 from .audit.onnx_layers import onnx_other_layers, onnx_static_layers
 from .audit.seen_layer import SeenLayer
 from .audit.tflite_layers import tflite_dynamic_layers, tflite_static_layers

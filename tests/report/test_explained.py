@@ -48,6 +48,11 @@ def test_without_fixed_ranges_there_is_no_range_and_nothing_is_clipped():
     assert "range" not in text and "clipping" not in text and "unfused" not in text
 
 
+def test_small_errors_have_the_digits_that_they_need():
+    text = shown(layer("a", error=0.00042, own=0.00021))
+    assert "0.042 %" in text and "0.021 %" in text
+
+
 def test_layers_of_one_reason_share_a_line():
     floats = [
         layer(f"f{k}", scheme="float", integer=False, why_float="too thin", error=None) for k in range(6)

@@ -17,7 +17,8 @@ from edgeq.quantize.sized import largest, sized
 
 from .counterpart import Counterpart, Twins
 from .fusion import integer_nodes
-from .layer_errors import LayerError, onnx_layer_errors
+from .layer_error import LayerError
+from .layer_errors import onnx_layer_errors
 from .output_errors import NOT_TAKEN, OutputErrors, onnx_output_errors
 from .seen_layer import FLOAT, SeenLayer
 from .weighted_layers import WeightedLayer, graphs_by_path, weighted_layers

@@ -25,7 +25,7 @@ from edgeq.quantize.tensor_values import values_of
 from .branches import BRANCHES, taken_branches, with_branches
 from .counterpart import Counterpart, Twins
 from .exact_activations import ExactActivations
-from .layer_errors import LayerError, Sums
+from .layer_error import LayerError, Sums
 from .weighted_layers import Path as GraphPath
 from .weighted_layers import WeightedLayer
 
@@ -33,6 +33,7 @@ Array = npt.NDArray[Any]
 
 NOT_TAKEN = "the samples take another branch"
 NOT_ALIKE = "the samples differ in whether they take its branch, or its names are those of others"
+NOT_FINITE = "its values are infinite or none"
 NOT_SHOWN = "lies inside a Loop or Scan, which shows nothing of it"
 
 
@@ -82,9 +83,9 @@ def onnx_output_errors(
         progress("explain", k / samples.count)
         for m in measured:
             _add(sums[m.layer.name], m, floats, values[m.output])
-    return OutputErrors(
-        {name: error for name, s in sums.items() if (error := s.error()) is not None}, why_not
-    )
+    errors = {name: s.error() for name, s in sums.items()}
+    why_not |= {name: NOT_FINITE for name, error in errors.items() if error is None}
+    return OutputErrors({name: error for name, error in errors.items() if error is not None}, why_not)
 
 
 def _hidden(path: GraphPath, taken: Mapping[str, str]) -> str:

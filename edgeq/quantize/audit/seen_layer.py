@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from .layer_errors import LayerError
+from .layer_error import LayerError
 
 FLOAT = "float"
 

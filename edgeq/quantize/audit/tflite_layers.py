@@ -11,7 +11,8 @@ from edgeq.quantize.host_run import Progress
 from edgeq.quantize.samples_like import SamplesLike
 from edgeq.quantize.tflite_file import Operator, TfliteGraph, read
 
-from .layer_errors import LayerError, tflite_layer_errors
+from .layer_error import LayerError
+from .layer_errors import tflite_layer_errors
 from .seen_layer import FLOAT, SeenLayer
 from .tflite_fusion import computes_integers, has_integer_weights
 from .tflite_output_errors import PLACES, tflite_output_errors

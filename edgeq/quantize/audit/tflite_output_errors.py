@@ -17,7 +17,7 @@ from edgeq.quantize.reconstruct.tflite_walk import TfliteWalk
 from edgeq.quantize.samples_like import SamplesLike
 
 from .fed_as_taken import FedAsTaken
-from .layer_errors import LayerError, Sums
+from .layer_error import LayerError, Sums
 
 Array = npt.NDArray[Any]
 

@@ -1,8 +1,7 @@
 """What was decided for each layer: a table of its errors by cause, with a legend of the columns that it has."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -10,6 +9,7 @@ from rich.console import Console
 from edgeq.nouns.explanation import Explanation, LayerExplained, Partners
 from edgeq.nouns.plan import Skipped
 from edgeq.nouns.repairs import Tried
+from edgeq.report.formats.explained_columns import Column, columns_of, schemes_of
 from edgeq.report.formats.layout import MARGIN, page_width, say, table
 from edgeq.report.formats.short_names import LONGEST, short_names
 from edgeq.report.formats.units import abbreviated, count, percent
@@ -19,16 +19,6 @@ _NAMED = 4  # layers or tensors of one reason; --json has all
 _NARROWEST, _ROOMY = 32, 120  # of a layer's name with its operator, and of a page with room for wide bars
 
 
-@dataclass(frozen=True)
-class _Column:
-    """`means` is what the legend says of it; empty where its name says it all."""
-
-    name: str
-    cell: Callable[[LayerExplained], str]
-    means: str = ""
-    words: bool = False
-
-
 def show_explained(console: Console, explained: Any) -> None:
     legend: dict[str, str] = {}
     for explanation in explained.explanations:
@@ -36,12 +26,12 @@ def show_explained(console: Console, explained: Any) -> None:
     say(console, "columns", ["; ".join(f"{name}: {means}" for name, means in legend.items())])
 
 
-def _show(console: Console, e: Explanation) -> list[_Column]:
+def _show(console: Console, e: Explanation) -> list[Column]:
     """What was shown of each layer."""
     quantized = [layer for layer in e.layers if layer.scheme != "float"]
     _facts(console, e, quantized)
     names, bar = _names(e.layers, _room(console)), 6 if page_width(console) < _ROOMY else 10
-    columns = _columns(quantized, bar, fixed=e.candidate.endswith("_static"))
+    columns = columns_of(quantized, bar, fixed=e.candidate.endswith("_static"))
     header = ("layer", *(c.name for c in columns))
     rows = [(_named(layer, names), *(c.cell(layer) for c in columns)) for layer in e.layers]
     left = frozenset({0, *(k for k, c in enumerate(columns, 1) if c.words)})
@@ -70,7 +60,7 @@ def _names(layers: Sequence[LayerExplained], room: int) -> dict[str, str]:
 
 def _facts(console: Console, e: Explanation, quantized: Sequence[LayerExplained]) -> None:
     facts = [e.candidate, f"{len(quantized)} of {count(len(e.layers), 'layer')} quantized"]
-    facts += [f"{n} in {scheme}" if n < len(quantized) else scheme for scheme, n in _schemes(quantized)]
+    facts += [f"{n} in {scheme}" if n < len(quantized) else scheme for scheme, n in schemes_of(quantized)]
     facts.append(f"errors on {count(e.samples, 'sample')}")
     say(console, "explain", facts)
     if e.calibrator:
@@ -90,10 +80,6 @@ def _facts(console: Console, e: Explanation, quantized: Sequence[LayerExplained]
         say(console, "explain", [line])
 
 
-def _schemes(layers: Sequence[LayerExplained]) -> list[tuple[str, int]]:
-    return Counter(layer.scheme for layer in layers).most_common()
-
-
 def _worth(tried: Tried) -> list[str]:
     return [] if tried.gain_db is None else [f"{tried.gain_db:+.1f} dB at the outputs on calibration samples"]
 
@@ -101,73 +87,6 @@ def _worth(tried: Tried) -> list[str]:
 def _named(layer: LayerExplained, names: Mapping[str, str]) -> str:
     inside = f" in {abbreviated(layer.inside)}" if layer.inside else ""
     return f"{names[layer.layer]} ({layer.operator}){inside}"
-
-
-def _columns(quantized: Sequence[LayerExplained], bar: int, *, fixed: bool) -> list[_Column]:
-    """Those that have something to say of these layers. `fixed`: ranges are, and a kernel may still not take them."""
-    largest = max((layer.error or 0.0 for layer in quantized), default=0.0)
-    columns = [_Column("work", lambda one: percent(one.work))]
-    if largest:
-        columns += _errors(quantized, bar / largest)
-    if any(layer.overflows for layer in quantized):
-        means = "pairs of weights that can overflow 16 bits"
-        columns.append(_Column("saturation", lambda one: _number(one.overflows), means))
-    unfused = fixed and any(_is_unfused(layer) for layer in quantized)
-    means = "unfused is in float between conversions" if unfused else ""
-    columns.append(_Column("kernel", _kernel if fixed else _plain_kernel, means, words=True))
-    if any(layer.low is not None for layer in quantized):
-        columns.append(_Column("input range", _range))
-    if len(_schemes(quantized)) > 1:
-        columns.append(_Column("scheme", lambda one: one.scheme, words=True))
-    return columns
-
-
-def _errors(quantized: Sequence[LayerExplained], scale: float) -> list[_Column]:
-    """`scale`: characters of the bar for an error of 1."""
-    found = [
-        _Column(
-            "error",
-            lambda one: _share(one.error),
-            "of the output, RMS over float's",
-        ),
-        _Column("", lambda one: "#" * round(scale * (one.error or 0.0)), words=True),
-        _Column("own", lambda one: _share(one.own), "with float's input"),
-    ]
-    causes = (
-        _Column("clipping", lambda one: _share(one.clipping), "of the input by its range"),
-        _Column(
-            "rounding",
-            lambda one: _share(one.rounding),
-            "of the input and all before it",
-        ),
-        _Column("weights", lambda one: _share(one.weights), "of their rounding (parts may cancel)"),
-        _Column("bias shift", lambda one: _share(one.bias_shift), "constant per channel"),
-    )
-    return found + [cause for cause in causes if any(cause.cell(layer) for layer in quantized)]
-
-
-def _range(layer: LayerExplained) -> str:
-    return "" if layer.low is None or layer.high is None else f"{layer.low:.3g} to {layer.high:.3g}"
-
-
-def _share(part: float | None) -> str:
-    return "" if part is None else percent(part)
-
-
-def _number(pairs: int | None) -> str:
-    return f"{pairs:,}" if pairs else ""
-
-
-def _kernel(layer: LayerExplained) -> str:
-    return "unfused" if _is_unfused(layer) else _plain_kernel(layer)
-
-
-def _plain_kernel(layer: LayerExplained) -> str:
-    return "integer" if layer.integer else "float16" if layer.scheme == "float16" else "float"
-
-
-def _is_unfused(layer: LayerExplained) -> bool:
-    return layer.scheme != "float" and not layer.integer
 
 
 def _by_reason(console: Console, word: str, told: Iterable[tuple[str, str]]) -> None:
