@@ -7,17 +7,16 @@ from pathlib import Path
 from edgeq.nouns.fidelity import FusionAudit, Remedy
 from edgeq.nouns.plan import Skipped
 from edgeq.nouns.repairs import ALL, OFF, Tried
-
-from .audit import left_in_float
-from .audit.fusion import onnx_fusion
-from .audit.noise import Noise
-from .audit.untouched import onnx_untouched
-from .emitters import onnx_dynamic
-from .float_graph import read
-from .host_run import Progress
-from .own_forms import in_own_forms
-from .samples_like import SamplesLike
-from .smooth import Smoothed, smoothed
+from edgeq.quantize.audit import left_in_float
+from edgeq.quantize.audit.fusion import onnx_fusion
+from edgeq.quantize.audit.noise import Noise
+from edgeq.quantize.audit.untouched import onnx_untouched
+from edgeq.quantize.emitters import onnx_dynamic
+from edgeq.quantize.float_graph import read
+from edgeq.quantize.host_run import Progress
+from edgeq.quantize.own_forms import in_own_forms
+from edgeq.quantize.samples_like import SamplesLike
+from edgeq.quantize.smooth import Smoothed, smoothed
 
 
 class OnnxDynamic:

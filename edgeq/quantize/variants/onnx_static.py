@@ -1,0 +1,156 @@
+"""Static int8 for onnxruntime: ranges, fusion, fit and head decided once, then written with any layers in float."""
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from edgeq.nouns.fidelity import FusionAudit, Remedy
+from edgeq.nouns.plan import Scheme, Skipped
+from edgeq.nouns.repairs import OFF, Tried, counted
+from edgeq.quantize.audit import left_in_float
+from edgeq.quantize.audit.fusion import onnx_fusion
+from edgeq.quantize.audit.noise import Noise
+from edgeq.quantize.audit.sensitivity import onnx_noise
+from edgeq.quantize.audit.untouched import onnx_untouched
+from edgeq.quantize.calibrate import Ranges, needs_histogram, onnx_seen
+from edgeq.quantize.closest import closest_ranges
+from edgeq.quantize.emitters import onnx_qdq
+from edgeq.quantize.emitters.emitted_once import EmittedOnce
+from edgeq.quantize.equalize import Equalized, equalized, not_equalized
+from edgeq.quantize.float_graph import read
+from edgeq.quantize.fuse import as_it_is, fuse_tried, fused
+from edgeq.quantize.head import NO_HEAD, onnx_head, onnx_head_in_float
+from edgeq.quantize.host_run import Progress
+from edgeq.quantize.pair_sums import settle
+from edgeq.quantize.ranges.kept import Kept
+from edgeq.quantize.ranges.trial import OnnxTrial
+from edgeq.quantize.reconstruct import onnx_graph
+from edgeq.quantize.reconstruct.keep import NOT_FITTED, onnx_reconstruction
+from edgeq.quantize.samples_like import SamplesLike
+from edgeq.quantize.thin import thin_convolutions
+
+
+class OnnxStatic:
+    """Static int8 QDQ."""
+
+    def __init__(
+        self,
+        source: Path,
+        path: Path,
+        scheme: Scheme,
+        calibration: SamplesLike,
+        calibrator: str,
+        threads: int,
+        progress: Progress,
+        kept: Kept,
+        repairs: Collection[str],
+    ) -> None:
+        self.path, self.scheme, self.threads = path, scheme, threads
+        thin = scheme.thin_in_float and "thin" in repairs
+        self.fuses = "fuse" in repairs
+        self.equalized = _equalized(read(source), scheme, thin, path, calibration, threads, progress, repairs)
+        even = self.equalized.model
+        head = onnx_head(even) if "head" in repairs else frozenset[str]()
+        fusing = fused(even, thin=thin, head=head) if self.fuses else as_it_is(even)
+        self.model: Any = fusing.model
+        self.in_float = thin_convolutions(self.model) if thin else {}
+        count = len(self.in_float)
+        self.in_float |= fusing.in_float
+        self.fused = fusing.remedies
+        self.emitted = EmittedOnce(self.model, path, scheme, moves=self.fuses)
+        seen = onnx_seen(
+            self.model,
+            calibration,
+            needs_histogram(calibrator),
+            threads=threads,
+            progress=progress,
+            kept=kept,
+        )
+        trial = OnnxTrial(
+            self.model,
+            lambda ranges: self._emitted(ranges, frozenset(self.in_float)),
+            path,
+        )
+        chosen = closest_ranges(seen, calibrator, trial, calibration, threads, kept)
+        self.calibrator, self.ranges = chosen.calibrator, chosen.ranges
+        self.repairs = _thin(scheme, repairs, count)
+        self._emit(frozenset())
+        self.reconstruction = NOT_FITTED
+        if "fit" in repairs:
+            self.reconstruction = onnx_reconstruction(
+                self.model, source, path, calibration, threads, progress
+            )
+        self.head = NO_HEAD
+        if "head" in repairs:  # last: what is noise beside rounding that is not fitted yet counts afterwards
+            self.head = onnx_head_in_float(self.model, path, self._fitted, calibration, threads)
+        self.in_float |= self.head.in_float
+        self._emit(frozenset())
+        self.repairs += (self.head.tried, self.reconstruction.tried)
+        fuse = fuse_tried(self.fuses, (*self.fused, *self.moved))
+        self.repairs = (self.equalized.tried, fuse, *self.repairs)
+
+    @property
+    def remedies(self) -> tuple[Remedy, ...]:
+        changed = (*self.equalized.remedies, *self.fused, *self.moved)
+        return (*changed, *self.reconstruction.remedies(self.in_float))
+
+    def _emitted(self, ranges: Ranges, leave: frozenset[str]) -> None:
+        self.moved = self.emitted.write(ranges, leave)
+
+    def _emit(self, leave: frozenset[str]) -> None:
+        self._emitted(self.ranges, leave.union(self.in_float))
+
+    def _fitted(self, leave: frozenset[str]) -> None:
+        self._emit(leave)
+        onnx_graph.replay(self.model, self.path, self.reconstruction.weights)
+
+    def write(self, leave: frozenset[str]) -> None:
+        self._fitted(leave)
+        if self.scheme.pairs_fit:
+            settle(self.path)  # what was fitted anew may have moved by steps
+
+    def layers(self) -> tuple[str, ...]:
+        return tuple(node.name for node in self.model.graph.node)
+
+    def noise(self, samples: SamplesLike, progress: Progress) -> tuple[Noise, ...]:
+        return onnx_noise(self.model, self.path, samples, threads=self.threads, progress=progress)
+
+    def left_in_float(self, by_choice: dict[str, str]) -> tuple[Skipped, ...]:
+        return left_in_float.onnx_static(self.path, {**self.in_float, **by_choice})
+
+    def fusion(self) -> tuple[FusionAudit, ...]:
+        return onnx_fusion(self.path, self.scheme)
+
+    def untouched(self) -> bool:
+        return onnx_untouched(self.path)
+
+
+def _equalized(
+    model: Any,
+    scheme: Scheme,
+    thin: bool,
+    path: Path,
+    samples: SamplesLike,
+    threads: int,
+    progress: Progress,
+    repairs: Collection[str],
+) -> Equalized:
+    if "equalize" not in repairs:
+        return not_equalized(model)
+    leave = frozenset(thin_convolutions(model)) if thin else frozenset[str]()
+
+    def write(tried: Any, beside: Path, ranges: Ranges) -> None:
+        onnx_qdq.emit(tried, beside, scheme, ranges, leave)
+
+    return equalized(model, write, path, samples, threads=threads, progress=progress)
+
+
+def _thin(scheme: Scheme, repairs: Collection[str], count: int) -> tuple[Tried, ...]:
+    """None where the runtime has no layers that are too thin."""
+    if not scheme.thin_in_float:
+        return ()
+    if "thin" not in repairs:
+        return (Tried("thin", False, OFF),)
+    return (
+        Tried("thin", count > 0, counted(count, "convolution") if count else "no convolution is so small"),
+    )

@@ -1,0 +1,44 @@
+"""Dynamic int8 for LiteRT."""
+
+from pathlib import Path
+
+from edgeq.nouns.fidelity import FusionAudit, Remedy
+from edgeq.nouns.plan import Skipped
+from edgeq.nouns.repairs import Tried
+from edgeq.quantize.audit import left_in_float
+from edgeq.quantize.audit.noise import Noise
+from edgeq.quantize.audit.tflite_fusion import tflite_fusion
+from edgeq.quantize.audit.untouched import tflite_untouched
+from edgeq.quantize.emitters import tflite
+from edgeq.quantize.emitters.older_kernels import without_kernel
+from edgeq.quantize.host_run import Progress
+from edgeq.quantize.samples_like import SamplesLike
+
+
+class TfliteDynamic:
+    """Weights int8, activations quantized as they come, for LiteRT."""
+
+    calibrator: str | None = None
+    remedies: tuple[Remedy, ...] = ()
+    repairs: tuple[Tried, ...] = ()
+
+    def __init__(self, source: Path, path: Path, runtime: str) -> None:
+        self.source, self.path, self.runtime = source, path, runtime
+
+    def write(self, leave: frozenset[str]) -> None:
+        tflite.emit_dynamic(self.source, self.path, self.runtime)
+
+    def layers(self) -> tuple[str, ...]:
+        return ()
+
+    def noise(self, samples: SamplesLike, progress: Progress) -> tuple[Noise, ...]:
+        return ()
+
+    def left_in_float(self, by_choice: dict[str, str]) -> tuple[Skipped, ...]:
+        return left_in_float.tflite_dynamic(self.path, without_kernel(self.source, self.runtime, None))
+
+    def fusion(self) -> tuple[FusionAudit, ...]:
+        return tflite_fusion(self.path, dynamic=True)
+
+    def untouched(self) -> bool:
+        return tflite_untouched(self.source, self.path)

@@ -1,0 +1,88 @@
+"""Static int8 for LiteRT, or int8 weights on int16 activations."""
+
+from collections.abc import Collection
+from pathlib import Path
+
+from edgeq.nouns.fidelity import FusionAudit, Remedy
+from edgeq.nouns.plan import Skipped
+from edgeq.quantize import tflite_file
+from edgeq.quantize.audit import left_in_float
+from edgeq.quantize.audit.noise import Noise
+from edgeq.quantize.audit.tflite_fusion import tflite_fusion
+from edgeq.quantize.audit.tflite_sensitivity import tflite_noise
+from edgeq.quantize.audit.untouched import tflite_untouched
+from edgeq.quantize.calibrate import needs_histogram, tflite_seen
+from edgeq.quantize.closest import closest_ranges
+from edgeq.quantize.emitters import tflite
+from edgeq.quantize.emitters.older_kernels import without_kernel
+from edgeq.quantize.head import NO_HEAD, tflite_head_in_float
+from edgeq.quantize.host_run import Progress
+from edgeq.quantize.ranges.kept import Kept
+from edgeq.quantize.ranges.trial import WholeTrial
+from edgeq.quantize.reconstruct import tflite_graph
+from edgeq.quantize.reconstruct.keep import NOT_FITTED, tflite_reconstruction
+from edgeq.quantize.samples_like import SamplesLike
+
+
+class TfliteStatic:
+    """Static int8 for LiteRT, or int8 weights on int16 activations."""
+
+    def __init__(
+        self,
+        source: Path,
+        path: Path,
+        form: tflite.Form,
+        calibration: SamplesLike,
+        calibrator: str,
+        threads: int,
+        progress: Progress,
+        kept: Kept,
+        repairs: Collection[str],
+    ) -> None:
+        self.source, self.path, self.form, self.threads = source, path, form, threads
+        no_kernel = without_kernel(source, form.runtime, form.activation_bits)
+        if calibrator == "auto" and form.activation_bits == 16:
+            calibrator = "minmax"  # with steps so fine only what a range cuts off can hurt
+        seen = tflite_seen(
+            source, calibration, needs_histogram(calibrator), threads=threads, progress=progress, kept=kept
+        )
+        trial = WholeTrial(source, lambda ranges: tflite.emit(source, path, ranges, form=form), path)
+        chosen = closest_ranges(seen, calibrator, trial, calibration, threads, kept)
+        self.calibrator, self.ranges = chosen.calibrator, chosen.ranges
+        self.in_float = no_kernel
+        self._emit(frozenset())
+        self.reconstruction = NOT_FITTED
+        if "fit" in repairs:
+            self.reconstruction = tflite_reconstruction(source, path, calibration, threads, progress)
+        self.head = NO_HEAD
+        if "head" in repairs:
+            self.head = tflite_head_in_float(source, path, self.write, calibration, threads)
+        self.in_float = {**no_kernel, **self.head.in_float}
+        self.repairs = (self.head.tried, self.reconstruction.tried)
+
+    @property
+    def remedies(self) -> tuple[Remedy, ...]:
+        return self.reconstruction.remedies(self.in_float)
+
+    def _emit(self, leave: frozenset[str]) -> None:
+        tflite.emit(self.source, self.path, self.ranges, leave | self.in_float.keys(), self.form)
+
+    def write(self, leave: frozenset[str]) -> None:
+        self._emit(leave)
+        tflite_graph.replay(self.source, self.path, self.reconstruction.weights)
+
+    def layers(self) -> tuple[str, ...]:
+        graph = tflite_file.read(self.source)
+        return tuple(graph.tensors[op.outputs[0]].name for op in graph.operators if op.outputs)
+
+    def noise(self, samples: SamplesLike, progress: Progress) -> tuple[Noise, ...]:
+        return tflite_noise(self.source, self.path, samples, threads=self.threads, progress=progress)
+
+    def left_in_float(self, by_choice: dict[str, str]) -> tuple[Skipped, ...]:
+        return left_in_float.tflite_static(self.path, {**self.in_float, **by_choice})
+
+    def fusion(self) -> tuple[FusionAudit, ...]:
+        return tflite_fusion(self.path)
+
+    def untouched(self) -> bool:
+        return tflite_untouched(self.source, self.path)
