@@ -68,8 +68,8 @@ def explained(net, plan, folder, samples=SAMPLES):
 
 def test_the_branch_that_samples_take_is_looked_at_and_the_other_named(tmp_path):
     layers, loss = explained(choosing(), DYNAMIC, tmp_path)
-    assert set(layers) == {"before", "then_branch/product/a", "else_branch/product/b"}
-    taken, other = layers["then_branch/product/a"], layers["else_branch/product/b"]
+    assert set(layers) == {"before", "choice/then_branch/product/a", "choice/else_branch/product/b"}
+    taken, other = layers["choice/then_branch/product/a"], layers["choice/else_branch/product/b"]
     assert (taken.inside, taken.operator, taken.scheme) == ("choice", "MatMul", "dynamic U8S8 per channel")
     assert taken.error == pytest.approx(loss, rel=1e-4) and 0 < taken.weights < taken.own < taken.error
     assert (other.error, other.work, other.scheme) == (None, 0.0, "dynamic U8S8 per channel")
@@ -82,16 +82,28 @@ def test_an_if_inside_of_an_if(tmp_path):
         "If", ["yes"], ["deep"], "inner", then_branch=branch("c"), else_branch=branch("d")
     )
     layers, loss = explained(choosing(branch("a", [inner])), DYNAMIC, tmp_path)
-    deep = layers["then_branch/then_branch/product/c"]
+    deep = layers["choice/inner/then_branch/then_branch/product/c"]
     assert deep.inside == "choice/inner" and 0 < deep.error < 0.1
-    assert layers["then_branch/product/a"].error == pytest.approx(loss, rel=1e-4)
+    assert layers["choice/then_branch/product/a"].error == pytest.approx(loss, rel=1e-4)
 
 
 def test_branches_that_samples_do_not_agree_on_are_not_looked_at(tmp_path):
     layers, _ = explained(choosing(condition="it depends"), DYNAMIC, tmp_path)
     assert layers["before"].error > 0
-    for name in ("then_branch/product/a", "else_branch/product/b"):
+    for name in ("choice/then_branch/product/a", "choice/else_branch/product/b"):
         assert layers[name].error is None and "differ" in layers[name].unmeasured
+
+
+def test_two_ifs_whose_insides_have_the_same_names(tmp_path):
+    """ONNX allows it; only one of them can be put in the main graph."""
+    net = choosing()
+    again = helper.make_node("If", ["yes"], ["z"], "again", then_branch=branch("a"), else_branch=branch("b"))
+    net.graph.node.append(again)
+    net.graph.output.append(value("z"))
+    layers, _ = explained(net, DYNAMIC, tmp_path)
+    found = [layer for layer in layers.values() if layer.inside]
+    assert len(found) == 4 and sum(layer.error is not None for layer in found) == 1
+    assert all(layer.error or layer.unmeasured for layer in found)
 
 
 def test_the_body_of_a_scan_is_told_too(tmp_path):
@@ -122,7 +134,7 @@ def test_the_body_of_a_scan_is_told_too(tmp_path):
 
 def test_fixed_ranges_do_not_reach_inside_and_say_so(tmp_path):
     layers, _ = explained(choosing(), STATIC, tmp_path)
-    inside = layers["then_branch/product/a"]
+    inside = layers["choice/then_branch/product/a"]
     assert (inside.scheme, inside.inside, inside.operator) == ("float", "choice", "MatMul")
     assert "lies inside an If, Loop or Scan" in inside.why_float
     assert layers["before"].scheme == "U8S8 per channel"

@@ -5,9 +5,10 @@ import json
 import numpy as np
 import onnx
 import pytest
+from onnx import numpy_helper
 
 from tests.end_to_end.command_line import edgeq
-from tests.quantize.networks import images, residual
+from tests.quantize.networks import images, model_of, residual
 
 PICKY = """import numpy as np
 first = []
@@ -70,6 +71,24 @@ def test_columns_have_a_legend_and_only_those_that_are_shown(folder):
     assert "saturation" not in plain and "unfused" not in plain
     as_it_comes = edgeq(folder, *words, "x86-64-vnni", "--recipe", "int8_dynamic").stdout
     assert "rounding: of the input" in as_it_comes and "clipping" not in as_it_comes
+
+
+def test_inputs_may_be_single_numbers(folder):
+    weights = np.random.default_rng(0).normal(size=(64, 64)).astype(np.float32)
+    nodes = [
+        onnx.helper.make_node("Mul", ["x", "gain"], ["louder"], "louder"),
+        onnx.helper.make_node("MatMul", ["louder", "w"], ["y"], "dense"),
+    ]
+    inputs = [("x", (1, 64)), ("gain", ())]
+    net = model_of(nodes, [numpy_helper.from_array(weights, "w")], inputs, [("y", (1, 64))])
+    onnx.save(net, str(folder / "scaled.onnx"))
+    rng = np.random.default_rng(1)
+    x, gain = rng.normal(size=(20, 64)).astype(np.float32), rng.uniform(1, 2, 20).astype(np.float32)
+    np.savez(folder / "scaled.npz", x=x, gain=gain)
+    words = ("scaled.onnx", "--data", "scaled.npz", "--target", "x86-64-vnni", "--recipe", "int8_dynamic")
+    shown = edgeq(folder, "explain", *words)
+    assert shown.returncode == 0, shown.stderr
+    assert "dense (MatMul)" in shown.stdout
 
 
 def test_nothing_to_explain_where_nothing_is_quantized(folder):

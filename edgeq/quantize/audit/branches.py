@@ -27,9 +27,13 @@ def taken_branches(model: Any, samples: SamplesLike, threads: int) -> Taken:
         if not ifs:
             return taken
         looked_at |= {node.output[0] for node in ifs}
+        held = _held(work.graph)
         for node, which in zip(ifs, _decided(work, ifs, samples, threads), strict=True):
-            if which and _fits(work, _branch(node, which)):
+            # The names inside of two Ifs need not differ, those of one graph have to.
+            inside = _held(_branch(node, which)) if which else held
+            if held.isdisjoint(inside):
                 taken[node.output[0]] = which
+                held |= inside
 
 
 def with_branches(model: Any, taken: Taken) -> Any:
@@ -124,11 +128,6 @@ def _truth(tensor: Any) -> bool:
     from onnx import numpy_helper
 
     return bool(numpy_helper.to_array(tensor).reshape(-1)[0])
-
-
-def _fits(model: Any, branch: Any) -> bool:
-    """Whether its names are free in the main graph: those of two Ifs need not differ."""
-    return _held(model.graph).isdisjoint(_held(branch))
 
 
 def _branch(node: Any, which: str) -> Any:

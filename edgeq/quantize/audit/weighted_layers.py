@@ -85,5 +85,6 @@ def _looks_up(node: Any, scope: Scope) -> bool:
 
 
 def _apart(layer: WeightedLayer) -> WeightedLayer:
-    """Named after the branch too: both of an If may have the same nodes."""
-    return replace(layer, name="/".join([*(which for _, which in layer.path), layer.name, layer.output]))
+    """Named after what is around it too: both branches of an If may have the same nodes, and so may two Ifs."""
+    around = (layer.inside, *(which for _, which in layer.path))
+    return replace(layer, name="/".join(name for name in (*around, layer.name, layer.output) if name))

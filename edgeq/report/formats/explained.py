@@ -85,7 +85,8 @@ def _worth(tried: Tried) -> list[str]:
 
 
 def _named(layer: LayerExplained, names: Mapping[str, str]) -> str:
-    inside = f" in {abbreviated(layer.inside)}" if layer.inside else ""
+    told = not layer.inside or layer.layer.startswith(layer.inside)
+    inside = "" if told else f" in {abbreviated(layer.inside)}"
     return f"{names[layer.layer]} ({layer.operator}){inside}"
 
 
