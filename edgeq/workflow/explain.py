@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Unpack
 
-from edgeq.errors import BundleRefused, GateFailed
+from edgeq.errors import BundleRefused, ConversionFailed, GateFailed
 from edgeq.nouns.explanation import Explanation, Partners
 from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.plan import CandidatePlan, Plan
@@ -41,8 +41,9 @@ def explain(
 ) -> Explained:
     """Explain the quantized candidates of `model` for `target`; of a finished .edgeq bundle, those in it.
 
-    What was converted before from the same input is not converted again. Raises as `convert`, but for a failed gate,
-    which is explained, and BundleRefused where there is nothing to explain.
+    What was converted before from the same input is not converted again. A candidate that cannot be looked at is told and
+    spoils no other. Raises as `convert`, but for a failed gate, which is explained, BundleRefused where there is nothing to
+    explain, and ConversionFailed where no candidate can be.
     """
     conversion, refused = _converted(model, target, tell, options)
     if conversion.plan is None:
@@ -93,7 +94,7 @@ def _converted(
 def _explanations(
     conversion: Conversion, plans: tuple[CandidatePlan, ...], tell: Tell
 ) -> tuple[Explanation, ...]:
-    manifest, found = conversion.bundle.manifest, []
+    manifest, found, failed = conversion.bundle.manifest, [], []
     files = {c.id: c.model for c in manifest.candidates}
     floats = {p.format: files[p.id] for p in plans if p.recipe == "float" and p.id in files}
     with tempfile.TemporaryDirectory(prefix="edgeq-") as name:
@@ -104,11 +105,18 @@ def _explanations(
             if plan.recipe in _NOT_QUANTIZED or plan.id not in files or plan.format not in floats:
                 continue
             paths = folder / floats[plan.format], folder / files[plan.id]
-            explanation = _explanation(conversion, plan, paths, samples, tell)
+            try:
+                explanation = _explanation(conversion, plan, paths, samples, tell)
+            except ConversionFailed as error:
+                failed.append(error)
+                tell(Note(f"{plan.id} cannot be explained: {error.what}"))
+                continue
             if plan.format == "tflite" and "onnx" in floats and explanation.calibrator is not None:
                 both = folder / floats["onnx"], paths[0]
                 explanation = replace(explanation, partners=_partners(*both, samples))
             found.append(explanation)
+    if failed and not found:
+        raise failed[0]
     return tuple(found)
 
 

@@ -43,6 +43,8 @@ def test_the_error_is_the_one_that_the_graphs_have(net, tmp_path):
     real, quantized = (np.concatenate(w.to("one.b")) for w in walks)
     share = np.sqrt(np.sum((quantized - real) ** 2) / np.sum(real**2))
     assert found["one.b"].error == pytest.approx(share, rel=0.05)  # of every so many positions
+    assert found["stem"].own == pytest.approx(found["stem"].error)  # nothing comes before it
+    assert 0 < found["two.b"].own < found["two.b"].error
 
 
 def test_a_range_that_is_too_small_shows_as_clipping(net, tmp_path):
