@@ -8,12 +8,12 @@ from edgeq.nouns.model import Model
 from edgeq.nouns.plan import CandidatePlan
 from edgeq.nouns.tensor import TensorSpec
 from edgeq.quantize import tflite_file
-from edgeq.quantize.audit.fed_as_taken import FedAsTaken
 from edgeq.quantize.explain import explain
 from edgeq.quantize.flatbuffer import read_model
 from edgeq.quantize.gate import Gate
 from edgeq.quantize.host_run import load, no_progress
 from edgeq.quantize.make import make
+from edgeq.quantize.reconstruct.tflite_walk import TfliteWalk
 from tests.quantize import tflite_networks
 from tests.quantize.networks import Rows
 
@@ -70,5 +70,5 @@ def test_samples_are_fed_in_the_types_that_the_file_takes(tmp_path):
     model = read_model(tflite_networks.dense(tmp_path / "net.tflite"))
     graph = model.subgraphs[0]
     graph.tensors[graph.inputs[0]].type = TensorType.INT32
-    (words,) = FedAsTaken(Rows(np.arange(6)[None]), model)[0]
+    (words,) = TfliteWalk(model, Rows(np.arange(6)[None]), (0,), 1).to(int(graph.inputs[0]))
     assert words.dtype == np.int32 and words.tolist() == [[0, 1, 2, 3, 4, 5]]

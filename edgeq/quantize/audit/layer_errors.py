@@ -23,7 +23,6 @@ from edgeq.quantize.reconstruct.tflite_walk import TfliteWalk
 from edgeq.quantize.reconstruct.walk import Walk
 from edgeq.quantize.samples_like import SamplesLike
 
-from .fed_as_taken import FedAsTaken
 from .layer_error import LayerError, relative
 
 Array = npt.NDArray[Any]
@@ -91,7 +90,7 @@ def tflite_layer_errors(
     """
     file, indices = TfliteFile(source, quantized), tuple(range(samples.count))
     walks = tuple(
-        TfliteWalk(m, FedAsTaken(samples, m), indices, threads) for m in (file.float_model, file.model)
+        TfliteWalk(m, samples, indices, threads) for m in (file.float_model, file.model)
     )
     found, layers = {}, file.layers()
     for k, layer in enumerate(layers):

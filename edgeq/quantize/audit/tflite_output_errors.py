@@ -16,7 +16,6 @@ from edgeq.quantize.host_run import Progress
 from edgeq.quantize.reconstruct.tflite_walk import TfliteWalk
 from edgeq.quantize.samples_like import SamplesLike
 
-from .fed_as_taken import FedAsTaken
 from .layer_error import LayerError, Sums
 
 Array = npt.NDArray[Any]
@@ -57,7 +56,7 @@ def tflite_output_errors(
     """By the name of the operator's output. Raises ConversionFailed where a file does not run."""
     models = read_model(source), read_model(quantized)
     indices = tuple(range(samples.count))
-    walks = [TfliteWalk(m, FedAsTaken(samples, m), indices, threads) for m in models]
+    walks = [TfliteWalk(m, samples, indices, threads) for m in models]
     twins, found = list(_twins(*models)), {}
     for k, (operator, twin) in enumerate(twins):
         progress("explain", k / len(twins))

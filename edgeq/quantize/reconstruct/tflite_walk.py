@@ -13,6 +13,7 @@ from edgeq.quantize.samples_like import SamplesLike
 Array = npt.NDArray[Any]
 
 _INTEGERS: dict[int, Any] = {3: np.uint8, 7: np.int16, 9: np.int8}  # of the schema's TensorType
+_WHOLE: dict[int, Any] = {2: np.int32, 4: np.int64}  # indices: converters make int32 of a model's int64
 
 
 class TfliteWalk:
@@ -98,6 +99,8 @@ class TfliteWalk:
     def _stored(self, tensor: int, array: Array) -> Array:
         """As the file takes it: a sample is float also where that takes integers."""
         place = self._graph.tensors[tensor]
+        if place.type in _WHOLE and np.issubdtype(array.dtype, np.integer):
+            return array.astype(_WHOLE[place.type])
         if place.type not in _INTEGERS or not np.issubdtype(array.dtype, np.floating):
             return array
         kind = np.iinfo(_INTEGERS[place.type])
