@@ -10,7 +10,7 @@ from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import CandidatePlan, Plan, Skipped
 from edgeq.nouns.progress import Note, Progress
-from edgeq.report.formats.units import abbreviated
+from edgeq.report.formats.short_names import short_name
 from edgeq.workflow import cached
 from edgeq.workflow.data_use import Parts
 from edgeq.workflow.fallbacks import taken
@@ -114,7 +114,7 @@ def _require_gate(plan: Plan, judged: tuple[Fidelity, ...], asked: str | None = 
     if any(f.passed for f in quantized):
         return
     worst = [
-        f"{f.candidate}: {abbreviated(layer.layer)} (SQNR {layer.sqnr_db:.0f} dB, {layer.cause})"
+        f"{f.candidate}: {short_name(layer.layer)} (SQNR {layer.sqnr_db:.0f} dB, {layer.cause})"
         for f in quantized
         for layer in f.worst_layers[:3]
     ]

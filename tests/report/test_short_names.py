@@ -1,6 +1,6 @@
 """Names of a table are cut where they are longer than there is room for, and no two are cut alike."""
 
-from edgeq.report.formats.short_names import short_names
+from edgeq.report.formats.short_names import short_name, short_names
 
 NET = "resnet_cifar.ResNet/torch.nn.modules.container.Sequential_layer{}/resnet_cifar.Block_{}"
 CONV = f"{NET};;{NET}/torch.nn.modules.conv.Conv2d_conv1;1"
@@ -35,3 +35,9 @@ def test_what_tells_names_apart_is_kept():
 def test_names_that_differ_in_too_many_places_are_numbered():
     names = [f"{'a' * 40}{x}{'b' * 60}{y}{'c' * 40}" for x in "01" for y in "01"]
     assert len(set(short_names(names).values())) == 4
+
+
+def test_one_name_stands_behind_the_kind_of_its_operator():
+    converted = "net.Net;;net.Net/torch.nn.modules.sparse.Embedding_e;3"
+    assert short_name(f"EMBEDDING_LOOKUP: {converted}") == "EMBEDDING_LOOKUP: e;3"
+    assert short_name("/layer1/conv/Conv") == "/layer1/conv/Conv"

@@ -11,8 +11,8 @@ from edgeq.nouns.plan import Skipped
 from edgeq.nouns.repairs import Tried
 from edgeq.report.formats.explained_columns import Column, columns_of, schemes_of
 from edgeq.report.formats.layout import MARGIN, page_width, say, table
-from edgeq.report.formats.short_names import LONGEST, short_names
-from edgeq.report.formats.units import abbreviated, count, percent
+from edgeq.report.formats.short_names import LONGEST, short_name, short_names
+from edgeq.report.formats.units import count, percent
 
 _SHOWN_DB = 0.05
 _NAMED = 4  # layers or tensors of one reason; --json has all
@@ -86,7 +86,7 @@ def _worth(tried: Tried) -> list[str]:
 
 def _named(layer: LayerExplained, names: Mapping[str, str]) -> str:
     told = not layer.inside or layer.layer.startswith(layer.inside)
-    inside = "" if told else f" in {abbreviated(layer.inside)}"
+    inside = "" if told else f" in {short_name(layer.inside)}"
     return f"{names[layer.layer]} ({layer.operator}){inside}"
 
 

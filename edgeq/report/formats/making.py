@@ -9,7 +9,8 @@ from edgeq.nouns.fidelity import Accuracy, BetweenRuntimes, Fidelity, FloatSearc
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import Plan, Skipped
 from edgeq.report.formats.layout import say
-from edgeq.report.formats.units import abbreviated, count, seconds, size
+from edgeq.report.formats.short_names import short_name
+from edgeq.report.formats.units import count, seconds, size
 
 _NAMES_SHOWN = 6
 _NAMED = 3  # layers of one remedy that are named; more are counted
@@ -105,7 +106,7 @@ def _show_reservations(console: Console, fidelity: Fidelity) -> None:
             say(
                 console,
                 "convert",
-                [f"  worst layer: {abbreviated(layer.layer)} (SQNR {layer.sqnr_db:.0f} dB, {layer.cause})"],
+                [f"  worst layer: {short_name(layer.layer)} (SQNR {layer.sqnr_db:.0f} dB, {layer.cause})"],
             )
     if fidelity.same_samples:
         say(console, "convert", ["  judged on the very sample that calibrated it: there was only one"])
@@ -165,7 +166,7 @@ def _left_in_float(layers: tuple[Skipped, ...]) -> list[str]:
 
 def _listed(names: list[str]) -> str:
     more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
-    return ", ".join(abbreviated(name) for name in names[:_NAMES_SHOWN]) + more
+    return ", ".join(short_name(name) for name in names[:_NAMES_SHOWN]) + more
 
 
 def _closeness(outputs: tuple[OutputError, ...]) -> str:

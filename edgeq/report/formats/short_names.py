@@ -25,10 +25,18 @@ def short_names(names: Iterable[str], room: int = LONGEST) -> dict[str, str]:
     return shown
 
 
+def short_name(what: str) -> str:
+    """One name by itself, behind the kind of its operator where that is said: "CONV_2D: 0/conv1;1"."""
+    kind, colon, name = what.rpartition(": ")
+    return f"{kind}{colon}{short_names([name])[name]}"
+
+
 def _plain(name: str) -> str:
     """What LiteRT's converter makes of torch modules as torch calls them, of parts that go on where others end only the
     longest: "a.Net;;a.Net/b.Block_0/torch.nn.modules.conv.Conv2d_conv1;1" is "0/conv1;1".
     """
+    if ";" not in name:
+        return name
     parts = []
     for part in name.split(";"):
         words = (_TORCH.sub(lambda module: module[1] or "", word) for word in part.split("/"))

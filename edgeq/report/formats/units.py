@@ -7,7 +7,6 @@ from edgeq.nouns.measurement import Energy
 from edgeq.nouns.report import Estimate
 
 ABSENT = "-"
-_LONGEST_NAME = 60
 _WIDE = 0.2
 
 
@@ -101,12 +100,3 @@ def _decimals(value: float) -> int:
 
 def _one_decimal(value: float) -> str:
     return f"{value:.1f}" if value < 9.95 else f"{value:,.0f}"
-
-
-def abbreviated(name: str) -> str:
-    """Converters give names as long as a screen; `--json` has the whole of them."""
-    return (
-        name
-        if len(name) <= _LONGEST_NAME
-        else f"{name[: _LONGEST_NAME // 2]}...{name[-_LONGEST_NAME // 2 :]}"
-    )
