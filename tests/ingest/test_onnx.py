@@ -123,6 +123,32 @@ def test_constants_and_batch_norms_are_folded(tmp_path):
     assert "constants and batch norms folded: 2 -> 1 nodes" in model.notes
 
 
+def test_what_is_folded_leaves_onnxruntime_the_names_that_it_gives(tmp_path):
+    """It writes a product of rows and a sum as Reshape and Gemm, with a shape of one and the same name each time."""
+    text = (
+        FLOAT
+        + """g (float[1,5,4] x) => (float[1,5,4] y) {
+        p = MatMul(x, w)
+        y = Add(p, b)
+    }"""
+    )
+    rng = np.random.default_rng(0)
+    weights = {"w": rng.random((4, 4), dtype=np.float32), "b": rng.random(4, dtype=np.float32)}
+    _, graph = clean(tmp_path, text, **weights)
+    assert [n.op_type for n in graph.graph.node] == ["Reshape", "Gemm", "Reshape"]
+    assert [o.name for o in graph.graph.output] == ["y"]
+
+    graph.graph.output[0].name = "z"
+    graph.graph.node.append(helper.make_node("MatMul", ["y", "w"], ["q"]))
+    graph.graph.node.append(helper.make_node("Add", ["q", "b"], ["z"]))
+    session = ort.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
+    x = rng.random((1, 5, 4), dtype=np.float32)
+    once = x @ weights["w"] + weights["b"]
+    np.testing.assert_allclose(
+        session.run(None, {"x": x})[0], once @ weights["w"] + weights["b"], rtol=1e-5
+    )
+
+
 def test_an_old_opset_is_raised_and_means_the_same(tmp_path):
     """Opset 9: Upsample, and Slice and Squeeze with attributes; all are written differently since."""
     text = (

@@ -1,5 +1,6 @@
 """Lets onnxruntime fold constants and batch norms and drop what does nothing, and keeps the result if it is plain ONNX."""
 
+import itertools
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,9 +27,30 @@ def simplified(model: "ModelProto") -> "ModelProto":
         options.optimized_model_filepath = str(path)
         try:
             ort.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
-            return onnx.load(path)
+            return _renamed(onnx.load(path), _names(model))
         except Exception as error:
             raise CannotRun(runtime_words(error)) from None
+
+
+def _renamed(model: "ModelProto", before: set[str]) -> "ModelProto":
+    """With initialisers that are not among the names `before` under ones that onnxruntime does not give: its fusions take
+    "gemm_input_shape" and the like whether there is one already or not, and then refuse the graph.
+    """
+    taken, new = before | _names(model), dict[str, str]()
+    for initializer in model.graph.initializer:
+        if initializer.name not in before:
+            free = (f"{initializer.name}_{k}" for k in itertools.count(1))
+            new[initializer.name] = next(name for name in free if name not in taken)
+            initializer.name = new[initializer.name]
+    for node in nodes(model):
+        node.input[:] = [new.get(name, name) for name in node.input]
+    return model
+
+
+def _names(model: "ModelProto") -> set[str]:
+    graph = model.graph
+    named = {t.name for t in (*graph.initializer, *graph.input, *graph.output)}
+    return named | {name for node in nodes(model) for name in (*node.input, *node.output)}
 
 
 def foreign_operators(before: "ModelProto", after: "ModelProto") -> set[str]:
