@@ -127,7 +127,11 @@ def _expected(home: Closeness, moved: Closeness, here: Closeness, there: Closene
     return Closeness(
         samples=home.samples,
         outputs=tuple(
-            replace(o, sqnr_db=_shifted(h.sqnr_db, n.sqnr_db, o.sqnr_db))
+            replace(
+                o,
+                sqnr_db=_shifted(h.sqnr_db, n.sqnr_db, o.sqnr_db),
+                typical_db=_shifted(h.typical_db, n.typical_db, o.typical_db),
+            )
             for h, n, o in zip(home.outputs, here.outputs, there.outputs, strict=True)
         ),
         agreement=_agreement(home.agreement, here.agreement, there.agreement),

@@ -12,12 +12,18 @@ from .repairs import Tried
 class OutputError(Record):
     """`sqnr_db` = 10 log10(sum float^2 / sum (float - candidate)^2) over all judged samples; None when they are equal, and
     of integers beside real numbers (indices, say): of these `equal` percent of the values are float's.
+
+    What that hides: `typical_db` is the SQNR of the sample in the middle; `small_db` that of values beside others that are
+    16 times as large and more, where it is below 10 dB, and `small` which they are.
     """
 
     output: str
     sqnr_db: Optional[float]
     largest_error: float
     equal: Optional[float] = None
+    typical_db: Optional[float] = None
+    small_db: Optional[float] = None
+    small: str = ""
 
     @property
     def same(self) -> bool:

@@ -35,7 +35,7 @@ def powers_of_each(reference: Array, candidate: Array) -> tuple[Doubles, Doubles
     """Of each sample: sum r^2 and sum (r - c)^2, by the rules of `sqnr_db`."""
     loose = reference.dtype == object or candidate.dtype == object
     signal, noise = [np.zeros(0)], [np.zeros(0)]
-    for r, error in _errors(reference, candidate):
+    for r, error in errors_in_pieces(reference, candidate):
         within = tuple(range(0 if loose else 1, r.ndim))
         finite = np.square(r, where=np.isfinite(r), out=np.zeros_like(r))
         signal.append(np.atleast_1d(finite.sum(axis=within)))
@@ -45,7 +45,9 @@ def powers_of_each(reference: Array, candidate: Array) -> tuple[Doubles, Doubles
 
 def largest_error(reference: Array, candidate: Array) -> float:
     """max |r - c| over all values, in the output's own unit; 0 for no values."""
-    return max((float(error.max()) for _, error in _errors(reference, candidate) if error.size), default=0.0)
+    return max(
+        (float(error.max()) for _, error in errors_in_pieces(reference, candidate) if error.size), default=0.0
+    )
 
 
 def equal_values(reference: Array, candidate: Array) -> float:
@@ -92,7 +94,7 @@ def _scores(outputs: Array) -> npt.NDArray[np.floating]:
     return np.where(np.isnan(scores), -np.inf, scores)
 
 
-def _errors(
+def errors_in_pieces(
     reference: Array, candidate: Array
 ) -> Iterator[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]:
     """Pieces of (reference, |error|) in float64."""

@@ -97,7 +97,7 @@ def rules(gate: Gate, scored: str | None, agreement: bool, indices: bool = False
     if gate.min_agreement is not None and agreement:
         found.append(_agreeing(gate.min_agreement))
     if gate.min_sqnr_db is not None:
-        found.append(_sqnr(gate.min_sqnr_db, "", indices))
+        found.append(_sqnr(gate.min_sqnr_db, "", indices, asked=True))
     return tuple(found) or (_agreeing_or_close() if agreement else _sqnr(_SQNR_DB, _DEFAULT, indices),)
 
 
@@ -211,10 +211,17 @@ def _agreeing_or_close() -> Rule:
     return Rule(words, why_failed)
 
 
-def _sqnr(limit: float, default: str, indices: bool) -> Rule:
+def _sqnr(limit: float, default: str, indices: bool, *, asked: bool = False) -> Rule:
+    """Where it is `asked` for, it holds for values beside larger ones too: not by default, since they may mean nothing."""
+
     def why_failed(figures: Figures) -> str | None:
-        low = ", ".join(f"output {o.output}: SQNR {o.sqnr_db:.1f} dB" for o in _below(limit, figures))
-        return f"{low} (limit {limit:g} dB)" if low else None
+        low = [_words_of_low(o, limit) for o in _below(limit, figures)]
+        low += [
+            f"output {o.output}: SQNR {o.small_db:.1f} dB of what is small in it ({o.small})"
+            for o in figures.outputs
+            if asked and o.small_db is not None and o.small_db < limit
+        ]
+        return f"{', '.join(low)} (limit {limit:g} dB)" if low else None
 
     which = "output of real numbers" if indices else "output"
     words = f"every {which} has an SQNR of at least {limit:g} dB against float{default}"
@@ -222,12 +229,20 @@ def _sqnr(limit: float, default: str, indices: bool) -> Rule:
     return Rule(words, why_failed)
 
 
+def _words_of_low(o: OutputError, limit: float) -> str:
+    if o.sqnr_db is not None and o.sqnr_db < limit:
+        return f"output {o.output}: SQNR {o.sqnr_db:.1f} dB"
+    return f"output {o.output}: SQNR {o.typical_db:.1f} dB of the sample in the middle, {o.sqnr_db:.1f} dB only by large ones"
+
+
 def points(limit: float) -> str:
     return f"{limit:g} point{'' if limit == 1 else 's'}"
 
 
 def _below(limit: float, figures: Figures) -> list[OutputError]:
-    return [o for o in figures.outputs if o.sqnr_db is not None and o.sqnr_db < limit]
+    return [
+        o for o in figures.outputs if any(db is not None and db < limit for db in (o.sqnr_db, o.typical_db))
+    ]
 
 
 def _words_of_drop(a: Accuracy, limit: float) -> str:

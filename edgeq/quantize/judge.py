@@ -10,10 +10,12 @@ from edgeq.nouns.model import Model
 from .accuracy import accuracy_of, class_scores, why_unused
 from .error import agreement, are_integers, equal_values, largest_error, sqnr_db
 from .gate import Gate, decide
+from .hidden import small_values, typical_db
 from .host_run import Progress, Runner, load, no_progress, run
 from .samples_like import Array, SamplesLike
 
 _references: dict[tuple[str, str, str], tuple[Array, ...]] = {}
+_SMALL_DB = 10.0  # below it, values beside larger ones are worth a word
 _KEPT = 4  # references held at once; a process that converts many models must not keep them all
 
 
@@ -76,12 +78,28 @@ def errors_of(
     names: tuple[str, ...], reference: tuple[Array, ...], outputs: tuple[Array, ...]
 ) -> tuple[OutputError, ...]:
     beside = has_indices(reference)
+    scores = class_scores(reference)
     return tuple(
         OutputError(name, None, largest_error(r, c), equal_values(r, c))
         if beside and are_integers(r)
-        else OutputError(name, sqnr_db(r, c), largest_error(r, c))
-        for name, r, c in zip(names, reference, outputs, strict=True)
+        else _error_of(name, r, c, k == scores)
+        for k, (name, r, c) in enumerate(zip(names, reference, outputs, strict=True))
     )
+
+
+def _error_of(name: str, reference: Array, output: Array, are_scores: bool) -> OutputError:
+    """Of class scores the largest counts, however small the others are."""
+    found = OutputError(
+        name,
+        sqnr_db(reference, output),
+        largest_error(reference, output),
+        typical_db=typical_db(reference, output),
+    )
+    small = None if are_scores else small_values(reference, output)
+    if small is None or small.sqnr_db >= _SMALL_DB:
+        return found
+    which = f"{small.count} of {small.of} along axis {small.axis}"
+    return replace(found, small_db=small.sqnr_db, small=which)
 
 
 def has_indices(reference: tuple[Array, ...]) -> bool:

@@ -89,9 +89,7 @@ def tflite_layer_errors(
     have so many `levels`.
     """
     file, indices = TfliteFile(source, quantized), tuple(range(samples.count))
-    walks = tuple(
-        TfliteWalk(m, samples, indices, threads) for m in (file.float_model, file.model)
-    )
+    walks = tuple(TfliteWalk(m, samples, indices, threads) for m in (file.float_model, file.model))
     found, layers = {}, file.layers()
     for k, layer in enumerate(layers):
         progress("explain", k / len(layers))

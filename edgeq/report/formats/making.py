@@ -108,6 +108,9 @@ def _show_reservations(console: Console, fidelity: Fidelity) -> None:
                 "convert",
                 [f"  worst layer: {short_name(layer.layer)} (SQNR {layer.sqnr_db:.0f} dB, {layer.cause})"],
             )
+    for o in fidelity.outputs:
+        if o.small_db is not None:
+            say(console, "convert", [f"  {_hidden(o)}"])
     if fidelity.same_samples:
         say(console, "convert", ["  judged on the very sample that calibrated it: there was only one"])
     left = {f.method: f.qdq_pairs_left for f in fidelity.fusion if f.qdq_pairs_left}
@@ -167,6 +170,13 @@ def _left_in_float(layers: tuple[Skipped, ...]) -> list[str]:
 def _listed(names: list[str]) -> str:
     more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
     return ", ".join(short_name(name) for name in names[:_NAMES_SHOWN]) + more
+
+
+def _hidden(o: OutputError) -> str:
+    return (
+        f"of {o.output} what is 16 times smaller than the rest and more ({o.small}) has {o.small_db:.1f} dB: one scale serves "
+        "all; where it matters, --min-sqnr holds for it too, or give it an output of its own"
+    )
 
 
 def _closeness(outputs: tuple[OutputError, ...]) -> str:

@@ -1,0 +1,72 @@
+"""An SQNR of everything together is that of what is large; the rest is told apart."""
+
+import numpy as np
+import pytest
+
+from edgeq.nouns.fidelity import OutputError
+from edgeq.quantize.gate import Gate, decide
+from edgeq.quantize.hidden import Small, small_values, typical_db
+from edgeq.quantize.judge import errors_of
+
+
+def boxes_and_scores(noise, seed=0):
+    """[40 samples, 4 sides of boxes and 20 scores, 50 places], and the same off by `noise`."""
+    rng = np.random.default_rng(seed)
+    values = rng.random((40, 24, 50)).astype(np.float32)
+    values[:, :4] *= 300
+    return values, values + rng.normal(scale=noise, size=values.shape).astype(np.float32)
+
+
+def test_small_values_beside_large_ones_have_an_sqnr_of_their_own():
+    float_values, candidate = boxes_and_scores(1.0)
+    (error,) = errors_of(("y",), (float_values,), (candidate,))
+    assert error.sqnr_db > 35 and error.typical_db > 35
+    assert error.small == "20 of 24 along axis 1" and error.small_db == pytest.approx(-4.8, abs=0.5)
+    small = small_values(np.moveaxis(float_values, 1, 2), np.moveaxis(candidate, 1, 2))
+    assert small == Small(2, 20, 24, pytest.approx(error.small_db, abs=1e-6))
+
+
+def test_small_values_that_are_kept_are_not_worth_a_word():
+    float_values, candidate = boxes_and_scores(0.01)
+    (error,) = errors_of(("y",), (float_values,), (candidate,))
+    assert (error.small_db, error.small) == (None, "")
+
+
+def test_zeros_class_scores_and_one_size_hide_nothing():
+    rng = np.random.default_rng(1)
+    alike = rng.random((30, 8, 4))
+    assert small_values(alike, alike + 0.5) is None
+    empty = alike.copy()
+    empty[:, 3] = 0.0
+    assert small_values(empty, empty + 0.5) is None
+    scores = rng.random((30, 8)) * np.array([100.0, *[1.0] * 7])  # a class that none of the others comes near
+    (error,) = errors_of(("y",), (scores,), (scores + rng.normal(size=scores.shape),))
+    assert error.small == ""
+
+
+def test_a_few_large_samples_do_not_speak_for_the_others():
+    rng = np.random.default_rng(2)
+    values = rng.normal(size=(20, 10))
+    values[:3] *= 1e4
+    candidate = values + rng.normal(size=values.shape)
+    (error,) = errors_of(("y",), (values[:, None],), (candidate[:, None],))
+    assert error.sqnr_db > 60 and error.typical_db < 6
+    verdict = decide(Gate(), None, None, (error,))
+    assert "of the sample in the middle" in str(verdict.why_failed) and "only by large ones" in str(
+        verdict.why_failed
+    )
+
+
+def test_the_sample_in_the_middle_of_most_that_are_equal_has_none():
+    values = np.ones((5, 3))
+    candidate = values.copy()
+    candidate[0] += 0.1
+    assert typical_db(values, candidate) is None
+    assert typical_db(values, values + 0.1) == pytest.approx(20.0)
+
+
+def test_a_limit_that_is_asked_for_holds_for_small_values_too():
+    error = OutputError("y", 41.5, 1.0, typical_db=41.0, small_db=1.5, small="20 of 24 along axis 1")
+    assert decide(Gate(), None, None, (error,)).passed
+    asked = decide(Gate(min_sqnr_db=10.0), None, None, (error,))
+    assert "1.5 dB of what is small in it (20 of 24 along axis 1)" in str(asked.why_failed)
