@@ -51,6 +51,21 @@ def test_nodes_of_one_name_are_told_apart(tmp_path):
     assert "1 node renamed: the name was that of another" in model.notes
 
 
+def test_nodes_of_a_function_that_is_called_twice_are_no_two_of_one_name(tmp_path):
+    path = tmp_path / "m.onnx"
+    proto = parser.parse_model(
+        """<ir_version: 8, opset_import: ["" : 17, "local" : 1]>
+        g (float[2] x) => (float[2] y) { a = local.twice(x) y = local.twice(a) }
+        <opset_import: ["" : 17], domain: "local">
+        twice (v) => (w) { t = Exp(v) w = Neg(t) }"""
+    )
+    for node in proto.functions[0].node:
+        node.name = "n"
+    onnx.save(proto, path)
+    model = open_model(str(path), workdir=tmp_path / "w")
+    assert [n.op_type for n in onnx.load(model.files["onnx"]).graph.node] == ["Exp", "Neg", "Exp", "Neg"]
+
+
 # ---- shapes
 
 

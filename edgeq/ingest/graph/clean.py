@@ -12,7 +12,7 @@ import numpy as np
 
 from edgeq.errors import ModelRefused
 from edgeq.ingest.graph import shapes as fixed
-from edgeq.ingest.graph.node_names import told_apart
+from edgeq.ingest.graph.node_names import forget_names_in_functions, told_apart
 from edgeq.ingest.graph.opset import NEEDED, NEWEST, OLDEST, WANTED, lower_ir, moved, opset_of
 from edgeq.ingest.graph.quantized import quantized_words
 from edgeq.ingest.graph.read import Loaded
@@ -98,6 +98,7 @@ def _cleaned(loaded: Loaded, proto: "ModelProto", examples: Examples, notes: lis
     words = quantized_words(proto)
     if words or not loaded.inlined:
         return _as_it_is(loaded, proto, notes, words)
+    forget_names_in_functions(proto)
     if renamed := told_apart(proto.graph):
         notes.append(f"{counted(renamed, 'node')} renamed: the name was that of another")
     lower_ir(proto)  # onnx writes newer ones than the onnxruntime of the day reads

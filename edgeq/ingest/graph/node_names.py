@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from onnx import GraphProto
+    from onnx import GraphProto, ModelProto
 
 
 def told_apart(graph: "GraphProto") -> int:
@@ -19,6 +19,13 @@ def told_apart(graph: "GraphProto") -> int:
             if attribute.HasField("g"):
                 renamed += told_apart(attribute.g)
     return renamed
+
+
+def forget_names_in_functions(model: "ModelProto") -> None:
+    """onnxruntime puts a function's nodes wherever it is called, under the same names each time."""
+    for function in model.functions:
+        for node in function.node:
+            node.name = ""
 
 
 def _free(name: str, taken: set[str]) -> str:
