@@ -19,6 +19,7 @@ from edgeq.quantize.fuse.integer_moves import integer_moves
 from edgeq.quantize.pair_sums import Headroom, headroom, settle
 
 from .integer_operators import INTEGER_OPERATORS
+from .not_absorbed import not_absorbed
 
 
 def emit(
@@ -70,7 +71,7 @@ def _emit(
             types[scheme.activations],
             TensorsData(CalibrationMethod.MinMax, data),
             [],
-            sorted(leave),
+            sorted(leave | not_absorbed(model)),
             list(INTEGER_OPERATORS),
             {"WeightSymmetric": True, "TensorQuantOverrides": _overrides(model, wider)},
         )

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from edgeq.errors import ConversionFailed
 from edgeq.foreign import translated
 from edgeq.quantize.observers.seen import Glance, glance_at, stride
+from edgeq.quantize.reconstruct.walk import names_read
 
 Array = npt.NDArray[Any]
 
@@ -92,14 +93,17 @@ def hidden(model: Any) -> dict[str, str]:
 
     onnxruntime's quantizer gives them its output's range and drops it: the rounding to integers clips by itself.
     """
-    readers = Counter(name for node in model.graph.node for name in node.input)
+    readers = Counter(name for node in model.graph.node for name in names_read(node))
     made = {name for node in model.graph.node for name in node.output}
     kept = {o.name for o in model.graph.output}
-    return {
+    cut = {
         node.input[0]: node.output[0]
         for node in model.graph.node
         if node.op_type in ("Relu", "Clip") and node.input[0] in made - kept and readers[node.input[0]] == 1
     }
+    for name in reversed(cut):  # of several in a row the last one's output is what is left
+        cut[name] = cut.get(cut[name], cut[name])
+    return cut
 
 
 def _tensors(model: Any) -> tuple[str, ...]:

@@ -1,0 +1,22 @@
+"""Relu and Clip that onnxruntime's quantizer must leave where they are.
+
+It drops those behind an operator on integers, whose scale cuts off what they would. That is wrong where the body of an If, Loop
+or Scan reads their input, or their output, which it gets as it was before it is quantized.
+"""
+
+from typing import Any
+
+from edgeq.quantize.reconstruct.walk import names_read
+
+_CUT = ("Relu", "Clip")
+
+
+def not_absorbed(model: Any) -> frozenset[str]:
+    """By name of the node."""
+    graph = model.graph
+    inside = {name for node in graph.node for name in names_read(node) - set(node.input)}
+    return frozenset(
+        node.name
+        for node in graph.node
+        if node.op_type in _CUT and not inside.isdisjoint((node.input[0], node.output[0]))
+    )

@@ -1,0 +1,95 @@
+"""Relu and Clip behind a convolution go into its scale, where nobody else reads what they cut."""
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from edgeq.nouns.plan import Scheme
+from edgeq.quantize.calibrate import onnx_seen, ranges_of
+from edgeq.quantize.emitters import onnx_qdq
+from edgeq.quantize.error import sqnr_db
+from edgeq.quantize.float_graph import read
+from edgeq.quantize.host_run import load
+from tests.quantize.networks import Rows, images, model_of, saved
+
+CHANNELS = 8
+
+
+def weights(name, inputs, seed):
+    rng = np.random.default_rng(seed)
+    array = rng.normal(scale=(9 * inputs) ** -0.5, size=(CHANNELS, inputs, 3, 3)).astype(np.float32)
+    return numpy_helper.from_array(array, name)
+
+
+def conv(x, w, y):
+    return helper.make_node("Conv", [x, w], [y], name=y, pads=[1, 1, 1, 1])
+
+
+def branch(reads, output):
+    """The body of an If, which multiplies what it takes from outside."""
+    value = helper.make_tensor_value_info(output, TensorProto.FLOAT, None)
+    node = helper.make_node("Mul", [reads, reads], [output], name=f"{output}_Mul")
+    return helper.make_graph([node], output, [], [value])
+
+
+def capturing(reads):
+    """Conv, Relu, an If whose bodies read `reads`, and a Conv."""
+    yes = numpy_helper.from_array(np.array(True), "yes")
+    nodes = [
+        conv("x", "w1", "p"),
+        helper.make_node("Relu", ["p"], ["a"], name="relu"),
+        helper.make_node(
+            "If", ["yes"], ["b"], name="if", then_branch=branch(reads, "t"), else_branch=branch(reads, "e")
+        ),
+        helper.make_node("Add", ["a", "b"], ["c"], name="add"),
+        conv("c", "w2", "y"),
+    ]
+    return model_of(
+        nodes,
+        [yes, weights("w1", 3, 0), weights("w2", CHANNELS, 1)],
+        [("x", [1, 3, 16, 16])],
+        [("y", [1, CHANNELS, 16, 16])],
+    )
+
+
+def in_a_row(*cuts):
+    names = ["p", *(f"q{k}" for k in range(len(cuts)))]
+    limits = [numpy_helper.from_array(np.float32(v), n) for n, v in (("low", -0.5), ("high", 1.0))]
+    nodes = [
+        helper.make_node("Relu" if cut == () else "Clip", [before, *cut], [after], name=after)
+        for cut, before, after in zip(cuts, names, names[1:], strict=False)
+    ]
+    nodes = [conv("x", "w1", "p"), *nodes, conv(names[-1], "w2", "y")]
+    return model_of(
+        nodes,
+        [*limits, weights("w1", 3, 0), weights("w2", CHANNELS, 1)],
+        [("x", [1, 3, 16, 16])],
+        [("y", [1, CHANNELS, 16, 16])],
+    )
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        capturing("a"),
+        capturing("p"),
+        in_a_row((), ()),
+        in_a_row(("", "high"), ("low",)),
+        in_a_row(("low", "high"), ()),
+        in_a_row((), ("low", "high"), ()),
+    ],
+    ids=["output in a body", "input in a body", "Relu twice", "ends apart", "Clip, Relu", "three"],
+)
+def test_it_computes_what_float_does(tmp_path, network):
+    saved(network, tmp_path)
+    model, path = read(tmp_path / "net.onnx"), tmp_path / "net.q.onnx"
+    ranges = ranges_of(onnx_seen(model, Rows(images(20)), False), "minmax")
+    onnx_qdq.emit(model, path, Scheme("uint8", "int8", True), ranges)
+    assert "QuantizeLinear" in {n.op_type for n in onnx.load(path).graph.node}
+    others = images(10, seed=7)
+    outputs = [
+        np.stack([load(file, "onnx")((x[None],))[0] for x in others])
+        for file in (tmp_path / "net.onnx", path)
+    ]
+    assert sqnr_db(*outputs) > 25
