@@ -68,8 +68,6 @@ def make(
         candidate, model, calibration, folder, calibrator, threads, progress, Kept(cache), repairs
     )
     gate = gate.of(candidate.recipe)
-    if too_few(gate, heldout.count):
-        search_seconds = 0.0  # no layer in float makes samples
     memory = remembered(
         cache,
         model,
@@ -101,7 +99,7 @@ def make(
     def noise() -> tuple[Noise, ...]:
         return memory.noise(variant.path, lambda: variant.noise(heldout, progress))
 
-    if "mixed" in repairs:
+    if "mixed" in repairs and not too_few(gate, heldout.count):  # no layer in float makes samples
         fidelity, by_choice = repaired(variant, judged, noise, progress, search_seconds)
     else:
         fidelity, by_choice = unrepaired(judged, noise, progress)
