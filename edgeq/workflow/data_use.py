@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from edgeq.nouns.data import DataUse
 from edgeq.nouns.model import Model
 from edgeq.nouns.progress import Progress
+from edgeq.nouns.repairs import counted
 from edgeq.workflow.cached import Order
+from edgeq.workflow.fed_back import fed_back
 from edgeq.workflow.random_samples import RandomSamples
 from edgeq.workflow.tell import Tell
 
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from edgeq.ingest.split import Split
     from edgeq.quantize.gate import Gate
     from edgeq.quantize.samples_like import SamplesLike
+
+_FEW = 8  # samples that calibrate
 
 
 @dataclass(frozen=True)
@@ -72,8 +76,8 @@ def settle_use(order: Order, gate: "Gate", model: Model, parts: Parts, work: Pat
         labels="labels ignored, as asked" if order.gates.ignore_labels else words(truth),
         metric=terms.metric,
         float_score=terms.float_score,
-        warnings=(*terms.warnings, *numbered, *_constant(parts)),
-        notes=(*notes, *_left_out(parts), *_of_shapes(model)),
+        warnings=(*terms.warnings, *numbered, *_constant(parts), *_few(parts)),
+        notes=(*notes, *_left_out(parts), *_of_shapes(model), *_states(model)),
     )
 
 
@@ -89,6 +93,26 @@ def _of_shapes(model: Model) -> tuple[str, ...]:
     return (
         f"samples of {found.shapes:,} shapes, {ranges}: each calibrates or judges with its own; the device checks and "
         f"measures with {device}, the most frequent of those that judge",
+    )
+
+
+def _states(model: Model) -> tuple[str, ...]:
+    pairs = fed_back(model.inputs, model.outputs)
+    if not pairs:
+        return ()
+    named = ", ".join(f"{output} goes back into {state}" for output, state in pairs)
+    return (
+        f"{named}, it seems: judged is each step by itself, from float's state; errors that are fed back may add up "
+        "(--metric file.py:function can judge whole sequences)",
+    )
+
+
+def _few(parts: Parts) -> tuple[str, ...]:
+    if parts.calibration is None or parts.calibration.count >= _FEW:
+        return ()
+    return (
+        f"{counted(parts.calibration.count, 'sample')} to calibrate: ranges of so few cut off what others need, and "
+        f"{counted(parts.heldout.count, 'sample')} to judge would not show it; 100 of each are usual",
     )
 
 

@@ -159,9 +159,7 @@ def test_what_is_folded_leaves_onnxruntime_the_names_that_it_gives(tmp_path):
     session = ort.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
     x = rng.random((1, 5, 4), dtype=np.float32)
     once = x @ weights["w"] + weights["b"]
-    np.testing.assert_allclose(
-        session.run(None, {"x": x})[0], once @ weights["w"] + weights["b"], rtol=1e-5
-    )
+    np.testing.assert_allclose(session.run(None, {"x": x})[0], once @ weights["w"] + weights["b"], rtol=1e-5)
 
 
 def test_an_old_opset_is_raised_and_means_the_same(tmp_path):

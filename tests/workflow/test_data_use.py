@@ -57,16 +57,18 @@ def test_what_the_samples_are_used_for_stands_in_the_result_and_in_the_bundle(tm
 
 
 def test_equal_samples_that_go_unused_are_counted(tmp_path: Path) -> None:
-    done = converted(tmp_path, np.repeat(BRIGHT[:1], 96, axis=0), None)
+    done = converted(tmp_path, np.concatenate([BRIGHT[:32], np.repeat(BRIGHT[32:33], 64, axis=0)]), None)
     assert done.data is not None
-    assert done.data.notes == ("96 samples, 1 different: 95 equal ones go unused",)
+    assert done.data.notes == ("96 samples, 33 different: 18 equal ones go unused",)
     assert done.data.warnings == ()
 
 
 def test_samples_without_any_value_but_one_are_a_warning(tmp_path: Path) -> None:
     done = converted(tmp_path, np.zeros((20, 4), np.float32), None, min_agreement=0)
     assert done.data is not None
-    assert done.data.warnings == ("all values that calibrate are 0: ranges found on them fit no other data",)
+    constant, few = done.data.warnings
+    assert constant == "all values that calibrate are 0: ranges found on them fit no other data"
+    assert few.startswith("1 sample to calibrate: ranges of so few cut off what others need")
 
 
 def test_samples_of_another_scale_are_refused_unless_their_labels_are_ignored(tmp_path: Path) -> None:

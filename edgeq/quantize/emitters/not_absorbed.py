@@ -1,7 +1,8 @@
 """Relu and Clip that onnxruntime's quantizer must leave where they are.
 
-It drops those behind an operator on integers, whose scale cuts off what they would. That is wrong where the body of an If, Loop
-or Scan reads their input, or their output, which it gets as it was before it is quantized.
+It drops those behind an operator on integers, whose scale cuts off what they would. That is wrong where their input is an
+output of the model too, and where the body of an If, Loop or Scan reads it, or their output: a body gets that as it was
+before it is quantized.
 """
 
 from typing import Any
@@ -15,8 +16,9 @@ def not_absorbed(model: Any) -> frozenset[str]:
     """By name of the node."""
     graph = model.graph
     inside = {name for node in graph.node for name in names_read(node) - set(node.input)}
+    elsewhere = inside | {output.name for output in graph.output}
     return frozenset(
         node.name
         for node in graph.node
-        if node.op_type in _CUT and not inside.isdisjoint((node.input[0], node.output[0]))
+        if node.op_type in _CUT and (node.input[0] in elsewhere or node.output[0] in inside)
     )

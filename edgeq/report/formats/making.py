@@ -12,6 +12,7 @@ from edgeq.report.formats.layout import say
 from edgeq.report.formats.short_names import short_name
 from edgeq.report.formats.units import count, seconds, size
 
+_NOT_FINITE_DB = -300.0  # below: a value that is no number counts as the worst error there is
 _NAMES_SHOWN = 6
 _NAMED = 3  # layers of one remedy that are named; more are counted
 
@@ -185,7 +186,12 @@ def _closeness(outputs: tuple[OutputError, ...]) -> str:
     errors = [(o.sqnr_db, o.output) for o in outputs if o.sqnr_db is not None]
     if errors:
         sqnr_db, name = min(errors)
-        found.insert(0, f"SQNR {sqnr_db:.1f} dB" + (f" at {name}" if len(outputs) > 1 else ""))
+        told = (
+            f"SQNR {sqnr_db:.1f} dB"
+            if sqnr_db > _NOT_FINITE_DB
+            else "not finite where float is, or the other way round"
+        )
+        found.insert(0, told + (f" at {name}" if len(outputs) > 1 else ""))
     return ", ".join(found)
 
 

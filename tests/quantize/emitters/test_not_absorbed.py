@@ -69,17 +69,33 @@ def in_a_row(*cuts):
     )
 
 
+def beside_its_relu():
+    """What the Relu cuts is an output itself."""
+    nodes = [conv("x", "w1", "y"), helper.make_node("Relu", ["y"], ["r"], name="relu"), conv("r", "w2", "z")]
+    shapes = [(name, [1, CHANNELS, 16, 16]) for name in ("y", "z")]
+    return model_of(nodes, [weights("w1", 3, 0), weights("w2", CHANNELS, 1)], [("x", [1, 3, 16, 16])], shapes)
+
+
 @pytest.mark.parametrize(
     "network",
     [
         capturing("a"),
         capturing("p"),
+        beside_its_relu(),
         in_a_row((), ()),
         in_a_row(("", "high"), ("low",)),
         in_a_row(("low", "high"), ()),
         in_a_row((), ("low", "high"), ()),
     ],
-    ids=["output in a body", "input in a body", "Relu twice", "ends apart", "Clip, Relu", "three"],
+    ids=[
+        "output in a body",
+        "input in a body",
+        "input an output",
+        "Relu twice",
+        "ends apart",
+        "Clip, Relu",
+        "three",
+    ],
 )
 def test_it_computes_what_float_does(tmp_path, network):
     saved(network, tmp_path)
