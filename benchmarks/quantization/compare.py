@@ -92,11 +92,12 @@ def _finals(
         alike = [j for j in runners if j.way.format == format]
         own = [j for j in alike if j.way.who == EDGEQ]
         peers = [j for j in alike if j.way.who != EDGEQ]
-        to_float = {j.way.id: all_of_them.pair(j.way.id, float_id(format)) for j in peers}
-        timed = [j for j in peers if to_float[j.way.id]]
+        found = {j.way.id: all_of_them.pair(j.way.id, float_id(format)) for j in peers}
+        times = {id: pair.ratio.value for id, pair in found.items() if pair is not None}
+        timed = [j for j in peers if j.way.id in times]
         if not own or not timed:
             continue
-        fastest = min(timed, key=lambda j: to_float[j.way.id].ratio.value)
+        fastest = min(timed, key=lambda j: times[j.way.id])
         closest = max(timed, key=lambda j: j.sqnr_db or math.inf)
         field = [*own, fastest, *([closest] if closest is not fastest else [])]
         yield Final(format, race(case, field, (format,), all_of_them.threads, seconds))

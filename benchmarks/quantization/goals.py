@@ -132,7 +132,7 @@ def _latency(own: Row, found: Comparison) -> Iterator[_Said]:
         report = final.report
         if final.format != own.way.format:
             continue
-        for entrant in (row.entrant for row in report.rows if row.entrant != own.way.id):
+        for entrant in (row.id for row in report.rows if row.id != own.way.id):
             pair, way = report.pair(own.way.id, entrant), ways.get(entrant)
             if pair is None:
                 continue

@@ -69,7 +69,10 @@ def _expectation(verified: Verified) -> list[str]:
         return []
     interval = f"{accuracy.difference:+.1f}, {accuracy.low:+.1f} to {accuracy.high:+.1f}"
     scores = f"{accuracy.float_score:.1f} -> {accuracy.candidate_score:.1f}"
-    return [f"so expect {scores} there ({interval}) on the {accuracy.samples:,} samples that judged it here"]
+    judged = f"the {accuracy.samples:,} samples that judged it here"
+    if accuracy.samples > verified.samples:
+        judged += f"; how sure that is depends on the {verified.samples:,} that ran there"
+    return [f"so expect {scores} there ({interval}) on {judged}"]
 
 
 def _worst(closeness: Closeness) -> float | None:
