@@ -17,9 +17,9 @@ from .samples_like import SamplesLike
 
 _SAMPLES = 64  # to choose with, and as many to check with: enough to tell ways apart by tenths of a decibel
 _CHECKED_FROM = 32  # samples in all; below they all choose, for the whole model only
-# Values of activations that may be computed to choose per tensor, under a second's worth. A number, not a time, so that
-# the same input gives the same file on every machine.
-_WORK = 300_000_000
+# Values of activations that may be computed to choose per tensor, well under a second's worth. A number, not a time, so
+# that the same input gives the same file on every machine.
+_WORK = 100_000_000
 
 
 @dataclass(frozen=True)
