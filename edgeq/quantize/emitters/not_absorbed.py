@@ -7,7 +7,7 @@ before it is quantized.
 
 from typing import Any
 
-from edgeq.quantize.reconstruct.walk import names_read
+from edgeq.quantize.reconstruct.walk import names_read_inside
 
 _CUT = ("Relu", "Clip")
 
@@ -15,7 +15,7 @@ _CUT = ("Relu", "Clip")
 def not_absorbed(model: Any) -> frozenset[str]:
     """By name of the node."""
     graph = model.graph
-    inside = {name for node in graph.node for name in names_read(node) - set(node.input)}
+    inside = {name for node in graph.node for name in names_read_inside(node)}
     elsewhere = inside | {output.name for output in graph.output}
     return frozenset(
         node.name
