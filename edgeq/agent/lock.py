@@ -93,9 +93,7 @@ def renew(
     A lease that has run out is renewed as long as nobody else took the device in between.
     """
     with guarded(root):
-        lock = _stored(root)
-        if lock is None or lock.token != token or lock.boot_id != boot_id():
-            raise _lost(lock)
+        lock = _own(root, token)
         until = max(lock.until_ns, boot_ns() + _ns(lease_s))
         marks = {"lent_to": lend_to, "given_up": give_up}
         longer = replace(lock, until_ns=until, **{k: v for k, v in marks.items() if v is not None})
@@ -114,9 +112,7 @@ def take_anew(root: Root, token: str) -> Lock:
     on. Raises DeviceBusy when `token` does not hold the device.
     """
     with guarded(root):
-        lock = _stored(root)
-        if lock is None or lock.token != token or lock.boot_id != boot_id():
-            raise _lost(lock)
+        lock = _own(root, token)
         anew = replace(lock, token=secrets.token_hex(16), before=token)
         write_json(root.lock, anew.to_dict())
     return anew
@@ -199,6 +195,14 @@ def _keep(root: Root, token: str, done: threading.Event) -> None:
         # What keeps the lease from being written (a full disk, a lock that was lost) meets the work itself too.
         with contextlib.suppress(OSError, DeviceBusy):
             renew(root, token)
+
+
+def _own(root: Root, token: str) -> Lock:
+    """Raises DeviceBusy when `token` does not hold the device."""
+    lock = _stored(root)
+    if lock is None or lock.token != token or lock.boot_id != boot_id():
+        raise _lost(lock)
+    return lock
 
 
 def _lost(lock: Optional[Lock]) -> DeviceBusy:

@@ -25,10 +25,14 @@ def sqnr_db(reference: Array, candidate: Array) -> float | None:
 
     A value that is not finite where the reference's is, and an output of another shape, count as the worst error.
     """
-    signal, noise = (float(each.sum()) for each in powers_of_each(reference, candidate))
-    if noise == 0.0:
+    return pooled_db(*powers_of_each(reference, candidate))
+
+
+def pooled_db(signal: Doubles, noise: Doubles) -> float | None:
+    """`sqnr_db` from the powers of each sample."""
+    if float(noise.sum()) == 0.0:
         return None
-    return 10.0 * float(np.log10(max(signal, _NO_SIGNAL) / noise))
+    return 10.0 * float(np.log10(max(float(signal.sum()), _NO_SIGNAL) / float(noise.sum())))
 
 
 def powers_of_each(reference: Array, candidate: Array) -> tuple[Doubles, Doubles]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .error import Array, Doubles, errors_in_pieces, powers_of_each
+from .error import Array, Doubles, errors_in_pieces
 
 _SMALL = 16.0  # times smaller than the largest: in steps of one scale 4 bits of 8 are left
 _TOO_SMALL = 1e5  # stands for zeros
@@ -24,9 +24,8 @@ class Small:
     sqnr_db: float
 
 
-def typical_db(reference: Array, candidate: Array) -> float | None:
-    """The SQNR of the sample in the middle, in dB; None where most samples are equal."""
-    signal, noise = powers_of_each(reference, candidate)
+def typical_db(signal: Doubles, noise: Doubles) -> float | None:
+    """The SQNR of the sample in the middle, in dB, from the powers of each; None where most samples are equal."""
     with np.errstate(divide="ignore"):
         each = 10 * np.log10(np.maximum(signal, _NO_SIGNAL) / noise)
     middle = float(np.median(each)) if len(each) else np.inf

@@ -8,7 +8,7 @@ from edgeq.nouns.fidelity import Agreement, Fidelity, OutputError
 from edgeq.nouns.model import Model
 
 from .accuracy import accuracy_of, class_scores, why_unused
-from .error import agreement, are_integers, equal_values, largest_error, sqnr_db
+from .error import agreement, are_integers, equal_values, largest_error, pooled_db, powers_of_each
 from .gate import Gate, decide
 from .hidden import small_values, typical_db
 from .host_run import Progress, Runner, load, no_progress, run
@@ -89,12 +89,9 @@ def errors_of(
 
 def _error_of(name: str, reference: Array, output: Array, are_scores: bool) -> OutputError:
     """Of class scores the largest counts, however small the others are."""
-    found = OutputError(
-        name,
-        sqnr_db(reference, output),
-        largest_error(reference, output),
-        typical_db=typical_db(reference, output),
-    )
+    powers = powers_of_each(reference, output)
+    largest = largest_error(reference, output)
+    found = OutputError(name, pooled_db(*powers), largest, typical_db=typical_db(*powers))
     small = None if are_scores else small_values(reference, output)
     if small is None or small.sqnr_db >= _SMALL_DB:
         return found

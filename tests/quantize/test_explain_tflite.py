@@ -4,9 +4,7 @@ import numpy as np
 import pytest
 from ai_edge_litert.schema_py_generated import TensorType
 
-from edgeq.nouns.model import Model
 from edgeq.nouns.plan import CandidatePlan
-from edgeq.nouns.tensor import TensorSpec
 from edgeq.quantize import tflite_file
 from edgeq.quantize.explain import explain
 from edgeq.quantize.flatbuffer import read_model
@@ -22,17 +20,8 @@ DYNAMIC = CandidatePlan("litert-int8_dynamic", "litert", "int8_dynamic", "tflite
 
 def explained(file, folder):
     graph = tflite_file.read(file)
-    x, y = (graph.tensors[i] for i in (graph.inputs[0], graph.outputs[0]))
-    model = Model(
-        name="net",
-        source=str(file),
-        source_format="tflite",
-        sha256="0" * 64,
-        inputs=(TensorSpec("x", "float32", x.shape),),
-        outputs=(TensorSpec("y", "float32", y.shape),),
-        float_bytes=file.stat().st_size,
-        files={"tflite": str(file)},
-    )
+    x = graph.tensors[graph.inputs[0]]
+    model = tflite_networks.model_of_file(file)
     samples = Rows(np.random.default_rng(1).normal(size=(8, *x.shape[1:])).astype(np.float32))
     made = make(DYNAMIC, model, None, samples, same_samples=False, gate=Gate(), workdir=folder / "w")
     layers = explain(

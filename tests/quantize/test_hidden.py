@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from edgeq.nouns.fidelity import OutputError
+from edgeq.quantize.error import powers_of_each
 from edgeq.quantize.gate import Gate, decide
 from edgeq.quantize.hidden import Small, small_values, typical_db
 from edgeq.quantize.judge import errors_of
@@ -61,8 +62,8 @@ def test_the_sample_in_the_middle_of_most_that_are_equal_has_none():
     values = np.ones((5, 3))
     candidate = values.copy()
     candidate[0] += 0.1
-    assert typical_db(values, candidate) is None
-    assert typical_db(values, values + 0.1) == pytest.approx(20.0)
+    assert typical_db(*powers_of_each(values, candidate)) is None
+    assert typical_db(*powers_of_each(values, values + 0.1)) == pytest.approx(20.0)
 
 
 def test_a_limit_that_is_asked_for_holds_for_small_values_too():

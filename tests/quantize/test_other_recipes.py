@@ -8,9 +8,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from edgeq.errors import ConversionFailed, DataRefused
-from edgeq.nouns.model import Model
 from edgeq.nouns.plan import CandidatePlan, Scheme
-from edgeq.nouns.tensor import TensorSpec
 from edgeq.quantize import tflite_file
 from edgeq.quantize.gate import Gate
 from edgeq.quantize.make import make
@@ -121,17 +119,8 @@ def test_dynamic_int8_never_touches_a_convolution(tmp_path):
 def test_litert_takes_activations_as_they_come(tmp_path, network, operator):
     file = network(tmp_path / "net.tflite")
     graph = tflite_file.read(file)
-    x, y = graph.tensors[0], graph.tensors[3]
-    model = Model(
-        name="net",
-        source=str(file),
-        source_format="tflite",
-        sha256="0" * 64,
-        inputs=(TensorSpec("x", "float32", x.shape),),
-        outputs=(TensorSpec("y", "float32", y.shape),),
-        float_bytes=file.stat().st_size,
-        files={"tflite": str(file)},
-    )
+    x = graph.tensors[0]
+    model = tflite_networks.model_of_file(file)
     plan = CandidatePlan("litert-int8_dynamic", "litert", "int8_dynamic", "tflite", "a test")
     held_out = Rows(np.random.default_rng(1).normal(size=(8, *x.shape[1:])).astype(np.float32))
     found = make(plan, model, None, held_out, same_samples=False, gate=Gate(), workdir=tmp_path / "w")

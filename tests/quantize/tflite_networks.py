@@ -5,6 +5,9 @@ from pathlib import Path
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from edgeq.nouns.model import Model
+from edgeq.nouns.tensor import TensorSpec
+from edgeq.quantize import tflite_file
 from edgeq.quantize.flatbuffer import opcode_of, packed
 
 
@@ -104,3 +107,19 @@ def _tensor(name: str, shape: tuple, buffer: int) -> schema.TensorT:
     tensor.name, tensor.shape, tensor.buffer = name, list(shape), buffer
     tensor.type = schema.TensorType.FLOAT32
     return tensor
+
+
+def model_of_file(file: Path) -> Model:
+    """The Model noun of a .tflite with one input and one output."""
+    graph = tflite_file.read(file)
+    x, y = (graph.tensors[i] for i in (graph.inputs[0], graph.outputs[0]))
+    return Model(
+        name="net",
+        source=str(file),
+        source_format="tflite",
+        sha256="0" * 64,
+        inputs=(TensorSpec("x", "float32", x.shape),),
+        outputs=(TensorSpec("y", "float32", y.shape),),
+        float_bytes=file.stat().st_size,
+        files={"tflite": str(file)},
+    )

@@ -12,7 +12,7 @@ def told_apart(graph: "GraphProto") -> int:
     for node in graph.node:
         if node.name in seen:
             renamed += 1
-            node.name = _free(node.name, taken)
+            node.name = free_name(node.name, taken)
             taken.add(node.name)
         seen.update({node.name} - {""})
         for attribute in node.attribute:
@@ -28,7 +28,8 @@ def forget_names_in_functions(model: "ModelProto") -> None:
             node.name = ""
 
 
-def _free(name: str, taken: set[str]) -> str:
+def free_name(name: str, taken: set[str]) -> str:
+    """`name` with the first number behind it that gives none of `taken`."""
     number = 2
     while f"{name}_{number}" in taken:
         number += 1

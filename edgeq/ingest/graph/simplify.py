@@ -1,10 +1,10 @@
 """Lets onnxruntime fold constants and batch norms and drop what does nothing, and keeps the result if it is plain ONNX."""
 
-import itertools
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgeq.ingest.graph.node_names import free_name
 from edgeq.ingest.graph.operators import ONNX_DOMAINS
 from edgeq.ingest.graph.subgraphs import nodes
 from edgeq.ingest.graph.trial import CannotRun, runtime_words
@@ -39,9 +39,7 @@ def _renamed(model: "ModelProto", before: set[str]) -> "ModelProto":
     taken, new = before | _names(model), dict[str, str]()
     for initializer in model.graph.initializer:
         if initializer.name not in before:
-            free = (f"{initializer.name}_{k}" for k in itertools.count(1))
-            new[initializer.name] = next(name for name in free if name not in taken)
-            initializer.name = new[initializer.name]
+            new[initializer.name] = initializer.name = free_name(initializer.name, taken)
     for node in nodes(model):
         node.input[:] = [new.get(name, name) for name in node.input]
     return model

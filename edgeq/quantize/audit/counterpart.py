@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgeq.quantize.graph_work import HEAVY
-from edgeq.quantize.reconstruct.walk import names_read
+from edgeq.quantize.names_read import names_read
 
 from .weighted_layers import WeightedLayer
 

@@ -17,7 +17,8 @@ import numpy.typing as npt
 
 from edgeq.foreign import quiet, translated
 from edgeq.quantize.host_run import Progress
-from edgeq.quantize.reconstruct.walk import names_read
+from edgeq.quantize.names_read import names_read
+from edgeq.quantize.piece import piece_of
 from edgeq.quantize.samples_like import SamplesLike
 from edgeq.quantize.scopes import scopes
 from edgeq.quantize.tensor_values import values_of
@@ -159,12 +160,7 @@ class _Pieces:
         read = {name for node in nodes for name in names_read(node)}
         held = [*(t for name, t in self._held.items() if name in read), *tensors]
         outputs = [onnx.ValueInfoProto(name=part.output)]
-        piece = helper.make_model(
-            helper.make_graph(nodes, "piece", inputs, outputs, held),
-            opset_imports=self._model.opset_import,
-            ir_version=self._model.ir_version,
-            functions=self._model.functions,
-        )
+        piece = piece_of(self._model, nodes, inputs, outputs, held)
         options = ort.SessionOptions()
         options.intra_op_num_threads = self._threads
         options.log_severity_level = 4

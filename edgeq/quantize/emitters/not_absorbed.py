@@ -7,7 +7,7 @@ before it is quantized.
 
 from typing import Any
 
-from edgeq.quantize.reconstruct.walk import names_read_inside
+from edgeq.quantize.names_read import names_read_inside
 
 _CUT = ("Relu", "Clip")
 

@@ -3,6 +3,8 @@
 from collections import defaultdict
 from typing import Any
 
+from edgeq.quantize.names_read import names_read_inside
+
 
 class Links:
     """Of the main graph's nodes; a tensor that a graph inside reads, or that is an output, counts as read by others."""
@@ -14,9 +16,7 @@ class Links:
         for node in graph.node:
             for name in node.input:
                 self.readers[name].append(node)
-            for attribute in node.attribute:
-                for inner in (*([attribute.g] if attribute.HasField("g") else ()), *attribute.graphs):
-                    self.elsewhere |= _read(inner)
+            self.elsewhere |= names_read_inside(node)
 
     def only_reader(self, tensor: str) -> Any | None:
         """None where there are several, or where it is an output."""
@@ -35,12 +35,3 @@ def free_name(graph: Any, wished: str) -> str:
     taken = {i.name for i in (*graph.initializer, *graph.input)} | {o for n in graph.node for o in n.output}
     names = (wished, *(f"{wished}_{k}" for k in range(len(taken) + 1)))
     return next(name for name in names if name not in taken)
-
-
-def _read(graph: Any) -> set[str]:
-    found = {name for node in graph.node for name in node.input} | {o.name for o in graph.output}
-    for node in graph.node:
-        for attribute in node.attribute:
-            for inner in (*([attribute.g] if attribute.HasField("g") else ()), *attribute.graphs):
-                found |= _read(inner)
-    return found

@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from edgeq.errors import ConversionFailed
 from edgeq.foreign import translated
+from edgeq.quantize.names_read import names_read
 from edgeq.quantize.observers.seen import Glance, glance_at, stride
-from edgeq.quantize.reconstruct.walk import names_read
 
 Array = npt.NDArray[Any]
 

@@ -8,6 +8,8 @@ from typing import Any
 import numpy.typing as npt
 
 from edgeq.foreign import quiet, translated
+from edgeq.quantize.names_read import names_read
+from edgeq.quantize.piece import piece_of
 
 Array = npt.NDArray[Any]
 
@@ -78,13 +80,8 @@ class Walk:
             for t in fed
         ]
         held = [i for i in self._model.graph.initializer if i.name in read]
-        graph = helper.make_graph(nodes, "piece", inputs, [onnx.ValueInfoProto(name=t) for t in wanted], held)
-        piece = helper.make_model(
-            graph,
-            opset_imports=self._model.opset_import,
-            ir_version=self._model.ir_version,
-            functions=self._model.functions,
-        )
+        outputs = [onnx.ValueInfoProto(name=t) for t in wanted]
+        piece = piece_of(self._model, nodes, inputs, outputs, held)
         options = ort.SessionOptions()
         options.intra_op_num_threads = self._threads
         options.log_severity_level = 4
@@ -93,19 +90,3 @@ class Walk:
             return ort.InferenceSession(
                 piece.SerializeToString(), options, providers=["CPUExecutionProvider"]
             )
-
-
-def names_read(node: Any) -> set[str]:
-    """Inputs, and what the node's subgraphs take from outside."""
-    return {name for name in node.input if name} | names_read_inside(node)
-
-
-def names_read_inside(node: Any) -> set[str]:
-    """What the node's subgraphs read, by names of their own or from outside."""
-    names: set[str] = set()
-    for attribute in node.attribute:
-        for graph in (*([attribute.g] if attribute.HasField("g") else ()), *attribute.graphs):
-            for inner in graph.node:
-                names |= names_read(inner)
-            names |= {o.name for o in graph.output}
-    return names
