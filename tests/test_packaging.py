@@ -58,7 +58,7 @@ def test_the_core_is_light() -> None:
     assert not needed & {
         "torch",
         "litert-torch",
-        "ai-edge-quantizer",
+        "litert-quantizer",
         "ai-edge-litert",
         "scikit-learn",
         "scipy",

@@ -24,7 +24,7 @@ from edgeq.nouns.repairs import ALL
 from edgeq.nouns.target import Target
 from edgeq.quantize.give_back import SECONDS
 
-_CONVERTERS = ("numpy", "onnx", "onnxruntime", "torch", "litert-torch", "ai-edge-quantizer", "ai-edge-litert")
+_CONVERTERS = ("numpy", "onnx", "onnxruntime", "torch", "litert-torch", "litert-quantizer", "ai-edge-litert")
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ _EXTRAS = {
     "torch": ("torch models", "pip install 'edgeq[torch]', with PyTorch's CPU build"),
     "litert_torch": ("TFLite from torch", "pip install 'edgeq[android]', with PyTorch's CPU build"),
     "ai_edge_litert": ("running and judging .tflite", "pip install 'edgeq[litert]'"),
-    "ai_edge_quantizer": ("int8 TFLite", "pip install 'edgeq[litert]'"),
+    "litert_quantizer": ("int8 TFLite", "pip install 'edgeq[litert]'"),
 }
 _LITTLE_DISK = 500_000_000
 _LITTLE_MEMORY = 200_000_000

@@ -20,7 +20,7 @@ from edgeq.quantize.tflite_file import read
 from tests.quantize.networks import Rows
 
 pytestmark = pytest.mark.data
-pytest.importorskip("ai_edge_quantizer")
+pytest.importorskip("litert_quantizer")
 
 S8S8 = Scheme("int8", "int8", True)
 

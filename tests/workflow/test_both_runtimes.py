@@ -9,7 +9,7 @@ from tests.end_to_end.command_line import edgeq
 from tests.quantize.networks import images
 
 pytest.importorskip("litert_torch")
-pytest.importorskip("ai_edge_quantizer")
+pytest.importorskip("litert_quantizer")
 
 NET = """import torch
 from torch import nn

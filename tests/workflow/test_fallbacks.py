@@ -11,7 +11,7 @@ from edgeq.workflow.convert import convert
 from edgeq.workflow.fallbacks import taken
 from tests.quantize.tflite_networks import convolution
 
-pytest.importorskip("ai_edge_quantizer")
+pytest.importorskip("litert_quantizer")
 
 
 def candidate(recipe):

@@ -14,7 +14,7 @@ from edgeq.workflow.convert import convert
 from edgeq.workflow.explain import explain
 from tests.quantize.tflite_networks import two_outputs
 
-pytest.importorskip("ai_edge_quantizer")
+pytest.importorskip("litert_quantizer")
 
 TARGET = "x86-64-vnni"
 

@@ -99,7 +99,7 @@ def tflite_static(path: Path, by_choice: dict[str, str]) -> tuple[Skipped, ...]:
         if op.kind in ("QUANTIZE", "DEQUANTIZE") or named in by_choice:
             continue
         if any(t.type == "FLOAT32" for t in outputs):
-            groups[op.kind, "ai-edge-quantizer has no rule for it here"].append(named)
+            groups[op.kind, "litert-quantizer has no rule for it here"].append(named)
     chosen = tuple(Skipped(name, why) for name, why in by_choice.items())
     return (*chosen, *_worded(groups))
 
@@ -113,7 +113,7 @@ def tflite_dynamic(path: Path, by_choice: dict[str, str]) -> tuple[Skipped, ...]
             continue
         fixed = any(graph.tensors[i].constant for i in op.inputs[:2])
         why = (
-            "ai-edge-quantizer has no dynamic int8 rule for it here"
+            "litert-quantizer has no dynamic int8 rule for it here"
             if fixed
             else "both operands change from run to run"
         )

@@ -1,6 +1,6 @@
 """What tflite-runtime, which ended at 2.14, does not compute as LiteRT does.
 
-Found by running every operator that ai-edge-quantizer takes, quantized, in both: some have no kernel there for these
+Found by running every operator that litert-quantizer takes, quantized, in both: some have no kernel there for these
 types, and scales per channel of a FULLY_CONNECTED are read as one, without a word, where activations are float or int16.
 """
 

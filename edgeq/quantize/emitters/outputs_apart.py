@@ -1,4 +1,4 @@
-"""Brings a .tflite file into a form that ai-edge-quantizer takes, and what it writes back into the file's own.
+"""Brings a .tflite file into a form that litert-quantizer takes, and what it writes back into the file's own.
 
 It gives a tensor that is an output one type for all who read it: float where the output is to be float, also for
 operators that it turned into integers, and LiteRT refuses such a file. With a copy in between, which stays in float,

@@ -1,4 +1,4 @@
-"""Writes int8 for LiteRT with ai-edge-quantizer: static from ranges of our own, or dynamic, which needs none.
+"""Writes int8 for LiteRT with litert-quantizer: static from ranges of our own, or dynamic, which needs none.
 
 Its own calibration keeps a moving average of each sample's extremes, which forgets the extremes themselves: on
 ResNet-20 that costs 16 dB against the plain extremes over all samples. So it is only handed ranges.
@@ -44,7 +44,7 @@ def emit(
 ) -> None:
     """Quantizes the float file `source` into `out`; operators whose first output tensor is in `leave` stay in float.
 
-    Raises ExtraMissing without ai-edge-quantizer, ConversionFailed when it refuses.
+    Raises ExtraMissing without litert-quantizer, ConversionFailed when it refuses.
     """
     copied = copies(source)
     in_float = leave | _never_computed(source, ranges)
@@ -82,13 +82,13 @@ def _quantized(
 ) -> bytes:
     """`dense`: the weights of a FULLY_CONNECTED share a scale."""
     try:
-        from ai_edge_quantizer import quantizer, recipe
-        from ai_edge_quantizer.qtyping import TFLOperationName
+        from litert_quantizer import quantizer, recipe
+        from litert_quantizer.qtyping import TFLOperationName
     except ImportError:
         raise ExtraMissing(
-            "int8 for LiteRT needs ai-edge-quantizer", "pip install 'edgeq[litert]', or --runtime onnxruntime"
+            "int8 for LiteRT needs litert-quantizer", "pip install 'edgeq[litert]', or --runtime onnxruntime"
         ) from None
-    with quiet(), translated("ai-edge-quantizer refused the graph", "deploy with --recipe float"):
+    with quiet(), translated("litert-quantizer refused the graph", "deploy with --recipe float"):
         rules = getattr(recipe, recipe_name)()
         if dense:
             rules.append(_of_one_scale(rules[0], TFLOperationName.FULLY_CONNECTED))
@@ -103,7 +103,7 @@ def _quantized(
 
 
 def _of_one_scale(rule: dict[str, Any], operation: Any) -> dict[str, Any]:
-    from ai_edge_quantizer.qtyping import QuantGranularity
+    from litert_quantizer.qtyping import QuantGranularity
 
     weights = {**rule["op_config"]["weight_tensor_config"], "granularity": QuantGranularity.TENSORWISE}
     return {
@@ -139,6 +139,6 @@ def _shaped(value: float, shape: tuple[int, ...]) -> Any:
 
 
 def _leave_in_float(work: Any, scope: str, operator: Any) -> None:
-    from ai_edge_quantizer.algorithm_manager import AlgorithmName
+    from litert_quantizer.algorithm_manager import AlgorithmName
 
     work.update_quantization_recipe(scope, operator, algorithm_key=AlgorithmName.NO_QUANTIZE)

@@ -1,4 +1,4 @@
-"""The exponential moving average of each sample's extremes: what TensorFlow and ai-edge-quantizer calibrate with.
+"""The exponential moving average of each sample's extremes: what TensorFlow and litert-quantizer calibrate with.
 
 It forgets the extremes themselves, so it clips what is rare: mostly too much for 8 bits. Here to be compared with.
 """

@@ -18,7 +18,7 @@ _NARROWEST = 1e-30  # below it the bins' width would vanish in float32
 # Values of a tensor that enter its histogram over all samples: 20 of them lie in a tail of 1e-5.
 _IN_ALL = 2**21
 _OF_ONE = (2048, 65536)  # the fewest and the most of one sample
-_SMOOTHING = 0.95  # weight of the past in the moving average, as ai-edge-quantizer has it
+_SMOOTHING = 0.95  # weight of the past in the moving average, as litert-quantizer has it
 
 
 @dataclass(frozen=True)

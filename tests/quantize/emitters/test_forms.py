@@ -24,7 +24,7 @@ from tests.lab import images
 from tests.quantize.networks import Rows
 from tests.quantize.tflite_networks import convolution, divided, two_outputs
 
-pytest.importorskip("ai_edge_quantizer")
+pytest.importorskip("litert_quantizer")
 
 ROWS = Rows(np.random.default_rng(1).normal(size=(16, 16)).astype(np.float32))
 PIXELS = Rows(np.random.default_rng(1).normal(size=(16, 16, 16, 16)).astype(np.float32))

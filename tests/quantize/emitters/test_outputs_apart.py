@@ -13,7 +13,7 @@ from edgeq.quantize.tflite_file import read
 from tests.quantize.networks import Rows
 from tests.quantize.tflite_networks import two_outputs
 
-pytest.importorskip("ai_edge_quantizer")
+pytest.importorskip("litert_quantizer")
 
 ROWS = Rows(np.random.default_rng(1).normal(size=(16, 16)).astype(np.float32))
 

@@ -15,7 +15,7 @@ from edgeq.quantize.reconstruct.tflite_walk import TfliteWalk
 from tests.quantize.networks import Rows
 
 pytestmark = pytest.mark.data
-pytest.importorskip("ai_edge_quantizer")
+pytest.importorskip("litert_quantizer")
 
 
 @pytest.fixture(scope="module")

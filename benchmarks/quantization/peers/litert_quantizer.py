@@ -1,4 +1,4 @@
-"""ai-edge-quantizer, Google's quantizer of .tflite files, with its own calibration in either of its two modes.
+"""litert-quantizer, Google's quantizer of .tflite files (ai-edge-quantizer until 0.10), in both of its calibration modes.
 
 The default reads every tensor after each sample, which fails where LiteRT fused one away; the other lets LiteRT watch.
 """
@@ -11,9 +11,9 @@ _RECIPE = "static_wi8_ai8"
 
 
 def quantizer(way):
-    from ai_edge_quantizer import calibrator, recipe
-    from ai_edge_quantizer import quantizer as library
-    from ai_edge_quantizer.utils import tfl_interpreter_utils
+    from litert_quantizer import calibrator, recipe
+    from litert_quantizer import quantizer as library
+    from litert_quantizer.utils import tfl_interpreter_utils
 
     modes = calibrator.CalibrationMode
     watched = way.endswith("by profiler")
