@@ -83,7 +83,9 @@ def read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise TargetRefused(f"cannot read {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except RecursionError:
+        raise TargetRefused(f"{path} is not TOML that edgeq reads: its values are nested too deep") from None
+    except ValueError as error:  # of the text's encoding, of TOML, of a date or number that Python does not have
         raise TargetRefused(f"{path} is not TOML: {error}") from None
 
 
