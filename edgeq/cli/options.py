@@ -192,12 +192,15 @@ def convert_options(command: F) -> F:
         ),
         gate_options,
         click.option(
-            "--search-seconds",
-            type=FiniteRange(0),
-            metavar="SECONDS",
-            help="Where the gate fails: how long to look for the fewest layers in float with which it holds; default: 120. "
-            "A search that was cut short is gone on with.",
+            "--search-tries",
+            type=click.IntRange(0),
+            metavar="NUMBER",
+            help="Where the gate fails: how many sets of layers in float are tried to find the smallest with which it holds; "
+            "default: 64, fewer for large models. A larger number continues where a search ended.",
         ),
+        click.option(
+            "--search-seconds", type=FiniteRange(0), hidden=True
+        ),  # until 0.2; convert() says what replaced it
         click.option(
             "--threads", type=click.IntRange(1), help="Threads the runtime may use; default: the target's."
         ),
@@ -329,6 +332,7 @@ def convert_arguments(options: dict[str, Any], project_file: Path | None) -> dic
         "runtime": options.pop("runtime"),
         "integer_io": _given(options.pop("integer_io"), project.integer_io),
         "gates": gates,
+        "search_tries": options.pop("search_tries"),
         "search_seconds": options.pop("search_seconds"),
         "threads": options.pop("threads"),
     }

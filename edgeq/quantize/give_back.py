@@ -1,37 +1,40 @@
 """Of layers in float with which the gate holds, gives back to int8 what the gate does not need, within a budget.
 
-Knows sets of names and whether they pass; not what a layer is, nor how it is judged.
+Knows sets of names and whether they pass; not what a layer is, nor how it is judged. The budget counts tries and never
+looks at a clock: the same model and samples give the same file on every machine, however busy it is.
 """
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-Clock = Callable[[], float]
-
-SECONDS = 120.0  # where nothing else was said
 MOST_TRIES = 64  # each looks at the held-out samples: the more, the more luck is in what passes
+_LEAST_TRIES = 16
+_WORK = 20e12  # multiply-accumulates of all tries together: some 10 minutes of one core of a desktop CPU
+
+
+def tries_for(work: int) -> int:
+    """How many tries a search has where the user set none. `work`: multiply-accumulates of one try (those of the model
+    times the held-out samples)."""
+    return max(_LEAST_TRIES, min(MOST_TRIES, int(_WORK // max(work, 1))))
 
 
 class Budget:
-    """Counts from the moment it is made; `clock` in seconds."""
+    """Counts `tries` up to `most`."""
 
-    def __init__(self, seconds: float, clock: Clock = time.monotonic, most_tries: int = MOST_TRIES) -> None:
-        self._seconds, self._clock, self._most = seconds, clock, most_tries
-        self._started, self.tries = clock(), 0
+    def __init__(self, most: int) -> None:
+        self._most, self.tries = most, 0
 
     @property
     def share(self) -> float:
         """What is used up of it, 0..1."""
-        time_used = (self._clock() - self._started) / self._seconds if self._seconds > 0 else 1.0
-        return min(1.0, max(time_used, self.tries / self._most))
+        return min(1.0, self.tries / self._most) if self._most else 1.0
 
     @property
     def spent(self) -> str:
         """What of it is used up, in words; empty while there is some left."""
-        if self._clock() - self._started >= self._seconds:
-            return f"its {self._seconds:g} s were over"
-        return f"its {self._most} tries were used up" if self.tries >= self._most else ""
+        if self.tries < self._most:
+            return ""
+        return f"its {self._most} tries were used up" if self._most else "it was given no tries"
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ from .audit.noise import Noise
 from .emitters.older_kernels import oldest_version
 from .float_graph import oldest_runtime
 from .gate import Gate, too_few
-from .give_back import SECONDS
+from .give_back import tries_for
+from .graph_work import work_of
 from .host_run import Progress, load, no_progress
 from .judge import float_reference, judge
 from .made import Made
@@ -47,15 +48,15 @@ def make(
     progress: Progress = no_progress,
     calibrator: str = "auto",
     repairs: Collection[str] = ALL,
-    search_seconds: float = SECONDS,
+    search_tries: int | None = None,
     cache: Path | None = None,
 ) -> Made:
     """Writes `workdir/<candidate id>/model.onnx` or `.tflite`. `progress(stage, share done)` is called often.
 
     `calibrator` is a name of quantize/observers, or "auto": what comes closest to float. What calibration saw, and
     what the gate said of each file, is kept below `cache` for the same model and samples. `repairs` are those of
-    edgeq/nouns/repairs.py that may be used. `search_seconds` bound the search for the fewest layers in float, where the
-    gate fails without any (repair.py).
+    edgeq/nouns/repairs.py that may be used. `search_tries` bounds the search for the fewest layers in float, where the
+    gate fails without any (repair.py); None: by the work of one try.
 
     Raises ConversionFailed when a converter or runtime breaks, ExtraMissing when an optional package is needed,
     DataRefused for a metric that fails, TargetRefused for an unknown calibrator.
@@ -100,7 +101,8 @@ def make(
         return memory.noise(variant.path, lambda: variant.noise(heldout, progress))
 
     if "mixed" in repairs and not too_few(gate, heldout.count):  # no layer in float makes samples
-        fidelity, by_choice = repaired(variant, judged, noise, progress, search_seconds)
+        most = _tries(candidate, model, heldout) if search_tries is None else search_tries
+        fidelity, by_choice = repaired(variant, judged, noise, progress, most)
     else:
         fidelity, by_choice = unrepaired(judged, noise, progress)
     fidelity = replace(
@@ -120,6 +122,13 @@ def make(
     for scratch in ("outputs", "closest"):
         shutil.rmtree(folder / scratch, ignore_errors=True)
     return _made(candidate, variant, fidelity, model.varied.largest if model.varied else AS_IT_IS)
+
+
+def _tries(candidate: CandidatePlan, model: Model, heldout: SamplesLike) -> int:
+    """By counted work, not by time: a large model gets fewer tries, and every machine the same number."""
+    shapes = model.varied.largest if model.varied else AS_IT_IS
+    macs = work_of(Path(model.files[candidate.format]), candidate.format, shapes).macs
+    return tries_for(sum(macs.values()) * heldout.count)
 
 
 def _mixed(by_choice: dict[str, str], fidelity: Fidelity, repairs: Collection[str]) -> tuple[Tried, ...]:

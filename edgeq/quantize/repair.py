@@ -6,14 +6,13 @@ know the one that matters: then the search begins with every layer in float. Eac
 the held-out samples; the number of tries is bounded, so little is learned from them, and it is said.
 """
 
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from edgeq.nouns.fidelity import Fidelity, FloatSearch
 
 from .audit.noise import Noise
-from .give_back import SECONDS, Budget, Clock, GivenBack, give_back
+from .give_back import MOST_TRIES, Budget, GivenBack, give_back
 from .host_run import Progress
 from .variant import Variant
 
@@ -37,13 +36,12 @@ def repaired(
     judged: Judged,
     noise: Measured,
     progress: Progress,
-    seconds: float = SECONDS,
-    clock: Clock = time.monotonic,
+    most_tries: int = MOST_TRIES,
 ) -> tuple[Fidelity, dict[str, str]]:
     """The judgement of the file that is left at `variant.path`, and why each layer in it stays in float.
 
-    `noise` is asked for once that of the fully quantized file is needed. `seconds` bound what comes after the worst were
-    tried; with 0 nothing does. When nothing helps, or only what leaves no integer kernel, the file is the fully quantized
+    `noise` is asked for once that of the fully quantized file is needed. `most_tries` bounds the tries after the worst
+    layers were tried; with 0 there are none. When nothing helps, or only what leaves no integer kernel, the file is the fully quantized
     one and the judgement names its worst layers.
     """
     tries = _Tries(judged, progress)
@@ -54,7 +52,7 @@ def repaired(
     if not suspects and not variant.layers():
         return first, {}  # nothing that could be left in float, so no search that could be told of
     start = _worst_that_pass(suspects, tries)
-    tries.budget = budget = Budget(seconds, clock)
+    tries.budget = budget = Budget(most_tries)
     if not start:
         start = _every_layer(suspects, variant, tries)
     found = give_back(start[::-1], tries.passes, budget, _MOST_LEFT)

@@ -22,7 +22,6 @@ from edgeq.nouns.project import Gates
 from edgeq.nouns.record import digest_of
 from edgeq.nouns.repairs import ALL
 from edgeq.nouns.target import Target
-from edgeq.quantize.give_back import SECONDS
 
 _CONVERTERS = ("numpy", "onnx", "onnxruntime", "torch", "litert-torch", "litert-quantizer", "ai-edge-litert")
 
@@ -50,7 +49,7 @@ class Order:
     converters: dict[str, str] = field(default_factory=dict)
     repairs: tuple[str, ...] = ALL
     integer_io: bool = False
-    search_seconds: float = SECONDS
+    search_tries: int | None = None
 
     @cached_property
     def key(self) -> str:
@@ -70,7 +69,7 @@ class Order:
                 "calibrator": self.calibrator,
                 "repairs": list(self.repairs),
                 "integer_io": self.integer_io,
-                "search_seconds": self.search_seconds,
+                "search_tries": self.search_tries,
                 "recipe": self.recipe,
                 "runtime": self.runtime,
                 "gates": self.gates.to_dict(),

@@ -1,7 +1,6 @@
 """convert(): a trained model and samples become a bundle, every candidate judged against float."""
 
 import json
-import math
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -22,7 +21,6 @@ from edgeq.nouns.project import Gates
 from edgeq.nouns.repairs import repairs_of
 from edgeq.nouns.target import Target
 from edgeq.project_rules import problems_of
-from edgeq.quantize.give_back import SECONDS
 from edgeq.workflow import bundle_parts, cached, formats
 from edgeq.workflow.between_runtimes import between_runtimes
 from edgeq.workflow.data_use import divide, settle_use
@@ -95,6 +93,12 @@ def convert(
     kind = catalog.target(target) if isinstance(target, str) else target
     if kind.detect:
         kind, unavailable = this_machine(kind, model, options.get("runtime"))
+    if options.get("search_seconds") is not None:
+        tell(
+            Note(
+                "--search-seconds has no effect any more: a search counts its tries, --search-tries bounds them"
+            )
+        )
     order = _order(model, kind, unavailable or {}, options)
     tell(Progress("open", 0, None, ""))
     program = _built(order)
@@ -132,7 +136,7 @@ def _order(
         converters=formats.converters(model, target, options.get("runtime")),
         repairs=_repairs(options.get("repairs")),
         integer_io=bool(options.get("integer_io")),
-        search_seconds=_search_seconds(options.get("search_seconds")),
+        search_tries=_search_tries(options.get("search_tries")),
     )
 
 
@@ -145,12 +149,10 @@ def _within_rules(gates: Gates) -> Gates:
     return gates
 
 
-def _search_seconds(given: float | None) -> float:
-    if given is None:
-        return SECONDS
-    if not math.isfinite(given) or given < 0:
+def _search_tries(given: int | None) -> int | None:
+    if given is not None and (not isinstance(given, int) or given < 0):
         raise TargetRefused(
-            f"search_seconds: {given:g} is not at least 0", "0 searches no further than what helps at once"
+            f"search_tries: {given} is no number of tries", "0 searches no further than what helps at once"
         )
     return given
 

@@ -42,7 +42,7 @@ def make_candidates(
             threads=order.target.threads,
             calibrator=order.calibrator,
             repairs=order.repairs,
-            search_seconds=order.search_seconds,
+            search_tries=order.search_tries,
             cache=cached.folder() / "calibration",
             progress=_progress(candidate, tell),
         )

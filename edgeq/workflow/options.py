@@ -22,7 +22,9 @@ class ConversionOptions(TypedDict, total=False):
     runtime       only onnxruntime, litert or tflite-runtime
     integer_io    static candidates for LiteRT take and give integers; contract.json says for which reals they stand
     gates         how far from float a candidate may be
-    search_seconds  bound the search for the fewest layers in float, where the gate fails without any; default: 120
+    search_tries  bound the search for the fewest layers in float, where the gate fails without any; default: 64, fewer
+                  (down to 16) for a model whose tries take much work
+    search_seconds  has no effect any more: what a clock ends gives other files on other machines
     threads       for the runtime on the device; default: the target's
     """
 
@@ -34,6 +36,7 @@ class ConversionOptions(TypedDict, total=False):
     calibrate: int | None
     calibrator: str | None
     repairs: str | None
+    search_tries: int | None
     search_seconds: float | None
     recipe: str | None
     runtime: str | None

@@ -80,7 +80,7 @@ _DECIDED = (
     "calibrate",
     "calibrator",
     "repairs",
-    "search_seconds",
+    "search_tries",
     "integer_io",
 )
 _FLAGS = {"shapes": "shape", "min_sqnr_db": "min-sqnr"}  # that are not called as what they set

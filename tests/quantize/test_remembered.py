@@ -37,7 +37,7 @@ def judged(monkeypatch):
     return found
 
 
-def convert(net, tmp_path, gate, seconds=1000.0, held_out=9, name="w"):
+def convert(net, tmp_path, gate, tries=1000, held_out=9, name="w"):
     return made(
         STATIC,
         net,
@@ -48,7 +48,7 @@ def convert(net, tmp_path, gate, seconds=1000.0, held_out=9, name="w"):
         workdir=tmp_path / name,
         calibrator="minmax",
         repairs=("mixed",),
-        search_seconds=seconds,
+        search_tries=tries,
         cache=tmp_path / "cache",
     )
 
@@ -82,13 +82,13 @@ def test_an_interrupted_search_goes_on_where_it_was(net, tmp_path, judged):
     assert replace(again.fidelity.search, remembered=0) == replace(resumed.fidelity.search, remembered=0)
 
 
-def test_a_search_without_time_is_gone_on_with_when_it_gets_some(net, tmp_path, judged):
+def test_a_search_without_tries_is_gone_on_with_when_it_gets_some(net, tmp_path, judged):
     gate = strict(net, tmp_path)
-    short = convert(net, tmp_path, gate, seconds=0).fidelity
+    short = convert(net, tmp_path, gate, tries=0).fidelity
     long = convert(net, tmp_path, gate).fidelity
     assert short.passed
     assert long.passed
-    assert short.search.stopped == "its 0 s were over"
+    assert short.search.stopped == "it was given no tries"
     assert long.search.stopped == ""
     assert long.search.left < short.search.left == short.search.first == long.search.first
     assert long.search.remembered >= short.search.tries

@@ -12,6 +12,7 @@ from edgeq.quantize.audit.sensitivity import onnx_noise, sample_count
 from edgeq.quantize.calibrate import onnx_seen, ranges_of
 from edgeq.quantize.emitters import onnx_qdq
 from edgeq.quantize.gate import Gate
+from edgeq.quantize.give_back import MOST_TRIES, tries_for
 from edgeq.quantize.host_run import no_progress
 from edgeq.quantize.make import make
 from edgeq.quantize.repair import repaired
@@ -119,7 +120,7 @@ def test_what_no_layer_can_save_fails_with_the_worst_layers(tmp_path):
 
 class Pretended:
     """A variant of 40 layers, n00 the noisiest, whose gate holds with those in float that `holds` accepts; counts what is
-    tried, one second each.
+    tried.
     """
 
     path = calibrator = None
@@ -147,10 +148,8 @@ class Pretended:
         passed = self.holds(leave)
         return Fidelity("c", 1, (), passed=passed, why_failed=None if passed else "too far")
 
-    def repaired(self, seconds=1000.0):
-        return repaired(
-            self, self.judged, self.noise, no_progress, seconds, clock=lambda: float(len(self.tried))
-        )
+    def repaired(self, most_tries=MOST_TRIES):
+        return repaired(self, self.judged, self.noise, no_progress, most_tries)
 
 
 def all_of(*numbers):
@@ -161,7 +160,7 @@ def all_of(*numbers):
 @pytest.mark.parametrize("number", [0, 1, 2, 3, 5, 11, 31, 32])
 def test_the_worst_layers_are_found_with_a_bounded_number_of_tries(number):
     variant = Pretended(all_of(*range(number)))
-    fidelity, left = variant.repaired(seconds=0)
+    fidelity, left = variant.repaired(most_tries=0)
     assert fidelity.passed
     assert len(left) == len(variant.written) == number
     assert len(variant.tried) <= 13
@@ -215,14 +214,21 @@ def test_it_goes_round_until_no_single_layer_can_be_given_back():
     assert set(left) == {"n02"}
 
 
-def test_a_search_that_runs_out_of_time_keeps_what_passed_and_says_so():
+def test_a_search_that_runs_out_of_tries_keeps_what_passed_and_says_so():
     variant = Pretended(all_of(0, 31))
-    fidelity, left = variant.repaired(seconds=3.0)
+    fidelity, left = variant.repaired(most_tries=3)
     assert fidelity.passed
     assert {"n00", "n31"} <= variant.written == set(left)
     assert 2 < fidelity.search.left < fidelity.search.first == 32
-    assert fidelity.search.stopped == "its 3 s were over"
+    assert fidelity.search.stopped == "its 3 tries were used up"
     assert "was not tried without" in left["n00"]
+
+
+@pytest.mark.parametrize(
+    ("macs", "samples", "tries"), [(0, 1, 64), (40e6, 800, 64), (4e9, 200, 25), (17e9, 1000, 16)]
+)
+def test_large_models_get_fewer_tries_and_the_same_number_everywhere(macs, samples, tries):
+    assert tries_for(int(macs * samples)) == tries
 
 
 def test_the_tries_are_bounded():

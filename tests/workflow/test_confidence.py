@@ -1,4 +1,4 @@
-"""`--confidence` and `--search-seconds`: the same on the command line, in edgeq.toml and in Python, and part of the order."""
+"""`--confidence` and `--search-tries`: the same on the command line, in edgeq.toml and in Python, and part of the order."""
 
 import json
 import math
@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from edgeq.errors import GateFailed, TargetRefused
+from edgeq.nouns.progress import Note
 from edgeq.nouns.project import Gates
 from edgeq.project import project_here
 from edgeq.workflow.convert import Conversion, convert
@@ -74,10 +75,28 @@ def test_a_level_out_of_range_is_refused_everywhere(tmp_path: Path, level: float
     assert "--confidence" in done.stderr
 
 
-@pytest.mark.parametrize("seconds", [-1.0, math.nan, math.inf])
-def test_a_search_takes_a_finite_time(seconds: float) -> None:
-    with pytest.raises(TargetRefused, match="search_seconds: .* is not at least 0"):
-        convert("net.onnx", target="x86-64-vnni", search_seconds=seconds)
+@pytest.mark.parametrize("tries", [-1, 2.5])
+def test_a_search_takes_a_number_of_tries(tries: float) -> None:
+    with pytest.raises(TargetRefused, match="search_tries: .* is no number of tries"):
+        convert("net.onnx", target="x86-64-vnni", search_tries=tries)  # type: ignore[typeddict-item]
+
+
+def test_seconds_for_a_search_change_nothing_and_say_so(tmp_path: Path) -> None:
+    told: list[Any] = []
+    made = [
+        convert(
+            classifier(tmp_path / "net.onnx"),
+            data=samples(tmp_path, 100),
+            target="x86-64-vnni",
+            runtime="onnxruntime",
+            tell=told.append,
+            **given,
+        )
+        for given in ({}, {"search_seconds": 5.0})
+    ]
+    assert made[1].reused
+    assert made[1].bundle.digest == made[0].bundle.digest
+    assert [n.text for n in told if isinstance(n, Note) and "--search-tries" in n.text]
 
 
 def test_on_the_command_line_and_from_the_project_file(tmp_path: Path) -> None:
@@ -90,7 +109,7 @@ def test_on_the_command_line_and_from_the_project_file(tmp_path: Path) -> None:
         "20",
     ]
     words += ["--target", "x86-64-vnni", "--runtime", "onnxruntime", "--recipe", "int8_static"]
-    words += ["--search-seconds", "5"]
+    words += ["--search-tries", "5"]
     done = edgeq(tmp_path, *words, "--confidence", "95")
     assert "the gate holds at 95 % confidence, which takes 194 held-out samples" in " ".join(
         done.stdout.split()

@@ -137,7 +137,7 @@ def _search(search: FloatSearch | None) -> list[str]:
     how = f"{count(search.tries, 'set')} of layers judged"
     how += f", {search.remembered} of them before" if search.remembered else ""
     if search.stopped:
-        how += f"; stopped, {search.stopped}: a larger --search-seconds goes on from here"
+        how += f"; stopped, {search.stopped}: a larger --search-tries goes on from here"
     if not search.left:
         return [f"  no few layers in float make the gate hold ({how})"]
     of = (
