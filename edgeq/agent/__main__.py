@@ -19,6 +19,7 @@ from edgeq.agent import commands
 from edgeq.agent.layout import Root, find_root
 from edgeq.agent.os_errors import translated
 from edgeq.errors import EdgeqError, RemoteFailed
+from edgeq.nouns.json_text import parse_json
 from edgeq.nouns.record import Record
 
 BROKEN = 70  # EX_SOFTWARE of sysexits.h
@@ -83,8 +84,8 @@ def _read_stdin() -> Any:
     if len(text) > _LARGEST_REQUEST:
         raise RemoteFailed(f"the request is larger than {_LARGEST_REQUEST} bytes")
     try:
-        return json.loads(text) if text.strip() else {}
-    except (ValueError, RecursionError) as error:
+        return parse_json(text) if text.strip() else {}
+    except ValueError as error:
         raise RemoteFailed(f"the request is not JSON: {error}", _OTHER_VERSION) from None
 
 

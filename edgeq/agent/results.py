@@ -9,13 +9,13 @@ from edgeq.agent.layout import Root
 from edgeq.agent.safe_names import is_name
 from edgeq.agent.stored import Unreadable, read_json
 from edgeq.errors import RemoteFailed
+from edgeq.nouns.json_text import LARGEST
 
 if TYPE_CHECKING:  # listing results, which `status` does, needs none of the largest nouns
     from edgeq.nouns.measurement import Measurement
 
 RESULTS_KEPT = 200
 OUTPUTS_KEPT = 10  # of the newest results: arrays that a host fetches at once or never
-_LARGEST = 256 << 20
 
 
 def fresh_folder(root: Root, job: str) -> Path:
@@ -62,7 +62,7 @@ def read_result(root: Root, id: str) -> "Measurement":
     if not is_name(id) or not is_stored(root, id):
         raise RemoteFailed(f"there is no result {id!r} on this device", "`edgeq status` lists the last ones")
     try:
-        return Measurement.from_dict(read_json(root.measurement(id), _LARGEST))
+        return Measurement.from_dict(read_json(root.measurement(id), LARGEST))
     except (Unreadable, ValueError) as error:
         raise RemoteFailed(f"result {id} cannot be read: {error}", "measure again") from None
 

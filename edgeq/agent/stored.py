@@ -1,10 +1,11 @@
 """Reads small JSON files that others may have written: bounded, regular files only, never half understood."""
 
-import json
 import os
 import stat
 from pathlib import Path
 from typing import Any
+
+from edgeq.nouns.json_text import parse_json
 
 LARGEST = 1 << 20
 
@@ -16,10 +17,7 @@ class Unreadable(Exception):
 def read_json(path: Path, largest: int = LARGEST) -> Any:
     """The JSON value in `path`. Raises FileNotFoundError, or Unreadable for everything else that is wrong with it."""
     try:
-        data = _read_regular(path, largest)
-        return json.loads(data)
-    except RecursionError:
-        raise Unreadable(f"{path.name}: nested too deeply") from None
+        return parse_json(_read_regular(path, largest), largest)
     except ValueError as error:
         raise Unreadable(f"{path.name} is not JSON: {error}") from None
     except FileNotFoundError:

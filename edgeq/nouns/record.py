@@ -3,10 +3,14 @@
 import dataclasses
 import hashlib
 import json
+import reprlib
 import typing
 from typing import Any, TypeVar, Union
 
 R = TypeVar("R", bound="Record")
+
+_NAMED = 5  # unknown keys in one line
+_LONGEST_KEY = 60  # characters of it in a message
 
 
 class Record:
@@ -27,9 +31,9 @@ class Record:
         fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
         unknown = sorted(set(raw) - set(fields))
         if unknown:
-            raise ValueError(
-                f"{cls.__name__}: unknown key {', '.join(map(repr, unknown))}; known: {', '.join(fields)}"
-            )
+            named = ", ".join(map(reprlib.repr, unknown[:_NAMED]))
+            more = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
+            raise ValueError(f"{cls.__name__}: unknown key {named}{more}; known: {', '.join(fields)}")
         hints = typing.get_type_hints(cls)
         values = {}
         for name, field in fields.items():
@@ -79,14 +83,17 @@ def _typed(hint: Any, value: Any, where: str) -> Any:
     if origin is dict:
         if not isinstance(value, dict):
             raise ValueError(f"{where}: expected an object, got {type(value).__name__}")
-        return {k: _typed(args[1], v, f"{where}.{k}") for k, v in value.items()}
+        return {k: _typed(args[1], v, f"{where}.{k[:_LONGEST_KEY]}") for k, v in value.items()}
     if isinstance(hint, type) and issubclass(hint, Record):
         try:
             return hint.from_dict(value)
         except ValueError as error:
             raise ValueError(f"{where}: {error}") from None
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise ValueError(f"{where}: expected float, got {reprlib.repr(value)}") from None
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
-        raise ValueError(f"{where}: expected {hint.__name__}, got {value!r}")
+        raise ValueError(f"{where}: expected {hint.__name__}, got {reprlib.repr(value)}")
     return value
