@@ -1,7 +1,14 @@
 """`edgeq` and `python -m edgeq`: runs the command line, turns errors into words and exit codes."""
 
-import signal
+import os
 import sys
+
+# `python -m edgeq` puts the current folder first on the path of imports, and a json.py or numpy.py may lie there. Before
+# any other import, pathlib's too.
+if sys.path and sys.path[0] in ("", os.getcwd()):  # noqa: PTH109
+    del sys.path[0]
+
+import signal
 from typing import Any, NoReturn
 
 CTRL_C = 128 + signal.SIGINT

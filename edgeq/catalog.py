@@ -85,7 +85,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise TargetRefused(f"cannot read {path}: {error.strerror}") from None
     except RecursionError:
         raise TargetRefused(f"{path} is not TOML that edgeq reads: its values are nested too deep") from None
-    except ValueError as error:  # of the text's encoding, of TOML, of a date or number that Python does not have
+    except ValueError as error:  # text that is not UTF-8, no TOML, a date or number that Python does not have
         raise TargetRefused(f"{path} is not TOML: {error}") from None
 
 

@@ -65,7 +65,16 @@ def _download(runtime: Runtime, python: str, arch: str, folder: Path) -> bool:
     """Everything that pip finds for such a device; False where no combination exists."""
     abi = f"cp{python.replace('.', '')}"
     platforms = [f"manylinux_2_{minor}_{arch}" for minor in range(_OLDEST_GLIBC, _PYTHONS[python] + 1)]
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--only-binary=:all:", f"--dest={folder}"]
+    command = [
+        sys.executable,
+        "-I",
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--only-binary=:all:",
+        f"--dest={folder}",
+    ]
     command += [
         f"--python-version={python}",
         "--implementation=cp",

@@ -24,6 +24,13 @@ _KEPT_WORDS = 4000  # characters of a child's last words on stderr
 _ALLOCATION_WORDS = ("std::bad_alloc", "MemoryError", "Cannot allocate memory")
 
 
+# -I: neither the current folder nor PYTHONPATH hides what the child imports.
+_FROM_SOURCE = (
+    "import runpy, sys; sys.path.append(sys.argv.pop(1)); "
+    "runpy.run_module('edgeq.agent.child', run_name='__main__', alter_sys=True)"
+)
+
+
 class ChildFailed(Exception):
     """`state` is one of those of `Run.state`, `words` what happened."""
 
@@ -40,8 +47,7 @@ def child_command() -> "tuple[list[str], dict[str, str]]":
     quiet = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "2"}
     if home.is_file():
         return [sys.executable, "-I", str(home), "child"], quiet
-    search = os.pathsep.join(filter(None, [str(home), os.environ.get("PYTHONPATH")]))
-    return [sys.executable, "-m", "edgeq.agent.child"], {**quiet, "PYTHONPATH": search}
+    return [sys.executable, "-I", "-c", _FROM_SOURCE, str(home)], quiet
 
 
 class Child:

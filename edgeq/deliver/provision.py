@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from edgeq import child_python
 from edgeq.deliver.wheel_locks import Lock, Pin, choose
 from edgeq.errors import ArtifactCorrupt, ExtraMissing
 from edgeq.nouns.delivery import Wheel, WheelSet
@@ -79,7 +80,11 @@ def _run_pip(lock: Lock, pins: Sequence[Pin], folder: Path) -> None:
     wanted.write_text("".join(f"{p.name}=={p.version} --hash=sha256:{p.sha256}\n" for p in pins))
     try:
         done = subprocess.run(
-            _pip_command(lock, pins, wanted), capture_output=True, text=True, timeout=_PIP_TIMEOUT_S
+            _pip_command(lock, pins, wanted),
+            capture_output=True,
+            text=True,
+            timeout=_PIP_TIMEOUT_S,
+            env=child_python.environment(),
         )
     except subprocess.TimeoutExpired:
         raise _cannot_fetch(pins, (f"pip had not finished after {_PIP_TIMEOUT_S} s",)) from None
@@ -93,16 +98,9 @@ def _pip_command(lock: Lock, pins: Sequence[Pin], requirements: Path) -> list[st
     """The user's own pip configuration (index, proxy, certificates) applies; only exactly these files are taken."""
     platforms = sorted({platform for pin in pins for platform in pin.platforms if platform != "any"})
     abi = f"cp{lock.python.replace('.', '')}"
-    return [
-        *(
-            sys.executable,
-            "-m",
-            "pip",
-            "download",
-            "--disable-pip-version-check",
-            "--no-input",
-            "--progress-bar=off",
-        ),
+    return child_python.module(
+        "pip",
+        *("download", "--disable-pip-version-check", "--no-input", "--progress-bar=off"),
         *("--require-hashes", "--no-deps", "--only-binary=:all:"),
         *(
             "--implementation=cp",
@@ -113,7 +111,7 @@ def _pip_command(lock: Lock, pins: Sequence[Pin], requirements: Path) -> list[st
         ),
         *(f"--platform={platform}" for platform in platforms),
         *(f"--dest={requirements.parent}", f"--requirement={requirements}"),
-    ]
+    )
 
 
 def _cannot_fetch(pins: Sequence[Pin], words: tuple[str, ...]) -> ExtraMissing:

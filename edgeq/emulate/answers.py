@@ -19,6 +19,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
+from edgeq import child_python
 from edgeq.errors import ModelCrashed
 from edgeq.nouns.bundle import Candidate
 
@@ -119,7 +120,7 @@ def _converse(
     (scratch / "requests").write_text("".join(json.dumps(r) + "\n" for r in requests))
     with (scratch / "requests").open() as asked, (scratch / "words").open("w+") as words:
         child = subprocess.Popen(
-            [*machine.python, "-I", str(machine.agent), "child"],
+            child_python.isolated(machine.python, machine.agent, "child"),
             stdin=asked,
             stdout=subprocess.PIPE,
             stderr=words,

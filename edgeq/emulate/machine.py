@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from edgeq import child_python
 from edgeq.deliver.agent_archive import build_agent
 from edgeq.deliver.agent_link import answer
 from edgeq.errors import EdgeqError, TargetRefused
@@ -45,7 +46,7 @@ class Machine:
     @cached_property
     def facts(self) -> Facts:
         """What the agent says of this machine. Raises TargetRefused where Python does not even start there."""
-        words = [*self.python, "-I", str(self.agent), "--root", str(self.cache), "facts"]
+        words = child_python.isolated(self.python, self.agent, "--root", self.cache, "facts")
         try:
             done = subprocess.run(
                 words, stdin=subprocess.DEVNULL, capture_output=True, timeout=_FACTS_WITHIN_S

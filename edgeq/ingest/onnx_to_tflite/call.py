@@ -5,6 +5,7 @@ import re
 import subprocess
 from pathlib import Path
 
+from edgeq import child_python
 from edgeq.errors import ConversionFailed
 from edgeq.ingest.onnx_to_tflite.pins import CONVERTER
 
@@ -23,11 +24,16 @@ def call(python: Path, source: Path, inputs: tuple[str, ...], folder: Path) -> P
         "not_use_onnxsim": True,  # the graph is clean already
         "verbosity": "error",
     }
-    # -I: neither the current folder nor the caller's PYTHONPATH reaches into the environment.
-    command = [str(python), "-I", "-c", _CHILD, json.dumps(options)]
+    command = child_python.isolated((python,), "-c", _CHILD, json.dumps(options))
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", timeout=_TIMEOUT_S, check=False
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_TIMEOUT_S,
+            check=False,
+            env=child_python.environment(),
         )
     except subprocess.TimeoutExpired:
         raise ConversionFailed(f"{CONVERTER} did not finish within {_TIMEOUT_S // 60} minutes") from None

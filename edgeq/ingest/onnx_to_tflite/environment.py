@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from edgeq import child_python
 from edgeq.errors import ExtraMissing
 from edgeq.ingest.onnx_to_tflite.find_python import Python, find_python
 from edgeq.ingest.onnx_to_tflite.pins import CONVERTER, PINS, digest
@@ -79,13 +80,13 @@ def _build(base: Python, folder: Path, say: Say, pins: Path, module: str) -> Pat
     with tempfile.TemporaryDirectory(dir=folder, prefix=_UNFINISHED) as name:
         beside = Path(name) / "environment"
         _run(
-            [str(base.path), "-I", "-m", "venv", "--without-pip", str(beside)],
+            child_python.isolated((base.path,), "-m", "venv", "--without-pip", beside),
             f"{base.path} cannot make an environment",
         )
         python = beside / "bin/python"
         _install(python, pins)
         _run(
-            [str(python), "-I", "-c", f"import {module}"],
+            child_python.isolated((python,), "-c", f"import {module}"),
             f"{CONVERTER} does not load on Python {base.version}",
         )
         beside.rename(place)
@@ -103,15 +104,13 @@ def _install(python: Path, pins: Path) -> None:
             f"pip is not installed beside edgeq; it fetches {CONVERTER}",
             f"run `{sys.executable} -m ensurepip`, or `uv pip install pip` in an environment made by uv",
         )
-    pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--disable-pip-version-check"]
+    pip = child_python.module("pip", "--python", python, "install", "--disable-pip-version-check")
     quiet = ["--quiet", "--no-input", "--progress-bar=off", "--no-warn-script-location"]
     exactly = ["--require-hashes", "--no-deps", "--only-binary=:all:", "--requirement", str(pins)]
     _run([*pip, *quiet, *exactly], f"the environment of {CONVERTER} cannot be built", _OFFLINE)
 
 
 def _run(command: list[str], what: str, remedy: str | None = None) -> None:
-    # What lies on the caller's PYTHONPATH would count as installed.
-    own = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
     try:
         done = subprocess.run(
             command,
@@ -120,7 +119,7 @@ def _run(command: list[str], what: str, remedy: str | None = None) -> None:
             errors="replace",
             timeout=_TIMEOUT_S,
             check=False,
-            env=own,
+            env=child_python.environment(),
         )
     except subprocess.TimeoutExpired:
         raise ExtraMissing(what, remedy, details=(f"not finished after {_TIMEOUT_S} s",)) from None

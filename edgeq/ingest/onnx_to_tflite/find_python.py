@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgeq import child_python
 from edgeq.errors import ExtraMissing
 from edgeq.ingest.onnx_to_tflite import debian_root
 
@@ -94,7 +95,11 @@ def _asked(path: Path) -> Python | None:
         return None
     try:
         done = subprocess.run(
-            [path, "-I", "-c", _ASK], capture_output=True, text=True, timeout=_ASK_TIMEOUT_S, check=False
+            child_python.isolated((path,), "-c", _ASK),
+            capture_output=True,
+            text=True,
+            timeout=_ASK_TIMEOUT_S,
+            check=False,
         )
         base, version, machine, kind, free_threaded = json.loads(done.stdout)
     except (OSError, subprocess.TimeoutExpired, ValueError):

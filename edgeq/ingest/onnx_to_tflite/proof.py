@@ -2,12 +2,12 @@
 
 import signal
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
 
+from edgeq import child_python
 from edgeq.errors import ConversionFailed
 from edgeq.ingest.onnx_to_tflite import run_apart
 from edgeq.ingest.onnx_to_tflite.call import REMEDY
@@ -26,10 +26,16 @@ def outputs_of(file: Path, inputs: Arrays) -> Arrays:
     with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
         given, taken = Path(folder, "inputs.npz"), Path(folder, "outputs.npz")
         np.savez(given, *inputs)
-        command = [sys.executable, "-P", run_apart.__file__, str(file), str(given), str(taken)]
+        command = child_python.script(run_apart.__file__, file, given, taken)
         try:
             done = subprocess.run(
-                command, capture_output=True, text=True, errors="replace", timeout=_TIMEOUT_S, check=False
+                command,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=_TIMEOUT_S,
+                check=False,
+                env=child_python.environment(),
             )
         except subprocess.TimeoutExpired:
             raise _broken(f"did not finish within {_TIMEOUT_S} s", []) from None

@@ -4,20 +4,15 @@ litert-torch brings jax and a gigabyte of libraries that talk on stderr and may 
 """
 
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
+from edgeq import child_python
 from edgeq.errors import ConversionFailed
+from edgeq.ingest.pytorch import run_litert_torch
 from edgeq.ingest.pytorch.program import Program
 from edgeq.ingest.tflite_run import run_tflite
 
-_CHILD = (
-    "import sys, torch, litert_torch\n"
-    "program = torch.export.load(sys.argv[1])\n"
-    "args, kwargs = program.example_inputs\n"
-    "litert_torch.convert(program.module(), args, kwargs or None).export(sys.argv[2])\n"
-)
 _TIMEOUT_S = 1800
 
 
@@ -35,10 +30,16 @@ def to_tflite(program: Program, path: Path) -> Path:
 
 
 def _convert(saved: Path, made: Path) -> None:
-    command = [sys.executable, "-P", "-c", _CHILD, str(saved), str(made)]
+    command = child_python.script(run_litert_torch.__file__, saved, made)
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", timeout=_TIMEOUT_S, check=False
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_TIMEOUT_S,
+            check=False,
+            env=child_python.environment(),
         )
     except subprocess.TimeoutExpired:
         raise ConversionFailed(f"litert-torch did not finish within {_TIMEOUT_S // 60} minutes") from None

@@ -5,11 +5,11 @@ import importlib.util
 import json
 import signal
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from edgeq import child_python
 from edgeq.errors import ModelRefused
 from edgeq.ingest import tflite_inspect
 from edgeq.ingest.extras import missing
@@ -70,8 +70,7 @@ def _read(path: Path) -> bytes:
 
 
 def _inspected(path: Path) -> dict[str, Any]:
-    # -P: neither the folder of the script nor the current one may hide a library.
-    command = [sys.executable, "-P", tflite_inspect.__file__, str(path)]
+    command = child_python.script(tflite_inspect.__file__, path)
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, errors="replace", timeout=_TIMEOUT_S, check=False
