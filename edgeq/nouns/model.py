@@ -26,7 +26,8 @@ class Model(Record):
     says why a format is not there. Inputs and outputs are in graph order, which is how formats are matched.
     `sha256` is that of the source (file, or exported program with its weights). `quantized` names what was found
     ("QDQ int8", "int8 TFLite") when the source is quantized already and is to be deployed as it is.
-    `varied`: the samples differ in shape, and None stands in `inputs` where they do.
+    `varied`: the samples differ in shape, and None stands in `inputs` where they do; or, with one of `shapes`, the graph
+    loads only with its shapes open. `kept_opset`: why the ONNX graph has an opset below 13, without scales per channel.
     """
 
     name: str
@@ -41,3 +42,4 @@ class Model(Record):
     quantized: Optional[str] = None
     notes: tuple[str, ...] = ()
     varied: Optional[Varied] = None
+    kept_opset: str = ""

@@ -1,7 +1,7 @@
-"""The float ONNX graph as every step of quantization reads it: named nodes, known shapes, an opset that has QDQ, no factors
-beside weights.
+"""The float ONNX graph as every step of quantization reads it: named nodes, known shapes, no factors beside weights.
 
-Nothing of the model's meaning changes here.
+Nothing of the model's meaning changes here. Its opset is the one that ingest gave it, where every change is proven; below
+PER_CHANNEL_OPSET the plan takes one scale per tensor, or leaves the recipe out.
 """
 
 from collections.abc import Iterator
@@ -19,26 +19,10 @@ def read(path: Path) -> Any:
 
     with translated(f"cannot read {path.name} as ONNX"):
         model = onnx.load(str(path))
-    if opset_of(model) < PER_CHANNEL_OPSET:
-        with translated(
-            f"{path.name} has opset {opset_of(model)} and cannot be raised to {PER_CHANNEL_OPSET}",
-            "export the model anew with opset 13 or higher",
-        ):
-            model = onnx.version_converter.convert_version(model, PER_CHANNEL_OPSET)
-            _require_loadable(model)  # what has no rule is passed on as it is
     _name_nodes(model)
     _take_factors(model.graph)
     with translated(f"the shapes of {path.name} cannot be inferred"):
         return onnx.shape_inference.infer_shapes(model, data_prop=True)
-
-
-def _require_loadable(model: Any) -> None:
-    import onnxruntime as ort
-
-    options = ort.SessionOptions()
-    options.log_severity_level = 4
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
 def write(model: Any, path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from edgeq.foreign import translated
 
+from .float_graph import opset_of
 from .sized import AS_IT_IS, Shapes, sized
 from .tflite_file import read
 
@@ -31,11 +32,14 @@ _TFLITE = {
 
 @dataclass(frozen=True)
 class GraphWork:
-    """`macs` and `weight_bytes` per operator type of HEAVY; `fixed` counts nodes whose weights are constants."""
+    """`macs` and `weight_bytes` per operator type of HEAVY; `fixed` counts nodes whose weights are constants. `opset` is
+    that of an ONNX graph.
+    """
 
     macs: dict[str, int]
     weight_bytes: dict[str, int]
     fixed: dict[str, int]
+    opset: int | None = None
 
     def has(self, operators: tuple[str, ...]) -> bool:
         """Whether any of these operators has weights that are constants."""
@@ -131,7 +135,7 @@ def _onnx_work(path: Path, shapes: Shapes) -> GraphWork:
         named = [i for i in node.input[1:] if i in constants]
         weights[node.op_type] += sum(4 * _size(constants[i]) for i in named)
         fixed[node.op_type] += bool(named)
-    return GraphWork(dict(macs), dict(weights), dict(fixed))
+    return GraphWork(dict(macs), dict(weights), dict(fixed), opset_of(model))
 
 
 Shape = tuple[int, ...]

@@ -13,6 +13,7 @@ from edgeq.nouns.plan import CandidatePlan, Plan, Skipped
 from edgeq.nouns.recipe import Recipe
 from edgeq.nouns.target import FORMATS, Target
 
+from .float_graph import PER_CHANNEL_OPSET
 from .graph_work import BLOCKWISE, DYNAMIC, RECURRENT, STATIC, GraphWork, work_of
 from .scheme import dynamic_scheme, has_half, scheme_for, sixteen_bits, why_no_blocks
 from .sized import AS_IT_IS
@@ -39,9 +40,17 @@ class _Wish:
     recipe: str | None
     integer_io: bool
     works: Mapping[str, GraphWork]
+    kept_opset: str
 
     def work(self, runtime: str) -> GraphWork:
         return self.works[FORMATS[runtime]]
+
+    def lacks(self, runtime: str, opset: int, operator: str) -> str:
+        """Why a graph older than `opset` cannot have `operator`; empty where it is new enough."""
+        has = self.work(runtime).opset
+        if has is None or has >= opset:
+            return ""
+        return f"opset {has} has no {operator}{f'; {self.kept_opset}' if self.kept_opset else ''}"
 
 
 def make_plan(
@@ -71,7 +80,9 @@ def make_plan(
         format: work_of(Path(model.files[format]), format, shapes)
         for format in {FORMATS[r] for r in runtimes}
     }
-    wish = _Wish(target, target.cpu.isa if isa is None else isa, has_data, recipe, integer_io, works)
+    wish = _Wish(
+        target, target.cpu.isa if isa is None else isa, has_data, recipe, integer_io, works, model.kept_opset
+    )
     ranked: list[tuple[int, CandidatePlan]] = []
     for name in runtimes:
         # A recipe that is not for this runtime was never a choice; it is only mentioned to whoever asked for it.
@@ -200,6 +211,8 @@ def _decide(recipe: Recipe, runtime: str, wish: _Wish) -> tuple[int, CandidatePl
 def _static(recipe: Recipe, runtime: str, wish: _Wish, what: str) -> tuple[int, CandidatePlan] | Skipped:
     if not wish.work(runtime).has(STATIC):
         return Skipped(what, "the graph has no Conv, Gemm or MatMul with fixed float32 weights")
+    if old := wish.lacks(runtime, 10, "QuantizeLinear"):
+        return Skipped(what, old)
     if not wish.has_data:
         return Skipped(what, _NO_DATA)
     if recipe.activation_bits == 16:
@@ -209,6 +222,8 @@ def _static(recipe: Recipe, runtime: str, wish: _Wish, what: str) -> tuple[int, 
         scheme, why = scheme_for(runtime, wish.target.cpu.arch, wish.isa)
         # What it leaves in float, GRUs above all, runs no faster.
         takes_most = wish.work(runtime).share(STATIC) >= _DOMINATES
+        if old := wish.lacks(runtime, PER_CHANNEL_OPSET, "scales per channel"):
+            scheme, why = replace(scheme, per_channel=False), f"{why}; one scale per tensor: {old}"
         rank, candidate = _candidate(recipe, runtime, 2 if takes_most else 6, why)
     integer_io = wish.integer_io and candidate.format == "tflite"
     return rank, replace(candidate, scheme=replace(scheme, integer_io=integer_io))
@@ -220,6 +235,8 @@ def _dynamic(recipe: Recipe, runtime: str, wish: _Wish, what: str) -> tuple[int,
     if not work.has(STATIC if all_of_it else taken):
         operators = "Conv, Gemm or MatMul" if all_of_it else "MatMul, Gemm, LSTM, GRU or RNN"
         return Skipped(what, f"the graph has no {operators} with fixed float32 weights")
+    if old := wish.lacks(runtime, 11, "DynamicQuantizeLinear"):
+        return Skipped(what, old)
     share, weights = work.share(taken), work.weight_share(taken)
     words = f"{share:.0%} of the work and {weights:.0%} of the weights are those of {_listed(work, taken)}"
     wanted = wish.recipe is not None or (all_of_it and not wish.has_data)

@@ -84,7 +84,7 @@ def settle_use(order: Order, gate: "Gate", model: Model, parts: Parts, work: Pat
 def _of_shapes(model: Model) -> tuple[str, ...]:
     from edgeq.ingest.varied import text
 
-    if model.varied is None:
+    if model.varied is None or model.varied.shapes == 1:
         return ()
     found = model.varied
     differing = [name for name, shape in found.smallest.items() if shape != found.largest[name]]

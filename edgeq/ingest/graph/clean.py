@@ -6,19 +6,34 @@ the notes. A graph that is quantized already is left as it is.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from edgeq.errors import ModelRefused
 from edgeq.ingest.graph import shapes as fixed
+from edgeq.ingest.graph.culprit import culprit
+from edgeq.ingest.graph.fold import folded, grown
 from edgeq.ingest.graph.node_names import forget_names_in_functions, told_apart
-from edgeq.ingest.graph.opset import NEEDED, NEWEST, OLDEST, WANTED, lower_ir, moved, opset_of
+from edgeq.ingest.graph.opset import (
+    DYNAMIC,
+    NEEDED,
+    NEWEST,
+    OLDEST,
+    PER_TENSOR,
+    WANTED,
+    lower_ir,
+    moved,
+    opset_of,
+)
+from edgeq.ingest.graph.proven import OTHER_OUTPUTS, Example, Examples, Proof, changed, proof_of
 from edgeq.ingest.graph.quantized import quantized_words
+from edgeq.ingest.graph.random_numbers import refuse_random
 from edgeq.ingest.graph.read import Loaded
-from edgeq.ingest.graph.signature import drop_initializer_inputs, inputs_of, outputs_of
-from edgeq.ingest.graph.simplify import foreign_operators, simplified, strip_metadata
-from edgeq.ingest.graph.trial import CannotRun, loads, reference, run, same
+from edgeq.ingest.graph.signature import drop_initializer_inputs, inputs_of, outputs_of, refuse_without_ends
+from edgeq.ingest.graph.simplify import foreign_operators, strip_metadata
+from edgeq.ingest.graph.trial import CannotRun, loads, run
 from edgeq.ingest.varied import Survey, text
 from edgeq.nouns.model import Varied
 from edgeq.nouns.repairs import counted
@@ -27,16 +42,12 @@ from edgeq.nouns.tensor import TensorSpec
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-# A step that makes the graph this much larger unrolled something (a big constant, say) that is better left computed.
-_GROWTH = 1.1
-
-Example = tuple[np.ndarray, ...] | None
-Examples = tuple[Example, ...]
+_NAMED = 3  # tensors in a sentence
 
 
 @dataclass(frozen=True)
 class Cleaned:
-    """`untouched`: the source's own bytes are to be used."""
+    """`untouched`: the source's own bytes are to be used. `kept_opset`: why the opset is one without scales per channel."""
 
     proto: "ModelProto"
     loaded: Loaded
@@ -46,6 +57,7 @@ class Cleaned:
     quantized: str | None = None
     untouched: bool = False
     varied: Varied | None = None
+    kept_opset: str = ""
 
 
 def clean(
@@ -56,14 +68,14 @@ def clean(
 ) -> Cleaned:
     """`survey` is asked for the samples' shapes where the model and `shapes` leave any open.
 
-    Raises ModelRefused where a shape stays open, an input is no tensor, or onnxruntime does not take the graph."""
-    from onnx import ModelProto
-
-    proto = ModelProto()
-    proto.CopyFrom(loaded.proto)
+    Raises ModelRefused where a shape stays open, an input is no tensor, the graph draws random numbers, or onnxruntime
+    does not take it."""
+    proto = _copy(loaded.proto)
     notes = []
     if removed := drop_initializer_inputs(proto):
         notes.append(f"{removed} initialisers were listed as inputs: removed from the inputs")
+    refuse_without_ends(proto)
+    opened = _copy(proto)
     left = fixed.left_open(proto, inputs_of(proto), shapes)
     seen = survey(left) if any(None in spec.shape for spec in left) else None
     examples: Examples = (example,) if seen is None else seen.examples
@@ -73,9 +85,56 @@ def clean(
         _require_open(loaded, proto, examples)
         notes.append(f"shapes left open where the samples differ: {_shapes_text(pins)}")
     elif count:
+        if reason := _only_loads_open(loaded, opened, proto):
+            notes.append(
+                f"shapes left open: with {_shapes_text(pins)} onnxruntime does not load it: {reason}"
+            )
+            return _open_for_one_shape(loaded, opened, pins, examples, notes)
         notes.append(f"shapes fixed: {_shapes_text(pins)} ({count} open dimensions)")
-    cleaned = _cleaned(loaded, proto, examples, notes)
+    cleaned = _cleaned(loaded, proto, inputs_of(proto), examples, notes)
     return cleaned if seen is None else replace(cleaned, varied=seen.varied)
+
+
+def _copy(proto: "ModelProto") -> "ModelProto":
+    copy = type(proto)()
+    copy.CopyFrom(proto)
+    return copy
+
+
+def _only_loads_open(loaded: Loaded, opened: "ModelProto", pinned: "ModelProto") -> str:
+    """Why the pinned graph does not load where the open one does; empty otherwise. A branch of an If that is never taken
+    may be impossible in the shapes that are fixed.
+    """
+    if not loaded.inlined:
+        return ""
+    try:
+        loads(_readable(pinned))
+    except CannotRun as error:
+        try:
+            loads(_readable(opened))
+        except CannotRun:
+            return ""
+        return str(error)
+    return ""
+
+
+def _readable(proto: "ModelProto") -> "ModelProto":
+    """A copy as onnxruntime reads it, which refuses newer IR versions and names that occur twice."""
+    copy = _copy(proto)
+    forget_names_in_functions(copy)
+    told_apart(copy.graph)
+    lower_ir(copy)
+    return copy
+
+
+def _open_for_one_shape(
+    loaded: Loaded, opened: "ModelProto", pins: fixed.Pins, examples: Examples, notes: list[str]
+) -> Cleaned:
+    """The graph keeps its open shapes, though only inputs of the shapes in `pins` will be given to it."""
+    whole = {name: tuple(d or 1 for d in shape) for name, shape in pins.items()}
+    inputs = tuple(replace(spec, shape=whole[spec.name]) for spec in inputs_of(opened))
+    cleaned = _cleaned(loaded, opened, inputs, examples, notes)
+    return replace(cleaned, inputs=inputs, varied=Varied(1, whole, whole, whole))
 
 
 def _require_open(loaded: Loaded, proto: "ModelProto", examples: Examples) -> None:
@@ -94,25 +153,42 @@ def _require_open(loaded: Loaded, proto: "ModelProto", examples: Examples) -> No
             ) from None
 
 
-def _cleaned(loaded: Loaded, proto: "ModelProto", examples: Examples, notes: list[str]) -> Cleaned:
+def _cleaned(
+    loaded: Loaded,
+    proto: "ModelProto",
+    inputs: tuple[TensorSpec, ...],
+    examples: Examples,
+    notes: list[str],
+) -> Cleaned:
+    """`inputs` have the shapes that the graph is tried with, where no example has them."""
     words = quantized_words(proto)
     if words or not loaded.inlined:
-        return _as_it_is(loaded, proto, notes, words)
+        return _as_it_is(loaded, proto, inputs, examples[0], notes, words)
     forget_names_in_functions(proto)
     if renamed := told_apart(proto.graph):
         notes.append(f"{counted(renamed, 'node')} renamed: the name was that of another")
     lower_ir(proto)  # onnx writes newer ones than the onnxruntime of the day reads
-    proto = _improved(proto, examples, notes)
+    refuse_random(proto, proto, inputs, examples[0])
+    proto, kept = _improved(proto, inputs, examples, notes)
     strip_metadata(proto)
     lower_ir(proto)
-    return Cleaned(proto, loaded, inputs_of(proto), outputs_of(proto), tuple(notes))
+    return Cleaned(proto, loaded, inputs_of(proto), outputs_of(proto), tuple(notes), kept_opset=kept)
 
 
-def _as_it_is(loaded: Loaded, proto: "ModelProto", notes: list[str], words: str | None) -> Cleaned:
+def _as_it_is(
+    loaded: Loaded,
+    proto: "ModelProto",
+    inputs: tuple[TensorSpec, ...],
+    example: Example,
+    notes: list[str],
+    words: str | None,
+) -> Cleaned:
+    source = loaded.proto if loaded.inlined else str(loaded.path)
     try:
-        loads(loaded.proto if loaded.inlined else str(loaded.path))
+        loads(source)
     except CannotRun as error:
         raise _refusal(proto, error) from None
+    refuse_random(proto, source, inputs, example)
     if words:
         notes.append(f"already quantized ({words}): deployed as it is")
     if not loaded.inlined:
@@ -120,36 +196,24 @@ def _as_it_is(loaded: Loaded, proto: "ModelProto", notes: list[str], words: str 
     return Cleaned(proto, loaded, inputs_of(proto), outputs_of(proto), tuple(notes), words, untouched=True)
 
 
-def _improved(proto: "ModelProto", examples: Examples, notes: list[str]) -> "ModelProto":
-    """Folds, moves the opset, folds again; each step only if the outputs stay the same, on every example's shape."""
+def _improved(
+    proto: "ModelProto", inputs: tuple[TensorSpec, ...], examples: Examples, notes: list[str]
+) -> "tuple[ModelProto, str]":
+    """Folds, moves the opset, folds again, each step only if it is proven; and why the opset could not be moved."""
     try:
-        known = [reference(proto, _of_shapes(inputs_of(proto), example), example) for example in examples]
+        proof = proof_of(proto, inputs, examples)
     except CannotRun as error:
-        return _unproven(proto, error, notes)
-
-    def keeps(candidate: "ModelProto") -> bool:
-        try:
-            return all(same(expected, run(candidate, feed)) for feed, expected in known)
-        except CannotRun:
-            return False
-
-    proto = _fold(proto, keeps, notes)
-    before = opset_of(proto)
-    proto = _move_opset(proto, keeps, notes)
-    if opset_of(proto) != before:
-        proto = _fold(proto, keeps, notes)
-    return _with_inferred_shapes(proto)
-
-
-def _of_shapes(inputs: tuple[TensorSpec, ...], example: Example) -> tuple[TensorSpec, ...]:
-    """Where inputs are open the example has their whole shapes (varied.py)."""
-    if example is None or all(None not in spec.shape for spec in inputs):
-        return inputs
-    return tuple(replace(spec, shape=array.shape) for spec, array in zip(inputs, example, strict=True))
+        return _unproven(proto, error, notes), ""
+    proto = _fold(proto, proof, notes)
+    moved = _move_opset(proto, proof, notes)
+    if opset_of(moved.proto) != opset_of(proto):
+        moved = replace(moved, proto=_fold(moved.proto, proof, notes))
+    inferred, _ = changed(moved.proto, _with_inferred_shapes, proof)
+    return inferred, moved.why_not
 
 
 def _unproven(proto: "ModelProto", error: CannotRun, notes: list[str]) -> "ModelProto":
-    """A graph that does not run on random input cannot be compared; it is used as it is, if it loads at all."""
+    """A graph that runs neither on the samples nor on random input cannot be compared; it is used as it is, if it loads."""
     try:
         loads(proto)
     except CannotRun as refused:
@@ -160,55 +224,83 @@ def _unproven(proto: "ModelProto", error: CannotRun, notes: list[str]) -> "Model
     return proto
 
 
-def _fold(proto: "ModelProto", keeps: Callable[["ModelProto"], bool], notes: list[str]) -> "ModelProto":
+def _fold(proto: "ModelProto", proof: Proof, notes: list[str]) -> "ModelProto":
     if _has_half(proto):
         notes.append(
             "not simplified: a float16 graph would be filled with casts for this CPU; int8 takes a model exported in float32"
         )
         return proto
-    try:
-        folded = simplified(proto)
-    except CannotRun as error:
-        notes.append(f"not simplified: {error}")
+    computed: tuple[str, ...] = ()
+
+    def change(model: "ModelProto") -> "ModelProto":
+        nonlocal computed
+        other, computed = folded(model)
+        if foreign := foreign_operators(model, other):
+            raise CannotRun(f"it would bring in {', '.join(sorted(foreign))}")
+        if grown(model, other):
+            raise CannotRun(f"it would grow from {model.ByteSize():,} to {other.ByteSize():,} bytes")
+        return other
+
+    other, reason = changed(proto, change, proof)
+    if reason:
+        notes.append(f"not simplified: {reason}")
         return proto
-    if foreign := foreign_operators(proto, folded):
-        notes.append(f"not simplified: it would bring in {', '.join(sorted(foreign))}")
-    elif folded.ByteSize() > _GROWTH * proto.ByteSize() + 65536:
+    if computed:
+        notes.append(f"computed at run time, since storing it would make the file larger: {_some(computed)}")
+    if len(other.graph.node) != len(proto.graph.node):
         notes.append(
-            f"not simplified: it would grow from {proto.ByteSize():,} to {folded.ByteSize():,} bytes"
+            f"constants and batch norms folded: {len(proto.graph.node)} -> {len(other.graph.node)} nodes"
         )
-    elif not keeps(folded):
-        notes.append("not simplified: the outputs on random input would change")
-    else:
-        if len(folded.graph.node) != len(proto.graph.node):
-            notes.append(
-                f"constants and batch norms folded: {len(proto.graph.node)} -> {len(folded.graph.node)} nodes"
-            )
-        return folded
-    return proto
+    return other
 
 
-def _move_opset(proto: "ModelProto", keeps: Callable[["ModelProto"], bool], notes: list[str]) -> "ModelProto":
+@dataclass(frozen=True)
+class _Moved:
+    """`why_not`: why the opset is still one without scales per channel; empty where it is not."""
+
+    proto: "ModelProto"
+    why_not: str = ""
+
+
+def _move_opset(proto: "ModelProto", proof: Proof, notes: list[str]) -> _Moved:
     before, reason = opset_of(proto), ""
     if NEEDED <= before <= NEWEST:
-        return proto
-    for version in (WANTED, NEEDED) if before < NEEDED else (NEWEST,):
-        try:
-            other = moved(proto, version)
-        except RuntimeError as error:
-            reason = str(error).strip().splitlines()[0].rpartition("failed: ")[2][:200]
-            continue
-        if keeps(other):
-            notes.append(f"opset {before} changed to {version}, outputs on random input unchanged")
-            return other
-        reason = "the outputs on random input would change"
+        return _Moved(proto)
+    for version in _versions(before):
+        other, why_not = changed(proto, partial(moved, version=version), proof)
+        if not why_not:
+            notes.append(f"opset {before} changed to {version}, outputs unchanged")
+            if version >= NEEDED:
+                return _Moved(other)
+            return _Moved(other, f"it cannot be raised to {NEEDED}: {reason}")
+        reason = reason or _named(why_not, proto, version, proof)
     matters = (
         f"per-channel quantization needs {NEEDED}"
         if before < NEEDED
         else f"runtimes that know only {NEWEST} refuse it"
     )
     notes.append(f"opset {before} kept: {reason}; {matters}")
-    return proto
+    return _Moved(proto, f"it cannot be raised: {reason}" if before < NEEDED else "")
+
+
+def _versions(before: int) -> tuple[int, ...]:
+    """To try, the best first."""
+    if before > NEWEST:
+        return (NEWEST,)
+    return (WANTED, NEEDED, *(v for v in (DYNAMIC, PER_TENSOR) if before < v))
+
+
+def _named(why_not: str, proto: "ModelProto", version: int, proof: Proof) -> str:
+    """With the operator that cannot be moved."""
+    node = culprit(proto, partial(moved, version=version), proof)
+    if why_not == OTHER_OUTPUTS:
+        return f"{node or 'the model'} would give other values"
+    return f"{node}: {why_not}" if node else why_not
+
+
+def _some(names: tuple[str, ...]) -> str:
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _with_inferred_shapes(proto: "ModelProto") -> "ModelProto":

@@ -24,6 +24,20 @@ def drop_initializer_inputs(model: "ModelProto") -> int:
     return removed
 
 
+def refuse_without_ends(model: "ModelProto") -> None:
+    """Raises ModelRefused for a graph that takes nothing or gives nothing."""
+    for values, words, verb in (
+        (model.graph.input, "inputs", "takes"),
+        (model.graph.output, "outputs", "gives"),
+    ):
+        if not values:
+            names = ", ".join(f"{n.op_type} {n.name or n.output[0]!r}" for n in model.graph.node[:3])
+            raise ModelRefused(
+                f"the model has no {words}: it {verb} nothing ({names})",
+                "export it with the tensors that change from run to run as inputs, and its results as outputs",
+            )
+
+
 def inputs_of(model: "ModelProto") -> tuple[TensorSpec, ...]:
     """Raises ModelRefused for an input that is no plain tensor of numbers."""
     return tuple(_spec(v, "input") for v in model.graph.input)

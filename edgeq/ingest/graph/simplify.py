@@ -1,6 +1,7 @@
 """Lets onnxruntime fold constants and batch norms and drop what does nothing, and keeps the result if it is plain ONNX."""
 
 import tempfile
+from collections.abc import Set
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,10 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 
-def simplified(model: "ModelProto") -> "ModelProto":
-    """onnxruntime's basic optimisations, which are the ones that hold on every CPU. Raises CannotRun."""
+def simplified(model: "ModelProto", taken: Set[str] = frozenset()) -> "ModelProto":
+    """onnxruntime's basic optimisations, which are the ones that hold on every CPU. `taken` are names that no new tensor
+    may have, besides those of `model`. Raises CannotRun.
+    """
     import onnx
     import onnxruntime as ort
 
@@ -27,16 +30,16 @@ def simplified(model: "ModelProto") -> "ModelProto":
         options.optimized_model_filepath = str(path)
         try:
             ort.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
-            return _renamed(onnx.load(path), _names(model))
+            return _renamed(onnx.load(path), names_in(model) | taken)
         except Exception as error:
             raise CannotRun(runtime_words(error)) from None
 
 
-def _renamed(model: "ModelProto", before: set[str]) -> "ModelProto":
+def _renamed(model: "ModelProto", before: Set[str]) -> "ModelProto":
     """With initialisers that are not among the names `before` under ones that onnxruntime does not give: its fusions take
     "gemm_input_shape" and the like whether there is one already or not, and then refuse the graph.
     """
-    taken, new = before | _names(model), dict[str, str]()
+    taken, new = {*before, *names_in(model)}, dict[str, str]()
     for initializer in model.graph.initializer:
         if initializer.name not in before:
             new[initializer.name] = initializer.name = free_name(initializer.name, taken)
@@ -45,7 +48,8 @@ def _renamed(model: "ModelProto", before: set[str]) -> "ModelProto":
     return model
 
 
-def _names(model: "ModelProto") -> set[str]:
+def names_in(model: "ModelProto") -> set[str]:
+    """Of every tensor, in subgraphs too."""
     graph = model.graph
     named = {t.name for t in (*graph.initializer, *graph.input, *graph.output)}
     return named | {name for node in nodes(model) for name in (*node.input, *node.output)}

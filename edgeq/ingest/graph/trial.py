@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 # float32 additions, which costs about 1e-6 per layer; a wrong graph is off by far more.
 TOLERANCE = {"float64": 1e-6, "float32": 1e-4, "float16": 2e-2}
 
+# Runs that show whether random numbers are drawn: a single one that is 0 or 1 by even chance repeats itself in 1 of 256.
+_REPEATS = 8
+
 Outputs = list[Any]
 
 
@@ -27,6 +30,16 @@ def run(model: "ModelProto | str", feed: dict[str, np.ndarray]) -> Outputs:
         outputs: Outputs = _session(model).run(None, feed)
         return outputs
     except Exception as error:  # onnxruntime raises a dozen types, protobuf its own
+        raise CannotRun(runtime_words(error)) from None
+
+
+def steady(model: "ModelProto | str", feed: dict[str, np.ndarray]) -> bool:
+    """Whether a session that is run again and again gives the same. Raises CannotRun."""
+    try:
+        session = _session(model)
+        first = session.run(None, feed)
+        return all(same(first, session.run(None, feed)) for _ in range(_REPEATS))
+    except Exception as error:
         raise CannotRun(runtime_words(error)) from None
 
 

@@ -15,7 +15,9 @@ _NOT_TRIED = (
     f"the source is ONNX, and {CONVERTER}, which makes TFLite from it, is not there; "
     "--runtime litert or tflite-runtime fetches it, once"
 )
-_ONE_SHAPE = "a .tflite file takes one shape, and the samples have several: --shape fixes one, for samples that have it"
+_SEVERAL = "a .tflite file takes one shape, and the samples have several: --shape fixes one, for samples that have it"
+
+_ONLY_OPEN = "a .tflite file takes one shape, and the graph loads only with its shapes open"
 
 
 def claims(source: str) -> bool:
@@ -51,6 +53,7 @@ def open_source(request: Request) -> Model:
         quantized=cleaned.quantized,
         notes=(*cleaned.notes, *notes),
         varied=cleaned.varied,
+        kept_opset=cleaned.kept_opset,
     )
 
 
@@ -60,12 +63,12 @@ def _made(
     """The files by format, what is absent with the reason, and notes. Raises where no format is left."""
     only_tflite = "tflite" in request.formats and "onnx" not in request.formats
     if only_tflite and cleaned.varied is not None:
-        raise ModelRefused(f"{request.name}: {_ONE_SHAPE}", "--runtime onnxruntime takes them all")
+        raise ModelRefused(f"{request.name}: {_why_open(cleaned)}", "--runtime onnxruntime takes it")
     files = {} if only_tflite else {"onnx": str(graph)}
     if "tflite" not in request.formats:
         return files, {}, ()
     if cleaned.varied is not None:
-        return {"onnx": str(graph)}, {"tflite": _ONE_SHAPE}, ()
+        return {"onnx": str(graph)}, {"tflite": _why_open(cleaned)}, ()
     if not tries_tflite(request.formats, request.cache):
         return {"onnx": str(graph)}, {"tflite": _NOT_TRIED}, ()
     try:
@@ -75,6 +78,11 @@ def _made(
             raise
         return files, {"tflite": f"{error.what}; {error.remedy}" if error.remedy else error.what}, ()
     return {**files, "tflite": str(made)}, {}, (f"TFLite made by {CONVERTER}: {_figure(figure)}",)
+
+
+def _why_open(cleaned: Cleaned) -> str:
+    assert cleaned.varied is not None
+    return _SEVERAL if cleaned.varied.shapes > 1 else _ONLY_OPEN
 
 
 def _to_tflite(request: Request, cleaned: Cleaned, graph: Path) -> tuple[Path, float]:

@@ -14,7 +14,7 @@ from edgeq.foreign import quiet, translated
 from edgeq.nouns.fidelity import Remedy
 from edgeq.nouns.plan import Scheme
 from edgeq.quantize.calibrate import Ranges
-from edgeq.quantize.float_graph import write
+from edgeq.quantize.float_graph import PER_CHANNEL_OPSET, opset_of, write
 from edgeq.quantize.fuse.integer_moves import integer_moves
 from edgeq.quantize.pair_sums import Headroom, headroom, settle
 
@@ -78,6 +78,7 @@ def _emit(
         quantizer.quantize_model()
         quantized = quantizer.model.model
     made = {node.name: node.output[0] for node in model.graph.node}
+    moves = moves and opset_of(model) >= PER_CHANNEL_OPSET  # kernels were looked for from there on
     moved = tuple(integer_moves(quantized, made)) if moves else ()
     write(quantized, out)
     return moved

@@ -6,6 +6,7 @@ from typing import Any
 from edgeq.foreign import translated
 from edgeq.nouns.fidelity import Remedy
 from edgeq.nouns.plan import Skipped
+from edgeq.quantize.float_graph import opset_of
 from edgeq.quantize.scopes import Scope, drop_unread, scopes
 
 from .split_gru import Gru, split_gru
@@ -29,7 +30,7 @@ def treat_recurrent(model: Any) -> Treated:
 
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
-    decided = [(scope, way) for scope in scopes(copy.graph) for way in ways_of(scope)]
+    decided = [(scope, way) for scope in scopes(copy.graph) for way in ways_of(scope, opset_of(copy))]
     if not decided:
         return Treated(model)
     for scope, way in decided:

@@ -20,6 +20,7 @@ from .split_gru import Gru
 
 _FEWEST_UNITS = 320
 _FEWEST_UNITS_OF_ONE_STEP = 192
+_OPSET = 13  # Split and Unsqueeze take sizes and axes as inputs
 _OWN_KERNEL = "computes in float on weights stored in 8 bits"
 
 
@@ -37,11 +38,11 @@ class Way:
         return f"{self.node.op_type}: {self.node.name or self.node.output[0]}"
 
 
-def ways_of(scope: Scope) -> tuple[Way, ...]:
-    return tuple(_way(node, scope) for node in scope.graph.node if node.op_type in ("GRU", "RNN"))
+def ways_of(scope: Scope, opset: int) -> tuple[Way, ...]:
+    return tuple(_way(node, scope, opset) for node in scope.graph.node if node.op_type in ("GRU", "RNN"))
 
 
-def _way(node: Any, scope: Scope) -> Way:
+def _way(node: Any, scope: Scope, opset: int) -> Way:
     weights = tuple(node.input[1:3])
     if not all(_is_float(scope.constants.get(name)) for name in weights):
         return Way(node, "its weights are computed in the graph, or are no float32")
@@ -49,6 +50,8 @@ def _way(node: Any, scope: Scope) -> Way:
         return Way(node, f"{_OWN_KERNEL}: onnxruntime has no integer kernel for RNN", stored=weights)
     facts = {a.name: a for a in node.attribute}
     why = _why_whole(node, facts, scope)
+    if not why and opset < _OPSET:
+        why = f"it is split from opset {_OPSET} on, and this is {opset}"
     if why:
         return Way(node, f"{_OWN_KERNEL}: {why}", stored=weights)
     gru = _gru(node, facts, scope)
