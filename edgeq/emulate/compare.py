@@ -18,7 +18,7 @@ from edgeq.nouns.verification import Closeness, Verified
 from edgeq.quantize.accuracy import accuracy_of, why_unused
 from edgeq.quantize.bound import at_confidence
 from edgeq.quantize.gate import Gate, decide
-from edgeq.quantize.judge import agreement_of, errors_of
+from edgeq.quantize.judge import agreement_of, errors_of, scores_among
 from edgeq.quantize.samples_like import Array, SamplesLike
 from edgeq.report.device_check import check_outputs
 
@@ -97,10 +97,11 @@ def _closeness(bench: Bench, reference: tuple[Array, ...], outputs: tuple[Array,
     n = len(outputs[0])
     labels = None if bench.samples.labels is None else bench.samples.labels[:n]
     truth = None if bench.samples.truth is None else bench.samples.truth[:n]
+    scores = scores_among(bench.gate, reference, bench.samples, bench.names)
     return Closeness(
         samples=n,
-        outputs=errors_of(bench.names, reference, outputs),
-        agreement=agreement_of(reference, outputs),
+        outputs=errors_of(bench.names, reference, outputs, scores),
+        agreement=agreement_of(reference, outputs, scores),
         accuracy=accuracy_of(bench.gate, reference, outputs, labels, truth),
     )
 

@@ -13,8 +13,9 @@ class OutputError(Record):
     """`sqnr_db` = 10 log10(sum float^2 / sum (float - candidate)^2) over all judged samples; None when they are equal, and
     of integers beside real numbers (indices, say): of these `equal` percent of the values are float's.
 
-    What that hides: `typical_db` is the SQNR of the sample in the middle; `small_db` that of values beside others that are
-    16 times as large and more, where it is below 10 dB, and `small` which they are.
+    What that hides: `typical_db` is the SQNR of the sample in the middle; `small_db` that of values next to others that are
+    16 times as large and more, where it is below 10 dB, and `small` which they are; `constant` says what varies in float and
+    has one value in the candidate, empty where nothing does.
     """
 
     output: str
@@ -24,6 +25,7 @@ class OutputError(Record):
     typical_db: Optional[float] = None
     small_db: Optional[float] = None
     small: str = ""
+    constant: str = ""
 
     @property
     def same(self) -> bool:

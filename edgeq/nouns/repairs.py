@@ -11,6 +11,7 @@ REPAIRS = {
     "equalize": "channels between two layers evened out (cross-layer equalization)",
     "fuse": "operators put so that the runtime has integer kernels for them, or spared conversions",
     "thin": "convolutions too small to gain by integers stay in float",
+    "joins": "operators that put small values and large ones under one scale, behind the last layers, in float",
     "head": "a small last layer in float",
     "fit": "integers and biases anew, layer by layer",
     "smooth": "channels that stick out evened out for dynamic int8 (SmoothQuant)",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from edgeq.embeddings import are_directions
+from edgeq.class_scores import class_scores
 from edgeq.errors import DataRefused
 from edgeq.nouns.fidelity import Accuracy
 from edgeq.two_classes import THRESHOLD, lone_numbers, probability_of, scores_of_two
@@ -78,22 +78,11 @@ def require_classes(labels: "npt.NDArray[np.integer]", classes: int) -> None:
 
 def scored_by(reference: tuple[Array, ...], labels: "npt.NDArray[np.integer] | None") -> Scored | None:
     """What labels that are class numbers are held against, by float's outputs; None where there is nothing, or no label."""
-    which = class_scores(reference)
+    which = class_scores(reference, labelled=True)
     if labels is None or which is not None:
         return None if labels is None or which is None else Scored("top-1", which)
     which = probability_of(reference, labels)
     return None if which is None else Scored(_AT_HALF, which, of_two=True)
-
-
-def class_scores(outputs: tuple[Array, ...]) -> int | None:
-    """The index of the output that holds class scores: the only one of shape [samples, classes] with >= 2 classes."""
-    found = [
-        k
-        for k, o in enumerate(outputs)
-        if o.dtype != object and o.ndim == 2 and o.shape[1] >= 2 and np.issubdtype(o.dtype, np.floating)
-        if not are_directions(o)
-    ]
-    return found[0] if len(found) == 1 else None
 
 
 def why_unused(samples: SamplesLike, outputs: tuple[Array, ...]) -> str:

@@ -1,11 +1,13 @@
 """The rules that decide whether a candidate is close enough to float, and their words.
 
 What can be scored, by labels or by a metric of the user's own, may fall by so many points. Every other limit that was
-asked for holds beside that. Where nothing of both is there, the default decides: for one output [samples, classes]
-agreement with float, or a high SQNR, since nothing says that these are class scores and not 64 regressed values; for
-anything else the SQNR of every output.
+asked for holds as well. Where neither is there, the default decides: for class scores agreement with float, or a high
+SQNR; for anything else the SQNR of every output, and of what is small in it. The default also decides where one sample
+more or less is a larger drop than the limit: then the score tells too little, and fails a candidate only where even its
+interval lies beyond the limit. What varies in float and has one value in the candidate always fails.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -89,16 +91,22 @@ class Verdict:
         return self.why_failed is None
 
 
-def rules(gate: Gate, scored: str | None, agreement: bool, indices: bool = False) -> tuple[Rule, ...]:
+def rules(
+    gate: Gate, scored: str | None, agreement: bool, indices: bool = False, samples: int | None = None
+) -> tuple[Rule, ...]:
     """All that apply where float is scored by `scored` ("top-1", a metric; None: by nothing), and where there are class
-    scores to agree on; `indices`: some outputs are integers beside others of real numbers.
+    scores to agree on; `indices`: some outputs are integers, others real numbers. `samples` are those with class numbers,
+    None where the score is no count of them.
     """
+    default = _agreeing_or_close() if agreement else _sqnr(_SQNR_DB, _DEFAULT, indices)
     found = [_drop(gate, scored)] if scored else []
+    if scored and samples is not None and one_decides(gate, samples):
+        found = [_too_few_to_score(gate, scored, samples), default]
     if gate.min_agreement is not None and agreement:
         found.append(_agreeing(gate.min_agreement))
     if gate.min_sqnr_db is not None:
-        found.append(_sqnr(gate.min_sqnr_db, "", indices, asked=True))
-    return tuple(found) or (_agreeing_or_close() if agreement else _sqnr(_SQNR_DB, _DEFAULT, indices),)
+        found.append(_sqnr(gate.min_sqnr_db, "", indices))
+    return tuple(found) or (default,)
 
 
 def unapplied(gate: Gate, scored: str | None, agreement: bool, unused: str) -> tuple[str, ...]:
@@ -130,10 +138,12 @@ def decide(
     figures = Figures(accuracy, agreement, outputs)
     scored = accuracy.metric if accuracy else None
     indices = any(o.equal is not None for o in outputs)
-    applied = rules(gate, scored, agreement is not None, indices)
+    counted = accuracy.samples if accuracy is not None and gate.metric is None else None
+    applied = rules(gate, scored, agreement is not None, indices, counted)
     words = " and ".join(rule.words for rule in applied)
     said = list(unapplied(gate, scored, agreement is not None, unused)) or ([unused] if unused else [])
     failed = [why for rule in applied if (why := rule.why_failed(figures))]
+    failed += [f"output {o.output} varies in float and not here: {o.constant}" for o in outputs if o.constant]
     bound = _bound(gate, figures)
     return Verdict(words + "".join(f" ({text})" for text in said), "; ".join(failed) or None, bound)
 
@@ -144,6 +154,28 @@ def too_few(gate: Gate, samples: int) -> bool:
         return False
     least = least_samples(gate.drop, gate.confidence)
     return least is None or samples < least
+
+
+def one_decides(gate: Gate, samples: int) -> bool:
+    """Whether one sample that is answered otherwise is a larger drop than the limit. A limit of 0 asks for that; where a
+    confidence is asked for, that says how many samples it takes.
+    """
+    return gate.confidence is None and gate.drop > 0 and 100.0 / max(samples, 1) > gate.drop
+
+
+def _too_few_to_score(gate: Gate, scored: str, samples: int) -> Rule:
+    """Applies next to the default rule."""
+    limit = gate.drop
+    words = (
+        f"{scored} of {samples} samples cannot show a drop of {points(limit)}, since one of them is {100.0 / samples:.1f}: it "
+        f"fails only with its whole interval beyond that (from {math.ceil(100.0 / limit):,} samples on the drop itself counts)"
+    )
+
+    def why_failed(figures: Figures) -> str | None:
+        a = figures.accuracy
+        return None if a is None or a.high >= -limit else _words_of_drop(a, limit)
+
+    return Rule(words, why_failed)
 
 
 def _drop(gate: Gate, scored: str) -> Rule:
@@ -211,15 +243,15 @@ def _agreeing_or_close() -> Rule:
     return Rule(words, why_failed)
 
 
-def _sqnr(limit: float, default: str, indices: bool, *, asked: bool = False) -> Rule:
-    """Where it is `asked` for, it holds for values beside larger ones too: not by default, since they may mean nothing."""
+def _sqnr(limit: float, default: str, indices: bool) -> Rule:
+    """It holds for small values next to large ones too (hidden.py)."""
 
     def why_failed(figures: Figures) -> str | None:
         low = [_words_of_low(o, limit) for o in _below(limit, figures)]
         low += [
             f"output {o.output}: SQNR {o.small_db:.1f} dB of what is small in it ({o.small})"
             for o in figures.outputs
-            if asked and o.small_db is not None and o.small_db < limit
+            if o.small_db is not None and o.small_db < limit
         ]
         return f"{', '.join(low)} (limit {limit:g} dB)" if low else None
 

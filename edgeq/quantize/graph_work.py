@@ -28,6 +28,7 @@ _TFLITE = {
     "FULLY_CONNECTED": ("Gemm", 0, 1),
     "BATCH_MATMUL": ("MatMul", 0, 1),
 }
+TFLITE_HEAVY = tuple(_TFLITE)
 
 
 @dataclass(frozen=True)

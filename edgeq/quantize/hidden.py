@@ -1,21 +1,24 @@
-"""What the SQNR of a whole output hides: most of its samples, or values beside others that are many times as large."""
+"""What the SQNR of a whole output hides: most of its samples, values beside others that are many times as large, and
+values that no longer vary.
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from .error import Array, Doubles, errors_in_pieces
+from .error import Array, Doubles
+from .scale_groups import AxisPowers, groups, is_one_unit, powers_along_axes, small_indices
 
-_SMALL = 16.0  # times smaller than the largest: in steps of one scale 4 bits of 8 are left
-_TOO_SMALL = 1e5  # stands for zeros
-_LONGEST = 4096  # of an axis: more indices are places, not channels
+_VARIES = 1e-5  # of the largest magnitude: less is rounding
+_STEPS = 128  # a range is seen in 8 bits where it is two steps of a scale of its own
 _NO_SIGNAL = 1e-200
+_NAMED = 3
 
 
 @dataclass(frozen=True)
 class Small:
     """`count` of `of` indices along `axis` whose values are at most a 16th of those of the largest one, root mean squares
-    over all else; together they have `sqnr_db`.
+    over all else, with nothing between the two groups; together they have `sqnr_db`.
     """
 
     axis: int
@@ -33,28 +36,58 @@ def typical_db(signal: Doubles, noise: Doubles) -> float | None:
 
 
 def small_values(reference: Array, candidate: Array) -> Small | None:
-    """The worst of all axes but the first; None where values are alike, and where samples differ in shape.
+    """The worst of all channel axes (scale_groups.py); None where values are of one group, and where samples differ in
+    shape.
 
     A detector's boxes are hundreds beside scores below 1: in one tensor, and so of one scale, nothing is left of these.
     """
-    if reference.dtype == object or reference.shape != candidate.shape:
+    along = powers_along_axes(reference, candidate)
+    if not along or is_one_unit(reference):
         return None
-    axes = [a for a in range(1, reference.ndim) if 2 <= reference.shape[a] <= _LONGEST]
-    signals, noises = ({a: np.zeros(reference.shape[a]) for a in axes} for _ in range(2))
-    for r, error in errors_in_pieces(reference, candidate):
-        signal, noise = np.square(np.where(np.isfinite(r), r, 0.0)), np.square(error)
-        for a in axes:
-            others = tuple(i for i in range(r.ndim) if i != a)
-            signals[a] += signal.sum(axis=others)
-            noises[a] += noise.sum(axis=others)
-    found = [small for a in axes if (small := _small(a, signals[a], noises[a])) is not None]
+    found = [small for powers in along if (small := _small(powers)) is not None]
     return min(found, key=lambda small: small.sqnr_db, default=None)
 
 
-def _small(axis: int, signal: Doubles, noise: Doubles) -> Small | None:
-    share = np.sqrt(signal / max(float(signal.max()), _NO_SIGNAL))
-    small = (share < 1 / _SMALL) & (share > 1 / _TOO_SMALL)
-    power, error = float(signal[small].sum()), float(noise[small].sum())
-    if not small.any() or error == 0.0:
+def _small(powers: AxisPowers) -> Small | None:
+    root = np.sqrt(powers.signal)
+    indices = small_indices(root)
+    power, error = float(powers.signal[indices].sum()), float(powers.noise[indices].sum())
+    if not len(indices) or error == 0.0:
         return None
-    return Small(axis, int(small.sum()), len(signal), 10 * float(np.log10(power / error)))
+    return Small(powers.axis, len(indices), len(root), 10 * float(np.log10(power / error)))
+
+
+def no_longer_varies(reference: Array, candidate: Array, *, channels: bool = True) -> str:
+    """What varies in float over the samples and is one value in the candidate, in words; empty where nothing is: the whole
+    output, or with `channels` an index of a channel axis.
+
+    An index counts where its range is at least two of 256 steps of the largest range in its group (scale_groups.py): an
+    8-bit scale of that group's own would show it.
+    """
+    if reference.dtype == object or reference.shape != candidate.shape or not reference.size:
+        return ""
+    if _range(reference) > _VARIES * float(np.abs(reference).max()) and _range(candidate) == 0.0:
+        return "all of it"
+    one_unit = is_one_unit(reference)
+    for powers in powers_along_axes(reference, candidate) if channels else ():
+        parted = groups(powers.float_range, one_unit=one_unit)
+        gone = [
+            int(i)
+            for group in parted
+            for i in group
+            if powers.candidate_range[i] == 0.0
+            and powers.float_range[i] >= powers.float_range[group[0]] / _STEPS
+            and powers.float_range[i] > _VARIES * np.sqrt(powers.signal[i])
+        ]
+        if gone:
+            return _words(sorted(gone), powers)
+    return ""
+
+
+def _words(gone: list[int], powers: AxisPowers) -> str:
+    named = ", ".join(str(i) for i in gone[:_NAMED]) + (", ..." if len(gone) > _NAMED else "")
+    return f"{len(gone)} of {len(powers.signal)} along axis {powers.axis} ({named})"
+
+
+def _range(values: Array) -> float:
+    return float(values.max()) - float(values.min())

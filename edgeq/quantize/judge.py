@@ -3,14 +3,17 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
+from edgeq.class_scores import class_scores
 from edgeq.errors import ConversionFailed
 from edgeq.nouns.fidelity import Agreement, Fidelity, OutputError
 from edgeq.nouns.model import Model
 
-from .accuracy import accuracy_of, class_scores, why_unused
+from .accuracy import accuracy_of, why_unused
 from .error import agreement, are_integers, equal_values, largest_error, pooled_db, powers_of_each
 from .gate import Gate, decide
-from .hidden import small_values, typical_db
+from .hidden import no_longer_varies, small_values, typical_db
 from .host_run import Progress, Runner, load, no_progress, run
 from .samples_like import Array, SamplesLike
 
@@ -58,8 +61,9 @@ def judge(
     outputs = run(runner, heldout, scratch, progress=progress, stage="compare with float")
     if len(outputs) != len(reference):
         raise ConversionFailed(f"{candidate_id} has {len(outputs)} outputs where float has {len(reference)}")
-    errors = errors_of(names, reference, outputs)
-    agrees = agreement_of(reference, outputs)
+    scores = scores_among(gate, reference, heldout, names)
+    errors = errors_of(names, reference, outputs, scores)
+    agrees = agreement_of(reference, outputs, scores)
     accuracy = accuracy_of(gate, reference, outputs, heldout.labels, heldout.truth)
     verdict = decide(gate, accuracy, agrees, errors, why_unused(heldout, reference))
     judged = Fidelity(
@@ -74,14 +78,25 @@ def judge(
     return replace(judged, passed=verdict.passed, why_failed=verdict.why_failed, bound=verdict.bound)
 
 
+def scores_among(
+    gate: Gate, reference: tuple[Array, ...], samples: SamplesLike, names: tuple[str, ...]
+) -> int | None:
+    """Which of float's outputs holds class scores: by labels, by an agreement that is asked for, or by its values
+    (edgeq/class_scores.py).
+    """
+    labelled = samples.labels is not None or gate.min_agreement is not None
+    shapes = () if labelled else tuple(np.shape(a) for a in samples[0])
+    return class_scores(reference, shapes, labelled=labelled, names=names)
+
+
 def errors_of(
-    names: tuple[str, ...], reference: tuple[Array, ...], outputs: tuple[Array, ...]
+    names: tuple[str, ...], reference: tuple[Array, ...], outputs: tuple[Array, ...], scores: int | None
 ) -> tuple[OutputError, ...]:
-    beside = has_indices(reference)
-    scores = class_scores(reference)
+    """`scores`: the output that holds class scores."""
+    indices_too = has_indices(reference)
     return tuple(
         OutputError(name, None, largest_error(r, c), equal_values(r, c))
-        if beside and are_integers(r)
+        if indices_too and are_integers(r)
         else _error_of(name, r, c, k == scores)
         for k, (name, r, c) in enumerate(zip(names, reference, outputs, strict=True))
     )
@@ -91,7 +106,8 @@ def _error_of(name: str, reference: Array, output: Array, are_scores: bool) -> O
     """Of class scores the largest counts, however small the others are."""
     powers = powers_of_each(reference, output)
     largest = largest_error(reference, output)
-    found = OutputError(name, pooled_db(*powers), largest, typical_db=typical_db(*powers))
+    constant = no_longer_varies(reference, output, channels=not are_scores)
+    found = OutputError(name, pooled_db(*powers), largest, typical_db=typical_db(*powers), constant=constant)
     small = None if are_scores else small_values(reference, output)
     if small is None or small.sqnr_db >= _SMALL_DB:
         return found
@@ -104,11 +120,12 @@ def has_indices(reference: tuple[Array, ...]) -> bool:
     return len({are_integers(r) for r in reference}) == 2
 
 
-def agreement_of(reference: tuple[Array, ...], outputs: tuple[Array, ...]) -> Agreement | None:
-    """Only where class scores are the whole answer: a detector's scores are not."""
-    which = class_scores(reference)
-    if which is None or len(reference) > 1 or outputs[which].shape != reference[which].shape:
+def agreement_of(
+    reference: tuple[Array, ...], outputs: tuple[Array, ...], scores: int | None
+) -> Agreement | None:
+    """Only where class scores, in output `scores`, are the whole answer: a detector's scores are not."""
+    if scores is None or len(reference) > 1 or outputs[scores].shape != reference[scores].shape:
         return None
-    r, c = reference[which], outputs[which]
+    r, c = reference[scores], outputs[scores]
     top5 = agreement(r, c, 5) if r.shape[1] > 5 else None
     return Agreement(len(r), agreement(r, c), top5)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from edgeq.errors import DataRefused
 
-from .accuracy import class_scores, require_classes, scored_by, why_unused
+from .accuracy import require_classes, scored_by, why_unused
 from .bound import least_samples
 from .gate import Gate, points, rules, too_few, unapplied
 from .guessing import Guessing, against_guessing
-from .judge import agreement_of, has_indices
+from .judge import agreement_of, has_indices, scores_among
 from .own_metric import load_metric
 from .samples_like import Array, SamplesLike
 
@@ -37,19 +37,22 @@ def settle(
     samples: SamplesLike,
     inputs: Sequence[str],
     known: Sequence[str] = (),
+    names: Sequence[str] = (),
 ) -> Terms:
-    """`reference` are float's outputs over `samples`; `known` is what else would help to find out why labels do not fit.
+    """`reference` are float's outputs over `samples`, `names` their names; `known` is what else would help to find out why
+    labels do not fit.
 
     Raises DataRefused for labels on which float only guesses, for a metric that fails, and for a limit that was asked
     for and that nothing can be held against.
     """
     by = None if gate.ignore_labels else scored_by(reference, samples.labels)
-    agreement = agreement_of(reference, reference) is not None
+    which = scores_among(gate, reference, samples, tuple(names))
+    agreement = agreement_of(reference, reference, which) is not None
     unused = why_unused(samples, reference)
     scored = load_metric(gate.metric).name if gate.metric else by.name if by else None
     _require_applied(gate, scored, agreement, unused)
-    rule = " and ".join(r.words for r in rules(gate, scored, agreement, has_indices(reference)))
-    which = class_scores(reference)
+    counted = None if gate.metric or by is None else samples.count
+    rule = " and ".join(r.words for r in rules(gate, scored, agreement, has_indices(reference), counted))
     classes = None if which is None else reference[which].shape[1]
     warnings: tuple[str, ...] = (unused,) if unused and not gate.metric and not gate.ignore_labels else ()
     if gate.metric:

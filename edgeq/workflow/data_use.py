@@ -55,19 +55,19 @@ def settle_use(order: Order, gate: "Gate", model: Model, parts: Parts, work: Pat
     and a limit that was asked for and cannot be applied.
     """
     from edgeq.ingest.labels import words
-    from edgeq.quantize.accuracy import class_scores
-    from edgeq.quantize.judge import float_reference
+    from edgeq.quantize.judge import float_reference, scores_among
     from edgeq.quantize.terms import settle
 
     def progress(step: str, share: float) -> None:
         tell(Progress(step, share, 1.0, ""))
 
     reference = float_reference(model, parts.heldout, work, threads=order.target.threads, progress=progress)
-    which = class_scores(reference)
+    names = tuple(spec.name for spec in model.outputs)
+    which = scores_among(gate, reference, parts.heldout, names)
     truth, notes = (parts.all.stored.truth, parts.all.notes) if parts.all else (None, ())
     numbered = () if which is None else _numbering(parts.all, reference[which].shape[1])
     inputs = [spec.name for spec in model.inputs]
-    terms = settle(gate, reference, parts.heldout, inputs, known=(*notes, *numbered))
+    terms = settle(gate, reference, parts.heldout, inputs, known=(*notes, *numbered), names=names)
     return DataUse(
         source=order.data,
         calibrate=parts.calibration.count if parts.calibration else 0,

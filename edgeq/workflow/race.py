@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from edgeq.bundle import CheckSet, OpenBundle, read_check
+from edgeq.class_scores import class_scores
 from edgeq.deliver import jobs
 from edgeq.errors import DeviceDisagrees, ModelCrashed
 from edgeq.nouns.bundle import Manifest
@@ -105,7 +106,18 @@ def _check(device: Session, manifest: Manifest, known: CheckSet, run: Run) -> De
     floats = tuple(a[:count] for a in known.outputs[reference]) if reference else host
     there = tuple(_like(a[:count], h) for a, h in zip(fetched, host, strict=True))
     labels = known.labels[:count] if known.labels is not None else None
-    return replace(check_outputs(host, there, floats, labels, count), candidate=run.entrant)
+    found = replace(check_outputs(host, there, floats, labels, count), candidate=run.entrant)
+    shapes, flat = tuple(a.shape[1:] for a in known.inputs), tuple(_flat(f) for f in floats)
+    names = tuple(o.name for o in manifest.outputs)
+    if class_scores(flat, shapes, labelled=labels is not None, names=names) is None:
+        return replace(found, agreement=None)
+    return found
+
+
+def _flat(outputs: np.ndarray) -> np.ndarray:
+    """[samples, n] of one row per sample, whatever axes of one there are between."""
+    several = sum(side > 1 for side in outputs.shape[1:])
+    return outputs.reshape(len(outputs), -1) if several <= 1 else outputs
 
 
 def _like(array: np.ndarray, host: np.ndarray) -> np.ndarray:

@@ -89,17 +89,17 @@ def test_answers_that_are_better_by_chance_there_make_up_for_what_is_lost_here()
 
 
 def test_without_a_record_all_samples_judge_here() -> None:
-    """One of fifty lost here is two points, whatever the first ten say."""
-    here = wrong(FLOAT, [40])
+    """Twelve of fifty lost here are 24 points, whatever the first ten say."""
+    here = wrong(FLOAT, list(range(30, 42)))
     done = verified(here, here[:10])
     assert done.expected is not None
     assert done.expected.accuracy is not None
-    assert done.expected.accuracy.difference == -2.0
+    assert done.expected.accuracy.difference == -24.0
     assert not done.passed
 
 
 def test_without_float_there_is_held_against_here() -> None:
-    done = verified(FLOAT, wrong(FLOAT, [0])[:10], float_outputs=None)
+    done = verified(FLOAT, wrong(FLOAT, [0, 1, 2, 3])[:10], float_outputs=None)
     assert not done.passed
     assert "held against this machine" in done.gate
 

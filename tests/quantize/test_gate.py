@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from edgeq.class_scores import class_scores
 from edgeq.errors import DataRefused
 from edgeq.nouns.fidelity import Accuracy, Agreement, OutputError
-from edgeq.quantize.accuracy import accuracy_of, class_scores, why_unused
+from edgeq.quantize.accuracy import accuracy_of, why_unused
 from edgeq.quantize.gate import Gate, decide
 from tests.quantize.networks import Rows
 
@@ -195,3 +196,31 @@ def test_labels_that_go_unused_are_mentioned_in_the_rule(truth, labels, output, 
     assert says in unused
     assert bool(says) == bool(unused)
     assert unused in decide(Gate(), None, None, (), unused).rule
+
+
+def test_few_samples_are_judged_by_agreement_and_sqnr():
+    """One lost image of 60 is 1.7 points, which says nothing of a drop of one."""
+    outputs = (OutputError("y", 12.0, 0.1),)
+    lost = accuracy_of(Gate(), (scores(95)[:60],), (scores(59)[:60],), LABELS[:60])
+    verdict = decide(Gate(), lost, Agreement(60, 98.3, None), outputs)
+    assert verdict.passed
+    assert verdict.rule.startswith(
+        "top-1 of 60 samples cannot show a drop of 1 point, since one of them is 1.7: it fails only with its whole "
+        "interval beyond that (from 100 samples on the drop itself counts) and at least 90 % of samples keep"
+    )
+    far = decide(Gate(max_drop=1.0), lost, Agreement(60, 80.0, None), outputs)
+    assert far.why_failed == "agrees with float on 80.0 % of 60 samples (limit 90 %)"
+
+
+def test_a_drop_that_few_samples_do_show_fails():
+    lost = accuracy_of(Gate(), (scores(60)[:60],), (scores(45)[:60],), LABELS[:60])
+    verdict = decide(Gate(), lost, Agreement(60, 95.0, None), ())
+    assert verdict.why_failed.startswith("top-1 fell by 25.0 points (limit 1)")
+
+
+def test_no_drop_at_all_a_confidence_and_enough_samples_are_judged_by_the_score():
+    lost = accuracy_of(Gate(), (scores(95)[:60],), (scores(59)[:60],), LABELS[:60])
+    assert not decide(Gate(max_drop=0.0), lost, Agreement(60, 98.3, None), ()).passed
+    assert not decide(Gate(confidence=95.0), lost, Agreement(60, 98.3, None), ()).passed
+    enough = accuracy_of(Gate(), (scores(95),), (scores(93),), LABELS)
+    assert not decide(Gate(), enough, Agreement(100, 98.0, None), ()).passed

@@ -20,7 +20,7 @@ def boxes_and_scores(noise, seed=0):
 
 def test_small_values_beside_large_ones_have_an_sqnr_of_their_own():
     float_values, candidate = boxes_and_scores(1.0)
-    (error,) = errors_of(("y",), (float_values,), (candidate,))
+    (error,) = errors_of(("y",), (float_values,), (candidate,), None)
     assert error.sqnr_db > 35 and error.typical_db > 35
     assert error.small == "20 of 24 along axis 1" and error.small_db == pytest.approx(-4.8, abs=0.5)
     small = small_values(np.moveaxis(float_values, 1, 2), np.moveaxis(candidate, 1, 2))
@@ -29,7 +29,7 @@ def test_small_values_beside_large_ones_have_an_sqnr_of_their_own():
 
 def test_small_values_that_are_kept_are_not_worth_a_word():
     float_values, candidate = boxes_and_scores(0.01)
-    (error,) = errors_of(("y",), (float_values,), (candidate,))
+    (error,) = errors_of(("y",), (float_values,), (candidate,), None)
     assert (error.small_db, error.small) == (None, "")
 
 
@@ -41,7 +41,7 @@ def test_zeros_class_scores_and_one_size_hide_nothing():
     empty[:, 3] = 0.0
     assert small_values(empty, empty + 0.5) is None
     scores = rng.random((30, 8)) * np.array([100.0, *[1.0] * 7])  # a class that none of the others comes near
-    (error,) = errors_of(("y",), (scores,), (scores + rng.normal(size=scores.shape),))
+    (error,) = errors_of(("y",), (scores,), (scores + rng.normal(size=scores.shape),), 0)
     assert error.small == ""
 
 
@@ -50,7 +50,7 @@ def test_a_few_large_samples_do_not_speak_for_the_others():
     values = rng.normal(size=(20, 10))
     values[:3] *= 1e4
     candidate = values + rng.normal(size=values.shape)
-    (error,) = errors_of(("y",), (values[:, None],), (candidate[:, None],))
+    (error,) = errors_of(("y",), (values[:, None],), (candidate[:, None],), None)
     assert error.sqnr_db > 60 and error.typical_db < 6
     verdict = decide(Gate(), None, None, (error,))
     assert "of the sample in the middle" in str(verdict.why_failed) and "only by large ones" in str(
@@ -66,8 +66,46 @@ def test_the_sample_in_the_middle_of_most_that_are_equal_has_none():
     assert typical_db(*powers_of_each(values, values + 0.1)) == pytest.approx(20.0)
 
 
-def test_a_limit_that_is_asked_for_holds_for_small_values_too():
+def test_the_default_limit_holds_for_small_values_too_and_a_lower_one_lets_them_pass():
     error = OutputError("y", 41.5, 1.0, typical_db=41.0, small_db=1.5, small="20 of 24 along axis 1")
-    assert decide(Gate(), None, None, (error,)).passed
-    asked = decide(Gate(min_sqnr_db=10.0), None, None, (error,))
-    assert "1.5 dB of what is small in it (20 of 24 along axis 1)" in str(asked.why_failed)
+    why = decide(Gate(), None, None, (error,)).why_failed
+    assert "1.5 dB of what is small in it (20 of 24 along axis 1)" in str(why)
+    assert decide(Gate(min_sqnr_db=0.0), None, None, (error,)).passed
+
+
+def in_8_bits(values):
+    """Rounded to one scale of 8 bits for all."""
+    step = float(values.max() - values.min()) / 255
+    return (np.round(values / step) * step).astype(np.float32)
+
+
+def test_scores_that_one_scale_for_boxes_and_scores_rounds_away_fail_always():
+    values, _ = boxes_and_scores(0.0)
+    values[:, 4:] *= 0.5
+    for of in (values, np.moveaxis(values, 1, 2), values.reshape(40, 24, 5, 10), values[:, None]):
+        (error,) = errors_of(("y",), (of,), (in_8_bits(of),), None)
+        assert error.constant.startswith("20 of 24 along axis")
+        loosest = decide(Gate(max_drop=100, min_agreement=0, min_sqnr_db=-1000.0), None, None, (error,))
+        assert "output y varies in float and not here: 20 of 24" in str(loosest.why_failed)
+
+
+def test_an_output_of_one_value_fails_whatever_it_is():
+    rng = np.random.default_rng(3)
+    for values in (rng.normal(size=(20, 10)), 100 + rng.random((20, 1)), rng.integers(0, 9, (20, 3))):
+        (error,) = errors_of(("y",), (values,), (np.full_like(values, 3),), 0)
+        assert error.constant == "all of it"
+    same = np.full((20, 3), 5.0)
+    (error,) = errors_of(("y",), (same,), (same + 1,), None)
+    assert error.constant == ""  # it does not vary in float
+
+
+def test_the_edge_of_images_classes_that_no_sample_has_and_rectified_features_are_no_other_scale():
+    """Small with every size between them and the largest, or probabilities: 8 bits of one scale are what they get."""
+    rng = np.random.default_rng(4)
+    bell = np.exp(-(np.linspace(-3, 3, 28) ** 2))
+    images = rng.random((30, 1, 28, 28)) * bell[:, None] * bell
+    seldom = np.concatenate([rng.random((30, 5, 64)), 1e-3 * rng.random((30, 1, 64))], axis=1)
+    features = np.maximum(rng.normal(size=(30, 16, 8, 8)), 0) * np.geomspace(1, 300, 16)[:, None, None]
+    for values in (images, 3 * images, seldom, features):
+        (error,) = errors_of(("y",), (values.astype("f4"),), (in_8_bits(values),), None)
+        assert (error.small, error.constant) == ("", "")

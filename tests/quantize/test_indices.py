@@ -31,21 +31,21 @@ def test_the_share_that_is_equal() -> None:
 
 
 def test_beside_real_numbers_they_are_said_and_not_judged() -> None:
-    errors = errors_of(("chosen", "boxes"), (CHOSEN, BOXES), (OTHERS, BOXES * 1.01))
+    errors = errors_of(("chosen", "boxes"), (CHOSEN, BOXES), (OTHERS, BOXES * 1.01), None)
     verdict = decide(Gate(), None, None, errors)
     assert errors[0].sqnr_db is None and errors[0].equal == pytest.approx(55.6, abs=0.1)
     assert verdict.passed
     assert "integers have none and are not judged: --metric can score them" in verdict.rule
-    far = errors_of(("chosen", "boxes"), (CHOSEN, BOXES), (CHOSEN, BOXES * 1.5))
+    far = errors_of(("chosen", "boxes"), (CHOSEN, BOXES), (CHOSEN, BOXES * 1.5), None)
     assert decide(Gate(), None, None, far).why_failed == "output boxes: SQNR 6.0 dB (limit 10 dB)"
 
 
 def test_other_indices_are_not_equal_to_float() -> None:
-    errors = errors_of(("chosen", "boxes"), (CHOSEN, BOXES), (OTHERS, BOXES))
+    errors = errors_of(("chosen", "boxes"), (CHOSEN, BOXES), (OTHERS, BOXES), None)
     assert [e.same for e in errors] == [False, True]
 
 
 def test_alone_they_are_the_answer_and_judged() -> None:
-    (error,) = errors_of(("chosen",), (CHOSEN,), (OTHERS,))
+    (error,) = errors_of(("chosen",), (CHOSEN,), (OTHERS,), None)
     assert (error.equal, error.sqnr_db is None) == (None, False)
     assert not decide(Gate(), None, None, (error,)).passed

@@ -78,16 +78,19 @@ def write(
     inputs: tuple[str, ...],
     outputs: tuple[str, ...],
 ) -> Path:
-    """Operators as (kind, options, inputs, output), all float32."""
+    """Operators as (kind, options, inputs, output), all float32 but for constants of integers."""
     model, graph = schema.ModelT(), schema.SubGraphT()
     model.version, model.subgraphs, model.operatorCodes, model.buffers = 3, [graph], [], [schema.BufferT()]
     names = [*shapes, *constants]
     graph.tensors = [_tensor(name, shape, 0) for name, shape in shapes.items()]
     for name, values in constants.items():
         buffer = schema.BufferT()
-        buffer.data = np.frombuffer(values.astype(np.float32).tobytes(), np.uint8)
+        stored = values.astype(np.int32 if values.dtype.kind == "i" else np.float32)
+        buffer.data = np.frombuffer(stored.tobytes(), np.uint8)
         model.buffers.append(buffer)
         graph.tensors.append(_tensor(name, values.shape, len(model.buffers) - 1))
+        if values.dtype.kind == "i":
+            graph.tensors[-1].type = schema.TensorType.INT32
     graph.inputs, graph.outputs = ([names.index(n) for n in ends] for ends in (inputs, outputs))
     graph.operators = []
     for kind, options, read, made in operators:

@@ -19,7 +19,7 @@ def float_tail(model: Any) -> dict[str, str]:
     """Names of operators with an integer kernel, in an onnx ModelProto with inferred shapes, that are better in float, and
     why.
     """
-    floats, before = _float_tensors(model.graph), _before_a_layer(model.graph)
+    floats, before = float_tensors(model.graph), before_a_layer(model.graph)
     found: dict[str, str] = {}
     tail: set[str] = set()  # tensors
     for node in model.graph.node:
@@ -33,7 +33,7 @@ def float_tail(model: Any) -> dict[str, str]:
     return found
 
 
-def _before_a_layer(graph: Any) -> set[str]:
+def before_a_layer(graph: Any) -> set[str]:
     """Tensors that some layer needs, be it through other operators; a node with a graph inside may hold one."""
     found: set[str] = set()
     for node in reversed(graph.node):
@@ -43,7 +43,7 @@ def _before_a_layer(graph: Any) -> set[str]:
     return found
 
 
-def _float_tensors(graph: Any) -> set[str]:
+def float_tensors(graph: Any) -> set[str]:
     import onnx
 
     values = (*graph.input, *graph.value_info, *graph.output)

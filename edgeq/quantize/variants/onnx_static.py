@@ -21,6 +21,7 @@ from edgeq.quantize.float_graph import read
 from edgeq.quantize.fuse import as_it_is, fuse_tried, fused
 from edgeq.quantize.head import NO_HEAD, onnx_head, onnx_head_in_float
 from edgeq.quantize.host_run import Progress
+from edgeq.quantize.joins import NO_JOINS, onnx_joins
 from edgeq.quantize.pair_sums import settle
 from edgeq.quantize.ranges.kept import Kept
 from edgeq.quantize.ranges.trial import OnnxTrial
@@ -56,6 +57,8 @@ class OnnxStatic:
         self.in_float = thin_convolutions(self.model) if thin else {}
         count = len(self.in_float)
         self.in_float |= fusing.in_float
+        self.joins = onnx_joins(self.model, calibration, threads) if "joins" in repairs else NO_JOINS
+        self.in_float |= {name: why for name, why in self.joins.in_float.items() if name not in self.in_float}
         self.fused = fusing.remedies
         self.emitted = EmittedOnce(self.model, path, scheme, moves=self.fuses)
         seen = onnx_seen(
@@ -85,7 +88,7 @@ class OnnxStatic:
             self.head = onnx_head_in_float(self.model, path, self._fitted, calibration, threads)
         self.in_float |= self.head.in_float
         self._emit(frozenset())
-        self.repairs += (self.head.tried, self.reconstruction.tried)
+        self.repairs += (self.joins.tried, self.head.tried, self.reconstruction.tried)
         fuse = fuse_tried(self.fuses, (*self.fused, *self.moved))
         self.repairs = (self.equalized.tried, fuse, *self.repairs)
 

@@ -17,6 +17,7 @@ from edgeq.quantize.emitters import tflite
 from edgeq.quantize.emitters.older_kernels import without_kernel
 from edgeq.quantize.head import NO_HEAD, tflite_head_in_float
 from edgeq.quantize.host_run import Progress
+from edgeq.quantize.joins import NO_JOINS, tflite_joins
 from edgeq.quantize.ranges.kept import Kept
 from edgeq.quantize.ranges.trial import WholeTrial
 from edgeq.quantize.reconstruct import tflite_graph
@@ -46,10 +47,14 @@ class TfliteStatic:
         seen = tflite_seen(
             source, calibration, needs_histogram(calibrator), threads=threads, progress=progress, kept=kept
         )
-        trial = WholeTrial(source, lambda ranges: tflite.emit(source, path, ranges, form=form), path)
+        self.joins = NO_JOINS
+        if "joins" in repairs and form.activation_bits == 8 and not form.integer_io:
+            self.joins = tflite_joins(source, calibration, threads)
+        joined = frozenset(self.joins.in_float)
+        trial = WholeTrial(source, lambda ranges: tflite.emit(source, path, ranges, joined, form), path)
         chosen = closest_ranges(seen, calibrator, trial, calibration, threads, kept)
         self.calibrator, self.ranges = chosen.calibrator, chosen.ranges
-        self.in_float = no_kernel
+        self.in_float = {**no_kernel, **self.joins.in_float}
         self._emit(frozenset())
         self.reconstruction = NOT_FITTED
         if "fit" in repairs:
@@ -57,8 +62,8 @@ class TfliteStatic:
         self.head = NO_HEAD
         if "head" in repairs:
             self.head = tflite_head_in_float(source, path, self.write, calibration, threads)
-        self.in_float = {**no_kernel, **self.head.in_float}
-        self.repairs = (self.head.tried, self.reconstruction.tried)
+        self.in_float |= self.head.in_float
+        self.repairs = (self.joins.tried, self.head.tried, self.reconstruction.tried)
 
     @property
     def remedies(self) -> tuple[Remedy, ...]:

@@ -175,8 +175,8 @@ def _listed(names: list[str]) -> str:
 
 def _hidden(o: OutputError) -> str:
     return (
-        f"of {o.output} what is 16 times smaller than the rest and more ({o.small}) has {o.small_db:.1f} dB: one scale serves "
-        "all; where it matters, --min-sqnr holds for it too, or give it an output of its own"
+        f"{o.output}: channels at least 16x smaller than the largest ({o.small}) reach only {o.small_db:.1f} dB because all "
+        "share one scale; export them as a separate output, or allow it with a lower --min-sqnr"
     )
 
 
