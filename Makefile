@@ -2,12 +2,19 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check lab clean
+.PHONY: demo test test-slow test-all check lab clean
 
 demo: .venv/.installed
 	$(BIN)/edgeq demo
 
+# All but what is marked `slow`: minutes, on every core. The lab, where it was built, is used.
 test: .venv/.test-installed
+	$(BIN)/python -m pytest -m 'not slow' $(PYTEST_ARGS)
+
+test-slow: .venv/.test-installed
+	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
+
+test-all: .venv/.test-installed
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 check: .venv/.test-installed

@@ -5,6 +5,14 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+from tests.how_to_repeat import pytest_terminal_summary  # noqa: F401
+from tests.workers import one_thread_each, pytest_xdist_auto_num_workers  # noqa: F401
+
+one_thread_each()
+settings.register_profile("edgeq", deadline=None, derandomize=True)  # the same examples on a busy machine too
+settings.load_profile("edgeq")
 
 ROOT = Path(__file__).parent.parent
 

@@ -15,6 +15,7 @@ from tests.lab import claims, images, rootfs
 # package -> the program or file that shows that it is there
 _PACKAGES = {
     "mmdebstrap": "mmdebstrap",
+    "arch-test": "arch-test",  # mmdebstrap asks it before it runs another architecture's scripts, but only recommends it
     "debian-archive-keyring": "/usr/share/keyrings/debian-archive-keyring.gpg",
     "qemu-user-static": "qemu-aarch64-static",
     "openssh-client": "ssh",

@@ -117,7 +117,7 @@ def test_a_folder_of_another_user(device: Device) -> None:
     for path in (
         device.root.parent,
         device.archive,
-        *(p for p in device.archive.parents if "pytest" in str(p)),
+        *(p for p in device.archive.parents if p.stat().st_mode & 0o005 != 0o005),
     ):
         path.chmod(0o755)
     done = replace(device, python=str(python)).run(
