@@ -1,11 +1,10 @@
 """The command line's frame: which commands there are, how errors are shown, which exit code they get.
 
-Every command is a file in edgeq/cli/commands, imported only when it is asked for or listed; none imports anything
-heavy before it runs.
+Every command is a file in edgeq/cli/commands, imported only when it is asked for; none imports anything heavy before
+it runs.
 """
 
 import importlib
-import json
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -16,10 +15,30 @@ from edgeq import __version__
 from edgeq.errors import EdgeqError
 
 _GROUPS = {
-    "the product": ("deploy", "convert", "explain", "verify", "bench"),
-    "on a device": ("status", "rollback", "report", "doctor", "agent", "uninstall"),
-    "to start with": ("demo", "init", "targets", "completion"),
+    "the product": {
+        "deploy": "Quantize a model, race it on a device, make the fastest faithful candidate live.",
+        "convert": "Quantize a model for a target and write the bundle; needs no device.",
+        "explain": "How each layer is quantized, what that loses and why.",
+        "verify": "Run a bundle on an emulated CPU: the accuracy that it will have there.",
+        "bench": "Measure what is live on a device, or several bundles against each other.",
+    },
+    "on a device": {
+        "status": "What is live and how fast it is; the agent, the disk, the service.",
+        "rollback": "Make the release before the live one live again.",
+        "report": "List, show or compare stored measurements.",
+        "doctor": "Check this machine or a device: each finding with its remedy.",
+        "agent": "Make the agent a systemd service on a device, look at it, remove it.",
+        "uninstall": "Remove a model, or everything of edgeq, from a device.",
+    },
+    "to start with": {
+        "demo": "Deploy a small CNN to this machine and print what was measured.",
+        "init": "Write edgeq.toml beside your model.",
+        "targets": "List the kinds of device that edgeq knows; show or check one.",
+        "completion": "Print the completion script for your shell.",
+    },
 }
+"""What `edgeq --help` says of each command, without importing one: that would take as long as all the rest of it."""
+
 _EPILOG = (
     "Start with `edgeq demo`, then `edgeq init` beside your model, then `edgeq doctor --host pi@10.0.0.5`."
 )
@@ -40,11 +59,8 @@ class Commands(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for title, names in _GROUPS.items():
-            rows = [
-                (n, c.get_short_help_str(88)) for n in names if (c := self.get_command(ctx, n)) is not None
-            ]
             with formatter.section(title):
-                formatter.write_dl(rows)
+                formatter.write_dl(list(names.items()))
 
 
 @click.group(
@@ -113,6 +129,8 @@ def _as_document(error: click.ClickException) -> dict[str, Any]:
 
 
 def _show_document(error: dict[str, Any]) -> None:
+    import json
+
     click.echo(json.dumps({"error": error}, indent=2))
 
 

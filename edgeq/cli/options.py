@@ -2,14 +2,12 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from edgeq.model_name import is_model_name
-from edgeq.nouns.repairs import repairs_of
 
 if TYPE_CHECKING:
     from edgeq.nouns.project import Gates
@@ -76,6 +74,8 @@ class RepairsType(click.ParamType[Any]):
     name = "NAMES"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from edgeq.nouns.repairs import repairs_of
+
         try:
             repairs_of(str(value))
         except ValueError as error:
@@ -344,6 +344,8 @@ def _given(flag: bool | None, set_in_file: bool | None) -> bool | None:
 
 def gates_of(options: dict[str, Any], gates: "Gates") -> "Gates":
     """Takes the gate's options out of `options`; what is not given is that of `gates`."""
+    from dataclasses import replace
+
     for flag, field in (
         ("max_drop", "max_drop"),
         ("confidence", "confidence"),

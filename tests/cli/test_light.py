@@ -1,9 +1,13 @@
-"""`edgeq --help` is instant: it imports nothing heavy. Asked of a process of its own."""
+"""`edgeq --help` is instant: it imports nothing heavy and no command. Asked of a process of its own."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+import edgeq.cli
 
 HEAVY = {
     "torch",
@@ -34,6 +38,15 @@ def test_help_imports_nothing_heavy(words: list[str]) -> None:
     done = subprocess.run([sys.executable, "-c", _REPORT, *words], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert not HEAVY & set(done.stdout.partition("modules: ")[2].split())
+
+
+def test_the_list_of_commands_imports_none_of_them_and_names_all() -> None:
+    script = _REPORT.replace('m.partition(".")[0] for m', "m for m")
+    done = subprocess.run([sys.executable, "-c", script, "--help"], capture_output=True, text=True)
+    shown, _, modules = done.stdout.partition("modules: ")
+    files = (Path(edgeq.cli.__file__).parent / "commands").glob("[a-z]*.py")
+    assert not [name for name in modules.split() if name.startswith(("edgeq.cli.commands.", "edgeq.nouns"))]
+    assert set(re.findall("^  ([a-z]+)  ", shown, re.M)) == {file.stem for file in files}
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

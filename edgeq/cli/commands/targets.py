@@ -1,7 +1,7 @@
 """`edgeq targets`: list, show, check."""
 
-import json
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -17,7 +17,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
 
     targets = [catalog.target(name) for name in catalog.target_names()]
     if as_json:
-        click.echo(json.dumps({"targets": [t.to_dict() for t in targets]}, indent=2))
+        _print_document({"targets": [t.to_dict() for t in targets]})
         return
     rows = [("TARGET", "DEVICE", "CPU", "ARCH", "RUNTIMES")] + [
         (t.name, t.title, t.cpu.model, t.cpu.arch, ", ".join(r.name for r in t.runtimes)) for t in targets
@@ -36,7 +36,7 @@ def show(name: str, as_json: bool) -> None:
 
     target = catalog.target(name)
     if as_json:
-        click.echo(json.dumps(target.to_dict(), indent=2))
+        _print_document(target.to_dict())
         return
     path = (
         Path(name) if name.endswith(".toml") or "/" in name else catalog.shipped("targets") / f"{name}.toml"
@@ -53,6 +53,12 @@ def check(file: Path, as_json: bool) -> None:
 
     target = catalog.read_target(file)
     if as_json:
-        click.echo(json.dumps({"ok": True, "target": target.to_dict()}, indent=2))
+        _print_document({"ok": True, "target": target.to_dict()})
         return
     click.echo(f"{file}: ok ({target.title}; {', '.join(r.name for r in target.runtimes)})")
+
+
+def _print_document(document: dict[str, Any]) -> None:
+    import json  # not for `edgeq --help`
+
+    click.echo(json.dumps(document, indent=2))
