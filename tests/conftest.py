@@ -45,4 +45,6 @@ def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
     ):
         monkeypatch.setenv(name, str(home / folder))
     monkeypatch.setenv("HOME", str(home))
+    # No test builds the environment of onnx2tf by the way, which takes a network: those that want it say so.
+    monkeypatch.setenv("EDGEQ_PYTHON312", str(home / "no-python"))
     return home

@@ -44,8 +44,8 @@ def open_model(
 ) -> Model:
     """Clean graphs of `source` in `workdir`, byte-identical for the same source; formats that cannot be had are in
     `Model.absent` with the reason. `program` is what a torch factory built, so that it is not built twice.
-    TFLite is made from an ONNX source only where no ONNX is asked for, or its converter lies below `cache` already;
-    without a `cache`, never. `say` hears what takes long. `survey` says whether the samples differ in shape: an ONNX graph
+    TFLite is made from an ONNX source by a converter whose environment is built below `cache` on first use; without a
+    `cache`, never. `say` hears what takes long. `survey` says whether the samples differ in shape: an ONNX graph
     then keeps open what differs (request.py).
 
     Raises ModelRefused naming the operator, input or field; ExtraMissing when an optional package is needed.

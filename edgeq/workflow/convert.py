@@ -107,7 +107,7 @@ def convert(
     place = output or cached.place(order)
     reused = cached.holds(order, place)
     if not reused:
-        _build(order, program, place, tell)
+        place, reused = _build(order, program, output, tell)
     conversion = _read(place, start, reused)
     if reused:
         _retell(conversion, "made before from the very same input: nothing was converted now", tell)
@@ -133,7 +133,7 @@ def _order(
         runtime=options.get("runtime"),
         gates=_within_rules(options.get("gates") or Gates()),
         unavailable=dict(unavailable),
-        converters=formats.converters(model, target, options.get("runtime")),
+        converters=formats.converters(model, formats.loaded(target, options.get("runtime"), unavailable)),
         repairs=_repairs(options.get("repairs")),
         integer_io=bool(options.get("integer_io")),
         search_tries=_search_tries(options.get("search_tries")),
@@ -178,13 +178,22 @@ def _built(order: cached.Order) -> "Program | None":
     )
 
 
-def _build(order: cached.Order, program: "Program | None", place: Path, tell: Tell) -> None:
-    """Open, plan, make, judge, write; nothing stands at `place` unless all of it went well."""
+def _build(
+    order: cached.Order, program: "Program | None", output: Path | None, tell: Tell
+) -> tuple[Path, bool]:
+    """Open, plan, make, judge, write; nothing stands at the place that is returned unless all of it went well. True: it
+    stood there before, made by the same order with the same converters: one that could not be had leaves its candidates
+    out, and what was made without them is not what is made with them.
+    """
     from edgeq.quantize.plan import make_plan
 
     with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
         work = Path(folder)
         model, samples, preprocessing = _open(order, program, work, tell)
+        order = replace(order, converters=formats.had(order.converters))
+        place = output or cached.place(order)
+        if cached.holds(order, place):
+            return place, True
         tell(model)
         plan = make_plan(
             model,
@@ -203,6 +212,7 @@ def _build(order: cached.Order, program: "Program | None", place: Path, tell: Te
         tell(use)
         plan, made = make_candidates(order, model, plan, parts, gate, work, tell)
         bundle_parts.write(place, order, model, plan, use, made, parts, preprocessing)
+    return place, False
 
 
 def _gate(order: cached.Order) -> "Gate":
@@ -226,7 +236,7 @@ def _open(
         name=order.name,
         weights=Path(order.weights) if order.weights else None,
         shapes=order.shapes,
-        formats=formats.loaded(order.target, order.runtime),
+        formats=formats.loaded(order.target, order.runtime, order.unavailable),
         example=_example(order),
         program=program,
         cache=cached.folder(),

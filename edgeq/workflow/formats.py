@@ -1,35 +1,44 @@
 """Which graph formats a conversion aims at: what the target's runtimes load, and what the source can become.
 
-An ONNX source becomes TFLite by a converter in an environment of its own, which takes a network to build. So that
-happens where nothing else runs there, or was asked for; elsewhere only if the environment is there already.
+An ONNX source becomes TFLite by a converter in an environment of its own, which is built on first use and takes a
+network. Whether it was built before decides nothing here: the same order gives the same candidates.
 """
+
+from collections.abc import Collection, Mapping
 
 from edgeq.nouns.target import FORMATS, Target
 from edgeq.workflow.cached import folder
 
 
-def loaded(target: Target, runtime: str | None) -> tuple[str, ...]:
-    """The formats that the target's runtimes load, or the asked one does."""
+def loaded(target: Target, runtime: str | None, unavailable: Collection[str] = ()) -> tuple[str, ...]:
+    """The formats that the target's runtimes load, or the asked one does. Those of `unavailable` count only where there
+    are no others: the plan then says why.
+    """
     wanted = [r.name for r in target.runtimes if runtime in (None, r.name)]
-    return tuple(dict.fromkeys(FORMATS[name] for name in wanted))
+    had = [name for name in wanted if name not in unavailable]
+    return tuple(dict.fromkeys(FORMATS[name] for name in had or wanted))
 
 
 def possible(model: str, target: Target, runtime: str | None) -> tuple[str, ...]:
     """Those of them that `model` can be brought into, by its kind."""
-    from edgeq.ingest.sources import onnx, tflite
+    from edgeq.ingest.sources import tflite
 
     wanted = loaded(target, runtime)
-    if tflite.claims(model):
-        return tuple(f for f in wanted if f == "tflite")
-    if onnx.claims(model) and not onnx.tries_tflite(wanted, folder()):
-        return tuple(f for f in wanted if f == "onnx")
-    return wanted
+    return tuple(f for f in wanted if f == "tflite") if tflite.claims(model) else wanted
 
 
-def converters(model: str, target: Target, runtime: str | None) -> dict[str, str]:
-    """The converters that live in environments of their own and will be used, with their versions."""
+def converters(model: str, formats: Collection[str]) -> dict[str, str]:
+    """The converters that live in environments of their own and are needed for `formats`, with their versions."""
     from edgeq.ingest import onnx_to_tflite
     from edgeq.ingest.sources import onnx
 
-    tried = onnx.claims(model) and onnx.tries_tflite(loaded(target, runtime), folder())
-    return {onnx_to_tflite.NAME: onnx_to_tflite.VERSION} if tried else {}
+    needed = onnx.claims(model) and "tflite" in formats
+    return {onnx_to_tflite.NAME: onnx_to_tflite.VERSION} if needed else {}
+
+
+def had(converters: Mapping[str, str]) -> dict[str, str]:
+    """Those of them that are there once the model was opened: one that could not be built was not used."""
+    from edgeq.ingest import onnx_to_tflite
+
+    there = onnx_to_tflite.ready(folder()) is not None
+    return {name: version for name, version in converters.items() if there or name != onnx_to_tflite.NAME}

@@ -1,4 +1,4 @@
-"""When an ONNX source becomes TFLite: where nothing else runs, where it was asked for, or where it costs no network."""
+"""Which formats a source becomes, and that it does not depend on which converters an earlier run built."""
 
 from pathlib import Path
 
@@ -8,6 +8,8 @@ from edgeq import catalog
 from edgeq.ingest.onnx_to_tflite import NAME, VERSION
 from edgeq.ingest.onnx_to_tflite.pins import PINS, digest
 from edgeq.workflow import formats
+
+ONNX2TF = {NAME: VERSION}
 
 
 @pytest.fixture
@@ -19,27 +21,39 @@ def environment(own_home: Path) -> Path:
     return python
 
 
+@pytest.mark.parametrize("built_before", [False, True])
 @pytest.mark.parametrize(
     ("target", "runtime", "expected"),
     [
-        ("rpi4", None, ("onnx",)),
-        ("rpi4", "litert", ("tflite",)),
-        ("rpi4", "onnxruntime", ("onnx",)),
-        ("rpi4-32bit", None, ("tflite",)),
+        ("rpi4", None, {"onnx", "tflite"}),
+        ("x86-64", None, {"onnx", "tflite"}),
+        ("rpi4", "litert", {"tflite"}),
+        ("rpi4", "onnxruntime", {"onnx"}),
+        ("rpi4-32bit", None, {"tflite"}),
     ],
 )
-def test_onnx_becomes_tflite_where_it_must_or_was_asked_for(target, runtime, expected):
+def test_onnx_becomes_tflite_wherever_the_target_has_litert(built_before, target, runtime, expected, request):
+    if built_before:
+        request.getfixturevalue("environment")
     kind = catalog.target(target)
-    assert formats.possible("net.onnx", kind, runtime) == expected
-    assert formats.converters("net.onnx", kind, runtime) == ({NAME: VERSION} if "tflite" in expected else {})
+    assert set(formats.possible("net.onnx", kind, runtime)) == expected
+    wanted = formats.loaded(kind, runtime)
+    assert formats.converters("net.onnx", wanted) == (ONNX2TF if "tflite" in expected else {})
+
+
+def test_a_runtime_that_the_device_cannot_have_asks_for_no_graph():
+    kind = catalog.target("local")
+    assert formats.loaded(kind, None, {"litert": "not installed here"}) == ("onnx",)
+    assert formats.loaded(kind, "litert", {"litert": "not installed here"}) == ("tflite",)
 
 
 @pytest.mark.usefixtures("environment")
-def test_onnx_becomes_both_where_the_converter_is_there():
-    kind = catalog.target("rpi4")
-    assert set(formats.possible("net.onnx", kind, None)) == {"onnx", "tflite"}
-    assert formats.converters("net.onnx", kind, None) == {NAME: VERSION}
-    assert formats.converters("net.onnx", kind, "onnxruntime") == {}
+def test_a_converter_that_was_built_counts_as_used():
+    assert formats.had(ONNX2TF) == ONNX2TF
+
+
+def test_one_that_could_not_be_built_does_not():
+    assert formats.had(ONNX2TF) == {}
 
 
 @pytest.mark.parametrize(
@@ -48,4 +62,4 @@ def test_onnx_becomes_both_where_the_converter_is_there():
 def test_other_sources_need_no_such_converter(model, expected):
     kind = catalog.target("rpi4")
     assert set(formats.possible(model, kind, None)) == expected
-    assert formats.converters(model, kind, None) == {}
+    assert formats.converters(model, formats.loaded(kind, None)) == {}

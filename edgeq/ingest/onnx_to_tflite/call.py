@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -15,9 +16,15 @@ REMEDY = "give the model as .tflite or its torch source, or choose a runtime tha
 
 
 def call(python: Path, source: Path, inputs: tuple[str, ...], folder: Path) -> Path:
-    """The float .tflite in `folder`, whose inputs keep their shapes. Raises ConversionFailed naming the operator."""
+    """The float .tflite in `folder`, whose inputs keep their shapes. Raises ConversionFailed naming the operator.
+
+    onnx2tf gives nodes names of its own and writes them into the file that it was given, so it gets a copy.
+    """
+    given = folder / "given"
+    given.mkdir()
+    shutil.copyfile(source, given / source.name)
     options = {
-        "input_onnx_file_path": str(source),
+        "input_onnx_file_path": str(given / source.name),
         "output_folder_path": str(folder),
         "tflite_backend": "flatbuffer_direct",
         "keep_shape_absolutely_input_names": list(inputs),

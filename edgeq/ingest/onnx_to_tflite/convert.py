@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from edgeq.errors import ConversionFailed
+from edgeq.ingest.extras import needed
 from edgeq.ingest.graph.trial import CannotRun, references
 from edgeq.ingest.onnx_to_tflite import ends, flat, rewrite
 from edgeq.ingest.onnx_to_tflite.call import REMEDY, call
@@ -31,6 +32,7 @@ def convert(
     Raises ConversionFailed naming the operator or output, ExtraMissing without a Python for onnx2tf or without
     ai-edge-litert.
     """
+    needed("ai_edge_litert.interpreter", "litert", "proving a TFLite graph")
     trials = _trials(source, inputs, example)
     python = built(cache, say)
     with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:

@@ -6,29 +6,18 @@ from edgeq.errors import EdgeqError, ModelRefused
 from edgeq.ingest.graph.clean import Cleaned, clean
 from edgeq.ingest.graph.operators import refuse_unknown_operators
 from edgeq.ingest.graph.read import digest, read, write
-from edgeq.ingest.onnx_to_tflite import CONVERTER, convert, ready
+from edgeq.ingest.onnx_to_tflite import CONVERTER, convert
 from edgeq.ingest.request import Request
 from edgeq.nouns.model import Model
 
 TAKES = "an ONNX file (model.onnx)"
-_NOT_TRIED = (
-    f"the source is ONNX, and {CONVERTER}, which makes TFLite from it, is not there; "
-    "--runtime litert or tflite-runtime fetches it, once"
-)
+_NO_CACHE = f"the source is ONNX, and there is no folder for the environment of {CONVERTER}, which makes TFLite from it"
 _SEVERAL = "a .tflite file takes one shape, and the samples have several: --shape fixes one, for samples that have it"
-
 _ONLY_OPEN = "a .tflite file takes one shape, and the graph loads only with its shapes open"
 
 
 def claims(source: str) -> bool:
     return source.lower().endswith((".onnx", ".ort", ".pb"))
-
-
-def tries_tflite(formats: tuple[str, ...], cache: Path | None) -> bool:
-    """Whether TFLite is made: only where it is all that is wanted is its converter fetched for it."""
-    if "tflite" not in formats or cache is None:
-        return False
-    return "onnx" not in formats or ready(cache) is not None
 
 
 def open_source(request: Request) -> Model:
@@ -61,36 +50,47 @@ def _made(
     request: Request, cleaned: Cleaned, graph: Path
 ) -> tuple[dict[str, str], dict[str, str], tuple[str, ...]]:
     """The files by format, what is absent with the reason, and notes. Raises where no format is left."""
-    only_tflite = "tflite" in request.formats and "onnx" not in request.formats
-    if only_tflite and cleaned.varied is not None:
-        raise ModelRefused(f"{request.name}: {_why_open(cleaned)}", "--runtime onnxruntime takes it")
-    files = {} if only_tflite else {"onnx": str(graph)}
+    files = {"onnx": str(graph)} if "onnx" in request.formats else {}
     if "tflite" not in request.formats:
         return files, {}, ()
-    if cleaned.varied is not None:
-        return {"onnx": str(graph)}, {"tflite": _why_open(cleaned)}, ()
-    if not tries_tflite(request.formats, request.cache):
-        return {"onnx": str(graph)}, {"tflite": _NOT_TRIED}, ()
+    refused = _why_no_tflite(request, cleaned)
+    if refused is not None:
+        if not files:
+            raise refused
+        return files, {"tflite": refused.what}, ()
     try:
         made, figure = _to_tflite(request, cleaned, graph)
     except EdgeqError as error:
         if not files:
             raise
-        return files, {"tflite": f"{error.what}; {error.remedy}" if error.remedy else error.what}, ()
+        why = f"{error.what}; {error.remedy}" if error.remedy else error.what
+        return (
+            files,
+            {"tflite": why},
+            (f"no TFLite graph: {why}. --runtime onnxruntime does not ask for one",),
+        )
     return {**files, "tflite": str(made)}, {}, (f"TFLite made by {CONVERTER}: {_figure(figure)}",)
 
 
-def _why_open(cleaned: Cleaned) -> str:
-    assert cleaned.varied is not None
-    return _SEVERAL if cleaned.varied.shapes > 1 else _ONLY_OPEN
-
-
-def _to_tflite(request: Request, cleaned: Cleaned, graph: Path) -> tuple[Path, float]:
+def _why_no_tflite(request: Request, cleaned: Cleaned) -> ModelRefused | None:
+    """Known before anything is tried."""
+    if cleaned.varied is not None:
+        why = _SEVERAL if cleaned.varied.shapes > 1 else _ONLY_OPEN
+        return ModelRefused(f"{request.name}: {why}", "--runtime onnxruntime takes it")
     if cleaned.quantized:
-        raise ModelRefused(
+        return ModelRefused(
             f"{request.name} is quantized already ({cleaned.quantized}), in a way that TFLite does not have",
             "give the float model",
         )
+    if not cleaned.loaded.inlined:
+        return ModelRefused(
+            f"{request.name} keeps weights of more than 2 GB in files of their own, and a .tflite file holds no more",
+            "choose a target that has onnxruntime",
+        )
+    return None if request.cache is not None else ModelRefused(_NO_CACHE, "name one: open_model(cache=...)")
+
+
+def _to_tflite(request: Request, cleaned: Cleaned, graph: Path) -> tuple[Path, float]:
     assert request.cache is not None
     out = request.path(".tflite")
     figure = convert(

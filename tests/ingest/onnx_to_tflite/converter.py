@@ -1,5 +1,6 @@
 """Fixtures: a Python for onnx2tf, and its environment, built once and kept in the lab's cache, since it takes a network."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from edgeq.ingest.onnx_to_tflite.environment import built
 from edgeq.ingest.onnx_to_tflite.find_python import REMEDY, VARIABLE, find_python
 from tests.conftest import missing
 from tests.lab import images, machine
+
+_NAMED = os.environ.get(VARIABLE)  # by whoever runs the tests; tests/conftest.py sets another one
 
 
 @pytest.fixture(scope="session")
@@ -23,11 +26,13 @@ def debian13() -> Path:
 @pytest.fixture(scope="session")
 def python312(request: pytest.FixtureRequest) -> Path:
     """This machine's, else Debian 13's."""
-    try:
-        return find_python().path
-    except ExtraMissing:
-        tree: Path = request.getfixturevalue("debian13")
-        return tree
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(VARIABLE, _NAMED or "")
+        try:
+            return find_python().path
+        except ExtraMissing:
+            tree: Path = request.getfixturevalue("debian13")
+            return tree
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from onnx import TensorProto, helper
 
@@ -26,10 +27,10 @@ def operators(model: Model) -> list[str]:
 
 
 def require_same_answers(model: Model, *arrays: np.ndarray) -> None:
-    onnx, tflite = (load(Path(model.files[format]), format) for format in ("onnx", "tflite"))
-    assert tflite.inputs == onnx.inputs
-    assert tflite.outputs == onnx.outputs
-    for expected, got in zip(onnx(arrays), tflite(arrays), strict=True):
+    ort, lite = (load(Path(model.files[format]), format) for format in ("onnx", "tflite"))
+    assert lite.inputs == ort.inputs
+    assert lite.outputs == ort.outputs
+    for expected, got in zip(ort(arrays), lite(arrays), strict=True):
         np.testing.assert_allclose(got, expected, atol=1e-5)
 
 
@@ -116,11 +117,26 @@ def test_what_is_quantized_already_stays_in_onnx(tmp_path, onnx2tf_cache):
         opened(path, onnx2tf_cache, ("tflite",))
 
 
-def test_without_its_environment_nothing_is_fetched_beside_onnx(tmp_path):
+def test_where_its_environment_cannot_be_built_the_reason_and_the_remedy_are_there(tmp_path):
     model = opened(residual(tmp_path / "net.onnx"), tmp_path / "empty")
     assert list(model.files) == ["onnx"]
-    assert "--runtime litert" in model.absent["tflite"]
+    assert "no Python 3.12 or 3.13 that runs here; install one" in model.absent["tflite"]
+    assert "--runtime onnxruntime does not ask for one" in model.notes[-1]
     assert not (tmp_path / "empty").exists()
+
+
+def test_weights_that_stay_outside_of_a_large_model_are_never_given_to_onnx2tf(
+    tmp_path, onnx2tf_cache, monkeypatch
+):
+    """Such a model is used where it lies, and onnx2tf writes into the file that it is given."""
+    monkeypatch.setattr("edgeq.ingest.graph.read.INLINE_LIMIT", 100)
+    path = residual(tmp_path / "net.onnx")
+    onnx.save(onnx.load(path), path, save_as_external_data=True, location="net.data", size_threshold=0)
+    before = path.read_bytes()
+    model = opened(path, onnx2tf_cache)
+    assert list(model.files) == ["onnx"]
+    assert "a .tflite file holds no more" in model.absent["tflite"]
+    assert path.read_bytes() == before
 
 
 @pytest.mark.data
