@@ -8,6 +8,7 @@ import pytest
 from hypothesis import settings
 
 from tests.how_to_repeat import pytest_terminal_summary  # noqa: F401
+from tests.lab.ssh_home import ssh_with_home
 from tests.workers import one_thread_each, pytest_xdist_auto_num_workers  # noqa: F401
 
 one_thread_each()
@@ -47,4 +48,6 @@ def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
     monkeypatch.setenv("HOME", str(home))
     # No test builds the environment of onnx2tf by the way, which takes a network: those that want it say so.
     monkeypatch.setenv("EDGEQ_PYTHON312", str(home / "no-python"))
+    if folder := ssh_with_home(home):
+        monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
     return home

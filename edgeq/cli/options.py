@@ -270,7 +270,7 @@ def verbose_option(command: F) -> F:
         "-v",
         "--verbose",
         is_flag=True,
-        help="Also why other ways were not taken, and every figure of the race.",
+        help="Also the route to the device, why other ways were not taken, and every figure of the race.",
     )(command)
 
 

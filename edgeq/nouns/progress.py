@@ -21,3 +21,11 @@ class Note(Record):
     """One sentence that a user should read: a fallback taken, a thing not done and why."""
 
     text: str
+
+
+@dataclass(frozen=True)
+class Route(Record):
+    """How the device that people call `device` is reached: each login on the way, and where its settings come from."""
+
+    device: str
+    text: str

@@ -33,10 +33,12 @@ class Sent:
 class Transport(Protocol):
     """Paths on the device are absolute POSIX paths. Every failure is a DeviceError of edgeq.errors.
 
-    `label` is how the device is called in what people read ("pi@10.0.0.5", "this machine").
+    `label` is how the device is called in what people read ("pi@10.0.0.5", "this machine"); `route` is how it is
+    reached and where that was found, empty where nothing lies between.
     """
 
     label: str
+    route: str
 
     def run(self, command: Sequence[str], *, stdin: bytes = b"", timeout_s: float = 60.0) -> Completed:
         """Run a command (no shell on either side: words stay words); the exit code is the caller's to judge.

@@ -20,9 +20,13 @@ class Address:
     user: str | None = None
     port: int | None = None
 
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host and self.port else self.host
+        return f"{f'{self.user}@' if self.user else ''}{host}{f':{self.port}' if self.port else ''}"
+
 
 def parse_address(text: str) -> Address:
-    """Raises Unreachable with the forms that are understood, and for names that mean something to a shell."""
+    """Raises Unreachable with the forms that are understood, and for names that a shell or a program could misread."""
     typed = text.strip()
     strange = _FOR_A_SHELL.search(typed)
     if strange:
@@ -34,10 +38,10 @@ def parse_address(text: str) -> Address:
     user, at, rest = bare.rpartition("@")
     match = _BRACKETED.fullmatch(rest) or _PLAIN.fullmatch(rest) or _BARE_IPV6.fullmatch(rest)
     port = int(match["port"]) if match and match["port"] else None
-    # A leading dash would be an option to any program that is handed the name.
     if (
         not match
-        or match["host"].startswith("-")
+        or misread(match["host"])
+        or misread(user)
         or (at and not user)
         or (port is not None and not 0 < port < 65536)
     ):
@@ -46,3 +50,11 @@ def parse_address(text: str) -> Address:
             "write pi@10.0.0.5, pi@host:2222, [::1]:2222 or an alias of ~/.ssh/config",
         )
     return Address(match["host"], user or None, port)
+
+
+def misread(name: str) -> str | None:
+    """Why a host or user name, typed or configured, must not be handed to another program; None where it may."""
+    if name.startswith("-"):
+        return "it begins with a dash, and a program may read it as an option"
+    strange = _FOR_A_SHELL.search(name)
+    return f"a shell may read {strange[0]!r} as part of a command" if strange else None

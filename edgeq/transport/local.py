@@ -17,6 +17,7 @@ from .base import Completed, Progress, Sent
 
 class LocalTransport:
     label = "this machine"
+    route = ""
 
     def run(self, command: Sequence[str], *, stdin: bytes = b"", timeout_s: float = 60.0) -> Completed:
         try:

@@ -18,8 +18,9 @@ from .arrival import corrupt, refused, sha256_of
 from .back_off import BackOff
 from .base import Completed, Progress, Sent
 from .shell_words import one_line
+from .ssh_hop import in_words
 from .ssh_link import Link, open_link
-from .ssh_login import Ask, Memory
+from .ssh_memory import Ask, Memory
 from .ssh_put import Ledger, Outcome, Upload, attempt
 from .ssh_route import Choices, route_to
 from .ssh_run import KILLED, execute, finish, stream
@@ -49,7 +50,8 @@ class SshTransport:
         back_off: BackOff = BackOff(),  # noqa: B008 - frozen
     ) -> None:
         self.label = host
-        self._hops = route_to(host, choices)
+        self._hops = route_to(host, choices, on_note)
+        self.route = in_words(self._hops)
         self._accept_new_host_key = accept_new_host_key
         self._memory = Memory(ask)
         self._on_note = on_note

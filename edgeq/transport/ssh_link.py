@@ -17,9 +17,10 @@ from edgeq.errors import DeviceError
 
 from .known_hosts import OfferedKey, check_host_key, keys_for, read_known_hosts, remember, unknown_host_key
 from .ssh_errors import FOREIGN, connecting, lost
+from .ssh_hop import Hop, in_words
 from .ssh_in_order import in_order
-from .ssh_login import Memory, log_in
-from .ssh_route import Hop
+from .ssh_login import log_in
+from .ssh_memory import Memory
 
 logging.getLogger("paramiko").addHandler(
     logging.NullHandler()
@@ -40,6 +41,7 @@ FIRST_CIPHERS = (
     "aes128-gcm@openssh.com",
     "aes256-gcm@openssh.com",
 )  # a fifth faster than ctr with a MAC beside it
+_FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
 KEEPALIVE_S = 10
 UNACKNOWLEDGED_MS = 30_000
 _SIGNATURES = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256")}
@@ -141,24 +143,27 @@ def open_link(
     try:
         for hop in hops:
             where = f"{hop.host}:{hop.port}"
+            within_s = hop.timeout_s or timeout_s
             with connecting(where):
-                sock = _through(transports[-1], hop, timeout_s) if transports else _first(hop, timeout_s)
-                transport = _greet(sock, hop, timeout_s)
+                sock = _through(transports[-1], hop, within_s) if transports else _first(hop, within_s)
+                transport = _greet(sock, hop, within_s)
                 transports.append(transport)
             _check_key(transport, hop, accept_new_host_key, on_note)
             with connecting(where):
                 log_in(transport, hop, memory)
                 transport.set_keepalive(KEEPALIVE_S)
-    except BaseException:
+    except BaseException as error:
         Link(transports, "").close()
+        if isinstance(error, DeviceError):
+            error.details = (*error.details, f"route: {in_words(hops)}")
         raise
     return Link(transports, hops[-1].shown)
 
 
 def _first(hop: Hop, timeout_s: float) -> socket.socket:
     if hop.proxy_command:
-        return _by_command(hop.proxy_command)
-    sock = socket.create_connection((hop.host, hop.port), timeout_s)
+        return _by_command(hop.proxy_command, hop.passes_socket, timeout_s)
+    sock = _connected(hop, timeout_s)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if hasattr(
         socket, "TCP_USER_TIMEOUT"
@@ -167,12 +172,38 @@ def _first(hop: Hop, timeout_s: float) -> socket.socket:
     return sock
 
 
-def _by_command(command: str) -> socket.socket:
+def _connected(hop: Hop, timeout_s: float) -> socket.socket:
+    """The first address of the host that takes the connection, of the family that AddressFamily allows."""
+    failure: OSError | None = None
+    for family, kind, protocol, _, there in socket.getaddrinfo(
+        hop.host, hop.port, _FAMILIES.get(hop.family, socket.AF_UNSPEC), socket.SOCK_STREAM
+    ):
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.settimeout(timeout_s)
+            if hop.bind_address:
+                sock.bind((hop.bind_address, 0))
+            sock.connect(there)
+            return sock
+        except OSError as error:
+            sock.close()
+            failure = error
+    raise failure or OSError("the name has no address")
+
+
+def _by_command(command: str, passes_socket: bool, timeout_s: float) -> socket.socket:
     """The command on one end of a socket pair. (paramiko.ProxyCommand does not notice the command's end.)"""
     ours, theirs = socket.socketpair()
     with theirs:
         subprocess.Popen(["/bin/sh", "-c", f"exec {command}"], stdin=theirs.fileno(), stdout=theirs.fileno())
-    return ours
+    if not passes_socket:
+        return ours
+    with ours:
+        ours.settimeout(timeout_s)
+        _, handles, _, _ = socket.recv_fds(ours, 1, 1)
+    if not handles:
+        raise paramiko.ProxyCommandFailure(command, "it passed no socket (ProxyUseFdpass)")
+    return socket.socket(fileno=handles[0])
 
 
 def _through(jump: paramiko.Transport, hop: Hop, timeout_s: float) -> paramiko.Channel:

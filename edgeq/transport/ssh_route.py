@@ -1,22 +1,22 @@
-"""Decides, before anything is opened, which hosts are logged into on the way to a device, and how each of them."""
+"""Decides, before anything is opened, which hosts are logged into on the way to a device, and how each of them.
 
-import getpass
-from collections.abc import Mapping
+The settings come from the installed OpenSSH client (ssh_client.py); where there is none, from its files (ssh_config.py).
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-import paramiko
+from typing import Protocol
 
 from edgeq.errors import AuthRefused, Unreachable
 
-from .host_address import Address, parse_address
-from .known_hosts import name_of
-from .ssh_config import read_config
+from .host_address import Address, misread, parse_address
+from .ssh_client import Settings, find_client
+from .ssh_config import OwnReader
+from .ssh_hop import Hop, hop_from
+from .ssh_tokens import replace_tokens
 
-SYSTEM_CONFIG = Path("/etc/ssh/ssh_config")
-SYSTEM_KNOWN_HOSTS = (Path("/etc/ssh/ssh_known_hosts"), Path("/etc/ssh/ssh_known_hosts2"))
-DEFAULT_IDENTITIES = ("id_ed25519", "id_ecdsa", "id_rsa")
+_DEEPEST = 16  # jumps that lead to jumps
 
 
 @dataclass(frozen=True)
@@ -29,27 +29,20 @@ class Choices:
     config: Path | None = None
 
 
-@dataclass(frozen=True)
-class Hop:
-    """One login. `key_name` is the name in known_hosts, whose first file takes new keys; `explicit` says that the
-    user named the identity, `agent` is IdentityAgent: SSH_AUTH_SOCK, none or a path. `proxy_command` stands for the TCP connection of the first hop of a route.
-    """
+class Source(Protocol):
+    """Who says which settings hold for a host. `home` is what ~ stands for in them."""
 
-    shown: str
-    host: str
-    port: int
-    user: str
-    identities: tuple[Path, ...]
-    identities_only: bool
-    explicit: bool
-    agent: str
-    known_hosts: tuple[Path, ...]
-    key_name: str
-    hash_names: bool
-    proxy_command: str | None
+    @property
+    def home(self) -> Path: ...
+
+    def settings(self, address: Address) -> Settings: ...
+
+    def source(self, address: Address) -> str: ...
 
 
-def route_to(host: str, choices: Choices) -> tuple[Hop, ...]:
+def route_to(
+    host: str, choices: Choices, on_note: Callable[[str], None] = lambda note: None
+) -> tuple[Hop, ...]:
     """The hops in the order of logging in; the last one is the device. Raises Unreachable for a wrong configuration,
     AuthRefused where the identity that was asked for is not there: no other key may stand in for it.
     """
@@ -58,10 +51,8 @@ def route_to(host: str, choices: Choices) -> tuple[Hop, ...]:
     address = parse_address(host)
     if choices.port is not None:
         address = replace(address, port=choices.port)
-    config = read_config(
-        (choices.config,) if choices.config else (Path.home() / ".ssh/config", SYSTEM_CONFIG)
-    )
-    return _hops(host, address, choices, config, ())
+    source = find_client(choices.config, on_note) or OwnReader(choices.config, Path.home(), on_note)
+    return _hops(host, address, choices, source, ())
 
 
 def _require_there(identity: Path) -> None:
@@ -75,107 +66,57 @@ def _require_there(identity: Path) -> None:
 
 
 def _hops(
-    shown: str, address: Address, choices: Choices, config: paramiko.SSHConfig, behind: tuple[str, ...]
+    shown: str, address: Address, choices: Choices, source: Source, behind: tuple[str, ...]
 ) -> tuple[Hop, ...]:
     """The first of several jumps may itself have a ProxyJump; for the others the list decides, as with `ssh -J`."""
     here = f"{address.host}:{address.port or ''}".rstrip(":")
-    if here in behind:
+    if here in behind or len(behind) > _DEEPEST:
         raise Unreachable(
             f"ProxyJump goes in a circle: {' -> '.join((*reversed(behind), here))}",
             "correct the ProxyJump lines of the ssh configuration",
         )
-    found = _lookup(address.host, config)
-    hop = _hop(shown, address, choices, found)
-    jumps = _jumps(found)
+    settings = source.settings(address)
+    hop = _hop(shown, address, choices, source, settings)
+    jumps = _jumps(hop, address, settings)
     if not jumps:
         return (hop,)
     others = replace(choices, identity=None, port=None)
-    first = _hops(jumps[0], parse_address(jumps[0]), others, config, (here, *behind))
-    middle = (_bare_hop(jump, others, config) for jump in jumps[1:])
+    first = _hops(str(jumps[0]), jumps[0], others, source, (here, *behind))
+    middle = (
+        replace(_hop(str(jump), jump, others, source, source.settings(jump)), proxy_command=None)
+        for jump in jumps[1:]
+    )
     return (*first, *middle, replace(hop, proxy_command=None))
 
 
-def _bare_hop(shown: str, choices: Choices, config: paramiko.SSHConfig) -> Hop:
-    address = parse_address(shown)
-    return replace(_hop(shown, address, choices, _lookup(address.host, config)), proxy_command=None)
-
-
-def _lookup(alias: str, config: paramiko.SSHConfig) -> Mapping[str, Any]:
-    try:
-        return config.lookup(alias)
-    except Exception as error:  # a Match exec is run by a library with errors of its own
-        raise Unreachable(
-            f"the ssh configuration for {alias} cannot be used: {str(error).strip() or type(error).__name__}",
-            "see `man ssh_config`; a Match exec that fails is the likely cause",
-        ) from error
-
-
-def _jumps(found: Mapping[str, Any]) -> list[str]:
-    """Of ProxyJump and ProxyCommand the one that was written first counts."""
-    first = next((key for key in found if key in ("proxyjump", "proxycommand")), "")
-    jumps = str(found[first]) if first == "proxyjump" else "none"
-    return [] if jumps.lower() == "none" else [jump.strip() for jump in jumps.split(",")]
-
-
-def _hop(shown: str, address: Address, choices: Choices, found: Mapping[str, Any]) -> Hop:
-    host = str(found.get("hostname") or address.host).lower()
-    port = address.port or _number(found.get("port", "22"), "Port", shown)
-    user = address.user or str(found.get("user") or getpass.getuser())
-    explicit = (choices.identity.expanduser(),) if choices.identity else ()
-    configured = tuple(_path(p, host, user) for p in found.get("identityfile", ()) if p.lower() != "none")
-    default = tuple(Path.home() / ".ssh" / name for name in DEFAULT_IDENTITIES)
-    return Hop(
+def _hop(shown: str, address: Address, choices: Choices, source: Source, settings: Settings) -> Hop:
+    hop = hop_from(
+        settings,
+        address,
         shown=shown,
-        host=host,
-        port=port,
-        user=user,
-        identities=(*explicit, *(configured or default)),
-        identities_only=_yes(found.get("identitiesonly")),
-        explicit=bool(explicit),
-        agent=str(found.get("identityagent") or "SSH_AUTH_SOCK"),
-        known_hosts=_known_hosts(choices, found, host, user),
-        key_name=str(found.get("hostkeyalias") or name_of(host, port)).lower(),
-        hash_names=_yes(found.get("hashknownhosts")),
-        proxy_command=_proxy_command(found, host, port, user),
+        home=source.home,
+        source=source.source(address),
+        identity=choices.identity.expanduser() if choices.identity else None,
+        known_hosts=choices.known_hosts,
     )
+    for keyword, name in (("HostName", hop.host), ("User", hop.user)):
+        if why := misread(name):
+            raise Unreachable(
+                f"{keyword} {name!r} for {shown} is refused: {why}",
+                f"correct {keyword} in the ssh configuration (settings from {hop.source})",
+            )
+    return hop
 
 
-def _known_hosts(choices: Choices, found: Mapping[str, Any], host: str, user: str) -> tuple[Path, ...]:
-    """The user's files, then the system's; the first takes new keys."""
-    if choices.known_hosts is not None:
-        return (choices.known_hosts, *SYSTEM_KNOWN_HOSTS)
-    written = str(found.get("userknownhostsfile") or "~/.ssh/known_hosts ~/.ssh/known_hosts2").split()
-    system = str(found.get("globalknownhostsfile") or "").split()
-    own = tuple(_path(p, host, user) for p in written if p.lower() != "none")
-    return (*(own or (Path("/dev/null"),)), *((Path(p) for p in system) if system else SYSTEM_KNOWN_HOSTS))
-
-
-def _proxy_command(found: Mapping[str, Any], host: str, port: int, user: str) -> str | None:
-    command = found.get("proxycommand")
-    if not command:
-        return None
-    tokens = {"%h": host, "%p": str(port), "%r": user, "%%": "%"}
-    for token, value in tokens.items():
-        command = command.replace(token, value)
-    return str(command)
-
-
-def _path(text: str, host: str, user: str) -> Path:
-    """~ and the tokens that OpenSSH expands in file names."""
-    tokens = {"%d": str(Path.home()), "%h": host, "%r": user, "%u": getpass.getuser(), "%%": "%"}
-    for token, value in tokens.items():
-        text = text.replace(token, value)
-    return Path(text.strip('"')).expanduser()
-
-
-def _number(text: Any, key: str, shown: str) -> int:
+def _jumps(hop: Hop, address: Address, settings: Settings) -> list[Address]:
+    (written,) = settings.get("proxyjump", ("none",))
+    if written.lower() == "none":
+        return []
+    texts = [text.strip() for text in replace_tokens(written, hop.tokens(address.host)).split(",")]
     try:
-        return int(text)
-    except ValueError:
+        return [parse_address(text) for text in texts]
+    except Unreachable as error:
         raise Unreachable(
-            f"{key} {text!r} for {shown} is not a number", "correct the ssh configuration"
+            f"ProxyJump {written} for {hop.shown} cannot be used: {error.what}",
+            f"correct ProxyJump in the ssh configuration (settings from {hop.source})",
         ) from None
-
-
-def _yes(value: Any) -> bool:
-    return str(value).lower() == "yes"

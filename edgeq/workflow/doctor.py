@@ -98,6 +98,8 @@ def _device(device: Session, target: Target) -> Iterator[Finding]:
         OK,
         f"{facts.board}, {facts.cpu_model}, {facts.os}, Python {facts.python}, {facts.libc}, {facts.arch}",
     )
+    if device.link.transport.route:
+        yield Finding(where, OK, f"reached by {device.link.transport.route}")
     if facts.emulated:
         yield Finding(
             where, NOTE, f"emulated ({facts.emulated}): its times are nobody's", "measure on the board itself"

@@ -11,7 +11,7 @@ from edgeq.deliver.contact import contact, settle
 from edgeq.deliver.fitness import require_target
 from edgeq.errors import DeviceError, TargetRefused
 from edgeq.nouns.device import Facts
-from edgeq.nouns.progress import Note
+from edgeq.nouns.progress import Note, Route
 from edgeq.nouns.release import App, DeviceStatus
 from edgeq.nouns.target import Target
 from edgeq.transport.open import open_transport
@@ -84,6 +84,8 @@ def session(
         ask_password=login.ask_password,
         on_note=lambda text: tell(Note(text)),
     )
+    if transport.route:
+        tell(Route(transport.label, transport.route))
     try:
         met = contact(
             transport,

@@ -17,7 +17,7 @@ class Announced:
     """A transport that says what it is about to do, and waits until that was heard."""
 
     def __init__(self, inner: Transport, say: Callable[[str], None]) -> None:
-        self._inner, self._say, self.label = inner, say, inner.label
+        self._inner, self._say, self.label, self.route = inner, say, inner.label, inner.route
 
     def run(self, command: Sequence[str], *, stdin: bytes = b"", timeout_s: float = 60.0) -> Completed:
         self._say("hello" if command[0] == "sh" else command[-1])

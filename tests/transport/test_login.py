@@ -11,6 +11,7 @@ from edgeq.errors import AuthRefused, Unreachable
 from edgeq.transport.ssh import SshTransport
 from tests.conftest import missing
 from tests.lab import sshd
+from tests.lab.ssh_agent import agent_at
 from tests.lab.sshd import Sshd
 from tests.transport.conftest import serving
 
@@ -26,13 +27,9 @@ def accept(server: Sshd, public: Path) -> None:
 @pytest.fixture
 def agent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """A real ssh-agent of our own."""
-    socket = tmp_path / "agent"
-    with subprocess.Popen(["ssh-agent", "-D", "-a", socket], stdout=subprocess.PIPE) as child:
-        assert child.stdout is not None
-        child.stdout.readline()  # it has said where it listens
+    with agent_at(tmp_path / "agent") as socket:
         monkeypatch.setenv("SSH_AUTH_SOCK", str(socket))
         yield
-        child.terminate()
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +72,7 @@ def test_a_key_with_a_passphrase_asks_once_even_after_a_reconnection(
 def test_a_wrong_passphrase(server: Sshd, connect: Connect, tmp_path: Path) -> None:
     key = sshd.make_key(tmp_path / "key", passphrase="open sesame")
 
-    with pytest.raises(AuthRefused, match="accepted none of our keys") as refused:
+    with pytest.raises(AuthRefused, match="no key to offer") as refused:
         connect(server, identity=key, ask=lambda prompt: "wrong")
 
     assert f"tried: key {key}: wrong passphrase" in refused.value.details
@@ -96,7 +93,8 @@ def test_a_key_that_is_not_accepted(server: Sshd, connect: Connect, tmp_path: Pa
     with pytest.raises(AuthRefused, match="accepted none of our keys") as refused:
         connect(server, identity=key)
 
-    assert refused.value.details == (f"tried: key {key}", "the server allows: publickey")
+    assert refused.value.details[:2] == (f"tried: key {key}", "the server allows: publickey")
+    assert refused.value.details[2].startswith(f"route: {server.user}@127.0.0.1:{server.port}, from `ssh -G")
     assert "--identity" in str(refused.value.remedy)
 
 
@@ -114,16 +112,6 @@ def test_a_key_of_the_agent(server: Sshd, connect: Connect) -> None:
     subprocess.run(["ssh-add", "-q", server.identity], check=True)
 
     assert connect(server, identity=None).run(["true"]).code == 0
-
-
-@pytest.mark.usefixtures("agent")
-def test_another_agent_is_said_to_be_left_out(server: Sshd, connect: Connect, tmp_path: Path) -> None:
-    (tmp_path / "ssh_config").write_text("IdentityAgent ~/other/agent\n")
-
-    with pytest.raises(AuthRefused) as refused:
-        connect(server, identity=None)
-
-    assert "IdentityAgent ~/other/agent: not asked" in refused.value.details[0]
 
 
 @pytest.mark.usefixtures("agent")
@@ -176,7 +164,7 @@ def test_a_wrong_password(password_server: Sshd, connect: Connect) -> None:
     with pytest.raises(AuthRefused, match="refused the password") as refused:
         connect(password_server, identity=None, ask=lambda prompt: "wrong")
 
-    assert refused.value.details == ("tried: password", "the server allows: publickey, password")
+    assert refused.value.details[:2] == ("tried: password", "the server allows: publickey, password")
 
 
 def test_a_password_that_nobody_can_be_asked_for(password_server: Sshd, connect: Connect) -> None:

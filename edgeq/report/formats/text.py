@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from edgeq.nouns.progress import Note
+from edgeq.nouns.progress import Note, Route
 from edgeq.report.formats.emulated import show_emulation, show_verification, show_verified
 from edgeq.report.formats.explained import show_explained
 from edgeq.report.formats.history import show_comparison, show_measurements
@@ -47,6 +47,12 @@ def show_result(console: Console, noun: Any, *, in_full: bool = False) -> None:
 
 def show_note(console: Console, note: Note) -> None:
     say(console, "note", [note.text])
+
+
+def show_route(console: Console, route: Route, *, in_full: bool = False) -> None:
+    """Failures name it anyway."""
+    if in_full:
+        say(console, "route", [route.text])
 
 
 def _call(shown: dict[str, Show], console: Console, noun: Any, in_full: bool) -> None:
@@ -110,10 +116,11 @@ def _later(console: Console, noun: Any, *, in_full: bool = False) -> None:
     """Told on the way for whoever listens; on a screen it stands in the result, with the choice beside it."""
 
 
-_HAVE_MORE = frozenset({"Plan", "Deployment"})
+_HAVE_MORE = frozenset({"Plan", "Deployment", "Route"})
 
 _ON_THE_WAY: dict[str, Show] = {
     "Note": show_note,
+    "Route": show_route,
     "Model": show_model,
     "Plan": show_plan,
     "DataUse": show_data,
