@@ -27,12 +27,14 @@ from .ssh_run import KILLED, execute, finish, stream
 
 T = TypeVar("T")
 BROKEN = (LinkLost, Unreachable)
+MOST_FURTHER = 4  # connections besides the first
 NOT_FOUND, NOT_EXECUTABLE = 127, 126  # a shell's exit codes
 _FIND_PYTHON = "command -v python3; ls /usr/bin/python3 /usr/local/bin/python3 /opt/*/bin/python3 2>/dev/null"
 
 
 class SshTransport:
     """Safe to use from several threads: they share one connection, and one of them makes it anew when it broke.
+    Where the server allows no further session on it (MaxSessions), further connections carry them.
 
     `silence_s`: so long may an upload hear nothing before the link counts as cut.
     """
@@ -58,6 +60,7 @@ class SshTransport:
         self._timeout_s, self._silence_s, self._back_off = timeout_s, silence_s, back_off
         self._lock = threading.Lock()
         self._link: Link | None = None
+        self._further: tuple[Link, ...] = ()
         self._gone: LinkLost | None = None
         self._python = "python3"
         self._no_pythons: set[str] = set()
@@ -67,7 +70,7 @@ class SshTransport:
         self._connected()
 
     def run(self, command: Sequence[str], *, stdin: bytes = b"", timeout_s: float = 60.0) -> Completed:
-        link, channel = self._again(self._session, *BROKEN, RemoteFailed)
+        link, channel = self._again(self._session, *BROKEN)
         execute(link, channel, one_line(command), self._timeout_s)
         return finish(link, channel, stdin, command[0], timeout_s)
 
@@ -98,9 +101,10 @@ class SshTransport:
 
     def close(self) -> None:
         with self._lock:
-            if self._link is not None:
-                self._link.close()
-                self._link = None
+            for link in (self._link, *self._further):
+                if link is not None:
+                    link.close()
+            self._link, self._further = None, ()
 
     def _connected(self) -> Link:
         with self._lock:
@@ -120,10 +124,53 @@ class SshTransport:
             return self._link
 
     def _session(self) -> tuple[Link, paramiko.Channel]:
-        """Nothing has started yet, so this may be tried again."""
-        link = self._connected()
-        with link.in_use():
-            return link, link.session(self._timeout_s)
+        """Nothing has started yet, so this may be tried again.
+
+        Waiting for a session of ours to end would not do: the lease of the device's lock is renewed, and Ctrl-C ends a
+        measurement, while a command runs. So where the server refuses one more session, a further connection is made.
+        """
+        first = self._connected()
+        for link in (first, *self._further):
+            try:
+                with link.in_use():
+                    return link, link.session(self._timeout_s)
+            except RemoteFailed as error:
+                refused = error
+            except LinkLost:  # the others are only lent a session each
+                if link is first:
+                    raise
+        return self._session_on_one_more_link(refused)
+
+    def _session_on_one_more_link(self, refused: RemoteFailed) -> tuple[Link, paramiko.Channel]:
+        """Raises `refused` where that cannot be: many are open, or the login would need a person. Other threads see the
+        link when its session is taken.
+        """
+        with self._lock:
+            alive = tuple(link for link in self._further if link.alive)
+            if len(alive) == MOST_FURTHER:
+                raise refused
+            try:
+                link = open_link(
+                    self._hops,
+                    self._memory.without_asking(),
+                    accept_new_host_key=False,
+                    on_note=self._on_note,
+                    timeout_s=self._timeout_s,
+                )
+            except DeviceError as error:
+                raise refused from error
+            try:
+                with link.in_use():
+                    channel = link.session(self._timeout_s)
+            except DeviceError as error:
+                link.close()
+                raise refused from error
+            if not alive:
+                self._on_note(
+                    f"{self.label} allows no further session on one connection (MaxSessions); a further one is used"
+                )
+            self._further = (*alive, link)
+            return link, channel
 
     def _again(self, step: Callable[[], T], *after: type[DeviceError]) -> T:
         """A step that may be done twice, tried after these errors until the back-off gives up."""
@@ -169,7 +216,7 @@ class SshTransport:
                 self._wait_or_give_up(error, failures)
 
     def _attempt(self, upload: Upload, ledger: Ledger) -> Outcome:
-        link, channel = self._again(self._session, RemoteFailed)
+        link, channel = self._session()
         return attempt(link, channel, upload, ledger, self._python, self._silence_s, self._timeout_s)
 
     def _explain(self, outcome: Outcome) -> None:

@@ -44,6 +44,7 @@ FIRST_CIPHERS = (
 _FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
 KEEPALIVE_S = 10
 UNACKNOWLEDGED_MS = 30_000
+_ENDING_S = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4)  # pauses while a server ends a session
 _SIGNATURES = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256")}
 
 
@@ -55,6 +56,8 @@ class Link:
 
     def __init__(self, transports: Sequence[paramiko.Transport], where: str) -> None:
         self._transports = tuple(transports)
+        self._channels: list[paramiko.Channel] = []
+        self._opening = threading.Lock()
         self.where = where
 
     @property
@@ -75,12 +78,35 @@ class Link:
             raise lost(error, self.where) from error
 
     def session(self, timeout_s: float) -> paramiko.Channel:
-        return in_order(self._transports[-1].open_session(timeout=timeout_s))
+        """One more session. Where the server refuses it though none of ours is open, it has not yet ended the last one
+        (MaxSessions), and is asked again for about a second. Raises paramiko.ChannelException when it goes on refusing.
+        """
+        for pause_s in (*_ENDING_S, None):
+            try:
+                channel = self._open_session(timeout_s)
+                break
+            except paramiko.ChannelException:
+                if pause_s is None or self.busy:
+                    raise
+                time.sleep(pause_s)
+        with self._opening:
+            self._channels = [c for c in self._channels if not c.closed] + [channel]
+        return channel
+
+    @property
+    def busy(self) -> bool:
+        """A session of ours is open."""
+        return any(not channel.closed for channel in self._channels)
+
+    def _open_session(self, timeout_s: float) -> paramiko.Channel:
+        """One thread at a time: of two refusals at once paramiko reports one as a broken connection."""
+        with self._opening:
+            return in_order(self._transports[-1].open_session(timeout=timeout_s))
 
     def answers(self, within_s: float) -> bool:
         """Does the device still talk? It is asked for one more session; a refusal is an answer too."""
         try:
-            self.session(within_s).close()
+            self._open_session(within_s).close()
         except paramiko.ChannelException:
             return True
         except FOREIGN:
