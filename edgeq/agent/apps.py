@@ -7,12 +7,12 @@ from typing import Optional
 from edgeq.agent.clock import utc_text
 from edgeq.agent.layout import Root
 from edgeq.agent.manifest_rules import RELEASE
-from edgeq.agent.safe_names import is_name, is_sha256
 from edgeq.agent.stored import Unreadable, read_json
 from edgeq.agent.verify import read_manifest
 from edgeq.errors import RemoteFailed
 from edgeq.nouns.record import Record
 from edgeq.nouns.release import App, Release
+from edgeq.nouns.safe_names import is_name, is_sha256
 
 _NAMED = 3  # apps in one line
 

@@ -7,7 +7,6 @@ what the holder does.
 
 import contextlib
 import errno
-import fcntl
 import os
 import secrets
 import threading
@@ -19,6 +18,8 @@ from typing import Optional
 
 from edgeq.agent.clock import boot_id, boot_ns, utc_now
 from edgeq.agent.durable import make_folder, remove_file, write_json
+from edgeq.agent.flocked import holder as flock_holder
+from edgeq.agent.flocked import kept_by_another, lock_now, lock_within, owner
 from edgeq.agent.layout import Root
 from edgeq.agent.process import has_ended, identity
 from edgeq.agent.stored import Unreadable, read_json
@@ -29,6 +30,10 @@ LEASE_S = 120.0
 LONGEST_LEASE_S = 3600.0
 _RENEW_EVERY_S = 40.0
 _LOOK_AGAIN_S = 1.0
+# The guard is held for a few file operations, or for the removal of what a cut left: seconds, on a slow card.
+GUARD_S = 30.0
+# A command that works on for a host that hung up may take as long as the longest job.
+_TURN_S = 86400.0
 
 
 @dataclass(frozen=True)
@@ -223,11 +228,13 @@ def _stored(root: Root) -> Optional[Lock]:
 
 @contextlib.contextmanager
 def guarded(root: Root) -> Iterator[None]:
-    """Held for a few file operations only; the kernel lets go of it when the process dies."""
+    """Held for a few file operations only; the kernel lets go of it when the process dies. Raises DeviceBusy when another
+    process has had it for GUARD_S.
+    """
     make_folder(root.path)
-    handle = os.open(root.lock_guard, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o664)
+    handle = open_guard(root.lock_guard)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        lock_within(handle, GUARD_S, root.lock_guard)
         yield
     finally:
         os.close(handle)
@@ -239,14 +246,56 @@ def _one_at_a_time(root: Root, token: str, turn: Path) -> Iterator[None]:
     make_folder(turn)
     handle = os.open(turn, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+        if not lock_now(handle):
+            _wait_for_turn(handle, turn)
             renew(root, token)
         yield
     finally:
         os.close(handle)
+
+
+def _wait_for_turn(handle: int, turn: Path) -> None:
+    """As long as a command of edgeq's may take. Anybody who may look into the folder can lock it: a process of a user who has
+    no business in it is waited for as briefly as for the guard. Raises DeviceBusy.
+    """
+    start = time.monotonic()
+    while not lock_now(handle):
+        waited = time.monotonic() - start
+        pid = flock_holder(handle)
+        if waited >= (GUARD_S if pid is not None and _is_stranger(pid, turn) else _TURN_S):
+            raise kept_by_another(handle, turn, waited)
+        time.sleep(min(_LOOK_AGAIN_S, 0.05 + waited))
+
+
+def _is_stranger(pid: int, turn: Path) -> bool:
+    """Whether a process is of a user who does not own the folder, is not root, and is not in the group that shares it."""
+    uid, info = owner(pid), turn.stat()
+    if uid is None or uid in (os.geteuid(), info.st_uid, 0):
+        return False
+    return not (info.st_mode & 0o2000 and uid in _members(info.st_gid))
+
+
+def _members(gid: int) -> set[int]:
+    """The user ids of a group's members."""
+    import grp
+    import pwd
+
+    try:
+        names = grp.getgrgid(gid).gr_mem
+    except KeyError:
+        names = []
+    everyone = pwd.getpwall()
+    return {entry.pw_uid for entry in everyone if entry.pw_gid == gid or entry.pw_name in names}
+
+
+def open_guard(path: Path) -> int:
+    """A file that is only locked, made where it is not there. Only those who share the root may open, and so lock it."""
+    mode = 0o660 if path.parent.stat().st_mode & 0o2000 else 0o600
+    handle = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+    info = os.fstat(handle)
+    if info.st_mode & 0o7 and info.st_uid == os.geteuid():  # made by an older edgeq
+        os.fchmod(handle, mode)
+    return handle
 
 
 def _ns(lease_s: float) -> int:

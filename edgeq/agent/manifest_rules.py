@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from edgeq.agent.safe_names import is_name, is_sha256, problem_of_path
 from edgeq.errors import BundleRefused
 from edgeq.nouns.bundle import SCHEMA, Artifact, Candidate, Manifest
+from edgeq.nouns.safe_names import is_name, is_sha256, problem_of_path
 
 # Beside the artifacts a release holds files of the agent's own; none of the bundle's may take their place.
 MANIFEST = "manifest.json"

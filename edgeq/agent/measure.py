@@ -12,13 +12,13 @@ from typing import Optional
 
 from edgeq.nouns.device import Conditions
 from edgeq.nouns.job import Job
+from edgeq.nouns.job_rules import KINDS
 from edgeq.nouns.measurement import Measurement
 
 from .conditions import read_conditions
 from .contestant import TWIN, Contestant
 from .energy_use import account_energy
 from .facts import read_facts
-from .job_rules import KINDS
 from .race import Series, race
 from .verdict import not_quiet
 

@@ -9,10 +9,8 @@ from edgeq.agent.durable import remove_tree
 from edgeq.agent.layout import Root, agent_name
 from edgeq.agent.results import fresh_folder, is_stored, read_result, store
 from edgeq.errors import RemoteFailed
-from edgeq.nouns.job import Job
+from edgeq.nouns.job import UNREADABLE, Job
 from edgeq.nouns.measurement import Measurement
-
-UNREADABLE = "unreadable"
 
 
 def perform(root: Root, job: Job, wanted: Callable[[], bool] = lambda: True) -> Measurement:

@@ -3,7 +3,6 @@ one that kills the agent, or is no job at all, does not come back.
 """
 
 import contextlib
-import fcntl
 import hashlib
 import os
 from collections.abc import Iterator
@@ -11,10 +10,11 @@ from pathlib import Path
 from typing import Optional
 
 from edgeq.agent.durable import is_temporary, make_folder, move, remove_file, remove_tree, write_json
+from edgeq.agent.flocked import lock_now
 from edgeq.agent.layout import Root
-from edgeq.agent.lock import guarded
-from edgeq.agent.safe_names import is_name
+from edgeq.agent.lock import guarded, open_guard
 from edgeq.nouns.job import Job
+from edgeq.nouns.safe_names import is_name
 
 
 def put(root: Root, job: Job) -> None:
@@ -79,14 +79,8 @@ def id_for(path: Path) -> str:
 def only_drain(root: Root) -> Iterator[bool]:
     """True for one process at a time; a second one has nothing to do, for the first takes every job there is."""
     make_folder(root.running)
-    flags = os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-    handle = os.open(root.running / ".draining", flags, 0o664)
+    handle = open_guard(root.running / ".draining")
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
+        yield lock_now(handle)
     finally:
         os.close(handle)

@@ -10,11 +10,11 @@ from typing import Optional
 
 from edgeq.agent.apps import live
 from edgeq.agent.durable import write_json
-from edgeq.agent.job_rules import problems_of_job
 from edgeq.agent.layout import Root
 from edgeq.agent.manifest_rules import JOBS
 from edgeq.agent.stored import Unreadable, read_json
 from edgeq.nouns.job import Job
+from edgeq.nouns.job_rules import problems_of_job
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from edgeq.agent.durable import make_folder, remove_file, remove_tree, sync_tree, write_json
 from edgeq.agent.layout import Root
-from edgeq.agent.safe_names import is_name
 from edgeq.agent.stored import Unreadable, read_json
 from edgeq.errors import RemoteFailed
 from edgeq.nouns.json_text import LARGEST
+from edgeq.nouns.safe_names import is_name
 
 if TYPE_CHECKING:  # listing results, which `status` does, needs none of the largest nouns
     from edgeq.nouns.measurement import Measurement

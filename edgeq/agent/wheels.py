@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import IO, Optional
 
 from edgeq.agent.durable import READ_ONLY
-from edgeq.agent.safe_names import problem_of_path
 from edgeq.errors import ArtifactCorrupt
+from edgeq.nouns.safe_names import problem_of_path
 
 # Against bombs; onnxruntime unpacks to 60 MB at 1:3, text compresses to 1:20 at best.
 LARGEST_BYTES = 2 << 30

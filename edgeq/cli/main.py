@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from edgeq import __version__
+from edgeq.cli.printable import echo, echo_json
 from edgeq.errors import EdgeqError
 
 _GROUPS = {
@@ -78,13 +79,13 @@ def cli(ctx: click.Context) -> None:
     device measures it there against the float model.
     """
     if ctx.invoked_subcommand is None:
-        click.echo(
+        echo(
             f"edgeq {__version__}: takes a trained model and makes it run, fast and proven, on your edge device.\n"
         )
-        click.echo("  edgeq demo      a small model, deployed to this machine and measured, in seconds")
-        click.echo("  edgeq init      write edgeq.toml beside your own model")
-        click.echo("  edgeq doctor    what this machine, or --host pi@10.0.0.5, can do and lacks")
-        click.echo("\n`edgeq --help` lists everything.")
+        echo("  edgeq demo      a small model, deployed to this machine and measured, in seconds")
+        echo("  edgeq init      write edgeq.toml beside your own model")
+        echo("  edgeq doctor    what this machine, or --host pi@10.0.0.5, can do and lacks")
+        echo("\n`edgeq --help` lists everything.")
 
 
 def run(args: Sequence[str] | None = None) -> int:
@@ -106,7 +107,7 @@ def run(args: Sequence[str] | None = None) -> int:
             error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("\ninterrupted", err=True)
+        echo("\ninterrupted", err=True)
         return 130
     except BrokenPipeError:
         # The reader of our output went away (`| head`); what is buffered has nowhere to go.
@@ -129,20 +130,21 @@ def _as_document(error: click.ClickException) -> dict[str, Any]:
 
 
 def _show_document(error: dict[str, Any]) -> None:
-    import json
-
-    click.echo(json.dumps({"error": error}, indent=2))
+    echo_json({"error": error})
 
 
 def show_error(error: EdgeqError, *, as_json: bool) -> None:
-    """What went wrong, the details, what to do now, and what is live."""
+    """What went wrong, the details, what to do now, and what is live. Lines that are in a text already are indented: words of
+    a device are no line of edgeq's.
+    """
     if as_json:
         _show_document(error.to_dict())
         return
-    click.echo(f"error: {error.what}", err=True)
-    for line in error.details:
-        click.echo(f"  {line}", err=True)
-    if error.remedy:
-        click.echo(f"  {error.remedy}", err=True)
-    if error.live:
-        click.echo(f"  Live: {error.live}", err=True)
+    echo(f"error: {_indented(error.what)}", err=True)
+    for line in (*error.details, error.remedy, f"Live: {error.live}" if error.live else None):
+        if line:
+            echo(f"  {_indented(line)}", err=True)
+
+
+def _indented(text: str) -> str:
+    return text.replace("\n", "\n    ")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from edgeq.cli.printable import echo, printable
 from edgeq.model_name import is_model_name
 
 if TYPE_CHECKING:
@@ -316,7 +317,7 @@ def convert_arguments(options: dict[str, Any], project_file: Path | None) -> dic
         project = Project()  # what a finished bundle was made from was decided then
     project, left = without_another_model(project, model)
     if left:
-        click.echo(f"note      {left}", err=True)
+        echo(f"note      {left}", err=True)
     gates = gates_of(options, project.gates)
     return {
         "model": model,
@@ -360,5 +361,5 @@ def gates_of(options: dict[str, Any], gates: "Gates") -> "Gates":
 
 
 def _ask(prompt: str) -> str:
-    answer: str = click.prompt(prompt, hide_input=True, err=True)
+    answer: str = click.prompt(printable(prompt), hide_input=True, err=True)
     return answer

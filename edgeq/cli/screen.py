@@ -5,15 +5,15 @@ somebody watches.
 """
 
 import contextlib
-import json
 from collections.abc import Iterator
 from typing import Any
 
-import click
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook, RenderResult
 from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.progress import Progress as Bars
+from rich.segment import Segment
 
+from edgeq.cli.printable import echo_json, printable
 from edgeq.nouns.progress import Progress
 
 
@@ -23,7 +23,7 @@ class Screen:
     def __init__(self, as_json: bool, in_full: bool) -> None:
         self._as_json = as_json
         self._in_full = in_full
-        self._console = Console(highlight=False, soft_wrap=True)
+        self._console = page()
         self._bars = _Bars()
 
     def tell(self, noun: Any) -> None:
@@ -39,7 +39,7 @@ class Screen:
     def result(self, noun: Any) -> None:
         self._bars.clear()
         if self._as_json:
-            click.echo(json.dumps(_plain(noun), indent=2, allow_nan=False))
+            echo_json(_plain(noun))
             return
         from edgeq.report.formats.text import show_result
 
@@ -57,6 +57,27 @@ def screen(as_json: bool, in_full: bool = False) -> Iterator[Screen]:
         yield made
     finally:
         made.close()
+
+
+def page() -> Console:
+    """stdout. Whatever is printed to it is made printable; what rich itself says to the terminal (colours) is not touched."""
+    console = Console(highlight=False, soft_wrap=True)
+    console.push_render_hook(_OnlyWords())
+    return console
+
+
+class _OnlyWords(RenderHook):
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        return [_Printable(renderable) for renderable in renderables]
+
+
+class _Printable:
+    def __init__(self, inner: ConsoleRenderable) -> None:
+        self._inner = inner
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for segment in console.render(self._inner, options):
+            yield segment if segment.control else Segment(printable(segment.text), segment.style)
 
 
 class _Bars:

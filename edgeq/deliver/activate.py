@@ -27,13 +27,15 @@ def activate(
     request |= {"candidate": candidate, "keep": keep, "not_compared": not_compared}
     if job is not None:
         request["job"] = job.to_dict()
-    return App.from_dict(link.call("activate", request, timeout_s=120))
+    live: App = link.call("activate", request, timeout_s=120)
+    return live
 
 
 def rollback(link: AgentLink, token: str, app: str, to: str | None) -> App:
     """Make the activation before the live one (or the release whose digest starts with `to`) live again."""
     request = {"token": token, "app": app} | ({"to": to} if to else {})
-    return App.from_dict(link.call("rollback", request, timeout_s=300))
+    live: App = link.call("rollback", request, timeout_s=300)
+    return live
 
 
 def discard(link: AgentLink, token: str, app: str, digest: str) -> None:
@@ -49,7 +51,7 @@ def take_back(link: AgentLink, token: str, releases: Collection[tuple[str, str]]
     the device back is under `token` from here on.
     """
     try:
-        token = link.call("lock", {"token": token, "anew": True}, timeout_s=20)["token"]
+        token = link.call("lock", {"token": token, "anew": True}, timeout_s=20).token
     except NoSpace:
         pass  # nor has an install any room
     except DeviceError:

@@ -1,4 +1,4 @@
-"""Calls the agent on one device: JSON in, JSON out, its errors made ours.
+"""Calls the agent on one device: JSON in, the noun that it answers out, its errors made ours.
 
 Of the commands it knows only which may be asked twice, because their first answer can get lost with the connection.
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeq import errors
-from edgeq.deliver.printable import printable
+from edgeq.deliver.device_answer import agent_answer
 from edgeq.transport.base import Completed, Transport
 
 # Done twice they leave the same as done once, and the second waits for the first (docs/protocol.md). Not `lock`, whose
@@ -33,9 +33,6 @@ finally:
     shutil.rmtree(folder, ignore_errors=True)
 """
 
-# What a device without enough room for the answer itself would say is cut here.
-_SHOWN = 600
-
 
 @dataclass(frozen=True)
 class AgentLink:
@@ -51,7 +48,7 @@ class AgentLink:
     lent: Path | None = None
 
     def call(self, command: str, payload: Any = None, *, timeout_s: float = 60.0) -> Any:
-        """The agent's answer. Raises the DeviceError that the agent reports, RemoteFailed when it breaks itself, LinkLost
+        """The agent's answer, as the noun that device_answer.ANSWERS has for it. Raises the DeviceError that the agent reports, RemoteFailed when it breaks itself, LinkLost
         when the connection broke and the command may not be asked twice, or broke twice.
         """
         try:
@@ -60,7 +57,7 @@ class AgentLink:
             if command not in _TWICE:
                 raise
             done = self._run(command, payload, timeout_s)
-        return answer(done, command, self.transport.label)
+        return agent_answer(done, command, self.transport.label)
 
     def _run(self, command: str, payload: Any, timeout_s: float) -> Completed:
         words: tuple[str, ...] = (self.python, "-I", self.path)
@@ -73,21 +70,3 @@ class AgentLink:
 
 def encode(payload: Any) -> bytes:
     return b"" if payload is None else json.dumps(payload).encode()
-
-
-def answer(done: Completed, command: str, label: str) -> Any:
-    """What the agent said, or its error raised; without control characters."""
-    try:
-        said = printable(json.loads(done.stdout))
-    except ValueError:
-        tail = printable((done.stderr or done.stdout).decode(errors="replace").strip()[-_SHOWN:])
-        raise errors.RemoteFailed(
-            f"the agent on {label} broke in `{command}` (exit code {done.code})",
-            "run it again; if it stays, `edgeq doctor` shows what the device can do",
-            details=tail.splitlines()[-8:],
-        ) from None
-    if done.code != 0:
-        error = errors.from_dict(said.get("error") or {})
-        error.what = f"{label}: {error.what}"  # the device does not know how it is called here
-        raise error
-    return said

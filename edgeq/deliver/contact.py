@@ -1,18 +1,21 @@
 """The first words with a device: is there a Python, where do edgeq's files live, is our agent there, what is it?"""
 
 import hashlib
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgeq import catalog
 from edgeq.deliver.agent_archive import AgentArchive, build_agent
 from edgeq.deliver.agent_link import AgentLink
-from edgeq.deliver.printable import printable
+from edgeq.deliver.device_answer import key_values, last_lines
 from edgeq.errors import DeviceUnfit, RemoteFailed
 from edgeq.nouns.device import Facts
 from edgeq.transport.base import Transport
 
 OLDEST_PYTHON = (3, 9)
+_VERSION = re.compile(r"\d{1,3}\.\d{1,3}(\.\d{1,3})?", re.ASCII)
+_LONGEST_PATH = 4096
 
 
 @dataclass(frozen=True)
@@ -33,14 +36,15 @@ def contact(
     """
     archive = build_agent(cache)
     hello = _hello(transport, archive, root, python)
-    link = AgentLink(transport, hello["python"], f"{hello['root']}/agent/{archive.name}", hello["root"])
-    known = hello["known"] == "yes"
-    if hello["agent"] == "no" and look_only:
+    link = AgentLink(transport, hello.python, f"{hello.root}/agent/{archive.name}", hello.root)
+    known = hello.known
+    if not hello.agent and look_only:
         link = replace(link, lent=archive.path)
-    elif hello["agent"] == "no":
+    elif not hello.agent:
         transport.put(archive.path, link.path, sha256=archive.sha256)
         known = True
-    return Contact(link, Facts.from_dict(link.call("facts")), installed=known)
+    facts: Facts = link.call("facts")
+    return Contact(link, facts, installed=known)
 
 
 def settle(link: AgentLink) -> AgentLink:
@@ -52,26 +56,48 @@ def settle(link: AgentLink) -> AgentLink:
     return replace(link, lent=None)
 
 
-def _hello(
-    transport: Transport, archive: AgentArchive, root: str | None, python: str | None
-) -> dict[str, str]:
+@dataclass(frozen=True)
+class _Hello:
+    """What deploy/bootstrap.sh found. `root` is absolute; `agent`: ours is there, whole; `known`: some agent is."""
+
+    python: str
+    root: str
+    agent: bool
+    known: bool
+
+
+def _hello(transport: Transport, archive: AgentArchive, root: str | None, python: str | None) -> _Hello:
     script = (catalog.shipped("deploy") / "bootstrap.sh").read_bytes()
     done = transport.run(
         ("sh", "-s", "--", archive.name, root or "", python or ""), stdin=script, timeout_s=60
     )
-    lines = done.stdout.decode(errors="replace").splitlines()
-    said: dict[str, str] = printable(dict(line.split("=", 1) for line in lines if "=" in line))
+    said = key_values(done.stdout)
     if done.code != 0 or "root" not in said:
-        tail = printable(done.stderr.decode(errors="replace").strip().splitlines()[-5:])
-        raise RemoteFailed(f"{transport.label} does not run a POSIX shell for this login", details=tail)
+        raise RemoteFailed(
+            f"{transport.label} does not run a POSIX shell for this login", details=last_lines(done.stderr, 5)
+        )
     if not said.get("python"):
         raise DeviceUnfit(
             f"{transport.label} has no python3", "install python3 >= 3.9 there (apt-get install python3)"
         )
-    version = tuple(int(part) for part in said["python_version"].split(".")[:2])
-    if version < OLDEST_PYTHON:
+    _require_new_enough(said.get("python_version", ""), transport.label)
+    for what in ("python", "root"):
+        if not _is_path(said[what]) and said[what] != python:
+            raise RemoteFailed(
+                f"the {what} that {transport.label} names is no absolute path: {said[what][:200]!r}",
+                "a login script there may print lines of its own: see what `ssh HOST true` prints",
+            )
+    return _Hello(said["python"], said["root"], said.get("agent") == "yes", said.get("known") == "yes")
+
+
+def _require_new_enough(version: str, label: str) -> None:
+    parts = version.split(".")
+    if not _VERSION.fullmatch(version) or tuple(map(int, parts[:2])) < OLDEST_PYTHON:
         raise DeviceUnfit(
-            f"{transport.label} has Python {said['python_version']}; the agent needs 3.9 or newer",
+            f"{label} has Python {version[:40] or 'of no version'}; the agent needs 3.9 or newer",
             "install a newer python3 beside it; edgeq looks for python3.9 to python3.13 too. Nothing was sent.",
         )
-    return said
+
+
+def _is_path(text: str) -> bool:
+    return text.startswith("/") and len(text) <= _LONGEST_PATH and text.isprintable()

@@ -15,6 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from edgeq.deliver.agent_link import AgentLink
+from edgeq.deliver.fetched_array import LARGEST_ARRAY, read_array
+from edgeq.deliver.results import require_result_of
 from edgeq.errors import DeviceError
 from edgeq.nouns.bundle import Candidate
 from edgeq.nouns.job import Entrant, Job, Limits
@@ -76,8 +78,8 @@ def work(link: AgentLink, token: str | None, job: Job, tell: Callable[[Progress]
 
     def ask() -> None:
         try:
-            raw = link.call("work", {"token": token, "job": job.to_dict()}, timeout_s=timeout_s)
-            answers.append(Measurement.from_dict(raw))
+            found = link.call("work", {"token": token, "job": job.to_dict()}, timeout_s=timeout_s)
+            answers.append(require_result_of(job, found, link))
         except BaseException as error:
             failures.append(error)
 
@@ -106,15 +108,17 @@ def longest_s(job: Job) -> float:
 
 
 def fetch_outputs(link: AgentLink, run: Run) -> tuple[np.ndarray, ...]:
-    """The outputs of the check samples, one array per output, shape [count, *output shape]."""
+    """The outputs of the check samples, one array per output, shape [count, *output shape]. Raises RemoteFailed for a file
+    that is no such array.
+    """
     if run.outputs is None:
         return ()
     arrays = []
     with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
         for i, path in enumerate(run.outputs.files):
             file = Path(folder) / f"{i}.npy"
-            link.transport.get(f"{link.root}/{path}", file)
-            arrays.append(np.load(file, allow_pickle=False))
+            link.transport.get(f"{link.root}/{path}", file, most_bytes=LARGEST_ARRAY)
+            arrays.append(read_array(file, run.outputs.count, f"{path} on {link.transport.label}"))
     return tuple(arrays)
 
 

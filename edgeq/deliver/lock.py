@@ -27,7 +27,7 @@ def locked(link: AgentLink, what: str) -> Iterator[str]:
     request: dict[str, Any] = {"who": who, "what": what, "lease_s": LEASE_S}
     if isinstance(link.transport, LocalTransport):  # where the device itself can see whether we live
         request["pid"] = os.getpid()
-    token: str = link.call("lock", request)["token"]
+    token: str = link.call("lock", request).token
     done = threading.Event()
     keeper = threading.Thread(target=_keep, args=(link, token, done), daemon=True)
     keeper.start()

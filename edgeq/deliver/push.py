@@ -13,7 +13,7 @@ from edgeq.nouns.release import Release
 
 def files_missing(link: AgentLink, wanted: dict[str, int]) -> tuple[str, ...]:
     """Which of `wanted` (sha256 -> size) the device does not have, in that order."""
-    have = set(link.call("inventory", {"sha256": sorted(wanted), "wheels": []})["have"])
+    have = set(link.call("inventory", {"sha256": sorted(wanted), "wheels": []}).have)
     return tuple(sha for sha in wanted if sha not in have)
 
 
@@ -50,11 +50,12 @@ def push(
 
 def install(link: AgentLink, token: str, manifest: Manifest) -> Release:
     """Have the agent assemble and verify the release; it is complete on disk afterwards, and not live."""
-    raw = link.call("install", {"token": token, "manifest": manifest.to_dict()}, timeout_s=600)
-    return Release.from_dict(raw)
+    request = {"token": token, "manifest": manifest.to_dict()}
+    installed: Release = link.call("install", request, timeout_s=600)
+    return installed
 
 
 def place_samples(link: AgentLink, token: str, shas: tuple[str, ...]) -> str:
     """Gather check samples that were pushed; their folder, relative to the root."""
-    path: str = link.call("samples", {"token": token, "files": list(shas)}, timeout_s=120)["path"]
+    path: str = link.call("samples", {"token": token, "files": list(shas)}, timeout_s=120).path
     return path

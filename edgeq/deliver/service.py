@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from typing import NoReturn
 
 from edgeq.deliver.agent_link import AgentLink
+from edgeq.deliver.results import fetch_result, require_result_of
 from edgeq.errors import DeviceError, LinkLost, RemoteFailed, Unreachable
 from edgeq.nouns.job import Job
 from edgeq.nouns.measurement import Measurement
@@ -35,7 +36,7 @@ def lend_and_wait(
     try:
         link.call("submit", {"job": job.to_dict(), "token": token})
         measured = _result_of(link, job, start, begins_s, tell)
-        if measured is None and link.call("withdraw", {"id": job.id})["withdrawn"]:
+        if measured is None and link.call("withdraw", {"id": job.id}).withdrawn:
             return None
         return measured or _result_of(link, job, start, timeout_s, tell) or _late(link, job, timeout_s)
     except BaseException:
@@ -54,14 +55,14 @@ def fetch_new(
     """What was measured there since the result `after` (None: all that is kept), oldest first, but for the ids that
     the host has already. One that cannot be read is told of and does not keep the others from coming.
     """
-    ids = [id for id in link.call("results", {"after": after})["results"] if id not in known]
+    ids = [id for id in link.call("results", {"after": after}).results if id not in known]
     fetched = []
     for id in ids:
         try:
-            fetched.append(Measurement.from_dict(link.call("result", {"id": id}, timeout_s=120)))
+            fetched.append(fetch_result(link, id))
         except (LinkLost, Unreachable):
             raise
-        except (RemoteFailed, ValueError) as error:
+        except RemoteFailed as error:
             tell(Note(f"result {id} of {link.transport.label} was not fetched: {error}"))
     return fetched
 
@@ -78,7 +79,7 @@ def _result_of(
         tell(Progress("measure", min(spent, job.limits.seconds), job.limits.seconds, "s"))
         time.sleep(min(wait_s, max(until_s - spent, 0.05)))
         wait_s = min(wait_s * 1.3, _LONGEST_WAIT_S)
-    return Measurement.from_dict(link.call("result", {"id": job.id}, timeout_s=120))
+    return require_result_of(job, fetch_result(link, job.id), link)
 
 
 def _late(link: AgentLink, job: Job, timeout_s: float) -> NoReturn:
@@ -91,6 +92,6 @@ def _late(link: AgentLink, job: Job, timeout_s: float) -> NoReturn:
 
 def _is_done(link: AgentLink, id: str) -> bool:
     try:
-        return id in link.call("results")["results"]
+        return id in link.call("results").results
     except (LinkLost, Unreachable):
         return False  # the job does not need us; ask again until the time is over

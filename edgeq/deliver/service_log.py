@@ -1,16 +1,17 @@
 """What the service wrote to the journal."""
 
-import json
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from edgeq.deliver.printable import printable
+from edgeq.deliver.device_answer import json_lines, last_lines
 from edgeq.deliver.service_files import UNITS
 from edgeq.deliver.service_look import Found
 from edgeq.errors import RemoteFailed
 from edgeq.nouns.record import Record
 from edgeq.transport.base import Transport
 
+_DIGITS = re.compile(r"[0-9]{1,17}")  # microseconds until the year 5138
 # Whoever may read the system's journal; a user's units stand there too, under a field of their own.
 _READERS = {"adm", "systemd-journal", "wheel"}
 
@@ -44,25 +45,20 @@ def read_log(transport: Transport, found: Found, scope: str, count: int) -> Serv
     words = (*sudo, "journalctl", "--quiet", "--no-pager", "--output=json", f"--lines={count}")
     done = transport.run((*words, *(f"{field}={unit}" for unit in UNITS)))
     if done.code != 0:
-        said = printable(done.stderr.decode(errors="replace").strip()).splitlines()[-5:]
         raise RemoteFailed(
             f"{found.login} cannot read the journal of {transport.label}",
             f"add it to the group systemd-journal there (as root: `usermod -aG systemd-journal {found.login}`)",
-            details=said,
+            details=last_lines(done.stderr, 5),
         )
-    raw = [
-        printable(json.loads(line))
-        for line in done.stdout.decode(errors="replace").splitlines()
-        if line.strip()
-    ]
-    return ServiceLog(transport.label, tuple(_entry(r) for r in raw))
+    lines = json_lines(done.stdout, f"the journal of {transport.label}")
+    return ServiceLog(transport.label, tuple(_entry(line) for line in lines))
 
 
 def _entry(raw: "dict[str, object]") -> LogLine:
     message = raw.get("MESSAGE")
     if isinstance(message, list):  # how journalctl writes what is no UTF-8
-        message = bytes(message).decode(errors="replace")
-    at = datetime.fromtimestamp(int(str(raw["__REALTIME_TIMESTAMP"])) / 1e6, UTC)
+        message = bytes(b for b in message if isinstance(b, int) and 0 <= b < 256).decode(errors="replace")
+    at = datetime.fromtimestamp(_number(raw.get("__REALTIME_TIMESTAMP"), 0) / 1e6, UTC)
     unit = (
         raw.get("UNIT") or raw.get("USER_UNIT") or raw.get("_SYSTEMD_USER_UNIT") or raw.get("_SYSTEMD_UNIT")
     )
@@ -70,7 +66,13 @@ def _entry(raw: "dict[str, object]") -> LogLine:
     return LogLine(
         utc=at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         unit=str(unit or raw.get("SYSLOG_IDENTIFIER") or ""),
-        uid=int(str(uid)) if uid is not None else None,
-        priority=int(str(raw.get("PRIORITY", 6))),
-        message=printable(str(message or "")),
+        uid=_number(uid, 0) if uid is not None else None,
+        priority=_number(raw.get("PRIORITY"), 6),
+        message=str(message or ""),
     )
+
+
+def _number(raw: object, otherwise: int) -> int:
+    """journalctl writes numbers as text; `otherwise` for what is none, or none that a calendar knows."""
+    text = str(raw)
+    return int(text) if _DIGITS.fullmatch(text) else otherwise

@@ -1,10 +1,11 @@
 """Looks at a device for what a service there needs and what is there of it already. Changes nothing."""
 
 import base64
+import re
 from dataclasses import dataclass
 
 from edgeq import catalog
-from edgeq.deliver.printable import printable
+from edgeq.deliver.device_answer import key_values, last_lines
 from edgeq.deliver.service_files import UNITS, all_paths
 from edgeq.errors import RemoteFailed
 from edgeq.transport.base import Transport
@@ -60,12 +61,37 @@ def look(transport: Transport, scope: str, root: str) -> Found:
     words += [f"{root}{name}" for name in _FOLDERS] if scope == "system" else []
     script = (catalog.shipped("deploy") / "systemd" / "look.sh").read_bytes()
     done = transport.run(words, stdin=script)
-    lines = done.stdout.decode(errors="replace").splitlines()
-    said: dict[str, str] = printable(dict(line.split("=", 1) for line in lines if "=" in line))
-    if done.code != 0 or "free_kb" not in said:
-        tail = printable(done.stderr.decode(errors="replace").strip().splitlines()[-5:])
-        raise RemoteFailed(f"{transport.label} could not be asked about its services", details=tail)
+    said = key_values(done.stdout)
+    problem = _problem(said)
+    if done.code != 0 or problem:
+        details = last_lines(done.stderr, 5) or (problem,)
+        raise RemoteFailed(f"{transport.label} could not be asked about its services", details=details)
     return _found(said)
+
+
+_KEYS = (
+    *("login", "uid", "group", "home", "sudo", "manager", "linger", "firmware", "user", "members", "groups"),
+    *("root", "owner", "current", "names", "apps", "waiting", "own", "own_apps", "own_kb", "free_kb"),
+)
+_COUNT = re.compile(r"[0-9]{0,17}")
+_ACCOUNT = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.@+ \\-]{0,255}\$?|")
+
+
+def _problem(said: dict[str, str]) -> str:
+    """Why these are not the lines that look.sh prints; "" where they are. Names of accounts and paths are put into commands."""
+    missing = [key for key in _KEYS if key not in said]
+    if missing:
+        return f"it said nothing of {', '.join(missing)}"
+    for key in ("uid", "waiting", "own_kb", "free_kb"):
+        if not _COUNT.fullmatch(said[key].strip()):
+            return f"{key} is {said[key][:40]!r}"
+    for key in ("login", "group", "owner"):
+        if not _ACCOUNT.fullmatch(said[key]):
+            return f"{key} is {said[key][:40]!r}"
+    for key in ("home", "root", "own"):
+        if not said[key].startswith("/") or not said[key].isprintable():
+            return f"{key} is {said[key][:40]!r}"
+    return ""
 
 
 _FOLDERS = ("", "/agent", "/wheels", "/incoming", "/samples", "/apps", "/jobs", "/jobs/running", "/results")
@@ -75,7 +101,7 @@ def _found(said: dict[str, str]) -> Found:
     home = said["home"]
     return Found(
         login=said["login"],
-        uid=int(said["uid"]),
+        uid=int(said["uid"] or 0),
         group=said["group"],
         home=home,
         sudo=said["sudo"],
@@ -97,7 +123,7 @@ def _found(said: dict[str, str]) -> Found:
         free_bytes=int(said["free_kb"] or 0) * 1024,
         units={unit: _unit(said, unit) for unit in UNITS},
         files={
-            key.removeprefix("file:").replace("~", home, 1): base64.b64decode(text).decode(errors="replace")
+            key.removeprefix("file:").replace("~", home, 1): _decoded(text)
             for key, text in said.items()
             if key.startswith("file:")
         },
@@ -112,3 +138,11 @@ def _unit(said: dict[str, str], unit: str) -> UnitFound:
         enabled=said.get(f"unit:{unit}:UnitFileState", ""),
         stale=said.get(f"unit:{unit}:NeedDaemonReload", "") == "yes",
     )
+
+
+def _decoded(text: str) -> str:
+    """What a file holds; "" for what is no base64, which is no file of ours."""
+    try:
+        return base64.b64decode(text.encode(errors="replace")).decode(errors="replace")
+    except ValueError:
+        return ""

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from edgeq.deliver.device_answer import key_values
 from edgeq.deliver.service_files import SERVICES, UNITS
 from edgeq.deliver.service_look import Found
 from edgeq.deliver.service_plan import installed_root
@@ -79,15 +80,17 @@ def _exposures(transport: Transport, prefix: tuple[str, ...], scope: str) -> dic
     scores = {}
     for service in SERVICES:
         done = transport.run((*prefix, "systemd-analyze", f"--{scope}", "--no-pager", "security", service))
-        found = re.search(r"exposure level for \S+: ([0-9.]+)", done.stdout.decode(errors="replace"))
+        found = re.search(
+            r"exposure level for \S+: ([0-9]{1,2}(?:\.[0-9]{1,3})?)", done.stdout.decode(errors="replace")
+        )
         if found:
             scores[service] = float(found[1])
     return scores
 
 
 def _unit(block: str, exposures: dict[str, float]) -> UnitState:
-    said = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
-    name = said["Id"]
+    said = key_values(block.encode())
+    name = said.get("Id", "unknown")
     started = _utc(said.get("ExecMainStartTimestamp") or said.get("LastTriggerUSec"))
     result = said.get("Result") if started and name in SERVICES else None
     if result == "exit-code":

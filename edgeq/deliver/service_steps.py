@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from edgeq.deliver.printable import printable
+from edgeq.deliver.device_answer import last_lines
 from edgeq.errors import DeviceError, LinkLost, RemoteFailed, Unreachable
 from edgeq.nouns.record import Record
 from edgeq.transport.base import Completed, Transport
@@ -108,8 +108,7 @@ class Do(Record):
         except RemoteFailed as error:
             if self.forgive:
                 return
-            shown = transport.run(self.look).stdout.decode(errors="replace") if self.look else ""
-            seen = printable(shown.splitlines())
+            seen = last_lines(transport.run(self.look).stdout, 20) if self.look else ()
             raise RemoteFailed(error.what, error.remedy, details=(*error.details, *seen)) from None
 
     def take_back(self, transport: Transport) -> None:
@@ -159,7 +158,7 @@ def run(transport: Transport, words: Sequence[str], stdin: bytes = b"") -> Compl
     done = transport.run(words, stdin=stdin, timeout_s=_TIMEOUT_S)
     if done.code == 0:
         return done
-    said = printable((done.stderr or done.stdout).decode(errors="replace").strip().splitlines()[-8:])
+    said = last_lines(done.stderr or done.stdout, 8)
     shown = " ".join(map(_shown, words))
     raise RemoteFailed(f"`{shown}` failed on {transport.label} (exit code {done.code})", details=said)
 

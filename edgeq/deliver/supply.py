@@ -12,7 +12,7 @@ def look(link: AgentLink, sets: tuple[WheelSet, ...], *, ask: bool = True) -> Su
     wheels = {w.folder: w for s in sets for w in s.wheels}
     if not wheels or not ask:
         return Supplies(sets, tuple(wheels.values()))
-    have = set(link.call("inventory", {"sha256": [], "wheels": sorted(wheels)})["wheels"])
+    have = set(link.call("inventory", {"sha256": [], "wheels": sorted(wheels)}).wheels)
     return Supplies(sets, tuple(w for folder, w in wheels.items() if folder not in have))
 
 

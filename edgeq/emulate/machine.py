@@ -11,7 +11,7 @@ from pathlib import Path
 
 from edgeq import child_python
 from edgeq.deliver.agent_archive import build_agent
-from edgeq.deliver.agent_link import answer
+from edgeq.deliver.device_answer import agent_answer
 from edgeq.errors import EdgeqError, TargetRefused
 from edgeq.nouns.device import Facts
 from edgeq.nouns.target import Target
@@ -51,7 +51,8 @@ class Machine:
             done = subprocess.run(
                 words, stdin=subprocess.DEVNULL, capture_output=True, timeout=_FACTS_WITHIN_S
             )
-            said = answer(Completed(done.returncode, done.stdout, done.stderr), "facts", "the emulator")
+            said = Completed(done.returncode, done.stdout, done.stderr)
+            facts: Facts = agent_answer(said, "facts", "the emulator")
         except (EdgeqError, subprocess.TimeoutExpired) as error:
             details = getattr(error, "details", ()) or (str(error),)
             raise TargetRefused(
@@ -59,7 +60,7 @@ class Machine:
                 "is the root file system of the target's architecture, and whole?",
                 details=details,
             ) from None
-        return Facts.from_dict(said)
+        return facts
 
 
 def this_machine(cache: Path) -> Machine:

@@ -7,6 +7,9 @@ from .record import Record
 from .target import EnergyModel
 
 SCHEMA = 1
+UNREADABLE = (
+    "unreadable"  # the kind of the job that stands for a file which is none, in the result that says so
+)
 
 
 @dataclass(frozen=True)

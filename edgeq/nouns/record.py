@@ -4,11 +4,13 @@ import dataclasses
 import hashlib
 import json
 import reprlib
+import types
 import typing
 from typing import Any, TypeVar, Union
 
 R = TypeVar("R", bound="Record")
 
+_UNIONS = (Union, getattr(types, "UnionType", Union))  # the latter, of `X | None`, from Python 3.10 on
 _NAMED = 5  # unknown keys in one line
 _LONGEST_KEY = 60  # characters of it in a message
 
@@ -68,7 +70,7 @@ def _typed(hint: Any, value: Any, where: str) -> Any:
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if hint is Any:
         return value
-    if origin is Union:
+    if origin in _UNIONS:
         if value is None and type(None) in args:
             return None
         return _typed(next(a for a in args if a is not type(None)), value, where)

@@ -1,18 +1,22 @@
 """This machine as a device: a folder and a subprocess. The same words, the same write-beside-and-rename as over SSH."""
 
 import os
+import select
+import selectors
 import shutil
 import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from subprocess import PIPE
+from typing import IO
 
 from edgeq.errors import ArtifactCorrupt, ReadOnly, RemoteFailed
 
 from . import receive_on_device as device
-from .arrival import BLOCK, corrupt, refused, sha256_of, verified_prefix
-from .base import Completed, Progress, Sent
+from .arrival import BLOCK, Failure, corrupt, refused, sha256_of, verified_prefix
+from .base import MOST_OUTPUT, MOST_STDERR, Completed, Progress, Sent, Tail, too_much
 
 
 class LocalTransport:
@@ -21,17 +25,12 @@ class LocalTransport:
 
     def run(self, command: Sequence[str], *, stdin: bytes = b"", timeout_s: float = 60.0) -> Completed:
         try:
-            done = subprocess.run(list(command), input=stdin, capture_output=True, timeout=timeout_s)
-        except subprocess.TimeoutExpired:
-            raise RemoteFailed(
-                f"{command[0]} did not end within {timeout_s:g} s on {self.label}; it was killed",
-                "allow it more time, or see what keeps it busy",
-            ) from None
+            process = subprocess.Popen(list(command), stdin=PIPE, stdout=PIPE, stderr=PIPE, bufsize=0)
         except FileNotFoundError:
             return Completed(127, b"", f"{command[0]}: not found\n".encode())  # what a shell would have said
         except PermissionError:
             return Completed(126, b"", f"{command[0]}: not permitted\n".encode())
-        return Completed(done.returncode, done.stdout, done.stderr)
+        return _finished(process, stdin, timeout_s, command[0], self.label)
 
     def put(
         self, source: Path, destination: str, *, sha256: str | None = None, progress: Progress | None = None
@@ -43,7 +42,7 @@ class LocalTransport:
             if isinstance(outcome, str):  # the wrong part is gone now: once more, from the start
                 outcome = self._receive(source, destination, size, expected, progress)
         except OSError as error:
-            raise refused(self.label, device.failure(error, destination, size)) from error
+            raise refused(self.label, Failure.from_dict(device.failure(error, destination, size))) from error
         except device.Cut:
             raise ArtifactCorrupt(f"{source} became shorter while it was copied", "run again") from None
         if isinstance(outcome, str):
@@ -80,11 +79,13 @@ class LocalTransport:
             return str(reply["corrupt"])
         return Sent(size - start, start, sent_s, reply["hash_s"] + reply["sync_s"], 1)
 
-    def get(self, source: str, destination: Path) -> None:
+    def get(self, source: str, destination: Path, *, most_bytes: int = MOST_OUTPUT) -> None:
         destination.parent.mkdir(parents=True, exist_ok=True)
         handle, beside = tempfile.mkstemp(dir=destination.parent, prefix=f".{destination.name}.")
         os.close(handle)
         try:
+            if Path(source).stat().st_size > most_bytes:
+                raise too_much(self.label, f"fetching {source}", most_bytes)
             shutil.copyfile(source, beside)
             Path(beside).replace(destination)
         except PermissionError as error:
@@ -99,6 +100,72 @@ class LocalTransport:
 
     def close(self) -> None:
         pass
+
+
+def _finished(
+    process: "subprocess.Popen[bytes]", stdin: bytes, timeout_s: float, name: str, label: str
+) -> Completed:
+    """Feed, drain, and wait for the exit code. Raises RemoteFailed past `timeout_s` and for too much output; whatever is
+    raised, the process is gone.
+    """
+    until = time.monotonic() + timeout_s
+    with process:
+        try:
+            stdout, stderr = _talk(process, stdin, until, name, label)
+            return Completed(process.wait(max(until - time.monotonic(), 0.1)), stdout, stderr)
+        except subprocess.TimeoutExpired:
+            raise RemoteFailed(
+                f"{name} did not end within {timeout_s:g} s on {label}; it was killed",
+                "allow it more time, or see what keeps it busy",
+            ) from None
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+def _talk(
+    process: "subprocess.Popen[bytes]", stdin: bytes, until: float, name: str, label: str
+) -> tuple[bytes, bytes]:
+    """stdout, and the end of stderr. Raises TimeoutExpired when both are not closed by `until`."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    stdout, stderr, left = bytearray(), Tail(), memoryview(stdin)
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdin, selectors.EVENT_WRITE)
+        selector.register(process.stdout, selectors.EVENT_READ)
+        selector.register(process.stderr, selectors.EVENT_READ)
+        while selector.get_map():
+            ready = selector.select(max(until - time.monotonic(), 0.0))
+            if not ready:
+                raise subprocess.TimeoutExpired(name, 0)
+            for key, _ in ready:
+                if key.fileobj is process.stdin:
+                    left = _fed(process.stdin, left)
+                    if not left:
+                        selector.unregister(process.stdin)
+                        process.stdin.close()
+                    continue
+                chunk = os.read(key.fd, 1 << 16)
+                if not chunk:
+                    selector.unregister(key.fileobj)
+                elif key.fileobj is process.stdout:
+                    stdout += chunk
+                else:
+                    stderr.add(chunk)
+            if len(stdout) > MOST_OUTPUT:
+                raise too_much(label, name, MOST_OUTPUT)
+            if stderr.full:
+                raise too_much(label, name, MOST_STDERR)
+    return bytes(stdout), bytes(stderr)
+
+
+def _fed(pipe: "IO[bytes]", data: memoryview) -> memoryview:
+    """What is left of `data`; nothing where the command reads no more, which it need not."""
+    try:
+        return data[os.write(pipe.fileno(), data[: select.PIPE_BUF]) :]
+    except BrokenPipeError:
+        return data[len(data) :]
 
 
 def _report(progress: Progress | None, count: int) -> None:

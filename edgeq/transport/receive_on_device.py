@@ -31,6 +31,9 @@ HEARTBEAT_S = 0.25
 SET_PIPE_SIZE = 1031  # fcntl's F_SETPIPE_SZ, which Python names only from 3.10 on
 
 
+_PART = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
 class Cut(Exception):
     """The sender is gone; what arrived stays for the next attempt."""
 
@@ -45,25 +48,40 @@ def holds(path: str, size: int, sha256: str) -> bool:
 
 
 def open_part(path: str, patience_s: float) -> BinaryIO:
-    """`<path>.part`, made or found, locked against an earlier receiver that has not noticed its sender's end.
+    """`<path>.part`, made or found, locked against an earlier receiver that has not noticed its sender's end. Nobody else may
+    open it, and so lock it, before it is whole; a link of that name is not followed.
 
-    Raises BlockingIOError when that one still lives after `patience_s`.
+    Raises BlockingIOError when another holds the lock after `patience_s`; its `filename2` says which process.
     """
     until = time.monotonic() + patience_s
     while True:
-        file = os.fdopen(os.open(path + ".part", os.O_RDWR | os.O_CREAT, 0o644), "r+b", buffering=0)
+        file = os.fdopen(os.open(path + ".part", _PART, 0o600), "r+b", buffering=0)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if os.path.samestat(os.fstat(file.fileno()), os.stat(path + ".part")):
                 return file  # else it was renamed or removed between open and lock
         except FileNotFoundError:
             pass
-        except BlockingIOError:
+        except BlockingIOError as error:
             if time.monotonic() > until:
+                error.filename2 = holder(file.fileno())
                 file.close()
                 raise
             time.sleep(0.05)
         file.close()
+
+
+def holder(handle: int) -> str:
+    """ "process 4711 (vim)" that has the lock on an open file; "" where /proc/locks (proc_locks(5)) does not tell."""
+    info = os.fstat(handle)
+    place = f"{os.major(info.st_dev):02x}:{os.minor(info.st_dev):02x}:{info.st_ino}"
+    try:
+        with open("/proc/locks") as file:
+            pids = [w[4] for w in map(str.split, file) if len(w) > 5 and w[1] == "FLOCK" and w[5] == place]
+        with open(f"/proc/{pids[0]}/comm") as file:
+            return f"process {pids[0]} ({file.read().strip()})"
+    except (OSError, IndexError):
+        return ""
 
 
 def survey(part: BinaryIO, folder: str, size: int, block: int) -> "dict[str, Any]":
@@ -112,6 +130,7 @@ def seal(part: BinaryIO, path: str, size: int, sha256: str) -> "dict[str, Any]":
     if found != sha256 or os.fstat(part.fileno()).st_size != size:
         os.unlink(path + ".part")
         return {"corrupt": found}
+    os.fchmod(part.fileno(), 0o644)
     os.fsync(part.fileno())
     os.rename(path + ".part", path)
     sync_folder(os.path.dirname(path))
@@ -170,6 +189,7 @@ def failure(error: OSError, path: str, size: int) -> "dict[str, Any]":
         "folder": folder,
         "need": size,
         "free": free_bytes(folder),
+        "holder": str(error.filename2 or "") if name == "EAGAIN" else "",
     }
 
 
@@ -203,7 +223,7 @@ def receive(order: "dict[str, Any]", speaker: Speaker) -> "dict[str, Any]":
         return {"complete": True}
     with open_part(path, patience_s=order["idle_s"] + 2) as part:
         speaker.say(survey(part, folder, size, order["block"]))
-        start = int(_line(order["idle_s"]))
+        start = _start(size, order["idle_s"])
 
         def read(count: int) -> bytes:
             return _read(count, order["idle_s"])
@@ -224,14 +244,38 @@ def _read(count: int, idle_s: float) -> bytes:
     return os.read(0, count) if ready else b""
 
 
-def _line(idle_s: float) -> bytes:
+def _start(size: int, idle_s: float) -> int:
+    """The first line of stdin: where the sender goes on. Whoever says something else is no sender."""
     line = b""
-    while not line.endswith(b"\n"):
+    while not line.endswith(b"\n") and len(line) < 20:
         byte = _read(1, idle_s)
         if not byte:
             raise Cut
         line += byte
-    return line
+    if not line[:-1].isdigit() or int(line) > size:
+        raise Cut
+    return int(line)
+
+
+def order_in(text: str) -> "dict[str, Any]":
+    """The order on the command line. Raises OSError EINVAL for what is none."""
+    try:
+        order = json.loads(text)
+        kinds: dict[str, Any] = {
+            "path": str,
+            "size": int,
+            "sha256": str,
+            "block": int,
+            "idle_s": (int, float),
+        }
+        good = all(isinstance(order[key], kind) for key, kind in kinds.items())
+        path = order["path"]
+        good = good and path.startswith("/") and path[-1] != "/" and "\0" not in path and order["size"] >= 0
+        if good and order["block"] > 0 and 0 < order["idle_s"] <= 3600 and os.fsencode(path):
+            return dict(order)
+    except (ValueError, TypeError, LookupError, RecursionError):
+        pass
+    raise OSError(errno.EINVAL, "this is no order for an upload")
 
 
 def widen(pipe: int) -> None:
@@ -241,10 +285,11 @@ def widen(pipe: int) -> None:
 
 
 def main() -> None:
-    order = json.loads(sys.argv[1])
     widen(0)
     speaker = Speaker()
+    order: dict[str, Any] = {"path": "/", "size": 0}
     try:
+        order = order_in(sys.argv[1])
         speaker.say(receive(order, speaker))
     except Cut:
         pass

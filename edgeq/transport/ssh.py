@@ -14,9 +14,9 @@ import paramiko
 
 from edgeq.errors import DeviceError, DeviceUnfit, LinkLost, RemoteFailed, Unreachable
 
-from .arrival import corrupt, refused, sha256_of
+from .arrival import Reply, corrupt, no_receiver, refused, sha256_of
 from .back_off import BackOff
-from .base import Completed, Progress, Sent
+from .base import MOST_OUTPUT, Completed, Progress, Sent
 from .shell_words import one_line
 from .ssh_hop import in_words
 from .ssh_link import Link, open_link
@@ -81,20 +81,23 @@ class SshTransport:
         ledger = Ledger(progress)
         began = time.perf_counter()
         outcome, attempts = self._arrive(upload, ledger)
-        if "corrupt" in outcome.reply and ledger.reused:
+        if outcome.reply is not None and outcome.reply.corrupt is not None and ledger.reused:
             # What was resumed is gone now: once more, from the start.
             outcome, more = self._arrive(upload, ledger)
             attempts += more
-        if "corrupt" in outcome.reply:
-            raise corrupt(self.label, destination, upload.sha256, outcome.reply["corrupt"], source)
-        if "error" in outcome.reply:
-            raise refused(self.label, outcome.reply["error"])
+        reply = outcome.reply or Reply()
+        if reply.corrupt is not None:
+            raise corrupt(self.label, destination, upload.sha256, reply.corrupt, source)
+        if reply.error is not None:
+            raise refused(self.label, reply.error)
+        if not (reply.complete or reply.sealed):
+            raise no_receiver(self.label, "its last word is none")
         send_s = time.perf_counter() - began - outcome.seal_s
         return Sent(ledger.sent, ledger.reused, send_s, outcome.seal_s, attempts)
 
-    def get(self, source: str, destination: Path) -> None:
+    def get(self, source: str, destination: Path, *, most_bytes: int = MOST_OUTPUT) -> None:
         destination.parent.mkdir(parents=True, exist_ok=True)
-        self._again(lambda: self._fetch(source, destination), *BROKEN)
+        self._again(lambda: self._fetch(source, destination, most_bytes), *BROKEN)
 
     def exists(self, path: str) -> bool:
         return self._again(lambda: self._is_there(path), *BROKEN)
@@ -207,7 +210,7 @@ class SshTransport:
             attempts += 1
             try:
                 outcome = self._attempt(upload, ledger)
-                if outcome.reply:
+                if outcome.reply is not None:
                     return outcome, attempts
                 self._explain(outcome)
             except BROKEN as error:
@@ -247,16 +250,17 @@ class SshTransport:
         execute(link, channel, one_line(["test", "-e", path]), self._timeout_s)
         return finish(link, channel, b"", "test", self._timeout_s).code == 0
 
-    def _fetch(self, source: str, destination: Path) -> None:
+    def _fetch(self, source: str, destination: Path, most_bytes: int) -> None:
         link, channel = self._session()
         execute(link, channel, one_line(["cat", "--", source]), self._timeout_s)
         handle, beside = tempfile.mkstemp(dir=destination.parent, prefix=f".{destination.name}.")
         try:
             with os.fdopen(handle, "wb") as file:
-                code, stderr = stream(link, channel, file.write)
+                code, stderr = stream(link, channel, file.write, most_bytes, f"fetching {source}")
             if code != 0:
+                said = stderr.decode("utf-8", "replace").strip()[-400:]
                 raise RemoteFailed(
-                    f"{source} cannot be fetched from {self.label}: {stderr.decode('utf-8', 'replace').strip()}",
+                    f"{source} cannot be fetched from {self.label}: {said}",
                     "check the path on the device",
                 )
             Path(beside).replace(destination)

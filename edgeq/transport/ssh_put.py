@@ -5,17 +5,17 @@ server is needed: the receiver writes at the device's own pace, says the true er
 """
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import paramiko
 
 from edgeq.errors import ArtifactCorrupt, EdgeqError
 
 from . import receive_on_device
-from .arrival import BLOCK, verified_prefix
+from .arrival import BLOCK, Reply, longest_reply, no_receiver, reply_in, verified_prefix
 from .base import Progress
 from .shell_words import one_line
 from .ssh_link import Link, Watch, watched
@@ -24,6 +24,10 @@ from .ssh_run import CHUNK, KILLED, execute, hang_up
 PROGRAM = Path(receive_on_device.__file__)
 _MARK = receive_on_device.MARK.encode()
 _POLL_S = 0.25
+# A card that is failing may take minutes for one fsync, during which the receiver's heart beats.
+_STANDSTILL_S = 900.0
+_MOST_NOISE = 1 << 20  # bytes of a login script
+_MOST_REPLIES = 8
 _END_S = 2.0  # a receiver that has said its last word exits at once
 
 
@@ -39,9 +43,9 @@ class Upload:
 
 @dataclass(frozen=True)
 class Outcome:
-    """`reply` is the receiver's last word; empty when it ended without one (no python3 there, for instance)."""
+    """`reply` is the receiver's last word; None when it ended without one (no python3 there, for instance)."""
 
-    reply: dict[str, Any]
+    reply: Reply | None
     seal_s: float
     exit_code: int
     stderr: str
@@ -64,12 +68,19 @@ class Ledger:
 
 
 class Conversation:
-    """The receiver's replies, line by line; any byte from it tells the watch that the link lives."""
+    """The receiver's replies, line by line; any byte from it tells the watch that the link lives, until it has stood where it
+    is for _STANDSTILL_S. Raises RemoteFailed for what the receiver does not say.
+    """
 
-    def __init__(self, channel: paramiko.Channel, watch: Watch, ledger: Ledger) -> None:
-        self._channel, self._watch, self._ledger = channel, watch, ledger
+    def __init__(
+        self, channel: paramiko.Channel, watch: Watch, ledger: Ledger, size: int, where: str
+    ) -> None:
+        self._channel, self._watch, self._ledger, self._size = channel, watch, ledger, size
+        self._where = where
         self._buffer = b""
-        self._replies: list[dict[str, Any]] = []
+        self._replies: list[Reply] = []
+        self._noise = 0
+        self._at, self._moved = -1, time.monotonic()
         channel.settimeout(_POLL_S)
 
     def listen(self) -> None:
@@ -77,29 +88,40 @@ class Conversation:
         while self._channel.recv_ready():
             self._take(self._channel.recv(1 << 16))
 
-    def reply(self) -> dict[str, Any]:
-        """The next reply that is more than a heartbeat; empty at the end."""
+    def reply(self) -> Reply | None:
+        """The next reply that is more than a heartbeat; None at the end."""
         while not self._replies:
             try:
                 chunk = self._channel.recv(1 << 16)
             except TimeoutError:
                 continue
             if not chunk:
-                return {}
+                return None
             self._take(chunk)
         return self._replies.pop(0)
 
     def _take(self, chunk: bytes) -> None:
         self._watch.heard()
         *lines, self._buffer = (self._buffer + chunk).split(b"\n")
+        if len(self._buffer) > longest_reply(self._size):
+            raise no_receiver(self._where, "its line does not end")
         for line in lines:
             if not line.startswith(_MARK):
-                continue  # what a login script prints
-            reply = json.loads(line[len(_MARK) :])
-            if "at" in reply:
-                self._ledger.stands_at(max(reply["at"], self._ledger.reused))
-            else:
+                self._noise += len(line)  # what a login script prints
+                continue
+            reply = reply_in(line[len(_MARK) :], self._size, self._where)
+            if reply.at is None:
                 self._replies.append(reply)
+                continue
+            self._ledger.stands_at(max(reply.at, self._ledger.reused))
+            if reply.at != self._at:
+                self._at, self._moved = reply.at, time.monotonic()
+        if self._noise > _MOST_NOISE or len(self._replies) > _MOST_REPLIES:
+            raise no_receiver(self._where, "it says more than there is to say")
+        if time.monotonic() - self._moved > _STANDSTILL_S:
+            raise no_receiver(
+                self._where, f"nothing arrived for {_STANDSTILL_S:g} s, though it says that it lives"
+            )
 
 
 def attempt(
@@ -123,7 +145,9 @@ def attempt(
     try:
         execute(link, channel, one_line(words), timeout_s)
         with link.in_use(), watched(link, silence_s) as watch:
-            reply = _converse(channel, upload, ledger, Conversation(channel, watch, ledger))
+            reply = _converse(
+                channel, upload, ledger, Conversation(channel, watch, ledger, upload.size, link.where)
+            )
             return _outcome(link, channel, reply)
     finally:
         hang_up(channel)
@@ -131,16 +155,16 @@ def attempt(
 
 def _converse(
     channel: paramiko.Channel, upload: Upload, ledger: Ledger, receiver: Conversation
-) -> dict[str, Any]:
+) -> Reply | None:
     reply = receiver.reply()
-    if "blocks" in reply:
-        ledger.reused = verified_prefix(upload.source, reply["blocks"], reply["have"])
+    if reply is not None and reply.blocks is not None:
+        ledger.reused = verified_prefix(upload.source, reply.blocks, reply.have)
         ledger.stands_at(ledger.reused)
         _send(channel, upload, ledger, receiver)
         reply = receiver.reply()
-    if "complete" in reply:
+    if reply is not None and reply.complete:
         ledger.reused = upload.size
-    if "complete" in reply or "sealed" in reply:
+    if reply is not None and (reply.complete or reply.sealed):
         ledger.stands_at(upload.size)
     return reply
 
@@ -190,11 +214,11 @@ def _send_all(channel: paramiko.Channel, data: bytes, receiver: Conversation) ->
     return True
 
 
-def _outcome(link: Link, channel: paramiko.Channel, reply: dict[str, Any]) -> Outcome:
+def _outcome(link: Link, channel: paramiko.Channel, reply: Reply | None) -> Outcome:
     channel.status_event.wait(_END_S)  # where MaxSessions is 1, the next session has to wait for it too
-    if reply:
-        return Outcome(reply, reply.get("hash_s", 0.0) + reply.get("sync_s", 0.0), 0, "")
+    if reply is not None:
+        return Outcome(reply, reply.hash_s + reply.sync_s, 0, "")
     if channel.exit_status == KILLED and not link.answers(_END_S):
         raise EOFError
     stderr = channel.recv_stderr(4096).decode("utf-8", "replace") if channel.recv_stderr_ready() else ""
-    return Outcome({}, 0.0, channel.exit_status, stderr.strip())
+    return Outcome(None, 0.0, channel.exit_status, stderr.strip())

@@ -9,7 +9,7 @@ import paramiko
 
 from edgeq.errors import EdgeqError, RemoteFailed
 
-from .base import Completed
+from .base import MOST_OUTPUT, MOST_STDERR, Completed, Tail, too_much
 from .ssh_errors import FOREIGN
 from .ssh_link import Link, watched
 
@@ -25,8 +25,10 @@ def execute(link: Link, channel: paramiko.Channel, command: str, timeout_s: floa
 
 
 def finish(link: Link, channel: paramiko.Channel, stdin: bytes, name: str, timeout_s: float) -> Completed:
-    """Feed, drain, and wait for the exit code. Raises LinkLost, RemoteFailed past `timeout_s`."""
-    stdout, stderr = bytearray(), bytearray()
+    """Feed, drain, and wait for the exit code. Raises LinkLost, RemoteFailed past `timeout_s` and for more output than
+    base.MOST_OUTPUT.
+    """
+    stdout, stderr = bytearray(), Tail()
     deadline = time.monotonic() + timeout_s
     feeder = threading.Thread(target=_feed, args=(channel, stdin), name="edgeq-stdin", daemon=True)
     aside = threading.Thread(target=_drain_aside, args=(channel, stderr), name="edgeq-stderr", daemon=True)
@@ -36,6 +38,10 @@ def finish(link: Link, channel: paramiko.Channel, stdin: bytes, name: str, timeo
             aside.start()
             while chunk := _next(link, channel, deadline, name):
                 stdout += chunk
+                if len(stdout) > MOST_OUTPUT:
+                    raise too_much(link.where, name, MOST_OUTPUT)
+            if stderr.full:
+                raise too_much(link.where, name, MOST_STDERR)
             _await(link, channel, deadline, name)
             aside.join(max(deadline - time.monotonic(), 0))
             if channel.exit_status == KILLED and not link.answers(SILENCE_S):
@@ -45,15 +51,22 @@ def finish(link: Link, channel: paramiko.Channel, stdin: bytes, name: str, timeo
     return Completed(channel.exit_status, bytes(stdout), bytes(stderr))
 
 
-def stream(link: Link, channel: paramiko.Channel, keep: Callable[[bytes], object]) -> tuple[int, bytes]:
-    """A command without stdin whose output may be long: pieces go to `keep`. Returns exit code and stderr."""
-    stderr = bytearray()
+def stream(
+    link: Link, channel: paramiko.Channel, keep: Callable[[bytes], object], most_bytes: int, name: str
+) -> tuple[int, bytes]:
+    """A command without stdin whose output may be long: pieces go to `keep`. Returns exit code and stderr. Raises LinkLost,
+    RemoteFailed for more than `most_bytes`.
+    """
+    stderr, count = Tail(), 0
     aside = threading.Thread(target=_drain_aside, args=(channel, stderr), name="edgeq-stderr", daemon=True)
     try:
         with link.in_use():
             channel.shutdown_write()
             aside.start()
             while chunk := _next(link, channel, None, ""):
+                count += len(chunk)
+                if count > most_bytes:
+                    raise too_much(link.where, name, most_bytes)
                 _keep(chunk, keep)
             _await(link, channel, None, "")
             aside.join(SILENCE_S)
@@ -128,7 +141,8 @@ def _send_all(channel: paramiko.Channel, data: bytes) -> None:
         data = data[sent:]
 
 
-def _drain_aside(channel: paramiko.Channel, into: bytearray) -> None:
+def _drain_aside(channel: paramiko.Channel, into: Tail) -> None:
+    """Ends the channel when it gets too much: whoever reads stdout then sees its end, and looks at `into`."""
     while True:
         try:
             chunk = channel.recv_stderr(1 << 20)
@@ -136,4 +150,7 @@ def _drain_aside(channel: paramiko.Channel, into: bytearray) -> None:
             continue
         if not chunk:
             return
-        into += chunk
+        into.add(chunk)
+        if into.full:
+            hang_up(channel)
+            return

@@ -89,7 +89,7 @@ def _names(device: Session, what: tuple[str, ...]) -> tuple[str, ...]:
 
 def _live(device: Session, name: str, threads: int | None, limits: Limits, tell: Tell) -> Measurement:
     """The live candidate, measured as it was when it went live."""
-    remembered = Job.from_dict(device.link.call("remembered", {"app": name}))
+    remembered: Job = device.link.call("remembered", {"app": name})
     entrants = tuple(replace(e, threads=threads or e.threads) for e in remembered.entrants)
     bounded = jobs.brief(limits) if device.facts.emulated else limits
     job = jobs.make_job("measure", name, entrants, remembered.samples, bounded, device.target.energy)

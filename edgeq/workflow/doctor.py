@@ -147,7 +147,7 @@ def _device(device: Session, target: Target) -> Iterator[Finding]:
 
 
 def _conditions(device: Session) -> Iterator[Finding]:
-    now = Conditions.from_dict(device.link.call("probe"))
+    now: Conditions = device.link.call("probe")
     slow = sorted({g for g in now.governor.values() if g in ("powersave", "conservative")})
     if slow:
         yield Finding(

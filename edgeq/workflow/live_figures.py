@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from edgeq.deliver.results import fetch_result
 from edgeq.errors import LinkLost, RemoteFailed, Unreachable
 from edgeq.nouns.job import Job
 from edgeq.nouns.measurement import Measurement
@@ -76,7 +77,8 @@ def _ids(app: App, device: Session, status: DeviceStatus, store: Store | None) -
 def _raced(device: Session, app: App) -> str:
     """The job of the race that it went live by; "" where the device was not told."""
     try:
-        return Job.from_dict(device.link.call("remembered", {"app": app.name})).id
+        remembered: Job = device.link.call("remembered", {"app": app.name})
+        return remembered.id
     except (LinkLost, Unreachable):
         raise
     except RemoteFailed:
@@ -98,10 +100,10 @@ def _finder(device: Session, store: Store | None) -> Find:
 
 def _fetched(device: Session, id: str) -> Measurement | None:
     try:
-        return Measurement.from_dict(device.link.call("result", {"id": id}, timeout_s=120))
+        return fetch_result(device.link, id)
     except (LinkLost, Unreachable):
         raise
-    except (RemoteFailed, ValueError):
+    except RemoteFailed:
         return None  # no longer there, or of another edgeq; `report --fetch` says which
 
 

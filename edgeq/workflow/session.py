@@ -53,7 +53,8 @@ class Session:
         return replace(self, link=settle(self.link), installed=True)
 
     def status(self) -> DeviceStatus:
-        return DeviceStatus.from_dict(self.link.call("status"))
+        status: DeviceStatus = self.link.call("status")
+        return status
 
     def app(self, name: str) -> App | None:
         """What the device has under `name`; None on a device that edgeq has never been on."""

@@ -5,6 +5,7 @@ from typing import Any
 from edgeq import catalog
 from edgeq.deliver.lock import locked
 from edgeq.errors import TargetRefused
+from edgeq.nouns.answers import Removed
 from edgeq.nouns.delivery import Removal
 from edgeq.nouns.progress import Note
 from edgeq.workflow.service import uninstall_service
@@ -51,5 +52,5 @@ def uninstall(
 
 def _removal(device: Session, name: str | None, how: dict[str, Any]) -> Removal:
     request = how | ({"app": name} if name else {"everything": True})
-    said = device.link.call("remove", request, timeout_s=300)
-    return Removal(tuple(said["removed"]), said["bytes"], dry_run="dry_run" in how)
+    said: Removed = device.link.call("remove", request, timeout_s=300)
+    return Removal(said.removed, said.bytes, dry_run="dry_run" in how)

@@ -6,9 +6,9 @@ from typing import Any
 from edgeq.agent.available import places
 from edgeq.agent.layout import Root
 from edgeq.agent.place import holds
-from edgeq.agent.safe_names import is_name, is_sha256
 from edgeq.agent.wheels import is_whole
 from edgeq.nouns.record import Record
+from edgeq.nouns.safe_names import is_name, is_sha256
 
 
 @dataclass(frozen=True)

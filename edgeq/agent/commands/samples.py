@@ -9,9 +9,9 @@ from edgeq.agent.available import FILES, places, sample_files
 from edgeq.agent.durable import create_file, make_folder, move, remove_tree, sync_tree, temporary_beside
 from edgeq.agent.layout import Root
 from edgeq.agent.place import holds, place_any_size
-from edgeq.agent.safe_names import is_sha256
 from edgeq.errors import ArtifactCorrupt, DataRefused
 from edgeq.nouns.record import Record, canonical_json, digest_of
+from edgeq.nouns.safe_names import is_sha256
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from edgeq.agent import lock, wheels
 from edgeq.agent.durable import make_folder, move, remove_file, remove_tree, sync_tree, temporary_beside
 from edgeq.agent.layout import Root
 from edgeq.agent.place import holds
-from edgeq.agent.safe_names import is_name, is_sha256
 from edgeq.agent.space import require_space
 from edgeq.errors import ArtifactCorrupt
 from edgeq.nouns.record import Record
+from edgeq.nouns.safe_names import is_name, is_sha256
 
 _COMPILED = 1.6  # unpacked and compiled beside unpacked alone; numpy is the worst with 1.5
 

@@ -6,9 +6,9 @@ from typing import Any, Optional
 from edgeq.agent import lock, queue
 from edgeq.agent.durable import remove_tree
 from edgeq.agent.layout import Root
-from edgeq.agent.safe_names import is_name
 from edgeq.errors import RemoteFailed
 from edgeq.nouns.record import Record
+from edgeq.nouns.safe_names import is_name
 
 
 @dataclass(frozen=True)

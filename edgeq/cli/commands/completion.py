@@ -2,6 +2,8 @@
 
 import click
 
+from edgeq.cli.printable import echo
+
 
 @click.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
@@ -13,4 +15,4 @@ def command(shell: str) -> None:
 
     kind = get_completion_class(shell)
     assert kind is not None, shell
-    click.echo(kind(cli, {}, "edgeq", "_EDGEQ_COMPLETE").source())
+    echo(kind(cli, {}, "edgeq", "_EDGEQ_COMPLETE").source())

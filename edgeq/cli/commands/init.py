@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgeq.cli.options import NameType
+from edgeq.cli.printable import echo
 
 if TYPE_CHECKING:
     from edgeq.nouns.project import Project
@@ -45,10 +46,10 @@ def command(
         **given,
     )
     path.write_text(project.project_text(found), encoding="utf-8")
-    click.echo(f"wrote {path}" + (f" for {found.model}" if found.model else ""))
+    echo(f"wrote {path}" + (f" for {found.model}" if found.model else ""))
     for line in _left_open(found, models, samples):
-        click.echo(line)
-    click.echo(f"next: {_next(found, target)}")
+        echo(line)
+    echo(f"next: {_next(found, target)}")
 
 
 def _here(*patterns: str) -> list[str]:

@@ -1,9 +1,10 @@
 """`edgeq targets`: list, show, check."""
 
 from pathlib import Path
-from typing import Any
 
 import click
+
+from edgeq.cli.printable import echo, echo_json
 
 
 @click.group(invoke_without_command=True)
@@ -17,14 +18,14 @@ def command(ctx: click.Context, as_json: bool) -> None:
 
     targets = [catalog.target(name) for name in catalog.target_names()]
     if as_json:
-        _print_document({"targets": [t.to_dict() for t in targets]})
+        echo_json({"targets": [t.to_dict() for t in targets]})
         return
     rows = [("TARGET", "DEVICE", "CPU", "ARCH", "RUNTIMES")] + [
         (t.name, t.title, t.cpu.model, t.cpu.arch, ", ".join(r.name for r in t.runtimes)) for t in targets
     ]
     widths = [max(len(row[i]) for row in rows) for i in range(5)]
     for row in rows:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 @command.command()
@@ -36,12 +37,12 @@ def show(name: str, as_json: bool) -> None:
 
     target = catalog.target(name)
     if as_json:
-        _print_document(target.to_dict())
+        echo_json(target.to_dict())
         return
     path = (
         Path(name) if name.endswith(".toml") or "/" in name else catalog.shipped("targets") / f"{name}.toml"
     )
-    click.echo(path.read_text(encoding="utf-8"), nl=False)
+    echo(path.read_text(encoding="utf-8"), nl=False)
 
 
 @command.command()
@@ -53,12 +54,6 @@ def check(file: Path, as_json: bool) -> None:
 
     target = catalog.read_target(file)
     if as_json:
-        _print_document({"ok": True, "target": target.to_dict()})
+        echo_json({"ok": True, "target": target.to_dict()})
         return
-    click.echo(f"{file}: ok ({target.title}; {', '.join(r.name for r in target.runtimes)})")
-
-
-def _print_document(document: dict[str, Any]) -> None:
-    import json  # not for `edgeq --help`
-
-    click.echo(json.dumps(document, indent=2))
+    echo(f"{file}: ok ({target.title}; {', '.join(r.name for r in target.runtimes)})")

@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from edgeq.agent.manifest_rules import problems_of
-from edgeq.agent.safe_names import is_name, is_sha256, problem_of_path
+from edgeq.nouns.safe_names import is_name, is_sha256, problem_of_path
 from tests.agent.files.device import bundle
 
 # Text that is rich in what matters for paths.

@@ -1,4 +1,4 @@
-"""Which names and paths from outside may become files here. Nothing that leaves its folder, hides, or surprises."""
+"""Which names and paths from outside may become files. Nothing that leaves its folder, hides, or surprises."""
 
 import re
 from typing import Optional

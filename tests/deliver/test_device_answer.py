@@ -1,0 +1,245 @@
+"""What a device says is taken for what it claims to be only when it is: everything else is an error of ours, and soon."""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgeq.agent.commands import facts as facts_command
+from edgeq.agent.layout import Root
+from edgeq.deliver.agent_link import AgentLink
+from edgeq.deliver.device_answer import ANSWERS, agent_answer, json_lines, key_values
+from edgeq.deliver.fetched_array import read_array
+from edgeq.errors import DataRefused, EdgeqError, NoSpace, RemoteFailed
+from edgeq.nouns.device import Facts
+from edgeq.transport.base import Completed
+from edgeq.transport.local import LocalTransport
+
+SHA = "5" * 64
+RELEASE = {"digest": SHA, "installed_utc": "2025-01-31T12:00:00Z", "bytes": 7}
+APP = {
+    "name": "net",
+    "path": "/var/lib/edgeq/apps/net/current",
+    "live": SHA,
+    "candidate": "ort",
+    "since_utc": "2025-01-31T12:00:00Z",
+    "previous": None,
+    "releases": [RELEASE],
+}
+
+
+@pytest.fixture(scope="module")
+def facts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Those of this machine, as the agent says them."""
+    root = Root(tmp_path_factory.mktemp("root"))
+    return facts_command.answer(facts_command.Request(), root).to_dict()
+
+
+def said(value: Any, command: str, code: int = 0) -> Any:
+    return agent_answer(Completed(code, json.dumps(value).encode(), b""), command, "pi@board")
+
+
+def test_an_answer_becomes_the_noun_of_its_command(facts: dict[str, Any]) -> None:
+    assert said(facts, "facts") == Facts.from_dict(facts)
+    assert said(APP, "activate").releases[0].digest == SHA
+    assert said({"token": "abc"}, "lock").token == "abc"
+
+
+def test_every_command_of_the_agent_that_a_host_calls_has_its_noun() -> None:
+    commands = Path(sys.modules["edgeq.agent.commands"].__file__ or "").parent
+    there = {path.stem for path in commands.glob("[!_]*.py")}
+    assert there - set(ANSWERS) == {"drain", "periodic", "seal"}  # the service's, and an upload's by hand
+    assert set(ANSWERS) <= there
+
+
+NOT_FACTS: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "a list": lambda f: [f],
+    "a number": lambda f: 3,
+    "a key too few": lambda f: {k: v for k, v in f.items() if k != "arch"},
+    "a key too many": lambda f: {**f, "shell": "reboot"},
+    "words for a number": lambda f: {**f, "cores": "4"},
+    "a number for words": lambda f: {**f, "board": 4},
+    "null": lambda f: {**f, "isa": None},
+    "no core": lambda f: {**f, "cores": 0},
+    "10^30 bytes": lambda f: {**f, "memory_total": 10**30},
+    "2^63 bytes": lambda f: {**f, "memory_total": 2**63},
+    "less than nothing": lambda f: {**f, "root_free": -1},
+    "infinite memory": lambda f: {**f, "memory_total": float("inf")},
+    "a relative root": lambda f: {**f, "root": "../../etc"},
+    "a root of two lines": lambda f: {**f, "root": "/a\n/b"},
+    "a NUL in the root": lambda f: {**f, "root": "/a\0b"},
+    "a version in words": lambda f: {**f, "python": "three"},
+    "a board of a megabyte": lambda f: {**f, "board": "x" * 1_000_000},
+    "a key of a megabyte": lambda f: {**f, "has_modules": {"x" * 1_000_000: "1"}},
+}
+
+
+@pytest.mark.parametrize("change", NOT_FACTS.values(), ids=NOT_FACTS)
+def test_what_are_no_facts_are_not_taken(
+    facts: dict[str, Any], change: Callable[[dict[str, Any]], Any]
+) -> None:
+    with pytest.raises(RemoteFailed, match="pi@board answered to `facts`") as refused:
+        said(change(facts), "facts")
+    assert refused.value.remedy and refused.value.details
+    assert all(len(line) <= 600 for line in refused.value.details)
+
+
+NO_ANSWERS = {
+    "an app that leaves its folder": ("activate", {**APP, "name": "../../x"}),
+    "a digest that is a path": ("activate", {**APP, "live": "../" + SHA[3:]}),
+    "a release without a digest": ("install", {**RELEASE, "digest": ""}),
+    "a candidate that is a path": ("rollback", {**APP, "candidate": "a/b"}),
+    "results that are paths": ("results", {"results": ["ok", "../../etc/passwd"]}),
+    "a result that begins with a dash": ("results", {"results": ["-rf"]}),
+    "results without end": ("results", {"results": ["r"] * 5000}),
+    "samples elsewhere": ("samples", {"path": "/etc"}),
+    "samples above": ("samples", {"path": "samples/../../x"}),
+    "wheels that are links up": ("inventory", {"have": [], "wheels": ["../x"]}),
+    "a hash that is none": ("inventory", {"have": ["x" * 64], "wheels": []}),
+    "a token of two lines": ("lock", {"token": "a\nb"}),
+    "no token": ("lock", {"token": ""}),
+    "a truth in words": ("withdraw", {"withdrawn": "yes"}),
+}
+
+
+@pytest.mark.parametrize(("command", "value"), NO_ANSWERS.values(), ids=NO_ANSWERS)
+def test_names_and_paths_are_checked(command: str, value: Any) -> None:
+    with pytest.raises(RemoteFailed, match=f"answered to `{command}`"):
+        said(value, command)
+
+
+def test_half_a_character_does_not_get_further(facts: dict[str, Any]) -> None:
+    board = said({**facts, "board": "Pi\udcff"}, "facts").board
+    assert board == "Pi\ufffd" and board.encode()
+
+
+def test_a_failure_keeps_its_kind_and_gets_the_devices_name() -> None:
+    with pytest.raises(NoSpace, match="pi@board: full") as full:
+        said({"error": NoSpace("full", "make room", live="net = 5555555").to_dict()}, "install", 1)
+    assert (full.value.remedy, full.value.live) == ("make room", "net = 5555555")
+    with pytest.raises(DataRefused):
+        said({"error": DataRefused("no").to_dict()}, "samples", 1)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        None,
+        [],
+        "no",
+        {},
+        {"what": "no"},
+        {"kind": "NoSpace", "what": ["a"]},
+        {"kind": 3, "what": "x"},
+        {"kind": "NoSpace", "what": "x", "details": "words"},
+        {"kind": "NoSpace", "what": "x", "details": [{}]},
+        {"kind": "NoSpace", "what": "x", "remedy": 4},
+    ],
+)
+def test_a_failure_that_is_none_is_said_to_be_so(error: Any) -> None:
+    for value in ({"error": error}, error):
+        with pytest.raises(RemoteFailed, match="answered to `work`"):
+            said(value, "work", 1)
+
+
+def test_a_failure_is_as_long_as_a_screen_takes() -> None:
+    told = {"kind": "Nonsense", "what": "x" * 10**6, "details": ["y" * 10**6] * 500}
+    with pytest.raises(RemoteFailed) as error:
+        said({"error": told}, "work", 1)
+    assert len(error.value.what) <= 600 and len(error.value.details) <= 40
+
+
+@pytest.mark.parametrize("kind", ["LinkLost", "Unreachable", "HostKeyRefused", "AuthRefused"])
+def test_a_device_cannot_speak_for_the_way_to_it(kind: str) -> None:
+    """An answer that says "link lost" would be asked for again, without end; a host key is not a device's to judge."""
+    with pytest.raises(EdgeqError) as error:
+        said({"error": {"kind": kind, "what": "x"}}, "facts", 1)
+    assert type(error.value) is RemoteFailed
+
+
+def test_an_agent_that_broke_is_told_with_its_last_words() -> None:
+    with pytest.raises(RemoteFailed, match="broke in `facts`") as broke:
+        agent_answer(Completed(70, b"", b"Traceback\nKeyError: 'x'\n"), "facts", "pi@board")
+    assert broke.value.details == ("Traceback", "KeyError: 'x'")
+
+
+ENDLESS = {
+    "stdout": "yes",
+    "stderr": "yes >&2",
+    "one line": "cat /dev/zero",
+    "both": "yes >&2 & yes",
+    "deep": "printf %0100000000d 0 | tr 0 '['",
+}
+
+
+@pytest.mark.parametrize("script", ENDLESS.values(), ids=ENDLESS)
+def test_a_device_that_does_not_stop_is_stopped(script: str, tmp_path: Path) -> None:
+    program = tmp_path / "python3"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    link = AgentLink(LocalTransport(), str(program), "/agent.pyz", "/root")
+    start = time.monotonic()
+    with pytest.raises(RemoteFailed, match="gave more than"):
+        link.call("facts")
+    assert time.monotonic() - start < 10
+
+
+def test_lines_of_keys_and_of_json() -> None:
+    assert key_values(b"Last login: x\nroot=/a=b\n\xff=\xfe\nroot=/c\n") == {"root": "/c", "\ufffd": "\ufffd"}
+    assert list(json_lines(b'{"a": 1}\n\n{"b": 2}', "the journal")) == [{"a": 1}, {"b": 2}]
+    for text in (b"[]", b"{", b"NaN", b"\xff", b"[" * 5000):
+        with pytest.raises(RemoteFailed, match="the journal cannot be read"):
+            list(json_lines(text, "the journal"))
+
+
+def array(tmp_path: Path, value: Any, **how: Any) -> Path:
+    np.save(tmp_path / "0.npy", value, **how)
+    return tmp_path / "0.npy"
+
+
+def test_outputs_are_read_as_they_were_written(tmp_path: Path) -> None:
+    for value in (
+        np.arange(6, dtype=">f4").reshape(2, 3),
+        np.zeros((2, 0), np.int8),
+        np.array([True, False]),
+    ):
+        assert np.array_equal(read_array(array(tmp_path, value), 2, "0.npy"), value)
+
+
+def _cut(path: Path) -> Path:
+    path.write_bytes(path.read_bytes()[:-8])
+    return path
+
+
+NO_ARRAYS: dict[str, Callable[[Path], Path]] = {
+    "objects": lambda p: array(p, np.array([{}, []], dtype=object), allow_pickle=True),
+    "words": lambda p: array(p, np.array(["a", "b"])),
+    "dates": lambda p: array(p, np.array(["2020", "2021"], "M8[Y]")),
+    "complex": lambda p: array(p, np.zeros(2, complex)),
+    "records": lambda p: array(p, np.zeros(2, [("a", "f4")])),
+    "one number": lambda p: array(p, np.float32(1)),
+    "other rows": lambda p: array(p, np.zeros((3, 2))),
+    "cut": lambda p: _cut(array(p, np.zeros((2, 3)))),
+    "no header": lambda p: (p / "0.npy").write_bytes(b"\x93NUMPY\x01\x00\xff\xff{") and p / "0.npy",
+    "empty": lambda p: (p / "0.npy").write_bytes(b"") or p / "0.npy",
+    "a zip": lambda p: (p / "0.npy").write_bytes(b"PK\x03\x04" + b"0" * 50) and p / "0.npy",
+}
+
+
+@pytest.mark.parametrize("make", NO_ARRAYS.values(), ids=NO_ARRAYS)
+def test_what_is_no_array_of_numbers_is_refused(tmp_path: Path, make: Callable[[Path], Path]) -> None:
+    with pytest.raises(RemoteFailed, match="results/0.npy is not the array"):
+        read_array(make(tmp_path), 2, "results/0.npy")
+
+
+def test_a_header_that_promises_terabytes_takes_no_memory(tmp_path: Path) -> None:
+    header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (2, 1000000000000), }"
+    header += b" " * (117 - len(header)) + b"\n"
+    (tmp_path / "0.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+    with pytest.raises(RemoteFailed):
+        read_array(tmp_path / "0.npy", 2, "0.npy")
