@@ -38,7 +38,7 @@ def without_another_model(project: Project, model: str) -> tuple[Project, str]:
     """The project without what belongs to its own model alone, where `model` is another one; and a sentence that says so."""
     if project.model is None or _place_of(project.model) == _place_of(model):
         return project, ""
-    own = [key for key in ("name", "weights", "shapes") if getattr(project, key)]
+    own = [key for key in ("name", "weights", "shapes", "states") if getattr(project, key)]
     kept = [
         key
         for key in ("data", "calibrate", "preprocess", "repairs", "integer_io", "gates")
@@ -48,7 +48,7 @@ def without_another_model(project: Project, model: str) -> tuple[Project, str]:
     said = f"{FILE} is about {project.model}, not {model}"
     said += f"; unused of it: {', '.join(own)}" if own else ""
     said += f"; used: {', '.join(kept)}" if kept else ""
-    return replace(project, name=None, weights=None, shapes={}), said if own or kept else ""
+    return replace(project, name=None, weights=None, shapes={}, states=None), said if own or kept else ""
 
 
 def _place_of(model: str) -> tuple[Path, str]:
@@ -97,6 +97,11 @@ def project_text(project: Project) -> str:
             "integer_io",
             project.integer_io,
             "# integer_io = true         # int8 .tflite files that take and give int8, not float",
+        ),
+        _key_or(
+            "states",
+            project.states,
+            '# states = "hn=h0"          # outputs that are fed back into inputs; "none"; default: by the samples',
         ),
         "",
         "[shapes]                    # pins what the model leaves open",

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from edgeq.model_name import is_model_name
 from edgeq.nouns.project import Gates, Place, Project
 from edgeq.nouns.repairs import repairs_of
+from edgeq.nouns.states import states_of
 
 # Both ends belong to the range; None: no end.
 _RANGES: dict[str, tuple[float | None, float | None]] = {
@@ -31,6 +32,10 @@ def problems_of(noun: Project | Gates | Place) -> Iterator[str]:
             repairs_of(noun.repairs or "all")
         except ValueError as error:
             yield f"repairs: {error}"
+        try:
+            states_of(noun.states)
+        except ValueError as error:
+            yield f"states: {error}"
         for name, shape in noun.shapes.items():
             if not shape or min(shape) < 1:
                 yield f"shapes.{name}: {list(shape)} has a dimension below 1, or none"

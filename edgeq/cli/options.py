@@ -84,6 +84,21 @@ class RepairsType(click.ParamType[Any]):
         return str(value)
 
 
+class StatesType(click.ParamType[Any]):
+    """Pairs such as "hn=h0,cn=c0", none or auto; stays text."""
+
+    name = "PAIRS"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from edgeq.nouns.states import states_of
+
+        try:
+            states_of(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        return str(value)
+
+
 def _stack(*options: Callable[[F], F]) -> Callable[[F], F]:
     def add(command: F) -> F:
         for option in reversed(options):
@@ -190,6 +205,12 @@ def convert_options(command: F) -> F:
             is_flag=True,
             default=None,
             help="Static .tflite files take and give int8, as contract.json beside them says; else float.",
+        ),
+        click.option(
+            "--states",
+            type=StatesType(),
+            help="Outputs that are fed back: OUTPUT=INPUT,...; or none; default: auto, by the samples' values. Candidates are "
+            "then judged over the sequence, each with its own state.",
         ),
         gate_options,
         click.option(
@@ -332,6 +353,7 @@ def convert_arguments(options: dict[str, Any], project_file: Path | None) -> dic
         "recipe": options.pop("recipe"),
         "runtime": options.pop("runtime"),
         "integer_io": _given(options.pop("integer_io"), project.integer_io),
+        "states": options.pop("states") or project.states,
         "gates": gates,
         "search_tries": options.pop("search_tries"),
         "search_seconds": options.pop("search_seconds"),

@@ -10,7 +10,8 @@ from .record import Record
 class DataUse(Record):
     """`source` is what --data named; None: there were no data, and `judge` random inputs stood in. `labels` in words,
     empty without. `gate` is the rule in words, `metric` what scores float with `float_score` (in percent, or in a metric's
-    own unit), both None where nothing does. `warnings` are what a user must not miss, `notes` how the samples are read.
+    own unit), both None where nothing does. `warnings` are what a user must not miss, `notes` how the samples are read. `states`: "output=input" of each state
+    that is fed back; candidates are then judged over a sequence, each with its own state.
     """
 
     source: Optional[str]
@@ -22,3 +23,4 @@ class DataUse(Record):
     float_score: Optional[float] = None
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    states: tuple[str, ...] = ()

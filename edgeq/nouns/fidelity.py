@@ -150,7 +150,10 @@ class FusionAudit(Record):
 
 @dataclass(frozen=True)
 class Fidelity(Record):
-    """`same_samples`: calibration and judgement used the same data, because there was only one sample."""
+    """`same_samples`: calibration and judgement used the same data, because there was only one sample. `closed_loop`: of a
+    model with states, how many steps the candidate and float ran in sequence, each with its own state; `samples` of them
+    are judged. None where samples were judged one by one.
+    """
 
     candidate: str
     samples: int
@@ -171,3 +174,4 @@ class Fidelity(Record):
     repairs: tuple[Tried, ...] = ()
     bound: Optional[Bound] = None
     search: Optional[FloatSearch] = None
+    closed_loop: Optional[int] = None

@@ -33,7 +33,9 @@ class Place(Record):
 
 @dataclass(frozen=True)
 class Project(Record):
-    """`preprocess` is either the text that --preprocess takes or a table of the same keys; `repairs` is --repairs' text."""
+    """`preprocess` is either the text that --preprocess takes or a table of the same keys; `repairs` is --repairs' text,
+    `states` that of --states.
+    """
 
     model: Optional[str] = None
     weights: Optional[str] = None
@@ -43,6 +45,7 @@ class Project(Record):
     preprocess: Any = None
     repairs: Optional[str] = None
     integer_io: Optional[bool] = None
+    states: Optional[str] = None
     shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
     gates: Gates = field(default_factory=Gates)
     targets: dict[str, Place] = field(default_factory=dict)

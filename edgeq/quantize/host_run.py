@@ -13,6 +13,7 @@ from edgeq.errors import ConversionFailed, ExtraMissing
 from edgeq.foreign import quiet, translated
 from edgeq.nouns.tensor import Affine, TensorSpec
 
+from .closed_loop import InSequence, outputs_of
 from .samples_like import Array, SamplesLike
 
 Progress = Callable[[str, float], None]
@@ -61,14 +62,19 @@ def run(
     progress: Progress = no_progress,
     stage: str = "run",
 ) -> tuple[Array, ...]:
-    """The outputs over all samples, one array [samples, ...] per output, the output's own batch of one dropped.
+    """The outputs over all samples, one array [samples, ...] per output, the output's own batch of one dropped. Samples
+    that are steps of a sequence (closed_loop.py) are run with the model's own state.
 
     Large outputs are kept in files below `scratch`; outputs whose shape varies become object arrays.
     """
     found: list[Array] = []
+    if isinstance(samples, InSequence):
+        steps = outputs_of(samples.sequence, runner)
+    else:
+        steps = (runner(samples[i]) for i in range(samples.count))
     for i in range(samples.count):
         with translated("the model does not run on this host's runtime"):
-            outputs = tuple(_without_batch(o) for o in runner(samples[i]))
+            outputs = tuple(_without_batch(o) for o in next(steps))
         if i == 0:
             found = [_room(o, samples.count, scratch, k) for k, o in enumerate(outputs)]
         for k, output in enumerate(outputs):

@@ -11,6 +11,7 @@ from edgeq.nouns.fidelity import Agreement, Fidelity, OutputError
 from edgeq.nouns.model import Model
 
 from .accuracy import accuracy_of, why_unused
+from .closed_loop import InSequence
 from .error import agreement, are_integers, equal_values, largest_error, pooled_db, powers_of_each
 from .gate import Gate, decide
 from .hidden import no_longer_varies, small_values, typical_db
@@ -74,6 +75,7 @@ def judge(
         accuracy=accuracy,
         same_samples=same_samples,
         gate=verdict.rule,
+        closed_loop=heldout.sequence.samples.count if isinstance(heldout, InSequence) else None,
     )
     return replace(judged, passed=verdict.passed, why_failed=verdict.why_failed, bound=verdict.bound)
 

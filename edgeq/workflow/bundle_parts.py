@@ -38,7 +38,7 @@ def write(
         name=order.name,
         target=order.target.name,
         source_sha256=model.sha256,
-        data_sha256=parts.calibration.sha256 if parts.calibration else None,
+        data_sha256=parts.data_sha256,
         inputs=model.inputs,
         outputs=model.outputs,
         preprocessing=preprocessing,

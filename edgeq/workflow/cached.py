@@ -49,6 +49,7 @@ class Order:
     converters: dict[str, str] = field(default_factory=dict)
     repairs: tuple[str, ...] = ALL
     integer_io: bool = False
+    states: tuple[tuple[str, str], ...] | None = None
     search_tries: int | None = None
 
     @cached_property
@@ -69,6 +70,7 @@ class Order:
                 "calibrator": self.calibrator,
                 "repairs": list(self.repairs),
                 "integer_io": self.integer_io,
+                "states": self.states,
                 "search_tries": self.search_tries,
                 "recipe": self.recipe,
                 "runtime": self.runtime,

@@ -19,11 +19,13 @@ from edgeq.nouns.plan import Plan
 from edgeq.nouns.progress import Note, Progress
 from edgeq.nouns.project import Gates
 from edgeq.nouns.repairs import repairs_of
+from edgeq.nouns.states import states_of
 from edgeq.nouns.target import Target
 from edgeq.project_rules import problems_of
 from edgeq.workflow import bundle_parts, cached, formats
 from edgeq.workflow.between_runtimes import between_runtimes
 from edgeq.workflow.data_use import divide, settle_use
+from edgeq.workflow.in_sequence import in_sequence
 from edgeq.workflow.make_candidates import make_candidates
 from edgeq.workflow.options import ConversionOptions
 from edgeq.workflow.runtimes import this_machine
@@ -136,6 +138,7 @@ def _order(
         converters=formats.converters(model, formats.loaded(target, options.get("runtime"), unavailable)),
         repairs=_repairs(options.get("repairs")),
         integer_io=bool(options.get("integer_io")),
+        states=_states(options.get("states")),
         search_tries=_search_tries(options.get("search_tries")),
     )
 
@@ -162,6 +165,13 @@ def _repairs(text: str | None) -> tuple[str, ...]:
         return repairs_of(text or "all")
     except ValueError as error:
         raise TargetRefused(str(error), "leave out `repairs` to use what helps") from None
+
+
+def _states(text: str | None) -> tuple[tuple[str, str], ...] | None:
+    try:
+        return states_of(text)
+    except ValueError as error:
+        raise TargetRefused(f"states: {error}", "leave out `states` to find them by the samples") from None
 
 
 def _built(order: cached.Order) -> "Program | None":
@@ -206,7 +216,7 @@ def _build(
             integer_io=order.integer_io,
         )
         tell(plan)
-        parts = divide(samples, model, order)
+        parts = in_sequence(divide(samples, model, order), model, order)
         gate = _gate(order)
         use = settle_use(order, gate, model, parts, work, tell)
         tell(use)

@@ -9,13 +9,13 @@ from edgeq.nouns.model import Model
 from edgeq.nouns.progress import Progress
 from edgeq.nouns.repairs import counted
 from edgeq.workflow.cached import Order
-from edgeq.workflow.fed_back import fed_back
 from edgeq.workflow.random_samples import RandomSamples
 from edgeq.workflow.tell import Tell
 
 if TYPE_CHECKING:
     from edgeq.ingest.samples import Samples
     from edgeq.ingest.split import Split
+    from edgeq.quantize.closed_loop import InSequence
     from edgeq.quantize.gate import Gate
     from edgeq.quantize.samples_like import SamplesLike
 
@@ -24,12 +24,15 @@ _FEW = 8  # samples that calibrate
 
 @dataclass(frozen=True)
 class Parts:
-    """The samples by their use; random input where there are no data. `same`: one sample calibrates and judges."""
+    """The samples by their use; random input where there are no data. `same`: one sample calibrates and judges.
+    `data_sha256` names the samples that calibrate by their stored contents, None without.
+    """
 
     all: "Samples | None"
-    calibration: "Samples | None"
+    calibration: "Samples | InSequence | None"
     heldout: "SamplesLike"
     same: bool
+    data_sha256: str | None = None
 
 
 def divide(samples: "Samples | None", model: Model, order: Order) -> Parts:
@@ -38,7 +41,7 @@ def divide(samples: "Samples | None", model: Model, order: Order) -> Parts:
         return Parts(None, None, RandomSamples(model.inputs), False)
     parts = split_as_ordered(samples, order)
     samples = samples.without_labels() if order.gates.ignore_labels else samples
-    return Parts(samples, parts.calibration, parts.heldout, parts.same)
+    return Parts(samples, parts.calibration, parts.heldout, parts.same, parts.calibration.sha256)
 
 
 def split_as_ordered(samples: "Samples", order: Order) -> "Split":
@@ -77,7 +80,40 @@ def settle_use(order: Order, gate: "Gate", model: Model, parts: Parts, work: Pat
         metric=terms.metric,
         float_score=terms.float_score,
         warnings=(*terms.warnings, *numbered, *_constant(parts), *_few(parts)),
-        notes=(*notes, *_left_out(parts), *_of_shapes(model), *_states(model)),
+        notes=(*notes, *_left_out(parts), *_of_shapes(model), *notes_of(model, parts)),
+        states=states_in(model, parts),
+    )
+
+
+def states_in(model: Model, parts: Parts) -> tuple[str, ...]:
+    """Each state that is fed back as "output=input"."""
+    from edgeq.quantize.closed_loop import InSequence
+
+    if not isinstance(parts.heldout, InSequence):
+        return ()
+    states = parts.heldout.sequence.states
+    return tuple(f"{model.outputs[s.output].name}={model.inputs[s.input].name}" for s in states)
+
+
+def notes_of(model: Model, parts: Parts) -> tuple[str, ...]:
+    """How candidates with states are judged."""
+    from edgeq.quantize.closed_loop import InSequence
+
+    if not isinstance(parts.heldout, InSequence):
+        return ()
+    sequence = parts.heldout.sequence
+    named = [
+        f"{model.outputs[s.output].name} is fed back into {model.inputs[s.input].name} ({s.by})"
+        for s in sequence.states
+    ]
+    starts = len(frozenset.intersection(*(s.starts for s in sequence.states)))
+    how = f"{sequence.samples.count:,} steps in {counted(starts, 'sequence')}"
+    calibrated = (
+        "; calibrated with float's states, since all samples store the same" if parts.heldout.inputs else ""
+    )
+    return (
+        f"{', '.join(named)}: float and each candidate run with their own state over {how}, {parts.heldout.count:,} of them "
+        f"judged{calibrated} (--states none judges each step by itself)",
     )
 
 
@@ -93,17 +129,6 @@ def _of_shapes(model: Model) -> tuple[str, ...]:
     return (
         f"samples of {found.shapes:,} shapes, {ranges}: each calibrates or judges with its own; the device checks and "
         f"measures with {device}, the most frequent of those that judge",
-    )
-
-
-def _states(model: Model) -> tuple[str, ...]:
-    pairs = fed_back(model.inputs, model.outputs)
-    if not pairs:
-        return ()
-    named = ", ".join(f"{output} goes back into {state}" for output, state in pairs)
-    return (
-        f"{named}, it seems: judged is each step by itself, from float's state; errors that are fed back may add up "
-        "(--metric file.py:function can judge whole sequences)",
     )
 
 

@@ -21,6 +21,7 @@ class ConversionOptions(TypedDict, total=False):
     recipe        only this one of edgeq/recipes; float comes along for comparison
     runtime       only onnxruntime, litert or tflite-runtime
     integer_io    static candidates for LiteRT take and give integers; contract.json says for which reals they stand
+    states        which outputs are fed back into which inputs: "hn=h0,cn=c0", "none", or "auto": by the samples' values
     gates         how far from float a candidate may be
     search_tries  bound the search for the fewest layers in float, where the gate fails without any; default: 64, fewer
                   (down to 16) for a model whose tries take much work
@@ -41,6 +42,7 @@ class ConversionOptions(TypedDict, total=False):
     recipe: str | None
     runtime: str | None
     integer_io: bool | None
+    states: str | None
     gates: Gates | None
     threads: int | None
 

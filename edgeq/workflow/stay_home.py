@@ -82,6 +82,7 @@ _DECIDED = (
     "repairs",
     "search_tries",
     "integer_io",
+    "states",
 )
 _FLAGS = {"shapes": "shape", "min_sqnr_db": "min-sqnr"}  # that are not called as what they set
 

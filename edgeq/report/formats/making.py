@@ -78,7 +78,11 @@ def show_fidelity(console: Console, fidelity: Fidelity) -> None:
         facts.append(_accuracy(fidelity.accuracy, equal))
     if fidelity.agreement and not equal:
         facts.append(f"agreement {fidelity.agreement.top1:.1f} % of {fidelity.agreement.samples:,}")
-    if not fidelity.accuracy and not fidelity.agreement:
+    if fidelity.closed_loop is not None:
+        facts.append(
+            f"in closed loop over {count(fidelity.closed_loop, 'step')}, {fidelity.samples:,} judged"
+        )
+    elif not fidelity.accuracy and not fidelity.agreement:
         facts.append(f"on {count(fidelity.samples, 'sample')}")
     if fidelity.seconds:  # none where it was made before
         facts.append(seconds(fidelity.seconds))

@@ -1,0 +1,89 @@
+"""A model with a state is judged as it runs: over a sequence, float and each candidate with its own state."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+from onnx import helper, numpy_helper
+
+from edgeq.errors import GateFailed
+from edgeq.nouns.project import Gates
+from edgeq.workflow.convert import Conversion, convert
+from tests.quantize.networks import model_of
+
+WIDTH, STEPS = 16, 160
+
+
+def smoother(path: Path, keep: float = 0.97) -> Path:
+    """h' = keep h + tanh(x W), y = h' V: what int8 does to h comes back at every step."""
+    rng = np.random.default_rng(0)
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["xw"], "mix"),
+        helper.make_node("Tanh", ["xw"], ["new"], "tanh"),
+        helper.make_node("MatMul", ["h", "k"], ["kept"], "keep"),
+        helper.make_node("Add", ["kept", "new"], ["output_1"], "add"),
+        helper.make_node("MatMul", ["output_1", "v"], ["output_0"], "answer"),
+    ]
+    matrices = {
+        "w": rng.normal(size=(8, WIDTH)) / 3,
+        "k": keep * np.linalg.qr(rng.normal(size=(WIDTH, WIDTH)))[0],
+        "v": rng.normal(size=(WIDTH, 4)),
+    }
+    weights = [numpy_helper.from_array(m.astype(np.float32), n) for n, m in matrices.items()]
+    model = model_of(
+        nodes, weights, [("x", (1, 8)), ("h", (1, WIDTH))], [("output_0", (1, 4)), ("output_1", (1, WIDTH))]
+    )
+    onnx.save(model, str(path))
+    return path
+
+
+def frames(model: Path, file: Path, *, record: bool) -> str:
+    session = ort.InferenceSession(str(model))
+    rng, h = np.random.default_rng(1), np.zeros((1, WIDTH), np.float32)
+    x = rng.normal(size=(STEPS, 1, 8)).astype(np.float32)
+    states = []
+    for step in x:
+        states.append(h)
+        h = session.run(None, {"x": step, "h": h})[1] if record else h
+    np.savez(file, x=x, h=np.stack(states))
+    return str(file)
+
+
+def converted(folder: Path, record: bool, **options: object) -> Conversion:
+    model = smoother(folder / "net.onnx")
+    return convert(
+        str(model), data=frames(model, folder / "d.npz", record=record), target="x86-64-vnni", runtime="onnxruntime",
+        recipe="int8_static", output=folder / f"{options.get('states')}.edgeq", **options,  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def sqnr(done: Conversion) -> float:
+    (int8,) = (f for f in done.fidelity if f.candidate == "onnxruntime-int8_static")
+    return min(o.sqnr_db for o in int8.outputs if o.sqnr_db is not None)
+
+
+@pytest.mark.parametrize("record", [True, False])
+def test_errors_that_come_back_are_judged(tmp_path: Path, record: bool) -> None:
+    """With zeros in every sample, too: the ranges then are those of float's states."""
+    done = converted(tmp_path, record)
+    assert done.data is not None and done.data.states == ("output_1=h",)
+    (int8,) = (f for f in done.fidelity if f.candidate == "onnxruntime-int8_static")
+    assert int8.closed_loop == STEPS and int8.samples == done.data.judge
+    assert "run with their own state over 160 steps in 1 sequence, 80 of them judged" in done.data.notes[-1]
+    named = converted(tmp_path, record, states="output_1=h")
+    assert sqnr(named) == sqnr(done)
+    single = converted(tmp_path, record, states="none")
+    assert single.data is not None and single.data.states == ()
+    assert all(f.closed_loop is None for f in single.fidelity)
+    if record:
+        assert sqnr(done) < sqnr(single) - 2
+
+
+def test_the_gate_takes_the_closed_loop(tmp_path: Path) -> None:
+    loop, single = sqnr(converted(tmp_path, True)), sqnr(converted(tmp_path, True, states="none"))
+    between = Gates(min_sqnr_db=(loop + single) / 2)
+    with pytest.raises(GateFailed):
+        converted(tmp_path, True, gates=between, repairs="-mixed")
+    converted(tmp_path, True, gates=between, repairs="-mixed", states="none")
