@@ -68,7 +68,7 @@ def _never_slower(deployed: Deployed) -> Goal:
         return Goal(deployed.name, what, MET, f"{live} is live: float itself")
     pairs = [deployed.race.pair(live, f) for f in others]
     seen = ", ".join(f"{live} / {p.against} {interval(p.ratio, 3)}" for p in pairs if p)
-    if not deployed.choice.compared or not all(pairs):
+    if deployed.race.not_compared or not all(pairs):
         return Goal(deployed.name, what, NOT_COMPARED, seen or "too few rounds")
     high = max(p.ratio.high or p.ratio.value for p in pairs if p)
     return Goal(deployed.name, what, MET if high <= WORST_RATIO else NOT_MET, seen)
@@ -86,6 +86,6 @@ def _faster(deployed: Deployed, factor: float) -> Goal:
     seen = f"{best.entrant} {1 / best.ratio.value:.2f}x, ratio {interval(best.ratio, 3)}"
     if not any(flag in deployed.facts.isa for flag in _VNNI):
         return Goal(deployed.name, what, NOT_COMPARED, f"{seen}; this CPU has no VNNI")
-    if not deployed.choice.compared:
+    if deployed.race.not_compared:
         return Goal(deployed.name, what, NOT_COMPARED, seen)
     return Goal(deployed.name, what, MET if 1 / best.ratio.value >= factor else NOT_MET, seen)

@@ -13,13 +13,13 @@ from typing import Optional
 from edgeq.nouns.device import Conditions
 from edgeq.nouns.job import Job
 from edgeq.nouns.job_rules import KINDS
-from edgeq.nouns.measurement import Measurement
+from edgeq.nouns.measurement import Attempt, Measurement
 
+from .attempts import raced
 from .conditions import read_conditions
 from .contestant import TWIN, Contestant
 from .energy_use import account_energy
 from .facts import read_facts
-from .race import Series, race
 from .verdict import not_quiet
 
 
@@ -31,21 +31,23 @@ def run_job(
     `agent` is the version that the measurement names. Progress goes to stderr as JSON lines. Raises Abandoned, all
     children ended, soon after the job is not `wanted` any more.
     """
-    started, facts, before, series = _now(), read_facts(root), read_conditions(), Series()
+    started, facts, before = _now(), read_facts(root), read_conditions()
     field = line_up(job, Path(root).absolute(), wanted)
     problem = _problem(job, Path(root))
-    stopped_by, energy_absent = "", {}
+    attempts: tuple[Attempt, ...] = ()
+    series: tuple[Conditions, ...] = ()
+    energy_absent: dict[str, str] = {}
     with ExitStack() as stack:
         for contestant in field:
             stack.callback(contestant.release)
         if problem is None:
             _try_out(field, Path(results_dir).absolute(), before)
         if problem is None and job.kind != "smoke":
-            stopped_by = race(field, job.limits, job.id, series)
+            attempts, series = raced(field, job, wanted)
             energy_absent = account_energy(field, job)
     after = read_conditions()
     runs = tuple(c.to_run() for c in field)
-    reasons = not_quiet(before, after, series.readings, runs, job.thresholds)
+    reasons = attempts[-1].not_quiet if attempts else not_quiet(before, after, series, runs, job.thresholds)
     problem = problem or _all_failed(field)
     return Measurement(
         job=job,
@@ -59,10 +61,11 @@ def run_job(
         runs=runs,
         quiet=not reasons,
         not_quiet=reasons,
-        series=tuple(series.readings),
-        stopped_by=stopped_by,
+        series=series,
+        stopped_by=attempts[-1].stopped_by if attempts else "",
         error=problem,
         energy_absent=energy_absent,
+        attempts=attempts,
     )
 
 

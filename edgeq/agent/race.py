@@ -10,8 +10,9 @@ import json
 import random
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Optional
 
 from edgeq.nouns.device import Conditions
 from edgeq.nouns.job import Limits
@@ -24,8 +25,17 @@ _SERIES_EVERY_S = 1.0
 _SERIES_LONGEST = 120
 
 
-def race(field_: Sequence[Contestant], limits: Limits, seed: str, series: "Series") -> str:
-    """Runs rounds until it is enough; the words why. The reference is the first that is still in the race."""
+def race(
+    field_: Sequence[Contestant],
+    limits: Limits,
+    seed: str,
+    series: "Series",
+    first_round: int = 0,
+    disturbed: "Callable[[], Optional[str]]" = lambda: None,
+) -> "tuple[int, str]":
+    """Runs rounds, numbered from `first_round`, until it is enough: how many, and the words why. The reference is the
+    first that is still in the race. `disturbed` is asked after each pair of rounds whether, and why, to break off.
+    """
     start = time.monotonic()
     rounds_begun = 0
     for round_, order in enumerate(orders(len(field_), seed)):
@@ -33,18 +43,22 @@ def race(field_: Sequence[Contestant], limits: Limits, seed: str, series: "Serie
         rounds_begun = round_ + 1
         for place, index in enumerate(order):
             if field_[index].alive:
-                field_[index].run_block(round_, place)
+                field_[index].run_block(first_round + round_, place)
             series.look()
         left = [c for c in field_ if c.alive]
         if not left:
             break
         now = time.monotonic()
         _tell(rounds_begun, limits, now - start)
-        enough = rounds_begun % 2 == 0 and _enough(left, limits.precision)
+        in_pairs = rounds_begun % 2 == 0
+        reason = disturbed() if in_pairs else None
+        if reason is not None:
+            return rounds_begun, reason
+        enough = in_pairs and _enough(left, limits.precision, first_round)
         reason = reason_to_stop(rounds_begun, enough, now - start, now - began, limits)
         if reason is not None:
-            return reason
-    return f"no entrant is left after {rounds_begun} rounds"
+            return rounds_begun, reason
+    return rounds_begun, f"no entrant is left after {rounds_begun} rounds"
 
 
 def orders(count: int, seed: str) -> "Iterator[list[int]]":
@@ -61,24 +75,26 @@ class Series:
     """Conditions about once a second, taken between blocks. When full, every second one goes and the pace halves."""
 
     readings: "list[Conditions]" = field(default_factory=list)
+    read: "Callable[[], Conditions]" = lambda: read_conditions()
     _every_s: float = _SERIES_EVERY_S
     _next: float = 0.0
 
     def look(self) -> None:
         if time.monotonic() < self._next:
             return
-        self.readings.append(read_conditions())
+        self.readings.append(self.read())
         if len(self.readings) >= _SERIES_LONGEST:
             self.readings = self.readings[::2]
             self._every_s *= 2
         self._next = time.monotonic() + self._every_s
 
 
-def _enough(left: Sequence[Contestant], precision: float) -> bool:
+def _enough(left: Sequence[Contestant], precision: float, first_round: int) -> bool:
     reference, *others = left
     twin = next((c for c in others if c.id == reference.id + TWIN), None)
-    others_ns = [c.medians_ns for c in others if c is not twin]
-    return precise_enough(reference.medians_ns, others_ns, twin.medians_ns if twin else None, precision)
+    medians = {c.id: {r: ns for r, ns in c.medians_ns.items() if r >= first_round} for c in left}
+    others_ns = [medians[c.id] for c in others if c is not twin]
+    return precise_enough(medians[reference.id], others_ns, medians[twin.id] if twin else None, precision)
 
 
 def _tell(round_: int, limits: Limits, seconds: float) -> None:

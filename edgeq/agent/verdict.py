@@ -31,8 +31,7 @@ def not_quiet(
         *_throttled(before, seen),
         *_slowed_clock(series, limits.frequency_drop),
         *_stolen(before, after, limits.steal_share),
-        *_pressed(seen, "cpu", limits.pressure_cpu),
-        *_pressed(seen, "memory", limits.pressure_memory),
+        *pressed(seen, limits),
         *_drifted(runs, limits.drift),
     )
 
@@ -72,6 +71,12 @@ def _stolen(before: Conditions, after: Conditions, limit: float) -> "Iterator[st
         return
     if steal / total > limit:
         yield f"the hypervisor took {steal / total:.0%} of the CPU time (limit {limit:.0%})"
+
+
+def pressed(seen: Sequence[Conditions], limits: Thresholds) -> "Iterator[str]":
+    """Why others want this device too much, by the kernel's own account; nothing where it keeps none."""
+    yield from _pressed(seen, "cpu", limits.pressure_cpu)
+    yield from _pressed(seen, "memory", limits.pressure_memory)
 
 
 def _pressed(seen: Sequence[Conditions], resource: str, limit: float) -> "Iterator[str]":

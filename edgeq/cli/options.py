@@ -277,7 +277,7 @@ def seconds_option(default: float) -> Callable[[F], F]:
         type=click.FloatRange(0.5),
         default=default,
         show_default=True,
-        help="Longest time to measure.",
+        help="Longest time to measure; a race waits as long again for a quiet device.",
     )
 
 

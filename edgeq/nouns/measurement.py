@@ -3,14 +3,14 @@
 Durations in integer nanoseconds of a monotonic clock, sizes in bytes, energy in joules.
 """
 
-from dataclasses import dataclass, field
-from typing import Optional
+from dataclasses import dataclass, field, replace
+from typing import Any, Optional
 
 from .device import Conditions, Facts
 from .job import Job
 from .record import Record
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass(frozen=True)
@@ -85,10 +85,25 @@ class Run(Record):
 
 
 @dataclass(frozen=True)
+class Attempt(Record):
+    """One try at a race that the device leaves in peace: rounds `first_round` to `first_round + rounds - 1` of every
+    run, begun after `waited_ns` of waiting for a quiet device. `not_quiet`: why its times decide nothing, empty where it
+    was quiet; `stopped_by`: what ended it.
+    """
+
+    first_round: int
+    rounds: int
+    waited_ns: int = 0
+    not_quiet: tuple[str, ...] = ()
+    stopped_by: str = ""
+
+
+@dataclass(frozen=True)
 class Measurement(Record):
     """The result of one job. `runs` are in the job's order; the reference's twin is called "<id>#twin".
 
-    `quiet` is the verdict of the thresholds, `not_quiet` its reasons. `stopped_by` says what ended the race.
+    `attempts` are what the rounds belong to, in the order of time. `quiet` is the verdict of the thresholds on the last of
+    them, `not_quiet` its reasons, `stopped_by` what ended it.
     `energy_absent`: each kind of energy sensor that could not be read, and why.
     """
 
@@ -108,3 +123,23 @@ class Measurement(Record):
     stopped_by: str = ""
     error: Optional[str] = None
     energy_absent: dict[str, str] = field(default_factory=dict)
+    attempts: tuple[Attempt, ...] = ()
+
+    @classmethod
+    def from_dict(cls, raw: Any) -> "Measurement":
+        """Of this schema or an older one, which is brought up to date. Raises ValueError."""
+        schema = raw.get("schema", 1) if isinstance(raw, dict) else SCHEMA
+        if schema == 1:
+            return _upgrade_1_to_2(super().from_dict({**raw, "schema": SCHEMA}))
+        if schema != SCHEMA:
+            raise ValueError(f"schema {schema!r}; this edgeq reads 1 to {SCHEMA}")
+        return super().from_dict(raw)
+
+
+def _upgrade_1_to_2(measurement: Measurement) -> Measurement:
+    """A race had one attempt, and nobody waited for it."""
+    numbers = [block.round for run in measurement.runs for block in run.blocks]
+    if not numbers:
+        return measurement
+    only = Attempt(0, max(numbers) + 1, 0, measurement.not_quiet, measurement.stopped_by)
+    return replace(measurement, attempts=(only,))

@@ -96,7 +96,8 @@ class RaceReport(Record):
     max(1 %, noise floor) is what a difference has to exceed. `not_compared` says why the times decide nothing, None
     when they do; `emulated` how the emulator was recognised: then no figure here is a device's. `energy_absent`: each
     kind of energy sensor that could not be read there, and why. `user`: as whom the models ran, "edgeq" being the system
-    service's own.
+    service's own. `busy_pairs` are what CPU time says where the device was not quiet (edgeq/report/busy.py); `attempts` and
+    `waited_s`: how often, and for how long, it was waited for it to be.
     """
 
     job: str
@@ -118,6 +119,9 @@ class RaceReport(Record):
     schema: int = SCHEMA
     energy_absent: dict[str, str] = field(default_factory=dict)
     user: str = ""
+    busy_pairs: tuple[Pair, ...] = ()
+    attempts: int = 1
+    waited_s: float = 0.0
 
     def row(self, id: str) -> EntrantReport:
         """Raises KeyError."""
@@ -133,10 +137,16 @@ class RaceReport(Record):
                 return pair
         return None
 
+    def busy_pair(self, entrant: str, against: str) -> Optional[Pair]:
+        """None where the device was quiet, or the two share too few rounds."""
+        return next((p for p in self.busy_pairs if (p.entrant, p.against) == (entrant, against)), None)
+
 
 @dataclass(frozen=True)
 class Choice(Record):
-    """Which candidate goes live. `compared`: the race decided; else the plan's order did, and `why` says why."""
+    """Which candidate goes live. `compared`: the race decided, on a busy device by CPU time; else what was live or float
+    stays, on an emulated device the plan's first goes live, and `why` says why.
+    """
 
     candidate: str
     why: str

@@ -15,7 +15,7 @@ from edgeq.nouns.target import FORMATS, Target
 
 from .float_graph import PER_CHANNEL_OPSET
 from .graph_work import BLOCKWISE, DYNAMIC, RECURRENT, STATIC, GraphWork, work_of
-from .scheme import dynamic_scheme, has_half, scheme_for, sixteen_bits, why_no_blocks
+from .scheme import dynamic_scheme, has_half, scheme_for, sixteen_bits, why_no_blocks, why_slower_than_float
 from .sized import AS_IT_IS
 
 AS_IS = "as_is"
@@ -217,14 +217,16 @@ def _static(recipe: Recipe, runtime: str, wish: _Wish, what: str) -> tuple[int, 
         return Skipped(what, _NO_DATA)
     if recipe.activation_bits == 16:
         scheme, why = sixteen_bits()
-        rank, candidate = _candidate(recipe, runtime, 9, why)
+        rank, candidate = _candidate(recipe, runtime, 10, why)
     else:
         scheme, why = scheme_for(runtime, wish.target.cpu.arch, wish.isa)
         # What it leaves in float, GRUs above all, runs no faster.
         takes_most = wish.work(runtime).share(STATIC) >= _DOMINATES
         if old := wish.lacks(runtime, PER_CHANNEL_OPSET, "scales per channel"):
             scheme, why = replace(scheme, per_channel=False), f"{why}; one scale per tensor: {old}"
-        rank, candidate = _candidate(recipe, runtime, 2 if takes_most else 6, why)
+        slower = why_slower_than_float(runtime, wish.target.cpu.arch, wish.isa)
+        expected = 9 if slower else 2 if takes_most else 6
+        rank, candidate = _candidate(recipe, runtime, expected, f"{why}; {slower}" if slower else why)
     integer_io = wish.integer_io and candidate.format == "tflite"
     return rank, replace(candidate, scheme=replace(scheme, integer_io=integer_io))
 

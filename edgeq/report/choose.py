@@ -1,6 +1,8 @@
 """Which candidate goes live. Decides from a report; touches no device.
 
 Float stays unless something is faster beyond the margin, so a release is never slower than the model it was made from.
+Where the device was not quiet CPU time decides by a wider margin (busy.py); where that cannot tell either, the kind of
+candidate that was live stays, else float.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -20,8 +22,10 @@ def choose(
     float_ids: Collection[str],
     emulated: bool,
     quiet: bool,
+    live: str | None = None,
 ) -> Choice:
-    """`order` is the plan's, fastest first by expectation; `allowed[id]` is None, or why the id may not go live.
+    """`order` is the plan's, fastest first by expectation; `allowed[id]` is None, or why the id may not go live. `live` is
+    the candidate that is live now, in this release or in an earlier one.
 
     Raises GateFailed when nothing is allowed.
     """
@@ -31,9 +35,11 @@ def choose(
             "no candidate may go live", details=[f"{id}: {allowed[id]}" for id in order if allowed.get(id)]
         )
     why_not = _why_not_compared(report, may, emulated, quiet)
-    if why_not:
+    if why_not and (emulated or report.emulated):
         taken, why = _by_plan(report, may)
         return Choice(taken, f"speed not compared: {why_not}; {why}", compared=False)
+    if why_not:
+        return _while_busy(report, may, float_ids, live, why_not)
     timed = [id for id in may if _has_times(report, id)]
     floats = [id for id in timed if id in float_ids]
     if not floats:
@@ -54,28 +60,90 @@ def _why_not_compared(report: RaceReport, may: Sequence[str], emulated: bool, qu
 
 
 def _by_plan(report: RaceReport, may: Sequence[str]) -> tuple[str, str]:
-    """The plan's first that works there, and why it. An invalid race elects nobody, but a candidate that even it showed
-    to be slower than the reference, or that did not run, is not put live against the evidence.
+    """The plan's first that works there, and why it: an emulated device has no speed, and stands for one that the plan
+    knows.
     """
-    failed = {
-        row.id: f"did not run ({row.state.replace('_', ' ')})" for row in report.rows if row.state != "ok"
-    }
-    slow = {} if report.emulated else _seen_slower(report, may)
-    works = [id for id in may if id not in failed]
-    taken = next((id for id in works if id not in slow), (works or may)[0])
-    passed = {id: why for id, why in (failed | slow).items() if id in may[: may.index(taken)]}
+    works = _that_work(report, may)
+    taken = works[0]
+    states = {row.id: row.state.replace("_", " ") for row in report.rows}
+    passed = [id for id in may[: may.index(taken)] if id in states]
     if not passed:
         return taken, f"{_title(report, taken)}, which the plan expects to be fastest, goes live"
-    reasons = ", ".join(f"{_title(report, id)} {why}" for id, why in passed.items())
+    reasons = ", ".join(f"{_title(report, id)} did not run ({states[id]})" for id in passed)
     return taken, f"{_title(report, taken)} goes live, for {reasons}"
 
 
-def _seen_slower(report: RaceReport, ids: Sequence[str]) -> dict[str, str]:
-    pairs = [pair for id in ids if (pair := report.pair(id, report.reference)) and pair.verdict == SLOWER]
-    return {
-        pair.entrant: f"seemed slower than {_title(report, pair.against)} ({1 / pair.ratio.value:.2f}x)"
-        for pair in pairs
-    }
+def _that_work(report: RaceReport, may: Sequence[str]) -> list[str]:
+    """All, where none ran to its end."""
+    failed = {row.id for row in report.rows if row.state != "ok"}
+    return [id for id in may if id not in failed] or list(may)
+
+
+def _while_busy(
+    report: RaceReport, may: Sequence[str], float_ids: Collection[str], live: str | None, why_not: str
+) -> Choice:
+    """What CPU time shows to be faster than what would stay and than every float; else what was live or float stays."""
+    works = _that_work(report, may)
+    floats = [id for id in works if id in float_ids]
+    stays, reason = _what_stays(report, works, floats, live)
+    others = [id for id in works if id != stays]
+    faster = [
+        id
+        for id in others
+        if all(_busy_verdict(report, id, other) == FASTER for other in {stays, *floats} - {id})
+    ]
+    if faster:
+        best = min(faster, key=lambda id: _busy_ratio(report, id, stays))
+        how = f"{_title(report, best)} is faster than {_title(report, stays)} in CPU time"
+        return Choice(best, f"{why_not}; {how} ({_busy_speedup(report, best, stays)})", compared=True)
+    if others and all(_busy_verdict(report, id, stays) == SLOWER for id in others):
+        nearest = min(others, key=lambda id: _busy_ratio(report, id, stays))
+        how = f"{_title(report, nearest)} is slower in CPU time ({_busy_speedup(report, nearest, stays)})"
+        return Choice(stays, f"{why_not}; {how}: {_title(report, stays)} {reason}", compared=True)
+    return Choice(
+        stays,
+        f"speed not compared: {why_not}{_what_cpu_time_says(report, others, stays)}; {_title(report, stays)} {reason}",
+        compared=False,
+    )
+
+
+def _what_stays(
+    report: RaceReport, works: Sequence[str], floats: Sequence[str], live: str | None
+) -> tuple[str, str]:
+    """The candidate that goes live where nothing is known to be faster, and what to say of it."""
+    if (
+        live is not None
+        and live in works
+        and not any(_busy_verdict(report, live, f) == SLOWER for f in floats)
+    ):
+        return live, "stays, as it was live"
+    if floats:
+        kept = report.reference if report.reference in floats else floats[0]
+        return kept, "goes live, as float is never slower than the model itself"
+    return works[0], "goes live, for float may not"
+
+
+def _what_cpu_time_says(report: RaceReport, others: Sequence[str], stays: str) -> str:
+    known = [id for id in others if report.busy_pair(id, stays)]
+    if not known:
+        return ""
+    nearest = min(known, key=lambda id: _busy_ratio(report, id, stays))
+    return f", and CPU time does not tell {_title(report, nearest)} from it ({_busy_speedup(report, nearest, stays)})"
+
+
+def _busy_verdict(report: RaceReport, id: str, against: str) -> str:
+    pair = report.busy_pair(id, against)
+    return pair.verdict if pair else CANNOT_TELL
+
+
+def _busy_ratio(report: RaceReport, id: str, against: str) -> float:
+    pair = report.busy_pair(id, against)
+    return pair.ratio.value if pair else float("inf")
+
+
+def _busy_speedup(report: RaceReport, id: str, against: str) -> str:
+    pair = report.busy_pair(id, against)
+    return _speedup(pair.ratio) if pair else ""
 
 
 def _against_float(report: RaceReport, timed: Sequence[str], floats: Sequence[str]) -> Choice:

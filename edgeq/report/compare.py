@@ -10,7 +10,7 @@ from edgeq.errors import NotComparable
 from edgeq.nouns.job import Entrant
 from edgeq.nouns.measurement import Measurement, Run
 from edgeq.nouns.report import NOT_COMPARED, Change, Comparison, Condition, Estimate
-from edgeq.report.race import margin_of, rounds_of
+from edgeq.report.race import in_decisive_rounds, margin_of, rounds_of
 from edgeq.report.statistics import Samples, independent_ratio, quantile_estimates
 from edgeq.report.verdict import verdict
 
@@ -84,7 +84,7 @@ def _unlike_entrants(a: Entrant, b: Entrant, first: Measurement, second: Measure
 
 
 def _run(measurement: Measurement, id: str) -> Run | None:
-    return next((run for run in measurement.runs if run.entrant == id), None)
+    return next((in_decisive_rounds(run, measurement) for run in measurement.runs if run.entrant == id), None)
 
 
 def _change(id: str, first: Run | None, second: Run | None, margin: float | None) -> Change:

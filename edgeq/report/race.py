@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import groupby, permutations
 from typing import Any
@@ -13,6 +14,7 @@ from edgeq.errors import EdgeqError
 from edgeq.nouns.job import Entrant
 from edgeq.nouns.measurement import Block, Measurement, Run
 from edgeq.nouns.report import NOT_COMPARED, REFERENCE, EntrantReport, Estimate, Latency, Pair, RaceReport
+from edgeq.report.busy import busy_pairs
 from edgeq.report.series import drift, effective_samples, median_absolute_deviation, outliers
 from edgeq.report.statistics import MIN_ROUNDS, inverse, paired_ratio, quantile, quantile_estimates
 from edgeq.report.verdict import margin, noise_floor, verdict
@@ -32,7 +34,11 @@ def compare_runs(measurement: Measurement, *, reference: str | None = None) -> R
     entrants = {entrant.id: entrant for entrant in measurement.job.entrants}
     first = measurement.job.entrants[0].id
     held_against = _known(reference or first, entrants)
-    rounds = {run.entrant: rounds_of(run) for run in measurement.runs if run.state == "ok"}
+    rounds = {
+        run.entrant: rounds_of(in_decisive_rounds(run, measurement))
+        for run in measurement.runs
+        if run.state == "ok"
+    }
     floor = _noise_floor(rounds, first)
     pairs = _pairs([id for id in entrants if rounds.get(id)], rounds, margin(floor))
     why_not = _why_not_compared(measurement, rounds, pairs)
@@ -45,7 +51,7 @@ def compare_runs(measurement: Measurement, *, reference: str | None = None) -> R
         rows=tuple(
             _row(
                 entrants[run.entrant],
-                run,
+                in_decisive_rounds(run, measurement),
                 against.get(run.entrant),
                 _verdict(run, held_against, against, why_not),
             )
@@ -65,13 +71,20 @@ def compare_runs(measurement: Measurement, *, reference: str | None = None) -> R
         stopped_by=measurement.stopped_by,
         energy_absent=measurement.energy_absent,
         user=measurement.facts.user,
+        busy_pairs=_busy_pairs(measurement, first),
+        attempts=max(1, len(measurement.attempts)),
+        waited_s=sum(a.waited_ns for a in measurement.attempts) / 1e9,
     )
 
 
 def margin_of(measurement: Measurement) -> float:
     """What a difference has to exceed in this measurement."""
     first = measurement.job.entrants[0].id
-    both = {run.entrant: rounds_of(run) for run in measurement.runs if run.entrant in (first, first + TWIN)}
+    both = {
+        run.entrant: rounds_of(in_decisive_rounds(run, measurement))
+        for run in measurement.runs
+        if run.entrant in (first, first + TWIN)
+    }
     return margin(_noise_floor(both, first))
 
 
@@ -111,6 +124,21 @@ def latency_of(rounds: Rounds) -> Latency:
         drift=drift(ms),
         throughput_per_s=1e3 / float(ms.mean()),
     )
+
+
+def in_decisive_rounds(run: Run, measurement: Measurement) -> Run:
+    """With the rounds of the attempt that was quiet; where none was, with those of all."""
+    if not measurement.quiet or len(measurement.attempts) < 2:
+        return run
+    first = measurement.attempts[-1].first_round
+    return replace(run, blocks=tuple(b for b in run.blocks if b.round >= first))
+
+
+def _busy_pairs(measurement: Measurement, reference: str) -> tuple[Pair, ...]:
+    """Of all attempts, where none was quiet."""
+    if measurement.quiet or measurement.facts.emulated:
+        return ()
+    return busy_pairs(measurement.runs, reference, reference + TWIN)
 
 
 # Rounds vary in length, and what comes before the first is counted with them.

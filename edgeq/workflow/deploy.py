@@ -169,7 +169,9 @@ def _bring(
         entrants = race.entrants(manifest, terms.app, supplies, terms.threads, terms.left_out)
         measurement = race.run(device, token, terms.app, entrants, samples, terms.limits, tell)
         stored.keep(terms.store, measurement, device, terms.app, digest, delivery)
-        report, checks, choice = race.judge(device, conversion.bundle, measurement, terms.left_out)
+        report, checks, choice = race.judge(
+            device, conversion.bundle, measurement, terms.left_out, before.candidate if before else None
+        )
         tell(report)
         job, unknown = measurement.job, None if choice.compared else choice.why
         live = activate.activate(link, token, terms.app, digest, choice.candidate, terms.keep, job, unknown)

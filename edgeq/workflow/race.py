@@ -64,9 +64,14 @@ def run(
 
 
 def judge(
-    device: Session, bundle: OpenBundle, measurement: Measurement, left_out: Mapping[str, str]
+    device: Session,
+    bundle: OpenBundle,
+    measurement: Measurement,
+    left_out: Mapping[str, str],
+    live: str | None = None,
 ) -> tuple[RaceReport, tuple[DeviceCheck, ...], Choice]:
-    """Compares outputs with the host's, then speeds; `left_out` are candidates that did not enter, with the reason.
+    """Compares outputs with the host's, then speeds; `left_out` are candidates that did not enter, with the reason; `live` is the
+    candidate that is live there now.
 
     Raises ModelCrashed or DeviceDisagrees when no candidate is left.
     """
@@ -81,6 +86,7 @@ def judge(
         frozenset(c.id for c in bundle.manifest.candidates if c.recipe == "float"),
         emulated=measurement.facts.emulated is not None,
         quiet=measurement.quiet,
+        live=live,
     )
     return report, checks, choice
 

@@ -55,6 +55,7 @@ class Board:
             patch.setenv("HOME", str(home))
             for name in ("DATA", "CACHE", "CONFIG", "STATE"):
                 patch.setenv(f"XDG_{name}_HOME", str(home / name.lower()))
+            patch.setenv("EDGEQ_PYTHON312", str(home / "no-python"))  # TFLite from ONNX only by with_onnx2tf
             return edgeq(self.desk, *words, *where, "--identity", str(self.device.key), timeout=600)
 
     def text(self, *words: str, code: int = 0) -> str:

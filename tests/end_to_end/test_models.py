@@ -71,7 +71,7 @@ def require_faithful(document: dict[str, Any], entry: zoo.Entry) -> None:
 def require_never_slower(document: dict[str, Any]) -> None:
     """Where the race was valid, what went live is float, or faster than it at the unlucky end of the interval too."""
     choice, race = document["choice"], document["race"]
-    if not choice["compared"] or choice["candidate"] == race["reference"]:
+    if race["not_compared"] or choice["candidate"] == race["reference"]:
         assert choice["why"]
         return
     row = next(r for r in race["rows"] if r["id"] == choice["candidate"])

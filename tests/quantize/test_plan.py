@@ -56,6 +56,20 @@ def test_a_torch_source_gets_int8_and_float_on_both_runtimes_fastest_first(both_
     ]
 
 
+def test_without_vnni_the_int8_of_litert_is_expected_after_float(both_formats):
+    found = plan(both_formats, "x86-64")
+    assert ids(found) == [
+        "onnxruntime-int8_static",
+        "litert-float",
+        "onnxruntime-float",
+        "litert-int8_static",
+    ]
+    assert "slower than float on x86 without VNNI" in found.candidates[-1].reason
+    own_flags = make_plan(both_formats, catalog.target("x86-64-vnni"), RECIPES, isa=("avx2",), has_data=True)
+    assert ids(own_flags) == ids(found)
+    assert ids(plan(both_formats, "x86-64-vnni"))[0] == "litert-int8_static"
+
+
 @pytest.mark.parametrize(
     ("target", "scheme"),
     [("rpi4", "S8S8 per channel"), ("x86-64-vnni", "U8S8 per channel")],

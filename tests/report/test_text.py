@@ -10,7 +10,7 @@ from rich.console import Console
 
 from edgeq.nouns.diagnosis import Diagnosis, Finding
 from edgeq.nouns.fidelity import Accuracy, Agreement, Fidelity, FusionAudit, LayerError, OutputError, Remedy
-from edgeq.nouns.measurement import Run
+from edgeq.nouns.measurement import Attempt, Run
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import CandidatePlan, Plan, Scheme, Skipped
 from edgeq.nouns.progress import Note
@@ -140,15 +140,25 @@ def test_what_cannot_be_told_apart_is_said_in_words(make_race: MakeRace) -> None
 def test_a_race_that_decides_nothing_shows_no_ratio_and_says_what_goes_live_and_why(
     make_race: MakeRace,
 ) -> None:
-    report = compare_runs(make_race({ORT: 10.0, ORT8: 6.1}, not_quiet=("steal 8 %",)))
+    emulated = replace(FACTS, emulated="marker file")
+    report = compare_runs(make_race({ORT: 10.0, ORT8: 6.1}, facts=emulated))
+    chosen = choose(report, (ORT8, ORT), {}, {ORT}, True, report.quiet)
+    said = printed(lambda c: show_race(c, report, chosen))
+    assert re.search(r"> onnxruntime int8_static \(emulated\) +6\.\d+ ms ±0\.\d+ +not compared ", said)
+    assert "x ±" not in said and "faster " not in said and "ratios known" not in said
+    assert "onnxruntime int8_static, which the plan expects to be fastest, goes live\n" in said
+
+
+def test_a_race_on_a_busy_device_shows_what_cpu_time_says(make_race: MakeRace) -> None:
+    measured = make_race({ORT: 10.0, ORT8: 6.1}, not_quiet=("steal 8 %",))
+    tries = (Attempt(0, 4, 2_000_000_000, ("steal 8 %",)), Attempt(4, 16, 1_500_000_000, ("steal 8 %",)))
+    report = compare_runs(replace(measured, attempts=tries))
     chosen = choose(report, (ORT8, ORT), {}, {ORT}, False, report.quiet)
     said = printed(lambda c: show_race(c, report, chosen))
-    assert re.search(r"> onnxruntime int8_static +6\.\d+ ms ±0\.\d+ +not compared ", said)
-    assert "x ±" not in said and "faster " not in said and "ratios known" not in said
-    assert (
-        "speed not compared: the device was not quiet (steal 8 %); onnxruntime int8_static, which the plan"
-        " expects to be fastest, goes live\n" in said
-    )
+    assert "NOT QUIET: steal 8 %" in said and "2 attempts, 3.5 s waited for a quiet device" in said
+    assert re.search(r"> onnxruntime int8_static +6\.\d+ ms ±0\.\d+ +1\.6\dx in CPU time ", said)
+    assert "x ±" not in said and "ratios known" not in said
+    assert "onnxruntime int8_static is faster than onnxruntime float in CPU time (1.6" in said
 
 
 def test_one_model_alone_has_no_ratio_but_a_median_that_is_known(make_race: MakeRace) -> None:

@@ -76,7 +76,7 @@ def _rows(report: RaceReport, checks: Sequence[DeviceCheck]) -> list[list[str]]:
     checked = {check.candidate: check for check in checks}
     rows = []
     for row in report.rows:
-        cells = _row(row, row.title + _stamp(report))
+        cells = _row(row, row.title + _stamp(report), report)
         cells += [_outputs_there(checked.get(row.id))] if checks else []
         rows.append(cells)
     return rows
@@ -98,6 +98,10 @@ def _conditions(report: RaceReport) -> list[str]:
     if report.noise_floor is not None:
         facts.append(f"noise floor {percent(report.noise_floor)}")
     facts += [count(report.rounds, "round"), count(report.threads, "thread"), seconds(report.seconds)]
+    if report.attempts > 1 or report.waited_s:
+        facts.append(
+            f"{count(report.attempts, 'attempt')}, {seconds(report.waited_s)} waited for a quiet device"
+        )
     if report.stopped_by:
         facts.append(f"stopped by {report.stopped_by}")
     facts += _known(report)
@@ -119,22 +123,25 @@ def _against(report: RaceReport) -> str:
     return f"vs {titles.get(report.reference, report.reference)}"
 
 
-def _row(row: EntrantReport, title: str) -> list[str]:
+def _row(row: EntrantReport, title: str, report: RaceReport) -> list[str]:
     if row.latency is None:
         return [title, row.state.replace("_", " "), ABSENT, ABSENT, size(row.peak_memory_bytes), ABSENT]
     return [
         title,
         median(row.latency.p50_ms),
-        _speed(row),
+        _speed(row, report),
         milliseconds(row.latency.p90_ms.value),
         size(row.peak_memory_bytes),
         joules(row.energy),
     ]
 
 
-def _speed(row: EntrantReport) -> str:
+def _speed(row: EntrantReport, report: RaceReport) -> str:
     if row.verdict == REFERENCE:
         return "1.00x"
+    busy = report.busy_pair(row.id, report.reference)
+    if busy is not None:
+        return f"{1 / busy.ratio.value:.2f}x in CPU time"
     if row.verdict == NOT_COMPARED or row.speedup is None:
         return NOT_COMPARED
     return f"{times(row.speedup)} {row.verdict}"

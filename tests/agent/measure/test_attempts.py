@@ -1,0 +1,126 @@
+"""A race waits for a quiet device and tries again, within its limits; the clock, the kernel's figures and the models are
+set by hand, so that every attempt is known."""
+
+from dataclasses import dataclass, replace
+
+import pytest
+
+from edgeq.agent.attempts import raced
+from edgeq.agent.contestant import Abandoned
+from edgeq.nouns.device import Conditions
+from edgeq.nouns.job import Entrant, Job, Limits
+from edgeq.nouns.measurement import Block, Run
+
+ENTRANT = Entrant("float", "onnxruntime", "m.onnx", "d" * 64, ("x",), ("y",))
+LIMITS = Limits(seconds=10.0, max_rounds=60)
+BLOCK_S = 0.25
+
+
+@dataclass
+class Device:
+    """Its time passes by blocks and by sleeping; `busy(seconds)` says how much others press."""
+
+    busy: "object"
+    now: float = 0.0
+
+    def look(self) -> Conditions:
+        return Conditions(uptime_ns=int(self.now * 1e9), pressure={"cpu": self.busy(self.now)})
+
+    def clock(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+class Contestant:
+    """Always takes BLOCK_S for a block of one millisecond per inference."""
+
+    alive = True
+
+    def __init__(self, id: str, device: Device) -> None:
+        self.id, self.device, self.blocks, self.medians_ns = id, device, [], {}
+
+    def run_block(self, round_: int, order: int) -> None:
+        self.device.now += BLOCK_S
+        self.blocks.append(Block(round_, order, 1, 1, (1_000_000, 1_000_000), 2_000_000))
+        self.medians_ns[round_] = 1e6
+
+    def to_run(self) -> Run:
+        return Run(self.id, "ok", blocks=tuple(self.blocks))
+
+
+def race(busy, monkeypatch, *, kind="race", limits=LIMITS, wanted=lambda: True):
+    """What `raced` gives for a reference and its twin, and the contestants."""
+    device = Device(busy)
+    monkeypatch.setattr("edgeq.agent.race.time.monotonic", device.clock)
+    field = [Contestant("float", device), Contestant("float#twin", device)]
+    job = Job("job-1", kind, "app", (ENTRANT,), "samples/s", limits=limits)
+    attempts, readings = raced(field, job, wanted, device.look, device.clock, device.sleep)
+    assert readings
+    return attempts, field
+
+
+def test_a_quiet_device_is_raced_once_and_at_once(monkeypatch):
+    (only,), _ = race(lambda now: 0.0, monkeypatch)
+    assert (only.first_round, only.waited_ns, only.not_quiet) == (0, 0, ())
+    assert only.stopped_by.startswith("precision")
+
+
+def test_a_device_that_is_busy_at_first_is_waited_for(monkeypatch):
+    (only,), _ = race(lambda now: 80.0 if now < 3 else 0.0, monkeypatch)
+    assert only.waited_ns == 3_000_000_000
+    assert only.not_quiet == ()
+
+
+def test_what_others_disturb_is_broken_off_kept_and_tried_again(monkeypatch):
+    attempts, field = race(lambda now: 80.0 if 1 < now < 4 else 0.0, monkeypatch)
+    first, second = attempts
+    assert first.rounds < second.rounds
+    assert "cpu pressure reached 80 %" in first.not_quiet[0] and "cpu pressure" in first.stopped_by
+    assert (second.first_round, second.not_quiet) == (first.rounds, ())
+    assert second.waited_ns > 0
+    for contestant in field:
+        assert [b.round for b in contestant.blocks] == list(range(first.rounds + second.rounds))
+
+
+def test_a_device_that_never_is_quiet_is_measured_all_the_same_for_its_cpu_times(monkeypatch):
+    (only,), field = race(lambda now: 90.0, monkeypatch)
+    assert only.waited_ns == 10_000_000_000
+    assert only.not_quiet == ("cpu pressure reached 90 % (PSI some avg10, limit 20 %)",)
+    assert only.rounds >= 10 and len(field[0].blocks) == only.rounds
+
+
+@pytest.mark.parametrize("every", [1.5, 2.5, 4.0])
+def test_bursts_cost_no_more_than_the_limits(monkeypatch, every):
+    attempts, field = race(lambda now: 80.0 if (now // every) % 2 else 0.0, monkeypatch)
+    assert sum(a.waited_ns for a in attempts) <= 10_500_000_000
+    rounds = sum(a.rounds for a in attempts)
+    assert rounds * 2 * BLOCK_S <= LIMITS.seconds + 2 * BLOCK_S
+    assert rounds <= LIMITS.max_rounds
+    assert [a.first_round for a in attempts] == [
+        sum(b.rounds for b in attempts[:i]) for i in range(len(attempts))
+    ]
+    assert len(field[0].blocks) == rounds
+
+
+def test_a_measurement_that_is_no_race_waits_for_nobody(monkeypatch):
+    (only,), _ = race(lambda now: 90.0, monkeypatch, kind="measure")
+    assert only.waited_ns == 0
+    assert only.not_quiet
+
+
+def test_without_time_there_is_no_waiting(monkeypatch):
+    (only,), _ = race(lambda now: 90.0, monkeypatch, limits=replace(LIMITS, seconds=0.0))
+    assert (only.rounds, only.waited_ns) == (1, 0)
+
+
+def test_nobody_is_waited_for_once_the_race_is_not_wanted(monkeypatch):
+    with pytest.raises(Abandoned):
+        race(lambda now: 90.0, monkeypatch, wanted=lambda: False)
+
+
+def test_a_kernel_that_counts_no_pressure_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(Device, "look", lambda self: Conditions(uptime_ns=0))
+    (only,), _ = race(lambda now: 90.0, monkeypatch)
+    assert (only.waited_ns, only.not_quiet) == (0, ())
