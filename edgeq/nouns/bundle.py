@@ -36,6 +36,11 @@ class Candidate(Record):
     memory_bytes: Optional[int] = None  # predicted peak above the loaded runtime
     input_types: tuple[str, ...] = ()
 
+    @property
+    def way(self) -> str:
+        """The id without its runtime: the recipe, and what tells several candidates of one recipe apart."""
+        return self.id[len(self.runtime) + 1 :] if self.id.startswith(f"{self.runtime}-") else self.recipe
+
 
 @dataclass(frozen=True)
 class Manifest(Record):

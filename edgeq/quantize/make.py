@@ -5,7 +5,7 @@ A failed gate is a result here, not an error; what to do about it is for the cal
 
 import shutil
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +17,8 @@ from edgeq.nouns.repairs import ALL, OFF, Tried, counted
 
 from .audit.noise import Noise
 from .emitters.older_kernels import oldest_version
+from .few_closeness import Closeness
+from .few_in_float import WORTH_DB, few_in_float, worst_db
 from .float_graph import oldest_runtime
 from .gate import Gate, too_few
 from .give_back import tries_for
@@ -30,7 +32,9 @@ from .remembered import remembered
 from .repair import repaired, unrepaired
 from .samples_like import SamplesLike
 from .sized import AS_IT_IS, Shapes
-from .variant import Variant, variant_of
+from .variant import variant_of
+from .variants.onnx_static import OnnxStatic
+from .variants.tflite_static import TfliteStatic
 
 _NAMED = 3  # reasons in a sentence, and layers of one reason
 
@@ -119,9 +123,76 @@ def make(
         fidelity = _of_nothing(fidelity)
     elif _computes_in_float(candidate, fidelity):
         fidelity = _of_no_integers(fidelity)
-    for scratch in ("outputs", "closest"):
+    made = _made(candidate, variant.path, fidelity, model)
+    if calibration is not None and "mixed" in repairs and _may_win(candidate, fidelity):
+        assert isinstance(variant, (OnnxStatic, TfliteStatic))  # the recipe says so
+
+        def judged_now(progress: Progress) -> Fidelity:
+            return memory.judged(variant.path, lambda: held_against_float(progress))
+
+        plain = variant.path.read_bytes()
+        few = _few(made, variant, model, calibration, by_choice, judged_now, threads, progress)
+        made = replace(made, few=few)
+        variant.path.write_bytes(plain)
+    for scratch in ("outputs", "closest", "few"):
         shutil.rmtree(folder / scratch, ignore_errors=True)
-    return _made(candidate, variant, fidelity, model.varied.largest if model.varied else AS_IT_IS)
+    return made
+
+
+def _may_win(candidate: CandidatePlan, fidelity: Fidelity) -> bool:
+    return candidate.recipe == "int8_static" and fidelity.passed and not fidelity.quantized_nothing
+
+
+def _few(
+    plain: Made,
+    variant: OnnxStatic | TfliteStatic,
+    model: Model,
+    calibration: SamplesLike,
+    by_choice: dict[str, str],
+    judged: Callable[[Progress], Fidelity],
+    threads: int,
+    progress: Progress,
+) -> Made | None:
+    """The candidate with a few layers in float, in a folder of its own; None where it is not worth one, or where the
+    held-out samples do not show what the calibration samples did. `judged` is asked of the file at `variant.path`.
+    """
+    started, kept = time.monotonic(), frozenset(by_choice)
+    scratch = variant.path.parent / "few"
+    closeness_db = Closeness(variant, plain.plan, model, calibration, scratch, threads, progress)
+
+    def noise() -> tuple[Noise, ...]:
+        variant.write_rounded(kept)
+        return variant.noise(calibration, progress)
+
+    few = few_in_float(plain.fidelity, kept, noise, variant.work(), closeness_db)
+    if few is None:
+        return None
+    fitted = variant.fitted_with(few.leave)
+    fitted.write(few.leave)
+    fidelity = judged(progress)
+    before, after = worst_db(plain.fidelity), worst_db(fidelity)
+    if not fidelity.passed or before is None or after is None or after - before < WORTH_DB:
+        return None
+    if not any(audit.integer for audit in fitted.fusion()):
+        return None
+    layers = sum(name in variant.work() for name in few.added) or len(few.added)
+    what = f"{plain.plan.recipe} with {counted(layers, 'layer')} in float"
+    why = f"{what}: {after:.1f} dB for {before:.1f}, {few.work:.1%} of the work"
+    plan = replace(plain.plan, id=f"{plain.plan.id}-few-float", reason=why)
+    fidelity = replace(
+        fidelity,
+        candidate=plan.id,
+        float_layers=fitted.left_in_float({**by_choice, **few.added}),
+        fusion=fitted.fusion(),
+        calibrator=fitted.calibrator,
+        remedies=fitted.remedies,
+        repairs=(*fitted.repairs, Tried("mixed", True, why, round(after - before, 1))),
+        seconds=round(time.monotonic() - started, 3),
+    )
+    place = variant.path.parent.parent / plan.id / variant.path.name
+    place.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(variant.path, place)
+    return _made(plan, place, fidelity, model)
 
 
 def _tries(candidate: CandidatePlan, model: Model, heldout: SamplesLike) -> int:
@@ -176,19 +247,20 @@ def _not_shipped(fidelity: Fidelity, why: str) -> Fidelity:
     )
 
 
-def _made(candidate: CandidatePlan, variant: Variant, fidelity: Fidelity, shapes: Shapes) -> Made:
-    runner = load(variant.path, candidate.format)
+def _made(candidate: CandidatePlan, path: Path, fidelity: Fidelity, model: Model) -> Made:
+    shapes: Shapes = model.varied.largest if model.varied else AS_IT_IS
+    runner = load(path, candidate.format)
     integers = candidate.scheme is not None and candidate.scheme.integer_io
     return Made(
         plan=candidate,
-        path=variant.path,
+        path=path,
         inputs=runner.inputs,
         outputs=runner.outputs,
         input_types=runner.input_types,
         takes=runner.takes if integers else (),
         gives=runner.gives if integers else (),
-        min_runtime=_min_runtime(variant.path, candidate),
-        memory_bytes=predict_peak(variant.path, candidate.format, shapes),
+        min_runtime=_min_runtime(path, candidate),
+        memory_bytes=predict_peak(path, candidate.format, shapes),
         fidelity=fidelity,
     )
 

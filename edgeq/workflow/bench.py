@@ -139,7 +139,7 @@ def _entrants(
     """Those of several bundles are told apart by their digests."""
     name, digest = bundle.manifest.name, bundle.digest
     for c in candidates:
-        title = f"{name} {digest[:7]} {c.runtime} {c.recipe}"
+        title = f"{name} {digest[:7]} {c.runtime} {c.way}"
         made = jobs.entrant(c, name, digest, supplies.python_path(c.runtime), threads, title)
         yield made if alone else replace(made, id=f"{digest[:7]}-{c.id}")
 

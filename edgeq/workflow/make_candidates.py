@@ -47,6 +47,9 @@ def make_candidates(
             progress=_progress(candidate, tell),
         )
         tell(one.fidelity)
+        if one.few is not None:
+            tell(Note(f"{one.few.plan.id} is a candidate too, and the race decides: {one.few.plan.reason}"))
+            tell(one.few.fidelity)
         return one
 
     made, broken = _all_that_can_be(plan, order.recipe, built)
@@ -56,7 +59,8 @@ def make_candidates(
                 f"{what} could not be built, the others could: {': '.join((error.what, *error.details[:1]))}"
             )
         )
-    plan = _without(plan, broken)
+    plan = _with_few(_without(plan, broken), made)
+    made = [each for one in made for each in (one, one.few) if each is not None]
     fallbacks = taken(plan, tuple(one.fidelity for one in made))
     if fallbacks:
         tell(
@@ -88,6 +92,12 @@ def _all_that_can_be(
     if broken and all(one.plan.recipe == "float" for one in made):
         raise next(iter(broken.values()))
     return made, broken
+
+
+def _with_few(plan: Plan, made: "list[Made]") -> Plan:
+    """Those with a few layers in float behind their like."""
+    few = {one.plan.id: (one.few.plan,) for one in made if one.few is not None}
+    return replace(plan, candidates=tuple(p for c in plan.candidates for p in (c, *few.get(c.id, ()))))
 
 
 def _without(plan: Plan, broken: dict[str, ConversionFailed]) -> Plan:

@@ -33,7 +33,7 @@ def entrants(
     in_order = (*floats, *(c for c in able if c.recipe != "float"))
     return tuple(
         jobs.entrant(
-            c, app, manifest.digest, supplies.python_path(c.runtime), threads, f"{c.runtime} {c.recipe}"
+            c, app, manifest.digest, supplies.python_path(c.runtime), threads, f"{c.runtime} {c.way}"
         )
         for c in in_order
     )

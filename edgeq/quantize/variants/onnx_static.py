@@ -1,6 +1,8 @@
 """Static int8 for onnxruntime: ranges, fusion, fit and head decided once, then written with any layers in float."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from copy import copy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from edgeq.quantize.emitters.emitted_once import EmittedOnce
 from edgeq.quantize.equalize import Equalized, equalized, not_equalized
 from edgeq.quantize.float_graph import read
 from edgeq.quantize.fuse import as_it_is, fuse_tried, fused
+from edgeq.quantize.graph_work import onnx_node_shares
 from edgeq.quantize.head import NO_HEAD, onnx_head, onnx_head_in_float
 from edgeq.quantize.host_run import Progress
 from edgeq.quantize.joins import NO_JOINS, onnx_joins
@@ -26,7 +29,7 @@ from edgeq.quantize.pair_sums import settle
 from edgeq.quantize.ranges.kept import Kept
 from edgeq.quantize.ranges.trial import OnnxTrial
 from edgeq.quantize.reconstruct import onnx_graph
-from edgeq.quantize.reconstruct.keep import NOT_FITTED, onnx_reconstruction
+from edgeq.quantize.reconstruct.keep import NOT_FITTED, Reconstruction, onnx_reconstruction
 from edgeq.quantize.samples_like import SamplesLike
 from edgeq.quantize.thin import thin_convolutions
 
@@ -78,11 +81,10 @@ class OnnxStatic:
         self.calibrator, self.ranges = chosen.calibrator, chosen.ranges
         self.repairs = _thin(scheme, repairs, count)
         self._emit(frozenset())
-        self.reconstruction = NOT_FITTED
+        self._fit: Callable[[], Reconstruction] = lambda: NOT_FITTED
         if "fit" in repairs:
-            self.reconstruction = onnx_reconstruction(
-                self.model, source, path, calibration, threads, progress
-            )
+            self._fit = partial(onnx_reconstruction, self.model, source, path, calibration, threads, progress)
+        self.reconstruction = self._fit()
         self.head = NO_HEAD
         if "head" in repairs:  # last: what is noise beside rounding that is not fitted yet counts afterwards
             self.head = onnx_head_in_float(self.model, path, self._fitted, calibration, threads)
@@ -114,6 +116,21 @@ class OnnxStatic:
 
     def layers(self) -> tuple[str, ...]:
         return tuple(node.name for node in self.model.graph.node)
+
+    def work(self) -> dict[str, float]:
+        """The share of the multiply-accumulates, 0..1, of each of `layers` that has some."""
+        return {name: work for name, (work, _) in onnx_node_shares(self.model).items()}
+
+    def write_rounded(self, leave: frozenset[str]) -> None:
+        """As `write`, without what was fitted: that made up for the rounding of layers that may be in `leave`."""
+        self._emit(leave)
+
+    def fitted_with(self, leave: frozenset[str]) -> "OnnxStatic":
+        """The same variant, fitted to the rounding that is left with the layers of `leave` in float."""
+        other = copy(self)
+        other._emit(leave)
+        other.reconstruction = self._fit()
+        return other
 
     def noise(self, samples: SamplesLike, progress: Progress) -> tuple[Noise, ...]:
         return onnx_noise(self.model, self.path, samples, threads=self.threads, progress=progress)

@@ -1,6 +1,8 @@
 """Static int8 for LiteRT, or int8 weights on int16 activations."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from copy import copy
+from functools import partial
 from pathlib import Path
 
 from edgeq.nouns.fidelity import FusionAudit, Remedy
@@ -15,13 +17,14 @@ from edgeq.quantize.calibrate import needs_histogram, tflite_seen
 from edgeq.quantize.closest import closest_ranges
 from edgeq.quantize.emitters import tflite
 from edgeq.quantize.emitters.older_kernels import without_kernel
+from edgeq.quantize.graph_work import tflite_operator_shares
 from edgeq.quantize.head import NO_HEAD, tflite_head_in_float
 from edgeq.quantize.host_run import Progress
 from edgeq.quantize.joins import NO_JOINS, tflite_joins
 from edgeq.quantize.ranges.kept import Kept
 from edgeq.quantize.ranges.trial import WholeTrial
 from edgeq.quantize.reconstruct import tflite_graph
-from edgeq.quantize.reconstruct.keep import NOT_FITTED, tflite_reconstruction
+from edgeq.quantize.reconstruct.keep import NOT_FITTED, Reconstruction, tflite_reconstruction
 from edgeq.quantize.samples_like import SamplesLike
 
 
@@ -56,9 +59,10 @@ class TfliteStatic:
         self.calibrator, self.ranges = chosen.calibrator, chosen.ranges
         self.in_float = {**no_kernel, **self.joins.in_float}
         self._emit(frozenset())
-        self.reconstruction = NOT_FITTED
+        self._fit: Callable[[], Reconstruction] = lambda: NOT_FITTED
         if "fit" in repairs:
-            self.reconstruction = tflite_reconstruction(source, path, calibration, threads, progress)
+            self._fit = partial(tflite_reconstruction, source, path, calibration, threads, progress)
+        self.reconstruction = self._fit()
         self.head = NO_HEAD
         if "head" in repairs:
             self.head = tflite_head_in_float(source, path, self.write, calibration, threads)
@@ -79,6 +83,21 @@ class TfliteStatic:
     def layers(self) -> tuple[str, ...]:
         graph = tflite_file.read(self.source)
         return tuple(graph.tensors[op.outputs[0]].name for op in graph.operators if op.outputs)
+
+    def work(self) -> dict[str, float]:
+        """The share of the multiply-accumulates, 0..1, of each of `layers` that has some."""
+        return {name: work for name, (work, _) in tflite_operator_shares(self.source).items()}
+
+    def write_rounded(self, leave: frozenset[str]) -> None:
+        """As `write`, without what was fitted: that made up for the rounding of layers that may be in `leave`."""
+        self._emit(leave)
+
+    def fitted_with(self, leave: frozenset[str]) -> "TfliteStatic":
+        """The same variant, fitted to the rounding that is left with the layers of `leave` in float."""
+        other = copy(self)
+        other._emit(leave)
+        other.reconstruction = self._fit()
+        return other
 
     def noise(self, samples: SamplesLike, progress: Progress) -> tuple[Noise, ...]:
         return tflite_noise(self.source, self.path, samples, threads=self.threads, progress=progress)

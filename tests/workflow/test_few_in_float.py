@@ -1,0 +1,38 @@
+"""A few layers in float that win much: both files stand in the plan, the bundle and what explain says, and are raced."""
+
+from pathlib import Path
+
+import numpy as np
+
+from edgeq.nouns.delivery import Supplies
+from edgeq.nouns.project import Gates
+from edgeq.workflow.convert import convert
+from edgeq.workflow.explain import explain
+from edgeq.workflow.race import entrants
+from tests.quantize.networks import images, saved
+from tests.quantize.test_few_in_float import depthwise
+
+PLAIN, FEW = "onnxruntime-int8_static", "onnxruntime-int8_static-few-float"
+
+
+def test_both_are_planned_carried_explained_and_raced(tmp_path: Path) -> None:
+    model = saved(depthwise(), tmp_path)
+    np.savez(tmp_path / "d.npz", x=images(96, seed=1, shape=(3, 12, 12))[:, None])
+    done = convert(
+        model.source, data=str(tmp_path / "d.npz"), target="x86-64-vnni", runtime="onnxruntime",
+        gates=Gates(min_sqnr_db=5.0), output=tmp_path / "net.edgeq",
+    )  # fmt: skip
+    manifest = done.bundle.manifest
+    assert done.plan is not None
+    order = [PLAIN, FEW, "onnxruntime-float"]
+    assert [c.id for c in manifest.candidates] == [c.id for c in done.plan.candidates] == order
+    assert [f["candidate"] for f in done.to_dict()["fidelity"]] == order
+    (few,) = (f for f in done.fidelity if f.candidate == FEW)
+    assert few.passed
+    assert any("in float the outputs win 6 dB or more" in s.reason for s in few.float_layers)
+    explained = {e.candidate: e for e in explain(str(done.path)).explanations}
+    assert set(explained) == {PLAIN, FEW}
+    layers = explained[FEW].layers
+    assert any(not layer.integer and "in float the outputs win" in layer.why_float for layer in layers)
+    raced = entrants(manifest, manifest.name, Supplies((), ()), 1)
+    assert len({e.title for e in raced}) == len(raced) == 3
