@@ -11,6 +11,7 @@ import numpy as np
 
 from edgeq.errors import ConversionFailed, ExtraMissing
 from edgeq.foreign import quiet, translated
+from edgeq.graphs.ort_session import ort_session
 from edgeq.nouns.tensor import Affine, TensorSpec
 
 from .closed_loop import InSequence, outputs_of
@@ -49,9 +50,12 @@ class Runner:
         return self._step(arrays)
 
 
-def load(path: Path, format: str, threads: int = 1) -> Runner:
-    """Raises ConversionFailed when the runtime refuses the file, ExtraMissing when LiteRT is not installed."""
-    return _onnx(path, threads) if format == "onnx" else _tflite(path, threads)
+def load(path: Path, format: str, threads: int = 1, *, as_this_host: bool = False) -> Runner:
+    """Integer sums are exact, as on ARM and with VNNI; `as_this_host` keeps this CPU's, saturating or not.
+
+    Raises ConversionFailed when the runtime refuses the file, ExtraMissing when LiteRT is not installed.
+    """
+    return _onnx(path, threads, as_this_host) if format == "onnx" else _tflite(path, threads)
 
 
 def run(
@@ -104,14 +108,9 @@ def _as_objects(stacked: Array, filled: int) -> Array:
     return loose  # type: ignore[no-any-return]
 
 
-def _onnx(path: Path, threads: int) -> Runner:
-    import onnxruntime as ort
-
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 4  # what fails is raised; onnxruntime would print it besides
+def _onnx(path: Path, threads: int, as_this_host: bool) -> Runner:
     with translated(f"onnxruntime does not load {path.name}"):
-        session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        session = ort_session(path, threads=threads, as_this_host=as_this_host)
     inputs = tuple(i.name for i in session.get_inputs())
     outputs = tuple(o.name for o in session.get_outputs())
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from edgeq.foreign import quiet, translated
+from edgeq.graphs.ort_session import ort_session
 
 from .samples_like import Array, SamplesLike
 
@@ -13,17 +14,13 @@ def values_of(
 ) -> Iterator[tuple[Array, ...]]:
     """The values of `tensors` of `model` (a ModelProto), sample by sample. Raises ConversionFailed."""
     import onnx
-    import onnxruntime as ort
 
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     del copy.graph.output[:]
     copy.graph.output.extend(onnx.ValueInfoProto(name=name) for name in dict.fromkeys(tensors))
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 4
     with quiet(), translated("onnxruntime does not load a graph whose inner tensors are looked at"):
-        session = ort.InferenceSession(copy.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        session = ort_session(copy, threads=threads)
     inputs = [i.name for i in session.get_inputs()]
     for i in indices:
         with translated("the graph does not run on a calibration sample"):

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.foreign import quiet, translated
+from edgeq.graphs.ort_session import ort_session
 from edgeq.quantize.host_run import Progress
 from edgeq.quantize.names_read import names_read
 from edgeq.quantize.piece import piece_of
@@ -152,7 +153,6 @@ class _Pieces:
 
     def _session(self, part: Counterpart, nodes: list[Any], tensors: list[Any]) -> Any:
         import onnx
-        import onnxruntime as ort
 
         helper = onnx.helper
         types = {name: helper.np_dtype_to_tensor_dtype(self._types[name]) for name in part.fed}
@@ -161,10 +161,5 @@ class _Pieces:
         held = [*(t for name, t in self._held.items() if name in read), *tensors]
         outputs = [onnx.ValueInfoProto(name=part.output)]
         piece = piece_of(self._model, nodes, inputs, outputs, held)
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = self._threads
-        options.log_severity_level = 4
         with quiet(), translated(f"what makes {part.output} does not load by itself"):
-            return ort.InferenceSession(
-                piece.SerializeToString(), options, providers=["CPUExecutionProvider"]
-            )
+            return ort_session(piece, threads=self._threads)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from edgeq.foreign import translated
+from edgeq.graphs.ort_session import ort_session
 from edgeq.nouns.explanation import Partners
 from edgeq.nouns.plan import Skipped
 from edgeq.quantize.float_graph import read as read_onnx
@@ -105,7 +106,6 @@ def _tflite_roots(graph: TfliteGraph) -> dict[str, str]:
 def _onnx_values(path: Path, sample: tuple[Array, ...]) -> dict[str, tuple[str, Array]]:
     """By tensor: the one whose elements it only moves, and its values; the graph's inputs among them."""
     import onnx
-    import onnxruntime as ort
 
     model: Any = read_onnx(path)
     nodes = [n for n in model.graph.node if n.op_type != "Constant"]
@@ -119,7 +119,7 @@ def _onnx_values(path: Path, sample: tuple[Array, ...]) -> dict[str, tuple[str, 
         onnx.helper.make_empty_tensor_value_info(name) for name in names if name not in known
     )
     with translated("the float ONNX graph does not run with all its tensors as outputs"):
-        session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+        session = ort_session(model, threads=1)
         inputs = dict(zip((i.name for i in session.get_inputs()), sample, strict=True))
         outputs = zip(names, session.run(names, inputs), strict=True)
     arrays = {n: a for n, a in (*inputs.items(), *outputs) if isinstance(a, np.ndarray)}

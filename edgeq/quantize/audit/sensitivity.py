@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from edgeq.foreign import quiet, translated
+from edgeq.graphs.ort_session import ort_session
 from edgeq.quantize.graph_work import onnx_macs
 from edgeq.quantize.host_run import Progress
 from edgeq.quantize.samples_like import Array, SamplesLike
@@ -108,12 +109,6 @@ def _power(array: Array) -> float:
 
 
 def _session(board: Any, threads: int) -> Any:
-    import onnxruntime as ort
-
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 4
-    # Anything higher would fuse Q and DQ into the integer kernels whose pieces are tried here.
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    """Optimized, Q and DQ would be fused into the integer kernels whose pieces are tried here."""
     with quiet():
-        return ort.InferenceSession(board.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        return ort_session(board, threads=threads, optimize=False)

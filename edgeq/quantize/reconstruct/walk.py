@@ -8,6 +8,7 @@ from typing import Any
 import numpy.typing as npt
 
 from edgeq.foreign import quiet, translated
+from edgeq.graphs.ort_session import ort_session
 from edgeq.quantize.names_read import names_read
 from edgeq.quantize.piece import piece_of
 
@@ -71,7 +72,6 @@ class Walk:
 
     def _session(self, nodes: list[Any], fed: list[str], read: set[str], wanted: list[str]) -> Any:
         import onnx
-        import onnxruntime as ort
 
         helper = onnx.helper
         first = self._live[0]
@@ -82,11 +82,5 @@ class Walk:
         held = [i for i in self._model.graph.initializer if i.name in read]
         outputs = [onnx.ValueInfoProto(name=t) for t in wanted]
         piece = piece_of(self._model, nodes, inputs, outputs, held)
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = self._threads
-        options.log_severity_level = 4
-        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
         with quiet(), translated("a piece of the graph does not load"):
-            return ort.InferenceSession(
-                piece.SerializeToString(), options, providers=["CPUExecutionProvider"]
-            )
+            return ort_session(piece, threads=self._threads, optimize=False)

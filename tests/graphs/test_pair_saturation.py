@@ -1,0 +1,107 @@
+"""Sums of integer products are exact wherever a file is judged, also on a CPU whose kernels saturate."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from edgeq.emulate import qemu
+from edgeq.graphs.ort_session import ort_session
+from edgeq.graphs.pair_saturation import host_saturates
+from tests.emulate.conftest import require_emulator
+
+ROWS = np.random.default_rng(1).uniform(0.7, 1.0, (8, 16)).astype(np.float32)
+WEIGHTS = np.random.default_rng(0).integers(100, 128, (16, 32)).astype(np.int8)
+
+
+def product(activations: type, *, per_channel: bool, quantized_output: bool) -> onnx.ModelProto:
+    """One MatMul between Q and DQ whose pairs of products overflow 16 bits."""
+    zero = np.array(np.iinfo(activations).min, activations)
+    weight_scale = np.full(32, 1 / 127, np.float32) if per_channel else np.float32(1 / 127)
+    stored = {
+        "sx": np.float32(1 / 255),
+        "zx": zero,
+        "sy": np.float32(20 / 255),
+        "zy": zero,
+        "w": WEIGHTS,
+        "sw": weight_scale,
+        "zw": np.zeros_like(weight_scale, np.int8),
+    }
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "sx", "zx"], ["q"]),
+        helper.make_node("DequantizeLinear", ["q", "sx", "zx"], ["d"]),
+        helper.make_node("DequantizeLinear", ["w", "sw", "zw"], ["dw"], axis=1),
+        helper.make_node("MatMul", ["d", "dw"], ["p"]),
+    ]
+    if quantized_output:
+        nodes += [
+            helper.make_node("QuantizeLinear", ["p", "sy", "zy"], ["qy"]),
+            helper.make_node("DequantizeLinear", ["qy", "sy", "zy"], ["y"]),
+        ]
+    ends = [
+        helper.make_tensor_value_info("x", TensorProto.FLOAT, [8, 16]),
+        helper.make_tensor_value_info("y" if quantized_output else "p", TensorProto.FLOAT, [8, 32]),
+    ]
+    graph = helper.make_graph(
+        nodes, "product", ends[:1], ends[1:], [numpy_helper.from_array(v, k) for k, v in stored.items()]
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def largest_difference(activations: type, *, as_this_host: bool) -> float:
+    """Between fused kernels and operators by definition, as a share of the largest value, worst of four forms."""
+    worst = 0.0
+    for per_channel in (True, False):
+        for quantized_output in (True, False):
+            model = product(activations, per_channel=per_channel, quantized_output=quantized_output)
+            defined = ort_session(model, threads=1, optimize=False).run(None, {"x": ROWS})[0]
+            fused = ort_session(model, threads=1, as_this_host=as_this_host).run(None, {"x": ROWS})[0]
+            worst = max(worst, float(np.abs(fused - defined).max() / np.abs(defined).max()))
+    return worst
+
+
+def figures() -> dict[str, object]:
+    return {
+        "saturates": host_saturates(),
+        **{
+            f"{kind.__name__} {'host' if as_this_host else 'exact'}": largest_difference(
+                kind, as_this_host=as_this_host
+            )
+            for kind in (np.uint8, np.int8)
+            for as_this_host in (True, False)
+        },
+    }
+
+
+def check(found: dict[str, object]) -> None:
+    """Half a step of 255 is what rounding may move."""
+    step = 1 / 255
+    assert found["uint8 exact"] <= step
+    assert found["int8 exact"] <= step
+    for kind in ("uint8 host", "int8 host"):
+        assert (found[kind] > 0.1) == found["saturates"]
+
+
+def test_sums_are_exact_on_this_host() -> None:
+    check(figures())
+
+
+@pytest.mark.lab
+def test_sums_are_exact_where_the_kernels_saturate() -> None:
+    require_emulator("qemu-x86_64")
+    python = [str(qemu.find("x86_64").path), "-cpu", "Haswell", sys.executable]
+    words = [*python, "-m", "tests.graphs.test_pair_saturation"]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=Path(__file__).parents[2], timeout=250)
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = json.loads(done.stdout)
+    assert found["saturates"] is True
+    check(found)
+
+
+if __name__ == "__main__":
+    print(json.dumps(figures()))
