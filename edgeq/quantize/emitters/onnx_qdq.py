@@ -17,9 +17,9 @@ from edgeq.quantize.calibrate import Ranges
 from edgeq.quantize.float_graph import PER_CHANNEL_OPSET, opset_of, write
 from edgeq.quantize.fuse.integer_moves import integer_moves
 from edgeq.quantize.pair_sums import Headroom, headroom, settle
+from edgeq.quantize.unfoldable_activations import unfoldable_activations
 
 from .integer_operators import INTEGER_OPERATORS
-from .not_absorbed import not_absorbed
 
 
 def emit(
@@ -71,7 +71,7 @@ def _emit(
             types[scheme.activations],
             TensorsData(CalibrationMethod.MinMax, data),
             [],
-            sorted(leave | not_absorbed(model)),
+            sorted(leave | unfoldable_activations(model)),
             list(INTEGER_OPERATORS),
             {"WeightSymmetric": True, "TensorQuantOverrides": _overrides(model, wider)},
         )

@@ -13,8 +13,10 @@ import numpy.typing as npt
 
 from edgeq.errors import ConversionFailed
 from edgeq.foreign import translated
+from edgeq.graphs.ort_session import ort_session
 from edgeq.quantize.names_read import names_read
 from edgeq.quantize.observers.seen import Glance, glance_at, stride
+from edgeq.quantize.unfoldable_activations import ACTIVATIONS, unfoldable_activations
 
 Array = npt.NDArray[Any]
 
@@ -75,31 +77,27 @@ class ObservedGraph:
         return Glance(low, high, size, values=found.get(f"edgeq_values_{k}"))
 
     def _opened(self) -> Any:
-        import onnxruntime as ort
-
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = self._threads
-        options.log_severity_level = 4
         seen_to = [(k, name) for k, name in enumerate(self.tensors) if name not in self._whole]
         graph = _with_eyes(self._model, seen_to, self._sizes, self._whole, self._counted)
         with translated("onnxruntime does not load the float graph for calibration"):
-            return ort.InferenceSession(
-                graph.SerializeToString(), options, providers=["CPUExecutionProvider"]
-            )
+            return ort_session(graph, threads=self._threads)
 
 
 def hidden(model: Any) -> dict[str, str]:
-    """Tensors that only a Relu or Clip reads, with the tensor which that makes of them.
+    """Tensors that only a Relu or Clip reads which folds into a range, with the tensor which that makes of them.
 
     onnxruntime's quantizer gives them its output's range and drops it: the rounding to integers clips by itself.
     """
+    stays = unfoldable_activations(model)
     readers = Counter(name for node in model.graph.node for name in names_read(node))
     made = {name for node in model.graph.node for name in node.output}
-    kept = {o.name for o in model.graph.output}
     cut = {
         node.input[0]: node.output[0]
         for node in model.graph.node
-        if node.op_type in ("Relu", "Clip") and node.input[0] in made - kept and readers[node.input[0]] == 1
+        if node.op_type in ACTIVATIONS
+        and node.name not in stays
+        and node.input[0] in made
+        and readers[node.input[0]] == 1
     }
     for name in reversed(cut):  # of several in a row the last one's output is what is left
         cut[name] = cut.get(cut[name], cut[name])

@@ -1,4 +1,4 @@
-"""Relu and Clip behind a convolution go into its scale, where nobody else reads what they cut."""
+"""Relu and Clip behind an operator on integers fold into its range only where that range cuts off the same."""
 
 import numpy as np
 import onnx
@@ -11,6 +11,7 @@ from edgeq.quantize.emitters import onnx_qdq
 from edgeq.quantize.error import sqnr_db
 from edgeq.quantize.float_graph import read
 from edgeq.quantize.host_run import load
+from edgeq.quantize.unfoldable_activations import unfoldable_activations
 from tests.quantize.networks import Rows, images, model_of, saved
 
 CHANNELS = 8
@@ -76,6 +77,40 @@ def beside_its_relu():
     return model_of(nodes, [weights("w1", 3, 0), weights("w2", CHANNELS, 1)], [("x", [1, 3, 16, 16])], shapes)
 
 
+def behind(maker, low, high):
+    """Two convolutions with `maker`, then a Clip to constant ends, between them."""
+    ends = {"low": low, "high": high}
+    limits = [numpy_helper.from_array(np.float32(v), n) for n, v in ends.items() if v is not None]
+    named = ["low" if low is not None else "", *(["high"] if high is not None else [])]
+    clip = helper.make_node("Clip", ["m", *named], ["c"], name="clip")
+    nodes = [conv("x", "w1", "p"), maker, clip, conv("c", "w2", "y")]
+    shapes = [("y", [1, CHANNELS, *([16, 16] if maker.op_type != "MaxPool" else [8, 8])])]
+    return model_of(
+        nodes, [*limits, weights("w1", 3, 0), weights("w2", CHANNELS, 1)], [("x", [1, 3, 16, 16])], shapes
+    )
+
+
+def a_move(kind, **attributes):
+    return helper.make_node(kind, ["p"], ["m"], name="maker", **attributes)
+
+
+def computed_end():
+    """The lower end is a tenth of the picture's largest value."""
+    axes = numpy_helper.from_array(np.array([1, 2, 3]), "axes")
+    tenth = numpy_helper.from_array(np.float32(0.1), "tenth")
+    scalar = numpy_helper.from_array(np.array([], np.int64), "scalar")
+    nodes = [
+        helper.make_node("ReduceMax", ["x", "axes"], ["top"], name="top", keepdims=0),
+        helper.make_node("Mul", ["top", "tenth"], ["tenths"], name="tenths"),
+        helper.make_node("Reshape", ["tenths", "scalar"], ["low"], name="low"),
+        conv("x", "w1", "p"),
+        helper.make_node("Clip", ["p", "low"], ["c"], name="clip"),
+        conv("c", "w2", "y"),
+    ]
+    stored = [axes, tenth, scalar, weights("w1", 3, 0), weights("w2", CHANNELS, 1)]
+    return model_of(nodes, stored, [("x", [1, 3, 16, 16])], [("y", [1, CHANNELS, 16, 16])], opset=18)
+
+
 @pytest.mark.parametrize(
     "network",
     [
@@ -86,6 +121,13 @@ def beside_its_relu():
         in_a_row(("", "high"), ("low",)),
         in_a_row(("low", "high"), ()),
         in_a_row((), ("low", "high"), ()),
+        behind(a_move("Identity"), 0.5, None),
+        behind(a_move("Identity"), None, -0.5),
+        behind(a_move("Identity"), 0.1, 6.0),
+        behind(a_move("Abs"), 0.5, None),
+        behind(a_move("MaxPool", kernel_shape=[2, 2], strides=[2, 2]), 0.5, 1.0),
+        behind(a_move("Transpose", perm=[0, 1, 3, 2]), -2.0, -0.5),
+        computed_end(),
     ],
     ids=[
         "output in a body",
@@ -95,6 +137,13 @@ def beside_its_relu():
         "ends apart",
         "Clip, Relu",
         "three",
+        "low end above zero",
+        "high end below zero",
+        "both ends above zero",
+        "behind a float operator",
+        "behind a MaxPool",
+        "behind a Transpose",
+        "computed end",
     ],
 )
 def test_it_computes_what_float_does(tmp_path, network):
@@ -109,3 +158,21 @@ def test_it_computes_what_float_does(tmp_path, network):
         for file in (tmp_path / "net.onnx", path)
     ]
     assert sqnr_db(*outputs) > 25
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.0, 6.0), (-1.0, 1.0), (None, 6.0), (0.0, None)])
+def test_a_clip_that_lets_zero_through_folds(tmp_path, low, high):
+    saved(behind(a_move("MaxPool", kernel_shape=[2, 2], strides=[2, 2]), low, high), tmp_path)
+    model, path = read(tmp_path / "net.onnx"), tmp_path / "net.q.onnx"
+    assert not unfoldable_activations(model)
+    ranges = ranges_of(onnx_seen(model, Rows(images(20)), False), "minmax")
+    onnx_qdq.emit(model, path, Scheme("uint8", "int8", True), ranges)
+    assert "Clip" not in {n.op_type for n in onnx.load(path).graph.node}
+
+
+def test_what_a_clip_reads_that_stays_is_calibrated_by_itself(tmp_path):
+    """Its own range, not that of what the Clip makes of it."""
+    saved(behind(a_move("Identity"), 0.5, None), tmp_path)
+    ranges = ranges_of(onnx_seen(read(tmp_path / "net.onnx"), Rows(images(20)), False), "minmax")
+    assert ranges["m"][0] < 0 < 0.5 <= ranges["c"][0] or ranges["c"][0] == 0
+    assert ranges["m"] != ranges["c"]
