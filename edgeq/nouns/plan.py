@@ -32,7 +32,9 @@ class Scheme(Record):
 
 @dataclass(frozen=True)
 class CandidatePlan(Record):
-    """One thing to build. `id` is "<runtime>-<recipe>", unique in a bundle and a valid file name."""
+    """One thing to build. `id` is "<runtime>-<recipe>", unique in a bundle and a valid file name. `pairs_saturate`: the file
+    comes as it is, and the target's kernels add pairs of its products in 16 bits.
+    """
 
     id: str
     runtime: str
@@ -40,6 +42,7 @@ class CandidatePlan(Record):
     format: str
     reason: str
     scheme: Optional[Scheme] = None
+    pairs_saturate: bool = False
 
 
 @dataclass(frozen=True)

@@ -84,7 +84,7 @@ def make(
     )
 
     def held_against_float(progress: Progress) -> Fidelity:
-        runner = load(variant.path, candidate.format, threads)
+        runner = load(variant.path, candidate.format, threads, as_this_host=candidate.pairs_saturate)
         return judge(
             candidate.id,
             runner,

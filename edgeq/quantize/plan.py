@@ -74,7 +74,8 @@ def make_plan(
     _known(recipe, recipes, runtime, target)
     runtimes, skipped = _usable_runtimes(model, target, runtime, dict(unavailable or {}))
     if model.quantized:
-        return _as_it_is(model, target, runtimes, recipe, skipped, integer_io)
+        cpu = target.cpu.isa if isa is None else isa
+        return _as_it_is(model, target, cpu, runtimes, recipe, skipped, integer_io)
     shapes = model.varied.device if model.varied else AS_IT_IS
     works = {
         format: work_of(Path(model.files[format]), format, shapes)
@@ -169,6 +170,7 @@ def _no_runtime(
 def _as_it_is(
     model: Model,
     target: Target,
+    isa: tuple[str, ...],
     runtimes: list[str],
     recipe: str | None,
     skipped: list[Skipped],
@@ -186,7 +188,8 @@ def _as_it_is(
         )
     name = runtimes[0]
     reason = f"the source is quantized already ({model.quantized})"
-    candidate = CandidatePlan(f"{name}-{AS_IS}", name, AS_IS, FORMATS[name], reason)
+    saturates = scheme_for(name, target.cpu.arch, isa)[0].pairs_fit
+    candidate = CandidatePlan(f"{name}-{AS_IS}", name, AS_IS, FORMATS[name], reason, pairs_saturate=saturates)
     return Plan(target.name, (candidate,), (*skipped, Skipped("every other recipe", reason)))
 
 

@@ -112,7 +112,7 @@ def _answers(
 
     answers = {}
     for one in made:
-        run = load(one.path, one.plan.format)
+        run = load(one.path, one.plan.format, as_this_host=one.plan.pairs_saturate)
         rows = [run(tuple(np.asarray(array[i]) for array in inputs)) for i in range(len(inputs[0]))]
         if all(r.shape == f.shape for row in rows for r, f in zip(row, rows[0], strict=True)):
             answers[one.plan.id] = tuple(np.stack(column) for column in zip(*rows, strict=True))

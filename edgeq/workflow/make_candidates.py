@@ -50,6 +50,8 @@ def make_candidates(
         if one.few is not None:
             tell(Note(f"{one.few.plan.id} is a candidate too, and the race decides: {one.few.plan.reason}"))
             tell(one.few.fidelity)
+        if candidate.pairs_saturate:
+            _tell_of_saturation(one, order.target.name, tell)
         return one
 
     made, broken = _all_that_can_be(plan, order.recipe, built)
@@ -72,6 +74,21 @@ def make_candidates(
         plan = replace(plan, candidates=(*plan.candidates, *fallbacks), fallbacks=())
     _require_gate(plan, tuple(one.fidelity for one in made), order.recipe)
     return plan, tuple(made)
+
+
+def _tell_of_saturation(one: "Made", target: str, tell: Tell) -> None:
+    """Only a CPU that saturates, or its emulation, shows what a file loses by it that was quantized elsewhere."""
+    from edgeq.graphs.pair_saturation import host_saturates
+    from edgeq.quantize.pair_sums import overflowing
+
+    pairs = 0 if host_saturates() else overflowing(one.path)
+    if pairs:
+        tell(
+            Note(
+                f"{one.plan.id}: {pairs:,} pairs of weights can overflow 16 bits on {target}, which this host's CPU does not "
+                f"show: the figures are those of exact sums; edgeq verify BUNDLE --emulate x86-64 computes the target's"
+            )
+        )
 
 
 def _all_that_can_be(

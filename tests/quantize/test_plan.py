@@ -169,6 +169,10 @@ def test_a_quantized_source_goes_as_it_is(convolutions):
     assert ids(plan(quantized)) == ["onnxruntime-as_is"]
     with pytest.raises(ModelRefused, match="quantized already"):
         plan(quantized, recipe="int8_static")
+    saturating = {
+        t: plan(quantized, t).candidates[0].pairs_saturate for t in ("x86-64", "x86-64-vnni", "rpi4")
+    }
+    assert saturating == {"x86-64": True, "x86-64-vnni": False, "rpi4": False}
 
 
 @pytest.mark.parametrize(
