@@ -36,7 +36,7 @@ def agent_keys(setting: str) -> Iterator[tuple[paramiko.AgentKey, ...]]:
 def _connected(path: str) -> "_AgentAt":
     try:
         return _AgentAt(path)
-    except (OSError, paramiko.SSHException, EOFError) as error:
+    except (OSError, ValueError, paramiko.SSHException, EOFError) as error:
         words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise NoAgent(f"agent at {path}: {words or type(error).__name__}") from error
 

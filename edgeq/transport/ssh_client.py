@@ -116,7 +116,7 @@ def _run(command: list[str], about: str, within_s: float) -> tuple[int, str, str
 def _refused(host: str, command: str, errors: str) -> Unreachable:
     said = [line.strip() for line in errors.splitlines() if line.strip()]
     return Unreachable(
-        f"ssh cannot use its configuration for {host}: {'; '.join(said[:2]) or 'it gives no reason'}",
-        f"correct the ssh configuration until this prints settings: {command}",
+        f"`ssh -G` fails for {host}: {'; '.join(said[:2]) or 'it gives no reason'}",
+        f"correct the name or the ssh configuration until this prints settings: {command}",
         details=said[2:],
     )

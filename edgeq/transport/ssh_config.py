@@ -4,6 +4,7 @@ The first value of a keyword counts, except that IdentityFile and CertificateFil
 CanonicalizeHostname have the files read once more, with the host name that was found.
 """
 
+import glob
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,8 @@ from .ssh_tokens import Names, home_for, local_user, replace_tokens, replace_var
 
 SYSTEM_CONFIG = Path("/etc/ssh/ssh_config")
 _DEEPEST = 16  # OpenSSH's limit on nested Includes
+_NUMBERS = ("port", "canonicalizemaxdots")
+_DIGITS = 9
 _COLLECTED = ("identityfile", "certificatefile")
 
 
@@ -135,8 +138,8 @@ class _Reading:
         elif keyword == "proxycommand":
             if (self.first("proxyjump") or "none").lower() == "none":
                 self.found.setdefault(keyword, [words[0]])
-        elif keyword == "port" and not words[0].isdecimal():
-            raise ValueError(f"Port {words[0]!r} is not a number")
+        elif keyword in _NUMBERS and not (words[0].isdecimal() and len(words[0]) <= _DIGITS):
+            raise ValueError(f"{keyword} {words[0]!r} is not a number")
         else:
             self.found.setdefault(keyword, [" ".join(words)])
 
@@ -154,6 +157,5 @@ def _lines(file: Path) -> Iterator[tuple[int, str]]:
 
 def _included(patterns: list[str], folder: Path, home: Path) -> Iterator[Path]:
     for pattern in patterns:
-        path = folder / home_for(replace_variables(pattern), home)
-        root = Path(path.anchor)
-        yield from sorted(p for p in root.glob(str(path.relative_to(root))) if p.is_file())
+        found = glob.glob(str(folder / home_for(replace_variables(pattern), home)))  # noqa: PTH207 - ** means * to OpenSSH
+        yield from (Path(path) for path in sorted(found) if Path(path).is_file())

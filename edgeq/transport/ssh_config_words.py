@@ -10,6 +10,8 @@ COMMANDS = ("proxycommand", "localcommand", "remotecommand", "knownhostscommand"
 
 def keyword_and_rest(line: str) -> tuple[str, str]:
     """The keyword in lower case. Raises ValueError for a line that is no keyword and value."""
+    if "\0" in line:
+        raise ValueError("cannot be read: it holds a NUL byte")
     match = _LINE.fullmatch(line.strip())
     if not match:
         raise ValueError(f"cannot be read: {line.strip()!r}; a line is a keyword and its value")

@@ -38,7 +38,7 @@ class Hop:
     """One login on a route.
 
     `shown` is how people call the host, `source` where its settings come from. `key_name` is the name in known_hosts,
-    whose first file takes new keys. `explicit`: the first of `identities` is the one that the user named. `agent` is
+    whose first file takes new keys; `revoked_keys` is a file of keys that no host may have. `explicit`: the first of `identities` is the one that the user named. `agent` is
     "SSH_AUTH_SOCK", "none" or a path. `proxy_command` stands for the TCP connection of the first hop of a route;
     `passes_socket`: it hands over a connected socket (ProxyUseFdpass) in place of carrying the bytes.
     `methods` are those that may be tried, in order; `batch`: nobody is asked for anything. `timeout_s` is
@@ -57,6 +57,7 @@ class Hop:
     known_hosts: tuple[Path, ...]
     key_name: str
     hash_names: bool
+    revoked_keys: Path | None
     proxy_command: str | None
     passes_socket: bool
     methods: tuple[str, ...]
@@ -120,6 +121,7 @@ def hop_from(
         known_hosts=_known_hosts(settings, names, known_hosts),
         key_name=alias or name_of(host, port),
         hash_names=_yes(settings, "hashknownhosts"),
+        revoked_keys=next(iter(_files(settings.get("revokedhostkeys", ()), names)), None),
         proxy_command=None
         if proxy_command.lower() == "none"
         else replace_tokens(proxy_command, names.in_commands()),
@@ -203,7 +205,7 @@ def _unused(settings: Settings) -> list[str]:
 
 
 def _number(text: str, keyword: str, shown: str) -> int:
-    if not text.isdecimal() or not 0 < int(text) < 65536:
+    if not text.isdecimal() or len(text) > 5 or not 0 < int(text) < 65536:
         raise Unreachable(
             f"{keyword} {text!r} for {shown} is not a number from 1 to 65535", "correct the ssh configuration"
         )
@@ -214,7 +216,7 @@ def _seconds(text: str, shown: str) -> float | None:
     """Seconds, or OpenSSH's 1h30m."""
     if text.lower() == "none":
         return None
-    parts = re.findall(r"(\d+)([smhdw]?)", text.lower())
+    parts = re.findall(r"([0-9]{1,6})([smhdw]?)", text.lower())
     if not parts or "".join(number + unit for number, unit in parts) != text.lower():
         raise Unreachable(f"ConnectTimeout {text!r} for {shown} is not a time", "write seconds, or 1m30s")
     return float(sum(int(number) * _UNIT_S[unit] for number, unit in parts)) or None

@@ -4,6 +4,7 @@ Nothing here retries, and nothing waits for ever: every step has a deadline, and
 """
 
 import logging
+import os
 import socket
 import subprocess
 import threading
@@ -16,6 +17,7 @@ import paramiko
 from edgeq.errors import DeviceError
 
 from .known_hosts import OfferedKey, check_host_key, keys_for, read_known_hosts, remember, unknown_host_key
+from .revoked_keys import refuse_revoked
 from .ssh_errors import FOREIGN, connecting, lost
 from .ssh_hop import Hop, in_words
 from .ssh_in_order import in_order
@@ -181,7 +183,8 @@ def open_link(
     except BaseException as error:
         Link(transports, "").close()
         if isinstance(error, DeviceError):
-            error.details = (*error.details, f"route: {in_words(hops)}")
+            unused = (f"not used: {words}" for hop in hops for words in hop.unused)
+            error.details = (*error.details, *unused, f"route: {in_words(hops)}")
         raise
     return Link(transports, hops[-1].shown)
 
@@ -218,10 +221,13 @@ def _connected(hop: Hop, timeout_s: float) -> socket.socket:
 
 
 def _by_command(command: str, passes_socket: bool, timeout_s: float) -> socket.socket:
-    """The command on one end of a socket pair. (paramiko.ProxyCommand does not notice the command's end.)"""
+    """The command, run by the user's shell as OpenSSH does, on one end of a socket pair. (paramiko.ProxyCommand does not
+    notice the command's end.)
+    """
+    shell = os.environ.get("SHELL") or "/bin/sh"
     ours, theirs = socket.socketpair()
     with theirs:
-        subprocess.Popen(["/bin/sh", "-c", f"exec {command}"], stdin=theirs.fileno(), stdout=theirs.fileno())
+        subprocess.Popen([shell, "-c", f"exec {command}"], stdin=theirs.fileno(), stdout=theirs.fileno())
     if not passes_socket:
         return ours
     with ours:
@@ -269,6 +275,8 @@ def _check_key(
     """Before any secret is sent. Raises HostKeyRefused."""
     key = transport.get_remote_server_key()
     offered = OfferedKey(key.get_name(), key.asbytes())
+    if hop.revoked_keys is not None:
+        refuse_revoked(hop.revoked_keys, hop.shown, offered)
     if check_host_key(hop.key_name, hop.shown, offered, read_known_hosts(hop.known_hosts)):
         return
     if not accept_new:

@@ -139,7 +139,6 @@ def _refused(hop: Hop, allowed: list[str], tried: _Tried, memory: Memory) -> Aut
     where = f"{hop.user}@{hop.host}"
     details = [
         *(f"tried: {words}" for words in tried.lines),
-        *(f"not used: {words}" for words in hop.unused),
         f"the server allows: {', '.join(allowed) or 'nothing'}",
     ]
     if {"password", "keyboard-interactive"} & set(tried.lines):

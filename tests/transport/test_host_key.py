@@ -74,6 +74,47 @@ def test_a_revoked_key_is_refused(server: Sshd, connect: Connect) -> None:
         )
 
 
+@pytest.mark.parametrize("form", ["lines", "KRL"])
+def test_a_list_of_revoked_keys(server: Sshd, connect: Connect, tmp_path: Path, form: str) -> None:
+    other = sshd.make_key(tmp_path / "other").with_suffix(".pub")
+    config, listed = tmp_path / "ssh_config", tmp_path / "revoked"
+    config.write_text(f"RevokedHostKeys {listed}\n")
+
+    def revoke(public: Path) -> None:
+        if form == "KRL":
+            subprocess.run(["ssh-keygen", "-q", "-k", "-f", listed, public], check=True)
+        else:
+            listed.write_bytes(b"# a comment\n" + public.read_bytes())
+
+    revoke(other)
+    assert connect(server).run(["true"]).code == 0
+
+    revoke(server.folder / "host_key.pub")
+    with pytest.raises(HostKeyRefused, match="is revoked"):
+        connect(server)
+
+
+@pytest.mark.parametrize("content", [None, b"SSHKRL\n\0broken"])
+def test_a_list_of_revoked_keys_that_says_nothing_refuses_all(
+    server: Sshd, connect: Connect, tmp_path: Path, content: bytes | None
+) -> None:
+    (tmp_path / "ssh_config").write_text(f"RevokedHostKeys {tmp_path}/revoked\n")
+    if content is not None:
+        (tmp_path / "revoked").write_bytes(content)
+
+    with pytest.raises(HostKeyRefused, match="cannot say whether"):
+        connect(server)
+
+
+def test_a_setting_that_cannot_be_followed_is_named(server: Sshd, connect: Connect, tmp_path: Path) -> None:
+    (tmp_path / "ssh_config").write_text("KnownHostsCommand /bin/echo %H\n")
+
+    with pytest.raises(HostKeyRefused) as refused:
+        connect(server, known="")
+
+    assert any("not used: KnownHostsCommand /bin/echo" in line for line in refused.value.details)
+
+
 def test_a_hashed_name(server: Sshd, connect: Connect) -> None:
     salt = bytes(range(20))
     mac = hmac.new(salt, f"[127.0.0.1]:{server.port}".encode(), hashlib.sha1).digest()

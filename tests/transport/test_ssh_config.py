@@ -1,12 +1,16 @@
 """The reader for machines without an OpenSSH client, compared with what a client makes of the same lines."""
 
+import contextlib
 import re
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from edgeq.errors import Unreachable
+from edgeq.errors import EdgeqError, Unreachable
 from edgeq.transport.host_address import Address, parse_address
 from edgeq.transport.ssh_client import find_client
 from edgeq.transport.ssh_config import OwnReader
@@ -78,6 +82,7 @@ LINES = {
     "known hosts": "UserKnownHostsFile ~/a /b/%k\nGlobalKnownHostsFile none\n",
     "no known hosts": "UserKnownHostsFile none\n",
     "certificates": "CertificateFile ~/%u-cert.pub\nCertificateFile /b-cert.pub\nIdentityFile ~/b\nIdentityFile ~/b\n",
+    "revoked keys": "RevokedHostKeys ~/revoked.%h\n",
     "times and families": "ConnectTimeout 1m5s\nAddressFamily inet6\nBindAddress 127.0.0.1\n",
     "ways to log in": "PreferredAuthentications password,publickey\nKbdInteractiveAuthentication no\n",
     "batch mode": "BatchMode yes\nHashKnownHosts yes\n",
@@ -200,7 +205,7 @@ def test_no_configuration_at_all(own_home: Path) -> None:
     [
         ("Host a\n  ForwardAgent\n", "config:2: cannot be read"),
         ("Include config\n", "nested more than 16"),
-        ("Host *\n  Port ssh-alt\n", "config:2: Port 'ssh-alt' is not a number"),
+        ("Host *\n  Port ssh-alt\n", "config:2: port 'ssh-alt' is not a number"),
         ("Host *\n  Port 99999\n", "is not a number from 1 to 65535"),
         ("Host pi\n  ProxyJump hop\nHost hop\n  ProxyJump pi\n", "in a circle: pi -> hop -> pi"),
         ('Host "pi\n', "config:1: a quotation is not closed"),
@@ -236,3 +241,33 @@ def test_the_first_file_wins_over_the_systems(folder: Path, own_home: Path) -> N
     (folder / "config").write_text("User mine\n")
 
     assert OwnReader(None, own_home, lambda note: None).settings(Address("pi"))["user"] == ("mine",)
+
+
+FUZZED = (
+    *("Match", "Host", "Port", "HostName", "IdentityFile", "CanonicalizeMaxDots", "ConnectTimeout"),
+    *("ProxyJump", "IdentityAgent", "UserKnownHostsFile", "CanonicalizeHostname", "ProxyCommand"),
+)
+
+
+@settings(max_examples=100)
+@given(
+    st.lists(
+        st.one_of(
+            st.sampled_from(
+                ["Host *", "Match final all", "Match exec=true", "Include *", "Include **/x", "Port 9" * 5000]
+            ),
+            st.builds(
+                "{} {}".format,
+                st.sampled_from(FUZZED),
+                st.text(max_size=30),
+            ),
+            st.text(max_size=40),
+        ),
+        max_size=8,
+    )
+)
+def test_whatever_stands_in_the_file_ends_in_settings_or_our_error(lines: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as folder, contextlib.suppress(EdgeqError):
+        file = Path(folder) / "config"
+        file.write_text("\n".join(lines), "utf-8", "surrogatepass")
+        hop(OwnReader(file, Path(folder), lambda note: None), "pi5")
