@@ -15,6 +15,7 @@ import numpy as np
 from edgeq.errors import ExtraMissing
 from edgeq.foreign import quiet, translated
 from edgeq.quantize.calibrate import Ranges
+from edgeq.quantize.emitters.bias_room import with_room_for_biases
 from edgeq.quantize.emitters.older_kernels import one_scale_for_dense, without_kernel
 from edgeq.quantize.emitters.outputs_apart import apart, copies, joined
 from edgeq.quantize.tflite_file import read, read_bytes
@@ -61,13 +62,16 @@ def emit(
     quantized = _quantized(
         content, recipe, in_float, _statistics(content, ranges), float_ends=not form.integer_io, dense=dense
     )
-    _put(out, joined(quantized) if copied else quantized)
+    quantized = joined(quantized) if copied else quantized
+    _put(out, with_room_for_biases(source, quantized))
 
 
-def emit_dynamic(source: Path, out: Path, runtime: str = "litert") -> None:
-    """Weights int8 per channel, activations quantized as they come. Raises as `emit`."""
+def emit_dynamic(
+    source: Path, out: Path, runtime: str = "litert", leave: frozenset[str] = frozenset()
+) -> None:
+    """Weights int8 per channel, activations dynamically quantized; `leave` as for `emit`. Raises as `emit`."""
     dense = one_scale_for_dense(runtime, None)
-    content, in_float = apart(source, {}), without_kernel(source, runtime, None).keys()
+    content, in_float = apart(source, {}), leave | without_kernel(source, runtime, None).keys()
     _put(out, _quantized(content, "dynamic_wi8_afp32", in_float, None, float_ends=True, dense=dense))
 
 
@@ -95,9 +99,11 @@ def _quantized(
         work = quantizer.Quantizer(bytearray(content), rules)
         for end in (TFLOperationName.INPUT, TFLOperationName.OUTPUT) if float_ends else ():
             _leave_in_float(work, ".*", end)
-        for name in sorted(leave):
-            # An operator's scope is the names of its outputs, joined by semicolons.
-            _leave_in_float(work, f"^{re.escape(name)}(;|$)", TFLOperationName.ALL_SUPPORTED)
+        if leave:
+            # An operator's scope is the names of its outputs, joined by semicolons. One rule for all: every operator is
+            # compared with every rule.
+            names = "|".join(re.escape(name) for name in sorted(leave))
+            _leave_in_float(work, f"^(?:{names})(;|$)", TFLOperationName.ALL_SUPPORTED)
         result = work.quantize(statistics, enable_progress_bar=False, enable_progress_report=False)
         return bytes(result.quantized_model)
 
