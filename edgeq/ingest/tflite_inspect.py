@@ -1,4 +1,5 @@
-"""What a TFLite file is, as JSON on stdout: `python tflite_inspect.py FILE`.
+"""What a TFLite file is, as JSON on stdout: `python tflite_inspect.py FILE RENEWED`. A file of an old schema is written
+anew to RENEWED.
 
 Run as a process of its own, because the runtime may end the process on a file that is sound in form and wrong in content.
 """
@@ -23,7 +24,12 @@ _HEAVY = {
 }
 
 
-def main(path: Path) -> None:
+# Operators that draw random numbers.
+_DRAW = ("MULTINOMIAL", "RANDOM_STANDARD_NORMAL", "RANDOM_UNIFORM")
+_REPEATS = 8  # runs that show whether what is drawn reaches an output
+
+
+def main(path: Path, renewed: Path) -> None:
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     # Without the delegate the graph's own operators are seen, not the delegate's one node.
@@ -40,6 +46,8 @@ def main(path: Path) -> None:
         "inputs": [_tensor(d) for d in interpreter.get_input_details()],
         "outputs": [_tensor(d) for d in interpreter.get_output_details()],
         "quantized": quantized_words(interpreter),
+        "draws": _drawing(interpreter),
+        "renewed": _renew(path, renewed),
     }
     sys.stdout.write(json.dumps(found))
 
@@ -60,6 +68,43 @@ def quantized_words(interpreter: Any) -> str | None:
     return f"{weights} weights only TFLite" if activation.startswith("float") else f"{activation} TFLite"
 
 
+def _drawing(interpreter: Any) -> list[str]:
+    """The operators that draw random numbers, where another run on the same input gives others."""
+    kinds = {op["op_name"] for op in interpreter._get_ops_details()}
+    drawing = sorted(kinds.intersection(_DRAW))
+    if not drawing:
+        return []
+    first = _run(interpreter)
+    return drawing if any(_run(interpreter) != first for _ in range(_REPEATS)) else []
+
+
+def _run(interpreter: Any) -> list[bytes]:
+    interpreter.invoke()
+    return [interpreter.get_tensor(d["index"]).tobytes() for d in interpreter.get_output_details()]
+
+
+def _renew(path: Path, renewed: Path) -> bool:
+    """Writes each operator's code where it stands since schema 3a, if it stands only in the field of one byte that was used
+    before (`deprecated_builtin_code`); libraries read one or the other. Whether there was such an operator.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+    from ai_edge_litert.tools import flatbuffer_utils
+
+    content = path.read_bytes()
+    table = schema.Model.GetRootAs(content, 0)
+    codes = [table.OperatorCodes(i) for i in range(table.OperatorCodesLength())]
+    if all(code.BuiltinCode() >= code.DeprecatedBuiltinCode() for code in codes):
+        return False
+    model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+    for code in model.operatorCodes:
+        code.builtinCode = max(code.builtinCode, code.deprecatedBuiltinCode)
+    for buffer in model.buffers:
+        if buffer.data is not None:  # what is no array is packed byte by byte
+            buffer.data = np.frombuffer(bytes(buffer.data), np.uint8)
+    renewed.write_bytes(bytes(flatbuffer_utils.convert_object_to_bytearray(model)))
+    return True
+
+
 def _tensor(detail: Any) -> dict[str, Any]:
     scale, zero_point = detail["quantization"]
     return {
@@ -76,4 +121,4 @@ def _dtype(detail: Any) -> str:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -7,6 +7,8 @@ import numpy as np
 
 from edgeq.foreign import quiet, translated
 
+_LARGEST_OLD_CODE = 127  # in the field of one byte it stands for every larger one
+
 
 def read_model(path: Path) -> Any:
     """Raises ConversionFailed when the file is no TFLite."""
@@ -45,7 +47,7 @@ def opcode_of(model: Any, kind: int) -> int:
         if max(code.builtinCode, code.deprecatedBuiltinCode) == kind:
             return position
     code = schema.OperatorCodeT()
-    code.builtinCode = code.deprecatedBuiltinCode = kind
+    code.builtinCode, code.deprecatedBuiltinCode = kind, min(kind, _LARGEST_OLD_CODE)
     code.version = 1
     model.operatorCodes.append(code)
     return len(model.operatorCodes) - 1

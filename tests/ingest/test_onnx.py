@@ -371,3 +371,32 @@ def test_a_source_of_no_known_kind_lists_what_is_taken(tmp_path):
     error = refusal(str(tmp_path / "model.h5"), tmp_path)
     assert "there is no model" in error.what
     assert "ONNX" in error.remedy and "--weights" in error.remedy
+
+
+# ---- without ends
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("g () => (float[2] y) { y = Constant <value_floats = [1.0, 2.0]> () }", "no inputs: it takes nothing (Constant 'y')"),
+        ("g () => (float[2] y) { y = RandomNormal <shape = [2]> () }", "no inputs: it takes nothing (RandomNormal 'y')"),
+        ("g (float[2] x) => () { y = Relu (x) }", "no outputs: it gives nothing (Relu 'y')"),
+    ],
+)  # fmt: skip
+def test_a_model_that_takes_or_gives_nothing_is_refused_with_its_operators(text, words, tmp_path):
+    assert words in refusal(saved(tmp_path, FLOAT + text), tmp_path).what
+
+
+def test_integers_of_another_width_are_the_same_only_where_formats_may_be_narrower():
+    from edgeq.ingest.graph.trial import same, same_values
+
+    classes, wide = np.array([3, 7]), np.array([3, 2**40])
+    assert same_values([classes], [classes.astype(np.int32)]) and not same(
+        [classes], [classes.astype(np.int32)]
+    )
+    assert not same_values([wide], [wide.astype(np.int32)])
+    assert not same_values([classes], [np.array([3, 8], np.int32)])
+    assert same_values([np.array([0.5])], [np.array([0.5], "f")])
+    assert not same_values([np.array([1.0])], [np.array([1])])
+    assert not same_values([np.array([1])], [np.array([True])])

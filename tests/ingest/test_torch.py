@@ -202,3 +202,45 @@ def test_real_checkpoints_fit_their_architecture(file, factory, weights, shape, 
     )
     assert first.sha256 == second.sha256
     assert Path(first.files["onnx"]).read_bytes() == Path(second.files["onnx"]).read_bytes()
+
+
+RANKS = """
+import torch
+from torch import nn
+
+def rows():
+    return nn.Sequential(nn.Linear(16, 8), nn.ReLU(), nn.Linear(8, 4))
+
+class Image(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+    def forward(self, x):
+        return torch.relu(self.conv(x))
+
+class Sequence(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.lstm = nn.LSTM(16, 8, batch_first=True)
+    def forward(self, x):
+        return self.lstm(x)[0]
+"""
+
+
+@pytest.mark.parametrize(
+    ("factory", "sample", "taken"),
+    [
+        ("rows", (1, 16), (1, 16)),  # any rank: the samples' own
+        ("rows", (20, 16), (20, 16)),
+        ("rows", (1, 20, 16), (1, 20, 16)),
+        ("rows", (16,), (1, 16)),  # but a product with a vector is none of matrices
+        ("Image", (3, 8, 8), (1, 3, 8, 8)),
+        ("Image", (1, 3, 8, 8), (1, 3, 8, 8)),
+        ("Sequence", (20, 16), (1, 20, 16)),
+    ],
+)
+def test_samples_keep_their_rank_where_the_network_takes_any(factory, sample, taken, tmp_path):
+    (tmp_path / "ranks.py").write_text(RANKS)
+    example = (np.zeros(sample, np.float32),)
+    model = open_model(f"{tmp_path}/ranks.py:{factory}", workdir=tmp_path / "w", example=example)
+    assert model.inputs[0].shape == taken

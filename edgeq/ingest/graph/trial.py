@@ -87,6 +87,13 @@ def same(before: Outputs, after: Outputs) -> bool:
     return len(before) == len(after) and all(_close(b, a) for b, a in zip(before, after, strict=True))
 
 
+def same_values(before: Outputs, after: Outputs) -> bool:
+    """As `same` where types may be narrower: formats without 64 bits give integers in 32 and doubles as floats."""
+    return len(before) == len(after) and same(
+        [_as_wide_as(b, a) for b, a in zip(before, after, strict=True)], after
+    )
+
+
 def runtime_words(error: Exception) -> str:
     """What a runtime's message says, without its codes, source files and C++ signatures."""
     text = " ".join((str(error).strip() or type(error).__name__).split())
@@ -146,6 +153,18 @@ def _numpy_dtype(name: str) -> np.dtype[Any]:
 
         found: np.dtype[Any] = np.dtype(getattr(ml_dtypes, name))
         return found
+
+
+def _as_wide_as(before: Any, after: Any) -> Any:
+    """`before` in the type of `after` where both are integers, or both are reals, and its values fit there."""
+    if not (isinstance(before, np.ndarray) and isinstance(after, np.ndarray)):
+        return before
+    kinds = before.dtype.kind + after.dtype.kind
+    if kinds == "ff" and after.dtype.itemsize < before.dtype.itemsize:
+        return before.astype(after.dtype)
+    if set(kinds) <= {"i", "u"} and np.array_equal(before, before.astype(after.dtype)):
+        return before.astype(after.dtype)
+    return before
 
 
 def _close(before: Any, after: Any) -> bool:

@@ -10,7 +10,8 @@ import numpy as np
 
 from edgeq.errors import ConversionFailed, ModelRefused
 from edgeq.ingest.extras import needed
-from edgeq.ingest.graph.trial import run, same
+from edgeq.ingest.graph.random_numbers import refusal
+from edgeq.ingest.graph.trial import run, same, same_values
 from edgeq.ingest.pytorch.harmless import Harmful, refuse_harmful
 from edgeq.ingest.pytorch.module import build_module
 from edgeq.ingest.pytorch.shortcuts import with_convolutions
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
 Tensors = tuple["Tensor", ...]
+
+_RUNS = 4  # that show whether the network draws random numbers
 
 
 @dataclass(frozen=True)
@@ -41,10 +44,14 @@ class Program:
     def refuse_difference(self, name: str, graph: "ModelProto") -> None:
         """Raises ConversionFailed when the converted graph answers otherwise than torch did."""
         feed = {v.name: a for v, a in zip(graph.graph.input, self.arrays, strict=True)}
-        self.refuse_other_outputs(name, run(graph, feed))
+        self._refuse(name, same(self.expected, run(graph, feed)))
 
-    def refuse_other_outputs(self, name: str, outputs: list[Any]) -> None:
-        if not same(self.expected, outputs):
+    def refuse_other_values(self, name: str, outputs: list[Any]) -> None:
+        """As `refuse_difference` for outputs that may be narrower than torch's."""
+        self._refuse(name, same_values(self.expected, outputs))
+
+    def _refuse(self, name: str, equal: bool) -> None:
+        if not equal:
             raise ConversionFailed(
                 f"the {name} that torch was converted to does not give what torch gives on the same input",
                 "this is a fault of the converter; exporting from another torch version may help",
@@ -108,7 +115,7 @@ def _example_inputs(module: "nn.Module", request: Request) -> Tensors:
             f"--shape names the input {unknown[0]!r}, which the model does not have",
             f"its inputs are: {', '.join(names)}",
         )
-    tried = _candidates(names, request)
+    tried = _candidates(module, names, request)
     if not tried:
         flags = " ".join(f"--shape {name}=1,?,?,?" for name in names)
         raise ModelRefused(
@@ -131,7 +138,8 @@ def _example_inputs(module: "nn.Module", request: Request) -> Tensors:
     ) from reason
 
 
-def _candidates(names: list[str], request: Request) -> list[Tensors]:
+def _candidates(module: "nn.Module", names: list[str], request: Request) -> list[Tensors]:
+    """Inputs to try, the likeliest first: samples with a batch axis, or as they are where the network takes any rank."""
     import torch
 
     generator = torch.Generator().manual_seed(0)
@@ -140,8 +148,20 @@ def _candidates(names: list[str], request: Request) -> list[Tensors]:
     if request.example is None or len(request.example) < len(names):
         return []
     arrays = [_as_torch_takes_it(a) for a in request.example[: len(names)]]
-    batched = tuple(torch.from_numpy(a[None].copy()) for a in arrays)
-    return [batched, tuple(torch.from_numpy(a.copy()) for a in arrays)]
+    own = tuple(torch.from_numpy(a.copy()) for a in arrays)
+    batched = tuple(t[None] for t in own)
+    deeper = tuple(t[None] for t in batched)
+    vectors = any(t.dim() < 2 for t in own)  # their batch axis is what makes products of matrices of them
+    any_rank = not vectors and all(_takes(module, inputs) for inputs in (own, batched, deeper))
+    return [own, batched] if any_rank else [batched, own]
+
+
+def _takes(module: "nn.Module", inputs: Tensors) -> bool:
+    try:
+        module(*inputs)
+    except Exception:  # whatever the model's own code raises
+        return False
+    return True
 
 
 def _as_torch_takes_it(array: np.ndarray) -> np.ndarray:
@@ -162,15 +182,47 @@ def _exported(
     import torch
 
     try:
-        outputs = module(*inputs)
+        runs = [_arrays(module(*inputs)) for _ in range(_RUNS)]
         exported = torch.export.export(module, inputs, strict=False)
     except Exception as error:
         raise ModelRefused(
             f"torch.export cannot trace {source}: {_words(error)}",
             "python control flow that depends on values cannot be exported; see the torch.export documentation",
         ) from error
+    if not all(same(runs[0], other) for other in runs[1:]):
+        raise _draws(exported, source)
+    return exported, runs[0]
+
+
+def _arrays(outputs: Any) -> list[np.ndarray]:
+    import torch
+
     flat, _ = torch.utils._pytree.tree_flatten(outputs)
-    return exported, [t.detach().numpy() for t in flat if isinstance(t, torch.Tensor)]
+    return [t.detach().numpy() for t in flat if isinstance(t, torch.Tensor)]
+
+
+def _draws(exported: "ExportedProgram", source: str) -> ModelRefused:
+    """What a network that gives something else at each run is refused with."""
+    import torch
+
+    drawn = [
+        node.target.name().partition("::")[2].partition(".")[0]
+        for module in exported.graph_module.modules()
+        if isinstance(module, torch.fx.GraphModule)
+        for node in module.graph.nodes
+        if torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()) and not _rests(node)
+    ]
+    if drawn:
+        return refusal(", ".join(dict.fromkeys(drawn)))
+    return ModelRefused(
+        f"{source} gives other outputs when it is run again on the same input, so nothing can be compared with float",
+        "make what changes between runs an input of the model",
+    )
+
+
+def _rests(node: Any) -> bool:
+    """Whether it is a dropout that is not in training."""
+    return "dropout" in node.target.name() and len(node.args) > 2 and not node.args[2]
 
 
 def _digest(exported: "ExportedProgram") -> str:

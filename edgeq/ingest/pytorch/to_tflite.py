@@ -24,7 +24,7 @@ def to_tflite(program: Program, path: Path) -> Path:
         saved, made = Path(folder) / "program.pt2", Path(folder) / "made.tflite"
         torch.export.save(program.exported, saved)
         _convert(saved, made)
-        program.refuse_other_outputs("TFLite", run_tflite(made.read_bytes(), program.arrays))
+        program.refuse_other_values("TFLite", run_tflite(made.read_bytes(), program.arrays))
         path.write_bytes(made.read_bytes())
     return path
 

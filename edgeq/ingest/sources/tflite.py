@@ -13,6 +13,7 @@ from edgeq import child_python
 from edgeq.errors import ModelRefused
 from edgeq.ingest import tflite_inspect
 from edgeq.ingest.extras import missing
+from edgeq.ingest.graph.random_numbers import refusal
 from edgeq.ingest.request import Request
 from edgeq.nouns.model import Model
 from edgeq.nouns.tensor import Affine, TensorSpec
@@ -35,11 +36,15 @@ def open_source(request: Request) -> Model:
     content = _read(path)
     if importlib.util.find_spec("ai_edge_litert") is None:
         raise missing("ai_edge_litert", "litert", f"opening {path}")
-    found = _inspected(path)
+    file = request.path(".tflite")
+    found = _inspected(path, file)
+    if found["draws"]:
+        raise refusal(", ".join(found["draws"]))
     inputs, outputs = _specs(found["inputs"]), _specs(found["outputs"])
     _refuse_other_shapes(inputs, request.shapes)
-    file = request.path(".tflite")
-    file.write_bytes(content)
+    _refuse_without_ends(inputs, outputs)
+    if found["quantized"] or not found["renewed"]:
+        file.write_bytes(content)
     return Model(
         name=request.name,
         source=request.source,
@@ -47,7 +52,7 @@ def open_source(request: Request) -> Model:
         sha256=hashlib.sha256(content).hexdigest(),
         inputs=inputs,
         outputs=outputs,
-        float_bytes=len(content),
+        float_bytes=file.stat().st_size,
         files={"tflite": str(file)},
         absent={"onnx": NO_ONNX} if "onnx" in request.formats else {},
         quantized=found["quantized"],
@@ -69,8 +74,17 @@ def _read(path: Path) -> bytes:
     return content
 
 
-def _inspected(path: Path) -> dict[str, Any]:
-    command = child_python.script(tflite_inspect.__file__, path)
+def _refuse_without_ends(inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...]) -> None:
+    if not inputs or not outputs:
+        raise ModelRefused(
+            f"the model has no {'outputs' if inputs else 'inputs'}, so that nothing can be compared with float",
+            "convert it again with the tensors that change from run to run as inputs, and its results as outputs",
+        )
+
+
+def _inspected(path: Path, renewed: Path) -> dict[str, Any]:
+    """What tflite_inspect.py prints; a file of an old schema is written to `renewed` in the current one."""
+    command = child_python.script(tflite_inspect.__file__, path, renewed)
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, errors="replace", timeout=_TIMEOUT_S, check=False
@@ -117,6 +131,10 @@ def _refuse_other_shapes(inputs: tuple[TensorSpec, ...], shapes: Mapping[str, tu
 
 def _notes(found: dict[str, Any]) -> tuple[str, ...]:
     notes = []
+    if found["renewed"] and not found["quantized"]:
+        notes.append(
+            "its operator codes stand where schemas before 3a had them: written where they stand now"
+        )
     if found["quantized"]:
         notes.append(f"already quantized ({found['quantized']}): deployed as it is")
     for role in ("inputs", "outputs"):
