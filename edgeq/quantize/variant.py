@@ -3,11 +3,11 @@
 One class per way of writing; `variant_of` picks it by the candidate's recipe and format.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from edgeq.errors import DataRefused
+from edgeq.errors import ConversionFailed, DataRefused
 from edgeq.nouns.fidelity import FusionAudit, Remedy
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import CandidatePlan, Skipped
@@ -16,8 +16,11 @@ from edgeq.nouns.repairs import Tried
 from .audit.noise import Noise
 from .blockwise.variant import OnnxBlockwise
 from .emitters import tflite
+from .float_graph import read
 from .host_run import Progress
+from .own_forms import in_own_forms
 from .ranges.kept import Kept
+from .refused_layers import NONE_REFUSED, refused_in_dynamic, refused_in_qdq, refused_in_tflite, runs
 from .samples_like import SamplesLike
 from .variants.as_it_is import AsItIs
 from .variants.onnx_dynamic import OnnxDynamic
@@ -77,27 +80,75 @@ def variant_of(
     path = folder / f"model.{candidate.format}"
     if candidate.recipe in ("float", "as_is"):
         return AsItIs(source, path, candidate)
-    if candidate.recipe == "int8_dynamic":
-        if candidate.format == "tflite":
-            return TfliteDynamic(source, path, candidate.runtime)
-        seven_bits = candidate.scheme is not None and candidate.scheme.reduce_range
-        return OnnxDynamic(
-            source, path, calibration, threads, progress, seven_bits=seven_bits, repairs=repairs
-        )
     if candidate.recipe in _BLOCK_BITS:
         bits = _BLOCK_BITS[candidate.recipe]
         return OnnxBlockwise(source, path, bits, calibration, threads, progress, repairs)
     if candidate.recipe == "fp16":
         return OnnxHalf(source, path)
-    if calibration is None:
+    if calibration is None and candidate.recipe != "int8_dynamic":
         raise DataRefused(f"{candidate.id} needs calibration samples", "give --data, or --recipe float")
-    if candidate.format == "tflite":
-        form = _tflite_form(candidate)
-        return TfliteStatic(source, path, form, calibration, calibrator, threads, progress, kept, repairs)
-    assert candidate.scheme is not None  # the planner gives one to every static candidate
-    return OnnxStatic(
-        source, path, candidate.scheme, calibration, calibrator, threads, progress, kept, repairs
-    )
+    form = None if candidate.recipe == "int8_dynamic" else _tflite_form(candidate)
+    scheme = candidate.scheme
+
+    sample = calibration[0] if calibration is not None else None
+
+    def made(refused: Mapping[str, str]) -> Variant:
+        if candidate.format == "tflite" and form is None:
+            return TfliteDynamic(source, path, candidate.runtime, refused)
+        if form is None:
+            return OnnxDynamic(
+                source,
+                path,
+                calibration,
+                threads,
+                progress,
+                seven_bits=scheme is not None and scheme.reduce_range,
+                repairs=repairs,
+                refused=refused,
+            )
+        assert calibration is not None
+        if candidate.format == "tflite":
+            return TfliteStatic(
+                source, path, form, calibration, calibrator, threads, progress, kept, repairs, refused
+            )
+        assert scheme is not None  # the planner gives one to every static candidate
+        return OnnxStatic(
+            source, path, scheme, calibration, calibrator, threads, progress, kept, repairs, refused
+        )
+
+    def tried(variant: Variant) -> None:
+        if form is None:
+            variant.write(frozenset())  # the others have written it already
+        runs(variant.path, candidate.format, sample)
+
+    def refused() -> dict[str, str]:
+        if candidate.format == "tflite":
+            return refused_in_tflite(source, form, candidate.runtime, folder)
+        if form is None:
+            return refused_in_dynamic(in_own_forms(read(source), repairs)[0].model, sample, folder)
+        assert scheme is not None and sample is not None
+        return refused_in_qdq(read(source), scheme, sample, folder)
+
+    return _without_refused(made, tried, refused)
+
+
+def _without_refused(
+    made: Callable[[Mapping[str, str]], Variant],
+    tried: Callable[[Variant], None],
+    refused: Callable[[], dict[str, str]],
+) -> Variant:
+    """What `made` gives, once its file was `tried`; with the layers of `refused` in float where one of these fails.
+    Raises ConversionFailed.
+    """
+    try:
+        variant = made(NONE_REFUSED)
+        tried(variant)
+        return variant
+    except ConversionFailed:
+        found = refused()
+        if not found:
+            raise
+    return made(found)
 
 
 def _tflite_form(candidate: CandidatePlan) -> tflite.Form:

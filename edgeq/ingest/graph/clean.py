@@ -16,6 +16,7 @@ from edgeq.ingest.graph import shapes as fixed
 from edgeq.ingest.graph.culprit import culprit
 from edgeq.ingest.graph.fold import folded, grown
 from edgeq.ingest.graph.node_names import forget_names_in_functions, told_apart
+from edgeq.ingest.graph.one_form import in_one_form
 from edgeq.ingest.graph.opset import (
     DYNAMIC,
     NEEDED,
@@ -208,8 +209,10 @@ def _improved(
     moved = _move_opset(proto, proof, notes)
     if opset_of(moved.proto) != opset_of(proto):
         moved = replace(moved, proto=_fold(moved.proto, proof, notes))
-    inferred, _ = changed(moved.proto, _with_inferred_shapes, proof)
-    return inferred, moved.why_not
+    proto = moved.proto
+    for step in (in_one_form, _with_inferred_shapes):
+        proto, _ = changed(proto, step, proof)
+    return proto, moved.why_not
 
 
 def _unproven(proto: "ModelProto", error: CannotRun, notes: list[str]) -> "ModelProto":

@@ -1,13 +1,14 @@
 """Lists every operator of a candidate that still computes in float, grouped by kind, with the reason."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from edgeq.foreign import translated
 from edgeq.nouns.plan import Scheme, Skipped
 from edgeq.quantize.emitters.integer_operators import INTEGER_OPERATORS
+from edgeq.quantize.emitters.onnx_dynamic import without_kernel
 from edgeq.quantize.graph_work import DYNAMIC, HEAVY, RECURRENT, STATIC
 from edgeq.quantize.tflite_file import read
 
@@ -38,18 +39,20 @@ def onnx_static(path: Path, by_choice: dict[str, str]) -> tuple[Skipped, ...]:
     return (*chosen, *_worded(groups))
 
 
-def onnx_dynamic(path: Path) -> tuple[Skipped, ...]:
-    """Operators with weights that dynamic int8 did not take."""
+def onnx_dynamic(path: Path, by_choice: Mapping[str, str]) -> tuple[Skipped, ...]:
+    """Operators with weights that dynamic int8 did not take; `by_choice` as for `onnx_static`."""
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)
     whole = _graph(path)
-    vectors = {t.name for graph in _graphs(whole) for t in graph.initializer if len(t.dims) == 1}
+    no_kernel = {name: why for graph in _graphs(whole) for name, why in without_kernel(graph).items()}
     for node in (n for graph in _graphs(whole) for n in graph.node):
         if (
             node.op_type not in HEAVY or node.op_type in RECURRENT
         ):  # those are told by who stored their weights
             continue
-        if node.op_type == "MatMul" and node.input[1] in vectors:
-            why = "its weight is a vector, for which onnxruntime has no dynamic int8 kernel"
+        if node.name in by_choice:
+            continue
+        if node.op_type == "MatMul" and node.name in no_kernel:
+            why = no_kernel[node.name]
         elif node.op_type in DYNAMIC:
             why = "both operands change from run to run, or the weight is no constant"
         elif node.op_type in ("Conv", "ConvTranspose"):
@@ -57,7 +60,8 @@ def onnx_dynamic(path: Path) -> tuple[Skipped, ...]:
         else:
             why = f"onnxruntime has no dynamic int8 kernel for {node.op_type}"
         groups[node.op_type, why].append(node.name)
-    return _worded(groups)
+    chosen = tuple(Skipped(name, why) for name, why in by_choice.items())
+    return (*chosen, *_worded(groups))
 
 
 def onnx_blockwise(path: Path) -> tuple[Skipped, ...]:

@@ -11,12 +11,14 @@ from edgeq.quantize.float_graph import write
 from edgeq.quantize.graph_work import DYNAMIC
 
 
-def emit(model: Any, out: Path, *, reduce_range: bool = False) -> None:
-    """Quantizes the weights of `model` (float_graph.read) into `out`, per channel. Raises ConversionFailed."""
-    write(quantized(model, reduce_range=reduce_range), out)
+def emit(model: Any, out: Path, *, reduce_range: bool = False, leave: frozenset[str] = frozenset()) -> None:
+    """Quantizes the weights of `model` (float_graph.read) into `out`, per channel; nodes named in `leave` stay in float.
+    Raises ConversionFailed.
+    """
+    write(quantized(model, reduce_range=reduce_range, leave=leave), out)
 
 
-def quantized(model: Any, *, reduce_range: bool = False) -> Any:
+def quantized(model: Any, *, reduce_range: bool = False, leave: frozenset[str] = frozenset()) -> Any:
     """The same as a ModelProto; `model` stays as it is."""
     import onnx
     from onnxruntime.quantization import QuantType
@@ -37,7 +39,7 @@ def quantized(model: Any, *, reduce_range: bool = False) -> Any:
             QuantType.QUInt8,  # the only type that onnxruntime quantizes activations to as they come
             None,
             [],
-            _by_vectors(copy.graph),
+            _names(leave.union(without_kernel(copy.graph))),
             list(DYNAMIC),
             {"MatMulConstBOnly": True, "EnableSubgraph": True},
         )
@@ -45,10 +47,21 @@ def quantized(model: Any, *, reduce_range: bool = False) -> Any:
         return quantizer.model.model
 
 
-def _by_vectors(graph: Any) -> list[str]:
-    """MatMuls whose weight has one dimension: onnxruntime quantizes them and its kernel then refuses to run."""
-    vectors = {tensor.name for tensor in graph.initializer if len(tensor.dims) == 1}
-    return [n.name for n in graph.node if n.op_type == "MatMul" and n.input[1] in vectors]
+def _names(leave: frozenset[str]) -> list[str]:
+    """onnxruntime's quantizer writes a Gemm as a MatMul and an Add before it looks for what to leave."""
+    return sorted({*leave, *(f"{name}_MatMul" for name in leave)})
+
+
+def without_kernel(graph: Any) -> dict[str, str]:
+    """By name the MatMuls that onnxruntime quantizes and its kernel then refuses to run, with the reason."""
+    ranks = {tensor.name: len(tensor.dims) for tensor in graph.initializer}
+    products = ((n, ranks[n.input[1]]) for n in graph.node if n.op_type == "MatMul" and n.input[1] in ranks)
+    return {
+        node.name: f"its weight is {'a vector' if rank == 1 else 'a stack of matrices'}, for which onnxruntime has no "
+        "dynamic int8 kernel"
+        for node, rank in products
+        if rank != 2
+    }
 
 
 def _forget_shapes_of_weights(graph: Any) -> None:

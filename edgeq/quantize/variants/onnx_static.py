@@ -1,6 +1,6 @@
 """Static int8 for onnxruntime: ranges, fusion, fit and head decided once, then written with any layers in float."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from copy import copy
 from functools import partial
 from pathlib import Path
@@ -30,6 +30,7 @@ from edgeq.quantize.ranges.kept import Kept
 from edgeq.quantize.ranges.trial import OnnxTrial
 from edgeq.quantize.reconstruct import onnx_graph
 from edgeq.quantize.reconstruct.keep import NOT_FITTED, Reconstruction, onnx_reconstruction
+from edgeq.quantize.refused_layers import NONE_REFUSED
 from edgeq.quantize.samples_like import SamplesLike
 from edgeq.quantize.thin import thin_convolutions
 
@@ -48,18 +49,22 @@ class OnnxStatic:
         progress: Progress,
         kept: Kept,
         repairs: Collection[str],
+        refused: Mapping[str, str] = NONE_REFUSED,
     ) -> None:
+        """`refused` are nodes that cannot be quantized, with the reason (refused_layers.py)."""
         self.path, self.scheme, self.threads = path, scheme, threads
         thin = scheme.thin_in_float and "thin" in repairs
         self.fuses = "fuse" in repairs
-        self.equalized = _equalized(read(source), scheme, thin, path, calibration, threads, progress, repairs)
+        self.equalized = _equalized(
+            read(source), scheme, thin, path, calibration, threads, progress, repairs, frozenset(refused)
+        )
         even = self.equalized.model
         head = onnx_head(even) if "head" in repairs else frozenset[str]()
         fusing = fused(even, thin=thin, head=head) if self.fuses else as_it_is(even)
         self.model: Any = fusing.model
         self.in_float = thin_convolutions(self.model) if thin else {}
         count = len(self.in_float)
-        self.in_float |= fusing.in_float
+        self.in_float |= {**fusing.in_float, **refused}
         self.joins = onnx_joins(self.model, calibration, threads) if "joins" in repairs else NO_JOINS
         self.in_float |= {name: why for name, why in self.joins.in_float.items() if name not in self.in_float}
         self.fused = fusing.remedies
@@ -154,10 +159,11 @@ def _equalized(
     threads: int,
     progress: Progress,
     repairs: Collection[str],
+    refused: frozenset[str],
 ) -> Equalized:
     if "equalize" not in repairs:
         return not_equalized(model)
-    leave = frozenset(thin_convolutions(model)) if thin else frozenset[str]()
+    leave = refused.union(thin_convolutions(model) if thin else ())
 
     def write(tried: Any, beside: Path, ranges: Ranges) -> None:
         onnx_qdq.emit(tried, beside, scheme, ranges, leave)

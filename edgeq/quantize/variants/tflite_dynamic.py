@@ -1,5 +1,6 @@
 """Dynamic int8 for LiteRT."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from edgeq.nouns.fidelity import FusionAudit, Remedy
@@ -12,6 +13,7 @@ from edgeq.quantize.audit.untouched import tflite_untouched
 from edgeq.quantize.emitters import tflite
 from edgeq.quantize.emitters.older_kernels import without_kernel
 from edgeq.quantize.host_run import Progress
+from edgeq.quantize.refused_layers import NONE_REFUSED
 from edgeq.quantize.samples_like import SamplesLike
 
 
@@ -22,11 +24,15 @@ class TfliteDynamic:
     remedies: tuple[Remedy, ...] = ()
     repairs: tuple[Tried, ...] = ()
 
-    def __init__(self, source: Path, path: Path, runtime: str) -> None:
+    def __init__(
+        self, source: Path, path: Path, runtime: str, refused: Mapping[str, str] = NONE_REFUSED
+    ) -> None:
+        """`refused` are operators that cannot be quantized, by first output, with the reason."""
         self.source, self.path, self.runtime = source, path, runtime
+        self.in_float = {**without_kernel(source, runtime, None), **refused}
 
     def write(self, leave: frozenset[str]) -> None:
-        tflite.emit_dynamic(self.source, self.path, self.runtime)
+        tflite.emit_dynamic(self.source, self.path, self.runtime, leave.union(self.in_float))
 
     def layers(self) -> tuple[str, ...]:
         return ()
@@ -35,7 +41,7 @@ class TfliteDynamic:
         return ()
 
     def left_in_float(self, by_choice: dict[str, str]) -> tuple[Skipped, ...]:
-        return left_in_float.tflite_dynamic(self.path, without_kernel(self.source, self.runtime, None))
+        return left_in_float.tflite_dynamic(self.path, self.in_float)
 
     def fusion(self) -> tuple[FusionAudit, ...]:
         return tflite_fusion(self.path, dynamic=True)

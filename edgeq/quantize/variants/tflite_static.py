@@ -1,6 +1,6 @@
 """Static int8 for LiteRT, or int8 weights on int16 activations."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from copy import copy
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,7 @@ from edgeq.quantize.ranges.kept import Kept
 from edgeq.quantize.ranges.trial import WholeTrial
 from edgeq.quantize.reconstruct import tflite_graph
 from edgeq.quantize.reconstruct.keep import NOT_FITTED, Reconstruction, tflite_reconstruction
+from edgeq.quantize.refused_layers import NONE_REFUSED
 from edgeq.quantize.samples_like import SamplesLike
 
 
@@ -42,9 +43,11 @@ class TfliteStatic:
         progress: Progress,
         kept: Kept,
         repairs: Collection[str],
+        refused: Mapping[str, str] = NONE_REFUSED,
     ) -> None:
+        """`refused` are operators that cannot be quantized, by first output, with the reason (refused_layers.py)."""
         self.source, self.path, self.form, self.threads = source, path, form, threads
-        no_kernel = without_kernel(source, form.runtime, form.activation_bits)
+        no_kernel = {**without_kernel(source, form.runtime, form.activation_bits), **refused}
         if calibrator == "auto" and form.activation_bits == 16:
             calibrator = "minmax"  # with steps so fine only what a range cuts off can hurt
         seen = tflite_seen(
@@ -53,7 +56,7 @@ class TfliteStatic:
         self.joins = NO_JOINS
         if "joins" in repairs and form.activation_bits == 8 and not form.integer_io:
             self.joins = tflite_joins(source, calibration, threads)
-        joined = frozenset(self.joins.in_float)
+        joined = frozenset(self.joins.in_float).union(refused)
         trial = WholeTrial(source, lambda ranges: tflite.emit(source, path, ranges, joined, form), path)
         chosen = closest_ranges(seen, calibrator, trial, calibration, threads, kept)
         self.calibrator, self.ranges = chosen.calibrator, chosen.ranges

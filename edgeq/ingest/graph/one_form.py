@@ -1,0 +1,107 @@
+"""Writes the legal forms of an operator's inputs in the one that quantizers read.
+
+Optional inputs at the end that are left out with an empty name go, and what a Gemm adds is a bias of one value per
+output, or an Add behind it. The values stay what they are.
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgeq.ingest.graph.node_names import free_name
+from edgeq.ingest.graph.simplify import names_in
+from edgeq.ingest.graph.subgraphs import nodes
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto, TensorProto
+
+
+def in_one_form(model: "ModelProto") -> "ModelProto":
+    """A copy in which every Gemm that adds a constant adds a vector; `model` itself where nothing is written otherwise."""
+    from onnx import ModelProto
+
+    copy = ModelProto()
+    copy.CopyFrom(model)
+    changed = sum(_drop_empty(node) for node in nodes(copy))
+    stored = {t.name: t for t in copy.graph.initializer}
+    makers = {o: node for node in copy.graph.node for o in node.output}
+    taken = names_in(copy) | {node.name for node in copy.graph.node}
+    for node in [n for n in copy.graph.node if n.op_type == "Gemm" and len(n.input) == 3]:
+        addend, width = _constant(node.input[2], stored, makers), _width(node, stored)
+        if addend is None or width is None or tuple(addend.dims) == (width,):
+            continue
+        changed += 1
+        if len(addend.dims) < 2 or addend.dims[0] == 1:
+            node.input[2] = _stored(copy, _vector(addend, width), f"{node.output[0]}_bias", taken)
+        else:
+            _add_behind(copy, node, addend, taken)
+    return copy if changed else model
+
+
+def _drop_empty(node: "NodeProto") -> bool:
+    """Without the empty names at the end of its inputs."""
+    kept = list(node.input)
+    while kept and not kept[-1]:
+        kept.pop()
+    if len(kept) == len(node.input):
+        return False
+    del node.input[:]
+    node.input.extend(kept)
+    return True
+
+
+def _constant(
+    name: str, stored: "dict[str, TensorProto]", makers: "dict[str, NodeProto]"
+) -> "TensorProto | None":
+    if name in stored:
+        return stored[name]
+    node = makers.get(name)
+    if node is None or node.op_type != "Constant":
+        return None
+    return next((a.t for a in node.attribute if a.name == "value"), None)
+
+
+def _width(node: "NodeProto", stored: "dict[str, TensorProto]") -> int | None:
+    """How many values each row of the result has, where the second factor is stored."""
+    weight = stored.get(node.input[1])
+    if weight is None or len(weight.dims) != 2:
+        return None
+    transposed = any(a.name == "transB" and a.i for a in node.attribute)
+    return int(weight.dims[0 if transposed else 1])
+
+
+def _vector(addend: "TensorProto", width: int) -> np.ndarray:
+    from onnx import numpy_helper
+
+    return np.ascontiguousarray(np.broadcast_to(numpy_helper.to_array(addend).reshape(-1), width))
+
+
+def _stored(model: "ModelProto", values: np.ndarray, name: str, taken: set[str]) -> str:
+    from onnx import numpy_helper
+
+    name = _free(name, taken)
+    model.graph.initializer.append(numpy_helper.from_array(values, name))
+    return name
+
+
+def _add_behind(model: "ModelProto", node: "NodeProto", addend: "TensorProto", taken: set[str]) -> None:
+    """beta C by an Add: a bias of a quantized product has one value per output."""
+    from onnx import helper, numpy_helper
+
+    beta = next((a for a in node.attribute if a.name == "beta"), None)
+    values = numpy_helper.to_array(addend)
+    if beta is not None:
+        values = (values * values.dtype.type(beta.f)).astype(values.dtype)
+        node.attribute.remove(beta)
+    result, product = node.output[0], _free(f"{node.output[0]}_product", taken)
+    added = _stored(model, values, f"{result}_addend", taken)
+    del node.input[2:]
+    node.output[0] = product
+    add = helper.make_node("Add", [product, added], [result], _free(f"{node.name or result}_add", taken))
+    model.graph.node.insert(list(model.graph.node).index(node) + 1, add)
+
+
+def _free(name: str, taken: set[str]) -> str:
+    name = free_name(name, taken) if name in taken else name
+    taken.add(name)
+    return name
