@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from edgeq.foreign import translated
+from edgeq.graphs.ort_session import ort_session
 from edgeq.nouns.repairs import OFF, Tried, counted
 
 from .answers import evenly
@@ -124,7 +125,6 @@ def _mixed(values: dict[str, list[Array]]) -> frozenset[str]:
 
 def _onnx_values(model: Any, names: list[str], samples: SamplesLike, threads: int) -> dict[str, list[Array]]:
     import onnx
-    import onnxruntime as ort
 
     seen = onnx.ModelProto()
     seen.CopyFrom(model)
@@ -134,11 +134,8 @@ def _onnx_values(model: Any, names: list[str], samples: SamplesLike, threads: in
     seen.graph.output.extend(
         onnx.helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, None) for n in made
     )
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 4
     with translated("the float graph does not run on a calibration sample"):
-        session = ort.InferenceSession(seen.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        session = ort_session(seen, threads=threads)
         feeds = [i.name for i in session.get_inputs()]
         runs = [
             session.run(made, dict(zip(feeds, samples[i], strict=True)))

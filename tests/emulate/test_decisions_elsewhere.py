@@ -12,7 +12,7 @@ from edgeq.emulate import qemu
 from tests.emulate.conftest import require_emulator
 from tests.emulate.networks import images, smoothing
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.timeout(900)]
 
 INT8 = "onnxruntime-int8_static"
 SAME_DB = 0.2

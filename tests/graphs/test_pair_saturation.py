@@ -1,6 +1,7 @@
 """Sums of integer products are exact wherever a file is judged, also on a CPU whose kernels saturate."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -87,8 +88,12 @@ def check(found: dict[str, object]) -> None:
         assert (found[kind] > 0.1) == found["saturates"]
 
 
+@pytest.mark.arithmetic
 def test_sums_are_exact_on_this_host() -> None:
-    check(figures())
+    found = figures()
+    check(found)
+    if os.environ.get("EDGEQ_SATURATES") == "1":  # make test-without-vnni
+        assert found["saturates"], "these tests are to run on a CPU whose kernels saturate"
 
 
 @pytest.mark.lab
@@ -101,6 +106,18 @@ def test_sums_are_exact_where_the_kernels_saturate() -> None:
     found = json.loads(done.stdout)
     assert found["saturates"] is True
     check(found)
+
+
+def test_every_session_that_quantization_opens_is_of_the_one_factory() -> None:
+    """Another one would compute with whatever the host's kernels do. The fusion audit only reads what becomes of a graph."""
+    package = Path(__file__).parents[2] / "edgeq"
+    opened = {
+        str(file.relative_to(package))
+        for room in ("quantize", "workflow", "report")
+        for file in (package / room).rglob("*.py")
+        if "InferenceSession(" in file.read_text(encoding="utf-8")
+    }
+    assert opened == {"quantize/audit/fusion.py"}
 
 
 if __name__ == "__main__":

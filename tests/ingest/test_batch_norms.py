@@ -65,6 +65,7 @@ def test_what_is_folded(layers, left, tmp_path):
     assert np.abs(after - before).max() <= 1e-5 * np.abs(before).max()
 
 
+@pytest.mark.arithmetic
 def test_a_batch_norm_that_stays_is_float_between_integer_convolutions(tmp_path):
     source = model_with(tmp_path, ("norm", "conv", "norm"))
     model = read(Path(open_model(str(source), workdir=tmp_path / "w").files["onnx"]))

@@ -90,6 +90,7 @@ def test_smoothed_layers_are_held_against_float_with_their_factors(tmp_path):
     assert second.own < 2 * second.error  # float's input as it is would be up to 60 times too large
 
 
+@pytest.mark.arithmetic
 def test_an_lstm_loses_by_its_weights_and_by_its_input(tmp_path):
     layers, _ = explained(recurrent("LSTM"), "int8_dynamic", SEQUENCES, tmp_path)
     assert (layers["cell"].scheme, layers["cell"].integer) == ("dynamic U8S8 per channel", True)

@@ -77,6 +77,7 @@ def test_the_branch_that_samples_take_is_looked_at_and_the_other_named(tmp_path)
     assert layers["before"].work == taken.work == 0.5
 
 
+@pytest.mark.arithmetic
 def test_an_if_inside_of_an_if(tmp_path):
     inner = helper.make_node(
         "If", ["yes"], ["deep"], "inner", then_branch=branch("c"), else_branch=branch("d")

@@ -46,6 +46,7 @@ def audits(found):
     return {a.operator: (a.integer, a.total) for a in found.fidelity.fusion}
 
 
+@pytest.mark.arithmetic
 def test_u8s8_makes_every_convolution_integer_across_shortcuts(net, tmp_path):
     found = made(net, tmp_path)
     assert audits(found) == {"Conv": (5, 5), "Gemm": (1, 1)}

@@ -68,6 +68,7 @@ def integers(found):
     return {a.operator: (a.integer, a.total) for a in found.fidelity.fusion}
 
 
+@pytest.mark.arithmetic
 def test_an_lstm_is_quantized(tmp_path):
     found = made(recurrent("LSTM"), "int8_dynamic", tmp_path, SEQUENCES)
     assert integers(found) == {"LSTM": (1, 1), "MatMul": (1, 1)}
@@ -93,6 +94,7 @@ def test_a_model_of_nothing_but_a_gru_is_no_float_over_again(tmp_path):
     assert (found.passed, found.quantized_nothing) == (True, False)
 
 
+@pytest.mark.arithmetic
 def test_a_transposed_weight_whose_shape_the_exporter_noted_is_quantized(tmp_path):
     """torch's exporter lists the weights among the shapes of values; onnxruntime's quantizer transposes Gemm's."""
     weight = numpy_helper.from_array(np.random.default_rng(0).normal(size=(8, 32)).astype(np.float32), "w")
@@ -170,6 +172,7 @@ def test_static_int8_that_found_nothing_is_no_candidate(tmp_path):
     assert "Tanh: no.tanh, yes.tanh" in reasons
 
 
+@pytest.mark.arithmetic
 def test_what_computes_in_float_between_integers_is_named(tmp_path):
     rng = np.random.default_rng(0)
     weights = [numpy_helper.from_array(rng.normal(size=(8, 8)).astype(np.float32), n) for n in ("a", "b")]

@@ -59,6 +59,7 @@ def strict(net, tmp_path):
     return Gate(min_sqnr_db=fully.outputs[0].sqnr_db + 9.0)
 
 
+@pytest.mark.arithmetic
 def test_an_interrupted_search_goes_on_where_it_was(net, tmp_path, judged):
     gate = strict(net, tmp_path)
     del judged[:]

@@ -111,6 +111,7 @@ def computed_end():
     return model_of(nodes, stored, [("x", [1, 3, 16, 16])], [("y", [1, CHANNELS, 16, 16])], opset=18)
 
 
+@pytest.mark.arithmetic
 @pytest.mark.parametrize(
     "network",
     [

@@ -80,5 +80,6 @@ def test_a_gemm_has_no_factors_beside_its_weights(tmp_path):
     np.testing.assert_allclose(after.run(None, {"x": x})[0], before.run(None, {"x": x})[0], rtol=1e-5)
 
 
+@pytest.mark.arithmetic
 def test_a_gemm_with_factors_is_quantized_as_well_as_any(tmp_path):
     assert made(scaled_gemm(), tmp_path, SCHEMES[0], (16,)).fidelity.outputs[0].sqnr_db > 30

@@ -161,6 +161,7 @@ def test_few_samples_do_not_tell(tmp_path):
     assert not left.tried.kept and "fewer than 32 samples" in left.tried.why
 
 
+@pytest.mark.arithmetic
 def test_a_conversion_gains_by_it_and_is_explained_in_its_own_numbers(tmp_path):
     net = saved(chain(octaves=5.0), tmp_path)
 

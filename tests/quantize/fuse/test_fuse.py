@@ -77,6 +77,7 @@ REWRITTEN = {
 }
 
 
+@pytest.mark.arithmetic
 @pytest.mark.parametrize("between", REWRITTEN.values(), ids=REWRITTEN)
 def test_fewer_pairs_remain_and_float_is_what_it_was(between, tmp_path):
     model = read(network(*between), tmp_path)

@@ -90,6 +90,7 @@ def test_what_stays_in_float_stays(tmp_path):
     assert np.array_equal(weights["one.a.w_quantized"], found["one.a"].integers)
 
 
+@pytest.mark.arithmetic
 def test_dropped_with_too_few_samples_and_said_where_it_helps(tmp_path):
     model, path = quantized(tmp_path, Scheme("uint8", "int8", True))
     source, content = tmp_path / "net.onnx", path.read_bytes()

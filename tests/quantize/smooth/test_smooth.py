@@ -96,6 +96,7 @@ def test_factors_leave_the_results_as_they_are(network):
     assert [n.op_type for n in changed.graph.node].count("Mul") == 1 + behind_the_norm + ("norm" in network)
 
 
+@pytest.mark.arithmetic
 def test_channels_that_stick_out_are_evened_out_and_the_gain_is_said():
     model = block()
     found = smoothed(model, quantized, sequences(model), threads=1, progress=no_progress)
@@ -132,6 +133,7 @@ def test_a_norm_that_is_an_output_is_not_changed():
     assert sites_of(model)[0].folds == ()
 
 
+@pytest.mark.arithmetic
 def test_dynamic_int8_is_smoothed_where_there_are_samples_to_learn_from(tmp_path):
     model = block()
     plan = CandidatePlan("onnxruntime-int8_dynamic", "onnxruntime", "int8_dynamic", "onnx", "a test")
