@@ -17,11 +17,12 @@ test-slow: .venv/.test-installed
 test-all: .venv/.test-installed
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-# What rests on integer kernels, again on a CPU whose kernels saturate. The workers are emulated, what collects is not.
+# What rests on integer kernels, again on a CPU whose kernels saturate. The workers are emulated: they get no file without
+# such a test, since to import torch alone takes them half a minute.
 HASWELL := qemu-x86_64-static -cpu Haswell $(CURDIR)/$(BIN)/python
 test-without-vnni: .venv/.test-installed
 	EDGEQ_SATURATES=1 $(BIN)/python -m pytest -o addopts='-ra --strict-markers --import-mode=importlib' -m arithmetic \
-	  --dist worksteal --tx '2*popen//python=$(HASWELL)' $(PYTEST_ARGS)
+	  --timeout 900 --dist worksteal --tx '2*popen//python=$(HASWELL)' $$(grep -rl pytest.mark.arithmetic tests --include='*.py') $(PYTEST_ARGS)
 
 check: .venv/.test-installed
 	$(BIN)/ruff check .

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from edgeq.foreign import translated
+from edgeq.graphs.pair_saturation import host_saturates
 from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import CandidatePlan
@@ -81,6 +82,7 @@ def make(
         candidate=candidate.id,
         threads=threads,
         same_samples=same_samples,
+        saturates=candidate.pairs_saturate and host_saturates(),
     )
 
     def held_against_float(progress: Progress) -> Fidelity:

@@ -80,8 +80,9 @@ def remembered(
     candidate: str,
     threads: int,
     same_samples: bool,
+    saturates: bool,
 ) -> Remembered:
-    """Below `cache`. A metric of the user's own may import and read anything, so what it said is not kept."""
+    """Below `cache`. `saturates`: the file is judged by kernels that saturate, which another host may not have. A metric of the user's own may import and read anything, so what it said is not kept."""
     facts = None
     if gate.metric is None:
         facts = {
@@ -95,6 +96,7 @@ def remembered(
             "candidate": candidate,
             "threads": threads,
             "same_samples": same_samples,
+            "saturates": saturates,
             "runtimes": installed_versions(_RUNTIMES),
         }
     return Remembered(Kept(cache / "tried" if cache else None, _MOST), facts)

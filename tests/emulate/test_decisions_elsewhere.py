@@ -1,6 +1,7 @@
 """The same model, data and target give the same decisions and figures on a host with VNNI and on one without."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -19,10 +20,15 @@ SAME_DB = 0.2
 
 
 def converted(folder: Path, target: str, python: list[str]) -> dict[str, Any]:
-    """The JSON document of `edgeq convert` for the filter of tests/emulate/networks.py, run by `python`."""
+    """The JSON document of `edgeq convert` for the filter of tests/emulate/networks.py, run by `python`; nothing is found in
+    a cache that the other side filled.
+    """
     words = ["-P", "-m", "edgeq", "convert", "smoothing.onnx", "--data", "images.npz", "--target", target]
     words += ["--runtime", "onnxruntime", "--recipe", "int8_static", "--json", "-o", f"{len(python)}.edgeq"]
-    done = subprocess.run([*python, *words], capture_output=True, text=True, cwd=folder)
+    own = {"XDG_CACHE_HOME": str(folder / f"cache{len(python)}")}
+    done = subprocess.run(
+        [*python, *words], capture_output=True, text=True, cwd=folder, env={**os.environ, **own}
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     document: dict[str, Any] = json.loads(done.stdout)
     return document
