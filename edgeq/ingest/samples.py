@@ -45,7 +45,7 @@ class Samples:
         name = self.stored.name(at)
         arrays = fitted(_prepared(self.stored, at, self.preprocessing), self.inputs, name)
         for spec, array in zip(self.inputs, arrays, strict=True):
-            if array.dtype.kind == "f" and not np.isfinite(array).all():
+            if array.dtype.kind == "f" and not np.isfinite(array).all() and not _is_a_mask(array):
                 raise DataRefused(
                     f"{name}: {spec.name} holds NaN or infinite values",
                     "no range can be found from these and nothing judged by them: leave such samples out",
@@ -98,6 +98,11 @@ class Samples:
     def take(self, positions: Sequence[int]) -> "Samples":
         """The samples at `positions` of this part."""
         return replace(self, indices=tuple(self.indices[p] for p in positions))
+
+
+def _is_a_mask(array: np.ndarray) -> bool:
+    """Whether it is added to what an attention scores: minus infinity hides, and what is not hidden loses or stays."""
+    return bool((array <= 0).all() and np.isfinite(array).any())
 
 
 def _of_folders(folders: ClassFolders) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from edgeq.foreign import translated
 
 from .float_graph import opset_of
+from .scopes import scopes
 from .sized import AS_IT_IS, Shapes, sized
 from .tflite_file import read
 
@@ -143,27 +144,19 @@ Shape = tuple[int, ...]
 
 
 def _heavy_nodes(graph: Any) -> Iterator[tuple[Any, dict[str, Shape], dict[str, Shape]]]:
-    """Heavy nodes of the graph and of its subgraphs, with the shapes known there and those of float32 constants."""
-    stored = {i.name: i for i in graph.initializer}
-    stored |= {
-        n.output[0]: a.t
-        for n in graph.node
-        if n.op_type == "Constant"
-        for a in n.attribute
-        if a.name == "value"
-    }
-    # No quantizer takes weights of half or double precision.
-    constants: dict[str, Shape] = {name: tuple(t.dims) for name, t in stored.items() if t.data_type == 1}
-    shapes = {name: tuple(t.dims) for name, t in stored.items()}
-    for value in (*graph.input, *graph.value_info, *graph.output):
-        dims = value.type.tensor_type.shape.dim
-        shapes[value.name] = tuple(d.dim_value if d.HasField("dim_value") else 1 for d in dims)
-    for node in graph.node:
-        if node.op_type in HEAVY:
-            yield node, shapes, constants
-        for attribute in node.attribute:
-            if attribute.HasField("g"):
-                yield from _heavy_nodes(attribute.g)
+    """Heavy nodes of the graph and of the graphs inside its nodes, with the shapes known there and those of float32
+    constants: a body reads those of the graphs around it too.
+    """
+    for scope in scopes(graph):
+        heavy = [node for node in scope.graph.node if node.op_type in HEAVY]
+        if not heavy:
+            continue
+        stored = {name: tuple(t.dims) for name, t in scope.constants.items()}
+        # No quantizer takes weights of half or double precision.
+        constants = {name: stored[name] for name, t in scope.constants.items() if t.data_type == 1}
+        known = {name: tuple(1 if d is None else d for d in shape) for name, shape in scope.shapes.items()}
+        for node in heavy:
+            yield node, stored | known, constants
 
 
 def macs_of(node: Any, shapes: dict[str, Shape]) -> int:

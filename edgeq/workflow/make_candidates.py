@@ -5,7 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgeq.errors import ConversionFailed, GateFailed
+from edgeq.errors import ConversionFailed, ExtraMissing, GateFailed
+from edgeq.foreign import translated
 from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import CandidatePlan, Plan, Skipped
@@ -31,21 +32,24 @@ def make_candidates(
     from edgeq.quantize.make import make
 
     def built(candidate: CandidatePlan) -> "Made":
-        one = make(
-            candidate,
-            model,
-            parts.calibration,
-            parts.heldout,
-            same_samples=parts.same,
-            gate=gate,
-            workdir=work,
-            threads=order.target.threads,
-            calibrator=order.calibrator,
-            repairs=order.repairs,
-            search_tries=order.search_tries,
-            cache=cached.folder() / "calibration",
-            progress=_progress(candidate, tell),
-        )
+        with translated(
+            f"{candidate.id} could not be built", "leave it out: --recipe or --runtime names another"
+        ):
+            one = make(
+                candidate,
+                model,
+                parts.calibration,
+                parts.heldout,
+                same_samples=parts.same,
+                gate=gate,
+                workdir=work,
+                threads=order.target.threads,
+                calibrator=order.calibrator,
+                repairs=order.repairs,
+                search_tries=order.search_tries,
+                cache=cached.folder() / "calibration",
+                progress=_progress(candidate, tell),
+            )
         tell(one.fidelity)
         if one.few is not None:
             tell(Note(f"{one.few.plan.id} is a candidate too, and the race decides: {one.few.plan.reason}"))
@@ -54,13 +58,7 @@ def make_candidates(
             _tell_of_saturation(one, order.target.name, tell)
         return one
 
-    made, broken = _all_that_can_be(plan, order.recipe, built)
-    for what, error in broken.items():
-        tell(
-            Note(
-                f"{what} could not be built, the others could: {': '.join((error.what, *error.details[:1]))}"
-            )
-        )
+    made, broken = _all_that_can_be(plan.candidates, order.recipe, built, tell)
     plan = _with_few(_without(plan, broken), made)
     made = [each for one in made for each in (one, one.few) if each is not None]
     fallbacks = taken(plan, tuple(one.fidelity for one in made))
@@ -70,8 +68,10 @@ def make_candidates(
                 f"nothing in int8 is close enough to float, so {', '.join(c.id for c in fallbacks)} is built"
             )
         )
-        made += [built(candidate) for candidate in fallbacks]
+        more, broken = _all_that_can_be(fallbacks, order.recipe, built, tell)
+        made += more
         plan = replace(plan, candidates=(*plan.candidates, *fallbacks), fallbacks=())
+        plan = _without(plan, broken)
     _require_gate(plan, tuple(one.fidelity for one in made), order.recipe)
     return plan, tuple(made)
 
@@ -92,22 +92,25 @@ def _tell_of_saturation(one: "Made", target: str, tell: Tell) -> None:
 
 
 def _all_that_can_be(
-    plan: Plan, asked: str | None, built: "Callable[[CandidatePlan], Made]"
-) -> "tuple[list[Made], dict[str, ConversionFailed]]":
+    candidates: tuple[CandidatePlan, ...],
+    asked: str | None,
+    built: "Callable[[CandidatePlan], Made]",
+    tell: Tell,
+) -> "tuple[list[Made], dict[str, str]]":
     """What was made, and by candidate why it was not. A converter that fails on one candidate spoils no other; it is an
-    error where the recipe was asked for, where float itself fails, and where nothing quantized is left.
+    error where the recipe was asked for, and where float itself fails.
     """
     made: list[Made] = []
-    broken: dict[str, ConversionFailed] = {}
-    for candidate in plan.candidates:
+    broken: dict[str, str] = {}
+    for candidate in candidates:
         try:
             made.append(built(candidate))
-        except ConversionFailed as error:
+        except (ConversionFailed, ExtraMissing) as error:
             if candidate.recipe in ("float", asked):
                 raise
-            broken[candidate.id] = error
-    if broken and all(one.plan.recipe == "float" for one in made):
-        raise next(iter(broken.values()))
+            why = ": ".join((error.what, *error.details[:1]))
+            broken[candidate.id] = f"{why}; {error.remedy}" if error.remedy else why
+            tell(Note(f"{candidate.id} could not be built and is left out: {broken[candidate.id]}"))
     return made, broken
 
 
@@ -117,11 +120,11 @@ def _with_few(plan: Plan, made: "list[Made]") -> Plan:
     return replace(plan, candidates=tuple(p for c in plan.candidates for p in (c, *few.get(c.id, ()))))
 
 
-def _without(plan: Plan, broken: dict[str, ConversionFailed]) -> Plan:
+def _without(plan: Plan, broken: dict[str, str]) -> Plan:
     return replace(
         plan,
         candidates=tuple(c for c in plan.candidates if c.id not in broken),
-        skipped=(*plan.skipped, *(Skipped(what, error.what) for what, error in broken.items())),
+        skipped=(*plan.skipped, *(Skipped(what, why) for what, why in broken.items())),
     )
 
 

@@ -1,23 +1,26 @@
-"""A converter that fails on one candidate spoils no other."""
+"""A candidate that cannot be built spoils no other and ends no run: it is left out with its reason and what to do."""
 
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from edgeq.errors import ConversionFailed
+from edgeq.errors import ConversionFailed, GateFailed
 from edgeq.nouns.progress import Note
+from edgeq.nouns.project import Gates
+from edgeq.quantize import make as making
 from edgeq.workflow.convert import convert
+
+RNG = np.random.default_rng(0)
 
 
 @pytest.fixture
-def joined_with_nothing(tmp_path):
-    """A matrix product beside an input without values, for which onnxruntime's quantizer finds no range."""
-    weights = np.random.default_rng(0).normal(size=(32, 16)).astype(np.float32)
+def net(tmp_path):
+    """A matrix product and, behind it, an input without values."""
     graph = helper.make_graph(
         [
-            helper.make_node("MatMul", ["x", "w"], ["y"]),
-            helper.make_node("Concat", ["y", "nothing"], ["z"], axis=0),
+            helper.make_node("MatMul", ["x", "w"], ["y"], "product"),
+            helper.make_node("Concat", ["y", "nothing"], ["z"], "join", axis=0),
         ],
         "net",
         [
@@ -25,27 +28,97 @@ def joined_with_nothing(tmp_path):
             helper.make_tensor_value_info("nothing", TensorProto.FLOAT, [0, 16]),
         ],
         [helper.make_tensor_value_info("z", TensorProto.FLOAT, [4, 16])],
-        [numpy_helper.from_array(weights, "w")],
+        [numpy_helper.from_array(RNG.normal(size=(32, 16)).astype(np.float32), "w")],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.save(model, tmp_path / "net.onnx")
-    x = np.random.default_rng(1).normal(size=(20, 4, 32)).astype(np.float32)
+    x = RNG.normal(size=(20, 4, 32)).astype(np.float32)
     np.savez(tmp_path / "data.npz", x=x, nothing=np.zeros((20, 0, 16), np.float32))
-    return {"model": str(tmp_path / "net.onnx"), "data": str(tmp_path / "data.npz"), "target": "x86-64-vnni"}
+    return {
+        "model": str(tmp_path / "net.onnx"),
+        "data": str(tmp_path / "data.npz"),
+        "target": "x86-64-vnni",
+        "runtime": "onnxruntime",
+        "output": tmp_path / "net.edgeq",
+    }
 
 
-def test_the_others_are_built_and_it_is_said(joined_with_nothing, tmp_path):
+@pytest.fixture
+def breaking(monkeypatch):
+    """The recipes named are written by a library that fails in words of its own."""
+    usual = making.variant_of
+
+    def breaks(*recipes):
+        def variant_of(candidate, *rest):
+            if candidate.recipe in recipes:
+                raise KeyError(f"no rule for {candidate.recipe}")
+            return usual(candidate, *rest)
+
+        monkeypatch.setattr(making, "variant_of", variant_of)
+
+    return breaks
+
+
+def converted(order, **options):
     told = []
-    conversion = convert(**joined_with_nothing, output=tmp_path / "net.edgeq", tell=told.append)
+    conversion = convert(**order, **options, tell=told.append)
+    return conversion, [n.text for n in told if isinstance(n, Note)]
+
+
+def test_a_layer_that_reads_no_values_stays_in_float_alone(net):
+    conversion, _ = converted(net, recipe="int8_static")
+    (static,) = (f for f in conversion.fidelity if f.candidate.endswith("int8_static"))
+    assert {s.what: s.reason for s in static.float_layers} == {
+        "join": "nothing has no values, so there is no range for it"
+    }
+    assert [a.integer for a in static.fusion] == [1]
+
+
+def test_the_others_are_built_and_it_is_reported(net, breaking):
+    breaking("int8_static")
+    conversion, notes = converted(net)
     built = {"onnxruntime-int8_dynamic", "onnxruntime-float"}
     assert {c.id for c in conversion.plan.candidates} == built
     assert {c.id for c in conversion.bundle.manifest.candidates} == built
-    assert "onnxruntime-int8_static" in {s.what for s in conversion.plan.skipped}
-    (said,) = [n.text for n in told if isinstance(n, Note)]
-    assert said.startswith("onnxruntime-int8_static could not be built, the others could: ")
+    (reason,) = (s.reason for s in conversion.plan.skipped if s.what == "onnxruntime-int8_static")
+    assert "KeyError: 'no rule for int8_static'" in reason
+    assert any(
+        note.startswith("onnxruntime-int8_static could not be built and is left out: ") for note in notes
+    )
 
 
-def test_what_was_asked_for_and_breaks_is_an_error(joined_with_nothing, tmp_path):
-    with pytest.raises(ConversionFailed, match="quantizer refused"):
-        convert(**joined_with_nothing, recipe="int8_static", output=tmp_path / "net.edgeq")
-    assert not (tmp_path / "net.edgeq").exists()
+def test_float_is_left_where_nothing_else_can_be_built(net, breaking):
+    breaking("int8_static", "int8_dynamic")
+    conversion, notes = converted(net)
+    assert [c.id for c in conversion.bundle.manifest.candidates] == ["onnxruntime-float"]
+    assert sum("could not be built" in note for note in notes) == 2
+
+
+def test_what_was_asked_for_and_breaks_is_an_error_of_our_own(net, breaking):
+    breaking("int8_static")
+    with pytest.raises(ConversionFailed, match="onnxruntime-int8_static could not be built"):
+        convert(**net, recipe="int8_static")
+    assert not net["output"].exists()
+
+
+def test_a_fallback_that_breaks_hides_no_verdict(tmp_path, breaking):
+    """Int8 fails its gate; int16, which is then tried, cannot be built: the gate's figures are what is reported."""
+    pytest.importorskip("litert_quantizer")
+    from tests.quantize.tflite_networks import convolution
+
+    breaking("int16x8_static")
+    pixels = RNG.normal(size=(20, 16, 16, 16)).astype(np.float32)
+    np.savez(tmp_path / "data.npz", x=pixels)
+    told = []
+    with pytest.raises(GateFailed, match="SQNR"):
+        convert(
+            str(convolution(tmp_path / "conv.tflite")),
+            target="x86-64-vnni",
+            data=str(tmp_path / "data.npz"),
+            gates=Gates(min_sqnr_db=60.0),
+            repairs="-mixed,-head",
+            output=tmp_path / "conv.edgeq",
+            tell=told.append,
+        )
+    notes = [n.text for n in told if isinstance(n, Note)]
+    assert any(n.startswith("litert-int16x8_static could not be built and is left out: ") for n in notes)

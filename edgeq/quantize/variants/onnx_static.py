@@ -25,6 +25,7 @@ from edgeq.quantize.graph_work import onnx_node_shares
 from edgeq.quantize.head import NO_HEAD, onnx_head, onnx_head_in_float
 from edgeq.quantize.host_run import Progress
 from edgeq.quantize.joins import NO_JOINS, onnx_joins
+from edgeq.quantize.no_scale import without_scale_in_onnx
 from edgeq.quantize.pair_sums import settle
 from edgeq.quantize.ranges.kept import Kept
 from edgeq.quantize.ranges.trial import OnnxTrial
@@ -77,6 +78,7 @@ class OnnxStatic:
             progress=progress,
             kept=kept,
         )
+        self.in_float |= without_scale_in_onnx(self.model, seen)
         trial = OnnxTrial(
             self.model,
             lambda ranges: self._emitted(ranges, frozenset(self.in_float)),

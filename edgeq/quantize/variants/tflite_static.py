@@ -21,6 +21,7 @@ from edgeq.quantize.graph_work import tflite_operator_shares
 from edgeq.quantize.head import NO_HEAD, tflite_head_in_float
 from edgeq.quantize.host_run import Progress
 from edgeq.quantize.joins import NO_JOINS, tflite_joins
+from edgeq.quantize.no_scale import without_scale_in_tflite
 from edgeq.quantize.ranges.kept import Kept
 from edgeq.quantize.ranges.trial import WholeTrial
 from edgeq.quantize.reconstruct import tflite_graph
@@ -53,10 +54,11 @@ class TfliteStatic:
         seen = tflite_seen(
             source, calibration, needs_histogram(calibrator), threads=threads, progress=progress, kept=kept
         )
+        no_kernel |= without_scale_in_tflite(source, seen)
         self.joins = NO_JOINS
         if "joins" in repairs and form.activation_bits == 8 and not form.integer_io:
             self.joins = tflite_joins(source, calibration, threads)
-        joined = frozenset(self.joins.in_float).union(refused)
+        joined = frozenset(self.joins.in_float).union(no_kernel)
         trial = WholeTrial(source, lambda ranges: tflite.emit(source, path, ranges, joined, form), path)
         chosen = closest_ranges(seen, calibrator, trial, calibration, threads, kept)
         self.calibrator, self.ranges = chosen.calibrator, chosen.ranges
