@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .error import Array, Doubles
-from .scale_groups import AxisPowers, groups, is_one_unit, powers_along_axes, small_indices
+from .scale_groups import AxisPowers, groups, is_one_unit, powers_along_axes, small_indices, variation
 
 _VARIES = 1e-5  # of the largest magnitude: less is rounding
 _STEPS = 128  # a range is seen in 8 bits where it is two steps of a scale of its own
@@ -61,12 +61,13 @@ def no_longer_varies(reference: Array, candidate: Array, *, channels: bool = Tru
     """What varies in float over the samples and is one value in the candidate, in words; empty where nothing is: the whole
     output, or with `channels` an index of a channel axis.
 
-    An index counts where its range is at least two of 256 steps of the largest range in its group (scale_groups.py): an
+    An index counts where it varies by at least two of 256 steps of the largest variation in its group (scale_groups.py): an
     8-bit scale of that group's own would show it.
     """
     if reference.dtype == object or reference.shape != candidate.shape or not reference.size:
         return ""
-    if _range(reference) > _VARIES * float(np.abs(reference).max()) and _range(candidate) == 0.0:
+    varies = float(variation(reference)) > _VARIES * float(np.abs(reference).max())
+    if varies and float(variation(candidate)) == 0.0:
         return "all of it"
     one_unit = is_one_unit(reference)
     for powers in powers_along_axes(reference, candidate) if channels else ():
@@ -87,7 +88,3 @@ def no_longer_varies(reference: Array, candidate: Array, *, channels: bool = Tru
 def _words(gone: list[int], powers: AxisPowers) -> str:
     named = ", ".join(str(i) for i in gone[:_NAMED]) + (", ..." if len(gone) > _NAMED else "")
     return f"{len(gone)} of {len(powers.signal)} along axis {powers.axis} ({named})"
-
-
-def _range(values: Array) -> float:
-    return float(values.max()) - float(values.min())

@@ -111,8 +111,7 @@ def _joins(names: Iterable[str]) -> Joins:
 
 
 def _tensors(steps: list[_Step]) -> list[str]:
-    """All that the steps read and make; none where no step has two sizes of values to join."""
-    return sorted({name for step in steps for name in (*step.reads, *step.makes)}) if steps else []
+    return sorted({name for step in steps for name in (*step.reads, *step.makes)})
 
 
 def _mixed(values: dict[str, list[Array]]) -> frozenset[str]:

@@ -19,8 +19,8 @@ _NOTHING = 1e-5  # of the largest: stands for zeros
 
 @dataclass(frozen=True)
 class AxisPowers:
-    """Along `axis`, per index: the mean square of float's values, of the candidate's error, and the range (largest less
-    smallest value) of float's and of the candidate's values over all samples and all other axes.
+    """Along `axis`, per index: the mean square of float's values, of the candidate's error, and by how much float's and the
+    candidate's values vary from sample to sample (`variation`).
     """
 
     axis: int
@@ -57,10 +57,8 @@ def powers_along_axes(reference: Array, candidate: Array) -> tuple[AxisPowers, .
 def _powers(reference: Array, candidate: Array, axis: int, signal: Doubles, noise: Doubles) -> AxisPowers:
     """`signal` and `noise` are sums."""
     each = reference.size / reference.shape[axis]
-    others = tuple(i for i in range(reference.ndim) if i != axis)
-    return AxisPowers(
-        axis, signal / each, noise / each, _range_over(reference, others), _range_over(candidate, others)
-    )
+    of_float, of_candidate = variation(reference, axis), variation(candidate, axis)
+    return AxisPowers(axis, signal / each, noise / each, of_float, of_candidate)
 
 
 def groups(sizes: Doubles, *, one_unit: bool = False) -> list[npt.NDArray[np.intp]]:
@@ -95,8 +93,17 @@ def is_one_unit(reference: Array) -> bool:
     return bool(reference.min() >= -1e-6 and 0.5 <= reference.max() <= 1.0 + 1e-6)
 
 
-def _range_over(values: Array, axes: tuple[int, ...]) -> Doubles:
-    """Zero where a value is not finite: that is an error of its own."""
+def variation(values: Array, axis: int | None = None) -> Doubles:
+    """Largest less smallest value over the samples, [samples, ...], at the place where that is most: per index of `axis`, or
+    with None over all, shape (). Of one sample the largest less the smallest of all places. Zero where a value is not
+    finite: that is an error of its own.
+    """
+    kept = () if axis is None else (axis,)
+    others = tuple(i for i in range(values.ndim) if i not in kept)
+    over = (0,) if len(values) > 1 else others
     with np.errstate(invalid="ignore"):
-        found = np.max(values, axis=axes).astype(np.float64) - np.min(values, axis=axes).astype(np.float64)
+        highest, lowest = (
+            np.asarray(f(values, axis=over, keepdims=True), np.float64) for f in (np.max, np.min)
+        )
+        found = (highest - lowest).max(axis=others)
     return np.asarray(np.where(np.isfinite(found), found, 0.0))

@@ -5,6 +5,7 @@ import pytest
 from onnx import helper, numpy_helper
 
 from edgeq.nouns.fidelity import Fidelity, OutputError
+from edgeq.nouns.plan import CandidatePlan, Scheme
 from edgeq.nouns.repairs import repairs_of
 from edgeq.quantize.audit.noise import Noise
 from edgeq.quantize.few_in_float import few_in_float
@@ -116,3 +117,59 @@ def test_a_depthwise_network_gets_both_candidates(tmp_path):
     without = made("-mixed")
     assert without.few is None
     assert without.path.read_bytes() == plain.path.read_bytes()  # the search leaves the plain file as it was
+
+
+def test_a_depthwise_network_gets_both_candidates_on_litert(tmp_path):
+    schema = pytest.importorskip("ai_edge_litert.schema_py_generated")
+    pytest.importorskip("litert_quantizer")
+    from tests.quantize.tflite_networks import model_of_file, write
+
+    rng = np.random.default_rng(5)
+    size = np.geomspace(1, 300, 16)
+    conv, deep = schema.Conv2DOptionsT(), schema.DepthwiseConv2DOptionsT()
+    for options in (conv, deep):
+        options.strideH = options.strideW = options.dilationHFactor = options.dilationWFactor = 1
+    deep.depthMultiplier = 1
+    shape = dict.fromkeys(("c0", "s0", "a0", "c1"), (1, 12, 12, 16))
+    file = write(
+        tmp_path / "net.tflite",
+        {"x": (1, 12, 12, 3), **shape, "c2": (1, 12, 12, 64), "y": (1, 12, 12, 64)},
+        {
+            "w0": rng.normal(size=(16, 3, 3, 3)) * size[:, None, None, None] / 5, "b0": np.zeros(16),
+            "w1": rng.normal(size=(1, 3, 3, 16)) / size, "b1": np.zeros(16),
+            "w2": rng.normal(size=(64, 3, 3, 16)) / 12, "b2": np.zeros(64),
+            "w3": rng.normal(size=(64, 3, 3, 64)) / 24, "b3": np.zeros(64),
+        },
+        [
+            ("CONV_2D", conv, ["x", "w0", "b0"], "c0"),
+            ("LOGISTIC", schema.LogSoftmaxOptionsT(), ["c0"], "s0"),
+            ("MUL", schema.MulOptionsT(), ["c0", "s0"], "a0"),
+            ("DEPTHWISE_CONV_2D", deep, ["a0", "w1", "b1"], "c1"),
+            ("CONV_2D", conv, ["c1", "w2", "b2"], "c2"),
+            ("CONV_2D", conv, ["c2", "w3", "b3"], "y"),
+        ],
+        ("x",),
+        ("y",),
+    )  # fmt: skip
+    plan = CandidatePlan(
+        "litert-int8_static", "litert", "int8_static", "tflite", "", Scheme("int8", "int8", True)
+    )
+    parts = [
+        Rows(
+            np.ascontiguousarray(images(32, seed=s, shape=(3, 12, 12)).transpose(0, 2, 3, 1)),
+            sha256=str(s) * 64,
+        )
+        for s in (1, 2)
+    ]
+    plain = make(
+        plan,
+        model_of_file(file),
+        *parts,
+        same_samples=False,
+        gate=Gate(min_sqnr_db=-1000.0),
+        workdir=tmp_path / "o",
+    )
+    assert plain.few is not None
+    (before,), (after,) = plain.fidelity.outputs, plain.few.fidelity.outputs
+    assert after.sqnr_db >= before.sqnr_db + 6
+    assert any(f.integer for f in plain.few.fidelity.fusion)

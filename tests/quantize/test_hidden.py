@@ -99,6 +99,21 @@ def test_an_output_of_one_value_fails_whatever_it_is():
     assert error.constant == ""  # it does not vary in float
 
 
+def test_a_picture_that_is_the_same_for_every_sample_fails_though_its_places_differ():
+    rng = np.random.default_rng(5)
+    pictures = rng.random((20, 3, 8, 8)).astype("f4") * 5
+    frozen = np.broadcast_to(pictures.mean(axis=0), pictures.shape)
+    (error,) = errors_of(("y",), (pictures,), (frozen,), None)
+    assert error.constant == "all of it"
+    one_channel = pictures.copy()
+    one_channel[:, 1] = frozen[:, 1]
+    (error,) = errors_of(("y",), (pictures,), (one_channel,), None)
+    assert error.constant == "1 of 3 along axis 1 (1)"
+    grid = np.concatenate([np.broadcast_to(rng.random((1, 2, 8, 8)), (20, 2, 8, 8)), pictures], axis=1)
+    (error,) = errors_of(("y",), (grid,), (grid + 0.01 * rng.random(grid.shape),), None)
+    assert error.constant == ""
+
+
 def test_the_edge_of_images_classes_that_no_sample_has_and_rectified_features_are_no_other_scale():
     """Small with every size between them and the largest, or probabilities: 8 bits of one scale are what they get."""
     rng = np.random.default_rng(4)
