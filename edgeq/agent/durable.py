@@ -1,9 +1,10 @@
 """Changes on disk that a power cut cannot halve: written beside, fsynced, renamed, the folder fsynced.
 
-Temporary names begin with a dot and end in ".tmp"; `sweep` removes what a cut leaves of them.
+Temporary names are `.edgeq-<8 hex>.<name>.tmp`; `sweep` removes what a cut leaves of them.
 """
 
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -13,7 +14,8 @@ from typing import Any
 
 from edgeq.nouns.record import canonical_json
 
-TMP = ".tmp"
+# "copy" is what the installation of a service makes (deliver/service_plan.py).
+TEMPORARY = re.compile(r"\.edgeq-(?:[0-9a-f]{8}|copy)\..+\.tmp", re.DOTALL)
 READ_ONLY = 0o444
 # Where a service and a login share a folder, either could have laid a link there before.
 NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -23,11 +25,11 @@ _MANY_FILES = 64
 
 def temporary_beside(path: Path) -> Path:
     """A name in the same folder, hence on the same file system, that nothing else uses."""
-    return path.with_name(f".{path.name[:180]}.{secrets.token_hex(4)}{TMP}")
+    return path.with_name(f".edgeq-{secrets.token_hex(4)}.{path.name[:180]}.tmp")
 
 
 def is_temporary(path: Path) -> bool:
-    return path.name.startswith(".") and path.name.endswith(TMP)
+    return TEMPORARY.fullmatch(path.name) is not None
 
 
 def make_folder(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What no release, job or upload needs any more: found here, removed by `sweep`, `lock` and `remove`."""
+"""What no release, job or upload needs any more, of what edgeq made (owned.py): found here, removed by `sweep` and `lock`."""
 
 import os
 import time
@@ -7,21 +7,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from edgeq.agent.durable import is_temporary, remove_file, remove_tree
+from edgeq.agent import owned
+from edgeq.agent.durable import remove_file, remove_tree
 from edgeq.agent.layout import Root, own_archive
 from edgeq.agent.remembered import needs
 
 _AGENTS_KEPT = 3
-
-
-def temporaries(root: Root) -> list[Path]:
-    """Files and folders that a cut left half made, anywhere but inside unpacked wheels, whose files are not ours."""
-    found = []
-    for folder, folders, files in os.walk(root.path):
-        found += [Path(folder, name) for name in (*folders, *files) if is_temporary(Path(name))]
-        keep_out = Path(folder) == root.wheels
-        folders[:] = [] if keep_out else [name for name in folders if not is_temporary(Path(name))]
-    return found
 
 
 def uploads(root: Root, older_than_s: float) -> list[Path]:
@@ -29,8 +20,7 @@ def uploads(root: Root, older_than_s: float) -> list[Path]:
     future.
     """
     now = time.time()
-    found = [*root.incoming.glob("*"), *root.agents.glob("*.part")]
-    return [p for p in found if abs(now - p.lstat().st_mtime) >= older_than_s]
+    return [p for p in owned.uploads(root) if abs(now - p.lstat().st_mtime) >= older_than_s]
 
 
 def unused(root: Root) -> list[Path]:
@@ -38,20 +28,22 @@ def unused(root: Root) -> list[Path]:
     needs is not known, and every wheel stays.
     """
     used = needs(root)
-    samples = [p for p in root.samples.glob("[!.]*") if p.name not in used.samples]
-    wheels = [p for p in root.wheels.glob("[!.]*") if p.name not in used.wheels] if used.complete else []
-    return samples + wheels
+    samples = [p for p in owned.samples(root) if p.name not in used.samples]
+    wheels = [p for p in owned.wheels(root) if p.name not in used.wheels] if used.complete else []
+    return [part for folder in samples for part in owned.parts_of_samples(folder)] + wheels
 
 
 def old_agents(root: Root) -> list[Path]:
     """All but the newest few, the one in use and the one that the service runs."""
     needed = {own_archive(), (root.agents / "current").resolve()}
-    archives = sorted(root.agents.glob("*.pyz"), key=lambda p: p.stat().st_mtime_ns, reverse=True)
+    archives = sorted(owned.agents(root), key=lambda p: p.stat().st_mtime_ns, reverse=True)
     return [p for p in archives[_AGENTS_KEPT:] if p.resolve() not in needed]
 
 
 def remove_all(root: Root, paths: Iterable[Path]) -> dict[str, Any]:
-    """Remove files and folders; what is gone, relative to the root, and the bytes that the disk got back."""
+    """Remove files and folders, and those around them that are empty then; what is gone, relative to the root, and the bytes
+    that the disk got back.
+    """
     paths = list(paths)
     removed, freed = [], space_of(paths)
     for path in paths:
@@ -59,6 +51,7 @@ def remove_all(root: Root, paths: Iterable[Path]) -> dict[str, Any]:
             remove_tree(path)
         else:
             remove_file(path)
+            _remove_empty(path.parent, root)
         removed.append(path.relative_to(root.path).as_posix())
     return {"removed": removed, "bytes": freed}
 
@@ -73,3 +66,13 @@ def space_of(paths: Iterable[Path]) -> int:
             names[info.st_ino] += 1  # the root is one file system: its folders are renamed into each other
             found[info.st_ino] = info
     return sum(info.st_blocks * 512 for inode, info in found.items() if info.st_nlink <= names[inode])
+
+
+def _remove_empty(folder: Path, root: Root) -> None:
+    """Of what is edgeq's own: the folders of the root itself stay, for others may wait in them."""
+    while folder != root.path and folder not in root.folders:
+        try:
+            folder.rmdir()
+        except OSError:  # not empty
+            return
+        folder = folder.parent

@@ -56,4 +56,4 @@ def translated(error: Union[EdgeqError, OSError], below: object = None) -> Optio
 def _shown(where: str) -> str:
     """The file that was to be written, not the one beside it that would have become it."""
     path = Path(where)
-    return str(path.with_name(path.name[1:].rsplit(".", 2)[0]) if is_temporary(path) else path)
+    return str(path.with_name(path.name.split(".", 2)[2][: -len(".tmp")]) if is_temporary(path) else path)

@@ -5,9 +5,8 @@ from collections.abc import Callable
 from typing import Optional
 
 from edgeq.agent.clock import utc_now
-from edgeq.agent.durable import remove_tree
 from edgeq.agent.layout import Root, agent_name
-from edgeq.agent.results import fresh_folder, is_stored, read_result, store
+from edgeq.agent.results import forget, fresh_folder, is_stored, read_result, store
 from edgeq.errors import RemoteFailed
 from edgeq.nouns.job import UNREADABLE, Job
 from edgeq.nouns.measurement import Measurement
@@ -26,7 +25,7 @@ def perform(root: Root, job: Job, wanted: Callable[[], bool] = lambda: True) -> 
     try:
         measurement = run_job(job, str(root.path), agent_name(), str(folder), wanted)
     except Abandoned:
-        remove_tree(folder)
+        forget(root, job.id)
         raise RemoteFailed(f"job {job.id} was given up by {job.requested_by or 'its host'}") from None
     store(root, measurement)
     return measurement

@@ -4,8 +4,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgeq.agent.durable import make_folder, remove_file, remove_tree, sync_tree, write_json
+from edgeq.agent import owned
+from edgeq.agent.durable import make_folder, remove_file, sync_tree, write_json
 from edgeq.agent.layout import Root
+from edgeq.agent.leftovers import remove_all
 from edgeq.agent.stored import Unreadable, read_json
 from edgeq.errors import RemoteFailed
 from edgeq.nouns.json_text import LARGEST
@@ -19,14 +21,24 @@ OUTPUTS_KEPT = 10  # of the newest results: arrays that a host fetches at once o
 
 
 def fresh_folder(root: Root, job: str) -> Path:
-    """An empty folder for the outputs of `job`; what an earlier try left in it is removed, and a link is not followed."""
+    """A folder for the outputs of `job`; what an earlier try left in it is removed, and a link is not followed. Raises
+    RemoteFailed where something that edgeq did not make has that name.
+    """
     folder = root.results / job
-    if folder.is_symlink() or folder.is_file():
-        remove_file(folder)
-    elif folder.exists():
-        remove_tree(folder)
+    forget(root, job)
+    if folder.exists() and not folder.is_dir():
+        raise RemoteFailed(f"{folder} is not edgeq's", "move it away; results of jobs are kept there")
     make_folder(folder)
     return folder
+
+
+def forget(root: Root, job: str) -> None:
+    """Remove what the agent wrote of `job`, and a link in its place, but no file of anybody else's."""
+    folder = root.results / job
+    if folder.is_symlink():
+        remove_file(folder)
+    elif folder.is_dir():
+        remove_all(root, owned.parts_of_result(folder))
 
 
 def store(root: Root, measurement: "Measurement") -> None:
@@ -45,14 +57,16 @@ def store(root: Root, measurement: "Measurement") -> None:
 
 
 def stored_results(root: Root) -> tuple[str, ...]:
-    """Ids in the order they were stored, oldest first. What is behind a link is no result of this device."""
-    found = root.results.glob("*/measurement.json")
-    paths = [p for p in found if is_name(p.parent.name) and not p.parent.is_symlink()]
+    """Ids in the order they were stored, oldest first. What is behind a link, or was not written by the agent, is no result of
+    this device.
+    """
+    paths = [folder / "measurement.json" for folder in owned.results(root) if owned.is_result(folder)]
     return tuple(p.parent.name for p in sorted(paths, key=lambda p: (p.stat().st_mtime_ns, p.parent.name)))
 
 
 def is_stored(root: Root, id: str) -> bool:
-    return root.measurement(id).is_file() and not root.measurement(id).parent.is_symlink()
+    folder = root.measurement(id).parent
+    return not folder.is_symlink() and owned.is_result(folder)
 
 
 def read_result(root: Root, id: str) -> "Measurement":
@@ -70,7 +84,6 @@ def read_result(root: Root, id: str) -> "Measurement":
 def _forget_old(root: Root) -> None:
     ids = stored_results(root)[::-1]
     for id in ids[RESULTS_KEPT:]:
-        remove_tree(root.results / id)
+        forget(root, id)
     for id in ids[OUTPUTS_KEPT:RESULTS_KEPT]:
-        for folder in (p for p in (root.results / id).iterdir() if p.is_dir() and not p.is_symlink()):
-            remove_tree(folder)
+        remove_all(root, owned.outputs_of_result(root.results / id))

@@ -26,20 +26,22 @@ _COPY = """\
 cd "$1" || exit 1
 for item in wheels/* samples/* apps/*; do
   [ ! -e "$item" ] || [ -e "$2/$item" ] && continue
-  beside=$2/${item%/*}/.${item##*/}.copy.tmp
+  beside=$2/${item%/*}/.edgeq-copy.${item##*/}.tmp
   rm -rf "$beside" && cp -a "$item" "$beside" && mv -T "$beside" "$2/$item" || exit 1
 done
 sync
 """
-_LINK = 'ln -sfn "$2" "$1/.current.edgeq.tmp" && mv -T "$1/.current.edgeq.tmp" "$1/current"'
+_LINK = 'ln -sfn "$2" "$1/.edgeq-copy.current.tmp" && mv -T "$1/.edgeq-copy.current.tmp" "$1/current"'
 _LINGER = 'loginctl enable-linger 2>/dev/null || sudo -n loginctl enable-linger "$1"'
 _UNLINGER = 'loginctl disable-linger 2>/dev/null || sudo -n loginctl disable-linger "$1"'
 # Innermost first; what somebody else laid there stays.
 _RMDIR = 'for f; do [ ! -d "$f" ] || rmdir --ignore-fail-on-non-empty "$f"; done'
 # What edgeq keeps in its root; a root that somebody else keeps files in loses none of them.
 _OURS = ("agent", "apps", "incoming", "jobs", "lock", "lock.json", "results", "samples", "wheels")
+# $1 Python, $2 the root: its own agent knows what of it edgeq made. Where there is none, an empty folder is all that goes.
 _EMPTY = (
-    'cd "$1" || exit 1; root=$1; shift; rm -rf "$@" .*.tmp; cd /; rmdir --ignore-fail-on-non-empty "$root"'
+    'if [ -e "$2/agent/current" ]; then echo "{\\"everything\\": true}" | '
+    '"$1" -I "$(readlink -f "$2/agent/current")" --root "$2" remove; else rmdir --ignore-fail-on-non-empty "$2"; fi'
 )
 # Services see no home; nor would another user get through it.
 _HIDDEN = ("/home/", "/root/", "/run/user/")
@@ -71,8 +73,12 @@ def copies_own_root(found: Found, wish: Wish) -> bool:
     )
 
 
-def uninstall_steps(found: Found, scope: str, *, everything: bool, label: str) -> tuple[Step, ...]:
-    """`everything`: the root goes too. Without it a root in which a model lives stays, and becomes all the login's."""
+def uninstall_steps(
+    found: Found, scope: str, *, everything: bool, label: str, python: str = "python3"
+) -> tuple[Step, ...]:
+    """`everything`: what edgeq made in the root goes too, by the agent there, which `python` runs. Without it a root in which a
+    model lives stays, and becomes all the login's.
+    """
     steps: list[Step] = []
     root, folder = installed_root(found, scope), unit_folder(scope, found.home)
     sudo, ctl = _rights(found, scope), systemctl(found, scope)
@@ -91,7 +97,7 @@ def uninstall_steps(found: Found, scope: str, *, everything: bool, label: str) -
     if f"{folder}/{LINGER_MARK}" in found.files:
         words = ("sh", "-c", _UNLINGER, "sh", found.login)
         steps.append(Do("lingering was switched on for it", words, forgive=True))
-    steps += _root_without_service(found, scope, root, everything=everything)
+    steps += _root_without_service(found, scope, root, python, everything=everything)
     if scope == "system" and found.service_user:
         steps.append(Do("the service's user", (*sudo, "userdel", "edgeq")))
     if scope == "system" and (found.service_user or found.members):
@@ -231,13 +237,15 @@ def _write(path: str, found: Found, wish: Wish, wanted: dict[str, str]) -> list[
     return [Write(path, wanted[path], before, _rights(found, wish.scope), parents)]
 
 
-def _root_without_service(found: Found, scope: str, root: str, *, everything: bool) -> list[Step]:
+def _root_without_service(
+    found: Found, scope: str, root: str, python: str, *, everything: bool
+) -> list[Step]:
     sudo = _rights(found, scope)
     if found.owner == "":
         return []
     there = found.installed or found.service_user
     if everything or (scope == "system" and there and not found.apps):
-        return [Do("edgeq's folder there", (*sudo, "sh", "-c", _EMPTY, "sh", root, *_OURS))]
+        return [Do("what edgeq made in its folder", (*sudo, "sh", "-c", _EMPTY, "sh", python, root))]
     if scope == "user" or not found.installed:
         return []
     owner = f"{found.owner}:{found.group}" if found.owner == found.login else found.owner

@@ -130,7 +130,8 @@ def uninstall_service(
     whichever service there is. Raises TargetRefused for both.
     """
     with _device(target, login, root, scope, tell) as (device, found, where):
-        steps = uninstall_steps(found, where, everything=everything, label=device.label)
+        python = device.link.python
+        steps = uninstall_steps(found, where, everything=everything, label=device.label, python=python)
         if steps and not dry_run:
             apply(steps, device.link.transport, _teller(tell, len(steps)))
         stays = found.apps and not everything

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
-from edgeq.agent import lock
+from edgeq.agent import lock, owned
 from edgeq.agent.apps import app_view, history, require_app
 from edgeq.agent.durable import remove_tree
 from edgeq.agent.layout import Root
+from edgeq.agent.leftovers import remove_all
 from edgeq.nouns.record import Record
 from edgeq.nouns.release import App
 
@@ -26,5 +27,6 @@ def answer(request: Request, root: Root) -> App:
             remove_tree(root.release(request.app, request.digest))
         view = app_view(root, request.app)
         if not view.releases and not was_live:
-            remove_tree(root.apps / request.app)  # a first deploy that failed leaves not even the name
+            # a first deploy that failed leaves not even the name
+            remove_all(root, owned.parts_of_app(root.apps / request.app))
         return view

@@ -116,7 +116,9 @@ def _repair(root: Root, folder: Path, manifest: Manifest) -> None:
 def _mend(folder: Path, spare: Path, finding: Finding) -> None:
     path = folder / finding.path
     if path.is_dir() and not path.is_symlink():
-        remove_tree(path)
+        aside = temporary_beside(folder)  # not beside `path`: a release holds no temporary names
+        path.rename(aside)
+        remove_tree(aside)
     if finding.problem == EXTRA:
         if path.is_symlink() or path.exists():
             remove_file(path)

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Any, Optional
 
-from edgeq.agent import lock
+from edgeq.agent import lock, owned
 from edgeq.agent.durable import point_link
 from edgeq.agent.layout import Root, own_archive
-from edgeq.agent.leftovers import remove_all, temporaries, uploads
+from edgeq.agent.leftovers import remove_all, uploads
 from edgeq.agent.os_errors import translated
 from edgeq.errors import NoSpace
 from edgeq.nouns.record import Record
@@ -49,7 +49,7 @@ def _take(request: Request, root: Root) -> lock.Lock:
             raise
     with lock.guarded(root):
         if lock.holder(root) is None:
-            remove_all(root, temporaries(root) + uploads(root, older_than_s=0))
+            remove_all(root, owned.temporaries(root) + uploads(root, older_than_s=0))
     return lock.take(root, who, what, request.lease_s, request.pid)
 
 

@@ -1,21 +1,22 @@
 """`remove`: an app, or everything that edgeq ever put on this device; with `dry_run`, only what that would be."""
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 
-from edgeq.agent import lock
+from edgeq.agent import lock, owned
 from edgeq.agent.apps import require_app
 from edgeq.agent.durable import remove_file
 from edgeq.agent.layout import Root
-from edgeq.agent.leftovers import remove_all, space_of, temporaries
+from edgeq.agent.leftovers import remove_all, space_of
 from edgeq.errors import RemoteFailed
 from edgeq.nouns.record import Record
 
 
 @dataclass(frozen=True)
 class Request(Record):
-    """Whoever only looks needs no token."""
+    """Whoever only looks needs no token; without one everything is removed when nobody holds the device."""
 
     token: str = ""
     app: Optional[str] = None
@@ -36,7 +37,7 @@ def answer(request: Request, root: Root) -> dict[str, Any]:
 def _would_go(root: Root, app: Optional[str]) -> dict[str, Any]:
     if app is not None:
         require_app(root, app)
-    paths = [root.apps / app] if app is not None else _all(root)
+    paths = owned.parts_of_app(root.apps / app) if app is not None else owned.everything(root)
     return {"removed": [p.relative_to(root.path).as_posix() for p in paths], "bytes": space_of(paths)}
 
 
@@ -45,31 +46,28 @@ def _remove_app(root: Root, token: str, app: str) -> dict[str, Any]:
         require_app(root, app)
         if root.current(app).is_symlink():
             remove_file(root.current(app))  # first, so that nobody loads from a release that is going
-        return remove_all(root, [root.apps / app])
+        return remove_all(root, owned.parts_of_app(root.apps / app))
 
 
 def _remove_everything(root: Root, token: str) -> dict[str, Any]:
-    """Only names that edgeq made: a root that somebody else keeps files in loses none of them."""
-    with lock.held(root, token):
+    """Only what edgeq made: a root that somebody else keeps files in loses none of them, wherever they are. Without a token the
+    device is taken for it, as by the removal of a service, which root does.
+    """
+    with lock.held(root, token) if token else lock.taken(root, "edgeq uninstall", "removing everything"):
         with lock.guarded(root):
-            done = remove_all(root, temporaries(root))
-        rest = remove_all(root, _all(root))
+            done = remove_all(root, owned.temporaries(root))
+        rest = remove_all(root, owned.everything(root))
+        for folder in reversed(root.folders):
+            _remove_if_empty(folder)
     # Past the lease's keeper, which would write it once more.
     with lock.guarded(root):
         for path in (root.lock, root.lock_guard):
             path.unlink(missing_ok=True)
-    _remove_if_empty(root)
+    _remove_if_empty(root.path)
     return {"removed": done["removed"] + rest["removed"], "bytes": done["bytes"] + rest["bytes"]}
 
 
-def _all(root: Root) -> list[Path]:
-    folders = (root.apps, root.wheels, root.samples, root.incoming, root.jobs, root.results, root.agents)
-    return [folder for folder in folders if folder.is_dir()]
-
-
-def _remove_if_empty(root: Root) -> None:
-    """The root itself may be somebody else's to remove, or hold somebody else's files."""
-    try:
-        root.path.rmdir()
-    except OSError:
-        return
+def _remove_if_empty(folder: Path) -> None:
+    """It may be somebody else's to remove, or hold somebody else's files."""
+    with contextlib.suppress(OSError):
+        folder.rmdir()

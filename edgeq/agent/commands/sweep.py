@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from edgeq.agent import leftovers, lock
+from edgeq.agent import leftovers, lock, owned
 from edgeq.agent.layout import Root
 from edgeq.nouns.record import Record
 
@@ -21,6 +21,6 @@ def answer(request: Request, root: Root) -> dict[str, Any]:
         paths = leftovers.uploads(root, request.older_than_s) + leftovers.unused(root)
         paths += leftovers.old_agents(root)
         with lock.guarded(root):  # lock.json and jobs are written beside under it: theirs are not in use now
-            done = leftovers.remove_all(root, leftovers.temporaries(root))
+            done = leftovers.remove_all(root, owned.temporaries(root))
         rest = leftovers.remove_all(root, paths)
     return {"removed": done["removed"] + rest["removed"], "bytes": done["bytes"] + rest["bytes"]}

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 from edgeq.agent import lock, queue
-from edgeq.agent.durable import remove_tree
 from edgeq.agent.layout import Root
+from edgeq.agent.results import forget
 from edgeq.errors import RemoteFailed
 from edgeq.nouns.record import Record
 from edgeq.nouns.safe_names import is_name
@@ -31,5 +31,4 @@ def _end(root: Root, token: str, id: str) -> None:
     """`work` looks about once a second; killed by the same Ctrl-C it leaves a folder without a result."""
     lock.renew(root, token, give_up=id)
     with lock.held(root, token, turn=root.results):
-        if (root.results / id).is_dir() and not (root.results / id).is_symlink():
-            remove_tree(root.results / id)
+        forget(root, id)

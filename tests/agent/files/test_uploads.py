@@ -89,8 +89,8 @@ def test_sweep_keeps_what_the_live_app_needs_and_nothing_else(device: Device, to
     entrant = type(job().entrants[0])(**{**vars(job().entrants[0]), "python_path": (needed,)})
     device.deploy(token, bundle(), job=job(samples=samples, entrants=(entrant,)).to_dict())
     part(device)
-    (device.root / "wheels/.half.tmp").mkdir()
-    (device.root / "apps/net/.current.1.tmp").symlink_to("nowhere")
+    (device.root / "wheels/.edgeq-0123abcd.half-1.0-01234567.tmp").mkdir()
+    (device.root / "apps/net/.edgeq-0123abcd.current.tmp").symlink_to("nowhere")
 
     said = device.call("sweep", token=token)
     assert len(said["removed"]) == 5 and said["bytes"] > 0

@@ -1,0 +1,172 @@
+"""A root in which somebody else keeps files too, with names that look like edgeq's: no command removes or changes any of them."""
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from edgeq.errors import RemoteFailed
+from tests.agent.files.device import Device, bundle, job, sha, wheel
+
+# At any depth, in the folders that edgeq uses too and in others.
+THEIRS = (
+    "notes.txt",
+    ".backup.tmp",
+    ".cache.0123abcd.tmp",
+    ".edgeq-notes.tmp",
+    "project/.edgeq-0123abcd.draft.tmp",
+    "project/.cache.tmp",
+    "project/results/run-1/measurement.json",
+    "project/incoming/" + "a" * 64,
+    "agent/mine.pyz",
+    "agent/0123456789abcdef.pyz.bak",
+    "agent/.vim.tmp",
+    "wheels/mine-1.0-01234567/data.bin",
+    "wheels/numpy-2.0.0-py3-none-any.whl",
+    "incoming/holiday.iso",
+    "incoming/holiday.iso.part",
+    "incoming/" + "a" * 63,
+    "samples/x.wav",
+    "samples/" + "b" * 64 + "/files.json",
+    "apps/notes.txt",
+    "apps/mine/data.db",
+    "apps/mine/releases.txt",
+    "jobs/list.txt",
+    "jobs/running/list.txt",
+    "results/summary.csv",
+    "results/run-1/measurement.json",
+    "results/run-2/plots/0.npy",
+    "results/.plots.tmp",
+    "results/20250131T120000-0123abcd/notes.txt",
+)
+
+
+@pytest.fixture
+def theirs(device: Device) -> dict[str, str]:
+    for name in THEIRS:
+        (device.root / name).parent.mkdir(parents=True, exist_ok=True)
+        (device.root / name).write_text(f"mine: {name}")
+    (device.root / "samples/link").symlink_to(device.root / "project")
+    (device.root / "results/link").symlink_to(device.root / "project/results/run-1")
+    return seen(device)
+
+
+def seen(device: Device) -> dict[str, str]:
+    """Each of their files with its bytes; links with where they lead."""
+    found = {}
+    for name in (*THEIRS, "samples/link", "results/link"):
+        path = device.root / name
+        if path.is_symlink():
+            found[name] = str(path.readlink())
+        elif path.is_file():
+            found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return found
+
+
+def everything_of_edgeqs(device: Device, token: str) -> None:
+    """Releases, wheels, samples, uploads, results, a waiting job, and what cuts left half made."""
+    packed = wheel()
+    device.upload(packed, b"s1", b"never used")
+    folder = device.call("unpack", token=token, sha256=sha(packed), name=f"tiny-1.0-{sha(packed)[:8]}")[
+        "path"
+    ]
+    samples = device.call("samples", token=token, files=[sha(b"s1")])["path"]
+    known = job(samples=samples)
+    entrant = replace(known.entrants[0], python_path=(folder,))
+    device.deploy(token, bundle(), job=replace(known, entrants=(entrant,)).to_dict())
+    device.call("work", token=token, job=replace(known, id="job-7").to_dict())
+    device.call("submit", job=replace(known, id="waits").to_dict())
+    for place in ("wheels", "apps/net", "apps/net/releases", "samples", "results/job-7", "jobs"):
+        (device.root / place / ".edgeq-89abcdef.x.tmp").mkdir(parents=True)
+        (device.root / place / ".edgeq-89abcdef.x.tmp/half").write_text("half")
+    (device.root / ".edgeq-89abcdef.lock.json.tmp").write_text("{")
+    (device.root / "incoming" / (sha(b"x") + ".part")).write_text("half")
+    (device.root / "results/20250131T130000-0123abcd/ort").mkdir(parents=True)
+    (device.root / "results/20250131T130000-0123abcd/ort/0.npy").write_text("half")
+
+
+def test_sweep_leaves_what_others_made(device: Device, token: str, theirs: dict[str, str]) -> None:
+    everything_of_edgeqs(device, token)
+    removed = device.call("sweep", token=token)["removed"]
+    assert seen(device) == theirs
+    assert (
+        sum(name.endswith("x.tmp") for name in removed) == 6 and f"incoming/{sha(b'never used')}" in removed
+    )
+    assert device.live_model() == b"weights"
+
+
+def test_everything_is_everything_of_edgeqs(device: Device, token: str, theirs: dict[str, str]) -> None:
+    everything_of_edgeqs(device, token)
+    would = device.call("remove", everything=True, dry_run=True)["removed"]
+    removed = device.call("remove", token=token, everything=True)["removed"]
+    assert seen(device) == theirs
+    left = {
+        p.relative_to(device.root).as_posix()
+        for p in device.root.rglob("*")
+        if p.is_symlink() or not p.is_dir()
+    }
+    assert left == {*THEIRS, "samples/link", "results/link"}
+    assert set(would) <= set(removed)
+
+
+def test_a_root_of_edgeqs_alone_goes_whole(device: Device, token: str) -> None:
+    everything_of_edgeqs(device, token)
+    device.call("remove", token=token, everything=True)
+    assert not device.root.exists()
+
+
+def test_it_goes_without_a_token_when_nobody_holds_the_device(device: Device, token: str) -> None:
+    everything_of_edgeqs(device, token)
+    with pytest.raises(Exception, match="in use by ann@host"):
+        device.call("remove", everything=True)
+    device.call("unlock", token=token)
+    device.call("remove", everything=True)
+    assert not device.root.exists()
+
+
+def test_a_file_beside_the_releases_of_an_app_stays(device: Device, token: str) -> None:
+    device.deploy(token, bundle())
+    (device.root / "apps/net/my-notes.txt").write_text("mine")
+    device.call("remove", token=token, app="net")
+    assert [p.name for p in (device.root / "apps/net").iterdir()] == ["my-notes.txt"]
+
+
+def test_a_job_cannot_empty_a_folder_of_its_name(device: Device, token: str) -> None:
+    (device.root / "results/holiday/ort").mkdir(parents=True)
+    (device.root / "results/holiday/photo.jpg").write_text("mine")
+    (device.root / "results/holiday/ort/photo.jpg").write_text("mine")
+    device.call("work", token=token, job=job("holiday").to_dict())
+    assert (device.root / "results/holiday/photo.jpg").read_text() == "mine"
+    device.call("withdraw", id="holiday", token=token)
+    assert (device.root / "results/holiday/ort/photo.jpg").read_text() == "mine"
+    assert not (device.root / "results/holiday/measurement.json").exists()
+
+
+def test_a_file_in_a_results_place_is_named_and_stays(device: Device, token: str) -> None:
+    (device.root / "results").mkdir()
+    (device.root / "results/job-1").write_text("mine")
+    with pytest.raises(RemoteFailed, match="results/job-1 is not edgeq's"):
+        device.call("work", token=token, job=job("job-1").to_dict())
+    assert (device.root / "results/job-1").read_text() == "mine"
+
+
+def test_old_results_go_and_others_measurements_stay(device: Device, token: str) -> None:
+    (device.root / "results/mine").mkdir(parents=True)
+    (device.root / "results/mine/measurement.json").write_text(json.dumps({"temperature": 21}))
+    device.call("work", token=token, job=job("job-1").to_dict())
+    assert device.call("results")["results"] == ["job-1"]
+
+
+def test_a_release_that_names_another_in_its_record_removes_only_itself(device: Device, token: str) -> None:
+    precious = device.root.parent / "precious"
+    precious.mkdir()
+    installed = bundle()
+    device.upload(*installed.files.values())
+    device.call("install", token=token, manifest=installed.manifest.to_dict())
+    record: Path = device.root / "apps/net/releases" / installed.digest / "release.json"
+    record.write_text(json.dumps({"digest": "../../../../precious", "installed_utc": "9", "bytes": 1}))
+    for n in range(4):
+        device.deploy(token, bundle(files={"candidates/ort/model.onnx": b"%d" % n}), keep=1)
+    assert precious.is_dir()
