@@ -63,13 +63,15 @@ def live(root: Root, app: str) -> Optional[Activation]:
         return None
     if len(target.parts) != 4 or (target.parts[0], target.parts[2]) != ("releases", "candidates"):
         return None
-    return Activation(target.parts[1], target.parts[3], since)
+    digest, candidate = target.parts[1], target.parts[3]
+    return Activation(digest, candidate, since) if is_sha256(digest) and is_name(candidate) else None
 
 
 def history(root: Root, app: str) -> tuple[Activation, ...]:
     """Oldest first, the live one last. A switch that was cut off before it was written down is put right here."""
     try:
-        known = tuple(Activation.from_dict(raw) for raw in read_json(root.history(app)))
+        entries = (Activation.from_dict(raw) for raw in read_json(root.history(app)))
+        known = tuple(e for e in entries if is_sha256(e.digest) and is_name(e.candidate))
     except (FileNotFoundError, Unreadable, ValueError, TypeError):
         known = ()
     now = live(root, app)
@@ -130,9 +132,12 @@ def what_is_live(root: Root, app: Optional[str]) -> str:
 def _release(root: Root, app: str, digest: str) -> Release:
     folder = root.release(app, digest)
     try:
-        return Release.from_dict(read_json(folder / RELEASE))
+        known = Release.from_dict(read_json(folder / RELEASE))
+        if known.digest == digest:  # it names what is removed
+            return known
     except (FileNotFoundError, Unreadable, ValueError):
-        manifest = read_manifest(
-            folder
-        )  # the record is a convenience; the manifest and the files are the release
-        return Release(digest, "", sum(a.size for a in manifest.artifacts) if manifest else 0)
+        pass
+    manifest = read_manifest(
+        folder
+    )  # the record is a convenience; the manifest and the files are the release
+    return Release(digest, "", sum(a.size for a in manifest.artifacts) if manifest else 0)

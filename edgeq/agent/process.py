@@ -4,9 +4,11 @@ Field 3 of /proc/<pid>/stat is the state, field 22 the start in ticks since boot
 """
 
 import os
+import re
 from pathlib import Path
 from typing import Optional
 
+_PID = re.compile(r"[1-9][0-9]{0,8}")
 _ENDED = ("Z", "X")  # a zombie holds nothing any more
 
 
@@ -22,7 +24,7 @@ def has_ended(known: str) -> bool:
     """
     namespace, _, rest = known.partition(" ")
     pid, _, start = rest.partition(" ")
-    if namespace != _namespace() or not pid.isdigit():
+    if namespace != _namespace() or not _PID.fullmatch(pid):
         return False
     try:
         os.kill(int(pid), 0)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn, Optional
 
 import edgeq
+from edgeq.nouns.json_text import LARGEST, parse_json
 
 from .probes.oom_kills import oom_kills
 
@@ -98,7 +99,7 @@ class Child:
             line = self._line_within(left if tick_s is None else min(left, tick_s))
             if line is not None:
                 last_heard = time.monotonic()
-                event = json.loads(line)
+                event = self._event(line)
                 if "failed" in event:
                     self.close()
                     raise ChildFailed(event["failed"], event["words"])
@@ -110,6 +111,17 @@ class Child:
                 raise ChildFailed("timeout", f"no answer within {silence_s:g} s; killed")
             else:
                 yield None
+
+    def _event(self, line: bytes) -> "dict[str, Any]":
+        """What a runtime and a model in this process write is theirs: no JSON is how they ended."""
+        try:
+            event = parse_json(line)
+        except ValueError:
+            event = None
+        if not isinstance(event, dict):
+            self._kill()
+            raise ChildFailed("crashed", f"it answered {line[:80]!r}")
+        return event
 
     def close(self) -> None:
         """End the child, whatever it is doing; safe to call twice."""
@@ -145,6 +157,9 @@ class Child:
                 if not heard:
                     self._report_end()
                 self._heard += heard
+                if len(self._heard) > LARGEST:
+                    self._kill()
+                    raise ChildFailed("crashed", "it wrote without end")
         line, _, self._heard = self._heard.partition(b"\n")
         return line
 

@@ -17,7 +17,7 @@ class Unreadable(Exception):
 def read_json(path: Path, largest: int = LARGEST) -> Any:
     """The JSON value in `path`. Raises FileNotFoundError, or Unreadable for everything else that is wrong with it."""
     try:
-        return parse_json(_read_regular(path, largest), largest)
+        return parse_json(read_regular(path, largest), largest)
     except ValueError as error:
         raise Unreadable(f"{path.name} is not JSON: {error}") from None
     except FileNotFoundError:
@@ -27,7 +27,8 @@ def read_json(path: Path, largest: int = LARGEST) -> Any:
         raise Unreadable(f"{path.name} cannot be read: {reason}") from None
 
 
-def _read_regular(path: Path, largest: int) -> bytes:
+def read_regular(path: Path, largest: int) -> bytes:
+    """The bytes of a regular file. Raises Unreadable for a larger one and for what is none, and OSError."""
     # Non-blocking, so that a named pipe of that name cannot stop the agent.
     handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:

@@ -1,6 +1,9 @@
 """`drain`: every job that waits, oldest first; what the service calls. Afterwards no file in jobs/ asks for it again."""
 
+import errno
+import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
@@ -11,10 +14,11 @@ from edgeq.agent.layout import Root
 from edgeq.agent.perform import fail, no_job, perform_or_fail
 from edgeq.agent.results import is_stored
 from edgeq.agent.stored import Unreadable
-from edgeq.errors import DeviceBusy
+from edgeq.errors import DeviceBusy, EdgeqError
 from edgeq.nouns.record import Record
 
 _LOOK_AGAIN_S = 1.0
+_MEETS_EVERY_JOB = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 _DIED = "the agent or the device died while this job ran; it is not run again by itself"
 
 
@@ -30,17 +34,30 @@ def answer(request: Request, root: Root) -> dict[str, Any]:
     stuck: set[Path] = set()
     with queue.only_drain(root) as alone:
         if alone:
-            done += [_bury(root, path) for path in queue.left_running(root)]
+            done += [id for path in queue.left_running(root) for id in _aside(_bury, root, path)]
             while True:
                 waiting = [path for path in queue.waiting(root) if path not in stuck]
                 if not waiting:
                     break
                 path, wait_s = _turn(root, waiting[0], request.wait_s)
-                try:
-                    done.append(_next(root, path, wait_s))
-                except PermissionError:  # another user's folder cannot be moved; the jobs behind it still can
+                done += _aside(_next, root, path, wait_s)
+                if path in queue.waiting(root):
                     stuck.add(path)
     return {"done": [id for id in done if id is not None], "stuck": sorted(path.name for path in stuck)}
+
+
+def _aside(do: "Callable[..., Optional[str]]", root: Root, path: Path, *more: Any) -> "list[Optional[str]]":
+    """What `do` says of the job in `path`. Whatever is wrong with one job (another user's folder, which cannot be moved; a
+    file in the place of its result) goes to the journal, and the jobs behind it get their turn. Only a disk that is full
+    or failing, which meets every job, is raised.
+    """
+    try:
+        return [do(root, path, *more)]
+    except (OSError, EdgeqError) as problem:
+        if getattr(problem, "errno", None) in _MEETS_EVERY_JOB:
+            raise
+        print(f"{path.name}: {problem}", file=sys.stderr)
+        return []
 
 
 def _turn(root: Root, oldest: Path, wait_s: float) -> "tuple[Path, float]":

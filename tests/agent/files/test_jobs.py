@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -116,6 +117,11 @@ def _link(path: Path) -> None:
     path.symlink_to("/etc/passwd")
 
 
+def _changed(path: Path, part: str, **values: object) -> str:
+    known = job(path.stem).to_dict()
+    return json.dumps({**known, part: {**known[part], **values}})
+
+
 STRANGE = {
     "garbage": lambda p: p.write_bytes(b"\xff\x00{"),
     "empty": lambda p: p.write_bytes(b""),
@@ -126,6 +132,17 @@ STRANGE = {
     "other-id": lambda p: p.write_text(json.dumps(job("another").to_dict())),
     "outside": lambda p: p.write_text(json.dumps(job(p.stem, model="../../etc/passwd").to_dict())),
     "endless": lambda p: p.write_text(json.dumps(job(p.stem).to_dict()).replace("0.2", "1e12")),
+    "infinite": lambda p: p.write_text(json.dumps(job(p.stem).to_dict()).replace("0.2", "1e400")),
+    "no-number": lambda p: p.write_text(json.dumps(job(p.stem).to_dict()).replace("0.2", "NaN")),
+    "precision": lambda p: p.write_text(json.dumps(job(p.stem).to_dict()).replace("0.01", "Infinity")),
+    "rounds": lambda p: p.write_text(_changed(p, "limits", max_rounds=10**30)),
+    "threads": lambda p: p.write_text(_changed(p, "limits", warmup_runs=-(2**62))),
+    "types": lambda p: p.write_text(json.dumps({**job(p.stem).to_dict(), "entrants": {"a": 1}})),
+    "surrogate": lambda p: p.write_text(json.dumps({**job(p.stem).to_dict(), "app": "a\udcff"})),
+    "no-object": lambda p: p.write_text("[[], 3]"),
+    "sparse": lambda p: p.touch() or os.truncate(p, 10 << 30),
+    "socket": lambda p: socket.socket(socket.AF_UNIX).bind(str(p)),
+    "unreadable": lambda p: p.write_text("{}") and p.chmod(0),
     "link": _link,
     "folder": lambda p: (p / "inside").mkdir(parents=True),
     "pipe": os.mkfifo,
@@ -142,6 +159,24 @@ def test_what_is_no_job_is_refused_with_a_result_and_goes(device: Device, kind: 
     result = Measurement.from_dict(device.call("result", id=kind))
     assert result.state == "failed" and "not a job" in (result.error or "")
     assert _waiting(device) == []
+
+
+def test_no_bad_job_stops_the_queue(device: Device, deployed: Job) -> None:
+    (device.root / "jobs/running").mkdir(parents=True)
+    for n, (kind, make) in enumerate(STRANGE.items()):
+        make(device.root / f"jobs/{kind}.json")
+        os.utime(device.root / f"jobs/{kind}.json", (n, n), follow_symlinks=False)
+    (device.root / "results").mkdir(exist_ok=True)
+    (device.root / "results/blocked").write_text("a file where the result belongs")
+    (device.root / "jobs/blocked.json").write_text(json.dumps(replace(deployed, id="blocked").to_dict()))
+    (device.root / "jobs/running/cut.json").write_bytes(b"\xff")
+    device.call("submit", job=replace(deployed, id="good").to_dict())
+
+    said = device.call("drain")
+    assert set(said["done"]) == {*STRANGE, "cut", "good"} and said["stuck"] == []
+    assert device.call("result", id="good")["state"] == "done"
+    assert _waiting(device) == []
+    assert (device.root / "results/blocked").read_text() == "a file where the result belongs"
 
 
 def test_a_strange_file_name_gets_a_result_too(device: Device) -> None:
