@@ -7,13 +7,16 @@ Knows the wheel format (PyPA "Binary distribution format"), not which wheels a r
 import base64
 import compileall
 import csv
+import errno
 import hashlib
 import io
 import os
 import py_compile
 import re
 import stat
+import struct
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,6 +24,7 @@ from pathlib import Path
 from typing import IO, Optional
 
 from edgeq.agent.durable import READ_ONLY
+from edgeq.agent.stored import Unreadable, read_regular
 from edgeq.errors import ArtifactCorrupt
 from edgeq.nouns.safe_names import problem_of_path
 
@@ -28,6 +32,7 @@ from edgeq.nouns.safe_names import problem_of_path
 LARGEST_BYTES = 2 << 30
 LARGEST_RATIO = 100
 MOST_FILES = 50_000
+_LARGEST_RECORD = 32 << 20
 _SMALL = 1 << 20  # below this a ratio says nothing
 _CHUNK = 1 << 20
 _STRONG = ("sha256", "sha384", "sha512")
@@ -58,8 +63,10 @@ def read_wheel(path: Path) -> tuple[Member, ...]:
             _require(path, tuple(_container_problems(infos, path.stat().st_size)))
             record_name = _record_name(path, infos)
             rows = _record(path, archive.read(record_name))
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, UnicodeDecodeError) as error:
-        raise _refused(path, (str(error),)) from None
+    except _DAMAGED as error:
+        raise _refused(path, (_words(error),)) from None
+    except OSError as error:
+        raise _of_zip(error, path, "the zip") from None
     files = [i for i in infos if not i.is_dir()]
     unlisted = {record_name, *(record_name.rsplit("/", 1)[0] + "/" + s for s in _SIGNATURES)}
     _require(path, tuple(_record_problems({i.filename for i in files} - unlisted, set(rows) - unlisted)))
@@ -87,14 +94,21 @@ def unpack(path: Path, members: tuple[Member, ...], folder: Path) -> None:
             try:
                 with archive.open(member.info) as source:
                     _copy(source, folder, member)
-            except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, _Changed) as error:
-                raise _refused(path, (f"{member.info.filename}: {error}",)) from None
+            except (*_DAMAGED, _Changed) as error:
+                raise _refused(path, (f"{member.info.filename}: {_words(error)}",)) from None
             except OSError as error:
-                if error.errno is not None:
-                    raise
-                raise _refused(
-                    path, (f"{member.info.filename}: {error}",)
-                ) from None  # zlib and lzma raise these
+                raise _of_zip(error, path, member.info.filename) from None
+
+
+def _of_zip(error: OSError, path: Path, where: str) -> Exception:
+    """EINVAL comes from an offset before the file's beginning; any other is the disk's."""
+    if error.errno in (None, errno.EINVAL):
+        return _refused(path, (f"{where}: {_words(error)}",))
+    return error
+
+
+def _words(error: Exception) -> str:
+    return str(error)[:200] or type(error).__name__
 
 
 def is_whole(folder: Path) -> bool:
@@ -103,9 +117,9 @@ def is_whole(folder: Path) -> bool:
     """
     try:
         (record,) = folder.glob("*.dist-info/RECORD")
-        with record.open(encoding="utf-8", newline="") as file:
-            rows = [row for row in csv.reader(file) if row]
-    except (ValueError, OSError, csv.Error):  # none, several, or no text
+        text = read_regular(record, _LARGEST_RECORD).decode("utf-8")
+        rows = [row for row in csv.reader(io.StringIO(text, newline="")) if row]
+    except (ValueError, OSError, csv.Error, Unreadable):  # none, several, or no text
         return False
     own = record.relative_to(folder).as_posix()
     unpacked = [
@@ -120,7 +134,7 @@ def _is_there(folder: Path, row: "list[str]") -> bool:
         return True
     try:
         info = (folder / destination).lstat()
-    except OSError:
+    except (OSError, ValueError):  # the latter for a NUL
         return False
     size = row[2] if len(row) > 2 else ""
     return stat.S_ISREG(info.st_mode) and size in ("", str(info.st_size))
@@ -142,6 +156,13 @@ def compile_all(folder: Path, final: Path) -> None:
     )
 
 
+# What zipfile, zlib, lzma, struct and csv raise on a file that is not what it says; UnicodeDecodeError is a ValueError.
+_DAMAGED = (
+    *(zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, struct.error, csv.Error),
+    *(EOFError, NotImplementedError, RuntimeError, ValueError, OverflowError, IndexError, KeyError),
+)
+
+
 class _Changed(Exception):
     pass
 
@@ -159,11 +180,14 @@ def _container_problems(infos: list[zipfile.ZipInfo], packed: int) -> Iterator[s
             yield f"{name!r} occurs {times} times"
     for info in infos:
         # zipfile cuts a name at its first NUL and turns other separators; what was written is what counts.
-        problem = problem_of_path(info.orig_filename.rstrip("/") if info.is_dir() else info.orig_filename)
+        is_folder = info.orig_filename.endswith("/")
+        problem = problem_of_path(info.orig_filename[:-1] if is_folder else info.orig_filename)
         if problem:
             yield f"{info.orig_filename!r}: the path {problem}"
         if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
             yield f"{info.filename!r} is a link or a device"
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            yield f"{info.filename!r} is packed by method {info.compress_type}, which wheels do not use"
         if info.flag_bits & 1:
             yield f"{info.filename!r} is encrypted"
 

@@ -8,21 +8,27 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgeq.catalog import shipped
-from edgeq.errors import DeviceUnfit
+from edgeq.errors import DeviceUnfit, TargetRefused
 from edgeq.nouns.device import Facts
 from edgeq.nouns.target import Target
 
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
+
 _FILE = re.compile(r"(?P<runtime>[a-z-]+)-cp3(?P<minor>\d+)-(?P<arch>\w+)\.txt")
 _PIN = re.compile(
-    r"^(?P<name>[\w.-]+)==(?P<version>\S+) \\\n"
-    r" +--hash=sha256:(?P<sha256>[0-9a-f]{64})  # (?P<file>\S+\.whl) (?P<size>\d+) bytes$",
-    re.MULTILINE,
+    r"^(?P<name>[A-Za-z0-9][\w.-]{0,60})==(?P<version>[0-9][\w.+!]{0,40}) \\\n"
+    r" +--hash=sha256:(?P<sha256>[0-9a-f]{64})  # (?P<file>[\w.+!]+(?:-[\w.+!]+){2,4}-[\w.]+\.whl) (?P<size>[0-9]{1,12}) bytes$",
+    re.MULTILINE | re.ASCII,
 )
 _FROM_DEVICE = re.compile(r"^# from the device: (.+)$", re.MULTILINE)
 # manylinux_2_28_aarch64, and its older spelling for glibc 2.17
-_MANYLINUX = re.compile(r"manylinux_2_(\d+)_|manylinux(2014)_")
+_MANYLINUX = re.compile(r"manylinux_2_([0-9]{1,3})_|manylinux(2014)_")
+
+_LARGEST = 1 << 20  # bytes of a lock
 
 Version = tuple[int, ...]
 
@@ -130,7 +136,7 @@ def _require_modules(lock: Lock, facts: Facts) -> None:
 
     for requirement in map(Requirement, lock.from_device):
         have = facts.has_modules.get(requirement.name)
-        if have is None or not requirement.specifier.contains(have, prereleases=True):
+        if have is None or not _meets(have, requirement):
             raise DeviceUnfit(
                 f"{lock.runtime} on {lock.arch} needs {requirement} of the distribution, for which there are no "
                 f"wheels; the device has {f'version {have}' if have else 'none'}",
@@ -139,17 +145,37 @@ def _require_modules(lock: Lock, facts: Facts) -> None:
             )
 
 
+def _meets(have: str, requirement: "Requirement") -> bool:
+    """A device says "unknown version" where it cannot tell."""
+    try:
+        return requirement.specifier.contains(have, prereleases=True)
+    except ValueError:  # packaging's InvalidVersion, and a number that Python does not read
+        return False
+
+
 def _read(path: Path) -> Lock:
-    """Raises ValueError where a file is not what lock.py writes: it ships with edgeq, so that is our own mistake."""
+    """Raises TargetRefused where a file is not what lock.py writes. It ships with edgeq, so an installation is damaged."""
+    from packaging.requirements import InvalidRequirement, Requirement
+
     named = _FILE.fullmatch(path.name)
-    text = path.read_text(encoding="utf-8")
+    try:
+        text = path.read_bytes()[:_LARGEST].decode("utf-8")
+        from_device = tuple(_FROM_DEVICE.findall(text))
+        for requirement in from_device:
+            Requirement(requirement)
+    except (OSError, UnicodeDecodeError, InvalidRequirement) as error:
+        raise _no_lock(path, (str(error)[:200],)) from None
     pins = tuple(
         Pin(m["name"], m["version"], m["sha256"], m["file"], int(m["size"])) for m in _PIN.finditer(text)
     )
     if named is None or not pins or len(pins) != text.count("--hash="):
-        raise ValueError(f"{path} is not a lock of deploy/wheels/lock.py")
-    return Lock(
-        named["runtime"], f"3.{named['minor']}", named["arch"], pins, tuple(_FROM_DEVICE.findall(text))
+        raise _no_lock(path)
+    return Lock(named["runtime"], f"3.{named['minor']}", named["arch"], pins, from_device)
+
+
+def _no_lock(path: Path, details: tuple[str, ...] = ()) -> TargetRefused:
+    return TargetRefused(
+        f"{path} is not a lock of wheels as edgeq ships them", "install edgeq again", details=details
     )
 
 
@@ -164,7 +190,7 @@ def _minor(python: str) -> str:
 
 def _glibc(libc: str) -> Version:
     """(2, 36) of "glibc 2.36"; (0,) for every other C library, on which no wheel of ours runs."""
-    found = re.fullmatch(r"glibc (\d+)\.(\d+).*", libc)
+    found = re.fullmatch(r"glibc ([0-9]{1,4})\.([0-9]{1,4}).*", libc)
     return (int(found[1]), int(found[2])) if found else (0,)
 
 

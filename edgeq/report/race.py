@@ -29,8 +29,13 @@ def compare_runs(measurement: Measurement, *, reference: str | None = None) -> R
     """`reference` is the entrant that the others are held against: the job's first one unless told.
 
     An emulated, disturbed or short race is reported all the same, with `not_compared` saying why it decides nothing. Raises
-    EdgeqError for a reference that is no entrant.
+    EdgeqError for a reference that is no entrant, and for a measurement of nothing.
     """
+    if not measurement.job.entrants:
+        raise EdgeqError(
+            f"{measurement.job.id} measured nothing: {measurement.error or 'its job named no model'}",
+            "`edgeq report` lists the measurements that there are",
+        )
     entrants = {entrant.id: entrant for entrant in measurement.job.entrants}
     first = measurement.job.entrants[0].id
     held_against = _known(reference or first, entrants)

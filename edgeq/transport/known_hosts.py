@@ -5,8 +5,6 @@ certificates are not checked, so such a host counts as unknown.
 """
 
 import base64
-import binascii
-import fnmatch
 import hashlib
 import hmac
 import os
@@ -16,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgeq.errors import HostKeyRefused
+
+_LARGEST = 16 << 20  # bytes; the lists of whole sites have some megabytes
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,9 @@ def name_of(host: str, port: int) -> str:
 
 
 def read_known_hosts(files: Iterable[Path]) -> tuple[KnownKey, ...]:
-    """Every usable line of the files that exist; a line that cannot be read is no key, as for OpenSSH."""
+    """Every usable line of the files that exist; a line that cannot be read is no key, as for OpenSSH. Raises HostKeyRefused for
+    a file that cannot be read or is larger than any list of hosts: the key in it may be the one that was revoked.
+    """
     return tuple(key for file in files if file.is_file() for key in _keys_of(file))
 
 
@@ -98,7 +100,19 @@ def unknown_host_key(shown: str, offered: OfferedKey) -> HostKeyRefused:
 
 
 def remember(file: Path, name: str, offered: OfferedKey, *, hashed: bool = False) -> None:
-    """Append one line. One write in append mode: two processes that accept at once leave two whole lines."""
+    """Append one line. One write in append mode: two processes that accept at once leave two whole lines. Raises
+    HostKeyRefused where the file cannot be written.
+    """
+    try:
+        _append(file, name, offered, hashed=hashed)
+    except OSError as error:
+        raise HostKeyRefused(
+            f"the accepted host key cannot be kept in {file}: {error.strerror}",
+            "make the file writable, or move it away",
+        ) from None
+
+
+def _append(file: Path, name: str, offered: OfferedKey, *, hashed: bool) -> None:
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     first = _hashed(name, os.urandom(20)) if hashed else name
     line = f"{first} {offered.kind} {base64.b64encode(offered.blob).decode()}\n".encode()
@@ -115,16 +129,32 @@ def remember(file: Path, name: str, offered: OfferedKey, *, hashed: bool = False
 
 
 def _keys_of(file: Path) -> Iterable[KnownKey]:
-    for number, text in enumerate(file.read_text("utf-8", "replace").splitlines(), 1):
+    for number, text in enumerate(_text_of(file).split("\n"), 1):
         fields = text.split()
         marker = fields.pop(0) if fields and fields[0].startswith("@") else ""
         if len(fields) < 3 or fields[0].startswith("#") or marker not in ("", "@revoked"):
             continue
         try:
             blob = base64.b64decode(fields[2], validate=True)
-        except binascii.Error:
+        except ValueError:
             continue
         yield KnownKey(file, number, fields[0], fields[1], blob, marker == "@revoked")
+
+
+def _text_of(file: Path) -> str:
+    try:
+        with file.open("rb") as opened:
+            data = opened.read(_LARGEST + 1)
+    except OSError as error:
+        raise HostKeyRefused(
+            f"the known host keys in {file} cannot be read: {error.strerror}", "make the file readable"
+        ) from None
+    if len(data) > _LARGEST:
+        raise HostKeyRefused(
+            f"{file} is larger than {_LARGEST >> 20} MB and is not read",
+            "a file of known host keys has a line per host: see what it holds",
+        )
+    return data.decode("utf-8", "replace")
 
 
 def _matches(names: str, name: str) -> bool:
@@ -141,16 +171,32 @@ def _matches(names: str, name: str) -> bool:
 
 
 def _glob(name: str, pattern: str) -> bool:
-    """* and ? only: brackets are part of names such as [host]:2222."""
-    return fnmatch.fnmatchcase(name, pattern.lower().replace("[", "[[]"))
+    """* and ? only: brackets are part of names such as [host]:2222. In time that grows with the product of the lengths, for
+    anybody may have written the pattern.
+    """
+    pattern = pattern.lower()
+    at = in_pattern = 0
+    star, matched = -1, 0  # the last *, and how far the name went when it took nothing
+    while at < len(name):
+        if in_pattern < len(pattern) and pattern[in_pattern] == "*":
+            star, matched = in_pattern, at
+            in_pattern += 1
+        elif in_pattern < len(pattern) and pattern[in_pattern] in ("?", name[at]):
+            at, in_pattern = at + 1, in_pattern + 1
+        elif star >= 0:
+            matched += 1
+            at, in_pattern = matched, star + 1
+        else:
+            return False
+    return not pattern[in_pattern:].strip("*")
 
 
 def _hash_matches(pattern: str, name: str) -> bool:
     try:
         salt = base64.b64decode(pattern.split("|")[2])
-    except (binascii.Error, IndexError):
+    except (ValueError, IndexError):
         return False
-    return hmac.compare_digest(_hashed(name, salt), pattern)
+    return hmac.compare_digest(_hashed(name, salt).encode(), pattern.encode())
 
 
 def _hashed(name: str, salt: bytes) -> str:

@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,15 @@ from edgeq.agent.layout import Root
 from edgeq.deliver.agent_link import AgentLink
 from edgeq.deliver.device_answer import ANSWERS, agent_answer, json_lines, key_values
 from edgeq.deliver.fetched_array import read_array
+from edgeq.deliver.jobs import work
+from edgeq.deliver.results import fetch_result
 from edgeq.errors import DataRefused, EdgeqError, NoSpace, RemoteFailed
 from edgeq.nouns.device import Facts
+from edgeq.nouns.job import Job
+from edgeq.report.race import compare_runs
 from edgeq.transport.base import Completed
 from edgeq.transport.local import LocalTransport
+from tests.fuzz.readers.device_answers import race
 
 SHA = "5" * 64
 RELEASE = {"digest": SHA, "installed_utc": "2025-01-31T12:00:00Z", "bytes": 7}
@@ -243,3 +249,73 @@ def test_a_header_that_promises_terabytes_takes_no_memory(tmp_path: Path) -> Non
     (tmp_path / "0.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
     with pytest.raises(RemoteFailed):
         read_array(tmp_path / "0.npy", 2, "0.npy")
+
+
+NO_MEASUREMENTS: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "a job without models": lambda m: m["job"].update(entrants=[]),
+    "a model that is not in the job": lambda m: m["runs"][2].update(entrant="another"),
+    "a model twice": lambda m: m["runs"][2].update(entrant=m["runs"][0]["entrant"]),
+    "a model too few": lambda m: m.update(runs=m["runs"][:1]),
+    "outputs elsewhere": lambda m: m["runs"][0]["outputs"].update(files=["/etc/passwd"]),
+    "outputs of another job": lambda m: m["runs"][0]["outputs"].update(files=["results/other/ort/0.npy"]),
+    "outputs above": lambda m: m["runs"][0]["outputs"].update(files=["results/job-1/../../x.npy"]),
+    "an output too many": lambda m: m["runs"][0]["outputs"].update(files=["results/job-1/a"] * 2),
+    "more outputs than samples": lambda m: m["runs"][0]["outputs"].update(count=3),
+    "outputs of nothing": lambda m: m["runs"][0]["outputs"].update(count=0),
+    "a latency below nothing": lambda m: m["runs"][0]["blocks"][0].update(latency_ns=[5, -1]),
+    "no latency at all": lambda m: [b.update(latency_ns=[0]) for b in m["runs"][0]["blocks"]],
+    "a latency of a thousand years": lambda m: m["runs"][0]["blocks"][0].update(latency_ns=[2**63]),
+    "a time in words": lambda m: m.update(started_utc="yesterday"),
+    "a time without a zone": lambda m: m.update(finished_utc="2025-01-31T12:00:00"),
+    "a state of its own": lambda m: m["runs"][0].update(state="splendid"),
+    "energy that was guessed": lambda m: m["runs"][0]["energy"].update(kind="guessed"),
+    "memory below nothing": lambda m: m["runs"][0]["memory"].update(rss_peak=-1),
+    "a job that leaves the root": lambda m: m["job"].update(samples="../x"),
+    "an id that is a path": lambda m: m["job"].update(id="../x"),
+}
+
+
+@pytest.fixture
+def measured(facts: dict[str, Any]) -> dict[str, Any]:
+    return json.loads(json.dumps(race(Facts.from_dict(facts)).to_dict()))
+
+
+def test_a_measurement_is_taken(measured: dict[str, Any]) -> None:
+    assert said(measured, "work").runs[2].outputs.count == 2
+
+
+@pytest.mark.parametrize("change", NO_MEASUREMENTS.values(), ids=NO_MEASUREMENTS)
+def test_what_is_no_measurement_of_a_job_is_not_taken(
+    measured: dict[str, Any], change: Callable[[dict[str, Any]], Any]
+) -> None:
+    change(measured)
+    with pytest.raises(RemoteFailed, match="answered to `work`"):
+        said(measured, "work")
+
+
+class Answering(LocalTransport):
+    """A device whose agent gives this answer to whatever it is asked."""
+
+    def __init__(self, answer: Any) -> None:
+        self._answer = json.dumps(answer).encode()
+
+    def run(self, *words: Any, **options: Any) -> Completed:
+        return Completed(0, self._answer, b"")
+
+
+def test_the_result_of_another_job_is_not_taken_for_this_one(measured: dict[str, Any]) -> None:
+    link = AgentLink(Answering(measured), "python3", "/agent.pyz", "/root")
+    job = Job.from_dict(measured["job"])
+    assert fetch_result(link, job.id).job == job
+    assert work(link, None, job, lambda progress: None).job == job
+    with pytest.raises(RemoteFailed, match="another job than job-2"):
+        fetch_result(link, "job-2")
+    with pytest.raises(RemoteFailed, match="another job than job-1"):
+        work(link, None, replace(job, entrants=job.entrants[:1]), lambda progress: None)
+
+
+def test_a_result_that_names_no_model_says_so_when_it_is_shown(measured: dict[str, Any]) -> None:
+    measured["job"].update(kind="unreadable", entrants=[], samples="", app="")
+    measured.update(state="failed", runs=[], error="not a job: it is empty")
+    with pytest.raises(EdgeqError, match="job-1 measured nothing: not a job: it is empty"):
+        compare_runs(said(measured, "result"))

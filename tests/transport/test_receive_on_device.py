@@ -82,3 +82,75 @@ def test_this_machine_needs_no_ssh_library(module: str) -> None:
     )
 
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+ORDER = {"path": "/tmp/x", "size": 4, "sha256": "0" * 64, "block": 4, "idle_s": 1}
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        "",
+        "[" * 100_000,
+        "null",
+        "[]",
+        "{}",
+        json.dumps({**ORDER, "path": "relative"}),
+        json.dumps({**ORDER, "path": "/a\0b"}),
+        json.dumps({**ORDER, "path": "/a\ud800"}),
+        json.dumps({**ORDER, "path": "/"}),
+        json.dumps({**ORDER, "size": -1}),
+        json.dumps({**ORDER, "size": "4"}),
+        json.dumps({**ORDER, "block": 0}),
+        json.dumps({**ORDER, "idle_s": float("inf")}),
+    ],
+)
+def test_what_is_no_order_is_answered_and_stores_nothing(order: str) -> None:
+    with pytest.raises(OSError, match="no order"):
+        receive_on_device.order_in(order)
+
+
+def test_the_answer_to_no_order_is_a_word_of_the_receiver(tmp_path: Path) -> None:
+    command = [sys.executable, "-I", "-S", "-c", PROGRAM, json.dumps({**ORDER, "size": None})]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=20, check=True)
+    (last,) = replies(done.stdout)
+    assert last["error"]["errno"] == "EINVAL" and not done.stderr  # type: ignore[index]
+
+
+@pytest.mark.parametrize("start", [b"99\n", b"-1\n", b"x\n", b"\n", b"9" * 50, "²\n".encode()])
+def test_a_start_that_is_none_leaves_the_part(tmp_path: Path, start: bytes) -> None:
+    (tmp_path / "f.part").write_bytes(b"0123")
+    with started(tmp_path / "f", b"0123456789") as child:
+        out, _ = child.communicate(start, timeout=20)
+    assert len(replies(out)) == 1 and (tmp_path / "f.part").read_bytes() == b"0123"
+
+
+def test_a_part_is_nobody_elses_before_it_is_whole(tmp_path: Path) -> None:
+    with started(tmp_path / "f", b"0123") as child:
+        child.communicate(b"0\n01", timeout=20)
+    assert (tmp_path / "f.part").stat().st_mode & 0o777 == 0o600
+    with started(tmp_path / "f", b"0123") as child:
+        child.communicate(b"0\n0123", timeout=20)
+    assert (tmp_path / "f").stat().st_mode & 0o777 == 0o644
+
+
+def test_a_part_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("mine")
+    (tmp_path / "f.part").symlink_to(tmp_path / "precious")
+    with started(tmp_path / "f", b"0123") as child:
+        out, _ = child.communicate(b"0\n0123", timeout=20)
+    assert replies(out)[-1]["error"]["errno"] == "ELOOP"  # type: ignore[index]
+    assert (tmp_path / "precious").read_text() == "mine"
+
+
+def test_who_keeps_a_part_locked_is_named(tmp_path: Path) -> None:
+    (tmp_path / "f.part").touch()
+    other = subprocess.Popen(
+        ["flock", "--close", tmp_path / "f.part", "sh", "-c", "echo; cat"], stdin=-1, stdout=-1
+    )
+    assert other.stdout is not None
+    other.stdout.readline()
+    with started(tmp_path / "f", b"0123", idle_s=0.1) as child:
+        out, _ = child.communicate(b"", timeout=20)
+    other.communicate(b"")
+    assert replies(out)[-1]["error"]["holder"] == f"process {other.pid} (flock)"  # type: ignore[index]

@@ -104,6 +104,21 @@ def _bit_flipped() -> bytes:
     return stored.getvalue().replace(b"answer = 42", b"answer = 43")
 
 
+def _packed(method: int) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(wheel())) as source, zipfile.ZipFile(buffer, "w") as archive:
+        for name in source.namelist():
+            archive.writestr(name, source.read(name), method)
+    return buffer.getvalue()
+
+
+def _deflate_broken() -> bytes:
+    """The compressed bytes of RECORD are overwritten: zlib's own error."""
+    data = wheel()
+    at = data.index(RECORD.encode()) + len(RECORD)
+    return data[:at] + b"\xff" * 40 + data[at + 40 :]
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [
@@ -131,6 +146,13 @@ def _bit_flipped() -> bytes:
         (wheel({"a.py": b"1", "tiny-1.0.data/purelib/a.py": b"2"}), "2 files go to"),
         (wheel({"bomb": b"\0" * 8_000_000}), "bomb"),
         (_linked(), "a link"),
+        (_packed(zipfile.ZIP_BZIP2), "packed by method 12"),
+        (_packed(zipfile.ZIP_LZMA), "packed by method 14"),
+        (zipped({"": b"", RECORD: b""}), "is empty"),
+        (wheel({"a\x00.py": b""}), "is in RECORD and missing"),
+        (wheel({"tiny/__init__.py": b""}, **{RECORD: b'"' + b"x" * 200_000}), "field larger"),
+        (wheel({"tiny/__init__.py": b""}, **{RECORD: b"\xff\xfe"}), "utf-8"),
+        (_deflate_broken(), "decompressing"),
         (_doubled(), "occurs 2 times"),
     ],
 )

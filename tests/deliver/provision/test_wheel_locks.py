@@ -1,9 +1,13 @@
 """Which wheels a device gets, by its Python, architecture and C library."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
+from edgeq.catalog import shipped
 from edgeq.deliver.wheel_locks import Lock, choose, read_locks
-from edgeq.errors import DeviceUnfit
+from edgeq.errors import DeviceUnfit, TargetRefused
 from edgeq.nouns.device import Facts
 from edgeq.nouns.target import RuntimeSupport
 from tests.deliver.provision import devices_on_paper as devices
@@ -87,3 +91,38 @@ def test_target_may_leave_a_python_out() -> None:
     wants = devices.target(RuntimeSupport("onnxruntime", ">=1.16", ("3.11",)))
     with pytest.raises(DeviceUnfit, match=r"on Python 3\.11; the device has 3\.13"):
         choose("onnxruntime", devices.DEBIAN_13_ARM64, wants)
+
+
+def damaged(folder: Path, old: bytes, new: bytes) -> Path:
+    """A copy of a lock that ships, changed."""
+    name = "onnxruntime-cp311-aarch64.txt"
+    text = (shipped("deploy") / "wheels" / name).read_bytes()
+    assert old in text
+    (folder / name).write_bytes(text.replace(old, new, 1))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"numpy-2.4.6-cp311", b"../../numpy-2.4.6-cp311"),
+        (b"numpy==2.4.6", b"../numpy==2.4.6"),
+        (b"numpy==2.4.6", b"numpy==2.4.6/../../x"),
+        (b"  # numpy", b"  # /tmp/numpy"),
+        (b"--hash=sha256:", b"--hash=sha256:x"),
+        (b" bytes\n", b"0" * 5000 + b" bytes\n"),
+        (b"onnxruntime for", b"\xff\xfe"),
+        (b"onnxruntime==", b"# from the device: ???\nonnxruntime=="),
+    ],
+)
+def test_a_lock_that_edgeq_did_not_write_is_refused_by_name(tmp_path: Path, old: bytes, new: bytes) -> None:
+    with pytest.raises(TargetRefused, match="onnxruntime-cp311-aarch64.txt is not a lock of wheels"):
+        read_locks(damaged(tmp_path, old, new))
+
+
+def test_a_module_of_no_version_does_not_meet_a_requirement() -> None:
+    """Where a device cannot tell a module's version it says so, and somebody who took it over says anything."""
+    for said in ("unknown version", "", "1.0; rm -rf", "1" * 5000):
+        device = replace(devices.DEBIAN_12_ARMHF, has_modules={"numpy": said})
+        with pytest.raises(DeviceUnfit, match="needs numpy"):
+            choose("tflite-runtime", device, devices.target())
