@@ -79,15 +79,22 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", type=_words, default=("resnet56", "mobilenet_v2"))
+    parser.add_argument(
+        "--only", type=names, default=("resnet56", "mobilenet_v2"), help="models, with commas"
+    )
     parser.add_argument("--samples", type=_numbers, default=(128, 1024, 4096), help="with commas, rising")
     parser.add_argument("--limit", type=float, default=8.0, help="gigabytes that onnxruntime may take")
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
 
 
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(text.split(","))
+def names(text: str) -> tuple[str, ...]:
+    """What --only takes."""
+    asked = tuple(text.split(","))
+    unknown = [name for name in asked if name not in cases.names()]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: there are {', '.join(cases.names())}")
+    return asked
 
 
 def _numbers(text: str) -> tuple[int, ...]:

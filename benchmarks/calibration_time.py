@@ -16,7 +16,7 @@ from statistics import median
 
 import numpy as np
 
-from benchmarks.calibration_memory import calibrate, prepared
+from benchmarks.calibration_memory import calibrate, names, prepared
 from benchmarks.goals import interval
 from benchmarks.quiet import sentence, watched
 from edgeq.report.statistics import paired_ratio
@@ -51,7 +51,9 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", type=lambda t: tuple(t.split(",")), default=("resnet56", "mobilenet_v2"))
+    parser.add_argument(
+        "--only", type=names, default=("resnet56", "mobilenet_v2"), help="models, with commas"
+    )
     parser.add_argument("--pairs", type=int, default=6)
     parser.add_argument("--samples", type=int, help="of each model; default: all that calibrate it")
     parser.add_argument("--json", action="store_true")

@@ -1,8 +1,8 @@
-"""Where the time of a ResNet-20 deploy goes: the first, and the same once more, which has nothing to do.
+"""Where the time of a deploy goes: the first, and the same once more, which has nothing to do.
 
-    python -m benchmarks.deploy_time [--seconds 5] [--local] [--cache DIR] [--json]
+    python -m benchmarks.deploy_time [--model resnet20] [--seconds 5] [--local] [--cache DIR] [--json]
 
-From the torch checkpoint, over ssh to a device of the lab (root and its bookworm-amd64 image; `make lab`), else to this
+ResNet-20 from its torch checkpoint, or another model, over ssh to a device of the lab (root and its bookworm-amd64 image; `make lab`), else to this
 machine. A line per step, host and device apart, with the calls to the device that it took; each call over ssh is a
 channel of its own, three round trips and what it carries. "work" is the race itself: --seconds of it are asked for.
 """
@@ -28,6 +28,8 @@ from tests.models import zoo
 
 # Shorter ones of a kind are told together.
 _SHORT_S = 0.02
+# Of the zoo, those that take nothing but data and weights.
+_MODELS = ("resnet20", "resnet56", "mnist")
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Deploy:
 def main() -> None:
     options = _options()
     with own_home(options.cache) as home, _device(home, options.local) as place:
-        entry = zoo.prepare("resnet20", data_folder(), home / "model")
+        entry = zoo.prepare(options.model, data_folder(), home / "model")
         spec = {**place, **_arguments(entry.words), "seconds": options.seconds}
         titles = ("first deploy", "the same again")
         deploys = [_deploy(title, spec, home) for title in titles]
@@ -62,6 +64,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--model", choices=_MODELS, default=_MODELS[0])
     parser.add_argument("--seconds", type=float, default=5, help="longest time of the race")
     parser.add_argument("--local", action="store_true", help="this machine, though the lab is there")
     parser.add_argument(

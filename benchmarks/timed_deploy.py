@@ -135,7 +135,7 @@ def main() -> None:
             target=spec["target"],
             login=login,
             data=spec["data"],
-            weights=spec["weights"],
+            weights=spec.get("weights"),
             threads=1,
             limits=Limits(seconds=spec["seconds"]),
             tell=line.hear,

@@ -9,8 +9,13 @@ from hypothesis import settings
 
 from tests.how_to_repeat import pytest_terminal_summary  # noqa: F401
 from tests.lab.ssh_home import ssh_with_home
-from tests.workers import one_thread_each, pytest_xdist_auto_num_workers  # noqa: F401
+from tests.workers import (  # noqa: F401
+    ctrl_c_reaches_what_tests_start,
+    one_thread_each,
+    pytest_xdist_auto_num_workers,
+)
 
+ctrl_c_reaches_what_tests_start()
 one_thread_each()
 settings.register_profile("edgeq", deadline=None, derandomize=True)  # the same examples on a busy machine too
 settings.load_profile("edgeq")

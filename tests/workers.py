@@ -5,6 +5,8 @@
 
 import fcntl
 import os
+import signal
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +23,13 @@ def one_thread_each() -> None:
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
     threadpool_limits(1, "blas")  # a plugin of pytest may have imported numpy by now
+
+
+def ctrl_c_reaches_what_tests_start() -> None:
+    """A shell lets what runs in its background ignore Ctrl-C, and so would the processes that tests send it to."""
+    in_main = threading.current_thread() is threading.main_thread()
+    if in_main and signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:

@@ -1,6 +1,7 @@
 """edgeq's quantization beside its peers', each in an environment of its own, on the same models and samples.
 
     python -m benchmarks.quantization [--only resnet20,...] [--peers onnxruntime,...] [--bits W8A8,...] [--json]
+    python -m benchmarks.quantization --no-install --only mnist --samples 20 --seconds 0     # a minute: does it run?
 
 Prints a table with a row for each way of each peer and edgeq, the goals, and what there is to say of them; what fails is
 shown with its reason. The same goes to comparison.json and comparison.md in --out. --cache keeps the peers' environments
@@ -18,6 +19,7 @@ from benchmarks.quantization import cases, contestants, show
 from benchmarks.quantization.compare import Comparison, Effort, compare
 from benchmarks.quantization.contestants import OWN, Way
 from benchmarks.quantization.goals import goals_of
+from benchmarks.quantization.work import Workshop
 
 _BITS = ("W8A8", "W4A8", "W2A8")
 
@@ -25,13 +27,19 @@ _BITS = ("W8A8", "W4A8", "W2A8")
 def main() -> None:
     options = _options()
     cache = options.cache.resolve()
-    ways = [w for w in (*OWN, *_theirs(options.peers)) if w.bits in options.bits]
-    effort = Effort(options.seconds, options.threads, options.quantize_threads)
+    ways = [
+        way
+        for way in (*OWN, *_theirs(options.peers))
+        if way.bits in options.bits and way.format in options.formats
+    ]
+    effort = Effort(options.seconds, options.threads)
+    shop = Workshop(cache, options.install, options.quantize_threads)
     found: list[Comparison] = []
     for name in options.only:
-        folder = cache / "models" / name
-        case = cases.prepare(name, data_folder(), folder, cache)
-        found.append(compare(case, ways, folder / "made", cache, effort))
+        # What peers made of fewer samples is not what they make of all.
+        folder = cache / "models" / (f"{name}-{options.samples}" if options.samples else name)
+        case = cases.prepare(name, data_folder(), folder, cache, options.formats).first(options.samples)
+        found.append(compare(case, ways, folder / "made", shop, effort))
         _write(found, options.out or cache / "results")
     goals = [g for f in found for g in goals_of(f)]
     if options.json:
@@ -69,10 +77,21 @@ def _options() -> argparse.Namespace:
         "--peers", type=_some((*peers, *settings)), default=peers, help="names, or one way: aimet/nearest"
     )
     parser.add_argument("--bits", type=_some(_BITS), default=_BITS, help=f"of {', '.join(_BITS)}")
+    formats = cases.FORMATS
+    parser.add_argument("--formats", type=_some(formats), default=formats, help=f"of {', '.join(formats)}")
+    parser.add_argument(
+        "--samples", type=int, metavar="N", help="only the first N that calibrate and the first N that judge"
+    )
     parser.add_argument("--seconds", type=float, default=30, help="longest time of each race; 0: no race")
     parser.add_argument("--threads", type=_numbers, default=(1,), help="to race with, one race each: 1,2")
     parser.add_argument("--quantize-threads", type=int, default=1, help="for everybody while quantizing")
     parser.add_argument("--cache", type=Path, default=home, help="environments and what peers made")
+    parser.add_argument(
+        "--no-install",
+        dest="install",
+        action="store_false",
+        help="build no environment; a peer without one is a row that says so",
+    )
     parser.add_argument("--out", type=Path, help="for the JSON and the Markdown; default: in --cache")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()

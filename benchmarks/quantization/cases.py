@@ -4,7 +4,7 @@ The samples are those of FACTS' table: CIFAR-10 calibrates on 200 images of trai
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,9 @@ from tests.models import resnet_cifar, zoo
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float32]
+
+
+FORMATS = ("onnx", "tflite")
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,10 @@ class Rows:
     def __getitem__(self, i: int) -> tuple[Array, ...]:
         return (self.rows[i : i + 1],)
 
+    def first(self, count: int | None) -> "Rows":
+        """The first `count`; None: all."""
+        return Rows(self.rows[:count], None if self.labels is None else self.labels[:count], self.sha256)
+
 
 @dataclass(frozen=True)
 class Case:
@@ -59,6 +66,10 @@ class Case:
 
     def file(self, format: str) -> Path:
         return Path(self.models[format].files[format])
+
+    def first(self, count: int | None) -> "Case":
+        """With the first `count` samples that calibrate and the first `count` that judge; None: all."""
+        return replace(self, calibration=self.calibration.first(count), judged=self.judged.first(count))
 
     def sources(self, format: str) -> tuple[Path, ...]:
         """What a peer is given: the published file, and where it fails on that, edgeq's."""
@@ -78,9 +89,7 @@ def names() -> tuple[str, ...]:
     return tuple(_SOURCES)
 
 
-def prepare(
-    name: str, data: Path, folder: Path, cache: Path, formats: tuple[str, ...] = ("onnx", "tflite")
-) -> Case:
+def prepare(name: str, data: Path, folder: Path, cache: Path, formats: tuple[str, ...] = FORMATS) -> Case:
     """Opens model `name` of `data` in `folder`; `cache` keeps the converter to TFLite. Raises EdgeqError."""
     source, (calibration, judged) = _SOURCES[name], _SAMPLES[name](data, folder)
     path = source.model if source.weights else str(data / source.model)

@@ -12,7 +12,7 @@ from benchmarks.quantization.cases import Array, Case
 from benchmarks.quantization.contestants import EDGEQ, Way
 from benchmarks.quantization.judge import Judged, floats, judge, mcnemar
 from benchmarks.quantization.latency import float_id, race
-from benchmarks.quantization.work import Failed, make
+from benchmarks.quantization.work import Failed, Workshop, make
 from edgeq.errors import EdgeqError
 from edgeq.nouns.report import Estimate, RaceReport
 
@@ -53,11 +53,10 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Effort:
-    """`seconds` bounds each race; `threads` to race with, one race each; `quantizing` threads while quantizing."""
+    """`seconds` bounds each race; `threads` to race with, one race each."""
 
     seconds: float
     threads: tuple[int, ...]
-    quantizing: int
 
 
 @dataclass(frozen=True)
@@ -67,13 +66,12 @@ class _Bench:
     case: Case
     references: Mapping[str, Array]
     folder: Path
-    cache: Path
-    threads: int
+    shop: Workshop
 
 
-def compare(case: Case, ways: Sequence[Way], folder: Path, cache: Path, effort: Effort) -> Comparison:
+def compare(case: Case, ways: Sequence[Way], folder: Path, shop: Workshop, effort: Effort) -> Comparison:
     """`folder` is this model's alone and keeps what the peers made."""
-    bench = _Bench(case, floats(case, folder / "scratch"), folder, cache, effort.quantizing)
+    bench = _Bench(case, floats(case, folder / "scratch"), folder, shop)
     rows = []
     for way in ways:
         rows.append(_row(bench, way))
@@ -114,13 +112,14 @@ def _row(bench: _Bench, way: Way) -> Row:
         found = _attempt(bench, way, source, bench.folder / f"{way.id}-{k}")
         if isinstance(found, Judged):
             return Row(case.name, way, found, tuple(failures))
-        failures.append(found)
+        if found not in failures:  # a peer that is not installed fails on each source alike
+            failures.append(found)
     return Row(case.name, way, None, tuple(failures))
 
 
 def _attempt(bench: _Bench, way: Way, source: Path, folder: Path) -> Judged | str:
     """The figures, or why there are none."""
-    made = make(bench.case, way, source, folder, bench.cache, bench.threads)
+    made = make(bench.case, way, source, folder, bench.shop)
     if isinstance(made, Failed):
         return made.why
     try:

@@ -18,14 +18,16 @@ class NotBuilt(Exception):
     """Why there is no environment, in words."""
 
 
-def environment(peer: str, cache: Path) -> Path:
-    """The interpreter. Raises NotBuilt."""
+def environment(peer: str, cache: Path, install: bool) -> Path:
+    """The interpreter; built where it is not there yet and `install` is true. Raises NotBuilt."""
     pins = PEERS / f"{peer}.txt"
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     key = hashlib.sha256(pins.read_bytes() + version.encode()).hexdigest()[:8]
     place = cache / "environments" / f"{peer}-{key}"
     if (place / "complete").is_file():
         return place / "bin" / "python"
+    if not install:
+        raise NotBuilt(f"{peer} is not installed (--no-install)")
     print(f"{peer}: building its environment, once", file=sys.stderr, flush=True)
     shutil.rmtree(place, ignore_errors=True)
     _run([sys.executable, "-m", "venv", "--without-pip", str(place)])
@@ -39,6 +41,7 @@ def _run(command: list[str]) -> None:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
     except subprocess.TimeoutExpired:
-        raise NotBuilt(f"{command[1:4]} did not end within {_TIMEOUT_S} s") from None
+        why = f"its environment cannot be built: {command[1:4]} did not end within {_TIMEOUT_S} s"
+        raise NotBuilt(why) from None
     if done.returncode:
-        raise NotBuilt(" ".join(done.stderr.strip().splitlines()[-3:]))
+        raise NotBuilt(f"its environment cannot be built: {' '.join(done.stderr.strip().splitlines()[-3:])}")

@@ -23,6 +23,9 @@ def main() -> None:
     job = json.loads(job_file.read_text())
     try:
         answer = _work(_loaded(peer_file), job)
+    except ModuleNotFoundError as error:
+        print(json.dumps({"error": f"not installed: {error.name}"}))
+        sys.exit(1)
     except BaseException as error:
         answer = {"error": f"{type(error).__name__}: {_first_lines(str(error))}"}
         print(json.dumps(answer))

@@ -43,12 +43,23 @@ class Failed:
     why: str
 
 
-def make(case: Case, way: Way, source: Path, folder: Path, cache: Path, threads: int) -> Made | Failed:
+@dataclass(frozen=True)
+class Workshop:
+    """Where and how files are made: `cache` holds the peers' environments, `install` says whether a missing one is built;
+    `threads` while quantizing.
+    """
+
+    cache: Path
+    install: bool
+    threads: int
+
+
+def make(case: Case, way: Way, source: Path, folder: Path, shop: Workshop) -> Made | Failed:
     """Files go to `folder`, which is this way's alone; a peer's are taken from there when they lie there already."""
     folder.mkdir(parents=True, exist_ok=True)
     if way.who == EDGEQ:
-        return _by_edgeq(case, way, folder, threads)
-    return _by_peer(case, way, source, folder, cache, threads)
+        return _by_edgeq(case, way, folder, shop.threads)
+    return _by_peer(case, way, source, folder, shop)
 
 
 def _by_edgeq(case: Case, way: Way, folder: Path, threads: int) -> Made | Failed:
@@ -65,10 +76,10 @@ def _by_edgeq(case: Case, way: Way, folder: Path, threads: int) -> Made | Failed
     return Made(way, seconds, cpu_seconds, file=file, notes=notes)
 
 
-def _by_peer(case: Case, way: Way, source: Path, folder: Path, cache: Path, threads: int) -> Made | Failed:
-    job = {**_job(case, way, source, folder), "threads": threads}
+def _by_peer(case: Case, way: Way, source: Path, folder: Path, shop: Workshop) -> Made | Failed:
+    job = {**_job(case, way, source, folder), "threads": shop.threads}
     kept = _kept(folder, job)
-    answer = kept or _asked(way, job, folder, cache, threads)
+    answer = kept or _asked(way, job, folder, shop)
     if "error" in answer:
         return Failed(way, answer["error"])
     file, outputs = Path(job["target"]), Path(job["outputs"])
@@ -108,16 +119,18 @@ def _kept(folder: Path, job: dict[str, Any]) -> dict[str, Any] | None:
     return answer if stored["job"] == job else None
 
 
-def _asked(way: Way, job: dict[str, Any], folder: Path, cache: Path, threads: int) -> dict[str, Any]:
+def _asked(way: Way, job: dict[str, Any], folder: Path, shop: Workshop) -> dict[str, Any]:
     try:
-        python = environment(way.who, cache)
+        python = environment(way.who, shop.cache, shop.install)
     except NotBuilt as why:
-        return {"error": f"its environment cannot be built: {why}"}
+        return {"error": str(why)}
     question = folder / "job.json"
     question.write_text(json.dumps(job))
     for old in (job["target"], job["outputs"]):
         Path(old).unlink(missing_ok=True)
-    answer = _run([str(python), "-I", str(_RUNNER), str(PEERS / f"{way.who}.py"), str(question)], threads)
+    answer = _run(
+        [str(python), "-I", str(_RUNNER), str(PEERS / f"{way.who}.py"), str(question)], shop.threads
+    )
     (folder / "answer.json").write_text(json.dumps({"job": job, "answer": answer}))
     return answer
 

@@ -1,0 +1,163 @@
+"""Every script of benchmarks/ runs to its end with the smallest settings that it takes, and prints what it is there for.
+
+None of their figures is looked at: that takes their own settings, and a machine that is left alone.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ai_edge_litert import schema_py_generated as schema
+
+from benchmarks.quantization.contestants import PEERS, peers, ways_of
+from benchmarks.quantization.work import _input_name
+from edgeq.quantize.flatbuffer import packed
+from tests.conftest import missing
+from tests.lab import images, sshd
+
+ROOT = Path(__file__).parent.parent.parent
+SHORT_RACE = ("--seconds", "0.5")
+
+# name: what is typed behind it, and words of what it prints
+SCRIPTS = {
+    "agent_overhead": (
+        ("--pairs", "1", "--seconds", "0.2"),
+        ("median latency", "1 pairs", "agent over a race"),
+    ),
+    "calibration_memory": (
+        ("--only", "mnist", "--samples", "4"),
+        ("| mnist | edgeq |", "| mnist | onnxruntime |"),
+    ),
+    "calibration_time": (("--only", "mnist", "--samples", "4", "--pairs", "1"), ("| mnist | 4 |",)),
+    "help_time": (("--runs", "1"), ("import click", "edgeq --help")),
+    "deploy_time": (("--model", "mnist", "--local", *SHORT_RACE), ("first deploy", "the same again")),
+    "memory": (("--only", "mnist", *SHORT_RACE), ("| mnist | onnxruntime-float |",)),
+    "models": (("--only", "mnist", *SHORT_RACE), ("| mnist |", "What went live:")),
+}
+# The model and the shape of a sample that a peer is given, by format.
+SOURCES = {
+    "onnx": ("mnist/mnist_burn_opset16.onnx", (1, 28, 28)),
+    "tflite": ("mlperf_tiny/ic_pretrainedResnet.tflite", (32, 32, 3)),
+}
+# Started by others of these scripts, which say so.
+CHILDREN = {
+    "calibrate_once": "calibration_memory",
+    "shaping_proxy": "push",
+    "timed_deploy": "deploy_time",
+}
+
+
+def run(name: str, *words: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", f"benchmarks.{name}", *words], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+    return done.stdout
+
+
+def signed(source: Path, copy: Path) -> Path:
+    """The .tflite file with a signature, as those have that torch models become; litert-quantizer asks for one."""
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(source.read_bytes(), 0))
+    signature, graph = schema.SignatureDefT(), model.subgraphs[0]
+    signature.signatureKey, signature.subgraphIndex = "serving_default", 0
+    signature.inputs, signature.outputs = (
+        [named(name, tensor) for tensor in ends] for name, ends in (("x", graph.inputs), ("y", graph.outputs))
+    )
+    model.signatureDefs = [signature]
+    copy.write_bytes(packed(model))
+    return copy
+
+
+def named(name: str, tensor: int) -> schema.TensorMapT:
+    made = schema.TensorMapT()
+    made.name, made.tensorIndex = name, tensor
+    return made
+
+
+def test_there_is_a_test_of_each() -> None:
+    scripts = {f.stem for f in (ROOT / "benchmarks").glob("*.py") if "__main__" in f.read_text()}
+    assert scripts == {*SCRIPTS, *CHILDREN, "push", "sentences"}
+    for child, parent in CHILDREN.items():
+        assert child in (ROOT / f"benchmarks/{parent}.py").read_text()
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_it_runs(name: str, data_dir: Path) -> None:
+    words, printed = SCRIPTS[name]
+    shown = run(name, *words)
+    assert all(text in shown for text in printed), shown
+
+
+def test_push_takes_both_tools_through_both_links() -> None:
+    if reason := sshd.missing():
+        missing(reason)
+    sizes = ("--mib", "0.1", "--shaped-mib", "0.1", "--rounds", "1", "--mbit", "1000", "--rtt-ms", "1")
+    links = json.loads(run("push", *sizes, "--json"))
+    assert [link["link"] for link in links] == ["loopback", "1000 Mbit/s, 1 ms"]
+
+
+@pytest.mark.slow
+def test_sentences() -> None:
+    """The model, 90 MB, is fetched once, to where the lab keeps what it fetches."""
+    kept = images.cache_folder() / "sentences"
+    kept.mkdir(parents=True, exist_ok=True)
+    shown = run("sentences", "--only", "int8_dynamic", "--sentences", "24", "--cache", str(kept))
+    assert "| onnxruntime quantize_dynamic |" in shown and "| edgeq int8_dynamic |" in shown
+
+
+@pytest.mark.data
+def test_a_quantizer_that_is_not_installed_is_a_row_that_says_so(data_dir: Path, tmp_path: Path) -> None:
+    small = ("--only", "mnist", "--samples", "20", "--formats", "onnx", "--bits", "W8A8", "--seconds", "0.5")
+    found = json.loads(run("quantization", *small, "--no-install", "--cache", str(tmp_path), "--json"))
+    failures = json.dumps(found)
+    for peer in ("aimet", "nncf", "olive", "onnxruntime"):
+        assert f"{peer} is not installed" in failures
+
+
+@pytest.mark.data
+@pytest.mark.slow
+def test_its_litert_half(data_dir: Path, tmp_path: Path) -> None:
+    small = (
+        "--only",
+        "resnet20",
+        "--samples",
+        "8",
+        "--formats",
+        "tflite",
+        "--bits",
+        "W8A8",
+        "--seconds",
+        "0",
+    )
+    shown = run("quantization", *small, "--no-install", "--cache", str(tmp_path))
+    assert "litert_quantizer is not installed" in shown
+    assert "edgeq default" in shown
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("peer", peers())
+def test_a_peer_quantizes_or_says_that_it_is_not_installed(peer: str, data_dir: Path, tmp_path: Path) -> None:
+    """In this environment, which has two of them; the others are installed only by who runs the comparison."""
+    way = ways_of(peer)[0]
+    name, shape = SOURCES[way.format]
+    source = data_dir / name if way.format == "onnx" else signed(data_dir / name, tmp_path / "source.tflite")
+    rows = np.random.default_rng(0).random((4, *shape), np.float32)
+    np.save(tmp_path / "rows.npy", rows)
+    job = {
+        "way": way.setting, "threads": 1, "source": str(source), "target": str(tmp_path / f"made.{way.format}"),
+        "input": _input_name(source, way.format), "calibration": str(tmp_path / "rows.npy"),
+        "judged": str(tmp_path / "rows.npy"), "outputs": str(tmp_path / "outputs.npy"),
+    }  # fmt: skip
+    (tmp_path / "job.json").write_text(json.dumps(job))
+    words = [ROOT / "benchmarks/quantization/run_apart.py", PEERS / f"{peer}.py", tmp_path / "job.json"]
+    done = subprocess.run([sys.executable, "-I", *map(str, words)], capture_output=True, text=True)
+    answer = json.loads(next(line for line in done.stdout.splitlines()[::-1] if line.startswith('{"')))
+    if peer in ("onnxruntime", "litert_quantizer"):
+        assert answer["cpu_seconds"] > 0, done.stderr
+        assert (tmp_path / f"made.{way.format}").is_file()
+    else:
+        assert answer["error"].startswith("not installed: "), done.stderr
