@@ -5,6 +5,7 @@
 
 import fcntl
 import os
+import shutil
 import signal
 import threading
 from collections.abc import Callable
@@ -47,7 +48,7 @@ def shared_folder(
 ) -> Path:
     """The folder `name`, filled by `make(folder)` in the first worker that asks; the others wait for it.
 
-    `worker` is the fixture `worker_id` of pytest-xdist. What `make` raises is raised in every worker that asks.
+    `worker` is the fixture `worker_id` of pytest-xdist. Where `make` fails, the next worker that asks tries again.
     """
     base = factory.getbasetemp()
     folder = (base if worker == "master" else base.parent) / f"shared-{name}"
@@ -55,7 +56,8 @@ def shared_folder(
         fcntl.flock(lock, fcntl.LOCK_EX)
         whole = folder / ".whole"
         if not whole.exists():
-            folder.mkdir(exist_ok=True)
+            shutil.rmtree(folder, ignore_errors=True)  # what a worker left that failed at it
+            folder.mkdir()
             make(folder)
             whole.touch()
     return folder

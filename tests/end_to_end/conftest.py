@@ -19,24 +19,36 @@ from tests.lab.devices import (  # noqa: F401
     systemd_session,
     x86_device,
 )
+from tests.workers import shared_folder
+
+
+@pytest.fixture(scope="session")
+def releases(x86_device: LabDevice, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:  # noqa: F811
+    """The bundles of an older and a newer release, made once per run; beside them a cache for 41 MB of wheels."""
+
+    def make(folder: Path) -> None:
+        (folder / "home").mkdir()
+        scene = Scene(x86_device, folder / "home", folder / "cache", folder)
+        model, data = demo_files()
+        shutil.copy(model, folder / "digits.onnx")
+        for name, recipe in ((scene.old, "float"), (scene.new, "int8_static")):
+            words = [str(folder / "digits.onnx"), "--data", str(data), "--recipe", recipe, "-o", str(name)]
+            made = scene.convert(*words)
+            assert made.code == 0, made
+
+    return shared_folder(tmp_path_factory, "releases", make, worker_id)
 
 
 @pytest.fixture(scope="module")
-def provisioned(x86_device: LabDevice, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:  # noqa: F811
+def provisioned(
+    x86_device: LabDevice,  # noqa: F811
+    releases: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Scene]:
     """The runtime is there and a float release is live; both releases lie ready as bundles."""
-    user_folder = tmp_path_factory.mktemp("faults")
+    home = tmp_path_factory.mktemp("faults")
     x86_device.reset()
-    home, bundles = user_folder / "home", user_folder / "bundles"
-    home.mkdir()
-    bundles.mkdir()
-    cache = tmp_path_factory.getbasetemp() / "faults-cache"  # 41 MB of wheels are fetched once
-    scene = Scene(x86_device, home, cache, bundles)
-    model, data = demo_files()
-    shutil.copy(model, bundles / "digits.onnx")
-    for name, recipe in ((scene.old, "float"), (scene.new, "int8_static")):
-        words = [str(bundles / "digits.onnx"), "--data", str(data), "--recipe", recipe, "-o", str(name)]
-        made = scene.convert(*words)
-        assert made.code == 0, made
+    scene = Scene(x86_device, home, releases / "cache", releases)
     done = scene.deploy(str(scene.old))
     assert done.code in (0, 3), done
     remember(x86_device)

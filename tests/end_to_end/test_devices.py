@@ -23,7 +23,7 @@ from tests.end_to_end.command_line import Result, edgeq
 from tests.lab import devices
 from tests.lab.device import LabDevice
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.lab, pytest.mark.timeout(900)]
 
 NETWORK = """
 import torch

@@ -12,7 +12,7 @@ from edgeq.errors import DeviceBusy, LinkLost, Unreachable
 from tests.end_to_end.faults_cable import Cable, Point
 from tests.end_to_end.faults_scene import WORKS, Done, Scene
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.slow, pytest.mark.lab]
 
 # Bytes: a request is a session and some 200 bytes of command before its input, which has to be whole to be understood;
 # the device grants the session with 150 bytes, and what it says after that it says when it is done.

@@ -25,7 +25,7 @@ from tests.end_to_end.faults_bundle import with_model
 from tests.end_to_end.faults_cable import Cable, Point
 from tests.end_to_end.faults_scene import ROOT, WORKS, Done, Scene
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.slow, pytest.mark.lab]
 
 
 @pytest.fixture

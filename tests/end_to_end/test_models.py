@@ -12,7 +12,13 @@ from tests.models import zoo
 pytestmark = [pytest.mark.data, pytest.mark.timeout(600)]
 
 
-@pytest.fixture(scope="module", params=zoo.names())
+_QUICK = "mnist"  # the others take half a minute to two
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=[pytest.mark.slow] * (name != _QUICK)) for name in zoo.names()],
+)
 def entry(
     request: pytest.FixtureRequest, data_dir: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> zoo.Entry:
