@@ -2,9 +2,10 @@
 
     python -m benchmarks.deploy_time [--model resnet20] [--seconds 5] [--local] [--cache DIR] [--json]
 
-ResNet-20 from its torch checkpoint, or another model, over ssh to a device of the lab (root and its bookworm-amd64 image; `make lab`), else to this
-machine. A line per step, host and device apart, with the calls to the device that it took; each call over ssh is a
-channel of its own, three round trips and what it carries. "work" is the race itself: --seconds of it are asked for.
+ResNet-20 from its torch checkpoint, or another model, over ssh to a device of the lab (root and its bookworm-amd64
+image; `make lab`), else to this machine. A line per step, host and device apart, with the calls to the device that it
+took; each call over ssh is a channel of its own, three round trips and what it carries. "work" is the race itself:
+--seconds of it are asked for.
 """
 
 import argparse
