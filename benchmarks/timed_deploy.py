@@ -84,7 +84,7 @@ class Watched:
         self._inner, self._line = inner, line
         self._main = threading.current_thread()
         self._working = False
-        self.label = inner.label
+        self.label, self.route = inner.label, inner.route
 
     def run(self, command: Sequence[str], **rest: Any) -> Any:
         what = "hello (bootstrap.sh)" if command[0] == "sh" else command[-1]
@@ -94,8 +94,8 @@ class Watched:
         what = "put agent" if "/agent/" in destination else "put wheel" if source.suffix == ".whl" else "put"
         return self._timed(what, lambda: self._inner.put(source, destination, **rest))
 
-    def get(self, source: str, destination: Path) -> None:
-        self._timed("get outputs", lambda: self._inner.get(source, destination))
+    def get(self, source: str, destination: Path, **rest: Any) -> None:
+        self._timed("get outputs", lambda: self._inner.get(source, destination, **rest))
 
     def exists(self, path: str) -> Any:
         return self._timed("exists", lambda: self._inner.exists(path))
