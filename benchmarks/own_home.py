@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
 
+from tests.lab.ssh_home import path_with_ssh
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -36,5 +38,6 @@ def own_home(cache: Path | None = None) -> Iterator[Path]:
             "XDG_CONFIG_HOME": home / "config",
             "XDG_CACHE_HOME": cache.resolve() if cache else home / "cache",
         }
-        with mock.patch.dict(os.environ, {key: str(place) for key, place in places.items()}):
+        own = {key: str(place) for key, place in places.items()}
+        with mock.patch.dict(os.environ, {**own, "PATH": path_with_ssh(home)}):
             yield home

@@ -2,13 +2,14 @@
 EDGEQ_LAB=require (CI) it fails instead, so that nothing is ever skipped there in silence."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from tests.how_to_repeat import pytest_terminal_summary  # noqa: F401
-from tests.lab.ssh_home import ssh_with_home
+from tests.lab.ssh_home import path_with_ssh
 from tests.workers import (  # noqa: F401
     ctrl_c_reaches_what_tests_start,
     one_thread_each,
@@ -39,6 +40,16 @@ def data_dir() -> Path:
     return path
 
 
+@pytest.fixture(autouse=True, scope="session")
+def no_onnx2tf() -> Iterator[None]:
+    """No test builds the environment of onnx2tf by the way, which takes a network and minutes: those that want it ask for
+    it. Of the session, for what fixtures of modules convert too.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EDGEQ_PYTHON312", "/no-python")
+        yield
+
+
 @pytest.fixture(autouse=True)
 def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """No test reads or writes the user's own caches, stores or ssh configuration."""
@@ -51,8 +62,5 @@ def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
     ):
         monkeypatch.setenv(name, str(home / folder))
     monkeypatch.setenv("HOME", str(home))
-    # No test builds the environment of onnx2tf by the way, which takes a network: those that want it say so.
-    monkeypatch.setenv("EDGEQ_PYTHON312", str(home / "no-python"))
-    if folder := ssh_with_home(home):
-        monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    monkeypatch.setenv("PATH", path_with_ssh(home))
     return home

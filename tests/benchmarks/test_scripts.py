@@ -4,6 +4,7 @@ None of their figures is looked at: that takes their own settings, and a machine
 """
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ from benchmarks.quantization.contestants import PEERS, peers, ways_of
 from benchmarks.quantization.work import _input_name
 from edgeq.quantize.flatbuffer import packed
 from tests.conftest import missing
-from tests.lab import images, sshd
+from tests.lab import devices, images, machine, sshd
 
 ROOT = Path(__file__).parent.parent.parent
 SHORT_RACE = ("--seconds", "0.5")
@@ -79,7 +80,7 @@ def named(name: str, tensor: int) -> schema.TensorMapT:
 
 def test_there_is_a_test_of_each() -> None:
     scripts = {f.stem for f in (ROOT / "benchmarks").glob("*.py") if "__main__" in f.read_text()}
-    assert scripts == {*SCRIPTS, *CHILDREN, "push", "sentences"}
+    assert scripts == {*SCRIPTS, *CHILDREN, "push", "sentences", "host_independence"}
     for child, parent in CHILDREN.items():
         assert child in (ROOT / f"benchmarks/{parent}.py").read_text()
 
@@ -90,6 +91,25 @@ def test_it_runs(name: str, data_dir: Path) -> None:
     words, printed = SCRIPTS[name]
     shown = run(name, *words)
     assert all(text in shown for text in printed), shown
+
+
+@pytest.mark.data
+@pytest.mark.lab
+@pytest.mark.slow
+def test_deploy_time_over_ssh(data_dir: Path) -> None:
+    if reason := machine.missing_for(devices.X86.image, systemd=False):
+        missing(reason)
+    shown = run("deploy_time", "--model", "mnist", *SHORT_RACE)
+    assert "first deploy to pi@" in shown and "the same again to pi@" in shown
+
+
+@pytest.mark.data
+@pytest.mark.slow
+def test_host_independence(data_dir: Path) -> None:
+    if shutil.which("qemu-x86_64-static") is None:
+        missing("qemu-x86_64-static is not installed: run `make lab`")
+    shown = run("host_independence", "--only", "mnist", "--targets", "x86-64", "--samples", "4")
+    assert "mnist" in shown
 
 
 def test_push_takes_both_tools_through_both_links() -> None:

@@ -24,6 +24,7 @@ from edgeq.errors import EdgeqError, from_dict
 from tests.end_to_end.faults_cable import Cable
 from tests.lab import claims
 from tests.lab.device import LabDevice
+from tests.lab.ssh_home import path_with_ssh
 
 _HERE = Path(__file__).parent
 ROOT = ".local/share/edgeq"
@@ -280,6 +281,7 @@ class Scene:
         return {
             **{k: v for k, v in os.environ.items() if k != "SSH_AUTH_SOCK"},
             "HOME": str(self.home),
+            "PATH": path_with_ssh(self.home),
             "TMPDIR": str(self.home / "tmp"),
             "XDG_CACHE_HOME": str(self.cache),
             "PYTHONPATH": str(_HERE.parents[1]),

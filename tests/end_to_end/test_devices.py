@@ -22,6 +22,7 @@ from edgeq.demo import demo_files
 from tests.end_to_end.command_line import Result, edgeq
 from tests.lab import devices
 from tests.lab.device import LabDevice
+from tests.lab.ssh_home import path_with_ssh
 
 pytestmark = [pytest.mark.slow, pytest.mark.lab, pytest.mark.timeout(900)]
 
@@ -53,6 +54,7 @@ class Board:
         where = ["--target", target or self.target, "--host", self.device.host]
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("HOME", str(home))
+            patch.setenv("PATH", path_with_ssh(home))
             for name in ("DATA", "CACHE", "CONFIG", "STATE"):
                 patch.setenv(f"XDG_{name}_HOME", str(home / name.lower()))
             patch.setenv("EDGEQ_PYTHON312", str(home / "no-python"))  # TFLite from ONNX only by with_onnx2tf
