@@ -140,7 +140,10 @@ class _Reading:
                 self.found.setdefault(keyword, [words[0]])
         elif keyword in _NUMBERS and not (words[0].isdecimal() and len(words[0]) <= _DIGITS):
             raise ValueError(f"{keyword} {words[0]!r} is not a number")
-        else:
+        elif (keyword, words) != (
+            "connecttimeout",
+            ["none"],
+        ):  # which OpenSSH takes for one that was never set
             self.found.setdefault(keyword, [" ".join(words)])
 
 

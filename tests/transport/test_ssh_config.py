@@ -84,6 +84,7 @@ LINES = {
     "certificates": "CertificateFile ~/%u-cert.pub\nCertificateFile /b-cert.pub\nIdentityFile ~/b\nIdentityFile ~/b\n",
     "revoked keys": "RevokedHostKeys ~/revoked.%h\n",
     "times and families": "ConnectTimeout 1m5s\nAddressFamily inet6\nBindAddress 127.0.0.1\n",
+    "a time of none is not set": "ConnectTimeout none\nConnectTimeout 7\n",
     "ways to log in": "PreferredAuthentications password,publickey\nKbdInteractiveAuthentication no\n",
     "batch mode": "BatchMode yes\nHashKnownHosts yes\n",
     "canonicalization beside HostName": "CanonicalizeHostname yes\nCanonicalDomains lan.invalid\n" + PI5,
