@@ -40,8 +40,8 @@ def parse_address(text: str) -> Address:
     port = int(match["port"]) if match and match["port"] else None
     if (
         not match
-        or misread(match["host"])
-        or misread(user)
+        or why_unsafe(match["host"])
+        or why_unsafe(user)
         or (at and not user)
         or (port is not None and not 0 < port < 65536)
     ):
@@ -52,7 +52,7 @@ def parse_address(text: str) -> Address:
     return Address(match["host"], user or None, port)
 
 
-def misread(name: str) -> str | None:
+def why_unsafe(name: str) -> str | None:
     """Why a host or user name, typed or configured, must not be handed to another program; None where it may."""
     if name.startswith("-"):
         return "it begins with a dash, and a program may read it as an option"

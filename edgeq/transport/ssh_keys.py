@@ -52,7 +52,7 @@ def keys_to_offer(hop: Hop, held: Sequence[paramiko.AgentKey], memory: Memory) -
 
 def _in_order(hop: Hop, held: Sequence[paramiko.AgentKey], memory: Memory) -> Iterator[Key]:
     files = [_File(path, public_half(path)) for path in hop.identities]
-    publics = {file.public: file.path for file in reversed(files)}
+    named = {file.public for file in files}
     in_agent = {key.asbytes(): key for key in held if not _is_certified(key)}
     first = files[:1] if hop.explicit else []
     certified = list(_certified(hop, files, in_agent, memory))
@@ -65,11 +65,11 @@ def _in_order(hop: Hop, held: Sequence[paramiko.AgentKey], memory: Memory) -> It
         )
     yield from (key for _, key in certified)
     yield from (_held_certificate(key) for key in held if _is_certified(key) and not hop.identities_only)
-    for public, path in publics.items():
-        if public in in_agent:
-            yield _agent_key(in_agent[public], path)
+    for file in files:
+        if file.public in in_agent:
+            yield _agent_key(in_agent[file.public], file.path)
     if not hop.identities_only:
-        yield from (_agent_key(key) for public, key in in_agent.items() if public not in publics)
+        yield from (_agent_key(key) for public, key in in_agent.items() if public not in named)
     for file in files[len(first) :]:
         if file.public not in in_agent and not (hop.is_default(file.path) and not file.path.is_file()):
             yield _file_key(file, memory)

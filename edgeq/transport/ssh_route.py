@@ -10,7 +10,7 @@ from typing import Protocol
 
 from edgeq.errors import AuthRefused, Unreachable
 
-from .host_address import Address, misread, parse_address
+from .host_address import Address, parse_address, why_unsafe
 from .ssh_client import Settings, find_client
 from .ssh_config import OwnReader
 from .ssh_hop import Hop, hop_from
@@ -100,7 +100,7 @@ def _hop(shown: str, address: Address, choices: Choices, source: Source, setting
         known_hosts=choices.known_hosts,
     )
     for keyword, name in (("HostName", hop.host), ("User", hop.user)):
-        if why := misread(name):
+        if why := why_unsafe(name):
             raise Unreachable(
                 f"{keyword} {name!r} for {shown} is refused: {why}",
                 f"correct {keyword} in the ssh configuration (settings from {hop.source})",

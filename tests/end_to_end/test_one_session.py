@@ -48,6 +48,11 @@ def test_deploy_and_interrupt(tmp_path: Path, own_home: Path, server: Sshd) -> N
     again = edgeq(tmp_path, "deploy", *words, "--seconds", "2")
     assert "nothing was sent" in again.stdout
 
+    looked = edgeq(tmp_path, "doctor", *there)
+    assert f"reached by {server.user}@127.0.0.1:{server.port}, from `ssh -G" in " ".join(
+        looked.stdout.split()
+    )
+
     before = set(results(root))
     child = started_edgeq(tmp_path, "bench", *there, "--seconds", "60")
     until(lambda: bool(set(results(root)) - before))

@@ -11,6 +11,7 @@ from edgeq.transport.ssh import SshTransport
 from tests.lab import sshd
 from tests.lab.ssh_agent import add_key, agent_at
 from tests.lab.sshd import Sshd
+from tests.transport.conftest import serving
 
 Connect = Callable[..., SshTransport]
 
@@ -67,6 +68,32 @@ def test_identities_only_takes_the_named_keys_out_of_a_full_agent(
     )
 
     assert connect(server, identity=None).run(["true"]).code == 0
+
+
+def test_the_order_of_what_is_offered(connect: Connect, tmp_path: Path) -> None:
+    """Of the agent's keys the named ones first, in the order of their naming; then its others; then files."""
+    names = ("second", "first", "other")
+    with (
+        serving(options={"AuthorizedKeysFile": "none", "MaxAuthTries": "20"}) as server,
+        agent_at(tmp_path / "agent") as path,
+    ):
+        for name in names:
+            add_key(path, sshd.make_key(tmp_path / name))
+        sshd.make_key(tmp_path / "file")
+        (tmp_path / "ssh_config").write_text(
+            f"IdentityAgent {path}\n"
+            + "".join(f"IdentityFile {tmp_path / name}\n" for name in ("file", "first", "second"))
+        )
+        with pytest.raises(AuthRefused, match="accepted none of our keys") as refused:
+            connect(server, identity=None)
+
+    offered = [line.split()[1:4] for line in refused.value.details[:4]]
+    assert offered == [
+        ["agent", "key", f"{tmp_path}/first"],
+        ["agent", "key", f"{tmp_path}/second"],
+        ["agent", "key", "other"],
+        ["key", f"{tmp_path}/file"],
+    ]
 
 
 def test_an_agent_that_is_not_there_is_listed(server: Sshd, connect: Connect, tmp_path: Path) -> None:
