@@ -7,6 +7,7 @@ from typing import Optional
 from edgeq.agent.clock import utc_text
 from edgeq.agent.layout import Root
 from edgeq.agent.manifest_rules import RELEASE
+from edgeq.agent.owned import is_app
 from edgeq.agent.stored import Unreadable, read_json
 from edgeq.agent.verify import read_manifest
 from edgeq.errors import RemoteFailed
@@ -36,7 +37,7 @@ def app_names(root: Root) -> tuple[str, ...]:
         found = sorted(root.apps.iterdir())
     except FileNotFoundError:
         return ()
-    return tuple(p.name for p in found if is_name(p.name) and p.is_dir())
+    return tuple(p.name for p in found if is_app(p))
 
 
 def require_app_name(app: str) -> None:

@@ -65,6 +65,16 @@ def samples(root: Root) -> list[Path]:
     return [p for p in _folders(root.samples) if is_sha256(p.name) and _is_named_by_its_list(p)]
 
 
+def is_app(folder: Path) -> bool:
+    """Whether edgeq installed an app there: it has a release, or the link to one that is live."""
+    if not is_name(folder.name) or folder.is_symlink():
+        return False
+    if any(is_sha256(p.name) for p in _folders(folder / "releases")):
+        return True
+    current = folder / "current"
+    return current.is_symlink() and str(current.readlink()).startswith("releases/")
+
+
 def results(root: Root) -> list[Path]:
     """Folders of results, also of those that a cut ended before measurement.json was written."""
     return [p for p in _folders(root.results) if is_name(p.name) and (is_result(p) or _was_begun(p))]
@@ -108,13 +118,7 @@ def parts_of_samples(folder: Path) -> list[Path]:
 
 def everything(root: Root) -> list[Path]:
     """What `remove` takes away, the agents last: each of the folders as one where nothing in it is another's."""
-    apps = [
-        p
-        for app in _folders(root.apps)
-        if is_name(app.name)
-        for p in parts_of_app(app)
-        if p != app or _is_app(p)
-    ]
+    apps = [part for app in _folders(root.apps) if is_app(app) for part in parts_of_app(app)]
     found = {
         root.apps: apps,
         root.wheels: wheels(root),
@@ -151,10 +155,6 @@ def _parts(folder: Path, ours: Callable[[str], object]) -> list[Path]:
         for name in set(folders) - set(links):
             all_ours = all_ours and bool(ours((here / name).relative_to(folder).as_posix() + "/"))
     return [folder] if all_ours else found
-
-
-def _is_app(folder: Path) -> bool:
-    return (folder / "releases").is_dir() or (folder / "current").is_symlink()
 
 
 def _is_named_by_its_list(folder: Path) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edgeq.deliver.service_files import Wish, all_paths, files_of, folders_of, root_in
+from edgeq.deliver.service_files import TMPFILES, Wish, all_paths, files_of, folders_of, root_in
 from edgeq.deliver.service_schedule import schedule
 from edgeq.errors import DeviceUnfit, TargetRefused
 
@@ -50,6 +50,13 @@ def test_root_can_be_read_back_from_the_unit() -> None:
     files = files_of(replace(WISH, root="/mnt/disk/edgeq"))
     assert root_in(files["/etc/systemd/system/edgeq-agent.service"]) == "/mnt/disk/edgeq"
     assert {f.path for f in folders_of(WISH)} >= {"/var/lib/edgeq", "/var/lib/edgeq/jobs/running"}
+
+
+def test_what_is_locked_belongs_to_login_and_service_and_nobody_else() -> None:
+    """Also where the login made it for itself before there was a service."""
+    lines = [line.split()[:5] for line in files_of(WISH)[TMPFILES].splitlines()]
+    assert ["z", "/var/lib/edgeq/lock", "0660", WISH.login, "edgeq"] in lines
+    assert ["z", "/var/lib/edgeq/jobs/running/.draining", "0660", WISH.login, "edgeq"] in lines
 
 
 def test_the_pi_alone_gets_its_firmware_device() -> None:

@@ -33,6 +33,8 @@ THEIRS = (
     "apps/notes.txt",
     "apps/mine/data.db",
     "apps/mine/releases.txt",
+    "apps/games/history.json",
+    "apps/games/releases/2025/notes.txt",
     "jobs/list.txt",
     "jobs/running/list.txt",
     "results/summary.csv",
@@ -131,6 +133,13 @@ def test_a_file_beside_the_releases_of_an_app_stays(device: Device, token: str) 
     (device.root / "apps/net/my-notes.txt").write_text("mine")
     device.call("remove", token=token, app="net")
     assert [p.name for p in (device.root / "apps/net").iterdir()] == ["my-notes.txt"]
+
+
+def test_a_folder_beside_the_apps_is_no_app(device: Device, token: str, theirs: dict[str, str]) -> None:
+    assert device.call("status")["apps"] == []
+    with pytest.raises(RemoteFailed, match="no app 'games'"):
+        device.call("remove", token=token, app="games")
+    assert seen(device) == theirs
 
 
 def test_a_job_cannot_empty_a_folder_of_its_name(device: Device, token: str) -> None:
