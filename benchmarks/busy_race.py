@@ -1,6 +1,6 @@
 """What goes live from races on a machine that is kept busy: is it ever slower than float, or than what was live?
 
-    .venv/bin/python -m benchmarks.busy_race [--only digits,kws] [--runs 20] [--seconds 10] [--json] [--cache DIR]
+    .venv/bin/python -m benchmarks.busy_race [--only digits,kws,net.edgeq] [--runs 20] [--seconds 10] [--json] [--cache DIR]
 
 Each model is deployed to this machine RUNS times while benchmarks/bursty_load.py keeps its cores busy: in turn as a first
 deploy, and once more with --measure-again over what the one before made live. Afterwards, without the load, one race of
@@ -76,8 +76,9 @@ def _is_slower(truth: RaceReport, id: str, against: str) -> bool:
     return pair is not None and pair.verdict == SLOWER
 
 
-def _raced(name: str, home: Path, options: argparse.Namespace) -> Outcome:
-    bundle = _bundle(name, home)
+def _raced(what: str, home: Path, options: argparse.Namespace) -> Outcome:
+    bundle = Path(what) if what.endswith(".edgeq") else _bundle(what, home)
+    name = bundle.stem
     limits = Limits(seconds=options.seconds)
     runs: list[Run] = []
     root = home / f"{name}-roots" / "0"
@@ -88,7 +89,6 @@ def _raced(name: str, home: Path, options: argparse.Namespace) -> Outcome:
         with _busy(options.seed + number, options.processes):
             done = deploy(
                 str(bundle),
-                name=name,
                 root=str(root),
                 limits=limits,
                 threads=options.threads,
@@ -97,9 +97,7 @@ def _raced(name: str, home: Path, options: argparse.Namespace) -> Outcome:
         runs.append(_run(done, runs[-1].chosen if again else None))
         print(f"{name} {number + 1}/{options.runs}: {runs[-1].why}", file=sys.stderr, flush=True)
     longest = Limits(seconds=options.quiet_seconds)
-    truth = deploy(
-        str(bundle), name=name, root=str(root), limits=longest, threads=options.threads, measure_again=True
-    )
+    truth = deploy(str(bundle), root=str(root), limits=longest, threads=options.threads, measure_again=True)
     assert truth.race is not None
     return Outcome(name, truth.conversion.bundle.manifest.candidates[0].id, tuple(runs), truth.race)
 

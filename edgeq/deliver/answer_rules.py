@@ -138,6 +138,7 @@ def _of_measurement(measurement: Measurement) -> Iterator[str]:
         yield from problems_of_job(job)
     yield from _of_facts(measurement.facts)
     yield from _times(measurement)
+    yield from _attempts(measurement)
     ids = {entrant.id: len(entrant.outputs) for entrant in job.entrants}
     for name, times in Counter(run.entrant for run in measurement.runs).items():
         if name.removesuffix(_TWIN) not in ids:
@@ -185,6 +186,19 @@ def _times(measurement: Measurement) -> Iterator[str]:
             yield "times without a time zone"
     except (ValueError, OverflowError):
         yield f"times {measurement.started_utc[:40]!r} and {measurement.finished_utc[:40]!r}"
+
+
+def _attempts(measurement: Measurement) -> Iterator[str]:
+    """They follow each other and hold every round."""
+    next_round = 0
+    for attempt in measurement.attempts:
+        yield from _not_negative(attempt, "first_round", "rounds", "waited_ns")
+        if attempt.first_round != next_round:
+            yield f"attempts: one begins with round {attempt.first_round}, not {next_round}"
+        next_round = attempt.first_round + attempt.rounds
+    last = max((block.round for run in measurement.runs for block in run.blocks), default=-1)
+    if last >= next_round:
+        yield f"attempts: round {last} belongs to none of {len(measurement.attempts)}"
 
 
 def _path(path: str, what: str) -> Iterator[str]:

@@ -8,7 +8,9 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.busy_race import Outcome, Run, slower_than
+from edgeq.demo import demo_files
 from edgeq.nouns.report import CANNOT_TELL, FASTER, SLOWER, Estimate, Pair, RaceReport
+from edgeq.workflow.convert import convert
 from tests.end_to_end.command_line import ROOT
 
 FLOAT, FAST, SLOW = "onnxruntime-float", "litert-int8_static", "onnxruntime-int8_static"
@@ -44,10 +46,14 @@ def test_what_cannot_be_told_apart_is_not_slower():
     assert slower_than(Outcome("net", FAST, (run,), close), run) == []
 
 
-def test_it_runs():
+def test_it_runs(tmp_path):
+    model, data = map(str, demo_files())
+    bundle = tmp_path / "digits.edgeq"
+    asked = {"recipe": "int8_static", "runtime": "onnxruntime", "repairs": "none", "calibrator": "minmax"}
+    convert(model, data=data, name="digits", output=bundle, **asked)
     words = [
         "--only",
-        "digits",
+        str(bundle),
         "--runs",
         "2",
         "--seconds",

@@ -119,6 +119,26 @@ def test_names_and_paths_are_checked(command: str, value: Any) -> None:
         said(value, command)
 
 
+NO_ATTEMPTS: dict[str, list[dict[str, Any]]] = {
+    "rounds of none": [],
+    "a round too few": [{"first_round": 0, "rounds": 3}],
+    "a gap": [{"first_round": 0, "rounds": 2}, {"first_round": 3, "rounds": 1}],
+    "one before the first": [{"first_round": -1, "rounds": 5}],
+    "waited for less than nothing": [{"first_round": 0, "rounds": 4, "waited_ns": -1}],
+}
+
+
+@pytest.mark.parametrize("attempts", NO_ATTEMPTS.values(), ids=NO_ATTEMPTS)
+def test_every_round_of_a_measurement_belongs_to_one_of_its_attempts(attempts: list[dict[str, Any]]) -> None:
+    """The measurement has rounds 0 to 3."""
+    old = json.loads((Path(__file__).parents[1] / "nouns/measurement_1.json").read_text())
+    assert len(said(old, "result").attempts) == 1
+    two = [{"first_round": 0, "rounds": 1}, {"first_round": 1, "rounds": 3, "waited_ns": 5}]
+    assert len(said({**old, "schema": 2, "attempts": two}, "result").attempts) == 2
+    with pytest.raises(RemoteFailed):
+        said({**old, "schema": 2, "attempts": attempts}, "result")
+
+
 def test_half_a_character_does_not_get_further(facts: dict[str, Any]) -> None:
     board = said({**facts, "board": "Pi\udcff"}, "facts").board
     assert board == "Pi\ufffd" and board.encode()
