@@ -114,7 +114,7 @@ class Conversation:
                 self._replies.append(reply)
                 continue
             self._ledger.stands_at(max(reply.at, self._ledger.reused))
-            if reply.at != self._at:
+            if reply.at > self._at:
                 self._at, self._moved = reply.at, time.monotonic()
         if self._noise > _MOST_NOISE or len(self._replies) > _MOST_REPLIES:
             raise no_receiver(self._where, "it says more than there is to say")

@@ -15,6 +15,7 @@ from .ssh_link import Link, watched
 
 CHUNK = 32_704  # what fits into one packet of OpenSSH's default size
 SILENCE_S = 15.0  # of a command, before the link itself is asked whether it still lives
+FETCH_S = 900.0  # of a file: its largest (deliver/fetched_array.py) takes as long at 300 kB/s
 KILLED = -1  # the exit code of a command that a signal ended; sshd does not hand the number through paramiko
 
 
@@ -55,20 +56,20 @@ def stream(
     link: Link, channel: paramiko.Channel, keep: Callable[[bytes], object], most_bytes: int, name: str
 ) -> tuple[int, bytes]:
     """A command without stdin whose output may be long: pieces go to `keep`. Returns exit code and stderr. Raises LinkLost,
-    RemoteFailed for more than `most_bytes`.
+    RemoteFailed for more than `most_bytes` and past FETCH_S.
     """
-    stderr, count = Tail(), 0
+    stderr, count, deadline = Tail(), 0, time.monotonic() + FETCH_S
     aside = threading.Thread(target=_drain_aside, args=(channel, stderr), name="edgeq-stderr", daemon=True)
     try:
         with link.in_use():
             channel.shutdown_write()
             aside.start()
-            while chunk := _next(link, channel, None, ""):
+            while chunk := _next(link, channel, deadline, name):
                 count += len(chunk)
                 if count > most_bytes:
                     raise too_much(link.where, name, most_bytes)
                 _keep(chunk, keep)
-            _await(link, channel, None, "")
+            _await(link, channel, deadline, name)
             aside.join(SILENCE_S)
             if channel.exit_status == KILLED:
                 raise EOFError
@@ -93,24 +94,27 @@ def hang_up(channel: paramiko.Channel) -> None:
         channel.close()
 
 
-def _next(link: Link, channel: paramiko.Channel, deadline: float | None, name: str) -> bytes:
-    """The next piece of stdout, nothing at its end. After each silence the link is asked whether it lives."""
+def _next(link: Link, channel: paramiko.Channel, deadline: float, name: str) -> bytes:
+    """The next piece of stdout, nothing at its end. After each silence the link is asked whether it lives. One that trickles on
+    past the deadline is late too.
+    """
     while True:
-        left = SILENCE_S if deadline is None else deadline - time.monotonic()
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise _too_long(link.where, name)
         channel.settimeout(max(min(SILENCE_S, left), 0.001))
         try:
             return channel.recv(1 << 20)
         except TimeoutError:
-            if deadline is not None and time.monotonic() >= deadline:
+            if time.monotonic() >= deadline:
                 raise _too_long(link.where, name) from None
             if not link.answers(SILENCE_S):
                 raise TimeoutError(f"nothing was heard for {2 * SILENCE_S:g} s") from None
 
 
-def _await(link: Link, channel: paramiko.Channel, deadline: float | None, name: str) -> None:
+def _await(link: Link, channel: paramiko.Channel, deadline: float, name: str) -> None:
     """A command may close its stdout long before it ends."""
-    left = SILENCE_S if deadline is None else max(deadline - time.monotonic(), 0)
-    if not channel.status_event.wait(left):
+    if not channel.status_event.wait(max(deadline - time.monotonic(), 0)):
         raise _too_long(link.where, name)
 
 

@@ -1,5 +1,6 @@
 """A device that somebody took over, behind a real sshd: it says what it likes, without end, and edgeq gets away in seconds."""
 
+import os
 import resource
 import time
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from edgeq.errors import DeviceError, RemoteFailed
+from edgeq.transport import ssh_run
 from edgeq.transport.arrival import reply_in
 from edgeq.transport.ssh import SshTransport
 from tests.lab.sshd import Sshd
@@ -66,3 +68,19 @@ def test_a_receiver_that_lies_is_an_error_of_ours(
 def test_what_the_receiver_says_is_understood() -> None:
     assert reply_in(b'{"at": 3}', 4, "pi").at == 3
     assert reply_in(b'{"sealed": true, "hash_s": 0.5, "sync_s": 0}', 4, "pi").sealed
+
+
+def test_output_that_trickles_does_not_outlast_the_deadline(server: Sshd, connect: Connect) -> None:
+    start = time.monotonic()
+    with pytest.raises(RemoteFailed, match="did not end in time"):
+        connect(server).run(["sh", "-c", "while echo x; do sleep 0.2; done"], timeout_s=2)
+    assert time.monotonic() - start < 20
+
+
+def test_a_pipe_that_nobody_writes_into_is_not_read_for_ever(
+    server: Sshd, connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ssh_run, "FETCH_S", 2.0)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(RemoteFailed, match="fetching .*pipe did not end in time"):
+        connect(server).get(str(tmp_path / "pipe"), tmp_path / "here")
