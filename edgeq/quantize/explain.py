@@ -1,6 +1,7 @@
 """Why a candidate is as it is, layer by layer: what was decided, what is lost where and why, what was done about it."""
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgeq.nouns.explanation import LayerExplained
@@ -53,20 +54,21 @@ def explain(
         layers = found(source, quantized, samples, threads=threads, progress=progress)
         if plan.scheme is not None and plan.scheme.reduce_range:
             layers = tuple(map(_in_seven_bits, layers))
-    return tuple(_explained(layer, fidelity) for layer in layers)
+    reasons = _Reasons.of(fidelity)
+    return tuple(_explained(layer, fidelity, reasons) for layer in layers)
 
 
 def _in_seven_bits(layer: SeenLayer) -> SeenLayer:
     return replace(layer, scheme=f"{layer.scheme}, weights reduced to 7 bits") if layer.integer else layer
 
 
-def _explained(layer: SeenLayer, fidelity: Fidelity) -> LayerExplained:
+def _explained(layer: SeenLayer, fidelity: Fidelity, reasons: "_Reasons") -> LayerExplained:
     told = LayerExplained(
         layer=layer.name,
         operator=layer.kind,
         work=layer.work,
         scheme=layer.scheme,
-        why_float=_why_float(layer, fidelity),
+        why_float=reasons.why(layer),
         integer=layer.integer,
         overflows=layer.overflows,
         remedies=_remedies(layer, fidelity),
@@ -105,21 +107,37 @@ def _remedies(layer: SeenLayer, fidelity: Fidelity) -> tuple[str, ...]:
     )
 
 
-def _why_float(layer: SeenLayer, fidelity: Fidelity) -> str:
-    """The reason that was given for this layer, or for the group that it belongs to; groups name only their first."""
-    exact = [s.reason for s in fidelity.float_layers if s.what in (layer.name, f"{layer.kind}: {layer.name}")]
-    if exact:
-        return exact[0]
-    if layer.quantized:
-        return ""
-    groups = {
-        s.what.removeprefix(f"{layer.kind}: "): s.reason
-        for s in fidelity.float_layers
-        if s.what.startswith((f"{layer.kind}: ", f"{layer.kind} ("))
-    }
-    named = [why for names, why in groups.items() if layer.name in names.partition(" and ")[0].split(", ")]
-    fitting = [why for why in groups.values() if bool(layer.inside) == ("lies inside" in why)]
-    return next(iter((*named, *fitting, *groups.values())), _unsaid(layer))
+@dataclass(frozen=True)
+class _Reasons:
+    """Why layers are left in float: of single ones by name, of groups, which name only their first, by kind and words."""
+
+    single: Mapping[str, str]
+    groups: Mapping[str, Mapping[str, str]]
+
+    @classmethod
+    def of(cls, fidelity: Fidelity) -> "_Reasons":
+        single: dict[str, str] = {}
+        groups: dict[str, dict[str, str]] = {}
+        for skipped in fidelity.float_layers:
+            single.setdefault(skipped.what, skipped.reason)
+            kind, apart, names = skipped.what.partition(": ")
+            kind, names = (kind, names) if apart else (skipped.what.partition(" (")[0], skipped.what)
+            groups.setdefault(kind, {})[names] = skipped.reason
+        return cls(single, groups)
+
+    def why(self, layer: SeenLayer) -> str:
+        """The reason that was given for this layer, or for the group that it belongs to."""
+        for name in (layer.name, f"{layer.kind}: {layer.name}"):
+            if name in self.single:
+                return self.single[name]
+        if layer.quantized:
+            return ""
+        groups = self.groups.get(layer.kind, {})
+        named = [
+            why for names, why in groups.items() if layer.name in names.partition(" and ")[0].split(", ")
+        ]
+        fitting = [why for why in groups.values() if bool(layer.inside) == ("lies inside" in why)]
+        return next(iter((*named, *fitting, *groups.values())), _unsaid(layer))
 
 
 def _unsaid(layer: SeenLayer) -> str:

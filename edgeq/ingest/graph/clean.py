@@ -171,9 +171,20 @@ def _cleaned(
     lower_ir(proto)  # onnx writes newer ones than the onnxruntime of the day reads
     refuse_random(proto, proto, inputs, examples[0])
     proto, kept = _improved(proto, inputs, examples, notes)
+    before = _copy(proto)
     strip_metadata(proto)
     lower_ir(proto)
+    proto = _last_that_loads(proto, before, notes)
     return Cleaned(proto, loaded, inputs_of(proto), outputs_of(proto), tuple(notes), kept_opset=kept)
+
+
+def _last_that_loads(proto: "ModelProto", before: "ModelProto", notes: list[str]) -> "ModelProto":
+    try:
+        loads(proto)
+        return proto
+    except CannotRun as error:
+        notes.append(f"metadata and IR version kept: without them onnxruntime does not load it: {error}")
+        return before
 
 
 def _as_it_is(

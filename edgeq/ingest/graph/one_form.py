@@ -26,6 +26,7 @@ def in_one_form(model: "ModelProto") -> "ModelProto":
     stored = {t.name: t for t in copy.graph.initializer}
     makers = {o: node for node in copy.graph.node for o in node.output}
     taken = names_in(copy) | {node.name for node in copy.graph.node}
+    behind: dict[str, NodeProto] = {}
     for node in [n for n in copy.graph.node if n.op_type == "Gemm" and len(n.input) == 3]:
         addend, width = _constant(node.input[2], stored, makers), _width(node, stored)
         if addend is None or width is None or tuple(addend.dims) == (width,):
@@ -34,7 +35,12 @@ def in_one_form(model: "ModelProto") -> "ModelProto":
         if len(addend.dims) < 2 or addend.dims[0] == 1:
             node.input[2] = _stored(copy, _vector(addend, width), f"{node.output[0]}_bias", taken)
         else:
-            _add_behind(copy, node, addend, taken)
+            add = _add_behind(copy, node, addend, taken)
+            behind[add.input[0]] = add
+    if behind:
+        ordered = [n for node in copy.graph.node for n in (node, behind.get(node.output[0])) if n is not None]
+        del copy.graph.node[:]
+        copy.graph.node.extend(ordered)
     return copy if changed else model
 
 
@@ -84,8 +90,12 @@ def _stored(model: "ModelProto", values: np.ndarray, name: str, taken: set[str])
     return name
 
 
-def _add_behind(model: "ModelProto", node: "NodeProto", addend: "TensorProto", taken: set[str]) -> None:
-    """beta C by an Add: a bias of a quantized product has one value per output."""
+def _add_behind(
+    model: "ModelProto", node: "NodeProto", addend: "TensorProto", taken: set[str]
+) -> "NodeProto":
+    """An Add of beta C, to stand behind `node`, which no longer adds it: the bias of a quantized product has one value per
+    output.
+    """
     from onnx import helper, numpy_helper
 
     beta = next((a for a in node.attribute if a.name == "beta"), None)
@@ -97,8 +107,7 @@ def _add_behind(model: "ModelProto", node: "NodeProto", addend: "TensorProto", t
     added = _stored(model, values, f"{result}_addend", taken)
     del node.input[2:]
     node.output[0] = product
-    add = helper.make_node("Add", [product, added], [result], _free(f"{node.name or result}_add", taken))
-    model.graph.node.insert(list(model.graph.node).index(node) + 1, add)
+    return helper.make_node("Add", [product, added], [result], _free(f"{node.name or result}_add", taken))
 
 
 def _free(name: str, taken: set[str]) -> str:

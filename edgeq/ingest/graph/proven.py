@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgeq.ingest.graph.trial import CannotRun, Outputs, references, run, same
+from edgeq.ingest.graph.trial import CannotRun, Outputs, references, run, runtime_words, same
 from edgeq.nouns.tensor import TensorSpec
 
 if TYPE_CHECKING:
@@ -51,11 +51,16 @@ def proof_of(proto: "ModelProto", inputs: tuple[TensorSpec, ...], examples: Exam
 
 
 def changed(proto: "ModelProto", change: Change, proof: Proof) -> "tuple[ModelProto, str]":
-    """What `change` makes of `proto`, which it leaves as it is, and ""; or `proto` itself and why it was not changed."""
+    """What `change` makes of `proto`, which it leaves as it is, and ""; or `proto` itself and why it was not changed.
+
+    A change that fails is none: onnx and numpy raise whatever they like on graphs that nobody thought of.
+    """
     try:
         other = change(proto)
-    except CannotRun as error:
-        return proto, str(error)
+    except MemoryError:
+        raise
+    except Exception as error:
+        return proto, runtime_words(error)
     reason = proof.refusal(other)
     return (proto, reason) if reason else (other, "")
 

@@ -47,9 +47,9 @@ def quantized(model: Any, *, reduce_range: bool = False, leave: frozenset[str] =
         return quantizer.model.model
 
 
-def _names(leave: frozenset[str]) -> list[str]:
+def _names(leave: frozenset[str]) -> frozenset[str]:
     """onnxruntime's quantizer writes a Gemm as a MatMul and an Add before it looks for what to leave."""
-    return sorted({*leave, *(f"{name}_MatMul" for name in leave)})
+    return leave.union(f"{name}_MatMul" for name in leave)
 
 
 def without_kernel(graph: Any) -> dict[str, str]:

@@ -71,7 +71,7 @@ def _emit(
             types[scheme.activations],
             TensorsData(CalibrationMethod.MinMax, data),
             [],
-            sorted(leave | unfoldable_activations(model)),
+            leave | unfoldable_activations(model),  # every node is looked up in it
             list(INTEGER_OPERATORS),
             {"WeightSymmetric": True, "TensorQuantOverrides": _overrides(model, wider)},
         )
