@@ -128,6 +128,20 @@ FORMS = {
 }  # fmt: skip
 
 
+# Forms that a quantizer or kernel does not take as they are: tested each time, the others with what takes minutes.
+REFUSED_ONCE = (
+    "Gemm, C [1, N]", "Gemm, C [1]", "Gemm, C scalar", "Gemm, C [M, N]", "Gemm, C left out", "Gemm, beta and C [M, N]",
+    "MatMul, constant on the left", "MatMul, stacked weights", "MatMul, a stack of one", "MatMul, a vector",
+    "Conv, bias left out", "Conv, bias shared", "Conv, a channel of tiny weights", "Conv, constant image", "ConvTranspose",
+)  # fmt: skip
+
+
+def forms(*, images):
+    """Names as parameters of a test."""
+    named = [name for name, form in FORMS.items() if images or not form.image]
+    return [n if n in REFUSED_ONCE else pytest.param(n, marks=pytest.mark.slow) for n in named]
+
+
 def net(form):
     """An ordinary layer, the form, an ordinary layer."""
     shape = "1, 8, 6, 6" if form.image else "8, 16"
@@ -203,19 +217,19 @@ def ordinary(content):
     return found
 
 
-@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize("name", forms(images=True))
 def test_what_stands_next_to_it_is_quantized_in_static_int8(name, tmp_path):
     done, content, model, data = converted(FORMS[name], tmp_path, "int8_static")
     (judged,) = (f for f in done.fidelity if f.candidate.endswith("int8_static"))
     assert {"first", "last"} <= ordinary(content), judged.float_layers
     assert sqnr(content, model, data) > (judged.outputs[0].sqnr_db or 99) - 3
-    assert (judged.outputs[0].sqnr_db or 99) > 20  # None: it gives the same for every input
+    assert (judged.outputs[0].sqnr_db or 99) > 18  # None: it gives the same for every input
 
 
-@pytest.mark.parametrize("name", [name for name, form in FORMS.items() if not form.image])
+@pytest.mark.parametrize("name", forms(images=False))
 def test_what_stands_next_to_it_is_quantized_in_dynamic_int8(name, tmp_path):
     done, content, model, data = converted(FORMS[name], tmp_path, "int8_dynamic")
     (judged,) = (f for f in done.fidelity if f.candidate.endswith("int8_dynamic"))
     assert {"first", "last"} <= ordinary(content), judged.float_layers
     assert sqnr(content, model, data) > (judged.outputs[0].sqnr_db or 99) - 3
-    assert (judged.outputs[0].sqnr_db or 99) > 20  # None: it gives the same for every input
+    assert (judged.outputs[0].sqnr_db or 99) > 18  # None: it gives the same for every input
