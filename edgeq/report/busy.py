@@ -35,10 +35,10 @@ def busy_pairs(runs: Sequence[Run], reference: str, twin: str) -> tuple[Pair, ..
 
 
 def costs_of(run: Run) -> Costs:
-    """A round without samples, or without CPU time (older agents noted none), is left out."""
-    blocks = sorted((b for b in run.blocks if b.latency_ns and b.cpu_ns), key=lambda b: b.round)
-    rounds = ((number, tuple(group)) for number, group in groupby(blocks, key=lambda b: b.round))
-    return {number: _costs(group) for number, group in rounds}
+    """A round without samples, without CPU time (older agents noted none) or of times below the clock's steps is left out."""
+    blocks = sorted((b for b in run.blocks if b.latency_ns), key=lambda b: b.round)
+    found = ((number, _costs(tuple(group))) for number, group in groupby(blocks, key=lambda b: b.round))
+    return {number: costs for number, costs in found if min(costs) > 0}
 
 
 def _costs(blocks: tuple[Block, ...]) -> tuple[float, float]:

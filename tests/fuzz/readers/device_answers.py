@@ -18,7 +18,7 @@ from edgeq.deliver.device_answer import agent_answer
 from edgeq.errors import NoSpace
 from edgeq.nouns.device import Facts
 from edgeq.nouns.job import UNREADABLE, Entrant, Job
-from edgeq.nouns.measurement import Block, Energy, Measurement, MemoryUse, Outputs, Run
+from edgeq.nouns.measurement import Attempt, Block, Energy, Measurement, MemoryUse, Outputs, Run
 from edgeq.nouns.release import App, DeviceStatus, Release, ServiceState
 from edgeq.report.formats.text import show, show_result
 from edgeq.report.race import compare_runs
@@ -153,4 +153,5 @@ def race(facts: Facts) -> Measurement:
         runs,
         quiet=True,
         stopped_by="x",
+        attempts=(Attempt(0, 4, stopped_by="x"),),
     )
