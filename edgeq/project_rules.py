@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from types import NoneType
 
 from edgeq.model_name import is_model_name
 from edgeq.nouns.project import Gates, Place, Project
@@ -36,6 +37,8 @@ def problems_of(noun: Project | Gates | Place) -> Iterator[str]:
             states_of(noun.states)
         except ValueError as error:
             yield f"states: {error}"
+        if not isinstance(noun.preprocess, (str, dict, NoneType)):
+            yield f"preprocess: {noun.preprocess!r} is neither text nor a table"
         for name, shape in noun.shapes.items():
             if not shape or min(shape) < 1:
                 yield f"shapes.{name}: {list(shape)} has a dimension below 1, or none"

@@ -9,9 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from edgeq.errors import DataRefused
-from edgeq.ingest.image import SUFFIXES, read_pixels
+from edgeq.ingest import array_file
+from edgeq.ingest.image import read_pixels
+from edgeq.ingest.image_file import SUFFIXES
 from edgeq.ingest.npz import load_arrays
 from edgeq.ingest.stored import ClassFolders, Stored
+from edgeq.limited.ask import ask
+from edgeq.limited.limits import for_file, free_memory
 
 _LABEL_FILES = ("labels.csv", "labels.npy")
 _ARRAYS = (".npy", ".npz")
@@ -34,12 +38,11 @@ def open_folder(folder: Path) -> Stored:
 
 
 def load_npy(path: Path) -> np.ndarray:
+    ask(array_file.NPY, path, for_file(0), most_bytes=free_memory() // 2)
     try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        array: np.ndarray = np.load(path, allow_pickle=False)
+    except Exception as error:  # numpy's own: the bytes are not what the header says
         raise DataRefused(f"{path} cannot be read as .npy: {error}") from None
-    if not isinstance(array, np.ndarray):
-        raise DataRefused(f"{path} is not one array: it is an .npz by another name")
     return array
 
 
@@ -115,6 +118,13 @@ def _as_people_sort(name: str) -> tuple[list[tuple[int, str]], str]:
     return [(int(p), "") if p.isdecimal() else (-1, p) for p in parts], name
 
 
+def _int64(text: str) -> int:
+    number = int(text)
+    if not -(2**63) <= number < 2**63:
+        raise ValueError(text)
+    return number
+
+
 def _from_csv(table: Path, folder: Path, files: list[Path]) -> np.ndarray:
     """`file,label` per line, with a heading or without; labels are class numbers."""
     try:
@@ -128,9 +138,9 @@ def _from_csv(table: Path, folder: Path, files: list[Path]) -> np.ndarray:
     for number, row in enumerate(rows, 1):
         try:
             name, label = (c.strip() for c in row)
-            labels[name] = int(label)
+            labels[name] = _int64(label)
         except ValueError:
-            problems.append(f"row {number}: {','.join(row)!r} is not file,class number")
+            problems.append(f"row {number}: {','.join(row)[:80]!r} is not file,class number")
     names = [f.relative_to(folder).as_posix() for f in files]
     problems += [f"{name} has no label" for name in names if name not in labels]
     problems += [f"{name} is labelled but not there" for name in sorted(set(labels) - set(names))]

@@ -5,20 +5,16 @@ from pathlib import Path
 import numpy as np
 
 from edgeq.errors import DataRefused
+from edgeq.ingest import image_file
+from edgeq.limited.ask import ask
+from edgeq.limited.limits import for_file
 from edgeq.nouns.tensor import Preprocessing
-
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 
 
 def read_pixels(path: Path) -> np.ndarray:
     """uint8 [H, W, 3], RGB, turned upright as the file's EXIF says. Raises DataRefused naming the file."""
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
-    try:
-        with Image.open(path) as image:
-            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
-        raise DataRefused(f"{path} is not a readable image: {error}", "remove it or replace it") from None
+    found, content = ask(image_file.READER, path, for_file(0))
+    return np.frombuffer(content, np.uint8).reshape(found["height"], found["width"], 3)
 
 
 def apply(pixels: np.ndarray, contract: Preprocessing, where: str) -> np.ndarray:

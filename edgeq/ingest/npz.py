@@ -3,15 +3,17 @@ shapes differ; `labels` beside them."""
 
 import hashlib
 import re
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from edgeq.errors import DataRefused
+from edgeq.ingest import array_file
 from edgeq.ingest.labels import KEYS
 from edgeq.ingest.stored import Stored
+from edgeq.limited.ask import ask
+from edgeq.limited.limits import for_file, free_memory
 
 LABELS = KEYS[0]
 _NUMBERED = re.compile(r"arr_[0-9]+")
@@ -74,22 +76,13 @@ def _of_list(path: Path, arrays: Mapping[str, np.ndarray], truth: np.ndarray | N
 
 def load_arrays(path: Path) -> dict[str, np.ndarray]:
     """Every array of an .npz, in the order they were written; pickled objects are refused."""
+    ask(array_file.NPZ, path, for_file(0), most_bytes=free_memory() // 2)
     try:
-        if not zipfile.is_zipfile(path):  # numpy would take it for a pickle
-            path.open("rb").close()
-            raise zipfile.BadZipFile("it is no zip archive, or only the beginning of one")
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
-    except FileNotFoundError:
-        raise DataRefused(f"there is no file {path}") from None
-    except (OSError, ValueError, EOFError, KeyError, AttributeError, TypeError, zipfile.BadZipFile) as error:
+    except Exception as error:  # zlib's, zipfile's, numpy's own: the bytes are not what the headers say
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        if "allow_pickle" in reason:
-            reason = "it holds pickled Python objects, which are not loaded"
-        raise DataRefused(
-            f"{path} cannot be read as .npz: {reason}",
-            "write it with numpy.savez_compressed(path, x=..., labels=...)",
-        ) from None
+        raise DataRefused(f"{path} cannot be read as .npz: {reason}", array_file.NPZ_REMEDY) from None
 
 
 def _is_constant(array: np.ndarray, name: str, arrays: Mapping[str, np.ndarray], inputs: Shapes) -> bool:

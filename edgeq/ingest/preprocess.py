@@ -39,11 +39,14 @@ def parse(text: str) -> Preprocessing:
 def from_table(table: Mapping[str, Any], problems: list[str] | None = None) -> Preprocessing:
     """A `[preprocess]` table: the same keys, values as text, numbers or lists; `preset = "imagenet"` first."""
     problems = list(problems or ())
+    if not isinstance(table, Mapping):
+        problems.append(f"expected text or a table of keys, got {table!r}")
+        table = {}
     known = presets()
-    preset = table.get("preset", "none")
+    preset = str(table.get("preset", "none"))
     if preset not in known:
         problems.append(f"there is no preset {preset!r}; presets: {', '.join(known)}")
-    given = {**known.get(str(preset), {}), **{k: v for k, v in table.items() if k != "preset"}}
+    given = {**known.get(preset, {}), **{k: v for k, v in table.items() if k != "preset"}}
     values: dict[str, Any] = {}
     for key, value in given.items():
         if key not in _READERS:

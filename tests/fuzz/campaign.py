@@ -57,7 +57,7 @@ def _run_until_it_dies(reader: str, seed: str, first: int, end: int, outcome: Ou
     """The case to go on with."""
     command = [sys.executable, "-P", "-c", _START, str(_ROOT), reader, seed, str(first), str(end)]
     with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, cwd=_ROOT)
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, cwd=_ROOT, env=_LIMITS)
         at, begun = first, False
         try:
             for line in _lines(process):
@@ -88,6 +88,8 @@ def _run_until_it_dies(reader: str, seed: str, first: int, end: int, outcome: Ou
     return at
 
 
+# For a file of some kilobytes: what the child that opens it may take, so that all together stay below MEMORY and HANG_S.
+_LIMITS = {**os.environ, "EDGEQ_OPEN_MEMORY_MB": "500", "EDGEQ_OPEN_SECONDS": "8"}
 _RESTART_ABOVE = 900_000_000
 _START = "import runpy, sys; sys.path.insert(0, sys.argv.pop(1)); runpy.run_module('tests.fuzz.worker', run_name='__main__', alter_sys=True)"
 

@@ -1,0 +1,52 @@
+"""How much memory and time the opening of a file may take."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+_MB = 1 << 20
+MEMORY_VARIABLE, SECONDS_VARIABLE = "EDGEQ_OPEN_MEMORY_MB", "EDGEQ_OPEN_SECONDS"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """`memory_bytes` above what the libraries took when they were loaded; `seconds` of the clock."""
+
+    memory_bytes: int
+    seconds: float
+
+
+def for_file(size: int) -> Limits:
+    """For files that are only read: text, arrays, images, archives of `size` bytes."""
+    return _as_the_user_says(512 * _MB + 2 * size, 8 + size / (20 * _MB))
+
+
+def for_model(size: int) -> Limits:
+    """For models, which are read and run once: a small file may compute with large arrays, so half of the free memory is
+    theirs.
+    """
+    return _as_the_user_says(max(1024 * _MB + 10 * size, free_memory() // 2), 60 + size / _MB)
+
+
+def _as_the_user_says(memory: int, seconds: float) -> Limits:
+    return Limits(
+        int(_number(MEMORY_VARIABLE, memory / _MB) * _MB),
+        _number(SECONDS_VARIABLE, seconds),
+    )
+
+
+def _number(variable: str, usual: float) -> float:
+    try:
+        given = float(os.environ[variable])
+    except (KeyError, ValueError):
+        return usual
+    return given if 0 < given < 1e9 else usual
+
+
+def free_memory() -> int:
+    """Bytes that can be allocated here; 8 GB where the system does not say."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return 8 << 30
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), 8 << 30)

@@ -1,0 +1,39 @@
+"""TOML of the user's own, project or target: a table of plain values."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from edgeq.errors import TargetRefused
+from edgeq.limited.reader import Reader
+
+READER = Reader("edgeq.limited.toml_file:read", TargetRefused, "the file")
+LARGEST = 256_000  # bytes; a project file has hundreds
+
+
+def read(path: str) -> Any:
+    """Runs in the child. Raises TargetRefused with the place in the text."""
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(LARGEST + 1)
+    except OSError as error:
+        raise TargetRefused(f"cannot read {path}: {error.strerror}") from None
+    if len(content) > LARGEST:
+        raise TargetRefused(f"{path} has more than {LARGEST:,} bytes: that is no file of edgeq's")
+    try:
+        return _plain(tomllib.loads(content.decode()))
+    except RecursionError:
+        raise TargetRefused(f"{path} is not TOML that edgeq reads: its values are nested too deep") from None
+    except ValueError as error:  # text that is not UTF-8, no TOML, a date or number that Python does not have
+        raise TargetRefused(f"{path} is not TOML: {error}") from None
+
+
+def _plain(value: Any) -> Any:
+    """Raises ValueError for dates and times, which no key of edgeq takes."""
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    if not isinstance(value, (str, int, float, bool)):
+        raise ValueError(f"{value} is a date or a time, and no key takes one: write it in quotes")
+    return value
