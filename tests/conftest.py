@@ -64,3 +64,15 @@ def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("PATH", path_with_ssh(home))
     return home
+
+
+@pytest.fixture
+def opened_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ONNX files are opened in this process, where a test has put something else in the place of a step."""
+    from edgeq.ingest.graph import open_file, opened
+
+    class Here:
+        def __init__(self, reader, path, limits, *, writes, **options):  # type: ignore[no-untyped-def]
+            self.result = lambda: (open_file.open_file(str(path), **options), b"")
+
+    monkeypatch.setattr(opened, "begin", Here)

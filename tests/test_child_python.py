@@ -207,7 +207,6 @@ STARTS = {
     "ingest/onnx_to_tflite/find_python.py": "child_python",
     "ingest/onnx_to_tflite/proof.py": "child_python",
     "ingest/pytorch/to_tflite.py": "child_python",
-    "ingest/sources/tflite.py": "child_python",
     "limited/ask.py": "child_python",
     "transport/local.py": "the words of the agent link",
     "transport/ssh_link.py": "a ProxyCommand",

@@ -1,16 +1,18 @@
-"""What a TFLite file is, as JSON on stdout: `python tflite_inspect.py FILE RENEWED`. A file of an old schema is written
-anew to RENEWED.
+"""What a TFLite file is; a file of an old schema is written anew.
 
-Run as a process of its own, because the runtime may end the process on a file that is sound in form and wrong in content.
+Runs in the limited child, because the runtime may end the process on a file that is sound in form and wrong in content.
 """
 
-import json
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from edgeq.errors import ModelRefused
+from edgeq.limited.reader import Reader
+
+READER = Reader("edgeq.ingest.tflite_inspect:inspect", ModelRefused, "the model", "convert the model again")
 
 # The operators that hold a network's work, with the positions of activation and weights among their inputs.
 _HEAVY = {
@@ -29,7 +31,27 @@ _DRAW = ("MULTINOMIAL", "RANDOM_STANDARD_NORMAL", "RANDOM_UNIFORM")
 _REPEATS = 8  # runs that show whether what is drawn reaches an output
 
 
-def main(path: Path, renewed: Path) -> None:
+def prepare() -> None:
+    import ai_edge_litert.interpreter  # noqa: F401
+
+
+def inspect(path: str, renewed: str) -> Any:
+    """{"inputs", "outputs", "quantized", "draws", "renewed"}, of a graph that ran on zeros; a file of an old schema is written
+    to `renewed` in the current one. Raises ModelRefused in the runtime's words.
+    """
+    try:
+        return _inspected(Path(path), Path(renewed))
+    except MemoryError:
+        raise
+    except Exception as error:
+        words = " ".join(str(error).split())[:300] or type(error).__name__
+        raise ModelRefused(
+            f"the TFLite runtime does not take {path}: {words}",
+            "a truncated file has to be copied again; custom and Flex operators have to be left out when converting",
+        ) from None
+
+
+def _inspected(path: Path, renewed: Path) -> Any:
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     # Without the delegate the graph's own operators are seen, not the delegate's one node.
@@ -42,14 +64,13 @@ def main(path: Path, renewed: Path) -> None:
     for detail in interpreter.get_input_details():
         interpreter.set_tensor(detail["index"], np.zeros(detail["shape"], detail["dtype"]))
     interpreter.invoke()
-    found = {
+    return {
         "inputs": [_tensor(d) for d in interpreter.get_input_details()],
         "outputs": [_tensor(d) for d in interpreter.get_output_details()],
         "quantized": quantized_words(interpreter),
         "draws": _drawing(interpreter),
         "renewed": _renew(path, renewed),
     }
-    sys.stdout.write(json.dumps(found))
 
 
 def quantized_words(interpreter: Any) -> str | None:
@@ -118,7 +139,3 @@ def _tensor(detail: Any) -> dict[str, Any]:
 
 def _dtype(detail: Any) -> str:
     return str(np.dtype(detail["dtype"]).name)
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))

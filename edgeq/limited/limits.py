@@ -25,7 +25,7 @@ def for_model(size: int) -> Limits:
     """For models, which are read and run once: a small file may compute with large arrays, so half of the free memory is
     theirs.
     """
-    return _as_the_user_says(max(1024 * _MB + 10 * size, free_memory() // 2), 60 + size / _MB)
+    return _as_the_user_says(max(1024 * _MB + 10 * size, free_memory() // 2), 300 + size / _MB)
 
 
 def _as_the_user_says(memory: int, seconds: float) -> Limits:

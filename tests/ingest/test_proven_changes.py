@@ -97,7 +97,9 @@ def _other_resizes(monkeypatch, *versions):
     monkeypatch.setattr(cleaning, "moved", worse)
 
 
-def test_a_step_that_changes_the_outputs_is_taken_back_and_its_operator_named(tmp_path, monkeypatch):
+def test_a_step_that_changes_the_outputs_is_taken_back_and_its_operator_named(
+    tmp_path, monkeypatch, opened_here
+):
     _other_resizes(monkeypatch, 17, 13, 11)
     onnx.save(between_convolutions(10, 'u = Resize <mode = "linear"> (r, s)', s=SCALES), tmp_path / "m.onnx")
     np.savez(tmp_path / "x.npz", x=np.stack([smooth() for _ in range(32)]))
@@ -114,7 +116,9 @@ def test_a_step_that_changes_the_outputs_is_taken_back_and_its_operator_named(tm
     assert {a.operator: (a.integer, a.total) for a in judged.fusion} == {"Conv": (2, 2)}
 
 
-def test_an_opset_without_quantizelinear_leaves_int8_out_by_the_operators_name(tmp_path, monkeypatch):
+def test_an_opset_without_quantizelinear_leaves_int8_out_by_the_operators_name(
+    tmp_path, monkeypatch, opened_here
+):
     def refuses(model, version):
         if any(node.op_type == "Upsample" for node in model.graph.node):
             raise CannotRun("there is no adapter")
@@ -130,7 +134,7 @@ def test_an_opset_without_quantizelinear_leaves_int8_out_by_the_operators_name(t
     )
 
 
-def test_samples_count_besides_random_numbers(tmp_path, monkeypatch):
+def test_samples_count_besides_random_numbers(tmp_path, monkeypatch, opened_here):
     """Random numbers are small; the samples reach what the other graph cuts off."""
     from edgeq.ingest.graph import clean
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 def nodes(model: "ModelProto") -> "Iterator[NodeProto]":
     for owner in (model.graph, *model.functions):
-        yield from _nodes(owner)
+        yield from nodes_of(owner)
 
 
 def tensors(model: "ModelProto") -> "Iterator[TensorProto]":
@@ -24,11 +24,12 @@ def tensors(model: "ModelProto") -> "Iterator[TensorProto]":
                 yield from graph.initializer
 
 
-def _nodes(owner: "Union[GraphProto, FunctionProto]") -> "Iterator[NodeProto]":
+def nodes_of(owner: "Union[GraphProto, FunctionProto]") -> "Iterator[NodeProto]":
+    """Its own nodes and those of the graphs inside them; not those of the functions that they call."""
     for node in owner.node:
         yield node
         for attribute in node.attribute:
             if attribute.HasField("g"):
-                yield from _nodes(attribute.g)
+                yield from nodes_of(attribute.g)
             for graph in attribute.graphs:
-                yield from _nodes(graph)
+                yield from nodes_of(graph)

@@ -1,10 +1,14 @@
 """`file.py:factory` or `package.module:factory`, with its weights -> a module in eval mode."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgeq.errors import ModelRefused
+from edgeq.ingest.pytorch.open_weights import WEIGHTS
 from edgeq.ingest.pytorch.weights import fill, load_weights
 from edgeq.ingest.request import Request
+from edgeq.limited.ask import ask
+from edgeq.limited.limits import for_file
 from edgeq.user_code import load_attribute, place_of
 
 if TYPE_CHECKING:
@@ -16,10 +20,16 @@ def build_module(request: Request) -> "tuple[nn.Module, tuple[str, ...]]":
     module = _built(request.source)
     notes: tuple[str, ...] = ()
     if request.weights is not None:
+        ask(WEIGHTS, request.weights, for_file(_size(request.weights)))
         fill(module, load_weights(request.weights), request.weights)
     else:
         notes = ("no --weights: the parameters are those that the factory sets",)
     return module.eval().requires_grad_(False), notes
+
+
+def _size(path: Path) -> int:
+    """0 where it is not there: the reader says so."""
+    return path.stat().st_size if path.is_file() else 0
 
 
 def _built(source: str) -> "nn.Module":

@@ -14,8 +14,11 @@ from edgeq.ingest.graph.random_numbers import refusal
 from edgeq.ingest.graph.trial import run, same, same_values
 from edgeq.ingest.pytorch.harmless import Harmful, refuse_harmful
 from edgeq.ingest.pytorch.module import build_module
+from edgeq.ingest.pytorch.open_weights import PROGRAM
 from edgeq.ingest.pytorch.shortcuts import with_convolutions
 from edgeq.ingest.request import Request
+from edgeq.limited.ask import ask
+from edgeq.limited.limits import for_model
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -79,31 +82,39 @@ def open_program(request: Request) -> Program:
 
 
 def _saved(request: Request) -> "tuple[nn.Module, Tensors, tuple[str, ...]]":
-    import torch
-
     if not Path(request.source).is_file():
         raise ModelRefused(f"there is no file {request.source}")
     if request.weights is not None:
         raise ModelRefused(f"{request.source} brings its own weights", "leave out --weights")
-    try:
-        refuse_harmful(Path(request.source))
-        saved = torch.export.load(request.source)
-    except Harmful as error:
-        raise ModelRefused(
-            f"{request.source} is not loaded, since loading it could run code of whoever wrote it: {error}",
-            "save it again with torch 2.8 or newer, tensors as example inputs: "
-            "torch.export.save(torch.export.export(model, (x,)), path)",
-        ) from None
-    except Exception as error:  # whatever is wrong inside the archive
-        raise ModelRefused(
-            f"{request.source} is not a program that this torch ({torch.__version__}) can load: {_words(error)}",
-            "save it again: torch.export.save(torch.export.export(model, (x,)), path)",
-        ) from None
+    size = Path(request.source).stat().st_size
+    ask(PROGRAM, request.source, for_model(size), run=not request.shapes)
+    saved = load_program(request.source)
     module = saved.module()
     if request.shapes or saved.example_inputs is None:
         return module, _example_inputs(module, request), ()
     args, kwargs = saved.example_inputs
     return module, tuple(args) + tuple(kwargs.values()), ()
+
+
+def load_program(path: str) -> "ExportedProgram":
+    """Raises ModelRefused for what could run code, and for what torch cannot load. Only after the limited child did the same:
+    see open_weights.py."""
+    import torch
+
+    try:
+        refuse_harmful(Path(path))
+        return torch.export.load(path)
+    except Harmful as error:
+        raise ModelRefused(
+            f"{path} is not loaded, since loading it could run code of whoever wrote it: {error}",
+            "save it again with torch 2.8 or newer, tensors as example inputs: "
+            "torch.export.save(torch.export.export(model, (x,)), path)",
+        ) from None
+    except Exception as error:  # whatever is wrong inside the archive
+        raise ModelRefused(
+            f"{path} is not a program that this torch ({torch.__version__}) can load: {_words(error)}",
+            "save it again: torch.export.save(torch.export.export(model, (x,)), path)",
+        ) from None
 
 
 def _example_inputs(module: "nn.Module", request: Request) -> Tensors:

@@ -3,9 +3,7 @@
 from pathlib import Path
 
 from edgeq.errors import EdgeqError, ModelRefused
-from edgeq.ingest.graph.clean import Cleaned, clean
-from edgeq.ingest.graph.operators import refuse_unknown_operators
-from edgeq.ingest.graph.read import digest, read, write
+from edgeq.ingest.graph.opened import Opened, open_apart
 from edgeq.ingest.onnx_to_tflite import CONVERTER, convert
 from edgeq.ingest.request import Request
 from edgeq.nouns.model import Model
@@ -23,17 +21,13 @@ def claims(source: str) -> bool:
 def open_source(request: Request) -> Model:
     """Raises ModelRefused for what onnxruntime cannot run, with the operator, input or field; where only TFLite is
     wanted, ConversionFailed for what cannot become it and ExtraMissing without what that takes."""
-    path = Path(request.source)
-    loaded = read(path)
-    refuse_unknown_operators(loaded.proto, path.name)
-    cleaned = clean(loaded, request.shapes, request.example, request.survey)
-    graph = write(cleaned, request.path(".onnx"))
-    files, absent, notes = _made(request, cleaned, graph)
+    cleaned = open_apart(request, request.path(".onnx"))
+    files, absent, notes = _made(request, cleaned, Path(cleaned.file))
     return Model(
         name=request.name,
         source=request.source,
         source_format="onnx",
-        sha256=digest(loaded),
+        sha256=cleaned.sha256,
         inputs=cleaned.inputs,
         outputs=cleaned.outputs,
         float_bytes=Path(next(iter(files.values()))).stat().st_size,
@@ -47,7 +41,7 @@ def open_source(request: Request) -> Model:
 
 
 def _made(
-    request: Request, cleaned: Cleaned, graph: Path
+    request: Request, cleaned: Opened, graph: Path
 ) -> tuple[dict[str, str], dict[str, str], tuple[str, ...]]:
     """The files by format, what is absent with the reason, and notes. Raises where no format is left."""
     files = {"onnx": str(graph)} if "onnx" in request.formats else {}
@@ -72,7 +66,7 @@ def _made(
     return {**files, "tflite": str(made)}, {}, (f"TFLite made by {CONVERTER}: {_figure(figure)}",)
 
 
-def _why_no_tflite(request: Request, cleaned: Cleaned) -> ModelRefused | None:
+def _why_no_tflite(request: Request, cleaned: Opened) -> ModelRefused | None:
     """Known before anything is tried."""
     if cleaned.varied is not None:
         why = _SEVERAL if cleaned.varied.shapes > 1 else _ONLY_OPEN
@@ -90,7 +84,7 @@ def _why_no_tflite(request: Request, cleaned: Cleaned) -> ModelRefused | None:
     return None if request.cache is not None else ModelRefused(_NO_CACHE, "name one: open_model(cache=...)")
 
 
-def _to_tflite(request: Request, cleaned: Cleaned, graph: Path) -> tuple[Path, float]:
+def _to_tflite(request: Request, cleaned: Opened, graph: Path) -> tuple[Path, float]:
     assert request.cache is not None
     out = request.path(".tflite")
     figure = convert(

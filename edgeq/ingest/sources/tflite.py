@@ -2,19 +2,17 @@
 
 import hashlib
 import importlib.util
-import json
-import signal
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from edgeq import child_python
 from edgeq.errors import ModelRefused
 from edgeq.ingest import tflite_inspect
 from edgeq.ingest.extras import missing
 from edgeq.ingest.graph.random_numbers import refusal
 from edgeq.ingest.request import Request
+from edgeq.limited.ask import ask
+from edgeq.limited.limits import for_model
 from edgeq.nouns.model import Model
 from edgeq.nouns.tensor import Affine, TensorSpec
 
@@ -23,7 +21,6 @@ NO_ONNX = (
     "the source is TFLite, which is not converted to ONNX; give the torch or ONNX model that it was made from"
 )
 _IDENTIFIER = b"TFL3"
-_TIMEOUT_S = 300
 
 
 def claims(source: str) -> bool:
@@ -37,7 +34,10 @@ def open_source(request: Request) -> Model:
     if importlib.util.find_spec("ai_edge_litert") is None:
         raise missing("ai_edge_litert", "litert", f"opening {path}")
     file = request.path(".tflite")
-    found = _inspected(path, file)
+    size = len(content)
+    found = ask(tflite_inspect.READER, path, for_model(size), writes=2 * size, renewed=str(file.absolute()))[
+        0
+    ]
     if found["draws"]:
         raise refusal(", ".join(found["draws"]))
     inputs, outputs = _specs(found["inputs"]), _specs(found["outputs"])
@@ -80,30 +80,6 @@ def _refuse_without_ends(inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSp
             f"the model has no {'outputs' if inputs else 'inputs'}, so that nothing can be compared with float",
             "convert it again with the tensors that change from run to run as inputs, and its results as outputs",
         )
-
-
-def _inspected(path: Path, renewed: Path) -> dict[str, Any]:
-    """What tflite_inspect.py prints; a file of an old schema is written to `renewed` in the current one."""
-    command = child_python.script(tflite_inspect.__file__, path, renewed)
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", timeout=_TIMEOUT_S, check=False
-        )
-    except subprocess.TimeoutExpired:
-        raise ModelRefused(f"the TFLite runtime did not load and run {path} within {_TIMEOUT_S} s") from None
-    if done.returncode == 0:
-        found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-        return found
-    if done.returncode < 0:
-        name = signal.Signals(-done.returncode).name
-        raise ModelRefused(
-            f"{path} is corrupt: the TFLite runtime crashes on it ({name})", "convert the model again"
-        )
-    reason = done.stderr.strip().splitlines()[-1].partition(": ")[2][:300]
-    raise ModelRefused(
-        f"the TFLite runtime does not take {path}: {reason}",
-        "a truncated file has to be copied again; custom and Flex operators have to be left out when converting",
-    )
 
 
 def _specs(found: list[dict[str, Any]]) -> tuple[TensorSpec, ...]:
