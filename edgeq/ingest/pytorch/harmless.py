@@ -2,7 +2,7 @@
 restraint, and evaluates text from its graph as Python.
 
 Allowed are raw tensors, pickles that torch itself loads with weights_only=True, and a graph whose words are names,
-operators of torch and arithmetic over sizes. The archive is read with torch's own reader, so what is checked is what is
+operators that only compute (operators.py) and arithmetic over sizes. The archive is read with torch's own reader, so what is checked is what is
 loaded. Knows the layout that torch 2.8 and newer write (torch/export/pt2_archive); older ones are refused.
 """
 
@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
+from edgeq.ingest.pytorch.operators import is_allowed
+
 _NAME = re.compile(r"[\w.@#:$+-]*")
-_OPERATOR = re.compile(r"torch\.ops\.\w+\.\w+(\.\w+)?|_operator\.\w+|math\.\w+|torch\.sym_\w+")
 _FUNCTION = re.compile(r"[A-Z]\w*|floor|ceiling|sqrt|log2?")  # of sympy, as torch prints sizes
 _FREE = ("metadata", "as_string", "as_strings", "torch_version")  # text that is never evaluated
 _TREE_CODE = ("__enum__", "default_factory")  # pytree imports the modules that these name
@@ -118,7 +119,9 @@ def _refuse_text(key: str, text: str) -> None:
     elif key in ("expr_str", "guards_code"):
         fine = _is_arithmetic(text)
     elif key in ("target", "as_operator"):
-        fine = bool(_OPERATOR.fullmatch(text)) or bool(re.fullmatch(r"[\w.]*", text) and "torch" not in text)
+        if not is_allowed(text):
+            raise Harmful(f"it uses {text[:80]!r}, which is none of the operators that only compute")
+        return
     else:
         fine = bool(_NAME.fullmatch(text))
     if not fine:
