@@ -4,7 +4,7 @@ Knows files and hashes; what a model computes, and on what device, is for others
 """
 
 from edgeq.bundle.assemble import assemble
-from edgeq.bundle.beside import CheckSet, beside_files, read_check, read_fidelity, read_tools
+from edgeq.bundle.beside import CheckSet, beside_files, read_check, read_fidelity, read_noun, read_tools
 from edgeq.bundle.contract import contract
 from edgeq.bundle.destination import require_destination
 from edgeq.bundle.npy import npy_array, npy_bytes
@@ -22,6 +22,7 @@ __all__ = [
     "read_bundle",
     "read_check",
     "read_fidelity",
+    "read_noun",
     "read_tools",
     "require_destination",
     "write_bundle",

@@ -3,10 +3,9 @@
 Nothing of it is part of the digest: figures can be added without making another release.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 
@@ -15,7 +14,10 @@ from edgeq.bundle.npy import npy_array, npy_bytes
 from edgeq.bundle.read import OpenBundle
 from edgeq.errors import BundleRefused
 from edgeq.nouns.fidelity import Fidelity
-from edgeq.nouns.record import canonical_json
+from edgeq.nouns.json_text import parse_json
+from edgeq.nouns.record import Record, canonical_json
+
+R = TypeVar("R", bound=Record)
 
 
 @dataclass(frozen=True)
@@ -48,15 +50,23 @@ def beside_files(
 
 def read_fidelity(bundle: OpenBundle) -> tuple[Fidelity, ...]:
     """In the candidates' order as written; empty when the bundle has no figures."""
-    raw = _json(bundle, FIDELITY)
-    try:
-        return tuple(Fidelity.from_dict(item) for item in raw or [])
-    except (ValueError, TypeError) as error:
-        raise BundleRefused(f"{bundle.path}: {FIDELITY}: {error}") from None
+    raw = _json(bundle, FIDELITY) or []
+    if not isinstance(raw, list):
+        raise BundleRefused(f"{bundle.path}: {FIDELITY}: expected a list")
+    return tuple(_noun(bundle, FIDELITY, item, Fidelity) for item in raw)
+
+
+def read_noun(bundle: OpenBundle, name: str, noun: type[R]) -> R | None:
+    """What beside/`name` says; None where it is not there or says nothing. Raises BundleRefused."""
+    raw = _json(bundle, name)
+    return _noun(bundle, name, raw, noun) if raw else None
 
 
 def read_tools(bundle: OpenBundle) -> dict[str, str]:
-    return {str(tool): str(version) for tool, version in (_json(bundle, TOOLS) or {}).items()}
+    raw = _json(bundle, TOOLS) or {}
+    if not isinstance(raw, dict):
+        raise BundleRefused(f"{bundle.path}: {TOOLS}: expected an object")
+    return {str(tool): str(version) for tool, version in raw.items()}
 
 
 def read_check(bundle: OpenBundle) -> CheckSet | None:
@@ -71,7 +81,29 @@ def read_check(bundle: OpenBundle) -> CheckSet | None:
         if arrays:
             outputs[candidate.id] = arrays
     labels = _arrays(bundle, [LABELS])
-    return CheckSet(inputs, labels[0] if labels else None, outputs)
+    found = CheckSet(inputs, labels[0] if labels else None, outputs)
+    if problem := _misfit(found):
+        raise BundleRefused(f"{bundle.path} has check samples that do not fit: {problem}")
+    return found
+
+
+def _misfit(check: CheckSet) -> str:
+    """Arrays of other lengths, of no numbers, or outputs of other shapes than another candidate has."""
+    labels = () if check.labels is None else (check.labels,)
+    arrays = (*check.inputs, *labels, *(a for outputs in check.outputs.values() for a in outputs))
+    if any(a.dtype.kind not in "biufc" for a in arrays):
+        return "not all are numbers"
+    if len({a.shape[:1] for a in arrays}) > 1 or () in {a.shape for a in arrays} or not len(arrays[0]):
+        return "their numbers of samples differ, or are 0"
+    shapes = {tuple(a.shape for a in outputs) for outputs in check.outputs.values()}
+    return "the candidates' outputs differ in shape" if len(shapes) > 1 else ""
+
+
+def _noun(bundle: OpenBundle, name: str, raw: Any, noun: type[R]) -> R:
+    try:
+        return noun.from_dict(raw)
+    except (ValueError, TypeError) as error:
+        raise BundleRefused(f"{bundle.path}: {name}: {error}") from None
 
 
 def _arrays(bundle: OpenBundle, names: Sequence[str]) -> tuple[NDArray[Any], ...]:
@@ -90,6 +122,6 @@ def _arrays(bundle: OpenBundle, names: Sequence[str]) -> tuple[NDArray[Any], ...
 def _json(bundle: OpenBundle, name: str) -> Any:
     content = bundle.beside(name)
     try:
-        return None if content is None else json.loads(content)
+        return None if content is None else parse_json(content)
     except ValueError as error:
         raise BundleRefused(f"{bundle.path}: {name} is not JSON: {error}") from None

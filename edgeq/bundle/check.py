@@ -51,7 +51,7 @@ def entry_problems(entry: zipfile.ZipInfo) -> list[str]:
     if unsafe:
         problems.append(f"{name!r} {unsafe}")
     mode = entry.external_attr >> 16
-    if entry.is_dir():
+    if name.endswith("/"):
         problems.append(f"{name!r} is a folder; a bundle holds files only")
     elif mode and not stat.S_ISREG(mode) and stat.S_IFMT(mode):
         problems.append(f"{name!r} is a link or a device, not a file")

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeq.errors import BundleRefused
+from edgeq.npy_header import declared
 
 
 def npy_bytes(array: NDArray[Any]) -> bytes:
@@ -20,8 +21,11 @@ def npy_bytes(array: NDArray[Any]) -> bytes:
 
 def npy_array(content: bytes, name: str) -> NDArray[Any]:
     """Raises BundleRefused, which calls the array `name`."""
+    problem, _ = declared(io.BytesIO(content), len(content))
+    if problem:
+        raise BundleRefused(f"{name} is not an array: {problem}")
     try:
         array: NDArray[Any] = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
-    except ValueError as error:
+    except Exception as error:  # numpy's own
         raise BundleRefused(f"{name} is not an array: {error}") from None
     return array

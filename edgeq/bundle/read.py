@@ -1,7 +1,6 @@
 """A bundle from the disk, believed only after all of it was checked."""
 
 import hashlib
-import json
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from edgeq.bundle.check import (
 from edgeq.bundle.layout import BESIDE, MANIFEST
 from edgeq.errors import BundleRefused
 from edgeq.nouns.bundle import SCHEMA, Artifact, Manifest
+from edgeq.nouns.json_text import parse_json
 from edgeq.nouns.record import canonical_json
 
 _CHUNK = 1 << 20
@@ -73,7 +73,9 @@ class OpenBundle:
     def _read(self, name: str) -> bytes:
         try:
             return self._archive.read(name)
-        except (zipfile.BadZipFile, OSError) as error:
+        except (
+            Exception
+        ) as error:  # zipfile's own, OSError, EOFError, struct.error ... by what is wrong inside
             raise BundleRefused(f"{self.path} cannot be read: {name}: {error}", _REMEDY) from None
 
     def _write(self, file: Path, content: bytes) -> None:
@@ -103,7 +105,7 @@ def _open(path: Path) -> zipfile.ZipFile:
         return zipfile.ZipFile(path)
     except OSError as error:
         raise BundleRefused(f"cannot read {path}: {error.strerror}") from None
-    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+    except Exception as error:  # zipfile's own, struct.error, ValueError ... by what is wrong inside
         raise BundleRefused(f"{path} is not a bundle, or only part of one: {error}", _REMEDY) from None
 
 
@@ -132,12 +134,12 @@ def _manifest(archive: zipfile.ZipFile) -> tuple[Manifest | None, list[str]]:
         return None, [f"{MANIFEST} is larger than {MANIFEST_LIMIT:,} bytes"]
     try:
         content = archive.read(MANIFEST)
-        raw: Any = json.loads(content)
+        raw: Any = parse_json(content)
         schema = raw.get("schema") if isinstance(raw, dict) else None
         if schema != SCHEMA:
             return None, [f"{MANIFEST} has schema {schema!r}; this edgeq reads schema {SCHEMA}"]
         manifest = Manifest.from_dict(raw)
-    except (zipfile.BadZipFile, ValueError, RecursionError) as error:
+    except Exception as error:  # zipfile's own, json's, ValueError of the noun ... by what is wrong inside
         return None, [f"{MANIFEST}: {error}"]
     problems = manifest_problems(manifest)
     # One manifest has one byte string, so that `sha256sum manifest.json` is the bundle's digest.
@@ -168,7 +170,7 @@ def _content_problem(
         with archive.open(entry) as stream:
             while chunk := stream.read(_CHUNK):
                 hasher.update(chunk)
-    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError) as error:
+    except Exception as error:  # zipfile's own, zlib.error, OSError, EOFError ... by what is wrong inside
         return f"{entry.filename} is damaged: {error}"
     if artifact and hasher.hexdigest() != artifact.sha256:
         return f"{entry.filename} was changed: its sha256 is not the manifest's"

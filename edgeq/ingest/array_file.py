@@ -1,19 +1,14 @@
 """Whether an .npz or .npy holds what it declares: names, types, shapes and sizes, from its headers alone.
 
-Runs in the limited child, without numpy. An archive of a few bytes may declare arrays of terabytes, and numpy allocates what
-is declared (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html).
+Runs in the limited child, without numpy. An archive of a few bytes may declare arrays of terabytes.
 """
 
-import ast
-import math
-import re
-import struct
 import zipfile
 from pathlib import Path
-from typing import IO, Any
 
 from edgeq.errors import DataRefused
 from edgeq.limited.reader import Reader
+from edgeq.npy_header import declared
 
 NPZ_REMEDY = "write it with numpy.savez_compressed(path, x=..., labels=...)"
 NPZ = Reader("edgeq.ingest.array_file:check_npz", DataRefused, "the data", NPZ_REMEDY)
@@ -21,11 +16,7 @@ NPY = Reader(
     "edgeq.ingest.array_file:check_npy", DataRefused, "the data", "write it with numpy.save(path, x)"
 )
 
-_MAGIC = b"\x93NUMPY"
-_LONGEST_HEADER = 10_000  # numpy's own limit
-_TYPE = re.compile(r"[<>|=]?([biufcSU])([0-9]{1,9})|[<>|=]?([?mM])(8\[[a-z]+\])?|[<>|=]?([mM])8")
 _MOST_ARRAYS = 100_000
-_MOST_DIMENSIONS = 32
 _RATIO = 1100  # DEFLATE packs at most 1,032 to 1
 
 
@@ -54,7 +45,7 @@ def check_npy(path: str, most_bytes: int) -> int:
             if file.read(4) == b"PK\x03\x04":
                 raise DataRefused(f"{path} is not one array: it is an .npz by another name")
             file.seek(0)
-            problem, found = _declared(file, size)
+            problem, found = declared(file, size)
     except OSError as error:
         raise DataRefused(f"{path} cannot be read as .npy: {error.strerror}") from None
     if problem:
@@ -76,7 +67,7 @@ def _checked(path: Path, archive: zipfile.ZipFile, most_bytes: int) -> int:
         problem = _entry_problem(entry)
         if not problem:
             with archive.open(entry) as file:
-                problem, found = _declared(file, entry.file_size)
+                problem, found = declared(file, entry.file_size)
             total += found
         if problem:
             raise _npz_refused(path, f"{entry.filename[:80]}: {problem}")
@@ -94,55 +85,6 @@ def _entry_problem(entry: zipfile.ZipInfo) -> str:
     if entry.file_size > _RATIO * (entry.compress_size + 1):
         return f"it declares {entry.file_size:,} bytes out of {entry.compress_size:,}"
     return ""
-
-
-def _declared(file: IO[bytes], size: int) -> tuple[str, int]:
-    """What is wrong with the array in `file` of `size` bytes, and how many bytes its values take."""
-    start = file.read(8)
-    if start[:6] != _MAGIC:
-        return "it is no array that numpy wrote", 0
-    wide = start[6:7] != b"\x01"
-    counted = file.read(4 if wide else 2)
-    if len(start) < 8 or len(counted) < (4 if wide else 2) or start[6] not in (1, 2, 3):
-        return "it is only the beginning of an array, or of an unknown version", 0
-    length = int(struct.unpack("<I" if wide else "<H", counted)[0])
-    if length > _LONGEST_HEADER:
-        return f"its header has {length:,} bytes", 0
-    text = file.read(length).decode("utf-8" if start[6] == 3 else "latin1", errors="replace")
-    header = _header(text)
-    if header is None:
-        return "its header is damaged", 0
-    problem, values = _values(header)
-    there = size - 8 - len(counted) - length
-    if not problem and values > there:
-        problem = f"its header declares {values:,} bytes, and {max(there, 0):,} are there"
-    return problem, values
-
-
-def _header(text: str) -> dict[str, Any] | None:
-    try:
-        found = ast.literal_eval(text.strip())
-    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
-        return None
-    keys = {"descr", "fortran_order", "shape"}
-    return found if isinstance(found, dict) and set(found) == keys else None
-
-
-def _values(header: dict[str, Any]) -> tuple[str, int]:
-    descr, shape = header["descr"], header["shape"]
-    if isinstance(descr, str) and "O" in descr:
-        return "it holds pickled Python objects, which are not loaded", 0
-    kind = _TYPE.fullmatch(descr) if isinstance(descr, str) else None
-    if kind is None:
-        return f"its type {str(descr)[:60]} is none of numbers", 0
-    if not isinstance(shape, tuple) or not all(type(d) is int and 0 <= d < 2**62 for d in shape):
-        return f"its shape {str(shape)[:60]} is none", 0
-    if len(shape) > _MOST_DIMENSIONS or not isinstance(header["fortran_order"], bool):
-        return "its header is damaged", 0
-    if 0 in shape[1:] and shape[0]:
-        return f"its shape {'x'.join(map(str, shape))} holds no values", 0
-    width = int(kind[2]) * (4 if kind[1] == "U" else 1) if kind[1] else 1 if kind[3] == "?" else 8
-    return "", math.prod(shape) * width
 
 
 def _refuse_too_large(path: Path | str, values: int, most_bytes: int) -> None:

@@ -12,7 +12,7 @@ from edgeq.errors import DataRefused
 from edgeq.ingest import array_file
 from edgeq.ingest.image import read_pixels
 from edgeq.ingest.image_file import SUFFIXES
-from edgeq.ingest.npz import load_arrays
+from edgeq.ingest.npz import load_arrays, with_sound_text
 from edgeq.ingest.stored import ClassFolders, Stored
 from edgeq.limited.ask import ask
 from edgeq.limited.limits import for_file, free_memory
@@ -40,7 +40,7 @@ def open_folder(folder: Path) -> Stored:
 def load_npy(path: Path) -> np.ndarray:
     ask(array_file.NPY, path, for_file(0), most_bytes=free_memory() // 2)
     try:
-        array: np.ndarray = np.load(path, allow_pickle=False)
+        array = with_sound_text(np.load(path, allow_pickle=False))
     except Exception as error:  # numpy's own: the bytes are not what the header says
         raise DataRefused(f"{path} cannot be read as .npy: {error}") from None
     return array

@@ -79,10 +79,19 @@ def load_arrays(path: Path) -> dict[str, np.ndarray]:
     ask(array_file.NPZ, path, for_file(0), most_bytes=free_memory() // 2)
     try:
         with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
+            return {name: with_sound_text(archive[name]) for name in archive.files}
     except Exception as error:  # zlib's, zipfile's, numpy's own: the bytes are not what the headers say
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataRefused(f"{path} cannot be read as .npz: {reason}", array_file.NPZ_REMEDY) from None
+
+
+def with_sound_text(array: np.ndarray) -> np.ndarray:
+    """`array` itself. Raises ValueError for text that has characters beyond Unicode, of which Python makes no strings."""
+    if array.dtype.kind == "U" and array.size and array.dtype.itemsize:
+        codes = np.ascontiguousarray(array).reshape(-1).view(array.dtype.byteorder.replace("|", "=") + "u4")
+        if codes.max() > 0x10FFFF:
+            raise ValueError("its text is damaged")
+    return array
 
 
 def _is_constant(array: np.ndarray, name: str, arrays: Mapping[str, np.ndarray], inputs: Shapes) -> bool:

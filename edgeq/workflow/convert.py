@@ -1,6 +1,5 @@
 """convert(): a trained model and samples become a bundle, every candidate judged against float."""
 
-import json
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -9,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from edgeq import catalog
-from edgeq.bundle import OpenBundle, read_bundle, read_fidelity, require_destination
+from edgeq.bundle import OpenBundle, read_bundle, read_fidelity, read_noun, require_destination
 from edgeq.errors import TargetRefused
 from edgeq.model_name import model_name
 from edgeq.nouns.data import DataUse
@@ -288,20 +287,15 @@ def open_conversion(place: Path, tell: Tell) -> Conversion:
 
 def _read(place: Path, start: float, reused: bool) -> Conversion:
     bundle = read_bundle(place)
-
-    def beside(name: str) -> Any:
-        return json.loads(bundle.beside(name) or b"null")
-
-    model, plan, data = (beside(name) for name in (bundle_parts.MODEL, bundle_parts.PLAN, bundle_parts.DATA))
     return Conversion(
         path=place,
         bundle=bundle,
-        model=Model.from_dict(model) if model else None,
-        plan=Plan.from_dict(plan) if plan else None,
+        model=read_noun(bundle, bundle_parts.MODEL, Model),
+        plan=read_noun(bundle, bundle_parts.PLAN, Plan),
         fidelity=read_fidelity(bundle),
         seconds=time.monotonic() - start,
         reused=reused,
-        data=DataUse.from_dict(data) if data else None,
+        data=read_noun(bundle, bundle_parts.DATA, DataUse),
         between_runtimes=between_runtimes(bundle),
     )
 
