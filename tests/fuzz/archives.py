@@ -6,7 +6,7 @@ import struct
 import zipfile
 from collections.abc import Callable
 
-from tests.fuzz.mutations import NUMBERS, changed_bytes, changed_text, deflated_zeros
+from tests.fuzz.mutations import NUMBERS, changed_bytes, changed_text, deflated
 
 Change = Callable[[str, bytes, random.Random], bytes]
 
@@ -53,7 +53,7 @@ def changed_zip(content: bytes, rng: random.Random, change: Change) -> bytes:
 
 def bomb(name: str, header: bytes, size: int) -> bytes:
     """An archive with one member that unpacks to `header` and `size` zeros (its checksum is wrong)."""
-    packed, raw_name = deflated_zeros(len(header) + size), name.encode()
+    packed, raw_name = deflated(header, size), name.encode()
     fields = (20, 0, 8, 0, 0, 0, len(packed), len(header) + size, len(raw_name))
     local = struct.pack("<IHHHHHIIIHH", 0x04034B50, *fields, 0) + raw_name + packed
     central = struct.pack("<IHHHHHHIIIHHHHHII", 0x02014B50, 20, *fields, 0, 0, 0, 0, 0, 0) + raw_name

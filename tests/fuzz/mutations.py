@@ -87,7 +87,10 @@ def changed_json(content: bytes, rng: random.Random) -> bytes:
     """The same document with values replaced, removed, doubled or moved; now and then its text changed as text."""
     if rng.random() < 0.15:
         return changed_text(content.decode(errors="replace"), rng).encode(errors="replace")
-    document = changed_value(json.loads(content), rng)
+    try:
+        document = changed_value(json.loads(content), rng)
+    except ValueError:  # it was changed before
+        return changed_bytes(content, rng)
     return json.dumps(document).encode(errors="replace")
 
 
@@ -109,10 +112,10 @@ def nested(rng: random.Random, opening: str, closing: str) -> str:
     return opening * depth + closing * (depth if rng.random() < 0.5 else 0)
 
 
-def deflated_zeros(size: int) -> bytes:
-    """A raw DEFLATE stream that unpacks to `size` zeros."""
+def deflated(beginning: bytes, zeros: int) -> bytes:
+    """A raw DEFLATE stream that unpacks to `beginning` and that many zeros."""
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
-    return packer.compress(bytes(size)) + packer.flush()
+    return packer.compress(beginning) + packer.compress(bytes(zeros)) + packer.flush()
 
 
 def _places(value: Any) -> "list[tuple[Any, Any]]":
