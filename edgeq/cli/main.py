@@ -113,6 +113,15 @@ def run(args: Sequence[str] | None = None) -> int:
         # The reader of our output went away (`| head`); what is buffered has nowhere to go.
         sys.stdout = None
         return 141
+    except MemoryError:
+        show_error(
+            EdgeqError(
+                "this machine has not enough memory for that",
+                "fewer or smaller samples, or a machine with more",
+            ),
+            as_json=as_json,
+        )
+        return EdgeqError.exit_code
     except OSError as error:  # this machine's own disk or folders; a device's are DeviceErrors long before
         where = f"{error.filename}: " if error.filename else ""
         show_error(

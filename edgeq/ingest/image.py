@@ -13,7 +13,7 @@ from edgeq.nouns.tensor import Preprocessing
 
 def read_pixels(path: Path) -> np.ndarray:
     """uint8 [H, W, 3], RGB, turned upright as the file's EXIF says. Raises DataRefused naming the file."""
-    found, content = ask(image_file.READER, path, for_file(0))
+    found, content = ask(image_file.READER, path, for_file(image_file.LIMITS_FOR))
     return np.frombuffer(content, np.uint8).reshape(found["height"], found["width"], 3)
 
 

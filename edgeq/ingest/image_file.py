@@ -11,6 +11,7 @@ READER = Reader("edgeq.ingest.image_file:pixels", DataRefused, "the image", "rem
 # other programs.
 FORMATS = ("PNG", "JPEG", "BMP", "WEBP")
 MOST_PIXELS = 64_000_000  # a photo of 8,000 x 8,000; 192 MB as RGB
+LIMITS_FOR = 4 * MOST_PIXELS  # bytes
 
 
 def prepare() -> None:
@@ -29,7 +30,8 @@ def pixels(path: str) -> tuple[Any, bytes]:
                 raise ValueError(
                     f"it is {image.height}x{image.width} pixels, of which {MOST_PIXELS:,} are the most"
                 )
-            upright = ImageOps.exif_transpose(image).convert("RGB")
+            ImageOps.exif_transpose(image, in_place=True)
+            upright = image if image.mode == "RGB" else image.convert("RGB")
             return {"height": upright.height, "width": upright.width}, upright.tobytes()
     except MemoryError:
         raise

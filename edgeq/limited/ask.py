@@ -84,6 +84,8 @@ class Pending:
             return
         try:
             self._answer = self._child.answer(self._limits.seconds)
+            if self._answer.said["last"]:
+                _stop()
         except _Ended as end:
             self._answer = end
             _stop()
@@ -194,17 +196,12 @@ def _sent(pending: Pending, request: dict[str, Any]) -> _Child:
     global _child
     if _child is not None and _child.waiting is not None:
         _child.waiting.collect()
-    for _ in range(2):  # one that was too large ended itself behind its last answer
-        if _child is None or not _child.alive:
-            _stop()
-            _child = _Child()
-        try:
-            _child.send(request)
-            _child.waiting = pending
-            return _child
-        except BrokenPipeError:
-            _stop()
-    raise OSError("the process that opens files does not start")
+    if _child is None or not _child.alive:
+        _stop()
+        _child = _Child()
+    _child.send(request)
+    _child.waiting = pending
+    return _child
 
 
 def _stop() -> None:

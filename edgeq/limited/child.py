@@ -28,8 +28,10 @@ def main() -> None:
     before = _data_bytes()
     for line in sys.stdin.buffer:
         request = json.loads(line)
-        _answer(answers, *_outcome(request))
-        if _data_bytes() - before > _TOO_LARGE_NOW + request["memory"] // 4:
+        said, content = _outcome(request)
+        last = _data_bytes() - before > _TOO_LARGE_NOW + request["memory"] // 4
+        _answer(answers, {**said, "last": last}, content)
+        if last:
             return
 
 
@@ -56,7 +58,7 @@ def _outcome(request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
     except RecursionError:
         return {"foreign": "it is nested too deep"}, b""
     except Exception as error:
-        if "bad_alloc" in str(error) or "allocate" in str(error).lower():
+        if "bad_alloc" in str(error) or "allocate memory" in str(error):
             return {"limit": "memory"}, b""
         words = " ".join(str(error).split())[:300]
         return {"foreign": words or type(error).__name__}, b""

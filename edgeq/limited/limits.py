@@ -18,7 +18,7 @@ class Limits:
 
 def for_file(size: int) -> Limits:
     """For files that are only read: text, arrays, images, archives of `size` bytes."""
-    return _as_the_user_says(512 * _MB + 2 * size, 8 + size / (20 * _MB))
+    return _as_the_user_says(512 * _MB + 2 * size, 20 + size / (10 * _MB))
 
 
 def for_model(size: int) -> Limits:

@@ -64,6 +64,7 @@ def _opened(cleaned: Cleaned, file: Path, sha256: str) -> Opened:
         cleaned.quantized,
         cleaned.varied,
         cleaned.kept_opset,
+        cleaned.loaded.inlined,
     )
 
 

@@ -26,7 +26,9 @@ _READER = Reader(
 
 @dataclass(frozen=True)
 class Opened(Record):
-    """The clean graph `file` of a source with the digest `sha256`; the rest as `clean` found it (clean.py)."""
+    """The clean graph `file` of a source with the digest `sha256`; the rest as `clean` found it (clean.py), and
+    `inlined` as `read` did.
+    """
 
     file: str
     sha256: str
@@ -36,6 +38,7 @@ class Opened(Record):
     quantized: Optional[str] = None
     varied: Optional[Varied] = None
     kept_opset: str = ""
+    inlined: bool = True
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ TOLERANCE = {"float64": 1e-6, "float32": 1e-4, "float16": 2e-2}
 # Runs that show whether random numbers are drawn: a single one that is 0 or 1 by even chance repeats itself in 1 of 256.
 _REPEATS = 8
 
+_NO_MEMORY = ("bad_alloc", "bad allocation", "Failed to allocate memory")
+
 Outputs = list[Any]
 
 
@@ -30,7 +32,7 @@ def run(model: "ModelProto | str", feed: dict[str, np.ndarray]) -> Outputs:
         outputs: Outputs = _session(model).run(None, feed)
         return outputs
     except Exception as error:  # onnxruntime raises a dozen types, protobuf its own
-        raise CannotRun(runtime_words(error)) from None
+        raise _cannot_run(error) from None
 
 
 def steady(model: "ModelProto | str", feed: dict[str, np.ndarray]) -> bool:
@@ -40,7 +42,14 @@ def steady(model: "ModelProto | str", feed: dict[str, np.ndarray]) -> bool:
         first = session.run(None, feed)
         return all(same(first, session.run(None, feed)) for _ in range(_REPEATS))
     except Exception as error:
-        raise CannotRun(runtime_words(error)) from None
+        raise _cannot_run(error) from None
+
+
+def _cannot_run(error: Exception) -> Exception:
+    """MemoryError where that is what was lacking: such a graph is not one that only random input does not suit."""
+    words = runtime_words(error)
+    short = isinstance(error, MemoryError) or any(said in words for said in _NO_MEMORY)
+    return MemoryError(words) if short else CannotRun(words)
 
 
 def loads(model: "ModelProto | str") -> None:
@@ -48,7 +57,7 @@ def loads(model: "ModelProto | str") -> None:
     try:
         _session(model)
     except Exception as error:
-        raise CannotRun(runtime_words(error)) from None
+        raise _cannot_run(error) from None
 
 
 def reference(

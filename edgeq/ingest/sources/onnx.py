@@ -76,7 +76,7 @@ def _why_no_tflite(request: Request, cleaned: Opened) -> ModelRefused | None:
             f"{request.name} is quantized already ({cleaned.quantized}), in a way that TFLite does not have",
             "give the float model",
         )
-    if not cleaned.loaded.inlined:
+    if not cleaned.inlined:
         return ModelRefused(
             f"{request.name} keeps weights of more than 2 GB in files of their own, and a .tflite file holds no more",
             "choose a target that has onnxruntime",
