@@ -209,7 +209,10 @@ STARTS = {
     "ingest/pytorch/to_tflite.py": "child_python",
     "limited/ask.py": "child_python",
     "transport/local.py": "the words of the agent link",
+    "transport/revoked_keys.py": "ssh-keygen -Q",
+    "transport/ssh_client.py": "ssh -G",
     "transport/ssh_link.py": "a ProxyCommand",
+    "transport/ssh_match.py": "the command of a Match exec",
 }
 
 
