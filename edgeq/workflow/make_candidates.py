@@ -98,20 +98,28 @@ def _all_that_can_be(
     tell: Tell,
 ) -> "tuple[list[Made], dict[str, str]]":
     """What was made, and by candidate why it was not. A converter that fails on one candidate spoils no other; it is an
-    error where the recipe was asked for, and where float itself fails.
+    error where the recipe that was asked for, or float itself, could be built for none of the runtimes.
     """
     made: list[Made] = []
-    broken: dict[str, str] = {}
+    failed: list[tuple[CandidatePlan, ConversionFailed | ExtraMissing]] = []
     for candidate in candidates:
         try:
             made.append(built(candidate))
         except (ConversionFailed, ExtraMissing) as error:
-            if candidate.recipe in ("float", asked):
-                raise
-            why = ": ".join((error.what, *error.details[:1]))
-            broken[candidate.id] = f"{why}; {error.remedy}" if error.remedy else why
-            tell(Note(f"{candidate.id} could not be built and is left out: {broken[candidate.id]}"))
+            failed.append((candidate, error))
+    recipes = {one.plan.recipe for one in made}
+    for candidate, error in failed:
+        if candidate.recipe in ("float", asked) and candidate.recipe not in recipes:
+            raise error
+    broken = {candidate.id: _why(error) for candidate, error in failed}
+    for what, why in broken.items():
+        tell(Note(f"{what} could not be built and is left out: {why}"))
     return made, broken
+
+
+def _why(error: ConversionFailed | ExtraMissing) -> str:
+    why = ": ".join((error.what, *error.details[:1]))
+    return f"{why}; {error.remedy}" if error.remedy else why
 
 
 def _with_few(plan: Plan, made: "list[Made]") -> Plan:

@@ -6,10 +6,13 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from edgeq.errors import ConversionFailed, GateFailed
+from edgeq.nouns.plan import CandidatePlan
 from edgeq.nouns.progress import Note
 from edgeq.nouns.project import Gates
+from edgeq.nouns.target import FORMATS
 from edgeq.quantize import make as making
 from edgeq.workflow.convert import convert
+from edgeq.workflow.make_candidates import _all_that_can_be
 
 RNG = np.random.default_rng(0)
 
@@ -122,3 +125,42 @@ def test_a_fallback_that_breaks_hides_no_verdict(tmp_path, breaking):
         )
     notes = [n.text for n in told if isinstance(n, Note)]
     assert any(n.startswith("litert-int16x8_static could not be built and is left out: ") for n in notes)
+
+
+class Built:
+    """Stands for what make() gives: only its plan is asked for."""
+
+    def __init__(self, plan):
+        self.plan = plan
+
+
+def all_but(*broken, asked=None):
+    """Of both runtimes' static int8 and float, those that could be built."""
+
+    def built(candidate):
+        if candidate.id in broken:
+            raise ConversionFailed(f"no rule for {candidate.id}", "leave it")
+        return Built(candidate)
+
+    plans = tuple(
+        CandidatePlan(f"{runtime}-{recipe}", runtime, recipe, FORMATS[runtime], "")
+        for recipe in ("int8_static", "float")
+        for runtime in ("litert", "onnxruntime")
+    )
+    made, left_out = _all_that_can_be(plans, asked, built, lambda noun: None)
+    assert left_out.keys() == set(broken)
+    return {one.plan.id for one in made}
+
+
+def test_one_runtime_on_which_the_asked_recipe_or_float_breaks_leaves_the_other():
+    assert all_but("litert-int8_static", asked="int8_static") >= {
+        "onnxruntime-int8_static",
+        "onnxruntime-float",
+    }
+    assert all_but("litert-float") >= {"litert-int8_static", "onnxruntime-float"}
+
+
+@pytest.mark.parametrize(("recipe", "asked"), [("int8_static", "int8_static"), ("float", None)])
+def test_what_breaks_on_every_runtime_is_an_error_where_it_is_needed(recipe, asked):
+    with pytest.raises(ConversionFailed, match=f"no rule for litert-{recipe}"):
+        all_but(f"litert-{recipe}", f"onnxruntime-{recipe}", asked=asked)
