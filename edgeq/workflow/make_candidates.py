@@ -108,10 +108,10 @@ def _all_that_can_be(
         except (ConversionFailed, ExtraMissing) as error:
             failed.append((candidate, error))
     recipes = {one.plan.recipe for one in made}
-    for candidate, error in failed:
+    for candidate, failure in failed:
         if candidate.recipe in ("float", asked) and candidate.recipe not in recipes:
-            raise error
-    broken = {candidate.id: _why(error) for candidate, error in failed}
+            raise failure
+    broken = {candidate.id: _why(failure) for candidate, failure in failed}
     for what, why in broken.items():
         tell(Note(f"{what} could not be built and is left out: {why}"))
     return made, broken
