@@ -32,8 +32,9 @@ class Scheme(Record):
 
 @dataclass(frozen=True)
 class CandidatePlan(Record):
-    """One thing to build. `id` is "<runtime>-<recipe>", unique in a bundle and a valid file name. `pairs_saturate`: the file
-    comes as it is, and the target's kernels add pairs of its products in 16 bits.
+    """One thing to build. `id` is "<runtime>-<recipe>", with "-few-float" where a few layers stay in float for what they win;
+    unique in a bundle and a valid file name. `pairs_saturate`: the file comes as it is, and the target's kernels add pairs of
+    its products in 16 bits.
     """
 
     id: str

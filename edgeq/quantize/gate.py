@@ -22,6 +22,7 @@ _AGREEMENT = 90.0  # percent
 _SQNR_DB = 10.0
 _CLOSE_DB = 30.0  # the error has a thousandth of the signal's power: also good for values that are no scores
 _DEFAULT = " (default)"
+_OPEN = "nothing is refused, so that it can be explained"
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Gate:
 
     The drop is the measured one: of few samples it says little. With `confidence`, in percent, it is asked of the lower
     end of the paired interval at that level instead: what lies below it on the one side is half of the rest, 2.5 % for 95.
+    Without `refuses` every candidate passes as it is, so that it can be explained.
     """
 
     max_drop: float | None = None
@@ -44,6 +46,7 @@ class Gate:
     metric: str | None = None
     ignore_labels: bool = False
     confidence: float | None = None
+    refuses: bool = True
 
     def of(self, recipe: str) -> "Gate":
         """What a float candidate differs by is another runtime's rounding: held against it as it was measured."""
@@ -143,6 +146,8 @@ def decide(
     words = " and ".join(rule.words for rule in applied)
     said = list(unapplied(gate, scored, agreement is not None, unused)) or ([unused] if unused else [])
     failed = [why for rule in applied if (why := rule.why_failed(figures))]
+    if not gate.refuses:
+        return Verdict(_OPEN, None)
     failed += [f"output {o.output} varies in float and not here: {o.constant}" for o in outputs if o.constant]
     bound = _bound(gate, figures)
     return Verdict(words + "".join(f" ({text})" for text in said), "; ".join(failed) or None, bound)

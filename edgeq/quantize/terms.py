@@ -50,7 +50,8 @@ def settle(
     agreement = agreement_of(reference, reference, which) is not None
     unused = why_unused(samples, reference)
     scored = load_metric(gate.metric).name if gate.metric else by.name if by else None
-    _require_applied(gate, scored, agreement, unused)
+    if gate.refuses:
+        _require_applied(gate, scored, agreement, unused)
     counted = None if gate.metric or by is None else samples.count
     rule = " and ".join(r.words for r in rules(gate, scored, agreement, has_indices(reference), counted))
     classes = None if which is None else reference[which].shape[1]

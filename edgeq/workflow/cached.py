@@ -29,7 +29,7 @@ _CONVERTERS = ("numpy", "onnx", "onnxruntime", "torch", "litert-torch", "litert-
 @dataclass(frozen=True)
 class Order:
     """Everything that convert() was asked for. `built` is the sha256 of what a torch factory built; "" for files.
-    `converters` are those that live in environments of their own and are used for it, with their versions.
+    `refuse`: candidates have to pass their gate. `converters` are those that live in environments of their own and are used for it, with their versions.
     """
 
     model: str
@@ -51,6 +51,7 @@ class Order:
     integer_io: bool = False
     states: tuple[tuple[str, str], ...] | None = None
     search_tries: int | None = None
+    refuse: bool = True
 
     @cached_property
     def key(self) -> str:
@@ -72,6 +73,7 @@ class Order:
                 "integer_io": self.integer_io,
                 "states": self.states,
                 "search_tries": self.search_tries,
+                "refuse": self.refuse,
                 "recipe": self.recipe,
                 "runtime": self.runtime,
                 "gates": self.gates.to_dict(),

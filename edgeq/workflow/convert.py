@@ -77,6 +77,7 @@ def convert(
     unavailable: Mapping[str, str] | None = None,
     output: Path | None = None,
     tell: Tell = silence,
+    refuse: bool = True,
     **options: Unpack[ConversionOptions],
 ) -> Conversion:
     """Convert, quantize and judge `model` for `target`; write the bundle to `output` (default: edgeq's cache).
@@ -86,7 +87,7 @@ def convert(
     `unavailable` names runtimes that cannot be had on the device, with the reason. An order that was carried out
     before is not carried out again. Raises BundleRefused before anything else where `output` cannot be written, then
     ModelRefused, DataRefused, TargetRefused, ExtraMissing, ConversionFailed, and GateFailed when no quantized
-    candidate is close enough to float.
+    candidate is close enough to float; where not to `refuse`, every candidate passes as it is, to be looked at.
     """
     start = time.monotonic()
     if output is not None:
@@ -100,7 +101,7 @@ def convert(
                 "--search-seconds has no effect any more: a search counts its tries, --search-tries bounds them"
             )
         )
-    order = _order(model, kind, unavailable or {}, options)
+    order = replace(_order(model, kind, unavailable or {}, options), refuse=refuse)
     tell(Progress("open", 0, None, ""))
     program = _built(order)
     if program is not None:
@@ -227,7 +228,8 @@ def _build(
 def _gate(order: cached.Order) -> "Gate":
     from edgeq.quantize.gate import Gate
 
-    return Gate(**{key: value for key, value in order.gates.to_dict().items() if value is not None})
+    limits = {key: value for key, value in order.gates.to_dict().items() if value is not None}
+    return Gate(**limits, refuses=order.refuse)
 
 
 def _open(

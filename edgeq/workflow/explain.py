@@ -10,7 +10,6 @@ from edgeq.nouns.explanation import Explanation, Partners
 from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.plan import CandidatePlan, Plan
 from edgeq.nouns.progress import Note, Progress
-from edgeq.nouns.project import Gates
 from edgeq.nouns.target import Target
 from edgeq.quantize.plan import AS_IS
 from edgeq.workflow.convert import Conversion, convert, open_conversion
@@ -21,8 +20,6 @@ from edgeq.workflow.verify_samples import of_bundle
 # Of the samples that the bundle carries: shares of errors settle early.
 _SAMPLES = 16
 _NOT_QUANTIZED = ("float", AS_IS)
-# Nothing is refused: what a gate refuses has to be explained above all.
-_OPEN = Gates(max_drop=100.0, min_agreement=0.0, min_sqnr_db=-1000.0)
 
 
 @dataclass(frozen=True)
@@ -86,9 +83,7 @@ def _converted(
                 f"{error.what}; explained nevertheless, as it is without any layer left in float for the gate"
             )
         )
-        gates = options.get("gates") or Gates()
-        options = {**options, "gates": replace(_OPEN, metric=gates.metric)}
-        return convert(model, target=target, tell=tell, **options), error.what
+        return convert(model, target=target, tell=tell, refuse=False, **options), error.what
 
 
 def _explanations(

@@ -7,8 +7,10 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
+from edgeq.workflow.explain import explain
 from tests.end_to_end.command_line import edgeq
-from tests.quantize.networks import images, model_of, residual
+from tests.quantize.networks import images, model_of, residual, saved
+from tests.quantize.test_joins import PADDED
 
 PICKY = """import numpy as np
 first = []
@@ -95,3 +97,15 @@ def test_nothing_to_explain_where_nothing_is_quantized(folder):
     refused = edgeq(folder, "explain", "net.onnx", "--target", "x86-64-vnni", "--recipe", "float")
     assert refused.returncode != 0
     assert "it is only onnxruntime-float" in refused.stderr and "leave out --recipe" in refused.stderr
+
+
+def test_what_the_gate_refuses_without_labels_is_explained(tmp_path):
+    """Scores that the boxes' scale rounds away are refused whatever the limits are."""
+    model = saved(PADDED, tmp_path)
+    np.savez(tmp_path / "d.npz", x=images(48, shape=(3, 8, 8))[:, None])
+    found = explain(
+        model.source, data=str(tmp_path / "d.npz"), target="x86-64-vnni", runtime="onnxruntime", repairs="none",
+        name="padded",
+    )  # fmt: skip
+    assert found.refused is not None and "float" in found.refused
+    assert [e.candidate for e in found.explanations] == ["onnxruntime-int8_static"]
