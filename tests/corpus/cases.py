@@ -17,7 +17,7 @@ import onnxruntime
 from onnx import numpy_helper
 
 from edgeq.bundle import read_bundle
-from edgeq.errors import DataRefused, EdgeqError
+from edgeq.errors import DataRefused, EdgeqError, ModelRefused
 from edgeq.ingest.open_model import open_model
 from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.model import Model
@@ -94,6 +94,10 @@ def _converted(case: Case, model: Model, feed: Arrays, folder: Path) -> Iterator
             gates=_NO_GATE,
             output=folder / "case.edgeq",
         )
+    except ModelRefused as refused:
+        if "draws random numbers" not in refused.what or not _names_something(refused, case):
+            yield f"opened, and then refused: {refused.what}"
+        return
     except DataRefused as refused:
         if "NaN or infinite" not in refused.what:
             yield f"the samples are refused: {refused.what}"

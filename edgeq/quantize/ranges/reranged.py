@@ -31,8 +31,14 @@ class Reranged:
         return tuple(self._ranges)
 
     def takes(self, ranges: Mapping[str, Range]) -> bool:
-        """Whether these differ from those that it was made with in `tensors` alone."""
-        return all(ranges.get(name) == range for name, range in self._fixed.items())
+        """Whether these differ from those that it was made with in `tensors` alone, and every bias fits into 32 bits in the
+        steps that follow from them: where one does not, the quantizer widens the scale of the weights.
+        """
+        others = [name for name, old in self._ranges.items() if ranges[name] != old]
+        if any(ranges.get(name) != range for name, range in self._fixed.items()):
+            return False
+        file = _File(self._emitted)
+        return all(file.holds(name, ranges[name]) for name in others)
 
     def model(self, ranges: Mapping[str, Range]) -> Any:
         """A ModelProto with these ranges."""
@@ -53,6 +59,16 @@ class _File:
     def __init__(self, model: Any) -> None:
         self._stored = {i.name: i for i in model.graph.initializer}
         self._biases = _biases(model)
+
+    def holds(self, name: str, range: Range) -> bool:
+        """Whether the biases that are in steps of this tensor fit once it has this range."""
+        before = self._array(f"{name}_scale")
+        scale = affine(*range, _grid(self._array(f"{name}_zero_point").dtype)).scale
+        most = np.iinfo(np.int32).max * float(scale.reshape(())) / float(before.reshape(()))
+        biases = self._biases.get(f"{name}_scale", ())
+        return all(
+            np.abs(self._array(whole).astype(np.float64)).max(initial=0) <= most for whole, _ in biases
+        )
 
     def set(self, name: str, range: Range) -> None:
         scale, zero = f"{name}_scale", f"{name}_zero_point"
