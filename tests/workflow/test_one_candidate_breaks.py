@@ -19,24 +19,25 @@ RNG = np.random.default_rng(0)
 
 @pytest.fixture
 def net(tmp_path):
-    """A matrix product and, behind it, an input without values."""
+    """A matrix product and, behind it, a slice of it without values."""
     graph = helper.make_graph(
         [
             helper.make_node("MatMul", ["x", "w"], ["y"], "product"),
+            helper.make_node("Slice", ["y", "first", "first"], ["nothing"], "cut"),
             helper.make_node("Concat", ["y", "nothing"], ["z"], "join", axis=0),
         ],
         "net",
-        [
-            helper.make_tensor_value_info("x", TensorProto.FLOAT, [4, 32]),
-            helper.make_tensor_value_info("nothing", TensorProto.FLOAT, [0, 16]),
-        ],
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [4, 32])],
         [helper.make_tensor_value_info("z", TensorProto.FLOAT, [4, 16])],
-        [numpy_helper.from_array(RNG.normal(size=(32, 16)).astype(np.float32), "w")],
+        [
+            numpy_helper.from_array(RNG.normal(size=(32, 16)).astype(np.float32), "w"),
+            numpy_helper.from_array(np.array([0]), "first"),
+        ],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.save(model, tmp_path / "net.onnx")
     x = RNG.normal(size=(20, 4, 32)).astype(np.float32)
-    np.savez(tmp_path / "data.npz", x=x, nothing=np.zeros((20, 0, 16), np.float32))
+    np.savez(tmp_path / "data.npz", x=x)
     return {
         "model": str(tmp_path / "net.onnx"),
         "data": str(tmp_path / "data.npz"),
@@ -71,9 +72,8 @@ def converted(order, **options):
 def test_a_layer_that_reads_no_values_stays_in_float_alone(net):
     conversion, _ = converted(net, recipe="int8_static")
     (static,) = (f for f in conversion.fidelity if f.candidate.endswith("int8_static"))
-    assert {s.what: s.reason for s in static.float_layers} == {
-        "join": "nothing has no values, so there is no range for it"
-    }
+    why = "nothing has no values, so there is no range for it"
+    assert {s.what: s.reason for s in static.float_layers} == {"cut": why, "join": why}
     assert [a.integer for a in static.fusion] == [1]
 
 
