@@ -1,13 +1,13 @@
 """Static int8 on real models: no accuracy lost beyond what the samples can tell, every convolution on integers."""
 
 import numpy as np
-import onnx
 import pytest
 from PIL import Image
 
+from edgeq.ingest.open_model import open_model
 from edgeq.quantize.gate import Gate
 from edgeq.quantize.make import make
-from tests.quantize.networks import STATIC, Rows, saved
+from tests.quantize.networks import STATIC, Rows
 
 pytestmark = pytest.mark.data
 
@@ -37,7 +37,7 @@ def photos(data):
 @pytest.mark.parametrize(("case", "least_db", "float_heads"), [(keywords, 29, 1), (photos, 26, 1)])
 def test_accuracy_stays_and_all_convolutions_are_integer(case, least_db, float_heads, data_dir, tmp_path):
     path, calibration, held_out = case(data_dir)
-    model = saved(onnx.load(path), tmp_path)
+    model = open_model(str(path), workdir=tmp_path)
     found = make(
         STATIC,
         model,
