@@ -27,9 +27,10 @@ def command(test: str) -> str:
     python = Path(sys.executable)
     if python.is_relative_to(Path.cwd()):
         python = python.relative_to(Path.cwd())
+    emulator = shlex.split(os.environ.get("EDGEQ_EMULATED_BY", ""))
     return " ".join(
         [
             *(f"{name}={shlex.quote(value)}" for name, value in ours),
-            shlex.join([str(python), "-m", "pytest", test]),
+            shlex.join([*emulator, str(python), "-m", "pytest", test]),
         ]
     )
