@@ -17,7 +17,7 @@ from edgeq.nouns.plan import CandidatePlan
 from edgeq.nouns.repairs import ALL, OFF, Tried, counted
 
 from .audit.noise import Noise
-from .emitters.older_kernels import oldest_version
+from .emitters.tflite_kernels import oldest_version
 from .few_closeness import Closeness
 from .few_in_float import WORTH_DB, few_in_float, worst_db
 from .float_graph import oldest_runtime

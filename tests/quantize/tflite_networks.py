@@ -65,6 +65,23 @@ def divided(path: Path, width: int = 16) -> Path:
     )
 
 
+def multiplied(path: Path, width: int = 16) -> Path:
+    """y = (x F) W, the second product a BATCH_MATMUL, from 1 x `width` to 1 x 8; columns of W of very different size."""
+    rng = np.random.default_rng(0)
+    weight = rng.normal(size=(width, 8)) * np.logspace(-1, 0, 8)
+    return write(
+        path,
+        {"x": (1, width), "h": (1, width), "y": (1, 8)},
+        {"f": rng.normal(size=(width, width)), "w": weight},
+        [
+            ("FULLY_CONNECTED", schema.FullyConnectedOptionsT(), ["x", "f"], "h"),
+            ("BATCH_MATMUL", schema.BatchMatMulOptionsT(), ["h", "w"], "y"),
+        ],
+        ("x",),
+        ("y",),
+    )
+
+
 def _one_layer(path: Path, kind: str, options: object, weight: np.ndarray, x: tuple, y: tuple) -> Path:
     constants = {"w": weight, "b": np.zeros(y[-1])}
     return write(path, {"x": x, "y": y}, constants, [(kind, options, ["x", "w", "b"], "y")], ("x",), ("y",))

@@ -5,7 +5,7 @@ ResNet-20 that costs 16 dB against the plain extremes over all samples. So it is
 """
 
 import re
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,14 @@ from edgeq.errors import ExtraMissing
 from edgeq.foreign import quiet, translated
 from edgeq.quantize.calibrate import Ranges
 from edgeq.quantize.emitters.bias_room import with_room_for_biases
-from edgeq.quantize.emitters.older_kernels import one_scale_for_dense, without_kernel
 from edgeq.quantize.emitters.outputs_apart import apart, copies, joined
+from edgeq.quantize.emitters.shared_constants import products_across
+from edgeq.quantize.emitters.tflite_kernels import of_one_scale, without_kernel
 from edgeq.quantize.tflite_file import read, read_bytes
 
 _RECIPES = {8: "static_wi8_ai8", 16: "static_wi8_ai16"}
+
+_EVERY = ".*"
 
 # Of 16-bit ranges, beyond what calibration saw: one bit of sixteen is worth less than what would be cut off.
 _ROOM = 2.0
@@ -58,9 +61,10 @@ def emit(
         ranges = {name: (low * _ROOM, high * _ROOM) for name, (low, high) in ranges.items()}
     content = apart(source, copied)
     recipe = _RECIPES[form.activation_bits]
-    dense = one_scale_for_dense(form.runtime, form.activation_bits)
+    one_scale = dict.fromkeys(of_one_scale(form.runtime, form.activation_bits), _EVERY)
+    statistics = _statistics(content, ranges)
     quantized = _quantized(
-        content, recipe, in_float, _statistics(content, ranges), float_ends=not form.integer_io, dense=dense
+        content, recipe, in_float, statistics, float_ends=not form.integer_io, one_scale=one_scale
     )
     quantized = joined(quantized) if copied else quantized
     _put(out, with_room_for_biases(source, quantized))
@@ -70,9 +74,11 @@ def emit_dynamic(
     source: Path, out: Path, runtime: str = "litert", leave: frozenset[str] = frozenset()
 ) -> None:
     """Weights int8 per channel, activations dynamically quantized; `leave` as for `emit`. Raises as `emit`."""
-    dense = one_scale_for_dense(runtime, None)
     content, in_float = apart(source, {}), leave | without_kernel(source, runtime, None).keys()
-    _put(out, _quantized(content, "dynamic_wi8_afp32", in_float, None, float_ends=True, dense=dense))
+    one_scale = dict.fromkeys(of_one_scale(runtime, None), _EVERY)
+    if (across := products_across(source)) and "BATCH_MATMUL" not in one_scale:
+        one_scale["BATCH_MATMUL"] = _scope(across)
+    _put(out, _quantized(content, "dynamic_wi8_afp32", in_float, None, float_ends=True, one_scale=one_scale))
 
 
 def _quantized(
@@ -82,9 +88,9 @@ def _quantized(
     statistics: dict[str, Any] | None,
     *,
     float_ends: bool,
-    dense: bool,
+    one_scale: Mapping[str, str],
 ) -> bytes:
-    """`dense`: the weights of a FULLY_CONNECTED share a scale."""
+    """`one_scale`: by kind of operator the scope, a pattern, of those whose weights have one scale, not one per channel."""
     try:
         from litert_quantizer import quantizer, recipe
         from litert_quantizer.qtyping import TFLOperationName
@@ -94,26 +100,33 @@ def _quantized(
         ) from None
     with quiet(), translated("litert-quantizer refused the graph", "deploy with --recipe float"):
         rules = getattr(recipe, recipe_name)()
-        if dense:
-            rules.append(_of_one_scale(rules[0], TFLOperationName.FULLY_CONNECTED))
+        rules += [
+            _with_one_scale(rules[0], TFLOperationName[kind], scope) for kind, scope in one_scale.items()
+        ]
         work = quantizer.Quantizer(bytearray(content), rules)
         for end in (TFLOperationName.INPUT, TFLOperationName.OUTPUT) if float_ends else ():
-            _leave_in_float(work, ".*", end)
+            _leave_in_float(work, _EVERY, end)
         if leave:
-            # An operator's scope is the names of its outputs, joined by semicolons. One rule for all: every operator is
-            # compared with every rule.
-            names = "|".join(re.escape(name) for name in sorted(leave))
-            _leave_in_float(work, f"^(?:{names})(;|$)", TFLOperationName.ALL_SUPPORTED)
+            _leave_in_float(work, _scope(leave), TFLOperationName.ALL_SUPPORTED)
         result = work.quantize(statistics, enable_progress_bar=False, enable_progress_report=False)
         return bytes(result.quantized_model)
 
 
-def _of_one_scale(rule: dict[str, Any], operation: Any) -> dict[str, Any]:
+def _scope(names: Set[str]) -> str:
+    """The pattern of the operators with these first outputs. One for all: every operator is compared with every rule.
+
+    litert-quantizer calls an operator by the names of its outputs, joined by semicolons.
+    """
+    return f"^(?:{'|'.join(re.escape(name) for name in sorted(names))})(;|$)"
+
+
+def _with_one_scale(rule: dict[str, Any], operation: Any, scope: str) -> dict[str, Any]:
     from litert_quantizer.qtyping import QuantGranularity
 
     weights = {**rule["op_config"]["weight_tensor_config"], "granularity": QuantGranularity.TENSORWISE}
     return {
         **rule,
+        "regex": scope,
         "operation": operation,
         "op_config": {**rule["op_config"], "weight_tensor_config": weights},
     }

@@ -11,7 +11,7 @@ from edgeq.quantize.audit.noise import Noise
 from edgeq.quantize.audit.tflite_fusion import tflite_fusion
 from edgeq.quantize.audit.untouched import tflite_untouched
 from edgeq.quantize.emitters import tflite
-from edgeq.quantize.emitters.older_kernels import without_kernel
+from edgeq.quantize.emitters.tflite_kernels import without_kernel
 from edgeq.quantize.host_run import Progress
 from edgeq.quantize.refused_layers import NONE_REFUSED
 from edgeq.quantize.samples_like import SamplesLike

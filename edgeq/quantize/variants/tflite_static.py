@@ -16,7 +16,7 @@ from edgeq.quantize.audit.untouched import tflite_untouched
 from edgeq.quantize.calibrate import needs_histogram, tflite_seen
 from edgeq.quantize.closest import closest_ranges
 from edgeq.quantize.emitters import tflite
-from edgeq.quantize.emitters.older_kernels import without_kernel
+from edgeq.quantize.emitters.tflite_kernels import without_kernel
 from edgeq.quantize.graph_work import tflite_operator_shares
 from edgeq.quantize.head import NO_HEAD, tflite_head_in_float
 from edgeq.quantize.host_run import Progress

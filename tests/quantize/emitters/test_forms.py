@@ -13,8 +13,8 @@ from edgeq.nouns.bundle import Candidate
 from edgeq.quantize.audit.tflite_fusion import tflite_fusion
 from edgeq.quantize.calibrate import ranges_of, tflite_seen
 from edgeq.quantize.emitters import tflite
-from edgeq.quantize.emitters.older_kernels import oldest_version, without_kernel
 from edgeq.quantize.emitters.tflite import Form
+from edgeq.quantize.emitters.tflite_kernels import oldest_version, without_kernel
 from edgeq.quantize.error import sqnr_db
 from edgeq.quantize.flatbuffer import read_model
 from edgeq.quantize.host_run import load, no_progress
@@ -22,7 +22,7 @@ from edgeq.quantize.reconstruct.keep import tflite_reconstruction
 from edgeq.quantize.tflite_file import read
 from tests.lab import images
 from tests.quantize.networks import Rows
-from tests.quantize.tflite_networks import convolution, divided, two_outputs
+from tests.quantize.tflite_networks import convolution, divided, multiplied, two_outputs
 
 pytest.importorskip("litert_quantizer")
 
@@ -112,9 +112,10 @@ def test_only_16_bits_ask_for_a_version_of_the_older_runtime(tmp_path):
 
 @pytest.mark.lab
 @pytest.mark.parametrize("bits", [8, 16, None])
-def test_the_older_runtime_computes_what_litert_does(bits, tmp_path):
-    """Scales per channel of the dense layer would leave nothing of it; None: dynamic int8."""
-    source, path = divided(tmp_path / "float.tflite"), tmp_path / "model.tflite"
+@pytest.mark.parametrize("network", [divided, multiplied])
+def test_the_older_runtime_computes_what_litert_does(network, bits, tmp_path):
+    """Scales per channel of the dense layer, or of the matrix product, would leave nothing of it; None: dynamic int8."""
+    source, path = network(tmp_path / "float.tflite"), tmp_path / "model.tflite"
     if bits:
         emitted(source, Form(bits, runtime=OLDER)).rename(path)
     else:

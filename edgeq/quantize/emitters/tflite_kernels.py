@@ -1,0 +1,65 @@
+"""What LiteRT, and tflite-runtime, which ended at 2.14, do not compute of what litert-quantizer writes.
+
+Found by running every operator that litert-quantizer takes, quantized, in both. Some have no kernel for these types.
+Some read one scale for all weights: of scales per channel they make outputs that are zero, without a word. For
+BATCH_MATMUL both are in the kernel's source: Prepare and EvalInt8Int8 in tflite/kernels/batch_matmul.cc of LiteRT.
+"""
+
+from pathlib import Path
+
+from edgeq.quantize.tflite_file import Operator, TfliteGraph, read
+
+_OLDER, _TRIED = "tflite-runtime", "2.14.0"
+# Of tflite-runtime, by bits of activations; None: they stay float, and are quantized as they come.
+_NO_KERNEL = {
+    8: ("DIV", "SQRT"),
+    16: ("DIV", "GELU", "RSQRT", "SQRT", "SUM"),
+    None: ("TRANSPOSE_CONV",),
+}
+
+
+def without_kernel(source: Path, runtime: str, activation_bits: int | None) -> dict[str, str]:
+    """The operators of a float file that have to stay in float there, by their first output, and the reason."""
+    graph = read(source)
+    kind = f"{activation_bits}-bit" if activation_bits else "dynamic int8"
+    none = f"{'LiteRT' if runtime == 'litert' else runtime} has no {kind} kernel for"
+    found = {}
+    for operator in graph.operators:
+        if runtime == _OLDER and operator.kind in _NO_KERNEL[activation_bits]:
+            why = f"{none} it"
+        elif side := _constant_without_kernel(graph, operator, runtime, activation_bits):
+            why = f"{none} a matrix product with a constant {side} operand"
+        else:
+            continue
+        found[graph.tensors[operator.outputs[0]].name] = why
+    return found
+
+
+def of_one_scale(runtime: str, activation_bits: int | None) -> tuple[str, ...]:
+    """The kinds of operators whose constant operand has to have one scale, not one per channel."""
+    older = runtime == _OLDER
+    products = ("BATCH_MATMUL",) if older or activation_bits is not None else ()
+    dense = ("FULLY_CONNECTED",) if older and activation_bits != 8 else ()
+    return products + dense
+
+
+def oldest_version(path: Path, runtime: str) -> str | None:
+    """Of tflite-runtime, for a file with 16-bit activations: the one they were tried with; None where any will do."""
+    sixteen = runtime == _OLDER and any(t.type == "INT16" for t in read(path).tensors)
+    return _TRIED if sixteen else None
+
+
+def _constant_without_kernel(
+    graph: TfliteGraph, operator: Operator, runtime: str, activation_bits: int | None
+) -> str | None:
+    """Which operand of a matrix product, left or right, becomes an int8 constant that the kernel does not take.
+
+    A product of two int8 takes it on either side. On float and int16 it is only taken on the right, and
+    tflite-runtime takes none on int16.
+    """
+    if operator.kind != "BATCH_MATMUL" or activation_bits == 8:
+        return None
+    left, right = (graph.tensors[i].constant for i in operator.inputs)
+    if left:
+        return "left"
+    return "right" if right and runtime == _OLDER and activation_bits == 16 else None
