@@ -83,11 +83,13 @@ class _Layer:
 
     def rows(self) -> Integers:
         """One for each output channel, [channels, K], in the order in which the kernel reads them: of a convolution
-        kernel position major, input channel minor. Stacked matrices stand one below the other.
+        kernel position major, input channel minor. Stacked matrices stand one below the other; a vector is one row.
         """
         w = self.integers.astype(np.int16)
         if self.node.op_type == "Conv":
             return w.reshape(*w.shape[:2], -1).swapaxes(1, 2).reshape(len(w), -1)
+        if w.ndim == 1:
+            return w[None]
         return w if self._is_transposed() else w.swapaxes(-1, -2).reshape(-1, w.shape[-2])
 
     def tensor(self, rows: Integers) -> Integers:
@@ -95,8 +97,8 @@ class _Layer:
         shape = self.integers.shape
         if self.node.op_type == "Conv":
             return rows.reshape(shape[0], -1, shape[1]).swapaxes(1, 2).reshape(shape)
-        if self._is_transposed():
-            return rows
+        if self._is_transposed() or len(shape) == 1:
+            return rows.reshape(shape)
         return rows.reshape(*shape[:-2], shape[-1], shape[-2]).swapaxes(-1, -2)
 
     def _is_transposed(self) -> bool:
@@ -139,7 +141,8 @@ def _layers(model: Any) -> list[_Layer]:
             continue
         name, axis = w.input[0], _axis(w, stored)
         integers = onnx.numpy_helper.to_array(stored[name])
-        if node.op_type == "MatMul" and axis not in (None, integers.ndim - 1):
+        channels = integers.ndim - 1 if integers.ndim > 1 else None  # all of a vector makes one channel
+        if node.op_type == "MatMul" and axis not in (None, channels):
             continue  # scales along K: no integer kernel takes these
         if integers.dtype == np.int8 and _is_uint8(x, stored) and not _is_exact(node, integers):
             found[name] = _Layer(node, name.removesuffix("_quantized"), name, integers, axis)

@@ -47,6 +47,8 @@ LAYERS = {
     "gemm": (one_layer("Gemm", alike(8, 5), [1, 8], [1, 5]), [8]),
     "transposed gemm": (one_layer("Gemm", alike(5, 7), [1, 7], [1, 5], transB=1), [7]),
     "matmul": (one_layer("MatMul", alike(8, 5), [1, 4, 8], [1, 4, 5]), [4, 8]),
+    "matmul by a vector": (one_layer("MatMul", alike(8), [1, 4, 8], [1, 4]), [4, 8]),
+    "matmul by a vector, odd": (one_layer("MatMul", alike(7), [1, 7], [1]), [7]),
 }
 
 
