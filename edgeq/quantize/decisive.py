@@ -13,10 +13,11 @@ _MOVE = ("Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsq
 
 @dataclass(frozen=True)
 class Decisive:
-    """One float output; `node` makes what decides it, None where that is the output itself."""
+    """The float tensor that decides `output`, often the same, and the name of the node that makes it ("": an input)."""
 
     output: str
-    node: str | None
+    tensor: str
+    node: str
 
 
 def decisive_of(model: Any) -> tuple[Decisive, ...]:
@@ -30,9 +31,8 @@ def decisive_of(model: Any) -> tuple[Decisive, ...]:
     outputs = [o.name for o in model.graph.output if o.type.tensor_type.elem_type == real]
     if not outputs:
         return _floats_behind(model, maker)
-    found = [Decisive(name, _flattened(maker, name)) for name in outputs]
-    ends = {maker[name].name for name in outputs if name in maker}
-    return tuple(d for d in found if d.node not in ends)
+    found = [_decisive(maker, name) for name in outputs]
+    return tuple(d for d in found if d.tensor == d.output or d.tensor not in outputs)
 
 
 def _floats_behind(model: Any, maker: dict[str, Any]) -> tuple[Decisive, ...]:
@@ -48,7 +48,7 @@ def _floats_behind(model: Any, maker: dict[str, Any]) -> tuple[Decisive, ...]:
             continue
         known.add(name)
         if name in floats:
-            found[name] = Decisive(name, _flattened(maker, name) or str(maker[name].name))
+            found[name] = _decisive(maker, name)
         else:
             left += maker[name].input
     return tuple(found.values())
@@ -56,8 +56,7 @@ def _floats_behind(model: Any, maker: dict[str, Any]) -> tuple[Decisive, ...]:
 
 def last_layers(model: Any) -> tuple[str, ...]:
     """Names of the nodes that make what decides the outputs."""
-    maker = {name: node.name for node in model.graph.node for name in node.output}
-    return tuple(d.node or maker.get(d.output, "") for d in decisive_of(model))
+    return tuple(d.node for d in decisive_of(model))
 
 
 def ending_at(model: Any, decisive: tuple[Decisive, ...]) -> Any:
@@ -66,17 +65,38 @@ def ending_at(model: Any, decisive: tuple[Decisive, ...]) -> Any:
 
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
-    made = {node.name: node.output[0] for node in copy.graph.node}
-    wanted = dict.fromkeys(d.output if d.node is None else made[d.node] for d in decisive)
     del copy.graph.output[:]
     real = onnx.TensorProto.FLOAT
-    copy.graph.output.extend(onnx.helper.make_tensor_value_info(name, real, None) for name in wanted)
+    copy.graph.output.extend(
+        onnx.helper.make_tensor_value_info(name, real, None)
+        for name in dict.fromkeys(tensors_of(model, decisive))
+    )
     return copy
 
 
-def _flattened(maker: dict[str, Any], output: str) -> str | None:
-    node, flattened = maker.get(output), False
-    while node is not None and node.op_type in (*_FLATTEN, *_MOVE):
-        flattened = flattened or node.op_type in _FLATTEN
-        node = maker.get(node.input[0])
-    return str(node.name) if flattened and node is not None else None
+def tensors_of(model: Any, decisive: tuple[Decisive, ...]) -> tuple[str, ...]:
+    """The tensors of `model`, the float one or what was made from it, that hold the values of each."""
+    return tuple(_left_of(model.graph, d) for d in decisive)
+
+
+def _left_of(graph: Any, decisive: Decisive) -> str:
+    """The tensor of `graph` that holds its values. onnxruntime's quantizer drops an activation whose cut the range of its
+    output makes as well: the tensor's name goes to what fed it, and only behind QuantizeLinear is it cut.
+    """
+    if any(node.name == decisive.node for node in graph.node):
+        return decisive.tensor
+    readers = {name: node for node in graph.node for name in node.input[:1]}
+    quantize = readers.get(decisive.tensor)
+    back = readers.get(quantize.output[0]) if quantize and quantize.op_type == "QuantizeLinear" else None
+    return str(back.output[0]) if back else decisive.tensor
+
+
+def _decisive(maker: dict[str, Any], output: str) -> Decisive:
+    """Behind the functions that flatten `output`, if any, and what moves values between them."""
+    tensor, flattened = output, False
+    while tensor in maker and maker[tensor].op_type in (*_FLATTEN, *_MOVE):
+        flattened = flattened or maker[tensor].op_type in _FLATTEN
+        tensor = maker[tensor].input[0]
+    if not flattened or tensor not in maker:
+        tensor = output
+    return Decisive(output, tensor, str(maker[tensor].name) if tensor in maker else "")

@@ -1,9 +1,11 @@
 """What decides classes and truths is the floats that they are made of."""
 
 import numpy as np
+import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from edgeq.quantize.answers import closeness_db, onnx_answers
 from edgeq.quantize.decisive import decisive_of, ending_at
 from edgeq.quantize.float_graph import read
 from edgeq.quantize.gate import Gate
@@ -60,3 +62,58 @@ def test_a_model_that_gives_only_such_is_quantized(end, tmp_path):
     )
     assert found.fidelity.passed
     assert [(a.operator, a.integer, a.total) for a in found.fidelity.fusion] == [("MatMul", 1, 1)]
+
+
+FOLDED = [
+    ("Gemm", "Relu", "Softmax", TensorProto.FLOAT),
+    ("Gemm", "Clip", "ArgMax", TensorProto.INT64),
+    ("Conv", "Relu", "Sigmoid", TensorProto.FLOAT),
+    ("Conv", "Clip", "Greater", TensorProto.BOOL),
+    ("Conv", "Clip", "Cast", TensorProto.UINT8),
+]
+
+
+def activated(layer, activation, end, made):
+    """`layer`, `activation` that the quantizer drops behind it, and `end`."""
+    rng = np.random.default_rng(0)
+    shape, weights = ((1, 8), (8, 16)) if layer == "Gemm" else ((1, 8, 6, 6), (16, 8, 3, 3))
+    stored = {"w": rng.normal(size=weights), "b": rng.normal(size=16), "low": 0, "high": 6, "half": 0.5}
+    ends = ["low", "high"] if activation == "Clip" else []
+    extra = ["half"] if end == "Greater" else []
+    nodes = [
+        helper.make_node(layer, ["x", "w", "b"], ["sums"], "layer"),
+        helper.make_node(activation, ["sums", *ends], ["cut"], "activation"),
+        helper.make_node(end, ["cut", *extra], ["y"], "end", **({"to": made} if end == "Cast" else {})),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "net",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("y", made, None)],
+        [numpy_helper.from_array(np.asarray(a, np.float32), name) for name, a in stored.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), shape[1:]
+
+
+@pytest.mark.parametrize("form", FOLDED, ids=lambda form: "-".join(form[:3]))
+def test_an_activation_that_the_quantizer_drops_still_decides(form, tmp_path):
+    net, shape = activated(*form)
+    model = saved(net, tmp_path)
+    rows = np.random.default_rng(1).normal(size=(60, *shape)).astype(np.float32)
+    samples = Rows(rows[:40])
+    found = make(
+        STATIC,
+        model,
+        samples,
+        Rows(rows[40:], sha256="h" * 64),
+        same_samples=False,
+        gate=Gate(min_sqnr_db=5.0),
+        workdir=tmp_path / "work",
+    )
+    assert [(a.operator, a.integer, a.total) for a in found.fidelity.fusion] == [(form[0], 1, 1)]
+    graph = read(tmp_path / "net.onnx")
+    quantized = onnx.load(found.path)
+    assert "activation" not in {node.name for node in quantized.graph.node}
+    exact, rounded = (onnx_answers(graph, g, samples, (0, 1, 2, 3), 1) for g in (graph, quantized))
+    assert closeness_db(exact, rounded) > 25
+    assert min(a.min() for (a,) in rounded) == 0

@@ -23,9 +23,9 @@ def test_a_classifier_with_many_of_the_weights_does_not(tmp_path):
 
 def test_what_decides_stands_before_the_softmax():
     net = flattened("Softmax")
-    assert decisive_of(net) == (Decisive("y", "scores"),)
+    assert decisive_of(net) == (Decisive("y", "s", "scores"),)
     assert [o.name for o in ending_at(net, decisive_of(net)).graph.output] == ["s"]
-    assert decisive_of(flattened("Relu")) == (Decisive("y", None),)
+    assert decisive_of(flattened("Relu")) == (Decisive("y", "y", "last"),)
 
 
 def test_float_only_where_it_is_worth_it(tmp_path):
