@@ -15,6 +15,7 @@ from edgeq.errors import ModelRefused
 from edgeq.ingest.graph import shapes as fixed
 from edgeq.ingest.graph.culprit import culprit
 from edgeq.ingest.graph.fold import folded, grown
+from edgeq.ingest.graph.half_weights import computes_in_halves, widened
 from edgeq.ingest.graph.node_names import forget_names_in_functions, told_apart
 from edgeq.ingest.graph.one_form import in_one_form
 from edgeq.ingest.graph.opset import (
@@ -216,7 +217,7 @@ def _improved(
         proof = proof_of(proto, inputs, examples)
     except CannotRun as error:
         return _unproven(proto, error, notes), ""
-    proto = _fold(proto, proof, notes)
+    proto = _fold(_widen(proto, proof, notes), proof, notes)
     moved = _move_opset(proto, proof, notes)
     if opset_of(moved.proto) != opset_of(proto):
         moved = replace(moved, proto=_fold(moved.proto, proof, notes))
@@ -238,8 +239,26 @@ def _unproven(proto: "ModelProto", error: CannotRun, notes: list[str]) -> "Model
     return proto
 
 
+def _widen(proto: "ModelProto", proof: Proof, notes: list[str]) -> "ModelProto":
+    names: tuple[str, ...] = ()
+
+    def change(model: "ModelProto") -> "ModelProto":
+        nonlocal names
+        other, names = widened(model)
+        return other
+
+    other, reason = changed(proto, change, proof)
+    if reason:
+        notes.append(
+            f"constants in 16-bit floats that are computed in float32 stay as they are stored: {reason}"
+        )
+    elif names:
+        notes.append(f"stored in 16-bit floats, computed in float32, now float32: {_some(names)}")
+    return other
+
+
 def _fold(proto: "ModelProto", proof: Proof, notes: list[str]) -> "ModelProto":
-    if _has_half(proto):
+    if computes_in_halves(proto):
         notes.append(
             "not simplified: a float16 graph would be filled with casts for this CPU; int8 takes a model exported in float32"
         )
@@ -327,12 +346,6 @@ def _with_inferred_shapes(proto: "ModelProto") -> "ModelProto":
         Exception
     ):  # InferenceError, or RuntimeError by version; the graph has already been run, so it is sound
         return proto
-
-
-def _has_half(proto: "ModelProto") -> bool:
-    from onnx import TensorProto
-
-    return any(t.data_type in (TensorProto.FLOAT16, TensorProto.BFLOAT16) for t in proto.graph.initializer)
 
 
 def _refusal(proto: "ModelProto", error: CannotRun) -> ModelRefused:

@@ -19,7 +19,7 @@ _GROWTH, _ROOM_BYTES = 1.1, 65536
 def folded(model: "ModelProto") -> "tuple[ModelProto, tuple[str, ...]]":
     """`model` simplified, and the outputs of constant nodes that stay computed. Raises CannotRun."""
     whole = simplified(model)
-    limit = _most_bytes(model)
+    limit = most_bytes(model)
     if whole.ByteSize() <= limit:
         return whole, ()
     computed = _too_large(model, whole, limit)
@@ -30,10 +30,10 @@ def folded(model: "ModelProto") -> "tuple[ModelProto, tuple[str, ...]]":
 
 def grown(before: "ModelProto", after: "ModelProto") -> bool:
     """Whether `after` is larger than folding may make it."""
-    return int(after.ByteSize()) > _most_bytes(before)
+    return int(after.ByteSize()) > most_bytes(before)
 
 
-def _most_bytes(model: "ModelProto") -> int:
+def most_bytes(model: "ModelProto") -> int:
     return int(_GROWTH * model.ByteSize()) + _ROOM_BYTES
 
 
@@ -41,12 +41,12 @@ def _too_large(model: "ModelProto", whole: "ModelProto", limit: int) -> list[str
     """Of the constants that `whole` stores and `model` computes those that grow the file most, as many as it takes to stay
     within `limit` bytes; in the graph's order.
     """
-    makers = _constant_makers(model)
+    makers = constant_makers(model)
     stored = {t.name: t.ByteSize() for t in whole.graph.initializer}
-    had = {t.name: t.ByteSize() for t in _stored(model)}
+    had = {t.name: t.ByteSize() for t in stored_in(model)}
     gone, growth = {name for name in had if name not in stored}, dict[str, int]()
     for name in (n for n in makers if n in stored):
-        spared = [s for s in _sources(name, makers) if s in gone]
+        spared = [s for s in sources(name, makers) if s in gone]
         gone.difference_update(spared)
         growth[name] = stored[name] - sum(had[s] for s in spared)
     excess, chosen = whole.ByteSize() - limit, list[str]()
@@ -78,8 +78,8 @@ def _with_computed(model: "ModelProto", whole: "ModelProto", computed: Sequence[
 
 
 def _compute_again(done: "ModelProto", model: "ModelProto", computed: Sequence[str]) -> None:
-    makers = _constant_makers(model)
-    needed = {o for name in computed for node in _nodes_for(name, makers) for o in node.output}
+    makers = constant_makers(model)
+    needed = {o for name in computed for node in nodes_for(name, makers) for o in node.output}
     there = {o for node in done.graph.node for o in node.output} | {t.name for t in done.graph.initializer}
     nodes = [n for n in model.graph.node if set(n.output) & needed and not set(n.output) & there]
     names = {i for node in nodes for i in node.input}
@@ -91,7 +91,7 @@ def _compute_again(done: "ModelProto", model: "ModelProto", computed: Sequence[s
     done.graph.node.extend([*nodes, *rest])
 
 
-def _constant_makers(model: "ModelProto") -> "dict[str, NodeProto]":
+def constant_makers(model: "ModelProto") -> "dict[str, NodeProto]":
     """By output the nodes of the main graph that read nothing but constants, in the graph's order."""
     constants = {t.name for t in model.graph.initializer} - {i.name for i in model.graph.input}
     makers: dict[str, NodeProto] = {}
@@ -103,7 +103,7 @@ def _constant_makers(model: "ModelProto") -> "dict[str, NodeProto]":
     return makers
 
 
-def _nodes_for(name: str, makers: "Mapping[str, NodeProto]") -> "list[NodeProto]":
+def nodes_for(name: str, makers: "Mapping[str, NodeProto]") -> "list[NodeProto]":
     found: dict[str, NodeProto] = {}
     wanted = [name]
     while wanted:
@@ -114,13 +114,13 @@ def _nodes_for(name: str, makers: "Mapping[str, NodeProto]") -> "list[NodeProto]
     return list(found.values())
 
 
-def _sources(name: str, makers: "Mapping[str, NodeProto]") -> set[str]:
+def sources(name: str, makers: "Mapping[str, NodeProto]") -> set[str]:
     """The stored tensors that a constant is computed from."""
-    nodes = _nodes_for(name, makers)
+    nodes = nodes_for(name, makers)
     return {i for node in nodes for i in node.input} | {n.output[0] for n in nodes if n.op_type == "Constant"}
 
 
-def _stored(model: "ModelProto") -> "list[TensorProto]":
+def stored_in(model: "ModelProto") -> "list[TensorProto]":
     constants = []
     for node in model.graph.node:
         for attribute in node.attribute if node.op_type == "Constant" else ():
