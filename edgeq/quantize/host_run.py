@@ -50,12 +50,20 @@ class Runner:
         return self._step(arrays)
 
 
-def load(path: Path, format: str, threads: int = 1, *, as_this_host: bool = False) -> Runner:
-    """Integer sums are exact, as on ARM and with VNNI; `as_this_host` keeps this CPU's, saturating or not.
+def load(
+    path: Path,
+    format: str,
+    threads: int = 1,
+    *,
+    as_this_host: bool = False,
+    by_definition: bool = False,
+) -> Runner:
+    """Integer sums are exact, as on ARM and with VNNI; `as_this_host` keeps this CPU's, saturating or not. `by_definition`:
+    an ONNX graph runs operator by operator as it is written, without the runtime's optimisations.
 
     Raises ConversionFailed when the runtime refuses the file, ExtraMissing when LiteRT is not installed.
     """
-    return _onnx(path, threads, as_this_host) if format == "onnx" else _tflite(path, threads)
+    return _onnx(path, threads, as_this_host, by_definition) if format == "onnx" else _tflite(path, threads)
 
 
 def run(
@@ -108,9 +116,9 @@ def _as_objects(stacked: Array, filled: int) -> Array:
     return loose  # type: ignore[no-any-return]
 
 
-def _onnx(path: Path, threads: int, as_this_host: bool) -> Runner:
+def _onnx(path: Path, threads: int, as_this_host: bool, by_definition: bool) -> Runner:
     with translated(f"onnxruntime does not load {path.name}"):
-        session = ort_session(path, threads=threads, as_this_host=as_this_host)
+        session = ort_session(path, threads=threads, optimize=not by_definition, as_this_host=as_this_host)
     inputs = tuple(i.name for i in session.get_inputs())
     outputs = tuple(o.name for o in session.get_outputs())
 

@@ -1,6 +1,6 @@
 """Holds a candidate's outputs against float's, on samples that did not calibrate it."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +13,27 @@ from edgeq.nouns.model import Model
 from .accuracy import accuracy_of, why_unused
 from .closed_loop import InSequence
 from .error import agreement, are_integers, equal_values, largest_error, pooled_db, powers_of_each
+from .float_runner import float_runner
 from .gate import Gate, decide
 from .hidden import no_longer_varies, small_values, typical_db
-from .host_run import Progress, Runner, load, no_progress, run
+from .host_run import Progress, Runner, no_progress, run
 from .samples_like import Array, SamplesLike
 
-_references: dict[tuple[str, str, str], tuple[Array, ...]] = {}
 _SMALL_DB = 10.0  # below it, values beside larger ones are worth a word
 _KEPT = 4  # references held at once; a process that converts many models must not keep them all
+
+
+@dataclass(frozen=True)
+class FloatReference:
+    """The float model's `outputs` as its graph defines them; `differs_db`: the SQNR in dB of what onnxruntime computes from
+    its optimised graph, None where that is the same (float_runner.py).
+    """
+
+    outputs: tuple[Array, ...]
+    differs_db: float | None
+
+
+_references: dict[tuple[str, str, str], FloatReference] = {}
 
 
 def float_reference(
@@ -30,8 +43,8 @@ def float_reference(
     *,
     threads: int = 1,
     progress: Progress = no_progress,
-) -> tuple[Array, ...]:
-    """The float model's outputs over `heldout`, computed once per model and samples in this process.
+) -> FloatReference:
+    """Of the float model over `heldout`, computed once per model and samples in this process.
 
     The ONNX graph is the reference where there is one, also for TFLite candidates: so a converter that changes the
     model is caught too.
@@ -41,8 +54,10 @@ def float_reference(
     if key not in _references:
         while len(_references) >= _KEPT:
             _references.pop(next(iter(_references)))
-        runner = load(Path(model.files[format]), format, threads)
-        _references[key] = run(runner, heldout, workdir / "reference", progress=progress, stage="float model")
+        opened = float_runner(Path(model.files[format]), format, threads, heldout)
+        scratch = workdir / "reference"
+        outputs = run(opened.runner, heldout, scratch, progress=progress, stage="float model")
+        _references[key] = FloatReference(outputs, opened.differs_db)
     return _references[key]
 
 

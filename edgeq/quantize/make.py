@@ -69,7 +69,7 @@ def make(
     started = time.monotonic()
     folder = workdir / candidate.id
     folder.mkdir(parents=True, exist_ok=True)
-    reference = float_reference(model, heldout, workdir, threads=threads, progress=progress)
+    reference = float_reference(model, heldout, workdir, threads=threads, progress=progress).outputs
     variant = variant_of(
         candidate, model, calibration, folder, calibrator, threads, progress, Kept(cache), repairs
     )

@@ -64,7 +64,8 @@ def settle_use(order: Order, gate: "Gate", model: Model, parts: Parts, work: Pat
     def progress(step: str, share: float) -> None:
         tell(Progress(step, share, 1.0, ""))
 
-    reference = float_reference(model, parts.heldout, work, threads=order.target.threads, progress=progress)
+    computed = float_reference(model, parts.heldout, work, threads=order.target.threads, progress=progress)
+    reference = computed.outputs
     names = tuple(spec.name for spec in model.outputs)
     which = scores_among(gate, reference, parts.heldout, names)
     truth, notes = (parts.all.stored.truth, parts.all.notes) if parts.all else (None, ())
@@ -79,9 +80,24 @@ def settle_use(order: Order, gate: "Gate", model: Model, parts: Parts, work: Pat
         labels="labels ignored, as asked" if order.gates.ignore_labels else words(truth),
         metric=terms.metric,
         float_score=terms.float_score,
-        warnings=(*terms.warnings, *numbered, *_constant(parts), *_few(parts)),
+        warnings=(
+            *terms.warnings,
+            *_wrong_in_runtime(computed.differs_db),
+            *numbered,
+            *_constant(parts),
+            *_few(parts),
+        ),
         notes=(*notes, *_left_out(parts), *_of_shapes(model), *notes_of(model, parts)),
         states=states_in(model, parts),
+    )
+
+
+def _wrong_in_runtime(differs_db: float | None) -> tuple[str, ...]:
+    if differs_db is None:
+        return ()
+    return (
+        f"onnxruntime's optimised float differs from the graph's definition by {differs_db:.1f} dB SQNR, a fault of the "
+        "runtime: candidates are judged against the graph as it is defined, float as onnxruntime runs it too",
     )
 
 

@@ -104,3 +104,40 @@ def test_fewer_class_folders_than_classes_are_a_warning(tmp_path: Path) -> None:
     assert warning.startswith(
         "the model has 4 classes and there are 2 class folders, whose names are no numbers"
     )
+
+
+@pytest.mark.parametrize("shape", [(1, 12, 40), (1, 6, 5)])
+def test_float_that_the_runtime_computes_wrongly_is_named_and_refused(shape, tmp_path: Path) -> None:
+    """onnxruntime 1.32 takes the Transpose into the product with a vector, and computes another one."""
+    rng = np.random.default_rng(0)
+    channels, length = shape[1:]
+    graph = helper.make_graph(
+        [
+            helper.make_node("Conv", ["x", "k"], ["c"], pads=[1, 1]),
+            helper.make_node("Transpose", ["c"], ["t"], perm=[0, 2, 1]),
+            helper.make_node("MatMul", ["t", "w"], ["y"]),
+        ],
+        "net",
+        [helper.make_tensor_value_info("x", FLOAT32, shape)],
+        [helper.make_tensor_value_info("y", FLOAT32, [1, length])],
+        [
+            numpy_helper.from_array(rng.normal(size=(channels, channels, 3)).astype("f4"), "k"),
+            numpy_helper.from_array(rng.normal(size=channels).astype("f4"), "w"),
+        ],
+    )
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9),
+        tmp_path / "n.onnx",
+    )
+    np.savez(tmp_path / "d.npz", x=rng.normal(size=(40, *shape)).astype("f4"))
+    made = convert(
+        str(tmp_path / "n.onnx"),
+        data=str(tmp_path / "d.npz"),
+        target="rpi4",
+        runtime="onnxruntime",
+        output=tmp_path / "n.edgeq",
+    )
+    (warning,) = [w for w in made.data.warnings if "fault of the runtime" in w]
+    assert warning.startswith("onnxruntime's optimised float differs from the graph's definition by")
+    passed = {f.candidate: f.passed for f in made.fidelity}
+    assert passed == {"onnxruntime-int8_static": True, "onnxruntime-float": False}

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.quantize.error import powers_of_each
+from edgeq.quantize.float_runner import float_runner
 from edgeq.quantize.host_run import load, run
 from edgeq.quantize.samples_like import Array, SamplesLike
 
@@ -50,7 +51,7 @@ class Some:
 
 @dataclass(frozen=True)
 class Reference:
-    """Float's outputs on `samples`. `format` is the files' suffix without its dot."""
+    """Float's outputs on `samples`, as the graph defines them. `format` is the files' suffix without its dot."""
 
     samples: Some
     outputs: tuple[Array, ...]
@@ -72,7 +73,7 @@ class Reference:
         if found is not None:
             return Reference(samples, tuple(found.values()), format, threads)
         with tempfile.TemporaryDirectory(prefix="edgeq-") as scratch:
-            outputs = run(load(source, format, threads), samples, Path(scratch))
+            outputs = run(float_runner(source, format, threads, samples).runner, samples, Path(scratch))
         if all(o.dtype != object for o in outputs) and sum(o.nbytes for o in outputs) <= _KEPT:
             kept.put({f"{k:04d}": o for k, o in enumerate(outputs)}, **facts)
         return Reference(samples, outputs, format, threads)
