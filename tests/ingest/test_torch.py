@@ -244,3 +244,95 @@ def test_samples_keep_their_rank_where_the_network_takes_any(factory, sample, ta
     example = (np.zeros(sample, np.float32),)
     model = open_model(f"{tmp_path}/ranks.py:{factory}", workdir=tmp_path / "w", example=example)
     assert model.inputs[0].shape == taken
+
+
+CONSTANTS = """
+import torch
+from torch import nn
+
+class Scaled(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+    def forward(self, image):
+        return self.conv(image) * torch.tensor([1.0, 2.0, 3.0]).repeat(2)
+
+class Counted(Scaled):
+    def forward(self, image):
+        steps = torch.tensor([1.0, 2.0])
+        steps += 1
+        return self.conv(image).mean((2, 3)) * steps[0] + steps[1:]
+
+class Branched(Scaled):
+    def forward(self, image):
+        return self.conv(image.detach()).detach() + torch.as_tensor(0.5)
+"""
+
+
+@pytest.mark.parametrize("factory", ["Scaled", "Counted", "Branched"])
+def test_tensors_that_forward_makes_of_numbers_reach_tflite(factory, tmp_path):
+    pytest.importorskip("litert_torch", reason='needs edgeq[android]: pip install "edgeq[android]"')
+    (tmp_path / "constants.py").write_text(CONSTANTS)
+    model = open_model(
+        f"{tmp_path}/constants.py:{factory}",
+        workdir=tmp_path / "work",
+        shapes={"image": (1, 3, 8, 8)},
+        formats=("onnx", "tflite"),
+    )
+    assert set(model.files) == {"onnx", "tflite"}, model.absent
+
+
+NESTED = """Traceback (most recent call last):
+  File "convert.py", line 1, in <module>
+    return self._op(*args, **kwargs)
+RuntimeError: Can't detach views in-place.
+
+While executing %detach_ : [num_users=1]
+Original traceback:
+File "net.py", line 11, in forward
+Use tlparse to see full graph.
+"""
+
+
+@pytest.mark.parametrize(
+    ("said", "code", "reason"),
+    [
+        (NESTED, 1, "RuntimeError: Can't detach views in-place."),
+        (
+            "torch._dynamo.exc.Unsupported: no such call\n  advice\n",
+            1,
+            "torch._dynamo.exc.Unsupported: no such call",
+        ),
+        ("NotImplementedError\n", 1, "NotImplementedError"),
+        ("terminated by signal\n", -6, "terminated by signal"),
+        ("", -9, "exit code -9"),
+    ],
+)
+def test_of_the_converters_traceback_the_error_is_said(said, code, reason):
+    from edgeq.ingest.pytorch.to_tflite import _reason
+
+    assert _reason(said, code) == reason
+
+
+@pytest.mark.parametrize("formats", [("onnx", "tflite"), ("tflite",)])
+def test_what_litert_torch_cannot_convert_is_said_where_it_is_lost(formats, tiny, tmp_path, monkeypatch):
+    from edgeq.errors import ConversionFailed
+    from edgeq.ingest.sources import torch as source
+
+    def fails(program, path):
+        raise ConversionFailed(
+            "litert-torch cannot convert the model to TFLite: RuntimeError: no", "another way"
+        )
+
+    monkeypatch.setattr(source, "_to_tflite", fails)
+
+    def opened():
+        return open_model(tiny, workdir=tmp_path, shapes={"image": (1, 3, 8, 8)}, formats=formats)
+
+    if "onnx" not in formats:
+        with pytest.raises(ConversionFailed, match="RuntimeError: no"):
+            opened()
+        return
+    model = opened()
+    assert "RuntimeError: no" in model.absent["tflite"] and "another way" not in model.absent["tflite"]
+    assert any("without LiteRT: litert-torch cannot convert" in note for note in model.notes)

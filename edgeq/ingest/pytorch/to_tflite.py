@@ -3,6 +3,7 @@
 litert-torch brings jax and a gigabyte of libraries that talk on stderr and may end the process; none of that happens here.
 """
 
+import re
 import subprocess
 import tempfile
 from pathlib import Path
@@ -10,10 +11,12 @@ from pathlib import Path
 from edgeq import child_python
 from edgeq.errors import ConversionFailed
 from edgeq.ingest.pytorch import run_litert_torch
+from edgeq.ingest.pytorch.constants import with_plain_constants
 from edgeq.ingest.pytorch.program import Program
 from edgeq.ingest.tflite_run import run_tflite
 
 _TIMEOUT_S = 1800
+_ERROR = re.compile(r"(?:\w+\.)*\w*(?:Error|Exception|Interrupt|Exit|Unsupported)\w*(?:: |$)")
 
 
 def to_tflite(program: Program, path: Path) -> Path:
@@ -22,7 +25,7 @@ def to_tflite(program: Program, path: Path) -> Path:
 
     with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
         saved, made = Path(folder) / "program.pt2", Path(folder) / "made.tflite"
-        torch.export.save(program.exported, saved)
+        torch.export.save(with_plain_constants(program.exported, program.inputs), saved)
         _convert(saved, made)
         program.refuse_other_values("TFLite", run_tflite(made.read_bytes(), program.arrays))
         path.write_bytes(made.read_bytes())
@@ -44,10 +47,15 @@ def _convert(saved: Path, made: Path) -> None:
     except subprocess.TimeoutExpired:
         raise ConversionFailed(f"litert-torch did not finish within {_TIMEOUT_S // 60} minutes") from None
     if done.returncode or not made.is_file():
-        said = [line for line in done.stderr.splitlines() if line.strip()]
-        reason = said[-1].strip() if said else f"exit code {done.returncode}"
         raise ConversionFailed(
-            f"litert-torch cannot convert the model to TFLite: {reason[:300]}",
-            "the ONNX candidates do not need it",
-            details=said[-10:],
+            f"litert-torch cannot convert the model to TFLite: {_reason(done.stderr, done.returncode)}",
+            "write what it names in another way, or choose a --target or --runtime with onnxruntime, whose file is made "
+            "without litert-torch",
         )
+
+
+def _reason(said: str, code: int) -> str:
+    """The last error that the converter's traceback names, without the traceback; torch prints advice behind it."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    errors = [line for line in lines if _ERROR.match(line)]
+    return (errors or lines or [f"exit code {code}"])[-1][:300]

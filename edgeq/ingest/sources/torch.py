@@ -3,7 +3,7 @@
 import importlib.util
 from pathlib import Path
 
-from edgeq.errors import EdgeqError, ModelRefused
+from edgeq.errors import EdgeqError, ExtraMissing, ModelRefused
 from edgeq.ingest.extras import missing
 from edgeq.ingest.graph.clean import Cleaned, clean
 from edgeq.ingest.graph.read import Loaded, write
@@ -24,7 +24,9 @@ def open_source(request: Request) -> Model:
     _refuse_bare_weights(request.source)
     program = request.program or open_program(request)
     cleaned = _to_onnx(program)
-    files, absent = {}, {}
+    files: dict[str, str] = {}
+    absent: dict[str, str] = {}
+    notes: tuple[str, ...] = ()
     if "onnx" in request.formats or "tflite" not in request.formats:
         files["onnx"] = str(write(cleaned, request.path(".onnx")))
     if "tflite" in request.formats:
@@ -33,7 +35,11 @@ def open_source(request: Request) -> Model:
         except EdgeqError as error:
             if not files:
                 raise
-            absent["tflite"] = f"{error.what}; {error.remedy}" if error.remedy else error.what
+            if isinstance(error, ExtraMissing):
+                absent["tflite"] = f"{error.what}; {error.remedy}"
+            else:
+                absent["tflite"] = error.what
+                notes = (f"without LiteRT: {error.what}",)
     return Model(
         name=request.name,
         source=request.source,
@@ -45,7 +51,7 @@ def open_source(request: Request) -> Model:
         files=files,
         absent=absent,
         quantized=None,
-        notes=(*program.notes, *cleaned.notes),
+        notes=(*program.notes, *cleaned.notes, *notes),
     )
 
 
