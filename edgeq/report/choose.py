@@ -35,6 +35,12 @@ def choose(
             "no candidate may go live", details=[f"{id}: {allowed[id]}" for id in order if allowed.get(id)]
         )
     why_not = _why_not_compared(report, may, emulated, quiet)
+    ran = [row.id for row in report.rows if row.id in may and row.state == "ok"]
+    if why_not and len(may) == 1 and ran == may:
+        only = _title(report, may[0])
+        return Choice(
+            may[0], f"{only} is the only candidate that may go live: no speed to compare", compared=True
+        )
     if why_not and (emulated or report.emulated):
         taken, why = _by_plan(report, may)
         return Choice(taken, f"speed not compared: {why_not}; {why}", compared=False)

@@ -174,3 +174,31 @@ def test_when_all_failed_float_is_named(make_race: MakeRace) -> None:
     made = decide(make_race, {ORT: Run(ORT, "timeout"), ORT8: Run(ORT8, "crashed")})
     assert (made.candidate, made.compared) == (ORT, False)
     assert made.why.startswith("speed not compared: no entrant ran to its end; ")
+
+
+@pytest.mark.parametrize("only", [ORT, ORT8])
+@pytest.mark.parametrize(
+    "race",
+    [
+        {"not_quiet": ("busy",)},
+        {"rounds": 2, "not_quiet": ("busy",)},
+        {"facts": replace(FACTS, emulated="marker file"), "emulated": True},
+    ],
+)
+def test_one_candidate_alone_has_no_speed_to_compare(
+    make_race: MakeRace, only: str, race: dict[str, object]
+) -> None:
+    made = decide(make_race, {only: 10.0}, **race)  # type: ignore[arg-type]
+    assert (made.candidate, made.compared) == (only, True)
+    assert made.why.endswith("is the only candidate that may go live: no speed to compare")
+
+
+def test_where_all_others_failed_their_gates_there_is_no_speed_to_compare(make_race: MakeRace) -> None:
+    refused: dict[str, str | None] = {ORT8: "top-1 fell by 2.4 points", LITE8: "SQNR 3 dB"}
+    made = decide(make_race, {ORT: 10.0, ORT8: 3.0, LITE8: 3.0}, allowed=refused, not_quiet=("busy",))
+    assert (made.candidate, made.compared) == (ORT, True)
+
+
+def test_one_candidate_that_did_not_run_is_not_called_compared(make_race: MakeRace) -> None:
+    crashed = Run(ORT, state="crashed", error="signal 11")
+    assert not decide(make_race, {ORT: crashed}).compared
