@@ -1,6 +1,7 @@
 """Runs cases of one reader in a worker process and collects what went wrong: foreign exceptions, crashes, hangs, memory.
 
-A worker that dies or hangs is started again behind the case that it died of.
+A worker that dies or hangs is started again behind the case that it died of. A hang is CPU time, so that a busy machine is
+none; the clock only ends what waits without computing.
 """
 
 import json
@@ -9,6 +10,7 @@ import select
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,9 +19,11 @@ from pkgutil import iter_modules
 from typing import Any
 
 from tests.fuzz import readers
+from tests.fuzz.cpu_time import cpu_seconds
 
-HANG_S = 10.0
-_START_S = 120.0  # imports, and making the examples
+HANG_S = 10.0  # of CPU, of the worker and all that it started
+_WAITS_S = 300.0  # of the clock: more than a child that is asked for a file may take (limited/ask.py)
+_START_S = 900.0  # of the clock: imports, and making the examples
 _ROOT = Path(__file__).parents[2]
 
 
@@ -61,10 +65,10 @@ def _run_until_it_dies(reader: str, seed: str, first: int, end: int, outcome: Ou
         at, begun = first, False
         try:
             for line in _lines(process):
-                if line is None:
+                if isinstance(line, str):
                     if not begun:
-                        raise RuntimeError(f"the reader {reader} did not start within {_START_S:.0f} s")
-                    _find(outcome, at, f"hangs for more than {HANG_S:.0f} s")
+                        raise RuntimeError(f"the reader {reader} does not start: it {line}")
+                    _find(outcome, at, line)
                     return at + 1
                 begun, at = True, line["case"]
                 if line["state"] == "begun":
@@ -96,7 +100,7 @@ _START = "import runpy, sys; sys.path.insert(0, sys.argv.pop(1)); runpy.run_modu
 
 def _count(outcome: Outcome, line: "dict[str, Any]") -> None:
     if line["state"] != "find" and line["seconds"] > HANG_S:
-        line = {**line, "state": "find", "words": f"took {line['seconds']:.1f} s"}
+        line = {**line, "state": "find", "words": f"computed for {line['seconds']:.1f} s"}
     outcome.slowest_s = max(outcome.slowest_s, line["seconds"])
     outcome.resident = max(outcome.resident, line["resident"])
     if line["state"] == "find":
@@ -119,19 +123,34 @@ def _find(outcome: Outcome, case: int, words: str) -> None:
     outcome.finds.append(Find(case, words))
 
 
-def _lines(process: "subprocess.Popen[bytes]") -> "Iterator[dict[str, Any] | None]":
-    """Each line; None where none came in time."""
+def _lines(process: "subprocess.Popen[bytes]") -> "Iterator[dict[str, Any] | str]":
+    """Each line; in the end words, where none came for too long."""
     assert process.stdout is not None
-    waiting, rest, patience_s = process.stdout.fileno(), b"", _START_S
+    waiting, rest, begun = process.stdout.fileno(), b"", False
     while True:
-        if not select.select([waiting], [], [], patience_s)[0]:
-            yield None
+        words = _silence(process.pid, waiting, begun)
+        if words:
+            yield words
             return
         chunk = os.read(waiting, 1 << 16)
         if not chunk:
             process.wait()
             return
-        patience_s = HANG_S + 2
+        begun = True
         *lines, rest = (rest + chunk).split(b"\n")
         for one in lines:
             yield json.loads(one)
+
+
+def _silence(pid: int, waiting: int, begun: bool) -> str:
+    """Waits until there is something to read; what is wrong where nothing comes."""
+    if select.select([waiting], [], [], 1.0)[0]:
+        return ""
+    patience_s = _WAITS_S if begun else _START_S
+    before, until = cpu_seconds(pid), time.monotonic() + patience_s
+    while not select.select([waiting], [], [], 1.0)[0]:
+        if begun and cpu_seconds(pid) - before > HANG_S:
+            return f"computes for more than {HANG_S:.0f} s"
+        if time.monotonic() > until:
+            return f"gives no answer within {patience_s:.0f} s of the clock"
+    return ""
