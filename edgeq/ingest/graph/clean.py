@@ -14,6 +14,7 @@ import numpy as np
 from edgeq.errors import ModelRefused
 from edgeq.ingest.graph import shapes as fixed
 from edgeq.ingest.graph.culprit import culprit
+from edgeq.ingest.graph.einsum_products import as_products
 from edgeq.ingest.graph.fold import folded, grown
 from edgeq.ingest.graph.half_weights import computes_in_halves, widened
 from edgeq.ingest.graph.node_names import forget_names_in_functions, told_apart
@@ -222,6 +223,7 @@ def _improved(
     if opset_of(moved.proto) != opset_of(proto):
         moved = replace(moved, proto=_fold(moved.proto, proof, notes))
     proto = moved.proto
+    proto = _multiply(proto, proof, notes)
     for step in (in_one_form, _with_inferred_shapes):
         proto, _ = changed(proto, step, proof)
     return proto, moved.why_not
@@ -255,6 +257,33 @@ def _widen(proto: "ModelProto", proof: Proof, notes: list[str]) -> "ModelProto":
     elif names:
         notes.append(f"stored in 16-bit floats, computed in float32, now float32: {_some(names)}")
     return other
+
+
+def _multiply(proto: "ModelProto", proof: Proof, notes: list[str]) -> "ModelProto":
+    """Einsums by constants as matrix products, where storing these does not make the file larger."""
+    refused: dict[str, str] = {}
+
+    def change(model: "ModelProto") -> "ModelProto":
+        nonlocal refused
+        other, refused = as_products(model)
+        if grown(model, other):
+            raise CannotRun("a constant that others read as well would be stored twice")
+        return other
+
+    other, reason = changed(proto, change, proof)
+    if reason:
+        notes.append(f"Einsums by constants stay in float: {reason}")
+    elif refused:
+        why = "; ".join(f"{name} ({words})" for name, words in list(refused.items())[:_NAMED])
+        more = f"; and {len(refused) - _NAMED} more" if len(refused) > _NAMED else ""
+        notes.append(f"Einsums that stay in float, being no product by one matrix: {why}{more}")
+    if other is not proto and (count := _einsums(proto) - _einsums(other)):
+        notes.append(f"{counted(count, 'Einsum')} by a constant written as a matrix product")
+    return other
+
+
+def _einsums(proto: "ModelProto") -> int:
+    return sum(node.op_type == "Einsum" for node in proto.graph.node)
 
 
 def _fold(proto: "ModelProto", proof: Proof, notes: list[str]) -> "ModelProto":
