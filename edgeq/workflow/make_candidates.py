@@ -32,9 +32,7 @@ def make_candidates(
     from edgeq.quantize.make import make
 
     def built(candidate: CandidatePlan) -> "Made":
-        with translated(
-            f"{candidate.id} could not be built", "leave it out: --recipe or --runtime names another"
-        ):
+        with translated(_not_built(candidate), _remedy(candidate)):
             one = make(
                 candidate,
                 model,
@@ -111,14 +109,27 @@ def _all_that_can_be(
     for candidate, failure in failed:
         if candidate.recipe in ("float", asked) and candidate.recipe not in recipes:
             raise failure
-    broken = {candidate.id: _why(failure) for candidate, failure in failed}
+    broken = {candidate.id: _why(candidate, failure) for candidate, failure in failed}
     for what, why in broken.items():
         tell(Note(f"{what} could not be built and is left out: {why}"))
     return made, broken
 
 
-def _why(error: ConversionFailed | ExtraMissing) -> str:
-    why = ": ".join((error.what, *error.details[:1]))
+def _not_built(candidate: CandidatePlan) -> str:
+    return f"{candidate.id} could not be built"
+
+
+def _remedy(candidate: CandidatePlan) -> str:
+    """Where a library fails in words of its own: what goes another way through it."""
+    if candidate.recipe.endswith("_static"):
+        return "--repairs none or another --calibrator may build it; --recipe or --runtime names another"
+    return "--recipe or --runtime names another"
+
+
+def _why(candidate: CandidatePlan, error: ConversionFailed | ExtraMissing) -> str:
+    """Behind words that say that it could not be built."""
+    what = () if error.what == _not_built(candidate) and error.details else (error.what,)
+    why = ": ".join((*what, *error.details[:1]))
     return f"{why}; {error.remedy}" if error.remedy else why
 
 
@@ -132,7 +143,10 @@ def _without(plan: Plan, broken: dict[str, str]) -> Plan:
     return replace(
         plan,
         candidates=tuple(c for c in plan.candidates if c.id not in broken),
-        skipped=(*plan.skipped, *(Skipped(what, why) for what, why in broken.items())),
+        skipped=(
+            *plan.skipped,
+            *(Skipped(what, f"could not be built: {why}") for what, why in broken.items()),
+        ),
     )
 
 

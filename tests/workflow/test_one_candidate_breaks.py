@@ -90,6 +90,25 @@ def test_the_others_are_built_and_it_is_reported(net, breaking):
     )
 
 
+@pytest.mark.parametrize(
+    ("recipe", "remedy"),
+    [
+        (
+            "int8_static",
+            "--repairs none or another --calibrator may build it; --recipe or --runtime names another",
+        ),
+        ("int8_dynamic", "--recipe or --runtime names another"),
+    ],
+)
+def test_what_failed_is_said_once_and_what_may_help(net, breaking, recipe, remedy):
+    breaking(recipe)
+    conversion, notes = converted(net)
+    why = f"KeyError: 'no rule for {recipe}'; {remedy}"
+    assert f"onnxruntime-{recipe} could not be built and is left out: {why}" in notes
+    reasons = {s.what: s.reason for s in conversion.plan.skipped}
+    assert reasons[f"onnxruntime-{recipe}"] == f"could not be built: {why}"
+
+
 def test_float_is_left_where_nothing_else_can_be_built(net, breaking):
     breaking("int8_static", "int8_dynamic")
     conversion, notes = converted(net)
