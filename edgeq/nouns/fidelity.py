@@ -11,7 +11,10 @@ from .repairs import Tried
 @dataclass(frozen=True)
 class OutputError(Record):
     """`sqnr_db` = 10 log10(sum float^2 / sum (float - candidate)^2) over all judged samples; None when they are equal, and
-    of integers beside real numbers (indices, say): of these `equal` percent of the values are float's.
+    of integers and truth values. Of these `equal` percent of the values are float's, `equal_beyond_usual` percent where
+    float or the candidate has another than float's most frequent value (None where neither has), and `about_mean_db` is
+    10 log10(sum (float - its mean)^2 / sum (float - candidate)^2), None when they are equal. `selected`: they say which
+    entries of a list were selected, as a detector's indices do.
 
     What that hides: `typical_db` is the SQNR of the sample in the middle; `small_db` that of values next to others that are
     16 times as large and more, where it is below 10 dB, and `small` which they are; `constant` says what varies in float and
@@ -26,6 +29,9 @@ class OutputError(Record):
     small_db: Optional[float] = None
     small: str = ""
     constant: str = ""
+    equal_beyond_usual: Optional[float] = None
+    about_mean_db: Optional[float] = None
+    selected: bool = False
 
     @property
     def same(self) -> bool:

@@ -10,7 +10,7 @@ from edgeq.errors import DataRefused
 from edgeq.nouns.fidelity import Accuracy
 from edgeq.two_classes import THRESHOLD, lone_numbers, probability_of, scores_of_two
 
-from .error import pairs_of, right_answers
+from .error import are_integers, first_classes, pairs_of
 from .gate import USUAL_CONFIDENCE, Gate
 from .own_metric import load_metric
 from .samples_like import Array, SamplesLike
@@ -20,15 +20,27 @@ _AT_HALF = f"accuracy at {THRESHOLD:g}"
 
 @dataclass(frozen=True)
 class Scored:
-    """How right answers are counted: by the largest of output `which`, or, `of_two`, by whether it is above a half."""
+    """How right answers are counted: by the largest of output `which`, or, `of_two`, by whether it is above a half, or,
+    `of_numbers`, as the class numbers that the output holds itself.
+    """
 
     name: str
     which: int
     of_two: bool = False
+    of_numbers: bool = False
 
-    def scores(self, outputs: tuple[Array, ...]) -> Array:
-        """[samples, classes]"""
-        return scores_of_two(outputs[self.which]) if self.of_two else outputs[self.which]
+    def answers(self, outputs: tuple[Array, ...]) -> "npt.NDArray[np.integer]":
+        """[samples], the class number of each."""
+        found = outputs[self.which]
+        if self.of_numbers:
+            return found.reshape(-1).astype(np.int64)
+        return first_classes(scores_of_two(found) if self.of_two else found)
+
+    def classes(self, reference: tuple[Array, ...], labels: "npt.NDArray[np.integer]") -> int:
+        """How many there are; of class numbers only those are known that float or a label has."""
+        if self.of_numbers:
+            return int(max(reference[self.which].max(), labels.max())) + 1
+        return 2 if self.of_two else int(reference[self.which].shape[1])
 
 
 def accuracy_of(
@@ -49,10 +61,9 @@ def accuracy_of(
     scored = None if gate.ignore_labels else scored_by(reference, labels)
     if labels is None or scored is None:
         return None
-    of_float = scored.scores(reference)
-    require_classes(labels, of_float.shape[1])
-    float_right = right_answers(of_float, labels)
-    candidate_right = right_answers(scored.scores(candidate), labels)
+    require_classes(labels, scored.classes(reference, labels))
+    float_right = np.asarray(scored.answers(reference) == labels)
+    candidate_right = np.asarray(scored.answers(candidate) == labels)
     scores = 100.0 * float(np.mean(float_right)), 100.0 * float(np.mean(candidate_right))
     found = pairs_of(float_right, candidate_right)
     return Accuracy(
@@ -82,7 +93,12 @@ def scored_by(reference: tuple[Array, ...], labels: "npt.NDArray[np.integer] | N
     if labels is None or which is not None:
         return None if labels is None or which is None else Scored("top-1", which)
     which = probability_of(reference, labels)
-    return None if which is None else Scored(_AT_HALF, which, of_two=True)
+    if which is not None:
+        return Scored(_AT_HALF, which, of_two=True)
+    numbers = [
+        k for k, o in enumerate(reference) if are_integers(o) and o.size == len(o) and o.dtype != object
+    ]
+    return Scored("top-1", numbers[0], of_numbers=True) if len(numbers) == 1 else None
 
 
 def why_unused(samples: SamplesLike, outputs: tuple[Array, ...]) -> str:

@@ -76,11 +76,6 @@ def agreement(reference: Array, candidate: Array, k: int = 1) -> float:
     return 100.0 * float(np.mean(np.any(ranked == first[:, None], axis=1)))
 
 
-def right_answers(outputs: Array, labels: npt.NDArray[np.integer]) -> Bools:
-    """Which samples have their label as first class. Shapes [n, classes] and [n]."""
-    return np.asarray(first_classes(outputs) == labels)
-
-
 def first_classes(outputs: Array) -> npt.NDArray[np.intp]:
     """[n] of scores [n, classes]."""
     return np.asarray(np.argmax(_scores(outputs), axis=1))

@@ -2,7 +2,8 @@
 
 What can be scored, by labels or by a metric of the user's own, may fall by so many points. Every other limit that was
 asked for holds as well. Where neither is there, the default decides: for class scores agreement with float, or a high
-SQNR; for anything else the SQNR of every output, and of what is small in it. The default also decides where one sample
+SQNR; for integers and truth values the share that equals float's (integers.py); for anything else the SQNR of every output,
+and of what is small in it. The default also decides where one sample
 more or less is a larger drop than the limit: then the score tells too little, and fails a candidate only where even its
 interval lies beyond the limit. What varies in float and has one value in the candidate always fails.
 """
@@ -15,11 +16,16 @@ from edgeq.nouns.fidelity import Accuracy, Agreement, Bound, OutputError
 
 from .bound import NO_NUMBER, bound_of, has_interval, least_samples, words_of_need
 from .bound import passed as keeps
+from .integers import Integers
 
 USUAL_CONFIDENCE = 95.0  # percent, of intervals that are printed, where no other was asked for
 _DROP = 1.0  # points
 _AGREEMENT = 90.0  # percent
 _SQNR_DB = 10.0
+_BEYOND_USUAL = 50.0  # percent: a map that is nearly all background may not lose everything else
+_QUANTITY_DB = (
+    20.0  # a hundredth of the variance; ten class numbers of which a tenth is wrong at random have 7 dB
+)
 _CLOSE_DB = 30.0  # the error has a thousandth of the signal's power: also good for values that are no scores
 _DEFAULT = " (default)"
 _OPEN = "nothing is refused, so that it can be explained"
@@ -95,24 +101,54 @@ class Verdict:
 
 
 def rules(
-    gate: Gate, scored: str | None, agreement: bool, indices: bool = False, samples: int | None = None
+    gate: Gate,
+    scored: str | None,
+    agreement: bool,
+    integers: Integers = Integers(),  # noqa: B008
+    samples: int | None = None,
 ) -> tuple[Rule, ...]:
     """All that apply where float is scored by `scored` ("top-1", a metric; None: by nothing), and where there are class
-    scores to agree on; `indices`: some outputs are integers, others real numbers. `samples` are those with class numbers,
-    None where the score is no count of them.
+    scores to agree on; `integers` says which outputs are integers. `samples` are those with class numbers, None where the
+    score is no count of them.
     """
-    default = _agreeing_or_close() if agreement else _sqnr(_SQNR_DB, _DEFAULT, indices)
     found = [_drop(gate, scored)] if scored else []
-    if scored and samples is not None and one_decides(gate, samples):
-        found = [_too_few_to_score(gate, scored, samples), default]
+    few = bool(scored) and samples is not None and one_decides(gate, samples)
+    if scored and samples is not None and few:
+        found = [_too_few_to_score(gate, scored, samples)]
+    if few or not scored:
+        found += _default(gate, agreement, integers)
     if gate.min_agreement is not None and agreement:
         found.append(_agreeing(gate.min_agreement))
+    if gate.min_agreement is not None and (integers.judged or integers.selected):
+        found.append(_all_equal(gate.min_agreement))
+    if gate.min_sqnr_db is not None and not integers.alone:
+        found.append(_sqnr(gate.min_sqnr_db, "", integers))
+    if gate.min_sqnr_db is not None and gate.min_agreement is None and integers.judged:
+        found.append(_equal_or_close(gate.min_sqnr_db, ""))
+    return tuple(found)
+
+
+def _default(gate: Gate, agreement: bool, integers: Integers) -> list[Rule]:
+    """Of each kind of output, where nothing was asked for that judges it."""
     if gate.min_sqnr_db is not None:
-        found.append(_sqnr(gate.min_sqnr_db, "", indices))
-    return tuple(found) or (default,)
+        return []
+    found = []
+    if agreement and gate.min_agreement is None:
+        found.append(_agreeing_or_close())
+    if not agreement and not integers.alone:
+        found.append(_sqnr(_SQNR_DB, _DEFAULT, integers))
+    if integers.judged and gate.min_agreement is None:
+        found.append(_equal_or_close(_QUANTITY_DB, _DEFAULT))
+    return found
 
 
-def unapplied(gate: Gate, scored: str | None, agreement: bool, unused: str) -> tuple[str, ...]:
+def unapplied(
+    gate: Gate,
+    scored: str | None,
+    agreement: bool,
+    unused: str,
+    integers: Integers = Integers(),  # noqa: B008
+) -> tuple[str, ...]:
     """The limits that were asked for and that nothing can be held against, each with its reason."""
     found = []
     if gate.max_drop is not None and scored is None and not gate.ignore_labels:
@@ -123,7 +159,7 @@ def unapplied(gate: Gate, scored: str | None, agreement: bool, unused: str) -> t
         found.append(
             f"a confidence of {gate.confidence:g} % cannot be judged: {unused or 'there are no labels'}"
         )
-    if gate.min_agreement is not None and not agreement:
+    if gate.min_agreement is not None and not (agreement or integers.judged or integers.selected):
         found.append(
             f"an agreement of {gate.min_agreement:g} % cannot be judged: the model's output is no class scores"
         )
@@ -140,17 +176,36 @@ def decide(
     """`unused` says why labels that came are not among the figures."""
     figures = Figures(accuracy, agreement, outputs)
     scored = accuracy.metric if accuracy else None
-    indices = any(o.equal is not None for o in outputs)
+    integers = _integers_among(outputs)
     counted = accuracy.samples if accuracy is not None and gate.metric is None else None
-    applied = rules(gate, scored, agreement is not None, indices, counted)
-    words = " and ".join(rule.words for rule in applied)
-    said = list(unapplied(gate, scored, agreement is not None, unused)) or ([unused] if unused else [])
+    applied = rules(gate, scored, agreement is not None, integers, counted)
+    words = in_words(gate, applied, integers)
+    said = list(unapplied(gate, scored, agreement is not None, unused, integers)) or (
+        [unused] if unused else []
+    )
     failed = [why for rule in applied if (why := rule.why_failed(figures))]
     if not gate.refuses:
         return Verdict(_OPEN, None)
     failed += [f"output {o.output} varies in float and not here: {o.constant}" for o in outputs if o.constant]
     bound = _bound(gate, figures)
     return Verdict(words + "".join(f" ({text})" for text in said), "; ".join(failed) or None, bound)
+
+
+def in_words(gate: Gate, applied: tuple[Rule, ...], integers: Integers) -> str:
+    """Also what no rule judges."""
+    words = " and ".join(rule.words for rule in applied)
+    if not integers.selected or gate.min_agreement is not None or gate.metric is not None:
+        return words
+    return words + "; which entries were selected is not judged: --metric or --min-agreement can"
+
+
+def _integers_among(outputs: tuple[OutputError, ...]) -> Integers:
+    found = [o for o in outputs if o.equal is not None]
+    return Integers(
+        bool(found) and len(found) == len(outputs),
+        any(not o.selected for o in found),
+        any(o.selected for o in found),
+    )
 
 
 def too_few(gate: Gate, samples: int) -> bool:
@@ -248,7 +303,45 @@ def _agreeing_or_close() -> Rule:
     return Rule(words, why_failed)
 
 
-def _sqnr(limit: float, default: str, indices: bool) -> Rule:
+def _all_equal(limit: float) -> Rule:
+    """Asked for, it holds for selected entries too."""
+    words = f"every output of integers has at least {limit:g} % of float's values"
+
+    def why_failed(figures: Figures) -> str | None:
+        low = [o for o in figures.outputs if o.equal is not None and o.equal < limit]
+        return f"{', '.join(map(_words_of_equal, low))} (limit {limit:g} %)" if low else None
+
+    return Rule(words, why_failed)
+
+
+def _equal_or_close(limit_db: float, default: str) -> Rule:
+    words = (
+        f"every output of integers has at least {_AGREEMENT:g} % of float's values ({_BEYOND_USUAL:g} % without the most frequent "
+        f"one), or an SQNR of at least {limit_db:g} dB about their mean{default}"
+    )
+
+    def why_failed(figures: Figures) -> str | None:
+        failed = []
+        for o in figures.outputs:
+            if o.equal is None or o.selected or o.about_mean_db is None or o.about_mean_db >= limit_db:
+                continue
+            if o.equal < _AGREEMENT:
+                failed.append(f"{_words_of_equal(o)} (limit {_AGREEMENT:g} %)")
+            elif o.equal_beyond_usual is not None and o.equal_beyond_usual < _BEYOND_USUAL:
+                failed.append(
+                    f"output {o.output}: without float's most frequent value {o.equal_beyond_usual:.1f} % are float's "
+                    f"(limit {_BEYOND_USUAL:g} %)"
+                )
+        return f"{', '.join(failed)}; their SQNR about the mean is below {limit_db:g} dB" if failed else None
+
+    return Rule(words, why_failed)
+
+
+def _words_of_equal(o: OutputError) -> str:
+    return f"output {o.output}: {o.equal:.1f} % of the values are float's"
+
+
+def _sqnr(limit: float, default: str, integers: Integers) -> Rule:
     """It holds for small values next to large ones too (hidden.py)."""
 
     def why_failed(figures: Figures) -> str | None:
@@ -260,9 +353,8 @@ def _sqnr(limit: float, default: str, indices: bool) -> Rule:
         ]
         return f"{', '.join(low)} (limit {limit:g} dB)" if low else None
 
-    which = "output of real numbers" if indices else "output"
+    which = "output of real numbers" if integers.judged or integers.selected else "output"
     words = f"every {which} has an SQNR of at least {limit:g} dB against float{default}"
-    words += "; integers have none and are not judged: --metric can score them" if indices else ""
     return Rule(words, why_failed)
 
 

@@ -10,9 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .error import first_classes
-from .samples_like import Array
-
 _SHUFFLES = 999
 _SURELY = 0.05
 _ENOUGH = 30  # labelled samples; a sound model may be no better than a guess on fewer
@@ -48,25 +45,27 @@ class Guessing:
         )
 
 
-def against_guessing(scores: Array, labels: "npt.NDArray[np.integer]") -> Guessing:
-    """A permutation test of the float model's `scores` [n, classes], one-sided, with a fixed seed; (1 + as good) / (1 +
+def against_guessing(
+    answers: "npt.NDArray[np.integer]", labels: "npt.NDArray[np.integer]", classes: int
+) -> Guessing:
+    """A permutation test of the float model's `answers` [n], numbers of its `classes`, one-sided, with a fixed seed; (1 + as good) / (1 +
     shuffles) as in Phipson & Smyth, "Permutation p-values should never be zero", Stat. Appl. Genet. Mol. Biol. 9 (2010).
     Labels all of one class cannot be shuffled: they are drawn from all classes instead.
     """
-    answers, rng = first_classes(scores), np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     right = int(np.sum(answers == labels))
     alike = len(np.unique(labels)) == 1
 
     def shuffled() -> "npt.NDArray[np.integer]":
-        return rng.integers(0, scores.shape[1], len(labels)) if alike else rng.permutation(labels)
+        return rng.integers(0, classes, len(labels)) if alike else rng.permutation(labels)
 
     chance = np.array([np.sum(answers == shuffled()) for _ in range(_SHUFFLES)])
-    counts = np.bincount(answers, minlength=scores.shape[1])
+    given, counts = np.unique(answers, return_counts=True)
     return Guessing(
         samples=len(labels),
         right=right,
         by_chance=float(chance.mean()),
         share=float(1 + np.sum(chance >= right)) / (1 + _SHUFFLES),
-        favourite=int(counts.argmax()),
+        favourite=int(given[counts.argmax()]),
         favourite_count=int(counts.max()),
     )

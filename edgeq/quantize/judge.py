@@ -17,6 +17,7 @@ from .float_runner import float_runner
 from .gate import Gate, decide
 from .hidden import no_longer_varies, small_values, typical_db
 from .host_run import Progress, Runner, no_progress, run
+from .integers import about_mean_db, equal_beyond_usual, selections
 from .samples_like import Array, SamplesLike
 
 _SMALL_DB = 10.0  # below it, values beside larger ones are worth a word
@@ -110,10 +111,10 @@ def errors_of(
     names: tuple[str, ...], reference: tuple[Array, ...], outputs: tuple[Array, ...], scores: int | None
 ) -> tuple[OutputError, ...]:
     """`scores`: the output that holds class scores."""
-    indices_too = has_indices(reference)
+    selected = selections(reference)
     return tuple(
-        OutputError(name, None, largest_error(r, c), equal_values(r, c))
-        if indices_too and are_integers(r)
+        _error_of_integers(name, r, c, k in selected)
+        if are_integers(r)
         else _error_of(name, r, c, k == scores)
         for k, (name, r, c) in enumerate(zip(names, reference, outputs, strict=True))
     )
@@ -132,9 +133,17 @@ def _error_of(name: str, reference: Array, output: Array, are_scores: bool) -> O
     return replace(found, small_db=small.sqnr_db, small=which)
 
 
-def has_indices(reference: tuple[Array, ...]) -> bool:
-    """Integers beside real numbers: which box was chosen, how many there are. Alone they are the answer, and judged."""
-    return len({are_integers(r) for r in reference}) == 2
+def _error_of_integers(name: str, reference: Array, output: Array, selected: bool) -> OutputError:
+    return OutputError(
+        name,
+        None,
+        largest_error(reference, output),
+        equal_values(reference, output),
+        constant="" if selected else no_longer_varies(reference, output, channels=False),
+        equal_beyond_usual=equal_beyond_usual(reference, output),
+        about_mean_db=about_mean_db(reference, output),
+        selected=selected,
+    )
 
 
 def agreement_of(

@@ -9,9 +9,10 @@ from edgeq.errors import DataRefused
 
 from .accuracy import require_classes, scored_by, why_unused
 from .bound import least_samples
-from .gate import Gate, points, rules, too_few, unapplied
+from .gate import Gate, in_words, points, rules, too_few, unapplied
 from .guessing import Guessing, against_guessing
-from .judge import agreement_of, has_indices, scores_among
+from .integers import Integers, integers_of
+from .judge import agreement_of, scores_among
 from .own_metric import load_metric
 from .samples_like import Array, SamplesLike
 
@@ -50,10 +51,11 @@ def settle(
     agreement = agreement_of(reference, reference, which) is not None
     unused = why_unused(samples, reference)
     scored = load_metric(gate.metric).name if gate.metric else by.name if by else None
+    integers = integers_of(reference)
     if gate.refuses:
-        _require_applied(gate, scored, agreement, unused)
+        _require_applied(gate, scored, agreement, unused, integers)
     counted = None if gate.metric or by is None else samples.count
-    rule = " and ".join(r.words for r in rules(gate, scored, agreement, has_indices(reference), counted))
+    rule = in_words(gate, rules(gate, scored, agreement, integers, counted), integers)
     classes = None if which is None else reference[which].shape[1]
     warnings: tuple[str, ...] = (unused,) if unused and not gate.metric and not gate.ignore_labels else ()
     if gate.metric:
@@ -62,15 +64,17 @@ def settle(
     if by is None:
         return Terms(rule, classes=classes, warnings=warnings)
     assert samples.labels is not None
-    scores = by.scores(reference)
-    require_classes(samples.labels, scores.shape[1])
-    guessing = against_guessing(scores, samples.labels)
+    answers, numbers = by.answers(reference), by.classes(reference, samples.labels)
+    require_classes(samples.labels, numbers)
+    guessing = against_guessing(answers, samples.labels, numbers)
     if guessing.knows_nothing:
-        raise _refused(guessing, samples, inputs, scores.shape[1], known)
+        raise _refused(guessing, samples, inputs, numbers, known)
     if guessing.seems_to_guess:
         warnings = (f"{guessing}: do the samples and their labels fit this model?",)
     warnings += _unreachable(gate, samples.count)
-    return Terms(rule, scored, 100.0 * guessing.right / guessing.samples, scores.shape[1], warnings)
+    return Terms(
+        rule, scored, 100.0 * guessing.right / guessing.samples, None if by.of_numbers else numbers, warnings
+    )
 
 
 def _unreachable(gate: Gate, samples: int) -> tuple[str, ...]:
@@ -87,8 +91,10 @@ def _unreachable(gate: Gate, samples: int) -> tuple[str, ...]:
     )
 
 
-def _require_applied(gate: Gate, scored: str | None, agreement: bool, unused: str) -> None:
-    asked = unapplied(gate, scored, agreement, unused)
+def _require_applied(
+    gate: Gate, scored: str | None, agreement: bool, unused: str, integers: Integers
+) -> None:
+    asked = unapplied(gate, scored, agreement, unused, integers)
     if asked:
         raise DataRefused(
             f"a gate that was asked for cannot be applied: {asked[0]}",

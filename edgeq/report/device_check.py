@@ -9,7 +9,8 @@ What passes depends on what the candidate is, and that is seen on the host: how 
   by between CPUs, where at all; or, when a rounding early in a deep net has spread, root mean square deviation from the
   host's candidate no larger than that candidate's own deviation from float. The gate has accepted noise of that size; a
   device that saturates (u8 x s8 on AVX2 without VNNI) exceeds it.
-- **integer outputs** (class ids, counts): distance means nothing there, so at most one sample in a hundred may differ, or one.
+- **integer outputs** (class numbers, masks, counts): distance means nothing there, so at most one value in a hundred may
+  differ, or one; of a candidate of reduced precision as many as differ on the host from float.
 
 Values that are not finite where the host's are fail always.
 """
@@ -98,7 +99,7 @@ def _misfit(
 
 def _judge(host: Array, device: Array, reference: Array, index: int) -> _Judged:
     if np.issubdtype(host.dtype, np.integer) or host.dtype == np.bool_:
-        return _judge_integers(host, device, index)
+        return _judge_integers(host, device, reference, index)
     h, d, f = (a.astype(np.float64).ravel() for a in (host, device, reference))
     lost = int((np.isfinite(h) & ~np.isfinite(d)).sum())
     if lost:
@@ -114,11 +115,10 @@ def _judge(host: Array, device: Array, reference: Array, index: int) -> _Judged:
     return _Judged(_largest(d - h), tolerance, _cosine(h, d), None if passes else why)
 
 
-def _judge_integers(host: Array, device: Array, index: int) -> _Judged:
-    samples = len(host)
-    differing = int((host.reshape(samples, -1) != device.reshape(samples, -1)).any(axis=1).sum())
-    tolerated = max(1, int(INTEGER_SHARE * samples))
-    why = f"output {index} differs in {differing} of {samples} samples, tolerated is {tolerated}"
+def _judge_integers(host: Array, device: Array, reference: Array, index: int) -> _Judged:
+    differing = int((host != device).sum())
+    tolerated = max(1, int(INTEGER_SHARE * host.size), int((host != reference).sum()))
+    why = f"output {index} differs in {differing} of {host.size} values, tolerated is {tolerated}"
     cosine = _cosine(host.astype(np.float64).ravel(), device.astype(np.float64).ravel())
     return _Judged(float(differing), float(tolerated), cosine, why if differing > tolerated else None)
 
@@ -151,9 +151,17 @@ def _accuracy(outputs: Sequence[Array], labels: Array | None, probability: int |
     classes = _classes(outputs)
     if classes is None and probability is not None:
         classes = scores_of_two(outputs[probability]).argmax(axis=1)
+    if classes is None:
+        classes = _class_numbers(outputs)
     if classes is None or labels is None or labels.ndim != 1 or len(labels) < len(classes):
         return None
     return 100 * float((classes == labels[: len(classes)]).mean())
+
+
+def _class_numbers(outputs: Sequence[Array]) -> Array | None:
+    """Of the only output of one integer per sample."""
+    found = [o for o in outputs if o.dtype.kind in "iub" and o.size == len(o)]
+    return found[0].reshape(-1) if len(found) == 1 else None
 
 
 def _classes(outputs: Sequence[Array]) -> Array | None:

@@ -71,7 +71,7 @@ def test_class_numbers_are_counted_not_subtracted() -> None:
     device[0] = 99
     assert check_outputs([host], [device], [host], None, 100).passed
     device[1] = 99
-    assert "differs in 2 of 100 samples" in check_outputs([host], [device], [host], None, 100).why
+    assert "differs in 2 of 100 values" in check_outputs([host], [device], [host], None, 100).why
 
 
 @pytest.mark.parametrize(

@@ -47,9 +47,9 @@ def _facts(verified: Verified) -> list[str]:
     moved, here, there = verified.moved, verified.here, verified.there
     if moved is None or here is None or there is None:
         return []
-    told = "bit for bit" if verified.same_bits else f"{_decibels(_worst(moved))} from"
+    told = "bit for bit" if verified.same_bits else f"{_words(moved, '')} from"
     facts = [f"{told} this machine's answers on {count(verified.samples, 'sample')}"]
-    facts.append(f"SQNR {_decibels(_worst(here))} here, {_decibels(_worst(there))} there")
+    facts.append(f"{_words(here)} here, {_words(there, '')} there")
     if verified.samples < _FEWEST:
         return facts
     if here.agreement and there.agreement:
@@ -75,9 +75,11 @@ def _expectation(verified: Verified) -> list[str]:
     return [f"so expect {scores} there ({interval}) on {judged}"]
 
 
-def _worst(closeness: Closeness) -> float | None:
-    return min((o.sqnr_db for o in closeness.outputs if o.sqnr_db is not None), default=None)
-
-
-def _decibels(value: float | None) -> str:
-    return "equal" if value is None else f"{value:.1f} dB"
+def _words(closeness: Closeness, figure: str = "SQNR ") -> str:
+    """Of the output that is farthest from float; where all are integers, by their equal values."""
+    reals = [o for o in closeness.outputs if o.equal is None]
+    worst = min((o.sqnr_db for o in reals if o.sqnr_db is not None), default=None)
+    if not reals:
+        share = min((o.equal for o in closeness.outputs if o.equal is not None), default=100.0)
+        return f"{share:.1f} % of values equal"
+    return figure + ("equal" if worst is None else f"{worst:.1f} dB")
