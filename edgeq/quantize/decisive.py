@@ -31,7 +31,8 @@ def decisive_of(model: Any) -> tuple[Decisive, ...]:
     outputs = [o.name for o in model.graph.output if o.type.tensor_type.elem_type == real]
     if not outputs:
         return _floats_behind(model, maker)
-    found = [_decisive(maker, name) for name in outputs]
+    whole = _no_floats(model)
+    found = [_decisive(maker, name, whole) for name in outputs]
     return tuple(d for d in found if d.tensor == d.output or d.tensor not in outputs)
 
 
@@ -40,6 +41,7 @@ def _floats_behind(model: Any, maker: dict[str, Any]) -> tuple[Decisive, ...]:
 
     real = onnx.TensorProto.FLOAT
     floats = {v.name for v in model.graph.value_info if v.type.tensor_type.elem_type == real}
+    whole = _no_floats(model)
     found: dict[str, Decisive] = {}
     left, known = [o.name for o in model.graph.output], set()
     while left:
@@ -48,7 +50,7 @@ def _floats_behind(model: Any, maker: dict[str, Any]) -> tuple[Decisive, ...]:
             continue
         known.add(name)
         if name in floats:
-            found[name] = _decisive(maker, name)
+            found[name] = _decisive(maker, name, whole)
         else:
             left += maker[name].input
     return tuple(found.values())
@@ -91,12 +93,22 @@ def _left_of(graph: Any, decisive: Decisive) -> str:
     return str(back.output[0]) if back else decisive.tensor
 
 
-def _decisive(maker: dict[str, Any], output: str) -> Decisive:
-    """Behind the functions that flatten `output`, if any, and what moves values between them."""
+def _decisive(maker: dict[str, Any], output: str, whole: frozenset[str]) -> Decisive:
+    """Behind the functions that flatten `output`, if any, and what moves values between them; `whole` are no floats."""
     tensor, flattened = output, False
     while tensor in maker and maker[tensor].op_type in (*_FLATTEN, *_MOVE):
+        feeder = maker[tensor].input[0]
+        if feeder in whole:
+            break
         flattened = flattened or maker[tensor].op_type in _FLATTEN
-        tensor = maker[tensor].input[0]
+        tensor = feeder
     if not flattened or tensor not in maker:
         tensor = output
     return Decisive(output, tensor, str(maker[tensor].name) if tensor in maker else "")
+
+
+def _no_floats(model: Any) -> frozenset[str]:
+    import onnx
+
+    typed = (*model.graph.value_info, *model.graph.input)
+    return frozenset(v.name for v in typed if v.type.tensor_type.elem_type != onnx.TensorProto.FLOAT)

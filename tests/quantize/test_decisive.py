@@ -64,6 +64,20 @@ def test_a_model_that_gives_only_such_is_quantized(end, tmp_path):
     assert [(a.operator, a.integer, a.total) for a in found.fidelity.fusion] == [("MatMul", 1, 1)]
 
 
+@pytest.mark.parametrize("integers", ["Cast", "ArgMax"])
+def test_what_decides_is_a_float(integers, tmp_path):
+    """Behind the last function that flattens stand integers: what decides is what was made of them."""
+    attributes = {"to": TensorProto.INT32} if integers == "Cast" else {"axis": 1}
+    net = ending_in(integers, TensorProto.FLOAT, attributes)
+    net.graph.node[-1].output[0] = "whole"
+    net.graph.node.append(helper.make_node("Cast", ["whole"], ["back"], "back", to=TensorProto.FLOAT))
+    net.graph.node.append(helper.make_node("Sigmoid", ["back"], ["y"], "flat"))
+    saved(net, tmp_path)
+    model, samples = read(tmp_path / "net.onnx"), Rows(np.ones((2, 8), np.float32))
+    assert [d.tensor for d in decisive_of(model)] == ["back"]
+    assert len(onnx_answers(model, model, samples, (0, 1), 1)) == 2
+
+
 FOLDED = [
     ("Gemm", "Relu", "Softmax", TensorProto.FLOAT),
     ("Gemm", "Clip", "ArgMax", TensorProto.INT64),
