@@ -16,6 +16,7 @@ from edgeq.bundle.check import (
 )
 from edgeq.bundle.layout import BESIDE, MANIFEST
 from edgeq.errors import BundleRefused
+from edgeq.limited.regular_file import refuse_special
 from edgeq.nouns.bundle import SCHEMA, Artifact, Manifest
 from edgeq.nouns.json_text import parse_json
 from edgeq.nouns.record import canonical_json
@@ -101,6 +102,7 @@ def read_bundle(path: Path, *, expect: str | None = None) -> OpenBundle:
 
 
 def _open(path: Path) -> zipfile.ZipFile:
+    refuse_special(path, BundleRefused)
     try:
         return zipfile.ZipFile(path)
     except OSError as error:

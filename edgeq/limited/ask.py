@@ -15,6 +15,7 @@ from edgeq import child_python
 from edgeq.errors import EdgeqError, from_dict
 from edgeq.limited.limits import MEMORY_VARIABLE, SECONDS_VARIABLE, Limits
 from edgeq.limited.reader import Reader
+from edgeq.limited.regular_file import refuse_special
 
 _START_S = 120.0  # importing torch from a slow disk
 _LONGEST_LINE = 64 << 20
@@ -54,6 +55,7 @@ class Pending:
     def __init__(
         self, reader: Reader, path: Path, limits: Limits, writes: int, options: dict[str, Any]
     ) -> None:
+        refuse_special(path, reader.refusal)
         self._reader, self._path, self._limits = reader, path, limits
         self._answer: _Answer | _Ended | None = None
         with _LOCK:
@@ -74,7 +76,7 @@ class Pending:
         with _LOCK:
             self.collect()
         if isinstance(self._answer, _Ended):
-            raise self._refusal(self._end_words(self._answer.code))
+            raise self._end(self._answer.code)
         assert self._answer is not None
         return self._value(self._answer)
 
@@ -98,25 +100,29 @@ class Pending:
         if "error" in said:
             raise from_dict(said["error"])
         if "limit" in said:
-            raise self._refusal(_memory_words(self._limits))
+            raise self._too_much_memory()
         if "foreign" in said:
             raise self._reader.refusal(f"{self._path} cannot be read: {said['foreign']}", self._reader.remedy)
         return said.get("value"), answer.content
 
-    def _end_words(self, code: int | None) -> str:
+    def _end(self, code: int | None) -> EdgeqError:
         if code in (None, -signal.SIGALRM):
-            return f"takes more than {self._limits.seconds:.0f} s to open: not opened ({SECONDS_VARIABLE} allows more)"
+            return self._too_much(f"{self._limits.seconds:.0f} s", SECONDS_VARIABLE)
         if code == -signal.SIGKILL:
-            return _memory_words(self._limits)
+            return self._too_much_memory()
         name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-        return f"is corrupt: the library that reads it crashes on it ({name})"
+        words = f"{self._path} is corrupt: the library that reads it crashes on it ({name})"
+        return self._reader.refusal(words, self._reader.remedy)
 
-    def _refusal(self, words: str) -> EdgeqError:
-        return self._reader.refusal(f"{self._path} {words}", self._reader.remedy)
+    def _too_much_memory(self) -> EdgeqError:
+        return self._too_much(f"{self._limits.memory_bytes >> 20:,} MB of memory", MEMORY_VARIABLE)
 
-
-def _memory_words(limits: Limits) -> str:
-    return f"takes more than {limits.memory_bytes >> 20:,} MB of memory to open: not opened ({MEMORY_VARIABLE} allows more)"
+    def _too_much(self, taken: str, variable: str) -> EdgeqError:
+        """The same file again would take as much: only another limit, or another file, helps."""
+        return self._reader.refusal(
+            f"{self._path} takes more than {taken} to open: not opened",
+            f"where you trust the file, set {variable} to more in the environment",
+        )
 
 
 class _Child:

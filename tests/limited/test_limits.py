@@ -91,7 +91,9 @@ def test_an_own_error_arrives_whole(reader, file):
 def test_everything_else_is_the_refusal_of_the_reader(reader, file, name, words):
     with pytest.raises(ModelRefused, match=words) as caught:
         ask(reader(name), file, SMALL)
-    assert str(file) in caught.value.what and caught.value.remedy == "give another file"
+    # The same file again would run into the same limit.
+    remedy = {"allocates": "set EDGEQ_OPEN_MEMORY_MB to more", "waits": "set EDGEQ_OPEN_SECONDS to more"}
+    assert str(file) in caught.value.what and remedy.get(name, "give another file") in caught.value.remedy
     assert ask(reader("size"), file, SMALL)[0] == {"bytes": 5}, "the next file is opened all the same"
 
 

@@ -82,7 +82,7 @@ def open_program(request: Request) -> Program:
 
 
 def _saved(request: Request) -> "tuple[nn.Module, Tensors, tuple[str, ...]]":
-    if not Path(request.source).is_file():
+    if not Path(request.source).exists():
         raise ModelRefused(f"there is no file {request.source}")
     if request.weights is not None:
         raise ModelRefused(f"{request.source} brings its own weights", "leave out --weights")

@@ -13,6 +13,7 @@ from edgeq.ingest.graph.random_numbers import refusal
 from edgeq.ingest.request import Request
 from edgeq.limited.ask import ask
 from edgeq.limited.limits import for_model
+from edgeq.limited.regular_file import content as content_of
 from edgeq.nouns.model import Model
 from edgeq.nouns.tensor import Affine, TensorSpec
 
@@ -62,7 +63,7 @@ def open_source(request: Request) -> Model:
 
 def _read(path: Path) -> bytes:
     try:
-        content = path.read_bytes()
+        content = content_of(path, ModelRefused)
     except OSError as error:
         raise ModelRefused(f"cannot read {path}: {error.strerror}") from None
     if content[4:8] != _IDENTIFIER:
