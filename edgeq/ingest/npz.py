@@ -21,9 +21,10 @@ _NUMBERED = re.compile(r"arr_[0-9]+")
 Shapes = Mapping[str, tuple[int | None, ...]]
 
 
-def of_arrays(path: Path, arrays: dict[str, np.ndarray], inputs: Shapes) -> Stored:
+def of_arrays(path: Path, arrays: dict[str, np.ndarray], inputs: Shapes | None) -> Stored:
     """`inputs` are the model's input shapes: an array that has exactly such a shape and no room for samples (a sample
-    rate, a first state) is the same for every sample.
+    rate, a first state) is the same for every sample. None: the model is not known yet, and of arrays of several lengths
+    those count the samples that are as long as the labels, or else the longest.
 
     Raises DataRefused: no samples, or arrays with different numbers of samples.
     """
@@ -32,8 +33,11 @@ def of_arrays(path: Path, arrays: dict[str, np.ndarray], inputs: Shapes) -> Stor
         raise DataRefused(f"{path} holds no samples, only labels", "add an array named as the model's input")
     if one_array_each(arrays):
         return _of_list(path, arrays, truth)
-    constant = {n for n, a in arrays.items() if _is_constant(a, n, arrays, inputs)}
-    single = {n for n, a in arrays.items() if n not in constant and _is_one_sample(a, n, arrays, inputs)}
+    labels = () if truth is None else (len(np.atleast_1d(truth)),)
+    constant = _constant(arrays, inputs, labels) if inputs is not None else _of_other_lengths(arrays, labels)
+    single = {
+        n for n, a in arrays.items() if n not in constant and _is_one_sample(a, n, arrays, inputs or {})
+    }
     lengths = {n: 1 if n in single else len(a) for n, a in arrays.items() if n not in constant}
     if truth is not None:
         lengths[LABELS] = len(np.atleast_1d(truth))
@@ -94,11 +98,31 @@ def with_sound_text(array: np.ndarray) -> np.ndarray:
     return array
 
 
-def _is_constant(array: np.ndarray, name: str, arrays: Mapping[str, np.ndarray], inputs: Shapes) -> bool:
-    if array.ndim == 0:
-        return True
-    others = [len(a) for n, a in arrays.items() if n != name and a.ndim]
-    return name in inputs and array.shape == inputs[name] and bool(others) and len(array) not in others
+def _constant(arrays: Mapping[str, np.ndarray], inputs: Shapes, labels: tuple[int, ...]) -> set[str]:
+    """What is stored once, for all samples. Any number of arrays may be, such as an LSTM's `h` and `c`, whose first axis may
+    be 1; the others and the labels count the samples.
+    """
+    whole = {n for n, a in arrays.items() if a.ndim and n in inputs and _is_whole(a.shape, inputs[n])}
+    counts = {len(a) for n, a in arrays.items() if a.ndim and n not in whole} | set(labels)
+    if not counts and len({len(arrays[n]) for n in whole}) == 1:
+        whole = set()  # one sample of each
+    return {n for n, a in arrays.items() if not a.ndim or (n in whole and len(a) not in counts)}
+
+
+def _is_whole(shape: tuple[int, ...], of_input: tuple[int | None, ...]) -> bool:
+    """Whether it is the input's own; an open batch is one."""
+    if len(shape) != len(of_input):
+        return False
+    batch = 1 if of_input[0] is None else of_input[0]
+    return shape[0] == batch and all(d in (None, s) for d, s in zip(of_input[1:], shape[1:], strict=True))
+
+
+def _of_other_lengths(arrays: Mapping[str, np.ndarray], labels: tuple[int, ...]) -> set[str]:
+    lengths = {n: len(a) for n, a in arrays.items() if a.ndim}
+    count = labels[0] if labels else max(lengths.values(), default=1)
+    if count not in lengths.values():
+        return {n for n in arrays if n not in lengths}
+    return {n for n in arrays if lengths.get(n) != count}
 
 
 def _is_one_sample(array: np.ndarray, name: str, arrays: Mapping[str, np.ndarray], inputs: Shapes) -> bool:

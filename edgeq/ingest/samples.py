@@ -130,7 +130,7 @@ def peek(spec: str, preprocessing: Preprocessing | None) -> tuple[np.ndarray, ..
         sample = first_sample(spec)
         stored = Stored(spec, ("",), lambda _: sample)
     else:
-        stored = _open_path(Path(spec), {})
+        stored = _open_path(Path(spec), None)
     return tuple(np.asarray(array) for array in _prepared(stored, 0, preprocessing).values())
 
 
@@ -156,14 +156,16 @@ def _prepared(stored: Stored, at: int, preprocessing: Preprocessing | None) -> M
     return sample
 
 
-def _open_path(path: Path, shapes: Shapes) -> Stored:
+def _open_path(path: Path, shapes: Shapes | None) -> Stored:
     if path.is_dir():
         return open_folder(path)
     if path.suffix.lower() == ".npz":
         return of_arrays(path, load_arrays(path), shapes)
     if path.suffix.lower() == ".npy":
         return of_arrays(
-            path, {"": load_npy(path)}, {"": next(iter(shapes.values()))} if len(shapes) == 1 else {}
+            path,
+            {"": load_npy(path)},
+            {"": next(iter(shapes.values()))} if shapes and len(shapes) == 1 else {},
         )
     raise DataRefused(
         f"{path} is no data that edgeq reads" if path.exists() else f"there is no {path}", TAKES

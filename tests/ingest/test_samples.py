@@ -69,6 +69,25 @@ class TestNpz:
         assert [a.shape for a in samples[8]] == [(1, 6), (2, 1, 3), ()]
         assert samples[8][2] == 16000
 
+    @pytest.mark.parametrize("count", [9, 1])
+    @pytest.mark.parametrize("labelled", [True, False])
+    @pytest.mark.parametrize("batch", [1, None])
+    @pytest.mark.parametrize("state", [(1, 8), (1, 1, 8), (2, 1, 8)])
+    def test_first_states_stored_once(self, state, batch, labelled, count, tmp_path):
+        inputs = (
+            TensorSpec("x", "float32", (batch, 6)),
+            TensorSpec("h0", "float32", (batch if len(state) == 2 else state[0], *state[1:])),
+            TensorSpec("c0", "float32", state),
+        )
+        states = {name: np.ones(state, np.float32) for name in ("h0", "c0")}
+        labels = {"labels": np.arange(count)} if labelled else {}
+        spec = npz(tmp_path, x=np.ones((count, 1, 6), np.float32), **states, **labels)
+        samples = open_samples(spec, inputs=inputs)
+        assert samples.count == count
+        assert [a.shape for a in samples[count - 1]] == [(1, 6), state, state]
+        if count > 1:
+            assert [a.shape for a in peek(spec, None)] == [(1, 6), state, state]
+
     def test_a_state_per_sample(self, tmp_path):
         spec = npz(tmp_path, input=np.ones((9, 6)), state=np.zeros((9, 2, 1, 3)), sr=np.full(9, 8000))
         assert [a.shape for a in open_samples(spec, inputs=SPEECH)[3]] == [(1, 6), (2, 1, 3), ()]
