@@ -50,6 +50,25 @@ def class_scores(
     return which if labelled or not why_no_classes(outputs[which], inputs, name) else None
 
 
+def are_no_classes(truth: Array, width: int) -> bool:
+    """Whether labels that are no class numbers, [samples, ...] or an object array of arrays, say that an output of `width`
+    values per sample holds no class scores either: they are real numbers (poses, boxes, targets), or have its width. Rows of
+    probabilities are soft labels of classes.
+    """
+    parts = [np.asarray(t) for t in truth] if truth.dtype == object else [truth]
+    if any(p.dtype.kind not in "biuf" for p in parts):
+        return False
+    if truth.dtype != object and truth.dtype.kind == "f" and truth.ndim == 2 and truth.shape[1] == width:
+        values = truth.astype(np.float64)
+        return not (
+            np.isfinite(values).all()
+            and values.min() >= 0
+            and np.allclose(values.sum(axis=1), 1.0, atol=2e-2)
+        )
+    real = any(p.dtype.kind == "f" for p in parts)
+    return real or (truth.dtype != object and truth.size == len(truth) * width)
+
+
 def why_no_classes(rows: Array, inputs: Sequence[tuple[int, ...]] = (), name: str = "") -> str:
     """Why `rows`, [samples, n] of float's own values, are no class scores, in words; empty where nothing says so."""
     values = rows.astype(np.float64)

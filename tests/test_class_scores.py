@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edgeq.class_scores import class_scores, why_no_classes
+from edgeq.class_scores import are_no_classes, class_scores, why_no_classes
 
 RNG = np.random.default_rng(0)
 ANSWERS = RNG.integers(0, 10, 60)
@@ -52,3 +52,35 @@ def test_what_has_the_shape_of_an_input_is_a_reconstruction():
 def test_a_name_speaks_only_against_classes_that_values_do_not_show():
     assert class_scores((LOGITS,), names=("embedding",)) is None
     assert class_scores((softmax(LOGITS),), names=("features",)) == 0
+
+
+VARIOUS = np.empty(2, object)
+VARIOUS[:] = [np.ones((3, 4), np.float32), np.ones((1, 4), np.float32)]
+
+
+@pytest.mark.parametrize(
+    "truth",
+    [
+        RNG.normal(size=(60, 10)),
+        RNG.random(60),
+        RNG.random((60, 5, 4)),
+        RNG.integers(0, 2, (60, 10)),
+        RNG.integers(0, 2, (60, 10)).astype(np.float32),
+        VARIOUS,
+    ],
+    ids=[
+        "a pose",
+        "one real number",
+        "boxes",
+        "several classes at once",
+        "several as floats",
+        "boxes of various numbers",
+    ],
+)
+def test_labels_that_say_that_the_outputs_are_no_classes(truth):
+    assert are_no_classes(truth, 10)
+
+
+@pytest.mark.parametrize("truth", [softmax(LOGITS), RNG.integers(0, 9, (60, 3)), np.array(["cat"] * 60)])
+def test_labels_that_do_not(truth):
+    assert not are_no_classes(truth, 10)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgeq.class_scores import class_scores
+from edgeq.class_scores import are_no_classes, class_scores
 from edgeq.errors import ConversionFailed
 from edgeq.nouns.fidelity import Agreement, Fidelity, OutputError
 from edgeq.nouns.model import Model
@@ -100,11 +100,14 @@ def scores_among(
     gate: Gate, reference: tuple[Array, ...], samples: SamplesLike, names: tuple[str, ...]
 ) -> int | None:
     """Which of float's outputs holds class scores: by labels, by an agreement that is asked for, or by its values
-    (edgeq/class_scores.py).
+    (edgeq/class_scores.py). Labels that are no classes say that none does.
     """
     labelled = samples.labels is not None or gate.min_agreement is not None
     shapes = () if labelled else tuple(np.shape(a) for a in samples[0])
-    return class_scores(reference, shapes, labelled=labelled, names=names)
+    found = class_scores(reference, shapes, labelled=labelled, names=names)
+    if found is None or labelled or samples.truth is None or gate.ignore_labels:
+        return found
+    return None if are_no_classes(samples.truth, reference[found].shape[1]) else found
 
 
 def errors_of(

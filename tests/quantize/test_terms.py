@@ -75,3 +75,17 @@ def test_a_metric_scores_float_before_anything_is_made(tmp_path):
     assert (terms.metric, terms.float_score) == ("half", 0.5)
     with pytest.raises(DataRefused, match="gave nan"):
         settle(Gate(metric=f"{file}:none"), BOXES, Rows(PIXELS), ["x"])
+
+
+@pytest.mark.parametrize(
+    "truth", [np.random.default_rng(1).normal(size=(60, 7)), np.eye(7)[np.arange(60) % 7] + np.eye(7)[0]]
+)
+def test_labels_that_are_no_classes_leave_the_sqnr_to_judge(truth):
+    values = np.random.default_rng(0).normal(size=(60, 7)).astype(np.float32)
+    rows = np.zeros((60, 3), np.float32)
+    assert "first class" in settle(Gate(), (values,), Rows(rows), ["x"]).rule
+    terms = settle(Gate(), (values,), Rows(rows, boxes=truth), ["x"])
+    assert terms.rule == "every output has an SQNR of at least 10 dB against float (default)"
+    assert terms.classes is None
+    asked = settle(Gate(min_agreement=90), (values,), Rows(rows, boxes=truth), ["x"])
+    assert asked.rule == "at least 90 % of samples keep float's first class"
