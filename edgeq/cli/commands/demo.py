@@ -22,6 +22,7 @@ def command(seconds: float, verbose: bool, as_json: bool) -> None:
             str(model),
             data=str(data),
             name="digits",
+            runtime="onnxruntime",  # LiteRT would first fetch 100 MB, to convert
             limits=Limits(seconds=seconds),
             measure_again=True,
             tell=show.tell,
