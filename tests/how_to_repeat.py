@@ -23,7 +23,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterat
 
 def command(test: str) -> str:
     """`test` is a node id. Relative to the folder that pytest was started in, where its Python lies below that."""
-    ours = sorted(item for item in os.environ.items() if item[0].startswith("EDGEQ_"))
+    ours = sorted(item for item in os.environ.items() if item[0].startswith(("EDGEQ_", "NPY_")))
     python = Path(sys.executable)
     if python.is_relative_to(Path.cwd()):
         python = python.relative_to(Path.cwd())

@@ -14,7 +14,7 @@ _EXACT = "session.x64quantprecision"
 
 
 def ort_session(model: Any, *, threads: int, optimize: bool = True, as_this_host: bool = False) -> Any:
-    """An InferenceSession of `model`, a ModelProto or the path of a file, on `threads` threads.
+    """An InferenceSession of `model`, a ModelProto, its bytes or the path of a file, on `threads` threads.
 
     Without `optimize` each operator runs by its own definition. `as_this_host` keeps the host's own integer kernels, for
     a target that saturates like it. Raises whatever onnxruntime raises.
@@ -28,5 +28,8 @@ def ort_session(model: Any, *, threads: int, optimize: bool = True, as_this_host
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     elif not as_this_host and host_saturates():
         options.add_session_config_entry(_EXACT, "1")
-    content = str(model) if isinstance(model, (str, Path)) else model.SerializeToString()
+    if isinstance(model, (str, Path)):
+        content: str | bytes = str(model)
+    else:
+        content = model if isinstance(model, bytes) else model.SerializeToString()
     return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])

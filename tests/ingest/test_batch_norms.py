@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from edgeq.graphs.ort_session import ort_session
 from edgeq.ingest.open_model import open_model
 from edgeq.quantize.calibrate import onnx_seen, ranges_of
 from edgeq.quantize.emitters import onnx_qdq
@@ -44,7 +44,7 @@ def model_with(folder, layers):
 
 
 def answers(path):
-    session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    session = ort_session(path, threads=1)
     return np.stack([session.run(None, {"x": SAMPLES[i][0]})[0] for i in range(SAMPLES.count)])
 
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import pytest
 from onnx import numpy_helper, parser
 
 from edgeq.bundle import read_bundle
+from edgeq.graphs.ort_session import ort_session
 from edgeq.nouns.project import Gates
 from edgeq.workflow.convert import convert
 
@@ -192,10 +192,7 @@ def converted(form, folder, recipe, **options):
 
 def sqnr(content, model, data):
     """Of the file against the model as it was written, on `data`."""
-    whole, other = (
-        ort.InferenceSession(c, providers=["CPUExecutionProvider"])
-        for c in (model.SerializeToString(), content)
-    )
+    whole, other = (ort_session(c, threads=1) for c in (model.SerializeToString(), content))
     pairs = [(whole.run(None, {"x": x})[0], other.run(None, {"x": x})[0]) for x in data]
     signal = sum(np.square(f.astype("d")).sum() for f, _ in pairs)
     return 10 * np.log10(signal / max(sum(np.square(f.astype("d") - q).sum() for f, q in pairs), 1e-30))

@@ -2,10 +2,10 @@
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from onnx import helper, numpy_helper
 
+from edgeq.graphs.ort_session import ort_session
 from edgeq.nouns.plan import Scheme
 from edgeq.quantize import float_graph
 from edgeq.quantize.audit.fusion import onnx_fusion
@@ -52,8 +52,7 @@ def quantized(graph, path, samples=SAMPLES, moves=True, leave=(), scheme=U8S8):
 
 
 def outputs(path_or_model, samples=SAMPLES):
-    model = path_or_model if isinstance(path_or_model, str) else path_or_model.SerializeToString()
-    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    session = ort_session(path_or_model, threads=1)
     return np.stack([session.run(None, {"x": samples[i][0]})[0] for i in range(samples.count)])
 
 

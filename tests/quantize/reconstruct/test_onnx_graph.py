@@ -5,6 +5,7 @@ import onnx
 import onnxruntime as ort
 import pytest
 
+from edgeq.graphs.ort_session import ort_session
 from edgeq.nouns.plan import Scheme
 from edgeq.quantize.calibrate import onnx_seen, ranges_of
 from edgeq.quantize.emitters import onnx_qdq
@@ -42,7 +43,7 @@ def quantized(folder, scheme, leave=frozenset()):
 
 def closeness(model, path):
     def outputs(content):
-        session = ort.InferenceSession(content)
+        session = ort_session(content, threads=1)
         return np.concatenate([session.run(None, {"x": x[None]})[0] for x in FRESH])
 
     return sqnr_db(outputs(model.SerializeToString()), outputs(path.read_bytes()))

@@ -2,10 +2,10 @@
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from onnx import helper, numpy_helper
 
+from edgeq.graphs.ort_session import ort_session
 from edgeq.nouns.plan import CandidatePlan
 from edgeq.quantize.emitters.onnx_dynamic import quantized
 from edgeq.quantize.gate import Gate
@@ -69,7 +69,7 @@ def sequences(model, count=24, seed=1):
 
 
 def answer(model, rows):
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    session = ort_session(model, threads=1)
     return np.stack([session.run(None, {"x": rows[i][0]})[0] for i in range(rows.count)])
 
 
