@@ -12,6 +12,7 @@ from typing import IO, Any
 _MAGIC = b"\x93NUMPY"
 _LONGEST_HEADER = 10_000  # numpy's own limit
 _TYPE = re.compile(r"[<>|=]?([biufcSU])([0-9]{1,9})|[<>|=]?([?mM])(8\[[a-z]+\])?|[<>|=]?([mM])8")
+_MOST_EMPTY = 1_000_000  # samples without values: they cost no bytes, and each is looked at
 _MOST_DIMENSIONS = 32
 
 
@@ -58,7 +59,7 @@ def _values(header: dict[str, Any]) -> tuple[str, int]:
         return f"its shape {str(shape)[:60]} is none", 0
     if len(shape) > _MOST_DIMENSIONS or not isinstance(header["fortran_order"], bool):
         return "its header is damaged", 0
-    if 0 in shape[1:] and shape[0]:
+    if 0 in shape[1:] and shape[0] > _MOST_EMPTY:
         return f"its shape {'x'.join(map(str, shape))} holds no values", 0
     width = int(kind[2]) * (4 if kind[1] == "U" else 1) if kind[1] else 1 if kind[3] == "?" else 8
     return "", math.prod(shape) * width

@@ -19,7 +19,7 @@ from edgeq.nouns.record import digest_of
 from edgeq.nouns.safe_names import is_name, is_sha256
 
 _ARCHIVE = re.compile(r"[0-9a-f]{16}\.pyz")
-_WHEEL = re.compile(r"[A-Za-z0-9_.]+-[0-9][A-Za-z0-9_.+!]*-[0-9a-f]{8}")
+_WHEEL = re.compile(r"[A-Za-z0-9_.-]+-[0-9][A-Za-z0-9_.+!]*-[0-9a-f]{8}")
 # How a host (deliver/jobs.py) and the timer (commands/periodic.py) call their jobs.
 _JOB = re.compile(r"(periodic-.+-)?\d{8}T\d{6}-([0-9a-f]{8}|[0-9a-f]{4})")
 # A measurement is written as canonical JSON, whose keys are sorted; its first is `after`, the conditions afterwards.

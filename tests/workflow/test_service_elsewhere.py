@@ -46,7 +46,6 @@ def test_everything_leaves_without_the_service_of_another_root(tmp_path: Path, o
     unit_in(own_home / ".config/systemd/user", "/var/lib/edgeq")
     root = tmp_path / "edgeq"
     (root / "agent").mkdir(parents=True)
-    (root / "apps" / "net").mkdir(parents=True)
     said: list[object] = []
 
     removal = uninstall(None, root=str(root), tell=said.append)

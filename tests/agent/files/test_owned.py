@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from edgeq.agent import owned
+from edgeq.agent.layout import Root
 from edgeq.errors import RemoteFailed
 from tests.agent.files.device import Device, bundle, job, sha, wheel
 
@@ -179,3 +181,13 @@ def test_a_release_that_names_another_in_its_record_removes_only_itself(device: 
     for n in range(4):
         device.deploy(token, bundle(files={"candidates/ort/model.onnx": b"%d" % n}), keep=1)
     assert precious.is_dir()
+
+
+@pytest.mark.parametrize(
+    "name", ["numpy-2.1.0-01234567", "ai-edge-litert-2.3.0-1f15078a", "flat_buffers-1.0+x-89abcdef"]
+)
+def test_an_unpacked_wheel_is_known_by_its_name_and_record(tmp_path: Path, name: str) -> None:
+    record = tmp_path / "wheels" / name / "some-1.0.dist-info" / "RECORD"
+    record.parent.mkdir(parents=True)
+    record.touch()
+    assert [p.name for p in owned.wheels(Root(tmp_path))] == [name]

@@ -1,5 +1,6 @@
 """Real conversions by onnx2tf: the file takes and gives what the ONNX graph did, and what cannot be had is named."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from edgeq.errors import ConversionFailed, ModelRefused
+from edgeq.ingest.graph.read import INLINE_LIMIT
 from edgeq.ingest.onnx_to_tflite.pins import CONVERTER
 from edgeq.ingest.open_model import open_model
 from edgeq.nouns.model import Model
@@ -125,13 +127,13 @@ def test_where_its_environment_cannot_be_built_the_reason_and_the_remedy_are_the
     assert not (tmp_path / "empty").exists()
 
 
-def test_weights_that_stay_outside_of_a_large_model_are_never_given_to_onnx2tf(
-    tmp_path, onnx2tf_cache, monkeypatch
-):
-    """Such a model is used where it lies, and onnx2tf writes into the file that it is given."""
-    monkeypatch.setattr("edgeq.ingest.graph.read.INLINE_LIMIT", 100)
+def test_weights_that_stay_outside_of_a_large_model_are_never_given_to_onnx2tf(tmp_path, onnx2tf_cache):
+    """Such a model is used where it lies, and onnx2tf writes into the file that it is given. What is behind the weights in
+    their file takes no space on the disk.
+    """
     path = residual(tmp_path / "net.onnx")
     onnx.save(onnx.load(path), path, save_as_external_data=True, location="net.data", size_threshold=0)
+    os.truncate(tmp_path / "net.data", INLINE_LIMIT + 1)
     before = path.read_bytes()
     model = opened(path, onnx2tf_cache)
     assert list(model.files) == ["onnx"]
