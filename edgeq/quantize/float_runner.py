@@ -20,6 +20,8 @@ _SAMPLES = 3  # a wrong rewrite is wrong on any sample
 _NOISE = 1e-3  # of an output's largest value, in float32: sums in another order
 _HALF_NOISE = 1e-2  # where values are rounded to 16 bits between the operators, or not
 _EQUAL = 99.0  # percent of integers: those that float noise decides differ
+_LAST_BITS = 1e-6  # of a value
+_APART_DB = 20.0  # by how much a fault is worse than what noise in the last bits does
 _HALF = frozenset({"float16", "bfloat16"})
 
 
@@ -54,7 +56,27 @@ def float_runner(path: Path, format: str, threads: int, samples: SamplesLike) ->
         again = [optimised(arrays) for arrays in few]
     if _differ(got, again):  # it draws random numbers
         return FloatRunner(optimised)
-    return FloatRunner(defined, _worst_db(expected, got))
+    with translated("the graph does not run by definition"):
+        nudged = [defined(arrays) for arrays in _nudged(few)]
+    differs_db = _worst_db(expected, got)
+    if _differ(expected, nudged) and _worst_db(expected, nudged) < differs_db + _APART_DB:
+        return FloatRunner(
+            optimised
+        )  # the network itself makes as much of noise: which of two equal boxes is first
+    return FloatRunner(defined, differs_db)
+
+
+def _nudged(samples: list[tuple[Array, ...]]) -> list[tuple[Array, ...]]:
+    """With noise in the last bits of float32 on every real value."""
+    rng = np.random.default_rng(0)
+
+    def one(array: Array) -> Array:
+        if array.dtype.kind != "f":
+            return array
+        noise = 1.0 + _LAST_BITS * rng.standard_normal(array.shape)
+        return np.asarray(array.astype(np.float64) * noise, array.dtype)
+
+    return [tuple(one(array) for array in arrays) for arrays in samples]
 
 
 def _differ(expected: list[tuple[Array, ...]], got: list[tuple[Array, ...]]) -> bool:
