@@ -60,9 +60,7 @@ def float_runner(path: Path, format: str, threads: int, samples: SamplesLike) ->
         nudged = [defined(arrays) for arrays in _nudged(few)]
     differs_db = _worst_db(expected, got)
     if _differ(expected, nudged) and _worst_db(expected, nudged) < differs_db + _APART_DB:
-        return FloatRunner(
-            optimised
-        )  # the network itself makes as much of noise: which of two equal boxes is first
+        return FloatRunner(optimised)  # noise itself decides as much, as which of two equal boxes is first
     return FloatRunner(defined, differs_db)
 
 

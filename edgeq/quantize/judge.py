@@ -13,10 +13,10 @@ from edgeq.nouns.model import Model
 from .accuracy import accuracy_of, why_unused
 from .closed_loop import InSequence
 from .error import agreement, are_integers, equal_values, largest_error, pooled_db, powers_of_each
-from .float_runner import float_runner
+from .float_runner import FloatRunner, float_runner
 from .gate import Gate, decide
 from .hidden import no_longer_varies, small_values, typical_db
-from .host_run import Progress, Runner, no_progress, run
+from .host_run import Progress, Runner, load, no_progress, run
 from .integers import about_mean_db, equal_beyond_usual, selections
 from .samples_like import Array, SamplesLike
 
@@ -55,7 +55,11 @@ def float_reference(
     if key not in _references:
         while len(_references) >= _KEPT:
             _references.pop(next(iter(_references)))
-        opened = float_runner(Path(model.files[format]), format, threads, heldout)
+        path = Path(model.files[format])
+        if model.quantized is None:
+            opened = float_runner(path, format, threads, heldout)
+        else:  # by definition it multiplies floats, where the runtime multiplies integers
+            opened = FloatRunner(load(path, format, threads))
         scratch = workdir / "reference"
         outputs = run(opened.runner, heldout, scratch, progress=progress, stage="float model")
         _references[key] = FloatReference(outputs, opened.differs_db)

@@ -1,5 +1,6 @@
 """What float computes is what the graph defines, whatever the runtime makes of the graph."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -124,6 +125,12 @@ def test_float_as_the_runtime_runs_it_fails_like_any_candidate(tmp_path):
     plan = CandidatePlan("onnxruntime-float", "onnxruntime", "float", "onnx", "the yardstick")
     made = make(plan, model, None, heldout, same_samples=False, gate=Gate(), workdir=tmp_path / "made")
     assert not made.fidelity.passed
+
+
+def test_a_file_that_is_quantized_already_is_taken_as_the_runtime_runs_it(tmp_path):
+    model = saved(product_with_a_vector((1, 12, 40), (0, 2, 1)), tmp_path)
+    quantized = replace(model, sha256="1" * 64, quantized="int8 QDQ")
+    assert float_reference(quantized, rows(3, 12, 40), tmp_path).differs_db is None
 
 
 def test_ranges_are_chosen_by_the_definition_too(tmp_path):
