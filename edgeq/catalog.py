@@ -3,6 +3,7 @@
 Knows file formats and where things lie; what the values mean is for others.
 """
 
+import os
 import re
 from pathlib import Path
 from typing import Any, TypeVar
@@ -41,8 +42,10 @@ def recipe(name: str) -> Recipe:
     return _read(path, Recipe)
 
 
-def target(name: str) -> Target:
+def target(name: str | os.PathLike[str]) -> Target:
     """A target by name, or by path when `name` looks like one. Raises TargetRefused with every problem of the file."""
+    if isinstance(name, os.PathLike):
+        return read_target(Path(name))
     if name.endswith(".toml") or "/" in name:
         return read_target(Path(name))
     path = shipped("targets") / f"{name}.toml"

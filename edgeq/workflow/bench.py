@@ -21,6 +21,7 @@ from edgeq.report.race import compare_runs
 from edgeq.workflow import runtimes, stored
 from edgeq.workflow.check_samples import MOST_BYTES
 from edgeq.workflow.measure import measure
+from edgeq.workflow.paths import AnyPath, text
 from edgeq.workflow.session import Login, Session, session
 from edgeq.workflow.tell import Tell, silence
 from edgeq.workflow.unpacked import unpacked
@@ -41,13 +42,13 @@ class Benched:
 
 
 def bench(
-    *what: str,
-    target: str = "local",
+    *what: AnyPath,
+    target: AnyPath = "local",
     login: Login = Login(),  # noqa: B008  (frozen)
-    root: str | None = None,
+    root: AnyPath | None = None,
     threads: int | None = None,
     limits: Limits = Limits(),  # noqa: B008
-    store: str | None = None,
+    store: AnyPath | None = None,
     tell: Tell = silence,
 ) -> Benched:
     """`what` are names of live models (none: all that are live), or paths of .edgeq bundles.
@@ -55,19 +56,19 @@ def bench(
     Bundles are raced against each other, interleaved, the first being the reference; they are brought to the device
     for it and removed again unless they were there. Raises NotComparable for bundles with different inputs.
     """
-    kind = catalog.target(target)
+    named, kind = tuple(text(w) for w in what), catalog.target(target)
     with session(kind, login, root=root, look_only=False, tell=tell) as device:
         tell(device.facts)
         for note in fitness.too_many_threads(device.facts, device.label, threads):
             tell(Note(note))
-        if any(w.endswith(".edgeq") for w in what):
+        if any(w.endswith(".edgeq") for w in named):
             with locked(device.link, "measuring") as token:
-                measured = [_bundles(device, token, [Path(w) for w in what], threads, limits, tell)]
+                measured = [_bundles(device, token, [Path(w) for w in named], threads, limits, tell)]
         else:
-            measured = [_live(device, name, threads, limits, tell) for name in _names(device, what)]
+            measured = [_live(device, name, threads, limits, tell) for name in _names(device, named)]
         for measurement in measured:
             first = measurement.job.entrants[0]
-            stored.keep(store, measurement, device, measurement.job.app, first.digest, None)
+            stored.keep(text(store), measurement, device, measurement.job.app, first.digest, None)
         reports = tuple(compare_runs(m) for m in measured)
         for report in reports:
             tell(report)

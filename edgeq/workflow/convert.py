@@ -27,6 +27,7 @@ from edgeq.workflow.data_use import divide, settle_use
 from edgeq.workflow.in_sequence import in_sequence
 from edgeq.workflow.make_candidates import make_candidates
 from edgeq.workflow.options import ConversionOptions
+from edgeq.workflow.paths import AnyPath, text
 from edgeq.workflow.runtimes import this_machine
 from edgeq.workflow.tell import Tell, silence
 
@@ -71,11 +72,11 @@ class Conversion:
 
 
 def convert(
-    model: str,
+    model: AnyPath,
     *,
-    target: str | Target = "local",
+    target: AnyPath | Target = "local",
     unavailable: Mapping[str, str] | None = None,
-    output: Path | None = None,
+    output: AnyPath | None = None,
     tell: Tell = silence,
     refuse: bool = True,
     **options: Unpack[ConversionOptions],
@@ -90,9 +91,10 @@ def convert(
     candidate is close enough to float; where not to `refuse`, every candidate passes as it is, to be looked at.
     """
     start = time.monotonic()
-    if output is not None:
-        require_destination(output)
-    kind = catalog.target(target) if isinstance(target, str) else target
+    model, wanted = text(model), None if output is None else Path(output)
+    if wanted is not None:
+        require_destination(wanted)
+    kind = target if isinstance(target, Target) else catalog.target(target)
     if kind.detect:
         kind, unavailable = this_machine(kind, model, options.get("runtime"))
     if options.get("search_seconds") is not None:
@@ -106,10 +108,10 @@ def convert(
     program = _built(order)
     if program is not None:
         order = replace(order, built=program.sha256)
-    place = output or cached.place(order)
+    place = wanted or cached.place(order)
     reused = cached.holds(order, place)
     if not reused:
-        place, reused = _build(order, program, output, tell)
+        place, reused = _build(order, program, wanted, tell)
     conversion = _read(place, start, reused)
     if reused:
         _retell(conversion, "made before from the very same input: nothing was converted now", tell)
@@ -124,10 +126,10 @@ def _order(
     return cached.Order(
         model=model,
         target=replace(target, threads=options.get("threads") or target.threads),
-        data=options.get("data"),
+        data=text(options.get("data")),
         preprocess=options.get("preprocess"),
         name=options.get("name") or model_name(model),
-        weights=options.get("weights"),
+        weights=text(options.get("weights")),
         shapes=dict(options.get("shapes") or {}),
         calibrate=options.get("calibrate"),
         calibrator=options.get("calibrator") or "auto",

@@ -22,6 +22,7 @@ from edgeq.workflow import race, runtimes, stored
 from edgeq.workflow.check_samples import MOST_BYTES
 from edgeq.workflow.convert import Conversion, convert, open_conversion
 from edgeq.workflow.options import DeployOptions, of_conversion
+from edgeq.workflow.paths import AnyPath, text
 from edgeq.workflow.session import Login, Session, session, truth_about
 from edgeq.workflow.stay_home import not_asked_for, require_made_for, require_nothing_decided, stay_home
 from edgeq.workflow.tell import Tell, silence
@@ -73,11 +74,11 @@ class Deployment:
 
 
 def deploy(
-    model: str,
+    model: AnyPath,
     *,
-    target: str = "local",
+    target: AnyPath = "local",
     login: Login = Login(),  # noqa: B008  (frozen)
-    root: str | None = None,
+    root: AnyPath | None = None,
     dry_run: bool = False,
     tell: Tell = silence,
     **options: Unpack[DeployOptions],
@@ -88,7 +89,7 @@ def deploy(
     The other options are those of edgeq/workflow/options.py; `root` is edgeq's folder on the device. Raises every error of
     edgeq.errors; whatever is raised, what was live is live still.
     """
-    kind = catalog.target(target)
+    model, kind = text(model), catalog.target(target)
     finished = _finished(model, kind, options, tell)
     app = _name_of(finished, options.get("name")) if finished else options.get("name") or model_name(model)
     with (
@@ -129,7 +130,7 @@ def deploy(
             threads=options.get("threads") or device.target.threads,
             limits=options.get("limits", Limits()),
             keep=options.get("keep") or kind.keep_releases,
-            store=options.get("store"),
+            store=text(options.get("store")),
         )
         return _bring(device.settled(), conversion, supplies, before, terms, tell)
 

@@ -14,6 +14,7 @@ from edgeq.nouns.target import Target
 from edgeq.quantize.plan import AS_IS
 from edgeq.workflow.convert import Conversion, convert, open_conversion
 from edgeq.workflow.options import ConversionOptions
+from edgeq.workflow.paths import AnyPath, text
 from edgeq.workflow.tell import Tell, silence
 from edgeq.workflow.verify_samples import of_bundle
 
@@ -34,7 +35,11 @@ class Explained:
 
 
 def explain(
-    model: str, *, target: str | Target = "local", tell: Tell = silence, **options: Unpack[ConversionOptions]
+    model: AnyPath,
+    *,
+    target: AnyPath | Target = "local",
+    tell: Tell = silence,
+    **options: Unpack[ConversionOptions],
 ) -> Explained:
     """Explain the quantized candidates of `model` for `target`; of a finished .edgeq bundle, those in it.
 
@@ -42,7 +47,7 @@ def explain(
     spoils no other. Raises as `convert`, but for a failed gate, which is explained, BundleRefused where there is nothing to
     explain, and ConversionFailed where no candidate can be.
     """
-    conversion, refused = _converted(model, target, tell, options)
+    conversion, refused = _converted(text(model), target, tell, options)
     if conversion.plan is None:
         raise BundleRefused(
             f"{conversion.path} does not say how it was planned", "make it anew with edgeq convert"
@@ -71,7 +76,7 @@ def _nothing_to_explain(conversion: Conversion, plan: Plan) -> BundleRefused:
 
 
 def _converted(
-    model: str, target: str | Target, tell: Tell, options: ConversionOptions
+    model: str, target: AnyPath | Target, tell: Tell, options: ConversionOptions
 ) -> tuple[Conversion, str | None]:
     if model.endswith(".edgeq"):
         return open_conversion(Path(model), tell), None

@@ -5,10 +5,11 @@ from typing import Any, TypedDict, cast
 
 from edgeq.nouns.job import Limits
 from edgeq.nouns.project import Gates
+from edgeq.workflow.paths import AnyPath
 
 
 class ConversionOptions(TypedDict, total=False):
-    """All may be left out.
+    """All may be left out; files are named as text or pathlib.Path.
 
     name          the model's name on the device; default: its stem
     data          samples: an .npz, a folder, or "file.py:function"; part of them calibrates, the rest judges
@@ -30,9 +31,9 @@ class ConversionOptions(TypedDict, total=False):
     """
 
     name: str | None
-    data: str | None
+    data: AnyPath | None
     preprocess: Any
-    weights: str | None
+    weights: AnyPath | None
     shapes: Mapping[str, tuple[int, ...]] | None
     calibrate: int | None
     calibrator: str | None
@@ -59,7 +60,7 @@ class DeployOptions(ConversionOptions, total=False):
     limits: Limits
     keep: int | None
     measure_again: bool
-    store: str | None
+    store: AnyPath | None
 
 
 def of_conversion(options: DeployOptions) -> ConversionOptions:

@@ -6,6 +6,7 @@ from edgeq.deliver.lock import locked
 from edgeq.errors import TargetRefused
 from edgeq.nouns.progress import Note
 from edgeq.nouns.release import App
+from edgeq.workflow.paths import AnyPath
 from edgeq.workflow.session import Login, session, truth_about
 from edgeq.workflow.tell import Tell, silence
 
@@ -25,9 +26,9 @@ def _goal(app: App, to: str | None) -> str:
 def rollback(
     name: str,
     *,
-    target: str = "local",
+    target: AnyPath = "local",
     login: Login = Login(),  # noqa: B008  (frozen)
-    root: str | None = None,
+    root: AnyPath | None = None,
     to: str | None = None,
     dry_run: bool = False,
     tell: Tell = silence,

@@ -16,6 +16,7 @@ from edgeq.nouns.release import App, DeviceStatus
 from edgeq.nouns.target import Target
 from edgeq.transport.open import open_transport
 from edgeq.workflow.cached import folder
+from edgeq.workflow.paths import AnyPath, text
 from edgeq.workflow.tell import Tell
 
 
@@ -25,7 +26,7 @@ class Login:
 
     host: str | None = None
     port: int | None = None
-    identity: Path | None = None
+    identity: AnyPath | None = None
     accept_new_host_key: bool = False
     ask_password: Callable[[str], str] | None = None
 
@@ -66,7 +67,7 @@ class Session:
 
 @contextlib.contextmanager
 def session(
-    target: Target, login: Login, *, root: str | None, look_only: bool, tell: Tell
+    target: Target, login: Login, *, root: AnyPath | None, look_only: bool, tell: Tell
 ) -> Iterator[Session]:
     """Raises DeviceError; TargetRefused when a remote target has no host."""
     local = login.host is None
@@ -80,7 +81,7 @@ def session(
     transport = open_transport(
         login.host,
         port=login.port,
-        identity=login.identity,
+        identity=None if login.identity is None else Path(login.identity),
         accept_new_host_key=login.accept_new_host_key,
         ask_password=login.ask_password,
         on_note=lambda text: tell(Note(text)),
@@ -102,11 +103,11 @@ def session(
         transport.close()
 
 
-def root_on(login: Login, root: str | None, target: Target) -> str | None:
+def root_on(login: Login, root: AnyPath | None, target: Target) -> str | None:
     """edgeq's folder on the device as it was asked for: absolute, or "~/" and what follows; None leaves it to the device.
     On this machine a relative one is one below the current folder. Raises TargetRefused for a relative one elsewhere.
     """
-    asked = root or target.root
+    asked = text(root) or target.root
     if asked is None or asked.startswith("/"):
         return asked
     if login.host is None:

@@ -14,6 +14,7 @@ from edgeq.nouns.progress import Note, Progress
 from edgeq.nouns.project import Gates
 from edgeq.nouns.verification import Verification, Verified
 from edgeq.workflow.cached import folder as cache_folder
+from edgeq.workflow.paths import AnyPath, text
 from edgeq.workflow.tell import Tell, silence
 
 if TYPE_CHECKING:
@@ -30,15 +31,15 @@ _PATIENCE_S = 120.0  # for one sample, where nobody asked for a number of them
 
 
 def verify(
-    bundle: Path | str,
+    bundle: AnyPath,
     *,
-    emulate: str,
-    data: str | None = None,
+    emulate: AnyPath,
+    data: AnyPath | None = None,
     preprocess: str | None = None,
     calibrate: int | None = None,
     samples: int | None = None,
     candidates: tuple[str, ...] = (),
-    rootfs: Path | None = None,
+    rootfs: AnyPath | None = None,
     gates: Gates | None = None,
     tell: Tell = silence,
 ) -> Verification:
@@ -54,10 +55,12 @@ def verify(
     with read_bundle(Path(bundle)) as opened, tempfile.TemporaryDirectory(prefix="edgeq-") as name:
         scratch = Path(name)
         wanted = _wanted(opened, candidates)
-        there = emulated(target, rootfs=rootfs, scratch=scratch, cache=cache_folder())
+        there = emulated(
+            target, rootfs=None if rootfs is None else Path(rootfs), scratch=scratch, cache=cache_folder()
+        )
         assert there.emulation is not None
         tell(there.emulation)
-        chosen = _samples(opened, data, preprocess, calibrate, samples, scratch / "samples")
+        chosen = _samples(opened, text(data), preprocess, calibrate, samples, scratch / "samples")
         for note in _notes(opened, target.name, chosen):
             tell(Note(note))
         opened.extract(scratch / "bundle")

@@ -1,0 +1,17 @@
+"""Paths that a caller from Python gives, as text or as pathlib.Path: everywhere either."""
+
+import os
+from typing import overload
+
+AnyPath = str | os.PathLike[str]
+
+
+@overload
+def text(path: AnyPath) -> str: ...
+@overload
+def text(path: None) -> None: ...
+@overload
+def text(path: AnyPath | None) -> str | None: ...
+def text(path: AnyPath | None) -> str | None:
+    """The path as text, as it was given: relative ones stay relative."""
+    return None if path is None else os.fspath(path)
