@@ -158,7 +158,8 @@ class FusionAudit(Record):
 class Fidelity(Record):
     """`same_samples`: calibration and judgement used the same data, because there was only one sample. `closed_loop`: of a
     model with states, how many steps the candidate and float ran in sequence, each with its own state; `samples` of them
-    are judged. None where samples were judged one by one.
+    are judged. None where samples were judged one by one. `as_it_came`: the source was quantized by others, there is no float,
+    and the figures are those of the file against itself.
     """
 
     candidate: str
@@ -181,3 +182,4 @@ class Fidelity(Record):
     bound: Optional[Bound] = None
     search: Optional[FloatSearch] = None
     closed_loop: Optional[int] = None
+    as_it_came: bool = False

@@ -28,6 +28,7 @@ from .host_run import Progress, load, no_progress
 from .judge import float_reference, judge
 from .made import Made
 from .memory import predict_peak
+from .plan import AS_IS, NO_FLOAT
 from .ranges.kept import Kept
 from .remembered import remembered
 from .repair import repaired, unrepaired
@@ -121,6 +122,8 @@ def make(
         repairs=(*variant.repairs, *_mixed(by_choice, fidelity, repairs)),
         seconds=round(time.monotonic() - started, 3),
     )
+    if candidate.recipe == AS_IS:
+        fidelity = replace(fidelity, gate=NO_FLOAT, as_it_came=True)
     if variant.untouched():
         fidelity = _of_nothing(fidelity)
     elif _computes_in_float(candidate, fidelity):

@@ -19,6 +19,9 @@ from .scheme import dynamic_scheme, has_half, scheme_for, sixteen_bits, why_no_b
 from .sized import AS_IT_IS
 
 AS_IS = "as_is"
+NO_FLOAT = (
+    "none: the source is quantized already, and there is no float to compare it with"  # in place of a rule
+)
 # Share of the work from which dynamic int8 is expected to beat static; and of work or weights from which it is raced:
 # an LSTM multiplies one vector at a time, so its weights' bytes cost more than its multiplications.
 _DOMINATES = 0.5

@@ -59,6 +59,7 @@ def settle_use(order: Order, gate: "Gate", model: Model, parts: Parts, work: Pat
     """
     from edgeq.ingest.labels import words
     from edgeq.quantize.judge import float_reference, scores_among
+    from edgeq.quantize.plan import NO_FLOAT
     from edgeq.quantize.terms import settle
 
     def progress(step: str, share: float) -> None:
@@ -76,7 +77,7 @@ def settle_use(order: Order, gate: "Gate", model: Model, parts: Parts, work: Pat
         source=order.data,
         calibrate=parts.calibration.count if parts.calibration else 0,
         judge=parts.heldout.count,
-        gate=terms.rule,
+        gate=NO_FLOAT if model.quantized else terms.rule,
         labels="labels ignored, as asked" if order.gates.ignore_labels else words(truth),
         metric=terms.metric,
         float_score=terms.float_score,
@@ -89,6 +90,7 @@ def settle_use(order: Order, gate: "Gate", model: Model, parts: Parts, work: Pat
         ),
         notes=(*notes, *_left_out(parts), *_of_shapes(model), *notes_of(model, parts)),
         states=states_in(model, parts),
+        as_it_came=model.quantized is not None,
     )
 
 

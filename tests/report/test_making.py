@@ -5,11 +5,12 @@ import io
 from rich.console import Console
 
 from edgeq.nouns.data import DataUse
+from edgeq.nouns.fidelity import Accuracy, Fidelity, OutputError
 from edgeq.nouns.plan import CandidatePlan, Plan, Skipped
 from edgeq.report.formats.text import show
 
 
-def said(use: DataUse | Plan) -> list[str]:
+def said(use: DataUse | Plan | Fidelity) -> list[str]:
     out = io.StringIO()
     show(Console(file=out, highlight=False, soft_wrap=True), use)
     return out.getvalue().splitlines()
@@ -45,6 +46,23 @@ def test_without_data() -> None:
         "data      none: candidates are compared with float on random input; accuracy is not known",
         "gate      every output ...",
     ]
+
+
+def test_a_model_that_was_quantized_by_others_is_compared_with_no_float() -> None:
+    rule = "none: the source is quantized already, and there is no float to compare it with"
+    alone = DataUse(None, 0, 16, rule, as_it_came=True)
+    assert said(alone) == ["data      none: accuracy is not known", f"gate      {rule}"]
+    use = DataUse(
+        "d", 8, 8, rule, labels="class numbers 0 to 9", metric="top-1", float_score=90.0, as_it_came=True
+    )
+    assert said(use)[0].endswith("the model: top-1 90.0")
+    same, score = (OutputError("y", None, 0.0),), Accuracy("top-1", 8, 90.0, 90.0, 0.0, 0.0, 0.0)
+    for accuracy, words in (
+        (None, "as it came   on 8 samples"),
+        (score, "as it came   top-1 90.0 on 8 samples here"),
+    ):
+        judged = Fidelity("litert-as_is", 8, same, accuracy=accuracy, as_it_came=True)
+        assert said(judged) == [f"convert   litert-as_is   {words}"]
 
 
 def test_where_nothing_is_quantized_it_is_said_why() -> None:

@@ -54,13 +54,18 @@ def show_data(console: Console, use: DataUse) -> None:
         say(
             console,
             "data",
-            ["none: candidates are compared with float on random input; accuracy is not known"],
+            [
+                "none: accuracy is not known"
+                if use.as_it_came
+                else "none: candidates are compared with float on random input; accuracy is not known"
+            ],
         )
     else:
         used = f"{count(use.calibrate, 'sample')} to calibrate, {use.judge:,} to judge"
         facts = [use.source, used, use.labels or "no labels"]
         if use.metric and use.float_score is not None:
-            facts.append(f"float: {use.metric} {use.float_score:.{1 if use.float_score > 1 else 3}f}")
+            whose = "the model" if use.as_it_came else "float"
+            facts.append(f"{whose}: {use.metric} {use.float_score:.{1 if use.float_score > 1 else 3}f}")
         say(console, "data", facts)
     for note in use.notes:
         say(console, "data", [f"  {note}"])
@@ -73,7 +78,10 @@ def show_fidelity(console: Console, fidelity: Fidelity) -> None:
     facts = [fidelity.candidate]
     facts += [f"{f.integer}/{f.total} {f.operator} integer" for f in fidelity.fusion]
     equal = all(o.same for o in fidelity.outputs)
-    facts.append("equal to float" if equal else _closeness(fidelity.outputs))
+    if fidelity.as_it_came:
+        facts.append("as it came")
+    else:
+        facts.append("equal to float" if equal else _closeness(fidelity.outputs))
     if fidelity.accuracy:
         facts.append(_accuracy(fidelity.accuracy, equal))
     if fidelity.agreement and not equal:
