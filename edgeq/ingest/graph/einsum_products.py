@@ -81,7 +81,10 @@ def as_products(model: "ModelProto") -> "tuple[ModelProto, dict[str, str]]":
     """
     from onnx import ModelProto
 
-    ranks, stored = _ranks(model), {t.name: t for t in model.graph.initializer}
+    stored = {t.name: t for t in model.graph.initializer}
+    if all(_place_of_constant(node, stored) is None for node in model.graph.node):
+        return model, {}
+    ranks = _ranks(model)
     copy = ModelProto()
     copy.CopyFrom(model)
     parts = _Parts(copy)
@@ -194,6 +197,11 @@ def _place_of_constant(node: "NodeProto", stored: "Mapping[str, TensorProto]") -
 def _ranks(model: "ModelProto") -> dict[str, int]:
     from onnx import shape_inference
 
-    graph = shape_inference.infer_shapes(model).graph
+    try:
+        graph = shape_inference.infer_shapes(model).graph
+    except (
+        Exception
+    ):  # InferenceError, or RuntimeError by version; the ranks that the graph tells itself are left
+        graph = model.graph
     known = (v for v in (*graph.value_info, *graph.input) if v.type.tensor_type.HasField("shape"))
     return {v.name: len(v.type.tensor_type.shape.dim) for v in known}

@@ -61,6 +61,8 @@ def changed(proto: "ModelProto", change: Change, proof: Proof) -> "tuple[ModelPr
         raise
     except Exception as error:
         return proto, runtime_words(error)
+    if other is proto:
+        return proto, ""
     reason = proof.refusal(other)
     return (proto, reason) if reason else (other, "")
 
