@@ -22,6 +22,7 @@ Measured = Callable[[], tuple[Noise, ...]]
 _WORST_SHOWN = 5
 _DOUBLINGS = 6  # 1, 2, 4, ... 32 layers
 _MOST_LEFT = 2 ** (_DOUBLINGS - 1)
+_NOTHING_DB = 190.0  # nothing is lost, as far as float32 tells
 _STEP = "find the fewest layers in float"
 
 
@@ -62,7 +63,7 @@ def repaired(
         variant.write(frozenset())
         return replace(_with_worst(first, suspects), search=replace(search, left=0)), {}
     fidelity = tries.fidelity(frozenset(found.left))
-    return replace(_with_worst(fidelity, suspects), search=search), _reasons(found, suspects)
+    return replace(_with_worst(fidelity, suspects), search=search), _reasons(found, suspects, tries)
 
 
 class _Tries:
@@ -81,6 +82,10 @@ class _Tries:
         if leave not in self._known:
             self._known[leave] = self._judged(leave, self._shown)
         return self._known[leave]
+
+    def why_failed(self, leave: frozenset[str]) -> str | None:
+        """The gate's own words, where this set was judged."""
+        return self._known[leave].why_failed if leave in self._known else None
 
     def passes(self, leave: frozenset[str]) -> bool | None:
         """None: it is not known, and the budget does not allow to find out."""
@@ -142,20 +147,28 @@ def _apart(suspects: Iterable[Noise]) -> list[Noise]:
     return list(first.values())
 
 
-def _reasons(found: GivenBack, suspects: Sequence[Noise]) -> dict[str, str]:
+def _reasons(found: GivenBack, suspects: Sequence[Noise], tries: _Tries) -> dict[str, str]:
     """Per layer, the worst first; the suspect that costs most gives a layer its reason."""
     costs: dict[str, str] = {}
     for n in suspects:
         for name in n.leave:
-            costs.setdefault(name, f"{n.cause} at {n.layer} alone leaves {n.sqnr_db:.1f} dB at the output")
+            costs.setdefault(name, _cost(n))
     known = [name for name in _in_order(suspects) if name in found.left]
     return {
-        name: f"{costs.get(name, 'what it costs alone is not known')}: {_why(name, found)}"
+        name: f"{costs.get(name, 'what it costs alone is not known')}: {_why(name, found, tries)}"
         for name in [*known, *(name for name in found.left if name not in known)]
     }
 
 
-def _why(name: str, found: GivenBack) -> str:
+def _cost(n: Noise) -> str:
+    """The SQNR says nothing of values that are small next to others, which may be all that is lost."""
+    if n.sqnr_db >= _NOTHING_DB:
+        return f"{n.cause} at {n.layer} alone costs the output as a whole nothing"
+    return f"{n.cause} at {n.layer} alone leaves {n.sqnr_db:.1f} dB at the output"
+
+
+def _why(name: str, found: GivenBack, tries: _Tries) -> str:
     if name in found.needed:
-        return "the gate fails with it in int8"
+        failed = tries.why_failed(frozenset(found.left) - {name})
+        return "the gate fails with it in int8" + (f": {failed}" if failed else "")
     return "the gate holds with it in float, and was not tried without"

@@ -174,7 +174,19 @@ def test_what_the_worst_that_pass_do_not_need_goes_back_to_int8(needed):
     assert (fidelity.search.first, fidelity.search.left) == (max(needed) + 1, len(needed))
     assert fidelity.search.tries == len(variant.tried) == len(set(variant.tried)) <= 13 + 64
     assert fidelity.search.stopped == ""
-    assert all(why.endswith("the gate fails with it in int8") for why in left.values())
+    assert all("the gate fails with it in int8" in why for why in left.values())
+    assert left[variant.layers()[needed[-1]]].endswith("the gate fails with it in int8: too far")
+
+
+def test_what_costs_the_whole_output_nothing_is_said_with_what_fails():
+    variant = Pretended(all_of(0, 1))
+    silent = Noise("n01", frozenset({"n01"}), (0.0,), "rounding")
+    variant.noise = lambda: (Noise("n00", frozenset({"n00"}), (1e-3,), "rounding"), silent)
+    _, left = variant.repaired()
+    assert left == {
+        "n00": "rounding at n00 alone leaves 30.0 dB at the output: the gate fails with it in int8: too far",
+        "n01": "rounding at n01 alone costs the output as a whole nothing: the gate fails with it in int8: too far",
+    }
 
 
 @pytest.mark.parametrize("needed", [(35,), (0, 39), (2, 20, 36)])
