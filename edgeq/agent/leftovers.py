@@ -24,13 +24,17 @@ def uploads(root: Root, older_than_s: float) -> list[Path]:
 
 
 def unused(root: Root) -> list[Path]:
-    """Check samples and wheels that no release's remembered job names. While a release has none remembered, what it
-    needs is not known, and every wheel stays.
-    """
+    """What edgeq made of the check samples and wheels that no release's remembered job names."""
+    used = needs(root).samples
+    samples = [p for p in owned.samples(root) if p.name not in used]
+    parts = [part for folder in samples for part in owned.parts_of_samples(folder)]
+    return parts + [part for folder in unused_wheels(root) for part in owned.parts_of_wheel(folder)]
+
+
+def unused_wheels(root: Root) -> list[Path]:
+    """Folders of wheels. While a release has no job remembered, what it needs is not known, and every wheel stays."""
     used = needs(root)
-    samples = [p for p in owned.samples(root) if p.name not in used.samples]
-    wheels = [p for p in owned.wheels(root) if p.name not in used.wheels] if used.complete else []
-    return [part for folder in samples for part in owned.parts_of_samples(folder)] + wheels
+    return [p for p in owned.wheels(root) if p.name not in used.wheels] if used.complete else []
 
 
 def old_agents(root: Root) -> list[Path]:
@@ -45,15 +49,18 @@ def remove_all(root: Root, paths: Iterable[Path]) -> dict[str, Any]:
     that the disk got back.
     """
     paths = list(paths)
-    removed, freed = [], space_of(paths)
+    freed = space_of(paths)
     for path in paths:
         if path.is_dir() and not path.is_symlink():
             remove_tree(path)
         else:
             remove_file(path)
             _remove_empty(path.parent, root)
-        removed.append(path.relative_to(root.path).as_posix())
-    return {"removed": removed, "bytes": freed}
+    return {"removed": relative(root, paths), "bytes": freed}
+
+
+def relative(root: Root, paths: Iterable[Path]) -> list[str]:
+    return [path.relative_to(root.path).as_posix() for path in paths]
 
 
 def space_of(paths: Iterable[Path]) -> int:

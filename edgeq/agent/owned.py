@@ -7,13 +7,14 @@ root is found here first; what is not recognised stays.
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from edgeq.agent.available import FILES, sample_files
 from edgeq.agent.durable import TEMPORARY, is_temporary
 from edgeq.agent.job_rules import read_job
 from edgeq.agent.layout import Root
+from edgeq.agent.others_files import in_release, in_wheel, set_aside
 from edgeq.agent.stored import Unreadable
 from edgeq.nouns.record import digest_of
 from edgeq.nouns.safe_names import is_name, is_sha256
@@ -28,7 +29,6 @@ _T = TEMPORARY.pattern
 _IN_RESULT = re.compile(rf"measurement\.json|({_T})(/.*)?|[^/]+/|[^/]+/(\d+\.npy|({_T})(/.*)?)")
 _IN_OUTPUTS = re.compile(rf"\d+\.npy|({_T})(/.*)?")
 _IN_SAMPLES = re.compile(rf"{re.escape(FILES)}|\d+\.npy")
-_IN_APP = re.compile(rf"current|history\.json|({_T})(/.*)?|releases/|releases/([0-9a-f]{{64}}|{_T})(/.*)?")
 
 
 def temporaries(root: Root) -> list[Path]:
@@ -54,7 +54,7 @@ def agents(root: Root) -> list[Path]:
 
 
 def wheels(root: Root) -> list[Path]:
-    """Unpacked wheels: by name, and by the record that a wheel carries."""
+    """Folders of unpacked wheels: by name, and by the record that a wheel carries."""
     return [
         p for p in _folders(root.wheels) if _WHEEL.fullmatch(p.name) and any(p.glob("*.dist-info/RECORD"))
     ]
@@ -109,7 +109,33 @@ def outputs_of_result(folder: Path) -> list[Path]:
 
 
 def parts_of_app(folder: Path) -> list[Path]:
-    return _parts(folder, _IN_APP.fullmatch)
+    """The folder of an app as one, or what edgeq made in it; a release is one part unless somebody else has files in it."""
+    inside = [part for release in _releases(folder) for part in _own_parts(release, in_release(release))]
+    inside += [p for p in _entries(folder / "releases") if is_temporary(p)]
+    own = [p for p in _files(folder) if p.name == "history.json"]
+    own += [p for p in _entries(folder) if is_temporary(p) or (p.name == "current" and p.is_symlink())]
+    return _as_one(folder, [*own, *_as_one(folder / "releases", inside)])
+
+
+def parts_of_wheel(folder: Path) -> list[Path]:
+    return _own_parts(folder, in_wheel(folder))
+
+
+def set_others_aside(apps: Iterable[Path], wheels: Iterable[Path]) -> list[Path]:
+    """Move the files of others out of the releases of `apps` and out of `wheels`, which are about to go; where they are now."""
+    releases = [release for app in apps for release in _releases(app)]
+    found = [(release, in_release(release)) for release in releases] + [(w, in_wheel(w)) for w in wheels]
+    return [path for folder, theirs in found for path in set_aside(folder, theirs)]
+
+
+def others_files(apps: Iterable[Path], wheels: Iterable[Path]) -> list[Path]:
+    """What `set_others_aside` would move."""
+    found = [in_release(release) for app in apps for release in _releases(app)]
+    return [path for theirs in (*found, *map(in_wheel, wheels)) for path in theirs]
+
+
+def apps(root: Root) -> list[Path]:
+    return [folder for folder in _folders(root.apps) if is_app(folder)]
 
 
 def parts_of_samples(folder: Path) -> list[Path]:
@@ -118,10 +144,9 @@ def parts_of_samples(folder: Path) -> list[Path]:
 
 def everything(root: Root) -> list[Path]:
     """What `remove` takes away, the agents last: each of the folders as one where nothing in it is another's."""
-    apps = [part for app in _folders(root.apps) if is_app(app) for part in parts_of_app(app)]
     found = {
-        root.apps: apps,
-        root.wheels: wheels(root),
+        root.apps: [part for app in apps(root) for part in parts_of_app(app)],
+        root.wheels: [part for wheel in wheels(root) for part in parts_of_wheel(wheel)],
         root.samples: [p for folder in samples(root) for p in parts_of_samples(folder)],
         root.incoming: [p for p in uploads(root) if p.parent == root.incoming],
         root.jobs: [*_jobs(root.jobs), *_running(root)],
@@ -138,6 +163,19 @@ def _as_one(folder: Path, paths: list[Path]) -> list[Path]:
     ours = {p.name for p in paths if p.parent == folder}
     others = [p for p in _entries(folder) if p.name not in ours and not is_temporary(p)]
     return paths if others else [folder]
+
+
+def _releases(app: Path) -> list[Path]:
+    return [p for p in _folders(app / "releases") if is_sha256(p.name)]
+
+
+def _own_parts(folder: Path, theirs: tuple[Path, ...]) -> list[Path]:
+    """[folder] where nothing in it is another's, else the files and links in it that are edgeq's."""
+    if not theirs:
+        return [folder]
+    inside = [Path(above, name) for above, folders, names in os.walk(folder) for name in (*folders, *names)]
+    leaves = [p for p in inside if p.is_symlink() or not p.is_dir()]
+    return [p for p in leaves if not {p, *p.parents} & set(theirs)]
 
 
 def _parts(folder: Path, ours: Callable[[str], object]) -> list[Path]:

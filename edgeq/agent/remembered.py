@@ -15,6 +15,7 @@ from edgeq.agent.manifest_rules import JOBS
 from edgeq.agent.stored import Unreadable, read_json
 from edgeq.nouns.job import Job
 from edgeq.nouns.job_rules import problems_of_job
+from edgeq.nouns.safe_names import is_sha256
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def job_of_live(root: Root, app: str) -> Optional[Job]:
 
 def needs(root: Root) -> Needs:
     """What all releases that went live, and all jobs that wait, need."""
-    releases = [p for p in root.apps.glob("*/releases/[!.]*") if p.is_dir()]
+    releases = [p for p in root.apps.glob("*/releases/*") if is_sha256(p.name) and p.is_dir()]
     jobs = [job for folder in releases for job in _jobs_of(folder)]
     complete = all(any(True for _ in _jobs_of(folder)) for folder in releases)
     jobs += [job for folder in (root.jobs, root.running) for job in _read_all(folder)]

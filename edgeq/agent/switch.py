@@ -4,9 +4,10 @@ from dataclasses import replace
 
 from edgeq.agent.apps import Activation, history, live, previous, releases
 from edgeq.agent.clock import utc_now
-from edgeq.agent.durable import point_link, remove_tree, write_json
+from edgeq.agent.durable import point_link, write_json
 from edgeq.agent.layout import Root
 from edgeq.agent.manifest_rules import RELEASE
+from edgeq.agent.others_files import remove_release
 
 _LONGEST_HISTORY = 100
 
@@ -37,7 +38,7 @@ def prune(root: Root, app: str, keep: int) -> tuple[str, ...]:
     room = max(keep - len(needed), 0)
     others = [digest for digest in by_age if digest not in needed]
     for digest in others[room:]:
-        remove_tree(root.release(app, digest))
+        remove_release(root.release(app, digest))
     return tuple(others[room:])
 
 

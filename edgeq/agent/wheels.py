@@ -115,17 +115,28 @@ def is_whole(folder: Path) -> bool:
     """Whether each file of the unpacked wheel's RECORD is there with the size that stands there. A thousand lstats where
     hashing would read 60 MB: a file system that lost data after a power cut shows it in sizes.
     """
+    unpacked = _unpacked_rows(folder)
+    return bool(unpacked) and all(_is_there(folder, row) for row in unpacked)
+
+
+def recorded_files(folder: Path) -> "set[str]":
+    """The files that the unpacked wheel in `folder` has by its RECORD, that one included; none where it cannot be read."""
+    rows = _unpacked_rows(folder)
+    records = {p.relative_to(folder).as_posix() for p in folder.glob("*.dist-info/RECORD")} if rows else set()
+    return records | {place for row in rows for place in [_destination(row[0])] if place}
+
+
+def _unpacked_rows(folder: Path) -> "list[list[str]]":
+    """The rows of RECORD for what is unpacked: neither itself nor its signatures. Empty where there is no one readable RECORD."""
     try:
         (record,) = folder.glob("*.dist-info/RECORD")
         text = read_regular(record, _LARGEST_RECORD).decode("utf-8")
         rows = [row for row in csv.reader(io.StringIO(text, newline="")) if row]
     except (ValueError, OSError, csv.Error, Unreadable):  # none, several, or no text
-        return False
+        return []
     own = record.relative_to(folder).as_posix()
-    unpacked = [
-        row for row in rows if row[0] not in (own, *(own.rsplit("/", 1)[0] + "/" + s for s in _SIGNATURES))
-    ]
-    return bool(unpacked) and all(_is_there(folder, row) for row in unpacked)
+    left_out = (own, *(own.rsplit("/", 1)[0] + "/" + s for s in _SIGNATURES))
+    return [row for row in rows if row[0] not in left_out]
 
 
 def _is_there(folder: Path, row: "list[str]") -> bool:

@@ -54,10 +54,13 @@ class ResultIds(Record):
 
 @dataclass(frozen=True)
 class Removed(Record):
-    """Paths relative to the device's root, and the bytes that its disk got back."""
+    """Paths relative to the device's root, the bytes that its disk got back, and where the files of others are that lay in
+    what was removed.
+    """
 
     removed: tuple[str, ...]
     bytes: int
+    kept: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

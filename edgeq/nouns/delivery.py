@@ -68,8 +68,11 @@ class Delivery(Record):
 
 @dataclass(frozen=True)
 class Removal(Record):
-    """`removed` are paths on the device; on a dry run those that would go."""
+    """`removed` are paths on the device; on a dry run those that would go. `kept` are the files of others that lay in releases
+    and wheels: where they are now.
+    """
 
     removed: tuple[str, ...]
     bytes: int
     dry_run: bool
+    kept: tuple[str, ...] = ()

@@ -53,4 +53,4 @@ def uninstall(
 def _removal(device: Session, name: str | None, how: dict[str, Any]) -> Removal:
     request = how | ({"app": name} if name else {"everything": True})
     said: Removed = device.link.call("remove", request, timeout_s=300)
-    return Removal(said.removed, said.bytes, dry_run="dry_run" in how)
+    return Removal(said.removed, said.bytes, dry_run="dry_run" in how, kept=said.kept)

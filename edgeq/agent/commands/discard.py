@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from edgeq.agent import lock, owned
 from edgeq.agent.apps import app_view, history, require_app
-from edgeq.agent.durable import remove_tree
 from edgeq.agent.layout import Root
 from edgeq.agent.leftovers import remove_all
+from edgeq.agent.others_files import remove_release
 from edgeq.nouns.record import Record
 from edgeq.nouns.release import App
 
@@ -24,7 +24,7 @@ def answer(request: Request, root: Root) -> App:
         here = {r.digest for r in app_view(root, request.app).releases}
         was_live = {entry.digest for entry in history(root, request.app)}
         if request.digest in here - was_live:
-            remove_tree(root.release(request.app, request.digest))
+            remove_release(root.release(request.app, request.digest))
         view = app_view(root, request.app)
         if not view.releases and not was_live:
             # a first deploy that failed leaves not even the name

@@ -12,7 +12,6 @@ from edgeq.agent.durable import (
     create_file,
     make_folder,
     move,
-    remove_file,
     remove_tree,
     sync_folder,
     sync_tree,
@@ -20,6 +19,7 @@ from edgeq.agent.durable import (
 )
 from edgeq.agent.layout import Root
 from edgeq.agent.manifest_rules import MANIFEST, RELEASE, require_safe
+from edgeq.agent.others_files import in_release, set_aside
 from edgeq.agent.place import place
 from edgeq.agent.space import require_space
 from edgeq.agent.verify import EXTRA, Finding, files_of, findings, manifest_bytes
@@ -95,7 +95,8 @@ def _fill(root: Root, folder: Path, manifest: Manifest, artifacts: tuple[Artifac
 def _repair(root: Root, folder: Path, manifest: Manifest) -> None:
     """A release that is there already is verified; file by file, what is damaged is replaced.
 
-    Not assembled anew and exchanged: it may be live, and `current` must lead to a folder at each moment.
+    Not assembled anew and exchanged: it may be live, and `current` must lead to a folder at each moment. What somebody else
+    put there is moved aside.
     """
     found = findings(folder, manifest)
     if not found:
@@ -107,22 +108,16 @@ def _repair(root: Root, folder: Path, manifest: Manifest) -> None:
         _fill(root, spare, manifest, tuple(a for a in manifest.artifacts if a.path in damaged))
         create_file(spare / MANIFEST, manifest_bytes(manifest), 0o444)
         sync_tree(spare)
+        set_aside(folder, in_release(folder, manifest))
         for finding in found:
-            _mend(folder, spare, finding)
+            if finding.problem != EXTRA:
+                _mend(folder, spare, finding)
     finally:
         remove_tree(spare)
 
 
 def _mend(folder: Path, spare: Path, finding: Finding) -> None:
     path = folder / finding.path
-    if path.is_dir() and not path.is_symlink():
-        aside = temporary_beside(folder)  # not beside `path`: a release holds no temporary names
-        path.rename(aside)
-        remove_tree(aside)
-    if finding.problem == EXTRA:
-        if path.is_symlink() or path.exists():
-            remove_file(path)
-        return
     make_folder(path.parent)
     (spare / finding.path).replace(path)
     sync_folder(path.parent)

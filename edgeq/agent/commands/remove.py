@@ -9,7 +9,7 @@ from edgeq.agent import lock, owned
 from edgeq.agent.apps import require_app
 from edgeq.agent.durable import remove_file
 from edgeq.agent.layout import Root
-from edgeq.agent.leftovers import remove_all, space_of
+from edgeq.agent.leftovers import relative, remove_all, space_of
 from edgeq.errors import RemoteFailed
 from edgeq.nouns.record import Record
 
@@ -38,7 +38,16 @@ def _would_go(root: Root, app: Optional[str]) -> dict[str, Any]:
     if app is not None:
         require_app(root, app)
     paths = owned.parts_of_app(root.apps / app) if app is not None else owned.everything(root)
-    return {"removed": [p.relative_to(root.path).as_posix() for p in paths], "bytes": space_of(paths)}
+    return {
+        "removed": relative(root, paths),
+        "bytes": space_of(paths),
+        "kept": relative(root, owned.others_files(*_going(root, app))),
+    }
+
+
+def _going(root: Root, app: Optional[str]) -> tuple[list[Path], list[Path]]:
+    """The folders of the apps and of the wheels that go."""
+    return ([root.apps / app], []) if app is not None else (owned.apps(root), owned.wheels(root))
 
 
 def _remove_app(root: Root, token: str, app: str) -> dict[str, Any]:
@@ -46,7 +55,8 @@ def _remove_app(root: Root, token: str, app: str) -> dict[str, Any]:
         require_app(root, app)
         if root.current(app).is_symlink():
             remove_file(root.current(app))  # first, so that nobody loads from a release that is going
-        return remove_all(root, owned.parts_of_app(root.apps / app))
+        kept = owned.set_others_aside(*_going(root, app))
+        return {**remove_all(root, owned.parts_of_app(root.apps / app)), "kept": relative(root, kept)}
 
 
 def _remove_everything(root: Root, token: str) -> dict[str, Any]:
@@ -56,6 +66,7 @@ def _remove_everything(root: Root, token: str) -> dict[str, Any]:
     with lock.held(root, token) if token else lock.taken(root, "edgeq uninstall", "removing everything"):
         with lock.guarded(root):
             done = remove_all(root, owned.temporaries(root))
+        kept = owned.set_others_aside(*_going(root, None))
         rest = remove_all(root, owned.everything(root))
         for folder in reversed(root.folders):
             _remove_if_empty(folder)
@@ -64,7 +75,11 @@ def _remove_everything(root: Root, token: str) -> dict[str, Any]:
         for path in (root.lock, root.lock_guard):
             path.unlink(missing_ok=True)
     _remove_if_empty(root.path)
-    return {"removed": done["removed"] + rest["removed"], "bytes": done["bytes"] + rest["bytes"]}
+    return {
+        "removed": done["removed"] + rest["removed"],
+        "bytes": done["bytes"] + rest["bytes"],
+        "kept": relative(root, kept),
+    }
 
 
 def _remove_if_empty(folder: Path) -> None:

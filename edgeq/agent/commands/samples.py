@@ -8,6 +8,7 @@ from edgeq.agent import lock
 from edgeq.agent.available import FILES, places, sample_files
 from edgeq.agent.durable import create_file, make_folder, move, remove_tree, sync_tree, temporary_beside
 from edgeq.agent.layout import Root
+from edgeq.agent.others_files import set_aside, unknown_in
 from edgeq.agent.place import holds, place_any_size
 from edgeq.errors import ArtifactCorrupt, DataRefused
 from edgeq.nouns.record import Record, canonical_json, digest_of
@@ -58,6 +59,8 @@ def _gather(root: Root, folder: Path, files: tuple[str, ...]) -> None:
         create_file(beside / FILES, canonical_json(list(files)), 0o444)
         sync_tree(beside)
         if folder.exists():  # damaged: samples are never live, so there may be none for a moment
+            own = {FILES, *(f"{i}.npy" for i in range(len(files)))}
+            set_aside(folder, tuple(unknown_in(folder, own)))
             remove_tree(folder)
         move(beside, folder)
     except BaseException:

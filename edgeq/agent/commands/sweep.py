@@ -18,9 +18,14 @@ class Request(Record):
 
 def answer(request: Request, root: Root) -> dict[str, Any]:
     with lock.held(root, request.token):
+        kept = owned.set_others_aside([], leftovers.unused_wheels(root))
         paths = leftovers.uploads(root, request.older_than_s) + leftovers.unused(root)
         paths += leftovers.old_agents(root)
         with lock.guarded(root):  # lock.json and jobs are written beside under it: theirs are not in use now
             done = leftovers.remove_all(root, owned.temporaries(root))
         rest = leftovers.remove_all(root, paths)
-    return {"removed": done["removed"] + rest["removed"], "bytes": done["bytes"] + rest["bytes"]}
+    return {
+        "removed": done["removed"] + rest["removed"],
+        "bytes": done["bytes"] + rest["bytes"],
+        "kept": leftovers.relative(root, kept),
+    }

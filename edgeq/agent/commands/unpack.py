@@ -6,6 +6,7 @@ from typing import Any
 from edgeq.agent import lock, wheels
 from edgeq.agent.durable import make_folder, move, remove_file, remove_tree, sync_tree, temporary_beside
 from edgeq.agent.layout import Root
+from edgeq.agent.others_files import in_wheel, set_aside
 from edgeq.agent.place import holds
 from edgeq.agent.space import require_space
 from edgeq.errors import ArtifactCorrupt
@@ -64,6 +65,8 @@ def _unpack(request: Request, root: Root) -> None:
         wheels.compile_all(beside, folder)
         sync_tree(beside)
         if folder.exists():  # damaged since it was unpacked
+            own = [m.destination for m in members if m.destination]
+            set_aside(folder, in_wheel(folder, own))
             remove_tree(folder)
         move(beside, folder)
     except BaseException:

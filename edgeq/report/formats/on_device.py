@@ -152,3 +152,5 @@ def show_removal(console: Console, removal: Removal) -> None:
     say(console, word, [f"{count(len(removal.removed), 'path')}, {size(removal.bytes)}"])
     for path in removal.removed:
         say(console, word, [path])
+    for path in removal.kept:
+        say(console, "kept", [f"{path}: not edgeq's"])

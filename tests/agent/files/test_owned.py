@@ -191,3 +191,106 @@ def test_an_unpacked_wheel_is_known_by_its_name_and_record(tmp_path: Path, name:
     record.parent.mkdir(parents=True)
     record.touch()
     assert [p.name for p in owned.wheels(Root(tmp_path))] == [name]
+
+
+# What an application or its user may leave in the folder of a release, beside the model or on top.
+IN_A_RELEASE = ("candidates/ort/app.log", "notes.txt", "logs/2025/day.log", "jobs/cron.txt", "model.bak/0")
+
+
+def into(folder: Path) -> set[Path]:
+    for name in IN_A_RELEASE:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(f"mine: {name}")
+    return {Path(f"{folder}.kept") / name for name in IN_A_RELEASE}
+
+
+def are_whole(kept: set[Path]) -> bool:
+    below = {parent for path in kept for parent in path.parents if parent.name.endswith(".kept")}
+    there = {p for folder in below for p in folder.rglob("*") if not p.is_dir()}
+    return there == kept and {p.read_text()[:5] for p in kept} == {"mine:"}
+
+
+@pytest.mark.parametrize("what", [{"app": "net"}, {"everything": True}], ids=["app", "everything"])
+def test_removal_keeps_and_names_what_others_put_into_a_release(
+    device: Device, token: str, what: dict[str, object]
+) -> None:
+    device.deploy(token, bundle(), job=job().to_dict())
+    release = (device.root / "apps/net/current").resolve().parent.parent
+    kept = into(release)
+    would = device.call("remove", dry_run=True, **what)
+    said = device.call("remove", token=token, **what)
+    assert are_whole(kept)
+    left = {p for p in device.root.rglob("*") if not p.is_dir()} - kept
+    assert {p.name for p in left} <= ({"lock", "lock.json"} if "app" in what else set())
+    assert {device.root / name for name in said["kept"]} == {
+        *(p for p in kept if p.parent.name in ("ort", "jobs") or p.name == "notes.txt"),
+        *(Path(f"{release}.kept") / name for name in ("logs", "model.bak")),
+    }
+    assert {name.replace(".kept", "") for name in said["kept"]} == set(would["kept"])
+    assert not any("notes" in name or "log" in name for name in would["removed"])
+
+
+def test_pruning_keeps_what_others_put_into_a_release(device: Device, token: str) -> None:
+    versions = [bundle(files={"candidates/ort/model.onnx": b"%d" % n}) for n in range(4)]
+    device.deploy(token, versions[0])
+    kept = into(device.root / "apps/net/releases" / versions[0].digest)
+    for version in versions[1:]:
+        device.deploy(token, version, keep=1)
+    assert are_whole(kept)
+    assert versions[0].digest not in {r["digest"] for r in device.call("status")["apps"][0]["releases"]}
+
+
+@pytest.mark.parametrize("damage", ["nothing", "the model", "a folder in the model's place"])
+def test_mending_keeps_what_others_put_into_a_release(device: Device, token: str, damage: str) -> None:
+    device.deploy(token, bundle())
+    release = device.root / "apps/net/releases" / bundle().digest
+    kept = into(release)
+    model = release / "candidates/ort/model.onnx"
+    if damage != "nothing":
+        model.unlink()
+    if damage == "the model":
+        model.write_bytes(b"broken")
+    if damage == "a folder in the model's place":
+        model.mkdir()
+        (model / "data").write_text("mine: data")
+        kept.add(Path(f"{release}.kept/candidates/ort/model.onnx/data"))
+    device.deploy(token, bundle())
+    assert are_whole(kept)
+    assert device.live_model() == b"weights"
+
+
+def test_what_was_kept_before_is_not_overwritten(device: Device, token: str) -> None:
+    for text in ("first", "second"):
+        device.deploy(token, bundle())
+        release = device.root / "apps/net/releases" / bundle().digest
+        (release / "app.log").write_text(text)
+        device.call("remove", token=token, app="net")
+    kept = sorted((device.root / "apps/net/releases").glob("*/app.log"))
+    assert [p.read_text() for p in kept] == ["first", "second"]
+    assert device.call("status")["apps"] == []
+
+
+@pytest.mark.parametrize("how", ["sweep", "remove", "mend"])
+def test_what_others_put_into_a_wheel_is_kept(device: Device, token: str, how: str) -> None:
+    packed = wheel()
+    request = {"token": token, "sha256": sha(packed), "name": f"tiny-1.0-{sha(packed)[:8]}"}
+    device.upload(packed)
+    folder = device.root / device.call("unpack", **request)["path"]
+    for name in ("tiny/settings.ini", "data/words.txt"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("mine")
+    if how == "sweep":
+        said = device.call("sweep", token=token)
+        assert sorted(Path(p).name for p in said["kept"]) == ["data", "settings.ini"]
+    elif how == "remove":
+        device.call("remove", token=token, everything=True)
+    else:
+        (folder / "tiny/__init__.py").unlink()
+        device.upload(packed)
+        device.call("unpack", **request)
+    beside = Path(f"{folder}.kept")
+    assert {p.relative_to(beside).as_posix() for p in beside.rglob("*") if p.is_file()} == {
+        "tiny/settings.ini",
+        "data/words.txt",
+    }
+    assert folder.exists() == (how == "mend")

@@ -106,6 +106,26 @@ def test_a_repair_that_is_cut_off_can_be_done_again(device: Device, token: str) 
     assert n > 10, "the cuts missed the changes"
 
 
+@pytest.mark.parametrize("step", ["remove", "install and activate"])
+def test_no_cut_loses_a_file_that_an_application_put_into_a_release(
+    device: Device, token: str, step: str
+) -> None:
+    """A whole app is removed, and the oldest release is pruned."""
+    stand(device, token)
+    (device.root / "apps/net/releases" / OLDEST.digest / "candidates/ort/app.log").write_text("mine")
+    for n in count(1):
+        one = fresh(device, n)
+        ended = not cut_before(n, partial(STEPS[step], one, token))
+        command(one, "sweep", token=token)
+        STEPS[step](one, token)
+        (kept,) = (one.root / "apps").rglob("app.log")
+        assert kept.read_text() == "mine" and ".kept" in kept.parent.parent.parent.name
+        assert not one.leftovers(), f"after the cut before change {n}"
+        if ended:
+            break
+    assert n > 10, "the cuts missed the changes"
+
+
 @pytest.mark.parametrize("step", STEPS)
 def test_nothing_gets_its_name_before_it_is_on_the_disk(device: Device, token: str, step: str) -> None:
     stand(device, token)
