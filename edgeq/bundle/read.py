@@ -14,6 +14,7 @@ from edgeq.bundle.check import (
     entry_problems,
     manifest_problems,
 )
+from edgeq.bundle.gaps import gap_problems
 from edgeq.bundle.layout import BESIDE, MANIFEST
 from edgeq.errors import BundleRefused
 from edgeq.limited.regular_file import refuse_special
@@ -115,7 +116,10 @@ def _verified(path: Path, archive: zipfile.ZipFile, expect: str | None) -> Manif
     entries = archive.infolist()
     unfit = {entry.orig_filename: entry_problems(entry) for entry in entries}
     problems = [p for found in unfit.values() for p in found]
-    problems += archive_problems(entries, path.stat().st_size)
+    size = path.stat().st_size
+    problems += archive_problems(entries, size)
+    if not problems and archive.fp is not None:
+        problems += gap_problems(archive.fp, entries, archive.start_dir, size)
     manifest: Manifest | None = None
     if not problems:  # bytes are read only from an archive of plain, stored, uniquely named files
         manifest, found_in_manifest = _manifest(archive)
