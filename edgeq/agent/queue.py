@@ -9,12 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Optional
 
-from edgeq.agent.durable import is_temporary, make_folder, move, remove_file, remove_tree, write_json
+from edgeq.agent.durable import is_temporary, make_folder, move, remove_file, write_json
 from edgeq.agent.flocked import lock_now
 from edgeq.agent.layout import Root
 from edgeq.agent.lock import guarded, open_guard
+from edgeq.agent.others_files import free_name
 from edgeq.nouns.job import Job
 from edgeq.nouns.safe_names import is_name
+
+_LONGEST_NAME = 200  # bytes; with what is added it stays below the 255 of Linux
 
 
 def put(root: Root, job: Job) -> None:
@@ -62,10 +65,20 @@ def taken_out(path: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        if path.is_dir() and not path.is_symlink():
-            remove_tree(path)
-        else:
-            remove_file(path)
+        remove_file(path)
+
+
+@contextlib.contextmanager
+def put_aside(root: Root, path: Path) -> Iterator[Path]:
+    """Like `taken_out`, for what is no job and hence somebody else's: afterwards it lies in jobs/ under the name given here,
+    which does not end in .json.
+    """
+    name = os.fsdecode(os.fsencode(path.name)[:_LONGEST_NAME])
+    aside = free_name(root.jobs / f"{name}.refused")
+    try:
+        yield aside
+    finally:
+        move(path, aside)
 
 
 def id_for(path: Path) -> str:

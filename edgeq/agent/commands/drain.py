@@ -103,7 +103,7 @@ def _bury(root: Root, path: Path) -> str:
     try:
         job = read_job(path)
     except Unreadable:
-        job = no_job(queue.id_for(path))
+        return _set_aside(root, path, _DIED)
     with queue.taken_out(path):
         if not is_stored(root, job.id):
             fail(root, job, _DIED)
@@ -111,11 +111,13 @@ def _bury(root: Root, path: Path) -> str:
 
 
 def _refuse(root: Root, path: Path, why: str) -> Optional[str]:
-    id = queue.id_for(path)
     claimed = queue.claim(root, path)
-    if claimed is None:
-        return None
-    with queue.taken_out(claimed):
+    return None if claimed is None else _set_aside(root, claimed, why)
+
+
+def _set_aside(root: Root, path: Path, why: str) -> str:
+    id = queue.id_for(path)
+    with queue.put_aside(root, path) as aside:
         if not is_stored(root, id):
-            fail(root, no_job(id), why)
+            fail(root, no_job(id), f"{why}; it is in jobs/{ascii(aside.name)[1:-1]} now")
     return id

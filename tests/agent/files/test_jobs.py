@@ -161,6 +161,43 @@ def test_what_is_no_job_is_refused_with_a_result_and_goes(device: Device, kind: 
     assert _waiting(device) == []
 
 
+def _folder_of_files(path: Path) -> None:
+    (path / "full/deep").mkdir(parents=True)
+    (path / "full/deep/user.txt").write_text("mine")
+
+
+LOST = {
+    "a folder": (_folder_of_files, "full/deep/user.txt"),
+    "a file": (lambda p: p.write_text("mine"), "."),
+    "JSON of another kind": (lambda p: p.write_text('["mine"]'), "."),
+}
+
+
+@pytest.mark.parametrize("place", ["jobs", "jobs/running"])
+@pytest.mark.parametrize("kind", LOST)
+def test_what_is_no_job_is_put_aside_and_not_lost(device: Device, place: str, kind: str) -> None:
+    make, inside = LOST[kind]
+    for name in ("jobs/o.json.refused", "jobs/o.json.refused-2"):
+        (device.root / place).mkdir(parents=True, exist_ok=True)
+        make(device.root / place / "o.json")
+        assert device.call("drain")["done"] == ["o"]
+        assert "mine" in (device.root / name / inside).read_text()
+        assert _waiting(device) == []
+    assert "jobs/o.json.refused now" in device.call("result", id="o")["error"]
+    device.call("remove", everything=True)
+    assert "mine" in (device.root / "jobs/o.json.refused" / inside).read_text()
+
+
+@pytest.mark.parametrize("name", ["x" * 250 + ".json", "ä" * 120 + ".json"])
+def test_a_long_name_does_not_keep_what_is_no_job_where_it_starts_the_service(
+    device: Device, name: str
+) -> None:
+    _folder_of_files(device.root / "jobs" / name)
+    device.call("drain")
+    assert _waiting(device) == []
+    assert [p.read_text() for p in (device.root / "jobs").rglob("user.txt")] == ["mine"]
+
+
 def test_no_bad_job_stops_the_queue(device: Device, deployed: Job) -> None:
     (device.root / "jobs/running").mkdir(parents=True)
     for n, (kind, make) in enumerate(STRANGE.items()):
