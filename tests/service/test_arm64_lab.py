@@ -32,7 +32,7 @@ def test_the_service_comes_works_and_goes_on_arm64(
     device.run("echo garbage > /var/lib/edgeq/jobs/poison.json")
     # Started by hand as well: the path unit may have done it already, and `start` then waits for that run.
     device.run("sudo systemctl start edgeq-agent.service", timeout=300)
-    assert device.run("ls /var/lib/edgeq/jobs").stdout.split() == ["running"]
+    assert device.run("ls /var/lib/edgeq/jobs").stdout.split() == ["poison.json.refused", "running"]
     assert '"failed"' in device.run("cat /var/lib/edgeq/results/poison/measurement.json").stdout
     assert device.run("stat -c %U /var/lib/edgeq/results/poison").stdout.strip() == "edgeq"
 
@@ -42,6 +42,7 @@ def test_the_service_comes_works_and_goes_on_arm64(
     assert exposures
     assert all(exposure is not None and exposure <= 2.0 for exposure in exposures)
 
+    device.run("sudo rm /var/lib/edgeq/jobs/poison.json.refused")  # not edgeq's: it would stay, and its folder
     assert uninstall_service(**there).changed
     left = device.run(
         "ls -d /var/lib/edgeq /etc/systemd/system/edgeq-*; getent passwd edgeq", check=False

@@ -61,7 +61,9 @@ def test_what_is_no_job_neither_spins_nor_stops_the_service(board: Board) -> Non
     assert {m["state"] for m in failed} == {"failed"}
     board.wait_until("edgeq-agent.service", "inactive")
     assert board.state("edgeq-agent.path") == "active"
-    assert board.run(f"ls {ROOT}/jobs {ROOT}/jobs/running").split() == [
+    there = board.run(f"ls {ROOT}/jobs {ROOT}/jobs/running").split()
+    assert sum(name.endswith(".json.refused") for name in there) == 23
+    assert [name for name in there if not name.endswith(".json.refused")] == [
         f"{ROOT}/jobs:", "running", f"{ROOT}/jobs/running:",
     ]  # fmt: skip
     assert service_status(**board.call).ready
