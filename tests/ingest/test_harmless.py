@@ -11,6 +11,7 @@ import torch
 
 from edgeq.errors import ModelRefused
 from edgeq.ingest.open_model import open_model
+from edgeq.ingest.pytorch.harmless import _is_arithmetic, refuse_harmful
 
 
 class Evil:
@@ -112,6 +113,88 @@ CALL = "__import__('os').system('touch {}/ran')"
 )
 def test_a_graph_whose_text_runs_a_command(change, program, tmp_path):
     refused(with_graph(program, lambda g: change(g, CALL.format(tmp_path))), tmp_path / "ran")
+
+
+LONG_TO_COMPUTE = [
+    "9**9**9**9",
+    "((((9**60)**60)**60)**60)**60",
+    "9**(9*9*9*99999999)",
+    "Pow(9, Pow(9, Pow(9, 9)))",
+    "Pow(Integer(9), Integer(99999999999))",
+    "PowByNatural(9, 99999999999)",
+    "1 << 99999999999",
+    "LShift(1, 99999999999)",
+    "9**L['x'].size()[0]",
+    "Matrix(99999, 99999, 1)",
+    "Float(1, 999999999)",
+    "Sum(Symbol('k'), 9)",
+    "9**Rational(1, 0.000000001)",
+    "9**(1/0.000000001)",
+    "'a' * 9999999999",
+    "('a' or 1) * 9999999999",
+]
+
+
+@pytest.mark.parametrize("text", LONG_TO_COMPUTE)
+@pytest.mark.parametrize("place", ["guard", "size"])
+def test_a_size_that_is_long_to_compute(place, text, program, tmp_path, monkeypatch):
+    monkeypatch.setenv("EDGEQ_OPEN_SECONDS", "60")
+
+    def change(graph):
+        if place == "guard":
+            graph["guards_code"] = [f"{text} > 0"]
+        else:
+            sizes = graph["graph_module"]["graph"]["tensor_values"]["x"]["sizes"]
+            sizes[0] = {"as_expr": {"expr_str": text, "hint": None}}
+
+    refused(with_graph(program, change), tmp_path / "ran")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "s77**2 + 3*s77 - 1 <= 64",
+        "Pow(Symbol('s77', positive=True, integer=True), Integer(-1))",
+        "Mul(Integer(2), Pow(Symbol('s77'), Rational(1, 2)))",
+        "FloorDiv(s77**2, 4) * CeilToInt(s77 / 2) + Max(1, floor(s77 ** 0.5), sqrt(s77))",
+        "Mod(PythonMod(s77, 3), 2) == ModularIndexing(s77, 1, 4) << 2",
+        "L['x'].size()[0] <= 8",
+    ],
+)
+def test_sizes_as_torch_writes_them(text):
+    assert _is_arithmetic(text)
+
+
+class Sizes(torch.nn.Module):
+    """Computes with `formula` of the free sizes of an image."""
+
+    def __init__(self, formula):
+        super().__init__()
+        self.formula = formula
+
+    def forward(self, x):
+        return self.formula(x)
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        lambda x: torch.nn.functional.max_pool2d(x, 3, stride=2, padding=1),
+        lambda x: torch.nn.functional.pixel_unshuffle(
+            x[:, :, : x.shape[2] // 2 * 2, : x.shape[3] // 2 * 2], 2
+        ),
+        lambda x: x.flatten(2).softmax(-1) @ x.flatten(2).transpose(1, 2),
+        lambda x: x.new_zeros(1, x.shape[2] ** 2 + x.shape[3] * 3 - 1),
+        lambda x: torch.cat([x, x[:, :, : min(x.shape[2], 7)]], 2).reshape(1, -1),
+        lambda x: x.new_zeros(1, x.shape[2] % 5 + (-x.shape[3] // 4) + 40),
+    ],
+    ids=["pool", "unshuffle", "attention", "square", "min", "modulo"],
+)
+def test_programs_that_compute_with_free_sizes(formula, tmp_path):
+    free = ({2: torch.export.Dim.AUTO, 3: torch.export.Dim.AUTO},)
+    exported = torch.export.export(Sizes(formula).eval(), (torch.zeros(1, 3, 16, 20),), dynamic_shapes=free)
+    torch.export.save(exported, tmp_path / "sizes.pt2")
+    refuse_harmful(tmp_path / "sizes.pt2")
 
 
 def test_the_layout_of_older_torch(program, tmp_path):

@@ -16,9 +16,9 @@ from typing import Any
 from zipfile import ZipFile
 
 from edgeq.ingest.pytorch.operators import is_allowed
+from edgeq.ingest.pytorch.sizes import is_function, is_short_to_compute
 
 _NAME = re.compile(r"[\w.@#:$+-]*")
-_FUNCTION = re.compile(r"[A-Z]\w*|floor|ceiling|sqrt|log2?")  # of sympy, as torch prints sizes
 _FREE = ("metadata", "as_string", "as_strings", "torch_version")  # text that is never evaluated
 _TREE_CODE = ("__enum__", "default_factory")  # pytree imports the modules that these name
 _SIZES = ("size", "stride", "storage_offset")
@@ -131,10 +131,22 @@ def _refuse_text(key: str, text: str) -> None:
 def _is_arithmetic(text: str) -> bool:
     """Numbers, names, sums and comparisons, sympy's functions, and sizes of inputs (`L['x'].size()[0] <= 8`)."""
     try:
-        nodes = list(ast.walk(ast.parse(text.strip(), mode="eval")))
+        tree = ast.parse(text.strip(), mode="eval")
     except (SyntaxError, ValueError):
         return False
-    return all(isinstance(node, _ARITHMETIC) and _is_plain(node) for node in nodes)
+    plain = all(isinstance(node, _ARITHMETIC) and _is_plain(node) for node in ast.walk(tree))
+    return plain and _strings_are_names(tree) and is_short_to_compute(tree)
+
+
+def _strings_are_names(tree: ast.AST) -> bool:
+    """Whether strings stand only where `Symbol('s77')` and `L['x']` have theirs: 'a' * 9999999999 is ten gigabytes."""
+    strings = {id(n) for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Symbol":
+            strings -= {id(argument) for argument in node.args}
+        elif isinstance(node, ast.Subscript):
+            strings.discard(id(node.slice))
+    return not strings
 
 
 def _is_plain(node: ast.AST) -> bool:
@@ -146,5 +158,5 @@ def _is_plain(node: ast.AST) -> bool:
         return node.attr in _SIZES
     if isinstance(node, ast.Call):
         named = node.func.id if isinstance(node.func, ast.Name) else ""
-        return isinstance(node.func, ast.Attribute) or bool(_FUNCTION.fullmatch(named))
+        return isinstance(node.func, ast.Attribute) or is_function(named)
     return True

@@ -106,7 +106,7 @@ def load_program(path: str) -> "ExportedProgram":
         return torch.export.load(path)
     except Harmful as error:
         raise ModelRefused(
-            f"{path} is not loaded, since loading it could run code of whoever wrote it: {error}",
+            f"{path} is not loaded, since loading it could run code of whoever wrote it, or never end: {error}",
             "save it again with torch 2.8 or newer, tensors as example inputs: "
             "torch.export.save(torch.export.export(model, (x,)), path)",
         ) from None
