@@ -127,6 +127,11 @@ LONG_TO_COMPUTE = [
     "9**L['x'].size()[0]",
     "Matrix(99999, 99999, 1)",
     "Float(1, 999999999)",
+    "Float('1.5', precision=999999999)",
+    "9**Float('999999999', precision=53)",
+    "math.factorial(999999999)",
+    "torch.load(9)",
+    "-" * 900 + "1",
     "Sum(Symbol('k'), 9)",
     "9**Rational(1, 0.000000001)",
     "9**(1/0.000000001)",
@@ -180,6 +185,7 @@ class Sizes(torch.nn.Module):
     "formula",
     [
         lambda x: torch.nn.functional.max_pool2d(x, 3, stride=2, padding=1),
+        lambda x: torch.nn.functional.interpolate(x, scale_factor=1.5),
         lambda x: torch.nn.functional.pixel_unshuffle(
             x[:, :, : x.shape[2] // 2 * 2, : x.shape[3] // 2 * 2], 2
         ),
@@ -188,7 +194,7 @@ class Sizes(torch.nn.Module):
         lambda x: torch.cat([x, x[:, :, : min(x.shape[2], 7)]], 2).reshape(1, -1),
         lambda x: x.new_zeros(1, x.shape[2] % 5 + (-x.shape[3] // 4) + 40),
     ],
-    ids=["pool", "unshuffle", "attention", "square", "min", "modulo"],
+    ids=["pool", "interpolate", "unshuffle", "attention", "square", "min", "modulo"],
 )
 def test_programs_that_compute_with_free_sizes(formula, tmp_path):
     free = ({2: torch.export.Dim.AUTO, 3: torch.export.Dim.AUTO},)

@@ -16,7 +16,7 @@ from typing import Any
 from zipfile import ZipFile
 
 from edgeq.ingest.pytorch.operators import is_allowed
-from edgeq.ingest.pytorch.sizes import is_function, is_short_to_compute
+from edgeq.ingest.pytorch.sizes import is_float, is_function, is_module_function, is_short_to_compute
 
 _NAME = re.compile(r"[\w.@#:$+-]*")
 _FREE = ("metadata", "as_string", "as_strings", "torch_version")  # text that is never evaluated
@@ -131,11 +131,20 @@ def _refuse_text(key: str, text: str) -> None:
 def _is_arithmetic(text: str) -> bool:
     """Numbers, names, sums and comparisons, sympy's functions, and sizes of inputs (`L['x'].size()[0] <= 8`)."""
     try:
-        tree = ast.parse(text.strip(), mode="eval")
-    except (SyntaxError, ValueError):
+        tree = _WithoutFloats().visit(ast.parse(text.strip(), mode="eval"))
+    except (SyntaxError, ValueError, RecursionError):
         return False
     plain = all(isinstance(node, _ARITHMETIC) and _is_plain(node) for node in ast.walk(tree))
     return plain and _strings_are_names(tree) and is_short_to_compute(tree)
+
+
+class _WithoutFloats(ast.NodeTransformer):
+    """Puts a plain number where torch writes `Float('1.5', precision=53)`."""
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        if is_float(node):
+            return ast.Constant(float(ast.literal_eval(node.args[0])))
+        return self.generic_visit(node)
 
 
 def _strings_are_names(tree: ast.AST) -> bool:
@@ -155,7 +164,7 @@ def _is_plain(node: ast.AST) -> bool:
     if isinstance(node, ast.Constant):
         return not isinstance(node.value, str) or node.value.isidentifier()
     if isinstance(node, ast.Attribute):
-        return node.attr in _SIZES
+        return node.attr in _SIZES or is_module_function(node)
     if isinstance(node, ast.Call):
         named = node.func.id if isinstance(node.func, ast.Name) else ""
         return isinstance(node.func, ast.Attribute) or is_function(named)

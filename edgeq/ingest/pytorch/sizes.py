@@ -17,9 +17,33 @@ _FUNCTION = re.compile(
     r"|FloatPow|PowByNatural|LShift|RShift|IsNonOverlappingAndDenseIndicator"
     r"|OpaqueUnaryFn_\w+|BitwiseFn_\w+"
 )
+_DOUBLE = re.compile(r"-?\d{1,20}(\.\d{1,20})?(e[+-]\d{1,3})?")
 _POWERS = ("Pow", "FloatPow", "PowByNatural", "LShift", "RShift")
 _OPERATORS = (ast.Pow, ast.LShift, ast.RShift)
 _LARGEST_POWER = 64  # of a size; tensors have a handful of axes
+
+
+# What guards call by module, as Python prints sizes.
+_IN_MODULES = re.compile(r"math\.(trunc|floor|ceil|sqrt)|torch\.sym_(float|int|max|min)")
+
+
+def is_module_function(node: ast.Attribute) -> bool:
+    """`math.trunc` or `torch.sym_float`."""
+    return isinstance(node.value, ast.Name) and bool(_IN_MODULES.fullmatch(f"{node.value.id}.{node.attr}"))
+
+
+def is_float(node: ast.AST) -> bool:
+    """`Float('1.5', precision=53)`, as torch writes a double."""
+    return (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "Float"
+        and len(node.args) == 1
+        and isinstance(node.args[0], ast.Constant)
+        and isinstance(node.args[0].value, str)
+        and bool(_DOUBLE.fullmatch(node.args[0].value))
+        and [(k.arg, ast.unparse(k.value)) for k in node.keywords] == [("precision", "53")]
+    )
 
 
 def is_function(name: str) -> bool:
