@@ -6,6 +6,7 @@ whole meanwhile, so a power cut at any moment loses nothing.
 
 import contextlib
 import os
+import re
 from collections.abc import Collection, Iterator
 from itertools import count
 from pathlib import Path
@@ -16,6 +17,9 @@ from edgeq.agent.durable import is_temporary, make_folder, move, remove_tree
 from edgeq.agent.manifest_rules import JOBS, RELEASE
 from edgeq.agent.verify import files_of, read_manifest
 from edgeq.nouns.bundle import Manifest
+
+# PEP 3147 and 488: <module>.cpython-311.opt-1.pyc
+_COMPILED = re.compile(r"(.+)\.[a-z]+-?\d+[a-z]*(?:\.opt-\w+)?\.pyc")
 
 
 def in_release(folder: Path, manifest: Optional[Manifest] = None) -> tuple[Path, ...]:
@@ -83,11 +87,11 @@ def _is_cut_write(path: Path, folder: Path) -> bool:
 
 
 def _is_compiled(path: Path, own: Collection[str], folder: Path) -> bool:
-    """Whether `path` is a __pycache__ of the wheel's modules that holds nothing but compiled ones."""
-    if path.name != "__pycache__" or path.is_symlink() or not path.is_dir():
+    """Whether `path` is a compiled module of the wheel, or a __pycache__ that holds nothing but those."""
+    if path.is_symlink():
         return False
-    here = path.parent.relative_to(folder)
-    return all(
-        p.suffix == ".pyc" and p.is_file() and (here / (p.name.split(".")[0] + ".py")).as_posix() in own
-        for p in path.iterdir()
-    )
+    if path.is_dir():
+        return path.name == "__pycache__" and all(_is_compiled(p, own, folder) for p in path.iterdir())
+    module = _COMPILED.fullmatch(path.name)
+    source = path.parent.parent.relative_to(folder) / f"{module[1]}.py" if module else None
+    return source is not None and path.parent.name == "__pycache__" and source.as_posix() in own

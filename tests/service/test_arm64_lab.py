@@ -42,7 +42,8 @@ def test_the_service_comes_works_and_goes_on_arm64(
     assert exposures
     assert all(exposure is not None and exposure <= 2.0 for exposure in exposures)
 
-    device.run("sudo rm /var/lib/edgeq/jobs/poison.json.refused")  # not edgeq's: it would stay, and its folder
+    # It is not edgeq's, and its folder would stay with it.
+    device.run("sudo rm /var/lib/edgeq/jobs/poison.json.refused")
     assert uninstall_service(**there).changed
     left = device.run(
         "ls -d /var/lib/edgeq /etc/systemd/system/edgeq-*; getent passwd edgeq", check=False

@@ -294,3 +294,19 @@ def test_what_others_put_into_a_wheel_is_kept(device: Device, token: str, how: s
         "data/words.txt",
     }
     assert folder.exists() == (how == "mend")
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"tiny/a.b.py": b"x = 1\n", "top.py": b""},
+        {"tiny/__init__.py": b"", "tiny/__pycache__/__init__.cpython-38.pyc": b"as packed"},
+    ],
+    ids=["a dot in a module's name", "packed with its __pycache__"],
+)
+def test_what_was_compiled_goes_with_its_wheel(device: Device, token: str, files: dict[str, bytes]) -> None:
+    packed = wheel(files)
+    device.upload(packed)
+    device.call("unpack", token=token, sha256=sha(packed), name=f"tiny-1.0-{sha(packed)[:8]}")
+    device.call("remove", token=token, everything=True)
+    assert not device.root.exists()
