@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from edgeq.transport.base import Completed, Progress, Sent, Transport
+from edgeq.transport.base import MOST_OUTPUT, Completed, Progress, Sent, Transport
 from edgeq.transport.open import open_transport
 
 
@@ -31,9 +31,9 @@ class Announced:
         )
         return self._inner.put(source, destination, sha256=sha256, progress=progress)
 
-    def get(self, source: str, destination: Path) -> None:
+    def get(self, source: str, destination: Path, *, most_bytes: int = MOST_OUTPUT) -> None:
         self._say("get")
-        self._inner.get(source, destination)
+        self._inner.get(source, destination, most_bytes=most_bytes)
 
     def exists(self, path: str) -> bool:
         return self._inner.exists(path)
