@@ -14,7 +14,7 @@ from edgeq.errors import EdgeqError
 from edgeq.nouns.fidelity import FusionAudit
 from edgeq.quantize.audit.fusion import onnx_fusion
 from edgeq.quantize.audit.tflite_fusion import tflite_fusion
-from edgeq.quantize.error import agreement, right_answers, sqnr_db
+from edgeq.quantize.error import agreement, first_classes, sqnr_db
 from edgeq.quantize.host_run import load, run
 
 
@@ -57,7 +57,7 @@ def judge(case: Case, made: Made, reference: Array, scratch: Path) -> Judged:
         raise EdgeqError(f"{way.who} wrote no file", "see its words with --again")
     labels = case.judged.labels
     assert labels is not None
-    right, float_right = right_answers(outputs, labels), right_answers(reference, labels)
+    right, float_right = (first_classes(o) == labels for o in (outputs, reference))
     return Judged(
         made=made,
         top1=100.0 * float(right.mean()),
