@@ -10,7 +10,7 @@ from pathlib import Path
 from edgeq.quantize.tflite_file import Operator, TfliteGraph, read
 
 _OLDER, _TRIED = "tflite-runtime", "2.14.0"
-# Of tflite-runtime, by bits of activations; None: they stay float, and are quantized as they come.
+# Of tflite-runtime, by bits of activations; None: dynamically quantized activations.
 _NO_KERNEL = {
     8: ("DIV", "SQRT"),
     16: ("DIV", "GELU", "RSQRT", "SQRT", "SUM"),
