@@ -254,6 +254,10 @@ class Scene:
         """Wait until what the broken connection left running on the device has come to its end."""
         self.wait(lambda: not self.agents_running())
 
+    def arrived(self, size: int) -> None:
+        """Wait until an upload has left `size` bytes on the device: what is on its way is lost with the connection."""
+        self.wait(lambda: any(part.stat().st_size >= size for part in self.root.glob("incoming/*.part")))
+
     def wait(self, until: Callable[[], bool], seconds: float = 60.0) -> None:
         deadline = time.monotonic() + seconds
         while not until():

@@ -103,7 +103,7 @@ def test_a_deployment_that_cannot_go_on_leaves_nothing(scene: Scene, wire: Cable
 def test_a_host_that_dies_is_followed_by_one_that_goes_on(scene: Scene, wire: Cable) -> None:
     """SIGKILL in the middle of the push. The lock names the dead until its lease is over; what arrived is not sent again."""
     child = scene.start("deploy", str(scene.new), "--seconds", "0.5", "--json", cable=wire)
-    wire.at(Point("put file", up=60_000), lambda: (child.kill(), wire.cut()))
+    wire.at(Point("put file", up=70_000), lambda: (scene.arrived(20_000), child.kill(), wire.cut()))
     child.communicate(timeout=100)
     scene.settle()
 

@@ -183,7 +183,7 @@ def test_a_device_with_another_versions_agent_can_be_looked_at(scene: Scene) -> 
 
 def test_a_damaged_part_is_not_gone_on_from(scene: Scene, wire: Cable) -> None:
     """SSH protects what travels; what lies on the card between two attempts is checked block by block."""
-    wire.at(Point("put file", up=80_000), wire.unplug)
+    wire.at(Point("put file", up=70_000), lambda: (scene.arrived(20_000), wire.unplug()))
     scene.deploy(cable=wire)
     scene.settle()
     (part,) = scene.root.glob("incoming/*.part")
