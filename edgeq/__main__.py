@@ -30,7 +30,21 @@ def main() -> None:
         code = run()
     except KeyboardInterrupt:  # while modules were imported; later ones are answered with words
         code = CTRL_C
-    sys.exit(128 + received[0] if received and code == CTRL_C else code)
+    code = 128 + received[0] if received and code == CTRL_C else code
+    _leave(code)
+
+
+def _leave(code: int) -> NoReturn:
+    """At once where a model is still running that could not be ended: Python's own end would take the runtime apart
+    under it.
+    """
+    native = sys.modules.get("edgeq.limited.native_call")
+    if native is not None and native.left_running():
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import numpy as np
 
 from edgeq.foreign import quiet
 from edgeq.ingest.extras import needed
+from edgeq.limited.native_call import native_call
 
 
 def run_tflite(content: bytes, inputs: tuple[np.ndarray, ...]) -> list[np.ndarray]:
@@ -14,5 +15,5 @@ def run_tflite(content: bytes, inputs: tuple[np.ndarray, ...]) -> list[np.ndarra
         interpreter.allocate_tensors()
     for detail, array in zip(interpreter.get_input_details(), inputs, strict=True):
         interpreter.set_tensor(detail["index"], array.astype(detail["dtype"]))  # int64 may have become int32
-    interpreter.invoke()
+    native_call(interpreter.invoke)
     return [interpreter.get_tensor(d["index"]) for d in interpreter.get_output_details()]

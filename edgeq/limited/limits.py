@@ -1,4 +1,4 @@
-"""How much memory and time the opening of a file may take."""
+"""How much memory and time the opening of a file may take, and how much time one run of a model."""
 
 import os
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from pathlib import Path
 
 _MB = 1 << 20
 MEMORY_VARIABLE, SECONDS_VARIABLE = "EDGEQ_OPEN_MEMORY_MB", "EDGEQ_OPEN_SECONDS"
+RUN_SECONDS_VARIABLE = "EDGEQ_RUN_SECONDS"
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,11 @@ def for_model(size: int) -> Limits:
     theirs.
     """
     return _as_the_user_says(max(1024 * _MB + 10 * size, free_memory() // 2), 300 + size / _MB)
+
+
+def run_seconds() -> float:
+    """Of the clock, for one run of a model on one sample. A large network takes seconds; one that is emulated, minutes."""
+    return _number(RUN_SECONDS_VARIABLE, 300.0)
 
 
 def _as_the_user_says(memory: int, seconds: float) -> Limits:

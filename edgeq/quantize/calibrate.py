@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from edgeq.foreign import translated
+from edgeq.limited.native_call import native_call
 
 from .host_run import Progress, feed, interpreter_of, no_progress
 from .observers import AUTO, observer
@@ -105,7 +106,7 @@ def tflite_seen(
         def look(arrays: tuple[Array, ...]) -> dict[str, Glance]:
             feed(interpreter, arrays)
             with translated("the float .tflite does not run on a calibration sample"):
-                interpreter.invoke()
+                native_call(interpreter.invoke)
             tensors = _float_tensors(interpreter)
             return {
                 name: _glance_at(interpreter, index, counted)

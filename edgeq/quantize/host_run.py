@@ -12,6 +12,7 @@ import numpy as np
 from edgeq.errors import ConversionFailed, ExtraMissing
 from edgeq.foreign import quiet, translated
 from edgeq.graphs.ort_session import ort_session
+from edgeq.limited.native_call import native_call
 from edgeq.nouns.tensor import Affine, TensorSpec
 
 from .closed_loop import InSequence, outputs_of
@@ -136,7 +137,7 @@ def _tflite(path: Path, threads: int) -> Runner:
 
     def step(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
         feed(interpreter, arrays)
-        interpreter.invoke()
+        native_call(interpreter.invoke)
         return tuple(_real(interpreter.get_tensor(o["index"]), o) for o in outputs)
 
     return Runner(

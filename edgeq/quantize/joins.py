@@ -15,6 +15,7 @@ import numpy as np
 
 from edgeq.foreign import translated
 from edgeq.graphs.ort_session import ort_session
+from edgeq.limited.native_call import native_call
 from edgeq.nouns.repairs import OFF, Tried, counted
 
 from .answers import evenly
@@ -152,7 +153,7 @@ def _tflite_values(
     with translated("the float .tflite does not run on a calibration sample"):
         for i in evenly(samples.count, _SAMPLES):
             feed(interpreter, samples[i])
-            interpreter.invoke()
+            native_call(interpreter.invoke)
             for name, values in found.items():
                 values.append(np.array(interpreter.get_tensor(indices[name])))
     return found

@@ -17,6 +17,7 @@ import platformdirs
 
 from edgeq import __version__
 from edgeq.errors import BundleRefused
+from edgeq.ingest.graph.external_files import external_files
 from edgeq.installed import installed_versions
 from edgeq.nouns.project import Gates
 from edgeq.nouns.record import digest_of
@@ -117,26 +118,11 @@ def _contents(spec: str | None) -> str | None:
         return ""
     path = Path(spec)
     if path.is_file():
-        beside = _external_data(path) if path.suffix.lower() == ".onnx" else []
+        beside = external_files(path) if path.suffix.lower() == ".onnx" else []
         return _hash_files([path, *beside], path.parent) if all(b.is_file() for b in beside) else None
     if path.is_dir():
         return _hash_files(sorted(p for p in path.rglob("*") if p.is_file()), path)
     return None  # file.py:function may import or read anything
-
-
-def _external_data(path: Path) -> list[Path]:
-    """The files in which an ONNX model keeps its weights, by the model's own word; none for what is no model."""
-    import onnx
-
-    from edgeq.ingest.graph.subgraphs import tensors
-
-    try:
-        model = onnx.load(str(path), load_external_data=False)
-    except Exception:  # protobuf's; whoever opens the model says what is wrong
-        return []
-    external = (t for t in tensors(model) if t.data_location == onnx.TensorProto.EXTERNAL)
-    named = {entry.value for t in external for entry in t.external_data if entry.key == "location"}
-    return [path.parent / name for name in sorted(named)]
 
 
 def _hash_files(paths: list[Path], base: Path) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgeq.errors import ConversionFailed, ExtraMissing, GateFailed
 from edgeq.foreign import translated
+from edgeq.limited.native_call import RunTooLong
 from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import CandidatePlan, Plan, Skipped
@@ -99,11 +100,11 @@ def _all_that_can_be(
     error where the recipe that was asked for, or float itself, could be built for none of the runtimes.
     """
     made: list[Made] = []
-    failed: list[tuple[CandidatePlan, ConversionFailed | ExtraMissing]] = []
+    failed: list[tuple[CandidatePlan, ConversionFailed | ExtraMissing | RunTooLong]] = []
     for candidate in candidates:
         try:
             made.append(built(candidate))
-        except (ConversionFailed, ExtraMissing) as error:
+        except (ConversionFailed, ExtraMissing, RunTooLong) as error:
             failed.append((candidate, error))
     recipes = {one.plan.recipe for one in made}
     for candidate, failure in failed:
@@ -126,7 +127,7 @@ def _remedy(candidate: CandidatePlan) -> str:
     return "--recipe or --runtime names another"
 
 
-def _why(candidate: CandidatePlan, error: ConversionFailed | ExtraMissing) -> str:
+def _why(candidate: CandidatePlan, error: ConversionFailed | ExtraMissing | RunTooLong) -> str:
     """Behind words that say that it could not be built."""
     what = () if error.what == _not_built(candidate) and error.details else (error.what,)
     why = ": ".join((*what, *error.details[:1]))

@@ -51,4 +51,6 @@ def test_an_answer_after_a_wait_longer_than_the_cpu_limit_is_fine(silence):
 def test_the_time_of_a_child_that_has_ended_stays_counted():
     before = cpu_seconds(os.getpid())
     subprocess.run([sys.executable, "-c", "import time\nwhile time.process_time() < 0.5: pass"], check=True)
-    assert cpu_seconds(os.getpid()) - before >= 0.4  # the system counts in ticks of 10 ms, four counters of them
+    assert (
+        cpu_seconds(os.getpid()) - before >= 0.4
+    )  # the system counts in ticks of 10 ms, four counters of them

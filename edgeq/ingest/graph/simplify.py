@@ -9,6 +9,7 @@ from edgeq.ingest.graph.node_names import free_name
 from edgeq.ingest.graph.operators import ONNX_DOMAINS
 from edgeq.ingest.graph.subgraphs import nodes
 from edgeq.ingest.graph.trial import CannotRun, runtime_words
+from edgeq.limited.native_call import native_call
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -29,7 +30,8 @@ def simplified(model: "ModelProto", taken: Set[str] = frozenset()) -> "ModelProt
         path = Path(folder) / "basic.onnx"
         options.optimized_model_filepath = str(path)
         try:
-            ort.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
+            content = model.SerializeToString()
+            native_call(lambda: ort.InferenceSession(content, options, providers=["CPUExecutionProvider"]))
             return _renamed(onnx.load(path), names_in(model) | taken)
         except Exception as error:
             raise CannotRun(runtime_words(error)) from None

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgeq.graphs.ort_session import ort_session
+from edgeq.limited.native_call import RunTooLong
 from edgeq.nouns.tensor import TensorSpec
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ class CannotRun(Exception):
 def run(model: "ModelProto | str", feed: dict[str, np.ndarray]) -> Outputs:
     """Outputs without any optimisation of the runtime's own; `model` is a path where weights lie outside. Raises CannotRun."""
     try:
-        outputs: Outputs = _session(model).run(None, feed)
+        outputs: Outputs = ort_session(model, threads=1, optimize=False).run(None, feed)
         return outputs
     except Exception as error:  # onnxruntime raises a dozen types, protobuf its own
         raise _cannot_run(error) from None
@@ -38,7 +40,7 @@ def run(model: "ModelProto | str", feed: dict[str, np.ndarray]) -> Outputs:
 def steady(model: "ModelProto | str", feed: dict[str, np.ndarray]) -> bool:
     """Whether a session that is run again and again gives the same. Raises CannotRun."""
     try:
-        session = _session(model)
+        session = ort_session(model, threads=1, optimize=False)
         first = session.run(None, feed)
         return all(same(first, session.run(None, feed)) for _ in range(_REPEATS))
     except Exception as error:
@@ -46,7 +48,11 @@ def steady(model: "ModelProto | str", feed: dict[str, np.ndarray]) -> bool:
 
 
 def _cannot_run(error: Exception) -> Exception:
-    """MemoryError where that is what was lacking: such a graph is not one that only random input does not suit."""
+    """MemoryError where that is what was lacking, and RunTooLong as it is: random input that the graph only does not suit is
+    something else.
+    """
+    if isinstance(error, RunTooLong):
+        return error
     words = runtime_words(error)
     short = isinstance(error, MemoryError) or any(said in words for said in _NO_MEMORY)
     return MemoryError(words) if short else CannotRun(words)
@@ -55,7 +61,7 @@ def _cannot_run(error: Exception) -> Exception:
 def loads(model: "ModelProto | str") -> None:
     """Raises CannotRun when the runtime does not take the graph."""
     try:
-        _session(model)
+        ort_session(model, threads=1, optimize=False)
     except Exception as error:
         raise _cannot_run(error) from None
 
@@ -113,17 +119,6 @@ def runtime_words(error: Exception) -> str:
         tail = re.sub(r"^\d+ (?:\S.*?\(.*?\) (?=[A-Z]))?(?:.* was false\. )?", "", tail)
         text = f"{node[1]} {node[2]}: {tail}" if node else tail
     return text[:300]
-
-
-def _session(model: "ModelProto | str") -> Any:
-    import onnxruntime as ort
-
-    options = ort.SessionOptions()
-    options.log_severity_level = 4
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.intra_op_num_threads = 1
-    content = model if isinstance(model, str) else model.SerializeToString()
-    return ort.InferenceSession(content, options, ["CPUExecutionProvider"])
 
 
 def _feeds(

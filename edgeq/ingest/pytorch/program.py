@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgeq.errors import ConversionFailed, ModelRefused
+from edgeq.foreign import quiet
 from edgeq.ingest.extras import needed
 from edgeq.ingest.graph.random_numbers import refusal
 from edgeq.ingest.graph.trial import run, same, same_values
@@ -19,6 +20,7 @@ from edgeq.ingest.pytorch.shortcuts import with_convolutions
 from edgeq.ingest.request import Request
 from edgeq.limited.ask import ask
 from edgeq.limited.limits import for_model
+from edgeq.limited.native_call import RunTooLong, native_call
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -69,7 +71,7 @@ def open_program(request: Request) -> Program:
     import torch
 
     with torch.no_grad():
-        if request.source.lower().endswith(".pt2"):
+        if _is_saved(request.source):
             module, inputs, notes = _saved(request)
         else:
             module, notes = build_module(request)
@@ -103,7 +105,8 @@ def load_program(path: str) -> "ExportedProgram":
 
     try:
         refuse_harmful(Path(path))
-        return torch.export.load(path)
+        with quiet():
+            return torch.export.load(path)
     except Harmful as error:
         raise ModelRefused(
             f"{path} is not loaded, since loading it could run code of whoever wrote it, or never end: {error}",
@@ -136,8 +139,10 @@ def _example_inputs(module: "nn.Module", request: Request) -> Tensors:
     reason: Exception | None = None
     for inputs in tried:
         try:
-            module(*inputs)
+            _outputs(module, inputs, request.source)
             return inputs
+        except RunTooLong:
+            raise
         except Exception as error:  # torch raises whatever the model's own code raises
             reason = reason or error
     assert reason is not None
@@ -163,13 +168,17 @@ def _candidates(module: "nn.Module", names: list[str], request: Request) -> list
     batched = tuple(t[None] for t in own)
     deeper = tuple(t[None] for t in batched)
     vectors = any(t.dim() < 2 for t in own)  # their batch axis is what makes products of matrices of them
-    any_rank = not vectors and all(_takes(module, inputs) for inputs in (own, batched, deeper))
+    any_rank = not vectors and all(
+        _takes(module, inputs, request.source) for inputs in (own, batched, deeper)
+    )
     return [own, batched] if any_rank else [batched, own]
 
 
-def _takes(module: "nn.Module", inputs: Tensors) -> bool:
+def _takes(module: "nn.Module", inputs: Tensors, source: str) -> bool:
     try:
-        module(*inputs)
+        _outputs(module, inputs, source)
+    except RunTooLong:
+        raise
     except Exception:  # whatever the model's own code raises
         return False
     return True
@@ -193,8 +202,10 @@ def _exported(
     import torch
 
     try:
-        runs = [_arrays(module(*inputs)) for _ in range(_RUNS)]
+        runs = [_arrays(_outputs(module, inputs, source)) for _ in range(_RUNS)]
         exported = torch.export.export(module, inputs, strict=False)
+    except RunTooLong:
+        raise
     except Exception as error:
         raise ModelRefused(
             f"torch.export cannot trace {source}: {_words(error)}",
@@ -203,6 +214,21 @@ def _exported(
     if not all(same(runs[0], other) for other in runs[1:]):
         raise _draws(exported, source)
     return exported, runs[0]
+
+
+def _is_saved(source: str) -> bool:
+    return source.lower().endswith(".pt2")
+
+
+def _outputs(module: "nn.Module", inputs: Tensors, source: str) -> Any:
+    """Without gradients. What a stranger may have saved ends within a time; a factory is code of the user's own."""
+    import torch
+
+    def call() -> Any:
+        with torch.no_grad():  # each thread has its own
+            return module(*inputs)
+
+    return native_call(call) if _is_saved(source) else call()
 
 
 def _arrays(outputs: Any) -> list[np.ndarray]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.foreign import quiet, translated
+from edgeq.limited.native_call import native_call
 from edgeq.nouns.fidelity import FusionAudit
 from edgeq.nouns.plan import Scheme
 from edgeq.quantize.graph_work import HEAVY
@@ -71,7 +72,7 @@ def _optimised(path: Path) -> Any:
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
         options.optimized_model_filepath = str(out)
         with quiet(), translated(f"onnxruntime does not load {path.name}"):
-            ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            native_call(lambda: ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"]))
             return onnx.load(str(out)).graph
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from edgeq.foreign import translated
 from edgeq.graphs.ort_session import ort_session
+from edgeq.limited.native_call import native_call
 from edgeq.nouns.explanation import Partners
 from edgeq.nouns.plan import Skipped
 from edgeq.quantize.float_graph import read as read_onnx
@@ -84,7 +85,7 @@ def _tflite_values(path: Path, sample: tuple[Array, ...]) -> dict[str, Array]:
     interpreter = interpreter_of(path, 1, keep_all=True)
     feed(interpreter, sample)
     with translated("the float .tflite does not run on a sample"):
-        interpreter.invoke()
+        native_call(interpreter.invoke)
     written = {int(i) for op in interpreter._get_ops_details() for i in op["outputs"]}
     return {
         d["name"]: np.array(interpreter.get_tensor(d["index"]))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from edgeq.foreign import translated
+from edgeq.limited.native_call import native_call
 from edgeq.quantize.host_run import Progress, feed, interpreter_of
 from edgeq.quantize.samples_like import SamplesLike
 from edgeq.quantize.tflite_file import read
@@ -32,7 +33,7 @@ def tflite_noise(
         with translated("the quantized .tflite does not run on a held-out sample"):
             for side in (float_side, integer_side):
                 feed(side, samples[i])
-                side.invoke()
+                native_call(side.invoke)
         for name, (a, b) in shared.items():
             real, (found, low, high) = float_side.get_tensor(a["index"]), _real(integer_side, b)
             if real.shape == found.shape:

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.foreign import quiet, translated
+from edgeq.limited.native_call import native_call
 from edgeq.quantize.flatbuffer import packed, stands_for_reals
 from edgeq.quantize.samples_like import SamplesLike
 
@@ -53,7 +54,7 @@ class TfliteWalk:
             with translated("a piece of the .tflite does not run on a calibration sample"):
                 for place, t in zip(places, fed, strict=True):
                     interpreter.set_tensor(place, live[t])
-                interpreter.invoke()
+                native_call(interpreter.invoke)
             live.update((t, interpreter.get_tensor(place)) for place, t in zip(found, wanted, strict=True))
             for t in [t for t in live if t not in later and t != tensor]:
                 del live[t]

@@ -1,0 +1,111 @@
+"""Calls of native code that runs a stranger's model: Ctrl-C is heard meanwhile, and a model that never ends is ended.
+
+A model may hold a loop without end, and a thread that is inside native code hears no signal. So the call is made by a
+second thread, and the caller's waits for it, which can be interrupted.
+"""
+
+import os
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from edgeq.errors import ModelRefused
+from edgeq.limited.limits import RUN_SECONDS_VARIABLE, run_seconds
+
+_END_S = 5.0  # until a runtime that was told to end is left behind
+
+
+class RunTooLong(ModelRefused):
+    """One run of a model took longer than a run may."""
+
+
+def native_call(call: Callable[[], Any], *, end: Callable[[], None] | None = None) -> Any:
+    """What `call` gives or raises. `end` tells the runtime to end it early, where it can be told.
+
+    Raises RunTooLong after limits.run_seconds(). Where the runtime does not end, here or at Ctrl-C, its thread is left
+    behind: see `left_running`.
+    """
+    seconds = run_seconds()
+    caller = _caller()
+    try:
+        ended = caller.made(call, seconds)
+    except BaseException:  # Ctrl-C while waiting
+        _leave(caller, end)
+        raise
+    if ended:
+        return caller.outcome()
+    _leave(caller, end)
+    raise RunTooLong(
+        f"the model takes more than {seconds:,.0f} s for one run on this host: stopped",
+        f"a loop in it may never end; where you trust the model, set {RUN_SECONDS_VARIABLE} to more in the environment",
+    )
+
+
+def left_running() -> bool:
+    """Whether a call goes on that could not be ended. A process that ends as usual then may crash on its way out."""
+    return any(caller.busy for caller in _LEFT)
+
+
+class _Caller:
+    """A thread that makes one call after the other for the thread that owns it."""
+
+    def __init__(self) -> None:
+        self.process = os.getpid()
+        self.busy = False
+        self._value: Any = None
+        self._error: BaseException | None = None
+        self._given, self._ended = threading.Lock(), threading.Lock()
+        self._given.acquire()
+        self._ended.acquire()
+        threading.Thread(target=self._serve, name="edgeq-native-call", daemon=True).start()
+
+    def made(self, call: Callable[[], Any], seconds: float) -> bool:
+        """Whether the call ended in that time."""
+        self._call, self.busy = call, True
+        self._given.release()
+        return self.ended_within(seconds)
+
+    def ended_within(self, seconds: float) -> bool:
+        return self._ended.acquire(timeout=seconds)
+
+    def outcome(self) -> Any:
+        """Held no longer than until it is asked for: outputs may be large."""
+        value, error = self._value, self._error
+        self._value = self._error = None
+        if error is not None:
+            raise error
+        return value
+
+    def _serve(self) -> None:
+        while True:
+            self._given.acquire()
+            self._value = self._error = None
+            try:
+                self._value = self._call()
+            except BaseException as error:  # raised where the call was asked for
+                self._error = error
+            del self._call
+            self.busy = False
+            self._ended.release()
+
+
+_OWN = threading.local()
+_LEFT: list[_Caller] = []
+
+
+def _caller() -> _Caller:
+    """This thread's. One that is busy serves whoever called from inside a call, or was left behind."""
+    caller: _Caller | None = getattr(_OWN, "caller", None)
+    if caller is None or caller.busy or caller.process != os.getpid():
+        caller = _OWN.caller = _Caller()
+    return caller
+
+
+def _leave(caller: _Caller, end: Callable[[], None] | None) -> None:
+    """Its call may be over by now or not: the next one gets another."""
+    _OWN.caller = None
+    if end is not None:
+        end()
+        caller.ended_within(_END_S)
+    if caller.busy:
+        _LEFT.append(caller)
