@@ -10,6 +10,11 @@ from hypothesis import settings
 
 from tests.how_to_repeat import pytest_terminal_summary  # noqa: F401
 from tests.lab.ssh_home import path_with_ssh
+from tests.same_numbers import (  # noqa: F401
+    pytest_collection_modifyitems,
+    pytest_runtest_call,
+    pytest_runtest_setup,
+)
 from tests.workers import (  # noqa: F401
     ctrl_c_reaches_what_tests_start,
     one_thread_each,
