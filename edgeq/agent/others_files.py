@@ -1,6 +1,6 @@
 """Files that somebody else put into a release, an unpacked wheel or check samples, such as the log of an application beside its model.
 
-Before such a folder is removed or mended they are moved into a folder next to it, `<name>.kept`. The release or wheel stays
+Before such a folder is removed, mended or goes live they are moved into a folder next to it, `<name>.kept`. The release or wheel stays
 whole meanwhile, so a power cut at any moment loses nothing.
 """
 

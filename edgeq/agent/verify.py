@@ -8,10 +8,8 @@ from typing import Optional
 
 from edgeq.agent.durable import is_temporary
 from edgeq.agent.hashing import is_exactly
-from edgeq.agent.layout import Root
 from edgeq.agent.manifest_rules import JOBS, MANIFEST, RELEASE
 from edgeq.agent.stored import Unreadable, read_json
-from edgeq.errors import ArtifactCorrupt
 from edgeq.nouns.bundle import Artifact, Manifest
 from edgeq.nouns.record import canonical_json
 
@@ -30,18 +28,12 @@ class Finding:
         return f"{self.path}: {self.problem}"
 
 
-def verified(root: Root, app: str, digest: str) -> Manifest:
-    """The manifest of a release that is whole. Raises ArtifactCorrupt with every finding."""
-    folder = root.release(app, digest)
-    manifest = read_manifest(folder)
-    found = () if manifest is None else findings(folder, manifest)
-    if manifest is None or found:
-        raise ArtifactCorrupt(
-            f"release {digest[:7]} of {app} on this device is damaged",
-            "deploy the bundle again: only what is damaged is sent",
-            details=[str(f) for f in found] or [f"{MANIFEST}: {CHANGED}"],
-        )
-    return manifest
+MANIFEST_IS_CHANGED = Finding(MANIFEST, CHANGED)
+
+
+def is_damage(finding: Finding) -> bool:
+    """Whether a file of edgeq's own is not what it was. What others put there is moved away (others_files.py)."""
+    return finding.problem != EXTRA
 
 
 def read_manifest(folder: Path) -> Optional[Manifest]:

@@ -80,6 +80,8 @@ def _of_status(status: DeviceStatus) -> Iterator[str]:
 def _of_app(app: App) -> Iterator[str]:
     yield from _names("app", (app.name,))
     yield from _path(app.path, "path")
+    if app.kept is not None:
+        yield from _path(app.kept, "kept")
     for digest in (app.live, app.previous):
         if digest is not None and not is_sha256(digest):
             yield f"digest {digest[:80]!r} is not 64 hex digits"

@@ -23,6 +23,8 @@ class App(Record):
 
     `path` is the absolute path that an application loads from; it is a link that always points to a complete release.
     `not_compared` says why the speed of what is live was not compared before it went live; None when it was.
+    `kept`: where the files of others were moved to that lay in the release when it went live, such as an application's log;
+    told by what made it live, None where there were none.
     """
 
     name: str
@@ -33,6 +35,7 @@ class App(Record):
     previous: Optional[str]
     releases: tuple[Release, ...]
     not_compared: Optional[str] = None
+    kept: Optional[str] = None
 
 
 @dataclass(frozen=True)

@@ -99,6 +99,7 @@ NO_ANSWERS = {
     "an app that leaves its folder": ("activate", {**APP, "name": "../../x"}),
     "a digest that is a path": ("activate", {**APP, "live": "../" + SHA[3:]}),
     "a release without a digest": ("install", {**RELEASE, "digest": ""}),
+    "a folder of kept files that is no path": ("rollback", {**APP, "kept": "x"}),
     "a candidate that is a path": ("rollback", {**APP, "candidate": "a/b"}),
     "results that are paths": ("results", {"results": ["ok", "../../etc/passwd"]}),
     "a result that begins with a dash": ("results", {"results": ["-rf"]}),

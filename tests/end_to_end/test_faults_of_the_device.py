@@ -219,6 +219,19 @@ def test_a_release_that_was_damaged_later_does_not_go_live(scene: Scene) -> None
     assert scene.left_behind == []
 
 
+def test_the_log_of_an_application_in_a_release_does_not_stand_in_the_way(scene: Scene) -> None:
+    assert scene.deploy().code in WORKS
+    old = scene.root / "apps/digits/releases" / scene.digest(scene.old)
+    log = next(old.rglob("model.onnx")).with_name("app.log")
+    log.write_text("mine")
+    done = scene.edgeq("rollback", "digits")
+    assert done.code == 0, done
+    assert f"{old.name}.kept: files that are not edgeq's" in done.out
+    assert (Path(f"{old}.kept") / log.relative_to(old)).read_text() == "mine"
+    assert scene.live() == scene.digest(scene.old)
+    assert scene.runs()
+
+
 def test_what_was_damaged_on_the_device_is_sent_anew(scene: Scene) -> None:
     live = scene.root / "apps/digits/releases" / scene.digest(scene.old)
     spoil_copy(next(live.rglob("model.onnx")))

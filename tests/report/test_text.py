@@ -238,6 +238,13 @@ def test_what_is_live_and_how_to_undo_it() -> None:
     )
 
 
+def test_where_the_files_of_others_are_is_said() -> None:
+    moved = replace(APP, kept="/r/apps/resnet56/releases/3f9c.kept")
+    assert printed(lambda c: show_live(c, moved)).splitlines()[1] == (
+        "kept      /r/apps/resnet56/releases/3f9c.kept: files that are not edgeq's, which lay in this release"
+    )
+
+
 def test_status_of_a_device() -> None:
     status = DeviceStatus((APP,), "a1b2", "/r", 3_000_000_000, 80_000_000, lock="ann@desk is deploying faces")
     said = printed(lambda c: show_result(c, DeviceReport(FACTS, status)))

@@ -22,7 +22,7 @@ from edgeq.agent.manifest_rules import MANIFEST, RELEASE, require_safe
 from edgeq.agent.others_files import in_release, set_aside
 from edgeq.agent.place import place
 from edgeq.agent.space import require_space
-from edgeq.agent.verify import EXTRA, Finding, files_of, findings, manifest_bytes
+from edgeq.agent.verify import Finding, files_of, findings, is_damage, manifest_bytes
 from edgeq.errors import ArtifactCorrupt
 from edgeq.nouns.bundle import Artifact, Manifest
 from edgeq.nouns.record import Record, canonical_json
@@ -96,9 +96,9 @@ def _repair(root: Root, folder: Path, manifest: Manifest) -> None:
     """A release that is there already is verified; file by file, what is damaged is replaced.
 
     Not assembled anew and exchanged: it may be live, and `current` must lead to a folder at each moment. What somebody else
-    put there is moved aside.
+    put there is moved aside; where nothing is damaged, by `activate`.
     """
-    found = findings(folder, manifest)
+    found = [f for f in findings(folder, manifest) if is_damage(f)]
     if not found:
         return
     damaged = {f.path for f in found}
@@ -110,8 +110,7 @@ def _repair(root: Root, folder: Path, manifest: Manifest) -> None:
         sync_tree(spare)
         set_aside(folder, in_release(folder, manifest))
         for finding in found:
-            if finding.problem != EXTRA:
-                _mend(folder, spare, finding)
+            _mend(folder, spare, finding)
     finally:
         remove_tree(spare)
 

@@ -1,13 +1,13 @@
 """`rollback`: back to what was live before, or to a release named by the beginning of its digest."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Optional
 
 from edgeq.agent import lock
 from edgeq.agent.apps import Activation, app_view, history, previous, releases, require_app
 from edgeq.agent.layout import Root
+from edgeq.agent.made_ready import made_ready
 from edgeq.agent.switch import switch
-from edgeq.agent.verify import verified
 from edgeq.errors import RemoteFailed
 from edgeq.nouns.record import Record
 from edgeq.nouns.release import App
@@ -25,9 +25,9 @@ def answer(request: Request, root: Root) -> App:
     with lock.held(root, request.token):
         require_app(root, request.app)
         goal = _before(root, request.app) if request.to is None else _named(root, request.app, request.to)
-        verified(root, request.app, goal.digest)
+        _, kept = made_ready(root, request.app, goal.digest)
         switch(root, request.app, goal)
-        return app_view(root, request.app)
+        return replace(app_view(root, request.app), kept=kept)
 
 
 def _before(root: Root, app: str) -> Activation:

@@ -69,6 +69,8 @@ def show_live(console: Console, app: App, previous: str | None = None) -> None:
         "live",
         [f"{app.name} = {short(app.live)}{was}", app.candidate or "", f"load it from {app.path}", *undo],
     )
+    if app.kept:
+        say(console, "kept", [f"{app.kept}: files that are not edgeq's, which lay in this release"])
 
 
 def show_status(

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from edgeq.agent import owned
 from edgeq.agent.layout import Root
-from edgeq.errors import RemoteFailed
+from edgeq.errors import ArtifactCorrupt, RemoteFailed
 from tests.agent.files.device import Device, bundle, job, sha, wheel
 
 # At any depth, in the folders that edgeq uses too and in others.
@@ -257,6 +258,50 @@ def test_mending_keeps_what_others_put_into_a_release(device: Device, token: str
     device.deploy(token, bundle())
     assert are_whole(kept)
     assert device.live_model() == b"weights"
+
+
+@pytest.mark.parametrize("to", [None, bundle().digest[:8]], ids=["the one before", "by its digest"])
+def test_what_others_put_into_a_release_is_no_obstacle_on_the_way_back(
+    device: Device, token: str, to: "str | None"
+) -> None:
+    device.deploy(token, bundle())
+    assert device.deploy(token, bundle(files={"candidates/ort/model.onnx": b"new"}))["kept"] is None
+    release = device.root / "apps/net/releases" / bundle().digest
+    kept = into(release)
+
+    live = device.call("rollback", token=token, app="net", **({"to": to} if to else {}))
+    assert (live["live"], live["kept"]) == (bundle().digest, f"{release}.kept")
+    assert device.live_model() == b"weights"
+    assert are_whole(kept)
+    assert device.call("rollback", token=token, app="net")["kept"] is None
+
+
+@pytest.mark.parametrize("what", ["candidates/ort/evil.so", "an empty folder", "a link"])
+def test_nothing_of_others_is_beside_a_model_that_goes_live(device: Device, token: str, what: str) -> None:
+    device.deploy(token, bundle())
+    device.deploy(token, bundle(files={"candidates/ort/model.onnx": b"new"}))
+    release = device.root / "apps/net/releases" / bundle().digest
+    if what == "an empty folder":
+        (release / what).mkdir()
+    elif what == "a link":
+        (release / what).symlink_to("/etc")
+    else:
+        (release / what).write_bytes(b"")
+    device.call("rollback", token=token, app="net")
+    assert not os.path.lexists(release / what)
+    assert os.path.lexists(Path(f"{release}.kept") / what)
+
+
+def test_a_damaged_release_is_left_as_it_is_with_what_others_put_there(device: Device, token: str) -> None:
+    device.deploy(token, bundle())
+    device.deploy(token, bundle(files={"candidates/ort/model.onnx": b"new"}))
+    release = device.root / "apps/net/releases" / bundle().digest
+    (release / "candidates/ort/app.log").write_text("mine")
+    (release / "candidates/ort/model.onnx").unlink()
+    with pytest.raises(ArtifactCorrupt) as damaged:
+        device.call("rollback", token=token, app="net")
+    assert [*damaged.value.details] == ["candidates/ort/app.log: extra", "candidates/ort/model.onnx: missing"]
+    assert (release / "candidates/ort/app.log").read_text() == "mine"
 
 
 def test_what_was_kept_before_is_not_overwritten(device: Device, token: str) -> None:

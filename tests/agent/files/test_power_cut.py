@@ -15,7 +15,7 @@ import pytest
 
 from edgeq.agent.apps import app_names, app_view
 from edgeq.agent.layout import Root
-from edgeq.agent.verify import verified
+from edgeq.agent.verify import findings, read_manifest
 from tests.agent.files.device import Bundle, Device, bundle, job, sha, wheel
 from tests.agent.files.power_cut import careless_renames, cut_before
 
@@ -146,7 +146,9 @@ def whole_and_live(device: Device) -> None:
     for name in app_names(root):
         view = app_view(root, name)
         for release in view.releases:
-            verified(root, name, release.digest)
+            folder = root.release(name, release.digest)
+            manifest = read_manifest(folder)
+            assert manifest is not None and findings(folder, manifest) == ()
         if view.live is not None:
             assert view.live in {r.digest for r in view.releases}
             assert (root.current(name) / "model.onnx").is_file()
