@@ -6,6 +6,7 @@ Every child Python of the host is started with these words (tests/test_child_pyt
 
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,6 +37,19 @@ def module(name: str, *arguments: str | Path) -> list[str]:
 def isolated(python: Sequence[str | Path], *words: str | Path) -> list[str]:
     """Another Python, started by the words `python`: with what is installed there and nothing else."""
     return [*map(str, python), "-I", *map(str, words)]
+
+
+def run(command: Sequence[str], timeout_s: float) -> "subprocess.CompletedProcess[str]":
+    """One of the commands above, with what it prints as text. Raises OSError and subprocess.TimeoutExpired."""
+    return subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=timeout_s,
+        check=False,
+        env=environment(),
+    )
 
 
 def environment() -> dict[str, str]:

@@ -33,15 +33,7 @@ def call(python: Path, source: Path, inputs: tuple[str, ...], folder: Path) -> P
     }
     command = child_python.isolated((python,), "-c", _CHILD, json.dumps(options))
     try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_TIMEOUT_S,
-            check=False,
-            env=child_python.environment(),
-        )
+        done = child_python.run(command, _TIMEOUT_S)
     except subprocess.TimeoutExpired:
         raise ConversionFailed(f"{CONVERTER} did not finish within {_TIMEOUT_S // 60} minutes") from None
     made = folder / f"{source.stem}_float32.tflite"

@@ -112,15 +112,7 @@ def _install(python: Path, pins: Path) -> None:
 
 def _run(command: list[str], what: str, remedy: str | None = None) -> None:
     try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_TIMEOUT_S,
-            check=False,
-            env=child_python.environment(),
-        )
+        done = child_python.run(command, _TIMEOUT_S)
     except subprocess.TimeoutExpired:
         raise ExtraMissing(what, remedy, details=(f"not finished after {_TIMEOUT_S} s",)) from None
     if done.returncode:

@@ -94,13 +94,7 @@ def _asked(path: Path) -> Python | None:
     if not path.is_file():
         return None
     try:
-        done = subprocess.run(
-            child_python.isolated((path,), "-c", _ASK),
-            capture_output=True,
-            text=True,
-            timeout=_ASK_TIMEOUT_S,
-            check=False,
-        )
+        done = child_python.run(child_python.isolated((path,), "-c", _ASK), _ASK_TIMEOUT_S)
         base, version, machine, kind, free_threaded = json.loads(done.stdout)
     except (OSError, subprocess.TimeoutExpired, ValueError):
         return None

@@ -28,15 +28,7 @@ def outputs_of(file: Path, inputs: Arrays) -> Arrays:
         np.savez(given, *inputs)
         command = child_python.script(run_apart.__file__, file, given, taken)
         try:
-            done = subprocess.run(
-                command,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=_TIMEOUT_S,
-                check=False,
-                env=child_python.environment(),
-            )
+            done = child_python.run(command, _TIMEOUT_S)
         except subprocess.TimeoutExpired:
             raise _broken(f"did not finish within {_TIMEOUT_S} s", []) from None
         if done.returncode < 0:

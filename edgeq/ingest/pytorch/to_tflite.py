@@ -35,15 +35,7 @@ def to_tflite(program: Program, path: Path) -> Path:
 def _convert(saved: Path, made: Path) -> None:
     command = child_python.script(run_litert_torch.__file__, saved, made)
     try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_TIMEOUT_S,
-            check=False,
-            env=child_python.environment(),
-        )
+        done = child_python.run(command, _TIMEOUT_S)
     except subprocess.TimeoutExpired:
         raise ConversionFailed(f"litert-torch did not finish within {_TIMEOUT_S // 60} minutes") from None
     if done.returncode or not made.is_file():
