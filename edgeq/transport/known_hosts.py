@@ -1,7 +1,6 @@
 """Which host keys are known: OpenSSH's known_hosts files, read and appended to. Knows keys as bytes, not as objects.
 
-Plain and hashed names, patterns with * ? !, [host]:port, @revoked. @cert-authority lines are passed over: host
-certificates are not checked, so such a host counts as unknown.
+Plain and hashed names, patterns with * ? !, [host]:port, @revoked, @cert-authority (ssh_host_certificate.py).
 """
 
 import base64
@@ -15,12 +14,15 @@ from pathlib import Path
 
 from edgeq.errors import HostKeyRefused
 
+_MARKERS = ("@revoked", "@cert-authority")
 _LARGEST = 16 << 20  # bytes; the lists of whole sites have some megabytes
 
 
 @dataclass(frozen=True)
 class KnownKey:
-    """One line of a known_hosts file; `names` is its first field, `kind` the key's type, `blob` the public key."""
+    """One line of a known_hosts file; `names` is its first field, `kind` the key's type, `blob` the public key. `authority`:
+    the key is none of a host, but signs the keys of hosts.
+    """
 
     file: Path
     line: int
@@ -28,6 +30,7 @@ class KnownKey:
     kind: str
     blob: bytes
     revoked: bool
+    authority: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,19 +64,23 @@ def keys_for(name: str, known: Iterable[KnownKey]) -> tuple[KnownKey, ...]:
     return tuple(key for key in known if _matches(key.names, name))
 
 
-def check_host_key(name: str, shown: str, offered: OfferedKey, known: Sequence[KnownKey]) -> bool:
-    """True: known and the same; False: nothing is known of this host. `shown` is how people call it.
-
-    Raises HostKeyRefused when the key is revoked, or when keys are known for this host and this is none of them.
-    """
-    mine = keys_for(name, known)
-    for key in mine:
+def refuse_marked(names: Iterable[str], shown: str, offered: OfferedKey, known: Iterable[KnownKey]) -> None:
+    """Raises HostKeyRefused where a line for one of `names` says that this key, of a host or an authority, is revoked."""
+    for key in (key for name in names for key in keys_for(name, known)):
         if key.revoked and key.blob == offered.blob:
             raise HostKeyRefused(
                 f"the host key of {shown} is revoked ({offered}): {key.file}:{key.line}",
                 "do not connect; ask whoever revoked it, and give the device a new host key",
             )
-    live = [key for key in mine if not key.revoked]
+
+
+def check_host_key(name: str, shown: str, offered: OfferedKey, known: Sequence[KnownKey]) -> bool:
+    """True: known and the same; False: nothing is known of this host. `shown` is how people call it.
+
+    Raises HostKeyRefused when the key is revoked, or when keys are known for this host and this is none of them.
+    """
+    refuse_marked((name,), shown, offered, known)
+    live = [key for key in keys_for(name, known) if not key.revoked and not key.authority]
     if any(key.blob == offered.blob for key in live):
         return True
     if not live:
@@ -132,13 +139,13 @@ def _keys_of(file: Path) -> Iterable[KnownKey]:
     for number, text in enumerate(_text_of(file).split("\n"), 1):
         fields = text.split()
         marker = fields.pop(0) if fields and fields[0].startswith("@") else ""
-        if len(fields) < 3 or fields[0].startswith("#") or marker not in ("", "@revoked"):
+        if len(fields) < 3 or fields[0].startswith("#") or marker not in ("", *_MARKERS):
             continue
         try:
             blob = base64.b64decode(fields[2], validate=True)
         except ValueError:
             continue
-        yield KnownKey(file, number, fields[0], fields[1], blob, marker == "@revoked")
+        yield KnownKey(file, number, fields[0], fields[1], blob, *(marker == known for known in _MARKERS))
 
 
 def _text_of(file: Path) -> str:
@@ -163,14 +170,14 @@ def _matches(names: str, name: str) -> bool:
     for pattern in names.split(","):
         if pattern.startswith("|1|"):
             found = found or _hash_matches(pattern, name)
-        elif pattern.startswith("!") and _glob(name, pattern[1:]):
+        elif pattern.startswith("!") and glob_matches(name, pattern[1:]):
             return False
         else:
-            found = found or _glob(name, pattern)
+            found = found or glob_matches(name, pattern)
     return found
 
 
-def _glob(name: str, pattern: str) -> bool:
+def glob_matches(name: str, pattern: str) -> bool:
     """* and ? only: brackets are part of names such as [host]:2222. In time that grows with the product of the lengths, for
     anybody may have written the pattern.
     """

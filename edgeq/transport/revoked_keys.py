@@ -17,17 +17,20 @@ _KRL = b"SSHKRL\n\0"
 _WITHIN_S = 30.0
 
 
-def refuse_revoked(file: Path, shown: str, offered: OfferedKey) -> None:
-    """`shown` is how people call the host. Raises HostKeyRefused where `file` revokes the key, or cannot say."""
+def refuse_revoked(file: Path, shown: str, offered: OfferedKey, *certified: OfferedKey) -> None:
+    """`shown` is how people call the host, `certified` the certificate and the authority that its key came with. Raises
+    HostKeyRefused where `file` revokes one of them, or cannot say.
+    """
     try:
         data = file.read_bytes()
     except (OSError, ValueError) as error:
         raise _cannot_say(file, shown, str(error)) from error
+    keys = (offered, *certified)
     if data.startswith(_KRL):
-        revoked = _in_krl(file, shown, offered)
+        revoked = any(_in_krl(file, shown, key) for key in keys)
     else:
-        encoded = base64.b64encode(offered.blob)
-        revoked = any(encoded in line.split() for line in data.splitlines())
+        encoded = {base64.b64encode(key.blob) for key in keys}
+        revoked = any(encoded & set(line.split()) for line in data.splitlines())
     if revoked:
         raise HostKeyRefused(
             f"the host key of {shown} is revoked ({offered}): {file}",

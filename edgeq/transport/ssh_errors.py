@@ -6,7 +6,7 @@ in the table fails a test.
 
 import errno
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import paramiko
@@ -46,6 +46,13 @@ def _no_common_algorithm(error: BaseException, where: str) -> DeviceError:
     return Unreachable(
         f"{where} and edgeq have no algorithm in common: {_words(error)}",
         "update the device's sshd; edgeq leaves out what is known to be weak (SHA-1, MD5, CBC, 3DES)",
+    )
+
+
+def no_such_host_key(where: str, wanted: Sequence[str]) -> DeviceError:
+    return Unreachable(
+        f"{where} has no host key of a type that may be asked for: {', '.join(wanted)}",
+        "correct HostKeyAlgorithms in the ssh configuration, or make such a key on the device: sudo ssh-keygen -A",
     )
 
 

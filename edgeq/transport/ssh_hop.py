@@ -9,6 +9,7 @@ from pathlib import Path
 from edgeq.errors import Unreachable
 
 from .host_address import Address
+from .host_key_algorithms import ALL, PLAIN, named_by
 from .known_hosts import name_of
 from .ssh_client import Settings
 from .ssh_tokens import Names, file_at, local_user, replace_tokens
@@ -38,7 +39,8 @@ class Hop:
     """One login on a route.
 
     `shown` is how people call the host, `source` where its settings come from. `key_name` is the name in known_hosts,
-    whose first file takes new keys; `revoked_keys` is a file of keys that no host may have. `explicit`: the first of `identities` is the one that the user named. `agent` is
+    whose first file takes new keys, `principal` the one in a host certificate; `revoked_keys` is a file of keys that no host may
+    have. `host_key_algorithms` and `ca_algorithms` may be asked for, and may have signed such a certificate. `explicit`: the first of `identities` is the one that the user named. `agent` is
     "SSH_AUTH_SOCK", "none" or a path. `proxy_command` stands for the TCP connection of the first hop of a route;
     `passes_socket`: it hands over a connected socket (ProxyUseFdpass) in place of carrying the bytes.
     `methods` are those that may be tried, in order; `batch`: nobody is asked for anything. `timeout_s` is
@@ -56,6 +58,9 @@ class Hop:
     agent: str
     known_hosts: tuple[Path, ...]
     key_name: str
+    principal: str
+    host_key_algorithms: tuple[str, ...]
+    ca_algorithms: tuple[str, ...]
     hash_names: bool
     revoked_keys: Path | None
     proxy_command: str | None
@@ -120,6 +125,9 @@ def hop_from(
         agent=_agent(_first(settings, "identityagent", "SSH_AUTH_SOCK"), names),
         known_hosts=_known_hosts(settings, names, known_hosts),
         key_name=alias or name_of(host, port),
+        principal=alias or host,
+        host_key_algorithms=_host_key_algorithms(settings, shown),
+        ca_algorithms=named_by(_optional(settings, "casignaturealgorithms"), PLAIN),
         hash_names=_yes(settings, "hashknownhosts"),
         revoked_keys=next(iter(_files(settings.get("revokedhostkeys", ()), names)), None),
         proxy_command=None
@@ -130,7 +138,7 @@ def hop_from(
         batch=_yes(settings, "batchmode"),
         timeout_s=_seconds(_first(settings, "connecttimeout", "none"), shown),
         family=_first(settings, "addressfamily", "any").lower(),
-        bind_address=settings["bindaddress"][0] if "bindaddress" in settings else None,
+        bind_address=_optional(settings, "bindaddress"),
         unused=tuple(_unused(settings)),
         source=source,
     )
@@ -138,6 +146,21 @@ def hop_from(
 
 def _first(settings: Settings, keyword: str, otherwise: str) -> str:
     return settings[keyword][0] if keyword in settings else otherwise
+
+
+def _optional(settings: Settings, keyword: str) -> str | None:
+    return settings[keyword][0] if keyword in settings else None
+
+
+def _host_key_algorithms(settings: Settings, shown: str) -> tuple[str, ...]:
+    written = _optional(settings, "hostkeyalgorithms")
+    named = named_by(written)
+    if not named:
+        raise Unreachable(
+            f"HostKeyAlgorithms for {shown} names none that edgeq can use: {written}",
+            f"name one of {', '.join(ALL)} in the ssh configuration",
+        )
+    return named
 
 
 def _yes(settings: Settings, keyword: str, otherwise: str = "no") -> bool:

@@ -13,13 +13,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import paramiko
+from paramiko.ssh_exception import IncompatiblePeer
 
 from edgeq.errors import DeviceError
 
-from .known_hosts import OfferedKey, check_host_key, keys_for, read_known_hosts, remember, unknown_host_key
-from .revoked_keys import refuse_revoked
-from .ssh_errors import FOREIGN, connecting, lost
+from .host_key_algorithms import in_order as keys_in_order
+from .known_hosts import keys_for, read_known_hosts
+from .ssh_errors import FOREIGN, connecting, lost, no_such_host_key
 from .ssh_hop import Hop, in_words
+from .ssh_host_key import authorities_for, check_key
 from .ssh_in_order import in_order
 from .ssh_login import log_in
 from .ssh_memory import Memory
@@ -47,7 +49,16 @@ _FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
 KEEPALIVE_S = 10
 UNACKNOWLEDGED_MS = 30_000
 _ENDING_S = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4)  # pauses while a server ends a session
-_SIGNATURES = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256")}
+
+
+class _Client(paramiko.Transport):
+    """Asks for exactly these types of host key: paramiko would add a certificate of each type behind them."""
+
+    wanted_keys: tuple[str, ...] = ()
+
+    @property
+    def preferred_keys(self) -> tuple[str, ...]:
+        return self.wanted_keys
 
 
 class Link:
@@ -176,7 +187,7 @@ def open_link(
                 sock = _through(transports[-1], hop, within_s) if transports else _first(hop, within_s)
                 transport = _greet(sock, hop, within_s)
                 transports.append(transport)
-            _check_key(transport, hop, accept_new_host_key, on_note)
+            check_key(transport.get_remote_server_key(), hop, accept_new_host_key, on_note)
             with connecting(where):
                 log_in(transport, hop, memory)
                 transport.set_keepalive(KEEPALIVE_S)
@@ -245,18 +256,27 @@ def _through(jump: paramiko.Transport, hop: Hop, timeout_s: float) -> paramiko.C
 
 def _greet(sock: socket.socket | paramiko.Channel, hop: Hop, timeout_s: float) -> paramiko.Transport:
     """Version, algorithms, keys. Asks for the type of host key that is known already, as OpenSSH does."""
-    transport = paramiko.Transport(sock, disabled_algorithms=WEAK)
+    transport = _Client(sock, disabled_algorithms=WEAK)
     try:
         transport.banner_timeout = transport.auth_timeout = transport.channel_timeout = timeout_s
         options = transport.get_security_options()
         options.ciphers = _first_of(options.ciphers, FIRST_CIPHERS)
-        known = keys_for(hop.key_name, read_known_hosts(hop.known_hosts))
-        kinds = [name for key in known if not key.revoked for name in _SIGNATURES.get(key.kind, (key.kind,))]
-        options.key_types = _first_of(options.key_types, kinds)
+        known = read_known_hosts(hop.known_hosts)
+        transport.wanted_keys = keys_in_order(
+            hop.host_key_algorithms,
+            (k.kind for k in keys_for(hop.key_name, known) if not (k.revoked or k.authority)),
+            certified=bool(authorities_for(hop, known)),
+        )
         began = time.monotonic()
         transport.start_client(timeout=2 * timeout_s)  # greeting, then keys
         if time.monotonic() - began >= 2 * timeout_s:  # start_client returns as if all were well
             raise TimeoutError("the key exchange took too long")
+    except IncompatiblePeer as error:
+        transport.close()
+        sock.close()
+        if "host key" in str(error):
+            raise no_such_host_key(hop.shown, transport.wanted_keys) from error
+        raise
     except BaseException:
         transport.close()
         sock.close()
@@ -267,25 +287,3 @@ def _greet(sock: socket.socket | paramiko.Channel, hop: Hop, timeout_s: float) -
 def _first_of(offered: Sequence[str], preferred: Sequence[str]) -> tuple[str, ...]:
     head = tuple(dict.fromkeys(name for name in preferred if name in offered))
     return (*head, *(name for name in offered if name not in head))
-
-
-def _check_key(
-    transport: paramiko.Transport, hop: Hop, accept_new: bool, on_note: Callable[[str], None]
-) -> None:
-    """Before any secret is sent. Raises HostKeyRefused."""
-    key = transport.get_remote_server_key()
-    offered = OfferedKey(key.get_name(), key.asbytes())
-    if hop.revoked_keys is not None:
-        refuse_revoked(hop.revoked_keys, hop.shown, offered)
-    if check_host_key(hop.key_name, hop.shown, offered, read_known_hosts(hop.known_hosts)):
-        return
-    if not accept_new:
-        raise unknown_host_key(hop.shown, offered)
-    try:
-        remember(hop.known_hosts[0], hop.key_name, offered, hashed=hop.hash_names)
-    except OSError as error:
-        raise DeviceError(
-            f"the host key of {hop.shown} cannot be recorded in {hop.known_hosts[0]}: {error.strerror}",
-            "make that file and its folder writable, or name another with UserKnownHostsFile in ~/.ssh/config",
-        ) from error
-    on_note(f"host key of {hop.shown} accepted and recorded in {hop.known_hosts[0]}: {offered}")

@@ -4,12 +4,14 @@ import hashlib
 import hmac
 import subprocess
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from edgeq.errors import HostKeyRefused
+from edgeq.errors import HostKeyRefused, Unreachable
+from edgeq.transport import ssh_route
+from edgeq.transport.host_key_algorithms import ALL, named_by
 from edgeq.transport.ssh import SshTransport
 from tests.lab import sshd
 from tests.lab.sshd import Sshd
@@ -130,3 +132,89 @@ def test_the_server_is_asked_for_the_type_that_is_known(connect: Connect, tmp_pa
         kind, key = rsa.with_suffix(".pub").read_text().split()[:2]
         connect(server, known=f"[127.0.0.1]:{server.port} {kind} {key}\n").close()
         connect(server).close()
+
+
+@pytest.fixture(scope="module")
+def with_two_keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
+    rsa = sshd.make_key(tmp_path_factory.mktemp("keys") / "rsa_host_key", "rsa")
+    with serving(options={"HostKey": f"{rsa}\nHostKey {{folder}}/host_key"}) as server:
+        yield server
+
+
+@pytest.mark.parametrize("reader", ["ssh", "edgeq itself"])
+@pytest.mark.parametrize(
+    ("written", "kind"),
+    [
+        ("rsa-sha2-256", "ssh-rsa"),
+        ("rsa-sha2-*,ssh-ed25519", "ssh-rsa"),
+        ("ssh-ed25519,rsa-sha2-512", "ssh-ed25519"),
+        ("^rsa-sha2-512", "ssh-rsa"),
+        ("-*ed25519*", "ssh-rsa"),
+        ("+ssh-rsa", "ssh-ed25519"),
+    ],
+)
+def test_host_key_algorithms_decide_which_key_is_asked_for(
+    with_two_keys: Sshd,
+    connect: Connect,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    written: str,
+    kind: str,
+    reader: str,
+) -> None:
+    if reader == "edgeq itself":
+        monkeypatch.setattr(ssh_route, "find_client", lambda config, on_note: None)
+    (tmp_path / "ssh_config").write_text(f"HostKeyAlgorithms {written}\n")
+    connect(with_two_keys, known="", accept_new_host_key=True)
+    assert (tmp_path / "known_hosts").read_text().split()[1] == kind
+
+
+def test_a_key_that_is_known_comes_first_of_those_that_are_allowed(
+    with_two_keys: Sshd, connect: Connect, tmp_path: Path
+) -> None:
+    (tmp_path / "ssh_config").write_text("HostKeyAlgorithms rsa-sha2-512,ssh-ed25519\n")
+    connect(with_two_keys)  # by its ed25519 key
+
+
+def test_host_key_algorithms_that_the_server_has_not(server: Sshd, connect: Connect, tmp_path: Path) -> None:
+    (tmp_path / "ssh_config").write_text("HostKeyAlgorithms rsa-sha2-512\n")
+    with pytest.raises(
+        Unreachable, match="no host key of a type that may be asked for: rsa-sha2-512"
+    ) as refused:
+        connect(server)
+    assert "HostKeyAlgorithms" in str(refused.value.remedy)
+
+
+@pytest.mark.parametrize("written", ["ssh-rsa", "-*"])
+def test_host_key_algorithms_of_which_none_is_sound(
+    server: Sshd, connect: Connect, tmp_path: Path, written: str
+) -> None:
+    (tmp_path / "ssh_config").write_text(f"HostKeyAlgorithms {written}\n")
+    with pytest.raises(Unreachable, match="HostKeyAlgorithms"):
+        connect(server)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "ssh-ed25519",
+        "rsa-*,ssh-ed25519*",
+        "^rsa-sha2-256",
+        "-ecdsa-*,ssh-ed25519",
+        "+ssh-dss",
+        "*",
+        "-*cert*",
+    ],
+)
+def test_names_of_algorithms_mean_what_they_mean_to_ssh(written: str) -> None:
+    asked = subprocess.run(
+        ["ssh", "-G", "-F", "/dev/null", "-o", f"HostKeyAlgorithms={written}", "pi"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    (line,) = (text for text in asked.stdout.splitlines() if text.startswith("hostkeyalgorithms "))
+    theirs = [name for name in line.split()[1].split(",") if name in ALL]
+    assert sorted(named_by(written)) == sorted(theirs)
+    if "*" not in written or written.startswith("-"):  # else the order is that of a table inside OpenSSH
+        assert list(named_by(written)) == theirs

@@ -51,7 +51,7 @@ def test_names(tmp_path: Path, names: str, name: str, matches: bool) -> None:
 def test_lines_that_are_no_keys_are_passed_over(tmp_path: Path) -> None:
     file = tmp_path / "known_hosts"
     file.write_text(
-        f"\n# a comment\npi\npi ssh-ed25519 not*base64\n@cert-authority pi ssh-ed25519 {KEY}\npi ssh-ed25519 {KEY}\n"
+        f"\n# a comment\npi\npi ssh-ed25519 not*base64\n@cert-of-tomorrow pi ssh-ed25519 {KEY}\npi ssh-ed25519 {KEY}\n"
     )
 
     (key,) = read_known_hosts([file, tmp_path / "absent"])
@@ -129,3 +129,10 @@ def test_a_place_where_nothing_can_be_kept_is_named(tmp_path: Path) -> None:
 def test_folders_pipes_and_missing_files_are_no_files_of_keys(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     assert read_known_hosts([tmp_path, tmp_path / "pipe", tmp_path / "gone"]) == ()
+
+
+def test_an_authority_is_no_key_of_a_host(tmp_path: Path) -> None:
+    (tmp_path / "known_hosts").write_text(f"@cert-authority pi ssh-ed25519 {KEY}\n")
+    known = read_known_hosts([tmp_path / "known_hosts"])
+    assert [(key.authority, key.revoked) for key in known] == [(True, False)]
+    assert not check_host_key("pi", "pi", OfferedKey("ssh-ed25519", b"a key"), known)
