@@ -24,6 +24,7 @@ from edgeq.project_rules import problems_of
 from edgeq.workflow import bundle_parts, cached, formats
 from edgeq.workflow.between_runtimes import between_runtimes
 from edgeq.workflow.data_use import divide, settle_use
+from edgeq.workflow.float_answers import require_answers
 from edgeq.workflow.in_sequence import in_sequence
 from edgeq.workflow.make_candidates import make_candidates
 from edgeq.workflow.options import ConversionOptions
@@ -219,6 +220,7 @@ def _build(
         )
         tell(plan)
         parts = in_sequence(divide(samples, model, order), model, order)
+        require_answers(order, model, parts, work, tell)
         gate = _gate(order)
         use = settle_use(order, gate, model, parts, work, tell)
         tell(use)
