@@ -16,6 +16,7 @@ from edgeq.transport.base import Transport
 OLDEST_PYTHON = (3, 9)
 _VERSION = re.compile(r"\d{1,3}\.\d{1,3}(\.\d{1,3})?", re.ASCII)
 _LONGEST_PATH = 4096
+_HELLO_S = 30.0  # a shell, and the start of a python3 from a slow card
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class _Hello:
 def _hello(transport: Transport, archive: AgentArchive, root: str | None, python: str | None) -> _Hello:
     script = (catalog.shipped("deploy") / "bootstrap.sh").read_bytes()
     done = transport.run(
-        ("sh", "-s", "--", archive.name, root or "", python or ""), stdin=script, timeout_s=60
+        ("sh", "-s", "--", archive.name, root or "", python or ""), stdin=script, timeout_s=_HELLO_S
     )
     said = key_values(done.stdout)
     if done.code != 0 or "root" not in said:

@@ -24,6 +24,11 @@ class Address:
         host = f"[{self.host}]" if ":" in self.host and self.port else self.host
         return f"{f'{self.user}@' if self.user else ''}{host}{f':{self.port}' if self.port else ''}"
 
+    def for_ssh(self) -> list[str]:
+        """The words that one gives to `ssh`, and to ssh-copy-id."""
+        port = ["-p", str(self.port)] if self.port else []
+        return [*port, f"{self.user}@{self.host}" if self.user else self.host]
+
 
 def parse_address(text: str) -> Address:
     """Raises Unreachable with the forms that are understood, and for names that a shell or a program could misread."""

@@ -34,6 +34,15 @@ def _timeout(error: BaseException, where: str) -> DeviceError:
     return Unreachable(f"{where} did not answer in time", _NO_ANSWER)
 
 
+def silent(where: str, for_ssh: str, said: str, within_s: float) -> DeviceError:
+    """`said` is what it did before it fell silent."""
+    return Unreachable(
+        f"{where} {said}: it said nothing for {within_s:g} s",
+        f"see where `ssh -v {for_ssh}` stops; check the port, and restart a device that hangs. A slow one gets more time "
+        "by ConnectTimeout in the ssh configuration",
+    )
+
+
 def _unknown_name(error: BaseException, where: str) -> DeviceError:
     return Unreachable(
         f"the name of {where} is not known: {_words(error)}",
@@ -58,6 +67,8 @@ def no_such_host_key(where: str, wanted: Sequence[str]) -> DeviceError:
 
 def _not_ssh(error: BaseException, where: str) -> DeviceError:
     text = _words(error)
+    if text.startswith("Timeout"):  # of a channel through a jump host
+        return _timeout(error, where)
     if "banner" in text.lower() or "protocol version" in text.lower():
         return Unreachable(
             f"what answers at {where} does not greet like an SSH server",

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +39,7 @@ _UNIT_S = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 class Hop:
     """One login on a route.
 
-    `shown` is how people call the host, `source` where its settings come from. `key_name` is the name in known_hosts,
+    `shown` is how people call the host, `for_ssh` what one gives to `ssh` to get there, `source` where its settings come from. `key_name` is the name in known_hosts,
     whose first file takes new keys, `principal` the one in a host certificate; `revoked_keys` is a file of keys that no host may
     have. `host_key_algorithms` and `ca_algorithms` may be asked for, and may have signed such a certificate. `explicit`: the first of `identities` is the one that the user named. `agent` is
     "SSH_AUTH_SOCK", "none" or a path. `proxy_command` stands for the TCP connection of the first hop of a route;
@@ -48,6 +49,7 @@ class Hop:
     """
 
     shown: str
+    for_ssh: str
     host: str
     port: int
     user: str
@@ -115,6 +117,7 @@ def hop_from(
     proxy_command = _first(settings, "proxycommand", "none")
     return Hop(
         shown=shown,
+        for_ssh=shlex.join(address.for_ssh()),
         host=host,
         port=port,
         user=user,

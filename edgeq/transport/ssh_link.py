@@ -19,7 +19,7 @@ from edgeq.errors import DeviceError
 
 from .host_key_algorithms import in_order as keys_in_order
 from .known_hosts import keys_for, read_known_hosts
-from .ssh_errors import FOREIGN, connecting, lost, no_such_host_key
+from .ssh_errors import FOREIGN, connecting, lost, no_such_host_key, silent
 from .ssh_hop import Hop, in_words
 from .ssh_host_key import authorities_for, check_key
 from .ssh_in_order import in_order
@@ -64,14 +64,14 @@ class _Client(paramiko.Transport):
 class Link:
     """The connections of one route, the device's last. Made by `open_link`; closed is closed.
 
-    `where` is how the device is called in messages.
+    `where` is how the device is called in messages, `for_ssh` what one gives to `ssh` to get there.
     """
 
-    def __init__(self, transports: Sequence[paramiko.Transport], where: str) -> None:
+    def __init__(self, transports: Sequence[paramiko.Transport], where: str, for_ssh: str) -> None:
         self._transports = tuple(transports)
         self._channels: list[paramiko.Channel] = []
         self._opening = threading.Lock()
-        self.where = where
+        self.where, self.for_ssh = where, for_ssh
 
     @property
     def alive(self) -> bool:
@@ -186,18 +186,20 @@ def open_link(
             with connecting(where):
                 sock = _through(transports[-1], hop, within_s) if transports else _first(hop, within_s)
                 transport = _greet(sock, hop, within_s)
+                # ConnectTimeout ends with the greeting, as for OpenSSH
+                transport.auth_timeout = transport.channel_timeout = max(within_s, timeout_s)
                 transports.append(transport)
             check_key(transport.get_remote_server_key(), hop, accept_new_host_key, on_note)
             with connecting(where):
                 log_in(transport, hop, memory)
                 transport.set_keepalive(KEEPALIVE_S)
     except BaseException as error:
-        Link(transports, "").close()
+        Link(transports, "", "").close()
         if isinstance(error, DeviceError):
             unused = (f"not used: {words}" for hop in hops for words in hop.unused)
             error.details = (*error.details, *unused, f"route: {in_words(hops)}")
         raise
-    return Link(transports, hops[-1].shown)
+    return Link(transports, hops[-1].shown, hops[-1].for_ssh)
 
 
 def _first(hop: Hop, timeout_s: float) -> socket.socket:
@@ -257,8 +259,9 @@ def _through(jump: paramiko.Transport, hop: Hop, timeout_s: float) -> paramiko.C
 def _greet(sock: socket.socket | paramiko.Channel, hop: Hop, timeout_s: float) -> paramiko.Transport:
     """Version, algorithms, keys. Asks for the type of host key that is known already, as OpenSSH does."""
     transport = _Client(sock, disabled_algorithms=WEAK)
+    began = time.monotonic()
     try:
-        transport.banner_timeout = transport.auth_timeout = transport.channel_timeout = timeout_s
+        transport.banner_timeout = transport.handshake_timeout = timeout_s
         options = transport.get_security_options()
         options.ciphers = _first_of(options.ciphers, FIRST_CIPHERS)
         known = read_known_hosts(hop.known_hosts)
@@ -267,19 +270,21 @@ def _greet(sock: socket.socket | paramiko.Channel, hop: Hop, timeout_s: float) -
             (k.kind for k in keys_for(hop.key_name, known) if not (k.revoked or k.authority)),
             certified=bool(authorities_for(hop, known)),
         )
-        began = time.monotonic()
         transport.start_client(timeout=2 * timeout_s)  # greeting, then keys
         if time.monotonic() - began >= 2 * timeout_s:  # start_client returns as if all were well
-            raise TimeoutError("the key exchange took too long")
+            raise EOFError
     except IncompatiblePeer as error:
         transport.close()
         sock.close()
         if "host key" in str(error):
             raise no_such_host_key(hop.shown, transport.wanted_keys) from error
         raise
-    except BaseException:
+    except BaseException as error:
         transport.close()
         sock.close()
+        if isinstance(error, (paramiko.SSHException, EOFError)) and time.monotonic() - began >= timeout_s:
+            said = "greeted" if transport.remote_version else "does not greet like an SSH server"
+            raise silent(hop.shown, hop.for_ssh, said, timeout_s) from error
         raise
     return transport
 

@@ -3,6 +3,9 @@
 Several methods in a row (AuthenticationMethods publickey,password) work too: what the server still wants decides.
 """
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import paramiko
@@ -10,10 +13,12 @@ import paramiko
 from edgeq.errors import AuthRefused
 
 from .ssh_agent import NoAgent, agent_keys
-from .ssh_errors import connecting
+from .ssh_errors import connecting, silent
 from .ssh_hop import Hop
 from .ssh_keys import Unusable, keys_to_offer
 from .ssh_memory import Memory
+
+_TYPING_S = 130.0  # of a person, within the login itself; sshd ends that after 120 s (LoginGraceTime)
 
 
 @dataclass
@@ -31,7 +36,7 @@ class _Tried:
 def log_in(transport: paramiko.Transport, hop: Hop, memory: Memory) -> None:
     """Raises AuthRefused that lists what was tried and what the server allows."""
     where = f"{hop.user}@{hop.host}"
-    allowed = _ask_methods(transport, hop.user, where)
+    allowed = _ask_methods(transport, hop, where)
     tried = _Tried()
     memory = Memory(None) if hop.batch else memory
     untried = {name: _METHODS[name] for name in hop.methods}
@@ -42,10 +47,24 @@ def log_in(transport: paramiko.Transport, hop: Hop, memory: Memory) -> None:
         allowed = untried.pop(method)(transport, hop, memory, tried) or allowed
 
 
-def _ask_methods(transport: paramiko.Transport, user: str, where: str) -> list[str]:
+@contextmanager
+def _answering(transport: paramiko.Transport, hop: Hop) -> Iterator[None]:
+    """A server that says nothing has not refused a key: the next one would wait as long again. Raises Unreachable."""
+    began = time.monotonic()
+    try:
+        yield
+    except paramiko.AuthenticationException as error:
+        within_s = transport.auth_timeout
+        if type(error) is paramiko.AuthenticationException and time.monotonic() - began >= within_s:
+            raise silent(hop.shown, hop.for_ssh, "does not answer the login", within_s) from error
+        raise
+
+
+def _ask_methods(transport: paramiko.Transport, hop: Hop, where: str) -> list[str]:
     with connecting(where):
         try:
-            transport.auth_none(user)
+            with _answering(transport, hop):
+                transport.auth_none(hop.user)
         except paramiko.BadAuthenticationType as answer:
             return list(answer.allowed_types)
     return []
@@ -75,7 +94,8 @@ def _offer(
             continue
         tried.offer(key.words)
         try:
-            return list(transport.auth_publickey(hop.user, loaded))
+            with _answering(transport, hop):
+                return list(transport.auth_publickey(hop.user, loaded))
         except paramiko.AuthenticationException:
             _still_open(transport, hop, tried)
         except (
@@ -98,11 +118,15 @@ def _by_prompts(transport: paramiko.Transport, hop: Hop, memory: Memory, tried: 
         return [text for _, text in given]
 
     tried.offer("keyboard-interactive")
+    within_s, transport.auth_timeout = transport.auth_timeout, max(transport.auth_timeout, _TYPING_S)
     try:
-        further = list(transport.auth_interactive(hop.user, answer))
+        with _answering(transport, hop):
+            further = list(transport.auth_interactive(hop.user, answer))
     except paramiko.SSHException:
         _still_open(transport, hop, tried)
         return []
+    finally:
+        transport.auth_timeout = within_s
     if len(answered) == 1:  # a one-time code must not be repeated, a lone password may
         memory.keep(f"{hop.user}@{hop.host}: {answered[0][0]}", answered[0][1])
     return further
@@ -113,7 +137,8 @@ def _by_password(transport: paramiko.Transport, hop: Hop, memory: Memory, tried:
     for answer in memory.answers(prompt):
         tried.offer("password")
         try:
-            further = list(transport.auth_password(hop.user, answer, fallback=False))
+            with _answering(transport, hop):
+                further = list(transport.auth_password(hop.user, answer, fallback=False))
         except paramiko.AuthenticationException:
             _still_open(transport, hop, tried)
             continue
@@ -144,7 +169,7 @@ def _refused(hop: Hop, allowed: list[str], tried: _Tried, memory: Memory) -> Aut
     if {"password", "keyboard-interactive"} & set(tried.lines):
         return AuthRefused(
             f"{where} refused the password",
-            f"check user and password; or set up a key: ssh-copy-id {where}",
+            f"check user and password; or set up a key: ssh-copy-id {hop.for_ssh}",
             details=details,
         )
     passwords = {"password", "keyboard-interactive"} & set(allowed)
@@ -158,7 +183,7 @@ def _refused(hop: Hop, allowed: list[str], tried: _Tried, memory: Memory) -> Aut
             "the server would take a password, but nobody can be asked here: run in a terminal, or give a key"
         )
     else:
-        remedy = f"give a key with --identity, load one with ssh-add, or put yours there: ssh-copy-id {where}"
+        remedy = f"give a key with --identity, load one with ssh-add, or put yours there: ssh-copy-id {hop.for_ssh}"
     return AuthRefused(
         f"{where} accepted none of our keys" if tried.offers else f"no key to offer to {where}",
         remedy,

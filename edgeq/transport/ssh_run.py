@@ -101,13 +101,13 @@ def _next(link: Link, channel: paramiko.Channel, deadline: float, name: str) -> 
     while True:
         left = deadline - time.monotonic()
         if left <= 0:
-            raise _too_long(link.where, name)
+            raise _too_long(link, name)
         channel.settimeout(max(min(SILENCE_S, left), 0.001))
         try:
             return channel.recv(1 << 20)
         except TimeoutError:
             if time.monotonic() >= deadline:
-                raise _too_long(link.where, name) from None
+                raise _too_long(link, name) from None
             if not link.answers(SILENCE_S):
                 raise TimeoutError(f"nothing was heard for {2 * SILENCE_S:g} s") from None
 
@@ -115,13 +115,14 @@ def _next(link: Link, channel: paramiko.Channel, deadline: float, name: str) -> 
 def _await(link: Link, channel: paramiko.Channel, deadline: float, name: str) -> None:
     """A command may close its stdout long before it ends."""
     if not channel.status_event.wait(max(deadline - time.monotonic(), 0)):
-        raise _too_long(link.where, name)
+        raise _too_long(link, name)
 
 
-def _too_long(where: str, name: str) -> RemoteFailed:
+def _too_long(link: Link, name: str) -> RemoteFailed:
     return RemoteFailed(
-        f"{name or 'a command'} did not end in time on {where}; it may still run there",
-        "allow it more time, or see on the device what keeps it busy",
+        f"{name or 'a command'} did not end in time on {link.where}; it may still run there",
+        f"see what keeps the device busy: `ssh {link.for_ssh} uptime`. If that does not answer either, a login script there "
+        "waits for something, or the device hangs: restart it",
     )
 
 

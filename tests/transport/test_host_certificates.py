@@ -66,7 +66,11 @@ CASES = {
         "@cert-authority *.example.com {authority}",
         "is not known",
     ),
-    "all but this host": (HERE, "@cert-authority *,![127.0.0.1]:{port},!127.0.0.1 {authority}", "is not known"),
+    "all but this host": (
+        HERE,
+        "@cert-authority *,![127.0.0.1]:{port},!127.0.0.1 {authority}",
+        "is not known",
+    ),
     "for another host": (("-h", "-n", "pi"), "@cert-authority * {authority}", "is for pi, not for 127.0.0.1"),
     "for a user": (("-n", "127.0.0.1"), "@cert-authority * {authority}", "for users, not for hosts"),
     "expired": (

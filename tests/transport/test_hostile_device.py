@@ -1,18 +1,24 @@
 """A device that somebody took over, behind a real sshd: it says what it likes, without end, and edgeq gets away in seconds."""
 
+import contextlib
 import os
 import resource
+import socket
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from edgeq.errors import DeviceError, RemoteFailed
+from edgeq.errors import DeviceError, RemoteFailed, Unreachable
 from edgeq.transport import ssh_run
 from edgeq.transport.arrival import reply_in
 from edgeq.transport.ssh import SshTransport
+from edgeq.transport.ssh_route import Choices
+from tests.lab import sshd
 from tests.lab.sshd import Sshd
+from tests.transport.cutting_proxy import cutting
 
 Connect = Callable[..., SshTransport]
 
@@ -84,3 +90,81 @@ def test_a_pipe_that_nobody_writes_into_is_not_read_for_ever(
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(RemoteFailed, match="fetching .*pipe did not end in time"):
         connect(server).get(str(tmp_path / "pipe"), tmp_path / "here")
+
+
+@contextlib.contextmanager
+def listening(greeting: bytes) -> Iterator[int]:
+    """A port that takes connections, says `greeting`, and nothing more."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        taken: list[socket.socket] = []
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    taken.append(listener.accept()[0])
+                    taken[-1].sendall(greeting)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+        for connection in taken:
+            connection.close()
+
+
+@pytest.mark.parametrize(
+    ("greeting", "words"),
+    [
+        (b"", "does not greet like an SSH server: it said nothing for 0.5 s"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "greeted: it said nothing for 0.5 s"),
+    ],
+    ids=["no greeting", "a greeting alone"],
+)
+@pytest.mark.parametrize("by", ["edgeq", "ConnectTimeout"])
+def test_a_device_that_takes_the_connection_and_falls_silent(
+    tmp_path: Path, greeting: bytes, words: str, by: str
+) -> None:
+    (tmp_path / "config").write_text("ConnectTimeout 1\n" if by == "ConnectTimeout" else "")
+    start = time.monotonic()
+    with listening(greeting) as port, pytest.raises(Unreachable) as silent:
+        choices = Choices(config=tmp_path / "config")
+        timeout_s = 600.0 if by == "ConnectTimeout" else 0.5
+        SshTransport(f"pi@127.0.0.1:{port}", choices, timeout_s=timeout_s).connect()
+    assert time.monotonic() - start < 30
+    assert words.replace("0.5", "1" if by == "ConnectTimeout" else "0.5") in silent.value.what
+    assert f"`ssh -v -p {port} pi@127.0.0.1`" in str(silent.value.remedy)
+
+
+@pytest.mark.parametrize("at", ["the first word of the login", "a key"])
+def test_a_server_that_falls_silent_during_the_login_has_not_refused_our_keys(
+    server: Sshd, connect: Connect, tmp_path: Path, at: str
+) -> None:
+    """Frozen when the host key is accepted, or when a passphrase is asked for; no further key waits after that."""
+    keys = [sshd.make_key(tmp_path / f"key-{n}", passphrase="open sesame") for n in range(3)]
+    (tmp_path / "ssh_config").write_text("".join(f"IdentityFile {key}\n" for key in keys))
+    asked: list[str] = []
+    with cutting(server.port) as proxy:
+
+        def ask(prompt: str) -> str:
+            asked.append(prompt)
+            proxy.freeze_after(0)
+            return "open sesame"
+
+        with pytest.raises(Unreachable, match="does not answer the login: it said nothing for 4 s"):
+            connect(
+                server,
+                address=f"{server.user}@127.0.0.1:{proxy.port}",
+                identity=None,
+                known="",
+                accept_new_host_key=True,
+                on_note=lambda note: proxy.freeze_after(0) if at != "a key" else None,
+                ask=ask,
+                timeout_s=4.0,
+            )
+    assert len(asked) == (1 if at == "a key" else 0)
+
+
+def test_a_login_shell_that_waits_for_ever_is_named(server: Sshd, connect: Connect) -> None:
+    device = connect(server)
+    with pytest.raises(RemoteFailed) as late:
+        device.run(["sleep", "600"], timeout_s=0.5)
+    assert f"`ssh -p {server.port} {server.user}@127.0.0.1 uptime`" in str(late.value.remedy)
