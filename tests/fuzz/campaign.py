@@ -59,7 +59,8 @@ def run(reader: str, *, executions: int, seed: str, first: int = 0) -> Outcome:
 
 def _run_until_it_dies(reader: str, seed: str, first: int, end: int, outcome: Outcome) -> int:
     """The case to go on with."""
-    command = [sys.executable, "-P", "-c", _START, str(_ROOT), reader, seed, str(first), str(end)]
+    words = (str(os.getpid()), str(_ROOT), reader, seed, str(first), str(end))
+    command = [sys.executable, "-P", "-c", _START, *words]
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, cwd=_ROOT, env=_LIMITS)
         at, begun = first, False
@@ -95,7 +96,16 @@ def _run_until_it_dies(reader: str, seed: str, first: int, end: int, outcome: Ou
 # For a file of some kilobytes: what the child that opens it may take, so that all together stay below MEMORY and HANG_S.
 _LIMITS = {**os.environ, "EDGEQ_OPEN_MEMORY_MB": "500", "EDGEQ_OPEN_SECONDS": "8"}
 _RESTART_ABOVE = 900_000_000
-_START = "import runpy, sys; sys.path.insert(0, sys.argv.pop(1)); runpy.run_module('tests.fuzz.worker', run_name='__main__', alter_sys=True)"
+# A worker ends with the campaign, however that is ended: prctl(PR_SET_PDEATHSIG, SIGKILL), and a look whether it came in time.
+_START = """
+import ctypes, os, runpy, sys
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, 9, 0, 0, 0)
+if os.getppid() != int(sys.argv.pop(1)):
+    sys.exit("the campaign has ended")
+sys.path.insert(0, sys.argv.pop(1))
+runpy.run_module("tests.fuzz.worker", run_name="__main__", alter_sys=True)
+"""
 
 
 def _count(outcome: Outcome, line: "dict[str, Any]") -> None:

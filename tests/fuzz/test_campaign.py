@@ -1,8 +1,11 @@
 """What counts as a hang: computing for too long, or never answering; and not a machine that is busy with other things."""
 
 import os
+import select
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -54,3 +57,26 @@ def test_the_time_of_a_child_that_has_ended_stays_counted():
     assert (
         cpu_seconds(os.getpid()) - before >= 0.4
     )  # the system counts in ticks of 10 ms, four counters of them
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="prctl and pidfd are Linux's")
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_no_worker_outlives_its_campaign(how, tmp_path):
+    """Not one that hangs either, which writes nothing and so does not notice that nobody reads."""
+    command = [sys.executable, "-m", "tests.fuzz", "--reader", "known_hosts", "--executions", "100000000"]
+    root = Path(__file__).parents[2]
+    elsewhere = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, cwd=root, env=elsewhere) as running:
+        children = Path(f"/proc/{running.pid}/task/{running.pid}/children")
+        while running.poll() is None and not list(tmp_path.glob("edgeq-fuzz-*")):  # the worker's
+            select.select([], [], [], 0.05)
+        found = children.read_text().split()
+        worker = os.pidfd_open(int(found[0]))
+        signal.pidfd_send_signal(worker, signal.SIGSTOP)
+        running.send_signal(how)
+    try:
+        assert select.select([worker], [], [], 60)[0], f"the worker {found[0]} goes on"
+    finally:
+        if not select.select([worker], [], [], 0)[0]:
+            signal.pidfd_send_signal(worker, signal.SIGKILL)
+        os.close(worker)
