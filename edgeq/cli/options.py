@@ -1,6 +1,8 @@
 """Options that several commands share, and how they fall back to edgeq.toml. Parses only; imports nothing heavy."""
 
 import math
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -319,7 +321,7 @@ def device_arguments(options: dict[str, Any]) -> dict[str, Any]:
         port=options.pop("port") or (place.port if place else None),
         identity=identity,
         accept_new_host_key=options.pop("accept_new_host_key"),
-        ask_password=_ask,
+        ask_password=_ask if _is_somebody_there() else None,
     )
     return {"target": target, "login": login, "root": options.pop("root") or (place.root if place else None)}
 
@@ -380,6 +382,15 @@ def gates_of(options: dict[str, Any], gates: "Gates") -> "Gates":
         value = options.pop(flag)
         gates = replace(gates, **{field: value}) if value is not None else gates
     return gates
+
+
+def _is_somebody_there() -> bool:
+    """Whether a question reaches a person: at the terminal itself, as for `ssh`, or at stdin."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return sys.stdin is not None and sys.stdin.isatty()
+    return True
 
 
 def _ask(prompt: str) -> str:

@@ -16,6 +16,7 @@ from edgeq.errors import AuthRefused, DeviceError, HostKeyRefused, LinkLost, Rem
 
 Translation = Callable[[BaseException, str], DeviceError]
 
+_PROHIBITED = 1  # SSH_OPEN_ADMINISTRATIVELY_PROHIBITED of RFC 4254
 _REFUSED = (
     "check that sshd runs there (systemctl status ssh) and that the port is right (--host user@host:port)"
 )
@@ -112,8 +113,28 @@ def _host_key(error: BaseException, where: str) -> DeviceError:
 
 def _channel(error: BaseException, where: str) -> DeviceError:
     return RemoteFailed(
-        f"{where} opens no further session: {_words(error)}",
-        "raise MaxSessions in the device's sshd_config, or allow TcpForwarding on a jump host",
+        f"{where} opens no further session: {getattr(error, 'text', '') or _words(error)}",
+        "raise MaxSessions in the device's sshd_config",
+    )
+
+
+def behind_jump(error: paramiko.ChannelException, where: str, jump: str) -> DeviceError:
+    """The jump host was asked for a connection to `where`, and said no."""
+    if error.code == _PROHIBITED:
+        return Unreachable(
+            f"the jump host {jump} does not forward connections to {where}: {error.text}",
+            "set AllowTcpForwarding yes in its sshd_config, or name another jump host (ProxyJump)",
+        )
+    return Unreachable(
+        f"the jump host {jump} cannot reach {where}: {error.text}",
+        f"check name and port of the device as {jump} sees them, and that sshd runs there",
+    )
+
+
+def command_failed(command: str, where: str) -> DeviceError:
+    return Unreachable(
+        f"the ProxyCommand for {where} ended without an answer of an SSH server: {command}",
+        "run that command by hand: it has to print a line that begins with SSH-2.0",
     )
 
 

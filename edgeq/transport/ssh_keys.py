@@ -174,7 +174,11 @@ def _load(path: Path, memory: Memory) -> paramiko.PKey:
             continue
         memory.keep(prompt, answer)
         return _plain(key)
-    raise Unusable("wrong passphrase" if memory.ask else "needs a passphrase, and nobody can be asked")
+    raise Unusable(
+        "wrong passphrase"
+        if memory.ask
+        else f"needs a passphrase, and nobody can be asked here: ssh-add {path}"
+    )
 
 
 def _plain(key: paramiko.PKey) -> paramiko.PKey:

@@ -19,7 +19,7 @@ from edgeq.errors import DeviceError
 
 from .host_key_algorithms import in_order as keys_in_order
 from .known_hosts import keys_for, read_known_hosts
-from .ssh_errors import FOREIGN, connecting, lost, no_such_host_key, silent
+from .ssh_errors import FOREIGN, behind_jump, command_failed, connecting, lost, no_such_host_key, silent
 from .ssh_hop import Hop, in_words
 from .ssh_host_key import authorities_for, check_key
 from .ssh_in_order import in_order
@@ -184,7 +184,11 @@ def open_link(
             where = f"{hop.host}:{hop.port}"
             within_s = hop.timeout_s or timeout_s
             with connecting(where):
-                sock = _through(transports[-1], hop, within_s) if transports else _first(hop, within_s)
+                sock = (
+                    _through(transports[-1], hops[len(transports) - 1], hop, within_s)
+                    if transports
+                    else _first(hop, within_s)
+                )
                 transport = _greet(sock, hop, within_s)
                 # ConnectTimeout ends with the greeting, as for OpenSSH
                 transport.auth_timeout = transport.channel_timeout = max(within_s, timeout_s)
@@ -251,9 +255,12 @@ def _by_command(command: str, passes_socket: bool, timeout_s: float) -> socket.s
     return socket.socket(fileno=handles[0])
 
 
-def _through(jump: paramiko.Transport, hop: Hop, timeout_s: float) -> paramiko.Channel:
+def _through(jump: paramiko.Transport, before: Hop, hop: Hop, timeout_s: float) -> paramiko.Channel:
     there = (hop.host, hop.port)
-    return in_order(jump.open_channel("direct-tcpip", there, ("127.0.0.1", 0), timeout=timeout_s))
+    try:
+        return in_order(jump.open_channel("direct-tcpip", there, ("127.0.0.1", 0), timeout=timeout_s))
+    except paramiko.ChannelException as error:
+        raise behind_jump(error, f"{hop.host}:{hop.port}", before.where) from error
 
 
 def _greet(sock: socket.socket | paramiko.Channel, hop: Hop, timeout_s: float) -> paramiko.Transport:
@@ -285,6 +292,8 @@ def _greet(sock: socket.socket | paramiko.Channel, hop: Hop, timeout_s: float) -
         if isinstance(error, (paramiko.SSHException, EOFError)) and time.monotonic() - began >= timeout_s:
             said = "greeted" if transport.remote_version else "does not greet like an SSH server"
             raise silent(hop.shown, hop.for_ssh, said, timeout_s) from error
+        if hop.proxy_command and isinstance(error, FOREIGN) and not transport.remote_version:
+            raise command_failed(hop.proxy_command, hop.shown) from error
         raise
     return transport
 

@@ -183,7 +183,10 @@ def _refused(hop: Hop, allowed: list[str], tried: _Tried, memory: Memory) -> Aut
             "the server would take a password, but nobody can be asked here: run in a terminal, or give a key"
         )
     else:
-        remedy = f"give a key with --identity, load one with ssh-add, or put yours there: ssh-copy-id {hop.for_ssh}"
+        remedy = (
+            f"check the user name, give its key with --identity, load one with ssh-add, or put yours there: "
+            f"ssh-copy-id {hop.for_ssh}"
+        )
     return AuthRefused(
         f"{where} accepted none of our keys" if tried.offers else f"no key to offer to {where}",
         remedy,

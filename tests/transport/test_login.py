@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from edgeq.errors import AuthRefused, Unreachable
 from edgeq.transport.ssh import SshTransport
-from tests.conftest import missing
+from tests.conftest import ROOT, missing
 from tests.lab import sshd
 from tests.lab.ssh_agent import agent_at
 from tests.lab.sshd import Sshd
@@ -219,3 +220,20 @@ def test_weak_algorithms_are_not_used(connect: Connect) -> None:
 def test_a_server_without_gcm(connect: Connect) -> None:
     with serving(options={"Ciphers": "aes256-ctr", "MACs": "hmac-sha2-512-etm@openssh.com"}) as server:
         assert connect(server).run(["true"]).code == 0
+
+
+def test_nobody_is_asked_where_there_is_no_terminal(server: Sshd, own_home: Path, tmp_path: Path) -> None:
+    """As in a job of CI: the command line gives up in words, and not as if Ctrl-C had been typed."""
+    key = sshd.make_key(tmp_path / "key", passphrase="open sesame")
+    (own_home / ".ssh").mkdir()
+    (own_home / ".ssh/known_hosts").write_text(server.known_hosts_line)
+    done = subprocess.run(
+        [sys.executable, "-m", "edgeq", "status", "--host", server.address, "--identity", key],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        start_new_session=True,
+    )
+    assert done.returncode == AuthRefused.exit_code, done
+    assert f"key {key}: needs a passphrase, and nobody can be asked here: ssh-add {key}" in done.stderr

@@ -10,6 +10,7 @@ from edgeq.errors import AuthRefused, HostKeyRefused, Unreachable
 from edgeq.transport.ssh import SshTransport
 from edgeq.transport.ssh_route import Choices, route_to
 from tests.conftest import missing
+from tests.lab import sshd
 from tests.lab.sshd import Sshd
 from tests.transport.conftest import serving
 
@@ -169,8 +170,29 @@ def test_a_proxy_command_that_ends(
 ) -> None:
     (tmp_path / "ssh_config").write_text("Host *\n ProxyCommand false\n")
 
-    with pytest.raises(Unreachable):
-        connect(server, timeout_s=5)
+    with pytest.raises(Unreachable, match="the ProxyCommand for .* ended without an answer .*: false"):
+        connect(server, timeout_s=20)
+
+
+@pytest.mark.parametrize(
+    ("forwarding", "words"),
+    [
+        ("yes", "the jump host .* cannot reach 127.0.0.1:{closed}: "),
+        ("no", "the jump host .* does not forward connections to 127.0.0.1:{closed}: "),
+    ],
+)
+def test_a_jump_host_that_does_not_get_further(
+    connect: Callable[..., SshTransport], tmp_path: Path, forwarding: str, words: str
+) -> None:
+    closed = sshd.free_port()
+    with serving(options={"AllowTcpForwarding": forwarding}) as jump:
+        (tmp_path / "ssh_config").write_text(
+            f"Host device\n HostName 127.0.0.1\n Port {closed}\n ProxyJump {jump.address}\n"
+            f"Host 127.0.0.1\n IdentityFile {jump.identity}\n"
+        )
+        with pytest.raises(Unreachable, match=words.format(closed=closed)) as refused:
+            connect(jump, address="device")
+    assert "ChannelException" not in refused.value.what
 
 
 def test_a_proxy_command_that_passes_its_socket(
