@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from edgeq.class_scores import class_scores
 from edgeq.nouns.bundle import Candidate
 from edgeq.nouns.fidelity import Accuracy, Agreement, Fidelity
 from edgeq.nouns.report import DeviceCheck
@@ -45,10 +46,14 @@ def compare(bench: Bench, candidate: Candidate, here: Answers, there: Answers) -
     n = min(there.count, here.count, len(reference[0]))
     few_there = _first(n, there.outputs)
     few_here, few_float = _first(n, here.outputs), _first(n, reference)
-    moved = _closeness(bench, few_here, few_there)
-    near, far = _closeness(bench, few_float, few_here), _closeness(bench, few_float, few_there)
+    scores = _scores(bench, reference)
+    moved = _closeness(bench, scores, few_here, few_there)
+    near, far = (
+        _closeness(bench, scores, few_float, few_here),
+        _closeness(bench, scores, few_float, few_there),
+    )
     same_bits = all(np.array_equal(a, b) for a, b in zip(few_here, few_there, strict=True))
-    home = _at_home(bench, candidate, reference, here)
+    home = _at_home(bench, candidate, scores, reference, here)
     expected = home if same_bits else _expected(home, moved, near, far)
     check = None
     if bench.float_outputs is not None:
@@ -93,11 +98,20 @@ def _first(n: int, outputs: tuple[Array, ...]) -> tuple[Array, ...]:
     return tuple(o[:n] for o in outputs)
 
 
-def _closeness(bench: Bench, reference: tuple[Array, ...], outputs: tuple[Array, ...]) -> Closeness:
+def _scores(bench: Bench, reference: tuple[Array, ...]) -> int | None:
+    """As was settled when the bundle was made, else by all samples: the few that ran there tell less."""
+    recorded = [f for f in bench.recorded.values() if f.outputs]
+    if len(reference) > 1 or not recorded or bench.gate.min_agreement is not None:
+        return scores_among(bench.gate, reference, bench.samples, bench.names)
+    return class_scores(reference, labelled=True) if any(f.agreement for f in recorded) else None
+
+
+def _closeness(
+    bench: Bench, scores: int | None, reference: tuple[Array, ...], outputs: tuple[Array, ...]
+) -> Closeness:
     n = len(outputs[0])
     labels = None if bench.samples.labels is None else bench.samples.labels[:n]
     truth = None if bench.samples.truth is None else bench.samples.truth[:n]
-    scores = scores_among(bench.gate, reference, bench.samples, bench.names)
     return Closeness(
         samples=n,
         outputs=errors_of(bench.names, reference, outputs, scores),
@@ -106,14 +120,16 @@ def _closeness(bench: Bench, reference: tuple[Array, ...], outputs: tuple[Array,
     )
 
 
-def _at_home(bench: Bench, candidate: Candidate, reference: tuple[Array, ...], here: Answers) -> Closeness:
+def _at_home(
+    bench: Bench, candidate: Candidate, scores: int | None, reference: tuple[Array, ...], here: Answers
+) -> Closeness:
     """What the candidate costs on this machine: as recorded, or on all samples that there are now."""
     recorded = bench.recorded.get(candidate.id)
     accuracy = _as_asked(recorded.accuracy, bench.gate) if recorded else None
     untold = recorded is not None and recorded.accuracy is not None and accuracy is None
     if recorded is None or untold or bench.float_outputs is None or bench.gate.metric is not None:
         n = min(here.count, len(reference[0]))
-        return _closeness(bench, _first(n, reference), _first(n, here.outputs))
+        return _closeness(bench, scores, _first(n, reference), _first(n, here.outputs))
     return Closeness(recorded.samples, recorded.outputs, recorded.agreement, accuracy)
 
 

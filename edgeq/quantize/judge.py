@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgeq.class_scores import are_no_classes, class_scores
+from edgeq.class_scores import are_no_classes, class_scores, why_none
 from edgeq.errors import ConversionFailed
 from edgeq.nouns.fidelity import Agreement, Fidelity, OutputError
 from edgeq.nouns.model import Model
@@ -112,6 +112,17 @@ def scores_among(
     if found is None or labelled or samples.truth is None or gate.ignore_labels:
         return found
     return None if are_no_classes(samples.truth, reference[found].shape[1]) else found
+
+
+def why_no_scores(
+    gate: Gate, reference: tuple[Array, ...], samples: SamplesLike, names: tuple[str, ...]
+) -> str:
+    """What the values of the only output that could hold class scores have against it, in words, where they decide; else
+    empty.
+    """
+    if samples.truth is not None or gate.min_agreement is not None or gate.metric is not None:
+        return ""
+    return why_none(reference, tuple(np.shape(a) for a in samples[0]), names)
 
 
 def errors_of(

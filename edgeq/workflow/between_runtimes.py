@@ -16,16 +16,14 @@ def between_runtimes(bundle: OpenBundle) -> BetweenRuntimes | None:
     check = read_check(bundle) if pair else None
     if pair is None or check is None or any(c.id not in check.outputs for c in pair):
         return None
-    from edgeq.class_scores import class_scores
     from edgeq.quantize.error import sqnr_db
     from edgeq.quantize.judge import agreement_of
+    from edgeq.workflow.scores_of_bundle import scores_of_bundle
 
     first, second = (check.outputs[c.id] for c in pair)
     errors = [db for a, b in zip(first, second, strict=True) if (db := sqnr_db(a, b)) is not None]
     rows = tuple(tuple(a.reshape(len(a), -1) if _one_row(a.shape) else a for a in x) for x in (first, second))
-    shapes = tuple(a.shape[1:] for a in check.inputs)
-    names = tuple(o.name for o in bundle.manifest.outputs)
-    scores = class_scores(rows[0], shapes, labelled=check.labels is not None, names=names)
+    scores = scores_of_bundle(bundle, check, rows[0])
     agrees = agreement_of(rows[0], rows[1], scores)
     return BetweenRuntimes(
         first=pair[0].id,

@@ -58,7 +58,7 @@ def settle_use(order: Order, gate: "Gate", model: Model, parts: Parts, work: Pat
     and a limit that was asked for and cannot be applied.
     """
     from edgeq.ingest.labels import words
-    from edgeq.quantize.judge import float_reference, scores_among
+    from edgeq.quantize.judge import float_reference, scores_among, why_no_scores
     from edgeq.quantize.plan import NO_FLOAT
     from edgeq.quantize.terms import settle
 
@@ -88,7 +88,13 @@ def settle_use(order: Order, gate: "Gate", model: Model, parts: Parts, work: Pat
             *_constant(parts),
             *_few(parts),
         ),
-        notes=(*notes, *_left_out(parts), *_of_shapes(model), *notes_of(model, parts)),
+        notes=(
+            *notes,
+            *_left_out(parts),
+            *_of_shapes(model),
+            *notes_of(model, parts),
+            *_no_scores(why_no_scores(gate, reference, parts.heldout, names) if parts.all else ""),
+        ),
         states=states_in(model, parts),
         as_it_came=model.quantized is not None,
     )
@@ -132,6 +138,14 @@ def notes_of(model: Model, parts: Parts) -> tuple[str, ...]:
     return (
         f"{', '.join(named)}: float and each candidate run with their own state over {how}, {parts.heldout.count:,} of them "
         f"judged{calibrated} (--states none judges each step by itself)",
+    )
+
+
+def _no_scores(why: str) -> tuple[str, ...]:
+    if not why:
+        return ()
+    return (
+        f"the output is not taken for scores of classes: {why} (if it is, --min-agreement judges first classes)",
     )
 
 

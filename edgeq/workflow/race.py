@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 
 from edgeq.bundle import CheckSet, OpenBundle, read_check
-from edgeq.class_scores import class_scores
 from edgeq.deliver import jobs
 from edgeq.errors import DeviceDisagrees, ModelCrashed
 from edgeq.nouns.bundle import Manifest
@@ -18,6 +17,7 @@ from edgeq.report.choose import choose
 from edgeq.report.device_check import check_outputs
 from edgeq.report.race import compare_runs
 from edgeq.workflow.measure import measure
+from edgeq.workflow.scores_of_bundle import scores_of_bundle
 from edgeq.workflow.session import Session
 from edgeq.workflow.tell import Tell
 
@@ -96,13 +96,14 @@ def _checks(device: Session, bundle: OpenBundle, measurement: Measurement) -> tu
     if known is None:
         return ()
     return tuple(
-        _check(device, bundle.manifest, known, run)
+        _check(device, bundle, known, run)
         for run in measurement.runs
         if run.state == "ok" and run.outputs is not None and run.entrant in known.outputs
     )
 
 
-def _check(device: Session, manifest: Manifest, known: CheckSet, run: Run) -> DeviceCheck:
+def _check(device: Session, bundle: OpenBundle, known: CheckSet, run: Run) -> DeviceCheck:
+    manifest = bundle.manifest
     fetched = jobs.fetch_outputs(device.link, run)
     count = min(len(a) for a in fetched)
     host = tuple(a[:count] for a in known.outputs[run.entrant])
@@ -113,9 +114,7 @@ def _check(device: Session, manifest: Manifest, known: CheckSet, run: Run) -> De
     there = tuple(_like(a[:count], h) for a, h in zip(fetched, host, strict=True))
     labels = known.labels[:count] if known.labels is not None else None
     found = replace(check_outputs(host, there, floats, labels, count), candidate=run.entrant)
-    shapes, flat = tuple(a.shape[1:] for a in known.inputs), tuple(_flat(f) for f in floats)
-    names = tuple(o.name for o in manifest.outputs)
-    if class_scores(flat, shapes, labelled=labels is not None, names=names) is None:
+    if scores_of_bundle(bundle, known, tuple(_flat(f) for f in floats)) is None:
         return replace(found, agreement=None)
     return found
 

@@ -5,15 +5,17 @@ import pytest
 
 from edgeq.bundle import CheckSet, assemble, beside_files, read_bundle, write_bundle
 from edgeq.nouns.bundle import Candidate
+from edgeq.nouns.fidelity import Agreement, Fidelity, OutputError
 from edgeq.nouns.tensor import TensorSpec
 from edgeq.workflow.between_runtimes import between_runtimes
 
-SCORES = np.random.default_rng(0).normal(size=(20, 1, 10)).astype(np.float32)
+RNG = np.random.default_rng(0)
+SCORES = (RNG.normal(size=(20, 1, 10)) + 6 * np.eye(10)[RNG.integers(0, 10, (20, 1))]).astype(np.float32)
 NOISY = SCORES + np.float32(0.01) * np.random.default_rng(1).normal(size=SCORES.shape).astype(np.float32)
 
 
-def bundle(folder, **outputs):
-    """Of candidates by id, `runtime__recipe`, with their answers to the check samples."""
+def bundle(folder, judged=(), **outputs):
+    """Of candidates by id, `runtime__recipe`, with their answers to the check samples; `judged` is recorded of them."""
     (folder / "m.tflite").write_bytes(b"graph")
     ids = {name: name.replace("__", "-") for name in outputs}
     built = [
@@ -25,7 +27,7 @@ def bundle(folder, **outputs):
         inputs=(TensorSpec("x", "float32", (1, 4)),), outputs=(TensorSpec("y", "float32", (1, 10)),), built=built,
     )  # fmt: skip
     check = CheckSet((np.zeros((20, 1, 4), np.float32),), None, {ids[n]: (a,) for n, a in outputs.items()})
-    write_bundle(folder / "m.edgeq", manifest, artifacts, beside_files([], {}, check))
+    write_bundle(folder / "m.edgeq", manifest, artifacts, beside_files(judged, {}, check))
     return read_bundle(folder / "m.edgeq")
 
 
@@ -41,8 +43,21 @@ def test_the_two_int8_candidates_are_held_against_each_other(tmp_path):
     )
     assert (found.first, found.second) == ("litert-int8_static", "onnxruntime-int8_static")
     assert found.samples == 20
-    assert found.sqnr_db == pytest.approx(40, abs=1)
+    assert found.sqnr_db == pytest.approx(46.6, abs=1)
     assert found.top1 == 100.0
+
+
+@pytest.mark.parametrize("agreement", [None, Agreement(400, 99.0, None)])
+def test_what_was_settled_on_more_samples_holds(tmp_path, agreement):
+    """Poses are no class scores, and scores stay such where the few samples that travel do not show it."""
+    judged = Fidelity(
+        "litert-int8_static", 400, (OutputError("y", 30.0, 0.1),), agreement=agreement, gate="", passed=True
+    )
+    rows = {None: SCORES, agreement: np.abs(SCORES)}[agreement]
+    found = between_runtimes(
+        bundle(tmp_path, [judged], litert__int8_static=rows, onnxruntime__int8_static=rows)
+    )
+    assert found.top1 == (None if agreement is None else 100.0)
 
 
 def test_another_recipe_serves_where_none_is_common(tmp_path):

@@ -59,7 +59,12 @@ def test_what_the_samples_are_used_for_stands_in_the_result_and_in_the_bundle(tm
 def test_equal_samples_that_go_unused_are_counted(tmp_path: Path) -> None:
     done = converted(tmp_path, np.concatenate([BRIGHT[:32], np.repeat(BRIGHT[32:33], 64, axis=0)]), None)
     assert done.data is not None
-    assert done.data.notes == ("96 samples, 33 different: 18 equal ones go unused",)
+    unused, no_scores = done.data.notes
+    assert unused == "96 samples, 33 different: 18 equal ones go unused"
+    assert no_scores == (
+        "the output is not taken for scores of classes: it has the shape of an input, as a reconstruction has (if it is, "
+        "--min-agreement judges first classes)"
+    )
     assert done.data.warnings == ()
 
 
