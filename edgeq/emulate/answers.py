@@ -124,7 +124,7 @@ def _converse(
             stdin=asked,
             stdout=subprocess.PIPE,
             stderr=words,
-            env=_environment(scratch),
+            env={**_environment(scratch), **machine.environment},
             cwd=scratch,
             start_new_session=True,
         )

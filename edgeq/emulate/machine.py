@@ -4,8 +4,8 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -22,6 +22,8 @@ from . import packages, qemu, sysroot
 from .cpuinfo import cpuinfo
 
 _FACTS_WITHIN_S = 120
+# QEMU 7.2 crashes in numpy's loops for AVX2. numpy only holds the arrays here: runtimes choose their own kernels.
+_NUMPY_BARE = {"NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4"}
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Machine:
     """`python` are the words that start Python there; `emulation` is None for this machine itself.
 
     `target` is set where the runtimes have to be brought, as to a device; else those installed beside edgeq serve.
+    `environment` is what Python needs there beside this process's own.
     """
 
     python: tuple[str, ...]
@@ -36,6 +39,7 @@ class Machine:
     cache: Path
     emulation: Emulation | None = None
     target: Target | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     def python_path(self, runtime: str, on_note: Callable[[str], None]) -> tuple[Path, ...]:
         """What goes on sys.path for `runtime`; see packages.python_path for what it raises."""
@@ -49,7 +53,11 @@ class Machine:
         words = child_python.isolated(self.python, self.agent, "--root", self.cache, "facts")
         try:
             done = subprocess.run(
-                words, stdin=subprocess.DEVNULL, capture_output=True, timeout=_FACTS_WITHIN_S
+                words,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=_FACTS_WITHIN_S,
+                env={**os.environ, **self.environment},
             )
             said = Completed(done.returncode, done.stdout, done.stderr)
             facts: Facts = agent_answer(said, "facts", "the emulator")
@@ -81,15 +89,17 @@ def emulated(target: Target, *, rootfs: Path | None, scratch: Path, cache: Path)
     program = qemu.find(target.cpu.arch)
     starts: tuple[str, ...] = (str(program.path), "-cpu", cpu)
     agent = build_agent(cache).path
+    environment = _NUMPY_BARE if target.cpu.arch == "x86_64" else {}
     if target.cpu.arch == platform.machine() and rootfs is None:
         shown = Emulation(
             target.name, cpu, str(program), f"Python {platform.python_version()} of this machine"
         )
-        return Machine((*starts, sys.executable), agent, cache, shown)
+        return Machine((*starts, sys.executable), agent, cache, shown, environment=environment)
     root = sysroot.find(target.cpu.arch, rootfs, cache)
     sysroot.lay(root, scratch / "prefix", _cpuinfo(target, cpu))
     python = (*starts, "-L", str(scratch / "prefix"), str(sysroot.python_of(root)))
-    return Machine(python, agent, cache, Emulation(target.name, cpu, str(program), str(root)), target)
+    shown = Emulation(target.name, cpu, str(program), str(root))
+    return Machine(python, agent, cache, shown, target, environment)
 
 
 def _cpuinfo(target: Target, cpu: str) -> str | None:

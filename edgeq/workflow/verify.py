@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgeq import catalog
-from edgeq.bundle import OpenBundle, read_bundle, read_fidelity
+from edgeq.bundle import OpenBundle, read_bundle, read_fidelity, read_noun
 from edgeq.errors import DeviceUnfit, ModelCrashed, TargetRefused
 from edgeq.nouns.bundle import Candidate
+from edgeq.nouns.data import DataUse
 from edgeq.nouns.progress import Note, Progress
 from edgeq.nouns.project import Gates
 from edgeq.nouns.verification import Verification, Verified
+from edgeq.workflow import bundle_parts
 from edgeq.workflow.cached import folder as cache_folder
 from edgeq.workflow.paths import AnyPath, text
 from edgeq.workflow.tell import Tell, silence
@@ -136,6 +138,13 @@ def _notes(bundle: OpenBundle, target: str, chosen: "Chosen") -> Iterator[str]:
     made_for = bundle.manifest.target
     if made_for != target:
         yield f"the bundle was made for {made_for}: `edgeq convert --target {target}` makes one for this CPU"
+    data = read_noun(bundle, bundle_parts.DATA, DataUse)
+    if data is not None and data.states:
+        yield (
+            f"{', '.join(data.states)} is fed back when the model runs: what changes on this CPU is measured in single steps from "
+            "stored states, where an error never meets its own consequences; what the candidate costs here was judged in closed "
+            "loop when the bundle was made"
+        )
 
 
 def _bench(bundle: OpenBundle, trial: _Trial, gates: Gates) -> "Bench":

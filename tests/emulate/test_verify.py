@@ -1,12 +1,17 @@
 """`edgeq verify` on real emulators: what AVX2 without VNNI gets wrong is seen and refused, what is right passes."""
 
 import json
+import os
+import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from edgeq import catalog
 from edgeq.bundle import read_bundle
+from edgeq.emulate.machine import emulated
+from edgeq.nouns.progress import Note
 from edgeq.nouns.project import Gates
 from edgeq.nouns.verification import Verified
 from edgeq.workflow.convert import convert
@@ -14,6 +19,7 @@ from edgeq.workflow.verify import verify
 from tests.emulate.conftest import require_emulator
 from tests.emulate.networks import CHANNELS, SIDE, images, mixing, smoothing
 from tests.end_to_end.command_line import edgeq
+from tests.workflow.test_in_sequence import frames, smoother
 
 pytestmark = pytest.mark.lab
 
@@ -128,3 +134,29 @@ def test_resnet8_keeps_its_accuracy_without_vnni(data_dir: Path, tmp_path: Path)
     assert int8.expected.accuracy is not None
     assert int8.expected.accuracy.samples == 960
     assert int8.expected.accuracy.difference >= -1.0
+
+
+def test_that_states_are_fed_back_is_said_of_figures_of_single_steps(tmp_path: Path) -> None:
+    require_emulator("qemu-x86_64")
+    model = smoother(tmp_path / "net.onnx")
+    place, told = tmp_path / "net.edgeq", []
+    data = frames(model, tmp_path / "d.npz", record=True)
+    convert(str(model), target="x86-64", data=data, output=place, recipe="int8_static", runtime="onnxruntime")
+    done = verify(place, emulate="x86-64", samples=2, candidates=("onnxruntime-float",), tell=told.append)
+    assert done.passed
+    (said,) = (note.text for note in told if isinstance(note, Note) and "single steps" in note.text)
+    assert said.startswith("output_1=h is fed back when the model runs")
+
+
+def test_numpy_keeps_out_of_the_loops_that_crash_an_emulated_x86(tmp_path: Path) -> None:
+    require_emulator("qemu-x86_64")
+    there = emulated(catalog.target("x86-64"), rootfs=None, scratch=tmp_path, cache=tmp_path)
+    asked = "from numpy._core._multiarray_umath import __cpu_features__ as f; print(f.get('X86_V3', False), f['SSE2'])"
+    done = subprocess.run(
+        [*there.python, "-c", asked],
+        env={**os.environ, **there.environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == ["False", "True"]
