@@ -148,6 +148,7 @@ def _expected(home: Closeness, moved: Closeness, here: Closeness, there: Closene
                 o,
                 sqnr_db=_shifted(h.sqnr_db, n.sqnr_db, o.sqnr_db),
                 typical_db=_shifted(h.typical_db, n.typical_db, o.typical_db),
+                worst_sequence_db=h.worst_sequence_db,
             )
             for h, n, o in zip(home.outputs, here.outputs, there.outputs, strict=True)
         ),

@@ -18,7 +18,8 @@ class OutputError(Record):
 
     What that hides: `typical_db` is the SQNR of the sample in the middle; `small_db` that of values next to others that are
     16 times as large and more, where it is below 10 dB, and `small` which they are; `constant` says what varies in float and
-    has one value in the candidate, empty where nothing does.
+    has one value in the candidate, empty where nothing does; `worst_sequence_db` is that of the sequence that is farthest from
+    float, where steps of several were judged.
     """
 
     output: str
@@ -32,6 +33,7 @@ class OutputError(Record):
     equal_beyond_usual: Optional[float] = None
     about_mean_db: Optional[float] = None
     selected: bool = False
+    worst_sequence_db: Optional[float] = None
 
     @property
     def same(self) -> bool:

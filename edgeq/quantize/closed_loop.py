@@ -29,6 +29,16 @@ class Steps:
     states: tuple[State, ...]
     positions: tuple[int, ...]
 
+    @property
+    def starts(self) -> tuple[int, ...]:
+        """Steps with which every state begins anew."""
+        return tuple(sorted(frozenset.intersection(*(s.starts for s in self.states))))
+
+    @property
+    def sequences(self) -> "npt.NDArray[np.integer]":
+        """Of each of the positions, the number of the sequence that it is in."""
+        return np.searchsorted(self.starts, self.positions, side="right")
+
 
 @dataclass(frozen=True)
 class InSequence:

@@ -361,6 +361,8 @@ def _sqnr(limit: float, default: str, integers: Integers) -> Rule:
 def _words_of_low(o: OutputError, limit: float) -> str:
     if o.sqnr_db is not None and o.sqnr_db < limit:
         return f"output {o.output}: SQNR {o.sqnr_db:.1f} dB"
+    if o.worst_sequence_db is not None and o.worst_sequence_db < limit:
+        return f"output {o.output}: SQNR {o.worst_sequence_db:.1f} dB over the worst of its sequences, {o.sqnr_db:.1f} dB over all"
     return f"output {o.output}: SQNR {o.typical_db:.1f} dB of the sample in the middle, {o.sqnr_db:.1f} dB only by large ones"
 
 
@@ -370,7 +372,9 @@ def points(limit: float) -> str:
 
 def _below(limit: float, figures: Figures) -> list[OutputError]:
     return [
-        o for o in figures.outputs if any(db is not None and db < limit for db in (o.sqnr_db, o.typical_db))
+        o
+        for o in figures.outputs
+        if any(db is not None and db < limit for db in (o.sqnr_db, o.typical_db, o.worst_sequence_db))
     ]
 
 

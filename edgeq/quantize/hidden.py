@@ -6,13 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .error import Array, Doubles
+from .error import Array, Doubles, pooled_db
 from .scale_groups import AxisPowers, groups, is_one_unit, powers_along_axes, small_indices, variation
 
 _VARIES = 1e-5  # of the largest magnitude: less is rounding
 _STEPS = 128  # a range is seen in 8 bits where it is two steps of a scale of its own
 _NO_SIGNAL = 1e-200
 _NAMED = 3
+_STEPS_OF_SEQUENCE = 30  # judged ones; of fewer the SQNR is that of a few samples
+_SILENT = 1e-3  # of the loudest sequence's power
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,22 @@ def typical_db(signal: Doubles, noise: Doubles) -> float | None:
         each = 10 * np.log10(np.maximum(signal, _NO_SIGNAL) / noise)
     middle = float(np.median(each)) if len(each) else np.inf
     return middle if np.isfinite(middle) else None
+
+
+def worst_sequence_db(
+    signal: Doubles, noise: Doubles, sequences: "np.typing.NDArray[np.integer]"
+) -> float | None:
+    """The lowest SQNR of a whole sequence, in dB, from the powers of each step and the number of its sequence. None where fewer
+    than two are long enough and not silent, and where float's own is met everywhere.
+    """
+    numbers, steps = np.unique(sequences, return_counts=True)
+    whole = [sequences == number for number in numbers[steps >= _STEPS_OF_SEQUENCE]]
+    loudest = max((float(signal[these].mean()) for these in whole), default=0.0)
+    heard = [these for these in whole if float(signal[these].mean()) > _SILENT * loudest]
+    if len(heard) < 2:
+        return None
+    found = [db for these in heard if (db := pooled_db(signal[these], noise[these])) is not None]
+    return min(found, default=None)
 
 
 def small_values(reference: Array, candidate: Array) -> Small | None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from edgeq.class_scores import are_no_classes, class_scores, why_none
 from edgeq.errors import ConversionFailed
@@ -15,7 +16,7 @@ from .closed_loop import InSequence
 from .error import agreement, are_integers, equal_values, largest_error, pooled_db, powers_of_each
 from .float_runner import FloatRunner, float_runner
 from .gate import Gate, decide
-from .hidden import no_longer_varies, small_values, typical_db
+from .hidden import no_longer_varies, small_values, typical_db, worst_sequence_db
 from .host_run import Progress, Runner, load, no_progress, run
 from .integers import about_mean_db, equal_beyond_usual, selections
 from .samples_like import Array, SamplesLike
@@ -83,7 +84,8 @@ def judge(
     if len(outputs) != len(reference):
         raise ConversionFailed(f"{candidate_id} has {len(outputs)} outputs where float has {len(reference)}")
     scores = scores_among(gate, reference, heldout, names)
-    errors = errors_of(names, reference, outputs, scores)
+    sequences = heldout.sequence.sequences if isinstance(heldout, InSequence) else None
+    errors = errors_of(names, reference, outputs, scores, sequences)
     agrees = agreement_of(reference, outputs, scores)
     accuracy = accuracy_of(gate, reference, outputs, heldout.labels, heldout.truth)
     verdict = decide(gate, accuracy, agrees, errors, why_unused(heldout, reference))
@@ -126,24 +128,36 @@ def why_no_scores(
 
 
 def errors_of(
-    names: tuple[str, ...], reference: tuple[Array, ...], outputs: tuple[Array, ...], scores: int | None
+    names: tuple[str, ...],
+    reference: tuple[Array, ...],
+    outputs: tuple[Array, ...],
+    scores: int | None,
+    sequences: "npt.NDArray[np.integer] | None" = None,
 ) -> tuple[OutputError, ...]:
-    """`scores`: the output that holds class scores."""
+    """`scores`: the output that holds class scores; `sequences`: the number of each step's sequence, where samples are steps."""
     selected = selections(reference)
     return tuple(
         _error_of_integers(name, r, c, k in selected)
         if are_integers(r)
-        else _error_of(name, r, c, k == scores)
+        else _error_of(name, r, c, k == scores, sequences)
         for k, (name, r, c) in enumerate(zip(names, reference, outputs, strict=True))
     )
 
 
-def _error_of(name: str, reference: Array, output: Array, are_scores: bool) -> OutputError:
+def _error_of(
+    name: str,
+    reference: Array,
+    output: Array,
+    are_scores: bool,
+    sequences: "npt.NDArray[np.integer] | None",
+) -> OutputError:
     """Of class scores the largest counts, however small the others are."""
     powers = powers_of_each(reference, output)
     largest = largest_error(reference, output)
     constant = no_longer_varies(reference, output, channels=not are_scores)
     found = OutputError(name, pooled_db(*powers), largest, typical_db=typical_db(*powers), constant=constant)
+    if sequences is not None:
+        found = replace(found, worst_sequence_db=worst_sequence_db(*powers, sequences))
     small = None if are_scores else small_values(reference, output)
     if small is None or small.sqnr_db >= _SMALL_DB:
         return found

@@ -130,14 +130,17 @@ def notes_of(model: Model, parts: Parts) -> tuple[str, ...]:
         f"{model.outputs[s.output].name} is fed back into {model.inputs[s.input].name} ({s.by})"
         for s in sequence.states
     ]
-    starts = len(frozenset.intersection(*(s.starts for s in sequence.states)))
+    starts = len(sequence.starts)
     how = f"{sequence.samples.count:,} steps in {counted(starts, 'sequence')}"
     calibrated = (
         "; calibrated with float's states, since all samples store the same" if parts.heldout.inputs else ""
     )
+    alone = (
+        "; of another recording more can be lost: several in one file are judged each" if starts == 1 else ""
+    )
     return (
         f"{', '.join(named)}: float and each candidate run with their own state over {how}, {parts.heldout.count:,} of them "
-        f"judged{calibrated} (--states none judges each step by itself)",
+        f"judged{calibrated} (--states none judges each step by itself){alone}",
     )
 
 

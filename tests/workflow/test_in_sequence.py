@@ -1,5 +1,6 @@
 """A model with a state is judged as it runs: over a sequence, float and each candidate with its own state."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ from onnx import helper, numpy_helper
 
 from edgeq.errors import GateFailed
 from edgeq.nouns.project import Gates
+from edgeq.quantize.gate import Gate, decide
+from edgeq.quantize.hidden import worst_sequence_db
 from edgeq.workflow.convert import Conversion, convert
 from tests.quantize.networks import model_of
 
@@ -87,3 +90,41 @@ def test_the_gate_takes_the_closed_loop(tmp_path: Path) -> None:
     with pytest.raises(GateFailed):
         converted(tmp_path, True, gates=between, repairs="-mixed")
     converted(tmp_path, True, gates=between, repairs="-mixed", states="none")
+
+
+def two_recordings(folder: Path) -> Conversion:
+    """The second has a tenth of the size, and so less of the ranges that both are given."""
+    model = smoother(folder / "net.onnx")
+    session, parts = ort.InferenceSession(str(model)), []
+    for size in (1.0, 0.1):
+        x = size * np.random.default_rng(1).normal(size=(STEPS, 1, 8)).astype(np.float32)
+        h = np.zeros((1, WIDTH), np.float32)
+        for step in x:
+            parts.append((step, h))
+            h = session.run(None, {"x": step, "h": h})[1]
+    np.savez(folder / "two.npz", x=np.stack([x for x, _ in parts]), h=np.stack([h for _, h in parts]))
+    return convert(
+        str(model), data=str(folder / "two.npz"), target="x86-64-vnni", runtime="onnxruntime", recipe="int8_static",
+        output=folder / "two.edgeq",
+    )  # fmt: skip
+
+
+def test_the_sequence_that_is_farthest_from_float_is_judged_too(tmp_path: Path) -> None:
+    done = two_recordings(tmp_path)
+    (int8,) = (f for f in done.fidelity if f.candidate == "onnxruntime-int8_static")
+    (answer, _) = int8.outputs
+    assert answer.worst_sequence_db < answer.sqnr_db - 4
+    between = Gate(min_sqnr_db=(answer.worst_sequence_db + answer.sqnr_db) / 2)
+    answer = replace(answer, typical_db=answer.sqnr_db)
+    refused = decide(between, None, None, (answer,)).why_failed
+    assert refused is not None and "dB over the worst of its sequences" in refused
+    assert "in 2 sequences" in done.data.notes[-1] and "another recording" not in done.data.notes[-1]
+    assert "another recording" in converted(tmp_path, True).data.notes[-1]
+
+
+def test_a_silent_or_short_sequence_is_none_to_judge() -> None:
+    signal, noise = np.repeat([1.0, 1e-9, 1.0], 40), np.repeat([1e-3, 1e-6, 1e-2], 40)
+    numbers = np.repeat([1, 2, 3], 40)
+    assert worst_sequence_db(signal, noise, numbers) == pytest.approx(20)
+    assert worst_sequence_db(signal[:80], noise[:80], numbers[:80]) is None
+    assert worst_sequence_db(signal[:100], noise[:100], numbers[:100]) is None

@@ -195,15 +195,16 @@ def _hidden(o: OutputError) -> str:
 def _closeness(outputs: tuple[OutputError, ...]) -> str:
     """Of the output that is farthest from float."""
     found = [f"{o.equal:.1f} % of {o.output} equal" for o in outputs if o.equal is not None]
-    errors = [(o.sqnr_db, o.output) for o in outputs if o.sqnr_db is not None]
+    errors = [(o.sqnr_db, o.output, o.worst_sequence_db) for o in outputs if o.sqnr_db is not None]
     if errors:
-        sqnr_db, name = min(errors)
+        sqnr_db, name, worst_db = min(errors, key=lambda error: error[:2])
         told = (
             f"SQNR {sqnr_db:.1f} dB"
             if sqnr_db > _NOT_FINITE_DB
             else "not finite where float is, or the other way round"
         )
-        found.insert(0, told + (f" at {name}" if len(outputs) > 1 else ""))
+        worst = f", {worst_db:.1f} dB over its worst sequence" if worst_db is not None else ""
+        found.insert(0, told + (f" at {name}" if len(outputs) > 1 else "") + worst)
     return ", ".join(found)
 
 
