@@ -98,7 +98,9 @@ def _worth_it(head: frozenset[str], reference: Answers, quantized: Answers, in_f
     if gain < _WORTH_DB:
         return Head({}, Tried("head", False, f"in float the outputs win less than {_WORTH_DB:g} dB"))
     why = f"does under 2 % of the work; in int8 the outputs have {before:.1f} dB, with it in float {after:.1f} dB"
-    return Head(dict.fromkeys(head, why), Tried("head", True, counted(len(head), "operator"), round(gain, 1)))
+    return Head(
+        dict.fromkeys(sorted(head), why), Tried("head", True, counted(len(head), "operator"), round(gain, 1))
+    )
 
 
 def onnx_head(model: Any) -> frozenset[str]:
