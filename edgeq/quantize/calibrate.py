@@ -5,6 +5,7 @@ Memory is that of one sample's activations and one `Seen` per tensor, whatever t
 
 import hashlib
 import importlib.metadata
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +28,8 @@ from .tflite_file import read
 Ranges = dict[str, Range]
 
 LEVELS = 256
+_LARGEST = float(np.finfo(np.float32).max)
+_BITS = 12  # of an end of a range, which moves by a quarter of a thousandth at most
 NOTHING_KEPT = Kept()
 
 
@@ -48,11 +51,25 @@ def needs_histogram(calibrator: str) -> bool:
 
 
 def ranges_of(calibration: Calibration, calibrator: str) -> Ranges:
-    """Of the tensors that had values."""
+    """Of the tensors that had values, their ends rounded (`_rounded`)."""
     way = observer(calibrator)
     distinct = {id(seen): seen for seen in calibration.tensors.values() if seen.count}
-    found = {key: way.range_of(seen, LEVELS) for key, seen in distinct.items()}
+    found = {key: _rounded(way.range_of(seen, LEVELS)) for key, seen in distinct.items()}
     return {name: found[id(seen)] for name, seen in calibration.tensors.items() if seen.count}
+
+
+def _rounded(ends: Range) -> Range:
+    """To _BITS significant bits. Float kernels of another CPU add in another order, which changes the last bits of what is
+    seen; with them the scales would change, and with these, now and then, an integer.
+    """
+    low, high = ends
+    return _round(low), _round(high)
+
+
+def _round(value: float) -> float:
+    fraction, exponent = math.frexp(value)
+    rounded = math.ldexp(round(math.ldexp(fraction, _BITS)), exponent - _BITS)
+    return rounded if abs(rounded) <= _LARGEST else value  # a mask holds the lowest float32 there is
 
 
 def onnx_seen(

@@ -58,9 +58,10 @@ def _closest(
     def reference(those: tuple[int, ...]) -> Reference:
         return Reference.of(trial.float_path, Some(samples, those), calibration.model, threads, kept)
 
-    choose = reference(positions[::2] if checked else positions)
+    every = reference(positions)
+    choose = reference(positions[::2]) if checked else every
     ranges = {way: ranges_of(calibration, way) for way in AUTO}
-    best = max(AUTO, key=lambda way: closeness(_noise(trial, ranges[way], choose)))  # the first of equals
+    best = max(AUTO, key=lambda way: closeness(_noise(trial, ranges[way], every)))  # the first of equals
     ways = _per_tensor(calibration, ranges, best, trial, choose) if checked else {}
     if set(ways.values()) - {best}:
         check, mixed = reference(positions[1::2]), _mixed(ranges, ways, best)

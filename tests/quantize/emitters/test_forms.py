@@ -129,7 +129,7 @@ def test_the_older_runtime_computes_what_litert_does(network, bits, tmp_path):
     answers = ask(machine, Question(candidate, tmp_path, (tmp_path / "x.npy",)), on_note=print)
     assert answers.version == "2.14.0"
     here = np.concatenate([runner(ROWS[i])[0] for i in range(16)])
-    assert sqnr_db(here, answers.outputs[0]) > 40
+    assert np.array_equal(here, answers.outputs[0]) or sqnr_db(here, answers.outputs[0]) > 40
 
 
 @pytest.mark.parametrize(("runtime", "scales"), [("litert", 8), (OLDER, 1)])
