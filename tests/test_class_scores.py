@@ -65,6 +65,26 @@ def test_targets_vary_on_their_own_or_together(rows):
     assert class_scores((rows,), labelled=True) == 0
 
 
+@pytest.mark.parametrize(
+    ("offsets", "attributes"), [(2, 2), (4, 1), (4, 6), (4, 10), (10, 10), (2, 20), (4, 80)]
+)
+def test_offsets_in_pixels_beside_attributes_are_of_several_units(offsets, attributes):
+    """No row's sum and no distance of its largest values tells them: one offset of some hundred stands out by itself."""
+    rng = np.random.default_rng(offsets)
+    moved = 300 * rng.normal(size=(64, offsets)) @ np.linalg.qr(rng.normal(size=(offsets, offsets)))[0]
+    rows = np.concatenate([moved, rng.normal(size=(64, attributes))], axis=1)
+    assert "vary at least 8 times as much" in why_no_classes(rows)
+    assert class_scores((rows,)) is None
+    assert class_scores((rows,), labelled=True) == class_scores((rows,), names=("logits",)) == 0
+
+
+def test_a_class_that_no_sample_has_leaves_scores_of_one_unit():
+    unused = np.concatenate([LOGITS, np.full((60, 1), -9.0)], axis=1)
+    assert why_no_classes(unused) == why_no_classes(1 / (1 + np.exp(4 - unused))) == ""
+    background = np.concatenate([0.05 * RNG.normal(size=(60, 1)), MANY], axis=1)
+    assert why_no_classes(background) == ""
+
+
 def test_a_name_speaks_for_classes_where_values_only_vary_apart():
     rows = targets(6, 1)
     assert class_scores((rows,), names=("target",)) is None

@@ -11,6 +11,9 @@ from .scale_groups import AxisPowers, groups, is_one_unit, powers_along_axes, sm
 
 _VARIES = 1e-5  # of the largest magnitude: less is rounding
 _STEPS = 128  # a range is seen in 8 bits where it is two steps of a scale of its own
+# Of the largest variation of a probability of one class: what is less is the tail of a softmax, where an error of a few tenths
+# of a logit makes 0.02 of 0.01 and leaves nothing that 8 bits show. A class that float answers somewhere varies by more.
+_ANSWERED = 0.25
 _NO_SIGNAL = 1e-200
 _NAMED = 3
 _STEPS_OF_SEQUENCE = 30  # judged ones; of fewer the SQNR is that of a few samples
@@ -75,12 +78,14 @@ def _small(powers: AxisPowers) -> Small | None:
     return Small(powers.axis, len(indices), len(root), 10 * float(np.log10(power / error)))
 
 
-def no_longer_varies(reference: Array, candidate: Array, *, channels: bool = True) -> str:
+def no_longer_varies(
+    reference: Array, candidate: Array, *, channels: bool = True, scores: bool = False
+) -> str:
     """What varies in float over the samples and is one value in the candidate, in words; empty where nothing is: the whole
-    output, or with `channels` an index of a channel axis.
+    output, or with `channels` an index of a channel axis. `scores`: the output holds class scores.
 
     An index counts where it varies by at least two of 256 steps of the largest variation in its group (scale_groups.py): an
-    8-bit scale of that group's own would show it.
+    8-bit scale of that group's own would show it. A class's probability counts from a quarter of the largest on.
     """
     if reference.dtype == object or reference.shape != candidate.shape or not reference.size:
         return ""
@@ -88,6 +93,7 @@ def no_longer_varies(reference: Array, candidate: Array, *, channels: bool = Tru
     if varies and float(variation(candidate)) == 0.0:
         return "all of it"
     one_unit = is_one_unit(reference)
+    least = _ANSWERED if scores and one_unit else 1.0 / _STEPS
     for powers in powers_along_axes(reference, candidate) if channels else ():
         parted = groups(powers.float_range, one_unit=one_unit)
         gone = [
@@ -95,7 +101,7 @@ def no_longer_varies(reference: Array, candidate: Array, *, channels: bool = Tru
             for group in parted
             for i in group
             if powers.candidate_range[i] == 0.0
-            and powers.float_range[i] >= powers.float_range[group[0]] / _STEPS
+            and powers.float_range[i] >= powers.float_range[group[0]] * least
             and powers.float_range[i] > _VARIES * np.sqrt(powers.signal[i])
         ]
         if gone:

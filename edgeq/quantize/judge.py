@@ -151,10 +151,12 @@ def _error_of(
     are_scores: bool,
     sequences: "npt.NDArray[np.integer] | None",
 ) -> OutputError:
-    """Of class scores the largest counts, however small the others are."""
+    """Of class scores the largest counts, however small the others are; but one that no longer varies is none, for whatever
+    sample.
+    """
     powers = powers_of_each(reference, output)
     largest = largest_error(reference, output)
-    constant = no_longer_varies(reference, output, channels=not are_scores)
+    constant = no_longer_varies(reference, output, scores=are_scores)
     found = OutputError(name, pooled_db(*powers), largest, typical_db=typical_db(*powers), constant=constant)
     if sequences is not None:
         found = replace(found, worst_sequence_db=worst_sequence_db(*powers, sequences))

@@ -124,3 +124,30 @@ def test_the_edge_of_images_classes_that_no_sample_has_and_rectified_features_ar
     for values in (images, 3 * images, seldom, features):
         (error,) = errors_of(("y",), (values.astype("f4"),), (in_8_bits(values),), None)
         assert (error.small, error.constant) == ("", "")
+
+
+def test_a_class_that_no_longer_varies_fails_though_first_classes_agree():
+    rng = np.random.default_rng(6)
+    logits = rng.normal(size=(100, 12)) + 5 * np.eye(12)[rng.integers(0, 11, 100)]
+    dead = logits.copy()
+    dead[:, 11] = dead[:, 11].mean()
+    (error,) = errors_of(("y",), (logits,), (dead,), 0)
+    assert error.constant == "1 of 12 along axis 1 (11)"
+    (error,) = errors_of(("y",), (logits,), (in_8_bits(logits),), 0)
+    assert error.constant == ""
+
+
+def test_a_probability_counts_as_gone_only_of_a_class_that_is_answered_somewhere():
+    """A softmax makes hundredths of what stays far behind the first class, and 8 bits may make nothing of them."""
+    classes = np.arange(60) % 5
+    likely = 0.9 * np.eye(6)[classes] + 0.1 / 6
+    likely[:, 5] = 0.0
+    likely[7, 5] = 0.02
+    rounded = likely.copy()
+    rounded[:, 5] = 0.0
+    (error,) = errors_of(("y",), (likely,), (rounded,), 0)
+    assert error.constant == ""
+    never = likely.copy()
+    never[:, 2] = 0.0
+    (error,) = errors_of(("y",), (likely,), (never,), 0)
+    assert error.constant == "1 of 6 along axis 1 (2)"
