@@ -3,10 +3,11 @@
 A failed gate is a result here, not an error; what to do about it is for the caller.
 """
 
+import math
 import shutil
 import time
 from collections.abc import Callable, Collection
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgeq.foreign import translated
@@ -38,6 +39,7 @@ from .variant import variant_of
 from .variants.onnx_static import OnnxStatic
 from .variants.tflite_static import TfliteStatic
 
+_FITTED = (OnnxStatic, TfliteStatic)
 _NAMED = 3  # reasons in a sentence, and layers of one reason
 
 
@@ -100,16 +102,28 @@ def make(
             progress=progress,
         )
 
-    def judged(leave: frozenset[str], progress: Progress) -> Fidelity:
-        variant.write(leave)
+    def judged_now(progress: Progress) -> Fidelity:
         return memory.judged(variant.path, lambda: held_against_float(progress))
 
+    def judged(leave: frozenset[str], progress: Progress) -> Fidelity:
+        variant.write(leave)
+        return judged_now(progress)
+
     def noise() -> tuple[Noise, ...]:
-        return memory.noise(variant.path, lambda: variant.noise(heldout, progress))
+        """Of the file without a fit: where one layer is broken, those behind it are fitted to what it left."""
+        if isinstance(variant, _FITTED):
+            variant.write_rounded(frozenset())
+        found = memory.noise(variant.path, lambda: variant.noise(heldout, progress))
+        variant.write(frozenset())
+        return found
 
     if "mixed" in repairs and not too_few(gate, heldout.count):  # no layer in float makes samples
         most = _tries(candidate, model, heldout) if search_tries is None else search_tries
         fidelity, by_choice = repaired(variant, judged, noise, progress, most)
+        if by_choice and fidelity.passed and "fit" in repairs and isinstance(variant, _FITTED):
+            again = _fitted_again(variant, fidelity, frozenset(by_choice), judged_now, progress, most)
+            variant, fidelity = again.variant, again.fidelity
+            by_choice = {name: why for name, why in by_choice.items() if name in again.leave}
     else:
         fidelity, by_choice = unrepaired(judged, noise, progress)
     fidelity = replace(
@@ -130,11 +144,7 @@ def make(
         fidelity = _of_no_integers(fidelity)
     made = _made(candidate, variant.path, fidelity, model)
     if calibration is not None and "mixed" in repairs and _may_win(candidate, fidelity):
-        assert isinstance(variant, (OnnxStatic, TfliteStatic))  # the recipe says so
-
-        def judged_now(progress: Progress) -> Fidelity:
-            return memory.judged(variant.path, lambda: held_against_float(progress))
-
+        assert isinstance(variant, _FITTED)  # the recipe says so
         plain = variant.path.read_bytes()
         few = _few(made, variant, model, calibration, by_choice, judged_now, threads, progress)
         made = replace(made, few=few)
@@ -142,6 +152,47 @@ def make(
     for scratch in ("outputs", "closest", "few"):
         shutil.rmtree(folder / scratch, ignore_errors=True)
     return made
+
+
+@dataclass(frozen=True)
+class _FittedAgain:
+    variant: OnnxStatic | TfliteStatic
+    fidelity: Fidelity
+    leave: frozenset[str]
+
+
+def _fitted_again(
+    variant: OnnxStatic | TfliteStatic,
+    before: Fidelity,
+    leave: frozenset[str],
+    judged: Callable[[Progress], Fidelity],
+    progress: Progress,
+    most_tries: int,
+) -> _FittedAgain:
+    """Fitted to the rounding that is left with `leave` in float, where that comes closer to float or needs fewer of them: all
+    were fitted while broken ones were among them. `judged` is asked of the file at `variant.path`.
+    """
+    fitted, fewer, tries = variant.fitted_with(leave), leave, 1
+    for name in sorted(leave)[: max(most_tries, 0)] if len(leave) > 1 else ():
+        fitted.write(fewer - {name})
+        tries += 1
+        if judged(progress).passed:
+            fewer -= {name}
+    if fewer != leave:
+        fitted = fitted.fitted_with(fewer)
+    fitted.write(fewer)
+    after = judged(progress)
+    if after.passed and (len(fewer) < len(leave) or _db(after) > _db(before)):
+        assert before.search is not None  # its layers are what is fitted without
+        search = replace(before.search, tries=before.search.tries + tries, left=len(fewer))
+        return _FittedAgain(fitted, replace(after, search=search, worst_layers=before.worst_layers), fewer)
+    variant.write(leave)
+    return _FittedAgain(variant, before, leave)
+
+
+def _db(fidelity: Fidelity) -> float:
+    found = worst_db(fidelity)
+    return math.inf if found is None else found
 
 
 def _may_win(candidate: CandidatePlan, fidelity: Fidelity) -> bool:
