@@ -37,7 +37,7 @@ def convert(
     python = built(cache, say)
     with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
         made = call(python, source, tuple(spec.name for spec in inputs), Path(folder))
-        graph = flat.read(made)
+        graph = flat.read(made, source)
         taken, given = rewrite.inputs_of(graph), rewrite.outputs_of(graph)
         entries = ends.inputs_in(taken, inputs)
         feed, expected = trials[-1]

@@ -10,6 +10,8 @@ from edgeq.ingest.extras import needed
 from edgeq.ingest.onnx_to_tflite.call import REMEDY
 from edgeq.ingest.onnx_to_tflite.pins import CONVERTER
 
+_NAMED = 3  # nodes that are named in one message
+
 
 @dataclass(frozen=True)
 class Flat:
@@ -23,15 +25,18 @@ class Flat:
     kinds: dict[int, str]
 
 
-def read(path: Path) -> Flat:
-    """Raises ExtraMissing without ai-edge-litert, ConversionFailed naming operators that TFLite does not have."""
+def read(path: Path, source: Path) -> Flat:
+    """The file at `path`, made from the ONNX graph `source`. Raises ExtraMissing without ai-edge-litert, ConversionFailed
+    naming the nodes that TFLite has no operator for.
+    """
     files = needed("ai_edge_litert.tools.flatbuffer_utils", "litert", "TFLite from ONNX")
     schema = needed("ai_edge_litert.schema_py_generated", "litert", "TFLite from ONNX")
     with quiet(), translated(f"cannot read {path.name} as TFLite"):
         model = files.read_model(str(path))
-    if custom := sorted({_onnx_name(c.customCode.decode()) for c in model.operatorCodes if c.customCode}):
+    if custom := _custom(model, source):
+        more = f" and {len(custom) - _NAMED} more" if len(custom) > _NAMED else ""
         raise ConversionFailed(
-            f"the model uses {', '.join(custom)}, which {CONVERTER} cannot express in TFLite's operators",
+            f"the model uses {', '.join(custom[:_NAMED])}{more}, which {CONVERTER} cannot express in TFLite's operators",
             REMEDY,
         )
     kinds = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
@@ -72,6 +77,26 @@ def code_of(flat: Flat, kind: int) -> int:
     code.version = 1
     codes.append(code)
     return len(codes) - 1
+
+
+def _custom(model: Any, source: Path) -> list[str]:
+    """Kind and name of the nodes that became operators which no runtime has; one without a name is told by its output."""
+    import onnx
+
+    nodes = onnx.load(str(source), load_external_data=False).graph.node
+    names = {output: node.name or output for node in nodes for output in node.output}
+    graph, found = model.subgraphs[0], []
+    for operator in graph.operators:
+        code = model.operatorCodes[operator.opcodeIndex]
+        if code.customCode:
+            output = graph.tensors[operator.outputs[0]].name.decode() if len(operator.outputs) else ""
+            named = names.get(output, output)
+            found.append(
+                f"{_onnx_name(code.customCode.decode())} ({named})"
+                if named
+                else _onnx_name(code.customCode.decode())
+            )
+    return found
 
 
 def _onnx_name(custom: str) -> str:

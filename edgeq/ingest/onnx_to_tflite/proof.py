@@ -46,10 +46,27 @@ def require_same(expected: Arrays, got: Arrays, outputs: tuple[TensorSpec, ...])
     for spec, before, after in zip(outputs, expected, got, strict=True):
         if before.shape != after.shape:
             raise _another(spec, f"has the shape {after.shape} instead of {before.shape}")
+        if words := _not_finite(before, after):
+            raise _another(spec, words)
         figures.append(sqnr_db(before, after))
         if figures[-1] < ENOUGH_DB:
             raise _another(spec, f"differs from ONNX by {figures[-1]:.0f} dB SQNR on random input")
     return min(figures, default=np.inf)
+
+
+def _not_finite(expected: np.ndarray, got: np.ndarray) -> str:
+    """The first value that is infinite or none on one side, and something else on the other, in words; else empty."""
+    if expected.dtype.kind != "f":
+        return ""
+    other = (expected != got) & ~(np.isnan(expected) & np.isnan(got))
+    other &= ~(np.isfinite(expected) & np.isfinite(got))
+    if not other.any():
+        return ""
+    first = np.flatnonzero(other)[0]
+    return (
+        f"has {got.reshape(-1)[first]:g} where ONNX has {expected.reshape(-1)[first]:g}, "
+        f"at {np.count_nonzero(other):,} of {expected.size:,} values on random input"
+    )
 
 
 def sqnr_db(expected: np.ndarray, got: np.ndarray) -> float:

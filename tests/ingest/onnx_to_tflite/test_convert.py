@@ -85,6 +85,32 @@ def test_an_operator_that_tflite_does_not_have_is_named(tmp_path, onnx2tf_cache)
     assert "Unique" in opened(path, onnx2tf_cache).absent["tflite"]
 
 
+def test_a_node_for_which_tflite_has_no_operator_is_named(tmp_path, onnx2tf_cache):
+    nodes = [
+        node("Conv", ["x", "w"], ["h"], name="first", pads=[1, 1]),
+        node("Conv", ["h", "v"], ["y"], name="second", group=4, auto_pad="SAME_UPPER", strides=[3]),
+    ]
+    constants = {"w": draw(8, 8, 3), "v": draw(12, 2, 5)}
+    path = write(tmp_path / "net.onnx", nodes, {"x": [1, 8, 64]}, {"y": [1, 12, 22]}, **constants)
+    with pytest.raises(ConversionFailed, match=r"the model uses Conv \(second\), which"):
+        opened(path, onnx2tf_cache, ("tflite",))
+
+
+def masked(path: Path, hidden: float) -> Path:
+    nodes = [node("MatMul", ["x", "w"], ["z"]), node("Where", ["shown", "z", "hidden"], ["y"])]
+    constants = {"w": draw(4, 6), "shown": np.arange(6) % 3 > 0, "hidden": np.float32(hidden)}
+    return write(path, nodes, {"x": [1, 4]}, {"y": [1, 6]}, **constants)
+
+
+def test_a_finite_value_in_place_of_minus_infinity_is_told(tmp_path, onnx2tf_cache):
+    """onnx2tf multiplies by zeros and adds the least float32."""
+    with pytest.raises(
+        ConversionFailed, match=r"output y has -3\.4\S+ where ONNX has -inf, at 2 of 6 values"
+    ):
+        opened(masked(tmp_path / "net.onnx", -np.inf), onnx2tf_cache, ("tflite",))
+    require_same_answers(opened(masked(tmp_path / "net.onnx", -1e4), onnx2tf_cache), draw(1, 4))
+
+
 def test_an_operator_that_onnx2tf_refuses_is_named(tmp_path, onnx2tf_cache):
     pool = node("MaxPool", ["x"], ["y"], kernel_shape=[2, 2], dilations=[3, 3])
     path = write(tmp_path / "net.onnx", [pool], {"x": [1, 1, 8, 8]}, {"y": [1, 1, 5, 5]})
