@@ -258,6 +258,31 @@ def test_a_bias_that_is_computed_at_run_time_keeps_a_layer_in_float(tmp_path, ac
     ]
 
 
+@pytest.mark.parametrize("recipe", ["int8_dynamic", "int8_static"])
+@pytest.mark.parametrize(("kind", "words"), [("double", "float64"), ("int32", "int32")])
+def test_a_type_that_the_quantizer_does_not_take_is_the_reason(tmp_path, recipe, kind, words):
+    rng = np.random.default_rng(0)
+    weights = [
+        numpy_helper.from_array((10 * rng.normal(size=(64, 32))).astype(kind), "w"),
+        numpy_helper.from_array(rng.normal(size=(32, 10)).astype(np.float32), "v"),
+    ]
+    node, number = onnx.helper.make_node, helper.np_dtype_to_tensor_dtype(np.dtype(kind))
+    nodes = [
+        node("Cast", ["x"], ["xd"], name="to", to=number),
+        node("MatMul", ["xd", "w"], ["h"], name="wide"),
+        node("Cast", ["h"], ["hf"], name="back", to=1),
+        node("MatMul", ["hf", "v"], ["y"], name="plain"),
+    ]
+    net = model_of(nodes, weights, [("x", (8, 64))], [("y", (8, 10))])
+    rows = Sequences(10 * rng.normal(size=(16, 8, 64)).astype(np.float32))
+    found = made(net, recipe, tmp_path, rows, rows, Scheme("uint8", "int8", True)).fidelity
+    reasons = {s.what: s.reason for s in found.float_layers}
+    assert (
+        reasons["MatMul: wide"] == f"computes in {words}, which the quantizer does not take: it takes float32"
+    )
+    assert not any("plain" in what for what in reasons)
+
+
 def test_dynamic_int8_leaves_products_with_a_vector_in_float(tmp_path):
     """onnxruntime's quantizer takes them, and its kernel then does not run them."""
     rng = np.random.default_rng(0)

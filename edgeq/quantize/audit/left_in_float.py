@@ -17,6 +17,8 @@ from .tflite_fusion import HEAVY as TFLITE_HEAVY
 from .tflite_fusion import has_integer_weights
 
 _NAMED = 3  # nodes named in a group before "and N more"
+_NOT_TAKEN = "the quantizer does not take: it takes float32"
+_OTHER_REALS = {"DOUBLE": "float64", "BFLOAT16": "bfloat16"}
 _PLUMBING = (
     "QuantizeLinear",
     "DequantizeLinear",
@@ -44,14 +46,12 @@ def onnx_dynamic(path: Path, by_choice: Mapping[str, str]) -> tuple[Skipped, ...
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)
     whole = _graph(path)
     no_kernel = {name: why for graph in _graphs(whole) for name, why in without_kernel(graph).items()}
-    for node in (n for graph in _graphs(whole) for n in graph.node):
-        if (
-            node.op_type not in HEAVY or node.op_type in RECURRENT
-        ):  # those are told by who stored their weights
-            continue
+    for node, other in _heavy_with_types(whole):
         if node.name in by_choice:
             continue
-        if node.op_type == "MatMul" and node.name in no_kernel:
+        if other:
+            why = other
+        elif node.op_type == "MatMul" and node.name in no_kernel:
             why = no_kernel[node.name]
         elif node.op_type in DYNAMIC:
             why = "both operands change from run to run, or the weight is no constant"
@@ -67,10 +67,10 @@ def onnx_dynamic(path: Path, by_choice: Mapping[str, str]) -> tuple[Skipped, ...
 def onnx_blockwise(path: Path) -> tuple[Skipped, ...]:
     """Operators with weights that MatMulNBits did not take."""
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for node in (n for graph in _graphs(_graph(path)) for n in graph.node):
-        if node.op_type not in HEAVY or node.op_type in RECURRENT:
-            continue
-        if node.op_type in ("MatMul", "Gemm"):
+    for node, other in _heavy_with_types(_graph(path)):
+        if other:
+            why = other
+        elif node.op_type in ("MatMul", "Gemm"):
             why = "both operands change from run to run, or the weights are no constants, or too few to gain"
         else:
             why = "onnxruntime multiplies by weights in blocks only in matrix products"
@@ -82,14 +82,14 @@ def onnx_half(path: Path) -> tuple[Skipped, ...]:
     """Operators that compute in float32 between casts, wherever onnxruntime's converter is careful."""
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)
     for graph in _graphs(_graph(path)):
-        floats, doubles = _floats(graph), _of_type(graph, "DOUBLE")
+        floats, others = _floats(graph), _other_types(graph)
         for node in graph.node:
             if node.op_type in _PLUMBING:
                 continue
             if any(name in floats for name in node.output):
                 groups[node.op_type, "onnxruntime's float16 converter leaves it in float32"].append(node.name)
-            elif any(name in doubles for name in node.output):
-                groups[node.op_type, "computes in float64, which is not made float16"].append(node.name)
+            elif why := _why_type(node, others, "is not made float16"):
+                groups[node.op_type, why].append(node.name)
     return _worded(groups)
 
 
@@ -143,15 +143,44 @@ def _graphs(graph: Any) -> Iterator[Any]:
 
 
 def _floats(graph: Any) -> set[str]:
-    return _of_type(graph, "FLOAT")
+    return {name for name, kind in _types(graph).items() if kind == "FLOAT"}
 
 
-def _of_type(graph: Any, name: str) -> set[str]:
+def _types(graph: Any) -> dict[str, str]:
+    """In ONNX's words, of the tensors whose type is known."""
     import onnx
 
-    code = onnx.TensorProto.DataType.Value(name)
     values = (*graph.input, *graph.value_info, *graph.output)
-    return {v.name for v in values if v.type.tensor_type.elem_type == code}
+    codes = {v.name: v.type.tensor_type.elem_type for v in values}
+    return {name: onnx.TensorProto.DataType.Name(code) for name, code in codes.items() if code}
+
+
+def _other_types(graph: Any) -> dict[str, str]:
+    """In numpy's words, of the tensors that no quantizer takes for reals; half precision is one that they take."""
+    return {
+        name: _OTHER_REALS.get(kind, kind.lower())
+        for name, kind in _types(graph).items()
+        if kind not in ("FLOAT", "FLOAT16")
+    }
+
+
+def _why_type(node: Any, others: Mapping[str, str], what: str = _NOT_TAKEN) -> str:
+    """Where the type of what `node` computes is the reason, in words; else empty. Integers are only where weights would be."""
+    kind = next((others[name] for name in node.output if name in others), "")
+    if kind in _OTHER_REALS.values() or (kind and node.op_type in HEAVY):
+        return f"computes in {kind}, which {what}"
+    return ""
+
+
+def _heavy_with_types(graph: Any) -> Iterator[tuple[Any, str]]:
+    """Operators with weights, in all graphs, and what their type has against them. GRU and RNN are told by who stored their
+    weights.
+    """
+    for inner in _graphs(graph):
+        others = _other_types(inner)
+        for node in inner.node:
+            if node.op_type in HEAVY and node.op_type not in RECURRENT:
+                yield node, _why_type(node, others)
 
 
 def _float_nodes(graph: Any) -> Iterator[tuple[Any, str]]:
@@ -159,9 +188,12 @@ def _float_nodes(graph: Any) -> Iterator[tuple[Any, str]]:
     before them, or that lie inside of another node.
     """
     makers = {o: n.op_type for n in graph.node for o in n.output}
-    floats, constants = _floats(graph), _constants(graph)
+    floats, constants, others = _floats(graph), _constants(graph), _other_types(graph)
     for node in graph.node:
         if node.op_type in _PLUMBING:
+            continue
+        if why := _why_type(node, others):
+            yield node, why
             continue
         read = [i for i in node.input if i in floats]
         fused = node.op_type in INTEGER_OPERATORS
