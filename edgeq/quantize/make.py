@@ -231,8 +231,8 @@ def _few(
         return None
     if not any(audit.integer for audit in fitted.fusion()):
         return None
-    layers = sum(name in variant.work() for name in few.added) or len(few.added)
-    what = f"{plain.plan.recipe} with {counted(layers, 'layer')} in float"
+    more = f"{counted(len(few.added), 'operator')}{' more' if kept else ''}"
+    what = f"{plain.plan.recipe} with {more} in float"
     why = f"{what}: {after:.1f} dB for {before:.1f}, {few.work:.1%} of the work"
     plan = replace(plain.plan, id=f"{plain.plan.id}-few-float", reason=why)
     fidelity = replace(
