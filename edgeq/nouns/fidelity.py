@@ -7,6 +7,19 @@ from .plan import Skipped
 from .record import Record
 from .repairs import Tried
 
+# A value that is not finite on one side alone counts as an error of float32's largest, which no other error comes near.
+# Below the second is an error where float has no signal at all, and so no ratio to one.
+_NOT_FINITE_DB, _SILENT_DB = -300.0, -1000.0
+
+
+def words_of_db(sqnr_db: float, digits: int = 1) -> str:
+    """An SQNR as it is told: "SQNR 34.1 dB", or what it stands for where it is no ratio."""
+    if sqnr_db > _NOT_FINITE_DB:
+        return f"SQNR {sqnr_db:.{digits}f} dB"
+    if sqnr_db > _SILENT_DB:
+        return "not finite where float is, or the other way round"
+    return "not zero where float is nothing else"
+
 
 @dataclass(frozen=True)
 class OutputError(Record):

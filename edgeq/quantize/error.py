@@ -17,7 +17,7 @@ Doubles = npt.NDArray[np.float64]
 
 _CHUNK = 64  # samples that are widened to float64 at a time
 _WORST = float(np.finfo(np.float32).max)
-_NO_SIGNAL = 1e-200  # below the square of any float32: stands for an output of zeros
+NO_SIGNAL = 1e-200  # below the square of any float32: stands for an output of zeros
 
 
 def sqnr_db(reference: Array, candidate: Array) -> float | None:
@@ -32,7 +32,7 @@ def pooled_db(signal: Doubles, noise: Doubles) -> float | None:
     """`sqnr_db` from the powers of each sample."""
     if float(noise.sum()) == 0.0:
         return None
-    return 10.0 * float(np.log10(max(float(signal.sum()), _NO_SIGNAL) / float(noise.sum())))
+    return 10.0 * float(np.log10(max(float(signal.sum()), NO_SIGNAL) / float(noise.sum())))
 
 
 def powers_of_each(reference: Array, candidate: Array) -> tuple[Doubles, Doubles]:
@@ -41,10 +41,15 @@ def powers_of_each(reference: Array, candidate: Array) -> tuple[Doubles, Doubles
     signal, noise = [np.zeros(0)], [np.zeros(0)]
     for r, error in errors_in_pieces(reference, candidate):
         within = tuple(range(0 if loose else 1, r.ndim))
-        finite = np.square(r, where=np.isfinite(r), out=np.zeros_like(r))
-        signal.append(np.atleast_1d(finite.sum(axis=within)))
+        signal.append(np.atleast_1d(np.square(finite(r)).sum(axis=within)))
         noise.append(np.atleast_1d(np.square(error).sum(axis=within)))
     return np.concatenate(signal), np.concatenate(noise)
+
+
+def powers(reference: Array, candidate: Array) -> tuple[float, float]:
+    """Of two arrays of one sample, and so of any shape: sum r^2 and sum (r - c)^2, by the rules of `sqnr_db`."""
+    signal, noise = powers_of_each(reference[None], candidate[None])
+    return float(signal.sum()), float(noise.sum())
 
 
 def largest_error(reference: Array, candidate: Array) -> float:
@@ -93,6 +98,24 @@ def _scores(outputs: Array) -> npt.NDArray[np.floating]:
     return np.where(np.isnan(scores), -np.inf, scores)
 
 
+def differences(reference: Array, candidate: Array) -> Doubles:
+    """c - r in float64, of arrays of one shape. What is equal differs by 0, infinities and NaN too; any other of these differs
+    by no finite number.
+    """
+    r, c = reference.astype(np.float64, copy=False), candidate.astype(np.float64, copy=False)
+    same = (r == c) | (np.isnan(r) & np.isnan(c))
+    with np.errstate(invalid="ignore", over="ignore"):
+        return np.where(same, 0.0, c - r)
+
+
+def finite(values: Array) -> Doubles:
+    """In float64, with 0 for what is not finite: what an infinity is worth as a signal, nothing can be held against. Values
+    beyond float32 count as its largest, whose square is finite.
+    """
+    wide = values.astype(np.float64)
+    return np.where(np.isfinite(wide), np.clip(wide, -_WORST, _WORST), 0.0)
+
+
 def errors_in_pieces(
     reference: Array, candidate: Array
 ) -> Iterator[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]:
@@ -100,10 +123,8 @@ def errors_in_pieces(
     for r, c in _pieces(reference, candidate):
         if r.shape != c.shape:
             c = np.full_like(r, np.nan)
-        same = (r == c) | (np.isnan(r) & np.isnan(c))
-        with np.errstate(invalid="ignore"):
-            error = np.where(same, 0.0, np.abs(r - c))
-        yield r, np.where(np.isfinite(error), error, _WORST)
+        error = np.abs(differences(r, c))
+        yield r, np.where(error <= _WORST, error, _WORST)
 
 
 def _pieces(

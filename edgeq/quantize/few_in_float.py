@@ -118,7 +118,7 @@ def _few(kept: frozenset[str], picked: Sequence[Noise], work: Mapping[str, float
     won = f"with all of these in float the outputs win {WORTH_DB:g} dB or more for {share:.1%} of the work"
     reasons: dict[str, str] = {}
     for n in picked:
-        why = f"{n.cause} at {n.layer} alone leaves {n.sqnr_db:.1f} dB at the output; {won}"
+        why = f"{n.in_words}; {won}"
         for name in sorted(n.leave - kept):
             reasons.setdefault(name, why)
     return Few(leave, reasons, share, gain_db)

@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from edgeq.nouns.fidelity import Accuracy, Agreement, Bound, OutputError
+from edgeq.nouns.fidelity import Accuracy, Agreement, Bound, OutputError, words_of_db
 
 from .bound import NO_NUMBER, bound_of, has_interval, least_samples, words_of_need
 from .bound import passed as keeps
@@ -347,7 +347,7 @@ def _sqnr(limit: float, default: str, integers: Integers) -> Rule:
     def why_failed(figures: Figures) -> str | None:
         low = [_words_of_low(o, limit) for o in _below(limit, figures)]
         low += [
-            f"output {o.output}: SQNR {o.small_db:.1f} dB of what is small in it ({o.small})"
+            f"output {o.output}: {words_of_db(o.small_db)} of what is small in it ({o.small})"
             for o in figures.outputs
             if o.small_db is not None and o.small_db < limit
         ]
@@ -360,10 +360,11 @@ def _sqnr(limit: float, default: str, integers: Integers) -> Rule:
 
 def _words_of_low(o: OutputError, limit: float) -> str:
     if o.sqnr_db is not None and o.sqnr_db < limit:
-        return f"output {o.output}: SQNR {o.sqnr_db:.1f} dB"
+        return f"output {o.output}: {words_of_db(o.sqnr_db)}"
     if o.worst_sequence_db is not None and o.worst_sequence_db < limit:
-        return f"output {o.output}: SQNR {o.worst_sequence_db:.1f} dB over the worst of its sequences, {o.sqnr_db:.1f} dB over all"
-    return f"output {o.output}: SQNR {o.typical_db:.1f} dB of the sample in the middle, {o.sqnr_db:.1f} dB only by large ones"
+        return f"output {o.output}: {words_of_db(o.worst_sequence_db)} over the worst of its sequences, {o.sqnr_db:.1f} dB over all"
+    typical = "" if o.typical_db is None else words_of_db(o.typical_db)
+    return f"output {o.output}: {typical} of the sample in the middle, {o.sqnr_db:.1f} dB only by large ones"
 
 
 def points(limit: float) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .error import Array, Doubles, pooled_db
+from .error import NO_SIGNAL, Array, Doubles, finite, pooled_db
 from .scale_groups import AxisPowers, groups, is_one_unit, powers_along_axes, small_indices, variation
 
 _VARIES = 1e-5  # of the largest magnitude: less is rounding
@@ -14,7 +14,6 @@ _STEPS = 128  # a range is seen in 8 bits where it is two steps of a scale of it
 # Of the largest variation of a probability of one class: what is less is the tail of a softmax, where an error of a few tenths
 # of a logit makes 0.02 of 0.01 and leaves nothing that 8 bits show. A class that float answers somewhere varies by more.
 _ANSWERED = 0.25
-_NO_SIGNAL = 1e-200
 _NAMED = 3
 _STEPS_OF_SEQUENCE = 30  # judged ones; of fewer the SQNR is that of a few samples
 _SILENT = 1e-3  # of the loudest sequence's power
@@ -35,7 +34,7 @@ class Small:
 def typical_db(signal: Doubles, noise: Doubles) -> float | None:
     """The SQNR of the sample in the middle, in dB, from the powers of each; None where most samples are equal."""
     with np.errstate(divide="ignore"):
-        each = 10 * np.log10(np.maximum(signal, _NO_SIGNAL) / noise)
+        each = 10 * np.log10(np.maximum(signal, NO_SIGNAL) / noise)
     middle = float(np.median(each)) if len(each) else np.inf
     return middle if np.isfinite(middle) else None
 
@@ -89,7 +88,7 @@ def no_longer_varies(
     """
     if reference.dtype == object or reference.shape != candidate.shape or not reference.size:
         return ""
-    varies = float(variation(reference)) > _VARIES * float(np.abs(reference).max())
+    varies = float(variation(reference)) > _VARIES * float(np.abs(finite(reference)).max())
     if varies and float(variation(candidate)) == 0.0:
         return "all of it"
     one_unit = is_one_unit(reference)

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .error import Array, are_integers, errors_in_pieces
+from .error import NO_SIGNAL, Array, are_integers, errors_in_pieces
 
-_NO_SIGNAL = 1e-200
 _FEW = 4  # an entry of a selection has at most so many indices: batch, class and box
 
 
@@ -80,7 +79,7 @@ def about_mean_db(reference: Array, candidate: Array) -> float | None:
     if noise == 0.0:
         return None
     signal = squares - total * total / max(count, 1)
-    return 10.0 * float(np.log10(max(signal, _NO_SIGNAL) / noise))
+    return 10.0 * float(np.log10(max(signal, NO_SIGNAL) / noise))
 
 
 def _samples(output: Array) -> Iterator[Array]:
@@ -91,8 +90,8 @@ def _samples(output: Array) -> Iterator[Array]:
 def _is_ranked(reals: Array) -> bool:
     """Each sample is one row that never rises, and some row falls."""
     falls = False
-    for row in _samples(reals):
-        if row.ndim > 1 or (row.ndim == 1 and (np.diff(row.astype(np.float64)) > 0).any()):
+    for row in (sample.astype(np.float64) for sample in _samples(reals)):
+        if row.ndim > 1 or (row.ndim == 1 and (row[1:] > row[:-1]).any()):
             return False
         falls |= row.ndim == 1 and row.size > 1 and bool(row[0] > row[-1])
     return falls

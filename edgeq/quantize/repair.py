@@ -164,7 +164,7 @@ def _cost(n: Noise) -> str:
     """The SQNR says nothing of values that are small next to others, which may be all that is lost."""
     if n.sqnr_db >= _NOTHING_DB:
         return f"{n.cause} at {n.layer} alone costs the output as a whole nothing"
-    return f"{n.cause} at {n.layer} alone leaves {n.sqnr_db:.1f} dB at the output"
+    return n.in_words
 
 
 def _why(name: str, found: GivenBack, tries: _Tries) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .error import Array, Doubles, errors_in_pieces
+from .error import Array, Doubles, differences, errors_in_pieces, finite
 
 GAP = 8.0  # between two neighbours in order of size, from which they are of two groups
 _SMALL = 16.0  # times smaller than the largest: in steps of one scale 4 bits of 8 are left
@@ -47,10 +47,10 @@ def powers_along_axes(reference: Array, candidate: Array) -> tuple[AxisPowers, .
     axes = channel_axes(reference.shape)
     sums = {a: np.zeros((2, reference.shape[a])) for a in axes}
     for r, error in errors_in_pieces(reference, candidate):
-        finite, square = np.square(np.where(np.isfinite(r), r, 0.0)), np.square(error)
+        power, square = np.square(finite(r)), np.square(error)
         for a in axes:
             others = tuple(i for i in range(r.ndim) if i != a)
-            sums[a] += (finite.sum(axis=others), square.sum(axis=others))
+            sums[a] += (power.sum(axis=others), square.sum(axis=others))
     return tuple(_powers(reference, candidate, a, *sums[a]) for a in axes)
 
 
@@ -83,7 +83,7 @@ def mixes_scales(values: Array) -> bool:
     """Whether small values meet large ones in `values`, [samples, ...], along one of its channel axes."""
     if values.dtype == object or not values.size or is_one_unit(values):
         return False
-    wide = np.square(np.where(np.isfinite(values), values, 0.0).astype(np.float64))
+    wide = np.square(finite(values))
     means = (wide.mean(axis=tuple(i for i in range(wide.ndim) if i != a)) for a in channel_axes(wide.shape))
     return any(len(small_indices(np.sqrt(mean))) for mean in means)
 
@@ -95,8 +95,8 @@ def is_one_unit(reference: Array) -> bool:
 
 def variation(values: Array, axis: int | None = None) -> Doubles:
     """Largest less smallest value over the samples, [samples, ...], at the place where that is most: per index of `axis`, or
-    with None over all, shape (). Of one sample the largest less the smallest of all places. Zero where a value is not
-    finite: that is an error of its own.
+    with None over all, shape (). Of one sample the largest less the smallest of all places. A place at which a
+    value is not finite varies by nothing: that is an error of its own, or the same on every sample.
     """
     kept = () if axis is None else (axis,)
     others = tuple(i for i in range(values.ndim) if i not in kept)
@@ -105,5 +105,4 @@ def variation(values: Array, axis: int | None = None) -> Doubles:
         highest, lowest = (
             np.asarray(f(values, axis=over, keepdims=True), np.float64) for f in (np.max, np.min)
         )
-        found = (highest - lowest).max(axis=others)
-    return np.asarray(np.where(np.isfinite(found), found, 0.0))
+    return np.asarray(finite(differences(lowest, highest)).max(axis=others))

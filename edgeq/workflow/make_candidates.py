@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from edgeq.errors import ConversionFailed, ExtraMissing, GateFailed
 from edgeq.foreign import translated
 from edgeq.limited.native_call import RunTooLong
-from edgeq.nouns.fidelity import Fidelity
+from edgeq.nouns.fidelity import Fidelity, words_of_db
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import CandidatePlan, Plan, Skipped
 from edgeq.nouns.progress import Note, Progress
@@ -167,7 +167,7 @@ def _require_gate(plan: Plan, judged: tuple[Fidelity, ...], asked: str | None = 
     if any(f.passed for f in quantized):
         return
     worst = [
-        f"{f.candidate}: {short_name(layer.layer)} (SQNR {layer.sqnr_db:.0f} dB, {layer.cause})"
+        f"{f.candidate}: {short_name(layer.layer)} ({words_of_db(layer.sqnr_db, 0)}, {layer.cause})"
         for f in quantized
         for layer in f.worst_layers[:3]
     ]

@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from edgeq.quantize.error import agreement, first_classes, largest_error, pairs_of, sqnr_db
+from edgeq.quantize.error import (
+    agreement,
+    differences,
+    first_classes,
+    largest_error,
+    pairs_of,
+    powers,
+    sqnr_db,
+)
 from edgeq.quantize.paired import Pairs
 
 floats = st.floats(-1e6, 1e6, width=32)
@@ -37,6 +45,16 @@ def test_what_is_not_finite_or_of_another_shape_is_the_worst_error():
     assert sqnr_db(r, np.ones((2, 4), np.float32)) < -700
     infinite = np.array([[np.inf, 1.0]], np.float32)
     assert sqnr_db(infinite, infinite) is None
+
+
+def test_equal_infinities_are_no_error_and_others_a_finite_one():
+    masked = np.array([[-np.inf, 1.0, np.nan, np.inf]], np.float32)
+    assert differences(masked, masked).tolist() == [[0.0] * 4]
+    assert powers(masked, masked) == (1.0, 0.0)
+    for other in (np.zeros_like(masked), -masked, np.full_like(masked, 1e300, np.float64)):
+        assert np.isfinite(powers(masked, other)).all()
+        assert powers(masked, other)[1] > 1e70
+    assert np.isfinite(powers(np.full((1, 2), 1e300), np.full((1, 2), -1e300))).all()
 
 
 def test_outputs_whose_shape_varies_are_compared_sample_by_sample():

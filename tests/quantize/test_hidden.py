@@ -6,7 +6,7 @@ import pytest
 from edgeq.nouns.fidelity import OutputError
 from edgeq.quantize.error import powers_of_each
 from edgeq.quantize.gate import Gate, decide
-from edgeq.quantize.hidden import Small, small_values, typical_db
+from edgeq.quantize.hidden import Small, no_longer_varies, small_values, typical_db
 from edgeq.quantize.judge import errors_of
 
 
@@ -97,6 +97,16 @@ def test_an_output_of_one_value_fails_whatever_it_is():
     same = np.full((20, 3), 5.0)
     (error,) = errors_of(("y",), (same,), (same + 1,), None)
     assert error.constant == ""  # it does not vary in float
+
+
+def test_an_output_of_one_value_fails_where_a_mask_hides_some_of_it_too():
+    values = np.random.default_rng(0).normal(size=(40, 6)).astype(np.float32)
+    values[:, ::3] = -np.inf
+    assert no_longer_varies(values, values) == ""
+    gone = np.where(np.isfinite(values), 0, values)
+    assert no_longer_varies(values, gone) == "all of it"
+    gone = np.where(np.arange(6) == 4, 0, values)
+    assert no_longer_varies(values, gone) == "1 of 6 along axis 1 (4)"
 
 
 def test_a_picture_that_is_the_same_for_every_sample_fails_though_its_places_differ():

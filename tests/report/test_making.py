@@ -5,7 +5,7 @@ import io
 from rich.console import Console
 
 from edgeq.nouns.data import DataUse
-from edgeq.nouns.fidelity import Accuracy, Fidelity, OutputError
+from edgeq.nouns.fidelity import Accuracy, Fidelity, LayerError, OutputError
 from edgeq.nouns.plan import CandidatePlan, Plan, Skipped
 from edgeq.report.formats.text import show
 
@@ -46,6 +46,20 @@ def test_without_data() -> None:
         "data      none: candidates are compared with float on random input; accuracy is not known",
         "gate      every output ...",
     ]
+
+
+def test_an_sqnr_that_is_no_ratio_is_told_in_words() -> None:
+    infinite, silent = OutputError("y", -747.1, 1e38), OutputError("y", -1998.0, 0.1)
+    layers = (LayerError("first", -745.0, "rounding"), LayerError("second", 31.4, "clipping"))
+    found = Fidelity("c", 8, (infinite,), passed=False, why_failed="...", worst_layers=layers)
+    words = "not finite where float is, or the other way round"
+    lines = said(found)
+    assert words in lines[0]
+    assert lines[2:] == [
+        f"            worst layer: first ({words}, rounding)",
+        "            worst layer: second (SQNR 31 dB, clipping)",
+    ]
+    assert "not zero where float is nothing else" in said(Fidelity("c", 8, (silent,)))[0]
 
 
 def test_a_model_that_was_quantized_by_others_is_compared_with_no_float() -> None:

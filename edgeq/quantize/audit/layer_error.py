@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from edgeq.quantize.error import NO_SIGNAL, differences, finite
 
-_NO_SIGNAL = 1e-200  # stands for outputs of zeros
+Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,18 @@ class Sums:
     def add(self, real: Array, given: Array, own: Array, exact: Array) -> None:
         """Of one sample: float's output, the file's, and the file's of float's input, also with its weights alone."""
         y, z, q, v = (np.atleast_1d(a).astype(np.float64) for a in (real, given, own, exact))
-        self._powers += [float(np.sum(np.square(part))) for part in (y, z - y, q - y, z - v, v - y)]
-        error = np.moveaxis(z - y, self._axis, -1).reshape(-1, y.shape[self._axis])
-        self._total = self._total + error.sum(axis=0)
-        self._count += len(error)
+        error = differences(y, z)
+        parts = (finite(y), error, differences(y, q), differences(v, z), differences(y, v))
+        with np.errstate(invalid="ignore", over="ignore"):  # what is infinite here makes `error` None
+            self._powers += [float(np.sum(np.square(part))) for part in parts]
+            rows = np.moveaxis(error, self._axis, -1).reshape(-1, y.shape[self._axis])
+            self._total = self._total + rows.sum(axis=0)
+        self._count += len(rows)
 
     def error(self) -> LayerError | None:
         """None where values are beyond what floats hold, or there were none."""
-        shift = float(np.sum(np.square(self._total / max(self._count, 1)))) * self._count
+        with np.errstate(invalid="ignore", over="ignore"):
+            shift = float(np.sum(np.square(self._total / max(self._count, 1)))) * self._count
         found = LayerError(*relative([*self._powers, shift]))
         return found if self._count and np.isfinite([found.error, found.own]).all() else None
 
@@ -55,4 +59,4 @@ class Sums:
 def relative(powers: list[float]) -> list[float]:
     """Root mean squares of all but the first over that of the first."""
     signal, *errors = powers
-    return [float(np.sqrt(e / max(signal, _NO_SIGNAL))) for e in errors]
+    return [float(np.sqrt(e / max(signal, NO_SIGNAL))) for e in errors]

@@ -73,7 +73,7 @@ def onnx_layer_errors(
                 linear, layer.weight, layer.bias, integers, scale, file.bias(layer), limits, _LEVELS
             )
             found[layer.name] = _error(numbers, list(zip(x, z, strict=True)))
-    return found
+    return _finite(found)
 
 
 def tflite_layer_errors(
@@ -101,7 +101,7 @@ def tflite_layer_errors(
             linear, layer.weight, layer.bias, integers, scale, file.bias(layer), limits, levels
         )
         found[layer.name] = _error(numbers, pairs)
-    return found
+    return _finite(found)
 
 
 def _numbers(
@@ -124,6 +124,12 @@ def _numbers(
     )
 
 
+def _finite(errors: dict[str, LayerError]) -> dict[str, LayerError]:
+    """Of a layer that gets an infinity the parts of an error are no numbers."""
+    return {name: e for name, e in errors.items() if np.isfinite([e.error, e.own]).all()}
+
+
+@np.errstate(over="ignore", invalid="ignore")
 def _error(n: _Numbers, pairs: list[tuple[Array, Array]]) -> LayerError:
     """Powers are summed over positions; signal, then the parts of the docstring above, then all of it, then its own."""
     powers, total, count = np.zeros(6), np.zeros(n.bias.shape), 0

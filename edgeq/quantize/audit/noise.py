@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgeq.nouns.fidelity import LayerError
+from edgeq.nouns.fidelity import LayerError, words_of_db
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,13 @@ class Noise:
     def sqnr_db(self) -> float:
         """At the output that suffers most."""
         return -10.0 * float(np.log10(max(self.worst, 1e-20)))
+
+    @property
+    def in_words(self) -> str:
+        told = words_of_db(self.sqnr_db)
+        if not told.startswith("SQNR "):
+            return f"{self.cause} at {self.layer} alone makes the output {told}"
+        return f"{self.cause} at {self.layer} alone leaves {told.removeprefix('SQNR ')} at the output"
 
     def as_error(self) -> LayerError:
         return LayerError(self.layer, round(self.sqnr_db, 2), self.cause)

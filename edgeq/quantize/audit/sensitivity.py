@@ -11,6 +11,7 @@ import numpy as np
 
 from edgeq.foreign import quiet, translated
 from edgeq.graphs.ort_session import ort_session
+from edgeq.quantize.error import NO_SIGNAL, powers
 from edgeq.quantize.graph_work import onnx_macs
 from edgeq.quantize.host_run import Progress
 from edgeq.quantize.samples_like import Array, SamplesLike
@@ -65,7 +66,7 @@ class _Tally:
         self.samples = 0
 
     def ranked(self) -> tuple[Noise, ...]:
-        shares = self.noise / np.maximum(self.signal, 1e-30)
+        shares = self.noise / np.maximum(self.signal, NO_SIGNAL)
         causes = np.where(self.clipped > 0.5 * self.samples, "clipping", "rounding")
         found = (
             Noise(s.layer, s.leave, tuple(float(x) for x in row), str(cause))
@@ -89,7 +90,7 @@ def _try_all(
     clipped = [s.clipped for s in switches if s.clipped]
     reference = session.run([*names, *clipped], {**feeds, SWITCHES: off})
     floats = reference[: len(names)]
-    tally.signal += [_power(f) for f in floats]
+    tally.signal += [powers(f, f)[0] for f in floats]
     shares = iter(reference[len(names) :])
     tally.clipped += [np.nan_to_num(float(next(shares))) if s.clipped else 0.0 for s in switches]
     tally.samples += 1
@@ -98,14 +99,10 @@ def _try_all(
         on[k] = 1.0
         found = session.run(names, {**feeds, SWITCHES: on})
         tally.noise[k] += [
-            _power(a.astype(np.float64) - b) if a.shape == b.shape else _power(b)
+            powers(b, a if a.shape == b.shape else np.zeros_like(b))[1]
             for a, b in zip(found, floats, strict=True)
         ]
         progress("find the layers that hurt", done + step * (k + 1) / len(switches))
-
-
-def _power(array: Array) -> float:
-    return float(np.sum(np.square(array.astype(np.float64))))
 
 
 def _session(board: Any, threads: int) -> Any:

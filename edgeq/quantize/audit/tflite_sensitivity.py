@@ -11,6 +11,7 @@ import numpy as np
 
 from edgeq.foreign import translated
 from edgeq.limited.native_call import native_call
+from edgeq.quantize.error import NO_SIGNAL, powers
 from edgeq.quantize.host_run import Progress, feed, interpreter_of
 from edgeq.quantize.samples_like import SamplesLike
 from edgeq.quantize.tflite_file import read
@@ -37,12 +38,12 @@ def tflite_noise(
         for name, (a, b) in shared.items():
             real, (found, low, high) = float_side.get_tensor(a["index"]), _real(integer_side, b)
             if real.shape == found.shape:
-                wide = real.astype(np.float64)
-                signal[name] += float(np.sum(wide**2))
-                noise[name] += float(np.sum((found - wide) ** 2))
-                clipped[name] += float(np.sum((wide - np.clip(wide, low, high)) ** 2))
+                power, error = powers(real, found)
+                signal[name] += power
+                noise[name] += error
+                clipped[name] += powers(real, np.clip(real, low, high))[1]
         progress("find the layers that hurt", (i + 1) / planned)
-    share = {n: noise[n] / max(signal[n], 1e-30) for n in shared}
+    share = {n: noise[n] / max(signal[n], NO_SIGNAL) for n in shared}
     return _added(source, share, {n: clipped[n] > 0.5 * noise[n] for n in shared})
 
 

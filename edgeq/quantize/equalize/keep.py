@@ -13,6 +13,7 @@ from edgeq.nouns.fidelity import Remedy
 from edgeq.nouns.repairs import OFF, Tried, counted
 from edgeq.quantize.answers import evenly
 from edgeq.quantize.calibrate import NOTHING_KEPT, Ranges, onnx_seen, ranges_of
+from edgeq.quantize.error import finite
 from edgeq.quantize.host_run import Progress
 from edgeq.quantize.observers import AUTO
 from edgeq.quantize.ranges.closeness import Doubles, Reference, Some, closeness
@@ -96,7 +97,7 @@ def _seen(model: Any, pairs: tuple[Pair, ...], samples: SamplesLike, threads: in
     tensors, indices = [pair.tensor for pair in pairs], evenly(samples.count, _LOOKED_AT)
     found: list[Channels] = []
     for k, values in enumerate(values_of(model, tensors, samples, indices, threads)):
-        each = [Channels.of(np.asarray(value, np.float32)) for value in values]
+        each = [Channels.of(finite(value).astype(np.float32)) for value in values]
         found = [s.with_another(e, k) for s, e in zip(found, each, strict=True)] if found else each
     return found
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from edgeq.quantize.error import powers_of_each
+from edgeq.quantize.error import NO_SIGNAL, powers_of_each
 from edgeq.quantize.float_runner import float_runner
 from edgeq.quantize.host_run import load, run
 from edgeq.quantize.samples_like import Array, SamplesLike
@@ -17,7 +17,6 @@ from .kept import Kept
 Doubles = npt.NDArray[np.float64]
 
 SCRATCH = "closest"  # the folder beside a file that is tried
-_NO_SIGNAL = 1e-200  # an output of zeros
 _KEPT = 32 * 2**20  # bytes of outputs that are worth their place on disk
 _NO_NOISE = 1e-20  # of the signal: stands for an output without any error
 
@@ -84,7 +83,7 @@ class Reference:
         shares = []
         for reference, output in zip(self.outputs, outputs, strict=True):
             signal, noise = powers_of_each(reference, output)
-            shares.append(noise / max(float(signal.sum()), _NO_SIGNAL))
+            shares.append(noise / max(float(signal.sum()), NO_SIGNAL))
         return np.stack(shares, axis=1)
 
 

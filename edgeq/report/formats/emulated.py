@@ -2,6 +2,7 @@
 
 from rich.console import Console
 
+from edgeq.nouns.fidelity import words_of_db
 from edgeq.nouns.verification import Closeness, Emulation, Verification, Verified
 from edgeq.report.formats.layout import say
 from edgeq.report.formats.units import count, short
@@ -82,4 +83,4 @@ def _words(closeness: Closeness, figure: str = "SQNR ") -> str:
     if not reals:
         share = min((o.equal for o in closeness.outputs if o.equal is not None), default=100.0)
         return f"{share:.1f} % of values equal"
-    return figure + ("equal" if worst is None else f"{worst:.1f} dB")
+    return figure + "equal" if worst is None else words_of_db(worst).replace("SQNR ", figure)

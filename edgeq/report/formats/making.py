@@ -5,14 +5,21 @@ from collections import defaultdict
 from rich.console import Console
 
 from edgeq.nouns.data import DataUse
-from edgeq.nouns.fidelity import Accuracy, BetweenRuntimes, Fidelity, FloatSearch, OutputError, Remedy
+from edgeq.nouns.fidelity import (
+    Accuracy,
+    BetweenRuntimes,
+    Fidelity,
+    FloatSearch,
+    OutputError,
+    Remedy,
+    words_of_db,
+)
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import Plan, Skipped
 from edgeq.report.formats.layout import say
 from edgeq.report.formats.short_names import short_name
 from edgeq.report.formats.units import count, seconds, size
 
-_NOT_FINITE_DB = -300.0  # below: a value that is no number counts as the worst error there is
 _NAMES_SHOWN = 6
 _NAMED = 3  # layers of one remedy that are named; more are counted
 
@@ -102,7 +109,7 @@ def show_fidelity(console: Console, fidelity: Fidelity) -> None:
 
 def show_between_runtimes(console: Console, between: BetweenRuntimes) -> None:
     facts = [f"{between.first} and {between.second} beside each other"]
-    facts.append("equal" if between.sqnr_db is None else f"SQNR {between.sqnr_db:.1f} dB")
+    facts.append("equal" if between.sqnr_db is None else words_of_db(between.sqnr_db))
     facts.append(
         f"on {count(between.samples, 'sample')}"
         if between.top1 is None
@@ -119,7 +126,9 @@ def _show_reservations(console: Console, fidelity: Fidelity) -> None:
             say(
                 console,
                 "convert",
-                [f"  worst layer: {short_name(layer.layer)} (SQNR {layer.sqnr_db:.0f} dB, {layer.cause})"],
+                [
+                    f"  worst layer: {short_name(layer.layer)} ({words_of_db(layer.sqnr_db, 0)}, {layer.cause})"
+                ],
             )
     for o in fidelity.outputs:
         if o.small_db is not None:
@@ -198,12 +207,12 @@ def _closeness(outputs: tuple[OutputError, ...]) -> str:
     errors = [(o.sqnr_db, o.output, o.worst_sequence_db) for o in outputs if o.sqnr_db is not None]
     if errors:
         sqnr_db, name, worst_db = min(errors, key=lambda error: error[:2])
-        told = (
-            f"SQNR {sqnr_db:.1f} dB"
-            if sqnr_db > _NOT_FINITE_DB
-            else "not finite where float is, or the other way round"
+        told = words_of_db(sqnr_db)
+        worst = (
+            f", {words_of_db(worst_db).removeprefix('SQNR ')} over its worst sequence"
+            if worst_db is not None
+            else ""
         )
-        worst = f", {worst_db:.1f} dB over its worst sequence" if worst_db is not None else ""
         found.insert(0, told + (f" at {name}" if len(outputs) > 1 else "") + worst)
     return ", ".join(found)
 
