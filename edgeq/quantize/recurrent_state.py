@@ -1,4 +1,4 @@
-"""States: outputs whose values are an input's at the next step. Found by shape and values; names alone settle nothing.
+"""States: outputs whose values are an input's at the next step. Found by shape and values; names settle what these leave open.
 
 Of every output and input of the same type and shape, float's output for sample t is compared with the input that is
 stored for sample t + 1.
@@ -7,13 +7,20 @@ stored for sample t + 1.
   changes from one sample to the next is no state of a network that cleans it: what counts is how much closer the output
   is to the next input than the input before it was.
 - The stored inputs are all the same, as where every sample holds the zeros that a sequence begins with: then a name that
-  tells a state from its next value decides (h0 and hn), or, for zeros, that no other input has this shape: several states
-  of one shape are paired in their order.
+  tells a state from its next value decides (h0 and hn), or, for zeros, that no input of data has this shape: several
+  states of one shape are paired in their order.
+- The stored inputs vary and are not the output of the step before, as in samples that were shuffled or drawn at random: the
+  names decide where they are a state's own (h_in and h_out; an image_in is a picture). The state that float has then takes the
+  place of the stored one, but for the first: an order of frames is needed to run anything at all. Labels, which belong to the
+  stored states, leave it open.
+
+What stays open and could be a state is `Unsure`. An image to image network, whose only output is the answer, is none.
 """
 
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Optional
 
 import numpy as np
 
@@ -24,8 +31,19 @@ from .samples_like import Array, SamplesLike
 
 Model = Callable[[tuple[Array, ...]], tuple[Array, ...]]
 
+Shape = tuple[Optional[int], ...]
+
+_CHANNELS = (1, 3, 4)  # of pictures; maps that are fed back have more
+_ONE = "all samples store zeros, and no other input has its shape"
+_SEVERAL = (
+    "all samples store zeros; of several states of one shape the outputs are taken in the order of the inputs, which --states "
+    "can say otherwise"
+)
 # What is added to the name of a state to tell its next value from it: state and stateN, h0 and hn, cell_in and cell_out.
 _MARKS = re.compile(r"(?:[._-]?(?:in|input|out|output|new|next|prev|old|cur|n|t|0|1))+$", re.IGNORECASE)
+_OF_A_STATE = re.compile(
+    r"(?:^|[._/-])(?:h|c|hx|cx)$|state|hidden|cell|memor|cache|carry|buffer|lstm|gru|rnn", re.IGNORECASE
+)
 _EQUAL = 0.02  # of the next input's size: what runtimes differ by, and half precision
 _CLOSER = 0.2  # than the input of the step before
 _MOST_STEPS = 0.5
@@ -37,7 +55,7 @@ _GIVEN_UP = 64  # steps after which nothing that has not matched once is a state
 class State:
     """Positions of an output and of the input that it becomes; `by` says what shows it, in words. `starts` are the samples
     with which a sequence begins, from their stored state. `recorded`: the samples hold the state at their step, not only
-    what a sequence begins with.
+    what a sequence begins with. `in_doubt`: they hold other values, so their order may be no sequence.
     """
 
     output: int
@@ -45,6 +63,24 @@ class State:
     by: str
     starts: frozenset[int]
     recorded: bool
+    in_doubt: bool = False
+
+
+@dataclass(frozen=True)
+class Unsure:
+    """Positions of inputs, and of outputs of their shape, of which the samples do not show whether they are fed back. `varies`:
+    the samples store more than one value of these inputs.
+    """
+
+    outputs: tuple[int, ...]
+    inputs: tuple[int, ...]
+    varies: bool
+
+
+@dataclass(frozen=True)
+class Found:
+    states: tuple[State, ...]
+    unsure: tuple[Unsure, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,13 +102,13 @@ def may_have_states(inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec])
 
 def find_states(
     inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], runner: Model, samples: SamplesLike
-) -> tuple[State, ...]:
+) -> Found:
     """`runner` is the float model, `samples` are in the order in which they were recorded. At most one pair for each
     input and each output; none for a model of one input.
     """
     wanted = [(o, i) for o, a in enumerate(outputs) for i, b in enumerate(inputs) if _alike(a, b)]
     if len(inputs) < 2 or samples.count < 2 or not wanted:
-        return ()
+        return Found(())
     pairs, varying = _compared(wanted, len(inputs), runner, samples)
     found = [
         State(
@@ -81,15 +117,74 @@ def find_states(
         for p in sorted(pairs, key=lambda p: -sum(p.matched))
         if p.stored_varies and sum(p.matched) >= max(_LEAST, _MOST_STEPS * len(p.matched))
     ]
+    named = [p for p in pairs if p.output_varies and _names_fit(outputs[p.output], inputs[p.input])]
     constant = [p for p in pairs if not p.stored_varies and p.output_varies]
     found += [
         State(p.output, p.input, "all samples store the same value, and the names fit", frozenset({0}), False)
-        for p in constant
-        if _stem(outputs[p.output].name) and _stem(outputs[p.output].name) == _stem(inputs[p.input].name)
+        for p in named
+        if not p.stored_varies
     ]
+    if samples.labels is None and samples.truth is None:
+        found += [
+            State(p.output, p.input, "the names fit", frozenset({0}), False, in_doubt=True)
+            for p in named
+            if p.stored_varies and _OF_A_STATE.search(_stem(inputs[p.input].name))
+        ]
     of_data = {inputs[i].shape for i in varying}
     zeros = [p for p in constant if p.stored_zero and inputs[p.input].shape not in of_data]
-    return _each_once([*found, *_in_order(zeros, found)])
+    states = _each_once([*found, *_in_order(zeros, found)])
+    return Found(states, _unsure(pairs, states, inputs, outputs, varying))
+
+
+def _unsure(
+    pairs: Sequence[_Pair],
+    states: Sequence[State],
+    inputs: Sequence[TensorSpec],
+    outputs: Sequence[TensorSpec],
+    varying: frozenset[int],
+) -> tuple[Unsure, ...]:
+    """What is left of the pairs and could be a state beside data: an input that stores one value where another varies, or one
+    that varies, is no picture and no single number, and stands beside data of another shape, where the model has an answer of
+    another shape too. Where a state was found, another would be stored in the same way, and so have been found; and the first
+    output of the first input's shape is an answer to it, a reconstruction or what a layer makes of a sequence.
+    """
+    outputs_known, inputs_known = {s.output for s in states}, {s.input for s in states}
+    found_as_stored = any(not s.in_doubt for s in states)
+    open_pairs: dict[int, list[_Pair]] = {}
+    for p in pairs:
+        if p.output in outputs_known or p.input in inputs_known or not p.output_varies:
+            continue
+        fit = _names_fit(outputs[p.output], inputs[p.input])
+        if p.stored_varies and (found_as_stored or (p.output == p.input == 0 and not fit)):
+            continue
+        others = {inputs[i].shape for i in varying - {p.input}}
+        if _could_be(
+            inputs[p.input], others, {o.shape for o in outputs}, varies=p.stored_varies, names_fit=fit
+        ):
+            open_pairs.setdefault(p.input, []).append(p)
+    alike: dict[tuple[tuple[int, ...], bool], list[int]] = {}
+    for i, fitting in open_pairs.items():
+        alike.setdefault((tuple(p.output for p in fitting), fitting[0].stored_varies), []).append(i)
+    return tuple(Unsure(o, tuple(of), varies) for (o, varies), of in alike.items())
+
+
+def _could_be(
+    given: TensorSpec, of_data: set[Shape], of_outputs: set[Shape], *, varies: bool, names_fit: bool
+) -> bool:
+    """Whether an output of `given`'s shape may be fed back into it; `of_data` are shapes of the other inputs that vary."""
+    has_answer = bool(of_outputs - {given.shape})
+    if not given.dtype.startswith("float"):
+        return False
+    if not varies:
+        return bool(of_data) and (has_answer or given.shape not in of_data)
+    if not has_answer or _is_picture(given.shape):
+        return False
+    return names_fit or (bool(of_data - {given.shape}) and any(d != 1 for d in given.shape))
+
+
+def _is_picture(shape: Shape) -> bool:
+    """[1, channels, height, width] or with channels last."""
+    return len(shape) == 4 and (shape[1] in _CHANNELS or shape[3] in _CHANNELS)
 
 
 def named_states(
@@ -140,7 +235,7 @@ def _compared(
             matched[k].append(_is_next(before[o], now[i], inputs_before[i]))
         hopeless = all(i in varying and not any(matched[k]) for k, (_, i) in enumerate(wanted))
         if hopeless and t >= _GIVEN_UP and not named:
-            return [], frozenset(varying)
+            break
         before, inputs_before = runner(now), now
         moving |= {
             o for o, _ in wanted if o not in moving and not np.array_equal(before[o], outputs_first[o])
@@ -179,9 +274,7 @@ def _in_order(zeros: Sequence[_Pair], known: Sequence[State]) -> list[State]:
         fitting = [o for o in outputs if (o, group[0]) in allowed]
         if len(fitting) == len(group):
             found += [
-                State(
-                    o, i, "all samples store zeros, and no other input has its shape", frozenset({0}), False
-                )
+                State(o, i, _ONE if len(group) == 1 else _SEVERAL, frozenset({0}), False)
                 for o, i in zip(fitting, group, strict=True)
             ]
     return found
@@ -223,6 +316,10 @@ def _position(name: str, specs: Sequence[TensorSpec], what: str) -> int:
 
 def _words(spec: TensorSpec) -> str:
     return f"{spec.dtype} {'x'.join('?' if d is None else str(d) for d in spec.shape) or 'scalar'}"
+
+
+def _names_fit(output: TensorSpec, given: TensorSpec) -> bool:
+    return bool(_stem(output.name)) and _stem(output.name) == _stem(given.name)
 
 
 def _stem(name: str) -> str:

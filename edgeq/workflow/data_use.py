@@ -25,7 +25,8 @@ _FEW = 8  # samples that calibrate
 @dataclass(frozen=True)
 class Parts:
     """The samples by their use; random input where there are no data. `same`: one sample calibrates and judges.
-    `data_sha256` names the samples that calibrate by their stored contents, None without.
+    `data_sha256` names the samples that calibrate by their stored contents, None without. `unsure`: warnings of what may be
+    fed back, and of what is fed back by its name alone.
     """
 
     all: "Samples | None"
@@ -33,6 +34,7 @@ class Parts:
     heldout: "SamplesLike"
     same: bool
     data_sha256: str | None = None
+    unsure: tuple[str, ...] = ()
 
 
 def divide(samples: "Samples | None", model: Model, order: Order) -> Parts:
@@ -84,6 +86,7 @@ def settle_use(order: Order, gate: "Gate", model: Model, parts: Parts, work: Pat
         warnings=(
             *terms.warnings,
             *_wrong_in_runtime(computed.differs_db),
+            *parts.unsure,
             *numbered,
             *_constant(parts),
             *_few(parts),
@@ -133,7 +136,7 @@ def notes_of(model: Model, parts: Parts) -> tuple[str, ...]:
     starts = len(sequence.starts)
     how = f"{sequence.samples.count:,} steps in {counted(starts, 'sequence')}"
     calibrated = (
-        "; calibrated with float's states, since all samples store the same" if parts.heldout.inputs else ""
+        "; calibrated with float's states, which the samples do not store" if parts.heldout.inputs else ""
     )
     alone = (
         "; of another recording more can be lost: several in one file are judged each" if starts == 1 else ""

@@ -2,22 +2,27 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgeq.nouns.model import Model
 from edgeq.workflow.cached import Order
 from edgeq.workflow.data_use import Parts
 
+if TYPE_CHECKING:
+    from edgeq.quantize.recurrent_state import Found, State, Unsure
+
 
 def in_sequence(parts: Parts, model: Model, order: Order) -> Parts:
     """`parts` as they are for a model without states, and where --states none or no data say nothing of a sequence.
 
-    Where all samples store the same state, what a sequence begins with, ranges are found with the states that float has.
+    Where the samples do not store a state at its step, but only what a sequence begins with, ranges are found with the states
+    that float has. What may be a state, and is not shown to be, is among `unsure`.
     Raises DataRefused for states that are named and not there.
     """
     from edgeq.ingest.samples import Samples
     from edgeq.quantize.closed_loop import InSequence, Steps, with_states_of
     from edgeq.quantize.host_run import load
-    from edgeq.quantize.recurrent_state import find_states, may_have_states, named_states
+    from edgeq.quantize.recurrent_state import Found, find_states, may_have_states, named_states
 
     samples, calibration, heldout = parts.all, parts.calibration, parts.heldout
     if samples is None or parts.same or order.states == ():
@@ -28,9 +33,11 @@ def in_sequence(parts: Parts, model: Model, order: Order) -> Parts:
     format = "onnx" if "onnx" in model.files else next(iter(model.files))
     runner = load(Path(model.files[format]), format, order.target.threads)
     if order.states is None:
-        states = find_states(model.inputs, model.outputs, runner, samples)
+        found = find_states(model.inputs, model.outputs, runner, samples)
     else:
-        states = named_states(order.states, model.inputs, model.outputs, runner, samples)
+        found = Found(named_states(order.states, model.inputs, model.outputs, runner, samples))
+    states = found.states
+    parts = replace(parts, unsure=_warnings(model, found))
     if not states:
         return parts
     place = {index: position for position, index in enumerate(samples.indices)}
@@ -42,3 +49,40 @@ def in_sequence(parts: Parts, model: Model, order: Order) -> Parts:
         judged, calibrates = with_states_of(judged.sequence, runner, (judged, calibrates))
         return replace(parts, calibration=calibrates, heldout=judged)
     return replace(parts, heldout=judged)
+
+
+def _warnings(model: Model, found: "Found") -> tuple[str, ...]:
+    known = [_pair(model, s.output, s.input) for s in found.states]
+    return (
+        *(_of_state(model, s) for s in found.states if s.in_doubt),
+        *(_of_unsure(model, u, known) for u in found.unsure),
+    )
+
+
+def _of_state(model: Model, state: "State") -> str:
+    """Of one that its name alone shows."""
+    output, given = model.outputs[state.output].name, model.inputs[state.input].name
+    return (
+        f"what the samples store for {given} is not {output} of the sample before, so they may be in another order than the "
+        f"recording: {output} is fed back all the same, over the samples in the order they have (store them as they were "
+        "recorded, or say --states none where each sample is a step by itself)"
+    )
+
+
+def _of_unsure(model: Model, unsure: "Unsure", known: list[str]) -> str:
+    outputs, inputs = (
+        [model.outputs[o].name for o in unsure.outputs],
+        [model.inputs[i].name for i in unsure.inputs],
+    )
+    several = max(len(outputs), len(inputs)) > 1
+    shape = f"the shape of {' and '.join(inputs)}" if len(inputs) > 1 else f"{inputs[0]}'s shape"
+    pair = ",".join([*known, *(f"OUTPUT={i}" if several else f"{outputs[0]}={i}" for i in inputs)])
+    shown = " (samples in the order of the recording show it)" if unsure.varies else ""
+    return (
+        f"{' and '.join(outputs)} {'have' if len(outputs) > 1 else 'has'} {shape}; if it is fed back say --states {pair}, else "
+        f"--states {','.join(known) or 'none'}: each sample is judged as a step by itself, where errors never come back{shown}"
+    )
+
+
+def _pair(model: Model, output: int, given: int) -> str:
+    return f"{model.outputs[output].name}={model.inputs[given].name}"

@@ -19,6 +19,8 @@ def ways_out(refused: Sequence[Fidelity]) -> str:
     fixed = any(f.calibrator is not None for f in refused)
     if fixed:
         ways.append("--calibrator percentile")
+    if any(f.closed_loop is not None for f in refused):
+        ways.append("--states, where outputs are fed back otherwise than the data line says")
     if all(f.accuracy is None and f.agreement is None for f in refused):
         ways.append("--metric file.py:function, which scores what the model is for")
     ways.append("a wider gate (--max-drop, --min-agreement, --min-sqnr)")

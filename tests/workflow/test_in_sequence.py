@@ -19,15 +19,16 @@ from tests.quantize.networks import model_of
 WIDTH, STEPS = 16, 160
 
 
-def smoother(path: Path, keep: float = 0.97) -> Path:
-    """h' = keep h + tanh(x W), y = h' V: what int8 does to h comes back at every step."""
+def smoother(path: Path, keep: float = 0.97, state: tuple[str, str] = ("h", "output_1")) -> Path:
+    """h' = keep h + tanh(x W), y = h' V: what int8 does to h comes back at every step. `state` are the names of h and h'."""
+    h, following = state
     rng = np.random.default_rng(0)
     nodes = [
         helper.make_node("MatMul", ["x", "w"], ["xw"], "mix"),
         helper.make_node("Tanh", ["xw"], ["new"], "tanh"),
-        helper.make_node("MatMul", ["h", "k"], ["kept"], "keep"),
-        helper.make_node("Add", ["kept", "new"], ["output_1"], "add"),
-        helper.make_node("MatMul", ["output_1", "v"], ["output_0"], "answer"),
+        helper.make_node("MatMul", [h, "k"], ["kept"], "keep"),
+        helper.make_node("Add", ["kept", "new"], [following], "add"),
+        helper.make_node("MatMul", [following, "v"], ["output_0"], "answer"),
     ]
     matrices = {
         "w": rng.normal(size=(8, WIDTH)) / 3,
@@ -36,7 +37,7 @@ def smoother(path: Path, keep: float = 0.97) -> Path:
     }
     weights = [numpy_helper.from_array(m.astype(np.float32), n) for n, m in matrices.items()]
     model = model_of(
-        nodes, weights, [("x", (1, 8)), ("h", (1, WIDTH))], [("output_0", (1, 4)), ("output_1", (1, WIDTH))]
+        nodes, weights, [("x", (1, 8)), (h, (1, WIDTH))], [("output_0", (1, 4)), (following, (1, WIDTH))]
     )
     onnx.save(model, str(path))
     return path
@@ -82,6 +83,32 @@ def test_errors_that_come_back_are_judged(tmp_path: Path, record: bool) -> None:
     assert all(f.closed_loop is None for f in single.fidelity)
     if record:
         assert sqnr(done) < sqnr(single) - 2
+
+
+def shuffled(folder: Path, state: tuple[str, str], **options: object) -> Conversion:
+    model = smoother(folder / "net.onnx", state=state)
+    recorded = np.load(frames(smoother(folder / "plain.onnx"), folder / "d.npz", record=True))
+    order = np.random.default_rng(2).permutation(STEPS)
+    np.savez(folder / "s.npz", **{"x": recorded["x"][order], state[0]: recorded["h"][order]})
+    return convert(
+        str(model), data=str(folder / "s.npz"), target="x86-64-vnni", runtime="onnxruntime", recipe="int8_static",
+        output=folder / f"{options.get('states')}.edgeq", **options,  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def test_states_that_are_stored_in_no_order_are_never_judged_in_silence(tmp_path: Path) -> None:
+    by_name = shuffled(tmp_path, ("h_in", "h_out"))
+    assert by_name.data is not None and by_name.data.states == ("h_out=h_in",)
+    assert any("is not h_out of the sample before" in w for w in by_name.data.warnings)
+    open_ = shuffled(tmp_path, ("foo", "bar"))
+    assert open_.data is not None and open_.data.states == ()
+    (said,) = (w for w in open_.data.warnings if "fed back" in w)
+    assert said.startswith("bar has foo's shape; if it is fed back say --states bar=foo, else --states none")
+    named = shuffled(tmp_path, ("foo", "bar"), states="bar=foo")
+    single = shuffled(tmp_path, ("foo", "bar"), states="none")
+    for settled in (named, single):
+        assert settled.data is not None and not any("fed back" in w for w in settled.data.warnings)
+    assert sqnr(by_name) < sqnr(single) - 2 and sqnr(named) < sqnr(single) - 2
 
 
 def test_the_gate_takes_the_closed_loop(tmp_path: Path) -> None:

@@ -18,6 +18,8 @@ TOP1 = Accuracy("top-1", 100, 90.0, 80.0, -10.0, -15.0, -5.0)
             ("--metric",),
         ),
         ({"agreement": Agreement(100, 80.0, None)}, (), ("--calibrator", "--metric", "more samples")),
+        ({"closed_loop": 160}, ("--states, where outputs",), ()),
+        ({"agreement": Agreement(100, 80.0, None)}, (), ("--states",)),
         ({}, ("--metric file.py:function",), ("--calibrator",)),
         (
             {
