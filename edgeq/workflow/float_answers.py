@@ -23,16 +23,21 @@ if TYPE_CHECKING:
     from edgeq.quantize.samples_like import SamplesLike
 
 _NAMED = 4
+_NONE = (
+    "float itself gives NaN or infinity on all of {samples}, so nothing can be judged by them: check how they are preprocessed; "
+    "the model may not have been trained on such values"
+)
 
 
-def require_answers(order: Order, model: Model, parts: Parts, work: Path, tell: Tell) -> None:
+def require_answers(order: Order, model: Model, parts: Parts, work: Path, tell: Tell) -> tuple[str, ...]:
     """Runs float over all samples that judge or calibrate; those that judge it answers once in this process. Says nothing
-    of random input, which need not be what the model is for. Raises DataRefused.
+    of random input, which need not be what the model is for. Raises DataRefused where some have an answer and others none;
+    where none has one, the model may be like that, and a warning says so.
     """
     from edgeq.quantize.judge import float_reference
 
     if parts.all is None:
-        return
+        return ()
 
     def progress(step: str, share: float) -> None:
         tell(Progress(step, share, 1.0, ""))
@@ -45,8 +50,11 @@ def require_answers(order: Order, model: Model, parts: Parts, work: Path, tell: 
         answers = _answers(model, parts.calibration, threads, tell)
         bad |= _without_answers(parts.calibration, answers)
         count += parts.calibration.count
+    if len(bad) == count:
+        return (_NONE.format(samples=counted(count, "sample")),)
     if bad:
         raise _refused(bad, count)
+    return ()
 
 
 def _answers(
@@ -97,13 +105,9 @@ def _name(samples: "SamplesLike", i: int) -> str:
 def _refused(bad: dict[str, str], count: int) -> DataRefused:
     named = [f"{name}: {why}" for name, why in bad.items()]
     more = [f"and {len(bad) - _NAMED:,} more"] if len(bad) > _NAMED else []
-    if len(bad) == count:
-        what = f"float itself gives NaN or infinity on all of {counted(count, 'sample')}"
-        remedy = "check how the samples are preprocessed: the model was not trained on such values"
-    else:
-        what = f"float itself gives NaN or infinity on {len(bad):,} of {counted(count, 'sample')}"
-        remedy = (
-            "leave them out: a mask that hides everything, or an image of one value, can leave nothing to divide "
-            "by; no range is found with them and nothing judged by them"
-        )
+    what = f"float itself gives NaN or infinity on {len(bad):,} of {counted(count, 'sample')}"
+    remedy = (
+        "leave them out: a mask that hides everything, or an image of one value, can leave nothing to divide by; no range is "
+        "found with them and nothing judged by them"
+    )
     return DataRefused(what, remedy, details=[*named[:_NAMED], *more])

@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from edgeq.errors import DataRefused
+from edgeq.errors import DataRefused, GateFailed
 from edgeq.ingest.samples import open_samples
 from edgeq.ingest.split import split
 from edgeq.nouns.fidelity import Fidelity
@@ -109,11 +109,24 @@ def test_blank_samples_are_counted_and_the_first_of_them_named(tmp_path):
     assert all(int(line.rpartition("sample ")[2].partition(":")[0]) % 4 == 0 for line in refused.details[:-1])
 
 
-def test_that_all_samples_are_such_is_said_otherwise(tmp_path):
+def test_of_a_model_without_any_answer_a_warning_says_so_and_float_is_there(tmp_path):
     x = np.repeat(np.arange(1, COUNT + 1, dtype=np.float32)[:, None], 16, axis=1)
-    _, refused = converted(tmp_path, normalising(tmp_path / "net.onnx", after="Identity"), x=x)
-    assert str(refused).startswith(f"float itself gives NaN or infinity on all of {COUNT} samples")
-    assert "preprocessed" in refused.remedy
+    np.savez(tmp_path / "d.npz", x=x)
+    net = normalising(tmp_path / "net.onnx", after="Identity")
+    done = convert(
+        net, data=str(tmp_path / "d.npz"), target="x86-64-vnni", recipe="float", output=tmp_path / "n.edgeq"
+    )
+    (warning,) = (w for w in done.data.warnings if "NaN" in w)
+    assert warning.startswith(f"float itself gives NaN or infinity on all of {COUNT} samples")
+    assert [f.candidate for f in done.fidelity if f.passed] == ["onnxruntime-float"]
+    with pytest.raises(GateFailed):
+        convert(
+            net,
+            data=str(tmp_path / "d.npz"),
+            target="x86-64-vnni",
+            recipe="int8_static",
+            output=tmp_path / "i.edgeq",
+        )
 
 
 def test_the_logarithm_of_nothing_beside_numbers_is_an_answer(tmp_path):

@@ -92,7 +92,7 @@ def test_texts_of_any_length(tmp_path: Path) -> None:
     made = converted(saved(WORDS, WEIGHTS, tmp_path), data, tmp_path)
     assert made.data is not None
     assert (made.data.calibrate, made.data.judge) == (20, 20)
-    note, _ = made.data.notes
+    note, *_ = made.data.notes
     assert note.startswith("samples of 5 shapes, ids 1x3 to 1x12: each calibrates or judges with its own")
     assert "measures with ids 1x9" in note
     (int8,) = (f for f in made.fidelity if f.candidate == "onnxruntime-int8_static")
