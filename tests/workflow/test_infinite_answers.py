@@ -90,6 +90,30 @@ def test_a_mask_behind_the_last_layer_costs_no_candidate(tmp_path, recipe):
     assert all(layer.error is not None for layer in explained[0].layers if layer.integer)
 
 
+@pytest.mark.parametrize("recipe", ["int8_static", "int8_dynamic"])
+def test_a_layer_that_gets_minus_infinity_costs_no_other_layer(tmp_path, recipe):
+    """What it gives is minus infinity or nothing: exp makes zeros of that."""
+    tail = [
+        node("Where", ["mask", "never", "z"], ["m"], name="where"),
+        node("MatMul", ["m", "share"], ["t"], name="third"),
+        node("Exp", ["t"], ["e"], name="exp"),
+        node("Add", ["z", "e"], ["y"], name="add"),
+    ]
+    hidden = {
+        "mask": np.arange(9) == 3,
+        "never": np.float32(-np.inf),
+        "share": np.full((9, 9), 0.1, np.float32),
+    }
+    model = network(tmp_path / "net.onnx", tail, **hidden)
+    told: list = []
+    done = converted(tmp_path, model, Gates(min_sqnr_db=5.0), told, recipe=recipe)
+    (found,) = (f for f in done.fidelity if f.candidate == f"onnxruntime-{recipe}")
+    assert found.passed
+    with no_warnings():
+        explained = explain(str(done.path)).explanations
+    json.dumps([e.to_dict() for e in explained], allow_nan=False)
+
+
 def test_layers_are_ranked_where_the_gate_fails_behind_a_mask(tmp_path):
     told: list = []
     with pytest.raises(GateFailed):

@@ -33,6 +33,8 @@ def best_factors(seen: Sequence[Seen], weights: Floats, worthwhile_db: float) ->
     The error is that of the product in 8 bits: activations with one affine scale a sample, as onnxruntime quantizes
     them when they come, weights with one a column.
     """
+    if not all(np.isfinite((s.low, s.high)).all() for s in seen):
+        return None  # an infinity stays one, divided by any factor
     some = weights[:, np.linspace(0, weights.shape[1] - 1, min(weights.shape[1], _COLUMNS)).astype(int)]
     exact = np.concatenate([s.rows for s in seen]) @ some
     signal = float(np.sum(np.square(exact)))
