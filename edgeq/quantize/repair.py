@@ -22,7 +22,6 @@ Measured = Callable[[], tuple[Noise, ...]]
 _WORST_SHOWN = 5
 _DOUBLINGS = 6  # 1, 2, 4, ... 32 layers
 _MOST_LEFT = 2 ** (_DOUBLINGS - 1)
-_NOTHING_DB = 190.0  # nothing is lost, as far as float32 tells
 _STEP = "find the fewest layers in float"
 
 
@@ -152,19 +151,12 @@ def _reasons(found: GivenBack, suspects: Sequence[Noise], tries: _Tries) -> dict
     costs: dict[str, str] = {}
     for n in suspects:
         for name in n.leave:
-            costs.setdefault(name, _cost(n))
+            costs.setdefault(name, n.in_words)
     known = [name for name in _in_order(suspects) if name in found.left]
     return {
         name: f"{costs.get(name, 'what it costs alone is not known')}: {_why(name, found, tries)}"
         for name in [*known, *(name for name in found.left if name not in known)]
     }
-
-
-def _cost(n: Noise) -> str:
-    """The SQNR says nothing of values that are small next to others, which may be all that is lost."""
-    if n.sqnr_db >= _NOTHING_DB:
-        return f"{n.cause} at {n.layer} alone costs the output as a whole nothing"
-    return n.in_words
 
 
 def _why(name: str, found: GivenBack, tries: _Tries) -> str:

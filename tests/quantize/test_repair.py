@@ -71,6 +71,18 @@ def test_the_head_that_loses_its_scale_is_found_and_left_in_float(tmp_path):
     assert {a.operator: (a.integer >= 2, a.total) for a in found.fusion} == {"Conv": (True, 3)}
 
 
+@pytest.mark.parametrize(
+    ("share", "words"),
+    [
+        (0.0, "costs the output as a whole nothing"),
+        (1e-3, "leaves 30.0 dB at the output"),
+        (1e75, "makes the output not finite where float is, or the other way round"),
+    ],
+)
+def test_what_a_layer_costs_is_told_as_decibels_only_where_it_is_a_ratio(share, words):
+    assert Noise("a", frozenset({"a"}), (share,), "rounding").in_words == f"rounding at a alone {words}"
+
+
 def test_how_many_samples_are_tried_follows_from_the_model_never_from_the_clock(tmp_path):
     keyword_spotting, detector, huge = (22, 2_656_768), (205, 121_491_744), (900, 10**11)
     assert [sample_count(800, *model) for model in (keyword_spotting, detector, huge)] == [8, 3, 1]

@@ -6,6 +6,8 @@ import numpy as np
 
 from edgeq.nouns.fidelity import LayerError, words_of_db
 
+_NOTHING_DB = 190.0  # nothing is lost, as far as float32 tells
+
 
 @dataclass(frozen=True)
 class Noise:
@@ -30,6 +32,9 @@ class Noise:
 
     @property
     def in_words(self) -> str:
+        """The SQNR says nothing of values that are small next to others, which may be all that is lost."""
+        if self.sqnr_db >= _NOTHING_DB:
+            return f"{self.cause} at {self.layer} alone costs the output as a whole nothing"
         told = words_of_db(self.sqnr_db)
         if not told.startswith("SQNR "):
             return f"{self.cause} at {self.layer} alone makes the output {told}"
