@@ -59,7 +59,8 @@ def _values(header: dict[str, Any]) -> tuple[str, int]:
         return f"its shape {str(shape)[:60]} is none", 0
     if len(shape) > _MOST_DIMENSIONS or not isinstance(header["fortran_order"], bool):
         return "its header is damaged", 0
-    if 0 in shape[1:] and shape[0] > _MOST_EMPTY:
-        return f"its shape {'x'.join(map(str, shape))} holds no values", 0
     width = int(kind[2]) * (4 if kind[1] == "U" else 1) if kind[1] else 1 if kind[3] == "?" else 8
-    return "", math.prod(shape) * width
+    size = math.prod(shape) * width
+    if not size and shape and shape[0] > _MOST_EMPTY:
+        return f"its shape {'x'.join(map(str, shape))} of type {descr} holds no values", 0
+    return "", size

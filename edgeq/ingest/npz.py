@@ -16,6 +16,7 @@ from edgeq.limited.ask import ask
 from edgeq.limited.limits import for_file, free_memory
 
 LABELS = KEYS[0]
+_MOST_SAMPLES = 1_000_000  # each is hashed, which takes some microseconds
 _NUMBERED = re.compile(r"arr_[0-9]+")
 
 Shapes = Mapping[str, tuple[int | None, ...]]
@@ -141,6 +142,11 @@ def _one_length(path: Path, lengths: Mapping[str, int]) -> int:
     count = next(iter(lengths.values()), 1)
     if count == 0:
         raise DataRefused(f"{path} holds no samples: the first axis of {next(iter(lengths))} has length 0")
+    if count > _MOST_SAMPLES:
+        raise DataRefused(
+            f"{path} declares {count:,} samples, and {_MOST_SAMPLES:,} at most are looked at",
+            "the first axis counts the samples: store one array per input, [samples, ...], of those that calibrate and judge",
+        )
     return count
 
 

@@ -29,11 +29,17 @@ def read(path: str) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """Raises ValueError for dates and times, which no key of edgeq takes."""
+    """Raises ValueError for what no key of edgeq takes: dates and times, text with the character 0, whole numbers beyond 64
+    bits.
+    """
     if isinstance(value, dict):
-        return {key: _plain(one) for key, one in value.items()}
+        return {_plain(key): _plain(one) for key, one in value.items()}
     if isinstance(value, list):
         return [_plain(one) for one in value]
     if not isinstance(value, (str, int, float, bool)):
         raise ValueError(f"{value} is a date or a time, and no key takes one: write it in quotes")
+    if isinstance(value, str) and "\0" in value:
+        raise ValueError(f"{value[:60]!r} holds the character \\u0000, which no name and no path has")
+    if isinstance(value, int) and value.bit_length() > 64:
+        raise ValueError(f"a whole number has {value.bit_length():,} bits, and no key takes more than 64")
     return value

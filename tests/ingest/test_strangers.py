@@ -199,6 +199,7 @@ def npz(path, header, data=b""):
             "declares 12,000,000,000 bytes",
         ),
         (b"{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000, 0)}", "holds no values"),
+        (b"{'descr': '<U0', 'fortran_order': False, 'shape': (1099511627776,)}", "holds no values"),
         (b"{'descr': '<f4', 'fortran_order': False, 'shape': (-1, 3)}", "its shape"),
         (b"{'descr': '|O', 'fortran_order': False, 'shape': (3,)}", "pickled"),
         (b"{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (3,)}", "its type"),
@@ -210,6 +211,14 @@ def npz(path, header, data=b""):
 def test_an_array_that_declares_what_it_does_not_hold(tmp_path, header, words):
     with pytest.raises(DataRefused, match=words):
         load_arrays(npz(tmp_path / "x.npz", header, bytes(64)))
+
+
+def test_more_samples_than_anybody_looks_at(tmp_path):
+    from edgeq.ingest.npz import of_arrays
+
+    np.savez_compressed(tmp_path / "x.npz", x=np.zeros(20_000_000, np.int8))
+    with pytest.raises(DataRefused, match="20,000,000 samples"):
+        of_arrays(tmp_path / "x.npz", load_arrays(tmp_path / "x.npz"), {"x": (1, 4)})
 
 
 def test_an_archive_that_unpacks_to_more_than_memory(tmp_path, monkeypatch):
@@ -305,6 +314,8 @@ def test_formats_that_are_not_on_the_list_are_not_tried(tmp_path, kind):
         ("a = 1\n" * 50_000, "not TOML|more than"),
         ("#" * 300_000, "more than 256,000 bytes"),
         ("name = 1979-05-27", "is a date or a time"),
+        ('model = "a\\u0000b.onnx"', "u0000"),
+        ("calibrate = 0x" + "f" * 60_000, "240,000 bits"),
     ],
 )
 def test_toml_of_a_stranger(tmp_path, text, words):
