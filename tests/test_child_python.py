@@ -212,8 +212,8 @@ STARTS = {
     "transport/local.py": "the words of the agent link",
     "transport/revoked_keys.py": "ssh-keygen -Q",
     "transport/ssh_client.py": "ssh -G",
-    "transport/ssh_link.py": "a ProxyCommand",
     "transport/ssh_match.py": "the command of a Match exec",
+    "transport/ssh_proxy_command.py": "a ProxyCommand",
 }
 
 

@@ -4,9 +4,7 @@ Nothing here retries, and nothing waits for ever: every step has a deadline, and
 """
 
 import logging
-import os
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +23,7 @@ from .ssh_host_key import authorities_for, check_key
 from .ssh_in_order import in_order
 from .ssh_login import log_in
 from .ssh_memory import Memory
+from .ssh_proxy_command import ProxyCommand
 
 logging.getLogger("paramiko").addHandler(
     logging.NullHandler()
@@ -67,8 +66,14 @@ class Link:
     `where` is how the device is called in messages, `for_ssh` what one gives to `ssh` to get there.
     """
 
-    def __init__(self, transports: Sequence[paramiko.Transport], where: str, for_ssh: str) -> None:
-        self._transports = tuple(transports)
+    def __init__(
+        self,
+        transports: Sequence[paramiko.Transport],
+        where: str,
+        for_ssh: str,
+        commands: Sequence[ProxyCommand] = (),
+    ) -> None:
+        self._transports, self._commands = tuple(transports), tuple(commands)
         self._channels: list[paramiko.Channel] = []
         self._opening = threading.Lock()
         self.where, self.for_ssh = where, for_ssh
@@ -130,6 +135,8 @@ class Link:
         """From the first hop on: what is blocked in a later one's write wakes up when the socket is gone."""
         for transport in self._transports:
             transport.close()
+        for command in self._commands:
+            command.end()
 
 
 class Watch:
@@ -179,6 +186,7 @@ def open_link(
 ) -> Link:
     """Raises Unreachable, HostKeyRefused, AuthRefused."""
     transports: list[paramiko.Transport] = []
+    commands: list[ProxyCommand] = []
     try:
         for hop in hops:
             where = f"{hop.host}:{hop.port}"
@@ -187,7 +195,7 @@ def open_link(
                 sock = (
                     _through(transports[-1], hops[len(transports) - 1], hop, within_s)
                     if transports
-                    else _first(hop, within_s)
+                    else _first(hop, within_s, commands, on_note)
                 )
                 transport = _greet(sock, hop, within_s)
                 # ConnectTimeout ends with the greeting, as for OpenSSH
@@ -198,17 +206,24 @@ def open_link(
                 log_in(transport, hop, memory)
                 transport.set_keepalive(KEEPALIVE_S)
     except BaseException as error:
-        Link(transports, "", "").close()
+        Link(transports, "", "", commands).close()
         if isinstance(error, DeviceError):
             unused = (f"not used: {words}" for hop in hops for words in hop.unused)
             error.details = (*error.details, *unused, f"route: {in_words(hops)}")
         raise
-    return Link(transports, hops[-1].shown, hops[-1].for_ssh)
+    return Link(transports, hops[-1].shown, hops[-1].for_ssh, commands)
 
 
-def _first(hop: Hop, timeout_s: float) -> socket.socket:
+def _first(
+    hop: Hop, timeout_s: float, commands: list[ProxyCommand], on_note: Callable[[str], None]
+) -> socket.socket:
+    """A ProxyCommand is added to `commands` before anything can fail: whoever closes the link ends it."""
     if hop.proxy_command:
-        return _by_command(hop.proxy_command, hop.passes_socket, timeout_s)
+        where = hop.shown
+        commands.append(
+            ProxyCommand(hop.proxy_command, lambda line: on_note(f"ProxyCommand for {where}: {line}"))
+        )
+        return commands[-1].connected(hop.passes_socket, timeout_s)
     sock = _connected(hop, timeout_s)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if hasattr(
@@ -235,24 +250,6 @@ def _connected(hop: Hop, timeout_s: float) -> socket.socket:
             sock.close()
             failure = error
     raise failure or OSError("the name has no address")
-
-
-def _by_command(command: str, passes_socket: bool, timeout_s: float) -> socket.socket:
-    """The command, run by the user's shell as OpenSSH does, on one end of a socket pair. (paramiko.ProxyCommand does not
-    notice the command's end.)
-    """
-    shell = os.environ.get("SHELL") or "/bin/sh"
-    ours, theirs = socket.socketpair()
-    with theirs:
-        subprocess.Popen([shell, "-c", f"exec {command}"], stdin=theirs.fileno(), stdout=theirs.fileno())
-    if not passes_socket:
-        return ours
-    with ours:
-        ours.settimeout(timeout_s)
-        _, handles, _, _ = socket.recv_fds(ours, 1, 1)
-    if not handles:
-        raise paramiko.ProxyCommandFailure(command, "it passed no socket (ProxyUseFdpass)")
-    return socket.socket(fileno=handles[0])
 
 
 def _through(jump: paramiko.Transport, before: Hop, hop: Hop, timeout_s: float) -> paramiko.Channel:

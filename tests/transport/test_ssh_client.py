@@ -13,6 +13,7 @@ from edgeq.transport.host_address import Address
 from edgeq.transport.ssh_client import OpensshClient, find_client
 from edgeq.transport.ssh_route import Choices, route_to
 from tests.conftest import missing
+from tests.transport.conftest import runs
 
 
 @pytest.fixture
@@ -196,17 +197,9 @@ def test_a_condition_that_hangs_is_given_up_with_all_it_started(config: Path, tm
 
     started = tmp_path / "pid"
     until = time.monotonic() + 10
-    while started.exists() and _runs(int(started.read_text())):
+    while started.exists() and runs(int(started.read_text())):
         assert time.monotonic() < until
         time.sleep(0.01)
-
-
-def _runs(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"
 
 
 @pytest.mark.parametrize(

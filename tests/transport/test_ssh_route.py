@@ -1,18 +1,20 @@
 """Routes: what the ssh configuration makes of a host, and real jumps."""
 
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from edgeq.errors import AuthRefused, HostKeyRefused, Unreachable
+from edgeq.transport import ssh_proxy_command
 from edgeq.transport.ssh import SshTransport
 from edgeq.transport.ssh_route import Choices, route_to
 from tests.conftest import missing
 from tests.lab import sshd
 from tests.lab.sshd import Sshd
-from tests.transport.conftest import serving
+from tests.transport.conftest import runs, serving
 
 
 @pytest.fixture(params=["the client's", "edgeq's own"])
@@ -172,6 +174,64 @@ def test_a_proxy_command_that_ends(
 
     with pytest.raises(Unreachable, match="the ProxyCommand for .* ended without an answer .*: false"):
         connect(server, timeout_s=20)
+
+
+def test_a_proxy_command_ends_with_the_connection(
+    connect: Callable[..., SshTransport], tmp_path: Path, server: Sshd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ssh_proxy_command, "_has_terminal", lambda: False)  # wherever the tests are run
+    relay = tmp_path / "relay.py"  # of the two processes that it is, one ignores the end of its input
+    relay.write_text(
+        "import os, socket, subprocess, sys, threading, time\n"
+        "child = subprocess.Popen(['sleep', '600'])\n"
+        f"open({str(tmp_path / 'pids')!r}, 'w').write(f'{{os.getpid()}} {{child.pid}}')\n"
+        "s = socket.create_connection((sys.argv[1], int(sys.argv[2])))\n"
+        "def up():\n"
+        "    while data := os.read(0, 65536): s.sendall(data)\n"
+        "threading.Thread(target=up, daemon=True).start()\n"
+        "while data := s.recv(65536): os.write(1, data)\n"
+        "time.sleep(600)\n"
+    )
+    (tmp_path / "ssh_config").write_text(
+        f"Host device\n HostName 127.0.0.1\n Port {server.port}\n ProxyCommand python3 {relay} %h %p\n"
+    )
+    transport = connect(server, address="device")
+    pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
+    assert all(map(runs, pids))
+
+    transport.close()
+
+    assert not Path(f"/proc/{pids[0]}").exists()  # not even as a zombie
+    until = time.monotonic() + 10
+    while runs(pids[1]):
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def test_a_proxy_command_that_says_nothing_ends_with_the_attempt(
+    connect: Callable[..., SshTransport], tmp_path: Path, server: Sshd
+) -> None:
+    (tmp_path / "ssh_config").write_text(
+        f"Host *\n ProxyCommand sh -c 'echo $$ > {tmp_path}/pid; exec sleep 600'\n"
+    )
+
+    with pytest.raises(Unreachable):
+        connect(server, timeout_s=1)
+
+    assert not runs(int((tmp_path / "pid").read_text()))
+
+
+def test_what_a_proxy_command_complains_about_is_a_note(
+    connect: Callable[..., SshTransport], tmp_path: Path, server: Sshd, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "ssh_config").write_text("Host *\n ProxyCommand sh -c 'echo no such relay >&2; exit 1'\n")
+    notes: list[str] = []
+
+    with pytest.raises(Unreachable, match="ended without an answer"):
+        connect(server, timeout_s=20, on_note=notes.append)
+
+    assert any(note.endswith(": no such relay") for note in notes)
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize(
