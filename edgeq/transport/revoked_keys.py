@@ -11,10 +11,12 @@ from pathlib import Path
 
 from edgeq.errors import HostKeyRefused
 
+from .bounded_file import bounded
 from .known_hosts import OfferedKey
 
 _KRL = b"SSHKRL\n\0"
 _WITHIN_S = 30.0
+_LARGEST = 64 << 20  # bytes; a list of some million serial numbers has a few megabytes
 
 
 def refuse_revoked(file: Path, shown: str, offered: OfferedKey, *certified: OfferedKey) -> None:
@@ -22,7 +24,7 @@ def refuse_revoked(file: Path, shown: str, offered: OfferedKey, *certified: Offe
     HostKeyRefused where `file` revokes one of them, or cannot say.
     """
     try:
-        data = file.read_bytes()
+        data = bounded(file, _LARGEST)
     except (OSError, ValueError) as error:
         raise _cannot_say(file, shown, str(error)) from error
     keys = (offered, *certified)

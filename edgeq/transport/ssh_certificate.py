@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from .bounded_file import bounded
+
 _SUFFIX = "-cert-v01@openssh.com"
 # How many fields the public key has between nonce and serial.
 _FIELDS = {
@@ -74,7 +76,7 @@ class Certificate:
 def read_certificate(path: Path) -> Certificate:
     """Raises NoCertificate with the reason."""
     try:
-        text = path.read_text("utf-8")
+        text = bounded(path).decode("utf-8")
         kind, encoded = text.split()[:2]
         blob = base64.b64decode(encoded, validate=True)
     except OSError as error:

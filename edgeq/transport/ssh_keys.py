@@ -13,6 +13,7 @@ from pathlib import Path
 import paramiko
 from paramiko.pkey import PublicBlob, UnknownKeyType
 
+from .bounded_file import bounded
 from .known_hosts import OfferedKey
 from .ssh_certificate import Certificate, NoCertificate, read_certificate, take_string
 from .ssh_hop import Hop
@@ -158,7 +159,11 @@ def _private(path: Path) -> Path:
 
 def _load(path: Path, memory: Memory) -> paramiko.PKey:
     """Raises Unusable with the reason."""
+    beside = Path(f"{path}-cert.pub")  # paramiko reads it as well
     try:
+        bounded(path)
+        if beside.exists():
+            bounded(beside)
         return _plain(paramiko.PKey.from_path(str(path)))
     except OSError as error:
         raise Unusable(error.strerror or str(error)) from error
@@ -191,7 +196,7 @@ def public_half(path: Path) -> bytes | None:
     """What <path>.pub or the key file itself says without a passphrase, to find the key in the agent or its certificate."""
     public = path if path.suffix == ".pub" else path.with_name(path.name + ".pub")
     try:
-        return base64.b64decode(public.read_text().split()[1], validate=True)
+        return base64.b64decode(bounded(public).split()[1], validate=True)
     except (OSError, ValueError, IndexError):
         return _public_part(path)
 
@@ -199,7 +204,7 @@ def public_half(path: Path) -> bytes | None:
 def _public_part(path: Path) -> bytes | None:
     """OpenSSH's own format keeps the public key unencrypted: magic, cipher, kdf, its options, count, public key."""
     try:
-        text = path.read_text()
+        text = bounded(path).decode()
         body = base64.b64decode("".join(text.partition(_OPENSSH_FORMAT)[2].partition("-----")[0].split()))
         rest = body.removeprefix(_MAGIC)
         for _ in range(3):
