@@ -25,9 +25,10 @@ from .ssh_login import log_in
 from .ssh_memory import Memory
 from .ssh_proxy_command import ProxyCommand
 
-logging.getLogger("paramiko").addHandler(
-    logging.NullHandler()
-)  # else its tracebacks reach the user's terminal
+# Else its tracebacks reach the user's terminal: by Python's last resort, or by a handler of the root logger, which any library
+# that calls logging.info() puts there.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
+logging.getLogger("paramiko").propagate = False
 
 WEAK = {
     "ciphers": ("3des-cbc", "aes128-cbc", "aes192-cbc", "aes256-cbc", "blowfish-cbc"),

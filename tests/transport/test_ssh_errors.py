@@ -99,7 +99,7 @@ def test_this_machine_needs_no_ssh() -> None:
     assert open_transport(None).label == "this machine"
 
 
-def test_a_server_that_allows_no_session(tmp_path: Path) -> None:
+def test_a_server_that_allows_no_session(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with serving(options={"MaxSessions": "0"}) as strict:
         choices = choices_for(strict, tmp_path, identity=strict.identity)
         transport = SshTransport(strict.address, choices, back_off=AT_ONCE)
@@ -109,3 +109,4 @@ def test_a_server_that_allows_no_session(tmp_path: Path) -> None:
         transport.close()
 
     assert "MaxSessions" in str(refused.value.remedy)
+    assert caplog.records == []  # of the root logger: a library that was imported may print what it gets
