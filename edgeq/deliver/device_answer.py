@@ -4,8 +4,10 @@ Somebody else may have taken the device over. Whatever it says, what comes out i
 much it may say at all is the transport's business (transport/base.py), how it looks on a screen edgeq/cli's.
 """
 
+import re
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeVar, cast
 
 from edgeq import errors
 from edgeq.deliver.answer_rules import problems_of
@@ -23,10 +25,12 @@ from edgeq.nouns.answers import (
 from edgeq.nouns.device import Conditions, Facts
 from edgeq.nouns.job import Job
 from edgeq.nouns.json_text import parse_json
-from edgeq.nouns.measurement import Measurement
+from edgeq.nouns.measurement import Block, Measurement
 from edgeq.nouns.record import Record
 from edgeq.nouns.release import App, DeviceStatus, Release
 from edgeq.transport.base import Completed
+
+V = TypeVar("V")
 
 ANSWERS: dict[str, type[Record]] = {
     "activate": App,
@@ -55,6 +59,7 @@ _NOT_ITS_OWN = (errors.Unreachable, errors.HostKeyRefused, errors.AuthRefused, e
 _NAMED = 5  # problems of an answer
 _LONGEST_LINE = 600  # characters of one that is shown
 _MOST_LINES = 40
+_LINE_BREAKS = re.compile("[\n\v\f\r\x1c-\x1e\x85\u2028\u2029]+")  # all at which str.splitlines() breaks
 
 
 def agent_answer(done: Completed, command: str, label: str) -> Any:
@@ -80,7 +85,7 @@ def agent_answer(done: Completed, command: str, label: str) -> Any:
     problems = [problem for problem, _ in zip(problems_of(answer), range(_NAMED), strict=False)]
     if problems:
         raise _no_answer(command, label, problems)
-    return answer
+    return _on_one_line(answer)
 
 
 def key_values(stdout: bytes) -> dict[str, str]:
@@ -107,6 +112,24 @@ def last_lines(text: bytes, count: int) -> tuple[str, ...]:
     """The last `count` lines of what a command said, for the details of an error."""
     tail = text[-_LONGEST_LINE * count :].decode("utf-8", "replace").strip()
     return tuple(_cut(line) for line in tail.splitlines()[-count:])
+
+
+def _on_one_line(value: V) -> V:
+    """What stands in the middle of lines that edgeq writes: a line break in it would begin a line of the device's own. After
+    the checks: a path with a line break is refused, not mended. A job is ours; the error of a run is a runtime's own words,
+    which have several lines.
+    """
+    changed: Any = value
+    if isinstance(value, str):
+        changed = _LINE_BREAKS.sub(" ", value)
+    elif isinstance(value, dict):
+        changed = {_on_one_line(key): _on_one_line(item) for key, item in value.items()}
+    elif isinstance(value, tuple):
+        changed = tuple(map(_on_one_line, value))
+    elif isinstance(value, Record) and not isinstance(value, (Job, Block)):  # a Block has numbers alone, many
+        parts = {name: _on_one_line(part) for name, part in vars(value).items() if name != "error"}
+        changed = replace(value, **parts)  # type: ignore[type-var]  # every Record is a dataclass
+    return cast(V, changed)
 
 
 def _failure(said: Any, command: str, label: str) -> errors.EdgeqError:
@@ -137,4 +160,5 @@ def _no_answer(command: str, label: str, problems: list[str]) -> errors.RemoteFa
 
 
 def _cut(line: str) -> str:
+    line = _on_one_line(line)
     return line if len(line) <= _LONGEST_LINE else line[: _LONGEST_LINE - 3] + "..."

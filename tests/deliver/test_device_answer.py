@@ -145,6 +145,34 @@ def test_half_a_character_does_not_get_further(facts: dict[str, Any]) -> None:
     assert board == "Pi\ufffd" and board.encode()
 
 
+@pytest.mark.parametrize("line_break", ["\n", "\r\n", "\n\n", "\x0b", "\x85", "\u2028"])
+def test_a_device_begins_no_line_of_its_own(
+    facts: dict[str, Any], measured: dict[str, Any], line_break: str
+) -> None:
+    forged = f"Pi{line_break}OK    all is well"
+    told = {**facts, "board": forged, "os": forged, "cpu_model": forged, "has_modules": {forged: forged}}
+
+    taken = said(told, "facts")
+    before = {"uptime_ns": 1, "governor": {"0": forged}}
+    result = said({**measured, "facts": told, "before": before, "stopped_by": forged}, "result")
+    app = said({**APP, "since_utc": forged}, "activate")
+    failure = {"kind": "NoSpace", "what": forged, "remedy": forged, "details": [forged]}
+    with pytest.raises(NoSpace) as failed:
+        said({"error": failure}, "install", code=1)
+
+    one = "Pi OK    all is well"
+    assert (taken.board, taken.os, taken.cpu_model, taken.has_modules) == (one, one, one, {one: one})
+    assert (result.facts.board, result.before.governor, result.stopped_by) == (one, {"0": one}, one)
+    assert app.since_utc == one
+    assert (failed.value.what, failed.value.remedy) == (f"pi@board: {one}", one)
+    assert failed.value.details == (one,)
+
+
+def test_a_path_with_a_line_break_is_refused_not_mended(facts: dict[str, Any]) -> None:
+    with pytest.raises(RemoteFailed, match="is not what the agent answers"):
+        said({**facts, "root": "/opt/edge\nq"}, "facts")
+
+
 def test_a_failure_keeps_its_kind_and_gets_the_devices_name() -> None:
     with pytest.raises(NoSpace, match="pi@board: full") as full:
         said({"error": NoSpace("full", "make room", live="net = 5555555").to_dict()}, "install", 1)
