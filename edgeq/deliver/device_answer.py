@@ -154,7 +154,9 @@ def _failure(said: Any, command: str, label: str) -> errors.EdgeqError:
 def _no_answer(command: str, label: str, problems: list[str]) -> errors.RemoteFailed:
     return errors.RemoteFailed(
         f"what {label} answered to `{command}` is not what the agent answers",
-        "run it again; if it stays, the device's memory or disk is failing, or another program answers in the agent's place",
+        "run it again; if it stays, a login script prints (`ssh <device> true` has to print nothing: let ~/.bashrc and its like "
+        "print in interactive shells alone), the device's memory or disk is failing, or another program answers in the "
+        "agent's place",
         details=[_cut(problem) for problem in problems],
     )
 

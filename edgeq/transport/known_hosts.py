@@ -85,12 +85,20 @@ def check_host_key(name: str, shown: str, offered: OfferedKey, known: Sequence[K
         return True
     if not live:
         return False
-    before = next((key for key in live if key.kind == offered.kind), live[0])
+    same_type = [key for key in live if key.kind == offered.kind]
+    before = (same_type or live)[0]
+    known_one = f"{before.file}:{before.line} has {OfferedKey(before.kind, before.blob)}"
+    replaced = (
+        "if the device was set up anew, compare the fingerprint on the device, remove the old key with "
+        f"`ssh-keygen -f {before.file} -R '{name}'`, and run again with --accept-new-host-key"
+    )
     raise HostKeyRefused(
-        f"the host key of {shown} has changed: it offers {offered}, "
-        f"{before.file}:{before.line} has {OfferedKey(before.kind, before.blob)}",
-        f"if the device was set up anew, compare the fingerprint on the device, remove the old key with "
-        f"`ssh-keygen -f {before.file} -R '{name}'`, and run again with --accept-new-host-key",
+        f"the host key of {shown} has changed: it offers {offered}, {known_one}"
+        if same_type
+        else f"the host key of {shown} is of another type than the known one: it offers {offered}, {known_one}",
+        replaced
+        if same_type
+        else f"see that HostKeyAlgorithms in the ssh configuration does not leave out {before.kind}; {replaced}",
         details=(
             "somebody may be answering in the device's place; --accept-new-host-key does not override this",
         ),

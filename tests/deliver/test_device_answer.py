@@ -168,6 +168,15 @@ def test_a_device_begins_no_line_of_its_own(
     assert failed.value.details == (one,)
 
 
+def test_a_login_script_that_prints_is_named_as_a_cause(facts: dict[str, Any]) -> None:
+    noisy = Completed(0, b"Welcome\n" + json.dumps(facts).encode(), b"")
+
+    with pytest.raises(RemoteFailed) as refused:
+        agent_answer(noisy, "facts", "pi@board")
+
+    assert "a login script prints" in str(refused.value.remedy)
+
+
 def test_a_path_with_a_line_break_is_refused_not_mended(facts: dict[str, Any]) -> None:
     with pytest.raises(RemoteFailed, match="is not what the agent answers"):
         said({**facts, "root": "/opt/edge\nq"}, "facts")

@@ -62,11 +62,24 @@ def test_a_changed_key_is_refused_whatever_the_flag(server: Sshd, connect: Conne
     assert (tmp_path / "known_hosts").read_text() == known
 
 
-def test_a_key_of_a_new_type_is_a_changed_key(server: Sshd, connect: Connect, tmp_path: Path) -> None:
+def test_a_key_of_another_type_is_refused_as_such(server: Sshd, connect: Connect, tmp_path: Path) -> None:
     other = sshd.make_key(tmp_path / "other", "ecdsa").with_suffix(".pub").read_text().split()[:2]
 
-    with pytest.raises(HostKeyRefused, match="has changed"):
+    with pytest.raises(HostKeyRefused, match="is of another type than the known one"):
         connect(server, known=f"[127.0.0.1]:{server.port} {' '.join(other)}\n", accept_new_host_key=True)
+
+
+def test_a_known_type_that_the_configuration_leaves_out(
+    with_two_keys: Sshd, connect: Connect, tmp_path: Path
+) -> None:
+    (tmp_path / "ssh_config").write_text("HostKeyAlgorithms -ssh-ed25519*\n")
+
+    with pytest.raises(HostKeyRefused, match="is of another type than the known one") as refused:
+        connect(with_two_keys)
+
+    assert "HostKeyAlgorithms in the ssh configuration does not leave out ssh-ed25519" in str(
+        refused.value.remedy
+    )
 
 
 def test_a_revoked_key_is_refused(server: Sshd, connect: Connect) -> None:
