@@ -10,7 +10,7 @@ from edgeq import catalog
 from edgeq.bundle import OpenBundle, read_bundle
 from edgeq.deliver import activate, fitness, jobs, push, supply
 from edgeq.deliver.lock import locked
-from edgeq.errors import NotComparable, TargetRefused
+from edgeq.errors import ModelCrashed, NotComparable, TargetRefused
 from edgeq.nouns.bundle import Candidate
 from edgeq.nouns.delivery import Supplies
 from edgeq.nouns.job import Entrant, Job, Limits
@@ -33,6 +33,12 @@ class Benched:
 
     measurements: tuple[Measurement, ...]
     reports: tuple[RaceReport, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """That of ModelCrashed where a model or bundle has nothing that ran to its end."""
+        ran = all(any(run.state == "ok" for run in m.runs) for m in self.measurements)
+        return 0 if ran else ModelCrashed.exit_code
 
     def to_dict(self) -> dict[str, Any]:
         return {

@@ -10,7 +10,7 @@ import pytest
 
 from edgeq.bundle import assemble, write_bundle
 from edgeq.deliver import push
-from edgeq.errors import NoSpace, RemoteFailed
+from edgeq.errors import ModelCrashed, NoSpace, RemoteFailed
 from edgeq.nouns.bundle import Candidate
 from edgeq.nouns.job import Limits
 from edgeq.nouns.tensor import TensorSpec
@@ -62,6 +62,7 @@ def test_nothing_stays_after_a_measurement_either(tmp_path: Path) -> None:
     root = tmp_path / "root"
     done = bench(bundle(tmp_path), root=str(root), limits=QUICK, store=str(tmp_path / "store"))
     assert [run.state for run in done.measurements[0].runs] == ["load_failed"]
+    assert done.exit_code == ModelCrashed.exit_code
     assert left_on(root) == []
 
 

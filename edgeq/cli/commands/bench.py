@@ -14,7 +14,7 @@ from edgeq.cli.options import device_options, json_option, seconds_option, store
 @click.option("--threads", type=click.IntRange(1), help="Threads the runtime may use; default: the target's.")
 @store_option
 @json_option
-def command(what: tuple[str, ...], seconds: float, as_json: bool, **options: Any) -> None:
+def command(what: tuple[str, ...], seconds: float, as_json: bool, **options: Any) -> int:
     """Measure what is live on the device, or .edgeq bundles against each other, interleaved. Activates nothing."""
     from edgeq.cli.options import device_arguments
     from edgeq.cli.screen import screen
@@ -23,4 +23,6 @@ def command(what: tuple[str, ...], seconds: float, as_json: bool, **options: Any
 
     arguments = device_arguments(options)
     with screen(as_json) as show:
-        show.result(bench(*what, **arguments, **options, limits=Limits(seconds=seconds), tell=show.tell))
+        benched = bench(*what, **arguments, **options, limits=Limits(seconds=seconds), tell=show.tell)
+        show.result(benched)
+    return benched.exit_code
