@@ -163,13 +163,17 @@ class LabDevice:
         while True:
             try:
                 with socket.create_connection((self.ip, 22), timeout=1.0) as connection:
-                    if connection.recv(4).startswith(b"SSH-"):
+                    if connection.recv(4).startswith(b"SSH-") and not self._boots():
                         return
             except OSError:
                 pass
             if time.monotonic() > deadline or not Path(f"/proc/{claims.init_of(self.claim)}").exists():
                 raise TimeoutError("its sshd does not answer")
             time.sleep(0.02)
+
+    def _boots(self) -> bool:
+        """Whether systemd still has PAM turn away everybody but root, which sshd says by closing the connection."""
+        return self.kind.systemd and (self.root / "run/nologin").exists()
 
 
 def create(kind: Kind) -> LabDevice:
