@@ -108,6 +108,7 @@ def test_a_child_finds_what_edgeq_finds_and_its_own_modules_come_first(trapped, 
     nothing_ran(trapped, done)
 
 
+@pytest.mark.slow
 def test_a_factory_still_imports_what_lies_beside_it(tmp_path):
     pytest.importorskip("torch")
     (tmp_path / "blocks.py").write_text("import torch\n\nclass Net(torch.nn.Linear):\n    pass\n")

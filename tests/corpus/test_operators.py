@@ -6,7 +6,7 @@ import pytest
 
 from tests.corpus.cases import Case, complaints, unpack
 
-_PARTS = 12  # so that it can be seen to go on
+_PARTS = 12  # so that it can be seen to go on; every third is quick enough for each `make test`
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +17,9 @@ def cases(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Cas
 
 
 @pytest.mark.data
-@pytest.mark.parametrize("part", range(_PARTS))
+@pytest.mark.parametrize(
+    "part", [pytest.param(k, marks=[pytest.mark.slow] if k % 3 else []) for k in range(_PARTS)]
+)
 def test_every_operator_converts_and_matches_or_is_refused_by_name(
     cases: tuple[Case, ...], part: int
 ) -> None:

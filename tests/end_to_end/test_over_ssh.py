@@ -37,6 +37,7 @@ def write_ssh_config(device: LabDevice) -> None:
     (Path(os.environ["HOME"]) / ".ssh" / "config").write_text(config)
 
 
+@pytest.mark.slow
 def test_one_word_is_all_that_is_typed(folder: Path, x86_device: LabDevice) -> None:
     write_ssh_config(x86_device)
     assert edgeq(folder, "init", "--target", "x86-64-vnni", "--host", "box").returncode == 0
@@ -61,6 +62,7 @@ def test_one_word_is_all_that_is_typed(folder: Path, x86_device: LabDevice) -> N
     ]
 
 
+@pytest.mark.slow
 def test_a_service_measures_by_itself(folder: Path, systemd_device: LabDevice) -> None:
     write_ssh_config(systemd_device)
     there = ("--target", "x86-64-vnni", "--host", "box", "--accept-new-host-key")

@@ -69,7 +69,9 @@ MODELS = {
 }
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize(
+    "model", [pytest.param(m, marks=[pytest.mark.slow] if m == "net.pt2" else []) for m in MODELS]
+)
 @pytest.mark.parametrize("how", ["limit", pytest.param("Ctrl-C", marks=pytest.mark.slow)])
 def test_a_model_that_never_ends_on_a_later_sample(model, how, tmp_path):
     """The command itself: the first samples are fine, so opening finds nothing."""

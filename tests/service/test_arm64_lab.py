@@ -12,6 +12,7 @@ from tests.lab.devices import systemd_arm64_device, systemd_arm64_session  # noq
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
 
+@pytest.mark.slow
 def test_the_service_comes_works_and_goes_on_arm64(
     systemd_arm64_device: LabDevice,  # noqa: F811
     own_home: Path,

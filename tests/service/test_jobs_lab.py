@@ -50,6 +50,7 @@ def test_models_are_measured_by_user_edgeq_in_the_sandbox(board: Board, tmp_path
     assert asked.before.memory_available
 
 
+@pytest.mark.slow
 def test_what_is_no_job_neither_spins_nor_stops_the_service(board: Board) -> None:
     install_service(**board.call)
     for i in range(20):  # more than systemd's own limit of starts

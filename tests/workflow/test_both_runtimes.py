@@ -20,6 +20,7 @@ def build():
 """
 
 
+@pytest.mark.slow
 def test_how_they_agree_and_which_tensors_they_share(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     (tmp_path / "net.py").write_text(NET)

@@ -119,6 +119,7 @@ def test_an_own_command_in_the_turn_is_waited_for(root: Root, hold: Hold) -> Non
         assert other.wait(5) is not None
 
 
+@pytest.mark.slow
 def test_a_deploy_meets_it_as_an_error_of_the_agent(device: Device, hold: Hold) -> None:
     device.lock()
     other = hold(device.root / "lock")

@@ -37,6 +37,7 @@ def models(document):
     return {a["path"]: a["sha256"] for a in document["manifest"]["artifacts"] if "/model." in a["path"]}
 
 
+@pytest.mark.slow
 def test_caches_hash_seeds_and_threads_change_nothing(convert, own_cache):
     cold = convert("--threads", "1", hash_seed="1")
     assert {c["runtime"] for c in cold["manifest"]["candidates"]} == {"litert", "onnxruntime"}

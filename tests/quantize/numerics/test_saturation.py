@@ -87,6 +87,7 @@ def test_where_nothing_saturates_the_result_is_the_exact_one() -> None:
     assert result.saturated.sum() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.lab
 def test_onnxruntime_on_an_emulated_haswell_gives_the_same_bits() -> None:
     """Runs the bit-exact tests there: they ask the CPU how it sums, and hold it against the model that saturates."""
