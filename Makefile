@@ -7,7 +7,7 @@ BIN := .venv/bin
 demo: .venv/.installed
 	$(BIN)/edgeq demo
 
-# All but what is marked `slow`: minutes, on every core. The lab, where it was built, is used.
+# All but what is marked `slow`: ten minutes, on every core. The lab, where it was built, is used.
 test: .venv/.test-installed
 	$(BIN)/python -m pytest -m 'not slow' $(PYTEST_ARGS)
 
