@@ -36,8 +36,8 @@ _SEVERAL = 8
 _APART_OF_SEVERAL = 0.7
 _CLOSE = 2.7  # / sqrt(n)
 # Between the spreads of two columns that follow each other in size: scores of classes are of one unit, offsets in pixels beside
-# attributes are not. MobileNetV2's background, which no sample of its training had, varies a fifth of the next of 1001 classes: of
-# more than 16 values one in 16 has to vary less. What is below _NOTHING of the largest spread stands still.
+# attributes are not. MobileNetV2's background, which no sample of its training had, varies a fifth of the next of 1001 classes,
+# so at least one column in 16 has to lie below the gap. Columns whose spread is below _NOTHING of the largest are constant.
 _GAP = 8.0
 _SEVERAL_SMALL = 16
 _NOTHING = 1e-5

@@ -1,4 +1,4 @@
-"""A release that is about to go live: held against its manifest in full, and without the files of others."""
+"""Verifies a release against its manifest before it goes live, and moves other people's files out of it."""
 
 from typing import Optional
 

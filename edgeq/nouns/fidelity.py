@@ -12,10 +12,15 @@ from .repairs import Tried
 _NOT_FINITE_DB, _SILENT_DB = -300.0, -1000.0
 
 
-def words_of_db(sqnr_db: float, digits: int = 1) -> str:
-    """An SQNR as it is told: "SQNR 34.1 dB", or what it stands for where it is no ratio."""
-    if sqnr_db > _NOT_FINITE_DB:
-        return f"SQNR {sqnr_db:.{digits}f} dB"
+def is_finite_db(sqnr_db: float) -> bool:
+    """Whether both signal and noise were finite, and there was a signal."""
+    return sqnr_db > _NOT_FINITE_DB
+
+
+def words_of_db(sqnr_db: float, digits: int = 1, figure: str = "SQNR ") -> str:
+    """An SQNR for messages: "SQNR 34.1 dB" with `figure` before the number, or why there is no number."""
+    if is_finite_db(sqnr_db):
+        return f"{figure}{sqnr_db:.{digits}f} dB"
     if sqnr_db > _SILENT_DB:
         return "not finite where float is, or the other way round"
     return "not zero where float is nothing else"

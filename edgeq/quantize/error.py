@@ -109,7 +109,7 @@ def differences(reference: Array, candidate: Array) -> Doubles:
 
 
 def finite(values: Array) -> Doubles:
-    """In float64, with 0 for what is not finite: what an infinity is worth as a signal, nothing can be held against. Values
+    """In float64, with 0 for what is not finite: an infinite signal would hide every error. Values
     beyond float32 count as its largest, whose square is finite.
     """
     wide = values.astype(np.float64)

@@ -23,11 +23,11 @@ def edgeq(folder: Path, *words: str, timeout: float = 280) -> Result:
     return subprocess.CompletedProcess(list(words), child.returncode, out, err)
 
 
-def started_edgeq(folder: Path, *words: str) -> "subprocess.Popen[str]":
+def started_edgeq(folder: Path, *words: str, **environment: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [sys.executable, "-m", "edgeq", *words],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120"},
+        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120", **environment},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

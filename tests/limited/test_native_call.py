@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 
@@ -14,7 +13,7 @@ from edgeq.errors import ModelRefused
 from edgeq.graphs.ort_session import ort_session
 from edgeq.limited import native_call as calls
 from edgeq.limited.native_call import RunTooLong, native_call
-from tests.end_to_end.command_line import ROOT
+from tests.end_to_end.command_line import started_edgeq
 from tests.limited import endless
 
 ABOVE = np.full((1, endless.IN), endless.LIMIT + 1, np.float32)
@@ -79,31 +78,13 @@ def test_a_model_that_never_ends_on_a_later_sample(model, how, tmp_path):
     values = endless.samples(64, endless_from=20)
     np.savez(tmp_path / "data.npz", x=values[:, 3:4].copy() if model.endswith("tflite") else values)
     seconds = {"EDGEQ_RUN_SECONDS": "1"} if how == "limit" else {}
-    words = [
-        "convert",
-        model,
-        "--data",
-        "data.npz",
-        "--target",
-        "x86-64",
-        "--recipe",
-        "float",
-        "-o",
-        "out.edgeq",
-    ]
-    child = subprocess.Popen(
-        [sys.executable, "-m", "edgeq", *words],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **seconds},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    words = ("--data", "data.npz", "--target", "x86-64", "--recipe", "float", "-o", "out.edgeq")
+    child = started_edgeq(tmp_path, "convert", model, *words, **seconds)
     if how == "Ctrl-C":
         with pytest.raises(subprocess.TimeoutExpired):  # it does not end by itself
             child.communicate(timeout=15)
         child.send_signal(signal.SIGINT)
-    said, _ = child.communicate(timeout=60)
+    said = "".join(child.communicate(timeout=60))
     assert "Traceback" not in said
     if how == "Ctrl-C":
         assert child.returncode == 130, said

@@ -80,7 +80,7 @@ def code_of(flat: Flat, kind: int) -> int:
 
 
 def _custom(model: Any, source: Path) -> list[str]:
-    """Kind and name of the nodes that became operators which no runtime has; one without a name is told by its output."""
+    """Operator type and name of the nodes that became custom operators; the output's name for a node without one."""
     import onnx
 
     nodes = onnx.load(str(source), load_external_data=False).graph.node
@@ -90,12 +90,8 @@ def _custom(model: Any, source: Path) -> list[str]:
         code = model.operatorCodes[operator.opcodeIndex]
         if code.customCode:
             output = graph.tensors[operator.outputs[0]].name.decode() if len(operator.outputs) else ""
-            named = names.get(output, output)
-            found.append(
-                f"{_onnx_name(code.customCode.decode())} ({named})"
-                if named
-                else _onnx_name(code.customCode.decode())
-            )
+            kind, name = _onnx_name(code.customCode.decode()), names.get(output, output)
+            found.append(f"{kind} ({name})" if name else kind)
     return found
 
 

@@ -173,8 +173,8 @@ def _why_type(node: Any, others: Mapping[str, str], what: str = _NOT_TAKEN) -> s
 
 
 def _heavy_with_types(graph: Any) -> Iterator[tuple[Any, str]]:
-    """Operators with weights, in all graphs, and what their type has against them. GRU and RNN are told by who stored their
-    weights.
+    """Operators with weights, in all graphs, each with why its type is not quantized; "" where it is. Without recurrent ones,
+    which are listed where their weights were stored.
     """
     for inner in _graphs(graph):
         others = _other_types(inner)

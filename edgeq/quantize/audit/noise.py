@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgeq.nouns.fidelity import LayerError, words_of_db
+from edgeq.nouns.fidelity import LayerError, is_finite_db, words_of_db
 
 _NOTHING_DB = 190.0  # nothing is lost, as far as float32 tells
 
@@ -35,10 +35,10 @@ class Noise:
         """The SQNR says nothing of values that are small next to others, which may be all that is lost."""
         if self.sqnr_db >= _NOTHING_DB:
             return f"{self.cause} at {self.layer} alone costs the output as a whole nothing"
-        told = words_of_db(self.sqnr_db)
-        if not told.startswith("SQNR "):
+        told = words_of_db(self.sqnr_db, figure="")
+        if not is_finite_db(self.sqnr_db):
             return f"{self.cause} at {self.layer} alone makes the output {told}"
-        return f"{self.cause} at {self.layer} alone leaves {told.removeprefix('SQNR ')} at the output"
+        return f"{self.cause} at {self.layer} alone leaves {told} at the output"
 
     def as_error(self) -> LayerError:
         return LayerError(self.layer, round(self.sqnr_db, 2), self.cause)

@@ -83,4 +83,4 @@ def _words(closeness: Closeness, figure: str = "SQNR ") -> str:
     if not reals:
         share = min((o.equal for o in closeness.outputs if o.equal is not None), default=100.0)
         return f"{share:.1f} % of values equal"
-    return figure + "equal" if worst is None else words_of_db(worst).replace("SQNR ", figure)
+    return figure + "equal" if worst is None else words_of_db(worst, figure=figure)
