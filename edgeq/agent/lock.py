@@ -163,7 +163,8 @@ def held(root: Root, token: str, turn: Optional[Path] = None) -> Iterator[None]:
 @contextlib.contextmanager
 def taken(root: Root, who: str, what: str, wait_s: float = 0.0, job: Optional[str] = None) -> Iterator[str]:
     """Take the device for the work inside, which gets the token, and give it back; where its holder lends it to `job`,
-    work under that lock and leave it to the holder. Raises DeviceBusy when it is not free within `wait_s`.
+    work under that lock and leave it to the holder. A process that is killed in between loses the device with its end.
+    Raises DeviceBusy when it is not free within `wait_s`.
     """
     lock = _take_when_free(root, who, what, wait_s, job)
     try:
@@ -188,7 +189,7 @@ def _take_when_free(root: Root, who: str, what: str, wait_s: float, job: Optiona
         if lock is not None and job is not None and lock.lent_to == job:
             return lock
         try:
-            return take(root, who, what)
+            return take(root, who, what, pid=os.getpid())
         except DeviceBusy:
             if time.monotonic() >= end:
                 raise

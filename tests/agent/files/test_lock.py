@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -115,6 +116,25 @@ def test_a_holder_of_this_device_loses_it_with_its_end(
     device.lock()
     with pytest.raises(DeviceBusy, match="ann@host"):
         device.call("sweep", token=held)
+
+
+def test_a_service_that_is_stopped_at_work_leaves_the_device_free(device: Device) -> None:
+    """`systemctl stop` ends the agent by SIGTERM in the middle of a measurement."""
+    device.call("status")
+    text = (
+        "import sys; from pathlib import Path; from edgeq.agent import lock; from edgeq.agent.layout import Root\n"
+        f"with lock.taken(Root(Path({str(device.root)!r})), 'timer', 'periodic'): print(flush=True), sys.stdin.read()"
+    )
+    words = [sys.executable, "-c", text]
+    service = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert service.stdout is not None and service.stdout.readline()
+    with pytest.raises(DeviceBusy, match="timer"):
+        device.lock()
+
+    service.terminate()
+    service.wait()
+    assert device.call("remove", everything=True)["removed"]
+    assert not device.root.exists()
 
 
 def test_a_later_process_of_the_same_number_is_not_the_holder(
