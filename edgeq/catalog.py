@@ -38,7 +38,10 @@ def recipe_names() -> tuple[str, ...]:
 def recipe(name: str) -> Recipe:
     path = _PACKAGE / "recipes" / f"{name}.toml"
     if not path.is_file():
-        raise TargetRefused(f"there is no recipe {name!r}", f"the recipes are: {', '.join(recipe_names())}")
+        raise TargetRefused(
+            f"there is no recipe {name!r}{_meant(name, recipe_names())}",
+            f"the recipes are: {', '.join(recipe_names())}",
+        )
     return _read(path, Recipe)
 
 
@@ -52,10 +55,17 @@ def target(name: str | os.PathLike[str]) -> Target:
     if not path.is_file():
         known = ", ".join(target_names())
         raise TargetRefused(
-            f"there is no target {name!r}",
+            f"there is no target {name!r}{_meant(name, target_names())}",
             f"the targets are: {known}; a file of your own goes as --target ./myboard.toml",
         )
     return read_target(path)
+
+
+def _meant(name: str, known: tuple[str, ...]) -> str:
+    from difflib import get_close_matches  # not for `edgeq --help`
+
+    near = get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def read_target(path: Path) -> Target:

@@ -45,8 +45,11 @@ _EPILOG = (
 )
 
 
+_MODELS = (".onnx", ".tflite", ".pt2", ".edgeq")
+
+
 class Commands(click.Group):
-    """Finds a command by its file; an unknown one is answered with the nearest."""
+    """Finds a command by its file; an unknown one is answered with the nearest, a model with the command that takes it."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [name for names in _GROUPS.values() for name in names]
@@ -57,6 +60,20 @@ class Commands(click.Group):
         module = importlib.import_module(f"edgeq.cli.commands.{name}")
         command: click.Command = getattr(module, "command")  # noqa: B009
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        known = self.list_commands(ctx)
+        if args[0] in known or args[0].startswith("-"):
+            return super().resolve_command(ctx, args)
+        from difflib import get_close_matches
+
+        near = [f"`edgeq {name}`" for name in get_close_matches(args[0], known)]
+        if args[0].endswith(_MODELS) or ".py:" in args[0]:
+            near = [f"`edgeq deploy {args[0]}`"]
+        meant = f"did you mean {' or '.join(near)}?" if near else "`edgeq --help` lists them."
+        raise click.UsageError(f"there is no command {args[0]!r}; {meant}", ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for title, names in _GROUPS.items():

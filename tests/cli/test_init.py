@@ -1,4 +1,4 @@
-"""`edgeq init` writes what it is told and finds, and says what is left open and what works next."""
+"""`edgeq init` writes what it is given and what it finds, and says what is left open and which command is next."""
 
 from pathlib import Path
 
@@ -6,6 +6,8 @@ import click.testing
 import pytest
 
 from edgeq.cli.main import cli
+from edgeq.errors import EdgeqError
+from edgeq.ingest.find import torch_factories
 from edgeq.project import read_project
 
 
@@ -21,10 +23,22 @@ def init(*words: str) -> list[str]:
     return done.output.splitlines()
 
 
+def refused(*words: str) -> EdgeqError:
+    with pytest.raises(EdgeqError) as error:
+        click.testing.CliRunner().invoke(cli, ["init", *words], catch_exceptions=False)
+    return error.value
+
+
+def pictures(folder: Path) -> None:
+    for name in ("cat", "dog"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "0.png").touch()
+
+
 def test_one_model_and_its_samples_leave_nothing_open(here: Path) -> None:
     (here / "net.onnx").touch()
     (here / "calib.npz").touch()
-    assert init() == ["wrote edgeq.toml for net.onnx", "next: edgeq deploy --target local"]
+    assert init() == ["wrote edgeq.toml: model net.onnx, data calib.npz", "next: edgeq deploy --target local"]
     project = read_project(Path("edgeq.toml"))
     assert (project.model, project.data, project.targets) == ("net.onnx", "calib.npz", {})
 
@@ -38,16 +52,89 @@ def test_two_files_that_could_hold_the_samples_are_named(here: Path) -> None:
     assert read_project(Path("edgeq.toml")).data is None
 
 
-def test_a_torch_project_in_one_line() -> None:
+def test_a_torch_model_its_weights_and_its_images_are_found(here: Path) -> None:
+    (here / "net.py").write_text(RESNET)
+    (here / "state.pth").touch()
+    pictures(here / "photos")
+    said = init()
+    assert said[0] == "wrote edgeq.toml: model net.py:build, weights state.pth, data photos"
+    assert said[1].startswith("preprocess left open: how were the images scaled in training?")
+    assert said[2] == "next: set `preprocess` in edgeq.toml, then edgeq deploy --target local"
+    project = read_project(Path("edgeq.toml"))
+    assert (project.model, project.weights, project.data) == ("net.py:build", "state.pth", "photos")
+
+
+@pytest.mark.parametrize(
+    ("text", "built"),
+    [
+        ("class Net(nn.Module):\n def __init__(self, width=3): pass", ("Net",)),
+        ("class Net(nn.Module):\n def __init__(self, width): pass", ()),
+        (
+            "class B(torch.nn.Module): pass\nclass Net(nn.Module):\n def __init__(self): self.b = B()",
+            ("Net",),
+        ),
+        ("def net():\n m = torchvision.models.resnet18()\n m.eval()\n return m", ("net",)),
+        ("def net() -> nn.Module: return make()", ("net",)),
+        ("def net(width): return nn.Sequential()", ()),
+        ("def load(): return open('x')\ndef _net(): return nn.Sequential()", ()),
+        ("this is no Python", ()),
+        ("\0", ()),
+    ],
+)
+def test_what_builds_a_module_is_told_by_the_syntax_alone(
+    here: Path, text: str, built: tuple[str, ...]
+) -> None:
+    (here / "net.py").write_text("raise SystemExit('this file must not be run')\n" * (built != ()) + text)
+    assert torch_factories(here / "net.py") == built
+
+
+def test_a_torch_project_in_one_line(here: Path) -> None:
+    (here / "net.py").write_text(RESNET)
+    (here / "w.pt").touch()
+    pictures(here / "photos")
     said = init("net.py:build", "--weights", "w.pt", "--data", "photos", "--preprocess", "imagenet")
-    assert said == ["wrote edgeq.toml for net.py:build", "next: edgeq deploy --target local"]
+    assert said[-1] == "next: edgeq deploy --target local"
     project = read_project(Path("edgeq.toml"))
     assert (project.weights, project.data, project.preprocess) == ("w.pt", "photos", "imagenet")
 
 
-def test_in_an_empty_folder_the_next_step_is_one_that_works() -> None:
-    said = init()
-    assert said[1] == "model left open: there is no .onnx, .tflite or .pt2 file here"
-    assert said[-1].startswith("next: set `model` in edgeq.toml")
-    assert "edgeq demo" in said[-1]
-    assert read_project(Path("edgeq.toml")).model is None
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (("gone.onnx",), "there is no file gone.onnx"),
+        (("gone.py:build",), "there is no file gone.py"),
+        (("net.onnx", "--data", "gone.npz"), "there is no file or folder gone.npz"),
+        (("net.onnx", "--data", "gone.py:samples"), "there is no file or folder gone.py"),
+        (("net.py:build", "--weights", "gone.pt"), "there is no file or folder gone.pt"),
+        (("net.py",), "net.py is Python: which function or class in it builds the model?"),
+        ((), "there are 2 models here: net.onnx, net.py:build"),
+    ],
+)
+def test_a_project_that_could_not_be_deployed_is_not_written(
+    here: Path, words: tuple[str, ...], what: str
+) -> None:
+    (here / "net.onnx").touch()
+    (here / "net.py").write_text(RESNET)
+    assert refused(*words).what == what
+    assert not (here / "edgeq.toml").exists()
+
+
+def test_in_an_empty_folder_no_empty_project_is_written(here: Path) -> None:
+    error = refused()
+    assert error.what.startswith("there is no model in ")
+    assert "edgeq init path/to/model.onnx" in str(error.remedy)
+    assert list(here.iterdir()) == []
+
+
+RESNET = """
+import torch
+from torch import nn
+class Block(nn.Module):
+    def __init__(self, width): super().__init__()
+class Net(nn.Module):
+    def __init__(self, blocks):
+        super().__init__()
+        self.layers = nn.Sequential(*(Block(w) for w in blocks))
+def build():
+    return Net([16, 32])
+"""

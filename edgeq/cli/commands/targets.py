@@ -12,8 +12,18 @@ from edgeq.cli.printable import echo, echo_json
 @click.pass_context
 def command(ctx: click.Context, as_json: bool) -> None:
     """The kinds of device edgeq knows; show one, or check a file of your own."""
-    if ctx.invoked_subcommand is not None:
-        return
+    if ctx.invoked_subcommand is None:
+        _print_targets(as_json)
+
+
+@command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_targets(as_json: bool) -> None:
+    """List the kinds of device, as `edgeq targets` does."""
+    _print_targets(as_json)
+
+
+def _print_targets(as_json: bool) -> None:
     from edgeq import catalog
 
     targets = [catalog.target(name) for name in catalog.target_names()]

@@ -1,0 +1,153 @@
+"""init(): edgeq.toml for what lies in a folder, or for what is named."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgeq import catalog, project
+from edgeq.errors import DataRefused, ModelRefused, TargetRefused
+from edgeq.ingest.find import Found, find, torch_factories
+from edgeq.nouns.project import Place, Project
+from edgeq.user_code import names_code
+from edgeq.workflow.paths import AnyPath, text
+
+_FORMATS = "an .onnx, .tflite or .pt2 file, or a torch model in a .py file"
+
+
+@dataclass(frozen=True)
+class Started:
+    """The project file that was written; `open_questions` is what nobody could decide but the user."""
+
+    path: Path
+    project: Project
+    open_questions: tuple[str, ...]
+    next: str
+
+
+def init(
+    model: AnyPath | None = None,
+    *,
+    data: AnyPath | None = None,
+    preprocess: str | None = None,
+    weights: AnyPath | None = None,
+    target: str | None = None,
+    host: str | None = None,
+    name: str | None = None,
+    force: bool = False,
+) -> Started:
+    """Write ./edgeq.toml. What is not given is looked for here: the model, its weights, its samples.
+
+    Raises TargetRefused where an edgeq.toml is there already, ModelRefused and DataRefused where what is named is not there,
+    and ModelRefused where no model is found or several are: a project without a model is not written.
+    """
+    path = Path(project.FILE)
+    if path.exists() and not force:
+        raise TargetRefused(f"{path} is there already", "edit it, or write a fresh one with --force")
+    if target is not None:
+        catalog.target(target)
+    if host is not None and target is None:
+        raise TargetRefused(f"{host} is what kind of device?", "add --target; `edgeq targets` lists them")
+    here = find(Path())
+    chosen = _model(text(model), here)
+    weights_file = _there(text(weights)) or _weights(chosen, here)
+    samples = _samples(text(data), here)
+    begun = Project(
+        model=chosen,
+        name=name,
+        weights=weights_file,
+        data=samples,
+        preprocess=preprocess,
+        targets={target: Place(host=host)} if target else {},
+    )
+    path.write_text(project.project_text(begun), encoding="utf-8")
+    questions = tuple(_open_questions(begun, here))
+    return Started(path, begun, questions, _next(begun, here, target))
+
+
+def _model(given: str | None, here: Found) -> str:
+    if given is not None:
+        return _existing_model(given)
+    if not here.models:
+        raise ModelRefused(
+            f"there is no model in {Path().resolve()}",
+            f"edgeq looks for {_FORMATS}. Name yours: `edgeq init path/to/model.onnx`; `edgeq demo` shows one deployed",
+        )
+    if len(here.models) > 1:
+        raise ModelRefused(
+            f"there are {len(here.models)} models here: {', '.join(here.models)}",
+            f"name one: `edgeq init {here.models[0]}`",
+        )
+    return here.models[0]
+
+
+def _existing_model(given: str) -> str:
+    """Raises ModelRefused where there is no such file, or no such factory in it. Modules of packages are not looked up."""
+    file, colon, _ = given.rpartition(":")
+    if names_code(given) and not file.endswith(".py"):
+        return given
+    place = Path(file if names_code(given) else given)
+    if not place.is_file():
+        near = [m for m in find(place.parent).models if Path(m.partition(":")[0]).suffix == place.suffix]
+        raise ModelRefused(
+            f"there is no file {place}", f"there is: {', '.join(near)}" if near else f"give {_FORMATS}"
+        )
+    if place.suffix == ".py" and not colon:
+        built = torch_factories(place)
+        raise ModelRefused(
+            f"{place} is Python: which function or class in it builds the model?",
+            f"for example {place}:{built[0]}" if built else f"name it: {place}:FUNCTION",
+        )
+    return given
+
+
+def _weights(model: str, here: Found) -> str | None:
+    """The only file of weights beside a torch factory."""
+    return here.weights[0] if ".py:" in model and len(here.weights) == 1 else None
+
+
+def _samples(given: str | None, here: Found) -> str | None:
+    if given is None:
+        return here.samples[0] if len(here.samples) == 1 else None
+    return _there(given, DataRefused)
+
+
+def _there(given: str | None, refusal: type[ModelRefused] | type[DataRefused] = ModelRefused) -> str | None:
+    if given is None:
+        return None
+    file = given.rpartition(":")[0] if names_code(given) else given
+    place = Path(file)
+    if file != given and not file.endswith(".py"):
+        return given  # a function of a package, which is not imported to look for it
+    if not place.exists():
+        raise refusal(f"there is no file or folder {place}", "paths are relative to this folder")
+    return given
+
+
+def _open_questions(begun: Project, here: Found) -> list[str]:
+    lines = []
+    if begun.weights is None and begun.model is not None and ".py:" in begun.model and here.weights:
+        lines.append(f"weights left open: {', '.join(here.weights)}: which one belongs to {begun.model}")
+    if begun.data is None:
+        why = (
+            f"{', '.join(here.samples)}: which one holds the samples"
+            if here.samples
+            else "there is no .npz file and no folder of images here"
+        )
+        lines.append(f"data left open: {why}; static int8 needs samples, dynamic int8 and float do not")
+    if _needs_preprocess(begun, here):
+        lines.append(
+            "preprocess left open: how were the images scaled in training? imagenet, unit, symmetric, caffe, or your own "
+            "(docs/data.md)"
+        )
+    return lines
+
+
+def _needs_preprocess(begun: Project, here: Found) -> bool:
+    return begun.preprocess is None and begun.data in here.image_folders
+
+
+def _next(begun: Project, here: Found, target: str | None) -> str:
+    """The command to run now, after the key that has to be set first."""
+    deploy = f"edgeq deploy --target {target or 'local'}"
+    if begun.data is None:
+        return f"set `data` in edgeq.toml, then {deploy}"
+    return f"set `preprocess` in edgeq.toml, then {deploy}" if _needs_preprocess(begun, here) else deploy
