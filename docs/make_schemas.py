@@ -15,7 +15,7 @@ from edgeq.nouns.fidelity import BetweenRuntimes, Fidelity
 from edgeq.nouns.measurement import Measurement
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import Plan
-from edgeq.nouns.release import App, DeviceStatus
+from edgeq.nouns.release import App, DeviceStatus, Rollback
 from edgeq.nouns.report import Choice, Comparison, DeviceCheck, LiveFigures, RaceReport, StoredRow
 from edgeq.nouns.target import Target
 from edgeq.nouns.verification import Verification
@@ -62,7 +62,7 @@ DOCUMENTS: dict[str, Any] = {
         "fetched": int,
     },
     "status": {"facts": Facts, "status": DeviceStatus | None, "figures": tuple[LiveFigures, ...]},
-    "rollback": App,
+    "rollback": Rollback,
     "doctor": Diagnosis,
     "uninstall": Removal,
     "agent-install": ServiceChange,

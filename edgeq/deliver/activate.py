@@ -31,9 +31,12 @@ def activate(
     return live
 
 
-def rollback(link: AgentLink, token: str, app: str, to: str | None) -> App:
-    """Make the activation before the live one (or the release whose digest starts with `to`) live again."""
-    request = {"token": token, "app": app} | ({"to": to} if to else {})
+def rollback(link: AgentLink, token: str | None, app: str, to: str | None) -> App:
+    """Make the activation before the live one (or the release whose digest starts with `to`) live again. Without a token: what
+    that would lead to, verified on the device; nothing is changed.
+    """
+    request = {"app": app, "token": token} if token is not None else {"app": app, "dry_run": True}
+    request |= {"to": to} if to else {}
     live: App = link.call("rollback", request, timeout_s=300)
     return live
 

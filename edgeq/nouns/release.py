@@ -39,6 +39,14 @@ class App(Record):
 
 
 @dataclass(frozen=True)
+class Rollback(App):
+    """The app after a rollback; on a dry run, as it would be. `before`: what was live then."""
+
+    before: Optional[str] = None
+    dry_run: bool = False
+
+
+@dataclass(frozen=True)
 class ServiceState(Record):
     """The service of the agent on a device, which need not work in the root that was asked about.
 

@@ -4,23 +4,10 @@ from edgeq import catalog
 from edgeq.deliver import activate
 from edgeq.deliver.lock import locked
 from edgeq.errors import TargetRefused
-from edgeq.nouns.progress import Note
-from edgeq.nouns.release import App
+from edgeq.nouns.release import App, Rollback
 from edgeq.workflow.paths import AnyPath
 from edgeq.workflow.session import Login, session, truth_about
 from edgeq.workflow.tell import Tell, silence
-
-
-def _goal(app: App, to: str | None) -> str:
-    """What a rollback would lead to, as far as the device's list of releases tells."""
-    if to is None:
-        return app.previous[:7] if app.previous else "nothing (no other release was live before)"
-    fitting = [r.digest[:7] for r in app.releases if r.digest.startswith(to)]
-    return (
-        fitting[0]
-        if len(fitting) == 1
-        else f"{len(fitting)} releases beginning with {to}: one is needed, none"
-    )
 
 
 def rollback(
@@ -32,11 +19,11 @@ def rollback(
     to: str | None = None,
     dry_run: bool = False,
     tell: Tell = silence,
-) -> App:
+) -> Rollback:
     """Make the activation before the live one live again, or the kept release whose digest starts with `to`.
 
     Raises RemoteFailed when there is nothing to go back to, ArtifactCorrupt when that release is damaged: in both
-    cases what is live stays live.
+    cases what is live stays live. A dry run raises the same, and returns what would be live.
     """
     kind = catalog.target(target)
     with (
@@ -51,11 +38,10 @@ def rollback(
                 f"it has: {known}" if known else "it has nothing",
             )
         if dry_run:
-            tell(
-                Note(
-                    f"dry run: {_goal(before, to)} would go live instead of {(before.live or 'nothing')[:7]}"
-                )
-            )
-            return before
+            return _done(before, activate.rollback(device.link, None, name, to), dry_run=True)
         with locked(device.link, f"rolling back {name}") as token:
-            return activate.rollback(device.link, token, name, to)
+            return _done(before, activate.rollback(device.link, token, name, to), dry_run=False)
+
+
+def _done(before: App, after: App, *, dry_run: bool) -> Rollback:
+    return Rollback(**vars(after), before=before.live, dry_run=dry_run)

@@ -211,6 +211,7 @@ def test_a_release_that_was_damaged_later_does_not_go_live(scene: Scene) -> None
     assert scene.deploy().code in WORKS
     old = scene.root / "apps/digits/releases" / scene.digest(scene.old)
     spoil_copy(next(old.rglob("model.onnx")))
+    assert scene.edgeq("rollback", "digits", "--dry-run").code == ArtifactCorrupt.exit_code
     done = scene.edgeq("rollback", "digits", "--json")
     assert done.code == ArtifactCorrupt.exit_code, done
     assert "model.onnx" in " ".join([done.error.what, *done.error.details])

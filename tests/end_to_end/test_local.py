@@ -87,6 +87,9 @@ def test_rollback_brings_back_what_was_live(folder: Path) -> None:
     second = json.loads(edgeq(folder, "status", "--json").stdout)["status"]["apps"][0]
     assert second["live"] != first
     assert second["previous"] == first
+    would = edgeq(folder, "rollback", "digits", "--dry-run")
+    assert f"digits = {first[:7]} would go live instead of {second['live'][:7]}" in would.stdout
+    assert json.loads(edgeq(folder, "status", "--json").stdout)["status"]["apps"][0] == second
     done = edgeq(folder, "rollback", "digits")
     assert done.returncode == 0, done.stderr
     assert json.loads(edgeq(folder, "status", "--json").stdout)["status"]["apps"][0]["live"] == first

@@ -7,7 +7,7 @@ from rich.console import Console
 from edgeq.nouns.delivery import Delivery, Removal, Supplies
 from edgeq.nouns.device import Facts
 from edgeq.nouns.diagnosis import OK, Diagnosis
-from edgeq.nouns.release import App, DeviceStatus
+from edgeq.nouns.release import App, DeviceStatus, Rollback
 from edgeq.nouns.report import CANNOT_TELL, FASTER, NOT_COMPARED, REFERENCE, SLOWER, LiveFigures
 from edgeq.report.formats.layout import say, table
 from edgeq.report.formats.units import ABSENT, count, day_and_time, median, short, size, times
@@ -71,6 +71,18 @@ def show_live(console: Console, app: App, previous: str | None = None) -> None:
     )
     if app.kept:
         say(console, "kept", [f"{app.kept}: files that are not edgeq's, which lay in this release"])
+
+
+def show_rollback(console: Console, done: Rollback) -> None:
+    if not done.dry_run:
+        show_live(console, done, done.before)
+        return
+    what = f"{done.name} = {short(done.live)} would go live"
+    say(
+        console,
+        "dry run",
+        [f"{what} instead of {short(done.before)}", done.candidate or "", "nothing was changed"],
+    )
 
 
 def show_status(

@@ -26,6 +26,7 @@ from edgeq.report.formats.on_device import (
     show_facts,
     show_live,
     show_removal,
+    show_rollback,
     show_status,
     show_supplies,
 )
@@ -144,6 +145,7 @@ _AT_THE_END: dict[str, Show] = {
     "RaceReport": show_race,
     "Comparison": show_comparison,
     "App": show_live,
+    "Rollback": show_rollback,
     "Diagnosis": show_diagnosis,
     "Removal": show_removal,
     "DeviceReport": _show_device_report,

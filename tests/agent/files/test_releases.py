@@ -163,6 +163,21 @@ def test_rollback_is_undone_by_rollback(device: Device, token: str) -> None:
     assert device.call("rollback", token=token, app="net")["live"] == V2.digest
 
 
+def test_a_dry_run_of_rollback_says_what_would_be_and_changes_nothing(device: Device, token: str) -> None:
+    device.deploy(token, V1)
+    with pytest.raises(RemoteFailed, match="nothing to go back to"):
+        device.call("rollback", app="net", dry_run=True)
+    device.deploy(token, V2)
+    history = (device.root / "apps/net/history.json").read_bytes()
+
+    would = device.call("rollback", app="net", dry_run=True)
+    assert (would["live"], would["candidate"], would["previous"]) == (V1.digest, "ort", V2.digest)
+    assert device.live_model() == b"two"
+    assert (device.root / "apps/net/history.json").read_bytes() == history
+    done = device.call("rollback", token=token, app="net")
+    assert [done[key] for key in ("live", "candidate", "previous")] == [V1.digest, "ort", V2.digest]
+
+
 def test_rollback_goes_back_to_another_candidate_of_the_same_release(device: Device, token: str) -> None:
     device.deploy(token, V1, candidate="ort")
     device.deploy(token, V1, candidate="lite")
