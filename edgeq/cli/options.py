@@ -328,14 +328,13 @@ def device_arguments(options: dict[str, Any]) -> dict[str, Any]:
 
 def convert_arguments(options: dict[str, Any], project_file: Path | None) -> dict[str, Any]:
     """Takes the options of conversion out of `options`, `model` among them; edgeq.toml fills the gaps."""
-    from edgeq.errors import TargetRefused
     from edgeq.nouns.project import Project
     from edgeq.project import project_here, without_another_model
 
     project = project_here(project_file)
     model = options.pop("model") or project.model
     if model is None:
-        raise TargetRefused("no model: name one, or write edgeq.toml with `edgeq init`")
+        raise _no_model()
     if model.endswith(".edgeq"):
         project = Project()  # what a finished bundle was made from was decided then
     project, left = without_another_model(project, model)
@@ -361,6 +360,23 @@ def convert_arguments(options: dict[str, Any], project_file: Path | None) -> dic
         "search_seconds": options.pop("search_seconds"),
         "threads": options.pop("threads"),
     }
+
+
+def _no_model() -> Exception:
+    """With the models that lie here, so that the remedy can be typed as it stands."""
+    from edgeq.errors import TargetRefused
+    from edgeq.ingest.find import find
+
+    models = find(Path()).models
+    if not models:
+        return TargetRefused(
+            "which model? There is none in this folder",
+            "name an .onnx, .pt2, .tflite or .edgeq file, or a torch factory: net.py:build",
+        )
+    return TargetRefused(
+        f"which model? There is no edgeq.toml here; there is {', '.join(models)}",
+        f"name it: {models[0]}; or write edgeq.toml: `edgeq init {models[0]}`",
+    )
 
 
 def _given(flag: bool | None, set_in_file: bool | None) -> bool | None:

@@ -1,9 +1,12 @@
 """A mistyped command or target is answered with the one that was probably meant."""
 
+from pathlib import Path
+
 import click.testing
 import pytest
 
 from edgeq.cli.main import cli
+from edgeq.errors import TargetRefused
 
 
 @pytest.mark.parametrize(
@@ -30,3 +33,15 @@ def test_targets_are_listed_by_the_word_that_one_types_first() -> None:
     listed = click.testing.CliRunner().invoke(cli, ["targets", "list"])
     assert listed.output == click.testing.CliRunner().invoke(cli, ["targets"]).output
     assert "rpi4 " in listed.output
+
+
+def test_a_command_without_a_model_names_those_that_are_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    nothing = click.testing.CliRunner().invoke(cli, ["deploy"]).exception
+    assert isinstance(nothing, TargetRefused) and nothing.what == "which model? There is none in this folder"
+    (tmp_path / "net.onnx").touch()
+    one = click.testing.CliRunner().invoke(cli, ["convert"]).exception
+    assert isinstance(one, TargetRefused)
+    assert one.remedy == "name it: net.onnx; or write edgeq.toml: `edgeq init net.onnx`"
