@@ -162,7 +162,7 @@ def from_dict(raw: dict[str, Any]) -> EdgeqError:
     """The error that `to_dict` wrote, as the agent sends it; an unknown kind becomes RemoteFailed."""
     kinds: dict[str, type[EdgeqError]] = {cls.__name__: cls for cls in _tree(EdgeqError)}
     return kinds.get(str(raw.get("kind")), RemoteFailed)(
-        str(raw.get("what", "the device reported a failure without words")),
+        str(raw.get("what", "the device reported a failure without a message")),
         raw.get("remedy"),
         details=tuple(raw.get("details") or ()),
         live=raw.get("live"),

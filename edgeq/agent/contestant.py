@@ -167,7 +167,7 @@ class Contestant:
         absent = dict(self._memory.get("absent", {}))
         for phase in fields(MemoryUse):
             if phase.name != "absent" and self._memory.get(phase.name) is None:
-                absent.setdefault(phase.name, "the child ended before it could tell")
+                absent.setdefault(phase.name, "the model process ended before it reported this")
         return MemoryUse(**{**self._memory, "absent": absent})
 
     def _first_request(self) -> "dict[str, Any]":
@@ -195,7 +195,7 @@ class Contestant:
             self.fail(ChildFailed("wrong", "outputs are not finite though all inputs are"))
 
     def _notes(self) -> "tuple[str, ...]":
-        anew = ("memory is short: its child was started anew for each block",) if not self.lasting else ()
+        anew = ("low memory: its process was restarted for each block",) if not self.lasting else ()
         return (*self._tried.get("notes", ()), *anew)
 
 

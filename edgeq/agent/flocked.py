@@ -37,7 +37,7 @@ def kept_by_another(handle: int, path: Path, seconds: float) -> DeviceBusy:
     pid = holder(handle)
     who = _words_on(pid) if pid else "another process, which /proc/locks does not name,"
     return DeviceBusy(
-        f"{who} keeps {path} locked; it was waited for {seconds:.0f} s",
+        f"{who} has locked {path}; gave up after {seconds:.0f} s",
         f"see what it is (`ps -fp {pid}`) and end it"
         if pid
         else f"see who has it open: `sudo fuser -v {path}`",

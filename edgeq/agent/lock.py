@@ -178,7 +178,7 @@ def taken(root: Root, who: str, what: str, wait_s: float = 0.0, job: Optional[st
 def busy(lock: Lock) -> DeviceBusy:
     return DeviceBusy(
         f"this device is in use by {lock}",
-        "wait until it is done; a holder that died loses the device when that time is over",
+        "wait until it is done; if that process died, the lock expires after that time",
     )
 
 
@@ -215,7 +215,7 @@ def _lost(lock: Optional[Lock]) -> DeviceBusy:
     if lock is not None and lock.seconds_left > 0:
         return busy(lock)
     return DeviceBusy(
-        "this device is not held by this token any more: its lease ran out, or the device was restarted",
+        "the lock on this device was lost: it expired, or the device restarted",
         "run it again",
     )
 

@@ -41,7 +41,7 @@ def perform_or_fail(root: Root, job: Job) -> Measurement:
         raise  # a disk that is full or gone meets every job
     except Exception as error:
         traceback.print_exc()
-        return fail(root, job, f"the agent broke: {type(error).__name__}: {error}")
+        return fail(root, job, f"the agent failed: {type(error).__name__}: {error}")
 
 
 def fail(root: Root, job: Job, why: str, started_utc: Optional[str] = None) -> Measurement:

@@ -58,7 +58,7 @@ def race(
         reason = reason_to_stop(rounds_begun, enough, now - start, now - began, limits)
         if reason is not None:
             return rounds_begun, reason
-    return rounds_begun, f"no entrant is left after {rounds_begun} rounds"
+    return rounds_begun, f"no candidate is left after {rounds_begun} rounds"
 
 
 def orders(count: int, seed: str) -> "Iterator[list[int]]":

@@ -159,7 +159,7 @@ class Child:
                 self._heard += heard
                 if len(self._heard) > LARGEST:
                     self._kill()
-                    raise ChildFailed("crashed", "it wrote without end")
+                    raise ChildFailed("crashed", "it wrote too much output")
         line, _, self._heard = self._heard.partition(b"\n")
         return line
 

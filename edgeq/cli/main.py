@@ -133,8 +133,8 @@ def run(args: Sequence[str] | None = None) -> int:
     except MemoryError:
         show_error(
             EdgeqError(
-                "this machine has not enough memory for that",
-                "fewer or smaller samples, or a machine with more",
+                "this machine does not have enough memory",
+                "use fewer or smaller samples, or a machine with more memory",
             ),
             as_json=as_json,
         )
@@ -142,7 +142,7 @@ def run(args: Sequence[str] | None = None) -> int:
     except OSError as error:  # this machine's own disk or folders; a device's are DeviceErrors long before
         where = f"{error.filename}: " if error.filename else ""
         show_error(
-            EdgeqError(f"{where}{error.strerror or error}", "this is about this machine, not about a device"),
+            EdgeqError(f"{where}{error.strerror or error}", "this error is about this machine, not a device"),
             as_json=as_json,
         )
         return EdgeqError.exit_code
@@ -151,7 +151,7 @@ def run(args: Sequence[str] | None = None) -> int:
 def _as_document(error: click.ClickException) -> dict[str, Any]:
     """A wrong command line in the words of every other error."""
     command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "edgeq"
-    plain = EdgeqError(error.format_message(), f"`{command} --help` lists what there is").to_dict()
+    plain = EdgeqError(error.format_message(), f"see `{command} --help`").to_dict()
     return plain | {"kind": type(error).__name__, "exit_code": error.exit_code}
 
 

@@ -73,7 +73,7 @@ def agent_answer(done: Completed, command: str, label: str) -> Any:
             raise _no_answer(command, label, [str(error)]) from None
         raise errors.RemoteFailed(
             f"the agent on {label} broke in `{command}` (exit code {done.code})",
-            "run it again; if it stays, `edgeq doctor` shows what the device can do",
+            "run it again; if it happens again, `edgeq doctor` shows what the device can do",
             details=last_lines(done.stderr or done.stdout, 8),
         ) from None
     if done.code != 0:
@@ -154,7 +154,7 @@ def _failure(said: Any, command: str, label: str) -> errors.EdgeqError:
 def _no_answer(command: str, label: str, problems: list[str]) -> errors.RemoteFailed:
     return errors.RemoteFailed(
         f"what {label} answered to `{command}` is not what the agent answers",
-        "run it again; if it stays, a login script prints (`ssh <device> true` has to print nothing: let ~/.bashrc and its like "
+        "run it again; if it happens again, a login script prints (`ssh <device> true` has to print nothing: let ~/.bashrc and its like "
         "print in interactive shells alone), the device's memory or disk is failing, or another program answers in the "
         "agent's place",
         details=[_cut(problem) for problem in problems],

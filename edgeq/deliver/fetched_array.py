@@ -33,5 +33,5 @@ def read_array(file: Path, rows: int, shown: str) -> NDArray[Any]:
 def _refused(shown: str, why: str) -> RemoteFailed:
     return RemoteFailed(
         f"{shown} is not the array that the agent writes: {why}",
-        "measure again; if it stays, the device's memory or disk is failing",
+        "measure again; if it happens again, the device's memory or disk is failing",
     )

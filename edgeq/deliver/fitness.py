@@ -27,7 +27,7 @@ def require_target(facts: Facts, target: Target, label: str) -> tuple[str, ...]:
     if lacking:
         notes.append(
             f"{label} lacks {', '.join(lacking)} that target {target.name} promises: "
-            "the scheme follows from what the device has"
+            "the quantization scheme depends on these"
         )
     if facts.memory_total < target.memory_mb * 1_000_000 * 0.7:
         notes.append(
@@ -48,7 +48,7 @@ def too_many_threads(facts: Facts, label: str, threads: int | None) -> tuple[str
     if threads is None or threads <= facts.cores:
         return ()
     return (
-        f"--threads {threads}, and {label} has {facts.cores} cores: more threads than these wait for each other",
+        f"--threads {threads}, and {label} has {facts.cores} cores: more threads than cores slow each other down",
     )
 
 

@@ -123,7 +123,7 @@ def fetch_outputs(link: AgentLink, run: Run) -> tuple[np.ndarray, ...]:
 
 
 def brief(limits: Limits) -> Limits:
-    """Limits for a device whose times are nobody's: enough rounds to show that it runs, no more."""
+    """Limits for a device whose timings are not representative: enough rounds to show that it runs, no more."""
     return replace(
         limits,
         seconds=min(limits.seconds, 10.0),

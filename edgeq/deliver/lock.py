@@ -40,7 +40,7 @@ def locked(link: AgentLink, what: str) -> Iterator[str]:
     finally:
         done.set()
         if not _unlocked(link, token) and failure is not None:
-            held = f"the device stays held for this run for {LEASE_S} s at most"
+            held = f"the lock on the device expires after {LEASE_S} s at most"
             failure.details = (*failure.details, held)
 
 

@@ -73,7 +73,7 @@ def _fetch(lock: Lock, pins: Sequence[Pin], cache: Path) -> None:
 def _run_pip(lock: Lock, pins: Sequence[Pin], folder: Path) -> None:
     if importlib.util.find_spec("pip") is None:
         raise ExtraMissing(
-            "pip is not installed beside edgeq; it fetches what a device needs",
+            "pip is not installed next to edgeq; edgeq uses it to download what a device needs",
             f"run `{sys.executable} -m ensurepip`, or `uv pip install pip` in an environment made by uv",
         )
     wanted = folder / "requirements.txt"
@@ -117,15 +117,15 @@ def _pip_command(lock: Lock, pins: Sequence[Pin], requirements: Path) -> list[st
 def _cannot_fetch(pins: Sequence[Pin], words: tuple[str, ...]) -> ExtraMissing:
     return ExtraMissing(
         f"cannot download {_titles(pins)}",
-        "check this machine's network and `pip config list`; once they were fetched no network is needed",
+        "check this machine's network and `pip config list`; they are kept, so no network is needed later",
         details=words,
     )
 
 
 def _other_bytes(pins: Sequence[Pin], words: tuple[str, ...]) -> ArtifactCorrupt:
     return ArtifactCorrupt(
-        f"the package index serves other bytes than the pinned ones for one of {_titles(pins)}",
-        "something between here and the index changes files: check `pip config list` and any proxy. Nothing was sent.",
+        f"the package index serves a file whose hash is not the pinned one, for one of {_titles(pins)}",
+        "check `pip config list` and any proxy in between. Nothing was sent.",
         details=words,
     )
 

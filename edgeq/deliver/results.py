@@ -26,5 +26,5 @@ def require_result_of(job: Job, found: Measurement, link: AgentLink) -> Measurem
 def _of_another(link: AgentLink, id: str) -> RemoteFailed:
     return RemoteFailed(
         f"{link.transport.label} answered with the result of another job than {id}",
-        "measure again; if it stays, look at results/ in edgeq's folder on the device",
+        "measure again; if it happens again, look at results/ in edgeq's folder on the device",
     )

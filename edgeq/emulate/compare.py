@@ -86,11 +86,11 @@ def _verdict(
     gate = decide(asked, expected.accuracy, expected.agreement, expected.outputs, unused)
     failed = [
         gate.why_failed,
-        f"a deployment would refuse it: {check.why}" if check and not check.passed else None,
+        f"`edgeq deploy` would refuse it: {check.why}" if check and not check.passed else None,
     ]
     rule = gate.rule
     if bench.float_outputs is None:
-        rule += ", held against this machine: the bundle has no float"
+        rule += ", compared with this machine: the bundle has no float candidate"
     return rule, "; ".join(filter(None, failed)) or None
 
 

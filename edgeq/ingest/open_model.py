@@ -52,7 +52,7 @@ def open_model(
     """
     if weights is not None and not names_code(source):
         raise ModelRefused(
-            f"{source} holds its own weights, and {weights} would go unused",
+            f"{source} contains its own weights, so {weights} would not be used",
             "--weights is for a torch factory such as net.py:build; leave it out",
         )
     workdir.mkdir(parents=True, exist_ok=True)
@@ -70,4 +70,4 @@ def _claimant(source: str) -> ModuleType:
     known = "; ".join(module.TAKES for module in modules)
     if not Path(source).exists():
         raise ModelRefused(f"there is no model {source}", f"edgeq takes {known}")
-    raise ModelRefused(f"{source} is no model that edgeq knows", f"edgeq takes {known}")
+    raise ModelRefused(f"{source} is not a model that edgeq can read", f"edgeq takes {known}")

@@ -48,7 +48,7 @@ class Samples:
             if array.dtype.kind == "f" and not np.isfinite(array).all() and not _is_a_mask(array):
                 raise DataRefused(
                     f"{name}: {spec.name} holds NaN or infinite values",
-                    "no range can be found from these and nothing judged by them: leave such samples out",
+                    "remove such samples: they can neither calibrate nor judge",
                 )
         return arrays
 
@@ -86,7 +86,7 @@ class Samples:
         notes = [_of_folders(self.stored.folders)] if self.stored.folders else []
         if unused:
             more = f"arrays {', '.join(unused)} are" if len(unused) > 1 else f"array {unused[0]} is"
-            notes.append(f"{more} neither the model's input nor named labels: not used")
+            notes.append(f"{more} neither a model input nor named labels: not used")
         for key, spec in zip(chosen, self.inputs, strict=True):
             if stands_for_reals(np.asarray(first[key]), spec):
                 notes.append(f"the samples are real numbers: quantized for {spec.name}, {spec.affine}")
@@ -150,7 +150,7 @@ def _prepared(stored: Stored, at: int, preprocessing: Preprocessing | None) -> M
         return {key: apply(array, preprocessing, stored.name(at)) for key, array in sample.items()}
     if stored.images:
         raise DataRefused(
-            f"{stored.where} holds images, and how they become the model's input is not said",
+            f"{stored.where} holds images, but no preprocessing is given",
             "add --preprocess, for example --preprocess imagenet, or --preprocess none for raw pixels 0..255",
         )
     return sample
@@ -168,7 +168,7 @@ def _open_path(path: Path, shapes: Shapes | None) -> Stored:
             {"": next(iter(shapes.values()))} if shapes and len(shapes) == 1 else {},
         )
     raise DataRefused(
-        f"{path} is no data that edgeq reads" if path.exists() else f"there is no {path}", TAKES
+        f"{path} is not data that edgeq can read" if path.exists() else f"there is no {path}", TAKES
     )
 
 

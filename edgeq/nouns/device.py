@@ -12,7 +12,7 @@ class Facts(Record):
 
     `machine` is the kernel's, `arch` the userland's (armv7l on a 64-bit kernel with a 32-bit userland). `isa` holds
     the flags of /proc/cpuinfo. `root` is where edgeq's files live, `root_free` what is free there. `emulated` is
-    None on a real machine, else how it was recognised: its times are nobody's.
+    None on a real machine, else how it was recognised: timings are not representative.
     """
 
     board: str

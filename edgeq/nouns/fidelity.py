@@ -22,8 +22,8 @@ def words_of_db(sqnr_db: float, digits: int = 1, figure: str = "SQNR ") -> str:
     if is_finite_db(sqnr_db):
         return f"{figure}{sqnr_db:.{digits}f} dB"
     if sqnr_db > _SILENT_DB:
-        return "not finite where float is, or the other way round"
-    return "not zero where float is nothing else"
+        return "not finite where float is, or vice versa"
+    return "not zero where float is all zero"
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class Agreement(Record):
 
 @dataclass(frozen=True)
 class BetweenRuntimes(Record):
-    """The int8 candidates of two runtimes beside each other, on check samples. `sqnr_db` is that of the output that differs
+    """The int8 candidates of two runtimes compared with each other, on check samples. `sqnr_db` is that of the output that differs
     most, the first candidate's being the signal; None when all are equal. `top1`: the share of samples, in percent, to
     which both give the same first class; None where there are no class scores.
     """

@@ -8,15 +8,15 @@ from typing import Optional
 from .record import Record
 
 REPAIRS = {
-    "equalize": "channels between two layers evened out (cross-layer equalization)",
-    "fuse": "operators put so that the runtime has integer kernels for them, or spared conversions",
-    "thin": "convolutions too small to gain by integers stay in float",
-    "joins": "operators that put small values and large ones under one scale, behind the last layers, in float",
-    "head": "a small last layer in float",
-    "fit": "integers and biases anew, layer by layer",
-    "smooth": "channels that stick out evened out for dynamic int8 (SmoothQuant)",
-    "embeddings": "tables that rows are looked up in kept in 8 bits",
-    "mixed": "where the gate fails, the fewest layers with which it holds not in int8",
+    "equalize": "channels between two layers equalized (cross-layer equalization)",
+    "fuse": "operators rewritten or moved to use integer kernels and fewer conversions",
+    "thin": "convolutions too small to gain from int8 stay in float",
+    "joins": "operators after the last layers that would share one scale between small and large values stay in float",
+    "head": "a small last layer stays in float",
+    "fit": "weights and biases corrected for earlier rounding error, layer by layer",
+    "smooth": "outlier channels smoothed for dynamic int8 (SmoothQuant)",
+    "embeddings": "embedding tables stored in 8 bits",
+    "mixed": "where the gate fails, the smallest set of layers kept in float that makes it hold",
 }
 """In the order in which they are done."""
 

@@ -109,13 +109,13 @@ def why_unused(samples: SamplesLike, outputs: tuple[Array, ...]) -> str:
         loose = samples.truth.dtype == object
         shape = "various shapes" if loose else f"shape {'x'.join(map(str, samples.truth.shape))}"
         kind = f"{'arrays' if loose else samples.truth.dtype} of {shape}"
-        return f"the labels, {kind}, are no class numbers and go unused: --metric can use them"
+        return f"the labels ({kind}) are not class numbers and are not used: use --metric to score them"
     if scored_by(outputs, samples.labels) is not None:
         return ""
     alone = lone_numbers(outputs)
     if len(alone) == 1 and np.isin(samples.labels, (0, 1)).all():
-        return f"the labels go unused: {_why_no_answer(outputs[alone[0]])}: --metric can use them"
-    return "the labels go unused, since no single output holds class scores: --metric can use them"
+        return f"the labels are not used: {_why_no_answer(outputs[alone[0]])}: use --metric to score them"
+    return "the labels are not used, since no single output holds class scores: use --metric to score them"
 
 
 def _why_no_answer(values: Array) -> str:

@@ -9,7 +9,7 @@ from edgeq.nouns.fidelity import Accuracy, Bound
 
 from .paired import Pairs
 
-NO_NUMBER = "no number of samples would do, the drop itself is not within the limit"
+NO_NUMBER = "more samples would not help: the drop itself exceeds the limit"
 
 
 def has_interval(accuracy: Accuracy) -> bool:

@@ -45,7 +45,7 @@ def closest_ranges(
         else (calibrator, ranges_of(calibration, calibrator))
     )
     if calibration.samples < samples.count:
-        name += f", of {calibration.samples:,} of {samples.count:,} samples: ranges stood still"
+        name += f", of {calibration.samples:,} of {samples.count:,} samples: ranges converged"
     return Chosen(name, ranges)
 
 

@@ -36,7 +36,7 @@ def store_tables(model: Any) -> tuple[Any, tuple[Remedy, ...]]:
     drop_unread(copy.graph)
     with translated("the shapes behind a table that is looked up cannot be inferred"):
         copy = onnx.shape_inference.infer_shapes(copy, data_prop=True)
-    how = "its table is kept in 8 bits, a scale for each row"
+    how = "its table is stored in 8 bits with one scale per row"
     return copy, tuple(Remedy(f"Gather: {node.name or node.output[0]}", how) for _, node in taken)
 
 

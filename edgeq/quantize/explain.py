@@ -142,5 +142,5 @@ class _Reasons:
 
 def _unsaid(layer: SeenLayer) -> str:
     if layer.kind == "Gather":
-        return "its table is small, is read by others too, or is not what this recipe quantizes"
-    return "its weights are not fixed, or no kernel takes them in integers"
+        return "its table is small, shared with other operators, or not quantized by this recipe"
+    return "its weights are not constant, or no integer kernel takes them"

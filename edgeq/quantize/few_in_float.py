@@ -115,7 +115,7 @@ def _leave(kept: frozenset[str], picked: Sequence[Noise]) -> frozenset[str]:
 def _few(kept: frozenset[str], picked: Sequence[Noise], work: Mapping[str, float], gain_db: float) -> Few:
     leave = _leave(kept, picked)
     share = sum(work.get(name, 0.0) for name in leave - kept)
-    won = f"with all of these in float the outputs win {WORTH_DB:g} dB or more for {share:.1%} of the work"
+    won = f"with all of these in float the outputs gain {WORTH_DB:g} dB or more for {share:.1%} of the work"
     reasons: dict[str, str] = {}
     for n in picked:
         why = f"{n.in_words}; {won}"

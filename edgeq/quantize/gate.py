@@ -3,7 +3,7 @@
 What can be scored, by labels or by a metric of the user's own, may fall by so many points. Every other limit that was
 asked for holds as well. Where neither is there, the default decides: for class scores agreement with float, or a high
 SQNR; for integers and truth values the share that equals float's (integers.py); for anything else the SQNR of every output,
-and of what is small in it. The default also decides where one sample
+and of its small values. The default also decides where one sample
 more or less is a larger drop than the limit: then the score tells too little, and fails a candidate only where even its
 interval lies beyond the limit. What varies in float and has one value in the candidate always fails.
 """
@@ -28,7 +28,7 @@ _QUANTITY_DB = (
 )
 _CLOSE_DB = 30.0  # the error has a thousandth of the signal's power: also good for values that are no scores
 _DEFAULT = " (default)"
-_OPEN = "nothing is refused, so that it can be explained"
+_OPEN = "no limit: nothing is refused, for `edgeq explain`"
 
 
 @dataclass(frozen=True)
@@ -196,7 +196,7 @@ def in_words(gate: Gate, applied: tuple[Rule, ...], integers: Integers) -> str:
     words = " and ".join(rule.words for rule in applied)
     if not integers.selected or gate.min_agreement is not None or gate.metric is not None:
         return words
-    return words + "; which entries were selected is not judged: --metric or --min-agreement can"
+    return words + "; which entries were selected is not compared: use --metric or --min-agreement for that"
 
 
 def _integers_among(outputs: tuple[OutputError, ...]) -> Integers:
@@ -227,8 +227,8 @@ def _too_few_to_score(gate: Gate, scored: str, samples: int) -> Rule:
     """Applies next to the default rule."""
     limit = gate.drop
     words = (
-        f"{scored} of {samples} samples cannot show a drop of {points(limit)}, since one of them is {100.0 / samples:.1f}: it "
-        f"fails only with its whole interval beyond that (from {math.ceil(100.0 / limit):,} samples on the drop itself counts)"
+        f"the drop in {scored} is not beyond {points(limit)} with its whole interval ({samples} samples are too few for the "
+        f"drop itself: give {math.ceil(100.0 / limit):,})"
     )
 
     def why_failed(figures: Figures) -> str | None:
@@ -269,14 +269,14 @@ def _why_unsure(a: Accuracy, bound: Bound | None) -> str | None:
     if bound is None:
         return (
             f"{a.metric} has no interval at {a.confidence:g} % confidence: every random choice of the {a.samples} samples "
-            "gave the same difference from float, which says nothing of other samples"
+            "gave the same difference from float, so nothing can be said about other samples"
         )
     if keeps(bound):
         return None
     d = a.decimals
     return (
         f"{a.metric} may have fallen by {-a.low:.{d}f} points at {a.confidence:g} % confidence (limit "
-        f"{bound.max_drop:g}), having moved by {a.difference:+.{d}f} on {a.samples} samples: {words_of_need(bound)}"
+        f"{bound.max_drop:g}; measured {a.difference:+.{d}f} on {a.samples} samples): {words_of_need(bound)}"
     )
 
 
@@ -347,7 +347,7 @@ def _sqnr(limit: float, default: str, integers: Integers) -> Rule:
     def why_failed(figures: Figures) -> str | None:
         low = [_words_of_low(o, limit) for o in _below(limit, figures)]
         low += [
-            f"output {o.output}: {words_of_db(o.small_db)} of what is small in it ({o.small})"
+            f"output {o.output}: {words_of_db(o.small_db)} of its small values ({o.small})"
             for o in figures.outputs
             if o.small_db is not None and o.small_db < limit
         ]
@@ -364,7 +364,7 @@ def _words_of_low(o: OutputError, limit: float) -> str:
     if o.worst_sequence_db is not None and o.worst_sequence_db < limit:
         return f"output {o.output}: {words_of_db(o.worst_sequence_db)} over the worst of its sequences, {o.sqnr_db:.1f} dB over all"
     typical = "" if o.typical_db is None else words_of_db(o.typical_db)
-    return f"output {o.output}: {typical} of the sample in the middle, {o.sqnr_db:.1f} dB only by large ones"
+    return f"output {o.output}: {typical} on the median sample, {o.sqnr_db:.1f} dB overall only because of large values"
 
 
 def points(limit: float) -> str:

@@ -40,7 +40,7 @@ class Guessing:
     def __str__(self) -> str:
         percent = f" ({100 * self.right / self.samples:.1f} %)" if self.samples >= _ENOUGH else ""
         return (
-            f"float itself is right on {self.right:,} of {self.samples:,} labelled samples{percent}; with the labels "
+            f"the float model is right on {self.right:,} of {self.samples:,} labelled samples{percent}; with the labels "
             f"shuffled it would be on {self.by_chance:,.1f}"
         )
 

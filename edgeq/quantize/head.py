@@ -96,7 +96,7 @@ def _worth_it(head: frozenset[str], reference: Answers, quantized: Answers, in_f
     if before >= _CLOSE_DB:
         return Head({}, Tried("head", False, f"the outputs have {before:.1f} dB without it"))
     if gain < _WORTH_DB:
-        return Head({}, Tried("head", False, f"in float the outputs win less than {_WORTH_DB:g} dB"))
+        return Head({}, Tried("head", False, f"in float the outputs gain less than {_WORTH_DB:g} dB"))
     why = f"does under 2 % of the work; in int8 the outputs have {before:.1f} dB, with it in float {after:.1f} dB"
     return Head(
         dict.fromkeys(sorted(head), why), Tried("head", True, counted(len(head), "operator"), round(gain, 1))

@@ -28,7 +28,9 @@ from .scale_groups import mixes_scales
 from .tflite_file import read
 
 _SAMPLES = 16
-_WHY = "joins small values with large ones behind the last layers, or follows such a join: one scale would serve both"
+_WHY = (
+    "joins small and large values after the last layers, or follows such a join: both would share one scale"
+)
 # Operators with a graph or layers of their own inside.
 _INSIDE = ("WHILE", "IF", "CALL", "CALL_ONCE", "LSTM", "RNN", "UNIDIRECTIONAL_SEQUENCE_LSTM", "UNIDIRECTIONAL_SEQUENCE_RNN")  # fmt: skip
 
@@ -106,7 +108,7 @@ def _joins(names: Iterable[str]) -> Joins:
     why = (
         counted(len(in_float), "operator")
         if in_float
-        else "no small values meet large ones behind the last layers"
+        else "no small values are joined with large ones after the last layers"
     )
     return Joins(in_float, Tried("joins", bool(in_float), why))
 

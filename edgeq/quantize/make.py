@@ -266,7 +266,7 @@ def _mixed(by_choice: dict[str, str], fidelity: Fidelity, repairs: Collection[st
         return (Tried("mixed", True, f"{counted(len(by_choice), 'operator')}, so that the gate holds"),)
     if fidelity.passed or fidelity.search is None:
         return ()
-    return (Tried("mixed", False, "no few layers make the gate hold"),)
+    return (Tried("mixed", False, "no small set of layers makes the gate hold"),)
 
 
 def _of_nothing(fidelity: Fidelity) -> Fidelity:
@@ -283,7 +283,7 @@ def _computes_in_float(candidate: CandidatePlan, fidelity: Fidelity) -> bool:
 def _of_no_integers(fidelity: Fidelity) -> Fidelity:
     """Scales at some additions or moves of values, and every layer with weights in float between them."""
     layers = counted(sum(audit.total for audit in fidelity.fusion), "layer")
-    return _not_shipped(fidelity, f"none of {layers} with weights computes on integers")
+    return _not_shipped(fidelity, f"none of {layers} with weights runs in int8")
 
 
 def _not_shipped(fidelity: Fidelity, why: str) -> Fidelity:

@@ -20,7 +20,7 @@ from .sized import AS_IT_IS
 
 AS_IS = "as_is"
 NO_FLOAT = (
-    "none: the source is quantized already, and there is no float to compare it with"  # in place of a rule
+    "none: the source is already quantized, so there is no float model to compare with"  # in place of a rule
 )
 # Share of the work from which dynamic int8 is expected to beat static; and of work or weights from which it is raced:
 # an LSTM multiplies one vector at a time, so its weights' bytes cost more than its multiplications.
@@ -132,7 +132,7 @@ def _usable_runtimes(
         elif format not in model.files:
             why = model.absent.get(format, f"the source is {model.source_format} and has no {format} graph")
         elif format in formats:
-            why = f"runs the same file as {formats[format]}; used where that has no wheel for the device's Python"
+            why = f"runs the same file as {formats[format]}; only used if that has no wheel for the device's Python"
         else:
             usable.append(name)
             formats[format] = name
@@ -211,12 +211,12 @@ def _decide(recipe: Recipe, runtime: str, wish: _Wish) -> tuple[int, CandidatePl
         return _blockwise(recipe, runtime, wish, what)
     if recipe.method == "cast":
         return _half(recipe, runtime, wish, what)
-    return _candidate(recipe, runtime, 8, "the yardstick: nothing slower than float is activated")
+    return _candidate(recipe, runtime, 8, "baseline: a quantized model must beat this to go live")
 
 
 def _static(recipe: Recipe, runtime: str, wish: _Wish, what: str) -> tuple[int, CandidatePlan] | Skipped:
     if not wish.work(runtime).has(STATIC):
-        return Skipped(what, "the graph has no Conv, Gemm or MatMul with fixed float32 weights")
+        return Skipped(what, "the graph has no Conv, Gemm or MatMul with constant float32 weights")
     if old := wish.lacks(runtime, 10, "QuantizeLinear"):
         return Skipped(what, old)
     if not wish.has_data:
@@ -242,14 +242,14 @@ def _dynamic(recipe: Recipe, runtime: str, wish: _Wish, what: str) -> tuple[int,
     taken = (*DYNAMIC, *RECURRENT)
     if not work.has(STATIC if all_of_it else taken):
         operators = "Conv, Gemm or MatMul" if all_of_it else "MatMul, Gemm, LSTM, GRU or RNN"
-        return Skipped(what, f"the graph has no {operators} with fixed float32 weights")
+        return Skipped(what, f"the graph has no {operators} with constant float32 weights")
     if old := wish.lacks(runtime, 11, "DynamicQuantizeLinear"):
         return Skipped(what, old)
     share, weights = work.share(taken), work.weight_share(taken)
     words = f"{share:.0%} of the work and {weights:.0%} of the weights are those of {_listed(work, taken)}"
     wanted = wish.recipe is not None or (all_of_it and not wish.has_data)
     if not wanted and max(share, weights) < _WORTH_TRYING:
-        rest = "run faster on fixed ranges" if all_of_it else "would stay in float"
+        rest = "run faster with static ranges" if all_of_it else "would stay in float"
         return Skipped(what, f"{words}: convolutions {rest} (--recipe {recipe.name} builds it)")
     rank, candidate = _candidate(recipe, runtime, 1 if work.share(DYNAMIC) >= _DOMINATES else 5, words)
     return rank, replace(candidate, scheme=dynamic_scheme(runtime, wish.target.cpu.arch, wish.isa))
@@ -271,7 +271,7 @@ def _blockwise(recipe: Recipe, runtime: str, wish: _Wish, what: str) -> tuple[in
     if why_not:
         return Skipped(what, why_not)
     if not work.has(BLOCKWISE):
-        return Skipped(what, "the graph has no MatMul or Gemm with fixed float32 weights")
+        return Skipped(what, "the graph has no MatMul or Gemm with constant float32 weights")
     share, weights, rows = (of(BLOCKWISE) for of in (work.share, work.weight_share, work.rows))
     words = (
         f"{share:.0%} of the work and {weights:.0%} of the weights are those of {_listed(work, BLOCKWISE)}"
@@ -290,7 +290,7 @@ def _half(recipe: Recipe, runtime: str, wish: _Wish, what: str) -> tuple[int, Ca
             what, f"onnxruntime has no float16 kernels for {wish.target.cpu.arch}: it computes in float32"
         )
     if not has_half(wish.isa):
-        return Skipped(what, "this core has no float16 arithmetic (no asimdhp): it would compute in float32")
+        return Skipped(what, "this CPU has no float16 arithmetic (no asimdhp): it would compute in float32")
     return _candidate(recipe, runtime, 4, "asimdhp: float16 arithmetic, half the bytes")
 
 
@@ -310,7 +310,7 @@ def _enough(
     details = [f"{s.what}: {s.reason}" for s in skipped]
     if any(s.reason == _NO_DATA for s in skipped):
         raise DataRefused(
-            f"int8 with fixed ranges needs samples, and there are none for {model.name}",
+            f"static int8 needs calibration samples, and there are none for {model.name}",
             f"give --data (an .npz, a folder, or file.py:function), or choose {_alternatives(target, wish)}",
             details=details,
         )
@@ -324,8 +324,8 @@ def _enough(
 
 def _no_integer_io(target: Target, skipped: list[Skipped]) -> None:
     raise TargetRefused(
-        f"--integer-io is for int8 with fixed ranges in LiteRT, and none is built for {target.name}",
-        "leave it out, or make room for such a candidate: --data, --runtime litert, no other --recipe",
+        f"--integer-io needs a static int8 candidate for LiteRT, and none is built for {target.name}",
+        "leave it out, or allow such a candidate: --data, --runtime litert, no other --recipe",
         details=[f"{s.what}: {s.reason}" for s in skipped],
     )
 

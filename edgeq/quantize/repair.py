@@ -154,7 +154,7 @@ def _reasons(found: GivenBack, suspects: Sequence[Noise], tries: _Tries) -> dict
             costs.setdefault(name, n.in_words)
     known = [name for name in _in_order(suspects) if name in found.left]
     return {
-        name: f"{costs.get(name, 'what it costs alone is not known')}: {_why(name, found, tries)}"
+        name: f"{costs.get(name, 'its own cost is unknown')}: {_why(name, found, tries)}"
         for name in [*known, *(name for name in found.left if name not in known)]
     }
 
@@ -163,4 +163,4 @@ def _why(name: str, found: GivenBack, tries: _Tries) -> str:
     if name in found.needed:
         failed = tries.why_failed(frozenset(found.left) - {name})
         return "the gate fails with it in int8" + (f": {failed}" if failed else "")
-    return "the gate holds with it in float, and was not tried without"
+    return "the gate holds with it in float; int8 was not tried for it"

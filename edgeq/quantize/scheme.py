@@ -28,7 +28,7 @@ def scheme_for(runtime: str, arch: str, isa: tuple[str, ...]) -> tuple[Scheme, s
     kind = "AVX2" if "avx2" in isa else "SSE"
     return (
         Scheme("uint8", "int8", True, thin_in_float=True, pairs_fit=True),
-        f"{kind} without VNNI sums pairs of U8 x S8 in 16 bits, which saturates: weights leave room for that",
+        f"{kind} without VNNI adds pairs of U8 x S8 products in 16 bits, which can saturate: scales leave headroom",
     )
 
 
@@ -40,7 +40,7 @@ def why_slower_than_float(runtime: str, arch: str, isa: tuple[str, ...]) -> str:
     """
     if arch != "x86_64" or runtime == "onnxruntime" or any(f in isa for f in VNNI):
         return ""
-    return "LiteRT's int8 is slower than float on x86 without VNNI, so it is expected after float"
+    return "LiteRT's int8 is slower than float on x86 without VNNI: expected to be slower than float"
 
 
 def sixteen_bits() -> tuple[Scheme, str]:
@@ -50,7 +50,7 @@ def sixteen_bits() -> tuple[Scheme, str]:
     """
     return Scheme(
         "int16", "int8", True
-    ), "near float at a quarter of its size, slower than it: plain loops in TFLite"
+    ), "close to float at half its size, but slower: TFLite has no fast kernels for it"
 
 
 def dynamic_scheme(runtime: str, arch: str, isa: tuple[str, ...]) -> Scheme | None:
@@ -66,14 +66,14 @@ def dynamic_scheme(runtime: str, arch: str, isa: tuple[str, ...]) -> Scheme | No
 def why_no_blocks(arch: str, isa: tuple[str, ...]) -> str:
     """Why onnxruntime would unpack weights in blocks to floats at every run; empty where it multiplies integers."""
     if arch == "x86_64":
-        return "" if "avx2" in isa else "onnxruntime has kernels for weights in blocks from AVX2 on"
+        return "" if "avx2" in isa else "onnxruntime has kernels for block-wise weights from AVX2 on"
     if arch != "aarch64":
-        return f"onnxruntime has no kernels for weights in blocks on {arch}"
+        return f"onnxruntime has no kernels for block-wise weights on {arch}"
     served = any(f in isa for f in DOT)
     return (
         ""
         if served
-        else "this core has no dot product (no asimddp): weights in blocks are multiplied in float"
+        else "this CPU has no dot product (no asimddp): block-wise weights are multiplied in float"
     )
 
 

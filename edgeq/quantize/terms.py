@@ -70,7 +70,7 @@ def settle(
     if guessing.knows_nothing:
         raise _refused(guessing, samples, inputs, numbers, known)
     if guessing.seems_to_guess:
-        warnings = (f"{guessing}: do the samples and their labels fit this model?",)
+        warnings = (f"{guessing}: check that samples and labels belong to this model",)
     warnings += _unreachable(gate, samples.count)
     return Terms(
         rule, scored, 100.0 * guessing.right / guessing.samples, None if by.of_numbers else numbers, warnings
@@ -110,9 +110,8 @@ def _refused(
     assert labels is not None
     favourite = f"{guessing.favourite_count:,} of {guessing.samples:,}"
     return DataRefused(
-        f"{guessing}: these samples or labels do not fit the model, and no accuracy can be judged by them",
-        "check how the samples are preprocessed (scale, mean, channel order, layout) and how the labels are numbered; "
-        "--ignore-labels goes on without them",
+        f"{guessing}: the samples or labels do not belong to this model, so accuracy cannot be measured",
+        "check how the samples are preprocessed (scale, mean, channel order, layout) and how the labels are numbered, or continue without labels: --ignore-labels",
         details=[
             *_ranges(samples, inputs),
             f"float's most frequent answer is class {guessing.favourite}, on {favourite}",

@@ -39,7 +39,9 @@ def choose(
     if why_not and len(may) == 1 and ran == may:
         only = _title(report, may[0])
         return Choice(
-            may[0], f"{only} is the only candidate that may go live: no speed to compare", compared=True
+            may[0],
+            f"{only} is the only candidate that may go live, so there was no speed to compare",
+            compared=True,
         )
     if why_not and (emulated or report.emulated):
         taken, why = _by_plan(report, may)
@@ -61,7 +63,7 @@ def _why_not_compared(report: RaceReport, may: Sequence[str], emulated: bool, qu
     if report.not_compared:
         return report.not_compared
     if not any(_has_times(report, id) for id in may):
-        return "none of the candidates that may go live ran to its end"
+        return "none of the candidates that may go live finished its run"
     return None
 
 
@@ -74,9 +76,9 @@ def _by_plan(report: RaceReport, may: Sequence[str]) -> tuple[str, str]:
     states = {row.id: row.state.replace("_", " ") for row in report.rows}
     passed = [id for id in may[: may.index(taken)] if id in states]
     if not passed:
-        return taken, f"{_title(report, taken)}, which the plan expects to be fastest, goes live"
+        return taken, f"{_title(report, taken)} goes live: the plan expects it to be the fastest"
     reasons = ", ".join(f"{_title(report, id)} did not run ({states[id]})" for id in passed)
-    return taken, f"{_title(report, taken)} goes live, for {reasons}"
+    return taken, f"{_title(report, taken)} goes live: {reasons}"
 
 
 def _that_work(report: RaceReport, may: Sequence[str]) -> list[str]:
@@ -122,11 +124,11 @@ def _what_stays(
         and live in works
         and not any(_busy_verdict(report, live, f) == SLOWER for f in floats)
     ):
-        return live, "stays, as it was live"
+        return live, "stays live"
     if floats:
         kept = report.reference if report.reference in floats else floats[0]
-        return kept, "goes live, as float is never slower than the model itself"
-    return works[0], "goes live, for float may not"
+        return kept, "goes live: float is the baseline"
+    return works[0], "goes live: no float candidate may"
 
 
 def _what_cpu_time_says(report: RaceReport, others: Sequence[str], stays: str) -> str:
@@ -164,7 +166,9 @@ def _against_float(report: RaceReport, timed: Sequence[str], floats: Sequence[st
     kept = _first_of_equals(report, floats)
     others = [id for id in timed if id not in floats]
     if not others:
-        return Choice(kept, f"{_title(report, kept)} is the only kind that may go live here", compared=True)
+        return Choice(
+            kept, f"no quantized candidate may go live: {_title(report, kept)} goes live", compared=True
+        )
     nearest = _fastest(report, others)
     return Choice(kept, f"{_why_float_stays(report, nearest, best_float)}: float is kept", compared=True)
 
@@ -217,7 +221,7 @@ def _verdict(report: RaceReport, id: str, against: str) -> str | None:
 def _why_float_stays(report: RaceReport, nearest: str, best_float: str) -> str:
     title, pair = _title(report, nearest), report.pair(nearest, best_float)
     if pair is None:
-        return f"{title} shares too few rounds with float"
+        return f"{title} has too few rounds in common with float"
     if pair.verdict == SLOWER:
         return f"{title} is slower than float ({_speedup(pair.ratio)})"
     floor = "" if report.noise_floor is None else f"; noise floor {report.noise_floor:.1%}"

@@ -188,20 +188,22 @@ def _why_not_compared(
 ) -> str | None:
     """Why these times decide nothing."""
     if measurement.facts.emulated:
-        return f"the device is emulated ({measurement.facts.emulated}): its times are not a device's"
+        return f"the device is emulated ({measurement.facts.emulated}): timings are not representative"
     if measurement.job.kind == "smoke":
-        return "this was a trial run of one inference each, not a race"
+        return "this was a trial run of one inference per candidate, not a race"
     ran = {id: r for id, r in rounds.items() if r and not id.endswith(TWIN)}
     if not ran:
-        return "no entrant ran to its end"
+        return "no candidate finished its run"
     if not measurement.quiet and len(measurement.job.entrants) > 1:
         return f"the device was not quiet ({'; '.join(measurement.not_quiet) or 'see its conditions'})"
     if len(measurement.job.entrants) > 1 and not pairs:
+        if len(ran) < 2:
+            return "only one candidate finished its run"
         most = max(len(r) for r in ran.values())
         took = _seconds(measurement.started_utc, measurement.finished_utc) / most
         return (
-            f"two entrants with {MIN_ROUNDS} rounds in common are needed: {len(ran)} ran, at most {most} of "
-            f"{took:.0f} s; --seconds {math.ceil(_ENOUGH * MIN_ROUNDS * took)} should do"
+            f"too few rounds to compare ({most} of {MIN_ROUNDS}); "
+            f"try --seconds {math.ceil(_ENOUGH * MIN_ROUNDS * took)}"
         )
     return None
 

@@ -34,7 +34,8 @@ def open_known_store(url: str | None = None) -> Store | None:
     if url is None:
         return None
     raise StoreRefused(
-        f"there is no store {path}", "`edgeq deploy` and `edgeq bench` make one with the same --store"
+        f"there is no measurement database {path}",
+        "`edgeq deploy` and `edgeq bench` make one with the same --store",
     )
 
 
@@ -46,5 +47,7 @@ def _path(url: str | None) -> Path:
     if url.startswith(("postgresql://", "postgres://")):
         raise StoreRefused("PostgreSQL is not supported yet", f"use a file: --store {_SQLITE}measurements.db")
     if "://" in url or url.startswith(_SQLITE.rstrip("/")):
-        raise StoreRefused(f"{url} is no store that edgeq knows", f"name a path, or {_SQLITE}path")
+        raise StoreRefused(
+            f"{url} is no measurement database that edgeq can open", f"name a path, or {_SQLITE}path"
+        )
     return Path(url)

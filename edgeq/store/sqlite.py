@@ -177,7 +177,7 @@ def _translated(path: Path) -> Iterator[None]:
         raise
     except sqlite3.OperationalError as error:
         if "locked" in str(error):
-            raise StoreRefused(f"{path} is being written by another process", "try again") from None
+            raise StoreRefused(f"{path} is locked by another process", "try again") from None
         raise StoreRefused(f"{path} cannot be used: {error}", "name another file with --store") from None
     except (sqlite3.DatabaseError, zlib.error, ValueError, KeyError) as error:
         raise StoreRefused(

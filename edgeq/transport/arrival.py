@@ -66,8 +66,8 @@ def reply_in(line: bytes, size: int, label: str) -> Reply:
 
 def no_receiver(label: str, why: str) -> RemoteFailed:
     return RemoteFailed(
-        f"what {label} says during an upload is not what edgeq's receiver says",
-        "run it again; if it stays, the device's memory is failing, or another program answers in the receiver's place",
+        f"{label} answers an upload with something other than edgeq's receiver",
+        "run it again; if it happens again, the device's memory is failing, or another program answers in the receiver's place",
         details=[why[:400]],
     )
 

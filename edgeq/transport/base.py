@@ -97,5 +97,5 @@ class Tail:
 def too_much(where: str, name: str, most: int) -> RemoteFailed:
     return RemoteFailed(
         f"{name} on {where} gave more than {most >> 20} MB: it was broken off",
-        "run it again; if it stays, see what that program is on the device",
+        "run it again; if it happens again, see what that program is on the device",
     )

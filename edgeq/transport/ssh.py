@@ -123,7 +123,7 @@ class SshTransport:
                     timeout_s=self._timeout_s,
                 )
                 if again:
-                    self._on_note(f"connected to {self.label} again")
+                    self._on_note(f"reconnected to {self.label}")
             return self._link
 
     def _session(self) -> tuple[Link, paramiko.Channel]:
@@ -170,7 +170,7 @@ class SshTransport:
                 raise refused from error
             if not alive:
                 self._on_note(
-                    f"{self.label} allows no further session on one connection (MaxSessions); a further one is used"
+                    f"{self.label} allows no further session on one connection (MaxSessions); opening another connection"
                 )
             self._further = (*alive, link)
             return link, channel
@@ -195,8 +195,8 @@ class SshTransport:
             self._back_off.wait(failures)
         elif isinstance(error, Unreachable):
             self._gone = LinkLost(
-                f"the connection to {self.label} broke and could not be made again: {error.what}",
-                "see that the device is on and in the network, then run again: what arrived is not sent again",
+                f"the connection to {self.label} was lost and could not be restored: {error.what}",
+                "check that the device is on and in the network, then run again: finished uploads are not repeated",
             )
             raise self._gone from error
         else:
@@ -225,9 +225,7 @@ class SshTransport:
     def _explain(self, outcome: Outcome) -> None:
         """The receiver ended without a word. Returns when another python3 was found to run it with."""
         if outcome.exit_code in (0, KILLED):
-            raise LinkLost(
-                f"the upload to {self.label} was cut off", "run again; it goes on where it stopped"
-            )
+            raise LinkLost(f"the upload to {self.label} was cut off", "run again; the upload resumes")
         if outcome.exit_code not in (NOT_FOUND, NOT_EXECUTABLE):
             raise RemoteFailed(
                 f"the receiver broke on {self.label} (exit code {outcome.exit_code})",

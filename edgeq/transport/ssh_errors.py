@@ -72,7 +72,7 @@ def _not_ssh(error: BaseException, where: str) -> DeviceError:
         return _timeout(error, where)
     if "banner" in text.lower() or "protocol version" in text.lower():
         return Unreachable(
-            f"what answers at {where} does not greet like an SSH server",
+            f"{where} does not answer like an SSH server",
             "check the port; an overloaded sshd (MaxStartups) drops new connections too: wait and run again",
         )
     return Unreachable(
@@ -194,7 +194,7 @@ def lost(error: BaseException, where: str) -> DeviceError:
         return _channel(error, where)
     return LinkLost(
         f"the connection to {where} broke: {_words(error)}",
-        "check the network and run again; uploads go on where they stopped",
+        "check the network and run again; uploads resume",
     )
 
 

@@ -182,7 +182,7 @@ def _load(path: Path, memory: Memory) -> paramiko.PKey:
     raise Unusable(
         "wrong passphrase"
         if memory.ask
-        else f"needs a passphrase, and nobody can be asked here: ssh-add {path}"
+        else f"needs a passphrase, and there is no terminal to ask on: ssh-add {path}"
     )
 
 

@@ -179,16 +179,16 @@ def _refused(hop: Hop, allowed: list[str], tried: _Tried, memory: Memory) -> Aut
             "(PasswordAuthentication, PreferredAuthentications or BatchMode); or give a key with --identity"
         )
     elif passwords and memory.ask is None:
-        remedy = (
-            "the server would take a password, but nobody can be asked here: run in a terminal, or give a key"
-        )
+        remedy = "the server would take a password, but there is no terminal to ask on: run in a terminal, or give a key"
     else:
         remedy = (
             f"check the user name, give its key with --identity, load one with ssh-add, or put yours there: "
             f"ssh-copy-id {hop.for_ssh}"
         )
     return AuthRefused(
-        f"{where} accepted none of our keys" if tried.offers else f"no key to offer to {where}",
+        f"{where} accepted none of the keys offered"
+        if tried.offers
+        else f"there is no key to offer to {where}",
         remedy,
         details=details,
     )

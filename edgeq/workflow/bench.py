@@ -89,7 +89,7 @@ def _names(device: Session, what: tuple[str, ...]) -> tuple[str, ...]:
             f"{device.label} has nothing live under the name {', '.join(unknown)}"
             if unknown
             else f"nothing is live on {device.label}",
-            f"live are: {', '.join(live)}" if live else "deploy something, or name .edgeq bundles",
+            f"live are: {', '.join(live)}" if live else "deploy a model, or name .edgeq bundles",
         )
     return what or tuple(live)
 
@@ -206,7 +206,7 @@ def _require_same_inputs(bundles: list[OpenBundle]) -> None:
         if [(i.shape, i.dtype) for i in other.manifest.inputs] != [(i.shape, i.dtype) for i in first.inputs]:
             raise NotComparable(
                 f"{bundles[0].path} and {other.path} take different inputs",
-                "bundles of one task can be raced; bench the others one by one",
+                "only bundles with the same inputs can be raced; bench the others one by one",
                 details=[
                     f"{b.path}: {', '.join(str(i) for i in b.manifest.inputs)}" for b in (bundles[0], other)
                 ],

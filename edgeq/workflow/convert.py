@@ -99,11 +99,7 @@ def convert(
     if kind.detect:
         kind, unavailable = this_machine(kind, model, options.get("runtime"))
     if options.get("search_seconds") is not None:
-        tell(
-            Note(
-                "--search-seconds has no effect any more: a search counts its tries, --search-tries bounds them"
-            )
-        )
+        tell(Note("--search-seconds has no effect: --search-tries limits the search"))
     order = replace(_order(model, kind, unavailable or {}, options), refuse=refuse)
     tell(Progress("open", 0, None, ""))
     program = _built(order)
@@ -115,7 +111,7 @@ def convert(
         place, reused = _build(order, program, wanted, tell)
     conversion = _read(place, start, reused)
     if reused:
-        _retell(conversion, "made before from the very same input: nothing was converted now", tell)
+        _retell(conversion, "unchanged input: the earlier conversion is reused", tell)
     elif conversion.between_runtimes is not None:
         tell(conversion.between_runtimes)
     return conversion
@@ -158,7 +154,7 @@ def _within_rules(gates: Gates) -> Gates:
 def _search_tries(given: int | None) -> int | None:
     if given is not None and (not isinstance(given, int) or given < 0):
         raise TargetRefused(
-            f"search_tries: {given} is no number of tries", "0 searches no further than what helps at once"
+            f"search_tries: {given} is not a number of tries", "give a whole number, 0 or more"
         )
     return given
 
@@ -167,14 +163,16 @@ def _repairs(text: str | None) -> tuple[str, ...]:
     try:
         return repairs_of(text or "all")
     except ValueError as error:
-        raise TargetRefused(str(error), "leave out `repairs` to use what helps") from None
+        raise TargetRefused(str(error), "leave out `repairs` to use all of them") from None
 
 
 def _states(text: str | None) -> tuple[tuple[str, str], ...] | None:
     try:
         return states_of(text)
     except ValueError as error:
-        raise TargetRefused(f"states: {error}", "leave out `states` to find them by the samples") from None
+        raise TargetRefused(
+            f"states: {error}", "leave out `states` to detect them from the samples"
+        ) from None
 
 
 def _built(order: cached.Order) -> "Program | None":
@@ -288,7 +286,7 @@ def open_conversion(place: Path, tell: Tell) -> Conversion:
     """A finished bundle with everything that was found out when it was made."""
     start = time.monotonic()
     conversion = _read(place, start, reused=True)
-    _retell(conversion, f"{place} is finished: nothing was converted now", tell)
+    _retell(conversion, f"{place} is a finished bundle: nothing was converted", tell)
     return conversion
 
 

@@ -80,7 +80,7 @@ def settle_use(order: Order, gate: "Gate", model: Model, parts: Parts, work: Pat
         calibrate=parts.calibration.count if parts.calibration else 0,
         judge=parts.heldout.count,
         gate=NO_FLOAT if model.quantized else terms.rule,
-        labels="labels ignored, as asked" if order.gates.ignore_labels else words(truth),
+        labels="labels ignored (--ignore-labels)" if order.gates.ignore_labels else words(truth),
         metric=terms.metric,
         float_score=terms.float_score,
         warnings=(
@@ -139,20 +139,20 @@ def notes_of(model: Model, parts: Parts) -> tuple[str, ...]:
         "; calibrated with float's states, which the samples do not store" if parts.heldout.inputs else ""
     )
     alone = (
-        "; of another recording more can be lost: several in one file are judged each" if starts == 1 else ""
+        "; one recording only: others may lose more (put several in one file to judge each)"
+        if starts == 1
+        else ""
     )
     return (
         f"{', '.join(named)}: float and each candidate run with their own state over {how}, {parts.heldout.count:,} of them "
-        f"judged{calibrated} (--states none judges each step by itself){alone}",
+        f"judged{calibrated} (--states none judges each step on its own){alone}",
     )
 
 
 def _no_scores(why: str) -> tuple[str, ...]:
     if not why:
         return ()
-    return (
-        f"the output is not taken for scores of classes: {why} (if it is, --min-agreement judges first classes)",
-    )
+    return (f"the output does not look like class scores: {why} (if it is, use --min-agreement)",)
 
 
 def _of_shapes(model: Model) -> tuple[str, ...]:
@@ -174,8 +174,8 @@ def _few(parts: Parts) -> tuple[str, ...]:
     if parts.calibration is None or parts.calibration.count >= _FEW:
         return ()
     return (
-        f"{counted(parts.calibration.count, 'sample')} to calibrate: ranges of so few cut off what others need, and "
-        f"{counted(parts.heldout.count, 'sample')} to judge would not show it; 100 of each are usual",
+        f"{counted(parts.calibration.count, 'sample')} to calibrate: ranges from so few may clip other samples, and "
+        f"{counted(parts.heldout.count, 'sample')} to judge would not show it; use 100 of each",
     )
 
 
@@ -187,7 +187,7 @@ def _left_out(parts: Parts) -> tuple[str, ...]:
     if used == count:
         return ()
     different = len(set(parts.all.keys))
-    return (f"{count:,} samples, {different:,} different: {count - used:,} equal ones go unused",)
+    return (f"{count:,} samples, {different:,} different: {count - used:,} duplicates are not used",)
 
 
 def _constant(parts: Parts) -> tuple[str, ...]:
@@ -202,7 +202,7 @@ def _constant(parts: Parts) -> tuple[str, ...]:
     ):
         return ()
     values = ", ".join(f"{value:g}" for value in first)
-    return (f"all values that calibrate are {values}: ranges found on them fit no other data",)
+    return (f"all calibration values are {values}: ranges from them fit no other data",)
 
 
 def _numbering(samples: "Samples | None", classes: int) -> tuple[str, ...]:

@@ -113,11 +113,16 @@ def deploy(
         if before is not None and before.live == digest and not again:
             tell(Note(f"{app} = {digest[:7]} is live already: nothing was sent, nothing changed"))
             if before.not_compared:
-                tell(Note(f"{before.not_compared}, when it went live: --measure-again races it again"))
+                tell(
+                    Note(
+                        f"Speed was not compared when this release went live ({before.not_compared}); "
+                        "--measure-again repeats the measurement"
+                    )
+                )
             return Deployment(conversion, device.facts, before, changed=False)
         left_out = stay_home(device, sets, conversion.bundle.manifest, options, _live(before))
         for candidate, reason in left_out.items():
-            tell(Note(f"{candidate} does not go there: {reason}"))
+            tell(Note(f"{candidate} is not raced: {reason}"))
         needed = runtimes.used(sets, conversion.bundle.manifest, without=left_out)
         supplies = supply.look(device.link, needed, ask=device.installed)
         _require_room(device, conversion, supplies, before)
@@ -174,7 +179,7 @@ def _bring(
             device, conversion.bundle, measurement, terms.left_out, before.candidate if before else None
         )
         tell(report)
-        job, unknown = measurement.job, None if choice.compared else choice.why
+        job, unknown = measurement.job, _why_not_compared(report, choice)
         live = activate.activate(link, token, terms.app, digest, choice.candidate, terms.keep, job, unknown)
     deployment = Deployment(
         conversion,
@@ -192,13 +197,20 @@ def _bring(
     return deployment
 
 
+def _why_not_compared(report: RaceReport, choice: Choice) -> str | None:
+    """What the device remembers of a release whose speed is unknown; None where the race decided."""
+    if choice.compared:
+        return None
+    return "emulated device" if report.emulated else report.not_compared or choice.why
+
+
 def _name_of(conversion: Conversion, asked: str | None) -> str:
     """A bundle carries its name: it is part of what its digest stands for."""
     named = conversion.bundle.manifest.name
     if asked not in (None, named):
         raise BundleRefused(
-            f"{conversion.path} was made under the name {named}, not {asked}",
-            f"leave --name away, or make it again with `edgeq convert --name {asked}`",
+            f"{conversion.path} has the name {named}, not {asked}",
+            f"leave out --name, or make it again with `edgeq convert --name {asked}`",
         )
     return named
 
@@ -208,8 +220,7 @@ def _reservations(device: Session, kind: Target, options: DeployOptions) -> Iter
     yield from fitness.too_many_threads(device.facts, device.label, options.get("threads"))
     if kind.detect and not device.local:
         yield (
-            f"target {kind.name} for {device.label}: all that is known of it is what its CPU says; `edgeq targets` lists "
-            "the kinds of devices that edgeq knows"
+            f"target {kind.name} for {device.label}: edgeq knows only its CPU flags; `edgeq targets` lists the kinds of device it knows"
         )
 
 

@@ -102,7 +102,10 @@ def _device(device: Session, target: Target) -> Iterator[Finding]:
         yield Finding(where, OK, f"reached by {device.link.transport.route}")
     if facts.emulated:
         yield Finding(
-            where, NOTE, f"emulated ({facts.emulated}): its times are nobody's", "measure on the board itself"
+            where,
+            NOTE,
+            f"emulated ({facts.emulated}): timings are not representative",
+            "measure on the board itself",
         )
     if not facts.root_writable:
         yield Finding(

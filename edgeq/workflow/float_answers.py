@@ -23,10 +23,7 @@ if TYPE_CHECKING:
     from edgeq.quantize.samples_like import SamplesLike
 
 _NAMED = 4
-_NONE = (
-    "float itself gives NaN or infinity on all of {samples}, so nothing can be judged by them: check how they are preprocessed; "
-    "the model may not have been trained on such values"
-)
+_NONE = "the float model outputs NaN or infinity on all of {samples}, so they cannot be used: check the preprocessing"
 
 
 def require_answers(order: Order, model: Model, parts: Parts, work: Path, tell: Tell) -> tuple[str, ...]:
@@ -105,9 +102,8 @@ def _name(samples: "SamplesLike", i: int) -> str:
 def _refused(bad: dict[str, str], count: int) -> DataRefused:
     named = [f"{name}: {why}" for name, why in bad.items()]
     more = [f"and {len(bad) - _NAMED:,} more"] if len(bad) > _NAMED else []
-    what = f"float itself gives NaN or infinity on {len(bad):,} of {counted(count, 'sample')}"
+    what = f"the float model outputs NaN or infinity on {len(bad):,} of {counted(count, 'sample')}"
     remedy = (
-        "leave them out: a mask that hides everything, or an image of one value, can leave nothing to divide by; no range is "
-        "found with them and nothing judged by them"
+        "remove them: a mask that hides everything, or an image of one value, can lead to a division by zero"
     )
     return DataRefused(what, remedy, details=[*named[:_NAMED], *more])

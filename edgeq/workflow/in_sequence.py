@@ -62,11 +62,7 @@ def _warnings(model: Model, found: "Found") -> tuple[str, ...]:
 def _of_state(model: Model, state: "State") -> str:
     """Of one that its name alone shows."""
     output, given = model.outputs[state.output].name, model.inputs[state.input].name
-    return (
-        f"what the samples store for {given} is not {output} of the sample before, so they may be in another order than the "
-        f"recording: {output} is fed back all the same, over the samples in the order they have (store them as they were "
-        "recorded, or say --states none where each sample is a step by itself)"
-    )
+    return f"{output} is fed back to {given}, but the stored {given} is not the {output} of the sample before: the samples may not be in their recorded order (store them in that order, or pass --states none if each sample is a single step)"
 
 
 def _of_unsure(model: Model, unsure: "Unsure", known: list[str]) -> str:
@@ -77,11 +73,8 @@ def _of_unsure(model: Model, unsure: "Unsure", known: list[str]) -> str:
     several = max(len(outputs), len(inputs)) > 1
     shape = f"the shape of {' and '.join(inputs)}" if len(inputs) > 1 else f"{inputs[0]}'s shape"
     pair = ",".join([*known, *(f"OUTPUT={i}" if several else f"{outputs[0]}={i}" for i in inputs)])
-    shown = " (samples in the order of the recording show it)" if unsure.varies else ""
-    return (
-        f"{' and '.join(outputs)} {'have' if len(outputs) > 1 else 'has'} {shape}; if it is fed back say --states {pair}, else "
-        f"--states {','.join(known) or 'none'}: each sample is judged as a step by itself, where errors never come back{shown}"
-    )
+    shown = " (samples in their recorded order show it)" if unsure.varies else ""
+    return f"{' and '.join(outputs)} {'have' if len(outputs) > 1 else 'has'} {shape}: if it is fed back, pass --states {pair}, else --states {','.join(known) or 'none'}; without it each sample is judged as a single step, so accumulated error is not measured{shown}"
 
 
 def _pair(model: Model, output: int, given: int) -> str:

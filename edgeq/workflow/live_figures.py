@@ -36,7 +36,7 @@ def _of(app: App, device: Session, status: DeviceStatus, store: Store | None, fi
     known = (find(id) for id in _ids(app, device, status, store))
     newest = next((m for m in known if m is not None and _ran_in(m, app)), None)
     if newest is None:
-        return LiveFigures(app.name, absent="no measurement of it is known, here or there")
+        return LiveFigures(app.name, absent="no measurement of it is stored on this machine or on the device")
     report = compare_runs(newest)
     row = report.row(app.candidate or "")
     figures = LiveFigures(

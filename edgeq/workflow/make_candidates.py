@@ -51,7 +51,7 @@ def make_candidates(
             )
         tell(one.fidelity)
         if one.few is not None:
-            tell(Note(f"{one.few.plan.id} is a candidate too, and the race decides: {one.few.plan.reason}"))
+            tell(Note(f"{one.few.plan.id} is also raced: {one.few.plan.reason}"))
             tell(one.few.fidelity)
         if candidate.pairs_saturate:
             _tell_of_saturation(one, order.target.name, tell)
@@ -64,7 +64,7 @@ def make_candidates(
     if fallbacks:
         tell(
             Note(
-                f"nothing in int8 is close enough to float, so {', '.join(c.id for c in fallbacks)} is built"
+                f"no int8 candidate is close enough to float; also building {', '.join(c.id for c in fallbacks)}"
             )
         )
         more, broken = _all_that_can_be(fallbacks, order.recipe, built, tell)
@@ -112,7 +112,7 @@ def _all_that_can_be(
             raise failure
     broken = {candidate.id: _why(candidate, failure) for candidate, failure in failed}
     for what, why in broken.items():
-        tell(Note(f"{what} could not be built and is left out: {why}"))
+        tell(Note(f"{what} was left out because it could not be built: {why}"))
     return made, broken
 
 
@@ -123,8 +123,8 @@ def _not_built(candidate: CandidatePlan) -> str:
 def _remedy(candidate: CandidatePlan) -> str:
     """Where a library fails in words of its own: what goes another way through it."""
     if candidate.recipe.endswith("_static"):
-        return "--repairs none or another --calibrator may build it; --recipe or --runtime names another"
-    return "--recipe or --runtime names another"
+        return "try --repairs none or another --calibrator; or choose another --recipe or --runtime"
+    return "choose another --recipe or --runtime"
 
 
 def _why(candidate: CandidatePlan, error: ConversionFailed | ExtraMissing | RunTooLong) -> str:

@@ -18,13 +18,13 @@ def measure(device: Session, token: str, job: Job, tell: Tell) -> Measurement:
     if status.service is None:
         return jobs.work(device.link, token, job, tell)
     if not status.service.works_in(status.root):
-        tell(Note(f"measured over the login, for the service is {status.service}"))
+        tell(Note(f"measured over SSH, because the service is {status.service}"))
         return jobs.work(device.link, token, job, tell)
     measured = lend_and_wait(device.link, token, job, jobs.longest_s(job), tell)
     if measured is None:
         tell(
             Note(
-                f"measured over the login, for the service did not begin within {BEGINS_S:.0f} s: "
+                f"measured over SSH, because the service did not start within {BEGINS_S:.0f} s: "
                 "`edgeq agent status` and `edgeq agent logs` say more"
             )
         )
@@ -32,7 +32,7 @@ def measure(device: Session, token: str, job: Job, tell: Tell) -> Measurement:
     if not measured.runs:
         raise RemoteFailed(
             f"the service on {device.label} could not measure: {measured.error}",
-            "`edgeq agent logs` says more; `edgeq agent install` mends what is damaged there",
+            "`edgeq agent logs` says more; `edgeq agent install` mends damaged files there",
         )
     tell(Note(f"measured by the service, as user {measured.facts.user}"))
     return measured

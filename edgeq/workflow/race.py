@@ -137,7 +137,7 @@ def _allowed(measurement: Measurement, checks: tuple[DeviceCheck, ...]) -> dict[
         if run.entrant.endswith("#twin"):
             continue
         reasons[run.entrant] = (
-            None if run.state == "ok" else f"{run.state.replace('_', ' ')}: {run.error or 'no words'}"
+            None if run.state == "ok" else f"{run.state.replace('_', ' ')}: {run.error or 'no message'}"
         )
     for check in checks:
         if not check.passed:
@@ -150,9 +150,9 @@ def _require_one(device: Session, measurement: Measurement, allowed: dict[str, s
         return
     ran = any(r.state == "ok" for r in measurement.runs)
     kind = DeviceDisagrees if ran else ModelCrashed
-    what = "gives other outputs than on this host" if ran else "does not run"
+    what = "gives the same outputs as on this machine" if ran else "runs"
     raise kind(
-        f"the model {what} on {device.label}",
+        f"no candidate {what} on {device.label}",
         "`edgeq doctor --host ...` checks the device; --runtime tries another runtime. Nothing went live.",
         details=[f"{entrant}: {reason}" for entrant, reason in allowed.items()],
     )

@@ -49,7 +49,7 @@ class ServiceChange(Record):
             return (f"service   {where}: {still}, nothing to change", *self._note_lines())
         shown = [line for step in self.steps for line in step.lines()] if self.dry_run else []
         done = {"install": "installed", "uninstall": "removed"}[self.action]
-        end = "this is what would be done; nothing was" if self.dry_run else done
+        end = "dry run: nothing was changed" if self.dry_run else done
         return (*shown, f"service   {where}: {end}", *self._note_lines())
 
     def _note_lines(self) -> tuple[str, ...]:

@@ -73,7 +73,7 @@ def session(
     local = login.host is None
     if local and not target.detect:
         raise TargetRefused(
-            f"target {target.name} is a device of its own: which one?",
+            f"target {target.name} is a separate device: which one?",
             f"add --host user@address, or host under [targets.{target.name}] in edgeq.toml; "
             "this machine is --target local",
         )

@@ -36,8 +36,8 @@ def stay_home(
             reasons.setdefault(candidate.id, reason)
     if len(reasons) == len(manifest.candidates):
         raise DeviceUnfit(
-            f"no candidate of {manifest.name} can go to {device.label}",
-            "convert with other --recipe or --runtime, or free memory there. Nothing was sent.",
+            f"no candidate of {manifest.name} can run on {device.label}",
+            "convert with another --recipe or --runtime, or free memory on the device. Nothing was sent.",
             details=[f"{id}: {reason}" for id, reason in reasons.items()],
             live=live,
         )
@@ -67,8 +67,8 @@ def require_nothing_decided(bundle: Path, options: ConversionOptions) -> None:
     if given:
         flags = ", ".join(f"--{_FLAGS.get(name, name).replace('_', '-')}" for name in given)
         raise BundleRefused(
-            f"{bundle} is finished: {flags} {'has' if len(given) == 1 else 'have'} no say in it any more",
-            "leave that away, or convert the model again. Nothing was sent.",
+            f"{bundle} is a finished bundle: {flags} {'has' if len(given) == 1 else 'have'} no effect on it",
+            f"drop {'it' if len(given) == 1 else 'them'}, or convert the model again. Nothing was sent.",
         )
 
 

@@ -169,9 +169,7 @@ def _float_outputs(bundle: OpenBundle, trial: _Trial) -> "tuple[Array, ...] | No
             return trial.answers(candidate, there=False).outputs
         except ModelCrashed as error:
             trial.tell(Note(f"{candidate.id} does not run on this machine: {error.what}"))
-    trial.tell(
-        Note("no float candidate to hold the others against: they are held against this machine's answers")
-    )
+    trial.tell(Note("the bundle has no float candidate: the others are compared with this machine's outputs"))
     return None
 
 
@@ -183,7 +181,7 @@ def _verified(candidate: Candidate, bench: "Bench", trial: _Trial) -> Verified:
     try:
         here = trial.answers(candidate, there=False)
     except ModelCrashed as error:
-        return Verified(candidate.id, not_run=f"this machine does not run it: {error.what}")
+        return Verified(candidate.id, not_run=f"it does not run on this machine: {error.what}")
     try:
         return compare(bench, candidate, here, trial.answers(candidate, there=True))
     except TooSlow as error:
@@ -191,4 +189,4 @@ def _verified(candidate: Candidate, bench: "Bench", trial: _Trial) -> Verified:
     except DeviceUnfit as error:
         return Verified(candidate.id, not_run=error.what)
     except ModelCrashed as error:
-        return Verified(candidate.id, why_failed=f"it does not run there: {error.what}")
+        return Verified(candidate.id, why_failed=f"it does not run on the emulated CPU: {error.what}")

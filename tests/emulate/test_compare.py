@@ -101,7 +101,7 @@ def test_without_a_record_all_samples_judge_here() -> None:
 def test_without_float_there_is_held_against_here() -> None:
     done = verified(FLOAT, wrong(FLOAT, [0, 1, 2, 3])[:10], float_outputs=None)
     assert not done.passed
-    assert "held against this machine" in done.gate
+    assert "compared with this machine" in done.gate
 
 
 def test_decibels_move_with_the_change() -> None:

@@ -61,7 +61,7 @@ def test_what_saturates_without_vnni_is_refused(folder: Path) -> None:
     assert not done.passed
     assert int8.why_failed is not None
     assert "SQNR" in int8.why_failed
-    assert "a deployment would refuse it" in int8.why_failed
+    assert "`edgeq deploy` would refuse it" in int8.why_failed
 
 
 def test_scales_that_leave_room_do_not_saturate(folder: Path) -> None:

@@ -149,7 +149,7 @@ def test_no_figure_of_an_emulated_device_goes_without_its_stamp(
     assert "emulated" in document["choice"]["why"]
     assert {row["verdict"] for row in document["race"]["rows"]} <= {"reference", "not compared"}
     text = pi4.text("report", document["measurement"])
-    assert "EMULATED (qemu-user cortex-a72): no figure below is a device's" in text
+    assert "EMULATED (qemu-user cortex-a72): timings and memory are not representative" in text
     assert all("(emulated)" in line for line in text.splitlines() if " ms " in line)
 
 
@@ -294,7 +294,7 @@ def test_a_device_that_lacks_something_is_refused_before_anything_is_sent(
 
 
 def ran(document: dict[str, Any]) -> set[str]:
-    """The candidates that ran there, each with the outputs that it has on the host."""
+    """The candidates that ran there, each with the outputs that it hsame as on this machine."""
     assert all(row["state"] == "ok" for row in document["race"]["rows"])
     assert all(check["passed"] for check in document["checks"]), document["checks"]
     return {check["candidate"] for check in document["checks"]}

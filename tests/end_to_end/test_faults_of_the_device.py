@@ -227,7 +227,7 @@ def test_the_log_of_an_application_in_a_release_does_not_stand_in_the_way(scene:
     log.write_text("mine")
     done = scene.edgeq("rollback", "digits")
     assert done.code == 0, done
-    assert f"{old.name}.kept: files that are not edgeq's" in done.out
+    assert f"{old.name}.kept: files in this release that edgeq did not write" in done.out
     assert (Path(f"{old}.kept") / log.relative_to(old)).read_text() == "mine"
     assert scene.live() == scene.digest(scene.old)
     assert scene.runs()
@@ -257,7 +257,7 @@ def test_a_model_that_does_not_load(scene: Scene) -> None:
     """A bundle whose every hash is right, around half an ONNX file."""
     broken = with_model(scene.new, scene.home / "broken.edgeq", lambda model: model[: len(model) // 2])
     said = refused(scene.deploy(str(broken)), ModelCrashed, scene)
-    assert "does not run" in said
+    assert "no candidate runs on" in said
     assert "load failed" in said
 
 

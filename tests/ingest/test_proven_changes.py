@@ -236,7 +236,7 @@ def test_only_the_constant_that_would_be_stored_twice_stays_computed(tied, fixed
     graph = onnx.load(model.files["onnx"]).graph
     stored = {t.name for t in graph.initializer}
     assert sum(node.input[1] in stored for node in graph.node if node.op_type == "MatMul") == fixed
-    assert any("storing it would make the file larger: Et" in note for note in model.notes) == tied
+    assert any("storing it would enlarge the file: Et" in note for note in model.notes) == tied
     assert Path(model.files["onnx"]).stat().st_size < 1.1 * (tmp_path / "m.onnx").stat().st_size
 
 
@@ -260,7 +260,7 @@ def test_what_is_computed_from_computed_constants_stays_whole(tmp_path):
     opened = open_model(str(tmp_path / "m.onnx"), workdir=tmp_path / "w")
     graph = onnx.load(opened.files["onnx"]).graph
     assert "Expand" in [n.op_type for n in graph.node]
-    assert any(note.endswith("larger: wide") for note in opened.notes)
+    assert any(note.endswith("enlarge the file: wide") for note in opened.notes)
     x = RNG.standard_normal((1, 400)).astype("f")
     assert np.array_equal(run(opened.files["onnx"], x), run(model, x))
 

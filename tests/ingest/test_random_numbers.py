@@ -31,7 +31,7 @@ def test_onnx(named, tmp_path):
     with pytest.raises(ModelRefused) as refused:
         opened(tmp_path, DRAWING[named])
     assert f"the model draws random numbers ({named})" in refused.value.what
-    wanted = "model.eval()" if named.startswith("Dropout") else "make the noise an input"
+    wanted = "model.eval()" if named.startswith("Dropout") else "make the noise a model input"
     assert wanted in refused.value.remedy
 
 
@@ -103,7 +103,7 @@ def test_torch_whose_outputs_hear_nothing_of_it_is_taken(tmp_path):
 
 def test_torch_that_changes_from_run_to_run_is_refused_without_blaming_the_converter(tmp_path):
     (tmp_path / "net.py").write_text(TORCH)
-    with pytest.raises(ModelRefused, match="gives other outputs when it is run again on the same input"):
+    with pytest.raises(ModelRefused, match="gives different outputs for the same input"):
         open_model(f"{tmp_path}/net.py:Counts", workdir=tmp_path / "w", shapes={"x": (1, 4)})
 
 

@@ -155,7 +155,7 @@ class TestNpz:
     def test_an_array_that_goes_unused_is_named(self, tmp_path):
         samples = open_samples(npz(tmp_path, x=np.zeros((5, 3, 4, 4)), y=np.arange(5)), inputs=IMAGE)
         assert samples.labels is None
-        assert samples.notes == ("array y is neither the model's input nor named labels: not used",)
+        assert samples.notes == ("array y is neither a model input nor named labels: not used",)
 
 
 class TestFolder:
@@ -188,7 +188,7 @@ class TestFolder:
         assert len(refused.value.details) == 4
 
     def test_images_need_their_preprocessing_said(self, tmp_path):
-        with pytest.raises(DataRefused, match="is not said") as refused:
+        with pytest.raises(DataRefused, match="no preprocessing is given") as refused:
             open_samples(images(tmp_path, "a.png"), inputs=IMAGE)
         assert "--preprocess imagenet" in refused.value.remedy
 
@@ -300,7 +300,7 @@ def test_peek_is_one_sample_before_the_model_is_known(tmp_path):
 
 def test_data_of_an_unknown_kind_says_what_is_taken(tmp_path):
     (tmp_path / "d.csv").write_text("1,2")
-    with pytest.raises(DataRefused, match="no data that edgeq reads") as refused:
+    with pytest.raises(DataRefused, match="not data that edgeq can read") as refused:
         open_samples(str(tmp_path / "d.csv"), inputs=IMAGE)
     assert ".npz" in refused.value.remedy
 

@@ -80,7 +80,7 @@ def test_the_whole_model_says_so_and_gives_the_same(tmp_path):
         "        return functional.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 2, 2))\n"
     )
     model = open_model(f"{tmp_path}/net.py:Net", workdir=tmp_path / "w", shapes={"x": (1, 4, 8, 8)})
-    assert "shortcuts of slices and zeros written as 1x1 convolutions: 1" in model.notes
+    assert "strided zero-padded shortcuts replaced by equivalent 1x1 convolutions: 1" in model.notes
     session = ort.InferenceSession(model.files["onnx"], providers=["CPUExecutionProvider"])
     found = session.run(None, {"x": X.numpy()})[0]
     assert np.array_equal(found[:, 2:6], X.numpy()[:, :, ::2, ::2])

@@ -100,13 +100,13 @@ def test_a_checkpoint_that_holds_objects_is_not_run(tiny, tmp_path):
 @pytest.mark.parametrize("content", [b"", b"hello", b"\x08\x07\x12\x07pytorch"])
 def test_what_is_no_file_of_weights_is_said_in_words_of_our_own(content, tiny, tmp_path):
     (tmp_path / "w.pt").write_bytes(content)
-    with pytest.raises(ModelRefused, match="it is no file that torch.save or safetensors wrote") as refused:
+    with pytest.raises(ModelRefused, match="it was not written by torch.save or safetensors") as refused:
         open_model(tiny, weights=tmp_path / "w.pt", workdir=tmp_path, shapes={"image": (1, 3, 8, 8)})
     assert "weights_only" not in str(refused.value.to_dict())
 
 
 def test_weights_beside_a_model_that_has_its_own_are_refused(tmp_path):
-    with pytest.raises(ModelRefused, match=r"net\.onnx holds its own weights, and w\.pt would go unused"):
+    with pytest.raises(ModelRefused, match=r"net\.onnx contains its own weights, so w\.pt would not be used"):
         open_model("net.onnx", weights=Path("w.pt"), workdir=tmp_path)
 
 

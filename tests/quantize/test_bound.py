@@ -43,7 +43,7 @@ def test_a_drop_that_luck_may_hide_is_refused_with_the_number_of_samples_it_take
     )
     assert verdict.bound == Bound(95.0, 1.0, accuracy.low, 400, 7_713)
     assert verdict.why_failed == (
-        "top-1 may have fallen by 1.9 points at 95 % confidence (limit 1), having moved by -0.8 on 400 samples: with "
+        "top-1 may have fallen by 1.9 points at 95 % confidence (limit 1; measured -0.8 on 400 samples): with "
         "differences such as these that takes 7,713 held-out samples"
     )
     enough = scored(lost=80, won=20, samples=8_000)
@@ -55,9 +55,7 @@ def test_a_drop_that_luck_may_hide_is_refused_with_the_number_of_samples_it_take
 def test_no_number_of_samples_helps_a_drop_that_is_too_large_itself():
     verdict = decide(AT_95, scored(lost=8, won=2, samples=400), None, NOISY)
     assert verdict.why_failed.startswith("top-1 fell by 1.5 points (limit 1)")
-    assert verdict.why_failed.endswith(
-        "no number of samples would do, the drop itself is not within the limit"
-    )
+    assert verdict.why_failed.endswith("more samples would not help: the drop itself exceeds the limit")
     assert verdict.bound.samples_needed is None
 
 
@@ -173,6 +171,6 @@ def test_a_metric_without_an_interval_is_refused_in_words(tmp_path):
     _, verdict = Metric(tmp_path).verdict("worst", lost=3, samples=400, confidence=95)
     assert verdict.why_failed == (
         "worst has no interval at 95 % confidence: every random choice of the 400 samples gave the same difference from "
-        "float, which says nothing of other samples"
+        "float, so nothing can be said about other samples"
     )
     assert verdict.bound is None

@@ -63,7 +63,7 @@ def test_ends_stand_still_within_two_percent_of_the_width(model):
 def test_the_result_says_how_many_samples_were_enough(tmp_path):
     net, samples = saved(residual(), tmp_path), Rows(np.tile(images(32), (8, 1, 1, 1)))
     found = made(net, samples, Rows(images(8, seed=9), sha256="h" * 64), tmp_path, calibrator="minmax")
-    assert found.fidelity.calibrator == "minmax, of 128 of 256 samples: ranges stood still"
+    assert found.fidelity.calibrator == "minmax, of 128 of 256 samples: ranges converged"
 
 
 def made(net, samples, heldout, folder, **options):

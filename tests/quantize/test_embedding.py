@@ -58,7 +58,7 @@ def test_each_row_has_a_scale_of_its_own():
     stored, remedies = store_tables(model)
     onnx.checker.check_model(stored, full_check=True)
     assert [(r.what, r.how) for r in remedies] == [
-        ("Gather: lookup", "its table is kept in 8 bits, a scale for each row")
+        ("Gather: lookup", "its table is stored in 8 bits with one scale per row")
     ]
     rows = numpy_helper.to_array(model.graph.initializer[0])[words[0]]
     step = np.abs(rows).max(axis=1, keepdims=True) / 127

@@ -101,7 +101,7 @@ def test_a_small_gru_is_float_on_weights_of_8_bits_and_a_large_one_is_split(tmp_
     layers, _ = explained(recurrent("GRU"), "int8_dynamic", SEQUENCES, tmp_path)
     cell = layers["cell"]
     assert (cell.scheme, cell.integer) == ("S8 per row, computed in float", False)
-    assert cell.why_float.startswith("computes in float") and cell.weights == cell.own > 0
+    assert cell.why_float.startswith("float compute on 8-bit weights") and cell.weights == cell.own > 0
 
 
 def large_gru(units=320, steps=5):
@@ -145,7 +145,7 @@ def test_a_table_that_is_looked_up(tmp_path):
     found = layers["words"]
     assert (found.operator, found.scheme, found.integer) == ("Gather", "S8 per row, looked up", False)
     assert found.weights == found.error == pytest.approx(loss, rel=1e-4)
-    assert found.remedies == ("its table is kept in 8 bits, a scale for each row",)
+    assert found.remedies == ("its table is stored in 8 bits with one scale per row",)
 
 
 def test_seven_bits_are_said(tmp_path):
@@ -161,6 +161,4 @@ def test_half_precision(tmp_path):
 
 def test_layers_beyond_those_that_a_group_names_have_their_reason_too(tmp_path):
     layers, _ = explained(residual(), "int8_dynamic", Rows(images(8)), tmp_path)
-    assert all(
-        "slower than in float" in layers[name].why_float for name in ("stem", "one.a", "one.b", "two.b")
-    )
+    assert all("slower than float" in layers[name].why_float for name in ("stem", "one.a", "one.b", "two.b"))

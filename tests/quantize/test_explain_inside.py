@@ -137,5 +137,5 @@ def test_fixed_ranges_do_not_reach_inside_and_say_so(tmp_path):
     layers, _ = explained(choosing(), STATIC, tmp_path)
     inside = layers["choice/then_branch/product/a"]
     assert (inside.scheme, inside.inside, inside.operator) == ("float", "choice", "MatMul")
-    assert "lies inside an If, Loop or Scan" in inside.why_float
+    assert "is inside an If, Loop or Scan" in inside.why_float
     assert layers["before"].scheme == "U8S8 per channel"

@@ -40,7 +40,7 @@ def test_the_fewest_that_win_nearly_all_there_is():
     few = few_in_float(at(17.2), frozenset(), lambda: ranked, WORK, closeness(shares, tried))
     assert few.leave == {"a", "b"} and few.work == pytest.approx(0.03)
     assert few.gain_db == pytest.approx(12.4, abs=0.1)
-    assert few.added["a"].endswith("in float the outputs win 6 dB or more for 3.0% of the work")
+    assert few.added["a"].endswith("in float the outputs gain 6 dB or more for 3.0% of the work")
     assert len(tried) <= 7 and len(set(tried)) == len(tried)
 
 

@@ -185,7 +185,7 @@ def test_values_that_are_no_scores_pass_when_they_are_close():
     [
         (None, None, (10, 3), ""),
         (np.zeros(10, int), np.zeros(10, int), (10, 3), ""),
-        (np.zeros((10, 4, 5)), None, (10, 3), "float64 of shape 10x4x5, are no class numbers"),
+        (np.zeros((10, 4, 5)), None, (10, 3), "float64 of shape 10x4x5) are not class numbers"),
         (np.zeros(10, int), np.zeros(10, int), (10, 3, 2), "no single output holds class scores"),
     ],
 )
@@ -204,8 +204,8 @@ def test_few_samples_are_judged_by_agreement_and_sqnr():
     verdict = decide(Gate(), lost, Agreement(60, 98.3, None), outputs)
     assert verdict.passed
     assert verdict.rule.startswith(
-        "top-1 of 60 samples cannot show a drop of 1 point, since one of them is 1.7: it fails only with its whole "
-        "interval beyond that (from 100 samples on the drop itself counts) and at least 90 % of samples keep"
+        "the drop in top-1 is not beyond 1 point with its whole interval (60 samples are too few for the drop itself: "
+        "give 100) and at least 90 % of samples keep"
     )
     far = decide(Gate(max_drop=1.0), lost, Agreement(60, 80.0, None), outputs)
     assert far.why_failed == "agrees with float on 80.0 % of 60 samples (limit 90 %)"

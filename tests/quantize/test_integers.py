@@ -199,7 +199,7 @@ def test_labels_judge_the_class_numbers_that_a_classifier_gives(shaped) -> None:
 
 def test_class_numbers_that_labels_contradict_are_refused() -> None:
     labels = RNG.integers(0, 10, 400)
-    with pytest.raises(DataRefused, match="float itself is right on"):
+    with pytest.raises(DataRefused, match="the float model is right on"):
         settle(Gate(), (RNG.integers(0, 10, 400),), Rows(np.zeros((400, 3), np.float32), labels), ["x"])
 
 

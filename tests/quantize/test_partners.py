@@ -72,7 +72,7 @@ def test_a_fused_layer_has_its_partner_behind_the_activation_and_zeros_have_none
     found = partners(twin(tmp_path / "m.onnx"), tflite, SAMPLE)
     assert (found.tensors, found.matched) == (4, 3)
     assert [(s.what, s.reason) for s in found.without] == [
-        ("MUL: nothing", "all its values are the same, which says nothing")
+        ("MUL: nothing", "all its values are equal, so it cannot be matched")
     ]
 
 

@@ -143,7 +143,7 @@ def test_litert_takes_whole_networks_as_they_come(both_formats, dense, tmp_path)
     file = tflite_networks.dense(tmp_path / "dense.tflite")
     both = replace(dense, files={**dense.files, "tflite": str(file)})
     assert ids(plan(both))[:2] == ["litert-int8_dynamic", "onnxruntime-int8_dynamic"]
-    assert "faster on fixed ranges" in reasons(plan(both_formats))["litert int8_dynamic"]
+    assert "faster with static ranges" in reasons(plan(both_formats))["litert int8_dynamic"]
     assert ids(plan(both_formats, data=False)) == ["litert-int8_dynamic", "litert-float", "onnxruntime-float"]
 
 

@@ -28,7 +28,9 @@ def test_the_rule_and_floats_own_score():
 
 def test_labels_on_which_float_only_guesses_are_refused_with_what_may_be_wrong():
     always_3 = (np.eye(10, dtype=np.float32)[np.full(100, 3)],)
-    with pytest.raises(DataRefused, match=r"float itself is right on 10 of 100 .*do not fit") as refused:
+    with pytest.raises(
+        DataRefused, match=r"the float model is right on 10 of 100 .*do not belong"
+    ) as refused:
         settle(Gate(), always_3, Rows(PIXELS, LABELS), ["image"], known=["class folders: 0 ant, 1 bee"])
     assert refused.value.details == (
         "input image has values from 0 to 0.07692 in the first 8 samples",
@@ -45,7 +47,7 @@ def test_labels_on_which_float_only_guesses_are_refused_with_what_may_be_wrong()
 def test_a_few_samples_that_float_gets_wrong_are_a_warning():
     wrong = (np.eye(10, dtype=np.float32)[(LABELS[:5] + 1) % 10],)
     (warning,) = settle(Gate(), wrong, Rows(PIXELS[:5], LABELS[:5]), ["x"]).warnings
-    assert warning.startswith("float itself is right on 0 of 5 labelled samples")
+    assert warning.startswith("the float model is right on 0 of 5 labelled samples")
 
 
 @pytest.mark.parametrize(
@@ -63,7 +65,7 @@ def test_a_limit_that_nothing_can_be_held_against_is_refused(gate, outputs, labe
 
 def test_labels_that_go_unused_are_a_warning():
     (warning,) = settle(Gate(), BOXES, Rows(PIXELS, LABELS), ["x"]).warnings
-    assert warning.startswith("the labels go unused")
+    assert warning.startswith("the labels are not used")
 
 
 def test_a_metric_scores_float_before_anything_is_made(tmp_path):

@@ -61,7 +61,7 @@ def test_no_plan_says_that_there_are_none(text, inside, tmp_path):
         runtime="onnxruntime",
         output=tmp_path / "m.edgeq",
     )
-    assert not [s for s in done.plan.skipped if "with fixed float32 weights" in s.reason]
+    assert not [s for s in done.plan.skipped if "with constant float32 weights" in s.reason]
     dynamic = next(f for f in done.fidelity if f.candidate.endswith("int8_dynamic"))
     assert dynamic.passed or dynamic.quantized_nothing
     assert dynamic.passed or "MatMul" in (dynamic.why_failed or "")

@@ -25,25 +25,25 @@ def test_what_the_samples_are_used_for_and_the_rule_that_judges() -> None:
         labels="class numbers 0 to 9",
         metric="top-1",
         float_score=87.625,
-        notes=("array y is neither the model's input nor named labels: not used",),
+        notes=("array y is neither a model input nor named labels: not used",),
     )
     assert said(use) == [
         "data      calib.npz   200 samples to calibrate, 800 to judge   class numbers 0 to 9   float: top-1 87.6",
-        "            array y is neither the model's input nor named labels: not used",
+        "            array y is neither a model input nor named labels: not used",
         "gate      top-1 may fall by at most 1 point (default)",
     ]
 
 
 def test_what_must_not_be_missed_stands_in_the_margin() -> None:
     use = DataUse(
-        "d", 2, 2, "every output ...", warnings=("float itself is right on 0 of 2 labelled samples",)
+        "d", 2, 2, "every output ...", warnings=("the float model is right on 0 of 2 labelled samples",)
     )
-    assert said(use)[1] == "WARNING   float itself is right on 0 of 2 labelled samples"
+    assert said(use)[1] == "WARNING   the float model is right on 0 of 2 labelled samples"
 
 
 def test_without_data() -> None:
     assert said(DataUse(None, 0, 16, "every output ...")) == [
-        "data      none: candidates are compared with float on random input; accuracy is not known",
+        "data      none: candidates are compared with float on random input; accuracy is unknown",
         "gate      every output ...",
     ]
 
@@ -52,20 +52,20 @@ def test_an_sqnr_that_is_no_ratio_is_told_in_words() -> None:
     infinite, silent = OutputError("y", -747.1, 1e38), OutputError("y", -1998.0, 0.1)
     layers = (LayerError("first", -745.0, "rounding"), LayerError("second", 31.4, "clipping"))
     found = Fidelity("c", 8, (infinite,), passed=False, why_failed="...", worst_layers=layers)
-    words = "not finite where float is, or the other way round"
+    words = "not finite where float is, or vice versa"
     lines = said(found)
     assert words in lines[0]
     assert lines[2:] == [
         f"            worst layer: first ({words}, rounding)",
         "            worst layer: second (SQNR 31 dB, clipping)",
     ]
-    assert "not zero where float is nothing else" in said(Fidelity("c", 8, (silent,)))[0]
+    assert "not zero where float is all zero" in said(Fidelity("c", 8, (silent,)))[0]
 
 
 def test_a_model_that_was_quantized_by_others_is_compared_with_no_float() -> None:
-    rule = "none: the source is quantized already, and there is no float to compare it with"
+    rule = "none: the source is already quantized, so there is no float model to compare with"
     alone = DataUse(None, 0, 16, rule, as_it_came=True)
-    assert said(alone) == ["data      none: accuracy is not known", f"gate      {rule}"]
+    assert said(alone) == ["data      none: accuracy is unknown", f"gate      {rule}"]
     use = DataUse(
         "d", 8, 8, rule, labels="class numbers 0 to 9", metric="top-1", float_score=90.0, as_it_came=True
     )

@@ -113,7 +113,7 @@ def test_why_energy_was_not_measured_is_said_to_whoever_asks_for_all(make_race: 
     )
     short = printed(lambda c: show_race(c, report))
     assert "rapl" not in short
-    assert "energy estimated: CPU time x 1.1 W per core (rpi4); no sensor readable there\n" in short
+    assert "energy estimated: CPU time x 1.1 W per core (rpi4); the device has no readable sensor\n" in short
 
 
 def test_one_measurement_is_shown_with_its_tail_and_its_conditions(make_race: MakeRace) -> None:
@@ -146,7 +146,7 @@ def test_a_race_that_decides_nothing_shows_no_ratio_and_says_what_goes_live_and_
     said = printed(lambda c: show_race(c, report, chosen))
     assert re.search(r"> onnxruntime int8_static \(emulated\) +6\.\d+ ms ±0\.\d+ +not compared ", said)
     assert "x ±" not in said and "faster " not in said and "ratios known" not in said
-    assert "onnxruntime int8_static, which the plan expects to be fastest, goes live\n" in said
+    assert "onnxruntime int8_static goes live: the plan expects it to be the fastest\n" in said
 
 
 def test_a_race_on_a_busy_device_shows_what_cpu_time_says(make_race: MakeRace) -> None:
@@ -155,7 +155,7 @@ def test_a_race_on_a_busy_device_shows_what_cpu_time_says(make_race: MakeRace) -
     report = compare_runs(replace(measured, attempts=tries))
     chosen = choose(report, (ORT8, ORT), {}, {ORT}, False, report.quiet)
     said = printed(lambda c: show_race(c, report, chosen))
-    assert "NOT QUIET: steal 8 %" in said and "2 attempts, 3.5 s waited for a quiet device" in said
+    assert "NOT QUIET: steal 8 %" in said and "2 attempts, 3.5 s spent waiting for a quiet device" in said
     assert re.search(r"> onnxruntime int8_static +6\.\d+ ms ±0\.\d+ +1\.6\dx in CPU time ", said)
     assert "x ±" not in said and "ratios known" not in said
     assert "onnxruntime int8_static is faster than onnxruntime float in CPU time (1.6" in said
@@ -197,14 +197,14 @@ def test_the_making_of_candidates() -> None:
         "model     resnet56.onnx   3.4 MB float32   takes x 1x3x32x32 float32   gives logits 1x10 float32",
         "target    rpi4   1 candidate, the one expected fastest first",
         f"            {ORT8} (S8S8 per channel): fuses fully on ARM",
-        "            1 other way cannot be taken here (-v says why)",
+        "            1 other runtime/recipe combination unavailable (-v says why)",
         f"convert   {ORT8}   53/55 Conv integer   SQNR 27.4 dB   top-1 92.6 -> 90.2 (-2.4, -3.2 to -1.6) on 800 samples here"
         "   agreement 99.4 % of 800   2.3 s",
         "            norm1, norm2: smoothed (+4.2 dB)",
         "            gru: split",
         "            refused: top-1 fell by 2.4 points (limit 1.0)",
         "            worst layer: conv2 (SQNR 9 dB, clipping)",
-        "            left in the runtime's own graph: 3 Q/DQ pairs",
+        "            3 quantize/dequantize pairs remain after runtime optimization",
         "            left in float: conv0, conv1, conv2, conv3, conv4, conv5 and 3 more (first layer)",
         "note      fp16 was not tried",
     ]
@@ -233,7 +233,7 @@ APP = App(
 
 def test_what_is_live_and_how_to_undo_it() -> None:
     assert printed(lambda c: show_live(c, APP, "81aa03e0")) == (
-        "live      resnet56 = 3f9c1a2 (was 81aa03e)   litert-int8_static   load it from /r/apps/resnet56/current"
+        "live      resnet56 = 3f9c1a2 (was 81aa03e)   litert-int8_static   path /r/apps/resnet56/current"
         "   undo: edgeq rollback resnet56\n"
     )
 
@@ -241,7 +241,7 @@ def test_what_is_live_and_how_to_undo_it() -> None:
 def test_where_the_files_of_others_are_is_said() -> None:
     moved = replace(APP, kept="/r/apps/resnet56/releases/3f9c.kept")
     assert printed(lambda c: show_live(c, moved)).splitlines()[1] == (
-        "kept      /r/apps/resnet56/releases/3f9c.kept: files that are not edgeq's, which lay in this release"
+        "kept      /r/apps/resnet56/releases/3f9c.kept: files in this release that edgeq did not write"
     )
 
 
@@ -262,19 +262,19 @@ def test_status_of_a_device() -> None:
         raced="job1", raced_utc="2026-01-05T10:00:00Z", against="onnxruntime float", verdict="faster",
         speedup=Estimate(2.77, 2.75, 2.79),
     )  # fmt: skip
-    status = replace(
-        status, apps=(replace(APP, not_compared="speed not compared: the device was not quiet"),)
-    )
+    status = replace(status, apps=(replace(APP, not_compared="the device was not quiet"),))
     said = printed(lambda c: show_status(c, FACTS, status, (figures,)))
     assert (
         "resnet56  3.63 ms ±0.03        61 MB  2026-01-06 10:00 UTC  2.77x ±0.02 faster than onnxruntime"
         in said
     )
     assert "float, in the race of 2026-01-05 10:00 UTC" in said
-    assert "speed not compared: the device was not quiet (`edgeq deploy --measure-again` races it)" in said
+    assert (
+        "resnet56: speed was not compared when it went live (the device was not quiet); `edgeq deploy" in said
+    )
     unknown = LiveFigures("resnet56", absent="no measurement of it is known")
     assert "no measurement of it is known" in printed(lambda c: show_status(c, FACTS, status, (unknown,)))
-    assert "never been" in printed(lambda c: show_status(c, FACTS, None))
+    assert "not installed on this device" in printed(lambda c: show_status(c, FACTS, None))
 
 
 def test_measurements_and_their_comparison(make_race: MakeRace) -> None:
@@ -294,7 +294,7 @@ def test_measurements_and_their_comparison(make_race: MakeRace) -> None:
     )
     assert "12      2026-01-05 10:00 UTC  faces" in printed(lambda c: show_measurements(c, [row]))
     assert "done, NOT QUIET, EMULATED" in printed(lambda c: show_measurements(c, [row]))
-    assert "no measurement is stored yet" in printed(lambda c: show_measurements(c, []))
+    assert "no measurements yet" in printed(lambda c: show_measurements(c, []))
     first = make_race({ORT: 10.0})
     second = replace(make_race({ORT: 5.0}, id="job2"), facts=replace(FACTS, kernel="6.7"))
     said = printed(lambda c: show_comparison(c, compare_measurements(first, second, force=True)))

@@ -144,7 +144,7 @@ def test_a_service_that_does_not_begin_is_not_waited_for(board: Board, tmp_path:
         told: list[object] = []
         with locked(device.link, "a race") as token:
             assert measure(device, token, job, told.append).facts.user == "pi"
-        assert Note("measured over the login, for the service is system, inactive, in /var/lib/edgeq") in told
+        assert Note("measured over SSH, because the service is system, inactive, in /var/lib/edgeq") in told
 
 
 def test_ctrl_c_leaves_no_job_that_nobody_waits_for(board: Board, tmp_path: Path) -> None:

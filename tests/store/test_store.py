@@ -136,7 +136,7 @@ def test_a_newer_file_is_left_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("url", ["mysql://x/y", "sqlite:///", "sqlite://x"])
 def test_urls_that_are_no_store(url: str) -> None:
-    with pytest.raises(StoreRefused, match="no store that edgeq knows"):
+    with pytest.raises(StoreRefused, match="no measurement database that edgeq can open"):
         open_store(url)
 
 

@@ -84,7 +84,7 @@ def test_the_order_of_what_is_offered(connect: Connect, tmp_path: Path) -> None:
             f"IdentityAgent {path}\n"
             + "".join(f"IdentityFile {tmp_path / name}\n" for name in ("file", "first", "second"))
         )
-        with pytest.raises(AuthRefused, match="accepted none of our keys") as refused:
+        with pytest.raises(AuthRefused, match="accepted none of the keys offered") as refused:
             connect(server, identity=None)
 
     offered = [line.split()[1:4] for line in refused.value.details[:4]]

@@ -75,7 +75,7 @@ def test_a_link_that_does_not_come_back(server: Sshd, connect: Connect, tmp_path
         source = file_of(tmp_path, 8 * MIB)
         proxy.cut_after(4 * MIB, for_good=True)
 
-        with pytest.raises(LinkLost, match="could not be made again.*refused"):
+        with pytest.raises(LinkLost, match="could not be restored.*refused"):
             transport.put(source, str(tmp_path / "there"))
 
     assert waits == [1, 2, 3]
@@ -156,7 +156,7 @@ def test_two_threads_share_one_link_and_its_return(server: Sshd, connect: Connec
 
     assert destination.read_bytes() == source.read_bytes()
     assert sent.attempts >= 2  # each thread may find out for itself that a link is gone
-    assert f"connected to {transport.label} again" in notes
+    assert f"reconnected to {transport.label}" in notes
     assert renewals.count(0) >= 2
 
 

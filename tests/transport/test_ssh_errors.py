@@ -61,7 +61,7 @@ def test_each_becomes_ours_and_says_what_to_do(sample: Exception) -> None:
         (EOFError(), "closed the connection before the login"),
         (
             ssh_exception.SSHException("Error reading SSH protocol banner"),
-            "does not greet like an SSH server",
+            "does not answer like an SSH server",
         ),
         (
             ssh_exception.IncompatiblePeer("Incompatible ssh server (no acceptable ciphers)"),
@@ -94,7 +94,7 @@ def test_a_name_that_does_not_exist() -> None:
 def test_something_else_answers() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        with pytest.raises(Unreachable, match="does not greet like an SSH server"):
+        with pytest.raises(Unreachable, match="does not answer like an SSH server"):
             open_transport(f"pi@127.0.0.1:{port}", timeout_s=0.5)
 
 

@@ -39,7 +39,7 @@ def certify(authority: Path, key: Path, user: str, *words: str) -> Path:
 @pytest.mark.parametrize("kind", ["ed25519", "ecdsa", "rsa"])
 def test_beside_the_key(server: Sshd, connect: Connect, authority: Path, tmp_path: Path, kind: str) -> None:
     key = sshd.make_key(tmp_path / "key", kind)
-    with pytest.raises(AuthRefused, match="accepted none of our keys"):
+    with pytest.raises(AuthRefused, match="accepted none of the keys offered"):
         connect(server, identity=key)
 
     certify(authority, key, server.user)
@@ -106,7 +106,7 @@ def test_for_somebody_else(server: Sshd, connect: Connect, authority: Path, tmp_
     key = sshd.make_key(tmp_path / "key")
     certificate = certify(authority, key, "somebody-else")
 
-    with pytest.raises(AuthRefused, match="accepted none of our keys") as refused:
+    with pytest.raises(AuthRefused, match="accepted none of the keys offered") as refused:
         connect(server, identity=key)
 
     assert f"tried: certificate {certificate} (for somebody-else) with key {key}" in refused.value.details

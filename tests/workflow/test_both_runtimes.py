@@ -1,4 +1,4 @@
-"""A torch network reaches both runtimes: what is said of the two beside each other, as a user sees it."""
+"""A torch network reaches both runtimes: what is said of the two compared with each other, as a user sees it."""
 
 import json
 
@@ -29,7 +29,7 @@ def test_how_they_agree_and_which_tensors_they_share(tmp_path, monkeypatch):
     shown = edgeq(tmp_path, *words)
     assert shown.returncode == 0, shown.stderr
     text = " ".join(shown.stdout.split()) + " ".join(shown.stderr.split())
-    assert "litert-int8_static and onnxruntime-int8_static beside each other SQNR" in text
+    assert "litert-int8_static and onnxruntime-int8_static compared with each other SQNR" in text
     assert "are tensors of the ONNX graph, by their values on one sample" in text
     told = json.loads(edgeq(tmp_path, *words, "--json").stdout)["explanations"]
     shared = {e["candidate"]: e["partners"] for e in told}

@@ -77,7 +77,7 @@ def test_a_level_out_of_range_is_refused_everywhere(tmp_path: Path, level: float
 
 @pytest.mark.parametrize("tries", [-1, 2.5])
 def test_a_search_takes_a_number_of_tries(tries: float) -> None:
-    with pytest.raises(TargetRefused, match="search_tries: .* is no number of tries"):
+    with pytest.raises(TargetRefused, match="search_tries: .* is not a number of tries"):
         convert("net.onnx", target="x86-64-vnni", search_tries=tries)  # type: ignore[typeddict-item]
 
 
@@ -111,7 +111,7 @@ def test_on_the_command_line_and_from_the_project_file(tmp_path: Path) -> None:
     words += ["--target", "x86-64-vnni", "--runtime", "onnxruntime", "--recipe", "int8_static"]
     words += ["--search-tries", "5"]
     done = edgeq(tmp_path, *words, "--confidence", "95")
-    assert "the gate holds at 95 % confidence, which takes 194 held-out samples" in " ".join(
+    assert "the gate holds at 95 % confidence; that needs 194 held-out samples" in " ".join(
         done.stdout.split()
     )
     (tmp_path / "edgeq.toml").write_text("[gates]\nconfidence = 99.5\n")

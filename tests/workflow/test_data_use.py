@@ -60,10 +60,10 @@ def test_equal_samples_that_go_unused_are_counted(tmp_path: Path) -> None:
     done = converted(tmp_path, np.concatenate([BRIGHT[:32], np.repeat(BRIGHT[32:33], 64, axis=0)]), None)
     assert done.data is not None
     unused, no_scores = done.data.notes
-    assert unused == "96 samples, 33 different: 18 equal ones go unused"
+    assert unused == "96 samples, 33 different: 18 duplicates are not used"
     assert no_scores == (
-        "the output is not taken for scores of classes: it has the shape of an input, as a reconstruction has (if it is, "
-        "--min-agreement judges first classes)"
+        "the output does not look like class scores: it has the shape of an input, as a reconstruction has (if it is, "
+        "use --min-agreement)"
     )
     assert done.data.warnings == ()
 
@@ -72,18 +72,18 @@ def test_samples_without_any_value_but_one_are_a_warning(tmp_path: Path) -> None
     done = converted(tmp_path, np.zeros((20, 4), np.float32), None, min_agreement=0)
     assert done.data is not None
     constant, few = done.data.warnings
-    assert constant == "all values that calibrate are 0: ranges found on them fit no other data"
-    assert few.startswith("1 sample to calibrate: ranges of so few cut off what others need")
+    assert constant == "all calibration values are 0: ranges from them fit no other data"
+    assert few.startswith("1 sample to calibrate: ranges from so few may clip other samples")
 
 
 def test_samples_of_another_scale_are_refused_unless_their_labels_are_ignored(tmp_path: Path) -> None:
-    with pytest.raises(DataRefused, match="do not fit the model") as refused:
+    with pytest.raises(DataRefused, match="do not belong to this model") as refused:
         converted(tmp_path, BRIGHT / 255, LABELS)
     assert "float's most frequent answer is class 0, on 100 of 100" in refused.value.details
     assert not (tmp_path / "net.edgeq").exists()
     done = converted(tmp_path, BRIGHT / 255, LABELS, ignore_labels=True, min_agreement=50)
     assert done.data is not None
-    assert done.data.labels == "labels ignored, as asked"
+    assert done.data.labels == "labels ignored (--ignore-labels)"
     check = read_check(done.bundle)
     assert check is not None
     assert check.labels is None

@@ -29,13 +29,13 @@ def test_both_are_planned_carried_explained_and_raced(tmp_path: Path) -> None:
     assert [f["candidate"] for f in done.to_dict()["fidelity"]] == order
     (few,) = (f for f in done.fidelity if f.candidate == FEW)
     assert few.passed
-    added = [s for s in few.float_layers if "in float the outputs win 6 dB or more" in s.reason]
+    added = [s for s in few.float_layers if "in float the outputs gain 6 dB or more" in s.reason]
     (planned,) = (c for c in done.plan.candidates if c.id == FEW)
     operators = f"{len(added)} operator{'' if len(added) == 1 else 's'}"
     assert planned.reason.startswith(f"int8_static with {operators} in float: ")
     explained = {e.candidate: e for e in explain(str(done.path)).explanations}
     assert set(explained) == {PLAIN, FEW}
     layers = explained[FEW].layers
-    assert any(not layer.integer and "in float the outputs win" in layer.why_float for layer in layers)
+    assert any(not layer.integer and "in float the outputs gain" in layer.why_float for layer in layers)
     raced = entrants(manifest, manifest.name, Supplies((), ()), 1)
     assert len({e.title for e in raced}) == len(raced) == 3

@@ -32,7 +32,7 @@ def test_what_was_decided_when_it_was_made_is_refused_by_name(digits: str) -> No
     with pytest.raises(BundleRefused) as refused:
         deployed(digits, data="x.npz", calibrate=3, gates=Gates(max_drop=0.5, min_sqnr_db=12.0))
     assert str(refused.value) == (
-        f"{digits} is finished: --data, --calibrate, --max-drop, --min-sqnr have no say in it any more"
+        f"{digits} is a finished bundle: --data, --calibrate, --max-drop, --min-sqnr have no effect on it"
     )
     assert not (Path(digits).parent / "root").exists()
 

@@ -103,7 +103,9 @@ def test_blank_samples_are_counted_and_the_first_of_them_named(tmp_path):
     x = RNG.normal(size=(COUNT, 16)).astype(np.float32)
     x[::4] = np.arange(1, COUNT // 4 + 1)[:, None]
     _, refused = converted(tmp_path, normalising(tmp_path / "net.onnx", after="Identity"), x=x)
-    assert str(refused).startswith(f"float itself gives NaN or infinity on {COUNT // 4} of {COUNT} samples")
+    assert str(refused).startswith(
+        f"the float model outputs NaN or infinity on {COUNT // 4} of {COUNT} samples"
+    )
     assert len(refused.details) == 5
     assert refused.details[-1] == f"and {COUNT // 4 - 4} more"
     assert all(int(line.rpartition("sample ")[2].partition(":")[0]) % 4 == 0 for line in refused.details[:-1])
@@ -117,7 +119,7 @@ def test_of_a_model_without_any_answer_a_warning_says_so_and_float_is_there(tmp_
         net, data=str(tmp_path / "d.npz"), target="x86-64-vnni", recipe="float", output=tmp_path / "n.edgeq"
     )
     (warning,) = (w for w in done.data.warnings if "NaN" in w)
-    assert warning.startswith(f"float itself gives NaN or infinity on all of {COUNT} samples")
+    assert warning.startswith(f"the float model outputs NaN or infinity on all of {COUNT} samples")
     assert [f.candidate for f in done.fidelity if f.passed] == ["onnxruntime-float"]
     with pytest.raises(GateFailed):
         convert(

@@ -99,11 +99,13 @@ def shuffled(folder: Path, state: tuple[str, str], **options: object) -> Convers
 def test_states_that_are_stored_in_no_order_are_never_judged_in_silence(tmp_path: Path) -> None:
     by_name = shuffled(tmp_path, ("h_in", "h_out"))
     assert by_name.data is not None and by_name.data.states == ("h_out=h_in",)
-    assert any("is not h_out of the sample before" in w for w in by_name.data.warnings)
+    assert any("is not the h_out of the sample before" in w for w in by_name.data.warnings)
     open_ = shuffled(tmp_path, ("foo", "bar"))
     assert open_.data is not None and open_.data.states == ()
     (said,) = (w for w in open_.data.warnings if "fed back" in w)
-    assert said.startswith("bar has foo's shape; if it is fed back say --states bar=foo, else --states none")
+    assert said.startswith(
+        "bar has foo's shape: if it is fed back, pass --states bar=foo, else --states none"
+    )
     named = shuffled(tmp_path, ("foo", "bar"), states="bar=foo")
     single = shuffled(tmp_path, ("foo", "bar"), states="none")
     for settled in (named, single):
@@ -146,7 +148,7 @@ def test_the_sequence_that_is_farthest_from_float_is_judged_too(tmp_path: Path) 
     refused = decide(between, None, None, (answer,)).why_failed
     assert refused is not None and "dB over the worst of its sequences" in refused
     assert "in 2 sequences" in done.data.notes[-1] and "another recording" not in done.data.notes[-1]
-    assert "another recording" in converted(tmp_path, True).data.notes[-1]
+    assert "one recording only" in converted(tmp_path, True).data.notes[-1]
 
 
 def test_a_silent_or_short_sequence_is_none_to_judge() -> None:

@@ -141,7 +141,7 @@ def test_the_noise_of_each_layer_is_finite(tmp_path):
 
 def test_what_is_infinite_on_one_side_alone_is_told_in_words(tmp_path):
     told: list = []
-    words = "output y: not finite where float is, or the other way round"
+    words = "output y: not finite where float is, or vice versa"
     with pytest.raises(GateFailed, match=words) as failed:
         converted(
             tmp_path, logarithm(tmp_path / "net.onnx"), Gates(min_sqnr_db=10.0), told, recipe="int8_static"

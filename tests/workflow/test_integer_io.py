@@ -99,7 +99,7 @@ def test_it_is_another_conversion(given):
 
 def test_without_a_static_candidate_for_litert_it_is_refused(given):
     model, data = given
-    with pytest.raises(TargetRefused, match="--integer-io is for int8 with fixed ranges in LiteRT"):
+    with pytest.raises(TargetRefused, match="--integer-io needs a static int8 candidate for LiteRT"):
         convert(model, target=TARGET, data=data, integer_io=True, recipe="int8_dynamic")
 
 

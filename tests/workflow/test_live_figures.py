@@ -32,7 +32,7 @@ def test_the_newest_measurement_and_the_race_before(own_home: Path, tmp_path: Pa
     # From another host, which has no store: all of it is asked of the device, and nothing is kept.
     (elsewhere,) = status(root=root).figures
     assert elsewhere == later
-    with pytest.raises(StoreRefused, match="there is no store"):
+    with pytest.raises(StoreRefused, match="there is no measurement database"):
         status(root=root, store=str(tmp_path / "nowhere.db"))
     assert not list(tmp_path.rglob("nowhere.db")) and not list(own_home.rglob("measurements.db"))
 

@@ -39,7 +39,7 @@ def test_nothing_was_converted_is_the_first_word_and_no_times_of_old_are_shown(t
     again, twice = told(tmp_path)
 
     assert (first.reused, again.reused) == (False, True)
-    assert twice[0] == "note      made before from the very same input: nothing was converted now"
+    assert twice[0] == "note      unchanged input: the earlier conversion is reused"
     seconds = [line for line in once if line.startswith("convert") and line.endswith(" s")]
     assert seconds and not [line for line in twice if line.endswith(" s")]
     assert [f.seconds for f in again.fidelity] == [f.seconds for f in first.fidelity]
@@ -59,7 +59,7 @@ def test_names_that_are_not_there_are_answered_with_those_that_are(own_home: Pat
     made, _ = told(tmp_path)
     root, store, said = str(tmp_path / "root"), str(tmp_path / "s.db"), list[object]()
     deploy(str(made.path), root=root, store=store, limits=ONE_ROUND, tell=said.append)
-    assert Note(f"{made.path} is finished: nothing was converted now") in said
+    assert Note(f"{made.path} is a finished bundle: nothing was converted") in said
 
     with pytest.raises(StoreRefused, match="no measurement is stored under the name nosuch") as refused:
         report(name="nosuch", store=store)

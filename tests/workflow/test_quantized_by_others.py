@@ -35,4 +35,4 @@ def test_it_is_compared_with_no_float(source, runtime, tmp_path):
     (fidelity,) = again.fidelity
     assert fidelity.candidate == f"{runtime}-as_is" and fidelity.as_it_came and fidelity.passed
     assert fidelity.gate == again.data.gate
-    assert fidelity.gate.startswith("none: the source is quantized already")
+    assert fidelity.gate.startswith("none: the source is already quantized")

@@ -63,4 +63,4 @@ def test_that_nobody_knows_its_speed_is_said_until_it_is_known(own_home: Path, t
     assert (second.changed, second.app) == (False, first.app)
     assert first.exit_code == second.exit_code == SPEED_NOT_COMPARED
     (why,) = [n.text for n in told if isinstance(n, Note) and "--measure-again" in n.text]
-    assert why.startswith("speed not compared: ")
+    assert why.startswith("Speed was not compared when this release went live (")

@@ -19,7 +19,7 @@ from edgeq.nouns.record import Record
 
 _LOOK_AGAIN_S = 1.0
 _MEETS_EVERY_JOB = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
-_DIED = "the agent or the device died while this job ran; it is not run again by itself"
+_DIED = "the agent or the device stopped during this job; it is not repeated automatically"
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ def _fill(root: Root, folder: Path, manifest: Manifest, artifacts: tuple[Artifac
         raise ArtifactCorrupt(
             f"{len(lacking)} of {len(manifest.artifacts)} files of release {manifest.digest[:7]} of {manifest.name} "
             "are missing or damaged on this device",
-            "deploy again: they are sent anew",
+            "deploy again to resend them",
             details=[f"{a.path}: sha256 {a.sha256[:16]}, {a.size} bytes" for a in lacking],
         )
 

@@ -37,10 +37,10 @@ def answer(request: Request, root: Root) -> dict[str, Any]:
 def _job(root: Root, app: str) -> Union[Job, str]:
     """The job that came with the activation, under an id of its own; or why there is none."""
     if any(path.name.startswith(_prefix(app)) for path in queue.waiting(root)):
-        return "its last periodic measurement still waits"
+        return "its previous periodic measurement is still queued"
     known = job_of_live(root, app)
     if known is None:
-        return "it was activated without a job to measure it by: deploy it again"
+        return "no measurement job is stored for it: deploy it again"
     stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
     id = f"{_prefix(app)}{stamp}-{secrets.token_hex(2)}"
     return replace(known, id=id, requested_by="edgeq timer", created_utc=utc_now())

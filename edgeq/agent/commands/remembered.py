@@ -21,7 +21,7 @@ def answer(request: Request, root: Root) -> Job:
     job = job_of_live(root, request.app)
     if job is None:
         raise RemoteFailed(
-            f"how to measure {request.app} is not known on this device",
-            "deploy it again with --measure-again",
+            f"no measurement job for {request.app} is stored on this device",
+            "deploy with --measure-again",
         )
     return job

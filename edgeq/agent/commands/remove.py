@@ -26,7 +26,7 @@ class Request(Record):
 
 def answer(request: Request, root: Root) -> dict[str, Any]:
     if (request.app is None) != request.everything:
-        raise RemoteFailed("`remove` takes an app or everything, not both and not neither")
+        raise RemoteFailed("`remove` takes either an app or everything")
     if request.dry_run:
         return _would_go(root, request.app)
     if request.app is not None:

@@ -57,9 +57,7 @@ def _goal(root: Root, request: Request) -> Activation:
 def _before(root: Root, app: str) -> Activation:
     goal = previous(root, app)
     if goal is None:
-        raise RemoteFailed(
-            f"{app} has nothing to go back to: no other release was live before", _kept(root, app)
-        )
+        raise RemoteFailed(f"{app} has no earlier release to roll back to", _kept(root, app))
     return goal
 
 
@@ -73,8 +71,8 @@ def _named(root: Root, app: str, prefix: str) -> Activation:
         if entry.digest == digests[0]:
             return entry
     raise RemoteFailed(
-        f"release {digests[0][:7]} of {app} was installed and never live",
-        "deploy it again: it is checked before",
+        f"release {digests[0][:7]} of {app} was installed but never live",
+        "deploy it again: it is checked on the device before it goes live",
     )
 
 

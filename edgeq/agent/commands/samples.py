@@ -53,7 +53,7 @@ def _gather(root: Root, folder: Path, files: tuple[str, ...]) -> None:
                 (root.incoming / sha).unlink(missing_ok=True)
                 raise ArtifactCorrupt(
                     f"the check samples of input {i} are missing or damaged on this device",
-                    "deploy again: they are sent anew",
+                    "deploy again to resend them",
                     details=[f"sha256 {sha}"],
                 )
         create_file(beside / FILES, canonical_json(list(files)), 0o444)

@@ -59,5 +59,5 @@ def _check(part: Path, request: Request) -> None:
         raise ArtifactCorrupt(
             f"{part.stem} arrived damaged: sha256 {found[:16]}, {size} bytes; sent were {request.sha256[:16]}, "
             f"{request.size} bytes",
-            "send it again; if it stays, the device's memory or card is failing",
+            "send it again; if it happens again, the device's memory or card is failing",
         )

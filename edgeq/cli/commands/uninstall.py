@@ -30,7 +30,7 @@ def command(
     arguments = device_arguments(options)
     if not (dry_run or yes):
         if as_json or not sys.stdin.isatty():
-            raise click.UsageError("nobody can be asked here: add --yes")
+            raise click.UsageError("no terminal to confirm on: add --yes")
         where = arguments["login"].host or "this machine"
         click.confirm(f"remove {name or 'everything of edgeq'} from {where}?", abort=True, err=True)
     with screen(as_json) as show:

@@ -28,7 +28,7 @@ def refuse_unbounded(model: "ModelProto", where: str) -> None:
         dims = [d.dim_value for d in value.type.tensor_type.shape.dim if d.HasField("dim_value")]
         if math.prod(d for d in dims if d > 0) > _MOST_VALUES:
             raise ModelRefused(
-                f"{where}: the input {value.name!r} has the shape {'x'.join(map(str, dims))}, which no memory holds",
+                f"{where}: the input {value.name!r} has the shape {'x'.join(map(str, dims))}, which does not fit in memory",
                 "export the model again with the sizes of a real sample",
             )
     for tensor in tensors(model):

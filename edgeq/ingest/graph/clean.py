@@ -86,7 +86,7 @@ def clean(
     count = fixed.apply(proto, pins)
     if seen is not None:
         _require_open(loaded, proto, examples)
-        notes.append(f"shapes left open where the samples differ: {_shapes_text(pins)}")
+        notes.append(f"dimensions left open, because the samples differ in them: {_shapes_text(pins)}")
     elif count:
         if reason := _only_loads_open(loaded, opened, proto):
             notes.append(
@@ -251,9 +251,7 @@ def _widen(proto: "ModelProto", proof: Proof, notes: list[str]) -> "ModelProto":
 
     other, reason = changed(proto, change, proof)
     if reason:
-        notes.append(
-            f"constants in 16-bit floats that are computed in float32 stay as they are stored: {reason}"
-        )
+        notes.append(f"constants in 16-bit floats that are computed in float32 are kept: {reason}")
     elif names:
         notes.append(f"stored in 16-bit floats, computed in float32, now float32: {_some(names)}")
     return other
@@ -308,7 +306,7 @@ def _fold(proto: "ModelProto", proof: Proof, notes: list[str]) -> "ModelProto":
         notes.append(f"not simplified: {reason}")
         return proto
     if computed:
-        notes.append(f"computed at run time, since storing it would make the file larger: {_some(computed)}")
+        notes.append(f"not folded, because storing it would enlarge the file: {_some(computed)}")
     if len(other.graph.node) != len(proto.graph.node):
         notes.append(
             f"constants and batch norms folded: {len(proto.graph.node)} -> {len(other.graph.node)} nodes"
@@ -385,7 +383,7 @@ def _refusal(proto: "ModelProto", error: CannotRun) -> ModelRefused:
             f"export it again with opset {NEEDED} to 21; edgeq reads {OLDEST} and up",
         )
     return ModelRefused(
-        f"onnxruntime does not take the model (opset {opset}): {error}",
+        f"onnxruntime does not load the model (opset {opset}): {error}",
         f"export it again with standard operators and opset {NEEDED} to 21",
     )
 

@@ -12,7 +12,7 @@ from edgeq.nouns.tensor import TensorSpec
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-NOISE_AS_INPUT = "make the noise an input of the model, or export it with a noise that is fixed"
+NOISE_AS_INPUT = "make the noise a model input, or export it with fixed noise"
 _IN_TRAINING = "export it for inference: model.eval(), and no training mode in the exporter"
 _DRAW = (
     "Bernoulli",
@@ -50,7 +50,6 @@ def refuse_random(
 def refusal(named: str, remedy: str = NOISE_AS_INPUT) -> ModelRefused:
     """`named` are the operators that draw."""
     return ModelRefused(
-        f"the model draws random numbers ({named}): two runs on the same input differ, so nothing can be compared "
-        "with float",
+        f"the model draws random numbers ({named}): its outputs differ from run to run, so candidates cannot be compared with float",
         remedy,
     )

@@ -107,8 +107,7 @@ def _refuse_incomplete(path: Path, proto: "ModelProto") -> None:
         raise ModelRefused(f"{path} is not an ONNX model: the field graph is missing", "give another file")
     if not proto.opset_import:
         raise ModelRefused(
-            f"{path} says no opset: the field opset_import is missing (IR version {proto.ir_version}), "
-            "so what its operators mean is not defined",
+            f"{path} has no opset: the field opset_import is missing (IR version {proto.ir_version}), so its operators are not defined",
             again,
         )
     if not proto.graph.node and not proto.graph.output:

@@ -169,8 +169,8 @@ def _refuse_rankless(names: set[str]) -> None:
     if names:
         flags = " ".join(f"--shape {name}=1,?" for name in sorted(names))
         raise ModelRefused(
-            f"the model does not even say how many dimensions {', '.join(sorted(names))} has",
-            f"say its whole shape: {flags}",
+            f"the model does not give the number of dimensions of {', '.join(sorted(names))}",
+            f"give its whole shape: {flags}",
         )
 
 
@@ -179,8 +179,8 @@ def _refuse_open(found: dict[str, list[int | None]]) -> None:
     if still:
         flags = " ".join(f"--shape {name}={_text(dims)}" for name, dims in still.items())
         raise ModelRefused(
-            f"the model leaves open the shape of {', '.join(still)}",
-            f"say it, with a number for each ?: {flags}",
+            f"the model has open dimensions in {', '.join(still)}",
+            f"give a number for each ?: {flags}",
         )
 
 

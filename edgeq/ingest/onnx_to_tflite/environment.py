@@ -24,7 +24,7 @@ Say = Callable[[str], None]
 
 _UNFINISHED = ".building-"
 _TIMEOUT_S = 3600
-_OFFLINE = "check this machine's network and `pip config list`; once it is built no network is needed"
+_OFFLINE = "check this machine's network and `pip config list`; it is kept, so no network is needed later"
 
 
 def ready(cache: Path, pins: Path = PINS) -> Path | None:
@@ -101,7 +101,7 @@ def _install(python: Path, pins: Path) -> None:
     """By edgeq's own pip, since many a Python comes without one; the user's index, proxy and certificates apply."""
     if importlib.util.find_spec("pip") is None:
         raise ExtraMissing(
-            f"pip is not installed beside edgeq; it fetches {CONVERTER}",
+            f"pip is not installed next to edgeq; edgeq uses it to download {CONVERTER}",
             f"run `{sys.executable} -m ensurepip`, or `uv pip install pip` in an environment made by uv",
         )
     pip = child_python.module("pip", "--python", python, "install", "--disable-pip-version-check")

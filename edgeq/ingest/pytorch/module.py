@@ -23,7 +23,7 @@ def build_module(request: Request) -> "tuple[nn.Module, tuple[str, ...]]":
         ask(WEIGHTS, request.weights, for_file(_size(request.weights)))
         fill(module, load_weights(request.weights), request.weights)
     else:
-        notes = ("no --weights: the parameters are those that the factory sets",)
+        notes = ("no --weights: the factory's own parameters are used",)
     return module.eval().requires_grad_(False), notes
 
 

@@ -59,7 +59,7 @@ class Program:
         if not equal:
             raise ConversionFailed(
                 f"the {name} that torch was converted to does not give what torch gives on the same input",
-                "this is a fault of the converter; exporting from another torch version may help",
+                "the converter is at fault; try another torch version",
             )
 
 
@@ -79,7 +79,10 @@ def open_program(request: Request) -> Program:
         exported, expected = _exported(module, inputs, request.source)
         better, shortcuts = with_convolutions(exported, inputs)
         if shortcuts:
-            notes = (*notes, f"shortcuts of slices and zeros written as 1x1 convolutions: {shortcuts}")
+            notes = (
+                *notes,
+                f"strided zero-padded shortcuts replaced by equivalent 1x1 convolutions: {shortcuts}",
+            )
         return Program(better, inputs, expected, _digest(exported), notes)
 
 
@@ -109,7 +112,7 @@ def load_program(path: str) -> "ExportedProgram":
             return torch.export.load(path)
     except Harmful as error:
         raise ModelRefused(
-            f"{path} is not loaded, since loading it could run code of whoever wrote it, or never end: {error}",
+            f"{path} is not loaded, because loading it could run code from the file: {error}",
             "save it again with torch 2.8 or newer, tensors as example inputs: "
             "torch.export.save(torch.export.export(model, (x,)), path)",
         ) from None
@@ -252,8 +255,8 @@ def _draws(exported: "ExportedProgram", source: str) -> ModelRefused:
     if drawn:
         return refusal(", ".join(dict.fromkeys(drawn)))
     return ModelRefused(
-        f"{source} gives other outputs when it is run again on the same input, so nothing can be compared with float",
-        "make what changes between runs an input of the model",
+        f"{source} gives different outputs for the same input, so candidates cannot be compared with float",
+        "make whatever changes between runs a model input",
     )
 
 

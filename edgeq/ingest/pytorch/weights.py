@@ -31,7 +31,7 @@ def load_weights(path: Path) -> "dict[str, Tensor]":
     ) as error:  # UnpicklingError, RuntimeError, EOFError, ValueError ... by what is wrong with the file
         raise ModelRefused(
             f"{path} cannot be loaded as weights: {_reason(str(error))}",
-            "save only the weights: torch.save(model.state_dict(), path); code and objects in a checkpoint are not run",
+            "save only the weights: torch.save(model.state_dict(), path); edgeq does not run code from a checkpoint",
         ) from None
     return _without_prefix(_unwrapped(found, path))
 
@@ -41,7 +41,7 @@ def _reason(words: str) -> str:
     found = re.search(r"Unsupported (?:global: GLOBAL|class|operand) (\S+)", words)
     if found and not found[1].isdecimal():
         return f"it holds {found[1]} beside the tensors, an object of Python's"
-    return "it is no file that torch.save or safetensors wrote, or a damaged one"
+    return "it was not written by torch.save or safetensors, or it is damaged"
 
 
 def _loaded(path: Path) -> Any:
@@ -91,7 +91,7 @@ def _unwrapped(found: Any, path: Path) -> "dict[str, Tensor]":
     if not tensors:
         raise ModelRefused(
             f"{path} holds no tensors by name; its keys are {', '.join(map(str, list(found)[:8]))}",
-            f"the weights are looked for at the top or in {', '.join(_ENTRIES)}",
+            f"edgeq looks for the weights at the top level or in {', '.join(_ENTRIES)}",
         )
     return tensors
 

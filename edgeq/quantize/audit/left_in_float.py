@@ -54,9 +54,9 @@ def onnx_dynamic(path: Path, by_choice: Mapping[str, str]) -> tuple[Skipped, ...
         elif node.op_type == "MatMul" and node.name in no_kernel:
             why = no_kernel[node.name]
         elif node.op_type in DYNAMIC:
-            why = "both operands change from run to run, or the weight is no constant"
+            why = "both operands are activations, or the weight is not a constant"
         elif node.op_type in ("Conv", "ConvTranspose"):
-            why = "a convolution on activations quantized as they come is slower than in float"
+            why = "a dynamically quantized convolution is slower than float"
         else:
             why = f"onnxruntime has no dynamic int8 kernel for {node.op_type}"
         groups[node.op_type, why].append(node.name)
@@ -71,9 +71,9 @@ def onnx_blockwise(path: Path) -> tuple[Skipped, ...]:
         if other:
             why = other
         elif node.op_type in ("MatMul", "Gemm"):
-            why = "both operands change from run to run, or the weights are no constants, or too few to gain"
+            why = "both operands are activations, or the weights are not constant or too few to gain"
         else:
-            why = "onnxruntime multiplies by weights in blocks only in matrix products"
+            why = "onnxruntime supports block-wise weights only in matrix products"
         groups[node.op_type, why].append(node.name)
     return _worded(groups)
 
@@ -88,7 +88,7 @@ def onnx_half(path: Path) -> tuple[Skipped, ...]:
                 continue
             if any(name in floats for name in node.output):
                 groups[node.op_type, "onnxruntime's float16 converter leaves it in float32"].append(node.name)
-            elif why := _why_type(node, others, "is not made float16"):
+            elif why := _why_type(node, others, "is not converted to float16"):
                 groups[node.op_type, why].append(node.name)
     return _worded(groups)
 
@@ -119,7 +119,7 @@ def tflite_dynamic(path: Path, by_choice: dict[str, str]) -> tuple[Skipped, ...]
         why = (
             "litert-quantizer has no dynamic int8 rule for it here"
             if fixed
-            else "both operands change from run to run"
+            else "both operands are activations"
         )
         groups[op.kind, why].append(graph.tensors[op.outputs[0]].name)
     chosen = tuple(Skipped(name, why) for name, why in by_choice.items())
@@ -205,7 +205,7 @@ def _float_nodes(graph: Any) -> Iterator[tuple[Any, str]]:
             if node.op_type not in _PLUMBING and (
                 node.op_type in HEAVY or any(o in floats for o in node.output)
             ):
-                yield node, "lies inside an If, Loop or Scan, where static quantization does not reach"
+                yield node, "is inside an If, Loop or Scan, where static quantization is not supported"
 
 
 def _unfused(path: Path, graph: Any) -> Iterator[tuple[Any, str]]:
@@ -224,7 +224,12 @@ def _unfused(path: Path, graph: Any) -> Iterator[tuple[Any, str]]:
     integer = integer_nodes(path, _scheme_of(graph)) if fed else frozenset[str]()
     for node in fed:
         if node.name not in integer:
-            yield node, _why_static(node, constants, "onnxruntime does not fuse it with the scales around it")
+            yield (
+                node,
+                _why_static(
+                    node, constants, "onnxruntime does not fuse it with its quantize and dequantize operators"
+                ),
+            )
 
 
 def _scheme_of(graph: Any) -> Scheme:
@@ -245,15 +250,13 @@ def _constants(graph: Any) -> set[str]:
     }
 
 
-def _why_static(
-    node: Any, constants: set[str], otherwise: str = "stands among operators that compute in float"
-) -> str:
+def _why_static(node: Any, constants: set[str], otherwise: str = "its neighbours run in float") -> str:
     if node.op_type in ("LSTM", *RECURRENT):
-        return f"{node.op_type} is quantized only with activations as they come (--recipe int8_dynamic)"
+        return f"{node.op_type} is quantized only with dynamic activations (--recipe int8_dynamic)"
     if node.op_type not in INTEGER_OPERATORS:
         return "onnxruntime's CPU provider has no integer kernel for it"
     if node.op_type in ("Conv", "Gemm") and len(node.input) > 2 and node.input[2] not in constants:
-        return "its bias is computed at run time, and an integer kernel takes a stored one"
+        return "its bias is computed at run time; an integer kernel needs a constant one"
     return otherwise
 
 

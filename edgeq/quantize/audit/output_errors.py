@@ -35,8 +35,8 @@ Array = npt.NDArray[Any]
 
 NOT_TAKEN = "the samples take another branch"
 NOT_ALIKE = "the samples differ in whether they take its branch, or its names are those of others"
-NOT_FINITE = "its values are infinite or none"
-NOT_SHOWN = "lies inside a Loop or Scan, which shows nothing of it"
+NOT_FINITE = "its values are infinite or NaN"
+NOT_SHOWN = "it is inside a Loop or Scan, so its values cannot be read"
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +126,7 @@ def _runs(
 
 def _add(sums: Sums, m: _Measured, floats: Mapping[str, Array], given: Array) -> None:
     feed = {name: floats[name].astype(kind, copy=False) for name, kind in m.fed.items()}
-    with translated(f"what stands for {m.layer.name} does not run by itself"):
+    with translated(f"the operators that replace {m.layer.name} do not run on their own"):
         own = m.own.run(None, feed)[0]
         exact = own if m.exact is None else m.exact.run(None, feed)[0]
     sums.add(floats[m.layer.output], given, own, exact)
@@ -161,5 +161,5 @@ class _Pieces:
         held = [*(t for name, t in self._held.items() if name in read), *tensors]
         outputs = [onnx.ValueInfoProto(name=part.output)]
         piece = piece_of(self._model, nodes, inputs, outputs, held)
-        with quiet(), translated(f"what makes {part.output} does not load by itself"):
+        with quiet(), translated(f"the layer that computes {part.output} does not load on its own"):
             return ort_session(piece, threads=self._threads)

@@ -29,7 +29,7 @@ _ONNX_MOVES = ("Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Transpos
 _TFLITE_MOVES = ("EXPAND_DIMS", "RESHAPE", "SQUEEZE", "TRANSPOSE")
 _MOST_AXES = 5
 
-_CONSTANT = "all its values are the same, which says nothing"
+_CONSTANT = "all its values are equal, so it cannot be matched"
 _SEVERAL = "several tensors of the ONNX graph have these values"
 _SHARED = "several tensors of the .tflite graph have these values"
 _NONE = "no tensor of the ONNX graph has these values"

@@ -29,7 +29,7 @@ from .rounding import round_jointly, round_to_nearest
 # vector at a time blocks of 128 are up to 1.3 times as fast as those of 32.
 _SIZES = {8: 64, 4: 32}
 _LONGEST = 4608  # of a row: moments of more take too long
-_HOW = "integers of 4 bits rounded by what the products make of them (GPTQ)"
+_HOW = "4-bit integers rounded to minimize the error of the products (GPTQ)"
 
 
 class OnnxBlockwise:

@@ -38,7 +38,7 @@ _WORTH_TRYING_DB = (
 _WORTH_TAKING_DB = 0.5  # of a pair
 _WORTH_KEEPING_DB = 0.5  # of the outputs: other rounding alone moves them by 0.1 to 0.5 dB
 
-_HOW = "its outputs' channels evened out with the weights behind (cross-layer equalization)"
+_HOW = "output channels equalized with the next layer's weights (cross-layer equalization)"
 
 
 @dataclass(frozen=True)
@@ -60,12 +60,14 @@ def equalized(
     """
     pairs = pairs_of(model)
     if not pairs:
-        return not_equalized(model, "no channels lie between two layers and nothing else")
+        return not_equalized(model, "no two layers are directly connected")
     if samples.count < _FEWEST:
-        return not_equalized(model, f"fewer than {_FEWEST} samples to tell by")
+        return not_equalized(model, f"fewer than {_FEWEST} samples to decide by")
     eighths, most = _factors(model, pairs, samples, threads)
     if most < _WORTH_TRYING_DB:
-        return not_equalized(model, f"channels are alike: no layer would win over {max(most, 0.0):.1f} dB")
+        return not_equalized(
+            model, f"channels are alike: no layer would gain more than {max(most, 0.0):.1f} dB"
+        )
     changed = scaled(model, eighths)
     with tempfile.TemporaryDirectory(dir=beside.parent) as name:
         tried = _Tries(Path(name), write, samples, threads)
@@ -73,7 +75,7 @@ def equalized(
         progress("equalize", 1.0)
     layers = counted(len(eighths), "layer")
     if gain is None or gain < _WORTH_KEEPING_DB:
-        return not_equalized(model, f"{layers}: the outputs do not surely win", gain)
+        return not_equalized(model, f"{layers}: the outputs do not reliably improve", gain)
     remedies = tuple(Remedy(first, _HOW, gain) for first in eighths)
     return Equalized(changed, Tried("equalize", True, layers, gain), remedies)
 

@@ -50,5 +50,5 @@ def fuse_tried(wanted: bool, remedies: tuple[Remedy, ...]) -> Tried:
     """What became of it in all."""
     if not wanted:
         return Tried("fuse", False, OFF)
-    why = counted(len(remedies), "operator") if remedies else "onnxruntime finds all kernels by itself"
+    why = counted(len(remedies), "operator") if remedies else "onnxruntime finds all kernels without it"
     return Tried("fuse", bool(remedies), why)

@@ -65,7 +65,7 @@ def _to_convolution(graph: Any, node: Any, channels: int, facts: dict[str, Any])
     kept: dict[str, Any] = {key: facts[key] for key in ("kernel_shape", "pads", "strides") if key in facts}
     _become(node, "Conv", [node.input[0], name], kept | {"group": channels})
     return Remedy(
-        node.name, "as a convolution with equal weights: onnxruntime has no fast AveragePool on integers"
+        node.name, "as a convolution with equal weights: onnxruntime has no fast integer AveragePool"
     )
 
 

@@ -15,7 +15,7 @@ from edgeq.quantize.thin import PASSED_THROUGH, why_thin
 
 from .links import Links, free_name
 
-_HOW = "in float with the thin convolution before, a Max of no effect behind: else onnxruntime pools integers, slowly there"
+_HOW = "in float with the small convolution before it, behind a Max without effect: onnxruntime's integer pooling is slow"
 
 
 def pooled_in_float(model: Any) -> list[Remedy]:

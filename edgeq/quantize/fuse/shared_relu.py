@@ -11,9 +11,7 @@ from edgeq.nouns.fidelity import Remedy
 
 from .links import Links
 
-_HOW = (
-    "as a LeakyRelu of slope 0, a table of integers: others read its input too, as integers of another scale"
-)
+_HOW = "as a LeakyRelu of slope 0 (an integer lookup table): other operators read its input at another scale"
 
 
 def shared_relu(model: Any) -> list[Remedy]:

@@ -12,7 +12,7 @@ from edgeq.quantize.emitters.integer_operators import INTEGER_OPERATORS
 from edgeq.quantize.graph_work import HEAVY
 
 _AS_WELL = ("Sigmoid", "Softmax")
-_WHY = "behind the last layers and an operator without a fast integer kernel: float spares two conversions"
+_WHY = "after the last layers and an operator without a fast integer kernel: float saves two conversions"
 
 
 def float_tail(model: Any) -> dict[str, str]:

@@ -26,7 +26,7 @@ _ROOM = 512 * 2**20  # bytes for what all samples hold between two layers, in fl
 # Sums of squares of huge values overflow, and what is solved with them is no number: it is measured and dropped.
 _huge_values = np.errstate(over="ignore", invalid="ignore")
 
-HOW = "integers and biases fitted layer by layer to what rounding before them leaves"
+HOW = "weights and biases corrected for earlier rounding error"
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def _kept(
     gain, layers = after - before, counted(len(weights), "layer")
     if gain <= 0:
         return Reconstruction(
-            tried=Tried("fit", False, f"{layers}: the outputs come no closer", round(gain, 1))
+            tried=Tried("fit", False, f"{layers}: the outputs do not improve", round(gain, 1))
         )
     return Reconstruction(weights, gain, Tried("fit", True, layers, round(gain, 1)))
 

@@ -21,7 +21,7 @@ from .split_gru import Gru
 _FEWEST_UNITS = 320
 _FEWEST_UNITS_OF_ONE_STEP = 192
 _OPSET = 13  # Split and Unsqueeze take sizes and axes as inputs
-_OWN_KERNEL = "computes in float on weights stored in 8 bits"
+_OWN_KERNEL = "float compute on 8-bit weights"
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ def smoothed(
     sites = [site for site in sites_of(model) if site.products]
     factors = _factors(model, sites, samples, threads, progress)
     if not factors:
-        return Smoothed(model, tried=Tried("smooth", False, "no product gains by it"))
+        return Smoothed(model, tried=Tried("smooth", False, "no matrix product gains from it"))
     held = HeldAgainst(model, samples, threads)
     best, kept, plain = model, frozenset[str](), held.closeness_db(quantized(model))
     closest = plain
@@ -62,14 +62,14 @@ def smoothed(
         if closeness >= closest + _WORTHWHILE_DB[way]:
             best, kept, closest = tried, names, closeness
     gain = round(closest - plain, 1)
-    why = counted(len(kept), "tensor") if kept else "the outputs gain too little by it"
+    why = counted(len(kept), "tensor") if kept else "the outputs gain too little"
     remedies = tuple(_remedy(s, gain) for s in sites if s.tensor in kept)
     return Smoothed(best, remedies, Tried("smooth", bool(kept), why, gain))
 
 
 def _remedy(site: Site, gain_db: float) -> Remedy:
     how = "folded into it" if site.folds else "by a Mul"
-    return Remedy(site.maker, f"channels evened out with the weights behind, {how} (SmoothQuant)", gain_db)
+    return Remedy(site.maker, f"outlier channels smoothed into the weights, {how} (SmoothQuant)", gain_db)
 
 
 def _factors(

@@ -180,5 +180,5 @@ def _thin(scheme: Scheme, repairs: Collection[str], count: int) -> tuple[Tried, 
     if "thin" not in repairs:
         return (Tried("thin", False, OFF),)
     return (
-        Tried("thin", count > 0, counted(count, "convolution") if count else "no convolution is so small"),
+        Tried("thin", count > 0, counted(count, "convolution") if count else "no convolution is that small"),
     )

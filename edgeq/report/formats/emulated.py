@@ -1,4 +1,4 @@
-"""What an emulated CPU answered: `emulate` and `verify` lines. Times are never shown: they are nobody's."""
+"""What an emulated CPU answered: `emulate` and `verify` lines. Times are never shown: they are not representative."""
 
 from rich.console import Console
 
@@ -49,7 +49,7 @@ def _facts(verified: Verified) -> list[str]:
     if moved is None or here is None or there is None:
         return []
     told = "bit for bit" if verified.same_bits else f"{_words(moved, '')} from"
-    facts = [f"{told} this machine's answers on {count(verified.samples, 'sample')}"]
+    facts = [f"{told} this machine's outputs on {count(verified.samples, 'sample')}"]
     facts.append(f"{_words(here)} here, {_words(there, '')} there")
     if verified.samples < _FEWEST:
         return facts
@@ -70,10 +70,10 @@ def _expectation(verified: Verified) -> list[str]:
         return []
     interval = f"{accuracy.difference:+.1f}, {accuracy.low:+.1f} to {accuracy.high:+.1f}"
     scores = f"{accuracy.float_score:.1f} -> {accuracy.candidate_score:.1f}"
-    judged = f"the {accuracy.samples:,} samples that judged it here"
+    judged = f"the {accuracy.samples:,} samples that judged it on this machine"
     if accuracy.samples > verified.samples:
-        judged += f"; how sure that is depends on the {verified.samples:,} that ran there"
-    return [f"so expect {scores} there ({interval}) on {judged}"]
+        judged += f"; based on the {verified.samples:,} that ran on the emulated CPU"
+    return [f"expected on the device: {scores} ({interval}) on {judged}"]
 
 
 def _words(closeness: Closeness, figure: str = "SQNR ") -> str:

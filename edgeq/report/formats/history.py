@@ -11,7 +11,7 @@ from edgeq.report.formats.units import ABSENT, count, day_and_time, median, perc
 
 def show_measurements(console: Console, rows: Sequence[StoredRow]) -> None:
     if not rows:
-        say(console, "report", ["no measurement is stored yet: `edgeq deploy` and `edgeq bench` add them"])
+        say(console, "report", ["no measurements yet: `edgeq deploy` and `edgeq bench` store them"])
         return
     say(
         console,

@@ -52,7 +52,7 @@ def show_plan(console: Console, plan: Plan, *, in_full: bool = False) -> None:
         say(
             console,
             "target",
-            [f"  {count(len(plan.skipped), 'other way')} cannot be taken here (-v says why)"],
+            [f"  {count(len(plan.skipped), 'other runtime/recipe combination')} unavailable (-v says why)"],
         )
 
 
@@ -62,9 +62,9 @@ def show_data(console: Console, use: DataUse) -> None:
             console,
             "data",
             [
-                "none: accuracy is not known"
+                "none: accuracy is unknown"
                 if use.as_it_came
-                else "none: candidates are compared with float on random input; accuracy is not known"
+                else "none: candidates are compared with float on random input; accuracy is unknown"
             ],
         )
     else:
@@ -108,7 +108,7 @@ def show_fidelity(console: Console, fidelity: Fidelity) -> None:
 
 
 def show_between_runtimes(console: Console, between: BetweenRuntimes) -> None:
-    facts = [f"{between.first} and {between.second} beside each other"]
+    facts = [f"{between.first} and {between.second} compared with each other"]
     facts.append("equal" if between.sqnr_db is None else words_of_db(between.sqnr_db))
     facts.append(
         f"on {count(between.samples, 'sample')}"
@@ -134,11 +134,17 @@ def _show_reservations(console: Console, fidelity: Fidelity) -> None:
         if o.small_db is not None:
             say(console, "convert", [f"  {_hidden(o)}"])
     if fidelity.same_samples:
-        say(console, "convert", ["  judged on the very sample that calibrated it: there was only one"])
+        say(console, "convert", ["  judged on its calibration sample: there is only one"])
     left = {f.method: f.qdq_pairs_left for f in fidelity.fusion if f.qdq_pairs_left}
     if left:
         pairs = max(left.values())
-        say(console, "convert", [f"  left in the runtime's own graph: {count(pairs, 'Q/DQ pair')}"])
+        say(
+            console,
+            "convert",
+            [
+                f"  {count(pairs, 'quantize/dequantize pair')} {'remains' if pairs == 1 else 'remain'} after runtime optimization"
+            ],
+        )
     for line in _left_in_float(fidelity.float_layers):
         say(console, "convert", [line])
 
@@ -149,24 +155,20 @@ def _bound(fidelity: Fidelity) -> list[str]:
     if b is None or not fidelity.passed or b.samples_needed is None:
         return []
     need = f"{b.samples_needed:,} held-out samples with differences such as these"
-    return [f"  the gate holds at {b.confidence:g} % confidence, which takes {need}"]
+    return [f"  the gate holds at {b.confidence:g} % confidence; that needs {need}"]
 
 
 def _search(search: FloatSearch | None) -> list[str]:
     if search is None:
         return []
-    how = f"{count(search.tries, 'set')} of layers judged"
-    how += f", {search.remembered} of them before" if search.remembered else ""
+    how = f"{count(search.tries, 'set')} of layers tried"
+    how += f", {search.remembered} of them earlier" if search.remembered else ""
     if search.stopped:
-        how += f"; stopped, {search.stopped}: a larger --search-tries goes on from here"
+        how += f"; stopped, {search.stopped}: a larger --search-tries continues the search"
     if not search.left:
-        return [f"  no few layers in float make the gate hold ({how})"]
-    of = (
-        ""
-        if search.left == search.first
-        else f", the fewest found from {search.first} with which the gate held"
-    )
-    return [f"  {count(search.left, 'layer')} left in float for the gate{of} ({how})"]
+        return [f"  no small set of float layers makes the gate hold ({how})"]
+    of = "" if search.left == search.first else f", reduced from {search.first}"
+    return [f"  {count(search.left, 'layer')} kept in float for the gate{of} ({how})"]
 
 
 def _remedies(remedies: tuple[Remedy, ...]) -> list[str]:
@@ -209,7 +211,7 @@ def _closeness(outputs: tuple[OutputError, ...]) -> str:
         sqnr_db, name, worst_db = min(errors, key=lambda error: error[:2])
         told = words_of_db(sqnr_db)
         worst = (
-            f", {words_of_db(worst_db).removeprefix('SQNR ')} over its worst sequence"
+            f", {words_of_db(worst_db).removeprefix('SQNR ')} on its worst sequence"
             if worst_db is not None
             else ""
         )

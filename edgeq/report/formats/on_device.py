@@ -28,12 +28,12 @@ def show_facts(console: Console, facts: Facts) -> None:
         ],
     )
     if facts.emulated:
-        say(console, "device", [f"EMULATED ({facts.emulated}): its times are not a device's"])
+        say(console, "device", [f"EMULATED ({facts.emulated}): timings are not representative"])
 
 
 def show_supplies(console: Console, supplies: Supplies) -> None:
     if not supplies.sets:
-        say(console, "provision", ["nothing: the device's own packages serve"])
+        say(console, "provision", ["nothing to install: the device's own packages are used"])
         return
     runtimes = ", ".join(f"{s.runtime} {s.version}" for s in supplies.sets)
     own = sorted({name for s in supplies.sets for name in s.from_device})
@@ -52,7 +52,7 @@ def show_delivery(console: Console, delivery: Delivery) -> None:
     if delivery.bytes_sent and delivery.send_s > 0:
         facts[0] += f" at {size(delivery.bytes_sent / delivery.send_s)}/s"
     if delivery.bytes_reused:
-        facts.append(f"{size(delivery.bytes_reused)} were already there")
+        facts.append(f"{size(delivery.bytes_reused)} already on the device")
     if delivery.attempts > max(1, delivery.files_sent):
         facts.append(f"{delivery.attempts} attempts")
     say(console, "push", facts)
@@ -67,10 +67,10 @@ def show_live(console: Console, app: App, previous: str | None = None) -> None:
     say(
         console,
         "live",
-        [f"{app.name} = {short(app.live)}{was}", app.candidate or "", f"load it from {app.path}", *undo],
+        [f"{app.name} = {short(app.live)}{was}", app.candidate or "", f"path {app.path}", *undo],
     )
     if app.kept:
-        say(console, "kept", [f"{app.kept}: files that are not edgeq's, which lay in this release"])
+        say(console, "kept", [f"{app.kept}: files in this release that edgeq did not write"])
 
 
 def show_rollback(console: Console, done: Rollback) -> None:
@@ -90,7 +90,7 @@ def show_status(
 ) -> None:
     show_facts(console, facts)
     if status is None:
-        say(console, "live", ["edgeq has never been on this device"])
+        say(console, "live", ["edgeq is not installed on this device"])
         return
     if status.apps:
         say(console, "live", [count(len(status.apps), "model")])
@@ -100,7 +100,7 @@ def show_status(
         ]
         table(
             console,
-            ["name", "live", "candidate", "since", "before", "load it from"],
+            ["name", "live", "candidate", "since", "before", "path"],
             rows,
             left=frozenset(range(6)),
         )
@@ -135,17 +135,16 @@ def show_figures(console: Console, status: DeviceStatus, figures: Sequence[LiveF
     table(console, header, rows, left=frozenset({0, 3, 4}))
     for app in status.apps:
         if app.not_compared:
-            say(
-                console, "note", [f"{app.name}: {app.not_compared} (`edgeq deploy --measure-again` races it)"]
-            )
+            why = f"{app.name}: speed was not compared when it went live ({app.not_compared})"
+            say(console, "note", [f"{why}; `edgeq deploy --measure-again` repeats the measurement"])
 
 
 def _against(f: LiveFigures) -> str:
     if f.absent or f.against is None:
-        return f.absent or "its race is not known any more"
+        return f.absent or "its race is no longer stored"
     when = "" if f.raced == f.job else f", in the race of {day_and_time(f.raced_utc)}"
     if f.verdict == REFERENCE:
-        return f"is what the others were held against{when}"
+        return f"is the reference{when}"
     if f.verdict == NOT_COMPARED or f.speedup is None:
         return f"{NOT_COMPARED} with {f.against}{when}"
     return f"{times(f.speedup)} {_VERDICTS.get(f.verdict or '', '')} {f.against}{when}"
@@ -160,7 +159,7 @@ def show_diagnosis(console: Console, diagnosis: Diagnosis) -> None:
 
 def show_removal(console: Console, removal: Removal) -> None:
     if not removal.removed:
-        say(console, "removed", ["nothing: nothing of edgeq is there"])
+        say(console, "removed", ["nothing: edgeq has no files there"])
         return
     word = "would go" if removal.dry_run else "removed"
     say(console, word, [f"{count(len(removal.removed), 'path')}, {size(removal.bytes)}"])

@@ -47,7 +47,7 @@ def show_race(
     if measurement is not None:
         say(console, "measure", conditions(measurement))
     if report.emulated:
-        say(console, "measure", [f"EMULATED ({report.emulated}): no figure below is a device's"])
+        say(console, "measure", [f"EMULATED ({report.emulated}): timings and memory are not representative"])
     header = ["candidate", "p50", _against(report), "p90", "peak memory", "energy per inference"]
     header += [_checked(checks)] if checks else []
     table(console, header, _rows(report, checks), marked=_place(report, choice))
@@ -100,7 +100,7 @@ def _conditions(report: RaceReport) -> list[str]:
     facts += [count(report.rounds, "round"), count(report.threads, "thread"), seconds(report.seconds)]
     if report.attempts > 1 or report.waited_s:
         facts.append(
-            f"{count(report.attempts, 'attempt')}, {seconds(report.waited_s)} waited for a quiet device"
+            f"{count(report.attempts, 'attempt')}, {seconds(report.waited_s)} spent waiting for a quiet device"
         )
     if report.stopped_by:
         facts.append(f"stopped by {report.stopped_by}")
@@ -183,8 +183,8 @@ def _outputs_there(check: DeviceCheck | None) -> str:
         beside = " (here too)" if same else f" (here {here})" if here else ""
         return f"{check.accuracy:.1f} % right{beside}"
     if check.agreement is not None:
-        return f"{check.agreement:.1f} % as float"
-    return "as on the host" if check.passed else "NOT as on the host"
+        return f"{check.agreement:.1f} % agree with float"
+    return "same as on this machine" if check.passed else "DIFFERS from this machine"
 
 
 def _show_reservations(
@@ -197,10 +197,10 @@ def _show_reservations(
 ) -> None:
     for row in report.rows:
         if row.state != "ok":
-            say(console, "note", [f"{row.title}: {row.state.replace('_', ' ')}: {row.error or 'no words'}"])
+            say(console, "note", [f"{row.title}: {row.state.replace('_', ' ')}: {row.error or 'no message'}"])
     for check in checks:
         if not check.passed:
-            say(console, "note", [f"{check.candidate}: not the host's outputs: {check.why}"])
+            say(console, "note", [f"{check.candidate}: outputs differ from this machine's: {check.why}"])
     _show_energy(console, report, in_full=in_full)
     if choice:
         say(console, "note", [choice.why])
@@ -212,10 +212,14 @@ def _show_energy(console: Console, report: RaceReport, *, in_full: bool) -> None
     """Where the figures come from, in one line; `in_full` each sensor that could not be read, and why."""
     energies = {(row.energy.kind, row.energy.source) for row in report.rows if row.energy}
     for kind, source in sorted(energies):
-        unread = "" if kind == "measured" else "; no sensor readable there"
+        unread = "" if kind == "measured" else "; the device has no readable sensor"
         say(console, "note", [f"energy {kind}: {source}{unread}"])
     if not energies:
-        say(console, "note", ["energy not available: no sensor readable there, no power model of the target"])
+        say(
+            console,
+            "note",
+            ["energy not available: the device has no readable sensor, the target no power model"],
+        )
     if in_full and report.energy_absent and not any(kind == "measured" for kind, _ in energies):
         reasons = "; ".join(f"{sensor}: {why}" for sensor, why in report.energy_absent.items())
         say(console, "note", [f"energy was not measured: {reasons}"])

@@ -89,7 +89,7 @@ def _show_deployment(console: Console, deployment: Any, *, in_full: bool = False
         say(
             console,
             "note",
-            [f"dry run: {sent} of {total} would be sent and raced; nothing was, nothing changed there"],
+            [f"dry run: {sent} of {total} would be sent and raced; nothing was changed"],
         )
 
 

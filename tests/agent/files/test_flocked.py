@@ -63,7 +63,7 @@ def test_a_guard_that_another_process_keeps_ends_in_its_name(root: Root, hold: H
     lock.take(root, "ann", "a test")
     other = hold(root.lock_guard)
     with pytest.raises(
-        DeviceBusy, match=rf"process {other.pid} \(flock\) of user .* keeps .*/lock locked"
+        DeviceBusy, match=rf"process {other.pid} \(flock\) of user .* has locked .*/lock"
     ) as busy:
         lock.take(root, "ben", "another")
     assert busy.value.remedy and f"ps -fp {other.pid}" in busy.value.remedy
@@ -103,7 +103,7 @@ def test_a_stranger_in_the_turn_is_not_waited_for_long(root: Root, hold: Hold, s
     other = hold(root.path, stranger)
     start = time.monotonic()
     with (
-        pytest.raises(DeviceBusy, match=f"process {other.pid} .* of user nobody keeps"),
+        pytest.raises(DeviceBusy, match=f"process {other.pid} .* of user nobody has locked"),
         lock.held(root, token),
     ):
         pass

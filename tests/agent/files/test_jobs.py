@@ -100,7 +100,7 @@ def test_a_job_that_killed_the_agent_does_not_come_back(device: Device, deployed
 
     assert device.call("drain")["done"] == ["killer"]
     result = device.call("result", id="killer")
-    assert result["state"] == "failed" and "died while this job ran" in result["error"]
+    assert result["state"] == "failed" and "stopped during this job" in result["error"]
     assert device.call("drain")["done"] == []
 
 
@@ -299,8 +299,8 @@ def test_periodic_measures_what_is_live_and_says_what_it_cannot(device: Device, 
 
     said = device.call("periodic")
     assert len(said["submitted"]) == 1 and said["submitted"][0].startswith("periodic-net-")
-    assert "without a job" in said["skipped"]["plain"]
-    assert "still waits" in device.call("periodic")["skipped"]["net"]
+    assert "no measurement job" in said["skipped"]["plain"]
+    assert "still queued" in device.call("periodic")["skipped"]["net"]
     device.call("drain")
     result = Measurement.from_dict(device.call("result", id=said["submitted"][0]))
     assert result.state == "done" and result.job.kind == "measure" and result.runs[0].blocks

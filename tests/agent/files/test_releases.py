@@ -165,7 +165,7 @@ def test_rollback_is_undone_by_rollback(device: Device, token: str) -> None:
 
 def test_a_dry_run_of_rollback_says_what_would_be_and_changes_nothing(device: Device, token: str) -> None:
     device.deploy(token, V1)
-    with pytest.raises(RemoteFailed, match="nothing to go back to"):
+    with pytest.raises(RemoteFailed, match="no earlier release"):
         device.call("rollback", app="net", dry_run=True)
     device.deploy(token, V2)
     history = (device.root / "apps/net/history.json").read_bytes()
@@ -200,7 +200,7 @@ def test_rollback_to_a_prefix(device: Device, token: str) -> None:
 
 def test_rollback_with_nothing_to_go_back_to(device: Device, token: str) -> None:
     device.deploy(token, V1)
-    with pytest.raises(RemoteFailed, match="nothing to go back to") as error:
+    with pytest.raises(RemoteFailed, match="no earlier release") as error:
         device.call("rollback", token=token, app="net")
     assert error.value.live == f"net = {V1.digest[:7]} (ort)"
 

@@ -134,7 +134,7 @@ def test_a_folder_of_another_user(device: Device) -> None:
         (b"\xff\xfe", "not JSON"),
         (b"[" * 100_000, "not JSON"),
         (b"[]", "expected an object"),
-        (b"{}", "key 'token' is missing"),
+        (b"{}", "key 'app' is missing"),
         (b'{"token": 3, "app": "net"}', "expected str, got 3"),
         (b'{"token": "t", "app": "net", "force": true}', "unknown key 'force'"),
     ],

@@ -145,7 +145,7 @@ def test_remove_one_app_and_then_everything(device: Device, token: str) -> None:
     assert [a["name"] for a in device.call("status")["apps"]] == ["second"]
     with pytest.raises(RemoteFailed, match="no app 'first'"):
         device.call("remove", token=token, app="first")
-    with pytest.raises(RemoteFailed, match="not both"):
+    with pytest.raises(RemoteFailed, match="takes either an app or everything"):
         device.call("remove", token=token)
     assert device.call("remove", token=token, everything=True)["bytes"] > 0
     assert [p.name for p in device.root.iterdir()] == ["notes.txt"]

@@ -143,7 +143,7 @@ def test_short_memory_starts_children_anew_for_each_block(device, run, monkeypat
     entrant = device.entrant("float", linear(device.root / "m.onnx"))
     measured = run(device.job(entrant, kind="measure", limits=replace(QUICK, max_rounds=2)))
 
-    assert measured.runs[0].notes == ("memory is short: its child was started anew for each block",)
+    assert measured.runs[0].notes == ("low memory: its process was restarted for each block",)
     assert len(measured.runs[0].blocks) == 2
 
 

@@ -103,7 +103,7 @@ def test_a_flatbuffer_that_kills_the_runtime_does_not_kill_the_agent(device, run
 
     assert (measured.runs[0].state, measured.runs[0].error) == ("crashed", "SIGSEGV")
     assert measured.runs[0].memory.rss_runtime > 0
-    assert measured.runs[0].memory.absent["rss_loaded"] == "the child ended before it could tell"
+    assert measured.runs[0].memory.absent["rss_loaded"] == "the model process ended before it reported this"
     assert measured.runs[1].state == "ok"
     assert measured.state == "done"
 

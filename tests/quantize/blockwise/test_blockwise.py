@@ -104,7 +104,7 @@ def test_a_network_is_written_judged_and_told(tmp_path, recipe, sqnr, min_runtim
     assert found.fidelity.float_layers == ()
     assert found.min_runtime == min_runtime
     remedies = {r.what: r.how for r in found.fidelity.remedies}
-    fitted = "integers of 4 bits rounded by what the products make of them (GPTQ)"
+    fitted = "4-bit integers rounded to minimize the error of the products (GPTQ)"
     assert remedies == ({} if recipe == "int8_blockwise" else {"first": fitted, "second": fitted})
 
 

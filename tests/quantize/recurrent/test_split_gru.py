@@ -89,9 +89,7 @@ def test_a_small_one_keeps_its_kernel():
     assert treated.stored
     assert treated.remedies == ()
     (left,) = treated.left
-    assert left.reason == (
-        "computes in float on weights stored in 8 bits: with 8 units it would be slower in integer steps"
-    )
+    assert left.reason == ("float compute on 8-bit weights: with 8 units it would be slower in integer steps")
     assert {t.name: t.data_type for t in treated.model.graph.initializer}["w.stored.int8"] == TensorProto.INT8
     for ours, kernel in zip(answers(treated.model), answers(gru()), strict=True):
         np.testing.assert_allclose(ours, kernel, atol=0.02)
@@ -145,5 +143,5 @@ def test_an_rnn_is_stored_and_computed_weights_are_left_alone():
     treated = treat_recurrent(onnx.shape_inference.infer_shapes(model))
     assert {s.what: s.reason for s in treated.left} == {
         "GRU: cell": "its weights are computed in the graph, or are no float32",
-        "RNN: old": "computes in float on weights stored in 8 bits: onnxruntime has no integer kernel for RNN",
+        "RNN: old": "float compute on 8-bit weights: onnxruntime has no integer kernel for RNN",
     }

@@ -106,7 +106,7 @@ def test_channels_that_stick_out_are_evened_out_and_the_gain_is_said():
     assert smooth > plain + 4
     norm = found.remedies[0]
     assert norm.what == "LayerNormalization: norm"
-    assert norm.how == "channels evened out with the weights behind, folded into it (SmoothQuant)"
+    assert norm.how == "outlier channels smoothed into the weights, folded into it (SmoothQuant)"
     assert norm.gain_db == pytest.approx(smooth - plain, abs=1.5)
 
 
