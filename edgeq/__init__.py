@@ -1,19 +1,41 @@
 """edgeq: quantize a trained model for the edge device you have, deliver it, measure it there.
 
-The Python API mirrors the command line: `edgeq.convert`, `edgeq.explain`, `edgeq.deploy`, `edgeq.bench` and the rest.
-They are resolved on first use, so that `import edgeq` (which the device's agent does too) costs nothing and needs only
-the standard library.
+The Python API mirrors the command line: `edgeq.convert`, `edgeq.explain`, `edgeq.deploy`, `edgeq.bench` and the rest;
+`help(edgeq.convert)` lists every keyword. They are resolved on first use, so that `import edgeq` (which the device's agent
+does too) costs nothing and needs only the standard library.
 """
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "bench", "convert", "deploy", "explain", "rollback", "verify"]
 
-_STORIES = ("bench", "convert", "deploy", "explain", "rollback", "verify")
+_PLACES = {
+    "Gates": "nouns.project",
+    "Limits": "nouns.job",
+    "Login": "workflow.login",
+    "bench": "workflow.bench",
+    "convert": "workflow.convert",
+    "deploy": "workflow.deploy",
+    "doctor": "workflow.doctor",
+    "explain": "workflow.explain",
+    "install_service": "workflow.service",
+    "report": "workflow.report",
+    "rollback": "workflow.rollback",
+    "service_log": "workflow.service",
+    "service_status": "workflow.service",
+    "status": "workflow.status",
+    "uninstall": "workflow.uninstall",
+    "uninstall_service": "workflow.service",
+    "verify": "workflow.verify",
+}
+__all__ = ["__version__", *_PLACES]
 
 
 def __getattr__(name):  # type: ignore[no-untyped-def]
-    if name in _STORIES:
+    if name in _PLACES:
         from importlib import import_module
 
-        return getattr(import_module("edgeq.workflow." + name), name)
+        return getattr(import_module("edgeq." + _PLACES[name]), name)
     raise AttributeError("module 'edgeq' has no attribute " + repr(name))
+
+
+def __dir__():  # type: ignore[no-untyped-def]
+    return sorted({*globals(), *__all__})

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from edgeq import catalog
 from edgeq.bundle import OpenBundle, read_bundle
 from edgeq.deliver import activate, fitness, jobs, push, supply
 from edgeq.deliver.lock import locked
@@ -21,9 +20,11 @@ from edgeq.report.race import compare_runs
 from edgeq.workflow import runtimes, stored
 from edgeq.workflow.check_samples import MOST_BYTES
 from edgeq.workflow.measure import measure
-from edgeq.workflow.paths import AnyPath, text
-from edgeq.workflow.session import Login, Session, session
-from edgeq.workflow.tell import Tell, silence
+from edgeq.workflow.paths import text
+from edgeq.workflow.requests import BenchRequest
+from edgeq.workflow.session import Session, session_for
+from edgeq.workflow.takes import takes
+from edgeq.workflow.tell import Tell
 from edgeq.workflow.unpacked import unpacked
 
 
@@ -47,23 +48,16 @@ class Benched:
         }
 
 
-def bench(
-    *what: AnyPath,
-    target: AnyPath = "local",
-    login: Login = Login(),  # noqa: B008  (frozen)
-    root: AnyPath | None = None,
-    threads: int | None = None,
-    limits: Limits = Limits(),  # noqa: B008
-    store: AnyPath | None = None,
-    tell: Tell = silence,
-) -> Benched:
-    """`what` are names of live models (none: all that are live), or paths of .edgeq bundles.
+@takes(BenchRequest)
+def bench(asked: BenchRequest) -> Benched:
+    """Measure what is live on a device, or .edgeq bundles. Activates nothing.
 
     Bundles are raced against each other, interleaved, the first being the reference; they are brought to the device
     for it and removed again unless they were there. Raises NotComparable for bundles with different inputs.
     """
-    named, kind = tuple(text(w) for w in what), catalog.target(target)
-    with session(kind, login, root=root, look_only=False, tell=tell) as device:
+    named = tuple(text(w) for w in asked.what)
+    threads, limits, tell = asked.threads, asked.limits or Limits(), asked.tell
+    with session_for(asked, look_only=False) as device:
         tell(device.facts)
         for note in fitness.too_many_threads(device.facts, device.label, threads):
             tell(Note(note))
@@ -74,7 +68,7 @@ def bench(
             measured = [_live(device, name, threads, limits, tell) for name in _names(device, named)]
         for measurement in measured:
             first = measurement.job.entrants[0]
-            stored.keep(text(store), measurement, device, measurement.job.app, first.digest, None)
+            stored.keep(text(asked.store), measurement, device, measurement.job.app, first.digest, None)
         reports = tuple(compare_runs(m) for m in measured)
         for report in reports:
             tell(report)

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any
 
 from edgeq import catalog
 from edgeq.bundle import OpenBundle, read_bundle, read_fidelity, read_noun, require_destination
@@ -20,17 +20,17 @@ from edgeq.nouns.project import Gates
 from edgeq.nouns.repairs import repairs_of
 from edgeq.nouns.states import states_of
 from edgeq.nouns.target import Target
-from edgeq.project_rules import problems_of
 from edgeq.workflow import bundle_parts, cached, formats
 from edgeq.workflow.between_runtimes import between_runtimes
 from edgeq.workflow.data_use import divide, settle_use
 from edgeq.workflow.float_answers import require_answers
 from edgeq.workflow.in_sequence import in_sequence
 from edgeq.workflow.make_candidates import make_candidates
-from edgeq.workflow.options import ConversionOptions
-from edgeq.workflow.paths import AnyPath, text
+from edgeq.workflow.paths import text
+from edgeq.workflow.requests import ConvertRequest
 from edgeq.workflow.runtimes import this_machine
-from edgeq.workflow.tell import Tell, silence
+from edgeq.workflow.takes import takes
+from edgeq.workflow.tell import Tell
 
 if TYPE_CHECKING:  # numpy, onnx and the rest are imported when there is something to convert
     import numpy as np
@@ -72,35 +72,25 @@ class Conversion:
         }
 
 
-def convert(
-    model: AnyPath,
-    *,
-    target: AnyPath | Target = "local",
-    unavailable: Mapping[str, str] | None = None,
-    output: AnyPath | None = None,
-    tell: Tell = silence,
-    refuse: bool = True,
-    **options: Unpack[ConversionOptions],
-) -> Conversion:
-    """Convert, quantize and judge `model` for `target`; write the bundle to `output` (default: edgeq's cache).
+@takes(ConvertRequest)
+def convert(asked: ConvertRequest) -> Conversion:
+    """Convert, quantize and judge a model for a target, and write the bundle.
 
-    `model` is an ONNX, .pt2 or .tflite file, or a torch factory ("net.py:build", "package.module:build") with
-    `weights`; the other options are those of edgeq/workflow/options.py. Target `local` is filled in from this machine;
-    `unavailable` names runtimes that cannot be had on the device, with the reason. An order that was carried out
-    before is not carried out again. Raises BundleRefused before anything else where `output` cannot be written, then
-    ModelRefused, DataRefused, TargetRefused, ExtraMissing, ConversionFailed, and GateFailed when no quantized
-    candidate is close enough to float; where not to `refuse`, every candidate passes as it is, to be looked at.
+    Target `local` is filled in from this machine. What was converted before from the same input is not converted again.
+    Raises BundleRefused before anything else where `output` cannot be written, then ModelRefused, DataRefused,
+    TargetRefused, ExtraMissing, ConversionFailed, and GateFailed where no quantized candidate is close enough to float.
     """
     start = time.monotonic()
-    model, wanted = text(model), None if output is None else Path(output)
+    model, tell, target, unavailable = text(asked.model) or "", asked.tell, asked.target, asked.unavailable
+    wanted = None if asked.output is None else Path(asked.output)
     if wanted is not None:
         require_destination(wanted)
     kind = target if isinstance(target, Target) else catalog.target(target)
     if kind.detect:
-        kind, unavailable = this_machine(kind, model, options.get("runtime"))
-    if options.get("search_seconds") is not None:
+        kind, unavailable = this_machine(kind, model, asked.runtime)
+    if asked.search_seconds is not None:
         tell(Note("--search-seconds has no effect: --search-tries limits the search"))
-    order = replace(_order(model, kind, unavailable or {}, options), refuse=refuse)
+    order = _order(asked, model, kind, unavailable or {})
     tell(Progress("open", 0, None, ""))
     program = _built(order)
     if program is not None:
@@ -117,46 +107,28 @@ def convert(
     return conversion
 
 
-def _order(
-    model: str, target: Target, unavailable: Mapping[str, str], options: ConversionOptions
-) -> cached.Order:
+def _order(asked: ConvertRequest, model: str, target: Target, unavailable: Mapping[str, str]) -> cached.Order:
     return cached.Order(
         model=model,
-        target=replace(target, threads=options.get("threads") or target.threads),
-        data=text(options.get("data")),
-        preprocess=options.get("preprocess"),
-        name=options.get("name") or model_name(model),
-        weights=text(options.get("weights")),
-        shapes=dict(options.get("shapes") or {}),
-        calibrate=options.get("calibrate"),
-        calibrator=options.get("calibrator") or "auto",
-        recipe=options.get("recipe"),
-        runtime=options.get("runtime"),
-        gates=_within_rules(options.get("gates") or Gates()),
+        target=replace(target, threads=asked.threads or target.threads),
+        data=text(asked.data),
+        preprocess=asked.preprocess,
+        name=asked.name or model_name(model),
+        weights=text(asked.weights),
+        shapes=dict(asked.shape or {}),
+        calibrate=asked.calibrate,
+        calibrator=asked.calibrator or "auto",
+        recipe=asked.recipe,
+        runtime=asked.runtime,
+        gates=asked.gates or Gates(),
         unavailable=dict(unavailable),
-        converters=formats.converters(model, formats.loaded(target, options.get("runtime"), unavailable)),
-        repairs=_repairs(options.get("repairs")),
-        integer_io=bool(options.get("integer_io")),
-        states=_states(options.get("states")),
-        search_tries=_search_tries(options.get("search_tries")),
+        converters=formats.converters(model, formats.loaded(target, asked.runtime, unavailable)),
+        repairs=_repairs(asked.repairs),
+        integer_io=bool(asked.integer_io),
+        states=_states(asked.states),
+        search_tries=asked.search_tries,
+        refuse=asked.refuse,
     )
-
-
-def _within_rules(gates: Gates) -> Gates:
-    problems = list(problems_of(gates))
-    if problems:
-        raise TargetRefused(
-            f"gates: {problems[0]}", "docs/data.md says what each one is", details=problems[1:]
-        )
-    return gates
-
-
-def _search_tries(given: int | None) -> int | None:
-    if given is not None and (not isinstance(given, int) or given < 0):
-        raise TargetRefused(
-            f"search_tries: {given} is not a number of tries", "give a whole number, 0 or more"
-        )
-    return given
 
 
 def _repairs(text: str | None) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any
 
 from edgeq import catalog
 from edgeq.deliver import activate, fitness, push, supply
@@ -21,11 +21,12 @@ from edgeq.nouns.target import Target
 from edgeq.workflow import race, runtimes, stored
 from edgeq.workflow.check_samples import MOST_BYTES
 from edgeq.workflow.convert import Conversion, convert, open_conversion
-from edgeq.workflow.options import DeployOptions, of_conversion
-from edgeq.workflow.paths import AnyPath, text
-from edgeq.workflow.session import Login, Session, session, truth_about
+from edgeq.workflow.paths import text
+from edgeq.workflow.requests import ConvertRequest, DeployRequest
+from edgeq.workflow.session import Session, session_for, truth_about
 from edgeq.workflow.stay_home import not_asked_for, require_made_for, require_nothing_decided, stay_home
-from edgeq.workflow.tell import Tell, silence
+from edgeq.workflow.takes import keywords, takes
+from edgeq.workflow.tell import Tell
 from edgeq.workflow.unpacked import unpacked
 
 
@@ -73,43 +74,38 @@ class Deployment:
         }
 
 
-def deploy(
-    model: AnyPath,
-    *,
-    target: AnyPath = "local",
-    login: Login = Login(),  # noqa: B008  (frozen)
-    root: AnyPath | None = None,
-    dry_run: bool = False,
-    tell: Tell = silence,
-    **options: Unpack[DeployOptions],
-) -> Deployment:
-    """Convert `model` (or take a finished .edgeq bundle), bring it to the device, race its candidates there, and make
-    the fastest that is faithful to float live.
+@takes(DeployRequest)
+def deploy(asked: DeployRequest) -> Deployment:
+    """Convert a model (or take a finished .edgeq bundle), bring it to a device, race its candidates there, and make the
+    fastest that is faithful to float live.
 
-    The other options are those of edgeq/workflow/options.py; `root` is edgeq's folder on the device. Raises every error of
-    edgeq.errors; whatever is raised, what was live is live still.
+    Raises every error of edgeq.errors; whatever is raised, what was live is live still.
     """
-    model, kind = text(model), catalog.target(target)
-    finished = _finished(model, kind, options, tell)
-    app = _name_of(finished, options.get("name")) if finished else options.get("name") or model_name(model)
+    if asked.service:
+        from edgeq.workflow.serviced import deploy_as_service
+
+        return deploy_as_service(asked)
+    model, kind, tell = text(asked.model) or "", catalog.target(asked.target), asked.tell
+    finished = _finished(model, kind, asked, tell)
+    app = _name_of(finished, asked.name) if finished else asked.name or model_name(model)
     with (
-        session(kind, login, root=root, look_only=True, tell=tell) as device,
+        session_for(asked, look_only=True) as device,
         truth_about(device, app, tell),
     ):
         tell(device.facts)
         fitness.require_writable(device.facts, device.label)
-        for note in _reservations(device, kind, options):
+        for note in _reservations(device, kind, asked):
             tell(Note(note))
         if finished is not None:
             conversion = finished
             sets, _ = runtimes.for_bundle(device, conversion.bundle.manifest, tell)
         else:
-            sets, unavailable = runtimes.for_source(device, model, options.get("runtime"), tell)
-            asked = of_conversion(options)
-            conversion = convert(model, target=device.target, unavailable=unavailable, tell=tell, **asked)
+            sets, unavailable = runtimes.for_source(device, model, asked.runtime, tell)
+            there = {"target": device.target, "unavailable": unavailable}
+            conversion = convert(**keywords(asked, ConvertRequest) | there)
         before = device.app(app)
         digest = conversion.bundle.digest
-        again = options.get("measure_again") or _is_not_what_was_asked_for(before, conversion, options)
+        again = asked.measure_again or _is_not_what_was_asked_for(before, conversion, asked)
         if before is not None and before.live == digest and not again:
             tell(Note(f"{app} = {digest[:7]} is live already: nothing was sent, nothing changed"))
             if before.not_compared:
@@ -120,22 +116,22 @@ def deploy(
                     )
                 )
             return Deployment(conversion, device.facts, before, changed=False)
-        left_out = stay_home(device, sets, conversion.bundle.manifest, options, _live(before))
+        left_out = stay_home(device, sets, conversion.bundle.manifest, asked, _live(before))
         for candidate, reason in left_out.items():
             tell(Note(f"{candidate} is not raced: {reason}"))
         needed = runtimes.used(sets, conversion.bundle.manifest, without=left_out)
         supplies = supply.look(device.link, needed, ask=device.installed)
         _require_room(device, conversion, supplies, before)
         tell(supplies)
-        if dry_run:
+        if asked.dry_run:
             return Deployment(conversion, device.facts, before, changed=False)
         terms = _Terms(
             app=app,
             left_out=left_out,
-            threads=options.get("threads") or device.target.threads,
-            limits=options.get("limits", Limits()),
-            keep=options.get("keep") or kind.keep_releases,
-            store=text(options.get("store")),
+            threads=asked.threads or device.target.threads,
+            limits=asked.limits or Limits(),
+            keep=asked.keep or kind.keep_releases,
+            store=text(asked.store),
         )
         return _bring(device.settled(), conversion, supplies, before, terms, tell)
 
@@ -215,26 +211,26 @@ def _name_of(conversion: Conversion, asked: str | None) -> str:
     return named
 
 
-def _reservations(device: Session, kind: Target, options: DeployOptions) -> Iterator[str]:
+def _reservations(device: Session, kind: Target, asked: DeployRequest) -> Iterator[str]:
     """What was asked for and can be done, and is hardly meant."""
-    yield from fitness.too_many_threads(device.facts, device.label, options.get("threads"))
+    yield from fitness.too_many_threads(device.facts, device.label, asked.threads)
     if kind.detect and not device.local:
         yield (
             f"target {kind.name} for {device.label}: edgeq knows only its CPU flags; `edgeq targets` lists the kinds of device it knows"
         )
 
 
-def _is_not_what_was_asked_for(app: App | None, conversion: Conversion, options: DeployOptions) -> bool:
+def _is_not_what_was_asked_for(app: App | None, conversion: Conversion, asked: DeployRequest) -> bool:
     """Whether another candidate of this very bundle is live than --recipe and --runtime allow."""
     candidates = conversion.bundle.manifest.candidates
-    return app is not None and any(c.id == app.candidate and not_asked_for(c, options) for c in candidates)
+    return app is not None and any(c.id == app.candidate and not_asked_for(c, asked) for c in candidates)
 
 
-def _finished(model: str, kind: Target, options: DeployOptions, tell: Tell) -> Conversion | None:
+def _finished(model: str, kind: Target, asked: DeployRequest, tell: Tell) -> Conversion | None:
     """The conversion that `model` names where it is a bundle already, made for this kind of device."""
     if not model.endswith(".edgeq"):
         return None
-    require_nothing_decided(Path(model), options)
+    require_nothing_decided(Path(model), asked)
     conversion = open_conversion(Path(model), tell)
     require_made_for(conversion.bundle.manifest, kind)
     return conversion

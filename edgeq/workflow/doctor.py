@@ -13,8 +13,10 @@ from edgeq.nouns.device import Conditions
 from edgeq.nouns.diagnosis import NOTE, OK, PROBLEM, Diagnosis, Finding
 from edgeq.nouns.target import Target
 from edgeq.workflow.cached import folder
-from edgeq.workflow.session import Login, Session, session
-from edgeq.workflow.tell import Tell, silence
+from edgeq.workflow.login import Login
+from edgeq.workflow.requests import DoctorRequest
+from edgeq.workflow.session import Session, session
+from edgeq.workflow.takes import takes
 
 _HERE = "this machine"
 _EXTRAS = {
@@ -27,22 +29,17 @@ _LITTLE_DISK = 500_000_000
 _LITTLE_MEMORY = 200_000_000
 
 
-def doctor(
-    *,
-    target: str = "local",
-    login: Login = Login(),  # noqa: B008  (frozen)
-    root: str | None = None,
-    tell: Tell = silence,
-) -> Diagnosis:
-    """Findings about this host, then about the device where `login` names one."""
+@takes(DoctorRequest)
+def doctor(asked: DoctorRequest) -> Diagnosis:
+    """Findings about this host, then about the device where `host` names one."""
     findings = list(_host())
-    kind = catalog.target(target)
+    kind, login = catalog.target(asked.target), asked.login or Login()
     if login.host is None:
         return Diagnosis(tuple(findings))
     # Without a named target any device is welcome: it is looked at as it is.
     looked_at = catalog.target("local") if kind.detect else kind
     try:
-        with session(looked_at, login, root=root, look_only=True, tell=tell) as device:
+        with session(looked_at, login, root=asked.root, look_only=True, tell=asked.tell) as device:
             findings += _device(device, looked_at)
     except EdgeqError as error:
         findings.append(Finding(login.host, PROBLEM, error.what, error.remedy))

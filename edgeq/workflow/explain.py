@@ -3,19 +3,19 @@
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any
 
 from edgeq.errors import BundleRefused, ConversionFailed, GateFailed
 from edgeq.nouns.explanation import Explanation, Partners
 from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.plan import CandidatePlan, Plan
 from edgeq.nouns.progress import Note, Progress
-from edgeq.nouns.target import Target
 from edgeq.quantize.plan import AS_IS
 from edgeq.workflow.convert import Conversion, convert, open_conversion
-from edgeq.workflow.options import ConversionOptions
-from edgeq.workflow.paths import AnyPath, text
-from edgeq.workflow.tell import Tell, silence
+from edgeq.workflow.paths import text
+from edgeq.workflow.requests import ConvertRequest, ExplainRequest
+from edgeq.workflow.takes import keywords, takes
+from edgeq.workflow.tell import Tell
 from edgeq.workflow.verify_samples import of_bundle
 
 # Of the samples that the bundle carries: shares of errors settle early.
@@ -34,25 +34,20 @@ class Explained:
         return {"explanations": [e.to_dict() for e in self.explanations], "refused": self.refused}
 
 
-def explain(
-    model: AnyPath,
-    *,
-    target: AnyPath | Target = "local",
-    tell: Tell = silence,
-    **options: Unpack[ConversionOptions],
-) -> Explained:
-    """Explain the quantized candidates of `model` for `target`; of a finished .edgeq bundle, those in it.
+@takes(ExplainRequest)
+def explain(asked: ExplainRequest) -> Explained:
+    """Explain, layer by layer, the quantized candidates of a model for a target; of a finished .edgeq bundle, those in it.
 
     What was converted before from the same input is not converted again. A candidate that cannot be looked at is told and
     spoils no other. Raises as `convert`, but for a failed gate, which is explained, BundleRefused where there is nothing to
     explain, and ConversionFailed where no candidate can be.
     """
-    conversion, refused = _converted(text(model), target, tell, options)
+    conversion, refused = _converted(asked)
     if conversion.plan is None:
         raise BundleRefused(
             f"{conversion.path} does not say how it was planned", "make it anew with edgeq convert"
         )
-    explanations = _explanations(conversion, conversion.plan.candidates, tell)
+    explanations = _explanations(conversion, conversion.plan.candidates, asked.tell)
     if not explanations:
         raise _nothing_to_explain(conversion, conversion.plan)
     return Explained(explanations, refused)
@@ -75,20 +70,19 @@ def _nothing_to_explain(conversion: Conversion, plan: Plan) -> BundleRefused:
     )
 
 
-def _converted(
-    model: str, target: AnyPath | Target, tell: Tell, options: ConversionOptions
-) -> tuple[Conversion, str | None]:
-    if model.endswith(".edgeq"):
-        return open_conversion(Path(model), tell), None
+def _converted(asked: ExplainRequest) -> tuple[Conversion, str | None]:
+    model = text(asked.model)
+    if model is not None and model.endswith(".edgeq"):
+        return open_conversion(Path(model), asked.tell), None
     try:
-        return convert(model, target=target, tell=tell, **options), None
+        return convert(**keywords(asked, ConvertRequest)), None
     except GateFailed as error:
-        tell(
+        asked.tell(
             Note(
                 f"{error.what}; explained nevertheless, as it is without any layer left in float for the gate"
             )
         )
-        return convert(model, target=target, tell=tell, refuse=False, **options), error.what
+        return convert(**keywords(asked, ConvertRequest) | {"refuse": False}), error.what
 
 
 def _explanations(

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-from edgeq import catalog
 from edgeq.deliver.service import fetch_new
 from edgeq.errors import StoreRefused, TargetRefused
 from edgeq.nouns.measurement import Measurement
@@ -13,8 +12,10 @@ from edgeq.report.race import compare_runs
 from edgeq.store.open import open_known_store, open_store
 from edgeq.store.sqlite import Store
 from edgeq.workflow import stored
-from edgeq.workflow.session import Login, session
-from edgeq.workflow.tell import Tell, silence
+from edgeq.workflow.paths import text
+from edgeq.workflow.requests import ReportRequest
+from edgeq.workflow.session import session_for
+from edgeq.workflow.takes import takes
 
 _FIRST = "`edgeq deploy` and `edgeq bench` add them"
 
@@ -39,26 +40,16 @@ class Reported:
         }
 
 
-def report(
-    ids: tuple[str, ...] = (),
-    *,
-    target: str = "local",
-    login: Login = Login(),  # noqa: B008  (frozen)
-    root: str | None = None,
-    name: str | None = None,
-    compare: bool = False,
-    force: bool = False,
-    fetch: bool = False,
-    limit: int = 20,
-    store: str | None = None,
-    tell: Tell = silence,
-) -> Reported:
-    """Without `ids` the newest rows; with them these measurements, by id or its beginning, or (`compare`) the
-    difference of each to the first. Raises NotComparable for unlike conditions unless `force`.
+@takes(ReportRequest)
+def report(asked: ReportRequest) -> Reported:
+    """Without `measurements` the newest rows; with them these, or (`compare`) the difference of each to the first.
+
+    Raises NotComparable for unlike conditions unless `force`.
     """
-    if compare and len(ids) < 2:
+    ids, store = asked.measurements, text(asked.store)
+    if asked.compare and len(ids) < 2:
         raise TargetRefused("comparing needs two measurements", "`edgeq report` lists their ids")
-    fetched = _fetch(target, login, root, store, tell) if fetch else 0
+    fetched = _fetch(asked, store) if asked.fetch else 0
     opened = open_known_store(store)
     if opened is None:
         if ids:
@@ -66,11 +57,13 @@ def report(
         return Reported(fetched=fetched)
     with opened:
         if not ids:
-            return Reported(rows=_rows(opened, name, limit), fetched=fetched)
+            return Reported(rows=_rows(opened, asked.name, asked.limit), fetched=fetched)
         found = tuple(opened.get(id) for id in ids)
-    if compare:
+    if asked.compare:
         return Reported(
-            comparisons=tuple(compare_measurements(found[0], other, force=force) for other in found[1:]),
+            comparisons=tuple(
+                compare_measurements(found[0], other, force=asked.force) for other in found[1:]
+            ),
             fetched=fetched,
         )
     return Reported(races=tuple(compare_runs(m) for m in found), measurements=found, fetched=fetched)
@@ -87,14 +80,14 @@ def _rows(opened: Store, name: str | None, limit: int) -> tuple[StoredRow, ...]:
     return rows
 
 
-def _fetch(target: str, login: Login, root: str | None, store: str | None, tell: Tell) -> int:
+def _fetch(asked: ReportRequest, store: str | None) -> int:
     """Results on the device that the store does not have yet."""
-    with session(catalog.target(target), login, root=root, look_only=True, tell=tell) as device:
+    with session_for(asked, look_only=True) as device:
         if not device.installed:
             return 0
         with open_store(store) as opened:  # made where it is not there: what is fetched is kept in it
             known = {row.job for row in opened.list(host=device.label, limit=None)}
-        fetched = fetch_new(device.link, None, known=known, tell=tell)
+        fetched = fetch_new(device.link, None, known=known, tell=asked.tell)
         for measurement in fetched:
             entrants = measurement.job.entrants
             stored.keep(

@@ -1,34 +1,25 @@
 """rollback(): what was live before is live again."""
 
-from edgeq import catalog
 from edgeq.deliver import activate
 from edgeq.deliver.lock import locked
 from edgeq.errors import TargetRefused
 from edgeq.nouns.release import App, Rollback
-from edgeq.workflow.paths import AnyPath
-from edgeq.workflow.session import Login, session, truth_about
-from edgeq.workflow.tell import Tell, silence
+from edgeq.workflow.requests import RollbackRequest
+from edgeq.workflow.session import session_for, truth_about
+from edgeq.workflow.takes import takes
 
 
-def rollback(
-    name: str,
-    *,
-    target: AnyPath = "local",
-    login: Login = Login(),  # noqa: B008  (frozen)
-    root: AnyPath | None = None,
-    to: str | None = None,
-    dry_run: bool = False,
-    tell: Tell = silence,
-) -> Rollback:
+@takes(RollbackRequest)
+def rollback(asked: RollbackRequest) -> Rollback:
     """Make the activation before the live one live again, or the kept release whose digest starts with `to`.
 
     Raises RemoteFailed when there is nothing to go back to, ArtifactCorrupt when that release is damaged: in both
     cases what is live stays live. A dry run raises the same, and returns what would be live.
     """
-    kind = catalog.target(target)
+    name, to = asked.name, asked.to
     with (
-        session(kind, login, root=root, look_only=dry_run, tell=tell) as device,
-        truth_about(device, name, tell),
+        session_for(asked, look_only=asked.dry_run) as device,
+        truth_about(device, name, asked.tell),
     ):
         before = device.app(name)
         if before is None:
@@ -37,7 +28,7 @@ def rollback(
                 f"{device.label} has nothing under the name {name}",
                 f"it has: {known}" if known else "it has nothing",
             )
-        if dry_run:
+        if asked.dry_run:
             return _done(before, activate.rollback(device.link, None, name, to), dry_run=True)
         with locked(device.link, f"rolling back {name}") as token:
             return _done(before, activate.rollback(device.link, token, name, to), dry_run=False)

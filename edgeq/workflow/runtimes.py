@@ -15,7 +15,8 @@ from edgeq.nouns.progress import Note
 from edgeq.nouns.target import FORMATS, Target
 from edgeq.workflow import formats
 from edgeq.workflow.cached import folder
-from edgeq.workflow.session import Login, Session, session
+from edgeq.workflow.login import Login
+from edgeq.workflow.session import Session, session
 from edgeq.workflow.tell import Tell, silence
 
 _MODULE = {"onnxruntime": "onnxruntime", "litert": "ai_edge_litert", "tflite-runtime": "tflite_runtime"}

@@ -19,10 +19,19 @@ from edgeq.errors import DeviceUnfit, TargetRefused
 from edgeq.nouns.progress import Progress
 from edgeq.nouns.record import Record
 from edgeq.workflow.cached import folder
-from edgeq.workflow.session import Login, Session, root_on, session
-from edgeq.workflow.tell import Tell, silence
+from edgeq.workflow.login import Login
+from edgeq.workflow.requests import (
+    SCOPES,
+    InstallServiceRequest,
+    OnDevice,
+    ServiceLogRequest,
+    ServiceStatusRequest,
+    UninstallServiceRequest,
+)
+from edgeq.workflow.session import Session, root_on, session_for
+from edgeq.workflow.takes import takes
+from edgeq.workflow.tell import Tell
 
-SCOPES = ("system", "user")
 _DEFAULT_ROOT = {"system": SYSTEM_ROOT, "user": USER_ROOT}
 
 
@@ -56,22 +65,14 @@ class ServiceChange(Record):
         return tuple(f"note      {note}" for note in self.notes)
 
 
-def install_service(
-    *,
-    target: str = "local",
-    login: Login = Login(),  # noqa: B008  (frozen)
-    root: str | None = None,
-    scope: str = "system",
-    every: str = "1h",
-    dry_run: bool = False,
-    tell: Tell = silence,
-) -> ServiceChange:
+@takes(InstallServiceRequest)
+def install_service(asked: InstallServiceRequest) -> ServiceChange:
     """Install, or bring up to date, the units that do jobs as they arrive and measure what is live `every` so often.
 
     Whatever fails midway, what was done is taken back. Raises DeviceError, TargetRefused.
     """
-    when = schedule(every)
-    with _device(target, login, root, scope, tell, rehearsed=dry_run) as (device, found, _):
+    when, scope, dry_run = schedule(asked.every), asked.scope, asked.dry_run
+    with _device(asked, scope, rehearsed=dry_run) as (device, found, _):
         wish = _wish(device, found, scope, when)
         if device.link.lent is not None and device.link.root == wish.root:
             found = replace(found, current="")  # the archive that the link leads to is gone or damaged
@@ -79,7 +80,7 @@ def install_service(
         copies = copies_own_root(found, wish)
         if steps and not dry_run:
             with locked(device.link, "copying to the service") if copies and device.installed else _free():
-                apply(steps, device.link.transport, _teller(tell, len(steps)))
+                apply(steps, device.link.transport, _teller(asked.tell, len(steps)))
         after = look(device.link.transport, scope, wish.root) if steps and not dry_run else found
         notes = tuple(_notes(after, wish, copied=copies, local=device.local))
         if device.facts.systemd is None:
@@ -87,53 +88,36 @@ def install_service(
         return ServiceChange("install", device.label, scope, wish.root, dry_run, steps, notes)
 
 
-def service_status(
-    *,
-    target: str = "local",
-    login: Login = Login(),  # noqa: B008  (frozen)
-    root: str | None = None,
-    scope: str | None = None,
-    tell: Tell = silence,
-) -> ServiceStatus:
-    """Raises DeviceUnfit where no service is installed. `scope` None: whichever there is; TargetRefused for both."""
-    with _device(target, login, root, scope, tell) as (device, found, where):
+@takes(ServiceStatusRequest)
+def service_status(asked: ServiceStatusRequest) -> ServiceStatus:
+    """The units, their last runs and the next one.
+
+    Raises DeviceUnfit where no service is installed, TargetRefused where both are and no `scope` says which.
+    """
+    with _device(asked, asked.scope) as (device, found, where):
         _require_installed(device, found)
         return read_state(device.link.transport, found, where)
 
 
-def service_log(
-    *,
-    target: str = "local",
-    login: Login = Login(),  # noqa: B008  (frozen)
-    root: str | None = None,
-    scope: str | None = None,
-    count: int = 50,
-    tell: Tell = silence,
-) -> ServiceLog:
-    """The last `count` lines that the service wrote. Raises DeviceUnfit where none is installed."""
-    with _device(target, login, root, scope, tell) as (device, found, where):
+@takes(ServiceLogRequest)
+def service_log(asked: ServiceLogRequest) -> ServiceLog:
+    """The last `lines` that the service wrote. Raises DeviceUnfit where none is installed."""
+    with _device(asked, asked.scope) as (device, found, where):
         _require_installed(device, found)
-        return read_log(device.link.transport, found, where, count)
+        return read_log(device.link.transport, found, where, asked.lines)
 
 
-def uninstall_service(
-    *,
-    target: str = "local",
-    login: Login = Login(),  # noqa: B008  (frozen)
-    root: str | None = None,
-    scope: str | None = None,
-    everything: bool = False,
-    dry_run: bool = False,
-    tell: Tell = silence,
-) -> ServiceChange:
+@takes(UninstallServiceRequest)
+def uninstall_service(asked: UninstallServiceRequest) -> ServiceChange:
     """Remove the units, the service's user and its folders. Models that live there stay, unless `everything`. `scope` None:
     whichever service there is. Raises TargetRefused for both.
     """
-    with _device(target, login, root, scope, tell) as (device, found, where):
+    everything, dry_run = asked.everything, asked.dry_run
+    with _device(asked, asked.scope) as (device, found, where):
         python = device.link.python
         steps = uninstall_steps(found, where, everything=everything, label=device.label, python=python)
         if steps and not dry_run:
-            apply(steps, device.link.transport, _teller(tell, len(steps)))
+            apply(steps, device.link.transport, _teller(asked.tell, len(steps)))
         stays = found.apps and not everything
         notes = (f"{', '.join(found.apps)} stays live in {found.root}",) if stays and steps else ()
         return ServiceChange("uninstall", device.label, where, found.root, dry_run, steps, notes)
@@ -141,27 +125,18 @@ def uninstall_service(
 
 @contextlib.contextmanager
 def _device(
-    target: str,
-    login: Login,
-    root: str | None,
-    scope: str | None,
-    tell: Tell,
-    *,
-    rehearsed: bool = False,
+    asked: OnDevice, scope: str | None, *, rehearsed: bool = False
 ) -> Iterator[tuple[Session, Found, str]]:
     """The device, what is there of the service, and which one it is. Raises DeviceUnfit without systemd, unless it is
     only `rehearsed`: files and commands can be read anywhere.
     """
-    if scope not in (*SCOPES, None):
-        raise TargetRefused(f"there is no scope {scope!r}", f"the scopes are: {', '.join(SCOPES)}")
-    wanted = catalog.target(target)
-    with session(wanted, login, root=root, look_only=True, tell=tell) as device:
+    with session_for(asked, look_only=True) as device:
         if device.facts.systemd is None and not rehearsed:
             raise DeviceUnfit(
                 _without_systemd(device),
                 "`edgeq deploy` (without --service) and `edgeq bench` work over the login. Nothing was changed.",
             )
-        root = root_on(login, root, wanted)
+        root = root_on(asked.login or Login(), asked.root, catalog.target(asked.target))
         where = scope or _scope_there(device, root)
         yield device, _look(device, where, root), where
 

@@ -4,7 +4,7 @@ The model is converted and judged first, so that a failed gate leaves the device
 installed, which settles where edgeq's files live there; then the finished bundle is brought.
 """
 
-from typing import Any, Unpack
+from typing import Any
 
 from edgeq.nouns.data import DataUse
 from edgeq.nouns.device import Facts
@@ -12,39 +12,32 @@ from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import Plan
 from edgeq.workflow.deploy import Deployment, deploy
-from edgeq.workflow.options import DeployOptions, of_delivery
+from edgeq.workflow.requests import DeployRequest
 from edgeq.workflow.service import install_service
-from edgeq.workflow.session import Login
-from edgeq.workflow.tell import Tell, silence
+from edgeq.workflow.takes import keywords
 
 _TOLD_BEFORE = (Facts, Model, Plan, DataUse, Fidelity)
+# What is left to say once the bundle is made: how it is brought, raced and kept.
+_OF_DELIVERY = ("limits", "keep", "measure_again", "store", "threads")
 
 
-def deploy_as_service(
-    model: str,
-    *,
-    target: str = "local",
-    login: Login = Login(),  # noqa: B008  (frozen)
-    root: str | None = None,
-    dry_run: bool = False,
-    tell: Tell = silence,
-    **options: Unpack[DeployOptions],
-) -> Deployment:
-    """deploy() and install_service() in one; the keywords are deploy()'s. Raises what these raise."""
+def deploy_as_service(asked: DeployRequest) -> Deployment:
+    """deploy() and install_service() in one. Raises what these raise."""
     told: list[Any] = []
 
     def first(noun: Any) -> None:
         told.append(noun)
-        tell(noun)
+        asked.tell(noun)
 
-    rehearsed = deploy(model, target=target, login=login, root=root, dry_run=True, tell=first, **options)
-    tell(install_service(target=target, login=login, root=root, dry_run=dry_run, tell=tell))
-    if dry_run:
+    plain = keywords(asked, DeployRequest) | {"service": False}
+    rehearsed = deploy(**plain | {"dry_run": True, "tell": first})
+    asked.tell(install_service(**asked.place(), dry_run=asked.dry_run, tell=asked.tell))
+    if asked.dry_run:
         return rehearsed
 
     def rest(noun: Any) -> None:
         if not isinstance(noun, _TOLD_BEFORE) and noun not in told:
-            tell(noun)
+            asked.tell(noun)
 
-    made = str(rehearsed.conversion.path)
-    return deploy(made, target=target, login=login, root=root, tell=rest, **of_delivery(options))
+    delivery = {name: getattr(asked, name) for name in _OF_DELIVERY}
+    return deploy(rehearsed.conversion.path, **asked.place(), tell=rest, **delivery)

@@ -2,10 +2,11 @@
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from edgeq import catalog
 from edgeq.deliver.agent_link import AgentLink
 from edgeq.deliver.contact import contact, settle
 from edgeq.deliver.fitness import require_target
@@ -16,19 +17,10 @@ from edgeq.nouns.release import App, DeviceStatus
 from edgeq.nouns.target import Target
 from edgeq.transport.open import open_transport
 from edgeq.workflow.cached import folder
+from edgeq.workflow.login import Login
 from edgeq.workflow.paths import AnyPath, text
+from edgeq.workflow.requests import OnDevice
 from edgeq.workflow.tell import Tell
-
-
-@dataclass(frozen=True)
-class Login:
-    """How to reach a device; `host` None is this machine. `ask_password` is called with the prompt to show."""
-
-    host: str | None = None
-    port: int | None = None
-    identity: AnyPath | None = None
-    accept_new_host_key: bool = False
-    ask_password: Callable[[str], str] | None = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +55,12 @@ class Session:
         found = next((a for a in apps if a.name == name), None)
         self.seen.setdefault(name, found)
         return found
+
+
+def session_for(asked: OnDevice, *, look_only: bool) -> contextlib.AbstractContextManager[Session]:
+    """The device that was asked for. Raises as `session`."""
+    kind, login = catalog.target(asked.target), asked.login or Login()
+    return session(kind, login, root=asked.root, look_only=look_only, tell=asked.tell)
 
 
 @contextlib.contextmanager

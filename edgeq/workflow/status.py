@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from typing import Any
 
-from edgeq import catalog
 from edgeq.nouns.device import Facts
 from edgeq.nouns.release import DeviceStatus
 from edgeq.nouns.report import LiveFigures
 from edgeq.workflow.live_figures import live_figures
-from edgeq.workflow.session import Login, session
-from edgeq.workflow.tell import Tell, silence
+from edgeq.workflow.paths import text
+from edgeq.workflow.requests import StatusRequest
+from edgeq.workflow.session import session_for
+from edgeq.workflow.takes import takes
 
 
 @dataclass(frozen=True)
@@ -30,17 +31,11 @@ class DeviceReport:
         }
 
 
-def status(
-    *,
-    target: str = "local",
-    login: Login = Login(),  # noqa: B008  (frozen)
-    root: str | None = None,
-    store: str | None = None,
-    tell: Tell = silence,
-) -> DeviceReport:
+@takes(StatusRequest)
+def status(asked: StatusRequest) -> DeviceReport:
     """Asks the device, and the store for what was measured there before; changes nothing in either."""
-    with session(catalog.target(target), login, root=root, look_only=True, tell=tell) as device:
+    with session_for(asked, look_only=True) as device:
         if not device.installed:
             return DeviceReport(device.facts, None)
         found = device.status()
-        return DeviceReport(device.facts, found, live_figures(device, found, store))
+        return DeviceReport(device.facts, found, live_figures(device, found, text(asked.store)))

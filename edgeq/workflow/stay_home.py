@@ -6,9 +6,8 @@ from edgeq.deliver import fitness
 from edgeq.errors import BundleRefused, DeviceUnfit
 from edgeq.nouns.bundle import Candidate, Manifest
 from edgeq.nouns.delivery import WheelSet
-from edgeq.nouns.project import Gates
 from edgeq.nouns.target import Target
-from edgeq.workflow.options import ConversionOptions
+from edgeq.workflow.requests import ConversionOptions, DeployRequest
 from edgeq.workflow.runtimes import too_old
 from edgeq.workflow.session import Session
 
@@ -57,15 +56,13 @@ def require_made_for(manifest: Manifest, target: Target) -> None:
         )
 
 
-def require_nothing_decided(bundle: Path, options: ConversionOptions) -> None:
+def require_nothing_decided(bundle: Path, options: DeployRequest) -> None:
     """A finished bundle is what it was made as: of the options that convert() takes, only those that choose among its
     candidates mean anything. Raises BundleRefused, which names the others that were given.
     """
-    gates = (options.get("gates") or Gates()).to_dict()
-    given = [name for name in _DECIDED if options.get(name) not in (None, "", {})]
-    given += [name for name, value in gates.items() if value is not None]
+    given = [name for name in _DECIDED if getattr(options, name) not in (None, "", {})]
     if given:
-        flags = ", ".join(f"--{_FLAGS.get(name, name).replace('_', '-')}" for name in given)
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)
         raise BundleRefused(
             f"{bundle} is a finished bundle: {flags} {'has' if len(given) == 1 else 'have'} no effect on it",
             f"drop {'it' if len(given) == 1 else 'them'}, or convert the model again. Nothing was sent.",
@@ -76,20 +73,25 @@ _DECIDED = (
     "data",
     "preprocess",
     "weights",
-    "shapes",
+    "shape",
     "calibrate",
     "calibrator",
     "repairs",
     "search_tries",
     "integer_io",
     "states",
+    "max_drop",
+    "confidence",
+    "min_agreement",
+    "min_sqnr",
+    "metric",
+    "ignore_labels",
 )
-_FLAGS = {"shapes": "shape", "min_sqnr_db": "min-sqnr"}  # that are not called as what they set
 
 
 def not_asked_for(candidate: Candidate, options: ConversionOptions) -> str | None:
     """Why `candidate` is none that --recipe or --runtime chose; None where nothing speaks against it."""
-    recipe, runtime = options.get("recipe"), options.get("runtime")
+    recipe, runtime = options.recipe, options.runtime
     if runtime not in (None, candidate.runtime):
         return f"--runtime {runtime} was asked for"
     if recipe is not None and candidate.recipe not in (recipe, "float"):

@@ -6,5 +6,13 @@ from typing import Any
 Tell = Callable[[Any], None]
 
 
-def silence(noun: Any) -> None:
-    """The default listener: nobody."""
+class _Silence:
+    def __call__(self, noun: Any) -> None:
+        pass
+
+    def __repr__(self) -> str:
+        return "silence"
+
+
+silence = _Silence()
+"""The default listener: nobody."""

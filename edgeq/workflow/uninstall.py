@@ -2,32 +2,30 @@
 
 from typing import Any
 
-from edgeq import catalog
 from edgeq.deliver.lock import locked
 from edgeq.errors import TargetRefused
 from edgeq.nouns.answers import Removed
 from edgeq.nouns.delivery import Removal
 from edgeq.nouns.progress import Note
+from edgeq.workflow.requests import UninstallRequest
 from edgeq.workflow.service import uninstall_service
-from edgeq.workflow.session import Login, Session, session
-from edgeq.workflow.tell import Tell, silence
+from edgeq.workflow.session import Session, session_for
+from edgeq.workflow.takes import takes
 
 
-def uninstall(
-    name: str | None,
-    *,
-    target: str = "local",
-    login: Login = Login(),  # noqa: B008  (frozen)
-    root: str | None = None,
-    dry_run: bool = False,
-    tell: Tell = silence,
-) -> Removal:
-    """Remove the app `name`, or with None the agent, every app, runtime and result. Raises TargetRefused when the
-    device has no such app. A service goes with the root that it works in; one that works in another stays.
+@takes(UninstallRequest)
+def uninstall(asked: UninstallRequest) -> Removal:
+    """Remove the model `name` from a device, or with `everything` the agent, every model, runtime and result.
+
+    A service goes with the root that it works in; one that works in another stays. Raises TargetRefused where the device
+    has no such model, TypeError unless it is either a name or everything.
     """
-    with session(catalog.target(target), login, root=root, look_only=True, tell=tell) as device:
+    name, tell = asked.name, asked.tell
+    if (name is None) == (not asked.everything):
+        raise TypeError("uninstall() needs the name of a model, or everything=True")
+    with session_for(asked, look_only=True) as device:
         if not device.installed:
-            return Removal((), 0, dry_run)
+            return Removal((), 0, asked.dry_run)
         status = device.status()
         names = [a.name for a in status.apps]
         if name is not None and name not in names:
@@ -35,15 +33,15 @@ def uninstall(
                 f"{device.label} has nothing under the name {name}",
                 f"it has: {', '.join(names) or 'nothing'}",
             )
-        if dry_run:
+        if asked.dry_run:
             return _removal(device, name, {"dry_run": True})
         service = status.service
     if name is None and service is not None and service.root == status.root:
         # Units that point to nothing would be worse than either; it asks for the device anew, and so do we.
-        tell(uninstall_service(target=target, login=login, root=root, scope=service.scope, everything=True))
+        tell(uninstall_service(**asked.place(), scope=service.scope, everything=True))
     elif name is None and service is not None:
         tell(Note(f"the service works in {service.root or 'another root'} and stays"))
-    with session(catalog.target(target), login, root=root, look_only=True, tell=tell) as device:
+    with session_for(asked, look_only=True) as device:
         if not device.installed:
             return Removal((status.root,), status.root_used, dry_run=False)
         with locked(device.link, f"removing {name or 'everything'}") as token:

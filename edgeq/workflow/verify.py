@@ -16,8 +16,10 @@ from edgeq.nouns.project import Gates
 from edgeq.nouns.verification import Verification, Verified
 from edgeq.workflow import bundle_parts
 from edgeq.workflow.cached import folder as cache_folder
-from edgeq.workflow.paths import AnyPath, text
-from edgeq.workflow.tell import Tell, silence
+from edgeq.workflow.paths import text
+from edgeq.workflow.requests import VerifyRequest
+from edgeq.workflow.takes import takes
+from edgeq.workflow.tell import Tell
 
 if TYPE_CHECKING:
     from edgeq.emulate.answers import Answers
@@ -32,43 +34,30 @@ _FLOAT_SECONDS = 3.0  # of each float one
 _PATIENCE_S = 120.0  # for one sample, where nobody asked for a number of them
 
 
-def verify(
-    bundle: AnyPath,
-    *,
-    emulate: AnyPath,
-    data: AnyPath | None = None,
-    preprocess: str | None = None,
-    calibrate: int | None = None,
-    samples: int | None = None,
-    candidates: tuple[str, ...] = (),
-    rootfs: AnyPath | None = None,
-    gates: Gates | None = None,
-    tell: Tell = silence,
-) -> Verification:
-    """Run `candidates` of a bundle (default: all) as target `emulate` computes them. Read `passed` of the result.
+@takes(VerifyRequest)
+def verify(asked: VerifyRequest) -> Verification:
+    """Run the candidates of a bundle as the CPU of target `emulate` computes them. Read `passed` of the result.
 
-    Without `data` the samples that the bundle carries are used; `calibrate` says how many of `data` calibrated it, if
-    that was said then. Without `samples` as many are run as a minute allows. `rootfs` is a file system with python3 of the
-    target's architecture. Raises BundleRefused, DataRefused, TargetRefused, ExtraMissing and DeviceUnfit.
+    Raises BundleRefused, DataRefused, TargetRefused, ExtraMissing and DeviceUnfit.
     """
     from edgeq.emulate.machine import emulated, this_machine
 
-    target = catalog.target(emulate)
-    with read_bundle(Path(bundle)) as opened, tempfile.TemporaryDirectory(prefix="edgeq-") as name:
+    target, rootfs, tell = catalog.target(asked.emulate), asked.rootfs, asked.tell
+    with read_bundle(Path(asked.bundle)) as opened, tempfile.TemporaryDirectory(prefix="edgeq-") as name:
         scratch = Path(name)
-        wanted = _wanted(opened, candidates)
+        wanted = _wanted(opened, (asked.candidate,) if isinstance(asked.candidate, str) else asked.candidate)
         there = emulated(
             target, rootfs=None if rootfs is None else Path(rootfs), scratch=scratch, cache=cache_folder()
         )
         assert there.emulation is not None
         tell(there.emulation)
-        chosen = _samples(opened, text(data), preprocess, calibrate, samples, scratch / "samples")
+        chosen = _samples(opened, asked, scratch / "samples")
         for note in _notes(opened, target.name, chosen):
             tell(Note(note))
         opened.extract(scratch / "bundle")
-        here, seconds = this_machine(cache_folder()), None if samples else _seconds(wanted)
+        here, seconds = this_machine(cache_folder()), None if asked.samples else _seconds(wanted)
         trial = _Trial(scratch / "bundle", chosen, here, there, seconds, tell)
-        bench = _bench(opened, trial, gates or Gates())
+        bench = _bench(opened, trial, asked.gates or Gates())
         verified = []
         for candidate in wanted:
             verified.append(_verified(candidate, bench, trial))
@@ -118,19 +107,13 @@ def _seconds(wanted: tuple[Candidate, ...]) -> dict[str, float]:
     return {c.id: _FLOAT_SECONDS if c.recipe == "float" else _SECONDS / quantized for c in wanted}
 
 
-def _samples(
-    bundle: OpenBundle,
-    data: str | None,
-    preprocess: str | None,
-    calibrate: int | None,
-    most: int | None,
-    folder: Path,
-) -> "Chosen":
+def _samples(bundle: OpenBundle, asked: VerifyRequest, folder: Path) -> "Chosen":
     from edgeq.workflow import verify_samples
 
+    data, most = text(asked.data), asked.samples
     if data is None:
         return verify_samples.of_bundle(bundle, most, folder)
-    return verify_samples.of_data(bundle, data, preprocess, calibrate, most, folder)
+    return verify_samples.of_data(bundle, data, asked.preprocess, asked.calibrate, most, folder)
 
 
 def _notes(bundle: OpenBundle, target: str, chosen: "Chosen") -> Iterator[str]:

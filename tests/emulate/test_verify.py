@@ -55,7 +55,7 @@ def sqnr_db(verified: Verified) -> float:
 def test_what_saturates_without_vnni_is_refused(folder: Path) -> None:
     require_emulator("qemu-x86_64")
     full = made_for("x86-64-vnni", folder)
-    done = verify(full, emulate="x86-64", samples=6, candidates=(INT8,), gates=STRICT)
+    done = verify(full, emulate="x86-64", samples=6, candidate=(INT8,), gates=STRICT)
     (int8,) = done.candidates
     assert sqnr_db(int8) < 20
     assert not done.passed
@@ -66,7 +66,7 @@ def test_what_saturates_without_vnni_is_refused(folder: Path) -> None:
 
 def test_scales_that_leave_room_do_not_saturate(folder: Path) -> None:
     require_emulator("qemu-x86_64")
-    done = verify(made_for("x86-64", folder), emulate="x86-64", samples=6, candidates=(INT8,), gates=STRICT)
+    done = verify(made_for("x86-64", folder), emulate="x86-64", samples=6, candidate=(INT8,), gates=STRICT)
     (int8,) = done.candidates
     assert done.passed
     assert int8.same_bits, "sums that do not saturate are the same on every CPU"
@@ -83,7 +83,7 @@ def test_dynamic_int8_does_not_saturate_either(folder: Path) -> None:
         words = {"recipe": "int8_dynamic", "runtime": "onnxruntime", "gates": Gates(min_sqnr_db=0.0)}
         place, source = folder / f"mixing-{target}.edgeq", str(mixing(folder / "mixing.onnx"))
         convert(source, target=target, data=str(folder / "rows.npz"), output=place, **words)
-        done = verify(place, emulate="x86-64", samples=4, candidates=(dynamic,))
+        done = verify(place, emulate="x86-64", samples=4, candidate=(dynamic,))
         closeness[target] = sqnr_db(done.candidates[0])
     assert closeness["x86-64-vnni"] < 20
     assert closeness["x86-64"] > 35
@@ -125,7 +125,7 @@ def test_resnet8_keeps_its_accuracy_without_vnni(data_dir: Path, tmp_path: Path)
     source, _, name, _, data = zoo.prepare("resnet8", data_dir, tmp_path).words
     words = {"name": name, "recipe": "int8_static", "runtime": "onnxruntime", "calibrate": 40}
     made = convert(source, target="x86-64", data=data, output=tmp_path / "b.edgeq", **words)
-    done = verify(made.path, emulate="x86-64", data=data, calibrate=40, samples=10, candidates=(INT8,))
+    done = verify(made.path, emulate="x86-64", data=data, calibrate=40, samples=10, candidate=(INT8,))
     (int8,) = done.candidates
     assert done.passed
     assert int8.same_bits
@@ -142,7 +142,7 @@ def test_that_states_are_fed_back_is_said_of_figures_of_single_steps(tmp_path: P
     place, told = tmp_path / "net.edgeq", []
     data = frames(model, tmp_path / "d.npz", record=True)
     convert(str(model), target="x86-64", data=data, output=place, recipe="int8_static", runtime="onnxruntime")
-    done = verify(place, emulate="x86-64", samples=2, candidates=("onnxruntime-float",), tell=told.append)
+    done = verify(place, emulate="x86-64", samples=2, candidate=("onnxruntime-float",), tell=told.append)
     assert done.passed
     (said,) = (note.text for note in told if isinstance(note, Note) and "single steps" in note.text)
     assert said.startswith("output_1=h is fed back when the model runs")

@@ -28,7 +28,7 @@ def converted(source: Path, weights: Path | None, output: Path | None = None) ->
     return convert(
         f"{source}:Net",
         weights=str(weights) if weights else None,
-        shapes={"x": (1, 3, 8, 8)},
+        shape={"x": (1, 3, 8, 8)},
         recipe="float",
         runtime="onnxruntime",
         output=output,

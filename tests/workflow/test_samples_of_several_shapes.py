@@ -165,7 +165,7 @@ def test_samples_of_one_shape_fix_it(tmp_path: Path) -> None:
     assert contract(made)["inputs"][0]["shape"] == [1, 9]
 
 
-@pytest.mark.parametrize(("text", "options"), [(ONE_LENGTH, {}), (WORDS, {"shapes": {"ids": (1, 9)}})])
+@pytest.mark.parametrize(("text", "options"), [(ONE_LENGTH, {}), (WORDS, {"shape": {"ids": (1, 9)}})])
 def test_a_fixed_graph_refuses_other_shapes(tmp_path: Path, text: str, options: dict[str, object]) -> None:
     data = folder_of(texts(), tmp_path / "t")
     with pytest.raises(DataRefused) as refused:

@@ -48,7 +48,7 @@ def test_everything_leaves_without_the_service_of_another_root(tmp_path: Path, o
     (root / "agent").mkdir(parents=True)
     said: list[object] = []
 
-    removal = uninstall(None, root=str(root), tell=said.append)
+    removal = uninstall(everything=True, root=str(root), tell=said.append)
     assert not removal.dry_run and not root.exists()
     assert Note("the service works in /var/lib/edgeq and stays") in said
     assert (own_home / ".config/systemd/user" / UNIT).exists()

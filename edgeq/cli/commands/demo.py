@@ -2,18 +2,19 @@
 
 import click
 
-from edgeq.cli.options import json_option, seconds_option, verbose_option
+from edgeq.cli.options import json_option, verbose_option
 
 
 @click.command()
-@seconds_option(10.0)
+@click.option(
+    "--seconds", type=click.FloatRange(0.5), default=10.0, show_default=True, help="Longest time to measure."
+)
 @verbose_option
 @json_option
 def command(seconds: float, verbose: bool, as_json: bool) -> None:
     """Deploy a small CNN for handwritten digits to this machine and print what was measured."""
     from edgeq.cli.screen import screen
     from edgeq.demo import demo_files
-    from edgeq.nouns.job import Limits
     from edgeq.workflow.deploy import deploy
 
     model, data = demo_files()
@@ -23,7 +24,7 @@ def command(seconds: float, verbose: bool, as_json: bool) -> None:
             data=str(data),
             name="digits",
             runtime="onnxruntime",  # LiteRT would first fetch 100 MB, to convert
-            limits=Limits(seconds=seconds),
+            seconds=seconds,
             measure_again=True,
             tell=show.tell,
         )

@@ -4,19 +4,17 @@ from typing import Any
 
 import click
 
-from edgeq.cli.options import device_options, json_option, store_option
+from edgeq.cli.options import asks_password, json_option, options_for
+from edgeq.workflow.requests import StatusRequest
 
 
 @click.command()
-@device_options
-@store_option
+@options_for(StatusRequest)
 @json_option
 def command(as_json: bool, **options: Any) -> None:
     """What is live on the device per name, since when and how fast, the agent, the disk, the service."""
-    from edgeq.cli.options import device_arguments
     from edgeq.cli.screen import screen
     from edgeq.workflow.status import status
 
-    arguments = device_arguments(options)
     with screen(as_json) as show:
-        show.result(status(**arguments, **options, tell=show.tell))
+        show.result(status(**options, ask_password=asks_password(), tell=show.tell))

@@ -1,0 +1,102 @@
+"""One option of a command: its help and the rule for its value, kept with the field of a request that holds it.
+
+Knows dataclasses; knows no command, and nothing of click.
+"""
+
+import math
+import numbers
+from collections.abc import Iterator
+from dataclasses import MISSING, Field, dataclass, field, fields
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
+
+from edgeq.errors import TargetRefused
+
+_KEY = "option"
+
+
+@dataclass(frozen=True)
+class Option:
+    """`flags` replace --name on the command line. `choices`, `least` and `most` (both included) bound the value.
+    `positional`: an argument, not an option. `only_python`: a keyword that no option of the command line stands for.
+    `in_python` is the help of a keyword where it is not that of the option.
+    """
+
+    help: str
+    metavar: str | None = None
+    flags: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
+    least: float | None = None
+    most: float | None = None
+    shows_default: bool = False
+    repeatable: bool = False
+    required: bool = False
+    hidden: bool = False
+    positional: bool = False
+    only_python: bool = False
+    in_python: str = ""
+
+
+def option(help: str, default: Any = None, **rule: Any) -> Any:
+    """A field of a request that is given by its name."""
+    return _field(default, Option(help, **rule))
+
+
+def argument(help: str, default: Any = None, **rule: Any) -> Any:
+    """A field that may be given by position."""
+    return _field(default, Option(help, positional=True, **rule))
+
+
+def _field(default: Any, rule: Option) -> Any:
+    return field(default=MISSING if rule.required else default, metadata={_KEY: rule})
+
+
+def options_of(request: Any) -> Iterator[tuple[Field[Any], Option]]:
+    """Every field of a request, or of its class, with its option, arguments first, last what only Python takes."""
+    found = [(each, each.metadata[_KEY]) for each in fields(request)]
+    return iter(sorted(found, key=lambda f: (not f[1].positional, f[1].only_python)))
+
+
+def kind_of(each: Field[Any]) -> type:
+    """bool, int, float, str: what the value is at its simplest; object for anything else."""
+    union = get_origin(each.type) in (Union, UnionType)
+    taken = get_args(each.type) if union else (each.type,)
+    return next((kind for kind in (bool, int, float, str) if kind in taken), object)
+
+
+def require_rules(request: Any) -> None:
+    """Raises TypeError for a value of another type, and TargetRefused for one that its rule excludes."""
+    for each, rule in options_of(request):
+        value, kind = getattr(request, each.name), kind_of(each)
+        if value is None:
+            continue
+        if not _is_a(value, kind):
+            raise TypeError(f"{each.name} takes {_TAKES[kind]}, not {value!r} of type {type(value).__name__}")
+        if rule.choices and value not in rule.choices:
+            raise TargetRefused(
+                f"{each.name}: there is no {value!r}", f"there are: {', '.join(rule.choices)}"
+            )
+        if kind in (int, float) and not _is_within(value, rule):
+            raise TargetRefused(f"{each.name}: {value:g} is not {_range(rule)}")
+
+
+_TAKES = {bool: "True or False", int: "a whole number", float: "a number", str: "text"}
+
+
+def _is_a(value: Any, kind: type) -> bool:
+    if kind is int:
+        return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if kind is float:
+        return isinstance(value, numbers.Real) and not isinstance(value, bool)
+    return kind not in (bool,) or isinstance(value, bool)
+
+
+def _is_within(value: float, rule: Option) -> bool:
+    above = rule.least is None or value >= rule.least
+    return math.isfinite(value) and above and (rule.most is None or value <= rule.most)
+
+
+def _range(rule: Option) -> str:
+    if rule.least is None:
+        return "a finite number"
+    return f"at least {rule.least}" if rule.most is None else f"between {rule.least} and {rule.most}"

@@ -1,0 +1,142 @@
+"""A request as it is carried out: what was given twice agrees, edgeq.toml has filled the gaps, every rule is kept."""
+
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from edgeq.errors import TargetRefused
+from edgeq.nouns.job import Limits
+from edgeq.nouns.progress import Note
+from edgeq.nouns.project import Gates, Project
+from edgeq.workflow.login import Login
+from edgeq.workflow.option import require_rules
+from edgeq.workflow.paths import text
+from edgeq.workflow.requests import ConversionOptions, Measured, OnDevice, WithGates
+
+R = TypeVar("R")
+
+# Keyword by field of the object that stands for several keywords.
+_GATES = {"min_sqnr": "min_sqnr_db"} | {
+    name: name for name in ("max_drop", "confidence", "min_agreement", "metric", "ignore_labels")
+}
+_LOGIN = {name: name for name in ("host", "port", "identity", "accept_new_host_key", "ask_password")}
+_LIMITS = {"seconds": "seconds"}
+# Of edgeq.toml, what stands for an option that is not given.
+_FROM_PROJECT = (
+    "data",
+    "preprocess",
+    "name",
+    "weights",
+    "calibrate",
+    "repairs",
+    "integer_io",
+    "states",
+)
+
+
+def settled(asked: R) -> R:
+    """Settling again changes nothing. Raises TypeError for two values that contradict each other and for one of a wrong type,
+    TargetRefused for one out of its range, a project file with problems, and where no model is named.
+    """
+    require_rules(asked)
+    given: Any = asked
+    project = _project(given)
+    if isinstance(given, ConversionOptions):
+        given, project = _with_model(given, project)
+        given = _filled(given, project)
+    if isinstance(given, WithGates):
+        given = _one(given, "gates", Gates(), _GATES)
+        mine = {f.name: getattr(given.gates, f.name) for f in fields(Gates)}
+        theirs = {name: getattr(project.gates, name) for name, value in mine.items() if value is None}
+        given = _spread(given, "gates", replace(given.gates, **theirs), _GATES)
+    if isinstance(given, OnDevice):
+        given = _reached(given, project)
+    if isinstance(given, Measured):
+        given = _one(given, "limits", Limits(), _LIMITS)
+    given = replace(given, project=None) if hasattr(given, "project") else given
+    require_rules(given)
+    settled: R = given
+    return settled
+
+
+def _project(asked: Any) -> Project:
+    from edgeq.project import read_project
+
+    path = getattr(asked, "project", None)
+    return Project() if path is None else read_project(Path(path))
+
+
+def _with_model(asked: Any, project: Project) -> tuple[Any, Project]:
+    """The model that was named or that edgeq.toml names, and of edgeq.toml what is about this model."""
+    from edgeq.project import without_another_model
+
+    model = text(asked.model) or project.model
+    if model is None:
+        raise _no_model()
+    if model.endswith(".edgeq"):
+        project = Project()  # what a finished bundle was made from was decided then
+    project, left = without_another_model(project, model)
+    if left:
+        asked.tell(Note(left))
+    return replace(asked, model=model), project
+
+
+def _no_model() -> TargetRefused:
+    """With the models that lie here, so that the remedy can be typed as it stands."""
+    from edgeq.ingest.find import find
+
+    models = find(Path()).models
+    if not models:
+        return TargetRefused(
+            "which model? There is none in this folder",
+            "name an .onnx, .pt2, .tflite or .edgeq file, or a torch factory: net.py:build",
+        )
+    return TargetRefused(
+        f"which model? There is no edgeq.toml here; there is {', '.join(models)}",
+        f"name it: {models[0]}; or write edgeq.toml: `edgeq init {models[0]}`",
+    )
+
+
+def _filled(asked: Any, project: Project) -> Any:
+    changes = {name: getattr(project, name) for name in _FROM_PROJECT if _is_open(getattr(asked, name))}
+    shape = {**project.shapes, **dict(asked.shape or {})}
+    return replace(asked, **changes, shape=shape)
+
+
+def _is_open(value: Any) -> bool:
+    return value is None or value == ""
+
+
+def _reached(asked: Any, project: Project) -> Any:
+    place = project.targets.get(text(asked.target))
+    asked = _one(asked, "login", Login(), _LOGIN)
+    login = asked.login
+    if place is not None:
+        identity = Path(place.identity).expanduser() if place.identity else None
+        login = replace(
+            login,
+            host=login.host or place.host,
+            port=login.port or place.port,
+            identity=login.identity or identity,
+        )
+    root = asked.root or (place.root if place else None)
+    return _spread(replace(asked, root=root), "login", login, _LOGIN)
+
+
+def _one(asked: Any, whole: str, nothing: Any, names: dict[str, str]) -> Any:
+    """`asked` with its `whole` made of the keywords that are its parts, where it was not given itself."""
+    defaults = {f.name: f.default for f in fields(asked)}
+    given = {k: getattr(asked, k) for k in names if getattr(asked, k) != defaults[k]}
+    made = getattr(asked, whole)
+    if made is None:
+        made = replace(nothing, **{names[k]: value for k, value in given.items()})
+    for keyword, value in given.items():
+        if getattr(made, names[keyword]) != value:
+            raise TypeError(
+                f"{keyword}={value!r} contradicts {whole}={made!r}: give {keyword} there, or leave {whole} out"
+            )
+    return replace(asked, **{whole: made})
+
+
+def _spread(asked: Any, whole: str, made: Any, names: dict[str, str]) -> Any:
+    return replace(asked, **{whole: made}, **{k: getattr(made, field) for k, field in names.items()})
