@@ -4,13 +4,19 @@ from collections import Counter
 from collections.abc import Iterator
 
 from edgeq.errors import BundleRefused
-from edgeq.nouns.bundle import SCHEMA, Artifact, Candidate, Manifest
+from edgeq.nouns.bundle import PYTHON_PATH, SCHEMA, Artifact, Candidate, Manifest
 from edgeq.nouns.safe_names import is_name, is_sha256, problem_of_path
 
 # Beside the artifacts a release holds files of the agent's own; none of the bundle's may take their place.
 MANIFEST = "manifest.json"
 RELEASE = "release.json"
 JOBS = "jobs"
+
+
+def records(manifest: Manifest) -> "set[str]":
+    """Paths of the agent's own files in a release of `manifest`."""
+    of_candidates = ((f"{JOBS}/{c.id}.json", f"candidates/{c.id}/{PYTHON_PATH}") for c in manifest.candidates)
+    return {RELEASE, *(path for paths in of_candidates for path in paths)}
 
 
 def require_safe(manifest: Manifest) -> None:
@@ -52,7 +58,9 @@ def _artifact_problems(artifact: Artifact) -> Iterator[str]:
         yield f"{where}: the path {problem}"
     elif any(part.startswith(".") for part in artifact.path.split("/")):
         yield f"{where}: the path has a component that begins with a dot"
-    elif artifact.path.split("/")[0] in (MANIFEST, RELEASE, JOBS):
+    elif artifact.path.split("/")[0] in (MANIFEST, RELEASE, JOBS) or artifact.path.endswith(
+        f"/{PYTHON_PATH}"
+    ):
         yield f"{where}: the path is the agent's own"
     if not is_sha256(artifact.sha256):
         yield f"{where}: sha256 {artifact.sha256!r} is not 64 hex digits"

@@ -14,7 +14,7 @@ from typing import Optional
 
 from edgeq.agent import wheels
 from edgeq.agent.durable import is_temporary, make_folder, move, remove_tree
-from edgeq.agent.manifest_rules import JOBS, RELEASE
+from edgeq.agent.manifest_rules import JOBS, RELEASE, records
 from edgeq.agent.verify import files_of, read_manifest
 from edgeq.nouns.bundle import Manifest
 
@@ -23,15 +23,15 @@ _COMPILED = re.compile(r"(.+)\.[a-z]+-?\d+[a-z]*(?:\.opt-\w+)?\.pyc")
 
 
 def in_release(folder: Path, manifest: Optional[Manifest] = None) -> tuple[Path, ...]:
-    """Files, links and folders below `folder` that neither the manifest nor the agent put there. A folder stands for all in it.
+    """Files, links and folders below `folder` that neither the manifest nor the agent put there, and no Python compiled. A folder stands for all in it.
     Without `manifest`, the one in `folder` counts; where that is damaged, only the agent's own records are known.
     """
     manifest = manifest or read_manifest(folder)
     own = {RELEASE}
     if manifest is not None:
-        own |= {a.path for a in files_of(manifest)}
-        own |= {f"{JOBS}/{candidate.id}.json" for candidate in manifest.candidates}
-    return tuple(p for p in unknown_in(folder, own) if not _is_cut_write(p, folder))
+        own |= {a.path for a in files_of(manifest)} | records(manifest)
+    unknown = unknown_in(folder, own)
+    return tuple(p for p in unknown if not _is_cut_write(p, folder) and not _is_compiled(p, own, folder))
 
 
 def in_wheel(folder: Path, own: Optional[Collection[str]] = None) -> tuple[Path, ...]:
@@ -83,11 +83,15 @@ def unknown_in(folder: Path, own: Collection[str]) -> Iterator[Path]:
 
 def _is_cut_write(path: Path, folder: Path) -> bool:
     """Whether the agent was cut off while it wrote a record of its own; see `owned.temporaries`."""
-    return is_temporary(path) and path.parent in (folder, folder / JOBS)
+    return is_temporary(path) and path.relative_to(folder).parts[:-1] in (
+        (),
+        (JOBS,),
+        ("candidates", path.parent.name),
+    )
 
 
 def _is_compiled(path: Path, own: Collection[str], folder: Path) -> bool:
-    """Whether `path` is a compiled module of the wheel, or a __pycache__ that holds nothing but those."""
+    """Whether `path` is a compiled module of the release or wheel, or a __pycache__ that holds nothing but those."""
     if path.is_symlink():
         return False
     if path.is_dir():

@@ -37,7 +37,8 @@ def temporaries(root: Root) -> list[Path]:
     for app in _folders(root.apps):
         releases = app / "releases"
         folders += [app, releases]
-        folders += [f for r in _folders(releases) if is_sha256(r.name) for f in (r, r / "jobs")]
+        for release in _releases(app):
+            folders += [release, release / "jobs", *_folders(release / "candidates")]
     for result in results(root):
         folders += [result, *_folders(result)]
     return [entry for folder in (*folders, root.results) for entry in _entries(folder) if is_temporary(entry)]

@@ -1,10 +1,11 @@
-"""Makes a verified release live: one atomic rename of `current`, then the records of it."""
+"""Makes a verified release live: what it needs to be imported, one atomic rename of `current`, then the records of it."""
 
 from dataclasses import replace
 
 from edgeq.agent.apps import Activation, history, live, previous, releases
 from edgeq.agent.clock import utc_now
 from edgeq.agent.durable import point_link, write_json
+from edgeq.agent.importable import make_importable
 from edgeq.agent.layout import Root
 from edgeq.agent.manifest_rules import RELEASE
 from edgeq.agent.others_files import remove_release
@@ -16,6 +17,7 @@ def switch(root: Root, app: str, goal: Activation) -> None:
     """Live already: nothing changes but what is known of its speed. The link is the truth and comes first: a power cut between it and the history is
     put right by whoever reads the history.
     """
+    make_importable(root, app, goal)
     now = live(root, app)
     past = history(root, app)
     if now is None or not now.same_as(goal):

@@ -8,7 +8,7 @@ from typing import Optional
 
 from edgeq.agent.durable import is_temporary
 from edgeq.agent.hashing import is_exactly
-from edgeq.agent.manifest_rules import JOBS, MANIFEST, RELEASE
+from edgeq.agent.manifest_rules import JOBS, MANIFEST, records
 from edgeq.agent.stored import Unreadable, read_json
 from edgeq.nouns.bundle import Artifact, Manifest
 from edgeq.nouns.record import canonical_json
@@ -64,15 +64,17 @@ def findings(folder: Path, manifest: Manifest) -> tuple[Finding, ...]:
         if path not in there or not is_exactly(folder / path, a.sha256, a.size)
     ]
     folders = {str(parent) for path in expected for parent in Path(path).parents}
-    found += [Finding(path, EXTRA) for path in there - set(expected) if not _belongs(folder, path, folders)]
+    folders |= {str(Path(path).with_name("__pycache__")) for path in expected if path.endswith(".py")}
+    unknown = there - set(expected) - records(manifest)
+    found += [Finding(path, EXTRA) for path in unknown if not _belongs(folder, path, folders)]
     return tuple(sorted(found, key=lambda f: f.path))
 
 
 def _belongs(folder: Path, path: str, folders: set[str]) -> bool:
-    """Whether something that is no file of the manifest may be there: its folders, and the agent's own records."""
+    """Whether something that is no file of the manifest may be there: its folders, and the agent's records of jobs."""
     if path in folders:
         return (folder / path).is_dir() and not (folder / path).is_symlink()
-    return path == RELEASE or Path(path).parts[0] == JOBS
+    return Path(path).parts[0] == JOBS
 
 
 def _entries(folder: Path) -> set[str]:

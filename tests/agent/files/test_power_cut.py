@@ -22,7 +22,13 @@ from tests.agent.files.power_cut import careless_renames, cut_before
 OLDEST = bundle(files={"candidates/ort/model.onnx": b"oldest"})
 OLDER = bundle(files={"candidates/ort/model.onnx": b"older"})
 OLD = bundle(files={"candidates/ort/model.onnx": b"old", "candidates/ort/shared.bin": b"shared"})
-NEW = bundle(files={"candidates/ort/model.onnx": b"new", "candidates/ort/shared.bin": b"shared"})
+NEW = bundle(
+    files={
+        "candidates/ort/model.onnx": b"new",
+        "candidates/ort/shared.bin": b"shared",
+        "candidates/ort/edgeq_runtime.py": b"pass\n",
+    }
+)
 WHEEL = wheel({"tiny/__init__.py": b"answer = 42\n", "tiny-1.0.data/purelib/other.py": b"pass\n"})
 FOLDER = f"tiny-1.0-{sha(WHEEL)[:8]}"
 
