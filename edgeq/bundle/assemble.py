@@ -1,13 +1,14 @@
-"""From the files of the candidates to a manifest: each file hashed, each candidate given its contract."""
+"""From the files of the candidates to a manifest: each file hashed, each candidate given its contract and edgeq_runtime.py."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from edgeq.application import runtime_source
 from edgeq.bundle.check import manifest_problems, signature_problems
 from edgeq.bundle.contract import OwnEnds, contract
-from edgeq.bundle.layout import contract_path, model_path
+from edgeq.bundle.layout import contract_path, model_path, runtime_path
 from edgeq.errors import BundleRefused
 from edgeq.nouns.bundle import SCHEMA, Artifact, Candidate, Manifest
 from edgeq.nouns.tensor import Preprocessing, TensorSpec
@@ -39,6 +40,7 @@ def assemble(
     artifacts: dict[str, Path | bytes] = {}
     for candidate, (_, file) in zip(candidates, built, strict=True):
         artifacts[candidate.model] = file
+        artifacts[runtime_path(candidate.id)] = runtime_source()
         artifacts[contract_path(candidate.id)] = contract(
             name, candidate, inputs, outputs, preprocessing, threads, (own or {}).get(candidate.id, ((), ()))
         )

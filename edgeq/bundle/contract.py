@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
-from edgeq.nouns.bundle import Candidate
+from edgeq.nouns.bundle import PYTHON_PATH, Candidate
 from edgeq.nouns.record import canonical_json
 from edgeq.nouns.tensor import Preprocessing, TensorSpec
 
@@ -26,7 +26,7 @@ def contract(
     the file's inputs and outputs where they take and give integers in place of the manifest's reals.
 
     A dimension that the model leaves open is null; `affine` says how integers stand for reals. `preprocessing` is null
-    when the model takes its arrays as they are.
+    when the model takes its arrays as they are. `python_path` is a file beside the contract that a device's agent writes.
     """
     return canonical_json(
         {
@@ -35,6 +35,7 @@ def contract(
             "candidate": candidate.id,
             "model": PurePosixPath(candidate.model).name,
             "runtime": candidate.runtime,
+            "python_path": PYTHON_PATH,
             "min_runtime": candidate.min_runtime,
             "recipe": candidate.recipe,
             "threads": threads,

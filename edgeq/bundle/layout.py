@@ -3,6 +3,8 @@
 import re
 from pathlib import PurePosixPath
 
+from edgeq.application import RUNTIME
+
 MANIFEST = "manifest.json"
 BESIDE = "beside/"
 FIDELITY = "fidelity.json"
@@ -20,6 +22,11 @@ def model_path(candidate: str, suffix: str) -> str:
 
 def contract_path(candidate: str) -> str:
     return f"candidates/{candidate}/contract.json"
+
+
+def runtime_path(candidate: str) -> str:
+    """Of the module that loads the candidate on a device (edgeq/application/edgeq_runtime.py)."""
+    return f"candidates/{candidate}/{RUNTIME}"
 
 
 def check_input(index: int) -> str:

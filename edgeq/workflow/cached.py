@@ -16,6 +16,7 @@ from typing import Any
 import platformdirs
 
 from edgeq import __version__
+from edgeq.application import runtime_source
 from edgeq.errors import BundleRefused
 from edgeq.ingest.graph.external_files import external_files
 from edgeq.installed import installed_versions
@@ -80,6 +81,7 @@ class Order:
                 "gates": self.gates.to_dict(),
                 "unavailable": self.unavailable,
                 "versions": tool_versions() | self.converters,
+                "runtime_source": hashlib.sha256(runtime_source()).hexdigest(),
             }
         )
 

@@ -101,9 +101,9 @@ def test_a_stored_entry_that_lies_about_its_size_is_refused(bundle_file: Path) -
     content = bundle_file.read_bytes()
     central = content.index(b"PK\x01\x02")
     forged = bytearray(content)
-    forged[central + 20 : central + 28] = (900_000).to_bytes(4, "little") * 2  # compressed and full size
+    forged[central + 20 : central + 28] = (9_000_000).to_bytes(4, "little") * 2  # compressed and full size
     bundle_file.write_bytes(forged)
-    assert "the entries declare 90" in refusal(bundle_file)
+    assert "the entries declare 9,0" in refusal(bundle_file)
 
 
 def test_a_flipped_byte_never_changes_what_is_read(bundle_file: Path) -> None:
@@ -188,8 +188,10 @@ def test_extract_writes_what_a_device_will_hold(bundle_file: Path, tmp_path: Pat
     found = sorted(str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*") if p.is_file())
     assert found == [
         "candidates/onnxruntime-float/contract.json",
+        "candidates/onnxruntime-float/edgeq_runtime.py",
         "candidates/onnxruntime-float/model.onnx",
         "candidates/onnxruntime-int8_static/contract.json",
+        "candidates/onnxruntime-int8_static/edgeq_runtime.py",
         "candidates/onnxruntime-int8_static/model.onnx",
         "manifest.json",
     ]
