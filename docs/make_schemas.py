@@ -49,6 +49,7 @@ DOCUMENTS: dict[str, Any] = {
         "checks": tuple[DeviceCheck, ...],
         "choice": Choice | None,
         "measurement": str | None,
+        "load_lines": tuple[str, ...],
         "exit_code": int,
     },
     "explain": {"explanations": tuple[Explanation, ...], "refused": str | None},

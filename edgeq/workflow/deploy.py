@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from edgeq import catalog
+from edgeq.application import load_lines
+from edgeq.bundle.own_runtime import has_own_runtime
 from edgeq.deliver import activate, fitness, push, supply
 from edgeq.deliver.lock import locked
 from edgeq.errors import SPEED_NOT_COMPARED, BundleRefused
@@ -52,8 +54,19 @@ class Deployment:
         """0, or SPEED_NOT_COMPARED when what was deployed is live and its speed could not be compared, now or when it
         went live.
         """
-        is_live = self.app is not None and self.app.live == self.conversion.bundle.digest
-        return SPEED_NOT_COMPARED if is_live and self.app and self.app.not_compared else 0
+        return SPEED_NOT_COMPARED if self._is_live and self.app and self.app.not_compared else 0
+
+    @property
+    def load_lines(self) -> tuple[str, ...]:
+        """Python that runs it on the device; empty where it is not live, or its edgeq_runtime.py is not this edgeq's."""
+        app, manifest = self.app, self.conversion.bundle.manifest
+        if not self._is_live or app is None or app.candidate is None:
+            return ()
+        return load_lines(app.name, app.path) if has_own_runtime(manifest, app.candidate) else ()
+
+    @property
+    def _is_live(self) -> bool:
+        return self.app is not None and self.app.live == self.conversion.bundle.digest
 
     def to_dict(self) -> dict[str, Any]:
         def plain(noun: Any) -> Any:
@@ -70,6 +83,7 @@ class Deployment:
             "checks": [c.to_dict() for c in self.checks],
             "choice": plain(self.choice),
             "measurement": self.measurement.job.id if self.measurement else None,
+            "load_lines": list(self.load_lines),
             "exit_code": self.exit_code,
         }
 
@@ -232,7 +246,15 @@ def _finished(model: str, kind: Target, asked: DeployRequest, tell: Tell) -> Con
         return None
     require_nothing_decided(Path(model), asked)
     conversion = open_conversion(Path(model), tell)
-    require_made_for(conversion.bundle.manifest, kind)
+    manifest = conversion.bundle.manifest
+    require_made_for(manifest, kind)
+    if not all(has_own_runtime(manifest, c.id) for c in manifest.candidates):
+        tell(
+            Note(
+                f"the edgeq_runtime.py in {conversion.path} is not this edgeq's, but another version's or a stranger's: read it "
+                "before you run it, or convert the model again"
+            )
+        )
     return conversion
 
 

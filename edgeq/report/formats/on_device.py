@@ -85,6 +85,12 @@ def show_rollback(console: Console, done: Rollback) -> None:
     )
 
 
+def show_load_lines(console: Console, lines: Sequence[str]) -> None:
+    """Code to be copied: never folded."""
+    for line in ["", *(f"        {line}" for line in lines)] if lines else []:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
 def show_status(
     console: Console, facts: Facts, status: DeviceStatus | None, figures: Sequence[LiveFigures] = ()
 ) -> None:

@@ -25,6 +25,7 @@ from edgeq.report.formats.on_device import (
     show_diagnosis,
     show_facts,
     show_live,
+    show_load_lines,
     show_removal,
     show_rollback,
     show_status,
@@ -81,6 +82,8 @@ def _show_deployment(console: Console, deployment: Any, *, in_full: bool = False
         show_race(console, race, choice, checks, in_full=in_full, measurement=measurement)
     if deployment.app is not None:
         show_live(console, deployment.app, deployment.previous)
+    if deployment.changed:
+        show_load_lines(console, deployment.load_lines)
     live = deployment.app.live if deployment.app is not None else None
     if not deployment.changed and live != deployment.conversion.bundle.digest:
         manifest = deployment.conversion.bundle.manifest
