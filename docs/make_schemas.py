@@ -11,6 +11,7 @@ from edgeq.nouns.delivery import Delivery, Removal
 from edgeq.nouns.device import Facts
 from edgeq.nouns.diagnosis import Diagnosis
 from edgeq.nouns.explanation import Explanation
+from edgeq.nouns.export import Exported
 from edgeq.nouns.fidelity import BetweenRuntimes, Fidelity
 from edgeq.nouns.measurement import Measurement
 from edgeq.nouns.model import Model
@@ -53,6 +54,7 @@ DOCUMENTS: dict[str, Any] = {
         "exit_code": int,
     },
     "explain": {"explanations": tuple[Explanation, ...], "refused": str | None},
+    "export": Exported,
     "verify": Verification,
     "bench": {"races": tuple[RaceReport, ...], "measurements": tuple[str, ...]},
     "report": {

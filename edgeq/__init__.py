@@ -16,6 +16,7 @@ _PLACES = {
     "deploy": "workflow.deploy",
     "doctor": "workflow.doctor",
     "explain": "workflow.explain",
+    "export": "workflow.export",
     "install_service": "workflow.service",
     "report": "workflow.report",
     "rollback": "workflow.rollback",

@@ -46,7 +46,8 @@ def load(
     threads: int | None = None,
     raw: bool = False,
 ) -> Model:
-    """The live model of the app `name`, or the one in a folder: a path has a slash or is a Path.
+    """The live model of the app `name`, or the one in a folder or of a contract file (net.contract.json): a path has a slash or
+    is a Path.
 
     `root`: edgeq's folder on this device, by default the one where this file lies, else the usual ones. `threads`: by
     default the contract's. `raw`: outputs that are integers standing for reals are returned as integers. Raises LoadError.
@@ -274,8 +275,11 @@ def _usual_roots() -> list[str]:
 
 
 def _open(folder: Path, target: str | None, threads: int | None, raw: bool) -> _Release:
-    """The release in `folder`, its model loaded. Raises LoadError, and what the runtime raises for a model it refuses."""
-    contract = _read_json(folder / CONTRACT)
+    """The release in `folder`, or of that contract file, its model loaded. Raises LoadError, and what the runtime raises for a
+    model that it refuses.
+    """
+    file = folder if folder.suffix == ".json" else folder / CONTRACT
+    contract, folder = _read_json(file), file.parent
     wheels = _add_to_sys_path(folder, contract.get("python_path", PYTHON_PATH))
     with _imports_explained(contract, wheels):
         import numpy as np

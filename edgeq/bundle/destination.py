@@ -16,6 +16,11 @@ def require_destination(path: Path) -> None:
     require_no_other_kind(path)
     if not path.parent.is_dir():
         raise BundleRefused(f"there is no folder {path.parent}", f"mkdir -p {path.parent}, or another -o")
+    if path.suffix != ".edgeq":
+        raise BundleRefused(
+            f"{path} is no name for a bundle: it ends in .edgeq",
+            f"-o {path}.edgeq; model files and folders are written by edgeq.export and `edgeq export`",
+        )
     trial = unfinished(path)
     try:
         trial.open("wb").close()

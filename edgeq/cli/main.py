@@ -19,6 +19,7 @@ _GROUPS = {
     "the product": {
         "deploy": "Quantize a model, race it on a device, make the fastest faithful candidate live.",
         "convert": "Quantize a model for a target and write the bundle; needs no device.",
+        "export": "Write the .tflite or .onnx file that an application loads, with example code.",
         "explain": "How each layer is quantized, what that loses and why.",
         "verify": "Run a bundle on an emulated CPU: the accuracy that it will have there.",
         "bench": "Measure what is live on a device, or several bundles against each other.",

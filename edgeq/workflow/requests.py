@@ -191,7 +191,7 @@ class ConvertRequest(Told, WithProject, ConversionOptions, ForTarget):
     )
     _: KW_ONLY
     output: AnyPath | None = option(
-        "The bundle to write; default: NAME.edgeq.",
+        "The bundle to write, default: NAME.edgeq; or as in `edgeq export`: x.tflite, x.onnx, DIR/.",
         in_python="The bundle to write; default: one in edgeq's cache.",
         flags=("-o", "--output"),
         metavar="PATH",
@@ -202,6 +202,30 @@ class ConvertRequest(Told, WithProject, ConversionOptions, ForTarget):
     refuse: bool = option(
         "False: what the gate refuses is written all the same, to be looked at.", True, only_python=True
     )
+
+
+@dataclass(frozen=True, eq=False)
+class ExportRequest(Told, WithProject, ConversionOptions):
+    model: AnyPath | None = argument(
+        "An ONNX, .pt2 or .tflite file, a torch factory (net.py:build) or a finished .edgeq bundle; default: the one "
+        "of edgeq.toml."
+    )
+    _: KW_ONLY
+    output: AnyPath = option(
+        "A model file (x.tflite, x.onnx), or a folder (DIR/) for the model, its contract and an example.",
+        flags=("-o", "--output"),
+        metavar="PATH",
+        required=True,
+    )
+    target: AnyPath | None = option(
+        "The kind of device, or a .toml of your own; default: the bundle's own, else local.", metavar="NAME"
+    )
+    candidate: str | None = option(
+        "Which, such as litert-float; default: the one expected to be fastest that passed the gate.",
+        metavar="ID",
+    )
+    force: bool = option("Replace files that are there.", False)
+    dry_run: bool = option("Convert and say what would be written; write nothing.", False)
 
 
 @dataclass(frozen=True, eq=False)

@@ -84,9 +84,7 @@ def _resolve(
 ) -> tuple[tuple[WheelSet, ...], dict[str, str]]:
     wanted = list(wanted)
     if device.local:
-        return (), {
-            name: f"not installed here: pip install '{_EXTRA[name]}'" for name in wanted if not _here(name)
-        }
+        return (), {name: why for name in wanted if (why := why_not_here(name))}
     fitness.require_libraries(device.facts, device.label)
     sets: list[WheelSet] = []
     unavailable: dict[str, str] = {}
@@ -110,6 +108,11 @@ def _resolve(
     if failures and not sets:
         raise failures[0]
     return tuple(sets), unavailable
+
+
+def why_not_here(runtime: str) -> str | None:
+    """Why this machine cannot run `runtime`; None where it is installed."""
+    return None if _here(runtime) else f"not installed here: pip install '{_EXTRA.get(runtime, runtime)}'"
 
 
 def _here(runtime: str) -> bool:

@@ -7,7 +7,7 @@ from edgeq.errors import BundleRefused, DeviceUnfit
 from edgeq.nouns.bundle import Candidate, Manifest
 from edgeq.nouns.delivery import WheelSet
 from edgeq.nouns.target import Target
-from edgeq.workflow.requests import ConversionOptions, DeployRequest
+from edgeq.workflow.requests import ConversionOptions
 from edgeq.workflow.runtimes import too_old
 from edgeq.workflow.session import Session
 
@@ -56,7 +56,7 @@ def require_made_for(manifest: Manifest, target: Target) -> None:
         )
 
 
-def require_nothing_decided(bundle: Path, options: DeployRequest) -> None:
+def require_nothing_decided(bundle: Path, options: ConversionOptions) -> None:
     """A finished bundle is what it was made as: of the options that convert() takes, only those that choose among its
     candidates mean anything. Raises BundleRefused, which names the others that were given.
     """

@@ -1,12 +1,13 @@
-"""`edgeq convert`: a bundle without a device."""
+"""`edgeq convert`: a bundle, or the files of an application, without a device."""
 
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from edgeq.cli.options import json_option, options_for, verbose_option
 from edgeq.model_name import model_name
-from edgeq.workflow.requests import ConvertRequest
+from edgeq.workflow.requests import ConvertRequest, ExportRequest
 from edgeq.workflow.takes import keywords
 
 
@@ -16,13 +17,22 @@ from edgeq.workflow.takes import keywords
 @verbose_option
 @json_option
 def command(verbose: bool, as_json: bool, **options: Any) -> int:
-    """Quantize MODEL for a target and write the bundle, judged against float; no device is needed."""
+    """Quantize MODEL for a target and write the bundle, judged against float; no device is needed.
+
+    With -o x.tflite, x.onnx or DIR/ it writes the files of `edgeq export`.
+    """
     from edgeq.cli.screen import screen
     from edgeq.workflow.convert import convert
+    from edgeq.workflow.export import export
     from edgeq.workflow.settled import settled
 
     with screen(as_json, verbose) as show:
         asked = settled(ConvertRequest(**options, tell=show.tell))
         output = asked.output or f"{asked.name or model_name(str(asked.model))}.edgeq"
-        show.result(convert(**keywords(asked, ConvertRequest) | {"output": output}))
+        if str(output).endswith(".edgeq"):
+            show.result(convert(**keywords(asked, ConvertRequest) | {"output": output}))
+        else:
+            source = click.get_current_context().get_parameter_source("target")
+            target = None if source == ParameterSource.DEFAULT else asked.target
+            show.result(export(**keywords(asked, ExportRequest) | {"output": output, "target": target}))
     return 0

@@ -11,6 +11,7 @@ from rich.console import Console
 from edgeq.nouns.progress import Note, Route
 from edgeq.report.formats.emulated import show_emulation, show_verification, show_verified
 from edgeq.report.formats.explained import show_explained
+from edgeq.report.formats.exported import show_exported
 from edgeq.report.formats.history import show_comparison, show_measurements
 from edgeq.report.formats.layout import say
 from edgeq.report.formats.making import (
@@ -142,6 +143,7 @@ _ON_THE_WAY: dict[str, Show] = {
 _AT_THE_END: dict[str, Show] = {
     "Conversion": _show_conversion,
     "Explained": show_explained,
+    "Exported": show_exported,
     "Deployment": _show_deployment,
     "Benched": _show_benched,
     "Reported": _show_reported,

@@ -1,0 +1,25 @@
+"""`edgeq export`: the files that an application loads, without a device."""
+
+from typing import Any
+
+import click
+
+from edgeq.cli.options import json_option, options_for, verbose_option
+from edgeq.workflow.requests import ExportRequest
+
+
+@click.command()
+@click.argument("model", required=False)
+@options_for(ExportRequest)
+@verbose_option
+@json_option
+def command(verbose: bool, as_json: bool, **options: Any) -> int:
+    """Write the file that an application loads: MODEL (or a .edgeq bundle) quantized for a target, with contract.json, which
+    says what it takes and gives, and a complete example of code that runs it. No device is needed.
+    """
+    from edgeq.cli.screen import screen
+    from edgeq.workflow.export import export
+
+    with screen(as_json, verbose) as show:
+        show.result(export(**options, tell=show.tell))
+    return 0

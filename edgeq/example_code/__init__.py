@@ -1,0 +1,20 @@
+"""Complete small programs that run a delivered model, one file per language, each written from its contract.json.
+
+Names of tensors come from a model file that a stranger may have made: they stand in the programs as quoted literals only.
+"""
+
+from collections.abc import Callable, Mapping
+
+from edgeq.example_code import cpp, kotlin, python
+from edgeq.example_code.contract import Contract, NoExample, read_contract
+from edgeq.example_code.place import Place
+
+LANGUAGES: Mapping[str, Callable[[Contract, Place], str]] = {
+    "python": python.program,
+    "c++": cpp.program,
+    "kotlin": kotlin.program,
+}
+
+SUFFIXES: Mapping[str, str] = {"python": ".py", "c++": ".cc", "kotlin": ".kt"}
+
+__all__ = ["LANGUAGES", "SUFFIXES", "Contract", "NoExample", "Place", "read_contract"]

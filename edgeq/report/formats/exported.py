@@ -1,0 +1,30 @@
+"""What `edgeq export` wrote: the files, and how to go on."""
+
+import shlex
+
+from rich.console import Console
+
+from edgeq.nouns.export import Exported
+from edgeq.report.formats.layout import say
+from edgeq.report.formats.units import short, size
+
+
+def show_exported(console: Console, exported: Exported) -> None:
+    candidate = exported.candidate
+    facts = [
+        candidate.id,
+        *([candidate.scheme] if candidate.scheme else []),
+        f"bundle {short(exported.digest)}",
+    ]
+    if not exported.written:
+        facts.append("dry run: nothing was written")
+    say(console, "export", facts)
+    for file in exported.files:
+        say(console, "export", [f"  {file.path}", size(file.size)])
+    for example in exported.left_out:
+        say(console, "note", [f"{example.what} is not written: {example.reason}"])
+    if exported.others:
+        say(console, "note", [f"other candidates: {', '.join(exported.others)} (--candidate ID)"])
+    programs = [file.path for file in exported.files if file.path.endswith("example.py")]
+    if programs and exported.written:
+        say(console, "run it", [f"python3 {shlex.quote(programs[0])}"])
