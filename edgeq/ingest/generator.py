@@ -1,9 +1,7 @@
 """Samples from the user's own function, `file.py:function`: run once, kept on disk, so that they can be read again."""
 
 import inspect
-import tempfile
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +9,7 @@ import numpy as np
 from edgeq.errors import DataRefused
 from edgeq.ingest.labels import KEYS, stacked
 from edgeq.ingest.npz import sample_key
+from edgeq.ingest.spool import Spool
 from edgeq.ingest.stored import Stored
 from edgeq.user_code import load_attribute, place_of
 
@@ -25,22 +24,29 @@ def open_generator(spec: str, inputs: tuple[str, ...]) -> Stored:
     with a label as one array more, or a dict with "labels". A label is a class number or any array of numbers.
     Raises DataRefused with the function's own error, or for more than MOST samples.
     """
-    spool = _Spool()
+    return stored_samples(spec, _samples(spec, inputs))
+
+
+def stored_samples(
+    where: str, samples: Iterable[tuple[Mapping[str, np.ndarray], np.ndarray | None]]
+) -> Stored:
+    """Pairs of sample and label, read once and kept on disk. Raises DataRefused for none, too many, and labels here and there."""
+    spool = Spool()
     keys: list[str] = []
     labels: list[np.ndarray] = []
-    for sample, label in _samples(spec, inputs):
+    for sample, label in samples:
         if len(keys) == MOST:
-            raise DataRefused(f"{spec} yields more than {MOST:,} samples", "let it end earlier")
+            raise DataRefused(f"{where} yields more than {MOST:,} samples", "let it end earlier")
         keys.append(sample_key(sample, label))
         labels += [] if label is None else [label]
         if labels and len(labels) != len(keys):
             raise DataRefused(
-                f"{spec} yields labels with some samples only", "yield (sample, label) always, or never"
+                f"{where} yields labels with some samples only", "yield (sample, label) always, or never"
             )
         spool.add(sample)
     if not keys:
-        raise DataRefused(f"{spec} yields no samples")
-    return Stored(spec, tuple(keys), spool.read, stacked(labels) if labels else None)
+        raise DataRefused(f"{where} yields no samples")
+    return Stored(where, tuple(keys), spool.read, stacked(labels) if labels else None)
 
 
 def first_sample(spec: str) -> Mapping[str, np.ndarray]:
@@ -56,10 +62,10 @@ def _samples(spec: str, inputs: tuple[str, ...]) -> Iterable[tuple[dict[str, np.
         raise DataRefused(f"{spec} is not a function", "name a function that yields samples")
     try:
         for item in _call(function):
-            sample, label = _parted(item, inputs)
+            sample, label = parted(item, inputs)
             yield (
-                _by_name(sample, spec),
-                None if label is None else _array(label, f"{spec} yields a label of"),
+                by_name(sample, spec),
+                None if label is None else array_of(label, f"{spec} yields a label of"),
             )
     except DataRefused:
         raise
@@ -80,7 +86,7 @@ def _call(function: Callable[..., Any]) -> Iterable[Any]:
     return iter(result)
 
 
-def _parted(item: Any, inputs: tuple[str, ...]) -> tuple[Any, Any]:
+def parted(item: Any, inputs: tuple[str, ...]) -> tuple[Any, Any]:
     """The sample and its label, which is None where there is none."""
     if isinstance(item, tuple) and len(item) == 2 and _has_label(item, inputs):
         return item
@@ -108,16 +114,16 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
-def _by_name(sample: Any, spec: str) -> dict[str, np.ndarray]:
+def by_name(sample: Any, spec: str) -> dict[str, np.ndarray]:
     said = f"{spec} yields"
     if isinstance(sample, Mapping):
-        return {str(k): _array(v, f"{said} {k!r} as") for k, v in sample.items()}
+        return {str(k): array_of(v, f"{said} {k!r} as") for k, v in sample.items()}
     if isinstance(sample, (tuple, list)):
-        return {str(i): _array(v, said) for i, v in enumerate(sample)}
-    return {"": _array(sample, said)}
+        return {str(i): array_of(v, said) for i, v in enumerate(sample)}
+    return {"": array_of(sample, said)}
 
 
-def _array(value: Any, said: str) -> np.ndarray:
+def array_of(value: Any, said: str) -> np.ndarray:
     if hasattr(value, "detach"):  # a torch tensor
         value = value.detach().cpu().numpy()
     try:
@@ -131,22 +137,3 @@ def _array(value: Any, said: str) -> np.ndarray:
             "the model's inputs, or a dict by their names, and a label a class number or an array",
         )
     return array
-
-
-class _Spool:
-    """Samples on disk, gone with the last reference: calibrating must not need memory for all of them."""
-
-    def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="edgeq-samples-")
-        self._names: list[tuple[str, ...]] = []
-
-    def add(self, sample: Mapping[str, np.ndarray]) -> None:
-        np.savez(self._file(len(self._names)), *sample.values())
-        self._names.append(tuple(sample))
-
-    def read(self, i: int) -> dict[str, np.ndarray]:
-        with np.load(self._file(i), allow_pickle=False) as archive:
-            return {name: archive[f"arr_{k}"] for k, name in enumerate(self._names[i])}
-
-    def _file(self, i: int) -> Path:
-        return Path(self._folder.name) / f"{i}.npz"

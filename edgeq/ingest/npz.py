@@ -22,7 +22,7 @@ _NUMBERED = re.compile(r"arr_[0-9]+")
 Shapes = Mapping[str, tuple[int | None, ...]]
 
 
-def of_arrays(path: Path, arrays: dict[str, np.ndarray], inputs: Shapes | None) -> Stored:
+def of_arrays(path: Path | str, arrays: dict[str, np.ndarray], inputs: Shapes | None) -> Stored:
     """`inputs` are the model's input shapes: an array that has exactly such a shape and no room for samples (a sample
     rate, a first state) is the same for every sample. None: the model is not known yet, and of arrays of several lengths
     those count the samples that are as long as the labels, or else the longest.
@@ -66,7 +66,7 @@ def one_array_each(arrays: Mapping[str, np.ndarray]) -> bool:
     return alike and differ and (len(found) > 2 or len(lengths) > 1 or lengths == {(1,)})
 
 
-def _of_list(path: Path, arrays: Mapping[str, np.ndarray], truth: np.ndarray | None) -> Stored:
+def _of_list(path: Path | str, arrays: Mapping[str, np.ndarray], truth: np.ndarray | None) -> Stored:
     samples = [arrays[name] for name in sorted(arrays, key=lambda name: int(name.removeprefix("arr_")))]
     lengths = {"the samples": len(samples)}
     if truth is not None:
@@ -132,9 +132,9 @@ def _is_one_sample(array: np.ndarray, name: str, arrays: Mapping[str, np.ndarray
     return shape is not None and len(shape) > 1 and shape[0] == 1 and array.shape == shape[1:]
 
 
-def _one_length(path: Path, lengths: Mapping[str, int]) -> int:
+def _one_length(path: Path | str, lengths: Mapping[str, int]) -> int:
     if len(set(lengths.values())) > 1:
-        listed = ", ".join(f"{n} {c:,}" for n, c in lengths.items())
+        listed = ", ".join(f"{n or 'the samples'} {c:,}" for n, c in lengths.items())
         raise DataRefused(
             f"the arrays of {path} hold different numbers of samples: {listed}",
             "the first axis of every array, labels included, counts the samples",

@@ -11,6 +11,8 @@ from edgeq.ingest.varied import Survey
 from edgeq.nouns.tensor import TensorSpec
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from edgeq.ingest.pytorch.program import Program
 
 
@@ -21,6 +23,7 @@ class Request:
     `program` is what it built where that is known already. Converters that live in environments of their own are kept
     below `cache`; `say` hears what takes long. `survey` looks at the shapes of all samples of a model with inputs that are
     open where --shape does not say more; it gives None where they have one shape, or there are none.
+    `module` is the source itself where a Python program gave it; `source` then only names it.
     """
 
     source: str
@@ -34,6 +37,7 @@ class Request:
     cache: Path | None = None
     say: Callable[[str], None] = lambda _: None
     survey: Callable[[tuple[TensorSpec, ...]], Survey | None] = lambda _: None
+    module: "nn.Module | None" = None
 
     def path(self, suffix: str) -> Path:
         """Where the clean graph is written; never over the source itself."""

@@ -10,6 +10,7 @@ from edgeq.errors import DataRefused
 from edgeq.ingest.fit import fitted, matched, stands_for_reals
 from edgeq.ingest.folder import load_npy, open_folder
 from edgeq.ingest.generator import first_sample, open_generator
+from edgeq.ingest.given_data import GivenData
 from edgeq.ingest.image import apply
 from edgeq.ingest.labels import class_numbers
 from edgeq.ingest.npz import Shapes, load_arrays, of_arrays, one_array_each
@@ -111,22 +112,28 @@ def _of_folders(folders: ClassFolders) -> str:
 
 
 def open_samples(
-    spec: str, *, inputs: tuple[TensorSpec, ...], preprocessing: Preprocessing | None = None
+    spec: str | GivenData, *, inputs: tuple[TensorSpec, ...], preprocessing: Preprocessing | None = None
 ) -> Samples:
     """Raises DataRefused: what does not exist, cannot be read, or does not fit the inputs (the first sample is tried)."""
     # Pixels have the size of the image, not of the input, so input shapes say nothing about arrays of pixels.
     shapes = {i.name: i.shape for i in inputs} if preprocessing is None else {}
     names = tuple(i.name for i in inputs)
-    stored = open_generator(spec, names) if _is_function(spec) else _open_path(Path(spec), shapes)
+    if isinstance(spec, GivenData):
+        stored = spec.open_for(names, shapes)
+    else:
+        stored = open_generator(spec, names) if _is_function(spec) else _open_path(Path(spec), shapes)
     samples = Samples(stored, inputs, preprocessing, tuple(range(len(stored.keys))))
     samples[0]
     return samples
 
 
-def peek(spec: str, preprocessing: Preprocessing | None) -> tuple[np.ndarray, ...]:
+def peek(spec: str | GivenData, preprocessing: Preprocessing | None) -> tuple[np.ndarray, ...]:
     """The first sample as it is stored (preprocessed if so wanted), before the model is known: it tells the shapes
     that a model leaves open. Raises DataRefused as `open_samples` does."""
-    if _is_function(spec):
+    if isinstance(spec, GivenData):
+        given = spec.first()
+        stored = Stored(spec.words, ("",), lambda _: given)
+    elif _is_function(spec):
         sample = first_sample(spec)
         stored = Stored(spec, ("",), lambda _: sample)
     else:
@@ -134,8 +141,10 @@ def peek(spec: str, preprocessing: Preprocessing | None) -> tuple[np.ndarray, ..
     return tuple(np.asarray(array) for array in _prepared(stored, 0, preprocessing).values())
 
 
-def may_differ(spec: str, preprocessing: Preprocessing | None) -> bool:
+def may_differ(spec: str | GivenData, preprocessing: Preprocessing | None) -> bool:
     """Whether samples can have several shapes at all, in a form of data that holds each by itself."""
+    if isinstance(spec, GivenData):
+        return spec.may_differ
     path = Path(spec)
     if _is_function(spec):
         return True

@@ -11,7 +11,7 @@ import os
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import platformdirs
 
@@ -25,18 +25,24 @@ from edgeq.nouns.record import digest_of
 from edgeq.nouns.repairs import ALL
 from edgeq.nouns.target import Target
 
+if TYPE_CHECKING:
+    from torch import nn
+
+    from edgeq.ingest.given_data import GivenData
+
 _CONVERTERS = ("numpy", "onnx", "onnxruntime", "torch", "litert-torch", "litert-quantizer", "ai-edge-litert")
 
 
 @dataclass(frozen=True)
 class Order:
-    """Everything that convert() was asked for. `built` is the sha256 of what a torch factory built; "" for files.
+    """Everything that convert() was asked for. `module` is the model itself where a Python program gave it, and `shown` how it is
+    called then. `built` is the sha256 of what a torch factory built; "" for files.
     `refuse`: candidates have to pass their gate. `converters` are those that live in environments of their own and are used for it, with their versions.
     """
 
     model: str
     target: Target
-    data: str | None
+    data: "str | GivenData | None"
     preprocess: Any
     name: str
     weights: str | None
@@ -54,6 +60,8 @@ class Order:
     states: tuple[tuple[str, str], ...] | None = None
     search_tries: int | None = None
     refuse: bool = True
+    module: "nn.Module | None" = None
+    shown: str = ""
 
     @cached_property
     def key(self) -> str:
@@ -114,10 +122,12 @@ def tool_versions() -> dict[str, str]:
     return {"edgeq": __version__, **installed_versions(_CONVERTERS)}
 
 
-def _contents(spec: str | None) -> str | None:
-    """A hash of what `spec` names; "" for nothing, None for what can change without its files changing."""
+def _contents(spec: "str | GivenData | None") -> str | None:
+    """A hash of what `spec` names or is; "" for nothing, None for what can change without its files changing."""
     if spec is None:
         return ""
+    if not isinstance(spec, str):
+        return spec.sha256
     path = Path(spec)
     if path.is_file():
         beside = external_files(path) if path.suffix.lower() == ".onnx" else []

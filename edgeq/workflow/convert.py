@@ -1,15 +1,17 @@
 """convert(): a trained model and samples become a bundle, every candidate judged against float."""
 
+import os
 import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from edgeq import catalog
 from edgeq.bundle import OpenBundle, read_bundle, read_fidelity, read_noun, require_destination
 from edgeq.errors import TargetRefused
+from edgeq.ingest.given_model import GivenModel
 from edgeq.model_name import model_name
 from edgeq.nouns.data import DataUse
 from edgeq.nouns.fidelity import BetweenRuntimes, Fidelity
@@ -26,8 +28,8 @@ from edgeq.workflow.data_use import divide, settle_use
 from edgeq.workflow.float_answers import require_answers
 from edgeq.workflow.in_sequence import in_sequence
 from edgeq.workflow.make_candidates import make_candidates
-from edgeq.workflow.paths import text
-from edgeq.workflow.requests import ConvertRequest
+from edgeq.workflow.paths import text, text_or_given
+from edgeq.workflow.requests import ConvertRequest, Shapes
 from edgeq.workflow.runtimes import this_machine
 from edgeq.workflow.takes import takes
 from edgeq.workflow.tell import Tell
@@ -42,8 +44,8 @@ if TYPE_CHECKING:  # numpy, onnx and the rest are imported when there is somethi
 
 
 @dataclass(frozen=True)
-class Conversion:
-    """A bundle on the host with what is known of it. `reused`: it was made before from the very same input. `model`,
+class Conversion(os.PathLike[str]):
+    """A bundle on the host with what is known of it; taken wherever the path of a bundle is. `reused`: it was made before from the very same input. `model`,
     `plan` and `data` are None in a bundle that somebody else's tool wrote: they stand beside its core.
     """
 
@@ -56,6 +58,9 @@ class Conversion:
     reused: bool
     data: DataUse | None = None
     between_runtimes: BetweenRuntimes | None = None
+
+    def __fspath__(self) -> str:
+        return str(self.path)
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -111,11 +116,13 @@ def _order(asked: ConvertRequest, model: str, target: Target, unavailable: Mappi
     return cached.Order(
         model=model,
         target=replace(target, threads=asked.threads or target.threads),
-        data=text(asked.data),
+        data=text_or_given(asked.data),
         preprocess=asked.preprocess,
         name=asked.name or model_name(model),
         weights=text(asked.weights),
-        shapes=dict(asked.shape or {}),
+        module=asked.model.module if isinstance(asked.model, GivenModel) else None,
+        shown=str(asked.model) if isinstance(asked.model, GivenModel) else "",
+        shapes=dict(cast(Shapes, asked.shape or {})),
         calibrate=asked.calibrate,
         calibrator=asked.calibrator or "auto",
         recipe=asked.recipe,
@@ -153,11 +160,19 @@ def _built(order: cached.Order) -> "Program | None":
     from edgeq.ingest.request import Request
     from edgeq.user_code import names_code
 
-    if not names_code(order.model):
+    if order.module is None and not names_code(order.model):
         return None
     weights = Path(order.weights) if order.weights else None
     return open_program(
-        Request(order.model, Path(), order.name, weights, order.shapes, example=_example(order))
+        Request(
+            order.model,
+            Path(),
+            order.name,
+            weights,
+            order.shapes,
+            example=_example(order),
+            module=order.module,
+        )
     )
 
 
@@ -173,6 +188,7 @@ def _build(
     with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
         work = Path(folder)
         model, samples, preprocessing = _open(order, program, work, tell)
+        model = replace(model, source=order.shown or model.source)
         order = replace(order, converters=formats.had(order.converters))
         place = output or cached.place(order)
         if cached.holds(order, place):
@@ -251,7 +267,7 @@ def _example(order: cached.Order) -> "tuple[np.ndarray, ...] | None":
     """The first sample."""
     from edgeq.ingest.samples import peek
 
-    return peek(order.data, _preprocessing(order)) if order.data else None
+    return peek(order.data, _preprocessing(order)) if order.data is not None else None
 
 
 def open_conversion(place: Path, tell: Tell) -> Conversion:

@@ -76,7 +76,7 @@ def settle_use(order: Order, gate: "Gate", model: Model, parts: Parts, work: Pat
     inputs = [spec.name for spec in model.inputs]
     terms = settle(gate, reference, parts.heldout, inputs, known=(*notes, *numbered), names=names)
     return DataUse(
-        source=order.data,
+        source=None if order.data is None else str(order.data),
         calibrate=parts.calibration.count if parts.calibration else 0,
         judge=parts.heldout.count,
         gate=NO_FLOAT if model.quantized else terms.rule,

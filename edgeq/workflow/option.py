@@ -7,6 +7,7 @@ import math
 import numbers
 from collections.abc import Iterator
 from dataclasses import MISSING, Field, dataclass, field, fields
+from os import PathLike
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
@@ -58,10 +59,13 @@ def options_of(request: Any) -> Iterator[tuple[Field[Any], Option]]:
 
 
 def kind_of(each: Field[Any]) -> type:
-    """bool, int, float, str: what the value is at its simplest; object for anything else."""
+    """bool, int, float, str or PathLike (text too): the values that are taken; object where that is several things."""
     union = get_origin(each.type) in (Union, UnionType)
-    taken = get_args(each.type) if union else (each.type,)
-    return next((kind for kind in (bool, int, float, str) if kind in taken), object)
+    taken = {get_origin(kind) or kind for kind in (get_args(each.type) if union else (each.type,))}
+    taken -= {type(None)}
+    if taken == {str, PathLike}:
+        return PathLike
+    return taken.pop() if len(taken) == 1 and taken <= {bool, int, float, str} else object
 
 
 def require_rules(request: Any) -> None:
@@ -80,7 +84,13 @@ def require_rules(request: Any) -> None:
             raise TargetRefused(f"{each.name}: {value:g} is not {_range(rule)}")
 
 
-_TAKES = {bool: "True or False", int: "a whole number", float: "a number", str: "text"}
+_TAKES = {
+    bool: "True or False",
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    PathLike: "a path as text or pathlib.Path",
+}
 
 
 def _is_a(value: Any, kind: type) -> bool:
@@ -88,7 +98,7 @@ def _is_a(value: Any, kind: type) -> bool:
         return isinstance(value, numbers.Integral) and not isinstance(value, bool)
     if kind is float:
         return isinstance(value, numbers.Real) and not isinstance(value, bool)
-    return kind not in (bool,) or isinstance(value, bool)
+    return isinstance(value, (str, PathLike) if kind is PathLike else kind)
 
 
 def _is_within(value: float, rule: Option) -> bool:

@@ -6,7 +6,7 @@ help() prints of them (takes.py), and what edgeq.toml fills in (settled.py). Imp
 
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from edgeq.nouns.job import Limits
 from edgeq.nouns.project import Gates
@@ -16,6 +16,9 @@ from edgeq.workflow.option import argument, option
 from edgeq.workflow.paths import AnyPath
 from edgeq.workflow.tell import Tell, silence
 
+# Paths, or what a Python program has in memory (edgeq/ingest/given_model.py, given_data.py).
+AnyModel = Annotated[Any, "str | PathLike | torch.nn.Module | onnx.ModelProto"]
+AnyData = Annotated[Any, "str | PathLike | array | dict | tuple | list | DataLoader | Dataset | Iterable"]
 Shapes = Mapping[str, tuple[int, ...]]
 
 
@@ -119,19 +122,22 @@ class WithGates:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class _Source:
-    data: AnyPath | None = option(
-        "Samples: .npz, a folder of images or .npy files, or file.py:function.", metavar="SPEC"
+    data: AnyData | None = option(
+        "Samples: .npz, a folder of images or .npy files, or file.py:function.",
+        metavar="SPEC",
+        in_python="Samples: a path (.npz, a folder of images or .npy files), file.py:function, an array, a dict of arrays by "
+        "input name, a tuple (inputs, labels), a list of samples, a DataLoader or Dataset, or any iterable of samples.",
     )
     preprocess: str | Mapping[str, object] | None = option(
         'For images: "imagenet" or "size=224x224,scale=1/255,mean=..,std=..,layout=NCHW".', metavar="SPEC"
     )
     name: str | None = option("The model's name on the device; default: its stem.", metavar="NAME")
     weights: AnyPath | None = option("state_dict for a torch factory such as net.py:build.", metavar="PATH")
-    shape: Shapes | None = option(
+    shape: Shapes | tuple[int, ...] | None = option(
         "Pin an input's open dimensions; repeatable.",
         metavar="NAME=N,N,...",
         repeatable=True,
-        in_python='Pins what the model leaves open: {"input": (1, 3, 224, 224)}.',
+        in_python='Pins what the model leaves open: {"input": (1, 3, 224, 224)}; of a module with one input also (1, 3, 224, 224).',
     )
     calibrate: int | None = option("How many samples calibrate; the rest judge.", least=1)
     calibrator: str | None = option(
@@ -186,8 +192,9 @@ class ConversionOptions(_Search, WithGates, _Source):
 
 @dataclass(frozen=True, eq=False)
 class ConvertRequest(Told, WithProject, ConversionOptions, ForTarget):
-    model: AnyPath | None = argument(
-        "An ONNX, .pt2 or .tflite file, or a torch factory (net.py:build); default: the one of edgeq.toml."
+    model: AnyModel | None = argument(
+        "An ONNX, .pt2 or .tflite file, or a torch factory (net.py:build); default: the one of edgeq.toml.",
+        in_python="An ONNX, .pt2 or .tflite file, a torch factory (net.py:build), a torch.nn.Module or an onnx.ModelProto.",
     )
     _: KW_ONLY
     output: AnyPath | None = option(
@@ -230,7 +237,7 @@ class ExportRequest(Told, WithProject, ConversionOptions):
 
 @dataclass(frozen=True, eq=False)
 class ExplainRequest(Told, WithProject, ConversionOptions, ForTarget):
-    model: AnyPath | None = argument("As `edgeq convert` takes it, or a .edgeq bundle.")
+    model: AnyModel | None = argument("As `edgeq convert` takes it, or a .edgeq bundle.")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -255,9 +262,10 @@ class WithStore:
 
 @dataclass(frozen=True, eq=False)
 class DeployRequest(WithStore, Measured, ConversionOptions, OnDevice):
-    model: AnyPath | None = argument(
+    model: AnyModel | None = argument(
         "An ONNX, .pt2 or .tflite file, a torch factory (net.py:build) or a finished .edgeq bundle; default: the one "
-        "of edgeq.toml."
+        "of edgeq.toml.",
+        in_python="As convert takes it, or a finished .edgeq bundle, by its path or as convert returned it.",
     )
     _: KW_ONLY
     keep: int | None = option("Releases kept on the device; default: the target's.", least=1)
@@ -275,7 +283,7 @@ class _Emulation:
         metavar="TARGET",
         required=True,
     )
-    data: AnyPath | None = option(
+    data: AnyData | None = option(
         "Labelled samples of your own, as in `convert`; default: those that the bundle carries.",
         metavar="SPEC",
     )
@@ -304,7 +312,7 @@ class VerifyRequest(Told, WithProject, WithGates, _Emulation):
 
 @dataclass(frozen=True, eq=False)
 class BenchRequest(WithStore, Measured, OnDevice):
-    what: Any = argument(
+    what: Annotated[Any, "str | PathLike"] = argument(
         "Names of live models, or .edgeq bundles to race against each other; default: all that is live.",
         (),
         repeatable=True,
@@ -347,7 +355,7 @@ class _Listing:
 
 @dataclass(frozen=True, eq=False)
 class ReportRequest(WithStore, OnDevice, _Listing):
-    measurements: Any = argument(
+    measurements: Annotated[Any, "str"] = argument(
         "Measurements by id, or its beginning; default: the newest are listed.", (), repeatable=True
     )
 

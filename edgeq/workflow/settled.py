@@ -1,16 +1,18 @@
 """A request as it is carried out: what was given twice agrees, edgeq.toml has filled the gaps, every rule is kept."""
 
+import os
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from edgeq.errors import TargetRefused
+from edgeq.ingest.given_model import GivenModel, given_model
 from edgeq.nouns.job import Limits
 from edgeq.nouns.progress import Note
 from edgeq.nouns.project import Gates, Project
 from edgeq.workflow.login import Login
 from edgeq.workflow.option import require_rules
-from edgeq.workflow.paths import text
+from edgeq.workflow.paths import is_path, text
 from edgeq.workflow.requests import ConversionOptions, Measured, OnDevice, WithGates
 
 R = TypeVar("R")
@@ -44,6 +46,8 @@ def settled(asked: R) -> R:
     if isinstance(given, ConversionOptions):
         given, project = _with_model(given, project)
         given = _filled(given, project)
+    if getattr(given, "data", None) is not None and not is_path(given.data):
+        given = replace(given, data=_given_data(given.data))
     if isinstance(given, WithGates):
         given = _one(given, "gates", Gates(), _GATES)
         mine = {f.name: getattr(given.gates, f.name) for f in fields(Gates)}
@@ -70,12 +74,20 @@ def _with_model(asked: Any, project: Project) -> tuple[Any, Project]:
     """The model that was named or that edgeq.toml names, and of edgeq.toml what is about this model."""
     from edgeq.project import without_another_model
 
-    model = text(asked.model) or project.model
+    model = project.model if _is_open(asked.model) else asked.model
     if model is None:
         raise _no_model()
-    if model.endswith(".edgeq"):
+    if not is_path(model):
+        model = given_model(model)
+    if isinstance(model, GivenModel):
+        if asked.weights is not None:
+            raise TypeError(f"weights are for a torch factory such as net.py:build; {model} has its own")
+        asked = replace(asked, name=asked.name or model.name)
+    else:
+        model = os.fspath(model)
+    if os.fspath(model).endswith(".edgeq"):
         project = Project()  # what a finished bundle was made from was decided then
-    project, left = without_another_model(project, model)
+    project, left = without_another_model(project, os.fspath(model))
     if left:
         asked.tell(Note(left))
     return replace(asked, model=model), project
@@ -99,12 +111,33 @@ def _no_model() -> TargetRefused:
 
 def _filled(asked: Any, project: Project) -> Any:
     changes = {name: getattr(project, name) for name in _FROM_PROJECT if _is_open(getattr(asked, name))}
-    shape = {**project.shapes, **dict(asked.shape or {})}
-    return replace(asked, **changes, shape=shape)
+    return replace(asked, **changes, shape={**project.shapes, **_shapes(asked)})
+
+
+def _shapes(asked: Any) -> dict[str, tuple[int, ...]]:
+    """By input name. Where a program gave a model of one input, a plain shape is that input's."""
+    shape = asked.shape or {}
+    if isinstance(shape, (tuple, list)) and all(isinstance(n, int) for n in shape):
+        inputs = asked.model.inputs if isinstance(asked.model, GivenModel) else ()
+        if len(inputs) != 1:
+            named = ", ".join(f"{name!r}: (1, ...)" for name in inputs or ("input",))
+            raise TypeError(f"shape={shape!r} does not say of which input: shape={{{named}}}")
+        shape = {inputs[0]: shape}
+    found = {name: tuple(dims) for name, dims in dict(shape).items()}
+    for name, dims in found.items():
+        if not dims or any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in dims):
+            raise TargetRefused(f"shape: {name}: {dims} has a dimension that is no whole number above 0")
+    return found
+
+
+def _given_data(data: Any) -> Any:
+    from edgeq.ingest.given_data import GivenData, given_data
+
+    return data if isinstance(data, GivenData) else given_data(data)
 
 
 def _is_open(value: Any) -> bool:
-    return value is None or value == ""
+    return value is None or (isinstance(value, str) and not value)
 
 
 def _reached(asked: Any, project: Project) -> Any:

@@ -6,7 +6,8 @@ import inspect
 import re
 import textwrap
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar, cast
+from types import UnionType
+from typing import Annotated, Any, ParamSpec, TypeVar, Union, cast, get_args, get_origin
 
 from edgeq.workflow.option import Option, options_of
 from edgeq.workflow.settled import settled
@@ -31,6 +32,9 @@ def takes(request: Callable[P, R]) -> Callable[[Callable[[R], T]], Callable[P, T
             return story(settled(make(**bound.arguments)))
 
         returned = inspect.signature(story, eval_str=False).return_annotation
+        called.__annotations__ = {each.name: each.type for each, _ in options_of(request)} | {
+            "return": returned
+        }
         vars(called)["__signature__"] = signature.replace(return_annotation=returned)
         called.__doc__ = f"{inspect.cleandoc(story.__doc__ or '')}\n\n{_keywords(request)}"
         return called
@@ -50,7 +54,7 @@ def _signature(request: Any) -> inspect.Signature:
         inspect.Parameter(
             each.name,
             _kind(rule.positional, rule.repeatable),
-            annotation=each.type,
+            annotation=_Plain(_words(each.type)),
             default=inspect.Parameter.empty if no_default(rule) else each.default,
         )
         for each, rule in options_of(request)
@@ -66,6 +70,29 @@ def _kind(positional: bool, repeatable: bool) -> Any:
     if not positional:
         return inspect.Parameter.KEYWORD_ONLY
     return inspect.Parameter.VAR_POSITIONAL if repeatable else inspect.Parameter.POSITIONAL_OR_KEYWORD
+
+
+class _Plain(str):
+    """An annotation that help() prints as it is."""
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def _words(annotation: Any) -> str:
+    """ "int | None": types by their short names, what is annotated by its text."""
+    origin, args = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return str(args[1])
+    if origin in (Union, UnionType):
+        return " | ".join(map(_words, args))
+    if isinstance(annotation, list):
+        return f"[{', '.join(map(_words, annotation))}]"
+    if origin is not None:
+        return f"{origin.__name__}[{', '.join(map(_words, args))}]"
+    if annotation in (None, type(None), ...):
+        return "..." if annotation is ... else "None"
+    return str(getattr(annotation, "__name__", annotation))
 
 
 def _refuse_unknown(function: str, signature: inspect.Signature, given: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from edgeq.nouns.project import Gates
 from edgeq.nouns.verification import Verification, Verified
 from edgeq.workflow import bundle_parts
 from edgeq.workflow.cached import folder as cache_folder
-from edgeq.workflow.paths import text
+from edgeq.workflow.paths import text_or_given
 from edgeq.workflow.requests import VerifyRequest
 from edgeq.workflow.takes import takes
 from edgeq.workflow.tell import Tell
@@ -110,7 +110,7 @@ def _seconds(wanted: tuple[Candidate, ...]) -> dict[str, float]:
 def _samples(bundle: OpenBundle, asked: VerifyRequest, folder: Path) -> "Chosen":
     from edgeq.workflow import verify_samples
 
-    data, most = text(asked.data), asked.samples
+    data, most = text_or_given(asked.data), asked.samples
     if data is None:
         return verify_samples.of_bundle(bundle, most, folder)
     return verify_samples.of_data(bundle, data, asked.preprocess, asked.calibrate, most, folder)

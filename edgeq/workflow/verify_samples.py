@@ -12,6 +12,7 @@ import numpy as np
 
 from edgeq.bundle import OpenBundle, read_check
 from edgeq.errors import BundleRefused, DataRefused
+from edgeq.ingest.given_data import GivenData
 from edgeq.ingest.preprocess import parse
 from edgeq.ingest.samples import Samples, open_samples
 from edgeq.ingest.split import split
@@ -54,7 +55,7 @@ def of_bundle(bundle: OpenBundle, most: int | None, folder: Path) -> Chosen:
 
 def of_data(
     bundle: OpenBundle,
-    data: str,
+    data: str | GivenData,
     preprocess: str | None,
     calibrate: int | None,
     most: int | None,

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 def build_module(request: Request) -> "tuple[nn.Module, tuple[str, ...]]":
     """The module and notes about it. Raises ModelRefused with the factory's own error."""
+    if request.module is not None:
+        return request.module, ()
     module = _built(request.source)
     notes: tuple[str, ...] = ()
     if request.weights is not None:
