@@ -64,7 +64,12 @@ DOCUMENTS: dict[str, Any] = {
         "comparisons": tuple[Comparison, ...],
         "fetched": int,
     },
-    "status": {"facts": Facts, "status": DeviceStatus | None, "figures": tuple[LiveFigures, ...]},
+    "status": {
+        "facts": Facts,
+        "status": DeviceStatus | None,
+        "figures": tuple[LiveFigures, ...],
+        "code": str | None,
+    },
     "rollback": Rollback,
     "doctor": Diagnosis,
     "uninstall": Removal,

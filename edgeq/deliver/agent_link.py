@@ -16,7 +16,7 @@ from edgeq.transport.base import Completed, Transport
 # Done twice they leave the same as done once, and the second waits for the first (docs/protocol.md). Not `lock`, whose
 # token is the answer, and not `rollback`, which the second time leads forward again.
 _TWICE = (
-    *("facts", "probe", "status", "inventory", "remembered", "results", "result"),
+    *("facts", "probe", "status", "inventory", "remembered", "results", "result", "contract"),
     *("unpack", "samples", "install", "work", "activate", "discard", "sweep", "unlock"),
 )
 

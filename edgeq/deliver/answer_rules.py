@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
-from edgeq.nouns.answers import Here, Placed, Removed, ResultIds, Submitted, Token
+from edgeq.nouns.answers import Here, LiveContract, Placed, Removed, ResultIds, Submitted, Token
 from edgeq.nouns.device import Facts
 from edgeq.nouns.job import UNREADABLE, Job
 from edgeq.nouns.job_rules import problems_of_job
@@ -113,6 +113,11 @@ def _of_placed(answer: Placed) -> Iterator[str]:
     problem = problem_of_path(answer.path)
     if problem or answer.path.partition("/")[0] not in ("samples", "wheels"):
         yield f"path {answer.path[:80]!r} is no folder of samples or wheels"
+
+
+def _of_live_contract(answer: LiveContract) -> Iterator[str]:
+    yield from _path(answer.path, "path")
+    yield from _names("file", answer.files)
 
 
 def _of_submitted(answer: Submitted) -> Iterator[str]:
@@ -228,6 +233,7 @@ _RULES: dict[type[Record], Callable[[Any], Iterator[str]]] = {
     Measurement: _of_measurement,
     Token: _of_token,
     Here: _of_here,
+    LiveContract: _of_live_contract,
     Placed: _of_placed,
     Submitted: _of_submitted,
     ResultIds: _of_results,

@@ -14,6 +14,7 @@ from edgeq.deliver.answer_rules import problems_of
 from edgeq.nouns.answers import (
     Failure,
     Here,
+    LiveContract,
     Nothing,
     Placed,
     Removed,
@@ -34,6 +35,7 @@ V = TypeVar("V")
 
 ANSWERS: dict[str, type[Record]] = {
     "activate": App,
+    "contract": LiveContract,
     "discard": App,
     "facts": Facts,
     "install": Release,

@@ -6,7 +6,7 @@ Names of tensors come from a model file that a stranger may have made: they stan
 from collections.abc import Callable, Mapping
 
 from edgeq.example_code import cpp, kotlin, python
-from edgeq.example_code.contract import Contract, NoExample, read_contract
+from edgeq.example_code.contract import Contract, NoExample, contract_of, read_contract
 from edgeq.example_code.place import Place
 
 LANGUAGES: Mapping[str, Callable[[Contract, Place], str]] = {
@@ -15,6 +15,4 @@ LANGUAGES: Mapping[str, Callable[[Contract, Place], str]] = {
     "kotlin": kotlin.program,
 }
 
-SUFFIXES: Mapping[str, str] = {"python": ".py", "c++": ".cc", "kotlin": ".kt"}
-
-__all__ = ["LANGUAGES", "SUFFIXES", "Contract", "NoExample", "Place", "read_contract"]
+__all__ = ["LANGUAGES", "Contract", "NoExample", "Place", "contract_of", "read_contract"]

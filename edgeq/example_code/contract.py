@@ -49,7 +49,14 @@ class Contract:
 def read_contract(content: bytes) -> Contract:
     """Raises NoExample for what is no contract."""
     try:
-        raw = parse_json(content, LARGEST)
+        return contract_of(parse_json(content, LARGEST))
+    except ValueError as error:
+        raise NoExample(str(error)) from None
+
+
+def contract_of(raw: Any) -> Contract:
+    """Of the JSON object in a contract.json. Raises NoExample for what is none."""
+    try:
         if not isinstance(raw, dict):
             raise ValueError("it is no object")
         preprocessing = raw.get("preprocessing")

@@ -54,7 +54,9 @@ def _head(contract: Contract, place: Place, image: Preprocessing | None, onnx: b
             f"  target_link_libraries({name} tensorflow-lite)",
         ]
         headers = [f'"tensorflow/lite/{h}.h"' for h in ("interpreter", "kernels/register", "model")]
-    given = "image.npy" if image else " ".join(f"input{i}.npy" for i in range(len(contract.inputs)))
+    count = len(contract.inputs)
+    arrays = ["input.npy"] if count == 1 else [f"input{i}.npy" for i in range(count)]
+    given = "image.npy" if image else " ".join(arrays)
     lines = [
         f"Runs {runs}. Build it:",
         *build,

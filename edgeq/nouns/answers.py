@@ -1,7 +1,7 @@
 """What the agent answers to commands whose answer is no other noun (docs/protocol.md), and its failures."""
 
 from dataclasses import dataclass
-from typing import Optional
+from typing import Any, Optional
 
 from .record import Record
 
@@ -24,6 +24,17 @@ class Here(Record):
 
     have: tuple[str, ...]
     wheels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LiveContract(Record):
+    """`contract` is the contract.json of what is live under a name, `path` the link that always leads to its folder, `files` what
+    lies there.
+    """
+
+    path: str
+    contract: dict[str, Any]
+    files: tuple[str, ...]
 
 
 @dataclass(frozen=True)

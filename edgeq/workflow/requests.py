@@ -321,9 +321,13 @@ class BenchRequest(WithStore, Measured, OnDevice):
     threads: int | None = option("Threads the runtime may use; default: the target's.", least=1)
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False)
 class StatusRequest(WithStore, OnDevice):
-    pass
+    name: str | None = argument("Only this model; default: all that are live.")
+    _: KW_ONLY
+    code: str | None = option(
+        "Print a whole program that runs the live model NAME on that device.", choices=("python", "c++")
+    )
 
 
 @dataclass(frozen=True, eq=False)

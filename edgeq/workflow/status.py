@@ -1,41 +1,84 @@
-"""status(): what lives on a device."""
+"""status(): what lives on a device, and code that runs it there."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from edgeq.application import RUNTIME
+from edgeq.errors import TargetRefused
+from edgeq.example_code import LANGUAGES, NoExample, Place, contract_of
+from edgeq.nouns.answers import LiveContract
 from edgeq.nouns.device import Facts
-from edgeq.nouns.release import DeviceStatus
+from edgeq.nouns.release import App, DeviceStatus
 from edgeq.nouns.report import LiveFigures
 from edgeq.workflow.live_figures import live_figures
 from edgeq.workflow.paths import text
 from edgeq.workflow.requests import StatusRequest
-from edgeq.workflow.session import session_for
+from edgeq.workflow.session import Session, session_for
 from edgeq.workflow.takes import takes
 
 
 @dataclass(frozen=True)
 class DeviceReport:
     """What a device is and what edgeq has there; `status` is None where edgeq has never been. `figures` has one for each
-    name that is live.
+    name that is live. `code` is a program that runs one of them there, where it was asked for.
     """
 
     facts: Facts
     status: DeviceStatus | None
     figures: tuple[LiveFigures, ...] = ()
+    code: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return {
             "facts": self.facts.to_dict(),
             "status": self.status.to_dict() if self.status else None,
             "figures": [f.to_dict() for f in self.figures],
+            "code": self.code,
         }
 
 
 @takes(StatusRequest)
 def status(asked: StatusRequest) -> DeviceReport:
-    """Asks the device, and the store for what was measured there before; changes nothing in either."""
+    """Asks the device, and the store for what was measured there before; changes nothing in either.
+
+    Raises TargetRefused where nothing is known under `name` there, and where no program can be written for it.
+    """
     with session_for(asked, look_only=True) as device:
-        if not device.installed:
+        found = device.status() if device.installed else None
+        if asked.name is not None or asked.code is not None:
+            found = _only(asked, found, device.label)
+        if found is None:
             return DeviceReport(device.facts, None)
-        found = device.status()
-        return DeviceReport(device.facts, found, live_figures(device, found, text(asked.store)))
+        code = _program(asked.code, found.apps[0], device) if asked.code else None
+        return DeviceReport(device.facts, found, live_figures(device, found, text(asked.store)), code)
+
+
+def _only(asked: StatusRequest, found: DeviceStatus | None, label: str) -> DeviceStatus:
+    """Narrowed to the one model that was asked about. Raises TargetRefused."""
+    apps = [app for app in (found.apps if found else ()) if app.live or asked.code is None]
+    named = [app for app in apps if asked.name in (None, app.name)]
+    if found is not None and len(named) == 1:
+        return replace(found, apps=tuple(named))
+    there = ", ".join(app.name for app in apps)
+    if named:
+        raise TargetRefused(f"{label} has several models", f"name one: {there}")
+    raise TargetRefused(
+        f"{label} has nothing {f'under the name {asked.name}' if asked.name else 'live'}",
+        f"it has: {there}" if there else "`edgeq deploy` brings a model there",
+    )
+
+
+def _program(language: str, app: App, device: Session) -> str:
+    """For what is live under this name. Raises TargetRefused where its contract allows none."""
+    live: LiveContract = device.link.call("contract", {"app": app.name})
+    try:
+        if language == "python" and RUNTIME not in live.files:
+            raise NoExample(f"its release has no {RUNTIME}")
+        contract = replace(contract_of(live.contract), app=app.name)
+        place = Place(f"{live.path}/{contract.model}", live=live.path)
+        return LANGUAGES[language](contract, place)
+    except NoExample as error:
+        raise TargetRefused(
+            f"no program in {language} can be written for {app.name}: {error}",
+            "deploy it again with this version of edgeq, or choose another --code",
+        ) from None

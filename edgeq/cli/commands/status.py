@@ -9,10 +9,13 @@ from edgeq.workflow.requests import StatusRequest
 
 
 @click.command()
+@click.argument("name", required=False)
 @options_for(StatusRequest)
 @json_option
 def command(as_json: bool, **options: Any) -> None:
-    """What is live on the device per name, since when and how fast, the agent, the disk, the service."""
+    """What is live on the device per name (or under NAME), since when and how fast, the agent, the disk, the service; or, with
+    --code, a whole program that runs the live model there.
+    """
     from edgeq.cli.screen import screen
     from edgeq.workflow.status import status
 

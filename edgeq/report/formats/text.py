@@ -114,6 +114,9 @@ def _show_reported(console: Console, reported: Any) -> None:
 
 
 def _show_device_report(console: Console, report: Any) -> None:
+    if report.code is not None:  # alone, as a file takes it
+        console.print(report.code, markup=False, highlight=False, emoji=False, soft_wrap=True, end="")
+        return
     show_status(console, report.facts, report.status, report.figures)
 
 

@@ -16,6 +16,8 @@ from edgeq.agent.facts import read_facts
 from edgeq.deliver import fitness, wheel_locks
 from edgeq.deliver.device_answer import agent_answer
 from edgeq.errors import NoSpace
+from edgeq.example_code import LANGUAGES, NoExample, Place, contract_of
+from edgeq.nouns.answers import LiveContract
 from edgeq.nouns.device import Facts
 from edgeq.nouns.job import UNREADABLE, Entrant, Job
 from edgeq.nouns.measurement import Attempt, Block, Energy, Measurement, MemoryUse, Outputs, Run
@@ -56,6 +58,7 @@ def examples(folder: Path) -> list[bytes]:
         "remove": {"removed": ["apps", "agent"], "bytes": 12345},
         "withdraw": {"withdrawn": True},
         "unlock": {},
+        "contract": {"path": app.path, "contract": contract(), "files": ["contract.json", "model.onnx"]},
     }
     full = NoSpace("the disk is full", "make room", details=["/: 0 bytes"], live="net = 5555555")
     failed = b"install\n1\n" + json.dumps({"error": full.to_dict()}).encode()
@@ -92,6 +95,30 @@ def _decide(facts: Facts) -> None:
     wheel_locks.choose("onnxruntime", facts, target)
 
 
+def contract() -> dict[str, Any]:
+    end = {"name": "x", "source_name": "x", "dtype": "int8", "shape": [1, 3, None, 4]}
+    end["affine"] = {"scale": 0.5, "zero_point": -3}
+    image = {"size": [2, 4], "resize": "stretch", "short_side": None, "layout": "NCHW", "channels": "RGB"}
+    return {
+        "app": "net",
+        "candidate": "litert-float",
+        "model": "model.tflite",
+        "runtime": "litert",
+        "threads": 2,
+        "inputs": [end],
+        "outputs": [end],
+        "preprocessing": {**image, "scale": 0.1, "mean": [0.5], "std": [0.2]},
+    }
+
+
+def _write_programs(answer: LiveContract) -> None:
+    for program in LANGUAGES.values():
+        try:
+            program(contract_of(answer.contract), Place(f"{answer.path}/model", live=answer.path))
+        except NoExample:
+            continue
+
+
 def _show_status(status: DeviceStatus) -> None:
     show_result(_console(), DeviceReport(read_facts("/"), status))
 
@@ -109,6 +136,7 @@ def _console() -> Console:
 _USES: dict[type, Callable[[Any], None]] = {
     Facts: _decide,
     DeviceStatus: _show_status,
+    LiveContract: _write_programs,
     Measurement: _compare,
     App: lambda app: show_result(_console(), app),
 }
