@@ -4,19 +4,11 @@ Texts come from devices, model files, bundles and samples; whoever made one shal
 clipboard (OSC 52), retitle the window or turn the reading order around. JSON output is escaped instead and loses nothing.
 """
 
-import re
 from typing import Any
 
 import click
 
-# C0 but for tab and newline, DEL and C1, which terminals take for escape sequences as well (ECMA-48); what embeds, overrides
-# and isolates a reading order (Unicode Annex 9); halves of surrogate pairs, which cannot be written at all.
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-
-
-def printable(text: str) -> str:
-    """`text` with each of these characters replaced by U+FFFD."""
-    return _CONTROL.sub("\ufffd", text)
+from edgeq.plain_text import printable as printable
 
 
 def echo(text: str, *, err: bool = False, nl: bool = True) -> None:

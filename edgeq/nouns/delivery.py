@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .record import Record
+from .shown import Shown
 
 # Unpacked wheels, compiled Python included, take about this many times their packed size (measured 3.0 to 3.6).
 UNPACKED = 3.6
@@ -66,8 +67,8 @@ class Delivery(Record):
     attempts: int
 
 
-@dataclass(frozen=True)
-class Removal(Record):
+@dataclass(frozen=True, repr=False)
+class Removal(Shown, Record):
     """`removed` are paths on the device; on a dry run those that would go. `kept` are the files of others that lay in releases
     and wheels: where they are now.
     """
@@ -76,3 +77,7 @@ class Removal(Record):
     bytes: int
     dry_run: bool
     kept: tuple[str, ...] = ()
+
+    def in_short(self) -> str:
+        word = "would be removed" if self.dry_run else "removed"
+        return f"{len(self.removed)} paths, {self.bytes / 1e6:.1f} MB {word}"

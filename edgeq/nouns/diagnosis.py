@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Optional
 
 from .record import Record
+from .shown import Shown
 
 OK, NOTE, PROBLEM = "ok", "note", "problem"
 
@@ -18,10 +19,14 @@ class Finding(Record):
     remedy: Optional[str] = None
 
 
-@dataclass(frozen=True)
-class Diagnosis(Record):
+@dataclass(frozen=True, repr=False)
+class Diagnosis(Shown, Record):
     findings: tuple[Finding, ...]
 
     @property
     def exit_code(self) -> int:
         return 1 if any(f.level == PROBLEM for f in self.findings) else 0
+
+    def in_short(self) -> str:
+        counts = {level: sum(f.level == level for f in self.findings) for level in (PROBLEM, NOTE, OK)}
+        return ", ".join(f"{count} {level}" for level, count in counts.items())

@@ -7,10 +7,11 @@ from .bundle import Artifact, Candidate
 from .fidelity import Fidelity
 from .plan import Skipped
 from .record import Record
+from .shown import Shown
 
 
-@dataclass(frozen=True)
-class Exported(Record):
+@dataclass(frozen=True, repr=False)
+class Exported(Shown, Record):
     """`path` is the model file or the folder; the paths of `files` are relative to the current folder or absolute, as `path` is.
     `digest` is that of the bundle that the candidate is from, `others` the candidates that could have been taken.
     `fidelity`: how close the candidate is to float, None where the bundle does not say. `left_out`: examples that were
@@ -26,3 +27,8 @@ class Exported(Record):
     fidelity: Optional[Fidelity]
     left_out: tuple[Skipped, ...] = ()
     written: bool = True
+
+    def in_short(self) -> str:
+        return f"{self.candidate.id} for {self.target}: {self.path}" + (
+            "" if self.written else " (dry run: not written)"
+        )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Optional
 
 from .record import Record
+from .shown import Shown
 
 
 @dataclass(frozen=True)
@@ -17,8 +18,8 @@ class Release(Record):
     activated_utc: Optional[str] = None
 
 
-@dataclass(frozen=True)
-class App(Record):
+@dataclass(frozen=True, repr=False)
+class App(Shown, Record):
     """A named model on the device: what is live, what was before, all that is kept (newest first).
 
     `path` is the absolute path that an application loads from; it is a link that always points to a complete release.
@@ -37,13 +38,20 @@ class App(Record):
     not_compared: Optional[str] = None
     kept: Optional[str] = None
 
+    def in_short(self) -> str:
+        live = (self.live or "nothing")[:7]
+        return f"{self.name} = {live}" + (f", {self.candidate}" if self.live and self.candidate else "")
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Rollback(App):
     """The app after a rollback; on a dry run, as it would be. `before`: what was live then."""
 
     before: Optional[str] = None
     dry_run: bool = False
+
+    def in_short(self) -> str:
+        return super().in_short() + (" (dry run: nothing was changed)" if self.dry_run else "")
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from typing import Optional
 from .fidelity import Accuracy, Agreement, OutputError
 from .record import Record
 from .report import DeviceCheck
+from .shown import Shown
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,8 @@ class Verified(Record):
     seconds: float = 0.0
 
 
-@dataclass(frozen=True)
-class Verification(Record):
+@dataclass(frozen=True, repr=False)
+class Verification(Shown, Record):
     """A bundle on an emulated CPU. `samples_from` says in words where the samples come from."""
 
     name: str
@@ -72,3 +73,9 @@ class Verification(Record):
         """Whether something ran there, and nothing that did failed."""
         failed = any(v.why_failed for v in self.candidates)
         return not failed and any(v.passed for v in self.candidates)
+
+    def in_short(self) -> str:
+        passed = sum(v.passed for v in self.candidates)
+        verdict = "passed" if self.passed else "not passed"
+        of = f"{passed} of {len(self.candidates)} candidates"
+        return f"{self.name} = {self.digest[:7]} on {self.emulation.target}: {verdict}, {of}"

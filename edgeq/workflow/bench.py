@@ -16,6 +16,7 @@ from edgeq.nouns.job import Entrant, Job, Limits
 from edgeq.nouns.measurement import Measurement
 from edgeq.nouns.progress import Note
 from edgeq.nouns.report import RaceReport
+from edgeq.nouns.shown import Shown
 from edgeq.report.race import compare_runs
 from edgeq.workflow import runtimes, stored
 from edgeq.workflow.check_samples import MOST_BYTES
@@ -28,8 +29,8 @@ from edgeq.workflow.tell import Tell
 from edgeq.workflow.unpacked import unpacked
 
 
-@dataclass(frozen=True)
-class Benched:
+@dataclass(frozen=True, repr=False)
+class Benched(Shown):
     """One race per live model, or one of all bundles."""
 
     measurements: tuple[Measurement, ...]
@@ -46,6 +47,9 @@ class Benched:
             "races": [r.to_dict() for r in self.reports],
             "measurements": [m.job.id for m in self.measurements],
         }
+
+    def in_short(self) -> str:
+        return ", ".join(f"{r.app} on {r.device}: {len(r.rows)} measured" for r in self.reports)
 
 
 @takes(BenchRequest)

@@ -20,6 +20,7 @@ from edgeq.nouns.plan import Plan
 from edgeq.nouns.progress import Note, Progress
 from edgeq.nouns.project import Gates
 from edgeq.nouns.repairs import repairs_of
+from edgeq.nouns.shown import Shown
 from edgeq.nouns.states import states_of
 from edgeq.nouns.target import Target
 from edgeq.workflow import bundle_parts, cached, formats
@@ -43,8 +44,8 @@ if TYPE_CHECKING:  # numpy, onnx and the rest are imported when there is somethi
     from edgeq.quantize.gate import Gate
 
 
-@dataclass(frozen=True)
-class Conversion(os.PathLike[str]):
+@dataclass(frozen=True, repr=False)
+class Conversion(Shown, os.PathLike[str]):
     """A bundle on the host with what is known of it; taken wherever the path of a bundle is. `reused`: it was made before from the very same input. `model`,
     `plan` and `data` are None in a bundle that somebody else's tool wrote: they stand beside its core.
     """
@@ -75,6 +76,11 @@ class Conversion(os.PathLike[str]):
             "seconds": self.seconds,
             "reused": self.reused,
         }
+
+    def in_short(self) -> str:
+        manifest = self.bundle.manifest
+        candidates = ", ".join(c.id for c in manifest.candidates)
+        return f"{manifest.name} = {self.bundle.digest[:7]} for {manifest.target}: {candidates}"
 
 
 @takes(ConvertRequest)

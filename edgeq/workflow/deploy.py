@@ -19,6 +19,7 @@ from edgeq.nouns.measurement import Measurement
 from edgeq.nouns.progress import Note
 from edgeq.nouns.release import App
 from edgeq.nouns.report import Choice, DeviceCheck, RaceReport
+from edgeq.nouns.shown import Shown
 from edgeq.nouns.target import Target
 from edgeq.workflow import race, runtimes, stored
 from edgeq.workflow.check_samples import MOST_BYTES
@@ -32,8 +33,8 @@ from edgeq.workflow.tell import Tell
 from edgeq.workflow.unpacked import unpacked
 
 
-@dataclass(frozen=True)
-class Deployment:
+@dataclass(frozen=True, repr=False)
+class Deployment(Shown):
     """What happened. `app` is what lives on the device now; the rest is None where the very same release was live
     already, or on a dry run.
     """
@@ -86,6 +87,11 @@ class Deployment:
             "load_lines": list(self.load_lines),
             "exit_code": self.exit_code,
         }
+
+    def in_short(self) -> str:
+        if self.app is None or not (self.changed or self.app.live == self.conversion.bundle.digest):
+            return f"{self.conversion.in_short()} (dry run: nothing was changed)"
+        return self.app.in_short() + ("" if self.changed else " (was live already)")
 
 
 @takes(DeployRequest)

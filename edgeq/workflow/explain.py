@@ -10,6 +10,7 @@ from edgeq.nouns.explanation import Explanation, Partners
 from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.plan import CandidatePlan, Plan
 from edgeq.nouns.progress import Note, Progress
+from edgeq.nouns.shown import Shown
 from edgeq.quantize.plan import AS_IS
 from edgeq.workflow.convert import Conversion, convert, open_conversion
 from edgeq.workflow.paths import text
@@ -23,8 +24,8 @@ _SAMPLES = 16
 _NOT_QUANTIZED = ("float", AS_IS)
 
 
-@dataclass(frozen=True)
-class Explained:
+@dataclass(frozen=True, repr=False)
+class Explained(Shown):
     """`refused` is what the gate said, None where it holds."""
 
     explanations: tuple[Explanation, ...]
@@ -32,6 +33,10 @@ class Explained:
 
     def to_dict(self) -> dict[str, Any]:
         return {"explanations": [e.to_dict() for e in self.explanations], "refused": self.refused}
+
+    def in_short(self) -> str:
+        told = ", ".join(f"{e.candidate} ({len(e.layers)} layers)" for e in self.explanations)
+        return told + (f"; refused: {self.refused}" if self.refused else "")
 
 
 @takes(ExplainRequest)

@@ -7,6 +7,7 @@ from edgeq.deliver.service import fetch_new
 from edgeq.errors import StoreRefused, TargetRefused
 from edgeq.nouns.measurement import Measurement
 from edgeq.nouns.report import Comparison, RaceReport, StoredRow
+from edgeq.nouns.shown import Shown
 from edgeq.report.compare import compare_measurements
 from edgeq.report.race import compare_runs
 from edgeq.store.open import open_known_store, open_store
@@ -20,8 +21,8 @@ from edgeq.workflow.takes import takes
 _FIRST = "`edgeq deploy` and `edgeq bench` add them"
 
 
-@dataclass(frozen=True)
-class Reported:
+@dataclass(frozen=True, repr=False)
+class Reported(Shown):
     """Rows of the store, or the measurements that were asked for, or their comparisons with the first."""
 
     rows: tuple[StoredRow, ...] = ()
@@ -38,6 +39,11 @@ class Reported:
             "comparisons": [c.to_dict() for c in self.comparisons],
             "fetched": self.fetched,
         }
+
+    def in_short(self) -> str:
+        shown = len(self.rows) or len(self.comparisons) or len(self.races)
+        what = "comparisons" if self.comparisons else "measurements"
+        return f"{shown} {what}"
 
 
 @takes(ReportRequest)

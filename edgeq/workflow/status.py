@@ -10,6 +10,7 @@ from edgeq.nouns.answers import LiveContract
 from edgeq.nouns.device import Facts
 from edgeq.nouns.release import App, DeviceStatus
 from edgeq.nouns.report import LiveFigures
+from edgeq.nouns.shown import Shown
 from edgeq.workflow.live_figures import live_figures
 from edgeq.workflow.paths import text
 from edgeq.workflow.requests import StatusRequest
@@ -17,8 +18,8 @@ from edgeq.workflow.session import Session, session_for
 from edgeq.workflow.takes import takes
 
 
-@dataclass(frozen=True)
-class DeviceReport:
+@dataclass(frozen=True, repr=False)
+class DeviceReport(Shown):
     """What a device is and what edgeq has there; `status` is None where edgeq has never been. `figures` has one for each
     name that is live. `code` is a program that runs one of them there, where it was asked for.
     """
@@ -35,6 +36,10 @@ class DeviceReport:
             "figures": [f.to_dict() for f in self.figures],
             "code": self.code,
         }
+
+    def in_short(self) -> str:
+        live = [app.in_short() for app in self.status.apps] if self.status else []
+        return f"{self.facts.user}@{self.facts.hostname}: {', '.join(live) or 'nothing live'}"
 
 
 @takes(StatusRequest)

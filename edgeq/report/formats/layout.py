@@ -15,6 +15,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from edgeq.report.formats.page import Page
+
 MARGIN = 10
 _BETWEEN = "   "  # between the facts of a line
 _GAP = 2  # between the columns of a table
@@ -25,6 +27,9 @@ _last_word: "WeakKeyDictionary[Console, str]" = WeakKeyDictionary()
 
 def say(console: Console, word: str, facts: Sequence[str], *, style: str = "") -> None:
     """One section line. The word is printed once for a run of lines that share it."""
+    if isinstance(console, Page):
+        console.facts(word, facts, style)
+        return
     shown = "" if _last_word.get(console) == word else word
     _last_word[console] = word
     for i, line in enumerate(folded(facts, page_width(console) - MARGIN)):
@@ -41,6 +46,9 @@ def table(
     marked: int | None = None,
 ) -> None:
     """`left` are the columns of words, the others are figures and stand to the right; `marked` is the row with a ">"."""
+    if isinstance(console, Page):
+        console.table(header, rows, left, marked)
+        return
     marks = [f"{'> ' if i == marked else '  '}" for i in range(len(rows))]
     cells = [[f"{mark}{row[0]}", *row[1:]] for mark, row in zip(marks, rows, strict=True)]
     names = [f"  {header[0]}", *header[1:]]

@@ -1,0 +1,12 @@
+"""Text of devices, model files and samples made harmless for whatever shows it: words, never orders to a terminal."""
+
+import re
+
+# C0 but for tab and newline, DEL and C1, which terminals take for escape sequences as well (ECMA-48); what embeds, overrides
+# and isolates a reading order (Unicode Annex 9); halves of surrogate pairs, which cannot be written at all.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    """`text` with each of these characters replaced by U+FFFD."""
+    return _CONTROL.sub("\ufffd", text)
