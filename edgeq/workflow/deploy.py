@@ -27,7 +27,13 @@ from edgeq.workflow.convert import Conversion, convert, open_conversion
 from edgeq.workflow.paths import text
 from edgeq.workflow.requests import ConvertRequest, DeployRequest
 from edgeq.workflow.session import Session, session_for, truth_about
-from edgeq.workflow.stay_home import not_asked_for, require_made_for, require_nothing_decided, stay_home
+from edgeq.workflow.stay_home import (
+    not_asked_for,
+    require_agent,
+    require_made_for,
+    require_nothing_decided,
+    stay_home,
+)
 from edgeq.workflow.takes import keywords, takes
 from edgeq.workflow.tell import Tell
 from edgeq.workflow.unpacked import unpacked
@@ -105,7 +111,8 @@ def deploy(asked: DeployRequest) -> Deployment:
         from edgeq.workflow.serviced import deploy_as_service
 
         return deploy_as_service(asked)
-    model, kind, tell = text(asked.model) or "", catalog.target(asked.target), asked.tell
+    model, kind, tell = text(asked.model) or "", catalog.target(asked.kind), asked.tell
+    require_agent(kind, asked)
     finished = _finished(model, kind, asked, tell)
     app = _name_of(finished, asked.name) if finished else asked.name or model_name(model)
     with (

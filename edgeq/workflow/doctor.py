@@ -33,7 +33,7 @@ _LITTLE_MEMORY = 200_000_000
 def doctor(asked: DoctorRequest) -> Diagnosis:
     """Findings about this host, then about the device where `host` names one."""
     findings = list(_host())
-    kind, login = catalog.target(asked.target), asked.login or Login()
+    kind, login = catalog.target(asked.kind), asked.login or Login()
     if login.host is None:
         return Diagnosis(tuple(findings))
     # Without a named target any device is welcome: it is looked at as it is.

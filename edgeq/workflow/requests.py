@@ -49,9 +49,9 @@ class ForTarget:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class _Device:
-    target: AnyPath = option(
-        "The kind of device (`edgeq targets`), or a .toml of your own; default: local, this machine.",
-        "local",
+    target: AnyPath | None = option(
+        "The kind of device (`edgeq targets`), or a .toml of your own; default: that of a finished bundle, else local, "
+        "this machine.",
         metavar="NAME",
     )
     host: str | None = option(
@@ -76,6 +76,11 @@ class _Device:
 @dataclass(frozen=True, eq=False, kw_only=True)
 class OnDevice(Told, WithProject, _Device):
     """Which device, and how to reach it."""
+
+    @property
+    def kind(self) -> AnyPath:
+        """The target's name or file."""
+        return self.target or "local"
 
     def place(self) -> dict[str, Any]:
         """The keywords with which another function reaches the same device."""
@@ -278,10 +283,10 @@ class DeployRequest(WithStore, Measured, ConversionOptions, OnDevice):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class _Emulation:
-    emulate: AnyPath = option(
-        "Whose CPU: x86-64 (AVX2 without VNNI), rpi4, rpi5, rpi3 ..., or a .toml with cpu.qemu.",
+    emulate: AnyPath | None = option(
+        "Whose CPU: x86-64 (AVX2 without VNNI), rpi4, rpi5, rpi3 ..., or a .toml with cpu.qemu; default: the target that "
+        "the bundle was made for.",
         metavar="TARGET",
-        required=True,
     )
     data: AnyData | None = option(
         "Labelled samples of your own, as in `convert`; default: those that the bundle carries.",

@@ -136,7 +136,7 @@ def _device(
                 _without_systemd(device),
                 "`edgeq deploy` (without --service) and `edgeq bench` work over the login. Nothing was changed.",
             )
-        root = root_on(asked.login or Login(), asked.root, catalog.target(asked.target))
+        root = root_on(asked.login or Login(), asked.root, catalog.target(asked.kind))
         where = scope or _scope_there(device, root)
         yield device, _look(device, where, root), where
 

@@ -59,7 +59,7 @@ class Session:
 
 def session_for(asked: OnDevice, *, look_only: bool) -> contextlib.AbstractContextManager[Session]:
     """The device that was asked for. Raises as `session`."""
-    kind, login = catalog.target(asked.target), asked.login or Login()
+    kind, login = catalog.target(asked.kind), asked.login or Login()
     return session(kind, login, root=asked.root, look_only=look_only, tell=asked.tell)
 
 

@@ -13,7 +13,7 @@ from edgeq.nouns.project import Gates, Project
 from edgeq.workflow.login import Login
 from edgeq.workflow.option import require_rules
 from edgeq.workflow.paths import is_path, text
-from edgeq.workflow.requests import ConversionOptions, Measured, OnDevice, WithGates
+from edgeq.workflow.requests import ConversionOptions, DeployRequest, Measured, OnDevice, WithGates
 
 R = TypeVar("R")
 
@@ -54,7 +54,7 @@ def settled(asked: R) -> R:
         theirs = {name: getattr(project.gates, name) for name, value in mine.items() if value is None}
         given = _spread(given, "gates", replace(given.gates, **theirs), _GATES)
     if isinstance(given, OnDevice):
-        given = _reached(given, project)
+        given = _reached(_of_bundle(given), project)
     if isinstance(given, Measured):
         given = _one(given, "limits", Limits(), _LIMITS)
     given = replace(given, project=None) if hasattr(given, "project") else given
@@ -86,7 +86,7 @@ def _with_model(asked: Any, project: Project) -> tuple[Any, Project]:
     else:
         model = os.fspath(model)
     if os.fspath(model).endswith(".edgeq"):
-        project = Project()  # what a finished bundle was made from was decided then
+        project = Project(targets=project.targets)  # what a finished bundle was made from was decided then
     project, left = without_another_model(project, os.fspath(model))
     if left:
         asked.tell(Note(left))
@@ -138,6 +138,29 @@ def _given_data(data: Any) -> Any:
 
 def _is_open(value: Any) -> bool:
     return value is None or (isinstance(value, str) and not value)
+
+
+def _of_bundle(asked: Any) -> Any:
+    """For the target that was named, else for that of the bundle that is deployed, or measured on another machine; else for this
+    machine, where any bundle can be measured.
+    """
+    if asked.target is not None:
+        return asked
+    if isinstance(asked, DeployRequest):
+        bundles = [text(asked.model)]
+    else:
+        there = asked.host or (asked.login and asked.login.host)
+        bundles = list(map(text, getattr(asked, "what", ()))) if there else []
+    bundle = next((b for b in bundles if b is not None and b.endswith(".edgeq")), None)
+    if bundle is None:
+        return replace(asked, target="local")
+    from edgeq.bundle import read_bundle
+
+    with read_bundle(Path(bundle)) as opened:
+        target = opened.manifest.target
+    if target != "local":
+        asked.tell(Note(f"target {target}, which {bundle} was made for"))
+    return replace(asked, target=target)
 
 
 def _reached(asked: Any, project: Project) -> Any:

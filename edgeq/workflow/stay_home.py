@@ -1,13 +1,16 @@
 """Which candidates of a bundle do not go to a device, and why: decided from facts, before anything is sent."""
 
+import os
+import shlex
 from pathlib import Path
 
 from edgeq.deliver import fitness
-from edgeq.errors import BundleRefused, DeviceUnfit
+from edgeq.errors import BundleRefused, DeviceUnfit, TargetRefused
 from edgeq.nouns.bundle import Candidate, Manifest
 from edgeq.nouns.delivery import WheelSet
 from edgeq.nouns.target import Target
-from edgeq.workflow.requests import ConversionOptions
+from edgeq.workflow.paths import is_path
+from edgeq.workflow.requests import ConversionOptions, DeployRequest
 from edgeq.workflow.runtimes import too_old
 from edgeq.workflow.session import Session
 
@@ -41,6 +44,24 @@ def stay_home(
             live=live,
         )
     return reasons
+
+
+def require_agent(target: Target, asked: DeployRequest) -> None:
+    """Raises TargetRefused for a kind of device on which no agent runs, with the command that makes the files for its
+    applications.
+    """
+    if target.os != "android":
+        return
+    model = os.fspath(asked.model) if asked.model is not None else "MODEL"
+    given = [(name, getattr(asked, name)) for name in ("weights", "data", "preprocess")]
+    words = [word for name, value in given if is_path(value) for word in (f"--{name}", os.fspath(value))]
+    command = shlex.join(
+        ["edgeq", "export", model, *words, "--target", str(asked.kind), "-o", "model.tflite"]
+    )
+    raise TargetRefused(
+        f"target {target.name} is for conversion only: no agent of edgeq runs on Android",
+        f"{command} writes the model, its contract and Kotlin for your app. Nothing was converted.",
+    )
 
 
 def require_made_for(manifest: Manifest, target: Target) -> None:

@@ -42,8 +42,9 @@ def verify(asked: VerifyRequest) -> Verification:
     """
     from edgeq.emulate.machine import emulated, this_machine
 
-    target, rootfs, tell = catalog.target(asked.emulate), asked.rootfs, asked.tell
+    rootfs, tell = asked.rootfs, asked.tell
     with read_bundle(Path(asked.bundle)) as opened, tempfile.TemporaryDirectory(prefix="edgeq-") as name:
+        target = catalog.target(asked.emulate or opened.manifest.target)
         scratch = Path(name)
         wanted = _wanted(opened, (asked.candidate,) if isinstance(asked.candidate, str) else asked.candidate)
         there = emulated(
