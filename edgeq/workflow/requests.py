@@ -17,8 +17,8 @@ from edgeq.workflow.paths import AnyPath
 from edgeq.workflow.tell import Tell, silence
 
 # Paths, or what a Python program has in memory (edgeq/ingest/given_model.py, given_data.py).
-AnyModel = Annotated[Any, "str | PathLike | torch.nn.Module | onnx.ModelProto"]
-AnyData = Annotated[Any, "str | PathLike | array | dict | tuple | list | DataLoader | Dataset | Iterable"]
+AnyModel = Annotated[Any, "str | PathLike[str] | nn.Module | ModelProto"]
+AnyData = Annotated[Any, "str | PathLike[str] | Iterable[Any] | Dataset[Any]"]
 Shapes = Mapping[str, tuple[int, ...]]
 
 
@@ -317,7 +317,7 @@ class VerifyRequest(Told, WithProject, WithGates, _Emulation):
 
 @dataclass(frozen=True, eq=False)
 class BenchRequest(WithStore, Measured, OnDevice):
-    what: Annotated[Any, "str | PathLike"] = argument(
+    what: Annotated[Any, "str | PathLike[str]"] = argument(
         "Names of live models, or .edgeq bundles to race against each other; default: all that is live.",
         (),
         repeatable=True,

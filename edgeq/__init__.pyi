@@ -1,0 +1,792 @@
+"""edgeq: quantize a trained model for the edge device you have, deliver it, measure it there.
+
+The Python API mirrors the command line: `edgeq.convert`, `edgeq.explain`, `edgeq.deploy`, `edgeq.bench` and the rest;
+`help(edgeq.convert)` lists every keyword. They are resolved on first use, so that `import edgeq` (which the device's agent
+does too) costs nothing and needs only the standard library.
+"""
+
+# Written by docs/make_stub.py.
+
+from collections.abc import Callable, Iterable, Mapping
+from os import PathLike
+from typing import Any
+
+from onnx import ModelProto
+from torch import nn
+from torch.utils.data import Dataset
+
+from edgeq.nouns.job import Limits as Limits
+from edgeq.nouns.project import Gates as Gates
+from edgeq.nouns.target import Target
+from edgeq.workflow.login import Login as Login
+from edgeq.deliver.service_log import ServiceLog as ServiceLog
+from edgeq.deliver.service_state import ServiceStatus as ServiceStatus
+from edgeq.nouns.delivery import Removal as Removal
+from edgeq.nouns.diagnosis import Diagnosis as Diagnosis
+from edgeq.nouns.export import Exported as Exported
+from edgeq.nouns.release import Rollback as Rollback
+from edgeq.nouns.verification import Verification as Verification
+from edgeq.workflow.bench import Benched as Benched
+from edgeq.workflow.convert import Conversion as Conversion
+from edgeq.workflow.deploy import Deployment as Deployment
+from edgeq.workflow.explain import Explained as Explained
+from edgeq.workflow.report import Reported as Reported
+from edgeq.workflow.service import ServiceChange as ServiceChange
+from edgeq.workflow.status import DeviceReport as DeviceReport
+
+__version__: str
+
+def bench(
+    *what: str | PathLike[str],
+    target: str | PathLike[str] = 'local',
+    host: str | None = None,
+    port: int | None = None,
+    identity: str | PathLike[str] | None = None,
+    accept_new_host_key: bool = False,
+    root: str | PathLike[str] | None = None,
+    project: str | PathLike[str] | None = None,
+    seconds: float = 30.0,
+    store: str | PathLike[str] | None = None,
+    threads: int | None = None,
+    ask_password: Callable[[str], str] | None = None,
+    login: Login | None = None,
+    tell: Callable[[Any], None] = ...,
+    limits: Limits | None = None,
+) -> Benched:
+    """Measure what is live on a device, or .edgeq bundles. Activates nothing.
+
+    Bundles are raced against each other, interleaved, the first being the reference; they are brought to the device
+    for it and removed again unless they were there. Raises NotComparable for bundles with different inputs.
+
+    Args:
+        what: Names of live models, or .edgeq bundles to race against each other; default: all that is live.
+        target: The kind of device (`edgeq targets`), or a .toml of your own; default: local, this machine.
+        host: The device: user@address[:port], or an alias of ~/.ssh/config.
+        port: SSH port.
+        identity: SSH private key.
+        accept_new_host_key: Trust an unknown host key once and remember it.
+        root: edgeq's folder on the device; default: /var/lib/edgeq where the login may write it, else
+            ~/.local/share/edgeq.
+        project: Project file, whose values stand for keywords that are not given; default: none.
+        seconds: Longest time to measure; a race waits as long again for a quiet device.
+        store: Where measurements are kept; default: SQLite in your state folder.
+        threads: Threads the runtime may use; default: the target's.
+        ask_password: Called with the prompt where a password or passphrase is needed; default: the login is
+            refused.
+        login: Login(host, port, identity, accept_new_host_key, ask_password): these in one.
+        tell: Called with everything that happens, as it happens (edgeq/nouns); default: nothing is printed.
+        limits: Limits(seconds, precision, ...): what ends a race, in full.
+    """
+
+def convert(
+    model: str | PathLike[str] | nn.Module | ModelProto | None = None,
+    *,
+    target: str | PathLike[str] | Target = 'local',
+    data: str | PathLike[str] | Iterable[Any] | Dataset[Any] | None = None,
+    preprocess: str | Mapping[str, object] | None = None,
+    name: str | None = None,
+    weights: str | PathLike[str] | None = None,
+    shape: Mapping[str, tuple[int, ...]] | tuple[int, ...] | None = None,
+    calibrate: int | None = None,
+    calibrator: str | None = None,
+    repairs: str | None = None,
+    recipe: str | None = None,
+    runtime: str | None = None,
+    integer_io: bool | None = None,
+    states: str | None = None,
+    max_drop: float | None = None,
+    confidence: float | None = None,
+    min_agreement: float | None = None,
+    min_sqnr: float | None = None,
+    metric: str | None = None,
+    ignore_labels: bool | None = None,
+    search_tries: int | None = None,
+    search_seconds: float | None = None,
+    threads: int | None = None,
+    project: str | PathLike[str] | None = None,
+    output: str | PathLike[str] | None = None,
+    gates: Gates | None = None,
+    tell: Callable[[Any], None] = ...,
+    unavailable: Mapping[str, str] | None = None,
+    refuse: bool = True,
+) -> Conversion:
+    """Convert, quantize and judge a model for a target, and write the bundle.
+
+    Target `local` is filled in from this machine. What was converted before from the same input is not converted again.
+    Raises BundleRefused before anything else where `output` cannot be written, then ModelRefused, DataRefused,
+    TargetRefused, ExtraMissing, ConversionFailed, and GateFailed where no quantized candidate is close enough to float.
+
+    Args:
+        model: An ONNX, .pt2 or .tflite file, a torch factory (net.py:build), a torch.nn.Module or an
+            onnx.ModelProto.
+        target: The kind of device, or a .toml of your own.
+        data: Samples: a path (.npz, a folder of images or .npy files), file.py:function, an array, a dict of
+            arrays by input name, a tuple (inputs, labels), a list of samples, a DataLoader or Dataset, or any
+            iterable of samples.
+        preprocess: For images: "imagenet" or "size=224x224,scale=1/255,mean=..,std=..,layout=NCHW".
+        name: The model's name on the device; default: its stem.
+        weights: state_dict for a torch factory such as net.py:build.
+        shape: Pins what the model leaves open: {"input": (1, 3, 224, 224)}; of a module with one input also (1,
+            3, 224, 224).
+        calibrate: How many samples calibrate; the rest judge.
+        calibrator: How ranges are found; default: auto, per tensor what comes closest to float. One of auto,
+            minmax, moving_average, percentile, mse, entropy.
+        repairs: What may be done beyond rounding; default: all. Or none, names (fit,head), all but some
+            (-fit,-head).
+        recipe: Only this way of quantizing (float is raced along). One of float, int8_static, int8_dynamic,
+            int8_blockwise, int4_blockwise, int16x8_static, fp16.
+        runtime: Only this runtime. One of onnxruntime, litert, tflite-runtime.
+        integer_io: Static .tflite files take and give int8, as contract.json beside them says; else float.
+        states: Outputs that are fed back: OUTPUT=INPUT,...; or none; default: auto, by the samples' values.
+            Candidates are then judged over the sequence, each with its own state.
+        max_drop: Accuracy that quantization may cost, with labels or metric; default: 1.0.
+        confidence: Ask max_drop of the lower end of the score's paired interval at this level, and say how many
+            samples that takes; default: of the measured drop.
+        min_agreement: Samples that keep float's first class; default without labels: 90.
+        min_sqnr: Signal to quantization noise of each output; default without labels or classes: 10.
+        metric: Your own score: (outputs, labels) -> number, higher is better; 0 to 1 counts as 0 to 100 points.
+        ignore_labels: Judge as if the samples had none: for labels that are not this model's.
+        search_tries: Where the gate fails: how many sets of layers in float are tried to find the smallest with
+            which it holds; default: 64, fewer for large models. A larger number continues where a search ended.
+        threads: Threads the runtime may use; default: the target's.
+        project: Project file, whose values stand for keywords that are not given; default: none.
+        output: The bundle to write; default: one in edgeq's cache.
+        gates: Gates(max_drop, min_agreement, min_sqnr_db, metric, ignore_labels, confidence): these in one.
+        tell: Called with everything that happens, as it happens (edgeq/nouns); default: nothing is printed.
+        unavailable: Runtimes that cannot be had on the device, each with the reason.
+        refuse: False: what the gate refuses is written all the same, to be looked at.
+    """
+
+def deploy(
+    model: str | PathLike[str] | nn.Module | ModelProto | None = None,
+    *,
+    target: str | PathLike[str] = 'local',
+    host: str | None = None,
+    port: int | None = None,
+    identity: str | PathLike[str] | None = None,
+    accept_new_host_key: bool = False,
+    root: str | PathLike[str] | None = None,
+    project: str | PathLike[str] | None = None,
+    data: str | PathLike[str] | Iterable[Any] | Dataset[Any] | None = None,
+    preprocess: str | Mapping[str, object] | None = None,
+    name: str | None = None,
+    weights: str | PathLike[str] | None = None,
+    shape: Mapping[str, tuple[int, ...]] | tuple[int, ...] | None = None,
+    calibrate: int | None = None,
+    calibrator: str | None = None,
+    repairs: str | None = None,
+    recipe: str | None = None,
+    runtime: str | None = None,
+    integer_io: bool | None = None,
+    states: str | None = None,
+    max_drop: float | None = None,
+    confidence: float | None = None,
+    min_agreement: float | None = None,
+    min_sqnr: float | None = None,
+    metric: str | None = None,
+    ignore_labels: bool | None = None,
+    search_tries: int | None = None,
+    search_seconds: float | None = None,
+    threads: int | None = None,
+    seconds: float = 30.0,
+    store: str | PathLike[str] | None = None,
+    keep: int | None = None,
+    measure_again: bool = False,
+    service: bool = False,
+    dry_run: bool = False,
+    ask_password: Callable[[str], str] | None = None,
+    login: Login | None = None,
+    tell: Callable[[Any], None] = ...,
+    gates: Gates | None = None,
+    limits: Limits | None = None,
+) -> Deployment:
+    """Convert a model (or take a finished .edgeq bundle), bring it to a device, race its candidates there, and make the
+    fastest that is faithful to float live.
+
+    Raises every error of edgeq.errors; whatever is raised, what was live is live still.
+
+    Args:
+        model: As convert takes it, or a finished .edgeq bundle, by its path or as convert returned it.
+        target: The kind of device (`edgeq targets`), or a .toml of your own; default: local, this machine.
+        host: The device: user@address[:port], or an alias of ~/.ssh/config.
+        port: SSH port.
+        identity: SSH private key.
+        accept_new_host_key: Trust an unknown host key once and remember it.
+        root: edgeq's folder on the device; default: /var/lib/edgeq where the login may write it, else
+            ~/.local/share/edgeq.
+        project: Project file, whose values stand for keywords that are not given; default: none.
+        data: Samples: a path (.npz, a folder of images or .npy files), file.py:function, an array, a dict of
+            arrays by input name, a tuple (inputs, labels), a list of samples, a DataLoader or Dataset, or any
+            iterable of samples.
+        preprocess: For images: "imagenet" or "size=224x224,scale=1/255,mean=..,std=..,layout=NCHW".
+        name: The model's name on the device; default: its stem.
+        weights: state_dict for a torch factory such as net.py:build.
+        shape: Pins what the model leaves open: {"input": (1, 3, 224, 224)}; of a module with one input also (1,
+            3, 224, 224).
+        calibrate: How many samples calibrate; the rest judge.
+        calibrator: How ranges are found; default: auto, per tensor what comes closest to float. One of auto,
+            minmax, moving_average, percentile, mse, entropy.
+        repairs: What may be done beyond rounding; default: all. Or none, names (fit,head), all but some
+            (-fit,-head).
+        recipe: Only this way of quantizing (float is raced along). One of float, int8_static, int8_dynamic,
+            int8_blockwise, int4_blockwise, int16x8_static, fp16.
+        runtime: Only this runtime. One of onnxruntime, litert, tflite-runtime.
+        integer_io: Static .tflite files take and give int8, as contract.json beside them says; else float.
+        states: Outputs that are fed back: OUTPUT=INPUT,...; or none; default: auto, by the samples' values.
+            Candidates are then judged over the sequence, each with its own state.
+        max_drop: Accuracy that quantization may cost, with labels or metric; default: 1.0.
+        confidence: Ask max_drop of the lower end of the score's paired interval at this level, and say how many
+            samples that takes; default: of the measured drop.
+        min_agreement: Samples that keep float's first class; default without labels: 90.
+        min_sqnr: Signal to quantization noise of each output; default without labels or classes: 10.
+        metric: Your own score: (outputs, labels) -> number, higher is better; 0 to 1 counts as 0 to 100 points.
+        ignore_labels: Judge as if the samples had none: for labels that are not this model's.
+        search_tries: Where the gate fails: how many sets of layers in float are tried to find the smallest with
+            which it holds; default: 64, fewer for large models. A larger number continues where a search ended.
+        threads: Threads the runtime may use; default: the target's.
+        seconds: Longest time to measure; a race waits as long again for a quiet device.
+        store: Where measurements are kept; default: SQLite in your state folder.
+        keep: Releases kept on the device; default: the target's.
+        measure_again: Race again though this very release is live.
+        service: Also install the agent as a systemd service there.
+        dry_run: Convert, look at the device, say what would be sent; change nothing there.
+        ask_password: Called with the prompt where a password or passphrase is needed; default: the login is
+            refused.
+        login: Login(host, port, identity, accept_new_host_key, ask_password): these in one.
+        tell: Called with everything that happens, as it happens (edgeq/nouns); default: nothing is printed.
+        gates: Gates(max_drop, min_agreement, min_sqnr_db, metric, ignore_labels, confidence): these in one.
+        limits: Limits(seconds, precision, ...): what ends a race, in full.
+    """
+
+def doctor(
+    *,
+    target: str | PathLike[str] = 'local',
+    host: str | None = None,
+    port: int | None = None,
+    identity: str | PathLike[str] | None = None,
+    accept_new_host_key: bool = False,
+    root: str | PathLike[str] | None = None,
+    project: str | PathLike[str] | None = None,
+    ask_password: Callable[[str], str] | None = None,
+    login: Login | None = None,
+    tell: Callable[[Any], None] = ...,
+) -> Diagnosis:
+    """Findings about this host, then about the device where `host` names one.
+
+    Args:
+        target: The kind of device (`edgeq targets`), or a .toml of your own; default: local, this machine.
+        host: The device: user@address[:port], or an alias of ~/.ssh/config.
+        port: SSH port.
+        identity: SSH private key.
+        accept_new_host_key: Trust an unknown host key once and remember it.
+        root: edgeq's folder on the device; default: /var/lib/edgeq where the login may write it, else
+            ~/.local/share/edgeq.
+        project: Project file, whose values stand for keywords that are not given; default: none.
+        ask_password: Called with the prompt where a password or passphrase is needed; default: the login is
+            refused.
+        login: Login(host, port, identity, accept_new_host_key, ask_password): these in one.
+        tell: Called with everything that happens, as it happens (edgeq/nouns); default: nothing is printed.
+    """
+
+def explain(
+    model: str | PathLike[str] | nn.Module | ModelProto | None = None,
+    *,
+    target: str | PathLike[str] | Target = 'local',
+    data: str | PathLike[str] | Iterable[Any] | Dataset[Any] | None = None,
+    preprocess: str | Mapping[str, object] | None = None,
+    name: str | None = None,
+    weights: str | PathLike[str] | None = None,
+    shape: Mapping[str, tuple[int, ...]] | tuple[int, ...] | None = None,
+    calibrate: int | None = None,
+    calibrator: str | None = None,
+    repairs: str | None = None,
+    recipe: str | None = None,
+    runtime: str | None = None,
+    integer_io: bool | None = None,
+    states: str | None = None,
+    max_drop: float | None = None,
+    confidence: float | None = None,
+    min_agreement: float | None = None,
+    min_sqnr: float | None = None,
+    metric: str | None = None,
+    ignore_labels: bool | None = None,
+    search_tries: int | None = None,
+    search_seconds: float | None = None,
+    threads: int | None = None,
+    project: str | PathLike[str] | None = None,
+    gates: Gates | None = None,
+    tell: Callable[[Any], None] = ...,
+) -> Explained:
+    """Explain, layer by layer, the quantized candidates of a model for a target; of a finished .edgeq bundle, those in it.
+
+    What was converted before from the same input is not converted again. A candidate that cannot be looked at is told and
+    spoils no other. Raises as `convert`, but for a failed gate, which is explained, BundleRefused where there is nothing to
+    explain, and ConversionFailed where no candidate can be.
+
+    Args:
+        model: As `edgeq convert` takes it, or a .edgeq bundle.
+        target: The kind of device, or a .toml of your own.
+        data: Samples: a path (.npz, a folder of images or .npy files), file.py:function, an array, a dict of
+            arrays by input name, a tuple (inputs, labels), a list of samples, a DataLoader or Dataset, or any
+            iterable of samples.
+        preprocess: For images: "imagenet" or "size=224x224,scale=1/255,mean=..,std=..,layout=NCHW".
+        name: The model's name on the device; default: its stem.
+        weights: state_dict for a torch factory such as net.py:build.
+        shape: Pins what the model leaves open: {"input": (1, 3, 224, 224)}; of a module with one input also (1,
+            3, 224, 224).
+        calibrate: How many samples calibrate; the rest judge.
+        calibrator: How ranges are found; default: auto, per tensor what comes closest to float. One of auto,
+            minmax, moving_average, percentile, mse, entropy.
+        repairs: What may be done beyond rounding; default: all. Or none, names (fit,head), all but some
+            (-fit,-head).
+        recipe: Only this way of quantizing (float is raced along). One of float, int8_static, int8_dynamic,
+            int8_blockwise, int4_blockwise, int16x8_static, fp16.
+        runtime: Only this runtime. One of onnxruntime, litert, tflite-runtime.
+        integer_io: Static .tflite files take and give int8, as contract.json beside them says; else float.
+        states: Outputs that are fed back: OUTPUT=INPUT,...; or none; default: auto, by the samples' values.
+            Candidates are then judged over the sequence, each with its own state.
+        max_drop: Accuracy that quantization may cost, with labels or metric; default: 1.0.
+        confidence: Ask max_drop of the lower end of the score's paired interval at this level, and say how many
+            samples that takes; default: of the measured drop.
+        min_agreement: Samples that keep float's first class; default without labels: 90.
+        min_sqnr: Signal to quantization noise of each output; default without labels or classes: 10.
+        metric: Your own score: (outputs, labels) -> number, higher is better; 0 to 1 counts as 0 to 100 points.
+        ignore_labels: Judge as if the samples had none: for labels that are not this model's.
+        search_tries: Where the gate fails: how many sets of layers in float are tried to find the smallest with
+            which it holds; default: 64, fewer for large models. A larger number continues where a search ended.
+        threads: Threads the runtime may use; default: the target's.
+        project: Project file, whose values stand for keywords that are not given; default: none.
+        gates: Gates(max_drop, min_agreement, min_sqnr_db, metric, ignore_labels, confidence): these in one.
+        tell: Called with everything that happens, as it happens (edgeq/nouns); default: nothing is printed.
+    """
+
+def export(
+    model: str | PathLike[str] | None = None,
+    *,
+    data: str | PathLike[str] | Iterable[Any] | Dataset[Any] | None = None,
+    preprocess: str | Mapping[str, object] | None = None,
+    name: str | None = None,
+    weights: str | PathLike[str] | None = None,
+    shape: Mapping[str, tuple[int, ...]] | tuple[int, ...] | None = None,
+    calibrate: int | None = None,
+    calibrator: str | None = None,
+    repairs: str | None = None,
+    recipe: str | None = None,
+    runtime: str | None = None,
+    integer_io: bool | None = None,
+    states: str | None = None,
+    max_drop: float | None = None,
+    confidence: float | None = None,
+    min_agreement: float | None = None,
+    min_sqnr: float | None = None,
+    metric: str | None = None,
+    ignore_labels: bool | None = None,
+    search_tries: int | None = None,
+    search_seconds: float | None = None,
+    threads: int | None = None,
+    project: str | PathLike[str] | None = None,
+    output: str | PathLike[str],
+    target: str | PathLike[str] | None = None,
+    candidate: str | None = None,
+    force: bool = False,
+    dry_run: bool = False,
+    gates: Gates | None = None,
+    tell: Callable[[Any], None] = ...,
+) -> Exported:
+    """Convert a model (or take a finished .edgeq bundle, for its own target), and write the file of the candidate that is
+    expected to be fastest among those that passed the gate, with its contract and an example of code that runs it.
+
+    Nothing that is there is replaced unless by `force`. Raises BundleRefused for `output` before anything is converted,
+    TargetRefused and ModelRefused for what cannot become such a file, and what convert() raises.
+
+    Args:
+        model: An ONNX, .pt2 or .tflite file, a torch factory (net.py:build) or a finished .edgeq bundle; default:
+            the one of edgeq.toml.
+        data: Samples: a path (.npz, a folder of images or .npy files), file.py:function, an array, a dict of
+            arrays by input name, a tuple (inputs, labels), a list of samples, a DataLoader or Dataset, or any
+            iterable of samples.
+        preprocess: For images: "imagenet" or "size=224x224,scale=1/255,mean=..,std=..,layout=NCHW".
+        name: The model's name on the device; default: its stem.
+        weights: state_dict for a torch factory such as net.py:build.
+        shape: Pins what the model leaves open: {"input": (1, 3, 224, 224)}; of a module with one input also (1,
+            3, 224, 224).
+        calibrate: How many samples calibrate; the rest judge.
+        calibrator: How ranges are found; default: auto, per tensor what comes closest to float. One of auto,
+            minmax, moving_average, percentile, mse, entropy.
+        repairs: What may be done beyond rounding; default: all. Or none, names (fit,head), all but some
+            (-fit,-head).
+        recipe: Only this way of quantizing (float is raced along). One of float, int8_static, int8_dynamic,
+            int8_blockwise, int4_blockwise, int16x8_static, fp16.
+        runtime: Only this runtime. One of onnxruntime, litert, tflite-runtime.
+        integer_io: Static .tflite files take and give int8, as contract.json beside them says; else float.
+        states: Outputs that are fed back: OUTPUT=INPUT,...; or none; default: auto, by the samples' values.
+            Candidates are then judged over the sequence, each with its own state.
+        max_drop: Accuracy that quantization may cost, with labels or metric; default: 1.0.
+        confidence: Ask max_drop of the lower end of the score's paired interval at this level, and say how many
+            samples that takes; default: of the measured drop.
+        min_agreement: Samples that keep float's first class; default without labels: 90.
+        min_sqnr: Signal to quantization noise of each output; default without labels or classes: 10.
+        metric: Your own score: (outputs, labels) -> number, higher is better; 0 to 1 counts as 0 to 100 points.
+        ignore_labels: Judge as if the samples had none: for labels that are not this model's.
+        search_tries: Where the gate fails: how many sets of layers in float are tried to find the smallest with
+            which it holds; default: 64, fewer for large models. A larger number continues where a search ended.
+        threads: Threads the runtime may use; default: the target's.
+        project: Project file, whose values stand for keywords that are not given; default: none.
+        output: A model file (x.tflite, x.onnx), or a folder (DIR/) for the model, its contract and an example.
+        target: The kind of device, or a .toml of your own; default: the bundle's own, else local.
+        candidate: Which, such as litert-float; default: the one expected to be fastest that passed the gate.
+        force: Replace files that are there.
+        dry_run: Convert and say what would be written; write nothing.
+        gates: Gates(max_drop, min_agreement, min_sqnr_db, metric, ignore_labels, confidence): these in one.
+        tell: Called with everything that happens, as it happens (edgeq/nouns); default: nothing is printed.
+    """
+
+def install_service(
+    *,
+    target: str | PathLike[str] = 'local',
+    host: str | None = None,
+    port: int | None = None,
+    identity: str | PathLike[str] | None = None,
+    accept_new_host_key: bool = False,
+    root: str | PathLike[str] | None = None,
+    project: str | PathLike[str] | None = None,
+    scope: str = 'system',
+    every: str = '1h',
+    dry_run: bool = False,
+    ask_password: Callable[[str], str] | None = None,
+    login: Login | None = None,
+    tell: Callable[[Any], None] = ...,
+) -> ServiceChange:
+    """Install, or bring up to date, the units that do jobs as they arrive and measure what is live `every` so often.
+
+    Whatever fails midway, what was done is taken back. Raises DeviceError, TargetRefused.
+
+    Args:
+        target: The kind of device (`edgeq targets`), or a .toml of your own; default: local, this machine.
+        host: The device: user@address[:port], or an alias of ~/.ssh/config.
+        port: SSH port.
+        identity: SSH private key.
+        accept_new_host_key: Trust an unknown host key once and remember it.
+        root: edgeq's folder on the device; default: /var/lib/edgeq where the login may write it, else
+            ~/.local/share/edgeq.
+        project: Project file, whose values stand for keywords that are not given; default: none.
+        scope: system: as user edgeq, hardened, needs sudo; user: as the login, no root needed. One of system,
+            user.
+        every: How often what is live is measured: 15min, 1h, 6h, 1d ...
+        dry_run: Print every file with its content and every command; change nothing.
+        ask_password: Called with the prompt where a password or passphrase is needed; default: the login is
+            refused.
+        login: Login(host, port, identity, accept_new_host_key, ask_password): these in one.
+        tell: Called with everything that happens, as it happens (edgeq/nouns); default: nothing is printed.
+    """
+
+def report(
+    *measurements: str,
+    name: str | None = None,
+    compare: bool = False,
+    force: bool = False,
+    fetch: bool = False,
+    limit: int = 20,
+    target: str | PathLike[str] = 'local',
+    host: str | None = None,
+    port: int | None = None,
+    identity: str | PathLike[str] | None = None,
+    accept_new_host_key: bool = False,
+    root: str | PathLike[str] | None = None,
+    project: str | PathLike[str] | None = None,
+    store: str | PathLike[str] | None = None,
+    ask_password: Callable[[str], str] | None = None,
+    login: Login | None = None,
+    tell: Callable[[Any], None] = ...,
+) -> Reported:
+    """Without `measurements` the newest rows; with them these, or (`compare`) the difference of each to the first.
+
+    Raises NotComparable for unlike conditions unless `force`.
+
+    Args:
+        measurements: Measurements by id, or its beginning; default: the newest are listed.
+        name: Only this model.
+        compare: Compare the measurements with each other; the first is the reference.
+        force: Compare though the conditions differ.
+        fetch: First fetch from host what its agent measured by itself.
+        limit: Rows to list.
+        target: The kind of device (`edgeq targets`), or a .toml of your own; default: local, this machine.
+        host: The device: user@address[:port], or an alias of ~/.ssh/config.
+        port: SSH port.
+        identity: SSH private key.
+        accept_new_host_key: Trust an unknown host key once and remember it.
+        root: edgeq's folder on the device; default: /var/lib/edgeq where the login may write it, else
+            ~/.local/share/edgeq.
+        project: Project file, whose values stand for keywords that are not given; default: none.
+        store: Where measurements are kept; default: SQLite in your state folder.
+        ask_password: Called with the prompt where a password or passphrase is needed; default: the login is
+            refused.
+        login: Login(host, port, identity, accept_new_host_key, ask_password): these in one.
+        tell: Called with everything that happens, as it happens (edgeq/nouns); default: nothing is printed.
+    """
+
+def rollback(
+    name: str,
+    *,
+    target: str | PathLike[str] = 'local',
+    host: str | None = None,
+    port: int | None = None,
+    identity: str | PathLike[str] | None = None,
+    accept_new_host_key: bool = False,
+    root: str | PathLike[str] | None = None,
+    project: str | PathLike[str] | None = None,
+    to: str | None = None,
+    dry_run: bool = False,
+    ask_password: Callable[[str], str] | None = None,
+    login: Login | None = None,
+    tell: Callable[[Any], None] = ...,
+) -> Rollback:
+    """Make the activation before the live one live again, or the kept release whose digest starts with `to`.
+
+    Raises RemoteFailed when there is nothing to go back to, ArtifactCorrupt when that release is damaged: in both
+    cases what is live stays live. A dry run raises the same, and returns what would be live.
+
+    Args:
+        name: The model's name on the device.
+        target: The kind of device (`edgeq targets`), or a .toml of your own; default: local, this machine.
+        host: The device: user@address[:port], or an alias of ~/.ssh/config.
+        port: SSH port.
+        identity: SSH private key.
+        accept_new_host_key: Trust an unknown host key once and remember it.
+        root: edgeq's folder on the device; default: /var/lib/edgeq where the login may write it, else
+            ~/.local/share/edgeq.
+        project: Project file, whose values stand for keywords that are not given; default: none.
+        to: A kept release, by the first digits of its digest; default: the one before.
+        dry_run: Say what would become live; change nothing.
+        ask_password: Called with the prompt where a password or passphrase is needed; default: the login is
+            refused.
+        login: Login(host, port, identity, accept_new_host_key, ask_password): these in one.
+        tell: Called with everything that happens, as it happens (edgeq/nouns); default: nothing is printed.
+    """
+
+def service_log(
+    *,
+    target: str | PathLike[str] = 'local',
+    host: str | None = None,
+    port: int | None = None,
+    identity: str | PathLike[str] | None = None,
+    accept_new_host_key: bool = False,
+    root: str | PathLike[str] | None = None,
+    project: str | PathLike[str] | None = None,
+    scope: str | None = None,
+    lines: int = 50,
+    ask_password: Callable[[str], str] | None = None,
+    login: Login | None = None,
+    tell: Callable[[Any], None] = ...,
+) -> ServiceLog:
+    """The last `lines` that the service wrote. Raises DeviceUnfit where none is installed.
+
+    Args:
+        target: The kind of device (`edgeq targets`), or a .toml of your own; default: local, this machine.
+        host: The device: user@address[:port], or an alias of ~/.ssh/config.
+        port: SSH port.
+        identity: SSH private key.
+        accept_new_host_key: Trust an unknown host key once and remember it.
+        root: edgeq's folder on the device; default: /var/lib/edgeq where the login may write it, else
+            ~/.local/share/edgeq.
+        project: Project file, whose values stand for keywords that are not given; default: none.
+        scope: Which service; default: the one that is there. One of system, user.
+        lines: How many lines.
+        ask_password: Called with the prompt where a password or passphrase is needed; default: the login is
+            refused.
+        login: Login(host, port, identity, accept_new_host_key, ask_password): these in one.
+        tell: Called with everything that happens, as it happens (edgeq/nouns); default: nothing is printed.
+    """
+
+def service_status(
+    *,
+    target: str | PathLike[str] = 'local',
+    host: str | None = None,
+    port: int | None = None,
+    identity: str | PathLike[str] | None = None,
+    accept_new_host_key: bool = False,
+    root: str | PathLike[str] | None = None,
+    project: str | PathLike[str] | None = None,
+    scope: str | None = None,
+    ask_password: Callable[[str], str] | None = None,
+    login: Login | None = None,
+    tell: Callable[[Any], None] = ...,
+) -> ServiceStatus:
+    """The units, their last runs and the next one.
+
+    Raises DeviceUnfit where no service is installed, TargetRefused where both are and no `scope` says which.
+
+    Args:
+        target: The kind of device (`edgeq targets`), or a .toml of your own; default: local, this machine.
+        host: The device: user@address[:port], or an alias of ~/.ssh/config.
+        port: SSH port.
+        identity: SSH private key.
+        accept_new_host_key: Trust an unknown host key once and remember it.
+        root: edgeq's folder on the device; default: /var/lib/edgeq where the login may write it, else
+            ~/.local/share/edgeq.
+        project: Project file, whose values stand for keywords that are not given; default: none.
+        scope: Which service; default: the one that is there. One of system, user.
+        ask_password: Called with the prompt where a password or passphrase is needed; default: the login is
+            refused.
+        login: Login(host, port, identity, accept_new_host_key, ask_password): these in one.
+        tell: Called with everything that happens, as it happens (edgeq/nouns); default: nothing is printed.
+    """
+
+def status(
+    name: str | None = None,
+    *,
+    target: str | PathLike[str] = 'local',
+    host: str | None = None,
+    port: int | None = None,
+    identity: str | PathLike[str] | None = None,
+    accept_new_host_key: bool = False,
+    root: str | PathLike[str] | None = None,
+    project: str | PathLike[str] | None = None,
+    store: str | PathLike[str] | None = None,
+    code: str | None = None,
+    ask_password: Callable[[str], str] | None = None,
+    login: Login | None = None,
+    tell: Callable[[Any], None] = ...,
+) -> DeviceReport:
+    """Asks the device, and the store for what was measured there before; changes nothing in either.
+
+    Raises TargetRefused where nothing is known under `name` there, and where no program can be written for it.
+
+    Args:
+        name: Only this model; default: all that are live.
+        target: The kind of device (`edgeq targets`), or a .toml of your own; default: local, this machine.
+        host: The device: user@address[:port], or an alias of ~/.ssh/config.
+        port: SSH port.
+        identity: SSH private key.
+        accept_new_host_key: Trust an unknown host key once and remember it.
+        root: edgeq's folder on the device; default: /var/lib/edgeq where the login may write it, else
+            ~/.local/share/edgeq.
+        project: Project file, whose values stand for keywords that are not given; default: none.
+        store: Where measurements are kept; default: SQLite in your state folder.
+        code: Print a whole program that runs the live model NAME on that device. One of python, c++.
+        ask_password: Called with the prompt where a password or passphrase is needed; default: the login is
+            refused.
+        login: Login(host, port, identity, accept_new_host_key, ask_password): these in one.
+        tell: Called with everything that happens, as it happens (edgeq/nouns); default: nothing is printed.
+    """
+
+def uninstall(
+    name: str | None = None,
+    *,
+    target: str | PathLike[str] = 'local',
+    host: str | None = None,
+    port: int | None = None,
+    identity: str | PathLike[str] | None = None,
+    accept_new_host_key: bool = False,
+    root: str | PathLike[str] | None = None,
+    project: str | PathLike[str] | None = None,
+    everything: bool = False,
+    dry_run: bool = False,
+    ask_password: Callable[[str], str] | None = None,
+    login: Login | None = None,
+    tell: Callable[[Any], None] = ...,
+) -> Removal:
+    """Remove the model `name` from a device, or with `everything` the agent, every model, runtime and result.
+
+    A service goes with the root that it works in; one that works in another stays. Raises TargetRefused where the device
+    has no such model, TypeError unless it is either a name or everything.
+
+    Args:
+        name: The model's name on the device; none with everything.
+        target: The kind of device (`edgeq targets`), or a .toml of your own; default: local, this machine.
+        host: The device: user@address[:port], or an alias of ~/.ssh/config.
+        port: SSH port.
+        identity: SSH private key.
+        accept_new_host_key: Trust an unknown host key once and remember it.
+        root: edgeq's folder on the device; default: /var/lib/edgeq where the login may write it, else
+            ~/.local/share/edgeq.
+        project: Project file, whose values stand for keywords that are not given; default: none.
+        everything: All models, runtimes, results and the agent: the whole folder.
+        dry_run: Say what would be removed; change nothing.
+        ask_password: Called with the prompt where a password or passphrase is needed; default: the login is
+            refused.
+        login: Login(host, port, identity, accept_new_host_key, ask_password): these in one.
+        tell: Called with everything that happens, as it happens (edgeq/nouns); default: nothing is printed.
+    """
+
+def uninstall_service(
+    *,
+    target: str | PathLike[str] = 'local',
+    host: str | None = None,
+    port: int | None = None,
+    identity: str | PathLike[str] | None = None,
+    accept_new_host_key: bool = False,
+    root: str | PathLike[str] | None = None,
+    project: str | PathLike[str] | None = None,
+    scope: str | None = None,
+    everything: bool = False,
+    dry_run: bool = False,
+    ask_password: Callable[[str], str] | None = None,
+    login: Login | None = None,
+    tell: Callable[[Any], None] = ...,
+) -> ServiceChange:
+    """Remove the units, the service's user and its folders. Models that live there stay, unless `everything`. `scope` None:
+    whichever service there is. Raises TargetRefused for both.
+
+    Args:
+        target: The kind of device (`edgeq targets`), or a .toml of your own; default: local, this machine.
+        host: The device: user@address[:port], or an alias of ~/.ssh/config.
+        port: SSH port.
+        identity: SSH private key.
+        accept_new_host_key: Trust an unknown host key once and remember it.
+        root: edgeq's folder on the device; default: /var/lib/edgeq where the login may write it, else
+            ~/.local/share/edgeq.
+        project: Project file, whose values stand for keywords that are not given; default: none.
+        scope: Which service; default: the one that is there. One of system, user.
+        everything: Also what is deployed: the whole folder.
+        dry_run: Print what would be done; change nothing.
+        ask_password: Called with the prompt where a password or passphrase is needed; default: the login is
+            refused.
+        login: Login(host, port, identity, accept_new_host_key, ask_password): these in one.
+        tell: Called with everything that happens, as it happens (edgeq/nouns); default: nothing is printed.
+    """
+
+def verify(
+    bundle: str | PathLike[str],
+    *,
+    emulate: str | PathLike[str],
+    data: str | PathLike[str] | Iterable[Any] | Dataset[Any] | None = None,
+    preprocess: str | None = None,
+    calibrate: int | None = None,
+    samples: int | None = None,
+    candidate: str | tuple[str, ...] = (),
+    rootfs: str | PathLike[str] | None = None,
+    max_drop: float | None = None,
+    confidence: float | None = None,
+    min_agreement: float | None = None,
+    min_sqnr: float | None = None,
+    metric: str | None = None,
+    ignore_labels: bool | None = None,
+    project: str | PathLike[str] | None = None,
+    gates: Gates | None = None,
+    tell: Callable[[Any], None] = ...,
+) -> Verification:
+    """Run the candidates of a bundle as the CPU of target `emulate` computes them. Read `passed` of the result.
+
+    Raises BundleRefused, DataRefused, TargetRefused, ExtraMissing and DeviceUnfit.
+
+    Args:
+        bundle: The .edgeq bundle.
+        emulate: Whose CPU: x86-64 (AVX2 without VNNI), rpi4, rpi5, rpi3 ..., or a .toml with cpu.qemu.
+        data: Labelled samples of your own, as in `convert`; default: those that the bundle carries.
+        preprocess: For images, as in `convert`; default: what the bundle says.
+        calibrate: How many of data calibrated the bundle, if you said so then.
+        samples: How many to run there; default: what a minute allows.
+        candidate: Only this one, such as onnxruntime-int8_static, or these.
+        rootfs: A file system of the target's architecture with python3; default: the one in edgeq's cache.
+        max_drop: Accuracy that quantization may cost, with labels or metric; default: 1.0.
+        confidence: Ask max_drop of the lower end of the score's paired interval at this level, and say how many
+            samples that takes; default: of the measured drop.
+        min_agreement: Samples that keep float's first class; default without labels: 90.
+        min_sqnr: Signal to quantization noise of each output; default without labels or classes: 10.
+        metric: Your own score: (outputs, labels) -> number, higher is better; 0 to 1 counts as 0 to 100 points.
+        ignore_labels: Judge as if the samples had none: for labels that are not this model's.
+        project: Project file, whose values stand for keywords that are not given; default: none.
+        gates: Gates(max_drop, min_agreement, min_sqnr_db, metric, ignore_labels, confidence): these in one.
+        tell: Called with everything that happens, as it happens (edgeq/nouns); default: nothing is printed.
+    """
