@@ -38,7 +38,7 @@ __version__: str
 
 def bench(
     *what: str | PathLike[str],
-    target: str | PathLike[str] = 'local',
+    target: str | PathLike[str] | None = None,
     host: str | None = None,
     port: int | None = None,
     identity: str | PathLike[str] | None = None,
@@ -60,7 +60,8 @@ def bench(
 
     Args:
         what: Names of live models, or .edgeq bundles to race against each other; default: all that is live.
-        target: The kind of device (`edgeq targets`), or a .toml of your own; default: local, this machine.
+        target: The kind of device (`edgeq targets`), or a .toml of your own; default: that of a finished bundle,
+            else local, this machine.
         host: The device: user@address[:port], or an alias of ~/.ssh/config.
         port: SSH port.
         identity: SSH private key.
@@ -160,7 +161,7 @@ def convert(
 def deploy(
     model: str | PathLike[str] | nn.Module | ModelProto | None = None,
     *,
-    target: str | PathLike[str] = 'local',
+    target: str | PathLike[str] | None = None,
     host: str | None = None,
     port: int | None = None,
     identity: str | PathLike[str] | None = None,
@@ -207,7 +208,8 @@ def deploy(
 
     Args:
         model: As convert takes it, or a finished .edgeq bundle, by its path or as convert returned it.
-        target: The kind of device (`edgeq targets`), or a .toml of your own; default: local, this machine.
+        target: The kind of device (`edgeq targets`), or a .toml of your own; default: that of a finished bundle,
+            else local, this machine.
         host: The device: user@address[:port], or an alias of ~/.ssh/config.
         port: SSH port.
         identity: SSH private key.
@@ -260,7 +262,7 @@ def deploy(
 
 def doctor(
     *,
-    target: str | PathLike[str] = 'local',
+    target: str | PathLike[str] | None = None,
     host: str | None = None,
     port: int | None = None,
     identity: str | PathLike[str] | None = None,
@@ -274,7 +276,8 @@ def doctor(
     """Findings about this host, then about the device where `host` names one.
 
     Args:
-        target: The kind of device (`edgeq targets`), or a .toml of your own; default: local, this machine.
+        target: The kind of device (`edgeq targets`), or a .toml of your own; default: that of a finished bundle,
+            else local, this machine.
         host: The device: user@address[:port], or an alias of ~/.ssh/config.
         port: SSH port.
         identity: SSH private key.
@@ -443,7 +446,7 @@ def export(
 
 def install_service(
     *,
-    target: str | PathLike[str] = 'local',
+    target: str | PathLike[str] | None = None,
     host: str | None = None,
     port: int | None = None,
     identity: str | PathLike[str] | None = None,
@@ -462,7 +465,8 @@ def install_service(
     Whatever fails midway, what was done is taken back. Raises DeviceError, TargetRefused.
 
     Args:
-        target: The kind of device (`edgeq targets`), or a .toml of your own; default: local, this machine.
+        target: The kind of device (`edgeq targets`), or a .toml of your own; default: that of a finished bundle,
+            else local, this machine.
         host: The device: user@address[:port], or an alias of ~/.ssh/config.
         port: SSH port.
         identity: SSH private key.
@@ -487,7 +491,7 @@ def report(
     force: bool = False,
     fetch: bool = False,
     limit: int = 20,
-    target: str | PathLike[str] = 'local',
+    target: str | PathLike[str] | None = None,
     host: str | None = None,
     port: int | None = None,
     identity: str | PathLike[str] | None = None,
@@ -510,7 +514,8 @@ def report(
         force: Compare though the conditions differ.
         fetch: First fetch from host what its agent measured by itself.
         limit: Rows to list.
-        target: The kind of device (`edgeq targets`), or a .toml of your own; default: local, this machine.
+        target: The kind of device (`edgeq targets`), or a .toml of your own; default: that of a finished bundle,
+            else local, this machine.
         host: The device: user@address[:port], or an alias of ~/.ssh/config.
         port: SSH port.
         identity: SSH private key.
@@ -528,7 +533,7 @@ def report(
 def rollback(
     name: str,
     *,
-    target: str | PathLike[str] = 'local',
+    target: str | PathLike[str] | None = None,
     host: str | None = None,
     port: int | None = None,
     identity: str | PathLike[str] | None = None,
@@ -548,7 +553,8 @@ def rollback(
 
     Args:
         name: The model's name on the device.
-        target: The kind of device (`edgeq targets`), or a .toml of your own; default: local, this machine.
+        target: The kind of device (`edgeq targets`), or a .toml of your own; default: that of a finished bundle,
+            else local, this machine.
         host: The device: user@address[:port], or an alias of ~/.ssh/config.
         port: SSH port.
         identity: SSH private key.
@@ -566,7 +572,7 @@ def rollback(
 
 def service_log(
     *,
-    target: str | PathLike[str] = 'local',
+    target: str | PathLike[str] | None = None,
     host: str | None = None,
     port: int | None = None,
     identity: str | PathLike[str] | None = None,
@@ -582,7 +588,8 @@ def service_log(
     """The last `lines` that the service wrote. Raises DeviceUnfit where none is installed.
 
     Args:
-        target: The kind of device (`edgeq targets`), or a .toml of your own; default: local, this machine.
+        target: The kind of device (`edgeq targets`), or a .toml of your own; default: that of a finished bundle,
+            else local, this machine.
         host: The device: user@address[:port], or an alias of ~/.ssh/config.
         port: SSH port.
         identity: SSH private key.
@@ -600,7 +607,7 @@ def service_log(
 
 def service_status(
     *,
-    target: str | PathLike[str] = 'local',
+    target: str | PathLike[str] | None = None,
     host: str | None = None,
     port: int | None = None,
     identity: str | PathLike[str] | None = None,
@@ -617,7 +624,8 @@ def service_status(
     Raises DeviceUnfit where no service is installed, TargetRefused where both are and no `scope` says which.
 
     Args:
-        target: The kind of device (`edgeq targets`), or a .toml of your own; default: local, this machine.
+        target: The kind of device (`edgeq targets`), or a .toml of your own; default: that of a finished bundle,
+            else local, this machine.
         host: The device: user@address[:port], or an alias of ~/.ssh/config.
         port: SSH port.
         identity: SSH private key.
@@ -635,7 +643,7 @@ def service_status(
 def status(
     name: str | None = None,
     *,
-    target: str | PathLike[str] = 'local',
+    target: str | PathLike[str] | None = None,
     host: str | None = None,
     port: int | None = None,
     identity: str | PathLike[str] | None = None,
@@ -654,7 +662,8 @@ def status(
 
     Args:
         name: Only this model; default: all that are live.
-        target: The kind of device (`edgeq targets`), or a .toml of your own; default: local, this machine.
+        target: The kind of device (`edgeq targets`), or a .toml of your own; default: that of a finished bundle,
+            else local, this machine.
         host: The device: user@address[:port], or an alias of ~/.ssh/config.
         port: SSH port.
         identity: SSH private key.
@@ -673,7 +682,7 @@ def status(
 def uninstall(
     name: str | None = None,
     *,
-    target: str | PathLike[str] = 'local',
+    target: str | PathLike[str] | None = None,
     host: str | None = None,
     port: int | None = None,
     identity: str | PathLike[str] | None = None,
@@ -693,7 +702,8 @@ def uninstall(
 
     Args:
         name: The model's name on the device; none with everything.
-        target: The kind of device (`edgeq targets`), or a .toml of your own; default: local, this machine.
+        target: The kind of device (`edgeq targets`), or a .toml of your own; default: that of a finished bundle,
+            else local, this machine.
         host: The device: user@address[:port], or an alias of ~/.ssh/config.
         port: SSH port.
         identity: SSH private key.
@@ -711,7 +721,7 @@ def uninstall(
 
 def uninstall_service(
     *,
-    target: str | PathLike[str] = 'local',
+    target: str | PathLike[str] | None = None,
     host: str | None = None,
     port: int | None = None,
     identity: str | PathLike[str] | None = None,
@@ -729,7 +739,8 @@ def uninstall_service(
     whichever service there is. Raises TargetRefused for both.
 
     Args:
-        target: The kind of device (`edgeq targets`), or a .toml of your own; default: local, this machine.
+        target: The kind of device (`edgeq targets`), or a .toml of your own; default: that of a finished bundle,
+            else local, this machine.
         host: The device: user@address[:port], or an alias of ~/.ssh/config.
         port: SSH port.
         identity: SSH private key.
@@ -749,7 +760,7 @@ def uninstall_service(
 def verify(
     bundle: str | PathLike[str],
     *,
-    emulate: str | PathLike[str],
+    emulate: str | PathLike[str] | None = None,
     data: str | PathLike[str] | Iterable[Any] | Dataset[Any] | None = None,
     preprocess: str | None = None,
     calibrate: int | None = None,
@@ -772,7 +783,8 @@ def verify(
 
     Args:
         bundle: The .edgeq bundle.
-        emulate: Whose CPU: x86-64 (AVX2 without VNNI), rpi4, rpi5, rpi3 ..., or a .toml with cpu.qemu.
+        emulate: Whose CPU: x86-64 (AVX2 without VNNI), rpi4, rpi5, rpi3 ..., or a .toml with cpu.qemu; default:
+            the target that the bundle was made for.
         data: Labelled samples of your own, as in `convert`; default: those that the bundle carries.
         preprocess: For images, as in `convert`; default: what the bundle says.
         calibrate: How many of data calibrated the bundle, if you said so then.
