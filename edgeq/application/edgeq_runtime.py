@@ -81,8 +81,23 @@ class Model:
         first axis of 1. Where the model takes integers that stand for reals, reals are quantized and integers taken as they
         are. Raises ValueError for what does not fit.
         """
-        release = self._newest()
-        return release.named(release.run(release.arrays(values, named)))
+        release = self._release
+        try:
+            if self._link is not None and os.readlink(self._link) != release.target:  # noqa: PTH115  (pathlib's is slow)
+                release = self._newest()
+        except OSError:
+            release = self._newest()
+        if (
+            len(values) == 1 and not named
+        ):  # the usual call, kept short: beside a small network each step counts
+            value = values[0]
+            if (
+                type(value) is release.array_type
+                and value.shape == release.plain_shape
+                and value.dtype == release.inputs[0].dtype
+            ):
+                return dict(zip(release.names, release.run(value)))
+        return release.named(release.run(*release.arrays(values, named)))
 
     @property
     def contract(self) -> dict[str, Any]:
@@ -111,15 +126,6 @@ class Model:
         return f"<{c['app']}: {c['candidate']}, takes {takes}, gives {gives}>"
 
     def _newest(self) -> _Release:
-        release = self._release
-        if self._link is None:
-            return release
-        try:
-            target: str | None = os.readlink(self._link)  # noqa: PTH115  (pathlib's takes ten times as long)
-        except OSError:
-            target = None
-        if target == release.target or (self._refused is not None and target == self._refused[0]):
-            return release
         with self._switching:
             return self._switched()
 
@@ -166,8 +172,6 @@ class _Input:
         """What the runtime takes. Raises ValueError."""
         import numpy as np
 
-        if type(value) is np.ndarray and value.dtype == self.dtype and value.shape == self.shape:
-            return value
         if self.preprocessing is not None and _is_image(value):
             value = preprocess(value, self.preprocessing)
         array = np.asarray(value)
@@ -227,14 +231,19 @@ class _Output:
 
 @dataclass(frozen=True)
 class _Release:
-    """A model in its runtime. `target` is where the link led; `run` takes and gives one array per input and output."""
+    """A model in its runtime. `target` is where the link led; `run` takes and gives one array per input and output. An array of
+    `plain_shape` is all that it takes, and nothing has to be done to its outputs; None where that is not so.
+    """
 
     target: str | None
     folder: Path
     contract: dict[str, Any]
     inputs: tuple[_Input, ...]
     outputs: tuple[_Output, ...]
-    run: Callable[[Sequence[np.ndarray]], Sequence[np.ndarray]]
+    names: tuple[str, ...]
+    run: Callable[..., Sequence[np.ndarray]]
+    plain_shape: tuple[int | None, ...] | None
+    array_type: type[np.ndarray]
 
     def arrays(self, values: tuple[Any, ...], named: Mapping[str, Any]) -> list[np.ndarray]:
         if len(values) == 1 and not named and isinstance(values[0], (Mapping, tuple)):
@@ -299,13 +308,18 @@ def _open(folder: Path, target: str | None, threads: int | None, raw: bool) -> _
         _Output(o["source_name"], tuple(o["shape"]), None if raw else o.get("affine"))
         for o in contract["outputs"]
     )
-    run = open_session(
+    run, shapes = open_session(
         str(folder / contract["model"]),
         threads or contract["threads"],
         [i["name"] for i in contract["inputs"]],
         [o["name"] for o in contract["outputs"]],
     )
-    return _Release(target, folder, contract, inputs, outputs, run)
+    is_plain = (
+        len(inputs) == 1 and not any(o.affine for o in outputs) and shapes == [o.shape for o in outputs]
+    )
+    plain_shape = inputs[0].shape if is_plain else None
+    names = tuple(o.name for o in outputs)
+    return _Release(target, folder, contract, inputs, outputs, names, run, plain_shape, np.ndarray)
 
 
 def _read_json(path: Path) -> Any:
@@ -340,22 +354,24 @@ def _imports_explained(contract: Mapping[str, Any], wheels: Sequence[str]) -> It
         raise LoadError(f"{contract['app']} needs {contract['runtime']} and numpy: {here}; {now}") from error
 
 
-# Each imports its runtime and gives open(path, threads, own input names, own output names) -> run.
+# Each imports its runtime and gives open(path, threads, own input names, own output names) -> (run, shapes of the outputs).
 def _onnxruntime() -> Callable[..., Any]:
+    # Else it writes a database below HOME as it is imported.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime
 
     getattr(onnxruntime, "disable_telemetry_events", lambda: None)()
 
-    def open_session(path: str, threads: int, inputs: list[str], outputs: list[str]) -> Callable[..., Any]:
+    def open_session(path: str, threads: int, inputs: list[str], outputs: list[str]) -> tuple[Any, Any]:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.log_severity_level = 3
-        if threads > (
-            os.cpu_count() or 1
-        ):  # threads that wait by spinning would take the cores from those that work
+        if threads > (os.cpu_count() or 1):
+            # Threads that wait by spinning would take the cores from those that work.
             options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        return lambda arrays: session.run(outputs, dict(zip(inputs, arrays)))
+        declared = {o.name: tuple(o.shape) for o in session.get_outputs()}
+        return lambda *arrays: session.run(outputs, dict(zip(inputs, arrays))), [declared[o] for o in outputs]
 
     return open_session
 
@@ -375,7 +391,7 @@ def _tflite_runtime() -> Callable[..., Any]:
 _RUNTIMES = {"onnxruntime": _onnxruntime, "litert": _litert, "tflite-runtime": _tflite_runtime}
 
 
-def _interpreted(interpreter: Any, inputs: list[str], outputs: list[str]) -> Callable[..., Any]:
+def _interpreted(interpreter: Any, inputs: list[str], outputs: list[str]) -> tuple[Any, Any]:
     """An interpreter holds its tensors, so it runs for one thread at a time."""
     interpreter.allocate_tensors()
     taken = _tensors(interpreter, "input", inputs)
@@ -383,7 +399,7 @@ def _interpreted(interpreter: Any, inputs: list[str], outputs: list[str]) -> Cal
     shapes = [tuple(t["shape"]) for t in taken]
     using = threading.Lock()
 
-    def run(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+    def run(*arrays: np.ndarray) -> list[np.ndarray]:
         with using:
             if [a.shape for a in arrays] != shapes:
                 for tensor, array in zip(taken, arrays):
@@ -395,7 +411,7 @@ def _interpreted(interpreter: Any, inputs: list[str], outputs: list[str]) -> Cal
             interpreter.invoke()
             return [interpreter.get_tensor(tensor["index"]) for tensor in given]
 
-    return run
+    return run, [tuple(t["shape"]) for t in given]
 
 
 def _tensors(interpreter: Any, side: str, names: list[str]) -> list[dict[str, Any]]:
