@@ -36,6 +36,10 @@ SCRIPTS = {
     "help_time": (("--runs", "1"), ("import click", "edgeq --help")),
     "deploy_time": (("--model", "mnist", "--local", *SHORT_RACE), ("first deploy", "the same again")),
     "memory": (("--only", "mnist", *SHORT_RACE), ("| mnist | onnxruntime-float |",)),
+    "runtime_overhead": (
+        ("--only", "mnist", "--pairs", "4", "--switches", "10"),
+        ("4 pairs", "10 switches under", ": 0 wrong answers"),
+    ),
     "models": (("--only", "mnist", *SHORT_RACE), ("| mnist |", "What went live:")),
 }
 # The model and the shape of a sample that a peer is given, by format.
