@@ -8,7 +8,7 @@ import hashlib
 import itertools
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,8 @@ _FEWER = "let it end earlier, or take a part: itertools.islice, torch.utils.data
 @dataclass(frozen=True)
 class GivenData:
     """`words` name it in messages; `sha256` is of everything that was given. `open_for` reads it for inputs of these names
-    and shapes, `first` gives the first sample before the inputs are known. `may_differ`: samples may have several shapes.
+    and shapes, `first` gives the first sample before the inputs are known: what follows its inputs may be a label.
+    `may_differ`: samples may have several shapes. `images`: they are pictures of PIL, which take preprocessing.
     """
 
     words: str
@@ -40,6 +41,7 @@ class GivenData:
     open_for: Callable[[tuple[str, ...], Shapes], Stored]
     first: Callable[[], Mapping[str, np.ndarray]]
     may_differ: bool
+    images: bool = False
 
     def __str__(self) -> str:
         return self.words
@@ -64,6 +66,11 @@ def given_data(value: Any) -> GivenData:
 
 def _is_array(value: Any) -> bool:
     return isinstance(value, np.ndarray) or hasattr(value, "detach")
+
+
+def _is_picture(value: Any) -> bool:
+    pil = sys.modules.get("PIL.Image")
+    return pil is not None and isinstance(value, pil.Image)
 
 
 def _is_many(part: Any) -> bool:
@@ -125,7 +132,8 @@ def _arrays(value: Any) -> GivenData:
 
 def _described(name: str, array: np.ndarray) -> str:
     """ "image: array 60x3x8x8 float32"; only a name that somebody gave."""
-    given = "" if name.isdecimal() or not name else f"{name.rpartition('.')[2]}: "
+    last = name.rpartition(".")[2]
+    given = "" if last.isdecimal() or not last else f"{last}: "
     return f"{given}array {'x'.join(map(str, array.shape))} {array.dtype.name}"
 
 
@@ -154,8 +162,6 @@ def _named(value: Any, names: tuple[str, ...]) -> dict[str, np.ndarray]:
         )
     if isinstance(sample, tuple) and len(sample) == len(names):
         found = dict(zip(names, found.values(), strict=True))
-    if not names and isinstance(value, tuple) and labels is None and len(value) == 2:
-        found, labels = by_name(value[0], "data holds"), value[1]  # as for all models of one input
     return found if labels is None else {**found, LABELS: array_of(labels, "data holds labels as")}
 
 
@@ -175,25 +181,29 @@ def _iterated(items: Iterable[Any], words: str) -> GivenData:
             for one in (_apart(item) if _is_batch(item, names, shapes) else (item,))
             for sample, label in (parted(one, names),)
         )
-        return stored_samples(words, pairs)
+        return replace(stored_samples(words, pairs), images=raw.images)
 
     def first() -> Mapping[str, np.ndarray]:
         item = raw.read(0)
         one = next(_apart(item)) if _is_batch_of_pairs(item) else item
         return by_name(parted(one, ())[0], f"{words} yields")
 
-    return GivenData(words, raw.sha256, open_for, first, may_differ=True)
+    return GivenData(words, raw.sha256, open_for, first, may_differ=True, images=raw.images)
 
 
 class _Raw:
     """What was yielded, on disk: arrays in files, and how they lie in tuples and dicts in memory."""
 
     def __init__(self) -> None:
-        self._spool, self._forms, self._digest = Spool(), [], hashlib.sha256()  # type: ignore[var-annotated]
+        self.images = False
+        self._spool = Spool()
+        self._forms: list[Any] = []
+        self._digest = hashlib.sha256()
 
     def add(self, item: Any, words: str) -> None:
         arrays: list[np.ndarray] = []
         form = _form(item, arrays, words)
+        self.images = self.images or any(map(_is_picture, item if isinstance(item, tuple) else (item,)))
         named = {str(i): array for i, array in enumerate(arrays)}
         self._spool.add(named)
         self._forms.append(form)
@@ -241,6 +251,8 @@ def _form(item: Any, arrays: list[np.ndarray], words: str) -> Any:
         return tuple(_form(part, arrays, words) for part in item)
     if isinstance(item, (int, np.integer)) and not isinstance(item, bool):
         return int(item)
+    if _is_picture(item):
+        item = np.asarray(item)
     arrays.append(array_of(item, f"{words} yields"))
     return None
 

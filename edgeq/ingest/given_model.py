@@ -64,8 +64,16 @@ def given_model(value: Any) -> GivenModel:
 def _of_module(module: "nn.Module") -> GivenModel:
     module = getattr(module, "_orig_mod", module)  # what torch.compile wraps
     kind = type(module)
+    if hasattr(
+        module, "save_to_buffer"
+    ):  # a torch.jit.ScriptModule: it has no Python that torch.export could trace
+        raise ModelRefused(
+            f"{kind.__name__} is TorchScript, which torch.export does not take",
+            "give the torch.nn.Module that it was made from",
+        )
     try:
-        own = copy.deepcopy(module).cpu().eval().requires_grad_(False)
+        # In float32, as the samples are; float16 is the business of a candidate.
+        own = copy.deepcopy(module).cpu().float().eval().requires_grad_(False)
     except Exception as error:  # whatever the module holds
         raise ModelRefused(
             f"the module {kind.__name__} cannot be copied: {type(error).__name__}: {error}",

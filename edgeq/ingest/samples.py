@@ -132,7 +132,7 @@ def peek(spec: str | GivenData, preprocessing: Preprocessing | None) -> tuple[np
     that a model leaves open. Raises DataRefused as `open_samples` does."""
     if isinstance(spec, GivenData):
         given = spec.first()
-        stored = Stored(spec.words, ("",), lambda _: given)
+        stored = Stored(spec.words, ("",), lambda _: given, images=spec.images)
     elif _is_function(spec):
         sample = first_sample(spec)
         stored = Stored(spec, ("",), lambda _: sample)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from PIL import Image
 
 import edgeq
 from edgeq.demo import demo_files
@@ -209,6 +210,48 @@ def test_a_module_is_recognised_by_its_weights_and_its_code(tmp_path: Path, own_
         module.layer.bias += 1
     assert not converted(module, tmp_path, shape={"x": (1, *SHAPE)}).reused
     assert converted(module, tmp_path, shape=(1, *SHAPE), name="other").model.name == "other"  # type: ignore[union-attr]
+
+
+class Sum(torch.nn.Module):
+    def forward(self, left: Any, right: Any) -> Any:
+        return left + right
+
+
+@pytest.mark.parametrize("labels", [(), (Y,)])
+def test_a_module_of_two_inputs(tmp_path: Path, labels: tuple[Any, ...]) -> None:
+    data = (X, 2 * X, *labels)
+    made = converted(Sum(), tmp_path, data=data, output=tmp_path / "m.edgeq", ignore_labels=True)
+    assert made.model is not None
+    assert [(i.name, i.shape[-3:]) for i in made.model.inputs] == [("left", SHAPE), ("right", SHAPE)]
+
+
+def test_a_module_in_half_precision_is_converted_in_float32(tmp_path: Path) -> None:
+    module = Small().half()
+    made = converted(module, tmp_path, data=X, output=tmp_path / "m.edgeq")
+    assert made.model is not None and made.model.inputs[0].dtype == "float32"
+    assert next(module.parameters()).dtype == torch.float16
+
+
+def test_torchscript_is_refused() -> None:
+    traced = torch.jit.trace(Small(), torch.from_numpy(X[:1]))
+    with pytest.raises(ModelRefused, match="is TorchScript, which torch.export does not take"):
+        given_model(traced)
+
+
+def test_pictures_need_preprocessing(tmp_path: Path) -> None:
+    pictures = [Image.fromarray((x.transpose(1, 2, 0) * 255).astype(np.uint8)) for x in X]
+    with pytest.raises(DataRefused, match="list of 12 samples holds images, but no preprocessing"):
+        edgeq.convert(Small(), target="rpi4", data=pictures)
+    labelled = [(picture, int(y)) for picture, y in zip(pictures, Y, strict=True)]
+    made = converted(
+        Small(),
+        tmp_path,
+        data=labelled,
+        preprocess="size=4x4,scale=1/255",
+        output=tmp_path / "m.edgeq",
+        ignore_labels=True,
+    )
+    assert made.data is not None and made.data.calibrate + made.data.judge == COUNT
 
 
 def test_a_module_without_a_shape_or_data() -> None:
