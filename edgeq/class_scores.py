@@ -111,8 +111,19 @@ def are_no_classes(truth: Array, width: int) -> bool:
     return real or (truth.dtype != object and truth.size == len(truth) * width)
 
 
+def may_be_classes(rows: Array, inputs: Sequence[tuple[int, ...]] = (), name: str = "") -> bool:
+    """Whether `rows` could be class scores that are the largest for one class on every sample: nothing else speaks against."""
+    return not _why_no_classes(rows, inputs, name, one_answer_says_so=False)
+
+
 def why_no_classes(rows: Array, inputs: Sequence[tuple[int, ...]] = (), name: str = "") -> str:
     """Why `rows`, [samples, n] of float's own values, are no class scores, in words; empty where nothing says so."""
+    return _why_no_classes(rows, inputs, name, one_answer_says_so=True)
+
+
+def _why_no_classes(
+    rows: Array, inputs: Sequence[tuple[int, ...]], name: str, *, one_answer_says_so: bool
+) -> str:
     values = rows.astype(np.float64)
     if not np.isfinite(values).all() or not values.any() or _are_probabilities(values):
         return ""
@@ -134,7 +145,7 @@ def why_no_classes(rows: Array, inputs: Sequence[tuple[int, ...]] = (), name: st
         return f"its name is {name}"
     if len(np.unique(values, axis=0)) < _ENOUGH:
         return ""
-    if len(np.unique(values.argmax(axis=1))) == 1:
+    if one_answer_says_so and len(np.unique(values.argmax(axis=1))) == 1:
         return "the same of its values is the largest on every sample, so which one is says nothing"
     if not of_classes and _are_of_several_units(values):
         return f"some of its columns vary at least {_GAP:g} times as much as all others, as offsets do beside attributes"

@@ -3,7 +3,7 @@
 Knows arrays; knows no model, so not how many classes there are.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -46,6 +46,28 @@ def words(truth: np.ndarray | None) -> str:
     if truth.dtype == object:
         return "arrays of various shapes"
     return f"{truth.dtype}, {'x'.join(map(str, truth.shape[1:])) or 'one number'} per sample"
+
+
+def likely_labels(arrays: Mapping[str, np.ndarray], inputs: Collection[str]) -> str:
+    """ "y looks like labels (1,000 integers from 0 to 9): name it labels" of arrays without labels; empty where none does.
+
+    One integer per sample from 0 on, beside arrays of several values each.
+    """
+    if len(arrays) < 2:
+        return ""
+    longest = max((len(a) for a in arrays.values() if a.ndim > 1), default=0)
+    for name, array in arrays.items():
+        if name in inputs or len(array.shape) not in (1, 2) or not longest or len(array) != longest:
+            continue
+        numbers = class_numbers(array)
+        if numbers is not None and len(numbers) > 1 and 0 <= numbers.min() < numbers.max():
+            kind = f"one-hot over {array.shape[1]:,} classes" if is_one_hot(array) else _integers(numbers)
+            return f"{name} looks like labels ({kind}): name it labels"
+    return ""
+
+
+def _integers(numbers: np.ndarray) -> str:
+    return f"{len(numbers):,} integers from {numbers.min()} to {numbers.max()}"
 
 
 def stacked(labels: Sequence[np.ndarray]) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 
 from edgeq.errors import DataRefused
 from edgeq.ingest import array_file
-from edgeq.ingest.labels import KEYS
+from edgeq.ingest.labels import KEYS, likely_labels
 from edgeq.ingest.stored import Stored
 from edgeq.limited.ask import ask
 from edgeq.limited.limits import for_file, free_memory
@@ -50,7 +50,8 @@ def of_arrays(path: Path | str, arrays: dict[str, np.ndarray], inputs: Shapes | 
         return {n: a if n in whole else a[i] for n, a in arrays.items()}
 
     keys = tuple(sample_key(read(i), truth[i] if truth is not None else None) for i in range(count))
-    return Stored(str(path), keys, read, truth)
+    likely = "" if truth is not None else likely_labels(arrays, inputs or {})
+    return Stored(str(path), keys, read, truth, arrays=arrays, likely_labels=likely)
 
 
 def one_array_each(arrays: Mapping[str, np.ndarray]) -> bool:

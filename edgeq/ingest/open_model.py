@@ -15,6 +15,7 @@ import numpy as np
 
 from edgeq.errors import ModelRefused
 from edgeq.ingest import sources
+from edgeq.ingest.float_model import FloatModel
 from edgeq.ingest.request import Request
 from edgeq.ingest.varied import Survey
 from edgeq.model_name import model_name
@@ -41,12 +42,14 @@ def open_model(
     cache: Path | None = None,
     say: Callable[[str], None] = lambda _: None,
     survey: Callable[[tuple[TensorSpec, ...]], Survey | None] = lambda _: None,
+    look: Callable[[FloatModel], None] = lambda _: None,
 ) -> Model:
     """Clean graphs of `source` in `workdir`, byte-identical for the same source; formats that cannot be had are in
     `Model.absent` with the reason. `program` is what a torch factory built, so that it is not built twice.
     TFLite is made from an ONNX source by a converter whose environment is built below `cache` on first use; without a
     `cache`, never. `say` hears what takes long. `survey` says whether the samples differ in shape: an ONNX graph
-    then keeps open what differs (request.py).
+    then keeps open what differs (request.py). `look` is given the float model before anything is exported or converted; of
+    a `program`, whoever built it has looked.
 
     Raises ModelRefused naming the operator, input or field; ExtraMissing when an optional package is needed.
     """
@@ -57,9 +60,17 @@ def open_model(
         )
     workdir.mkdir(parents=True, exist_ok=True)
     name = name or model_name(source)
-    request = Request(source, workdir, name, weights, shapes, formats, example, program, cache, say, survey)
+    request = Request(
+        source, workdir, name, weights, shapes, formats, example, program, cache, say, survey, look
+    )
     model: Model = _claimant(source).open_source(request)
     return model
+
+
+def look_at_model(request: Request) -> None:
+    """Opens the source, hands its float model to `request.look`, and converts nothing. Raises as `open_model`."""
+    request.workdir.mkdir(parents=True, exist_ok=True)
+    _claimant(request.source).look(request)
 
 
 def _claimant(source: str) -> ModuleType:

@@ -2,7 +2,8 @@
 
 import math
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -45,12 +46,15 @@ def from_table(table: Mapping[str, Any], problems: list[str] | None = None) -> P
     known = presets()
     preset = str(table.get("preset", "none"))
     if preset not in known:
-        problems.append(f"there is no preset {preset!r}; presets: {', '.join(known)}")
+        problems.append(
+            f"there is no preset {preset!r}{_nearest(preset, known)}; presets: {', '.join(known)}"
+        )
     given = {**known.get(preset, {}), **{k: v for k, v in table.items() if k != "preset"}}
     values: dict[str, Any] = {}
     for key, value in given.items():
         if key not in _READERS:
-            problems.append(f"unknown key {key!r}; keys: preset, {', '.join(_READERS)}")
+            near = _nearest(key, ("preset", *_READERS))
+            problems.append(f"unknown key {key!r}{near}; keys: preset, {', '.join(_READERS)}")
             continue
         try:
             values.update(_READERS[key](value))
@@ -64,6 +68,11 @@ def from_table(table: Mapping[str, Any], problems: list[str] | None = None) -> P
             details=problems,
         )
     return Preprocessing(**values)
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    near = get_close_matches(word.lower(), list(known), n=1)
+    return f", did you mean {near[0]}" if near else ""
 
 
 def _conflicts(values: Mapping[str, Any]) -> list[str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgeq.ingest.float_model import FloatModel
 from edgeq.ingest.varied import Survey
 from edgeq.nouns.tensor import TensorSpec
 
@@ -23,7 +24,8 @@ class Request:
     `program` is what it built where that is known already. Converters that live in environments of their own are kept
     below `cache`; `say` hears what takes long. `survey` looks at the shapes of all samples of a model with inputs that are
     open where --shape does not say more; it gives None where they have one shape, or there are none.
-    `module` is the source itself where a Python program gave it; `source` then only names it.
+    `module` is the source itself where a Python program gave it; `source` then only names it. `look` is given the float model
+    before anything is exported or converted, and may refuse the samples.
     """
 
     source: str
@@ -38,6 +40,7 @@ class Request:
     say: Callable[[str], None] = lambda _: None
     survey: Callable[[tuple[TensorSpec, ...]], Survey | None] = lambda _: None
     module: "nn.Module | None" = None
+    look: Callable[[FloatModel], None] = lambda _: None
 
     def path(self, suffix: str) -> Path:
         """Where the clean graph is written; never over the source itself."""

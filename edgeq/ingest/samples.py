@@ -83,7 +83,8 @@ class Samples:
         """What a user might not expect of how these are read: class folders, arrays that go unused, reals for integers."""
         first = _prepared(self.stored, self.indices[0], self.preprocessing)
         chosen = matched(first, self.inputs, self.stored.name(self.indices[0]))
-        unused = [name for name in first if name not in chosen]
+        likely = self.stored.likely_labels.partition(" ")[0]  # its own words say what it is
+        unused = [name for name in first if name not in chosen and name != likely]
         notes = [_of_folders(self.stored.folders)] if self.stored.folders else []
         if unused:
             more = f"arrays {', '.join(unused)} are" if len(unused) > 1 else f"array {unused[0]} is"

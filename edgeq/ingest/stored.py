@@ -32,6 +32,8 @@ class Stored:
     `keys` holds a sha256 over each sample's own bytes and label: content, not file names or times. `truth` is what the
     labels file or array holds, first axis = samples; None where there are no labels. `images`: what is read are pixels,
     which are no model's input before preprocessing. `files` name the samples in messages where each has its own; `folders`: the labels are those of class folders.
+    `arrays` are the whole arrays of samples where they lie in memory. `likely_labels`: without labels, which array looks like
+    them, in words.
     """
 
     where: str
@@ -41,6 +43,8 @@ class Stored:
     images: bool = False
     files: tuple[str, ...] = ()
     folders: ClassFolders | None = None
+    arrays: Mapping[str, np.ndarray] | None = None
+    likely_labels: str = ""
 
     def name(self, i: int) -> str:
         return self.files[i] if self.files else f"{self.where}, sample {i}"

@@ -153,9 +153,9 @@ class TestNpz:
         assert (None if samples.labels is None else samples.labels.tolist()) == read
 
     def test_an_array_that_goes_unused_is_named(self, tmp_path):
-        samples = open_samples(npz(tmp_path, x=np.zeros((5, 3, 4, 4)), y=np.arange(5)), inputs=IMAGE)
+        samples = open_samples(npz(tmp_path, x=np.zeros((5, 3, 4, 4)), z=np.ones(5)), inputs=IMAGE)
         assert samples.labels is None
-        assert samples.notes == ("array y is neither a model input nor named labels: not used",)
+        assert samples.notes == ("array z is neither a model input nor named labels: not used",)
 
 
 class TestFolder:

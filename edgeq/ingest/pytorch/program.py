@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgeq.errors import ConversionFailed, ModelRefused
+from edgeq.errors import ConversionFailed, DataRefused, ModelRefused
 from edgeq.foreign import quiet
 from edgeq.ingest.extras import needed
+from edgeq.ingest.float_model import FloatModel
 from edgeq.ingest.graph.random_numbers import refusal
 from edgeq.ingest.graph.trial import run, same, same_values
+from edgeq.ingest.pytorch.float_run import float_model
 from edgeq.ingest.pytorch.harmless import Harmful, refuse_harmful
 from edgeq.ingest.pytorch.module import build_module
 from edgeq.ingest.pytorch.open_weights import PROGRAM
@@ -71,11 +73,8 @@ def open_program(request: Request) -> Program:
     import torch
 
     with torch.no_grad():
-        if _is_saved(request.source):
-            module, inputs, notes = _saved(request)
-        else:
-            module, notes = build_module(request)
-            inputs = _example_inputs(module, request)
+        module, inputs, notes = _ready_to_run(request)
+        request.look(_float_model(module, inputs, request.source))
         exported, expected = _exported(module, inputs, request.source)
         better, shortcuts = with_convolutions(exported, inputs)
         if shortcuts:
@@ -84,6 +83,30 @@ def open_program(request: Request) -> Program:
                 f"strided zero-padded shortcuts replaced by equivalent 1x1 convolutions: {shortcuts}",
             )
         return Program(better, inputs, expected, _digest(exported), notes)
+
+
+def look_at_module(request: Request) -> None:
+    """Hands the module to `request.look` and exports nothing. Raises as `open_program`."""
+    needed("torch", "torch", f"opening {request.source}")
+    import torch
+
+    with torch.no_grad():
+        module, inputs, _ = _ready_to_run(request)
+        request.look(_float_model(module, inputs, request.source))
+
+
+def _ready_to_run(request: Request) -> "tuple[nn.Module, Tensors, tuple[str, ...]]":
+    if _is_saved(request.source):
+        return _saved(request)
+    module, notes = build_module(request)
+    return module, _example_inputs(module, request), notes
+
+
+def _float_model(module: "nn.Module", inputs: Tensors, source: str) -> FloatModel:
+    names = _input_names(module)
+    if len(names) != len(inputs):
+        names = [f"input_{i}" for i in range(len(inputs))]
+    return float_model(lambda tensors: _outputs(module, tensors, source), names, inputs)
 
 
 def _saved(request: Request) -> "tuple[nn.Module, Tensors, tuple[str, ...]]":
@@ -149,12 +172,36 @@ def _example_inputs(module: "nn.Module", request: Request) -> Tensors:
         except Exception as error:  # torch raises whatever the model's own code raises
             reason = reason or error
     assert reason is not None
+    _refuse_other_layout(module, request)
     shapes = "; ".join(
         f"{n} {'x'.join(map(str, t.shape))} {t.dtype}" for n, t in zip(names, tried[0], strict=False)
     )
     raise ModelRefused(
         f"{request.source} does not run on {shapes}: {_words(reason)}", "give the input's shape with --shape"
     ) from reason
+
+
+def _refuse_other_layout(module: "nn.Module", request: Request) -> None:
+    """Raises DataRefused where the first sample would be taken if its channels stood at the other end."""
+    import torch
+
+    if request.shapes or request.example is None or len(request.example) != 1:
+        return
+    array = _as_torch_takes_it(request.example[0])
+    sample = torch.from_numpy(array.copy())
+    sample = sample if sample.dim() == 4 else sample[None]
+    if sample.dim() != 4:
+        return
+    for order, has, takes, how in (
+        ((0, 3, 1, 2), "NHWC", "NCHW", "transpose(2, 0, 1)"),
+        ((0, 2, 3, 1), "NCHW", "NHWC", "transpose(1, 2, 0)"),
+    ):
+        if _takes(module, (sample.permute(order).contiguous(),), request.source):
+            raise DataRefused(
+                f"the samples are {has} and the model takes {takes}: the first one has the shape "
+                f"{'x'.join(map(str, array.shape))}",
+                f"--preprocess layout={takes} for images, or {how} of each array",
+            )
 
 
 def _candidates(module: "nn.Module", names: list[str], request: Request) -> list[Tensors]:

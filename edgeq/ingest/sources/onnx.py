@@ -3,6 +3,8 @@
 from pathlib import Path
 
 from edgeq.errors import EdgeqError, ModelRefused
+from edgeq.ingest.float_model import FloatModel
+from edgeq.ingest.graph.float_run import float_model
 from edgeq.ingest.graph.opened import Opened, open_apart
 from edgeq.ingest.onnx_to_tflite import CONVERTER, convert
 from edgeq.ingest.request import Request
@@ -22,6 +24,7 @@ def open_source(request: Request) -> Model:
     """Raises ModelRefused for what onnxruntime cannot run, with the operator, input or field; where only TFLite is
     wanted, ConversionFailed for what cannot become it and ExtraMissing without what that takes."""
     cleaned = open_apart(request, request.path(".onnx"))
+    request.look(_float_model(cleaned))
     files, absent, notes = _made(request, cleaned, Path(cleaned.file))
     return Model(
         name=request.name,
@@ -38,6 +41,15 @@ def open_source(request: Request) -> Model:
         varied=cleaned.varied,
         kept_opset=cleaned.kept_opset,
     )
+
+
+def look(request: Request) -> None:
+    """Opens the source and hands it to `request.look`; converts nothing. Raises ModelRefused."""
+    request.look(_float_model(open_apart(request, request.path(".onnx"))))
+
+
+def _float_model(cleaned: Opened) -> FloatModel:
+    return float_model(Path(cleaned.file), cleaned.inputs, cleaned.outputs, quantized=bool(cleaned.quantized))
 
 
 def _made(

@@ -11,6 +11,7 @@ from edgeq.ingest import tflite_inspect
 from edgeq.ingest.extras import missing
 from edgeq.ingest.graph.random_numbers import refusal
 from edgeq.ingest.request import Request
+from edgeq.ingest.tflite_float import float_model
 from edgeq.limited.ask import ask
 from edgeq.limited.limits import for_model
 from edgeq.limited.regular_file import content as content_of
@@ -46,6 +47,7 @@ def open_source(request: Request) -> Model:
     _refuse_without_ends(inputs, outputs)
     if found["quantized"] or not found["renewed"]:
         file.write_bytes(content)
+    request.look(float_model(file, inputs, outputs, quantized=bool(found["quantized"])))
     return Model(
         name=request.name,
         source=request.source,
@@ -59,6 +61,11 @@ def open_source(request: Request) -> Model:
         quantized=found["quantized"],
         notes=_notes(found),
     )
+
+
+def look(request: Request) -> None:
+    """As `open_source`, which converts nothing."""
+    open_source(request)
 
 
 def _read(path: Path) -> bytes:

@@ -55,6 +55,14 @@ def open_source(request: Request) -> Model:
     )
 
 
+def look(request: Request) -> None:
+    """Builds or loads the module and hands it to `request.look`; exports nothing. Raises ModelRefused."""
+    from edgeq.ingest.pytorch.program import look_at_module
+
+    _refuse_bare_weights(request.source)
+    look_at_module(request)
+
+
 def _to_onnx(program: Program) -> Cleaned:
     """Always made: it is the signature, even where only TFLite is wanted."""
     from edgeq.ingest.pytorch.to_onnx import to_onnx

@@ -1,0 +1,191 @@
+"""A torch module as a FloatModel: it runs eagerly, several samples at once where it takes them."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgeq.foreign import translated
+from edgeq.ingest.float_model import (
+    Arrays,
+    FirstLayer,
+    FirstLayers,
+    FirstNorm,
+    FloatModel,
+    is_informative,
+    of_channels,
+)
+from edgeq.nouns.tensor import TensorSpec
+
+if TYPE_CHECKING:
+    import torch
+
+_FAILED = "the model does not run on the samples"
+_AT_ONCE = 16  # samples
+_NEAR = 4  # layers with weights, among which the first batch normalization is looked for
+
+
+def float_model(
+    call: "Callable[[tuple[torch.Tensor, ...]], Any]",
+    names: Sequence[str],
+    inputs: "tuple[torch.Tensor, ...]",
+) -> FloatModel:
+    """`call` runs the module; `inputs` is one sample that it takes, and `names` are those of its inputs."""
+    specs = tuple(
+        TensorSpec(name, str(tensor.dtype).removeprefix("torch."), tuple(tensor.shape))
+        for name, tensor in zip(names, inputs, strict=True)
+    )
+    several: list[bool] = []
+
+    def at_once(samples: Sequence[Arrays]) -> int:
+        if not several and len(samples) > 1:
+            several.append(_takes_several(call, samples[:2]))
+        return _AT_ONCE if several and several[0] else 1
+
+    def answers(samples: Sequence[Arrays]) -> list[Arrays]:
+        with translated(_FAILED), _one_thread():
+            return [output for part in _parts(samples, at_once(samples)) for output in _apart(call, part)]
+
+    def first_layers(samples: Sequence[Arrays]) -> FirstLayers:
+        with translated(_FAILED), _one_thread():
+            return _first_layers(call, _parts(samples, at_once(samples)))
+
+    return FloatModel(specs, (), answers, first_layers)
+
+
+def _parts(samples: Sequence[Arrays], size: int) -> list[Sequence[Arrays]]:
+    return [samples[at : at + size] for at in range(0, len(samples), size)]
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """More would wait for each other on a busy machine, for runs this short."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _tensors(arrays: Sequence[np.ndarray]) -> "tuple[torch.Tensor, ...]":
+    import torch
+
+    return tuple(torch.from_numpy(np.array(a)) for a in arrays)
+
+
+def _outputs(call: Any, arrays: Sequence[np.ndarray]) -> Arrays:
+    import torch
+
+    with torch.no_grad():
+        flat, _ = torch.utils._pytree.tree_flatten(call(_tensors(arrays)))
+    return tuple(t.detach().numpy() for t in flat if isinstance(t, torch.Tensor))
+
+
+def _apart(call: Any, samples: Sequence[Arrays]) -> list[Arrays]:
+    """The outputs of each sample, of a module that takes them together."""
+    if len(samples) == 1:
+        return [_outputs(call, samples[0])]
+    found = _outputs(call, _joined(samples))
+    return [tuple(output[i : i + 1] for output in found) for i in range(len(samples))]
+
+
+def _joined(samples: Sequence[Arrays]) -> Arrays:
+    return samples[0] if len(samples) == 1 else tuple(map(np.concatenate, zip(*samples, strict=True)))
+
+
+def _takes_several(call: Any, samples: Sequence[Arrays]) -> bool:
+    """Whether it gives for two samples together what it gives for each, to rounding."""
+    if any(array.ndim < 2 or array.shape[0] != 1 for sample in samples for array in sample):
+        return False
+    try:
+        whole = _apart(call, samples)
+    except Exception:  # whatever the module's own code raises
+        return False
+    alone = [_outputs(call, sample) for sample in samples]
+    return all(
+        a.shape == b.shape and np.allclose(a, b, rtol=1e-3, atol=1e-4, equal_nan=True)
+        for one, other in zip(whole, alone, strict=True)
+        for a, b in zip(one, other, strict=True)
+    )
+
+
+def _first_layers(call: Any, parts: Sequence[Sequence[Arrays]]) -> FirstLayers:
+    """Seen where torch hands its operators to their kernels, so it does not matter how the module was written."""
+    seen = [_seen(call, _joined(part)) for part in parts]
+    layers, norms = [one[0] for one in seen if one[0]], [one[1] for one in seen if one[1]]
+    return FirstLayers(
+        _layer(layers) if len(layers) == len(seen) else None,
+        _norm(norms) if len(norms) == len(seen) else None,
+    )
+
+
+def _layer(found: list[Any]) -> FirstLayer | None:
+    bias, axis = found[0][1:]
+    if bias is None:
+        return None
+    return FirstLayer(*of_channels([value for value, *_ in found], axis), bias.astype(np.float64))
+
+
+def _norm(found: list[Any]) -> FirstNorm | None:
+    _, mean, variance, epsilon = found[0]
+    if mean is None or variance is None or not is_informative(mean, variance):
+        return None
+    spread = np.sqrt(variance.astype(np.float64) + epsilon)
+    return FirstNorm(*of_channels([value for value, *_ in found], 1), mean.astype(np.float64), spread)
+
+
+class _Enough(Exception):
+    """What is looked for was seen, or is not near the input: the rest of the network need not run."""
+
+
+def _seen(call: Any, sample: Arrays) -> tuple[Any, Any]:
+    """(values, bias, axis of the channels) of the first layer and (values, mean, variance, epsilon) of the first batch
+    normalization.
+    """
+    import torch
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    found: list[Any] = [None, None]
+    layers = 0
+
+    class Looking(TorchDispatchMode):  # type: ignore[misc]
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            name = func.__name__.partition(".")[0]
+            if "batch_norm" in name and len(args) > 4 and found[1] is None:
+                found[1] = (_array(args[0]), _array(args[3]), _array(args[4]), float(args[-1]))
+                raise _Enough
+            result = func(*args, **(kwargs or {}))
+            layer = _of_layer(name, args, result)
+            if layer is not None:
+                nonlocal layers
+                layers += 1
+                found[0] = found[0] or layer
+            if layers == _NEAR:
+                raise _Enough
+            return result
+
+    def run() -> None:
+        with torch.no_grad(), Looking():
+            call(_tensors(sample))
+
+    with contextlib.suppress(_Enough):
+        run()
+    return found[0], found[1]
+
+
+def _of_layer(name: str, args: Any, result: Any) -> Any:
+    if name == "convolution":
+        return _array(result), _array(args[2]), 1
+    if name == "linear" and len(args) > 2:
+        return _array(result), _array(args[2]), -1
+    if name == "addmm":
+        return _array(result), _array(args[0]), -1
+    return (None, None, -1) if name in ("mm", "bmm", "linear", "mkldnn_convolution") else None
+
+
+def _array(tensor: Any) -> "np.ndarray | None":
+    return None if tensor is None else tensor.detach().numpy().copy()
