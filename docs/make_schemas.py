@@ -7,6 +7,7 @@ from typing import Any
 from edgeq.deliver.service_state import ServiceStatus
 from edgeq.nouns.bundle import Manifest
 from edgeq.nouns.data import DataUse
+from edgeq.nouns.data_check import DataSeen
 from edgeq.nouns.delivery import Delivery, Removal
 from edgeq.nouns.device import Facts
 from edgeq.nouns.diagnosis import Diagnosis
@@ -55,6 +56,7 @@ DOCUMENTS: dict[str, Any] = {
     },
     "explain": {"explanations": tuple[Explanation, ...], "refused": str | None},
     "export": Exported,
+    "data": DataSeen,
     "verify": Verification,
     "bench": {"races": tuple[RaceReport, ...], "measurements": tuple[str, ...]},
     "report": {

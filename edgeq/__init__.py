@@ -13,6 +13,7 @@ _PLACES = {
     "Login": "workflow.login",
     "bench": "workflow.bench",
     "convert": "workflow.convert",
+    "data": "workflow.data",
     "deploy": "workflow.deploy",
     "doctor": "workflow.doctor",
     "explain": "workflow.explain",

@@ -20,6 +20,7 @@ _GROUPS = {
         "deploy": "Quantize a model, race it on a device, make the fastest faithful candidate live.",
         "convert": "Quantize a model for a target and write the bundle; needs no device.",
         "export": "Write the .tflite or .onnx file that an application loads, with example code.",
+        "data": "What the model will see of the samples, float's answers, and what does not fit.",
         "explain": "How each layer is quantized, what that loses and why.",
         "verify": "Run a bundle on an emulated CPU: the accuracy that it will have there.",
         "bench": "Measure what is live on a device, or several bundles against each other.",

@@ -37,6 +37,11 @@ def parse(text: str) -> Preprocessing:
     return from_table(table, problems)
 
 
+def given(said: str | Mapping[str, Any] | None) -> Preprocessing | None:
+    """Of what --preprocess or edgeq.toml says, if anything. Raises DataRefused."""
+    return None if said is None else parse(said) if isinstance(said, str) else from_table(said)
+
+
 def from_table(table: Mapping[str, Any], problems: list[str] | None = None) -> Preprocessing:
     """A `[preprocess]` table: the same keys, values as text, numbers or lists; `preset = "imagenet"` first."""
     problems = list(problems or ())

@@ -23,6 +23,7 @@ from edgeq.nouns.repairs import repairs_of
 from edgeq.nouns.shown import Shown
 from edgeq.nouns.states import states_of
 from edgeq.nouns.target import Target
+from edgeq.user_code import names_code
 from edgeq.workflow import bundle_parts, cached, formats
 from edgeq.workflow.between_runtimes import between_runtimes
 from edgeq.workflow.data_use import divide, settle_use
@@ -39,9 +40,10 @@ if TYPE_CHECKING:  # numpy, onnx and the rest are imported when there is somethi
     import numpy as np
 
     from edgeq.ingest.pytorch.program import Program
-    from edgeq.ingest.samples import Samples
     from edgeq.nouns.tensor import Preprocessing
     from edgeq.quantize.gate import Gate
+    from edgeq.workflow.early_checks import EarlyChecks
+    from edgeq.workflow.sample_shapes import OrderedSamples
 
 
 @dataclass(frozen=True, repr=False)
@@ -103,13 +105,18 @@ def convert(asked: ConvertRequest) -> Conversion:
         tell(Note("--search-seconds has no effect: --search-tries limits the search"))
     order = _order(asked, model, kind, unavailable or {})
     tell(Progress("open", 0, None, ""))
-    program = _built(order)
+    from edgeq.workflow.early_checks import EarlyChecks
+    from edgeq.workflow.sample_shapes import OrderedSamples
+
+    samples = OrderedSamples(order, _preprocessing(order))
+    checks = EarlyChecks(order, samples, tell, later=_is_module(order))
+    program = _built(order, checks)
     if program is not None:
         order = replace(order, built=program.sha256)
     place = wanted or cached.place(order)
     reused = cached.holds(order, place)
     if not reused:
-        place, reused = _build(order, program, wanted, tell)
+        place, reused = _build(order, program, samples, checks, wanted, tell)
     conversion = _read(place, start, reused)
     if reused:
         _retell(conversion, "unchanged input: the earlier conversion is reused", tell)
@@ -160,13 +167,17 @@ def _states(text: str | None) -> tuple[tuple[str, str], ...] | None:
         ) from None
 
 
-def _built(order: cached.Order) -> "Program | None":
+def _is_module(order: cached.Order) -> bool:
+    """A torch factory, or what a Python program built."""
+    return order.module is not None or names_code(order.model)
+
+
+def _built(order: cached.Order, checks: "EarlyChecks") -> "Program | None":
     """What a torch factory builds now: no file tells, since its code may import and read anything."""
     from edgeq.ingest.pytorch.program import open_program
     from edgeq.ingest.request import Request
-    from edgeq.user_code import names_code
 
-    if order.module is None and not names_code(order.model):
+    if not _is_module(order):
         return None
     weights = Path(order.weights) if order.weights else None
     return open_program(
@@ -178,12 +189,18 @@ def _built(order: cached.Order) -> "Program | None":
             order.shapes,
             example=_example(order),
             module=order.module,
+            look=checks.look,
         )
     )
 
 
 def _build(
-    order: cached.Order, program: "Program | None", output: Path | None, tell: Tell
+    order: cached.Order,
+    program: "Program | None",
+    samples: "OrderedSamples",
+    checks: "EarlyChecks",
+    output: Path | None,
+    tell: Tell,
 ) -> tuple[Path, bool]:
     """Open, plan, make, judge, write; nothing stands at the place that is returned unless all of it went well. True: it
     stood there before, made by the same order with the same converters: one that could not be had leaves its candidates
@@ -193,7 +210,9 @@ def _build(
 
     with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
         work = Path(folder)
-        model, samples, preprocessing = _open(order, program, work, tell)
+        if program is not None:
+            checks.report()
+        model = _open(order, program, samples, checks, work, tell)
         model = replace(model, source=order.shown or model.source)
         order = replace(order, converters=formats.had(order.converters))
         place = output or cached.place(order)
@@ -204,21 +223,22 @@ def _build(
             model,
             order.target,
             tuple(catalog.recipe(name) for name in catalog.recipe_names()),
-            has_data=samples is not None,
+            has_data=order.data is not None,
             recipe=order.recipe,
             runtime=order.runtime,
             unavailable=order.unavailable,
             integer_io=order.integer_io,
         )
         tell(plan)
-        parts = in_sequence(divide(samples, model, order), model, order)
+        parts = in_sequence(divide(samples.fitting(model.inputs), model, order), model, order)
         unanswered = require_answers(order, model, parts, work, tell)
         gate = _gate(order)
         use = settle_use(order, gate, model, parts, work, tell)
         use = replace(use, warnings=(*unanswered, *use.warnings))
         tell(use)
+        use = replace(use, warnings=(*checks.warnings, *use.warnings))
         plan, made = make_candidates(order, model, plan, parts, gate, work, tell)
-        bundle_parts.write(place, order, model, plan, use, made, parts, preprocessing)
+        bundle_parts.write(place, order, model, plan, use, made, parts, samples.preprocessing)
     return place, False
 
 
@@ -230,15 +250,17 @@ def _gate(order: cached.Order) -> "Gate":
 
 
 def _open(
-    order: cached.Order, program: "Program | None", work: Path, tell: Tell
-) -> "tuple[Model, Samples | None, Preprocessing | None]":
-    """The clean float model and its samples; what the samples look like settles what the model leaves open."""
+    order: cached.Order,
+    program: "Program | None",
+    samples: "OrderedSamples",
+    checks: "EarlyChecks",
+    work: Path,
+    tell: Tell,
+) -> Model:
+    """The clean float model; what the samples look like settles what the model leaves open, and whether it is opened."""
     from edgeq.ingest.open_model import open_model
-    from edgeq.workflow.sample_shapes import OrderedSamples
 
-    preprocessing = _preprocessing(order)
-    samples = OrderedSamples(order, preprocessing)
-    model = open_model(
+    model: Model = open_model(
         order.model,
         workdir=work,
         name=order.name,
@@ -250,8 +272,10 @@ def _open(
         cache=cached.folder(),
         say=_said_while_opening(tell),
         survey=samples.survey,
+        look=checks.look,
     )
-    return model, samples.fitting(model.inputs), preprocessing
+    samples.fitting(model.inputs)  # refuses what does not fit
+    return model
 
 
 def _said_while_opening(tell: Tell) -> Callable[[str], None]:
@@ -263,10 +287,9 @@ def _said_while_opening(tell: Tell) -> Callable[[str], None]:
 
 
 def _preprocessing(order: cached.Order) -> "Preprocessing | None":
-    from edgeq.ingest.preprocess import from_table, parse
+    from edgeq.ingest.preprocess import given
 
-    given = order.preprocess
-    return None if given is None else parse(given) if isinstance(given, str) else from_table(given)
+    return given(order.preprocess)
 
 
 def _example(order: cached.Order) -> "tuple[np.ndarray, ...] | None":

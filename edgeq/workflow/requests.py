@@ -125,17 +125,23 @@ class WithGates:
     )
 
 
+PREPROCESS_HELP = (
+    'For images: a preset (none, unit, symmetric, imagenet, caffe), keys ("size=224x224,scale=1/255,mean=..,std=..,'
+    'layout=NCHW"), or both ("imagenet,size=192x192"); docs/data.md has each.'
+)
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
-class _Source:
+class WithSamples:
+    """A model with samples of its input."""
+
     data: AnyData | None = option(
         "Samples: .npz, a folder of images or .npy files, or file.py:function.",
         metavar="SPEC",
         in_python="Samples: a path (.npz, a folder of images or .npy files), file.py:function, an array, a dict of arrays by "
         "input name, a tuple (inputs, labels), a list of samples, a DataLoader or Dataset, or any iterable of samples.",
     )
-    preprocess: str | Mapping[str, object] | None = option(
-        'For images: "imagenet" or "size=224x224,scale=1/255,mean=..,std=..,layout=NCHW".', metavar="SPEC"
-    )
+    preprocess: str | Mapping[str, object] | None = option(PREPROCESS_HELP, metavar="SPEC")
     name: str | None = option("The model's name on the device; default: its stem.", metavar="NAME")
     weights: AnyPath | None = option("state_dict for a torch factory such as net.py:build.", metavar="PATH")
     shape: Shapes | tuple[int, ...] | None = option(
@@ -144,6 +150,10 @@ class _Source:
         repeatable=True,
         in_python='Pins what the model leaves open: {"input": (1, 3, 224, 224)}; of a module with one input also (1, 3, 224, 224).',
     )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Source(WithSamples):
     calibrate: int | None = option("How many samples calibrate; the rest judge.", least=1)
     calibrator: str | None = option(
         "How ranges are found; default: auto, per tensor what comes closest to float.",
@@ -238,6 +248,18 @@ class ExportRequest(Told, WithProject, ConversionOptions):
     )
     force: bool = option("Replace files that are there.", False)
     dry_run: bool = option("Convert and say what would be written; write nothing.", False)
+
+
+@dataclass(frozen=True, eq=False)
+class DataRequest(Told, WithProject, WithSamples):
+    model: AnyModel | None = argument("As `edgeq convert` takes it.")
+    _: KW_ONLY
+    ignore_labels: bool | None = option("Look at the samples as if they had no labels.")
+    sheet: AnyPath | None = option(
+        "A PNG to write: the samples as pictures, with label and float's answer below each.",
+        flags=("-o", "--sheet"),
+        metavar="PATH",
+    )
 
 
 @dataclass(frozen=True, eq=False)

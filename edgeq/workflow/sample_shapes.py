@@ -11,7 +11,7 @@ from edgeq.workflow.data_use import split_as_ordered
 
 @dataclass
 class OrderedSamples:
-    """`survey` may be asked before `fitting`: a function that yields samples is then run only once for both."""
+    """Opened once for all who ask with the same inputs: a function that yields samples is run only once."""
 
     order: Order
     preprocessing: Preprocessing | None
@@ -22,13 +22,18 @@ class OrderedSamples:
         data = self.order.data
         if data is None or not may_differ(data, self.preprocessing):
             return None
-        self._opened = open_samples(data, inputs=inputs, preprocessing=self.preprocessing)
-        return survey_of(self._opened, split_as_ordered(self._opened, self.order).heldout)
+        opened = self.fitting(inputs)
+        assert opened is not None
+        return survey_of(opened, split_as_ordered(opened, self.order).heldout)
 
     def fitting(self, inputs: tuple[TensorSpec, ...]) -> Samples | None:
         """None without data. Raises DataRefused."""
         if self.order.data is None:
             return None
-        if self._opened is not None:
-            return replace(self._opened, inputs=inputs)
-        return open_samples(self.order.data, inputs=inputs, preprocessing=self.preprocessing)
+        if self._opened is None or _names(self._opened.inputs) != _names(inputs):
+            self._opened = open_samples(self.order.data, inputs=inputs, preprocessing=self.preprocessing)
+        return replace(self._opened, inputs=inputs)
+
+
+def _names(inputs: tuple[TensorSpec, ...]) -> list[str]:
+    return [spec.name for spec in inputs]

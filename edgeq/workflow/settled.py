@@ -13,7 +13,7 @@ from edgeq.nouns.project import Gates, Project
 from edgeq.workflow.login import Login
 from edgeq.workflow.option import require_rules
 from edgeq.workflow.paths import is_path, text
-from edgeq.workflow.requests import ConversionOptions, DeployRequest, Measured, OnDevice, WithGates
+from edgeq.workflow.requests import DeployRequest, Measured, OnDevice, WithGates, WithSamples
 
 R = TypeVar("R")
 
@@ -43,7 +43,7 @@ def settled(asked: R) -> R:
     require_rules(asked)
     given: Any = asked
     project = _project(given)
-    if isinstance(given, ConversionOptions):
+    if isinstance(given, WithSamples):
         given, project = _with_model(given, project)
         given = _filled(given, project)
     if getattr(given, "data", None) is not None and not is_path(given.data):
@@ -110,7 +110,10 @@ def _no_model() -> TargetRefused:
 
 
 def _filled(asked: Any, project: Project) -> Any:
-    changes = {name: getattr(project, name) for name in _FROM_PROJECT if _is_open(getattr(asked, name))}
+    names = [name for name in _FROM_PROJECT if hasattr(asked, name)]
+    changes = {name: getattr(project, name) for name in names if _is_open(getattr(asked, name))}
+    if not isinstance(asked, WithGates) and getattr(asked, "ignore_labels", False) is None:
+        changes["ignore_labels"] = project.gates.ignore_labels
     return replace(asked, **changes, shape={**project.shapes, **_shapes(asked)})
 
 

@@ -52,10 +52,12 @@ def verify(asked: VerifyRequest) -> Verification:
         )
         assert there.emulation is not None
         tell(there.emulation)
+        opened.extract(scratch / "bundle")
+        if asked.data is not None:
+            _check_samples(opened, scratch / "bundle", asked)
         chosen = _samples(opened, asked, scratch / "samples")
         for note in _notes(opened, target.name, chosen):
             tell(Note(note))
-        opened.extract(scratch / "bundle")
         here, seconds = this_machine(cache_folder()), None if asked.samples else _seconds(wanted)
         trial = _Trial(scratch / "bundle", chosen, here, there, seconds, tell)
         bench = _bench(opened, trial, asked.gates or Gates())
@@ -115,6 +117,26 @@ def _samples(bundle: OpenBundle, asked: VerifyRequest, folder: Path) -> "Chosen"
     if data is None:
         return verify_samples.of_bundle(bundle, most, folder)
     return verify_samples.of_data(bundle, data, asked.preprocess, asked.calibrate, most, folder)
+
+
+def _check_samples(bundle: OpenBundle, folder: Path, asked: VerifyRequest) -> None:
+    """As when a bundle is made, by its float model. Raises DataRefused."""
+    from edgeq.ingest import tflite_float
+    from edgeq.ingest.graph import float_run
+    from edgeq.ingest.preprocess import parse
+    from edgeq.ingest.samples import open_samples
+    from edgeq.workflow.early_checks import findings_of
+
+    manifest, data = bundle.manifest, text_or_given(asked.data)
+    candidate = next((c for c in manifest.candidates if c.recipe == "float"), None)
+    if candidate is None or data is None:
+        return
+    source = float_run if candidate.model.endswith(".onnx") else tflite_float
+    model = source.float_model(folder / candidate.model, manifest.inputs, manifest.outputs, quantized=False)
+    preprocessing = manifest.preprocessing if asked.preprocess is None else parse(asked.preprocess)
+    samples = open_samples(data, inputs=manifest.inputs, preprocessing=preprocessing)
+    for finding in findings_of(samples, model, asked.gates or Gates()):
+        asked.tell(finding)
 
 
 def _notes(bundle: OpenBundle, target: str, chosen: "Chosen") -> Iterator[str]:

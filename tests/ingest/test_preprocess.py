@@ -1,11 +1,14 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from edgeq.errors import DataRefused
 from edgeq.ingest.image import apply
-from edgeq.ingest.preprocess import from_table, parse, presets
+from edgeq.ingest.preprocess import _READERS, from_table, parse, presets
 from edgeq.nouns.tensor import Preprocessing
+from edgeq.workflow.requests import PREPROCESS_HELP
 
 
 def test_every_key_is_read():
@@ -54,6 +57,24 @@ def test_all_problems_come_at_once():
         "oops",
     ):
         assert expected in text
+
+
+def test_a_mistyped_preset_or_key_is_answered_with_the_nearest():
+    with pytest.raises(DataRefused) as refused:
+        parse("imagnet,sizes=224")
+    assert refused.value.details == (
+        "there is no preset 'imagnet', did you mean imagenet; presets: none, unit, symmetric, imagenet, caffe",
+        "unknown key 'sizes', did you mean size; keys: preset, size, resize, layout, channels, scale, mean, std",
+    )
+
+
+def test_help_and_documentation_name_every_preset_and_key():
+    docs = (Path(__file__).parents[2] / "docs" / "data.md").read_text()
+    for name in presets():
+        assert name in PREPROCESS_HELP
+        assert f"| `{name}` |" in docs
+    for key in _READERS:
+        assert f"`{key}`" in docs
 
 
 def test_short_side_then_centre_crop_then_channels_then_scale():

@@ -5,6 +5,7 @@ from collections import defaultdict
 from rich.console import Console
 
 from edgeq.nouns.data import DataUse
+from edgeq.nouns.data_check import DataFinding
 from edgeq.nouns.fidelity import (
     Accuracy,
     BetweenRuntimes,
@@ -79,6 +80,10 @@ def show_data(console: Console, use: DataUse) -> None:
     for warning in use.warnings:
         say(console, "WARNING", [warning], style="bold")
     say(console, "gate", [use.gate])
+
+
+def show_finding(console: Console, finding: DataFinding) -> None:
+    say(console, "WARNING", [str(finding)], style="bold")
 
 
 def show_fidelity(console: Console, fidelity: Fidelity) -> None:

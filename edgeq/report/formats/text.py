@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from edgeq.nouns.progress import Note, Route
+from edgeq.report.formats.data_seen import show_data_seen
 from edgeq.report.formats.emulated import show_emulation, show_verification, show_verified
 from edgeq.report.formats.explained import show_explained
 from edgeq.report.formats.exported import show_exported
@@ -18,6 +19,7 @@ from edgeq.report.formats.making import (
     show_between_runtimes,
     show_data,
     show_fidelity,
+    show_finding,
     show_model,
     show_plan,
 )
@@ -133,6 +135,7 @@ _ON_THE_WAY: dict[str, Show] = {
     "Plan": show_plan,
     "DataUse": show_data,
     "Fidelity": show_fidelity,
+    "DataFinding": show_finding,
     "BetweenRuntimes": show_between_runtimes,
     "Facts": show_facts,
     "Supplies": show_supplies,
@@ -158,4 +161,5 @@ _AT_THE_END: dict[str, Show] = {
     "Removal": show_removal,
     "DeviceReport": _show_device_report,
     "Verification": show_verification,
+    "DataSeen": show_data_seen,
 }

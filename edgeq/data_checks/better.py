@@ -1,0 +1,174 @@
+"""Tries the alternatives: with labels by how often float is right, without by how sure it is."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgeq.data_checks.alternatives import Alternative, alternatives
+from edgeq.data_checks.confidence import log_probabilities, margins, scores_of
+from edgeq.data_checks.evidence import SAMPLES, Clock, Evidence, stacked
+from edgeq.data_checks.significance import chance, plainly_more, surely_more
+from edgeq.ingest.float_model import Arrays
+from edgeq.nouns.data_check import DataFinding
+from edgeq.quantize.accuracy import Scored
+
+_MOST = 512
+_FEW = 32
+_LIKELIER = 1e-5  # sign test
+_MOST_GAIN = 5.0  # of one sample, in the logarithm of the label's probability
+_WORTH = 0.05  # the mean of that
+_AT_ONCE = 16
+_FEWEST = 16
+_WRONG = 5  # samples on which float is wrong, from which on another preparation could show itself
+_LOSES = 3  # fewer right than now: given up
+_GOOD = 0.8  # of the samples: no need to look for a better one
+_MOSTLY_WRONG = 0.4
+_NOT_AHEAD = 64  # samples after which it is given up unless it is ahead
+_SURER = 5.0  # standard errors of the mean difference of margins
+_SURER_BY = 1.25
+
+
+@dataclass(frozen=True)
+class _Labelled:
+    evidence: Evidence
+    scored: Scored
+    numbers: np.ndarray
+    clock: Clock
+
+    def labels(self, start: int, count: int) -> np.ndarray:
+        return np.asarray(self.numbers[list(self.evidence.positions[start : start + count])])
+
+    def right(self, outputs: list[Arrays], start: int = 0) -> np.ndarray:
+        return np.asarray(self.scored.answers(stacked(outputs)) == self.labels(start, len(outputs)))
+
+    def likelihoods(self, outputs: list[Arrays], start: int = 0) -> np.ndarray:
+        """The logarithm of the probability of each label; nothing where answers are no scores of several classes."""
+        if self.scored.of_two or self.scored.of_numbers:
+            return np.zeros(0)
+        return log_probabilities(scores_of(outputs, self.scored.which), self.labels(start, len(outputs)))
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """Of the samples that an alternative was tried on: whether float is right and how likely the labels are to it, `now` and
+    with the `other` preparation.
+    """
+
+    now: np.ndarray
+    other: np.ndarray
+    now_likely: np.ndarray
+    other_likely: np.ndarray
+
+    @property
+    def ahead(self) -> int:
+        return int(self.other.sum()) - int(self.now.sum())
+
+    @property
+    def is_better(self) -> bool:
+        return surely_more(self.other, self.now)
+
+    @property
+    def is_likelier(self) -> bool:
+        """Labels are likelier on most samples, and float is right no more seldom: this shows on far fewer samples."""
+        gain = np.clip(self.other_likely - self.now_likely, -_MOST_GAIN, _MOST_GAIN)
+        won, lost = int((gain > 0).sum()), int((gain < 0).sum())
+        return self.ahead >= 0 and won > lost and chance(won, lost) < _LIKELIER and gain.mean() > _WORTH
+
+
+def better_with_labels(
+    evidence: Evidence, scored: Scored, numbers: np.ndarray, clock: Clock, *, scales_first: bool
+) -> Iterator[DataFinding]:
+    """At most one finding: the alternative with which float is right most often, if that is clearly more than now. Other scales
+    are tried before other orders where `scales_first`.
+    """
+    task = _Labelled(evidence, scored, numbers, clock)
+    right = task.right(evidence.outputs)
+    if len(right) < _FEWEST or int((~right).sum()) < _WRONG:
+        return
+    best: tuple[Alternative, _Trial] | None = None
+    for alternative in sorted(alternatives(evidence), key=lambda a: a.moves_only == scales_first):
+        if not clock.left or (best is not None and best[1].other.mean() > _GOOD):
+            break
+        trial = _tried(task, alternative)
+        found = trial.is_better or (alternative.moves_only and trial.is_likelier)
+        if found and (best is None or trial.other.mean() > best[1].other.mean()):
+            best = alternative, trial
+    if best is not None:
+        yield _finding(*best)
+
+
+def _finding(alternative: Alternative, trial: _Trial) -> DataFinding:
+    now, other = trial.now, trial.other
+    text = f"float is right on {now.sum()} of {len(now)} samples as they are, and on {other.sum()} of them with {alternative.words}"
+    if not trial.is_better:
+        likelier = int((trial.other_likely > trial.now_likely).sum())
+        text += f", which makes the label likelier on {likelier}"
+    return DataFinding("preprocessing", text, "prepare the samples so", certain=plainly_more(other, now))
+
+
+def _tried(task: _Labelled, alternative: Alternative) -> _Trial:
+    """On as many samples as it takes to see that it is clearly better, or is not."""
+    evidence = task.evidence
+    trial, outputs = _Trial(*(np.zeros(0) for _ in range(4))), list[Arrays]()
+    while len(outputs) < min(_MOST, len(evidence.positions)) and (task.clock.left or not outputs):
+        evidence.read_until(len(outputs) + _AT_ONCE, task.clock)
+        step = evidence.arrays[len(outputs) : min(len(outputs) + _AT_ONCE, evidence.count)]
+        if not step:
+            break
+        outputs += _answers(evidence, alternative, step)
+        before = evidence.outputs[: len(outputs)]
+        trial = _Trial(
+            task.right(before), task.right(outputs), task.likelihoods(before), task.likelihoods(outputs)
+        )
+        if _is_decided(trial, alternative.moves_only):
+            break
+    return trial
+
+
+def _is_decided(trial: _Trial, moves_only: bool) -> bool:
+    count, ahead = len(trial.now), trial.ahead
+    if count >= SAMPLES and (trial.is_better or (moves_only and trial.is_likelier)):
+        return True
+    if ahead <= -_LOSES:
+        return True
+    if trial.now.mean() < _MOSTLY_WRONG and ahead < _LOSES:  # what is right would be far ahead by now
+        return True
+    if moves_only and len(trial.now_likely):
+        return bool(count >= _FEW and (trial.other_likely > trial.now_likely).mean() < 0.5)
+    return count >= _NOT_AHEAD and ahead < _LOSES
+
+
+def surer_without_labels(evidence: Evidence, which: int) -> Iterator[DataFinding]:
+    """Of alternatives that only move the values: a model is surer of images as it was trained on them. Another scale makes
+    any scores larger, so scales cannot be compared like that.
+    """
+    samples = evidence.arrays[: evidence.count]
+    if len(samples) < _FEWEST:
+        return
+    now = margins(scores_of(evidence.outputs, which))
+    for alternative in alternatives(evidence):
+        if not alternative.moves_only:
+            continue
+        first = margins(scores_of(_answers(evidence, alternative, samples[:_FEWEST]), which))
+        if first.mean() < now[:_FEWEST].mean():
+            continue
+        then = margins(scores_of(_answers(evidence, alternative, samples), which))
+        gain = then - now
+        error = gain.std() / np.sqrt(len(gain)) + 1e-12
+        if gain.mean() > _SURER * error and np.median(then) > _SURER_BY * np.median(now):
+            yield DataFinding(
+                "order",
+                f"float is surer of its answers on {np.mean(gain > 0):.0%} of {len(gain)} samples with {alternative.words}",
+                "compare the order of channels, rows and columns with that of training; labels would tell for certain",
+            )
+            return
+
+
+def _answers(evidence: Evidence, alternative: Alternative, samples: list[Arrays]) -> list[Arrays]:
+    return evidence.model.answers(
+        [
+            tuple(alternative.apply(a) if i == alternative.index else a for i, a in enumerate(sample))
+            for sample in samples
+        ]
+    )

@@ -1,0 +1,74 @@
+"""`edgeq data`: what the model will see of the samples, and what float says to it."""
+
+from rich.console import Console
+
+from edgeq.nouns.data_check import AnswersSeen, DataSeen, InputSeen
+from edgeq.nouns.tensor import Preprocessing
+from edgeq.report.formats.layout import say, table
+from edgeq.report.formats.units import count
+
+_CLASSES = 8
+_NO_CHANNELS = 1
+
+
+def show_data_seen(console: Console, seen: DataSeen) -> None:
+    looked = "all of them" if seen.looked_at == seen.samples else f"{seen.looked_at:,} of them"
+    say(console, "data", [seen.source, f"{count(seen.samples, 'sample')}, {looked} looked at"])
+    if seen.preprocessing is not None:
+        say(console, "data", [_preprocessing(seen.preprocessing)])
+    for note in seen.notes:
+        say(console, "data", [note])
+    for one in seen.inputs:
+        _show_input(console, one)
+    say(console, "labels", [seen.labels or "none"])
+    if seen.answers is None:
+        say(console, "float", ["its outputs are not scores of classes: no answers to show"])
+    else:
+        _show_answers(console, seen.answers)
+    if seen.sheet is not None:
+        say(console, "sheet", [seen.sheet])
+    for finding in seen.findings:
+        say(console, "REFUSED" if finding.certain else "WARNING", [str(finding)], style="bold")
+    if not seen.findings:
+        say(console, "checks", ["nothing found that speaks against these samples"])
+
+
+def _preprocessing(p: Preprocessing) -> str:
+    size = "at their own size" if p.size is None else f"{p.size[0]}x{p.size[1]} (height x width)"
+    numbers = f"value = (pixel * {p.scale:.6g} - {_listed(p.mean)}) / {_listed(p.std)}"
+    return f"images {size}, {p.channels}, {p.layout}, {numbers}"
+
+
+def _listed(values: tuple[float, ...]) -> str:
+    return "/".join(f"{v:g}" for v in values)
+
+
+def _show_input(console: Console, one: InputSeen) -> None:
+    shape = "x".join("?" if d is None else str(d) for d in one.shape) or "scalar"
+    say(console, "input", [f"{one.name} {shape} {one.dtype}", *([one.layout] if one.layout else [])])
+    head = ("channel" if len(one.channels) > _NO_CHANNELS else "values", "min", "max", "mean", "std")
+    rows = [
+        (
+            str(i) if len(one.channels) > _NO_CHANNELS else "all",
+            *(f"{v:.4g}" for v in (c.minimum, c.maximum, c.mean, c.std)),
+        )
+        for i, c in enumerate(one.channels)
+    ]
+    table(console, head, rows)
+
+
+def _show_answers(console: Console, answers: AnswersSeen) -> None:
+    facts = [f"answers on {count(answers.samples, 'sample')}"]
+    if answers.right is not None:
+        facts.append(f"right on {answers.right:,} ({100 * answers.right / answers.samples:.1f} %)")
+    say(console, "float", facts)
+    shown = answers.classes[:_CLASSES]
+    labelled = answers.right is not None
+    head = ("class", "answers", *(["labels"] if labelled else []))
+    rows = [(str(c.number), f"{c.answers:,}", *([f"{c.labels:,}"] if labelled else [])) for c in shown]
+    table(console, head, rows)
+    if len(answers.classes) > len(shown):
+        say(console, "float", [f"and {len(answers.classes) - len(shown):,} more classes"])
+    if answers.confusions:
+        most = ", ".join(f"{c.label} taken for {c.answer} ({c.count:,})" for c in answers.confusions)
+        say(console, "float", [f"most frequent errors: {most}"])
