@@ -61,7 +61,7 @@ def open_model(
     workdir.mkdir(parents=True, exist_ok=True)
     name = name or model_name(source)
     request = Request(
-        source, workdir, name, weights, shapes, formats, example, program, cache, say, survey, look
+        source, workdir, name, weights, shapes, formats, example, program, cache, say, survey, look=look
     )
     model: Model = _claimant(source).open_source(request)
     return model
@@ -70,7 +70,10 @@ def open_model(
 def look_at_model(request: Request) -> None:
     """Opens the source, hands its float model to `request.look`, and converts nothing. Raises as `open_model`."""
     request.workdir.mkdir(parents=True, exist_ok=True)
-    _claimant(request.source).look(request)
+    source = (
+        _claimant(request.source) if request.module is None else import_module(f"{sources.__name__}.torch")
+    )
+    source.look(request)
 
 
 def _claimant(source: str) -> ModuleType:
