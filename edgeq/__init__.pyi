@@ -327,7 +327,7 @@ def explain(
     explain, and ConversionFailed where no candidate can be.
 
     Args:
-        model: As `edgeq convert` takes it, or a .edgeq bundle.
+        model: As convert takes it, or a finished .edgeq bundle, by its path or as convert returned it.
         target: The kind of device, or a .toml of your own.
         data: Samples: a path (.npz, a folder of images or .npy files), file.py:function, an array, a dict of
             arrays by input name, a tuple (inputs, labels), a list of samples, a DataLoader or Dataset, or any
@@ -364,7 +364,7 @@ def explain(
     """
 
 def export(
-    model: str | PathLike[str] | None = None,
+    model: str | PathLike[str] | nn.Module | ModelProto | None = None,
     *,
     data: str | PathLike[str] | Iterable[Any] | Dataset[Any] | None = None,
     preprocess: str | Mapping[str, object] | None = None,
@@ -403,8 +403,7 @@ def export(
     TargetRefused and ModelRefused for what cannot become such a file, and what convert() raises.
 
     Args:
-        model: An ONNX, .pt2 or .tflite file, a torch factory (net.py:build) or a finished .edgeq bundle; default:
-            the one of edgeq.toml.
+        model: As convert takes it, or a finished .edgeq bundle, by its path or as convert returned it.
         data: Samples: a path (.npz, a folder of images or .npy files), file.py:function, an array, a dict of
             arrays by input name, a tuple (inputs, labels), a list of samples, a DataLoader or Dataset, or any
             iterable of samples.

@@ -5,6 +5,7 @@ Knows dataclasses; knows no command, and nothing of click.
 
 import math
 import numbers
+import reprlib
 from collections.abc import Iterator
 from dataclasses import MISSING, Field, dataclass, field, fields
 from os import PathLike
@@ -75,7 +76,9 @@ def require_rules(request: Any) -> None:
         if value is None:
             continue
         if not _is_a(value, kind):
-            raise TypeError(f"{each.name} takes {_TAKES[kind]}, not {value!r} of type {type(value).__name__}")
+            raise TypeError(
+                f"{each.name} takes {_TAKES[kind]}, not {reprlib.repr(value)} of type {type(value).__name__}"
+            )
         if rule.choices and value not in rule.choices:
             raise TargetRefused(
                 f"{each.name}: there is no {value!r}", f"there are: {', '.join(rule.choices)}"

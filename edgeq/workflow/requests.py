@@ -228,9 +228,10 @@ class ConvertRequest(Told, WithProject, ConversionOptions, ForTarget):
 
 @dataclass(frozen=True, eq=False)
 class ExportRequest(Told, WithProject, ConversionOptions):
-    model: AnyPath | None = argument(
+    model: AnyModel | None = argument(
         "An ONNX, .pt2 or .tflite file, a torch factory (net.py:build) or a finished .edgeq bundle; default: the one "
-        "of edgeq.toml."
+        "of edgeq.toml.",
+        in_python="As convert takes it, or a finished .edgeq bundle, by its path or as convert returned it.",
     )
     _: KW_ONLY
     output: AnyPath = option(
@@ -264,7 +265,10 @@ class DataRequest(Told, WithProject, WithSamples):
 
 @dataclass(frozen=True, eq=False)
 class ExplainRequest(Told, WithProject, ConversionOptions, ForTarget):
-    model: AnyModel | None = argument("As `edgeq convert` takes it, or a .edgeq bundle.")
+    model: AnyModel | None = argument(
+        "As `edgeq convert` takes it, or a .edgeq bundle.",
+        in_python="As convert takes it, or a finished .edgeq bundle, by its path or as convert returned it.",
+    )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

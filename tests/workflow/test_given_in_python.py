@@ -322,10 +322,22 @@ def test_a_shape_that_does_not_say_of_which_input() -> None:
         edgeq.convert("net.onnx", shape=(1, 3))
 
 
-def test_a_module_deployed_and_its_bundle_verified(tmp_path: Path, own_home: Path) -> None:
+def test_a_module_deployed_and_its_bundle_raced(tmp_path: Path, own_home: Path) -> None:
     limits = edgeq.Limits(seconds=1.0, min_rounds=1, max_rounds=1, block_ms=1.0, warmup_runs=1)
     there = {"root": tmp_path / "root", "store": tmp_path / "s.db", "limits": limits}
     done = edgeq.deploy(Small(), data=(X, Y), runtime="onnxruntime", max_drop=100, **there)
     assert done.app is not None and done.app.name == "Small" and done.changed
     assert not edgeq.deploy(done.conversion, **there).changed
     assert edgeq.bench(done.conversion, **there).reports
+
+
+def test_a_module_exported(tmp_path: Path) -> None:
+    done = edgeq.export(
+        Small(),
+        data=X,
+        target="x86-64-vnni",
+        runtime="onnxruntime",
+        recipe="float",
+        output=tmp_path / "small.onnx",
+    )
+    assert onnx.load(done.path).graph.input[0].name == "x"
