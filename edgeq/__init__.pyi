@@ -21,6 +21,7 @@ from edgeq.nouns.target import Target
 from edgeq.workflow.login import Login as Login
 from edgeq.deliver.service_log import ServiceLog as ServiceLog
 from edgeq.deliver.service_state import ServiceStatus as ServiceStatus
+from edgeq.nouns.data_check import DataSeen as DataSeen
 from edgeq.nouns.delivery import Removal as Removal
 from edgeq.nouns.diagnosis import Diagnosis as Diagnosis
 from edgeq.nouns.export import Exported as Exported
@@ -124,7 +125,9 @@ def convert(
         data: Samples: a path (.npz, a folder of images or .npy files), file.py:function, an array, a dict of
             arrays by input name, a tuple (inputs, labels), a list of samples, a DataLoader or Dataset, or any
             iterable of samples.
-        preprocess: For images: "imagenet" or "size=224x224,scale=1/255,mean=..,std=..,layout=NCHW".
+        preprocess: For images: a preset (none, unit, symmetric, imagenet, caffe), keys
+            ("size=224x224,scale=1/255,mean=..,std=..,layout=NCHW"), or both ("imagenet,size=192x192");
+            docs/data.md has each.
         name: The model's name on the device; default: its stem.
         weights: state_dict for a torch factory such as net.py:build.
         shape: Pins what the model leaves open: {"input": (1, 3, 224, 224)}; of a module with one input also (1,
@@ -156,6 +159,42 @@ def convert(
         tell: Called with everything that happens, as it happens (edgeq/nouns); default: nothing is printed.
         unavailable: Runtimes that cannot be had on the device, each with the reason.
         refuse: False: what the gate refuses is written all the same, to be looked at.
+    """
+
+def data(
+    model: str | PathLike[str] | nn.Module | ModelProto | None = None,
+    *,
+    data: str | PathLike[str] | Iterable[Any] | Dataset[Any] | None = None,
+    preprocess: str | Mapping[str, object] | None = None,
+    name: str | None = None,
+    weights: str | PathLike[str] | None = None,
+    shape: Mapping[str, tuple[int, ...]] | tuple[int, ...] | None = None,
+    project: str | PathLike[str] | None = None,
+    ignore_labels: bool | None = None,
+    sheet: str | PathLike[str] | None = None,
+    tell: Callable[[Any], None] = ...,
+) -> DataSeen:
+    """Look at some of the samples as a model gets them; nothing is converted.
+
+    `refused` of the result says whether another command would refuse them. Raises ModelRefused and ExtraMissing as convert,
+    and DataRefused for samples that cannot be read, do not fit the model's inputs or hold NaN.
+
+    Args:
+        model: As `edgeq convert` takes it.
+        data: Samples: a path (.npz, a folder of images or .npy files), file.py:function, an array, a dict of
+            arrays by input name, a tuple (inputs, labels), a list of samples, a DataLoader or Dataset, or any
+            iterable of samples.
+        preprocess: For images: a preset (none, unit, symmetric, imagenet, caffe), keys
+            ("size=224x224,scale=1/255,mean=..,std=..,layout=NCHW"), or both ("imagenet,size=192x192");
+            docs/data.md has each.
+        name: The model's name on the device; default: its stem.
+        weights: state_dict for a torch factory such as net.py:build.
+        shape: Pins what the model leaves open: {"input": (1, 3, 224, 224)}; of a module with one input also (1,
+            3, 224, 224).
+        project: Project file, whose values stand for keywords that are not given; default: none.
+        ignore_labels: Look at the samples as if they had no labels.
+        sheet: A PNG to write: the samples as pictures, with label and float's answer below each.
+        tell: Called with everything that happens, as it happens (edgeq/nouns); default: nothing is printed.
     """
 
 def deploy(
@@ -220,7 +259,9 @@ def deploy(
         data: Samples: a path (.npz, a folder of images or .npy files), file.py:function, an array, a dict of
             arrays by input name, a tuple (inputs, labels), a list of samples, a DataLoader or Dataset, or any
             iterable of samples.
-        preprocess: For images: "imagenet" or "size=224x224,scale=1/255,mean=..,std=..,layout=NCHW".
+        preprocess: For images: a preset (none, unit, symmetric, imagenet, caffe), keys
+            ("size=224x224,scale=1/255,mean=..,std=..,layout=NCHW"), or both ("imagenet,size=192x192");
+            docs/data.md has each.
         name: The model's name on the device; default: its stem.
         weights: state_dict for a torch factory such as net.py:build.
         shape: Pins what the model leaves open: {"input": (1, 3, 224, 224)}; of a module with one input also (1,
@@ -332,7 +373,9 @@ def explain(
         data: Samples: a path (.npz, a folder of images or .npy files), file.py:function, an array, a dict of
             arrays by input name, a tuple (inputs, labels), a list of samples, a DataLoader or Dataset, or any
             iterable of samples.
-        preprocess: For images: "imagenet" or "size=224x224,scale=1/255,mean=..,std=..,layout=NCHW".
+        preprocess: For images: a preset (none, unit, symmetric, imagenet, caffe), keys
+            ("size=224x224,scale=1/255,mean=..,std=..,layout=NCHW"), or both ("imagenet,size=192x192");
+            docs/data.md has each.
         name: The model's name on the device; default: its stem.
         weights: state_dict for a torch factory such as net.py:build.
         shape: Pins what the model leaves open: {"input": (1, 3, 224, 224)}; of a module with one input also (1,
@@ -407,7 +450,9 @@ def export(
         data: Samples: a path (.npz, a folder of images or .npy files), file.py:function, an array, a dict of
             arrays by input name, a tuple (inputs, labels), a list of samples, a DataLoader or Dataset, or any
             iterable of samples.
-        preprocess: For images: "imagenet" or "size=224x224,scale=1/255,mean=..,std=..,layout=NCHW".
+        preprocess: For images: a preset (none, unit, symmetric, imagenet, caffe), keys
+            ("size=224x224,scale=1/255,mean=..,std=..,layout=NCHW"), or both ("imagenet,size=192x192");
+            docs/data.md has each.
         name: The model's name on the device; default: its stem.
         weights: state_dict for a torch factory such as net.py:build.
         shape: Pins what the model leaves open: {"input": (1, 3, 224, 224)}; of a module with one input also (1,

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Optional
 
 from .record import Record
+from .shown import Shown
 from .tensor import Preprocessing
 
 
@@ -73,8 +74,8 @@ class AnswersSeen(Record):
     confusions: tuple[Confusion, ...] = ()
 
 
-@dataclass(frozen=True)
-class DataSeen(Record):
+@dataclass(frozen=True, repr=False)
+class DataSeen(Shown, Record):
     """What a model sees of `source`: `samples` are there, of which `looked_at` were looked at. `labels` in words, empty
     without; `answers` is None where no output holds class scores. `sheet` is the file of the contact sheet.
     """
@@ -94,3 +95,9 @@ class DataSeen(Record):
     @property
     def refused(self) -> bool:
         return any(finding.certain for finding in self.findings)
+
+    def in_short(self) -> str:
+        found = f"{len(self.findings)} findings" if self.findings else "nothing found"
+        return f"{self.source}, {self.samples} samples for {self.model}: {found}" + (
+            ", refused" if self.refused else ""
+        )
