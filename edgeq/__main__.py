@@ -1,5 +1,6 @@
 """`edgeq` and `python -m edgeq`: runs the command line, turns errors into words and exit codes."""
 
+import io
 import os
 import sys
 
@@ -24,6 +25,11 @@ def main() -> None:
     # `timeout`, a closed terminal and a CI job that is cancelled end us as tidily as Ctrl-C does.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, as_ctrl_c)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(
+                errors="backslashreplace"
+            )  # a character that the terminal lacks is no traceback
     try:
         from edgeq.cli.main import run
 

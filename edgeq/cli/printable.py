@@ -4,16 +4,19 @@ Texts come from devices, model files, bundles and samples; whoever made one shal
 clipboard (OSC 52), retitle the window or turn the reading order around. JSON output is escaped instead and loses nothing.
 """
 
+import sys
 from typing import Any
 
 import click
 
+from edgeq.encodable import encodable
 from edgeq.plain_text import printable as printable
 
 
 def echo(text: str, *, err: bool = False, nl: bool = True) -> None:
-    """Print `text` made printable."""
-    click.echo(printable(text), err=err, nl=nl)
+    """Print `text` made printable, in characters that the stream has."""
+    stream = sys.stderr if err else sys.stdout
+    click.echo(encodable(printable(text), getattr(stream, "encoding", None)), err=err, nl=nl)
 
 
 def echo_json(value: Any) -> None:

@@ -13,8 +13,9 @@ from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingCo
 from rich.progress import Progress as Bars
 from rich.segment import Segment
 
-from edgeq.cli.printable import echo_json, printable
-from edgeq.nouns.progress import Progress
+from edgeq.cli.printable import echo, echo_json, printable
+from edgeq.encodable import encodable
+from edgeq.nouns.progress import Progress, Started
 
 
 class Screen:
@@ -25,28 +26,49 @@ class Screen:
         self._in_full = in_full
         self._console = page()
         self._bars = _Bars()
+        self._held: list[Any] = []
 
     def tell(self, noun: Any) -> None:
         if isinstance(noun, Progress):
             self._bars.draw(noun)
             return
         self._bars.clear()
-        if not self._as_json:
-            from edgeq.report.formats.text import show
-
-            show(self._console, noun, in_full=self._in_full)
+        if self._as_json:
+            return
+        if isinstance(noun, Started):
+            self._show_held()
+        elif not self._in_full and type(noun).__name__ in _HELD_BACK:
+            self._held.append(noun)
+            return
+        self._show(noun)
 
     def result(self, noun: Any) -> None:
         self._bars.clear()
         if self._as_json:
             echo_json(_plain(noun))
             return
+        if not getattr(noun, "unchanged", False):
+            self._show_held()
         from edgeq.report.formats.text import show_result
 
         show_result(self._console, noun, in_full=self._in_full)
 
     def close(self) -> None:
         self._bars.clear()
+
+    def _show_held(self) -> None:
+        held, self._held = self._held, []
+        for noun in held:
+            self._show(noun)
+
+    def _show(self, noun: Any) -> None:
+        from edgeq.report.formats.text import show
+
+        show(self._console, noun, in_full=self._in_full)
+
+
+# Known before anything is done; an unchanged second deploy is two lines, so these wait until something begins.
+_HELD_BACK = frozenset({"Destination", "DataUse", "Plan"})
 
 
 @contextlib.contextmanager
@@ -77,19 +99,25 @@ class _Printable:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         for segment in console.render(self._inner, options):
-            yield segment if segment.control else Segment(printable(segment.text), segment.style)
+            yield (
+                segment
+                if segment.control
+                else Segment(encodable(printable(segment.text), console.encoding), segment.style)
+            )
 
 
 class _Bars:
-    """One bar at a time, on stderr, where that is a terminal."""
+    """One bar at a time on stderr, gone when its stage is done; where that is no terminal, a line as each stage begins."""
 
     def __init__(self) -> None:
         self._console = Console(stderr=True)
         self._bars: Bars | None = None
         self._step: tuple[str, str] | None = None
+        self._announced = ""
 
     def draw(self, progress: Progress) -> None:
         if not self._console.is_terminal:
+            self._announce(progress)
             return
         if self._step != (progress.step, progress.unit):
             self.clear()
@@ -99,6 +127,13 @@ class _Bars:
             self._step = (progress.step, progress.unit)
         if self._bars is not None:
             self._bars.update(self._bars.task_ids[0], completed=progress.done, total=progress.total)
+
+    def _announce(self, progress: Progress) -> None:
+        if progress.step == self._announced:
+            return
+        self._announced = progress.step
+        longest = f", at most {progress.total:g} s" if progress.unit == "s" and progress.total else ""
+        echo(f"{'working':<10}{progress.step}{longest}", err=True)
 
     def clear(self) -> None:
         if self._bars is not None:

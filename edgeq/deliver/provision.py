@@ -29,8 +29,9 @@ def resolve(
     *,
     cache: Path,
     on_note: Callable[[str], None] = lambda _: None,
+    on_stage: Callable[[str], None] = lambda _: None,
 ) -> WheelSet:
-    """The newest wheels of `runtime` that run on this device, checked and lying in `cache`.
+    """The newest wheels of `runtime` that run on this device, checked and lying in `cache`. `on_stage` hears of a download.
 
     Raises DeviceUnfit when there are none for its Python, architecture and glibc, ExtraMissing when they cannot be
     downloaded, ArtifactCorrupt when the package index serves other bytes than the pinned ones.
@@ -39,7 +40,7 @@ def resolve(
     absent = to_fetch(lock, cache, on_note)
     if absent:
         size = sum(p.size for p in absent) / 1e6
-        on_note(f"{_titles(absent)} for Python {lock.python} on {lock.arch}: fetching {size:.0f} MB")
+        on_stage(f"download {_titles(absent)} for Python {lock.python} on {lock.arch}: {size:.0f} MB")
         _fetch(lock, absent, cache)
     wheels = tuple(Wheel(p.name, p.version, _place(cache, p), p.sha256, p.size, p.folder) for p in lock.pins)
     return WheelSet(runtime, lock.version, wheels, _of_the_device(lock, facts))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from .device import Facts
 from .record import Record
 from .shown import Shown
 
@@ -53,6 +54,15 @@ class Supplies:
             if s.runtime == runtime:
                 return tuple(f"wheels/{w.folder}" for w in s.wheels)
         return ()
+
+
+@dataclass(frozen=True)
+class Destination(Record):
+    """Where candidates are to run: the target's name, the device as people call it, and what the agent found there."""
+
+    target: str
+    label: str
+    facts: Facts
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,18 @@ class Progress(Record):
 
 
 @dataclass(frozen=True)
+class Started(Record):
+    """Work on `what` begins: a conversion that is not in the cache, a delivery to a device."""
+
+    what: str
+
+
+@dataclass(frozen=True)
 class Note(Record):
-    """One sentence that a user should read: a fallback taken, a thing not done and why."""
+    """One sentence that a user should read: a fallback taken, a thing not done and why. `detail`: only with -v."""
 
     text: str
+    detail: bool = False
 
 
 @dataclass(frozen=True)

@@ -50,5 +50,5 @@ class Closeness:
 
     def _outputs(self, path: Path, name: str) -> tuple[Array, ...]:
         runner = load(path, self._format, self._threads)
-        stage = "look for a few layers in float that win much"
+        stage = "try a few layers in float"
         return run(runner, self._samples, self._scratch / name, progress=self._progress, stage=stage)

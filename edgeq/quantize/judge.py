@@ -62,7 +62,7 @@ def float_reference(
         else:  # by definition it multiplies floats, where the runtime multiplies integers
             opened = FloatRunner(load(path, format, threads))
         scratch = workdir / "reference"
-        outputs = run(opened.runner, heldout, scratch, progress=progress, stage="float model")
+        outputs = run(opened.runner, heldout, scratch, progress=progress, stage="run the float model")
         _references[key] = FloatReference(outputs, opened.differs_db)
     return _references[key]
 

@@ -22,7 +22,7 @@ Measured = Callable[[], tuple[Noise, ...]]
 _WORST_SHOWN = 5
 _DOUBLINGS = 6  # 1, 2, 4, ... 32 layers
 _MOST_LEFT = 2 ** (_DOUBLINGS - 1)
-_STEP = "find the fewest layers in float"
+_STEP = "search for the fewest layers in float"
 
 
 def unrepaired(judged: Judged, noise: Measured, progress: Progress) -> tuple[Fidelity, dict[str, str]]:

@@ -17,7 +17,7 @@ from edgeq.nouns.data import DataUse
 from edgeq.nouns.fidelity import BetweenRuntimes, Fidelity
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import Plan
-from edgeq.nouns.progress import Note, Progress
+from edgeq.nouns.progress import Note, Progress, Started
 from edgeq.nouns.project import Gates
 from edgeq.nouns.repairs import repairs_of
 from edgeq.nouns.shown import Shown
@@ -104,7 +104,7 @@ def convert(asked: ConvertRequest) -> Conversion:
     if asked.search_seconds is not None:
         tell(Note("--search-seconds has no effect: --search-tries limits the search"))
     order = _order(asked, model, kind, unavailable or {})
-    tell(Progress("open", 0, None, ""))
+    tell(Progress(_opening(order), 0, None, ""))
     from edgeq.workflow.early_checks import EarlyChecks
     from edgeq.workflow.sample_shapes import OrderedSamples
 
@@ -172,6 +172,10 @@ def _is_module(order: cached.Order) -> bool:
     return order.module is not None or names_code(order.model)
 
 
+def _opening(order: cached.Order) -> str:
+    return "trace the model (torch.export)" if _is_module(order) else "open the model"
+
+
 def _built(order: cached.Order, checks: "EarlyChecks") -> "Program | None":
     """What a torch factory builds now: no file tells, since its code may import and read anything."""
     from edgeq.ingest.pytorch.program import open_program
@@ -218,6 +222,7 @@ def _build(
         place = output or cached.place(order)
         if cached.holds(order, place):
             return place, True
+        tell(Started("conversion"))
         tell(model)
         plan = make_plan(
             model,
@@ -280,8 +285,7 @@ def _open(
 
 def _said_while_opening(tell: Tell) -> Callable[[str], None]:
     def say(text: str) -> None:
-        tell(Note(text))
-        tell(Progress("open", 0, None, ""))
+        tell(Progress(text, 0, None, ""))
 
     return say
 
@@ -324,7 +328,7 @@ def _read(place: Path, start: float, reused: bool) -> Conversion:
 
 def _retell(conversion: Conversion, why: str, tell: Tell) -> None:
     """What was found out then, without the time that it took then."""
-    tell(Note(why))
+    tell(Note(why, detail=True))
     judged = (replace(fidelity, seconds=0.0) for fidelity in conversion.fidelity)
     for noun in (conversion.model, conversion.plan, conversion.data, *judged, conversion.between_runtimes):
         if noun is not None:

@@ -12,11 +12,11 @@ from edgeq.deliver import activate, fitness, push, supply
 from edgeq.deliver.lock import locked
 from edgeq.errors import SPEED_NOT_COMPARED, BundleRefused
 from edgeq.model_name import model_name
-from edgeq.nouns.delivery import Delivery, Supplies
+from edgeq.nouns.delivery import Delivery, Destination, Supplies
 from edgeq.nouns.device import Facts
 from edgeq.nouns.job import Limits
 from edgeq.nouns.measurement import Measurement
-from edgeq.nouns.progress import Note
+from edgeq.nouns.progress import Note, Started
 from edgeq.nouns.release import App
 from edgeq.nouns.report import Choice, DeviceCheck, RaceReport
 from edgeq.nouns.shown import Shown
@@ -75,6 +75,11 @@ class Deployment(Shown):
     def _is_live(self) -> bool:
         return self.app is not None and self.app.live == self.conversion.bundle.digest
 
+    @property
+    def unchanged(self) -> bool:
+        """Whether this very release was live already, so that nothing was sent."""
+        return not self.changed and self.app is not None and self.app.live == self.conversion.bundle.digest
+
     def to_dict(self) -> dict[str, Any]:
         def plain(noun: Any) -> Any:
             return None if noun is None else noun.to_dict()
@@ -120,6 +125,7 @@ def deploy(asked: DeployRequest) -> Deployment:
         truth_about(device, app, tell),
     ):
         tell(device.facts)
+        tell(Destination(kind.name, device.label, device.facts))
         fitness.require_writable(device.facts, device.label)
         for note in _reservations(device, kind, asked):
             tell(Note(note))
@@ -134,14 +140,6 @@ def deploy(asked: DeployRequest) -> Deployment:
         digest = conversion.bundle.digest
         again = asked.measure_again or _is_not_what_was_asked_for(before, conversion, asked)
         if before is not None and before.live == digest and not again:
-            tell(Note(f"{app} = {digest[:7]} is live already: nothing was sent, nothing changed"))
-            if before.not_compared:
-                tell(
-                    Note(
-                        f"Speed was not compared when this release went live ({before.not_compared}); "
-                        "--measure-again repeats the measurement"
-                    )
-                )
             return Deployment(conversion, device.facts, before, changed=False)
         left_out = stay_home(device, sets, conversion.bundle.manifest, asked, _live(before))
         for candidate, reason in left_out.items():
@@ -149,6 +147,7 @@ def deploy(asked: DeployRequest) -> Deployment:
         needed = runtimes.used(sets, conversion.bundle.manifest, without=left_out)
         supplies = supply.look(device.link, needed, ask=device.installed)
         _require_room(device, conversion, supplies, before)
+        tell(Started("delivery"))
         tell(supplies)
         if asked.dry_run:
             return Deployment(conversion, device.facts, before, changed=False)

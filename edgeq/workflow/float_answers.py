@@ -65,7 +65,7 @@ def _answers(
         with translated("the model does not run on this host's runtime"):
             outputs = runner(samples[i])
         yield outputs
-        tell(Progress("float model on what calibrates", (i + 1) / samples.count, 1.0, ""))
+        tell(Progress("run the float model", (i + 1) / samples.count, 1.0, ""))
 
 
 def _without_answers(samples: "SamplesLike", answers: "Iterator[Sequence[np.ndarray]]") -> dict[str, str]:

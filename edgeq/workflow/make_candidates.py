@@ -51,7 +51,7 @@ def make_candidates(
             )
         tell(one.fidelity)
         if one.few is not None:
-            tell(Note(f"{one.few.plan.id} is also raced: {one.few.plan.reason}"))
+            tell(Note(f"{one.few.plan.id} is also raced: {one.few.plan.reason}", detail=True))
             tell(one.few.fidelity)
         if candidate.pairs_saturate:
             _tell_of_saturation(one, order.target.name, tell)

@@ -34,5 +34,5 @@ def measure(device: Session, token: str, job: Job, tell: Tell) -> Measurement:
             f"the service on {device.label} could not measure: {measured.error}",
             "`edgeq agent logs` says more; `edgeq agent install` mends damaged files there",
         )
-    tell(Note(f"measured by the service, as user {measured.facts.user}"))
+    tell(Note(f"measured by the service, as user {measured.facts.user}", detail=True))
     return measured

@@ -11,7 +11,7 @@ from edgeq.errors import DeviceUnfit
 from edgeq.nouns.bundle import Manifest
 from edgeq.nouns.delivery import WheelSet
 from edgeq.nouns.device import Facts
-from edgeq.nouns.progress import Note
+from edgeq.nouns.progress import Note, Progress
 from edgeq.nouns.target import FORMATS, Target
 from edgeq.workflow import formats
 from edgeq.workflow.cached import folder
@@ -100,6 +100,7 @@ def _resolve(
                     device.target,
                     cache=folder() / "wheels",
                     on_note=lambda text: tell(Note(text)),
+                    on_stage=lambda text: tell(Progress(text, 0, None, "")),
                 )
             )
         except DeviceUnfit as error:

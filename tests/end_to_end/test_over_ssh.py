@@ -71,7 +71,7 @@ def test_a_service_measures_by_itself(folder: Path, systemd_device: LabDevice) -
     assert "edgeq-agent.path" in shown.stdout
     assert systemd_device.run("ls /etc/systemd/system/edgeq-agent.path", check=False).returncode != 0
 
-    done = edgeq(folder, *words)
+    done = edgeq(folder, *words, "-v")
     assert done.returncode in (0, 3), done.stdout + done.stderr
     assert "/var/lib/edgeq/apps/digits/current" in done.stdout
     assert "measured by the service, as user edgeq" in done.stdout

@@ -12,7 +12,7 @@ from edgeq.report.formats.text import show
 
 def said(use: DataUse | Plan | Fidelity) -> list[str]:
     out = io.StringIO()
-    show(Console(file=out, highlight=False, soft_wrap=True), use)
+    show(Console(file=out, highlight=False, soft_wrap=True), use, in_full=True)
     return out.getvalue().splitlines()
 
 
@@ -82,4 +82,4 @@ def test_a_model_that_was_quantized_by_others_is_compared_with_no_float() -> Non
 def test_where_nothing_is_quantized_it_is_said_why() -> None:
     only = CandidatePlan("onnxruntime-float", "onnxruntime", "float", "onnx", "the yardstick")
     lines = said(Plan("rpi4", (only,), (Skipped("onnxruntime int8_static", "no fixed weights"),)))
-    assert lines[-1] == "            not onnxruntime int8_static: no fixed weights"
+    assert lines[-1] == "              onnxruntime int8_static: no fixed weights"

@@ -110,7 +110,7 @@ def test_on_the_command_line_and_from_the_project_file(tmp_path: Path) -> None:
     ]
     words += ["--target", "x86-64-vnni", "--runtime", "onnxruntime", "--recipe", "int8_static"]
     words += ["--search-tries", "5"]
-    done = edgeq(tmp_path, *words, "--confidence", "95")
+    done = edgeq(tmp_path, *words, "--confidence", "95", "-v")
     assert "the gate holds at 95 % confidence; that needs 194 held-out samples" in " ".join(
         done.stdout.split()
     )

@@ -27,10 +27,10 @@ def told(folder: Path) -> tuple[Conversion, list[str]]:
 
     def tell(noun: object) -> None:
         if not isinstance(noun, Progress):
-            show(console, noun)
+            show(console, noun, in_full=True)
 
     made = convert(model, data=data, name="digits", output=folder / "digits.edgeq", tell=tell)
-    show_result(console, made)
+    show_result(console, made, in_full=True)
     return made, out.getvalue().splitlines()
 
 
@@ -59,7 +59,7 @@ def test_names_that_are_not_there_are_answered_with_those_that_are(own_home: Pat
     made, _ = told(tmp_path)
     root, store, said = str(tmp_path / "root"), str(tmp_path / "s.db"), list[object]()
     deploy(str(made.path), root=root, store=store, limits=ONE_ROUND, tell=said.append)
-    assert Note(f"{made.path} is a finished bundle: nothing was converted") in said
+    assert Note(f"{made.path} is a finished bundle: nothing was converted", detail=True) in said
 
     with pytest.raises(StoreRefused, match="no measurement is stored under the name nosuch") as refused:
         report(name="nosuch", store=store)

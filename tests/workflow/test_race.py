@@ -1,18 +1,27 @@
 """What a race is held against, and what is known afterwards of one that decided nothing. This machine is the device."""
 
+import io
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from edgeq.demo import demo_files
 from edgeq.errors import SPEED_NOT_COMPARED
 from edgeq.nouns.bundle import Candidate, Manifest
 from edgeq.nouns.delivery import Supplies
 from edgeq.nouns.job import Limits
-from edgeq.nouns.progress import Note
 from edgeq.nouns.tensor import TensorSpec
-from edgeq.workflow.deploy import deploy
+from edgeq.report.formats.text import show_result
+from edgeq.workflow.deploy import Deployment, deploy
 from edgeq.workflow.race import entrants
+
+
+def printed(deployment: Deployment) -> str:
+    out = io.StringIO()
+    show_result(Console(file=out, highlight=False, soft_wrap=True), deployment)
+    return out.getvalue()
+
 
 ONE_ROUND = Limits(seconds=1.0, min_rounds=1, max_rounds=1, block_ms=1.0, warmup_runs=1)
 X = (TensorSpec("x", "float32", (1, 4)),)
@@ -55,12 +64,16 @@ def test_onnxruntimes_float_is_the_reference(
 def test_that_nobody_knows_its_speed_is_said_until_it_is_known(own_home: Path, tmp_path: Path) -> None:
     model, data = (str(path) for path in demo_files())
     root = str(tmp_path / "root")
-    told: list[object] = []
 
     first = deploy(model, data=data, name="digits", root=root, limits=ONE_ROUND)
     assert first.choice is not None and not first.choice.compared
-    second = deploy(model, data=data, name="digits", root=root, limits=ONE_ROUND, tell=told.append)
+    second = deploy(model, data=data, name="digits", root=root, limits=ONE_ROUND)
     assert (second.changed, second.app) == (False, first.app)
     assert first.exit_code == second.exit_code == SPEED_NOT_COMPARED
-    (why,) = [n.text for n in told if isinstance(n, Note) and "--measure-again" in n.text]
-    assert why.startswith("Speed was not compared when this release went live (")
+    live, why = printed(second).splitlines()
+    assert (
+        live
+        == f"live      digits = {second.app.live[:7]}, unchanged: this release is live already, nothing was sent"
+    )
+    assert why.startswith("note      Speed was not compared when this release went live (")
+    assert why.endswith("--measure-again repeats the measurement")

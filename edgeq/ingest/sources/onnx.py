@@ -98,6 +98,7 @@ def _why_no_tflite(request: Request, cleaned: Opened) -> ModelRefused | None:
 
 def _to_tflite(request: Request, cleaned: Opened, graph: Path) -> tuple[Path, float]:
     assert request.cache is not None
+    request.say(f"convert to TFLite ({CONVERTER})")
     out = request.path(".tflite")
     figure = convert(
         graph,

@@ -23,6 +23,7 @@ def open_source(request: Request) -> Model:
     """Raises ModelRefused: nothing to build the model from, weights that do not fit, or what torch cannot export."""
     _refuse_bare_weights(request.source)
     program = request.program or open_program(request)
+    request.say("export to ONNX (torch)")
     cleaned = _to_onnx(program)
     files: dict[str, str] = {}
     absent: dict[str, str] = {}
@@ -30,6 +31,7 @@ def open_source(request: Request) -> Model:
     if "onnx" in request.formats or "tflite" not in request.formats:
         files["onnx"] = str(write(cleaned, request.path(".onnx")))
     if "tflite" in request.formats:
+        request.say("export to TFLite (litert-torch)")
         try:
             files["tflite"] = str(_to_tflite(program, request.path(".tflite")))
         except EdgeqError as error:

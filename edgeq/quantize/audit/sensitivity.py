@@ -102,7 +102,7 @@ def _try_all(
             powers(b, a if a.shape == b.shape else np.zeros_like(b))[1]
             for a, b in zip(found, floats, strict=True)
         ]
-        progress("find the layers that hurt", done + step * (k + 1) / len(switches))
+        progress("rank layers by their error", done + step * (k + 1) / len(switches))
 
 
 def _session(board: Any, threads: int) -> Any:

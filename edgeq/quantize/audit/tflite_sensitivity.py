@@ -42,7 +42,7 @@ def tflite_noise(
                 signal[name] += power
                 noise[name] += error
                 clipped[name] += powers(real, np.clip(real, low, high))[1]
-        progress("find the layers that hurt", (i + 1) / planned)
+        progress("rank layers by their error", (i + 1) / planned)
     share = {n: noise[n] / max(signal[n], NO_SIGNAL) for n in shared}
     return _added(source, share, {n: clipped[n] > 0.5 * noise[n] for n in shared})
 

@@ -38,7 +38,7 @@ def reconstruct(
     found: dict[str, Weights] = {}
     layers = file.layers()
     for k, layer in enumerate(layers):
-        progress("reconstruct", k / len(layers))
+        progress("fit weights and biases", k / len(layers))
         x, z = walks[0].to(layer.float_input), walks[1].to(layer.input)
         linear = layer.linear(x[0].shape)
         if linear is not None and fits(linear, layer.weight):
@@ -47,7 +47,7 @@ def reconstruct(
             with threadpool_limits(1, "blas"):  # more fight over cores as soon as anybody else wants them
                 found[layer.name] = fitted(linear, pairs, layer.weight, layer.bias, integers, scale, bits)
             file.put(layer, found[layer.name])
-    progress("reconstruct", 1.0)
+    progress("fit weights and biases", 1.0)
     return found
 
 

@@ -31,7 +31,7 @@ def reconstruct(
     found: dict[str, Weights] = {}
     layers = file.layers()
     for k, layer in enumerate(layers):
-        progress("reconstruct", k / len(layers))
+        progress("fit weights and biases", k / len(layers))
         x, z = walks[0].to(layer.float_input), walks[1].to(layer.input)
         pairs = [(layer.columns_input(a), layer.columns_input(b)) for a, b in zip(x, z, strict=True)]
         linear = layer.linear(pairs[0][0].shape)
@@ -40,7 +40,7 @@ def reconstruct(
             with threadpool_limits(1, "blas"):  # more fight over cores as soon as anybody else wants them
                 found[layer.name] = fitted(linear, pairs, layer.weight, layer.bias, integers, scale, 8)
             file.put(layer, found[layer.name])
-    progress("reconstruct", 1.0)
+    progress("fit weights and biases", 1.0)
     return found
 
 

@@ -15,6 +15,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from edgeq.encodable import encodable
 from edgeq.report.formats.page import Page
 
 MARGIN = 10
@@ -32,7 +33,8 @@ def say(console: Console, word: str, facts: Sequence[str], *, style: str = "") -
         return
     shown = "" if _last_word.get(console) == word else word
     _last_word[console] = word
-    for i, line in enumerate(folded(facts, page_width(console) - MARGIN)):
+    told = [encodable(fact, console.encoding) for fact in facts]
+    for i, line in enumerate(folded(told, page_width(console) - MARGIN)):
         margin = Text(f"{shown if i == 0 else '':<{MARGIN}}", style="bold")
         _print(console, margin + Text(line, style=style))
 
@@ -44,27 +46,48 @@ def table(
     *,
     left: frozenset[int] = frozenset({0}),
     marked: int | None = None,
+    tight: bool = False,
 ) -> None:
-    """`left` are the columns of words, the others are figures and stand to the right; `marked` is the row with a ">"."""
+    """`left` are the columns of words, the others are figures and stand to the right; `marked` is the row with a ">".
+    `tight`: the margin is given up where the table fits without it.
+    """
     if isinstance(console, Page):
         console.table(header, rows, left, marked)
         return
+    header = [encodable(name, console.encoding) for name in header]
+    rows = [[encodable(cell, console.encoding) for cell in row] for row in rows]
     marks = [f"{'> ' if i == marked else '  '}" for i in range(len(rows))]
     cells = [[f"{mark}{row[0]}", *row[1:]] for mark, row in zip(marks, rows, strict=True)]
     names = [f"  {header[0]}", *header[1:]]
-    width = page_width(console) - MARGIN
+    margin = _margin(names, cells, page_width(console)) if tight else MARGIN
+    width = page_width(console) - margin
     widths = _widths(names, cells, left, width)
     if sum(sorted(widths[1:])[-1:], widths[0] + _GAP) > width:
-        _stack(console, names, cells)
+        _stack(console, names, cells, margin)
         return
     for columns in _groups(widths, width):
         part = [[row[c] for c in columns] for row in cells]
         words = frozenset(i for i, c in enumerate(columns) if c in left)
         if console.is_terminal:
-            _draw(console, [names[c] for c in columns], part, words, marked, [widths[c] for c in columns])
+            _draw(
+                console,
+                [names[c] for c in columns],
+                part,
+                words,
+                marked,
+                [widths[c] for c in columns],
+                margin,
+            )
         else:
             for line in _aligned([names[c] for c in columns], part, words):
-                _print(console, Text(" " * MARGIN + line))
+                _print(console, Text(" " * margin + line))
+
+
+def _margin(names: Sequence[str], rows: Sequence[Sequence[str]], page: int) -> int:
+    """The page's own, or none where the columns would not fit beside it."""
+    whole = sum(max(cell_len(row[c]) for row in (names, *rows)) for c in range(len(names)))
+    whole += _GAP * (len(names) - 1)
+    return MARGIN if MARGIN + whole <= page else 0
 
 
 def page_width(console: Console) -> int:
@@ -107,13 +130,13 @@ def _widths(
     return [min(w, room) if c in words and c else w for c, w in enumerate(widths)]
 
 
-def _stack(console: Console, names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def _stack(console: Console, names: Sequence[str], rows: Sequence[Sequence[str]], margin: int) -> None:
     """For a page that is too narrow for any table: a line for each figure."""
     for first, *rest in rows:
         facts = [first, *(f"    {name}: {cell}" for name, cell in zip(names[1:], rest, strict=True))]
         for fact in facts:
-            for line in _wrapped(fact, max(page_width(console) - MARGIN, _NARROWEST)):
-                _print(console, Text(" " * MARGIN + line))
+            for line in _wrapped(fact, max(page_width(console) - margin, _NARROWEST)):
+                _print(console, Text(" " * margin + line))
 
 
 def _groups(widths: Sequence[int], width: int) -> list[list[int]]:
@@ -148,6 +171,7 @@ def _draw(
     words: frozenset[int],
     marked: int | None,
     widths: Sequence[int],
+    margin: int,
 ) -> None:
     drawn = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="dim")
     for c, name in enumerate(names):
@@ -157,7 +181,7 @@ def _draw(
         first, *rest = row
         cells = [Text("\n".join(_hanging(first, widths[0]))), *(Text(cell) for cell in rest)]
         drawn.add_row(*cells, style="bold" if i == marked else None)
-    console.print(Padding(drawn, (0, 0, 0, MARGIN), expand=False), soft_wrap=False)
+    console.print(Padding(drawn, (0, 0, 0, margin), expand=False), soft_wrap=False)
 
 
 def _print(console: Console, text: Text) -> None:

@@ -34,9 +34,8 @@ def show_model(console: Console, model: Model) -> None:
         say(console, "model", [note])
 
 
-def show_plan(console: Console, plan: Plan, *, in_full: bool = False) -> None:
-    """`in_full` says of each way that was not taken why not, as is said anyway where nothing is quantized."""
-    in_full = in_full or all(c.recipe == "float" for c in plan.candidates)
+def show_plan(console: Console, plan: Plan) -> None:
+    """Each candidate with its reason, and each combination of runtime and recipe that is none with its own."""
     say(
         console,
         "target",
@@ -46,15 +45,12 @@ def show_plan(console: Console, plan: Plan, *, in_full: bool = False) -> None:
         scheme = f" ({c.scheme})" if c.scheme else ""
         say(console, "target", [f"  {c.id}{scheme}: {c.reason}"])
     for c in plan.fallbacks:
-        say(console, "target", [f"  where nothing in int8 is close enough: {c.id} ({c.scheme}): {c.reason}"])
-    for skipped in plan.skipped if in_full else ():
-        say(console, "target", [f"  not {skipped.what}: {skipped.reason}"])
-    if plan.skipped and not in_full:
-        say(
-            console,
-            "target",
-            [f"  {count(len(plan.skipped), 'other runtime/recipe combination')} unavailable (-v says why)"],
-        )
+        say(console, "target", [f"  if no int8 candidate is close enough: {c.id} ({c.scheme}): {c.reason}"])
+    if plan.skipped:
+        word = "combination is" if len(plan.skipped) == 1 else "combinations are"
+        say(console, "target", [f"  {len(plan.skipped)} other runtime/recipe {word} unavailable:"])
+    for skipped in plan.skipped:
+        say(console, "target", [f"    {skipped.what}: {skipped.reason}"])
 
 
 def show_data(console: Console, use: DataUse) -> None:

@@ -168,7 +168,7 @@ def _rest(row: EntrantReport) -> list[str]:
 def _checked(checks: Sequence[DeviceCheck]) -> str:
     """How many of the samples that the host judged by the device was given: accuracies on both differ for that alone."""
     fewest, most = min(c.samples for c in checks), max(c.samples for c in checks)
-    return f"on {fewest if fewest == most else f'{fewest} to {most}'} of them, there"
+    return f"accuracy on the device ({fewest if fewest == most else f'{fewest} to {most}'} samples)"
 
 
 def _outputs_there(check: DeviceCheck | None) -> str:
@@ -180,8 +180,8 @@ def _outputs_there(check: DeviceCheck | None) -> str:
     if check.accuracy is not None:
         here = f"{check.host_accuracy:.1f}" if check.host_accuracy is not None else ""
         same = here == f"{check.accuracy:.1f}"
-        beside = " (here too)" if same else f" (here {here})" if here else ""
-        return f"{check.accuracy:.1f} % right{beside}"
+        beside = " (same as on this machine)" if same else f" ({here} % on this machine)" if here else ""
+        return f"{check.accuracy:.1f} %{beside}"
     if check.agreement is not None:
         return f"{check.agreement:.1f} % agree with float"
     return "same as on this machine" if check.passed else "DIFFERS from this machine"

@@ -35,14 +35,23 @@ from edgeq.report.formats.on_device import (
     show_supplies,
 )
 from edgeq.report.formats.race_table import show_race
+from edgeq.report.formats.summary import (
+    show_candidates,
+    show_destination,
+    show_gone_live,
+    show_nothing_quantized,
+    show_race_warnings,
+    show_terms,
+    show_unchanged,
+)
 from edgeq.report.formats.units import count, short, size
 
 Show = Callable[..., None]
 
 
 def show(console: Console, noun: Any, *, in_full: bool = False) -> None:
-    """What just happened; `in_full` with what is else left to --json. Raises TypeError for a noun without words."""
-    _call(_ON_THE_WAY, console, noun, in_full)
+    """What just happened; `in_full` with every reason and figure. Raises TypeError for a noun without words."""
+    _call(_ON_THE_WAY if in_full else _IN_BRIEF, console, noun, in_full)
 
 
 def show_result(console: Console, noun: Any, *, in_full: bool = False) -> None:
@@ -50,14 +59,13 @@ def show_result(console: Console, noun: Any, *, in_full: bool = False) -> None:
     _call(_AT_THE_END, console, noun, in_full)
 
 
-def show_note(console: Console, note: Note) -> None:
-    say(console, "note", [note.text])
+def show_note(console: Console, note: Note, *, in_full: bool = False) -> None:
+    if in_full or not note.detail:
+        say(console, "note", [note.text])
 
 
-def show_route(console: Console, route: Route, *, in_full: bool = False) -> None:
-    """Failures name it anyway."""
-    if in_full:
-        say(console, "route", [route.text])
+def show_route(console: Console, route: Route) -> None:
+    say(console, "route", [route.text])
 
 
 def _call(shown: dict[str, Show], console: Console, noun: Any, in_full: bool) -> None:
@@ -71,19 +79,34 @@ def _call(shown: dict[str, Show], console: Console, noun: Any, in_full: bool) ->
     shown[name](console, noun, **({"in_full": True} if in_full and name in _HAVE_MORE else {}))
 
 
-def _show_conversion(console: Console, conversion: Any) -> None:
+def _show_conversion(console: Console, conversion: Any, *, in_full: bool = False) -> None:
     bundle = conversion.bundle
+    if not in_full:
+        show_candidates(console, conversion)
     artifacts = sum(a.size for a in bundle.manifest.artifacts)
     whole = f"{size(conversion.path.stat().st_size)}, {size(artifacts)} of it for the device"
-    say(console, "bundle", [str(conversion.path), whole, f"digest {short(bundle.digest)}"])
+    facts = [str(conversion.path), whole, f"digest {short(bundle.digest)}"]
+    if conversion.reused and not in_full:
+        facts.append("unchanged input: the earlier conversion is reused")
+    say(console, "bundle", facts)
 
 
 def _show_deployment(console: Console, deployment: Any, *, in_full: bool = False) -> None:
-    if deployment.race is not None:
-        measurement = deployment.measurement if in_full else None
-        race, choice, checks = deployment.race, deployment.choice, deployment.checks
-        show_race(console, race, choice, checks, in_full=in_full, measurement=measurement)
-    if deployment.app is not None:
+    race, choice, checks = deployment.race, deployment.choice, deployment.checks
+    if race is not None and in_full:
+        show_race(console, race, choice, checks, in_full=True, measurement=deployment.measurement)
+    elif not in_full and not deployment.unchanged:
+        show_candidates(console, deployment.conversion, race, choice)
+        if race is not None:
+            candidates = deployment.conversion.bundle.manifest.candidates
+            floats = {c.id for c in candidates if c.recipe == "float"}
+            show_race_warnings(console, race, choice, checks, floats)
+    if deployment.unchanged:
+        show_unchanged(console, deployment.app)
+        return
+    if deployment.changed and not in_full:
+        show_gone_live(console, deployment)
+    elif deployment.app is not None:
         show_live(console, deployment.app, deployment.previous)
     if deployment.changed:
         show_load_lines(console, deployment.load_lines)
@@ -95,7 +118,7 @@ def _show_deployment(console: Console, deployment: Any, *, in_full: bool = False
         say(
             console,
             "note",
-            [f"dry run: {sent} of {total} would be sent and raced; nothing was changed"],
+            [f"dry run: would send {sent} ({total}) and race them; nothing was changed"],
         )
 
 
@@ -126,7 +149,7 @@ def _later(console: Console, noun: Any, *, in_full: bool = False) -> None:
     """Told on the way for whoever listens; on a screen it stands in the result, with the choice beside it."""
 
 
-_HAVE_MORE = frozenset({"Plan", "Deployment", "Route"})
+_HAVE_MORE = frozenset({"Deployment", "Conversion", "Note"})
 
 _ON_THE_WAY: dict[str, Show] = {
     "Note": show_note,
@@ -144,6 +167,18 @@ _ON_THE_WAY: dict[str, Show] = {
     "Verified": show_verified,
     "RaceReport": _later,
     "Deployment": _later,
+    "Destination": _later,  # Facts have said it
+    "Started": _later,
+}
+
+_IN_BRIEF: dict[str, Show] = {
+    **dict.fromkeys(_ON_THE_WAY, _later),
+    "Note": show_note,
+    "Destination": show_destination,
+    "DataUse": show_terms,
+    "Plan": show_nothing_quantized,
+    "Emulation": show_emulation,
+    "Verified": show_verified,
 }
 
 _AT_THE_END: dict[str, Show] = {

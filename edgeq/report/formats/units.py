@@ -52,6 +52,12 @@ def times(estimate: Estimate) -> str:
     return f"{estimate.value:.2f}x" + _interval(estimate, 2)
 
 
+def difference(value: float, low: float, high: float, decimals: int) -> str:
+    """In points, with the longer side of its interval: "-0.1 ±0.4"."""
+    half = max(value - low, high - value)
+    return f"{value:+.{decimals}f} ±{_outwards(half, decimals, ceil)}"
+
+
 def per_second(value: float) -> str:
     return f"{_significant(value)} /s"
 

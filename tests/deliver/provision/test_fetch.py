@@ -25,10 +25,10 @@ def test_fetched_once_and_then_served_without_a_network(
     tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     notes: list[str] = []
-    first = resolve(*SMALL, cache=tmp_path, on_note=notes.append)
-    assert notes == ["tflite-runtime 2.14.0 for Python 3.11 on armv7l: fetching 2 MB"]
+    first = resolve(*SMALL, cache=tmp_path, on_stage=notes.append)
+    assert notes == ["download tflite-runtime 2.14.0 for Python 3.11 on armv7l: 2 MB"]
     request.getfixturevalue("no_index")
-    assert resolve(*SMALL, cache=tmp_path, on_note=notes.append) == first
+    assert resolve(*SMALL, cache=tmp_path, on_stage=notes.append) == first
     assert len(notes) == 1
     (wheel,) = first.wheels
     assert wheel.folder == f"tflite-runtime-2.14.0-{wheel.sha256[:8]}"

@@ -1,0 +1,203 @@
+"""The default screen of deploy and convert: a line for the target, the data and the gate, a table with a line per
+candidate, a line for what went live. Reasons and the figures left out here are those of -v and --json.
+"""
+
+import shlex
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import PurePath
+from typing import Any
+
+from rich.console import Console
+
+from edgeq.nouns.bundle import Manifest
+from edgeq.nouns.data import DataUse
+from edgeq.nouns.delivery import Destination
+from edgeq.nouns.fidelity import Fidelity, words_of_db
+from edgeq.nouns.plan import Plan
+from edgeq.nouns.report import NOT_COMPARED, REFERENCE, Choice, DeviceCheck, EntrantReport, RaceReport
+from edgeq.report.formats.layout import say, table
+from edgeq.report.formats.making import show_plan
+from edgeq.report.formats.units import ABSENT, difference, milliseconds, short, size, times
+
+_LONGEST_SOURCE = 40
+
+
+def show_destination(console: Console, d: Destination) -> None:
+    facts = d.facts
+    board = facts.cpu_model if facts.board.startswith("unknown") else facts.board
+    what = f"{board}, {facts.os}, {size(facts.root_free)} free"
+    say(console, "target", [f"{d.target} at {d.label}: {what}"])
+    if facts.emulated:
+        say(console, "target", [f"EMULATED ({facts.emulated}): timings are not representative"])
+
+
+def show_terms(console: Console, use: DataUse) -> None:
+    if use.source is None:
+        say(console, "data", ["none: accuracy is unknown"])
+    else:
+        say(
+            console,
+            "data",
+            [f"{_named(use.source)}: {use.calibrate:,} samples calibrate, {use.judge:,} judge"],
+        )
+    for warning in use.warnings:
+        say(console, "WARNING", [warning], style="bold")
+    say(console, "gate", [use.gate])
+
+
+def show_nothing_quantized(console: Console, plan: Plan) -> None:
+    """Of a plan with float alone, why; other plans are for -v."""
+    if all(c.recipe == "float" for c in plan.candidates):
+        show_plan(console, plan)
+
+
+def show_candidates(
+    console: Console, conversion: Any, race: RaceReport | None = None, choice: Choice | None = None
+) -> None:
+    """A line per candidate: how close to float it is, and how fast it was where it was raced; why one was refused."""
+    judged = {f.candidate: f for f in conversion.fidelity}
+    raced = {row.id: row for row in race.rows} if race else {}
+    ids = [*raced, *(id for id in judged if id not in raced)]
+    if not ids:
+        return
+    titles = _titles(conversion.bundle.manifest)
+    stamp = " (emulated)" if race and race.emulated else ""
+    sizes = _sizes(conversion.bundle.manifest)
+    header, close = _closeness(judged)
+    rows = [[_title(id, titles, raced) + stamp, *close(id)] for id in ids]
+    header = ["candidate", *header]
+    if race:
+        header += ["p50", "speed", "memory"]
+        rows = [[*row, *_speed(raced.get(id), race)] for row, id in zip(rows, ids, strict=True)]
+    else:
+        header += ["size"]
+        rows = [[*row, size(sizes.get(id))] for row, id in zip(rows, ids, strict=True)]
+    chosen = choice.candidate if choice else None
+    table(console, header, rows, marked=ids.index(chosen) if chosen in ids else None, tight=True)
+    for fidelity in judged.values():
+        if not fidelity.passed:
+            say(console, "refused", [f"{fidelity.candidate}: {fidelity.why_failed or fidelity.gate}"])
+
+
+def show_race_warnings(
+    console: Console,
+    race: RaceReport,
+    choice: Choice | None,
+    checks: Sequence[DeviceCheck],
+    floats: Collection[str],
+) -> None:
+    """What keeps a figure from being what it seems, and why float or an uncompared candidate is live."""
+    if not race.quiet and choice is None:
+        say(console, "note", [f"the device was not quiet: {'; '.join(race.not_quiet) or 'no reason given'}"])
+    for row in race.rows:
+        if row.state != "ok":
+            say(console, "note", [f"{row.title}: {row.state.replace('_', ' ')}: {row.error or 'no message'}"])
+    for check in checks:
+        if not check.passed:
+            say(console, "note", [f"{check.candidate}: outputs differ from this machine's: {check.why}"])
+    if choice and (not race.quiet or not choice.compared or choice.candidate in floats):
+        say(console, "note", [choice.why])
+
+
+def show_gone_live(console: Console, deployment: Any) -> None:
+    """What is live, how to go back, where the reasons are; the path where no code that loads it follows."""
+    app, previous = deployment.app, deployment.previous
+    was = f" (was {short(previous)})" if previous and previous != app.live else ""
+    undo = [f"undo: edgeq rollback {app.name}"] if app.previous else []
+    why = f"why: edgeq explain {shlex.quote(str(deployment.conversion.path))}"
+    say(console, "live", [f"{app.name} = {short(app.live)}{was}", *undo, why])
+    if not deployment.load_lines:
+        say(console, "live", [f"path: {app.path}"])
+    if app.kept:
+        say(console, "kept", [f"{app.kept}: files in this release that edgeq did not write"])
+
+
+def show_unchanged(console: Console, app: Any) -> None:
+    """A second deploy of the same: two lines."""
+    say(
+        console,
+        "live",
+        [f"{app.name} = {short(app.live)}, unchanged: this release is live already, nothing was sent"],
+    )
+    again = "--measure-again repeats the measurement"
+    if app.not_compared:
+        again = f"Speed was not compared when this release went live ({app.not_compared}); {again}"
+    say(console, "note", [again])
+
+
+def _named(source: str) -> str:
+    """As it was given, unless that is a long path."""
+    return source if len(source) <= _LONGEST_SOURCE else PurePath(source).name
+
+
+def _titles(manifest: Manifest) -> dict[str, str]:
+    return {c.id: f"{c.runtime} {c.way}" for c in manifest.candidates}
+
+
+def _title(id: str, titles: Mapping[str, str], raced: Mapping[str, EntrantReport]) -> str:
+    return raced[id].title if id in raced else titles.get(id, id)
+
+
+def _sizes(manifest: Manifest) -> dict[str, int]:
+    """Bytes of each candidate's model."""
+    return {
+        c.id: sum(a.size for a in manifest.artifacts if a.path.startswith(c.model))
+        for c in manifest.candidates
+    }
+
+
+def _closeness(judged: Mapping[str, Fidelity]) -> tuple[list[str], Any]:
+    """The columns that say how close to float candidates are: a score and what it lost, agreement, or SQNR."""
+    scored = next((f.accuracy for f in judged.values() if f.accuracy), None)
+    if scored:
+        return [scored.metric, "vs float"], lambda id: _score(judged.get(id))
+    if any(f.agreement for f in judged.values()):
+        return ["agreement"], lambda id: [_agreement(judged.get(id))]
+    return ["SQNR"], lambda id: [_sqnr(judged.get(id))]
+
+
+def _score(f: Fidelity | None) -> list[str]:
+    a = f.accuracy if f else None
+    if f is None or a is None:
+        return [ABSENT, ABSENT]
+    d = a.decimals
+    if all(o.same for o in f.outputs):
+        return [f"{a.candidate_score:.{d}f}", ""]
+    return [f"{a.candidate_score:.{d}f}", difference(a.difference, a.low, a.high, d)]
+
+
+def _agreement(f: Fidelity | None) -> str:
+    if f is None or f.agreement is None:
+        return ABSENT
+    return f"{f.agreement.top1:.1f} %"
+
+
+def _sqnr(f: Fidelity | None) -> str:
+    """Of the output that is farthest from float."""
+    if f is None:
+        return ABSENT
+    if all(o.same for o in f.outputs):
+        return "equal"
+    found = [o.sqnr_db for o in f.outputs if o.sqnr_db is not None]
+    if found:
+        return words_of_db(min(found)).removeprefix("SQNR ")
+    return next((f"{o.equal:.1f} % equal" for o in f.outputs if o.equal is not None), ABSENT)
+
+
+def _speed(row: EntrantReport | None, race: RaceReport) -> list[str]:
+    if row is None:
+        return ["not raced", ABSENT, ABSENT]
+    if row.latency is None:
+        return [row.state.replace("_", " "), ABSENT, size(row.peak_memory_bytes)]
+    return [milliseconds(row.latency.p50_ms.value), _factor(row, race), size(row.peak_memory_bytes)]
+
+
+def _factor(row: EntrantReport, race: RaceReport) -> str:
+    if row.verdict == REFERENCE:
+        return "1.00x"
+    busy = race.busy_pair(row.id, race.reference)
+    if busy is not None:
+        return f"{1 / busy.ratio.value:.2f}x CPU"
+    if row.verdict == NOT_COMPARED or row.speedup is None:
+        return "unknown"
+    return times(row.speedup)
