@@ -12,6 +12,7 @@ from rich.console import Console
 
 from edgeq.nouns.bundle import Artifact, Candidate, Manifest
 from edgeq.nouns.data import DataUse
+from edgeq.nouns.data_check import DataFinding
 from edgeq.nouns.delivery import Destination
 from edgeq.nouns.fidelity import Accuracy, Agreement, Fidelity, OutputError
 from edgeq.nouns.measurement import Run
@@ -185,6 +186,8 @@ def test_why_nothing_was_quantized_is_no_detail() -> None:
 
 
 def test_a_warning_about_the_data_is_shown() -> None:
+    finding = DataFinding("scale", "values reach 255", "--preprocess scale=1/255")
+    assert "WARNING   values reach 255" in printed(lambda c: show(c, finding))
     use = DataUse(
         "d.npz", 2, 2, "the gate", warnings=("the float model is right on 0 of 2 labelled samples",)
     )

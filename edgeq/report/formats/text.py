@@ -176,6 +176,7 @@ _IN_BRIEF: dict[str, Show] = {
     "Note": show_note,
     "Destination": show_destination,
     "DataUse": show_terms,
+    "DataFinding": show_finding,
     "Plan": show_nothing_quantized,
     "Emulation": show_emulation,
     "Verified": show_verified,
