@@ -52,9 +52,10 @@ def _head(contract: Contract, place: Place, image: Preprocessing | None) -> str:
     lines = [
         f"{words(contract.app)} ({words(contract.candidate)}) in an Android app.",
         "",
-        f"1. Put {words(place.model)} into app/src/main/assets/ and this file beside your sources, with their package line.",
-        '2. In app/build.gradle.kts: dependencies { implementation("com.google.ai.edge.litert:litert:1.4.2") }',
-        f"3. Example(context).use {{ model -> {asked} }} gives the outputs by name: {words(shown.called)}"
+        f"1. Put {words(place.model)} into app/src/main/assets/.",
+        "2. Put this file beside your Kotlin sources, and their `package` line on top of it.",
+        '3. In app/build.gradle.kts: dependencies { implementation("com.google.ai.edge.litert:litert:1.4.2") }',
+        f"4. Example(context).use {{ model -> {asked} }} gives the outputs by name: {words(shown.called)}"
         f"{' ...' if len(contract.outputs) > 1 else ''}.",
     ]
     comment = "".join(f"// {line}".rstrip() + "\n" for line in lines)

@@ -60,7 +60,7 @@ def require_agent(target: Target, asked: DeployRequest) -> None:
     )
     raise TargetRefused(
         f"target {target.name} is for conversion only: no agent of edgeq runs on Android",
-        f"{command} writes the model, its contract and Kotlin for your app. Nothing was converted.",
+        f"for an app of your own use: {command}",
     )
 
 

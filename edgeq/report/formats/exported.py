@@ -25,6 +25,10 @@ def show_exported(console: Console, exported: Exported) -> None:
         say(console, "note", [f"{example.what} is not written: {example.reason}"])
     if exported.others:
         say(console, "note", [f"other candidates: {', '.join(exported.others)} (--candidate ID)"])
-    programs = [file.path for file in exported.files if file.path.endswith("example.py")]
-    if programs and exported.written:
-        say(console, "run it", [f"python3 {shlex.quote(programs[0])}"])
+    if not exported.written:
+        return
+    for file in exported.files:
+        if file.path.endswith("example.py"):
+            say(console, "run it", [f"python3 {shlex.quote(file.path)}"])
+        if file.path.lower().endswith("example.kt"):
+            say(console, "use it", [f"the first lines of {file.path} say how, in an Android app"])
