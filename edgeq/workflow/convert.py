@@ -101,6 +101,7 @@ def convert(asked: ConvertRequest) -> Conversion:
     kind = target if isinstance(target, Target) else catalog.target(target)
     if kind.detect:
         kind, unavailable = this_machine(kind, model, asked.runtime)
+    formats.require_converter(asked.model or "", formats.loaded(kind, asked.runtime, unavailable or {}))
     if asked.search_seconds is not None:
         tell(Note("--search-seconds has no effect: --search-tries limits the search"))
     order = _order(asked, model, kind, unavailable or {})

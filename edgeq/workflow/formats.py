@@ -4,10 +4,12 @@ An ONNX source becomes TFLite by a converter in an environment of its own, which
 network. Whether it was built before decides nothing here: the same order gives the same candidates.
 """
 
+import os
 from collections.abc import Collection, Mapping
 
 from edgeq.nouns.target import FORMATS, Target
 from edgeq.workflow.cached import folder
+from edgeq.workflow.paths import AnyPath
 
 
 def loaded(target: Target, runtime: str | None, unavailable: Collection[str] = ()) -> tuple[str, ...]:
@@ -25,6 +27,16 @@ def possible(model: str, target: Target, runtime: str | None) -> tuple[str, ...]
 
     wanted = loaded(target, runtime)
     return tuple(f for f in wanted if f == "tflite") if tflite.claims(model) else wanted
+
+
+def require_converter(model: AnyPath, formats: Collection[str]) -> None:
+    """Raises ExtraMissing where nothing that is installed makes the only format that is wanted of this kind of source."""
+    from edgeq.ingest.given_model import GivenModel
+    from edgeq.ingest.sources import torch
+
+    is_torch = model.module is not None if isinstance(model, GivenModel) else torch.claims(os.fspath(model))
+    if is_torch and tuple(formats) == ("tflite",):
+        torch.require_tflite()
 
 
 def converters(model: str, formats: Collection[str]) -> dict[str, str]:

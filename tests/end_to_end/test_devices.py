@@ -158,6 +158,17 @@ def test_integer_outputs_are_the_hosts_to_the_last_bit(on_pi4: dict[str, dict[st
         assert errors(document)["onnxruntime-int8_static"] == 0.0
 
 
+@pytest.mark.parametrize("name", ["digits", "net"])
+def test_the_program_that_status_prints_runs_there(
+    name: str, pi4: Board, on_pi4: dict[str, dict[str, Any]]
+) -> None:
+    """By the device's own python3, which can import neither numpy nor a runtime."""
+    program = pi4.text("status", name, "--code", "python")
+    printed = pi4.device.run("python3 -", stdin=program.encode()).stdout
+    (output,) = on_pi4[name]["conversion"]["manifest"]["outputs"]
+    assert printed.startswith(f"{output['name']} {output['shape']} [")
+
+
 def test_what_comes_after_the_first_deployment(pi4: Board, on_pi4: dict[str, dict[str, Any]]) -> None:
     """Again, measured, replaced, rolled back, fetched to another host, and removed."""
     first = on_pi4["net"]["app"]["live"]

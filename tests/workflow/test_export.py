@@ -174,6 +174,16 @@ def test_a_torch_model_becomes_a_tflite_file_for_android(tmp_path: Path) -> None
     assert "model.tflite" in (tmp_path / "app/model.example.kt").read_text()
 
 
+def test_a_module_is_exported_as_a_file_is(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 4)).eval()
+    x = np.random.default_rng(0).normal(size=(40, 1, 4, 4)).astype(np.float32)
+    done = edgeq.export(
+        module, output=tmp_path / "net.onnx", data=x, name="net", recipe="float", target="rpi4"
+    )
+    assert (done.candidate.id, done.files[0].path) == ("onnxruntime-float", str(tmp_path / "net.onnx"))
+
+
 @pytest.mark.parametrize("place", ["digits/", "net.onnx"])
 def test_the_exported_python_runs(place: str, bundle: Path, tmp_path: Path) -> None:
     done = edgeq.export(bundle, output=f"{tmp_path}/{place}")

@@ -1,10 +1,14 @@
 """Which formats a source becomes, and that it does not depend on which converters an earlier run built."""
 
+import importlib
+import sys
 from pathlib import Path
 
 import pytest
 
+import edgeq
 from edgeq import catalog
+from edgeq.errors import ExtraMissing
 from edgeq.ingest.onnx_to_tflite import NAME, VERSION
 from edgeq.ingest.onnx_to_tflite.pins import PINS, digest
 from edgeq.workflow import formats
@@ -63,3 +67,17 @@ def test_other_sources_need_no_such_converter(model, expected):
     kind = catalog.target("rpi4")
     assert set(formats.possible(model, kind, None)) == expected
     assert formats.converters(model, formats.loaded(kind, None)) == {}
+
+
+def test_a_converter_that_is_not_installed_is_missed_before_the_model_is_looked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("litert_torch", *(m for m in sys.modules if m.startswith("litert_torch."))):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setattr(sys, "path", [p for p in sys.path if not Path(p, "litert_torch").is_dir()])
+    importlib.invalidate_caches()
+    with pytest.raises(ExtraMissing, match="litert_torch, which is not installed") as missing:
+        edgeq.convert("no-such.py:build", target="android-arm64")
+    assert "edgeq[android]" in str(missing.value.remedy)
+    with pytest.raises(ExtraMissing, match="litert_torch"):
+        edgeq.export("no-such.py:build", output="x.tflite", target="rpi4")

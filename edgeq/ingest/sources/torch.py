@@ -77,9 +77,14 @@ def _to_onnx(program: Program) -> Cleaned:
 def _to_tflite(program: Program, path: Path) -> Path:
     from edgeq.ingest.pytorch.to_tflite import to_tflite
 
+    require_tflite()
+    return to_tflite(program, path)
+
+
+def require_tflite() -> None:
+    """Raises ExtraMissing where what makes TFLite of torch is not installed."""
     if importlib.util.find_spec("litert_torch") is None:
         raise missing("litert_torch", "android", "converting torch to TFLite")
-    return to_tflite(program, path)
 
 
 def _refuse_bare_weights(source: str) -> None:
