@@ -148,6 +148,8 @@ def _needs_preprocess(begun: Project, here: Found) -> bool:
 def _next(begun: Project, here: Found, target: str | None) -> str:
     """The command to run now, after the key that has to be set first."""
     deploy = f"edgeq deploy --target {target or 'local'}"
+    if target is not None and catalog.target(target).os == "android":
+        deploy = f"edgeq export --target {target} -o app/model.tflite"
     if begun.data is None:
         return f"set `data` in edgeq.toml, then {deploy}"
     return f"set `preprocess` in edgeq.toml, then {deploy}" if _needs_preprocess(begun, here) else deploy

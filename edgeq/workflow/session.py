@@ -68,6 +68,8 @@ def session(
     target: Target, login: Login, *, root: AnyPath | None, look_only: bool, tell: Tell
 ) -> Iterator[Session]:
     """Raises DeviceError; TargetRefused when a remote target has no host."""
+    if target.os == "android":
+        raise no_agent(target, f"edgeq export MODEL --target {target.name} -o model.tflite")
     local = login.host is None
     if local and not target.detect:
         raise TargetRefused(
@@ -99,6 +101,14 @@ def session(
         yield Session(met.link, met.facts, as_found(target, met.facts), met.installed, local)
     finally:
         transport.close()
+
+
+def no_agent(target: Target, command: str) -> TargetRefused:
+    """Of a kind of device on which no agent runs; `command` makes the files for an application there."""
+    return TargetRefused(
+        f"target {target.name} is for conversion only: no agent of edgeq runs on Android",
+        f"for an app of your own use: {command}",
+    )
 
 
 def root_on(login: Login, root: AnyPath | None, target: Target) -> str | None:

@@ -5,14 +5,14 @@ import shlex
 from pathlib import Path
 
 from edgeq.deliver import fitness
-from edgeq.errors import BundleRefused, DeviceUnfit, TargetRefused
+from edgeq.errors import BundleRefused, DeviceUnfit
 from edgeq.nouns.bundle import Candidate, Manifest
 from edgeq.nouns.delivery import WheelSet
 from edgeq.nouns.target import Target
 from edgeq.workflow.paths import is_path
 from edgeq.workflow.requests import ConversionOptions, DeployRequest
 from edgeq.workflow.runtimes import too_old
-from edgeq.workflow.session import Session
+from edgeq.workflow.session import Session, no_agent
 
 
 def stay_home(
@@ -58,10 +58,7 @@ def require_agent(target: Target, asked: DeployRequest) -> None:
     command = shlex.join(
         ["edgeq", "export", model, *words, "--target", str(asked.kind), "-o", "model.tflite"]
     )
-    raise TargetRefused(
-        f"target {target.name} is for conversion only: no agent of edgeq runs on Android",
-        f"for an app of your own use: {command}",
-    )
+    raise no_agent(target, command)
 
 
 def require_made_for(manifest: Manifest, target: Target) -> None:

@@ -138,3 +138,11 @@ class Net(nn.Module):
 def build():
     return Net([16, 32])
 """
+
+
+def test_what_comes_next_for_a_phone_is_an_export(here: Path) -> None:
+    (here / "net.onnx").touch()
+    (here / "calib.npz").touch()
+    assert init("--target", "android-arm64")[-1].endswith(
+        "edgeq export --target android-arm64 -o app/model.tflite"
+    )

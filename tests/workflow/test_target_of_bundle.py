@@ -61,6 +61,9 @@ def test_a_target_without_an_agent_is_said_before_anything_is_converted(tmp_path
         "edgeq export net.py:build --weights 'my w.pt' --data x.npz --target android-arm64 -o model.tflite"
     )
     assert command in done.stderr
+    for on_a_device in (edgeq.status, edgeq.bench):
+        with pytest.raises(TargetRefused, match="android-arm64 is for conversion only"):
+            on_a_device(target="android-arm64", host="pi@nowhere.invalid")
 
 
 def test_verify_emulates_the_bundles_target(tmp_path: Path) -> None:
