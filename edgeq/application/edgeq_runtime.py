@@ -81,22 +81,11 @@ class Model:
         first axis of 1. Where the model takes integers that stand for reals, reals are quantized and integers taken as they
         are. Raises ValueError for what does not fit.
         """
-        release = self._release
-        try:
-            if self._link is not None and os.readlink(self._link) != release.target:  # noqa: PTH115  (pathlib's is slow)
-                release = self._newest()
-        except OSError:
-            release = self._newest()
-        if (
-            len(values) == 1 and not named
-        ):  # the usual call, kept short: beside a small network each step counts
-            value = values[0]
-            if (
-                type(value) is release.array_type
-                and value.shape == release.plain_shape
-                and value.dtype == release.inputs[0].dtype
-            ):
-                return dict(zip(release.names, release.run(value)))
+        if len(values) == 1 and not named:
+            answer = self._release.usual(values[0])
+            if answer is not None:
+                return answer
+        release = self._newest()
         return release.named(release.run(*release.arrays(values, named)))
 
     @property
@@ -126,6 +115,9 @@ class Model:
         return f"<{c['app']}: {c['candidate']}, takes {takes}, gives {gives}>"
 
     def _newest(self) -> _Release:
+        release = self._release
+        if self._target() == release.target:
+            return release
         with self._switching:
             return self._switched()
 
@@ -155,7 +147,7 @@ class Model:
         if self._link and target is None:
             raise LoadError(f"{self._link} is gone: the app was uninstalled")
         folder = self._place.parent / target if target else self._place
-        return _open(folder.resolve(), target, self._threads, self._raw)
+        return _open(folder.resolve(), self._link, target, self._threads, self._raw)
 
 
 @dataclass(frozen=True)
@@ -231,19 +223,15 @@ class _Output:
 
 @dataclass(frozen=True)
 class _Release:
-    """A model in its runtime. `target` is where the link led; `run` takes and gives one array per input and output. An array of
-    `plain_shape` is all that it takes, and nothing has to be done to its outputs; None where that is not so.
-    """
+    """A model in its runtime. `target` is where the link led; `run` takes and gives one array per input and output."""
 
     target: str | None
     folder: Path
     contract: dict[str, Any]
     inputs: tuple[_Input, ...]
     outputs: tuple[_Output, ...]
-    names: tuple[str, ...]
     run: Callable[..., Sequence[np.ndarray]]
-    plain_shape: tuple[int | None, ...] | None
-    array_type: type[np.ndarray]
+    usual: Callable[[Any], dict[str, np.ndarray] | None]
 
     def arrays(self, values: tuple[Any, ...], named: Mapping[str, Any]) -> list[np.ndarray]:
         if len(values) == 1 and not named and isinstance(values[0], (Mapping, tuple)):
@@ -283,7 +271,7 @@ def _usual_roots() -> list[str]:
     return [*([str(_HERE.parents[5])] if own else []), *_ROOTS]
 
 
-def _open(folder: Path, target: str | None, threads: int | None, raw: bool) -> _Release:
+def _open(folder: Path, link: str | None, target: str | None, threads: int | None, raw: bool) -> _Release:
     """The release in `folder`, or of that contract file, its model loaded. Raises LoadError, and what the runtime raises for a
     model that it refuses.
     """
@@ -317,9 +305,33 @@ def _open(folder: Path, target: str | None, threads: int | None, raw: bool) -> _
     is_plain = (
         len(inputs) == 1 and not any(o.affine for o in outputs) and shapes == [o.shape for o in outputs]
     )
-    plain_shape = inputs[0].shape if is_plain else None
-    names = tuple(o.name for o in outputs)
-    return _Release(target, folder, contract, inputs, outputs, names, run, plain_shape, np.ndarray)
+    usual = (
+        _usual_call(link, target, inputs[0], [o.name for o in outputs], run) if is_plain else lambda _: None
+    )
+    return _Release(target, folder, contract, inputs, outputs, run, usual)
+
+
+def _usual_call(
+    link: str | None, target: str | None, given: _Input, names: list[str], run: Callable[..., Any]
+) -> Callable[[Any], dict[str, np.ndarray] | None]:
+    """The call with one array that the runtime takes as it is, of a model whose outputs are returned as they are. It is kept
+    short, for beside a small network each step of Python counts; what is not so, and what follows a switch, gets None.
+    """
+    import numpy as np
+
+    kind, readlink, shape, dtype = np.ndarray, os.readlink, given.shape, given.dtype
+
+    def call(value: Any) -> dict[str, np.ndarray] | None:
+        try:
+            if link is not None and readlink(link) != target:
+                return None
+        except OSError:
+            return None
+        if type(value) is kind and value.shape == shape and value.dtype == dtype:
+            return dict(zip(names, run(value)))
+        return None
+
+    return call
 
 
 def _read_json(path: Path) -> Any:
@@ -371,7 +383,10 @@ def _onnxruntime() -> Callable[..., Any]:
             options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         declared = {o.name: tuple(o.shape) for o in session.get_outputs()}
-        return lambda *arrays: session.run(outputs, dict(zip(inputs, arrays))), [declared[o] for o in outputs]
+        shapes = [declared[output] for output in outputs]
+        if len(inputs) == 1:
+            return lambda array: session.run(outputs, {inputs[0]: array}), shapes
+        return lambda *arrays: session.run(outputs, dict(zip(inputs, arrays))), shapes
 
     return open_session
 

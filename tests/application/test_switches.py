@@ -1,7 +1,9 @@
 """`current` is switched under an application that calls the model from several threads: no wrong answer, and nothing piles up."""
 
+import gc
 import logging
 import os
+import shutil
 import threading
 from pathlib import Path
 
@@ -103,6 +105,27 @@ def test_what_is_loaded_answers_on_when_it_is_gone_from_disk(
     assert ("uninstalled" if what == "uninstalled" else "cannot read") in str(model.failed)
     root.switch("b")
     assert answer(model) == 2.0
+
+
+def test_an_app_that_is_uninstalled_and_deployed_again_is_followed(root: Root) -> None:
+    model = load(root)
+    shutil.rmtree(root.path / "apps/net")
+    assert answer(model) == 1.0
+    root.release("c", times(3))
+    root.switch("c")
+    assert answer(model) == 3.0
+    root.release("d", times(4))
+    root.switch("d")
+    assert answer(model) == 4.0
+
+
+def test_a_model_that_is_dropped_leaves_no_file_open(root: Root) -> None:
+    load(root)
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(20):
+        load(root)
+    gc.collect()
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 def test_a_release_pruned_while_it_is_loaded_gives_way_to_the_next(
