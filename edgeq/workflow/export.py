@@ -1,11 +1,12 @@
 """export(): the file that an application loads, with its contract and an example of code that runs it. No device is needed."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from edgeq import catalog
-from edgeq.application import RUNTIME
+from edgeq.application import RUNTIME, runtime_source
 from edgeq.bundle import OpenBundle
 from edgeq.errors import BundleRefused, ModelRefused, TargetRefused
 from edgeq.example_code import LANGUAGES, NoExample, Place, read_contract
@@ -13,6 +14,7 @@ from edgeq.nouns.bundle import Artifact, Candidate
 from edgeq.nouns.export import Exported
 from edgeq.nouns.json_text import parse_json
 from edgeq.nouns.plan import Skipped
+from edgeq.nouns.progress import Note
 from edgeq.nouns.record import canonical_json
 from edgeq.nouns.target import FORMATS, Target
 from edgeq.workflow import formats, runtimes
@@ -39,7 +41,8 @@ def export(asked: ExportRequest) -> Exported:
     model, place = text(asked.model) or "", export_place(asked.output)
     finished = open_conversion(Path(model), silence) if model.endswith(".edgeq") else None
     kind = _kind(model, asked, finished)
-    require_place(place, map(place.called, _usual(place, kind)), force=asked.force)
+    languages = ("kotlin",) if kind is not None and kind.os == "android" else ("python", "c++")
+    require_place(place, _in_the_way(place, _known_before(place, languages)), force=asked.force)
     if finished is None:
         assert kind is not None
         _require_possible(model, kind, place, asked)
@@ -50,10 +53,11 @@ def export(asked: ExportRequest) -> Exported:
     with finished.bundle as bundle:
         chosen = _chosen(bundle, place, asked)
         place = replace(place, format=_format(chosen))
-        files, left_out = _files(bundle, chosen, place, on_android=kind is not None and kind.os == "android")
+        if chosen.recipe == "float" and asked.recipe != "float" and asked.candidate is None:
+            asked.tell(Note(f"no quantized .{place.format} file passed the gate: {chosen.id} is float"))
+        files, left_out = _files(bundle, chosen, place, languages)
         if not asked.dry_run:
-            changed = [name for name, content in files.items() if not _is_there(place.folder / name, content)]
-            require_place(place, changed, force=asked.force)
+            require_place(place, _in_the_way(place, files), force=asked.force)
             write_files(place.folder, files)
         return Exported(
             path=str(place.path),
@@ -81,11 +85,16 @@ def _kind(model: str, asked: ExportRequest, finished: Conversion | None) -> Targ
     return catalog.target(manifest.target) if manifest.target in catalog.target_names() else None
 
 
-def _usual(place: ExportPlace, kind: Target | None) -> tuple[str, ...]:
-    """What is written beside a model file, as far as it is known before there is one."""
-    android = kind is not None and kind.os == "android"
-    examples = [_PROGRAMS["kotlin"]] if android else [_PROGRAMS["python"], _PROGRAMS["c++"]]
-    return (f"model.{place.format}", "contract.json", *examples)
+def _known_before(place: ExportPlace, languages: tuple[str, ...]) -> dict[str, bytes | None]:
+    """What is written beside a model file, by its name; None where its content takes the model."""
+    names = (f"model.{place.format}", "contract.json", *(_PROGRAMS[language] for language in languages))
+    runtime = {RUNTIME: runtime_source()} if "python" in languages else {}
+    return {**dict.fromkeys(map(place.called, names)), **runtime}
+
+
+def _in_the_way(place: ExportPlace, files: Mapping[str, bytes | None]) -> list[str]:
+    """Of these names, those under which something else is there."""
+    return [name for name, content in files.items() if not _is_there(place.folder / name, content)]
 
 
 def _require_possible(model: str, kind: Target, place: ExportPlace, asked: ExportRequest) -> None:
@@ -166,23 +175,22 @@ def _format(candidate: Candidate) -> str:
 
 
 def _files(
-    bundle: OpenBundle, candidate: Candidate, place: ExportPlace, *, on_android: bool
+    bundle: OpenBundle, candidate: Candidate, place: ExportPlace, languages: tuple[str, ...]
 ) -> tuple[dict[str, bytes], tuple[Skipped, ...]]:
-    """What is written, by its name in the place, the model first; and the examples that could not be."""
+    """What is written, by its name in the place, the model first; and the examples that could not be. The module that the one in
+    Python imports is edgeq's own: the bundle may be a stranger's.
+    """
     base, model = f"candidates/{candidate.id}/", Path(candidate.model).name
-    own = [a.path for a in bundle.manifest.artifacts if a.path.startswith(base)]
+    own = [
+        a.path for a in bundle.manifest.artifacts if a.path.startswith(base) and not a.path.endswith(".py")
+    ]
     files = {path.removeprefix(base): bundle.artifact(path) for path in own}
-    if on_android:  # where there is no Python
-        files = {name: content for name, content in files.items() if not name.endswith(".py")}
     contract = _contract(bundle, files.pop("contract.json", b""), place.called(model))
-    languages = ("kotlin",) if on_android else ("python", "c++")
-    examples, left_out = _examples(languages, contract, place, RUNTIME in files)
+    examples, left_out = _examples(languages, contract, place)
     written = {place.called(model): files.pop(model), place.called("contract.json"): contract}
-    return {
-        **written,
-        **{place.called(name): content for name, content in files.items()},
-        **examples,
-    }, left_out
+    runtime = {RUNTIME: runtime_source()} if "python" in languages else {}
+    others = {place.called(name): content for name, content in files.items()}
+    return {**written, **others, **runtime, **examples}, left_out
 
 
 def _contract(bundle: OpenBundle, content: bytes, model: str) -> bytes:
@@ -197,15 +205,12 @@ def _contract(bundle: OpenBundle, content: bytes, model: str) -> bytes:
 
 
 def _examples(
-    languages: tuple[str, ...], contract: bytes, place: ExportPlace, has_runtime: bool
+    languages: tuple[str, ...], contract: bytes, place: ExportPlace
 ) -> tuple[dict[str, bytes], tuple[Skipped, ...]]:
-    """Programs by name. `has_runtime`: edgeq_runtime.py, which the one in Python imports, is written too."""
     written, left_out = {}, []
     for language in languages:
         name = place.called(_PROGRAMS[language])
         try:
-            if language == "python" and not has_runtime:
-                raise NoExample(f"the bundle has no {RUNTIME}; convert the model again")
             terms = read_contract(contract)
             where = Place(terms.model, Path(name).stem, place.called("contract.json"))
             written[name] = LANGUAGES[language](terms, where).encode()
@@ -214,8 +219,11 @@ def _examples(
     return written, tuple(left_out)
 
 
-def _is_there(path: Path, content: bytes) -> bool:
-    return path.is_file() and path.stat().st_size == len(content) and path.read_bytes() == content
+def _is_there(path: Path, content: bytes | None) -> bool:
+    """This very content."""
+    if content is None or not path.is_file() or path.stat().st_size != len(content):
+        return False
+    return path.read_bytes() == content
 
 
 def _described(path: Path, content: bytes) -> Artifact:

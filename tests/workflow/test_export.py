@@ -1,18 +1,23 @@
 """A bundle, or a model, becomes files that an application loads."""
 
+import hashlib
 import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import edgeq
-from edgeq.bundle import read_bundle
+from edgeq.application import runtime_source
+from edgeq.bundle import assemble, read_bundle, write_bundle
 from edgeq.demo import demo_files
 from edgeq.errors import BundleRefused, ModelRefused, TargetRefused
+from edgeq.nouns.bundle import Artifact, Candidate
+from edgeq.nouns.tensor import TensorSpec
 from tests.end_to_end.command_line import edgeq as typed
 
 
@@ -125,6 +130,38 @@ def test_a_finished_bundle_says_what_it_has(bundle: Path, tmp_path: Path) -> Non
     with pytest.raises(BundleRefused, match="made for target rpi4, not rpi5"):
         edgeq.export(bundle, output=tmp_path / "x/", target="rpi5")
     assert edgeq.export(bundle, output=tmp_path / "x/", recipe="float").candidate.recipe == "float"
+
+
+def test_float_is_not_exported_without_saying_so(tmp_path: Path) -> None:
+    """A bundle may hold nothing quantized of the format that is asked for."""
+    place, told = tmp_path / "f.edgeq", []
+    edgeq.convert(demo_files()[0], recipe="float", runtime="onnxruntime", target="rpi4", output=place)
+    edgeq.export(place, output=tmp_path / "f.onnx", tell=told.append)
+    assert [n.text for n in told] == ["no quantized .onnx file passed the gate: onnxruntime-float is float"]
+    edgeq.export(place, output=tmp_path / "g.onnx", recipe="float", tell=told.append)
+    assert len(told) == 1
+
+
+def test_the_python_of_a_bundle_is_not_taken(bundle: Path, tmp_path: Path) -> None:
+    """It may be a stranger's; edgeq's own module is written."""
+    (tmp_path / "m.onnx").write_bytes(b"graph")
+    spec = (TensorSpec("x", "float32", (1,)),)
+    built = [
+        (Candidate("onnxruntime-float", "onnxruntime", "float", "", ("x",), ("x",)), tmp_path / "m.onnx")
+    ]
+    manifest, artifacts = assemble(
+        name="m", target="rpi4", source_sha256="0" * 64, data_sha256=None, inputs=spec, outputs=spec,
+        preprocessing=None, threads=1, built=built,
+    )  # fmt: skip
+    evil, path = b"import os", "candidates/onnxruntime-float/edgeq_runtime.py"
+    changed = [
+        Artifact(path, len(evil), hashlib.sha256(evil).hexdigest()) if a.path == path else a
+        for a in manifest.artifacts
+    ]
+    manifest = replace(manifest, artifacts=tuple(changed))
+    write_bundle(tmp_path / "m.edgeq", manifest, {**artifacts, path: evil}, {})
+    edgeq.export(tmp_path / "m.edgeq", output=tmp_path / "out/")
+    assert (tmp_path / "out/edgeq_runtime.py").read_bytes() == runtime_source()
 
 
 def test_convert_writes_the_same_where_a_model_file_or_a_folder_is_named(
