@@ -70,7 +70,8 @@ def bench(
         root: edgeq's folder on the device; default: /var/lib/edgeq where the login may write it, else
             ~/.local/share/edgeq.
         project: Project file, whose values stand for keywords that are not given; default: none.
-        seconds: Longest time to measure; a race waits as long again for a quiet device.
+        seconds: Longest time to measure. Comparing outputs takes at most as long again, or 5 s per candidate; a
+            race waits as long again for a quiet device.
         store: Where measurements are kept; default: SQLite in your state folder.
         threads: Threads the runtime may use; default: the target's.
         ask_password: Called with the prompt where a password or passphrase is needed; default: the login is
@@ -287,7 +288,8 @@ def deploy(
         search_tries: Where the gate fails: how many sets of layers in float are tried to find the smallest with
             which it holds; default: 64, fewer for large models. A larger number continues where a search ended.
         threads: Threads the runtime may use; default: the target's.
-        seconds: Longest time to measure; a race waits as long again for a quiet device.
+        seconds: Longest time to measure. Comparing outputs takes at most as long again, or 5 s per candidate; a
+            race waits as long again for a quiet device.
         store: Where measurements are kept; default: SQLite in your state folder.
         keep: Releases kept on the device; default: the target's.
         measure_again: Race again though this very release is live.

@@ -27,6 +27,7 @@ from edgeq.nouns.target import EnergyModel
 # Loading, the check samples and shutting down come on top of the time that a job may measure.
 _OVERHEAD_S = 600.0
 _TICK_S = 0.2
+_LEAST_CHECK_S, _LONGEST_CHECK_S = 5.0, 60.0  # of one candidate's outputs
 _ENDS_WITHIN_S = 30.0
 
 
@@ -122,13 +123,18 @@ def fetch_outputs(link: AgentLink, run: Run) -> tuple[np.ndarray, ...]:
     return tuple(arrays)
 
 
-def brief(limits: Limits) -> Limits:
-    """Limits for a device whose timings are not representative: enough rounds to show that it runs, no more."""
+def bounded(limits: Limits, entrants: int, *, emulated: bool) -> Limits:
+    """`limits` with the comparison of outputs within as long again as the race: each of the `entrants` has its share of
+    `limits.seconds`, 5 s at least. An emulated device runs one round, since its timings are not representative.
+    """
+    share = max(limits.seconds / max(entrants, 1), _LEAST_CHECK_S)
+    if not emulated:
+        return replace(limits, check_seconds=min(limits.check_seconds, share))
     return replace(
         limits,
         seconds=min(limits.seconds, 10.0),
         min_rounds=1,
         max_rounds=1,
         block_ms=1.0,
-        check_seconds=60.0,
+        check_seconds=min(_LONGEST_CHECK_S, share),
     )

@@ -96,7 +96,7 @@ def _live(device: Session, name: str, threads: int | None, limits: Limits, tell:
     """The live candidate, measured as it was when it went live."""
     remembered: Job = device.link.call("remembered", {"app": name})
     entrants = tuple(replace(e, threads=threads or e.threads) for e in remembered.entrants)
-    bounded = jobs.brief(limits) if device.facts.emulated else limits
+    bounded = jobs.bounded(limits, len(entrants), emulated=device.facts.emulated is not None)
     job = jobs.make_job("measure", name, entrants, remembered.samples, bounded, device.target.energy)
     with locked(device.link, f"measuring {name}") as token:
         return measure(device, token, job, tell)
@@ -122,7 +122,7 @@ def _bundles(
                 bundle, candidates, supplies, threads or device.target.threads, alone=len(bundles) == 1
             )
         )
-        bounded = jobs.brief(limits) if device.facts.emulated else limits
+        bounded = jobs.bounded(limits, len(entrants), emulated=device.facts.emulated is not None)
         kind, name = "race" if len(entrants) > 1 else "measure", bundles[0].manifest.name
         job = jobs.make_job(kind, name, entrants, samples[0], bounded, device.target.energy)
         return measure(device, token, job, tell)

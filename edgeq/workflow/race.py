@@ -57,7 +57,7 @@ def run(
         app,
         racers,
         samples,
-        jobs.brief(limits) if emulated else limits,
+        jobs.bounded(limits, len(racers), emulated=emulated),
         device.target.energy,
     )
     return measure(device, token, job, tell)

@@ -274,7 +274,8 @@ class ExplainRequest(Told, WithProject, ConversionOptions, ForTarget):
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Measured:
     seconds: float = option(
-        "Longest time to measure; a race waits as long again for a quiet device.",
+        "Longest time to measure. Comparing outputs takes at most as long again, or 5 s per candidate; a race waits as long "
+        "again for a quiet device.",
         Limits.seconds,
         least=0.5,
         shows_default=True,

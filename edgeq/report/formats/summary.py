@@ -13,6 +13,7 @@ from edgeq.nouns.bundle import Manifest
 from edgeq.nouns.data import DataUse
 from edgeq.nouns.delivery import Destination
 from edgeq.nouns.fidelity import Fidelity, words_of_db
+from edgeq.nouns.measurement import Measurement, Outputs
 from edgeq.nouns.plan import Plan
 from edgeq.nouns.report import NOT_COMPARED, REFERENCE, Choice, DeviceCheck, EntrantReport, RaceReport
 from edgeq.report.formats.layout import say, table
@@ -85,6 +86,7 @@ def show_race_warnings(
     choice: Choice | None,
     checks: Sequence[DeviceCheck],
     floats: Collection[str],
+    measurement: Measurement | None = None,
 ) -> None:
     """What keeps a figure from being what it seems, and why float or an uncompared candidate is live."""
     if not race.quiet and choice is None:
@@ -95,8 +97,18 @@ def show_race_warnings(
     for check in checks:
         if not check.passed:
             say(console, "note", [f"{check.candidate}: outputs differ from this machine's: {check.why}"])
+    for entrant, outputs in _cut_short(measurement):
+        words = f"{entrant}: {outputs.count:,} of {outputs.offered:,} samples compared with this machine"
+        say(console, "note", [f"{words} ({outputs.limited_by}); a longer --seconds compares more"])
     if choice and (not race.quiet or not choice.compared or choice.candidate in floats):
         say(console, "note", [choice.why])
+
+
+def _cut_short(measurement: Measurement | None) -> list[tuple[str, Outputs]]:
+    """Whose outputs were compared on fewer samples than there are because the time was up."""
+    runs = measurement.runs if measurement else ()
+    found = [(run.entrant, run.outputs) for run in runs]
+    return [(id, o) for id, o in found if o is not None and " s for the comparison" in (o.limited_by or "")]
 
 
 def show_gone_live(console: Console, deployment: Any) -> None:

@@ -100,7 +100,7 @@ def _show_deployment(console: Console, deployment: Any, *, in_full: bool = False
         if race is not None:
             candidates = deployment.conversion.bundle.manifest.candidates
             floats = {c.id for c in candidates if c.recipe == "float"}
-            show_race_warnings(console, race, choice, checks, floats)
+            show_race_warnings(console, race, choice, checks, floats, deployment.measurement)
     if deployment.unchanged:
         show_unchanged(console, deployment.app)
         return
