@@ -58,13 +58,13 @@ def test_layers_of_one_reason_share_a_line():
         layer(f"f{k}", scheme="float", integer=False, why_float="too thin", error=None) for k in range(6)
     ]
     text = shown(layer("a"), *floats)
-    assert "f0, f1, f2, f3 and 2 more: too thin" in text
+    assert "#2 f0, #3 f1, #4 f2, #5 f3 and 2 more: too thin" in text
 
 
 def test_a_quantized_layer_that_cannot_be_looked_at_is_named():
     hidden = {"error": None, "own": None, "rounding": None, "weights": None, "bias_shift": None}
     text = shown(layer("a"), layer("b", inside="loop", unmeasured="lies inside a Loop", **hidden))
-    assert "b (Conv) in loop" in text and "no errors b: lies inside a Loop" in text
+    assert "#2 b (Conv) in loop" in text and "no errors #2 b: lies inside a Loop" in text
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 160])

@@ -16,6 +16,7 @@ from edgeq.report.formats.units import count, percent
 
 _SHOWN_DB = 0.05
 _NAMED = 4  # layers or tensors of one reason; --json has all
+_SHORTEST = 20  # room for a name behind its number
 _NARROWEST, _ROOMY = 32, 120  # of a layer's name with its operator, and of a page with room for wide bars
 
 
@@ -47,15 +48,10 @@ def _room(console: Console) -> int:
 
 
 def _names(layers: Sequence[LayerExplained], room: int) -> dict[str, str]:
-    """What each is shown as; those of one operator share the room that it leaves."""
-    by_operator: dict[str, list[str]] = defaultdict(list)
-    for layer in layers:
-        by_operator[layer.operator].append(layer.layer)
-    return {
-        name: short
-        for operator, names in by_operator.items()
-        for name, short in short_names(names, min(room - len(operator) - 3, LONGEST)).items()
-    }
+    """What each is shown as: its number in the graph's order, and a name as short as its operator's column leaves."""
+    longest = max((len(layer.operator) for layer in layers), default=0)
+    short = short_names((layer.layer for layer in layers), min(max(room - longest - 8, _SHORTEST), LONGEST))
+    return {layer.layer: f"#{k} {short[layer.layer]}" for k, layer in enumerate(layers, 1)}
 
 
 def _facts(console: Console, e: Explanation, quantized: Sequence[LayerExplained]) -> None:
@@ -75,7 +71,7 @@ def _facts(console: Console, e: Explanation, quantized: Sequence[LayerExplained]
         )
     for tried in e.repairs:
         said = "used" if tried.kept else "not used"
-        say(console, "repair", [tried.repair, said, *_worth(tried), tried.why])
+        say(console, "pass", [tried.repair, said, *_worth(tried), tried.why])
     for line in _partners(e.partners, _room(console)) if e.partners else ():
         say(console, "explain", [line])
 

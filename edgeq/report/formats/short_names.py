@@ -4,18 +4,25 @@ Converters give names as long as a screen, many of which begin and end alike.
 """
 
 import re
-from collections import defaultdict
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
 from itertools import takewhile
 
 LONGEST = 60
 _TORCH = re.compile(r"(?:\w+\.)+[A-Z][A-Za-z0-9]*(?:_(\w+))?")  # a module: its class and what it is called
+_OPERATOR = re.compile(
+    r"(?:(?:Depthwise)?Conv(?:\dD|Transpose|Integer)?|MatMul|Gemm|BiasAdd|Relu6?|FusedBatchNorm\w*|Add|FullyConnected)(?:_?\d+)?"
+)
+_ROOT = re.compile(r"(?:model|functional|sequential)(?:_\d+)?")
+UNNAMED = "(unnamed)"
 _BREAKS = "/;: "
 
 
 def short_names(names: Iterable[str], room: int = LONGEST) -> dict[str, str]:
-    """Each of `names` with what it is shown as, in about `room` characters."""
-    plain = {name: _plain(name) for name in names}
+    """Each of `names` with the shortest name that tells it from the others, in about `room` characters: "conv2d_2" of
+    "model/conv2d_2/Conv2D;model/conv2d/Conv2D1".
+    """
+    plain = _shortest({name: _plain(name) for name in names})
     shown = {name: _last_words(short, room) for name, short in plain.items()}
     for alike in _alike(shown):
         apart = _told_apart([plain[name] for name in alike], room)
@@ -26,9 +33,58 @@ def short_names(names: Iterable[str], room: int = LONGEST) -> dict[str, str]:
 
 
 def short_name(what: str) -> str:
-    """One name by itself, behind the kind of its operator where that is said: "CONV_2D: 0/conv1;1"."""
+    """One name by itself, behind the kind of its operator where that is said: "CONV_2D: 0/conv1". Of a fused operator the
+    first part; a path stays whole, since nothing here says whether its end alone is another's too.
+    """
     kind, colon, name = what.rpartition(": ")
-    return f"{kind}{colon}{short_names([name])[name]}"
+    short = _own_path(_plain(name)) if ";" in name else name
+    return f"{kind}{colon}{_last_words(short, LONGEST) or UNNAMED}"
+
+
+def _shortest(plain: dict[str, str]) -> dict[str, str]:
+    """Each with the end of one of its parts that no other has, or with its own path where the others' are longer."""
+    ends = {name: list(_ends(path)) for name, path in plain.items()}
+    owners = Counter(end for found in ends.values() for end in set(found))
+    paths = {name: _own_path(path) for name, path in plain.items()}
+    named = Counter(paths.values())
+    return {
+        name: next(
+            (end for end in found if owners[end] == 1 or (end == paths[name] and named[end] == 1)),
+            plain[name] or UNNAMED,
+        )
+        for name, found in ends.items()
+    }
+
+
+def _own_path(path: str) -> str:
+    """Of the first part, without the operator and without what every path of its kind begins with."""
+    parts = _parts(path)
+    if not parts:
+        return path
+    words = _without_operator([word for word in parts[0].split("/") if word])
+    return "/".join(words[1:] if len(words) > 1 and _ROOT.fullmatch(words[0]) else words)
+
+
+def _ends(path: str) -> Iterator[str]:
+    """Ends of its parts, the shortest first; neither a number alone nor an operator alone is a name."""
+    parts = _parts(path)
+    mark = "/" if any("/" in part for part in parts) else "."
+    whole = [[word for word in part.split(mark) if word] for part in parts]
+    bare = [_without_operator(words) for words in whole] if mark == "/" else whole
+    for forms, shortest in ((bare, 1), (whole, 2)):
+        for length in range(shortest, max(map(len, forms), default=0) + 1):
+            ends = [words[-length:] for words in forms if len(words) >= length]
+            yield from (mark.join(end) for end in ends if not end[0].isdigit())
+
+
+def _parts(path: str) -> list[str]:
+    """Of a fused operator's name; numbers among them say which output it is."""
+    return [part for part in path.split(";") if part and not part.isdigit()]
+
+
+def _without_operator(words: list[str]) -> list[str]:
+    """A path without the operator that it ends in: "model/conv2d_2/Conv2D" is conv2d_2's."""
+    return words[:-1] if len(words) > 1 and _OPERATOR.fullmatch(words[-1]) else words
 
 
 def _plain(name: str) -> str:
