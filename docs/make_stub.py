@@ -15,7 +15,7 @@ _HEAD = '''"""{doc}"""
 
 # Written by docs/make_stub.py.
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import PathLike
 from typing import Any
 

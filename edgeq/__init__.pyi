@@ -7,7 +7,7 @@ does too) costs nothing and needs only the standard library.
 
 # Written by docs/make_stub.py.
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import PathLike
 from typing import Any
 
@@ -811,7 +811,7 @@ def verify(
     preprocess: str | None = None,
     calibrate: int | None = None,
     samples: int | None = None,
-    candidate: str | tuple[str, ...] = (),
+    candidate: str | Sequence[str] = (),
     rootfs: str | PathLike[str] | None = None,
     max_drop: float | None = None,
     confidence: float | None = None,

@@ -6,13 +6,15 @@ Knows dataclasses; knows no command, and nothing of click.
 import math
 import numbers
 import reprlib
-from collections.abc import Iterator
-from dataclasses import MISSING, Field, dataclass, field, fields
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from os import PathLike
-from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from types import NoneType, UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 from edgeq.errors import TargetRefused
+
+R = TypeVar("R")
 
 _KEY = "option"
 
@@ -59,32 +61,47 @@ def options_of(request: Any) -> Iterator[tuple[Field[Any], Option]]:
     return iter(sorted(found, key=lambda f: (not f[1].positional, f[1].only_python)))
 
 
-def kind_of(each: Field[Any]) -> type:
-    """bool, int, float, str or PathLike (text too): the values that are taken; object where that is several things."""
+def types_of(each: Field[Any]) -> tuple[Any, ...]:
+    """The classes whose instances a field takes, None's among them; Any where it is told elsewhere."""
     union = get_origin(each.type) in (Union, UnionType)
-    taken = {get_origin(kind) or kind for kind in (get_args(each.type) if union else (each.type,))}
-    taken -= {type(None)}
-    if taken == {str, PathLike}:
-        return PathLike
-    return taken.pop() if len(taken) == 1 and taken <= {bool, int, float, str} else object
+    return tuple(get_origin(kind) or kind for kind in (get_args(each.type) if union else (each.type,)))
+
+
+def kind_of(each: Field[Any]) -> type:
+    """bool, int or float where that is what a field takes; else object."""
+    return next((kind for kind in (bool, int, float) if kind in types_of(each)), object)
 
 
 def require_rules(request: Any) -> None:
     """Raises TypeError for a value of another type, and TargetRefused for one that its rule excludes."""
     for each, rule in options_of(request):
-        value, kind = getattr(request, each.name), kind_of(each)
+        value, taken = getattr(request, each.name), types_of(each)
+        if not _is_one_of(value, taken):
+            words = " or ".join(
+                _TAKES.get(kind, getattr(kind, "__name__", "")) for kind in taken if kind is not NoneType
+            )
+            raise TypeError(
+                f"{each.name} takes {words}, not {reprlib.repr(value)} of type {type(value).__name__}"
+            )
         if value is None:
             continue
-        if not _is_a(value, kind):
-            raise TypeError(
-                f"{each.name} takes {_TAKES[kind]}, not {reprlib.repr(value)} of type {type(value).__name__}"
-            )
         if rule.choices and value not in rule.choices:
             raise TargetRefused(
                 f"{each.name}: there is no {value!r}", f"there are: {', '.join(rule.choices)}"
             )
-        if kind in (int, float) and not _is_within(value, rule):
+        if kind_of(each) in (int, float) and not _is_within(value, rule):
             raise TargetRefused(f"{each.name}: {value:g} is not {_range(rule)}")
+
+
+def plain_numbers(request: R) -> R:
+    """The request with int and float in place of numpy's and of each other: equal requests have one key."""
+    changes: dict[str, Any] = {}
+    for each, _ in options_of(request):
+        value, kind = getattr(request, each.name), kind_of(each)
+        if kind in (int, float) and value is not None:
+            changes[each.name] = kind(value)
+    changed: R = replace(request, **changes)  # type: ignore[type-var]
+    return changed
 
 
 _TAKES = {
@@ -92,16 +109,20 @@ _TAKES = {
     int: "a whole number",
     float: "a number",
     str: "text",
-    PathLike: "a path as text or pathlib.Path",
+    PathLike: "a path",
+    Mapping: "a dict",
+    tuple: "a tuple",
+    Callable: "a function",
 }
+_NUMBERS = {int: numbers.Integral, float: numbers.Real}
 
 
-def _is_a(value: Any, kind: type) -> bool:
-    if kind is int:
-        return isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if kind is float:
-        return isinstance(value, numbers.Real) and not isinstance(value, bool)
-    return isinstance(value, (str, PathLike) if kind is PathLike else kind)
+def _is_one_of(value: Any, taken: tuple[Any, ...]) -> bool:
+    if any(kind in (Any, Annotated) for kind in taken):
+        return True
+    if isinstance(value, bool):
+        return bool in taken
+    return isinstance(value, tuple(_NUMBERS.get(kind, kind) for kind in taken))
 
 
 def _is_within(value: float, rule: Option) -> bool:

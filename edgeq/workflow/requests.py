@@ -4,7 +4,7 @@ Derived from it: the options of the command line (edgeq/cli/options.py), the key
 help() prints of them (takes.py), and what edgeq.toml fills in (settled.py). Imports nothing heavy.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Annotated, Any
 
@@ -324,7 +324,7 @@ class _Emulation:
     )
     calibrate: int | None = option("How many of --data calibrated the bundle, if you said so then.", least=1)
     samples: int | None = option("How many to run there; default: what a minute allows.", least=1)
-    candidate: str | tuple[str, ...] = option(
+    candidate: str | Sequence[str] = option(
         "Only this one, such as onnxruntime-int8_static; repeatable.",
         (),
         metavar="ID",

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import fields, replace
+from numbers import Integral
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,7 +12,7 @@ from edgeq.nouns.job import Limits
 from edgeq.nouns.progress import Note
 from edgeq.nouns.project import Gates, Project
 from edgeq.workflow.login import Login
-from edgeq.workflow.option import require_rules
+from edgeq.workflow.option import plain_numbers, require_rules
 from edgeq.workflow.paths import is_path, text
 from edgeq.workflow.requests import DeployRequest, Measured, OnDevice, WithGates, WithSamples
 
@@ -41,7 +42,7 @@ def settled(asked: R) -> R:
     TargetRefused for one out of its range, a project file with problems, and where no model is named.
     """
     require_rules(asked)
-    given: Any = asked
+    given: Any = plain_numbers(asked)
     project = _project(given)
     if isinstance(given, WithSamples):
         given, project = _with_model(given, project)
@@ -120,7 +121,7 @@ def _filled(asked: Any, project: Project) -> Any:
 def _shapes(asked: Any) -> dict[str, tuple[int, ...]]:
     """By input name. Where a program gave a model of one input, a plain shape is that input's."""
     shape = asked.shape or {}
-    if isinstance(shape, (tuple, list)) and all(isinstance(n, int) for n in shape):
+    if isinstance(shape, tuple) and all(isinstance(n, Integral) for n in shape):
         inputs = asked.model.inputs if isinstance(asked.model, GivenModel) else ()
         if len(inputs) != 1:
             named = ", ".join(f"{name!r}: (1, ...)" for name in inputs or ("input",))
@@ -128,9 +129,9 @@ def _shapes(asked: Any) -> dict[str, tuple[int, ...]]:
         shape = {inputs[0]: shape}
     found = {name: tuple(dims) for name, dims in dict(shape).items()}
     for name, dims in found.items():
-        if not dims or any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in dims):
+        if not dims or any(isinstance(n, bool) or not isinstance(n, Integral) or n < 1 for n in dims):
             raise TargetRefused(f"shape: {name}: {dims} has a dimension that is no whole number above 0")
-    return found
+    return {name: tuple(int(n) for n in dims) for name, dims in found.items()}
 
 
 def _given_data(data: Any) -> Any:

@@ -46,7 +46,9 @@ def verify(asked: VerifyRequest) -> Verification:
     with read_bundle(Path(asked.bundle)) as opened, tempfile.TemporaryDirectory(prefix="edgeq-") as name:
         target = catalog.target(asked.emulate or opened.manifest.target)
         scratch = Path(name)
-        wanted = _wanted(opened, (asked.candidate,) if isinstance(asked.candidate, str) else asked.candidate)
+        wanted = _wanted(
+            opened, (asked.candidate,) if isinstance(asked.candidate, str) else tuple(asked.candidate)
+        )
         there = emulated(
             target, rootfs=None if rootfs is None else Path(rootfs), scratch=scratch, cache=cache_folder()
         )

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 import pytest
 
 import edgeq
@@ -84,9 +85,15 @@ def test_a_misspelt_limit_does_not_pass_without_a_gate() -> None:
         ({"calibrate": 2.5}, "calibrate takes a whole number, not 2.5"),
         ({"calibrate": True}, "calibrate takes a whole number, not True"),
         ({"integer_io": 1}, "integer_io takes True or False, not 1"),
+        ({"refuse": None}, "refuse takes True or False, not None"),
+        ({"weights": 5}, "weights takes text or a path, not 5"),
+        ({"preprocess": 5}, "preprocess takes text or a dict, not 5"),
+        ({"gates": {"max_drop": 1}}, r"gates takes Gates, not \{'max_drop': 1\} of type dict"),
+        ({"tell": "print"}, "tell takes a function, not 'print'"),
+        ({"target": None}, "target takes text or a path or Target, not None"),
         (
             {"max_drop": 1, "gates": edgeq.Gates(max_drop=2)},
-            r"max_drop=1 contradicts gates=Gates\(max_drop=2",
+            r"max_drop=1.0 contradicts gates=Gates\(max_drop=2",
         ),
     ],
 )
@@ -126,6 +133,16 @@ def test_parts_and_whole_say_the_same() -> None:
     assert by_parts.gates == by_whole.gates
     assert (by_whole.max_drop, by_whole.min_sqnr) == (2, 20)
     assert settled(by_parts).gates == by_parts.gates
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    asked = settled(
+        ConvertRequest(
+            "net.onnx", calibrate=np.int64(5), max_drop=np.float32(0.5), shape={"x": (np.int64(1), 4)}
+        )  # type: ignore[arg-type]
+    )
+    assert repr((asked.calibrate, asked.max_drop, asked.shape)) == "(5, 0.5, {'x': (1, 4)})"
+    assert repr(settled(ConvertRequest("net.onnx", max_drop=1)).gates.max_drop) == "1.0"  # type: ignore[union-attr]
 
 
 def test_a_project_file_fills_what_is_not_given(tmp_path: Path) -> None:
