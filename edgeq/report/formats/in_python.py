@@ -25,14 +25,13 @@ def as_html(result: Any) -> str:
 
 def _show(console: Console, result: Any) -> None:
     for noun in _before(result):
-        show(console, noun, in_full=True)
+        show(console, noun)
     show_result(console, result)
 
 
 def _before(result: Any) -> Iterator[Any]:
     """What a command says on the way to this result. Results of the layers above are recognised by name, as in text.py."""
     if type(result).__name__ == "Conversion":
-        told = (result.data, *result.fidelity, result.between_runtimes)
-        yield from (noun for noun in told if noun is not None)
+        yield from () if result.data is None else (result.data,)
     if type(result).__name__ == "Verification":
         yield from (result.emulation, *result.candidates)
