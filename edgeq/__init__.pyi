@@ -129,30 +129,31 @@ def convert(
         preprocess: For images: a preset (none, unit, symmetric, imagenet, caffe), keys
             ("size=224x224,scale=1/255,mean=..,std=..,layout=NCHW"), or both ("imagenet,size=192x192");
             docs/data.md has each.
-        name: The model's name on the device; default: its stem.
+        name: The model's name on the device; default: the file's name without its ending.
         weights: state_dict for a torch factory such as net.py:build.
         shape: Pins what the model leaves open: {"input": (1, 3, 224, 224)}; of a module with one input also (1,
             3, 224, 224).
-        calibrate: How many samples calibrate; the rest judge.
-        calibrator: How ranges are found; default: auto, per tensor what comes closest to float. One of auto,
-            minmax, moving_average, percentile, mse, entropy.
-        repairs: What may be done beyond rounding; default: all. Or none, names (fit,head), all but some
-            (-fit,-head).
-        recipe: Only this way of quantizing (float is raced along). One of float, int8_static, int8_dynamic,
+        calibrate: How many samples calibrate; the others measure accuracy.
+        calibrator: How activation ranges are found; default: auto, the one closest to float for each tensor. One
+            of auto, minmax, moving_average, percentile, mse, entropy.
+        repairs: Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but
+            some (-fit,-head).
+        recipe: Only this recipe (float is always raced too). One of float, int8_static, int8_dynamic,
             int8_blockwise, int4_blockwise, int16x8_static, fp16.
         runtime: Only this runtime. One of onnxruntime, litert, tflite-runtime.
-        integer_io: Static .tflite files take and give int8, as contract.json beside them says; else float.
-        states: Outputs that are fed back: OUTPUT=INPUT,...; or none; default: auto, by the samples' values.
-            Candidates are then judged over the sequence, each with its own state.
-        max_drop: Accuracy that quantization may cost, with labels or metric; default: 1.0.
-        confidence: Ask max_drop of the lower end of the score's paired interval at this level, and say how many
-            samples that takes; default: of the measured drop.
-        min_agreement: Samples that keep float's first class; default without labels: 90.
-        min_sqnr: Signal to quantization noise of each output; default without labels or classes: 10.
+        integer_io: Static .tflite files have int8 inputs and outputs, described in their contract.json; default:
+            float.
+        states: Recurrent states, OUTPUT=INPUT,...; or none; default: auto, detected from the samples. Candidates
+            then run over the whole sequence with their own states.
+        max_drop: Largest drop in accuracy; needs labels or metric; default: 1.0.
+        confidence: Apply max_drop to the lower end of the drop's confidence interval at this level, and print how
+            many samples that needs; default: to the measured drop.
+        min_agreement: Least share of samples whose first class is float's; default without labels: 90.
+        min_sqnr: Least signal-to-quantization-noise ratio of each output; default without labels or classes: 10.
         metric: Your own score: (outputs, labels) -> number, higher is better; 0 to 1 counts as 0 to 100 points.
-        ignore_labels: Judge as if the samples had none: for labels that are not this model's.
-        search_tries: Where the gate fails: how many sets of layers in float are tried to find the smallest with
-            which it holds; default: 64, fewer for large models. A larger number continues where a search ended.
+        ignore_labels: Do not use the labels, for instance because they are not this model's.
+        search_tries: If the gate fails: how many sets of float layers to try to find the smallest that passes;
+            default: 64, fewer for large models. A larger number continues an earlier search.
         threads: Threads the runtime may use; default: the target's.
         project: Project file, whose values stand for keywords that are not given; default: none.
         output: The bundle to write; default: one in edgeq's cache.
@@ -188,7 +189,7 @@ def data(
         preprocess: For images: a preset (none, unit, symmetric, imagenet, caffe), keys
             ("size=224x224,scale=1/255,mean=..,std=..,layout=NCHW"), or both ("imagenet,size=192x192");
             docs/data.md has each.
-        name: The model's name on the device; default: its stem.
+        name: The model's name on the device; default: the file's name without its ending.
         weights: state_dict for a torch factory such as net.py:build.
         shape: Pins what the model leaves open: {"input": (1, 3, 224, 224)}; of a module with one input also (1,
             3, 224, 224).
@@ -263,38 +264,39 @@ def deploy(
         preprocess: For images: a preset (none, unit, symmetric, imagenet, caffe), keys
             ("size=224x224,scale=1/255,mean=..,std=..,layout=NCHW"), or both ("imagenet,size=192x192");
             docs/data.md has each.
-        name: The model's name on the device; default: its stem.
+        name: The model's name on the device; default: the file's name without its ending.
         weights: state_dict for a torch factory such as net.py:build.
         shape: Pins what the model leaves open: {"input": (1, 3, 224, 224)}; of a module with one input also (1,
             3, 224, 224).
-        calibrate: How many samples calibrate; the rest judge.
-        calibrator: How ranges are found; default: auto, per tensor what comes closest to float. One of auto,
-            minmax, moving_average, percentile, mse, entropy.
-        repairs: What may be done beyond rounding; default: all. Or none, names (fit,head), all but some
-            (-fit,-head).
-        recipe: Only this way of quantizing (float is raced along). One of float, int8_static, int8_dynamic,
+        calibrate: How many samples calibrate; the others measure accuracy.
+        calibrator: How activation ranges are found; default: auto, the one closest to float for each tensor. One
+            of auto, minmax, moving_average, percentile, mse, entropy.
+        repairs: Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but
+            some (-fit,-head).
+        recipe: Only this recipe (float is always raced too). One of float, int8_static, int8_dynamic,
             int8_blockwise, int4_blockwise, int16x8_static, fp16.
         runtime: Only this runtime. One of onnxruntime, litert, tflite-runtime.
-        integer_io: Static .tflite files take and give int8, as contract.json beside them says; else float.
-        states: Outputs that are fed back: OUTPUT=INPUT,...; or none; default: auto, by the samples' values.
-            Candidates are then judged over the sequence, each with its own state.
-        max_drop: Accuracy that quantization may cost, with labels or metric; default: 1.0.
-        confidence: Ask max_drop of the lower end of the score's paired interval at this level, and say how many
-            samples that takes; default: of the measured drop.
-        min_agreement: Samples that keep float's first class; default without labels: 90.
-        min_sqnr: Signal to quantization noise of each output; default without labels or classes: 10.
+        integer_io: Static .tflite files have int8 inputs and outputs, described in their contract.json; default:
+            float.
+        states: Recurrent states, OUTPUT=INPUT,...; or none; default: auto, detected from the samples. Candidates
+            then run over the whole sequence with their own states.
+        max_drop: Largest drop in accuracy; needs labels or metric; default: 1.0.
+        confidence: Apply max_drop to the lower end of the drop's confidence interval at this level, and print how
+            many samples that needs; default: to the measured drop.
+        min_agreement: Least share of samples whose first class is float's; default without labels: 90.
+        min_sqnr: Least signal-to-quantization-noise ratio of each output; default without labels or classes: 10.
         metric: Your own score: (outputs, labels) -> number, higher is better; 0 to 1 counts as 0 to 100 points.
-        ignore_labels: Judge as if the samples had none: for labels that are not this model's.
-        search_tries: Where the gate fails: how many sets of layers in float are tried to find the smallest with
-            which it holds; default: 64, fewer for large models. A larger number continues where a search ended.
+        ignore_labels: Do not use the labels, for instance because they are not this model's.
+        search_tries: If the gate fails: how many sets of float layers to try to find the smallest that passes;
+            default: 64, fewer for large models. A larger number continues an earlier search.
         threads: Threads the runtime may use; default: the target's.
         seconds: Longest time to measure. Comparing outputs takes at most as long again, or 5 s per candidate; a
             race waits as long again for a quiet device.
         store: Where measurements are kept; default: SQLite in your state folder.
-        keep: Releases kept on the device; default: the target's.
-        measure_again: Race again though this very release is live.
-        service: Also install the agent as a systemd service there.
-        dry_run: Convert, look at the device, say what would be sent; change nothing there.
+        keep: How many releases to keep on the device; default: the target's.
+        measure_again: Race again even if this release is already live.
+        service: Also install the agent as a systemd service on the device.
+        dry_run: Convert and print what would be sent; change nothing on the device.
         ask_password: Called with the prompt where a password or passphrase is needed; default: the login is
             refused.
         login: Login(host, port, identity, accept_new_host_key, ask_password): these in one.
@@ -378,30 +380,31 @@ def explain(
         preprocess: For images: a preset (none, unit, symmetric, imagenet, caffe), keys
             ("size=224x224,scale=1/255,mean=..,std=..,layout=NCHW"), or both ("imagenet,size=192x192");
             docs/data.md has each.
-        name: The model's name on the device; default: its stem.
+        name: The model's name on the device; default: the file's name without its ending.
         weights: state_dict for a torch factory such as net.py:build.
         shape: Pins what the model leaves open: {"input": (1, 3, 224, 224)}; of a module with one input also (1,
             3, 224, 224).
-        calibrate: How many samples calibrate; the rest judge.
-        calibrator: How ranges are found; default: auto, per tensor what comes closest to float. One of auto,
-            minmax, moving_average, percentile, mse, entropy.
-        repairs: What may be done beyond rounding; default: all. Or none, names (fit,head), all but some
-            (-fit,-head).
-        recipe: Only this way of quantizing (float is raced along). One of float, int8_static, int8_dynamic,
+        calibrate: How many samples calibrate; the others measure accuracy.
+        calibrator: How activation ranges are found; default: auto, the one closest to float for each tensor. One
+            of auto, minmax, moving_average, percentile, mse, entropy.
+        repairs: Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but
+            some (-fit,-head).
+        recipe: Only this recipe (float is always raced too). One of float, int8_static, int8_dynamic,
             int8_blockwise, int4_blockwise, int16x8_static, fp16.
         runtime: Only this runtime. One of onnxruntime, litert, tflite-runtime.
-        integer_io: Static .tflite files take and give int8, as contract.json beside them says; else float.
-        states: Outputs that are fed back: OUTPUT=INPUT,...; or none; default: auto, by the samples' values.
-            Candidates are then judged over the sequence, each with its own state.
-        max_drop: Accuracy that quantization may cost, with labels or metric; default: 1.0.
-        confidence: Ask max_drop of the lower end of the score's paired interval at this level, and say how many
-            samples that takes; default: of the measured drop.
-        min_agreement: Samples that keep float's first class; default without labels: 90.
-        min_sqnr: Signal to quantization noise of each output; default without labels or classes: 10.
+        integer_io: Static .tflite files have int8 inputs and outputs, described in their contract.json; default:
+            float.
+        states: Recurrent states, OUTPUT=INPUT,...; or none; default: auto, detected from the samples. Candidates
+            then run over the whole sequence with their own states.
+        max_drop: Largest drop in accuracy; needs labels or metric; default: 1.0.
+        confidence: Apply max_drop to the lower end of the drop's confidence interval at this level, and print how
+            many samples that needs; default: to the measured drop.
+        min_agreement: Least share of samples whose first class is float's; default without labels: 90.
+        min_sqnr: Least signal-to-quantization-noise ratio of each output; default without labels or classes: 10.
         metric: Your own score: (outputs, labels) -> number, higher is better; 0 to 1 counts as 0 to 100 points.
-        ignore_labels: Judge as if the samples had none: for labels that are not this model's.
-        search_tries: Where the gate fails: how many sets of layers in float are tried to find the smallest with
-            which it holds; default: 64, fewer for large models. A larger number continues where a search ended.
+        ignore_labels: Do not use the labels, for instance because they are not this model's.
+        search_tries: If the gate fails: how many sets of float layers to try to find the smallest that passes;
+            default: 64, fewer for large models. A larger number continues an earlier search.
         threads: Threads the runtime may use; default: the target's.
         project: Project file, whose values stand for keywords that are not given; default: none.
         gates: Gates(max_drop, min_agreement, min_sqnr_db, metric, ignore_labels, confidence): these in one.
@@ -455,30 +458,31 @@ def export(
         preprocess: For images: a preset (none, unit, symmetric, imagenet, caffe), keys
             ("size=224x224,scale=1/255,mean=..,std=..,layout=NCHW"), or both ("imagenet,size=192x192");
             docs/data.md has each.
-        name: The model's name on the device; default: its stem.
+        name: The model's name on the device; default: the file's name without its ending.
         weights: state_dict for a torch factory such as net.py:build.
         shape: Pins what the model leaves open: {"input": (1, 3, 224, 224)}; of a module with one input also (1,
             3, 224, 224).
-        calibrate: How many samples calibrate; the rest judge.
-        calibrator: How ranges are found; default: auto, per tensor what comes closest to float. One of auto,
-            minmax, moving_average, percentile, mse, entropy.
-        repairs: What may be done beyond rounding; default: all. Or none, names (fit,head), all but some
-            (-fit,-head).
-        recipe: Only this way of quantizing (float is raced along). One of float, int8_static, int8_dynamic,
+        calibrate: How many samples calibrate; the others measure accuracy.
+        calibrator: How activation ranges are found; default: auto, the one closest to float for each tensor. One
+            of auto, minmax, moving_average, percentile, mse, entropy.
+        repairs: Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but
+            some (-fit,-head).
+        recipe: Only this recipe (float is always raced too). One of float, int8_static, int8_dynamic,
             int8_blockwise, int4_blockwise, int16x8_static, fp16.
         runtime: Only this runtime. One of onnxruntime, litert, tflite-runtime.
-        integer_io: Static .tflite files take and give int8, as contract.json beside them says; else float.
-        states: Outputs that are fed back: OUTPUT=INPUT,...; or none; default: auto, by the samples' values.
-            Candidates are then judged over the sequence, each with its own state.
-        max_drop: Accuracy that quantization may cost, with labels or metric; default: 1.0.
-        confidence: Ask max_drop of the lower end of the score's paired interval at this level, and say how many
-            samples that takes; default: of the measured drop.
-        min_agreement: Samples that keep float's first class; default without labels: 90.
-        min_sqnr: Signal to quantization noise of each output; default without labels or classes: 10.
+        integer_io: Static .tflite files have int8 inputs and outputs, described in their contract.json; default:
+            float.
+        states: Recurrent states, OUTPUT=INPUT,...; or none; default: auto, detected from the samples. Candidates
+            then run over the whole sequence with their own states.
+        max_drop: Largest drop in accuracy; needs labels or metric; default: 1.0.
+        confidence: Apply max_drop to the lower end of the drop's confidence interval at this level, and print how
+            many samples that needs; default: to the measured drop.
+        min_agreement: Least share of samples whose first class is float's; default without labels: 90.
+        min_sqnr: Least signal-to-quantization-noise ratio of each output; default without labels or classes: 10.
         metric: Your own score: (outputs, labels) -> number, higher is better; 0 to 1 counts as 0 to 100 points.
-        ignore_labels: Judge as if the samples had none: for labels that are not this model's.
-        search_tries: Where the gate fails: how many sets of layers in float are tried to find the smallest with
-            which it holds; default: 64, fewer for large models. A larger number continues where a search ended.
+        ignore_labels: Do not use the labels, for instance because they are not this model's.
+        search_tries: If the gate fails: how many sets of float layers to try to find the smallest that passes;
+            default: 64, fewer for large models. A larger number continues an earlier search.
         threads: Threads the runtime may use; default: the target's.
         project: Project file, whose values stand for keywords that are not given; default: none.
         output: A model file (x.tflite, x.onnx), or a folder (DIR/) for the model, its contract and an example.
@@ -557,8 +561,8 @@ def report(
         measurements: Measurements by id, or its beginning; default: the newest are listed.
         name: Only this model.
         compare: Compare the measurements with each other; the first is the reference.
-        force: Compare though the conditions differ.
-        fetch: First fetch from host what its agent measured by itself.
+        force: Compare even if the conditions differ.
+        fetch: First fetch the measurements that the service on host made.
         limit: Rows to list.
         target: The kind of device (`edgeq targets`), or a .toml of your own; default: that of a finished bundle,
             else local, this machine.
@@ -833,17 +837,17 @@ def verify(
             the target that the bundle was made for.
         data: Labelled samples of your own, as in `convert`; default: those that the bundle carries.
         preprocess: For images, as in `convert`; default: what the bundle says.
-        calibrate: How many of data calibrated the bundle, if you said so then.
-        samples: How many to run there; default: what a minute allows.
+        calibrate: How many samples of data calibrated the bundle, if calibrate was given then.
+        samples: How many samples to run on the emulated CPU; default: as many as fit in a minute.
         candidate: Only this one, such as onnxruntime-int8_static, or these.
         rootfs: A file system of the target's architecture with python3; default: the one in edgeq's cache.
-        max_drop: Accuracy that quantization may cost, with labels or metric; default: 1.0.
-        confidence: Ask max_drop of the lower end of the score's paired interval at this level, and say how many
-            samples that takes; default: of the measured drop.
-        min_agreement: Samples that keep float's first class; default without labels: 90.
-        min_sqnr: Signal to quantization noise of each output; default without labels or classes: 10.
+        max_drop: Largest drop in accuracy; needs labels or metric; default: 1.0.
+        confidence: Apply max_drop to the lower end of the drop's confidence interval at this level, and print how
+            many samples that needs; default: to the measured drop.
+        min_agreement: Least share of samples whose first class is float's; default without labels: 90.
+        min_sqnr: Least signal-to-quantization-noise ratio of each output; default without labels or classes: 10.
         metric: Your own score: (outputs, labels) -> number, higher is better; 0 to 1 counts as 0 to 100 points.
-        ignore_labels: Judge as if the samples had none: for labels that are not this model's.
+        ignore_labels: Do not use the labels, for instance because they are not this model's.
         project: Project file, whose values stand for keywords that are not given; default: none.
         gates: Gates(max_drop, min_agreement, min_sqnr_db, metric, ignore_labels, confidence): these in one.
         tell: Called with everything that happens, as it happens (edgeq/nouns); default: nothing is printed.

@@ -175,7 +175,7 @@ def verbose_option(command: F) -> F:
         "-v",
         "--verbose",
         is_flag=True,
-        help="Also the route to the device, why other ways were not taken, and every figure of the race.",
+        help="Print every reason and figure: layers, other recipes, the route to the device, the whole race.",
     )(command)
 
 

@@ -92,32 +92,32 @@ class WithGates:
     """How far from float a candidate may be."""
 
     max_drop: float | None = option(
-        "Accuracy that quantization may cost, with labels or --metric; default: 1.0.",
+        "Largest drop in accuracy; needs labels or --metric; default: 1.0.",
         least=0,
         metavar="POINTS",
     )
     confidence: float | None = option(
-        "Ask --max-drop of the lower end of the score's paired interval at this level, and say how many samples "
-        "that takes; default: of the measured drop.",
+        "Apply --max-drop to the lower end of the drop's confidence interval at this level, and print how many samples that needs; default: to the measured drop.",
         least=50,
         most=99.9,
         metavar="PERCENT",
     )
     min_agreement: float | None = option(
-        "Samples that keep float's first class; default without labels: 90.",
+        "Least share of samples whose first class is float's; default without labels: 90.",
         least=0,
         most=100,
         metavar="PERCENT",
     )
     min_sqnr: float | None = option(
-        "Signal to quantization noise of each output; default without labels or classes: 10.", metavar="DB"
+        "Least signal-to-quantization-noise ratio of each output; default without labels or classes: 10.",
+        metavar="DB",
     )
     metric: str | None = option(
         "Your own score: (outputs, labels) -> number, higher is better; 0 to 1 counts as 0 to 100 points.",
         metavar="FILE.PY:FUNCTION",
     )
     ignore_labels: bool | None = option(
-        "Judge as if the samples had none: for labels that are not this model's."
+        "Do not use the labels, for instance because they are not this model's."
     )
     gates: Gates | None = option(
         "Gates(max_drop, min_agreement, min_sqnr_db, metric, ignore_labels, confidence): these in one.",
@@ -142,10 +142,12 @@ class WithSamples:
         "input name, a tuple (inputs, labels), a list of samples, a DataLoader or Dataset, or any iterable of samples.",
     )
     preprocess: str | Mapping[str, object] | None = option(PREPROCESS_HELP, metavar="SPEC")
-    name: str | None = option("The model's name on the device; default: its stem.", metavar="NAME")
+    name: str | None = option(
+        "The model's name on the device; default: the file's name without its ending.", metavar="NAME"
+    )
     weights: AnyPath | None = option("state_dict for a torch factory such as net.py:build.", metavar="PATH")
     shape: Shapes | tuple[int, ...] | None = option(
-        "Pin an input's open dimensions; repeatable.",
+        "Fix an input's open dimensions; repeatable.",
         metavar="NAME=N,N,...",
         repeatable=True,
         in_python='Pins what the model leaves open: {"input": (1, 3, 224, 224)}; of a module with one input also (1, 3, 224, 224).',
@@ -154,17 +156,17 @@ class WithSamples:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class _Source(WithSamples):
-    calibrate: int | None = option("How many samples calibrate; the rest judge.", least=1)
+    calibrate: int | None = option("How many samples calibrate; the others measure accuracy.", least=1)
     calibrator: str | None = option(
-        "How ranges are found; default: auto, per tensor what comes closest to float.",
+        "How activation ranges are found; default: auto, the one closest to float for each tensor.",
         choices=("auto", "minmax", "moving_average", "percentile", "mse", "entropy"),
     )
     repairs: str | None = option(
-        "What may be done beyond rounding; default: all. Or none, names (fit,head), all but some (-fit,-head).",
+        "Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but some (-fit,-head).",
         metavar="NAMES",
     )
     recipe: str | None = option(
-        "Only this way of quantizing (float is raced along).",
+        "Only this recipe (float is always raced too).",
         choices=(
             "float",
             "int8_static",
@@ -177,11 +179,10 @@ class _Source(WithSamples):
     )
     runtime: str | None = option("Only this runtime.", choices=("onnxruntime", "litert", "tflite-runtime"))
     integer_io: bool | None = option(
-        "Static .tflite files take and give int8, as contract.json beside them says; else float."
+        "Static .tflite files have int8 inputs and outputs, described in their contract.json; default: float."
     )
     states: str | None = option(
-        "Outputs that are fed back: OUTPUT=INPUT,...; or none; default: auto, by the samples' values. Candidates are "
-        "then judged over the sequence, each with its own state.",
+        "Recurrent states, OUTPUT=INPUT,...; or none; default: auto, detected from the samples. Candidates then run over the whole sequence with their own states.",
         metavar="PAIRS",
     )
 
@@ -189,8 +190,7 @@ class _Source(WithSamples):
 @dataclass(frozen=True, eq=False, kw_only=True)
 class _Search:
     search_tries: int | None = option(
-        "Where the gate fails: how many sets of layers in float are tried to find the smallest with which it holds; "
-        "default: 64, fewer for large models. A larger number continues where a search ended.",
+        "If the gate fails: how many sets of float layers to try to find the smallest that passes; default: 64, fewer for large models. A larger number continues an earlier search.",
         least=0,
         metavar="NUMBER",
     )
@@ -300,12 +300,10 @@ class DeployRequest(WithStore, Measured, ConversionOptions, OnDevice):
         in_python="As convert takes it, or a finished .edgeq bundle, by its path or as convert returned it.",
     )
     _: KW_ONLY
-    keep: int | None = option("Releases kept on the device; default: the target's.", least=1)
-    measure_again: bool = option("Race again though this very release is live.", False)
-    service: bool = option("Also install the agent as a systemd service there.", False)
-    dry_run: bool = option(
-        "Convert, look at the device, say what would be sent; change nothing there.", False
-    )
+    keep: int | None = option("How many releases to keep on the device; default: the target's.", least=1)
+    measure_again: bool = option("Race again even if this release is already live.", False)
+    service: bool = option("Also install the agent as a systemd service on the device.", False)
+    dry_run: bool = option("Convert and print what would be sent; change nothing on the device.", False)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -322,8 +320,12 @@ class _Emulation:
     preprocess: str | None = option(
         "For images, as in `convert`; default: what the bundle says.", metavar="SPEC"
     )
-    calibrate: int | None = option("How many of --data calibrated the bundle, if you said so then.", least=1)
-    samples: int | None = option("How many to run there; default: what a minute allows.", least=1)
+    calibrate: int | None = option(
+        "How many samples of --data calibrated the bundle, if --calibrate was given then.", least=1
+    )
+    samples: int | None = option(
+        "How many samples to run on the emulated CPU; default: as many as fit in a minute.", least=1
+    )
     candidate: str | Sequence[str] = option(
         "Only this one, such as onnxruntime-int8_static; repeatable.",
         (),
@@ -384,8 +386,8 @@ class UninstallRequest(OnDevice):
 class _Listing:
     name: str | None = option("Only this model.", metavar="NAME")
     compare: bool = option("Compare the measurements with each other; the first is the reference.", False)
-    force: bool = option("Compare though the conditions differ.", False)
-    fetch: bool = option("First fetch from --host what its agent measured by itself.", False)
+    force: bool = option("Compare even if the conditions differ.", False)
+    fetch: bool = option("First fetch the measurements that the service on --host made.", False)
     limit: int = option("Rows to list.", 20, least=1, shows_default=True)
 
 

@@ -14,7 +14,7 @@ from edgeq.workflow.requests import DeployRequest
 @verbose_option
 @json_option
 def command(verbose: bool, as_json: bool, **options: Any) -> int:
-    """Quantize MODEL for a device, bring it there, measure it there, make the fastest faithful candidate live.
+    """Quantize MODEL for a device, send it there, race the candidates there, and make the fastest faithful one live.
 
     MODEL is an ONNX, .pt2 or .tflite file, a torch factory (net.py:build), a finished .edgeq bundle, or what
     edgeq.toml names.

@@ -15,7 +15,11 @@ from edgeq.cli.printable import echo
 @click.option("--weights", help="state_dict for a torch factory such as net.py:build.")
 @click.option("--target", help="The kind of device (`edgeq targets`).")
 @click.option("--host", help="How to reach it: pi@10.0.0.5, or an alias of ~/.ssh/config.")
-@click.option("--name", type=NameType(), help="The model's name on the device; default: its stem.")
+@click.option(
+    "--name",
+    type=NameType(),
+    help="The model's name on the device; default: the file's name without its ending.",
+)
 @click.option("--force", is_flag=True, help="Overwrite an edgeq.toml that is there.")
 def command(model: str | None, **given: Any) -> None:
     """Write edgeq.toml, so that `edgeq deploy --target NAME` is all you type.
