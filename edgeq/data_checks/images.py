@@ -38,7 +38,7 @@ def image_input(inputs: Sequence[TensorSpec]) -> ImageInput | None:
 
 
 def _image(index: int, spec: TensorSpec) -> ImageInput | None:
-    if len(spec.shape) != 4:
+    if len(spec.shape) != 4 or spec.shape[0] not in (1, None):
         return None
     _, a, b, c = spec.shape
     for axis, channels, sides in ((1, a, (b, c)), (3, c, (a, b))):

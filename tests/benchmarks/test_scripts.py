@@ -33,6 +33,7 @@ SCRIPTS = {
         ("| mnist | edgeq |", "| mnist | onnxruntime |"),
     ),
     "calibration_time": (("--only", "mnist", "--samples", "4", "--pairs", "1"), ("| mnist | 4 |",)),
+    "data_checks": (("--only", "kws"), ("8 right data sets, 0 warned about", "| one NaN | refused")),
     "help_time": (("--runs", "1"), ("import click", "edgeq --help")),
     "deploy_time": (("--model", "mnist", "--local", *SHORT_RACE), ("first deploy", "the same again")),
     "memory": (("--only", "mnist", *SHORT_RACE), ("| mnist | onnxruntime-float |",)),

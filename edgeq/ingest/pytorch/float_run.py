@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _FAILED = "the model does not run on the samples"
 _AT_ONCE = 16  # samples
+_EPSILON = 1e-5  # the usual one; it hardly counts
 _NEAR = 4  # layers with weights, among which the first batch normalization is looked for
 
 
@@ -114,7 +115,7 @@ def _takes_several(call: Any, samples: Sequence[Arrays]) -> bool:
 
 
 def _first_layers(call: Any, parts: Sequence[Sequence[Arrays]]) -> FirstLayers:
-    """Seen where torch hands its operators to their kernels, so it does not matter how the module was written."""
+    """Seen where torch's functions are called, so it does not matter how the module was written."""
     seen = [_seen(call, _joined(part)) for part in parts]
     layers, norms = [one[0] for one in seen if one[0]], [one[1] for one in seen if one[1]]
     return FirstLayers(
@@ -144,22 +145,23 @@ class _Enough(Exception):
 
 def _seen(call: Any, sample: Arrays) -> tuple[Any, Any]:
     """(values, bias, axis of the channels) of the first layer and (values, mean, variance, epsilon) of the first batch
-    normalization.
+    normalization, each None where there is none.
     """
     import torch
-    from torch.utils._python_dispatch import TorchDispatchMode
+    from torch.overrides import TorchFunctionMode
 
     found: list[Any] = [None, None]
     layers = 0
 
-    class Looking(TorchDispatchMode):  # type: ignore[misc]
-        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            name = func.__name__.partition(".")[0]
-            if "batch_norm" in name and len(args) > 4 and found[1] is None:
-                found[1] = (_array(args[0]), _array(args[3]), _array(args[4]), float(args[-1]))
+    class Looking(TorchFunctionMode):  # type: ignore[misc]
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            kwargs = kwargs or {}
+            name, _, overload = getattr(func, "__name__", "").partition(".")
+            if name == "batch_norm":
+                found[1] = _of_norm(args, kwargs, exported=bool(overload))
                 raise _Enough
-            result = func(*args, **(kwargs or {}))
-            layer = _of_layer(name, args, result)
+            result = func(*args, **kwargs)
+            layer = _of_layer(name, args, kwargs, result)
             if layer is not None:
                 nonlocal layers
                 layers += 1
@@ -168,23 +170,32 @@ def _seen(call: Any, sample: Arrays) -> tuple[Any, Any]:
                 raise _Enough
             return result
 
+    tensors = _tensors(sample)
+
     def run() -> None:
         with torch.no_grad(), Looking():
-            call(_tensors(sample))
+            call(tensors)
 
     with contextlib.suppress(_Enough):
         run()
     return found[0], found[1]
 
 
-def _of_layer(name: str, args: Any, result: Any) -> Any:
-    if name == "convolution":
-        return _array(result), _array(args[2]), 1
-    if name == "linear" and len(args) > 2:
-        return _array(result), _array(args[2]), -1
-    if name == "addmm":
-        return _array(result), _array(args[0]), -1
-    return (None, None, -1) if name in ("mm", "bmm", "linear", "mkldnn_convolution") else None
+def _of_norm(args: Any, kwargs: Any, *, exported: bool) -> Any:
+    """Of torch.nn.functional.batch_norm(input, mean, variance, weight, ...), or of an `exported` aten.batch_norm(input, weight,
+    bias, mean, variance, ...).
+    """
+    first = 3 if exported else 1
+    mean, variance = (*args[first : first + 2], *(kwargs.get(k) for k in ("running_mean", "running_var")))[:2]
+    return _array(args[0]), _array(mean), _array(variance), _EPSILON
+
+
+def _of_layer(name: str, args: Any, kwargs: Any, result: Any) -> Any:
+    if name in ("conv1d", "conv2d", "conv3d"):
+        return _array(result), _array(args[2] if len(args) > 2 else kwargs.get("bias")), 1
+    if name == "linear":
+        return _array(result), _array(args[2] if len(args) > 2 else kwargs.get("bias")), -1
+    return (None, None, -1) if name in ("matmul", "mm", "bmm") else None
 
 
 def _array(tensor: Any) -> "np.ndarray | None":
