@@ -131,7 +131,7 @@ def _option(each: Field[Any], rule: Option) -> Callable[[F], F]:
         each.name,
         type=_TYPES.get(each.name) or _type(kind_of(each), rule),
         metavar=rule.metavar,
-        default=_default(each),
+        **_default(each),
         required=rule.required,
         show_default=rule.shows_default,
         multiple=rule.repeatable,
@@ -152,10 +152,11 @@ def _type(kind: type, rule: Option) -> click.ParamType[Any]:
     return click.STRING
 
 
-def _default(each: Field[Any]) -> Any:
+def _default(each: Field[Any]) -> dict[str, Any]:
+    """None at all for an option that is required: None would be one."""
     if each.name == "project":
-        return _project_here
-    return None if each.default is MISSING else each.default
+        return {"default": _project_here}
+    return {} if each.default is MISSING else {"default": each.default}
 
 
 def _project_here() -> str | None:

@@ -75,6 +75,13 @@ def test_nothing_is_replaced_unless_by_force(bundle: Path, tmp_path: Path) -> No
         assert (model.parent / "mine.txt").read_text() == "mine"
 
 
+def test_without_a_place_the_command_line_is_wrong(tmp_path: Path) -> None:
+    done = typed(tmp_path, "export", "net.onnx")
+    assert (done.returncode, "Missing option '-o' / '--output'" in done.stderr) == (2, True)
+    with pytest.raises(TypeError, match="output"):
+        edgeq.export("net.onnx")
+
+
 def test_a_dry_run_writes_nothing(bundle: Path, tmp_path: Path) -> None:
     done = edgeq.export(bundle, output=tmp_path / "a/b/", dry_run=True)
     assert not done.written and done.files and names(tmp_path) == set()
