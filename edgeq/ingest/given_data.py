@@ -55,8 +55,9 @@ def given_data(value: Any) -> GivenData:
         return _arrays({str(name): array for name, array in value.items()})
     if isinstance(value, tuple) and 0 < len(value) <= _MOST_INPUTS and all(map(_is_many, value)):
         return _arrays(value)
+    _require_few(value)
     if _is_dataset(value):
-        return _iterated((value[i] for i in range(_length(value))), _words(value))
+        return _iterated((value[i] for i in range(len(value))), _words(value))
     if _is_loader(value):
         return _iterated((sample for batch in value for sample in _apart(batch)), _words(value))
     if isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping)):
@@ -94,20 +95,28 @@ def _is_loader(value: Any) -> bool:
     return torch is not None and isinstance(value, torch.DataLoader) and value.batch_size is not None
 
 
-def _length(value: Any) -> int:
-    if len(value) > MOST:
+def _require_few(value: Any) -> None:
+    """Of what says how long it is, before it is read."""
+    count = _count(value)
+    if count is not None and count > MOST:
         raise DataRefused(f"{_words(value)} holds more than {MOST:,}", _FEWER)
-    return len(value)
+
+
+def _count(value: Any) -> int | None:
+    """At most; None where it does not say."""
+    try:
+        return len(value) * value.batch_size if _is_loader(value) else len(value)
+    except TypeError:
+        return None
 
 
 def _words(value: Any) -> str:
     """ "DataLoader of 500 samples": of a DataLoader its Dataset counts them."""
     counted = getattr(value, "dataset", value) if _is_loader(value) else value
     try:
-        count = f" of {len(counted):,} samples"
+        return f"{type(value).__name__} of {len(counted):,} samples"
     except TypeError:
-        count = ""
-    return f"{type(value).__name__}{count}"
+        return type(value).__name__
 
 
 # Whole arrays
@@ -203,7 +212,8 @@ class _Raw:
     def add(self, item: Any, words: str) -> None:
         arrays: list[np.ndarray] = []
         form = _form(item, arrays, words)
-        self.images = self.images or any(map(_is_picture, item if isinstance(item, tuple) else (item,)))
+        parts = item.values() if isinstance(item, Mapping) else item if isinstance(item, tuple) else (item,)
+        self.images = self.images or any(map(_is_picture, parts))
         named = {str(i): array for i, array in enumerate(arrays)}
         self._spool.add(named)
         self._forms.append(form)

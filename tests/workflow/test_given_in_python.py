@@ -172,8 +172,12 @@ def test_what_never_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DataRefused, match="yields more than 20 samples"):
         given_data(itertools.repeat(X[0]))
     monkeypatch.setattr(given_data_module, "MOST", 5)
-    with pytest.raises(DataRefused, match="Pictures of 12 samples holds more than 5"):
-        given_data(Pictures())
+    for long, words in ((Pictures(), "Pictures"), (loader(), "DataLoader"), (list(X), "list")):
+        with pytest.raises(DataRefused, match=f"{words} of 12 samples holds more than 5"):
+            given_data(long)
+    few = torch.utils.data.SubsetRandomSampler(range(3))
+    monkeypatch.setattr(given_data_module, "MOST", 5)
+    assert given_data(loader(sampler=few)).sha256
 
 
 # Models
@@ -242,6 +246,8 @@ def test_pictures_need_preprocessing(tmp_path: Path) -> None:
     pictures = [Image.fromarray((x.transpose(1, 2, 0) * 255).astype(np.uint8)) for x in X]
     with pytest.raises(DataRefused, match="list of 12 samples holds images, but no preprocessing"):
         edgeq.convert(Small(), target="rpi4", data=pictures)
+    with pytest.raises(DataRefused, match="holds images, but no preprocessing"):
+        edgeq.convert(Small(), target="rpi4", data=[{"image": picture, "label": 0} for picture in pictures])
     labelled = [(picture, int(y)) for picture, y in zip(pictures, Y, strict=True)]
     made = converted(
         Small(),
