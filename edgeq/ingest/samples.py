@@ -124,7 +124,12 @@ def open_samples(
     else:
         stored = open_generator(spec, names) if _is_function(spec) else _open_path(Path(spec), shapes)
     samples = Samples(stored, inputs, preprocessing, tuple(range(len(stored.keys))))
-    samples[0]
+    try:
+        samples[0]
+    except DataRefused as error:
+        if not stored.likely_labels:
+            raise
+        raise DataRefused(error.what, error.remedy, details=(*error.details, stored.likely_labels)) from None
     return samples
 
 

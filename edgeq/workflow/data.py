@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from edgeq.errors import DataRefused
+from edgeq.errors import DataRefused, ModelRefused
 from edgeq.ingest.given_model import GivenModel
 from edgeq.model_name import model_name
 from edgeq.nouns.data_check import DataSeen
@@ -40,6 +40,9 @@ def data(asked: DataRequest) -> DataSeen:
     model, source = text(asked.model) or "", text_or_given(asked.data)
     if source is None:
         raise DataRefused("no samples were named", "name them with --data, or in edgeq.toml")
+    if model.endswith(".edgeq"):
+        raise ModelRefused(f"{model} is a finished bundle", "name the model that it was made from")
+    sheet = None if asked.sheet is None else _writable(Path(asked.sheet))
     preprocessing = given(asked.preprocess)
     wanted = _Wanted(source, preprocessing)
     with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
@@ -59,9 +62,17 @@ def data(asked: DataRequest) -> DataSeen:
             asked.tell(Progress("data", 0, None, ""))
             found.append(check(wanted.samples(opened.inputs), opened, use_labels=not asked.ignore_labels))
 
-        sheet = None if asked.sheet is None else Path(asked.sheet)
         look_at_model(replace(request, look=look))
         return _seen(str(asked.model), found[0], not asked.ignore_labels, sheet)
+
+
+def _writable(sheet: Path) -> Path:
+    """Raises DataRefused before anything takes its time."""
+    if sheet.suffix.lower() != ".png":
+        raise DataRefused(f"{sheet} is not named as a PNG", "name it sheet.png")
+    if not sheet.absolute().parent.is_dir():
+        raise DataRefused(f"there is no folder {sheet.parent} for {sheet.name}", "make it, or name another")
+    return sheet
 
 
 @dataclass(frozen=True)
@@ -86,12 +97,15 @@ def _seen(model: str, checked: "Checked", use_labels: bool, sheet: Path | None) 
     from edgeq.data_checks.seen import answers_of, answers_seen, inputs_seen
     from edgeq.data_checks.sheet import draw
     from edgeq.ingest.labels import words
+    from edgeq.quantize.accuracy import why_unused
 
     evidence = checked.evidence
     samples = evidence.samples
     numbers = samples.labels if use_labels else None
     drawn = sheet is not None and draw(evidence, numbers, answers_of(evidence, numbers), sheet)
-    notes = list(samples.notes)
+    notes = [*samples.notes]
+    unused = why_unused(samples, evidence.rows()) if use_labels and evidence.count else ""
+    notes += [unused] if unused else []
     if sheet is not None and not drawn:
         notes.append(f"{sheet} was not written: no input holds pictures")
     return DataSeen(

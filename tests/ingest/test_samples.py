@@ -157,6 +157,14 @@ class TestNpz:
         assert samples.labels is None
         assert samples.notes == ("array z is neither a model input nor named labels: not used",)
 
+    def test_what_looks_like_labels_is_named_where_the_arrays_do_not_fit(self, tmp_path):
+        spec = npz(tmp_path, pixels=np.zeros((5, 3, 4, 4)), targets=np.arange(5))
+        with pytest.raises(DataRefused) as refused:
+            open_samples(spec, inputs=IMAGE)
+        assert refused.value.details == (
+            "targets looks like labels (5 integers from 0 to 4): name it labels",
+        )
+
 
 class TestFolder:
     def test_class_folders_are_labels_in_the_order_of_their_names(self, tmp_path):

@@ -87,9 +87,9 @@ def test_the_command_shows_what_the_model_sees(tmp_path: Path) -> None:
     sheet = tmp_path / "sheet.png"
     done = CliRunner().invoke(cli, ["data", MODEL, "--data", stored(tmp_path), "-o", str(sheet)])
     assert done.exit_code == 0
-    assert "image 1x1x8x8 float32   NCHW" in done.output
-    assert "right on 64 (100.0 %)" in done.output
-    assert "nothing found that speaks against these samples" in done.output
+    assert "image 1x1x8x8 float32   NCHW" in done.stdout
+    assert "right on 64 (100.0 %)" in done.stdout
+    assert "nothing found that speaks against these samples" in done.stdout
     assert sheet.read_bytes().startswith(b"\x89PNG")
 
 
@@ -97,6 +97,6 @@ def test_the_command_s_document_has_the_findings_and_its_exit_code_says_refused(
     data = stored(tmp_path, labels=(digits()[1] + 1) % 10)
     done = CliRunner().invoke(cli, ["data", MODEL, "--data", data, "--json"], standalone_mode=False)
     assert done.return_value == 11
-    document = json.loads(done.output)
+    document = json.loads(done.stdout)
     assert [f["kind"] for f in document["findings"]] == ["labels_shifted"]
     assert document["answers"]["right"] == 0

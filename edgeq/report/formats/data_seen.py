@@ -22,7 +22,7 @@ def show_data_seen(console: Console, seen: DataSeen) -> None:
         _show_input(console, one)
     say(console, "labels", [seen.labels or "none"])
     if seen.answers is None:
-        say(console, "float", ["its outputs are not scores of classes: no answers to show"])
+        say(console, "float", ["no answers: no output is known to hold scores of classes"])
     else:
         _show_answers(console, seen.answers)
     if seen.sheet is not None:
