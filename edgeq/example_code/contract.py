@@ -42,8 +42,10 @@ class Contract:
 
     @property
     def takes_image(self) -> bool:
-        """Whether an image, preprocessed, is the input; a model with several inputs takes arrays."""
-        return self.preprocessing is not None and len(self.inputs) == 1 and len(self.inputs[0].shape) == 4
+        """Whether an image, preprocessed to float32, is the input; a model with several inputs takes arrays."""
+        first, *more = self.inputs
+        takes_reals = first.dtype == "float32" or first.affine is not None
+        return self.preprocessing is not None and not more and len(first.shape) == 4 and takes_reals
 
 
 def read_contract(content: bytes) -> Contract:

@@ -6,6 +6,7 @@ ONNX Runtime's own headers where there are any (Debian 13's libonnxruntime-dev, 
 
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import pytest
 from edgeq.example_code import LANGUAGES, NoExample, Place, read_contract
 from edgeq.ingest.image import apply
 from edgeq.nouns.tensor import Preprocessing
+from tests.conftest import missing
 
 INCLUDE = Path(__file__).with_name("include")
 IMAGENET = Preprocessing((6, 5), scale=1 / 255, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
@@ -33,6 +35,8 @@ def contract(inputs: list[Any], outputs: list[Any], **more: Any) -> bytes:
 
 def built(folder: Path, content: bytes, include: Path = INCLUDE, *more: str) -> Path:
     """The example, compiled without a warning."""
+    if shutil.which("g++") is None:
+        missing("there is no C++ compiler (apt-get install g++)")
     terms = read_contract(content)
     source, program = folder / "example.cc", folder / "example"
     source.write_text(LANGUAGES["c++"](terms, Place(terms.model)))
@@ -104,6 +108,15 @@ def test_each_type_of_element_arrives_and_open_dimensions_are_the_files(tmp_path
     assert printed(program, *(f"{i}.npy" for i in range(len(types)))) == [
         f"out{i} [2, 3]: 1 0 1 0 1 0" for i in range(len(types))
     ]
+
+
+def test_a_model_of_plain_integers_takes_arrays_though_images_were_prepared(tmp_path: Path) -> None:
+    pixels = [tensor("x", "uint8", [1, 1, 2, 3])]
+    content = contract(pixels, pixels, preprocessing=Preprocessing(layout="NHWC").to_dict())
+    program = built(tmp_path, content)
+    (tmp_path / "model.onnx").write_text("")
+    np.save(tmp_path / "x.npy", np.arange(6, dtype=np.uint8).reshape(1, 1, 2, 3))
+    assert printed(program, "x.npy") == ["x [1, 1, 2, 3]: 0 1 2 3 4 5"]
 
 
 def test_integers_that_stand_for_reals_are_made_and_read(tmp_path: Path) -> None:

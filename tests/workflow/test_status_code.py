@@ -12,6 +12,7 @@ import pytest
 import edgeq
 from edgeq.demo import demo_files
 from edgeq.errors import TargetRefused
+from tests.conftest import missing
 from tests.end_to_end.command_line import edgeq as typed
 
 INCLUDE = Path(__file__).parents[1] / "example_code/include"
@@ -43,6 +44,8 @@ def test_cpp_compiles_and_names_the_live_file(root: Path, tmp_path: Path) -> Non
     code = edgeq.status(code="c++", root=root).code  # the only model there need not be named
     assert code is not None and f'"{root}/apps/digits/current/model.onnx"' in code
     (tmp_path / "run.cc").write_text(code)
+    if shutil.which("g++") is None:
+        missing("there is no C++ compiler (apt-get install g++)")
     words = ["g++", "-std=c++17", "-fsyntax-only", f"-I{INCLUDE}", str(tmp_path / "run.cc")]
     assert subprocess.run(words).returncode == 0
 
