@@ -185,6 +185,11 @@ def test_why_nothing_was_quantized_is_no_detail() -> None:
     assert "int8: no data" in printed(lambda c: show(c, plan))
 
 
+def test_outputs_that_are_fed_back_are_named() -> None:
+    use = DataUse("noise.npz", 20, 80, "the gate", states=("hn=h0", "cn=c0"))
+    assert "20 samples calibrate, 80 judge   fed back: hn=h0, cn=c0\n" in printed(lambda c: show(c, use))
+
+
 def test_a_warning_about_the_data_is_shown() -> None:
     finding = DataFinding("scale", "values reach 255", "--preprocess scale=1/255")
     assert "WARNING   values reach 255" in printed(lambda c: show(c, finding))

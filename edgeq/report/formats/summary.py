@@ -36,11 +36,9 @@ def show_terms(console: Console, use: DataUse) -> None:
     if use.source is None:
         say(console, "data", ["none: accuracy is unknown"])
     else:
-        say(
-            console,
-            "data",
-            [f"{_named(use.source)}: {use.calibrate:,} samples calibrate, {use.judge:,} judge"],
-        )
+        used = f"{_named(use.source)}: {use.calibrate:,} samples calibrate, {use.judge:,} judge"
+        fed_back = [f"fed back: {', '.join(use.states)}"] if use.states else []
+        say(console, "data", [used, *fed_back])
     for warning in use.warnings:
         say(console, "WARNING", [warning], style="bold")
     say(console, "gate", [use.gate])
