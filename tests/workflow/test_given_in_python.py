@@ -328,6 +328,7 @@ def test_a_shape_that_does_not_say_of_which_input() -> None:
         edgeq.convert("net.onnx", shape=(1, 3))
 
 
+@pytest.mark.slow
 def test_a_module_deployed_and_its_bundle_raced(tmp_path: Path, own_home: Path) -> None:
     limits = edgeq.Limits(seconds=1.0, min_rounds=1, max_rounds=1, block_ms=1.0, warmup_runs=1)
     there = {"root": tmp_path / "root", "store": tmp_path / "s.db", "limits": limits}
