@@ -175,8 +175,9 @@ def test_what_comes_after_the_first_deployment(pi4: Board, on_pi4: dict[str, dic
     assert pi4.live("net") == first
 
     again = pi4.text("deploy", "net.py:build", "--data", "images.npz", code=3)  # as the first time
-    assert "nothing was sent, nothing changed" in again
-    assert "speed not compared: the device is emulated" in again
+    assert [line.split()[0] for line in again.splitlines()] == ["live", "note"]
+    assert "unchanged: this release is live already, nothing was sent" in again
+    assert "Speed was not compared when this release went live (emulated device); --measure-again" in again
 
     words = ("net.py:build", "--data", "images.npz", "--recipe", "float", "--runtime", "litert")
     lone = pi4.document("deploy", *words)  # alone it has no speed to compare
