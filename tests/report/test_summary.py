@@ -130,6 +130,15 @@ def test_every_width_and_encoding_holds_every_figure(make_race: MakeRace, width:
         assert "+-0.4" in said
 
 
+def test_a_bundle_below_the_home_folder_is_named_from_there(
+    make_race: MakeRace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    deployed = deployment(make_race, *JUDGED)
+    cached = replace(deployed, conversion=replace(deployed.conversion, path=tmp_path / "my cache/net.edgeq"))
+    assert "why: edgeq explain ~/'my cache/net.edgeq'" in printed(lambda c: show_result(c, cached))
+
+
 def test_without_labels_agreement_is_shown_and_without_classes_the_sqnr(make_race: MakeRace) -> None:
     agreeing = [replace(f, accuracy=None) for f in JUDGED[:2]]
     said = printed(lambda c: show_candidates(c, conversion(*agreeing)))

@@ -2,9 +2,10 @@
 candidate, a line for what went live. Reasons and the figures left out here are those of -v and --json.
 """
 
+import os
 import shlex
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 from rich.console import Console
@@ -102,6 +103,14 @@ def show_race_warnings(
         say(console, "note", [choice.why])
 
 
+def _typed(path: Path) -> str:
+    """As a user would type it: below the home folder from ~ on."""
+    home = os.path.expanduser("~")  # noqa: PTH111  (Path.home raises where nobody has one)
+    if home != "~" and path.is_relative_to(home):
+        return f"~/{shlex.quote(str(path.relative_to(home)))}"
+    return shlex.quote(str(path))
+
+
 def _cut_short(measurement: Measurement | None) -> list[tuple[str, Outputs]]:
     """Whose outputs were compared on fewer samples than there are because the time was up."""
     runs = measurement.runs if measurement else ()
@@ -114,7 +123,7 @@ def show_gone_live(console: Console, deployment: Any) -> None:
     app, previous = deployment.app, deployment.previous
     was = f" (was {short(previous)})" if previous and previous != app.live else ""
     undo = [f"undo: edgeq rollback {app.name}"] if app.previous else []
-    why = f"why: edgeq explain {shlex.quote(str(deployment.conversion.path))}"
+    why = f"why: edgeq explain {_typed(deployment.conversion.path)}"
     say(console, "live", [f"{app.name} = {short(app.live)}{was}", *undo, why])
     if not deployment.load_lines:
         say(console, "live", [f"path: {app.path}"])
