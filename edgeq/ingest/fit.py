@@ -63,6 +63,11 @@ def _typed(array: np.ndarray, spec: TensorSpec, label: str) -> np.ndarray:
     """The same values in the input's type; reals as the integers that stand for them, where the input says how."""
     own = np.dtype(spec.dtype)
     if spec.affine is not None and stands_for_reals(array, spec):
+        if not np.isfinite(array).all():
+            raise DataRefused(
+                f"{label} holds NaN or infinite values, for which {spec.name} has no integer",
+                "leave such samples out",
+            )
         limits = np.iinfo(own)
         stored = np.round(array.astype(np.float64) / spec.affine.scale) + spec.affine.zero_point
         return np.asarray(np.clip(stored, limits.min, limits.max), own)

@@ -45,6 +45,10 @@ def test_reals_for_integers_of_a_quantized_model_become_what_stands_for_them(tmp
     assert (stored[0][0].tolist(), stored.notes) == ([[3, -4]], ())
     pixels = open_samples(npz(tmp_path, x=np.array([[0, 100]], np.uint8)), inputs=quantized)
     assert pixels[0][0].tolist() == [[-128, 72]]
+    with pytest.raises(
+        DataRefused, match="sample 0: .* holds NaN or infinite values, for which input has no"
+    ):
+        open_samples(npz(tmp_path, x=np.array([[0.0, np.nan]])), inputs=quantized)
     with pytest.raises(DataRefused, match="goes from 3 to 200, which the int8") as refused:
         open_samples(npz(tmp_path, x=np.array([[3, 200]])), inputs=quantized)
     assert refused.value.remedy == (

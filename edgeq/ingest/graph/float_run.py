@@ -21,7 +21,7 @@ from edgeq.ingest.float_model import (
 from edgeq.nouns.tensor import TensorSpec
 
 if TYPE_CHECKING:
-    from onnx import ModelProto, NodeProto
+    from onnx import ModelProto, NodeProto, TensorProto
 
 _FAILED = "the model does not run on this host's runtime"
 # What only scales, shifts or moves the input on its way to the first layer.
@@ -115,6 +115,12 @@ def _norm(values: list[np.ndarray], trained: list[np.ndarray | None], node: "Nod
     return FirstNorm(*of_channels(values, 1), mean.astype(np.float64), spread)
 
 
+def _of_constant_nodes(proto: "ModelProto") -> "dict[str, TensorProto]":
+    """Paddle's exporter writes every weight as a node."""
+    constants = (node for node in proto.graph.node if node.op_type == "Constant")
+    return {node.output[0]: a.t for node in constants for a in node.attribute if a.name == "value"}
+
+
 class _Graph:
     """The top level of a graph: what makes each tensor, and the constants."""
 
@@ -122,12 +128,13 @@ class _Graph:
         self._proto = proto
         self._constants = {i.name: i for i in proto.graph.initializer}
         self.inputs = [i for i in proto.graph.input if i.name not in self._constants]
+        self._values = {**self._constants, **_of_constant_nodes(proto)}
         self._makers = {name: node for node in proto.graph.node for name in node.output if name}
 
     def weight(self, name: str) -> "np.ndarray | None":
         from onnx import TensorProto, numpy_helper
 
-        found = self._constants.get(name)
+        found = self._values.get(name)
         if found is None or found.data_location == TensorProto.EXTERNAL:
             return None
         return np.asarray(numpy_helper.to_array(found))

@@ -28,11 +28,9 @@ _NEAR = 4  # layers with weights, among which the first batch normalization is l
 
 
 def float_model(
-    call: "Callable[[tuple[torch.Tensor, ...]], Any]",
-    names: Sequence[str],
-    inputs: "tuple[torch.Tensor, ...]",
+    call: Callable[..., Any], names: Sequence[str], inputs: "tuple[torch.Tensor, ...]"
 ) -> FloatModel:
-    """`call` runs the module; `inputs` is one sample that it takes, and `names` are those of its inputs."""
+    """`call(tensors, within)` runs the module, in a context where one is given, perhaps in another thread; `inputs` is one sample that it takes, and `names` are those of its inputs."""
     specs = tuple(
         TensorSpec(name, str(tensor.dtype).removeprefix("torch."), tuple(tensor.shape))
         for name, tensor in zip(names, inputs, strict=True)
@@ -147,7 +145,6 @@ def _seen(call: Any, sample: Arrays) -> tuple[Any, Any]:
     """(values, bias, axis of the channels) of the first layer and (values, mean, variance, epsilon) of the first batch
     normalization, each None where there is none.
     """
-    import torch
     from torch.overrides import TorchFunctionMode
 
     found: list[Any] = [None, None]
@@ -170,14 +167,8 @@ def _seen(call: Any, sample: Arrays) -> tuple[Any, Any]:
                 raise _Enough
             return result
 
-    tensors = _tensors(sample)
-
-    def run() -> None:
-        with torch.no_grad(), Looking():
-            call(tensors)
-
     with contextlib.suppress(_Enough):
-        run()
+        call(_tensors(sample), Looking())
     return found[0], found[1]
 
 

@@ -1,5 +1,6 @@
 """A torch model as an exported program, with an input that it runs on and what it answers to it."""
 
+import contextlib
 import hashlib
 import inspect
 from dataclasses import dataclass
@@ -106,7 +107,11 @@ def _float_model(module: "nn.Module", inputs: Tensors, source: str) -> FloatMode
     names = _input_names(module)
     if len(names) != len(inputs):
         names = [f"input_{i}" for i in range(len(inputs))]
-    return float_model(lambda tensors: _outputs(module, tensors, source), names, inputs)
+
+    def call(tensors: Tensors, within: Any = None) -> Any:
+        return _outputs(module, tensors, source, within)
+
+    return float_model(call, names, inputs)
 
 
 def _saved(request: Request) -> "tuple[nn.Module, Tensors, tuple[str, ...]]":
@@ -270,12 +275,14 @@ def _is_saved(source: str) -> bool:
     return source.lower().endswith(".pt2")
 
 
-def _outputs(module: "nn.Module", inputs: Tensors, source: str) -> Any:
-    """Without gradients. What a stranger may have saved ends within a time; a factory is code of the user's own."""
+def _outputs(module: "nn.Module", inputs: Tensors, source: str, within: Any = None) -> Any:
+    """Without gradients. What a stranger may have saved ends within a time; a factory is code of the user's own.
+    `within` is a context for the thread that runs it.
+    """
     import torch
 
     def call() -> Any:
-        with torch.no_grad():  # each thread has its own
+        with torch.no_grad(), within or contextlib.nullcontext():  # each thread has its own
             return module(*inputs)
 
     return native_call(call) if _is_saved(source) else call()
