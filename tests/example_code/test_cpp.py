@@ -1,11 +1,10 @@
 """The C++ example compiles and does with a file what edgeq does with a sample.
 
-include/ stands in for the runtimes, of which no package here has headers; it gives inputs back as outputs. The last test takes
-ONNX Runtime's own headers where there are any (Debian 13's libonnxruntime-dev, or $ONNXRUNTIME_INCLUDE) and the wheel's library.
+include/ stands in for the runtimes' headers; it gives inputs back as outputs. The last test takes ONNX Runtime's own headers, from
+the lab's Debian 13, and the wheel's library.
 """
 
 import json
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -18,6 +17,7 @@ from edgeq.example_code import LANGUAGES, NoExample, Place, read_contract
 from edgeq.ingest.image import apply
 from edgeq.nouns.tensor import Preprocessing
 from tests.conftest import missing
+from tests.lab import images, machine
 
 INCLUDE = Path(__file__).with_name("include")
 IMAGENET = Preprocessing((6, 5), scale=1 / 255, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
@@ -67,9 +67,14 @@ def numbers(line: str) -> list[float]:
     return [float(word) for word in line.rpartition("]:")[2].removesuffix(" ...").split()]
 
 
-@pytest.mark.parametrize("runtime", ["onnxruntime", "litert"])
 @pytest.mark.parametrize(
-    ("layout", "channels"), [("NCHW", "RGB"), ("NHWC", "BGR"), ("NHWC", "GRAY"), ("NCHW", "GRAY")]
+    ("runtime", "layout", "channels"),
+    [
+        ("onnxruntime", "NCHW", "RGB"),
+        ("litert", "NHWC", "BGR"),
+        ("onnxruntime", "NHWC", "GRAY"),
+        ("litert", "NCHW", "GRAY"),
+    ],
 )
 def test_an_image_is_prepared_as_edgeq_does(runtime: str, layout: str, channels: str, tmp_path: Path) -> None:
     image = np.random.default_rng(0).integers(0, 256, (6, 5, 3), np.uint8)
@@ -130,21 +135,18 @@ def test_integers_that_stand_for_reals_are_made_and_read(tmp_path: Path) -> None
     assert printed(program, "x.npy") == ["y [1, 4]: 0 1.5 -1 65"]
 
 
-@pytest.mark.parametrize(
-    ("array", "words"),
-    [
+def test_a_file_that_does_not_fit_is_refused(tmp_path: Path) -> None:
+    program = built(tmp_path, contract([tensor("x", "float32", [1, 4])], [tensor("y", "float32", [1, 4])]))
+    (tmp_path / "model.onnx").write_text("")
+    for array, words in (
         (np.zeros((1, 3), np.float32), "has not the shape of input x"),
         (np.zeros((1, 4), np.float64), "takes elements of type <f4"),
         (np.zeros((4, 1), np.float32).T, ""),
         (np.asfortranarray(np.zeros((2, 4), np.float32)), "not in C order"),
-    ],
-)
-def test_a_file_that_does_not_fit_is_refused(array: Any, words: str, tmp_path: Path) -> None:
-    program = built(tmp_path, contract([tensor("x", "float32", [1, 4])], [tensor("y", "float32", [1, 4])]))
-    (tmp_path / "model.onnx").write_text("")
-    np.save(tmp_path / "x.npy", array)
-    done = subprocess.run([program, "x.npy"], cwd=tmp_path, capture_output=True, text=True)
-    assert (done.returncode, words in done.stderr) == (1 if words else 0, True)
+    ):
+        np.save(tmp_path / "x.npy", array)
+        done = subprocess.run([program, "x.npy"], cwd=tmp_path, capture_output=True, text=True)
+        assert (done.returncode, words in done.stderr) == (1 if words else 0, True), done.stderr
     (tmp_path / "x.npy").write_bytes(b"no array")
     done = subprocess.run([program, "x.npy"], cwd=tmp_path, capture_output=True, text=True)
     assert "is no .npy file" in done.stderr
@@ -174,26 +176,28 @@ def test_a_type_without_a_name_in_cpp_is_said() -> None:
         LANGUAGES["c++"](read_contract(contract(half, half)), Place("model.onnx"))
 
 
+@pytest.mark.lab
 def test_onnxruntime_itself_answers_as_in_python(tmp_path: Path) -> None:
     import onnxruntime
 
     from edgeq.demo import demo_files
 
-    include = Path(os.environ.get("ONNXRUNTIME_INCLUDE", "/usr/include/onnxruntime"))
-    libraries = list((Path(onnxruntime.__file__).parent / "capi").glob("libonnxruntime.so.*"))
-    if not include.is_dir() or not libraries:
-        pytest.skip("ONNX Runtime's C++ headers are not installed")
+    debian13 = images.IMAGES["trixie-amd64"]
+    if reason := machine.missing_for(debian13, systemd=False):
+        missing(reason)
+    include = images.tree_of(debian13) / "usr/include/onnxruntime"
+    (library,) = (Path(onnxruntime.__file__).parent / "capi").glob("libonnxruntime.so.*")
     model, _ = demo_files()
     (tmp_path / "model.onnx").write_bytes(model.read_bytes())
-    (tmp_path / "libonnxruntime.so.1").symlink_to(libraries[0])
+    (tmp_path / "libonnxruntime.so.1").symlink_to(library)
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     (taken,), (given,) = session.get_inputs(), session.get_outputs()
     content = contract(
         [tensor(taken.name, "float32", [None, *taken.shape[1:]])],
         [tensor(given.name, "float32", [None, *given.shape[1:]])],
     )
-    library = (f"-L{tmp_path}", f"-Wl,-rpath,{tmp_path}", "-l:libonnxruntime.so.1")
-    program = built(tmp_path, content, include, *library)
+    linked = (f"-L{tmp_path}", f"-Wl,-rpath,{tmp_path}", "-l:libonnxruntime.so.1")
+    program = built(tmp_path, content, include, *linked)
     image = np.random.default_rng(0).normal(size=(1, *taken.shape[1:])).astype(np.float32)
     np.save(tmp_path / "x.npy", image)
     expected = session.run(None, {taken.name: image})[0].ravel()[:10]

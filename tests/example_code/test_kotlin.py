@@ -13,6 +13,7 @@ import pytest
 from edgeq.example_code import LANGUAGES, Contract, NoExample, Place, read_contract
 from edgeq.ingest.image import apply
 from edgeq.nouns.tensor import Preprocessing
+from tests.conftest import missing
 
 STAND_INS = Path(__file__).with_name("android")
 EVIL = 'x"; \\ $name ${exit()} */ \n é'
@@ -30,7 +31,7 @@ def contract(dtype: str, shape: list[int | None], preprocessing: Any = None, **m
 def printed(folder: Path, terms: Contract, main: str) -> list[float]:
     """What `main`, a Kotlin expression of numbers, gives with the example beside it."""
     if not (shutil.which("kotlinc") and shutil.which("javac")):
-        pytest.skip("no Kotlin compiler is installed (Debian: apt-get install kotlin default-jdk-headless)")
+        missing("there is no Kotlin compiler (Debian: apt-get install kotlin default-jdk-headless)")
     (folder / "Example.kt").write_text(LANGUAGES["kotlin"](terms, Place(terms.model)))
     text = f'{main}.joinToString(" ")'
     (folder / "Main.kt").write_text(
@@ -66,6 +67,7 @@ def pixels(height: int, width: int, left: int = 0, top: int = 0) -> np.ndarray:
     return np.stack([x, y, np.full_like(x, 200)], axis=2).astype(np.uint8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rules", "seen"),
     [
@@ -85,6 +87,7 @@ def test_an_image_is_prepared_as_edgeq_does(rules: Preprocessing, seen: np.ndarr
     np.testing.assert_allclose(values, expected.ravel(), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_integers_that_stand_for_reals_are_made_and_read(tmp_path: Path) -> None:
     terms = contract("uint8", [1, 4], affine={"scale": 0.5, "zero_point": 100})
     reals = "model.run(floatArrayOf(0f, 1.26f, -1f, 1000f))"

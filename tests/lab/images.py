@@ -34,7 +34,7 @@ IMAGES = {
         Image("bookworm-amd64", "bookworm", "amd64", _BASE),
         Image("bookworm-arm64", "bookworm", "arm64", _BASE, emulator="aarch64"),
         Image("bullseye-arm64", "bullseye", "arm64", _BASE, emulator="aarch64"),
-        Image("trixie-amd64", "trixie", "amd64", _BASE),
+        Image("trixie-amd64", "trixie", "amd64", _BASE + ",libonnxruntime-dev"),
         Image("bookworm-armhf", "bookworm", "armhf", _BASE + ",python3-numpy,python3-psutil", emulator="arm"),
         Image("bookworm-amd64-systemd", "bookworm", "amd64", _SYSTEMD, installed=True),
     )
