@@ -24,7 +24,7 @@ from edgeq.nouns.job import Job, Limits
 from edgeq.nouns.target import Target
 from tests.agent.files.conftest import PYENV
 from tests.agent.files.device import Device, sha
-from tests.application.same_as_agent import SAME_AS_AGENT
+from tests.application.same_as_agent import SAME_AS_AGENT, code_of_images, hash_of_images
 from tests.conftest import missing
 from tests.lab import images
 
@@ -49,19 +49,20 @@ def test_answers_as_the_agent_does(
     device = Device(tmp_path / "root", archive.path, bare(python))
     bundle = converted(network, CASES[runtime][0], tmp_path)
     path = deployed(device, bundle, runtime)
-    code = "\n".join([*load_lines(bundle.manifest.name, path), SAME_AS_AGENT])
+    code = "\n".join([*load_lines(bundle.manifest.name, path), SAME_AS_AGENT, code_of_images()])
+    home = tmp_path / "home"
     done = subprocess.run(
         [device.python, "-s", "-c", code],
         capture_output=True,
         text=True,
-        env={"HOME": str(tmp_path)},
+        env={"HOME": str(home)},
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
-    assert (
-        done.stdout.splitlines()[-1]
-        == f"same on 32 samples with {runtime} on Python {python.replace('.', ' ')}"
-    )
+    same, images = done.stdout.splitlines()[-2:]
+    assert same == f"same on 32 samples with {runtime} on Python {python.replace('.', ' ')}"
+    assert images == hash_of_images()
+    assert not home.exists(), "onnxruntime writes nothing there"
 
 
 def bare(python: str) -> str:

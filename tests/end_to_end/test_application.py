@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from tests.application.same_as_agent import SAME_AS_AGENT
+from tests.application.same_as_agent import SAME_AS_AGENT, code_of_images, hash_of_images
 from tests.end_to_end.test_devices import Board, desk  # noqa: F401
 from tests.lab import devices
 from tests.lab.device import Kind
@@ -37,6 +37,7 @@ def test_the_printed_lines_run_there(case: tuple[Board, str, tuple[str, ...]]) -
         same = re.fullmatch(rf"same on (\d+) samples with {runtime} on Python {python}", said)
         assert same and int(same[1]) >= 32, said
 
+    assert run(board, [*lines, code_of_images()]).splitlines()[-1] == hash_of_images()
     if len(runtimes) > 1:
         assert seen_by_a_running_application(board, lines) == "litert -> onnxruntime, failed: None"
     board.text("uninstall", "--everything", "--yes")
