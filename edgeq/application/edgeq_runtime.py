@@ -197,12 +197,9 @@ class _Input:
 
     def _unfit(self, value: Any) -> ValueError:
         unprepared = self.preprocessing is None and _is_image(value)
-        hint = (
-            "; images are not prepared here: the model was converted without --preprocess"
-            if unprepared
-            else ""
-        )
-        return ValueError(f"input {self.name}: expected {self.expected()}, got {_described(value)}{hint}")
+        hint = "images are not prepared here: the model was converted without --preprocess"
+        said = f"input {self.name}: expected {self.expected()}, got {_described(value)}"
+        return ValueError(f"{said}; {hint}" if unprepared else said)
 
 
 @dataclass(frozen=True)
@@ -256,7 +253,7 @@ class _Release:
 
 def _current_of(app: str, root: str | os.PathLike[str] | None) -> Path:
     """The link `current` of an app. Raises LoadError naming the apps that there are."""
-    roots = [Path(r).expanduser() for r in (_usual_roots() if root is None else [root])]
+    roots = [Path(os.path.expanduser(r)) for r in (_usual_roots() if root is None else [root])]  # noqa: PTH111  (there may be no home)
     for one in roots:
         if (one / "apps" / app / "current").is_symlink():
             return one / "apps" / app / "current"
@@ -276,20 +273,15 @@ def _open(folder: Path, link: str | None, target: str | None, threads: int | Non
     model that it refuses.
     """
     file = folder if folder.suffix == ".json" else folder / CONTRACT
-    contract, folder = _read_json(file), file.parent
+    contract, folder = _read_contract(file), file.parent
     wheels = _add_to_sys_path(folder, contract.get("python_path", PYTHON_PATH))
     with _imports_explained(contract, wheels):
         import numpy as np
 
         open_session = _RUNTIMES[contract["runtime"]]()
+    how = contract["preprocessing"]
     inputs = tuple(
-        _Input(
-            i["source_name"],
-            np.dtype(i["dtype"]),
-            tuple(i["shape"]),
-            i.get("affine"),
-            contract["preprocessing"],
-        )
+        _Input(i["source_name"], np.dtype(i["dtype"]), tuple(i["shape"]), i.get("affine"), how)
         for i in contract["inputs"]
     )
     outputs = tuple(
@@ -302,24 +294,27 @@ def _open(folder: Path, link: str | None, target: str | None, threads: int | Non
         [i["name"] for i in contract["inputs"]],
         [o["name"] for o in contract["outputs"]],
     )
-    is_plain = (
-        len(inputs) == 1 and not any(o.affine for o in outputs) and shapes == [o.shape for o in outputs]
-    )
-    usual = (
-        _usual_call(link, target, inputs[0], [o.name for o in outputs], run) if is_plain else lambda _: None
-    )
+    plain = not any(o.affine for o in outputs) and shapes == [o.shape for o in outputs]
+    ready = inputs[0].shape if plain and len(inputs) == 1 else None
+    usual = _usual_call(link, target, ready, inputs[0].dtype, [o.name for o in outputs], run)
     return _Release(target, folder, contract, inputs, outputs, run, usual)
 
 
 def _usual_call(
-    link: str | None, target: str | None, given: _Input, names: list[str], run: Callable[..., Any]
+    link: str | None,
+    target: str | None,
+    shape: tuple[int | None, ...] | None,
+    dtype: np.dtype[Any],
+    names: list[str],
+    run: Callable[..., Any],
 ) -> Callable[[Any], dict[str, np.ndarray] | None]:
     """The call with one array that the runtime takes as it is, of a model whose outputs are returned as they are. It is kept
-    short, for beside a small network each step of Python counts; what is not so, and what follows a switch, gets None.
+    short, for beside a small network each step of Python counts. None for any other array than of `shape` and `dtype`, and
+    after a switch.
     """
     import numpy as np
 
-    kind, readlink, shape, dtype = np.ndarray, os.readlink, given.shape, given.dtype
+    kind, readlink = np.ndarray, os.readlink
 
     def call(value: Any) -> dict[str, np.ndarray] | None:
         try:
@@ -332,6 +327,15 @@ def _usual_call(
         return None
 
     return call
+
+
+def _read_contract(file: Path) -> dict[str, Any]:
+    contract = _read_json(file)
+    if not isinstance(contract, dict) or contract.get("schema") != 1:
+        raise LoadError(
+            f"{file} is no contract of schema 1, which this edgeq_runtime.py reads; use the one beside it"
+        )
+    return contract
 
 
 def _read_json(path: Path) -> Any:

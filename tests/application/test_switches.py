@@ -107,6 +107,14 @@ def test_what_is_loaded_answers_on_when_it_is_gone_from_disk(
     assert answer(model) == 2.0
 
 
+def test_a_release_of_a_later_edgeq_is_not_misread(root: Root) -> None:
+    model = load(root)
+    root.release("later", times(3), schema=2)
+    root.switch("later")
+    assert answer(model) == 1.0
+    assert "no contract of schema 1" in str(model.failed)
+
+
 def test_an_app_that_is_uninstalled_and_deployed_again_is_followed(root: Root) -> None:
     model = load(root)
     shutil.rmtree(root.path / "apps/net")
