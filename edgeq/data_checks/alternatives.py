@@ -1,6 +1,6 @@
 """Other ways of preparing the same samples, and whether float is clearly right more often with one of them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -33,23 +33,25 @@ class Alternative:
 
 
 def alternatives(evidence: "Evidence") -> list[Alternative]:
-    """Those that differ from what the samples are, the likeliest first; none for a model without a single float input."""
-    specs = evidence.model.inputs
+    """Those that differ from what the samples are: other orders of an image, other scales of the only input of floats."""
+    specs, arrays = evidence.model.inputs, evidence.arrays[:_LOOKED_AT]
     floats = [i for i, spec in enumerate(specs) if spec.dtype.startswith("float")]
-    if len(floats) != 1 or not evidence.arrays:
-        return []
-    index = floats[0]
     image = image_input(specs)
-    values = np.concatenate([a[index].reshape(-1) for a in evidence.arrays[:_LOOKED_AT]])
-    if not values.size:
-        return []
-    found = [] if image is None else [*_moved(image, specs[index])]
-    preprocessing = evidence.samples.preprocessing
-    if image is not None:
-        found += _as_images(image, values, preprocessing)
-    found += _scaled(index, values)
-    first = evidence.arrays[0][index]
-    return _different(found, first)
+    found: list[Alternative] = []
+    if image is not None and arrays:
+        found += _different(_moved(image, specs[image.index]), arrays[0][image.index])
+    if len(floats) != 1 or not arrays:
+        return found
+    index = floats[0]
+    values = np.concatenate([a[index].reshape(-1) for a in arrays])
+    scaled = (
+        [*_as_images(image, values, evidence.samples.preprocessing)]
+        if image is not None and image.index == index
+        else []
+    )
+    if values.size:
+        found += _different([*scaled, *_scaled(index, values)], arrays[0][index])
+    return found
 
 
 def _moved(image: ImageInput, spec: TensorSpec) -> Iterator[Alternative]:
@@ -150,7 +152,7 @@ def _scaled(index: int, values: np.ndarray) -> Iterator[Alternative]:
         )
 
 
-def _different(found: list[Alternative], first: np.ndarray) -> list[Alternative]:
+def _different(found: Iterable[Alternative], first: np.ndarray) -> list[Alternative]:
     kept: list[Alternative] = []
     results = [first.astype(np.float64)]
     for alternative in found:

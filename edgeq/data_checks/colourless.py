@@ -10,7 +10,7 @@ from edgeq.nouns.data_check import DataFinding
 
 _FEWEST = 8
 _SHARE = 0.95
-_BLANK = 0.25
+_BLANK = 0.5  # tiles of a map or of a document may well be empty
 _ALIKE = 0.01  # what a channel may be off from another, scaled and shifted, in its standard deviations
 
 

@@ -142,7 +142,7 @@ def test_samples_of_one_class(
 
 def test_blank_images(tmp_path: Path, model: FloatModel, digits: tuple[np.ndarray, np.ndarray]) -> None:
     image = digits[0].copy()
-    image[::2] = 0
+    image[np.arange(800) % 4 > 0] = 0
     assert "blank" in kinds(checked(tmp_path, model, image))
 
 
