@@ -82,7 +82,8 @@ def _sure(fit: Moments, check: Moments) -> Floats:
     apart = np.square(fit.gram - check.gram)
     noise = (apart.sum(axis=(1, 2)) - np.einsum("gkk->g", apart)) * check.count / (fit.count + check.count)
     signal = np.square(fit.gram).sum(axis=(1, 2)) - np.square(powers).sum(axis=1)
-    kept = np.maximum(0.0, 1 - noise / np.maximum(signal, 1e-300))
+    # Where inputs have next to nothing to do with each other, both are what rounding left of a difference, of either sign.
+    kept = np.clip(1 - noise / np.maximum(signal, 1e-300), 0.0, 1.0)
     shrunk: Floats = fit.gram * kept[:, None, None]
     np.einsum("gkk->gk", shrunk)[:] = powers
     return shrunk

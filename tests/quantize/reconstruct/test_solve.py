@@ -54,3 +54,16 @@ def test_few_samples_are_not_leaned_on():
     found = solve(weight, None, parts, scale, -8, 7).integers * 0.5
     nearest = np.clip(np.rint(weight / 0.5), -8, 7) * 0.5
     assert np.square(weight - found).mean() < 1.2 * np.square(weight - nearest).mean()
+
+
+def test_inputs_that_have_next_to_nothing_to_do_with_each_other_are_rounded_each_by_itself():
+    """What rounding leaves of the difference of two sums of squares can be below zero."""
+    rng = np.random.default_rng(4)
+    power, other = rng.uniform(5e-5, 8e-2, size=(2, 64, 9))
+    together = rng.normal(size=(64, 9, 9)) * 1e-12 * (1 - np.identity(9))
+    fit, check = (together + together.swapaxes(1, 2) + p[:, None] * np.identity(9) for p in (power, other))
+    means = np.zeros((64, 9))
+    parts = Moments(fit, fit, means, means, 1000), Moments(check, check, means, means, 1000)
+    weight = rng.normal(size=(64, 2, 9))
+    found = solve(weight, None, parts, np.full((64, 2), 0.3), -127, 127).integers
+    assert np.array_equal(found, np.rint(weight / 0.3))
