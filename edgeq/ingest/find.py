@@ -35,11 +35,16 @@ def find(folder: Path) -> Found:
     images = [e.name for e in entries if e.is_dir() and _holds_images(e)]
     built = [f"{f.name}:{name}" for f in files if f.suffix == ".py" for name in torch_factories(f)]
     return Found(
-        models=(*(f.name for f in files if f.suffix.lower() in _MODELS), *built),
+        models=(*(f.name for f in files if f.suffix.lower() in _MODELS and not _is_exported(f)), *built),
         weights=tuple(f.name for f in files if f.suffix.lower() in _WEIGHTS),
         samples=(*(f.name for f in files if f.suffix.lower() == ".npz"), *images),
         image_folders=tuple(images),
     )
+
+
+def _is_exported(model: Path) -> bool:
+    """Whether `edgeq export` wrote it: its contract lies beside it."""
+    return model.with_name(f"{model.stem}.contract.json").is_file()
 
 
 def torch_factories(path: Path) -> tuple[str, ...]:

@@ -119,6 +119,12 @@ def test_a_project_that_could_not_be_deployed_is_not_written(
     assert not (here / "edgeq.toml").exists()
 
 
+def test_what_edgeq_exported_is_no_model_to_begin_with(here: Path) -> None:
+    for name in ("net.onnx", "app.tflite", "app.contract.json"):
+        (here / name).touch()
+    assert init()[0] == "wrote edgeq.toml: model net.onnx"
+
+
 def test_in_an_empty_folder_no_empty_project_is_written(here: Path) -> None:
     error = refused()
     assert error.what.startswith("there is no model in ")
