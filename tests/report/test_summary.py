@@ -25,6 +25,7 @@ from edgeq.report.choose import choose
 from edgeq.report.formats.summary import show_candidates
 from edgeq.report.formats.text import show, show_result
 from edgeq.report.race import compare_runs
+from edgeq.workflow.bench import Benched
 from edgeq.workflow.convert import Conversion
 from edgeq.workflow.deploy import Deployment
 
@@ -207,3 +208,12 @@ def test_a_warning_about_the_data_is_shown() -> None:
     )
     said = printed(lambda c: show(c, use))
     assert "WARNING   the float model is right on 0 of 2 labelled samples" in said
+
+
+def test_a_bench_prints_one_table_and_all_of_them_with_v(make_race: MakeRace) -> None:
+    race = make_race({ORT: 10.0, ORT8: 5.0})
+    benched = Benched((race,), (compare_runs(race),))
+    brief = printed(lambda c: show_result(c, benched))
+    full = printed(lambda c: show_result(c, benched, in_full=True))
+    assert ("p50" in brief, "p99" in brief, "p99" in full) == (True, False, True)
+    assert brief.splitlines()[0] == full.splitlines()[0]

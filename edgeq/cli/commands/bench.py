@@ -4,20 +4,21 @@ from typing import Any
 
 import click
 
-from edgeq.cli.options import asks_password, json_option, options_for
+from edgeq.cli.options import asks_password, json_option, options_for, verbose_option
 from edgeq.workflow.requests import BenchRequest
 
 
 @click.command()
 @click.argument("what", nargs=-1, metavar="[NAME | BUNDLE]...")
 @options_for(BenchRequest)
+@verbose_option
 @json_option
-def command(what: tuple[str, ...], as_json: bool, **options: Any) -> int:
+def command(what: tuple[str, ...], verbose: bool, as_json: bool, **options: Any) -> int:
     """Measure what is live on the device, or .edgeq bundles against each other, interleaved. Activates nothing."""
     from edgeq.cli.screen import screen
     from edgeq.workflow.bench import bench
 
-    with screen(as_json) as show:
+    with screen(as_json, verbose) as show:
         benched = bench(*what, **options, ask_password=asks_password(), tell=show.tell)
         show.result(benched)
     return benched.exit_code

@@ -29,6 +29,10 @@ from edgeq.report.formats.units import (
 )
 
 
+def show_race_title(console: Console, report: RaceReport) -> None:
+    say(console, "race", [report.app, f"on {report.device}", f"job {report.job}"])
+
+
 def show_race(
     console: Console,
     report: RaceReport,
@@ -42,7 +46,7 @@ def show_race(
     energy was not measured. `measurement`, which the report is of, adds the conditions that it was made under.
     """
     if in_full:
-        say(console, "race", [report.app, f"on {report.device}", f"job {report.job}"])
+        show_race_title(console, report)
     say(console, "measure", _conditions(report))
     if measurement is not None:
         say(console, "measure", conditions(measurement))

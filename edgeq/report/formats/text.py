@@ -34,7 +34,7 @@ from edgeq.report.formats.on_device import (
     show_status,
     show_supplies,
 )
-from edgeq.report.formats.race_table import show_race
+from edgeq.report.formats.race_table import show_race, show_race_title
 from edgeq.report.formats.summary import (
     show_candidates,
     show_destination,
@@ -122,9 +122,13 @@ def _show_deployment(console: Console, deployment: Any, *, in_full: bool = False
         )
 
 
-def _show_benched(console: Console, benched: Any) -> None:
+def _show_benched(console: Console, benched: Any, *, in_full: bool = False) -> None:
     for report, measurement in zip(benched.reports, benched.measurements, strict=True):
-        show_race(console, report, in_full=True, measurement=measurement)
+        if in_full:
+            show_race(console, report, in_full=True, measurement=measurement)
+        else:
+            show_race_title(console, report)
+            show_race(console, report)
 
 
 def _show_reported(console: Console, reported: Any) -> None:
@@ -149,7 +153,7 @@ def _later(console: Console, noun: Any, *, in_full: bool = False) -> None:
     """Told on the way for whoever listens; on a screen it stands in the result, with the choice beside it."""
 
 
-_HAVE_MORE = frozenset({"Deployment", "Conversion", "Note"})
+_HAVE_MORE = frozenset({"Benched", "Deployment", "Conversion", "Note"})
 
 _ON_THE_WAY: dict[str, Show] = {
     "Note": show_note,
