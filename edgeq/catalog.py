@@ -61,6 +61,15 @@ def target(name: str | os.PathLike[str]) -> Target:
     return read_target(path)
 
 
+def require_runtime(target: Target, runtime: str | None) -> None:
+    """Raises TargetRefused where the target does not run the one runtime that was asked for."""
+    if runtime is not None and not target.supports(runtime):
+        has = ", ".join(r.name for r in target.runtimes)
+        raise TargetRefused(
+            f"target {target.name} has no runtime {runtime!r}", f"it has: {has}; leave out --runtime"
+        )
+
+
 def _meant(name: str, known: tuple[str, ...]) -> str:
     from difflib import get_close_matches  # not for `edgeq --help`
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from edgeq.catalog import require_runtime
 from edgeq.errors import DataRefused, ModelRefused, TargetRefused
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import CandidatePlan, Plan, Skipped
@@ -109,11 +110,7 @@ def _known(recipe: str | None, recipes: tuple[Recipe, ...], runtime: str | None,
     names = [r.name for r in recipes]
     if recipe is not None and recipe not in names:
         raise TargetRefused(f"there is no recipe {recipe!r}", f"the recipes are: {', '.join(names)}")
-    if runtime is not None and not target.supports(runtime):
-        has = ", ".join(r.name for r in target.runtimes)
-        raise TargetRefused(
-            f"target {target.name} has no runtime {runtime!r}", f"it has: {has}; leave out --runtime"
-        )
+    require_runtime(target, runtime)
 
 
 def _usable_runtimes(

@@ -35,6 +35,7 @@ from edgeq.workflow.requests import ConvertRequest, Shapes
 from edgeq.workflow.runtimes import this_machine
 from edgeq.workflow.takes import takes
 from edgeq.workflow.tell import Tell
+from edgeq.workflow.unused_weights import unused_weights
 
 if TYPE_CHECKING:  # numpy, onnx and the rest are imported when there is something to convert
     import numpy as np
@@ -101,9 +102,12 @@ def convert(asked: ConvertRequest) -> Conversion:
     kind = target if isinstance(target, Target) else catalog.target(target)
     if kind.detect:
         kind, unavailable = this_machine(kind, model, asked.runtime)
+    catalog.require_runtime(kind, asked.runtime)
     formats.require_converter(asked.model or "", formats.loaded(kind, asked.runtime, unavailable or {}))
     if asked.search_seconds is not None:
         tell(Note("--search-seconds has no effect: --search-tries limits the search"))
+    for note in unused_weights(model, asked.weights):
+        tell(note)
     order = _order(asked, model, kind, unavailable or {})
     tell(Progress(_opening(order), 0, None, ""))
     from edgeq.workflow.early_checks import EarlyChecks

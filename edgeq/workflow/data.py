@@ -13,6 +13,7 @@ from edgeq.nouns.progress import Progress
 from edgeq.workflow.paths import text, text_or_given
 from edgeq.workflow.requests import DataRequest, Shapes
 from edgeq.workflow.takes import takes
+from edgeq.workflow.unused_weights import unused_weights
 
 if TYPE_CHECKING:
     from edgeq.data_checks.run import Checked
@@ -38,6 +39,8 @@ def data(asked: DataRequest) -> DataSeen:
     from edgeq.ingest.samples import peek
 
     model, source = text(asked.model) or "", text_or_given(asked.data)
+    for note in unused_weights(model, asked.weights):
+        asked.tell(note)
     if source is None:
         raise DataRefused("no samples were named", "name them with --data, or in edgeq.toml")
     if model.endswith(".edgeq"):

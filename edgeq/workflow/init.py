@@ -124,7 +124,7 @@ def _there(given: str | None, refusal: type[ModelRefused] | type[DataRefused] = 
 
 def _open_questions(begun: Project, here: Found) -> list[str]:
     lines = []
-    if begun.weights is None and begun.model is not None and ".py:" in begun.model and here.weights:
+    if _needs_weights(begun, here):
         lines.append(f"weights left open: {', '.join(here.weights)}: which one belongs to {begun.model}")
     if begun.data is None:
         why = (
@@ -141,15 +141,23 @@ def _open_questions(begun: Project, here: Found) -> list[str]:
     return lines
 
 
+def _needs_weights(begun: Project, here: Found) -> bool:
+    return begun.weights is None and begun.model is not None and ".py:" in begun.model and bool(here.weights)
+
+
 def _needs_preprocess(begun: Project, here: Found) -> bool:
     return begun.preprocess is None and begun.data in here.image_folders
 
 
 def _next(begun: Project, here: Found, target: str | None) -> str:
-    """The command to run now, after the key that has to be set first."""
+    """The command to run now, after the keys that have to be set first."""
     deploy = f"edgeq deploy --target {target or 'local'}"
     if target is not None and catalog.target(target).os == "android":
         deploy = f"edgeq export --target {target} -o app/model.tflite"
-    if begun.data is None:
-        return f"set `data` in edgeq.toml, then {deploy}"
-    return f"set `preprocess` in edgeq.toml, then {deploy}" if _needs_preprocess(begun, here) else deploy
+    missing = {
+        "weights": _needs_weights(begun, here),
+        "data": begun.data is None,
+        "preprocess": _needs_preprocess(begun, here),
+    }
+    keys = [f"`{key}`" for key, is_missing in missing.items() if is_missing]
+    return f"set {' and '.join(keys)} in edgeq.toml, then {deploy}" if keys else deploy

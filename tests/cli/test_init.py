@@ -88,6 +88,16 @@ def test_what_builds_a_module_is_told_by_the_syntax_alone(
     assert torch_factories(here / "net.py") == built
 
 
+def test_of_two_files_of_weights_neither_is_taken(here: Path) -> None:
+    (here / "net.py").write_text(RESNET)
+    for name in ("a.pt", "b.pth"):
+        (here / name).touch()
+    pictures(here / "photos")
+    said = init()
+    assert said[1] == "weights left open: a.pt, b.pth: which one belongs to net.py:build"
+    assert said[-1].startswith("next: set `weights` and `preprocess` in edgeq.toml, then edgeq deploy")
+
+
 def test_a_torch_project_in_one_line(here: Path) -> None:
     (here / "net.py").write_text(RESNET)
     (here / "w.pt").touch()

@@ -45,3 +45,11 @@ def test_a_command_without_a_model_names_those_that_are_here(
     one = click.testing.CliRunner().invoke(cli, ["convert"]).exception
     assert isinstance(one, TargetRefused)
     assert one.remedy == "name it: net.onnx; or write edgeq.toml: `edgeq init net.onnx`"
+
+
+def test_a_runtime_that_the_target_does_not_have_is_refused_before_the_model_is_opened() -> None:
+    words = ["convert", "gone.onnx", "--target", "x86-64", "--runtime", "tflite-runtime"]
+    refused = click.testing.CliRunner().invoke(cli, words).exception
+    assert isinstance(refused, TargetRefused)
+    assert refused.what == "target x86-64 has no runtime 'tflite-runtime'"
+    assert refused.remedy == "it has: litert, onnxruntime; leave out --runtime"
