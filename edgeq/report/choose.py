@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from edgeq.errors import GateFailed
 from edgeq.nouns.report import CANNOT_TELL, FASTER, SLOWER, Choice, Estimate, RaceReport
+from edgeq.report.busy import MARGIN
 
 WORST_RATIO = (
     1.03  # what edgeq promises: at the unlucky end of the interval, at most 3 % slower than the fastest float
@@ -110,7 +111,7 @@ def _while_busy(
         return Choice(stays, f"{why_not}; {how}: {_title(report, stays)} {reason}", compared=True)
     return Choice(
         stays,
-        f"speed not compared: {why_not}{_what_cpu_time_says(report, others, stays)}; {_title(report, stays)} {reason}",
+        f"speed not compared: {why_not}{_what_cpu_time_says(report, others, stays, floats)}; {_title(report, stays)} {reason}",
         compared=False,
     )
 
@@ -131,12 +132,39 @@ def _what_stays(
     return works[0], "goes live: no float candidate may"
 
 
-def _what_cpu_time_says(report: RaceReport, others: Sequence[str], stays: str) -> str:
+def _what_cpu_time_says(report: RaceReport, others: Sequence[str], stays: str, floats: Sequence[str]) -> str:
+    """Of the one with the best ratio to `stays`, why it does not go live instead."""
     known = [id for id in others if report.busy_pair(id, stays)]
     if not known:
         return ""
     nearest = min(known, key=lambda id: _busy_ratio(report, id, stays))
-    return f", and CPU time does not tell {_title(report, nearest)} from it ({_busy_speedup(report, nearest, stays)})"
+    title, kept, speedup = (
+        _title(report, nearest),
+        _title(report, stays),
+        _busy_speedup(report, nearest, stays),
+    )
+    said = _busy_verdict(report, nearest, stays)
+    if said == FASTER:
+        unbeaten = next(f for f in floats if f != nearest and _busy_verdict(report, nearest, f) != FASTER)
+        against = _busy_speedup(report, nearest, unbeaten) or "too few rounds in common"
+        return (
+            f"; in CPU time {title} is faster than {kept} ({speedup}), but not clearly faster than "
+            f"{_title(report, unbeaten)} ({against})"
+        )
+    if said == SLOWER:
+        return f"; {title} is slower in CPU time than {kept} ({speedup})"
+    if _seems_faster(report, nearest, stays):
+        return (
+            f"; the lead of {title} over {kept} in CPU time ({speedup}) is not certain enough: on a busy device it has to "
+            f"exceed {MARGIN:.0%} and what the same model varied by, in the least disturbed inferences too"
+        )
+    return f", and CPU time does not tell {title} from {kept} ({speedup})"
+
+
+def _seems_faster(report: RaceReport, id: str, against: str) -> bool:
+    """Whether the whole interval says so, whatever the margin."""
+    pair = report.busy_pair(id, against)
+    return pair is not None and pair.ratio.high is not None and pair.ratio.high < 1
 
 
 def _busy_verdict(report: RaceReport, id: str, against: str) -> str:
