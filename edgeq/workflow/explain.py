@@ -15,6 +15,7 @@ from edgeq.quantize.plan import AS_IS
 from edgeq.workflow.convert import Conversion, convert, open_conversion
 from edgeq.workflow.paths import text
 from edgeq.workflow.requests import ConvertRequest, ExplainRequest
+from edgeq.workflow.stay_home import require_nothing_decided
 from edgeq.workflow.takes import keywords, takes
 from edgeq.workflow.tell import Tell
 from edgeq.workflow.verify_samples import of_bundle
@@ -78,6 +79,7 @@ def _nothing_to_explain(conversion: Conversion, plan: Plan) -> BundleRefused:
 def _converted(asked: ExplainRequest) -> tuple[Conversion, str | None]:
     model = text(asked.model)
     if model is not None and model.endswith(".edgeq"):
+        require_nothing_decided(Path(model), asked, also=("recipe", "runtime"), sends=False)
         return open_conversion(Path(model), asked.tell), None
     try:
         return convert(**keywords(asked, ConvertRequest)), None

@@ -76,7 +76,7 @@ def _kind(model: str, asked: ExportRequest, finished: Conversion | None) -> Targ
     """The kind of device; None for that of a bundle whose target file is not here."""
     if finished is None:
         return catalog.target(asked.target or "local")
-    require_nothing_decided(Path(model), asked)
+    require_nothing_decided(Path(model), asked, sends=False)
     manifest = finished.bundle.manifest
     if asked.target is not None:
         kind = catalog.target(asked.target)

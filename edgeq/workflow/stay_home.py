@@ -74,16 +74,20 @@ def require_made_for(manifest: Manifest, target: Target) -> None:
         )
 
 
-def require_nothing_decided(bundle: Path, options: ConversionOptions) -> None:
+def require_nothing_decided(
+    bundle: Path, options: ConversionOptions, *, also: tuple[str, ...] = (), sends: bool = True
+) -> None:
     """A finished bundle is what it was made as: of the options that convert() takes, only those that choose among its
-    candidates mean anything. Raises BundleRefused, which names the others that were given.
+    candidates mean anything, and of these not those that `also` names. `sends`: the command brings it to a device.
+
+    Raises BundleRefused, which names the options that have no effect and were given.
     """
-    given = [name for name in _DECIDED if getattr(options, name) not in (None, "", {})]
+    given = [name for name in (*_DECIDED, *also) if getattr(options, name) not in (None, "", {})]
     if given:
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)
         raise BundleRefused(
             f"{bundle} is a finished bundle: {flags} {'has' if len(given) == 1 else 'have'} no effect on it",
-            f"drop {'it' if len(given) == 1 else 'them'}, or convert the model again. Nothing was sent.",
+            f"leave out {flags}, or convert the model again.{' Nothing was sent.' if sends else ''}",
         )
 
 

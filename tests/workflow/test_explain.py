@@ -67,6 +67,10 @@ def test_a_finished_bundle(folder):
     assert edgeq(folder, "convert", "net.onnx", *words).returncode == 0
     shown = edgeq(folder, "explain", "net.edgeq")
     assert shown.returncode == 0 and "one.a (Conv)" in shown.stdout, shown.stderr
+    refused = edgeq(folder, "explain", "net.edgeq", "--data", "nope.npz", "--max-drop", "0")
+    assert refused.returncode != 0
+    assert "--data, --max-drop have no effect on it" in refused.stderr
+    assert "leave out --data, --max-drop, or convert the model again." in refused.stderr
 
 
 def test_columns_have_a_legend_and_only_those_that_are_shown(folder):
