@@ -77,12 +77,15 @@ def _of_labels(
     alike = [*one_class(numbers, answers)]
     if alike:
         yield from alike
+        yield from guesses(evidence, scored, numbers, clock)
         return
     if evidence.different >= FEWEST:
         yield from one_answer(answers, labels, classes)
     found = [*numbered_otherwise(answers, labels, classes)]
     found = found or [*better_with_labels(evidence, scored, numbers, clock, scales_first=wrong_scale)]
-    yield from found or guesses(answers, labels, classes)
+    yield from found
+    if not any(finding.certain for finding in found):
+        yield from guesses(evidence, scored, numbers, clock)
 
 
 def _of_answers(evidence: Evidence) -> Iterator[DataFinding]:

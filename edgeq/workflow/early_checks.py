@@ -1,5 +1,6 @@
 """The checks of the samples that come before anything is exported or converted: what is certain ends the command there."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -58,12 +59,14 @@ def findings_of(samples: "Samples", model: "FloatModel", gates: Gates) -> tuple[
 
     use_labels = not gates.ignore_labels and gates.metric is None
     found = check(samples, model, use_labels=use_labels).findings
-    _require_none_certain(found)
+    _require_none_certain(found, samples.notes)
     return found
 
 
-def _require_none_certain(findings: tuple[DataFinding, ...]) -> None:
-    """Raises DataRefused with the first that is certain, and all others as details."""
+def _require_none_certain(findings: tuple[DataFinding, ...], notes: Sequence[str]) -> None:
+    """Raises DataRefused with the first that is certain; all others are its details, and `notes`, how labels are numbered among
+    them.
+    """
     certain = next((finding for finding in findings if finding.certain), None)
     if certain is None:
         return
@@ -71,5 +74,5 @@ def _require_none_certain(findings: tuple[DataFinding, ...]) -> None:
     raise DataRefused(
         f"{certain.text}: the samples or labels do not belong to this model",
         remedy,
-        details=[str(finding) for finding in findings if finding is not certain],
+        details=[*(str(finding) for finding in findings if finding is not certain), *notes],
     )
