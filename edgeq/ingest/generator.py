@@ -34,6 +34,7 @@ def stored_samples(
     spool = Spool()
     keys: list[str] = []
     labels: list[np.ndarray] = []
+    shapes: set[tuple[tuple[int, ...], ...]] = set()
     for sample, label in samples:
         if len(keys) == MOST:
             raise DataRefused(f"{where} yields more than {MOST:,} samples", "let it end earlier")
@@ -44,9 +45,18 @@ def stored_samples(
                 f"{where} yields labels with some samples only", "yield (sample, label) always, or never"
             )
         spool.add(sample)
+        shapes.add(tuple(array.shape for array in sample.values()))
     if not keys:
         raise DataRefused(f"{where} yields no samples")
+    if len(shapes) > 1 and all(len(shape) == 1 for shape in shapes):
+        keys = [_nameless_key(spool.read(i), labels[i] if labels else None) for i in range(len(keys))]
     return Stored(where, tuple(keys), spool.read, stacked(labels) if labels else None)
+
+
+def _nameless_key(sample: Mapping[str, np.ndarray], label: np.ndarray | None) -> str:
+    """Of single arrays of several shapes, which an .npz holds one by one and without the input's name."""
+    (array,) = sample.values()
+    return sample_key({"": array}, label)
 
 
 def first_sample(spec: str) -> Mapping[str, np.ndarray]:
@@ -64,7 +74,7 @@ def _samples(spec: str, inputs: tuple[str, ...]) -> Iterable[tuple[dict[str, np.
         for item in _call(function):
             sample, label = parted(item, inputs)
             yield (
-                by_name(sample, spec),
+                by_name(sample, spec, inputs),
                 None if label is None else array_of(label, f"{spec} yields a label of"),
             )
     except DataRefused:
@@ -114,13 +124,17 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
-def by_name(sample: Any, spec: str) -> dict[str, np.ndarray]:
+def by_name(sample: Any, spec: str, inputs: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Arrays without names get those of the `inputs` in order, where there is one for each: a sample is identified by its
+    names too, and an .npz or a dict names the same arrays so.
+    """
     said = f"{spec} yields"
     if isinstance(sample, Mapping):
         return {str(k): array_of(v, f"{said} {k!r} as") for k, v in sample.items()}
     if isinstance(sample, (tuple, list)):
-        return {str(i): array_of(v, said) for i, v in enumerate(sample)}
-    return {"": array_of(sample, said)}
+        names = inputs if len(sample) == len(inputs) else map(str, range(len(sample)))
+        return {name: array_of(v, said) for name, v in zip(names, sample, strict=True)}
+    return {inputs[0] if len(inputs) == 1 else "": array_of(sample, said)}
 
 
 def array_of(value: Any, said: str) -> np.ndarray:

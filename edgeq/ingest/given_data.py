@@ -162,15 +162,13 @@ def _flat(value: Any) -> dict[str, np.ndarray]:
 def _named(value: Any, names: tuple[str, ...]) -> dict[str, np.ndarray]:
     """Arrays by the names of their inputs, and labels."""
     sample, labels = parted(value, names)
-    found = by_name(sample, "data holds")
+    found = by_name(sample, "data holds", names)
     if names and isinstance(value, tuple) and isinstance(sample, tuple) and len(sample) != len(names):
         raise DataRefused(
             f"data is a tuple of {len(value)}, and the model has {len(names)} inputs: {', '.join(names)}",
             "a tuple holds one array for each input, with the samples along the first axis, and labels behind them; single "
             "samples go into a list",
         )
-    if isinstance(sample, tuple) and len(sample) == len(names):
-        found = dict(zip(names, found.values(), strict=True))
     return found if labels is None else {**found, LABELS: array_of(labels, "data holds labels as")}
 
 
@@ -181,13 +179,14 @@ def _iterated(items: Iterable[Any], words: str) -> GivenData:
     raw = _read_once(items, words)
 
     def open_for(names: tuple[str, ...], shapes: Shapes) -> Stored:
+        fewest = 1 if _is_batch(raw.read(0), names, shapes) else 2  # the last batch may hold one sample
         pairs = (
             (
-                by_name(sample, f"{words} yields"),
+                by_name(sample, f"{words} yields", names),
                 None if label is None else array_of(label, f"{words} yields a label of"),
             )
             for item in raw
-            for one in (_apart(item) if _is_batch(item, names, shapes) else (item,))
+            for one in (_apart(item) if _is_batch(item, names, shapes, fewest) else (item,))
             for sample, label in (parted(one, names),)
         )
         return replace(stored_samples(words, pairs), images=raw.images)
@@ -195,7 +194,7 @@ def _iterated(items: Iterable[Any], words: str) -> GivenData:
     def first() -> Mapping[str, np.ndarray]:
         item = raw.read(0)
         one = next(_apart(item)) if _is_batch_of_pairs(item) else item
-        return by_name(parted(one, ())[0], f"{words} yields")
+        return by_name(parted(one, ())[0], f"{words} yields", ())
 
     return GivenData(words, raw.sha256, open_for, first, may_differ=True, images=raw.images)
 
@@ -254,13 +253,13 @@ def _read_once(items: Iterable[Any], words: str) -> _Raw:
 
 
 def _form(item: Any, arrays: list[np.ndarray], words: str) -> Any:
-    """How `item` is made of arrays, which are appended; a whole number stays one: it may be a label."""
+    """How `item` is made of arrays, which are appended; a whole number stays one, of its type: it may be a label."""
     if isinstance(item, Mapping):
         return {str(name): _form(part, arrays, words) for name, part in item.items()}
     if isinstance(item, tuple) or (isinstance(item, list) and any(_is_array(part) for part in item)):
         return tuple(_form(part, arrays, words) for part in item)
     if isinstance(item, (int, np.integer)) and not isinstance(item, bool):
-        return int(item)
+        return int(item) if np.asarray(item).dtype == np.int64 else item
     if _is_picture(item):
         item = np.asarray(item)
     arrays.append(array_of(item, f"{words} yields"))
@@ -304,17 +303,17 @@ def _row(item: Any, i: int) -> Any:
     return array_of(item, "a batch holds")[i]
 
 
-def _is_batch(item: Any, names: tuple[str, ...], shapes: Shapes) -> bool:
-    """Whether the arrays fit the inputs with several samples along the first axis; single samples have a plain label."""
+def _is_batch(item: Any, names: tuple[str, ...], shapes: Shapes, fewest: int = 2) -> bool:
+    """Whether the arrays fit the inputs with `fewest` samples or more along the first axis; single samples have a plain label."""
     sample, label = parted(item, names)
-    found = by_name(sample, "data holds")
+    found = by_name(sample, "data holds", names)
     if len(found) != len(names) or len(shapes) != len(names):
         return False
     chosen = [found[n] for n in names] if set(names) == set(found) else list(found.values())
     several = all(
         a.ndim == len(shapes[n])
         and a.ndim > 0
-        and len(a) > 1
+        and len(a) >= fewest
         and shapes[n][0] in (1, None)
         and all(d in (None, s) for d, s in zip(shapes[n][1:], a.shape[1:], strict=True))
         for n, a in zip(names, chosen, strict=True)

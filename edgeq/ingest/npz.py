@@ -152,7 +152,9 @@ def _one_length(path: Path | str, lengths: Mapping[str, int]) -> int:
 
 
 def sample_key(sample: Mapping[str, np.ndarray], label: object) -> str:
-    """sha256 over names, types, shapes and bytes of one sample and its label."""
+    """sha256 over names, types, shapes and bytes of one sample and its label: the same in every form of data, so names are
+    those of inputs where the data has none.
+    """
     digest = hashlib.sha256()
     parts = dict(sample) if label is None else {**sample, LABELS: np.asarray(label)}
     for name in sorted(parts):

@@ -122,7 +122,7 @@ def open_samples(
     if isinstance(spec, GivenData):
         stored = spec.open_for(names, shapes)
     else:
-        stored = open_generator(spec, names) if _is_function(spec) else _open_path(Path(spec), shapes)
+        stored = open_generator(spec, names) if _is_function(spec) else _open_path(Path(spec), names, shapes)
     samples = Samples(stored, inputs, preprocessing, tuple(range(len(stored.keys))))
     try:
         samples[0]
@@ -143,7 +143,7 @@ def peek(spec: str | GivenData, preprocessing: Preprocessing | None) -> tuple[np
         sample = first_sample(spec)
         stored = Stored(spec, ("",), lambda _: sample)
     else:
-        stored = _open_path(Path(spec), None)
+        stored = _open_path(Path(spec), (), None)
     return tuple(np.asarray(array) for array in _prepared(stored, 0, preprocessing).values())
 
 
@@ -171,17 +171,13 @@ def _prepared(stored: Stored, at: int, preprocessing: Preprocessing | None) -> M
     return sample
 
 
-def _open_path(path: Path, shapes: Shapes | None) -> Stored:
+def _open_path(path: Path, names: tuple[str, ...], shapes: Shapes | None) -> Stored:
     if path.is_dir():
         return open_folder(path)
     if path.suffix.lower() == ".npz":
         return of_arrays(path, load_arrays(path), shapes)
     if path.suffix.lower() == ".npy":
-        return of_arrays(
-            path,
-            {"": load_npy(path)},
-            {"": next(iter(shapes.values()))} if shapes and len(shapes) == 1 else {},
-        )
+        return of_arrays(path, {names[0] if len(names) == 1 else "": load_npy(path)}, shapes)
     raise DataRefused(
         f"{path} is not data that edgeq can read" if path.exists() else f"there is no {path}", TAKES
     )

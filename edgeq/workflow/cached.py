@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from edgeq.ingest.given_data import GivenData
 
+_FORMAT = 2  # rises with a change by which the same order gives another bundle
 _CONVERTERS = ("numpy", "onnx", "onnxruntime", "torch", "litert-torch", "litert-quantizer", "ai-edge-litert")
 
 
@@ -72,6 +73,7 @@ class Order:
             return ""
         return digest_of(
             {
+                "format": _FORMAT,
                 "contents": contents,
                 "target": self.target.to_dict(),
                 "preprocess": repr(self.preprocess),

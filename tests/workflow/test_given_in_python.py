@@ -148,7 +148,7 @@ def test_what_holds_no_samples(value: Any, said: str) -> None:
 
 
 def test_labels_of_another_number() -> None:
-    with pytest.raises(DataRefused, match="different numbers of samples: the samples 12, labels 5"):
+    with pytest.raises(DataRefused, match="different numbers of samples: x 12, labels 5"):
         given_data((X, Y[:5])).open_for(ONE, FIXED)
 
 
