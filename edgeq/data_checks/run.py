@@ -8,6 +8,7 @@ import numpy as np
 from edgeq.data_checks.better import better_with_labels, surer_without_labels
 from edgeq.data_checks.colourless import blank, gray
 from edgeq.data_checks.confidence import scores_of, scores_output
+from edgeq.data_checks.crop import small_crop
 from edgeq.data_checks.evidence import SAMPLES, Clock, Evidence, begin
 from edgeq.data_checks.guessing import guesses
 from edgeq.data_checks.input_scale import wrong_scale
@@ -50,6 +51,7 @@ def _findings(evidence: Evidence, numbers: "np.ndarray | None", clock: Clock) ->
     likely = evidence.samples.stored.likely_labels
     if likely:
         yield DataFinding("labels_unnamed", f"{likely}, and accuracy is judged by them", "")
+    yield from small_crop(evidence)
     layout = [*wrong_layout(evidence)]
     yield from layout
     yield from gray(evidence)

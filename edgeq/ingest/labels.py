@@ -35,14 +35,17 @@ def is_one_hot(truth: np.ndarray) -> bool:
 
 
 def words(truth: np.ndarray | None) -> str:
-    """ "class numbers 0 to 9", "one-hot over 10 classes", "float32, 7x4 per sample"; empty without labels."""
+    """ "class numbers 0 to 9", "class 3 only", "one-hot over 10 classes", "float32, 7x4 per sample"; empty without labels."""
     if truth is None:
         return ""
     if is_one_hot(truth):
         return f"one-hot over {truth.shape[1]:,} classes"
     numbers = class_numbers(truth)
+    if numbers is not None and len(numbers):
+        first, last = numbers.min(), numbers.max()
+        return f"class {first} only" if first == last else f"class numbers {first} to {last}"
     if numbers is not None:
-        return f"class numbers {numbers.min()} to {numbers.max()}" if len(numbers) else "none"
+        return "none"
     if truth.dtype == object:
         return "arrays of various shapes"
     return f"{truth.dtype}, {'x'.join(map(str, truth.shape[1:])) or 'one number'} per sample"

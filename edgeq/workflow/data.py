@@ -66,7 +66,7 @@ def data(asked: DataRequest) -> DataSeen:
             found.append(check(wanted.samples(opened.inputs), opened, use_labels=not asked.ignore_labels))
 
         look_at_model(replace(request, look=look))
-        return _seen(str(asked.model), found[0], not asked.ignore_labels, sheet)
+        return _seen(str(asked.model), str(source), found[0], not asked.ignore_labels, sheet)
 
 
 def _writable(sheet: Path) -> Path:
@@ -96,7 +96,7 @@ class _Wanted:
         return None if samples is None else survey_of(samples, samples)
 
 
-def _seen(model: str, checked: "Checked", use_labels: bool, sheet: Path | None) -> DataSeen:
+def _seen(model: str, source: str, checked: "Checked", use_labels: bool, sheet: Path | None) -> DataSeen:
     from edgeq.data_checks.seen import answers_of, answers_seen, inputs_seen
     from edgeq.data_checks.sheet import draw
     from edgeq.ingest.labels import words
@@ -113,7 +113,7 @@ def _seen(model: str, checked: "Checked", use_labels: bool, sheet: Path | None) 
         notes.append(f"{sheet} was not written: no input holds pictures")
     return DataSeen(
         model=model,
-        source=samples.stored.where,
+        source=source,
         samples=samples.count,
         looked_at=evidence.count,
         preprocessing=samples.preprocessing,

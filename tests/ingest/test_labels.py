@@ -8,6 +8,7 @@ from edgeq.ingest.labels import class_numbers, words
     ("truth", "numbers", "said"),
     [
         ([3, 0, 9], [3, 0, 9], "class numbers 0 to 9"),
+        ([3, 3], [3, 3], "class 3 only"),
         ([3.0, 1.0], [3, 1], "class numbers 1 to 3"),
         ([[3], [1]], [3, 1], "class numbers 1 to 3"),
         ([[0, 0, 1], [1, 0, 0]], [2, 0], "one-hot over 3 classes"),

@@ -3,7 +3,6 @@
 import ast
 import inspect
 import re
-import shutil
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ from typing import Any
 import pytest
 
 import edgeq
-from edgeq.demo import demo_files
 
 ROOT = Path(edgeq.__file__).parent.parent
 TEXT = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
@@ -21,8 +19,6 @@ BLOCKS = re.findall(r"^```python( device)?\n(.*?)^```", TEXT, re.M | re.S)
 @pytest.mark.slow
 def test_the_code_runs(own_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torch")
-    for file in demo_files():
-        shutil.copy(file, tmp_path / f"digits{Path(file).suffix}")
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {"__name__": "python_doc"}
     ran = [code for device, code in BLOCKS if not device]

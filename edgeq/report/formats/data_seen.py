@@ -34,9 +34,17 @@ def show_data_seen(console: Console, seen: DataSeen) -> None:
 
 
 def _preprocessing(p: Preprocessing) -> str:
-    size = "at their own size" if p.size is None else f"{p.size[0]}x{p.size[1]} (height x width)"
     numbers = f"value = (pixel * {p.scale:.6g} - {_listed(p.mean)}) / {_listed(p.std)}"
-    return f"images {size}, {p.channels}, {p.layout}, {numbers}"
+    return f"images {_size(p)}, {p.channels}, {p.layout}, {numbers}"
+
+
+def _size(p: Preprocessing) -> str:
+    if p.size is None:
+        return "at their own size"
+    size = f"{p.size[0]}x{p.size[1]} (height x width)"
+    if p.resize == "short_side":
+        return f"with the short side resized to {p.short_side or min(p.size)}, cropped to the centre {size}"
+    return f"stretched to {size}" if p.resize == "stretch" else f"cropped to the centre {size}, not resized"
 
 
 def _listed(values: tuple[float, ...]) -> str:
