@@ -193,7 +193,7 @@ def decide(
 
 def in_words(gate: Gate, applied: tuple[Rule, ...], integers: Integers) -> str:
     """Also what no rule judges."""
-    words = " and ".join(rule.words for rule in applied)
+    words = "; and ".join(rule.words for rule in applied)
     if not integers.selected or gate.min_agreement is not None or gate.metric is not None:
         return words
     return words + "; which entries were selected is not compared: use --metric or --min-agreement for that"
@@ -227,8 +227,8 @@ def _too_few_to_score(gate: Gate, scored: str, samples: int) -> Rule:
     """Applies next to the default rule."""
     limit = gate.drop
     words = (
-        f"the drop in {scored} is not beyond {points(limit)} with its whole interval ({samples} samples are too few for the "
-        f"drop itself: give {math.ceil(100.0 / limit):,})"
+        f"the {USUAL_CONFIDENCE:g} % interval of the difference in {scored} must reach -{points(limit)} or above "
+        f"({samples} samples cannot resolve {points(limit)}: give {math.ceil(100.0 / limit):,})"
     )
 
     def why_failed(figures: Figures) -> str | None:
@@ -241,9 +241,10 @@ def _too_few_to_score(gate: Gate, scored: str, samples: int) -> Rule:
 def _drop(gate: Gate, scored: str) -> Rule:
     limit = gate.drop
     words = f"{scored} may fall by at most {points(limit)}"
-    words += _DEFAULT if gate.max_drop is None else ""
     if gate.confidence is not None:
-        words += f" by the lower end of its interval at {gate.confidence:g} % confidence"
+        interval = f"{gate.confidence:g} % confidence interval"
+        words = f"the largest drop of {scored} within its {interval} must be at most {points(limit)}"
+    words += _DEFAULT if gate.max_drop is None else ""
     words += "; its scores of 0 to 1 count as 0 to 100 points" if gate.metric else ""
 
     def why_failed(figures: Figures) -> str | None:
@@ -281,20 +282,20 @@ def _why_unsure(a: Accuracy, bound: Bound | None) -> str | None:
 
 
 def _agreeing(limit: float) -> Rule:
-    words = f"at least {limit:g} % of samples keep float's first class"
+    words = f"top-1 agreement with float of at least {limit:g} %"
 
     def why_failed(figures: Figures) -> str | None:
         a = figures.agreement
         if a is None or a.top1 >= limit:
             return None
-        return f"agrees with float on {a.top1:.1f} % of {a.samples} samples (limit {limit:g} %)"
+        return f"top-1 agreement with float is {a.top1:.1f} % on {a.samples} samples (limit {limit:g} %)"
 
     return Rule(words, why_failed)
 
 
 def _agreeing_or_close() -> Rule:
     agreeing = _agreeing(_AGREEMENT)
-    words = f"{agreeing.words}, or every output has an SQNR of at least {_CLOSE_DB:g} dB{_DEFAULT}"
+    words = f"{agreeing.words}, or an SQNR of at least {_CLOSE_DB:g} dB on every output{_DEFAULT}"
 
     def why_failed(figures: Figures) -> str | None:
         close = bool(figures.outputs) and not _below(_CLOSE_DB, figures)

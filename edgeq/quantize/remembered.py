@@ -23,7 +23,7 @@ from .gate import Gate
 from .ranges.kept import Kept
 from .samples_like import SamplesLike
 
-_FORMAT = 7
+_FORMAT = 8
 _MOST = 8 * 2**20  # bytes: some thousand verdicts
 _RUNTIMES = ("onnxruntime", "ai-edge-litert")
 

@@ -39,7 +39,7 @@ def test_a_drop_that_luck_may_hide_is_refused_with_the_number_of_samples_it_take
     assert decide(Gate(), accuracy, None, NOISY).passed
     verdict = decide(AT_95, accuracy, None, NOISY)
     assert verdict.rule == (
-        "top-1 may fall by at most 1 point (default) by the lower end of its interval at 95 % confidence"
+        "the largest drop of top-1 within its 95 % confidence interval must be at most 1 point (default)"
     )
     assert verdict.bound == Bound(95.0, 1.0, accuracy.low, 400, 7_713)
     assert verdict.why_failed == (

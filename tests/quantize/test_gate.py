@@ -36,7 +36,7 @@ def test_labels_decide_by_the_point_estimate_of_the_paired_drop():
 def test_without_labels_a_classifier_has_to_agree():
     assert decide(Gate(), None, Agreement(100, 90.0, None), ()).passed
     verdict = decide(Gate(min_agreement=97), None, Agreement(100, 96.9, None), ())
-    assert verdict.why_failed == "agrees with float on 96.9 % of 100 samples (limit 97 %)"
+    assert verdict.why_failed == "top-1 agreement with float is 96.9 % on 100 samples (limit 97 %)"
 
 
 def test_every_limit_that_was_asked_for_holds_beside_the_labels():
@@ -45,11 +45,11 @@ def test_every_limit_that_was_asked_for_holds_beside_the_labels():
     gate = Gate(min_agreement=97, min_sqnr_db=20)
     verdict = decide(gate, accuracy, Agreement(100, 96.0, None), outputs)
     assert verdict.rule == (
-        "top-1 may fall by at most 1 point (default) and at least 97 % of samples keep float's first class and every "
+        "top-1 may fall by at most 1 point (default); and top-1 agreement with float of at least 97 %; and every "
         "output has an SQNR of at least 20 dB against float"
     )
     assert verdict.why_failed == (
-        "agrees with float on 96.0 % of 100 samples (limit 97 %); output y: SQNR 12.0 dB (limit 20 dB)"
+        "top-1 agreement with float is 96.0 % on 100 samples (limit 97 %); output y: SQNR 12.0 dB (limit 20 dB)"
     )
 
 
@@ -204,11 +204,11 @@ def test_few_samples_are_judged_by_agreement_and_sqnr():
     verdict = decide(Gate(), lost, Agreement(60, 98.3, None), outputs)
     assert verdict.passed
     assert verdict.rule.startswith(
-        "the drop in top-1 is not beyond 1 point with its whole interval (60 samples are too few for the drop itself: "
-        "give 100) and at least 90 % of samples keep"
+        "the 95 % interval of the difference in top-1 must reach -1 point or above (60 samples cannot resolve 1 point: "
+        "give 100); and top-1 agreement with float of at least 90 %, or an SQNR of at least 30 dB on every output"
     )
     far = decide(Gate(max_drop=1.0), lost, Agreement(60, 80.0, None), outputs)
-    assert far.why_failed == "agrees with float on 80.0 % of 60 samples (limit 90 %)"
+    assert far.why_failed == "top-1 agreement with float is 80.0 % on 60 samples (limit 90 %)"
 
 
 def test_a_drop_that_few_samples_do_show_fails():

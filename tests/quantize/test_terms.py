@@ -41,7 +41,7 @@ def test_labels_on_which_float_only_guesses_are_refused_with_what_may_be_wrong()
     assert "scale" in refused.value.remedy
     assert "--ignore-labels" in refused.value.remedy
     ignored = settle(Gate(ignore_labels=True), always_3, Rows(PIXELS, LABELS), ["image"])
-    assert ignored.rule.startswith("at least 90 % of samples keep float's first class")
+    assert ignored.rule.startswith("top-1 agreement with float of at least 90 %")
 
 
 def test_a_few_samples_that_float_gets_wrong_are_a_warning():
@@ -86,9 +86,9 @@ def test_labels_that_are_no_classes_leave_the_sqnr_to_judge(truth):
     values = np.random.default_rng(0).normal(size=(60, 7)).astype(np.float32)
     values -= values.mean(axis=1, keepdims=True)  # as a softmax leaves scores
     rows = np.zeros((60, 3), np.float32)
-    assert "first class" in settle(Gate(), (values,), Rows(rows), ["x"]).rule
+    assert "top-1 agreement" in settle(Gate(), (values,), Rows(rows), ["x"]).rule
     terms = settle(Gate(), (values,), Rows(rows, boxes=truth), ["x"])
     assert terms.rule == "every output has an SQNR of at least 10 dB against float (default)"
     assert terms.classes is None
     asked = settle(Gate(min_agreement=90), (values,), Rows(rows, boxes=truth), ["x"])
-    assert asked.rule == "at least 90 % of samples keep float's first class"
+    assert asked.rule == "top-1 agreement with float of at least 90 %"

@@ -28,7 +28,7 @@ def test_what_the_samples_are_used_for_and_the_rule_that_judges() -> None:
         notes=("array y is neither a model input nor named labels: not used",),
     )
     assert said(use) == [
-        "data      calib.npz   200 samples to calibrate, 800 to judge   class numbers 0 to 9   float: top-1 87.6",
+        "data      calib.npz   200 calibration samples, 800 evaluation samples   class numbers 0 to 9   float: top-1 87.6",
         "            array y is neither a model input nor named labels: not used",
         "gate      top-1 may fall by at most 1 point (default)",
     ]
@@ -43,7 +43,7 @@ def test_what_must_not_be_missed_stands_in_the_margin() -> None:
 
 def test_without_data() -> None:
     assert said(DataUse(None, 0, 16, "every output ...")) == [
-        "data      none: candidates are compared with float on random input; accuracy is unknown",
+        "data      none: random inputs, accuracy unknown",
         "gate      every output ...",
     ]
 
@@ -65,7 +65,7 @@ def test_an_sqnr_that_is_no_ratio_is_told_in_words() -> None:
 def test_a_model_that_was_quantized_by_others_is_compared_with_no_float() -> None:
     rule = "none: the source is already quantized, so there is no float model to compare with"
     alone = DataUse(None, 0, 16, rule, as_it_came=True)
-    assert said(alone) == ["data      none: accuracy is unknown", f"gate      {rule}"]
+    assert said(alone) == ["data      none: accuracy unknown", f"gate      {rule}"]
     use = DataUse(
         "d", 8, 8, rule, labels="class numbers 0 to 9", metric="top-1", float_score=90.0, as_it_came=True
     )

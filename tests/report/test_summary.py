@@ -52,7 +52,7 @@ def scored(id: str, score: float, low: float, high: float, *outputs: OutputError
         800,
         outputs,
         Agreement(800, 99.5, None),
-        Accuracy("top-1", 800, 92.0, score, score - 92.0, low, high),
+        Accuracy("top-1", 800, 92.0, score, score - 92.0, low, high, lost=9, won=1),
         **more,
     )
 
@@ -103,10 +103,10 @@ def deployment(make_race: MakeRace, *judged: Fidelity, **facts: Any) -> Deployme
 
 def test_a_deployment_is_a_line_per_candidate_and_what_is_live(make_race: MakeRace) -> None:
     lines = printed(lambda c: show_result(c, deployment(make_race, *JUDGED))).splitlines()
-    assert lines[0].split() == ["candidate", "top-1", "vs", "float", "p50", "speed", "memory"]
-    assert lines[1].split()[:3] == ["onnxruntime", "float", "92.0"]
+    assert lines[0].split() == ["candidate", "top-1", "vs", "float,", "pt", "p50", "speed", "memory"]
+    assert lines[1].split()[:4] == ["onnxruntime", "float", "92.0", "%"]
     assert "1.00x" in lines[1]
-    assert lines[2].startswith("          > onnxruntime int8_static   91.8  -0.2 ±0.4    5.0")
+    assert lines[2].startswith("          > onnxruntime int8_static  91.8 %     -0.2 ±0.4    5.0")
     assert lines[3].split()[-3:] == ["raced", "-", "-"] and lines[3].split()[:2] == ["litert", "int8_static"]
     assert lines[4] == "refused   litert-int8_static: top-1 fell by 4.0 points (limit 1): 92.0 -> 88.0"
     assert (
@@ -143,7 +143,7 @@ def test_a_bundle_below_the_home_folder_is_named_from_there(
 def test_without_labels_agreement_is_shown_and_without_classes_the_sqnr(make_race: MakeRace) -> None:
     agreeing = [replace(f, accuracy=None) for f in JUDGED[:2]]
     said = printed(lambda c: show_candidates(c, conversion(*agreeing)))
-    assert "agreement" in said and "99.5 %" in said and "3.4 MB" in said
+    assert "top-1 agreement with float" in said and "99.5 %" in said and "3.4 MB" in said
     plain = [replace(f, agreement=None) for f in agreeing]
     said = printed(lambda c: show_candidates(c, conversion(*plain)))
     assert "SQNR" in said and "31.0 dB" in said and "equal" in said
@@ -152,7 +152,7 @@ def test_without_labels_agreement_is_shown_and_without_classes_the_sqnr(make_rac
 def test_times_of_an_emulated_device_carry_their_stamp(make_race: MakeRace) -> None:
     deployed = deployment(make_race, *JUDGED[:2], facts=replace(FACTS, emulated="marker file"))
     said = printed(lambda c: show_result(c, deployed))
-    assert said.count("(emulated)") == 2 and "unknown" in said
+    assert said.count("(emulated)") == 2 and "not compared" in said
     assert "speed not compared: the device is emulated (marker file)" in said
 
 
@@ -178,11 +178,11 @@ def test_reasons_are_left_to_v() -> None:
     said = printed(lambda c: [show(c, noun) for noun in nouns])
     assert said.splitlines() == [
         "target    rpi4 at pi@10.0.0.5: Raspberry Pi 4 Model B Rev 1.4, Debian GNU/Linux 12 (bookworm), 3.3 GB free",
-        "data      calib.npz: 200 samples calibrate, 800 judge",
+        "data      calib.npz: 200 calibration samples, 800 evaluation samples",
         "gate      top-1 may fall by at most 1 point",
     ]
     in_full = printed(lambda c: [show(c, noun, in_full=True) for noun in nouns])
-    for reason in ("why", "x: y", "a note", "a detail", "agreement 99.5 %"):
+    for reason in ("why", "x: y", "a note", "a detail", "top-1 agreement with float 99.5 %"):
         assert reason in in_full
 
 
@@ -197,7 +197,9 @@ def test_why_nothing_was_quantized_is_no_detail() -> None:
 
 def test_outputs_that_are_fed_back_are_named() -> None:
     use = DataUse("noise.npz", 20, 80, "the gate", states=("hn=h0", "cn=c0"))
-    assert "20 samples calibrate, 80 judge   fed back: hn=h0, cn=c0\n" in printed(lambda c: show(c, use))
+    assert "20 calibration samples, 80 evaluation samples   fed back: hn=h0, cn=c0\n" in printed(
+        lambda c: show(c, use)
+    )
 
 
 def test_a_warning_about_the_data_is_shown() -> None:

@@ -51,7 +51,7 @@ def test_the_size_of_a_bundle_is_that_of_its_file(tmp_path: Path) -> None:
     (line,) = [line for line in lines if line.startswith("bundle")]
     assert (
         f"{made.path}   {made.path.stat().st_size / 1e3:.0f} kB, " in line
-        and "kB of it for the device" in line
+        and "kB is sent to the device" in line
     )
 
 

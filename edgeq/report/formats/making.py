@@ -21,6 +21,7 @@ from edgeq.report.formats.layout import say
 from edgeq.report.formats.short_names import short_name
 from edgeq.report.formats.units import count, seconds, size
 
+NO_SAMPLES = "none: random inputs, accuracy unknown"
 _NAMES_SHOWN = 6
 _NAMED = 3  # layers of one remedy that are named; more are counted
 
@@ -58,15 +59,10 @@ def show_data(console: Console, use: DataUse) -> None:
         say(
             console,
             "data",
-            [
-                "none: accuracy is unknown"
-                if use.as_it_came
-                else "none: candidates are compared with float on random input; accuracy is unknown"
-            ],
+            ["none: accuracy unknown" if use.as_it_came else NO_SAMPLES],
         )
     else:
-        used = f"{count(use.calibrate, 'sample')} to calibrate, {use.judge:,} to judge"
-        facts = [use.source, used, use.labels or "no labels"]
+        facts = [use.source, samples_used(use), use.labels or "no labels"]
         if use.metric and use.float_score is not None:
             whose = "the model" if use.as_it_came else "float"
             facts.append(f"{whose}: {use.metric} {use.float_score:.{1 if use.float_score > 1 else 3}f}")
@@ -76,6 +72,10 @@ def show_data(console: Console, use: DataUse) -> None:
     for warning in use.warnings:
         say(console, "WARNING", [warning], style="bold")
     say(console, "gate", [use.gate])
+
+
+def samples_used(use: DataUse) -> str:
+    return f"{count(use.calibrate, 'calibration sample')}, {count(use.judge, 'evaluation sample')}"
 
 
 def show_finding(console: Console, finding: DataFinding) -> None:
@@ -93,7 +93,8 @@ def show_fidelity(console: Console, fidelity: Fidelity) -> None:
     if fidelity.accuracy:
         facts.append(_accuracy(fidelity.accuracy, equal))
     if fidelity.agreement and not equal:
-        facts.append(f"agreement {fidelity.agreement.top1:.1f} % of {fidelity.agreement.samples:,}")
+        judged = count(fidelity.agreement.samples, "sample")
+        facts.append(f"top-1 agreement with float {fidelity.agreement.top1:.1f} % on {judged}")
     if fidelity.closed_loop is not None:
         facts.append(
             f"in closed loop over {count(fidelity.closed_loop, 'step')}, {fidelity.samples:,} judged"
@@ -114,7 +115,7 @@ def show_between_runtimes(console: Console, between: BetweenRuntimes) -> None:
     facts.append(
         f"on {count(between.samples, 'sample')}"
         if between.top1 is None
-        else f"same first class on {between.top1:.1f} % of {between.samples:,}"
+        else f"top-1 agreement {between.top1:.1f} % on {count(between.samples, 'sample')}"
     )
     say(console, "convert", facts)
 

@@ -21,7 +21,7 @@ def show_facts(console: Console, facts: Facts) -> None:
         "device",
         [
             f"{facts.user}@{facts.hostname}",
-            facts.board,
+            f"{facts.arch} machine" if facts.board.startswith("unknown") else facts.board,
             f"{facts.cpu_model}, {count(facts.cores, 'core')}, {facts.arch}",
             f"{facts.os}, Python {facts.python}",
             f"{size(facts.memory_available)} memory and {size(facts.root_free)} disk free",
@@ -114,7 +114,7 @@ def show_status(
         say(console, "live", ["nothing"])
     if figures:
         show_figures(console, status, figures)
-    say(console, "agent", [status.agent, f"service: {status.service or 'not installed'}"])
+    say(console, "agent", [f"version {status.agent}", f"service: {status.service or 'not installed'}"])
     say(
         console,
         "disk",
@@ -127,7 +127,7 @@ def show_status(
 def show_figures(console: Console, status: DeviceStatus, figures: Sequence[LiveFigures]) -> None:
     """How fast what is live is, how much memory it takes, when that was measured and beside what."""
     say(console, "measured", [f"last: {status.last_results[-1]}"] if status.last_results else ["nothing yet"])
-    header = ["name", "p50", "peak memory", "measured", "against"]
+    header = ["name", "p50", "peak memory", "measured", "speed"]
     rows = [
         [
             f"{f.app} (emulated)" if f.emulated else f.app,
@@ -150,7 +150,7 @@ def _against(f: LiveFigures) -> str:
         return f.absent or "its race is no longer stored"
     when = "" if f.raced == f.job else f", in the race of {day_and_time(f.raced_utc)}"
     if f.verdict == REFERENCE:
-        return f"is the reference{when}"
+        return f"1.00x, the reference{when}"
     if f.verdict == NOT_COMPARED or f.speedup is None:
         return f"{NOT_COMPARED} with {f.against}{when}"
     return f"{times(f.speedup)} {_VERDICTS.get(f.verdict or '', '')} {f.against}{when}"

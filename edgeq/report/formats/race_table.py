@@ -124,7 +124,8 @@ def _known(report: RaceReport) -> list[str]:
 
 def _against(report: RaceReport) -> str:
     titles = {row.id: row.title for row in report.rows}
-    return f"vs {titles.get(report.reference, report.reference)}"
+    by = " (CPU)" if report.busy_pairs else ""
+    return f"vs {titles.get(report.reference, report.reference)}{by}"
 
 
 def _row(row: EntrantReport, title: str, report: RaceReport) -> list[str]:
@@ -145,7 +146,7 @@ def _speed(row: EntrantReport, report: RaceReport) -> str:
         return "1.00x"
     busy = report.busy_pair(row.id, report.reference)
     if busy is not None:
-        return f"{1 / busy.ratio.value:.2f}x in CPU time"
+        return f"{1 / busy.ratio.value:.2f}x"
     if row.verdict == NOT_COMPARED or row.speedup is None:
         return NOT_COMPARED
     return f"{times(row.speedup)} {row.verdict}"
@@ -187,7 +188,7 @@ def _outputs_there(check: DeviceCheck | None) -> str:
         beside = " (same as on this machine)" if same else f" ({here} % on this machine)" if here else ""
         return f"{check.accuracy:.1f} %{beside}"
     if check.agreement is not None:
-        return f"{check.agreement:.1f} % agree with float"
+        return f"{check.agreement:.1f} % top-1 agreement with float"
     return "same as on this machine" if check.passed else "DIFFERS from this machine"
 
 

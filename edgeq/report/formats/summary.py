@@ -18,7 +18,7 @@ from edgeq.nouns.measurement import Measurement, Outputs
 from edgeq.nouns.plan import Plan
 from edgeq.nouns.report import NOT_COMPARED, REFERENCE, Choice, DeviceCheck, EntrantReport, RaceReport
 from edgeq.report.formats.layout import say, table
-from edgeq.report.formats.making import show_plan
+from edgeq.report.formats.making import NO_SAMPLES, samples_used, show_plan
 from edgeq.report.formats.units import ABSENT, difference, milliseconds, short, size, times
 
 _LONGEST_SOURCE = 40
@@ -35,9 +35,9 @@ def show_destination(console: Console, d: Destination) -> None:
 
 def show_terms(console: Console, use: DataUse) -> None:
     if use.source is None:
-        say(console, "data", ["none: accuracy is unknown"])
+        say(console, "data", [NO_SAMPLES])
     else:
-        used = f"{_named(use.source)}: {use.calibrate:,} samples calibrate, {use.judge:,} judge"
+        used = f"{_named(use.source)}: {samples_used(use)}"
         fed_back = [f"fed back: {', '.join(use.states)}"] if use.states else []
         say(console, "data", [used, *fed_back])
     for warning in use.warnings:
@@ -67,7 +67,7 @@ def show_candidates(
     rows = [[_title(id, titles, raced) + stamp, *close(id)] for id in ids]
     header = ["candidate", *header]
     if race:
-        header += ["p50", "speed", "memory"]
+        header += ["p50", "speed (CPU)" if race.busy_pairs else "speed", "memory"]
         rows = [[*row, *_speed(raced.get(id), race)] for row, id in zip(rows, ids, strict=True)]
     else:
         header += ["size"]
@@ -169,9 +169,9 @@ def _closeness(judged: Mapping[str, Fidelity]) -> tuple[list[str], Any]:
     """The columns that say how close to float candidates are: a score and what it lost, agreement, or SQNR."""
     scored = next((f.accuracy for f in judged.values() if f.accuracy), None)
     if scored:
-        return [scored.metric, "vs float"], lambda id: _score(judged.get(id))
+        return [scored.metric, "vs float, pt"], lambda id: _score(judged.get(id))
     if any(f.agreement for f in judged.values()):
-        return ["agreement"], lambda id: [_agreement(judged.get(id))]
+        return ["top-1 agreement with float"], lambda id: [_agreement(judged.get(id))]
     return ["SQNR"], lambda id: [_sqnr(judged.get(id))]
 
 
@@ -180,9 +180,11 @@ def _score(f: Fidelity | None) -> list[str]:
     if f is None or a is None:
         return [ABSENT, ABSENT]
     d = a.decimals
+    unit = " %" if a.scaled or a.lost is not None else ""  # a metric of the user's own may have another
+    score = f"{a.candidate_score:.{d}f}{unit}"
     if all(o.same for o in f.outputs):
-        return [f"{a.candidate_score:.{d}f}", ""]
-    return [f"{a.candidate_score:.{d}f}", difference(a.difference, a.low, a.high, d)]
+        return [score, ""]
+    return [score, difference(a.difference, a.low, a.high, d)]
 
 
 def _agreement(f: Fidelity | None) -> str:
@@ -216,7 +218,7 @@ def _factor(row: EntrantReport, race: RaceReport) -> str:
         return "1.00x"
     busy = race.busy_pair(row.id, race.reference)
     if busy is not None:
-        return f"{1 / busy.ratio.value:.2f}x CPU"
+        return f"{1 / busy.ratio.value:.2f}x"
     if row.verdict == NOT_COMPARED or row.speedup is None:
-        return "unknown"
+        return NOT_COMPARED
     return times(row.speedup)

@@ -84,8 +84,8 @@ def _show_conversion(console: Console, conversion: Any, *, in_full: bool = False
     if not in_full:
         show_candidates(console, conversion)
     artifacts = sum(a.size for a in bundle.manifest.artifacts)
-    whole = f"{size(conversion.path.stat().st_size)}, {size(artifacts)} of it for the device"
-    facts = [str(conversion.path), whole, f"digest {short(bundle.digest)}"]
+    whole = f"{size(conversion.path.stat().st_size)}, of which {size(artifacts)} is sent to the device"
+    facts = [str(conversion.path), whole, f"release {short(bundle.digest)}"]
     if conversion.reused and not in_full:
         facts.append("unchanged input: the earlier conversion is reused")
     say(console, "bundle", facts)
