@@ -3,10 +3,10 @@
     from edgeq_runtime import load
 
     model = load("resnet20")       # the name of an app, or the path of a folder with contract.json and the model
-    answer = model("photo.jpg")    # {output name: numpy array}
+    answer = model(array)          # {output name: numpy array}; with --preprocess also model("photo.jpg")
 
-Needs Python 3.9 and the standard library; numpy and the runtime come with the release, and are imported by load(). Pillow is
-needed for image files only. Load only folders that you trust: what they name is imported.
+Needs Python 3.9 and the standard library; numpy and the runtime come with the release, and are imported by load(): import
+numpy after it. Pillow is needed for image files only. Load only folders that you trust: what they name is imported.
 """
 
 from __future__ import annotations
@@ -50,8 +50,11 @@ def load(
     is a Path.
 
     `root`: edgeq's folder on this device, by default the one where this file lies, else the usual ones. `threads`: by
-    default the contract's. `raw`: outputs that are integers standing for reals are returned as integers. Raises LoadError.
+    default the contract's. `raw`: outputs that are integers standing for reals are returned as integers. Raises LoadError, and
+    ValueError for `threads` below 1.
     """
+    if threads is not None and threads < 1:
+        raise ValueError(f"threads is {threads}: expected 1 or more, or None for the contract's")
     is_folder = not isinstance(name, str) or os.sep in name or name in (os.curdir, os.pardir)
     place = Path(name).expanduser() if is_folder else _current_of(str(name), root)
     return Model(place.absolute(), threads, raw)
@@ -76,10 +79,10 @@ class Model:
     def __call__(self, *values: Any, **named: Any) -> dict[str, np.ndarray]:
         """The outputs of one inference by their names, shaped as the contract says.
 
-        Inputs are given in order, as keywords, or as one dict or tuple. Each is an image (path of a file, PIL image, or uint8
-        pixels [H, W, 3] RGB or [H, W]), prepared as the contract says, or the array that the model takes, with or without its
-        first axis of 1. Where the model takes integers that stand for reals, reals are quantized and integers taken as they
-        are. Raises ValueError for what does not fit.
+        Inputs are given in order, as keywords, or as one dict or tuple. Each is the array that the model takes (nested lists
+        too), with or without its first axis of 1, or, where the model was converted with --preprocess, an image (path of a file,
+        PIL image, or uint8 pixels [H, W, 3] RGB or [H, W]), prepared as the contract says. Where the model takes integers that
+        stand for reals, reals are quantized and integers taken as they are. Raises ValueError for what does not fit.
         """
         if len(values) == 1 and not named:
             answer = self._release.usual(values[0])
@@ -175,11 +178,15 @@ class _Input:
         if array.dtype == self.dtype:
             return array
         if self.affine is not None and array.dtype.kind == "f":
+            if np.isnan(array).any():
+                raise ValueError(f"input {self.name}: no {self.dtype} stands for NaN")
             return _quantized(array, self.affine, self.dtype)
         if array.dtype.kind != self.dtype.kind:
             raise self._unfit(value)
-        cast = array.astype(self.dtype)
-        if array.dtype.kind in "iu" and not np.array_equal(cast, array):
+        with np.errstate(over="ignore"):
+            cast = array.astype(self.dtype)
+        real = array.dtype.kind == "f"
+        if not (np.array_equal(np.isinf(cast), np.isinf(array)) if real else np.array_equal(cast, array)):
             raise ValueError(f"input {self.name}: values beyond the range of {self.dtype}")
         return cast
 
@@ -196,10 +203,12 @@ class _Input:
         return f"{_by(self.shape)} {reals}{self.dtype}{image}"
 
     def _unfit(self, value: Any) -> ValueError:
-        unprepared = self.preprocessing is None and _is_image(value)
-        hint = "images are not prepared here: the model was converted without --preprocess"
-        said = f"input {self.name}: expected {self.expected()}, got {_described(value)}"
-        return ValueError(f"{said}; {hint}" if unprepared else said)
+        hint = ""
+        if _is_array_file(value):
+            hint = f"; give what numpy.load reads from {value}"
+        elif self.preprocessing is None and _is_image(value):
+            hint = "; images are not prepared here: the model was converted without --preprocess"
+        return ValueError(f"input {self.name}: expected {self.expected()}, got {_described(value)}{hint}")
 
 
 @dataclass(frozen=True)
@@ -253,7 +262,8 @@ class _Release:
 
 def _current_of(app: str, root: str | os.PathLike[str] | None) -> Path:
     """The link `current` of an app. Raises LoadError naming the apps that there are."""
-    roots = [Path(os.path.expanduser(r)) for r in (_usual_roots() if root is None else [root])]  # noqa: PTH111  (there may be no home)
+    asked = _usual_roots() if root is None else [root]
+    roots = list(dict.fromkeys(Path(os.path.expanduser(r)) for r in asked))  # noqa: PTH111  (there may be no home)
     for one in roots:
         if (one / "apps" / app / "current").is_symlink():
             return one / "apps" / app / "current"
@@ -477,9 +487,15 @@ def preprocess(image: Image, contract: Mapping[str, Any]) -> np.ndarray:
 
 
 def _is_image(value: Any) -> bool:
-    if isinstance(value, (str, os.PathLike)) or _is_pil(value):
+    if isinstance(value, (str, os.PathLike)):
+        return not _is_array_file(value)
+    if _is_pil(value):
         return True
     return getattr(value, "dtype", None) == "uint8" and value.ndim in (2, 3)
+
+
+def _is_array_file(value: Any) -> bool:
+    return isinstance(value, (str, os.PathLike)) and str(value).endswith((".npy", ".npz"))
 
 
 def _is_pil(value: Any) -> bool:
@@ -492,6 +508,8 @@ def _pixels(image: Any) -> np.ndarray:
     import numpy as np
 
     if isinstance(image, (str, os.PathLike)):
+        if not os.path.exists(image):  # noqa: PTH110  (Path.exists raises where a folder may not be searched)
+            raise ValueError(f"{os.fspath(image)}: no such file")
         if _pillow() is None:
             raise ValueError(
                 f"{os.fspath(image)}: Pillow reads image files, and is not installed here (apt install python3-pil, or "
@@ -615,14 +633,33 @@ def _described(value: Any) -> str:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """`python3 edgeq_runtime.py [FILE ...]`: what the model beside this file answers; a file (image or .npy) per input."""
-    model = load(Path(__file__).parent)
+    """`python3 edgeq_runtime.py [FILE ...]`: what the model beside this file answers. Mistakes end it with a line on stderr."""
+    import argparse
+
+    parser = argparse.ArgumentParser(description="Prints what the model beside this file answers.")
+    what = "one per input: an array (.npy), or an image where the model was converted with --preprocess; none: zeros"
+    parser.add_argument("files", nargs="*", metavar="FILE", help=what)
+    files = parser.parse_args(arguments).files
+    try:
+        model = load(Path(__file__).parent)
+        answer = model(*map(_read_npy, files)) if files else model(model.zeros())
+    except Exception as error:  # what runtimes raise has no common class
+        sys.exit(f"{type(error).__name__}: {error}")
+    print(model)
+    for name, array in answer.items():
+        print(f"{name} {_by(array.shape)} {array.dtype}:\n{array}")
+
+
+def _read_npy(file: str) -> Any:
+    """The array in a .npy; the path of any other file as it is."""
     import numpy as np
 
-    values = [np.load(a, allow_pickle=False) if a.endswith(".npy") else a for a in arguments]
-    print(model)
-    for name, array in (model(*values) if values else model(model.zeros())).items():
-        print(f"{name} {_by(array.shape)} {array.dtype}:\n{array}")
+    if not file.endswith(".npy"):
+        return file
+    try:
+        return np.load(file, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise ValueError(f"{file} is no whole .npy file of numbers, as numpy.save writes it") from error
 
 
 if __name__ == "__main__":

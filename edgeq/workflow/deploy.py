@@ -69,7 +69,10 @@ class Deployment(Shown):
         app, manifest = self.app, self.conversion.bundle.manifest
         if not self._is_live or app is None or app.candidate is None:
             return ()
-        return load_lines(app.name, app.path) if has_own_runtime(manifest, app.candidate) else ()
+        if not has_own_runtime(manifest, app.candidate):
+            return ()
+        images = manifest.preprocessing is not None
+        return load_lines(app.name, app.path, inputs=len(manifest.inputs), images=images)
 
     @property
     def _is_live(self) -> bool:

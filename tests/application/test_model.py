@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edgeq.application import load_lines
 from edgeq.application.edgeq_runtime import LoadError
 from edgeq.application.edgeq_runtime import load as load_anywhere
 from edgeq.ingest.image import apply
@@ -33,7 +34,17 @@ def doubled(root: Root) -> Root:
 
 @pytest.mark.parametrize(
     "given",
-    [ONES, ONES[0], ONES.astype(np.float64), np.asfortranarray(ONES), [[1.0] * 4], {"x": ONES}, (ONES,)],
+    [
+        ONES,
+        ONES[0],
+        ONES.astype(np.float64),
+        ONES.astype(np.float16),
+        np.asfortranarray(ONES),
+        [[1.0] * 4],
+        [1.0] * 4,
+        {"x": ONES},
+        (ONES,),
+    ],
 )
 def test_an_array_with_or_without_its_first_axis(doubled: Root, given: object) -> None:
     answer = load(doubled)(given)
@@ -54,7 +65,10 @@ def test_an_array_with_or_without_its_first_axis(doubled: Root, given: object) -
             "photo.jpg",
             "input x: expected 1x4 float32, got str; images are not prepared here: the model was converted without",
         ),
+        ("x.npy", "input x: expected 1x4 float32, got str; give what numpy.load reads from x.npy"),
         (np.ones((8, 8, 3), np.uint8), "got uint8 of shape 8x8x3; images are not prepared here"),
+        ([1.0, 1e300, 1.0, 1.0], "input x: values beyond the range of float32"),
+        ([[1.0], [1.0, 1.0]], "inhomogeneous"),
         ({"z": ONES}, "expected inputs: x 1x4 float32; got z"),
         ((ONES, ONES), "expected inputs: x 1x4 float32; got float32 of shape 1x4, float32 of shape 1x4"),
         ((), "expected inputs: x 1x4 float32; got none"),
@@ -64,6 +78,19 @@ def test_what_does_not_fit_is_told_what_is_expected(doubled: Root, given: object
     with pytest.raises(ValueError) as error:
         load(doubled)(given)
     assert said in str(error.value)
+
+
+def test_nan_and_infinity_are_passed_on_to_a_model_of_reals(doubled: Root) -> None:
+    given = [np.nan, np.inf, -np.inf, 1.0]
+    expected = np.array([[np.nan, np.inf, -np.inf, 2.0]], np.float32)
+    for dtype in (np.float32, np.float64):
+        assert np.array_equal(load(doubled)(np.array(given, dtype))["y"], expected, equal_nan=True)
+
+
+@pytest.mark.parametrize("threads", [0, -1])
+def test_fewer_threads_than_one_are_refused(doubled: Root, threads: int) -> None:
+    with pytest.raises(ValueError, match=f"threads is {threads}: expected 1 or more, or None"):
+        load(doubled, threads=threads)
 
 
 def test_several_inputs(root: Root) -> None:
@@ -120,6 +147,9 @@ def test_reals_become_the_integers_that_stand_for_them_and_back(root: Root) -> N
     assert load(root)(np.array(stored, np.int8))["y"].tolist() == [[0.0, 0.5, -1.0, 65.0]]
     raw = load(root, raw=True)(given)["y"]
     assert (raw.dtype, raw.tolist()) == (np.int8, stored)
+    with pytest.raises(ValueError, match="input x: no int8 stands for NaN"):
+        load(root)([0.0, np.nan, 0.0, 0.0])
+    assert load(root)([np.inf, -np.inf, 0.0, 0.0])["y"].tolist() == [[65.0, -62.5, 0.0, 0.0]]
     with pytest.raises(ValueError, match="expected 1x4 float32, or int8, got uint8 of shape 1x4"):
         load(root)(np.array([[1, 2, 3, 4]], np.uint8))
 
@@ -142,6 +172,10 @@ def test_an_image_is_prepared_as_the_contract_says(root: Root, tmp_path: Path) -
         assert np.array_equal(model(given)["y"], expected)
     with pytest.raises(ValueError, match="expected 1x3x6x5 float32 or an image, got float64 of shape 9x13x3"):
         model(pixels / 255.0)
+    with pytest.raises(ValueError, match=r"got str; give what numpy.load reads from photo.npy"):
+        model("photo.npy")
+    with pytest.raises(ValueError, match=r"nix.png: no such file"):
+        model(tmp_path / "nix.png")
 
 
 def test_outputs_have_the_names_and_shapes_of_the_source_model(root: Root) -> None:
@@ -171,6 +205,20 @@ def test_the_module_of_a_release_finds_every_app_beside_it(doubled: Root) -> Non
         module.load("nope")
 
 
+def test_the_places_that_were_searched_are_listed_once(
+    doubled: Root, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the module is imported from a release below the home of its user."""
+    home = doubled.path.parent / "home"
+    place = home / ".local/share/edgeq"
+    place.parent.mkdir(parents=True)
+    doubled.path.rename(place)
+    monkeypatch.setenv("HOME", str(home))
+    with pytest.raises(Exception, match="there is no app 'nope'") as error:
+        imported(place / "apps/net/current/edgeq_runtime.py").load("nope")
+    assert str(error.value).count(str(place)) == 1
+
+
 def test_a_folder_is_loaded_by_its_path(root: Root, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = root.release("a", times(3))
     monkeypatch.chdir(folder)
@@ -194,6 +242,49 @@ def test_it_runs_as_a_program(doubled: Root, tmp_path: Path, capsys: pytest.Capt
     module = imported(doubled.path / "apps/net/current/edgeq_runtime.py")
     module.main([str(tmp_path / "x.npy")])
     assert capsys.readouterr().out.splitlines()[1:] == ["y 1x4 float32:", "[[2. 2. 2. 2.]]"]
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        (["nix.npy"], "FileNotFoundError: [Errno 2] No such file or directory: 'nix.npy'"),
+        (["text.npy"], "ValueError: text.npy is no whole .npy file of numbers"),
+        (["empty.npy"], "ValueError: empty.npy is no whole .npy file of numbers"),
+        (["photo.jpg"], "the model was converted without --preprocess"),
+        (["x.npy", "x.npy"], "ValueError: expected inputs: x 1x4 float32; got float32 of shape 1x4, float32"),
+    ],
+)
+def test_as_a_program_it_ends_mistakes_in_a_line(
+    doubled: Root, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: list[str], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.save("x.npy", ONES)
+    Path("text.npy").write_text("no array")
+    Path("empty.npy").touch()
+    with pytest.raises(SystemExit) as end:
+        imported(doubled.path / "apps/net/current/edgeq_runtime.py").main(files)
+    assert said in str(end.value.code)
+    assert "\n" not in str(end.value.code)
+
+
+def test_as_a_program_it_explains_itself(doubled: Root, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        imported(doubled.path / "apps/net/current/edgeq_runtime.py").main(["--help"])
+    assert end.value.code == 0
+    assert "an array (.npy), or an image" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("inputs", "images", "said"),
+    [
+        (1, False, "# in place of zeros: an array"),
+        (1, True, "# in place of zeros: an image or an array"),
+        (2, False, "# in place of zeros: an array per input"),
+    ],
+)
+def test_the_lines_after_a_deploy_name_what_the_model_takes(inputs: int, images: bool, said: str) -> None:
+    lines = load_lines("net", "/srv/edgeq/apps/net/current", inputs=inputs, images=images)
+    assert lines[-1].endswith(said)
 
 
 def test_the_wheels_beside_the_root_come_first(doubled: Root, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -122,13 +122,16 @@ def test_files_and_opened_files(name: str, words: str, tmp_path: Path) -> None:
 
 def test_a_file_without_pillow_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(edgeq_runtime, "_pillow", lambda: None)
+    (tmp_path / "photo.jpg").write_bytes(b"never read")
     with pytest.raises(ValueError, match="Pillow reads image files, and is not installed here"):
-        edgeq_runtime.preprocess("photo.jpg", Preprocessing().to_dict())
+        edgeq_runtime.preprocess(tmp_path / "photo.jpg", Preprocessing().to_dict())
+    with pytest.raises(ValueError, match=r"other.jpg: no such file"):
+        edgeq_runtime.preprocess(tmp_path / "other.jpg", Preprocessing().to_dict())
 
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(b"", "cannot identify"), (b"GIF89a" + bytes(40), "cannot identify"), (None, "No such file")],
+    [(b"", "cannot identify"), (b"GIF89a" + bytes(40), "cannot identify"), (None, "no such file")],
 )
 def test_what_is_no_image_is_refused(content: bytes | None, said: str, tmp_path: Path) -> None:
     path = tmp_path / "photo.jpg"

@@ -49,7 +49,8 @@ def test_answers_as_the_agent_does(
     device = Device(tmp_path / "root", archive.path, bare(python))
     bundle = converted(network, CASES[runtime][0], tmp_path)
     path = deployed(device, bundle, runtime)
-    code = "\n".join([*load_lines(bundle.manifest.name, path), SAME_AS_AGENT, code_of_images()])
+    lines = load_lines(bundle.manifest.name, path, inputs=1, images=False)
+    code = "\n".join([*lines, SAME_AS_AGENT, code_of_images()])
     home = tmp_path / "home"
     done = subprocess.run(
         [device.python, "-s", "-c", code],
