@@ -7,10 +7,13 @@ from edgeq.errors import TargetRefused
 from edgeq.nouns.answers import Removed
 from edgeq.nouns.delivery import Removal
 from edgeq.nouns.progress import Note
+from edgeq.nouns.release import ServiceState
 from edgeq.workflow.requests import UninstallRequest
 from edgeq.workflow.service import uninstall_service
 from edgeq.workflow.session import Session, session_for
 from edgeq.workflow.takes import takes
+
+_PARTS = {"system": "its units, its user and its group", "user": "its units"}
 
 
 @takes(UninstallRequest)
@@ -33,19 +36,39 @@ def uninstall(asked: UninstallRequest) -> Removal:
                 f"{device.label} has nothing under the name {name}",
                 f"it has: {', '.join(names) or 'nothing'}",
             )
-        if asked.dry_run:
-            return _removal(device, name, {"dry_run": True})
-        service = status.service
-    if name is None and service is not None and service.root == status.root:
+        service = status.service if name is None else None
+        goes = service is not None and service.root == status.root
+        if service is not None and not goes:
+            tell(Note(_stays(service)))
+        planned = _removal(device, name, {"dry_run": True}) if asked.dry_run or goes else None
+        if asked.dry_run and planned is not None:
+            if service is not None and goes:
+                tell(Note(f"the {service.scope} service would go too: {_PARTS[service.scope]}"))
+            return planned
+    if service is not None and goes:
         # Units that point to nothing would be worse than either; it asks for the device anew, and so do we.
         tell(uninstall_service(**asked.place(), scope=service.scope, everything=True))
-    elif name is None and service is not None:
-        tell(Note(f"the service works in {service.root or 'another root'} and stays"))
     with session_for(asked, look_only=True) as device:
         if not device.installed:
-            return Removal((status.root,), status.root_used, dry_run=False)
+            return planned_and_done(planned, Removal((status.root,), status.root_used, dry_run=False))
         with locked(device.link, f"removing {name or 'everything'}") as token:
-            return _removal(device, name, {"token": token})
+            return planned_and_done(planned, _removal(device, name, {"token": token}))
+
+
+def planned_and_done(planned: Removal | None, done: Removal) -> Removal:
+    """`planned`: what was there before the service went, which took most of it along; None where there was no service."""
+    if planned is None:
+        return done
+    removed = tuple(dict.fromkeys((*planned.removed, *done.removed)))
+    return Removal(removed, max(planned.bytes, done.bytes), dry_run=False, kept=done.kept)
+
+
+def _stays(service: ServiceState) -> str:
+    root = service.root or "another root"
+    return (
+        f"the {service.scope} service works in {root} and stays; "
+        f"`edgeq agent uninstall --scope {service.scope}` removes it"
+    )
 
 
 def _removal(device: Session, name: str | None, how: dict[str, Any]) -> Removal:

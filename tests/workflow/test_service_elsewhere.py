@@ -10,10 +10,11 @@ from edgeq.agent.service import UNIT, service_state
 from edgeq.deliver.service_files import files_of
 from edgeq.deliver.service_look import Found
 from edgeq.errors import DeviceUnfit, TargetRefused
+from edgeq.nouns.delivery import Removal
 from edgeq.nouns.progress import Note
 from edgeq.nouns.release import ServiceState
 from edgeq.workflow.service import _scope_there, install_service, service_status
-from edgeq.workflow.uninstall import uninstall
+from edgeq.workflow.uninstall import planned_and_done, uninstall
 from tests.service.test_files import WISH
 from tests.service.test_plan import BARE
 
@@ -50,8 +51,32 @@ def test_everything_leaves_without_the_service_of_another_root(tmp_path: Path, o
 
     removal = uninstall(everything=True, root=str(root), tell=said.append)
     assert not removal.dry_run and not root.exists()
-    assert Note("the service works in /var/lib/edgeq and stays") in said
+    stays = (
+        "the user service works in /var/lib/edgeq and stays; `edgeq agent uninstall --scope user` removes it"
+    )
+    assert Note(stays) in said
     assert (own_home / ".config/systemd/user" / UNIT).exists()
+
+
+def test_a_dry_run_says_that_the_service_would_go_too(tmp_path: Path, own_home: Path) -> None:
+    root = tmp_path / "edgeq"
+    (root / "agent").mkdir(parents=True)
+    unit_in(own_home / ".config/systemd/user", str(root))
+    said: list[object] = []
+
+    removal = uninstall(everything=True, root=str(root), dry_run=True, tell=said.append)
+    assert removal.dry_run and root.exists()
+    assert Note("the user service would go too: its units") in said
+
+
+def test_what_went_with_the_service_is_counted() -> None:
+    """Its removal takes the models along; what is left for the login is little."""
+    before = Removal(("apps/digits", "wheels/a", "agent"), 194_000_000, dry_run=True)
+    after = Removal(("jobs", "agent"), 344_000, dry_run=False)
+    assert planned_and_done(before, after) == Removal(
+        ("apps/digits", "wheels/a", "agent", "jobs"), 194_000_000, dry_run=False
+    )
+    assert planned_and_done(None, after) == after
 
 
 @pytest.mark.parametrize(
