@@ -92,8 +92,7 @@ def work(link: AgentLink, token: str | None, job: Job, tell: Callable[[Progress]
     try:
         while worker.is_alive():
             worker.join(_TICK_S)
-            spent = min(time.monotonic() - start, job.limits.seconds)
-            tell(Progress("measure", spent, job.limits.seconds, "s"))
+            tell(measuring(job, time.monotonic() - start))
     except BaseException:  # Ctrl-C: the device is not left working for nobody
         with contextlib.suppress(DeviceError):
             link.call("withdraw", {"id": job.id, "token": token}, timeout_s=_ENDS_WITHIN_S)
@@ -101,6 +100,15 @@ def work(link: AgentLink, token: str | None, job: Job, tell: Callable[[Progress]
     if failures:
         raise failures[0]
     return answers[0]
+
+
+def measuring(job: Job, spent: float) -> Progress:
+    """How far `job` is after `spent` seconds, of those that its limits give: outputs compared, a quiet device waited for,
+    which a race alone does, and measured. Loading the models is not among them.
+    """
+    measured = job.limits.seconds * (2 if job.kind == "race" else 1)
+    total = measured + job.limits.check_seconds * len(job.entrants)
+    return Progress("measure", min(spent, total), total, "s")
 
 
 def longest_s(job: Job) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from typing import NoReturn
 
 from edgeq.deliver.agent_link import AgentLink
+from edgeq.deliver.jobs import measuring
 from edgeq.deliver.results import fetch_result, require_result_of
 from edgeq.errors import DeviceError, LinkLost, RemoteFailed, Unreachable
 from edgeq.nouns.job import Job
@@ -76,7 +77,7 @@ def _result_of(
         spent = time.monotonic() - start
         if spent > until_s:
             return None
-        tell(Progress("measure", min(spent, job.limits.seconds), job.limits.seconds, "s"))
+        tell(measuring(job, spent))
         time.sleep(min(wait_s, max(until_s - spent, 0.05)))
         wait_s = min(wait_s * 1.3, _LONGEST_WAIT_S)
     return require_result_of(job, fetch_result(link, job.id), link)

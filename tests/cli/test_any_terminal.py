@@ -70,7 +70,7 @@ def test_a_deployment_in_ascii_through_a_pipe(tmp_path: Path) -> None:
     assert "> onnxruntime" in first.stdout and "+-" in first.stdout
     started = [line for line in first.stderr.splitlines() if line.startswith("working   ")]
     assert "working   onnxruntime-int8_static: calibrate" in started
-    assert "working   measure, at most 1 s" in started
+    assert any(line.startswith("working   measure, at most ") for line in started)
     assert len(started) == len(set(started))
 
     again = edgeq(tmp_path, *words, PYTHONIOENCODING="ascii")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from edgeq.deliver.jobs import bounded
-from edgeq.nouns.job import Limits
+from edgeq.deliver.jobs import bounded, make_job, measuring
+from edgeq.nouns.job import Entrant, Limits
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,12 @@ def test_an_emulated_device_runs_one_round_of_at_most_ten_seconds() -> None:
     assert (limits.seconds, limits.max_rounds) == (10.0, 1)
     assert bounded(Limits(seconds=2), 2, emulated=True).seconds == 2
     assert bounded(Limits(seconds=30), 2, emulated=False).max_rounds == Limits().max_rounds
+
+
+@pytest.mark.parametrize(("kind", "total"), [("race", 5 + 5 + 2 * 5), ("measure", 5 + 2 * 5)])
+def test_the_time_printed_counts_comparing_and_waiting_too(kind: str, total: float) -> None:
+    """A race waits as long for a quiet device as it measures."""
+    entrants = tuple(Entrant(id, "onnxruntime", "m.onnx", "0" * 64, ("x",), ("y",)) for id in ("a", "b"))
+    job = make_job(kind, "net", entrants, "s", bounded(Limits(seconds=5), 2, emulated=False), None)
+    assert (measuring(job, 7.0).done, measuring(job, 7.0).total) == (7.0, total)
+    assert measuring(job, 99.0).done == total

@@ -35,7 +35,7 @@ def test_the_words_of_the_readme(folder: Path) -> None:
     assert done.returncode in (0, 3), done.stderr
     for word in ("target", "data", "gate", "> onnxruntime", "speed", "live", "top-1"):
         assert word in done.stdout
-    assert "working   measure, at most 2 s" in done.stderr
+    assert "working   measure, at most " in done.stderr
     live = Path(os.environ["HOME"]) / ".local/share/edgeq/apps/digits/current"
     assert (live / "model.onnx").is_file()
     assert json.loads((live / "contract.json").read_text())["runtime"] == "onnxruntime"
