@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from edgeq import child_python
+from edgeq import catalog, child_python
 from edgeq.deliver.agent_archive import build_agent
 from edgeq.deliver.device_answer import agent_answer
 from edgeq.errors import EdgeqError, TargetRefused
@@ -75,6 +75,15 @@ def this_machine(cache: Path) -> Machine:
     return Machine((sys.executable,), build_agent(cache).path, cache)
 
 
+def _instead_of(target: Target) -> str:
+    """The shipped targets that QEMU emulates, of the same architecture where there are some."""
+    known = [catalog.target(name) for name in catalog.target_names()]
+    possible = [t for t in known if t.cpu.qemu is not None]
+    alike = [t for t in possible if t.cpu.arch == target.cpu.arch] or possible
+    names = ", ".join(t.name for t in alike)
+    return f"--emulate takes another target of that architecture: {names}; or cpu.qemu in a target file names a CPU"
+
+
 def emulated(target: Target, *, rootfs: Path | None, scratch: Path, cache: Path) -> Machine:
     """The target's CPU on this machine. Of this machine's own architecture it runs edgeq's Python and packages; another
     one needs a file system, `rootfs` or the one in `cache`, and gets its runtimes from the locks. `scratch` has to stay
@@ -84,7 +93,7 @@ def emulated(target: Target, *, rootfs: Path | None, scratch: Path, cache: Path)
     if cpu is None:
         raise TargetRefused(
             f"target {target.name} names no CPU that QEMU emulates",
-            "cpu.qemu in a target file names one; of the shipped targets rpi3, rpi4, rpi5, rpi-zero-2w and x86-64 have it",
+            _instead_of(target),
         )
     program = qemu.find(target.cpu.arch)
     starts: tuple[str, ...] = (str(program.path), "-cpu", cpu)

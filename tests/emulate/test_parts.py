@@ -58,8 +58,9 @@ def test_a_core_that_is_not_known_is_refused_with_those_that_are() -> None:
 
 
 def test_a_target_without_an_emulated_cpu_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(TargetRefused, match="x86-64-vnni names no CPU"):
+    with pytest.raises(TargetRefused, match="x86-64-vnni names no CPU") as refused:
         emulated(catalog.target("x86-64-vnni"), rootfs=None, scratch=tmp_path, cache=tmp_path)
+    assert "--emulate takes another target of that architecture: x86-64; or" in str(refused.value.remedy)
 
 
 def test_a_missing_file_system_comes_with_the_command_that_makes_it(tmp_path: Path) -> None:
