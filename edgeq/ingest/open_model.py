@@ -84,4 +84,8 @@ def _claimant(source: str) -> ModuleType:
     known = "; ".join(module.TAKES for module in modules)
     if not Path(source).exists():
         raise ModelRefused(f"there is no model {source}", f"edgeq takes {known}")
+    if source.endswith(".edgeq"):
+        raise ModelRefused(
+            f"{source} is a finished bundle, not a model", "`edgeq deploy`, `explain` and `export` take it"
+        )
     raise ModelRefused(f"{source} is not a model that edgeq can read", f"edgeq takes {known}")

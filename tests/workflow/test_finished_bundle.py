@@ -7,7 +7,7 @@ import pytest
 
 from edgeq.cli.main import run
 from edgeq.demo import demo_files
-from edgeq.errors import BundleRefused
+from edgeq.errors import BundleRefused, ModelRefused
 from edgeq.nouns.job import Limits
 from edgeq.nouns.progress import Note
 from edgeq.nouns.project import Gates
@@ -35,6 +35,12 @@ def test_what_was_decided_when_it_was_made_is_refused_by_name(digits: str) -> No
         f"{digits} is a finished bundle: --data, --calibrate, --max-drop, --min-sqnr have no effect on it"
     )
     assert not (Path(digits).parent / "root").exists()
+
+
+def test_a_finished_bundle_is_not_converted_again(digits: str) -> None:
+    with pytest.raises(ModelRefused, match=r"digits\.edgeq is a finished bundle, not a model") as refused:
+        convert(digits)
+    assert str(refused.value.remedy) == "`edgeq deploy`, `explain` and `export` take it"
 
 
 def test_another_of_its_candidates_goes_live_where_it_is_asked_for(digits: str) -> None:

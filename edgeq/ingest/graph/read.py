@@ -53,7 +53,7 @@ def read(path: Path) -> Loaded:
     except Exception:  # DecodeError or RuntimeError, by protobuf's implementation
         raise ModelRefused(
             f"{path} is not an ONNX model, or it is truncated ({len(raw):,} bytes)",
-            "copy or export the file again; `python -m onnx.checker` would refuse it too",
+            "copy or export the file again; `onnx.load` in Python fails on it too",
         ) from None
     _refuse_incomplete(path, proto)
     return _with_external_data(path, proto)
