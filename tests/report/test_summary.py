@@ -14,7 +14,7 @@ from edgeq.nouns.bundle import Artifact, Candidate, Manifest
 from edgeq.nouns.data import DataUse
 from edgeq.nouns.data_check import DataFinding
 from edgeq.nouns.delivery import Destination
-from edgeq.nouns.fidelity import Accuracy, Agreement, Fidelity, OutputError
+from edgeq.nouns.fidelity import Accuracy, Agreement, Fidelity, FusionAudit, OutputError
 from edgeq.nouns.measurement import Run
 from edgeq.nouns.plan import CandidatePlan, Plan, Skipped
 from edgeq.nouns.progress import Note
@@ -99,6 +99,15 @@ def deployment(make_race: MakeRace, *judged: Fidelity, **facts: Any) -> Deployme
     )
     made = conversion(*judged)
     return Deployment(made, FACTS, app, changed=True, previous="e" * 64, race=race, choice=choice)
+
+
+@pytest.mark.parametrize(("integer", "noted"), [(1, True), (4, True), (5, False), (9, False)])
+def test_an_int8_candidate_that_is_mostly_float_is_noted(integer: int, noted: bool) -> None:
+    fusion = (FusionAudit("Conv", integer, 9, 0, "optimized graph"),)
+    judged = (JUDGED[0], scored(ORT8, 91.75, -0.61, 0.12, OFF, fusion=fusion))
+    said = printed(lambda c: show_candidates(c, conversion(*judged)))
+    note = f"onnxruntime int8_static: only {integer} of 9 Conv run as integers; -v says why"
+    assert (note in said) == noted
 
 
 def test_a_deployment_is_a_line_per_candidate_and_what_is_live(make_race: MakeRace) -> None:

@@ -13,7 +13,7 @@ from rich.console import Console
 from edgeq.nouns.bundle import Manifest
 from edgeq.nouns.data import DataUse
 from edgeq.nouns.delivery import Destination
-from edgeq.nouns.fidelity import Fidelity, words_of_db
+from edgeq.nouns.fidelity import Fidelity, FusionAudit, words_of_db
 from edgeq.nouns.measurement import Measurement, Outputs
 from edgeq.nouns.plan import Plan
 from edgeq.nouns.report import NOT_COMPARED, REFERENCE, Choice, DeviceCheck, EntrantReport, RaceReport
@@ -74,9 +74,19 @@ def show_candidates(
         rows = [[*row, size(sizes.get(id))] for row, id in zip(rows, ids, strict=True)]
     chosen = choice.candidate if choice else None
     table(console, header, rows, marked=ids.index(chosen) if chosen in ids else None, tight=True)
+    recipes = {c.id: c.recipe for c in conversion.bundle.manifest.candidates}
     for fidelity in judged.values():
+        if recipes.get(fidelity.candidate, "").startswith("int") and fidelity.passed:
+            _note_mostly_float(console, _title(fidelity.candidate, titles, raced), fidelity.fusion)
         if not fidelity.passed:
             say(console, "refused", [f"{fidelity.candidate}: {fidelity.why_failed or fidelity.gate}"])
+
+
+def _note_mostly_float(console: Console, title: str, fusion: Sequence[FusionAudit]) -> None:
+    """Of a candidate whose name says int8, where less than half of the heavy operators are integer kernels."""
+    if 2 * sum(f.integer for f in fusion) < sum(f.total for f in fusion):
+        parts = ", ".join(f"{f.integer} of {f.total} {f.operator}" for f in fusion)
+        say(console, "note", [f"{title}: only {parts} run as integers; -v says why"])
 
 
 def show_race_warnings(
