@@ -18,6 +18,7 @@ from edgeq.deliver.service_steps import Step, apply
 from edgeq.errors import DeviceUnfit, TargetRefused
 from edgeq.nouns.progress import Progress
 from edgeq.nouns.record import Record
+from edgeq.report.formats.units import count
 from edgeq.workflow.cached import folder
 from edgeq.workflow.login import Login
 from edgeq.workflow.requests import (
@@ -61,6 +62,18 @@ class ServiceChange(Record):
         end = "dry run: nothing was changed" if self.dry_run else done
         return (*shown, f"service   {where}: {end}", *self._note_lines())
 
+    def lines_in_brief(self) -> tuple[str, ...]:
+        """As `lines`; of what a dry run would do only how much it is."""
+        if not (self.dry_run and self.steps):
+            return self.lines()
+        written = sum(hasattr(step, "text") for step in self.steps)
+        run = sum(bool(getattr(step, "words", ())) for step in self.steps)
+        would = f"would {self.action} the {self.scope} service on {self.device}, root {self.root}"
+        return (
+            f"service   {would}: {count(written, 'file')}, {count(run, 'command')} (-v prints them)",
+            *self._note_lines(),
+        )
+
     def _note_lines(self) -> tuple[str, ...]:
         return tuple(f"note      {note}" for note in self.notes)
 
@@ -83,6 +96,10 @@ def install_service(asked: InstallServiceRequest) -> ServiceChange:
                 apply(steps, device.link.transport, _teller(asked.tell, len(steps)))
         after = look(device.link.transport, scope, wish.root) if steps and not dry_run else found
         notes = tuple(_notes(after, wish, copied=copies, local=device.local))
+        if device.installed and device.link.root != wish.root and not (after.apps or copies):
+            notes += tuple(
+                _nothing_to_measure([a.name for a in device.status().apps], device.link.root, wish)
+            )
         if device.facts.systemd is None:
             notes += (f"{_without_systemd(device)}: without --dry-run this is refused",)
         return ServiceChange("install", device.label, scope, wish.root, dry_run, steps, notes)
@@ -214,6 +231,15 @@ def _notes(found: Found, wish: Wish, *, copied: bool, local: bool) -> Iterator[s
         )
     if wish.scope == "system" and local and wish.login != "root" and "edgeq" not in found.groups:
         yield f"{wish.login} is now in the group edgeq, which counts from the next login on"
+
+
+def _nothing_to_measure(live: list[str], root: str, wish: Wish) -> Iterator[str]:
+    """Where models are `live` in another root than that of the service."""
+    if live:
+        yield (
+            f"this service has nothing to measure yet: {', '.join(live)} {'is' if len(live) == 1 else 'are'} in {root}, and "
+            f"it works in {wish.root}; deploy again with --root {wish.root}, or install it with --root {root}"
+        )
 
 
 def _teller(tell: Tell, total: int) -> Any:

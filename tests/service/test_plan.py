@@ -11,6 +11,7 @@ from edgeq.deliver.service_look import Found, UnitFound
 from edgeq.deliver.service_plan import install_steps, uninstall_steps
 from edgeq.deliver.service_steps import Do, Step
 from edgeq.errors import DeviceUnfit, NoSpace
+from edgeq.workflow.service import ServiceChange, _nothing_to_measure
 from tests.service.test_files import WISH as PI
 
 WISH = replace(PI, firmware=False)
@@ -56,6 +57,31 @@ def test_user_comes_before_folders_before_agent_before_units() -> None:
     ]
     places = [next(i for i, line in enumerate(runs) if words in line) for words in order]
     assert places == sorted(places)
+
+
+def test_a_dry_run_within_a_deployment_counts_files_and_commands() -> None:
+    steps = install_steps(BARE, WISH, AGENT, "pi@board")
+    rehearsed = ServiceChange("install", "pi@board", "system", "/var/lib/edgeq", True, steps, ("read this",))
+    written = sum("write /" in line for line in plan(BARE))
+    run = sum(line.startswith("run ") for line in plan(BARE))
+    assert rehearsed.lines_in_brief() == (
+        "service   would install the system service on pi@board, root /var/lib/edgeq: "
+        f"{written} files, {run} commands (-v prints them)",
+        "note      read this",
+    )
+    assert len(rehearsed.lines()) > 100
+    done = replace(rehearsed, dry_run=False)
+    assert done.lines_in_brief() == done.lines()
+
+
+@pytest.mark.parametrize(("live", "said"), [([], False), (["digits"], True)])
+def test_a_service_in_another_root_than_the_models_has_nothing_to_measure(
+    live: list[str], said: bool
+) -> None:
+    notes = list(_nothing_to_measure(live, "/var/lib/edgeq", WISH))
+    assert bool(notes) == said
+    if said:
+        assert "nothing to measure yet: digits is in /var/lib/edgeq" in notes[0]
 
 
 def test_each_privileged_step_says_so_and_none_other_does() -> None:

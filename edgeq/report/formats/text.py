@@ -3,7 +3,7 @@
 `show` is for what happens on the way, `show_result` for the end. Nouns of the layers above are recognised by name.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from rich.console import Console
@@ -51,6 +51,9 @@ Show = Callable[..., None]
 
 def show(console: Console, noun: Any, *, in_full: bool = False) -> None:
     """What just happened; `in_full` with every reason and figure. Raises TypeError for a noun without words."""
+    if not in_full and hasattr(noun, "lines_in_brief"):
+        _print_lines(console, noun.lines_in_brief())
+        return
     _call(_ON_THE_WAY if in_full else _IN_BRIEF, console, noun, in_full)
 
 
@@ -70,13 +73,17 @@ def show_route(console: Console, route: Route) -> None:
 
 def _call(shown: dict[str, Show], console: Console, noun: Any, in_full: bool) -> None:
     if hasattr(noun, "lines"):
-        for line in noun.lines():
-            console.print(line, markup=False, highlight=False, soft_wrap=True)
+        _print_lines(console, noun.lines())
         return
     name = type(noun).__name__
     if name not in shown:
         raise TypeError(f"no words for {name}; known: {', '.join(sorted(shown))}")
     shown[name](console, noun, **({"in_full": True} if in_full and name in _HAVE_MORE else {}))
+
+
+def _print_lines(console: Console, lines: Iterable[str]) -> None:
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _show_conversion(console: Console, conversion: Any, *, in_full: bool = False) -> None:
