@@ -146,11 +146,17 @@ def per_channel(values: tuple[float, ...], preprocessing: Preprocessing) -> tupl
 def resizing(preprocessing: Preprocessing) -> str:
     """In words, for a comment."""
     if preprocessing.size is None:
-        return "at its own size"
-    height, width = preprocessing.size
+        return "it must already have the model's size"
+    size = height_by_width(preprocessing.size)
     if preprocessing.resize == "stretch":
-        return f"resized to {height}x{width} (height x width)"
+        return f"resized here to {size}"
     if preprocessing.resize == "short_side":
         short = preprocessing.short_side or min(preprocessing.size)
-        return f"its short side resized to {short} pixels, then {height}x{width} (height x width) cut from the centre"
-    return f"{height}x{width} (height x width) cut from the centre"
+        return f"resized here so that its short side is {short} pixels, then the middle {size} are taken"
+    return f"the middle {size} are taken"
+
+
+def height_by_width(size: tuple[int, int]) -> str:
+    """48x48, and where the order counts 48x64 (height x width)."""
+    height, width = size
+    return f"{height}x{width}" + ("" if height == width else " (height x width)")

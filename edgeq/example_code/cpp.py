@@ -1,6 +1,6 @@
 """A C++17 program with ONNX Runtime's C++ API or TensorFlow Lite's; it reads .npy files, or takes zeros, and prints the outputs."""
 
-from edgeq.example_code.contract import Contract, NoExample, Tensor, channels, per_channel, resizing
+from edgeq.example_code.contract import Contract, NoExample, Tensor, channels, height_by_width, per_channel
 from edgeq.example_code.literals import cpp_text, words
 from edgeq.example_code.place import Place
 from edgeq.nouns.tensor import Preprocessing
@@ -88,7 +88,8 @@ def _head(contract: Contract, place: Place, image: Preprocessing | None, onnx: b
 
 
 def _of_image(image: Preprocessing) -> str:
-    return f":\n//    uint8 [height, width, 3] in RGB order, {resizing(image)}"
+    size = "have the model's size" if image.size is None else f"be {height_by_width(image.size)}"
+    return f":\n//    uint8 [height, width, 3] in RGB order, which must already {size}: resize before"
 
 
 def _constants(contract: Contract, place: Place) -> str:

@@ -1,5 +1,7 @@
 """A Kotlin class for Android with LiteRT's Interpreter: a Bitmap, or arrays, to the outputs by name."""
 
+import re
+
 from edgeq.example_code.contract import Contract, NoExample, Tensor, channels, per_channel, resizing
 from edgeq.example_code.literals import kotlin_text, words
 from edgeq.example_code.place import Place
@@ -17,6 +19,14 @@ _ARRAYS = {
     "bool": ("ByteArray", ""),
 }
 _BYTES = {"float32": 4, "float64": 8, "int64": 8, "int32": 4, "int16": 2, "int8": 1, "uint8": 1, "bool": 1}
+
+
+_UPRIGHT = (
+    "5. A photo out of a file is turned upright first, as edgeq turned its samples; BitmapFactory does not do that:",
+    "   val degrees = ExifInterface(stream).rotationDegrees  // androidx.exifinterface:exifinterface",
+    "   val upright = Bitmap.createBitmap(photo, 0, 0, photo.width, photo.height,",
+    "       Matrix().apply { postRotate(degrees.toFloat()) }, true)",
+)
 
 
 def program(contract: Contract, place: Place) -> str:
@@ -39,9 +49,16 @@ def program(contract: Contract, place: Place) -> str:
         *_helpers(contract),
     ]
     return f"""{_head(contract, place, image)}
-class Example(context: Context) : Closeable {{
+class {class_name(place.program)}(context: Context) : Closeable {{
 {chr(10).join(body)}}}
 """
+
+
+def class_name(program: str) -> str:
+    """After the file, so that an app may have several: `Example`, and `FaceNetExample` for face-net.example.kt."""
+    parts = re.findall(r"[A-Za-z0-9]+", program)
+    name = "".join(part[0].upper() + part[1:] for part in parts) or "Example"
+    return f"Model{name}" if name[0].isdigit() else name
 
 
 def _head(contract: Contract, place: Place, image: Preprocessing | None) -> str:
@@ -53,10 +70,11 @@ def _head(contract: Contract, place: Place, image: Preprocessing | None) -> str:
         f"{words(contract.app)} ({words(contract.candidate)}) in an Android app.",
         "",
         f"1. Put {words(place.model)} into app/src/main/assets/.",
-        "2. Put this file beside your Kotlin sources, and their `package` line on top of it.",
+        "2. Put this file beside your Kotlin sources, and copy your `package ...` line to its first line.",
         '3. In app/build.gradle.kts: dependencies { implementation("com.google.ai.edge.litert:litert:1.4.2") }',
-        f"4. Example(context).use {{ model -> {asked} }} gives the outputs by name: {words(shown.called)}"
-        f"{' ...' if len(contract.outputs) > 1 else ''}.",
+        f"4. {class_name(place.program)}(context).use {{ model -> {asked} }} gives the outputs by name: {words(shown.called)}"
+        f"{', ...' if len(contract.outputs) > 1 else '.'}",
+        *(_UPRIGHT if image else ()),
     ]
     comment = "".join(f"// {line}".rstrip() + "\n" for line in lines)
     return (
@@ -103,7 +121,12 @@ def _run(contract: Contract, image: Preprocessing | None) -> str:
     ).removesuffix(",\n")
     kinds = {_array(t) for t in contract.outputs}
     kind = kinds.pop() if len(kinds) == 1 else "Any"
-    return f"""    /** {_takes(contract, image)} The result holds each output's values by its name, the last dimension first to vary. */
+    shapes = "".join(f"     * - {words(t.called)}: shape {_by(t)}\n" for t in contract.outputs)
+    return f"""    /**
+     * {_takes(contract, image)}
+     *
+     * The result holds each output's values by its name, in row-major order:
+{shapes}     */
     fun run({", ".join(taken)}): Map<String, {kind}> {{
         val inputs = arrayOfNulls<Any>({len(contract.inputs)})
 {feeds}{buffers}        val outputs = mapOf<Int, Any>(
@@ -123,12 +146,12 @@ def _pairs(contract: Contract) -> list[tuple[str, Tensor]]:
 
 def _takes(contract: Contract, image: Preprocessing | None) -> str:
     if image:
-        return f"The image is {resizing(image)} here."
-    shapes = "; ".join(
-        f"{name} is {words(t.called)}, {'x'.join(str(d) for d in t.shape) or 'one value'}"
-        for name, t in _pairs(contract)
-    )
-    return f"{shapes}."
+        return f"Any image: {resizing(image)}."
+    return "; ".join(f"{name} is {words(t.called)}, {_by(t)}" for name, t in _pairs(contract)) + "."
+
+
+def _by(tensor: Tensor) -> str:
+    return "x".join(map(str, tensor.shape)) or "one value"
 
 
 def _array(tensor: Tensor) -> str:
@@ -177,15 +200,13 @@ def _preprocess(contract: Contract, image: Preprocessing) -> str:
     channel = {
         "RGB": "(pixel shr (16 - 8 * c)) and 0xff",
         "BGR": "(pixel shr (8 * c)) and 0xff",
-        "GRAY": "(19595 * ((pixel shr 16) and 0xff) + 38470 * ((pixel shr 8) and 0xff) + 7471 * (pixel and 0xff) + 32768) shr 16",
+        "GRAY": "pixel and 0xff",
     }[image.channels]
     return f"""    /** (value * scale - mean) / std per channel, in the order that the model takes. */
     private fun preprocess(image: Bitmap): FloatArray {{
         val mean = doubleArrayOf({mean})
         val std = doubleArrayOf({std})
-        val sized = resized(image)
-        val pixels = IntArray({height} * {width})
-        sized.getPixels(pixels, 0, {width}, 0, 0, {width}, {height})
+        val pixels = sized(image)
         val values = FloatArray({_count(tensor)})
         for (y in 0 until {height}) for (x in 0 until {width}) for (c in 0 until {number}) {{
             val pixel = pixels[y * {width} + x]
@@ -195,26 +216,116 @@ def _preprocess(contract: Contract, image: Preprocessing) -> str:
         return values
     }}
 
-{_resized(image, height or 1, width or 1)}"""
+{_sized(image, height or 1, width or 1)}
+{_pixels(image)}{_SCALE if _scales(image) else ""}"""
 
 
-def _resized(image: Preprocessing, height: int, width: int) -> str:
-    """Android's filter takes four pixels for one, without antialiasing: a large photo is better scaled down beforehand."""
+def _scales(image: Preprocessing) -> bool:
+    return image.size is not None and image.resize != "none"
+
+
+def _sized(image: Preprocessing, height: int, width: int) -> str:
+    """`sized`: the pixels that the model sees, row by row."""
     if image.size is not None and image.resize == "stretch":
-        return f"""    private fun resized(image: Bitmap): Bitmap = Bitmap.createScaledBitmap(image, {width}, {height}, true)
+        return f"""    private fun sized(image: Bitmap): IntArray =
+        scaled(pixels(image), image.height, image.width, {height}, {width})
 """
-    scaled = "image"
-    if image.size is not None and image.resize == "short_side":
-        short = image.short_side or min(image.size)
-        scaled = "Bitmap.createScaledBitmap(image, Math.round(image.width * factor), Math.round(image.height * factor), true)"
-        factor = f"        val factor = {short}f / minOf(image.width, image.height)\n"
-    else:
-        factor = ""
-    return f"""    private fun resized(image: Bitmap): Bitmap {{
-{factor}        val scaled = {scaled}
-        require(scaled.width >= {width} && scaled.height >= {height}) {{ "the image is smaller than {height}x{width}" }}
-        return Bitmap.createBitmap(scaled, (scaled.width - {width}) / 2, (scaled.height - {height}) / 2, {width}, {height})
+    if image.size is None:
+        return f"""    private fun sized(image: Bitmap): IntArray {{
+        require(image.height == {height} && image.width == {width}) {{ "the model takes images of {height}x{width}" }}
+        return pixels(image)
     }}
+"""
+    if image.resize == "short_side":
+        short = image.short_side or min(image.size)
+        whole = f"""        val factor = {float(short)!r} / minOf(image.height, image.width)
+        val height = Math.rint(image.height * factor).toInt()
+        val width = Math.rint(image.width * factor).toInt()
+        val pixels = scaled(pixels(image), image.height, image.width, height, width)
+"""
+    else:
+        whole = """        val height = image.height
+        val width = image.width
+        val pixels = pixels(image)
+"""
+    return f"""    private fun sized(image: Bitmap): IntArray {{
+{whole}        require(height >= {height} && width >= {width}) {{ "the image is smaller than {height}x{width}" }}
+        val top = (height - {height}) / 2
+        val left = (width - {width}) / 2
+        return IntArray({height} * {width}) {{ i -> pixels[(top + i / {width}) * width + left + i % {width}] }}
+    }}
+"""
+
+
+def _pixels(image: Preprocessing) -> str:
+    """`pixels`: of the whole image. A gray one is gray before it is scaled, as in edgeq."""
+    gray = """        for (i in pixels.indices) {
+            val red = (pixels[i] shr 16) and 0xff
+            val green = (pixels[i] shr 8) and 0xff
+            val blue = pixels[i] and 0xff
+            val luma = (19595 * red + 38470 * green + 7471 * blue + 32768) shr 16
+            pixels[i] = (luma shl 16) or (luma shl 8) or luma
+        }
+"""
+    return f"""    /** 0xAARRGGBB, row by row. A hardware bitmap, whose pixels cannot be read, is copied. */
+    private fun pixels(image: Bitmap): IntArray {{
+        val readable = if (image.config == Bitmap.Config.ARGB_8888) image else image.copy(Bitmap.Config.ARGB_8888, false)
+        val pixels = IntArray(image.height * image.width)
+        readable.getPixels(pixels, 0, image.width, 0, 0, image.width, image.height)
+{gray if image.channels == "GRAY" else ""}        return pixels
+    }}
+"""
+
+
+# To the bit what edgeq_runtime.py does; Bitmap.createScaledBitmap would take four pixels for one and miss all others.
+_SCALE = """
+    /** `rows` x `columns` pixels scaled to `height` x `width` with antialiasing, to the bit as edgeq scaled its samples. */
+    private fun scaled(pixels: IntArray, rows: Int, columns: Int, height: Int, width: Int): IntArray {
+        if (rows > height && rows - height > 2 * (columns - width)) {
+            val low = scaledLines(pixels, rows, height, columns, columns, 1, columns, 1)
+            return scaledLines(low, columns, width, height, 1, columns, 1, width)
+        }
+        val narrow = scaledLines(pixels, columns, width, rows, 1, columns, 1, width)
+        return scaledLines(narrow, rows, height, width, width, 1, width, 1)
+    }
+
+    /**
+     * Scales `lines` lines from `before` pixels to `after` by Pillow's triangle filter, in fixed point with 22 bits.
+     * In `pixels` it is `step` from a pixel to the next of its line and `stride` to the next line; `afterStep` and
+     * `afterStride` in the result.
+     */
+    private fun scaledLines(
+        pixels: IntArray, before: Int, after: Int, lines: Int, step: Int, stride: Int, afterStep: Int, afterStride: Int
+    ): IntArray {
+        if (before == after) return pixels
+        val result = IntArray(after * lines)
+        val scale = before.toDouble() / after
+        val support = maxOf(scale, 1.0)
+        for (i in 0 until after) {
+            val centre = (i + 0.5) * scale
+            val first = maxOf((centre - support + 0.5).toInt(), 0)
+            val end = minOf((centre + support + 0.5).toInt(), before)
+            val weights = DoubleArray(end - first) {
+                maxOf(1.0 - Math.abs((first + it - centre + 0.5) * (1.0 / support)), 0.0)
+            }
+            val whole = weights.sum()
+            val fixed = IntArray(weights.size) { (0.5 + weights[it] / whole * (1 shl 22)).toInt() }
+            for (line in 0 until lines) {
+                var red = 1 shl 21
+                var green = 1 shl 21
+                var blue = 1 shl 21
+                for (t in fixed.indices) {
+                    val pixel = pixels[(first + t) * step + line * stride]
+                    red += fixed[t] * ((pixel shr 16) and 0xff)
+                    green += fixed[t] * ((pixel shr 8) and 0xff)
+                    blue += fixed[t] * (pixel and 0xff)
+                }
+                result[i * afterStep + line * afterStride] =
+                    ((red shr 22) shl 16) or ((green shr 22) shl 8) or (blue shr 22)
+            }
+        }
+        return result
+    }
 """
 
 

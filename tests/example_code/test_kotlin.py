@@ -3,7 +3,6 @@
 import json
 import shutil
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,30 +60,38 @@ def run(*words: str, at: Path | None = None) -> str:
     return done.stdout
 
 
-def pixels(height: int, width: int, left: int = 0, top: int = 0) -> np.ndarray:
+def pixels(height: int, width: int) -> np.ndarray:
     """What the stand-in for Bitmap holds."""
-    y, x = np.mgrid[top : top + height, left : left + width]
-    return np.stack([x, y, np.full_like(x, 200)], axis=2).astype(np.uint8)
+    y, x = np.mgrid[:height, :width]
+    return np.stack([37 * x + 11 * y, x * y, 255 * ((x + y) % 2)], axis=2).astype(np.uint8)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("rules", "seen"),
+    ("rules", "height", "width"),
     [
-        (Preprocessing((4, 6), scale=1 / 255, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4)), pixels(4, 6)),
-        # The 10x10 are scaled to 8x8 first; the crop from their centre begins at (8 - 6) / 2 and (8 - 4) / 2.
+        # Five times as large: without antialiasing most pixels would not count.
+        (Preprocessing((16, 24), scale=1 / 255, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4)), 91, 123),
+        # So tall that its rows are scaled first.
         (
             Preprocessing((4, 6), "short_side", 8, layout="NHWC", channels="BGR", mean=(1.0, 2.0, 3.0)),
-            pixels(4, 6, left=1, top=2),
+            120,
+            21,
         ),
-        (Preprocessing((4, 6), "none", channels="GRAY", std=(2.0,)), pixels(4, 6, left=2, top=3)),
+        (Preprocessing((8, 8), "short_side", 12, channels="GRAY"), 30, 45),
+        (Preprocessing((4, 6), "none", channels="GRAY", std=(2.0,)), 10, 11),
+        (Preprocessing(None), 4, 6),
     ],
 )
-def test_an_image_is_prepared_as_edgeq_does(rules: Preprocessing, seen: np.ndarray, tmp_path: Path) -> None:
-    expected = apply(seen, replace(rules, size=None), "image")
+def test_an_image_is_prepared_to_the_bit_as_edgeq_does(
+    rules: Preprocessing, height: int, width: int, tmp_path: Path
+) -> None:
+    """A hardware bitmap, as Android's image loaders give them."""
+    expected = apply(pixels(height, width), rules, "image")
     terms = contract("float32", [1, *expected.shape], rules.to_dict())
-    values = printed(tmp_path, terms, 'model.run(Bitmap(10, 10)).getValue("y").toList()')
-    np.testing.assert_allclose(values, expected.ravel(), rtol=1e-5)
+    bitmap = f"Bitmap({width}, {height}, Bitmap.Config.HARDWARE)"
+    values = printed(tmp_path, terms, f'model.run({bitmap}).getValue("y").toList()')
+    np.testing.assert_array_equal(np.float32(values), expected.ravel())
 
 
 @pytest.mark.slow
@@ -99,3 +106,27 @@ def test_what_the_interpreter_does_not_take_is_said() -> None:
         LANGUAGES["kotlin"](contract("float16", [1]), Place("model.tflite"))
     with pytest.raises(NoExample, match="open"):
         LANGUAGES["kotlin"](contract("float32", [None]), Place("model.tflite"))
+
+
+def test_the_class_is_named_after_the_file() -> None:
+    names = {
+        "Example": "Example",
+        "face-net_2.example": "FaceNet2Example",
+        "2d.example": "Model2dExample",
+        "é": "Example",
+    }
+    for file, name in names.items():
+        text = LANGUAGES["kotlin"](contract("float32", [1]), Place("model.tflite", file))
+        assert f"class {name}(context: Context)" in text and f"{name}(context).use" in text
+
+
+def test_the_comments_give_the_shapes_and_what_is_done_to_an_image() -> None:
+    rules = Preprocessing((48, 48), "short_side", 48)
+    text = LANGUAGES["kotlin"](contract("float32", [1, 3, 48, 48], rules.to_dict()), Place("model.tflite"))
+    assert (
+        "Any image: resized here so that its short side is 48 pixels, then the middle 48x48 are taken."
+        in text
+    )
+    assert "in row-major order:\n     * - y: shape 1x3x48x48\n" in text
+    assert "ExifInterface" in text
+    assert "ExifInterface" not in LANGUAGES["kotlin"](contract("float32", [1]), Place("model.tflite"))

@@ -1,21 +1,20 @@
 package android.graphics;
 
-/** Pixels whose red is their column, whose green is their row and whose blue is 200; scaled, it is another of that kind. */
+/** Pixels of a fixed pattern; those of a hardware bitmap cannot be read, as on a phone. */
 public final class Bitmap {
-  private final int width;
-  private final int height;
-  private final int left;
-  private final int top;
-
-  public Bitmap(int width, int height) {
-    this(width, height, 0, 0);
+  public enum Config {
+    ARGB_8888,
+    HARDWARE
   }
 
-  private Bitmap(int width, int height, int left, int top) {
+  private final int width;
+  private final int height;
+  private final Config config;
+
+  public Bitmap(int width, int height, Config config) {
     this.width = width;
     this.height = height;
-    this.left = left;
-    this.top = top;
+    this.config = config;
   }
 
   public int getWidth() {
@@ -26,21 +25,25 @@ public final class Bitmap {
     return height;
   }
 
+  public Config getConfig() {
+    return config;
+  }
+
+  public Bitmap copy(Config config, boolean isMutable) {
+    return new Bitmap(width, height, config);
+  }
+
   public void getPixels(int[] pixels, int offset, int stride, int x, int y, int width, int height) {
+    if (config == Config.HARDWARE) {
+      throw new IllegalStateException("unable to getPixels(), pixel access is not supported on Config#HARDWARE bitmaps");
+    }
     for (int row = 0; row < height; row++) {
       for (int column = 0; column < width; column++) {
-        int red = left + x + column;
-        int green = top + y + row;
-        pixels[offset + row * stride + column] = 0xff000000 | red << 16 | green << 8 | 200;
+        int red = (37 * (x + column) + 11 * (y + row)) & 0xff;
+        int green = (x + column) * (y + row) & 0xff;
+        int blue = 255 * ((x + column + y + row) & 1);
+        pixels[offset + row * stride + column] = 0xff000000 | red << 16 | green << 8 | blue;
       }
     }
-  }
-
-  public static Bitmap createScaledBitmap(Bitmap source, int width, int height, boolean filter) {
-    return new Bitmap(width, height);
-  }
-
-  public static Bitmap createBitmap(Bitmap source, int x, int y, int width, int height) {
-    return new Bitmap(width, height, source.left + x, source.top + y);
   }
 }
