@@ -336,3 +336,41 @@ def test_what_litert_torch_cannot_convert_is_said_where_it_is_lost(formats, tiny
     model = opened()
     assert "RuntimeError: no" in model.absent["tflite"] and "another way" not in model.absent["tflite"]
     assert any("without LiteRT: litert-torch cannot convert" in note for note in model.notes)
+
+
+NAMED = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 2, 3, padding=1)
+
+    def forward(self, image):
+        mask = self.conv(image)
+        edge = torch.sigmoid(mask.mean((2, 3)))
+        return RETURNED
+"""
+
+
+@pytest.mark.parametrize(
+    ("returned", "names"),
+    [
+        # `mask` is read by the graph too, the order is that of the dict.
+        ('{"mask": mask, "edge": edge}', ["mask", "edge"]),
+        ('{"edge": edge, "mask": mask}', ["edge", "mask"]),
+        # A name that another value of the graph has is not given.
+        ('{"image": mask, "edge": edge}', ["conv2d", "edge"]),
+        ('{"all": [mask, edge]}', ["conv2d", "sigmoid"]),
+        ("(mask, edge)", ["conv2d", "sigmoid"]),
+    ],
+)
+def test_outputs_have_the_keys_of_the_dict_that_forward_returns(returned, names, tmp_path):
+    (tmp_path / "net.py").write_text(NAMED.replace("RETURNED", returned))
+    model = open_model(f"{tmp_path}/net.py:Net", workdir=tmp_path / "work", shapes={"image": (1, 3, 8, 8)})
+    assert [output.name for output in model.outputs] == names
+    session = ort.InferenceSession(model.files["onnx"], providers=["CPUExecutionProvider"])
+    shapes = {o.name: tuple(o.shape) for o in session.get_outputs()}
+    mask, edge = names if names[0] != "edge" else names[::-1]
+    assert shapes == {mask: (1, 2, 8, 8), edge: (1, 2)}

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from edgeq.errors import ModelRefused
 from edgeq.foreign import quiet
 from edgeq.ingest.extras import needed
+from edgeq.ingest.pytorch.output_names import name_outputs, output_names
 from edgeq.ingest.pytorch.program import Program
 
 if TYPE_CHECKING:
@@ -29,4 +30,6 @@ def to_onnx(program: Program) -> "ModelProto":
             f"torch.onnx.export cannot convert the model: {str(reason).strip().splitlines()[0][:300]}",
             "replace the operator it names, or export to ONNX yourself and give the .onnx file",
         ) from error
-    return converted.model_proto
+    model = converted.model_proto
+    name_outputs(model, output_names(program.exported))
+    return model
