@@ -25,6 +25,7 @@ def takes(request: Callable[P, R]) -> Callable[[Callable[[R], T]], Callable[P, T
         @functools.wraps(story)
         def called(*args: P.args, **keywords: P.kwargs) -> T:
             _refuse_unknown(story.__name__, signature, keywords)
+            _refuse_positions(story.__name__, signature, len(args))
             try:
                 bound = signature.bind(*args, **keywords)
             except TypeError as error:
@@ -101,6 +102,19 @@ def _refuse_unknown(function: str, signature: inspect.Signature, given: dict[str
             near = difflib.get_close_matches(name, signature.parameters, n=1)
             meant = f"; did you mean {near[0]}?" if near else ""
             raise TypeError(f"{function}() has no keyword {name!r}{meant}")
+
+
+def _refuse_positions(function: str, signature: inspect.Signature, given: int) -> None:
+    """Names the keywords that are required, or the first that there are, where too many values are given by position."""
+    parameters = signature.parameters.values()
+    by_keyword = [p for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY]
+    by_position = [p for p in parameters if p not in by_keyword]
+    if given <= len(by_position) or any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in by_position):
+        return
+    required = [f"{p.name}=" for p in by_keyword if p.default is p.empty]
+    named = required or [*(f"{p.name}=" for p in by_keyword[:3]), "..."]
+    only = f"only {' and '.join(p.name for p in by_position)}" if by_position else "nothing"
+    raise TypeError(f"{function}() takes {only} by position, the rest by keyword: {', '.join(named)}")
 
 
 def _keywords(request: Any) -> str:
