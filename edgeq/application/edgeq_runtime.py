@@ -375,6 +375,9 @@ def _imports_explained(contract: Mapping[str, Any], wheels: Sequence[str]) -> It
         here = f"{error} (Python {sys.version.split()[0]}, {sys.executable})"
         if wheels:
             now = f"its wheels are for the device's python3: {', '.join(wheels)}"
+        elif "python_path" not in contract:  # an exported folder, on any machine
+            pillow = " pillow" if contract["preprocessing"] else ""
+            now = f"{sys.executable} -m pip install {_PACKAGES[contract['runtime']]} numpy{pillow}"
         else:
             now = "it came without wheels: use the Python that edgeq found there, which has its packages"
         raise LoadError(f"{contract['app']} needs {contract['runtime']} and numpy: {here}; {now}") from error
@@ -418,6 +421,8 @@ def _tflite_runtime() -> Callable[..., Any]:
 
 
 _RUNTIMES = {"onnxruntime": _onnxruntime, "litert": _litert, "tflite-runtime": _tflite_runtime}
+
+_PACKAGES = {"onnxruntime": "onnxruntime", "litert": "ai-edge-litert", "tflite-runtime": "tflite-runtime"}
 
 
 def _interpreted(interpreter: Any, inputs: list[str], outputs: list[str]) -> tuple[Any, Any]:

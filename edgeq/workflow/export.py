@@ -194,13 +194,16 @@ def _files(
 
 
 def _contract(bundle: OpenBundle, content: bytes, model: str) -> bytes:
-    """As it is, but for the name of the model file. Raises BundleRefused."""
+    """As it is, but for the name of the model file, and without `python_path`, which names a file that only a device has. Raises
+    BundleRefused.
+    """
     try:
         contract = parse_json(content)
         if not isinstance(contract, dict):
             raise ValueError("it is no object")
     except ValueError as error:
         raise BundleRefused(f"{bundle.path}: a contract.json cannot be read: {error}") from None
+    contract.pop("python_path", None)
     return canonical_json(contract | {"model": model})
 
 

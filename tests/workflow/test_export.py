@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -49,6 +50,10 @@ def test_a_folder_gets_the_files_of_the_first_candidate(bundle: Path, tmp_path: 
     assert {Path(f.path).name for f in done.files} == names(tmp_path / "digits")
     assert json.loads((tmp_path / "digits/contract.json").read_text())["candidate"] == first.id
     assert done.fidelity is not None and done.fidelity.candidate == first.id
+    accuracy = done.fidelity.accuracy
+    assert accuracy is not None
+    scores = f"top-1 {accuracy.float_score:.1f} -> {accuracy.candidate_score:.1f}"
+    assert re.search(rf"\n +SQNR [0-9.]+ dB   {re.escape(scores)} \(", str(done))
 
 
 def test_a_model_file_gets_the_others_beside_it(bundle: Path, tmp_path: Path) -> None:
@@ -80,6 +85,12 @@ def test_without_a_place_the_command_line_is_wrong(tmp_path: Path) -> None:
     assert (done.returncode, "Missing option '-o' / '--output'" in done.stderr) == (2, True)
     with pytest.raises(TypeError, match="output"):
         edgeq.export("net.onnx")
+    with pytest.raises(TypeError, match="output takes text or a path, not None"):
+        edgeq.export("net.onnx", output=None)
+    with pytest.raises(
+        TypeError, match=r"export\(\) takes only model by position, the rest by keyword: output="
+    ):
+        edgeq.export("net.onnx", "net.tflite")
 
 
 def test_a_dry_run_writes_nothing(bundle: Path, tmp_path: Path) -> None:
@@ -245,3 +256,24 @@ def test_the_exported_python_runs(place: str, bundle: Path, tmp_path: Path) -> N
     assert name == given.name
     printed = [float(v) for v in values.partition("[")[2].rstrip("]\n").split()]
     np.testing.assert_allclose(printed, expected.ravel()[:10], rtol=1e-3, atol=1e-3)
+
+
+def test_python_without_packages_is_told_what_to_install(bundle: Path, tmp_path: Path) -> None:
+    """The interpreter is the one that runs the tests, shut off from its packages."""
+    edgeq.export(bundle, output=tmp_path / "digits")
+    assert "pip install onnxruntime numpy\n" in (tmp_path / "digits/example.py").read_text()
+    ran = subprocess.run(
+        [sys.executable, "-E", "-s", "-S", "example.py"],
+        cwd=tmp_path / "digits",
+        capture_output=True,
+        text=True,
+    )
+    assert (ran.returncode, "-m pip install onnxruntime numpy\n" in ran.stderr) == (1, True), ran.stderr
+    assert (
+        ran.stderr.startswith("error: digits_cnn needs onnxruntime and numpy") and ran.stderr.count("\n") == 1
+    )
+
+
+def test_the_contract_names_no_file_that_is_not_there(bundle: Path, tmp_path: Path) -> None:
+    edgeq.export(bundle, output=tmp_path / "digits")
+    assert "python_path" not in json.loads((tmp_path / "digits/contract.json").read_text())

@@ -6,6 +6,7 @@ from rich.console import Console
 
 from edgeq.nouns.export import Exported
 from edgeq.report.formats.layout import say
+from edgeq.report.formats.making import compared_with_float
 from edgeq.report.formats.units import short, size
 
 
@@ -19,6 +20,15 @@ def show_exported(console: Console, exported: Exported) -> None:
     if not exported.written:
         facts.append("dry run: nothing was written")
     say(console, "export", facts)
+    if exported.fidelity:
+        say(
+            console,
+            "export",
+            [
+                f"  {fact}" if i == 0 else fact
+                for i, fact in enumerate(compared_with_float(exported.fidelity))
+            ],
+        )
     for file in exported.files:
         say(console, "export", [f"  {file.path}", size(file.size)])
     for example in exported.left_out:

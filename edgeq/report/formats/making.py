@@ -85,7 +85,18 @@ def show_finding(console: Console, finding: DataFinding) -> None:
 def show_fidelity(console: Console, fidelity: Fidelity) -> None:
     facts = [fidelity.candidate]
     facts += [f"{f.integer}/{f.total} {f.operator} integer" for f in fidelity.fusion]
-    equal = all(o.same for o in fidelity.outputs)
+    facts += compared_with_float(fidelity)
+    if fidelity.seconds:  # none where it was made before
+        facts.append(seconds(fidelity.seconds))
+    say(console, "convert", facts)
+    for line in (*_bound(fidelity), *_search(fidelity.search), *_remedies(fidelity.remedies)):
+        say(console, "convert", [line])
+    _show_reservations(console, fidelity)
+
+
+def compared_with_float(fidelity: Fidelity) -> list[str]:
+    """SQNR, accuracy before and after, agreement: what of these was judged, on how many samples."""
+    equal, facts = all(o.same for o in fidelity.outputs), []
     if fidelity.as_it_came:
         facts.append("as it came")
     else:
@@ -101,12 +112,7 @@ def show_fidelity(console: Console, fidelity: Fidelity) -> None:
         )
     elif not fidelity.accuracy and not fidelity.agreement:
         facts.append(f"on {count(fidelity.samples, 'sample')}")
-    if fidelity.seconds:  # none where it was made before
-        facts.append(seconds(fidelity.seconds))
-    say(console, "convert", facts)
-    for line in (*_bound(fidelity), *_search(fidelity.search), *_remedies(fidelity.remedies)):
-        say(console, "convert", [line])
-    _show_reservations(console, fidelity)
+    return facts
 
 
 def show_between_runtimes(console: Console, between: BetweenRuntimes) -> None:
