@@ -61,6 +61,7 @@ def _head(contract: Contract, place: Place, image: Preprocessing | None, onnx: b
         f"Runs {runs}. Build it:",
         *build,
         "",
+        *(() if place.model.startswith("/") else (f"Run it, with {words(place.model)} beside it:",)),
         f"  ./{name}{' ' * (len(given) + 1)}    the input is zeros",
         f"  ./{name} {given}    the input is what numpy.save wrote" + (_of_image(image) if image else ""),
     ]
@@ -70,6 +71,7 @@ def _head(contract: Contract, place: Place, image: Preprocessing | None, onnx: b
         "cstdint",
         "cstring",
         "exception",
+        "filesystem",
         "fstream",
         "iostream",
         "iterator",
@@ -110,6 +112,11 @@ struct Input {{
 const std::vector<Input> kInputs = {{
 {inputs},
 }};
+
+/// Relative to this program's own file, wherever it is started.
+std::string model_path() {{
+  return (std::filesystem::read_symlink("/proc/self/exe").parent_path() / kModel).string();
+}}
 
 [[noreturn]] void fail(const std::string& why) {{ throw std::runtime_error(why); }}
 """
@@ -320,7 +327,7 @@ def _onnx_main(contract: Contract) -> str:
   env.DisableTelemetryEvents();
   Ort::SessionOptions options;
   options.SetIntraOpNumThreads(kThreads);
-  Ort::Session session(env, kModel, options);
+  Ort::Session session(env, model_path().c_str(), options);
 
   const ONNXTensorElementDataType types[] = {{{types}}};
   const auto memory = Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);
@@ -347,13 +354,13 @@ def _tflite_main(contract: Contract) -> str:
         for t in contract.outputs
     )
     return _main(f"""{_taken(contract)}
-  const auto model = tflite::FlatBufferModel::BuildFromFile(kModel);
-  if (!model) fail(std::string(kModel) + " cannot be read");
+  const auto model = tflite::FlatBufferModel::BuildFromFile(model_path().c_str());
+  if (!model) fail(model_path() + " cannot be read");
   tflite::ops::builtin::BuiltinOpResolver resolver;
   std::unique_ptr<tflite::Interpreter> interpreter;
   tflite::InterpreterBuilder builder(*model, resolver);
   builder.SetNumThreads(kThreads);
-  if (builder(&interpreter) != kTfLiteOk) fail(std::string(kModel) + " cannot be run");
+  if (builder(&interpreter) != kTfLiteOk) fail(model_path() + " cannot be run");
 
   const auto index = [&](const std::vector<int>& among, const std::string& name) {{
     for (const int i : among)

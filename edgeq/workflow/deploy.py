@@ -262,7 +262,7 @@ def _finished(model: str, kind: Target, asked: DeployRequest, tell: Tell) -> Con
     require_nothing_decided(Path(model), asked)
     conversion = open_conversion(Path(model), tell)
     manifest = conversion.bundle.manifest
-    require_made_for(manifest, kind)
+    require_made_for(manifest, kind, "deploy")
     if not all(has_own_runtime(manifest, c.id) for c in manifest.candidates):
         tell(
             Note(

@@ -80,7 +80,7 @@ def _kind(model: str, asked: ExportRequest, finished: Conversion | None) -> Targ
     manifest = finished.bundle.manifest
     if asked.target is not None:
         kind = catalog.target(asked.target)
-        require_made_for(manifest, kind)
+        require_made_for(manifest, kind, "export")
         return kind
     return catalog.target(manifest.target) if manifest.target in catalog.target_names() else None
 
@@ -164,8 +164,10 @@ def _chosen(bundle: OpenBundle, place: ExportPlace, asked: ExportRequest) -> Can
         return able[0]
     of = f"{bundle.manifest.name} for {bundle.manifest.target}"
     kind = f".{place.format} file" if place.format else "candidate"
+    options = [f"--{name} {getattr(asked, name)}" for name in ("recipe", "runtime") if getattr(asked, name)]
+    of_these = f" of {' and '.join(options)}" if options and not wanted else ""
     raise TargetRefused(
-        f"{of} has no candidate {wanted}" if wanted else f"{of} has no {kind} that was asked for",
+        f"{of} has no {f'candidate {wanted}' if wanted else kind}{of_these}",
         f"its candidates: {', '.join(f'{c.id} (.{_format(c)})' for c in known)}",
     )
 

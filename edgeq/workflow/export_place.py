@@ -46,6 +46,8 @@ def export_place(output: AnyPath) -> ExportPlace:
     path = Path(text)
     if not text:
         raise BundleRefused("-o names nothing", _KINDS)
+    if text == "-":
+        raise BundleRefused("-o -: an export is several files, which stdout cannot take", _KINDS)
     if text.endswith("/") or path.is_dir():
         return ExportPlace(path, None, None)
     suffix = path.suffix or (path.name if path.name.startswith(".") else "")

@@ -61,16 +61,17 @@ def require_agent(target: Target, asked: DeployRequest) -> None:
     raise no_agent(target, command)
 
 
-def require_made_for(manifest: Manifest, target: Target) -> None:
-    """A finished bundle goes to the kind of device that it was made for: the scheme follows from its CPU.
+def require_made_for(manifest: Manifest, target: Target, verb: str) -> None:
+    """A finished bundle is for the kind of device that it was made for: the scheme follows from its CPU. `verb`: what was to be
+    done with it, deploy or export.
 
     Raises BundleRefused.
     """
     if manifest.target != target.name:
         raise BundleRefused(
             f"this bundle was made for target {manifest.target}, not {target.name}",
-            f"deploy it with --target {manifest.target}, or convert again with --target {target.name}. "
-            "Nothing was sent.",
+            f"{verb} it with --target {manifest.target}, or convert again with --target {target.name}. "
+            "Nothing was written or sent.",
         )
 
 

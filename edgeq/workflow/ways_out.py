@@ -11,7 +11,7 @@ def ways_out(refused: Sequence[Fidelity]) -> str:
     if all(f.quantized_nothing for f in refused):
         thin = any(tried.repair == "thin" and tried.kept for f in refused for tried in f.repairs)
         way = "--repairs -thin, which quantizes them all the same, or leave" if thin else "leave"
-        return f"{way} out --recipe: the model then ships in float. Nothing was sent."
+        return f"{way} out --recipe: the model then ships in float. Nothing was written or sent."
     ways = []
     off = {tried.repair for f in refused for tried in f.repairs if tried.why == OFF}
     if off:
@@ -26,4 +26,4 @@ def ways_out(refused: Sequence[Fidelity]) -> str:
     ways.append("a wider gate (--max-drop, --min-agreement, --min-sqnr)")
     if fixed or any(f.accuracy is not None for f in refused):
         ways.append("more samples")
-    return f"try {', '.join(ways)}, or --recipe float. Nothing was sent."
+    return f"try {', '.join(ways)}, or --recipe float. Nothing was written or sent."

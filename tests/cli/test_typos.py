@@ -53,3 +53,12 @@ def test_a_runtime_that_the_target_does_not_have_is_refused_before_the_model_is_
     assert isinstance(refused, TargetRefused)
     assert refused.what == "target x86-64 has no runtime 'tflite-runtime'"
     assert refused.remedy == "it has: litert, onnxruntime; leave out --runtime"
+
+
+def test_a_target_in_place_of_a_command_is_answered_with_the_one_that_prints_it() -> None:
+    done = click.testing.CliRunner().invoke(cli, ["targets", "android-arm64"])
+    assert done.exit_code == 2
+    assert (
+        "there is no command 'android-arm64'; did you mean `edgeq targets show android-arm64`?" in done.output
+    )
+    assert "No such command 'lsit'" in click.testing.CliRunner().invoke(cli, ["targets", "lsit"]).output

@@ -58,7 +58,9 @@ def built(folder: Path, content: bytes, include: Path = INCLUDE, *more: str) -> 
 
 
 def printed(program: Path, *files: str) -> list[str]:
-    done = subprocess.run([program, *files], cwd=program.parent, capture_output=True, text=True)
+    done = subprocess.run(
+        [program, *(program.parent / f for f in files)], cwd="/", capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 

@@ -141,12 +141,15 @@ def test_a_file_that_no_candidate_can_be_is_refused_before_the_model_is_looked_f
 
 
 def test_a_finished_bundle_says_what_it_has(bundle: Path, tmp_path: Path) -> None:
-    with pytest.raises(TargetRefused, match="has no .tflite file that was asked for"):
+    with pytest.raises(TargetRefused, match=r"for rpi4 has no \.tflite file$"):
         edgeq.export(bundle, output=tmp_path / "x.tflite")
     with pytest.raises(TargetRefused, match="has no candidate litert-float"):
         edgeq.export(bundle, output=tmp_path / "x/", candidate="litert-float")
-    with pytest.raises(BundleRefused, match="made for target rpi4, not rpi5"):
+    with pytest.raises(TargetRefused, match=r"has no \.tflite file of --recipe int8_static"):
+        edgeq.export(bundle, output=tmp_path / "x.tflite", recipe="int8_static")
+    with pytest.raises(BundleRefused, match="made for target rpi4, not rpi5") as refused:
         edgeq.export(bundle, output=tmp_path / "x/", target="rpi5")
+    assert refused.value.remedy.startswith("export it with --target rpi4")
     assert edgeq.export(bundle, output=tmp_path / "x/", recipe="float").candidate.recipe == "float"
 
 
@@ -277,3 +280,9 @@ def test_python_without_packages_is_told_what_to_install(bundle: Path, tmp_path:
 def test_the_contract_names_no_file_that_is_not_there(bundle: Path, tmp_path: Path) -> None:
     edgeq.export(bundle, output=tmp_path / "digits")
     assert "python_path" not in json.loads((tmp_path / "digits/contract.json").read_text())
+
+
+def test_stdout_takes_no_export(bundle: Path, tmp_path: Path) -> None:
+    done = typed(tmp_path, "export", str(bundle), "-o", "-")
+    assert (done.returncode, names(tmp_path)) == (BundleRefused.exit_code, set())
+    assert "an export is several files" in done.stderr

@@ -7,7 +7,22 @@ import click
 from edgeq.cli.printable import echo, echo_json
 
 
-@click.group(invoke_without_command=True)
+class _Commands(click.Group):
+    """A target in place of a command is answered with the command that prints it."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        from edgeq import catalog
+
+        if args[0] not in self.commands and (args[0] in catalog.target_names() or args[0].endswith(".toml")):
+            raise click.UsageError(
+                f"there is no command {args[0]!r}; did you mean `edgeq targets show {args[0]}`?", ctx
+            )
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_Commands, invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def command(ctx: click.Context, as_json: bool) -> None:
