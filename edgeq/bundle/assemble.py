@@ -28,9 +28,11 @@ def assemble(
     threads: int,
     built: Sequence[tuple[Candidate, Path]],
     own: Mapping[str, OwnEnds] | None = None,
+    classes: Mapping[str, Sequence[str]] | None = None,
 ) -> tuple[Manifest, Artifacts]:
     """`built` pairs each candidate, in the plan's order, with its model file; the candidate's `model` is set here. `own`
-    has the inputs and outputs of those that take and give integers in place of reals, by the candidate's id.
+    has the inputs and outputs of those that take and give integers in place of reals, by the candidate's id. `classes` has
+    the names of the classes that an output scores, by its name.
 
     Returns the manifest and what `write_bundle` has to store under each artifact's path. Raises BundleRefused with
     every problem when these parts make no bundle (a name that is no file name, a candidate twice ...).
@@ -42,7 +44,14 @@ def assemble(
         artifacts[candidate.model] = file
         artifacts[runtime_path(candidate.id)] = runtime_source()
         artifacts[contract_path(candidate.id)] = contract(
-            name, candidate, inputs, outputs, preprocessing, threads, (own or {}).get(candidate.id, ((), ()))
+            name,
+            candidate,
+            inputs,
+            outputs,
+            preprocessing,
+            threads,
+            (own or {}).get(candidate.id, ((), ())),
+            classes,
         )
     manifest = Manifest(
         schema=SCHEMA,

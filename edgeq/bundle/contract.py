@@ -1,6 +1,6 @@
 """What an application on the device needs to know to run a candidate: `contract.json` beside the model file."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -21,9 +21,11 @@ def contract(
     preprocessing: Preprocessing | None,
     threads: int,
     own: OwnEnds = ((), ()),
+    classes: Mapping[str, Sequence[str]] | None = None,
 ) -> bytes:
     """Canonical JSON. `inputs` and `outputs` are the manifest's; the file's own names come from the candidate. `own` are
-    the file's inputs and outputs where they take and give integers in place of the manifest's reals.
+    the file's inputs and outputs where they take and give integers in place of the manifest's reals. `classes` are the names
+    of those that an output scores, in their order, by the output's name, where they are known.
 
     A dimension that the model leaves open is null; `affine` says how integers stand for reals. `preprocessing` is null
     when the model takes its arrays as they are. `python_path` is a file beside the contract that a device's agent writes.
@@ -40,7 +42,12 @@ def contract(
             "recipe": candidate.recipe,
             "threads": threads,
             "inputs": _tensors(candidate.inputs, inputs, candidate.input_types, own[0]),
-            "outputs": _tensors(candidate.outputs, outputs, (), own[1]),
+            "outputs": [
+                tensor | ({"classes": list(names)} if (names := (classes or {}).get(spec.name)) else {})
+                for tensor, spec in zip(
+                    _tensors(candidate.outputs, outputs, (), own[1]), outputs, strict=True
+                )
+            ],
             "preprocessing": preprocessing.to_dict() if preprocessing else None,
         }
     )

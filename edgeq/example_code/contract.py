@@ -20,13 +20,16 @@ class NoExample(ValueError):
 
 @dataclass(frozen=True)
 class Tensor:
-    """`name` is the model file's own, `called` that of the model as it was given; a dimension is None where it is open."""
+    """`name` is the model file's own, `called` that of the model as it was given; a dimension is None where it is open.
+    `classes` are the names of the classes that an output scores, empty where they are not known.
+    """
 
     name: str
     called: str
     dtype: str
     shape: tuple[int | None, ...]
     affine: Affine | None = None
+    classes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,20 @@ def _tensor(raw: Any, side: str) -> Tensor:
         dtype=dtype,
         shape=tuple(shape),
         affine=None if affine is None else _finite(Affine.from_dict(affine)),
+        classes=_classes(raw.get("classes"), shape),
     )
+
+
+def _classes(names: Any, shape: list[int | None]) -> tuple[str, ...]:
+    if names is None:
+        return ()
+    if (
+        not isinstance(names, list)
+        or not all(isinstance(n, str) for n in names)
+        or shape[-1:] != [len(names)]
+    ):
+        raise ValueError("'classes' has not one name for each score")
+    return tuple(names)
 
 
 def _finite(affine: Affine) -> Affine:

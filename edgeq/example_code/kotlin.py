@@ -47,6 +47,7 @@ def program(contract: Contract, place: Place) -> str:
         _run(contract, image),
         *([_preprocess(contract, image)] if image else []),
         *_helpers(contract),
+        *_classes(contract),
     ]
     return f"""{_head(contract, place, image)}
 class {class_name(place.program)}(context: Context) : Closeable {{
@@ -121,7 +122,10 @@ def _run(contract: Contract, image: Preprocessing | None) -> str:
     ).removesuffix(",\n")
     kinds = {_array(t) for t in contract.outputs}
     kind = kinds.pop() if len(kinds) == 1 else "Any"
-    shapes = "".join(f"     * - {words(t.called)}: shape {_by(t)}\n" for t in contract.outputs)
+    shapes = "".join(
+        f"     * - {words(t.called)}: shape {_by(t)}{', the scores of CLASSES' if t.classes else ''}\n"
+        for t in contract.outputs
+    )
     return f"""    /**
      * {_takes(contract, image)}
      *
@@ -333,6 +337,17 @@ def _helpers(contract: Contract) -> list[str]:
     stored = {_number(t): _store_function(t) for t in contract.inputs}
     read = {_number(t): _read_function(t) for t in contract.outputs}
     return [*stored.values(), *read.values(), _BUFFER]
+
+
+def _classes(contract: Contract) -> list[str]:
+    """Of the one output whose classes are known."""
+    known = [t.classes for t in contract.outputs if t.classes][:1]
+    return [
+        "    companion object {\n        val CLASSES = listOf(\n"
+        + ",\n".join(f"            {kotlin_text(name)}" for name in names)
+        + "\n        )\n    }\n"
+        for names in known
+    ]
 
 
 def _store_function(tensor: Tensor) -> str:

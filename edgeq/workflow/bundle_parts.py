@@ -45,6 +45,7 @@ def write(
         threads=order.target.threads,
         built=[(_candidate(m, model), m.path) for m in passed],
         own={m.plan.id: (m.takes, m.gives) for m in passed if m.takes},
+        classes=_class_names(model, parts),
     )
     check = _check_set(tuple(passed), model, parts.heldout)
     beside = {
@@ -56,6 +57,18 @@ def write(
     }
     place.parent.mkdir(parents=True, exist_ok=True)
     write_bundle(place, manifest, artifacts, beside)
+
+
+def _class_names(model: Model, parts: Parts) -> dict[str, tuple[str, ...]]:
+    """Those of the class folders, by the output that scores as many classes; empty where that is not exactly one, where folders are
+    named by number, and where labels are ignored.
+    """
+    stored = parts.all.stored if parts.all else None
+    if stored is None or stored.truth is None or stored.folders is None or not stored.folders.by_name:
+        return {}
+    names = stored.folders.names
+    scores = [o.name for o in model.outputs if len(o.shape) == 2 and o.shape[1] == len(names)]
+    return {scores[0]: names} if len(scores) == 1 else {}
 
 
 def _without_places(model: Model) -> Model:

@@ -95,6 +95,14 @@ def test_an_image_is_prepared_to_the_bit_as_edgeq_does(
 
 
 @pytest.mark.slow
+def test_names_of_classes_are_there_by_their_scores(tmp_path: Path) -> None:
+    terms = contract("float32", [1, 2], classes=["1 cat", EVIL])
+    assert "- y: shape 1x2, the scores of CLASSES" in LANGUAGES["kotlin"](terms, Place(terms.model))
+    lengths = "Example.CLASSES.map { it.length.toDouble() }"
+    assert printed(tmp_path, terms, lengths) == [5.0, float(len(EVIL))]
+
+
+@pytest.mark.slow
 def test_integers_that_stand_for_reals_are_made_and_read(tmp_path: Path) -> None:
     terms = contract("uint8", [1, 4], affine={"scale": 0.5, "zero_point": 100})
     reals = "model.run(floatArrayOf(0f, 1.26f, -1f, 1000f))"
@@ -130,3 +138,8 @@ def test_the_comments_give_the_shapes_and_what_is_done_to_an_image() -> None:
     assert "in row-major order:\n     * - y: shape 1x3x48x48\n" in text
     assert "ExifInterface" in text
     assert "ExifInterface" not in LANGUAGES["kotlin"](contract("float32", [1]), Place("model.tflite"))
+
+
+def test_a_contract_with_another_number_of_classes_is_refused() -> None:
+    with pytest.raises(NoExample, match="one name for each score"):
+        contract("float32", [1, 3], classes=["cat", "dog"])

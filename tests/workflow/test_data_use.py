@@ -1,5 +1,6 @@
 """What a conversion says of its samples, and what it refuses before it makes anything."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -95,6 +96,30 @@ def test_samples_of_another_scale_are_refused_unless_their_labels_are_ignored(tm
 def test_a_drop_without_labels_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataRefused, match="1 point of accuracy cannot be judged: there are no labels"):
         converted(tmp_path, BRIGHT, None, max_drop=1.0)
+
+
+@pytest.mark.parametrize(
+    ("folders", "ignored", "named"),
+    [
+        (("ant", "bee", "c2", "c10"), None, ["ant", "bee", "c2", "c10"]),
+        (("ant", "bee", "c2", "c10"), True, None),
+        (("0", "1", "2", "3"), None, None),
+        (("ant", "bee"), None, None),
+    ],
+)
+def test_the_contract_names_the_classes_where_folders_name_all_of_them(
+    folders: tuple[str, ...], ignored: bool | None, named: list[str] | None, tmp_path: Path
+) -> None:
+    for value, name in enumerate(folders):
+        (tmp_path / "d" / name).mkdir(parents=True)
+        for i in range(10):
+            np.save(tmp_path / "d" / name / f"{i}.npy", 100 * np.eye(4, dtype=np.float32)[value] + i / 100)
+    done = convert(
+        classifier(tmp_path / "net.onnx"), data=str(tmp_path / "d"), target="x86-64-vnni", runtime="onnxruntime",
+        output=tmp_path / "net.edgeq", ignore_labels=ignored,
+    )  # fmt: skip
+    (output,) = json.loads(done.bundle.artifact("candidates/onnxruntime-float/contract.json"))["outputs"]
+    assert output.get("classes") == named
 
 
 def test_fewer_class_folders_than_classes_are_a_warning(tmp_path: Path) -> None:
