@@ -377,7 +377,7 @@ def _imports_explained(contract: Mapping[str, Any], wheels: Sequence[str]) -> It
             now = f"its wheels are for the device's python3: {', '.join(wheels)}"
         elif "python_path" not in contract:  # an exported folder, on any machine
             pillow = " pillow" if contract["preprocessing"] else ""
-            now = f"{sys.executable} -m pip install {_PACKAGES[contract['runtime']]} numpy{pillow}"
+            now = f"install what is missing: {sys.executable} -m pip install {_PACKAGES[contract['runtime']]} numpy{pillow}"
         else:
             now = "it came without wheels: use the Python that edgeq found there, which has its packages"
         raise LoadError(f"{contract['app']} needs {contract['runtime']} and numpy: {here}; {now}") from error
