@@ -15,6 +15,10 @@ _DIGITS = re.compile(r"[0-9]{1,17}")  # microseconds until the year 5138
 # Whoever may read the system's journal; a user's units stand there too, under a field of their own.
 _READERS = {"adm", "systemd-journal", "wheel"}
 
+# What the agent says while a race runs is for the host's progress bar (edgeq/agent/race.py); most lines of a race are such.
+_PROGRESS = '{"progress": '
+_PROGRESS_SHARE, _MOST_READ = 20, 2000
+
 
 @dataclass(frozen=True)
 class LogLine(Record):
@@ -39,10 +43,11 @@ class ServiceLog(Record):
 
 
 def read_log(transport: Transport, found: Found, scope: str, count: int) -> ServiceLog:
-    """The last `count` lines, oldest first. Raises RemoteFailed when the login may not read the journal."""
+    """The last `count` lines, oldest first, without those of a progress bar. Raises RemoteFailed when the login may not read the journal."""
     sudo = ("sudo", "-n") if found.sudo == "yes" and not _READERS & set(found.groups) else ()
+    most = max(count, min(_PROGRESS_SHARE * count, _MOST_READ))
     field = "--unit" if scope == "system" else "--user-unit"
-    words = (*sudo, "journalctl", "--quiet", "--no-pager", "--output=json", f"--lines={count}")
+    words = (*sudo, "journalctl", "--quiet", "--no-pager", "--output=json", f"--lines={most}")
     done = transport.run((*words, *(f"{field}={unit}" for unit in UNITS)))
     if done.code != 0:
         raise RemoteFailed(
@@ -51,7 +56,8 @@ def read_log(transport: Transport, found: Found, scope: str, count: int) -> Serv
             details=last_lines(done.stderr, 5),
         )
     lines = json_lines(done.stdout, f"the journal of {transport.label}")
-    return ServiceLog(transport.label, tuple(_entry(line) for line in lines))
+    entries = tuple(entry for entry in map(_entry, lines) if not entry.message.startswith(_PROGRESS))
+    return ServiceLog(transport.label, entries[-count:])
 
 
 def _entry(raw: "dict[str, object]") -> LogLine:
