@@ -23,6 +23,13 @@ def names_code(source: str) -> bool:
     return bool(colon and name.isidentifier() and (file.endswith(".py") or _is_module_name(file)))
 
 
+def require_file(source: str, refusal: type[EdgeqError]) -> None:
+    """Runs nothing. Raises `refusal` when `source` is "file.py:name" and there is no such file."""
+    place = source.rpartition(":")[0]
+    if place.endswith(".py") and not Path(place).is_file():
+        raise refusal(f"there is no file {place}")
+
+
 def load_attribute(source: str, refusal: type[EdgeqError]) -> Any:
     """Raises `refusal` when the file, the module or the name is not there, or when running it fails."""
     place, _, name = source.rpartition(":")

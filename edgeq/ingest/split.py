@@ -29,17 +29,23 @@ def split(samples: Samples, *, calibrate: int | None = None) -> Split:
     if len(set(samples.keys)) == 1:
         return Split(samples.take([0]), samples.take([0]), same=True)
     wanted = default_calibration(samples.count) if calibrate is None else calibrate
-    if not 1 <= wanted < samples.count:
-        raise DataRefused(
-            f"calibrating with {wanted:,} of {samples.count:,} samples leaves "
-            + ("nothing to judge" if wanted >= samples.count else "nothing to calibrate with"),
-            f"take between 1 and {samples.count - 1:,}",
-        )
+    require_both(samples, wanted)
     order = _order(samples)
     calibration = _without_all_keys(order[:wanted], samples)
     seen = {samples.keys[i] for i in calibration}
     heldout = [i for i in order if samples.keys[i] not in seen]
     return Split(samples.take(sorted(calibration)), samples.take(sorted(heldout)), same=False)
+
+
+def require_both(samples: Samples, calibrate: int) -> None:
+    """Raises DataRefused when `calibrate` samples leave none to judge, or are none; one sample alone does both."""
+    if 1 <= calibrate < samples.count or len(set(samples.keys)) == 1:
+        return
+    raise DataRefused(
+        f"calibrating with {calibrate:,} of {samples.count:,} samples leaves "
+        + ("nothing to judge" if calibrate >= samples.count else "nothing to calibrate with"),
+        f"take between 1 and {samples.count - 1:,}",
+    )
 
 
 def default_calibration(count: int) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from edgeq import catalog
 from edgeq.bundle import OpenBundle, read_bundle, read_fidelity, read_noun, require_destination
-from edgeq.errors import TargetRefused
+from edgeq.errors import DataRefused, TargetRefused
 from edgeq.ingest.given_model import GivenModel
 from edgeq.model_name import model_name
 from edgeq.nouns.data import DataUse
@@ -23,7 +23,7 @@ from edgeq.nouns.repairs import repairs_of
 from edgeq.nouns.shown import Shown
 from edgeq.nouns.states import states_of
 from edgeq.nouns.target import Target
-from edgeq.user_code import names_code
+from edgeq.user_code import names_code, require_file
 from edgeq.workflow import bundle_parts, cached, formats
 from edgeq.workflow.between_runtimes import between_runtimes
 from edgeq.workflow.data_use import divide, settle_use
@@ -109,6 +109,8 @@ def convert(asked: ConvertRequest) -> Conversion:
     for note in unused_weights(model, asked.weights):
         tell(note)
     order = _order(asked, model, kind, unavailable or {})
+    if order.gates.metric is not None:
+        require_file(order.gates.metric, DataRefused)
     tell(Progress(_opening(order), 0, None, ""))
     from edgeq.workflow.early_checks import EarlyChecks
     from edgeq.workflow.sample_shapes import OrderedSamples

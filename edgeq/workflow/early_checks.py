@@ -35,11 +35,17 @@ class EarlyChecks:
     findings: tuple[DataFinding, ...] = field(default=(), init=False)
 
     def look(self, model: "FloatModel") -> None:
-        """Raises DataRefused for samples that do not fit, hold NaN, or certainly are not what the model was trained on."""
+        """Raises DataRefused for samples that do not fit, hold NaN, certainly are not what the model was trained on, or that
+        --calibrate takes all of.
+        """
+        from edgeq.ingest.split import require_both
+
         self.tell(Progress("data", 0, None, ""))
         samples = self.samples.fitting(model.inputs)
         if samples is None:
             return
+        if self.order.calibrate is not None:
+            require_both(samples, self.order.calibrate)
         self.findings = findings_of(samples, model, self.order.gates)
         if not self.later:
             self.report()

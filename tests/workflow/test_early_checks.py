@@ -12,6 +12,7 @@ from edgeq.cli.main import cli
 from edgeq.errors import DataRefused
 from edgeq.nouns.data import DataUse
 from edgeq.nouns.data_check import DataFinding
+from edgeq.nouns.progress import Progress
 from edgeq.workflow.convert import convert
 from edgeq.workflow.data import data as look_at
 
@@ -100,3 +101,14 @@ def test_the_command_s_document_has_the_findings_and_its_exit_code_says_refused(
     document = json.loads(done.stdout)
     assert [f["kind"] for f in document["findings"]] == ["labels_shifted"]
     assert document["answers"]["right"] == 0
+
+
+def test_a_missing_metric_and_no_sample_to_judge_come_before_anything_is_made(tmp_path: Path) -> None:
+    said: list[object] = []
+    with pytest.raises(DataRefused, match=r"there is no file gone\.py"):
+        convert(MODEL, data=stored(tmp_path), metric="gone.py:score", tell=said.append)
+    with pytest.raises(
+        DataRefused, match=r"calibrating with [\d,]+ of [\d,]+ samples leaves nothing to judge"
+    ):
+        convert(MODEL, data=stored(tmp_path), calibrate=100_000, tell=said.append)
+    assert {noun.step for noun in said if isinstance(noun, Progress)} <= {"open the model", "data"}
