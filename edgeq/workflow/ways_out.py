@@ -13,9 +13,10 @@ def ways_out(refused: Sequence[Fidelity]) -> str:
         way = "--repairs -thin, which quantizes them all the same, or leave" if thin else "leave"
         return f"{way} out --recipe: the model then ships in float. Nothing was written or sent."
     ways = []
-    off = {tried.repair for f in refused for tried in f.repairs if tried.why == OFF}
-    if off:
-        ways.append(f"--repairs with {', '.join(name for name in ALL if name in off)}")
+    tried = [tried for f in refused for tried in f.repairs]
+    if any(one.why == OFF for one in tried):
+        # Those that were on among them: a selection replaces the one before.
+        ways.append(f"--repairs {','.join(name for name in ALL if name in {one.repair for one in tried})}")
     fixed = any(f.calibrator is not None for f in refused)
     if fixed:
         ways.append("--calibrator percentile")
@@ -26,4 +27,5 @@ def ways_out(refused: Sequence[Fidelity]) -> str:
     ways.append("a wider gate (--max-drop, --min-agreement, --min-sqnr)")
     if fixed or any(f.accuracy is not None for f in refused):
         ways.append("more samples")
-    return f"try {', '.join(ways)}, or --recipe float. Nothing was written or sent."
+    float_instead = "--recipe float, the model that the gate compares with"
+    return f"try {', '.join(ways)}, or {float_instead}. Nothing was written or sent."
