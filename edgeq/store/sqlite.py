@@ -98,7 +98,9 @@ class Store:
                 if found:
                     names = [f"{row.number}: {row.job} ({row.app} on {row.host})" for row in found]
                     raise StoreRefused(f"{id!r} is the beginning of {len(found)} measurements", details=names)
-        raise StoreRefused(f"there is no measurement {id!r} in {self.path}", "`edgeq report` lists them")
+        raise StoreRefused(
+            f"there is no measurement {id!r} in {self.path}", "`edgeq report` lists their numbers"
+        )
 
     def get(self, id: str) -> Measurement:
         """The whole measurement; `id` as in `find`."""

@@ -54,7 +54,7 @@ def report(asked: ReportRequest) -> Reported:
     """
     ids, store = asked.measurements, text(asked.store)
     if asked.compare and len(ids) < 2:
-        raise TargetRefused("comparing needs two measurements", "`edgeq report` lists their ids")
+        raise TargetRefused("comparing needs two measurements", "`edgeq report` lists their numbers")
     fetched = _fetch(asked, store) if asked.fetch else 0
     opened = open_known_store(store)
     if opened is None:

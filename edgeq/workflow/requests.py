@@ -394,7 +394,9 @@ class _Listing:
 @dataclass(frozen=True, eq=False)
 class ReportRequest(WithStore, OnDevice, _Listing):
     measurements: Annotated[Any, "str"] = argument(
-        "Measurements by id, or its beginning; default: the newest are listed.", (), repeatable=True
+        "Measurements by number, or by job or its beginning; default: the newest are listed.",
+        (),
+        repeatable=True,
     )
 
 

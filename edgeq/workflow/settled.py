@@ -106,7 +106,7 @@ def _no_model() -> TargetRefused:
         )
     return TargetRefused(
         f"which model? There is no edgeq.toml here; there is {', '.join(models)}",
-        f"name it: {models[0]}; or write edgeq.toml: `edgeq init {models[0]}`",
+        f"name {'it' if len(models) == 1 else 'one'}: {models[0]}; or write edgeq.toml: `edgeq init {models[0]}`",
     )
 
 

@@ -9,11 +9,13 @@ from edgeq.workflow.requests import ReportRequest
 
 
 @click.command()
-@click.argument("measurements", nargs=-1, metavar="[ID]...")
+@click.argument("measurements", nargs=-1, metavar="[NUMBER]...")
 @options_for(ReportRequest)
 @json_option
 def command(measurements: tuple[str, ...], as_json: bool, **options: Any) -> None:
-    """List stored measurements, show those with these IDs, or compare them."""
+    """List the stored measurements of all devices, show those with these NUMBERs, or compare them. --host and --target say which
+    device --fetch asks; they do not narrow the list.
+    """
     from edgeq.cli.screen import screen
     from edgeq.workflow.report import report
 

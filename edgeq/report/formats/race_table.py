@@ -1,4 +1,4 @@
-"""A race as a table: what deploy and bench end with, and what `edgeq report ID` shows in full."""
+"""A race as a table: what deploy and bench end with, and what `edgeq report NUMBER` shows in full."""
 
 from collections.abc import Sequence
 
