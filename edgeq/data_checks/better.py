@@ -22,7 +22,8 @@ _AT_ONCE = 16
 _FEWEST = 16
 _WRONG = 5  # samples on which float is wrong, from which on another preparation could show itself
 _LOSES = 3  # fewer right than now: given up
-_GOOD = 0.8  # of the samples: no need to look for a better one
+_FITTED_IS_WORSE = 0.04
+_KNOWS = 0.25  # of the samples that the most frequent label leaves: less is no better than another wrong preparation
 _MOSTLY_WRONG = 0.4
 _NOT_AHEAD = 64  # samples after which it is given up unless it is ahead
 _SURER = 5.0  # standard errors of the mean difference of margins
@@ -64,6 +65,18 @@ class _Trial:
     def ahead(self) -> int:
         return int(self.other.sum()) - int(self.now.sum())
 
+    def rank(self, fitted: bool) -> tuple[float, float]:
+        """Of several that are better, the one that is right most often, then the one to which labels are likeliest. One that is
+        `fitted` to the samples is nearly as good as the right one, and has to be clearly better.
+        """
+        likely = float(self.other_likely.mean()) if len(self.other_likely) else 0.0
+        return float(self.other.mean()) - (_FITTED_IS_WORSE if fitted else 0.0), likely
+
+    def knows(self, labels: np.ndarray) -> bool:
+        """Whether float is right on far more than the most frequent label would be."""
+        guessed = np.unique(labels, return_counts=True)[1].max() / len(labels)
+        return bool(self.other.mean() >= guessed + _KNOWS * (1 - guessed))
+
     @property
     def is_better(self) -> bool:
         return surely_more(self.other, self.now)
@@ -86,16 +99,16 @@ def better_with_labels(
     right = task.right(evidence.outputs)
     if len(right) < _FEWEST or int((~right).sum()) < _WRONG:
         return
-    best: tuple[Alternative, _Trial] | None = None
+    found: list[tuple[Alternative, _Trial]] = []
     for alternative in sorted(alternatives(evidence), key=lambda a: a.moves_only == scales_first):
-        if not clock.left or (best is not None and best[1].other.mean() > _GOOD):
+        if not clock.left:
             break
         trial = _tried(task, alternative)
-        found = trial.is_better or (alternative.moves_only and trial.is_likelier)
-        if found and (best is None or trial.other.mean() > best[1].other.mean()):
-            best = alternative, trial
-    if best is not None:
-        yield _finding(*best)
+        better = trial.is_better or (alternative.moves_only and trial.is_likelier)
+        if better and trial.knows(task.labels(0, len(trial.other))):
+            found.append((alternative, trial))
+    if found:
+        yield _finding(*max(found, key=lambda one: one[1].rank(one[0].fitted)))
 
 
 def _finding(alternative: Alternative, trial: _Trial) -> DataFinding:
@@ -104,7 +117,7 @@ def _finding(alternative: Alternative, trial: _Trial) -> DataFinding:
     if not trial.is_better:
         likelier = int((trial.other_likely > trial.now_likely).sum())
         text += f", which makes the label likelier on {likelier}"
-    return DataFinding("preprocessing", text, "prepare the samples so", certain=plainly_more(other, now))
+    return DataFinding("preprocessing", text, alternative.remedy, certain=plainly_more(other, now))
 
 
 def _tried(task: _Labelled, alternative: Alternative) -> _Trial:

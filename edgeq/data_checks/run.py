@@ -63,7 +63,7 @@ def _findings(evidence: Evidence, numbers: "np.ndarray | None", clock: Clock) ->
     if numbers is not None and scored is not None:
         yield from _of_labels(evidence, scored, numbers, clock, wrong_scale=bool(scale))
     elif not layout:
-        yield from _of_answers(evidence)
+        yield from _of_answers(evidence, wrong_scale=bool(scale))
 
 
 def _of_labels(
@@ -90,11 +90,12 @@ def _of_labels(
         yield from guesses(evidence, scored, numbers, clock)
 
 
-def _of_answers(evidence: Evidence) -> Iterator[DataFinding]:
+def _of_answers(evidence: Evidence, *, wrong_scale: bool) -> Iterator[DataFinding]:
     which = scores_output(evidence, labelled=False) if evidence.count > 1 else None
     if which is None:
         return
     scores = scores_of(evidence.outputs, which)
     if evidence.different >= FEWEST:
         yield from one_answer(scores.argmax(axis=1), None, scores.shape[1])
-    yield from surer_without_labels(evidence, which)
+    if not wrong_scale:  # answers to it say nothing of the order
+        yield from surer_without_labels(evidence, which)

@@ -33,8 +33,55 @@ def parse(text: str) -> Preprocessing:
         elif index == 0:
             table["preset"] = part
         else:
-            problems.append(f"{part!r}: expected key=value")
+            problems.append(_no_key(part, text))
     return from_table(table, problems)
+
+
+def _no_key(part: str, text: str) -> str:
+    if part not in presets():
+        return f"{part!r}: expected key=value"
+    others = [p.strip() for p in text.split(",") if p.strip() and p.strip() != part]
+    return f"{part!r} is a preset, which goes first and alone: {','.join((part, *(p for p in others if '=' in p)))}"
+
+
+def as_text(preprocessing: Preprocessing) -> str:
+    """What --preprocess takes for it: the shortest of a preset with the keys that differ from it, and of keys alone."""
+    found = []
+    for name in presets():
+        preset = parse(name)
+        if preset.size is not None and preprocessing.size is None:
+            continue  # no key takes a size away
+        keys = [
+            f"{key}={value}" for key, value in _keys(preprocessing).items() if _keys(preset)[key] != value
+        ]
+        found.append(",".join(keys if name == "none" and keys else (name, *keys)))
+    return min(found, key=lambda text: (text.count("="), len(text)))
+
+
+def _keys(p: Preprocessing) -> dict[str, str]:
+    def joined(values: tuple[float, ...]) -> str:
+        return "/".join(map(_written, values if len(set(values)) > 1 else values[:1]))
+
+    return {
+        "size": "" if p.size is None else f"{p.size[0]}x{p.size[1]}",
+        "resize": p.resize if p.short_side is None else f"{p.resize}:{p.short_side}",
+        "layout": p.layout,
+        "channels": p.channels,
+        "scale": _written(p.scale),
+        "mean": joined(p.mean),
+        "std": joined(p.std),
+    }
+
+
+def _written(number: float) -> str:
+    """As a fraction of one where that is exact and the number itself is not short: 1/255."""
+    short = f"{number:.6g}"
+    if number == 0 or float(short) == number:
+        return short
+    below = f"{1 / abs(number):.6g}"
+    if math.isclose(1 / float(below), abs(number), rel_tol=1e-9):
+        return f"{'-' if number < 0 else ''}1/{below}"
+    return short
 
 
 def given(said: str | Mapping[str, Any] | None) -> Preprocessing | None:
@@ -90,7 +137,8 @@ def _conflicts(values: Mapping[str, Any]) -> list[str]:
     count = 1 if values.get("channels") == "GRAY" else 3
     for key in ("mean", "std"):
         if len(values.get(key, (0,))) not in (1, count):
-            found.append(f"{key} has {len(values[key])} values, expected 1 or {count}")
+            expected = "one: channels=GRAY has one channel" if count == 1 else "1 or 3"
+            found.append(f"{key} has {len(values[key])} values, expected {expected}")
     return found
 
 
@@ -148,7 +196,11 @@ def _number(value: Any) -> float:
         if isinstance(value, bool):
             raise ValueError
         above, slash, below = str(value).strip().partition("/")
+        if slash and float(below) == 0:
+            raise ZeroDivisionError
         number = float(Fraction(above) / Fraction(below)) if slash else float(value)
+    except ZeroDivisionError:
+        raise ValueError("a division by zero") from None
     except (TypeError, ValueError):
         raise ValueError("expected a number such as 0.5 or 1/255") from None
     if not math.isfinite(number):

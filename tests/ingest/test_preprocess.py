@@ -6,7 +6,7 @@ from PIL import Image
 
 from edgeq.errors import DataRefused
 from edgeq.ingest.image import apply
-from edgeq.ingest.preprocess import _READERS, from_table, parse, presets
+from edgeq.ingest.preprocess import _READERS, as_text, from_table, parse, presets
 from edgeq.nouns.tensor import Preprocessing
 from edgeq.workflow.requests import PREPROCESS_HELP
 
@@ -66,6 +66,46 @@ def test_a_mistyped_preset_or_key_is_answered_with_the_nearest():
         "there is no preset 'imagnet', did you mean imagenet; presets: none, unit, symmetric, imagenet, caffe",
         "unknown key 'sizes', did you mean size; keys: preset, size, resize, layout, channels, scale, mean, std",
     )
+
+
+def test_a_preset_that_does_not_go_first_is_told_where_to_go():
+    with pytest.raises(DataRefused) as refused:
+        parse("size=32x32,imagenet")
+    assert refused.value.details == (
+        "'imagenet' is a preset, which goes first and alone: imagenet,size=32x32",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("scale=1/0", "scale=1/0: a division by zero"),
+        ("scale=1/0.0", "scale=1/0.0: a division by zero"),
+        ("channels=GRAY,mean=1/2/3", "mean has 3 values, expected one: channels=GRAY has one channel"),
+    ],
+)
+def test_what_is_wrong_with_a_number_is_said(text, problem):
+    with pytest.raises(DataRefused) as refused:
+        parse(text)
+    assert refused.value.details == (problem,)
+
+
+@pytest.mark.parametrize(
+    ("said", "short"),
+    [
+        ("imagenet", "imagenet"),
+        ("none", "none"),
+        ("caffe,layout=NHWC", "caffe,layout=NHWC"),
+        ("scale=1/255", "unit"),
+        ("size=32,scale=1/255", "unit,size=32x32"),
+        ("imagenet,size=32x32,resize=stretch", "imagenet,size=32x32,resize=stretch"),
+        ("scale=-1/255,mean=-1,channels=GRAY", "channels=GRAY,scale=-1/255,mean=-1"),
+        ("size=8x9,resize=none,mean=0.25/0.5/0.75", "size=8x9,resize=none,mean=0.25/0.5/0.75"),
+    ],
+)
+def test_a_preprocessing_is_written_as_it_may_be_given(said, short):
+    assert as_text(parse(said)) == short
+    assert parse(short) == parse(said)
 
 
 def test_help_and_documentation_name_every_preset_and_key():

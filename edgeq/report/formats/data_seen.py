@@ -9,6 +9,7 @@ from edgeq.report.formats.units import count
 
 _CLASSES = 8
 _NO_CHANNELS = 1
+_FEW = 64  # samples; on fewer many a check says nothing
 
 
 def show_data_seen(console: Console, seen: DataSeen) -> None:
@@ -30,7 +31,8 @@ def show_data_seen(console: Console, seen: DataSeen) -> None:
     for finding in seen.findings:
         say(console, "REFUSED" if finding.certain else "WARNING", [str(finding)], style="bold")
     if not seen.findings:
-        say(console, "checks", ["nothing found that speaks against these samples"])
+        on = f" on {count(seen.looked_at, 'sample')}" if seen.looked_at < _FEW else ""
+        say(console, "checks", [f"nothing found that speaks against these samples{on}"])
 
 
 def _preprocessing(p: Preprocessing) -> str:
