@@ -97,6 +97,7 @@ class _Wanted:
 
 
 def _seen(model: str, source: str, checked: "Checked", use_labels: bool, sheet: Path | None) -> DataSeen:
+    from edgeq.data_checks.mistaken_labels import mistaken_labels
     from edgeq.data_checks.seen import answers_of, answers_seen, inputs_seen
     from edgeq.data_checks.sheet import draw
     from edgeq.ingest.labels import words
@@ -108,7 +109,8 @@ def _seen(model: str, source: str, checked: "Checked", use_labels: bool, sheet: 
     drawn = sheet is not None and draw(evidence, numbers, answers_of(evidence, numbers), sheet)
     notes = [*samples.notes]
     unused = why_unused(samples, evidence.rows()) if use_labels and evidence.count else ""
-    notes += [unused] if unused else []
+    mistaken = [*mistaken_labels(samples.truth)] if unused else []
+    notes += [unused] if unused and not mistaken else []
     if sheet is not None and not drawn:
         notes.append(f"{sheet} was not written: no input holds pictures")
     return DataSeen(
@@ -120,7 +122,7 @@ def _seen(model: str, source: str, checked: "Checked", use_labels: bool, sheet: 
         inputs=inputs_seen(evidence),
         labels=words(samples.truth) if use_labels else "",
         answers=answers_seen(evidence, numbers),
-        findings=checked.findings,
+        findings=(*checked.findings, *mistaken),
         notes=tuple(notes),
         sheet=str(sheet) if drawn else None,
     )

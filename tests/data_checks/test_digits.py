@@ -13,6 +13,7 @@ from edgeq.ingest.float_model import FloatModel
 from edgeq.ingest.open_model import look_at_model
 from edgeq.ingest.request import Request
 from edgeq.ingest.samples import open_samples
+from edgeq.workflow.data import data as look_at
 
 DEMO = Path(edgeq.demo.__file__).parent
 
@@ -180,4 +181,35 @@ def test_labels_under_another_name(
     (found,) = check(samples, model).findings
     assert str(found) == (
         "y looks like labels (800 integers from 0 to 9): name it labels, and accuracy is judged by them"
+    )
+
+
+@pytest.mark.parametrize(
+    ("stored", "text"),
+    [
+        (lambda labels: np.where(labels == 3, np.nan, labels), "80 of 800 labels are NaN, and none is used"),
+        (lambda labels: labels.astype(str), "the 800 labels are text, and none is used"),
+    ],
+)
+def test_labels_that_are_no_numbers(
+    tmp_path: Path,
+    digits: tuple[np.ndarray, np.ndarray],
+    stored: Callable[[np.ndarray], np.ndarray],
+    text: str,
+) -> None:
+    image, labels = digits
+    np.savez(tmp_path / "d.npz", image=image, labels=stored(labels))
+    (found,) = look_at(model=str(DEMO / "digits_cnn.onnx"), data=str(tmp_path / "d.npz")).findings
+    assert (found.kind, found.text[: len(text)]) == ("labels_unused", text)
+
+
+def test_labels_for_a_metric_of_one_s_own_are_not_warned_about(
+    tmp_path: Path, digits: tuple[np.ndarray, np.ndarray]
+) -> None:
+    image, labels = digits
+    np.savez(tmp_path / "d.npz", image=image, labels=np.stack([labels, labels], axis=1) + 0.5)
+    looked = look_at(model=str(DEMO / "digits_cnn.onnx"), data=str(tmp_path / "d.npz"))
+    assert looked.findings == ()
+    assert looked.notes == (
+        "the labels (float64 of shape 800x2) are not class numbers and are not used: use --metric to score them",
     )
