@@ -60,7 +60,9 @@ class Lock(Record):
         return (self.until_ns - boot_ns()) / 1e9 if self.boot_id == boot_id() else 0.0
 
     def __str__(self) -> str:
-        return f"{self.who} since {self.since_utc} for {self.what!r}, for {self.seconds_left:.0f} s more at least"
+        return (
+            f"{self.what!r} by {self.who} since {self.since_utc}, for at least {self.seconds_left:.0f} s more"
+        )
 
 
 def holder(root: Root) -> Optional[Lock]:
@@ -177,7 +179,7 @@ def taken(root: Root, who: str, what: str, wait_s: float = 0.0, job: Optional[st
 
 def busy(lock: Lock) -> DeviceBusy:
     return DeviceBusy(
-        f"this device is in use by {lock}",
+        f"this device is busy: {lock}",
         "wait until it is done; if that process died, the lock expires after that time",
     )
 

@@ -19,7 +19,7 @@ def require_target(facts: Facts, target: Target, label: str) -> tuple[str, ...]:
         return ()
     if facts.arch != target.cpu.arch:
         raise DeviceUnfit(
-            f"{label} has {_userland(facts)}; target {target.name} is {target.cpu.arch}",
+            f"{label} {_userland(facts)}; target {target.name} is {target.cpu.arch}",
             _better_target(facts),
         )
     notes = []
@@ -105,8 +105,9 @@ def too_hungry(facts: Facts, predicted_peak: int) -> str | None:
 
 
 def _userland(facts: Facts) -> str:
-    kernel = " on a 64-bit kernel" if facts.bits == 32 and facts.machine in ("aarch64", "x86_64") else ""
-    return f"a {facts.bits}-bit userland ({facts.arch}){kernel}"
+    if facts.bits == 32 and facts.machine in ("aarch64", "x86_64"):
+        return f"has a 32-bit userland ({facts.arch}) on a 64-bit kernel"
+    return f"is {facts.arch}"
 
 
 def _better_target(facts: Facts) -> str:

@@ -125,5 +125,5 @@ def _words_on(unit: UnitState) -> str:
     if unit.next_utc:
         words.append(f"next {unit.next_utc}")
     if unit.exposure is not None:
-        words.append(f"exposure {unit.exposure:g} of 10")
+        words.append(f"systemd-analyze security {unit.exposure:g} of 10 (lower is better)")
     return "   ".join(words)

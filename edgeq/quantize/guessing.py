@@ -38,11 +38,11 @@ class Guessing:
         return self.share > _SURELY and self.right <= self.by_chance
 
     def __str__(self) -> str:
-        percent = f" ({100 * self.right / self.samples:.1f} %)" if self.samples >= _ENOUGH else ""
-        return (
-            f"the float model is right on {self.right:,} of {self.samples:,} labelled samples{percent}; with the labels "
-            f"shuffled it would be on {self.by_chance:,.1f}"
-        )
+        told = f"by chance {self.by_chance:,.1f}"
+        if self.samples >= _ENOUGH:
+            right, chance = (100 * n / self.samples for n in (self.right, self.by_chance))
+            told = f"{right:.1f} %, by chance {chance:.1f} %"
+        return f"the float model is right on {self.right:,} of {self.samples:,} labelled samples ({told})"
 
 
 def against_guessing(

@@ -94,10 +94,10 @@ def _worth_it(head: frozenset[str], reference: Answers, quantized: Answers, in_f
     gain = 10 * math.log10(1 + 10 ** ((after - own) / 10))
     before = after - gain
     if before >= _CLOSE_DB:
-        return Head({}, Tried("head", False, f"the outputs have {before:.1f} dB without it"))
+        return Head({}, Tried("head", False, f"output SQNR is {before:.1f} dB without it"))
     if gain < _WORTH_DB:
         return Head({}, Tried("head", False, f"in float the outputs gain less than {_WORTH_DB:g} dB"))
-    why = f"does under 2 % of the work; in int8 the outputs have {before:.1f} dB, with it in float {after:.1f} dB"
+    why = f"under 2 % of MACs; output SQNR {before:.1f} dB in int8, {after:.1f} dB in float"
     return Head(
         dict.fromkeys(sorted(head), why), Tried("head", True, counted(len(head), "operator"), round(gain, 1))
     )

@@ -154,7 +154,7 @@ def _reasons(found: GivenBack, suspects: Sequence[Noise], tries: _Tries) -> dict
             costs.setdefault(name, n.in_words)
     known = [name for name in _in_order(suspects) if name in found.left]
     return {
-        name: f"{costs.get(name, 'its own cost is unknown')}: {_why(name, found, tries)}"
+        name: f"{costs.get(name, 'its own cost is unknown')}; {_why(name, found, tries)}"
         for name in [*known, *(name for name in found.left if name not in known)]
     }
 
@@ -162,5 +162,5 @@ def _reasons(found: GivenBack, suspects: Sequence[Noise], tries: _Tries) -> dict
 def _why(name: str, found: GivenBack, tries: _Tries) -> str:
     if name in found.needed:
         failed = tries.why_failed(frozenset(found.left) - {name})
-        return "the gate fails with it in int8" + (f": {failed}" if failed else "")
+        return "in combination with the other int8 layers the gate fails" + (f": {failed}" if failed else "")
     return "the gate holds with it in float; int8 was not tried for it"

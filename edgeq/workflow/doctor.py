@@ -11,6 +11,7 @@ from edgeq.deliver.fitness import missing_isa
 from edgeq.errors import EdgeqError
 from edgeq.nouns.device import Conditions
 from edgeq.nouns.diagnosis import NOTE, OK, PROBLEM, Diagnosis, Finding
+from edgeq.nouns.repairs import counted
 from edgeq.nouns.target import Target
 from edgeq.workflow.cached import folder
 from edgeq.workflow.login import Login
@@ -21,9 +22,9 @@ from edgeq.workflow.takes import takes
 _HERE = "this machine"
 _EXTRAS = {
     "torch": ("torch models", "pip install 'edgeq[torch]', with PyTorch's CPU build"),
-    "litert_torch": ("TFLite from torch", "pip install 'edgeq[android]', with PyTorch's CPU build"),
-    "ai_edge_litert": ("running and judging .tflite", "pip install 'edgeq[litert]'"),
-    "litert_quantizer": ("int8 TFLite", "pip install 'edgeq[litert]'"),
+    "litert_torch": ("torch models to .tflite", "pip install 'edgeq[android]', with PyTorch's CPU build"),
+    "ai_edge_litert": ("running .tflite models", "pip install 'edgeq[litert]'"),
+    "litert_quantizer": ("quantizing to .tflite", "pip install 'edgeq[litert]'"),
 }
 _LITTLE_DISK = 500_000_000
 _LITTLE_MEMORY = 200_000_000
@@ -42,7 +43,8 @@ def doctor(asked: DoctorRequest) -> Diagnosis:
         with session(looked_at, login, root=asked.root, look_only=True, tell=asked.tell) as device:
             findings += _device(device, looked_at)
     except EdgeqError as error:
-        findings.append(Finding(login.host, PROBLEM, error.what, error.remedy))
+        remedy = error.remedy and error.remedy.removesuffix("Nothing was sent.").rstrip()
+        findings.append(Finding(login.host, PROBLEM, error.what, remedy))
     return Diagnosis(tuple(findings))
 
 
@@ -78,7 +80,7 @@ def _onnx_to_tflite() -> Finding:
     from edgeq.ingest import onnx_to_tflite
     from edgeq.ingest.onnx_to_tflite.find_python import find_python
 
-    use = "TFLite from ONNX"
+    use = "ONNX models to .tflite"
     if onnx_to_tflite.ready(folder()):
         return Finding(_HERE, OK, f"{use}: {onnx_to_tflite.CONVERTER}")
     try:
@@ -167,7 +169,7 @@ def _conditions(device: Session) -> Iterator[Finding]:
     yield Finding(
         device.label,
         OK,
-        f"edgeq is there: {len(status.apps)} models, {status.root_used / 1e6:.0f} MB in {status.root}",
+        f"edgeq is there: {counted(len(status.apps), 'model')}, {status.root_used / 1e6:.0f} MB in {status.root}",
     )
     if status.lock:
-        yield Finding(device.label, NOTE, f"locked: {status.lock}", "its lease ends by itself")
+        yield Finding(device.label, NOTE, f"busy: {status.lock}", "the lock expires by itself")

@@ -53,5 +53,5 @@ def test_a_few_samples_are_never_enough_to_refuse(right, seems):
 
 def test_its_words():
     assert str(judged(np.zeros(400, int), np.arange(400) % 10)) == (
-        "the float model is right on 40 of 400 labelled samples (10.0 %); with the labels shuffled it would be on 40.0"
+        "the float model is right on 40 of 400 labelled samples (10.0 %, by chance 10.0 %)"
     )

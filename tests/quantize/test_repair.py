@@ -74,13 +74,13 @@ def test_the_head_that_loses_its_scale_is_found_and_left_in_float(tmp_path):
 @pytest.mark.parametrize(
     ("share", "words"),
     [
-        (0.0, "costs the output as a whole nothing"),
-        (1e-3, "leaves 30.0 dB at the output"),
-        (1e75, "makes the output not finite where float is, or vice versa"),
+        (0.0, ": no measurable loss alone"),
+        (1e-3, " alone leaves 30.0 dB at the output"),
+        (1e75, " alone makes the output not finite where float is, or vice versa"),
     ],
 )
 def test_what_a_layer_costs_is_told_as_decibels_only_where_it_is_a_ratio(share, words):
-    assert Noise("a", frozenset({"a"}), (share,), "rounding").in_words == f"rounding at a alone {words}"
+    assert Noise("a", frozenset({"a"}), (share,), "rounding").in_words == f"rounding at a{words}"
 
 
 def test_how_many_samples_are_tried_follows_from_the_model_never_from_the_clock(tmp_path):
@@ -186,8 +186,10 @@ def test_what_the_worst_that_pass_do_not_need_goes_back_to_int8(needed):
     assert (fidelity.search.first, fidelity.search.left) == (max(needed) + 1, len(needed))
     assert fidelity.search.tries == len(variant.tried) == len(set(variant.tried)) <= 13 + 64
     assert fidelity.search.stopped == ""
-    assert all("the gate fails with it in int8" in why for why in left.values())
-    assert left[variant.layers()[needed[-1]]].endswith("the gate fails with it in int8: too far")
+    assert all("in combination with the other int8 layers the gate fails" in why for why in left.values())
+    assert left[variant.layers()[needed[-1]]].endswith(
+        "in combination with the other int8 layers the gate fails: too far"
+    )
 
 
 def test_what_costs_the_whole_output_nothing_is_said_with_what_fails():
@@ -196,8 +198,8 @@ def test_what_costs_the_whole_output_nothing_is_said_with_what_fails():
     variant.noise = lambda: (Noise("n00", frozenset({"n00"}), (1e-3,), "rounding"), silent)
     _, left = variant.repaired()
     assert left == {
-        "n00": "rounding at n00 alone leaves 30.0 dB at the output: the gate fails with it in int8: too far",
-        "n01": "rounding at n01 alone costs the output as a whole nothing: the gate fails with it in int8: too far",
+        "n00": "rounding at n00 alone leaves 30.0 dB at the output; in combination with the other int8 layers the gate fails: too far",
+        "n01": "rounding at n01: no measurable loss alone; in combination with the other int8 layers the gate fails: too far",
     }
 
 

@@ -28,13 +28,13 @@ def shown(*layers, candidate="onnxruntime-int8_static", width=None):
 def test_saturation_and_unfused_are_seen_where_they_occur():
     text = shown(layer("a", overflows=1200), layer("b", overflows=0, integer=False))
     assert "saturation" in text and "1,200" in text
-    assert "saturation: pairs of weights" in text and "kernel: unfused is" in text
+    assert "saturation = pairs of weights" in text and "kernel = unfused computes" in text
 
 
 def test_and_only_there():
     text = shown(layer("a", overflows=0), layer("b"))
     assert "saturation" not in text and "unfused" not in text
-    assert "bias shift: " in text
+    assert "bias shift = " in text
 
 
 def test_without_fixed_ranges_there_is_no_range_and_nothing_is_clipped():

@@ -62,7 +62,7 @@ def test_a_race_through_a_pipe_is_one_table(make_race: MakeRace) -> None:
     lines = printed(lambda c: tell_race(c, five(make_race))).splitlines()
     assert re.fullmatch(
         r"measure   quiet   noise floor 0\.\d %   20 rounds   1 thread   41 s   stopped by precision"
-        r"   ratios known to ±0\.\d %",
+        r"   95 % interval of the ratios ±0\.\d %",
         lines[0],
     )
     assert re.split(r"  +", lines[1].strip()) == [
@@ -145,7 +145,7 @@ def test_a_race_that_decides_nothing_shows_no_ratio_and_says_what_goes_live_and_
     chosen = choose(report, (ORT8, ORT), {}, {ORT}, True, report.quiet)
     said = printed(lambda c: show_race(c, report, chosen))
     assert re.search(r"> onnxruntime int8_static \(emulated\) +6\.\d+ ms ±0\.\d+ +not compared ", said)
-    assert "x ±" not in said and "faster " not in said and "ratios known" not in said
+    assert "x ±" not in said and "faster " not in said and "the ratios" not in said
     assert "onnxruntime int8_static goes live: the plan expects it to be the fastest\n" in said
 
 
@@ -155,17 +155,17 @@ def test_a_race_on_a_busy_device_shows_what_cpu_time_says(make_race: MakeRace) -
     report = compare_runs(replace(measured, attempts=tries))
     chosen = choose(report, (ORT8, ORT), {}, {ORT}, False, report.quiet)
     said = printed(lambda c: show_race(c, report, chosen))
-    assert "NOT QUIET: steal 8 %" in said and "2 attempts, 3.5 s spent waiting for a quiet device" in said
+    assert "NOT QUIET: steal 8 %" in said and "2 attempts, waited 3.5 s for a quiet device" in said
     assert re.search(r"> onnxruntime int8_static +6\.\d+ ms ±0\.\d+ +1\.6\dx ", said)
     assert "vs onnxruntime float (CPU)" in said
-    assert "x ±" not in said and "ratios known" not in said
+    assert "x ±" not in said and "the ratios" not in said
     assert "onnxruntime int8_static is faster than onnxruntime float in CPU time (1.6" in said
 
 
 def test_one_model_alone_has_no_ratio_but_a_median_that_is_known(make_race: MakeRace) -> None:
     report = compare_runs(make_race({ORT: 10.0}, twin=False, rounds=12))
     (measured,) = re.findall(r"measure .*", printed(lambda c: show_race(c, report)))
-    assert re.search(r"stopped by precision   p50 known to ±\d\.\d %$", measured)
+    assert re.search(r"stopped by precision   95 % interval of p50 ±\d\.\d %$", measured)
     assert "ratio" not in measured
 
 
@@ -203,7 +203,7 @@ def test_the_making_of_candidates() -> None:
         f"            {ORT8} (S8S8 per channel): fuses fully on ARM",
         "            1 other runtime/recipe combination is unavailable:",
         f"              {LITE8}: the source is ONNX",
-        f"convert   {ORT8}   53/55 Conv integer   SQNR 27.4 dB   top-1 92.6 -> 90.2 (-2.4, -3.2 to -1.6) on 800 samples here"
+        f"convert   {ORT8}   53/55 Conv integer   SQNR 27.4 dB   top-1 92.6 -> 90.2 (-2.4, -3.2 to -1.6) on 800 samples on this machine"
         "   top-1 agreement with float 99.4 % on 800 samples   2.3 s",
         "            norm1, norm2: smoothed (+4.2 dB)",
         "            gru: split",
@@ -221,7 +221,10 @@ def test_a_candidate_that_is_float_is_not_compared_with_itself() -> None:
         Accuracy("top-1", 640, 97.2, 97.2, 0.0, -0.3, 0.3), seconds=0.3,
     )  # fmt: skip
     said = printed(lambda c: show(c, fidelity, in_full=True))
-    assert said == "convert   onnxruntime-float   equal to float   top-1 97.2 on 640 samples here   0.3 s\n"
+    assert (
+        said
+        == "convert   onnxruntime-float   equal to float   top-1 97.2 on 640 samples on this machine   0.3 s\n"
+    )
 
 
 APP = App(

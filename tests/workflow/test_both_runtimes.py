@@ -26,11 +26,11 @@ def test_how_they_agree_and_which_tensors_they_share(tmp_path, monkeypatch):
     (tmp_path / "net.py").write_text(NET)
     np.savez(tmp_path / "samples.npz", x=images(60))
     words = ("explain", "net.py:build", "--data", "samples.npz", "--target", "x86-64-vnni")
-    shown = edgeq(tmp_path, *words)
+    shown = edgeq(tmp_path, "-v", *words)
     assert shown.returncode == 0, shown.stderr
     text = " ".join(shown.stdout.split()) + " ".join(shown.stderr.split())
     assert "litert-int8_static and onnxruntime-int8_static compared with each other SQNR" in text
-    assert "are tensors of the ONNX graph, by their values on one sample" in text
+    assert "matched to ONNX tensors by value" in text
     told = json.loads(edgeq(tmp_path, *words, "--json").stdout)["explanations"]
     shared = {e["candidate"]: e["partners"] for e in told}
     assert shared["onnxruntime-int8_static"] is None

@@ -70,7 +70,7 @@ def test_additions_on_integers_between_float_layers_are_no_int8(tmp_path: Path) 
     assert int8.quantized_nothing
     assert int8.why_failed is not None
     assert int8.why_failed.startswith(
-        "none of 2 layers with weights runs in int8: one, other (sums of 27 products"
+        "none of 2 layers with weights runs in int8: one, other (reduction length 27"
     )
 
 

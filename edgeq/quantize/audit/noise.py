@@ -34,7 +34,7 @@ class Noise:
     def in_words(self) -> str:
         """The SQNR says nothing of values that are small next to others, which may be all that is lost."""
         if self.sqnr_db >= _NOTHING_DB:
-            return f"{self.cause} at {self.layer} alone costs the output as a whole nothing"
+            return f"{self.cause} at {self.layer}: no measurable loss alone"
         told = words_of_db(self.sqnr_db, figure="")
         if not is_finite_db(self.sqnr_db):
             return f"{self.cause} at {self.layer} alone makes the output {told}"

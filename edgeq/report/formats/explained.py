@@ -12,7 +12,7 @@ from edgeq.nouns.repairs import Tried
 from edgeq.report.formats.explained_columns import Column, columns_of, schemes_of
 from edgeq.report.formats.layout import MARGIN, page_width, say, table
 from edgeq.report.formats.short_names import LONGEST, short_name, short_names
-from edgeq.report.formats.units import count, percent
+from edgeq.report.formats.units import count
 
 _SHOWN_DB = 0.05
 _NAMED = 4  # layers or tensors of one reason; --json has all
@@ -23,23 +23,31 @@ _NARROWEST, _ROOMY = 32, 120  # of a layer's name with its operator, and of a pa
 def show_explained(console: Console, explained: Any) -> None:
     legend: dict[str, str] = {}
     for explanation in explained.explanations:
-        legend |= {c.name: c.means for c in _show(console, explanation) if c.means}
-    say(console, "columns", ["; ".join(f"{name}: {means}" for name, means in legend.items())])
+        legend |= {c.name: c.means for c in _columns(console, explanation) if c.means}
+    if legend:
+        say(console, "columns", ["; ".join(f"{name} = {means}" for name, means in legend.items())])
+    for explanation in explained.explanations:
+        _show(console, explanation)
 
 
-def _show(console: Console, e: Explanation) -> list[Column]:
-    """What was shown of each layer."""
-    quantized = [layer for layer in e.layers if layer.scheme != "float"]
-    _facts(console, e, quantized)
-    names, bar = _names(e.layers, _room(console)), 6 if page_width(console) < _ROOMY else 10
-    columns = columns_of(quantized, bar, fixed=e.candidate.endswith("_static"))
+def _columns(console: Console, e: Explanation) -> list[Column]:
+    bar = 6 if page_width(console) < _ROOMY else 10
+    return columns_of(_quantized(e), bar, fixed=e.candidate.endswith("_static"))
+
+
+def _quantized(e: Explanation) -> list[LayerExplained]:
+    return [layer for layer in e.layers if layer.scheme != "float"]
+
+
+def _show(console: Console, e: Explanation) -> None:
+    _facts(console, e, _quantized(e))
+    names, columns = _names(e.layers, _room(console)), _columns(console, e)
     header = ("layer", *(c.name for c in columns))
     rows = [(_named(layer, names), *(c.cell(layer) for c in columns)) for layer in e.layers]
     left = frozenset({0, *(k for k, c in enumerate(columns, 1) if c.words)})
     table(console, header, rows, left=left)
     _by_reason(console, "float", ((names[layer.layer], layer.why_float) for layer in e.layers))
     _by_reason(console, "no errors", ((names[layer.layer], layer.unmeasured) for layer in e.layers))
-    return columns
 
 
 def _room(console: Console) -> int:
@@ -102,16 +110,14 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _partners(p: Partners, room: int) -> list[str]:
-    """The figure, and what has no partner by reason."""
-    share = percent(p.matched / p.tensors) if p.tensors else "none"
-    whole = f"  {p.matched} of {count(p.tensors, 'tensor')} ({share}) are tensors of the ONNX graph"
-    lines = [f"{whole}, by their values on one sample; ranges of all are found in the .tflite graph"]
+    """The figure, and what is unmatched by reason."""
+    lines = [f"  {p.matched} of {count(p.tensors, 'TFLite tensor')} matched to ONNX tensors by value"]
     names = short_names((_tensor(one) for one in p.without), min(room, LONGEST))
     by_reason: dict[str, list[str]] = defaultdict(list)
     for one in p.without:
         by_reason[one.reason].append(one.what.replace(_tensor(one), names[_tensor(one)]))
     for reason, found in by_reason.items():
-        lines.append(f"  no partner: {_listed(found)} ({reason})")
+        lines.append(f"  unmatched: {_listed(found)} ({reason})")
     return lines
 
 

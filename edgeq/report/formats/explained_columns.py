@@ -28,7 +28,7 @@ def columns_of(quantized: Sequence[LayerExplained], bar: int, *, fixed: bool) ->
         means = "pairs of weights that can overflow 16 bits"
         columns.append(Column("saturation", lambda one: _number(one.overflows), means))
     unfused = fixed and any(_is_unfused(layer) for layer in quantized)
-    means = "unfused is in float between conversions" if unfused else ""
+    means = "unfused computes in float between conversions" if unfused else ""
     columns.append(Column("kernel", _kernel if fixed else _plain_kernel, means, words=True))
     if any(layer.low is not None for layer in quantized):
         columns.append(Column("input range", _range))
@@ -52,20 +52,20 @@ def _errors(quantized: Sequence[LayerExplained], scale: float, digits: int) -> l
         Column(
             "error",
             lambda one: share(one.error),
-            "of the output, RMS over float's",
+            "RMS error of the output / RMS of float's output",
         ),
-        Column("", lambda one: "#" * round(scale * (one.error or 0.0)), words=True),
-        Column("own", lambda one: share(one.own), "with float's input"),
+        Column("bar", lambda one: "#" * round(scale * (one.error or 0.0)), words=True),
+        Column("own", lambda one: share(one.own), "error of this layer alone (float input)"),
     ]
     causes = (
-        Column("clipping", lambda one: share(one.clipping), "of the input by its range"),
+        Column("clipping", lambda one: share(one.clipping), "error of input values outside the range"),
         Column(
             "rounding",
             lambda one: share(one.rounding),
-            "of the input and all before it",
+            "error inherited from the quantized input",
         ),
-        Column("weights", lambda one: share(one.weights), "of their rounding (parts may cancel)"),
-        Column("bias shift", lambda one: share(one.bias_shift), "constant per channel"),
+        Column("weights", lambda one: share(one.weights), "error of rounded weights (parts may cancel)"),
+        Column("bias shift", lambda one: share(one.bias_shift), "mean error per channel"),
     )
     return found + [cause for cause in causes if any(cause.cell(layer) for layer in quantized)]
 

@@ -229,8 +229,8 @@ def _closeness(outputs: tuple[OutputError, ...]) -> str:
 
 def _accuracy(a: Accuracy, equal: bool) -> str:
     if equal:
-        return f"{a.metric} {a.float_score:.1f} on {count(a.samples, 'sample')} here"
+        return f"{a.metric} {a.float_score:.1f} on {count(a.samples, 'sample')} on this machine"
     d = a.decimals
     interval = f"{a.difference:+.{d}f}, {a.low:+.{d}f} to {a.high:+.{d}f}"
     scores = f"{a.float_score:.{d}f} -> {a.candidate_score:.{d}f}"
-    return f"{a.metric} {scores} ({interval}) on {count(a.samples, 'sample')} here"
+    return f"{a.metric} {scores} ({interval}) on {count(a.samples, 'sample')} on this machine"

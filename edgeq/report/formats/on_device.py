@@ -85,8 +85,10 @@ def show_rollback(console: Console, done: Rollback) -> None:
     )
 
 
-def show_load_lines(console: Console, lines: Sequence[str]) -> None:
+def show_load_lines(console: Console, lines: Sequence[str], facts: Facts) -> None:
     """Code to be copied: never folded."""
+    if lines:
+        say(console, "python", [f"run on {facts.user}@{facts.hostname}:"])
     for line in ["", *(f"        {line}" for line in lines)] if lines else []:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
@@ -121,7 +123,7 @@ def show_status(
         [f"{size(status.root_used)} in {status.root}", f"{size(status.root_free)} free there"],
     )
     if status.lock:
-        say(console, "lock", [status.lock])
+        say(console, "busy", [status.lock])
 
 
 def show_figures(console: Console, status: DeviceStatus, figures: Sequence[LiveFigures]) -> None:

@@ -15,6 +15,7 @@ from edgeq.nouns.report import (
 )
 from edgeq.report.formats.conditions import conditions
 from edgeq.report.formats.layout import say, table
+from edgeq.report.formats.plain_pressure import in_plain_words
 from edgeq.report.formats.units import (
     ABSENT,
     count,
@@ -47,12 +48,18 @@ def show_race(
     """
     if in_full:
         show_race_title(console, report)
-    say(console, "measure", _conditions(report))
+    say(
+        console,
+        "measure",
+        _conditions(report) if in_full else [in_plain_words(fact) for fact in _conditions(report)],
+    )
     if measurement is not None:
         say(console, "measure", conditions(measurement))
     if report.emulated:
         say(console, "measure", [f"EMULATED ({report.emulated}): timings and memory are not representative"])
-    header = ["candidate", "p50", _against(report), "p90", "peak memory", "energy per inference"]
+    alone = len(report.rows) == 1
+    against = [] if alone else [_against(report)]
+    header = ["candidate", "p50", *against, "p90", "peak memory", "energy per inference"]
     header += [_checked(checks)] if checks else []
     table(console, header, _rows(report, checks), marked=_place(report, choice))
     if in_full:
@@ -81,6 +88,8 @@ def _rows(report: RaceReport, checks: Sequence[DeviceCheck]) -> list[list[str]]:
     rows = []
     for row in report.rows:
         cells = _row(row, row.title + _stamp(report), report)
+        if len(report.rows) == 1:
+            del cells[2]  # nothing to compare its speed with
         cells += [_outputs_there(checked.get(row.id))] if checks else []
         rows.append(cells)
     return rows
@@ -104,7 +113,7 @@ def _conditions(report: RaceReport) -> list[str]:
     facts += [count(report.rounds, "round"), count(report.threads, "thread"), seconds(report.seconds)]
     if report.attempts > 1 or report.waited_s:
         facts.append(
-            f"{count(report.attempts, 'attempt')}, {seconds(report.waited_s)} spent waiting for a quiet device"
+            f"{count(report.attempts, 'attempt')}, waited {seconds(report.waited_s)} for a quiet device"
         )
     if report.stopped_by:
         facts.append(f"stopped by {report.stopped_by}")
@@ -119,7 +128,7 @@ def _known(report: RaceReport) -> list[str]:
     halves = [max(f.high / f.value, f.value / f.low) - 1 for f in figures if f and f.low and f.high]
     if not halves or (report.not_compared and not alone):
         return []
-    return [f"{'p50' if alone else 'ratios'} known to ±{percent(max(halves))}"]
+    return [f"95 % interval of {'p50' if alone else 'the ratios'} ±{percent(max(halves))}"]
 
 
 def _against(report: RaceReport) -> str:
@@ -189,7 +198,7 @@ def _outputs_there(check: DeviceCheck | None) -> str:
         return f"{check.accuracy:.1f} %{beside}"
     if check.agreement is not None:
         return f"{check.agreement:.1f} % top-1 agreement with float"
-    return "same as on this machine" if check.passed else "DIFFERS from this machine"
+    return "same answers as on this machine" if check.passed else "DIFFERS from this machine"
 
 
 def _show_reservations(

@@ -19,6 +19,7 @@ from edgeq.nouns.plan import Plan
 from edgeq.nouns.report import NOT_COMPARED, REFERENCE, Choice, DeviceCheck, EntrantReport, RaceReport
 from edgeq.report.formats.layout import say, table
 from edgeq.report.formats.making import NO_SAMPLES, samples_used, show_plan
+from edgeq.report.formats.plain_pressure import in_plain_words
 from edgeq.report.formats.units import ABSENT, difference, milliseconds, short, size, times
 
 _LONGEST_SOURCE = 40
@@ -99,7 +100,8 @@ def show_race_warnings(
 ) -> None:
     """What keeps a figure from being what it seems, and why float or an uncompared candidate is live."""
     if not race.quiet and choice is None:
-        say(console, "note", [f"the device was not quiet: {'; '.join(race.not_quiet) or 'no reason given'}"])
+        why = in_plain_words("; ".join(race.not_quiet)) or "no reason given"
+        say(console, "note", [f"the device was not quiet: {why}"])
     for row in race.rows:
         if row.state != "ok":
             say(console, "note", [f"{row.title}: {row.state.replace('_', ' ')}: {row.error or 'no message'}"])
@@ -110,7 +112,7 @@ def show_race_warnings(
         words = f"{entrant}: {outputs.count:,} of {outputs.offered:,} samples compared with this machine"
         say(console, "note", [f"{words} ({outputs.limited_by}); a longer --seconds compares more"])
     if choice and (not race.quiet or not choice.compared or choice.candidate in floats):
-        say(console, "note", [choice.why])
+        say(console, "note", [in_plain_words(choice.why)])
 
 
 def _typed(path: Path) -> str:

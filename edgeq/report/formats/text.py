@@ -116,7 +116,7 @@ def _show_deployment(console: Console, deployment: Any, *, in_full: bool = False
     elif deployment.app is not None:
         show_live(console, deployment.app, deployment.previous)
     if deployment.changed:
-        show_load_lines(console, deployment.load_lines)
+        show_load_lines(console, deployment.load_lines, deployment.facts)
     live = deployment.app.live if deployment.app is not None else None
     if not deployment.changed and live != deployment.conversion.bundle.digest:
         manifest = deployment.conversion.bundle.manifest

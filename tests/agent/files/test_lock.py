@@ -25,12 +25,12 @@ def test_of_many_hosts_at_once_exactly_one_wins(device: Device) -> None:
     winners = [a for a in answers if "token" in a]
     busy = [a["error"] for a in answers if "error" in a]
     assert len(winners) == 1 and len(busy) == 7
-    assert all(e["kind"] == "DeviceBusy" and "for 'deploying net'" in e["what"] for e in busy)
+    assert all(e["kind"] == "DeviceBusy" and "'deploying net' by" in e["what"] for e in busy)
 
 
 def test_busy_says_who_what_since_when_and_how_long_yet(device: Device, token: str) -> None:
     with pytest.raises(
-        DeviceBusy, match=r"ann@host since 20\d\d-.*Z for 'a test', for 1[12]\d s more"
+        DeviceBusy, match=r"'a test' by ann@host since 20\d\d-.*Z, for at least 1[12]\d s more"
     ) as error:
         device.lock()
     assert error.value.remedy is not None and "wait" in error.value.remedy

@@ -124,7 +124,7 @@ def test_a_root_of_edgeqs_alone_goes_whole(device: Device, token: str) -> None:
 
 def test_it_goes_without_a_token_when_nobody_holds_the_device(device: Device, token: str) -> None:
     everything_of_edgeqs(device, token)
-    with pytest.raises(Exception, match="in use by ann@host"):
+    with pytest.raises(Exception, match="by ann@host"):
         device.call("remove", everything=True)
     device.call("unlock", token=token)
     device.call("remove", everything=True)
