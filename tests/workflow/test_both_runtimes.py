@@ -26,7 +26,7 @@ def test_how_they_agree_and_which_tensors_they_share(tmp_path, monkeypatch):
     (tmp_path / "net.py").write_text(NET)
     np.savez(tmp_path / "samples.npz", x=images(60))
     words = ("explain", "net.py:build", "--data", "samples.npz", "--target", "x86-64-vnni")
-    shown = edgeq(tmp_path, "-v", *words)
+    shown = edgeq(tmp_path, *words)
     assert shown.returncode == 0, shown.stderr
     text = " ".join(shown.stdout.split()) + " ".join(shown.stderr.split())
     assert "litert-int8_static and onnxruntime-int8_static compared with each other SQNR" in text
