@@ -5,6 +5,7 @@ somebody watches.
 """
 
 import contextlib
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -83,9 +84,14 @@ def screen(as_json: bool, in_full: bool = False) -> Iterator[Screen]:
 
 def page() -> Console:
     """stdout. Whatever is printed to it is made printable; what rich itself says to the terminal (colours) is not touched."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, **_styles())
     console.push_render_hook(_OnlyWords())
     return console
+
+
+def _styles() -> dict[str, Any]:
+    """With NO_COLOR not even bold and dim text, which rich would keep."""
+    return {"color_system": None} if os.environ.get("NO_COLOR") else {}
 
 
 class _OnlyWords(RenderHook):
@@ -110,7 +116,7 @@ class _Bars:
     """One bar at a time on stderr, gone when its stage is done; where that is no terminal, a line as each stage begins."""
 
     def __init__(self) -> None:
-        self._console = Console(stderr=True)
+        self._console = Console(stderr=True, **_styles())
         self._bars: Bars | None = None
         self._step: tuple[str, str] | None = None
         self._announced = ""

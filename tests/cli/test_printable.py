@@ -94,3 +94,15 @@ def test_a_node_of_a_model_file_cannot_either(
     assert run(["convert", "net.onnx", "--target", "rpi4"]) != 0
     shown = capsys.readouterr()
     assert "NoSuchOperator" in shown.err and not ORDERS.search(shown.err + shown.out)
+
+
+@pytest.mark.parametrize(("no_color", "escapes"), [("", True), ("1", False)])
+def test_no_color_leaves_out_bold_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], no_color: str, escapes: bool
+) -> None:
+    monkeypatch.setenv("NO_COLOR", no_color)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    page().print("a warning", style="bold")
+    said = capsys.readouterr().out
+    assert "a warning" in said and ("\x1b" in said) == escapes
