@@ -52,7 +52,14 @@ def uninstall(asked: UninstallRequest) -> Removal:
         if not device.installed:
             return planned_and_done(planned, Removal((status.root,), status.root_used, dry_run=False))
         with locked(device.link, f"removing {name or 'everything'}") as token:
-            return planned_and_done(planned, _removal(device, name, {"token": token}))
+            done = planned_and_done(planned, _removal(device, name, {"token": token}))
+    if names == [name]:
+        tell(
+            Note(
+                "runtimes and the agent stay for the next model; `edgeq uninstall --everything` removes them"
+            )
+        )
+    return done
 
 
 def planned_and_done(planned: Removal | None, done: Removal) -> Removal:

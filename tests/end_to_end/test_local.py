@@ -131,6 +131,8 @@ def test_uninstall_leaves_nothing(folder: Path) -> None:
     root = Path(os.environ["HOME"]) / ".local/share/edgeq"
     assert edgeq(folder, "uninstall", "--everything", "--dry-run").returncode == 0
     assert root.exists()
+    last = edgeq(folder, "uninstall", "digits", "--yes")
+    assert "runtimes and the agent stay for the next model" in last.stdout
     done = edgeq(folder, "uninstall", "--everything", "--yes")
     assert done.returncode == 0, done.stderr
     assert not root.exists()
