@@ -45,6 +45,10 @@ def test_a_command_without_a_model_names_those_that_are_here(
     one = click.testing.CliRunner().invoke(cli, ["convert"]).exception
     assert isinstance(one, TargetRefused)
     assert one.remedy == "name it: net.onnx; or write edgeq.toml: `edgeq init net.onnx`"
+    (tmp_path / "other.onnx").touch()
+    two = click.testing.CliRunner().invoke(cli, ["convert"]).exception
+    assert isinstance(two, TargetRefused)
+    assert two.remedy == "name one: net.onnx; or write edgeq.toml: `edgeq init net.onnx`"
 
 
 def test_a_runtime_that_the_target_does_not_have_is_refused_before_the_model_is_opened() -> None:

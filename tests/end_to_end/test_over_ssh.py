@@ -68,7 +68,7 @@ def test_a_service_measures_by_itself(folder: Path, systemd_device: LabDevice) -
     there = ("--target", "x86-64-vnni", "--host", "box", "--accept-new-host-key")
     words = ("deploy", "digits.onnx", "--data", "digits.npz", *there, "--seconds", "2", "--service")
     shown = edgeq(folder, *words, "--dry-run")
-    assert "edgeq-agent.path" in shown.stdout
+    assert "would install the system service" in shown.stdout and "(-v prints them)" in shown.stdout
     assert systemd_device.run("ls /etc/systemd/system/edgeq-agent.path", check=False).returncode != 0
 
     done = edgeq(folder, *words, "-v")
@@ -102,5 +102,9 @@ def test_a_service_measures_by_itself(folder: Path, systemd_device: LabDevice) -
     assert started.returncode == 0
     fetched = edgeq(folder, "report", "--fetch", *there, "--json")
     assert fetched.returncode == 0, fetched.stderr
-    assert edgeq(folder, "uninstall", "--everything", "--yes", *there).returncode == 0
+    planned = edgeq(folder, "uninstall", "--everything", "--dry-run", *there)
+    assert "the system service would go too: its units, its user and its group" in planned.stdout
+    gone = edgeq(folder, "uninstall", "--everything", "--yes", *there)
+    assert gone.returncode == 0, gone.stderr
+    assert "          apps\n" in gone.stdout  # which went with the service
     assert systemd_device.run("ls -d /var/lib/edgeq /etc/systemd/system/edgeq-*", check=False).stdout == ""

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from edgeq.agent.apps import what_is_live
+from edgeq.agent.layout import Root
 from edgeq.agent.os_errors import translated
 from edgeq.errors import EdgeqError, NoSpace, ReadOnly, RemoteFailed
 from tests.agent.files.device import Device, bundle, job, sha, wheel
@@ -184,3 +186,9 @@ def test_every_error_of_the_table_is_ours() -> None:
         error = translated(OSError(number, os.strerror(number), "/root/of/edgeq"))
         assert isinstance(error, EdgeqError) and "/root/of/edgeq" in error.what and error.remedy
     assert translated(OSError(errno.EBADF, "a bug")) is None
+
+
+def test_an_error_leaves_out_what_is_live_where_that_cannot_be_read(tmp_path: Path) -> None:
+    """No riddle such as "Live: unknown: Permission denied" below the error itself."""
+    (tmp_path / "apps").write_text("no folder")
+    assert what_is_live(Root(tmp_path), None) == ""
