@@ -67,11 +67,10 @@ def bench(
         port: SSH port.
         identity: SSH private key.
         accept_new_host_key: Trust an unknown host key once and remember it.
-        root: edgeq's folder on the device; default: /var/lib/edgeq where the login may write it, else
+        root: edgeq's folder on the device; default: /var/lib/edgeq if the login can write there, else
             ~/.local/share/edgeq.
         project: Project file, whose values stand for keywords that are not given; default: none.
-        seconds: Longest time to measure. Comparing outputs takes at most as long again, or 5 s per candidate; a
-            race waits as long again for a quiet device.
+        seconds: Measuring time; a race takes up to three times as long.
         store: Where measurements are kept; default: SQLite in your state folder.
         threads: Threads the runtime may use; default: the target's.
         ask_password: Called with the prompt where a password or passphrase is needed; default: the login is
@@ -129,7 +128,7 @@ def convert(
         preprocess: For images: a preset (none, unit, symmetric, imagenet, caffe), keys
             ("size=224x224,scale=1/255,mean=..,std=..,layout=NCHW"), or both ("imagenet,size=192x192");
             docs/data.md has each.
-        name: The model's name on the device; default: the file's name without its ending.
+        name: The model's name on the device; default: the file's name, or the function's in lower case.
         weights: state_dict for a torch factory such as net.py:build.
         shape: Pins what the model leaves open: {"input": (1, 3, 224, 224)}; of a module with one input also (1,
             3, 224, 224).
@@ -146,9 +145,9 @@ def convert(
         states: Recurrent states, OUTPUT=INPUT,...; or none; default: auto, detected from the samples. Candidates
             then run over the whole sequence with their own states.
         max_drop: Largest drop in accuracy; needs labels or metric; default: 1.0.
-        confidence: Apply max_drop to the lower end of the drop's confidence interval at this level, and print how
-            many samples that needs; default: to the measured drop.
-        min_agreement: Least share of samples whose first class is float's; default without labels: 90.
+        confidence: Confidence level: the worst drop that the samples allow must pass max_drop; default: the
+            measured drop alone.
+        min_agreement: Lowest top-1 agreement with float; default without labels: 90.
         min_sqnr: Least signal-to-quantization-noise ratio of each output; default without labels or classes: 10.
         metric: Your own score: (outputs, labels) -> number, higher is better; 0 to 1 counts as 0 to 100 points.
         ignore_labels: Do not use the labels, for instance because they are not this model's.
@@ -189,7 +188,7 @@ def data(
         preprocess: For images: a preset (none, unit, symmetric, imagenet, caffe), keys
             ("size=224x224,scale=1/255,mean=..,std=..,layout=NCHW"), or both ("imagenet,size=192x192");
             docs/data.md has each.
-        name: The model's name on the device; default: the file's name without its ending.
+        name: The model's name on the device; default: the file's name, or the function's in lower case.
         weights: state_dict for a torch factory such as net.py:build.
         shape: Pins what the model leaves open: {"input": (1, 3, 224, 224)}; of a module with one input also (1,
             3, 224, 224).
@@ -255,7 +254,7 @@ def deploy(
         port: SSH port.
         identity: SSH private key.
         accept_new_host_key: Trust an unknown host key once and remember it.
-        root: edgeq's folder on the device; default: /var/lib/edgeq where the login may write it, else
+        root: edgeq's folder on the device; default: /var/lib/edgeq if the login can write there, else
             ~/.local/share/edgeq.
         project: Project file, whose values stand for keywords that are not given; default: none.
         data: Samples: a path (.npz, a folder of images or .npy files), file.py:function, an array, a dict of
@@ -264,7 +263,7 @@ def deploy(
         preprocess: For images: a preset (none, unit, symmetric, imagenet, caffe), keys
             ("size=224x224,scale=1/255,mean=..,std=..,layout=NCHW"), or both ("imagenet,size=192x192");
             docs/data.md has each.
-        name: The model's name on the device; default: the file's name without its ending.
+        name: The model's name on the device; default: the file's name, or the function's in lower case.
         weights: state_dict for a torch factory such as net.py:build.
         shape: Pins what the model leaves open: {"input": (1, 3, 224, 224)}; of a module with one input also (1,
             3, 224, 224).
@@ -281,17 +280,16 @@ def deploy(
         states: Recurrent states, OUTPUT=INPUT,...; or none; default: auto, detected from the samples. Candidates
             then run over the whole sequence with their own states.
         max_drop: Largest drop in accuracy; needs labels or metric; default: 1.0.
-        confidence: Apply max_drop to the lower end of the drop's confidence interval at this level, and print how
-            many samples that needs; default: to the measured drop.
-        min_agreement: Least share of samples whose first class is float's; default without labels: 90.
+        confidence: Confidence level: the worst drop that the samples allow must pass max_drop; default: the
+            measured drop alone.
+        min_agreement: Lowest top-1 agreement with float; default without labels: 90.
         min_sqnr: Least signal-to-quantization-noise ratio of each output; default without labels or classes: 10.
         metric: Your own score: (outputs, labels) -> number, higher is better; 0 to 1 counts as 0 to 100 points.
         ignore_labels: Do not use the labels, for instance because they are not this model's.
         search_tries: If the gate fails: how many sets of float layers to try to find the smallest that passes;
             default: 64, fewer for large models. A larger number continues an earlier search.
         threads: Threads the runtime may use; default: the target's.
-        seconds: Longest time to measure. Comparing outputs takes at most as long again, or 5 s per candidate; a
-            race waits as long again for a quiet device.
+        seconds: Measuring time; a race takes up to three times as long.
         store: Where measurements are kept; default: SQLite in your state folder.
         keep: How many releases to keep on the device; default: the target's.
         measure_again: Race again even if this release is already live.
@@ -327,7 +325,7 @@ def doctor(
         port: SSH port.
         identity: SSH private key.
         accept_new_host_key: Trust an unknown host key once and remember it.
-        root: edgeq's folder on the device; default: /var/lib/edgeq where the login may write it, else
+        root: edgeq's folder on the device; default: /var/lib/edgeq if the login can write there, else
             ~/.local/share/edgeq.
         project: Project file, whose values stand for keywords that are not given; default: none.
         ask_password: Called with the prompt where a password or passphrase is needed; default: the login is
@@ -380,7 +378,7 @@ def explain(
         preprocess: For images: a preset (none, unit, symmetric, imagenet, caffe), keys
             ("size=224x224,scale=1/255,mean=..,std=..,layout=NCHW"), or both ("imagenet,size=192x192");
             docs/data.md has each.
-        name: The model's name on the device; default: the file's name without its ending.
+        name: The model's name on the device; default: the file's name, or the function's in lower case.
         weights: state_dict for a torch factory such as net.py:build.
         shape: Pins what the model leaves open: {"input": (1, 3, 224, 224)}; of a module with one input also (1,
             3, 224, 224).
@@ -397,9 +395,9 @@ def explain(
         states: Recurrent states, OUTPUT=INPUT,...; or none; default: auto, detected from the samples. Candidates
             then run over the whole sequence with their own states.
         max_drop: Largest drop in accuracy; needs labels or metric; default: 1.0.
-        confidence: Apply max_drop to the lower end of the drop's confidence interval at this level, and print how
-            many samples that needs; default: to the measured drop.
-        min_agreement: Least share of samples whose first class is float's; default without labels: 90.
+        confidence: Confidence level: the worst drop that the samples allow must pass max_drop; default: the
+            measured drop alone.
+        min_agreement: Lowest top-1 agreement with float; default without labels: 90.
         min_sqnr: Least signal-to-quantization-noise ratio of each output; default without labels or classes: 10.
         metric: Your own score: (outputs, labels) -> number, higher is better; 0 to 1 counts as 0 to 100 points.
         ignore_labels: Do not use the labels, for instance because they are not this model's.
@@ -458,7 +456,7 @@ def export(
         preprocess: For images: a preset (none, unit, symmetric, imagenet, caffe), keys
             ("size=224x224,scale=1/255,mean=..,std=..,layout=NCHW"), or both ("imagenet,size=192x192");
             docs/data.md has each.
-        name: The model's name on the device; default: the file's name without its ending.
+        name: The model's name on the device; default: the file's name, or the function's in lower case.
         weights: state_dict for a torch factory such as net.py:build.
         shape: Pins what the model leaves open: {"input": (1, 3, 224, 224)}; of a module with one input also (1,
             3, 224, 224).
@@ -475,9 +473,9 @@ def export(
         states: Recurrent states, OUTPUT=INPUT,...; or none; default: auto, detected from the samples. Candidates
             then run over the whole sequence with their own states.
         max_drop: Largest drop in accuracy; needs labels or metric; default: 1.0.
-        confidence: Apply max_drop to the lower end of the drop's confidence interval at this level, and print how
-            many samples that needs; default: to the measured drop.
-        min_agreement: Least share of samples whose first class is float's; default without labels: 90.
+        confidence: Confidence level: the worst drop that the samples allow must pass max_drop; default: the
+            measured drop alone.
+        min_agreement: Lowest top-1 agreement with float; default without labels: 90.
         min_sqnr: Least signal-to-quantization-noise ratio of each output; default without labels or classes: 10.
         metric: Your own score: (outputs, labels) -> number, higher is better; 0 to 1 counts as 0 to 100 points.
         ignore_labels: Do not use the labels, for instance because they are not this model's.
@@ -521,7 +519,7 @@ def install_service(
         port: SSH port.
         identity: SSH private key.
         accept_new_host_key: Trust an unknown host key once and remember it.
-        root: edgeq's folder on the device; default: /var/lib/edgeq where the login may write it, else
+        root: edgeq's folder on the device; default: /var/lib/edgeq if the login can write there, else
             ~/.local/share/edgeq.
         project: Project file, whose values stand for keywords that are not given; default: none.
         scope: system: as user edgeq, hardened, needs sudo; user: as the login, no root needed. One of system,
@@ -558,7 +556,7 @@ def report(
     Raises NotComparable for unlike conditions unless `force`.
 
     Args:
-        measurements: Measurements by id, or its beginning; default: the newest are listed.
+        measurements: Measurements by number, or by job or its beginning; default: the newest are listed.
         name: Only this model.
         compare: Compare the measurements with each other; the first is the reference.
         force: Compare even if the conditions differ.
@@ -570,7 +568,7 @@ def report(
         port: SSH port.
         identity: SSH private key.
         accept_new_host_key: Trust an unknown host key once and remember it.
-        root: edgeq's folder on the device; default: /var/lib/edgeq where the login may write it, else
+        root: edgeq's folder on the device; default: /var/lib/edgeq if the login can write there, else
             ~/.local/share/edgeq.
         project: Project file, whose values stand for keywords that are not given; default: none.
         store: Where measurements are kept; default: SQLite in your state folder.
@@ -596,7 +594,7 @@ def rollback(
     login: Login | None = None,
     tell: Callable[[Any], None] = ...,
 ) -> Rollback:
-    """Make the activation before the live one live again, or the kept release whose digest starts with `to`.
+    """Make the previous release live again, or the kept release whose digest starts with `to`.
 
     Raises RemoteFailed when there is nothing to go back to, ArtifactCorrupt when that release is damaged: in both
     cases what is live stays live. A dry run raises the same, and returns what would be live.
@@ -609,7 +607,7 @@ def rollback(
         port: SSH port.
         identity: SSH private key.
         accept_new_host_key: Trust an unknown host key once and remember it.
-        root: edgeq's folder on the device; default: /var/lib/edgeq where the login may write it, else
+        root: edgeq's folder on the device; default: /var/lib/edgeq if the login can write there, else
             ~/.local/share/edgeq.
         project: Project file, whose values stand for keywords that are not given; default: none.
         to: A kept release, by the first digits of its digest; default: the one before.
@@ -644,7 +642,7 @@ def service_log(
         port: SSH port.
         identity: SSH private key.
         accept_new_host_key: Trust an unknown host key once and remember it.
-        root: edgeq's folder on the device; default: /var/lib/edgeq where the login may write it, else
+        root: edgeq's folder on the device; default: /var/lib/edgeq if the login can write there, else
             ~/.local/share/edgeq.
         project: Project file, whose values stand for keywords that are not given; default: none.
         scope: Which service; default: the one that is there. One of system, user.
@@ -680,7 +678,7 @@ def service_status(
         port: SSH port.
         identity: SSH private key.
         accept_new_host_key: Trust an unknown host key once and remember it.
-        root: edgeq's folder on the device; default: /var/lib/edgeq where the login may write it, else
+        root: edgeq's folder on the device; default: /var/lib/edgeq if the login can write there, else
             ~/.local/share/edgeq.
         project: Project file, whose values stand for keywords that are not given; default: none.
         scope: Which service; default: the one that is there. One of system, user.
@@ -718,7 +716,7 @@ def status(
         port: SSH port.
         identity: SSH private key.
         accept_new_host_key: Trust an unknown host key once and remember it.
-        root: edgeq's folder on the device; default: /var/lib/edgeq where the login may write it, else
+        root: edgeq's folder on the device; default: /var/lib/edgeq if the login can write there, else
             ~/.local/share/edgeq.
         project: Project file, whose values stand for keywords that are not given; default: none.
         store: Where measurements are kept; default: SQLite in your state folder.
@@ -758,7 +756,7 @@ def uninstall(
         port: SSH port.
         identity: SSH private key.
         accept_new_host_key: Trust an unknown host key once and remember it.
-        root: edgeq's folder on the device; default: /var/lib/edgeq where the login may write it, else
+        root: edgeq's folder on the device; default: /var/lib/edgeq if the login can write there, else
             ~/.local/share/edgeq.
         project: Project file, whose values stand for keywords that are not given; default: none.
         everything: All models, runtimes, results and the agent: the whole folder.
@@ -795,7 +793,7 @@ def uninstall_service(
         port: SSH port.
         identity: SSH private key.
         accept_new_host_key: Trust an unknown host key once and remember it.
-        root: edgeq's folder on the device; default: /var/lib/edgeq where the login may write it, else
+        root: edgeq's folder on the device; default: /var/lib/edgeq if the login can write there, else
             ~/.local/share/edgeq.
         project: Project file, whose values stand for keywords that are not given; default: none.
         scope: Which service; default: the one that is there. One of system, user.
@@ -842,9 +840,9 @@ def verify(
         candidate: Only this one, such as onnxruntime-int8_static, or these.
         rootfs: A file system of the target's architecture with python3; default: the one in edgeq's cache.
         max_drop: Largest drop in accuracy; needs labels or metric; default: 1.0.
-        confidence: Apply max_drop to the lower end of the drop's confidence interval at this level, and print how
-            many samples that needs; default: to the measured drop.
-        min_agreement: Least share of samples whose first class is float's; default without labels: 90.
+        confidence: Confidence level: the worst drop that the samples allow must pass max_drop; default: the
+            measured drop alone.
+        min_agreement: Lowest top-1 agreement with float; default without labels: 90.
         min_sqnr: Least signal-to-quantization-noise ratio of each output; default without labels or classes: 10.
         metric: Your own score: (outputs, labels) -> number, higher is better; 0 to 1 counts as 0 to 100 points.
         ignore_labels: Do not use the labels, for instance because they are not this model's.

@@ -61,7 +61,7 @@ class _Device:
     identity: AnyPath | None = option("SSH private key.", metavar="PATH")
     accept_new_host_key: bool = option("Trust an unknown host key once and remember it.", False)
     root: AnyPath | None = option(
-        "edgeq's folder on the device; default: /var/lib/edgeq where the login may write it, else ~/.local/share/edgeq.",
+        "edgeq's folder on the device; default: /var/lib/edgeq if the login can write there, else ~/.local/share/edgeq.",
         metavar="DIR",
     )
     ask_password: Callable[[str], str] | None = option(
@@ -97,13 +97,13 @@ class WithGates:
         metavar="POINTS",
     )
     confidence: float | None = option(
-        "Apply --max-drop to the lower end of the drop's confidence interval at this level, and print how many samples that needs; default: to the measured drop.",
+        "Confidence level: the worst drop that the samples allow must pass --max-drop; default: the measured drop alone.",
         least=50,
         most=99.9,
         metavar="PERCENT",
     )
     min_agreement: float | None = option(
-        "Least share of samples whose first class is float's; default without labels: 90.",
+        "Lowest top-1 agreement with float; default without labels: 90.",
         least=0,
         most=100,
         metavar="PERCENT",
@@ -143,7 +143,8 @@ class WithSamples:
     )
     preprocess: str | Mapping[str, object] | None = option(PREPROCESS_HELP, metavar="SPEC")
     name: str | None = option(
-        "The model's name on the device; default: the file's name without its ending.", metavar="NAME"
+        "The model's name on the device; default: the file's name, or the function's in lower case.",
+        metavar="NAME",
     )
     weights: AnyPath | None = option("state_dict for a torch factory such as net.py:build.", metavar="PATH")
     shape: Shapes | tuple[int, ...] | None = option(
@@ -274,8 +275,7 @@ class ExplainRequest(Told, WithProject, ConversionOptions, ForTarget):
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Measured:
     seconds: float = option(
-        "Longest time to measure. Comparing outputs takes at most as long again, or 5 s per candidate; a race waits as long "
-        "again for a quiet device.",
+        "Measuring time; a race takes up to three times as long.",
         Limits.seconds,
         least=0.5,
         shows_default=True,

@@ -11,7 +11,7 @@ from edgeq.workflow.takes import takes
 
 @takes(RollbackRequest)
 def rollback(asked: RollbackRequest) -> Rollback:
-    """Make the activation before the live one live again, or the kept release whose digest starts with `to`.
+    """Make the previous release live again, or the kept release whose digest starts with `to`.
 
     Raises RemoteFailed when there is nothing to go back to, ArtifactCorrupt when that release is damaged: in both
     cases what is live stays live. A dry run raises the same, and returns what would be live.

@@ -7,7 +7,7 @@ from edgeq.cli.options import json_option, verbose_option
 
 @click.command()
 @click.option(
-    "--seconds", type=click.FloatRange(0.5), default=10.0, show_default=True, help="Longest time to measure."
+    "--seconds", type=click.FloatRange(0.5), default=10.0, show_default=True, help="Measuring time."
 )
 @verbose_option
 @json_option

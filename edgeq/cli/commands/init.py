@@ -18,7 +18,7 @@ from edgeq.cli.printable import echo
 @click.option(
     "--name",
     type=NameType(),
-    help="The model's name on the device; default: the file's name without its ending.",
+    help="The model's name on the device; default: the file's name, or the function's in lower case.",
 )
 @click.option("--force", is_flag=True, help="Overwrite an edgeq.toml that is there.")
 def command(model: str | None, **given: Any) -> None:

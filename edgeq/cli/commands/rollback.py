@@ -13,7 +13,7 @@ from edgeq.workflow.requests import RollbackRequest
 @options_for(RollbackRequest)
 @json_option
 def command(as_json: bool, **options: Any) -> None:
-    """Make the release of NAME that was live before live again."""
+    """Make the previous release of NAME live again."""
     from edgeq.cli.screen import screen
     from edgeq.workflow.rollback import rollback
 
