@@ -7,7 +7,7 @@ import numpy as np
 
 from edgeq.data_checks.alternatives import Alternative, alternatives
 from edgeq.data_checks.confidence import log_probabilities, margins, scores_of
-from edgeq.data_checks.evidence import SAMPLES, Clock, Evidence, stacked
+from edgeq.data_checks.evidence import SAMPLES, Evidence, stacked
 from edgeq.data_checks.significance import chance, plainly_more, surely_more
 from edgeq.ingest.float_model import Arrays
 from edgeq.nouns.data_check import DataFinding
@@ -35,7 +35,6 @@ class _Labelled:
     evidence: Evidence
     scored: Scored
     numbers: np.ndarray
-    clock: Clock
 
     def labels(self, start: int, count: int) -> np.ndarray:
         return np.asarray(self.numbers[list(self.evidence.positions[start : start + count])])
@@ -90,18 +89,18 @@ class _Trial:
 
 
 def better_with_labels(
-    evidence: Evidence, scored: Scored, numbers: np.ndarray, clock: Clock, *, scales_first: bool
+    evidence: Evidence, scored: Scored, numbers: np.ndarray, *, scales_first: bool
 ) -> Iterator[DataFinding]:
     """At most one finding: the alternative with which float is right most often, if that is clearly more than now. Other scales
     are tried before other orders where `scales_first`.
     """
-    task = _Labelled(evidence, scored, numbers, clock)
+    task = _Labelled(evidence, scored, numbers)
     right = task.right(evidence.outputs)
     if len(right) < _FEWEST or int((~right).sum()) < _WRONG:
         return
     found: list[tuple[Alternative, _Trial]] = []
     for alternative in sorted(alternatives(evidence), key=lambda a: a.moves_only == scales_first):
-        if not clock.left:
+        if not evidence.work.left:
             break
         trial = _tried(task, alternative)
         better = trial.is_better or (alternative.moves_only and trial.is_likelier)
@@ -124,8 +123,8 @@ def _tried(task: _Labelled, alternative: Alternative) -> _Trial:
     """On as many samples as it takes to see that it is clearly better, or is not."""
     evidence = task.evidence
     trial, outputs = _Trial(*(np.zeros(0) for _ in range(4))), list[Arrays]()
-    while len(outputs) < min(_MOST, len(evidence.positions)) and (task.clock.left or not outputs):
-        evidence.read_until(len(outputs) + _AT_ONCE, task.clock)
+    while len(outputs) < min(_MOST, len(evidence.positions)) and (evidence.work.left or not outputs):
+        evidence.read_until(len(outputs) + _AT_ONCE)
         step = evidence.arrays[len(outputs) : min(len(outputs) + _AT_ONCE, evidence.count)]
         if not step:
             break
@@ -161,7 +160,7 @@ def surer_without_labels(evidence: Evidence, which: int) -> Iterator[DataFinding
         return
     now = margins(scores_of(evidence.outputs, which))
     for alternative in alternatives(evidence):
-        if not alternative.moves_only:
+        if not alternative.moves_only or not evidence.work.left:
             continue
         first = margins(scores_of(_answers(evidence, alternative, samples[:_FEWEST]), which))
         if first.mean() < now[:_FEWEST].mean():
@@ -179,7 +178,7 @@ def surer_without_labels(evidence: Evidence, which: int) -> Iterator[DataFinding
 
 
 def _answers(evidence: Evidence, alternative: Alternative, samples: list[Arrays]) -> list[Arrays]:
-    return evidence.model.answers(
+    return evidence.answers(
         [
             tuple(alternative.apply(a) if i == alternative.index else a for i, a in enumerate(sample))
             for sample in samples

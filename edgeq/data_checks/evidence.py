@@ -1,11 +1,11 @@
-"""Some of the samples with float's answers to them: what the checks look at. Bounded in time and memory."""
+"""Some of the samples with float's answers to them: what the checks look at. Bounded in work and memory."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from edgeq.data_checks.work import Cost, Work
 from edgeq.ingest.float_model import Arrays, FloatModel
 from edgeq.ingest.samples import Samples
 from edgeq.quantize.accuracy import Scored, scored_by
@@ -14,37 +14,19 @@ SAMPLES = 64
 _BYTES = 128 << 20
 _SEED = 0
 _AT_ONCE = 16
-_READING = 0.4  # of the time; the rest is the model's
-
-
-@dataclass(frozen=True)
-class Clock:
-    """Ends at `end` by time.monotonic()."""
-
-    end: float
-
-    @staticmethod
-    def of(seconds: float) -> "Clock":
-        return Clock(time.monotonic() + seconds)
-
-    @property
-    def left(self) -> float:
-        return max(0.0, self.end - time.monotonic())
-
-    def part(self, share: float) -> "Clock":
-        """A clock for a share of what is left."""
-        return Clock.of(share * self.left)
 
 
 @dataclass
 class Evidence:
     """`positions` of `samples` in an order of which every beginning is a fair share of the whole, `arrays` read of them so
-    far, and `outputs` of the model for these. More are read when a check asks for them.
+    far, and `outputs` of the model for these. More are read when a check asks for them, as long as there is `work` left.
     """
 
     samples: Samples
     model: FloatModel
     positions: tuple[int, ...]
+    cost: Cost
+    work: Work
     arrays: list[Arrays] = field(default_factory=list)
     outputs: list[Arrays] = field(default_factory=list)
 
@@ -72,38 +54,30 @@ class Evidence:
         found = self.labels(numbers)
         return scored_by(self.rows(), found) if found is not None and self.count > 1 else None
 
-    def read_until(self, count: int, clock: Clock) -> None:
-        """Reads and answers samples until there are `count`, or the time is over; one at least."""
-        while self.count < min(count, len(self.positions)) and (clock.left or not self.count):
-            wanted = self.positions[len(self.arrays) : min(count, len(self.arrays) + _AT_ONCE)]
-            fresh = self._read(wanted, clock) if wanted else []
-            self.arrays += fresh
-            pending = self.arrays[self.count :]
-            step = pending if self.count else pending[:1]  # the first tells how long one takes
-            started = time.monotonic()
-            self.outputs += self.model.answers(step)
-            took = (time.monotonic() - started) / max(1, len(step))
-            if took * _AT_ONCE > clock.left and self.count:
-                count = min(count, self.count + max(1, int(clock.left / max(took, 1e-6))))
+    def read_until(self, count: int, work: Work | None = None) -> None:
+        """Reads and answers samples until there are `count`, or the work is done; one at least."""
+        work = work or self.work
+        while self.count < min(count, len(self.positions)) and (work.left or not self.count):
+            within = max(1, int(work.left / (self.cost.read + self.cost.run)))
+            fresh = self.positions[self.count : min(count, self.count + within, self.count + _AT_ONCE)]
+            work.spend(self.cost.read * len(fresh))
+            self.arrays += [self.samples[position] for position in fresh]
+            self.outputs += self.answers(self.arrays[self.count :], work)
             if self._bytes() > _BYTES:
                 return
 
-    def _read(self, wanted: tuple[int, ...], clock: Clock) -> list[Arrays]:
-        found: list[Arrays] = []
-        part = clock.part(_READING)
-        for position in wanted:
-            if found and not part.left:
-                break
-            found.append(self.samples[position])
-        return found
+    def answers(self, samples: list[Arrays], work: Work | None = None) -> list[Arrays]:
+        """The model's, of samples that may have been changed."""
+        (work or self.work).spend(self.cost.run * len(samples))
+        return self.model.answers(samples)
 
     def _bytes(self) -> int:
         return sum(a.nbytes for sample in (*self.arrays, *self.outputs) for a in sample)
 
 
-def begin(samples: Samples, model: FloatModel) -> Evidence:
+def begin(samples: Samples, model: FloatModel, cost: Cost, work: Work) -> Evidence:
     order = np.random.default_rng(_SEED).permutation(samples.count)
-    return Evidence(samples, model, tuple(int(i) for i in order))
+    return Evidence(samples, model, tuple(int(i) for i in order), cost, work)
 
 
 def stacked(outputs: list[Arrays]) -> tuple[np.ndarray, ...]:

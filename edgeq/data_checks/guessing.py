@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from edgeq.data_checks.evidence import Clock, Evidence
+from edgeq.data_checks.evidence import Evidence
 from edgeq.nouns.data_check import DataFinding
 from edgeq.quantize.accuracy import Scored
 from edgeq.quantize.guessing import Guessing, against_guessing
@@ -14,13 +14,13 @@ _MOST = 512
 _TELLING = 200  # samples: a model that is no better than a guess on so many is of no use on the others
 
 
-def guesses(evidence: Evidence, scored: Scored, numbers: np.ndarray, clock: Clock) -> Iterator[DataFinding]:
+def guesses(evidence: Evidence, scored: Scored, numbers: np.ndarray) -> Iterator[DataFinding]:
     """The test that the conversion makes of its held-out samples, on more samples than the evidence has where these leave
     doubt. Certain on all samples or on many; on a part of a few it takes an accuracy that is not even above chance.
     """
     found = _tested(evidence, scored, numbers)
     if found.share > _PLAIN:
-        evidence.read_until(_MOST, clock)
+        evidence.read_until(_MOST)
         found = _tested(evidence, scored, numbers)
     enough = found.samples >= min(_TELLING, evidence.samples.count)
     if found.knows_nothing and (enough or found.right <= found.by_chance):

@@ -101,7 +101,7 @@ def _by_bias(layer: FirstLayer, evidence: Evidence, arrays: list[Arrays], labell
 def _is_saturated(evidence: Evidence, arrays: list[Arrays], labelled: bool) -> bool:
     """Whether answers are such as a trained model never gives, and are not on smaller values."""
     floats = [i for i, spec in enumerate(evidence.model.inputs) if spec.dtype.startswith("float")]
-    smaller = evidence.model.answers(
+    smaller = evidence.answers(
         [tuple(a * _SMALLER if i in floats else a for i, a in enumerate(sample)) for sample in arrays]
     )
     which = scores_output(evidence, labelled)

@@ -1,16 +1,16 @@
 """NaN or infinity in any sample: no range can be found from these and nothing judged by them.
 
-Arrays in memory are looked through whole; files one by one, as long as the time lasts. Those that are not reached are
+Arrays in memory are looked through whole; files one by one, as far as the work goes. Those that are not reached are
 refused when they are read.
 """
 
 import numpy as np
 
-from edgeq.data_checks.evidence import Clock
+from edgeq.data_checks.work import Cost, Work
 from edgeq.ingest.samples import Samples
 
 
-def require_finite(samples: Samples, clock: Clock) -> None:
+def require_finite(samples: Samples, cost: Cost, work: Work) -> None:
     """Raises DataRefused naming the sample."""
     if samples.stored.images or samples.preprocessing is not None:
         return  # pixels are integers
@@ -18,8 +18,9 @@ def require_finite(samples: Samples, clock: Clock) -> None:
     if whole is not None and all(_is_finite(array) for array in whole.values()):
         return
     for i in range(samples.count):
-        if not clock.left:
+        if not work.left:
             return
+        work.spend(cost.read)
         samples[i]
 
 

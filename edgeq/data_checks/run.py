@@ -9,7 +9,7 @@ from edgeq.data_checks.better import better_with_labels, surer_without_labels
 from edgeq.data_checks.colourless import blank, gray
 from edgeq.data_checks.confidence import scores_of, scores_output
 from edgeq.data_checks.crop import small_crop
-from edgeq.data_checks.evidence import SAMPLES, Clock, Evidence, begin
+from edgeq.data_checks.evidence import SAMPLES, Evidence, begin
 from edgeq.data_checks.guessing import guesses
 from edgeq.data_checks.input_scale import wrong_scale
 from edgeq.data_checks.label_numbers import impossible, numbered_otherwise, one_class
@@ -17,13 +17,13 @@ from edgeq.data_checks.layout import wrong_layout
 from edgeq.data_checks.levels import few_levels
 from edgeq.data_checks.not_finite import require_finite
 from edgeq.data_checks.one_answer import FEWEST, one_answer
+from edgeq.data_checks.work import Work, cost_of
 from edgeq.ingest.float_model import FloatModel
 from edgeq.ingest.samples import Samples
 from edgeq.nouns.data_check import DataFinding
 from edgeq.quantize.accuracy import Scored
 
-SECONDS = 3.0
-_FINITE, _ANSWERS = 0.3, 0.5  # shares of the time that is left
+_FINITE, _ANSWERS = 0.3, 0.5  # shares of the work that is left
 
 
 @dataclass(frozen=True)
@@ -34,20 +34,18 @@ class Checked:
     findings: tuple[DataFinding, ...]
 
 
-def check(
-    samples: Samples, model: FloatModel, *, use_labels: bool = True, seconds: float = SECONDS
-) -> Checked:
+def check(samples: Samples, model: FloatModel, *, use_labels: bool = True) -> Checked:
     """Raises DataRefused for samples that hold NaN or do not fit the inputs; everything else is a finding."""
-    clock = Clock.of(seconds)
-    require_finite(samples, clock.part(_FINITE))
-    evidence = begin(samples, model)
-    evidence.read_until(SAMPLES, clock.part(_ANSWERS))
+    work, cost = Work.of(), cost_of(samples, model)
+    require_finite(samples, cost, work.part(_FINITE))
+    evidence = begin(samples, model, cost, work)
+    evidence.read_until(SAMPLES, work.part(_ANSWERS))
     numbers = samples.labels if use_labels else None
-    found = list(_findings(evidence, numbers, clock))
+    found = list(_findings(evidence, numbers))
     return Checked(evidence, tuple(sorted(found, key=lambda finding: not finding.certain)))
 
 
-def _findings(evidence: Evidence, numbers: "np.ndarray | None", clock: Clock) -> Iterator[DataFinding]:
+def _findings(evidence: Evidence, numbers: "np.ndarray | None") -> Iterator[DataFinding]:
     likely = evidence.samples.stored.likely_labels
     if likely:
         yield DataFinding("labels_unnamed", f"{likely}, and accuracy is judged by them", "")
@@ -61,13 +59,13 @@ def _findings(evidence: Evidence, numbers: "np.ndarray | None", clock: Clock) ->
     yield from scale
     scored = evidence.scored(numbers)
     if numbers is not None and scored is not None:
-        yield from _of_labels(evidence, scored, numbers, clock, wrong_scale=bool(scale))
+        yield from _of_labels(evidence, scored, numbers, wrong_scale=bool(scale))
     elif not layout:
         yield from _of_answers(evidence, wrong_scale=bool(scale))
 
 
 def _of_labels(
-    evidence: Evidence, scored: Scored, numbers: np.ndarray, clock: Clock, *, wrong_scale: bool
+    evidence: Evidence, scored: Scored, numbers: np.ndarray, *, wrong_scale: bool
 ) -> Iterator[DataFinding]:
     rows, labels = evidence.rows(), evidence.labels(numbers)
     assert labels is not None
@@ -79,15 +77,15 @@ def _of_labels(
     alike = [*one_class(numbers, answers)]
     if alike:
         yield from alike
-        yield from guesses(evidence, scored, numbers, clock)
+        yield from guesses(evidence, scored, numbers)
         return
     if evidence.different >= FEWEST:
         yield from one_answer(answers, labels, classes)
     found = [*numbered_otherwise(answers, labels, classes)]
-    found = found or [*better_with_labels(evidence, scored, numbers, clock, scales_first=wrong_scale)]
+    found = found or [*better_with_labels(evidence, scored, numbers, scales_first=wrong_scale)]
     yield from found
     if not any(finding.certain for finding in found):
-        yield from guesses(evidence, scored, numbers, clock)
+        yield from guesses(evidence, scored, numbers)
 
 
 def _of_answers(evidence: Evidence, *, wrong_scale: bool) -> Iterator[DataFinding]:

@@ -5,6 +5,7 @@ Checks of the samples ask it before an export or a conversion takes its minutes.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,7 +51,8 @@ class FirstLayers:
 class FloatModel:
     """`answers` gives the outputs of each sample, its batch axis kept, `first_layers` what the first layers give on all of
     them together. A sample is one array per input, of the input's full shape and type. `quantized`: it came quantized.
-    Both raise ConversionFailed where the runtime fails.
+    `file` is the .onnx or .tflite that answers; where there is none, `macs` counts the multiply-adds of one sample.
+    All raise ConversionFailed where the runtime fails.
     """
 
     inputs: tuple[TensorSpec, ...]
@@ -58,6 +60,8 @@ class FloatModel:
     answers: Callable[[Sequence[Arrays]], list[Arrays]]
     first_layers: Callable[[Sequence[Arrays]], FirstLayers]
     quantized: bool = False
+    file: Path | None = None
+    macs: Callable[[Arrays], int] | None = None
 
 
 def of_channels(values: Sequence[np.ndarray], axis: int) -> tuple[PerChannel, PerChannel]:

@@ -9,6 +9,7 @@ import itertools
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ import numpy as np
 from edgeq.errors import DataRefused
 from edgeq.ingest.generator import MOST, array_of, by_name, parted, stored_samples
 from edgeq.ingest.labels import KEYS
-from edgeq.ingest.npz import LABELS, Shapes, of_arrays, sample_key
+from edgeq.ingest.npz import LABELS, Shapes, load_arrays, of_arrays, one_array_each, sample_key
 from edgeq.ingest.spool import Spool
 from edgeq.ingest.stored import Stored
 from edgeq.user_code import place_of
@@ -31,7 +32,7 @@ _FEWER = "let it end earlier, or take a part: itertools.islice, torch.utils.data
 
 @dataclass(frozen=True)
 class GivenData:
-    """`words` name it in messages; `sha256` is of everything that was given. `open_for` reads it for inputs of these names
+    """`words` name it in messages; `sha256` is of everything that was given, empty for a file, which has its own. `open_for` reads it for inputs of these names
     and shapes, `first` gives the first sample before the inputs are known: what follows its inputs may be a label.
     `may_differ`: samples may have several shapes. `images`: they are pictures of PIL, which take preprocessing.
     """
@@ -63,6 +64,23 @@ def given_data(value: Any) -> GivenData:
     if isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping)):
         return _iterated(value, _words(value))
     raise TypeError(f"data takes {TAKES}; not {type(value).__name__}")
+
+
+def kept_in_memory(spec: str | GivenData) -> str | GivenData:
+    """An .npz is read here, once for all who ask for its first sample, its shapes and its samples; the rest as it is. Raises
+    DataRefused.
+    """
+    path = Path(spec) if isinstance(spec, str) else None
+    if path is None or path.suffix.lower() != ".npz" or not path.is_file():
+        return spec
+    arrays = load_arrays(path)
+    return GivenData(
+        str(path),
+        "",
+        lambda _, shapes: of_arrays(path, arrays, shapes),
+        lambda: of_arrays(path, arrays, None).read(0),
+        may_differ=one_array_each(arrays),
+    )
 
 
 def _is_array(value: Any) -> bool:

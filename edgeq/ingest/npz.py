@@ -25,15 +25,16 @@ Shapes = Mapping[str, tuple[int | None, ...]]
 def of_arrays(path: Path | str, arrays: dict[str, np.ndarray], inputs: Shapes | None) -> Stored:
     """`inputs` are the model's input shapes: an array that has exactly such a shape and no room for samples (a sample
     rate, a first state) is the same for every sample. None: the model is not known yet, and of arrays of several lengths
-    those count the samples that are as long as the labels, or else the longest.
+    those count the samples that are as long as the labels, or else the longest; samples have no keys then.
 
     Raises DataRefused: no samples, or arrays with different numbers of samples.
     """
+    arrays = dict(arrays)
     truth = arrays.pop(LABELS, None)
     if not arrays:
         raise DataRefused(f"{path} holds no samples, only labels", "add an array named as the model's input")
     if one_array_each(arrays):
-        return _of_list(path, arrays, truth)
+        return _of_list(path, arrays, truth, keyed=inputs is not None)
     labels = () if truth is None else (len(np.atleast_1d(truth)),)
     constant = _constant(arrays, inputs, labels) if inputs is not None else _of_other_lengths(arrays, labels)
     single = {
@@ -49,8 +50,10 @@ def of_arrays(path: Path | str, arrays: dict[str, np.ndarray], inputs: Shapes | 
     def read(i: int) -> dict[str, np.ndarray]:
         return {n: a if n in whole else a[i] for n, a in arrays.items()}
 
+    if inputs is None:
+        return Stored(str(path), ("",) * count, read, truth, arrays=arrays)
     keys = tuple(sample_key(read(i), truth[i] if truth is not None else None) for i in range(count))
-    likely = "" if truth is not None else likely_labels(arrays, inputs or {})
+    likely = "" if truth is not None else likely_labels(arrays, inputs)
     return Stored(str(path), keys, read, truth, arrays=arrays, likely_labels=likely)
 
 
@@ -67,7 +70,9 @@ def one_array_each(arrays: Mapping[str, np.ndarray]) -> bool:
     return alike and differ and (len(found) > 2 or len(lengths) > 1 or lengths == {(1,)})
 
 
-def _of_list(path: Path | str, arrays: Mapping[str, np.ndarray], truth: np.ndarray | None) -> Stored:
+def _of_list(
+    path: Path | str, arrays: Mapping[str, np.ndarray], truth: np.ndarray | None, *, keyed: bool
+) -> Stored:
     samples = [arrays[name] for name in sorted(arrays, key=lambda name: int(name.removeprefix("arr_")))]
     lengths = {"the samples": len(samples)}
     if truth is not None:
@@ -75,7 +80,8 @@ def _of_list(path: Path | str, arrays: Mapping[str, np.ndarray], truth: np.ndarr
         lengths[LABELS] = len(truth)
     _one_length(path, lengths)
     keys = tuple(
-        sample_key({"": array}, None if truth is None else truth[i]) for i, array in enumerate(samples)
+        sample_key({"": array}, None if truth is None else truth[i]) if keyed else ""
+        for i, array in enumerate(samples)
     )
     return Stored(str(path), keys, lambda i: {"": samples[i]}, truth)
 

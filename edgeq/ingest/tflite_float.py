@@ -39,7 +39,7 @@ def float_model(
         with translated(_FAILED):
             return FirstLayers(_first_layer(file, samples[:_LOOKED_AT]))
 
-    return FloatModel(inputs, tuple(o.name for o in outputs), answers, first_layers, quantized)
+    return FloatModel(inputs, tuple(o.name for o in outputs), answers, first_layers, quantized, file)
 
 
 def _interpreter(file: Path, **options: Any) -> Any:

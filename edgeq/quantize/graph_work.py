@@ -30,6 +30,7 @@ _TFLITE = {
     "BATCH_MATMUL": ("MatMul", 0, 1),
 }
 TFLITE_HEAVY = tuple(_TFLITE)
+_MOST_OF_A_SHAPE = 1024  # values: what shapes are inferred from is smaller
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,23 @@ class GraphWork:
 def work_of(path: Path, format: str, shapes: Shapes = AS_IT_IS) -> GraphWork:
     """`shapes` are those of open inputs. Raises ConversionFailed when the file is none of its format."""
     return _onnx_work(path, shapes) if format == "onnx" else _tflite_work(path)
+
+
+def macs_of_file(path: Path, shapes: Shapes = AS_IT_IS) -> int:
+    """Multiply-accumulates of one run of an .onnx or .tflite file, without the memory that its weights take. `shapes` are
+    those of open inputs. Raises ConversionFailed when the file cannot be read.
+    """
+    if path.suffix == ".tflite":
+        return sum(_tflite_work(path).macs.values())
+    import onnx
+
+    with translated(f"cannot read {path.name} as ONNX"):
+        model = onnx.load(str(path), load_external_data=False)
+        for tensor in model.graph.initializer:
+            if _size(tuple(tensor.dims)) > _MOST_OF_A_SHAPE:
+                for values in ("raw_data", "float_data", "int64_data", "int32_data", "double_data"):
+                    tensor.ClearField(values)
+        return onnx_macs(sized(model, shapes))
 
 
 def onnx_node_shares(model: Any) -> dict[str, tuple[float, float]]:

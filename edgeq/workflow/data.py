@@ -33,6 +33,7 @@ def data(asked: DataRequest) -> DataSeen:
     """
     asked.tell(Progress("open", 0, None, ""))
     from edgeq.data_checks.run import check
+    from edgeq.ingest.given_data import kept_in_memory
     from edgeq.ingest.open_model import look_at_model
     from edgeq.ingest.preprocess import given
     from edgeq.ingest.request import Request
@@ -47,7 +48,8 @@ def data(asked: DataRequest) -> DataSeen:
         raise ModelRefused(f"{model} is a finished bundle", "name the model that it was made from")
     sheet = None if asked.sheet is None else _writable(Path(asked.sheet))
     preprocessing = given(asked.preprocess)
-    wanted = _Wanted(source, preprocessing)
+    stored = kept_in_memory(source)
+    wanted = _Wanted(stored, preprocessing)
     with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
         request = Request(
             model,
@@ -55,7 +57,7 @@ def data(asked: DataRequest) -> DataSeen:
             asked.name or model_name(model),
             None if asked.weights is None else Path(asked.weights),
             dict(cast(Shapes, asked.shape or {})),
-            example=peek(source, preprocessing),
+            example=peek(stored, preprocessing),
             survey=wanted.survey,
             module=asked.model.module if isinstance(asked.model, GivenModel) else None,
         )

@@ -64,7 +64,7 @@ def float_model(
         with translated(_FAILED):
             return _first_layers(file, samples)
 
-    return FloatModel(inputs, tuple(o.name for o in outputs), answers, first_layers, quantized)
+    return FloatModel(inputs, tuple(o.name for o in outputs), answers, first_layers, quantized, file)
 
 
 def _run(session: Any, sample: Arrays) -> Arrays:

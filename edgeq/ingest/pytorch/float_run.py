@@ -50,7 +50,11 @@ def float_model(
         with translated(_FAILED), _one_thread():
             return _first_layers(call, _parts(samples, at_once(samples)))
 
-    return FloatModel(specs, (), answers, first_layers)
+    def macs(sample: Arrays) -> int:
+        with translated(_FAILED), _one_thread():
+            return _macs(call, sample)
+
+    return FloatModel(specs, (), answers, first_layers, macs=macs)
 
 
 def _parts(samples: Sequence[Arrays], size: int) -> list[Sequence[Arrays]]:
@@ -135,6 +139,39 @@ def _norm(found: list[Any]) -> FirstNorm | None:
         return None
     spread = np.sqrt(variance.astype(np.float64) + epsilon)
     return FirstNorm(*of_channels([value for value, *_ in found], 1), mean.astype(np.float64), spread)
+
+
+def _macs(call: Any, sample: Arrays) -> int:
+    """Of the functions that hold a network's work, as they are called."""
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    found = [0]
+
+    class Counting(TorchFunctionMode):  # type: ignore[misc]
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            result = func(*args, **(kwargs or {}))
+            name = getattr(func, "__name__", "").partition(".")[0]
+            found[0] += _macs_of(name, args, result) if args else 0
+            return result
+
+    with torch.no_grad():
+        call(_tensors(sample), Counting())
+    return found[0]
+
+
+def _macs_of(name: str, args: Any, result: Any) -> int:
+    if name.startswith("conv") and len(args) > 1:
+        given = args[0] if "transpose" in name else result
+        return int(given.numel() * args[1][0].numel())
+    if name in ("linear", "matmul", "mm", "bmm", "__matmul__"):
+        return int(result.numel() * args[0].shape[-1])
+    if name in ("lstm", "gru", "rnn_tanh", "rnn_relu") and isinstance(args[2], (tuple, list)):
+        steps = args[0].numel() // args[0].shape[-1]
+        return int(steps * sum(w.numel() for w in args[2]))
+    if name == "scaled_dot_product_attention" and len(args) > 1:
+        return 2 * int(result.numel() * args[1].shape[-2])
+    return 0
 
 
 class _Enough(Exception):
