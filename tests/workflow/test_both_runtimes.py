@@ -29,8 +29,10 @@ def test_how_they_agree_and_which_tensors_they_share(tmp_path, monkeypatch):
     shown = edgeq(tmp_path, *words)
     assert shown.returncode == 0, shown.stderr
     text = " ".join(shown.stdout.split()) + " ".join(shown.stderr.split())
-    assert "litert-int8_static and onnxruntime-int8_static compared with each other SQNR" in text
     assert "matched to ONNX tensors by value" in text
+    made = edgeq(tmp_path, "convert", *words[1:], "-v")
+    said = " ".join(made.stdout.split())
+    assert "litert-int8_static and onnxruntime-int8_static compared with each other SQNR" in said
     told = json.loads(edgeq(tmp_path, *words, "--json").stdout)["explanations"]
     shared = {e["candidate"]: e["partners"] for e in told}
     assert shared["onnxruntime-int8_static"] is None
