@@ -53,7 +53,7 @@ def test_a_few_large_samples_do_not_speak_for_the_others():
     (error,) = errors_of(("y",), (values[:, None],), (candidate[:, None],), None)
     assert error.sqnr_db > 60 and error.typical_db < 6
     verdict = decide(Gate(), None, None, (error,))
-    assert "of the sample in the middle" in str(
+    assert "dB on the median sample" in str(
         verdict.why_failed
     ) and "overall only because of large values" in str(verdict.why_failed)
 

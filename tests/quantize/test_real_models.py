@@ -34,7 +34,12 @@ def photos(data):
     return path, Rows(rows("train_batch_0")[:200]), Rows(rows("test_0"), labels, "p" * 64)
 
 
-@pytest.mark.parametrize(("case", "least_db", "float_heads"), [(keywords, 29, 1), (photos, 26, 1)])
+# A head in float gains the keywords 0.5 dB, which is the limit: float kernels of different CPUs fall on either side of it.
+@pytest.mark.parametrize(
+    ("case", "least_db", "float_heads"),
+    [(keywords, 29, {0, 1}), (photos, 26, {1})],
+    ids=["keywords", "photos"],
+)
 def test_accuracy_stays_and_all_convolutions_are_integer(case, least_db, float_heads, data_dir, tmp_path):
     path, calibration, held_out = case(data_dir)
     model = open_model(str(path), workdir=tmp_path)
@@ -51,5 +56,6 @@ def test_accuracy_stays_and_all_convolutions_are_integer(case, least_db, float_h
     assert fidelity.passed, fidelity.why_failed
     assert fidelity.accuracy.difference >= -0.5 and fidelity.accuracy.high > 0
     assert fidelity.outputs[0].sqnr_db > least_db
-    assert {a.operator: a.total - a.integer for a in fidelity.fusion} == {"Conv": 0, "Gemm": float_heads}
+    in_float = {a.operator: a.total - a.integer for a in fidelity.fusion}
+    assert in_float["Conv"] == 0 and in_float["Gemm"] in float_heads
     assert found.path.stat().st_size < 0.5 * model.float_bytes

@@ -68,7 +68,7 @@ def test_every_convolution_computes_on_integers_the_small_head_in_float(made):
     audit = {a.operator: (a.integer, a.total) for a in made.fidelity.fusion}
     assert audit == {"CONV_2D": (9, 9), "FULLY_CONNECTED": (0, 1)}
     assert len(made.fidelity.float_layers) >= 2  # what pools for it, too
-    assert all("with it in float" in layer.reason for layer in made.fidelity.float_layers)
+    assert all("% of MACs; output SQNR" in layer.reason for layer in made.fidelity.float_layers)
 
 
 def test_an_application_feeds_it_as_it_feeds_float(made):

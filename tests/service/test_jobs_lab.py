@@ -98,7 +98,7 @@ def test_job_whose_agent_was_killed_is_written_down_as_failed(board: Board, tmp_
         board.run("until pgrep -x sleep; do :; done; sudo pkill -x sleep")
         [measurement] = board.wait_for_result(ROOT, job.id)
     assert measurement["state"] == "failed"
-    assert "died" in measurement["error"]
+    assert "stopped during this job" in measurement["error"]
     board.wait_until("edgeq-agent.path", "active")
 
 

@@ -76,10 +76,10 @@ def test_a_finished_bundle(folder):
 def test_columns_have_a_legend_and_only_those_that_are_shown(folder):
     words = ("explain", "net.onnx", "--data", "samples.npz", "--target")
     plain = edgeq(folder, *words, "x86-64-vnni").stdout
-    assert "rounding: of the input" in plain and "clipping: of the input" in plain
+    assert "rounding = error inherited" in plain and "clipping = error of input values" in plain
     assert "saturation" not in plain and "unfused" not in plain
     as_it_comes = edgeq(folder, *words, "x86-64-vnni", "--recipe", "int8_dynamic").stdout
-    assert "rounding: of the input" in as_it_comes and "clipping" not in as_it_comes
+    assert "rounding = error inherited" in as_it_comes and "clipping" not in as_it_comes
 
 
 def test_inputs_may_be_single_numbers(folder):
