@@ -151,6 +151,13 @@ def _row(row: EntrantReport, title: str, report: RaceReport) -> list[str]:
 
 
 def _speed(row: EntrantReport, report: RaceReport) -> str:
+    """With the verdict behind a factor that has an interval."""
+    said = speed(row, report)
+    return f"{said} {row.verdict}" if row.speedup is not None and said == times(row.speedup) else said
+
+
+def speed(row: EntrantReport, report: RaceReport) -> str:
+    """How many times as fast as the reference; by CPU time where the device was busy."""
     if row.verdict == REFERENCE:
         return "1.00x"
     busy = report.busy_pair(row.id, report.reference)
@@ -158,7 +165,7 @@ def _speed(row: EntrantReport, report: RaceReport) -> str:
         return f"{1 / busy.ratio.value:.2f}x"
     if row.verdict == NOT_COMPARED or row.speedup is None:
         return NOT_COMPARED
-    return f"{times(row.speedup)} {row.verdict}"
+    return times(row.speedup)
 
 
 def _rest(row: EntrantReport) -> list[str]:

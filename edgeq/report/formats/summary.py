@@ -16,11 +16,12 @@ from edgeq.nouns.delivery import Destination
 from edgeq.nouns.fidelity import Fidelity, FusionAudit, words_of_db
 from edgeq.nouns.measurement import Measurement, Outputs
 from edgeq.nouns.plan import Plan
-from edgeq.nouns.report import NOT_COMPARED, REFERENCE, Choice, DeviceCheck, EntrantReport, RaceReport
+from edgeq.nouns.report import Choice, DeviceCheck, EntrantReport, RaceReport
 from edgeq.report.formats.layout import say, table
 from edgeq.report.formats.making import NO_SAMPLES, samples_used, show_plan
 from edgeq.report.formats.plain_pressure import in_plain_words
-from edgeq.report.formats.units import ABSENT, difference, milliseconds, short, size, times
+from edgeq.report.formats.race_table import speed
+from edgeq.report.formats.units import ABSENT, difference, milliseconds, short, size
 
 _LONGEST_SOURCE = 40
 
@@ -222,15 +223,4 @@ def _speed(row: EntrantReport | None, race: RaceReport) -> list[str]:
         return ["not raced", ABSENT, ABSENT]
     if row.latency is None:
         return [row.state.replace("_", " "), ABSENT, size(row.peak_memory_bytes)]
-    return [milliseconds(row.latency.p50_ms.value), _factor(row, race), size(row.peak_memory_bytes)]
-
-
-def _factor(row: EntrantReport, race: RaceReport) -> str:
-    if row.verdict == REFERENCE:
-        return "1.00x"
-    busy = race.busy_pair(row.id, race.reference)
-    if busy is not None:
-        return f"{1 / busy.ratio.value:.2f}x"
-    if row.verdict == NOT_COMPARED or row.speedup is None:
-        return NOT_COMPARED
-    return times(row.speedup)
+    return [milliseconds(row.latency.p50_ms.value), speed(row, race), size(row.peak_memory_bytes)]
