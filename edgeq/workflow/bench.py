@@ -141,7 +141,7 @@ def _entrants(
     *,
     alone: bool,
 ) -> Iterator[Entrant]:
-    """Those of several bundles are told apart by their digests."""
+    """Those of several bundles are distinguished by their digests."""
     name, digest = bundle.manifest.name, bundle.digest
     for c in candidates:
         title = f"{name} {digest[:7]} {c.runtime} {c.way}"

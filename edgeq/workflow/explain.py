@@ -44,7 +44,7 @@ class Explained(Shown):
 def explain(asked: ExplainRequest) -> Explained:
     """Explain, layer by layer, the quantized candidates of a model for a target; of a finished .edgeq bundle, those in it.
 
-    What was converted before from the same input is not converted again. A candidate that cannot be looked at is told and
+    What was converted before from the same input is not converted again. A candidate that cannot be analysed is reported and
     spoils no other. Raises as `convert`, but for a failed gate, which is explained, BundleRefused where there is nothing to
     explain, and ConversionFailed where no candidate can be.
     """

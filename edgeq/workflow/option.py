@@ -62,7 +62,7 @@ def options_of(request: Any) -> Iterator[tuple[Field[Any], Option]]:
 
 
 def types_of(each: Field[Any]) -> tuple[Any, ...]:
-    """The classes whose instances a field takes, None's among them; Any where it is told elsewhere."""
+    """The classes whose instances a field takes, None's among them; Any where the field's type does not say."""
     union = get_origin(each.type) in (Union, UnionType)
     return tuple(get_origin(kind) or kind for kind in (get_args(each.type) if union else (each.type,)))
 
