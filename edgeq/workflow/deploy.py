@@ -81,7 +81,7 @@ class Deployment(Shown):
     @property
     def unchanged(self) -> bool:
         """Whether this very release was live already, so that nothing was sent."""
-        return not self.changed and self.app is not None and self.app.live == self.conversion.bundle.digest
+        return not self.changed and self._is_live
 
     def to_dict(self) -> dict[str, Any]:
         def plain(noun: Any) -> Any:
@@ -103,7 +103,7 @@ class Deployment(Shown):
         }
 
     def in_short(self) -> str:
-        if self.app is None or not (self.changed or self.app.live == self.conversion.bundle.digest):
+        if self.app is None or not (self.changed or self._is_live):
             return f"{self.conversion.in_short()} (dry run: nothing was changed)"
         return self.app.in_short() + ("" if self.changed else " (was live already)")
 
