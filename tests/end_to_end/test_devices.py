@@ -249,7 +249,7 @@ def test_a_32_bit_pi_runs_an_onnx_file_as_tflite(armhf: Board) -> None:
 def test_a_32_bit_pi_is_no_64_bit_pi(armhf: Board) -> None:
     done = armhf.edgeq("deploy", "digits.onnx", "--data", "digits.npz", target="rpi4")
     assert done.returncode == 40
-    assert "32-bit userland (armv7l)" in done.stderr
+    assert "is armv7l; target rpi4 is aarch64" in done.stderr
     assert "--target rpi4-32bit" in done.stderr
 
 
