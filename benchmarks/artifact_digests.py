@@ -28,6 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import guard_networks
 from benchmarks.own_home import data_folder
+from edgeq.user_code import names_code
 from tests.models import zoo
 
 _TARGETS = ("rpi4", "x86-64", "x86-64-vnni", "android-arm64")
@@ -56,6 +57,10 @@ class Job:
     keywords: dict[str, Any]
     every_option: bool = False
     own: str | None = None
+
+    @property
+    def is_torch(self) -> bool:
+        return self.own is not None or names_code(self.keywords["model"])
 
 
 def main() -> None:
@@ -150,25 +155,46 @@ def _corpus_jobs(folder: Path) -> Iterator[Job]:
 def _made_of(work: tuple[Job, list[str], Path]) -> dict[str, Any]:
     job, targets, folder = work
     os.environ["XDG_CACHE_HOME"] = str(folder / "cache" / job.name.replace("/", "_"))
-    found: dict[str, Any] = {}
     if job.own is not None:
         module, samples = guard_networks.network(job.own)
         job = replace(job, keywords={**job.keywords, "model": module, "data": samples})
-    if job.name.startswith(_CORPUS):
-        targets = targets[:1]
-    for target in targets:
-        seen: set[str] = set()
-        for recipe in _RECIPES:
-            key = f"{job.name} {target} {recipe or 'default'}"
-            if recipe is not None and recipe in seen:
-                continue  # the default made it
-            found[key] = _converted({**job.keywords, "target": target, "recipe": recipe})
-            seen |= {c["recipe"] for c in found[key].get("candidates", ())}
-        for extra in _OPTIONS if job.every_option else ():
-            key = f"{job.name} {target} {json.dumps(extra)}"
-            found[key] = _converted({**job.keywords, "target": target, **extra})
+    found: dict[str, Any] = {}
+    for target in targets[:1] if job.name.startswith(_CORPUS) else targets:
+        found |= _of_target(job, target, folder)
     print(f"{job.name} done", file=sys.stderr, flush=True)
     return found
+
+
+def _of_target(job: Job, target: str, folder: Path) -> dict[str, Any]:
+    keywords, recipes, options = job.keywords, _RECIPES, _OPTIONS if job.every_option else ()
+    if job.is_torch and target.startswith("android"):  # traced for every conversion: a few have to do
+        recipes, options = (None, "int16x8_static"), ()
+    elif job.is_torch:
+        keywords = _as_onnx(job, folder)
+    found: dict[str, Any] = {}
+    made: set[str] = set()
+    for recipe in recipes:
+        if recipe in made:
+            continue  # by default
+        key = f"{job.name} {target} {recipe or 'default'}"
+        found[key] = _converted({**keywords, "target": target, "recipe": recipe})
+        made |= {c["recipe"] for c in found[key].get("candidates", ())}
+    for extra in options:
+        found[f"{job.name} {target} {json.dumps(extra)}"] = _converted(
+            {**keywords, "target": target, **extra}
+        )
+    return found
+
+
+def _as_onnx(job: Job, folder: Path) -> dict[str, Any]:
+    """The float ONNX graph of a torch source, exported once."""
+    import edgeq
+
+    given = {key: value for key, value in job.keywords.items() if key != "weights"}
+    place = folder / f"{job.name}.onnx"
+    if not place.exists():
+        edgeq.export(**job.keywords, target="rpi4", recipe="float", runtime="onnxruntime", output=place)
+    return {**given, "model": str(place)}
 
 
 def _converted(keywords: dict[str, Any]) -> dict[str, Any]:
