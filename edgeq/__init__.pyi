@@ -91,6 +91,7 @@ def convert(
     shape: Mapping[str, tuple[int, ...]] | tuple[int, ...] | None = None,
     calibrate: int | None = None,
     calibrator: str | None = None,
+    passes: str | None = None,
     repairs: str | None = None,
     recipe: str | None = None,
     runtime: str | None = None,
@@ -135,7 +136,7 @@ def convert(
         calibrate: How many samples calibrate; the others measure accuracy.
         calibrator: How activation ranges are found; default: auto, the one closest to float for each tensor. One
             of auto, minmax, moving_average, percentile, mse, entropy.
-        repairs: Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but
+        passes: Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but
             some (-fit,-head).
         recipe: Only this recipe (float is always raced too). One of float, int8_static, int8_dynamic,
             int8_blockwise, int4_blockwise, int16x8_static, fp16.
@@ -215,6 +216,7 @@ def deploy(
     shape: Mapping[str, tuple[int, ...]] | tuple[int, ...] | None = None,
     calibrate: int | None = None,
     calibrator: str | None = None,
+    passes: str | None = None,
     repairs: str | None = None,
     recipe: str | None = None,
     runtime: str | None = None,
@@ -270,7 +272,7 @@ def deploy(
         calibrate: How many samples calibrate; the others measure accuracy.
         calibrator: How activation ranges are found; default: auto, the one closest to float for each tensor. One
             of auto, minmax, moving_average, percentile, mse, entropy.
-        repairs: Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but
+        passes: Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but
             some (-fit,-head).
         recipe: Only this recipe (float is always raced too). One of float, int8_static, int8_dynamic,
             int8_blockwise, int4_blockwise, int16x8_static, fp16.
@@ -345,6 +347,7 @@ def explain(
     shape: Mapping[str, tuple[int, ...]] | tuple[int, ...] | None = None,
     calibrate: int | None = None,
     calibrator: str | None = None,
+    passes: str | None = None,
     repairs: str | None = None,
     recipe: str | None = None,
     runtime: str | None = None,
@@ -385,7 +388,7 @@ def explain(
         calibrate: How many samples calibrate; the others measure accuracy.
         calibrator: How activation ranges are found; default: auto, the one closest to float for each tensor. One
             of auto, minmax, moving_average, percentile, mse, entropy.
-        repairs: Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but
+        passes: Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but
             some (-fit,-head).
         recipe: Only this recipe (float is always raced too). One of float, int8_static, int8_dynamic,
             int8_blockwise, int4_blockwise, int16x8_static, fp16.
@@ -419,6 +422,7 @@ def export(
     shape: Mapping[str, tuple[int, ...]] | tuple[int, ...] | None = None,
     calibrate: int | None = None,
     calibrator: str | None = None,
+    passes: str | None = None,
     repairs: str | None = None,
     recipe: str | None = None,
     runtime: str | None = None,
@@ -463,7 +467,7 @@ def export(
         calibrate: How many samples calibrate; the others measure accuracy.
         calibrator: How activation ranges are found; default: auto, the one closest to float for each tensor. One
             of auto, minmax, moving_average, percentile, mse, entropy.
-        repairs: Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but
+        passes: Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but
             some (-fit,-head).
         recipe: Only this recipe (float is always raced too). One of float, int8_static, int8_dynamic,
             int8_blockwise, int4_blockwise, int16x8_static, fp16.

@@ -41,7 +41,7 @@ def without_another_model(project: Project, model: str) -> tuple[Project, str]:
     own = [key for key in ("name", "weights", "shapes", "states") if getattr(project, key)]
     kept = [
         key
-        for key in ("data", "calibrate", "preprocess", "repairs", "integer_io", "gates")
+        for key in ("data", "calibrate", "preprocess", "passes", "integer_io", "gates")
         if getattr(project, key)
     ]
     kept = [key for key in kept if key != "gates" or project.gates != Gates()]
@@ -89,9 +89,9 @@ def project_text(project: Project) -> str:
             '# preprocess = "imagenet"   # for images; or "size=224x224,scale=1/255,mean=...,std=..."',
         ),
         _key_or(
-            "repairs",
-            project.repairs,
-            '# repairs = "-head"         # all but that; or "none", or names: see docs/quantization.md',
+            "passes",
+            project.passes,
+            '# passes = "-head"          # all but that; or "none", or names: see docs/quantization.md',
         ),
         _key_or(
             "integer_io",
@@ -166,6 +166,8 @@ def _problems(raw: dict[str, Any]) -> list[str]:
             found += problems_of(Project.from_dict({key: value}))
         except ValueError as error:
             found.append(str(error).removeprefix("Project."))
+    if "passes" in raw and raw.get("repairs", raw["passes"]) != raw["passes"]:
+        found.append("repairs: the old name of passes, which contradicts it; leave it out")
     found += _table("gates", raw.get("gates", {}), Gates)
     targets = raw.get("targets", {})
     if not isinstance(targets, dict):

@@ -29,10 +29,11 @@ def problems_of(noun: Project | Gates | Place) -> Iterator[str]:
     if isinstance(noun, Project):
         if noun.name is not None and not is_model_name(noun.name):
             yield f"name: {noun.name!r} becomes a folder: letters, digits and . _ + - only, beginning with a letter or digit"
-        try:
-            repairs_of(noun.repairs or "all")
-        except ValueError as error:
-            yield f"repairs: {error}"
+        for key in ("passes", "repairs"):
+            try:
+                repairs_of(getattr(noun, key) or "all")
+            except ValueError as error:
+                yield f"{key}: {error}"
         try:
             states_of(noun.states)
         except ValueError as error:

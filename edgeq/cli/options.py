@@ -70,8 +70,8 @@ class ShapeType(click.ParamType[Any]):
         return name, shape
 
 
-class RepairsType(click.ParamType[Any]):
-    """A selection of repairs, such as "fit,head" or "-smooth"; stays text."""
+class PassesType(click.ParamType[Any]):
+    """A selection of passes, such as "fit,head" or "-smooth"; stays text."""
 
     name = "NAMES"
 
@@ -103,7 +103,8 @@ class StatesType(click.ParamType[Any]):
 _TYPES: dict[str, click.ParamType[Any]] = {
     "name": NameType(),
     "shape": ShapeType(),
-    "repairs": RepairsType(),
+    "passes": PassesType(),
+    "repairs": PassesType(),
     "states": StatesType(),
     "rootfs": click.Path(path_type=Path, exists=True, file_okay=False),
 }

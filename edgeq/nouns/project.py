@@ -33,8 +33,8 @@ class Place(Record):
 
 @dataclass(frozen=True)
 class Project(Record):
-    """`preprocess` is either the text that --preprocess takes or a table of the same keys; `repairs` is --repairs' text,
-    `states` that of --states.
+    """`preprocess` is either the text that --preprocess takes or a table of the same keys; `passes` is --passes' text,
+    `states` that of --states. `repairs`: the old name of `passes`.
     """
 
     model: Optional[str] = None
@@ -43,6 +43,7 @@ class Project(Record):
     data: Optional[str] = None
     calibrate: Optional[int] = None
     preprocess: Any = None
+    passes: Optional[str] = None
     repairs: Optional[str] = None
     integer_io: Optional[bool] = None
     states: Optional[str] = None

@@ -21,7 +21,7 @@ REPAIRS = {
 """In the order in which they are done."""
 
 ALL = tuple(REPAIRS)
-OFF = "switched off by --repairs"
+OFF = "switched off by --passes"
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def repairs_of(text: str) -> tuple[str, ...]:
     if unknown or not words:
         said = ", ".join(repr(word) for word in unknown) or repr(text)
         raise ValueError(
-            f"there is no repair {said}; there are {', '.join(ALL)}, and all, none, or -NAME for all but that"
+            f"there is no pass {said}; there are {', '.join(ALL)}, and all, none, or -NAME for all but that"
         )
     chosen = set(ALL) if words[0].startswith("-") else set[str]()
     for word in words:

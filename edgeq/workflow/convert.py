@@ -150,7 +150,7 @@ def _order(asked: ConvertRequest, model: str, target: Target, unavailable: Mappi
         gates=asked.gates or Gates(),
         unavailable=dict(unavailable),
         converters=formats.converters(model, formats.loaded(target, asked.runtime, unavailable)),
-        repairs=_repairs(asked.repairs),
+        repairs=_passes(asked.passes),
         integer_io=bool(asked.integer_io),
         states=_states(asked.states),
         search_tries=asked.search_tries,
@@ -158,11 +158,11 @@ def _order(asked: ConvertRequest, model: str, target: Target, unavailable: Mappi
     )
 
 
-def _repairs(text: str | None) -> tuple[str, ...]:
+def _passes(text: str | None) -> tuple[str, ...]:
     try:
         return repairs_of(text or "all")
     except ValueError as error:
-        raise TargetRefused(str(error), "leave out `repairs` to use all of them") from None
+        raise TargetRefused(str(error), "leave out `passes` to use all of them") from None
 
 
 def _states(text: str | None) -> tuple[tuple[str, str], ...] | None:

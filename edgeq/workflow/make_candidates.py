@@ -123,7 +123,7 @@ def _not_built(candidate: CandidatePlan) -> str:
 def _remedy(candidate: CandidatePlan) -> str:
     """Where a library fails in words of its own: what goes another way through it."""
     if candidate.recipe.endswith("_static"):
-        return "try --repairs none or another --calibrator; or choose another --recipe or --runtime"
+        return "try --passes none or another --calibrator; or choose another --recipe or --runtime"
     return "choose another --recipe or --runtime"
 
 

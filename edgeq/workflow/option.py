@@ -23,7 +23,7 @@ _KEY = "option"
 class Option:
     """`flags` replace --name on the command line. `choices`, `least` and `most` (both included) bound the value.
     `positional`: an argument, not an option. `only_python`: a keyword that no option of the command line stands for.
-    `in_python` is the help of a keyword where it is not that of the option.
+    `in_python` is the help of a keyword where it is not that of the option. `now`: the name that has replaced this one.
     """
 
     help: str
@@ -39,6 +39,7 @@ class Option:
     positional: bool = False
     only_python: bool = False
     in_python: str = ""
+    now: str = ""
 
 
 def option(help: str, default: Any = None, **rule: Any) -> Any:

@@ -162,9 +162,12 @@ class _Source(WithSamples):
         "How activation ranges are found; default: auto, the one closest to float for each tensor.",
         choices=("auto", "minmax", "moving_average", "percentile", "mse", "entropy"),
     )
-    repairs: str | None = option(
+    passes: str | None = option(
         "Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but some (-fit,-head).",
         metavar="NAMES",
+    )
+    repairs: str | None = option(
+        "The old name of --passes; goes with the next version.", metavar="NAMES", hidden=True, now="passes"
     )
     recipe: str | None = option(
         "Only this recipe (float is always raced too).",

@@ -12,7 +12,7 @@ from edgeq.nouns.job import Limits
 from edgeq.nouns.progress import Note
 from edgeq.nouns.project import Gates, Project
 from edgeq.workflow.login import Login
-from edgeq.workflow.option import plain_numbers, require_rules
+from edgeq.workflow.option import options_of, plain_numbers, require_rules
 from edgeq.workflow.paths import is_path, text
 from edgeq.workflow.requests import DeployRequest, Measured, OnDevice, WithGates, WithSamples
 
@@ -31,7 +31,7 @@ _FROM_PROJECT = (
     "name",
     "weights",
     "calibrate",
-    "repairs",
+    "passes",
     "integer_io",
     "states",
 )
@@ -42,7 +42,7 @@ def settled(asked: R) -> R:
     TargetRefused for one out of its range, a project file with problems, and where no model is named.
     """
     require_rules(asked)
-    given: Any = plain_numbers(asked)
+    given: Any = _renamed(plain_numbers(asked))
     project = _project(given)
     if isinstance(given, WithSamples):
         given, project = _with_model(given, project)
@@ -68,7 +68,28 @@ def _project(asked: Any) -> Project:
     from edgeq.project import read_project
 
     path = getattr(asked, "project", None)
-    return Project() if path is None else read_project(Path(path))
+    project = Project() if path is None else read_project(Path(path))
+    if project.repairs is None:
+        return project
+    asked.tell(Note(f"{path}: repairs is now passes; the old name goes with the next version"))
+    return replace(project, passes=project.repairs, repairs=None)
+
+
+def _renamed(asked: Any) -> Any:
+    """`asked` with each value that was given by an option's old name under the new one."""
+    for each, rule in options_of(asked):
+        value = getattr(asked, each.name) if rule.now else None
+        if value is None:
+            continue
+        new = getattr(asked, rule.now)
+        if new not in (None, value):
+            raise TargetRefused(
+                f"--{rule.now} {new} and --{each.name} {value} contradict each other",
+                f"leave out --{each.name}, the old name of --{rule.now}",
+            )
+        asked.tell(Note(f"--{each.name} is now --{rule.now}; the old name goes with the next version"))
+        asked = replace(asked, **{rule.now: value, each.name: None})
+    return asked
 
 
 def _with_model(asked: Any, project: Project) -> tuple[Any, Project]:

@@ -99,7 +99,7 @@ _DECIDED = (
     "shape",
     "calibrate",
     "calibrator",
-    "repairs",
+    "passes",
     "search_tries",
     "integer_io",
     "states",

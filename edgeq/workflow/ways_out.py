@@ -10,13 +10,13 @@ def ways_out(refused: Sequence[Fidelity]) -> str:
     """In words. `refused` failed their gates; ranges, and with them calibrators, are fixed only where one is named."""
     if all(f.quantized_nothing for f in refused):
         thin = any(tried.repair == "thin" and tried.kept for f in refused for tried in f.repairs)
-        way = "--repairs -thin, which quantizes them all the same, or leave" if thin else "leave"
+        way = "--passes -thin, which quantizes them all the same, or leave" if thin else "leave"
         return f"{way} out --recipe: the model then ships in float. Nothing was written or sent."
     ways = []
     tried = [tried for f in refused for tried in f.repairs]
     if any(one.why == OFF for one in tried):
         # Those that were on among them: a selection replaces the one before.
-        ways.append(f"--repairs {','.join(name for name in ALL if name in {one.repair for one in tried})}")
+        ways.append(f"--passes {','.join(name for name in ALL if name in {one.repair for one in tried})}")
     fixed = any(f.calibrator is not None for f in refused)
     if fixed:
         ways.append("--calibrator percentile")

@@ -49,7 +49,7 @@ def test_what_cannot_be_told_apart_is_not_slower():
 def test_it_runs(tmp_path):
     model, data = map(str, demo_files())
     bundle = tmp_path / "digits.edgeq"
-    asked = {"recipe": "int8_static", "runtime": "onnxruntime", "repairs": "none", "calibrator": "minmax"}
+    asked = {"recipe": "int8_static", "runtime": "onnxruntime", "passes": "none", "calibrator": "minmax"}
     convert(model, data=data, name="digits", output=bundle, **asked)
     words = [
         "--only",

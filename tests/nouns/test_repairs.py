@@ -25,5 +25,5 @@ def test_words_select(text: str, names: tuple[str, ...]) -> None:
     ("text", "said"), [("fit,heads,-x", "'heads', '-x'"), ("", "''"), ("-all", "'-all'")]
 )
 def test_every_wrong_word_is_named_with_what_there_is(text: str, said: str) -> None:
-    with pytest.raises(ValueError, match=f"there is no repair {said}; there are {', '.join(ALL)}"):
+    with pytest.raises(ValueError, match=f"there is no pass {said}; there are {', '.join(ALL)}"):
         repairs_of(text)

@@ -111,7 +111,7 @@ def test_what_the_gate_refuses_without_labels_is_explained(tmp_path):
     model = saved(PADDED, tmp_path)
     np.savez(tmp_path / "d.npz", x=images(48, shape=(3, 8, 8))[:, None])
     found = explain(
-        model.source, data=str(tmp_path / "d.npz"), target="x86-64-vnni", runtime="onnxruntime", repairs="none",
+        model.source, data=str(tmp_path / "d.npz"), target="x86-64-vnni", runtime="onnxruntime", passes="none",
         name="padded",
     )  # fmt: skip
     assert found.refused is not None and "float" in found.refused

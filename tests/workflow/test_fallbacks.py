@@ -46,7 +46,7 @@ def test_a_model_that_int8_cannot_hold_is_converted_with_16_bits(tmp_path):
         target="x86-64-vnni",
         data=str(tmp_path / "data.npz"),
         gates=Gates(min_sqnr_db=40.0),
-        repairs="-mixed,-head",
+        passes="-mixed,-head",
         output=tmp_path / "conv.edgeq",
         tell=told.append,
     )

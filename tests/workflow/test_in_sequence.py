@@ -117,8 +117,8 @@ def test_the_gate_takes_the_closed_loop(tmp_path: Path) -> None:
     loop, single = sqnr(converted(tmp_path, True)), sqnr(converted(tmp_path, True, states="none"))
     between = Gates(min_sqnr_db=(loop + single) / 2)
     with pytest.raises(GateFailed):
-        converted(tmp_path, True, gates=between, repairs="-mixed")
-    converted(tmp_path, True, gates=between, repairs="-mixed", states="none")
+        converted(tmp_path, True, gates=between, passes="-mixed")
+    converted(tmp_path, True, gates=between, passes="-mixed", states="none")
 
 
 def two_recordings(folder: Path) -> Conversion:

@@ -108,7 +108,7 @@ def test_a_value_of_another_type_is_a_type_error(given: dict[str, Any], said: st
         ({"calibrate": 0}, "calibrate: 0 is not at least 1"),
         ({"max_drop": float("nan")}, "max_drop: nan"),
         ({"calibrator": "best"}, "calibrator: there is no 'best'"),
-        ({"repairs": "fits"}, "there is no repair 'fits'"),
+        ({"passes": "fits"}, "there is no pass 'fits'"),
     ],
 )
 def test_a_value_out_of_its_range_is_refused(given: dict[str, Any], said: str) -> None:

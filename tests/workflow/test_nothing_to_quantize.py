@@ -19,7 +19,7 @@ def converted(
     recipe: str | None = None,
     net: onnx.ModelProto | None = None,
     target: str = "rpi4",
-    repairs: str | None = None,
+    passes: str | None = None,
 ) -> Conversion:
     onnx.save(net or inside_if(), str(folder / "net.onnx"))
     np.savez(folder / "x.npz", x=images(20))
@@ -29,7 +29,7 @@ def converted(
         target=target,
         runtime="onnxruntime",
         recipe=recipe,
-        repairs=repairs,
+        passes=passes,
         output=folder / "net.edgeq",
     )
 
@@ -78,6 +78,6 @@ def test_the_way_out_is_the_one_that_helps(tmp_path: Path) -> None:
     with pytest.raises(GateFailed) as refused:
         converted(tmp_path, "int8_static", two_thin_convolutions(), "x86-64-vnni")
     assert refused.value.remedy is not None
-    assert refused.value.remedy.startswith("--repairs -thin, which quantizes them all the same, or leave out")
+    assert refused.value.remedy.startswith("--passes -thin, which quantizes them all the same, or leave out")
     made = converted(tmp_path, "int8_static", two_thin_convolutions(), "x86-64-vnni", "-thin")
     assert "onnxruntime-int8_static" in [c.id for c in made.bundle.manifest.candidates]

@@ -96,7 +96,7 @@ def test_the_others_are_built_and_it_is_reported(net, breaking):
     [
         (
             "int8_static",
-            "try --repairs none or another --calibrator; or choose another --recipe or --runtime",
+            "try --passes none or another --calibrator; or choose another --recipe or --runtime",
         ),
         ("int8_dynamic", "choose another --recipe or --runtime"),
     ],
@@ -139,7 +139,7 @@ def test_a_fallback_that_breaks_hides_no_verdict(tmp_path, breaking):
             target="x86-64-vnni",
             data=str(tmp_path / "data.npz"),
             gates=Gates(min_sqnr_db=60.0),
-            repairs="-mixed,-head",
+            passes="-mixed,-head",
             output=tmp_path / "conv.edgeq",
             tell=told.append,
         )

@@ -209,7 +209,7 @@ def test_photos_as_they_are(tmp_path: Path) -> None:
         str(photos),
         tmp_path,
         preprocess="scale=1/255,layout=NCHW",
-        repairs="-thin",
+        passes="-thin",
     )
     assert made.model is not None
     assert made.model.varied is not None

@@ -29,8 +29,8 @@ TOP1 = Accuracy("top-1", 100, 90.0, 80.0, -10.0, -15.0, -5.0)
                     Tried("head", False, "no gain"),
                 )
             },
-            ("--repairs head,fit,mixed,",),
-            ("--repairs with",),
+            ("--passes head,fit,mixed,",),
+            ("--passes with",),
         ),
     ],
 )

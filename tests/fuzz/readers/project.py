@@ -13,7 +13,7 @@ weights = "state.pt"
 data = "calib.npz"
 calibrate = 200
 preprocess = "size=224x224,resize=short_side:256,mean=0.485/0.456/0.406,std=0.229/0.224/0.225"
-repairs = "-head"
+passes = "-head"
 integer_io = true
 [shapes]
 input = [1, 3, 224, 224]
