@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from edgeq.deliver.service_state import ServiceStatus
+from edgeq.deliver.service.state import ServiceStatus
 from edgeq.nouns.bundle import Manifest
 from edgeq.nouns.data import DataUse
 from edgeq.nouns.data_check import DataSeen

@@ -19,8 +19,8 @@ from edgeq.nouns.job import Limits as Limits
 from edgeq.nouns.project import Gates as Gates
 from edgeq.nouns.target import Target
 from edgeq.workflow.login import Login as Login
-from edgeq.deliver.service_log import ServiceLog as ServiceLog
-from edgeq.deliver.service_state import ServiceStatus as ServiceStatus
+from edgeq.deliver.service.journal import ServiceLog as ServiceLog
+from edgeq.deliver.service.state import ServiceStatus as ServiceStatus
 from edgeq.nouns.data_check import DataSeen as DataSeen
 from edgeq.nouns.delivery import Removal as Removal
 from edgeq.nouns.diagnosis import Diagnosis as Diagnosis

@@ -14,7 +14,7 @@ from typing import Any
 
 from edgeq.nouns.record import canonical_json
 
-# "copy" is what the installation of a service makes (deliver/service_plan.py).
+# "copy" is what the installation of a service makes (deliver/service/plan.py).
 TEMPORARY = re.compile(r"\.edgeq-(?:[0-9a-f]{8}|copy)\..+\.tmp", re.DOTALL)
 READ_ONLY = 0o444
 # Where a service and a login share a folder, either could have laid a link there before.

@@ -1,7 +1,7 @@
 """measure(): has a device do a job, by its service where one works there, else over the login; says which."""
 
 from edgeq.deliver import jobs
-from edgeq.deliver.service import BEGINS_S, lend_and_wait
+from edgeq.deliver.service.measure import BEGINS_S, lend_and_wait
 from edgeq.errors import RemoteFailed
 from edgeq.nouns.job import Job
 from edgeq.nouns.measurement import Measurement

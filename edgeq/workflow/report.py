@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from edgeq.deliver.service import fetch_new
+from edgeq.deliver.service.measure import fetch_new
 from edgeq.errors import StoreRefused, TargetRefused
 from edgeq.nouns.measurement import Measurement
 from edgeq.nouns.report import Comparison, RaceReport, StoredRow

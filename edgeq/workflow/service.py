@@ -8,13 +8,13 @@ from typing import Any
 from edgeq import catalog
 from edgeq.deliver.agent_archive import build_agent
 from edgeq.deliver.lock import locked
-from edgeq.deliver.service_files import LINGER_MARK, SYSTEM_ROOT, USER_ROOT, Wish, unit_folder
-from edgeq.deliver.service_log import ServiceLog, read_log
-from edgeq.deliver.service_look import Found, look
-from edgeq.deliver.service_plan import copies_own_root, install_steps, installed_root, uninstall_steps
-from edgeq.deliver.service_schedule import schedule
-from edgeq.deliver.service_state import ServiceStatus, read_state
-from edgeq.deliver.service_steps import Step, apply
+from edgeq.deliver.service.journal import ServiceLog, read_log
+from edgeq.deliver.service.look import Found, look
+from edgeq.deliver.service.plan import copies_own_root, install_steps, installed_root, uninstall_steps
+from edgeq.deliver.service.schedule import schedule
+from edgeq.deliver.service.state import ServiceStatus, read_state
+from edgeq.deliver.service.steps import Step, apply
+from edgeq.deliver.service.unit_files import LINGER_MARK, SYSTEM_ROOT, USER_ROOT, Wish, unit_folder
 from edgeq.errors import DeviceUnfit, TargetRefused
 from edgeq.nouns.progress import Progress
 from edgeq.nouns.record import Record

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
-from edgeq.deliver.service_log import read_log
+from edgeq.deliver.service.journal import read_log
 from edgeq.transport.base import Completed
 from tests.service.test_plan import DONE
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from edgeq.deliver.service_files import TMPFILES, Wish, all_paths, files_of, folders_of, root_in
-from edgeq.deliver.service_schedule import schedule
+from edgeq.deliver.service.schedule import schedule
+from edgeq.deliver.service.unit_files import TMPFILES, Wish, all_paths, files_of, folders_of, root_in
 from edgeq.errors import DeviceUnfit, TargetRefused
 
 WISH = Wish(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from edgeq.deliver.lock import locked
-from edgeq.deliver.service import fetch_new, lend_and_wait
+from edgeq.deliver.service.measure import fetch_new, lend_and_wait
 from edgeq.nouns.progress import Note
 from edgeq.workflow.measure import measure
 from edgeq.workflow.service import install_service, service_log, service_status

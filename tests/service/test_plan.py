@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from edgeq.deliver.agent_archive import AgentArchive
-from edgeq.deliver.service_files import STARTED, UNITS, files_of, folders_of
-from edgeq.deliver.service_look import Found, UnitFound
-from edgeq.deliver.service_plan import install_steps, uninstall_steps
-from edgeq.deliver.service_steps import Do, Step
+from edgeq.deliver.service.look import Found, UnitFound
+from edgeq.deliver.service.plan import install_steps, uninstall_steps
+from edgeq.deliver.service.steps import Do, Step
+from edgeq.deliver.service.unit_files import STARTED, UNITS, files_of, folders_of
 from edgeq.errors import DeviceUnfit, NoSpace
 from edgeq.workflow.service import ServiceChange, _nothing_to_measure
 from tests.service.test_files import WISH as PI

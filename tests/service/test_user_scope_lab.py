@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from edgeq.deliver.lock import locked
-from edgeq.deliver.service import lend_and_wait
+from edgeq.deliver.service.measure import lend_and_wait
 from edgeq.workflow.service import install_service, service_log, service_status, uninstall_service
 from edgeq.workflow.tell import silence
 from tests.service.board import Board, another, deploy_relu, states

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from edgeq.agent.service import UNIT, service_state
-from edgeq.deliver.service_files import files_of
-from edgeq.deliver.service_look import Found
+from edgeq.deliver.service.look import Found
+from edgeq.deliver.service.unit_files import files_of
 from edgeq.errors import DeviceUnfit, TargetRefused
 from edgeq.nouns.delivery import Removal
 from edgeq.nouns.progress import Note

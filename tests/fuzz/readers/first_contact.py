@@ -7,10 +7,10 @@ from pathlib import Path
 
 from edgeq.deliver.agent_archive import AgentArchive
 from edgeq.deliver.contact import _hello
-from edgeq.deliver.service_log import read_log
-from edgeq.deliver.service_look import look
-from edgeq.deliver.service_plan import uninstall_steps
-from edgeq.deliver.service_state import read_state
+from edgeq.deliver.service.journal import read_log
+from edgeq.deliver.service.look import look
+from edgeq.deliver.service.plan import uninstall_steps
+from edgeq.deliver.service.state import read_state
 from edgeq.transport.base import Completed
 from edgeq.transport.local import LocalTransport
 from tests.fuzz.mutations import changed_bytes, changed_json, changed_text

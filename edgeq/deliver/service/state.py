@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from edgeq.deliver.device_answer import key_values
-from edgeq.deliver.service_files import SERVICES, UNITS
-from edgeq.deliver.service_look import Found
-from edgeq.deliver.service_plan import installed_root
+from edgeq.deliver.service.look import Found
+from edgeq.deliver.service.plan import installed_root
+from edgeq.deliver.service.unit_files import SERVICES, UNITS
 from edgeq.nouns.record import Record
 from edgeq.transport.base import Transport
 

@@ -4,7 +4,9 @@ What is as wished already makes no step: a second installation is an empty plan.
 """
 
 from edgeq.deliver.agent_archive import AgentArchive
-from edgeq.deliver.service_files import (
+from edgeq.deliver.service.look import Found
+from edgeq.deliver.service.steps import Do, Remove, Send, Step, Write
+from edgeq.deliver.service.unit_files import (
     LINGER_MARK,
     STARTED,
     SYSUSERS,
@@ -17,8 +19,6 @@ from edgeq.deliver.service_files import (
     root_in,
     unit_folder,
 )
-from edgeq.deliver.service_look import Found
-from edgeq.deliver.service_steps import Do, Remove, Send, Step, Write
 from edgeq.errors import DeviceUnfit, NoSpace
 
 # $1 the old root, $2 the new one. Wheels and samples first: an app is there when all that it needs is.

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from edgeq import catalog
-from edgeq.deliver.service_schedule import Schedule
+from edgeq.deliver.service.schedule import Schedule
 from edgeq.errors import DeviceUnfit
 
 UNITS = ("edgeq-agent.path", "edgeq-agent.service", "edgeq-measure.timer", "edgeq-measure.service")

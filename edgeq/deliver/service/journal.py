@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from edgeq.deliver.device_answer import json_lines, last_lines
-from edgeq.deliver.service_files import UNITS
-from edgeq.deliver.service_look import Found
+from edgeq.deliver.service.look import Found
+from edgeq.deliver.service.unit_files import UNITS
 from edgeq.errors import RemoteFailed
 from edgeq.nouns.record import Record
 from edgeq.transport.base import Transport

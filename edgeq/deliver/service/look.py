@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from edgeq import catalog
 from edgeq.deliver.device_answer import key_values, last_lines
-from edgeq.deliver.service_files import UNITS, all_paths
+from edgeq.deliver.service.unit_files import UNITS, all_paths
 from edgeq.errors import RemoteFailed
 from edgeq.transport.base import Transport
 
