@@ -74,10 +74,10 @@ def _edgeq(job: dict[str, Any], samples: InTurn) -> Callable[[], None]:
     import platform
 
     from edgeq.agent.facts import read_facts
-    from edgeq.quantize.calibrate import needs_histogram, onnx_seen, ranges_of
-    from edgeq.quantize.emitters import onnx_qdq
+    from edgeq.quantize.backends.ort import qdq
+    from edgeq.quantize.calibration.calibrate import needs_histogram, onnx_seen, ranges_of
+    from edgeq.quantize.calibration.observers import AUTO
     from edgeq.quantize.float_graph import read
-    from edgeq.quantize.observers import AUTO
     from edgeq.quantize.scheme import scheme_for
 
     scheme, _ = scheme_for("onnxruntime", platform.machine(), read_facts("/").isa)
@@ -87,7 +87,7 @@ def _edgeq(job: dict[str, Any], samples: InTurn) -> Callable[[], None]:
         model = read(Path(job["model"]))
         seen = onnx_seen(model, samples, needs_histogram(calibrator))
         for way in AUTO if calibrator == "auto" else (calibrator,):
-            onnx_qdq.emit(model, Path(job["folder"]) / "model.onnx", scheme, ranges_of(seen, way))
+            qdq.emit(model, Path(job["folder"]) / "model.onnx", scheme, ranges_of(seen, way))
 
     return calibrate
 

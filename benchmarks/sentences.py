@@ -29,10 +29,10 @@ from edgeq.ingest.samples import open_samples
 from edgeq.ingest.split import split
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import CandidatePlan
-from edgeq.quantize.error import sqnr_db
-from edgeq.quantize.gate import Gate
-from edgeq.quantize.host_run import load
+from edgeq.quantize.evaluate.gate import Gate
+from edgeq.quantize.evaluate.sqnr import sqnr_db
 from edgeq.quantize.make import make
+from edgeq.quantize.run_model import load
 from edgeq.quantize.scheme import scheme_for
 
 ROOT = Path(__file__).parent.parent

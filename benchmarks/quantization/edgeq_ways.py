@@ -14,16 +14,16 @@ from edgeq.agent.facts import read_facts
 from edgeq.errors import EdgeqError
 from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.plan import CandidatePlan
-from edgeq.quantize.calibrate import needs_histogram, onnx_seen, ranges_of
-from edgeq.quantize.emitters import onnx_qdq
+from edgeq.quantize.backends.ort import qdq
+from edgeq.quantize.calibration.calibrate import needs_histogram, onnx_seen, ranges_of
+from edgeq.quantize.evaluate.gate import Gate
 from edgeq.quantize.float_graph import read
-from edgeq.quantize.gate import Gate
 from edgeq.quantize.make import make
-from edgeq.quantize.reconstruct.onnx_graph import reconstruct, replay
+from edgeq.quantize.passes.fit.fit_onnx import reconstruct, replay
 from edgeq.quantize.scheme import scheme_for
 
 if TYPE_CHECKING:
-    from edgeq.quantize.reconstruct.weights import Weights
+    from edgeq.quantize.passes.fit.fitted_weights import Weights
 
 _RANGES = "minmax"
 _TRIED = 8  # samples to see that the file runs and answers; no peer judges what it makes, the comparison does
@@ -73,7 +73,7 @@ def few_levels(case: Case, bits: int, folder: Path, threads: int) -> tuple[Path,
     model, path = read(case.file("onnx")), folder / "model.onnx"
     scheme, _ = scheme_for("onnxruntime", platform.machine(), read_facts("/").isa)
     seen = onnx_seen(model, case.calibration, needs_histogram(_RANGES), threads=threads)
-    onnx_qdq.emit(model, path, replace(scheme, thin_in_float=False), ranges_of(seen, _RANGES))
+    qdq.emit(model, path, replace(scheme, thin_in_float=False), ranges_of(seen, _RANGES))
     found = reconstruct(
         model,
         onnx.load(str(path)),

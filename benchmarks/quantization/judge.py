@@ -12,10 +12,10 @@ from benchmarks.quantization.contestants import Way
 from benchmarks.quantization.work import Made
 from edgeq.errors import EdgeqError
 from edgeq.nouns.fidelity import FusionAudit
-from edgeq.quantize.audit.fusion import onnx_fusion
-from edgeq.quantize.audit.tflite_fusion import tflite_fusion
-from edgeq.quantize.error import agreement, first_classes, sqnr_db
-from edgeq.quantize.host_run import load, run
+from edgeq.quantize.audit.kernels import onnx_fusion
+from edgeq.quantize.audit.tflite_kernels import tflite_fusion
+from edgeq.quantize.evaluate.sqnr import agreement, first_classes, sqnr_db
+from edgeq.quantize.run_model import load, run
 
 
 @dataclass(frozen=True)

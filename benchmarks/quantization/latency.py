@@ -13,7 +13,7 @@ from benchmarks.quantization.judge import Judged
 from edgeq.agent.measure import run_job
 from edgeq.nouns.job import Entrant, Job, Limits
 from edgeq.nouns.report import RaceReport
-from edgeq.quantize.host_run import load
+from edgeq.quantize.run_model import load
 from edgeq.report.race import compare_runs
 
 _SAMPLES = 16

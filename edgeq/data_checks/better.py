@@ -11,7 +11,7 @@ from edgeq.data_checks.evidence import SAMPLES, Evidence, stacked
 from edgeq.data_checks.significance import chance, plainly_more, surely_more
 from edgeq.ingest.float_model import Arrays
 from edgeq.nouns.data_check import DataFinding
-from edgeq.quantize.accuracy import Scored
+from edgeq.quantize.evaluate.accuracy import Scored
 
 _MOST = 512
 _FEW = 32

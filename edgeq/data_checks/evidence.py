@@ -8,7 +8,7 @@ import numpy as np
 from edgeq.data_checks.work import Cost, Work
 from edgeq.ingest.float_model import Arrays, FloatModel
 from edgeq.ingest.samples import Samples
-from edgeq.quantize.accuracy import Scored, scored_by
+from edgeq.quantize.evaluate.accuracy import Scored, scored_by
 
 SAMPLES = 64
 _BYTES = 128 << 20

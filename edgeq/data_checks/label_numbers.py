@@ -8,7 +8,7 @@ from edgeq.data_checks.evidence import Evidence
 from edgeq.data_checks.significance import surely_more
 from edgeq.errors import DataRefused
 from edgeq.nouns.data_check import DataFinding
-from edgeq.quantize.accuracy import Scored, require_classes
+from edgeq.quantize.evaluate.accuracy import Scored, require_classes
 
 _FEWEST = 8
 _OF_A_CLASS = 3  # samples that show what a class is answered as

@@ -21,7 +21,7 @@ from edgeq.data_checks.work import Work, cost_of
 from edgeq.ingest.float_model import FloatModel
 from edgeq.ingest.samples import Samples
 from edgeq.nouns.data_check import DataFinding
-from edgeq.quantize.accuracy import Scored
+from edgeq.quantize.evaluate.accuracy import Scored
 
 _FINITE, _ANSWERS = 0.3, 0.5  # shares of the work that is left
 

@@ -16,11 +16,11 @@ from edgeq.nouns.bundle import Candidate
 from edgeq.nouns.fidelity import Accuracy, Agreement, Fidelity
 from edgeq.nouns.report import DeviceCheck
 from edgeq.nouns.verification import Closeness, Verified
-from edgeq.quantize.accuracy import accuracy_of, why_unused
-from edgeq.quantize.bound import at_confidence
-from edgeq.quantize.gate import Gate, decide
-from edgeq.quantize.judge import agreement_of, errors_of, scores_among
-from edgeq.quantize.samples_like import Array, SamplesLike
+from edgeq.quantize.evaluate.accuracy import accuracy_of, why_unused
+from edgeq.quantize.evaluate.confidence import at_confidence
+from edgeq.quantize.evaluate.gate import Gate, decide
+from edgeq.quantize.evaluate.judge import agreement_of, errors_of, scores_among
+from edgeq.quantize.samples import Array, SamplesLike
 from edgeq.report.device_check import check_outputs
 
 from .answers import Answers

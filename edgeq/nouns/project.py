@@ -8,7 +8,7 @@ from .record import Record
 
 @dataclass(frozen=True)
 class Gates(Record):
-    """Limits below which a quantized model is refused; None: edgeq's own default (edgeq/quantize/gate.py).
+    """Limits below which a quantized model is refused; None: edgeq's own default (edgeq/quantize/evaluate/gate.py).
     `ignore_labels`: judge as if the samples came without. `confidence`, in percent: `max_drop` is asked of the lower end of
     the score's interval at this level.
     """

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.foreign import translated
-
-from .float_graph import opset_of
-from .scopes import scopes
-from .sized import AS_IT_IS, Shapes, sized
-from .tflite_file import read
+from edgeq.quantize.float_graph import opset_of
+from edgeq.quantize.scopes import scopes
+from edgeq.quantize.sized import AS_IT_IS, Shapes, sized
+from edgeq.quantize.tflite_file import read
 
 HEAVY = ("Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN")
 STATIC = ("Conv", "Gemm", "MatMul")

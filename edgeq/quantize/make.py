@@ -16,28 +16,27 @@ from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import CandidatePlan
 from edgeq.nouns.repairs import ALL, OFF, Tried, counted
-
-from .audit.noise import Noise
-from .emitters.tflite_kernels import oldest_version
-from .few_closeness import Closeness
-from .few_in_float import WORTH_DB, few_in_float, worst_db
-from .float_graph import oldest_runtime
-from .gate import Gate, too_few
-from .give_back import tries_for
-from .graph_work import work_of
-from .host_run import Progress, load, no_progress
-from .judge import float_reference, judge
-from .made import Made
-from .memory import predict_peak
-from .plan import AS_IS, NO_FLOAT
-from .ranges.kept import Kept
-from .remembered import remembered
-from .repair import repaired, unrepaired
-from .samples_like import SamplesLike
-from .sized import AS_IT_IS, Shapes
-from .variant import variant_of
-from .variants.onnx_static import OnnxStatic
-from .variants.tflite_static import TfliteStatic
+from edgeq.quantize.backends.litert.kernels import oldest_version
+from edgeq.quantize.backends.litert_static import TfliteStatic
+from edgeq.quantize.backends.ort_static import OnnxStatic
+from edgeq.quantize.backends.variant import variant_of
+from edgeq.quantize.calibration.array_cache import Kept
+from edgeq.quantize.evaluate.gate import Gate, too_few
+from edgeq.quantize.evaluate.judge import float_reference, judge
+from edgeq.quantize.evaluate.verdict_cache import remembered
+from edgeq.quantize.float_graph import oldest_runtime
+from edgeq.quantize.graph_work import work_of
+from edgeq.quantize.made import Made
+from edgeq.quantize.memory import predict_peak
+from edgeq.quantize.passes.mixed_precision.few_closeness import Closeness
+from edgeq.quantize.passes.mixed_precision.few_float_layers import WORTH_DB, few_in_float, worst_db
+from edgeq.quantize.passes.mixed_precision.minimize_float_set import tries_for
+from edgeq.quantize.passes.mixed_precision.search import repaired, unrepaired
+from edgeq.quantize.plan import AS_IS, NO_FLOAT
+from edgeq.quantize.run_model import Progress, load, no_progress
+from edgeq.quantize.samples import SamplesLike
+from edgeq.quantize.sensitivity.noise import Noise
+from edgeq.quantize.sized import AS_IT_IS, Shapes
 
 _FITTED = (OnnxStatic, TfliteStatic)
 _NAMED = 3  # reasons in a sentence, and layers of one reason
@@ -61,10 +60,10 @@ def make(
 ) -> Made:
     """Writes `workdir/<candidate id>/model.onnx` or `.tflite`. `progress(stage, share done)` is called often.
 
-    `calibrator` is a name of quantize/observers, or "auto": what comes closest to float. What calibration saw, and
+    `calibrator` is a name of quantize/calibration/observers, or "auto": what comes closest to float. What calibration saw, and
     what the gate said of each file, is kept below `cache` for the same model and samples. `repairs` are those of
     edgeq/nouns/repairs.py that may be used. `search_tries` bounds the search for the fewest layers in float, where the
-    gate fails without any (repair.py); None: by the work of one try.
+    gate fails without any (search.py); None: by the work of one try.
 
     Raises ConversionFailed when a converter or runtime breaks, ExtraMissing when an optional package is needed,
     DataRefused for a metric that fails, TargetRefused for an unknown calibrator.

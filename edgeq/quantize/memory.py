@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.foreign import translated
-
-from .samples_like import SamplesLike
-from .sized import AS_IT_IS, Shapes, largest, sized
+from edgeq.quantize.samples import SamplesLike
+from edgeq.quantize.sized import AS_IT_IS, Shapes, largest, sized
 
 Node = tuple[tuple[str, ...], tuple[str, ...]]  # names read, names written
 
@@ -115,7 +114,7 @@ def _subgraphs(graph: Any) -> Iterable[Any]:
 
 
 def _read_tflite(path: Path) -> tuple[int, list[Node], dict[str, int], list[str]]:
-    from .tflite_file import read
+    from edgeq.quantize.tflite_file import read
 
     graph = read(path)
     sizes = {str(i): t.bytes for i, t in enumerate(graph.tensors) if not t.constant}

@@ -13,11 +13,17 @@ from edgeq.nouns.model import Model
 from edgeq.nouns.plan import CandidatePlan, Plan, Skipped
 from edgeq.nouns.recipe import Recipe
 from edgeq.nouns.target import FORMATS, Target
-
-from .float_graph import PER_CHANNEL_OPSET
-from .graph_work import BLOCKWISE, DYNAMIC, RECURRENT, STATIC, GraphWork, work_of
-from .scheme import dynamic_scheme, has_half, scheme_for, sixteen_bits, why_no_blocks, why_slower_than_float
-from .sized import AS_IT_IS
+from edgeq.quantize.float_graph import PER_CHANNEL_OPSET
+from edgeq.quantize.graph_work import BLOCKWISE, DYNAMIC, RECURRENT, STATIC, GraphWork, work_of
+from edgeq.quantize.scheme import (
+    dynamic_scheme,
+    has_half,
+    scheme_for,
+    sixteen_bits,
+    why_no_blocks,
+    why_slower_than_float,
+)
+from edgeq.quantize.sized import AS_IT_IS
 
 AS_IS = "as_is"
 NO_FLOAT = (

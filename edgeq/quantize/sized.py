@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .samples_like import SamplesLike
+    from edgeq.quantize.samples import SamplesLike
 
 Shapes = Mapping[str, tuple[int, ...]]  # by input
 

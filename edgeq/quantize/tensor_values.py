@@ -5,8 +5,7 @@ from typing import Any
 
 from edgeq.foreign import quiet, translated
 from edgeq.graphs.ort_session import ort_session
-
-from .samples_like import Array, SamplesLike
+from edgeq.quantize.samples import Array, SamplesLike
 
 
 def values_of(

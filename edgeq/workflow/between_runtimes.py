@@ -16,8 +16,8 @@ def between_runtimes(bundle: OpenBundle) -> BetweenRuntimes | None:
     check = read_check(bundle) if pair else None
     if pair is None or check is None or any(c.id not in check.outputs for c in pair):
         return None
-    from edgeq.quantize.error import sqnr_db
-    from edgeq.quantize.judge import agreement_of
+    from edgeq.quantize.evaluate.judge import agreement_of
+    from edgeq.quantize.evaluate.sqnr import sqnr_db
     from edgeq.workflow.scores_of_bundle import scores_of_bundle
 
     first, second = (check.outputs[c.id] for c in pair)

@@ -121,7 +121,7 @@ def _of_device_shape(model: Model, heldout: Any) -> list[int]:
 def _answers(
     made: tuple[Any, ...], model: Model, inputs: tuple[np.ndarray, ...]
 ) -> dict[str, tuple[np.ndarray, ...]]:
-    from edgeq.quantize.host_run import load
+    from edgeq.quantize.run_model import load
 
     answers = {}
     for one in made:

@@ -42,7 +42,7 @@ if TYPE_CHECKING:  # numpy, onnx and the rest are imported when there is somethi
 
     from edgeq.ingest.pytorch.program import Program
     from edgeq.nouns.tensor import Preprocessing
-    from edgeq.quantize.gate import Gate
+    from edgeq.quantize.evaluate.gate import Gate
     from edgeq.workflow.early_checks import EarlyChecks
     from edgeq.workflow.sample_shapes import OrderedSamples
 
@@ -255,7 +255,7 @@ def _build(
 
 
 def _gate(order: cached.Order) -> "Gate":
-    from edgeq.quantize.gate import Gate
+    from edgeq.quantize.evaluate.gate import Gate
 
     limits = {key: value for key, value in order.gates.to_dict().items() if value is not None}
     return Gate(**limits, refuses=order.refuse)

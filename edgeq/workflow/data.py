@@ -103,7 +103,7 @@ def _seen(model: str, source: str, checked: "Checked", use_labels: bool, sheet: 
     from edgeq.data_checks.seen import answers_of, answers_seen, inputs_seen
     from edgeq.data_checks.sheet import draw
     from edgeq.ingest.labels import words
-    from edgeq.quantize.accuracy import why_unused
+    from edgeq.quantize.evaluate.accuracy import why_unused
 
     evidence = checked.evidence
     samples = evidence.samples

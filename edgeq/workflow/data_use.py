@@ -15,9 +15,9 @@ from edgeq.workflow.tell import Tell
 if TYPE_CHECKING:
     from edgeq.ingest.samples import Samples
     from edgeq.ingest.split import Split
-    from edgeq.quantize.closed_loop import InSequence
-    from edgeq.quantize.gate import Gate
-    from edgeq.quantize.samples_like import SamplesLike
+    from edgeq.quantize.evaluate.closed_loop import InSequence
+    from edgeq.quantize.evaluate.gate import Gate
+    from edgeq.quantize.samples import SamplesLike
 
 _FEW = 8  # samples that calibrate
 
@@ -60,9 +60,9 @@ def settle_use(order: Order, gate: "Gate", model: Model, parts: Parts, work: Pat
     and a limit that was asked for and cannot be applied.
     """
     from edgeq.ingest.labels import words
-    from edgeq.quantize.judge import float_reference, scores_among, why_no_scores
+    from edgeq.quantize.evaluate.gate_rule import settle
+    from edgeq.quantize.evaluate.judge import float_reference, scores_among, why_no_scores
     from edgeq.quantize.plan import NO_FLOAT
-    from edgeq.quantize.terms import settle
 
     def progress(step: str, share: float) -> None:
         tell(Progress(step, share, 1.0, ""))
@@ -114,7 +114,7 @@ def _wrong_in_runtime(differs_db: float | None) -> tuple[str, ...]:
 
 def states_in(model: Model, parts: Parts) -> tuple[str, ...]:
     """Each state that is fed back as "output=input"."""
-    from edgeq.quantize.closed_loop import InSequence
+    from edgeq.quantize.evaluate.closed_loop import InSequence
 
     if not isinstance(parts.heldout, InSequence):
         return ()
@@ -124,7 +124,7 @@ def states_in(model: Model, parts: Parts) -> tuple[str, ...]:
 
 def notes_of(model: Model, parts: Parts) -> tuple[str, ...]:
     """How candidates with states are judged."""
-    from edgeq.quantize.closed_loop import InSequence
+    from edgeq.quantize.evaluate.closed_loop import InSequence
 
     if not isinstance(parts.heldout, InSequence):
         return ()

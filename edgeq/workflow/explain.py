@@ -122,7 +122,7 @@ def _explanations(
 
 
 def _partners(onnx: Path, tflite: Path, samples: Any) -> Partners:
-    from edgeq.quantize.audit.partners import partners
+    from edgeq.quantize.audit.tensor_matching import partners
 
     return partners(onnx, tflite, samples[0])
 
@@ -130,7 +130,7 @@ def _partners(onnx: Path, tflite: Path, samples: Any) -> Partners:
 def _explanation(
     conversion: Conversion, plan: CandidatePlan, paths: tuple[Path, Path], samples: Any, tell: Tell
 ) -> Explanation:
-    from edgeq.quantize.explain import explain as explain_layers
+    from edgeq.quantize.audit.explain import explain as explain_layers
 
     manifest = conversion.bundle.manifest
     fidelity: Fidelity = next(f for f in conversion.fidelity if f.candidate == plan.id)

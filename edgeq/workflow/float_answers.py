@@ -20,7 +20,7 @@ from edgeq.workflow.tell import Tell
 if TYPE_CHECKING:
     import numpy as np
 
-    from edgeq.quantize.samples_like import SamplesLike
+    from edgeq.quantize.samples import SamplesLike
 
 _NAMED = 4
 _NONE = "the float model outputs NaN or infinity on all of {samples}, so they cannot be used: check the preprocessing"
@@ -31,7 +31,7 @@ def require_answers(order: Order, model: Model, parts: Parts, work: Path, tell: 
     of random input, which need not be what the model is for. Raises DataRefused where some have an answer and others none;
     where none has one, the model may be like that, and a warning says so.
     """
-    from edgeq.quantize.judge import float_reference
+    from edgeq.quantize.evaluate.judge import float_reference
 
     if parts.all is None:
         return ()
@@ -57,7 +57,7 @@ def require_answers(order: Order, model: Model, parts: Parts, work: Path, tell: 
 def _answers(
     model: Model, samples: "SamplesLike", threads: int, tell: Tell
 ) -> "Iterator[Sequence[np.ndarray]]":
-    from edgeq.quantize.host_run import load
+    from edgeq.quantize.run_model import load
 
     format = "onnx" if "onnx" in model.files else next(iter(model.files))
     runner = load(Path(model.files[format]), format, threads)
@@ -92,7 +92,7 @@ def _instead(outputs: "Sequence[np.ndarray]") -> str:
 
 def _name(samples: "SamplesLike", i: int) -> str:
     from edgeq.ingest.samples import Samples
-    from edgeq.quantize.closed_loop import InSequence
+    from edgeq.quantize.evaluate.closed_loop import InSequence
 
     part = samples.part if isinstance(samples, InSequence) else samples
     assert isinstance(part, Samples)  # as divide() made it

@@ -20,7 +20,7 @@ from edgeq.workflow.tell import Tell
 from edgeq.workflow.ways_out import ways_out
 
 if TYPE_CHECKING:  # they import numpy
-    from edgeq.quantize.gate import Gate
+    from edgeq.quantize.evaluate.gate import Gate
     from edgeq.quantize.made import Made
 
 
@@ -78,7 +78,7 @@ def make_candidates(
 def _tell_of_saturation(one: "Made", target: str, tell: Tell) -> None:
     """Only a CPU that saturates, or its emulation, shows what a file loses by it that was quantized elsewhere."""
     from edgeq.graphs.pair_saturation import host_saturates
-    from edgeq.quantize.pair_sums import overflowing
+    from edgeq.quantize.passes.int16_saturation import overflowing
 
     pairs = 0 if host_saturates() else overflowing(one.path)
     if pairs:

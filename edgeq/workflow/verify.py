@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from edgeq.emulate.answers import Answers
     from edgeq.emulate.compare import Bench
     from edgeq.emulate.machine import Machine
-    from edgeq.quantize.samples_like import Array
+    from edgeq.quantize.samples import Array
     from edgeq.workflow.verify_samples import Chosen
 
 # Inference under emulation: float computes the same on every CPU but for the last bits, and is the slowest to emulate.
@@ -158,7 +158,7 @@ def _notes(bundle: OpenBundle, target: str, chosen: "Chosen") -> Iterator[str]:
 def _bench(bundle: OpenBundle, trial: _Trial, gates: Gates) -> "Bench":
     """Float's answers come from this machine, onnxruntime's where there are several: as when the bundle was made."""
     from edgeq.emulate.compare import Bench
-    from edgeq.quantize.gate import Gate
+    from edgeq.quantize.evaluate.gate import Gate
 
     recorded = {f.candidate: f for f in read_fidelity(bundle)} if trial.chosen.judged else {}
     return Bench(

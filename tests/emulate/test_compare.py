@@ -10,7 +10,7 @@ from edgeq.emulate.compare import Bench, compare
 from edgeq.nouns.bundle import Candidate
 from edgeq.nouns.fidelity import Accuracy, Agreement, Fidelity, OutputError
 from edgeq.nouns.verification import Verified
-from edgeq.quantize.gate import Gate
+from edgeq.quantize.evaluate.gate import Gate
 
 INT8 = Candidate("onnxruntime-int8_static", "onnxruntime", "int8_static", "model.onnx", ("x",), ("y",))
 FLOAT = np.random.default_rng(0).normal(size=(50, 10)).astype(np.float32)

@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 from edgeq.errors import ConversionFailed, DataRefused
 from edgeq.nouns.plan import CandidatePlan, Scheme
 from edgeq.quantize import tflite_file
-from edgeq.quantize.gate import Gate
+from edgeq.quantize.evaluate.gate import Gate
 from edgeq.quantize.make import make
 from tests.quantize import tflite_networks
 from tests.quantize.networks import Rows, images, inside_if, model_of, residual, saved

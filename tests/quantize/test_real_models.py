@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from edgeq.ingest.open_model import open_model
-from edgeq.quantize.gate import Gate
+from edgeq.quantize.evaluate.gate import Gate
 from edgeq.quantize.make import make
 from tests.quantize.networks import STATIC, Rows
 

@@ -5,9 +5,9 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from edgeq.quantize.fuse.averages import averages
 from edgeq.quantize.graph_work import work_of
 from edgeq.quantize.memory import activation_bytes, predict_peak
+from edgeq.quantize.passes.fuse.averages import averages
 from edgeq.quantize.sized import largest
 from tests.quantize.networks import Rows, images, model_of
 

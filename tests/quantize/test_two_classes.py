@@ -9,9 +9,9 @@ import pytest
 from onnx import helper, numpy_helper
 
 from edgeq.nouns.project import Gates
-from edgeq.quantize.accuracy import accuracy_of, scored_by, why_unused
-from edgeq.quantize.gate import Gate
-from edgeq.quantize.terms import settle
+from edgeq.quantize.evaluate.accuracy import accuracy_of, scored_by, why_unused
+from edgeq.quantize.evaluate.gate import Gate
+from edgeq.quantize.evaluate.gate_rule import settle
 from edgeq.report.device_check import check_outputs
 from edgeq.workflow.convert import convert
 from tests.quantize.networks import Rows, images, model_of

@@ -11,8 +11,8 @@ from onnx import helper, numpy_helper
 
 from edgeq.errors import GateFailed
 from edgeq.nouns.project import Gates
-from edgeq.quantize.gate import Gate, decide
-from edgeq.quantize.hidden import worst_sequence_db
+from edgeq.quantize.evaluate.gate import Gate, decide
+from edgeq.quantize.evaluate.sqnr_breakdown import worst_sequence_db
 from edgeq.workflow.convert import Conversion, convert
 from tests.quantize.networks import model_of
 

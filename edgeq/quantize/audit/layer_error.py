@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgeq.quantize.error import NO_SIGNAL, differences, finite
+from edgeq.quantize.evaluate.sqnr import NO_SIGNAL, differences, finite
 
 Array = npt.NDArray[Any]
 

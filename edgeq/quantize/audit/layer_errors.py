@@ -15,15 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.foreign import translated
-from edgeq.quantize.host_run import Progress
-from edgeq.quantize.reconstruct.linear import Linear
-from edgeq.quantize.reconstruct.qdq_file import QdqFile
-from edgeq.quantize.reconstruct.tflite_file import TfliteFile
-from edgeq.quantize.reconstruct.tflite_walk import TfliteWalk
-from edgeq.quantize.reconstruct.walk import Walk
-from edgeq.quantize.samples_like import SamplesLike
-
-from .layer_error import LayerError, relative
+from edgeq.quantize.audit.layer_error import LayerError, relative
+from edgeq.quantize.evaluate.tflite_walk import TfliteWalk
+from edgeq.quantize.passes.fit.linear import Linear
+from edgeq.quantize.passes.fit.onnx_walk import Walk
+from edgeq.quantize.passes.fit.qdq_file import QdqFile
+from edgeq.quantize.passes.fit.quantized_tflite import TfliteFile
+from edgeq.quantize.run_model import Progress
+from edgeq.quantize.samples import SamplesLike
 
 Array = npt.NDArray[Any]
 

@@ -7,22 +7,21 @@ from typing import Any
 
 from edgeq.foreign import translated
 from edgeq.nouns.plan import Scheme
-from edgeq.quantize.equalize import as_in
+from edgeq.quantize.audit.detect_scheme import Written, written_scheme
+from edgeq.quantize.audit.kernels import integer_nodes
+from edgeq.quantize.audit.layer_error import LayerError
+from edgeq.quantize.audit.layer_errors import onnx_layer_errors
+from edgeq.quantize.audit.layer_matching import Counterpart, Twins
+from edgeq.quantize.audit.output_errors import NOT_TAKEN, OutputErrors, onnx_output_errors
+from edgeq.quantize.audit.quantized_layer import FLOAT, SeenLayer
+from edgeq.quantize.audit.weighted_layers import WeightedLayer, graphs_by_path, weighted_layers
 from edgeq.quantize.float_graph import read
-from edgeq.quantize.host_run import Progress
-from edgeq.quantize.pair_sums import overflowing_by_node
-from edgeq.quantize.samples_like import SamplesLike
+from edgeq.quantize.passes.equalize import as_in
+from edgeq.quantize.passes.int16_saturation import overflowing_by_node
+from edgeq.quantize.run_model import Progress
+from edgeq.quantize.samples import SamplesLike
 from edgeq.quantize.scopes import scopes
 from edgeq.quantize.sized import largest, sized
-
-from .counterpart import Counterpart, Twins
-from .fusion import integer_nodes
-from .layer_error import LayerError
-from .layer_errors import onnx_layer_errors
-from .output_errors import NOT_TAKEN, OutputErrors, onnx_output_errors
-from .seen_layer import FLOAT, SeenLayer
-from .weighted_layers import WeightedLayer, graphs_by_path, weighted_layers
-from .written_scheme import Written, written_scheme
 
 _ELSEWHERE = "the file has no tensor of its output's name"
 

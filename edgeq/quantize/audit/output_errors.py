@@ -17,19 +17,18 @@ import numpy.typing as npt
 
 from edgeq.foreign import quiet, translated
 from edgeq.graphs.ort_session import ort_session
-from edgeq.quantize.host_run import Progress
+from edgeq.quantize.audit.exact_activations import ExactActivations
+from edgeq.quantize.audit.if_branches import BRANCHES, taken_branches, with_branches
+from edgeq.quantize.audit.layer_error import LayerError, Sums
+from edgeq.quantize.audit.layer_matching import Counterpart, Twins
+from edgeq.quantize.audit.weighted_layers import Path as GraphPath
+from edgeq.quantize.audit.weighted_layers import WeightedLayer
 from edgeq.quantize.names_read import names_read
 from edgeq.quantize.piece import piece_of
-from edgeq.quantize.samples_like import SamplesLike
+from edgeq.quantize.run_model import Progress
+from edgeq.quantize.samples import SamplesLike
 from edgeq.quantize.scopes import scopes
 from edgeq.quantize.tensor_values import values_of
-
-from .branches import BRANCHES, taken_branches, with_branches
-from .counterpart import Counterpart, Twins
-from .exact_activations import ExactActivations
-from .layer_error import LayerError, Sums
-from .weighted_layers import Path as GraphPath
-from .weighted_layers import WeightedLayer
 
 Array = npt.NDArray[Any]
 

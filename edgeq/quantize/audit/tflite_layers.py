@@ -5,17 +5,16 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.nouns.plan import Scheme
+from edgeq.quantize.audit.layer_error import LayerError
+from edgeq.quantize.audit.layer_errors import tflite_layer_errors
+from edgeq.quantize.audit.quantized_layer import FLOAT, SeenLayer
+from edgeq.quantize.audit.tflite_kernels import computes_integers, has_integer_weights
+from edgeq.quantize.audit.tflite_output_errors import PLACES, tflite_output_errors
 from edgeq.quantize.flatbuffer import read_model
 from edgeq.quantize.graph_work import tflite_operator_shares
-from edgeq.quantize.host_run import Progress
-from edgeq.quantize.samples_like import SamplesLike
+from edgeq.quantize.run_model import Progress
+from edgeq.quantize.samples import SamplesLike
 from edgeq.quantize.tflite_file import Operator, TfliteGraph, read
-
-from .layer_error import LayerError
-from .layer_errors import tflite_layer_errors
-from .seen_layer import FLOAT, SeenLayer
-from .tflite_fusion import computes_integers, has_integer_weights
-from .tflite_output_errors import PLACES, tflite_output_errors
 
 _LOOKUPS = ("EMBEDDING_LOOKUP", "GATHER")
 _UNKNOWN = "its weights are no fixed integers of its own"

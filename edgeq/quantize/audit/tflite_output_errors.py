@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgeq.quantize.audit.layer_error import LayerError, Sums
+from edgeq.quantize.evaluate.tflite_walk import TfliteWalk
 from edgeq.quantize.flatbuffer import kind_of, read_model
-from edgeq.quantize.host_run import Progress
-from edgeq.quantize.reconstruct.tflite_walk import TfliteWalk
-from edgeq.quantize.samples_like import SamplesLike
-
-from .layer_error import LayerError, Sums
+from edgeq.quantize.run_model import Progress
+from edgeq.quantize.samples import SamplesLike
 
 Array = npt.NDArray[Any]
 

@@ -9,16 +9,16 @@
 Numpy only; nothing here knows models, files or runtimes.
 """
 
-from .choose import affine, symmetric
-from .granularity import PER_TENSOR, Granularity
-from .grid import INT4, INT8, INT16, NARROW_INT8, UINT4, UINT8, UINT16, Grid
-from .integer_conv import Window, qlinear_conv
-from .integer_matmul import qlinear_matmul
-from .noise import Noise, error
-from .params import Params
-from .rounding import Rounding, half_away, half_even, half_even_by_reciprocal
-from .saturation import Saturated, saturating_conv, saturating_matmul
-from .to_grid import dequantize, quantize, round_trip
+from edgeq.quantize.numerics.choose import affine, symmetric
+from edgeq.quantize.numerics.granularity import PER_TENSOR, Granularity
+from edgeq.quantize.numerics.grid import INT4, INT8, INT16, NARROW_INT8, UINT4, UINT8, UINT16, Grid
+from edgeq.quantize.numerics.params import Params
+from edgeq.quantize.numerics.reference.integer_conv import Window, qlinear_conv
+from edgeq.quantize.numerics.reference.integer_matmul import qlinear_matmul
+from edgeq.quantize.numerics.reference.noise import Noise, error
+from edgeq.quantize.numerics.reference.saturation import Saturated, saturating_conv, saturating_matmul
+from edgeq.quantize.numerics.rounding import Rounding, half_away, half_even, half_even_by_reciprocal
+from edgeq.quantize.numerics.to_grid import dequantize, quantize, round_trip
 
 __all__ = [
     "INT4",

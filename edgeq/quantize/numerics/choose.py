@@ -10,10 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.errors import DataRefused, TargetRefused
-
-from .granularity import PER_TENSOR, Granularity
-from .grid import Grid
-from .params import Params
+from edgeq.quantize.numerics.granularity import PER_TENSOR, Granularity
+from edgeq.quantize.numerics.grid import Grid
+from edgeq.quantize.numerics.params import Params
 
 Doubles = npt.NDArray[np.float64]
 

@@ -9,9 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.errors import ModelRefused
-
-from .granularity import PER_TENSOR, Granularity
-from .grid import Grid
+from edgeq.quantize.numerics.granularity import PER_TENSOR, Granularity
+from edgeq.quantize.numerics.grid import Grid
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int32]

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .params import Floats
+from edgeq.quantize.numerics.params import Floats
 
 Rounding = Callable[[Floats, Floats], Floats]
 

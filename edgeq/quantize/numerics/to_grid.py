@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .params import Floats, Params
-from .rounding import Rounding, half_even
+from edgeq.quantize.numerics.params import Floats, Params
+from edgeq.quantize.numerics.rounding import Rounding, half_even
 
 Array = npt.NDArray[Any]
 

@@ -13,7 +13,7 @@ from edgeq.ingest.graph.read import INLINE_LIMIT
 from edgeq.ingest.onnx_to_tflite.pins import CONVERTER
 from edgeq.ingest.open_model import open_model
 from edgeq.nouns.model import Model
-from edgeq.quantize.host_run import load
+from edgeq.quantize.run_model import load
 from edgeq.quantize.tflite_file import read
 from tests.ingest.onnx_to_tflite.networks import draw, perceptron, residual, write
 

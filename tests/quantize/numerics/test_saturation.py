@@ -10,8 +10,8 @@ import pytest
 
 from edgeq.quantize import numerics
 from edgeq.quantize.numerics import INT8, UINT8, Granularity, Params, Window
-from edgeq.quantize.numerics.requantize import exact_products
-from edgeq.quantize.numerics.saturation import pair_products
+from edgeq.quantize.numerics.reference.requantize import exact_products
+from edgeq.quantize.numerics.reference.saturation import pair_products
 from tests.conftest import ROOT, missing
 
 ONE, SIGNED_ONE = Params(1.0, 0, UINT8), Params(1.0, 0, INT8)

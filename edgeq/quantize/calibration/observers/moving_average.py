@@ -1,0 +1,12 @@
+"""The exponential moving average of each sample's extremes: what TensorFlow and litert-quantizer calibrate with.
+
+It forgets the extremes themselves, so it clips what is rare: mostly too much for 8 bits. Here to be compared with.
+"""
+
+from edgeq.quantize.calibration.tensor_stats import Range, Seen
+
+HISTOGRAM = False
+
+
+def range_of(seen: Seen, levels: int) -> Range:
+    return (seen.mean_low, seen.mean_high) if seen.count else (0.0, 0.0)

@@ -1,0 +1,106 @@
+"""What was found out about files that were tried, kept on disk: a search that was interrupted goes on where it was.
+
+A verdict is known again by the content of the file that was judged, not by how it came to be.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgeq import __version__
+from edgeq.installed import installed_versions
+from edgeq.nouns.fidelity import Fidelity
+from edgeq.nouns.model import Model
+from edgeq.nouns.record import canonical_json
+from edgeq.quantize.calibration.array_cache import Kept
+from edgeq.quantize.evaluate.gate import Gate
+from edgeq.quantize.samples import SamplesLike
+from edgeq.quantize.sensitivity.noise import Noise
+
+_FORMAT = 8
+_MOST = 8 * 2**20  # bytes: some thousand verdicts
+_RUNTIMES = ("onnxruntime", "ai-edge-litert")
+
+
+class Remembered:
+    """`facts` are all that a verdict depends on beside the judged file; None: nothing is kept or known. `found` counts
+    the verdicts that were known from before.
+    """
+
+    def __init__(self, kept: Kept, facts: dict[str, Any] | None) -> None:
+        self._kept = Kept() if facts is None else kept
+        self._facts, self.found = facts or {}, 0
+        self._new: set[str] = set()  # files that were judged here
+
+    def judged(self, path: Path, judge: Callable[[], Fidelity]) -> Fidelity:
+        """What `judge` says of the file at `path`, or said before."""
+        file = _sha256(path)
+        known = self._find("verdict", file)
+        if known is not None:
+            self.found += file not in self._new
+            return Fidelity.from_dict(known)
+        fidelity = judge()
+        self._new.add(file)
+        self._put("verdict", file, fidelity.to_dict())
+        return fidelity
+
+    def noise(self, path: Path, measure: Callable[[], tuple[Noise, ...]]) -> tuple[Noise, ...]:
+        """What `measure` says of the layers of the file at `path`, or said before."""
+        file = _sha256(path)
+        known = self._find("noise", file)
+        if known is not None:
+            return tuple(
+                Noise(n["layer"], frozenset(n["leave"]), tuple(n["shares"]), n["cause"]) for n in known
+            )
+        found = measure()
+        self._put("noise", file, [{**asdict(n), "leave": sorted(n.leave)} for n in found])
+        return found
+
+    def _find(self, what: str, file: str) -> Any:
+        arrays = self._kept.find(what=what, file=file, **self._facts)
+        return None if arrays is None else json.loads(arrays["json"].tobytes())
+
+    def _put(self, what: str, file: str, value: Any) -> None:
+        content = {"json": np.frombuffer(canonical_json(value), np.uint8)}
+        self._kept.put(content, what=what, file=file, **self._facts)
+
+
+def remembered(
+    cache: Path | None,
+    model: Model,
+    heldout: SamplesLike,
+    gate: Gate,
+    *,
+    candidate: str,
+    threads: int,
+    same_samples: bool,
+    saturates: bool,
+) -> Remembered:
+    """Below `cache`. `saturates`: the file is judged by kernels that saturate, which another host may not have. A metric of the user's own may import and read anything, so what it said is not kept."""
+    facts = None
+    if gate.metric is None:
+        facts = {
+            "format": _FORMAT,
+            "edgeq": __version__,
+            "model": model.sha256,
+            "reference": {kind: _sha256(Path(file)) for kind, file in model.files.items()},
+            "heldout": heldout.sha256,
+            "count": heldout.count,
+            "gate": asdict(gate),
+            "candidate": candidate,
+            "threads": threads,
+            "same_samples": same_samples,
+            "saturates": saturates,
+            "runtimes": installed_versions(_RUNTIMES),
+        }
+    return Remembered(Kept(cache / "tried" if cache else None, _MOST), facts)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,9 +1,0 @@
-"""The smallest and the largest value seen: nothing clips, outliers cost resolution."""
-
-from .seen import Range, Seen
-
-HISTOGRAM = False
-
-
-def range_of(seen: Seen, levels: int) -> Range:
-    return seen.extremes

@@ -1,0 +1,100 @@
+"""Puts factors into a copy of the graph: the first layer of a pair gives its channels divided by them, the second takes
+them up. What the graph gives stays the same, to within float32.
+
+A file says which factors it has, so that whoever holds its inner tensors against float's can have them too.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeq.foreign import translated
+from edgeq.quantize.passes.equalize.pairs import Pair, is_transposed, pairs_of
+from edgeq.quantize.scopes import scopes
+
+Floats = npt.NDArray[np.float32]
+Eighths = Mapping[str, npt.NDArray[np.int64]]  # by first node: a factor of a channel is 2^(-n / 8)
+
+_KEY = "edgeq.equalized"  # of the model's metadata
+
+
+def scaled(model: Any, eighths: Eighths) -> Any:
+    """`model` is a ModelProto with inferred shapes, and so is the copy."""
+    import onnx
+
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    constants = next(scopes(copy.graph)).constants
+    for pair in pairs_of(copy):
+        if pair.first.name in eighths:
+            factors = factors_of(eighths[pair.first.name])
+            _divide(pair.first, constants, factors)
+            weights = constants[pair.second.input[1]]
+            _put(weights, _multiplied(pair, array(weights), factors))
+    noted = {name: [int(n) for n in each] for name, each in eighths.items()}
+    onnx.helper.set_model_props(copy, {_KEY: json.dumps(noted, separators=(",", ":"))})
+    return copy
+
+
+def as_in(model: Any, quantized: Path) -> Any:
+    """The float graph that the file `quantized` was made from, where `model` is what it was before."""
+    import onnx
+
+    with translated(f"cannot read {quantized.name} as ONNX"):
+        facts = onnx.load(str(quantized), load_external_data=False).metadata_props
+    noted = next((fact.value for fact in facts if fact.key == _KEY), None)
+    if noted is None:
+        return model
+    return scaled(model, {name: np.asarray(each, np.int64) for name, each in json.loads(noted).items()})
+
+
+def factors_of(eighths: npt.NDArray[np.int64]) -> Floats:
+    return np.asarray(np.exp2(-eighths / 8.0), np.float32)
+
+
+def by_channel(pair: Pair, weights: Floats) -> Floats:
+    """The second layer's weights as [groups, outputs of a group, channels of a group, values of a channel]."""
+    if pair.second.op_type == "Conv":
+        groups = pair.channels // weights.shape[1]
+        return weights.reshape(groups, weights.shape[0] // groups, weights.shape[1], -1)
+    rows = weights if is_transposed(pair.second) else weights.T
+    return rows.reshape(1, len(rows), pair.channels, pair.columns)
+
+
+def along_channels(parts: npt.NDArray[Any], values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """[channels] so that it multiplies what `by_channel` gives."""
+    return values.reshape(parts.shape[0], 1, parts.shape[2], 1)
+
+
+def array(tensor: Any) -> Floats:
+    from onnx import numpy_helper
+
+    return np.asarray(numpy_helper.to_array(tensor))
+
+
+def _multiplied(pair: Pair, weights: Floats, factors: Floats) -> Floats:
+    parts = by_channel(pair, weights)
+    taken = np.asarray(parts * along_channels(parts, factors), np.float32)
+    if pair.second.op_type == "Conv" or is_transposed(pair.second):
+        return taken.reshape(weights.shape)
+    return taken.reshape(weights.T.shape).T
+
+
+def _divide(first: Any, constants: Mapping[str, Any], factors: Floats) -> None:
+    weights = array(constants[first.input[1]])
+    columns = first.op_type == "Gemm" and not is_transposed(first)
+    each = factors if columns else factors.reshape(-1, *[1] * (weights.ndim - 1))
+    _put(constants[first.input[1]], weights / each)
+    if len(first.input) > 2 and first.input[2]:
+        _put(constants[first.input[2]], array(constants[first.input[2]]) / factors)
+
+
+def _put(tensor: Any, values: Floats) -> None:
+    from onnx import numpy_helper
+
+    values = np.ascontiguousarray(values, np.float32)
+    tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))

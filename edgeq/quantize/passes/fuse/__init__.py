@@ -1,0 +1,53 @@
+"""Changes to a graph after which onnxruntime finds integer kernels that it would not find, or spares conversions.
+
+Those of the float graph, done before anything is calibrated, compute what the graph computed, but for the order of float
+sums. `integer_moves` changes a QDQ file: it takes away a rounding. One file for each; each says what it did, and finds
+nothing to do the second time.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from edgeq.nouns.fidelity import Remedy
+from edgeq.nouns.repairs import OFF, Tried, counted
+from edgeq.quantize.passes.fuse.averages import averages
+from edgeq.quantize.passes.fuse.float_tail import float_tail
+from edgeq.quantize.passes.fuse.pooled_in_float import pooled_in_float
+from edgeq.quantize.passes.fuse.shared_relu import shared_relu
+
+
+@dataclass(frozen=True)
+class Fused:
+    """`in_float` are nodes of `model` (an onnx ModelProto with inferred shapes) that stay in float for it, and why."""
+
+    model: Any
+    in_float: dict[str, str]
+    remedies: tuple[Remedy, ...]
+
+
+def fused(model: Any, *, thin: bool, head: frozenset[str] = frozenset()) -> Fused:
+    """`model` as float_graph.read hands it over; it stays as it is. `thin`: thin convolutions will stay in float; so may
+    the nodes of `head`, which keep their kind for it.
+    """
+    import onnx
+
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    remedies = [*averages(copy, head), *shared_relu(copy)]
+    pooled = pooled_in_float(copy) if thin else []
+    tail = float_tail(copy)
+    in_float = tail | {remedy.what: remedy.how for remedy in pooled}
+    remedies += [*pooled, *(Remedy(name, f"in float: {why}") for name, why in tail.items())]
+    return Fused(onnx.shape_inference.infer_shapes(copy, data_prop=True), in_float, tuple(remedies))
+
+
+def as_it_is(model: Any) -> Fused:
+    return Fused(model, {}, ())
+
+
+def fuse_tried(wanted: bool, remedies: tuple[Remedy, ...]) -> Tried:
+    """What became of it in all."""
+    if not wanted:
+        return Tried("fuse", False, OFF)
+    why = counted(len(remedies), "operator") if remedies else "onnxruntime finds all kernels without it"
+    return Tried("fuse", bool(remedies), why)

@@ -1,0 +1,144 @@
+"""The last layer with what pools or reshapes its input, where they do so little that float costs nothing.
+
+A classifier's pooled features are few and far apart: 8 bits for them can cost more than all convolutions together
+(ResNet-8: 32 dB by that one tensor alone), and the layer behind them does a thousandth of the work.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgeq.foreign import translated
+from edgeq.nouns.repairs import OFF, Tried, counted
+from edgeq.quantize.evaluate.pre_softmax_outputs import (
+    Answers,
+    closeness_db,
+    evenly,
+    onnx_answers,
+    tflite_answers,
+)
+from edgeq.quantize.evaluate.pre_softmax_tensors import last_layers
+from edgeq.quantize.evaluate.tflite_pre_softmax import decisive_tensors
+from edgeq.quantize.flatbuffer import kind_of, read_model
+from edgeq.quantize.graph_work import onnx_node_shares, tflite_operator_shares
+from edgeq.quantize.samples import SamplesLike
+
+_CLOSE_DB = 35.0  # outputs that are as close as this need no help
+_WORTH_DB = 0.5  # what they have to win by it
+_WORK, _WEIGHTS = 0.02, 0.05  # shares of the whole model that may stay in float
+
+_LIGHT = (
+    "AveragePool",
+    "Cast",
+    "Dropout",
+    "Flatten",
+    "GlobalAveragePool",
+    "Identity",
+    "ReduceMean",
+    "Reshape",
+    "Squeeze",
+    "Transpose",
+    "Unsqueeze",
+)
+_TFLITE_LIGHT = ("AVERAGE_POOL_2D", "MEAN", "RESHAPE", "SQUEEZE", "SUM", "TRANSPOSE")
+
+
+@dataclass(frozen=True)
+class Head:
+    """What stays in float and why, by node or operator; empty where it is not worth it."""
+
+    in_float: dict[str, str]
+    tried: Tried
+
+
+NO_HEAD = Head({}, Tried("head", False, OFF))
+_LARGE = Head({}, Tried("head", False, "the last layer is not small"))
+
+
+def onnx_head_in_float(
+    model: Any, path: Path, write: Callable[[frozenset[str]], None], samples: SamplesLike, threads: int
+) -> Head:
+    """By nodes; `write` writes the QDQ file at `path` with the nodes that it is given in float."""
+    import onnx
+
+    def answers(leave: frozenset[str]) -> Answers:
+        write(leave)
+        with translated(f"cannot read {path.name} as ONNX"):
+            return onnx_answers(model, onnx.load(str(path)), samples, indices, threads)
+
+    head, indices = onnx_head(model), evenly(samples.count)
+    if not head:
+        return _LARGE
+    reference = onnx_answers(model, model, samples, indices, threads)
+    return _worth_it(head, reference, answers(frozenset()), answers(head))
+
+
+def tflite_head_in_float(
+    source: Path, path: Path, write: Callable[[frozenset[str]], None], samples: SamplesLike, threads: int
+) -> Head:
+    """The same for the .tflite at `path`, quantized from `source`; by the names of the operators' outputs."""
+
+    def answers(leave: frozenset[str]) -> Answers:
+        write(leave)
+        return tflite_answers(path, samples, indices, threads)
+
+    head, indices = tflite_head(source), evenly(samples.count)
+    if not head:
+        return _LARGE
+    reference = tflite_answers(source, samples, indices, threads)
+    return _worth_it(head, reference, answers(frozenset()), answers(head))
+
+
+def _worth_it(head: frozenset[str], reference: Answers, quantized: Answers, in_float: Answers) -> Head:
+    """By the noise that the head adds of its own to what comes in, which both files share. On the samples that a head was
+    fitted to, its errors make up for some of that by luck, so the outputs themselves do not tell.
+    """
+    after, own = closeness_db(reference, in_float), closeness_db(in_float, quantized)
+    gain = 10 * math.log10(1 + 10 ** ((after - own) / 10))
+    before = after - gain
+    if before >= _CLOSE_DB:
+        return Head({}, Tried("head", False, f"output SQNR is {before:.1f} dB without it"))
+    if gain < _WORTH_DB:
+        return Head({}, Tried("head", False, f"in float the outputs gain less than {_WORTH_DB:g} dB"))
+    why = f"under 2 % of MACs; output SQNR {before:.1f} dB in int8, {after:.1f} dB in float"
+    return Head(
+        dict.fromkeys(sorted(head), why), Tried("head", True, counted(len(head), "operator"), round(gain, 1))
+    )
+
+
+def onnx_head(model: Any) -> frozenset[str]:
+    """Names of nodes of an onnx ModelProto with inferred shapes; empty where the last layer is none of the small ones."""
+    maker = {name: node for node in model.graph.node for name in node.output}
+    by_name = {node.name: node for node in model.graph.node}
+    shares = onnx_node_shares(model)
+    head: set[str] = set()
+    for name in last_layers(model):
+        if _is_small(shares.get(name)):
+            node: Any = by_name[name]
+            while node is not None:
+                head.add(node.name)
+                feeder = maker.get(node.input[0])
+                node = feeder if feeder is not None and feeder.op_type in _LIGHT else None
+    return frozenset(head)
+
+
+def tflite_head(path: Path) -> frozenset[str]:
+    """Names of the operators' outputs, as the emitter takes them."""
+    model = read_model(path)
+    graph = model.subgraphs[0]
+    maker = {int(t): o for o in graph.operators for t in o.outputs}
+    shares = tflite_operator_shares(path)
+    head: set[str] = set()
+    for decisive in decisive_tensors(model):
+        tensor = decisive
+        if _is_small(shares.get(graph.tensors[tensor].name.decode())):
+            while tensor == decisive or (tensor in maker and kind_of(model, maker[tensor]) in _TFLITE_LIGHT):
+                head.add(graph.tensors[tensor].name.decode())
+                tensor = int(maker[tensor].inputs[0])
+    return frozenset(head)
+
+
+def _is_small(shares: tuple[float, float] | None) -> bool:
+    return shares is not None and shares[0] <= _WORK and shares[1] <= _WEIGHTS

@@ -1,0 +1,160 @@
+"""Operators behind the last layers that put small values and large ones into one tensor, in float with all that follows.
+
+A detector that joins boxes in pixels with scores below 1 loses its scores to the boxes' scale. What is joined in float
+keeps a scale for each part, and costs nothing but bytes: no layer follows, so the values would become float anyway. Found
+by values (scale_groups.py) and not by kind: Concat, Pack, an Add of padded parts and a Mul by a factor per channel alike.
+What a layer itself makes of several sizes stays as it is: only that layer in float could change it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgeq.foreign import translated
+from edgeq.graphs.ort_session import ort_session
+from edgeq.limited.native_call import native_call
+from edgeq.nouns.repairs import OFF, Tried, counted
+from edgeq.quantize.evaluate.pre_softmax_outputs import evenly
+from edgeq.quantize.evaluate.scale_groups import mixes_scales
+from edgeq.quantize.graph_work import HEAVY, TFLITE_HEAVY
+from edgeq.quantize.integer_operators import INTEGER_OPERATORS
+from edgeq.quantize.passes.fuse.float_tail import before_a_layer, float_tensors
+from edgeq.quantize.run_model import feed, interpreter_of
+from edgeq.quantize.samples import Array, SamplesLike
+from edgeq.quantize.tflite_file import read
+
+_SAMPLES = 16
+_WHY = (
+    "joins small and large values after the last layers, or follows such a join: both would share one scale"
+)
+# Operators with a graph or layers of their own inside.
+_INSIDE = ("WHILE", "IF", "CALL", "CALL_ONCE", "LSTM", "RNN", "UNIDIRECTIONAL_SEQUENCE_LSTM", "UNIDIRECTIONAL_SEQUENCE_RNN")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Joins:
+    """What stays in float and why, by node (ONNX) or by an operator's first output (TFLite)."""
+
+    in_float: dict[str, str]
+    tried: Tried
+
+
+NO_JOINS = Joins({}, Tried("joins", False, OFF))
+
+
+@dataclass(frozen=True)
+class _Step:
+    """An operator behind the last layers; tensors by name, `reads` without constants."""
+
+    name: str
+    reads: tuple[str, ...]
+    makes: tuple[str, ...]
+
+
+def onnx_joins(model: Any, samples: SamplesLike, threads: int) -> Joins:
+    """`model` is an onnx ModelProto with inferred shapes and named nodes; only what could be quantized is named."""
+    floats, before = float_tensors(model.graph), before_a_layer(model.graph)
+    steps = [
+        _Step(n.name, tuple(i for i in n.input if i in floats), tuple(o for o in n.output if o in floats))
+        for n in model.graph.node
+        if n.op_type not in HEAVY and not before.intersection(n.output)
+    ]
+    names = _tensors(steps)
+    mixed = _mixed(_onnx_values(model, names, samples, threads)) if names else frozenset[str]()
+    kinds = {n.name: n.op_type for n in model.graph.node}
+    return _joins(name for name in _in_float(steps, mixed) if kinds[name] in INTEGER_OPERATORS)
+
+
+def tflite_joins(source: Path, samples: SamplesLike, threads: int) -> Joins:
+    """Of the float file `source`."""
+    graph = read(source)
+    before: set[int] = set()
+    for op in reversed(graph.operators):
+        if op.kind in TFLITE_HEAVY or op.kind in _INSIDE or before.intersection(op.outputs):
+            before |= set(op.inputs)
+
+    def named(indices: Iterable[int]) -> tuple[str, ...]:
+        tensors = (graph.tensors[i] for i in indices)
+        return tuple(t.name for t in tensors if t.type == "FLOAT32" and not t.constant)
+
+    steps = [
+        _Step(graph.tensors[op.outputs[0]].name, named(op.inputs), named(op.outputs))
+        for op in graph.operators
+        if op.outputs and op.kind not in (*TFLITE_HEAVY, *_INSIDE) and not before.intersection(op.outputs)
+    ]
+    names = _tensors(steps)
+    mixed = _mixed(_tflite_values(source, names, samples, threads)) if names else frozenset[str]()
+    return _joins(_in_float(steps, mixed))
+
+
+def _in_float(steps: list[_Step], mixed: frozenset[str]) -> list[str]:
+    """`steps` in the order in which they run."""
+    after: set[str] = set()
+    found = []
+    for step in steps:
+        joins = mixed.intersection(step.makes) and not mixed.intersection(step.reads)
+        if joins or after.intersection(step.reads):
+            after.update(step.makes)
+            found.append(step.name)
+    return found
+
+
+def _joins(names: Iterable[str]) -> Joins:
+    in_float = dict.fromkeys(names, _WHY)
+    why = (
+        counted(len(in_float), "operator")
+        if in_float
+        else "no small values are joined with large ones after the last layers"
+    )
+    return Joins(in_float, Tried("joins", bool(in_float), why))
+
+
+def _tensors(steps: list[_Step]) -> list[str]:
+    return sorted({name for step in steps for name in (*step.reads, *step.makes)})
+
+
+def _mixed(values: dict[str, list[Array]]) -> frozenset[str]:
+    return frozenset(
+        name
+        for name, each in values.items()
+        if len({a.shape for a in each}) == 1 and mixes_scales(np.stack(each))
+    )
+
+
+def _onnx_values(model: Any, names: list[str], samples: SamplesLike, threads: int) -> dict[str, list[Array]]:
+    import onnx
+
+    seen = onnx.ModelProto()
+    seen.CopyFrom(model)
+    inputs = {i.name for i in model.graph.input}
+    made = [name for name in names if name not in inputs]
+    del seen.graph.output[:]
+    seen.graph.output.extend(
+        onnx.helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, None) for n in made
+    )
+    with translated("the float graph does not run on a calibration sample"):
+        session = ort_session(seen, threads=threads)
+        feeds = [i.name for i in session.get_inputs()]
+        runs = [
+            session.run(made, dict(zip(feeds, samples[i], strict=True)))
+            for i in evenly(samples.count, _SAMPLES)
+        ]
+    return {name: [np.asarray(run[k]) for run in runs] for k, name in enumerate(made)}
+
+
+def _tflite_values(
+    source: Path, names: list[str], samples: SamplesLike, threads: int
+) -> dict[str, list[Array]]:
+    interpreter = interpreter_of(source, threads, keep_all=True)
+    indices = {d["name"]: d["index"] for d in interpreter.get_tensor_details()}
+    found: dict[str, list[Array]] = {name: [] for name in names if name in indices}
+    with translated("the float .tflite does not run on a calibration sample"):
+        for i in evenly(samples.count, _SAMPLES):
+            feed(interpreter, samples[i])
+            native_call(interpreter.invoke)
+            for name, values in found.items():
+                values.append(np.array(interpreter.get_tensor(indices[name])))
+    return found

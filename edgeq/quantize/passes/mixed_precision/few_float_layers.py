@@ -1,0 +1,123 @@
+"""A few layers in float that win much for little work: a candidate of its own, next to the fully quantized one.
+
+Depthwise networks often have one or two layers whose channels differ too much for one scale (a small MobileNet: 17.2 dB,
+27.1 with three layers in float). What that costs in speed only a device can tell, so the race decides. Chosen on
+calibration samples, by what each quantized tensor costs at the outputs before anything is fitted, since a fit makes up for
+the rounding of layers that are then in float; the layers chosen, all others are fitted anew. Held-out samples only judge
+the result. The number of files that are tried is fixed.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from edgeq.nouns.fidelity import Fidelity
+from edgeq.quantize.sensitivity.noise import Noise
+
+WORTH_DB = 6.0  # half of the error
+WORK = 0.05  # of the multiply-accumulates, at most
+_CLOSE_DB = 30.0  # outputs as close as this need no help
+_NUMBERS = (1, 2, 4, 8)  # of the worst tensors; then two more tries between them
+_LITTLE_DB = 1.0  # what the fewest may stay below the best
+_HOPELESS_DB = 3.0  # predicted from the noise of each tensor alone, as if they just added up
+
+
+@dataclass(frozen=True)
+class Few:
+    """`leave` are all names in float, `added` those beyond what stayed in float before, with a reason each. They do `work`
+    of the multiply-accumulates, 0..1, and win `gain_db` on calibration samples, without any fit.
+    """
+
+    leave: frozenset[str]
+    added: dict[str, str]
+    work: float
+    gain_db: float
+
+
+def worst_db(fidelity: Fidelity) -> float | None:
+    """Of the output that is farthest from float; None where all are equal."""
+    return min((o.sqnr_db for o in fidelity.outputs if o.sqnr_db is not None), default=None)
+
+
+def few_in_float(
+    fidelity: Fidelity,
+    kept: frozenset[str],
+    noise: Callable[[], Sequence[Noise]],
+    work: Mapping[str, float],
+    closeness_db: Callable[[frozenset[str]], float],
+) -> Few | None:
+    """None where there is nothing to win. `fidelity` is that of the file with `kept` in float; `work` the share of each
+    layer that has one; `closeness_db` writes a file with other layers in float and compares it with float, in dB.
+    """
+    now = worst_db(fidelity)
+    if now is None or now >= _CLOSE_DB or not work:
+        return None
+    chosen = _affordable(noise(), kept, work)
+    if not chosen or _predicted_gain(chosen) < _HOPELESS_DB:
+        return None
+    before = closeness_db(kept)
+    gains: dict[int, float] = {}
+
+    def gain(number: int) -> float:
+        if number not in gains:
+            gains[number] = closeness_db(_leave(kept, chosen.picked[:number])) - before
+        return gains[number]
+
+    numbers = [n for n in _NUMBERS if n < len(chosen.picked)] + [min(_NUMBERS[-1], len(chosen.picked))]
+    best = max(gain(n) for n in numbers)
+    wanted = max(WORTH_DB, min(best - _LITTLE_DB, _CLOSE_DB - before))
+    enough = next((n for n in numbers if gain(n) >= wanted), None)
+    if enough is None:
+        return None
+    low = max((n for n in numbers if n < enough), default=0)
+    while enough - low > 1:
+        middle = (low + enough) // 2
+        low, enough = (low, middle) if gain(middle) >= wanted else (middle, enough)
+    return _few(kept, chosen.picked[:enough], work, gain(enough))
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """`picked` worst first; `rest` is the noise of all others, over signal, at the output that suffers most."""
+
+    picked: tuple[Noise, ...]
+    rest: float
+
+    def __bool__(self) -> bool:
+        return bool(self.picked)
+
+
+def _affordable(noise: Sequence[Noise], kept: frozenset[str], work: Mapping[str, float]) -> _Chosen:
+    """The worst tensors whose layers together do little work."""
+    picked: list[Noise] = []
+    left, rest = set(kept), 0.0
+    for n in noise:
+        new = n.leave - left
+        more = sum(work.get(name, 0.0) for name in (left | new) - kept)
+        if new and len(picked) < _NUMBERS[-1] and more <= WORK:
+            picked.append(n)
+            left |= new
+        elif new:
+            rest += n.worst
+    return _Chosen(tuple(picked), rest)
+
+
+def _predicted_gain(chosen: _Chosen) -> float:
+    removed = sum(n.worst for n in chosen.picked)
+    return math.inf if chosen.rest <= 0.0 else 10 * math.log10((removed + chosen.rest) / chosen.rest)
+
+
+def _leave(kept: frozenset[str], picked: Sequence[Noise]) -> frozenset[str]:
+    return kept.union(*(n.leave for n in picked))
+
+
+def _few(kept: frozenset[str], picked: Sequence[Noise], work: Mapping[str, float], gain_db: float) -> Few:
+    leave = _leave(kept, picked)
+    share = sum(work.get(name, 0.0) for name in leave - kept)
+    won = f"with all of these in float the outputs gain {WORTH_DB:g} dB or more for {share:.1%} of the work"
+    reasons: dict[str, str] = {}
+    for n in picked:
+        why = f"{n.in_words}; {won}"
+        for name in sorted(n.leave - kept):
+            reasons.setdefault(name, why)
+    return Few(leave, reasons, share, gain_db)

@@ -1,0 +1,131 @@
+"""A QDQ file with other ranges of activations, without quantizing it anew: scales and zero points change, and the biases
+that are stored in steps of input scale times weight scale. Weights stay as they are.
+
+To try ranges: within one step of a bias it is the file that the quantizer would write.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeq.quantize.calibration.tensor_stats import Range
+from edgeq.quantize.numerics import Grid, affine
+
+Array = npt.NDArray[Any]
+
+
+class Reranged:
+    """`emitted` is a QDQ ModelProto that was made with `ranges`; it stays as it is."""
+
+    def __init__(self, emitted: Any, ranges: Mapping[str, Range]) -> None:
+        self._emitted = emitted
+        self._ranges = {name: ranges[name] for name in _quantized(emitted, ranges)}
+        stored = {i.name for i in emitted.graph.initializer}
+        self._fixed = {n: r for n, r in ranges.items() if f"{n}_scale" in stored and n not in self._ranges}
+
+    @property
+    def tensors(self) -> tuple[str, ...]:
+        """Those whose ranges make a difference. Others are not quantized, or have a range that the operator fixes."""
+        return tuple(self._ranges)
+
+    def takes(self, ranges: Mapping[str, Range]) -> bool:
+        """Whether these differ from those that it was made with in `tensors` alone, and every bias fits into 32 bits in the
+        steps that follow from them: where one does not, the quantizer widens the scale of the weights.
+        """
+        others = [name for name, old in self._ranges.items() if ranges[name] != old]
+        if any(ranges.get(name) != range for name, range in self._fixed.items()):
+            return False
+        file = _File(self._emitted)
+        return all(file.holds(name, ranges[name]) for name in others)
+
+    def model(self, ranges: Mapping[str, Range]) -> Any:
+        """A ModelProto with these ranges."""
+        import onnx
+
+        copy = onnx.ModelProto()
+        copy.CopyFrom(self._emitted)
+        file = _File(copy)
+        for name, old in self._ranges.items():
+            if ranges[name] != old:
+                file.set(name, ranges[name])
+        return copy
+
+
+class _File:
+    """A QDQ ModelProto that is changed in place."""
+
+    def __init__(self, model: Any) -> None:
+        self._stored = {i.name: i for i in model.graph.initializer}
+        self._biases = _biases(model)
+
+    def holds(self, name: str, range: Range) -> bool:
+        """Whether the biases that are in steps of this tensor fit once it has this range."""
+        before = self._array(f"{name}_scale")
+        scale = affine(*range, _grid(self._array(f"{name}_zero_point").dtype)).scale
+        most = np.iinfo(np.int32).max * float(scale.reshape(())) / float(before.reshape(()))
+        biases = self._biases.get(f"{name}_scale", ())
+        return all(
+            np.abs(self._array(whole).astype(np.float64)).max(initial=0) <= most for whole, _ in biases
+        )
+
+    def set(self, name: str, range: Range) -> None:
+        scale, zero = f"{name}_scale", f"{name}_zero_point"
+        before, zero_before = self._array(scale), self._array(zero)
+        params = affine(*range, _grid(zero_before.dtype))
+        self._put(scale, params.scale.astype(before.dtype).reshape(before.shape))
+        self._put(zero, params.zero_point.astype(zero_before.dtype).reshape(zero_before.shape))
+        ratio = float(before.reshape(())) / float(params.scale.reshape(()))
+        for integers, step in self._biases.get(scale, ()):
+            limits = np.iinfo(np.int32)
+            whole = np.clip(
+                np.round(self._array(integers).astype(np.float64) * ratio), limits.min, limits.max
+            )
+            self._put(integers, whole.astype(np.int32))
+            self._put(step, np.asarray(self._array(step) / np.float32(ratio), np.float32))
+
+    def _array(self, name: str) -> Array:
+        import onnx
+
+        return np.asarray(onnx.numpy_helper.to_array(self._stored[name]))
+
+    def _put(self, name: str, array: Array) -> None:
+        import onnx
+
+        self._stored[name].CopyFrom(onnx.numpy_helper.from_array(array, name))
+
+
+def _quantized(model: Any, ranges: Mapping[str, Range]) -> list[str]:
+    """The tensors whose scale in the file follows from their range, in the file's order."""
+    import onnx
+
+    stored = {i.name: i for i in model.graph.initializer}
+    found = []
+    for node in model.graph.node:
+        name = node.input[1].removesuffix("_scale") if node.op_type == "QuantizeLinear" else ""
+        if name not in ranges or name in found or f"{name}_zero_point" not in stored:
+            continue
+        scale, zero = (onnx.numpy_helper.to_array(stored[n]) for n in node.input[1:3])
+        params = affine(*ranges[name], _grid(zero.dtype))
+        if scale.size == 1 and np.isclose(scale, params.scale, rtol=1e-5):
+            found.append(name)
+    return found
+
+
+def _biases(model: Any) -> dict[str, list[tuple[str, str]]]:
+    """By scale of the input: (integers, scale) of the biases that are in steps of it."""
+    made = {o: n for n in model.graph.node if n.op_type == "DequantizeLinear" for o in n.output}
+    stored = {i.name for i in model.graph.initializer}
+    found: dict[str, list[tuple[str, str]]] = {}
+    for node in model.graph.node:
+        if node.op_type not in ("Conv", "Gemm") or len(node.input) < 3:
+            continue
+        data, bias = made.get(node.input[0]), made.get(node.input[2])
+        if data is not None and bias is not None and bias.input[0] in stored:
+            found.setdefault(data.input[1], []).append((bias.input[0], bias.input[1]))
+    return found
+
+
+def _grid(dtype: Any) -> Grid:
+    return Grid(bits=8 * dtype.itemsize, signed=dtype.kind == "i")

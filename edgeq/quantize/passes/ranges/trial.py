@@ -1,0 +1,69 @@
+"""Files to try ranges with: quantized once in full, then only given other ranges where the format allows it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from edgeq.foreign import translated
+from edgeq.quantize.calibration.tensor_stats import Range
+from edgeq.quantize.evaluate.closeness import SCRATCH
+from edgeq.quantize.evaluate.pre_softmax_tensors import decisive_of, ending_at
+from edgeq.quantize.passes.ranges.patch_ranges import Reranged
+
+Write = Callable[[dict[str, Range]], None]
+
+
+class Trial(Protocol):
+    """`write` makes the file at `path`, to be held against `float_path`; `single` are the tensors whose ranges can be tried
+    alone, once it was called.
+    """
+
+    path: Path
+    float_path: Path
+
+    def write(self, ranges: dict[str, Range]) -> None: ...
+
+    def single(self) -> tuple[str, ...]: ...
+
+
+class OnnxTrial:
+    """`emit` quantizes `model` into `path`, which for MobileNetV2 takes as long as 200 inferences. Both files end where the
+    model's answer is decided (pre_softmax_tensors.py).
+    """
+
+    def __init__(self, model: Any, emit: Write, path: Path) -> None:
+        self._emit, self.path = emit, path
+        self.float_path = path.parent / SCRATCH / "float.onnx"
+        self._decisive = decisive_of(model)
+        self._reranged: Reranged | None = None
+        self._save(ending_at(model, self._decisive), self.float_path)
+
+    def write(self, ranges: dict[str, Range]) -> None:
+        import onnx
+
+        if self._reranged is None:
+            self._emit(ranges)
+            emitted = ending_at(onnx.load(str(self.path)), self._decisive)
+            self._reranged = Reranged(emitted, ranges)
+        self._save(self._reranged.model(ranges), self.path)
+
+    def single(self) -> tuple[str, ...]:
+        return () if self._reranged is None else self._reranged.tensors
+
+    @staticmethod
+    def _save(model: Any, path: Path) -> None:
+        import onnx
+
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with translated(f"cannot write {path.name}"):
+            onnx.save(model, str(path))
+
+
+class WholeTrial:
+    """Quantizes anew each time, too slowly for tensors one by one."""
+
+    def __init__(self, source: Path, emit: Write, path: Path) -> None:
+        self.float_path, self.write, self.path = source, emit, path
+
+    def single(self) -> tuple[str, ...]:
+        return ()

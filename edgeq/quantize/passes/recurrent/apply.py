@@ -1,0 +1,64 @@
+"""Does to a model what `ways` decided for its GRUs and RNNs, and says it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from edgeq.foreign import translated
+from edgeq.nouns.fidelity import Remedy
+from edgeq.nouns.plan import Skipped
+from edgeq.quantize.float_graph import opset_of
+from edgeq.quantize.passes.recurrent.int8_weights import store
+from edgeq.quantize.passes.recurrent.rnn_lowering import Way, ways_of
+from edgeq.quantize.passes.recurrent.split_gru import Gru, split_gru
+from edgeq.quantize.scopes import Scope, drop_unread, scopes
+
+
+@dataclass(frozen=True)
+class Treated:
+    """`model` is a copy. `remedies` names what was split, `left` what computes in float, with the reason."""
+
+    model: Any
+    remedies: tuple[Remedy, ...] = ()
+    left: tuple[Skipped, ...] = ()
+    stored: bool = False
+
+
+def treat_recurrent(model: Any) -> Treated:
+    """`model` comes from float_graph.read. Raises ConversionFailed when the new graph's shapes cannot be inferred."""
+    import onnx
+
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    decided = [(scope, way) for scope in scopes(copy.graph) for way in ways_of(scope, opset_of(copy))]
+    if not decided:
+        return Treated(model)
+    for scope, way in decided:
+        if way.split is not None:
+            _replace(way.node, way.split, scope.graph)
+    _store(decided)
+    drop_unread(copy.graph)
+    with translated("the shapes of a GRU's matrix products cannot be inferred"):
+        copy = onnx.shape_inference.infer_shapes(copy, data_prop=True)
+    ways = [way for _, way in decided]
+    return Treated(
+        copy,
+        tuple(Remedy(way.name, way.why) for way in ways if way.split),
+        tuple(Skipped(way.name, way.why) for way in ways if not way.split),
+        any(way.stored for way in ways),
+    )
+
+
+def _replace(node: Any, gru: Gru, graph: Any) -> None:
+    parts = split_gru(gru)
+    where = list(graph.node).index(node)
+    graph.node.remove(node)
+    for k, part in enumerate(parts.nodes):
+        graph.node.insert(where + k, part)
+    graph.initializer.extend(parts.tensors.values())
+
+
+def _store(decided: list[tuple[Scope, Way]]) -> None:
+    """Each weight once, in the graph that holds it: several nodes may share it."""
+    held = {(id(scope.homes[name]), name): scope for scope, way in decided for name in way.stored}
+    for (_, name), scope in held.items():
+        store(scope.constants[name], scope.homes[name])

@@ -1,0 +1,117 @@
+"""Decides for each GRU and RNN what becomes of it; changes nothing.
+
+Latency against onnxruntime's float GRU, one thread, AVX512-VNNI, batch 1, as many inputs as units (over 1: faster):
+
+    units                        64     128     192     256     320     384     512
+    split, 20 to 100 steps       0.2    0.35    0.65    1.0     1.2     2 to 4  4.7 to 8.7
+    split, a single step         0.8    0.9     1.2     2.0     4.2     6.1     8
+    weights stored in 8 bits     1.0    1.0     1.0     1.0     1.0     1.0     1.0
+
+A step of the split form costs 8 us before it multiplies anything; a step of the kernel reads 12 units^2 bytes of weights.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from edgeq.quantize.passes.recurrent.split_gru import Gru
+from edgeq.quantize.scopes import Scope
+
+_FEWEST_UNITS = 320
+_FEWEST_UNITS_OF_ONE_STEP = 192
+_OPSET = 13  # Split and Unsqueeze take sizes and axes as inputs
+_OWN_KERNEL = "float compute on 8-bit weights"
+
+
+@dataclass(frozen=True)
+class Way:
+    """`split` is set where the node becomes matrix products, `stored` names the weights that become int8 otherwise."""
+
+    node: Any
+    why: str
+    split: Gru | None = None
+    stored: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return f"{self.node.op_type}: {self.node.name or self.node.output[0]}"
+
+
+def ways_of(scope: Scope, opset: int) -> tuple[Way, ...]:
+    return tuple(_way(node, scope, opset) for node in scope.graph.node if node.op_type in ("GRU", "RNN"))
+
+
+def _way(node: Any, scope: Scope, opset: int) -> Way:
+    weights = tuple(node.input[1:3])
+    if not all(_is_float(scope.constants.get(name)) for name in weights):
+        return Way(node, "its weights are computed in the graph, or are no float32")
+    if node.op_type == "RNN":
+        return Way(node, f"{_OWN_KERNEL}: onnxruntime has no integer kernel for RNN", stored=weights)
+    facts = {a.name: a for a in node.attribute}
+    why = _why_whole(node, facts, scope)
+    if not why and opset < _OPSET:
+        why = f"it is split from opset {_OPSET} on, and this is {opset}"
+    if why:
+        return Way(node, f"{_OWN_KERNEL}: {why}", stored=weights)
+    gru = _gru(node, facts, scope)
+    words = "a single step" if gru.steps == 1 else f"{gru.steps or 'any number of'} steps"
+    return Way(node, f"split into matrix products in 8 bits around {words} of {gru.units} units", split=gru)
+
+
+def _why_whole(node: Any, facts: Mapping[str, Any], scope: Scope) -> str:
+    """Why it cannot be split, or is not worth it; empty when it is."""
+    if _given(node, 4):
+        return "it takes the lengths of its sequences"
+    if not _is_plain(facts):
+        return "it has activations of its own"
+    if "clip" in facts or ("layout" in facts and facts["layout"].i):
+        return "it has a clip, or its batch first"
+    if _given(node, 3) and node.input[3] not in scope.constants:
+        return "its bias is computed in the graph"
+    units = scope.constants[node.input[2]].dims[2]
+    steps, batch = _steps_and_batch(node, scope)
+    if batch is None and not _given(node, 5):
+        return "how many sequences it takes at a time is open"
+    if units < (_FEWEST_UNITS_OF_ONE_STEP if steps == 1 else _FEWEST_UNITS):
+        return f"with {units} units it would be slower in integer steps"
+    return ""
+
+
+def _is_plain(facts: Mapping[str, Any]) -> bool:
+    named = [s.decode().lower() for s in facts["activations"].strings] if "activations" in facts else []
+    return all(pair == ["sigmoid", "tanh"] for pair in (named[k : k + 2] for k in range(0, len(named), 2)))
+
+
+def _gru(node: Any, facts: Mapping[str, Any], scope: Scope) -> Gru:
+    from onnx import numpy_helper
+
+    steps, batch = _steps_and_batch(node, scope)
+    w, r = (numpy_helper.to_array(scope.constants[name]) for name in node.input[1:3])
+    b = numpy_helper.to_array(scope.constants[node.input[3]]) if _given(node, 3) else None
+    return Gru(
+        x=node.input[0],
+        initial=node.input[5] if _given(node, 5) else "",
+        outputs=tuple(node.output),
+        w=w,
+        r=r,
+        b=b,
+        reverse=facts["direction"].s == b"reverse" if "direction" in facts else False,
+        linear_before_reset=bool(facts["linear_before_reset"].i) if "linear_before_reset" in facts else False,
+        steps=steps,
+        batch=batch,
+    )
+
+
+def _steps_and_batch(node: Any, scope: Scope) -> tuple[int | None, int | None]:
+    steps, batch, *_ = (*scope.shapes.get(node.input[0], ()), None, None)
+    return steps, batch
+
+
+def _given(node: Any, which: int) -> bool:
+    return len(node.input) > which and bool(node.input[which])
+
+
+def _is_float(tensor: Any) -> bool:
+    from onnx import TensorProto
+
+    return tensor is not None and tensor.data_type == TensorProto.FLOAT

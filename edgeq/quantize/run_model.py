@@ -1,0 +1,204 @@
+"""Runs a model file on this host: the reference for every comparison.
+
+Knows onnxruntime and LiteRT as runtimes; nothing of quantization.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgeq.errors import ConversionFailed, ExtraMissing
+from edgeq.foreign import quiet, translated
+from edgeq.graphs.ort_session import ort_session
+from edgeq.limited.native_call import native_call
+from edgeq.nouns.tensor import Affine, TensorSpec
+from edgeq.quantize.evaluate.closed_loop import InSequence, outputs_of
+from edgeq.quantize.samples import Array, SamplesLike
+
+Progress = Callable[[str, float], None]
+
+_IN_MEMORY = 256 * 2**20  # bytes of one output over all samples; more goes to a file in the scratch folder
+
+
+def no_progress(stage: str, done: float) -> None:
+    """For callers that show nothing."""
+
+
+class Runner:
+    """A loaded model: call it with one array per input, get one float array per float output.
+
+    `inputs` and `outputs` are the file's own names, in its order, `input_types` numpy's names of the types where the
+    runtime tells them. Integer outputs that carry a scale come back as
+    reals, and real inputs are quantized where the file wants integers: `takes` and `gives` say so, where it does.
+    """
+
+    def __init__(
+        self,
+        inputs: tuple[str, ...],
+        outputs: tuple[str, ...],
+        step: Callable[[tuple[Array, ...]], tuple[Array, ...]],
+        input_types: tuple[str, ...] = (),
+        takes: tuple[TensorSpec, ...] = (),
+        gives: tuple[TensorSpec, ...] = (),
+    ) -> None:
+        self.inputs, self.outputs, self._step = inputs, outputs, step
+        self.input_types, self.takes, self.gives = input_types, takes, gives
+
+    def __call__(self, arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+        return self._step(arrays)
+
+
+def load(
+    path: Path,
+    format: str,
+    threads: int = 1,
+    *,
+    as_this_host: bool = False,
+    by_definition: bool = False,
+) -> Runner:
+    """Integer sums are exact, as on ARM and with VNNI; `as_this_host` keeps this CPU's, saturating or not. `by_definition`:
+    an ONNX graph runs operator by operator as it is written, without the runtime's optimisations.
+
+    Raises ConversionFailed when the runtime refuses the file, ExtraMissing when LiteRT is not installed.
+    """
+    return _onnx(path, threads, as_this_host, by_definition) if format == "onnx" else _tflite(path, threads)
+
+
+def run(
+    runner: Runner,
+    samples: SamplesLike,
+    scratch: Path,
+    *,
+    progress: Progress = no_progress,
+    stage: str = "run",
+) -> tuple[Array, ...]:
+    """The outputs over all samples, one array [samples, ...] per output, the output's own batch of one dropped. Samples
+    that are steps of a sequence (closed_loop.py) are run with the model's own state.
+
+    Large outputs are kept in files below `scratch`; outputs whose shape varies become object arrays.
+    """
+    found: list[Array] = []
+    if isinstance(samples, InSequence):
+        steps = outputs_of(samples.sequence, runner)
+    else:
+        steps = (runner(samples[i]) for i in range(samples.count))
+    for i in range(samples.count):
+        with translated("the model does not run on this host's runtime"):
+            outputs = tuple(_without_batch(o) for o in next(steps))
+        if i == 0:
+            found = [_room(o, samples.count, scratch, k) for k, o in enumerate(outputs)]
+        for k, output in enumerate(outputs):
+            if found[k].dtype != object and output.shape != found[k].shape[1:]:
+                found[k] = _as_objects(found[k], i)
+            found[k][i] = output
+        progress(stage, (i + 1) / samples.count)
+    return tuple(found)
+
+
+def _without_batch(output: Array) -> Array:
+    return output[0] if output.ndim > 1 and output.shape[0] == 1 else output
+
+
+def _room(first: Array, count: int, scratch: Path, k: int) -> Array:
+    shape = (count, *first.shape)
+    if first.nbytes * count <= _IN_MEMORY:
+        return np.zeros(shape, first.dtype)
+    scratch.mkdir(parents=True, exist_ok=True)
+    return np.lib.format.open_memmap(scratch / f"output{k}.npy", "w+", first.dtype, shape)
+
+
+def _as_objects(stacked: Array, filled: int) -> Array:
+    loose: Any = np.empty(len(stacked), dtype=object)
+    for i in range(filled):
+        loose[i] = np.array(stacked[i])
+    return loose  # type: ignore[no-any-return]
+
+
+def _onnx(path: Path, threads: int, as_this_host: bool, by_definition: bool) -> Runner:
+    with translated(f"onnxruntime does not load {path.name}"):
+        session = ort_session(path, threads=threads, optimize=not by_definition, as_this_host=as_this_host)
+    inputs = tuple(i.name for i in session.get_inputs())
+    outputs = tuple(o.name for o in session.get_outputs())
+
+    def step(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+        return tuple(
+            np.asarray(o) for o in session.run(list(outputs), dict(zip(inputs, arrays, strict=True)))
+        )
+
+    return Runner(inputs, outputs, step)
+
+
+def _tflite(path: Path, threads: int) -> Runner:
+    interpreter = interpreter_of(path, threads)
+    inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
+
+    def step(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+        feed(interpreter, arrays)
+        native_call(interpreter.invoke)
+        return tuple(_real(interpreter.get_tensor(o["index"]), o) for o in outputs)
+
+    return Runner(
+        tuple(i["name"] for i in inputs),
+        tuple(o["name"] for o in outputs),
+        step,
+        tuple(np.dtype(i["dtype"]).name for i in inputs),
+        tuple(_spec(i) for i in inputs),
+        tuple(_spec(o) for o in outputs),
+    )
+
+
+def _spec(detail: dict[str, Any]) -> TensorSpec:
+    scale, zero = detail["quantization"]
+    shape = tuple(None if d < 0 else int(d) for d in detail["shape_signature"])
+    affine = Affine(float(scale), int(zero)) if scale else None
+    return TensorSpec(detail["name"], np.dtype(detail["dtype"]).name, shape, affine)
+
+
+def interpreter_of(path: Path, threads: int, *, keep_all: bool = False) -> Any:
+    """A LiteRT interpreter with its tensors allocated; `keep_all` keeps every intermediate tensor readable."""
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ImportError:
+        raise ExtraMissing(
+            "LiteRT is not installed, so a .tflite candidate cannot be judged on this host",
+            "pip install 'edgeq[litert]', or deploy with --runtime onnxruntime",
+        ) from None
+    with quiet(), translated(f"LiteRT does not load {path.name}"):
+        interpreter = Interpreter(
+            model_path=str(path), num_threads=threads, experimental_preserve_all_tensors=keep_all
+        )
+        interpreter.allocate_tensors()
+    return interpreter
+
+
+def feed(interpreter: Any, arrays: tuple[Array, ...]) -> None:
+    """Sets the inputs, quantizing them where the file wants integers and resizing where a shape differs."""
+    details = interpreter.get_input_details()
+    if len(details) != len(arrays):
+        raise ConversionFailed(f"the .tflite takes {len(details)} inputs and the samples have {len(arrays)}")
+    resized = [d for d, a in zip(details, arrays, strict=True) if tuple(d["shape"]) != a.shape]
+    for detail, array in zip(details, arrays, strict=True):
+        if tuple(detail["shape"]) != array.shape:
+            interpreter.resize_tensor_input(detail["index"], array.shape)
+    if resized:
+        interpreter.allocate_tensors()
+    for detail, array in zip(details, arrays, strict=True):
+        interpreter.set_tensor(detail["index"], _stored(array, detail))
+
+
+def _stored(array: Array, detail: dict[str, Any]) -> Array:
+    scale, zero = detail["quantization"]
+    if not scale or not np.issubdtype(array.dtype, np.floating):
+        return np.asarray(array, detail["dtype"])
+    limits = np.iinfo(detail["dtype"])
+    stored = np.clip(np.round(array / scale) + zero, limits.min, limits.max)
+    return np.asarray(stored.astype(detail["dtype"]))
+
+
+def _real(array: Array, detail: dict[str, Any]) -> Array:
+    scale, zero = detail["quantization"]
+    if not scale or not np.issubdtype(array.dtype, np.integer):
+        return np.array(array)
+    return np.asarray((array.astype(np.float32) - zero) * np.float32(scale), np.float32)

@@ -1,0 +1,84 @@
+"""What each layer loses, and why: the parts are those of the error that there is."""
+
+import numpy as np
+import onnx
+import pytest
+
+from edgeq.nouns.plan import CandidatePlan, Scheme
+from edgeq.quantize.audit.explain import explain
+from edgeq.quantize.audit.layer_errors import onnx_layer_errors
+from edgeq.quantize.backends.ort import qdq
+from edgeq.quantize.calibration.calibrate import onnx_seen, ranges_of
+from edgeq.quantize.evaluate.gate import Gate
+from edgeq.quantize.float_graph import read
+from edgeq.quantize.make import make
+from edgeq.quantize.passes.fit.onnx_walk import Walk
+from tests.quantize.networks import Rows, images, residual, saved
+
+U8S8 = Scheme("uint8", "int8", True)
+SAMPLES = Rows(images(6, seed=3))
+
+
+def silent(stage, share):
+    pass
+
+
+@pytest.fixture
+def net(tmp_path):
+    saved(residual(), tmp_path)
+    return read(tmp_path / "net.onnx")
+
+
+def errors_with(net, folder, change):
+    ranges = ranges_of(onnx_seen(net, Rows(images(24)), False), "minmax")
+    qdq.emit(net, folder / "int8.onnx", U8S8, change(ranges))
+    return onnx_layer_errors(net, folder / "int8.onnx", SAMPLES, threads=1, progress=silent)
+
+
+def test_the_error_is_the_one_that_the_graphs_have(net, tmp_path):
+    found = errors_with(net, tmp_path, lambda ranges: ranges)
+    assert set(found) == {"stem", "one.a", "one.b", "two.a", "two.b", "scores_Gemm"}
+    feeds = [{"x": SAMPLES[i][0]} for i in range(6)]
+    walks = [Walk(m, feeds, 1) for m in (net, onnx.load(tmp_path / "int8.onnx"))]
+    real, quantized = (np.concatenate(w.to("one.b")) for w in walks)
+    share = np.sqrt(np.sum((quantized - real) ** 2) / np.sum(real**2))
+    assert found["one.b"].error == pytest.approx(share, rel=0.05)  # of every so many positions
+    assert found["stem"].own == pytest.approx(found["stem"].error)  # nothing comes before it
+    assert 0 < found["two.b"].own < found["two.b"].error
+
+
+def test_a_range_that_is_too_small_shows_as_clipping(net, tmp_path):
+    cut = errors_with(net, tmp_path, lambda ranges: {**ranges, "one.out": (0.0, ranges["one.out"][1] / 4)})
+    assert cut["two.a"].clipping > 3 * cut["two.a"].weights
+    assert cut["two.a"].clipping > 10 * cut["one.a"].clipping
+    assert cut["two.a"].bias_shift > 0.1 * cut["two.a"].error  # what is cut is always on one side
+
+
+def test_a_range_that_is_too_wide_shows_as_rounding(net, tmp_path):
+    wide = errors_with(net, tmp_path, lambda ranges: {**ranges, "one.out": (0.0, ranges["one.out"][1] * 16)})
+    assert wide["two.a"].rounding > 5 * max(wide["two.a"].weights, wide["two.a"].clipping)
+    assert wide["two.a"].high > 15 * wide["one.a"].high / 4
+
+
+def test_every_layer_is_told_with_what_was_done(net, tmp_path):
+    model = saved(residual(), tmp_path)
+    plan = CandidatePlan(
+        "onnxruntime-int8_static", "onnxruntime", "int8_static", "onnx", "a test", scheme=U8S8
+    )
+    calibration, held_out = Rows(images(48)), Rows(images(20, seed=1), sha256="h" * 64)
+    made = make(plan, model, calibration, held_out, same_samples=False, gate=Gate(), workdir=tmp_path / "w")
+    layers = explain(
+        tmp_path / "net.onnx",
+        made.path,
+        made.plan,
+        made.fidelity,
+        SAMPLES,
+        saturates=True,
+        threads=1,
+        progress=silent,
+    )
+    assert [layer.layer for layer in layers] == ["stem", "one.a", "one.b", "two.a", "two.b", "scores_Gemm"]
+    assert sum(layer.work for layer in layers) == pytest.approx(1)
+    quantized = [layer for layer in layers if layer.scheme != "float"]
+    assert all(layer.integer and layer.error < 0.5 and layer.remedies for layer in quantized)
+    assert all(layer.overflows is not None for layer in quantized)

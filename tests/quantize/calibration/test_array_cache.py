@@ -1,0 +1,77 @@
+"""What was seen of a model and samples is found again, and nothing that is damaged is believed."""
+
+import os
+
+import numpy as np
+import pytest
+
+from edgeq.quantize.calibration.array_cache import Kept
+from edgeq.quantize.calibration.stored_stats import packed, unpacked
+from edgeq.quantize.calibration.tensor_stats import Seen
+
+ARRAYS = {"a": np.arange(1000), "names": np.array(["x", "über"])}
+
+
+def test_it_is_found_under_the_same_facts_only(tmp_path):
+    kept = Kept(tmp_path / "new" / "folder")
+    assert kept.find(model="m", count=3) is None
+    kept.put(ARRAYS, model="m", count=3)
+    found = kept.find(count=3, model="m")
+    assert {name: array.tolist() for name, array in found.items()} == {
+        name: array.tolist() for name, array in ARRAYS.items()
+    }
+    assert kept.find(model="m", count=4) is None
+
+
+@pytest.mark.parametrize("damage", [b"", b"no zip", "cut", "scrambled"])
+def test_a_damaged_file_is_as_good_as_none_and_written_anew(tmp_path, damage):
+    kept = Kept(tmp_path)
+    kept.put(ARRAYS, model="m")
+    (path,) = tmp_path.iterdir()
+    whole = path.read_bytes()
+    broken = {"cut": whole[: len(whole) // 2], "scrambled": whole[:60] + b"????" + whole[64:]}
+    path.write_bytes(broken[damage] if isinstance(damage, str) else damage)
+    assert kept.find(model="m") is None
+    kept.put(ARRAYS, model="m")
+    assert kept.find(model="m") is not None
+
+
+def test_nothing_is_unpickled(tmp_path):
+    kept = Kept(tmp_path)
+    kept.put({"a": np.array([{"code": 1}], dtype=object)}, model="m")
+    assert kept.find(model="m") is None
+
+
+def test_the_oldest_go_when_it_gets_too_large(tmp_path):
+    random = np.random.default_rng(0).integers(0, 255, 10_000, dtype=np.uint8)
+    kept = Kept(tmp_path, most=35_000)
+    for k in range(5):
+        kept.put({"a": random}, number=k)
+        for age, path in enumerate(sorted(tmp_path.iterdir(), key=lambda p: -p.stat().st_mtime)):
+            os.utime(path, (1000 - age, 1000 - age))
+        kept.find(number=0)  # what is used is not old
+    assert [kept.find(number=k) is not None for k in range(5)] == [True, False, False, True, True]
+
+
+def test_a_folder_that_cannot_be_written_costs_nothing_but_time(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    Kept(tmp_path / "file").put(ARRAYS, model="m")
+    assert Kept(tmp_path / "file").find(model="m") is None
+
+
+@pytest.mark.parametrize("histogram", [True, False])
+def test_seen_comes_back_as_it_was(histogram):
+    seen = {name: Seen(histogram) for name in ("some", "none")}
+    for sample in np.random.default_rng(0).normal(size=(5, 300)).astype(np.float32):
+        seen["some"].add(sample)
+    found, samples = unpacked(packed(seen, 5))
+    assert samples == 5
+    for name in seen:
+        assert str(vars(found[name])) == str(vars(seen[name]))
+
+
+def test_arrays_of_another_form_are_not_taken_for_it():
+    arrays = packed({"x": Seen(True)}, 1)
+    assert unpacked({k: v for k, v in arrays.items() if k != "low"}) is None
+    assert unpacked({**arrays, "bins": arrays["bins"][:, :7]}) is None
+    assert unpacked({**arrays, "count": np.zeros(3, int)}) is None

@@ -1,0 +1,100 @@
+"""Ranges from one streaming pass: exact extremes, counts that survive re-binning, memory that stays."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from edgeq.errors import TargetRefused
+from edgeq.quantize.calibration.observers import names, observer
+from edgeq.quantize.calibration.tensor_stats import BINS, Seen
+
+arrays = hnp.arrays(np.float32, st.integers(0, 50), elements=st.floats(-1e4, 1e4, width=32))
+
+
+def seen_of(parts):
+    seen = Seen(histogram=True)
+    for part in parts:
+        seen.add(np.asarray(part, np.float32))
+    return seen
+
+
+@given(st.lists(arrays, max_size=8))
+def test_extremes_and_counts_are_those_of_all_values_together(parts):
+    seen, together = seen_of(parts), np.concatenate([np.zeros(0, np.float32), *parts])
+    if together.size:
+        assert seen.extremes == (together.min(), together.max())
+    assert seen.bins.sum() == seen.count == together.size
+    assert len(seen.bins) == BINS
+
+
+def test_a_late_outlier_widens_the_bins_and_loses_nothing():
+    seen = seen_of([np.linspace(-1, 1, 1000), [700.0]])
+    inside = np.abs(seen.centres) <= 1.5
+    assert seen.bins[inside].sum() == 1000
+    assert seen.bins[~inside].sum() == 1
+
+
+def test_infinities_are_left_out_and_counted():
+    seen = seen_of([[1.0, np.inf, -2.0, np.nan]])
+    assert seen.extremes == (-2.0, 1.0)
+    assert seen.not_finite == 2
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_way_gives_a_range_inside_the_extremes(name):
+    values = np.random.default_rng(0).normal(size=100_000)
+    low, high = observer(name).range_of(seen_of(np.split(values, 100)), 256)
+    assert values.min() - 1e-6 <= low < -2 < 2 < high <= values.max() + 1e-6
+
+
+def test_a_lone_outlier_is_clipped_where_that_costs_less_than_it_saves():
+    rng = np.random.default_rng(0)
+    seen = seen_of([*rng.normal(size=(300, 1000)), [40.0]])
+    assert observer("minmax").range_of(seen, 256)[1] == 40.0
+    assert observer("percentile").range_of(seen, 256)[1] < 10
+    assert observer("mse").range_of(seen, 256)[1] < 40
+    few = observer("mse").range_of(seen, 16)[1]
+    assert few < observer("mse").range_of(seen, 256)[1]  # fewer levels clip earlier
+
+
+def test_mse_takes_the_range_with_the_least_squared_error():
+    values = np.random.default_rng(1).laplace(size=50_000)
+    low, high = observer("mse").range_of(seen_of([values]), 16)
+
+    def error(share):
+        lo, hi = values.min() * share, values.max() * share
+        step = (hi - lo) / 15
+        return float(((np.clip(np.round((values - lo) / step), 0, 15) * step + lo - values) ** 2).mean())
+
+    best = min(error(s) for s in np.linspace(1, 0.2, 81))
+    assert error(high / values.max()) <= best * 1.1
+    assert low / values.min() == pytest.approx(high / values.max())
+
+
+def test_mse_spends_no_range_on_the_rounding_of_zeros():
+    """Half of what leaves a ReLU is zero, which is exact: only the other half gains from finer steps."""
+    values = np.maximum(np.random.default_rng(2).laplace(size=200_000), 0)
+    parts = np.split(values, 50), [p[p > 0] for p in np.split(values, 50)]
+    with_zeros, without = (observer("mse").range_of(seen_of(p), 64) for p in parts)
+    assert with_zeros == pytest.approx(without)
+
+
+def test_the_moving_average_forgets_what_the_extremes_keep():
+    seen = seen_of([[0.0, 10.0], *[[0.0, 1.0]] * 50])
+    assert observer("minmax").range_of(seen, 256) == (0.0, 10.0)
+    assert observer("moving_average").range_of(seen, 256) == (0.0, pytest.approx(1 + 9 * 0.95**50))
+
+
+def test_the_command_line_offers_every_way():
+    from edgeq.cli.commands.convert import command
+
+    (option,) = [p for p in command.params if p.name == "calibrator"]
+    assert set(option.type.choices) == {"auto", *names()}
+
+
+def test_an_unknown_way_is_answered_with_the_known_ones():
+    with pytest.raises(TargetRefused) as refused:
+        observer("magic")
+    assert "entropy, minmax, moving_average, mse, percentile" in refused.value.remedy

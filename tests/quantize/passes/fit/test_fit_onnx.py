@@ -1,0 +1,131 @@
+"""Layers fitted anew: closer to float at 8 bits, and still usable at 4 and 2."""
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+
+from edgeq.graphs.ort_session import ort_session
+from edgeq.nouns.plan import Scheme
+from edgeq.quantize.backends.ort import qdq
+from edgeq.quantize.calibration.calibrate import onnx_seen, ranges_of
+from edgeq.quantize.evaluate.sqnr import sqnr_db
+from edgeq.quantize.float_graph import read
+from edgeq.quantize.passes.fit.fit import onnx_reconstruction
+from edgeq.quantize.passes.fit.fit_onnx import reconstruct, replay
+from edgeq.quantize.passes.fit.onnx_walk import Walk
+from tests.quantize.networks import Rows, images, inside_if, residual, saved
+
+CALIBRATION = Rows(images(48))
+FRESH = images(64, seed=1)
+
+
+@pytest.fixture(params=["U8S8", "S8S8", "7 bits", "per tensor"])
+def scheme(request):
+    return {
+        "U8S8": Scheme("uint8", "int8", True),
+        "S8S8": Scheme("int8", "int8", True),
+        "7 bits": Scheme("uint8", "int8", True, reduce_range=True),
+        "per tensor": Scheme("uint8", "int8", False),
+    }[request.param]
+
+
+def quantized(folder, scheme, leave=frozenset()):
+    """(float graph, QDQ file)."""
+    model = read(folder / "net.onnx") if (folder / "net.onnx").exists() else None
+    if model is None:
+        saved(residual(), folder)
+        model = read(folder / "net.onnx")
+    ranges = ranges_of(onnx_seen(model, CALIBRATION, False), "minmax")
+    qdq.emit(model, folder / "int8.onnx", scheme, ranges, leave)
+    return model, folder / "int8.onnx"
+
+
+def closeness(model, path):
+    def outputs(content):
+        session = ort_session(content, threads=1)
+        return np.concatenate([session.run(None, {"x": x[None]})[0] for x in FRESH])
+
+    return sqnr_db(outputs(model.SerializeToString()), outputs(path.read_bytes()))
+
+
+def test_no_scheme_loses_on_samples_it_has_not_seen_and_seven_bits_win(scheme, tmp_path):
+    model, path = quantized(tmp_path, scheme)
+    before = closeness(model, path)
+    limit = 64 if scheme.reduce_range else 127
+    found = reconstruct(model, onnx.load(path), CALIBRATION, tuple(range(48)))
+    assert len(found) == 6  # five convolutions and the classifier
+    assert max(np.abs(w.integers.astype(int)).max() for w in found.values()) <= limit
+    replay(model, path, found)
+    assert closeness(model, path) > before + (0.5 if scheme.reduce_range else -0.1)
+
+
+@pytest.mark.parametrize(("bits", "least_db"), [(4, 17), (2, 5)])
+def test_few_levels(bits, least_db, tmp_path):
+    """The nearest of 16 levels leave less than 14 dB, of 4 nothing."""
+    model, path = quantized(tmp_path, Scheme("uint8", "int8", True))
+    found = reconstruct(model, onnx.load(path), CALIBRATION, tuple(range(48)), bits=bits)
+    for weights in found.values():
+        rows = weights.integers.reshape(len(weights.scale), -1)
+        assert all(len(np.unique(row)) <= 2**bits for row in rows)
+    replay(model, path, found)
+    assert closeness(model, path) > least_db
+
+
+def test_a_bias_takes_the_mean_error(tmp_path):
+    model, path = quantized(tmp_path, Scheme("uint8", "int8", True))
+    replay(model, path, reconstruct(model, onnx.load(path), CALIBRATION, tuple(range(48))))
+    feeds = [{"x": CALIBRATION[i][0]} for i in range(48)]
+    before, after = (Walk(m, feeds, 1).to("two.b") for m in (model, onnx.load(path)))
+    error = np.concatenate(after) - np.concatenate(before)
+    assert np.abs(error.mean(axis=(0, 2, 3))).max() < 0.1 * error.std()
+
+
+def test_what_stays_in_float_stays(tmp_path):
+    model, path = quantized(tmp_path, Scheme("uint8", "int8", True))
+    found = reconstruct(model, onnx.load(path), CALIBRATION, tuple(range(48)))
+    model, path = quantized(tmp_path, Scheme("uint8", "int8", True), frozenset({"stem"}))
+    replay(model, path, found)
+    weights = {i.name: onnx.numpy_helper.to_array(i) for i in onnx.load(path).graph.initializer}
+    assert weights["stem.w"].dtype == np.float32
+    assert np.array_equal(weights["one.a.w_quantized"], found["one.a"].integers)
+
+
+@pytest.mark.arithmetic
+def test_dropped_with_too_few_samples_and_said_where_it_helps(tmp_path):
+    model, path = quantized(tmp_path, Scheme("uint8", "int8", True))
+    source, content = tmp_path / "net.onnx", path.read_bytes()
+
+    def silent(stage, share):
+        pass
+
+    assert onnx_reconstruction(model, source, path, Rows(images(4)), 1, silent).weights == {}
+    kept = onnx_reconstruction(model, source, path, CALIBRATION, 1, silent)
+    assert path.read_bytes() == content and sorted(p.name for p in tmp_path.iterdir()) == [
+        "int8.onnx",
+        "net.onnx",
+    ]
+    assert {r.what for r in kept.remedies()} == set(kept.weights) and kept.gain_db > 0.5
+
+
+def test_a_walk_gives_what_a_run_gives_and_holds_only_what_is_needed(tmp_path):
+    model = residual()
+    feeds = [{"x": CALIBRATION[i][0]} for i in range(2)]
+    walk = Walk(model, feeds, 1)
+    walk.to("one.r"), walk.to("two.r")
+    (scores, _) = walk.to("scores")
+    np.testing.assert_allclose(
+        scores, ort.InferenceSession(model.SerializeToString()).run(None, feeds[0])[0], rtol=1e-4, atol=1e-4
+    )
+    assert walk.held == {"scores"}
+
+
+def test_a_walk_goes_past_subgraphs(tmp_path):
+    model = inside_if()
+    feed = {"x": CALIBRATION[0][0]}
+    walk = Walk(model, [feed], 1)
+    walk.to("positive")
+    (y,) = walk.to("y")
+    np.testing.assert_allclose(
+        y, ort.InferenceSession(model.SerializeToString()).run(None, feed)[0], rtol=1e-4, atol=1e-5
+    )

@@ -1,0 +1,76 @@
+"""The same repair inside a flatbuffer: real networks, real LiteRT."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edgeq.quantize.calibration.calibrate import ranges_of, tflite_seen
+from edgeq.quantize.evaluate.sqnr import sqnr_db
+from edgeq.quantize.evaluate.tflite_walk import TfliteWalk
+from edgeq.quantize.flatbuffer import read_model
+from edgeq.quantize.passes.fit.fit import tflite_reconstruction
+from edgeq.quantize.passes.fit.fit_tflite import reconstruct, replay
+from edgeq.quantize.passes.fit.quantized_tflite import TfliteFile
+from edgeq.quantize.run_model import load
+from tests.quantize.networks import Rows
+
+pytestmark = pytest.mark.data
+pytest.importorskip("litert_quantizer")
+
+
+@pytest.fixture(scope="module")
+def resnet8(data_dir):
+    return data_dir / "mlperf_tiny" / "ic_pretrainedResnet.tflite"
+
+
+@pytest.fixture(scope="module")
+def photos(data_dir):
+    with Image.open(data_dir / "cifar10" / "images" / "train_batch_0.png") as image:
+        pixels = np.asarray(image, np.float32).reshape(-1, 32, 32, 3)
+    return Rows(pixels[:64]), Rows(pixels[500:600])
+
+
+@pytest.fixture
+def quantized(resnet8, photos, tmp_path):
+    from edgeq.quantize.backends.litert import emit
+
+    path = tmp_path / "int8.tflite"
+    emit.emit(resnet8, path, ranges_of(tflite_seen(resnet8, photos[0], False), "minmax"))
+    return path
+
+
+def logits(path, samples):
+    """Before the softmax: 8-bit probabilities say little."""
+    walk = TfliteWalk(read_model(path), samples, tuple(range(samples.count)), 1)
+    graph = read_model(path).subgraphs[0]
+    named = {t.name.decode(): i for i, t in enumerate(graph.tensors)}
+    return np.concatenate(walk.to(next(i for n, i in named.items() if n.endswith("model/dense/BiasAdd"))))
+
+
+def test_closer_on_photos_it_has_not_seen(resnet8, photos, quantized):
+    wanted = logits(resnet8, photos[1])
+    before, size = sqnr_db(wanted, logits(quantized, photos[1])), quantized.stat().st_size
+    found = reconstruct(resnet8, quantized, photos[0], tuple(range(64)))
+    assert len(found) == 10  # nine convolutions and the classifier
+    replay(resnet8, quantized, found)
+    assert sqnr_db(wanted, logits(quantized, photos[1])) > before + 0.5
+    assert abs(quantized.stat().st_size - size) < 4096
+    assert load(quantized, "tflite")(photos[1][0])[0].shape == (1, 10)
+
+
+def test_a_layer_is_what_litert_computes(resnet8, quantized, photos):
+    """Columns times weights, in float: the tensor that the interpreter gives for that layer, before its activation."""
+    file = TfliteFile(resnet8, quantized)
+    layer = next(item for item in file.layers() if item.kind == "FULLY_CONNECTED")
+    walk = TfliteWalk(file.float_model, photos[1], (0,), 1)
+    (x,) = walk.to(layer.float_input)
+    linear = layer.linear(layer.columns_input(x).shape)
+    y = linear.matrix(layer.weight)[0] @ linear.columns(layer.columns_input(x))[0] + layer.bias[:, None]
+    np.testing.assert_allclose(y[:, 0], logits(resnet8, photos[1])[0], rtol=1e-4, atol=1e-4)
+
+
+def test_kept_only_where_outputs_come_closer(resnet8, quantized, photos):
+    kept = tflite_reconstruction(resnet8, quantized, photos[0], 1, lambda stage, share: None)
+    assert kept.weights and kept.gain_db > 0
+    few = Rows(photos[0].rows[:4])
+    assert tflite_reconstruction(resnet8, quantized, few, 1, lambda stage, share: None).weights == {}

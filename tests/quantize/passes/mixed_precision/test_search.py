@@ -1,0 +1,295 @@
+"""A gate that fails is first met by leaving in float what hurts; what cannot be met is reported with the worst layers."""
+
+import numpy as np
+import pytest
+from onnx import helper, numpy_helper
+
+from edgeq.nouns.fidelity import Fidelity, FusionAudit
+from edgeq.nouns.plan import CandidatePlan, Scheme
+from edgeq.quantize import float_graph
+from edgeq.quantize.backends.ort import qdq
+from edgeq.quantize.calibration.calibrate import onnx_seen, ranges_of
+from edgeq.quantize.evaluate.gate import Gate
+from edgeq.quantize.make import make
+from edgeq.quantize.passes.mixed_precision.minimize_float_set import MOST_TRIES, tries_for
+from edgeq.quantize.passes.mixed_precision.search import repaired
+from edgeq.quantize.run_model import no_progress
+from edgeq.quantize.sensitivity.noise import Noise
+from edgeq.quantize.sensitivity.onnx_sensitivity import onnx_noise, sample_count
+from tests.quantize.networks import Rows, images, model_of, residual, saved
+
+U8S8 = Scheme("uint8", "int8", True)
+PLAN = CandidatePlan("onnxruntime-int8_static", "onnxruntime", "int8_static", "onnx", "a test", scheme=U8S8)
+HELD_OUT = Rows(images(30, seed=9), sha256="h" * 64)
+
+
+def two_scales():
+    """A trunk of three convolutions and a detector's head: one output that joins values of 0..1 and of 0..10,000."""
+    rng = np.random.default_rng(3)
+    weights = [
+        numpy_helper.from_array(rng.normal(scale=0.2, size=s).astype(np.float32), n)
+        for n, s in {"a": (8, 3, 3, 3), "b": (8, 8, 3, 3), "c": (8, 8, 3, 3)}.items()
+    ]
+    weights.append(numpy_helper.from_array(np.array([10_000.0], np.float32), "big"))
+    node = helper.make_node
+    nodes = [
+        node("Conv", ["x", "a"], ["ca"], name="ca", pads=[1, 1, 1, 1]),
+        node("Relu", ["ca"], ["ra"], name="ra"),
+        node("Conv", ["ra", "b"], ["cb"], name="cb", pads=[1, 1, 1, 1]),
+        node("Relu", ["cb"], ["rb"], name="rb"),
+        node("Conv", ["rb", "c"], ["cc"], name="cc", pads=[1, 1, 1, 1]),
+        node("Sigmoid", ["cc"], ["score"], name="score"),
+        node("Mul", ["score", "big"], ["box"], name="box"),
+        node("Concat", ["score", "box"], ["joined"], name="joined", axis=1),
+        node("Slice", ["joined", "from", "to", "axes"], ["scores"], name="scores"),
+    ]
+    weights += [
+        numpy_helper.from_array(np.array([v], np.int64), n) for n, v in (("from", 0), ("to", 8), ("axes", 1))
+    ]
+    shape = (1, 8, 16, 16)
+    return model_of(nodes, weights, [("x", (1, 3, 16, 16))], [("joined", (1, 16, 16, 16)), ("scores", shape)])
+
+
+def test_the_head_that_loses_its_scale_is_found_and_left_in_float(tmp_path):
+    net = saved(two_scales(), tmp_path)
+    found = make(
+        PLAN,
+        net,
+        Rows(images(20)),
+        HELD_OUT,
+        same_samples=False,
+        gate=Gate(),
+        workdir=tmp_path / "w",
+        calibrator="minmax",
+        repairs=("mixed",),
+    ).fidelity
+    left = {s.what: s.reason for s in found.float_layers}
+    assert found.passed
+    assert "joined" in left
+    assert not {"ca", "cb"} & set(left)
+    assert "alone leaves" in left["joined"] and "dB at the output" in left["joined"]
+    assert {a.operator: (a.integer >= 2, a.total) for a in found.fusion} == {"Conv": (True, 3)}
+
+
+@pytest.mark.parametrize(
+    ("share", "words"),
+    [
+        (0.0, ": no measurable loss alone"),
+        (1e-3, " alone leaves 30.0 dB at the output"),
+        (1e75, " alone makes the output not finite where float is, or vice versa"),
+    ],
+)
+def test_what_a_layer_costs_is_told_as_decibels_only_where_it_is_a_ratio(share, words):
+    assert Noise("a", frozenset({"a"}), (share,), "rounding").in_words == f"rounding at a{words}"
+
+
+def test_how_many_samples_are_tried_follows_from_the_model_never_from_the_clock(tmp_path):
+    keyword_spotting, detector, huge = (22, 2_656_768), (205, 121_491_744), (900, 10**11)
+    assert [sample_count(800, *model) for model in (keyword_spotting, detector, huge)] == [8, 3, 1]
+    assert sample_count(2, *keyword_spotting) == 2
+
+    saved(two_scales(), tmp_path)
+    source, out = tmp_path / "net.onnx", tmp_path / "int8.onnx"
+    model = float_graph.read(source)
+    qdq.emit(model, out, U8S8, ranges_of(onnx_seen(model, Rows(images(20)), False), "minmax"))
+    once, again = (onnx_noise(model, out, HELD_OUT, threads=1, progress=no_progress) for _ in range(2))
+    assert once == again
+
+
+def test_noise_is_measured_at_the_outputs_one_tensor_at_a_time(tmp_path):
+    net = saved(two_scales(), tmp_path)
+    source, out = tmp_path / "net.onnx", tmp_path / "int8.onnx"
+    model = float_graph.read(source)
+    assert net.files["onnx"] == str(source)
+    qdq.emit(model, out, U8S8, ranges_of(onnx_seen(model, Rows(images(20)), False), "minmax"))
+    noise = onnx_noise(model, out, HELD_OUT, threads=1, progress=no_progress)
+    assert noise[0].layer in ("joined", "scores")
+    assert noise[0].sqnr_db < 1 < 30 < {n.layer: n for n in noise}["a"].sqnr_db
+    assert all(len(n.shares) == 2 for n in noise)
+
+
+def test_clipping_and_rounding_are_told_apart(tmp_path):
+    saved(residual(), tmp_path)
+    model, out = float_graph.read(tmp_path / "net.onnx"), tmp_path / "int8.onnx"
+    ranges = ranges_of(onnx_seen(model, Rows(images(20)), False), "minmax")
+    qdq.emit(model, out, U8S8, {**ranges, "one.r": (0.0, ranges["one.r"][1] / 5)})
+    causes = {n.layer: n.cause for n in onnx_noise(model, out, HELD_OUT, threads=1, progress=no_progress)}
+    assert causes["one.r"] == "clipping"
+    assert causes["two.r"] == "rounding"
+
+
+def test_what_no_layer_can_save_fails_with_the_worst_layers(tmp_path):
+    net = saved(residual(), tmp_path)
+    gate = Gate(min_agreement=100.1)
+    found = make(
+        PLAN, net, Rows(images(20)), HELD_OUT, same_samples=False, gate=gate, workdir=tmp_path / "w"
+    ).fidelity
+    assert not found.passed
+    assert "limit 100.1 %" in found.why_failed
+    assert 1 <= len(found.worst_layers) <= 5
+    assert found.float_layers == ()
+
+
+class Pretended:
+    """A variant of 40 layers, n00 the noisiest, whose gate holds with those in float that `holds` accepts; counts what is
+    tried.
+    """
+
+    path = calibrator = None
+
+    def __init__(self, holds, known=40):
+        self.holds, self.known, self.tried, self.integer = holds, known, [], 1
+
+    def write(self, leave):
+        self.written = leave
+
+    def layers(self):
+        return tuple(f"n{i:02}" for i in range(40))
+
+    def noise(self):
+        return tuple(
+            Noise(n, frozenset({n}), (1 / (i + 1),), "rounding") for i, n in enumerate(self.layers())
+        )[: self.known]
+
+    def fusion(self):
+        return (FusionAudit("Conv", self.integer, 9, 0, "pretended"),)
+
+    def judged(self, leave, progress):
+        self.write(leave)
+        self.tried.append(leave)
+        passed = self.holds(leave)
+        return Fidelity("c", 1, (), passed=passed, why_failed=None if passed else "too far")
+
+    def repaired(self, most_tries=MOST_TRIES):
+        return repaired(self, self.judged, self.noise, no_progress, most_tries)
+
+
+def all_of(*numbers):
+    needed = {f"n{i:02}" for i in numbers}
+    return lambda leave: needed <= leave
+
+
+@pytest.mark.parametrize("number", [0, 1, 2, 3, 5, 11, 31, 32])
+def test_the_worst_layers_are_found_with_a_bounded_number_of_tries(number):
+    variant = Pretended(all_of(*range(number)))
+    fidelity, left = variant.repaired(most_tries=0)
+    assert fidelity.passed
+    assert len(left) == len(variant.written) == number
+    assert len(variant.tried) <= 13
+
+
+@pytest.mark.parametrize("needed", [(0,), (3,), (0, 5), (1, 7, 20), (31,), tuple(range(32))])
+def test_what_the_worst_that_pass_do_not_need_goes_back_to_int8(needed):
+    variant = Pretended(all_of(*needed))
+    fidelity, left = variant.repaired()
+    assert list(left) == sorted(variant.written) == [f"n{i:02}" for i in needed]
+    assert (fidelity.search.first, fidelity.search.left) == (max(needed) + 1, len(needed))
+    assert fidelity.search.tries == len(variant.tried) == len(set(variant.tried)) <= 13 + 64
+    assert fidelity.search.stopped == ""
+    assert all("in combination with the other int8 layers the gate fails" in why for why in left.values())
+    assert left[variant.layers()[needed[-1]]].endswith(
+        "in combination with the other int8 layers the gate fails: too far"
+    )
+
+
+def test_what_costs_the_whole_output_nothing_is_said_with_what_fails():
+    variant = Pretended(all_of(0, 1))
+    silent = Noise("n01", frozenset({"n01"}), (0.0,), "rounding")
+    variant.noise = lambda: (Noise("n00", frozenset({"n00"}), (1e-3,), "rounding"), silent)
+    _, left = variant.repaired()
+    assert left == {
+        "n00": "rounding at n00 alone leaves 30.0 dB at the output; in combination with the other int8 layers the gate fails: too far",
+        "n01": "rounding at n01: no measurable loss alone; in combination with the other int8 layers the gate fails: too far",
+    }
+
+
+@pytest.mark.parametrize("needed", [(35,), (0, 39), (2, 20, 36)])
+@pytest.mark.parametrize("known", [0, 10, 40])
+def test_a_layer_that_the_noise_ranks_last_or_does_not_know_is_found(needed, known):
+    variant = Pretended(all_of(*needed), known)
+    fidelity, left = variant.repaired()
+    assert fidelity.passed
+    assert sorted(left) == [f"n{i:02}" for i in needed]
+    assert fidelity.search.tries <= 13 + 40
+    unknown = f"n{needed[-1]:02}"
+    assert ("cost is unknown" in left[unknown]) == (known < 40)
+
+
+def test_layers_that_only_help_together_and_others_that_harm():
+    """Two errors that cancel: the gate fails with one of the two in float, so neither can be given back alone."""
+
+    def holds(leave):
+        return "n00" in leave and ("n01" in leave) == ("n02" in leave) and "n04" not in leave
+
+    variant = Pretended(holds)
+    fidelity, left = variant.repaired()
+    assert fidelity.passed
+    assert set(left) == {"n00"}
+
+
+def test_it_goes_round_until_no_single_layer_can_be_given_back():
+    """A gate that luck decides: n03 can be given back only once n00 is."""
+
+    def holds(leave):
+        return (
+            "n02" in leave and ("n03" in leave or "n00" not in leave) and ("n00" in leave) <= ("n03" in leave)
+        )
+
+    variant = Pretended(holds)
+    left = variant.repaired()[1]
+    assert set(left) == {"n02"}
+
+
+def test_a_search_that_runs_out_of_tries_keeps_what_passed_and_says_so():
+    variant = Pretended(all_of(0, 31))
+    fidelity, left = variant.repaired(most_tries=3)
+    assert fidelity.passed
+    assert {"n00", "n31"} <= variant.written == set(left)
+    assert 2 < fidelity.search.left < fidelity.search.first == 32
+    assert fidelity.search.stopped == "its 3 tries were used up"
+    assert "int8 was not tried for it" in left["n00"]
+
+
+@pytest.mark.parametrize(
+    ("macs", "samples", "tries"), [(0, 1, 64), (40e6, 800, 64), (4e9, 200, 25), (17e9, 1000, 16)]
+)
+def test_large_models_get_fewer_tries_and_the_same_number_everywhere(macs, samples, tries):
+    assert tries_for(int(macs * samples)) == tries
+
+
+def test_the_tries_are_bounded():
+    lucky = Pretended(lambda leave: len(leave) > 20 and sum(int(n[1:]) for n in leave) % 3 > 0)
+    fidelity, left = lucky.repaired()
+    assert len(lucky.tried) <= 13 + 64
+    assert not left or lucky.holds(lucky.written)
+    assert fidelity.passed == bool(left)
+
+
+@pytest.mark.parametrize("number", [33, 40])
+def test_what_needs_too_many_stays_quantized_and_fails(number):
+    variant = Pretended(all_of(*range(number)))
+    fidelity, left = variant.repaired()
+    assert (fidelity.passed, left, variant.written) == (False, {}, frozenset())
+    assert len(fidelity.worst_layers) == 5
+    assert fidelity.search.left == 0
+
+
+def test_where_no_layer_can_be_left_in_float_no_search_is_told_of():
+    variant = Pretended(lambda leave: False, known=0)
+    variant.layers = tuple
+    fidelity, left = variant.repaired()
+    assert (fidelity.passed, fidelity.search, left, len(variant.tried)) == (False, None, {}, 1)
+
+
+def test_a_tensor_that_is_only_moved_is_no_second_worst_layer():
+    variant = Pretended(all_of(*range(40)))
+    shares = {"pool": (0.5,), "pool.transposed": (0.5000000001,), "pool.flat": (0.5,), "conv": (0.25,)}
+    variant.noise = lambda: tuple(Noise(n, frozenset({n}), s, "rounding") for n, s in shares.items())
+    assert [layer.layer for layer in variant.repaired()[0].worst_layers] == ["pool", "conv"]
+
+
+def test_a_repair_that_leaves_no_integer_kernel_is_none():
+    variant = Pretended(all_of(0))
+    variant.integer = 0
+    fidelity, left = variant.repaired()
+    assert (fidelity.passed, left) == (False, {})

@@ -1,0 +1,147 @@
+"""A GRU that was split gives what onnxruntime's own kernel gives, in every variant that exporters write."""
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from edgeq.quantize.passes.recurrent import rnn_lowering, treat_recurrent
+from tests.quantize.networks import model_of
+
+INPUTS, UNITS, BATCH = 5, 8, 2
+
+
+def gru(direction="forward", linear_before_reset=0, steps=6, bias=True, state=False, outputs=("y", "last")):
+    rng = np.random.default_rng(0)
+    directions = 2 if direction == "bidirectional" else 1
+    shapes = {"w": (3 * UNITS, INPUTS), "r": (3 * UNITS, UNITS), "b": (6 * UNITS,)}
+    weights = [
+        numpy_helper.from_array(rng.normal(scale=0.5, size=(directions, *s)).astype(np.float32), n)
+        for n, s in shapes.items()
+        if n != "b" or bias
+    ]
+    node = helper.make_node(
+        "GRU",
+        ["x", "w", "r", "b" if bias else "", "", "h" if state else ""],
+        list(outputs),
+        name="cell",
+        hidden_size=UNITS,
+        direction=direction,
+        linear_before_reset=linear_before_reset,
+    )
+    inputs = [("x", (steps, BATCH, INPUTS)), *([("h", (directions, BATCH, UNITS))] if state else [])]
+    ends = {"y": (steps, directions, BATCH, UNITS), "last": (directions, BATCH, UNITS)}
+    return model_of([node], weights, inputs, [(n, ends[n]) for n in outputs if n])
+
+
+def answers(model):
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
+    rng = np.random.default_rng(1)
+    return session.run(
+        None, {i.name: rng.normal(size=i.shape).astype(np.float32) for i in session.get_inputs()}
+    )
+
+
+@pytest.fixture
+def any_size(monkeypatch):
+    """As if every size were worth it."""
+    monkeypatch.setattr(rnn_lowering, "_FEWEST_UNITS", 1)
+    monkeypatch.setattr(rnn_lowering, "_FEWEST_UNITS_OF_ONE_STEP", 1)
+
+
+@pytest.mark.parametrize("direction", ["forward", "reverse", "bidirectional"])
+@pytest.mark.parametrize("linear_before_reset", [0, 1])
+@pytest.mark.parametrize(
+    "rest",
+    [
+        {},
+        {"state": True},
+        {"steps": 1},
+        {"steps": 1, "state": True},
+        {"bias": False},
+        {"outputs": ("", "last")},
+    ],
+    ids=str,
+)
+def test_the_parts_give_what_the_kernel_gives(any_size, direction, linear_before_reset, rest):
+    model = gru(direction, linear_before_reset, **rest)
+    split = treat_recurrent(onnx.shape_inference.infer_shapes(model))
+    onnx.checker.check_model(split.model, full_check=True)
+    assert [r.what for r in split.remedies] == ["GRU: cell"]
+    assert "GRU" not in {n.op_type for n in split.model.graph.node}
+    for ours, kernel in zip(answers(split.model), answers(model), strict=True):
+        np.testing.assert_allclose(ours, kernel, atol=2e-6)
+
+
+def test_all_steps_and_directions_share_one_product_of_the_input(any_size):
+    graph = treat_recurrent(onnx.shape_inference.infer_shapes(gru("bidirectional"))).model.graph
+    (product,) = [n for n in graph.node if n.op_type == "MatMul"]
+    weight = next(t for t in graph.initializer if t.name == product.input[1])
+    assert (product.input[0], list(weight.dims)) == ("x", [INPUTS, 2 * 3 * UNITS])
+    assert not {"w", "r", "b"} & {t.name for t in graph.initializer}
+
+
+def test_a_small_one_keeps_its_kernel():
+    treated = treat_recurrent(onnx.shape_inference.infer_shapes(gru()))
+    assert treated.stored
+    assert treated.remedies == ()
+    (left,) = treated.left
+    assert left.reason == ("float compute on 8-bit weights: with 8 units it would be slower in integer steps")
+    assert {t.name: t.data_type for t in treated.model.graph.initializer}["w.stored.int8"] == TensorProto.INT8
+    for ours, kernel in zip(answers(treated.model), answers(gru()), strict=True):
+        np.testing.assert_allclose(ours, kernel, atol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"clip": 3.0}, "a clip"),
+        ({"activations": ["HardSigmoid", "Tanh"]}, "activations of its own"),
+        ({"lengths": True}, "the lengths of its sequences"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_split_is_stored_and_said(any_size, change, says):
+    model = gru()
+    node = model.graph.node[0]
+    if change.pop("lengths", False):
+        node.input[4] = "lengths"
+        model.graph.initializer.append(numpy_helper.from_array(np.array([6, 4], np.int32), "lengths"))
+    node.attribute.extend(helper.make_attribute(k, v) for k, v in change.items())
+    treated = treat_recurrent(onnx.shape_inference.infer_shapes(model))
+    assert treated.stored
+    assert says in treated.left[0].reason
+    for ours, kernel in zip(answers(treated.model), answers(model), strict=True):
+        np.testing.assert_allclose(ours, kernel, atol=0.03)
+
+
+def test_weights_that_two_cells_share_are_stored_once():
+    model = gru(outputs=("y", ""))
+    twin = helper.make_node("GRU", ["x", "w", "r", "b"], ["z"], name="twin", hidden_size=UNITS)
+    model.graph.node.append(twin)
+    model.graph.output.append(helper.make_tensor_value_info("z", TensorProto.FLOAT, (6, 1, BATCH, UNITS)))
+    treated = treat_recurrent(onnx.shape_inference.infer_shapes(model))
+    assert [n.op_type for n in treated.model.graph.node] == ["Cast", "Mul", "Cast", "Mul", "GRU", "GRU"]
+    y, z = answers(treated.model)
+    np.testing.assert_array_equal(y, z)
+
+
+def test_an_rnn_is_stored_and_computed_weights_are_left_alone():
+    model = gru(outputs=("y", ""))
+    rng = np.random.default_rng(2)
+    shapes = {"rw": (1, UNITS, INPUTS), "rr": (1, UNITS, UNITS)}
+    model.graph.initializer.extend(
+        numpy_helper.from_array(rng.normal(size=s).astype(np.float32), n) for n, s in shapes.items()
+    )
+    model.graph.node.insert(0, helper.make_node("Identity", ["w"], ["w2"]))
+    model.graph.node[1].input[1] = "w2"
+    model.graph.node.append(helper.make_node("RNN", ["x", "rw", "rr"], ["z"], name="old", hidden_size=UNITS))
+    model.graph.output.append(helper.make_tensor_value_info("z", TensorProto.FLOAT, (6, 1, BATCH, UNITS)))
+    treated = treat_recurrent(onnx.shape_inference.infer_shapes(model))
+    assert {s.what: s.reason for s in treated.left} == {
+        "GRU: cell": "its weights are computed in the graph, or are no float32",
+        "RNN: old": "float compute on 8-bit weights: onnxruntime has no integer kernel for RNN",
+    }

@@ -1,0 +1,67 @@
+"""The last layer stays in float where that costs nothing and is worth something."""
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+from edgeq.quantize.evaluate.pre_softmax_tensors import Decisive, decisive_of, ending_at
+from edgeq.quantize.float_graph import read
+from edgeq.quantize.passes.head import onnx_head, onnx_head_in_float
+from tests.quantize.networks import Rows, images, model_of, residual, saved
+
+
+def test_a_small_classifier_goes_with_what_pools_for_it(tmp_path):
+    saved(residual(channels=32), tmp_path)
+    model = read(tmp_path / "net.onnx")
+    assert onnx_head(model) == {"scores_Gemm", "flat_Flatten", "pool_GlobalAveragePool"}
+
+
+def test_a_classifier_with_many_of_the_weights_does_not(tmp_path):
+    saved(residual(channels=16, classes=100), tmp_path)  # 1,600 of about 11,000 weights
+    assert onnx_head(read(tmp_path / "net.onnx")) == frozenset()
+
+
+def test_what_decides_stands_before_the_softmax():
+    net = flattened("Softmax")
+    assert decisive_of(net) == (Decisive("y", "s", "scores"),)
+    assert [o.name for o in ending_at(net, decisive_of(net)).graph.output] == ["s"]
+    assert decisive_of(flattened("Relu")) == (Decisive("y", "y", "last"),)
+
+
+def test_float_only_where_it_is_worth_it(tmp_path):
+    saved(residual(channels=32), tmp_path)
+    model, samples = read(tmp_path / "net.onnx"), Rows(images(8))
+    path = tmp_path / "tried.onnx"
+
+    def emit_with(noise):
+        """Stands for an emitter: weights of the head off by `noise` unless it is left in float."""
+
+        def emit(leave):
+            copy = onnx.ModelProto()
+            copy.CopyFrom(model)
+            head = next(i for i in copy.graph.initializer if i.name == "head.w")
+            off = numpy_helper.to_array(head) + (0 if "scores_Gemm" in leave else np.float32(noise))
+            stem = next(i for i in copy.graph.initializer if i.name == "stem.b")
+            stem.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(stem) + np.float32(0.01), "stem.b"))
+            head.CopyFrom(numpy_helper.from_array(off, "head.w"))
+            onnx.save(copy, str(path))
+
+        return emit
+
+    close = onnx_head_in_float(model, path, emit_with(1e-6), samples, 1)
+    assert close.in_float == {} and not close.tried.kept and "dB without" in close.tried.why
+    worth = onnx_head_in_float(model, path, emit_with(0.5), samples, 1)
+    found = worth.in_float
+    assert worth.tried.kept and worth.tried.gain_db > 1
+    assert list(found) == sorted(onnx_head(model)) and "% of MACs; output SQNR" in found["scores_Gemm"]
+
+
+def flattened(last):
+    weight = numpy_helper.from_array(np.ones((4, 3), np.float32), "w")
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["s"], name="scores"),
+        helper.make_node("Reshape", ["s", "shape"], ["r"], name="move"),
+        helper.make_node(last, ["r"], ["y"], name="last"),
+    ]
+    shape = numpy_helper.from_array(np.array([1, 3], np.int64), "shape")
+    return model_of(nodes, [weight, shape], [("x", (1, 4))], [("y", (1, 3))])
