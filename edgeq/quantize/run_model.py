@@ -15,6 +15,7 @@ from edgeq.graphs.ort_session import ort_session
 from edgeq.limited.native_call import native_call
 from edgeq.nouns.tensor import Affine, TensorSpec
 from edgeq.quantize.evaluate.closed_loop import InSequence, outputs_of
+from edgeq.quantize.numerics import real_values
 from edgeq.quantize.samples import Array, SamplesLike
 
 Progress = Callable[[str, float], None]
@@ -201,4 +202,4 @@ def _real(array: Array, detail: dict[str, Any]) -> Array:
     scale, zero = detail["quantization"]
     if not scale or not np.issubdtype(array.dtype, np.integer):
         return np.array(array)
-    return np.asarray((array.astype(np.float32) - zero) * np.float32(scale), np.float32)
+    return real_values(array, scale, zero)

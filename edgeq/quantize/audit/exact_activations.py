@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgeq.quantize.numerics import real_values
+
 Array = npt.NDArray[Any]
 
 _ROUND = ("DynamicQuantizeLinear", "DynamicQuantizeLSTM", "MatMulInteger", "MatMulNBits")
@@ -48,8 +50,8 @@ class ExactActivations:
 
     def _product_weights(self, node: Any) -> Array:
         """In steps of their scale, which the file multiplies by behind the product."""
-        zero = self._array(node.input[3]).astype(np.float32) if len(node.input) > 3 and node.input[3] else 0.0
-        return np.asarray(self._array(node.input[1]).astype(np.float32) - zero, np.float32)
+        zero = self._array(node.input[3]) if len(node.input) > 3 and node.input[3] else 0
+        return real_values(self._array(node.input[1]), 1.0, zero)
 
     def _lstm(self, node: Any) -> Any:
         """https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md#com.microsoft.DynamicQuantizeLSTM:
@@ -68,8 +70,8 @@ class ExactActivations:
 
     def _lstm_weights(self, node: Any, k: int) -> Array:
         scale, zero = (self._array(node.input[at]) for at in (6 + 2 * k, 7 + 2 * k))
-        scale, zero = (a.reshape(len(a), 1, -1).astype(np.float32) for a in (scale, zero))
-        real = (self._array(node.input[k]).astype(np.float32) - zero) * scale
+        scale, zero = (a.reshape(len(a), 1, -1) for a in (scale, zero))
+        real = real_values(self._array(node.input[k]), scale, zero)
         return np.ascontiguousarray(real.transpose(0, 2, 1))
 
     def _with_graphs(self, node: Any) -> Any:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from edgeq.quantize.audit.layer_error import LayerError, Sums
 from edgeq.quantize.evaluate.tflite_walk import TfliteWalk
 from edgeq.quantize.flatbuffer import kind_of, read_model
+from edgeq.quantize.numerics import real_values
 from edgeq.quantize.run_model import Progress
 from edgeq.quantize.samples import SamplesLike
 
@@ -98,9 +99,7 @@ def _with_weights(real: Any, quantized: Any, operator: Any, twin: Any, which: in
     stored = quantized.subgraphs[0].tensors[twin.inputs[which]]
     integers = np.frombuffer(bytes(quantized.buffers[stored.buffer].data), np.int8).reshape(stored.shape)
     scale = np.asarray(stored.quantization.scale, np.float32)
-    along = [1] * integers.ndim
-    along[stored.quantization.quantizedDimension] = len(scale)
-    values = integers.astype(np.float32) * (scale if len(scale) == 1 else scale.reshape(along))
+    values = real_values(integers, scale, axis=stored.quantization.quantizedDimension)
     graph, model = copy(real.subgraphs[0]), copy(real)
     tensor, buffer = copy(graph.tensors[operator.inputs[which]]), type(real.buffers[0])()
     buffer.data = np.frombuffer(np.ascontiguousarray(values, np.float32).tobytes(), np.uint8)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from edgeq.foreign import quiet, translated
 from edgeq.limited.native_call import native_call
 from edgeq.quantize.flatbuffer import packed, stands_for_reals
+from edgeq.quantize.numerics import real_values
 from edgeq.quantize.samples import SamplesLike
 
 Array = npt.NDArray[Any]
@@ -112,4 +113,4 @@ class TfliteWalk:
         q = self._graph.tensors[tensor].quantization
         if not stands_for_reals(self._graph.tensors[tensor]) or not np.issubdtype(array.dtype, np.integer):
             return array
-        return (array.astype(np.float32) - np.float32(q.zeroPoint[0])) * np.float32(q.scale[0])
+        return real_values(array, q.scale[0], q.zeroPoint[0])

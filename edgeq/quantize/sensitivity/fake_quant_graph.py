@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from edgeq.quantize.numerics import real_values
 from edgeq.quantize.sensitivity.quantization_groups import Islands
 
 SWITCHES = "edgeq_switches"  # the added input, float [number of switches]
@@ -56,11 +57,7 @@ def _weights(model: Any, quantized: Any) -> list[tuple[str, Any]]:
         if integers.dtype not in (np.int8, np.uint8):
             continue  # a bias in 32 bits rounds to nothing
         axis = next((a.i for a in node.attribute if a.name == "axis"), 1)
-        if scale.ndim:
-            spread = [1] * integers.ndim
-            spread[axis] = -1
-            scale, zero = scale.reshape(spread), zero.reshape(spread)
-        real = (integers.astype(np.float32) - zero.astype(np.float32)) * scale
+        real = real_values(integers, scale, zero, axis)
         found.append((name, (real - to_array(floats[name])).astype(np.float32)))
     return found
 

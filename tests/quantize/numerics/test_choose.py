@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from edgeq.errors import DataRefused, ModelRefused, TargetRefused
 from edgeq.quantize import numerics
-from edgeq.quantize.numerics import INT8, NARROW_INT8, UINT8, Granularity, Grid, Params
+from edgeq.quantize.numerics import INT8, NARROW_INT8, UINT8, Granularity, Grid, Params, reference
 
 # A busy machine is no failure, and a failure must come again.
 steady = settings(deadline=None, derandomize=True)
@@ -30,7 +30,7 @@ def test_every_value_of_the_range_comes_back_within_half_a_step(span, grid: Grid
     x = np.linspace(min(low, 0), max(high, 0), 257).astype(np.float32)
     # The scale's own rounding to float32 moves the far end by up to steps x 2^-24 of a step.
     half = (0.5 + grid.steps * 2.0**-22) * float(params.scale)
-    assert numerics.error(x, params).largest <= half
+    assert reference.error(x, params).largest <= half
 
 
 @steady
@@ -80,7 +80,7 @@ def test_the_tutorial_formula_clips_what_the_affine_scheme_keeps() -> None:
     params = numerics.affine(x.min(), x.max(), UINT8)
     q = numerics.quantize(x, params)
     assert q.tolist() == [75, 155, 230, 255]
-    assert numerics.error(x, params).largest <= params.scale / 2
+    assert reference.error(x, params).largest <= params.scale / 2
 
 
 def test_symmetric_uses_the_longer_negative_side() -> None:
@@ -146,3 +146,10 @@ def test_params_that_cannot_be_are_refused() -> None:
     params = numerics.symmetric([-1.0, -2.0], [1.0, 2.0], INT8, Granularity(axis=0))
     with pytest.raises(ModelRefused, match=r"\[2\].*\[3, 4\]"):
         numerics.quantize(np.zeros((3, 4)), params)
+
+
+def test_scales_along_an_axis_dequantize_as_the_granularity_does() -> None:
+    params = numerics.symmetric([-1.0, -2.0], [1.0, 2.0], INT8, Granularity(axis=1))
+    q = numerics.quantize(np.linspace(-2, 2, 6, dtype=np.float32).reshape(3, 2), params)
+    along = numerics.real_values(q, params.scale, params.zero_point, axis=1)
+    np.testing.assert_array_equal(along, numerics.dequantize(q, params))

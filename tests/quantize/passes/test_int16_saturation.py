@@ -10,9 +10,9 @@ from edgeq.quantize.backends.ort import qdq
 from edgeq.quantize.calibration.calibrate import onnx_seen, ranges_of
 from edgeq.quantize.evaluate.sqnr import sqnr_db
 from edgeq.quantize.float_graph import read
-from edgeq.quantize.numerics import INT8, UINT8, Granularity, Params, Window
-from edgeq.quantize.numerics.reference.integer_conv import lower
-from edgeq.quantize.numerics.reference.saturation import pair_products
+from edgeq.quantize.numerics import INT8, UINT8, Granularity, Params
+from edgeq.quantize.numerics.reference import Window, lower
+from edgeq.quantize.numerics.saturation import pair_products
 from edgeq.quantize.passes.int16_saturation import headroom, overflowing, settle
 from edgeq.quantize.run_model import load, run
 from tests.quantize.networks import Rows, images, model_of, residual, saved

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from edgeq.quantize.numerics import Granularity, real_values
+
 Doubles = npt.NDArray[np.float64]
 Bytes = npt.NDArray[np.uint8]
 
@@ -28,10 +30,8 @@ class Blocks:
 
     def values(self) -> npt.NDArray[np.float32]:
         """[rows, k], as the kernel has them."""
-        k = self.integers.shape[1]
-        scales = np.repeat(self.scales, self.size, axis=1)[:, :k]
-        zeros = np.repeat(self.zeros.astype(np.float32), self.size, axis=1)[:, :k]
-        return np.asarray((self.integers.astype(np.float32) - zeros) * scales, np.float32)
+        spread, shape = Granularity(1, self.size).spread, self.integers.shape
+        return real_values(self.integers, spread(self.scales, shape), spread(self.zeros, shape))
 
     def packed(self) -> tuple[Bytes, Bytes]:
         """Integers [rows, blocks, bytes of a block] and zero points [rows * bytes of a row], low half first."""

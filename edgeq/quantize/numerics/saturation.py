@@ -3,10 +3,10 @@
 onnxruntime's kernels for unsigned activations and signed weights multiply with vpmaddubsw on AVX2 and on AVX-512
 without VNNI (MLAS `QgemmU8X8KernelAvx2.S`, `QgemmU8X8KernelAvx512Core.S`, `ConvSymKernelAvx2.S`): for even k,
 a[k] b[k] + a[k+1] b[k+1] is held to -32768..32767, silently; 2 * 255 * 127 is 64770. What is assumed of them, read in
-their source and, for AVX2, held against their results by the tests:
+their source and, for AVX2, compared with their results by the tests:
 
     K is packed in fours from its start, so pairs are (0, 1), (2, 3), ..; an odd K is filled up with zero
-    of a convolution K is kernel position major, input channel minor, in each group (`integer_conv.py`)
+    of a convolution K is kernel position major, input channel minor, in each group (`reference.py`)
     the products are of the raw numbers; zero points are corrected exactly, afterwards, from sums of a and of b
     U8U8 widens to 16 bits first, S8S8 has plain C++: both are exact; and so is depthwise, group = channels in = out
 """
@@ -19,11 +19,14 @@ import numpy.typing as npt
 
 from edgeq.quantize.numerics.grid import Grid
 from edgeq.quantize.numerics.params import Ints, Params
-from edgeq.quantize.numerics.reference.integer_conv import PLAIN, Window, finish, lower
-from edgeq.quantize.numerics.reference.integer_matmul import check_granularity
-from edgeq.quantize.numerics.reference.requantize import (
+from edgeq.quantize.numerics.reference import (
+    PLAIN,
+    Window,
+    check_granularity,
     exact_products,
     factor,
+    finish,
+    lower,
     requantize,
     without_zero_points,
 )

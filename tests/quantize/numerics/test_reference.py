@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from edgeq.errors import ModelRefused
-from edgeq.quantize import numerics
-from edgeq.quantize.numerics import INT8, PER_TENSOR, UINT8, Granularity, Grid, Params, Window
+from edgeq.quantize.numerics import INT8, PER_TENSOR, UINT8, Granularity, Grid, Params, reference, saturation
+from edgeq.quantize.numerics.reference import Window
 from tests.quantize.numerics import onnx_nodes
 
 SIGNS = {"u8u8": (UINT8, UINT8), "u8s8": (UINT8, INT8), "s8s8": (INT8, INT8)}
@@ -62,7 +62,7 @@ def test_matmul(left: tuple[int, ...], right: tuple[int, ...], signs: str, per_c
     ap = activation(x_grid, 0.02, 100)
     bp = weights(w_grid, right[-1], len(right) - 1 if per_channel else None, w_grid.centre + 3, seed=3)
     yp = activation(x_grid, 0.05 * np.sqrt(left[-1]), 120)
-    ours = numerics.saturating_matmul if saturates() else numerics.qlinear_matmul
+    ours = saturation.saturating_matmul if saturates() else reference.qlinear_matmul
     y = ours(a, ap, b, bp, yp)
     expected = onnx_nodes.qlinear_matmul(a, ap, b, bp, yp)
     np.testing.assert_array_equal(getattr(y, "y", y), expected)
@@ -74,7 +74,7 @@ def test_matmul_with_a_zero_point_for_each_column() -> None:
     scale = np.linspace(0.001, 0.02, 8, dtype=np.float32)
     bp = Params(scale, np.arange(100, 180, 10, dtype=np.int32), UINT8, Granularity(1))
     ap, yp = activation(UINT8, 0.02, 100), activation(UINT8, 0.4, 120)
-    y = numerics.qlinear_matmul(a, ap, b, bp, yp)
+    y = reference.qlinear_matmul(a, ap, b, bp, yp)
     np.testing.assert_array_equal(y, onnx_nodes.qlinear_matmul(a, ap, b, bp, yp))
 
 
@@ -109,7 +109,7 @@ def test_conv(case: str, signs: str, per_channel: bool, biased: bool) -> None:
     xp = activation(x_grid, 0.02, 100)
     wp = weights(w_grid, channels, 0 if per_channel else None, w_grid.centre, seed=3)
     yp = activation(x_grid, 0.05 * np.sqrt(depth), 120)
-    ours = numerics.saturating_conv if saturates() else numerics.qlinear_conv
+    ours = saturation.saturating_conv if saturates() else reference.qlinear_conv
     y = ours(x, xp, w, wp, yp, bias, window)
     np.testing.assert_array_equal(getattr(y, "y", y), onnx_nodes.qlinear_conv(x, xp, w, wp, yp, bias, window))
 
@@ -118,7 +118,7 @@ def test_sums_wrap_as_registers_do() -> None:
     x, w = numbers((1, 4, 3, 3), UINT8, 1), numbers((2, 4, 3, 3), INT8, 2)
     one = Params(1.0, 0, UINT8)
     bias = np.array([2**31 - 1, -(2**31)], np.int32)
-    y = numerics.qlinear_conv(x, one, w, Params(1.0, 0, INT8), Params(1e7, 100, UINT8), bias)
+    y = reference.qlinear_conv(x, one, w, Params(1.0, 0, INT8), Params(1e7, 100, UINT8), bias)
     ours = onnx_nodes.qlinear_conv(x, one, w, Params(1.0, 0, INT8), Params(1e7, 100, UINT8), bias, Window())
     np.testing.assert_array_equal(y, ours)
 
@@ -127,14 +127,14 @@ def test_what_no_kernel_takes_is_refused() -> None:
     a, b, one = np.zeros((2, 4), np.uint8), np.zeros((4, 3), np.int8), Params(1.0, 0, UINT8)
     by_row = weights(INT8, 4, 0, 0, seed=0)
     with pytest.raises(ModelRefused, match="axis 0"):
-        numerics.qlinear_matmul(a, one, b, by_row, one)
+        reference.qlinear_matmul(a, one, b, by_row, one)
     with pytest.raises(ModelRefused, match="one scale"):
-        numerics.qlinear_matmul(a, Params(np.ones(2), np.zeros(2), UINT8, Granularity(0)), b, one, one)
+        reference.qlinear_matmul(a, Params(np.ones(2), np.zeros(2), UINT8, Granularity(0)), b, one, one)
     with pytest.raises(ModelRefused, match="5 channels"):
-        numerics.qlinear_conv(
+        reference.qlinear_conv(
             np.zeros((1, 5, 4, 4), np.uint8), one, np.zeros((2, 4, 3, 3), np.int8), one, one
         )
     with pytest.raises(ModelRefused, match="larger than its input"):
-        numerics.qlinear_conv(
+        reference.qlinear_conv(
             np.zeros((1, 4, 2, 2), np.uint8), one, np.zeros((2, 4, 3, 3), np.int8), one, one
         )

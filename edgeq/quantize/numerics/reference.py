@@ -1,0 +1,221 @@
+"""The integer kernels as the runtimes compute them, in numpy: what tests compare with; no conversion runs them.
+
+    qlinear_matmul, qlinear_conv   QLinearMatMul and QLinearConv with sums in int32, bit for bit onnxruntime's
+    requantize                     from int32 sums to numbers of the output's grid: the end of every integer kernel
+    error                          what a tensor loses on a grid, split into clipping and rounding
+
+onnxruntime's requantization (MLAS `MlasRequantizeOutput`): the sum goes to float32, is multiplied by one float32 factor,
+clipped, rounded half to even, and moved by the zero point. The factor is (x_scale * w_scale) / y_scale, in float32 and
+in this order. LiteRT's fixed-point multiplier (Jacob et al. 2018, section 2.2) can differ by one.
+
+A convolution is lowered to one matrix product for each group, with columns in onnxruntime's order: kernel position
+major, input channel minor (its CPU kernel works on NHWC, whatever the model says; `qlinearconv.cc`, ReorderFilter and
+Im2col<NHWC>). The order does not matter to exact sums; it does to sums that saturate in pairs (saturation.py).
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeq.errors import DataRefused, ModelRefused
+from edgeq.quantize.numerics.params import Floats, Ints, Params
+from edgeq.quantize.numerics.to_grid import Rounding, half_even, round_trip
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Window:
+    """ONNX's attributes of a convolution; empty ones mean steps of 1 and no padding. `pads`: all begins, then all ends."""
+
+    strides: tuple[int, ...] = ()
+    pads: tuple[int, ...] = ()
+    dilations: tuple[int, ...] = ()
+    group: int = 1
+
+
+PLAIN = Window()
+
+
+@dataclass(frozen=True, eq=False)
+class Lowered:
+    """A convolution as products of matrices: a [group, images * positions, K] times b [group, K, channels out / group]."""
+
+    a: Array
+    b: Array
+    b_zero: Array
+    out_shape: tuple[int, ...]  # [images, *positions], the rows of `a`
+
+    def image(self, sums: Ints) -> Ints:
+        """Sums [group, images * positions, channels / group] as [images, channels, *positions]."""
+        group, _, each = sums.shape
+        channels_last = np.moveaxis(sums.reshape(group, *self.out_shape, each), 0, -2)
+        return np.moveaxis(channels_last.reshape(*self.out_shape, group * each), -1, 1)
+
+
+def qlinear_conv(
+    x: Array,
+    x_params: Params,
+    w: Array,
+    w_params: Params,
+    y_params: Params,
+    bias: Ints | None = None,
+    window: Window = PLAIN,
+) -> Array:
+    """Numbers of y's grid, [N, M, *out], from x [N, C, *in] and w [M, C / group, *kernel], numbers of theirs.
+
+    x and y have one scale, w one or one for each output channel. `bias` is int32 [M] in steps of x_scale * w_scale.
+    Padding holds x's zero point. Accumulates in int32. https://onnx.ai/onnx/operators/onnx__QLinearConv.html. Raises
+    ModelRefused for another granularity, and where the shapes do not fit.
+    """
+    lowered = lower(x, x_params, w, w_params, y_params, window)
+    return finish(exact_products(lowered.a, lowered.b), lowered, x_params, w_params, y_params, bias)
+
+
+def lower(
+    x: Array, x_params: Params, w: Array, w_params: Params, y_params: Params, window: Window
+) -> Lowered:
+    """Raises ModelRefused as `qlinear_conv`."""
+    check_granularity(x_params, w_params, y_params, rank=w.ndim, column_axis=0)
+    group, kernel = window.group, w.shape[2:]
+    if x.shape[1] != w.shape[1] * group or w.shape[0] % group:
+        raise ModelRefused(
+            f"a convolution of {x.shape[1]} channels cannot have weights of shape {list(w.shape)} in {group} groups"
+        )
+    seen = _windows(x, int(x_params.zero_point), kernel, window)  # [N, C, *out, *kernel]
+    out_shape = (len(x), *seen.shape[2 : 2 + len(kernel)])
+    depth = math.prod(w.shape[1:])
+    split = seen.reshape(len(x), group, w.shape[1], *seen.shape[2:])
+    a = np.moveaxis(split, (1, 2), (0, -1)).reshape(group, math.prod(out_shape), depth)
+    each = w.reshape(group, w.shape[0] // group, *w.shape[1:])
+    b = np.moveaxis(each, (1, 2), (-1, -2)).reshape(group, depth, w.shape[0] // group)
+    zero = np.broadcast_to(w_params.zero_point, w.shape[:1]).reshape(group, 1, -1)
+    return Lowered(a, b, zero, out_shape)
+
+
+def finish(
+    products: Array, lowered: Lowered, x_params: Params, w_params: Params, y_params: Params, bias: Ints | None
+) -> Array:
+    """From sums of raw products to y: zero points, bias, requantization."""
+    sums = without_zero_points(products, lowered.a, x_params.zero_point, lowered.b, lowered.b_zero)
+    image = lowered.image(sums)
+    each_channel = (-1,) + (1,) * (image.ndim - 2)
+    if bias is not None:
+        image = image + bias.astype(np.int32).reshape(each_channel)
+    return requantize(image, factor(x_params, w_params, y_params).reshape(each_channel), y_params)
+
+
+def _windows(x: Array, padding: int, kernel: tuple[int, ...], window: Window) -> Array:
+    """What each output position sees, [N, C, *out, *kernel]: a view of the padded x."""
+    rank = len(kernel)
+    strides, dilations = window.strides or (1,) * rank, window.dilations or (1,) * rank
+    pads = window.pads or (0,) * (2 * rank)
+    around = [(0, 0), (0, 0), *zip(pads[:rank], pads[rank:], strict=True)]
+    padded = np.pad(x, around, constant_values=padding)
+    reach = tuple(d * (k - 1) + 1 for d, k in zip(dilations, kernel, strict=True))
+    if any(r > size for r, size in zip(reach, padded.shape[2:], strict=True)):
+        raise ModelRefused(
+            f"a kernel that reaches {list(reach)} is larger than its input {list(x.shape[2:])}"
+        )
+    spatial = tuple(range(2, 2 + rank))
+    seen = np.lib.stride_tricks.sliding_window_view(padded, reach, axis=spatial)
+    steps = [slice(None, None, s) for s in (*strides, *dilations)]
+    return np.asarray(seen[(slice(None), slice(None), *steps)])
+
+
+def qlinear_matmul(a: Array, a_params: Params, b: Array, b_params: Params, y_params: Params) -> Array:
+    """Numbers of y's grid, [.., M, N], from a [.., M, K] and b [.., K, N], numbers of theirs.
+
+    a and y have one scale, b one or one for each column. Accumulates in int32.
+    https://onnx.ai/onnx/operators/onnx__QLinearMatMul.html. Raises ModelRefused for another granularity, as
+    onnxruntime does.
+    """
+    check_granularity(a_params, b_params, y_params, rank=b.ndim, column_axis=b.ndim - 1)
+    products = exact_products(a, b)
+    sums = without_zero_points(products, a, a_params.zero_point, b, b_params.zero_point)
+    return requantize(sums, factor(a_params, b_params, y_params), y_params)
+
+
+def check_granularity(x: Params, w: Params, y: Params, rank: int, column_axis: int) -> None:
+    """Raises ModelRefused unless x and y have one scale, and w of `rank` has one, or one along its `column_axis`."""
+    if x.scale.ndim or y.scale.ndim:
+        raise ModelRefused("an integer kernel takes activations with one scale", "quantize them per tensor")
+    axis, block_size = w.granularity.axis, w.granularity.block_size
+    if block_size is not None or (axis is not None and axis % rank != column_axis):
+        blocks = f" in blocks of {block_size}" if block_size else ""
+        raise ModelRefused(
+            f"an integer kernel takes no weights with scales along axis {axis}{blocks}",
+            f"quantize them per tensor, or along axis {column_axis}",
+        )
+
+
+def factor(x: Params, w: Params, y: Params) -> Floats:
+    """One for each of w's scales. x and y have a single scale each."""
+    return np.asarray(x.scale * w.scale / y.scale, np.float32)
+
+
+def requantize(sums: Ints, factors: Floats, y: Params) -> Array:
+    """Numbers of y's grid, of the sums' shape. `factors` broadcasts against `sums`; y has a single scale."""
+    grid, zero = y.grid, int(y.zero_point)
+    steps = np.clip(sums.astype(np.float32) * factors, grid.q_min - zero, grid.q_max - zero)
+    return np.asarray((np.rint(steps).astype(np.int32) + zero).astype(grid.dtype))
+
+
+def exact_products(a: Array, b: Array) -> npt.NDArray[np.int64]:
+    """a @ b of integers of at most 16 bits. By float64, which BLAS is fast at and which is exact below 2^53."""
+    return np.asarray(np.matmul(a.astype(np.float64), b.astype(np.float64)).astype(np.int64))
+
+
+def without_zero_points(products: Array, a: Array, a_zero: Array, b: Array, b_zero: Array) -> Ints:
+    """sum_k (a - a_zero)(b - b_zero) from sum_k a b, in int32 that wraps as a register does.
+
+    a: [.., M, K], b: [.., K, N], a_zero a scalar, b_zero a scalar or one for each column, [N] or [.., 1, N].
+    Jacob et al. 2018, equation 7: ab - a_zero sum_k b - b_zero sum_k a + K a_zero b_zero.
+    """
+    a_zero, b_zero = np.asarray(a_zero, np.int64), np.asarray(b_zero, np.int64)
+    rows = a.sum(axis=-1, keepdims=True, dtype=np.int64)
+    columns = b.sum(axis=-2, keepdims=True, dtype=np.int64)
+    sums = products - a_zero * columns - b_zero * rows + a.shape[-1] * a_zero * b_zero
+    return np.asarray(sums, np.int64).astype(np.int32)
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Of all values: mean squared error, and `largest` |x - x'|, in x's unit (squared).
+
+    `mse` is the sum of `clipping`, the part of the values outside what the grid can represent, and `rounding`, the
+    part of those inside. `sqnr_db` is 10 log10(sum x^2 / sum (x - x')^2), None when nothing is lost.
+    """
+
+    mse: float
+    clipping: float
+    rounding: float
+    largest: float
+    sqnr_db: float | None
+
+
+def error(x: npt.ArrayLike, params: Params, rounding: Rounding = half_even) -> Noise:
+    """In float64 over the float32 values. No values lose nothing. Raises DataRefused where x is not finite."""
+    values = np.asarray(x, np.float32)
+    if not np.all(np.isfinite(values)):
+        raise DataRefused(
+            "a tensor to quantize has values that are inf or nan", "look for overflow in the model"
+        )
+    lost = values.astype(np.float64) - round_trip(values, params, rounding)
+    low, high = (params.granularity.spread(limit, values.shape) for limit in params.limits())
+    outside = (values < low) | (values > high)
+    count = max(values.size, 1)
+    clipping = float(np.sum(np.square(lost), where=outside)) / count
+    inside = float(np.sum(np.square(lost), where=~outside)) / count
+    mse = clipping + inside
+    signal = float(np.sum(np.square(values, dtype=np.float64))) / count
+    return Noise(
+        mse=mse,
+        clipping=clipping,
+        rounding=inside,
+        largest=float(np.max(np.abs(lost), initial=0.0)),
+        sqnr_db=10.0 * float(np.log10(signal / mse)) if mse > 0 else None,
+    )
