@@ -11,7 +11,7 @@ from onnx import numpy_helper
 from edgeq.workflow.explain import explain
 from tests.end_to_end.command_line import edgeq
 from tests.quantize.networks import images, model_of, residual, saved
-from tests.quantize.test_joins import PADDED
+from tests.quantize.passes.test_joins import PADDED
 
 PICKY = """import numpy as np
 first = []

@@ -10,7 +10,7 @@ from edgeq.workflow.convert import convert
 from edgeq.workflow.explain import explain
 from edgeq.workflow.race import entrants
 from tests.quantize.networks import images, saved
-from tests.quantize.test_few_in_float import depthwise
+from tests.quantize.passes.mixed_precision.test_few_float_layers import depthwise
 
 PLAIN, FEW = "onnxruntime-int8_static", "onnxruntime-int8_static-few-float"
 
