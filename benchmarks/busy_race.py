@@ -27,7 +27,8 @@ from benchmarks.own_home import data_folder, own_home  # noqa: E402
 from edgeq.demo import demo_files  # noqa: E402
 from edgeq.nouns.job import Limits  # noqa: E402
 from edgeq.nouns.report import SLOWER, RaceReport  # noqa: E402
-from edgeq.workflow.deploy import Deployment, deploy  # noqa: E402
+from edgeq.nouns.results import Deployment  # noqa: E402
+from edgeq.workflow.deploy import deploy  # noqa: E402
 from tests.end_to_end.command_line import edgeq  # noqa: E402
 from tests.models import zoo  # noqa: E402
 

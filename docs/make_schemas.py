@@ -11,14 +11,14 @@ from edgeq.nouns.data_check import DataSeen
 from edgeq.nouns.delivery import Delivery, Removal
 from edgeq.nouns.device import Facts
 from edgeq.nouns.diagnosis import Diagnosis
-from edgeq.nouns.explanation import Explanation
 from edgeq.nouns.export import Exported
 from edgeq.nouns.fidelity import BetweenRuntimes, Fidelity
 from edgeq.nouns.measurement import Measurement
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import Plan
-from edgeq.nouns.release import App, DeviceStatus, Rollback
-from edgeq.nouns.report import Choice, Comparison, DeviceCheck, LiveFigures, RaceReport, StoredRow
+from edgeq.nouns.release import App, Rollback
+from edgeq.nouns.report import Choice, DeviceCheck, RaceReport
+from edgeq.nouns.results import DeviceReport, Explained, Reported
 from edgeq.nouns.target import Target
 from edgeq.nouns.verification import Verification
 from edgeq.report.schema import DIALECT, document, schema_of
@@ -54,24 +54,13 @@ DOCUMENTS: dict[str, Any] = {
         "load_lines": tuple[str, ...],
         "exit_code": int,
     },
-    "explain": {"explanations": tuple[Explanation, ...], "refused": str | None},
+    "explain": Explained,
     "export": Exported,
     "data": DataSeen,
     "verify": Verification,
     "bench": {"races": tuple[RaceReport, ...], "measurements": tuple[str, ...]},
-    "report": {
-        "rows": tuple[StoredRow, ...],
-        "races": tuple[RaceReport, ...],
-        "measurements": tuple[Measurement, ...],
-        "comparisons": tuple[Comparison, ...],
-        "fetched": int,
-    },
-    "status": {
-        "facts": Facts,
-        "status": DeviceStatus | None,
-        "figures": tuple[LiveFigures, ...],
-        "code": str | None,
-    },
+    "report": Reported,
+    "status": DeviceReport,
     "rollback": Rollback,
     "doctor": Diagnosis,
     "uninstall": Removal,

@@ -26,14 +26,14 @@ from edgeq.nouns.delivery import Removal as Removal
 from edgeq.nouns.diagnosis import Diagnosis as Diagnosis
 from edgeq.nouns.export import Exported as Exported
 from edgeq.nouns.release import Rollback as Rollback
+from edgeq.nouns.results import Benched as Benched
+from edgeq.nouns.results import Conversion as Conversion
+from edgeq.nouns.results import Deployment as Deployment
+from edgeq.nouns.results import DeviceReport as DeviceReport
+from edgeq.nouns.results import Explained as Explained
+from edgeq.nouns.results import Reported as Reported
 from edgeq.nouns.verification import Verification as Verification
-from edgeq.workflow.bench import Benched as Benched
-from edgeq.workflow.convert import Conversion as Conversion
-from edgeq.workflow.deploy import Deployment as Deployment
-from edgeq.workflow.explain import Explained as Explained
-from edgeq.workflow.report import Reported as Reported
 from edgeq.workflow.service import ServiceChange as ServiceChange
-from edgeq.workflow.status import DeviceReport as DeviceReport
 
 __version__: str
 

@@ -4,18 +4,17 @@ Knows files and hashes; what a model computes, and on what device, is for others
 """
 
 from edgeq.bundle.assemble import assemble
-from edgeq.bundle.beside import CheckSet, beside_files, read_check, read_fidelity, read_noun, read_tools
 from edgeq.bundle.contract import contract
 from edgeq.bundle.destination import require_destination
 from edgeq.bundle.npy import npy_array, npy_bytes
 from edgeq.bundle.read import OpenBundle, read_bundle
+from edgeq.bundle.sidecar import CheckSet, read_check, read_fidelity, read_noun, sidecar_files
 from edgeq.bundle.write import write_bundle
 
 __all__ = [
     "CheckSet",
     "OpenBundle",
     "assemble",
-    "beside_files",
     "contract",
     "npy_array",
     "npy_bytes",
@@ -23,7 +22,7 @@ __all__ = [
     "read_check",
     "read_fidelity",
     "read_noun",
-    "read_tools",
     "require_destination",
+    "sidecar_files",
     "write_bundle",
 ]

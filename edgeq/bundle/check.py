@@ -10,7 +10,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from edgeq.bundle.layout import BESIDE, MANIFEST, contract_path, is_safe_name, why_unsafe
+from edgeq.bundle.layout import MANIFEST, SIDECAR, contract_path, is_safe_name, why_unsafe
 from edgeq.nouns.bundle import Candidate, Manifest
 from edgeq.nouns.tensor import TensorSpec
 
@@ -87,7 +87,7 @@ def content_problems(manifest: Manifest, entries: Sequence[zipfile.ZipInfo]) -> 
     problems += [
         f"{path!r} is not in the manifest"
         for path in sizes
-        if path not in expected and path != MANIFEST and not path.startswith(BESIDE)
+        if path not in expected and path != MANIFEST and not path.startswith(SIDECAR)
     ]
     problems += [
         f"{path} has {sizes[path]:,} bytes, the manifest says {size:,}"

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from edgeq.application import RUNTIME
 
 MANIFEST = "manifest.json"
-BESIDE = "beside/"
+SIDECAR = "beside/"
 FIDELITY = "fidelity.json"
 TOOLS = "tools.json"
 LABELS = "check/labels.npy"

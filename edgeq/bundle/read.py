@@ -15,7 +15,7 @@ from edgeq.bundle.check import (
     manifest_problems,
 )
 from edgeq.bundle.gaps import gap_problems
-from edgeq.bundle.layout import BESIDE, MANIFEST
+from edgeq.bundle.layout import MANIFEST, SIDECAR
 from edgeq.errors import BundleRefused
 from edgeq.limited.regular_file import refuse_special
 from edgeq.nouns.bundle import SCHEMA, Artifact, Manifest
@@ -55,11 +55,8 @@ class OpenBundle:
             self._write(to / path, self.artifact(path))
 
     def beside(self, name: str) -> bytes | None:
-        """What stands under beside/`name`; None when it is not there."""
-        return self._read(BESIDE + name) if BESIDE + name in self._names else None
-
-    def beside_names(self) -> tuple[str, ...]:
-        return tuple(sorted(n.removeprefix(BESIDE) for n in self._names if n.startswith(BESIDE)))
+        """The bytes of beside/`name`; None where there is none."""
+        return self._read(SIDECAR + name) if SIDECAR + name in self._names else None
 
     def close(self) -> None:
         self._archive.close()

@@ -10,7 +10,7 @@ from typing import IO
 
 from edgeq.bundle.check import manifest_problems
 from edgeq.bundle.destination import require_no_other_kind, unfinished
-from edgeq.bundle.layout import BESIDE, MANIFEST, why_unsafe
+from edgeq.bundle.layout import MANIFEST, SIDECAR, why_unsafe
 from edgeq.errors import BundleRefused
 from edgeq.nouns.bundle import Artifact, Manifest
 from edgeq.nouns.record import canonical_json
@@ -39,7 +39,7 @@ def write_bundle(
         for artifact in manifest.artifacts:
             _store_artifact(archive, artifact, artifacts[artifact.path])
         for name in sorted(beside):
-            _store(archive, BESIDE + name, beside[name])
+            _store(archive, SIDECAR + name, beside[name])
 
 
 def _part_problems(
@@ -51,7 +51,7 @@ def _part_problems(
     for name in beside:
         unsafe = why_unsafe(name)
         if unsafe:
-            yield f"{BESIDE}{name} {unsafe}"
+            yield f"{SIDECAR}{name} {unsafe}"
 
 
 def _store_artifact(archive: zipfile.ZipFile, artifact: Artifact, source: Path | bytes) -> None:

@@ -1,7 +1,8 @@
 """The deterministic core of a bundle: all candidates for one target, named by content (docs/bundle.md)."""
 
 from dataclasses import dataclass
-from typing import Optional
+from pathlib import Path
+from typing import Optional, Protocol
 
 from .record import Record, digest_of
 from .tensor import Preprocessing, TensorSpec
@@ -72,3 +73,23 @@ class Manifest(Record):
             if c.id == id:
                 return c
         raise KeyError(id)
+
+
+class Bundle(Protocol):
+    """A bundle file that was opened and verified in full (edgeq/bundle/read.py)."""
+
+    path: Path
+    manifest: Manifest
+    digest: str
+
+    def artifact(self, path: str) -> bytes:
+        """The bytes of one artifact. Raises KeyError for a path that the manifest does not have."""
+
+    def extract(self, to: Path) -> None:
+        """Write manifest.json and every artifact below `to`."""
+
+    def beside(self, name: str) -> Optional[bytes]:
+        """The bytes of beside/`name`, None where there is none."""
+
+    def close(self) -> None:
+        """Nothing can be read afterwards."""

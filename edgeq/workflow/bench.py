@@ -2,21 +2,19 @@
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from edgeq.bundle import OpenBundle, read_bundle
 from edgeq.deliver import activate, fitness, jobs, push, supply
 from edgeq.deliver.lock import locked
-from edgeq.errors import ModelCrashed, NotComparable, TargetRefused
+from edgeq.errors import NotComparable, TargetRefused
 from edgeq.nouns.bundle import Candidate
 from edgeq.nouns.delivery import Supplies
 from edgeq.nouns.job import Entrant, Job, Limits
 from edgeq.nouns.measurement import Measurement
 from edgeq.nouns.progress import Note
-from edgeq.nouns.report import RaceReport
-from edgeq.nouns.shown import Shown
+from edgeq.nouns.results import Benched
 from edgeq.report.race import compare_runs
 from edgeq.workflow import runtimes, stored
 from edgeq.workflow.check_samples import MOST_BYTES
@@ -27,29 +25,6 @@ from edgeq.workflow.session import Session, session_for
 from edgeq.workflow.takes import takes
 from edgeq.workflow.tell import Tell
 from edgeq.workflow.unpacked import unpacked
-
-
-@dataclass(frozen=True, repr=False)
-class Benched(Shown):
-    """One race per live model, or one of all bundles."""
-
-    measurements: tuple[Measurement, ...]
-    reports: tuple[RaceReport, ...]
-
-    @property
-    def exit_code(self) -> int:
-        """That of ModelCrashed where a model or bundle has nothing that ran to its end."""
-        ran = all(any(run.state == "ok" for run in m.runs) for m in self.measurements)
-        return 0 if ran else ModelCrashed.exit_code
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "races": [r.to_dict() for r in self.reports],
-            "measurements": [m.job.id for m in self.measurements],
-        }
-
-    def in_short(self) -> str:
-        return ", ".join(f"{r.app} on {r.device}: {len(r.rows)} measured" for r in self.reports)
 
 
 @takes(BenchRequest)

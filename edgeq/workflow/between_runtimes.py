@@ -5,12 +5,12 @@ The device may run either; an application that was tried with one should know wh
 
 from itertools import product
 
-from edgeq.bundle import OpenBundle, read_check
-from edgeq.nouns.bundle import Candidate, Manifest
+from edgeq.bundle import read_check
+from edgeq.nouns.bundle import Bundle, Candidate, Manifest
 from edgeq.nouns.fidelity import BetweenRuntimes
 
 
-def between_runtimes(bundle: OpenBundle) -> BetweenRuntimes | None:
+def between_runtimes(bundle: Bundle) -> BetweenRuntimes | None:
     """By the host's answers; None where fewer than two runtimes have an int8 candidate, or the bundle has no samples."""
     pair = _pair(bundle.manifest)
     check = read_check(bundle) if pair else None

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from edgeq.bundle import CheckSet, assemble, beside_files, write_bundle
+from edgeq.bundle import CheckSet, assemble, sidecar_files, write_bundle
 from edgeq.nouns.bundle import Candidate
 from edgeq.nouns.data import DataUse
 from edgeq.nouns.model import Model
@@ -49,7 +49,7 @@ def write(
     )
     check = _check_set(tuple(passed), model, parts.heldout)
     beside = {
-        **beside_files([m.fidelity for m in made], tool_versions() | order.converters, check),
+        **sidecar_files([m.fidelity for m in made], tool_versions() | order.converters, check),
         MODEL: canonical_json(_without_places(model).to_dict()),
         PLAN: canonical_json(plan.to_dict()),
         DATA: canonical_json(_without_its_place(use).to_dict()),

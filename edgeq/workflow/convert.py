@@ -1,26 +1,24 @@
 """convert(): a trained model and samples become a bundle, every candidate judged against float."""
 
-import os
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from edgeq import catalog
-from edgeq.bundle import OpenBundle, read_bundle, read_fidelity, read_noun, require_destination
+from edgeq.bundle import read_bundle, read_fidelity, read_noun, require_destination
 from edgeq.errors import DataRefused, TargetRefused
 from edgeq.ingest.given_model import GivenModel
 from edgeq.model_name import model_name
 from edgeq.nouns.data import DataUse
-from edgeq.nouns.fidelity import BetweenRuntimes, Fidelity
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import Plan
 from edgeq.nouns.progress import Note, Progress, Started
 from edgeq.nouns.project import Gates
 from edgeq.nouns.repairs import repairs_of
-from edgeq.nouns.shown import Shown
+from edgeq.nouns.results import Conversion
 from edgeq.nouns.states import states_of
 from edgeq.nouns.target import Target
 from edgeq.user_code import names_code, require_file
@@ -45,45 +43,6 @@ if TYPE_CHECKING:  # numpy, onnx and the rest are imported when there is somethi
     from edgeq.quantize.evaluate.gate import Gate
     from edgeq.workflow.early_checks import EarlyChecks
     from edgeq.workflow.sample_shapes import OrderedSamples
-
-
-@dataclass(frozen=True, repr=False)
-class Conversion(Shown, os.PathLike[str]):
-    """A bundle on the host with what is known of it; taken wherever the path of a bundle is. `reused`: it was made before from the very same input. `model`,
-    `plan` and `data` are None in a bundle that somebody else's tool wrote: they stand beside its core.
-    """
-
-    path: Path
-    bundle: OpenBundle
-    model: Model | None
-    plan: Plan | None
-    fidelity: tuple[Fidelity, ...]
-    seconds: float
-    reused: bool
-    data: DataUse | None = None
-    between_runtimes: BetweenRuntimes | None = None
-
-    def __fspath__(self) -> str:
-        return str(self.path)
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "path": str(self.path),
-            "digest": self.bundle.digest,
-            "manifest": self.bundle.manifest.to_dict(),
-            "model": self.model.to_dict() if self.model else None,
-            "plan": self.plan.to_dict() if self.plan else None,
-            "data": self.data.to_dict() if self.data else None,
-            "fidelity": [f.to_dict() for f in self.fidelity],
-            "between_runtimes": self.between_runtimes.to_dict() if self.between_runtimes else None,
-            "seconds": self.seconds,
-            "reused": self.reused,
-        }
-
-    def in_short(self) -> str:
-        manifest = self.bundle.manifest
-        candidates = ", ".join(c.id for c in manifest.candidates)
-        return f"{manifest.name} = {self.bundle.digest[:7]} for {manifest.target}: {candidates}"
 
 
 @takes(ConvertRequest)

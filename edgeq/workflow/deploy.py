@@ -3,27 +3,24 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from edgeq import catalog
 from edgeq.application import load_lines
 from edgeq.bundle.own_runtime import has_own_runtime
 from edgeq.deliver import activate, fitness, push, supply
 from edgeq.deliver.lock import locked
-from edgeq.errors import SPEED_NOT_COMPARED, BundleRefused
+from edgeq.errors import BundleRefused
 from edgeq.model_name import model_name
-from edgeq.nouns.delivery import Delivery, Destination, Supplies
-from edgeq.nouns.device import Facts
+from edgeq.nouns.delivery import Destination, Supplies
 from edgeq.nouns.job import Limits
-from edgeq.nouns.measurement import Measurement
 from edgeq.nouns.progress import Note, Started
 from edgeq.nouns.release import App
-from edgeq.nouns.report import Choice, DeviceCheck, RaceReport
-from edgeq.nouns.shown import Shown
+from edgeq.nouns.report import Choice, RaceReport
+from edgeq.nouns.results import Conversion, Deployment
 from edgeq.nouns.target import Target
 from edgeq.workflow import race, runtimes, stored
 from edgeq.workflow.check_samples import MOST_BYTES
-from edgeq.workflow.convert import Conversion, convert, open_conversion
+from edgeq.workflow.convert import convert, open_conversion
 from edgeq.workflow.paths import text
 from edgeq.workflow.requests import ConvertRequest, DeployRequest
 from edgeq.workflow.session import Session, session_for, truth_about
@@ -37,75 +34,6 @@ from edgeq.workflow.stay_home import (
 from edgeq.workflow.takes import keywords, takes
 from edgeq.workflow.tell import Tell
 from edgeq.workflow.unpacked import unpacked
-
-
-@dataclass(frozen=True, repr=False)
-class Deployment(Shown):
-    """What happened. `app` is what lives on the device now; the rest is None where the very same release was live
-    already, or on a dry run.
-    """
-
-    conversion: Conversion
-    facts: Facts
-    app: App | None
-    changed: bool
-    previous: str | None = None
-    delivery: Delivery | None = None
-    measurement: Measurement | None = None
-    race: RaceReport | None = None
-    checks: tuple[DeviceCheck, ...] = ()
-    choice: Choice | None = None
-
-    @property
-    def exit_code(self) -> int:
-        """0, or SPEED_NOT_COMPARED when what was deployed is live and its speed could not be compared, now or when it
-        went live.
-        """
-        return SPEED_NOT_COMPARED if self._is_live and self.app and self.app.not_compared else 0
-
-    @property
-    def load_lines(self) -> tuple[str, ...]:
-        """Python that runs it on the device; empty where it is not live, or its edgeq_runtime.py is not this edgeq's."""
-        app, manifest = self.app, self.conversion.bundle.manifest
-        if not self._is_live or app is None or app.candidate is None:
-            return ()
-        if not has_own_runtime(manifest, app.candidate):
-            return ()
-        images = manifest.preprocessing is not None
-        return load_lines(app.name, app.path, inputs=len(manifest.inputs), images=images)
-
-    @property
-    def _is_live(self) -> bool:
-        return self.app is not None and self.app.live == self.conversion.bundle.digest
-
-    @property
-    def unchanged(self) -> bool:
-        """Whether this very release was live already, so that nothing was sent."""
-        return not self.changed and self._is_live
-
-    def to_dict(self) -> dict[str, Any]:
-        def plain(noun: Any) -> Any:
-            return None if noun is None else noun.to_dict()
-
-        return {
-            "conversion": self.conversion.to_dict(),
-            "device": self.facts.to_dict(),
-            "app": plain(self.app),
-            "changed": self.changed,
-            "previous": self.previous,
-            "delivery": plain(self.delivery),
-            "race": plain(self.race),
-            "checks": [c.to_dict() for c in self.checks],
-            "choice": plain(self.choice),
-            "measurement": self.measurement.job.id if self.measurement else None,
-            "load_lines": list(self.load_lines),
-            "exit_code": self.exit_code,
-        }
-
-    def in_short(self) -> str:
-        if self.app is None or not (self.changed or self._is_live):
-            return f"{self.conversion.in_short()} (dry run: nothing was changed)"
-        return self.app.in_short() + ("" if self.changed else " (was live already)")
 
 
 @takes(DeployRequest)
@@ -143,7 +71,7 @@ def deploy(asked: DeployRequest) -> Deployment:
         digest = conversion.bundle.digest
         again = asked.measure_again or _is_not_what_was_asked_for(before, conversion, asked)
         if before is not None and before.live == digest and not again:
-            return Deployment(conversion, device.facts, before, changed=False)
+            return _not_sent(conversion, device, before)
         left_out = stay_home(device, sets, conversion.bundle.manifest, asked, _live(before))
         for candidate, reason in left_out.items():
             tell(Note(f"{candidate} is not raced: {reason}"))
@@ -153,7 +81,7 @@ def deploy(asked: DeployRequest) -> Deployment:
         tell(Started("delivery"))
         tell(supplies)
         if asked.dry_run:
-            return Deployment(conversion, device.facts, before, changed=False)
+            return _not_sent(conversion, device, before)
         terms = _Terms(
             app=app,
             left_out=left_out,
@@ -217,9 +145,25 @@ def _bring(
         race=report,
         checks=checks,
         choice=choice,
+        load_lines=_load_lines(conversion, live),
     )
     tell(deployment)
     return deployment
+
+
+def _not_sent(conversion: Conversion, device: Session, app: App | None) -> Deployment:
+    return Deployment(conversion, device.facts, app, changed=False, load_lines=_load_lines(conversion, app))
+
+
+def _load_lines(conversion: Conversion, app: App | None) -> tuple[str, ...]:
+    """Python that runs the model on the device; empty where it is not live, or its edgeq_runtime.py is not this edgeq's."""
+    manifest = conversion.bundle.manifest
+    if app is None or app.live != conversion.bundle.digest or app.candidate is None:
+        return ()
+    if not has_own_runtime(manifest, app.candidate):
+        return ()
+    images = manifest.preprocessing is not None
+    return load_lines(app.name, app.path, inputs=len(manifest.inputs), images=images)
 
 
 def _why_not_compared(report: RaceReport, choice: Choice) -> str | None:

@@ -1,7 +1,7 @@
 """explain(): a model's quantized candidates for a target, layer by layer, with what is lost where and what was done."""
 
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,9 @@ from edgeq.nouns.explanation import Explanation, Partners
 from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.plan import CandidatePlan, Plan
 from edgeq.nouns.progress import Note, Progress
-from edgeq.nouns.shown import Shown
+from edgeq.nouns.results import Conversion, Explained
 from edgeq.quantize.plan import AS_IS
-from edgeq.workflow.convert import Conversion, convert, open_conversion
+from edgeq.workflow.convert import convert, open_conversion
 from edgeq.workflow.paths import text
 from edgeq.workflow.requests import ConvertRequest, ExplainRequest
 from edgeq.workflow.stay_home import require_nothing_decided
@@ -23,21 +23,6 @@ from edgeq.workflow.verify_samples import of_bundle
 # Of the samples that the bundle carries: shares of errors settle early.
 _SAMPLES = 16
 _NOT_QUANTIZED = ("float", AS_IS)
-
-
-@dataclass(frozen=True, repr=False)
-class Explained(Shown):
-    """`refused` is what the gate said, None where it holds."""
-
-    explanations: tuple[Explanation, ...]
-    refused: str | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"explanations": [e.to_dict() for e in self.explanations], "refused": self.refused}
-
-    def in_short(self) -> str:
-        told = ", ".join(f"{e.candidate} ({len(e.layers)} layers)" for e in self.explanations)
-        return told + (f"; refused: {self.refused}" if self.refused else "")
 
 
 @takes(ExplainRequest)

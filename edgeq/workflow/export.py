@@ -1,5 +1,6 @@
 """export(): the file that an application loads, with its contract and an example of code that runs it. No device is needed."""
 
+import contextlib
 import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
@@ -7,18 +8,18 @@ from pathlib import Path
 
 from edgeq import catalog
 from edgeq.application import RUNTIME, runtime_source
-from edgeq.bundle import OpenBundle
 from edgeq.errors import BundleRefused, ModelRefused, TargetRefused
 from edgeq.example_code import LANGUAGES, NoExample, Place, read_contract
-from edgeq.nouns.bundle import Artifact, Candidate
+from edgeq.nouns.bundle import Artifact, Bundle, Candidate
 from edgeq.nouns.export import Exported
 from edgeq.nouns.json_text import parse_json
 from edgeq.nouns.plan import Skipped
 from edgeq.nouns.progress import Note
 from edgeq.nouns.record import canonical_json
+from edgeq.nouns.results import Conversion
 from edgeq.nouns.target import FORMATS, Target
 from edgeq.workflow import formats, runtimes
-from edgeq.workflow.convert import Conversion, convert, open_conversion
+from edgeq.workflow.convert import convert, open_conversion
 from edgeq.workflow.export_place import ExportPlace, export_place, require_place
 from edgeq.workflow.paths import text
 from edgeq.workflow.requests import ConvertRequest, ExportRequest
@@ -50,7 +51,7 @@ def export(asked: ExportRequest) -> Exported:
         finished = convert(
             **keywords(asked, ConvertRequest) | {"output": None, "target": kind, "runtime": runtime}
         )
-    with finished.bundle as bundle:
+    with contextlib.closing(finished.bundle) as bundle:
         chosen = _chosen(bundle, place, asked)
         place = replace(place, format=_format(chosen))
         if chosen.recipe == "float" and asked.recipe != "float" and asked.candidate is None:
@@ -155,7 +156,7 @@ def _one_runtime(kind: Target, place: ExportPlace, asked: ExportRequest) -> str 
     return next(iter(_able(kind, place.format, named)), None)
 
 
-def _chosen(bundle: OpenBundle, place: ExportPlace, asked: ExportRequest) -> Candidate:
+def _chosen(bundle: Bundle, place: ExportPlace, asked: ExportRequest) -> Candidate:
     """The first in the plan's order that fits. Raises TargetRefused with those that there are."""
     known, wanted = bundle.manifest.candidates, asked.candidate
     fits = [c for c in known if place.format in (None, _format(c))]
@@ -177,7 +178,7 @@ def _format(candidate: Candidate) -> str:
 
 
 def _files(
-    bundle: OpenBundle, candidate: Candidate, place: ExportPlace, languages: tuple[str, ...]
+    bundle: Bundle, candidate: Candidate, place: ExportPlace, languages: tuple[str, ...]
 ) -> tuple[dict[str, bytes], tuple[Skipped, ...]]:
     """What is written, by its name in the place, the model first; and the examples that could not be. The module that the one in
     Python imports is edgeq's own: the bundle may be a stranger's.
@@ -195,7 +196,7 @@ def _files(
     return {**written, **others, **runtime, **examples}, left_out
 
 
-def _contract(bundle: OpenBundle, content: bytes, model: str) -> bytes:
+def _contract(bundle: Bundle, content: bytes, model: str) -> bytes:
     """As it is, but for the name of the model file, and without `python_path`, which names a file that only a device has. Raises
     BundleRefused.
     """

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgeq.bundle import CheckSet, OpenBundle, read_check
+from edgeq.bundle import CheckSet, read_check
 from edgeq.deliver import jobs
 from edgeq.errors import DeviceDisagrees, ModelCrashed
-from edgeq.nouns.bundle import Manifest
+from edgeq.nouns.bundle import Bundle, Manifest
 from edgeq.nouns.delivery import Supplies
 from edgeq.nouns.job import Entrant, Limits
 from edgeq.nouns.measurement import Measurement, Run
@@ -65,7 +65,7 @@ def run(
 
 def judge(
     device: Session,
-    bundle: OpenBundle,
+    bundle: Bundle,
     measurement: Measurement,
     left_out: Mapping[str, str],
     live: str | None = None,
@@ -91,7 +91,7 @@ def judge(
     return report, checks, choice
 
 
-def _checks(device: Session, bundle: OpenBundle, measurement: Measurement) -> tuple[DeviceCheck, ...]:
+def _checks(device: Session, bundle: Bundle, measurement: Measurement) -> tuple[DeviceCheck, ...]:
     known = read_check(bundle)
     if known is None:
         return ()
@@ -102,7 +102,7 @@ def _checks(device: Session, bundle: OpenBundle, measurement: Measurement) -> tu
     )
 
 
-def _check(device: Session, bundle: OpenBundle, known: CheckSet, run: Run) -> DeviceCheck:
+def _check(device: Session, bundle: Bundle, known: CheckSet, run: Run) -> DeviceCheck:
     manifest = bundle.manifest
     fetched = jobs.fetch_outputs(device.link, run)
     count = min(len(a) for a in fetched)

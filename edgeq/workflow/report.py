@@ -1,13 +1,9 @@
 """report(): what was measured before, from the store; and from a device, what its agent measured by itself."""
 
-from dataclasses import dataclass
-from typing import Any
-
 from edgeq.deliver.service.measure import fetch_new
 from edgeq.errors import StoreRefused, TargetRefused
-from edgeq.nouns.measurement import Measurement
-from edgeq.nouns.report import Comparison, RaceReport, StoredRow
-from edgeq.nouns.shown import Shown
+from edgeq.nouns.report import StoredRow
+from edgeq.nouns.results import Reported
 from edgeq.report.compare import compare_measurements
 from edgeq.report.race import compare_runs
 from edgeq.store.open import open_known_store, open_store
@@ -19,31 +15,6 @@ from edgeq.workflow.session import session_for
 from edgeq.workflow.takes import takes
 
 _FIRST = "`edgeq deploy` and `edgeq bench` add them"
-
-
-@dataclass(frozen=True, repr=False)
-class Reported(Shown):
-    """Rows of the store, or the measurements that were asked for, or their comparisons with the first."""
-
-    rows: tuple[StoredRow, ...] = ()
-    races: tuple[RaceReport, ...] = ()
-    measurements: tuple[Measurement, ...] = ()
-    comparisons: tuple[Comparison, ...] = ()
-    fetched: int = 0
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "rows": [r.to_dict() for r in self.rows],
-            "races": [r.to_dict() for r in self.races],
-            "measurements": [m.to_dict() for m in self.measurements],
-            "comparisons": [c.to_dict() for c in self.comparisons],
-            "fetched": self.fetched,
-        }
-
-    def in_short(self) -> str:
-        shown = len(self.rows) or len(self.comparisons) or len(self.races)
-        what = "comparisons" if self.comparisons else "measurements"
-        return f"{shown} {what}"
 
 
 @takes(ReportRequest)

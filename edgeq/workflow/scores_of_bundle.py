@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgeq.bundle import CheckSet, OpenBundle, read_fidelity
+from edgeq.bundle import CheckSet, read_fidelity
 from edgeq.class_scores import class_scores
+from edgeq.nouns.bundle import Bundle
 
 
-def scores_of_bundle(bundle: OpenBundle, check: CheckSet, rows: Sequence[np.ndarray]) -> int | None:
+def scores_of_bundle(bundle: Bundle, check: CheckSet, rows: Sequence[np.ndarray]) -> int | None:
     """`rows`: float's outputs, or another's, on the samples that the bundle carries, [samples, n] each. These are a part of what
     judged the bundle, without labels that are no classes, and settle it only where nothing is recorded.
     """

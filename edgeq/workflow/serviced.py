@@ -11,7 +11,8 @@ from edgeq.nouns.device import Facts
 from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import Plan
-from edgeq.workflow.deploy import Deployment, deploy
+from edgeq.nouns.results import Deployment
+from edgeq.workflow.deploy import deploy
 from edgeq.workflow.requests import DeployRequest
 from edgeq.workflow.service import install_service
 from edgeq.workflow.takes import keywords

@@ -1,45 +1,18 @@
 """status(): what lives on a device, and code that runs it there."""
 
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 from edgeq.application import RUNTIME
 from edgeq.errors import TargetRefused
 from edgeq.example_code import LANGUAGES, NoExample, Place, contract_of
 from edgeq.nouns.answers import LiveContract
-from edgeq.nouns.device import Facts
 from edgeq.nouns.release import App, DeviceStatus
-from edgeq.nouns.report import LiveFigures
-from edgeq.nouns.shown import Shown
+from edgeq.nouns.results import DeviceReport
 from edgeq.workflow.live_figures import live_figures
 from edgeq.workflow.paths import text
 from edgeq.workflow.requests import StatusRequest
 from edgeq.workflow.session import Session, session_for
 from edgeq.workflow.takes import takes
-
-
-@dataclass(frozen=True, repr=False)
-class DeviceReport(Shown):
-    """What a device is and what edgeq has there; `status` is None where edgeq has never been. `figures` has one for each
-    name that is live. `code` is a program that runs one of them there, where it was asked for.
-    """
-
-    facts: Facts
-    status: DeviceStatus | None
-    figures: tuple[LiveFigures, ...] = ()
-    code: str | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "facts": self.facts.to_dict(),
-            "status": self.status.to_dict() if self.status else None,
-            "figures": [f.to_dict() for f in self.figures],
-            "code": self.code,
-        }
-
-    def in_short(self) -> str:
-        live = [app.in_short() for app in self.status.apps] if self.status else []
-        return f"{self.facts.user}@{self.facts.hostname}: {', '.join(live) or 'nothing live'}"
 
 
 @takes(StatusRequest)

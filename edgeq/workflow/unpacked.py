@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgeq.bundle import OpenBundle
 from edgeq.bundle.layout import check_input
+from edgeq.nouns.bundle import Bundle
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Unpacked:
 
 
 @contextlib.contextmanager
-def unpacked(bundle: OpenBundle) -> Iterator[Unpacked]:
+def unpacked(bundle: Bundle) -> Iterator[Unpacked]:
     """The files are removed on leaving."""
     with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
         base = Path(folder)

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgeq import catalog
-from edgeq.bundle import OpenBundle, read_bundle, read_fidelity, read_noun
+from edgeq.bundle import read_bundle, read_fidelity, read_noun
 from edgeq.errors import DeviceUnfit, ModelCrashed, TargetRefused
-from edgeq.nouns.bundle import Candidate
+from edgeq.nouns.bundle import Bundle, Candidate
 from edgeq.nouns.data import DataUse
 from edgeq.nouns.progress import Note, Progress
 from edgeq.nouns.project import Gates
@@ -98,7 +98,7 @@ class _Trial:
         )
 
 
-def _wanted(bundle: OpenBundle, names: tuple[str, ...]) -> tuple[Candidate, ...]:
+def _wanted(bundle: Bundle, names: tuple[str, ...]) -> tuple[Candidate, ...]:
     known = {c.id: c for c in bundle.manifest.candidates}
     unknown = [name for name in names if name not in known]
     if unknown:
@@ -112,7 +112,7 @@ def _seconds(wanted: tuple[Candidate, ...]) -> dict[str, float]:
     return {c.id: _FLOAT_SECONDS if c.recipe == "float" else _SECONDS / quantized for c in wanted}
 
 
-def _samples(bundle: OpenBundle, asked: VerifyRequest, folder: Path) -> "Chosen":
+def _samples(bundle: Bundle, asked: VerifyRequest, folder: Path) -> "Chosen":
     from edgeq.workflow import verify_samples
 
     data, most = text_or_given(asked.data), asked.samples
@@ -121,7 +121,7 @@ def _samples(bundle: OpenBundle, asked: VerifyRequest, folder: Path) -> "Chosen"
     return verify_samples.of_data(bundle, data, asked.preprocess, asked.calibrate, most, folder)
 
 
-def _check_samples(bundle: OpenBundle, folder: Path, asked: VerifyRequest) -> None:
+def _check_samples(bundle: Bundle, folder: Path, asked: VerifyRequest) -> None:
     """As when a bundle is made, by its float model. Raises DataRefused."""
     from edgeq.ingest import tflite_float
     from edgeq.ingest.graph import float_run
@@ -141,7 +141,7 @@ def _check_samples(bundle: OpenBundle, folder: Path, asked: VerifyRequest) -> No
         asked.tell(finding)
 
 
-def _notes(bundle: OpenBundle, target: str, chosen: "Chosen") -> Iterator[str]:
+def _notes(bundle: Bundle, target: str, chosen: "Chosen") -> Iterator[str]:
     yield chosen.source
     made_for = bundle.manifest.target
     if made_for != target:
@@ -155,7 +155,7 @@ def _notes(bundle: OpenBundle, target: str, chosen: "Chosen") -> Iterator[str]:
         )
 
 
-def _bench(bundle: OpenBundle, trial: _Trial, gates: Gates) -> "Bench":
+def _bench(bundle: Bundle, trial: _Trial, gates: Gates) -> "Bench":
     """Float's answers come from this machine, onnxruntime's where there are several: as when the bundle was made."""
     from edgeq.emulate.compare import Bench
     from edgeq.quantize.evaluate.gate import Gate
@@ -170,7 +170,7 @@ def _bench(bundle: OpenBundle, trial: _Trial, gates: Gates) -> "Bench":
     )
 
 
-def _float_outputs(bundle: OpenBundle, trial: _Trial) -> "tuple[Array, ...] | None":
+def _float_outputs(bundle: Bundle, trial: _Trial) -> "tuple[Array, ...] | None":
     floats = [c for c in bundle.manifest.candidates if c.recipe == "float"]
     for candidate in sorted(floats, key=lambda c: c.runtime != "onnxruntime"):
         try:

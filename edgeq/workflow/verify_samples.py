@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from edgeq.bundle import OpenBundle, read_check
+from edgeq.bundle import read_check
 from edgeq.errors import BundleRefused, DataRefused
 from edgeq.ingest.given_data import GivenData
 from edgeq.ingest.preprocess import parse
 from edgeq.ingest.samples import Samples, open_samples
 from edgeq.ingest.split import split
+from edgeq.nouns.bundle import Bundle
 
 MOST = 1000  # beyond that no default run gets
 _SEED = 0
@@ -40,7 +41,7 @@ class Chosen:
         return tuple(np.asarray(np.load(f, mmap_mode="r", allow_pickle=False)[i]) for f in self.files)
 
 
-def of_bundle(bundle: OpenBundle, most: int | None, folder: Path) -> Chosen:
+def of_bundle(bundle: Bundle, most: int | None, folder: Path) -> Chosen:
     """Those that it carries. Raises BundleRefused where it carries none."""
     check = read_check(bundle)
     if check is None:
@@ -54,7 +55,7 @@ def of_bundle(bundle: OpenBundle, most: int | None, folder: Path) -> Chosen:
 
 
 def of_data(
-    bundle: OpenBundle,
+    bundle: Bundle,
     data: str | GivenData,
     preprocess: str | None,
     calibrate: int | None,
@@ -85,7 +86,7 @@ def of_data(
     return Chosen(files, taken.count, taken.labels, taken.truth, source, judged=same)
 
 
-def _of_one_shape(samples: Samples, bundle: OpenBundle) -> list[int]:
+def _of_one_shape(samples: Samples, bundle: Bundle) -> list[int]:
     """A machine is given them as one array. Raises DataRefused where no sample has the shape of the bundle's own."""
     check = read_check(bundle)
     if check is None or all(None not in spec.shape for spec in bundle.manifest.inputs):

@@ -14,10 +14,11 @@ import pytest
 import edgeq
 from edgeq import catalog
 from edgeq.application import load_lines
-from edgeq.bundle import OpenBundle, npy_bytes
+from edgeq.bundle import npy_bytes
 from edgeq.deliver.agent_archive import AgentArchive
 from edgeq.deliver.jobs import entrant, make_job
 from edgeq.deliver.provision import resolve
+from edgeq.nouns.bundle import Bundle
 from edgeq.nouns.delivery import WheelSet
 from edgeq.nouns.device import Facts
 from edgeq.nouns.job import Job, Limits
@@ -73,12 +74,12 @@ def bare(python: str) -> str:
     return str(found[-1])
 
 
-def converted(network: Path, target: str, folder: Path) -> OpenBundle:
+def converted(network: Path, target: str, folder: Path) -> Bundle:
     np.savez(folder / "data.npz", x=SAMPLES)
     return edgeq.convert(f"{network}:build", target=target, data=folder / "data.npz").bundle
 
 
-def deployed(device: Device, bundle: OpenBundle, runtime: str) -> str:
+def deployed(device: Device, bundle: Bundle, runtime: str) -> str:
     """The path of `current` after the int8 candidate for `runtime` was brought there, run on 32 samples and made live."""
     manifest = bundle.manifest
     token = device.lock()

@@ -10,11 +10,10 @@ import pytest
 from edgeq.bundle import (
     CheckSet,
     assemble,
-    beside_files,
     read_bundle,
     read_check,
     read_fidelity,
-    read_tools,
+    sidecar_files,
     write_bundle,
 )
 from edgeq.errors import BundleRefused
@@ -66,14 +65,16 @@ def test_check_samples_and_figures_come_back(tmp_path: Path) -> None:
     samples = np.arange(128, dtype=">f4").reshape(2, 1, 8, 8)
     check = CheckSet((samples,), np.array([3, 7]), {"onnxruntime-float": (np.eye(2, 10, dtype=np.float32),)})
     fidelity = Fidelity("onnxruntime-float", 2, (OutputError("logits", None, 0.0),))
-    write_bundle(tmp_path / "m.edgeq", manifest, artifacts, beside_files([fidelity], {"onnx": "1.19"}, check))
+    write_bundle(
+        tmp_path / "m.edgeq", manifest, artifacts, sidecar_files([fidelity], {"onnx": "1.19"}, check)
+    )
     with read_bundle(tmp_path / "m.edgeq") as bundle:
         back = read_check(bundle)
         assert back is not None and back.labels is not None
         assert np.array_equal(back.inputs[0], samples) and back.labels.tolist() == [3, 7]
         assert list(back.outputs) == ["onnxruntime-float"]
         assert read_fidelity(bundle) == (fidelity,)
-        assert read_tools(bundle) == {"onnx": "1.19"}
+        assert json.loads(bundle.beside("tools.json") or b"") == {"onnx": "1.19"}
 
 
 def test_a_bundle_without_data_has_no_check_samples(bundle_file: Path) -> None:

@@ -1,10 +1,12 @@
 """Bundles whose every hash is right, around models that are not."""
 
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from edgeq.bundle import assemble, read_bundle, write_bundle
+from edgeq.bundle.layout import SIDECAR
 
 
 def with_model(
@@ -30,6 +32,11 @@ def with_model(
             threads=1,
             built=built,
         )
-        beside = {name: bundle.beside(name) or b"" for name in bundle.beside_names()}
+        with zipfile.ZipFile(source) as archive:
+            beside = {
+                name.removeprefix(SIDECAR): archive.read(name)
+                for name in archive.namelist()
+                if name.startswith(SIDECAR)
+            }
         write_bundle(place, manifest, artifacts, beside)
     return place

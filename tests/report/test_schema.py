@@ -8,23 +8,19 @@ from typing import Any
 import jsonschema
 import pytest
 
-from edgeq.bundle import assemble, beside_files, read_bundle, write_bundle
+from edgeq.bundle import assemble, read_bundle, sidecar_files, write_bundle
 from edgeq.errors import NoSpace
 from edgeq.nouns.bundle import Candidate
 from edgeq.nouns.fidelity import Fidelity, OutputError
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import CandidatePlan, Plan, Scheme
 from edgeq.nouns.report import Estimate, LiveFigures
+from edgeq.nouns.results import Benched, Conversion, Deployment, DeviceReport, Reported
 from edgeq.nouns.tensor import TensorSpec
 from edgeq.report.choose import choose
 from edgeq.report.compare import compare_measurements
 from edgeq.report.race import compare_runs
 from edgeq.report.schema import schema_of
-from edgeq.workflow.bench import Benched
-from edgeq.workflow.convert import Conversion
-from edgeq.workflow.deploy import Deployment
-from edgeq.workflow.report import Reported
-from edgeq.workflow.status import DeviceReport
 
 from .conftest import FACTS, MakeRace
 
@@ -61,7 +57,7 @@ def conversion(folder: Path) -> Conversion:
         preprocessing=None, threads=1, built=built,
     )  # fmt: skip
     fidelity = Fidelity(FLOAT, 10, (OutputError("y", None, 0.0),))
-    write_bundle(folder / "m.edgeq", manifest, artifacts, beside_files([fidelity], {}, None))
+    write_bundle(folder / "m.edgeq", manifest, artifacts, sidecar_files([fidelity], {}, None))
     plan = Plan(
         "rpi4", (CandidatePlan(FLOAT, "onnxruntime", "float", "onnx", "why", Scheme("int8", "int8", True)),)
     )

@@ -20,14 +20,12 @@ from edgeq.nouns.plan import CandidatePlan, Plan, Skipped
 from edgeq.nouns.progress import Note
 from edgeq.nouns.release import App
 from edgeq.nouns.report import DeviceCheck
+from edgeq.nouns.results import Benched, Conversion, Deployment
 from edgeq.nouns.tensor import TensorSpec
 from edgeq.report.choose import choose
 from edgeq.report.formats.summary import show_candidates
 from edgeq.report.formats.text import show, show_result
 from edgeq.report.race import compare_runs
-from edgeq.workflow.bench import Benched
-from edgeq.workflow.convert import Conversion
-from edgeq.workflow.deploy import Deployment
 
 from .conftest import FACTS, MakeRace
 

@@ -16,6 +16,7 @@ from edgeq.nouns.plan import CandidatePlan, Plan, Scheme, Skipped
 from edgeq.nouns.progress import Note
 from edgeq.nouns.release import App, DeviceStatus
 from edgeq.nouns.report import DeviceCheck, Estimate, LiveFigures, StoredRow
+from edgeq.nouns.results import DeviceReport, Reported
 from edgeq.nouns.tensor import TensorSpec
 from edgeq.report.choose import choose
 from edgeq.report.compare import compare_measurements
@@ -25,8 +26,6 @@ from edgeq.report.formats.race_table import show_race
 from edgeq.report.formats.text import show, show_result
 from edgeq.report.formats.units import median, times
 from edgeq.report.race import compare_runs
-from edgeq.workflow.report import Reported
-from edgeq.workflow.status import DeviceReport
 
 from .conftest import CONDITIONS, FACTS, MakeRace
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edgeq.bundle import CheckSet, assemble, beside_files, read_bundle, write_bundle
+from edgeq.bundle import CheckSet, assemble, read_bundle, sidecar_files, write_bundle
 from edgeq.nouns.bundle import Candidate
 from edgeq.nouns.fidelity import Agreement, Fidelity, OutputError
 from edgeq.nouns.tensor import TensorSpec
@@ -27,7 +27,7 @@ def bundle(folder, judged=(), **outputs):
         inputs=(TensorSpec("x", "float32", (1, 4)),), outputs=(TensorSpec("y", "float32", (1, 10)),), built=built,
     )  # fmt: skip
     check = CheckSet((np.zeros((20, 1, 4), np.float32),), None, {ids[n]: (a,) for n, a in outputs.items()})
-    write_bundle(folder / "m.edgeq", manifest, artifacts, beside_files(judged, {}, check))
+    write_bundle(folder / "m.edgeq", manifest, artifacts, sidecar_files(judged, {}, check))
     return read_bundle(folder / "m.edgeq")
 
 

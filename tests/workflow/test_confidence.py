@@ -11,8 +11,9 @@ import pytest
 from edgeq.errors import GateFailed, TargetRefused
 from edgeq.nouns.progress import Note
 from edgeq.nouns.project import Gates
+from edgeq.nouns.results import Conversion
 from edgeq.project import project_here
-from edgeq.workflow.convert import Conversion, convert
+from edgeq.workflow.convert import convert
 from tests.end_to_end.command_line import edgeq
 from tests.workflow.test_data_use import LABELS, classifier
 

@@ -11,7 +11,8 @@ from onnx import helper, numpy_helper
 from edgeq.bundle import read_check
 from edgeq.errors import DataRefused
 from edgeq.nouns.project import Gates
-from edgeq.workflow.convert import Conversion, convert
+from edgeq.nouns.results import Conversion
+from edgeq.workflow.convert import convert
 
 FLOAT32 = onnx.TensorProto.FLOAT
 

@@ -6,7 +6,8 @@ import torch
 
 from edgeq.ingest.pytorch.program import open_program
 from edgeq.ingest.request import Request
-from edgeq.workflow.convert import Conversion, convert
+from edgeq.nouns.results import Conversion
+from edgeq.workflow.convert import convert
 
 
 def net(folder: Path) -> Path:

@@ -11,8 +11,9 @@ from edgeq.errors import BundleRefused, ModelRefused
 from edgeq.nouns.job import Limits
 from edgeq.nouns.progress import Note
 from edgeq.nouns.project import Gates
+from edgeq.nouns.results import Deployment
 from edgeq.workflow.convert import convert
-from edgeq.workflow.deploy import Deployment, deploy
+from edgeq.workflow.deploy import deploy
 
 ONE_ROUND = Limits(seconds=1.0, min_rounds=1, max_rounds=1, block_ms=1.0, warmup_runs=1)
 

@@ -17,7 +17,7 @@ from edgeq.ingest import given_data as given_data_module
 from edgeq.ingest import given_model as given_model_module
 from edgeq.ingest.given_data import given_data
 from edgeq.ingest.given_model import given_model
-from edgeq.workflow.convert import Conversion
+from edgeq.nouns.results import Conversion
 
 torch = pytest.importorskip("torch")
 

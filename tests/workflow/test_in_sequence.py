@@ -11,9 +11,10 @@ from onnx import helper, numpy_helper
 
 from edgeq.errors import GateFailed
 from edgeq.nouns.project import Gates
+from edgeq.nouns.results import Conversion
 from edgeq.quantize.evaluate.gate import Gate, decide
 from edgeq.quantize.evaluate.sqnr_breakdown import worst_sequence_db
-from edgeq.workflow.convert import Conversion, convert
+from edgeq.workflow.convert import convert
 from tests.quantize.networks import model_of
 
 WIDTH, STEPS = 16, 160

@@ -10,8 +10,9 @@ from edgeq.demo import demo_files
 from edgeq.errors import StoreRefused
 from edgeq.nouns.job import Limits
 from edgeq.nouns.progress import Note, Progress
+from edgeq.nouns.results import Conversion
 from edgeq.report.formats.text import show, show_result
-from edgeq.workflow.convert import Conversion, convert
+from edgeq.workflow.convert import convert
 from edgeq.workflow.deploy import deploy
 from edgeq.workflow.report import report
 from edgeq.workflow.uninstall import uninstall

@@ -10,7 +10,8 @@ import pytest
 from onnx import helper, numpy_helper
 
 from edgeq.errors import GateFailed
-from edgeq.workflow.convert import Conversion, convert
+from edgeq.nouns.results import Conversion
+from edgeq.workflow.convert import convert
 from tests.quantize.networks import images, inside_if, model_of
 
 

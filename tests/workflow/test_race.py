@@ -11,9 +11,10 @@ from edgeq.errors import SPEED_NOT_COMPARED
 from edgeq.nouns.bundle import Candidate, Manifest
 from edgeq.nouns.delivery import Supplies
 from edgeq.nouns.job import Limits
+from edgeq.nouns.results import Deployment
 from edgeq.nouns.tensor import TensorSpec
 from edgeq.report.formats.text import show_result
-from edgeq.workflow.deploy import Deployment, deploy
+from edgeq.workflow.deploy import deploy
 from edgeq.workflow.race import entrants
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgeq.bundle import CheckSet, assemble, beside_files, read_bundle, read_check, write_bundle
+from edgeq.bundle import CheckSet, assemble, read_bundle, read_check, sidecar_files, write_bundle
 from edgeq.nouns.bundle import Candidate
 from edgeq.nouns.record import canonical_json
 from edgeq.nouns.tensor import Preprocessing, TensorSpec
@@ -42,7 +42,7 @@ def examples(folder: Path) -> list[bytes]:
         np.array([0, 1]),
         {id: (np.zeros((2, 10), np.float32),) for id in _IDS},
     )
-    beside = beside_files((), {"onnx": "1"}, check)
+    beside = sidecar_files((), {"onnx": "1"}, check)
     found = []
     for more in ({}, {"model.json": b"null", "plan.json": b"{}", "data.json": b"null"}):
         write_bundle(folder / "model.edgeq", manifest, artifacts, {**beside, **more})

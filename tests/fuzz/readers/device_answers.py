@@ -22,11 +22,11 @@ from edgeq.nouns.device import Facts
 from edgeq.nouns.job import UNREADABLE, Entrant, Job
 from edgeq.nouns.measurement import Attempt, Block, Energy, Measurement, MemoryUse, Outputs, Run
 from edgeq.nouns.release import App, DeviceStatus, Release, ServiceState
+from edgeq.nouns.results import DeviceReport
 from edgeq.report.formats.text import show, show_result
 from edgeq.report.race import compare_runs
 from edgeq.transport.base import Completed
 from edgeq.workflow.session import as_found
-from edgeq.workflow.status import DeviceReport
 from tests.fuzz.mutations import changed_bytes, changed_json, nested
 
 _SHA = "5" * 64

@@ -1,6 +1,6 @@
-"""What stands beside a bundle's core: fidelity, tool versions, and samples to check a device with.
+"""A bundle's sidecar files, the folder beside/: fidelity, tool versions, and samples to check a device with.
 
-Nothing of it is part of the digest: figures can be added without making another release.
+They are not part of the digest: figures can be added without making another release.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from edgeq.bundle.layout import FIDELITY, LABELS, TOOLS, check_input, check_output
 from edgeq.bundle.npy import npy_array, npy_bytes
-from edgeq.bundle.read import OpenBundle
 from edgeq.errors import BundleRefused
+from edgeq.nouns.bundle import Bundle
 from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.json_text import parse_json
 from edgeq.nouns.record import Record, canonical_json
@@ -31,7 +31,7 @@ class CheckSet:
     outputs: Mapping[str, tuple[NDArray[Any], ...]] = field(default_factory=dict)
 
 
-def beside_files(
+def sidecar_files(
     fidelity: Sequence[Fidelity], tools: Mapping[str, str], check: CheckSet | None
 ) -> dict[str, bytes]:
     """The files for `write_bundle`; `tools` maps a tool to its version."""
@@ -48,7 +48,7 @@ def beside_files(
     return files
 
 
-def read_fidelity(bundle: OpenBundle) -> tuple[Fidelity, ...]:
+def read_fidelity(bundle: Bundle) -> tuple[Fidelity, ...]:
     """In the candidates' order as written; empty when the bundle has no figures."""
     raw = _json(bundle, FIDELITY) or []
     if not isinstance(raw, list):
@@ -56,20 +56,13 @@ def read_fidelity(bundle: OpenBundle) -> tuple[Fidelity, ...]:
     return tuple(_noun(bundle, FIDELITY, item, Fidelity) for item in raw)
 
 
-def read_noun(bundle: OpenBundle, name: str, noun: type[R]) -> R | None:
-    """What beside/`name` says; None where it is not there or says nothing. Raises BundleRefused."""
+def read_noun(bundle: Bundle, name: str, noun: type[R]) -> R | None:
+    """The noun in beside/`name`; None where the file is missing or empty. Raises BundleRefused."""
     raw = _json(bundle, name)
     return _noun(bundle, name, raw, noun) if raw else None
 
 
-def read_tools(bundle: OpenBundle) -> dict[str, str]:
-    raw = _json(bundle, TOOLS) or {}
-    if not isinstance(raw, dict):
-        raise BundleRefused(f"{bundle.path}: {TOOLS}: expected an object")
-    return {str(tool): str(version) for tool, version in raw.items()}
-
-
-def read_check(bundle: OpenBundle) -> CheckSet | None:
+def read_check(bundle: Bundle) -> CheckSet | None:
     """None when the bundle was made without data."""
     inputs = _arrays(bundle, [check_input(i) for i in range(len(bundle.manifest.inputs))])
     if not inputs:
@@ -99,14 +92,14 @@ def _misfit(check: CheckSet) -> str:
     return "the candidates' outputs differ in shape" if len(shapes) > 1 else ""
 
 
-def _noun(bundle: OpenBundle, name: str, raw: Any, noun: type[R]) -> R:
+def _noun(bundle: Bundle, name: str, raw: Any, noun: type[R]) -> R:
     try:
         return noun.from_dict(raw)
     except (ValueError, TypeError) as error:
         raise BundleRefused(f"{bundle.path}: {name}: {error}") from None
 
 
-def _arrays(bundle: OpenBundle, names: Sequence[str]) -> tuple[NDArray[Any], ...]:
+def _arrays(bundle: Bundle, names: Sequence[str]) -> tuple[NDArray[Any], ...]:
     """All of `names`, or none when the first is not there. A gap among them is refused: half an answer is no answer."""
     contents = [bundle.beside(name) for name in names]
     if not contents or contents[0] is None:
@@ -119,7 +112,7 @@ def _arrays(bundle: OpenBundle, names: Sequence[str]) -> tuple[NDArray[Any], ...
     )
 
 
-def _json(bundle: OpenBundle, name: str) -> Any:
+def _json(bundle: Bundle, name: str) -> Any:
     content = bundle.beside(name)
     try:
         return None if content is None else parse_json(content)
