@@ -1,6 +1,12 @@
-"""Runs the float graph over the calibration samples and keeps what was seen of every activation, in one streaming pass.
+"""Runs the float graph over the calibration samples and keeps statistics of every activation, in one streaming pass.
 
 Memory is that of one sample's activations and one `Seen` per tensor, whatever the number of samples.
+
+The pass stops early where more samples would change no range. After 128 samples, 256, 512 and so on, the ends of all
+ranges are compared with those after half as many: the extremes, and where a histogram is kept those of the percentile
+too. Where none of them moved by more than 2 % of its tensor's width, which is 0.17 dB of rounding, the samples that are
+left are not run. Half, because extremes come in bursts: on MNIST 64 samples in a row moved nothing, twice, and the next
+ones moved ends by 7 %.
 """
 
 import hashlib
@@ -12,29 +18,41 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from edgeq.foreign import translated
 from edgeq.limited.native_call import native_call
-from edgeq.quantize.calibration import ranges_converged, stored_stats
 from edgeq.quantize.calibration.array_cache import Kept
-from edgeq.quantize.calibration.instrumented_graph import ObservedGraph, hidden
-from edgeq.quantize.calibration.observers import AUTO, observer
-from edgeq.quantize.calibration.tensor_stats import Glance, Range, Seen, counted_of_one, glance_at
+from edgeq.quantize.calibration.instrumented_graph import InstrumentedGraph, folded_inputs
+from edgeq.quantize.calibration.observers import AUTO, observer, percentile
+from edgeq.quantize.calibration.tensor_stats import (
+    FORMAT,
+    Range,
+    SampleStats,
+    Seen,
+    counted_of_one,
+    packed,
+    stats_of_sample,
+    unpacked,
+)
 from edgeq.quantize.run_model import Progress, feed, interpreter_of, no_progress
 from edgeq.quantize.samples import Array, SamplesLike
 from edgeq.quantize.tflite_file import read
 
 Ranges = dict[str, Range]
+Ends = npt.NDArray[np.float64]  # [tensors, low and high of one or two ranges]
 
 LEVELS = 256
 _LARGEST = float(np.finfo(np.float32).max)
 _BITS = 12  # of an end of a range, which moves by a quarter of a thousandth at most
+_FEWEST = 64  # samples before ends are compared
+_TOLERANCE = 0.02  # of the width by which an end may move
 NOTHING_KEPT = Kept()
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """What was seen of each tensor on the first `samples` of the set; fewer than it has where ranges stood still.
+    """Statistics of each tensor on the first `samples` of the set: fewer than it has where the ranges converged.
 
     `model` is the sha256 of the float model, weights included.
     """
@@ -58,8 +76,8 @@ def ranges_of(calibration: Calibration, calibrator: str) -> Ranges:
 
 
 def _rounded(ends: Range) -> Range:
-    """To _BITS significant bits. Float kernels of another CPU add in another order, which changes the last bits of what is
-    seen; with them the scales would change, and with these, now and then, an integer.
+    """To _BITS significant bits. Float kernels of another CPU add in another order, which changes the last bits of the
+    extremes; with them the scales would change, and with these, now and then, an integer.
     """
     low, high = ends
     return _round(low), _round(high)
@@ -82,23 +100,25 @@ def onnx_seen(
 ) -> Calibration:
     """Of all float tensors of `model` (an onnx ModelProto with inferred shapes), inputs included.
 
-    A tensor that only its Relu or Clip reads is seen as what that makes of it.
+    A tensor that only a foldable Relu or Clip reads gets the statistics of that one's output.
     """
     facts = _facts("onnxruntime", model.SerializeToString(), samples, histogram, threads)
 
     def seen() -> tuple[dict[str, Seen], int]:
         counted = counted_of_one(samples.count) if histogram else 0
-        graph = ObservedGraph(model, counted, threads)
+        graph = InstrumentedGraph(model, counted, threads)
         inputs = graph.inputs
         return _stream(
             samples,
-            lambda arrays: graph.look(dict(zip(inputs, arrays, strict=True))),
+            lambda arrays: graph.run(dict(zip(inputs, arrays, strict=True))),
             histogram,
             progress,
         )
 
     found = _kept_or(seen, kept, facts)
-    behind = {name: found.tensors[after] for name, after in hidden(model).items() if after in found.tensors}
+    behind = {
+        name: found.tensors[after] for name, after in folded_inputs(model).items() if after in found.tensors
+    }
     return replace(found, tensors={**found.tensors, **behind})
 
 
@@ -119,13 +139,13 @@ def tflite_seen(
         constant = {t.name for t in read(path).tensors if t.constant}
         counted = counted_of_one(samples.count)
 
-        def look(arrays: tuple[Array, ...]) -> dict[str, Glance]:
+        def look(arrays: tuple[Array, ...]) -> dict[str, SampleStats]:
             feed(interpreter, arrays)
             with translated("the float .tflite does not run on a calibration sample"):
                 native_call(interpreter.invoke)
             tensors = _float_tensors(interpreter)
             return {
-                name: _glance_at(interpreter, index, counted)
+                name: _sample_stats(interpreter, index, counted)
                 for name, index in tensors.items()
                 if name not in constant
             }
@@ -137,44 +157,61 @@ def tflite_seen(
 
 def _stream(
     samples: SamplesLike,
-    look: Callable[[tuple[Array, ...]], Mapping[str, Glance]],
+    look: Callable[[tuple[Array, ...]], Mapping[str, SampleStats]],
     histogram: bool,
     progress: Progress,
 ) -> tuple[dict[str, Seen], int]:
-    """What was seen, and on how many samples."""
+    """The statistics, and on how many samples they are."""
     seen: dict[str, Seen] = {}
     before = None
     for i in range(samples.count):
-        for name, glance in look(samples[i]).items():
+        for name, stats in look(samples[i]).items():
             if name not in seen:
                 seen[name] = Seen(histogram)
-            seen[name].note(glance)
+            seen[name].note(stats)
         progress("calibrate", (i + 1) / samples.count)
-        if ranges_converged.is_checked(i + 1):
-            after = ranges_converged.ends(seen)
-            if before is not None and ranges_converged.stand_still(before, after):
+        if i + 1 >= _FEWEST and (i + 1).bit_count() == 1:  # a power of two
+            after = range_ends(seen)
+            if before is not None and ranges_converged(before, after):
                 return seen, i + 1
             before = after
     return seen, samples.count
 
 
+def range_ends(seen: Mapping[str, Seen]) -> Ends:
+    return np.array(
+        [
+            (*s.extremes, *(percentile.range_of(s, 0) if s.bins is not None and s.count else s.extremes))
+            for s in seen.values()
+        ]
+    )
+
+
+def ranges_converged(before: Ends, after: Ends) -> bool:
+    """Whether no end moved by more than the tolerance; a tensor that was not there before did."""
+    if before.shape != after.shape:
+        return False
+    width = after[:, 1:2] - after[:, 0:1]
+    return bool(np.all(np.abs(after - before) <= _TOLERANCE * width))
+
+
 def _kept_or(
     see: Callable[[], tuple[dict[str, Seen], int]], kept: Kept, facts: dict[str, Any]
 ) -> Calibration:
-    """From what is kept; else seen and kept."""
+    """From the cache; else computed, and put there."""
     arrays = kept.find(**facts)
-    found = None if arrays is None else stored_stats.unpacked(arrays)
+    found = None if arrays is None else unpacked(arrays)
     if found is None:
         found = see()
-        kept.put(stored_stats.packed(*found), **facts)
+        kept.put(packed(*found), **facts)
     return Calibration(*found, model=facts["model"])
 
 
 def _facts(runtime: str, model: bytes, samples: SamplesLike, histogram: bool, threads: int) -> dict[str, Any]:
-    """All that decides what is seen; sums of floats depend on the runtime and on how work is divided."""
+    """All that the statistics depend on; sums of floats depend on the runtime and on how work is divided."""
     return {
         "what": "seen",
-        "format": stored_stats.FORMAT,
+        "format": FORMAT,
         "model": hashlib.sha256(model).hexdigest(),
         "samples": samples.sha256,
         "count": samples.count,
@@ -193,9 +230,9 @@ def _float_tensors(interpreter: Any) -> dict[str, int]:
     }
 
 
-def _glance_at(interpreter: Any, index: int, counted: int) -> Glance:
+def _sample_stats(interpreter: Any, index: int, counted: int) -> SampleStats:
     try:
         array = interpreter.get_tensor(index)
     except ValueError:  # a tensor that the runtime never filled
         array = np.empty(0, np.float32)
-    return glance_at(array, counted)
+    return stats_of_sample(array, counted)

@@ -1,7 +1,7 @@
-"""The float graph with eyes: it finds the extremes of its tensors itself and hands out only some of their values.
+"""Instruments the float graph with reductions of its tensors: minimum, maximum, and on request some of the values.
 
-So no activation leaves the runtime, which keeps its fused and blocked kernels and reuses its memory: MobileNetV2 passes
-2.5 times faster than with every tensor as an output.
+No activation leaves the runtime, which keeps its fused and blocked kernels and reuses its memory: MobileNetV2 runs 2.5
+times faster than with every tensor as an output.
 """
 
 from collections import Counter
@@ -14,7 +14,7 @@ import numpy.typing as npt
 from edgeq.errors import ConversionFailed
 from edgeq.foreign import translated
 from edgeq.graphs.ort_session import ort_session
-from edgeq.quantize.calibration.tensor_stats import Glance, glance_at, stride
+from edgeq.quantize.calibration.tensor_stats import SampleStats, stats_of_sample, stride
 from edgeq.quantize.calibration.unfoldable_activations import ACTIVATIONS, unfoldable_activations
 from edgeq.quantize.names_read import names_read
 
@@ -24,7 +24,7 @@ _REDUCED = {"low": "ReduceMin", "high": "ReduceMax", "energy": "ReduceSumSquare"
 _FLAT, _START, _END = "edgeq_flat", "edgeq_start", "edgeq_end"
 
 
-class ObservedGraph:
+class InstrumentedGraph:
     """`model` is an onnx ModelProto with inferred shapes. About `counted` values of each tensor are handed out; 0: none.
 
     Minimum and maximum of a tensor with NaN are anything; the sum of squares is not finite then. Such tensors, and all
@@ -43,17 +43,17 @@ class ObservedGraph:
         """Names, in the order of the samples' arrays."""
         return [i.name for i in self._session.get_inputs()]
 
-    def look(self, feeds: dict[str, Array]) -> dict[str, Glance]:
+    def run(self, feeds: dict[str, Array]) -> dict[str, SampleStats]:
         """Runs one sample. Raises ConversionFailed when the graph does not run on it."""
         while True:
-            glances = self._look(feeds)
-            unclear = {name for name, glance in glances.items() if glance is None}
+            found = self._try(feeds)
+            unclear = {name for name, stats in found.items() if stats is None}
             if not unclear:
-                return {name: glance for name, glance in glances.items() if glance is not None}
+                return {name: stats for name, stats in found.items() if stats is not None}
             self._whole |= unclear
             self._session = self._opened()
 
-    def _look(self, feeds: dict[str, Array]) -> dict[str, Glance | None]:
+    def _try(self, feeds: dict[str, Array]) -> dict[str, SampleStats | None]:
         names = [o.name for o in self._session.get_outputs()]
         try:
             with translated("the float graph does not run on a calibration sample"):
@@ -63,28 +63,28 @@ class ObservedGraph:
                 raise
             return dict.fromkeys(self.tensors)
         found |= feeds
-        return {name: self._glance(k, found) for k, name in enumerate(self.tensors)}
+        return {name: self._stats(k, found) for k, name in enumerate(self.tensors)}
 
-    def _glance(self, k: int, found: dict[str, Array]) -> Glance | None:
+    def _stats(self, k: int, found: dict[str, Array]) -> SampleStats | None:
         if self.tensors[k] in self._whole:
-            return glance_at(np.asarray(found[self.tensors[k]], np.float32), self._counted or 1)
+            return stats_of_sample(np.asarray(found[self.tensors[k]], np.float32), self._counted or 1)
         low, high, energy = (float(found[f"edgeq_{word}_{k}"]) for word in _REDUCED)
         if not (isfinite(low) and isfinite(high) and isfinite(energy)):
             return None
         size = self._sizes[k]
         if size is None:
             size = int(found[f"edgeq_size_{k}"][0])
-        return Glance(low, high, size, values=found.get(f"edgeq_values_{k}"))
+        return SampleStats(low, high, size, values=found.get(f"edgeq_values_{k}"))
 
     def _opened(self) -> Any:
-        seen_to = [(k, name) for k, name in enumerate(self.tensors) if name not in self._whole]
-        graph = _with_eyes(self._model, seen_to, self._sizes, self._whole, self._counted)
+        reduced = [(k, name) for k, name in enumerate(self.tensors) if name not in self._whole]
+        graph = _with_reductions(self._model, reduced, self._sizes, self._whole, self._counted)
         with translated("onnxruntime does not load the float graph for calibration"):
             return ort_session(graph, threads=self._threads)
 
 
-def hidden(model: Any) -> dict[str, str]:
-    """Tensors that only a Relu or Clip reads which folds into a range, with the tensor which that makes of them.
+def folded_inputs(model: Any) -> dict[str, str]:
+    """Tensors that only a Relu or Clip reads which folds into a range, with that one's output.
 
     onnxruntime's quantizer gives them its output's range and drops it: the rounding to integers clips by itself.
     """
@@ -105,9 +105,9 @@ def hidden(model: Any) -> dict[str, str]:
 
 
 def _tensors(model: Any) -> tuple[str, ...]:
-    """All float tensors but the hidden ones, inputs first."""
+    """All float tensors but the inputs of folded activations; the graph's inputs first."""
     graph = model.graph
-    initial, behind = {i.name for i in graph.initializer}, hidden(model)
+    initial, behind = {i.name for i in graph.initializer}, folded_inputs(model)
     typed = {v.name for v in (*graph.value_info, *graph.output) if _is_float(v)}
     inputs = [i.name for i in graph.input if _is_float(i) and i.name not in initial]
     made = [name for node in graph.node for name in node.output if name in typed and name not in behind]
@@ -130,7 +130,7 @@ def _sizes(model: Any, tensors: tuple[str, ...]) -> list[int | None]:
     ]
 
 
-def _with_eyes(
+def _with_reductions(
     model: Any, reduced: list[tuple[int, str]], sizes: list[int | None], whole: set[str], counted: int
 ) -> Any:
     """A copy whose outputs are edgeq_<low|high|energy|size|values>_<k> for (k, name) of `reduced`, and `whole` as they
@@ -138,29 +138,29 @@ def _with_eyes(
     """
     import onnx
 
-    observed = onnx.ModelProto()
-    observed.CopyFrom(model)
-    graph = observed.graph
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    graph = copy.graph
     del graph.output[:]
-    eyes = _Eyes(graph)
+    reductions = _Reductions(graph)
     for k, name in reduced:
-        eyes.reduce(k, name)
+        reductions.reduce(k, name)
         if sizes[k] is None:
-            eyes.size(k, name)
+            reductions.size(k, name)
         if counted:
-            eyes.sample(k, sizes[k], counted)
+            reductions.sample(k, sizes[k], counted)
     inputs = {i.name for i in graph.input}
     graph.output.extend(
         onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)
         for name in sorted(whole - inputs)
     )
-    if not graph.output:  # nothing but inputs to see; a graph has to give something to run
+    if not graph.output:  # the graph's inputs alone are observed; a graph needs an output to run
         graph.output.extend(model.graph.output)
-    observed.ir_version = max(observed.ir_version, 4)  # below 4 constants must be inputs
-    return observed
+    copy.ir_version = max(copy.ir_version, 4)  # below 4 constants must be inputs
+    return copy
 
 
-class _Eyes:
+class _Reductions:
     """Adds nodes to `graph`."""
 
     def __init__(self, graph: Any) -> None:

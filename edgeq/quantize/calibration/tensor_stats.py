@@ -1,10 +1,13 @@
 """What one pass over calibration data keeps of a tensor: its extremes, and on request a histogram of fixed size.
 
 Memory does not depend on the number of samples. The bins are symmetric about zero; when a value falls outside, the
-width doubles and pairs of bins merge, which loses no count.
+width doubles and pairs of bins merge, which loses no count. `packed` and `unpacked` turn statistics into plain arrays
+for the cache, and back.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,11 +23,16 @@ _IN_ALL = 2**21
 _OF_ONE = (2048, 65536)  # the fewest and the most of one sample
 _SMOOTHING = 0.95  # weight of the past in the moving average, as litert-quantizer has it
 
+# Changes with what Seen holds, with its bins and with which values enter them.
+FORMAT = 1
+_REALS = ("low", "high", "mean_low", "mean_high", "limit")
+_COUNTS = ("count", "not_finite")
+
 
 @dataclass(frozen=True)
-class Glance:
-    """A tensor on one sample: its extremes (inf, -inf where it has no values), how many values there are, finite and not,
-    and those that enter the histogram, where one is kept.
+class SampleStats:
+    """Of a tensor on one sample: its extremes (inf, -inf where it has no values), how many values are finite and how many
+    are not, and the `values` that enter the histogram, where one is kept.
     """
 
     low: float
@@ -45,19 +53,19 @@ def stride(size: int, counted: int) -> int:
     return size // counted | 1
 
 
-def glance_at(array: Floats, counted: int) -> Glance:
+def stats_of_sample(array: Floats, counted: int) -> SampleStats:
     """Values that are not finite are left out and counted."""
     if not array.size:
-        return Glance(np.inf, -np.inf, 0)
+        return SampleStats(np.inf, -np.inf, 0)
     low, high = float(array.min()), float(array.max())
     if not (np.isfinite(low) and np.isfinite(high)):
         finite = array[np.isfinite(array)]
-        return replace(glance_at(finite, counted), not_finite=array.size - finite.size)
-    return Glance(low, high, array.size, values=array.reshape(-1)[:: stride(array.size, counted)])
+        return replace(stats_of_sample(finite, counted), not_finite=array.size - finite.size)
+    return SampleStats(low, high, array.size, values=array.reshape(-1)[:: stride(array.size, counted)])
 
 
 class Seen:
-    """Show it arrays of any shape with `add`, or what somebody else saw of one with `note`.
+    """`add` takes an array of any shape, `note` the statistics of one sample that were computed elsewhere.
 
     `low`, `high` are the extremes, `mean_low`, `mean_high` the exponential moving averages of each sample's own.
     """
@@ -70,20 +78,20 @@ class Seen:
         self.bins: npt.NDArray[np.int64] | None = np.zeros(BINS, np.int64) if histogram else None
 
     def add(self, array: Floats, counted: int = _OF_ONE[1]) -> None:
-        self.note(glance_at(array, counted))
+        self.note(stats_of_sample(array, counted))
 
-    def note(self, glance: Glance) -> None:
-        self.not_finite += glance.not_finite
-        if not glance.count:
+    def note(self, sample: SampleStats) -> None:
+        self.not_finite += sample.not_finite
+        if not sample.count:
             return
         past = _SMOOTHING if self.count else 0.0
-        self.mean_low = past * self.mean_low + (1 - past) * glance.low
-        self.mean_high = past * self.mean_high + (1 - past) * glance.high
-        self.low, self.high = min(self.low, glance.low), max(self.high, glance.high)
-        self.count += glance.count
-        if self.bins is not None and glance.values is not None:
-            self._widen(max(-glance.low, glance.high))
-            self._count(glance.values)
+        self.mean_low = past * self.mean_low + (1 - past) * sample.low
+        self.mean_high = past * self.mean_high + (1 - past) * sample.high
+        self.low, self.high = min(self.low, sample.low), max(self.high, sample.high)
+        self.count += sample.count
+        if self.bins is not None and sample.values is not None:
+            self._widen(max(-sample.low, sample.high))
+            self._count(sample.values)
 
     @property
     def extremes(self) -> Range:
@@ -119,3 +127,33 @@ class Seen:
             self.bins = np.zeros(BINS, np.int64)
             self.bins[BINS // 4 : BINS // 4 + BINS // 2] = merged
             self.limit *= 2
+
+
+def packed(seen: Mapping[str, Seen], samples: int) -> dict[str, npt.NDArray[Any]]:
+    arrays: dict[str, npt.NDArray[Any]] = {"samples": np.array(samples), "names": np.array(list(seen), str)}
+    for field in (*_REALS, *_COUNTS):
+        kind = np.float64 if field in _REALS else np.int64
+        arrays[field] = np.array([getattr(s, field) for s in seen.values()], kind)
+    if all(s.bins is not None for s in seen.values()):
+        arrays["bins"] = np.array([s.bins for s in seen.values()], np.int64).reshape(len(seen), BINS)
+    return arrays
+
+
+def unpacked(arrays: Mapping[str, npt.NDArray[Any]]) -> tuple[dict[str, Seen], int] | None:
+    """(tensors, samples); None where something is missing or has another shape."""
+    names = arrays.get("names")
+    fields = [arrays.get(field) for field in (*_REALS, *_COUNTS)]
+    if names is None or "samples" not in arrays or any(f is None or f.shape != names.shape for f in fields):
+        return None
+    bins = arrays.get("bins")
+    if bins is not None and bins.shape != (len(names), BINS):
+        return None
+    found: dict[str, Seen] = {}
+    for k, name in enumerate(names):
+        seen = found[str(name)] = Seen(histogram=False)
+        for field in _REALS:
+            setattr(seen, field, float(arrays[field][k]))
+        for field in _COUNTS:
+            setattr(seen, field, int(arrays[field][k]))
+        seen.bins = None if bins is None else bins[k].copy()
+    return found, int(arrays["samples"])

@@ -1,4 +1,4 @@
-"""Calibration stops when ranges stand still, is not done twice, and takes samples of any shape."""
+"""Calibration stops when the ranges converge, is not run twice, and takes samples of any shape."""
 
 from dataclasses import dataclass, field, replace
 
@@ -9,8 +9,7 @@ from onnx import helper, numpy_helper
 
 from edgeq.nouns.plan import CandidatePlan, Scheme
 from edgeq.quantize.calibration.array_cache import Kept
-from edgeq.quantize.calibration.calibrate import onnx_seen, ranges_of
-from edgeq.quantize.calibration.ranges_converged import ends, stand_still
+from edgeq.quantize.calibration.calibrate import onnx_seen, range_ends, ranges_converged, ranges_of
 from edgeq.quantize.evaluate.gate import Gate
 from edgeq.quantize.float_graph import read
 from edgeq.quantize.make import make
@@ -51,13 +50,13 @@ def test_it_goes_on_while_a_single_range_grows(model):
     assert onnx_seen(model, Rows(rows), True).samples == 256
 
 
-def test_ends_stand_still_within_two_percent_of_the_width(model):
-    before = ends(onnx_seen(model, Rows(images(20)), True).tensors)
+def test_ranges_converged_where_ends_move_by_less_than_two_percent_of_the_width(model):
+    before = range_ends(onnx_seen(model, Rows(images(20)), True).tensors)
     width = before[:, 1:2] - before[:, 0:1]
     one = np.zeros_like(before)
     one[3, 1] = 1
-    assert stand_still(before, before + 0.019 * width * one)
-    assert not stand_still(before, before + 0.021 * width * one)
+    assert ranges_converged(before, before + 0.019 * width * one)
+    assert not ranges_converged(before, before + 0.021 * width * one)
 
 
 def test_the_result_says_how_many_samples_were_enough(tmp_path):

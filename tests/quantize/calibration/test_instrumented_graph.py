@@ -1,4 +1,4 @@
-"""The graph that looks at its own tensors sees what a reader of all of them sees, and says when it cannot."""
+"""The instrumented graph gives the statistics that reading every tensor whole gives."""
 
 import numpy as np
 import onnx
@@ -7,7 +7,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from edgeq.errors import ConversionFailed
-from edgeq.quantize.calibration.instrumented_graph import ObservedGraph, hidden
+from edgeq.quantize.calibration.instrumented_graph import InstrumentedGraph, folded_inputs
 from edgeq.quantize.calibration.tensor_stats import stride
 from edgeq.quantize.float_graph import read
 from tests.quantize.networks import images, model_of, residual
@@ -30,29 +30,29 @@ def values_of(model, names, feeds):
     return feeds | dict(zip((o.name for o in session.get_outputs()), session.run(None, feeds), strict=True))
 
 
-def test_it_sees_extremes_sizes_and_every_so_many_values_of_all_tensors(tmp_path):
+def test_it_gives_extremes_sizes_and_every_so_many_values_of_all_tensors(tmp_path):
     model = opened(residual(), tmp_path)
-    graph = ObservedGraph(model, counted=100, threads=1)
+    graph = InstrumentedGraph(model, counted=100, threads=1)
     feeds = {"x": images(1)}
-    found = graph.look(feeds)
+    found = graph.run(feeds)
     whole = values_of(model, graph.tensors, feeds)
     assert set(found) == set(graph.tensors) >= {"x", "r0", "one.out", "scores"}
-    for name, glance in found.items():
+    for name, stats in found.items():
         array = whole[name]
-        assert (glance.low, glance.high) == pytest.approx((array.min(), array.max()), rel=1e-5, abs=1e-6)
-        assert glance.count == array.size
+        assert (stats.low, stats.high) == pytest.approx((array.min(), array.max()), rel=1e-5, abs=1e-6)
+        assert stats.count == array.size
         np.testing.assert_allclose(
-            glance.values, array.ravel()[:: stride(array.size, 100)], rtol=1e-4, atol=1e-5
+            stats.values, array.ravel()[:: stride(array.size, 100)], rtol=1e-4, atol=1e-5
         )
 
 
-def test_what_a_relu_alone_reads_is_hidden_behind_it(tmp_path):
+def test_the_input_of_a_folded_relu_gets_the_statistics_of_its_output(tmp_path):
     model = opened(residual(), tmp_path)
-    assert hidden(model) == {"stem": "r0", "one.a": "one.r", "one.sum": "one.out"} | {
+    assert folded_inputs(model) == {"stem": "r0", "one.a": "one.r", "one.sum": "one.out"} | {
         "two.a": "two.r",
         "two.sum": "two.out",
     }
-    assert "stem" not in ObservedGraph(model, 0, 1).tensors
+    assert "stem" not in InstrumentedGraph(model, 0, 1).tensors
 
 
 def logarithm(shape):
@@ -63,33 +63,33 @@ def logarithm(shape):
 
 
 def test_values_that_are_not_finite_are_left_out_and_counted(tmp_path):
-    graph = ObservedGraph(opened(logarithm((1, 4)), tmp_path), counted=10, threads=1)
+    graph = InstrumentedGraph(opened(logarithm((1, 4)), tmp_path), counted=10, threads=1)
     for _ in range(2):
-        y = graph.look({"x": np.array([[np.e, -1.0, 1.0, 0.0]], np.float32)})["y"]
+        y = graph.run({"x": np.array([[np.e, -1.0, 1.0, 0.0]], np.float32)})["y"]
         assert (y.low, y.high) == pytest.approx((0.0, 1.0), abs=1e-6)
         assert (y.count, y.not_finite) == (2, 2)
-    x = graph.look({"x": np.full((1, 4), np.e, np.float32)})["x"]
+    x = graph.run({"x": np.full((1, 4), np.e, np.float32)})["x"]
     assert (x.low, x.count, x.not_finite) == (np.float32(np.e), 4, 0)
 
 
 def test_open_dimensions_may_differ_from_sample_to_sample_and_be_empty(tmp_path):
-    graph = ObservedGraph(opened(logarithm((1, "time")), tmp_path), counted=10, threads=1)
+    graph = InstrumentedGraph(opened(logarithm((1, "time")), tmp_path), counted=10, threads=1)
     for size in (3, 40, 0, 7):
-        found = graph.look({"x": np.arange(1, size + 1, dtype=np.float32)[None]})
+        found = graph.run({"x": np.arange(1, size + 1, dtype=np.float32)[None]})
         assert found["y"].count == size
         if size:
             assert found["y"].high == pytest.approx(np.log(size), abs=1e-6)
             assert len(found["y"].values) == len(range(0, size, stride(size, 10)))
 
 
-def test_a_sample_that_does_not_run_is_refused_in_our_words(tmp_path):
-    graph = ObservedGraph(opened(residual(), tmp_path), counted=0, threads=1)
+def test_a_sample_that_does_not_run_is_refused(tmp_path):
+    graph = InstrumentedGraph(opened(residual(), tmp_path), counted=0, threads=1)
     with pytest.raises(ConversionFailed, match="does not run on a calibration sample"):
-        graph.look({"x": np.zeros((1, 5, 16, 16), np.float32)})
+        graph.run({"x": np.zeros((1, 5, 16, 16), np.float32)})
 
 
-def test_a_graph_without_floats_has_nothing_to_see(tmp_path):
+def test_a_graph_without_floats_has_no_statistics(tmp_path):
     infos = [helper.make_tensor_value_info(n, TensorProto.BOOL, (2,)) for n in "xy"]
     graph = helper.make_graph([helper.make_node("Not", ["x"], ["y"])], "net", infos[:1], infos[1:])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    assert ObservedGraph(opened(model, tmp_path), 10, 1).look({"x": np.array([True, False])}) == {}
+    assert InstrumentedGraph(opened(model, tmp_path), 10, 1).run({"x": np.array([True, False])}) == {}

@@ -1,45 +1,11 @@
-"""Ranges from one streaming pass: exact extremes, counts that survive re-binning, memory that stays."""
+"""Each calibrator chooses a range from the statistics of a tensor."""
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
 from edgeq.errors import TargetRefused
 from edgeq.quantize.calibration.observers import names, observer
-from edgeq.quantize.calibration.tensor_stats import BINS, Seen
-
-arrays = hnp.arrays(np.float32, st.integers(0, 50), elements=st.floats(-1e4, 1e4, width=32))
-
-
-def seen_of(parts):
-    seen = Seen(histogram=True)
-    for part in parts:
-        seen.add(np.asarray(part, np.float32))
-    return seen
-
-
-@given(st.lists(arrays, max_size=8))
-def test_extremes_and_counts_are_those_of_all_values_together(parts):
-    seen, together = seen_of(parts), np.concatenate([np.zeros(0, np.float32), *parts])
-    if together.size:
-        assert seen.extremes == (together.min(), together.max())
-    assert seen.bins.sum() == seen.count == together.size
-    assert len(seen.bins) == BINS
-
-
-def test_a_late_outlier_widens_the_bins_and_loses_nothing():
-    seen = seen_of([np.linspace(-1, 1, 1000), [700.0]])
-    inside = np.abs(seen.centres) <= 1.5
-    assert seen.bins[inside].sum() == 1000
-    assert seen.bins[~inside].sum() == 1
-
-
-def test_infinities_are_left_out_and_counted():
-    seen = seen_of([[1.0, np.inf, -2.0, np.nan]])
-    assert seen.extremes == (-2.0, 1.0)
-    assert seen.not_finite == 2
+from tests.quantize.calibration.test_tensor_stats import seen_of
 
 
 @pytest.mark.parametrize("name", names())

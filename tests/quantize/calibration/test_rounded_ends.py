@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from edgeq.quantize.calibration.calibrate import Calibration, ranges_of
-from edgeq.quantize.calibration.tensor_stats import Glance, Seen
+from edgeq.quantize.calibration.tensor_stats import SampleStats, Seen
 
 LOWEST = float(np.finfo(np.float32).min)
 
 
 def ends(low, high):
     seen = Seen(histogram=False)
-    seen.note(Glance(low, high, 8))
+    seen.note(SampleStats(low, high, 8))
     return ranges_of(Calibration({"t": seen}, 1, ""), "minmax")["t"]
 
 

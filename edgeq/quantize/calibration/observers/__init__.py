@@ -1,7 +1,6 @@
-"""How a tensor's range is chosen from what calibration saw of it: one file per way, the folder is the list.
+"""The calibrators: how a tensor's range is chosen from its statistics. Each file of this folder is one, by its name.
 
-Each way has `HISTOGRAM`, whether it needs one, and `range_of(seen, levels) -> (low, high)`. Beside them: `seen`, what
-they choose from, and `squared_error`, what a range costs.
+A calibrator has `HISTOGRAM`, whether it needs one, and `range_of(stats, levels) -> (low, high)`.
 """
 
 import importlib
@@ -14,11 +13,9 @@ from edgeq.errors import TargetRefused
 # the worst of the five.
 AUTO = ("minmax", "percentile", "mse")
 
-_BESIDE = ("seen", "squared_error")
-
 
 def names() -> tuple[str, ...]:
-    return tuple(sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name not in _BESIDE))
+    return tuple(sorted(m.name for m in pkgutil.iter_modules(__path__)))
 
 
 def observer(name: str) -> ModuleType:

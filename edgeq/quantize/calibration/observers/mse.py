@@ -1,10 +1,74 @@
-"""The range with the smallest expected squared error, clipping and rounding together."""
+"""The range with the smallest expected squared error of a tensor's values, clipping and rounding together.
 
-from edgeq.quantize.calibration.observers.squared_error import cheapest
-from edgeq.quantize.calibration.tensor_stats import Range, Seen
+Rounding to steps of s costs s^2 / 12 per value inside, clipping the squared distance outside (Sung et al., "Resiliency
+of deep neural networks under quantization", 2015, among many). The bin of zero rounds to nothing: zero is exact in
+every range, and behind a ReLU it is half of all values.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeq.quantize.calibration.tensor_stats import ZERO, Range, Seen
 
 HISTOGRAM = True
+# Both ends shrink by the same share; the loss is flat around its minimum, so steps of one percent are fine enough.
+_SHARES = np.linspace(1.0, 0.2, 81)
+
+
+@dataclass(frozen=True)
+class SquaredError:
+    """Sums over the values in the histogram; `signal` is that of their squares."""
+
+    clipping: float
+    rounding: float
+    signal: float
+
+    @property
+    def share(self) -> float:
+        """Noise over signal."""
+        return (self.clipping + self.rounding) / self.signal if self.signal else 0.0
+
+
+def squared_error(seen: Seen, range: Range, levels: int) -> SquaredError:
+    low, high = (np.array([end]) for end in range)
+    clipping, rounding = _errors(seen, low, high, levels)
+    assert seen.bins is not None
+    return SquaredError(
+        float(clipping[0]), float(rounding[0]), float((seen.bins * np.square(_values(seen))).sum())
+    )
 
 
 def range_of(seen: Seen, levels: int) -> Range:
-    return cheapest(seen, levels)
+    low, high = min(seen.extremes[0], 0.0), max(seen.extremes[1], 0.0)
+    if high <= low:
+        return low, high
+    lows, highs = low * _SHARES, high * _SHARES
+    clipping, rounding = _errors(seen, lows, highs, levels)
+    best = int(np.argmin(clipping + rounding))  # the widest of equals
+    return float(lows[best]), float(highs[best])
+
+
+def _errors(
+    seen: Seen, lows: npt.NDArray[np.float64], highs: npt.NDArray[np.float64], levels: int
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """(clipping, rounding) of each of the ranges, from running sums of the bins' counts and moments."""
+    assert seen.bins is not None
+    values, bins = _values(seen), seen.bins.astype(np.float64)
+    sums = [np.concatenate(([0.0], np.cumsum(bins * values**power))) for power in (0, 1, 2)]
+    rounded = bins.copy()
+    rounded[ZERO] = 0.0
+    inside = np.concatenate(([0.0], np.cumsum(rounded)))
+    first, last = np.searchsorted(values, lows, "left"), np.searchsorted(values, highs, "right")
+    below = [s[first] for s in sums]
+    above = [s[-1] - s[last] for s in sums]
+    clipping = sum(m[2] - 2 * end * m[1] + end**2 * m[0] for m, end in ((below, lows), (above, highs)))
+    rounding = (inside[last] - inside[first]) * ((highs - lows) / (levels - 1)) ** 2 / 12
+    return np.maximum(clipping, 0.0), rounding
+
+
+def _values(seen: Seen) -> npt.NDArray[np.float64]:
+    """One for each bin, none outside of what was seen."""
+    low, high = min(seen.extremes[0], 0.0), max(seen.extremes[1], 0.0)
+    return np.clip(seen.centres, low, high)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgeq.quantize.calibration.observers.squared_error import squared_error
+from edgeq.quantize.calibration.observers.mse import squared_error
 from edgeq.quantize.calibration.tensor_stats import Seen
 from edgeq.quantize.evaluate.closeness import Doubles
 
