@@ -1,5 +1,9 @@
-"""How an ONNX graph is run on this host, for every room that needs to.
+"""How graphs are read, changed and run on this host: the one place that walks ONNX graphs.
 
-ort_session        the one place that opens an onnxruntime session for judging
-pair_saturation    whether onnxruntime's integer kernels saturate on this CPU
+onnx_index      who produces, consumes and stores each tensor, through bodies and functions
+onnx_edit       changes that every room needs: nodes, initializers, free names
+onnx_io         files in and out, external data, IR versions and what reads them
+op_sets         one table of what is known of each operator
+stages          parts of a graph, cut at tensors
+ort_session     the one place that constructs onnxruntime sessions
 """

@@ -1,26 +1,40 @@
-"""Opens onnxruntime sessions on this host that compute what the target computes.
+"""The one place that constructs onnxruntime sessions on this host. They compute what the target computes.
 
-ARM cores and x86 with VNNI add products exactly in 32 bits. Where this host's kernels saturate, the session gets
+ARM cores and x86 with VNNI add products exactly in 32 bits. x86 without VNNI adds pairs of products in 16 bits
+(numerics/saturation.py has the formula). Where this host's kernels saturate, the session gets
 `session.x64quantprecision`: onnxruntime then stores fixed weights as U8, whose kernels are exact. It is about three times
 slower, and float kernels are as they were.
 """
 
+import functools
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, Union
 
+import numpy as np
+
+from edgeq.foreign import quiet, translated
 from edgeq.limited.native_call import native_call
 
-from .pair_saturation import host_saturates
+if TYPE_CHECKING:
+    from onnx import ModelProto
+    from onnxruntime import InferenceSession, SessionOptions
+
+Model = Union["ModelProto", bytes, Path, str]  # the last two: of a file
 
 _EXACT = "session.x64quantprecision"
 _SILENT = 4  # what fails is raised; onnxruntime would print it besides
+
+# A product of two small matrices that cannot stay exact in 16 bits: two of these products are 64,770; 16 bits end at 32,767.
+_ROWS, _DEPTH, _COLUMNS = 8, 8, 16
+_ACTIVATION, _WEIGHT = 255, 127
 
 
 class Session:
     """What edgeq needs of an InferenceSession. A run ends with Ctrl-C, and after limits.run_seconds()."""
 
-    def __init__(self, session: Any) -> None:
+    def __init__(self, session: "InferenceSession") -> None:
         self._session = session
 
     def get_inputs(self) -> Any:
@@ -43,25 +57,79 @@ class Session:
         return found
 
 
-def ort_session(model: Any, *, threads: int, optimize: bool = True, as_this_host: bool = False) -> Session:
-    """A session of `model`, a ModelProto, its bytes or the path of a file, on `threads` threads.
-
-    Without `optimize` each operator runs by its own definition. `as_this_host` keeps the host's own integer kernels, for
+def ort_session(model: Model, *, threads: int, optimize: bool = True, as_this_host: bool = False) -> Session:
+    """Without `optimize` each operator runs by its own definition. `as_this_host` keeps the host's own integer kernels, for
     a target that saturates like it. Raises whatever onnxruntime raises.
     """
+    import onnxruntime as ort
+
+    options = _options(threads)
+    if not optimize:
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    elif not as_this_host and host_saturates():
+        options.add_session_config_entry(_EXACT, "1")
+    return Session(_open(model, options))
+
+
+def optimized(model: Model, level: Literal["basic", "extended"]) -> "ModelProto":
+    """The graph that onnxruntime makes of `model`. "basic" holds on every CPU, "extended" is that of this host's fusions.
+    Raises whatever onnxruntime raises.
+    """
+    import onnx
+    import onnxruntime as ort
+
+    levels = ort.GraphOptimizationLevel
+    options = _options(threads=1)
+    options.graph_optimization_level = (
+        levels.ORT_ENABLE_BASIC if level == "basic" else levels.ORT_ENABLE_EXTENDED
+    )
+    with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
+        path = str(Path(folder) / "optimized.onnx")
+        options.optimized_model_filepath = path
+        _open(model, options)
+        return onnx.load(path)
+
+
+@functools.cache
+def host_saturates() -> bool:
+    """Whether onnxruntime's U8 x S8 kernels saturate on this CPU. The runtime is asked itself: flags in /proc/cpuinfo are
+    another machine's under an emulator, and which kernels a flag selects is the runtime's business. A millisecond, once
+    per process. Raises ConversionFailed when onnxruntime does not run it.
+    """
+    rows = np.full((_ROWS, _DEPTH), _ACTIVATION, np.uint8)
+    with quiet(), translated("onnxruntime does not multiply two small integer matrices on this host"):
+        found = ort_session(_integer_product(), threads=1, as_this_host=True).run(None, {"a": rows})[0]
+    return bool(np.any(found != _ACTIVATION * _WEIGHT * _DEPTH))
+
+
+def _options(threads: int) -> "SessionOptions":
     import onnxruntime as ort
 
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = _SILENT
-    if not optimize:
-        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    elif not as_this_host and host_saturates():
-        options.add_session_config_entry(_EXACT, "1")
+    return options
+
+
+def _open(model: Model, options: "SessionOptions") -> "InferenceSession":
+    import onnxruntime as ort
+
     if isinstance(model, (str, Path)):
         content: str | bytes = str(model)
     else:
         content = model if isinstance(model, bytes) else model.SerializeToString()
-    return Session(
-        native_call(lambda: ort.InferenceSession(content, options, providers=["CPUExecutionProvider"]))
+    return native_call(lambda: ort.InferenceSession(content, options, providers=["CPUExecutionProvider"]))
+
+
+def _integer_product() -> "ModelProto":
+    from onnx import TensorProto, helper, numpy_helper
+
+    weights = numpy_helper.from_array(np.full((_DEPTH, _COLUMNS), _WEIGHT, np.int8), "w")
+    graph = helper.make_graph(
+        [helper.make_node("MatMulInteger", ["a", "w"], ["y"])],
+        "product",
+        [helper.make_tensor_value_info("a", TensorProto.UINT8, [_ROWS, _DEPTH])],
+        [helper.make_tensor_value_info("y", TensorProto.INT32, [_ROWS, _COLUMNS])],
+        [weights],
     )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sized
 from typing import TYPE_CHECKING
 
 from edgeq.errors import ModelRefused
-from edgeq.ingest.graph.subgraphs import nodes_of, tensors
+from edgeq.graphs.onnx_index import model_tensors, nodes_within
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, TensorProto
@@ -31,7 +31,7 @@ def refuse_unbounded(model: "ModelProto", where: str) -> None:
                 f"{where}: the input {value.name!r} has the shape {'x'.join(map(str, dims))}, which does not fit in memory",
                 "export the model again with the sizes of a real sample",
             )
-    for tensor in tensors(model):
+    for tensor in model_tensors(model):
         _refuse_hollow(tensor, where)
 
 
@@ -39,11 +39,11 @@ def _refuse_expansion(model: "ModelProto", where: str) -> None:
     """Counts each function once, from its own calls, whoever calls it and how often. Overloads count as one function."""
     bodies: dict[_Key, list[NodeProto]] = {}
     for function in model.functions:
-        bodies.setdefault((function.domain, function.name), []).extend(nodes_of(function))
+        bodies.setdefault((function.domain, function.name), []).extend(nodes_within(function.node))
     known: dict[_Key, int] = {}
     for start in bodies:
         _count_below(start, bodies, known, where)
-    whole = _expanded(nodes_of(model.graph), known)
+    whole = _expanded(nodes_within(model.graph.node), known)
     if max((whole, *known.values())) > MOST_NODES:
         raise ModelRefused(
             f"{where}: its functions expand to more than {MOST_NODES:,} nodes",

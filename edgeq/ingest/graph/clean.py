@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgeq.errors import ModelRefused
+from edgeq.graphs.onnx_edit import copied
+from edgeq.graphs.onnx_io import lower_ir, opset_of
 from edgeq.ingest.graph import shapes as fixed
 from edgeq.ingest.graph.culprit import culprit
 from edgeq.ingest.graph.einsum_products import as_products
@@ -26,9 +28,7 @@ from edgeq.ingest.graph.opset import (
     OLDEST,
     PER_TENSOR,
     WANTED,
-    lower_ir,
     moved,
-    opset_of,
 )
 from edgeq.ingest.graph.proven import OTHER_OUTPUTS, Example, Examples, Proof, changed, proof_of
 from edgeq.ingest.graph.quantized import quantized_words
@@ -73,12 +73,12 @@ def clean(
 
     Raises ModelRefused where a shape stays open, an input is no tensor, the graph draws random numbers, or onnxruntime
     does not take it."""
-    proto = _copy(loaded.proto)
+    proto = copied(loaded.proto)
     notes = []
     if removed := drop_initializer_inputs(proto):
         notes.append(f"{removed} initialisers were listed as inputs: removed from the inputs")
     refuse_without_ends(proto)
-    opened = _copy(proto)
+    opened = copied(proto)
     left = fixed.left_open(proto, inputs_of(proto), shapes)
     seen = survey(left) if any(None in spec.shape for spec in left) else None
     examples: Examples = (example,) if seen is None else seen.examples
@@ -96,12 +96,6 @@ def clean(
         notes.append(f"shapes fixed: {_shapes_text(pins)} ({count} open dimensions)")
     cleaned = _cleaned(loaded, proto, inputs_of(proto), examples, notes)
     return cleaned if seen is None else replace(cleaned, varied=seen.varied)
-
-
-def _copy(proto: "ModelProto") -> "ModelProto":
-    copy = type(proto)()
-    copy.CopyFrom(proto)
-    return copy
 
 
 def _only_loads_open(loaded: Loaded, opened: "ModelProto", pinned: "ModelProto") -> str:
@@ -123,7 +117,7 @@ def _only_loads_open(loaded: Loaded, opened: "ModelProto", pinned: "ModelProto")
 
 def _readable(proto: "ModelProto") -> "ModelProto":
     """A copy as onnxruntime reads it, which refuses newer IR versions and names that occur twice."""
-    copy = _copy(proto)
+    copy = copied(proto)
     forget_names_in_functions(copy)
     told_apart(copy.graph)
     lower_ir(copy)
@@ -173,7 +167,7 @@ def _cleaned(
     lower_ir(proto)  # onnx writes newer ones than the onnxruntime of the day reads
     refuse_random(proto, proto, inputs, examples[0])
     proto, kept = _improved(proto, inputs, examples, notes)
-    before = _copy(proto)
+    before = copied(proto)
     strip_metadata(proto)
     lower_ir(proto)
     proto = _last_that_loads(proto, before, notes)

@@ -4,11 +4,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgeq.graphs.stages import ending_at, part_of, untyped
 from edgeq.ingest.graph.proven import Change, Proof
 from edgeq.ingest.graph.trial import CannotRun, run, same
 
 if TYPE_CHECKING:
-    from onnx import ModelProto, NodeProto
+    from onnx import ModelProto, NodeProto, ValueInfoProto
 
 Values = dict[str, Any]
 
@@ -47,40 +48,25 @@ def _breaks(model: "ModelProto", node: "NodeProto", values: Values, change: Chan
 
 def _alone(model: "ModelProto", node: "NodeProto", values: Values) -> "ModelProto":
     """A model of nothing but `node`; what is stored in `model` stays stored."""
-    from onnx import ModelProto, ValueInfoProto, helper
+    stored = {t.name for t in model.graph.initializer}
+    read = dict.fromkeys(name for name in node.input if name and name not in stored)
+    inputs = [_typed(name, values) for name in read]
+    return part_of(model, [node], inputs, [_typed(name, values) for name in node.output if name])
 
-    stored = [t for t in model.graph.initializer if t.name in node.input]
-    names = dict.fromkeys(name for name in node.input if name)
-    given = [
-        helper.make_tensor_value_info(
-            name, helper.np_dtype_to_tensor_dtype(values[name].dtype), values[name].shape
-        )
-        for name in names
-    ]
-    made = [
-        helper.make_tensor_value_info(
-            name, helper.np_dtype_to_tensor_dtype(values[name].dtype), values[name].shape
-        )
-        if isinstance(values.get(name), np.ndarray)
-        else ValueInfoProto(name=name)
-        for name in node.output
-        if name
-    ]
-    inputs = [value for value in given if value.name not in {t.name for t in stored}]
-    alone = ModelProto()
-    alone.CopyFrom(model)
-    alone.graph.CopyFrom(helper.make_graph([node], "alone", inputs, made, stored))
-    return alone
+
+def _typed(name: str, values: Values) -> "ValueInfoProto":
+    from onnx import helper
+
+    value = values.get(name)
+    if not isinstance(value, np.ndarray):
+        return untyped(name)
+    return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(value.dtype), value.shape)
 
 
 def _values(model: "ModelProto", feed: dict[str, np.ndarray]) -> Values:
     """Of every tensor that a node of the main graph makes, and of every stored one."""
-    from onnx import ModelProto, ValueInfoProto, numpy_helper
+    from onnx import numpy_helper
 
     names = [o for node in model.graph.node for o in node.output if o]
-    copy = ModelProto()
-    copy.CopyFrom(model)
-    del copy.graph.output[:]
-    copy.graph.output.extend(ValueInfoProto(name=name) for name in names)
     stored = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
-    return stored | dict(zip(names, run(copy, feed), strict=True))
+    return stored | dict(zip(names, run(ending_at(model, names), feed), strict=True))

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgeq.ingest.graph.node_names import free_name
-from edgeq.ingest.graph.simplify import names_in
-from edgeq.ingest.graph.subgraphs import nodes
+from edgeq.graphs.onnx_edit import copied, drop_unread, free_name, set_nodes
+from edgeq.graphs.onnx_index import tensor_names
+from edgeq.graphs.op_sets import ONNX_DOMAINS
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, TensorProto
@@ -79,14 +79,11 @@ def as_products(model: "ModelProto") -> "tuple[ModelProto, dict[str, str]]":
     """A copy where Einsums of values and a stored float32 constant are MatMuls, `model` itself where there are none; and by
     node the reason why such an Einsum is none.
     """
-    from onnx import ModelProto
-
     stored = {t.name: t for t in model.graph.initializer}
     if all(_place_of_constant(node, stored) is None for node in model.graph.node):
         return model, {}
     ranks = _ranks(model)
-    copy = ModelProto()
-    copy.CopyFrom(model)
+    copy = copied(model)
     parts = _Parts(copy)
     why: dict[str, str] = {}
     done: list[NodeProto] = []
@@ -105,12 +102,8 @@ def as_products(model: "ModelProto") -> "tuple[ModelProto, dict[str, str]]":
             done += parts.product(node, node.input[1 - place], stored[node.input[place]], indices)
     if not parts.stored:
         return model, why
-    del copy.graph.node[:]
-    copy.graph.node.extend(done)
-    read = {i for node in nodes(copy) for i in node.input} | {o.name for o in copy.graph.output}
-    kept = [t for t in copy.graph.initializer if t.name in read]
-    del copy.graph.initializer[:]
-    copy.graph.initializer.extend(kept)
+    set_nodes(copy.graph, done)
+    drop_unread(copy.graph)
     return copy, why
 
 
@@ -119,7 +112,7 @@ class _Parts:
 
     def __init__(self, model: "ModelProto") -> None:
         self._model = model
-        self._taken = names_in(model) | {node.name for node in model.graph.node}
+        self._taken = tensor_names(model) | {node.name for node in model.graph.node}
         self.stored: dict[tuple[object, ...], str] = {}
 
     def product(
@@ -152,8 +145,8 @@ class _Parts:
             steps.append(("Transpose", "", [after.index(i) for i in indices.result]))
         made = []
         for k, (kind, weight, numbers) in enumerate(steps):
-            into = node.output[0] if k == len(steps) - 1 else self._free(f"{name}_{kind.lower()}")
-            called = node.name if kind == "MatMul" else self._free(f"{name}_{kind.lower()}")
+            into = node.output[0] if k == len(steps) - 1 else free_name(f"{name}_{kind.lower()}", self._taken)
+            called = node.name if kind == "MatMul" else free_name(f"{name}_{kind.lower()}", self._taken)
             made.append(self._node(kind, called, values, weight, numbers, into))
             values = into
         return made
@@ -173,22 +166,17 @@ class _Parts:
         from onnx import numpy_helper
 
         if key not in self.stored:
-            self.stored[key] = self._free(f"{name}_matrix" if values.ndim == 2 else name)
+            self.stored[key] = free_name(f"{name}_matrix" if values.ndim == 2 else name, self._taken)
             tensor = numpy_helper.from_array(np.ascontiguousarray(values), self.stored[key])
             self._model.graph.initializer.append(tensor)
         return self.stored[key]
-
-    def _free(self, name: str) -> str:
-        name = free_name(name, self._taken) if name in self._taken else name
-        self._taken.add(name)
-        return name
 
 
 def _place_of_constant(node: "NodeProto", stored: "Mapping[str, TensorProto]") -> int | None:
     """Of two factors the one that is a stored float32 constant; None where that is none or both."""
     from onnx import TensorProto
 
-    if node.op_type != "Einsum" or node.domain not in ("", "ai.onnx") or len(node.input) != 2:
+    if node.op_type != "Einsum" or node.domain not in ONNX_DOMAINS or len(node.input) != 2:
         return None
     constant = [i in stored and stored[i].data_type == TensorProto.FLOAT for i in node.input]
     return constant.index(True) if sum(constant) == 1 else None

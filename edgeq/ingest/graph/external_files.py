@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from edgeq.errors import EdgeqError, ModelRefused
+from edgeq.graphs.onnx_io import external_locations, read_onnx
 from edgeq.limited.ask import ask
 from edgeq.limited.limits import for_file
 from edgeq.limited.reader import Reader
@@ -25,10 +26,4 @@ def external_files(path: Path) -> list[Path]:
 
 def names(path: str) -> list[str]:
     """Runs in the child."""
-    import onnx
-
-    from edgeq.ingest.graph.subgraphs import tensors
-
-    model = onnx.load(path, load_external_data=False)
-    external = (t for t in tensors(model) if t.data_location == onnx.TensorProto.EXTERNAL)
-    return sorted({entry.value for t in external for entry in t.external_data if entry.key == "location"})
+    return [name for name in external_locations(read_onnx(Path(path), weights=False)) if name]

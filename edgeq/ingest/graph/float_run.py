@@ -2,12 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from edgeq.foreign import translated
-from edgeq.graphs.ort_session import ort_session
+from edgeq.graphs.onnx_index import has_body, index_of
+from edgeq.graphs.onnx_io import read_onnx
+from edgeq.graphs.op_sets import MOVES_VALUES, STATIC
+from edgeq.graphs.ort_session import Session, ort_session
+from edgeq.graphs.stages import part_of, untyped
 from edgeq.ingest.float_model import (
     THREADS,
     Arrays,
@@ -21,30 +25,23 @@ from edgeq.ingest.float_model import (
 from edgeq.nouns.tensor import TensorSpec
 
 if TYPE_CHECKING:
-    from onnx import ModelProto, NodeProto, TensorProto
+    from onnx import ModelProto, NodeProto
 
 _FAILED = "the model does not run on this host's runtime"
 # What only scales, shifts or moves the input on its way to the first layer.
-_PASSES = frozenset(
-    {
-        "Add",
-        "Sub",
-        "Mul",
-        "Div",
-        "Cast",
-        "Transpose",
-        "Reshape",
-        "Flatten",
-        "Squeeze",
-        "Unsqueeze",
-        "Pad",
-        "Identity",
-        "Slice",
-        "Gather",
-        "Concat",
-        "Clip",
-        "Resize",
-    }
+_PASSES = (
+    "Add",
+    "Sub",
+    "Mul",
+    "Div",
+    "Cast",
+    "Clip",
+    "Concat",
+    "Gather",
+    "Pad",
+    "Resize",
+    "Slice",
+    *MOVES_VALUES,
 )
 
 
@@ -52,7 +49,7 @@ def float_model(
     file: Path, inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...], *, quantized: bool
 ) -> FloatModel:
     """`file` holds the clean graph. Its session is made when it is first asked."""
-    sessions: list[Any] = []
+    sessions: list[Session] = []
 
     def answers(samples: Sequence[Arrays]) -> list[Arrays]:
         with translated(_FAILED):
@@ -67,17 +64,14 @@ def float_model(
     return FloatModel(inputs, tuple(o.name for o in outputs), answers, first_layers, quantized, file)
 
 
-def _run(session: Any, sample: Arrays) -> Arrays:
+def _run(session: Session, sample: Arrays) -> Arrays:
     names = [i.name for i in session.get_inputs()]
     return tuple(np.asarray(o) for o in session.run(None, dict(zip(names, sample, strict=True))))
 
 
 def _first_layers(file: Path, samples: Sequence[Arrays]) -> FirstLayers:
-    import onnx
-
     # Weights of more than 2 GB stay in files of their own, and none is read for this.
-    proto = onnx.load(str(file), load_external_data=False)
-    graph = _Graph(proto)
+    graph = _Graph(read_onnx(file, weights=False))
     layer, norm = graph.first_layer(), graph.first_norm()
     wanted = [name for name in (layer and layer[0], norm and norm.input[0]) if name]
     beginning = graph.up_to(wanted)
@@ -115,36 +109,28 @@ def _norm(values: list[np.ndarray], trained: list[np.ndarray | None], node: "Nod
     return FirstNorm(*of_channels(values, 1), mean.astype(np.float64), spread)
 
 
-def _of_constant_nodes(proto: "ModelProto") -> "dict[str, TensorProto]":
-    """Paddle's exporter writes every weight as a node."""
-    constants = (node for node in proto.graph.node if node.op_type == "Constant")
-    return {node.output[0]: a.t for node in constants for a in node.attribute if a.name == "value"}
-
-
 class _Graph:
-    """The top level of a graph: what makes each tensor, and the constants."""
+    """The beginning of a graph, of its main level alone."""
 
     def __init__(self, proto: "ModelProto") -> None:
-        self._proto = proto
-        self._constants = {i.name: i for i in proto.graph.initializer}
-        self.inputs = [i for i in proto.graph.input if i.name not in self._constants]
-        self._values = {**self._constants, **_of_constant_nodes(proto)}
-        self._makers = {name: node for node in proto.graph.node for name in node.output if name}
+        self._proto, self._index = proto, index_of(proto.graph)
+        self.inputs = [i for i in proto.graph.input if self._index.initializer(i.name) is None]
 
     def weight(self, name: str) -> "np.ndarray | None":
-        from onnx import TensorProto, numpy_helper
+        """Also of a Constant node: Paddle's exporter writes every weight as one."""
+        from onnx import numpy_helper
 
-        found = self._values.get(name)
-        if found is None or found.data_location == TensorProto.EXTERNAL:
+        found = self._index.constant(name)
+        if found is None or found.data_location == found.EXTERNAL:
             return None
         return np.asarray(numpy_helper.to_array(found))
 
     def first_layer(self) -> "tuple[str, np.ndarray] | None":
         """The tensor that the first convolution or product gives, and its bias; None without a bias, which is what tells."""
         reached = {i.name for i in self.inputs}
-        for node in self._proto.graph.node:
+        for node in self._index.nodes:
             data = next((n for n in node.input[:1] if n in reached), None)
-            if node.op_type in ("Conv", "Gemm", "MatMul") and data is not None:
+            if node.op_type in STATIC and data is not None:
                 return self._with_bias(node)
             if node.op_type in _PASSES and any(n in reached for n in node.input):
                 reached.update(node.output)
@@ -154,7 +140,7 @@ class _Graph:
         if node.op_type != "MatMul" and len(node.input) > 2 and node.input[2]:
             bias = self.weight(node.input[2])
             return None if bias is None else (node.output[0], bias)
-        users = [n for n in self._proto.graph.node if node.output[0] in n.input]
+        users = self._index.consumers(node.output[0])
         if len(users) != 1 or users[0].op_type != "Add":
             return None
         other = next(n for n in users[0].input if n != node.output[0])
@@ -162,39 +148,14 @@ class _Graph:
         return None if bias is None or bias.size < 2 else (users[0].output[0], bias)
 
     def first_norm(self) -> "NodeProto | None":
-        nodes = self._proto.graph.node
+        nodes = self._index.nodes
         return next((n for n in nodes if n.op_type == "BatchNormalization" and len(n.output) == 1), None)
 
-    def up_to(self, names: list[str]) -> "bytes | None":
-        """The part of the graph that makes `names`; None where it has subgraphs or weights outside the file."""
-        from onnx import TensorProto, helper
-
-        nodes = self._ancestors(names)
-        if any(a.HasField("g") or a.graphs for n in nodes for a in n.attribute):
-            return None
+    def up_to(self, names: list[str]) -> "ModelProto | None":
+        """The part of the graph that makes `names`; None where it has bodies or weights outside the file."""
+        nodes = self._index.ancestors(names)
         used = {name for node in nodes for name in node.input}
-        constants = [self._constants[n] for n in used if n in self._constants]
-        if any(c.data_location == TensorProto.EXTERNAL for c in constants):
-            return None
-        graph = helper.make_graph(
-            nodes,
-            "beginning",
-            [i for i in self.inputs if i.name in used],
-            [helper.make_empty_tensor_value_info(name) for name in names],
-            constants,
-        )
-        model = helper.make_model(
-            graph, opset_imports=self._proto.opset_import, functions=self._proto.functions
-        )
-        model.ir_version = self._proto.ir_version
-        content: bytes = model.SerializeToString()
-        return content
-
-    def _ancestors(self, names: list[str]) -> "list[NodeProto]":
-        wanted, seen = list(names), set(names)
-        while wanted:
-            node = self._makers.get(wanted.pop())
-            fresh = [n for n in node.input if n and n not in seen] if node is not None else []
-            seen.update(fresh)
-            wanted += fresh
-        return [node for node in self._proto.graph.node if seen.intersection(node.output)]
+        inputs = [i for i in self.inputs if i.name in used]
+        part = part_of(self._proto, nodes, inputs, [untyped(name) for name in names])
+        outside = any(t.data_location == t.EXTERNAL for t in part.graph.initializer)
+        return None if outside or any(map(has_body, nodes)) else part

@@ -4,13 +4,15 @@ An example is a language model whose head multiplies by the transposed table of 
 would store the table a second time.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from edgeq.ingest.graph.simplify import names_in, simplified
+from edgeq.graphs.onnx_edit import copied, set_nodes
+from edgeq.graphs.onnx_index import OnnxIndex, has_body, index_of, tensor_names
+from edgeq.ingest.graph.simplify import simplified
 
 if TYPE_CHECKING:
-    from onnx import ModelProto, NodeProto, TensorProto
+    from onnx import ModelProto, NodeProto
 
 # A graph that gets larger than this by folding holds constants that are better left computed.
 _GROWTH, _ROOM_BYTES = 1.1, 65536
@@ -41,12 +43,13 @@ def _too_large(model: "ModelProto", whole: "ModelProto", limit: int) -> list[str
     """Of the constants that `whole` stores and `model` computes those that grow the file most, as many as it takes to stay
     within `limit` bytes; in the graph's order.
     """
-    makers = constant_makers(model)
+    index = index_of(model.graph)
+    computed = constant_makers(index)
     stored = {t.name: t.ByteSize() for t in whole.graph.initializer}
-    had = {t.name: t.ByteSize() for t in stored_in(model)}
+    had = {name: tensor.ByteSize() for name, tensor in index.constants.items()}
     gone, growth = {name for name in had if name not in stored}, dict[str, int]()
-    for name in (n for n in makers if n in stored):
-        spared = [s for s in sources(name, makers) if s in gone]
+    for name in (n for n in computed if n in stored):
+        spared = [s for s in sources(name, index) if s in gone]
         gone.difference_update(spared)
         growth[name] = stored[name] - sum(had[s] for s in spared)
     excess, chosen = whole.ByteSize() - limit, list[str]()
@@ -55,21 +58,18 @@ def _too_large(model: "ModelProto", whole: "ModelProto", limit: int) -> list[str
             break
         excess -= growth[name]
         chosen.append(name)
-    return [name for name in makers if name in chosen]
+    return [name for name in computed if name in chosen]
 
 
 def _with_computed(model: "ModelProto", whole: "ModelProto", computed: Sequence[str]) -> "ModelProto":
     """Simplified with `computed` as inputs, which are then computed again by the nodes that did so in `model`."""
-    from onnx import ModelProto, helper
+    from onnx import helper
 
     shapes = {t.name: (t.data_type, list(t.dims)) for t in whole.graph.initializer}
-    cut = ModelProto()
-    cut.CopyFrom(model)
-    nodes = [node for node in cut.graph.node if not set(node.output) & set(computed)]
-    del cut.graph.node[:]
-    cut.graph.node.extend(nodes)
+    cut = copied(model)
+    set_nodes(cut.graph, [node for node in cut.graph.node if not set(node.output) & set(computed)])
     cut.graph.input.extend(helper.make_tensor_value_info(name, *shapes[name]) for name in computed)
-    done = simplified(cut, names_in(model))
+    done = simplified(cut, tensor_names(model))
     inputs = [value for value in done.graph.input if value.name not in computed]
     del done.graph.input[:]
     done.graph.input.extend(inputs)
@@ -78,55 +78,32 @@ def _with_computed(model: "ModelProto", whole: "ModelProto", computed: Sequence[
 
 
 def _compute_again(done: "ModelProto", model: "ModelProto", computed: Sequence[str]) -> None:
-    makers = constant_makers(model)
-    needed = {o for name in computed for node in nodes_for(name, makers) for o in node.output}
     there = {o for node in done.graph.node for o in node.output} | {t.name for t in done.graph.initializer}
-    nodes = [n for n in model.graph.node if set(n.output) & needed and not set(n.output) & there]
+    needed = index_of(model.graph).ancestors(computed)
+    nodes = [node for node in needed if not set(node.output) & there]
     names = {i for node in nodes for i in node.input}
     done.graph.initializer.extend(
         t for t in model.graph.initializer if t.name in names and t.name not in there
     )
-    rest = list(done.graph.node)
-    del done.graph.node[:]
-    done.graph.node.extend([*nodes, *rest])
+    set_nodes(done.graph, [*nodes, *done.graph.node])
 
 
-def constant_makers(model: "ModelProto") -> "dict[str, NodeProto]":
-    """By output the nodes of the main graph that read nothing but constants, in the graph's order."""
-    constants = {t.name for t in model.graph.initializer} - {i.name for i in model.graph.input}
+def constant_makers(index: OnnxIndex) -> "dict[str, NodeProto]":
+    """By output the nodes of the graph that read nothing but constants, in its order."""
     makers: dict[str, NodeProto] = {}
-    for node in model.graph.node:
-        inner = any(a.HasField("g") or a.graphs for a in node.attribute)
+    for node in index.nodes:
         fixed = node.op_type == "Constant" or any(node.input)
-        if fixed and not inner and all(i in constants or i in makers for i in node.input if i):
+        if fixed and not has_body(node) and all(_is_fixed(i, index) or i in makers for i in node.input if i):
             makers |= dict.fromkeys((o for o in node.output if o), node)
     return makers
 
 
-def nodes_for(name: str, makers: "Mapping[str, NodeProto]") -> "list[NodeProto]":
-    found: dict[str, NodeProto] = {}
-    wanted = [name]
-    while wanted:
-        name = wanted.pop()
-        if name in makers and name not in found:
-            found[name] = makers[name]
-            wanted += makers[name].input
-    return list(found.values())
+def _is_fixed(name: str, index: OnnxIndex) -> bool:
+    """An initializer that is an input too may be given another value."""
+    return index.initializer(name) is not None and not index.is_graph_input(name)
 
 
-def sources(name: str, makers: "Mapping[str, NodeProto]") -> set[str]:
+def sources(name: str, index: OnnxIndex) -> set[str]:
     """The stored tensors that a constant is computed from."""
-    nodes = nodes_for(name, makers)
+    nodes = index.ancestors([name])
     return {i for node in nodes for i in node.input} | {n.output[0] for n in nodes if n.op_type == "Constant"}
-
-
-def stored_in(model: "ModelProto") -> "list[TensorProto]":
-    constants = []
-    for node in model.graph.node:
-        for attribute in node.attribute if node.op_type == "Constant" else ():
-            if attribute.name == "value":
-                tensor = type(attribute.t)()
-                tensor.CopyFrom(attribute.t)
-                tensor.name = node.output[0]
-                constants.append(tensor)
-    return [*model.graph.initializer, *constants]

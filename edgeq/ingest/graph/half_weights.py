@@ -3,11 +3,13 @@
 Exporters write such files to halve them. The network is one in float32, and its weights can be quantized.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from typing import TYPE_CHECKING
 
-from edgeq.ingest.graph.fold import constant_makers, most_bytes, nodes_for, sources, stored_in
-from edgeq.ingest.graph.subgraphs import nodes
+from edgeq.graphs.onnx_edit import copied, set_initializers, set_nodes
+from edgeq.graphs.onnx_index import OnnxIndex, index_of, model_nodes
+from edgeq.graphs.stages import part_of
+from edgeq.ingest.graph.fold import constant_makers, most_bytes, sources
 from edgeq.ingest.graph.trial import run
 
 if TYPE_CHECKING:
@@ -17,11 +19,12 @@ if TYPE_CHECKING:
 
 def computes_in_halves(model: "ModelProto") -> bool:
     """Whether a node that is no constant reads a constant of halves as it is stored."""
-    halves, makers = _halves(model), constant_makers(model)
+    index = index_of(model.graph)
+    halves, makers = _halves(index), constant_makers(index)
     for name, node in makers.items():
         if node.op_type != "Cast" and any(i in halves for i in node.input):
             halves.add(name)
-    return any(i in halves for node in _run(model, set(makers)) for i in node.input)
+    return any(i in halves for node in _not_making(model, makers.keys()) for i in node.input)
 
 
 def widened(model: "ModelProto") -> "tuple[ModelProto, tuple[str, ...]]":
@@ -29,50 +32,42 @@ def widened(model: "ModelProto") -> "tuple[ModelProto, tuple[str, ...]]":
     where there are none. Each constant may take twice its bytes; a tensor that needs more stays computed. Raises
     CannotRun.
     """
-    from onnx import ModelProto, numpy_helper
+    from onnx import numpy_helper
 
     values = _that_fit(model, _values(model))
     if not values:
         return model, ()
-    copy = ModelProto()
-    copy.CopyFrom(model)
-    _keep(copy, [node for node in copy.graph.node if not set(node.output) & values.keys()])
+    copy = copied(model)
+    set_nodes(copy.graph, [node for node in copy.graph.node if not set(node.output) & values.keys()])
     copy.graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in values.items())
-    _drop_unread(copy, set(constant_makers(model)))
+    _drop_unread(copy, constant_makers(index_of(model.graph)).keys())
     return copy, tuple(values)
 
 
 def _values(model: "ModelProto") -> "dict[str, ndarray]":
-    from onnx import ModelProto, TensorProto, helper
+    from onnx import TensorProto, helper
 
-    halves, makers = _halves(model), constant_makers(model)
-    given = {output.name for output in model.graph.output}
+    index = index_of(model.graph)
+    halves = _halves(index)
     casts = [
         name
-        for name, node in makers.items()
+        for name, node in constant_makers(index).items()
         if node.op_type == "Cast"
         and any(a.name == "to" and a.i == TensorProto.FLOAT for a in node.attribute)
-        and name not in given
-        and sources(name, makers) & halves
+        and not index.is_graph_output(name)
+        and sources(name, index) & halves
     ]
     if not casts:
         return {}
-    needed = {o for name in casts for node in nodes_for(name, makers) for o in node.output}
-    part = ModelProto()
-    part.CopyFrom(model)
-    _keep(part, [node for node in part.graph.node if set(node.output) & needed])
-    del part.graph.input[:], part.graph.output[:]
-    part.graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in casts)
+    outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in casts]
+    part = part_of(model, index.ancestors(casts), [], outputs)
     return dict(zip(casts, run(part, {}), strict=True))
 
 
 def _that_fit(model: "ModelProto", values: "dict[str, ndarray]") -> "dict[str, ndarray]":
-    halves = _halves(model)
-    room = (
-        most_bytes(model)
-        - model.ByteSize()
-        + sum(2 * t.ByteSize() for t in stored_in(model) if t.name in halves)
-    )
+    index = index_of(model.graph)
+    freed = sum(2 * index.constants[name].ByteSize() for name in _halves(index))
+    room = most_bytes(model) - model.ByteSize() + freed
     fit = {}
     for name, value in values.items():
         if value.nbytes <= room:
@@ -81,31 +76,22 @@ def _that_fit(model: "ModelProto", values: "dict[str, ndarray]") -> "dict[str, n
     return fit
 
 
-def _halves(model: "ModelProto") -> set[str]:
+def _halves(index: OnnxIndex) -> set[str]:
     from onnx import TensorProto
 
     kinds = (TensorProto.FLOAT16, TensorProto.BFLOAT16)
-    return {t.name for t in stored_in(model) if t.data_type in kinds}
+    return {name for name, tensor in index.constants.items() if tensor.data_type in kinds}
 
 
-def _run(model: "ModelProto", constant: set[str]) -> "Iterator[NodeProto]":
-    return (node for node in nodes(model) if not set(node.output) & constant)
+def _not_making(model: "ModelProto", tensors: Set[str]) -> "Iterator[NodeProto]":
+    return (node for node in model_nodes(model) if not set(node.output) & tensors)
 
 
-def _drop_unread(model: "ModelProto", constant: set[str]) -> None:
+def _drop_unread(model: "ModelProto", constant: Set[str]) -> None:
     """What computed constants that nobody reads now, and the tensors that it was computed from."""
-    read = {i for node in _run(model, constant) for i in node.input} | {o.name for o in model.graph.output}
-    makers = constant_makers(model)
-    needed = {
-        i for name in read for node in nodes_for(name, makers) for i in (*node.input, *node.output)
-    } | read
-    _keep(model, [n for n in model.graph.node if n.output[0] not in makers or set(n.output) & needed])
-    kept = [t for t in model.graph.initializer if t.name in needed]
-    del model.graph.initializer[:]
-    model.graph.initializer.extend(kept)
-
-
-def _keep(model: "ModelProto", kept: "list[NodeProto]") -> None:
-    copies = [type(node).FromString(node.SerializeToString()) for node in kept]
-    del model.graph.node[:]
-    model.graph.node.extend(copies)
+    graph, index = model.graph, index_of(model.graph)
+    read = {i for node in _not_making(model, constant) for i in node.input} | {o.name for o in graph.output}
+    makers = constant_makers(index)
+    needed = {i for node in index.ancestors(read & makers.keys()) for i in (*node.input, *node.output)} | read
+    set_nodes(graph, [n for n in graph.node if n.output[0] not in makers or set(n.output) & needed])
+    set_initializers(graph, [t for t in graph.initializer if t.name in needed])

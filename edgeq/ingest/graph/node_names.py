@@ -2,6 +2,9 @@
 
 from typing import TYPE_CHECKING
 
+from edgeq.graphs.onnx_edit import free_name
+from edgeq.graphs.onnx_index import bodies
+
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto
 
@@ -13,11 +16,8 @@ def told_apart(graph: "GraphProto") -> int:
         if node.name in seen:
             renamed += 1
             node.name = free_name(node.name, taken)
-            taken.add(node.name)
         seen.update({node.name} - {""})
-        for attribute in node.attribute:
-            if attribute.HasField("g"):
-                renamed += told_apart(attribute.g)
+        renamed += sum(map(told_apart, bodies(node)))
     return renamed
 
 
@@ -26,11 +26,3 @@ def forget_names_in_functions(model: "ModelProto") -> None:
     for function in model.functions:
         for node in function.node:
             node.name = ""
-
-
-def free_name(name: str, taken: set[str]) -> str:
-    """`name` with the first number behind it that gives none of `taken`."""
-    number = 2
-    while f"{name}_{number}" in taken:
-        number += 1
-    return f"{name}_{number}"

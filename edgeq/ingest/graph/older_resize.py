@@ -6,7 +6,7 @@ attributes takes half_pixel and round_prefer_floor, which moves an image by a pa
 
 from typing import TYPE_CHECKING
 
-from edgeq.ingest.graph.subgraphs import nodes
+from edgeq.graphs.onnx_index import model_nodes
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -19,7 +19,7 @@ def say_asymmetric(model: "ModelProto") -> None:
     from onnx import helper
 
     said = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
-    for node in nodes(model):
+    for node in model_nodes(model):
         if node.op_type == "Resize":
             kept = [a for a in node.attribute if a.name not in said]
             del node.attribute[:]

@@ -7,6 +7,8 @@ run, so that is an axis of one, which is taken off before and put back behind. A
 
 from typing import TYPE_CHECKING
 
+from edgeq.graphs.onnx_edit import copied, set_nodes
+
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
 
@@ -15,13 +17,8 @@ OPSET = 8
 
 def without_batches(model: "ModelProto") -> "ModelProto":
     """A copy in which no Scan of the main graph is given a batch; everything else is still of opset 8."""
-    from onnx import ModelProto
-
-    copy = ModelProto()
-    copy.CopyFrom(model)
-    nodes = [new for node in copy.graph.node for new in _put_anew(node)]
-    del copy.graph.node[:]
-    copy.graph.node.extend(nodes)
+    copy = copied(model)
+    set_nodes(copy.graph, [new for node in copy.graph.node for new in _put_anew(node)])
     return copy
 
 

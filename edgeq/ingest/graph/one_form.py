@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgeq.ingest.graph.node_names import free_name
-from edgeq.ingest.graph.simplify import names_in
-from edgeq.ingest.graph.subgraphs import nodes
+from edgeq.graphs.onnx_edit import copied, free_name, set_nodes
+from edgeq.graphs.onnx_index import OnnxIndex, index_of, model_nodes, tensor_names
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, TensorProto
@@ -18,17 +17,13 @@ if TYPE_CHECKING:
 
 def in_one_form(model: "ModelProto") -> "ModelProto":
     """A copy in which every Gemm that adds a constant adds a vector; `model` itself where nothing is written otherwise."""
-    from onnx import ModelProto
-
-    copy = ModelProto()
-    copy.CopyFrom(model)
-    changed = sum(_drop_empty(node) for node in nodes(copy))
-    stored = {t.name: t for t in copy.graph.initializer}
-    makers = {o: node for node in copy.graph.node for o in node.output}
-    taken = names_in(copy) | {node.name for node in copy.graph.node}
+    copy = copied(model)
+    changed = sum(_drop_empty(node) for node in model_nodes(copy))
+    index = index_of(copy.graph)
+    taken = tensor_names(copy) | {node.name for node in copy.graph.node}
     behind: dict[str, NodeProto] = {}
     for node in [n for n in copy.graph.node if n.op_type == "Gemm" and len(n.input) == 3]:
-        addend, width = _constant(node.input[2], stored, makers), _width(node, stored)
+        addend, width = index.constant(node.input[2]), _width(node, index)
         if addend is None or width is None or tuple(addend.dims) == (width,):
             continue
         changed += 1
@@ -39,8 +34,7 @@ def in_one_form(model: "ModelProto") -> "ModelProto":
             behind[add.input[0]] = add
     if behind:
         ordered = [n for node in copy.graph.node for n in (node, behind.get(node.output[0])) if n is not None]
-        del copy.graph.node[:]
-        copy.graph.node.extend(ordered)
+        set_nodes(copy.graph, ordered)
     return copy if changed else model
 
 
@@ -56,20 +50,9 @@ def _drop_empty(node: "NodeProto") -> bool:
     return True
 
 
-def _constant(
-    name: str, stored: "dict[str, TensorProto]", makers: "dict[str, NodeProto]"
-) -> "TensorProto | None":
-    if name in stored:
-        return stored[name]
-    node = makers.get(name)
-    if node is None or node.op_type != "Constant":
-        return None
-    return next((a.t for a in node.attribute if a.name == "value"), None)
-
-
-def _width(node: "NodeProto", stored: "dict[str, TensorProto]") -> int | None:
+def _width(node: "NodeProto", index: OnnxIndex) -> int | None:
     """How many values each row of the result has, where the second factor is stored."""
-    weight = stored.get(node.input[1])
+    weight = index.initializer(node.input[1])
     if weight is None or len(weight.dims) != 2:
         return None
     transposed = any(a.name == "transB" and a.i for a in node.attribute)
@@ -85,7 +68,7 @@ def _vector(addend: "TensorProto", width: int) -> np.ndarray:
 def _stored(model: "ModelProto", values: np.ndarray, name: str, taken: set[str]) -> str:
     from onnx import numpy_helper
 
-    name = _free(name, taken)
+    name = free_name(name, taken)
     model.graph.initializer.append(numpy_helper.from_array(values, name))
     return name
 
@@ -103,14 +86,8 @@ def _add_behind(
     if beta is not None:
         values = (values * values.dtype.type(beta.f)).astype(values.dtype)
         node.attribute.remove(beta)
-    result, product = node.output[0], _free(f"{node.output[0]}_product", taken)
+    result, product = node.output[0], free_name(f"{node.output[0]}_product", taken)
     added = _stored(model, values, f"{result}_addend", taken)
     del node.input[2:]
     node.output[0] = product
-    return helper.make_node("Add", [product, added], [result], _free(f"{node.name or result}_add", taken))
-
-
-def _free(name: str, taken: set[str]) -> str:
-    name = free_name(name, taken) if name in taken else name
-    taken.add(name)
-    return name
+    return helper.make_node("Add", [product, added], [result], free_name(f"{node.name or result}_add", taken))

@@ -3,12 +3,11 @@
 from typing import TYPE_CHECKING
 
 from edgeq.errors import ModelRefused
-from edgeq.ingest.graph.subgraphs import nodes
+from edgeq.graphs.onnx_index import model_nodes
+from edgeq.graphs.op_sets import ONNX_DOMAINS
 
 if TYPE_CHECKING:
     from onnx import ModelProto
-
-ONNX_DOMAINS = ("", "ai.onnx")
 
 
 def refuse_unknown_operators(model: "ModelProto", where: str) -> None:
@@ -16,7 +15,7 @@ def refuse_unknown_operators(model: "ModelProto", where: str) -> None:
     known = _known()
     known |= {(f.domain, f.name) for f in model.functions}
     unknown: dict[str, str] = {}
-    for node in nodes(model):
+    for node in model_nodes(model):
         domain = "" if node.domain in ONNX_DOMAINS else node.domain
         if (domain, node.op_type) not in known:
             unknown.setdefault(f"{domain or 'ai.onnx'}::{node.op_type}", node.name or ", ".join(node.output))

@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from edgeq.ingest.graph.subgraphs import nodes
+from edgeq.graphs.onnx_index import model_nodes
 
 if TYPE_CHECKING:
     from onnx import ModelProto, TensorProto
@@ -20,7 +20,7 @@ _LOW_BIT = {"MatMulNBits", "MatMulBnb4", "GatherBlockQuantized", "QMoE"}
 
 def quantized_words(model: "ModelProto") -> str | None:
     """ "QDQ int8", "QOperator uint8", "dynamic int8", "MatMulNBits 4 bit"..., or None for a float graph."""
-    counts = Counter(n.op_type for n in nodes(model))
+    counts = Counter(n.op_type for n in model_nodes(model))
     if low := sorted(_LOW_BIT & set(counts)):
         return f"{low[0]}{_bits(model, low[0])}"
     if any(
@@ -36,7 +36,7 @@ def quantized_words(model: "ModelProto") -> str | None:
 
 
 def _bits(model: "ModelProto", operator: str) -> str:
-    bits = {a.i for n in nodes(model) if n.op_type == operator for a in n.attribute if a.name == "bits"}
+    bits = {a.i for n in model_nodes(model) if n.op_type == operator for a in n.attribute if a.name == "bits"}
     return f" {'/'.join(map(str, sorted(bits)))} bit" if bits else ""
 
 

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgeq.errors import ModelRefused
-from edgeq.ingest.graph.subgraphs import nodes
+from edgeq.graphs.onnx_index import model_nodes
+from edgeq.graphs.op_sets import RANDOM
 from edgeq.ingest.graph.trial import CannotRun, references, steady
 from edgeq.nouns.tensor import TensorSpec
 
@@ -14,15 +15,6 @@ if TYPE_CHECKING:
 
 NOISE_AS_INPUT = "make the noise a model input, or export it with fixed noise"
 _IN_TRAINING = "export it for inference: model.eval(), and no training mode in the exporter"
-_DRAW = (
-    "Bernoulli",
-    "Dropout",
-    "Multinomial",
-    "RandomNormal",
-    "RandomNormalLike",
-    "RandomUniform",
-    "RandomUniformLike",
-)
 
 
 def refuse_random(
@@ -34,7 +26,7 @@ def refuse_random(
     """`source` is what the runtime is given: `model`, or its path. A graph whose random numbers do not reach its outputs
     is taken. Raises ModelRefused naming the operators.
     """
-    drawing = [node for node in nodes(model) if node.op_type in _DRAW]
+    drawing = [node for node in model_nodes(model) if node.op_type in RANDOM]
     if not drawing:
         return
     try:

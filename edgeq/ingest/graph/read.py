@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgeq.errors import ModelRefused
-from edgeq.ingest.graph.subgraphs import tensors
+from edgeq.graphs.onnx_io import external_locations
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -131,12 +131,9 @@ def _with_external_data(path: Path, proto: "ModelProto") -> Loaded:
 
 def _external_files(path: Path, proto: "ModelProto") -> tuple[Path, ...]:
     """Files of the external data; one outside the model's own folder is refused, as onnx itself does."""
-    from onnx.external_data_helper import ExternalDataInfo, uses_external_data
-
-    names = {ExternalDataInfo(t).location for t in tensors(proto) if uses_external_data(t)}
     folder = path.parent.resolve()
     files = []
-    for name in sorted(names):
+    for name in external_locations(proto):
         file = path.parent / name
         if not file.resolve().is_relative_to(folder):
             raise ModelRefused(f"{path}: its external data {name!r} lies outside the model's folder")

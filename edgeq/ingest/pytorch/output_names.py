@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from edgeq.ingest.graph.subgraphs import nodes_of
+from edgeq.graphs.onnx_index import bodies, nodes_within
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto
@@ -36,7 +36,7 @@ def name_outputs(model: "ModelProto", names: Sequence[str]) -> None:
     fixed = {value.name for value in (*graph.input, *graph.initializer)} | {
         n for n in given if given.count(n) > 1
     }
-    taken = fixed | {value for node in nodes_of(graph) for value in (*node.input, *node.output)}
+    taken = fixed | {value for node in nodes_within(graph.node) for value in (*node.input, *node.output)}
     new = {
         old: name
         for old, name in zip(given, names, strict=True)
@@ -53,6 +53,5 @@ def _rename(graph: "GraphProto", new: Mapping[str, str]) -> None:
     for node in graph.node:
         for ends in (node.input, node.output):
             ends[:] = [new.get(end, end) for end in ends]
-        for attribute in node.attribute:
-            for inner in (*([attribute.g] if attribute.HasField("g") else ()), *attribute.graphs):
-                _rename(inner, new)
+        for body in bodies(node):
+            _rename(body, new)

@@ -1,0 +1,115 @@
+"""What edgeq knows of each ONNX operator: one table, and the sets that are asked for by name.
+
+weights          has weights, and with them nearly all of a model's work
+static, dynamic, blockwise    onnxruntime's quantizer takes the weights with this method
+unrolled         dynamic int8 takes it as products (recurrent/): onnxruntime has no kernel
+integer         has a fast 8-bit kernel in onnxruntime: worth a pair of Q and DQ around it
+reshapes         gives every value, in the same order
+moves            gives every value, in another order or type of axes
+          gives some of its values, or repeats them
+on_integers      moves or  integers in the scale of its input: an 8-bit kernel, signed and unsigned, in
+                 onnxruntime 1.16 to 1.31 and opsets 13 to 21. ReduceMax has one that errs in 1.16, and behind which
+                 1.31 leaves a convolution in float.
+pair_dropped     onnxruntime itself drops the pair of Q and DQ around it since 1.16, where both have the same numbers
+same_rounding    what comes out is rounded as what went in
+activation       cuts values off, as the range of a quantized output does
+homogeneous      f(s x) = s f(x) for every s > 0, each channel by itself. Clip is not: moved up to where no calibration
+                 sample is cut, MobileNetV2's ReLU6 cut others, and float itself fell to 46 dB at best, int8 from 16.5
+                 to 15.7 dB.
+squashes         maps the reals to a short range: most of its outputs are at an end, whatever rounding did
+averages         a mean over an area
+norm             over the last axes, times a constant for each value there
+random           draws random numbers
+"""
+
+ONNX_DOMAINS = ("", "ai.onnx")
+
+_TABLE = {
+    "Conv": "weights static integer",
+    "ConvTranspose": "weights",
+    "Gemm": "weights static dynamic blockwise integer",
+    "MatMul": "weights static dynamic blockwise integer",
+    "LSTM": "weights dynamic",
+    "GRU": "weights unrolled",
+    "RNN": "weights unrolled",
+    "Flatten": "integer reshapes on_integers same_rounding",
+    "Identity": "reshapes homogeneous",
+    "Reshape": "integer reshapes on_integers pair_dropped same_rounding",
+    "Squeeze": "integer reshapes on_integers pair_dropped same_rounding",
+    "Unsqueeze": "integer reshapes on_integers pair_dropped same_rounding",
+    "Transpose": "integer moves on_integers pair_dropped same_rounding",
+    "Expand": "on_integers",
+    "Gather": "integer on_integers pair_dropped same_rounding",
+    "MaxPool": "integer on_integers pair_dropped same_rounding homogeneous",
+    "Pad": "integer on_integers same_rounding",
+    "Slice": "integer on_integers same_rounding",
+    "Split": "integer same_rounding",
+    "Tile": "on_integers",
+    "Concat": "integer",
+    "Clip": "integer activation same_rounding",
+    "Relu": "integer activation same_rounding homogeneous",
+    "LeakyRelu": "integer homogeneous",
+    "PRelu": "homogeneous",
+    "HardSigmoid": "squashes",
+    "LogSoftmax": "squashes",
+    "Sigmoid": "integer squashes",
+    "Softmax": "integer squashes",
+    "Tanh": "squashes",
+    "AveragePool": "integer averages homogeneous",
+    "GlobalAveragePool": "integer averages homogeneous",
+    "ReduceMean": "averages",
+    "GlobalMaxPool": "homogeneous",
+    "Add": "integer",
+    "Mul": "integer",
+    "Resize": "integer",
+    "Where": "integer",
+    "LayerNormalization": "norm",
+    "RMSNormalization": "norm",
+    "SimplifiedLayerNormalization": "norm",
+    "Bernoulli": "random",
+    "Dropout": "random",
+    "Multinomial": "random",
+    "RandomNormal": "random",
+    "RandomNormalLike": "random",
+    "RandomUniform": "random",
+    "RandomUniformLike": "random",
+}
+
+
+def _having(trait: str) -> tuple[str, ...]:
+    return tuple(operator for operator, traits in _TABLE.items() if trait in traits.split())
+
+
+HEAVY = _having("weights")
+STATIC, DYNAMIC, BLOCKWISE = _having("static"), _having("dynamic"), _having("blockwise")
+UNROLLED = _having("unrolled")
+INTEGER_OPERATORS = _having("integer")
+RESHAPES = _having("reshapes")
+MOVES_VALUES = (*RESHAPES, *_having("moves"))  # and does nothing else
+ON_INTEGERS, PAIR_DROPPED = _having("on_integers"), _having("pair_dropped")
+SAME_ROUNDING = _having("same_rounding")
+ACTIVATIONS = _having("activation")
+HOMOGENEOUS = _having("homogeneous")
+SQUASHES = _having("squashes")
+AVERAGES = _having("averages")
+NORMS = _having("norm")
+RANDOM = _having("random")
+
+# Operators that onnxruntime computes on integers, and the ONNX operators that they stand for.
+INTEGER_KERNELS = {
+    "QLinearConv": "Conv",
+    "ConvInteger": "Conv",
+    "QLinearMatMul": "MatMul",
+    "MatMulInteger": "MatMul",
+    "MatMulIntegerToFloat": "MatMul",
+    "DynamicQuantizeMatMul": "MatMul",
+    "MatMulNBits": "MatMul",
+    "QGemm": "Gemm",
+    "DynamicQuantizeLSTM": "LSTM",
+}
+FUSED_FLOAT_KERNELS = {
+    "FusedConv": "Conv",
+    "NhwcFusedConv": "Conv",
+    "FusedMatMul": "MatMul",
+    "FusedGemm": "Gemm",
+}
