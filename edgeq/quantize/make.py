@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgeq.foreign import translated
-from edgeq.graphs.pair_saturation import host_saturates
+from edgeq.graphs.ort_session import host_saturates
 from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import CandidatePlan

@@ -77,7 +77,7 @@ def make_candidates(
 
 def _tell_of_saturation(one: "Made", target: str, tell: Tell) -> None:
     """Only a CPU that saturates, or its emulation, shows what a file loses by it that was quantized elsewhere."""
-    from edgeq.graphs.pair_saturation import host_saturates
+    from edgeq.graphs.ort_session import host_saturates
     from edgeq.quantize.passes.int16_saturation import overflowing
 
     pairs = 0 if host_saturates() else overflowing(one.path)

@@ -4,17 +4,19 @@ onnxruntime is asked: the graph that it would run is written out and read back. 
 than the device's, its fusions would be this host's, so the file's own structure is read by onnxruntime's rule instead.
 """
 
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgeq.foreign import quiet, translated
-from edgeq.limited.native_call import native_call
+from edgeq.graphs.ort_session import optimized
 from edgeq.nouns.fidelity import FusionAudit
 from edgeq.nouns.plan import Scheme
 from edgeq.quantize.graph_work import HEAVY
+
+if TYPE_CHECKING:
+    from onnx import GraphProto
 
 _INTEGER = {
     "QLinearConv": "Conv",
@@ -39,7 +41,7 @@ def onnx_fusion(path: Path, scheme: Scheme | None) -> tuple[FusionAudit, ...]:
     for_arm = scheme is not None and scheme.activations == "int8"
     if not for_arm or platform.machine() == "aarch64":
         method = "onnxruntime's optimised graph, read back on this host"
-        graph = _optimised(path)
+        graph = _optimized(path)
         pairs = sum(n.op_type == "DequantizeLinear" and not _of_weight(n, graph) for n in graph.node)
         return _count(graph, pairs, method)
     with translated(f"cannot read {path.name} as ONNX"):
@@ -55,25 +57,15 @@ def integer_nodes(path: Path, scheme: Scheme | None) -> frozenset[str]:
 
     for_arm = scheme is not None and scheme.activations == "int8"
     if not for_arm or platform.machine() == "aarch64":
-        return frozenset(n.name for n in _all_nodes(_optimised(path)) if n.op_type in _INTEGER)
+        return frozenset(n.name for n in _all_nodes(_optimized(path)) if n.op_type in _INTEGER)
     with translated(f"cannot read {path.name} as ONNX"):
         return frozenset(n.name for n, fuses in _structure(onnx.load(str(path)).graph) if fuses)
 
 
-def _optimised(path: Path) -> Any:
-    import onnx
-    import onnxruntime as ort
-
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "optimised.onnx"
-        options = ort.SessionOptions()
-        options.log_severity_level = 4
-        # Above this level come layout changes for this host's CPU, which hide operators behind private names.
-        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
-        options.optimized_model_filepath = str(out)
-        with quiet(), translated(f"onnxruntime does not load {path.name}"):
-            native_call(lambda: ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"]))
-            return onnx.load(str(out)).graph
+def _optimized(path: Path) -> "GraphProto":
+    # Above this level come layout changes for this host's CPU, which hide operators behind private names.
+    with quiet(), translated(f"onnxruntime does not load {path.name}"):
+        return optimized(path, "extended").graph
 
 
 def _count(graph: Any, pairs: int, method: str) -> tuple[FusionAudit, ...]:

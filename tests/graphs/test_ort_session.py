@@ -12,8 +12,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from edgeq.emulate import qemu
-from edgeq.graphs.ort_session import ort_session
-from edgeq.graphs.pair_saturation import host_saturates
+from edgeq.graphs.ort_session import host_saturates, optimized, ort_session
 from tests.emulate.conftest import require_emulator
 
 ROWS = np.random.default_rng(1).uniform(0.7, 1.0, (8, 16)).astype(np.float32)
@@ -100,7 +99,7 @@ def test_sums_are_exact_on_this_host() -> None:
 def test_sums_are_exact_where_the_kernels_saturate() -> None:
     require_emulator("qemu-x86_64")
     python = [str(qemu.find("x86_64").path), "-cpu", "Haswell", sys.executable]
-    words = [*python, "-m", "tests.graphs.test_pair_saturation"]
+    words = [*python, "-m", "tests.graphs.test_ort_session"]
     done = subprocess.run(words, capture_output=True, text=True, cwd=Path(__file__).parents[2], timeout=250)
     assert done.returncode == 0, done.stderr[-2000:]
     found = json.loads(done.stdout)
@@ -108,16 +107,22 @@ def test_sums_are_exact_where_the_kernels_saturate() -> None:
     check(found)
 
 
-def test_every_session_that_quantization_opens_is_of_the_one_factory() -> None:
-    """Another one would compute with whatever the host's kernels do. The fusion audit only reads what becomes of a graph."""
+def test_every_session_of_the_host_is_of_the_one_factory() -> None:
+    """Another one would compute with whatever the host's kernels do. Agent and application have their own runtime."""
     package = Path(__file__).parents[2] / "edgeq"
     opened = {
         str(file.relative_to(package))
-        for room in ("quantize", "workflow", "report")
-        for file in (package / room).rglob("*.py")
+        for file in package.rglob("*.py")
         if "InferenceSession(" in file.read_text(encoding="utf-8")
+        and file.relative_to(package).parts[0] not in ("agent", "application")
     }
-    assert opened == {"quantize/audit/kernels.py"}
+    assert opened == {"graphs/ort_session.py"}
+
+
+def test_optimized_is_the_graph_that_onnxruntime_would_run() -> None:
+    model = product(np.uint8, per_channel=False, quantized_output=True)
+    assert "QLinearMatMul" in {node.op_type for node in optimized(model, "extended").graph.node}
+    assert len(optimized(model, "basic").graph.node) <= len(model.graph.node)
 
 
 if __name__ == "__main__":
