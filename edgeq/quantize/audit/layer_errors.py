@@ -9,20 +9,21 @@ With x what the layer gets in float, z what it gets once quantized, W, b float's
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from edgeq.foreign import translated
 from edgeq.quantize.audit.layer_error import LayerError, relative
-from edgeq.quantize.evaluate.tflite_walk import TfliteWalk
+from edgeq.quantize.passes.fit.fit_layers import Layer, QuantizedFile, layer_inputs
 from edgeq.quantize.passes.fit.linear import Linear
-from edgeq.quantize.passes.fit.onnx_walk import Walk
 from edgeq.quantize.passes.fit.qdq_file import QdqFile
-from edgeq.quantize.passes.fit.quantized_tflite import TfliteFile
 from edgeq.quantize.run_model import Progress
 from edgeq.quantize.samples import SamplesLike
+
+if TYPE_CHECKING:
+    import onnx
 
 Array = npt.NDArray[Any]
 
@@ -50,56 +51,37 @@ class _Numbers:
 
 
 def onnx_layer_errors(
-    model: Any, quantized: Path, samples: SamplesLike, *, threads: int, progress: Progress
+    model: "onnx.ModelProto", quantized: Path, samples: SamplesLike, *, threads: int, progress: Progress
 ) -> dict[str, LayerError]:
     """By node, of the float graph `model` and the QDQ file made from it."""
     import onnx
 
     with translated(f"cannot read {quantized.name} as ONNX"):
         file = QdqFile(onnx.load(str(quantized)), model)
-    constants = {i.name for i in model.graph.initializer}
-    inputs = [i.name for i in model.graph.input if i.name not in constants]
-    feeds = [dict(zip(inputs, samples[i], strict=True)) for i in range(samples.count)]
-    walks = Walk(model, feeds, threads), Walk(file.model, feeds, threads)
-    found, layers = {}, file.layers()
-    for k, layer in enumerate(layers):
-        progress("explain", k / len(layers))
-        x, z = walks[0].to(layer.float_input), walks[1].to(layer.input)
-        linear, limits = layer.linear(x[0].shape), file.input_range(layer)
-        if linear is not None and limits is not None:
-            integers, scale = file.array(layer.integers), file.array(layer.scale)
-            numbers = _numbers(
-                linear, layer.weight, layer.bias, integers, scale, file.bias(layer), limits, _LEVELS
-            )
-            found[layer.name] = _error(numbers, list(zip(x, z, strict=True)))
-    return _finite(found)
+    return layer_errors(file, samples, threads=threads, progress=progress)
 
 
-def tflite_layer_errors(
-    source: Path,
-    quantized: Path,
+def layer_errors(
+    file: QuantizedFile[Layer],
     samples: SamplesLike,
     *,
     threads: int,
     progress: Progress,
     levels: int = _LEVELS,
 ) -> dict[str, LayerError]:
-    """By the name of the operator's output, of the float file `source` and the one quantized from it, whose activations
-    have so many `levels`.
-    """
-    file, indices = TfliteFile(source, quantized), tuple(range(samples.count))
-    walks = tuple(TfliteWalk(m, samples, indices, threads) for m in (file.float_model, file.model))
+    """By layer of `file`, whose activations have so many `levels`."""
+    runs = file.runs(samples, tuple(range(samples.count)), threads)
     found, layers = {}, file.layers()
     for k, layer in enumerate(layers):
         progress("explain", k / len(layers))
-        x, z = walks[0].to(layer.float_input), walks[1].to(layer.input)
-        pairs = [(layer.columns_input(a), layer.columns_input(b)) for a, b in zip(x, z, strict=True)]
+        pairs = layer_inputs(layer, runs)
         linear, limits = layer.linear(pairs[0][0].shape), file.input_range(layer)
-        integers, scale = file.integers(layer), file.scale(layer)
-        numbers = _numbers(
-            linear, layer.weight, layer.bias, integers, scale, file.bias(layer), limits, levels
-        )
-        found[layer.name] = _error(numbers, pairs)
+        if linear is not None and limits is not None:
+            integers, scale = file.integers(layer), file.scale(layer)
+            numbers = _numbers(
+                linear, layer.weight, layer.bias, integers, scale, file.bias(layer), limits, levels
+            )
+            found[layer.name] = _error(numbers, pairs)
     return _finite(found)
 
 

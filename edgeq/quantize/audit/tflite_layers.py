@@ -6,12 +6,13 @@ from typing import Any
 
 from edgeq.nouns.plan import Scheme
 from edgeq.quantize.audit.layer_error import LayerError
-from edgeq.quantize.audit.layer_errors import tflite_layer_errors
+from edgeq.quantize.audit.layer_errors import layer_errors
 from edgeq.quantize.audit.quantized_layer import FLOAT, SeenLayer
 from edgeq.quantize.audit.tflite_kernels import computes_integers, has_integer_weights
 from edgeq.quantize.audit.tflite_output_errors import PLACES, tflite_output_errors
 from edgeq.quantize.flatbuffer import read_model
 from edgeq.quantize.graph_work import tflite_operator_shares
+from edgeq.quantize.passes.fit.quantized_tflite import TfliteFile
 from edgeq.quantize.run_model import Progress
 from edgeq.quantize.samples import SamplesLike
 from edgeq.quantize.tflite_file import Operator, TfliteGraph, read
@@ -25,7 +26,8 @@ def tflite_static_layers(
 ) -> tuple[SeenLayer, ...]:
     """Of a file with fixed ranges."""
     levels = 2**16 if scheme.activations == "int16" else 2**8
-    errors = tflite_layer_errors(source, path, samples, threads=threads, progress=progress, levels=levels)
+    file = TfliteFile(source, path)
+    errors = layer_errors(file, samples, threads=threads, progress=progress, levels=levels)
     graph = read(path)
     integer = {_name(op, graph): str(scheme) for op in graph.operators if computes_integers(op, graph)}
     return _seen(source, {**dict.fromkeys(errors, str(scheme)), **integer}, set(integer), errors)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.quantize.audit.layer_error import LayerError, Sums
-from edgeq.quantize.evaluate.tflite_walk import TfliteWalk
+from edgeq.quantize.evaluate.partial_run import TfliteRun
 from edgeq.quantize.flatbuffer import kind_of, read_model
 from edgeq.quantize.numerics import real_values
 from edgeq.quantize.run_model import Progress
@@ -56,13 +56,13 @@ def tflite_output_errors(
     """By the name of the operator's output. Raises ConversionFailed where a file does not run."""
     models = read_model(source), read_model(quantized)
     indices = tuple(range(samples.count))
-    walks = [TfliteWalk(m, samples, indices, threads) for m in models]
+    runs = [TfliteRun(m, samples, indices, threads) for m in models]
     twins, found = list(_twins(*models)), {}
     for k, (operator, twin) in enumerate(twins):
         progress("explain", k / len(twins))
         data, weights = PLACES[kind_of(models[1], twin)]
-        x = _Fed(walks[0].to(int(operator.inputs[data])))
-        y, z = (w.to(int(o.outputs[0])) for w, o in zip(walks, (operator, twin), strict=True))
+        x = _Fed(runs[0].to(int(operator.inputs[data])))
+        y, z = (r.to(int(o.outputs[0])) for r, o in zip(runs, (operator, twin), strict=True))
         own = _alone(models[1], twin, data, x, threads)
         exact = _alone(_with_weights(*models, operator, twin, weights), operator, data, x, threads)
         sums = Sums(-1)
@@ -91,7 +91,7 @@ def _alone(model: Any, operator: Any, data: int, x: _Fed, threads: int) -> list[
     graph, piece = copy(model.subgraphs[0]), copy(model)
     graph.operators, graph.inputs, graph.outputs = [operator], [operator.inputs[data]], [operator.outputs[0]]
     piece.subgraphs = [graph, *model.subgraphs[1:]]
-    return TfliteWalk(piece, x, tuple(range(x.count)), threads).to(int(operator.outputs[0]))
+    return TfliteRun(piece, x, tuple(range(x.count)), threads).to(int(operator.outputs[0]))
 
 
 def _with_weights(real: Any, quantized: Any, operator: Any, twin: Any, which: int) -> Any:

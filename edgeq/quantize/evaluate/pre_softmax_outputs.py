@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from edgeq.foreign import translated
+from edgeq.quantize.evaluate.partial_run import TfliteRun
 from edgeq.quantize.evaluate.pre_softmax_tensors import decisive_of, ending_at
 from edgeq.quantize.evaluate.sqnr import sqnr_db
 from edgeq.quantize.evaluate.tflite_pre_softmax import decisive_tensors
-from edgeq.quantize.evaluate.tflite_walk import TfliteWalk
 from edgeq.quantize.flatbuffer import read_model
 from edgeq.quantize.float_graph import write
 from edgeq.quantize.run_model import load
@@ -41,8 +41,8 @@ def onnx_answers(
 
 def tflite_answers(path: Path, samples: SamplesLike, indices: tuple[int, ...], threads: int) -> Answers:
     model = read_model(path)
-    walk = TfliteWalk(model, samples, indices, threads)
-    return list(zip(*(walk.to(t) for t in decisive_tensors(model)), strict=True))
+    run = TfliteRun(model, samples, indices, threads)
+    return list(zip(*(run.to(t) for t in decisive_tensors(model)), strict=True))
 
 
 def closeness_db(reference: Answers, answers: Answers) -> float:

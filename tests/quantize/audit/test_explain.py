@@ -10,9 +10,9 @@ from edgeq.quantize.audit.layer_errors import onnx_layer_errors
 from edgeq.quantize.backends.ort import qdq
 from edgeq.quantize.calibration.calibrate import onnx_seen, ranges_of
 from edgeq.quantize.evaluate.gate import Gate
+from edgeq.quantize.evaluate.partial_run import OnnxRun
 from edgeq.quantize.float_graph import read
 from edgeq.quantize.make import make
-from edgeq.quantize.passes.fit.onnx_walk import Walk
 from tests.quantize.networks import Rows, images, residual, saved
 
 U8S8 = Scheme("uint8", "int8", True)
@@ -38,9 +38,8 @@ def errors_with(net, folder, change):
 def test_the_error_is_the_one_that_the_graphs_have(net, tmp_path):
     found = errors_with(net, tmp_path, lambda ranges: ranges)
     assert set(found) == {"stem", "one.a", "one.b", "two.a", "two.b", "scores_Gemm"}
-    feeds = [{"x": SAMPLES[i][0]} for i in range(6)]
-    walks = [Walk(m, feeds, 1) for m in (net, onnx.load(tmp_path / "int8.onnx"))]
-    real, quantized = (np.concatenate(w.to("one.b")) for w in walks)
+    runs = [OnnxRun(m, SAMPLES, range(6), 1) for m in (net, onnx.load(tmp_path / "int8.onnx"))]
+    real, quantized = (np.concatenate(run.to("one.b")) for run in runs)
     share = np.sqrt(np.sum((quantized - real) ** 2) / np.sum(real**2))
     assert found["one.b"].error == pytest.approx(share, rel=0.05)  # of every so many positions
     assert found["stem"].own == pytest.approx(found["stem"].error)  # nothing comes before it

@@ -8,7 +8,7 @@ from edgeq.nouns.plan import CandidatePlan
 from edgeq.quantize import tflite_file
 from edgeq.quantize.audit.explain import explain
 from edgeq.quantize.evaluate.gate import Gate
-from edgeq.quantize.evaluate.tflite_walk import TfliteWalk
+from edgeq.quantize.evaluate.partial_run import TfliteRun
 from edgeq.quantize.flatbuffer import read_model
 from edgeq.quantize.make import make
 from edgeq.quantize.run_model import load, no_progress
@@ -59,5 +59,5 @@ def test_samples_are_fed_in_the_types_that_the_file_takes(tmp_path):
     model = read_model(tflite_networks.dense(tmp_path / "net.tflite"))
     graph = model.subgraphs[0]
     graph.tensors[graph.inputs[0]].type = TensorType.INT32
-    (words,) = TfliteWalk(model, Rows(np.arange(6)[None]), (0,), 1).to(int(graph.inputs[0]))
+    (words,) = TfliteRun(model, Rows(np.arange(6)[None]), (0,), 1).to(int(graph.inputs[0]))
     assert words.dtype == np.int32 and words.tolist() == [[0, 1, 2, 3, 4, 5]]

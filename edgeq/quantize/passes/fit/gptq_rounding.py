@@ -1,9 +1,8 @@
-"""Rounds a matrix of weights so that its products, not its entries, stay close.
+"""Rounds a weight matrix with the least error of the layer's outputs, not of the weights.
 
-Each weight is rounded in turn and what its rounding costs is made up for by the weights still to come, as in GPTQ
-(Frantar et al., "GPTQ: Accurate post-training quantization for generative pre-trained transformers", 2022, after
-"Optimal brain compression", 2022). What is left is improved one weight at a time until nothing helps any more: cyclic
-coordinate descent on the same error, as in QuantEase (Behdin et al., 2023).
+Weights are rounded one column after the other, and the columns still to come compensate the error of each, as in GPTQ
+(Frantar et al., "GPTQ: accurate post-training quantization for generative pre-trained transformers", 2022, after "Optimal
+brain compression", 2022). Coordinate descent on the same error follows, as in QuantEase (Behdin et al., 2023).
 """
 
 import numpy as np
@@ -12,39 +11,39 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 _BLOCK = 64  # columns between two updates of all others
-_PASSES = 8
+_PASSES = 8  # of coordinate descent
 
 
-def round_jointly(
+def gptq_rounded(
     weights: Floats, gram: Floats, scale: Floats, q_min: int, q_max: int, passes: int = _PASSES
 ) -> Floats:
-    """Integers [..., rows, k] on the grids of `scale` [..., rows] that nearly minimise trace(E gram E') for
-    E = weights - scale q.
+    """Integers q [..., rows, k] that nearly minimize trace(E gram E') for E = weights - scale q.
 
-    `weights` is [..., rows, k]; `gram` [..., k, k] must be positive definite: the second moments of what the columns
-    multiply. `passes` bounds the descent.
+    `weights` is [..., rows, k], `scale` [..., rows]; `gram` [..., k, k] is E[x x'] of the layer's inputs x and must be
+    positive definite. `passes` bounds the coordinate descent.
     """
-    columns = np.ascontiguousarray(np.swapaxes(weights, -1, -2))  # what is worked on at a time lies together
+    columns = np.ascontiguousarray(np.swapaxes(weights, -1, -2))  # a column's values lie together
     scale = scale[..., None, :]
-    integers = _compensated(columns, gram, scale, q_min, q_max)
-    integers = _descended(columns, integers, gram, scale, q_min, q_max, passes)
+    integers = _gptq(columns, gram, scale, q_min, q_max)
+    integers = _coordinate_descent(columns, integers, gram, scale, q_min, q_max, passes)
     return np.ascontiguousarray(np.swapaxes(integers, -1, -2))
 
 
-def cost(weights: Floats, integers: Floats, gram: Floats, scale: Floats) -> Floats:
-    """The mean squared error of each row's products, [..., rows]."""
+def output_error(weights: Floats, integers: Floats, gram: Floats, scale: Floats) -> Floats:
+    """The mean squared error of each output, [..., rows]."""
     error = weights - integers * scale[..., None]
     return np.asarray(np.einsum("...rk,...rk->...r", error @ gram, error))
 
 
-def _compensated(columns: Floats, gram: Floats, scale: Floats, q_min: int, q_max: int) -> Floats:
+def _gptq(columns: Floats, gram: Floats, scale: Floats, q_min: int, q_max: int) -> Floats:
     """`columns` and the integers are [..., k, rows], `scale` [..., 1, rows].
 
-    With gram = U D U', U upper triangular with ones on its diagonal, an error E has the cost sum_k D_k |E_k + sum_(j<k) U_jk E_j|^2:
-    each column in turn aims at what makes its term small. That gives GPTQ's integers from one factorisation and no
-    inverse (Chee et al., "QuIP: 2-bit quantization of large language models with guarantees", 2023).
+    With gram = U D U', U upper triangular with ones on its diagonal, trace(E gram E') is
+    sum_k D_k |E_k + sum_(j<k) U_jk E_j|^2, and each column in turn is rounded to make its term small. That gives GPTQ's
+    integers from one factorization and no inverse (Chee et al., "QuIP: 2-bit quantization of large language models with
+    guarantees", 2023).
     """
-    # Columns that weigh most go first, while there are many left that can make up for them.
+    # Columns with the largest inputs go first, while many are left that can compensate (GPTQ's act_order).
     order = np.argsort(-np.diagonal(gram, axis1=-2, axis2=-1), axis=-1, kind="stable")[..., None]
     wanted = np.take_along_axis(columns, order, -2)
     sorted_gram = np.take_along_axis(np.take_along_axis(gram, np.swapaxes(order, -1, -2), -1), order, -2)
@@ -66,10 +65,10 @@ def _compensated(columns: Floats, gram: Floats, scale: Floats, q_min: int, q_max
     return found
 
 
-def _descended(
+def _coordinate_descent(
     columns: Floats, integers: Floats, gram: Floats, scale: Floats, q_min: int, q_max: int, passes: int
 ) -> Floats:
-    """In each pass those columns of a block move, one after the other, that wanted to when the block's turn came."""
+    """In each pass those columns of a block change, one after the other, that were not optimal when the block's turn came."""
     if not passes:
         return integers
     q = integers.copy()

@@ -1,113 +1,207 @@
-"""One layer: the integers and the bias with which it comes closest to what it computes in float.
+"""Fits the weights and the bias of one layer to its float outputs, by least squares over calibration samples.
 
-With x what the layer gets in float and z what it gets once quantized, the error is E |W x + b - (Q z + c)|^2. The bias
-takes the means: c = b + W E[x] - Q E[z] (empirical bias correction, Nagel et al., "Data-free quantization through
-weight equalization and bias correction", 2019). For real Q the rest has its minimum at V = W E[x z'] E[z z']^-1, and for
-any Q it is (V - Q) E[z z'] (V - Q)' above that minimum. So rounding V jointly is all there is to do; that V takes up the
-errors of the layers before is what GPTAQ adds to GPTQ (Li et al., 2025).
+With x the layer's input in float and z its input once quantized, the error is E |W x + b - (Q z + c)|^2. The bias
+corrects the means: c = b + W E[x] - Q E[z] (bias correction, Nagel et al., "Data-free quantization through weight
+equalization and bias correction", 2019). For real Q the rest has its minimum at V = W E[x z'] E[z z']^-1, and for any Q
+it is (V - Q) E[z z'] (V - Q)' above that minimum. So V is rounded to integers by GPTQ (gptq_rounding.py). Rounding V in
+place of W, which compensates the errors of the layers before, is what GPTAQ adds to GPTQ (Li et al., 2025).
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from edgeq.quantize.passes.fit.gptq_rounding import Floats, cost, round_jointly
-from edgeq.quantize.passes.fit.moments import Moments
+from edgeq.quantize.passes.fit.gptq_rounding import Floats, gptq_rounded, output_error
+from edgeq.quantize.passes.fit.linear import Linear
+
+Array = npt.NDArray[Any]
+Pairs = Sequence[tuple[Array, Array]]  # inputs of a layer, (float, quantized), one pair per sample
 
 # Shares of the inputs' mean power. V is drawn to W where the inputs say little about it, by as much as serves inputs
-# that it was not fitted to; rounding is kept from leaning on directions that the samples hardly have.
+# that it was not fitted to; rounding is damped in directions that the samples hardly have.
 _RIDGES = (1.0, 0.1, 0.01, 0.001)
 _DAMPING = 1e-3
 
-Parts = tuple[Moments, Moments]  # of the samples to learn from, and of others to try on
+_SHRINKS = np.linspace(1.0, 0.4, 13)  # of a row's range, below 8 bits
 
-_SHRINKS = np.linspace(1.0, 0.4, 13)
+_AT_ONCE = 4096  # columns
+_STACKED = 2**25  # bytes of inputs
+_PER_WEIGHT = 8  # columns for each weight of a row
+_FEWEST, _MOST = 2048, 32768  # columns; with fewer the means, which biases are corrected by, get worse
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Second moments of columns x (float) and z (quantized), per group, about their means: `gram` = E[z z'],
+    `cross` = E[x z'], both [groups, k, k], and the means [groups, k]; from `count` columns.
+    """
+
+    gram: Floats
+    cross: Floats
+    mean_float: Floats
+    mean_quantized: Floats
+    count: int
+
+    @property
+    def about_zero(self) -> "Moments":
+        """The same for a layer without a bias that could correct the means."""
+        gram = self.gram + _outer(self.mean_quantized, self.mean_quantized)
+        cross = self.cross + _outer(self.mean_float, self.mean_quantized)
+        return replace(self, gram=gram, cross=cross)
+
+
+FitAndCheck = tuple[Moments, Moments]  # of the samples to fit to, and of held-out ones
 
 
 @dataclass(frozen=True)
 class Solution:
-    """`integers` [groups, rows, k] on grids of `scale` [groups, rows] without zero point; `bias` [groups, rows]."""
+    """`integers` [groups, rows, k] with `scale` [groups, rows] and zero point 0; `bias` [groups, rows]."""
 
-    integers: npt.NDArray[np.float64]
-    scale: npt.NDArray[np.float64]
-    bias: npt.NDArray[np.float64] | None
+    integers: Floats
+    scale: Floats
+    bias: Floats | None
 
 
 def solve(
-    weight: Floats, bias: Floats | None, parts: Parts, scale: Floats, q_min: int, q_max: int
+    weight: Floats, bias: Floats | None, moments: FitAndCheck, scale: Floats, q_min: int, q_max: int
 ) -> Solution:
-    """`weight` [groups, rows, k], `scale` [groups, rows], which is kept; `bias` [groups, rows], None: none to adapt.
+    """`weight` [groups, rows, k], `scale` [groups, rows], which is kept; `bias` [groups, rows], None: none to correct.
 
-    Rounding is not improved weight by weight: with 255 levels that took a third of the time and won nothing.
+    Without coordinate descent: with 255 levels that took a third of the time and gained nothing.
     """
     return _solved(
         weight,
         bias,
-        parts,
-        lambda aim, gram: (round_jointly(aim, gram, scale, q_min, q_max, passes=0), scale),
+        moments,
+        lambda target, gram: (gptq_rounded(target, gram, scale, q_min, q_max, passes=0), scale),
     )
 
 
-def solve_few_levels(weight: Floats, bias: Floats | None, parts: Parts, bits: int) -> Solution:
-    """The same on 2^bits evenly spaced levels per row, whose step and place are chosen with them: the largest weight need
-    not be among them, nor need zero. They are carried on a grid that is up to 2^(7 - bits) times as fine.
+def solve_few_levels(weight: Floats, bias: Floats | None, moments: FitAndCheck, bits: int) -> Solution:
+    """The same on 2^bits evenly spaced levels per row, whose step and offset are chosen too: the largest weight need not
+    be representable, nor need zero. They are stored on a grid that is up to 2^(7 - bits) times as fine.
     """
-    return _solved(weight, bias, parts, lambda aim, gram: _on_few_levels(aim, gram, bits))
+    return _solved(weight, bias, moments, lambda target, gram: _few_levels(target, gram, bits))
+
+
+def fit_and_check_moments(linear: Linear, pairs: Pairs, k: int) -> FitAndCheck:
+    """`moments_of` three samples of four to fit to, and of the fourth to check with. It is the same fourth for all
+    layers: a sample that an earlier layer was fitted to is not held out for the layers behind.
+    """
+    check = pairs[3::4] or pairs
+    return moments_of(linear, [p for i, p in enumerate(pairs) if i % 4 < 3], k), moments_of(linear, check, k)
+
+
+def moments_of(linear: Linear, pairs: Pairs, k: int) -> Moments:
+    """`k` is the length of a column.
+
+    So many columns are used, evenly spread, that there are several per weight; all of them would only take longer.
+    """
+    step = _step(sum(linear.positions(x.shape) for x, _ in pairs), k)
+    sums: list[Floats] = []
+    about: list[npt.NDArray[np.float32]] = []
+    count = first = 0
+    for pair in _batches(linear, pairs, step):
+        columns = [linear.columns(a, first, step).astype(np.float32, copy=False) for a in pair]
+        # Single precision would lose small variances next to large means.
+        about = about or [c.sum(axis=2) / np.float32(max(c.shape[2], 1)) for c in columns]
+        for c, a in zip(columns, about, strict=True):
+            c -= a[..., None]
+        found = _sums(*columns)
+        sums = [s + f for s, f in zip(sums, found, strict=True)] if sums else found
+        count += columns[0].shape[2]
+        first = (first - linear.positions(pair[0].shape)) % step  # as if all were one long row
+    gram, cross, x, z = (s / max(count, 1) for s in sums)
+    return Moments(gram - _outer(z, z), cross - _outer(x, z), about[0] + x, about[1] + z, count)
+
+
+def _outer(a: Floats, b: Floats) -> Floats:
+    return np.asarray(a[:, :, None] * b[:, None, :])
+
+
+def _batches(linear: Linear, pairs: Pairs, step: int) -> Iterator[tuple[Array, Array]]:
+    """Samples of one shape together: one by one they take several times as long."""
+    for _, alike in groupby(pairs, key=lambda pair: pair[0].shape[1:]):
+        left = [(np.atleast_2d(x), np.atleast_2d(z)) for x, z in alike]
+        x = left[0][0]
+        size = max(min(_AT_ONCE * step // max(linear.positions(x.shape), 1), _STACKED // max(x.nbytes, 1)), 1)
+        for start in range(0, len(left), size):
+            part = left[start : start + size]
+            yield np.concatenate([x for x, _ in part]), np.concatenate([z for _, z in part])
+
+
+def _sums(x: Array, z: Array) -> list[Floats]:
+    """Of z z', x z', x and z over all columns; single precision within a batch, double between them."""
+    found = (z @ z.transpose(0, 2, 1), x @ z.transpose(0, 2, 1), x.sum(2), z.sum(2))
+    return [f.astype(np.float64) for f in found]
+
+
+def _step(columns: int, k: int) -> int:
+    """An odd step meets every row and column of a picture."""
+    wanted = min(max(_PER_WEIGHT * k, _FEWEST), _MOST)
+    step = max(1, math.ceil(columns / wanted))
+    return step - 1 + step % 2
 
 
 def _solved(
     weight: Floats,
     bias: Floats | None,
-    parts: Parts,
+    moments: FitAndCheck,
     rounded: Callable[[Floats, Floats], tuple[Floats, Floats]],
 ) -> Solution:
-    fit, check = (parts[0].about_zero, parts[1].about_zero) if bias is None else parts
-    aim = _aim(weight, fit, check)
-    gram = _sure(fit, check)
-    integers, scale = rounded(aim, _ridged(gram, _DAMPING * _power(gram)))
+    fit, check = (moments[0].about_zero, moments[1].about_zero) if bias is None else moments
+    target = _target(weight, fit, check)
+    gram = _shrunk_gram(fit, check)
+    integers, scale = rounded(target, _with_ridge(gram, _DAMPING * _mean_power(gram)))
     if bias is not None:
         wanted = np.einsum("grk,gk->gr", weight, fit.mean_float)
         bias = bias + wanted - np.einsum("grk,gk->gr", integers * scale[..., None], fit.mean_quantized)
     return Solution(integers, scale, bias)
 
 
-def _sure(fit: Moments, check: Moments) -> Floats:
-    """Products of different inputs less what is owed to the choice of samples, so that rounding does not lean on it: the
-    share that comes closest to the true ones in the mean (Ledoit and Wolf, 2004; Schaefer and Strimmer, 2005), with the
-    variance taken from the difference to other samples.
+def _shrunk_gram(fit: Moments, check: Moments) -> Floats:
+    """E[z z'] with the products of different inputs shrunk towards zero, so that rounding does not exploit correlations
+    that only these samples have.
+
+    The shrinkage with the least expected error (Ledoit and Wolf, "A well-conditioned estimator for large-dimensional
+    covariance matrices", 2004; diagonal target as in Schaefer and Strimmer, 2005); the variance of the estimate comes
+    from its difference to the held-out samples.
     """
     powers = np.einsum("gkk->gk", fit.gram)
     apart = np.square(fit.gram - check.gram)
     noise = (apart.sum(axis=(1, 2)) - np.einsum("gkk->g", apart)) * check.count / (fit.count + check.count)
     signal = np.square(fit.gram).sum(axis=(1, 2)) - np.square(powers).sum(axis=1)
-    # Where inputs have next to nothing to do with each other, both are what rounding left of a difference, of either sign.
+    # For uncorrelated inputs both are what rounding left of a difference, of either sign.
     kept = np.clip(1 - noise / np.maximum(signal, 1e-300), 0.0, 1.0)
     shrunk: Floats = fit.gram * kept[:, None, None]
     np.einsum("gkk->gk", shrunk)[:] = powers
     return shrunk
 
 
-def _aim(w: Floats, fit: Moments, check: Moments) -> Floats:
-    """V of each group, with the ridge that is best for other samples; W itself where no V is better there."""
+def _target(w: Floats, fit: Moments, check: Moments) -> Floats:
+    """V of each group, with the ridge that is best for held-out samples; W itself where no V is better there."""
     wanted, checked = w @ fit.cross, w @ check.cross
     best, least = w, _loss(w, checked, check.gram)
     for ridge in _RIDGES:  # from strong to weak: where one is too weak, so are those behind it
-        aim = _fitted(w, wanted, fit.gram, ridge)
-        loss = _loss(aim, checked, check.gram)
+        target = _ridge_solution(w, wanted, fit.gram, ridge)
+        loss = _loss(target, checked, check.gram)
         better = loss < least
         if not better.any():
             break
-        best, least = np.where(better[:, None, None], aim, best), np.minimum(loss, least)
+        best, least = np.where(better[:, None, None], target, best), np.minimum(loss, least)
     return best
 
 
-def _fitted(w: Floats, wanted: Floats, gram: Floats, ridge: float) -> Floats:
+def _ridge_solution(w: Floats, wanted: Floats, gram: Floats, ridge: float) -> Floats:
     """`wanted` is W E[x z']."""
-    unit = ridge * _power(gram)
-    aims = wanted + unit[:, None, None] * w
-    return np.swapaxes(np.linalg.solve(_ridged(gram, unit), np.swapaxes(aims, 1, 2)), 1, 2)
+    unit = ridge * _mean_power(gram)
+    right = wanted + unit[:, None, None] * w
+    return np.swapaxes(np.linalg.solve(_with_ridge(gram, unit), np.swapaxes(right, 1, 2)), 1, 2)
 
 
 def _loss(v: Floats, wanted: Floats, gram: Floats) -> Floats:
@@ -115,27 +209,25 @@ def _loss(v: Floats, wanted: Floats, gram: Floats) -> Floats:
     return np.asarray(np.sum((v @ gram - 2 * wanted) * v, axis=(1, 2)))
 
 
-def _power(gram: Floats) -> Floats:
-    """The inputs' mean power, [groups]."""
+def _mean_power(gram: Floats) -> Floats:
+    """Of the inputs, [groups]."""
     mean: Floats = np.einsum("gkk->g", gram) / gram.shape[-1]
     return np.maximum(mean, 1e-12)
 
 
-def _ridged(gram: Floats, unit: Floats) -> Floats:
+def _with_ridge(gram: Floats, unit: Floats) -> Floats:
     """With `unit` [groups] added to the diagonals."""
     ridged = gram.copy()
     np.einsum("gkk->gk", ridged)[:] += unit[:, None]
     return ridged
 
 
-def _on_few_levels(aim: Floats, gram: Floats, bits: int) -> tuple[Floats, Floats]:
-    """Integers and scales, per row those of least error among grids that hold a share of the row's weights, about zero
-    or about their middle.
-    """
+def _few_levels(target: Floats, gram: Floats, bits: int) -> tuple[Floats, Floats]:
+    """Integers and scales: of grids over a share of each row's weights, symmetric or with an offset, those of least error."""
     q_min, q_max = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
-    high, low = aim.max(axis=-1), aim.min(axis=-1)
+    high, low = target.max(axis=-1), target.min(axis=-1)
     grids = (np.maximum(high, -low) / q_max, None), ((high - low) / (q_max - q_min), (high + low) / 2)
-    integers, scales = np.zeros_like(aim), np.ones(aim.shape[:-1])
+    integers, scales = np.zeros_like(target), np.ones(target.shape[:-1])
     least = np.full(scales.shape, np.inf)
     for share in _SHRINKS:
         for step, middle in grids:
@@ -143,9 +235,9 @@ def _on_few_levels(aim: Floats, gram: Floats, bits: int) -> tuple[Floats, Floats
             offset = np.zeros_like(scale) if middle is None else middle / scale + 0.5
             fine = np.clip(127 // (np.abs(offset) - q_min + 1), 1, 2 ** (7 - bits))
             offset = np.clip(np.rint(offset * fine), -127 - q_min * fine, 127 + q_min * fine)
-            shifted = aim - (scale * offset / fine)[..., None]
-            found = round_jointly(shifted, gram, scale, q_min, q_max)
-            error = cost(shifted, found, gram, scale)
+            shifted = target - (scale * offset / fine)[..., None]
+            found = gptq_rounded(shifted, gram, scale, q_min, q_max)
+            error = output_error(shifted, found, gram, scale)
             better = error < least
             integers[better] = (found * fine[..., None] + offset[..., None])[better]
             scales[better], least[better] = (scale / fine)[better], error[better]

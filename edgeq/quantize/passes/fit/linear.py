@@ -1,18 +1,21 @@
-"""Conv, Gemm and MatMul as what they all are: a matrix of weights times columns of inputs."""
+"""Conv, Gemm and MatMul as a matrix of weights times columns of inputs (im2col)."""
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import onnx
 
 Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
 class Window:
-    """How a convolution slides; per spatial axis, `pads` as (begin, end)."""
+    """Of a convolution, per spatial axis; `pads` as (begin, end)."""
 
     kernel: tuple[int, ...]
     strides: tuple[int, ...]
@@ -93,8 +96,10 @@ def _every(whole: int, steps: tuple[int, ...]) -> tuple[slice, ...]:
     return (*[slice(None)] * whole, *(slice(None, None, step) for step in steps))
 
 
-def linear_of(node: Any, weight_shape: tuple[int, ...], input_shape: tuple[int, ...]) -> Linear | None:
-    """How an ONNX node multiplies its weights, None where this is not known: attributes that change the products.
+def linear_of(
+    node: "onnx.NodeProto", weight_shape: tuple[int, ...], input_shape: tuple[int, ...]
+) -> Linear | None:
+    """How an ONNX node multiplies its weights; None where attributes change the products (alpha, beta, transA).
 
     `input_shape` is needed for padding that depends on it.
     """
@@ -112,7 +117,7 @@ def linear_of(node: Any, weight_shape: tuple[int, ...], input_shape: tuple[int, 
 
 
 def _conv(
-    attributes: dict[str, Any], weight_shape: tuple[int, ...], input_shape: tuple[int, ...]
+    attributes: "dict[str, onnx.AttributeProto]", weight_shape: tuple[int, ...], input_shape: tuple[int, ...]
 ) -> Linear | None:
     n = len(weight_shape) - 2
     if len(input_shape) != n + 2:
@@ -140,5 +145,5 @@ def same_padding(size: int, kernel: int, stride: int, dilation: int, *, upper: b
     return (small, total - small) if upper else (total - small, small)
 
 
-def _integer(attributes: dict[str, Any], name: str, default: int) -> int:
+def _integer(attributes: "dict[str, onnx.AttributeProto]", name: str, default: int) -> int:
     return int(attributes[name].i) if name in attributes else default

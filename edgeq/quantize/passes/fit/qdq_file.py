@@ -1,14 +1,19 @@
-"""The quantized layers of a QDQ ModelProto: what multiplies fixed integers, and how to give it others."""
+"""The layers with int8 weights of a QDQ model, whose weights can be replaced."""
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from edgeq.quantize.evaluate.partial_run import OnnxRun
 from edgeq.quantize.passes.fit.fitted_weights import Weights
 from edgeq.quantize.passes.fit.linear import Linear, linear_of
+from edgeq.quantize.samples import SamplesLike
+
+if TYPE_CHECKING:
+    import onnx
 
 Array = npt.NDArray[Any]
 
@@ -17,15 +22,15 @@ _MULTIPLY = ("Conv", "Gemm", "MatMul")
 
 @dataclass(frozen=True)
 class QdqLayer:
-    """One node, by its name in both graphs. `float_input` and `input` are the tensors that it reads in either.
+    """A node of both graphs, which has one name there. `float_input` and `input` are the tensors that it reads in either.
 
-    `weight` and `bias` are float's; the names are those of the initialisers in the QDQ file, `""` where it has none.
+    `weight` and `bias` are float's; `integers` to `bias_scale` are initializers of the QDQ file, `""` where it has none.
     """
 
     name: str
     float_input: str
     input: str
-    node: Any
+    node: "onnx.NodeProto"
     weight: Array
     bias: Array | None
     integers: str
@@ -36,63 +41,68 @@ class QdqLayer:
     def linear(self, input_shape: tuple[int, ...]) -> Linear | None:
         return linear_of(self.node, self.weight.shape, input_shape)
 
+    def columns_input(self, x: Array) -> Array:
+        return x
+
 
 class QdqFile:
-    """`model` is changed in place; `float_model` is the graph that it was made from."""
+    """`model` is changed in place; `float_model` is what it was made from."""
 
-    def __init__(self, model: Any, float_model: Any) -> None:
-        self.model, self._float = model, float_model
+    def __init__(self, model: "onnx.ModelProto", float_model: "onnx.ModelProto") -> None:
+        self._model, self._float = model, float_model
         self._stored = {i.name: i for i in model.graph.initializer}
         self._floats = {i.name: i for i in float_model.graph.initializer}
         self._maker = {o: n for n in model.graph.node for o in n.output}
         self._readers = Counter(name for n in model.graph.node for name in n.input)
 
     def layers(self) -> tuple[QdqLayer, ...]:
-        """In the order of the float graph, in which they can run; the quantizer appends its own nodes at the end."""
+        """In the order of the float graph; the quantizer appends its own nodes at the end."""
         floats = {n.name: n for n in self._float.graph.node}
         found = (
             self._layer(node, floats[node.name])
-            for node in self.model.graph.node
+            for node in self._model.graph.node
             if node.op_type in _MULTIPLY and node.name in floats
         )
         return tuple(layer for layer in found if layer is not None)
 
-    def array(self, name: str) -> Array:
-        import onnx
+    def runs(self, samples: SamplesLike, indices: tuple[int, ...], threads: int) -> tuple[OnnxRun, OnnxRun]:
+        one, other = (OnnxRun(model, samples, indices, threads) for model in (self._float, self._model))
+        return one, other
 
-        return np.asarray(onnx.numpy_helper.to_array(self._stored[name]))
+    def integers(self, layer: QdqLayer) -> npt.NDArray[np.int8]:
+        return self._array(layer.integers)
+
+    def scale(self, layer: QdqLayer) -> Array:
+        return self._array(layer.scale)
 
     def bias(self, layer: QdqLayer) -> Array | None:
-        """In reals."""
         if not layer.bias_integers:
             return None
-        return np.asarray(self.array(layer.bias_integers) * self.array(layer.bias_scale).astype(np.float64))
+        return np.asarray(self._array(layer.bias_integers) * self._array(layer.bias_scale).astype(np.float64))
 
     def input_range(self, layer: QdqLayer) -> tuple[float, float] | None:
-        """The smallest and the largest value that the layer's input can have; None where it is not quantized."""
         node = self._maker.get(layer.input)
         if node is None or node.op_type != "DequantizeLinear":
             return None
-        scale, zero = self.array(node.input[1]), self.array(node.input[2])
+        scale, zero = self._array(node.input[1]), self._array(node.input[2])
         limits = np.iinfo(zero.dtype)
         low, high = (float((q - int(zero)) * scale) for q in (limits.min, limits.max))
         return low, high
 
     def put(self, layer: QdqLayer, weights: Weights) -> None:
-        """Replaces integers, scale and bias; types and shapes stay."""
-        old = self.array(layer.scale)
+        old = self._array(layer.scale)
         scale = np.asarray(weights.scale, old.dtype).reshape(old.shape)
         self._replace(layer.integers, weights.integers)
         self._replace(layer.scale, scale)
         if weights.bias is not None and layer.bias_integers:
-            step = np.asarray(self.array(layer.bias_scale) * (scale / old), np.float32)
+            step = np.asarray(self._array(layer.bias_scale) * (scale / old), np.float32)
             limits = np.iinfo(np.int32)
             whole = np.clip(np.round(weights.bias / step), limits.min, limits.max)
             self._replace(layer.bias_scale, step)
             self._replace(layer.bias_integers, whole.astype(np.int32))
 
-    def _layer(self, node: Any, float_node: Any) -> QdqLayer | None:
-        """None where the weights are not integers of one scale per row, or not of this layer alone."""
+    def _layer(self, node: "onnx.NodeProto", float_node: "onnx.NodeProto") -> QdqLayer | None:
+        """None where the weights are not symmetric int8, or other nodes read them too."""
         weight = self._constant(node.input[1])
         if weight is None or float_node.input[1] not in self._floats or not self._is_symmetric(weight):
             return None
@@ -111,17 +121,22 @@ class QdqFile:
             bias_scale=bias.input[1] if bias is not None and has_bias else "",
         )
 
-    def _constant(self, tensor: str) -> Any:
-        """The DequantizeLinear of stored integers that makes `tensor`, if it and they are read only once."""
+    def _constant(self, tensor: str) -> "onnx.NodeProto | None":
+        """The DequantizeLinear of stored integers that makes `tensor`, if both are read only once."""
         node = self._maker.get(tensor)
         if node is None or node.op_type != "DequantizeLinear" or self._readers[tensor] > 1:
             return None
-        ours = all(name in self._stored for name in node.input) and self._readers[node.input[0]] == 1
-        return node if ours else None
+        own = all(name in self._stored for name in node.input) and self._readers[node.input[0]] == 1
+        return node if own else None
 
-    def _is_symmetric(self, weight: Any) -> bool:
-        stored = self.array(weight.input[0]).dtype == np.int8
-        return stored and (len(weight.input) < 3 or not self.array(weight.input[2]).any())
+    def _is_symmetric(self, weight: "onnx.NodeProto") -> bool:
+        stored = self._array(weight.input[0]).dtype == np.int8
+        return stored and (len(weight.input) < 3 or not self._array(weight.input[2]).any())
+
+    def _array(self, name: str) -> Array:
+        import onnx
+
+        return np.asarray(onnx.numpy_helper.to_array(self._stored[name]))
 
     def _float_array(self, name: str) -> Array:
         import onnx

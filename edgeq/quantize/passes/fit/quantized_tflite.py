@@ -1,7 +1,4 @@
-"""The quantized layers of a .tflite file: what multiplies fixed integers, and how to give it others.
-
-Works on the flatbuffer's object model (main subgraph), which is read, changed and packed again.
-"""
+"""The layers with int8 weights of a quantized .tflite file (its main subgraph), whose weights can be replaced."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -11,9 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgeq.quantize.evaluate.partial_run import TfliteRun
 from edgeq.quantize.flatbuffer import kind_of, packed, read_model
 from edgeq.quantize.passes.fit.fitted_weights import Weights
 from edgeq.quantize.passes.fit.linear import Linear, Window, same_padding
+from edgeq.quantize.samples import SamplesLike
 
 Array = npt.NDArray[Any]
 
@@ -37,7 +36,6 @@ class TfliteLayer:
     bias: Array | None
 
     def linear(self, input_shape: tuple[int, ...]) -> Linear:
-        """For inputs as `columns_input` gives them."""
         if self.kind == "FULLY_CONNECTED":
             return Linear()
         o = self.operator.builtinOptions
@@ -54,44 +52,45 @@ class TfliteLayer:
         return Linear(groups, Window(kernel, strides, dilations, pads))
 
     def columns_input(self, x: Array) -> Array:
-        """A tensor as the file has it, channels last, as `Linear` takes it."""
+        """`x` comes with channels last."""
         return (
             x.reshape(-1, self.weight.shape[1]) if self.kind == "FULLY_CONNECTED" else x.transpose(0, 3, 1, 2)
         )
 
 
 class TfliteFile:
-    """Two files of one model, float and quantized from it; the quantized one is changed."""
+    """Both files are read into objects; those of the quantized one change, and `save` writes them."""
 
     def __init__(self, float_path: Path, path: Path) -> None:
-        self.float_model, self.model = read_model(float_path), read_model(path)
-        self._floats, self._graph = self.float_model.subgraphs[0], self.model.subgraphs[0]
+        self._float_model, self._model = read_model(float_path), read_model(path)
+        self._floats, self._graph = self._float_model.subgraphs[0], self._model.subgraphs[0]
         self._readers = Counter(i for o in self._graph.operators for i in o.inputs)
-        self._sharers = Counter(t.buffer for g in self.model.subgraphs for t in g.tensors)
+        self._sharers = Counter(t.buffer for g in self._model.subgraphs for t in g.tensors)
 
     def layers(self) -> tuple[TfliteLayer, ...]:
-        """In the order in which they run."""
         floats = {self._name(self._floats, o): o for o in self._floats.operators}
         found = (self._layer(o, floats.get(self._name(self._graph, o))) for o in self._graph.operators)
         return tuple(layer for layer in found if layer is not None)
 
+    def runs(
+        self, samples: SamplesLike, indices: tuple[int, ...], threads: int
+    ) -> tuple[TfliteRun, TfliteRun]:
+        one, other = (TfliteRun(m, samples, indices, threads) for m in (self._float_model, self._model))
+        return one, other
+
     def scale(self, layer: TfliteLayer) -> npt.NDArray[np.float64]:
-        """One per output, or one for all."""
         return np.asarray(self._weight(layer.operator).quantization.scale, np.float64)
 
     def integers(self, layer: TfliteLayer) -> npt.NDArray[np.int8]:
-        """[outputs, inputs, kernel...]"""
-        return self._constant(self.model, self._weight(layer.operator)).transpose(_AXES[layer.kind])
+        return self._constant(self._model, self._weight(layer.operator)).transpose(_AXES[layer.kind])
 
     def bias(self, layer: TfliteLayer) -> Array | None:
-        """In reals."""
         if layer.bias is None:
             return None
         tensor = self._graph.tensors[layer.operator.inputs[2]]
-        return self._constant(self.model, tensor) * np.asarray(tensor.quantization.scale, np.float64)
+        return self._constant(self._model, tensor) * np.asarray(tensor.quantization.scale, np.float64)
 
     def input_range(self, layer: TfliteLayer) -> tuple[float, float]:
-        """The smallest and the largest value that the layer's input can have."""
         tensor = self._graph.tensors[layer.input]
         scale, zero = float(tensor.quantization.scale[0]), int(tensor.quantization.zeroPoint[0])
         limits = np.iinfo(_TYPES[tensor.type])
@@ -105,17 +104,17 @@ class TfliteFile:
             bias = self._graph.tensors[layer.operator.inputs[2]]
             step = np.asarray(bias.quantization.scale, np.float64)
             stored = _TYPES[bias.type]
-            limits = np.iinfo(np.int32)  # also of 64 bits, which stand beside 16-bit activations
+            limits = np.iinfo(np.int32)  # also of 64-bit biases, which 16-bit activations come with
             whole = np.clip(np.round(weights.bias / step), limits.min, limits.max)
             self._fill(bias, whole.astype(stored))
 
     def save(self, path: Path) -> None:
-        path.write_bytes(packed(self.model))
+        path.write_bytes(packed(self._model))
 
     def _layer(self, operator: Any, float_operator: Any) -> TfliteLayer | None:
-        """None where the weights are not symmetric integers of this layer alone, or float's are not to be had."""
-        kind = kind_of(self.model, operator)
-        if kind not in _AXES or float_operator is None or kind_of(self.float_model, float_operator) != kind:
+        """None where the weights are not symmetric int8, others read them too, or float's are not constant."""
+        kind = kind_of(self._model, operator)
+        if kind not in _AXES or float_operator is None or kind_of(self._float_model, float_operator) != kind:
             return None
         stored, weight = self._weight(operator), self._floats.tensors[float_operator.inputs[1]]
         activation = self._graph.tensors[operator.inputs[0]]
@@ -123,7 +122,7 @@ class TfliteFile:
             _is(stored, np.int8) and _is(activation, np.int8, np.int16) and self._own(operator.inputs[1])
         ):
             return None
-        floats = self._constant(self.float_model, weight)
+        floats = self._constant(self._float_model, weight)
         if floats.dtype != np.float32 or np.any(stored.quantization.zeroPoint):
             return None
         return TfliteLayer(
@@ -137,7 +136,7 @@ class TfliteFile:
         )
 
     def _bias(self, operator: Any, float_operator: Any) -> Array | None:
-        """Zeros where the float layer adds none and yet the quantized one has a place for it."""
+        """Of float; zeros where it adds none and the quantized layer has a bias all the same."""
         if len(operator.inputs) < 3 or operator.inputs[2] < 0 or self._readers[operator.inputs[2]] > 1:
             return None
         bias = self._graph.tensors[operator.inputs[2]]
@@ -145,7 +144,7 @@ class TfliteFile:
             return None
         if len(float_operator.inputs) < 3 or float_operator.inputs[2] < 0:
             return np.zeros(tuple(bias.shape), np.float32)
-        return self._constant(self.float_model, self._floats.tensors[float_operator.inputs[2]])
+        return self._constant(self._float_model, self._floats.tensors[float_operator.inputs[2]])
 
     def _weight(self, operator: Any) -> Any:
         return self._graph.tensors[operator.inputs[1]]
@@ -153,7 +152,7 @@ class TfliteFile:
     def _own(self, tensor: int) -> bool:
         """Whether one operator alone reads this constant."""
         t = self._graph.tensors[tensor]
-        return self._readers[tensor] == 1 and self.model.buffers[t.buffer].data is not None
+        return self._readers[tensor] == 1 and self._model.buffers[t.buffer].data is not None
 
     def _constant(self, model: Any, tensor: Any) -> Array:
         data = model.buffers[tensor.buffer].data
@@ -164,9 +163,9 @@ class TfliteFile:
     def _fill(self, tensor: Any, array: Array) -> None:
         if self._sharers[tensor.buffer] > 1:  # equal constants are stored once
             self._sharers[tensor.buffer] -= 1
-            self.model.buffers.append(type(self.model.buffers[0])())
-            tensor.buffer = len(self.model.buffers) - 1
-        self.model.buffers[tensor.buffer].data = np.frombuffer(
+            self._model.buffers.append(type(self._model.buffers[0])())
+            tensor.buffer = len(self._model.buffers) - 1
+        self._model.buffers[tensor.buffer].data = np.frombuffer(
             np.ascontiguousarray(array).tobytes(), np.uint8
         )
 

@@ -1,20 +1,19 @@
-"""Layers fitted anew: closer to float at 8 bits, and still usable at 4 and 2."""
+"""Fitting the layers of a QDQ file: closer to float at 8 bits, and still usable at 4 and 2."""
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import pytest
 
 from edgeq.graphs.ort_session import ort_session
 from edgeq.nouns.plan import Scheme
 from edgeq.quantize.backends.ort import qdq
 from edgeq.quantize.calibration.calibrate import onnx_seen, ranges_of
+from edgeq.quantize.evaluate.partial_run import OnnxRun
 from edgeq.quantize.evaluate.sqnr import sqnr_db
 from edgeq.quantize.float_graph import read
 from edgeq.quantize.passes.fit.fit import onnx_reconstruction
 from edgeq.quantize.passes.fit.fit_onnx import reconstruct, replay
-from edgeq.quantize.passes.fit.onnx_walk import Walk
-from tests.quantize.networks import Rows, images, inside_if, residual, saved
+from tests.quantize.networks import Rows, images, residual, saved
 
 CALIBRATION = Rows(images(48))
 FRESH = images(64, seed=1)
@@ -49,7 +48,7 @@ def closeness(model, path):
     return sqnr_db(outputs(model.SerializeToString()), outputs(path.read_bytes()))
 
 
-def test_no_scheme_loses_on_samples_it_has_not_seen_and_seven_bits_win(scheme, tmp_path):
+def test_no_scheme_loses_on_held_out_samples_and_seven_bits_gain(scheme, tmp_path):
     model, path = quantized(tmp_path, scheme)
     before = closeness(model, path)
     limit = 64 if scheme.reduce_range else 127
@@ -72,11 +71,10 @@ def test_few_levels(bits, least_db, tmp_path):
     assert closeness(model, path) > least_db
 
 
-def test_a_bias_takes_the_mean_error(tmp_path):
+def test_a_bias_corrects_the_mean_error(tmp_path):
     model, path = quantized(tmp_path, Scheme("uint8", "int8", True))
     replay(model, path, reconstruct(model, onnx.load(path), CALIBRATION, tuple(range(48))))
-    feeds = [{"x": CALIBRATION[i][0]} for i in range(48)]
-    before, after = (Walk(m, feeds, 1).to("two.b") for m in (model, onnx.load(path)))
+    before, after = (OnnxRun(m, CALIBRATION, range(48), 1).to("two.b") for m in (model, onnx.load(path)))
     error = np.concatenate(after) - np.concatenate(before)
     assert np.abs(error.mean(axis=(0, 2, 3))).max() < 0.1 * error.std()
 
@@ -92,7 +90,7 @@ def test_what_stays_in_float_stays(tmp_path):
 
 
 @pytest.mark.arithmetic
-def test_dropped_with_too_few_samples_and_said_where_it_helps(tmp_path):
+def test_skipped_with_too_few_samples_and_reported_where_it_helps(tmp_path):
     model, path = quantized(tmp_path, Scheme("uint8", "int8", True))
     source, content = tmp_path / "net.onnx", path.read_bytes()
 
@@ -106,26 +104,3 @@ def test_dropped_with_too_few_samples_and_said_where_it_helps(tmp_path):
         "net.onnx",
     ]
     assert {r.what for r in kept.remedies()} == set(kept.weights) and kept.gain_db > 0.5
-
-
-def test_a_walk_gives_what_a_run_gives_and_holds_only_what_is_needed(tmp_path):
-    model = residual()
-    feeds = [{"x": CALIBRATION[i][0]} for i in range(2)]
-    walk = Walk(model, feeds, 1)
-    walk.to("one.r"), walk.to("two.r")
-    (scores, _) = walk.to("scores")
-    np.testing.assert_allclose(
-        scores, ort.InferenceSession(model.SerializeToString()).run(None, feeds[0])[0], rtol=1e-4, atol=1e-4
-    )
-    assert walk.held == {"scores"}
-
-
-def test_a_walk_goes_past_subgraphs(tmp_path):
-    model = inside_if()
-    feed = {"x": CALIBRATION[0][0]}
-    walk = Walk(model, [feed], 1)
-    walk.to("positive")
-    (y,) = walk.to("y")
-    np.testing.assert_allclose(
-        y, ort.InferenceSession(model.SerializeToString()).run(None, feed)[0], rtol=1e-4, atol=1e-5
-    )

@@ -1,12 +1,12 @@
-"""The same repair inside a flatbuffer: real networks, real LiteRT."""
+"""Fitting the layers of a .tflite: real networks, real LiteRT."""
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from edgeq.quantize.calibration.calibrate import ranges_of, tflite_seen
+from edgeq.quantize.evaluate.partial_run import TfliteRun
 from edgeq.quantize.evaluate.sqnr import sqnr_db
-from edgeq.quantize.evaluate.tflite_walk import TfliteWalk
 from edgeq.quantize.flatbuffer import read_model
 from edgeq.quantize.passes.fit.fit import tflite_reconstruction
 from edgeq.quantize.passes.fit.fit_tflite import reconstruct, replay
@@ -41,13 +41,13 @@ def quantized(resnet8, photos, tmp_path):
 
 def logits(path, samples):
     """Before the softmax: 8-bit probabilities say little."""
-    walk = TfliteWalk(read_model(path), samples, tuple(range(samples.count)), 1)
+    run = TfliteRun(read_model(path), samples, range(samples.count), 1)
     graph = read_model(path).subgraphs[0]
     named = {t.name.decode(): i for i, t in enumerate(graph.tensors)}
-    return np.concatenate(walk.to(next(i for n, i in named.items() if n.endswith("model/dense/BiasAdd"))))
+    return np.concatenate(run.to(next(i for n, i in named.items() if n.endswith("model/dense/BiasAdd"))))
 
 
-def test_closer_on_photos_it_has_not_seen(resnet8, photos, quantized):
+def test_closer_on_held_out_photos(resnet8, photos, quantized):
     wanted = logits(resnet8, photos[1])
     before, size = sqnr_db(wanted, logits(quantized, photos[1])), quantized.stat().st_size
     found = reconstruct(resnet8, quantized, photos[0], tuple(range(64)))
@@ -62,8 +62,7 @@ def test_a_layer_is_what_litert_computes(resnet8, quantized, photos):
     """Columns times weights, in float: the tensor that the interpreter gives for that layer, before its activation."""
     file = TfliteFile(resnet8, quantized)
     layer = next(item for item in file.layers() if item.kind == "FULLY_CONNECTED")
-    walk = TfliteWalk(file.float_model, photos[1], (0,), 1)
-    (x,) = walk.to(layer.float_input)
+    (x,) = file.runs(photos[1], (0,), 1)[0].to(layer.float_input)
     linear = layer.linear(layer.columns_input(x).shape)
     y = linear.matrix(layer.weight)[0] @ linear.columns(layer.columns_input(x))[0] + layer.bias[:, None]
     np.testing.assert_allclose(y[:, 0], logits(resnet8, photos[1])[0], rtol=1e-4, atol=1e-4)

@@ -1,4 +1,4 @@
-"""A layer as a matrix times columns gives what onnxruntime computes."""
+"""Weights times columns give what onnxruntime computes."""
 
 import numpy as np
 import onnxruntime as ort
@@ -35,7 +35,7 @@ def test_matrix_products(op, weight_shape, attributes):
     assert_same(op, (4, 5), weight_shape, attributes)
 
 
-def test_a_product_with_another_factor_is_not_known():
+def test_a_product_with_alpha_is_not_known():
     node = model("Gemm", (4, 5), (5, 3), {"alpha": 0.5})[0].graph.node[0]
     assert linear_of(node, (5, 3), (4, 5)) is None
 

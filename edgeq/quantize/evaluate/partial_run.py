@@ -1,0 +1,205 @@
+"""Runs a model over several samples in steps, from tensor to tensor, so that the layers behind can still be changed.
+
+Between steps only the tensors that are still needed are held, for every sample.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from copy import copy
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeq.foreign import quiet, translated
+from edgeq.graphs.ort_session import ort_session
+from edgeq.limited.native_call import native_call
+from edgeq.quantize.flatbuffer import packed, stands_for_reals
+from edgeq.quantize.names_read import names_read
+from edgeq.quantize.numerics import real_values
+from edgeq.quantize.piece import piece_of
+from edgeq.quantize.samples import SamplesLike
+
+if TYPE_CHECKING:
+    import onnx
+
+Array = npt.NDArray[Any]
+Tensor = TypeVar("Tensor", str, int)  # a name in ONNX, an index in TFLite
+
+_INTEGERS: dict[int, Any] = {3: np.uint8, 7: np.int16, 9: np.int8}  # of the schema's TensorType
+_WHOLE: dict[int, Any] = {2: np.int32, 4: np.int64}  # indices: converters make int32 of a model's int64
+
+
+class PartialRun(ABC, Generic[Tensor]):
+    """Constants of nodes that have not run yet may be changed; nodes, and what they read, stay."""
+
+    def __init__(
+        self,
+        samples: list[dict[Tensor, Array]],
+        reads: Iterable[Iterable[Tensor]],
+        makes: Iterable[Iterable[Tensor]],
+        outputs: Iterable[Tensor],
+    ) -> None:
+        """`samples` are the inputs of each sample; `reads` and `makes` are the tensors of each node, in running order."""
+        self._live: list[dict[Tensor, Array]] = samples
+        self._reads: list[set[Tensor]] = [set(names) for names in reads]
+        self._makes: list[set[Tensor]] = [set(names) for names in makes]
+        self._producer: dict[Tensor, int] = {t: k for k, names in enumerate(self._makes) for t in names}
+        self._outputs: set[Tensor] = set(outputs)
+        self._done: set[int] = set()
+
+    def to(self, tensor: Tensor) -> list[Array]:
+        """The values of `tensor`, one per sample. It has to be asked for before what reads it has run."""
+        if tensor not in self._live[0]:
+            self._run(tensor)
+        return [self._real(tensor, live[tensor]) for live in self._live]
+
+    @property
+    def held(self) -> set[Tensor]:
+        """The tensors that are in memory."""
+        return set(self._live[0])
+
+    @abstractmethod
+    def _part(
+        self, nodes: list[int], inputs: list[Tensor], outputs: list[Tensor]
+    ) -> Callable[[list[Array]], Iterable[Array]]:
+        """Loads a part of the model; what is returned runs it."""
+
+    def _real(self, tensor: Tensor, array: Array) -> Array:
+        """`array` dequantized, where the format stores quantized tensors."""
+        return array
+
+    def _run(self, tensor: Tensor) -> None:
+        nodes = self._ancestors(tensor)
+        self._done.update(nodes)
+        left = (names for k, names in enumerate(self._reads) if k not in self._done)
+        later = self._outputs.union(*left)
+        made = set[Tensor]().union(*(self._makes[k] for k in nodes))
+        read = set[Tensor]().union(*(self._reads[k] for k in nodes))
+        inputs, outputs = sorted((read & self._live[0].keys()) - made), sorted(made & (later | {tensor}))
+        run = self._part(nodes, inputs, outputs)
+        for live in self._live:
+            with translated("a part of the model does not run on a calibration sample"):
+                found = run([live[t] for t in inputs])
+            live.update(zip(outputs, found, strict=True))
+            for t in [t for t in live if t not in later and t != tensor]:
+                del live[t]
+
+    def _ancestors(self, tensor: Tensor) -> list[int]:
+        """The nodes that have not run yet without which there is no `tensor`, in running order."""
+        nodes: set[int] = set()
+        wanted = [tensor]
+        while wanted:
+            k = self._producer.get(wanted.pop())
+            if k is not None and k not in nodes and k not in self._done:
+                nodes.add(k)
+                wanted += self._reads[k]
+        return sorted(nodes)
+
+
+class OnnxRun(PartialRun[str]):
+    """Every operator runs as written, none fused: the result is that of the operators' definitions."""
+
+    def __init__(
+        self, model: "onnx.ModelProto", samples: SamplesLike, indices: Sequence[int], threads: int
+    ) -> None:
+        graph = model.graph
+        constants = {i.name for i in graph.initializer}
+        inputs = [i.name for i in graph.input if i.name not in constants]
+        super().__init__(
+            [dict(zip(inputs, samples[i], strict=True)) for i in indices],
+            map(names_read, graph.node),
+            ((name for name in node.output if name) for node in graph.node),
+            (o.name for o in graph.output),
+        )
+        self._model, self._threads = model, threads
+
+    def _part(
+        self, nodes: list[int], inputs: list[str], outputs: list[str]
+    ) -> Callable[[list[Array]], Iterable[Array]]:
+        import onnx
+
+        graph = self._model.graph
+        types = {t: onnx.helper.np_dtype_to_tensor_dtype(self._live[0][t].dtype) for t in inputs}
+        read = set[str]().union(*(self._reads[k] for k in nodes))
+        part = piece_of(
+            self._model,
+            [graph.node[k] for k in nodes],
+            [onnx.helper.make_tensor_value_info(t, types[t], None) for t in inputs],
+            [onnx.ValueInfoProto(name=t) for t in outputs],
+            [i for i in graph.initializer if i.name in read],
+        )
+        with quiet(), translated("a part of the graph does not load"):
+            session = ort_session(part, threads=self._threads, optimize=False)
+        return lambda arrays: session.run(outputs, dict(zip(inputs, arrays, strict=True)))
+
+
+class TfliteRun(PartialRun[int]):
+    """`model` is the flatbuffer's object model. Values are given as reals."""
+
+    def __init__(self, model: Any, samples: SamplesLike, indices: Sequence[int], threads: int) -> None:
+        self._model, self._graph, self._threads = model, model.subgraphs[0], threads
+        inputs = [int(i) for i in self._graph.inputs]
+        super().__init__(
+            [{t: self._stored(t, a) for t, a in zip(inputs, samples[i], strict=True)} for i in indices],
+            ((int(t) for t in o.inputs if t >= 0) for o in self._graph.operators),
+            (map(int, o.outputs) for o in self._graph.operators),
+            map(int, self._graph.outputs),
+        )
+
+    def _part(
+        self, nodes: list[int], inputs: list[int], outputs: list[int]
+    ) -> Callable[[list[Array]], Iterable[Array]]:
+        from ai_edge_litert.interpreter import Interpreter
+
+        operators = [self._graph.operators[k] for k in nodes]
+        content = packed(self._subgraph(operators, inputs, outputs))
+        with quiet(), translated("a part of the .tflite does not load"):
+            interpreter = Interpreter(model_content=content, num_threads=self._threads)
+            for detail, t in zip(interpreter.get_input_details(), inputs, strict=True):
+                if tuple(detail["shape"]) != self._live[0][t].shape:
+                    interpreter.resize_tensor_input(detail["index"], self._live[0][t].shape)
+            interpreter.allocate_tensors()
+        # The interpreter lists inputs and outputs in the part's order.
+        fed = [d["index"] for d in interpreter.get_input_details()]
+        made = [d["index"] for d in interpreter.get_output_details()]
+
+        def run(arrays: list[Array]) -> list[Array]:
+            for place, array in zip(fed, arrays, strict=True):
+                interpreter.set_tensor(place, array)
+            native_call(interpreter.invoke)
+            return [interpreter.get_tensor(place) for place in made]
+
+        return run
+
+    def _subgraph(self, operators: list[Any], inputs: list[int], outputs: list[int]) -> Any:
+        """Indices stay; what the part does not read is left empty: to pack it all takes longer than to run it."""
+        graph, model = copy(self._graph), copy(self._model)
+        touched = {int(t) for o in operators for t in (*o.inputs, *o.outputs)}
+        nothing = type(graph.tensors[0])()
+        nothing.shape = []
+        graph.tensors = [t if k in touched else nothing for k, t in enumerate(graph.tensors)]
+        graph.operators, graph.inputs, graph.outputs = operators, inputs, outputs
+        model.subgraphs = [graph, *model.subgraphs[1:]]
+        model.signatureDefs = model.metadata = None
+        read = {t.buffer for g in model.subgraphs for t in g.tensors}
+        empty = type(model.buffers[0])()
+        model.buffers = [b if k in read else empty for k, b in enumerate(model.buffers)]
+        return model
+
+    def _stored(self, tensor: int, array: Array) -> Array:
+        """As the file takes it: a sample is float also where that takes integers."""
+        place = self._graph.tensors[tensor]
+        if place.type in _WHOLE and np.issubdtype(array.dtype, np.integer):
+            return array.astype(_WHOLE[place.type])
+        if place.type not in _INTEGERS or not np.issubdtype(array.dtype, np.floating):
+            return array
+        kind = np.iinfo(_INTEGERS[place.type])
+        whole = np.round(array / np.float32(place.quantization.scale[0])) + place.quantization.zeroPoint[0]
+        return np.asarray(np.clip(whole, kind.min, kind.max), kind.dtype)
+
+    def _real(self, tensor: int, array: Array) -> Array:
+        q = self._graph.tensors[tensor].quantization
+        if not stands_for_reals(self._graph.tensors[tensor]) or not np.issubdtype(array.dtype, np.integer):
+            return array
+        return real_values(array, q.scale[0], q.zeroPoint[0])

@@ -1,0 +1,151 @@
+"""Fits the quantized layers of a file one after the other, each to the rounding errors of all layers before it.
+
+Knows neither ONNX nor TFLite: a file hands over its layers and takes their new weights (qdq_file.py, quantized_tflite.py).
+"""
+
+from collections.abc import Mapping
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from threadpoolctl import threadpool_limits
+
+from edgeq.quantize.evaluate.partial_run import PartialRun
+from edgeq.quantize.passes.fit.fitted_weights import Weights
+from edgeq.quantize.passes.fit.least_squares import fit_and_check_moments, solve, solve_few_levels
+from edgeq.quantize.passes.fit.linear import Linear
+from edgeq.quantize.run_model import Progress, no_progress
+from edgeq.quantize.samples import SamplesLike
+
+Array = npt.NDArray[Any]
+Pairs = list[tuple[Array, Array]]  # a layer's input in float and once quantized, one pair per sample
+
+# Length of a row whose moments are worth their time and memory: 4,608 are 512 channels under a 3 x 3 window.
+_LONGEST = 4608
+_STAGE = "fit weights and biases"
+
+
+class QuantizedLayer(Protocol):
+    """A layer of both models. `weight` and `bias` are float's, `weight` in the order outputs, inputs, kernel where the
+    format stores it otherwise.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def float_input(self) -> Any: ...
+
+    @property
+    def input(self) -> Any: ...
+
+    @property
+    def weight(self) -> Array: ...
+
+    @property
+    def bias(self) -> Array | None: ...
+
+    def linear(self, input_shape: tuple[int, ...]) -> Linear | None:
+        """How it multiplies inputs that `columns_input` gives; None where this is not known."""
+
+    def columns_input(self, x: Array) -> Array:
+        """The layer's input, channels first."""
+
+
+Layer = TypeVar("Layer", bound=QuantizedLayer)
+
+
+class QuantizedFile(Protocol[Layer]):
+    """A quantized model, with the float one that it was made from."""
+
+    def layers(self) -> tuple[Layer, ...]:
+        """In the order in which they run."""
+
+    def runs(
+        self, samples: SamplesLike, indices: tuple[int, ...], threads: int
+    ) -> tuple[PartialRun[Any], PartialRun[Any]]:
+        """Of float and of the quantized model as it is changed."""
+
+    def integers(self, layer: Layer) -> npt.NDArray[np.int8]:
+        """The quantized weight, in the order of `layer.weight`."""
+
+    def scale(self, layer: Layer) -> Array:
+        """Of the weight: one per output, or one for all."""
+
+    def bias(self, layer: Layer) -> Array | None:
+        """The quantized bias in reals."""
+
+    def input_range(self, layer: Layer) -> tuple[float, float] | None:
+        """The smallest and the largest value that the layer's input can have; None where it is not quantized."""
+
+    def put(self, layer: Layer, weights: Weights) -> None:
+        """Replaces integers, scale and bias; types and shapes stay."""
+
+
+def fit_layers(
+    file: QuantizedFile[Layer],
+    samples: SamplesLike,
+    indices: tuple[int, ...],
+    *,
+    bits: int = 8,
+    threads: int = 1,
+    progress: Progress = no_progress,
+) -> dict[str, Weights]:
+    """Changes the weights of `file`, and returns the new ones by layer; layers that are not among them keep theirs.
+
+    `indices` are the samples to learn from. Below 8 `bits`, rows get 2^bits levels, still stored as int8.
+    """
+    runs = file.runs(samples, indices, threads)
+    found: dict[str, Weights] = {}
+    layers = file.layers()
+    for k, layer in enumerate(layers):
+        progress(_STAGE, k / len(layers))
+        pairs = layer_inputs(layer, runs)
+        linear = layer.linear(pairs[0][0].shape)
+        if linear is not None and linear.matrix(layer.weight).shape[-1] <= _LONGEST:
+            with threadpool_limits(1, "blas"):  # more fight over cores as soon as anybody else wants them
+                found[layer.name] = _fitted(
+                    linear, pairs, layer.weight, layer.bias, file.integers(layer), file.scale(layer), bits
+                )
+            file.put(layer, found[layer.name])
+    progress(_STAGE, 1.0)
+    return found
+
+
+def put_weights(file: QuantizedFile[Layer], found: Mapping[str, Weights]) -> None:
+    """Gives the layers of `file` the weights that `fit_layers` found; what is float there stays so."""
+    for layer in file.layers():
+        if layer.name in found:
+            file.put(layer, found[layer.name])
+
+
+def layer_inputs(layer: QuantizedLayer, runs: tuple[PartialRun[Any], PartialRun[Any]]) -> Pairs:
+    x, z = runs[0].to(layer.float_input), runs[1].to(layer.input)
+    return [(layer.columns_input(a), layer.columns_input(b)) for a, b in zip(x, z, strict=True)]
+
+
+def _fitted(
+    linear: Linear,
+    pairs: Pairs,
+    weight: Array,
+    bias: Array | None,
+    integers: Array,
+    scale: Array,
+    bits: int,
+) -> Weights:
+    """Keeps the scale and the largest integer at 8 `bits`; below, rows with a scale of their own get 2^bits levels."""
+    matrix = linear.matrix(weight)
+    rows = matrix.shape[:2]
+    moments = fit_and_check_moments(linear, pairs, matrix.shape[-1])
+    wanted = None if bias is None else bias.astype(np.float64).reshape(rows)
+    if bits < 8 and scale.size == rows[0] * rows[1]:
+        solution = solve_few_levels(matrix, wanted, moments, bits)
+    else:
+        scales = np.broadcast_to(scale.astype(np.float64).reshape(-1), rows[0] * rows[1]).reshape(rows)
+        limit = int(np.abs(integers.astype(np.int16)).max())
+        solution = solve(matrix, wanted, moments, scales, -limit, limit)
+    return Weights(
+        linear.tensor(solution.integers, integers),
+        solution.scale.reshape(-1) if scale.size > 1 else solution.scale.reshape(-1)[:1],
+        None if solution.bias is None else solution.bias.reshape(-1),
+    )

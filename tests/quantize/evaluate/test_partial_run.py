@@ -1,0 +1,31 @@
+"""A run in steps gives what a run at once gives."""
+
+import numpy as np
+import onnxruntime as ort
+
+from edgeq.quantize.evaluate.partial_run import OnnxRun
+from tests.quantize.networks import Rows, images, inside_if, residual
+
+SAMPLES = Rows(images(2))
+
+
+def outputs(model):
+    session = ort.InferenceSession(model.SerializeToString())
+    return session.run(None, {"x": SAMPLES[0][0]})[0]
+
+
+def test_each_step_holds_only_what_later_ones_need():
+    model = residual()
+    run = OnnxRun(model, SAMPLES, range(2), 1)
+    run.to("one.r"), run.to("two.r")
+    (scores, _) = run.to("scores")
+    np.testing.assert_allclose(scores, outputs(model), rtol=1e-4, atol=1e-4)
+    assert run.held == {"scores"}
+
+
+def test_a_body_may_read_what_an_earlier_step_made():
+    model = inside_if()
+    run = OnnxRun(model, SAMPLES, (0,), 1)
+    run.to("positive")
+    (y,) = run.to("y")
+    np.testing.assert_allclose(y, outputs(model), rtol=1e-4, atol=1e-5)
