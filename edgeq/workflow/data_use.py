@@ -1,4 +1,4 @@
-"""What the samples are used for and on what terms candidates are judged on them: settled before any is made."""
+"""What the samples are used for and by which rule candidates are judged on them, before any is made."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,7 +60,7 @@ def settle_use(order: Order, gate: "Gate", model: Model, parts: Parts, work: Pat
     and a limit that was asked for and cannot be applied.
     """
     from edgeq.ingest.labels import words
-    from edgeq.quantize.evaluate.gate_rule import settle
+    from edgeq.quantize.evaluate.gate_rule import gate_rule
     from edgeq.quantize.evaluate.judge import float_reference, scores_among, why_no_scores
     from edgeq.quantize.plan import NO_FLOAT
 
@@ -74,17 +74,17 @@ def settle_use(order: Order, gate: "Gate", model: Model, parts: Parts, work: Pat
     truth, notes = (parts.all.stored.truth, parts.all.notes) if parts.all else (None, ())
     numbered = () if which is None else _numbering(parts.all, reference[which].shape[1])
     inputs = [spec.name for spec in model.inputs]
-    terms = settle(gate, reference, parts.heldout, inputs, known=(*notes, *numbered), names=names)
+    rule = gate_rule(gate, reference, parts.heldout, inputs, known=(*notes, *numbered), names=names)
     return DataUse(
         source=None if order.data is None else str(order.data),
         calibrate=parts.calibration.count if parts.calibration else 0,
         judge=parts.heldout.count,
-        gate=NO_FLOAT if model.quantized else terms.rule,
+        gate=NO_FLOAT if model.quantized else rule.rule,
         labels="labels ignored (--ignore-labels)" if order.gates.ignore_labels else words(truth),
-        metric=terms.metric,
-        float_score=terms.float_score,
+        metric=rule.metric,
+        float_score=rule.float_score,
         warnings=(
-            *terms.warnings,
+            *rule.warnings,
             *_wrong_in_runtime(computed.differs_db),
             *parts.unsure,
             *numbered,

@@ -11,7 +11,7 @@ from onnx import helper, numpy_helper
 from edgeq.nouns.project import Gates
 from edgeq.quantize.evaluate.accuracy import accuracy_of, scored_by, why_unused
 from edgeq.quantize.evaluate.gate import Gate
-from edgeq.quantize.evaluate.gate_rule import settle
+from edgeq.quantize.evaluate.gate_rule import gate_rule
 from edgeq.report.device_check import check_outputs
 from edgeq.workflow.convert import convert
 from tests.quantize.networks import Rows, images, model_of
@@ -22,7 +22,7 @@ PIXELS = np.zeros((100, 3), np.float32)
 
 
 def test_float_is_right_above_a_half():
-    terms = settle(Gate(), SURE, Rows(PIXELS, LABELS), ["x"])
+    terms = gate_rule(Gate(), SURE, Rows(PIXELS, LABELS), ["x"])
     assert terms.rule == "accuracy at 0.5 may fall by at most 1 point (default)"
     assert (terms.metric, terms.float_score, terms.classes) == ("accuracy at 0.5", 100.0, 2)
 

@@ -1,4 +1,4 @@
-"""How often float and a candidate are right, where labels or a metric of the user's own can tell."""
+"""How often float and a candidate are right, by labels or by a metric of the user's own."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from edgeq.errors import DataRefused
 from edgeq.nouns.fidelity import Accuracy
 from edgeq.quantize.evaluate.custom_metric import load_metric
 from edgeq.quantize.evaluate.gate import USUAL_CONFIDENCE, Gate
-from edgeq.quantize.evaluate.sqnr import are_integers, first_classes, pairs_of
+from edgeq.quantize.evaluate.sqnr import are_integers, first_classes, paired_counts
 from edgeq.quantize.samples import Array, SamplesLike
 from edgeq.two_classes import THRESHOLD, lone_numbers, probability_of, scores_of_two
 
@@ -64,7 +64,7 @@ def accuracy_of(
     float_right = np.asarray(scored.answers(reference) == labels)
     candidate_right = np.asarray(scored.answers(candidate) == labels)
     scores = 100.0 * float(np.mean(float_right)), 100.0 * float(np.mean(candidate_right))
-    found = pairs_of(float_right, candidate_right)
+    found = paired_counts(float_right, candidate_right)
     return Accuracy(
         scored.name,
         found.samples,
@@ -87,7 +87,7 @@ def require_classes(labels: "npt.NDArray[np.integer]", classes: int) -> None:
 
 
 def scored_by(reference: tuple[Array, ...], labels: "npt.NDArray[np.integer] | None") -> Scored | None:
-    """What labels that are class numbers are held against, by float's outputs; None where there is nothing, or no label."""
+    """The output that labels which are class numbers are compared with, chosen by float's outputs; None where there is none, or no label."""
     which = class_scores(reference, labelled=True)
     if labels is None or which is not None:
         return None if labels is None or which is None else Scored("top-1", which)
@@ -118,7 +118,7 @@ def why_unused(samples: SamplesLike, outputs: tuple[Array, ...]) -> str:
 
 
 def _why_no_answer(values: Array) -> str:
-    """Of one number per sample, in which no two classes were seen."""
+    """Of one number per sample, in which float answers no two classes."""
     low, high = float(values.min()), float(values.max())
     if low < 0 or high > 1:
         return f"the output goes from {low:.3g} to {high:.3g} and is no probability, and where it parts the classes is not known"

@@ -1,4 +1,4 @@
-"""The rules that decide whether a candidate is close enough to float, and their words.
+"""The rules that decide whether a candidate is close enough to float, and the sentences that name them.
 
 What can be scored, by labels or by a metric of the user's own, may fall by so many points. Every other limit that was
 asked for holds as well. Where neither is there, the default decides: for class scores agreement with float, or a high
@@ -36,12 +36,12 @@ class Gate:
 
     The defaults come from measured models. Sound int8 classifiers agree with float on 98 % of samples and more with ten
     classes, on 93 % with a thousand (MobileNetV2, whose accuracy stays). A detector at 13 dB lost 1.2 points of AP50;
-    one whose head lost its scale falls below 10 dB. `metric` is "file.py:function"; its scores are held against
-    `max_drop` in its own unit, but those of 0 to 1 as 0 to 100 points. `ignore_labels`: they are not held against
-    anything, and `max_drop` goes with them.
+    one whose head lost its scale falls below 10 dB. `metric` is "file.py:function"; its scores are compared with
+    `max_drop` in its own unit, but those of 0 to 1 as 0 to 100 points. `ignore_labels`: they are not used,
+    and neither is `max_drop`.
 
-    The drop is the measured one: of few samples it says little. With `confidence`, in percent, it is asked of the lower
-    end of the paired interval at that level instead: what lies below it on the one side is half of the rest, 2.5 % for 95.
+    The drop is the measured one, which says little on few samples. With `confidence`, in percent, the lower end of the
+    paired interval at that level has to keep the limit instead; 2.5 % lie below it for 95.
     Without `refuses` every candidate passes as it is, so that it can be explained.
     """
 
@@ -54,7 +54,7 @@ class Gate:
     refuses: bool = True
 
     def of(self, recipe: str) -> "Gate":
-        """What a float candidate differs by is another runtime's rounding: held against it as it was measured."""
+        """A float candidate differs by another runtime's rounding alone: its measured drop counts, not an interval."""
         return replace(self, confidence=None) if recipe == "float" else self
 
     @property
@@ -148,7 +148,7 @@ def unapplied(
     unused: str,
     integers: Integers = Integers(),  # noqa: B008
 ) -> tuple[str, ...]:
-    """The limits that were asked for and that nothing can be held against, each with its reason."""
+    """The limits that were asked for and that nothing measures, each with its reason."""
     found = []
     if gate.max_drop is not None and scored is None and not gate.ignore_labels:
         found.append(

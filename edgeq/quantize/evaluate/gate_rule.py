@@ -1,5 +1,5 @@
-"""On what terms candidates will be judged, settled on float alone before any candidate is made: the rule, float's own
-score, and whether what was asked for can be held against anything.
+"""The rule that candidates will be judged by, found on float alone before any candidate is made, with float's own score.
+A limit that was asked for and that nothing measures is refused here.
 """
 
 from collections.abc import Sequence
@@ -19,8 +19,8 @@ _LOOKED_AT = 8
 
 
 @dataclass(frozen=True)
-class Terms:
-    """`rule` in words. `metric` scores float with `float_score`, in percent or in its own unit; both None where neither
+class GateRule:
+    """`rule` as a sentence. `metric` scores float with `float_score`, in percent or in its own unit; both None where neither
     labels nor a metric say anything. `classes`: how many float's scores tell apart, None without such an output.
     """
 
@@ -31,19 +31,19 @@ class Terms:
     warnings: tuple[str, ...] = ()
 
 
-def settle(
+def gate_rule(
     gate: Gate,
     reference: tuple[Array, ...],
     samples: SamplesLike,
     inputs: Sequence[str],
     known: Sequence[str] = (),
     names: Sequence[str] = (),
-) -> Terms:
+) -> GateRule:
     """`reference` are float's outputs over `samples`, `names` their names; `known` is what else would help to find out why
     labels do not fit.
 
     Raises DataRefused for labels on which float only guesses, for a metric that fails, and for a limit that was asked
-    for and that nothing can be held against.
+    for and that nothing measures.
     """
     by = None if gate.ignore_labels else scored_by(reference, samples.labels)
     which = scores_among(gate, reference, samples, tuple(names))
@@ -59,9 +59,9 @@ def settle(
     warnings: tuple[str, ...] = (unused,) if unused and not gate.metric and not gate.ignore_labels else ()
     if gate.metric:
         score = load_metric(gate.metric).score(reference, None if gate.ignore_labels else samples.truth)
-        return Terms(rule, scored, score, classes)
+        return GateRule(rule, scored, score, classes)
     if by is None:
-        return Terms(rule, classes=classes, warnings=warnings)
+        return GateRule(rule, classes=classes, warnings=warnings)
     assert samples.labels is not None
     answers, numbers = by.answers(reference), by.classes(reference, samples.labels)
     require_classes(samples.labels, numbers)
@@ -71,13 +71,13 @@ def settle(
     if guessing.seems_to_guess:
         warnings = (f"{guessing}: check that samples and labels belong to this model",)
     warnings += _unreachable(gate, samples.count)
-    return Terms(
+    return GateRule(
         rule, scored, 100.0 * guessing.right / guessing.samples, None if by.of_numbers else numbers, warnings
     )
 
 
 def _unreachable(gate: Gate, samples: int) -> tuple[str, ...]:
-    """Said before anything is made: a candidate that loses nothing, and gains nothing, would still be refused."""
+    """Warnings that a candidate which loses nothing, and gains nothing, would still be refused."""
     if gate.confidence is None or not too_few(gate, samples):
         return ()
     least = least_samples(gate.drop, gate.confidence)

@@ -1,4 +1,4 @@
-"""Holds a candidate's outputs against float's, on samples that did not calibrate it."""
+"""Compares a candidate's outputs with float's, on samples that did not calibrate it, and applies the gate."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,7 +32,7 @@ from edgeq.quantize.evaluate.sqnr_breakdown import (
 from edgeq.quantize.run_model import Progress, Runner, load, no_progress, run
 from edgeq.quantize.samples import Array, SamplesLike
 
-_SMALL_DB = 10.0  # below it, values beside larger ones are worth a word
+_SMALL_DB = 10.0  # below it, small values next to larger ones are reported
 _KEPT = 4  # references held at once; a process that converts many models must not keep them all
 
 

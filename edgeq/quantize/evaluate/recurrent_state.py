@@ -142,8 +142,8 @@ def _unsure(
     outputs: Sequence[TensorSpec],
     varying: frozenset[int],
 ) -> tuple[Unsure, ...]:
-    """What is left of the pairs and could be a state beside data: an input that stores one value where another varies, or one
-    that varies, is no picture and no single number, and stands beside data of another shape, where the model has an answer of
+    """What is left of the pairs and could be a state next to data: an input that stores one value where another varies, or one
+    that varies, is no picture and no single number, and stands next to data of another shape, where the model has an answer of
     another shape too. Where a state was found, another would be stored in the same way, and so have been found; and the first
     output of the first input's shape is an answer to it, a reconstruction or what a layer makes of a sequence.
     """

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from edgeq.quantize.evaluate.paired_comparison import Pairs
+from edgeq.quantize.evaluate.confidence import PairedCounts
 
 Array = npt.NDArray[np.generic]
 Bools = npt.NDArray[np.bool_]
@@ -86,10 +86,10 @@ def first_classes(outputs: Array) -> npt.NDArray[np.intp]:
     return np.asarray(np.argmax(_scores(outputs), axis=1))
 
 
-def pairs_of(float_right: Bools, candidate_right: Bools) -> Pairs:
+def paired_counts(float_right: Bools, candidate_right: Bools) -> PairedCounts:
     """Of the same samples, [n] each: how many only one of the two gets right."""
     lost, won = int(np.sum(float_right & ~candidate_right)), int(np.sum(~float_right & candidate_right))
-    return Pairs(lost, won, len(float_right))
+    return PairedCounts(lost, won, len(float_right))
 
 
 def _scores(outputs: Array) -> npt.NDArray[np.floating]:

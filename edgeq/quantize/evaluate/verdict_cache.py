@@ -1,6 +1,6 @@
-"""What was found out about files that were tried, kept on disk: a search that was interrupted goes on where it was.
+"""Verdicts of files that were tried, cached on disk: an interrupted search resumes.
 
-A verdict is known again by the content of the file that was judged, not by how it came to be.
+A verdict is found again by the content of the judged file, not by how it was made.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ _RUNTIMES = ("onnxruntime", "ai-edge-litert")
 
 
 class Remembered:
-    """`facts` are all that a verdict depends on beside the judged file; None: nothing is kept or known. `found` counts
+    """`facts` are all that a verdict depends on besides the judged file; None: nothing is cached. `found` counts
     the verdicts that were known from before.
     """
 
@@ -38,7 +38,7 @@ class Remembered:
         self._new: set[str] = set()  # files that were judged here
 
     def judged(self, path: Path, judge: Callable[[], Fidelity]) -> Fidelity:
-        """What `judge` says of the file at `path`, or said before."""
+        """The verdict of `judge` on the file at `path`, now or before."""
         file = _sha256(path)
         known = self._find("verdict", file)
         if known is not None:
@@ -50,7 +50,7 @@ class Remembered:
         return fidelity
 
     def noise(self, path: Path, measure: Callable[[], tuple[Noise, ...]]) -> tuple[Noise, ...]:
-        """What `measure` says of the layers of the file at `path`, or said before."""
+        """The noise of the layers of the file at `path` by `measure`, now or before."""
         file = _sha256(path)
         known = self._find("noise", file)
         if known is not None:
@@ -81,7 +81,8 @@ def remembered(
     same_samples: bool,
     saturates: bool,
 ) -> Remembered:
-    """Below `cache`. `saturates`: the file is judged by kernels that saturate, which another host may not have. A metric of the user's own may import and read anything, so what it said is not kept."""
+    """Below `cache`. `saturates`: the file is judged by kernels that saturate, which another host may not have. A metric of
+    the user's own may import and read anything, so its verdicts are not cached."""
     facts = None
     if gate.metric is None:
         facts = {

@@ -2,7 +2,7 @@
 
 A detector that joins boxes in pixels with scores below 1 loses its scores to the boxes' scale. What is joined in float
 keeps a scale for each part, and costs nothing but bytes: no layer follows, so the values would become float anyway. Found
-by values (scale_groups.py) and not by kind: Concat, Pack, an Add of padded parts and a Mul by a factor per channel alike.
+by values (sqnr_breakdown.py) and not by kind: Concat, Pack, an Add of padded parts and a Mul by a factor per channel alike.
 What a layer itself makes of several sizes stays as it is: only that layer in float could change it.
 """
 
@@ -18,7 +18,7 @@ from edgeq.graphs.ort_session import ort_session
 from edgeq.limited.native_call import native_call
 from edgeq.nouns.repairs import OFF, Tried, counted
 from edgeq.quantize.evaluate.pre_softmax_outputs import evenly
-from edgeq.quantize.evaluate.scale_groups import mixes_scales
+from edgeq.quantize.evaluate.sqnr_breakdown import mixes_scales
 from edgeq.quantize.graph_work import HEAVY, TFLITE_HEAVY
 from edgeq.quantize.integer_operators import INTEGER_OPERATORS
 from edgeq.quantize.passes.fuse.float_tail import before_a_layer, float_tensors

@@ -8,10 +8,9 @@ from hypothesis import strategies as st
 from edgeq.errors import DataRefused
 from edgeq.nouns.fidelity import Accuracy, Agreement, Bound, OutputError
 from edgeq.quantize.evaluate.accuracy import accuracy_of
-from edgeq.quantize.evaluate.confidence import at_confidence
+from edgeq.quantize.evaluate.confidence import PairedCounts, at_confidence, quantile
 from edgeq.quantize.evaluate.gate import Gate, decide
-from edgeq.quantize.evaluate.gate_rule import settle
-from edgeq.quantize.evaluate.paired_comparison import Pairs, quantile
+from edgeq.quantize.evaluate.gate_rule import gate_rule
 from tests.quantize.networks import Rows
 
 NOISY = (OutputError("y", 30.0, 0.1),)
@@ -61,7 +60,7 @@ def test_no_number_of_samples_helps_a_drop_that_is_too_large_itself():
 
 @given(st.integers(0, 60), st.integers(0, 60), st.integers(1, 2_000), st.floats(0.05, 5), st.floats(50, 99.9))
 def test_the_number_of_samples_is_the_first_that_is_enough(lost, won, same, drop, confidence):
-    pairs = Pairs(lost, won, lost + won + same)
+    pairs = PairedCounts(lost, won, lost + won + same)
     needed = pairs.samples_needed(drop, confidence)
     assert (needed is None) == (pairs.difference <= -drop)
     if needed is None:
@@ -79,7 +78,7 @@ def test_the_number_of_samples_is_the_first_that_is_enough(lost, won, same, drop
 
 
 def test_a_higher_confidence_asks_for_more_samples():
-    needed = [Pairs(3, 2, 1_000).samples_needed(0.5, level) for level in (50, 80, 90, 95, 99, 99.9)]
+    needed = [PairedCounts(3, 2, 1_000).samples_needed(0.5, level) for level in (50, 80, 90, 95, 99, 99.9)]
     assert needed == sorted(needed)
     assert needed[0] < needed[-1] / 10
 
@@ -90,7 +89,7 @@ def test_the_interval_covers_the_truth_as_often_as_the_level_says():
         ends = []
         for _ in range(400):
             lost, won, _ = rng.multinomial(500, (0.02, 0.01, 0.97))
-            ends.append(Pairs(int(lost), int(won), 500).interval(level))
+            ends.append(PairedCounts(int(lost), int(won), 500).interval(level))
         assert floor <= np.mean([low <= -1.0 <= high for low, high in ends]) <= (level + 7) / 100
 
 
@@ -107,19 +106,19 @@ def test_too_few_samples_are_said_before_anything_is_made():
     labels = np.arange(100) % 10
     right = (np.eye(10, dtype=np.float32)[labels],)
     samples = Rows(np.zeros((100, 3), np.float32), labels)
-    assert settle(AT_95, right, samples, ["x"]).warnings == (
+    assert gate_rule(AT_95, right, samples, ["x"]).warnings == (
         "a limit of 1 point at 95 % confidence takes 194 held-out samples even where none is answered differently from "
         "float, and there are 100",
     )
-    assert settle(Gate(confidence=95, max_drop=2), right, samples, ["x"]).warnings == ()
-    (never,) = settle(Gate(confidence=95, max_drop=0), right, samples, ["x"]).warnings
+    assert gate_rule(Gate(confidence=95, max_drop=2), right, samples, ["x"]).warnings == ()
+    (never,) = gate_rule(Gate(confidence=95, max_drop=0), right, samples, ["x"]).warnings
     assert "only by a candidate that is right more often than float" in never
 
 
 def test_a_confidence_that_nothing_can_be_held_against_is_refused():
     boxes = (np.zeros((10, 7, 5), np.float32),)
     with pytest.raises(DataRefused, match="a confidence of 95 % cannot be judged: there are no labels"):
-        settle(AT_95, boxes, Rows(np.zeros((10, 3), np.float32)), ["x"])
+        gate_rule(AT_95, boxes, Rows(np.zeros((10, 3), np.float32)), ["x"])
 
 
 def test_what_was_counted_can_be_held_to_another_level():

@@ -8,7 +8,7 @@ import pytest
 from edgeq.errors import DataRefused
 from edgeq.quantize.evaluate.accuracy import accuracy_of
 from edgeq.quantize.evaluate.gate import Gate, decide
-from edgeq.quantize.evaluate.gate_rule import settle
+from edgeq.quantize.evaluate.gate_rule import gate_rule
 from edgeq.quantize.evaluate.integer_outputs import integers_of, selections
 from edgeq.quantize.evaluate.judge import errors_of
 from edgeq.quantize.evaluate.sqnr import are_integers, equal_values
@@ -121,15 +121,15 @@ def test_a_limit_that_is_asked_for_counts_alone() -> None:
 
 
 def test_what_is_asked_for_is_settled_before_anything_is_made() -> None:
-    terms = settle(Gate(min_agreement=95), (FIFTIES,), Rows(PIXELS, None), ["x"])
+    terms = gate_rule(Gate(min_agreement=95), (FIFTIES,), Rows(PIXELS, None), ["x"])
     assert terms.rule == "every output of integers has at least 95 % of float's values"
-    usual = settle(Gate(), (FIFTIES, DEPTH), Rows(PIXELS, None), ["x"])
+    usual = gate_rule(Gate(), (FIFTIES, DEPTH), Rows(PIXELS, None), ["x"])
     assert (
         usual.rule
         == decide(Gate(), None, None, errors_of(("a", "b"), (FIFTIES, DEPTH), (FIFTIES, DEPTH), None)).rule
     )
     with pytest.raises(DataRefused, match="95 %"):
-        settle(Gate(min_agreement=95), (DEPTH,), Rows(PIXELS, None), ["x"])
+        gate_rule(Gate(min_agreement=95), (DEPTH,), Rows(PIXELS, None), ["x"])
 
 
 SCORES = -np.sort(-RNG.random((40, 8)).astype(np.float32), axis=1)
@@ -190,7 +190,7 @@ def test_labels_judge_the_class_numbers_that_a_classifier_gives(shaped) -> None:
     labels = np.arange(400) % 10
     of_float, of_candidate = labels.copy(), labels.copy()
     of_float[:20], of_candidate[:40] = 11, -1
-    terms = settle(Gate(), (shaped(of_float),), Rows(np.zeros((400, 3), np.float32), labels), ["x"])
+    terms = gate_rule(Gate(), (shaped(of_float),), Rows(np.zeros((400, 3), np.float32), labels), ["x"])
     assert (terms.metric, terms.float_score) == ("top-1", 95.0)
     assert terms.rule == "top-1 may fall by at most 1 point (default)"
     found = accuracy_of(Gate(), (shaped(of_float),), (shaped(of_candidate),), labels)
@@ -200,7 +200,7 @@ def test_labels_judge_the_class_numbers_that_a_classifier_gives(shaped) -> None:
 def test_class_numbers_that_labels_contradict_are_refused() -> None:
     labels = RNG.integers(0, 10, 400)
     with pytest.raises(DataRefused, match="the float model is right on"):
-        settle(Gate(), (RNG.integers(0, 10, 400),), Rows(np.zeros((400, 3), np.float32), labels), ["x"])
+        gate_rule(Gate(), (RNG.integers(0, 10, 400),), Rows(np.zeros((400, 3), np.float32), labels), ["x"])
 
 
 def test_a_device_may_differ_in_as_many_values_as_int8_differs_from_float() -> None:

@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from edgeq.quantize.evaluate.paired_comparison import Pairs
+from edgeq.quantize.evaluate.confidence import PairedCounts
 from edgeq.quantize.evaluate.sqnr import (
     agreement,
     differences,
     first_classes,
     largest_error,
-    pairs_of,
+    paired_counts,
     powers,
     sqnr_db,
 )
@@ -89,7 +89,7 @@ def test_the_interval_holds_its_estimate_and_stays_within_bounds(lost, won, same
         return
     float_right = np.array([True] * lost + [False] * won + [True] * same)
     candidate_right = np.array([False] * lost + [True] * won + [True] * same)
-    found = pairs_of(float_right, candidate_right)
+    found = paired_counts(float_right, candidate_right)
     difference, (low, high) = found.difference, found.interval(95)
     assert difference == pytest.approx(100 * (won - lost) / n)
     assert -100 <= low <= high <= 100
@@ -102,8 +102,8 @@ def test_the_interval_of_a_worked_example():
     float_right = np.array([True] * 8 + [False] * 2 + [True] * 90)
     candidate_right = np.array([False] * 8 + [True] * 2 + [True] * 90)
     half = 1.959964 * math.sqrt((11 / 102 - (6 / 102) ** 2) / 102)
-    found = pairs_of(float_right, candidate_right)
-    assert found == Pairs(lost=8, won=2, samples=100)
+    found = paired_counts(float_right, candidate_right)
+    assert found == PairedCounts(lost=8, won=2, samples=100)
     assert found.difference == -6.0
     assert found.interval(95) == pytest.approx((100 * (-6 / 102 - half), 100 * (-6 / 102 + half)))
 
@@ -114,6 +114,6 @@ def test_the_interval_covers_the_truth_as_often_as_it_says():
     for _ in range(400):
         draws = rng.random(300)
         float_right, candidate_right = draws > 0.03, (draws > 0.045) | (draws < 0.01)
-        low, high = pairs_of(float_right, candidate_right).interval(95)
+        low, high = paired_counts(float_right, candidate_right).interval(95)
         hits += low <= 100 * (0.01 - 0.015) <= high
     assert 0.93 <= hits / 400 <= 0.99
