@@ -92,7 +92,7 @@ def _device(home: Path, local: bool) -> Iterator[dict[str, Any]]:
 
 def _lend_wheels() -> None:
     """Fetching the runtime's wheels once from the network is not what is timed: the lab has them."""
-    from edgeq.workflow.cached import folder
+    from edgeq.conversion.cache import folder
 
     lent = images.cache_folder() / "wheels"
     if lent.is_dir() and not (folder() / "wheels").exists():

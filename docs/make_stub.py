@@ -26,7 +26,7 @@ from torch.utils.data import Dataset
 from edgeq.nouns.job import Limits as Limits
 from edgeq.nouns.project import Gates as Gates
 from edgeq.nouns.target import Target
-from edgeq.workflow.login import Login as Login
+from edgeq.request.login import Login as Login
 {results}
 
 __version__: str

@@ -10,7 +10,7 @@ __version__ = "0.1.0"
 _PLACES = {
     "Gates": "nouns.project",
     "Limits": "nouns.job",
-    "Login": "workflow.login",
+    "Login": "request.login",
     "bench": "workflow.bench",
     "convert": "workflow.convert",
     "data": "workflow.data",

@@ -18,7 +18,7 @@ from torch.utils.data import Dataset
 from edgeq.nouns.job import Limits as Limits
 from edgeq.nouns.project import Gates as Gates
 from edgeq.nouns.target import Target
-from edgeq.workflow.login import Login as Login
+from edgeq.request.login import Login as Login
 from edgeq.deliver.service.journal import ServiceLog as ServiceLog
 from edgeq.deliver.service.state import ServiceStatus as ServiceStatus
 from edgeq.nouns.data_check import DataSeen as DataSeen

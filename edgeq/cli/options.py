@@ -12,7 +12,7 @@ import click
 
 from edgeq.cli.printable import printable
 from edgeq.model_name import is_model_name
-from edgeq.workflow.option import Option, kind_of, options_of
+from edgeq.request.option import Option, kind_of, options_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -161,7 +161,7 @@ def _default(each: Field[Any]) -> dict[str, Any]:
 
 
 def _project_here() -> str | None:
-    from edgeq.project import FILE
+    from edgeq.request.project import FILE
 
     return FILE if Path(FILE).is_file() else None
 

@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from edgeq.bundle import OpenBundle, read_bundle
+from edgeq.bundle.unpacked import unpacked
+from edgeq.conversion.check_samples import MOST_BYTES
 from edgeq.deliver import activate, fitness, jobs, push, supply
 from edgeq.deliver.lock import locked
 from edgeq.errors import NotComparable, TargetRefused
@@ -16,15 +18,14 @@ from edgeq.nouns.measurement import Measurement
 from edgeq.nouns.progress import Note
 from edgeq.nouns.results import Benched
 from edgeq.report.race import compare_runs
-from edgeq.workflow import runtimes, stored
-from edgeq.workflow.check_samples import MOST_BYTES
+from edgeq.request.paths import text
+from edgeq.request.requests import BenchRequest
+from edgeq.request.takes import takes
+from edgeq.request.tell import Tell
+from edgeq.store.keep import keep
+from edgeq.workflow import runtimes
 from edgeq.workflow.measure import measure
-from edgeq.workflow.paths import text
-from edgeq.workflow.requests import BenchRequest
 from edgeq.workflow.session import Session, session_for
-from edgeq.workflow.takes import takes
-from edgeq.workflow.tell import Tell
-from edgeq.workflow.unpacked import unpacked
 
 
 @takes(BenchRequest)
@@ -47,7 +48,7 @@ def bench(asked: BenchRequest) -> Benched:
             measured = [_live(device, name, threads, limits, tell) for name in _names(device, named)]
         for measurement in measured:
             first = measurement.job.entrants[0]
-            stored.keep(text(asked.store), measurement, device, measurement.job.app, first.digest, None)
+            keep(text(asked.store), measurement, device.label, measurement.job.app, first.digest)
         reports = tuple(compare_runs(m) for m in measured)
         for report in reports:
             tell(report)

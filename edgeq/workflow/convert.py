@@ -9,6 +9,13 @@ from typing import TYPE_CHECKING, cast
 
 from edgeq import catalog
 from edgeq.bundle import read_bundle, read_fidelity, read_noun, require_destination
+from edgeq.conversion import bundle_parts, cache, formats
+from edgeq.conversion.cross_runtime_agreement import cross_runtime_agreement
+from edgeq.conversion.data_use import divide, settle_use
+from edgeq.conversion.finite_float_outputs import require_finite_outputs
+from edgeq.conversion.make_candidates import make_candidates
+from edgeq.conversion.state_feedback import with_state_feedback
+from edgeq.conversion.unused_weights import unused_weights
 from edgeq.errors import DataRefused, TargetRefused
 from edgeq.ingest.given_model import GivenModel
 from edgeq.model_name import model_name
@@ -21,28 +28,21 @@ from edgeq.nouns.repairs import repairs_of
 from edgeq.nouns.results import Conversion
 from edgeq.nouns.states import states_of
 from edgeq.nouns.target import Target
+from edgeq.request.paths import text, text_or_given
+from edgeq.request.requests import ConvertRequest, Shapes
+from edgeq.request.takes import takes
+from edgeq.request.tell import Tell
 from edgeq.user_code import names_code, require_file
-from edgeq.workflow import bundle_parts, cached, formats
-from edgeq.workflow.between_runtimes import between_runtimes
-from edgeq.workflow.data_use import divide, settle_use
-from edgeq.workflow.float_answers import require_answers
-from edgeq.workflow.in_sequence import in_sequence
-from edgeq.workflow.make_candidates import make_candidates
-from edgeq.workflow.paths import text, text_or_given
-from edgeq.workflow.requests import ConvertRequest, Shapes
 from edgeq.workflow.runtimes import this_machine
-from edgeq.workflow.takes import takes
-from edgeq.workflow.tell import Tell
-from edgeq.workflow.unused_weights import unused_weights
 
 if TYPE_CHECKING:  # numpy, onnx and the rest are imported when there is something to convert
     import numpy as np
 
+    from edgeq.conversion.early_checks import EarlyChecks
+    from edgeq.conversion.ordered_samples import OrderedSamples
     from edgeq.ingest.pytorch.program import Program
     from edgeq.nouns.tensor import Preprocessing
     from edgeq.quantize.evaluate.gate import Gate
-    from edgeq.workflow.early_checks import EarlyChecks
-    from edgeq.workflow.sample_shapes import OrderedSamples
 
 
 @takes(ConvertRequest)
@@ -71,16 +71,16 @@ def convert(asked: ConvertRequest) -> Conversion:
     if order.gates.metric is not None:
         require_file(order.gates.metric, DataRefused)
     tell(Progress(_opening(order), 0, None, ""))
-    from edgeq.workflow.early_checks import EarlyChecks
-    from edgeq.workflow.sample_shapes import OrderedSamples
+    from edgeq.conversion.early_checks import EarlyChecks
+    from edgeq.conversion.ordered_samples import OrderedSamples
 
     samples = OrderedSamples(order, _preprocessing(order))
     checks = EarlyChecks(order, samples, tell, later=_is_module(order))
     program = _built(order, checks)
     if program is not None:
         order = replace(order, built=program.sha256)
-    place = wanted or cached.place(order)
-    reused = cached.holds(order, place)
+    place = wanted or cache.place(order)
+    reused = cache.holds(order, place)
     if not reused:
         place, reused = _build(order, program, samples, checks, wanted, tell)
     conversion = _read(place, start, reused)
@@ -91,8 +91,8 @@ def convert(asked: ConvertRequest) -> Conversion:
     return conversion
 
 
-def _order(asked: ConvertRequest, model: str, target: Target, unavailable: Mapping[str, str]) -> cached.Order:
-    return cached.Order(
+def _order(asked: ConvertRequest, model: str, target: Target, unavailable: Mapping[str, str]) -> cache.Order:
+    return cache.Order(
         model=model,
         target=replace(target, threads=asked.threads or target.threads),
         data=text_or_given(asked.data),
@@ -133,16 +133,16 @@ def _states(text: str | None) -> tuple[tuple[str, str], ...] | None:
         ) from None
 
 
-def _is_module(order: cached.Order) -> bool:
+def _is_module(order: cache.Order) -> bool:
     """A torch factory, or what a Python program built."""
     return order.module is not None or names_code(order.model)
 
 
-def _opening(order: cached.Order) -> str:
+def _opening(order: cache.Order) -> str:
     return "trace the model (torch.export)" if _is_module(order) else "open the model"
 
 
-def _built(order: cached.Order, checks: "EarlyChecks") -> "Program | None":
+def _built(order: cache.Order, checks: "EarlyChecks") -> "Program | None":
     """What a torch factory builds now: no file tells, since its code may import and read anything."""
     from edgeq.ingest.pytorch.program import open_program
     from edgeq.ingest.request import Request
@@ -165,7 +165,7 @@ def _built(order: cached.Order, checks: "EarlyChecks") -> "Program | None":
 
 
 def _build(
-    order: cached.Order,
+    order: cache.Order,
     program: "Program | None",
     samples: "OrderedSamples",
     checks: "EarlyChecks",
@@ -185,8 +185,8 @@ def _build(
         model = _open(order, program, samples, checks, work, tell)
         model = replace(model, source=order.shown or model.source)
         order = replace(order, converters=formats.had(order.converters))
-        place = output or cached.place(order)
-        if cached.holds(order, place):
+        place = output or cache.place(order)
+        if cache.holds(order, place):
             return place, True
         tell(Started("conversion"))
         tell(model)
@@ -201,8 +201,8 @@ def _build(
             integer_io=order.integer_io,
         )
         tell(plan)
-        parts = in_sequence(divide(samples.fitting(model.inputs), model, order), model, order)
-        unanswered = require_answers(order, model, parts, work, tell)
+        parts = with_state_feedback(divide(samples.fitting(model.inputs), model, order), model, order)
+        unanswered = require_finite_outputs(order, model, parts, work, tell)
         gate = _gate(order)
         use = settle_use(order, gate, model, parts, work, tell)
         use = replace(use, warnings=(*unanswered, *use.warnings))
@@ -213,7 +213,7 @@ def _build(
     return place, False
 
 
-def _gate(order: cached.Order) -> "Gate":
+def _gate(order: cache.Order) -> "Gate":
     from edgeq.quantize.evaluate.gate import Gate
 
     limits = {key: value for key, value in order.gates.to_dict().items() if value is not None}
@@ -221,7 +221,7 @@ def _gate(order: cached.Order) -> "Gate":
 
 
 def _open(
-    order: cached.Order,
+    order: cache.Order,
     program: "Program | None",
     samples: "OrderedSamples",
     checks: "EarlyChecks",
@@ -240,7 +240,7 @@ def _open(
         formats=formats.loaded(order.target, order.runtime, order.unavailable),
         example=_example(order),
         program=program,
-        cache=cached.folder(),
+        cache=cache.folder(),
         say=_said_while_opening(tell),
         survey=samples.survey,
         look=checks.look,
@@ -256,13 +256,13 @@ def _said_while_opening(tell: Tell) -> Callable[[str], None]:
     return say
 
 
-def _preprocessing(order: cached.Order) -> "Preprocessing | None":
+def _preprocessing(order: cache.Order) -> "Preprocessing | None":
     from edgeq.ingest.preprocess import given
 
     return given(order.preprocess)
 
 
-def _example(order: cached.Order) -> "tuple[np.ndarray, ...] | None":
+def _example(order: cache.Order) -> "tuple[np.ndarray, ...] | None":
     """The first sample."""
     from edgeq.ingest.samples import peek
 
@@ -288,7 +288,7 @@ def _read(place: Path, start: float, reused: bool) -> Conversion:
         seconds=time.monotonic() - start,
         reused=reused,
         data=read_noun(bundle, bundle_parts.DATA, DataUse),
-        between_runtimes=between_runtimes(bundle),
+        between_runtimes=cross_runtime_agreement(bundle),
     )
 
 

@@ -5,15 +5,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from edgeq.conversion.unused_weights import unused_weights
 from edgeq.errors import DataRefused, ModelRefused
 from edgeq.ingest.given_model import GivenModel
 from edgeq.model_name import model_name
 from edgeq.nouns.data_check import DataSeen
 from edgeq.nouns.progress import Progress
-from edgeq.workflow.paths import text, text_or_given
-from edgeq.workflow.requests import DataRequest, Shapes
-from edgeq.workflow.takes import takes
-from edgeq.workflow.unused_weights import unused_weights
+from edgeq.request.paths import text, text_or_given
+from edgeq.request.requests import DataRequest, Shapes
+from edgeq.request.takes import takes
 
 if TYPE_CHECKING:
     from edgeq.data_checks.run import Checked

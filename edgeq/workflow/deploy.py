@@ -7,6 +7,8 @@ from pathlib import Path
 from edgeq import catalog
 from edgeq.application import load_lines
 from edgeq.bundle.own_runtime import has_own_runtime
+from edgeq.bundle.unpacked import unpacked
+from edgeq.conversion.check_samples import MOST_BYTES
 from edgeq.deliver import activate, fitness, push, supply
 from edgeq.deliver.lock import locked
 from edgeq.errors import BundleRefused
@@ -18,22 +20,16 @@ from edgeq.nouns.release import App
 from edgeq.nouns.report import Choice, RaceReport
 from edgeq.nouns.results import Conversion, Deployment
 from edgeq.nouns.target import Target
-from edgeq.workflow import race, runtimes, stored
-from edgeq.workflow.check_samples import MOST_BYTES
+from edgeq.request.finished_bundle import not_asked_for, require_made_for, require_nothing_decided
+from edgeq.request.paths import text
+from edgeq.request.requests import ConvertRequest, DeployRequest
+from edgeq.request.takes import keywords, takes
+from edgeq.request.tell import Tell
+from edgeq.store.keep import keep
+from edgeq.workflow import race, runtimes
 from edgeq.workflow.convert import convert, open_conversion
-from edgeq.workflow.paths import text
-from edgeq.workflow.requests import ConvertRequest, DeployRequest
 from edgeq.workflow.session import Session, session_for, truth_about
-from edgeq.workflow.stay_home import (
-    not_asked_for,
-    require_agent,
-    require_made_for,
-    require_nothing_decided,
-    stay_home,
-)
-from edgeq.workflow.takes import keywords, takes
-from edgeq.workflow.tell import Tell
-from edgeq.workflow.unpacked import unpacked
+from edgeq.workflow.stay_home import require_agent, stay_home
 
 
 @takes(DeployRequest)
@@ -127,7 +123,7 @@ def _bring(
         samples = push.place_samples(link, token, files.samples)
         entrants = race.entrants(manifest, terms.app, supplies, terms.threads, terms.left_out)
         measurement = race.run(device, token, terms.app, entrants, samples, terms.limits, tell)
-        stored.keep(terms.store, measurement, device, terms.app, digest, delivery)
+        keep(terms.store, measurement, device.label, terms.app, digest, delivery)
         report, checks, choice = race.judge(
             device, conversion.bundle, measurement, terms.left_out, before.candidate if before else None
         )

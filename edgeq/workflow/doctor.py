@@ -7,17 +7,17 @@ import sys
 from collections.abc import Iterator
 
 from edgeq import __version__, catalog
+from edgeq.conversion.cache import folder
 from edgeq.deliver.fitness import missing_isa
 from edgeq.errors import EdgeqError
 from edgeq.nouns.device import Conditions
 from edgeq.nouns.diagnosis import NOTE, OK, PROBLEM, Diagnosis, Finding
 from edgeq.nouns.repairs import counted
 from edgeq.nouns.target import Target
-from edgeq.workflow.cached import folder
-from edgeq.workflow.login import Login
-from edgeq.workflow.requests import DoctorRequest
+from edgeq.request.login import Login
+from edgeq.request.requests import DoctorRequest
+from edgeq.request.takes import takes
 from edgeq.workflow.session import Session, session
-from edgeq.workflow.takes import takes
 
 _HERE = "this machine"
 _EXTRAS = {

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from edgeq.emulate.samples import of_bundle
 from edgeq.errors import BundleRefused, ConversionFailed, GateFailed
 from edgeq.nouns.explanation import Explanation, Partners
 from edgeq.nouns.fidelity import Fidelity
@@ -12,13 +13,12 @@ from edgeq.nouns.plan import CandidatePlan, Plan
 from edgeq.nouns.progress import Note, Progress
 from edgeq.nouns.results import Conversion, Explained
 from edgeq.quantize.plan import AS_IS
+from edgeq.request.finished_bundle import require_nothing_decided
+from edgeq.request.paths import text
+from edgeq.request.requests import ConvertRequest, ExplainRequest
+from edgeq.request.takes import keywords, takes
+from edgeq.request.tell import Tell
 from edgeq.workflow.convert import convert, open_conversion
-from edgeq.workflow.paths import text
-from edgeq.workflow.requests import ConvertRequest, ExplainRequest
-from edgeq.workflow.stay_home import require_nothing_decided
-from edgeq.workflow.takes import keywords, takes
-from edgeq.workflow.tell import Tell
-from edgeq.workflow.verify_samples import of_bundle
 
 # Of the samples that the bundle carries: shares of errors settle early.
 _SAMPLES = 16

@@ -7,7 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from edgeq import catalog
+from edgeq.app_files.place import ExportPlace, export_place, require_place
+from edgeq.app_files.write_files import write_files
 from edgeq.application import RUNTIME, runtime_source
+from edgeq.conversion import formats
 from edgeq.errors import BundleRefused, ModelRefused, TargetRefused
 from edgeq.example_code import LANGUAGES, NoExample, Place, read_contract
 from edgeq.nouns.bundle import Artifact, Bundle, Candidate
@@ -18,15 +21,13 @@ from edgeq.nouns.progress import Note
 from edgeq.nouns.record import canonical_json
 from edgeq.nouns.results import Conversion
 from edgeq.nouns.target import FORMATS, Target
-from edgeq.workflow import formats, runtimes
+from edgeq.request.finished_bundle import not_asked_for, require_made_for, require_nothing_decided
+from edgeq.request.paths import text
+from edgeq.request.requests import ConvertRequest, ExportRequest
+from edgeq.request.takes import keywords, takes
+from edgeq.request.tell import silence
+from edgeq.workflow import runtimes
 from edgeq.workflow.convert import convert, open_conversion
-from edgeq.workflow.export_place import ExportPlace, export_place, require_place
-from edgeq.workflow.paths import text
-from edgeq.workflow.requests import ConvertRequest, ExportRequest
-from edgeq.workflow.stay_home import not_asked_for, require_made_for, require_nothing_decided
-from edgeq.workflow.takes import keywords, takes
-from edgeq.workflow.tell import silence
-from edgeq.workflow.write_files import write_files
 
 _PROGRAMS = {"python": "example.py", "c++": "example.cc", "kotlin": "Example.kt"}
 

@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgeq import catalog, project
+from edgeq import catalog
 from edgeq.errors import DataRefused, ModelRefused, TargetRefused
 from edgeq.ingest.find import Found, find, torch_factories
 from edgeq.nouns.project import Place, Project
+from edgeq.request import project
+from edgeq.request.paths import AnyPath, text
 from edgeq.user_code import names_code
-from edgeq.workflow.paths import AnyPath, text
 
 _FORMATS = "an .onnx, .tflite or .pt2 file, or a torch model in a .py file"
 

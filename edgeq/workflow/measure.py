@@ -6,8 +6,8 @@ from edgeq.errors import RemoteFailed
 from edgeq.nouns.job import Job
 from edgeq.nouns.measurement import Measurement
 from edgeq.nouns.progress import Note
+from edgeq.request.tell import Tell
 from edgeq.workflow.session import Session
-from edgeq.workflow.tell import Tell
 
 
 def measure(device: Session, token: str, job: Job, tell: Tell) -> Measurement:

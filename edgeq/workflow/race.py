@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from edgeq.bundle import CheckSet, read_check
+from edgeq.bundle.score_output import score_output
 from edgeq.deliver import jobs
 from edgeq.errors import DeviceDisagrees, ModelCrashed
 from edgeq.nouns.bundle import Bundle, Manifest
@@ -16,10 +17,9 @@ from edgeq.nouns.report import Choice, DeviceCheck, RaceReport
 from edgeq.report.choose import choose
 from edgeq.report.device_check import check_outputs
 from edgeq.report.race import compare_runs
+from edgeq.request.tell import Tell
 from edgeq.workflow.measure import measure
-from edgeq.workflow.scores_of_bundle import scores_of_bundle
 from edgeq.workflow.session import Session
-from edgeq.workflow.tell import Tell
 
 
 def entrants(
@@ -114,7 +114,7 @@ def _check(device: Session, bundle: Bundle, known: CheckSet, run: Run) -> Device
     there = tuple(_like(a[:count], h) for a, h in zip(fetched, host, strict=True))
     labels = known.labels[:count] if known.labels is not None else None
     found = replace(check_outputs(host, there, floats, labels, count), candidate=run.entrant)
-    if scores_of_bundle(bundle, known, tuple(_flat(f) for f in floats)) is None:
+    if score_output(bundle, known, tuple(_flat(f) for f in floats)) is None:
         return replace(found, agreement=None)
     return found
 

@@ -6,13 +6,13 @@ from edgeq.nouns.report import StoredRow
 from edgeq.nouns.results import Reported
 from edgeq.report.compare import compare_measurements
 from edgeq.report.race import compare_runs
+from edgeq.request.paths import text
+from edgeq.request.requests import ReportRequest
+from edgeq.request.takes import takes
+from edgeq.store.keep import keep
 from edgeq.store.open import open_known_store, open_store
 from edgeq.store.sqlite import Store
-from edgeq.workflow import stored
-from edgeq.workflow.paths import text
-from edgeq.workflow.requests import ReportRequest
 from edgeq.workflow.session import session_for
-from edgeq.workflow.takes import takes
 
 _FIRST = "`edgeq deploy` and `edgeq bench` add them"
 
@@ -67,7 +67,6 @@ def _fetch(asked: ReportRequest, store: str | None) -> int:
         fetched = fetch_new(device.link, None, known=known, tell=asked.tell)
         for measurement in fetched:
             entrants = measurement.job.entrants
-            stored.keep(
-                store, measurement, device, measurement.job.app, entrants[0].digest if entrants else "", None
-            )
+            release = entrants[0].digest if entrants else ""
+            keep(store, measurement, device.label, measurement.job.app, release)
         return len(fetched)

@@ -4,9 +4,9 @@ from edgeq.deliver import activate
 from edgeq.deliver.lock import locked
 from edgeq.errors import TargetRefused
 from edgeq.nouns.release import App, Rollback
-from edgeq.workflow.requests import RollbackRequest
+from edgeq.request.requests import RollbackRequest
+from edgeq.request.takes import takes
 from edgeq.workflow.session import session_for, truth_about
-from edgeq.workflow.takes import takes
 
 
 @takes(RollbackRequest)

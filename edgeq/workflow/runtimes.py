@@ -5,6 +5,8 @@ from collections.abc import Collection, Iterable
 
 from packaging.version import Version
 
+from edgeq.conversion import formats
+from edgeq.conversion.cache import folder
 from edgeq.deliver import fitness
 from edgeq.deliver.provision import resolve
 from edgeq.errors import DeviceUnfit
@@ -13,11 +15,9 @@ from edgeq.nouns.delivery import WheelSet
 from edgeq.nouns.device import Facts
 from edgeq.nouns.progress import Note, Progress
 from edgeq.nouns.target import FORMATS, Target
-from edgeq.workflow import formats
-from edgeq.workflow.cached import folder
-from edgeq.workflow.login import Login
+from edgeq.request.login import Login
+from edgeq.request.tell import Tell, silence
 from edgeq.workflow.session import Session, session
-from edgeq.workflow.tell import Tell, silence
 
 _MODULE = {"onnxruntime": "onnxruntime", "litert": "ai_edge_litert", "tflite-runtime": "tflite_runtime"}
 _EXTRA = {"litert": "edgeq[litert]", "tflite-runtime": "tflite-runtime"}

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from edgeq import catalog
+from edgeq.conversion.cache import folder
 from edgeq.deliver.agent_archive import build_agent
 from edgeq.deliver.lock import locked
 from edgeq.deliver.service.journal import ServiceLog, read_log
@@ -19,9 +20,8 @@ from edgeq.errors import DeviceUnfit, TargetRefused
 from edgeq.nouns.progress import Progress
 from edgeq.nouns.record import Record
 from edgeq.report.formats.units import count
-from edgeq.workflow.cached import folder
-from edgeq.workflow.login import Login
-from edgeq.workflow.requests import (
+from edgeq.request.login import Login
+from edgeq.request.requests import (
     SCOPES,
     InstallServiceRequest,
     OnDevice,
@@ -29,9 +29,9 @@ from edgeq.workflow.requests import (
     ServiceStatusRequest,
     UninstallServiceRequest,
 )
+from edgeq.request.takes import takes
+from edgeq.request.tell import Tell
 from edgeq.workflow.session import Session, root_on, session_for
-from edgeq.workflow.takes import takes
-from edgeq.workflow.tell import Tell
 
 _DEFAULT_ROOT = {"system": SYSTEM_ROOT, "user": USER_ROOT}
 

@@ -12,10 +12,10 @@ from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import Plan
 from edgeq.nouns.results import Deployment
+from edgeq.request.requests import DeployRequest
+from edgeq.request.takes import keywords
 from edgeq.workflow.deploy import deploy
-from edgeq.workflow.requests import DeployRequest
 from edgeq.workflow.service import install_service
-from edgeq.workflow.takes import keywords
 
 _TOLD_BEFORE = (Facts, Model, Plan, DataUse, Fidelity)
 # What is left to say once the bundle is made: how it is brought, raced and kept.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edgeq import catalog
+from edgeq.conversion.cache import folder
 from edgeq.deliver.agent_link import AgentLink
 from edgeq.deliver.contact import contact, settle
 from edgeq.deliver.fitness import require_target
@@ -15,12 +16,11 @@ from edgeq.nouns.device import Facts
 from edgeq.nouns.progress import Note, Route
 from edgeq.nouns.release import App, DeviceStatus
 from edgeq.nouns.target import Target
+from edgeq.request.login import Login
+from edgeq.request.paths import AnyPath, text
+from edgeq.request.requests import OnDevice
+from edgeq.request.tell import Tell
 from edgeq.transport.open import open_transport
-from edgeq.workflow.cached import folder
-from edgeq.workflow.login import Login
-from edgeq.workflow.paths import AnyPath, text
-from edgeq.workflow.requests import OnDevice
-from edgeq.workflow.tell import Tell
 
 
 @dataclass(frozen=True)

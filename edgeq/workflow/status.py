@@ -8,11 +8,11 @@ from edgeq.example_code import LANGUAGES, NoExample, Place, contract_of
 from edgeq.nouns.answers import LiveContract
 from edgeq.nouns.release import App, DeviceStatus
 from edgeq.nouns.results import DeviceReport
+from edgeq.request.paths import text
+from edgeq.request.requests import StatusRequest
+from edgeq.request.takes import takes
 from edgeq.workflow.live_figures import live_figures
-from edgeq.workflow.paths import text
-from edgeq.workflow.requests import StatusRequest
 from edgeq.workflow.session import Session, session_for
-from edgeq.workflow.takes import takes
 
 
 @takes(StatusRequest)

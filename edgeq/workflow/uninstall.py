@@ -8,10 +8,10 @@ from edgeq.nouns.answers import Removed
 from edgeq.nouns.delivery import Removal
 from edgeq.nouns.progress import Note
 from edgeq.nouns.release import ServiceState
-from edgeq.workflow.requests import UninstallRequest
+from edgeq.request.requests import UninstallRequest
+from edgeq.request.takes import takes
 from edgeq.workflow.service import uninstall_service
 from edgeq.workflow.session import Session, session_for
-from edgeq.workflow.takes import takes
 
 _PARTS = {"system": "its units, its user and its group", "user": "its units"}
 

@@ -8,25 +8,25 @@ from typing import TYPE_CHECKING
 
 from edgeq import catalog
 from edgeq.bundle import read_bundle, read_fidelity, read_noun
+from edgeq.conversion import bundle_parts
+from edgeq.conversion.cache import folder as cache_folder
 from edgeq.errors import DeviceUnfit, ModelCrashed, TargetRefused
 from edgeq.nouns.bundle import Bundle, Candidate
 from edgeq.nouns.data import DataUse
 from edgeq.nouns.progress import Note, Progress
 from edgeq.nouns.project import Gates
 from edgeq.nouns.verification import Verification, Verified
-from edgeq.workflow import bundle_parts
-from edgeq.workflow.cached import folder as cache_folder
-from edgeq.workflow.paths import text_or_given
-from edgeq.workflow.requests import VerifyRequest
-from edgeq.workflow.takes import takes
-from edgeq.workflow.tell import Tell
+from edgeq.request.paths import text_or_given
+from edgeq.request.requests import VerifyRequest
+from edgeq.request.takes import takes
+from edgeq.request.tell import Tell
 
 if TYPE_CHECKING:
     from edgeq.emulate.answers import Answers
     from edgeq.emulate.compare import Bench
     from edgeq.emulate.machine import Machine
+    from edgeq.emulate.samples import Chosen
     from edgeq.quantize.samples import Array
-    from edgeq.workflow.verify_samples import Chosen
 
 # Inference under emulation: float computes the same on every CPU but for the last bits, and is the slowest to emulate.
 _SECONDS = 60.0  # of all quantized candidates together
@@ -113,21 +113,21 @@ def _seconds(wanted: tuple[Candidate, ...]) -> dict[str, float]:
 
 
 def _samples(bundle: Bundle, asked: VerifyRequest, folder: Path) -> "Chosen":
-    from edgeq.workflow import verify_samples
+    from edgeq.emulate import samples
 
     data, most = text_or_given(asked.data), asked.samples
     if data is None:
-        return verify_samples.of_bundle(bundle, most, folder)
-    return verify_samples.of_data(bundle, data, asked.preprocess, asked.calibrate, most, folder)
+        return samples.of_bundle(bundle, most, folder)
+    return samples.of_data(bundle, data, asked.preprocess, asked.calibrate, most, folder)
 
 
 def _check_samples(bundle: Bundle, folder: Path, asked: VerifyRequest) -> None:
     """As when a bundle is made, by its float model. Raises DataRefused."""
+    from edgeq.conversion.early_checks import findings_of
     from edgeq.ingest import tflite_float
     from edgeq.ingest.graph import float_run
     from edgeq.ingest.preprocess import parse
     from edgeq.ingest.samples import open_samples
-    from edgeq.workflow.early_checks import findings_of
 
     manifest, data = bundle.manifest, text_or_given(asked.data)
     candidate = next((c for c in manifest.candidates if c.recipe == "float"), None)

@@ -8,7 +8,7 @@ import pytest
 from edgeq.cli.main import cli
 from edgeq.errors import EdgeqError
 from edgeq.ingest.find import torch_factories
-from edgeq.project import read_project
+from edgeq.request.project import read_project
 
 
 @pytest.fixture(autouse=True)

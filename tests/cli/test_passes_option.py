@@ -11,9 +11,9 @@ from edgeq.demo import demo_files
 from edgeq.errors import TargetRefused
 from edgeq.nouns.progress import Note
 from edgeq.nouns.repairs import ALL
+from edgeq.request.requests import ConvertRequest
+from edgeq.request.settled import settled
 from edgeq.workflow.convert import convert
-from edgeq.workflow.requests import ConvertRequest
-from edgeq.workflow.settled import settled
 
 WRONG = f"there is no pass 'fits'; there are {', '.join(ALL)}"
 NAMES = ["passes", "repairs"]

@@ -16,10 +16,10 @@ from edgeq.nouns.project import Gates
 from edgeq.nouns.verification import Verified
 from edgeq.workflow.convert import convert
 from edgeq.workflow.verify import verify
+from tests.conversion.test_state_feedback import frames, smoother
 from tests.emulate.conftest import require_emulator
 from tests.emulate.networks import CHANNELS, SIDE, images, mixing, smoothing
 from tests.end_to_end.command_line import edgeq
-from tests.workflow.test_in_sequence import frames, smoother
 
 pytestmark = pytest.mark.lab
 

@@ -320,7 +320,7 @@ def test_formats_that_are_not_on_the_list_are_not_tried(tmp_path, kind):
 )
 def test_toml_of_a_stranger(tmp_path, text, words):
     from edgeq.errors import TargetRefused
-    from edgeq.project import read_project
+    from edgeq.request.project import read_project
 
     (tmp_path / "edgeq.toml").write_text(text)
     with pytest.raises(TargetRefused, match=words):

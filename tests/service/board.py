@@ -19,8 +19,8 @@ from edgeq.nouns.bundle import Artifact, Candidate, Manifest
 from edgeq.nouns.job import Job, Limits
 from edgeq.nouns.measurement import Measurement
 from edgeq.nouns.tensor import TensorSpec
+from edgeq.request.tell import silence
 from edgeq.workflow.session import Login, Session, session
-from edgeq.workflow.tell import silence
 from tests.lab import images
 from tests.lab.device import LabDevice
 

@@ -6,8 +6,8 @@ import pytest
 
 from edgeq.deliver.lock import locked
 from edgeq.deliver.service.measure import lend_and_wait
+from edgeq.request.tell import silence
 from edgeq.workflow.service import install_service, service_log, service_status, uninstall_service
-from edgeq.workflow.tell import silence
 from tests.service.board import Board, another, deploy_relu, states
 
 pytestmark = pytest.mark.lab

@@ -12,10 +12,10 @@ from edgeq.errors import GateFailed, TargetRefused
 from edgeq.nouns.progress import Note
 from edgeq.nouns.project import Gates
 from edgeq.nouns.results import Conversion
-from edgeq.project import project_here
+from edgeq.request.project import project_here
 from edgeq.workflow.convert import convert
+from tests.conversion.test_data_use import LABELS, classifier
 from tests.end_to_end.command_line import edgeq
-from tests.workflow.test_data_use import LABELS, classifier
 
 
 def samples(folder: Path, count: int) -> str:

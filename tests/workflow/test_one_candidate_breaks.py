@@ -5,6 +5,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from edgeq.conversion.make_candidates import _all_that_can_be
 from edgeq.errors import ConversionFailed, GateFailed
 from edgeq.nouns.plan import CandidatePlan
 from edgeq.nouns.progress import Note
@@ -12,7 +13,6 @@ from edgeq.nouns.project import Gates
 from edgeq.nouns.target import FORMATS
 from edgeq.quantize import make as making
 from edgeq.workflow.convert import convert
-from edgeq.workflow.make_candidates import _all_that_can_be
 
 RNG = np.random.default_rng(0)
 

@@ -12,11 +12,11 @@ from onnx import numpy_helper, parser
 from PIL import Image
 
 from edgeq.bundle import read_check
+from edgeq.emulate.samples import of_data
 from edgeq.errors import DataRefused, ModelRefused
 from edgeq.nouns.project import Gates
 from edgeq.nouns.results import Conversion
 from edgeq.workflow.convert import convert
-from edgeq.workflow.verify_samples import of_data
 
 HEAD = '<ir_version: 8, opset_import: ["" : 17]>'
 WORDS = (

@@ -9,8 +9,8 @@ import edgeq
 from edgeq.demo import demo_files
 from edgeq.errors import BundleRefused, TargetRefused
 from edgeq.nouns.progress import Note
-from edgeq.workflow.requests import BenchRequest, DeployRequest
-from edgeq.workflow.settled import settled
+from edgeq.request.requests import BenchRequest, DeployRequest
+from edgeq.request.settled import settled
 from tests.end_to_end.command_line import edgeq as typed
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from edgeq.cli.options import asks_password, json_option, options_for, verbose_option
-from edgeq.workflow.requests import BenchRequest
+from edgeq.request.requests import BenchRequest
 
 
 @click.command()

@@ -7,8 +7,8 @@ from click.core import ParameterSource
 
 from edgeq.cli.options import json_option, options_for, verbose_option
 from edgeq.model_name import model_name
-from edgeq.workflow.requests import ConvertRequest, ExportRequest
-from edgeq.workflow.takes import keywords
+from edgeq.request.requests import ConvertRequest, ExportRequest
+from edgeq.request.takes import keywords
 
 
 @click.command()
@@ -22,9 +22,9 @@ def command(verbose: bool, as_json: bool, **options: Any) -> int:
     With -o x.tflite, x.onnx or DIR/ it writes the files of `edgeq export`.
     """
     from edgeq.cli.screen import screen
+    from edgeq.request.settled import settled
     from edgeq.workflow.convert import convert
     from edgeq.workflow.export import export
-    from edgeq.workflow.settled import settled
 
     with screen(as_json, verbose) as show:
         asked = settled(ConvertRequest(**options, tell=show.tell))

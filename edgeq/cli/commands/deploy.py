@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from edgeq.cli.options import asks_password, json_option, options_for, verbose_option
-from edgeq.workflow.requests import DeployRequest
+from edgeq.request.requests import DeployRequest
 
 
 @click.command()

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from edgeq.cli.options import json_option, options_for
-from edgeq.workflow.requests import ExplainRequest
+from edgeq.request.requests import ExplainRequest
 
 
 @click.command()

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from edgeq.cli.options import json_option, options_for, verbose_option
-from edgeq.workflow.requests import ExportRequest
+from edgeq.request.requests import ExportRequest
 
 
 @click.command()

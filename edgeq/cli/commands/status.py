@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from edgeq.cli.options import asks_password, json_option, options_for
-from edgeq.workflow.requests import StatusRequest
+from edgeq.request.requests import StatusRequest
 
 
 @click.command()

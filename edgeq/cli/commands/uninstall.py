@@ -6,8 +6,8 @@ from typing import Any
 import click
 
 from edgeq.cli.options import asks_password, json_option, options_for
-from edgeq.workflow.requests import UninstallRequest
-from edgeq.workflow.takes import keywords
+from edgeq.request.requests import UninstallRequest
+from edgeq.request.takes import keywords
 
 
 @click.command()
@@ -18,7 +18,7 @@ from edgeq.workflow.takes import keywords
 def command(yes: bool, as_json: bool, **options: Any) -> None:
     """Remove the model NAME from the device, or --everything that edgeq ever put there."""
     from edgeq.cli.screen import screen
-    from edgeq.workflow.settled import settled
+    from edgeq.request.settled import settled
     from edgeq.workflow.uninstall import uninstall
 
     asked = settled(UninstallRequest(**options, ask_password=asks_password()))

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from edgeq.cli.options import json_option, options_for
-from edgeq.workflow.requests import VerifyRequest
+from edgeq.request.requests import VerifyRequest
 
 
 @click.command()

@@ -4,7 +4,7 @@ import random
 from pathlib import Path
 
 from edgeq.ingest.preprocess import from_table, parse
-from edgeq.project import project_text, read_project
+from edgeq.request.project import project_text, read_project
 from tests.fuzz.mutations import changed_bytes, changed_text, nested
 
 _WHOLE = b"""model = "net.py:build"

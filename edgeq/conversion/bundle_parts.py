@@ -1,0 +1,132 @@
+"""Puts a conversion into a bundle: the candidates that passed, and beside them what was found out about them."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgeq.bundle import CheckSet, assemble, sidecar_files, write_bundle
+from edgeq.conversion.cache import Order, tool_versions
+from edgeq.conversion.check_samples import choose_check_samples
+from edgeq.conversion.data_use import Parts
+from edgeq.nouns.bundle import Candidate
+from edgeq.nouns.data import DataUse
+from edgeq.nouns.model import Model
+from edgeq.nouns.plan import Plan
+from edgeq.nouns.record import canonical_json
+from edgeq.nouns.tensor import Preprocessing
+
+MODEL, PLAN, DATA, ORDER = "model.json", "plan.json", "data.json", "order"
+
+
+def write(
+    place: Path,
+    order: Order,
+    model: Model,
+    plan: Plan,
+    use: DataUse,
+    made: tuple[Any, ...],
+    parts: Parts,
+    preprocessing: Preprocessing | None,
+) -> None:
+    """`made` are edgeq.quantize.make.Made. Candidates that failed the gate are left out: what cannot go live does not
+    travel; their figures stay.
+    """
+    passed = [m for m in made if m.fidelity.passed]
+    manifest, artifacts = assemble(
+        name=order.name,
+        target=order.target.name,
+        source_sha256=model.sha256,
+        data_sha256=parts.data_sha256,
+        inputs=model.inputs,
+        outputs=model.outputs,
+        preprocessing=preprocessing,
+        threads=order.target.threads,
+        built=[(_candidate(m, model), m.path) for m in passed],
+        own={m.plan.id: (m.takes, m.gives) for m in passed if m.takes},
+        classes=_class_names(model, parts),
+    )
+    check = _check_set(tuple(passed), model, parts.heldout)
+    beside = {
+        **sidecar_files([m.fidelity for m in made], tool_versions() | order.converters, check),
+        MODEL: canonical_json(_without_places(model).to_dict()),
+        PLAN: canonical_json(plan.to_dict()),
+        DATA: canonical_json(_without_its_place(use).to_dict()),
+        ORDER: order.key.encode(),
+    }
+    place.parent.mkdir(parents=True, exist_ok=True)
+    write_bundle(place, manifest, artifacts, beside)
+
+
+def _class_names(model: Model, parts: Parts) -> dict[str, tuple[str, ...]]:
+    """Those of the class folders, by the output that scores as many classes; empty where that is not exactly one, where folders are
+    named by number, and where labels are ignored.
+    """
+    stored = parts.all.stored if parts.all else None
+    if stored is None or stored.truth is None or stored.folders is None or not stored.folders.by_name:
+        return {}
+    names = stored.folders.names
+    scores = [o.name for o in model.outputs if len(o.shape) == 2 and o.shape[1] == len(names)]
+    return {scores[0]: names} if len(scores) == 1 else {}
+
+
+def _without_places(model: Model) -> Model:
+    """A bundle travels: where its source lay on this host is nobody's business."""
+    return replace(
+        model, source=Path(model.source).name, files={k: Path(v).name for k, v in model.files.items()}
+    )
+
+
+def _without_its_place(use: DataUse) -> DataUse:
+    return replace(use, source=Path(use.source).name if use.source else None)
+
+
+def _candidate(made: Any, model: Model) -> Candidate:
+    plan = made.plan
+    usual = tuple(i.dtype for i in model.inputs)
+    return Candidate(
+        id=plan.id,
+        runtime=plan.runtime,
+        recipe=plan.recipe,
+        model="",  # named by assemble
+        inputs=made.inputs,
+        outputs=made.outputs,
+        min_runtime=made.min_runtime,
+        scheme=str(plan.scheme) if plan.scheme else None,
+        memory_bytes=made.memory_bytes,
+        input_types=made.input_types if made.input_types != usual else (),
+    )
+
+
+def _check_set(made: tuple[Any, ...], model: Model, heldout: Any) -> CheckSet:
+    """Held-out samples for the device, with this host's answers to them."""
+    fit = _of_device_shape(model, heldout)
+    labels = None if heldout.labels is None else heldout.labels[fit]
+    sample_bytes = sum(a.nbytes for a in heldout[fit[0]])
+    chosen = [fit[i] for i in choose_check_samples(sample_bytes, labels, len(fit))]
+    inputs = tuple(np.stack([heldout[i][k] for i in chosen]) for k in range(len(model.inputs)))
+    labels = heldout.labels[chosen] if heldout.labels is not None else None
+    return CheckSet(inputs, labels, _answers(made, model, inputs))
+
+
+def _of_device_shape(model: Model, heldout: Any) -> list[int]:
+    """A device runs them one after the other as one array: all have one shape."""
+    if model.varied is None:
+        return list(range(heldout.count))
+    shapes = [model.varied.device[spec.name] for spec in model.inputs]
+    return [i for i in range(heldout.count) if [a.shape for a in heldout[i]] == shapes]
+
+
+def _answers(
+    made: tuple[Any, ...], model: Model, inputs: tuple[np.ndarray, ...]
+) -> dict[str, tuple[np.ndarray, ...]]:
+    from edgeq.quantize.run_model import load
+
+    answers = {}
+    for one in made:
+        run = load(one.path, one.plan.format, as_this_host=one.plan.pairs_saturate)
+        rows = [run(tuple(np.asarray(array[i]) for array in inputs)) for i in range(len(inputs[0]))]
+        if all(r.shape == f.shape for row in rows for r, f in zip(row, rows[0], strict=True)):
+            answers[one.plan.id] = tuple(np.stack(column) for column in zip(*rows, strict=True))
+    return answers

@@ -1,0 +1,84 @@
+"""The checks of the samples that come before anything is exported or converted: what is certain ends the command there."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from edgeq.conversion.cache import Order
+from edgeq.conversion.ordered_samples import OrderedSamples
+from edgeq.errors import DataRefused
+from edgeq.nouns.data_check import DataFinding
+from edgeq.nouns.progress import Progress
+from edgeq.nouns.project import Gates
+from edgeq.request.tell import Tell
+
+if TYPE_CHECKING:
+    from edgeq.ingest.float_model import FloatModel
+    from edgeq.ingest.samples import Samples
+
+OF_LABELS = frozenset(
+    {"labels_impossible", "labels_shifted", "labels_renumbered", "preprocessing", "guessing", "one_class"}
+)
+_IGNORE = "--ignore-labels goes on without them"
+
+
+@dataclass
+class EarlyChecks:
+    """`look` is called once, as soon as the float model runs; `findings` are then the warnings, told as they are found unless
+    `later`, until `report`.
+    """
+
+    order: Order
+    samples: OrderedSamples
+    tell: Tell
+    later: bool = False
+    findings: tuple[DataFinding, ...] = field(default=(), init=False)
+
+    def look(self, model: "FloatModel") -> None:
+        """Raises DataRefused for samples that do not fit, hold NaN, certainly are not what the model was trained on, or that
+        --calibrate takes all of.
+        """
+        from edgeq.ingest.split import require_both
+
+        self.tell(Progress("data", 0, None, ""))
+        samples = self.samples.fitting(model.inputs)
+        if samples is None:
+            return
+        if self.order.calibrate is not None:
+            require_both(samples, self.order.calibrate)
+        self.findings = findings_of(samples, model, self.order.gates)
+        if not self.later:
+            self.report()
+
+    def report(self) -> None:
+        for finding in self.findings:
+            self.tell(finding)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return tuple(map(str, self.findings))
+
+
+def findings_of(samples: "Samples", model: "FloatModel", gates: Gates) -> tuple[DataFinding, ...]:
+    """What is likely. Labels are the metric's own where there is one. Raises DataRefused for what is certain."""
+    from edgeq.data_checks.run import check
+
+    use_labels = not gates.ignore_labels and gates.metric is None
+    found = check(samples, model, use_labels=use_labels).findings
+    _require_none_certain(found, samples.notes)
+    return found
+
+
+def _require_none_certain(findings: tuple[DataFinding, ...], notes: Sequence[str]) -> None:
+    """Raises DataRefused with the first that is certain; all others are its details, and `notes`, how labels are numbered among
+    them.
+    """
+    certain = next((finding for finding in findings if finding.certain), None)
+    if certain is None:
+        return
+    remedy = f"{certain.remedy}; {_IGNORE}" if certain.kind in OF_LABELS else certain.remedy
+    raise DataRefused(
+        f"{certain.text}: the samples or labels do not belong to this model",
+        remedy,
+        details=[*(str(finding) for finding in findings if finding is not certain), *notes],
+    )

@@ -1,0 +1,111 @@
+"""Samples to which float itself has no answer: refused by name before any candidate is made.
+
+A mask that hides everything leaves a softmax nothing to share out, a blank image a normalisation nothing to divide by. No
+range is found with such a sample, and nothing can be held against its NaN.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgeq.conversion.cache import Order
+from edgeq.conversion.data_use import Parts
+from edgeq.errors import DataRefused
+from edgeq.foreign import translated
+from edgeq.nouns.model import Model
+from edgeq.nouns.progress import Progress
+from edgeq.nouns.repairs import counted
+from edgeq.request.tell import Tell
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from edgeq.quantize.samples import SamplesLike
+
+_NAMED = 4
+_NONE = "the float model outputs NaN or infinity on all of {samples}, so they cannot be used: check the preprocessing"
+
+
+def require_finite_outputs(
+    order: Order, model: Model, parts: Parts, work: Path, tell: Tell
+) -> tuple[str, ...]:
+    """Runs float over all samples that judge or calibrate; those that judge it answers once in this process. Says nothing
+    of random input, which need not be what the model is for. Raises DataRefused where some have an answer and others none;
+    where none has one, the model may be like that, and a warning says so.
+    """
+    from edgeq.quantize.evaluate.judge import float_reference
+
+    if parts.all is None:
+        return ()
+
+    def progress(step: str, share: float) -> None:
+        tell(Progress(step, share, 1.0, ""))
+
+    threads = order.target.threads
+    reference = float_reference(model, parts.heldout, work, threads=threads, progress=progress).outputs
+    judged = ([output[i] for output in reference] for i in range(parts.heldout.count))
+    bad, count = _without_answers(parts.heldout, judged), parts.heldout.count
+    if parts.calibration is not None and not parts.same:
+        answers = _answers(model, parts.calibration, threads, tell)
+        bad |= _without_answers(parts.calibration, answers)
+        count += parts.calibration.count
+    if len(bad) == count:
+        return (_NONE.format(samples=counted(count, "sample")),)
+    if bad:
+        raise _refused(bad, count)
+    return ()
+
+
+def _answers(
+    model: Model, samples: "SamplesLike", threads: int, tell: Tell
+) -> "Iterator[Sequence[np.ndarray]]":
+    from edgeq.quantize.run_model import load
+
+    format = "onnx" if "onnx" in model.files else next(iter(model.files))
+    runner = load(Path(model.files[format]), format, threads)
+    for i in range(samples.count):
+        with translated("the model does not run on this host's runtime"):
+            outputs = runner(samples[i])
+        yield outputs
+        tell(Progress("run the float model", (i + 1) / samples.count, 1.0, ""))
+
+
+def _without_answers(samples: "SamplesLike", answers: "Iterator[Sequence[np.ndarray]]") -> dict[str, str]:
+    """Names of samples, each with what float gives instead of a number."""
+    return {_name(samples, i): why for i, outputs in enumerate(answers) if (why := _instead(outputs))}
+
+
+def _instead(outputs: "Sequence[np.ndarray]") -> str:
+    """Of one sample; empty where float answers. Minus infinity beside numbers is the logarithm of nothing, or what a mask
+    leaves of what it hides.
+    """
+    import numpy as np
+
+    for output in outputs:
+        values = np.asarray(output)
+        if values.dtype.kind != "f" or not values.size:
+            continue
+        if np.isnan(values).any():
+            return "NaN"
+        if np.isposinf(values).any() or not np.isfinite(values).any():
+            return "infinity"
+    return ""
+
+
+def _name(samples: "SamplesLike", i: int) -> str:
+    from edgeq.ingest.samples import Samples
+    from edgeq.quantize.evaluate.closed_loop import InSequence
+
+    part = samples.part if isinstance(samples, InSequence) else samples
+    assert isinstance(part, Samples)  # as divide() made it
+    return part.stored.name(part.indices[i])
+
+
+def _refused(bad: dict[str, str], count: int) -> DataRefused:
+    named = [f"{name}: {why}" for name, why in bad.items()]
+    more = [f"and {len(bad) - _NAMED:,} more"] if len(bad) > _NAMED else []
+    what = f"the float model outputs NaN or infinity on {len(bad):,} of {counted(count, 'sample')}"
+    remedy = (
+        "remove them: a mask that hides everything, or an image of one value, can lead to a division by zero"
+    )
+    return DataRefused(what, remedy, details=[*named[:_NAMED], *more])

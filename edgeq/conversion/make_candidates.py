@@ -1,0 +1,180 @@
+"""Builds and judges every candidate of a plan: what cannot be built is left out, fallbacks are taken where they are needed."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgeq.conversion import cache
+from edgeq.conversion.data_use import Parts
+from edgeq.conversion.fallbacks import taken
+from edgeq.conversion.gate_remedies import gate_remedies
+from edgeq.errors import ConversionFailed, ExtraMissing, GateFailed
+from edgeq.foreign import translated
+from edgeq.limited.native_call import RunTooLong
+from edgeq.nouns.fidelity import Fidelity, words_of_db
+from edgeq.nouns.model import Model
+from edgeq.nouns.plan import CandidatePlan, Plan, Skipped
+from edgeq.nouns.progress import Note, Progress
+from edgeq.report.formats.short_names import short_name
+from edgeq.request.tell import Tell
+
+if TYPE_CHECKING:  # they import numpy
+    from edgeq.quantize.evaluate.gate import Gate
+    from edgeq.quantize.made import Made
+
+
+def make_candidates(
+    order: cache.Order, model: Model, plan: Plan, parts: Parts, gate: "Gate", work: Path, tell: Tell
+) -> "tuple[Plan, tuple[Made, ...]]":
+    """Every candidate, built and judged, and the plan with the fallbacks that it took. Raises GateFailed when no quantized
+    candidate is close enough to float.
+    """
+    from edgeq.quantize.make import make
+
+    def built(candidate: CandidatePlan) -> "Made":
+        with translated(_not_built(candidate), _remedy(candidate)):
+            one = make(
+                candidate,
+                model,
+                parts.calibration,
+                parts.heldout,
+                same_samples=parts.same,
+                gate=gate,
+                workdir=work,
+                threads=order.target.threads,
+                calibrator=order.calibrator,
+                repairs=order.repairs,
+                search_tries=order.search_tries,
+                cache=cache.folder() / "calibration",
+                progress=_progress(candidate, tell),
+            )
+        tell(one.fidelity)
+        if one.few is not None:
+            tell(Note(f"{one.few.plan.id} is also raced: {one.few.plan.reason}", detail=True))
+            tell(one.few.fidelity)
+        if candidate.pairs_saturate:
+            _tell_of_saturation(one, order.target.name, tell)
+        return one
+
+    made, broken = _all_that_can_be(plan.candidates, order.recipe, built, tell)
+    plan = _with_few(_without(plan, broken), made)
+    made = [each for one in made for each in (one, one.few) if each is not None]
+    fallbacks = taken(plan, tuple(one.fidelity for one in made))
+    if fallbacks:
+        tell(
+            Note(
+                f"no int8 candidate is close enough to float; also building {', '.join(c.id for c in fallbacks)}"
+            )
+        )
+        more, broken = _all_that_can_be(fallbacks, order.recipe, built, tell)
+        made += more
+        plan = replace(plan, candidates=(*plan.candidates, *fallbacks), fallbacks=())
+        plan = _without(plan, broken)
+    _require_gate(plan, tuple(one.fidelity for one in made), order.recipe)
+    return plan, tuple(made)
+
+
+def _tell_of_saturation(one: "Made", target: str, tell: Tell) -> None:
+    """Only a CPU that saturates, or its emulation, shows what a file loses by it that was quantized elsewhere."""
+    from edgeq.graphs.ort_session import host_saturates
+    from edgeq.quantize.passes.int16_saturation import overflowing
+
+    pairs = 0 if host_saturates() else overflowing(one.path)
+    if pairs:
+        tell(
+            Note(
+                f"{one.plan.id}: {pairs:,} pairs of weights can overflow 16 bits on {target}, which this host's CPU does not "
+                f"show: the figures are those of exact sums; edgeq verify BUNDLE --emulate x86-64 computes the target's"
+            )
+        )
+
+
+def _all_that_can_be(
+    candidates: tuple[CandidatePlan, ...],
+    asked: str | None,
+    built: "Callable[[CandidatePlan], Made]",
+    tell: Tell,
+) -> "tuple[list[Made], dict[str, str]]":
+    """What was made, and by candidate why it was not. A converter that fails on one candidate spoils no other; it is an
+    error where the recipe that was asked for, or float itself, could be built for none of the runtimes.
+    """
+    made: list[Made] = []
+    failed: list[tuple[CandidatePlan, ConversionFailed | ExtraMissing | RunTooLong]] = []
+    for candidate in candidates:
+        try:
+            made.append(built(candidate))
+        except (ConversionFailed, ExtraMissing, RunTooLong) as error:
+            failed.append((candidate, error))
+    recipes = {one.plan.recipe for one in made}
+    for candidate, failure in failed:
+        if candidate.recipe in ("float", asked) and candidate.recipe not in recipes:
+            raise failure
+    broken = {candidate.id: _why(candidate, failure) for candidate, failure in failed}
+    for what, why in broken.items():
+        tell(Note(f"{what} was left out because it could not be built: {why}"))
+    return made, broken
+
+
+def _not_built(candidate: CandidatePlan) -> str:
+    return f"{candidate.id} could not be built"
+
+
+def _remedy(candidate: CandidatePlan) -> str:
+    """Where a library fails in words of its own: what goes another way through it."""
+    if candidate.recipe.endswith("_static"):
+        return "try --passes none or another --calibrator; or choose another --recipe or --runtime"
+    return "choose another --recipe or --runtime"
+
+
+def _why(candidate: CandidatePlan, error: ConversionFailed | ExtraMissing | RunTooLong) -> str:
+    """Behind words that say that it could not be built."""
+    what = () if error.what == _not_built(candidate) and error.details else (error.what,)
+    why = ": ".join((*what, *error.details[:1]))
+    return f"{why}; {error.remedy}" if error.remedy else why
+
+
+def _with_few(plan: Plan, made: "list[Made]") -> Plan:
+    """Those with a few layers in float behind their like."""
+    few = {one.plan.id: (one.few.plan,) for one in made if one.few is not None}
+    return replace(plan, candidates=tuple(p for c in plan.candidates for p in (c, *few.get(c.id, ()))))
+
+
+def _without(plan: Plan, broken: dict[str, str]) -> Plan:
+    return replace(
+        plan,
+        candidates=tuple(c for c in plan.candidates if c.id not in broken),
+        skipped=(
+            *plan.skipped,
+            *(Skipped(what, f"could not be built: {why}") for what, why in broken.items()),
+        ),
+    )
+
+
+def _progress(candidate: CandidatePlan, tell: Tell) -> Any:
+    return lambda step, share: tell(Progress(f"{candidate.id}: {step}", share, 1.0, ""))
+
+
+def _require_gate(plan: Plan, judged: tuple[Fidelity, ...], asked: str | None = None) -> None:
+    """That every quantized candidate failed is an error; one good candidate is enough.
+
+    A recipe that found nothing to quantize counts as skipped, as in a plan, unless it was asked for.
+    """
+    recipes = {c.id: c.recipe for c in plan.candidates}
+    skipped = {f.candidate for f in judged if f.quantized_nothing and asked is None}
+    counted = [f for f in judged if f.candidate not in skipped] or list(judged)
+    quantized = [f for f in counted if recipes[f.candidate] != "float"] or counted
+    if any(f.passed for f in quantized):
+        return
+    worst = [
+        f"{f.candidate}: {short_name(layer.layer)} ({words_of_db(layer.sqnr_db, 0)}, {layer.cause})"
+        for f in quantized
+        for layer in f.worst_layers[:3]
+    ]
+    why = [f"{f.candidate}: {f.why_failed}" for f in quantized]
+    several = len(why) > 1
+    raise GateFailed(
+        f"none of {len(why)} quantized candidates is close enough to float" if several else why[0],
+        gate_remedies(quantized),
+        details=[*(why if several else ()), *(["worst layers:", *worst] if worst else ())],
+    )

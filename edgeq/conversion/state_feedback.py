@@ -1,0 +1,81 @@
+"""Finds the states that a model feeds back, and makes its samples steps of a sequence where there are any."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgeq.conversion.cache import Order
+from edgeq.conversion.data_use import Parts
+from edgeq.nouns.model import Model
+
+if TYPE_CHECKING:
+    from edgeq.quantize.evaluate.recurrent_state import Found, State, Unsure
+
+
+def with_state_feedback(parts: Parts, model: Model, order: Order) -> Parts:
+    """`parts` as they are for a model without states, and where --states none or no data say nothing of a sequence.
+
+    Where the samples do not store a state at its step, but only what a sequence begins with, ranges are found with the states
+    that float has. What may be a state, and is not shown to be, is among `unsure`.
+    Raises DataRefused for states that are named and not there.
+    """
+    from edgeq.ingest.samples import Samples
+    from edgeq.quantize.evaluate.closed_loop import InSequence, Steps, with_states_of
+    from edgeq.quantize.evaluate.recurrent_state import Found, find_states, may_have_states, named_states
+    from edgeq.quantize.run_model import load
+
+    samples, calibration, heldout = parts.all, parts.calibration, parts.heldout
+    if samples is None or parts.same or order.states == ():
+        return parts
+    assert isinstance(calibration, Samples) and isinstance(heldout, Samples)  # as divide() made them
+    if order.states is None and not may_have_states(model.inputs, model.outputs):
+        return parts
+    format = "onnx" if "onnx" in model.files else next(iter(model.files))
+    runner = load(Path(model.files[format]), format, order.target.threads)
+    if order.states is None:
+        found = find_states(model.inputs, model.outputs, runner, samples)
+    else:
+        found = Found(named_states(order.states, model.inputs, model.outputs, runner, samples))
+    states = found.states
+    parts = replace(parts, unsure=_warnings(model, found))
+    if not states:
+        return parts
+    place = {index: position for position, index in enumerate(samples.indices)}
+    judged, calibrates = (
+        InSequence(part, Steps(samples, states, tuple(place[i] for i in part.indices)))
+        for part in (heldout, calibration)
+    )
+    if not all(s.recorded for s in states):
+        judged, calibrates = with_states_of(judged.sequence, runner, (judged, calibrates))
+        return replace(parts, calibration=calibrates, heldout=judged)
+    return replace(parts, heldout=judged)
+
+
+def _warnings(model: Model, found: "Found") -> tuple[str, ...]:
+    known = [_pair(model, s.output, s.input) for s in found.states]
+    return (
+        *(_of_state(model, s) for s in found.states if s.in_doubt),
+        *(_of_unsure(model, u, known) for u in found.unsure),
+    )
+
+
+def _of_state(model: Model, state: "State") -> str:
+    """Of one that its name alone shows."""
+    output, given = model.outputs[state.output].name, model.inputs[state.input].name
+    return f"{output} is fed back to {given}, but the stored {given} is not the {output} of the sample before: the samples may not be in their recorded order (store them in that order, or pass --states none if each sample is a single step)"
+
+
+def _of_unsure(model: Model, unsure: "Unsure", known: list[str]) -> str:
+    outputs, inputs = (
+        [model.outputs[o].name for o in unsure.outputs],
+        [model.inputs[i].name for i in unsure.inputs],
+    )
+    several = max(len(outputs), len(inputs)) > 1
+    shape = f"the shape of {' and '.join(inputs)}" if len(inputs) > 1 else f"{inputs[0]}'s shape"
+    pair = ",".join([*known, *(f"OUTPUT={i}" if several else f"{outputs[0]}={i}" for i in inputs)])
+    shown = " (samples in their recorded order show it)" if unsure.varies else ""
+    return f"{' and '.join(outputs)} {'have' if len(outputs) > 1 else 'has'} {shape}: if it is fed back, pass --states {pair}, else --states {','.join(known) or 'none'}; without it each sample is judged as a single step, so accumulated error is not measured{shown}"
+
+
+def _pair(model: Model, output: int, given: int) -> str:
+    return f"{model.outputs[output].name}={model.inputs[given].name}"

@@ -1,0 +1,71 @@
+"""What a command's options still mean for a finished bundle: which choose among its candidates, which were decided when it was
+made.
+"""
+
+from pathlib import Path
+
+from edgeq.errors import BundleRefused
+from edgeq.nouns.bundle import Candidate, Manifest
+from edgeq.nouns.target import Target
+from edgeq.request.requests import ConversionOptions
+
+
+def require_made_for(manifest: Manifest, target: Target, verb: str) -> None:
+    """A finished bundle is for the kind of device that it was made for: the scheme follows from its CPU. `verb`: what was to be
+    done with it, deploy or export.
+
+    Raises BundleRefused.
+    """
+    if manifest.target != target.name:
+        raise BundleRefused(
+            f"this bundle was made for target {manifest.target}, not {target.name}",
+            f"{verb} it with --target {manifest.target}, or convert again with --target {target.name}. "
+            "Nothing was written or sent.",
+        )
+
+
+def require_nothing_decided(
+    bundle: Path, options: ConversionOptions, *, also: tuple[str, ...] = (), sends: bool = True
+) -> None:
+    """A finished bundle is what it was made as: of the options that convert() takes, only those that choose among its
+    candidates mean anything, and of these not those that `also` names. `sends`: the command brings it to a device.
+
+    Raises BundleRefused, which names the options that have no effect and were given.
+    """
+    given = [name for name in (*_DECIDED, *also) if getattr(options, name) not in (None, "", {})]
+    if given:
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise BundleRefused(
+            f"{bundle} is a finished bundle: {flags} {'has' if len(given) == 1 else 'have'} no effect on it",
+            f"leave out {flags}, or convert the model again.{' Nothing was sent.' if sends else ''}",
+        )
+
+
+_DECIDED = (
+    "data",
+    "preprocess",
+    "weights",
+    "shape",
+    "calibrate",
+    "calibrator",
+    "passes",
+    "search_tries",
+    "integer_io",
+    "states",
+    "max_drop",
+    "confidence",
+    "min_agreement",
+    "min_sqnr",
+    "metric",
+    "ignore_labels",
+)
+
+
+def not_asked_for(candidate: Candidate, options: ConversionOptions) -> str | None:
+    """Why `candidate` is none that --recipe or --runtime chose; None where nothing speaks against it."""
+    recipe, runtime = options.recipe, options.runtime
+    if runtime not in (None, candidate.runtime):
+        return f"--runtime {runtime} was asked for"
+    if recipe is not None and candidate.recipe not in (recipe, "float"):
+        return f"--recipe {recipe} was asked for"
+    return None

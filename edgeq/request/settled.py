@@ -1,0 +1,223 @@
+"""A request as it is carried out: what was given twice agrees, edgeq.toml has filled the gaps, every rule is kept."""
+
+import os
+from dataclasses import fields, replace
+from numbers import Integral
+from pathlib import Path
+from typing import Any, TypeVar
+
+from edgeq.errors import TargetRefused
+from edgeq.ingest.given_model import GivenModel, given_model
+from edgeq.nouns.job import Limits
+from edgeq.nouns.progress import Note
+from edgeq.nouns.project import Gates, Project
+from edgeq.request.login import Login
+from edgeq.request.option import options_of, plain_numbers, require_rules
+from edgeq.request.paths import is_path, text
+from edgeq.request.requests import DeployRequest, Measured, OnDevice, WithGates, WithSamples
+
+R = TypeVar("R")
+
+# Keyword by field of the object that stands for several keywords.
+_GATES = {"min_sqnr": "min_sqnr_db"} | {
+    name: name for name in ("max_drop", "confidence", "min_agreement", "metric", "ignore_labels")
+}
+_LOGIN = {name: name for name in ("host", "port", "identity", "accept_new_host_key", "ask_password")}
+_LIMITS = {"seconds": "seconds"}
+# Of edgeq.toml, what stands for an option that is not given.
+_FROM_PROJECT = (
+    "data",
+    "preprocess",
+    "name",
+    "weights",
+    "calibrate",
+    "passes",
+    "integer_io",
+    "states",
+)
+
+
+def settled(asked: R) -> R:
+    """Settling again changes nothing. Raises TypeError for two values that contradict each other and for one of a wrong type,
+    TargetRefused for one out of its range, a project file with problems, and where no model is named.
+    """
+    require_rules(asked)
+    given: Any = _renamed(plain_numbers(asked))
+    project = _project(given)
+    if isinstance(given, WithSamples):
+        given, project = _with_model(given, project)
+        given = _filled(given, project)
+    if getattr(given, "data", None) is not None and not is_path(given.data):
+        given = replace(given, data=_given_data(given.data))
+    if isinstance(given, WithGates):
+        given = _one(given, "gates", Gates(), _GATES)
+        mine = {f.name: getattr(given.gates, f.name) for f in fields(Gates)}
+        theirs = {name: getattr(project.gates, name) for name, value in mine.items() if value is None}
+        given = _spread(given, "gates", replace(given.gates, **theirs), _GATES)
+    if isinstance(given, OnDevice):
+        given = _reached(_of_bundle(given), project)
+    if isinstance(given, Measured):
+        given = _one(given, "limits", Limits(), _LIMITS)
+    given = replace(given, project=None) if hasattr(given, "project") else given
+    require_rules(given)
+    settled: R = given
+    return settled
+
+
+def _project(asked: Any) -> Project:
+    from edgeq.request.project import read_project
+
+    path = getattr(asked, "project", None)
+    project = Project() if path is None else read_project(Path(path))
+    if project.repairs is None:
+        return project
+    asked.tell(Note(f"{path}: repairs is now passes; the old name goes with the next version"))
+    return replace(project, passes=project.repairs, repairs=None)
+
+
+def _renamed(asked: Any) -> Any:
+    """`asked` with each value that was given by an option's old name under the new one."""
+    for each, rule in options_of(asked):
+        value = getattr(asked, each.name) if rule.now else None
+        if value is None:
+            continue
+        new = getattr(asked, rule.now)
+        if new not in (None, value):
+            raise TargetRefused(
+                f"--{rule.now} {new} and --{each.name} {value} contradict each other",
+                f"leave out --{each.name}, the old name of --{rule.now}",
+            )
+        asked.tell(Note(f"--{each.name} is now --{rule.now}; the old name goes with the next version"))
+        asked = replace(asked, **{rule.now: value, each.name: None})
+    return asked
+
+
+def _with_model(asked: Any, project: Project) -> tuple[Any, Project]:
+    """The model that was named or that edgeq.toml names, and of edgeq.toml what is about this model."""
+    from edgeq.request.project import without_another_model
+
+    model = project.model if _is_open(asked.model) else asked.model
+    if model is None:
+        raise _no_model()
+    if not is_path(model):
+        model = given_model(model)
+    if isinstance(model, GivenModel):
+        if asked.weights is not None:
+            raise TypeError(f"weights are for a torch factory such as net.py:build; {model} has its own")
+        asked = replace(asked, name=asked.name or model.name)
+    else:
+        model = os.fspath(model)
+    if os.fspath(model).endswith(".edgeq"):
+        project = Project(targets=project.targets)  # what a finished bundle was made from was decided then
+    project, left = without_another_model(project, os.fspath(model))
+    if left:
+        asked.tell(Note(left))
+    return replace(asked, model=model), project
+
+
+def _no_model() -> TargetRefused:
+    """With the models that lie here, so that the remedy can be typed as it stands."""
+    from edgeq.ingest.find import find
+
+    models = find(Path()).models
+    if not models:
+        return TargetRefused(
+            "which model? There is none in this folder",
+            "name an .onnx, .pt2, .tflite or .edgeq file, or a torch factory: net.py:build",
+        )
+    return TargetRefused(
+        f"which model? There is no edgeq.toml here; there is {', '.join(models)}",
+        f"name {'it' if len(models) == 1 else 'one'}: {models[0]}; or write edgeq.toml: `edgeq init {models[0]}`",
+    )
+
+
+def _filled(asked: Any, project: Project) -> Any:
+    names = [name for name in _FROM_PROJECT if hasattr(asked, name)]
+    changes = {name: getattr(project, name) for name in names if _is_open(getattr(asked, name))}
+    if not isinstance(asked, WithGates) and getattr(asked, "ignore_labels", False) is None:
+        changes["ignore_labels"] = project.gates.ignore_labels
+    return replace(asked, **changes, shape={**project.shapes, **_shapes(asked)})
+
+
+def _shapes(asked: Any) -> dict[str, tuple[int, ...]]:
+    """By input name. Where a program gave a model of one input, a plain shape is that input's."""
+    shape = asked.shape or {}
+    if isinstance(shape, tuple) and all(isinstance(n, Integral) for n in shape):
+        inputs = asked.model.inputs if isinstance(asked.model, GivenModel) else ()
+        if len(inputs) != 1:
+            named = ", ".join(f"{name!r}: (1, ...)" for name in inputs or ("input",))
+            raise TypeError(f"shape={shape!r} does not say of which input: shape={{{named}}}")
+        shape = {inputs[0]: shape}
+    found = {name: tuple(dims) for name, dims in dict(shape).items()}
+    for name, dims in found.items():
+        if not dims or any(isinstance(n, bool) or not isinstance(n, Integral) or n < 1 for n in dims):
+            raise TargetRefused(f"shape: {name}: {dims} has a dimension that is no whole number above 0")
+    return {name: tuple(int(n) for n in dims) for name, dims in found.items()}
+
+
+def _given_data(data: Any) -> Any:
+    from edgeq.ingest.given_data import GivenData, given_data
+
+    return data if isinstance(data, GivenData) else given_data(data)
+
+
+def _is_open(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and not value)
+
+
+def _of_bundle(asked: Any) -> Any:
+    """For the target that was named, else for that of the bundle that is deployed, or measured on another machine; else for this
+    machine, where any bundle can be measured.
+    """
+    if asked.target is not None:
+        return asked
+    if isinstance(asked, DeployRequest):
+        bundles = [text(asked.model)]
+    else:
+        there = asked.host or (asked.login and asked.login.host)
+        bundles = list(map(text, getattr(asked, "what", ()))) if there else []
+    bundle = next((b for b in bundles if b is not None and b.endswith(".edgeq")), None)
+    if bundle is None:
+        return replace(asked, target="local")
+    from edgeq.bundle import read_bundle
+
+    with read_bundle(Path(bundle)) as opened:
+        target = opened.manifest.target
+    if target != "local":
+        asked.tell(Note(f"target {target}, which {bundle} was made for"))
+    return replace(asked, target=target)
+
+
+def _reached(asked: Any, project: Project) -> Any:
+    place = project.targets.get(text(asked.target))
+    asked = _one(asked, "login", Login(), _LOGIN)
+    login = asked.login
+    if place is not None:
+        identity = Path(place.identity).expanduser() if place.identity else None
+        login = replace(
+            login,
+            host=login.host or place.host,
+            port=login.port or place.port,
+            identity=login.identity or identity,
+        )
+    root = asked.root or (place.root if place else None)
+    return _spread(replace(asked, root=root), "login", login, _LOGIN)
+
+
+def _one(asked: Any, whole: str, nothing: Any, names: dict[str, str]) -> Any:
+    """`asked` with its `whole` made of the keywords that are its parts, where it was not given itself."""
+    defaults = {f.name: f.default for f in fields(asked)}
+    given = {k: getattr(asked, k) for k in names if getattr(asked, k) != defaults[k]}
+    made = getattr(asked, whole)
+    if made is None:
+        made = replace(nothing, **{names[k]: value for k, value in given.items()})
+    for keyword, value in given.items():
+        if getattr(made, names[keyword]) != value:
+            raise TypeError(
+                f"{keyword}={value!r} contradicts {whole}={made!r}: give {keyword} there, or leave {whole} out"
+            )
+    return replace(asked, **{whole: made})
+
+
+def _spread(asked: Any, whole: str, made: Any, names: dict[str, str]) -> Any:
+    return replace(asked, **{whole: made}, **{k: getattr(made, field) for k, field in names.items()})

@@ -1,0 +1,135 @@
+"""A function's keywords are the fields of a request: whatever else is given is a TypeError, and help() lists all of them."""
+
+import difflib
+import functools
+import inspect
+import re
+import textwrap
+from collections.abc import Callable
+from types import UnionType
+from typing import Annotated, Any, ParamSpec, TypeVar, Union, cast, get_args, get_origin
+
+from edgeq.request.option import Option, options_of
+from edgeq.request.settled import settled
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
+
+
+def takes(request: Callable[P, R]) -> Callable[[Callable[[R], T]], Callable[P, T]]:
+    """The decorated function is called with the keywords of `request` and receives the request that they make, settled."""
+    signature, make = _signature(request), cast(Callable[..., R], request)
+
+    def decorate(story: Callable[[R], T]) -> Callable[P, T]:
+        @functools.wraps(story)
+        def called(*args: P.args, **keywords: P.kwargs) -> T:
+            _refuse_unknown(story.__name__, signature, keywords)
+            _refuse_positions(story.__name__, signature, len(args))
+            try:
+                bound = signature.bind(*args, **keywords)
+            except TypeError as error:
+                raise TypeError(f"{story.__name__}(): {error}") from None
+            return story(settled(make(**bound.arguments)))
+
+        returned = inspect.signature(story, eval_str=False).return_annotation
+        called.__annotations__ = {each.name: each.type for each, _ in options_of(request)} | {
+            "return": returned
+        }
+        vars(called)["__signature__"] = signature.replace(return_annotation=returned)
+        called.__doc__ = f"{inspect.cleandoc(story.__doc__ or '')}\n\n{_keywords(request)}"
+        return called
+
+    return decorate
+
+
+def keywords(asked: Any, other: Any) -> dict[str, Any]:
+    """What `asked` says that the request `other` can be asked for too."""
+    return {
+        each.name: getattr(asked, each.name) for each, _ in options_of(other) if hasattr(asked, each.name)
+    }
+
+
+def _signature(request: Any) -> inspect.Signature:
+    parameters = [
+        inspect.Parameter(
+            each.name,
+            _kind(rule.positional, rule.repeatable),
+            annotation=_Plain(_words(each.type)),
+            default=inspect.Parameter.empty if no_default(rule) else each.default,
+        )
+        for each, rule in options_of(request)
+    ]
+    return inspect.Signature(parameters)
+
+
+def no_default(rule: Option) -> bool:
+    return rule.required or (rule.positional and rule.repeatable)
+
+
+def _kind(positional: bool, repeatable: bool) -> Any:
+    if not positional:
+        return inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter.VAR_POSITIONAL if repeatable else inspect.Parameter.POSITIONAL_OR_KEYWORD
+
+
+class _Plain(str):
+    """An annotation that help() prints as it is."""
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def _words(annotation: Any) -> str:
+    """ "int | None": types by their short names, what is annotated by its text."""
+    origin, args = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return str(args[1])
+    if origin in (Union, UnionType):
+        return " | ".join(map(_words, args))
+    if isinstance(annotation, list):
+        return f"[{', '.join(map(_words, annotation))}]"
+    if origin is not None:
+        return f"{origin.__name__}[{', '.join(map(_words, args))}]"
+    if annotation in (None, type(None), ...):
+        return "..." if annotation is ... else "None"
+    return str(getattr(annotation, "__name__", annotation))
+
+
+def _refuse_unknown(function: str, signature: inspect.Signature, given: dict[str, Any]) -> None:
+    for name in given:
+        if name not in signature.parameters:
+            near = difflib.get_close_matches(name, signature.parameters, n=1)
+            meant = f"; did you mean {near[0]}?" if near else ""
+            raise TypeError(f"{function}() has no keyword {name!r}{meant}")
+
+
+def _refuse_positions(function: str, signature: inspect.Signature, given: int) -> None:
+    """Names the keywords that are required, or the first that there are, where too many values are given by position."""
+    parameters = signature.parameters.values()
+    by_keyword = [p for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY]
+    by_position = [p for p in parameters if p not in by_keyword]
+    if given <= len(by_position) or any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in by_position):
+        return
+    required = [f"{p.name}=" for p in by_keyword if p.default is p.empty]
+    named = required or [*(f"{p.name}=" for p in by_keyword[:3]), "..."]
+    only = f"only {' and '.join(p.name for p in by_position)}" if by_position else "nothing"
+    raise TypeError(f"{function}() takes {only} by position, the rest by keyword: {', '.join(named)}")
+
+
+def _keywords(request: Any) -> str:
+    """What help() prints of each: the help of the command line's option, in the words of Python."""
+    lines = ["Args:"]
+    for each, rule in options_of(request):
+        if rule.hidden:
+            continue
+        allowed = f" One of {', '.join(rule.choices)}." if rule.choices else ""
+        words = re.sub(
+            r"--([a-z][a-z-]+)",
+            lambda m: m[1].replace("-", "_"),
+            (rule.in_python or rule.help) + allowed,
+        )
+        lines += textwrap.wrap(
+            f"{each.name}: {words}", 110, initial_indent="    ", subsequent_indent="        "
+        )
+    return "\n".join(lines)

@@ -1,0 +1,72 @@
+"""An order is recognised by the contents of all its files, those that a model only names among them."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from edgeq import catalog
+from edgeq.conversion.cache import Order
+from edgeq.nouns.project import Gates
+from edgeq.nouns.repairs import ALL, repairs_of
+
+
+def model(path: Path, weight: float) -> Path:
+    """One multiplication whose factor lies in weights.bin."""
+    values = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, 1024]) for n in "xy"]
+    factor = numpy_helper.from_array(np.full((1, 1024), weight, np.float32), "w")
+    graph = helper.make_graph(
+        [helper.make_node("Mul", ["x", "w"], ["y"])], "net", values[:1], values[1:], [factor]
+    )
+    (path.parent / "weights.bin").unlink(missing_ok=True)
+    onnx.save(
+        helper.make_model(graph),
+        str(path),
+        save_as_external_data=True,
+        location="weights.bin",
+        size_threshold=0,
+    )
+    return path
+
+
+def key(path: Path, repairs: tuple[str, ...] = ALL) -> str:
+    return Order(
+        model=str(path),
+        target=catalog.target("rpi4"),
+        data=None,
+        preprocess=None,
+        name="net",
+        weights=None,
+        shapes={},
+        calibrate=None,
+        calibrator="auto",
+        recipe=None,
+        runtime=None,
+        gates=Gates(),
+        unavailable={},
+        repairs=repairs,
+    ).key
+
+
+@pytest.mark.parametrize("name", ["net.onnx", "net[1].onnx"])
+def test_new_weights_beside_the_same_graph_are_another_order(tmp_path: Path, name: str) -> None:
+    path = model(tmp_path / name, 1.0)
+    graph, first = path.read_bytes(), key(path)
+    assert key(model(path, 1.0)) == first
+    again = key(model(path, 2.0))
+    assert path.read_bytes() == graph
+    assert again != first
+
+
+def test_other_repairs_are_another_order(tmp_path: Path) -> None:
+    path = model(tmp_path / "net.onnx", 1.0)
+    assert key(path, repairs_of("all,-mixed")) == key(path, repairs_of("-mixed")) != key(path)
+    assert key(path, repairs_of(", ".join(reversed(ALL)))) == key(path)
+
+
+def test_a_model_whose_weights_are_missing_is_never_recognised(tmp_path: Path) -> None:
+    path = model(tmp_path / "net.onnx", 1.0)
+    (tmp_path / "weights.bin").unlink()
+    assert key(path) == ""
