@@ -1,17 +1,20 @@
 """Changes of ONNX graphs that every room needs. None of them changes what a graph computes."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from .onnx_index import index_of
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto, TensorProto
 
+_Proto = TypeVar("_Proto", "ModelProto", "NodeProto", "TensorProto")
 
-def copied(model: "ModelProto") -> "ModelProto":
-    copy = type(model)()
-    copy.CopyFrom(model)
+
+def copied(proto: _Proto) -> _Proto:
+    """Of a model, a node or a tensor."""
+    copy = type(proto)()
+    copy.CopyFrom(proto)
     return copy
 
 

@@ -127,10 +127,15 @@ def index_of(graph: Graph, outer: OnnxIndex | None = None) -> OnnxIndex:
 
 def bodies(node: "NodeProto") -> "Iterator[GraphProto]":
     """The graphs right inside of it."""
+    return (body for _, body in named_bodies(node))
+
+
+def named_bodies(node: "NodeProto") -> "Iterator[tuple[str, GraphProto]]":
+    """With the names of the attributes that hold them, then_branch and the like."""
     for attribute in node.attribute:
         if attribute.HasField("g"):
-            yield attribute.g
-        yield from attribute.graphs
+            yield attribute.name, attribute.g
+        yield from ((attribute.name, body) for body in attribute.graphs)
 
 
 def has_body(node: "NodeProto") -> bool:

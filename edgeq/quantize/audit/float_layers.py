@@ -2,10 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from edgeq.foreign import translated
+from edgeq.graphs.onnx_index import Graph, OnnxIndex, index_of
 from edgeq.nouns.plan import Scheme, Skipped
 from edgeq.quantize.audit.kernels import integer_nodes
 from edgeq.quantize.audit.tflite_kernels import HEAVY as TFLITE_HEAVY
@@ -15,8 +17,12 @@ from edgeq.quantize.graph_work import DYNAMIC, HEAVY, RECURRENT, STATIC
 from edgeq.quantize.integer_operators import INTEGER_OPERATORS
 from edgeq.quantize.tflite_file import read
 
+if TYPE_CHECKING:
+    from onnx import GraphProto, NodeProto
+
 _NAMED = 3  # nodes named in a group before "and N more"
 _NOT_TAKEN = "the quantizer does not take: it takes float32"
+_NOT_FUSED = "onnxruntime does not fuse it with its quantize and dequantize operators"
 _OTHER_REALS = {"DOUBLE": "float64", "BFLOAT16": "bfloat16"}
 _PLUMBING = (
     "QuantizeLinear",
@@ -125,27 +131,23 @@ def tflite_dynamic(path: Path, by_choice: dict[str, str]) -> tuple[Skipped, ...]
     return (*chosen, *_worded(groups))
 
 
-def _graph(path: Path) -> Any:
+def _graph(path: Path) -> "GraphProto":
     import onnx
 
     with translated(f"cannot read {path.name} as ONNX"):
         return onnx.shape_inference.infer_shapes(onnx.load(str(path))).graph
 
 
-def _graphs(graph: Any) -> Iterator[Any]:
+def _graphs(graph: "GraphProto") -> "Iterator[Graph]":
     """The graph and those inside its If, Loop and Scan."""
-    yield graph
-    for node in graph.node:
-        for attribute in node.attribute:
-            for inner in (*([attribute.g] if attribute.HasField("g") else ()), *attribute.graphs):
-                yield from _graphs(inner)
+    return (scope.graph for scope in index_of(graph).scopes())
 
 
-def _floats(graph: Any) -> set[str]:
+def _floats(graph: Graph) -> set[str]:
     return {name for name, kind in _types(graph).items() if kind == "FLOAT"}
 
 
-def _types(graph: Any) -> dict[str, str]:
+def _types(graph: Graph) -> dict[str, str]:
     """In ONNX's words, of the tensors whose type is known."""
     import onnx
 
@@ -154,7 +156,7 @@ def _types(graph: Any) -> dict[str, str]:
     return {name: onnx.TensorProto.DataType.Name(code) for name, code in codes.items() if code}
 
 
-def _other_types(graph: Any) -> dict[str, str]:
+def _other_types(graph: Graph) -> dict[str, str]:
     """In numpy's words, of the tensors that no quantizer takes for reals; half precision is one that they take."""
     return {
         name: _OTHER_REALS.get(kind, kind.lower())
@@ -163,7 +165,7 @@ def _other_types(graph: Any) -> dict[str, str]:
     }
 
 
-def _why_type(node: Any, others: Mapping[str, str], what: str = _NOT_TAKEN) -> str:
+def _why_type(node: "NodeProto", others: Mapping[str, str], what: str = _NOT_TAKEN) -> str:
     """Where the type of what `node` computes is the reason, in words; else empty. Integers are only where weights would be."""
     kind = next((others[name] for name in node.output if name in others), "")
     if kind in _OTHER_REALS.values() or (kind and node.op_type in HEAVY):
@@ -171,7 +173,7 @@ def _why_type(node: Any, others: Mapping[str, str], what: str = _NOT_TAKEN) -> s
     return ""
 
 
-def _heavy_with_types(graph: Any) -> Iterator[tuple[Any, str]]:
+def _heavy_with_types(graph: "GraphProto") -> "Iterator[tuple[NodeProto, str]]":
     """Operators with weights, in all graphs, each with why its type is not quantized; "" where it is. Without recurrent ones,
     which are listed where their weights were stored.
     """
@@ -182,12 +184,11 @@ def _heavy_with_types(graph: Any) -> Iterator[tuple[Any, str]]:
                 yield node, _why_type(node, others)
 
 
-def _float_nodes(graph: Any) -> Iterator[tuple[Any, str]]:
+def _float_nodes(graph: "GraphProto") -> "Iterator[tuple[NodeProto, str]]":
     """(node, why) of nodes that read a float tensor which no DQ made, that have no integer kernel to fuse with the DQ
     before them, or that lie inside of another node.
     """
-    makers = {o: n.op_type for n in graph.node for o in n.output}
-    floats, constants, others = _floats(graph), _constants(graph), _other_types(graph)
+    index, floats, others = index_of(graph), _floats(graph), _other_types(graph)
     for node in graph.node:
         if node.op_type in _PLUMBING:
             continue
@@ -196,9 +197,9 @@ def _float_nodes(graph: Any) -> Iterator[tuple[Any, str]]:
             continue
         read = [i for i in node.input if i in floats]
         fused = node.op_type in INTEGER_OPERATORS
-        if any(makers.get(i) != "DequantizeLinear" or not fused for i in read):
-            yield node, _why_static(node, constants)
-    for inner in list(_graphs(graph))[1:]:
+        if any(not _is_dequantized(i, index) or not fused for i in read):
+            yield node, _why_static(node, index)
+    for inner in islice(_graphs(graph), 1, None):
         floats = _floats(inner)
         for node in inner.node:
             if node.op_type not in _PLUMBING and (
@@ -207,54 +208,51 @@ def _float_nodes(graph: Any) -> Iterator[tuple[Any, str]]:
                 yield node, "is inside an If, Loop or Scan, where static quantization is not supported"
 
 
-def _unfused(path: Path, graph: Any) -> Iterator[tuple[Any, str]]:
+def _unfused(path: Path, graph: "GraphProto") -> "Iterator[tuple[NodeProto, str]]":
     """(node, why) of operators with weights that read nothing but what DQs made, and that the runtime computes in float
     all the same.
     """
-    makers = {o: n.op_type for n in graph.node for o in n.output}
-    floats, constants = _floats(graph), _constants(graph)
+    index, floats = index_of(graph), _floats(graph)
     fed = [
         node
         for node in graph.node
         if node.op_type in STATIC
-        and all(makers.get(i) == "DequantizeLinear" for i in node.input if i in floats)
+        and all(_is_dequantized(i, index) for i in node.input if i in floats)
         and any(i in floats for i in node.input)
     ]
     integer = integer_nodes(path, _scheme_of(graph)) if fed else frozenset[str]()
     for node in fed:
         if node.name not in integer:
-            yield (
-                node,
-                _why_static(
-                    node, constants, "onnxruntime does not fuse it with its quantize and dequantize operators"
-                ),
-            )
+            yield node, _why_static(node, index, _NOT_FUSED)
 
 
-def _scheme_of(graph: Any) -> Scheme:
+def _scheme_of(graph: "GraphProto") -> Scheme:
     """Signed activations mean that the file is for ARM."""
-    import onnx
-
-    kinds = {i.name: i.data_type for i in graph.initializer}
-    zeros = [n.input[2] for n in graph.node if n.op_type == "QuantizeLinear" and len(n.input) > 2]
-    signed = any(kinds.get(name) == onnx.TensorProto.INT8 for name in zeros)
+    index = index_of(graph)
+    zeros = (n.input[2] for n in index.nodes if n.op_type == "QuantizeLinear" and len(n.input) > 2)
+    stored = (tensor for name in zeros if (tensor := index.initializer(name)) is not None)
+    signed = any(tensor.data_type == tensor.INT8 for tensor in stored)
     return Scheme("int8" if signed else "uint8", "int8", True)
 
 
-def _constants(graph: Any) -> set[str]:
-    """Initialisers, and what DQs make of them."""
-    stored = {i.name for i in graph.initializer}
-    return stored | {
-        n.output[0] for n in graph.node if n.op_type == "DequantizeLinear" and n.input[0] in stored
-    }
+def _is_dequantized(tensor: str, index: OnnxIndex) -> bool:
+    maker = index.producer(tensor)
+    return maker is not None and maker.op_type == "DequantizeLinear"
 
 
-def _why_static(node: Any, constants: set[str], otherwise: str = "its neighbours run in float") -> str:
+def _is_constant(tensor: str, index: OnnxIndex) -> bool:
+    """An initializer, or what a DQ makes of one."""
+    maker = index.producer(tensor)
+    stored = maker.input[0] if maker is not None and maker.op_type == "DequantizeLinear" else tensor
+    return index.initializer(stored) is not None
+
+
+def _why_static(node: "NodeProto", index: OnnxIndex, otherwise: str = "its neighbours run in float") -> str:
     if node.op_type in ("LSTM", *RECURRENT):
         return f"{node.op_type} is quantized only with dynamic activations (--recipe int8_dynamic)"
     if node.op_type not in INTEGER_OPERATORS:
         return "onnxruntime's CPU provider has no integer kernel for it"
-    if node.op_type in ("Conv", "Gemm") and len(node.input) > 2 and node.input[2] not in constants:
+    if node.op_type in ("Conv", "Gemm") and len(node.input) > 2 and not _is_constant(node.input[2], index):
         return "its bias is computed at run time; an integer kernel needs a constant one"
     return otherwise
 

@@ -4,18 +4,23 @@ A graph inside of another shows nothing but its outputs.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
+from edgeq.graphs.onnx_edit import copied, set_nodes
+from edgeq.graphs.onnx_index import bodies
 from edgeq.quantize.samples import SamplesLike
 from edgeq.quantize.tensor_values import values_of
+
+if TYPE_CHECKING:
+    from onnx import GraphProto, ModelProto, NodeProto, TensorProto
 
 BRANCHES = ("then_branch", "else_branch")
 
 Taken = Mapping[str, str]  # by the first output of an If, the name of the branch
 
 
-def taken_branches(model: Any, samples: SamplesLike, threads: int) -> Taken:
-    """Of each If in the main graph of `model` (a ModelProto), and in branches taken, that all samples decide alike.
+def taken_branches(model: "ModelProto", samples: SamplesLike, threads: int) -> Taken:
+    """Of each If in the main graph of `model`, and in branches taken, that all samples decide alike.
 
     Raises ConversionFailed when the model does not run.
     """
@@ -36,18 +41,13 @@ def taken_branches(model: Any, samples: SamplesLike, threads: int) -> Taken:
                 held |= inside
 
 
-def with_branches(model: Any, taken: Taken) -> Any:
+def with_branches(model: "ModelProto", taken: Taken) -> "ModelProto":
     """A copy with the branches of `taken` in the main graph; `model` itself where there are none."""
-    import onnx
-
     if not taken:
         return model
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
+    copy = copied(model)
     flat = _Flat(copy.graph, taken)
-    nodes = list(flat.nodes(copy.graph.node))
-    del copy.graph.node[:]
-    copy.graph.node.extend(nodes)
+    set_nodes(copy.graph, flat.nodes(copy.graph.node))
     copy.graph.initializer.extend(flat.tensors)
     return copy
 
@@ -55,12 +55,12 @@ def with_branches(model: Any, taken: Taken) -> Any:
 class _Flat:
     """Puts nodes of branches among those of `graph`; `tensors` collects what the branches hold."""
 
-    def __init__(self, graph: Any, taken: Taken) -> None:
+    def __init__(self, graph: "GraphProto", taken: Taken) -> None:
         self._taken = taken
         self._names, self._held = {node.name for node in graph.node}, _held(graph)
-        self.tensors: list[Any] = []
+        self.tensors: list[TensorProto] = []
 
-    def nodes(self, nodes: Iterable[Any]) -> Iterator[Any]:
+    def nodes(self, nodes: "Iterable[NodeProto]") -> "Iterator[NodeProto]":
         for node in nodes:
             which = self._taken.get(node.output[0]) if node.op_type == "If" else None
             if which is None:
@@ -68,7 +68,7 @@ class _Flat:
             else:
                 yield from self._branch(node, _branch(node, which))
 
-    def _branch(self, node: Any, branch: Any) -> Iterator[Any]:
+    def _branch(self, node: "NodeProto", branch: "GraphProto") -> "Iterator[NodeProto]":
         from onnx import helper
 
         # A quantizer names what it adds after the node: where those of two branches share a name, so does that.
@@ -87,13 +87,13 @@ class _Flat:
                 )
 
 
-def _held(graph: Any) -> set[str]:
+def _held(graph: "GraphProto") -> set[str]:
     """Names of what is made or stored in it."""
     made = {name for node in graph.node for name in node.output if name}
     return made | {tensor.name for tensor in graph.initializer}
 
 
-def _rename(graph: Any, others: Mapping[str, str]) -> None:
+def _rename(graph: "GraphProto", others: Mapping[str, str]) -> None:
     """In the graphs inside too."""
     if not others:
         return
@@ -102,11 +102,11 @@ def _rename(graph: Any, others: Mapping[str, str]) -> None:
     for node in graph.node:
         for names in (node.input, node.output):
             names[:] = [others.get(name, name) for name in names]
-        for inner in (a.g for a in node.attribute if a.HasField("g")):
-            _rename(inner, others)
+        for body in bodies(node):
+            _rename(body, others)
 
 
-def _decided(model: Any, ifs: list[Any], samples: SamplesLike, threads: int) -> list[str]:
+def _decided(model: "ModelProto", ifs: "list[NodeProto]", samples: SamplesLike, threads: int) -> list[str]:
     """The branch of each; empty where samples differ."""
     constants = {tensor.name: tensor for tensor in model.graph.initializer}
     asked = [node.input[0] for node in ifs]
@@ -124,11 +124,11 @@ def _decided(model: Any, ifs: list[Any], samples: SamplesLike, threads: int) -> 
     ]
 
 
-def _truth(tensor: Any) -> bool:
+def _truth(tensor: "TensorProto") -> bool:
     from onnx import numpy_helper
 
     return bool(numpy_helper.to_array(tensor).reshape(-1)[0])
 
 
-def _branch(node: Any, which: str) -> Any:
+def _branch(node: "NodeProto", which: str) -> "GraphProto":
     return next(a.g for a in node.attribute if a.name == which)

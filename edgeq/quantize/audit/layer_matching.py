@@ -3,15 +3,15 @@
 Emitters keep the names of what nodes give, whatever they put in the place of a node. Reads only.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
+from edgeq.graphs.onnx_index import OnnxIndex, index_of, names_read
+from edgeq.graphs.op_sets import HEAVY, RESHAPES
 from edgeq.quantize.audit.weighted_layers import WeightedLayer
-from edgeq.quantize.graph_work import HEAVY
-from edgeq.quantize.names_read import names_read
 
-_RESHAPES = ("Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze")
+if TYPE_CHECKING:
+    from onnx import GraphProto, NodeProto
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,20 +20,19 @@ class Counterpart:
 
     output: str
     fed: tuple[str, ...]
-    nodes: tuple[Any, ...]
+    nodes: "tuple[NodeProto, ...]"
 
 
 class Twins:
-    """Two GraphProtos, `quantized` made from `real`."""
+    """Two graphs, `quantized` made from `real`. `index` is that of `quantized`."""
 
-    def __init__(self, real: Any, quantized: Any) -> None:
-        self._nodes = list(quantized.node)
-        self._maker = {name: k for k, node in enumerate(self._nodes) for name in node.output if name}
-        self._named = {(node.op_type, node.name): node for node in self._nodes if node.name}
-        self._shared = (_computed(real) & _computed(quantized)) - _evened_out(real, quantized)
+    def __init__(self, real: "GraphProto", quantized: "GraphProto") -> None:
+        floats, self.index = index_of(real), index_of(quantized)
+        self._named = {(node.op_type, node.name): node for node in self.index.nodes if node.name}
+        self._shared = (_computed(floats) & _computed(self.index)) - _evened_out(floats, self.index)
 
-    def node(self, layer: WeightedLayer) -> Any:
-        """The layer's node itself, where it has remained one of its kind; else None."""
+    def node(self, layer: WeightedLayer) -> "NodeProto | None":
+        """The layer's node itself, where it has remained one of its kind."""
         return self._named.get((layer.kind, layer.name))
 
     def counterpart(self, layer: WeightedLayer) -> Counterpart | None:
@@ -42,42 +41,38 @@ class Twins:
         """
         node = self.node(layer)
         output = layer.output if node is None else next(name for name in node.output if name)
-        if output not in self._maker:
+        if self.index.producer(output) is None:
             return None
-        fed: set[str] = set()
-        taken: set[int] = set()
-        wanted = [self._maker[output]]
-        while wanted:
-            k = wanted.pop()
-            if k in taken:
-                continue
-            taken.add(k)
-            read = names_read(self._nodes[k])
-            fed |= read & self._shared
-            wanted += [self._maker[name] for name in read - self._shared if name in self._maker]
-        return Counterpart(output, tuple(sorted(fed)), tuple(self._nodes[k] for k in sorted(taken)))
+        nodes = self.index.ancestors([output], stop=self._shared - {output})
+        fed = set[str]().union(*map(names_read, nodes)) & self._shared
+        return Counterpart(output, tuple(sorted(fed)), nodes)
 
 
-def _computed(graph: Any) -> set[str]:
+def _computed(index: OnnxIndex) -> set[str]:
     """All tensors but constants."""
-    constants = {tensor.name for tensor in graph.initializer}
-    made = {name for node in graph.node if node.op_type != "Constant" for name in node.output if name}
-    return (made | {i.name for i in graph.input}) - constants
+    nodes = (node for node in index.nodes if node.op_type != "Constant")
+    made = {name for node in nodes for name in node.output if name}
+    return (made | {i.name for i in index.graph.input}) - index.constants.keys()
 
 
-def _evened_out(real: Any, quantized: Any) -> set[str]:
+def _evened_out(real: OnnxIndex, quantized: OnnxIndex) -> set[str]:
     """Tensors of one name that differ by a factor for each channel (SmoothQuant): what makes them has another constant than
     in float, or only reshapes such a tensor or what a Mul gives that float does not have.
     """
-    constants = {tensor.name for tensor in quantized.initializer}
-    floats: Mapping[str, Any] = {node.output[0]: node for node in real.node if node.output}
-    new_factors = {o for n in quantized.node if n.op_type == "Mul" for o in n.output} - floats.keys()
     found: set[str] = set()
-    for node in quantized.node:
-        twin = floats.get(node.output[0]) if node.output else None
+    for node in quantized.nodes:
+        twin = real.producer(node.output[0]) if node.output else None
         if twin is None or twin.op_type != node.op_type or node.op_type in HEAVY:
             continue
-        changed = any(a != b and a in constants for a, b in zip(node.input, twin.input, strict=False))
-        if changed or (node.op_type in _RESHAPES and node.input[0] in found | new_factors):
+        pairs = zip(node.input, twin.input, strict=False)
+        if any(a != b and quantized.initializer(a) is not None for a, b in pairs) or (
+            node.op_type in RESHAPES
+            and (node.input[0] in found or _is_new_factor(node.input[0], real, quantized))
+        ):
             found.add(node.output[0])
     return found
+
+
+def _is_new_factor(tensor: str, real: OnnxIndex, quantized: OnnxIndex) -> bool:
+    maker = quantized.producer(tensor)
+    return maker is not None and maker.op_type == "Mul" and real.producer(tensor) is None

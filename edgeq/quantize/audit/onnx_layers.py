@@ -1,11 +1,13 @@
 """The layers of an ONNX candidate: how each was quantized, which kernel takes it, what that costs at its output."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from edgeq.foreign import translated
+from edgeq.graphs.onnx_edit import copied
+from edgeq.graphs.onnx_index import index_of
+from edgeq.graphs.onnx_io import read_onnx
 from edgeq.nouns.plan import Scheme
 from edgeq.quantize.audit.detect_scheme import Written, written_scheme
 from edgeq.quantize.audit.kernels import integer_nodes
@@ -20,8 +22,10 @@ from edgeq.quantize.passes.equalize import as_in
 from edgeq.quantize.passes.int16_saturation import overflowing_by_node
 from edgeq.quantize.run_model import Progress
 from edgeq.quantize.samples import SamplesLike
-from edgeq.quantize.scopes import scopes
 from edgeq.quantize.sized import largest, sized
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 _ELSEWHERE = "the file has no tensor of its output's name"
 
@@ -70,13 +74,9 @@ def onnx_other_layers(
     return _seen(layers, pairs, written, replace(outputs, found={**outputs.found, **_whole(half)}))
 
 
-def _layers(model: Any, samples: SamplesLike) -> tuple[WeightedLayer, ...]:
+def _layers(model: "ModelProto", samples: SamplesLike) -> tuple[WeightedLayer, ...]:
     """With the work of inputs as large as those of the samples, where the graph leaves that open."""
-    import onnx
-
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    return weighted_layers(sized(copy, largest(model, samples)))
+    return weighted_layers(sized(copied(model), largest(model, samples)))
 
 
 def _whole(errors: Mapping[str, LayerError]) -> dict[str, LayerError]:
@@ -110,33 +110,18 @@ def _seen(
     return tuple(found)
 
 
-@dataclass(frozen=True, eq=False)
-class _Place:
-    """A graph of the file beside float's; None where the file has none there. `makers` by tensor."""
-
-    twins: Twins | None
-    makers: Mapping[str, Any]
-
-    def node(self, layer: WeightedLayer) -> Any:
-        """The layer's own, where it has remained."""
-        return None if self.twins is None else self.twins.node(layer)
-
-
 class _Pairs:
     """The graphs of `model` and of the file at `path` that was made from it, and what stands for a layer there."""
 
-    def __init__(self, model: Any, path: Path) -> None:
-        import onnx
-
-        with translated(f"cannot read {path.name} as ONNX"):
-            self._file = onnx.load(str(path))
-        files = graphs_by_path(self._file.graph)
-        self._places = {
-            where: _place(graph, files.get(where)) for where, graph in graphs_by_path(model.graph).items()
+    def __init__(self, model: "ModelProto", path: Path) -> None:
+        file = read_onnx(path)
+        files = graphs_by_path(file.graph)
+        self._twins = {
+            where: Twins(graph, files[where]) if where in files else None
+            for where, graph in graphs_by_path(model.graph).items()
         }
-        self._constants = {
-            name: t for scope in scopes(self._file.graph) for name, t in scope.constants.items()
-        }
+        scopes = index_of(file.graph).scopes()
+        self._constants = {name: t for scope in scopes for name, t in scope.constants.items()}
 
     def written(self, layer: WeightedLayer) -> Written:
         part = self._part(layer)
@@ -146,30 +131,23 @@ class _Pairs:
 
     def takes_integers(self, layer: WeightedLayer) -> bool:
         """Whether both operands come from a DequantizeLinear."""
-        place = self._places[layer.path]
-        node, makers = place.node(layer), place.makers
-        if node is None:
+        twins = self._twins[layer.path]
+        node = None if twins is None else twins.node(layer)
+        if twins is None or node is None:
             return False
-        fed = [makers.get(name) for name in node.input[:2]]
+        fed = [twins.index.producer(name) for name in node.input[:2]]
         return all(maker is not None and maker.op_type == "DequantizeLinear" for maker in fed)
 
     def around(self, layer: WeightedLayer) -> frozenset[str]:
-        part = self._part(layer)
-        if part is None:
+        twins = self._twins[layer.path]
+        part = None if twins is None else twins.counterpart(layer)
+        if twins is None or part is None:
             return frozenset()
-        return frozenset(self._names(part, self._places[layer.path].makers))
-
-    def _names(self, part: Counterpart, makers: Mapping[str, Any]) -> Iterator[str]:
-        before = [makers[name] for name in part.fed if name in makers]
-        yield from (f"{node.op_type}: {node.name}" for node in (*part.nodes, *before))
-        yield from (f"input {name}" for name in part.fed if name not in makers)
+        makers = {name: twins.index.producer(name) for name in part.fed}
+        before = [maker for maker in makers.values() if maker is not None]
+        inputs = (f"input {name}" for name, maker in makers.items() if maker is None)
+        return frozenset([*(f"{node.op_type}: {node.name}" for node in (*part.nodes, *before)), *inputs])
 
     def _part(self, layer: WeightedLayer) -> Counterpart | None:
-        twins = self._places[layer.path].twins
+        twins = self._twins[layer.path]
         return None if twins is None else twins.counterpart(layer)
-
-
-def _place(real: Any, quantized: Any) -> _Place:
-    if quantized is None:
-        return _Place(None, {})
-    return _Place(Twins(real, quantized), {o: node for node in quantized.node for o in node.output if o})

@@ -10,25 +10,28 @@ v what it gives with the file's weights and no other rounding,
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from edgeq.foreign import quiet, translated
-from edgeq.graphs.ort_session import ort_session
+from edgeq.graphs.onnx_index import index_of
+from edgeq.graphs.onnx_io import read_onnx
+from edgeq.graphs.ort_session import Session, ort_session
+from edgeq.graphs.stages import part_of, untyped
 from edgeq.quantize.audit.exact_activations import ExactActivations
 from edgeq.quantize.audit.if_branches import BRANCHES, taken_branches, with_branches
 from edgeq.quantize.audit.layer_error import LayerError, Sums
 from edgeq.quantize.audit.layer_matching import Counterpart, Twins
 from edgeq.quantize.audit.weighted_layers import Path as GraphPath
 from edgeq.quantize.audit.weighted_layers import WeightedLayer
-from edgeq.quantize.names_read import names_read
-from edgeq.quantize.piece import piece_of
 from edgeq.quantize.run_model import Progress
 from edgeq.quantize.samples import SamplesLike
-from edgeq.quantize.scopes import scopes
 from edgeq.quantize.tensor_values import values_of
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto, TensorProto
 
 Array = npt.NDArray[Any]
 
@@ -45,8 +48,8 @@ class _Measured:
     layer: WeightedLayer
     output: str
     fed: Mapping[str, np.dtype[Any]]
-    own: Any
-    exact: Any
+    own: Session
+    exact: Session | None
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ class OutputErrors:
 
 
 def onnx_output_errors(
-    model: Any,
+    model: "ModelProto",
     path: Path,
     layers: Sequence[WeightedLayer],
     samples: SamplesLike,
@@ -67,10 +70,7 @@ def onnx_output_errors(
     progress: Progress,
 ) -> OutputErrors:
     """Of `layers` of the float graph `model` in the file at `path` that was made from it. Raises ConversionFailed."""
-    import onnx
-
-    with translated(f"cannot read {path.name} as ONNX"):
-        file = onnx.load(str(path))
+    file = read_onnx(path)
     taken = taken_branches(model, samples, threads) if any(layer.path for layer in layers) else {}
     why_not = {layer.name: why for layer in layers if (why := _hidden(layer.path, taken))}
     real, quantized = with_branches(model, taken), with_branches(file, taken)
@@ -100,8 +100,11 @@ def _hidden(path: GraphPath, taken: Mapping[str, str]) -> str:
 
 
 def _types(
-    quantized: Any, pairs: Sequence[tuple[Any, Counterpart]], samples: SamplesLike, threads: int
-) -> Any:
+    quantized: "ModelProto",
+    pairs: Sequence[tuple[WeightedLayer, Counterpart]],
+    samples: SamplesLike,
+    threads: int,
+) -> dict[str, np.dtype[Any]]:
     """numpy's types of all tensors that are fed, as the file has them: half precision where it computes so."""
     fed = sorted({name for _, part in pairs for name in part.fed})
     (values,) = values_of(quantized, fed, samples, (0,), threads) if fed else ((),)
@@ -109,7 +112,11 @@ def _types(
 
 
 def _runs(
-    real: Any, quantized: Any, measured: Sequence[_Measured], samples: SamplesLike, threads: int
+    real: "ModelProto",
+    quantized: "ModelProto",
+    measured: Sequence[_Measured],
+    samples: SamplesLike,
+    threads: int,
 ) -> Iterator[tuple[dict[str, Array], dict[str, Array]]]:
     """Float's tensors and the file's outputs of layers, sample by sample."""
     outputs = list(dict.fromkeys(m.output for m in measured))
@@ -134,10 +141,10 @@ def _add(sums: Sums, m: _Measured, floats: Mapping[str, Array], given: Array) ->
 class _Pieces:
     """Sessions of parts of `model`, whose tensors have the `types`."""
 
-    def __init__(self, model: Any, types: Mapping[str, np.dtype[Any]], threads: int) -> None:
+    def __init__(self, model: "ModelProto", types: Mapping[str, np.dtype[Any]], threads: int) -> None:
         self._model, self._types, self._threads = model, types, threads
-        self._held = {tensor.name: tensor for tensor in model.graph.initializer}
-        self._constants = {name: t for scope in scopes(model.graph) for name, t in scope.constants.items()}
+        scopes = index_of(model.graph).scopes()
+        self._constants = {name: t for scope in scopes for name, t in scope.constants.items()}
 
     def measured(self, layer: WeightedLayer, part: Counterpart) -> _Measured:
         exact = ExactActivations(self._constants)
@@ -150,15 +157,12 @@ class _Pieces:
             None if nodes is None else self._session(part, nodes, exact.tensors),
         )
 
-    def _session(self, part: Counterpart, nodes: list[Any], tensors: list[Any]) -> Any:
-        import onnx
+    def _session(self, part: Counterpart, nodes: "list[NodeProto]", tensors: "list[TensorProto]") -> Session:
+        from onnx import helper
 
-        helper = onnx.helper
         types = {name: helper.np_dtype_to_tensor_dtype(self._types[name]) for name in part.fed}
         inputs = [helper.make_tensor_value_info(name, kind, None) for name, kind in types.items()]
-        read = {name for node in nodes for name in names_read(node)}
-        held = [*(t for name, t in self._held.items() if name in read), *tensors]
-        outputs = [onnx.ValueInfoProto(name=part.output)]
-        piece = piece_of(self._model, nodes, inputs, outputs, held)
+        piece = part_of(self._model, nodes, inputs, [untyped(part.output)])
+        piece.graph.initializer.extend(tensors)
         with quiet(), translated(f"the layer that computes {part.output} does not load on its own"):
             return ort_session(piece, threads=self._threads)

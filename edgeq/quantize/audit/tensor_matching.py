@@ -9,12 +9,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from itertools import permutations
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from edgeq.foreign import translated
+from edgeq.graphs.op_sets import MOVES_VALUES
 from edgeq.graphs.ort_session import ort_session
+from edgeq.graphs.stages import untyped
 from edgeq.limited.native_call import native_call
 from edgeq.nouns.explanation import Partners
 from edgeq.nouns.plan import Skipped
@@ -25,7 +26,7 @@ from edgeq.quantize.tflite_file import TfliteGraph
 from edgeq.quantize.tflite_file import read as read_tflite
 
 _SAME = 1e-3  # of the norm, that the difference may have: kernels add in another order
-_ONNX_MOVES = ("Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
+_ONNX_MOVES = (*MOVES_VALUES, "Dropout")
 _TFLITE_MOVES = ("EXPAND_DIMS", "RESHAPE", "SQUEEZE", "TRANSPOSE")
 _MOST_AXES = 5
 
@@ -106,9 +107,7 @@ def _tflite_roots(graph: TfliteGraph) -> dict[str, str]:
 
 def _onnx_values(path: Path, sample: tuple[Array, ...]) -> dict[str, tuple[str, Array]]:
     """By tensor: the one whose elements it only moves, and its values; the graph's inputs among them."""
-    import onnx
-
-    model: Any = read_onnx(path)
+    model = read_onnx(path)
     nodes = [n for n in model.graph.node if n.op_type != "Constant"]
     roots: dict[str, str] = {}
     for node in nodes:
@@ -116,9 +115,7 @@ def _onnx_values(path: Path, sample: tuple[Array, ...]) -> dict[str, tuple[str, 
             roots[node.output[0]] = roots.get(node.input[0], node.input[0])
     known = {o.name for o in model.graph.output}
     names = [name for node in nodes for name in node.output if name]
-    model.graph.output.extend(
-        onnx.helper.make_empty_tensor_value_info(name) for name in names if name not in known
-    )
+    model.graph.output.extend(untyped(name) for name in names if name not in known)
     with translated("the float ONNX graph does not run with all its tensors as outputs"):
         session = ort_session(model, threads=1)
         inputs = dict(zip((i.name for i in session.get_inputs()), sample, strict=True))

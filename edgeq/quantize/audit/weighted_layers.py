@@ -3,10 +3,14 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING
 
-from edgeq.quantize.graph_work import HEAVY, macs_of
-from edgeq.quantize.scopes import Scope, scopes
+from edgeq.graphs.onnx_index import OnnxIndex, index_of, named_bodies
+from edgeq.graphs.op_sets import HEAVY
+from edgeq.quantize.graph_work import macs_of
+
+if TYPE_CHECKING:
+    from onnx import GraphProto, ModelProto, NodeProto
 
 _FEWEST = 1024  # values of a table that rows are looked up in; less is no layer that anyone asks for
 
@@ -28,52 +32,51 @@ class WeightedLayer:
     inside: str
 
 
-def weighted_layers(model: Any) -> tuple[WeightedLayer, ...]:
-    """In running order, of a ModelProto with inferred shapes. Products of two operands that change are among them."""
+def weighted_layers(model: "ModelProto") -> tuple[WeightedLayer, ...]:
+    """In running order, of a model with inferred shapes. Products of two operands that change are among them."""
     found = [
         layer
-        for (path, inside), scope in zip(_places(model.graph, (), ""), scopes(model.graph), strict=True)
+        for (path, inside), scope in zip(
+            _places(model.graph, (), ""), index_of(model.graph).scopes(), strict=True
+        )
         for layer in _layers(scope, path, inside)
     ]
     named = Counter(layer.name for layer in found)
     return tuple(_apart(layer) if named[layer.name] > 1 else layer for layer in found)
 
 
-def graphs_by_path(graph: Any, path: Path = ()) -> dict[Path, Any]:
+def graphs_by_path(graph: "GraphProto", path: Path = ()) -> "dict[Path, GraphProto]":
     """`graph` itself and those inside of it."""
     found = {path: graph}
-    for node, which, inner in _inner(graph):
+    for node, which, inner in _bodies(graph):
         found |= graphs_by_path(inner, (*path, (node.output[0], which)))
     return found
 
 
-def _places(graph: Any, path: Path, inside: str) -> Iterator[tuple[Path, str]]:
+def _places(graph: "GraphProto", path: Path, inside: str) -> Iterator[tuple[Path, str]]:
     """In the order of `scopes`."""
     yield path, inside
-    for node, which, inner in _inner(graph):
+    for node, which, inner in _bodies(graph):
         around = f"{inside}/{node.name or node.output[0]}" if inside else node.name or node.output[0]
         yield from _places(inner, (*path, (node.output[0], which)), around)
 
 
-def _inner(graph: Any) -> Iterator[tuple[Any, str, Any]]:
+def _bodies(graph: "GraphProto") -> "Iterator[tuple[NodeProto, str, GraphProto]]":
     """(node, name of the attribute, graph) of what is right inside."""
-    for node in graph.node:
-        for attribute in node.attribute:
-            for inner in (*([attribute.g] if attribute.HasField("g") else ()), *attribute.graphs):
-                yield node, attribute.name, inner
+    return ((node, name, body) for node in graph.node for name, body in named_bodies(node))
 
 
-def _layers(scope: Scope, path: Path, inside: str) -> Iterator[WeightedLayer]:
+def _layers(scope: OnnxIndex, path: Path, inside: str) -> Iterator[WeightedLayer]:
     constants = {name: tuple(tensor.dims) for name, tensor in scope.constants.items()}
     shapes = constants | {name: tuple(d or 1 for d in dims) for name, dims in scope.shapes.items()}
-    for node in scope.graph.node:
+    for node in scope.nodes:
         if node.op_type in HEAVY or _looks_up(node, scope):
             output = next(name for name in node.output if name)
             macs = macs_of(node, shapes) if node.op_type in HEAVY else 0
             yield WeightedLayer(node.name or output, node.op_type, output, macs, path, inside)
 
 
-def _looks_up(node: Any, scope: Scope) -> bool:
+def _looks_up(node: "NodeProto", scope: OnnxIndex) -> bool:
     """Whether it takes rows of a fixed matrix of floats: an embedding."""
     from onnx import TensorProto
 
