@@ -117,9 +117,9 @@ class Watched:
 def main() -> None:
     line = Timeline(at=float(sys.argv[1]))
     spec = json.loads(sys.argv[2])
+    from edgeq.deliver import session
     from edgeq.nouns.job import Limits
     from edgeq.transport.open import open_transport
-    from edgeq.workflow import session
     from edgeq.workflow.deploy import deploy
 
     line.ended("start Python, import edgeq")

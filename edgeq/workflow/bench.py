@@ -8,8 +8,10 @@ from pathlib import Path
 from edgeq.bundle import OpenBundle, read_bundle
 from edgeq.bundle.unpacked import unpacked
 from edgeq.conversion.check_samples import MOST_BYTES
-from edgeq.deliver import activate, fitness, jobs, push, supply
+from edgeq.deliver import activate, fitness, jobs, push, runtimes, supply
 from edgeq.deliver.lock import locked
+from edgeq.deliver.measure import measure
+from edgeq.deliver.session import Session, session_for
 from edgeq.errors import NotComparable, TargetRefused
 from edgeq.nouns.bundle import Candidate
 from edgeq.nouns.delivery import Supplies
@@ -23,9 +25,6 @@ from edgeq.request.requests import BenchRequest
 from edgeq.request.takes import takes
 from edgeq.request.tell import Tell
 from edgeq.store.keep import keep
-from edgeq.workflow import runtimes
-from edgeq.workflow.measure import measure
-from edgeq.workflow.session import Session, session_for
 
 
 @takes(BenchRequest)

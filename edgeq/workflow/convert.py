@@ -16,6 +16,7 @@ from edgeq.conversion.finite_float_outputs import require_finite_outputs
 from edgeq.conversion.make_candidates import make_candidates
 from edgeq.conversion.state_feedback import with_state_feedback
 from edgeq.conversion.unused_weights import unused_weights
+from edgeq.deliver.runtimes import this_machine
 from edgeq.errors import DataRefused, TargetRefused
 from edgeq.ingest.given_model import GivenModel
 from edgeq.model_name import model_name
@@ -33,7 +34,6 @@ from edgeq.request.requests import ConvertRequest, Shapes
 from edgeq.request.takes import takes
 from edgeq.request.tell import Tell
 from edgeq.user_code import names_code, require_file
-from edgeq.workflow.runtimes import this_machine
 
 if TYPE_CHECKING:  # numpy, onnx and the rest are imported when there is something to convert
     import numpy as np

@@ -9,8 +9,10 @@ from edgeq.application import load_lines
 from edgeq.bundle.own_runtime import has_own_runtime
 from edgeq.bundle.unpacked import unpacked
 from edgeq.conversion.check_samples import MOST_BYTES
-from edgeq.deliver import activate, fitness, push, supply
+from edgeq.deliver import activate, fitness, push, race, runtimes, supply
+from edgeq.deliver.candidate_filter import candidates_left_out, require_agent
 from edgeq.deliver.lock import locked
+from edgeq.deliver.session import Session, session_for, truth_about
 from edgeq.errors import BundleRefused
 from edgeq.model_name import model_name
 from edgeq.nouns.delivery import Destination, Supplies
@@ -26,10 +28,7 @@ from edgeq.request.requests import ConvertRequest, DeployRequest
 from edgeq.request.takes import keywords, takes
 from edgeq.request.tell import Tell
 from edgeq.store.keep import keep
-from edgeq.workflow import race, runtimes
 from edgeq.workflow.convert import convert, open_conversion
-from edgeq.workflow.session import Session, session_for, truth_about
-from edgeq.workflow.stay_home import require_agent, stay_home
 
 
 @takes(DeployRequest)
@@ -68,7 +67,7 @@ def deploy(asked: DeployRequest) -> Deployment:
         again = asked.measure_again or _is_not_what_was_asked_for(before, conversion, asked)
         if before is not None and before.live == digest and not again:
             return _not_sent(conversion, device, before)
-        left_out = stay_home(device, sets, conversion.bundle.manifest, asked, _live(before))
+        left_out = candidates_left_out(device, sets, conversion.bundle.manifest, asked, _live(before))
         for candidate, reason in left_out.items():
             tell(Note(f"{candidate} is not raced: {reason}"))
         needed = runtimes.used(sets, conversion.bundle.manifest, without=left_out)

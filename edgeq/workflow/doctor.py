@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from edgeq import __version__, catalog
 from edgeq.conversion.cache import folder
 from edgeq.deliver.fitness import missing_isa
+from edgeq.deliver.session import Session, session
 from edgeq.errors import EdgeqError
 from edgeq.nouns.device import Conditions
 from edgeq.nouns.diagnosis import NOTE, OK, PROBLEM, Diagnosis, Finding
@@ -17,7 +18,6 @@ from edgeq.nouns.target import Target
 from edgeq.request.login import Login
 from edgeq.request.requests import DoctorRequest
 from edgeq.request.takes import takes
-from edgeq.workflow.session import Session, session
 
 _HERE = "this machine"
 _EXTRAS = {

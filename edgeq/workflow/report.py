@@ -1,6 +1,7 @@
 """report(): what was measured before, from the store; and from a device, what its agent measured by itself."""
 
 from edgeq.deliver.service.measure import fetch_new
+from edgeq.deliver.session import session_for
 from edgeq.errors import StoreRefused, TargetRefused
 from edgeq.nouns.report import StoredRow
 from edgeq.nouns.results import Reported
@@ -12,7 +13,6 @@ from edgeq.request.takes import takes
 from edgeq.store.keep import keep
 from edgeq.store.open import open_known_store, open_store
 from edgeq.store.sqlite import Store
-from edgeq.workflow.session import session_for
 
 _FIRST = "`edgeq deploy` and `edgeq bench` add them"
 

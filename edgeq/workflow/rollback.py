@@ -2,11 +2,11 @@
 
 from edgeq.deliver import activate
 from edgeq.deliver.lock import locked
+from edgeq.deliver.session import session_for, truth_about
 from edgeq.errors import TargetRefused
 from edgeq.nouns.release import App, Rollback
 from edgeq.request.requests import RollbackRequest
 from edgeq.request.takes import takes
-from edgeq.workflow.session import session_for, truth_about
 
 
 @takes(RollbackRequest)

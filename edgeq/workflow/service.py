@@ -16,6 +16,7 @@ from edgeq.deliver.service.schedule import schedule
 from edgeq.deliver.service.state import ServiceStatus, read_state
 from edgeq.deliver.service.steps import Step, apply
 from edgeq.deliver.service.unit_files import LINGER_MARK, SYSTEM_ROOT, USER_ROOT, Wish, unit_folder
+from edgeq.deliver.session import Session, root_on, session_for
 from edgeq.errors import DeviceUnfit, TargetRefused
 from edgeq.nouns.progress import Progress
 from edgeq.nouns.record import Record
@@ -31,7 +32,6 @@ from edgeq.request.requests import (
 )
 from edgeq.request.takes import takes
 from edgeq.request.tell import Tell
-from edgeq.workflow.session import Session, root_on, session_for
 
 _DEFAULT_ROOT = {"system": SYSTEM_ROOT, "user": USER_ROOT}
 

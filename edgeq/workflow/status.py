@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 from edgeq.application import RUNTIME
+from edgeq.deliver.live_figures import live_figures
+from edgeq.deliver.session import Session, session_for
 from edgeq.errors import TargetRefused
 from edgeq.example_code import LANGUAGES, NoExample, Place, contract_of
 from edgeq.nouns.answers import LiveContract
@@ -11,8 +13,6 @@ from edgeq.nouns.results import DeviceReport
 from edgeq.request.paths import text
 from edgeq.request.requests import StatusRequest
 from edgeq.request.takes import takes
-from edgeq.workflow.live_figures import live_figures
-from edgeq.workflow.session import Session, session_for
 
 
 @takes(StatusRequest)

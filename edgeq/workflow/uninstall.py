@@ -3,6 +3,7 @@
 from typing import Any
 
 from edgeq.deliver.lock import locked
+from edgeq.deliver.session import Session, session_for
 from edgeq.errors import TargetRefused
 from edgeq.nouns.answers import Removed
 from edgeq.nouns.delivery import Removal
@@ -11,7 +12,6 @@ from edgeq.nouns.release import ServiceState
 from edgeq.request.requests import UninstallRequest
 from edgeq.request.takes import takes
 from edgeq.workflow.service import uninstall_service
-from edgeq.workflow.session import Session, session_for
 
 _PARTS = {"system": "its units, its user and its group", "user": "its units"}
 

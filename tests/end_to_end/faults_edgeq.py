@@ -58,7 +58,7 @@ def announcer(ear: str) -> Callable[[str], None]:
 
 def main() -> None:
     from edgeq.__main__ import main as edgeq
-    from edgeq.workflow import session
+    from edgeq.deliver import session
 
     say = announcer(os.environ["FAULTS_EAR"])
 

@@ -8,10 +8,10 @@ import pytest
 
 import edgeq
 from edgeq import catalog
+from edgeq.deliver.session import Login
 from edgeq.demo import demo_files
 from edgeq.errors import AuthRefused, BundleRefused, TargetRefused
 from edgeq.nouns.job import Limits
-from edgeq.workflow.session import Login
 
 ONE_ROUND = Limits(seconds=1.0, min_rounds=1, max_rounds=1, block_ms=1.0, warmup_runs=1)
 

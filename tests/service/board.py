@@ -14,13 +14,13 @@ from edgeq.deliver.jobs import entrant, make_job
 from edgeq.deliver.lock import locked
 from edgeq.deliver.provision import resolve
 from edgeq.deliver.push import install, place_samples, push
+from edgeq.deliver.session import Login, Session, session
 from edgeq.deliver.supply import bring, look
 from edgeq.nouns.bundle import Artifact, Candidate, Manifest
 from edgeq.nouns.job import Job, Limits
 from edgeq.nouns.measurement import Measurement
 from edgeq.nouns.tensor import TensorSpec
 from edgeq.request.tell import silence
-from edgeq.workflow.session import Login, Session, session
 from tests.lab import images
 from tests.lab.device import LabDevice
 

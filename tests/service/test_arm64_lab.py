@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from edgeq.deliver.session import Login
 from edgeq.workflow.service import install_service, service_status, uninstall_service
-from edgeq.workflow.session import Login
 from tests.lab.device import LabDevice
 from tests.lab.devices import systemd_arm64_device, systemd_arm64_session  # noqa: F401
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from edgeq.cli.main import run as edgeq
+from edgeq.deliver.session import Login
 from edgeq.errors import DeviceUnfit, RemoteFailed
 from edgeq.workflow.service import install_service, service_status, uninstall_service
-from edgeq.workflow.session import Login
 from tests.service.board import TARGET, Board, deploy_relu
 
 pytestmark = pytest.mark.lab

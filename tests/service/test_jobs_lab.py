@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from edgeq.deliver.lock import locked
+from edgeq.deliver.measure import measure
 from edgeq.deliver.service.measure import fetch_new, lend_and_wait
 from edgeq.nouns.progress import Note
 from edgeq.request.tell import silence
-from edgeq.workflow.measure import measure
 from edgeq.workflow.service import install_service, service_log, service_status
 from tests.service.board import Board, another, deploy_relu, states
 

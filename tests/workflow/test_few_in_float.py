@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
+from edgeq.deliver.race import entrants
 from edgeq.nouns.delivery import Supplies
 from edgeq.nouns.project import Gates
 from edgeq.workflow.convert import convert
 from edgeq.workflow.explain import explain
-from edgeq.workflow.race import entrants
 from tests.quantize.networks import images, saved
 from tests.quantize.passes.mixed_precision.test_few_float_layers import depthwise
 

@@ -15,6 +15,7 @@ from edgeq.agent.conditions import read_conditions
 from edgeq.agent.facts import read_facts
 from edgeq.deliver import fitness, wheel_locks
 from edgeq.deliver.device_answer import agent_answer
+from edgeq.deliver.session import as_found
 from edgeq.errors import NoSpace
 from edgeq.example_code import LANGUAGES, NoExample, Place, contract_of
 from edgeq.nouns.answers import LiveContract
@@ -26,7 +27,6 @@ from edgeq.nouns.results import DeviceReport
 from edgeq.report.formats.text import show, show_result
 from edgeq.report.race import compare_runs
 from edgeq.transport.base import Completed
-from edgeq.workflow.session import as_found
 from tests.fuzz.mutations import changed_bytes, changed_json, nested
 
 _SHA = "5" * 64

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from edgeq.deliver.results import fetch_result
+from edgeq.deliver.session import Session
 from edgeq.errors import LinkLost, RemoteFailed, Unreachable
 from edgeq.nouns.job import Job
 from edgeq.nouns.measurement import Measurement
@@ -12,7 +13,6 @@ from edgeq.nouns.report import LiveFigures, RaceReport
 from edgeq.report.race import compare_runs
 from edgeq.store.open import open_known_store
 from edgeq.store.sqlite import Store
-from edgeq.workflow.session import Session
 
 _ROWS = 5  # of the store that are looked at for one model
 

@@ -8,6 +8,8 @@ import numpy as np
 from edgeq.bundle import CheckSet, read_check
 from edgeq.bundle.score_output import score_output
 from edgeq.deliver import jobs
+from edgeq.deliver.measure import measure
+from edgeq.deliver.session import Session
 from edgeq.errors import DeviceDisagrees, ModelCrashed
 from edgeq.nouns.bundle import Bundle, Manifest
 from edgeq.nouns.delivery import Supplies
@@ -18,8 +20,6 @@ from edgeq.report.choose import choose
 from edgeq.report.device_check import check_outputs
 from edgeq.report.race import compare_runs
 from edgeq.request.tell import Tell
-from edgeq.workflow.measure import measure
-from edgeq.workflow.session import Session
 
 
 def entrants(

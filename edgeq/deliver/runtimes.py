@@ -9,6 +9,7 @@ from edgeq.conversion import formats
 from edgeq.conversion.cache import folder
 from edgeq.deliver import fitness
 from edgeq.deliver.provision import resolve
+from edgeq.deliver.session import Session, session
 from edgeq.errors import DeviceUnfit
 from edgeq.nouns.bundle import Manifest
 from edgeq.nouns.delivery import WheelSet
@@ -17,7 +18,6 @@ from edgeq.nouns.progress import Note, Progress
 from edgeq.nouns.target import FORMATS, Target
 from edgeq.request.login import Login
 from edgeq.request.tell import Tell, silence
-from edgeq.workflow.session import Session, session
 
 _MODULE = {"onnxruntime": "onnxruntime", "litert": "ai_edge_litert", "tflite-runtime": "tflite_runtime"}
 _EXTRA = {"litert": "edgeq[litert]", "tflite-runtime": "tflite-runtime"}

@@ -2,10 +2,10 @@
 
 import pytest
 
+from edgeq.deliver import runtimes
 from edgeq.errors import DeviceUnfit
 from edgeq.nouns.bundle import Candidate, Manifest
 from edgeq.nouns.delivery import WheelSet
-from edgeq.workflow import runtimes
 from tests.deliver.provision.devices_on_paper import DEBIAN_11_ARM64
 
 OLD = WheelSet("onnxruntime", "1.19.2", (), ())

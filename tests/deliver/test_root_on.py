@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from edgeq import catalog
+from edgeq.deliver.session import Login, root_on
 from edgeq.demo import demo_files
 from edgeq.errors import TargetRefused
 from edgeq.nouns.job import Limits
 from edgeq.workflow.deploy import deploy
 from edgeq.workflow.doctor import doctor
-from edgeq.workflow.session import Login, root_on
 from edgeq.workflow.status import status
 
 LOCAL, RPI4 = catalog.target("local"), catalog.target("rpi4")

@@ -4,6 +4,8 @@ import os
 import shlex
 
 from edgeq.deliver import fitness
+from edgeq.deliver.runtimes import too_old
+from edgeq.deliver.session import Session, no_agent
 from edgeq.errors import DeviceUnfit
 from edgeq.nouns.bundle import Manifest
 from edgeq.nouns.delivery import WheelSet
@@ -11,11 +13,9 @@ from edgeq.nouns.target import Target
 from edgeq.request.finished_bundle import not_asked_for
 from edgeq.request.paths import is_path
 from edgeq.request.requests import ConversionOptions, DeployRequest
-from edgeq.workflow.runtimes import too_old
-from edgeq.workflow.session import Session, no_agent
 
 
-def stay_home(
+def candidates_left_out(
     device: Session,
     sets: tuple[WheelSet, ...],
     manifest: Manifest,

@@ -2,12 +2,12 @@
 
 from edgeq.deliver import jobs
 from edgeq.deliver.service.measure import BEGINS_S, lend_and_wait
+from edgeq.deliver.session import Session
 from edgeq.errors import RemoteFailed
 from edgeq.nouns.job import Job
 from edgeq.nouns.measurement import Measurement
 from edgeq.nouns.progress import Note
 from edgeq.request.tell import Tell
-from edgeq.workflow.session import Session
 
 
 def measure(device: Session, token: str, job: Job, tell: Tell) -> Measurement:

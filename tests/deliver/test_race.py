@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from edgeq.deliver.race import entrants
 from edgeq.demo import demo_files
 from edgeq.errors import SPEED_NOT_COMPARED
 from edgeq.nouns.bundle import Candidate, Manifest
@@ -15,7 +16,6 @@ from edgeq.nouns.results import Deployment
 from edgeq.nouns.tensor import TensorSpec
 from edgeq.report.formats.text import show_result
 from edgeq.workflow.deploy import deploy
-from edgeq.workflow.race import entrants
 
 
 def printed(deployment: Deployment) -> str:
