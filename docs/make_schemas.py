@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from edgeq.deliver.service.state import ServiceStatus
 from edgeq.nouns.bundle import Manifest
 from edgeq.nouns.data import DataUse
 from edgeq.nouns.data_check import DataSeen
@@ -19,10 +18,10 @@ from edgeq.nouns.plan import Plan
 from edgeq.nouns.release import App, Rollback
 from edgeq.nouns.report import Choice, DeviceCheck, RaceReport
 from edgeq.nouns.results import DeviceReport, Explained, Reported
+from edgeq.nouns.service import ServiceChange, ServiceStatus
 from edgeq.nouns.target import Target
 from edgeq.nouns.verification import Verification
 from edgeq.report.schema import DIALECT, document, schema_of
-from edgeq.workflow.service import ServiceChange
 
 _CONVERSION = {
     "path": str,

@@ -19,8 +19,6 @@ from edgeq.nouns.job import Limits as Limits
 from edgeq.nouns.project import Gates as Gates
 from edgeq.nouns.target import Target
 from edgeq.request.login import Login as Login
-from edgeq.deliver.service.journal import ServiceLog as ServiceLog
-from edgeq.deliver.service.state import ServiceStatus as ServiceStatus
 from edgeq.nouns.data_check import DataSeen as DataSeen
 from edgeq.nouns.delivery import Removal as Removal
 from edgeq.nouns.diagnosis import Diagnosis as Diagnosis
@@ -32,8 +30,10 @@ from edgeq.nouns.results import Deployment as Deployment
 from edgeq.nouns.results import DeviceReport as DeviceReport
 from edgeq.nouns.results import Explained as Explained
 from edgeq.nouns.results import Reported as Reported
+from edgeq.nouns.service import ServiceChange as ServiceChange
+from edgeq.nouns.service import ServiceLog as ServiceLog
+from edgeq.nouns.service import ServiceStatus as ServiceStatus
 from edgeq.nouns.verification import Verification as Verification
-from edgeq.workflow.service import ServiceChange as ServiceChange
 
 __version__: str
 

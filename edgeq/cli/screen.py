@@ -7,16 +7,32 @@ somebody watches.
 import contextlib
 import os
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal, Protocol
 
 from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook, RenderResult
-from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    ProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 from rich.progress import Progress as Bars
 from rich.segment import Segment
 
 from edgeq.cli.printable import echo, echo_json, printable
 from edgeq.encodable import encodable
+from edgeq.nouns.data import DataUse
+from edgeq.nouns.delivery import Destination
+from edgeq.nouns.plan import Plan
 from edgeq.nouns.progress import Progress, Started
+
+
+class Document(Protocol):
+    """A result of a command."""
+
+    def to_dict(self) -> dict[str, Any]: ...
 
 
 class Screen:
@@ -27,9 +43,9 @@ class Screen:
         self._in_full = in_full
         self._console = page()
         self._bars = _Bars()
-        self._held: list[Any] = []
+        self._held: list[object] = []
 
-    def tell(self, noun: Any) -> None:
+    def tell(self, noun: object) -> None:
         if isinstance(noun, Progress):
             self._bars.draw(noun)
             return
@@ -38,21 +54,21 @@ class Screen:
             return
         if isinstance(noun, Started):
             self._show_held()
-        elif not self._in_full and type(noun).__name__ in _HELD_BACK:
+        elif not self._in_full and isinstance(noun, _HELD_BACK):
             self._held.append(noun)
             return
         self._show(noun)
 
-    def result(self, noun: Any) -> None:
+    def result(self, noun: Document) -> None:
         self._bars.clear()
         if self._as_json:
-            echo_json(_plain(noun))
+            echo_json(noun.to_dict())
             return
         if not getattr(noun, "unchanged", False):
             self._show_held()
         from edgeq.report.formats.text import show_result
 
-        show_result(self._console, noun, in_full=self._in_full)
+        show_result(noun, self._console, in_full=self._in_full)
 
     def close(self) -> None:
         self._bars.clear()
@@ -62,14 +78,14 @@ class Screen:
         for noun in held:
             self._show(noun)
 
-    def _show(self, noun: Any) -> None:
+    def _show(self, noun: object) -> None:
         from edgeq.report.formats.text import show
 
-        show(self._console, noun, in_full=self._in_full)
+        show(noun, self._console, in_full=self._in_full)
 
 
 # Known before anything is done; an unchanged second deploy is two lines, so these wait until something begins.
-_HELD_BACK = frozenset({"Destination", "DataUse", "Plan"})
+_HELD_BACK = (Destination, DataUse, Plan)
 
 
 @contextlib.contextmanager
@@ -84,14 +100,14 @@ def screen(as_json: bool, in_full: bool = False) -> Iterator[Screen]:
 
 def page() -> Console:
     """stdout. Whatever is printed to it is made printable; what rich itself says to the terminal (colours) is not touched."""
-    console = Console(highlight=False, soft_wrap=True, **_styles())
+    console = Console(highlight=False, soft_wrap=True, color_system=_colors())
     console.push_render_hook(_OnlyWords())
     return console
 
 
-def _styles() -> dict[str, Any]:
+def _colors() -> Literal["auto"] | None:
     """With NO_COLOR not even bold and dim text, which rich would keep."""
-    return {"color_system": None} if os.environ.get("NO_COLOR") else {}
+    return None if os.environ.get("NO_COLOR") else "auto"
 
 
 class _OnlyWords(RenderHook):
@@ -116,7 +132,7 @@ class _Bars:
     """One bar at a time on stderr, gone when its stage is done; where that is no terminal, a line as each stage begins."""
 
     def __init__(self) -> None:
-        self._console = Console(stderr=True, **_styles())
+        self._console = Console(stderr=True, color_system=_colors())
         self._bars: Bars | None = None
         self._step: tuple[str, str] | None = None
         self._announced = ""
@@ -147,12 +163,8 @@ class _Bars:
         self._bars, self._step = None, None
 
 
-def _columns(unit: str) -> tuple[Any, ...]:
+def _columns(unit: str) -> tuple[ProgressColumn, ...]:
     name = TextColumn("{task.description:<10}")
     if unit == "B":
         return name, BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()
     return name, BarColumn(), TimeRemainingColumn()
-
-
-def _plain(noun: Any) -> Any:
-    return noun.to_dict() if hasattr(noun, "to_dict") else noun

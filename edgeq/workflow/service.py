@@ -1,26 +1,24 @@
 """The agent as a systemd service: installed, looked at, removed."""
 
 import contextlib
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from edgeq import catalog
 from edgeq.conversion.cache import folder
 from edgeq.deliver.agent_archive import build_agent
 from edgeq.deliver.lock import locked
-from edgeq.deliver.service.journal import ServiceLog, read_log
+from edgeq.deliver.service.journal import read_log
 from edgeq.deliver.service.look import Found, look
 from edgeq.deliver.service.plan import copies_own_root, install_steps, installed_root, uninstall_steps
-from edgeq.deliver.service.schedule import schedule
-from edgeq.deliver.service.state import ServiceStatus, read_state
-from edgeq.deliver.service.steps import Step, apply
+from edgeq.deliver.service.schedule import Schedule, schedule
+from edgeq.deliver.service.state import read_state
+from edgeq.deliver.service.steps import apply
 from edgeq.deliver.service.unit_files import LINGER_MARK, SYSTEM_ROOT, USER_ROOT, Wish, unit_folder
 from edgeq.deliver.session import Session, root_on, session_for
 from edgeq.errors import DeviceUnfit, TargetRefused
 from edgeq.nouns.progress import Progress
-from edgeq.nouns.record import Record
-from edgeq.report.formats.units import count
+from edgeq.nouns.service import ServiceChange, ServiceLog, ServiceStatus, ServiceStep
 from edgeq.request.login import Login
 from edgeq.request.requests import (
     SCOPES,
@@ -34,48 +32,6 @@ from edgeq.request.takes import takes
 from edgeq.request.tell import Tell
 
 _DEFAULT_ROOT = {"system": SYSTEM_ROOT, "user": USER_ROOT}
-
-
-@dataclass(frozen=True)
-class ServiceChange(Record):
-    """What was done to a device, or on a dry run would be; no steps: all was as wished already."""
-
-    action: str
-    device: str
-    scope: str
-    root: str
-    dry_run: bool
-    steps: tuple[Any, ...]
-    notes: tuple[str, ...] = ()
-
-    @property
-    def changed(self) -> bool:
-        return bool(self.steps)
-
-    def lines(self) -> tuple[str, ...]:
-        where = f"{self.scope} service on {self.device}, root {self.root}"
-        if not self.steps:
-            still = "installed already" if self.action == "install" else "not there"
-            return (f"service   {where}: {still}, nothing to change", *self._note_lines())
-        shown = [line for step in self.steps for line in step.lines()] if self.dry_run else []
-        done = {"install": "installed", "uninstall": "removed"}[self.action]
-        end = "dry run: nothing was changed" if self.dry_run else done
-        return (*shown, f"service   {where}: {end}", *self._note_lines())
-
-    def lines_in_brief(self) -> tuple[str, ...]:
-        """As `lines`; of what a dry run would do only how much it is."""
-        if not (self.dry_run and self.steps):
-            return self.lines()
-        written = sum(hasattr(step, "text") for step in self.steps)
-        run = sum(bool(getattr(step, "words", ())) for step in self.steps)
-        would = f"would {self.action} the {self.scope} service on {self.device}, root {self.root}"
-        return (
-            f"service   {would}: {count(written, 'file')}, {count(run, 'command')} (-v prints them)",
-            *self._note_lines(),
-        )
-
-    def _note_lines(self) -> tuple[str, ...]:
-        return tuple(f"note      {note}" for note in self.notes)
 
 
 @takes(InstallServiceRequest)
@@ -202,7 +158,7 @@ def _require_installed(device: Session, found: Found) -> None:
         )
 
 
-def _wish(device: Session, found: Found, scope: str, when: Any) -> Wish:
+def _wish(device: Session, found: Found, scope: str, when: Schedule) -> Wish:
     mark = f"{unit_folder(scope, found.home)}/{LINGER_MARK}"
     return Wish(
         scope=scope,
@@ -242,10 +198,10 @@ def _nothing_to_measure(live: list[str], root: str, wish: Wish) -> Iterator[str]
         )
 
 
-def _teller(tell: Tell, total: int) -> Any:
+def _teller(tell: Tell, total: int) -> Callable[[ServiceStep], None]:
     done = 0
 
-    def told(step: Step) -> None:
+    def told(step: ServiceStep) -> None:
         nonlocal done
         tell(Progress("service", done, total, "steps"))
         done += 1

@@ -44,7 +44,7 @@ def test_words_of_every_language_stay_as_they_are() -> None:
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_nothing_that_is_told_steers_the_terminal(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     console = page()
-    show(console, Note(f"a note of {text}"))
+    show(Note(f"a note of {text}"), console)
     console.print(Text(text), text, f"[{text}]", markup=False)
     assert not ORDERS.search(capsys.readouterr().out)
 

@@ -20,7 +20,7 @@ from edgeq.workflow.deploy import deploy
 
 def printed(deployment: Deployment) -> str:
     out = io.StringIO()
-    show_result(Console(file=out, highlight=False, soft_wrap=True), deployment)
+    show_result(deployment, Console(file=out, highlight=False, soft_wrap=True))
     return out.getvalue()
 
 

@@ -6,6 +6,7 @@ import pytest
 from rich.console import Console
 
 from edgeq.nouns.explanation import Explanation, LayerExplained
+from edgeq.nouns.results import Explained
 from edgeq.report.formats.explained import show_explained
 
 FIXED = "U8S8 per channel"
@@ -21,7 +22,7 @@ def shown(*layers, candidate="onnxruntime-int8_static", width=None):
     explanation = Explanation("net", "rpi4", candidate, 16, None, 30.0, None, layers)
     terminal = width is not None
     page = Console(file=io.StringIO(), width=width, force_terminal=terminal, color_system=None)
-    show_explained(page, type("Explained", (), {"explanations": (explanation,)})())
+    show_explained(Explained((explanation,)), page)
     return page.file.getvalue()
 
 

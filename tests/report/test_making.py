@@ -12,7 +12,7 @@ from edgeq.report.formats.text import show
 
 def said(use: DataUse | Plan | Fidelity) -> list[str]:
     out = io.StringIO()
-    show(Console(file=out, highlight=False, soft_wrap=True), use, in_full=True)
+    show(use, Console(file=out, highlight=False, soft_wrap=True), in_full=True)
     return out.getvalue().splitlines()
 
 

@@ -103,13 +103,13 @@ def deployment(make_race: MakeRace, *judged: Fidelity, **facts: Any) -> Deployme
 def test_an_int8_candidate_that_is_mostly_float_is_noted(integer: int, noted: bool) -> None:
     fusion = (FusionAudit("Conv", integer, 9, 0, "optimized graph"),)
     judged = (JUDGED[0], scored(ORT8, 91.75, -0.61, 0.12, OFF, fusion=fusion))
-    said = printed(lambda c: show_candidates(c, conversion(*judged)))
+    said = printed(lambda c: show_candidates(conversion(*judged), c))
     note = f"onnxruntime int8_static: only {integer} of 9 Conv run as integers; -v says why"
     assert (note in said) == noted
 
 
 def test_a_deployment_is_a_line_per_candidate_and_what_is_live(make_race: MakeRace) -> None:
-    lines = printed(lambda c: show_result(c, deployment(make_race, *JUDGED))).splitlines()
+    lines = printed(lambda c: show_result(deployment(make_race, *JUDGED), c)).splitlines()
     assert lines[0].split() == ["candidate", "top-1", "vs", "float,", "pt", "p50", "speed", "memory"]
     assert lines[1].split()[:4] == ["onnxruntime", "float", "92.0", "%"]
     assert "1.00x" in lines[1]
@@ -128,8 +128,8 @@ def test_a_deployment_is_a_line_per_candidate_and_what_is_live(make_race: MakeRa
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
 def test_every_width_and_encoding_holds_every_figure(make_race: MakeRace, width: int, encoding: str) -> None:
     deployed = deployment(make_race, *JUDGED)
-    piped = printed(lambda c: show_result(c, deployed), None, encoding).split()
-    said = printed(lambda c: show_result(c, deployed), width, encoding)
+    piped = printed(lambda c: show_result(deployed, c), None, encoding).split()
+    said = printed(lambda c: show_result(deployed, c), width, encoding)
     assert max(len(line) for line in said.splitlines()) <= width
     assert {word for word in piped if word not in said.split()} == set()
     if width >= 80:  # one table, each candidate once
@@ -144,21 +144,21 @@ def test_a_bundle_below_the_home_folder_is_named_from_there(
     monkeypatch.setenv("HOME", str(tmp_path))
     deployed = deployment(make_race, *JUDGED)
     cached = replace(deployed, conversion=replace(deployed.conversion, path=tmp_path / "my cache/net.edgeq"))
-    assert "why: edgeq explain ~/'my cache/net.edgeq'" in printed(lambda c: show_result(c, cached))
+    assert "why: edgeq explain ~/'my cache/net.edgeq'" in printed(lambda c: show_result(cached, c))
 
 
 def test_without_labels_agreement_is_shown_and_without_classes_the_sqnr(make_race: MakeRace) -> None:
     agreeing = [replace(f, accuracy=None) for f in JUDGED[:2]]
-    said = printed(lambda c: show_candidates(c, conversion(*agreeing)))
+    said = printed(lambda c: show_candidates(conversion(*agreeing), c))
     assert "top-1 agreement with float" in said and "99.5 %" in said and "3.4 MB" in said
     plain = [replace(f, agreement=None) for f in agreeing]
-    said = printed(lambda c: show_candidates(c, conversion(*plain)))
+    said = printed(lambda c: show_candidates(conversion(*plain), c))
     assert "SQNR" in said and "31.0 dB" in said and "equal" in said
 
 
 def test_times_of_an_emulated_device_carry_their_stamp(make_race: MakeRace) -> None:
     deployed = deployment(make_race, *JUDGED[:2], facts=replace(FACTS, emulated="marker file"))
-    said = printed(lambda c: show_result(c, deployed))
+    said = printed(lambda c: show_result(deployed, c))
     assert said.count("(emulated)") == 2 and "not compared" in said
     assert "speed not compared: the device is emulated (marker file)" in said
 
@@ -169,9 +169,9 @@ def test_what_a_user_must_act_on_is_a_line(make_race: MakeRace) -> None:
     choice = choose(race, (LITE8, ORT8, ORT), {}, {ORT}, False, True)
     checks = (DeviceCheck(8, False, "output 0 differs", candidate=ORT8),)
     deployed = replace(deployment(make_race, *JUDGED[:2]), race=race, choice=choice, checks=checks)
-    notes = [line for line in printed(lambda c: show_result(c, deployed)).splitlines() if "note" in line[:4]]
+    notes = [line for line in printed(lambda c: show_result(deployed, c)).splitlines() if "note" in line[:4]]
     assert notes == ["note      litert int8_static: crashed: SIGILL: illegal instruction"]
-    said = printed(lambda c: show_result(c, deployed))
+    said = printed(lambda c: show_result(deployed, c))
     assert "onnxruntime-int8_static: outputs differ from this machine's: output 0 differs" in said
     assert "onnxruntime int8_static is slower than float" in said and said.count("float is kept") == 1
 
@@ -182,13 +182,13 @@ def test_reasons_are_left_to_v() -> None:
         "rpi4", (CandidatePlan(ORT8, "onnxruntime", "int8_static", "onnx", "why"),), (Skipped("x", "y"),)
     )
     nouns = (Destination("rpi4", "pi@10.0.0.5", FACTS), plan, use, *JUDGED, Note("a detail", detail=True))
-    said = printed(lambda c: [show(c, noun) for noun in nouns])
+    said = printed(lambda c: [show(noun, c) for noun in nouns])
     assert said.splitlines() == [
         "target    rpi4 at pi@10.0.0.5: Raspberry Pi 4 Model B Rev 1.4, Debian GNU/Linux 12 (bookworm), 3.3 GB free",
         "data      calib.npz: 200 calibration samples, 800 evaluation samples",
         "gate      top-1 may fall by at most 1 point",
     ]
-    in_full = printed(lambda c: [show(c, noun, in_full=True) for noun in nouns])
+    in_full = printed(lambda c: [show(noun, c, in_full=True) for noun in nouns])
     for reason in ("why", "x: y", "a note", "a detail", "top-1 agreement with float 99.5 %"):
         assert reason in in_full
 
@@ -199,30 +199,30 @@ def test_why_nothing_was_quantized_is_no_detail() -> None:
         (CandidatePlan(ORT, "onnxruntime", "float", "onnx", "baseline"),),
         (Skipped("int8", "no data"),),
     )
-    assert "int8: no data" in printed(lambda c: show(c, plan))
+    assert "int8: no data" in printed(lambda c: show(plan, c))
 
 
 def test_outputs_that_are_fed_back_are_named() -> None:
     use = DataUse("noise.npz", 20, 80, "the gate", states=("hn=h0", "cn=c0"))
     assert "20 calibration samples, 80 evaluation samples   fed back: hn=h0, cn=c0\n" in printed(
-        lambda c: show(c, use)
+        lambda c: show(use, c)
     )
 
 
 def test_a_warning_about_the_data_is_shown() -> None:
     finding = DataFinding("scale", "values reach 255", "--preprocess scale=1/255")
-    assert "WARNING   values reach 255" in printed(lambda c: show(c, finding))
+    assert "WARNING   values reach 255" in printed(lambda c: show(finding, c))
     use = DataUse(
         "d.npz", 2, 2, "the gate", warnings=("the float model is right on 0 of 2 labelled samples",)
     )
-    said = printed(lambda c: show(c, use))
+    said = printed(lambda c: show(use, c))
     assert "WARNING   the float model is right on 0 of 2 labelled samples" in said
 
 
 def test_a_bench_prints_one_table_and_all_of_them_with_v(make_race: MakeRace) -> None:
     race = make_race({ORT: 10.0, ORT8: 5.0})
     benched = Benched((race,), (compare_runs(race),))
-    brief = printed(lambda c: show_result(c, benched))
-    full = printed(lambda c: show_result(c, benched, in_full=True))
+    brief = printed(lambda c: show_result(benched, c))
+    full = printed(lambda c: show_result(benched, c, in_full=True))
     assert ("p50" in brief, "p99" in brief, "p99" in full) == (True, False, True)
     assert brief.splitlines()[0] == full.splitlines()[0]

@@ -49,7 +49,7 @@ def tell_race(console: Console, race: object, in_full: bool = False) -> None:
         DeviceCheck(200, True, "", accuracy=92.5, host_accuracy=92.5, candidate=id)
         for id in (ORT, LITE, ORT8, LITE8)
     ]
-    show_race(console, report, chosen, checks, in_full=in_full)
+    show_race(report, console, chosen, checks, in_full=in_full)
 
 
 def five(make_race: MakeRace) -> object:
@@ -93,7 +93,7 @@ def test_no_stamp_is_lost_at_any_width(make_race: MakeRace, width: int | None) -
     emulated = make_race(
         {ORT: 10.0, ORT8: 5.0}, facts=replace(FACTS, emulated="marker file"), not_quiet=("steal 8 %",)
     )
-    said = printed(lambda c: show_race(c, compare_runs(emulated), in_full=True), width)
+    said = printed(lambda c: show_race(compare_runs(emulated), c, in_full=True), width)
     for line in said.splitlines():
         if " ms" in line:
             assert "(emulated)" in line
@@ -105,12 +105,12 @@ def test_no_stamp_is_lost_at_any_width(make_race: MakeRace, width: int | None) -
 def test_why_energy_was_not_measured_is_said_to_whoever_asks_for_all(make_race: MakeRace) -> None:
     absent = {"rapl": "energy_uj of powercap is readable by root alone", "battery": "no battery"}
     report = compare_runs(replace(five(make_race), energy_absent=absent))  # type: ignore[type-var,arg-type]
-    said = " ".join(printed(lambda c: show_race(c, report, in_full=True)).split())
+    said = " ".join(printed(lambda c: show_race(report, c, in_full=True)).split())
     assert (
         "energy was not measured: rapl: energy_uj of powercap is readable by root alone; battery: no battery"
         in said
     )
-    short = printed(lambda c: show_race(c, report))
+    short = printed(lambda c: show_race(report, c))
     assert "rapl" not in short
     assert "energy estimated: CPU time x 1.1 W per core (rpi4); the device has no readable sensor\n" in short
 
@@ -119,14 +119,14 @@ def test_one_measurement_is_shown_with_its_tail_and_its_conditions(make_race: Ma
     hot = replace(CONDITIONS, temperature_mc={"cpu-thermal": 61_000}, throttled=0x50000)
     measured = replace(make_race({ORT: 10.0, ORT8: 5.0}), after=hot)
     said = printed(
-        lambda c: show_result(c, Reported(races=(compare_runs(measured),), measurements=(measured,)))
+        lambda c: show_result(Reported(races=(compare_runs(measured),), measurements=(measured,)), c)
     )
     for fact in ("p90", "p95", "p99", "2026-01-05 10:00 UTC as user pi", "governor performance"):
         assert fact in said
     assert "cpu-thermal 47.2 -> 61.0 °C   1,800 -> 1,800 MHz" in said
     assert "throttling or under-voltage (bits 0x50000)" in said
     bare = replace(CONDITIONS, governor={}, absent={"governor": "no cpufreq"})
-    said = printed(lambda c: show_race(c, compare_runs(measured), measurement=replace(measured, before=bare)))
+    said = printed(lambda c: show_race(compare_runs(measured), c, measurement=replace(measured, before=bare)))
     assert "governor not available: no cpufreq" in said
 
 
@@ -142,7 +142,7 @@ def test_a_race_that_decides_nothing_shows_no_ratio_and_says_what_goes_live_and_
     emulated = replace(FACTS, emulated="marker file")
     report = compare_runs(make_race({ORT: 10.0, ORT8: 6.1}, facts=emulated))
     chosen = choose(report, (ORT8, ORT), {}, {ORT}, True, report.quiet)
-    said = printed(lambda c: show_race(c, report, chosen))
+    said = printed(lambda c: show_race(report, c, chosen))
     assert re.search(r"> onnxruntime int8_static \(emulated\) +6\.\d+ ms ±0\.\d+ +not compared ", said)
     assert "x ±" not in said and "faster " not in said and "the ratios" not in said
     assert "onnxruntime int8_static goes live: the plan expects it to be the fastest\n" in said
@@ -153,7 +153,7 @@ def test_a_race_on_a_busy_device_shows_what_cpu_time_says(make_race: MakeRace) -
     tries = (Attempt(0, 4, 2_000_000_000, ("steal 8 %",)), Attempt(4, 16, 1_500_000_000, ("steal 8 %",)))
     report = compare_runs(replace(measured, attempts=tries))
     chosen = choose(report, (ORT8, ORT), {}, {ORT}, False, report.quiet)
-    said = printed(lambda c: show_race(c, report, chosen))
+    said = printed(lambda c: show_race(report, c, chosen))
     assert "NOT QUIET: steal 8 %" in said and "2 attempts, waited 3.5 s for a quiet device" in said
     assert re.search(r"> onnxruntime int8_static +6\.\d+ ms ±0\.\d+ +1\.6\dx ", said)
     assert "vs onnxruntime float (CPU)" in said
@@ -163,7 +163,7 @@ def test_a_race_on_a_busy_device_shows_what_cpu_time_says(make_race: MakeRace) -
 
 def test_one_model_alone_has_no_ratio_but_a_median_that_is_known(make_race: MakeRace) -> None:
     report = compare_runs(make_race({ORT: 10.0}, twin=False, rounds=12))
-    (measured,) = re.findall(r"measure .*", printed(lambda c: show_race(c, report)))
+    (measured,) = re.findall(r"measure .*", printed(lambda c: show_race(report, c)))
     assert re.search(r"stopped by precision   95 % interval of p50 ±\d\.\d %$", measured)
     assert "ratio" not in measured
 
@@ -192,7 +192,7 @@ def test_the_making_of_candidates() -> None:
     )  # fmt: skip
     said = printed(
         lambda c: (
-            [show(c, noun, in_full=True) for noun in (model, plan, fidelity, Note("fp16 was not tried"))]
+            [show(noun, c, in_full=True) for noun in (model, plan, fidelity, Note("fp16 was not tried"))]
             and None
         )
     )
@@ -219,7 +219,7 @@ def test_a_candidate_that_is_float_is_not_compared_with_itself() -> None:
         ORT, 640, (OutputError("y", None, 0.0),), Agreement(640, 100.0, None),
         Accuracy("top-1", 640, 97.2, 97.2, 0.0, -0.3, 0.3), seconds=0.3,
     )  # fmt: skip
-    said = printed(lambda c: show(c, fidelity, in_full=True))
+    said = printed(lambda c: show(fidelity, c, in_full=True))
     assert (
         said
         == "convert   onnxruntime-float   equal to float   top-1 97.2 on 640 samples on this machine   0.3 s\n"
@@ -238,7 +238,7 @@ APP = App(
 
 
 def test_what_is_live_and_how_to_undo_it() -> None:
-    assert printed(lambda c: show_live(c, APP, "81aa03e0")) == (
+    assert printed(lambda c: show_live(APP, c, "81aa03e0")) == (
         "live      resnet56 = 3f9c1a2 (was 81aa03e)   litert-int8_static   path /r/apps/resnet56/current"
         "   undo: edgeq rollback resnet56\n"
     )
@@ -246,14 +246,14 @@ def test_what_is_live_and_how_to_undo_it() -> None:
 
 def test_where_the_files_of_others_are_is_said() -> None:
     moved = replace(APP, kept="/r/apps/resnet56/releases/3f9c.kept")
-    assert printed(lambda c: show_live(c, moved)).splitlines()[1] == (
+    assert printed(lambda c: show_live(moved, c)).splitlines()[1] == (
         "kept      /r/apps/resnet56/releases/3f9c.kept: files in this release that edgeq did not write"
     )
 
 
 def test_status_of_a_device() -> None:
     status = DeviceStatus((APP,), "a1b2", "/r", 3_000_000_000, 80_000_000, lock="ann@desk is deploying faces")
-    said = printed(lambda c: show_result(c, DeviceReport(FACTS, status)))
+    said = printed(lambda c: show_result(DeviceReport(FACTS, status), c))
     for fact in (
         "Cortex-A72, 4 cores",
         "2026-01-05 10:00 UTC",
@@ -269,7 +269,7 @@ def test_status_of_a_device() -> None:
         speedup=Estimate(2.77, 2.75, 2.79),
     )  # fmt: skip
     status = replace(status, apps=(replace(APP, not_compared="the device was not quiet"),))
-    said = printed(lambda c: show_status(c, FACTS, status, (figures,)))
+    said = printed(lambda c: show_status(FACTS, c, status, (figures,)))
     assert (
         "resnet56  3.63 ms ±0.03        61 MB  2026-01-06 10:00 UTC  2.77x ±0.02 faster than onnxruntime"
         in said
@@ -279,8 +279,8 @@ def test_status_of_a_device() -> None:
         "resnet56: speed was not compared when it went live (the device was not quiet); `edgeq deploy" in said
     )
     unknown = LiveFigures("resnet56", absent="no measurement of it is known")
-    assert "no measurement of it is known" in printed(lambda c: show_status(c, FACTS, status, (unknown,)))
-    assert "not installed on this device" in printed(lambda c: show_status(c, FACTS, None))
+    assert "no measurement of it is known" in printed(lambda c: show_status(FACTS, c, status, (unknown,)))
+    assert "not installed on this device" in printed(lambda c: show_status(FACTS, c, None))
 
 
 def test_measurements_and_their_comparison(make_race: MakeRace) -> None:
@@ -298,12 +298,12 @@ def test_measurements_and_their_comparison(make_race: MakeRace) -> None:
         False,
         "marker",
     )
-    assert "12      2026-01-05 10:00 UTC  faces" in printed(lambda c: show_measurements(c, [row]))
-    assert "done, NOT QUIET, EMULATED" in printed(lambda c: show_measurements(c, [row]))
-    assert "no measurements yet" in printed(lambda c: show_measurements(c, []))
+    assert "12      2026-01-05 10:00 UTC  faces" in printed(lambda c: show_measurements([row], c))
+    assert "done, NOT QUIET, EMULATED" in printed(lambda c: show_measurements([row], c))
+    assert "no measurements yet" in printed(lambda c: show_measurements([], c))
     first = make_race({ORT: 10.0})
     second = replace(make_race({ORT: 5.0}, id="job2"), facts=replace(FACTS, kernel="6.7"))
-    said = printed(lambda c: show_comparison(c, compare_measurements(first, second, force=True)))
+    said = printed(lambda c: show_comparison(compare_measurements(first, second, force=True), c))
     assert "UNLIKE kernel: 6.6.31-v8+ in the first, 6.7 in the second" in said
     assert re.search(r"onnxruntime-float +10\.1 ms ±0\.\d +5\.0\d ms ±0\.\d\d +2\.0\dx ±0\.\d\d faster", said)
 
@@ -311,13 +311,13 @@ def test_measurements_and_their_comparison(make_race: MakeRace) -> None:
 def test_findings_have_remedies() -> None:
     found = Diagnosis((Finding("pi@a", "problem", "cannot write /r", "give --root a folder"),))
     assert (
-        printed(lambda c: show_result(c, found))
+        printed(lambda c: show_result(found, c))
         == "doctor    pi@a: problem: cannot write /r   -> give --root a folder\n"
     )
 
 
 def test_square_brackets_are_text_not_markup() -> None:
-    assert "[bold]x[/]" in printed(lambda c: show(c, Note("[bold]x[/]")), 80)
+    assert "[bold]x[/]" in printed(lambda c: show(Note("[bold]x[/]"), c), 80)
 
 
 def test_a_noun_without_words_is_an_error_of_the_program() -> None:
@@ -326,4 +326,4 @@ def test_a_noun_without_words_is_an_error_of_the_program() -> None:
         pass
 
     with pytest.raises(TypeError, match="no words for Surprise"):
-        show(Console(), Surprise())
+        show(Surprise(), Console())

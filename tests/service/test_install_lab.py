@@ -2,13 +2,14 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from edgeq.cli.main import run as edgeq
 from edgeq.deliver.session import Login
 from edgeq.errors import DeviceUnfit, RemoteFailed
+from edgeq.nouns.service import RunCommand, ServiceChange
+from edgeq.report.formats.in_python import as_text
 from edgeq.workflow.service import install_service, service_status, uninstall_service
 from tests.service.board import TARGET, Board, deploy_relu
 
@@ -17,8 +18,9 @@ ROOT = "/var/lib/edgeq"
 OWN = "/home/pi/.local/share/edgeq"
 
 
-def kinds(change: Any) -> list[str]:
-    return [step.path if hasattr(step, "path") else step.words[-1] for step in change.steps if step.lines()]
+def kinds(change: ServiceChange) -> list[str]:
+    steps = [step for step in change.steps if not isinstance(step, RunCommand) or step.words]
+    return [step.words[-1] if isinstance(step, RunCommand) else step.path for step in steps]
 
 
 def test_second_installation_changes_nothing(board: Board) -> None:
@@ -27,7 +29,7 @@ def test_second_installation_changes_nothing(board: Board) -> None:
     before = board.files()
     second = install_service(**board.call)
     assert second.steps == ()
-    assert "nothing to change" in second.lines()[0]
+    assert "nothing to change" in as_text(second)
     assert board.files() == before
 
 
@@ -57,7 +59,7 @@ def test_status_tells_units_next_run_and_exposure(board: Board) -> None:
 
 def test_dry_run_shows_all_and_touches_nothing(board: Board) -> None:
     before = board.files()
-    shown = "\n".join(install_service(**board.call, dry_run=True).lines())
+    shown = as_text(install_service(**board.call, dry_run=True))
     for words in ("write /etc/systemd/system/edgeq-agent.path", "ProtectSystem=strict", "d /var/lib/edgeq/results",
                   "run sudo -n systemctl enable --now", "u edgeq"):  # fmt: skip
         assert words in shown
@@ -169,7 +171,7 @@ def test_root_may_be_the_login(board: Board) -> None:
     call = {"target": TARGET, "login": Login(host=f"root@{board.device.ip}")}
     before = board.files()
     install_service(**call)
-    assert not any("sudo" in line for line in install_service(**call, dry_run=True).lines())
+    assert "sudo" not in as_text(install_service(**call, dry_run=True))
     assert service_status(**call).ready
     uninstall_service(**call)
     assert board.files() == before

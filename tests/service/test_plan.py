@@ -1,17 +1,20 @@
 """What is decided for a device, from what was seen there: no device is needed to read a plan."""
 
+import io
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from edgeq.deliver.agent_archive import AgentArchive
 from edgeq.deliver.service.look import Found, UnitFound
 from edgeq.deliver.service.plan import install_steps, uninstall_steps
-from edgeq.deliver.service.steps import Do, Step
 from edgeq.deliver.service.unit_files import STARTED, UNITS, files_of, folders_of
 from edgeq.errors import DeviceUnfit, NoSpace
-from edgeq.workflow.service import ServiceChange, _nothing_to_measure
+from edgeq.nouns.service import RunCommand, ServiceChange, ServiceStep
+from edgeq.report.formats.text import show
+from edgeq.workflow.service import _nothing_to_measure
 from tests.service.test_files import WISH as PI
 
 WISH = replace(PI, firmware=False)
@@ -30,15 +33,22 @@ DONE = replace(
 
 
 def plan(found: Found, **changes: str) -> list[str]:
-    return [
-        line
-        for step in install_steps(found, replace(WISH, **changes), AGENT, "pi@board")
-        for line in step.lines()
-    ]
+    steps = install_steps(found, replace(WISH, **changes), AGENT, "pi@board")
+    return printed(rehearsal(steps), in_full=True)[:-1]
 
 
-def commands(steps: tuple[Step, ...]) -> list[str]:
-    return [" ".join(step.words) for step in steps if isinstance(step, Do)]
+def rehearsal(steps: tuple[ServiceStep, ...], *notes: str) -> ServiceChange:
+    return ServiceChange("install", "pi@board", "system", "/var/lib/edgeq", True, steps, notes)
+
+
+def printed(change: ServiceChange, *, in_full: bool = False) -> list[str]:
+    out = io.StringIO()
+    show(change, Console(file=out), in_full=in_full)
+    return out.getvalue().splitlines()
+
+
+def commands(steps: tuple[ServiceStep, ...]) -> list[str]:
+    return [" ".join(step.words) for step in steps if isinstance(step, RunCommand)]
 
 
 def test_what_is_there_as_wished_makes_no_step() -> None:
@@ -61,17 +71,17 @@ def test_user_comes_before_folders_before_agent_before_units() -> None:
 
 def test_a_dry_run_within_a_deployment_counts_files_and_commands() -> None:
     steps = install_steps(BARE, WISH, AGENT, "pi@board")
-    rehearsed = ServiceChange("install", "pi@board", "system", "/var/lib/edgeq", True, steps, ("read this",))
+    rehearsed = rehearsal(steps, "read this")
     written = sum("write /" in line for line in plan(BARE))
     run = sum(line.startswith("run ") for line in plan(BARE))
-    assert rehearsed.lines_in_brief() == (
+    assert printed(rehearsed) == [
         "service   would install the system service on pi@board, root /var/lib/edgeq: "
         f"{written} files, {run} commands (-v prints them)",
         "note      read this",
-    )
-    assert len(rehearsed.lines()) > 100
+    ]
+    assert len(printed(rehearsed, in_full=True)) > 100
     done = replace(rehearsed, dry_run=False)
-    assert done.lines_in_brief() == done.lines()
+    assert printed(done) == printed(done, in_full=True)
 
 
 @pytest.mark.parametrize(("live", "said"), [([], False), (["digits"], True)])

@@ -6,6 +6,7 @@ import pytest
 
 from edgeq.deliver.lock import locked
 from edgeq.deliver.service.measure import lend_and_wait
+from edgeq.report.formats.in_python import as_text
 from edgeq.request.tell import silence
 from edgeq.workflow.service import install_service, service_log, service_status, uninstall_service
 from tests.service.board import Board, another, deploy_relu, states
@@ -21,7 +22,7 @@ def plain(board: Board) -> Board:
 
 def test_jobs_are_done_as_the_login(plain: Board, tmp_path: Path) -> None:
     change = install_service(**plain.call, scope="user")
-    assert not any("sudo -n systemctl" in line for line in change.lines())
+    assert "sudo -n systemctl" not in as_text(change)
     assert "lingering is off" in change.notes[0]  # this lab's login may not switch it on by himself
     with plain.session() as device:
         job = another(deploy_relu(device, tmp_path))

@@ -28,10 +28,10 @@ def told(folder: Path) -> tuple[Conversion, list[str]]:
 
     def tell(noun: object) -> None:
         if not isinstance(noun, Progress):
-            show(console, noun, in_full=True)
+            show(noun, console, in_full=True)
 
     made = convert(model, data=data, name="digits", output=folder / "digits.edgeq", tell=tell)
-    show_result(console, made, in_full=True)
+    show_result(made, console, in_full=True)
     return made, out.getvalue().splitlines()
 
 

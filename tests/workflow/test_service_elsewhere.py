@@ -13,6 +13,7 @@ from edgeq.errors import DeviceUnfit, TargetRefused
 from edgeq.nouns.delivery import Removal
 from edgeq.nouns.progress import Note
 from edgeq.nouns.release import ServiceState
+from edgeq.report.formats.in_python import as_text
 from edgeq.workflow.service import _scope_there, install_service, service_status
 from edgeq.workflow.uninstall import planned_and_done, uninstall
 from tests.service.test_files import WISH
@@ -115,7 +116,7 @@ def _scope_on(monkeypatch: pytest.MonkeyPatch, there: dict[str, str], root: "str
 @pytest.mark.skipif(Path("/run/systemd/system").exists(), reason="systemd runs on this machine")
 def test_where_no_systemd_runs_the_files_can_be_read_all_the_same(tmp_path: Path) -> None:
     shown = install_service(root=str(tmp_path / "edgeq"), dry_run=True)
-    text = "\n".join(shown.lines())
+    text = as_text(shown)
     assert "/etc/systemd/system/edgeq-agent.path" in text
     assert "run systemctl enable --now edgeq-agent.path edgeq-measure.timer" in text
     assert shown.notes[-1].endswith("without --dry-run this is refused")

@@ -1,14 +1,13 @@
 """What the service wrote to the journal."""
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from edgeq.deliver.device_answer import json_lines, last_lines
 from edgeq.deliver.service.look import Found
 from edgeq.deliver.service.unit_files import UNITS
 from edgeq.errors import RemoteFailed
-from edgeq.nouns.record import Record
+from edgeq.nouns.service import LogLine, ServiceLog
 from edgeq.transport.base import Transport
 
 _DIGITS = re.compile(r"[0-9]{1,17}")  # microseconds until the year 5138
@@ -18,28 +17,6 @@ _READERS = {"adm", "systemd-journal", "wheel"}
 # What the agent says while a race runs is for the host's progress bar (edgeq/agent/race.py); most lines of a race are such.
 _PROGRESS = '{"progress": '
 _PROGRESS_SHARE, _MOST_READ = 20, 2000
-
-
-@dataclass(frozen=True)
-class LogLine(Record):
-    """`priority` is syslog's: 3 error, 4 warning, 6 information. `uid` is who wrote it."""
-
-    utc: str
-    unit: str
-    uid: int | None
-    priority: int
-    message: str
-
-
-@dataclass(frozen=True)
-class ServiceLog(Record):
-    device: str
-    entries: tuple[LogLine, ...]
-
-    def lines(self) -> tuple[str, ...]:
-        if not self.entries:
-            return (f"the journal of {self.device} has nothing of edgeq",)
-        return tuple(f"{e.utc} {e.unit.removesuffix('.service')}: {e.message}" for e in self.entries)
 
 
 def read_log(transport: Transport, found: Found, scope: str, count: int) -> ServiceLog:

@@ -5,7 +5,6 @@ What is as wished already makes no step: a second installation is an empty plan.
 
 from edgeq.deliver.agent_archive import AgentArchive
 from edgeq.deliver.service.look import Found
-from edgeq.deliver.service.steps import Do, Remove, Send, Step, Write
 from edgeq.deliver.service.unit_files import (
     LINGER_MARK,
     STARTED,
@@ -20,6 +19,7 @@ from edgeq.deliver.service.unit_files import (
     unit_folder,
 )
 from edgeq.errors import DeviceUnfit, NoSpace
+from edgeq.nouns.service import RemoveFile, RunCommand, SendFile, ServiceStep, WriteFile
 
 # $1 the old root, $2 the new one. Wheels and samples first: an app is there when all that it needs is.
 _COPY = """\
@@ -47,7 +47,7 @@ _EMPTY = (
 _HIDDEN = ("/home/", "/root/", "/run/user/")
 
 
-def install_steps(found: Found, wish: Wish, archive: AgentArchive, label: str) -> tuple[Step, ...]:
+def install_steps(found: Found, wish: Wish, archive: AgentArchive, label: str) -> tuple[ServiceStep, ...]:
     """Raises DeviceUnfit when the device, its owner or its folders speak against it, NoSpace for the copy."""
     _require_possible(found, wish, label)
     wanted = files_of(wish)
@@ -75,34 +75,40 @@ def copies_own_root(found: Found, wish: Wish) -> bool:
 
 def uninstall_steps(
     found: Found, scope: str, *, everything: bool, label: str, python: str = "python3"
-) -> tuple[Step, ...]:
+) -> tuple[ServiceStep, ...]:
     """`everything`: what edgeq made in the root goes too, by the agent there, which `python` runs. Without it a root in which a
     model lives stays, and becomes all the login's.
     """
-    steps: list[Step] = []
+    steps: list[ServiceStep] = []
     root, folder = installed_root(found, scope), unit_folder(scope, found.home)
     sudo, ctl = _rights(found, scope), systemctl(found, scope)
     if found.installed:
         steps.append(
-            Do("neither job nor timer starts it again", (*ctl, "disable", "--now", *STARTED), forgive=True)
+            RunCommand(
+                "neither job nor timer starts it again", (*ctl, "disable", "--now", *STARTED), forgive=True
+            )
         )
-        steps.append(Do("a job that runs ends here", (*ctl, "stop", *UNITS), forgive=True))
+        steps.append(RunCommand("a job that runs ends here", (*ctl, "stop", *UNITS), forgive=True))
     if found.files:
         parents = [p for path in found.files for p in parents_of(path, scope, found.home)]
-        steps.append(Do("the files", (*sudo, "rm", "-f", *sorted(found.files))))
-        steps.append(Do("and their folders", (*sudo, "sh", "-c", _RMDIR, "sh", *dict.fromkeys(parents))))
-        steps.append(Do("systemd forgets the units", (*ctl, "daemon-reload")))
-        steps.append(Do("and that one ever failed", (*ctl, "reset-failed", *UNITS), forgive=True))
-        steps.append(Do("and when the timer ran last", (*sudo, "rm", "-f", _stamp(found, scope))))
+        steps.append(RunCommand("the files", (*sudo, "rm", "-f", *sorted(found.files))))
+        steps.append(
+            RunCommand("and their folders", (*sudo, "sh", "-c", _RMDIR, "sh", *dict.fromkeys(parents)))
+        )
+        steps.append(RunCommand("systemd forgets the units", (*ctl, "daemon-reload")))
+        steps.append(RunCommand("and that one ever failed", (*ctl, "reset-failed", *UNITS), forgive=True))
+        steps.append(RunCommand("and when the timer ran last", (*sudo, "rm", "-f", _stamp(found, scope))))
     if f"{folder}/{LINGER_MARK}" in found.files:
         words = ("sh", "-c", _UNLINGER, "sh", found.login)
-        steps.append(Do("lingering was switched on for it", words, forgive=True))
+        steps.append(RunCommand("lingering was switched on for it", words, forgive=True))
     steps += _root_without_service(found, scope, root, python, everything=everything)
     if scope == "system" and found.service_user:
-        steps.append(Do("the service's user", (*sudo, "userdel", "edgeq")))
+        steps.append(RunCommand("the service's user", (*sudo, "userdel", "edgeq")))
     if scope == "system" and (found.service_user or found.members):
         steps.append(
-            Do("and its group", (*sudo, "sh", "-c", "! getent group edgeq >/dev/null || groupdel edgeq"))
+            RunCommand(
+                "and its group", (*sudo, "sh", "-c", "! getent group edgeq >/dev/null || groupdel edgeq")
+            )
         )
     _require_rights(found, steps, label)
     return tuple(steps)
@@ -125,18 +131,18 @@ def _rights(found: Found, scope: str) -> tuple[str, ...]:
     return () if scope == "user" or found.sudo == "root" else ("sudo", "-n")
 
 
-def _account(found: Found, wish: Wish, wanted: dict[str, str]) -> list[Step]:
+def _account(found: Found, wish: Wish, wanted: dict[str, str]) -> list[ServiceStep]:
     """The service's user, and the folders that it shares with the login."""
     if wish.scope != "system":
         return []
     sudo = _rights(found, wish.scope)
-    steps: list[Step] = []
+    steps: list[ServiceStep] = []
     users = _write(SYSUSERS, found, wish, wanted)
     if users or not found.service_user or wish.login not in (*found.members, "root"):
         undo = (*sudo, "sh", "-c", "userdel edgeq; ! getent group edgeq >/dev/null || groupdel edgeq")
         steps += users
         steps.append(
-            Do(
+            RunCommand(
                 "the service's user",
                 (*sudo, "systemd-sysusers", SYSUSERS),
                 () if found.service_user else undo,
@@ -148,7 +154,7 @@ def _account(found: Found, wish: Wish, wanted: dict[str, str]) -> list[Step]:
         new_root = found.owner == ""
         steps += folders
         steps.append(
-            Do(
+            RunCommand(
                 "its folders",
                 (*sudo, "systemd-tmpfiles", "--create", TMPFILES),
                 (*sudo, "rm", "-rf", wish.root) if new_root else (),
@@ -157,7 +163,7 @@ def _account(found: Found, wish: Wish, wanted: dict[str, str]) -> list[Step]:
     return steps
 
 
-def _agent(wish: Wish, archive: AgentArchive, found: Found) -> list[Step]:
+def _agent(wish: Wish, archive: AgentArchive, found: Found) -> list[ServiceStep]:
     """The archive that `agent/current` leads to is the one that the service runs."""
     if found.current == archive.name:
         return []
@@ -168,12 +174,12 @@ def _agent(wish: Wish, archive: AgentArchive, found: Found) -> list[Step]:
         else ("rm", "-f", f"{folder}/current")
     )
     return [
-        Send(str(archive.path), f"{folder}/{archive.name}", archive.sha256),
-        Do("the agent that the service runs", ("sh", "-c", _LINK, "sh", folder, archive.name), back),
+        SendFile(str(archive.path), f"{folder}/{archive.name}", archive.sha256),
+        RunCommand("the agent that the service runs", ("sh", "-c", _LINK, "sh", folder, archive.name), back),
     ]
 
 
-def _copy_of_own_root(found: Found, wish: Wish, label: str) -> list[Step]:
+def _copy_of_own_root(found: Found, wish: Wish, label: str) -> list[ServiceStep]:
     if not copies_own_root(found, wish):
         return []
     if found.own_bytes > found.free_bytes:
@@ -184,37 +190,39 @@ def _copy_of_own_root(found: Found, wish: Wish, label: str) -> list[Step]:
             "Nothing was changed.",
         )
     why = f"{', '.join(found.own_apps)}: copied from {found.own}, which stays as it is"
-    return [Do(why, ("sh", "-c", _COPY, "sh", found.own, wish.root))]
+    return [RunCommand(why, ("sh", "-c", _COPY, "sh", found.own, wish.root))]
 
 
-def _units(found: Found, wish: Wish, wanted: dict[str, str]) -> list[Step]:
+def _units(found: Found, wish: Wish, wanted: dict[str, str]) -> list[ServiceStep]:
     sudo, ctl = _rights(found, wish.scope), systemctl(found, wish.scope)
     ours = [path for path in wanted if path not in (SYSUSERS, TMPFILES)]
-    steps: list[Step] = [step for path in ours for step in _write(path, found, wish, wanted)]
+    steps: list[ServiceStep] = [step for path in ours for step in _write(path, found, wish, wanted)]
     for path, text in found.files.items():
         if path not in wanted:
-            steps.append(Remove(path, text, sudo, parents_of(path, wish.scope, wish.home)))
+            steps.append(RemoveFile(path, text, sudo, parents_of(path, wish.scope, wish.home)))
     stale = any(found.units[unit].stale for unit in UNITS)
     if steps:
-        steps.insert(0, Do("on the way back", undo=(*ctl, "daemon-reload")))
+        steps.insert(0, RunCommand("on the way back", undo=(*ctl, "daemon-reload")))
     if steps or stale:
-        steps.append(Do("systemd reads the units", (*ctl, "daemon-reload")))
+        steps.append(RunCommand("systemd reads the units", (*ctl, "daemon-reload")))
     return steps
 
 
-def _running(found: Found, wish: Wish, wanted: dict[str, str]) -> list[Step]:
+def _running(found: Found, wish: Wish, wanted: dict[str, str]) -> list[ServiceStep]:
     """Try the agent once before anything starts it by itself; then let job and timer do so."""
     ctl = systemctl(found, wish.scope)
     folder = unit_folder(wish.scope, found.home)
     changed = {path for path, text in wanted.items() if found.files.get(path) != text}
-    steps: list[Step] = []
+    steps: list[ServiceStep] = []
     if wish.scope == "user" and not found.linger and f"{folder}/{LINGER_MARK}" not in found.files:
         words = ("sh", "-c", _LINGER, "sh", found.login)
-        steps.append(Do("it also runs while nobody is logged in, where that is allowed", words, forgive=True))
+        steps.append(
+            RunCommand("it also runs while nobody is logged in, where that is allowed", words, forgive=True)
+        )
     runs = changed - {f"{folder}/{unit}" for unit in STARTED}
     if runs and not found.waiting:
         log = (*ctl, "status", "--no-pager", "--lines=8", "edgeq-agent.service")
-        steps.append(Do("a trial run", (*ctl, "start", "edgeq-agent.service"), look=log))
+        steps.append(RunCommand("a trial run", (*ctl, "start", "edgeq-agent.service"), look=log))
     off = [
         unit
         for unit in STARTED
@@ -222,39 +230,39 @@ def _running(found: Found, wish: Wish, wanted: dict[str, str]) -> list[Step]:
     ]
     if off:
         undo = (*ctl, "disable", "--now", *off)
-        steps.append(Do("from now on, and after each boot", (*ctl, "enable", "--now", *off), undo))
+        steps.append(RunCommand("from now on, and after each boot", (*ctl, "enable", "--now", *off), undo))
     again = [unit for unit in STARTED if unit not in off and f"{folder}/{unit}" in changed]
     if again:
-        steps.append(Do("what changed takes effect", (*ctl, "restart", *again)))
+        steps.append(RunCommand("what changed takes effect", (*ctl, "restart", *again)))
     return steps
 
 
-def _write(path: str, found: Found, wish: Wish, wanted: dict[str, str]) -> list[Step]:
+def _write(path: str, found: Found, wish: Wish, wanted: dict[str, str]) -> list[ServiceStep]:
     before = found.files.get(path)
     if before == wanted[path]:
         return []
     parents = parents_of(path, wish.scope, wish.home)
-    return [Write(path, wanted[path], before, _rights(found, wish.scope), parents)]
+    return [WriteFile(path, wanted[path], before, _rights(found, wish.scope), parents)]
 
 
 def _root_without_service(
     found: Found, scope: str, root: str, python: str, *, everything: bool
-) -> list[Step]:
+) -> list[ServiceStep]:
     sudo = _rights(found, scope)
     if found.owner == "":
         return []
     there = found.installed or found.service_user
     if everything or (scope == "system" and there and not found.apps):
-        return [Do("what edgeq made in its folder", (*sudo, "sh", "-c", _EMPTY, "sh", python, root))]
+        return [RunCommand("what edgeq made in its folder", (*sudo, "sh", "-c", _EMPTY, "sh", python, root))]
     if scope == "user" or not found.installed:
         return []
     owner = f"{found.owner}:{found.group}" if found.owner == found.login else found.owner
     return [
-        Do(
+        RunCommand(
             f"{', '.join(found.apps)} stays; the folder is all {found.owner}'s",
             (*sudo, "chown", "-hR", owner, root),
         ),
-        Do("and no longer shared", (*sudo, "chmod", "-R", "g-s", root)),
+        RunCommand("and no longer shared", (*sudo, "chmod", "-R", "g-s", root)),
     ]
 
 
@@ -291,7 +299,7 @@ def _require_possible(found: Found, wish: Wish, label: str) -> None:
         )
 
 
-def _require_rights(found: Found, steps: "list[Step]", label: str) -> None:
+def _require_rights(found: Found, steps: list[ServiceStep], label: str) -> None:
     """Raises DeviceUnfit when a step needs sudo that would ask for a password, or is not there."""
     if found.sudo in ("root", "yes") or not any(
         "sudo" in word for step in steps for word in _first_words(step)
@@ -305,6 +313,7 @@ def _require_rights(found: Found, steps: "list[Step]", label: str) -> None:
     )
 
 
-def _first_words(step: Step) -> tuple[str, ...]:
-    words = getattr(step, "words", ()) or getattr(step, "prefix", ())
-    return tuple(words[:1])
+def _first_words(step: ServiceStep) -> tuple[str, ...]:
+    if isinstance(step, RunCommand):
+        return step.words[:1]
+    return () if isinstance(step, SendFile) else step.prefix[:1]

@@ -1,16 +1,16 @@
-"""What installing and removing a service is made of: steps that can be printed, done, and taken back.
+"""Does the steps that install or remove a service, and takes them back where one fails.
 
 Knows files and commands; not which ones make a service.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from functools import singledispatch
 from pathlib import Path
-from typing import Protocol
 
 from edgeq.deliver.device_answer import last_lines
 from edgeq.errors import DeviceError, LinkLost, RemoteFailed, Unreachable
-from edgeq.nouns.record import Record
+from edgeq.nouns.service import RemoveFile, RunCommand, SendFile, ServiceStep, WriteFile
+from edgeq.plain_text import shell_command
 from edgeq.transport.base import Completed, Transport
 
 # $1 the file, stdin its text. Beside and renamed: no reader ever sees half a file, and a power cut leaves the old one.
@@ -25,129 +25,91 @@ _UNWRITE = (
 _TIMEOUT_S = 120.0
 
 
-class Step(Protocol):
-    """`lines` are for people: what is done, and with what."""
-
-    def lines(self) -> tuple[str, ...]: ...
-    def do(self, transport: Transport) -> None: ...
-    def take_back(self, transport: Transport) -> None: ...
+@singledispatch
+def do(step: ServiceStep, transport: Transport) -> None:
+    """Raises DeviceError."""
+    raise TypeError(f"{type(step).__name__} is no step")
 
 
-@dataclass(frozen=True)
-class Write(Record):
-    """Make the file `path` hold `text`; `before` is what it held, None where it was not there. `parents` are folders
-    that are made for such files and go with the last one.
-    """
-
-    path: str
-    text: str
-    before: str | None
-    prefix: tuple[str, ...]
-    parents: tuple[str, ...] = ()
-    step: str = "write"
-
-    def lines(self) -> tuple[str, ...]:
-        verb = "write" if self.before is None else "rewrite"
-        return (f"{verb} {self.path}", *(f"    {line}" for line in self.text.splitlines()))
-
-    def do(self, transport: Transport) -> None:
-        self._write(transport, self.text)
-
-    def take_back(self, transport: Transport) -> None:
-        if self.before is not None:
-            self._write(transport, self.before)
-        else:
-            run(transport, (*self.prefix, "sh", "-c", _UNWRITE, "sh", self.path, *self.parents))
-
-    def _write(self, transport: Transport, text: str) -> None:
-        run(transport, (*self.prefix, "sh", "-c", _WRITE, "sh", self.path), stdin=text.encode())
+@singledispatch
+def take_back(step: ServiceStep, transport: Transport) -> None:
+    """The device as it was before `do`. Raises DeviceError."""
+    raise TypeError(f"{type(step).__name__} is no step")
 
 
-@dataclass(frozen=True)
-class Remove(Record):
-    """Remove a file that is no longer wanted."""
-
-    path: str
-    before: str
-    prefix: tuple[str, ...]
-    parents: tuple[str, ...] = ()
-    step: str = "remove"
-
-    def lines(self) -> tuple[str, ...]:
-        return (f"remove {self.path}",)
-
-    def do(self, transport: Transport) -> None:
-        run(transport, (*self.prefix, "sh", "-c", _UNWRITE, "sh", self.path, *self.parents))
-
-    def take_back(self, transport: Transport) -> None:
-        Write(self.path, self.before, None, self.prefix).do(transport)
+@do.register
+def _(step: WriteFile, transport: Transport) -> None:
+    _write(step, step.text, transport)
 
 
-@dataclass(frozen=True)
-class Do(Record):
-    """Run `words`; on the way back run `undo`. Without `words` there is only the way back.
+@take_back.register
+def _(step: WriteFile, transport: Transport) -> None:
+    if step.before is not None:
+        _write(step, step.before, transport)
+    else:
+        _unwrite(step, transport)
 
-    `forgive`: its failure changes nothing that matters. `look`: a command whose output explains a failure.
-    """
 
-    why: str
-    words: tuple[str, ...] = ()
-    undo: tuple[str, ...] = ()
-    look: tuple[str, ...] = ()
-    forgive: bool = False
-    step: str = "run"
+@do.register
+def _(step: RemoveFile, transport: Transport) -> None:
+    _unwrite(step, transport)
 
-    def lines(self) -> tuple[str, ...]:
-        return (f"run {' '.join(map(_shown, self.words))}", f"    # {self.why}") if self.words else ()
 
-    def do(self, transport: Transport) -> None:
-        if not self.words:
+@take_back.register
+def _(step: RemoveFile, transport: Transport) -> None:
+    _write(step, step.before, transport)
+
+
+@do.register
+def _(step: RunCommand, transport: Transport) -> None:
+    if not step.words:
+        return
+    try:
+        run(transport, step.words)
+    except RemoteFailed as error:
+        if step.forgive:
             return
-        try:
-            run(transport, self.words)
-        except RemoteFailed as error:
-            if self.forgive:
-                return
-            seen = last_lines(transport.run(self.look).stdout, 20) if self.look else ()
-            raise RemoteFailed(error.what, error.remedy, details=(*error.details, *seen)) from None
-
-    def take_back(self, transport: Transport) -> None:
-        if self.undo:
-            run(transport, self.undo)
+        seen = last_lines(transport.run(step.look).stdout, 20) if step.look else ()
+        raise RemoteFailed(error.what, error.remedy, details=(*error.details, *seen)) from None
 
 
-@dataclass(frozen=True)
-class Send(Record):
-    """Bring a file of this host."""
-
-    source: str
-    path: str
-    sha256: str
-    step: str = "send"
-
-    def lines(self) -> tuple[str, ...]:
-        return (f"send {self.path}",)
-
-    def do(self, transport: Transport) -> None:
-        transport.put(Path(self.source), self.path, sha256=self.sha256)
-
-    def take_back(self, transport: Transport) -> None:
-        run(transport, ("rm", "-f", self.path))
+@take_back.register
+def _(step: RunCommand, transport: Transport) -> None:
+    if step.undo:
+        run(transport, step.undo)
 
 
-def apply(steps: Sequence[Step], transport: Transport, told: Callable[[Step], None]) -> None:
+@do.register
+def _(step: SendFile, transport: Transport) -> None:
+    transport.put(Path(step.source), step.path, sha256=step.sha256)
+
+
+@take_back.register
+def _(step: SendFile, transport: Transport) -> None:
+    run(transport, ("rm", "-f", step.path))
+
+
+def _write(step: WriteFile | RemoveFile, text: str, transport: Transport) -> None:
+    run(transport, (*step.prefix, "sh", "-c", _WRITE, "sh", step.path), stdin=text.encode())
+
+
+def _unwrite(step: WriteFile | RemoveFile, transport: Transport) -> None:
+    run(transport, (*step.prefix, "sh", "-c", _UNWRITE, "sh", step.path, *step.parents))
+
+
+def apply(steps: Sequence[ServiceStep], transport: Transport, told: Callable[[ServiceStep], None]) -> None:
     """Do all, or take back what was done. Raises the failure that stopped it, with what could not be taken back.
 
     Ctrl-C is a failure too; over a link that is gone nothing can be taken back, which the error then says.
     """
-    begun: list[Step] = []
+    begun: list[ServiceStep] = []
     try:
         for step in steps:
             told(step)
             begun.append(step)
-            step.do(transport)
+            do(step, transport)
     except BaseException as error:
-        left = [] if isinstance(error, (LinkLost, Unreachable)) else _take_back(begun, transport)
+        left = [] if isinstance(error, (LinkLost, Unreachable)) else _take_back_all(begun, transport)
         if isinstance(error, DeviceError):
             error.details = (*error.details, *_words_on(left, error))
         raise
@@ -159,16 +121,17 @@ def run(transport: Transport, words: Sequence[str], stdin: bytes = b"") -> Compl
     if done.code == 0:
         return done
     said = last_lines(done.stderr or done.stdout, 8)
-    shown = " ".join(map(_shown, words))
-    raise RemoteFailed(f"`{shown}` failed on {transport.label} (exit code {done.code})", details=said)
+    raise RemoteFailed(
+        f"`{shell_command(words)}` failed on {transport.label} (exit code {done.code})", details=said
+    )
 
 
-def _take_back(begun: Sequence[Step], transport: Transport) -> list[str]:
+def _take_back_all(begun: Sequence[ServiceStep], transport: Transport) -> list[str]:
     """What could not be taken back, in words."""
     left = []
     for step in reversed(begun):
         try:
-            step.take_back(transport)
+            take_back(step, transport)
         except DeviceError as error:
             left.append(error.what)
     return left
@@ -182,8 +145,3 @@ def _words_on(left: Sequence[str], error: DeviceError) -> tuple[str, ...]:
     if left:
         return ("all was taken back but for:", *left)
     return ("everything that this run did was taken back",)
-
-
-def _shown(word: str) -> str:
-    plain = word and all(c.isalnum() or c in "-_./=:@%+,~" for c in word)
-    return word if plain else "'" + word.replace("'", "'\\''") + "'"

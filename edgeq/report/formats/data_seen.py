@@ -12,7 +12,7 @@ _NO_CHANNELS = 1
 _FEW = 64  # samples; on fewer many a check says nothing
 
 
-def show_data_seen(console: Console, seen: DataSeen) -> None:
+def show_data_seen(seen: DataSeen, console: Console) -> None:
     looked = "all of them" if seen.looked_at == seen.samples else f"{seen.looked_at:,} of them"
     say(console, "data", [seen.source, f"{count(seen.samples, 'sample')}, {looked} looked at"])
     if seen.preprocessing is not None:
@@ -20,12 +20,12 @@ def show_data_seen(console: Console, seen: DataSeen) -> None:
     for note in seen.notes:
         say(console, "data", [note])
     for one in seen.inputs:
-        _show_input(console, one)
+        _show_input(one, console)
     say(console, "labels", [seen.labels or "none"])
     if seen.answers is None:
         say(console, "float", ["no answers: no output is known to hold scores of classes"])
     else:
-        _show_answers(console, seen.answers)
+        _show_answers(seen.answers, console)
     if seen.sheet is not None:
         say(console, "sheet", [seen.sheet])
     for finding in seen.findings:
@@ -53,7 +53,7 @@ def _listed(values: tuple[float, ...]) -> str:
     return "/".join(f"{v:g}" for v in values)
 
 
-def _show_input(console: Console, one: InputSeen) -> None:
+def _show_input(one: InputSeen, console: Console) -> None:
     shape = "x".join("?" if d is None else str(d) for d in one.shape) or "scalar"
     say(console, "input", [f"{one.name} {shape} {one.dtype}", *([one.layout] if one.layout else [])])
     head = ("channel" if len(one.channels) > _NO_CHANNELS else "values", "min", "max", "mean", "std")
@@ -67,7 +67,7 @@ def _show_input(console: Console, one: InputSeen) -> None:
     table(console, head, rows)
 
 
-def _show_answers(console: Console, answers: AnswersSeen) -> None:
+def _show_answers(answers: AnswersSeen, console: Console) -> None:
     facts = [f"answers on {count(answers.samples, 'sample')}"]
     if answers.right is not None:
         facts.append(f"right on {answers.right:,} ({100 * answers.right / answers.samples:.1f} %)")

@@ -10,7 +10,7 @@ from edgeq.report.formats.units import count, short
 _FEWEST = 20  # a share of fewer answers than these tells nothing
 
 
-def show_emulation(console: Console, emulation: Emulation) -> None:
+def show_emulation(emulation: Emulation, console: Console) -> None:
     say(
         console,
         "emulate",
@@ -18,7 +18,7 @@ def show_emulation(console: Console, emulation: Emulation) -> None:
     )
 
 
-def show_verified(console: Console, verified: Verified) -> None:
+def show_verified(verified: Verified, console: Console) -> None:
     facts = [verified.candidate, *_facts(verified)]
     say(console, "verify", facts)
     if verified.limited_by:
@@ -30,7 +30,7 @@ def show_verified(console: Console, verified: Verified) -> None:
         say(console, "verify", [f"  not verified: {verified.not_run}"])
 
 
-def show_verification(console: Console, verification: Verification) -> None:
+def show_verification(verification: Verification, console: Console) -> None:
     ran = [v for v in verification.candidates if v.there is not None]
     refused = [v.candidate for v in verification.candidates if v.why_failed]
     title = f"{verification.name} = {short(verification.digest)}"

@@ -2,13 +2,13 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from rich.console import Console
 
 from edgeq.nouns.explanation import Explanation, LayerExplained, Partners
 from edgeq.nouns.plan import Skipped
 from edgeq.nouns.repairs import Tried
+from edgeq.nouns.results import Explained
 from edgeq.report.formats.explained_columns import Column, columns_of, schemes_of
 from edgeq.report.formats.layout import MARGIN, page_width, say, table
 from edgeq.report.formats.short_names import LONGEST, short_name, short_names
@@ -20,14 +20,14 @@ _SHORTEST = 20  # room for a name behind its number
 _NARROWEST, _ROOMY = 32, 120  # of a layer's name with its operator, and of a page with room for wide bars
 
 
-def show_explained(console: Console, explained: Any) -> None:
+def show_explained(explained: Explained, console: Console) -> None:
     legend: dict[str, str] = {}
     for explanation in explained.explanations:
         legend |= {c.name: c.means for c in _columns(console, explanation) if c.means}
     if legend:
         say(console, "columns", ["; ".join(f"{name} = {means}" for name, means in legend.items())])
     for explanation in explained.explanations:
-        _show(console, explanation)
+        _show(explanation, console)
 
 
 def _columns(console: Console, e: Explanation) -> list[Column]:
@@ -39,7 +39,7 @@ def _quantized(e: Explanation) -> list[LayerExplained]:
     return [layer for layer in e.layers if layer.scheme != "float"]
 
 
-def _show(console: Console, e: Explanation) -> None:
+def _show(e: Explanation, console: Console) -> None:
     _facts(console, e, _quantized(e))
     names, columns = _names(e.layers, _room(console)), _columns(console, e)
     header = ("layer", *(c.name for c in columns))

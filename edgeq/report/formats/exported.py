@@ -10,7 +10,7 @@ from edgeq.report.formats.making import compared_with_float
 from edgeq.report.formats.units import short, size
 
 
-def show_exported(console: Console, exported: Exported) -> None:
+def show_exported(exported: Exported, console: Console) -> None:
     candidate = exported.candidate
     facts = [
         candidate.id,

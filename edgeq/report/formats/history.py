@@ -5,11 +5,24 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from edgeq.nouns.report import NOT_COMPARED, Change, Comparison, StoredRow
+from edgeq.nouns.results import Reported
 from edgeq.report.formats.layout import say, table
+from edgeq.report.formats.race_table import show_race
 from edgeq.report.formats.units import ABSENT, count, day_and_time, median, percent, short, times
 
 
-def show_measurements(console: Console, rows: Sequence[StoredRow]) -> None:
+def show_reported(reported: Reported, console: Console) -> None:
+    if reported.fetched:
+        say(console, "fetched", [f"{reported.fetched} from the device"])
+    for comparison in reported.comparisons:
+        show_comparison(comparison, console)
+    for report, measurement in zip(reported.races, reported.measurements, strict=True):
+        show_race(report, console, in_full=True, measurement=measurement)
+    if not reported.comparisons and not reported.races:
+        show_measurements(reported.rows, console)
+
+
+def show_measurements(rows: Sequence[StoredRow], console: Console) -> None:
     if not rows:
         say(console, "report", ["no measurements yet: `edgeq deploy` and `edgeq bench` store them"])
         return
@@ -36,7 +49,7 @@ def show_measurements(console: Console, rows: Sequence[StoredRow]) -> None:
     table(console, header, cells, left=frozenset(range(len(header))))
 
 
-def show_comparison(console: Console, comparison: Comparison) -> None:
+def show_comparison(comparison: Comparison, console: Console) -> None:
     say(
         console,
         "compare",

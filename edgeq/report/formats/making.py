@@ -26,7 +26,7 @@ _NAMES_SHOWN = 6
 _NAMED = 3  # layers of one remedy that are named; more are counted
 
 
-def show_model(console: Console, model: Model) -> None:
+def show_model(model: Model, console: Console) -> None:
     facts = [model.source, f"{size(model.float_bytes)} {model.quantized or 'float32'}"]
     facts += [f"takes {spec}" for spec in model.inputs]
     facts += [f"gives {spec}" for spec in model.outputs]
@@ -35,7 +35,7 @@ def show_model(console: Console, model: Model) -> None:
         say(console, "model", [note])
 
 
-def show_plan(console: Console, plan: Plan) -> None:
+def show_plan(plan: Plan, console: Console) -> None:
     """Each candidate with its reason, and each combination of runtime and recipe that is none with its own."""
     say(
         console,
@@ -54,7 +54,7 @@ def show_plan(console: Console, plan: Plan) -> None:
         say(console, "target", [f"    {skipped.what}: {skipped.reason}"])
 
 
-def show_data(console: Console, use: DataUse) -> None:
+def show_data(use: DataUse, console: Console) -> None:
     if use.source is None:
         say(
             console,
@@ -78,11 +78,11 @@ def samples_used(use: DataUse) -> str:
     return f"{count(use.calibrate, 'calibration sample')}, {count(use.judge, 'evaluation sample')}"
 
 
-def show_finding(console: Console, finding: DataFinding) -> None:
+def show_finding(finding: DataFinding, console: Console) -> None:
     say(console, "WARNING", [str(finding)], style="bold")
 
 
-def show_fidelity(console: Console, fidelity: Fidelity) -> None:
+def show_fidelity(fidelity: Fidelity, console: Console) -> None:
     facts = [fidelity.candidate]
     facts += [f"{f.integer}/{f.total} {f.operator} integer" for f in fidelity.fusion]
     facts += compared_with_float(fidelity)
@@ -91,7 +91,7 @@ def show_fidelity(console: Console, fidelity: Fidelity) -> None:
     say(console, "convert", facts)
     for line in (*_bound(fidelity), *_search(fidelity.search), *_remedies(fidelity.remedies)):
         say(console, "convert", [line])
-    _show_reservations(console, fidelity)
+    _show_reservations(fidelity, console)
 
 
 def compared_with_float(fidelity: Fidelity) -> list[str]:
@@ -115,7 +115,7 @@ def compared_with_float(fidelity: Fidelity) -> list[str]:
     return facts
 
 
-def show_between_runtimes(console: Console, between: BetweenRuntimes) -> None:
+def show_between_runtimes(between: BetweenRuntimes, console: Console) -> None:
     facts = [f"{between.first} and {between.second} compared with each other"]
     facts.append("equal" if between.sqnr_db is None else words_of_db(between.sqnr_db))
     facts.append(
@@ -126,7 +126,7 @@ def show_between_runtimes(console: Console, between: BetweenRuntimes) -> None:
     say(console, "convert", facts)
 
 
-def _show_reservations(console: Console, fidelity: Fidelity) -> None:
+def _show_reservations(fidelity: Fidelity, console: Console) -> None:
     """What a reader must not miss: a failed gate, what stayed in float, what the runtime did not fuse."""
     if not fidelity.passed:
         say(console, "convert", [f"  refused: {fidelity.why_failed or fidelity.gate}"])

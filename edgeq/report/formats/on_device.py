@@ -9,13 +9,14 @@ from edgeq.nouns.device import Facts
 from edgeq.nouns.diagnosis import OK, Diagnosis
 from edgeq.nouns.release import App, DeviceStatus, Rollback
 from edgeq.nouns.report import CANNOT_TELL, FASTER, NOT_COMPARED, REFERENCE, SLOWER, LiveFigures
+from edgeq.nouns.results import DeviceReport
 from edgeq.report.formats.layout import say, table
 from edgeq.report.formats.units import ABSENT, count, day_and_time, median, short, size, times
 
 _VERDICTS = {FASTER: "faster than", SLOWER: "slower than", CANNOT_TELL: "cannot be told apart from"}
 
 
-def show_facts(console: Console, facts: Facts) -> None:
+def show_facts(facts: Facts, console: Console) -> None:
     say(
         console,
         "device",
@@ -31,7 +32,7 @@ def show_facts(console: Console, facts: Facts) -> None:
         say(console, "device", [f"EMULATED ({facts.emulated}): timings are not representative"])
 
 
-def show_supplies(console: Console, supplies: Supplies) -> None:
+def show_supplies(supplies: Supplies, console: Console) -> None:
     if not supplies.sets:
         say(console, "provision", ["nothing to install: the device's own packages are used"])
         return
@@ -47,7 +48,7 @@ def show_supplies(console: Console, supplies: Supplies) -> None:
     say(console, "provision", facts)
 
 
-def show_delivery(console: Console, delivery: Delivery) -> None:
+def show_delivery(delivery: Delivery, console: Console) -> None:
     facts = [f"{count(delivery.files_sent, 'file')}, {size(delivery.bytes_sent)}"]
     if delivery.bytes_sent and delivery.send_s > 0:
         facts[0] += f" at {size(delivery.bytes_sent / delivery.send_s)}/s"
@@ -58,7 +59,7 @@ def show_delivery(console: Console, delivery: Delivery) -> None:
     say(console, "push", facts)
 
 
-def show_live(console: Console, app: App, previous: str | None = None) -> None:
+def show_live(app: App, console: Console, previous: str | None = None) -> None:
     if app.live is None:
         say(console, "live", [f"{app.name}: nothing"])
         return
@@ -73,9 +74,9 @@ def show_live(console: Console, app: App, previous: str | None = None) -> None:
         say(console, "kept", [f"{app.kept}: files in this release that edgeq did not write"])
 
 
-def show_rollback(console: Console, done: Rollback) -> None:
+def show_rollback(done: Rollback, console: Console) -> None:
     if not done.dry_run:
-        show_live(console, done, done.before)
+        show_live(done, console, done.before)
         return
     what = f"{done.name} = {short(done.live)} would go live"
     say(
@@ -85,7 +86,7 @@ def show_rollback(console: Console, done: Rollback) -> None:
     )
 
 
-def show_load_lines(console: Console, lines: Sequence[str], facts: Facts) -> None:
+def show_load_lines(lines: Sequence[str], console: Console, facts: Facts) -> None:
     """Code to be copied: never folded."""
     if lines:
         say(console, "python", [f"run on {facts.user}@{facts.hostname}:"])
@@ -93,10 +94,17 @@ def show_load_lines(console: Console, lines: Sequence[str], facts: Facts) -> Non
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
+def show_device_report(report: DeviceReport, console: Console) -> None:
+    if report.code is not None:  # alone, as a file takes it
+        console.print(report.code, markup=False, highlight=False, emoji=False, soft_wrap=True, end="")
+        return
+    show_status(report.facts, console, report.status, report.figures)
+
+
 def show_status(
-    console: Console, facts: Facts, status: DeviceStatus | None, figures: Sequence[LiveFigures] = ()
+    facts: Facts, console: Console, status: DeviceStatus | None, figures: Sequence[LiveFigures] = ()
 ) -> None:
-    show_facts(console, facts)
+    show_facts(facts, console)
     if status is None:
         say(console, "live", ["edgeq is not installed on this device"])
         return
@@ -115,7 +123,7 @@ def show_status(
     else:
         say(console, "live", ["nothing"])
     if figures:
-        show_figures(console, status, figures)
+        show_figures(status, console, figures)
     say(console, "agent", [f"version {status.agent}", f"service: {status.service or 'not installed'}"])
     say(
         console,
@@ -126,7 +134,7 @@ def show_status(
         say(console, "busy", [status.lock])
 
 
-def show_figures(console: Console, status: DeviceStatus, figures: Sequence[LiveFigures]) -> None:
+def show_figures(status: DeviceStatus, console: Console, figures: Sequence[LiveFigures]) -> None:
     """How fast what is live is, how much memory it takes, when that was measured and beside what."""
     say(console, "measured", [f"last: {status.last_results[-1]}"] if status.last_results else ["nothing yet"])
     header = ["name", "p50", "peak memory", "measured", "speed"]
@@ -158,14 +166,14 @@ def _against(f: LiveFigures) -> str:
     return f"{times(f.speedup)} {_VERDICTS.get(f.verdict or '', '')} {f.against}{when}"
 
 
-def show_diagnosis(console: Console, diagnosis: Diagnosis) -> None:
+def show_diagnosis(diagnosis: Diagnosis, console: Console) -> None:
     for finding in diagnosis.findings:
         level = "" if finding.level == OK else f"{finding.level}: "
         remedy = [f"-> {finding.remedy}"] if finding.remedy else []
         say(console, "doctor", [f"{finding.where}: {level}{finding.what}", *remedy])
 
 
-def show_removal(console: Console, removal: Removal) -> None:
+def show_removal(removal: Removal, console: Console) -> None:
     if not removal.removed:
         say(console, "removed", ["nothing: edgeq has no files there"])
         return

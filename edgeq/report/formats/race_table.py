@@ -13,6 +13,7 @@ from edgeq.nouns.report import (
     EntrantReport,
     RaceReport,
 )
+from edgeq.nouns.results import Benched
 from edgeq.report.formats.conditions import conditions
 from edgeq.report.formats.layout import say, table
 from edgeq.report.formats.plain_pressure import in_plain_words
@@ -30,13 +31,13 @@ from edgeq.report.formats.units import (
 )
 
 
-def show_race_title(console: Console, report: RaceReport) -> None:
+def show_race_title(report: RaceReport, console: Console) -> None:
     say(console, "race", [report.app, f"on {report.device}", f"job {report.job}"])
 
 
 def show_race(
-    console: Console,
     report: RaceReport,
+    console: Console,
     choice: Choice | None = None,
     checks: Sequence[DeviceCheck] = (),
     *,
@@ -47,7 +48,7 @@ def show_race(
     energy was not measured. `measurement`, which the report is of, adds the conditions that it was made under.
     """
     if in_full:
-        show_race_title(console, report)
+        show_race_title(report, console)
     say(
         console,
         "measure",
@@ -65,7 +66,18 @@ def show_race(
     if in_full:
         rest = [[row.title + _stamp(report), *_rest(row)] for row in report.rows]
         table(console, ["candidate", *_IN_FULL], rest, marked=_place(report, choice))
-    _show_reservations(console, report, choice, checks, in_full=in_full)
+    _show_reservations(report, console, choice, checks, in_full=in_full)
+
+
+def show_benched(benched: Benched, console: Console) -> None:
+    for report in benched.reports:
+        show_race_title(report, console)
+        show_race(report, console)
+
+
+def show_benched_in_full(benched: Benched, console: Console) -> None:
+    for report, measurement in zip(benched.reports, benched.measurements, strict=True):
+        show_race(report, console, in_full=True, measurement=measurement)
 
 
 _IN_FULL = [
@@ -209,8 +221,8 @@ def _outputs_there(check: DeviceCheck | None) -> str:
 
 
 def _show_reservations(
-    console: Console,
     report: RaceReport,
+    console: Console,
     choice: Choice | None,
     checks: Sequence[DeviceCheck],
     *,
@@ -222,14 +234,14 @@ def _show_reservations(
     for check in checks:
         if not check.passed:
             say(console, "note", [f"{check.candidate}: outputs differ from this machine's: {check.why}"])
-    _show_energy(console, report, in_full=in_full)
+    _show_energy(report, console, in_full=in_full)
     if choice:
         say(console, "note", [choice.why])
     elif report.not_compared:
         say(console, "note", [f"speed not compared: {report.not_compared}"])
 
 
-def _show_energy(console: Console, report: RaceReport, *, in_full: bool) -> None:
+def _show_energy(report: RaceReport, console: Console, *, in_full: bool) -> None:
     """Where the figures come from, in one line; `in_full` each sensor that could not be read, and why."""
     energies = {(row.energy.kind, row.energy.source) for row in report.rows if row.energy}
     for kind, source in sorted(energies):

@@ -2,11 +2,8 @@
 candidate, a line for what went live. Reasons and the figures left out here are those of -v and --json.
 """
 
-import os
-import shlex
-from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path, PurePath
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import PurePath
 
 from rich.console import Console
 
@@ -17,6 +14,7 @@ from edgeq.nouns.fidelity import Fidelity, FusionAudit, words_of_db
 from edgeq.nouns.measurement import Measurement, Outputs
 from edgeq.nouns.plan import Plan
 from edgeq.nouns.report import Choice, DeviceCheck, EntrantReport, RaceReport
+from edgeq.nouns.results import Conversion
 from edgeq.report.formats.layout import say, table
 from edgeq.report.formats.making import NO_SAMPLES, samples_used, show_plan
 from edgeq.report.formats.plain_pressure import in_plain_words
@@ -26,7 +24,7 @@ from edgeq.report.formats.units import ABSENT, difference, milliseconds, short, 
 _LONGEST_SOURCE = 40
 
 
-def show_destination(console: Console, d: Destination) -> None:
+def show_destination(d: Destination, console: Console) -> None:
     facts = d.facts
     board = facts.cpu_model if facts.board.startswith("unknown") else facts.board
     what = f"{board}, {facts.os}, {size(facts.root_free)} free"
@@ -35,7 +33,7 @@ def show_destination(console: Console, d: Destination) -> None:
         say(console, "target", [f"EMULATED ({facts.emulated}): timings are not representative"])
 
 
-def show_terms(console: Console, use: DataUse) -> None:
+def show_terms(use: DataUse, console: Console) -> None:
     if use.source is None:
         say(console, "data", [NO_SAMPLES])
     else:
@@ -47,14 +45,14 @@ def show_terms(console: Console, use: DataUse) -> None:
     say(console, "gate", [use.gate])
 
 
-def show_nothing_quantized(console: Console, plan: Plan) -> None:
+def show_nothing_quantized(plan: Plan, console: Console) -> None:
     """Of a plan with float alone, why; other plans are for -v."""
     if all(c.recipe == "float" for c in plan.candidates):
-        show_plan(console, plan)
+        show_plan(plan, console)
 
 
 def show_candidates(
-    console: Console, conversion: Any, race: RaceReport | None = None, choice: Choice | None = None
+    conversion: Conversion, console: Console, race: RaceReport | None = None, choice: Choice | None = None
 ) -> None:
     """A line per candidate: how close to float it is, and how fast it was where it was raced; why one was refused."""
     judged = {f.candidate: f for f in conversion.fidelity}
@@ -84,6 +82,22 @@ def show_candidates(
             say(console, "refused", [f"{fidelity.candidate}: {fidelity.why_failed or fidelity.gate}"])
 
 
+def show_conversion(conversion: Conversion, console: Console) -> None:
+    show_candidates(conversion, console)
+    again = ["unchanged input: the earlier conversion is reused"] if conversion.reused else []
+    say(console, "bundle", [*_bundle(conversion), *again])
+
+
+def show_conversion_in_full(conversion: Conversion, console: Console) -> None:
+    say(console, "bundle", _bundle(conversion))
+
+
+def _bundle(conversion: Conversion) -> list[str]:
+    sent = sum(a.size for a in conversion.bundle.manifest.artifacts)
+    whole = f"{size(conversion.path.stat().st_size)}, of which {size(sent)} is sent to the device"
+    return [str(conversion.path), whole, f"release {short(conversion.bundle.digest)}"]
+
+
 def _note_mostly_float(console: Console, title: str, fusion: Sequence[FusionAudit]) -> None:
     """Of a candidate whose name says int8, where less than half of the heavy operators are integer kernels."""
     if 2 * sum(f.integer for f in fusion) < sum(f.total for f in fusion):
@@ -92,8 +106,8 @@ def _note_mostly_float(console: Console, title: str, fusion: Sequence[FusionAudi
 
 
 def show_race_warnings(
-    console: Console,
     race: RaceReport,
+    console: Console,
     choice: Choice | None,
     checks: Sequence[DeviceCheck],
     floats: Collection[str],
@@ -116,45 +130,11 @@ def show_race_warnings(
         say(console, "note", [in_plain_words(choice.why)])
 
 
-def _typed(path: Path) -> str:
-    """As a user would type it: below the home folder from ~ on."""
-    home = os.path.expanduser("~")  # noqa: PTH111  (Path.home raises where nobody has one)
-    if home != "~" and path.is_relative_to(home):
-        return f"~/{shlex.quote(str(path.relative_to(home)))}"
-    return shlex.quote(str(path))
-
-
 def _cut_short(measurement: Measurement | None) -> list[tuple[str, Outputs]]:
     """Whose outputs were compared on fewer samples than there are because the time was up."""
     runs = measurement.runs if measurement else ()
     found = [(run.entrant, run.outputs) for run in runs]
     return [(id, o) for id, o in found if o is not None and " s for the comparison" in (o.limited_by or "")]
-
-
-def show_gone_live(console: Console, deployment: Any) -> None:
-    """What is live, how to go back, where the reasons are; the path where no code that loads it follows."""
-    app, previous = deployment.app, deployment.previous
-    was = f" (was {short(previous)})" if previous and previous != app.live else ""
-    undo = [f"undo: edgeq rollback {app.name}"] if app.previous else []
-    why = f"why: edgeq explain {_typed(deployment.conversion.path)}"
-    say(console, "live", [f"{app.name} = {short(app.live)}{was}", *undo, why])
-    if not deployment.load_lines:
-        say(console, "live", [f"path: {app.path}"])
-    if app.kept:
-        say(console, "kept", [f"{app.kept}: files in this release that edgeq did not write"])
-
-
-def show_unchanged(console: Console, app: Any) -> None:
-    """A second deploy of the same: two lines."""
-    say(
-        console,
-        "live",
-        [f"{app.name} = {short(app.live)}, unchanged: this release is live already, nothing was sent"],
-    )
-    again = "--measure-again repeats the measurement"
-    if app.not_compared:
-        again = f"Speed was not compared when this release went live ({app.not_compared}); {again}"
-    say(console, "note", [again])
 
 
 def _named(source: str) -> str:
@@ -178,7 +158,7 @@ def _sizes(manifest: Manifest) -> dict[str, int]:
     }
 
 
-def _closeness(judged: Mapping[str, Fidelity]) -> tuple[list[str], Any]:
+def _closeness(judged: Mapping[str, Fidelity]) -> tuple[list[str], Callable[[str], list[str]]]:
     """The columns that say how close to float candidates are: a score and what it lost, agreement, or SQNR."""
     scored = next((f.accuracy for f in judged.values() if f.accuracy), None)
     if scored:

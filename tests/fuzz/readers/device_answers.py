@@ -85,7 +85,7 @@ def read(content: bytes, folder: Path) -> object:
 
 
 def _decide(facts: Facts) -> None:
-    show(_console(), facts)
+    show(facts, _console())
     target = catalog.target("rpi4")
     as_found(catalog.target("local"), facts)
     fitness.require_target(facts, target, "pi@board")
@@ -120,12 +120,12 @@ def _write_programs(answer: LiveContract) -> None:
 
 
 def _show_status(status: DeviceStatus) -> None:
-    show_result(_console(), DeviceReport(read_facts("/"), status))
+    show_result(DeviceReport(read_facts("/"), status), _console())
 
 
 def _compare(measurement: Measurement) -> None:
     report = compare_runs(measurement)
-    show_result(_console(), report)
+    show_result(report, _console())
     json.dumps(report.to_dict(), allow_nan=False)
 
 
@@ -138,7 +138,7 @@ _USES: dict[type, Callable[[Any], None]] = {
     DeviceStatus: _show_status,
     LiveContract: _write_programs,
     Measurement: _compare,
-    App: lambda app: show_result(_console(), app),
+    App: lambda app: show_result(app, _console()),
 }
 
 

@@ -11,6 +11,8 @@ from edgeq.deliver.service.journal import read_log
 from edgeq.deliver.service.look import look
 from edgeq.deliver.service.plan import uninstall_steps
 from edgeq.deliver.service.state import read_state
+from edgeq.nouns.service import ServiceChange
+from edgeq.report.formats.in_python import as_text
 from edgeq.transport.base import Completed
 from edgeq.transport.local import LocalTransport
 from tests.fuzz.mutations import changed_bytes, changed_json, changed_text
@@ -96,7 +98,8 @@ def read(content: bytes, folder: Path) -> object:
         return _hello(device, _ARCHIVE, None, None)
     if name == b"look":
         found = look(device, "system", "/var/lib/edgeq")
-        return [step.lines() for step in uninstall_steps(found, "system", everything=True, label="pi@board")]
+        steps = uninstall_steps(found, "system", everything=True, label="pi@board")
+        return as_text(ServiceChange("uninstall", "pi@board", "system", "/var/lib/edgeq", True, steps))
     found = look(_Saying((folder / "looked").read_bytes()), "system", "/var/lib/edgeq")
     shown = read_state(device, found, "system") if name == b"show" else read_log(device, found, "system", 50)
-    return shown.lines()
+    return as_text(shown)
