@@ -1,10 +1,9 @@
-"""Tables that rows are looked up in, kept as int8 with a scale for each row.
+"""Stores embedding tables as int8 with a scale per row; only the rows that are looked up are dequantized.
 
-An embedding is half of a small transformer's file: all-MiniLM-L6 58 -> 23 MB for 0.03 dB, at the same speed. Only the
-rows that are asked for become floats again.
+Embeddings are half of a small transformer's file: all-MiniLM-L6 58 -> 23 MB for 0.03 dB, at the same speed.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from edgeq.foreign import translated
 from edgeq.nouns.fidelity import Remedy
@@ -12,11 +11,14 @@ from edgeq.quantize.parts import Parts
 from edgeq.quantize.passes.recurrent.int8_weights import by_row
 from edgeq.quantize.scopes import Scope, drop_unread, scopes
 
-_FEWEST = 16384  # values: less is not worth three more operators
+if TYPE_CHECKING:
+    import onnx
+
+_FEWEST = 16384  # values: fewer do not save enough for three more operators
 
 
-def store_tables(model: Any) -> tuple[Any, tuple[Remedy, ...]]:
-    """A copy of `model` (a ModelProto with inferred shapes) and what was stored; `model` itself where nothing was."""
+def store_tables(model: "onnx.ModelProto") -> tuple["onnx.ModelProto", tuple[Remedy, ...]]:
+    """A copy of `model`, which has inferred shapes, and the lookups with stored tables; `model` itself where none are."""
     import onnx
 
     copy = onnx.ModelProto()
@@ -39,8 +41,8 @@ def store_tables(model: Any) -> tuple[Any, tuple[Remedy, ...]]:
     return copy, tuple(Remedy(f"Gather: {node.name or node.output[0]}", how) for _, node in taken)
 
 
-def _is_lookup(node: Any, scope: Scope) -> bool:
-    """Whether it takes whole rows of a matrix of floats that is fixed."""
+def _is_lookup(node: "onnx.NodeProto", scope: Scope) -> bool:
+    """Whether it gathers whole rows of a constant float matrix."""
     from onnx import TensorProto
 
     if node.op_type != "Gather" or any(a.name == "axis" and a.i for a in node.attribute):
@@ -54,8 +56,8 @@ def _is_lookup(node: Any, scope: Scope) -> bool:
     )
 
 
-def _read_otherwise(graph: Any) -> set[str]:
-    """Names that something else than a lookup reads: a language model's last product may share the table."""
+def _read_otherwise(graph: "onnx.GraphProto") -> set[str]:
+    """Names that others than lookups read: a language model's last product may share the table."""
     found = set()
     for scope in scopes(graph):
         found |= {o.name for o in scope.graph.output}
@@ -66,7 +68,7 @@ def _read_otherwise(graph: Any) -> set[str]:
 
 
 def _store(table: str, scope: Scope) -> list[str]:
-    """Puts the table's integers and scales beside it and gives their names; several lookups may share them."""
+    """Adds the table's integers and scales to its graph and returns their names; lookups may share them."""
     from onnx import numpy_helper
 
     integers, scales = by_row(numpy_helper.to_array(scope.constants[table]))
@@ -76,7 +78,7 @@ def _store(table: str, scope: Scope) -> list[str]:
     return names
 
 
-def _replace(node: Any, graph: Any, integers: str, scales: str) -> None:
+def _replace(node: "onnx.NodeProto", graph: "onnx.GraphProto", integers: str, scales: str) -> None:
     from onnx import TensorProto
 
     parts = Parts(f"{node.output[0]}.looked_up")

@@ -1,4 +1,4 @@
-"""Embeddings are kept in 8 bits, one scale a row, wherever nothing else reads their table."""
+"""Embedding tables are stored as int8, one scale per row, where only lookups read them."""
 
 import numpy as np
 import onnx
@@ -15,7 +15,7 @@ WORDS, WIDTH, TOKENS = 600, 32, 7
 
 
 def network(tied=False, twice=False):
-    """Words to vectors, vectors to scores; `tied`: the scores are those of the words, `twice`: two lookups."""
+    """Words to vectors, vectors to scores; `tied`: one table for both, `twice`: two lookups."""
     rng = np.random.default_rng(0)
     table = rng.normal(size=(WORDS, WIDTH)) * rng.uniform(0.01, 10, size=(WORDS, 1))
     tensors = [numpy_helper.from_array(table.astype(np.float32), "table")]
@@ -51,7 +51,7 @@ def types(model):
     return {t.name: t.data_type for t in model.graph.initializer if np.prod(t.dims) > WORDS}
 
 
-def test_each_row_has_a_scale_of_its_own():
+def test_each_row_has_its_own_scale():
     model = network()
     words = np.arange(TOKENS)[None] * 80
     model.graph.output.append(helper.make_tensor_value_info("v", TensorProto.FLOAT, (1, TOKENS, WIDTH)))
@@ -68,7 +68,7 @@ def test_each_row_has_a_scale_of_its_own():
     assert np.all(np.abs(found[0] - rows) <= 0.51 * step)
 
 
-def test_two_lookups_share_what_is_stored():
+def test_two_lookups_share_one_stored_table():
     stored, remedies = store_tables(network(twice=True))
     assert [r.what for r in remedies] == ["Gather: lookup", "Gather: again"]
     assert types(stored) == {"table.stored.int8": TensorProto.INT8, "weight": TensorProto.FLOAT}
@@ -77,14 +77,14 @@ def test_two_lookups_share_what_is_stored():
     np.testing.assert_allclose(answer(stored, words), exact, atol=0.02 * np.abs(exact).max())
 
 
-def test_a_table_that_a_product_reads_too_stays_whole():
+def test_a_table_that_a_product_reads_too_stays_in_float():
     model = network(tied=True)
     stored, remedies = store_tables(model)
     assert stored is model
     assert remedies == ()
 
 
-def test_dynamic_int8_keeps_the_table_in_a_quarter(tmp_path):
+def test_dynamic_int8_stores_the_table_in_a_quarter_of_the_bytes(tmp_path):
     model = saved(network(), tmp_path)
     words = np.random.default_rng(1).integers(0, WORDS, (20, TOKENS))
     plan = CandidatePlan("onnxruntime-int8_dynamic", "onnxruntime", "int8_dynamic", "onnx", "a test")

@@ -1,4 +1,4 @@
-"""The last layer stays in float where that costs nothing and is worth something."""
+"""The last layer stays in float where it is cheap and the outputs gain."""
 
 import numpy as np
 import onnx
@@ -10,25 +10,25 @@ from edgeq.quantize.passes.head import onnx_head, onnx_head_in_float
 from tests.quantize.networks import Rows, images, model_of, residual, saved
 
 
-def test_a_small_classifier_goes_with_what_pools_for_it(tmp_path):
+def test_a_small_classifier_comes_with_its_pooling(tmp_path):
     saved(residual(channels=32), tmp_path)
     model = read(tmp_path / "net.onnx")
     assert onnx_head(model) == {"scores_Gemm", "flat_Flatten", "pool_GlobalAveragePool"}
 
 
-def test_a_classifier_with_many_of_the_weights_does_not(tmp_path):
+def test_a_classifier_with_many_of_the_weights_is_no_head(tmp_path):
     saved(residual(channels=16, classes=100), tmp_path)  # 1,600 of about 11,000 weights
     assert onnx_head(read(tmp_path / "net.onnx")) == frozenset()
 
 
-def test_what_decides_stands_before_the_softmax():
+def test_the_head_is_the_layer_before_the_softmax():
     net = flattened("Softmax")
     assert decisive_of(net) == (Decisive("y", "s", "scores"),)
     assert [o.name for o in ending_at(net, decisive_of(net)).graph.output] == ["s"]
     assert decisive_of(flattened("Relu")) == (Decisive("y", "y", "last"),)
 
 
-def test_float_only_where_it_is_worth_it(tmp_path):
+def test_float_only_where_the_outputs_gain(tmp_path):
     saved(residual(channels=32), tmp_path)
     model, samples = read(tmp_path / "net.onnx"), Rows(images(8))
     path = tmp_path / "tried.onnx"

@@ -1,4 +1,4 @@
-"""No input overflows the pairs of what is written for x86 without VNNI, in whatever shape the weights stand."""
+"""Files for x86 without VNNI: no input saturates a 16-bit sum of two products, for weights of any layout."""
 
 import numpy as np
 import onnx
@@ -21,7 +21,7 @@ FITS = Scheme("uint8", "int8", True, pairs_fit=True)
 
 
 def written(model, folder, scheme, rows):
-    """The QDQ file of a ModelProto, made on these samples."""
+    """The QDQ file of `model`, calibrated on these samples."""
     saved(model, folder)
     graph = read(folder / "net.onnx")
     ranges = ranges_of(onnx_seen(graph, rows, False), "minmax")
@@ -30,7 +30,7 @@ def written(model, folder, scheme, rows):
 
 
 def alike(*shape):
-    """Weights of one sign that are all large: every pair overflows."""
+    """Large weights of one sign: every pair saturates."""
     return np.random.default_rng(0).uniform(0.7, 1.0, shape).astype(np.float32)
 
 
@@ -58,7 +58,7 @@ def positive(shape, count=6):
 
 @pytest.mark.parametrize("name", LAYERS)
 @pytest.mark.parametrize("per_channel", [True, False])
-def test_every_kind_of_layer_leaves_room(name, per_channel, tmp_path):
+def test_no_kind_of_layer_saturates(name, per_channel, tmp_path):
     model, shape = LAYERS[name]
     plain = Scheme("uint8", "int8", per_channel)
     path = written(model, tmp_path, plain, positive(shape))
@@ -70,8 +70,8 @@ def test_every_kind_of_layer_leaves_room(name, per_channel, tmp_path):
     assert sqnr_db(reference[0], outputs[0]) > 35
 
 
-def test_the_worst_input_does_not_overflow_in_the_kernels_own_order(tmp_path):
-    """255 under every positive weight of a channel and 0 elsewhere, then the other way round; by the reference kernel."""
+def test_the_worst_input_does_not_saturate_the_reference_kernel(tmp_path):
+    """255 for every positive weight of a channel and 0 elsewhere, then the other way round."""
     path = written(LAYERS["odd channels"][0], tmp_path, FITS, positive([3, 5, 5]))
     stored = {i.name: numpy_helper.to_array(i) for i in onnx.load(path).graph.initializer}
     w = stored["w_quantized"]
@@ -82,7 +82,7 @@ def test_the_worst_input_does_not_overflow_in_the_kernels_own_order(tmp_path):
     assert not pair_products(worst, b, UINT8, INT8)[1].any()
 
 
-def test_it_costs_less_than_seven_bits(tmp_path):
+def test_it_loses_less_than_seven_bits(tmp_path):
     rows, fresh = Rows(images(48)), Rows(images(64, seed=1))
     found = {}
     for scheme in (FITS, Scheme("uint8", "int8", True, reduce_range=True)):
@@ -92,7 +92,7 @@ def test_it_costs_less_than_seven_bits(tmp_path):
     assert found[True] > found[False]
 
 
-def test_what_was_moved_afterwards_is_settled_by_steps(tmp_path):
+def test_pairs_that_fitting_made_too_large_are_clamped(tmp_path):
     path = written(LAYERS["conv"][0], tmp_path, FITS, positive([6, 5, 5]))
     model = onnx.load(path)
     stored = next(i for i in model.graph.initializer if i.name == "w_quantized")
@@ -108,7 +108,7 @@ def test_what_was_moved_afterwards_is_settled_by_steps(tmp_path):
     assert np.count_nonzero(after != moved) == 2
 
 
-def test_depthwise_and_signed_activations_need_none(tmp_path):
+def test_depthwise_convolutions_and_signed_activations_need_no_wider_scale(tmp_path):
     depthwise = one_layer("Conv", alike(6, 1, 3, 3), [1, 6, 5, 5], [1, 6, 3, 3], group=6)
     path = written(depthwise, tmp_path, FITS, positive([6, 5, 5]))
     assert headroom(path) == {}

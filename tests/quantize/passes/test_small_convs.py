@@ -1,4 +1,4 @@
-"""Which convolutions stay in float on x86 because they are too small to gain, and that the file is so."""
+"""Convolutions that are faster in float on x86 stay in float."""
 
 import numpy as np
 import onnx
@@ -46,7 +46,7 @@ def network(channels, groups=1, kernel=3, pooled=False):
         (network(3, pooled=True), set()),
     ],
 )
-def test_what_sums_few_products_and_is_not_pooled(graph, thin):
+def test_convolutions_of_few_products_that_are_not_pooled(graph, thin):
     assert thin_convolutions(graph).keys() == thin
 
 

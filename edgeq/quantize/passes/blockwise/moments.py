@@ -1,7 +1,7 @@
-"""Second moments of what matrix products read, over calibration samples; as many passes as memory asks for."""
+"""Second moments of the inputs of matrix products over calibration samples, in as many runs as memory needs."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -10,12 +10,15 @@ from edgeq.quantize.evaluate.pre_softmax_outputs import evenly
 from edgeq.quantize.samples import SamplesLike
 from edgeq.quantize.tensor_values import values_of
 
+if TYPE_CHECKING:
+    import onnx
+
 _ROOM = 512 * 2**20  # bytes of moments at a time
 _SAMPLES = 64
 
 
 def moments_of(
-    model: Any, sizes: dict[str, int], samples: SamplesLike, threads: int
+    model: "onnx.ModelProto", sizes: dict[str, int], samples: SamplesLike, threads: int
 ) -> Iterator[tuple[str, npt.NDArray[np.float64]]]:
     """(tensor, E x x' [k, k]) of each tensor of `sizes`, the lengths k of their last axes."""
     indices = evenly(samples.count, _SAMPLES)

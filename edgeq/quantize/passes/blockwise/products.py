@@ -1,30 +1,32 @@
-"""Finds the matrix products that MatMulNBits can stand in for. Changes nothing."""
+"""Finds the matrix products that MatMulNBits can replace. Changes nothing."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from edgeq.quantize.scopes import Scope, scopes
 
-_FEWEST = 1024  # weights: below that a block's overhead is all there is to see
+if TYPE_CHECKING:
+    import onnx
+
+_FEWEST = 1024  # weights: below, the overhead of blocks is larger than what they save
 
 
 @dataclass(frozen=True, eq=False)
 class Product:
-    """`node` is a MatMul or a Gemm of `graph`, `weights` are its own, turned and scaled to [outputs, k]. `inner`: it lies
-    in an If, Loop or Scan, where its input cannot be looked at.
+    """`node` is a MatMul or a Gemm of `graph`, `weights` its constant, transposed and scaled to [outputs, k]. `inner`: the
+    node is in the body of an If, Loop or Scan, so its input is unknown outside.
     """
 
-    node: Any
-    graph: Any
+    node: "onnx.NodeProto"
+    graph: "onnx.GraphProto"
     weights: npt.NDArray[np.float32]
     inner: bool
 
 
-def products_of(model: Any) -> tuple[Product, ...]:
-    """`model` is an onnx ModelProto."""
+def products_of(model: "onnx.ModelProto") -> tuple[Product, ...]:
     return tuple(
         Product(node, scope.graph, weights, inner=k > 0)
         for k, scope in enumerate(scopes(model.graph))
@@ -33,7 +35,7 @@ def products_of(model: Any) -> tuple[Product, ...]:
     )
 
 
-def _weights(node: Any, scope: Scope) -> npt.NDArray[np.float32] | None:
+def _weights(node: "onnx.NodeProto", scope: Scope) -> npt.NDArray[np.float32] | None:
     from onnx import TensorProto, numpy_helper
 
     if node.op_type not in ("MatMul", "Gemm") or node.input[0] in scope.constants:
@@ -45,5 +47,5 @@ def _weights(node: Any, scope: Scope) -> npt.NDArray[np.float32] | None:
     if np.prod(tensor.dims) < _FEWEST or ("transA" in facts and facts["transA"].i):
         return None
     values = numpy_helper.to_array(tensor)
-    turned = values if "transB" in facts and facts["transB"].i else values.T
-    return np.asarray(turned * (facts["alpha"].f if "alpha" in facts else 1.0), np.float32)
+    rows = values if "transB" in facts and facts["transB"].i else values.T
+    return np.asarray(rows * (facts["alpha"].f if "alpha" in facts else 1.0), np.float32)

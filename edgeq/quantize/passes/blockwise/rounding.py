@@ -1,8 +1,8 @@
-"""Rounds a matrix to blocks: each weight to the nearest, or so that its products stay close.
+"""Rounds a matrix to blocks: each weight to nearest, or with the least error of the products (GPTQ).
 
-The second is GPTQ (Frantar et al., "GPTQ: accurate post-training quantization for generative pre-trained transformers",
-2022): column by column, what rounding one costs is made up for by those to come. A block's grid is chosen when it is
-reached, from what its weights have become by then.
+Frantar et al., "GPTQ: accurate post-training quantization for generative pre-trained transformers", 2022: column by column,
+and the columns still to come compensate the error of each. A block's scale and zero point are chosen when it is reached,
+from its weights as they are then.
 """
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from edgeq.quantize.passes.blockwise.blocks import Blocks, Doubles, grid_of, to_grid
 
-_DAMPING = 0.01  # of the inputs' mean power: directions that the samples hardly have are not leant on
+_DAMPING = 0.01  # of the inputs' mean power, added to the diagonal, as in GPTQ
 
 
 def round_to_nearest(weights: npt.NDArray[np.float32], bits: int, size: int) -> Blocks:
@@ -19,14 +19,14 @@ def round_to_nearest(weights: npt.NDArray[np.float32], bits: int, size: int) -> 
 
 
 def round_jointly(weights: npt.NDArray[np.float32], gram: Doubles, bits: int, size: int) -> Blocks:
-    """`gram` [k, k] are second moments of what the columns multiply."""
+    """`gram` [k, k] is E[x x'] of the inputs x."""
     power = max(float(np.trace(gram)) / len(gram), 1e-30)
     damped = gram + _DAMPING * power * np.identity(len(gram))
     return _rounded(weights, np.linalg.cholesky(np.linalg.inv(damped)).T, bits, size)
 
 
 def _rounded(weights: npt.NDArray[np.float32], upper: Doubles | None, bits: int, size: int) -> Blocks:
-    """`upper` is the Cholesky factor of the inverse moments; without it nothing is made up for."""
+    """`upper` is the Cholesky factor of the inverse of E[x x']; without it each weight is rounded to nearest."""
     left = weights.astype(np.float64)
     integers, scales, zeros = np.empty_like(left), [], []
     for start in range(0, left.shape[1], size):

@@ -1,12 +1,12 @@
-"""Factors by which the channels between two layers are divided, from what they hold on calibration samples.
+"""The factor by which each channel between two layers is divided, from its range on calibration samples.
 
-    s_j = sqrt(max|x_j| / max|x|)               half of the way, in decibels, to channels that are all as large
+    s_j = sqrt(max|x_j| / max|x|)               halves each channel's distance to the largest, in decibels
 
-One scale serves all channels, so a channel a tenth as large as the largest has a tenth of its levels. The whole way is too
-far: the second layer's weights pay for it, where they have a scale per output, and every channel then has its largest
-values at the range's end. DS-CNN, 29.0 dB as it is: half of the way 31.0 dB, three quarters 30.0, all of it 29.1.
-Nagel et al., "Data-free quantization through weight equalization and bias correction", 2019, divide by
-sqrt(max|w1_j| / max|w2_j|), which here is no better: weights have a scale per channel already, activations do not.
+Activations have one scale per tensor, so a channel a tenth as large as the largest has a tenth of its levels. Exponents
+above 1/2 are worse: the second layer's weights, with a scale per output channel, lose what the activations gain. DS-CNN,
+29.0 dB without: exponent 1/2 31.0 dB, 3/4 30.0, 1 29.1. Nagel et al., "Data-free quantization through weight
+equalization and bias correction", 2019, equalize weights with one scale per tensor: s_j = sqrt(max|w1_j| / max|w2_j|). Here
+that is no better: weights have a scale per channel already, activations do not.
 """
 
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ from edgeq.quantize.passes.equalize.scaled import Floats, along_channels, by_cha
 
 Doubles = npt.NDArray[np.float64]
 
-_SMALLEST = 0.02  # of the largest channel: one that hardly ever held anything may hold more in other samples
+_SMALLEST = 0.02  # of the largest channel: one that is next to zero here may be larger on other samples
 
 
 @dataclass(frozen=True, eq=False)
 class Channels:
-    """What was seen of each: extremes (zero among them) and the mean square, [channels]."""
+    """Range (zero within it) and mean square of each channel on calibration samples, [channels]."""
 
     low: Doubles
     high: Doubles
@@ -38,22 +38,22 @@ class Channels:
         return Channels(*ends, np.square(wide).mean(axis=1))
 
     def with_another(self, other: "Channels", before: int) -> "Channels":
-        """This, seen on `before` samples, and one more."""
+        """Of this one's `before` samples and one more."""
         power = (self.power * before + other.power) / (before + 1)
         return Channels(np.minimum(self.low, other.low), np.maximum(self.high, other.high), power)
 
 
 def eighths_of(seen: Channels) -> npt.NDArray[np.int64]:
-    """[channels]; a factor is 2^(-n / 8), the nearest such to the formula above."""
+    """n of each channel, [channels], whose factor 2^(-n / 8) is nearest to the formula above."""
     largest = np.maximum(seen.high, -seen.low)
     top = max(float(largest.max()), 1e-30)
     return np.asarray(np.rint(-4.0 * np.log2(np.maximum(largest / top, _SMALLEST))), np.int64)
 
 
 def gain_db(pair: Pair, weights: Floats, seen: Channels, factors: Floats) -> float:
-    """What the second layer's outputs win by it, as far as rounding its inputs and its weights to 8 bits makes their error.
+    """The predicted SQNR gain of the second layer's outputs, from rounding its inputs and its weights to 8 bits.
 
-    Rounding errors have a variance of a twelfth of the squared step and do not depend on one another.
+    Rounding errors count as independent, each with a variance of step^2 / 12.
     """
     parts = by_channel(pair, weights).astype(np.float64)
     before = _noise(parts, seen, np.ones(pair.channels))
@@ -61,7 +61,7 @@ def gain_db(pair: Pair, weights: Floats, seen: Channels, factors: Floats) -> flo
 
 
 def _noise(parts: Doubles, seen: Channels, factors: npt.NDArray[np.floating]) -> float:
-    """Twelve times the error's power, summed over outputs."""
+    """12 times the power of the outputs' error, summed over outputs."""
     weights = parts * along_channels(parts, factors)
     step = (float((seen.high / factors).max()) - float((seen.low / factors).min())) / 255
     steps = np.abs(weights).max(axis=(2, 3)) / 127

@@ -1,13 +1,13 @@
-"""Puts factors into a copy of the graph: the first layer of a pair gives its channels divided by them, the second takes
-them up. What the graph gives stays the same, to within float32.
+"""Applies factors in a copy of the graph: divides the output channels of a pair's first layer, and multiplies the second's
+weights. The graph's outputs stay the same, to within float32.
 
-A file says which factors it has, so that whoever holds its inner tensors against float's can have them too.
+The factors are stored in the file's metadata: whoever compares its inner tensors with float's needs them.
 """
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,13 +16,16 @@ from edgeq.foreign import translated
 from edgeq.quantize.passes.equalize.pairs import Pair, is_transposed, pairs_of
 from edgeq.quantize.scopes import scopes
 
+if TYPE_CHECKING:
+    import onnx
+
 Floats = npt.NDArray[np.float32]
 Eighths = Mapping[str, npt.NDArray[np.int64]]  # by first node: a factor of a channel is 2^(-n / 8)
 
 _KEY = "edgeq.equalized"  # of the model's metadata
 
 
-def scaled(model: Any, eighths: Eighths) -> Any:
+def scaled(model: "onnx.ModelProto", eighths: Eighths) -> "onnx.ModelProto":
     """`model` is a ModelProto with inferred shapes, and so is the copy."""
     import onnx
 
@@ -35,21 +38,21 @@ def scaled(model: Any, eighths: Eighths) -> Any:
             _divide(pair.first, constants, factors)
             weights = constants[pair.second.input[1]]
             _put(weights, _multiplied(pair, array(weights), factors))
-    noted = {name: [int(n) for n in each] for name, each in eighths.items()}
-    onnx.helper.set_model_props(copy, {_KEY: json.dumps(noted, separators=(",", ":"))})
+    stored = {name: [int(n) for n in each] for name, each in eighths.items()}
+    onnx.helper.set_model_props(copy, {_KEY: json.dumps(stored, separators=(",", ":"))})
     return copy
 
 
-def as_in(model: Any, quantized: Path) -> Any:
-    """The float graph that the file `quantized` was made from, where `model` is what it was before."""
+def as_in(model: "onnx.ModelProto", quantized: Path) -> "onnx.ModelProto":
+    """`model` with the factors that the file `quantized`, which was made from it, has stored."""
     import onnx
 
     with translated(f"cannot read {quantized.name} as ONNX"):
         facts = onnx.load(str(quantized), load_external_data=False).metadata_props
-    noted = next((fact.value for fact in facts if fact.key == _KEY), None)
-    if noted is None:
+    stored = next((fact.value for fact in facts if fact.key == _KEY), None)
+    if stored is None:
         return model
-    return scaled(model, {name: np.asarray(each, np.int64) for name, each in json.loads(noted).items()})
+    return scaled(model, {name: np.asarray(each, np.int64) for name, each in json.loads(stored).items()})
 
 
 def factors_of(eighths: npt.NDArray[np.int64]) -> Floats:
@@ -66,11 +69,11 @@ def by_channel(pair: Pair, weights: Floats) -> Floats:
 
 
 def along_channels(parts: npt.NDArray[Any], values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """[channels] so that it multiplies what `by_channel` gives."""
+    """`values` [channels], shaped to multiply `parts`, which come from `by_channel`."""
     return values.reshape(parts.shape[0], 1, parts.shape[2], 1)
 
 
-def array(tensor: Any) -> Floats:
+def array(tensor: "onnx.TensorProto") -> Floats:
     from onnx import numpy_helper
 
     return np.asarray(numpy_helper.to_array(tensor))
@@ -78,13 +81,13 @@ def array(tensor: Any) -> Floats:
 
 def _multiplied(pair: Pair, weights: Floats, factors: Floats) -> Floats:
     parts = by_channel(pair, weights)
-    taken = np.asarray(parts * along_channels(parts, factors), np.float32)
+    scaled = np.asarray(parts * along_channels(parts, factors), np.float32)
     if pair.second.op_type == "Conv" or is_transposed(pair.second):
-        return taken.reshape(weights.shape)
-    return taken.reshape(weights.T.shape).T
+        return scaled.reshape(weights.shape)
+    return scaled.reshape(weights.T.shape).T
 
 
-def _divide(first: Any, constants: Mapping[str, Any], factors: Floats) -> None:
+def _divide(first: "onnx.NodeProto", constants: "Mapping[str, onnx.TensorProto]", factors: Floats) -> None:
     weights = array(constants[first.input[1]])
     columns = first.op_type == "Gemm" and not is_transposed(first)
     each = factors if columns else factors.reshape(-1, *[1] * (weights.ndim - 1))
@@ -93,7 +96,7 @@ def _divide(first: Any, constants: Mapping[str, Any], factors: Floats) -> None:
         _put(constants[first.input[2]], array(constants[first.input[2]]) / factors)
 
 
-def _put(tensor: Any, values: Floats) -> None:
+def _put(tensor: "onnx.TensorProto", values: Floats) -> None:
     from onnx import numpy_helper
 
     values = np.ascontiguousarray(values, np.float32)

@@ -1,25 +1,28 @@
-"""Means over an image as operators for which onnxruntime has fast integer kernels.
+"""Replaces means over an image by operators for which onnxruntime has fast integer kernels.
 
-Its AveragePool on integers goes value by value (0.26 ms for FastestDet's, 0.01 in float): over the whole image it is a
-GlobalAveragePool, and a convolution of each channel with equal weights, which 8 bits hold exactly, wherever zeros at the
-border count or there are none. ReduceMean has no integer kernel at all.
+Its integer AveragePool is scalar (FastestDet: 0.26 ms, 0.01 in float). Over the whole image it becomes a
+GlobalAveragePool; elsewhere a depthwise convolution with equal weights, which 8 bits represent exactly, unless it leaves
+out padding. ReduceMean has no integer kernel at all.
 """
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from edgeq.nouns.fidelity import Remedy
 from edgeq.quantize.passes.fuse.links import attributes, free_name
 
+if TYPE_CHECKING:
+    import onnx
+
 _MOST = 16  # values in a mean: a depthwise kernel reads each of them
 
 Shape = tuple[int, ...]
 
 
-def averages(model: Any, leave: frozenset[str] = frozenset()) -> list[Remedy]:
-    """Changes `model` in place, but for the nodes named in `leave`."""
+def averages(model: "onnx.ModelProto", leave: frozenset[str] = frozenset()) -> list[Remedy]:
+    """Changes `model` in place, except for the nodes named in `leave`."""
     graph = model.graph
     values = (*graph.input, *graph.value_info, *graph.output)
     shapes = {v.name: tuple(d.dim_value for d in v.type.tensor_type.shape.dim) for v in values}
@@ -35,7 +38,7 @@ def averages(model: Any, leave: frozenset[str] = frozenset()) -> list[Remedy]:
     return found
 
 
-def _without_pool(graph: Any, node: Any, shape: Shape) -> list[Remedy]:
+def _without_pool(graph: "onnx.GraphProto", node: "onnx.NodeProto", shape: Shape) -> list[Remedy]:
     facts = attributes(node)
     kernel, pads = tuple(facts["kernel_shape"]), tuple(facts.get("pads", ()))
     if facts.get("ceil_mode") or facts.get("auto_pad", b"NOTSET") not in (b"NOTSET", b"VALID"):
@@ -49,12 +52,14 @@ def _without_pool(graph: Any, node: Any, shape: Shape) -> list[Remedy]:
     return [_to_convolution(graph, node, shape[1], facts)]
 
 
-def _to_global(node: Any, kind: str) -> Remedy:
+def _to_global(node: "onnx.NodeProto", kind: str) -> Remedy:
     _become(node, "GlobalAveragePool", [node.input[0]], {})
     return Remedy(node.name, f"as a GlobalAveragePool: onnxruntime has no fast {kind} on integers")
 
 
-def _to_convolution(graph: Any, node: Any, channels: int, facts: dict[str, Any]) -> Remedy:
+def _to_convolution(
+    graph: "onnx.GraphProto", node: "onnx.NodeProto", channels: int, facts: dict[str, Any]
+) -> Remedy:
     import onnx
 
     kernel = tuple(facts["kernel_shape"])
@@ -68,13 +73,13 @@ def _to_convolution(graph: Any, node: Any, channels: int, facts: dict[str, Any])
     )
 
 
-def _become(node: Any, kind: str, inputs: list[str], facts: dict[str, Any]) -> None:
+def _become(node: "onnx.NodeProto", kind: str, inputs: list[str], facts: dict[str, Any]) -> None:
     import onnx
 
     node.CopyFrom(onnx.helper.make_node(kind, inputs, list(node.output), name=node.name, **facts))
 
 
-def _is_over_the_image(node: Any, graph: Any) -> bool:
+def _is_over_the_image(node: "onnx.NodeProto", graph: "onnx.GraphProto") -> bool:
     """A mean over height and width that keeps both as dimensions of one."""
     import onnx
 

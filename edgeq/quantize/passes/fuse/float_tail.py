@@ -1,24 +1,25 @@
-"""Operators behind the last layers that have no integer kernel, and all that follows them there, in float.
+"""Leaves in float what follows an operator without an integer kernel behind the last layers.
 
-An operator without one gets floats. What it makes would be rounded again only to reach the next integer operator, with no
-layer behind that gains by it: two conversions and a rounding for nothing (the boxes of UltraFace: Exp, Div and Sub among
-Mul, Add and Concat). Softmax and Sigmoid count among them: their integer kernels are tables and no faster, and what
-follows them often joins scores with boxes, in one scale for both.
+Such an operator computes in float. Quantizing its output again, with no layer behind that would be faster for it, costs two
+conversions and a rounding for nothing (the boxes of UltraFace: Exp, Div and Sub among Mul, Add and Concat). Softmax and
+Sigmoid count as such: their integer kernels are lookup tables and no faster, and what follows often concatenates scores
+and boxes, which would share a scale.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from edgeq.quantize.graph_work import HEAVY
 from edgeq.quantize.integer_operators import INTEGER_OPERATORS
+
+if TYPE_CHECKING:
+    import onnx
 
 _AS_WELL = ("Sigmoid", "Softmax")
 _WHY = "after the last layers and an operator without a fast integer kernel: float saves two conversions"
 
 
-def float_tail(model: Any) -> dict[str, str]:
-    """Names of operators with an integer kernel, in an onnx ModelProto with inferred shapes, that are better in float, and
-    why.
-    """
+def float_tail(model: "onnx.ModelProto") -> dict[str, str]:
+    """Names of the nodes with an integer kernel that are better in float, and why; `model` has inferred shapes."""
     floats, before = float_tensors(model.graph), before_a_layer(model.graph)
     found: dict[str, str] = {}
     tail: set[str] = set()  # tensors
@@ -33,8 +34,8 @@ def float_tail(model: Any) -> dict[str, str]:
     return found
 
 
-def before_a_layer(graph: Any) -> set[str]:
-    """Tensors that some layer needs, be it through other operators; a node with a graph inside may hold one."""
+def before_a_layer(graph: "onnx.GraphProto") -> set[str]:
+    """Tensors that some layer needs, directly or through other operators; a node with a body may hold a layer."""
     found: set[str] = set()
     for node in reversed(graph.node):
         inside = any(a.HasField("g") or a.graphs for a in node.attribute)
@@ -43,7 +44,7 @@ def before_a_layer(graph: Any) -> set[str]:
     return found
 
 
-def float_tensors(graph: Any) -> set[str]:
+def float_tensors(graph: "onnx.GraphProto") -> set[str]:
     import onnx
 
     values = (*graph.input, *graph.value_info, *graph.output)

@@ -1,17 +1,20 @@
-"""Operators that only move values, on the integers themselves instead of between DQ and Q.
+"""Runs operators that only move values on the integers themselves instead of between DQ and Q.
 
-onnxruntime does so on its own for some of them, where both sides have one scale: Reshape, Transpose, MaxPool ... It does
-not for Pad, Expand, Flatten on older versions, and others. What comes out of such an operator is what went in, so the scale
-of its input serves for its output: a rounding less, and nothing to convert.
+onnxruntime does so itself for some of them (Reshape, Transpose, MaxPool ...) where both sides have the same scale, but
+not for Pad, Expand, others, and Flatten in older versions. Such an operator's output has the values of its input, so the
+input's scale serves for both: one rounding and two conversions less.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from edgeq.nouns.fidelity import Remedy
 from edgeq.quantize.passes.fuse.links import Links, attributes
 from edgeq.quantize.scopes import drop_unread
+
+if TYPE_CHECKING:
+    import onnx
 
 # onnxruntime drops Q and DQ around these itself since 1.16, where both have the same numbers.
 _DROPPED = ("Gather", "MaxPool", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
@@ -23,19 +26,19 @@ _HOW = "on integers, in the scale of its input: it only moves values"
 
 @dataclass(frozen=True)
 class _Site:
-    """What stands around the operator `node`: the DQ before it, the Qs that read it, the DQs that read these."""
+    """The operator `node` with the DQ before it, the Qs that read it and the DQs that read these."""
 
-    node: Any
-    before: Any
-    behind: list[Any]
-    after: list[Any]
+    node: "onnx.NodeProto"
+    before: "onnx.NodeProto"
+    behind: list["onnx.NodeProto"]
+    after: list["onnx.NodeProto"]
 
 
-def integer_moves(model: Any, made: Mapping[str, str]) -> list[Remedy]:
-    """Changes a QDQ ModelProto in place. An operator behind another is found once that is done.
+def integer_moves(model: "onnx.ModelProto", made: Mapping[str, str]) -> list[Remedy]:
+    """Changes a QDQ model in place. `made` is the output of each node of the float graph.
 
-    `made` is what each node of the float graph makes. Where onnxruntime's quantizer gave a node another output, it took out
-    the Relu or Clip behind it, which the scale of that output stands for: such a node keeps it.
+    Where onnxruntime's quantizer gave a node another output, it removed the Relu or Clip behind it, whose effect is in the
+    scale of that output: such a node keeps its own.
     """
     found = []
     while (site := next(_sites(model.graph, made), None)) is not None:
@@ -46,11 +49,11 @@ def integer_moves(model: Any, made: Mapping[str, str]) -> list[Remedy]:
     return found
 
 
-def _sites(graph: Any, made_in_float: Mapping[str, str]) -> Iterator[_Site]:
+def _sites(graph: "onnx.GraphProto", made_in_float: Mapping[str, str]) -> Iterator[_Site]:
     links, stored = Links(graph), {i.name: i for i in graph.initializer}
     for node in graph.node:
         made = node.output[0] if len(node.output) == 1 else ""
-        before: Any = links.makers.get(node.input[0]) if node.input else None
+        before: onnx.NodeProto = links.makers.get(node.input[0]) if node.input else None
         behind = links.readers[made]
         if node.op_type not in _MOVES or not made or made in links.elsewhere or not behind:
             continue
@@ -68,7 +71,7 @@ def _sites(graph: Any, made_in_float: Mapping[str, str]) -> Iterator[_Site]:
             yield _Site(node, before, behind, after)
 
 
-def _apply(graph: Any, site: _Site) -> None:
+def _apply(graph: "onnx.GraphProto", site: _Site) -> None:
     integers, scale, zero = site.before.input
     kept = site.behind[0].output[0]
     site.node.input[0], site.node.output[0] = integers, kept
@@ -85,7 +88,7 @@ def _apply(graph: Any, site: _Site) -> None:
         graph.node.remove(node)
 
 
-def _is_plain(node: Any, kind: str, stored: dict[str, Any]) -> bool:
+def _is_plain(node: "onnx.NodeProto", kind: str, stored: "dict[str, onnx.TensorProto]") -> bool:
     """With one scale and a zero point of 8 bits, both constant."""
     import onnx
 
@@ -97,21 +100,21 @@ def _is_plain(node: Any, kind: str, stored: dict[str, Any]) -> bool:
     return zero.data_type in (onnx.TensorProto.INT8, onnx.TensorProto.UINT8)
 
 
-def _same_grid(one: Any, other: Any, stored: dict[str, Any]) -> bool:
+def _same_grid(one: "onnx.NodeProto", other: "onnx.NodeProto", stored: "dict[str, onnx.TensorProto]") -> bool:
     return all(
         a == b or _number(stored[a]) == _number(stored[b])
         for a, b in zip(one.input[1:], other.input[1:], strict=True)
     )
 
 
-def _number(tensor: Any) -> float:
+def _number(tensor: "onnx.TensorProto") -> float:
     import onnx
 
     return float(onnx.numpy_helper.to_array(tensor).reshape(-1)[0])
 
 
-def _fills_with_zero(node: Any, stored: dict[str, Any]) -> bool:
-    """Zero is on every grid; what else a Pad fills with may be on none."""
+def _fills_with_zero(node: "onnx.NodeProto", stored: "dict[str, onnx.TensorProto]") -> bool:
+    """Zero is exact on every grid; another fill value of a Pad may not be."""
     if node.op_type != "Pad" or len(node.input) < 3 or not node.input[2]:
         return True
     fill = stored.get(node.input[2])

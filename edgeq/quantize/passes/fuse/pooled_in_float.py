@@ -1,12 +1,12 @@
-"""MaxPool behind a convolution that is too thin to gain by integers: both in float.
+"""Keeps a MaxPool in float behind a convolution that small_convs leaves in float, by a Max without effect.
 
-onnxruntime moves the Q behind a MaxPool in front of it, so that integers are pooled; behind a float convolution these lie
-in an order for which it has no fast kernel: 3.9 ms for FastestDet's, 0.26 ms in float, where the whole network takes 3.6.
-It does not move a Q past a Max. Until 1.18 it does past a Relu, so to pool first and cut off what is below zero then
-would not do. The larger of a value and the lowest float is the value: the result is the same to the bit.
+onnxruntime moves the Q behind a MaxPool before it, so that integers are pooled; behind a float convolution they have a
+layout for which it has no fast kernel: FastestDet's MaxPool 3.9 ms, 0.26 in float, where the whole network takes 3.6. It
+does not move a Q past a Max; past a Relu it does until 1.18, so to pool before the Relu would not help. The Max is with
+the lowest float, so the result is the same to the bit.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,11 +14,14 @@ from edgeq.nouns.fidelity import Remedy
 from edgeq.quantize.passes.fuse.links import Links, free_name
 from edgeq.quantize.passes.small_convs import PASSED_THROUGH, why_thin
 
+if TYPE_CHECKING:
+    import onnx
+
 _HOW = "in float with the small convolution before it, behind a Max without effect: onnxruntime's integer pooling is slow"
 
 
-def pooled_in_float(model: Any) -> list[Remedy]:
-    """Changes `model` in place; one remedy for each MaxPool, and each activation before, that have to stay in float."""
+def pooled_in_float(model: "onnx.ModelProto") -> list[Remedy]:
+    """Changes `model` in place; returns each MaxPool, and each activation before one, that has to stay in float."""
     links, graph = Links(model.graph), model.graph
     weights = {i.name: tuple(i.dims) for i in graph.initializer}
     kept = []
@@ -30,9 +33,9 @@ def pooled_in_float(model: Any) -> list[Remedy]:
     return [Remedy(node.name, _HOW) for node in kept]
 
 
-def _to_pool(conv: Any, links: Links) -> list[Any]:
-    """The nodes between `conv` and a MaxPool, and this; empty where none follows, or a Max behind it already."""
-    chain: list[Any] = []
+def _to_pool(conv: "onnx.NodeProto", links: Links) -> list["onnx.NodeProto"]:
+    """The nodes from `conv` to a MaxPool, with the latter; empty where none follows, or a Max is behind it already."""
+    chain: list[onnx.NodeProto] = []
     node = links.only_reader(conv.output[0])
     while node is not None and node.op_type in PASSED_THROUGH:
         chain.append(node)
@@ -43,7 +46,7 @@ def _to_pool(conv: Any, links: Links) -> list[Any]:
     return [] if behind is not None and behind.op_type == "Max" else [*chain, node]
 
 
-def _keep_apart(graph: Any, pool: Any) -> None:
+def _keep_apart(graph: "onnx.GraphProto", pool: "onnx.NodeProto") -> None:
     import onnx
 
     result, floor = pool.output[0], free_name(graph, "lowest_float")

@@ -1,19 +1,22 @@
-"""A Relu whose input others read too, as a LeakyRelu of slope 0.
+"""Replaces a Relu whose input other operators read too by a LeakyRelu of slope 0.
 
-Where it is the only reader, what rounds its output cuts off what is below zero. Where its input is needed as well, both are
-rounded, and onnxruntime makes floats of the one to make the other's integers of them. Of LeakyRelu it has a kernel that
-looks each of 256 integers up in a table.
+A Relu that is the only reader is folded into the output's quantization. Otherwise input and output are both quantized, and
+onnxruntime dequantizes, runs the Relu in float and quantizes again. For LeakyRelu it has an integer kernel, a lookup table
+of 256 entries.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from edgeq.nouns.fidelity import Remedy
 from edgeq.quantize.passes.fuse.links import Links
 
+if TYPE_CHECKING:
+    import onnx
+
 _HOW = "as a LeakyRelu of slope 0 (an integer lookup table): other operators read its input at another scale"
 
 
-def shared_relu(model: Any) -> list[Remedy]:
+def shared_relu(model: "onnx.ModelProto") -> list[Remedy]:
     """Changes `model` in place."""
     import onnx
 

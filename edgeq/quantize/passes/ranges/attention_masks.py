@@ -1,7 +1,7 @@
-"""Which tensors lead to a softmax, and which of them hide scores from it: masks of -10000 or -1e9, and sums with them.
+"""Finds attention masks (-10000, -1e9 or another large negative value), and the scores that they are added to.
 
-A share of e^-32 is none, so what is hidden stays hidden by any value below -32, and a scale that holds -10000 gives all scores one
-step. The rule asks for that alone, not for the number that a model writes.
+A softmax gives e^-32 next to nothing, so any value below -32 masks; and a scale whose range holds -10000 rounds all scores
+to one step. The rule is about values, not about the number that a model writes.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -12,7 +12,7 @@ from edgeq.quantize.calibration.tensor_stats import Seen
 SOFTMAX = frozenset({"SOFTMAX", "LOGSOFTMAX"})
 MAX_POOL = frozenset({"MAXPOOL", "MAXPOOL2D", "GLOBALMAXPOOL"})
 
-_HIDDEN = -32.0  # the largest value whose share of a softmax is lost
+_MASKED = -32.0  # the largest value that a softmax makes next to zero
 _DOMINATES = 8.0  # times the scores: they keep less than 5 of 8 bits
 _MOVES = frozenset(
     [
@@ -40,7 +40,7 @@ _SCALES = frozenset(["MUL", "DIV"])
 
 @dataclass(frozen=True)
 class Layer:
-    """`kind` as ONNX or TFLite write it, tensors by name. `name` is what the layer is left in float by."""
+    """`kind` as ONNX or TFLite write it, tensors by name; `name` as in the set of layers in float."""
 
     name: str
     kind: str
@@ -54,7 +54,7 @@ class Layer:
 
     @property
     def carried(self) -> Sequence[str]:
-        """Inputs whose values are in the outputs, moved, scaled, or joined with others by a sum or a choice."""
+        """Inputs whose values the outputs have: moved, scaled, added to others or selected."""
         kind = self.plain_kind
         if kind == _SUM_WITH_PRODUCT:
             return self.inputs[2:3]
@@ -62,7 +62,7 @@ class Layer:
 
 
 def leading_to(layers: Sequence[Layer], kinds: Collection[str]) -> frozenset[str]:
-    """Tensors that are carried to a layer of `kinds`. `layers` are in the order in which they run."""
+    """Tensors whose values reach a layer of `kinds`. `layers` are in running order."""
     found: set[str] = set()
     for layer in reversed(layers):
         if layer.plain_kind in kinds:
@@ -73,7 +73,7 @@ def leading_to(layers: Sequence[Layer], kinds: Collection[str]) -> frozenset[str
 
 
 def hiding(layers: Sequence[Layer], tensors: Mapping[str, Seen]) -> frozenset[str]:
-    """Masks that are joined with scores in front of a softmax, and every tensor from there to it. `layers` as above."""
+    """Masks that are combined with scores before a softmax, and every tensor from there to it. `layers` as above."""
     path = leading_to(layers, SOFTMAX)
     maker = {name: layer for layer in layers for name in layer.outputs}
     masked: set[str] = set()
@@ -85,15 +85,15 @@ def hiding(layers: Sequence[Layer], tensors: Mapping[str, Seen]) -> frozenset[st
         if not masked.isdisjoint(layer.carried):
             masked.add(out)
             continue
-        hides = _joined_masks(layer, tensors, out)
-        if hides is not None:
+        found = _masks_combined(layer, tensors, out)
+        if found is not None:
             masked.add(out)
-            masks |= hides
+            masks |= found
     return frozenset(masked | _with_what_they_move(masks, maker))
 
 
-def _joined_masks(layer: Layer, tensors: Mapping[str, Seen], out: str) -> set[str] | None:
-    """Those of its inputs that are masks, none where the mask is a constant; None where scores keep enough of the scale."""
+def _masks_combined(layer: Layer, tensors: Mapping[str, Seen], out: str) -> set[str] | None:
+    """The inputs that are masks, none where the mask is a constant; None where the scores keep enough of the range."""
     kind = layer.plain_kind
     if kind not in _JOINS | {_SUM_WITH_PRODUCT} or out not in tensors:
         return None
@@ -102,7 +102,7 @@ def _joined_masks(layer: Layer, tensors: Mapping[str, Seen], out: str) -> set[st
     masks = {i for i, size in sizes.items() if size * 2 >= -low}
     scores = [size for i, size in sizes.items() if i not in masks]
     known = bool(masks) if kind == _SUM_WITH_PRODUCT else bool(scores)
-    if low > _HIDDEN or not known or max(high, *scores, 0.0) * _DOMINATES > -low:
+    if low > _MASKED or not known or max(high, *scores, 0.0) * _DOMINATES > -low:
         return None
     return masks
 
@@ -112,7 +112,7 @@ def _size(seen: Seen) -> float:
 
 
 def _with_what_they_move(tensors: Collection[str], maker: Mapping[str, Layer]) -> set[str]:
-    """`tensors`, and what each of them is a view of."""
+    """`tensors`, and the tensors whose values each of them only moves."""
     found: set[str] = set()
     for tensor in tensors:
         name: str | None = tensor

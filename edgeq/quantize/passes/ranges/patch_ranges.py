@@ -1,11 +1,9 @@
-"""A QDQ file with other ranges of activations, without quantizing it anew: scales and zero points change, and the biases
-that are stored in steps of input scale times weight scale. Weights stay as they are.
-
-To try ranges: within one step of a bias it is the file that the quantizer would write.
+"""Patches a QDQ file with other ranges of activations: scales, zero points, and biases, whose scale is that of the input
+times that of the weights. Much faster than quantizing again, and the same file but for biases that differ by one step.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,13 +11,16 @@ import numpy.typing as npt
 from edgeq.quantize.calibration.tensor_stats import Range
 from edgeq.quantize.numerics import Grid, affine
 
+if TYPE_CHECKING:
+    import onnx
+
 Array = npt.NDArray[Any]
 
 
 class Reranged:
-    """`emitted` is a QDQ ModelProto that was made with `ranges`; it stays as it is."""
+    """`emitted` is a QDQ model that was written with `ranges`; it stays as it is."""
 
-    def __init__(self, emitted: Any, ranges: Mapping[str, Range]) -> None:
+    def __init__(self, emitted: "onnx.ModelProto", ranges: Mapping[str, Range]) -> None:
         self._emitted = emitted
         self._ranges = {name: ranges[name] for name in _quantized(emitted, ranges)}
         stored = {i.name for i in emitted.graph.initializer}
@@ -27,12 +28,12 @@ class Reranged:
 
     @property
     def tensors(self) -> tuple[str, ...]:
-        """Those whose ranges make a difference. Others are not quantized, or have a range that the operator fixes."""
+        """Those whose ranges matter. Others are not quantized, or their operator determines the range."""
         return tuple(self._ranges)
 
     def takes(self, ranges: Mapping[str, Range]) -> bool:
-        """Whether these differ from those that it was made with in `tensors` alone, and every bias fits into 32 bits in the
-        steps that follow from them: where one does not, the quantizer widens the scale of the weights.
+        """Whether they differ from the written ones in `tensors` alone, and every bias still fits into 32 bits: where one does
+        not, the quantizer widens the scale of the weights.
         """
         others = [name for name, old in self._ranges.items() if ranges[name] != old]
         if any(ranges.get(name) != range for name, range in self._fixed.items()):
@@ -40,8 +41,8 @@ class Reranged:
         file = _File(self._emitted)
         return all(file.holds(name, ranges[name]) for name in others)
 
-    def model(self, ranges: Mapping[str, Range]) -> Any:
-        """A ModelProto with these ranges."""
+    def model(self, ranges: Mapping[str, Range]) -> "onnx.ModelProto":
+        """A copy with these ranges."""
         import onnx
 
         copy = onnx.ModelProto()
@@ -54,14 +55,14 @@ class Reranged:
 
 
 class _File:
-    """A QDQ ModelProto that is changed in place."""
+    """A QDQ model that is changed in place."""
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: "onnx.ModelProto") -> None:
         self._stored = {i.name: i for i in model.graph.initializer}
         self._biases = _biases(model)
 
     def holds(self, name: str, range: Range) -> bool:
-        """Whether the biases that are in steps of this tensor fit once it has this range."""
+        """Whether the biases whose scale follows from this tensor's fit with this range."""
         before = self._array(f"{name}_scale")
         scale = affine(*range, _grid(self._array(f"{name}_zero_point").dtype)).scale
         most = np.iinfo(np.int32).max * float(scale.reshape(())) / float(before.reshape(()))
@@ -96,8 +97,8 @@ class _File:
         self._stored[name].CopyFrom(onnx.numpy_helper.from_array(array, name))
 
 
-def _quantized(model: Any, ranges: Mapping[str, Range]) -> list[str]:
-    """The tensors whose scale in the file follows from their range, in the file's order."""
+def _quantized(model: "onnx.ModelProto", ranges: Mapping[str, Range]) -> list[str]:
+    """The tensors whose scale in the file is that of their range, in the file's order."""
     import onnx
 
     stored = {i.name: i for i in model.graph.initializer}
@@ -113,8 +114,8 @@ def _quantized(model: Any, ranges: Mapping[str, Range]) -> list[str]:
     return found
 
 
-def _biases(model: Any) -> dict[str, list[tuple[str, str]]]:
-    """By scale of the input: (integers, scale) of the biases that are in steps of it."""
+def _biases(model: "onnx.ModelProto") -> dict[str, list[tuple[str, str]]]:
+    """By scale of the input: (integers, scale) of the biases whose scale follows from it."""
     made = {o: n for n in model.graph.node if n.op_type == "DequantizeLinear" for o in n.output}
     stored = {i.name for i in model.graph.initializer}
     found: dict[str, list[tuple[str, str]]] = {}

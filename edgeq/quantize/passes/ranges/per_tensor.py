@@ -1,9 +1,9 @@
-"""Gives single tensors another way than the rest, where the model's outputs come measurably closer to float by it.
+"""Chooses another calibrator for single tensors, where it significantly reduces the error of the model's outputs.
 
-An outlier that is noise in one tensor is the answer in another, so no way is best for all. But each change of a range
-also throws the dice of all roundings behind it anew, by a few tenths of a decibel; who takes every gain collects luck,
-which the next samples do not repeat. So a change counts where the samples agree on it, and all changes together are
-tried again on samples that had no say in them.
+An outlier that can be clipped in one tensor decides the output in another, so no calibrator is best for all. But each
+change of a range also changes all rounding behind it, which alone moves the outputs by a few tenths of a decibel: taking
+every gain would fit the samples. So a change needs a gain of two standard errors over the samples, and all changes
+together are checked on held-out samples.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -18,8 +18,8 @@ from edgeq.quantize.evaluate.closeness import Doubles
 Ways = Mapping[str, str]  # tensor to the name of its way
 
 _SURE = 2.0  # standard errors of the mean
-_FEWEST = 16  # samples, below which a standard error says nothing
-_MEANS_SOMETHING = 0.01  # of the noise of all tensors together: 0.04 dB
+_FEWEST = 16  # samples, below which a standard error is meaningless
+_SIGNIFICANT = 0.01  # of the noise of all tensors together: 0.04 dB
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,10 @@ def tries(
     start: str,
     levels: int,
 ) -> list[Try]:
-    """Each tensor with each way but `start` that makes a difference, the largest first.
+    """Each tensor with each calibrator but `start` that makes a difference, the largest first.
 
-    `ranges` has the ranges by way and tensor. What a range costs the tensor itself is known from its histogram; its
-    share of the tensor's signal stands for the one at the outputs, where the shares of all tensors add up.
+    `ranges` has the ranges by calibrator and tensor. The histogram gives the squared error of a range; relative to the
+    tensor's signal it approximates its share of the outputs' error, where the shares of all tensors add up.
     """
     known = [tensor for tensor in tensors if seen[tensor].bins is not None]
     share = {
@@ -46,7 +46,7 @@ def tries(
         for tensor in known
         for way in ranges
     }
-    least = _MEANS_SOMETHING * sum(share[tensor, start] for tensor in known)
+    least = _SIGNIFICANT * sum(share[tensor, start] for tensor in known)
     change = {key: abs(s - share[key[0], start]) for key, s in share.items() if key[1] != start}
     found = sorted((key for key in change if change[key] > least), key=lambda key: -change[key])
     return [Try(*key) for key in found]
@@ -58,14 +58,14 @@ def refined(
     candidates: list[Try],
     noise: Callable[[Ways], Doubles],
 ) -> dict[str, str]:
-    """The way of each tensor. `noise` measures [samples, outputs]; it is called once for each of `candidates`, and once
-    more.
+    """The calibrator of each tensor. `noise` measures [samples, outputs]; it is called once for each of `candidates`, and
+    once more.
     """
     ways = dict.fromkeys(tensors, start)
     now = noise(ways)
     if len(now) < _FEWEST:
         return ways
-    # The gain in decibels at an output is that in noise over its noise: outputs count alike.
+    # Relative to each output's noise, so that outputs count alike: a gain in decibels.
     weights = 1.0 / np.maximum(now.sum(axis=0), 1e-30)
     for candidate in candidates:
         tried = {**ways, candidate.tensor: candidate.way}
@@ -76,7 +76,7 @@ def refined(
 
 
 def surely_less(before: Doubles, after: Doubles, sure: float = _SURE) -> bool:
-    """Whether the mean over samples fell by more than `sure` of its standard errors."""
+    """Whether the mean over samples fell by more than `sure` standard errors of the mean."""
     change = after - before
     error = float(change.std(ddof=1)) * np.sqrt(len(change)) if len(change) > 1 else np.inf
     return float(change.sum()) < -sure * error

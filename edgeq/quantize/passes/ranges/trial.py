@@ -1,8 +1,8 @@
-"""Files to try ranges with: quantized once in full, then only given other ranges where the format allows it."""
+"""Files to try ranges with: quantized once, then only patched where the format allows it."""
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from edgeq.foreign import translated
 from edgeq.quantize.calibration.tensor_stats import Range
@@ -10,12 +10,15 @@ from edgeq.quantize.evaluate.closeness import SCRATCH
 from edgeq.quantize.evaluate.pre_softmax_tensors import decisive_of, ending_at
 from edgeq.quantize.passes.ranges.patch_ranges import Reranged
 
+if TYPE_CHECKING:
+    import onnx
+
 Write = Callable[[dict[str, Range]], None]
 
 
 class Trial(Protocol):
-    """`write` makes the file at `path`, to be held against `float_path`; `single` are the tensors whose ranges can be tried
-    alone, once it was called.
+    """`write` writes the file at `path`, which is compared with `float_path`; after that `single` are the tensors whose
+    ranges can be tried one by one.
     """
 
     path: Path
@@ -27,11 +30,11 @@ class Trial(Protocol):
 
 
 class OnnxTrial:
-    """`emit` quantizes `model` into `path`, which for MobileNetV2 takes as long as 200 inferences. Both files end where the
-    model's answer is decided (pre_softmax_tensors.py).
+    """`emit` quantizes `model` into `path`, which for MobileNetV2 takes as long as 200 inferences. Both files end before
+    the softmax (pre_softmax_tensors.py).
     """
 
-    def __init__(self, model: Any, emit: Write, path: Path) -> None:
+    def __init__(self, model: "onnx.ModelProto", emit: Write, path: Path) -> None:
         self._emit, self.path = emit, path
         self.float_path = path.parent / SCRATCH / "float.onnx"
         self._decisive = decisive_of(model)
@@ -51,7 +54,7 @@ class OnnxTrial:
         return () if self._reranged is None else self._reranged.tensors
 
     @staticmethod
-    def _save(model: Any, path: Path) -> None:
+    def _save(model: "onnx.ModelProto", path: Path) -> None:
         import onnx
 
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -60,7 +63,7 @@ class OnnxTrial:
 
 
 class WholeTrial:
-    """Quantizes anew each time, too slowly for tensors one by one."""
+    """Quantizes again each time, too slowly to try tensors one by one."""
 
     def __init__(self, source: Path, emit: Write, path: Path) -> None:
         self.float_path, self.write, self.path = source, emit, path

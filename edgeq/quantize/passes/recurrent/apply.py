@@ -1,7 +1,7 @@
-"""Does to a model what `ways` decided for its GRUs and RNNs, and says it."""
+"""Applies what rnn_lowering decided for each GRU and RNN of a model."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from edgeq.foreign import translated
 from edgeq.nouns.fidelity import Remedy
@@ -12,18 +12,23 @@ from edgeq.quantize.passes.recurrent.rnn_lowering import Way, ways_of
 from edgeq.quantize.passes.recurrent.split_gru import Gru, split_gru
 from edgeq.quantize.scopes import Scope, drop_unread, scopes
 
+if TYPE_CHECKING:
+    import onnx
+
 
 @dataclass(frozen=True)
 class Treated:
-    """`model` is a copy. `remedies` names what was split, `left` what computes in float, with the reason."""
+    """`model` is a copy. `remedies` names the nodes that were split, `left` those that compute in float, with the reason.
+    `stored`: some weights are stored in 8 bits.
+    """
 
-    model: Any
+    model: "onnx.ModelProto"
     remedies: tuple[Remedy, ...] = ()
     left: tuple[Skipped, ...] = ()
     stored: bool = False
 
 
-def treat_recurrent(model: Any) -> Treated:
+def treat_recurrent(model: "onnx.ModelProto") -> Treated:
     """`model` comes from float_graph.read. Raises ConversionFailed when the new graph's shapes cannot be inferred."""
     import onnx
 
@@ -48,7 +53,7 @@ def treat_recurrent(model: Any) -> Treated:
     )
 
 
-def _replace(node: Any, gru: Gru, graph: Any) -> None:
+def _replace(node: "onnx.NodeProto", gru: Gru, graph: "onnx.GraphProto") -> None:
     parts = split_gru(gru)
     where = list(graph.node).index(node)
     graph.node.remove(node)
@@ -58,7 +63,7 @@ def _replace(node: Any, gru: Gru, graph: Any) -> None:
 
 
 def _store(decided: list[tuple[Scope, Way]]) -> None:
-    """Each weight once, in the graph that holds it: several nodes may share it."""
+    """Each weight once, in the graph that holds it: nodes may share one."""
     held = {(id(scope.homes[name]), name): scope for scope, way in decided for name in way.stored}
     for (_, name), scope in held.items():
         store(scope.constants[name], scope.homes[name])

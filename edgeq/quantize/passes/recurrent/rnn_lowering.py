@@ -1,4 +1,4 @@
-"""Decides for each GRU and RNN what becomes of it; changes nothing.
+"""Decides for each GRU and RNN whether it is split into int8 matrix products or keeps its float kernel; changes nothing.
 
 Latency against onnxruntime's float GRU, one thread, AVX512-VNNI, batch 1, as many inputs as units (over 1: faster):
 
@@ -7,15 +7,18 @@ Latency against onnxruntime's float GRU, one thread, AVX512-VNNI, batch 1, as ma
     split, a single step         0.8    0.9     1.2     2.0     4.2     6.1     8
     weights stored in 8 bits     1.0    1.0     1.0     1.0     1.0     1.0     1.0
 
-A step of the split form costs 8 us before it multiplies anything; a step of the kernel reads 12 units^2 bytes of weights.
+A step of the split form has 8 us of overhead; a step of the float kernel reads 12 units^2 bytes of weights.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from edgeq.quantize.passes.recurrent.split_gru import Gru
 from edgeq.quantize.scopes import Scope
+
+if TYPE_CHECKING:
+    import onnx
 
 _FEWEST_UNITS = 320
 _FEWEST_UNITS_OF_ONE_STEP = 192
@@ -25,9 +28,9 @@ _OWN_KERNEL = "float compute on 8-bit weights"
 
 @dataclass(frozen=True)
 class Way:
-    """`split` is set where the node becomes matrix products, `stored` names the weights that become int8 otherwise."""
+    """`split` where the node becomes matrix products; otherwise `stored` names the weights that are stored as int8."""
 
-    node: Any
+    node: "onnx.NodeProto"
     why: str
     split: Gru | None = None
     stored: tuple[str, ...] = ()
@@ -41,7 +44,7 @@ def ways_of(scope: Scope, opset: int) -> tuple[Way, ...]:
     return tuple(_way(node, scope, opset) for node in scope.graph.node if node.op_type in ("GRU", "RNN"))
 
 
-def _way(node: Any, scope: Scope, opset: int) -> Way:
+def _way(node: "onnx.NodeProto", scope: Scope, opset: int) -> Way:
     weights = tuple(node.input[1:3])
     if not all(_is_float(scope.constants.get(name)) for name in weights):
         return Way(node, "its weights are computed in the graph, or are no float32")
@@ -58,8 +61,8 @@ def _way(node: Any, scope: Scope, opset: int) -> Way:
     return Way(node, f"split into matrix products in 8 bits around {words} of {gru.units} units", split=gru)
 
 
-def _why_whole(node: Any, facts: Mapping[str, Any], scope: Scope) -> str:
-    """Why it cannot be split, or is not worth it; empty when it is."""
+def _why_whole(node: "onnx.NodeProto", facts: "Mapping[str, onnx.AttributeProto]", scope: Scope) -> str:
+    """Why it cannot be split, or would not be faster; empty otherwise."""
     if _given(node, 4):
         return "it takes the lengths of its sequences"
     if not _is_plain(facts):
@@ -77,12 +80,12 @@ def _why_whole(node: Any, facts: Mapping[str, Any], scope: Scope) -> str:
     return ""
 
 
-def _is_plain(facts: Mapping[str, Any]) -> bool:
+def _is_plain(facts: "Mapping[str, onnx.AttributeProto]") -> bool:
     named = [s.decode().lower() for s in facts["activations"].strings] if "activations" in facts else []
     return all(pair == ["sigmoid", "tanh"] for pair in (named[k : k + 2] for k in range(0, len(named), 2)))
 
 
-def _gru(node: Any, facts: Mapping[str, Any], scope: Scope) -> Gru:
+def _gru(node: "onnx.NodeProto", facts: "Mapping[str, onnx.AttributeProto]", scope: Scope) -> Gru:
     from onnx import numpy_helper
 
     steps, batch = _steps_and_batch(node, scope)
@@ -102,16 +105,16 @@ def _gru(node: Any, facts: Mapping[str, Any], scope: Scope) -> Gru:
     )
 
 
-def _steps_and_batch(node: Any, scope: Scope) -> tuple[int | None, int | None]:
+def _steps_and_batch(node: "onnx.NodeProto", scope: Scope) -> tuple[int | None, int | None]:
     steps, batch, *_ = (*scope.shapes.get(node.input[0], ()), None, None)
     return steps, batch
 
 
-def _given(node: Any, which: int) -> bool:
+def _given(node: "onnx.NodeProto", which: int) -> bool:
     return len(node.input) > which and bool(node.input[which])
 
 
-def _is_float(tensor: Any) -> bool:
+def _is_float(tensor: "onnx.TensorProto") -> bool:
     from onnx import TensorProto
 
     return tensor is not None and tensor.data_type == TensorProto.FLOAT

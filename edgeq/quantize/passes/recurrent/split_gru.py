@@ -1,22 +1,25 @@
-"""A GRU as matrix products with fixed weights, which dynamic int8 takes, around the few operations that feed back.
+"""A GRU as matrix products with constant weights, which dynamic int8 quantizes, around a few recurrent operations.
 
-    [z r n] = x [Wz Wr Wn]' + [bz br bn]                       of all steps and directions at once, one product
-    z, r = sigmoid([z r] + h [Rz Rr]')                         a step
+    [z r n] = x [Wz Wr Wn]' + [bz br bn]                       one product for all steps and directions
+    z, r = sigmoid([z r] + h [Rz Rr]')                         in each step
     n = tanh(n + r (h Rn' + cn))    linear_before_reset        b and c are the two halves of the bias; those that are
     n = tanh(n + (r h) Rn' + cn)    otherwise                  added to the same sum are added once, before the steps
     h = n + z (h - n)
 
 Cho et al. 2014 and its variant of cuDNN, as https://onnx.ai/onnx/operators/onnx__GRU.html has them; gates in its order
-z, r, n. The steps are the body of a Scan; a single one needs none.
+z, r, n. The steps are the body of a Scan; a single step needs none.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from edgeq.quantize.parts import Parts
+
+if TYPE_CHECKING:
+    import onnx
 
 Floats = npt.NDArray[np.float32]
 
@@ -26,7 +29,7 @@ class Gru:
     """`x` [steps, batch, in] and `initial` [directions, batch, units] (or "") are tensors; `outputs` those of the node.
 
     `w` [directions, 3 units, in], `r` [directions, 3 units, units], `b` [directions, 6 units] or None. With two
-    directions the second is the reversed one; `reverse` says so of a single one. Open `steps` and `batch` are None.
+    directions the second one is reversed; `reverse`: a single one is. Open `steps` and `batch` are None.
     """
 
     x: str
@@ -63,7 +66,7 @@ class Gru:
 
 
 def split_gru(gru: Gru) -> Parts:
-    """The nodes and weights that stand for the node whose outputs `gru.outputs` are."""
+    """The nodes and weights that replace the node with the outputs `gru.outputs`."""
     parts = Parts(f"{next(name for name in gru.outputs if name)}.gru")
     projected = _projected(parts, gru)
     ends = [_direction(parts, gru, d, *projected[2 * d : 2 * d + 2]) for d in range(gru.directions)]
@@ -72,7 +75,7 @@ def split_gru(gru: Gru) -> Parts:
 
 
 def _projected(parts: Parts, gru: Gru) -> list[str]:
-    """[steps, batch, 2 units] for z and r, and [steps, batch, units] for n, of each direction in turn."""
+    """Per direction, [steps, batch, 2 units] for z and r and [steps, batch, units] for n."""
     weights = np.concatenate(list(gru.w)).T
     bias = np.concatenate([gru.biases(d)[0] for d in range(gru.directions)])
     product = parts.node("MatMul", [gru.x, parts.constant("w", weights)], "projection")
@@ -98,7 +101,7 @@ def _direction(parts: Parts, gru: Gru, d: int, gates: str, candidate: str) -> tu
     return every, parts.node("Unsqueeze", [last, parts.constant("first", np.array([0]))], f"{d}.end")
 
 
-def _body(prefix: str, gru: Gru, d: int) -> Any:
+def _body(prefix: str, gru: Gru, d: int) -> "onnx.GraphProto":
     body = Parts(prefix)
     h, gates, candidate = (body.name(name) for name in ("before", "gates", "candidate"))
     after = _step(body, gru, d, h, gates, candidate)
@@ -140,7 +143,7 @@ def _initial(parts: Parts, gru: Gru, d: int, leading: tuple[int, ...]) -> str:
 
 
 def _outputs(parts: Parts, gru: Gru, every: list[str], last: list[str]) -> None:
-    """Y [steps, directions, batch, units] and Y_h [directions, batch, units], where they are wanted."""
+    """Y [steps, directions, batch, units] and Y_h [directions, batch, units], where the node has them."""
     y, y_h = (*gru.outputs, "", "")[:2]
     if y:
         axis = parts.constant("second", np.array([1]))

@@ -1,4 +1,4 @@
-"""What the channels of some tensors hold on a few calibration samples."""
+"""Rows of activations and ranges of their channels, from a few calibration samples."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ _ROWS = 32  # of one sample: those of a picture or a sentence are much alike
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """Of one sample: some of a tensor's `rows` [rows, channels], and the extremes of all of them, each [channels]."""
+    """Of one sample: some of a tensor's `rows` [rows, channels], and the range of each channel over all, [channels]."""
 
     rows: Floats
     low: Floats

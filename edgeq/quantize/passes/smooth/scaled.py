@@ -1,18 +1,21 @@
-"""Puts factors into a copy of the graph: every product gives what it gave, from smaller activations and larger weights."""
+"""Applies factors in a copy of the graph: divides activations and multiplies the weights behind them, with the same products."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from edgeq.quantize.passes.smooth.sites import Site, sites_of
+from edgeq.quantize.passes.smooth.sites import Place, Site, sites_of
 from edgeq.quantize.scopes import drop_unread, scopes
+
+if TYPE_CHECKING:
+    import onnx
 
 Floats = npt.NDArray[np.float32]
 
 
-def scaled(model: Any, factors: dict[str, Floats]) -> Any:
+def scaled(model: "onnx.ModelProto", factors: dict[str, Floats]) -> "onnx.ModelProto":
     """`factors` by tensor, [channels] each; `model` has inferred shapes, and so has the copy."""
     import onnx
 
@@ -27,9 +30,9 @@ def scaled(model: Any, factors: dict[str, Floats]) -> Any:
 
 
 class _Scaling:
-    """Of one site, in place."""
+    """Changes one site in place."""
 
-    def __init__(self, graph: Any, constants: Any, site: Site) -> None:
+    def __init__(self, graph: "onnx.GraphProto", constants: Any, site: Site) -> None:
         self.graph, self.constants, self.site = graph, constants, site
 
     def by(self, factors: Floats) -> None:
@@ -43,15 +46,15 @@ class _Scaling:
         if self.site.others:
             self._between(factors, "rough", self.site.others)
 
-    def _multiply(self, node: Any, k: int, by: Floats) -> None:
-        """The constant that `node` reads, for this node alone: others may share it."""
+    def _multiply(self, node: "onnx.NodeProto", k: int, by: Floats) -> None:
+        """Gives the node a scaled copy of its constant: other nodes may share the original."""
         from onnx import numpy_helper
 
         name = node.input[k]
         values = numpy_helper.to_array(self.constants[name]) * by
         node.input[k] = self._constant(f"{name}.for.{node.output[0]}", values)
 
-    def _between(self, by: Floats, suffix: str, readers: Iterable[tuple[Any, int]]) -> None:
+    def _between(self, by: Floats, suffix: str, readers: Iterable[Place]) -> None:
         """A Mul behind the tensor, for some of its readers."""
         import onnx
 

@@ -1,38 +1,42 @@
-"""Finds tensors whose channels can trade magnitude with the weights of the products that read them. Changes nothing."""
+"""Finds activations whose channels can be scaled against the weights of the products behind. Changes nothing."""
 
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from edgeq.quantize.scopes import Scope, scopes
+
+if TYPE_CHECKING:
+    import onnx
 
 _RESHAPES = ("Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze")
 _NORMS = ("LayerNormalization", "RMSNormalization", "SimplifiedLayerNormalization")
 
-Place = tuple[Any, int]  # a node and which of its inputs
+Place = tuple["onnx.NodeProto", int]  # a node and which of its inputs
 
 
 @dataclass(frozen=True, eq=False)
 class Site:
     """`channels` are the last axis of `tensor`. `products` are the MatMuls and Gemms behind it with the axis of their
-    weights that has the channels; `entries` the inputs through which they read it. `folds` are constants of what makes
-    the tensor that can take up factors; empty where none can. `others` read it for something else.
+    weights that has the channels; `entries` the inputs through which they read it. `folds` are constants of the tensor's
+    producer that factors can be folded into; empty where there are none. `others` are the inputs of other operators that
+    read it.
     """
 
     tensor: str
     channels: int
     maker: str
-    products: tuple[tuple[Any, int], ...]
+    products: tuple[tuple["onnx.NodeProto", int], ...]
     entries: tuple[Place, ...]
     folds: tuple[Place, ...]
     others: tuple[Place, ...]
 
 
-def sites_of(model: Any) -> tuple[Site, ...]:
+def sites_of(model: "onnx.ModelProto") -> tuple[Site, ...]:
     """Of the main graph; `model` has inferred shapes."""
     graph = _Graph(next(scopes(model.graph)))
-    by_tensor: dict[str, list[tuple[Any, int]]] = defaultdict(list)
+    by_tensor: dict[str, list[tuple[onnx.NodeProto, int]]] = defaultdict(list)
     for node in model.graph.node:
         axis = graph.weight_axis(node)
         if axis is not None:
@@ -55,8 +59,8 @@ class _Graph:
         self.held = {o.name for g in (scope.graph, *inner) for o in g.output}
         self.held |= {name for g in inner for node in g.node for name in node.input}
 
-    def weight_axis(self, node: Any) -> int | None:
-        """Of the weights of a product that can be quantized, the axis that meets the last one of its input."""
+    def weight_axis(self, node: "onnx.NodeProto") -> int | None:
+        """Of the weights of a product that can be quantized, the axis that is multiplied with the last one of its input."""
         if node.op_type not in ("MatMul", "Gemm") or node.input[0] in self.scope.constants:
             return None
         weight = self.scope.constants.get(node.input[1])
@@ -74,7 +78,7 @@ class _Graph:
             tensor = maker.input[0]
         return tensor
 
-    def site(self, tensor: str, products: tuple[tuple[Any, int], ...]) -> Site:
+    def site(self, tensor: str, products: tuple[tuple["onnx.NodeProto", int], ...]) -> Site:
         entries = [place for place in self.readers[tensor] if self._leads_to_product(place)]
         others = [place for place in self.readers[tensor] if not self._leads_to_product(place)]
         maker = self.maker.get(tensor)
@@ -99,13 +103,13 @@ class _Graph:
             return True
         return k == 0 and self._keeps_channels(node) and self._serves_products(node.output[0])
 
-    def _keeps_channels(self, node: Any) -> bool:
+    def _keeps_channels(self, node: "onnx.NodeProto") -> bool:
         if node.op_type not in _RESHAPES:
             return False
         before, after = (self.scope.shapes.get(name) for name in (node.input[0], node.output[0]))
         return bool(before and after and before[-1] is not None and before[-1] == after[-1])
 
-    def _folds(self, maker: Any) -> tuple[Place, ...]:
+    def _folds(self, maker: "onnx.NodeProto") -> tuple[Place, ...]:
         """Constants that multiply the tensor as a whole, so that dividing them divides it."""
         if maker is None:
             return ()
@@ -125,12 +129,12 @@ class _Graph:
         inner = self._folds(self.maker.get(before)) if alone else ()
         return ((maker, fixed[0]), *inner) if inner else ()
 
-    def _over_last(self, norm: Any) -> bool:
+    def _over_last(self, norm: "onnx.NodeProto") -> bool:
         axis = next((a.i for a in norm.attribute if a.name == "axis"), -1)
         rank = len(self.scope.shapes.get(norm.output[0], ()))
         return axis in (-1, rank - 1) and len(norm.output) == 1
 
     def _is_vector(self, name: str) -> bool:
-        """One value a channel: what a norm that was written in parts multiplies with and adds."""
+        """One value per channel: the weight or the bias of a norm that is written as several operators."""
         tensor = self.scope.constants.get(name)
         return tensor is not None and len(tensor.dims) >= 1 and max(tensor.dims) == tensor.dims[-1] > 1

@@ -1,4 +1,4 @@
-"""Weights in blocks: laid out as onnxruntime reads them, rounded by what the products make of them, planned where fast."""
+"""Weights in blocks: laid out as onnxruntime reads them, rounded by GPTQ, planned where they are fast."""
 
 from dataclasses import replace
 
@@ -21,7 +21,7 @@ RECIPES = tuple(catalog.recipe(name) for name in catalog.recipe_names())
 
 
 def network(rows=1, width=80, hidden=200):
-    """A MatMul, then a Gemm with all that it may have; blocks do not go into either length evenly."""
+    """A MatMul, then a Gemm with every attribute; neither length is a multiple of the block size."""
     rng = np.random.default_rng(0)
     weights = {
         "first": rng.normal(scale=width**-0.5, size=(width, hidden)),
@@ -40,7 +40,7 @@ def network(rows=1, width=80, hidden=200):
 
 
 def correlated(count, seed, width=80):
-    """Rows that lie near a few directions, as those of a trained network do."""
+    """Correlated rows, as those of a trained network are."""
     directions = np.random.default_rng(7).normal(size=(12, width))
     rng = np.random.default_rng(seed)
     rows = rng.normal(size=(count, 12)) @ directions + 0.1 * rng.normal(size=(count, width))
@@ -54,8 +54,8 @@ def answer(model, x):
 
 @pytest.mark.parametrize("bits", [4, 8])
 @pytest.mark.parametrize("size", [16, 32, 64, 128])
-def test_onnxruntime_unpacks_the_values_that_we_mean(bits, size):
-    """Its float kernels (accuracy_level 0) against the values put into a plain MatMul."""
+def test_onnxruntime_dequantizes_to_the_same_values(bits, size):
+    """Its float kernels (accuracy_level 0) compared with a MatMul of the dequantized weights."""
     model = network()
     weights = numpy_helper.to_array(model.graph.initializer[0]).T
     del model.graph.node[1:]
@@ -70,14 +70,14 @@ def test_onnxruntime_unpacks_the_values_that_we_mean(bits, size):
     assert np.abs(blocks.values() - weights).max() < np.abs(weights).max() / (2**bits - 1) * 2.5
 
 
-def test_zero_is_exact_and_a_block_of_zeros_is_nothing_special():
+def test_zeros_are_exact():
     weights = np.zeros((3, 40), np.float32)
     weights[1, ::2] = np.linspace(0.1, 1, 20)
     values = round_to_nearest(weights, 4, 32).values()
     np.testing.assert_array_equal(values[weights == 0], 0)
 
 
-def test_rounding_jointly_serves_the_products_not_the_weights():
+def test_gptq_reduces_the_error_of_the_products_not_of_the_weights():
     weights = np.random.default_rng(0).normal(size=(50, 80)).astype(np.float32)
     x, unseen = correlated(500, 1).rows, correlated(500, 2).rows
     gram = (x.T @ x / len(x)).astype(np.float64)
@@ -93,7 +93,7 @@ def test_rounding_jointly_serves_the_products_not_the_weights():
 @pytest.mark.parametrize(
     ("recipe", "sqnr", "min_runtime"), [("int8_blockwise", 36, "1.23"), ("int4_blockwise", 18, "1.17")]
 )
-def test_a_network_is_written_judged_and_told(tmp_path, recipe, sqnr, min_runtime):
+def test_a_network_is_written_evaluated_and_reported(tmp_path, recipe, sqnr, min_runtime):
     plan = CandidatePlan(f"onnxruntime-{recipe}", "onnxruntime", recipe, "onnx", "a test")
     model = saved(network(), tmp_path)
     calibration, heldout = correlated(200, 1), correlated(40, 2)
@@ -108,7 +108,7 @@ def test_a_network_is_written_judged_and_told(tmp_path, recipe, sqnr, min_runtim
     assert remedies == ({} if recipe == "int8_blockwise" else {"first": fitted, "second": fitted})
 
 
-def test_without_samples_weights_go_to_the_nearest_integers(tmp_path):
+def test_without_samples_weights_are_rounded_to_nearest(tmp_path):
     plan = CandidatePlan("onnxruntime-int4_blockwise", "onnxruntime", "int4_blockwise", "onnx", "a test")
     model = saved(network(), tmp_path)
     found = make(
@@ -118,7 +118,7 @@ def test_without_samples_weights_go_to_the_nearest_integers(tmp_path):
     assert found.fidelity.outputs[0].sqnr_db > 12
 
 
-def test_too_few_weights_stay_in_float_and_are_named(tmp_path):
+def test_small_matrices_stay_in_float_and_are_reported(tmp_path):
     plan = CandidatePlan("onnxruntime-int8_blockwise", "onnxruntime", "int8_blockwise", "onnx", "a test")
     model = saved(network(width=20, hidden=30), tmp_path)
     rows = correlated(10, 1, width=20)
@@ -131,7 +131,7 @@ def ids(plan):
     return [c.id.partition("-")[2] for c in plan.candidates]
 
 
-def test_planned_for_few_rows_where_the_core_multiplies_integers(tmp_path):
+def test_planned_for_few_rows_where_the_cpu_has_integer_dot_products(tmp_path):
     few, many = saved(network(), tmp_path, "few"), saved(network(rows=16), tmp_path, "many")
 
     def planned(model, target, **asked):
@@ -145,8 +145,8 @@ def test_planned_for_few_rows_where_the_core_multiplies_integers(tmp_path):
     assert "no asimddp" in why["onnxruntime int8_blockwise"]
 
 
-def test_inside_a_loop_too(tmp_path):
-    """Where nothing can be looked at, and the nearest integers do."""
+def test_products_in_a_loop_are_rounded_to_nearest(tmp_path):
+    """Their inputs are unknown outside of the loop."""
     body = network().graph
     scan = helper.make_graph(
         [*body.node[:2], helper.make_node("Identity", ["x"], ["same"], name="same")],

@@ -1,4 +1,4 @@
-"""Channels between two layers trade magnitude with the weights behind them: float stays, int8 gains or it is not done."""
+"""Cross-layer equalization: float's outputs stay the same, and it is kept only where int8 gains."""
 
 import numpy as np
 import onnx
@@ -83,7 +83,7 @@ def found(model, folder, samples=CALIBRATION):
     return equalized(model, quantize, folder / "x.onnx", samples, threads=1, progress=no_progress)
 
 
-def test_layers_are_paired_through_what_minds_no_factor(tmp_path):
+def test_layers_are_paired_through_homogeneous_operators(tmp_path):
     pairs = pairs_of(prepared(tmp_path))
     assert [(p.first.name, p.second.name, p.channels, p.columns) for p in pairs] == [
         ("a", "b", 16, 1),
@@ -93,7 +93,7 @@ def test_layers_are_paired_through_what_minds_no_factor(tmp_path):
     ]
 
 
-def test_any_factors_leave_float_what_it_is(tmp_path):
+def test_factors_leave_the_float_outputs_as_they_are(tmp_path):
     model, rng = prepared(tmp_path), np.random.default_rng(0)
     changed = scaled(model, {p.first.name: rng.integers(0, 24, p.channels) for p in pairs_of(model)})
     before, after = outputs(model), outputs(changed)
@@ -104,12 +104,12 @@ def test_any_factors_leave_float_what_it_is(tmp_path):
 
 
 @pytest.mark.parametrize(("clip", "paired"), [((0.0,), True), ((0.0, 6.0), False), ((-1.0, 1.0), False)])
-def test_a_clip_with_a_ceiling_is_not_passed(clip, paired, tmp_path):
+def test_a_clip_with_an_upper_bound_separates_layers(clip, paired, tmp_path):
     firsts = [p.first.name for p in pairs_of(prepared(tmp_path, clip=clip))]
     assert ("a" in firsts) == paired and {"b", "c", "d"} <= set(firsts)
 
 
-def test_nothing_that_others_read_is_changed(tmp_path):
+def test_layers_whose_tensors_others_read_are_not_paired(tmp_path):
     net = chain()
     net.graph.output.append(helper.make_tensor_value_info("a.Relu", onnx.TensorProto.FLOAT, None))
     net.graph.node.append(helper.make_node("Identity", ["c.w"], ["weights"], name="weights"))
@@ -118,13 +118,13 @@ def test_nothing_that_others_read_is_changed(tmp_path):
     assert [p.first.name for p in pairs_of(read(tmp_path / "net.onnx"))] == ["d"]
 
 
-def test_factors_go_half_of_the_way():
+def test_factors_are_the_root_of_the_relative_range():
     seen = Channels.of(np.array([[[8.0, -1.0], [0.5, 0.25], [0.0, 0.0]]], np.float32))
-    halves = factors_of(eighths_of(seen))
-    assert halves.tolist() == pytest.approx([1.0, 0.25, 0.02**0.5], rel=0.05)
+    factors = factors_of(eighths_of(seen))
+    assert factors.tolist() == pytest.approx([1.0, 0.25, 0.02**0.5], rel=0.05)
 
 
-def test_a_layer_wins_by_what_its_channels_differ(tmp_path):
+def test_a_layer_gains_where_its_channels_have_unequal_ranges(tmp_path):
     def gains(octaves):
         model = prepared(tmp_path, octaves=octaves)
         constants = {i.name: i for i in model.graph.initializer}
@@ -139,7 +139,7 @@ def test_a_layer_wins_by_what_its_channels_differ(tmp_path):
     assert max(even.values()) < 3 and min(uneven.values()) > 3
 
 
-def test_it_is_kept_where_the_outputs_win_and_told(tmp_path):
+def test_it_is_kept_and_reported_where_the_outputs_gain(tmp_path):
     model = prepared(tmp_path, octaves=5.0)
     kept = found(model, tmp_path)
     assert kept.tried.kept and kept.tried.gain_db >= 0.5
@@ -149,20 +149,20 @@ def test_it_is_kept_where_the_outputs_win_and_told(tmp_path):
     assert as_in(model, tmp_path / "net.onnx") is model
 
 
-def test_it_is_not_even_tried_where_channels_are_alike(tmp_path):
+def test_it_is_not_tried_where_channels_have_equal_ranges(tmp_path):
     saved(residual(channels=32), tmp_path)
     model = read(tmp_path / "net.onnx")
     left = found(model, tmp_path)
     assert left.model is model and left.remedies == () and "channels are alike" in left.tried.why
 
 
-def test_few_samples_do_not_tell(tmp_path):
+def test_it_needs_enough_samples(tmp_path):
     left = found(prepared(tmp_path, octaves=5.0), tmp_path, Rows(images(31)))
     assert not left.tried.kept and "fewer than 32 samples" in left.tried.why
 
 
 @pytest.mark.arithmetic
-def test_a_conversion_gains_by_it_and_is_explained_in_its_own_numbers(tmp_path):
+def test_a_conversion_gains_by_it_and_is_explained_with_the_equalized_weights(tmp_path):
     net = saved(chain(octaves=5.0), tmp_path)
 
     def made(repairs):

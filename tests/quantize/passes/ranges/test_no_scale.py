@@ -1,4 +1,4 @@
-"""Attention masks of minus infinity are samples like any other, and no scale is looked for that holds them."""
+"""Layers that touch an attention mask stay in float: no scale has room for both the mask and the scores."""
 
 import numpy as np
 import onnx
@@ -82,7 +82,7 @@ def converted(folder, recipe, hidden, masking=ADDED):
     ],
 )
 @pytest.mark.parametrize("recipe", ["int8_static", "int8_dynamic"])
-def test_a_mask_costs_the_other_layers_nothing(hidden, said, recipe, tmp_path):
+def test_a_mask_leaves_the_other_layers_quantized(hidden, said, recipe, tmp_path):
     found = converted(tmp_path, recipe, hidden)
     assert found.passed and found.outputs[0].sqnr_db > 20
     assert sum(a.integer for a in found.fusion) >= 3
@@ -92,7 +92,7 @@ def test_a_mask_costs_the_other_layers_nothing(hidden, said, recipe, tmp_path):
 
 
 @pytest.mark.parametrize("masking", FORMS)
-def test_a_mask_is_known_by_what_it_does_to_a_softmax(masking, tmp_path):
+def test_a_mask_is_recognized_by_its_effect_on_a_softmax(masking, tmp_path):
     found = converted(tmp_path, "int8_static", -10000, FORMS[masking])
     assert found.passed and found.outputs[0].sqnr_db > 20
     assert any("as in an attention mask" in s.reason for s in found.float_layers)
@@ -114,7 +114,7 @@ def seen(low, high):
         ((-8, 9), (-8, 9), (-16, 18), False),
     ],
 )
-def test_what_leaves_the_scores_room_is_no_mask(scores, other, joined, hides):
+def test_values_that_leave_the_scores_enough_of_the_range_are_no_mask(scores, other, joined, hides):
     layers = [Layer("add", "Add", ("s", "m"), ("t",)), Layer("softmax", "SOFTMAX", ("t",), ("y",))]
     tensors = {"s": seen(*scores), "m": seen(*other), "t": seen(*joined)}
     assert hiding(layers, tensors) == ({"m", "t"} if hides else set())
@@ -122,7 +122,7 @@ def test_what_leaves_the_scores_room_is_no_mask(scores, other, joined, hides):
     assert not hiding(elsewhere, tensors)
 
 
-def test_padding_of_a_maximum_is_no_mask():
+def test_padding_before_a_max_pool_is_no_mask():
     layers = [
         Layer("pad", "PADV2", ("x",), ("padded",)),
         Layer("pool", "MAX_POOL_2D", ("padded",), ("pooled",)),
@@ -149,7 +149,7 @@ SPECS = (TensorSpec("x", "float32", (1, 4)),)
         ([-np.inf] * 4, False),  # hides everything
     ],
 )
-def test_only_what_can_be_a_mask_may_hold_minus_infinity(row, taken, tmp_path):
+def test_minus_infinity_is_accepted_only_in_a_mask(row, taken, tmp_path):
     np.savez(tmp_path / "x.npz", x=np.array([[[0, 0, 0, 0]], [row]], "f"))
     samples = open_samples(str(tmp_path / "x.npz"), inputs=SPECS)
     if taken:

@@ -1,4 +1,4 @@
-"""A file with other ranges is the one that the quantizer writes for them."""
+"""A patched file is the one that the quantizer writes for the new ranges."""
 
 import numpy as np
 import onnx

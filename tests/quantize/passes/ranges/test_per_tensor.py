@@ -1,4 +1,4 @@
-"""A tensor gets a way of its own where the outputs are surely closer by it, and never by luck."""
+"""A tensor gets a calibrator of its own only where the outputs' gain is significant."""
 
 import numpy as np
 import onnx
@@ -14,7 +14,7 @@ from edgeq.quantize.passes.ranges.trial import OnnxTrial
 from tests.quantize.networks import model_of
 
 
-def test_a_gain_that_the_samples_agree_on_is_sure():
+def test_a_gain_on_most_samples_is_significant():
     rng = np.random.default_rng(0)
     before = rng.uniform(1, 2, 64)
     assert surely_less(before, 0.9 * before)
@@ -25,8 +25,8 @@ def test_a_gain_that_the_samples_agree_on_is_sure():
     assert not surely_less(before, lucky)
 
 
-def test_only_the_tensors_that_gain_change_their_way():
-    """Noise of tensor a falls by mse, of b rises, of c is luck."""
+def test_only_the_tensors_that_gain_change_their_calibrator():
+    """With mse the noise falls for tensor a, rises for b, and changes at random for c."""
     rng = np.random.default_rng(1)
     luck = {"c": rng.normal(scale=0.3, size=64)}
 
@@ -39,7 +39,7 @@ def test_only_the_tensors_that_gain_change_their_way():
     assert ways == {"a": "mse", "b": "minmax", "c": "minmax"}
 
 
-def test_few_samples_decide_nothing_for_single_tensors():
+def test_few_samples_change_no_single_tensor():
     def noise(ways):
         return np.full((8, 1), 1.0 if ways["a"] == "mse" else 2.0)
 
@@ -47,7 +47,7 @@ def test_few_samples_decide_nothing_for_single_tensors():
 
 
 def two_branches():
-    """u passes a convolution that is deaf to its last channel; of v only the largest value of each channel is read."""
+    """The convolution behind u ignores its last channel; of v only the largest value of each channel is used."""
     shape, weights, nodes = (1, 4, 64, 64), [], []
     for x, diagonal in (("u", [1, 1, 1, 0]), ("v", [1, 1, 1, 1])):
         weight = np.diag(diagonal).astype(np.float32).reshape(4, 4, 1, 1)
@@ -72,7 +72,7 @@ class Outliers:
         return u, v
 
 
-def test_an_outlier_that_nobody_reads_is_clipped_and_one_that_is_the_answer_is_kept(tmp_path):
+def test_an_outlier_is_clipped_unless_it_decides_the_output(tmp_path):
     onnx.save(two_branches(), str(tmp_path / "net.onnx"))
     model, out = read(tmp_path / "net.onnx"), tmp_path / "q.onnx"
     seen = onnx_seen(model, Outliers(), True)

@@ -1,4 +1,4 @@
-"""A GRU that was split gives what onnxruntime's own kernel gives, in every variant that exporters write."""
+"""A split GRU computes what onnxruntime's GRU kernel computes, in every variant that exporters write."""
 
 import numpy as np
 import onnx
@@ -47,7 +47,7 @@ def answers(model):
 
 @pytest.fixture
 def any_size(monkeypatch):
-    """As if every size were worth it."""
+    """Splits GRUs of any size."""
     monkeypatch.setattr(rnn_lowering, "_FEWEST_UNITS", 1)
     monkeypatch.setattr(rnn_lowering, "_FEWEST_UNITS_OF_ONE_STEP", 1)
 
@@ -66,7 +66,7 @@ def any_size(monkeypatch):
     ],
     ids=str,
 )
-def test_the_parts_give_what_the_kernel_gives(any_size, direction, linear_before_reset, rest):
+def test_the_split_gru_computes_what_the_kernel_computes(any_size, direction, linear_before_reset, rest):
     model = gru(direction, linear_before_reset, **rest)
     split = treat_recurrent(onnx.shape_inference.infer_shapes(model))
     onnx.checker.check_model(split.model, full_check=True)
@@ -76,7 +76,7 @@ def test_the_parts_give_what_the_kernel_gives(any_size, direction, linear_before
         np.testing.assert_allclose(ours, kernel, atol=2e-6)
 
 
-def test_all_steps_and_directions_share_one_product_of_the_input(any_size):
+def test_all_steps_and_directions_share_one_input_projection(any_size):
     graph = treat_recurrent(onnx.shape_inference.infer_shapes(gru("bidirectional"))).model.graph
     (product,) = [n for n in graph.node if n.op_type == "MatMul"]
     weight = next(t for t in graph.initializer if t.name == product.input[1])
@@ -84,7 +84,7 @@ def test_all_steps_and_directions_share_one_product_of_the_input(any_size):
     assert not {"w", "r", "b"} & {t.name for t in graph.initializer}
 
 
-def test_a_small_one_keeps_its_kernel():
+def test_a_small_gru_keeps_its_kernel():
     treated = treat_recurrent(onnx.shape_inference.infer_shapes(gru()))
     assert treated.stored
     assert treated.remedies == ()
@@ -104,7 +104,7 @@ def test_a_small_one_keeps_its_kernel():
     ],
     ids=str,
 )
-def test_what_cannot_be_split_is_stored_and_said(any_size, change, says):
+def test_a_gru_that_cannot_be_split_gets_int8_weights_and_a_reason(any_size, change, says):
     model = gru()
     node = model.graph.node[0]
     if change.pop("lengths", False):
@@ -129,7 +129,7 @@ def test_weights_that_two_cells_share_are_stored_once():
     np.testing.assert_array_equal(y, z)
 
 
-def test_an_rnn_is_stored_and_computed_weights_are_left_alone():
+def test_an_rnn_gets_int8_weights_unless_they_are_computed():
     model = gru(outputs=("y", ""))
     rng = np.random.default_rng(2)
     shapes = {"rw": (1, UNITS, INPUTS), "rr": (1, UNITS, UNITS)}

@@ -1,4 +1,4 @@
-"""A GRU that was trained to remember keeps what it learned, split into integer products or on stored weights."""
+"""A trained GRU keeps its accuracy, split into int8 products or with weights stored as int8."""
 
 from functools import cache
 
@@ -24,7 +24,7 @@ class Sequences(Rows):
 
 
 def sequences(count, seed):
-    """Noise with one of eight marks at some early step, told by the ninth input; then only noise to the end."""
+    """Noise with one of eight marks at an early step, which the ninth input flags; then noise to the end."""
     rng = np.random.default_rng(seed)
     rows = rng.normal(scale=0.3, size=(count, STEPS, INPUTS)).astype(np.float32)
     rows[:, :, -1] = 0
@@ -93,7 +93,7 @@ def onnx_of(gru, head):
     ],
     ids=["stored", "split"],
 )
-def test_it_keeps_its_accuracy_on_weights_of_8_bits(tmp_path, monkeypatch, fewest, integer, remedies, left):
+def test_it_keeps_its_accuracy_with_int8_weights(tmp_path, monkeypatch, fewest, integer, remedies, left):
     monkeypatch.setattr(rnn_lowering, "_FEWEST_UNITS", fewest)
     model = saved(onnx_of(*trained()), tmp_path)
     plan = CandidatePlan("onnxruntime-int8_dynamic", "onnxruntime", "int8_dynamic", "onnx", "a test")

@@ -1,4 +1,4 @@
-"""Channels that stick out are evened out, the graph's float results stay, and only what helps is kept."""
+"""SmoothQuant: outlier channels are scaled down, float's outputs stay the same, and only what gains is kept."""
 
 import numpy as np
 import onnx
@@ -97,7 +97,7 @@ def test_factors_leave_the_results_as_they_are(network):
 
 
 @pytest.mark.arithmetic
-def test_channels_that_stick_out_are_evened_out_and_the_gain_is_said():
+def test_outlier_channels_are_smoothed_and_the_gain_is_reported():
     model = block()
     found = smoothed(model, quantized, sequences(model), threads=1, progress=no_progress)
     rows = sequences(model, seed=2)
@@ -110,14 +110,14 @@ def test_channels_that_stick_out_are_evened_out_and_the_gain_is_said():
     assert norm.gain_db == pytest.approx(smooth - plain, abs=1.5)
 
 
-def test_even_channels_are_left_alone():
+def test_a_model_without_outlier_channels_is_left_as_it_is():
     model = block(outliers=0)
     found = smoothed(model, quantized, sequences(model), threads=1, progress=no_progress)
     assert found.model is model
     assert found.remedies == ()
 
 
-def test_weights_that_another_product_shares_stay_its_own():
+def test_a_shared_weight_is_copied():
     model = block(residual=False)
     model.graph.node[-1].input[1] = "a.w"
     model.graph.output[0].CopyFrom(helper.make_tensor_value_info("y", 1, (1, TOKENS, WIDTH)))
@@ -134,7 +134,7 @@ def test_a_norm_that_is_an_output_is_not_changed():
 
 
 @pytest.mark.arithmetic
-def test_dynamic_int8_is_smoothed_where_there_are_samples_to_learn_from(tmp_path):
+def test_dynamic_int8_is_smoothed_where_there_are_calibration_samples(tmp_path):
     model = block()
     plan = CandidatePlan("onnxruntime-int8_dynamic", "onnxruntime", "int8_dynamic", "onnx", "a test")
     source, rows = saved(model, tmp_path), sequences(model, seed=3)
