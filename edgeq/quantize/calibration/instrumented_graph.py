@@ -4,19 +4,23 @@ No activation leaves the runtime, which keeps its fused and blocked kernels and 
 times faster than with every tensor as an output.
 """
 
-from collections import Counter
 from math import isfinite, prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from edgeq.errors import ConversionFailed
 from edgeq.foreign import translated
-from edgeq.graphs.ort_session import ort_session
+from edgeq.graphs.onnx_index import index_of
+from edgeq.graphs.op_sets import ACTIVATIONS
+from edgeq.graphs.ort_session import Session, ort_session
+from edgeq.graphs.stages import ending_at
 from edgeq.quantize.calibration.tensor_stats import SampleStats, stats_of_sample, stride
-from edgeq.quantize.calibration.unfoldable_activations import ACTIVATIONS, unfoldable_activations
-from edgeq.quantize.names_read import names_read
+from edgeq.quantize.calibration.unfoldable_activations import unfoldable_activations
+
+if TYPE_CHECKING:
+    from onnx import GraphProto, ModelProto, ValueInfoProto
 
 Array = npt.NDArray[Any]
 
@@ -25,13 +29,13 @@ _FLAT, _START, _END = "edgeq_flat", "edgeq_start", "edgeq_end"
 
 
 class InstrumentedGraph:
-    """`model` is an onnx ModelProto with inferred shapes. About `counted` values of each tensor are handed out; 0: none.
+    """`model` has inferred shapes. About `counted` values of each tensor are handed out; 0: none.
 
     Minimum and maximum of a tensor with NaN are anything; the sum of squares is not finite then. Such tensors, and all
     of a graph in which nothing can be reduced (no values, for one), are handed out whole from then on.
     """
 
-    def __init__(self, model: Any, counted: int, threads: int) -> None:
+    def __init__(self, model: "ModelProto", counted: int, threads: int) -> None:
         self.tensors = _tensors(model)
         self._sizes = _sizes(model, self.tensors)
         self._model, self._counted, self._threads = model, counted, threads
@@ -76,35 +80,35 @@ class InstrumentedGraph:
             size = int(found[f"edgeq_size_{k}"][0])
         return SampleStats(low, high, size, values=found.get(f"edgeq_values_{k}"))
 
-    def _opened(self) -> Any:
+    def _opened(self) -> Session:
         reduced = [(k, name) for k, name in enumerate(self.tensors) if name not in self._whole]
         graph = _with_reductions(self._model, reduced, self._sizes, self._whole, self._counted)
         with translated("onnxruntime does not load the float graph for calibration"):
             return ort_session(graph, threads=self._threads)
 
 
-def folded_inputs(model: Any) -> dict[str, str]:
+def folded_inputs(model: "ModelProto") -> dict[str, str]:
     """Tensors that only a Relu or Clip reads which folds into a range, with that one's output.
 
     onnxruntime's quantizer gives them its output's range and drops it: the rounding to integers clips by itself.
     """
     stays = unfoldable_activations(model)
-    readers = Counter(name for node in model.graph.node for name in names_read(node))
-    made = {name for node in model.graph.node for name in node.output}
+    index = index_of(model.graph)
     cut = {
         node.input[0]: node.output[0]
-        for node in model.graph.node
+        for node in index.nodes
         if node.op_type in ACTIVATIONS
         and node.name not in stays
-        and node.input[0] in made
-        and readers[node.input[0]] == 1
+        and index.producer(node.input[0]) is not None
+        and len(index.consumers(node.input[0])) == 1
+        and not index.is_captured(node.input[0])
     }
     for name in reversed(cut):  # of several in a row the last one's output is what is left
         cut[name] = cut.get(cut[name], cut[name])
     return cut
 
 
-def _tensors(model: Any) -> tuple[str, ...]:
+def _tensors(model: "ModelProto") -> tuple[str, ...]:
     """All float tensors but the inputs of folded activations; the graph's inputs first."""
     graph = model.graph
     initial, behind = {i.name for i in graph.initializer}, folded_inputs(model)
@@ -114,11 +118,11 @@ def _tensors(model: Any) -> tuple[str, ...]:
     return (*inputs, *made)
 
 
-def _is_float(value: Any) -> bool:
+def _is_float(value: "ValueInfoProto") -> bool:
     return bool(value.type.tensor_type.elem_type == 1)  # TensorProto.FLOAT
 
 
-def _sizes(model: Any, tensors: tuple[str, ...]) -> list[int | None]:
+def _sizes(model: "ModelProto", tensors: tuple[str, ...]) -> list[int | None]:
     """Numbers of values; None where a dimension is open."""
     graph = model.graph
     shapes = {v.name: v.type.tensor_type.shape for v in (*graph.input, *graph.value_info, *graph.output)}
@@ -131,17 +135,19 @@ def _sizes(model: Any, tensors: tuple[str, ...]) -> list[int | None]:
 
 
 def _with_reductions(
-    model: Any, reduced: list[tuple[int, str]], sizes: list[int | None], whole: set[str], counted: int
-) -> Any:
+    model: "ModelProto",
+    reduced: list[tuple[int, str]],
+    sizes: list[int | None],
+    whole: set[str],
+    counted: int,
+) -> "ModelProto":
     """A copy whose outputs are edgeq_<low|high|energy|size|values>_<k> for (k, name) of `reduced`, and `whole` as they
     are; sizes only where they are open.
     """
     import onnx
 
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
+    copy = ending_at(model, ())
     graph = copy.graph
-    del graph.output[:]
     reductions = _Reductions(graph)
     for k, name in reduced:
         reductions.reduce(k, name)
@@ -163,7 +169,7 @@ def _with_reductions(
 class _Reductions:
     """Adds nodes to `graph`."""
 
-    def __init__(self, graph: Any) -> None:
+    def __init__(self, graph: "GraphProto") -> None:
         self._graph = graph
         for name, value in ((_FLAT, -1), (_START, 0), (_END, np.iinfo(np.int64).max)):
             self._constant(name, value)

@@ -9,61 +9,50 @@ That is so only where
 """
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgeq.quantize.names_read import names_read_inside
+from edgeq.graphs.onnx_index import OnnxIndex, index_of
+from edgeq.graphs.op_sets import ACTIVATIONS
 
-ACTIVATIONS = ("Relu", "Clip")
+if TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto
 
 
-def unfoldable_activations(model: Any) -> frozenset[str]:
-    """Names of nodes of the main graph of an onnx ModelProto whose nodes all have names."""
-    graph = model.graph
-    captured = {name for node in graph.node for name in names_read_inside(node)}
-    kept = captured | {output.name for output in graph.output}
-    constants = _constants(graph)
+def unfoldable_activations(model: "ModelProto") -> frozenset[str]:
+    """Names of nodes of the main graph of a model whose nodes all have names."""
+    index = index_of(model.graph)
     return frozenset(
         node.name
-        for node in graph.node
+        for node in index.nodes
         if node.op_type in ACTIVATIONS
-        and (node.input[0] in kept or node.output[0] in captured or not _lets_zero_through(node, constants))
+        and (
+            index.is_read_elsewhere(node.input[0])
+            or index.is_captured(node.output[0])
+            or not _lets_zero_through(node, index)
+        )
     )
 
 
-def _lets_zero_through(node: Any, constants: Mapping[str, Any]) -> bool:
+def _lets_zero_through(node: "NodeProto", index: OnnxIndex) -> bool:
     """False as well where an end is computed, or is nan."""
     if node.op_type == "Relu":
         return True
-    low, high = (_end(node, *place, constants) for place in (("min", 1, -math.inf), ("max", 2, math.inf)))
+    low, high = (_end(node, *place, index) for place in (("min", 1, -math.inf), ("max", 2, math.inf)))
     return low is not None and high is not None and low <= 0 <= high
 
 
-def _end(node: Any, name: str, place: int, absent: float, constants: Mapping[str, Any]) -> float | None:
+def _end(node: "NodeProto", name: str, place: int, absent: float, index: OnnxIndex) -> float | None:
     """An attribute until opset 10, an input since; None where it is no constant of one value."""
-    import onnx
+    from onnx import numpy_helper
 
     attribute = next((a.f for a in node.attribute if a.name == name), absent)
-    tensor = node.input[place] if len(node.input) > place else ""
-    if not tensor:
+    name = node.input[place] if len(node.input) > place else ""
+    if not name:
         return float(attribute)
-    if tensor not in constants:
-        return None
-    values = np.asarray(onnx.numpy_helper.to_array(constants[tensor]))
+    tensor = index.constant(name)
+    if tensor is None or index.is_graph_input(name):
+        return None  # an initializer that is an input too may be given another value
+    values = np.asarray(numpy_helper.to_array(tensor))
     return float(values.reshape(-1)[0]) if values.size == 1 else None
-
-
-def _constants(graph: Any) -> dict[str, Any]:
-    """Tensors by name; an initializer that is an input too may be fed another value."""
-    fed = {value.name for value in graph.input}
-    stored = {i.name: i for i in graph.initializer if i.name not in fed}
-    made = {
-        node.output[0]: attribute.t
-        for node in graph.node
-        if node.op_type == "Constant"
-        for attribute in node.attribute
-        if attribute.name == "value"
-    }
-    return stored | made

@@ -1,12 +1,18 @@
 """The float graph with every quantizer of a QDQ file built in behind a switch: t + s_k * (quantized(t) - t)."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgeq.graphs.onnx_edit import copied
+from edgeq.graphs.onnx_index import index_of
 from edgeq.quantize.numerics import real_values
+from edgeq.quantize.samples import Array
 from edgeq.quantize.sensitivity.quantization_groups import Islands
+
+if TYPE_CHECKING:
+    from onnx import GraphProto, ModelProto
 
 SWITCHES = "edgeq_switches"  # the added input, float [number of switches]
 
@@ -22,12 +28,11 @@ class Switch:
     clipped: str | None
 
 
-def switchboard(model: Any, quantized: Any) -> tuple[Any, tuple[Switch, ...]]:
-    """(graph, switches) from the float ModelProto and the QDQ ModelProto that was made from it."""
+def switchboard(model: "ModelProto", quantized: "ModelProto") -> "tuple[ModelProto, tuple[Switch, ...]]":
+    """(graph, switches) from the float model and the QDQ model that was made from it."""
     import onnx
 
-    board = onnx.ModelProto()
-    board.CopyFrom(model)
+    board = copied(model)
     graph, islands = board.graph, Islands(model.graph)
     graph.input.append(onnx.helper.make_tensor_value_info(SWITCHES, onnx.TensorProto.FLOAT, [None]))
     switches: list[Switch] = []
@@ -40,45 +45,44 @@ def switchboard(model: Any, quantized: Any) -> tuple[Any, tuple[Switch, ...]]:
     return board, tuple(switches)
 
 
-def _weights(model: Any, quantized: Any) -> list[tuple[str, Any]]:
+def _weights(model: "ModelProto", quantized: "ModelProto") -> list[tuple[str, Array]]:
     """(name, dequantized - float) of every float initialiser that the QDQ file holds as 8-bit integers."""
     import onnx
 
     to_array = onnx.numpy_helper.to_array
-    floats = {i.name: i for i in model.graph.initializer}
-    stored = {i.name: i for i in quantized.graph.initializer}
+    floats, stored = index_of(model.graph), index_of(quantized.graph)
     found = []
-    for node in quantized.graph.node:
-        name = node.input[0].removesuffix("_quantized") if node.op_type == "DequantizeLinear" else ""
-        if name not in floats or node.input[0] not in stored:
+    for node in (n for n in stored.nodes if n.op_type == "DequantizeLinear"):
+        name = node.input[0].removesuffix("_quantized")
+        weight = floats.initializer(name)
+        if weight is None or stored.initializer(node.input[0]) is None:
             continue
-        integers, scale = to_array(stored[node.input[0]]), to_array(stored[node.input[1]])
-        zero = to_array(stored[node.input[2]])
+        integers, scale, zero = (to_array(stored.initializer(name)) for name in node.input)
         if integers.dtype not in (np.int8, np.uint8):
             continue  # a bias in 32 bits rounds to nothing
         axis = next((a.i for a in node.attribute if a.name == "axis"), 1)
         real = real_values(integers, scale, zero, axis)
-        found.append((name, (real - to_array(floats[name])).astype(np.float32)))
+        found.append((name, (real - to_array(weight)).astype(np.float32)))
     return found
 
 
-def _activations(model: Any, quantized: Any) -> list[tuple[str, Any, Any]]:
+def _activations(model: "ModelProto", quantized: "ModelProto") -> list[tuple[str, Array, Array]]:
     """(tensor, scale, zero point) of every activation that the QDQ file quantizes."""
     import onnx
 
     to_array = onnx.numpy_helper.to_array
-    known = {o for n in model.graph.node for o in n.output} | {i.name for i in model.graph.input}
-    stored = {i.name: i for i in quantized.graph.initializer}
+    floats, stored = index_of(model.graph), index_of(quantized.graph)
     found = []
-    for node in (n for n in quantized.graph.node if n.op_type == "QuantizeLinear"):
+    for node in (n for n in stored.nodes if n.op_type == "QuantizeLinear"):
         # The quantizer renames what stands before the Q of a graph output, so that its DQ can have the output's name.
         tensor = node.input[0].removesuffix("_QuantizeLinear_Input")
-        if tensor in known:
-            found.append((tensor, to_array(stored[node.input[1]]), to_array(stored[node.input[2]])))
+        if floats.producer(tensor) is not None or floats.is_graph_input(tensor):
+            scale, zero = (to_array(stored.initializer(name)) for name in node.input[1:3])
+            found.append((tensor, scale, zero))
     return found
 
 
-def _switch_weight(graph: Any, weight: str, difference: Any, k: int) -> None:
+def _switch_weight(graph: "GraphProto", weight: str, difference: Array, k: int) -> None:
     import onnx
 
     graph.initializer.append(onnx.numpy_helper.from_array(difference, f"edgeq_difference_{k}"))
@@ -86,12 +90,13 @@ def _switch_weight(graph: Any, weight: str, difference: Any, k: int) -> None:
     _mix(graph, weight, f"edgeq_difference_{k}", f"edgeq_weight_{k}", k)
 
 
-def _switch_activation(graph: Any, tensor: str, scale: Any, zero: Any, k: int) -> str:
+def _switch_activation(graph: "GraphProto", tensor: str, scale: Array, zero: Array, k: int) -> str:
     import onnx
 
     node, initial = onnx.helper.make_node, onnx.numpy_helper.from_array
-    limits = np.iinfo(zero.dtype)
-    low, high = ((np.float32(q) - np.float32(zero)) * scale for q in (limits.min, limits.max))
+    limits: np.iinfo[Any] = np.iinfo(zero.dtype)
+    step, middle = scale.astype(np.float32), zero.astype(np.float32)
+    low, high = ((np.float32(q) - middle) * step for q in (limits.min, limits.max))
     s, z, lo, hi = (f"edgeq_{word}_{k}" for word in ("scale", "zero", "low", "high"))
     values = ((s, scale), (z, zero), (lo, np.float32(low)), (hi, np.float32(high)))
     graph.initializer.extend(initial(np.asarray(v), name) for name, v in values)
@@ -114,7 +119,7 @@ def _switch_activation(graph: Any, tensor: str, scale: Any, zero: Any, k: int) -
     return f"edgeq_clipped_{k}"
 
 
-def _plain_and_mixed(graph: Any, tensor: str, k: int) -> tuple[str, str]:
+def _plain_and_mixed(graph: "GraphProto", tensor: str, k: int) -> tuple[str, str]:
     """The names before and after the switch: whoever read `tensor` reads the mixed one from now on."""
     for node in graph.node:
         for i, name in enumerate(node.output):
@@ -125,14 +130,14 @@ def _plain_and_mixed(graph: Any, tensor: str, k: int) -> tuple[str, str]:
     return tensor, f"edgeq_mixed_{k}"
 
 
-def _redirect(graph: Any, old: str, new: str) -> None:
+def _redirect(graph: "GraphProto", old: str, new: str) -> None:
     for node in graph.node:
         for i, name in enumerate(node.input):
             if name == old:
                 node.input[i] = new
 
 
-def _mix(graph: Any, plain: str, error: str, mixed: str, k: int) -> None:
+def _mix(graph: "GraphProto", plain: str, error: str, mixed: str, k: int) -> None:
     import onnx
 
     node = onnx.helper.make_node

@@ -5,12 +5,13 @@ measured where it counts, after all that follows has damped or amplified it, and
 """
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from edgeq.foreign import quiet, translated
-from edgeq.graphs.ort_session import ort_session
+from edgeq.graphs.onnx_io import read_onnx
+from edgeq.graphs.ort_session import Session, ort_session
 from edgeq.quantize.evaluate.sqnr import NO_SIGNAL, powers
 from edgeq.quantize.graph_work import onnx_macs
 from edgeq.quantize.run_model import Progress
@@ -18,13 +19,16 @@ from edgeq.quantize.samples import Array, SamplesLike
 from edgeq.quantize.sensitivity.fake_quant_graph import SWITCHES, Switch, switchboard
 from edgeq.quantize.sensitivity.noise import Noise
 
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
 _SAMPLES = 8
 # Half a minute at most on one core of a desktop; by the clock, two runs of the same would name different layers.
 _MOST_MACS = 80_000_000_000
 
 
 def onnx_noise(
-    model: Any, quantized: Path, samples: SamplesLike, *, threads: int, progress: Progress
+    model: "ModelProto", quantized: Path, samples: SamplesLike, *, threads: int, progress: Progress
 ) -> tuple[Noise, ...]:
     """Worst first. `model` is the float graph, `quantized` the QDQ file made from it, whose scales are tried.
 
@@ -33,7 +37,7 @@ def onnx_noise(
     import onnx
 
     with translated("the layers of the quantized graph cannot be tried one by one"):
-        board, switches = switchboard(model, onnx.load(str(quantized)))
+        board, switches = switchboard(model, read_onnx(quantized))
         session = _session(board, threads)
     names = [o.name for o in model.graph.output]
     tally = _Tally(switches, len(names))
@@ -75,7 +79,7 @@ class _Tally:
 
 
 def _try_all(
-    session: Any,
+    session: Session,
     names: list[str],
     feeds: dict[str, Array],
     tally: _Tally,
@@ -104,7 +108,7 @@ def _try_all(
         progress("rank layers by their error", done + step * (k + 1) / len(switches))
 
 
-def _session(board: Any, threads: int) -> Any:
+def _session(board: "ModelProto", threads: int) -> Session:
     """Optimized, Q and DQ would be fused into the integer kernels whose pieces are tried here."""
     with quiet():
         return ort_session(board, threads=threads, optimize=False)

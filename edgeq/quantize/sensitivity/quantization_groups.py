@@ -4,34 +4,20 @@ A quantizer sits on a tensor as long as any node that makes or reads it is quant
 values (Reshape, MaxPool ...) hand the same rounding on under another name.
 """
 
-from collections import defaultdict
-from typing import Any
+from typing import TYPE_CHECKING
 
-MOVES = (
-    "Clip",
-    "Flatten",
-    "Gather",
-    "MaxPool",
-    "Pad",
-    "Relu",
-    "Reshape",
-    "Slice",
-    "Split",
-    "Squeeze",
-    "Transpose",
-    "Unsqueeze",
-)
+from edgeq.graphs.onnx_index import index_of
+from edgeq.graphs.op_sets import SAME_ROUNDING
+
+if TYPE_CHECKING:
+    from onnx import GraphProto
 
 
 class Islands:
     """The graph's links, read once."""
 
-    def __init__(self, graph: Any) -> None:
-        self._maker = {o: n for n in graph.node for o in n.output}
-        self._readers: dict[str, list[Any]] = defaultdict(list)
-        for node in graph.node:
-            for name in node.input:
-                self._readers[name].append(node)
+    def __init__(self, graph: "GraphProto") -> None:
+        self._index = index_of(graph)
 
     def around(self, tensor: str) -> frozenset[str]:
         """Names of the nodes that make and read `tensor`, through operators that only move values, either way."""
@@ -42,14 +28,14 @@ class Islands:
             if name in done:
                 continue
             done.add(name)
-            maker = self._maker.get(name)
+            maker = self._index.producer(name)
             if maker is not None:
                 nodes.add(maker.name)
-                open_tensors += [maker.input[0]] if maker.op_type in MOVES else []
-            for reader in self._readers[name]:
+                open_tensors += [maker.input[0]] if maker.op_type in SAME_ROUNDING else []
+            for reader in self._index.consumers(name):
                 nodes.add(reader.name)
-                open_tensors += list(reader.output) if reader.op_type in MOVES else []
+                open_tensors += list(reader.output) if reader.op_type in SAME_ROUNDING else []
         return frozenset(nodes)
 
     def readers(self, tensor: str) -> frozenset[str]:
-        return frozenset(n.name for n in self._readers[tensor])
+        return frozenset(n.name for n in self._index.consumers(tensor))
