@@ -44,9 +44,9 @@ def drop_unread(graph: "GraphProto") -> None:
             set_nodes(scope, nodes)
 
 
-def free_name(name: str, taken: set[str]) -> str:
-    """`name`, or with the first number behind it that gives none of `taken`; adds the name to `taken`."""
-    found, number = name, 2
+def free_name(name: str, taken: set[str], first: int = 2) -> str:
+    """`name`, or with a number behind it, `first` or more, that gives none of `taken`; adds the name to `taken`."""
+    found, number = name, first
     while found in taken:
         found, number = f"{name}_{number}", number + 1
     taken.add(found)

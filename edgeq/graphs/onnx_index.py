@@ -8,7 +8,7 @@ their own, which capture nothing. An index describes the graph as it was when th
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING, Any, Union
 
 if TYPE_CHECKING:
     from onnx import FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
@@ -173,6 +173,13 @@ def tensor_names(model: "ModelProto") -> set[str]:
     graph = model.graph
     named = {t.name for t in (*graph.initializer, *graph.input, *graph.output)}
     return named | {name for node in model_nodes(model) for name in (*node.input, *node.output)}
+
+
+def attributes(node: "NodeProto") -> dict[str, Any]:
+    """Their values by name."""
+    from onnx import helper
+
+    return {a.name: helper.get_attribute_value(a) for a in node.attribute}
 
 
 def names_read(node: "NodeProto") -> set[str]:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgeq.graphs.onnx_edit import free_name
+from edgeq.graphs.onnx_index import OnnxIndex, attributes, index_of, tensor_names
 from edgeq.nouns.fidelity import Remedy
-from edgeq.quantize.passes.fuse.links import attributes, free_name
 
 if TYPE_CHECKING:
     import onnx
@@ -23,22 +24,20 @@ Shape = tuple[int, ...]
 
 def averages(model: "onnx.ModelProto", leave: frozenset[str] = frozenset()) -> list[Remedy]:
     """Changes `model` in place, except for the nodes named in `leave`."""
-    graph = model.graph
-    values = (*graph.input, *graph.value_info, *graph.output)
-    shapes = {v.name: tuple(d.dim_value for d in v.type.tensor_type.shape.dim) for v in values}
+    index = index_of(model.graph)
     found = []
-    for node in list(graph.node):
-        shape = shapes.get(node.input[0], ()) if node.input else ()
+    for node in index.nodes:
+        shape = tuple(d or 0 for d in index.shapes.get(node.input[0], ())) if node.input else ()
         if len(shape) != 4 or node.name in leave:
             continue
-        if node.op_type == "ReduceMean" and _is_over_the_image(node, graph):
+        if node.op_type == "ReduceMean" and _is_over_the_image(node, index):
             found.append(_to_global(node, "ReduceMean"))
         elif node.op_type == "AveragePool" and all(shape[1:]):
-            found += _without_pool(graph, node, shape)
+            found += _without_pool(model, node, shape)
     return found
 
 
-def _without_pool(graph: "onnx.GraphProto", node: "onnx.NodeProto", shape: Shape) -> list[Remedy]:
+def _without_pool(model: "onnx.ModelProto", node: "onnx.NodeProto", shape: Shape) -> list[Remedy]:
     facts = attributes(node)
     kernel, pads = tuple(facts["kernel_shape"]), tuple(facts.get("pads", ()))
     if facts.get("ceil_mode") or facts.get("auto_pad", b"NOTSET") not in (b"NOTSET", b"VALID"):
@@ -49,7 +48,7 @@ def _without_pool(graph: "onnx.GraphProto", node: "onnx.NodeProto", shape: Shape
     counted = facts.get("count_include_pad") or not any(pads)
     if not counted or math.prod(kernel) > _MOST or tuple(facts.get("dilations", ones)) != ones:
         return []
-    return [_to_convolution(graph, node, shape[1], facts)]
+    return [_to_convolution(model, node, shape[1], facts)]
 
 
 def _to_global(node: "onnx.NodeProto", kind: str) -> Remedy:
@@ -58,14 +57,14 @@ def _to_global(node: "onnx.NodeProto", kind: str) -> Remedy:
 
 
 def _to_convolution(
-    graph: "onnx.GraphProto", node: "onnx.NodeProto", channels: int, facts: dict[str, Any]
+    model: "onnx.ModelProto", node: "onnx.NodeProto", channels: int, facts: dict[str, Any]
 ) -> Remedy:
     import onnx
 
     kernel = tuple(facts["kernel_shape"])
-    name = free_name(graph, f"{node.output[0]}_equal_weights")
+    name = free_name(f"{node.output[0]}_equal_weights", tensor_names(model), first=0)
     weights = np.full((channels, 1, *kernel), 1 / math.prod(kernel), np.float32)
-    graph.initializer.append(onnx.numpy_helper.from_array(weights, name))
+    model.graph.initializer.append(onnx.numpy_helper.from_array(weights, name))
     kept: dict[str, Any] = {key: facts[key] for key in ("kernel_shape", "pads", "strides") if key in facts}
     _become(node, "Conv", [node.input[0], name], kept | {"group": channels})
     return Remedy(
@@ -79,13 +78,13 @@ def _become(node: "onnx.NodeProto", kind: str, inputs: list[str], facts: dict[st
     node.CopyFrom(onnx.helper.make_node(kind, inputs, list(node.output), name=node.name, **facts))
 
 
-def _is_over_the_image(node: "onnx.NodeProto", graph: "onnx.GraphProto") -> bool:
+def _is_over_the_image(node: "onnx.NodeProto", index: OnnxIndex) -> bool:
     """A mean over height and width that keeps both as dimensions of one."""
     import onnx
 
     facts = attributes(node)
     axes = facts.get("axes")
     if axes is None and len(node.input) > 1:
-        stored = next((i for i in graph.initializer if i.name == node.input[1]), None)
+        stored = index.initializer(node.input[1])
         axes = None if stored is None else onnx.numpy_helper.to_array(stored).tolist()
     return axes is not None and sorted(a % 4 for a in axes) == [2, 3] and facts.get("keepdims", 1) == 1

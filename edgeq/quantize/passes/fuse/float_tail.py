@@ -8,8 +8,8 @@ and boxes, which would share a scale.
 
 from typing import TYPE_CHECKING
 
-from edgeq.quantize.graph_work import HEAVY
-from edgeq.quantize.integer_operators import INTEGER_OPERATORS
+from edgeq.graphs.onnx_index import has_body
+from edgeq.graphs.op_sets import HEAVY, INTEGER_OPERATORS
 
 if TYPE_CHECKING:
     import onnx
@@ -38,8 +38,7 @@ def before_a_layer(graph: "onnx.GraphProto") -> set[str]:
     """Tensors that some layer needs, directly or through other operators; a node with a body may hold a layer."""
     found: set[str] = set()
     for node in reversed(graph.node):
-        inside = any(a.HasField("g") or a.graphs for a in node.attribute)
-        if node.op_type in HEAVY or inside or found & set(node.output):
+        if node.op_type in HEAVY or has_body(node) or found & set(node.output):
             found |= set(node.input)
     return found
 

@@ -9,18 +9,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from edgeq.graphs.onnx_edit import drop_unread
+from edgeq.graphs.onnx_index import OnnxIndex, attributes, index_of
+from edgeq.graphs.op_sets import ON_INTEGERS, PAIR_DROPPED
 from edgeq.nouns.fidelity import Remedy
-from edgeq.quantize.passes.fuse.links import Links, attributes
-from edgeq.quantize.scopes import drop_unread
 
 if TYPE_CHECKING:
     import onnx
 
-# onnxruntime drops Q and DQ around these itself since 1.16, where both have the same numbers.
-_DROPPED = ("Gather", "MaxPool", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
-# With 8-bit kernels, signed and unsigned, in onnxruntime 1.16 to 1.31 and opsets 13 to 21. ReduceMax has one that errs in
-# 1.16, and behind which 1.31 leaves a convolution in float.
-_MOVES = (*_DROPPED, "Expand", "Flatten", "Pad", "Slice", "Tile")
 _HOW = "on integers, in the scale of its input: it only moves values"
 
 
@@ -30,7 +26,7 @@ class _Site:
 
     node: "onnx.NodeProto"
     before: "onnx.NodeProto"
-    behind: list["onnx.NodeProto"]
+    behind: tuple["onnx.NodeProto", ...]
     after: list["onnx.NodeProto"]
 
 
@@ -50,23 +46,25 @@ def integer_moves(model: "onnx.ModelProto", made: Mapping[str, str]) -> list[Rem
 
 
 def _sites(graph: "onnx.GraphProto", made_in_float: Mapping[str, str]) -> Iterator[_Site]:
-    links, stored = Links(graph), {i.name: i for i in graph.initializer}
-    for node in graph.node:
+    index = index_of(graph)
+    for node in (n for n in index.nodes if n.op_type in ON_INTEGERS):
         made = node.output[0] if len(node.output) == 1 else ""
-        before: onnx.NodeProto = links.makers.get(node.input[0]) if node.input else None
-        behind = links.readers[made]
-        if node.op_type not in _MOVES or not made or made in links.elsewhere or not behind:
+        before = index.producer(node.input[0]) if node.input else None
+        behind = index.consumers(made)
+        if index.is_read_elsewhere(made) or not behind:
             continue
         if made_in_float.get(node.name) != made:
             continue
-        if not _is_plain(before, "DequantizeLinear", stored) or not _fills_with_zero(node, stored):
+        if before is None or not _is_plain(before, "DequantizeLinear", index):
             continue
-        after = [reader for q in behind for reader in links.readers[q.output[0]]]
-        if not all(_is_plain(q, "QuantizeLinear", stored) for q in behind):
+        if not _fills_with_zero(node, index):
             continue
-        inner = not any(q.output[0] in links.elsewhere for q in behind)
-        if inner and all(_is_plain(dq, "DequantizeLinear", stored) for dq in after):
-            if node.op_type in _DROPPED and all(_same_grid(before, q, stored) for q in behind):
+        after = [reader for q in behind for reader in index.consumers(q.output[0])]
+        if not all(_is_plain(q, "QuantizeLinear", index) for q in behind):
+            continue
+        inner = not any(index.is_read_elsewhere(q.output[0]) for q in behind)
+        if inner and all(_is_plain(dq, "DequantizeLinear", index) for dq in after):
+            if node.op_type in PAIR_DROPPED and all(_same_grid(before, q, index) for q in behind):
                 continue
             yield _Site(node, before, behind, after)
 
@@ -82,27 +80,27 @@ def _apply(graph: "onnx.GraphProto", site: _Site) -> None:
     for dequantize in site.after:
         dequantize.input[:] = [kept, scale, zero]
     unread = [*site.behind]
-    if not Links(graph).readers[site.before.output[0]]:
+    if not index_of(graph).uses(site.before.output[0]):
         unread.append(site.before)
     for node in unread:
         graph.node.remove(node)
 
 
-def _is_plain(node: "onnx.NodeProto", kind: str, stored: "dict[str, onnx.TensorProto]") -> bool:
+def _is_plain(node: "onnx.NodeProto", kind: str, index: OnnxIndex) -> bool:
     """With one scale and a zero point of 8 bits, both constant."""
     import onnx
 
-    if node is None or node.op_type != kind or len(node.input) != 3:
+    if node.op_type != kind or len(node.input) != 3:
         return False
-    scale, zero = (stored.get(name) for name in node.input[1:])
+    scale, zero = (index.initializer(name) for name in node.input[1:])
     if scale is None or zero is None or list(scale.dims) not in ([], [1]):
         return False
     return zero.data_type in (onnx.TensorProto.INT8, onnx.TensorProto.UINT8)
 
 
-def _same_grid(one: "onnx.NodeProto", other: "onnx.NodeProto", stored: "dict[str, onnx.TensorProto]") -> bool:
+def _same_grid(one: "onnx.NodeProto", other: "onnx.NodeProto", index: OnnxIndex) -> bool:
     return all(
-        a == b or _number(stored[a]) == _number(stored[b])
+        a == b or _number(index.constants[a]) == _number(index.constants[b])
         for a, b in zip(one.input[1:], other.input[1:], strict=True)
     )
 
@@ -113,9 +111,9 @@ def _number(tensor: "onnx.TensorProto") -> float:
     return float(onnx.numpy_helper.to_array(tensor).reshape(-1)[0])
 
 
-def _fills_with_zero(node: "onnx.NodeProto", stored: "dict[str, onnx.TensorProto]") -> bool:
+def _fills_with_zero(node: "onnx.NodeProto", index: OnnxIndex) -> bool:
     """Zero is exact on every grid; another fill value of a Pad may not be."""
     if node.op_type != "Pad" or len(node.input) < 3 or not node.input[2]:
         return True
-    fill = stored.get(node.input[2])
+    fill = index.initializer(node.input[2])
     return fill is not None and _number(fill) == 0.0

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgeq.graphs.onnx_edit import free_name
+from edgeq.graphs.onnx_index import OnnxIndex, index_of, tensor_names
 from edgeq.nouns.fidelity import Remedy
-from edgeq.quantize.passes.fuse.links import Links, free_name
 from edgeq.quantize.passes.small_convs import PASSED_THROUGH, why_thin
 
 if TYPE_CHECKING:
@@ -22,35 +23,34 @@ _HOW = "in float with the small convolution before it, behind a Max without effe
 
 def pooled_in_float(model: "onnx.ModelProto") -> list[Remedy]:
     """Changes `model` in place; returns each MaxPool, and each activation before one, that has to stay in float."""
-    links, graph = Links(model.graph), model.graph
-    weights = {i.name: tuple(i.dims) for i in graph.initializer}
+    index, taken = index_of(model.graph), tensor_names(model)
     kept = []
-    for conv in [n for n in graph.node if n.op_type == "Conv" and n.input[1] in weights]:
-        chain = _to_pool(conv, links)
-        if chain and why_thin(conv, weights[conv.input[1]]):
-            _keep_apart(graph, chain[-1])
+    for conv in (n for n in index.nodes if n.op_type == "Conv"):
+        weights, chain = index.initializer(conv.input[1]), _to_pool(conv, index)
+        if weights is not None and chain and why_thin(conv, tuple(weights.dims)):
+            _keep_apart(model.graph, chain[-1], taken)
             kept += chain
     return [Remedy(node.name, _HOW) for node in kept]
 
 
-def _to_pool(conv: "onnx.NodeProto", links: Links) -> list["onnx.NodeProto"]:
+def _to_pool(conv: "onnx.NodeProto", index: OnnxIndex) -> list["onnx.NodeProto"]:
     """The nodes from `conv` to a MaxPool, with the latter; empty where none follows, or a Max is behind it already."""
     chain: list[onnx.NodeProto] = []
-    node = links.only_reader(conv.output[0])
+    node = index.only_consumer(conv.output[0])
     while node is not None and node.op_type in PASSED_THROUGH:
         chain.append(node)
-        node = links.only_reader(node.output[0])
+        node = index.only_consumer(node.output[0])
     if node is None or node.op_type != "MaxPool" or len(node.output) > 1:
         return []
-    behind = links.only_reader(node.output[0])
+    behind = index.only_consumer(node.output[0])
     return [] if behind is not None and behind.op_type == "Max" else [*chain, node]
 
 
-def _keep_apart(graph: "onnx.GraphProto", pool: "onnx.NodeProto") -> None:
+def _keep_apart(graph: "onnx.GraphProto", pool: "onnx.NodeProto", taken: set[str]) -> None:
     import onnx
 
-    result, floor = pool.output[0], free_name(graph, "lowest_float")
-    pool.output[0] = free_name(graph, f"{result}_pooled")
+    result, floor = pool.output[0], free_name("lowest_float", taken, first=0)
+    pool.output[0] = free_name(f"{result}_pooled", taken, first=0)
     lowest = np.array(np.finfo(np.float32).min, np.float32)
     graph.initializer.append(onnx.numpy_helper.from_array(lowest, floor))
     barrier = onnx.helper.make_node("Max", [pool.output[0], floor], [result], name=f"{pool.name}_apart")

@@ -7,8 +7,8 @@ of 256 entries.
 
 from typing import TYPE_CHECKING
 
+from edgeq.graphs.onnx_index import index_of
 from edgeq.nouns.fidelity import Remedy
-from edgeq.quantize.passes.fuse.links import Links
 
 if TYPE_CHECKING:
     import onnx
@@ -20,13 +20,17 @@ def shared_relu(model: "onnx.ModelProto") -> list[Remedy]:
     """Changes `model` in place."""
     import onnx
 
-    links = Links(model.graph)
+    index = index_of(model.graph)
     found = []
-    for node in model.graph.node:
+    for node in index.nodes:
         tensor = node.input[0] if node.input else ""
-        if node.op_type != "Relu" or links.only_reader(tensor) is not None or tensor in links.elsewhere:
+        if (
+            node.op_type != "Relu"
+            or index.only_consumer(tensor) is not None
+            or index.is_read_elsewhere(tensor)
+        ):
             continue
-        if tensor not in links.makers or all(n.op_type == "Relu" for n in links.readers[tensor]):
+        if index.producer(tensor) is None or all(n.op_type == "Relu" for n in index.consumers(tensor)):
             continue
         node.op_type = "LeakyRelu"
         node.attribute.append(onnx.helper.make_attribute("alpha", 0.0))
