@@ -18,12 +18,12 @@ from edgeq.quantize.backends.ort import qdq
 from edgeq.quantize.calibration.calibrate import needs_histogram, onnx_seen, ranges_of
 from edgeq.quantize.evaluate.gate import Gate
 from edgeq.quantize.float_graph import read
-from edgeq.quantize.make import make
+from edgeq.quantize.make import Options, make
 from edgeq.quantize.passes.fit.fit_onnx import reconstruct, replay
 from edgeq.quantize.scheme import scheme_for
 
 if TYPE_CHECKING:
-    from edgeq.quantize.passes.fit.fitted_weights import Weights
+    from edgeq.quantize.numerics.fitted_weights import Weights
 
 _RANGES = "minmax"
 _TRIED = 8  # samples to see that the file runs and answers; no peer judges what it makes, the comparison does
@@ -42,7 +42,7 @@ def quantize(case: Case, way: Way, folder: Path, threads: int) -> tuple[Path, tu
         same_samples=False,
         gate=_ANSWERS,
         workdir=folder,
-        threads=threads,
+        options=Options(threads=threads),
     )
     fidelity = made.fidelity
     gate = () if fidelity.passed else (f"fails its gate: {fidelity.why_failed}",)

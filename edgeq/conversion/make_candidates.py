@@ -30,7 +30,7 @@ def make_candidates(
     """Every candidate, built and judged, and the plan with the fallbacks that it took. Raises GateFailed when no quantized
     candidate is close enough to float.
     """
-    from edgeq.quantize.make import make
+    from edgeq.quantize.make import Options, make
 
     def built(candidate: CandidatePlan) -> "Made":
         with translated(_not_built(candidate), _remedy(candidate)):
@@ -42,12 +42,14 @@ def make_candidates(
                 same_samples=parts.same,
                 gate=gate,
                 workdir=work,
-                threads=order.target.threads,
-                calibrator=order.calibrator,
-                repairs=order.repairs,
-                search_tries=order.search_tries,
-                cache=cache.folder() / "calibration",
                 progress=_progress(candidate, tell),
+                options=Options(
+                    threads=order.target.threads,
+                    calibrator=order.calibrator,
+                    passes=order.repairs,
+                    search_tries=order.search_tries,
+                    cache=cache.folder() / "calibration",
+                ),
             )
         tell(one.fidelity)
         if one.few is not None:

@@ -1,45 +1,63 @@
-"""Builds one candidate of a plan and judges it: write, hold against float, repair if the gate fails, audit.
+"""Makes one candidate of a plan: runs its passes, asks the gate, audits the file.
 
 A failed gate is a result here, not an error; what to do about it is for the caller.
 """
 
-import math
 import shutil
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from edgeq import catalog
+from edgeq.errors import DataRefused
 from edgeq.foreign import translated
 from edgeq.graphs.ort_session import host_saturates
-from edgeq.nouns.fidelity import Fidelity
+from edgeq.nouns.fidelity import Fidelity, Remedy
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import CandidatePlan
-from edgeq.nouns.repairs import ALL, OFF, Tried, counted
+from edgeq.nouns.repairs import ALL, Tried, counted
+from edgeq.quantize import pipelines
+from edgeq.quantize.audit import candidate as audit
 from edgeq.quantize.backends.litert.kernels import oldest_version
-from edgeq.quantize.backends.litert_static import TfliteStatic
-from edgeq.quantize.backends.ort_static import OnnxStatic
-from edgeq.quantize.backends.variant import variant_of
 from edgeq.quantize.calibration.array_cache import Kept
 from edgeq.quantize.evaluate.gate import Gate, too_few
 from edgeq.quantize.evaluate.judge import float_reference, judge
-from edgeq.quantize.evaluate.verdict_cache import remembered
-from edgeq.quantize.float_graph import oldest_runtime
+from edgeq.quantize.evaluate.verdict_cache import Remembered, remembered
+from edgeq.quantize.float_graph import oldest_runtime, read
 from edgeq.quantize.graph_work import work_of
 from edgeq.quantize.made import Made
 from edgeq.quantize.memory import predict_peak
-from edgeq.quantize.passes.mixed_precision.few_closeness import Closeness
-from edgeq.quantize.passes.mixed_precision.few_float_layers import WORTH_DB, few_in_float, worst_db
+from edgeq.quantize.passes import fuse, mixed_precision
+from edgeq.quantize.passes.fit.fit import HOW
+from edgeq.quantize.passes.mixed_precision import few_float_layers
 from edgeq.quantize.passes.mixed_precision.minimize_float_set import tries_for
-from edgeq.quantize.passes.mixed_precision.search import repaired, unrepaired
 from edgeq.quantize.plan import AS_IS, NO_FLOAT
+from edgeq.quantize.quantization import Context, Quantization
 from edgeq.quantize.run_model import Progress, load, no_progress
 from edgeq.quantize.samples import SamplesLike
-from edgeq.quantize.sensitivity.noise import Noise
 from edgeq.quantize.sized import AS_IT_IS, Shapes
 
-_FITTED = (OnnxStatic, TfliteStatic)
 _NAMED = 3  # reasons in a sentence, and layers of one reason
+_SCRATCH = ("outputs", "closest", "few")
+
+
+@dataclass(frozen=True)
+class Options:
+    """`calibrator` is a name of quantize/calibration/observers, or "auto": what comes closest to float. `passes` are those of
+    edgeq/nouns/repairs.py that may be used. `search_tries` bounds the search for the fewest layers in float, where the gate
+    fails without any; None: by the work of one try. What calibration saw, and what the gate said of each file, is kept below
+    `cache` for the same model and samples.
+    """
+
+    threads: int = 1
+    calibrator: str = "auto"
+    passes: Collection[str] = ALL
+    search_tries: int | None = None
+    cache: Path | None = None
+
+
+DEFAULTS = Options()
 
 
 def make(
@@ -51,33 +69,61 @@ def make(
     same_samples: bool,
     gate: Gate,
     workdir: Path,
-    threads: int = 1,
+    options: Options = DEFAULTS,
     progress: Progress = no_progress,
-    calibrator: str = "auto",
-    repairs: Collection[str] = ALL,
-    search_tries: int | None = None,
-    cache: Path | None = None,
 ) -> Made:
     """Writes `workdir/<candidate id>/model.onnx` or `.tflite`. `progress(stage, share done)` is called often.
 
-    `calibrator` is a name of quantize/calibration/observers, or "auto": what comes closest to float. What calibration saw, and
-    what the gate said of each file, is kept below `cache` for the same model and samples. `repairs` are those of
-    edgeq/nouns/repairs.py that may be used. `search_tries` bounds the search for the fewest layers in float, where the
-    gate fails without any (search.py); None: by the work of one try.
-
     Raises ConversionFailed when a converter or runtime breaks, ExtraMissing when an optional package is needed,
-    DataRefused for a metric that fails, TargetRefused for an unknown calibrator.
+    DataRefused without samples for a static recipe or for a metric that fails, TargetRefused for an unknown calibrator.
     """
     started = time.monotonic()
     folder = workdir / candidate.id
     folder.mkdir(parents=True, exist_ok=True)
-    reference = float_reference(model, heldout, workdir, threads=threads, progress=progress).outputs
-    variant = variant_of(
-        candidate, model, calibration, folder, calibrator, threads, progress, Kept(cache), repairs
-    )
     gate = gate.of(candidate.recipe)
-    memory = remembered(
-        cache,
+    q = _float(candidate, model)
+    if q.method == "static" and calibration is None:
+        raise DataRefused(f"{candidate.id} needs calibration samples", "give --data, or --recipe float")
+    context = _context(q, model, calibration, heldout, same_samples, gate, workdir, options, progress)
+    q = pipelines.run(q, context)
+    made = _made(q, context.path, model, context, started)
+    if _may_gain_by_few(q, made, context):
+        plain = context.path.read_bytes()
+        started = time.monotonic()
+        few = few_float_layers.run(q, context)
+        if few is not q:
+            made = replace(made, few=_made(few, _moved(context.path, few), model, context, started))
+        context.path.write_bytes(plain)
+    for scratch in _SCRATCH:
+        shutil.rmtree(folder / scratch, ignore_errors=True)
+    return made
+
+
+def _float(candidate: CandidatePlan, model: Model) -> Quantization:
+    """The state before any pass."""
+    source = Path(model.files[candidate.format])
+    recipe = None if candidate.recipe == AS_IS else catalog.recipe(candidate.recipe)
+    method, bits = (recipe.method, recipe.weight_bits) if recipe else ("none", 8)
+    graph = read(source) if candidate.format == "onnx" and method != "none" else None
+    return Quantization(candidate, method, bits, source, graph)
+
+
+def _context(
+    q: Quantization,
+    model: Model,
+    calibration: SamplesLike | None,
+    heldout: SamplesLike,
+    same_samples: bool,
+    gate: Gate,
+    workdir: Path,
+    options: Options,
+    progress: Progress,
+) -> Context:
+    candidate, threads = q.candidate, options.threads
+    path = workdir / candidate.id / f"model.{candidate.format}"
+    reference = float_reference(model, heldout, workdir, threads=threads, progress=progress).outputs
+    verdicts = remembered(
+        options.cache,
         model,
         heldout,
         gate,
@@ -87,202 +133,137 @@ def make(
         saturates=candidate.pairs_saturate and host_saturates(),
     )
 
-    def held_against_float(progress: Progress) -> Fidelity:
-        runner = load(variant.path, candidate.format, threads, as_this_host=candidate.pairs_saturate)
+    def judged(progress: Progress) -> Fidelity:
         return judge(
             candidate.id,
-            runner,
+            load(path, candidate.format, threads, as_this_host=candidate.pairs_saturate),
             reference,
             heldout,
             gate,
-            folder / "outputs",
+            path.parent / "outputs",
             same_samples=same_samples,
             names=tuple(o.name for o in model.outputs),
             progress=progress,
         )
 
-    def judged_now(progress: Progress) -> Fidelity:
-        return memory.judged(variant.path, lambda: held_against_float(progress))
-
-    def judged(leave: frozenset[str], progress: Progress) -> Fidelity:
-        variant.write(leave)
-        return judged_now(progress)
-
-    def noise() -> tuple[Noise, ...]:
-        """Of the file without a fit: where one layer is broken, those behind it are fitted to what it left."""
-        if isinstance(variant, _FITTED):
-            variant.write_rounded(frozenset())
-        found = memory.noise(variant.path, lambda: variant.noise(heldout, progress))
-        variant.write(frozenset())
-        return found
-
-    if "mixed" in repairs and not too_few(gate, heldout.count):  # no layer in float makes samples
-        most = _tries(candidate, model, heldout) if search_tries is None else search_tries
-        fidelity, by_choice = repaired(variant, judged, noise, progress, most)
-        if by_choice and fidelity.passed and "fit" in repairs and isinstance(variant, _FITTED):
-            again = _fitted_again(variant, fidelity, frozenset(by_choice), judged_now, progress, most)
-            variant, fidelity = again.variant, again.fidelity
-            by_choice = {name: why for name, why in by_choice.items() if name in again.leave}
-    else:
-        fidelity, by_choice = unrepaired(judged, noise, progress)
-    fidelity = replace(
-        fidelity,
-        float_layers=variant.left_in_float(by_choice),
-        fusion=variant.fusion(),
-        calibrator=variant.calibrator,
-        remedies=variant.remedies,
-        search=fidelity.search and replace(fidelity.search, remembered=memory.found),
-        repairs=(*variant.repairs, *_mixed(by_choice, fidelity, repairs)),
-        seconds=round(time.monotonic() - started, 3),
+    enabled = frozenset(options.passes)
+    return Context(
+        samples=calibration,
+        heldout=heldout,
+        path=path,
+        backend=pipelines.PIPELINES[q.method, q.format].backend(enabled),
+        enabled=enabled,
+        calibrator=options.calibrator,
+        threads=threads,
+        progress=progress,
+        cache=Kept(options.cache),
+        judge=lambda progress: verdicts.judged(path, lambda: judged(progress)),
+        verdicts=verdicts,
+        has_integer_kernels=lambda q: audit.has_integer_kernels(q, path),
+        most_tries=_most_tries(q, model, heldout, gate, options),
     )
-    if candidate.recipe == AS_IS:
-        fidelity = replace(fidelity, gate=NO_FLOAT, as_it_came=True)
-    if variant.untouched():
-        fidelity = _of_nothing(fidelity)
-    elif _computes_in_float(candidate, fidelity):
-        fidelity = _of_no_integers(fidelity)
-    made = _made(candidate, variant.path, fidelity, model)
-    if calibration is not None and "mixed" in repairs and _may_win(candidate, fidelity):
-        assert isinstance(variant, _FITTED)  # the recipe says so
-        plain = variant.path.read_bytes()
-        few = _few(made, variant, model, calibration, by_choice, judged_now, threads, progress)
-        made = replace(made, few=few)
-        variant.path.write_bytes(plain)
-    for scratch in ("outputs", "closest", "few"):
-        shutil.rmtree(folder / scratch, ignore_errors=True)
-    return made
 
 
-@dataclass(frozen=True)
-class _FittedAgain:
-    variant: OnnxStatic | TfliteStatic
-    fidelity: Fidelity
-    leave: frozenset[str]
-
-
-def _fitted_again(
-    variant: OnnxStatic | TfliteStatic,
-    before: Fidelity,
-    leave: frozenset[str],
-    judged: Callable[[Progress], Fidelity],
-    progress: Progress,
-    most_tries: int,
-) -> _FittedAgain:
-    """Fitted to the rounding that is left with `leave` in float, where that comes closer to float or needs fewer of them: all
-    were fitted while broken ones were among them. `judged` is asked of the file at `variant.path`.
-    """
-    fitted, fewer, tries = variant.fitted_with(leave), leave, 1
-    for name in sorted(leave)[: max(most_tries, 0)] if len(leave) > 1 else ():
-        fitted.write(fewer - {name})
-        tries += 1
-        if judged(progress).passed:
-            fewer -= {name}
-    if fewer != leave:
-        fitted = fitted.fitted_with(fewer)
-    fitted.write(fewer)
-    after = judged(progress)
-    if after.passed and (len(fewer) < len(leave) or _db(after) > _db(before)):
-        assert before.search is not None  # its layers are what is fitted without
-        search = replace(before.search, tries=before.search.tries + tries, left=len(fewer))
-        return _FittedAgain(fitted, replace(after, search=search, worst_layers=before.worst_layers), fewer)
-    variant.write(leave)
-    return _FittedAgain(variant, before, leave)
-
-
-def _db(fidelity: Fidelity) -> float:
-    found = worst_db(fidelity)
-    return math.inf if found is None else found
-
-
-def _may_win(candidate: CandidatePlan, fidelity: Fidelity) -> bool:
-    return candidate.recipe == "int8_static" and fidelity.passed and not fidelity.quantized_nothing
-
-
-def _few(
-    plain: Made,
-    variant: OnnxStatic | TfliteStatic,
-    model: Model,
-    calibration: SamplesLike,
-    by_choice: dict[str, str],
-    judged: Callable[[Progress], Fidelity],
-    threads: int,
-    progress: Progress,
-) -> Made | None:
-    """The candidate with a few layers in float, in a folder of its own; None where it is not worth one, or where the
-    held-out samples do not show what the calibration samples did. `judged` is asked of the file at `variant.path`.
-    """
-    started, kept = time.monotonic(), frozenset(by_choice)
-    scratch = variant.path.parent / "few"
-    closeness_db = Closeness(variant, plain.plan, model, calibration, scratch, threads, progress)
-
-    def noise() -> tuple[Noise, ...]:
-        variant.write_rounded(kept)
-        return variant.noise(calibration, progress)
-
-    few = few_in_float(plain.fidelity, kept, noise, variant.work(), closeness_db)
-    if few is None:
-        return None
-    fitted = variant.fitted_with(few.leave)
-    fitted.write(few.leave)
-    fidelity = judged(progress)
-    before, after = worst_db(plain.fidelity), worst_db(fidelity)
-    if not fidelity.passed or before is None or after is None or after - before < WORTH_DB:
-        return None
-    if not any(audit.integer for audit in fitted.fusion()):
-        return None
-    more = f"{counted(len(few.added), 'operator')}{' more' if kept else ''}"
-    what = f"{plain.plan.recipe} with {more} in float"
-    why = f"{what}: {after:.1f} dB for {before:.1f}, {few.work:.1%} of the work"
-    plan = replace(plain.plan, id=f"{plain.plan.id}-few-float", reason=why)
-    fidelity = replace(
-        fidelity,
-        candidate=plan.id,
-        float_layers=fitted.left_in_float({**by_choice, **few.added}),
-        fusion=fitted.fusion(),
-        calibrator=fitted.calibrator,
-        remedies=fitted.remedies,
-        repairs=(*fitted.repairs, Tried("mixed", True, why, round(after - before, 1))),
-        seconds=round(time.monotonic() - started, 3),
-    )
-    place = variant.path.parent.parent / plan.id / variant.path.name
-    place.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(variant.path, place)
-    return _made(plan, place, fidelity, model)
-
-
-def _tries(candidate: CandidatePlan, model: Model, heldout: SamplesLike) -> int:
+def _most_tries(
+    q: Quantization, model: Model, heldout: SamplesLike, gate: Gate, options: Options
+) -> int | None:
     """By counted work, not by time: a large model gets fewer tries, and every machine the same number."""
+    if mixed_precision.NAME not in options.passes or too_few(gate, heldout.count):
+        return None
+    if options.search_tries is not None:
+        return options.search_tries
     shapes = model.varied.largest if model.varied else AS_IT_IS
-    macs = work_of(Path(model.files[candidate.format]), candidate.format, shapes).macs
+    macs = work_of(q.source, q.format, shapes).macs
     return tries_for(sum(macs.values()) * heldout.count)
 
 
-def _mixed(by_choice: dict[str, str], fidelity: Fidelity, repairs: Collection[str]) -> tuple[Tried, ...]:
-    """What there is to say where the gate did not simply hold."""
-    if "mixed" not in repairs:
-        return (Tried("mixed", False, OFF),)
-    if by_choice:
-        return (Tried("mixed", True, f"{counted(len(by_choice), 'operator')}, so that the gate holds"),)
-    if fidelity.passed or fidelity.search is None:
-        return ()
-    return (Tried("mixed", False, "no small set of layers makes the gate hold"),)
+def _may_gain_by_few(q: Quantization, made: Made, context: Context) -> bool:
+    fidelity = made.fidelity
+    return (
+        context.samples is not None
+        and mixed_precision.NAME in context.enabled
+        and q.method == "static"
+        and q.activation_bits == 8
+        and fidelity.passed
+        and not fidelity.quantized_nothing
+    )
 
 
-def _of_nothing(fidelity: Fidelity) -> Fidelity:
+def _moved(path: Path, q: Quantization) -> Path:
+    """The file at `path`, copied to a folder of the candidate's own."""
+    place = path.parent.parent / q.candidate.id / path.name
+    place.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(path, place)
+    return place
+
+
+def _made(q: Quantization, path: Path, model: Model, context: Context, started: float) -> Made:
+    """The finished candidate at `path`."""
+    candidate = q.candidate
+    fidelity = _judged(_audited(q, path, context.verdicts), q, path)
+    fidelity = replace(fidelity, seconds=round(time.monotonic() - started, 3))
+    shapes: Shapes = model.varied.largest if model.varied else AS_IT_IS
+    runner = load(path, candidate.format)
+    return Made(
+        plan=candidate,
+        path=path,
+        inputs=runner.inputs,
+        outputs=runner.outputs,
+        input_types=runner.input_types,
+        takes=runner.takes if q.integer_io else (),
+        gives=runner.gives if q.integer_io else (),
+        min_runtime=_min_runtime(path, candidate),
+        memory_bytes=predict_peak(path, candidate.format, shapes),
+        fidelity=fidelity,
+    )
+
+
+def _audited(q: Quantization, path: Path, verdicts: Remembered) -> Fidelity:
+    """The gate's judgement with what was done for it."""
+    assert q.fidelity is not None
+    return replace(
+        q.fidelity,
+        candidate=q.candidate.id,
+        float_layers=audit.layers_in_float(q, path),
+        fusion=audit.kernels(q, path),
+        calibrator=q.calibrator,
+        remedies=_changes(q),
+        search=q.fidelity.search and replace(q.fidelity.search, remembered=verdicts.found),
+        repairs=_results(q),
+    )
+
+
+def _changes(q: Quantization) -> tuple[Remedy, ...]:
+    """In the order of the passes; the backend's moves behind them, then the layers that were fitted and are not in float."""
+    gain = round(q.fit_gain_db, 1)
+    fitted = (Remedy(name, HOW, gain) for name in q.weights if name not in q.in_float)
+    moved = q.written.changes if q.written else ()
+    return (*(change for changes in q.changes.values() for change in changes), *moved, *fitted)
+
+
+def _results(q: Quantization) -> tuple[Tried, ...]:
+    """In the order in which passes are listed to users."""
+    moved = q.written.changes if q.written else ()
+    found = {result.repair: result for result in q.results}
+    if fuse.NAME in found and fuse.NAME in q.changes:
+        found[fuse.NAME] = fuse.result_of((*q.changes[fuse.NAME], *moved))
+    return tuple(found[name] for name in _LISTED if name in found)
+
+
+_LISTED = ("equalize", "fuse", "thin", "joins", "embeddings", "smooth", "head", "fit", "mixed")
+
+
+def _judged(fidelity: Fidelity, q: Quantization, path: Path) -> Fidelity:
     """Equal to float, and yet no candidate: it would be raced and shipped as what it is not."""
-    return _not_shipped(fidelity, "nothing in the graph could be quantized")
-
-
-def _computes_in_float(candidate: CandidatePlan, fidelity: Fidelity) -> bool:
-    """Other recipes may gain by smaller weights alone; what fixes ranges is there for integer kernels."""
-    of_integers = candidate.recipe in ("int8_static", "int16x8_static")
-    return of_integers and bool(fidelity.fusion) and not any(audit.integer for audit in fidelity.fusion)
-
-
-def _of_no_integers(fidelity: Fidelity) -> Fidelity:
-    """Scales at some additions or moves of values, and every layer with weights in float between them."""
-    layers = counted(sum(audit.total for audit in fidelity.fusion), "layer")
-    return _not_shipped(fidelity, f"none of {layers} with weights runs in int8")
+    if q.candidate.recipe == AS_IS:
+        fidelity = replace(fidelity, gate=NO_FLOAT, as_it_came=True)
+    if audit.is_noop(q, path):
+        return _not_shipped(fidelity, "nothing in the graph could be quantized")
+    if q.method == "static" and fidelity.fusion and not any(a.integer for a in fidelity.fusion):
+        # Scales at some additions or moves of values, and every layer with weights in float between them.
+        layers = counted(sum(audit.total for audit in fidelity.fusion), "layer")
+        return _not_shipped(fidelity, f"none of {layers} with weights runs in int8")
+    return fidelity
 
 
 def _not_shipped(fidelity: Fidelity, why: str) -> Fidelity:
@@ -299,24 +280,6 @@ def _not_shipped(fidelity: Fidelity, why: str) -> Fidelity:
         passed=False,
         why_failed=f"{why}{': ' if reasons else ''}{reasons}",
         quantized_nothing=True,
-    )
-
-
-def _made(candidate: CandidatePlan, path: Path, fidelity: Fidelity, model: Model) -> Made:
-    shapes: Shapes = model.varied.largest if model.varied else AS_IT_IS
-    runner = load(path, candidate.format)
-    integers = candidate.scheme is not None and candidate.scheme.integer_io
-    return Made(
-        plan=candidate,
-        path=path,
-        inputs=runner.inputs,
-        outputs=runner.outputs,
-        input_types=runner.input_types,
-        takes=runner.takes if integers else (),
-        gives=runner.gives if integers else (),
-        min_runtime=_min_runtime(path, candidate),
-        memory_bytes=predict_peak(path, candidate.format, shapes),
-        fidelity=fidelity,
     )
 
 

@@ -5,7 +5,7 @@ import pytest
 from edgeq.nouns.plan import CandidatePlan, Scheme
 from edgeq.nouns.repairs import ALL, OFF, repairs_of
 from edgeq.quantize.evaluate.gate import Gate
-from edgeq.quantize.make import make
+from edgeq.quantize.make import Options, make
 from tests.quantize.networks import Rows, images, residual, saved
 
 STATIC = CandidatePlan(
@@ -33,8 +33,7 @@ def made(net, folder, repairs, gate=None):
         same_samples=False,
         gate=gate or Gate(),
         workdir=folder,
-        calibrator="minmax",
-        repairs=repairs_of(repairs),
+        options=Options(calibrator="minmax", passes=repairs_of(repairs)),
     ).fidelity
 
 

@@ -11,7 +11,7 @@ from edgeq.nouns.plan import CandidatePlan
 from edgeq.nouns.progress import Note
 from edgeq.nouns.project import Gates
 from edgeq.nouns.target import FORMATS
-from edgeq.quantize import make as making
+from edgeq.quantize import pipelines
 from edgeq.workflow.convert import convert
 
 RNG = np.random.default_rng(0)
@@ -50,15 +50,15 @@ def net(tmp_path):
 @pytest.fixture
 def breaking(monkeypatch):
     """The recipes named are written by a library that fails in words of its own."""
-    usual = making.variant_of
+    usual = pipelines.run
 
     def breaks(*recipes):
-        def variant_of(candidate, *rest):
-            if candidate.recipe in recipes:
-                raise KeyError(f"no rule for {candidate.recipe}")
-            return usual(candidate, *rest)
+        def run(quantization, context):
+            if quantization.candidate.recipe in recipes:
+                raise KeyError(f"no rule for {quantization.candidate.recipe}")
+            return usual(quantization, context)
 
-        monkeypatch.setattr(making, "variant_of", variant_of)
+        monkeypatch.setattr(pipelines, "run", run)
 
     return breaks
 

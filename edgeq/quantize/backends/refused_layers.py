@@ -4,9 +4,8 @@ Halves of the layers are tried until single ones are left: as many tries as laye
 of how many there are. Nothing is tried before something was refused.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from edgeq.foreign import translated
 from edgeq.nouns.plan import Scheme
 from edgeq.quantize import tflite_file
 from edgeq.quantize.backends.litert import emit
-from edgeq.quantize.backends.ort import dynamic, qdq
+from edgeq.quantize.backends.ort import dynamic_quantizer, qdq
 from edgeq.quantize.float_graph import write
 from edgeq.quantize.graph_work import DYNAMIC
 from edgeq.quantize.integer_operators import INTEGER_OPERATORS
@@ -25,8 +24,6 @@ from edgeq.quantize.samples import Array
 
 Attempt = Callable[[frozenset[str]], None]
 Sample = tuple[Array, ...]
-
-NONE_REFUSED: Mapping[str, str] = MappingProxyType({})
 
 _ANY_RANGE = (-1.0, 1.0)
 _WORDS = 160  # of a library's own
@@ -70,7 +67,7 @@ def refused_in_dynamic(model: Any, sample: Sample | None, folder: Path) -> dict[
     path = folder / "refused.onnx"
 
     def attempt(leave: frozenset[str]) -> None:
-        write(dynamic.quantized(model, leave=leave), path)
+        write(dynamic_quantizer.quantized(model, leave=leave), path)
         runs(path, "onnx", sample)
 
     return _found([n.name for n in model.graph.node if n.op_type in DYNAMIC], attempt, path)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.foreign import translated
-from edgeq.nouns.repairs import OFF, Tried, counted
+from edgeq.nouns.repairs import Tried, counted
 from edgeq.quantize.evaluate.pre_softmax_outputs import (
     Answers,
     closeness_db,
@@ -23,6 +23,7 @@ from edgeq.quantize.evaluate.pre_softmax_tensors import last_layers
 from edgeq.quantize.evaluate.tflite_pre_softmax import decisive_tensors
 from edgeq.quantize.flatbuffer import kind_of, read_model
 from edgeq.quantize.graph_work import onnx_node_shares, tflite_operator_shares
+from edgeq.quantize.quantization import Context, Quantization
 from edgeq.quantize.samples import SamplesLike
 
 _CLOSE_DB = 35.0  # outputs that are as close as this need no help
@@ -53,8 +54,23 @@ class Head:
     tried: Tried
 
 
-NO_HEAD = Head({}, Tried("head", False, OFF))
+NAME = "head"
 _LARGE = Head({}, Tried("head", False, "the last layer is not small"))
+
+
+def run(q: Quantization, context: Context) -> Quantization:
+    """After the fit: an error beside rounding that is not fitted yet counts only afterwards."""
+
+    def write(leave: frozenset[str]) -> None:
+        context.write(q, leave)
+
+    samples, threads = context.calibration, context.threads
+    found = (
+        onnx_head_in_float(q.graph, context.path, write, samples, threads)
+        if q.format == "onnx"
+        else tflite_head_in_float(q.source, context.path, write, samples, threads)
+    )
+    return q.keep_in_float(found.in_float).result(found.tried)
 
 
 def onnx_head_in_float(

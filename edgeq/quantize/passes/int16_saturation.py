@@ -10,7 +10,7 @@ the mean of ResNet-20 and MobileNetV2, and nothing depends on samples: no input 
 another 0.7 dB and leave one pair in ten million of new samples to overflow.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,21 @@ import numpy.typing as npt
 
 from edgeq.foreign import translated
 from edgeq.quantize.float_graph import write
+from edgeq.quantize.quantization import Context, Quantization
 
 Array = npt.NDArray[Any]
 Integers = npt.NDArray[np.int16]
 
+NAME = None
 MOST = 128  # 255 * 128 = 32,640; in negative numbers the same
 _PAIRED = ("Conv", "Gemm", "MatMul")
+
+
+def run(q: Quantization, context: Context) -> Quantization:
+    """Where the target's kernels saturate: the backend widens scales whenever it writes, and from here on clamps what a fit
+    moved by a step too far.
+    """
+    return replace(q, clamp_pairs=q.scheme is not None and q.scheme.pairs_fit)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from edgeq.quantize.evaluate.sqnr_breakdown import mixes_scales
 from edgeq.quantize.graph_work import HEAVY, TFLITE_HEAVY
 from edgeq.quantize.integer_operators import INTEGER_OPERATORS
 from edgeq.quantize.passes.fuse.float_tail import before_a_layer, float_tensors
+from edgeq.quantize.quantization import Context, Quantization
 from edgeq.quantize.run_model import feed, interpreter_of
 from edgeq.quantize.samples import Array, SamplesLike
 from edgeq.quantize.tflite_file import read
@@ -42,7 +43,18 @@ class Joins:
     tried: Tried
 
 
-NO_JOINS = Joins({}, Tried("joins", False, OFF))
+NAME = "joins"
+
+
+def run(q: Quantization, context: Context) -> Quantization:
+    """16-bit activations have room for both, and integer outputs have to have one scale."""
+    if q.format == "onnx":
+        found = onnx_joins(q.graph, context.calibration, context.threads)
+    elif q.activation_bits == 8 and not q.integer_io:
+        found = tflite_joins(q.source, context.calibration, context.threads)
+    else:
+        return q.result(Tried(NAME, False, OFF))
+    return q.keep_in_float({**found.in_float, **q.in_float}).result(found.tried)
 
 
 @dataclass(frozen=True)

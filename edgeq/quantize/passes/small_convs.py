@@ -11,10 +11,30 @@ import math
 from collections import defaultdict
 from typing import Any
 
+from edgeq.nouns.repairs import Tried, counted
+from edgeq.quantize.quantization import Context, Quantization
+
+NAME = "thin"
+
 _FEW_CHANNELS = 4
 _FEWEST_PRODUCTS = 64
 _FEW_GROUPS = 16
 PASSED_THROUGH = ("Relu", "Clip", "LeakyRelu")
+
+
+def run(q: Quantization, context: Context) -> Quantization:
+    """Where the target's runtime has that weakness."""
+    if q.scheme is None or not q.scheme.thin_in_float:
+        return q
+    found = convolutions(q, context)
+    why = counted(len(found), "convolution") if found else "no convolution is that small"
+    return q.keep_in_float({**found, **q.in_float}).result(Tried(NAME, bool(found), why))
+
+
+def convolutions(q: Quantization, context: Context) -> dict[str, str]:
+    """Those of the graph that this pass leaves in float, and why; none where it does not run."""
+    runs = NAME in context.enabled and q.scheme is not None and q.scheme.thin_in_float
+    return thin_convolutions(q.graph) if runs else {}
 
 
 def thin_convolutions(model: Any) -> dict[str, str]:

@@ -11,7 +11,7 @@ from edgeq.quantize.backends.ort import qdq
 from edgeq.quantize.calibration.calibrate import onnx_seen, ranges_of
 from edgeq.quantize.calibration.observers import AUTO
 from edgeq.quantize.evaluate.gate import Gate
-from edgeq.quantize.make import make
+from edgeq.quantize.make import Options, make
 from tests.quantize.networks import Rows, images, residual, saved
 
 U8S8 = Scheme("uint8", "int8", True)
@@ -81,7 +81,7 @@ def test_weights_are_symmetric_per_channel_and_stay_within_their_bits(net, tmp_p
 
 @pytest.mark.parametrize("calibrator", ["minmax", "percentile", "mse", "entropy"])
 def test_each_calibrator_can_be_asked_for_and_is_named(net, tmp_path, calibrator):
-    found = made(net, tmp_path, calibrator=calibrator)
+    found = made(net, tmp_path, options=Options(calibrator=calibrator))
     assert found.fidelity.calibrator == calibrator
     assert found.fidelity.outputs[0].sqnr_db > 12
 

@@ -12,7 +12,7 @@ from edgeq.quantize.calibration.array_cache import Kept
 from edgeq.quantize.calibration.calibrate import onnx_seen, range_ends, ranges_converged, ranges_of
 from edgeq.quantize.evaluate.gate import Gate
 from edgeq.quantize.float_graph import read
-from edgeq.quantize.make import make
+from edgeq.quantize.make import Options, make
 from tests.quantize.networks import Rows, images, model_of, residual, saved
 
 STATIC = CandidatePlan("onnxruntime-int8_static", "onnxruntime", "int8_static", "onnx", "a test")
@@ -61,7 +61,9 @@ def test_ranges_converged_where_ends_move_by_less_than_two_percent_of_the_width(
 
 def test_the_result_says_how_many_samples_were_enough(tmp_path):
     net, samples = saved(residual(), tmp_path), Rows(np.tile(images(32), (8, 1, 1, 1)))
-    found = made(net, samples, Rows(images(8, seed=9), sha256="h" * 64), tmp_path, calibrator="minmax")
+    found = made(
+        net, samples, Rows(images(8, seed=9), sha256="h" * 64), tmp_path, options=Options(calibrator="minmax")
+    )
     assert found.fidelity.calibrator == "minmax, of 128 of 256 samples: ranges converged"
 
 
@@ -97,7 +99,7 @@ def test_another_gate_needs_no_second_calibration(tmp_path):
         stages.append([])
         told = stages[-1]
         made(
-            net, Rows(images(40)), heldout, tmp_path, gate=gate, cache=tmp_path / "cache",
+            net, Rows(images(40)), heldout, tmp_path, gate=gate, options=Options(cache=tmp_path / "cache"),
             progress=lambda stage, share, told=told: told.append(stage),
         )  # fmt: skip
     assert "calibrate" in stages[0]

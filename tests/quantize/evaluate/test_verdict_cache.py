@@ -46,10 +46,9 @@ def convert(net, tmp_path, gate, tries=1000, held_out=9, name="w"):
         same_samples=False,
         gate=gate,
         workdir=tmp_path / name,
-        calibrator="minmax",
-        repairs=("mixed",),
-        search_tries=tries,
-        cache=tmp_path / "cache",
+        options=make.Options(
+            calibrator="minmax", passes=("mixed",), search_tries=tries, cache=tmp_path / "cache"
+        ),
     )
 
 

@@ -10,7 +10,7 @@ from edgeq.nouns.plan import CandidatePlan, Scheme
 from edgeq.nouns.repairs import repairs_of
 from edgeq.quantize.evaluate.gate import Gate
 from edgeq.quantize.float_graph import read
-from edgeq.quantize.make import make
+from edgeq.quantize.make import Options, make
 from edgeq.quantize.passes.joins import onnx_joins, tflite_joins
 from tests.quantize.networks import STATIC, Rows, images, model_of, saved
 
@@ -89,8 +89,7 @@ def test_scores_keep_a_scale_of_their_own_on_onnxruntime(tmp_path, net):
     held = Rows(images(16, seed=1, shape=(3, 8, 8)))
 
     def made(repairs):
-        return make(STATIC, model, SAMPLES, held, same_samples=False, gate=Gate(), workdir=tmp_path / repairs,
-                    repairs=repairs_of(repairs)).fidelity  # fmt: skip
+        return make(STATIC, model, SAMPLES, held, same_samples=False, gate=Gate(), workdir=tmp_path / repairs, options=Options(passes=repairs_of(repairs))).fidelity  # fmt: skip
 
     (error,) = made("joins").outputs
     assert (error.small_db, error.constant) == (None, "")
@@ -162,8 +161,7 @@ def test_scores_keep_a_scale_of_their_own_on_litert(tmp_path, how):
     held = Rows(np.ascontiguousarray(images(16, seed=1, shape=(3, 8, 8)).transpose(0, 2, 3, 1)))
 
     def made(repairs):
-        return make(LITERT, model_of_file(file), rows, held, same_samples=False, gate=Gate(), workdir=tmp_path / repairs,
-                    repairs=repairs_of(repairs)).fidelity  # fmt: skip
+        return make(LITERT, model_of_file(file), rows, held, same_samples=False, gate=Gate(), workdir=tmp_path / repairs, options=Options(passes=repairs_of(repairs))).fidelity  # fmt: skip
 
     joined = made("joins")
     (error,) = joined.outputs

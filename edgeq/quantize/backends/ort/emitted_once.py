@@ -1,7 +1,7 @@
 """Static int8 for onnxruntime, quantized once for each choice of layers and then only given other ranges."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgeq.foreign import translated
 from edgeq.nouns.fidelity import Remedy
@@ -10,6 +10,9 @@ from edgeq.quantize.backends.ort import qdq
 from edgeq.quantize.calibration.calibrate import Ranges
 from edgeq.quantize.float_graph import write
 from edgeq.quantize.passes.ranges.patch_ranges import Reranged
+
+if TYPE_CHECKING:
+    import onnx
 
 _KEPT = 2  # choices: all layers, and all but the head
 
@@ -20,6 +23,9 @@ class EmittedOnce:
     def __init__(self, model: Any, path: Path, scheme: Scheme, *, moves: bool) -> None:
         self._model, self._path, self._scheme, self._moves = model, path, scheme, moves
         self._made: dict[frozenset[str], tuple[Reranged, tuple[Remedy, ...]]] = {}
+
+    def is_of(self, model: "onnx.ModelProto", path: Path) -> bool:
+        return self._model is model and self._path == path
 
     def write(self, ranges: Ranges, leave: frozenset[str]) -> tuple[Remedy, ...]:
         """What `emit` returns. Raises ConversionFailed."""

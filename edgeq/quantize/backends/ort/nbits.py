@@ -3,20 +3,47 @@
 Knows the operator's layout, and nothing of how integers are chosen.
 """
 
-from typing import Any
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from edgeq.quantize.passes.blockwise.blocks import Blocks
+from edgeq.quantize.float_graph import write
+from edgeq.quantize.numerics.blocks import Blocks
 from edgeq.quantize.passes.blockwise.products import products_of
+from edgeq.quantize.quantization import Context, Quantization, Written
 from edgeq.quantize.scopes import drop_unread
+
+if TYPE_CHECKING:
+    import onnx
 
 DOMAIN = "com.microsoft"
 _INTEGER_KERNELS = 4  # accuracy_level: activations are quantized to int8, in blocks like those of the weights
 
 
-def in_blocks(model: Any, blocks: list[Blocks]) -> Any:
+class OrtBlockwise:
+    """The backend of block-wise weights."""
+
+    def unsupported(self, q: Quantization) -> dict[str, str]:
+        return {}
+
+    def refused(self, q: Quantization, context: Context) -> dict[str, str]:
+        return {}
+
+    def write(
+        self, q: Quantization, path: Path, leave: Collection[str] = (), *, fitted: bool = True
+    ) -> Written:
+        """No layer can be left out: `leave` is empty."""
+        write(self.quantized(q), path)
+        return Written(path)
+
+    def quantized(self, q: Quantization) -> "onnx.ModelProto":
+        return in_blocks(q.graph, q.blocks)
+
+
+def in_blocks(model: "onnx.ModelProto", blocks: Sequence[Blocks]) -> "onnx.ModelProto":
     """A copy of `model` with one of `blocks` for each of its `products_of`, in their order."""
     import onnx
 

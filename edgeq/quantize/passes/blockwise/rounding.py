@@ -8,7 +8,7 @@ from its weights as they are then.
 import numpy as np
 import numpy.typing as npt
 
-from edgeq.quantize.passes.blockwise.blocks import Blocks, Doubles, grid_of, to_grid
+from edgeq.quantize.numerics.blocks import Blocks, Doubles, grid_of, to_grid
 
 _DAMPING = 0.01  # of the inputs' mean power, added to the diagonal, as in GPTQ
 

@@ -2,7 +2,6 @@
 
 import shutil
 import tempfile
-from collections.abc import Container
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from edgeq.foreign import translated
-from edgeq.nouns.fidelity import Remedy
-from edgeq.nouns.repairs import OFF, Tried, counted
+from edgeq.nouns.repairs import Tried, counted
 from edgeq.quantize.evaluate.pre_softmax_outputs import (
     Answers,
     closeness_db,
@@ -20,8 +18,8 @@ from edgeq.quantize.evaluate.pre_softmax_outputs import (
     tflite_answers,
 )
 from edgeq.quantize.memory import activation_bytes
+from edgeq.quantize.numerics.fitted_weights import Weights
 from edgeq.quantize.passes.fit import fit_onnx, fit_tflite
-from edgeq.quantize.passes.fit.fitted_weights import Weights
 from edgeq.quantize.run_model import Progress
 from edgeq.quantize.samples import SamplesLike
 
@@ -41,12 +39,6 @@ class Reconstruction:
     weights: dict[str, Weights] = field(default_factory=dict)
     gain_db: float = 0.0
     tried: Tried = Tried("fit", False, f"fewer than {_FEWEST} samples to learn from")  # noqa: RUF009 (frozen)
-
-    def remedies(self, without: Container[str] = ()) -> tuple[Remedy, ...]:
-        """Of the layers that are not among `without`: fitted, and in float in the end."""
-        return tuple(
-            Remedy(name, HOW, round(self.gain_db, 1)) for name in self.weights if name not in without
-        )
 
 
 @_huge_values
@@ -103,6 +95,3 @@ def _kept(
             tried=Tried("fit", False, f"{layers}: the outputs do not improve", round(gain, 1))
         )
     return Reconstruction(weights, gain, Tried("fit", True, layers, round(gain, 1)))
-
-
-NOT_FITTED = Reconstruction(tried=Tried("fit", False, OFF))

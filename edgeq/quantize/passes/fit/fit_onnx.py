@@ -1,12 +1,13 @@
 """Fits the layers of a QDQ graph for onnxruntime."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from edgeq.foreign import translated
 from edgeq.quantize.float_graph import write
+from edgeq.quantize.numerics.fitted_weights import Weights
 from edgeq.quantize.passes.fit.fit_layers import fit_layers, put_weights
-from edgeq.quantize.passes.fit.fitted_weights import Weights
 from edgeq.quantize.passes.fit.qdq_file import QdqFile
 from edgeq.quantize.samples import SamplesLike
 
@@ -18,7 +19,7 @@ def reconstruct(
     return fit_layers(QdqFile(quantized, float_model), samples, indices, **options)
 
 
-def replay(float_model: Any, path: Path, found: dict[str, Weights]) -> None:
+def replay(float_model: Any, path: Path, found: Mapping[str, Weights]) -> None:
     """Puts what `reconstruct` found into the QDQ file at `path`, made from the same model; what is float there stays so."""
     import onnx
 

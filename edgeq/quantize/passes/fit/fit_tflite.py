@@ -1,10 +1,11 @@
 """Fits the layers of a quantized .tflite."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from edgeq.quantize.numerics.fitted_weights import Weights
 from edgeq.quantize.passes.fit.fit_layers import fit_layers, put_weights
-from edgeq.quantize.passes.fit.fitted_weights import Weights
 from edgeq.quantize.passes.fit.quantized_tflite import TfliteFile
 from edgeq.quantize.samples import SamplesLike
 
@@ -16,7 +17,7 @@ def reconstruct(
     return fit_layers(TfliteFile(source, written), samples, indices, **options)
 
 
-def replay(source: Path, path: Path, found: dict[str, Weights]) -> None:
+def replay(source: Path, path: Path, found: Mapping[str, Weights]) -> None:
     """Puts what `reconstruct` found into the file at `path`, quantized from `source`; what is float there stays so."""
     if not found:
         return

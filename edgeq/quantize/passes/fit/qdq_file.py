@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.quantize.evaluate.partial_run import OnnxRun
-from edgeq.quantize.passes.fit.fitted_weights import Weights
+from edgeq.quantize.numerics.fitted_weights import Weights
 from edgeq.quantize.passes.fit.linear import Linear, linear_of
 from edgeq.quantize.samples import SamplesLike
 

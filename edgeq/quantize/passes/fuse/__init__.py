@@ -5,15 +5,29 @@ sums. `integer_moves` changes a QDQ file: it takes away a rounding. One file for
 nothing to do the second time.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from edgeq.nouns.fidelity import Remedy
-from edgeq.nouns.repairs import OFF, Tried, counted
+from edgeq.nouns.repairs import Tried, counted
+from edgeq.quantize.passes import head, small_convs
 from edgeq.quantize.passes.fuse.averages import averages
 from edgeq.quantize.passes.fuse.float_tail import float_tail
 from edgeq.quantize.passes.fuse.pooled_in_float import pooled_in_float
 from edgeq.quantize.passes.fuse.shared_relu import shared_relu
+from edgeq.quantize.passes.head import onnx_head
+from edgeq.quantize.quantization import Context, Quantization
+
+NAME = "fuse"
+
+
+def run(q: Quantization, context: Context) -> Quantization:
+    thin = bool(small_convs.NAME in context.enabled and q.scheme is not None and q.scheme.thin_in_float)
+    found = fused(
+        q.graph, thin=thin, head=onnx_head(q.graph) if head.NAME in context.enabled else frozenset()
+    )
+    q = replace(q, model=found.model, in_float={**found.in_float, **q.in_float})
+    return q.changed(NAME, found.remedies).result(result_of(found.remedies))
 
 
 @dataclass(frozen=True)
@@ -41,13 +55,7 @@ def fused(model: Any, *, thin: bool, head: frozenset[str] = frozenset()) -> Fuse
     return Fused(onnx.shape_inference.infer_shapes(copy, data_prop=True), in_float, tuple(remedies))
 
 
-def as_it_is(model: Any) -> Fused:
-    return Fused(model, {}, ())
-
-
-def fuse_tried(wanted: bool, remedies: tuple[Remedy, ...]) -> Tried:
-    """What became of it in all."""
-    if not wanted:
-        return Tried("fuse", False, OFF)
-    why = counted(len(remedies), "operator") if remedies else "onnxruntime finds all kernels without it"
-    return Tried("fuse", bool(remedies), why)
+def result_of(changes: tuple[Remedy, ...]) -> Tried:
+    """`changes` are those of this pass, and the moves that the backend put on integers."""
+    why = counted(len(changes), "operator") if changes else "onnxruntime finds all kernels without it"
+    return Tried(NAME, bool(changes), why)

@@ -9,9 +9,14 @@ the result. The number of files that are tried is fixed.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edgeq.nouns.fidelity import Fidelity
+from edgeq.nouns.repairs import Tried, counted
+from edgeq.quantize.passes import fit
+from edgeq.quantize.passes.mixed_precision.few_closeness import Closeness
+from edgeq.quantize.passes.mixed_precision.layers import noise_of, work_of
+from edgeq.quantize.quantization import Context, Quantization
 from edgeq.quantize.sensitivity.noise import Noise
 
 WORTH_DB = 6.0  # half of the error
@@ -32,6 +37,44 @@ class Few:
     added: dict[str, str]
     work: float
     gain_db: float
+
+
+def run(q: Quantization, context: Context) -> Quantization:
+    """The candidate with a few more layers in float, under an id of its own; `q` itself where that is not worth one, or where
+    the held-out samples do not show what the calibration samples did.
+    """
+    assert q.fidelity is not None
+    kept = frozenset(q.by_choice)
+
+    def noise() -> tuple[Noise, ...]:
+        context.write(q, kept, fitted=False)
+        return noise_of(q, context.calibration, context)
+
+    few = few_in_float(q.fidelity, kept, noise, work_of(q), Closeness(q, context))
+    if few is None:
+        return q
+    fitted = fit.refit(q, few.leave, context) if fit.NAME in context.enabled else q
+    context.write(fitted, few.leave)
+    fidelity = context.judge(context.progress)
+    before, after = worst_db(q.fidelity), worst_db(fidelity)
+    if not fidelity.passed or before is None or after is None or after - before < WORTH_DB:
+        return q
+    if not context.has_integer_kernels(q):
+        return q
+    more = f"{counted(len(few.added), 'operator')}{' more' if kept else ''}"
+    what = f"{q.candidate.recipe} with {more} in float"
+    why = f"{what}: {after:.1f} dB for {before:.1f}, {few.work:.1%} of the work"
+    return replace(
+        fitted,
+        candidate=replace(q.candidate, id=f"{q.candidate.id}-few-float", reason=why),
+        by_choice={**q.by_choice, **few.added},
+        fidelity=fidelity,
+        written=None,
+        results=(
+            *(r for r in q.results if r.repair != "mixed"),
+            Tried("mixed", True, why, round(after - before, 1)),
+        ),
+    )
 
 
 def worst_db(fidelity: Fidelity) -> float | None:

@@ -46,7 +46,7 @@ class GivenBack:
     stopped: str = ""
 
 
-def give_back(
+def minimize_float_set(
     order: Sequence[str],
     passes: Callable[[frozenset[str]], bool | None],
     budget: Budget,

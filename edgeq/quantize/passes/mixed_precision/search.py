@@ -1,21 +1,32 @@
-"""Leaves in float what rounding breaks: only when the gate fails, the fewest layers with which it holds.
+"""Mixed precision: where the gate fails, the smallest set of layers in float with which it holds.
 
-First the worst by their noise, in doubling numbers, the smallest number that passes narrowed down. What is among them
-by its rank alone is then given back to int8 (minimize_float_set.py). Where no 32 pass, the noise ranks them badly or does not
-know the one that matters: then the search begins with every layer in float. Each try is judged by the gate itself on
-the held-out samples; the number of tries is bounded, so little is learned from them, and it is said.
+First the worst layers by their noise, in doubling numbers, the smallest number that passes narrowed down. What is among them
+by its rank alone then becomes int8 again (minimize_float_set.py). Where no 32 pass, the noise ranks them badly or does not
+know the one that matters: then the search begins with every layer in float. Each try is judged by the gate itself on the
+held-out samples; the number of tries is bounded, so little is learned from them, and it is reported.
 """
 
+import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from edgeq.nouns.fidelity import Fidelity, FloatSearch
-from edgeq.quantize.backends.variant import Variant
-from edgeq.quantize.passes.mixed_precision.minimize_float_set import MOST_TRIES, Budget, GivenBack, give_back
+from edgeq.nouns.repairs import Tried, counted
+from edgeq.quantize.passes import fit
+from edgeq.quantize.passes.mixed_precision.few_float_layers import worst_db
+from edgeq.quantize.passes.mixed_precision.layers import is_static, layers_of, noise_on_heldout
+from edgeq.quantize.passes.mixed_precision.minimize_float_set import (
+    MOST_TRIES,
+    Budget,
+    GivenBack,
+    minimize_float_set,
+)
+from edgeq.quantize.quantization import Context, Quantization, Written
 from edgeq.quantize.run_model import Progress
 from edgeq.quantize.sensitivity.noise import Noise
 
-Judged = Callable[[frozenset[str], Progress], Fidelity]
+NAME = "mixed"
+
 Measured = Callable[[], tuple[Noise, ...]]
 
 _WORST_SHOWN = 5
@@ -24,41 +35,123 @@ _MOST_LEFT = 2 ** (_DOUBLINGS - 1)
 _STEP = "search for the fewest layers in float"
 
 
-def unrepaired(judged: Judged, noise: Measured, progress: Progress) -> tuple[Fidelity, dict[str, str]]:
-    """The judgement of the fully quantized file, with its worst layers where the gate fails."""
-    first = judged(frozenset(), progress)
-    return (first if first.passed else _with_worst(first, noise())), {}
+@dataclass(frozen=True)
+class File:
+    """The file that is searched for: `judged` writes it with the layers it is given in float and asks the gate;
+    `layers` are all that can be in float.
+    """
+
+    judged: Callable[[frozenset[str], Progress], Fidelity]
+    layers: tuple[str, ...]
+    has_integer_kernels: Callable[[], bool]
+    write: Callable[[frozenset[str]], None]
 
 
-def repaired(
-    variant: Variant,
-    judged: Judged,
-    noise: Measured,
-    progress: Progress,
-    most_tries: int = MOST_TRIES,
+def run(q: Quantization, context: Context) -> Quantization:
+    if context.most_tries is None:
+        return q  # no layer in float makes more samples
+    files: list[Written] = []
+    fidelity, by_choice = searched(
+        _file(q, context, files),
+        lambda: noise_on_heldout(q, context),
+        context.progress,
+        context.most_tries,
+    )
+    q = replace(q, fidelity=fidelity, by_choice=by_choice)
+    if by_choice and fidelity.passed and fit.NAME in context.enabled and is_static(q):
+        q = _refitted(q, context, files)
+    return _with_result(replace(q, written=files[-1]))
+
+
+def judged(q: Quantization, context: Context) -> Quantization:
+    """The gate's judgement of the file without any search, with its worst layers where the gate fails."""
+    written = context.write(q)
+    fidelity = context.judge(context.progress)
+    if not fidelity.passed:
+        fidelity = _with_worst(fidelity, noise_on_heldout(q, context))
+    return replace(q, fidelity=fidelity, written=written)
+
+
+def _file(q: Quantization, context: Context, files: list[Written]) -> File:
+    """`files` gets one for each time that it is written."""
+
+    def write(leave: frozenset[str]) -> None:
+        files.append(context.write(q, leave))
+
+    def judged(leave: frozenset[str], progress: Progress) -> Fidelity:
+        write(leave)
+        return context.judge(progress)
+
+    return File(judged, layers_of(q), lambda: context.has_integer_kernels(q), write)
+
+
+def _with_result(q: Quantization) -> Quantization:
+    """Where the gate did not simply hold."""
+    assert q.fidelity is not None
+    if q.by_choice:
+        why = f"{counted(len(q.by_choice), 'operator')}, so that the gate holds"
+        return q.result(Tried(NAME, True, why))
+    if q.fidelity.passed or q.fidelity.search is None:
+        return q
+    return q.result(Tried(NAME, False, "no small set of layers makes the gate hold"))
+
+
+def _refitted(q: Quantization, context: Context, files: list[Written]) -> Quantization:
+    """Fitted to the rounding that is left with the layers of `by_choice` in float, where that comes closer to float or needs
+    fewer of them: all were fitted while broken ones were among them.
+    """
+    before, leave = q.fidelity, frozenset(q.by_choice)
+    assert before is not None and before.search is not None  # its layers are what is fitted without
+    fitted, fewer, tries = fit.refit(q, leave, context), leave, 1
+    most_tries = max(context.most_tries or 0, 0)
+    for name in sorted(leave)[:most_tries] if len(leave) > 1 else ():
+        tries += 1
+        if _file(fitted, context, files).judged(fewer - {name}, context.progress).passed:
+            fewer -= {name}
+    if fewer != leave:
+        fitted = fit.refit(fitted, fewer, context)
+    after = _file(fitted, context, files).judged(fewer, context.progress)
+    if not after.passed or (len(fewer) == len(leave) and _db(after) <= _db(before)):
+        files.append(context.write(q, leave))
+        return q
+    search = replace(before.search, tries=before.search.tries + tries, left=len(fewer))
+    return replace(
+        fitted,
+        fidelity=replace(after, search=search, worst_layers=before.worst_layers),
+        by_choice={name: why for name, why in q.by_choice.items() if name in fewer},
+    )
+
+
+def _db(fidelity: Fidelity) -> float:
+    found = worst_db(fidelity)
+    return math.inf if found is None else found
+
+
+def searched(
+    file: File, noise: Measured, progress: Progress, most_tries: int = MOST_TRIES
 ) -> tuple[Fidelity, dict[str, str]]:
-    """The judgement of the file that is left at `variant.path`, and why each layer in it stays in float.
+    """The judgement of the file that is left, and why each layer in it stays in float.
 
     `noise` is asked for once that of the fully quantized file is needed. `most_tries` bounds the tries after the worst
-    layers were tried; with 0 there are none. When nothing helps, or only what leaves no integer kernel, the file is the fully quantized
-    one and the judgement names its worst layers.
+    layers were tried; with 0 there are none. When nothing helps, or only what leaves no integer kernel, the file is the fully
+    quantized one and the judgement names its worst layers.
     """
-    tries = _Tries(judged, progress)
+    tries = _Tries(file.judged, progress)
     first = tries.fidelity(frozenset())
     if first.passed:
         return first, {}
     suspects = noise()
-    if not suspects and not variant.layers():
-        return first, {}  # nothing that could be left in float, so no search that could be told of
+    if not suspects and not file.layers:
+        return first, {}  # nothing that could be left in float, so no search to report
     start = _worst_that_pass(suspects, tries)
     tries.budget = budget = Budget(most_tries)
     if not start:
-        start = _every_layer(suspects, variant, tries)
-    found = give_back(start[::-1], tries.passes, budget, _MOST_LEFT)
+        start = _every_layer(suspects, file.layers, tries)
+    found = minimize_float_set(start[::-1], tries.passes, budget, _MOST_LEFT)
     search = FloatSearch(tries.count, 0, len(start), len(found.left), found.stopped)
-    variant.write(frozenset(found.left))
-    if not 0 < len(found.left) <= _MOST_LEFT or not any(audit.integer for audit in variant.fusion()):
-        variant.write(frozenset())
+    file.write(frozenset(found.left))
+    if not 0 < len(found.left) <= _MOST_LEFT or not file.has_integer_kernels():
+        file.write(frozenset())
         return replace(_with_worst(first, suspects), search=replace(search, left=0)), {}
     fidelity = tries.fidelity(frozenset(found.left))
     return replace(_with_worst(fidelity, suspects), search=search), _reasons(found, suspects, tries)
@@ -67,7 +160,7 @@ def repaired(
 class _Tries:
     """Judges each set of layers once. Before there is a budget everything may be tried."""
 
-    def __init__(self, judged: Judged, progress: Progress) -> None:
+    def __init__(self, judged: Callable[[frozenset[str], Progress], Fidelity], progress: Progress) -> None:
         self._judged, self._progress = judged, progress
         self._known: dict[frozenset[str], Fidelity] = {}
         self.budget: Budget | None = None
@@ -118,10 +211,10 @@ def _worst_that_pass(suspects: Sequence[Noise], tries: _Tries) -> list[str]:
     return _in_order(suspects[:number])
 
 
-def _every_layer(suspects: Sequence[Noise], variant: Variant, tries: _Tries) -> list[str]:
+def _every_layer(suspects: Sequence[Noise], layers: tuple[str, ...], tries: _Tries) -> list[str]:
     """All there are, the worst first and those that the noise does not know last; none where not even they help."""
     known = _in_order(suspects)
-    every = [*known, *(name for name in variant.layers() if name not in set(known))]
+    every = [*known, *(name for name in layers if name not in set(known))]
     return every if tries.passes(frozenset(every)) else []
 
 

@@ -1,10 +1,48 @@
-"""From samples to ranges of activations: what calibrate.py sees by and range_search.py chooses with.
+"""The range of each activation: what calibration saw of it, cut by the calibrator whose file comes closest to float.
 
-observed_graph   an ONNX graph that finds its tensors' extremes itself
-converged        when enough samples were seen
-kept             what was seen of a model and samples, on disk
-stored_seen      that as arrays
-reranged         a quantized file with other ranges, without quantizing anew
-closeness        how far a file's outputs are from float's, sample by sample
-per_tensor       another way for single tensors, where the outputs say so
+no_scale         layers at tensors that no scale fits (attention masks, infinities): in float
+range_search     which calibrator, for the whole model and then per tensor
+trial            files to try ranges with; patch_ranges puts other ranges into a QDQ file
 """
+
+from dataclasses import replace
+
+from edgeq.quantize.calibration.calibrate import Calibration, needs_histogram, onnx_seen, tflite_seen
+from edgeq.quantize.passes.ranges.no_scale import without_scale_in_onnx, without_scale_in_tflite
+from edgeq.quantize.passes.ranges.range_search import closest_ranges
+from edgeq.quantize.passes.ranges.trial import OnnxTrial, Trial, WholeTrial
+from edgeq.quantize.quantization import Context, Quantization
+
+NAME = None
+
+
+def run(q: Quantization, context: Context) -> Quantization:
+    fine = q.activation_bits == 16  # with steps so fine only what a range cuts off can hurt
+    calibrator = "minmax" if fine and context.calibrator == "auto" else context.calibrator
+    seen = _seen(q, needs_histogram(calibrator), context)
+    without_scale = (
+        without_scale_in_onnx(q.graph, seen)
+        if q.format == "onnx"
+        else without_scale_in_tflite(q.source, seen)
+    )
+    q = q.keep_in_float(without_scale)
+    found = closest_ranges(
+        seen, calibrator, _trial(q, context), context.calibration, context.threads, context.cache
+    )
+    return replace(q, calibrator=found.calibrator, ranges=found.ranges)
+
+
+def _seen(q: Quantization, histogram: bool, context: Context) -> Calibration:
+    samples, threads, progress = context.calibration, context.threads, context.progress
+    if q.format == "onnx":
+        return onnx_seen(q.graph, samples, histogram, threads=threads, progress=progress, kept=context.cache)
+    return tflite_seen(q.source, samples, histogram, threads=threads, progress=progress, kept=context.cache)
+
+
+def _trial(q: Quantization, context: Context) -> Trial:
+    def write(ranges: dict[str, tuple[float, float]]) -> None:
+        context.write(replace(q, ranges=ranges), fitted=False)
+
+    if q.format == "onnx":
+        return OnnxTrial(q.graph, write, context.path)
+    return WholeTrial(q.source, write, context.path)

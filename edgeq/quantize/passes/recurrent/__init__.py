@@ -7,6 +7,17 @@
 What has to be decided here is measured; the figures stand in `ways`.
 """
 
-from edgeq.quantize.passes.recurrent.apply import Treated, treat_recurrent
+from dataclasses import replace
 
-__all__ = ["Treated", "treat_recurrent"]
+from edgeq.quantize.passes.recurrent.apply import Treated, treat_recurrent
+from edgeq.quantize.quantization import Context, Quantization
+
+__all__ = ["NAME", "Treated", "run", "treat_recurrent"]
+
+NAME = None
+
+
+def run(q: Quantization, context: Context) -> Quantization:
+    found = treat_recurrent(q.graph)
+    q = replace(q, model=found.model, rewritten=q.rewritten or found.stored, left=(*q.left, *found.left))
+    return q.changed("recurrent", found.remedies)

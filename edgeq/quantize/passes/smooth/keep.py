@@ -34,8 +34,8 @@ Write = Callable[[Any], Any]  # a float ModelProto to the quantized one
 @dataclass(frozen=True)
 class Smoothed:
     model: Any
+    tried: Tried
     remedies: tuple[Remedy, ...] = ()
-    tried: Tried | None = None
 
 
 def smoothed(
@@ -48,7 +48,7 @@ def smoothed(
     sites = [site for site in sites_of(model) if site.products]
     factors = _factors(model, sites, samples, threads, progress)
     if not factors:
-        return Smoothed(model, tried=Tried("smooth", False, "no matrix product gains from it"))
+        return Smoothed(model, Tried("smooth", False, "no matrix product gains from it"))
     held = HeldAgainst(model, samples, threads)
     best, kept, plain = model, frozenset[str](), held.closeness_db(quantized(model))
     closest = plain
@@ -63,7 +63,7 @@ def smoothed(
     gain = round(closest - plain, 1)
     why = counted(len(kept), "tensor") if kept else "the outputs gain too little"
     remedies = tuple(_remedy(s, gain) for s in sites if s.tensor in kept)
-    return Smoothed(best, remedies, Tried("smooth", bool(kept), why, gain))
+    return Smoothed(best, Tried("smooth", bool(kept), why, gain), remedies)
 
 
 def _remedy(site: Site, gain_db: float) -> Remedy:

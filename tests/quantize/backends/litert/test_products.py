@@ -13,7 +13,7 @@ from edgeq.quantize.calibration.calibrate import ranges_of, tflite_seen
 from edgeq.quantize.evaluate.gate import Gate
 from edgeq.quantize.evaluate.sqnr import sqnr_db
 from edgeq.quantize.flatbuffer import read_model
-from edgeq.quantize.make import make
+from edgeq.quantize.make import Options, make
 from edgeq.quantize.run_model import load
 from edgeq.quantize.tflite_file import read
 from tests.quantize.networks import Rows
@@ -210,7 +210,7 @@ def test_a_network_with_a_product_keeps_its_recipe(build, recipe, tmp_path):
         same_samples=False,
         gate=Gate(),
         workdir=tmp_path / "work",
-        calibrator="minmax",
+        options=Options(calibrator="minmax"),
     )
     assert found.fidelity.outputs[0].sqnr_db > 25
     in_float = {"y"} if build is by_left_constant and recipe == "int8_dynamic" else set()

@@ -9,7 +9,7 @@ from onnx import helper, numpy_helper
 from edgeq.nouns.plan import CandidatePlan, Scheme
 from edgeq.quantize import float_graph
 from edgeq.quantize.evaluate.gate import Gate
-from edgeq.quantize.make import make
+from edgeq.quantize.make import Options, make
 from tests.quantize.networks import Rows, model_of, saved
 
 SCHEMES = [
@@ -56,7 +56,7 @@ def made(model, folder, scheme, shape):
         same_samples=False,
         gate=Gate(),
         workdir=folder / "work",
-        calibrator="minmax",
+        options=Options(calibrator="minmax"),
     )
 
 

@@ -11,7 +11,7 @@ from edgeq.quantize.audit.explain import explain
 from edgeq.quantize.backends.ort import qdq
 from edgeq.quantize.evaluate.gate import Gate
 from edgeq.quantize.float_graph import read
-from edgeq.quantize.make import make
+from edgeq.quantize.make import Options, make
 from edgeq.quantize.passes.equalize import as_in, equalized
 from edgeq.quantize.passes.equalize.factors import Channels, eighths_of, gain_db
 from edgeq.quantize.passes.equalize.pairs import pairs_of
@@ -174,8 +174,7 @@ def test_a_conversion_gains_by_it_and_is_explained_with_the_equalized_weights(tm
             same_samples=False,
             gate=Gate(),
             workdir=tmp_path / repairs,
-            calibrator="minmax",
-            repairs=repairs_of(repairs),
+            options=Options(calibrator="minmax", passes=repairs_of(repairs)),
         )
 
     even, plain = made("equalize,fit"), made("fit")

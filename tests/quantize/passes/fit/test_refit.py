@@ -5,7 +5,7 @@ import onnx
 import pytest
 
 from edgeq.quantize.evaluate.gate import Gate
-from edgeq.quantize.make import make
+from edgeq.quantize.make import Options, make
 from tests.quantize.networks import STATIC, Rows, saved
 
 RNG = np.random.default_rng(3)
@@ -45,7 +45,7 @@ def test_only_what_breaks_stays_in_float(repairs, tmp_path):
         same_samples=False,
         gate=Gate(min_sqnr_db=10.0),
         workdir=tmp_path / "work",
-        repairs=repairs,
+        options=Options(passes=repairs),
     ).fidelity
     assert found.passed
     (convolutions,) = (audit for audit in found.fusion if audit.operator == "Conv")

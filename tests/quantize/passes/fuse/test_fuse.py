@@ -11,7 +11,7 @@ from edgeq.quantize import float_graph
 from edgeq.quantize.audit.kernels import onnx_fusion
 from edgeq.quantize.backends.ort import qdq
 from edgeq.quantize.calibration.calibrate import onnx_seen, ranges_of
-from edgeq.quantize.passes.fuse import as_it_is, fused
+from edgeq.quantize.passes.fuse import fused
 from edgeq.quantize.passes.small_convs import thin_convolutions
 from tests.quantize.networks import Rows, images, model_of
 
@@ -177,7 +177,7 @@ def test_a_thin_convolution_is_pooled_in_float_to_the_bit(tmp_path):
 def test_integers_are_pooled_as_they_are_where_the_convolution_stays_integer(channels, thin, tmp_path):
     pool = ("MaxPool", ["r"], "b", {"kernel_shape": [3, 3]})
     model = read(network(("Relu", ["a"], "r", {}), pool, channels=channels), tmp_path)
-    assert fused(model, thin=thin).model.graph.node == as_it_is(model).model.graph.node
+    assert fused(model, thin=thin).model.graph.node == model.graph.node
 
 
 def test_behind_an_operator_without_a_kernel_the_tail_is_float(tmp_path):

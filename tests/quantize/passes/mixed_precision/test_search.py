@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 from onnx import helper, numpy_helper
 
-from edgeq.nouns.fidelity import Fidelity, FusionAudit
+from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.plan import CandidatePlan, Scheme
 from edgeq.quantize import float_graph
 from edgeq.quantize.backends.ort import qdq
 from edgeq.quantize.calibration.calibrate import onnx_seen, ranges_of
 from edgeq.quantize.evaluate.gate import Gate
-from edgeq.quantize.make import make
+from edgeq.quantize.make import Options, make
 from edgeq.quantize.passes.mixed_precision.minimize_float_set import MOST_TRIES, tries_for
-from edgeq.quantize.passes.mixed_precision.search import repaired
+from edgeq.quantize.passes.mixed_precision.search import File, searched
 from edgeq.quantize.run_model import no_progress
 from edgeq.quantize.sensitivity.noise import Noise
 from edgeq.quantize.sensitivity.onnx_sensitivity import onnx_noise, sample_count
@@ -60,8 +60,7 @@ def test_the_head_that_loses_its_scale_is_found_and_left_in_float(tmp_path):
         same_samples=False,
         gate=Gate(),
         workdir=tmp_path / "w",
-        calibrator="minmax",
-        repairs=("mixed",),
+        options=Options(calibrator="minmax", passes=("mixed",)),
     ).fidelity
     left = {s.what: s.reason for s in found.float_layers}
     assert found.passed
@@ -131,11 +130,9 @@ def test_what_no_layer_can_save_fails_with_the_worst_layers(tmp_path):
 
 
 class Pretended:
-    """A variant of 40 layers, n00 the noisiest, whose gate holds with those in float that `holds` accepts; counts what is
+    """A file of 40 layers, n00 the noisiest, whose gate holds with those in float that `holds` accepts; counts what is
     tried.
     """
-
-    path = calibrator = None
 
     def __init__(self, holds, known=40):
         self.holds, self.known, self.tried, self.integer = holds, known, [], 1
@@ -151,17 +148,15 @@ class Pretended:
             Noise(n, frozenset({n}), (1 / (i + 1),), "rounding") for i, n in enumerate(self.layers())
         )[: self.known]
 
-    def fusion(self):
-        return (FusionAudit("Conv", self.integer, 9, 0, "pretended"),)
-
     def judged(self, leave, progress):
         self.write(leave)
         self.tried.append(leave)
         passed = self.holds(leave)
         return Fidelity("c", 1, (), passed=passed, why_failed=None if passed else "too far")
 
-    def repaired(self, most_tries=MOST_TRIES):
-        return repaired(self, self.judged, self.noise, no_progress, most_tries)
+    def searched(self, most_tries=MOST_TRIES):
+        file = File(self.judged, self.layers(), lambda: self.integer > 0, self.write)
+        return searched(file, self.noise, no_progress, most_tries)
 
 
 def all_of(*numbers):
@@ -172,7 +167,7 @@ def all_of(*numbers):
 @pytest.mark.parametrize("number", [0, 1, 2, 3, 5, 11, 31, 32])
 def test_the_worst_layers_are_found_with_a_bounded_number_of_tries(number):
     variant = Pretended(all_of(*range(number)))
-    fidelity, left = variant.repaired(most_tries=0)
+    fidelity, left = variant.searched(most_tries=0)
     assert fidelity.passed
     assert len(left) == len(variant.written) == number
     assert len(variant.tried) <= 13
@@ -181,7 +176,7 @@ def test_the_worst_layers_are_found_with_a_bounded_number_of_tries(number):
 @pytest.mark.parametrize("needed", [(0,), (3,), (0, 5), (1, 7, 20), (31,), tuple(range(32))])
 def test_what_the_worst_that_pass_do_not_need_goes_back_to_int8(needed):
     variant = Pretended(all_of(*needed))
-    fidelity, left = variant.repaired()
+    fidelity, left = variant.searched()
     assert list(left) == sorted(variant.written) == [f"n{i:02}" for i in needed]
     assert (fidelity.search.first, fidelity.search.left) == (max(needed) + 1, len(needed))
     assert fidelity.search.tries == len(variant.tried) == len(set(variant.tried)) <= 13 + 64
@@ -196,7 +191,7 @@ def test_what_costs_the_whole_output_nothing_is_said_with_what_fails():
     variant = Pretended(all_of(0, 1))
     silent = Noise("n01", frozenset({"n01"}), (0.0,), "rounding")
     variant.noise = lambda: (Noise("n00", frozenset({"n00"}), (1e-3,), "rounding"), silent)
-    _, left = variant.repaired()
+    _, left = variant.searched()
     assert left == {
         "n00": "rounding at n00 alone leaves 30.0 dB at the output; in combination with the other int8 layers the gate fails: too far",
         "n01": "rounding at n01: no measurable loss alone; in combination with the other int8 layers the gate fails: too far",
@@ -207,7 +202,7 @@ def test_what_costs_the_whole_output_nothing_is_said_with_what_fails():
 @pytest.mark.parametrize("known", [0, 10, 40])
 def test_a_layer_that_the_noise_ranks_last_or_does_not_know_is_found(needed, known):
     variant = Pretended(all_of(*needed), known)
-    fidelity, left = variant.repaired()
+    fidelity, left = variant.searched()
     assert fidelity.passed
     assert sorted(left) == [f"n{i:02}" for i in needed]
     assert fidelity.search.tries <= 13 + 40
@@ -222,7 +217,7 @@ def test_layers_that_only_help_together_and_others_that_harm():
         return "n00" in leave and ("n01" in leave) == ("n02" in leave) and "n04" not in leave
 
     variant = Pretended(holds)
-    fidelity, left = variant.repaired()
+    fidelity, left = variant.searched()
     assert fidelity.passed
     assert set(left) == {"n00"}
 
@@ -236,13 +231,13 @@ def test_it_goes_round_until_no_single_layer_can_be_given_back():
         )
 
     variant = Pretended(holds)
-    left = variant.repaired()[1]
+    left = variant.searched()[1]
     assert set(left) == {"n02"}
 
 
 def test_a_search_that_runs_out_of_tries_keeps_what_passed_and_says_so():
     variant = Pretended(all_of(0, 31))
-    fidelity, left = variant.repaired(most_tries=3)
+    fidelity, left = variant.searched(most_tries=3)
     assert fidelity.passed
     assert {"n00", "n31"} <= variant.written == set(left)
     assert 2 < fidelity.search.left < fidelity.search.first == 32
@@ -259,7 +254,7 @@ def test_large_models_get_fewer_tries_and_the_same_number_everywhere(macs, sampl
 
 def test_the_tries_are_bounded():
     lucky = Pretended(lambda leave: len(leave) > 20 and sum(int(n[1:]) for n in leave) % 3 > 0)
-    fidelity, left = lucky.repaired()
+    fidelity, left = lucky.searched()
     assert len(lucky.tried) <= 13 + 64
     assert not left or lucky.holds(lucky.written)
     assert fidelity.passed == bool(left)
@@ -268,7 +263,7 @@ def test_the_tries_are_bounded():
 @pytest.mark.parametrize("number", [33, 40])
 def test_what_needs_too_many_stays_quantized_and_fails(number):
     variant = Pretended(all_of(*range(number)))
-    fidelity, left = variant.repaired()
+    fidelity, left = variant.searched()
     assert (fidelity.passed, left, variant.written) == (False, {}, frozenset())
     assert len(fidelity.worst_layers) == 5
     assert fidelity.search.left == 0
@@ -277,7 +272,7 @@ def test_what_needs_too_many_stays_quantized_and_fails(number):
 def test_where_no_layer_can_be_left_in_float_no_search_is_told_of():
     variant = Pretended(lambda leave: False, known=0)
     variant.layers = tuple
-    fidelity, left = variant.repaired()
+    fidelity, left = variant.searched()
     assert (fidelity.passed, fidelity.search, left, len(variant.tried)) == (False, None, {}, 1)
 
 
@@ -285,11 +280,11 @@ def test_a_tensor_that_is_only_moved_is_no_second_worst_layer():
     variant = Pretended(all_of(*range(40)))
     shares = {"pool": (0.5,), "pool.transposed": (0.5000000001,), "pool.flat": (0.5,), "conv": (0.25,)}
     variant.noise = lambda: tuple(Noise(n, frozenset({n}), s, "rounding") for n, s in shares.items())
-    assert [layer.layer for layer in variant.repaired()[0].worst_layers] == ["pool", "conv"]
+    assert [layer.layer for layer in variant.searched()[0].worst_layers] == ["pool", "conv"]
 
 
 def test_a_repair_that_leaves_no_integer_kernel_is_none():
     variant = Pretended(all_of(0))
     variant.integer = 0
-    fidelity, left = variant.repaired()
+    fidelity, left = variant.searched()
     assert (fidelity.passed, left) == (False, {})

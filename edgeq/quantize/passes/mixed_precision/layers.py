@@ -1,0 +1,49 @@
+"""The layers that mixed precision may leave in float, their share of the work, and what their quantization costs."""
+
+from edgeq.quantize import tflite_file
+from edgeq.quantize.graph_work import onnx_node_shares, tflite_operator_shares
+from edgeq.quantize.quantization import Context, Quantization
+from edgeq.quantize.samples import SamplesLike
+from edgeq.quantize.sensitivity.noise import Noise
+from edgeq.quantize.sensitivity.onnx_sensitivity import onnx_noise
+from edgeq.quantize.sensitivity.tflite_sensitivity import tflite_noise
+
+
+def is_static(q: Quantization) -> bool:
+    """Other methods leave no layer out."""
+    return q.method == "static"
+
+
+def layers_of(q: Quantization) -> tuple[str, ...]:
+    """All names that the backend knows to leave in float."""
+    if not is_static(q):
+        return ()
+    if q.format == "onnx":
+        return tuple(node.name for node in q.graph.graph.node)
+    graph = tflite_file.read(q.source)
+    return tuple(graph.tensors[op.outputs[0]].name for op in graph.operators if op.outputs)
+
+
+def work_of(q: Quantization) -> dict[str, float]:
+    """The share of the multiply-accumulates, 0..1, of each of the layers that has some."""
+    shares = onnx_node_shares(q.graph) if q.format == "onnx" else tflite_operator_shares(q.source)
+    return {name: work for name, (work, _) in shares.items()}
+
+
+def noise_of(q: Quantization, samples: SamplesLike, context: Context) -> tuple[Noise, ...]:
+    """What each quantized layer of the file at the context's path costs at the outputs, worst first."""
+    if not is_static(q):
+        return ()
+    threads, progress = context.threads, context.progress
+    if q.format == "onnx":
+        return onnx_noise(q.graph, context.path, samples, threads=threads, progress=progress)
+    return tflite_noise(q.source, context.path, samples, threads=threads, progress=progress)
+
+
+def noise_on_heldout(q: Quantization, context: Context) -> tuple[Noise, ...]:
+    """Of the file without a fit: where one layer is broken, those behind it are fitted to what it left."""
+    if is_static(q):
+        context.write(q, fitted=False)
+    found = context.verdicts.noise(context.path, lambda: noise_of(q, context.heldout, context))
+    context.write(q)
+    return found

@@ -1,0 +1,102 @@
+"""Which passes each method runs, in their order, and which backend writes the file. `python -m edgeq.quantize.pipelines` prints it.
+
+A pass is added by adding a module to `passes/` (quantization.py says what one is) and naming it here.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from edgeq.errors import ConversionFailed
+from edgeq.quantize.backends.litert.backend import LitertDynamic, LitertStatic
+from edgeq.quantize.backends.ort.dynamic import OrtDynamic
+from edgeq.quantize.backends.ort.fp16 import OrtHalf
+from edgeq.quantize.backends.ort.nbits import OrtBlockwise
+from edgeq.quantize.backends.ort.static import OrtStatic
+from edgeq.quantize.backends.passthrough import Passthrough
+from edgeq.quantize.backends.refused_layers import runs
+from edgeq.quantize.passes import (
+    blockwise,
+    embeddings,
+    equalize,
+    fit,
+    fuse,
+    head,
+    int16_saturation,
+    joins,
+    mixed_precision,
+    ranges,
+    recurrent,
+    small_convs,
+    smooth,
+)
+from edgeq.quantize.passes.blockwise import gptq
+from edgeq.quantize.quantization import Backend, Context, Pass, Quantization, through
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """`backend` is called with the names of the passes that may run."""
+
+    passes: tuple[Pass, ...]
+    backend: Callable[[frozenset[str]], Backend]
+
+
+PIPELINES: dict[tuple[str, str], Pipeline] = {
+    ("static", "onnx"): Pipeline(
+        (equalize, fuse, small_convs, joins, ranges, fit, head, int16_saturation),
+        lambda enabled: OrtStatic(moves=fuse.NAME in enabled),
+    ),
+    ("static", "tflite"): Pipeline((joins, ranges, fit, head), lambda enabled: LitertStatic()),
+    ("dynamic", "onnx"): Pipeline((recurrent, embeddings, smooth), lambda enabled: OrtDynamic()),
+    ("dynamic", "tflite"): Pipeline((), lambda enabled: LitertDynamic()),
+    ("blockwise", "onnx"): Pipeline((recurrent, embeddings, blockwise, gptq), lambda enabled: OrtBlockwise()),
+    ("cast", "onnx"): Pipeline((), lambda enabled: OrtHalf()),
+    ("none", "onnx"): Pipeline((), lambda enabled: Passthrough()),
+    ("none", "tflite"): Pipeline((), lambda enabled: Passthrough()),
+}
+LAST: Pass = mixed_precision
+"""Of every pipeline: it asks the gate."""
+
+_MAY_REFUSE = ("static", "dynamic")
+
+
+def run(q: Quantization, context: Context) -> Quantization:
+    """The state after all passes, the file written and judged. Layers that the quantizer or the runtime refuses stay in float.
+
+    Raises ConversionFailed.
+    """
+    q = _quantized(q.keep_in_float(context.backend.unsupported(q)), context)
+    q = through((LAST,), q, context)
+    return q if q.fidelity is not None else mixed_precision.judged(q, context)
+
+
+def _quantized(q: Quantization, context: Context) -> Quantization:
+    passes = PIPELINES[q.method, q.format].passes
+    if q.method not in _MAY_REFUSE:
+        return through(passes, q, context)
+    try:
+        done = through(passes, q, context)
+        context.write(done, fitted=False)
+        runs(context.path, q.format, context.samples[0] if context.samples is not None else None)
+        return done
+    except ConversionFailed:
+        refused = context.backend.refused(q, context)
+        if not refused:
+            raise
+    return through(passes, q.keep_in_float(refused), context)
+
+
+def table() -> str:
+    """One line for each method and format."""
+    rows = {key: [*(_name(each) for each in row.passes), _name(LAST)] for key, row in PIPELINES.items()}
+    return "\n".join(
+        f"{method:10} {format:7} {' > '.join(names)}" for (method, format), names in rows.items()
+    )
+
+
+def _name(each: Pass) -> str:
+    return getattr(each, "__name__", "").rpartition(".")[2]
+
+
+if __name__ == "__main__":
+    print(table())

@@ -1,0 +1,181 @@
+"""What a candidate is to be: the state that passes hand on, and what each of them is given beside it.
+
+A pass is a module of `passes/` with a NAME and `run(quantization, context) -> Quantization`. It changes nothing in place:
+what it decides is in the state that it returns, together with what became of it (`results`, `changes`).
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from edgeq.nouns.fidelity import Fidelity, Remedy
+from edgeq.nouns.plan import CandidatePlan, Scheme, Skipped
+from edgeq.nouns.repairs import OFF, Tried
+from edgeq.quantize.calibration.array_cache import Kept
+from edgeq.quantize.calibration.calibrate import Ranges
+from edgeq.quantize.evaluate.verdict_cache import Remembered
+from edgeq.quantize.numerics.blocks import Blocks
+from edgeq.quantize.numerics.fitted_weights import Weights
+from edgeq.quantize.run_model import Progress
+from edgeq.quantize.samples import SamplesLike
+
+if TYPE_CHECKING:
+    import onnx
+
+    from edgeq.quantize.numerics.blocks import Blocks
+    from edgeq.quantize.numerics.fitted_weights import Weights
+
+
+@dataclass(frozen=True, eq=False)
+class Quantization:
+    """`method` and `weight_bits` are the recipe's. `source` is the float file; `model` is its ONNX graph as the passes
+    changed it, None for TFLite, whose source nothing changes, and for a file that stays as it came.
+
+    Layers are named by node (ONNX) or by first output (TFLite). `in_float`: those that stay in float, with the reason;
+    `by_choice`: those that mixed precision added. `ranges` of the activations; `weights` of the layers that were fitted, which
+    won `fit_gain_db`; `blocks` in place of the weights of each product, for block-wise weights. `rewritten`: a pass stored
+    weights as integers already. `clamp_pairs`: no two products of a pair may overflow 16 bits. `left`: recurrent layers that
+    compute in float on stored integers. `changes` to the graph, by pass. `fidelity`: the gate's judgement of the file that was
+    `written` last.
+    """
+
+    candidate: CandidatePlan
+    method: str
+    weight_bits: int
+    source: Path
+    model: "onnx.ModelProto | None" = None
+    in_float: Mapping[str, str] = field(default_factory=dict)
+    by_choice: Mapping[str, str] = field(default_factory=dict)
+    ranges: Ranges = field(default_factory=dict)
+    calibrator: str | None = None
+    weights: Mapping[str, Weights] = field(default_factory=dict)
+    fit_gain_db: float = 0.0
+    blocks: tuple[Blocks, ...] = ()
+    rewritten: bool = False
+    clamp_pairs: bool = False
+    left: tuple[Skipped, ...] = ()
+    changes: Mapping[str, tuple[Remedy, ...]] = field(default_factory=dict)
+    results: tuple[Tried, ...] = ()
+    fidelity: Fidelity | None = None
+    written: "Written | None" = None
+
+    @property
+    def format(self) -> str:
+        return self.candidate.format
+
+    @property
+    def scheme(self) -> Scheme | None:
+        return self.candidate.scheme
+
+    @property
+    def graph(self) -> "onnx.ModelProto":
+        """The ONNX graph, where there is one."""
+        assert self.model is not None
+        return self.model
+
+    @property
+    def activation_bits(self) -> int:
+        return 16 if self.scheme is not None and self.scheme.activations == "int16" else 8
+
+    @property
+    def integer_io(self) -> bool:
+        return self.scheme is not None and self.scheme.integer_io
+
+    def keep_in_float(self, layers: Mapping[str, str]) -> "Quantization":
+        return replace(self, in_float={**self.in_float, **layers})
+
+    def result(self, result: Tried) -> "Quantization":
+        return replace(self, results=(*self.results, result))
+
+    def changed(self, name: str, changes: tuple[Remedy, ...]) -> "Quantization":
+        """By the pass `name`."""
+        return replace(self, changes={**self.changes, name: (*self.changes.get(name, ()), *changes)})
+
+
+@dataclass(frozen=True)
+class Written:
+    """A file, and what the backend changed in its graph while it was written."""
+
+    path: Path
+    changes: tuple[Remedy, ...] = ()
+
+
+class Backend(Protocol):
+    """Turns a quantization into a file."""
+
+    def unsupported(self, q: Quantization) -> Mapping[str, str]:
+        """Layers that the runtime has no kernel for, with the reason."""
+        ...
+
+    def write(
+        self, q: Quantization, path: Path, leave: Collection[str] = (), *, fitted: bool = True
+    ) -> Written:
+        """With the layers of `leave` in float beside those of the state. Without `fitted`: weights as they are rounded, none of
+        those that a pass fitted or clamped. Raises ConversionFailed.
+        """
+        ...
+
+    def refused(self, q: Quantization, context: "Context") -> dict[str, str]:
+        """Layers that the quantizer or the runtime refuses, with the reason; found by trying."""
+        ...
+
+
+@runtime_checkable
+class GraphBackend(Backend, Protocol):
+    """A backend whose quantized graph is needed before there is a file."""
+
+    def quantized(self, q: Quantization) -> "onnx.ModelProto": ...
+
+
+@dataclass(frozen=True, eq=False)
+class Context:
+    """What every pass is given. `samples` are those of calibration; `path` is the file that is written for each try.
+
+    `enabled` names the passes that may run. `judge` asks the gate about the file at `path`, on the held-out samples;
+    `verdicts` holds what it said before. `most_tries` bounds a search that asks the gate; None: the held-out samples are too
+    few for any. `has_integer_kernels`: whether the runtime computes some layer of the file at `path` on integers.
+    """
+
+    samples: SamplesLike | None
+    heldout: SamplesLike
+    path: Path
+    backend: Backend
+    enabled: Collection[str]
+    calibrator: str
+    threads: int
+    progress: Progress
+    cache: Kept
+    judge: Callable[[Progress], Fidelity]
+    verdicts: Remembered
+    has_integer_kernels: Callable[[Quantization], bool]
+    most_tries: int | None = None
+
+    @property
+    def calibration(self) -> SamplesLike:
+        """The samples, for passes that need some."""
+        assert self.samples is not None
+        return self.samples
+
+    def write(self, q: Quantization, leave: Collection[str] = (), *, fitted: bool = True) -> Written:
+        return self.backend.write(q, self.path, leave, fitted=fitted)
+
+
+class Pass(Protocol):
+    """What a module of `passes/` is. One without a name always runs."""
+
+    @property
+    def NAME(self) -> str | None: ...
+
+    def run(self, q: Quantization, context: Context) -> Quantization: ...
+
+
+def through(passes: Sequence[Pass], q: Quantization, context: Context) -> Quantization:
+    """The state after all of `passes`, in their order; one that is not enabled leaves nothing but a note of that."""
+    for each in passes:
+        name = each.NAME
+        if name is None or name in context.enabled:
+            q = each.run(q, context)
+        else:
+            q = q.result(Tried(name, False, OFF))
+    return q
