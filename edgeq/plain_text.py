@@ -1,4 +1,4 @@
-"""Text of devices, model files and samples made harmless for whatever shows it: words, never orders to a terminal."""
+"""Text for people: made harmless where devices, model files and samples wrote it, quoted for a shell, counted."""
 
 import re
 from collections.abc import Sequence
@@ -21,3 +21,8 @@ def shell_command(words: Sequence[str]) -> str:
 def _quoted(word: str) -> str:
     plain = word and all(c.isalnum() or c in "-_./=:@%+,~" for c in word)
     return word if plain else "'" + word.replace("'", "'\\''") + "'"
+
+
+def counted(number: int, noun: str) -> str:
+    """As "1 layer" and "1,200 layers"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -8,10 +8,11 @@ resampled, Student's t) is done here too, with the very same draws and without n
 import math
 import random
 from collections.abc import Mapping, Sequence
-from statistics import NormalDist, pstdev
+from statistics import pstdev
 from typing import Optional
 
 from edgeq.nouns.job import Limits
+from edgeq.nouns.student_t import student_t_975
 
 ENOUGH_ROUNDS = 10  # an interval of fewer is too often narrow by luck, and it is looked at again and again
 SHORTEST_S = 2.0  # what disturbs a device comes and goes within seconds: less than this has seen none of it
@@ -64,18 +65,6 @@ def half_width(logs: Sequence[float]) -> Optional[float]:
     draw = random.Random(_SEED)  # the same numbers in every version of Python
     replicates = [_trimmed_mean(sorted(draw.choices(logs, k=n))) for _ in range(RESAMPLES)]
     return math.expm1(student_t_975(n - 1) * pstdev(replicates) * math.sqrt(n / (n - 1)))
-
-
-def student_t_975(freedom: int) -> float:
-    """97.5 % quantile of Student's t: Abramowitz and Stegun 26.7.5, within 1 % from 3 degrees of freedom up."""
-    z = NormalDist().inv_cdf(0.975)
-    terms = (
-        z,
-        (z**3 + z) / 4,
-        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
-        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
-    )
-    return sum(term / float(freedom) ** power for power, term in enumerate(terms))
 
 
 def _known(logs: Sequence[float], precision: float) -> bool:

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 Series = NDArray[Any]
 
 OUTLIER_SCORE = 3.5
-OUTLIER_RULE = "modified z-score above 3.5 (Iglewicz and Hoaglin 1993); counted, never discarded"
 
 
 def median_absolute_deviation(series: Series) -> float:

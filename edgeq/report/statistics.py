@@ -9,13 +9,13 @@ import random
 from collections.abc import Sequence
 from functools import lru_cache
 from math import exp, sqrt
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgeq.nouns.report import Estimate
+from edgeq.nouns.student_t import student_t_975
 
 Samples = NDArray[Any]  # one dimension, latencies of one round in the order of time
 
@@ -143,15 +143,3 @@ def _estimate(point: float, replicates: NDArray[np.float64], rounds: int) -> Est
     error = float(np.log(replicates).std()) * sqrt(rounds / (rounds - 1))
     reach = exp(student_t_975(rounds - 1) * error)
     return Estimate(point, point / reach, point * reach)
-
-
-def student_t_975(freedom: int) -> float:
-    """97.5 % quantile of Student's t: Abramowitz and Stegun 26.7.5, within 1 % from 3 degrees of freedom up."""
-    z = NormalDist().inv_cdf(0.975)
-    terms = (
-        z,
-        (z**3 + z) / 4,
-        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
-        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
-    )
-    return sum(term / float(freedom) ** power for power, term in enumerate(terms))

@@ -4,8 +4,8 @@ from rich.console import Console
 
 from edgeq.nouns.data_check import AnswersSeen, DataSeen, InputSeen
 from edgeq.nouns.tensor import Preprocessing
+from edgeq.plain_text import counted
 from edgeq.report.formats.layout import say, table
-from edgeq.report.formats.units import count
 
 _CLASSES = 8
 _NO_CHANNELS = 1
@@ -14,7 +14,7 @@ _FEW = 64  # samples; on fewer many a check says nothing
 
 def show_data_seen(seen: DataSeen, console: Console) -> None:
     looked = "all of them" if seen.looked_at == seen.samples else f"{seen.looked_at:,} of them"
-    say(console, "data", [seen.source, f"{count(seen.samples, 'sample')}, {looked} looked at"])
+    say(console, "data", [seen.source, f"{counted(seen.samples, 'sample')}, {looked} looked at"])
     if seen.preprocessing is not None:
         say(console, "data", [_preprocessing(seen.preprocessing)])
     for note in seen.notes:
@@ -31,7 +31,7 @@ def show_data_seen(seen: DataSeen, console: Console) -> None:
     for finding in seen.findings:
         say(console, "REFUSED" if finding.certain else "WARNING", [str(finding)], style="bold")
     if not seen.findings:
-        on = f" on {count(seen.looked_at, 'sample')}" if seen.looked_at < _FEW else ""
+        on = f" on {counted(seen.looked_at, 'sample')}" if seen.looked_at < _FEW else ""
         say(console, "checks", [f"nothing found that speaks against these samples{on}"])
 
 
@@ -68,7 +68,7 @@ def _show_input(one: InputSeen, console: Console) -> None:
 
 
 def _show_answers(answers: AnswersSeen, console: Console) -> None:
-    facts = [f"answers on {count(answers.samples, 'sample')}"]
+    facts = [f"answers on {counted(answers.samples, 'sample')}"]
     if answers.right is not None:
         facts.append(f"right on {answers.right:,} ({100 * answers.right / answers.samples:.1f} %)")
     say(console, "float", facts)

@@ -8,11 +8,12 @@ from rich.console import Console
 
 from edgeq.nouns.release import App
 from edgeq.nouns.results import Deployment
+from edgeq.plain_text import counted
 from edgeq.report.formats.layout import say
 from edgeq.report.formats.on_device import show_live, show_load_lines
 from edgeq.report.formats.race_table import show_race
 from edgeq.report.formats.summary import show_candidates, show_race_warnings
-from edgeq.report.formats.units import count, short, size
+from edgeq.report.formats.units import short, size
 
 
 def show_deployment(deployment: Deployment, console: Console) -> None:
@@ -56,7 +57,7 @@ def _show_what_follows(deployment: Deployment, console: Console) -> None:
         show_load_lines(deployment.load_lines, console, deployment.facts)
         return
     manifest = deployment.conversion.bundle.manifest
-    sent = f"{manifest.name} = {short(manifest.digest)}, {count(len(manifest.candidates), 'candidate')}"
+    sent = f"{manifest.name} = {short(manifest.digest)}, {counted(len(manifest.candidates), 'candidate')}"
     total = size(sum(a.size for a in manifest.artifacts))
     say(console, "note", [f"dry run: would send {sent} ({total}) and race them; nothing was changed"])
 

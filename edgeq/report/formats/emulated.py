@@ -4,8 +4,9 @@ from rich.console import Console
 
 from edgeq.nouns.fidelity import words_of_db
 from edgeq.nouns.verification import Closeness, Emulation, Verification, Verified
+from edgeq.plain_text import counted
 from edgeq.report.formats.layout import say
-from edgeq.report.formats.units import count, short
+from edgeq.report.formats.units import short
 
 _FEWEST = 20  # a share of fewer answers than these tells nothing
 
@@ -22,7 +23,7 @@ def show_verified(verified: Verified, console: Console) -> None:
     facts = [verified.candidate, *_facts(verified)]
     say(console, "verify", facts)
     if verified.limited_by:
-        ran = f"{verified.samples} of {count(verified.offered, 'sample')}"
+        ran = f"{verified.samples} of {counted(verified.offered, 'sample')}"
         say(console, "verify", [f"  ran {ran} there: {verified.limited_by}"])
     if verified.why_failed:
         say(console, "verify", [f"  refused: {verified.why_failed}"])
@@ -40,7 +41,7 @@ def show_verification(verification: Verification, console: Console) -> None:
     elif not ran:
         words = f"nothing could be verified {where}"
     else:
-        words = f"{len(ran)} of {count(len(verification.candidates), 'candidate')} passed {where}"
+        words = f"{len(ran)} of {counted(len(verification.candidates), 'candidate')} passed {where}"
     say(console, "verdict", [title, words])
 
 
@@ -49,7 +50,7 @@ def _facts(verified: Verified) -> list[str]:
     if moved is None or here is None or there is None:
         return []
     told = "bit for bit" if verified.same_bits else f"{_words(moved, '')} from"
-    facts = [f"{told} this machine's outputs on {count(verified.samples, 'sample')}"]
+    facts = [f"{told} this machine's outputs on {counted(verified.samples, 'sample')}"]
     facts.append(f"{_words(here)} here, {_words(there, '')} there")
     if verified.samples < _FEWEST:
         return facts

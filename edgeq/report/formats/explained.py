@@ -9,10 +9,10 @@ from edgeq.nouns.explanation import Explanation, LayerExplained, Partners
 from edgeq.nouns.plan import Skipped
 from edgeq.nouns.repairs import Tried
 from edgeq.nouns.results import Explained
+from edgeq.plain_text import counted
 from edgeq.report.formats.explained_columns import Column, columns_of, schemes_of
 from edgeq.report.formats.layout import MARGIN, page_width, say, table
 from edgeq.report.formats.short_names import LONGEST, short_name, short_names
-from edgeq.report.formats.units import count
 
 _SHOWN_DB = 0.05
 _NAMED = 4  # layers or tensors of one reason; --json has all
@@ -63,14 +63,14 @@ def _names(layers: Sequence[LayerExplained], room: int) -> dict[str, str]:
 
 
 def _facts(console: Console, e: Explanation, quantized: Sequence[LayerExplained]) -> None:
-    facts = [e.candidate, f"{len(quantized)} of {count(len(e.layers), 'layer')} quantized"]
+    facts = [e.candidate, f"{len(quantized)} of {counted(len(e.layers), 'layer')} quantized"]
     facts += [f"{n} in {scheme}" if n < len(quantized) else scheme for scheme, n in schemes_of(quantized)]
-    facts.append(f"errors on {count(e.samples, 'sample')}")
+    facts.append(f"errors on {counted(e.samples, 'sample')}")
     say(console, "explain", facts)
     if e.calibrator:
         say(console, "explain", [f"  ranges: {e.calibrator}"])
     for how, layers in Counter(how for layer in e.layers for how in layer.remedies).items():
-        say(console, "explain", [f"  {count(layers, 'layer')}: {how}"])
+        say(console, "explain", [f"  {counted(layers, 'layer')}: {how}"])
     if e.gain_db is not None and abs(e.gain_db) >= _SHOWN_DB:
         say(
             console,
@@ -111,7 +111,7 @@ def _listed(names: Sequence[str]) -> str:
 
 def _partners(p: Partners, room: int) -> list[str]:
     """The figure, and what is unmatched by reason."""
-    lines = [f"  {p.matched} of {count(p.tensors, 'TFLite tensor')} matched to ONNX tensors by value"]
+    lines = [f"  {p.matched} of {counted(p.tensors, 'TFLite tensor')} matched to ONNX tensors by value"]
     names = short_names((_tensor(one) for one in p.without), min(room, LONGEST))
     by_reason: dict[str, list[str]] = defaultdict(list)
     for one in p.without:

@@ -6,9 +6,10 @@ from rich.console import Console
 
 from edgeq.nouns.report import NOT_COMPARED, Change, Comparison, StoredRow
 from edgeq.nouns.results import Reported
+from edgeq.plain_text import counted
 from edgeq.report.formats.layout import say, table
 from edgeq.report.formats.race_table import show_race
-from edgeq.report.formats.units import ABSENT, count, day_and_time, median, percent, short, times
+from edgeq.report.formats.units import ABSENT, day_and_time, median, percent, short, times
 
 
 def show_reported(reported: Reported, console: Console) -> None:
@@ -29,7 +30,7 @@ def show_measurements(rows: Sequence[StoredRow], console: Console) -> None:
     say(
         console,
         "report",
-        [f"{count(len(rows), 'measurement')}, the newest first", "show one: edgeq report NUMBER"],
+        [f"{counted(len(rows), 'measurement')}, the newest first", "show one: edgeq report NUMBER"],
     )
     header = ["number", "started", "model", "release", "device", "board", "kind", "state", "job"]
     cells = [

@@ -17,9 +17,10 @@ from edgeq.nouns.fidelity import (
 )
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import Plan, Skipped
+from edgeq.plain_text import counted
 from edgeq.report.formats.layout import say
 from edgeq.report.formats.short_names import short_name
-from edgeq.report.formats.units import count, seconds, size
+from edgeq.report.formats.units import seconds, size
 
 NO_SAMPLES = "none: random inputs, accuracy unknown"
 _NAMES_SHOWN = 6
@@ -40,7 +41,7 @@ def show_plan(plan: Plan, console: Console) -> None:
     say(
         console,
         "target",
-        [plan.target, f"{count(len(plan.candidates), 'candidate')}, the one expected fastest first"],
+        [plan.target, f"{counted(len(plan.candidates), 'candidate')}, the one expected fastest first"],
     )
     for c in plan.candidates:
         scheme = f" ({c.scheme})" if c.scheme else ""
@@ -75,7 +76,7 @@ def show_data(use: DataUse, console: Console) -> None:
 
 
 def samples_used(use: DataUse) -> str:
-    return f"{count(use.calibrate, 'calibration sample')}, {count(use.judge, 'evaluation sample')}"
+    return f"{counted(use.calibrate, 'calibration sample')}, {counted(use.judge, 'evaluation sample')}"
 
 
 def show_finding(finding: DataFinding, console: Console) -> None:
@@ -104,14 +105,14 @@ def compared_with_float(fidelity: Fidelity) -> list[str]:
     if fidelity.accuracy:
         facts.append(_accuracy(fidelity.accuracy, equal))
     if fidelity.agreement and not equal:
-        judged = count(fidelity.agreement.samples, "sample")
+        judged = counted(fidelity.agreement.samples, "sample")
         facts.append(f"top-1 agreement with float {fidelity.agreement.top1:.1f} % on {judged}")
     if fidelity.closed_loop is not None:
         facts.append(
-            f"in closed loop over {count(fidelity.closed_loop, 'step')}, {fidelity.samples:,} judged"
+            f"in closed loop over {counted(fidelity.closed_loop, 'step')}, {fidelity.samples:,} judged"
         )
     elif not fidelity.accuracy and not fidelity.agreement:
-        facts.append(f"on {count(fidelity.samples, 'sample')}")
+        facts.append(f"on {counted(fidelity.samples, 'sample')}")
     return facts
 
 
@@ -119,9 +120,9 @@ def show_between_runtimes(between: BetweenRuntimes, console: Console) -> None:
     facts = [f"{between.first} and {between.second} compared with each other"]
     facts.append("equal" if between.sqnr_db is None else words_of_db(between.sqnr_db))
     facts.append(
-        f"on {count(between.samples, 'sample')}"
+        f"on {counted(between.samples, 'sample')}"
         if between.top1 is None
-        else f"top-1 agreement {between.top1:.1f} % on {count(between.samples, 'sample')}"
+        else f"top-1 agreement {between.top1:.1f} % on {counted(between.samples, 'sample')}"
     )
     say(console, "convert", facts)
 
@@ -150,7 +151,7 @@ def _show_reservations(fidelity: Fidelity, console: Console) -> None:
             console,
             "convert",
             [
-                f"  {count(pairs, 'quantize/dequantize pair')} {'remains' if pairs == 1 else 'remain'} after runtime optimization"
+                f"  {counted(pairs, 'quantize/dequantize pair')} {'remains' if pairs == 1 else 'remain'} after runtime optimization"
             ],
         )
     for line in _left_in_float(fidelity.float_layers):
@@ -169,14 +170,14 @@ def _bound(fidelity: Fidelity) -> list[str]:
 def _search(search: FloatSearch | None) -> list[str]:
     if search is None:
         return []
-    how = f"{count(search.tries, 'set')} of layers tried"
+    how = f"{counted(search.tries, 'set')} of layers tried"
     how += f", {search.remembered} of them earlier" if search.remembered else ""
     if search.stopped:
         how += f"; stopped, {search.stopped}: a larger --search-tries continues the search"
     if not search.left:
         return [f"  no small set of float layers makes the gate hold ({how})"]
     of = "" if search.left == search.first else f", reduced from {search.first}"
-    return [f"  {count(search.left, 'layer')} kept in float for the gate{of} ({how})"]
+    return [f"  {counted(search.left, 'layer')} kept in float for the gate{of} ({how})"]
 
 
 def _remedies(remedies: tuple[Remedy, ...]) -> list[str]:
@@ -185,7 +186,7 @@ def _remedies(remedies: tuple[Remedy, ...]) -> list[str]:
     for remedy in remedies:
         by_way[remedy.how, remedy.gain_db].append(remedy.what)
     return [
-        f"  {_listed(names) if len(names) <= _NAMED else count(len(names), 'layer')}: {how}"
+        f"  {_listed(names) if len(names) <= _NAMED else counted(len(names), 'layer')}: {how}"
         + ("" if gain is None else f" ({gain:+.1f} dB)")
         for (how, gain), names in by_way.items()
     ]
@@ -229,8 +230,8 @@ def _closeness(outputs: tuple[OutputError, ...]) -> str:
 
 def _accuracy(a: Accuracy, equal: bool) -> str:
     if equal:
-        return f"{a.metric} {a.float_score:.1f} on {count(a.samples, 'sample')} on this machine"
+        return f"{a.metric} {a.float_score:.1f} on {counted(a.samples, 'sample')} on this machine"
     d = a.decimals
     interval = f"{a.difference:+.{d}f}, {a.low:+.{d}f} to {a.high:+.{d}f}"
     scores = f"{a.float_score:.{d}f} -> {a.candidate_score:.{d}f}"
-    return f"{a.metric} {scores} ({interval}) on {count(a.samples, 'sample')} on this machine"
+    return f"{a.metric} {scores} ({interval}) on {counted(a.samples, 'sample')} on this machine"

@@ -10,8 +10,9 @@ from edgeq.nouns.diagnosis import OK, Diagnosis
 from edgeq.nouns.release import App, DeviceStatus, Rollback
 from edgeq.nouns.report import CANNOT_TELL, FASTER, NOT_COMPARED, REFERENCE, SLOWER, LiveFigures
 from edgeq.nouns.results import DeviceReport
+from edgeq.plain_text import counted
 from edgeq.report.formats.layout import say, table
-from edgeq.report.formats.units import ABSENT, count, day_and_time, median, short, size, times
+from edgeq.report.formats.units import ABSENT, day_and_time, median, short, size, times
 
 _VERDICTS = {FASTER: "faster than", SLOWER: "slower than", CANNOT_TELL: "cannot be told apart from"}
 
@@ -23,7 +24,7 @@ def show_facts(facts: Facts, console: Console) -> None:
         [
             f"{facts.user}@{facts.hostname}",
             f"{facts.arch} machine" if facts.board.startswith("unknown") else facts.board,
-            f"{facts.cpu_model}, {count(facts.cores, 'core')}, {facts.arch}",
+            f"{facts.cpu_model}, {counted(facts.cores, 'core')}, {facts.arch}",
             f"{facts.os}, Python {facts.python}",
             f"{size(facts.memory_available)} memory and {size(facts.root_free)} disk free",
         ],
@@ -42,14 +43,14 @@ def show_supplies(supplies: Supplies, console: Console) -> None:
     if own:
         facts.append(f"{', '.join(own)} from the device itself")
     if supplies.missing:
-        facts.append(f"{count(len(supplies.missing), 'wheel')} to bring, {size(supplies.bytes_to_send)}")
+        facts.append(f"{counted(len(supplies.missing), 'wheel')} to bring, {size(supplies.bytes_to_send)}")
     else:
         facts.append("already there")
     say(console, "provision", facts)
 
 
 def show_delivery(delivery: Delivery, console: Console) -> None:
-    facts = [f"{count(delivery.files_sent, 'file')}, {size(delivery.bytes_sent)}"]
+    facts = [f"{counted(delivery.files_sent, 'file')}, {size(delivery.bytes_sent)}"]
     if delivery.bytes_sent and delivery.send_s > 0:
         facts[0] += f" at {size(delivery.bytes_sent / delivery.send_s)}/s"
     if delivery.bytes_reused:
@@ -109,7 +110,7 @@ def show_status(
         say(console, "live", ["edgeq is not installed on this device"])
         return
     if status.apps:
-        say(console, "live", [count(len(status.apps), "model")])
+        say(console, "live", [counted(len(status.apps), "model")])
         rows = [
             [a.name, short(a.live), a.candidate or "-", day_and_time(a.since_utc), short(a.previous), a.path]
             for a in status.apps
@@ -178,7 +179,7 @@ def show_removal(removal: Removal, console: Console) -> None:
         say(console, "removed", ["nothing: edgeq has no files there"])
         return
     word = "would go" if removal.dry_run else "removed"
-    say(console, word, [f"{count(len(removal.removed), 'path')}, {size(removal.bytes)}"])
+    say(console, word, [f"{counted(len(removal.removed), 'path')}, {size(removal.bytes)}"])
     for path in removal.removed:
         say(console, word, [path])
     for path in removal.kept:

@@ -14,12 +14,12 @@ from edgeq.nouns.report import (
     RaceReport,
 )
 from edgeq.nouns.results import Benched
+from edgeq.plain_text import counted
 from edgeq.report.formats.conditions import conditions
 from edgeq.report.formats.layout import say, table
 from edgeq.report.formats.plain_pressure import in_plain_words
 from edgeq.report.formats.units import (
     ABSENT,
-    count,
     joules,
     median,
     milliseconds,
@@ -122,10 +122,10 @@ def _conditions(report: RaceReport) -> list[str]:
     facts = ["quiet" if report.quiet else f"NOT QUIET: {'; '.join(report.not_quiet) or 'no reason given'}"]
     if report.noise_floor is not None:
         facts.append(f"noise floor {percent(report.noise_floor)}")
-    facts += [count(report.rounds, "round"), count(report.threads, "thread"), seconds(report.seconds)]
+    facts += [counted(report.rounds, "round"), counted(report.threads, "thread"), seconds(report.seconds)]
     if report.attempts > 1 or report.waited_s:
         facts.append(
-            f"{count(report.attempts, 'attempt')}, waited {seconds(report.waited_s)} for a quiet device"
+            f"{counted(report.attempts, 'attempt')}, waited {seconds(report.waited_s)} for a quiet device"
         )
     if report.stopped_by:
         facts.append(f"stopped by {report.stopped_by}")

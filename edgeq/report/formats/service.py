@@ -15,8 +15,7 @@ from edgeq.nouns.service import (
     UnitState,
     WriteFile,
 )
-from edgeq.plain_text import shell_command
-from edgeq.report.formats.units import count
+from edgeq.plain_text import counted, shell_command
 
 
 def show_service_change(change: ServiceChange, console: Console) -> None:
@@ -27,7 +26,7 @@ def show_service_change(change: ServiceChange, console: Console) -> None:
     files = sum(isinstance(step, WriteFile) for step in change.steps)
     commands = sum(isinstance(step, RunCommand) and bool(step.words) for step in change.steps)
     would = f"would {change.action} the {change.scope} service on {change.device}, root {change.root}"
-    how_much = f"{count(files, 'file')}, {count(commands, 'command')} (-v prints them)"
+    how_much = f"{counted(files, 'file')}, {counted(commands, 'command')} (-v prints them)"
     _print(console, [f"service   {would}: {how_much}", *_notes(change)])
 
 
@@ -45,7 +44,7 @@ def show_service_change_in_full(change: ServiceChange, console: Console) -> None
 
 def show_service_status(status: ServiceStatus, console: Console) -> None:
     whose = f"{status.scope} service on {status.device}, root {status.root}, as user {status.user}"
-    lines = [f"service   {whose}, {count(status.waiting, 'job')} waiting"]
+    lines = [f"service   {whose}, {counted(status.waiting, 'job')} waiting"]
     lines += [f"  {_unit(unit)}" for unit in status.units]
     if status.linger is False:
         lines.append(f"note      lingering is off: it runs only while {status.user} is logged in")

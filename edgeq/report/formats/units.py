@@ -62,10 +62,6 @@ def per_second(value: float) -> str:
     return f"{_significant(value)} /s"
 
 
-def count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
 def day_and_time(utc: str | None) -> str:
     """ISO 8601 to the minute."""
     return ABSENT if not utc else utc[:16].replace("T", " ") + " UTC"

@@ -6,7 +6,7 @@ import random
 import numpy as np
 import pytest
 
-from edgeq.agent.stopping import half_width, precise_enough, reason_to_stop, student_t_975
+from edgeq.agent.stopping import half_width, precise_enough, reason_to_stop
 from edgeq.nouns.job import Limits
 from edgeq.report import statistics
 from edgeq.report.verdict import noise_floor
@@ -37,10 +37,6 @@ def test_the_race_ends_by_the_interval_that_the_report_states(n, disturbed):
     asked = half_width([math.log(one[r] / other[r]) for r in one])
 
     assert asked == pytest.approx(stated.high / stated.value - 1, rel=1e-9)
-
-
-def test_student_s_t_is_the_report_s():
-    assert [student_t_975(f) for f in range(3, 60)] == [statistics.student_t_975(f) for f in range(3, 60)]
 
 
 def test_three_rounds_have_no_interval():
