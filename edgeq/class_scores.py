@@ -146,11 +146,11 @@ def _why_no_classes(
     if len(np.unique(values, axis=0)) < _ENOUGH:
         return ""
     if one_answer_says_so and len(np.unique(values.argmax(axis=1))) == 1:
-        return "the same of its values is the largest on every sample, so which one is says nothing"
+        return "the same value is the largest on every sample, so it says nothing"
     if not of_classes and _are_of_several_units(values):
-        return f"some of its columns vary at least {_GAP:g} times as much as all others, as offsets do beside attributes"
+        return f"some of its columns vary at least {_GAP:g} times as much as all others, as offsets do next to attributes"
     if not of_classes and _vary_apart(values):
-        return "its values vary on their own or together, where scores of classes rise as others fall"
+        return "its values vary independently or together, where class scores rise as others fall"
     return ""
 
 

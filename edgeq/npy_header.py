@@ -20,7 +20,7 @@ def declared(file: IO[bytes], size: int) -> tuple[str, int]:
     """What is wrong with the array in `file` of `size` bytes, and how many bytes its values take."""
     start = file.read(8)
     if start[:6] != _MAGIC:
-        return "it is no array that numpy wrote", 0
+        return "it is not an array that numpy wrote", 0
     wide = start[6:7] != b"\x01"
     counted = file.read(4 if wide else 2)
     if len(start) < 8 or len(counted) < (4 if wide else 2) or start[6] not in (1, 2, 3):

@@ -60,7 +60,7 @@ def targets(width, together, count=60):
     ],
 )
 def test_targets_vary_on_their_own_or_together(rows):
-    assert "vary on their own or together" in why_no_classes(rows)
+    assert "vary independently or together" in why_no_classes(rows)
     assert why_none((rows.astype(np.float32),)) == why_no_classes(rows.astype(np.float32))
     assert class_scores((rows,), labelled=True) == 0
 

@@ -17,12 +17,12 @@ from edgeq.errors import EdgeqError
 
 _GROUPS = {
     "the product": {
-        "deploy": "Quantize a model, race it on a device, make the fastest faithful candidate live.",
+        "deploy": "Quantize a model, race it on a device, make the fastest one that passes the gate live.",
         "convert": "Quantize a model for a target and write the bundle; needs no device.",
         "export": "Write the .tflite or .onnx file that an application loads, with example code.",
-        "data": "What the model will see of the samples, float's answers, and what does not fit.",
-        "explain": "How each layer is quantized, what that loses and why.",
-        "verify": "Run a bundle on an emulated CPU: the accuracy that it will have there.",
+        "data": "What the model will see of the samples, float's predictions, and what does not fit.",
+        "explain": "How each layer is quantized, its error and the causes.",
+        "verify": "Run a bundle on an emulated CPU: the accuracy to expect there.",
         "bench": "Measure what is live on a device, or several bundles against each other.",
     },
     "on a device": {
@@ -35,7 +35,7 @@ _GROUPS = {
     },
     "to start with": {
         "demo": "Deploy a small CNN to this machine and print what was measured.",
-        "init": "Write edgeq.toml beside your model.",
+        "init": "Write edgeq.toml next to your model.",
         "targets": "List the kinds of device that edgeq knows; show or check one.",
         "completion": "Print the completion script for your shell.",
     },
@@ -43,7 +43,7 @@ _GROUPS = {
 """What `edgeq --help` says of each command, without importing one: that would take as long as all the rest of it."""
 
 _EPILOG = (
-    "Start with `edgeq demo`, then `edgeq init` beside your model, then `edgeq doctor --host pi@10.0.0.5`."
+    "Start with `edgeq demo`, then `edgeq init` next to your model, then `edgeq doctor --host pi@10.0.0.5`."
 )
 
 
@@ -102,7 +102,7 @@ def cli(ctx: click.Context) -> None:
             f"edgeq {__version__}: takes a trained model and makes it run, fast and proven, on your edge device.\n"
         )
         echo("  edgeq demo      a small model, deployed to this machine and measured, in seconds")
-        echo("  edgeq init      write edgeq.toml beside your own model")
+        echo("  edgeq init      write edgeq.toml next to your own model")
         echo("  edgeq doctor    what this machine, or --host pi@10.0.0.5, can do and lacks")
         echo("\n`edgeq --help` lists everything.")
 

@@ -115,7 +115,7 @@ def _finding(alternative: Alternative, trial: _Trial) -> DataFinding:
     text = f"float is right on {now.sum()} of {len(now)} samples as they are, and on {other.sum()} of them with {alternative.words}"
     if not trial.is_better:
         likelier = int((trial.other_likely > trial.now_likely).sum())
-        text += f", which makes the label likelier on {likelier}"
+        text += f", which makes the label more likely on {likelier}"
     return DataFinding("preprocessing", text, alternative.remedy, certain=plainly_more(other, now))
 
 
@@ -171,8 +171,8 @@ def surer_without_labels(evidence: Evidence, which: int) -> Iterator[DataFinding
         if gain.mean() > _SURER * error and np.median(then) > _SURER_BY * np.median(now):
             yield DataFinding(
                 "order",
-                f"float is surer of its answers on {np.mean(gain > 0):.0%} of {len(gain)} samples with {alternative.words}",
-                "compare the order of channels, rows and columns with that of training; labels would tell for certain",
+                f"float is more confident on {np.mean(gain > 0):.0%} of {len(gain)} samples with {alternative.words}",
+                "compare the order of channels, rows and columns with that of training; labels would decide it",
             )
             return
 

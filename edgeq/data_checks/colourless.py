@@ -24,7 +24,7 @@ def gray(evidence: Evidence) -> Iterator[DataFinding]:
         yield DataFinding(
             "gray",
             f"{sum(known)} of {len(known)} samples are gray: their three channels hold the same picture",
-            "for a model that was trained on colours give colour images; ranges and accuracy of gray ones are others",
+            "give colour images to a model that was trained on colours: gray ones have other ranges and another accuracy",
         )
 
 
@@ -37,7 +37,7 @@ def blank(evidence: Evidence) -> Iterator[DataFinding]:
     if len(empty) >= _FEWEST and np.mean(empty) >= _BLANK:
         yield DataFinding(
             "blank",
-            f"{sum(empty)} of {len(empty)} samples hold one value alone",
+            f"{sum(empty)} of {len(empty)} samples hold a single value",
             "were they scaled twice, rounded to integers, or not loaded at all?",
         )
 

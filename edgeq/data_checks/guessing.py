@@ -26,7 +26,7 @@ def guesses(evidence: Evidence, scored: Scored, numbers: np.ndarray) -> Iterator
     if found.knows_nothing and (enough or found.right <= found.by_chance):
         yield DataFinding(
             "guessing",
-            f"{found}; it answers class {found.favourite} most often, on {found.favourite_count:,}",
+            f"{found}; it predicts class {found.favourite} most often, on {found.favourite_count:,}",
             "do the samples and their labels fit this model? Check scale, mean, channel order and layout, and how the labels "
             "are numbered",
             certain=enough,

@@ -48,11 +48,11 @@ def one_class(numbers: np.ndarray, answers: np.ndarray) -> Iterator[DataFinding]
     if len(numbers) < _FEWEST or len(np.unique(numbers)) > 1:
         return
     given = len(np.unique(answers))
-    others = f", where float gives {given} classes to {len(answers)} of the samples" if given > 1 else ""
+    others = f", but float predicts {given} classes on {len(answers)} of the samples" if given > 1 else ""
     yield DataFinding(
         "one_class",
         f"all {len(numbers):,} labels are class {numbers[0]}{others}",
-        "accuracy on one class says little, and ranges found on it fit no other: take samples of every class",
+        "accuracy on one class says little, and ranges calibrated on it fit no other: use samples of every class",
     )
 
 
@@ -103,11 +103,13 @@ def _renumbered(
     wrong = {label: answer for label, (answer, _) in modal.items() if label != answer}
     if kept < _CONSISTENT * told or len(wrong) < 2 or 2 * right.sum() > kept:
         return
-    shown = ", ".join(f"label {label} is float's {answer}" for label, answer in list(wrong.items())[:_NAMED])
+    shown = ", ".join(
+        f"label {label} is float's class {answer}" for label, answer in list(wrong.items())[:_NAMED]
+    )
     more = f" and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
     yield DataFinding(
         "labels_renumbered",
-        f"the labels name the classes in another order than the model, which {kept} of {told} samples show: {shown}{more}",
+        f"the labels number the classes in another order than the model, as {kept} of {told} samples show: {shown}{more}",
         "number the labels as the model's output does",
         certain=told >= _TOLD,
     )

@@ -29,9 +29,9 @@ def wrong_layout(evidence: Evidence) -> Iterator[DataFinding]:
     how = "transpose(0, 3, 1, 2)" if other == "NHWC" else "transpose(0, 2, 3, 1)"
     yield DataFinding(
         "layout",
-        f"the samples have the shape of {image.layout} and their values stand in the order of {other}: read so, neighbouring "
-        f"pixels are alike on {np.mean(told < _SMOOTHER):.0%} of {len(told)} samples, as they are stored they are not",
-        f"they were reshaped, where {how} of the {other} images was needed",
+        f"the samples have the shape of {image.layout}, but their values are in the order of {other}: read as {other}, neighbouring "
+        f"pixels are similar on {np.mean(told < _SMOOTHER):.0%} of {len(told)} samples; as stored, they are not",
+        f"the {other} images were reshaped; use {how} instead",
     )
 
 

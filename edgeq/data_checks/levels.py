@@ -28,6 +28,6 @@ def few_levels(evidence: Evidence) -> Iterator[DataFinding]:
                 "levels",
                 f"the samples use {levels} of the {limits.max - limits.min + 1} values of {spec.name}, which stand for "
                 f"{reals[0]:.4g} to {reals[1]:.4g}"
-                + (f", and {outside:.0%} lie at one end" if outside >= _AT_AN_END else ""),
-                "give them in the scale of the model, or as the integers that stand for it",
+                + (f", and {outside:.0%} are at one end" if outside >= _AT_AN_END else ""),
+                "give them in the model's scale, or as quantized integers",
             )

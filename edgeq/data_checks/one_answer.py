@@ -29,7 +29,7 @@ def one_answer(answers: np.ndarray, labels: np.ndarray | None, classes: int) -> 
         return
     yield DataFinding(
         "one_answer",
-        f"float answers class {favourite} on {counts.max()} of {len(answers)} samples",
+        f"float predicts class {favourite} on {counts.max()} of {len(answers)} samples",
         "either the samples are nearly all of one class, or they are not what the model was trained on: check scale, mean, "
         "channel order and layout",
     )

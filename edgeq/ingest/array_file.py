@@ -30,7 +30,7 @@ def check_npz(path: str, most_bytes: int) -> int:
     except FileNotFoundError:
         raise DataRefused(f"there is no file {path}") from None
     except zipfile.BadZipFile:
-        raise _npz_refused(path, "it is no zip archive, or only the beginning of one") from None
+        raise _npz_refused(path, "it is not a zip archive, or it is truncated") from None
     except Exception as error:  # zlib.error, NotImplementedError, struct.error ... by what is wrong inside
         raise _npz_refused(
             path, str(getattr(error, "strerror", None) or error) or type(error).__name__
@@ -79,9 +79,9 @@ def _entry_problem(entry: zipfile.ZipInfo) -> str:
     if entry.flag_bits & 1:
         return "it is encrypted"
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        return "it is packed in a way that numpy does not write"
+        return "it is compressed in a way that numpy does not write"
     if not entry.filename.endswith(".npy"):
-        return "it is no array"
+        return "it is not an array"
     if entry.file_size > _RATIO * (entry.compress_size + 1):
         return f"it declares {entry.file_size:,} bytes out of {entry.compress_size:,}"
     return ""
@@ -91,7 +91,7 @@ def _refuse_too_large(path: Path | str, values: int, most_bytes: int) -> None:
     if values > most_bytes:
         raise DataRefused(
             f"{path} holds {values / 1e9:,.1f} GB of arrays, and this machine has memory for {most_bytes / 1e9:,.1f} GB of them",
-            "fewer samples do: some hundred calibrate, some thousand judge; or a folder with one file per sample",
+            "give fewer samples: a few hundred to calibrate, a few thousand to evaluate; or a folder with one file per sample",
         )
 
 

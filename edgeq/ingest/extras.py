@@ -7,7 +7,7 @@ from edgeq.errors import ExtraMissing
 
 _CPU_BUILD = (
     "On a machine without an NVIDIA GPU take PyTorch's CPU build first (pytorch.org, 'Get started', CPU): "
-    "the default one brings gigabytes of CUDA."
+    "the default one includes gigabytes of CUDA."
 )
 _WORDS = {"torch": _CPU_BUILD, "android": _CPU_BUILD, "litert": ""}
 
@@ -24,6 +24,6 @@ def missing(module: str, extra: str, what_for: str, error: Exception | None = No
     found = error is not None and getattr(error, "name", None) not in (None, module.partition(".")[0])
     return ExtraMissing(
         f"{what_for} needs the package {module.partition('.')[0]}"
-        + (f", which is there but does not load: {error}" if found else ", which is not installed"),
+        + (f", which is installed but does not load: {error}" if found else ", which is not installed"),
         f'pip install "edgeq[{extra}]"' + (f"\n{_WORDS[extra]}" if _WORDS[extra] else ""),
     )

@@ -81,10 +81,8 @@ def _typed(array: np.ndarray, spec: TensorSpec, label: str) -> np.ndarray:
     typed = np.asarray(array, own)
     if own.kind in "iu" and array.dtype.kind in "iu" and not (typed == array).all():
         raise DataRefused(
-            f"{label} goes from {array.min()} to {array.max()}, which the {own} of the input {spec.name} does not hold",
-            f"store what stands for the reals, {spec.affine}; or the reals as float32"
-            if spec.affine
-            else None,
+            f"{label} goes from {array.min()} to {array.max()}, which does not fit into the {own} of the input {spec.name}",
+            f"store quantized integers, {spec.affine}; or the reals as float32" if spec.affine else None,
         )
     return typed
 
@@ -107,7 +105,7 @@ def _shape_remedy(got: tuple[int, ...], spec: TensorSpec) -> str:
     store = f"store each sample as {_text(expected)}, with or without the leading 1"
     if len(expected) in (len(got), len(got) + 1):
         store += (
-            "; samples of several shapes take an ONNX model that leaves these dimensions open, and no --shape"
+            "; samples of several shapes need an ONNX model that leaves these dimensions open, and no --shape"
         )
     return store
 

@@ -101,7 +101,7 @@ def _class_of_each(folder: Path, files: list[Path]) -> list[str]:
     if classes and len(classes) != len(files):
         flat = next(f for f in files if f.parent == folder)
         raise DataRefused(
-            f"{folder} has class folders, but {flat.name} lies beside them", "move it into its class's folder"
+            f"{folder} has class folders, but {flat.name} is next to them", "move it into its class's folder"
         )
     return classes
 
@@ -143,7 +143,7 @@ def _from_csv(table: Path, folder: Path, files: list[Path]) -> np.ndarray:
             problems.append(f"row {number}: {','.join(row)[:80]!r} is not file,class number")
     names = [f.relative_to(folder).as_posix() for f in files]
     problems += [f"{name} has no label" for name in names if name not in labels]
-    problems += [f"{name} is labelled but not there" for name in sorted(set(labels) - set(names))]
+    problems += [f"{name} has a label but does not exist" for name in sorted(set(labels) - set(names))]
     if problems:
         raise DataRefused(
             f"{table} does not fit the folder: {len(problems)} problems",

@@ -37,7 +37,7 @@ def stored_samples(
     shapes: set[tuple[tuple[int, ...], ...]] = set()
     for sample, label in samples:
         if len(keys) == MOST:
-            raise DataRefused(f"{where} yields more than {MOST:,} samples", "let it end earlier")
+            raise DataRefused(f"{where} yields more than {MOST:,} samples", "limit the number of samples")
         keys.append(sample_key(sample, label))
         labels += [] if label is None else [label]
         if labels and len(labels) != len(keys):

@@ -27,7 +27,7 @@ TAKES = (
     "an iterable of samples or batches; or, as text, an .npz, a folder or file.py:function"
 )
 _MOST_INPUTS = 16  # in a tuple: more arrays are samples, as in a list
-_FEWER = "let it end earlier, or take a part: itertools.islice, torch.utils.data.Subset"
+_FEWER = "limit the number of samples: itertools.islice, torch.utils.data.Subset"
 
 
 @dataclass(frozen=True)
@@ -184,8 +184,8 @@ def _named(value: Any, names: tuple[str, ...]) -> dict[str, np.ndarray]:
     if names and isinstance(value, tuple) and isinstance(sample, tuple) and len(sample) != len(names):
         raise DataRefused(
             f"data is a tuple of {len(value)}, and the model has {len(names)} inputs: {', '.join(names)}",
-            "a tuple holds one array for each input, with the samples along the first axis, and labels behind them; single "
-            "samples go into a list",
+            "a tuple holds one array for each input, with the samples along the first axis, followed by the labels; put single "
+            "samples into a list",
         )
     return found if labels is None else {**found, LABELS: array_of(labels, "data holds labels as")}
 

@@ -91,7 +91,7 @@ def _of_proto(proto: "ModelProto") -> GivenModel:
     outside = next((t.name for t in proto.graph.initializer if t.external_data), None)
     if outside is not None:
         raise ModelRefused(
-            f"{words}: the values of {outside} lie in a file beside the model, and the model does not say where that is",
+            f"{words}: the values of {outside} are in another file, and the model does not say in which folder",
             "give the path of the .onnx file, or onnx.load(path), which reads them",
         )
     content = _serialized(proto, words)

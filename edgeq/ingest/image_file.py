@@ -27,9 +27,7 @@ def pixels(path: str) -> tuple[Any, bytes]:
     try:
         with Image.open(path, formats=FORMATS) as image:
             if image.width * image.height > MOST_PIXELS:
-                raise ValueError(
-                    f"it is {image.height}x{image.width} pixels, of which {MOST_PIXELS:,} are the most"
-                )
+                raise ValueError(f"it is {image.height}x{image.width} pixels; the limit is {MOST_PIXELS:,}")
             ImageOps.exif_transpose(image, in_place=True)
             upright = image if image.mode == "RGB" else image.convert("RGB")
             return {"height": upright.height, "width": upright.width}, upright.tobytes()

@@ -151,8 +151,8 @@ def _one_length(path: Path | str, lengths: Mapping[str, int]) -> int:
         raise DataRefused(f"{path} holds no samples: the first axis of {next(iter(lengths))} has length 0")
     if count > _MOST_SAMPLES:
         raise DataRefused(
-            f"{path} declares {count:,} samples, and {_MOST_SAMPLES:,} at most are looked at",
-            "the first axis counts the samples: store one array per input, [samples, ...], of those that calibrate and judge",
+            f"{path} declares {count:,} samples; the limit is {_MOST_SAMPLES:,}",
+            "the first axis counts the samples: store one array per input, [samples, ...], with the samples for calibration and evaluation",
         )
     return count
 

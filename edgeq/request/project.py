@@ -45,8 +45,8 @@ def without_another_model(project: Project, model: str) -> tuple[Project, str]:
         if getattr(project, key)
     ]
     kept = [key for key in kept if key != "gates" or project.gates != Gates()]
-    said = f"{FILE} is about {project.model}, not {model}"
-    said += f"; unused of it: {', '.join(own)}" if own else ""
+    said = f"{FILE} describes {project.model}, not {model}"
+    said += f"; not used from it: {', '.join(own)}" if own else ""
     said += f"; used: {', '.join(kept)}" if kept else ""
     return replace(project, name=None, weights=None, shapes={}, states=None), said if own or kept else ""
 
@@ -81,7 +81,7 @@ def project_text(project: Project) -> str:
         _key_or(
             "calibrate",
             project.calibrate,
-            "# calibrate = 200           # how many samples calibrate; the rest judge",
+            "# calibrate = 200           # how many samples calibrate; the others evaluate",
         ),
         _key_or(
             "preprocess",
@@ -91,12 +91,12 @@ def project_text(project: Project) -> str:
         _key_or(
             "passes",
             project.passes,
-            '# passes = "-head"          # all but that; or "none", or names: see docs/quantization.md',
+            '# passes = "-head"          # all passes but this one; or "none", or names: see docs/quantization.md',
         ),
         _key_or(
             "integer_io",
             project.integer_io,
-            "# integer_io = true         # int8 .tflite files that take and give int8, not float",
+            "# integer_io = true         # int8 .tflite files have int8 inputs and outputs, not float",
         ),
         _key_or(
             "states",
@@ -104,7 +104,7 @@ def project_text(project: Project) -> str:
             '# states = "hn=h0"          # outputs that are fed back into inputs; "none"; default: by the samples',
         ),
         "",
-        "[shapes]                    # pins what the model leaves open",
+        "[shapes]                    # fixes dimensions that the model leaves open",
         *(f"{json.dumps(n)} = {list(s)}" for n, s in project.shapes.items()),
         "# input = [1, 3, 224, 224]",
         "",
@@ -117,7 +117,7 @@ def project_text(project: Project) -> str:
         _key_or(
             "confidence",
             gates.confidence,
-            "# confidence = 95           # percent: asks max_drop of the lower end of the paired interval",
+            "# confidence = 95           # percent: the lower end of the paired interval must be within max_drop",
         ),
         '# metric = "score.py:map50" # (outputs, labels) -> score, for detectors and the rest',
     ]

@@ -143,7 +143,7 @@ def test_classes_in_another_order(
     order = np.array([3, 1, 4, 0, 5, 9, 2, 6, 8, 7])
     (found,) = checked(tmp_path, model, image, order[labels]).findings
     assert (found.kind, found.certain) == ("labels_renumbered", True)
-    assert "label 0 is float's 3" in found.text
+    assert "label 0 is float's class 3" in found.text
 
 
 @pytest.mark.parametrize("seed", range(5))

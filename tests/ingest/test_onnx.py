@@ -48,7 +48,7 @@ def test_nodes_of_one_name_are_told_apart(tmp_path):
     model = open_model(str(path), workdir=tmp_path / "w")
     names = [node.name for node in onnx.load(model.files["onnx"]).graph.node]
     assert [name for name in names if name] == ["n", "n_3", "n_2"]
-    assert "1 node renamed: the name was that of another" in model.notes
+    assert "1 node renamed: the name was not unique" in model.notes
 
 
 def test_nodes_of_a_function_that_is_called_twice_are_no_two_of_one_name(tmp_path):

@@ -49,7 +49,7 @@ def other(path, change):
 
 
 def refused(path, operator):
-    with pytest.raises(ModelRefused, match=f"{operator}.*none of the operators that only compute"):
+    with pytest.raises(ModelRefused, match=f"{operator}.*not among the operators that only compute"):
         open_model(str(path), workdir=path.parent / "work")
 
 

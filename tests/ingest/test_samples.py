@@ -52,7 +52,7 @@ def test_reals_for_integers_of_a_quantized_model_become_what_stands_for_them(tmp
     with pytest.raises(DataRefused, match="goes from 3 to 200, which the int8") as refused:
         open_samples(npz(tmp_path, x=np.array([[3, 200]])), inputs=quantized)
     assert refused.value.remedy == (
-        "store what stands for the reals, stored = round(real / 0.5) - 128; or the reals as float32"
+        "store quantized integers, stored = round(real / 0.5) - 128; or the reals as float32"
     )
 
 
@@ -127,7 +127,7 @@ class TestNpz:
             open_samples(npz(tmp_path, x=np.array([{}], dtype=object)), inputs=IMAGE)
         for broken in ((tmp_path / "d.npz").read_bytes()[:40], b"hello"):
             (tmp_path / "cut.npz").write_bytes(broken)
-            with pytest.raises(DataRefused, match="cannot be read as .npz: it is no zip archive"):
+            with pytest.raises(DataRefused, match="cannot be read as .npz: it is not a zip archive"):
                 open_samples(str(tmp_path / "cut.npz"), inputs=IMAGE)
         with pytest.raises(DataRefused, match="there is no"):
             open_samples(str(tmp_path / "none.npz"), inputs=IMAGE)

@@ -288,7 +288,7 @@ def png(width, height):
 @pytest.mark.parametrize(("width", "height"), [(8001, 8000), (2**31 - 1, 2**31 - 1), (65000, 65000)])
 def test_an_image_that_declares_more_pixels_than_a_camera_has(tmp_path, width, height):
     (tmp_path / "a.png").write_bytes(png(width, height))
-    with pytest.raises(DataRefused, match=r"of which 64,000,000 are the most|not a readable image"):
+    with pytest.raises(DataRefused, match=r"the limit is 64,000,000|not a readable image"):
         read_pixels(tmp_path / "a.png")
 
 

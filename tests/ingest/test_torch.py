@@ -92,7 +92,7 @@ def test_keys_that_do_not_fit_are_named(tiny, tmp_path):
 def test_a_checkpoint_that_holds_objects_is_not_run(tiny, tmp_path):
     torch.save({"state_dict": state(tiny), "path": Path("x")}, tmp_path / "w.pt")
     with pytest.raises(
-        ModelRefused, match=r"cannot be loaded as weights: it holds pathlib\S* beside the tensors"
+        ModelRefused, match=r"cannot be loaded as weights: it holds pathlib\S* next to the tensors"
     ):
         open_model(tiny, weights=tmp_path / "w.pt", workdir=tmp_path, shapes={"image": (1, 3, 8, 8)})
 

@@ -78,7 +78,7 @@ def test_what_belongs_to_the_projects_own_model_is_not_used_for_another(tmp_path
     other, said = without_another_model(project, "other.onnx")
     assert (other.name, other.weights, other.data, other.gates.max_drop) == (None, None, "d.npz", 0.5)
     assert said == (
-        "edgeq.toml is about net.py:resnet20, not other.onnx; unused of it: name, weights; used: data, gates"
+        "edgeq.toml describes net.py:resnet20, not other.onnx; not used from it: name, weights; used: data, gates"
     )
     assert without_another_model(project, f"{Path.cwd()}/net.py:resnet20") == (project, "")
 

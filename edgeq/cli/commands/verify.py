@@ -14,7 +14,7 @@ from edgeq.request.requests import VerifyRequest
 @options_for(VerifyRequest)
 @json_option
 def command(as_json: bool, **options: Any) -> int:
-    """Run a .edgeq BUNDLE on an emulated CPU (QEMU, no root): the accuracy that it will have there, held against this
+    """Run a .edgeq BUNDLE on an emulated CPU (QEMU, no root): the accuracy to expect there, held against this
     machine's answers and against float. Exit code 20 where the gate refuses a candidate or none could be run.
     """
     from edgeq.cli.screen import screen

@@ -163,7 +163,7 @@ def _cleaned(
         return _as_it_is(loaded, proto, inputs, examples[0], notes, words)
     forget_names_in_functions(proto)
     if renamed := told_apart(proto.graph):
-        notes.append(f"{counted(renamed, 'node')} renamed: the name was that of another")
+        notes.append(f"{counted(renamed, 'node')} renamed: the name was not unique")
     lower_ir(proto)  # onnx writes newer ones than the onnxruntime of the day reads
     refuse_random(proto, proto, inputs, examples[0])
     proto, kept = _improved(proto, inputs, examples, notes)
@@ -259,7 +259,7 @@ def _multiply(proto: "ModelProto", proof: Proof, notes: list[str]) -> "ModelProt
         nonlocal refused
         other, refused = as_products(model)
         if grown(model, other):
-            raise CannotRun("a constant that others read as well would be stored twice")
+            raise CannotRun("a constant that other nodes also read would be stored twice")
         return other
 
     other, reason = changed(proto, change, proof)
@@ -268,7 +268,7 @@ def _multiply(proto: "ModelProto", proof: Proof, notes: list[str]) -> "ModelProt
     elif refused:
         why = "; ".join(f"{name} ({words})" for name, words in list(refused.items())[:_NAMED])
         more = f"; and {len(refused) - _NAMED} more" if len(refused) > _NAMED else ""
-        notes.append(f"Einsums that stay in float, being no product by one matrix: {why}{more}")
+        notes.append(f"Einsums that stay in float, because they are no product by one matrix: {why}{more}")
     if other is not proto and (count := _einsums(proto) - _einsums(other)):
         notes.append(f"{counted(count, 'Einsum')} by a constant written as a matrix product")
     return other
@@ -290,7 +290,7 @@ def _fold(proto: "ModelProto", proof: Proof, notes: list[str]) -> "ModelProto":
         nonlocal computed
         other, computed = folded(model)
         if foreign := foreign_operators(model, other):
-            raise CannotRun(f"it would bring in {', '.join(sorted(foreign))}")
+            raise CannotRun(f"it would add {', '.join(sorted(foreign))}")
         if grown(model, other):
             raise CannotRun(f"it would grow from {model.ByteSize():,} to {other.ByteSize():,} bytes")
         return other

@@ -32,7 +32,7 @@ def convert(
     Raises ConversionFailed naming the operator or output, ExtraMissing without a Python for onnx2tf or without
     ai-edge-litert.
     """
-    needed("ai_edge_litert.interpreter", "litert", "proving a TFLite graph")
+    needed("ai_edge_litert.interpreter", "litert", "checking a TFLite graph")
     trials = _trials(source, inputs, example)
     python = built(cache, say)
     with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:

@@ -34,5 +34,5 @@ def launcher(root: Path) -> Path:
             script.write_text(content)
             script.chmod(0o755)
     except OSError as error:
-        raise ExtraMissing(f"cannot write {script}: {error.strerror}", "name a copy that is yours") from None
+        raise ExtraMissing(f"cannot write {script}: {error.strerror}", "give a copy that you own") from None
     return script

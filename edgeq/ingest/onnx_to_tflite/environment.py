@@ -24,7 +24,7 @@ Say = Callable[[str], None]
 
 _UNFINISHED = ".building-"
 _TIMEOUT_S = 3600
-_OFFLINE = "check this machine's network and `pip config list`; it is kept, so no network is needed later"
+_OFFLINE = "check this machine's network and `pip config list`; it is stored, so no network is needed later"
 
 
 def ready(cache: Path, pins: Path = PINS) -> Path | None:
@@ -50,8 +50,8 @@ def built(cache: Path, say: Say, pins: Path = PINS, module: str = "onnx2tf.onnx2
             return ready(cache, pins) or _build(base, folder, say, pins, module)
     except OSError as error:
         raise ExtraMissing(
-            f"{CONVERTER} cannot be kept in {folder}: {error.strerror or error}",
-            "make room there, or set XDG_CACHE_HOME to a folder of yours",
+            f"{CONVERTER} cannot be installed in {folder}: {error.strerror or error}",
+            "free space there, or set XDG_CACHE_HOME to a folder that you own",
         ) from None
 
 
@@ -76,7 +76,9 @@ def _build(base: Python, folder: Path, say: Say, pins: Path, module: str) -> Pat
         shutil.rmtree(dead, ignore_errors=True)
     place = folder / f"onnx2tf-{digest(pins)}-{_key(base)}"
     shutil.rmtree(place, ignore_errors=True)  # one whose Python is gone
-    say(f"building the environment of {CONVERTER}, which makes TFLite from ONNX: once, about 100 MB to fetch")
+    say(
+        f"building the environment of {CONVERTER}, which converts ONNX to TFLite: once, about 100 MB to download"
+    )
     with tempfile.TemporaryDirectory(dir=folder, prefix=_UNFINISHED) as name:
         beside = Path(name) / "environment"
         _run(

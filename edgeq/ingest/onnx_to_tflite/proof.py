@@ -86,4 +86,4 @@ def _broken(words: str, details: list[str]) -> ConversionFailed:
 
 
 def _another(spec: TensorSpec, words: str) -> ConversionFailed:
-    return ConversionFailed(f"{CONVERTER} made another model: the output {spec.name} {words}", REMEDY)
+    return ConversionFailed(f"{CONVERTER} changed the model: the output {spec.name} {words}", REMEDY)

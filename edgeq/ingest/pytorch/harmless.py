@@ -120,7 +120,7 @@ def _refuse_text(key: str, text: str) -> None:
         fine = _is_arithmetic(text)
     elif key in ("target", "as_operator"):
         if not is_allowed(text):
-            raise Harmful(f"it uses {text[:80]!r}, which is none of the operators that only compute")
+            raise Harmful(f"it uses {text[:80]!r}, which is not among the operators that only compute")
         return
     else:
         fine = bool(_NAME.fullmatch(text))

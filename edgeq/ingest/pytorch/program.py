@@ -61,7 +61,7 @@ class Program:
     def _refuse(self, name: str, equal: bool) -> None:
         if not equal:
             raise ConversionFailed(
-                f"the {name} that torch was converted to does not give what torch gives on the same input",
+                f"the {name} that torch was converted to differs from torch on the same input",
                 "the converter is at fault; try another torch version",
             )
 

@@ -41,8 +41,7 @@ def _convert(saved: Path, made: Path) -> None:
     if done.returncode or not made.is_file():
         raise ConversionFailed(
             f"litert-torch cannot convert the model to TFLite: {_reason(done.stderr, done.returncode)}",
-            "write what it names in another way, or choose a --target or --runtime with onnxruntime, whose file is made "
-            "without litert-torch",
+            "rewrite what it names, or choose a --target or --runtime with onnxruntime, which does not need litert-torch",
         )
 
 

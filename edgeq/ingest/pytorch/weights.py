@@ -40,7 +40,7 @@ def _reason(words: str) -> str:
     """Ours: torch's own words advise to switch off what keeps a checkpoint from running code."""
     found = re.search(r"Unsupported (?:global: GLOBAL|class|operand) (\S+)", words)
     if found and not found[1].isdecimal():
-        return f"it holds {found[1]} beside the tensors, an object of Python's"
+        return f"it holds {found[1]} next to the tensors, a Python object"
     return "it was not written by torch.save or safetensors, or it is damaged"
 
 

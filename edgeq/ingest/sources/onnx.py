@@ -85,12 +85,12 @@ def _why_no_tflite(request: Request, cleaned: Opened) -> ModelRefused | None:
         return ModelRefused(f"{request.name}: {why}", "--runtime onnxruntime takes it")
     if cleaned.quantized:
         return ModelRefused(
-            f"{request.name} is quantized already ({cleaned.quantized}), in a way that TFLite does not have",
+            f"{request.name} is quantized already ({cleaned.quantized}), in a way that TFLite does not support",
             "give the float model",
         )
     if not cleaned.inlined:
         return ModelRefused(
-            f"{request.name} keeps weights of more than 2 GB in files of their own, and a .tflite file holds no more",
+            f"{request.name} has more than 2 GB of weights in external files, and a .tflite file holds no more than that",
             "choose a target that has onnxruntime",
         )
     return None if request.cache is not None else ModelRefused(_NO_CACHE, "name one: open_model(cache=...)")

@@ -116,9 +116,7 @@ def _refuse_other_shapes(inputs: tuple[TensorSpec, ...], shapes: Mapping[str, tu
 def _notes(found: dict[str, Any]) -> tuple[str, ...]:
     notes = []
     if found["renewed"] and not found["quantized"]:
-        notes.append(
-            "its operator codes stand where schemas before 3a had them: written where they stand now"
-        )
+        notes.append("operator codes moved from the field of schemas before 3a to the current one")
     if found["quantized"]:
         notes.append(f"already quantized ({found['quantized']}): deployed as it is")
     for role in ("inputs", "outputs"):
