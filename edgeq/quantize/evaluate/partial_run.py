@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.foreign import quiet, translated
+from edgeq.graphs.onnx_index import names_read
 from edgeq.graphs.ort_session import ort_session
+from edgeq.graphs.stages import part_of, untyped
 from edgeq.limited.native_call import native_call
 from edgeq.quantize.flatbuffer import packed, stands_for_reals
-from edgeq.quantize.names_read import names_read
 from edgeq.quantize.numerics import real_values
-from edgeq.quantize.piece import piece_of
 from edgeq.quantize.samples import SamplesLike
 
 if TYPE_CHECKING:
@@ -121,13 +121,11 @@ class OnnxRun(PartialRun[str]):
 
         graph = self._model.graph
         types = {t: onnx.helper.np_dtype_to_tensor_dtype(self._live[0][t].dtype) for t in inputs}
-        read = set[str]().union(*(self._reads[k] for k in nodes))
-        part = piece_of(
+        part = part_of(
             self._model,
             [graph.node[k] for k in nodes],
             [onnx.helper.make_tensor_value_info(t, types[t], None) for t in inputs],
-            [onnx.ValueInfoProto(name=t) for t in outputs],
-            [i for i in graph.initializer if i.name in read],
+            [untyped(t) for t in outputs],
         )
         with quiet(), translated("a part of the graph does not load"):
             session = ort_session(part, threads=self._threads, optimize=False)

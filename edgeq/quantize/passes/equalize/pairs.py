@@ -2,28 +2,15 @@
 else reads the tensors there. Changes nothing.
 """
 
-from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edgeq.quantize.scopes import Scope, scopes
+from edgeq.graphs.onnx_index import OnnxIndex, index_of
+from edgeq.graphs.op_sets import HOMOGENEOUS
 
 if TYPE_CHECKING:
     import onnx
 
-# f(s x) = s f(x) for every s > 0, each channel by itself. A Clip with an upper bound is none: with the bound raised until it
-# clipped no calibration sample, MobileNetV2's ReLU6 clipped others, and float itself fell to 46 dB, int8 from 16.5 to 15.7.
-_HOMOGENEOUS = (
-    "AveragePool",
-    "GlobalAveragePool",
-    "GlobalMaxPool",
-    "Identity",
-    "LeakyRelu",
-    "MaxPool",
-    "PRelu",
-    "Relu",
-)
 _READS = ("Conv", "Gemm", "MatMul")
 
 
@@ -41,9 +28,9 @@ class Pair:
 
 
 def pairs_of(model: "onnx.ModelProto") -> tuple[Pair, ...]:
-    """Of the main graph of a ModelProto with inferred shapes, in its order."""
-    graph = _Graph(model)
-    found = (graph.pair(node) for node in model.graph.node if graph.can_be_divided(node))
+    """Of the main graph, in its order; `model` has inferred shapes."""
+    index = index_of(model.graph)
+    found = (_pair(node, index) for node in index.nodes if _can_be_divided(node, index))
     return tuple(pair for pair in found if pair is not None)
 
 
@@ -56,77 +43,72 @@ def _attribute(node: "onnx.NodeProto", name: str, default: int) -> int:
     return next((int(a.i) for a in node.attribute if a.name == name), default)
 
 
-class _Graph:
-    """Who reads what, and which constants are one layer's own."""
+def _can_be_divided(node: "onnx.NodeProto", index: OnnxIndex) -> bool:
+    if node.op_type not in ("Conv", "Gemm") or not all(
+        _is_own(name, index) for name in node.input[1:] if name
+    ):
+        return False
+    bias = index.constant(node.input[2]) if len(node.input) > 2 else None
+    return bias is None or list(bias.dims) == [_outputs(node, index)]
 
-    def __init__(self, model: "onnx.ModelProto") -> None:
-        every = list(scopes(model.graph))
-        self.scope: Scope = every[0]
-        self.readers: Mapping[str, onnx.NodeProto] = {name: n for n in model.graph.node for name in n.input}
-        self.uses = Counter(name for s in every for node in s.graph.node for name in node.input if name)
-        self.uses.update(o.name for s in every for o in s.graph.output)
 
-    def can_be_divided(self, node: "onnx.NodeProto") -> bool:
-        if node.op_type not in ("Conv", "Gemm") or not all(
-            self._own(name) for name in node.input[1:] if name
-        ):
-            return False
-        bias = self.scope.constants.get(node.input[2]) if len(node.input) > 2 else None
-        return bias is None or list(bias.dims) == [self._outputs(node)]
+def _pair(first: "onnx.NodeProto", index: OnnxIndex) -> Pair | None:
+    """None where another operator reads the channels, or one is not homogeneous."""
+    channels, tensor = _outputs(first, index), first.output[0]
+    while (node := index.only_consumer(tensor)) is not None:
+        if _multiplies(node, tensor, channels, index):
+            return Pair(first, node, tensor, channels)
+        if node.op_type == "Flatten":
+            return _behind_flatten(first, tensor, node, index)
+        if node.input[0] != tensor or not _is_homogeneous(node, index):
+            return None
+        tensor = node.output[0]
+    return None
 
-    def pair(self, first: "onnx.NodeProto") -> Pair | None:
-        """None where another operator reads the channels, or one is not homogeneous."""
-        channels, tensor = self._outputs(first), first.output[0]
-        while self.uses[tensor] == 1 and tensor in self.readers:
-            node = self.readers[tensor]
-            if self._multiplies(node, tensor, channels):
-                return Pair(first, node, tensor, channels)
-            if node.op_type == "Flatten":
-                return self._behind_flatten(first, tensor, node)
-            if node.input[0] != tensor or not self._is_homogeneous(node):
-                return None
-            tensor = node.output[0]
+
+def _behind_flatten(
+    first: "onnx.NodeProto", tensor: str, flatten: "onnx.NodeProto", index: OnnxIndex
+) -> Pair | None:
+    flat, channels = flatten.output[0], _outputs(first, index)
+    columns = (index.shapes.get(flat, (None,))[-1] or 0) // channels
+    second = index.only_consumer(flat)
+    if _attribute(flatten, "axis", 1) != 1 or second is None or not columns:
         return None
-
-    def _behind_flatten(self, first: "onnx.NodeProto", tensor: str, flatten: "onnx.NodeProto") -> Pair | None:
-        flat, channels = flatten.output[0], self._outputs(first)
-        columns = (self.scope.shapes.get(flat, (None,))[-1] or 0) // channels
-        if _attribute(flatten, "axis", 1) != 1 or self.uses[flat] != 1 or flat not in self.readers:
-            return None
-        second = self.readers[flat]
-        if not columns or not self._multiplies(second, flat, channels * columns):
-            return None
-        return Pair(first, second, tensor, channels, columns)
-
-    def _multiplies(self, node: "onnx.NodeProto", tensor: str, inputs: int) -> bool:
-        """Whether it takes the tensor's channels times constants of its own."""
-        if node.op_type not in _READS or node.input[0] != tensor or not self._own(node.input[1]):
-            return False
-        dims = self.scope.constants[node.input[1]].dims
-        if node.op_type == "Conv":
-            return bool(dims[1] * _attribute(node, "group", 1) == inputs)
-        matrices = len(dims) == len(self.scope.shapes.get(tensor, ())) == 2
-        return matrices and not _attribute(node, "transA", 0) and bool(dims[is_transposed(node)] == inputs)
-
-    def _is_homogeneous(self, node: "onnx.NodeProto") -> bool:
-        if node.op_type != "Clip":
-            return node.op_type in _HOMOGENEOUS
-        low = self.scope.constants.get(node.input[1]) if len(node.input) == 2 else None
-        return low is not None and _is_zero(low)
-
-    def _own(self, name: str) -> bool:
-        """Whether it is a constant of floats that is read once."""
-        from onnx import TensorProto
-
-        tensor = self.scope.constants.get(name)
-        return tensor is not None and tensor.data_type == TensorProto.FLOAT and self.uses[name] == 1
-
-    def _outputs(self, node: "onnx.NodeProto") -> int:
-        dims = self.scope.constants[node.input[1]].dims
-        return int(dims[1] if node.op_type == "Gemm" and not is_transposed(node) else dims[0])
+    if not _multiplies(second, flat, channels * columns, index):
+        return None
+    return Pair(first, second, tensor, channels, columns)
 
 
-def _is_zero(tensor: "onnx.TensorProto") -> bool:
+def _multiplies(node: "onnx.NodeProto", tensor: str, inputs: int, index: OnnxIndex) -> bool:
+    """Whether it multiplies the tensor's channels by constants that it alone reads."""
+    if node.op_type not in _READS or node.input[0] != tensor or not _is_own(node.input[1], index):
+        return False
+    dims = index.constants[node.input[1]].dims
+    if node.op_type == "Conv":
+        return bool(dims[1] * _attribute(node, "group", 1) == inputs)
+    matrices = len(dims) == len(index.shapes.get(tensor, ())) == 2
+    return matrices and not _attribute(node, "transA", 0) and bool(dims[is_transposed(node)] == inputs)
+
+
+def _is_homogeneous(node: "onnx.NodeProto", index: OnnxIndex) -> bool:
     from onnx import numpy_helper
 
-    return not numpy_helper.to_array(tensor).any()
+    if node.op_type != "Clip":
+        return node.op_type in HOMOGENEOUS
+    low = index.constant(node.input[1]) if len(node.input) == 2 else None  # without an upper bound
+    return low is not None and not numpy_helper.to_array(low).any()
+
+
+def _is_own(name: str, index: OnnxIndex) -> bool:
+    """Whether it is a float constant that is read once."""
+    from onnx import TensorProto
+
+    tensor = index.constant(name)
+    return (
+        tensor is not None and tensor.data_type == TensorProto.FLOAT and index.only_consumer(name) is not None
+    )
+
+
+def _outputs(node: "onnx.NodeProto", index: OnnxIndex) -> int:
+    dims = index.constants[node.input[1]].dims
+    return int(dims[1] if node.op_type == "Gemm" and not is_transposed(node) else dims[0])

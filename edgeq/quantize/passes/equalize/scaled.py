@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from edgeq.foreign import translated
+from edgeq.graphs.onnx_edit import copied
+from edgeq.graphs.onnx_index import index_of
+from edgeq.graphs.onnx_io import read_onnx
 from edgeq.quantize.passes.equalize.pairs import Pair, is_transposed, pairs_of
-from edgeq.quantize.scopes import scopes
 
 if TYPE_CHECKING:
     import onnx
@@ -29,9 +30,8 @@ def scaled(model: "onnx.ModelProto", eighths: Eighths) -> "onnx.ModelProto":
     """`model` is a ModelProto with inferred shapes, and so is the copy."""
     import onnx
 
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    constants = next(scopes(copy.graph)).constants
+    copy = copied(model)
+    constants = index_of(copy.graph).constants
     for pair in pairs_of(copy):
         if pair.first.name in eighths:
             factors = factors_of(eighths[pair.first.name])
@@ -45,10 +45,7 @@ def scaled(model: "onnx.ModelProto", eighths: Eighths) -> "onnx.ModelProto":
 
 def as_in(model: "onnx.ModelProto", quantized: Path) -> "onnx.ModelProto":
     """`model` with the factors that the file `quantized`, which was made from it, has stored."""
-    import onnx
-
-    with translated(f"cannot read {quantized.name} as ONNX"):
-        facts = onnx.load(str(quantized), load_external_data=False).metadata_props
+    facts = read_onnx(quantized, weights=False).metadata_props
     stored = next((fact.value for fact in facts if fact.key == _KEY), None)
     if stored is None:
         return model

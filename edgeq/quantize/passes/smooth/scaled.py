@@ -1,13 +1,14 @@
 """Applies factors in a copy of the graph: divides activations and multiplies the weights behind them, with the same products."""
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from edgeq.quantize.passes.smooth.sites import Place, Site, sites_of
-from edgeq.quantize.scopes import drop_unread, scopes
+from edgeq.graphs.onnx_edit import copied, drop_unread
+from edgeq.graphs.onnx_index import Use, index_of
+from edgeq.quantize.passes.smooth.sites import Site, sites_of
 
 if TYPE_CHECKING:
     import onnx
@@ -17,11 +18,8 @@ Floats = npt.NDArray[np.float32]
 
 def scaled(model: "onnx.ModelProto", factors: dict[str, Floats]) -> "onnx.ModelProto":
     """`factors` by tensor, [channels] each; `model` has inferred shapes, and so has the copy."""
-    import onnx
-
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    constants = next(scopes(copy.graph)).constants
+    copy = copied(model)
+    constants = index_of(copy.graph).constants
     for site in sites_of(copy):
         if site.tensor in factors:
             _Scaling(copy.graph, constants, site).by(factors[site.tensor])
@@ -32,7 +30,9 @@ def scaled(model: "onnx.ModelProto", factors: dict[str, Floats]) -> "onnx.ModelP
 class _Scaling:
     """Changes one site in place."""
 
-    def __init__(self, graph: "onnx.GraphProto", constants: Any, site: Site) -> None:
+    def __init__(
+        self, graph: "onnx.GraphProto", constants: "Mapping[str, onnx.TensorProto]", site: Site
+    ) -> None:
         self.graph, self.constants, self.site = graph, constants, site
 
     def by(self, factors: Floats) -> None:
@@ -54,7 +54,7 @@ class _Scaling:
         values = numpy_helper.to_array(self.constants[name]) * by
         node.input[k] = self._constant(f"{name}.for.{node.output[0]}", values)
 
-    def _between(self, by: Floats, suffix: str, readers: Iterable[Place]) -> None:
+    def _between(self, by: Floats, suffix: str, readers: Iterable[Use]) -> None:
         """A Mul behind the tensor, for some of its readers."""
         import onnx
 
@@ -67,10 +67,8 @@ class _Scaling:
         self.graph.node.insert(where, onnx.helper.make_node("Mul", inputs, [output], f"{output}.Mul"))
         known = [v for v in (*self.graph.value_info, *self.graph.input) if v.name == tensor]
         for value in known[:1]:
-            shape = onnx.ValueInfoProto()
-            shape.CopyFrom(value)
-            shape.name = output
-            self.graph.value_info.append(shape)
+            self.graph.value_info.append(value)
+            self.graph.value_info[-1].name = output
 
     def _constant(self, name: str, values: Floats) -> str:
         from onnx import numpy_helper

@@ -1,19 +1,14 @@
 """Finds activations whose channels can be scaled against the weights of the products behind. Changes nothing."""
 
 from collections import defaultdict
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edgeq.quantize.scopes import Scope, scopes
+from edgeq.graphs.onnx_index import OnnxIndex, Use, index_of
+from edgeq.graphs.op_sets import NORMS, RESHAPES
 
 if TYPE_CHECKING:
     import onnx
-
-_RESHAPES = ("Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze")
-_NORMS = ("LayerNormalization", "RMSNormalization", "SimplifiedLayerNormalization")
-
-Place = tuple["onnx.NodeProto", int]  # a node and which of its inputs
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,14 +23,14 @@ class Site:
     channels: int
     maker: str
     products: tuple[tuple["onnx.NodeProto", int], ...]
-    entries: tuple[Place, ...]
-    folds: tuple[Place, ...]
-    others: tuple[Place, ...]
+    entries: tuple[Use, ...]
+    folds: tuple[Use, ...]
+    others: tuple[Use, ...]
 
 
 def sites_of(model: "onnx.ModelProto") -> tuple[Site, ...]:
     """Of the main graph; `model` has inferred shapes."""
-    graph = _Graph(next(scopes(model.graph)))
+    graph = _Graph(index_of(model.graph))
     by_tensor: dict[str, list[tuple[onnx.NodeProto, int]]] = defaultdict(list)
     for node in model.graph.node:
         axis = graph.weight_axis(node)
@@ -44,26 +39,15 @@ def sites_of(model: "onnx.ModelProto") -> tuple[Site, ...]:
     return tuple(graph.site(tensor, tuple(products)) for tensor, products in by_tensor.items())
 
 
+@dataclass(frozen=True, eq=False)
 class _Graph:
-    """Who makes and reads what."""
-
-    def __init__(self, scope: Scope) -> None:
-        self.scope = scope
-        nodes = scope.graph.node
-        self.maker = {name: node for node in nodes for name in node.output if name}
-        self.readers: Mapping[str, list[Place]] = defaultdict(list)
-        for node in nodes:
-            for k, name in enumerate(node.input):
-                self.readers[name].append((node, k))
-        inner = [s.graph for s in scopes(scope.graph)][1:]
-        self.held = {o.name for g in (scope.graph, *inner) for o in g.output}
-        self.held |= {name for g in inner for node in g.node for name in node.input}
+    index: OnnxIndex
 
     def weight_axis(self, node: "onnx.NodeProto") -> int | None:
         """Of the weights of a product that can be quantized, the axis that is multiplied with the last one of its input."""
-        if node.op_type not in ("MatMul", "Gemm") or node.input[0] in self.scope.constants:
+        if node.op_type not in ("MatMul", "Gemm") or node.input[0] in self.index.constants:
             return None
-        weight = self.scope.constants.get(node.input[1])
+        weight = self.index.constant(node.input[1])
         if weight is None or len(weight.dims) != 2:
             return None
         turned = {a.name: a.i for a in node.attribute if a.name in ("transA", "transB")}
@@ -72,50 +56,52 @@ class _Graph:
     def origin(self, tensor: str) -> str:
         """Where the channels come from, through nodes that only change the shape around them."""
         while self._serves_products(tensor):
-            maker = self.maker.get(tensor)
+            maker = self.index.producer(tensor)
             if maker is None or not self._keeps_channels(maker):
                 break
             tensor = maker.input[0]
         return tensor
 
     def site(self, tensor: str, products: tuple[tuple["onnx.NodeProto", int], ...]) -> Site:
-        entries = [place for place in self.readers[tensor] if self._leads_to_product(place)]
-        others = [place for place in self.readers[tensor] if not self._leads_to_product(place)]
-        maker = self.maker.get(tensor)
+        entries = [place for place in self.index.uses(tensor) if self._leads_to_product(place)]
+        others = [place for place in self.index.uses(tensor) if not self._leads_to_product(place)]
+        maker = self.index.producer(tensor)
         node, axis = products[0]
         return Site(
             tensor,
-            int(self.scope.constants[node.input[1]].dims[axis]),
+            int(self.index.constants[node.input[1]].dims[axis]),
             f"{maker.op_type}: {maker.name}" if maker is not None else f"input {tensor}",
             products,
             tuple(entries),
-            () if tensor in self.held else self._folds(maker),
+            () if self.index.is_read_elsewhere(tensor) else self._folds(maker),
             tuple(others),
         )
 
     def _serves_products(self, tensor: str) -> bool:
         """Whether nothing but products with fixed weights read it."""
-        return tensor not in self.held and all(map(self._leads_to_product, self.readers[tensor]))
+        return not self.index.is_read_elsewhere(tensor) and all(
+            map(self._leads_to_product, self.index.uses(tensor))
+        )
 
-    def _leads_to_product(self, place: Place) -> bool:
+    def _leads_to_product(self, place: Use) -> bool:
         node, k = place
         if k == 0 and self.weight_axis(node) is not None:
             return True
         return k == 0 and self._keeps_channels(node) and self._serves_products(node.output[0])
 
     def _keeps_channels(self, node: "onnx.NodeProto") -> bool:
-        if node.op_type not in _RESHAPES:
+        if node.op_type not in RESHAPES:
             return False
-        before, after = (self.scope.shapes.get(name) for name in (node.input[0], node.output[0]))
+        before, after = (self.index.shapes.get(name) for name in (node.input[0], node.output[0]))
         return bool(before and after and before[-1] is not None and before[-1] == after[-1])
 
-    def _folds(self, maker: "onnx.NodeProto") -> tuple[Place, ...]:
+    def _folds(self, maker: "onnx.NodeProto") -> tuple[Use, ...]:
         """Constants that multiply the tensor as a whole, so that dividing them divides it."""
         if maker is None:
             return ()
-        if maker.op_type in _NORMS:
+        if maker.op_type in NORMS:
             given = [k for k in range(1, len(maker.input)) if maker.input[k]]
-            fixed = all(maker.input[k] in self.scope.constants for k in given) and given
+            fixed = all(maker.input[k] in self.index.constants for k in given) and given
             return tuple((maker, k) for k in given) if fixed and self._over_last(maker) else ()
         if maker.op_type not in ("Add", "Mul"):
             return ()
@@ -125,16 +111,16 @@ class _Graph:
         if maker.op_type == "Mul":
             return ((maker, fixed[0]),)
         before = maker.input[1 - fixed[0]]
-        alone = before not in self.held and len(self.readers[before]) == 1
-        inner = self._folds(self.maker.get(before)) if alone else ()
+        alone = not self.index.is_read_elsewhere(before) and len(self.index.uses(before)) == 1
+        inner = self._folds(self.index.producer(before)) if alone else ()
         return ((maker, fixed[0]), *inner) if inner else ()
 
     def _over_last(self, norm: "onnx.NodeProto") -> bool:
         axis = next((a.i for a in norm.attribute if a.name == "axis"), -1)
-        rank = len(self.scope.shapes.get(norm.output[0], ()))
+        rank = len(self.index.shapes.get(norm.output[0], ()))
         return axis in (-1, rank - 1) and len(norm.output) == 1
 
     def _is_vector(self, name: str) -> bool:
         """One value per channel: the weight or the bias of a norm that is written as several operators."""
-        tensor = self.scope.constants.get(name)
+        tensor = self.index.constant(name)
         return tensor is not None and len(tensor.dims) >= 1 and max(tensor.dims) == tensor.dims[-1] > 1
