@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from edgeq.errors import ConversionFailed
-from edgeq.quantize.backends.litert.backend import LitertDynamic, LitertStatic
+from edgeq.quantize.backends.litert.emit import LitertDynamic, LitertStatic
 from edgeq.quantize.backends.ort.dynamic import OrtDynamic
 from edgeq.quantize.backends.ort.fp16 import OrtHalf
 from edgeq.quantize.backends.ort.nbits import OrtBlockwise
-from edgeq.quantize.backends.ort.static import OrtStatic
+from edgeq.quantize.backends.ort.qdq import OrtStatic
 from edgeq.quantize.backends.passthrough import Passthrough
 from edgeq.quantize.backends.refused_layers import runs
 from edgeq.quantize.passes import (

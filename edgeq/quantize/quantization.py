@@ -106,7 +106,7 @@ class Backend(Protocol):
 
     def unsupported(self, q: Quantization) -> Mapping[str, str]:
         """Layers that the runtime has no kernel for, with the reason."""
-        ...
+        return {}
 
     def write(
         self, q: Quantization, path: Path, leave: Collection[str] = (), *, fitted: bool = True
@@ -118,7 +118,7 @@ class Backend(Protocol):
 
     def refused(self, q: Quantization, context: "Context") -> dict[str, str]:
         """Layers that the quantizer or the runtime refuses, with the reason; found by trying."""
-        ...
+        return {}
 
 
 @runtime_checkable

@@ -12,7 +12,7 @@ from edgeq.ingest.open_model import open_model
 from edgeq.quantize.backends.ort import qdq
 from edgeq.quantize.calibration.calibrate import onnx_seen, ranges_of
 from edgeq.quantize.float_graph import read
-from tests.quantize.backends.test_ort_static import U8S8
+from tests.quantize.backends.ort.test_ort_static import U8S8
 from tests.quantize.networks import Rows, images
 
 NORM = ("scale", "shift", "mean", "variance")

@@ -12,7 +12,7 @@ from edgeq.nouns.plan import Scheme, Skipped
 from edgeq.quantize.audit.kernels import integer_nodes
 from edgeq.quantize.audit.tflite_kernels import HEAVY as TFLITE_HEAVY
 from edgeq.quantize.audit.tflite_kernels import has_integer_weights
-from edgeq.quantize.backends.ort.dynamic_quantizer import without_kernel
+from edgeq.quantize.backends.ort.dynamic import without_kernel
 from edgeq.quantize.graph_work import DYNAMIC, HEAVY, RECURRENT, STATIC
 from edgeq.quantize.integer_operators import INTEGER_OPERATORS
 from edgeq.quantize.tflite_file import read

@@ -4,17 +4,11 @@ import shutil
 from collections.abc import Collection
 from pathlib import Path
 
-from edgeq.quantize.quantization import Context, Quantization, Written
+from edgeq.quantize.quantization import Backend, Quantization, Written
 
 
-class Passthrough:
+class Passthrough(Backend):
     """Copies the source."""
-
-    def unsupported(self, q: Quantization) -> dict[str, str]:
-        return {}
-
-    def refused(self, q: Quantization, context: Context) -> dict[str, str]:
-        return {}
 
     def write(
         self, q: Quantization, path: Path, leave: Collection[str] = (), *, fitted: bool = True

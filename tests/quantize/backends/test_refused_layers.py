@@ -73,7 +73,7 @@ def _model(tmp_path, gemm):
     ],
 )
 def test_the_network_keeps_its_recipe(recipe, gemm, tmp_path, monkeypatch):
-    monkeypatch.setattr("edgeq.quantize.backends.ort.dynamic_quantizer.without_kernel", lambda graph: {})
+    monkeypatch.setattr("edgeq.quantize.backends.ort.dynamic.without_kernel", lambda graph: {})
 
     class Matrices(Rows):
         def __getitem__(self, i):

@@ -5,25 +5,30 @@ ResNet-20 that costs 16 dB against the plain extremes over all samples. So it is
 """
 
 import re
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Collection, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from edgeq.errors import ExtraMissing
 from edgeq.foreign import quiet, translated
 from edgeq.quantize.backends.litert.kernels import of_one_scale, without_kernel
 from edgeq.quantize.backends.litert.outputs_apart import apart, copies, joined
 from edgeq.quantize.backends.litert.shared_constants import products_across
-from edgeq.quantize.backends.ort.widen_bias_scales import with_room_for_biases
+from edgeq.quantize.backends.litert.widen_bias_scales import with_room_for_biases
+from edgeq.quantize.backends.refused_layers import found_by_trying, runs
 from edgeq.quantize.calibration.calibrate import Ranges
-from edgeq.quantize.tflite_file import read, read_bytes
+from edgeq.quantize.passes.fit import fit_tflite
+from edgeq.quantize.quantization import Backend, Context, Quantization, Written
+from edgeq.quantize.tflite_file import Tensor, read, read_bytes
 
 _RECIPES = {8: "static_wi8_ai8", 16: "static_wi8_ai16"}
 
 _EVERY = ".*"
+_ANY_RANGE = (-1.0, 1.0)
 
 # Of 16-bit ranges, beyond what calibration saw: one bit of sixteen is worth less than what would be cut off.
 _ROOM = 2.0
@@ -41,6 +46,70 @@ class Form:
 
 
 USUAL = Form()
+
+
+class LitertStatic(Backend):
+    """Static int8, or int8 weights on int16 activations."""
+
+    def unsupported(self, q: Quantization) -> dict[str, str]:
+        return without_kernel(q.source, q.candidate.runtime, q.activation_bits)
+
+    def refused(self, q: Quantization, context: Context) -> dict[str, str]:
+        def attempt(leave: frozenset[str], ranges: Ranges, path: Path) -> None:
+            emit(q.source, path, ranges, leave, form_of(q))
+
+        return _refused(q, context, attempt)
+
+    def write(
+        self, q: Quantization, path: Path, leave: Collection[str] = (), *, fitted: bool = True
+    ) -> Written:
+        emit(q.source, path, q.ranges, frozenset(leave).union(q.in_float), form_of(q))
+        if fitted:
+            fit_tflite.replay(q.source, path, q.weights)
+        return Written(path)
+
+
+class LitertDynamic(Backend):
+    """Weights int8, activations dynamically quantized."""
+
+    def unsupported(self, q: Quantization) -> dict[str, str]:
+        return without_kernel(q.source, q.candidate.runtime, None)
+
+    def refused(self, q: Quantization, context: Context) -> dict[str, str]:
+        def attempt(leave: frozenset[str], ranges: Ranges, path: Path) -> None:
+            emit_dynamic(q.source, path, q.candidate.runtime, leave)
+
+        return _refused(q, context, attempt)
+
+    def write(
+        self, q: Quantization, path: Path, leave: Collection[str] = (), *, fitted: bool = True
+    ) -> Written:
+        emit_dynamic(q.source, path, q.candidate.runtime, frozenset(leave).union(q.in_float))
+        return Written(path)
+
+
+def form_of(q: Quantization) -> Form:
+    return Form(q.activation_bits, q.integer_io, q.candidate.runtime)
+
+
+def _refused(
+    q: Quantization, context: Context, written: Callable[[frozenset[str], Ranges, Path], None]
+) -> dict[str, str]:
+    path, graph = context.path.with_name("refused.tflite"), read(q.source)
+    ranges = {t.name: _ANY_RANGE for t in graph.tensors if t.type == "FLOAT32" and not t.constant}
+    sample = tuple(_ones(graph.tensors[i]) for i in graph.inputs)
+
+    def attempt(leave: frozenset[str]) -> None:
+        written(leave, ranges, path)
+        runs(path, "tflite", sample)
+
+    made = [graph.tensors[o.outputs[0]].name for o in graph.operators if o.outputs]
+    return found_by_trying(made, attempt, path)
+
+
+def _ones(tensor: Tensor) -> npt.NDArray[Any]:
+    dtype = np.float32 if tensor.type == "FLOAT32" else np.dtype(tensor.type.lower())
+    return np.ones([max(d, 1) for d in tensor.shape], dtype)
 
 
 def emit(

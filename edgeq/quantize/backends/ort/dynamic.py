@@ -1,29 +1,37 @@
-"""Dynamic int8 for onnxruntime as a backend."""
+"""Dynamic int8 by onnxruntime's own quantizer: MatMul, Gemm and LSTM with fixed weights; convolutions never.
+
+ConvInteger is several times slower than a float convolution on every CPU we measured.
+"""
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from edgeq.quantize.backends.ort.dynamic_quantizer import quantized
-from edgeq.quantize.backends.refused_layers import refused_in_dynamic
+from edgeq.foreign import quiet, translated
+from edgeq.quantize.backends.refused_layers import found_by_trying, runs
 from edgeq.quantize.float_graph import write
+from edgeq.quantize.graph_work import DYNAMIC
 from edgeq.quantize.passes import embeddings, recurrent
-from edgeq.quantize.quantization import Context, Quantization, Written, through
+from edgeq.quantize.quantization import Context, GraphBackend, Quantization, Written, through
 
 if TYPE_CHECKING:
     import onnx
 
 
-class OrtDynamic:
+class OrtDynamic(GraphBackend):
     """Weights get 7 bits where pairs of products would saturate."""
-
-    def unsupported(self, q: Quantization) -> dict[str, str]:
-        return {}
 
     def refused(self, q: Quantization, context: Context) -> dict[str, str]:
         lowered = through((recurrent, embeddings), q, context)
         sample = context.samples[0] if context.samples is not None else None
-        return refused_in_dynamic(lowered.graph, sample, context.path.parent)
+        path = context.path.with_name("refused.onnx")
+
+        def attempt(leave: frozenset[str]) -> None:
+            write(quantized(lowered.graph, leave=leave), path)
+            runs(path, "onnx", sample)
+
+        layers = [n.name for n in lowered.graph.graph.node if n.op_type in DYNAMIC]
+        return found_by_trying(layers, attempt, path)
 
     def write(
         self, q: Quantization, path: Path, leave: Collection[str] = (), *, fitted: bool = True
@@ -37,3 +45,61 @@ class OrtDynamic:
     def _quantized(self, q: Quantization, leave: frozenset[str]) -> "onnx.ModelProto":
         seven_bits = q.scheme is not None and q.scheme.reduce_range
         return quantized(q.graph, reduce_range=seven_bits, leave=leave.union(q.in_float))
+
+
+def quantized(
+    model: "onnx.ModelProto", *, reduce_range: bool = False, leave: frozenset[str] = frozenset()
+) -> "onnx.ModelProto":
+    """A copy of `model` (float_graph.read) whose weights are quantized per channel; nodes named in `leave` stay in float.
+    Raises ConversionFailed.
+    """
+    import onnx
+    from onnxruntime.quantization import QuantType
+    from onnxruntime.quantization.onnx_quantizer import ONNXQuantizer
+    from onnxruntime.quantization.quant_utils import QuantizationMode
+
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    _forget_shapes_of_weights(copy.graph)
+    with quiet(), translated("onnxruntime's quantizer refused the graph", "deploy with --recipe float"):
+        quantizer = ONNXQuantizer(
+            copy,
+            True,  # per channel
+            reduce_range,
+            QuantizationMode.IntegerOps,
+            False,  # not static
+            QuantType.QInt8,
+            QuantType.QUInt8,  # the only type that onnxruntime quantizes activations to as they come
+            None,
+            [],
+            _names(leave.union(without_kernel(copy.graph))),
+            list(DYNAMIC),
+            {"MatMulConstBOnly": True, "EnableSubgraph": True},
+        )
+        quantizer.quantize_model()
+        return quantizer.model.model
+
+
+def _names(leave: frozenset[str]) -> frozenset[str]:
+    """onnxruntime's quantizer writes a Gemm as a MatMul and an Add before it looks for what to leave."""
+    return leave.union(f"{name}_MatMul" for name in leave)
+
+
+def without_kernel(graph: Any) -> dict[str, str]:
+    """By name the MatMuls that onnxruntime quantizes and its kernel then refuses to run, with the reason."""
+    ranks = {tensor.name: len(tensor.dims) for tensor in graph.initializer}
+    products = ((n, ranks[n.input[1]]) for n in graph.node if n.op_type == "MatMul" and n.input[1] in ranks)
+    return {
+        node.name: f"its weight is {'a vector' if rank == 1 else 'a stack of matrices'}, for which onnxruntime has no "
+        "dynamic int8 kernel"
+        for node, rank in products
+        if rank != 2
+    }
+
+
+def _forget_shapes_of_weights(graph: Any) -> None:
+    """The quantizer transposes the weights of a Gemm in place and trips over shapes that an exporter noted for them."""
+    weights = {tensor.name for tensor in graph.initializer}
+    kept = [info for info in graph.value_info if info.name not in weights]
+    del graph.value_info[:]
+    graph.value_info.extend(kept)

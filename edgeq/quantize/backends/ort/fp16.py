@@ -11,21 +11,15 @@ from typing import Any
 from edgeq.errors import ConversionFailed
 from edgeq.foreign import quiet, translated
 from edgeq.quantize.float_graph import write
-from edgeq.quantize.quantization import Context, Quantization, Written
+from edgeq.quantize.quantization import Backend, Quantization, Written
 
 _NAMED = re.compile(r"in node \(([^()]*)\)|of type '[^']*' of node \(([^()]*)\)|Node ?\(([^()]*)\)")
 _MOST_LEFT = 32  # nodes; a graph of which more do not fit is no graph for float16
 _REMEDY = "deploy with --recipe float"
 
 
-class OrtHalf:
+class OrtHalf(Backend):
     """The backend of float16."""
-
-    def unsupported(self, q: Quantization) -> dict[str, str]:
-        return {}
-
-    def refused(self, q: Quantization, context: Context) -> dict[str, str]:
-        return {}
 
     def write(
         self, q: Quantization, path: Path, leave: Collection[str] = (), *, fitted: bool = True

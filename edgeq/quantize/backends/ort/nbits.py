@@ -13,7 +13,7 @@ import numpy.typing as npt
 from edgeq.quantize.float_graph import write
 from edgeq.quantize.numerics.blocks import Blocks
 from edgeq.quantize.passes.blockwise.products import products_of
-from edgeq.quantize.quantization import Context, Quantization, Written
+from edgeq.quantize.quantization import GraphBackend, Quantization, Written
 from edgeq.quantize.scopes import drop_unread
 
 if TYPE_CHECKING:
@@ -23,14 +23,8 @@ DOMAIN = "com.microsoft"
 _INTEGER_KERNELS = 4  # accuracy_level: activations are quantized to int8, in blocks like those of the weights
 
 
-class OrtBlockwise:
+class OrtBlockwise(GraphBackend):
     """The backend of block-wise weights."""
-
-    def unsupported(self, q: Quantization) -> dict[str, str]:
-        return {}
-
-    def refused(self, q: Quantization, context: Context) -> dict[str, str]:
-        return {}
 
     def write(
         self, q: Quantization, path: Path, leave: Collection[str] = (), *, fitted: bool = True

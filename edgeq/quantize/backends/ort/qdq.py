@@ -3,9 +3,9 @@
 Knows onnxruntime.quantization; the only emitter of static int8 that does.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,12 +13,91 @@ import numpy.typing as npt
 from edgeq.foreign import quiet, translated
 from edgeq.nouns.fidelity import Remedy
 from edgeq.nouns.plan import Scheme
+from edgeq.quantize.backends.refused_layers import found_by_trying, runs
 from edgeq.quantize.calibration.calibrate import Ranges
 from edgeq.quantize.calibration.unfoldable_activations import unfoldable_activations
 from edgeq.quantize.float_graph import PER_CHANNEL_OPSET, opset_of, write
 from edgeq.quantize.integer_operators import INTEGER_OPERATORS
+from edgeq.quantize.passes.fit import fit_onnx
 from edgeq.quantize.passes.fuse.integer_moves import integer_moves
 from edgeq.quantize.passes.int16_saturation import Headroom, headroom, settle
+from edgeq.quantize.passes.ranges.patch_ranges import Reranged
+from edgeq.quantize.quantization import Backend, Context, Quantization, Written
+
+if TYPE_CHECKING:
+    import onnx
+
+_ANY_RANGE = (-1.0, 1.0)
+_KEPT = 2  # choices: all layers, and all but the head
+
+
+class QdqEmission:
+    """Writes `model` to `path` as `emit` does, which takes as long as 200 inferences for MobileNetV2: the quantizer runs once for
+    each choice of layers, and other ranges are patched into what it wrote.
+    """
+
+    def __init__(self, model: Any, path: Path, scheme: Scheme, *, moves: bool) -> None:
+        self._model, self._path, self._scheme, self._moves = model, path, scheme, moves
+        self._made: dict[frozenset[str], tuple[Reranged, tuple[Remedy, ...]]] = {}
+
+    def is_of(self, model: "onnx.ModelProto", path: Path) -> bool:
+        return self._model is model and self._path == path
+
+    def write(self, ranges: Ranges, leave: frozenset[str]) -> tuple[Remedy, ...]:
+        """What `emit` returns. Raises ConversionFailed."""
+        if leave not in self._made or not self._made[leave][0].takes(ranges):
+            self._made = dict(list(self._made.items())[1 - _KEPT :])
+            self._made[leave] = self._emitted(ranges, leave)
+        reranged, moved = self._made[leave]
+        write(reranged.model(ranges), self._path)
+        return moved
+
+    def _emitted(self, ranges: Ranges, leave: frozenset[str]) -> tuple[Reranged, tuple[Remedy, ...]]:
+        import onnx
+
+        moved = emit(self._model, self._path, self._scheme, ranges, leave, moves=self._moves)
+        with translated(f"cannot read {self._path.name} as ONNX"):
+            return Reranged(onnx.load(str(self._path)), ranges), moved
+
+
+class OrtStatic(Backend):
+    """The backend: a QDQ file, then the fitted weights, then pairs clamped to 16 bits. With `moves`, operators that only move
+    values do so on integers.
+    """
+
+    def __init__(self, *, moves: bool) -> None:
+        self._moves = moves
+        self._emitted: QdqEmission | None = None
+
+    def refused(self, q: Quantization, context: Context) -> dict[str, str]:
+        model, scheme, path = q.graph, q.scheme, context.path.with_name("refused.onnx")
+        assert scheme is not None
+        inputs = (i.name for i in model.graph.input)
+        tensors = (*inputs, *(o for n in model.graph.node for o in n.output if o))
+        ranges = dict.fromkeys(tensors, _ANY_RANGE)
+
+        def attempt(leave: frozenset[str]) -> None:
+            emit(model, path, scheme, ranges, leave)
+            runs(path, "onnx", context.calibration[0])
+
+        layers = [n.name for n in model.graph.node if n.op_type in INTEGER_OPERATORS]
+        return found_by_trying(layers, attempt, path)
+
+    def write(
+        self, q: Quantization, path: Path, leave: Collection[str] = (), *, fitted: bool = True
+    ) -> Written:
+        moved = self._emission(q, path).write(q.ranges, frozenset(leave).union(q.in_float))
+        if fitted:
+            fit_onnx.replay(q.graph, path, q.weights)
+        if fitted and q.clamp_pairs:
+            settle(path)
+        return Written(path, moved)
+
+    def _emission(self, q: Quantization, path: Path) -> QdqEmission:
+        if self._emitted is None or not self._emitted.is_of(q.graph, path):
+            assert q.scheme is not None  # the planner gives one to every static candidate
+            self._emitted = QdqEmission(q.graph, path, q.scheme, moves=self._moves)
+        return self._emitted
 
 
 def emit(

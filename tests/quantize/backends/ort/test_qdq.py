@@ -7,7 +7,7 @@ import pytest
 
 from edgeq.nouns.plan import Scheme
 from edgeq.quantize.backends.ort import qdq
-from edgeq.quantize.backends.ort.emitted_once import EmittedOnce
+from edgeq.quantize.backends.ort.qdq import QdqEmission
 from edgeq.quantize.calibration.calibrate import onnx_seen, ranges_of
 from edgeq.quantize.float_graph import read
 from tests.quantize.networks import Rows, images, residual, saved
@@ -37,7 +37,7 @@ def model(tmp_path):
 def test_other_ranges_of_the_same_layers_take_no_second_run(tmp_path, model, runs):
     seen = onnx_seen(model, Rows(images(20)), True)
     wide, narrow = (ranges_of(seen, way) for way in ("minmax", "mse"))
-    once = EmittedOnce(model, tmp_path / "net.q.onnx", SCHEME, moves=True)
+    once = QdqEmission(model, tmp_path / "net.q.onnx", SCHEME, moves=True)
     contents = []
     for ranges, leave in ((wide, ()), (narrow, ()), (narrow, ("scores_Gemm",)), (wide, ())):
         once.write(ranges, frozenset(leave))
@@ -50,7 +50,7 @@ def test_a_range_that_is_no_tensors_alone_takes_one(tmp_path, model, runs):
     """What the file has a scale for, and not the one of its range, may follow from the ranges in ways unknown here."""
     ranges = ranges_of(onnx_seen(model, Rows(images(20)), False), "minmax")
     path = tmp_path / "net.q.onnx"
-    once = EmittedOnce(model, path, SCHEME, moves=True)
+    once = QdqEmission(model, path, SCHEME, moves=True)
     once.write({**ranges, "head.w": (-1.0, 1.0)}, frozenset())
     stored = {i.name for i in onnx.load(str(path)).graph.initializer}
     assert "head.w_scale" in stored
@@ -74,7 +74,7 @@ def test_a_range_in_whose_steps_a_bias_exceeds_32_bits_takes_one(tmp_path, runs)
     )
     onnx.save(net, tmp_path / "net.onnx")
     path = tmp_path / "net.q.onnx"
-    once = EmittedOnce(read(tmp_path / "net.onnx"), path, SCHEME, moves=True)
+    once = QdqEmission(read(tmp_path / "net.onnx"), path, SCHEME, moves=True)
     for low, count in ((-4.0, 1), (-1.0, 2)):
         once.write({"x": (low, -low), "y": (-20.0, 20.0)}, frozenset())
         assert len(runs) == count
