@@ -5,15 +5,19 @@ A TFLite convolution holds its activation, so what it gives before that is compu
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgeq.foreign import quiet, translated
+from edgeq.foreign import translated
+from edgeq.graphs.tflite_session import open_interpreter
 from edgeq.ingest.extras import needed
 from edgeq.ingest.float_model import THREADS, Arrays, FirstLayer, FirstLayers, FloatModel, of_channels
 from edgeq.limited.native_call import native_call
 from edgeq.nouns.tensor import TensorSpec
+
+if TYPE_CHECKING:
+    from ai_edge_litert.interpreter import Interpreter
 
 _FAILED = "the model does not run on this host's runtime"
 _LAYERS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
@@ -25,7 +29,7 @@ def float_model(
     file: Path, inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...], *, quantized: bool
 ) -> FloatModel:
     """The interpreter is made when it is first asked."""
-    made: list[Any] = []
+    made: list[Interpreter] = []
 
     def answers(samples: Sequence[Arrays]) -> list[Arrays]:
         if not made:
@@ -42,17 +46,12 @@ def float_model(
     return FloatModel(inputs, tuple(o.name for o in outputs), answers, first_layers, quantized, file)
 
 
-def _interpreter(file: Path, **options: Any) -> Any:
-    litert = needed("ai_edge_litert.interpreter", "litert", "running TFLite")
-    if options:
-        options["experimental_op_resolver_type"] = litert.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-    with quiet():
-        interpreter = litert.Interpreter(model_path=str(file), num_threads=THREADS, **options)
-        interpreter.allocate_tensors()
-    return interpreter
+def _interpreter(file: Path, *, keep_all: bool = False) -> "Interpreter":
+    needed("ai_edge_litert.interpreter", "litert", "running TFLite")
+    return open_interpreter(file, THREADS, keep_all=keep_all, delegates=not keep_all)
 
 
-def _run(interpreter: Any, sample: Arrays) -> Arrays:
+def _run(interpreter: "Interpreter", sample: Arrays) -> Arrays:
     for detail, array in zip(interpreter.get_input_details(), sample, strict=True):
         interpreter.set_tensor(detail["index"], np.asarray(array, detail["dtype"]))
     native_call(interpreter.invoke)
@@ -65,7 +64,7 @@ def _real(array: np.ndarray, detail: dict[str, Any]) -> np.ndarray:
 
 
 def _first_layer(file: Path, samples: Sequence[Arrays]) -> FirstLayer | None:
-    interpreter = _interpreter(file, experimental_preserve_all_tensors=True)
+    interpreter = _interpreter(file, keep_all=True)
     op = next((o for o in interpreter._get_ops_details() if o["op_name"] in _LAYERS), None)
     if op is None or len(op["inputs"]) < 3 or op["inputs"][2] < 0:
         return None

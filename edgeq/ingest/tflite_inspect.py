@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from edgeq.errors import ModelRefused
+from edgeq.graphs.tflite_session import open_interpreter
 from edgeq.limited.reader import Reader
 
 READER = Reader("edgeq.ingest.tflite_inspect:inspect", ModelRefused, "the model", "convert the model again")
@@ -52,15 +53,8 @@ def inspect(path: str, renewed: str) -> Any:
 
 
 def _inspected(path: Path, renewed: Path) -> Any:
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
     # Without the delegate the graph's own operators are seen, not the delegate's one node.
-    interpreter = Interpreter(
-        model_content=path.read_bytes(),
-        num_threads=1,
-        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-    )
-    interpreter.allocate_tensors()
+    interpreter = open_interpreter(path.read_bytes(), threads=1, delegates=False)
     for detail in interpreter.get_input_details():
         interpreter.set_tensor(detail["index"], np.zeros(detail["shape"], detail["dtype"]))
     interpreter.invoke()

@@ -7,19 +7,18 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from edgeq.foreign import translated
-from edgeq.quantize.float_graph import opset_of
-from edgeq.quantize.scopes import scopes
+from edgeq.graphs.onnx_index import index_of
+from edgeq.graphs.onnx_io import opset_of, read_onnx
+from edgeq.graphs.op_sets import HEAVY
+from edgeq.graphs.tflite import read_tflite
 from edgeq.quantize.sized import AS_IT_IS, Shapes, sized
-from edgeq.quantize.tflite_file import read
 
-HEAVY = ("Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN")
-STATIC = ("Conv", "Gemm", "MatMul")
-DYNAMIC = ("MatMul", "Gemm", "LSTM")
-BLOCKWISE = ("MatMul", "Gemm")
-RECURRENT = ("GRU", "RNN")  # taken by dynamic int8 too, in a form of our own (recurrent/)
+if TYPE_CHECKING:
+    import onnx
+
 # What a .tflite file calls them, with the positions of data and weights.
 _TFLITE = {
     "CONV_2D": ("Conv", 0, 1),
@@ -73,10 +72,8 @@ def macs_of_file(path: Path, shapes: Shapes = AS_IT_IS) -> int:
     """
     if path.suffix == ".tflite":
         return sum(_tflite_work(path).macs.values())
-    import onnx
-
     with translated(f"cannot read {path.name} as ONNX"):
-        model = onnx.load(str(path), load_external_data=False)
+        model = read_onnx(path, weights=False)
         for tensor in model.graph.initializer:
             if _size(tuple(tensor.dims)) > _MOST_OF_A_SHAPE:
                 for values in ("raw_data", "float_data", "int64_data", "int32_data", "double_data"):
@@ -84,8 +81,8 @@ def macs_of_file(path: Path, shapes: Shapes = AS_IT_IS) -> int:
         return onnx_macs(sized(model, shapes))
 
 
-def onnx_node_shares(model: Any) -> dict[str, tuple[float, float]]:
-    """Per heavy node of the main graph (an onnx ModelProto with inferred shapes) its shares of work and of weights."""
+def onnx_node_shares(model: "onnx.ModelProto") -> dict[str, tuple[float, float]]:
+    """Per heavy node of the main graph of `model`, which has inferred shapes, its shares of work and of weights."""
     nodes = {
         node.name: (macs_of(node, shapes), sum(_size(constants[i]) for i in node.input[1:] if i in constants))
         for node, shapes, constants in _heavy_nodes(model.graph)
@@ -93,14 +90,14 @@ def onnx_node_shares(model: Any) -> dict[str, tuple[float, float]]:
     return _shares(nodes)
 
 
-def onnx_macs(model: Any) -> int:
-    """Multiply-accumulates of one run of an onnx ModelProto with inferred shapes."""
+def onnx_macs(model: "onnx.ModelProto") -> int:
+    """Multiply-accumulates of one run of a model with inferred shapes."""
     return sum(macs_of(node, shapes) for node, shapes, _ in _heavy_nodes(model.graph))
 
 
 def tflite_operator_shares(path: Path) -> dict[str, tuple[float, float]]:
     """The same per heavy operator, by the name of its output."""
-    graph = read(path)
+    graph = read_tflite(path)
     found = {}
     for op in graph.operators:
         kind, data, weight = _TFLITE.get(op.kind, ("", 0, 0))
@@ -116,7 +113,7 @@ def _shares(counts: dict[str, tuple[int, int]]) -> dict[str, tuple[float, float]
 
 
 def _tflite_work(path: Path) -> GraphWork:
-    graph = read(path)
+    graph = read_tflite(path)
     macs: dict[str, int] = defaultdict(int)
     weights: dict[str, int] = defaultdict(int)
     fixed: dict[str, int] = defaultdict(int)
@@ -142,10 +139,8 @@ def _tflite_macs(kind: str, x: "Shape", w: "Shape", out: "Shape") -> int:
 
 
 def _onnx_work(path: Path, shapes: Shapes) -> GraphWork:
-    import onnx
-
     with translated(f"cannot read {path.name} as ONNX"):
-        model = sized(onnx.load(str(path)), shapes)
+        model = sized(read_onnx(path), shapes)
     macs: dict[str, int] = defaultdict(int)
     weights: dict[str, int] = defaultdict(int)
     fixed: dict[str, int] = defaultdict(int)
@@ -160,23 +155,25 @@ def _onnx_work(path: Path, shapes: Shapes) -> GraphWork:
 Shape = tuple[int, ...]
 
 
-def _heavy_nodes(graph: Any) -> Iterator[tuple[Any, dict[str, Shape], dict[str, Shape]]]:
+def _heavy_nodes(
+    graph: "onnx.GraphProto",
+) -> Iterator[tuple["onnx.NodeProto", dict[str, Shape], dict[str, Shape]]]:
     """Heavy nodes of the graph and of the graphs inside its nodes, with the shapes known there and those of float32
     constants: a body reads those of the graphs around it too.
     """
-    for scope in scopes(graph):
-        heavy = [node for node in scope.graph.node if node.op_type in HEAVY]
+    for scope in index_of(graph).scopes():
+        heavy = [node for node in scope.nodes if node.op_type in HEAVY]
         if not heavy:
             continue
         stored = {name: tuple(t.dims) for name, t in scope.constants.items()}
         # No quantizer takes weights of half or double precision.
-        constants = {name: stored[name] for name, t in scope.constants.items() if t.data_type == 1}
+        constants = {name: stored[name] for name, t in scope.constants.items() if t.data_type == t.FLOAT}
         known = {name: tuple(1 if d is None else d for d in shape) for name, shape in scope.shapes.items()}
         for node in heavy:
             yield node, stored | known, constants
 
 
-def macs_of(node: Any, shapes: dict[str, Shape]) -> int:
+def macs_of(node: "onnx.NodeProto", shapes: dict[str, Shape]) -> int:
     """Multiply-accumulates of one run of a node of HEAVY: outputs times the terms of each sum."""
     out = shapes.get(node.output[0], ())
     weight = shapes.get(node.input[1], ()) if len(node.input) > 1 else ()

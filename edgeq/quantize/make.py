@@ -12,6 +12,7 @@ from pathlib import Path
 from edgeq import catalog
 from edgeq.errors import DataRefused
 from edgeq.foreign import translated
+from edgeq.graphs.onnx_io import oldest_runtime
 from edgeq.graphs.ort_session import host_saturates
 from edgeq.nouns.fidelity import Fidelity, Remedy
 from edgeq.nouns.model import Model
@@ -24,7 +25,7 @@ from edgeq.quantize.calibration.array_cache import Kept
 from edgeq.quantize.evaluate.gate import Gate, too_few
 from edgeq.quantize.evaluate.judge import float_reference, judge
 from edgeq.quantize.evaluate.verdict_cache import Remembered, remembered
-from edgeq.quantize.float_graph import oldest_runtime, read
+from edgeq.quantize.float_graph import read
 from edgeq.quantize.graph_work import work_of
 from edgeq.quantize.made import Made
 from edgeq.quantize.memory import predict_peak

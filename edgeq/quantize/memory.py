@@ -14,9 +14,10 @@ that stay open count as one, where no shape of the inputs is given.
 import math
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from edgeq.foreign import translated
+from edgeq.graphs.onnx_index import OnnxIndex, bodies, index_of, nodes_within
+from edgeq.graphs.onnx_io import read_onnx
 from edgeq.quantize.samples import SamplesLike
 from edgeq.quantize.sized import AS_IT_IS, Shapes, largest, sized
 
@@ -64,10 +65,8 @@ def live_peak(nodes: Iterable[Node], sizes: dict[str, int], kept: Iterable[str])
 def _read_onnx(
     path: Path, shapes: Shapes, samples: SamplesLike | None = None
 ) -> tuple[int, list[Node], dict[str, int], list[str]]:
-    import onnx
-
     with translated(f"cannot read {path.name} as ONNX"):
-        model = onnx.load(str(path))
+        model = read_onnx(path)
         graph = sized(model, shapes if samples is None else largest(model, samples)).graph
     constants = {i.name: _onnx_bytes(i.data_type, i.dims) for i in graph.initializer}
     values = (*graph.input, *graph.value_info, *graph.output)
@@ -78,22 +77,21 @@ def _read_onnx(
         for v in values
         if v.type.HasField("tensor_type") and v.name not in constants
     }
-    fused = _never_real(graph) - {v.name for v in (*graph.input, *graph.output)}
+    fused = _never_real(index_of(graph)) - {v.name for v in (*graph.input, *graph.output)}
     sizes = {name: 0 if name in fused else size for name, size in sizes.items()}
     nodes = [(tuple(n.input), tuple(n.output)) for n in graph.node]
-    inner = sum(_onnx_bytes(i.data_type, i.dims) for g in _subgraphs(graph) for i in g.initializer)
+    inside = (body for node in nodes_within(graph.node) for body in bodies(node))
+    inner = sum(_onnx_bytes(i.data_type, i.dims) for body in inside for i in body.initializer)
     kept = [v.name for v in (*graph.input, *graph.output) if v.name not in constants]
     return sum(constants.values()) + inner, nodes, sizes, kept
 
 
-def _never_real(graph: Any) -> set[str]:
+def _never_real(index: OnnxIndex) -> set[str]:
     """Float tensors of a QDQ file that no integer kernel ever writes: what DQ makes, and what only Q reads."""
-    read_by: dict[str, set[str]] = {}
-    for node in graph.node:
-        for name in node.input:
-            read_by.setdefault(name, set()).add(node.op_type)
-    made = {o for n in graph.node if n.op_type == "DequantizeLinear" for o in n.output}
-    return made | {name for name, kinds in read_by.items() if kinds == {"QuantizeLinear"}}
+    made = {o for n in index.nodes if n.op_type == "DequantizeLinear" for o in n.output}
+    read = {name for n in index.nodes if n.op_type == "QuantizeLinear" for name in n.input if name}
+    only = {name for name in read if {n.op_type for n in index.consumers(name)} == {"QuantizeLinear"}}
+    return made | only
 
 
 def _onnx_bytes(kind: int, dims: Iterable[int]) -> int:
@@ -105,18 +103,10 @@ def _onnx_bytes(kind: int, dims: Iterable[int]) -> int:
     return math.prod(dims) * width
 
 
-def _subgraphs(graph: Any) -> Iterable[Any]:
-    for node in graph.node:
-        for attribute in node.attribute:
-            if attribute.HasField("g"):
-                yield attribute.g
-                yield from _subgraphs(attribute.g)
-
-
 def _read_tflite(path: Path) -> tuple[int, list[Node], dict[str, int], list[str]]:
-    from edgeq.quantize.tflite_file import read
+    from edgeq.graphs.tflite import read_tflite
 
-    graph = read(path)
+    graph = read_tflite(path)
     sizes = {str(i): t.bytes for i, t in enumerate(graph.tensors) if not t.constant}
     nodes = [(tuple(map(str, o.inputs)), tuple(map(str, o.outputs))) for o in graph.operators]
     return graph.weight_bytes, nodes, sizes, [str(i) for i in (*graph.inputs, *graph.outputs)]

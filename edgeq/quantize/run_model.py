@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from edgeq.errors import ConversionFailed, ExtraMissing
-from edgeq.foreign import quiet, translated
+from edgeq.foreign import translated
 from edgeq.graphs.ort_session import ort_session
+from edgeq.graphs.tflite_session import feed, interpreter_of
 from edgeq.limited.native_call import native_call
 from edgeq.nouns.tensor import Affine, TensorSpec
 from edgeq.quantize.evaluate.closed_loop import InSequence, outputs_of
@@ -155,47 +155,6 @@ def _spec(detail: dict[str, Any]) -> TensorSpec:
     shape = tuple(None if d < 0 else int(d) for d in detail["shape_signature"])
     affine = Affine(float(scale), int(zero)) if scale else None
     return TensorSpec(detail["name"], np.dtype(detail["dtype"]).name, shape, affine)
-
-
-def interpreter_of(path: Path, threads: int, *, keep_all: bool = False) -> Any:
-    """A LiteRT interpreter with its tensors allocated; `keep_all` keeps every intermediate tensor readable."""
-    try:
-        from ai_edge_litert.interpreter import Interpreter
-    except ImportError:
-        raise ExtraMissing(
-            "LiteRT is not installed, so a .tflite candidate cannot be judged on this host",
-            "pip install 'edgeq[litert]', or deploy with --runtime onnxruntime",
-        ) from None
-    with quiet(), translated(f"LiteRT does not load {path.name}"):
-        interpreter = Interpreter(
-            model_path=str(path), num_threads=threads, experimental_preserve_all_tensors=keep_all
-        )
-        interpreter.allocate_tensors()
-    return interpreter
-
-
-def feed(interpreter: Any, arrays: tuple[Array, ...]) -> None:
-    """Sets the inputs, quantizing them where the file wants integers and resizing where a shape differs."""
-    details = interpreter.get_input_details()
-    if len(details) != len(arrays):
-        raise ConversionFailed(f"the .tflite takes {len(details)} inputs and the samples have {len(arrays)}")
-    resized = [d for d, a in zip(details, arrays, strict=True) if tuple(d["shape"]) != a.shape]
-    for detail, array in zip(details, arrays, strict=True):
-        if tuple(detail["shape"]) != array.shape:
-            interpreter.resize_tensor_input(detail["index"], array.shape)
-    if resized:
-        interpreter.allocate_tensors()
-    for detail, array in zip(details, arrays, strict=True):
-        interpreter.set_tensor(detail["index"], _stored(array, detail))
-
-
-def _stored(array: Array, detail: dict[str, Any]) -> Array:
-    scale, zero = detail["quantization"]
-    if not scale or not np.issubdtype(array.dtype, np.floating):
-        return np.asarray(array, detail["dtype"])
-    limits = np.iinfo(detail["dtype"])
-    stored = np.clip(np.round(array / scale) + zero, limits.min, limits.max)
-    return np.asarray(stored.astype(detail["dtype"]))
 
 
 def _real(array: Array, detail: dict[str, Any]) -> Array:

@@ -15,7 +15,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from benchmarks.quantization.contestants import PEERS, peers, ways_of
 from benchmarks.quantization.work import _input_name
-from edgeq.quantize.flatbuffer import packed
+from edgeq.graphs.tflite import packed
 from tests.conftest import missing
 from tests.lab import devices, images, machine, sshd
 

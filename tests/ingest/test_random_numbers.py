@@ -129,7 +129,7 @@ def test_tflite(tmp_path):
 
 def _integers(path, name, values):
     """The constant `name` of a .tflite file as int32."""
-    from edgeq.quantize.flatbuffer import packed, read_model
+    from edgeq.graphs.tflite import packed, read_model
 
     model = read_model(path)
     tensor = next(t for t in model.subgraphs[0].tensors if t.name.decode() == name)

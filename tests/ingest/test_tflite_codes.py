@@ -8,9 +8,9 @@ import pytest
 pytest.importorskip("ai_edge_litert")
 
 from edgeq.errors import ModelRefused
+from edgeq.graphs.tflite import packed, read_model
 from edgeq.ingest.open_model import open_model
 from edgeq.ingest.tflite_run import run_tflite
-from edgeq.quantize.flatbuffer import packed, read_model
 from edgeq.workflow.convert import convert
 from tests.quantize.tflite_networks import convolution, dense, two_outputs
 

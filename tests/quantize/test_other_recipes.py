@@ -8,8 +8,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from edgeq.errors import ConversionFailed, DataRefused
+from edgeq.graphs import tflite
 from edgeq.nouns.plan import CandidatePlan, Scheme
-from edgeq.quantize import tflite_file
 from edgeq.quantize.evaluate.gate import Gate
 from edgeq.quantize.make import make
 from tests.quantize import tflite_networks
@@ -120,7 +120,7 @@ def test_dynamic_int8_never_touches_a_convolution(tmp_path):
 )
 def test_litert_takes_activations_as_they_come(tmp_path, network, operator):
     file = network(tmp_path / "net.tflite")
-    graph = tflite_file.read(file)
+    graph = tflite.read_tflite(file)
     x = graph.tensors[0]
     model = tflite_networks.model_of_file(file)
     plan = CandidatePlan("litert-int8_dynamic", "litert", "int8_dynamic", "tflite", "a test")

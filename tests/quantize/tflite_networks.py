@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from edgeq.graphs import tflite
+from edgeq.graphs.tflite import opcode_of, packed
 from edgeq.nouns.model import Model
 from edgeq.nouns.tensor import TensorSpec
-from edgeq.quantize import tflite_file
-from edgeq.quantize.flatbuffer import opcode_of, packed
 
 
 def dense(path: Path, width: int = 64) -> Path:
@@ -131,7 +131,7 @@ def _tensor(name: str, shape: tuple, buffer: int) -> schema.TensorT:
 
 def model_of_file(file: Path) -> Model:
     """The Model noun of a .tflite with one input and one output."""
-    graph = tflite_file.read(file)
+    graph = tflite.read_tflite(file)
     x, y = (graph.tensors[i] for i in (graph.inputs[0], graph.outputs[0]))
     return Model(
         name="net",

@@ -9,7 +9,7 @@ from edgeq.bundle import read_check
 from edgeq.emulate.answers import Question, ask
 from edgeq.emulate.machine import this_machine
 from edgeq.errors import ModelRefused, TargetRefused
-from edgeq.quantize.tflite_file import read
+from edgeq.graphs.tflite import read_tflite
 from edgeq.workflow.convert import convert
 from edgeq.workflow.explain import explain
 from tests.quantize.tflite_networks import two_outputs
@@ -45,7 +45,7 @@ def test_the_contract_says_how_integers_stand_for_reals(made, tmp_path):
     assert candidate.input_types == ("int8",)
     told = contract(made, candidate.id)
     assert [t["dtype"] for t in (*told["inputs"], *told["outputs"])] == ["int8"] * 3
-    graph = read(tmp_path / "files" / candidate.model)
+    graph = read_tflite(tmp_path / "files" / candidate.model)
     assert {graph.tensors[i].type for i in (*graph.inputs, *graph.outputs)} == {"INT8"}
     float_one = contract(made, "litert-float")
     assert [t["dtype"] for t in float_one["inputs"]] == ["float32"]

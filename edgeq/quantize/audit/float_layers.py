@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 
 from edgeq.foreign import translated
 from edgeq.graphs.onnx_index import Graph, OnnxIndex, index_of
+from edgeq.graphs.op_sets import DYNAMIC, HEAVY, INTEGER_OPERATORS, STATIC, UNROLLED
+from edgeq.graphs.tflite import read_tflite
 from edgeq.nouns.plan import Scheme, Skipped
 from edgeq.quantize.audit.kernels import integer_nodes
 from edgeq.quantize.audit.tflite_kernels import HEAVY as TFLITE_HEAVY
 from edgeq.quantize.audit.tflite_kernels import has_integer_weights
 from edgeq.quantize.backends.ort.dynamic import without_kernel
-from edgeq.quantize.graph_work import DYNAMIC, HEAVY, RECURRENT, STATIC
-from edgeq.quantize.integer_operators import INTEGER_OPERATORS
-from edgeq.quantize.tflite_file import read
 
 if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto
@@ -100,7 +99,7 @@ def onnx_half(path: Path) -> tuple[Skipped, ...]:
 
 def tflite_static(path: Path, by_choice: dict[str, str]) -> tuple[Skipped, ...]:
     """`by_choice` are operators, by their first output, that were left on purpose, with the reason."""
-    graph = read(path)
+    graph = read_tflite(path)
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)
     for op in graph.operators:
         outputs = [graph.tensors[i] for i in op.outputs]
@@ -115,7 +114,7 @@ def tflite_static(path: Path, by_choice: dict[str, str]) -> tuple[Skipped, ...]:
 
 def tflite_dynamic(path: Path, by_choice: dict[str, str]) -> tuple[Skipped, ...]:
     """Operators with weights that dynamic int8 did not take; `by_choice` as for `tflite_static`."""
-    graph = read(path)
+    graph = read_tflite(path)
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)
     for op in (o for o in graph.operators if o.kind in TFLITE_HEAVY):
         if has_integer_weights(op, graph) or graph.tensors[op.outputs[0]].name in by_choice:
@@ -180,7 +179,7 @@ def _heavy_with_types(graph: "GraphProto") -> "Iterator[tuple[NodeProto, str]]":
     for inner in _graphs(graph):
         others = _other_types(inner)
         for node in inner.node:
-            if node.op_type in HEAVY and node.op_type not in RECURRENT:
+            if node.op_type in HEAVY and node.op_type not in UNROLLED:
                 yield node, _why_type(node, others)
 
 
@@ -248,7 +247,7 @@ def _is_constant(tensor: str, index: OnnxIndex) -> bool:
 
 
 def _why_static(node: "NodeProto", index: OnnxIndex, otherwise: str = "its neighbours run in float") -> str:
-    if node.op_type in ("LSTM", *RECURRENT):
+    if node.op_type in ("LSTM", *UNROLLED):
         return f"{node.op_type} is quantized only with dynamic activations (--recipe int8_dynamic)"
     if node.op_type not in INTEGER_OPERATORS:
         return "onnxruntime's CPU provider has no integer kernel for it"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from edgeq.graphs.onnx_index import bodies
 from edgeq.graphs.onnx_io import read_onnx
 from edgeq.graphs.op_sets import INTEGER_KERNELS
-from edgeq.quantize.tflite_file import read
+from edgeq.graphs.tflite import read_tflite
 
 if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto
@@ -48,4 +48,4 @@ def _to_half(cast: "NodeProto") -> bool:
 
 
 def _integers(path: Path) -> int:
-    return sum(t.type in _INTEGER for t in read(path).tensors)
+    return sum(t.type in _INTEGER for t in read_tflite(path).tensors)

@@ -16,14 +16,13 @@ from edgeq.foreign import translated
 from edgeq.graphs.op_sets import MOVES_VALUES
 from edgeq.graphs.ort_session import ort_session
 from edgeq.graphs.stages import untyped
+from edgeq.graphs.tflite import TfliteGraph, read_tflite
+from edgeq.graphs.tflite_session import feed, interpreter_of
 from edgeq.limited.native_call import native_call
 from edgeq.nouns.explanation import Partners
 from edgeq.nouns.plan import Skipped
 from edgeq.quantize.float_graph import read as read_onnx
-from edgeq.quantize.run_model import feed, interpreter_of
 from edgeq.quantize.samples import Array
-from edgeq.quantize.tflite_file import TfliteGraph
-from edgeq.quantize.tflite_file import read as read_tflite
 
 _SAME = 1e-3  # of the norm, that the difference may have: kernels add in another order
 _ONNX_MOVES = (*MOVES_VALUES, "Dropout")

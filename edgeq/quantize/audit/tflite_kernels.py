@@ -6,8 +6,8 @@ LiteRT's kernels are chosen by those types, on every CPU, so the file says it al
 from collections import Counter
 from pathlib import Path
 
+from edgeq.graphs.tflite import Operator, TfliteGraph, read_tflite
 from edgeq.nouns.fidelity import FusionAudit
-from edgeq.quantize.tflite_file import Operator, TfliteGraph, read
 
 HEAVY = (
     "BATCH_MATMUL",
@@ -25,7 +25,7 @@ _PLAIN = "16-bit activations run in plain loops, XNNPACK has no kernels for them
 def tflite_fusion(path: Path, *, dynamic: bool = False) -> tuple[FusionAudit, ...]:
     """`dynamic` counts the operators that quantize their float data as it comes."""
     counts = has_integer_weights if dynamic else computes_integers
-    graph = read(path)
+    graph = read_tflite(path)
     pairs = sum(o.kind == "DEQUANTIZE" for o in graph.operators)
     pairs -= sum(
         o.kind == "DEQUANTIZE" and bool(set(o.outputs) & set(graph.outputs)) for o in graph.operators
@@ -39,7 +39,7 @@ def tflite_fusion(path: Path, *, dynamic: bool = False) -> tuple[FusionAudit, ..
 
 def integer_operators(path: Path) -> frozenset[str]:
     """Names of the first outputs of the heavy operators that compute on integers."""
-    graph = read(path)
+    graph = read_tflite(path)
     heavy = (o for o in graph.operators if o.kind in HEAVY and computes_integers(o, graph))
     return frozenset(graph.tensors[o.outputs[0]].name for o in heavy)
 

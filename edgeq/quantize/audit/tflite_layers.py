@@ -4,18 +4,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from edgeq.graphs.tflite import Operator, TfliteGraph, read_model, read_tflite
 from edgeq.nouns.plan import Scheme
 from edgeq.quantize.audit.layer_error import LayerError
 from edgeq.quantize.audit.layer_errors import layer_errors
 from edgeq.quantize.audit.quantized_layer import FLOAT, SeenLayer
 from edgeq.quantize.audit.tflite_kernels import computes_integers, has_integer_weights
 from edgeq.quantize.audit.tflite_output_errors import PLACES, tflite_output_errors
-from edgeq.quantize.flatbuffer import read_model
 from edgeq.quantize.graph_work import tflite_operator_shares
 from edgeq.quantize.passes.fit.quantized_tflite import TfliteFile
 from edgeq.quantize.run_model import Progress
 from edgeq.quantize.samples import SamplesLike
-from edgeq.quantize.tflite_file import Operator, TfliteGraph, read
 
 _LOOKUPS = ("EMBEDDING_LOOKUP", "GATHER")
 _UNKNOWN = "its weights are no fixed integers of its own"
@@ -28,7 +27,7 @@ def tflite_static_layers(
     levels = 2**16 if scheme.activations == "int16" else 2**8
     file = TfliteFile(source, path)
     errors = layer_errors(file, samples, threads=threads, progress=progress, levels=levels)
-    graph = read(path)
+    graph = read_tflite(path)
     integer = {_name(op, graph): str(scheme) for op in graph.operators if computes_integers(op, graph)}
     return _seen(source, {**dict.fromkeys(errors, str(scheme)), **integer}, set(integer), errors)
 
@@ -38,7 +37,7 @@ def tflite_dynamic_layers(
 ) -> tuple[SeenLayer, ...]:
     """Of a file whose activations are quantized as they come."""
     errors = tflite_output_errors(source, path, samples, threads=threads, progress=progress)
-    graph = read(path)
+    graph = read_tflite(path)
     weighted = [op for op in graph.operators if op.kind in PLACES and has_integer_weights(op, graph)]
     touched = {_name(op, graph): op for op in weighted}
     tensors = read_model(path).subgraphs[0].tensors
@@ -57,7 +56,7 @@ def _words(operator: Operator, weights: Any) -> str:
 def _seen(
     source: Path, schemes: Mapping[str, str], integer: set[str], errors: Mapping[str, LayerError]
 ) -> tuple[SeenLayer, ...]:
-    graph, shares = read(source), tflite_operator_shares(source)
+    graph, shares = read_tflite(source), tflite_operator_shares(source)
     found = []
     for op in graph.operators:
         name = _name(op, graph)

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgeq.graphs.tflite import kind_of, read_model
 from edgeq.quantize.audit.layer_error import LayerError, Sums
 from edgeq.quantize.evaluate.partial_run import TfliteRun
-from edgeq.quantize.flatbuffer import kind_of, read_model
 from edgeq.quantize.numerics import real_values
 from edgeq.quantize.run_model import Progress
 from edgeq.quantize.samples import SamplesLike

@@ -21,6 +21,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.foreign import translated
+from edgeq.graphs.tflite import read_tflite
+from edgeq.graphs.tflite_session import feed, interpreter_of
 from edgeq.limited.native_call import native_call
 from edgeq.quantize.calibration.array_cache import Kept
 from edgeq.quantize.calibration.instrumented_graph import InstrumentedGraph, folded_inputs
@@ -35,9 +37,8 @@ from edgeq.quantize.calibration.tensor_stats import (
     stats_of_sample,
     unpacked,
 )
-from edgeq.quantize.run_model import Progress, feed, interpreter_of, no_progress
+from edgeq.quantize.run_model import Progress, no_progress
 from edgeq.quantize.samples import Array, SamplesLike
-from edgeq.quantize.tflite_file import read
 
 Ranges = dict[str, Range]
 Ends = npt.NDArray[np.float64]  # [tensors, low and high of one or two ranges]
@@ -136,7 +137,7 @@ def tflite_seen(
 
     def seen() -> tuple[dict[str, Seen], int]:
         interpreter = interpreter_of(path, threads, keep_all=True)
-        constant = {t.name for t in read(path).tensors if t.constant}
+        constant = {t.name for t in read_tflite(path).tensors if t.constant}
         counted = counted_of_one(samples.count)
 
         def look(arrays: tuple[Array, ...]) -> dict[str, SampleStats]:

@@ -15,8 +15,9 @@ from edgeq.foreign import quiet, translated
 from edgeq.graphs.onnx_index import names_read
 from edgeq.graphs.ort_session import ort_session
 from edgeq.graphs.stages import part_of, untyped
+from edgeq.graphs.tflite import packed, stands_for_reals
+from edgeq.graphs.tflite_session import open_interpreter
 from edgeq.limited.native_call import native_call
-from edgeq.quantize.flatbuffer import packed, stands_for_reals
 from edgeq.quantize.numerics import real_values
 from edgeq.quantize.samples import SamplesLike
 
@@ -148,16 +149,11 @@ class TfliteRun(PartialRun[int]):
     def _part(
         self, nodes: list[int], inputs: list[int], outputs: list[int]
     ) -> Callable[[list[Array]], Iterable[Array]]:
-        from ai_edge_litert.interpreter import Interpreter
-
         operators = [self._graph.operators[k] for k in nodes]
         content = packed(self._subgraph(operators, inputs, outputs))
         with quiet(), translated("a part of the .tflite does not load"):
-            interpreter = Interpreter(model_content=content, num_threads=self._threads)
-            for detail, t in zip(interpreter.get_input_details(), inputs, strict=True):
-                if tuple(detail["shape"]) != self._live[0][t].shape:
-                    interpreter.resize_tensor_input(detail["index"], self._live[0][t].shape)
-            interpreter.allocate_tensors()
+            shapes = [self._live[0][t].shape for t in inputs]
+            interpreter = open_interpreter(content, self._threads, shapes=shapes)
         # The interpreter lists inputs and outputs in the part's order.
         fed = [d["index"] for d in interpreter.get_input_details()]
         made = [d["index"] for d in interpreter.get_output_details()]

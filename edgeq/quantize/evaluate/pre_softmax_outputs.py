@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from edgeq.foreign import translated
+from edgeq.graphs.onnx_io import write_onnx
+from edgeq.graphs.tflite import read_model
 from edgeq.quantize.evaluate.partial_run import TfliteRun
 from edgeq.quantize.evaluate.pre_softmax_tensors import decisive_of, ending_at
 from edgeq.quantize.evaluate.sqnr import sqnr_db
 from edgeq.quantize.evaluate.tflite_pre_softmax import decisive_tensors
-from edgeq.quantize.flatbuffer import read_model
-from edgeq.quantize.float_graph import write
 from edgeq.quantize.run_model import load
 from edgeq.quantize.samples import Array, SamplesLike
 
@@ -33,7 +33,7 @@ def onnx_answers(
     """Of `graph`: the ModelProto `float_model` itself, or a QDQ one made from it."""
     with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
         path = Path(folder) / "answers.onnx"
-        write(ending_at(graph, decisive_of(float_model)), path)
+        write_onnx(ending_at(graph, decisive_of(float_model)), path)
         runner = load(path, "onnx", threads)
     with translated("the model does not run on a calibration sample"):
         return [runner(samples[i]) for i in indices]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from edgeq.quantize.flatbuffer import kind_of, stands_for_reals
+from edgeq.graphs.tflite import kind_of, stands_for_reals
 
 _FLATTEN = ("LOGISTIC", "LOG_SOFTMAX", "SOFTMAX", "TANH")
 _MOVE = ("CAST", "DEQUANTIZE", "EXPAND_DIMS", "QUANTIZE", "RESHAPE", "SQUEEZE", "TRANSPOSE")

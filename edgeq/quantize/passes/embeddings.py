@@ -7,12 +7,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edgeq.foreign import translated
+from edgeq.graphs.onnx_edit import drop_unread
+from edgeq.graphs.onnx_index import OnnxIndex, index_of
 from edgeq.nouns.fidelity import Remedy
 from edgeq.nouns.repairs import Tried, counted
 from edgeq.quantize.parts import Parts
 from edgeq.quantize.passes.recurrent.int8_weights import by_row
 from edgeq.quantize.quantization import Context, Quantization
-from edgeq.quantize.scopes import Scope, drop_unread, scopes
 
 if TYPE_CHECKING:
     import onnx
@@ -35,7 +36,10 @@ def store_tables(model: "onnx.ModelProto") -> tuple["onnx.ModelProto", tuple[Rem
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     lookups = [
-        (scope, node) for scope in scopes(copy.graph) for node in scope.graph.node if _is_lookup(node, scope)
+        (scope, node)
+        for scope in index_of(copy.graph).scopes()
+        for node in scope.graph.node
+        if _is_lookup(node, scope)
     ]
     shared = _read_otherwise(copy.graph)
     taken = [(scope, node) for scope, node in lookups if node.input[0] not in shared]
@@ -52,7 +56,7 @@ def store_tables(model: "onnx.ModelProto") -> tuple["onnx.ModelProto", tuple[Rem
     return copy, tuple(Remedy(f"Gather: {node.name or node.output[0]}", how) for _, node in taken)
 
 
-def _is_lookup(node: "onnx.NodeProto", scope: Scope) -> bool:
+def _is_lookup(node: "onnx.NodeProto", scope: OnnxIndex) -> bool:
     """Whether it gathers whole rows of a constant float matrix."""
     from onnx import TensorProto
 
@@ -70,7 +74,7 @@ def _is_lookup(node: "onnx.NodeProto", scope: Scope) -> bool:
 def _read_otherwise(graph: "onnx.GraphProto") -> set[str]:
     """Names that others than lookups read: a language model's last product may share the table."""
     found = set()
-    for scope in scopes(graph):
+    for scope in index_of(graph).scopes():
         found |= {o.name for o in scope.graph.output}
         for node in scope.graph.node:
             lookup = _is_lookup(node, scope)
@@ -78,7 +82,7 @@ def _read_otherwise(graph: "onnx.GraphProto") -> set[str]:
     return found
 
 
-def _store(table: str, scope: Scope) -> list[str]:
+def _store(table: str, scope: OnnxIndex) -> list[str]:
     """Adds the table's integers and scales to its graph and returns their names; lookups may share them."""
     from onnx import numpy_helper
 

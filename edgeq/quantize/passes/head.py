@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.foreign import translated
+from edgeq.graphs.tflite import kind_of, read_model
 from edgeq.nouns.repairs import Tried, counted
 from edgeq.quantize.evaluate.pre_softmax_outputs import (
     Answers,
@@ -21,7 +22,6 @@ from edgeq.quantize.evaluate.pre_softmax_outputs import (
 )
 from edgeq.quantize.evaluate.pre_softmax_tensors import last_layers
 from edgeq.quantize.evaluate.tflite_pre_softmax import decisive_tensors
-from edgeq.quantize.flatbuffer import kind_of, read_model
 from edgeq.quantize.graph_work import onnx_node_shares, tflite_operator_shares
 from edgeq.quantize.quantization import Context, Quantization
 from edgeq.quantize.samples import SamplesLike

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.foreign import translated
-from edgeq.quantize.float_graph import write
+from edgeq.graphs.onnx_io import write_onnx
 from edgeq.quantize.quantization import Context, Quantization
 
 Array = npt.NDArray[Any]
@@ -65,7 +65,7 @@ def settle(path: Path) -> int:
             stored[layer.integers_name].CopyFrom(onnx.numpy_helper.from_array(tensor, layer.integers_name))
             changed += count
     if changed:
-        write(model, path)
+        write_onnx(model, path)
     return changed
 
 

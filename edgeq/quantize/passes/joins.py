@@ -14,18 +14,18 @@ from typing import Any
 import numpy as np
 
 from edgeq.foreign import translated
+from edgeq.graphs.op_sets import HEAVY, INTEGER_OPERATORS
 from edgeq.graphs.ort_session import ort_session
+from edgeq.graphs.tflite import read_tflite
+from edgeq.graphs.tflite_session import feed, interpreter_of
 from edgeq.limited.native_call import native_call
 from edgeq.nouns.repairs import OFF, Tried, counted
 from edgeq.quantize.evaluate.pre_softmax_outputs import evenly
 from edgeq.quantize.evaluate.sqnr_breakdown import mixes_scales
-from edgeq.quantize.graph_work import HEAVY, TFLITE_HEAVY
-from edgeq.quantize.integer_operators import INTEGER_OPERATORS
+from edgeq.quantize.graph_work import TFLITE_HEAVY
 from edgeq.quantize.passes.fuse.float_tail import before_a_layer, float_tensors
 from edgeq.quantize.quantization import Context, Quantization
-from edgeq.quantize.run_model import feed, interpreter_of
 from edgeq.quantize.samples import Array, SamplesLike
-from edgeq.quantize.tflite_file import read
 
 _SAMPLES = 16
 _WHY = (
@@ -82,7 +82,7 @@ def onnx_joins(model: Any, samples: SamplesLike, threads: int) -> Joins:
 
 def tflite_joins(source: Path, samples: SamplesLike, threads: int) -> Joins:
     """Of the float file `source`."""
-    graph = read(source)
+    graph = read_tflite(source)
     before: set[int] = set()
     for op in reversed(graph.operators):
         if op.kind in TFLITE_HEAVY or op.kind in _INSIDE or before.intersection(op.outputs):

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from edgeq.foreign import translated
+from edgeq.graphs.tflite import read_tflite
+from edgeq.graphs.tflite_session import feed, interpreter_of
 from edgeq.limited.native_call import native_call
 from edgeq.quantize.evaluate.sqnr import NO_SIGNAL, powers
-from edgeq.quantize.run_model import Progress, feed, interpreter_of
+from edgeq.quantize.run_model import Progress
 from edgeq.quantize.samples import SamplesLike
 from edgeq.quantize.sensitivity.noise import Noise
-from edgeq.quantize.tflite_file import read
 
 _SAMPLES = 8
 
@@ -47,7 +48,7 @@ def tflite_noise(
 
 
 def _added(source: Path, share: dict[str, float], clips: dict[str, bool]) -> tuple[Noise, ...]:
-    graph = read(source)
+    graph = read_tflite(source)
     found = []
     for op in graph.operators:
         named = [graph.tensors[i].name for i in op.outputs]

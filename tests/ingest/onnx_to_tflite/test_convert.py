@@ -9,12 +9,12 @@ import pytest
 from onnx import TensorProto, helper
 
 from edgeq.errors import ConversionFailed, ModelRefused
+from edgeq.graphs.tflite import read_tflite
 from edgeq.ingest.graph.read import INLINE_LIMIT
 from edgeq.ingest.onnx_to_tflite.pins import CONVERTER
 from edgeq.ingest.open_model import open_model
 from edgeq.nouns.model import Model
 from edgeq.quantize.run_model import load
-from edgeq.quantize.tflite_file import read
 from tests.ingest.onnx_to_tflite.networks import draw, perceptron, residual, write
 
 node = helper.make_node
@@ -25,7 +25,7 @@ def opened(path: Path, cache: Path, formats: tuple[str, ...] = ("onnx", "tflite"
 
 
 def operators(model: Model) -> list[str]:
-    return [operator.kind for operator in read(Path(model.files["tflite"])).operators]
+    return [operator.kind for operator in read_tflite(Path(model.files["tflite"])).operators]
 
 
 def require_same_answers(model: Model, *arrays: np.ndarray) -> None:

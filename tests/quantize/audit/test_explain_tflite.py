@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from ai_edge_litert.schema_py_generated import TensorType
 
+from edgeq.graphs import tflite
+from edgeq.graphs.tflite import read_model
 from edgeq.nouns.plan import CandidatePlan
-from edgeq.quantize import tflite_file
 from edgeq.quantize.audit.explain import explain
 from edgeq.quantize.evaluate.gate import Gate
 from edgeq.quantize.evaluate.partial_run import TfliteRun
-from edgeq.quantize.flatbuffer import read_model
 from edgeq.quantize.make import make
 from edgeq.quantize.run_model import load, no_progress
 from tests.quantize import tflite_networks
@@ -19,7 +19,7 @@ DYNAMIC = CandidatePlan("litert-int8_dynamic", "litert", "int8_dynamic", "tflite
 
 
 def explained(file, folder):
-    graph = tflite_file.read(file)
+    graph = tflite.read_tflite(file)
     x = graph.tensors[graph.inputs[0]]
     model = tflite_networks.model_of_file(file)
     samples = Rows(np.random.default_rng(1).normal(size=(8, *x.shape[1:])).astype(np.float32))

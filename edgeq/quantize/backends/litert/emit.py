@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from edgeq.errors import ExtraMissing
 from edgeq.foreign import quiet, translated
+from edgeq.graphs.tflite import Tensor, read_tflite, tflite_of
 from edgeq.quantize.backends.litert.kernels import of_one_scale, without_kernel
 from edgeq.quantize.backends.litert.outputs_apart import apart, copies, joined
 from edgeq.quantize.backends.litert.shared_constants import products_across
@@ -23,7 +24,6 @@ from edgeq.quantize.backends.refused_layers import found_by_trying, runs
 from edgeq.quantize.calibration.calibrate import Ranges
 from edgeq.quantize.passes.fit import fit_tflite
 from edgeq.quantize.quantization import Backend, Context, Quantization, Written
-from edgeq.quantize.tflite_file import Tensor, read, read_bytes
 
 _RECIPES = {8: "static_wi8_ai8", 16: "static_wi8_ai16"}
 
@@ -95,7 +95,7 @@ def form_of(q: Quantization) -> Form:
 def _refused(
     q: Quantization, context: Context, written: Callable[[frozenset[str], Ranges, Path], None]
 ) -> dict[str, str]:
-    path, graph = context.path.with_name("refused.tflite"), read(q.source)
+    path, graph = context.path.with_name("refused.tflite"), read_tflite(q.source)
     ranges = {t.name: _ANY_RANGE for t in graph.tensors if t.type == "FLOAT32" and not t.constant}
     sample = tuple(_ones(graph.tensors[i]) for i in graph.inputs)
 
@@ -208,7 +208,7 @@ def _put(out: Path, content: bytes) -> None:
 
 def _never_computed(source: Path, ranges: Ranges) -> set[str]:
     """Operators without ranges: nothing asked for their outputs."""
-    graph = read(source)
+    graph = read_tflite(source)
     made = (graph.tensors[i] for o in graph.operators for i in o.outputs[:1])
     return {t.name for t in made if t.type == "FLOAT32" and t.name not in ranges}
 
@@ -217,7 +217,7 @@ def _statistics(content: bytes, ranges: Ranges) -> dict[str, dict[str, Any]]:
     """The ranges in the quantizer's form: arrays of the tensor's rank; constants have none, it looks at their values."""
     return {
         t.name: {"min": _shaped(ranges[t.name][0], t.shape), "max": _shaped(ranges[t.name][1], t.shape)}
-        for t in read_bytes(content).tensors
+        for t in tflite_of(content).tensors
         if t.name in ranges and not t.constant
     }
 

@@ -7,7 +7,7 @@ BATCH_MATMUL both are in the kernel's source: Prepare and EvalInt8Int8 in tflite
 
 from pathlib import Path
 
-from edgeq.quantize.tflite_file import Operator, TfliteGraph, read
+from edgeq.graphs.tflite import Operator, TfliteGraph, read_tflite
 
 _OLDER, _TRIED = "tflite-runtime", "2.14.0"
 # Of tflite-runtime, by bits of activations; None: dynamically quantized activations.
@@ -20,7 +20,7 @@ _NO_KERNEL = {
 
 def without_kernel(source: Path, runtime: str, activation_bits: int | None) -> dict[str, str]:
     """The operators of a float file that have to stay in float there, by their first output, and the reason."""
-    graph = read(source)
+    graph = read_tflite(source)
     kind = f"{activation_bits}-bit" if activation_bits else "dynamic int8"
     none = f"{'LiteRT' if runtime == 'litert' else runtime} has no {kind} kernel for"
     found = {}
@@ -45,7 +45,7 @@ def of_one_scale(runtime: str, activation_bits: int | None) -> tuple[str, ...]:
 
 def oldest_version(path: Path, runtime: str) -> str | None:
     """Of tflite-runtime, for a file with 16-bit activations: the one they were tried with; None where any will do."""
-    sixteen = runtime == _OLDER and any(t.type == "INT16" for t in read(path).tensors)
+    sixteen = runtime == _OLDER and any(t.type == "INT16" for t in read_tflite(path).tensors)
     return _TRIED if sixteen else None
 
 

@@ -9,15 +9,14 @@ there is no list of signatures, be it an empty one.
 from pathlib import Path
 from typing import Any
 
-from edgeq.quantize.flatbuffer import opcode_of, packed, read_model, unpacked
-from edgeq.quantize.tflite_file import read
+from edgeq.graphs.tflite import opcode_of, packed, read_model, read_tflite, unpacked
 
 _COPY = "_copied_for_the_output"
 
 
 def copies(source: Path) -> dict[str, str]:
     """The name of each copy by that of the output it stands for; empty where no output needs one."""
-    graph = read(source)
+    graph = read_tflite(source)
     used = {i for o in graph.operators for i in o.inputs} | set(graph.inputs)
     names = (graph.tensors[i].name for i in graph.outputs if i in used and graph.tensors[i].type == "FLOAT32")
     return {name: name + _COPY for name in names}

@@ -9,7 +9,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from edgeq.quantize.flatbuffer import kind_of, read_model
+from edgeq.graphs.tflite import kind_of, read_model
 
 _ALONG_FIRST = ("EMBEDDING_LOOKUP", "FULLY_CONNECTED")
 

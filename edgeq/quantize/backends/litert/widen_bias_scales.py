@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgeq.quantize.flatbuffer import kind_of, packed, read_model, unpacked
+from edgeq.graphs.tflite import kind_of, packed, read_model, unpacked
 
 Array = npt.NDArray[Any]
 

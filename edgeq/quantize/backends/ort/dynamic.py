@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgeq.foreign import quiet, translated
+from edgeq.graphs.onnx_io import write_onnx
+from edgeq.graphs.op_sets import DYNAMIC
 from edgeq.quantize.backends.refused_layers import found_by_trying, runs
-from edgeq.quantize.float_graph import write
-from edgeq.quantize.graph_work import DYNAMIC
 from edgeq.quantize.passes import embeddings, recurrent
 from edgeq.quantize.quantization import Context, GraphBackend, Quantization, Written, through
 
@@ -27,7 +27,7 @@ class OrtDynamic(GraphBackend):
         path = context.path.with_name("refused.onnx")
 
         def attempt(leave: frozenset[str]) -> None:
-            write(quantized(lowered.graph, leave=leave), path)
+            write_onnx(quantized(lowered.graph, leave=leave), path)
             runs(path, "onnx", sample)
 
         layers = [n.name for n in lowered.graph.graph.node if n.op_type in DYNAMIC]
@@ -36,7 +36,7 @@ class OrtDynamic(GraphBackend):
     def write(
         self, q: Quantization, path: Path, leave: Collection[str] = (), *, fitted: bool = True
     ) -> Written:
-        write(self._quantized(q, frozenset(leave)), path)
+        write_onnx(self._quantized(q, frozenset(leave)), path)
         return Written(path)
 
     def quantized(self, q: Quantization) -> "onnx.ModelProto":

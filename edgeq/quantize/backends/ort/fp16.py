@@ -10,7 +10,7 @@ from typing import Any
 
 from edgeq.errors import ConversionFailed
 from edgeq.foreign import quiet, translated
-from edgeq.quantize.float_graph import write
+from edgeq.graphs.onnx_io import write_onnx
 from edgeq.quantize.quantization import Backend, Quantization, Written
 
 _NAMED = re.compile(r"in node \(([^()]*)\)|of type '[^']*' of node \(([^()]*)\)|Node ?\(([^()]*)\)")
@@ -35,7 +35,7 @@ def emit(model: Any, out: Path) -> None:
     names = {node.name for node in model.graph.node}
     left: list[str] = []
     while True:
-        write(_cast(model, DEFAULT_OP_BLOCK_LIST, left), out)
+        write_onnx(_cast(model, DEFAULT_OP_BLOCK_LIST, left), out)
         reason = _why_refused(out)
         if reason is None:
             return

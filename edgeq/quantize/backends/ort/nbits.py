@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from edgeq.quantize.float_graph import write
+from edgeq.graphs.onnx_edit import drop_unread
+from edgeq.graphs.onnx_io import write_onnx
 from edgeq.quantize.numerics.blocks import Blocks
 from edgeq.quantize.passes.blockwise.products import products_of
 from edgeq.quantize.quantization import GraphBackend, Quantization, Written
-from edgeq.quantize.scopes import drop_unread
 
 if TYPE_CHECKING:
     import onnx
@@ -30,7 +30,7 @@ class OrtBlockwise(GraphBackend):
         self, q: Quantization, path: Path, leave: Collection[str] = (), *, fitted: bool = True
     ) -> Written:
         """No layer can be left out: `leave` is empty."""
-        write(self.quantized(q), path)
+        write_onnx(self.quantized(q), path)
         return Written(path)
 
     def quantized(self, q: Quantization) -> "onnx.ModelProto":

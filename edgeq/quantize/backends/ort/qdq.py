@@ -11,13 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.foreign import quiet, translated
+from edgeq.graphs.onnx_io import opset_of, write_onnx
+from edgeq.graphs.op_sets import INTEGER_OPERATORS
 from edgeq.nouns.fidelity import Remedy
 from edgeq.nouns.plan import Scheme
 from edgeq.quantize.backends.refused_layers import found_by_trying, runs
 from edgeq.quantize.calibration.calibrate import Ranges
 from edgeq.quantize.calibration.unfoldable_activations import unfoldable_activations
-from edgeq.quantize.float_graph import PER_CHANNEL_OPSET, opset_of, write
-from edgeq.quantize.integer_operators import INTEGER_OPERATORS
+from edgeq.quantize.float_graph import PER_CHANNEL_OPSET
 from edgeq.quantize.passes.fit import fit_onnx
 from edgeq.quantize.passes.fuse.integer_moves import integer_moves
 from edgeq.quantize.passes.int16_saturation import Headroom, headroom, settle
@@ -49,7 +50,7 @@ class QdqEmission:
             self._made = dict(list(self._made.items())[1 - _KEPT :])
             self._made[leave] = self._emitted(ranges, leave)
         reranged, moved = self._made[leave]
-        write(reranged.model(ranges), self._path)
+        write_onnx(reranged.model(ranges), self._path)
         return moved
 
     def _emitted(self, ranges: Ranges, leave: frozenset[str]) -> tuple[Reranged, tuple[Remedy, ...]]:
@@ -158,7 +159,7 @@ def _emit(
     made = {node.name: node.output[0] for node in model.graph.node}
     moves = moves and opset_of(model) >= PER_CHANNEL_OPSET  # kernels were looked for from there on
     moved = tuple(integer_moves(quantized, made)) if moves else ()
-    write(quantized, out)
+    write_onnx(quantized, out)
     return moved
 
 

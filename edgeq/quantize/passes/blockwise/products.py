@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from edgeq.quantize.scopes import Scope, scopes
+from edgeq.graphs.onnx_index import OnnxIndex, index_of
 
 if TYPE_CHECKING:
     import onnx
@@ -29,13 +29,13 @@ class Product:
 def products_of(model: "onnx.ModelProto") -> tuple[Product, ...]:
     return tuple(
         Product(node, scope.graph, weights, inner=k > 0)
-        for k, scope in enumerate(scopes(model.graph))
+        for k, scope in enumerate(index_of(model.graph).scopes())
         for node in scope.graph.node
         if (weights := _weights(node, scope)) is not None
     )
 
 
-def _weights(node: "onnx.NodeProto", scope: Scope) -> npt.NDArray[np.float32] | None:
+def _weights(node: "onnx.NodeProto", scope: OnnxIndex) -> npt.NDArray[np.float32] | None:
     from onnx import TensorProto, numpy_helper
 
     if node.op_type not in ("MatMul", "Gemm") or node.input[0] in scope.constants:

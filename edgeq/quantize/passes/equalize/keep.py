@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from edgeq.graphs.onnx_index import index_of
 from edgeq.nouns.fidelity import Remedy
 from edgeq.nouns.repairs import OFF, Tried, counted
 from edgeq.quantize.calibration.calibrate import NOTHING_KEPT, Ranges, onnx_seen, ranges_of
@@ -23,7 +24,6 @@ from edgeq.quantize.passes.ranges.per_tensor import surely_less
 from edgeq.quantize.passes.ranges.trial import OnnxTrial
 from edgeq.quantize.run_model import Progress
 from edgeq.quantize.samples import SamplesLike
-from edgeq.quantize.scopes import scopes
 from edgeq.quantize.tensor_values import values_of
 
 Write = Callable[[Any, Path, Ranges], None]  # quantizes a ModelProto into a file
@@ -83,7 +83,7 @@ def _factors(
     model: Any, pairs: tuple[Pair, ...], samples: SamplesLike, threads: int
 ) -> tuple[Eighths, float]:
     """Of the pairs that win by it, and the most that one of them wins, in dB."""
-    constants = next(scopes(model.graph)).constants
+    constants = index_of(model.graph).constants
     found, most = {}, 0.0
     for pair, seen in zip(pairs, _seen(model, pairs, samples, threads), strict=True):
         eighths = eighths_of(seen)

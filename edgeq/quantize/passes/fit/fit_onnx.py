@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.foreign import translated
-from edgeq.quantize.float_graph import write
+from edgeq.graphs.onnx_io import write_onnx
 from edgeq.quantize.numerics.fitted_weights import Weights
 from edgeq.quantize.passes.fit.fit_layers import fit_layers, put_weights
 from edgeq.quantize.passes.fit.qdq_file import QdqFile
@@ -28,4 +28,4 @@ def replay(float_model: Any, path: Path, found: Mapping[str, Weights]) -> None:
     with translated(f"cannot read {path.name} as ONNX"):
         quantized = onnx.load(str(path))
     put_weights(QdqFile(quantized, float_model), found)
-    write(quantized, path)
+    write_onnx(quantized, path)

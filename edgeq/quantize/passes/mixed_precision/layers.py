@@ -1,6 +1,6 @@
 """The layers that mixed precision may leave in float, their share of the work, and what their quantization costs."""
 
-from edgeq.quantize import tflite_file
+from edgeq.graphs import tflite
 from edgeq.quantize.graph_work import onnx_node_shares, tflite_operator_shares
 from edgeq.quantize.quantization import Context, Quantization
 from edgeq.quantize.samples import SamplesLike
@@ -20,7 +20,7 @@ def layers_of(q: Quantization) -> tuple[str, ...]:
         return ()
     if q.format == "onnx":
         return tuple(node.name for node in q.graph.graph.node)
-    graph = tflite_file.read(q.source)
+    graph = tflite.read_tflite(q.source)
     return tuple(graph.tensors[op.outputs[0]].name for op in graph.operators if op.outputs)
 
 

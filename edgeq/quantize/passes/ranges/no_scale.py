@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from edgeq.graphs.tflite import read_tflite
 from edgeq.quantize.calibration.calibrate import Calibration
 from edgeq.quantize.calibration.tensor_stats import Seen
 from edgeq.quantize.passes.ranges.attention_masks import MAX_POOL, SOFTMAX, Layer, hiding, leading_to
-from edgeq.quantize.tflite_file import read
 
 _STANDS_FOR_INFINITY = (
     1e30  # masks have the lowest float32, -3.4e38; float32 sums of anything else lose their meaning
@@ -28,7 +28,7 @@ def without_scale_in_onnx(model: Any, calibration: Calibration) -> dict[str, str
 
 def without_scale_in_tflite(source: Path, calibration: Calibration) -> dict[str, str]:
     """By first output the operators, with the reason."""
-    graph = read(source)
+    graph = read_tflite(source)
     names = [t.name for t in graph.tensors]
     layers = [
         Layer(names[o.outputs[0]], o.kind, [names[i] for i in o.inputs], [names[i] for i in o.outputs])

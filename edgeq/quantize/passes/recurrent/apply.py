@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edgeq.foreign import translated
+from edgeq.graphs.onnx_edit import drop_unread
+from edgeq.graphs.onnx_index import OnnxIndex, index_of
+from edgeq.graphs.onnx_io import opset_of
 from edgeq.nouns.fidelity import Remedy
 from edgeq.nouns.plan import Skipped
-from edgeq.quantize.float_graph import opset_of
 from edgeq.quantize.passes.recurrent.int8_weights import store
 from edgeq.quantize.passes.recurrent.rnn_lowering import Way, ways_of
 from edgeq.quantize.passes.recurrent.split_gru import Gru, split_gru
-from edgeq.quantize.scopes import Scope, drop_unread, scopes
 
 if TYPE_CHECKING:
     import onnx
@@ -34,7 +35,9 @@ def treat_recurrent(model: "onnx.ModelProto") -> Treated:
 
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
-    decided = [(scope, way) for scope in scopes(copy.graph) for way in ways_of(scope, opset_of(copy))]
+    decided = [
+        (scope, way) for scope in index_of(copy.graph).scopes() for way in ways_of(scope, opset_of(copy))
+    ]
     if not decided:
         return Treated(model)
     for scope, way in decided:
@@ -62,7 +65,7 @@ def _replace(node: "onnx.NodeProto", gru: Gru, graph: "onnx.GraphProto") -> None
     graph.initializer.extend(parts.tensors.values())
 
 
-def _store(decided: list[tuple[Scope, Way]]) -> None:
+def _store(decided: list[tuple[OnnxIndex, Way]]) -> None:
     """Each weight once, in the graph that holds it: nodes may share one."""
     held = {(id(scope.homes[name]), name): scope for scope, way in decided for name in way.stored}
     for (_, name), scope in held.items():

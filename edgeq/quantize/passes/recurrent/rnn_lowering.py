@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from edgeq.graphs.onnx_index import OnnxIndex
 from edgeq.quantize.passes.recurrent.split_gru import Gru
-from edgeq.quantize.scopes import Scope
 
 if TYPE_CHECKING:
     import onnx
@@ -40,11 +40,11 @@ class Way:
         return f"{self.node.op_type}: {self.node.name or self.node.output[0]}"
 
 
-def ways_of(scope: Scope, opset: int) -> tuple[Way, ...]:
+def ways_of(scope: OnnxIndex, opset: int) -> tuple[Way, ...]:
     return tuple(_way(node, scope, opset) for node in scope.graph.node if node.op_type in ("GRU", "RNN"))
 
 
-def _way(node: "onnx.NodeProto", scope: Scope, opset: int) -> Way:
+def _way(node: "onnx.NodeProto", scope: OnnxIndex, opset: int) -> Way:
     weights = tuple(node.input[1:3])
     if not all(_is_float(scope.constants.get(name)) for name in weights):
         return Way(node, "its weights are computed in the graph, or are no float32")
@@ -61,7 +61,7 @@ def _way(node: "onnx.NodeProto", scope: Scope, opset: int) -> Way:
     return Way(node, f"split into matrix products in 8 bits around {words} of {gru.units} units", split=gru)
 
 
-def _why_whole(node: "onnx.NodeProto", facts: "Mapping[str, onnx.AttributeProto]", scope: Scope) -> str:
+def _why_whole(node: "onnx.NodeProto", facts: "Mapping[str, onnx.AttributeProto]", scope: OnnxIndex) -> str:
     """Why it cannot be split, or would not be faster; empty otherwise."""
     if _given(node, 4):
         return "it takes the lengths of its sequences"
@@ -85,7 +85,7 @@ def _is_plain(facts: "Mapping[str, onnx.AttributeProto]") -> bool:
     return all(pair == ["sigmoid", "tanh"] for pair in (named[k : k + 2] for k in range(0, len(named), 2)))
 
 
-def _gru(node: "onnx.NodeProto", facts: "Mapping[str, onnx.AttributeProto]", scope: Scope) -> Gru:
+def _gru(node: "onnx.NodeProto", facts: "Mapping[str, onnx.AttributeProto]", scope: OnnxIndex) -> Gru:
     from onnx import numpy_helper
 
     steps, batch = _steps_and_batch(node, scope)
@@ -105,7 +105,7 @@ def _gru(node: "onnx.NodeProto", facts: "Mapping[str, onnx.AttributeProto]", sco
     )
 
 
-def _steps_and_batch(node: "onnx.NodeProto", scope: Scope) -> tuple[int | None, int | None]:
+def _steps_and_batch(node: "onnx.NodeProto", scope: OnnxIndex) -> tuple[int | None, int | None]:
     steps, batch, *_ = (*scope.shapes.get(node.input[0], ()), None, None)
     return steps, batch
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
+from edgeq.graphs.onnx_index import index_of
 from edgeq.nouns.fidelity import Remedy
 from edgeq.nouns.repairs import Tried, counted
 from edgeq.quantize.evaluate.held_against import HeldAgainst
@@ -18,7 +19,6 @@ from edgeq.quantize.passes.smooth.scaled import scaled
 from edgeq.quantize.passes.smooth.sites import Site, sites_of
 from edgeq.quantize.run_model import Progress
 from edgeq.quantize.samples import SamplesLike
-from edgeq.quantize.scopes import scopes
 from edgeq.quantize.tensor_values import values_of
 
 _LOOKED_AT = 8  # samples
@@ -99,6 +99,6 @@ def _weights(model: Any, site: Site) -> npt.NDArray[np.float32]:
     from onnx import numpy_helper
 
     wanted = {node.input[1]: axis for node, axis in site.products}
-    constants = next(scopes(model.graph)).constants
+    constants = index_of(model.graph).constants
     held = {name: numpy_helper.to_array(constants[name]) for name in wanted}
     return np.concatenate([held[n] if axis == 0 else held[n].T for n, axis in wanted.items()], axis=1)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edgeq.graphs.tflite import read_tflite
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import CandidatePlan, Scheme
 from edgeq.nouns.tensor import TensorSpec
@@ -16,7 +17,6 @@ from edgeq.quantize.evaluate.gate import Gate
 from edgeq.quantize.make import make
 from edgeq.quantize.run_model import load, no_progress
 from edgeq.quantize.sensitivity.tflite_sensitivity import tflite_noise
-from edgeq.quantize.tflite_file import read
 from tests.quantize.networks import Rows
 
 pytestmark = pytest.mark.data
@@ -72,7 +72,7 @@ def test_every_convolution_computes_on_integers_the_small_head_in_float(made):
 
 
 def test_an_application_feeds_it_as_it_feeds_float(made):
-    graph = read(made.path)
+    graph = read_tflite(made.path)
     assert {graph.tensors[i].type for i in (*graph.inputs, *graph.outputs)} == {"FLOAT32"}
     assert made.input_types == ("float32",)
 
@@ -93,7 +93,7 @@ def test_an_operator_can_be_left_in_float_by_its_tensor(resnet8, samples, tmp_pa
     noise = tflite_noise(source, whole, samples[1], threads=1, progress=no_progress)
     heavy = next(n for n in noise if "Conv2D" in n.layer)
     emit.emit(source, part, ranges, heavy.leave)
-    graph = read(part)
+    graph = read_tflite(part)
     left = [graph.tensors[o.outputs[0]].name for o in graph.operators if o.kind == "CONV_2D"]
     floats = [n for n in left if next(t for t in graph.tensors if t.name == n).type == "FLOAT32"]
     assert floats == [heavy.layer]

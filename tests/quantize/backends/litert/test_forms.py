@@ -9,6 +9,7 @@ from edgeq import catalog
 from edgeq.deliver.agent_archive import build_agent
 from edgeq.emulate.answers import Question, ask
 from edgeq.emulate.machine import Machine
+from edgeq.graphs.tflite import read_model, read_tflite
 from edgeq.nouns.bundle import Candidate
 from edgeq.quantize.audit.tflite_kernels import tflite_fusion
 from edgeq.quantize.backends.litert import emit
@@ -16,10 +17,8 @@ from edgeq.quantize.backends.litert.emit import Form
 from edgeq.quantize.backends.litert.kernels import oldest_version, without_kernel
 from edgeq.quantize.calibration.calibrate import ranges_of, tflite_seen
 from edgeq.quantize.evaluate.sqnr import sqnr_db
-from edgeq.quantize.flatbuffer import read_model
 from edgeq.quantize.passes.fit.fit import tflite_reconstruction
 from edgeq.quantize.run_model import load, no_progress
-from edgeq.quantize.tflite_file import read
 from tests.lab import images
 from tests.quantize.networks import Rows
 from tests.quantize.tflite_networks import convolution, divided, multiplied, two_outputs
@@ -45,7 +44,7 @@ def closeness(source, path, rows=ROWS):
 
 
 def types(path):
-    graph = read(path)
+    graph = read_tflite(path)
     return {graph.tensors[o.outputs[0]].name: graph.tensors[o.outputs[0]].type for o in graph.operators}
 
 
@@ -89,7 +88,7 @@ def test_integer_io_also_where_the_layer_before_stays_in_float(tmp_path):
     source = two_outputs(tmp_path / "float.tflite")
     path = emitted(source, Form(integer_io=True), leave=frozenset({"y"}))
     assert types(path)["y"] == "FLOAT32"
-    graph = read(path)
+    graph = read_tflite(path)
     assert {graph.tensors[i].type for i in (*graph.inputs, *graph.outputs)} == {"INT8"}
     assert closeness(source, path) > 25
 

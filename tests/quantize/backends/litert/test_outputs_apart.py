@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
+from edgeq.graphs.tflite import read_tflite
 from edgeq.quantize.backends.litert import emit
 from edgeq.quantize.calibration.calibrate import ranges_of, tflite_seen
 from edgeq.quantize.evaluate.sqnr import sqnr_db
 from edgeq.quantize.passes.fit.fit import tflite_reconstruction
 from edgeq.quantize.run_model import load, no_progress
 from edgeq.quantize.sensitivity.tflite_sensitivity import tflite_noise
-from edgeq.quantize.tflite_file import read
 from tests.quantize.networks import Rows
 from tests.quantize.tflite_networks import two_outputs
 
@@ -24,7 +24,7 @@ def quantized(source, into, leave=frozenset()):
 
 
 def kinds(path):
-    graph = read(path)
+    graph = read_tflite(path)
     return [(o.kind, graph.tensors[o.outputs[0]].type) for o in graph.operators]
 
 

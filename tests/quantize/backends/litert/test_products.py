@@ -5,6 +5,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
+from edgeq.graphs.tflite import read_model, read_tflite
 from edgeq.nouns.plan import CandidatePlan
 from edgeq.quantize.backends.litert import emit
 from edgeq.quantize.backends.litert.emit import Form
@@ -12,10 +13,8 @@ from edgeq.quantize.backends.litert.kernels import without_kernel
 from edgeq.quantize.calibration.calibrate import ranges_of, tflite_seen
 from edgeq.quantize.evaluate.gate import Gate
 from edgeq.quantize.evaluate.sqnr import sqnr_db
-from edgeq.quantize.flatbuffer import read_model
 from edgeq.quantize.make import Options, make
 from edgeq.quantize.run_model import load
-from edgeq.quantize.tflite_file import read
 from tests.quantize.networks import Rows
 from tests.quantize.tflite_networks import model_of_file, write
 
@@ -79,7 +78,7 @@ def by_left_constant(path, constant):
 
 
 def samples(source, seed=2):
-    graph = read(source)
+    graph = read_tflite(source)
     shape = graph.tensors[graph.inputs[0]].shape
     rows = np.random.default_rng(seed).normal(size=(16, *shape)).astype(np.float32)
     return Batches(rows, sha256=str(seed) * 64)
@@ -193,7 +192,7 @@ def test_a_table_read_along_one_axis_is_stored_once_with_a_scale_per_channel(tmp
     source = write(tmp_path / "float.tflite", shapes, {"w": values(1, 16, 16)}, operators, ("x",), ("y",))
     path = emitted(source, None)
     assert stored(path) == {"w": ("int8", 16)}
-    assert len([t for t in read(path).tensors if t.constant]) == 1
+    assert len([t for t in read_tflite(path).tensors if t.constant]) == 1
 
 
 @pytest.mark.parametrize("recipe", ["int8_static", "int8_dynamic"])

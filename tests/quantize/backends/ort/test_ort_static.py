@@ -4,6 +4,7 @@ import numpy as np
 import onnx
 import pytest
 
+from edgeq.graphs.onnx_io import opset_of
 from edgeq.nouns.plan import CandidatePlan, Scheme
 from edgeq.quantize import float_graph
 from edgeq.quantize.audit.kernels import onnx_fusion
@@ -99,7 +100,7 @@ def test_older_runtimes_can_read_the_file(net, tmp_path):
 def test_a_model_below_opset_13_is_quantized_as_it_is_with_a_scale_per_tensor(tmp_path):
     """Raising its opset is for ingest, which proves every change."""
     found = made(saved(residual(opset=11), tmp_path, "old"), tmp_path, Scheme("uint8", "int8", False))
-    assert float_graph.opset_of(onnx.load(found.path)) == 11
+    assert opset_of(onnx.load(found.path)) == 11
     assert audits(found)["Conv"] == (5, 5)
     assert found.fidelity.outputs[0].sqnr_db > 15
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edgeq.graphs.tflite import read_model
 from edgeq.quantize.calibration.calibrate import ranges_of, tflite_seen
 from edgeq.quantize.evaluate.partial_run import TfliteRun
 from edgeq.quantize.evaluate.sqnr import sqnr_db
-from edgeq.quantize.flatbuffer import read_model
 from edgeq.quantize.passes.fit.fit import tflite_reconstruction
 from edgeq.quantize.passes.fit.fit_tflite import reconstruct, replay
 from edgeq.quantize.passes.fit.quantized_tflite import TfliteFile

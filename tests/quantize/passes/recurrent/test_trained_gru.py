@@ -8,11 +8,11 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
+from edgeq.graphs.onnx_index import index_of
 from edgeq.nouns.plan import CandidatePlan
 from edgeq.quantize.evaluate.gate import Gate
 from edgeq.quantize.make import make
 from edgeq.quantize.passes.recurrent import rnn_lowering
-from edgeq.quantize.scopes import scopes
 from tests.quantize.networks import Rows, model_of, saved
 
 STEPS, INPUTS, UNITS, CLASSES = 12, 9, 48, 8
@@ -107,7 +107,12 @@ def test_it_keeps_its_accuracy_with_int8_weights(tmp_path, monkeypatch, fewest, 
     assert {a.operator: (a.integer, a.total) for a in judged.fusion} == integer
     assert [r.what for r in judged.remedies] == remedies
     assert [s.what for s in judged.float_layers] == left
-    kept = {t.data_type for s in scopes(onnx.load(found.path).graph) for t in s.constants.values() if _big(t)}
+    kept = {
+        t.data_type
+        for s in index_of(onnx.load(found.path).graph).scopes()
+        for t in s.constants.values()
+        if _big(t)
+    }
     assert kept == {TensorProto.INT8}
 
 
