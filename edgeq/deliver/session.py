@@ -41,9 +41,15 @@ class Session:
     def label(self) -> str:
         return self.link.transport.label
 
-    def settled(self) -> "Session":
+    def with_agent(self) -> "Session":
         """The same, with our agent on the device to stay."""
         return replace(self, link=settle(self.link), installed=True)
+
+    def in_root(self, root: str) -> "Session":
+        """The same, with our agent and its facts in another folder, where nothing has been asked yet; the login may write it."""
+        python = self.link.python if self.local else None
+        met = contact(self.link.transport, root=root, cache=_agents(), python=python)
+        return replace(self, link=met.link, facts=met.facts, installed=True)
 
     def status(self) -> DeviceStatus:
         status: DeviceStatus = self.link.call("status")
@@ -92,7 +98,7 @@ def session(
         met = contact(
             transport,
             root=folder_there,
-            cache=folder() / "agent",
+            cache=_agents(),
             python=sys.executable if local else None,
             look_only=look_only,
         )
@@ -101,6 +107,10 @@ def session(
         yield Session(met.link, met.facts, as_found(target, met.facts), met.installed, local)
     finally:
         transport.close()
+
+
+def _agents() -> Path:
+    return folder() / "agent"
 
 
 def no_agent(target: Target, command: str) -> TargetRefused:
@@ -153,7 +163,7 @@ def as_found(target: Target, facts: Facts) -> Target:
 
 
 @contextlib.contextmanager
-def truth_about(device: Session, name: str, tell: Tell) -> Iterator[None]:
+def live_in_errors(device: Session, name: str, tell: Tell) -> Iterator[None]:
     """Adds what is live under `name` to every DeviceError that passes, asked of the device after the failure; after
     Ctrl-C it is told.
     """

@@ -2,7 +2,7 @@
 
 from edgeq.deliver import activate
 from edgeq.deliver.lock import locked
-from edgeq.deliver.session import session_for, truth_about
+from edgeq.deliver.session import live_in_errors, session_for
 from edgeq.errors import TargetRefused
 from edgeq.nouns.release import App, Rollback
 from edgeq.request.requests import RollbackRequest
@@ -19,7 +19,7 @@ def rollback(asked: RollbackRequest) -> Rollback:
     name, to = asked.name, asked.to
     with (
         session_for(asked, look_only=asked.dry_run) as device,
-        truth_about(device, name, asked.tell),
+        live_in_errors(device, name, asked.tell),
     ):
         before = device.app(name)
         if before is None:

@@ -8,13 +8,13 @@ import pytest
 from rich.console import Console
 
 from edgeq.deliver.agent_archive import AgentArchive
+from edgeq.deliver.service.install import nothing_to_measure
 from edgeq.deliver.service.look import Found, UnitFound
 from edgeq.deliver.service.plan import install_steps, uninstall_steps
 from edgeq.deliver.service.unit_files import STARTED, UNITS, files_of, folders_of
 from edgeq.errors import DeviceUnfit, NoSpace
 from edgeq.nouns.service import RunCommand, ServiceChange, ServiceStep
 from edgeq.report.formats.text import show
-from edgeq.workflow.service import _nothing_to_measure
 from tests.service.test_files import WISH as PI
 
 WISH = replace(PI, firmware=False)
@@ -88,7 +88,7 @@ def test_a_dry_run_within_a_deployment_counts_files_and_commands() -> None:
 def test_a_service_in_another_root_than_the_models_has_nothing_to_measure(
     live: list[str], said: bool
 ) -> None:
-    notes = list(_nothing_to_measure(live, "/var/lib/edgeq", WISH))
+    notes = list(nothing_to_measure(live, "/var/lib/edgeq", WISH))
     assert bool(notes) == said
     if said:
         assert "nothing to measure yet: digits is in /var/lib/edgeq" in notes[0]

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from edgeq.agent.service import UNIT, service_state
+from edgeq.deliver.service.find import scope_there
 from edgeq.deliver.service.look import Found
 from edgeq.deliver.service.unit_files import files_of
 from edgeq.errors import DeviceUnfit, TargetRefused
@@ -14,7 +15,7 @@ from edgeq.nouns.delivery import Removal
 from edgeq.nouns.progress import Note
 from edgeq.nouns.release import ServiceState
 from edgeq.report.formats.in_python import as_text
-from edgeq.workflow.service import _scope_there, install_service, service_status
+from edgeq.workflow.service import install_service, service_status
 from edgeq.workflow.uninstall import planned_and_done, uninstall
 from tests.service.test_files import WISH
 from tests.service.test_plan import BARE
@@ -108,9 +109,9 @@ def _scope_on(monkeypatch: pytest.MonkeyPatch, there: dict[str, str], root: "str
         wish = replace(WISH, scope=scope, root=there.get(scope, ""))
         return replace(BARE, root=asked, files=files_of(wish) if scope in there else {})
 
-    monkeypatch.setattr("edgeq.workflow.service.look", look)
+    monkeypatch.setattr("edgeq.deliver.service.find.look", look)
     device = SimpleNamespace(label="pi@board", link=SimpleNamespace(transport=None))
-    return _scope_there(device, root)
+    return scope_there(device, root)
 
 
 @pytest.mark.skipif(Path("/run/systemd/system").exists(), reason="systemd runs on this machine")

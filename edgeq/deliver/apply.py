@@ -1,0 +1,103 @@
+"""Carries out what deploy_plan.py decided: everything that a deployment changes on a device."""
+
+from edgeq.application import load_lines
+from edgeq.bundle.own_runtime import has_own_runtime
+from edgeq.bundle.unpacked import unpacked
+from edgeq.deliver import activate, push, race, supply
+from edgeq.deliver.deploy_plan import DeployPlan, ReleasePlan
+from edgeq.deliver.lock import locked
+from edgeq.deliver.service.install import install
+from edgeq.deliver.session import Session, live_in_errors
+from edgeq.nouns.release import App
+from edgeq.nouns.report import Choice, RaceReport
+from edgeq.nouns.results import Conversion, Deployment
+from edgeq.request.tell import Tell
+from edgeq.store.keep import keep
+
+
+def apply(
+    plan: DeployPlan, device: Session, conversion: Conversion, store: str | None, tell: Tell
+) -> Deployment:
+    """First the service, which settles where edgeq's files are on the device; then the release.
+
+    Raises DeviceError, ModelCrashed, DeviceDisagrees, StoreRefused: whatever is raised, what was live stays live.
+    """
+    app = plan.before
+    if plan.service is not None:
+        with live_in_errors(device, plan.app, tell):
+            tell(install(plan.service, device, tell, dry_run=False))
+            if plan.service.steps:
+                device = device.in_root(plan.root)
+                app = device.app(plan.app)
+    if plan.release is None:
+        return unchanged(conversion, device, app)
+    with live_in_errors(device, plan.app, tell):
+        deployment = _bring(plan.release, plan.app, app, device.with_agent(), conversion, store, tell)
+        tell(deployment)
+        return deployment
+
+
+def unchanged(conversion: Conversion, device: Session, app: App | None) -> Deployment:
+    """Nothing was sent: it is live already, or this is a dry run."""
+    return Deployment(conversion, device.facts, app, changed=False, load_lines=_load_lines(conversion, app))
+
+
+def _bring(
+    plan: ReleasePlan,
+    name: str,
+    before: App | None,
+    device: Session,
+    conversion: Conversion,
+    store: str | None,
+    tell: Tell,
+) -> Deployment:
+    """Under the device's lock. Nothing is live before the last step."""
+    link, bundle = device.link, conversion.bundle
+    with (
+        unpacked(bundle) as files,
+        locked(link, f"deploying {name}") as token,
+        activate.tidied(link, token, name, bundle.digest),
+    ):
+        supply.bring(link, token, plan.supplies, tell)
+        delivery = push.push(link, files.paths, files.sizes, tell)
+        tell(delivery)
+        push.install(link, token, bundle.manifest)
+        samples = push.place_samples(link, token, files.samples)
+        measurement = race.run(device, token, name, plan.entrants, samples, plan.limits, tell)
+        keep(store, measurement, device.label, name, bundle.digest, delivery)
+        candidate = before.candidate if before else None
+        report, checks, choice = race.judge(device, bundle, measurement, plan.left_out, candidate)
+        tell(report)
+        job, unknown = measurement.job, _why_not_compared(report, choice)
+        live = activate.activate(link, token, name, bundle.digest, choice.candidate, plan.keep, job, unknown)
+    return Deployment(
+        conversion,
+        device.facts,
+        live,
+        changed=True,
+        previous=before.live if before else None,
+        delivery=delivery,
+        measurement=measurement,
+        race=report,
+        checks=checks,
+        choice=choice,
+        load_lines=_load_lines(conversion, live),
+    )
+
+
+def _load_lines(conversion: Conversion, app: App | None) -> tuple[str, ...]:
+    """Python that runs the model on the device; empty where it is not live, or its edgeq_runtime.py is not this edgeq's."""
+    manifest = conversion.bundle.manifest
+    if app is None or app.live != conversion.bundle.digest or app.candidate is None:
+        return ()
+    if not has_own_runtime(manifest, app.candidate):
+        return ()
+    images = manifest.preprocessing is not None
+    return load_lines(app.name, app.path, inputs=len(manifest.inputs), images=images)
+
+
+def _why_not_compared(report: RaceReport, choice: Choice) -> str | None:
+    """What the device remembers of a release whose speed is unknown; None where the race decided."""
+    if choice.compared:
+        return None
+    return "emulated device" if report.emulated else report.not_compared or choice.why

@@ -1,0 +1,119 @@
+"""What a deployment does on a device, decided from facts before anything is changed there. `--dry-run` ends after it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from edgeq import catalog
+from edgeq.conversion.check_samples import MOST_BYTES
+from edgeq.deliver import fitness, race, runtimes, supply
+from edgeq.deliver.candidate_filter import candidates_left_out
+from edgeq.deliver.service.find import find, require_systemd
+from edgeq.deliver.service.install import ServicePlan, plan_install
+from edgeq.deliver.service.schedule import schedule
+from edgeq.deliver.service.unit_files import SYSTEM_ROOT
+from edgeq.deliver.session import Session, root_on
+from edgeq.nouns.bundle import Manifest
+from edgeq.nouns.delivery import Supplies, WheelSet
+from edgeq.nouns.job import Entrant, Limits
+from edgeq.nouns.progress import Note, Started
+from edgeq.nouns.release import App
+from edgeq.request.finished_bundle import not_asked_for
+from edgeq.request.login import Login
+from edgeq.request.requests import DeployRequest, InstallServiceRequest
+from edgeq.request.tell import Tell
+
+
+@dataclass(frozen=True)
+class ReleasePlan:
+    """How a release goes live: the wheels to bring beside it, the candidates that race there and for how long, the others
+    with the reason, and how many releases are kept.
+    """
+
+    supplies: Supplies
+    entrants: tuple[Entrant, ...]
+    left_out: Mapping[str, str]
+    limits: Limits
+    keep: int
+
+
+@dataclass(frozen=True)
+class DeployPlan:
+    """`root` is where edgeq's files are when it is done, `before` what the device has under the name `app`. `service` comes
+    first; None: it was not asked for. `release` None: this very release is live already.
+    """
+
+    app: str
+    root: str
+    before: App | None
+    service: ServicePlan | None
+    release: ReleasePlan | None
+
+
+def plan_deployment(
+    device: Session, manifest: Manifest, sets: tuple[WheelSet, ...], asked: DeployRequest
+) -> DeployPlan:
+    """`sets` are the wheels of the runtimes that the device can have. Changes nothing.
+
+    Raises DeviceUnfit or NoSpace where the release, or the service, cannot be there.
+    """
+    service = _plan_service(device, asked) if asked.service else None
+    there = as_with_service(device, service) if service is not None else device
+    before = there.app(manifest.name)
+    if _is_live(before, manifest, asked):
+        return DeployPlan(manifest.name, there.facts.root, before, service, release=None)
+    live = f"{before.name} = {(before.live or 'nothing')[:7]}, unchanged" if before else None
+    left_out = candidates_left_out(there, sets, manifest, asked, live)
+    needed = runtimes.used(sets, manifest, without=left_out)
+    supplies = supply.look(there.link, needed, ask=there.installed)
+    sends = sum(a.size for a in manifest.artifacts) + MOST_BYTES
+    fitness.require_room(there.facts, there.label, to_send=sends, wheels=supplies.bytes_unpacked, live=live)
+    threads = asked.threads or there.target.threads
+    release = ReleasePlan(
+        supplies,
+        race.entrants(manifest, manifest.name, supplies, threads, left_out),
+        left_out,
+        limits=asked.limits or Limits(),
+        keep=asked.keep or there.target.keep_releases,
+    )
+    return DeployPlan(manifest.name, there.facts.root, before, service, release)
+
+
+def tell_plan(plan: DeployPlan, tell: Tell) -> None:
+    """What will be brought, and what will not."""
+    if plan.release is None:
+        return
+    for candidate, reason in plan.release.left_out.items():
+        tell(Note(f"{candidate} is not raced: {reason}"))
+    tell(Started("delivery"))
+    tell(plan.release.supplies)
+
+
+def _plan_service(device: Session, asked: DeployRequest) -> ServicePlan:
+    """The system service, as `edgeq agent install` installs it where nothing else is asked for."""
+    if not asked.dry_run:
+        require_systemd(device)
+    root = root_on(asked.login or Login(), asked.root, catalog.target(asked.kind))
+    scope, when = InstallServiceRequest.scope, schedule(InstallServiceRequest.every)
+    return plan_install(device, find(device, scope, root), scope, when)
+
+
+def as_with_service(device: Session, service: ServicePlan) -> Session:
+    """The device as it will answer once the service is there: in the service's root, where that is the one that edgeq then finds
+    first. What is copied there is asked of the folder that it is copied from.
+    """
+    if service.root != SYSTEM_ROOT or device.link.root.rstrip("/") == SYSTEM_ROOT:
+        return device
+    found, copied = service.found, service.found.own_bytes if service.copies else 0
+    facts = replace(device.facts, root=service.root, root_free=found.free_bytes - copied)
+    if service.copies:
+        return replace(device, facts=facts)
+    return replace(
+        device, link=replace(device.link, root=service.root), facts=facts, installed=bool(found.names)
+    )
+
+
+def _is_live(app: App | None, manifest: Manifest, asked: DeployRequest) -> bool:
+    """Whether this very release is live, by a candidate that --recipe and --runtime allow, and need not be raced again."""
+    if app is None or app.live != manifest.digest or asked.measure_again:
+        return False
+    return not any(c.id == app.candidate and not_asked_for(c, asked) for c in manifest.candidates)

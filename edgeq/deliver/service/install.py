@@ -1,0 +1,120 @@
+"""Makes the agent a service on a device, or removes it: what is to be done is decided first, then done, or only shown."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from edgeq.conversion.cache import folder
+from edgeq.deliver.agent_archive import build_agent
+from edgeq.deliver.lock import locked
+from edgeq.deliver.service.find import without_systemd
+from edgeq.deliver.service.look import Found, look
+from edgeq.deliver.service.plan import copies_own_root, install_steps
+from edgeq.deliver.service.schedule import Schedule
+from edgeq.deliver.service.steps import apply
+from edgeq.deliver.service.unit_files import LINGER_MARK, Wish, unit_folder
+from edgeq.deliver.session import Session
+from edgeq.nouns.progress import Progress
+from edgeq.nouns.service import ServiceChange, ServiceStep
+from edgeq.request.tell import Tell
+
+
+@dataclass(frozen=True)
+class ServicePlan:
+    """The service as it shall be, what of it is there, and the steps in between: none where it is as wished already.
+    `copies`: what the login deployed into its own root comes along.
+    """
+
+    wish: Wish
+    found: Found
+    steps: tuple[ServiceStep, ...]
+    copies: bool
+
+    @property
+    def root(self) -> str:
+        return self.wish.root
+
+
+def plan_install(device: Session, found: Found, scope: str, when: Schedule) -> ServicePlan:
+    """Raises DeviceUnfit when the device, its owner or its folders speak against it, NoSpace for what is copied."""
+    wish = _wish(device, found, scope, when)
+    if device.link.lent is not None and device.link.root == wish.root:
+        found = replace(found, current="")  # the archive that the link leads to is gone or damaged
+    steps = install_steps(found, wish, build_agent(folder() / "agent"), device.label)
+    return ServicePlan(wish, found, steps, copies_own_root(found, wish))
+
+
+def install(plan: ServicePlan, device: Session, tell: Tell, *, dry_run: bool) -> ServiceChange:
+    """Do what was planned, or on a dry run only say it. Whatever fails midway, what was done is taken back.
+
+    Raises DeviceError.
+    """
+    wish, after = plan.wish, plan.found
+    if plan.steps and not dry_run:
+        with locked(device.link, "copying to the service") if plan.copies and device.installed else _free():
+            do_steps(plan.steps, device, tell)
+        after = look(device.link.transport, wish.scope, wish.root)
+    notes = tuple(_notes(plan, after, device))
+    return ServiceChange("install", device.label, wish.scope, wish.root, dry_run, plan.steps, notes)
+
+
+def do_steps(steps: Sequence[ServiceStep], device: Session, tell: Tell) -> None:
+    """All of them, or none: raises the failure that stopped it."""
+    done = 0
+
+    def told(step: ServiceStep) -> None:
+        nonlocal done
+        tell(Progress("service", done, len(steps), "steps"))
+        done += 1
+
+    apply(steps, device.link.transport, told)
+
+
+def _wish(device: Session, found: Found, scope: str, when: Schedule) -> Wish:
+    mark = f"{unit_folder(scope, found.home)}/{LINGER_MARK}"
+    return Wish(
+        scope=scope,
+        root=found.root.rstrip("/"),
+        python=device.facts.python_path,
+        login=found.login,
+        group=found.group,
+        home=found.home,
+        schedule=when,
+        firmware=found.firmware,
+        mark_linger=mark in found.files or not found.linger,
+    )
+
+
+def _notes(plan: ServicePlan, after: Found, device: Session) -> Iterator[str]:
+    """`after`: what is there once the steps were done."""
+    wish = plan.wish
+    if plan.copies:
+        yield (
+            f"{', '.join(after.own_apps)} was copied to {wish.root}, where edgeq now looks first; {after.own} is as it "
+            f"was, and applications that load from there go on. When none does any more: "
+            f"edgeq uninstall --everything --root {after.own}"
+        )
+    if wish.scope == "user" and not after.linger:
+        yield (
+            f"lingering is off: the service runs only while {wish.login} is logged in "
+            f"(as root there: loginctl enable-linger {wish.login})"
+        )
+    if wish.scope == "system" and device.local and wish.login != "root" and "edgeq" not in after.groups:
+        yield f"{wish.login} is now in the group edgeq, which counts from the next login on"
+    if device.installed and device.link.root != wish.root and not (after.apps or plan.copies):
+        yield from nothing_to_measure([app.name for app in device.status().apps], device.link.root, wish)
+    if device.facts.systemd is None:
+        yield f"{without_systemd(device)}: without --dry-run this is refused"
+
+
+def nothing_to_measure(live: list[str], root: str, wish: Wish) -> Iterator[str]:
+    """Where models are `live` in another root than that of the service."""
+    if live:
+        yield (
+            f"this service has nothing to measure yet: {', '.join(live)} {'is' if len(live) == 1 else 'are'} in {root}, and "
+            f"it works in {wish.root}; deploy again with --root {wish.root}, or install it with --root {root}"
+        )
+
+
+def _free() -> contextlib.AbstractContextManager[None]:
+    return contextlib.nullcontext()
