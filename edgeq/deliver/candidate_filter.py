@@ -31,7 +31,7 @@ def candidates_left_out(
         live=live,
     )
     for candidate in manifest.candidates:
-        reason = not_asked_for(candidate, options) or fitness.too_hungry(
+        reason = not_asked_for(candidate, options) or fitness.lacks_memory(
             device.facts, candidate.memory_bytes or 0
         )
         if reason:

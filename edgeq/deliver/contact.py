@@ -48,7 +48,7 @@ def contact(
     return Contact(link, facts, installed=known)
 
 
-def settle(link: AgentLink) -> AgentLink:
+def install_agent(link: AgentLink) -> AgentLink:
     """An agent that was only lent comes to stay, which everything that changes the device needs. Twice is once."""
     if link.lent is None:
         return link

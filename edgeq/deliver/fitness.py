@@ -1,4 +1,4 @@
-"""Holds what a device is against what the target promises and a release needs, before anything is sent.
+"""Compares a device with what the target promises and what a release needs, before anything is sent.
 
 Decides only; reads nothing and sends nothing.
 """
@@ -84,7 +84,7 @@ def require_room(facts: Facts, label: str, *, to_send: int, wheels: int, live: s
 
 def require_memory(facts: Facts, label: str, *, predicted_peak: int, live: str | None) -> None:
     """`predicted_peak` is the most modest candidate's, above its loaded runtime (edgeq/quantize/memory.py)."""
-    reason = too_hungry(facts, predicted_peak)
+    reason = lacks_memory(facts, predicted_peak)
     if reason:
         raise NoSpace(
             f"{label} has {facts.memory_available / 1e6:.0f} MB of memory available; running this model {reason}",
@@ -93,7 +93,7 @@ def require_memory(facts: Facts, label: str, *, predicted_peak: int, live: str |
         )
 
 
-def too_hungry(facts: Facts, predicted_peak: int) -> str | None:
+def lacks_memory(facts: Facts, predicted_peak: int) -> str | None:
     """What a candidate needs, in words, where that is more than the device has available."""
     need = predicted_peak + _RUNTIME_MEMORY
     if not facts.memory_available or facts.memory_available >= need:

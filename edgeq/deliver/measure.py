@@ -1,7 +1,7 @@
 """measure(): has a device do a job, by its service where one works there, else over the login; says which."""
 
 from edgeq.deliver import jobs
-from edgeq.deliver.service.measure import BEGINS_S, lend_and_wait
+from edgeq.deliver.service.measure import BEGINS_S, submit_and_wait
 from edgeq.deliver.session import Session
 from edgeq.errors import RemoteFailed
 from edgeq.nouns.job import Job
@@ -20,7 +20,7 @@ def measure(device: Session, token: str, job: Job, tell: Tell) -> Measurement:
     if not status.service.works_in(status.root):
         tell(Note(f"measured over SSH, because the service is {status.service}"))
         return jobs.work(device.link, token, job, tell)
-    measured = lend_and_wait(device.link, token, job, jobs.longest_s(job), tell)
+    measured = submit_and_wait(device.link, token, job, jobs.longest_s(job), tell)
     if measured is None:
         tell(
             Note(

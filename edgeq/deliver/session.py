@@ -1,4 +1,4 @@
-"""One conversation with one device: log in, look at it, hold it against the target, say goodbye."""
+"""A session with one device: log in, read its facts, compare them with the target, log out."""
 
 import contextlib
 import sys
@@ -9,7 +9,7 @@ from pathlib import Path
 from edgeq import catalog
 from edgeq.conversion.cache import folder
 from edgeq.deliver.agent_link import AgentLink
-from edgeq.deliver.contact import contact, settle
+from edgeq.deliver.contact import contact, install_agent
 from edgeq.deliver.fitness import require_target
 from edgeq.errors import DeviceError, TargetRefused
 from edgeq.nouns.device import Facts
@@ -43,7 +43,7 @@ class Session:
 
     def with_agent(self) -> "Session":
         """The same, with our agent on the device to stay."""
-        return replace(self, link=settle(self.link), installed=True)
+        return replace(self, link=install_agent(self.link), installed=True)
 
     def in_root(self, root: str) -> "Session":
         """The same, with our agent and its facts in another folder, where nothing has been asked yet; the login may write it."""

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from edgeq.deliver.service.schedule import schedule
-from edgeq.deliver.service.unit_files import TMPFILES, Wish, all_paths, files_of, folders_of, root_in
+from edgeq.deliver.service.unit_files import TMPFILES, ServiceSpec, all_paths, files_of, folders_of, root_in
 from edgeq.errors import DeviceUnfit, TargetRefused
 
-WISH = Wish(
+SPEC = ServiceSpec(
     "system", "/var/lib/edgeq", "/usr/bin/python3", "pi", "pi", "/home/pi", schedule("1h"), firmware=True
 )
 
@@ -21,8 +21,8 @@ WISH = Wish(
 def test_systemd_finds_nothing_wrong_with_the_units(scope: str, tmp_path: Path) -> None:
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze is not installed")
-    wish = replace(WISH, scope=scope, python=sys.executable)
-    for path, text in files_of(wish).items():
+    spec = replace(SPEC, scope=scope, python=sys.executable)
+    for path, text in files_of(spec).items():
         name = path.partition("/system/" if scope == "system" else "/user/")[2]
         if name:
             (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -37,31 +37,31 @@ def test_systemd_finds_nothing_wrong_with_the_units(scope: str, tmp_path: Path) 
 
 @pytest.mark.parametrize("scope", ["system", "user"])
 def test_every_file_is_among_those_that_uninstall_looks_for(scope: str) -> None:
-    wish = replace(WISH, scope=scope, mark_linger=True)
-    assert set(files_of(wish)) == set(all_paths(scope, "/home/pi"))
+    spec = replace(SPEC, scope=scope, mark_linger=True)
+    assert set(files_of(spec)) == set(all_paths(scope, "/home/pi"))
     assert not [
         text
-        for text in files_of(wish).values()
+        for text in files_of(spec).values()
         if "@" in text.replace("@system-service", "").replace("@privileged", "").replace("@resources", "")
     ]
 
 
 def test_root_can_be_read_back_from_the_unit() -> None:
-    files = files_of(replace(WISH, root="/mnt/disk/edgeq"))
+    files = files_of(replace(SPEC, root="/mnt/disk/edgeq"))
     assert root_in(files["/etc/systemd/system/edgeq-agent.service"]) == "/mnt/disk/edgeq"
-    assert {f.path for f in folders_of(WISH)} >= {"/var/lib/edgeq", "/var/lib/edgeq/jobs/running"}
+    assert {f.path for f in folders_of(SPEC)} >= {"/var/lib/edgeq", "/var/lib/edgeq/jobs/running"}
 
 
 def test_what_is_locked_belongs_to_login_and_service_and_nobody_else() -> None:
     """Also where the login made it for itself before there was a service."""
-    lines = [line.split()[:5] for line in files_of(WISH)[TMPFILES].splitlines()]
-    assert ["z", "/var/lib/edgeq/lock", "0660", WISH.login, "edgeq"] in lines
-    assert ["z", "/var/lib/edgeq/jobs/running/.draining", "0660", WISH.login, "edgeq"] in lines
+    lines = [line.split()[:5] for line in files_of(SPEC)[TMPFILES].splitlines()]
+    assert ["z", "/var/lib/edgeq/lock", "0660", SPEC.login, "edgeq"] in lines
+    assert ["z", "/var/lib/edgeq/jobs/running/.draining", "0660", SPEC.login, "edgeq"] in lines
 
 
 def test_the_pi_alone_gets_its_firmware_device() -> None:
-    assert any("DeviceAllow=/dev/vcio rw" in text for text in files_of(WISH).values())
-    assert not any("DeviceAllow=" in text for text in files_of(replace(WISH, firmware=False)).values())
+    assert any("DeviceAllow=/dev/vcio rw" in text for text in files_of(SPEC).values())
+    assert not any("DeviceAllow=" in text for text in files_of(replace(SPEC, firmware=False)).values())
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_the_pi_alone_gets_its_firmware_device() -> None:
 )
 def test_word_that_would_break_a_unit_is_refused(changes: dict[str, str]) -> None:
     with pytest.raises(DeviceUnfit, match="cannot stand in a unit file"):
-        files_of(replace(WISH, **changes))
+        files_of(replace(SPEC, **changes))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 
 from edgeq.deliver.lock import locked
 from edgeq.deliver.measure import measure
-from edgeq.deliver.service.measure import fetch_new, lend_and_wait
+from edgeq.deliver.service.measure import fetch_new, submit_and_wait
 from edgeq.nouns.progress import Note
 from edgeq.request.tell import silence
 from edgeq.workflow.service import install_service, service_log, service_status
@@ -23,7 +23,7 @@ def test_models_are_measured_by_user_edgeq_in_the_sandbox(board: Board, tmp_path
         assert device.link.root == ROOT  # what is deployed from now on goes where the service looks
         job = deploy_relu(device, tmp_path)
         with locked(device.link, "test") as token:
-            asked = lend_and_wait(device.link, token, another(job), 120, silence)
+            asked = submit_and_wait(device.link, token, another(job), 120, silence)
         assert asked is not None
         assert states(asked) == {"onnxruntime": "ok", "litert": "ok"}
         assert asked.facts.user == "edgeq"
@@ -121,7 +121,7 @@ def test_a_host_that_holds_the_device_has_its_job_done_before_any_other(board: B
         with locked(device.link, "a race") as token:
             device.link.call("submit", {"job": waits.to_dict()})
             board.wait_until("edgeq-agent.service", "activating")  # its drain waits for us
-            done = lend_and_wait(device.link, token, job, 120, silence)
+            done = submit_and_wait(device.link, token, job, 120, silence)
             assert done is not None and done.facts.user == "edgeq"
             assert board.results(ROOT) == [job.id]
         board.wait_for_result(ROOT, waits.id)
@@ -135,7 +135,7 @@ def test_a_service_that_does_not_begin_is_not_waited_for(board: Board, tmp_path:
         board.run(f"printf '[Service]\\nExecCondition=/bin/false\\n' | sudo tee {folder}/never.conf")
         board.run("sudo systemctl daemon-reload")
         with locked(device.link, "a race") as token:
-            assert lend_and_wait(device.link, token, job, 120, silence, begins_s=1) is None
+            assert submit_and_wait(device.link, token, job, 120, silence, begins_s=1) is None
         assert board.run(f"ls {ROOT}/jobs") == "running"
 
         board.run(
@@ -157,7 +157,7 @@ def test_ctrl_c_leaves_no_job_that_nobody_waits_for(board: Board, tmp_path: Path
     with board.session() as device:
         job = deploy_relu(device, tmp_path, with_runtimes=False)
         with locked(device.link, "a race") as token, pytest.raises(KeyboardInterrupt):
-            lend_and_wait(device.link, token, job, 120, interrupted)
+            submit_and_wait(device.link, token, job, 120, interrupted)
         assert board.run(f"ls {ROOT}/jobs") == "running"
         assert device.status().lock is None
 

@@ -15,9 +15,9 @@ from edgeq.deliver.service.unit_files import STARTED, UNITS, files_of, folders_o
 from edgeq.errors import DeviceUnfit, NoSpace
 from edgeq.nouns.service import RunCommand, ServiceChange, ServiceStep
 from edgeq.report.formats.text import show
-from tests.service.test_files import WISH as PI
+from tests.service.test_files import SPEC as PI
 
-WISH = replace(PI, firmware=False)
+SPEC = replace(PI, firmware=False)
 AGENT = AgentArchive(Path("agent.pyz"), "0" * 64, "0123456789abcdef.pyz")
 BARE = Found(
     login="pi", uid=1000, group="pi", home="/home/pi", sudo="yes", user_manager=True, linger=False, firmware=False,
@@ -26,14 +26,14 @@ BARE = Found(
     units={unit: UnitFound("not-found", "inactive", "", False) for unit in UNITS}, files={}, folders={},
 )  # fmt: skip
 DONE = replace(
-    BARE, service_user=True, members=("pi",), owner="pi", current=AGENT.name, names=("agent", "jobs"), files=files_of(WISH),
+    BARE, service_user=True, members=("pi",), owner="pi", current=AGENT.name, names=("agent", "jobs"), files=files_of(SPEC),
     units={unit: UnitFound("loaded", "active", "enabled" if unit in STARTED else "static", False) for unit in UNITS},
-    folders={f.path: str(f) for f in folders_of(WISH)},
+    folders={f.path: str(f) for f in folders_of(SPEC)},
 )  # fmt: skip
 
 
 def plan(found: Found, **changes: str) -> list[str]:
-    steps = install_steps(found, replace(WISH, **changes), AGENT, "pi@board")
+    steps = install_steps(found, replace(SPEC, **changes), AGENT, "pi@board")
     return printed(rehearsal(steps), in_full=True)[:-1]
 
 
@@ -70,7 +70,7 @@ def test_user_comes_before_folders_before_agent_before_units() -> None:
 
 
 def test_a_dry_run_within_a_deployment_counts_files_and_commands() -> None:
-    steps = install_steps(BARE, WISH, AGENT, "pi@board")
+    steps = install_steps(BARE, SPEC, AGENT, "pi@board")
     rehearsed = rehearsal(steps, "read this")
     written = sum("write /" in line for line in plan(BARE))
     run = sum(line.startswith("run ") for line in plan(BARE))
@@ -88,18 +88,18 @@ def test_a_dry_run_within_a_deployment_counts_files_and_commands() -> None:
 def test_a_service_in_another_root_than_the_models_has_nothing_to_measure(
     live: list[str], said: bool
 ) -> None:
-    notes = list(nothing_to_measure(live, "/var/lib/edgeq", WISH))
+    notes = list(nothing_to_measure(live, "/var/lib/edgeq", SPEC))
     assert bool(notes) == said
     if said:
         assert "nothing to measure yet: digits is in /var/lib/edgeq" in notes[0]
 
 
 def test_each_privileged_step_says_so_and_none_other_does() -> None:
-    steps = install_steps(BARE, WISH, AGENT, "pi@board")
+    steps = install_steps(BARE, SPEC, AGENT, "pi@board")
     assert all(c.startswith("sudo -n ") or "agent" in c for c in commands(steps) if c)
     as_root = replace(BARE, login="root", sudo="root")
     assert not any(
-        "sudo" in c for c in commands(install_steps(as_root, replace(WISH, login="root"), AGENT, "board"))
+        "sudo" in c for c in commands(install_steps(as_root, replace(SPEC, login="root"), AGENT, "board"))
     )
 
 
@@ -111,8 +111,8 @@ def test_without_rights_only_an_empty_plan_is_possible(sudo: str) -> None:
 
 
 def test_user_scope_needs_no_rights() -> None:
-    wish = replace(WISH, scope="user", root="/home/pi/.local/share/edgeq")
-    steps = install_steps(replace(BARE, sudo="missing"), wish, AGENT, "pi@board")
+    spec = replace(SPEC, scope="user", root="/home/pi/.local/share/edgeq")
+    steps = install_steps(replace(BARE, sudo="missing"), spec, AGENT, "pi@board")
     assert not any(c.startswith("sudo") for c in commands(steps))
 
 

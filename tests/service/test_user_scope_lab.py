@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from edgeq.deliver.lock import locked
-from edgeq.deliver.service.measure import lend_and_wait
+from edgeq.deliver.service.measure import submit_and_wait
 from edgeq.report.formats.in_python import as_text
 from edgeq.request.tell import silence
 from edgeq.workflow.service import install_service, service_log, service_status, uninstall_service
@@ -27,7 +27,7 @@ def test_jobs_are_done_as_the_login(plain: Board, tmp_path: Path) -> None:
     with plain.session() as device:
         job = another(deploy_relu(device, tmp_path))
         with locked(device.link, "test") as token:
-            asked = lend_and_wait(device.link, token, job, 120, silence)
+            asked = submit_and_wait(device.link, token, job, 120, silence)
     assert asked is not None
     assert states(asked) == {"onnxruntime": "ok", "litert": "ok"}
     assert asked.facts.user == "pi"

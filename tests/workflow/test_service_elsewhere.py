@@ -17,14 +17,14 @@ from edgeq.nouns.release import ServiceState
 from edgeq.report.formats.in_python import as_text
 from edgeq.workflow.service import install_service, service_status
 from edgeq.workflow.uninstall import planned_and_done, uninstall
-from tests.service.test_files import WISH
+from tests.service.test_files import SPEC
 from tests.service.test_plan import BARE
 
 
 def unit_in(folder: Path, root: str) -> Path:
     """The unit that waits for jobs, as an installation writes it."""
     folder.mkdir(parents=True)
-    texts = files_of(replace(WISH, root=root))
+    texts = files_of(replace(SPEC, root=root))
     (folder / UNIT).write_text(texts[f"/etc/systemd/system/{UNIT}"])
     return folder
 
@@ -106,8 +106,8 @@ def test_of_two_services_one_has_to_be_named(monkeypatch: pytest.MonkeyPatch) ->
 
 def _scope_on(monkeypatch: pytest.MonkeyPatch, there: dict[str, str], root: "str | None") -> str:
     def look(transport: object, scope: str, asked: str) -> Found:
-        wish = replace(WISH, scope=scope, root=there.get(scope, ""))
-        return replace(BARE, root=asked, files=files_of(wish) if scope in there else {})
+        spec = replace(SPEC, scope=scope, root=there.get(scope, ""))
+        return replace(BARE, root=asked, files=files_of(spec) if scope in there else {})
 
     monkeypatch.setattr("edgeq.deliver.service.find.look", look)
     device = SimpleNamespace(label="pi@board", link=SimpleNamespace(transport=None))

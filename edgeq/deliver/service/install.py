@@ -12,7 +12,7 @@ from edgeq.deliver.service.look import Found, look
 from edgeq.deliver.service.plan import copies_own_root, install_steps
 from edgeq.deliver.service.schedule import Schedule
 from edgeq.deliver.service.steps import apply
-from edgeq.deliver.service.unit_files import LINGER_MARK, Wish, unit_folder
+from edgeq.deliver.service.unit_files import LINGER_MARK, ServiceSpec, unit_folder
 from edgeq.deliver.session import Session
 from edgeq.nouns.progress import Progress
 from edgeq.nouns.service import ServiceChange, ServiceStep
@@ -25,23 +25,23 @@ class ServicePlan:
     `copies`: what the login deployed into its own root comes along.
     """
 
-    wish: Wish
+    spec: ServiceSpec
     found: Found
     steps: tuple[ServiceStep, ...]
     copies: bool
 
     @property
     def root(self) -> str:
-        return self.wish.root
+        return self.spec.root
 
 
 def plan_install(device: Session, found: Found, scope: str, when: Schedule) -> ServicePlan:
     """Raises DeviceUnfit when the device, its owner or its folders speak against it, NoSpace for what is copied."""
-    wish = _wish(device, found, scope, when)
-    if device.link.lent is not None and device.link.root == wish.root:
+    spec = _spec(device, found, scope, when)
+    if device.link.lent is not None and device.link.root == spec.root:
         found = replace(found, current="")  # the archive that the link leads to is gone or damaged
-    steps = install_steps(found, wish, build_agent(folder() / "agent"), device.label)
-    return ServicePlan(wish, found, steps, copies_own_root(found, wish))
+    steps = install_steps(found, spec, build_agent(folder() / "agent"), device.label)
+    return ServicePlan(spec, found, steps, copies_own_root(found, spec))
 
 
 def install(plan: ServicePlan, device: Session, tell: Tell, *, dry_run: bool) -> ServiceChange:
@@ -49,13 +49,14 @@ def install(plan: ServicePlan, device: Session, tell: Tell, *, dry_run: bool) ->
 
     Raises DeviceError.
     """
-    wish, after = plan.wish, plan.found
+    spec, after = plan.spec, plan.found
     if plan.steps and not dry_run:
-        with locked(device.link, "copying to the service") if plan.copies and device.installed else _free():
+        copies = plan.copies and device.installed
+        with locked(device.link, "copying to the service") if copies else contextlib.nullcontext():
             do_steps(plan.steps, device, tell)
-        after = look(device.link.transport, wish.scope, wish.root)
+        after = look(device.link.transport, spec.scope, spec.root)
     notes = tuple(_notes(plan, after, device))
-    return ServiceChange("install", device.label, wish.scope, wish.root, dry_run, plan.steps, notes)
+    return ServiceChange("install", device.label, spec.scope, spec.root, dry_run, plan.steps, notes)
 
 
 def do_steps(steps: Sequence[ServiceStep], device: Session, tell: Tell) -> None:
@@ -70,9 +71,9 @@ def do_steps(steps: Sequence[ServiceStep], device: Session, tell: Tell) -> None:
     apply(steps, device.link.transport, told)
 
 
-def _wish(device: Session, found: Found, scope: str, when: Schedule) -> Wish:
+def _spec(device: Session, found: Found, scope: str, when: Schedule) -> ServiceSpec:
     mark = f"{unit_folder(scope, found.home)}/{LINGER_MARK}"
-    return Wish(
+    return ServiceSpec(
         scope=scope,
         root=found.root.rstrip("/"),
         python=device.facts.python_path,
@@ -87,34 +88,30 @@ def _wish(device: Session, found: Found, scope: str, when: Schedule) -> Wish:
 
 def _notes(plan: ServicePlan, after: Found, device: Session) -> Iterator[str]:
     """`after`: what is there once the steps were done."""
-    wish = plan.wish
+    spec = plan.spec
     if plan.copies:
         yield (
-            f"{', '.join(after.own_apps)} was copied to {wish.root}, where edgeq now looks first; {after.own} is as it "
+            f"{', '.join(after.own_apps)} was copied to {spec.root}, where edgeq now looks first; {after.own} is as it "
             f"was, and applications that load from there go on. When none does any more: "
             f"edgeq uninstall --everything --root {after.own}"
         )
-    if wish.scope == "user" and not after.linger:
+    if spec.scope == "user" and not after.linger:
         yield (
-            f"lingering is off: the service runs only while {wish.login} is logged in "
-            f"(as root there: loginctl enable-linger {wish.login})"
+            f"lingering is off: the service runs only while {spec.login} is logged in "
+            f"(as root there: loginctl enable-linger {spec.login})"
         )
-    if wish.scope == "system" and device.local and wish.login != "root" and "edgeq" not in after.groups:
-        yield f"{wish.login} is now in the group edgeq, which counts from the next login on"
-    if device.installed and device.link.root != wish.root and not (after.apps or plan.copies):
-        yield from nothing_to_measure([app.name for app in device.status().apps], device.link.root, wish)
+    if spec.scope == "system" and device.local and spec.login != "root" and "edgeq" not in after.groups:
+        yield f"{spec.login} is now in the group edgeq, which counts from the next login on"
+    if device.installed and device.link.root != spec.root and not (after.apps or plan.copies):
+        yield from nothing_to_measure([app.name for app in device.status().apps], device.link.root, spec)
     if device.facts.systemd is None:
         yield f"{without_systemd(device)}: without --dry-run this is refused"
 
 
-def nothing_to_measure(live: list[str], root: str, wish: Wish) -> Iterator[str]:
+def nothing_to_measure(live: list[str], root: str, spec: ServiceSpec) -> Iterator[str]:
     """Where models are `live` in another root than that of the service."""
     if live:
         yield (
             f"this service has nothing to measure yet: {', '.join(live)} {'is' if len(live) == 1 else 'are'} in {root}, and "
-            f"it works in {wish.root}; deploy again with --root {wish.root}, or install it with --root {root}"
+            f"it works in {spec.root}; deploy again with --root {spec.root}, or install it with --root {root}"
         )
-
-
-def _free() -> contextlib.AbstractContextManager[None]:
-    return contextlib.nullcontext()

@@ -18,7 +18,7 @@ _LONGEST_WAIT_S = 5.0
 BEGINS_S = 30.0  # a service that works begins within two: systemd sees the file, Python starts
 
 
-def lend_and_wait(
+def submit_and_wait(
     link: AgentLink,
     token: str,
     job: Job,

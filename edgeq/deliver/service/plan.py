@@ -11,7 +11,7 @@ from edgeq.deliver.service.unit_files import (
     SYSUSERS,
     TMPFILES,
     UNITS,
-    Wish,
+    ServiceSpec,
     files_of,
     folders_of,
     parents_of,
@@ -47,29 +47,31 @@ _EMPTY = (
 _HIDDEN = ("/home/", "/root/", "/run/user/")
 
 
-def install_steps(found: Found, wish: Wish, archive: AgentArchive, label: str) -> tuple[ServiceStep, ...]:
+def install_steps(
+    found: Found, spec: ServiceSpec, archive: AgentArchive, label: str
+) -> tuple[ServiceStep, ...]:
     """Raises DeviceUnfit when the device, its owner or its folders speak against it, NoSpace for the copy."""
-    _require_possible(found, wish, label)
-    wanted = files_of(wish)
+    _require_possible(found, spec, label)
+    wanted = files_of(spec)
     steps = [
-        *_account(found, wish, wanted),
-        *_agent(wish, archive, found),
-        *_copy_of_own_root(found, wish, label),
-        *_units(found, wish, wanted),
-        *_running(found, wish, wanted),
+        *_account(found, spec, wanted),
+        *_agent(spec, archive, found),
+        *_copy_of_own_root(found, spec, label),
+        *_units(found, spec, wanted),
+        *_running(found, spec, wanted),
     ]
     _require_rights(found, steps, label)
     return tuple(steps)
 
 
-def copies_own_root(found: Found, wish: Wish) -> bool:
+def copies_own_root(found: Found, spec: ServiceSpec) -> bool:
     """Apps that the login deployed before there was a service are brought along, once."""
     return (
-        wish.scope == "system"
+        spec.scope == "system"
         and bool(found.own_apps)
         and not found.apps
         and not found.installed
-        and found.own != wish.root
+        and found.own != spec.root
     )
 
 
@@ -85,29 +87,40 @@ def uninstall_steps(
     if found.installed:
         steps.append(
             RunCommand(
-                "neither job nor timer starts it again", (*ctl, "disable", "--now", *STARTED), forgive=True
+                "neither a job nor the timer starts it any more",
+                (*ctl, "disable", "--now", *STARTED),
+                forgive=True,
             )
         )
-        steps.append(RunCommand("a job that runs ends here", (*ctl, "stop", *UNITS), forgive=True))
+        steps.append(RunCommand("stop a job that is running", (*ctl, "stop", *UNITS), forgive=True))
     if found.files:
         parents = [p for path in found.files for p in parents_of(path, scope, found.home)]
-        steps.append(RunCommand("the files", (*sudo, "rm", "-f", *sorted(found.files))))
+        steps.append(RunCommand("delete the unit files", (*sudo, "rm", "-f", *sorted(found.files))))
         steps.append(
-            RunCommand("and their folders", (*sudo, "sh", "-c", _RMDIR, "sh", *dict.fromkeys(parents)))
+            RunCommand(
+                "delete their folders that are empty now",
+                (*sudo, "sh", "-c", _RMDIR, "sh", *dict.fromkeys(parents)),
+            )
         )
         steps.append(RunCommand("systemd forgets the units", (*ctl, "daemon-reload")))
-        steps.append(RunCommand("and that one ever failed", (*ctl, "reset-failed", *UNITS), forgive=True))
-        steps.append(RunCommand("and when the timer ran last", (*sudo, "rm", "-f", _stamp(found, scope))))
+        steps.append(
+            RunCommand("clear the state of failed units", (*ctl, "reset-failed", *UNITS), forgive=True)
+        )
+        steps.append(
+            RunCommand(
+                "delete the time at which the timer ran last", (*sudo, "rm", "-f", _stamp(found, scope))
+            )
+        )
     if f"{folder}/{LINGER_MARK}" in found.files:
         words = ("sh", "-c", _UNLINGER, "sh", found.login)
-        steps.append(RunCommand("lingering was switched on for it", words, forgive=True))
+        steps.append(RunCommand("switch off the lingering that was switched on for it", words, forgive=True))
     steps += _root_without_service(found, scope, root, python, everything=everything)
     if scope == "system" and found.service_user:
-        steps.append(RunCommand("the service's user", (*sudo, "userdel", "edgeq")))
+        steps.append(RunCommand("delete the service's user", (*sudo, "userdel", "edgeq")))
     if scope == "system" and (found.service_user or found.members):
         steps.append(
             RunCommand(
-                "and its group", (*sudo, "sh", "-c", "! getent group edgeq >/dev/null || groupdel edgeq")
+                "delete its group", (*sudo, "sh", "-c", "! getent group edgeq >/dev/null || groupdel edgeq")
             )
         )
     _require_rights(found, steps, label)
@@ -131,43 +144,43 @@ def _rights(found: Found, scope: str) -> tuple[str, ...]:
     return () if scope == "user" or found.sudo == "root" else ("sudo", "-n")
 
 
-def _account(found: Found, wish: Wish, wanted: dict[str, str]) -> list[ServiceStep]:
+def _account(found: Found, spec: ServiceSpec, wanted: dict[str, str]) -> list[ServiceStep]:
     """The service's user, and the folders that it shares with the login."""
-    if wish.scope != "system":
+    if spec.scope != "system":
         return []
-    sudo = _rights(found, wish.scope)
+    sudo = _rights(found, spec.scope)
     steps: list[ServiceStep] = []
-    users = _write(SYSUSERS, found, wish, wanted)
-    if users or not found.service_user or wish.login not in (*found.members, "root"):
+    users = _write(SYSUSERS, found, spec, wanted)
+    if users or not found.service_user or spec.login not in (*found.members, "root"):
         undo = (*sudo, "sh", "-c", "userdel edgeq; ! getent group edgeq >/dev/null || groupdel edgeq")
         steps += users
         steps.append(
             RunCommand(
-                "the service's user",
+                "create the service's user",
                 (*sudo, "systemd-sysusers", SYSUSERS),
                 () if found.service_user else undo,
             )
         )
-    folders = _write(TMPFILES, found, wish, wanted)
-    absent = [f for f in folders_of(wish) if found.folders.get(f.path) != str(f)]
+    folders = _write(TMPFILES, found, spec, wanted)
+    absent = [f for f in folders_of(spec) if found.folders.get(f.path) != str(f)]
     if folders or absent:
         new_root = found.owner == ""
         steps += folders
         steps.append(
             RunCommand(
-                "its folders",
+                "create its folders",
                 (*sudo, "systemd-tmpfiles", "--create", TMPFILES),
-                (*sudo, "rm", "-rf", wish.root) if new_root else (),
+                (*sudo, "rm", "-rf", spec.root) if new_root else (),
             )
         )
     return steps
 
 
-def _agent(wish: Wish, archive: AgentArchive, found: Found) -> list[ServiceStep]:
+def _agent(spec: ServiceSpec, archive: AgentArchive, found: Found) -> list[ServiceStep]:
     """The archive that `agent/current` leads to is the one that the service runs."""
     if found.current == archive.name:
         return []
-    folder = f"{wish.root}/agent"
+    folder = f"{spec.root}/agent"
     back = (
         ("sh", "-c", _LINK, "sh", folder, found.current)
         if found.current
@@ -175,49 +188,51 @@ def _agent(wish: Wish, archive: AgentArchive, found: Found) -> list[ServiceStep]
     )
     return [
         SendFile(str(archive.path), f"{folder}/{archive.name}", archive.sha256),
-        RunCommand("the agent that the service runs", ("sh", "-c", _LINK, "sh", folder, archive.name), back),
+        RunCommand(
+            "choose the agent that the service runs", ("sh", "-c", _LINK, "sh", folder, archive.name), back
+        ),
     ]
 
 
-def _copy_of_own_root(found: Found, wish: Wish, label: str) -> list[ServiceStep]:
-    if not copies_own_root(found, wish):
+def _copy_of_own_root(found: Found, spec: ServiceSpec, label: str) -> list[ServiceStep]:
+    if not copies_own_root(found, spec):
         return []
     if found.own_bytes > found.free_bytes:
         raise NoSpace(
-            f"{label} has {found.free_bytes / 1e6:.0f} MB free on {wish.root}; what is deployed in {found.own} takes "
+            f"{label} has {found.free_bytes / 1e6:.0f} MB free on {spec.root}; what is deployed in {found.own} takes "
             f"{found.own_bytes / 1e6:.0f} MB and would be copied there",
             f"free space there, or remove {found.own} by `edgeq uninstall --everything --root {found.own}`. "
             "Nothing was changed.",
         )
     why = f"{', '.join(found.own_apps)}: copied from {found.own}, which stays as it is"
-    return [RunCommand(why, ("sh", "-c", _COPY, "sh", found.own, wish.root))]
+    return [RunCommand(why, ("sh", "-c", _COPY, "sh", found.own, spec.root))]
 
 
-def _units(found: Found, wish: Wish, wanted: dict[str, str]) -> list[ServiceStep]:
-    sudo, ctl = _rights(found, wish.scope), systemctl(found, wish.scope)
+def _units(found: Found, spec: ServiceSpec, wanted: dict[str, str]) -> list[ServiceStep]:
+    sudo, ctl = _rights(found, spec.scope), systemctl(found, spec.scope)
     ours = [path for path in wanted if path not in (SYSUSERS, TMPFILES)]
-    steps: list[ServiceStep] = [step for path in ours for step in _write(path, found, wish, wanted)]
+    steps: list[ServiceStep] = [step for path in ours for step in _write(path, found, spec, wanted)]
     for path, text in found.files.items():
         if path not in wanted:
-            steps.append(RemoveFile(path, text, sudo, parents_of(path, wish.scope, wish.home)))
+            steps.append(RemoveFile(path, text, sudo, parents_of(path, spec.scope, spec.home)))
     stale = any(found.units[unit].stale for unit in UNITS)
     if steps:
-        steps.insert(0, RunCommand("on the way back", undo=(*ctl, "daemon-reload")))
+        steps.insert(0, RunCommand("if a later step fails", undo=(*ctl, "daemon-reload")))
     if steps or stale:
         steps.append(RunCommand("systemd reads the units", (*ctl, "daemon-reload")))
     return steps
 
 
-def _running(found: Found, wish: Wish, wanted: dict[str, str]) -> list[ServiceStep]:
+def _running(found: Found, spec: ServiceSpec, wanted: dict[str, str]) -> list[ServiceStep]:
     """Try the agent once before anything starts it by itself; then let job and timer do so."""
-    ctl = systemctl(found, wish.scope)
-    folder = unit_folder(wish.scope, found.home)
+    ctl = systemctl(found, spec.scope)
+    folder = unit_folder(spec.scope, found.home)
     changed = {path for path, text in wanted.items() if found.files.get(path) != text}
     steps: list[ServiceStep] = []
-    if wish.scope == "user" and not found.linger and f"{folder}/{LINGER_MARK}" not in found.files:
+    if spec.scope == "user" and not found.linger and f"{folder}/{LINGER_MARK}" not in found.files:
         words = ("sh", "-c", _LINGER, "sh", found.login)
         steps.append(
-            RunCommand("it also runs while nobody is logged in, where that is allowed", words, forgive=True)
+            RunCommand("run also while nobody is logged in, where that is allowed", words, forgive=True)
         )
     runs = changed - {f"{folder}/{unit}" for unit in STARTED}
     if runs and not found.waiting:
@@ -230,19 +245,19 @@ def _running(found: Found, wish: Wish, wanted: dict[str, str]) -> list[ServiceSt
     ]
     if off:
         undo = (*ctl, "disable", "--now", *off)
-        steps.append(RunCommand("from now on, and after each boot", (*ctl, "enable", "--now", *off), undo))
+        steps.append(RunCommand("start now and at each boot", (*ctl, "enable", "--now", *off), undo))
     again = [unit for unit in STARTED if unit not in off and f"{folder}/{unit}" in changed]
     if again:
-        steps.append(RunCommand("what changed takes effect", (*ctl, "restart", *again)))
+        steps.append(RunCommand("restart what changed", (*ctl, "restart", *again)))
     return steps
 
 
-def _write(path: str, found: Found, wish: Wish, wanted: dict[str, str]) -> list[ServiceStep]:
+def _write(path: str, found: Found, spec: ServiceSpec, wanted: dict[str, str]) -> list[ServiceStep]:
     before = found.files.get(path)
     if before == wanted[path]:
         return []
-    parents = parents_of(path, wish.scope, wish.home)
-    return [WriteFile(path, wanted[path], before, _rights(found, wish.scope), parents)]
+    parents = parents_of(path, spec.scope, spec.home)
+    return [WriteFile(path, wanted[path], before, _rights(found, spec.scope), parents)]
 
 
 def _root_without_service(
@@ -253,7 +268,11 @@ def _root_without_service(
         return []
     there = found.installed or found.service_user
     if everything or (scope == "system" and there and not found.apps):
-        return [RunCommand("what edgeq made in its folder", (*sudo, "sh", "-c", _EMPTY, "sh", python, root))]
+        return [
+            RunCommand(
+                "delete what edgeq made in its folder", (*sudo, "sh", "-c", _EMPTY, "sh", python, root)
+            )
+        ]
     if scope == "user" or not found.installed:
         return []
     owner = f"{found.owner}:{found.group}" if found.owner == found.login else found.owner
@@ -262,7 +281,7 @@ def _root_without_service(
             f"{', '.join(found.apps)} stays; the folder is all {found.owner}'s",
             (*sudo, "chown", "-hR", owner, root),
         ),
-        RunCommand("and no longer shared", (*sudo, "chmod", "-R", "g-s", root)),
+        RunCommand("the folder is no longer shared", (*sudo, "chmod", "-R", "g-s", root)),
     ]
 
 
@@ -271,16 +290,16 @@ def _stamp(found: Found, scope: str) -> str:
     return f"{base}/timers/stamp-edgeq-measure.timer"
 
 
-def _require_possible(found: Found, wish: Wish, label: str) -> None:
-    if wish.scope == "user":
+def _require_possible(found: Found, spec: ServiceSpec, label: str) -> None:
+    if spec.scope == "user":
         if not found.user_manager:
             raise DeviceUnfit(
-                f"{wish.login} on {label} has no service manager of its own",
-                f"as root there: `loginctl enable-linger {wish.login}` (and install dbus-user-session and "
+                f"{spec.login} on {label} has no service manager of its own",
+                f"as root there: `loginctl enable-linger {spec.login}` (and install dbus-user-session and "
                 "libpam-systemd), or use --scope system",
             )
         return
-    for what, path in (("edgeq's folder", wish.root), ("Python", wish.python)):
+    for what, path in (("edgeq's folder", spec.root), ("Python", spec.python)):
         if f"{path}/".startswith(_HIDDEN):
             raise DeviceUnfit(
                 f"{what} is {path} on {label}, inside a home, which a system service does not see",
@@ -289,12 +308,12 @@ def _require_possible(found: Found, wish: Wish, label: str) -> None:
     strange = sorted(set(found.names) - set(_OURS))
     if strange:
         raise DeviceUnfit(
-            f"{wish.root} on {label} holds what is not edgeq's: {', '.join(strange[:5])}",
+            f"{spec.root} on {label} holds what is not edgeq's: {', '.join(strange[:5])}",
             "choose a --root that is a folder of its own; its owner and mode are changed",
         )
-    if found.owner not in ("", wish.login):
+    if found.owner not in ("", spec.login):
         raise DeviceUnfit(
-            f"{wish.root} on {label} belongs to {found.owner}, not to {wish.login}",
+            f"{spec.root} on {label} belongs to {found.owner}, not to {spec.login}",
             f"log in as {found.owner}: one login deploys to a device, and its service reads what it deployed",
         )
 

@@ -24,7 +24,7 @@ _NAME = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.-]*")
 
 
 @dataclass(frozen=True)
-class Wish:
+class ServiceSpec:
     """`firmware`: the device has the Raspberry Pi's mailbox. `mark_linger`: lingering is ours to switch off again."""
 
     scope: str
@@ -38,22 +38,22 @@ class Wish:
     mark_linger: bool = False
 
 
-def files_of(wish: Wish) -> dict[str, str]:
+def files_of(spec: ServiceSpec) -> dict[str, str]:
     """Absolute path -> text. Raises DeviceUnfit when a path or a name cannot stand in a unit file."""
-    _require_plain(wish)
-    folder = unit_folder(wish.scope, wish.home)
-    files = {f"{folder}/{unit}": _filled(unit, wish) for unit in UNITS}
+    _require_plain(spec)
+    folder = unit_folder(spec.scope, spec.home)
+    files = {f"{folder}/{unit}": _filled(unit, spec) for unit in UNITS}
     for service in SERVICES:
-        files[f"{folder}/{service}.d/10-sandbox.conf"] = _filled(f"sandbox-{wish.scope}.conf", wish)
-    if wish.scope == "system" and wish.firmware:
-        files[f"{folder}/edgeq-agent.service.d/20-raspberry-pi.conf"] = _filled("raspberry-pi.conf", wish)
-    if wish.scope == "user" and wish.mark_linger:
+        files[f"{folder}/{service}.d/10-sandbox.conf"] = _filled(f"sandbox-{spec.scope}.conf", spec)
+    if spec.scope == "system" and spec.firmware:
+        files[f"{folder}/edgeq-agent.service.d/20-raspberry-pi.conf"] = _filled("raspberry-pi.conf", spec)
+    if spec.scope == "user" and spec.mark_linger:
         files[f"{folder}/{LINGER_MARK}"] = _LINGER_TEXT
-    if wish.scope == "system":
-        files[SYSUSERS] = _filled("sysusers.conf", wish)
-        if wish.login != "root":  # the deploying login reads and removes what the agent wrote
-            files[SYSUSERS] += f"m {wish.login} edgeq\n"
-        files[TMPFILES] = _filled("tmpfiles.conf", wish)
+    if spec.scope == "system":
+        files[SYSUSERS] = _filled("sysusers.conf", spec)
+        if spec.login != "root":  # the deploying login reads and removes what the agent wrote
+            files[SYSUSERS] += f"m {spec.login} edgeq\n"
+        files[TMPFILES] = _filled("tmpfiles.conf", spec)
     return files
 
 
@@ -91,11 +91,11 @@ class Folder:
         return f"{self.mode.lstrip('0')} {self.owner} {self.group}"
 
 
-def folders_of(wish: Wish) -> tuple[Folder, ...]:
+def folders_of(spec: ServiceSpec) -> tuple[Folder, ...]:
     """The folders that the system's tmpfiles.d makes; of a user's service the agent makes its own."""
-    if wish.scope != "system":
+    if spec.scope != "system":
         return ()
-    lines = [line.split() for line in _filled("tmpfiles.conf", wish).splitlines() if line.startswith("d ")]
+    lines = [line.split() for line in _filled("tmpfiles.conf", spec).splitlines() if line.startswith("d ")]
     return tuple(Folder(*words[1:5]) for words in lines)
 
 
@@ -105,26 +105,26 @@ def root_in(unit_text: str) -> str | None:
     return found[1] if found else None
 
 
-def _filled(name: str, wish: Wish) -> str:
+def _filled(name: str, spec: ServiceSpec) -> str:
     values = {
-        "ROOT": wish.root,
-        "PYTHON": wish.python,
-        "LOGIN": wish.login,
-        "GROUP": wish.group,
-        "CALENDAR": wish.schedule.calendar,
-        "SPREAD_S": str(wish.schedule.spread_s),
+        "ROOT": spec.root,
+        "PYTHON": spec.python,
+        "LOGIN": spec.login,
+        "GROUP": spec.group,
+        "CALENDAR": spec.schedule.calendar,
+        "SPREAD_S": str(spec.schedule.spread_s),
         "PAUSE_S": str(_PAUSE_S),
     }
     text = (catalog.shipped("deploy") / "systemd" / name).read_text(encoding="utf-8")
     return re.sub(r"@([A-Z_]+)@", lambda m: values[m[1]], text)
 
 
-def _require_plain(wish: Wish) -> None:
+def _require_plain(spec: ServiceSpec) -> None:
     for what, word, shape in (
-        ("edgeq's folder", wish.root, _PLAIN),
-        ("Python", wish.python, _PLAIN),
-        ("the login", wish.login, _NAME),
-        ("its group", wish.group, _NAME),
+        ("edgeq's folder", spec.root, _PLAIN),
+        ("Python", spec.python, _PLAIN),
+        ("the login", spec.login, _NAME),
+        ("its group", spec.group, _NAME),
     ):
         if not shape.fullmatch(word) or "/../" in f"{word}/":
             raise DeviceUnfit(
