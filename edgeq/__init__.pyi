@@ -69,15 +69,15 @@ def bench(
         accept_new_host_key: Trust an unknown host key once and remember it.
         root: edgeq's folder on the device; default: /var/lib/edgeq if the login can write there, else
             ~/.local/share/edgeq.
-        project: Project file, whose values stand for keywords that are not given; default: none.
+        project: Project file, whose values replace keywords that are not given; default: none.
         seconds: Measuring time; a race takes up to three times as long.
-        store: Where measurements are kept; default: SQLite in your state folder.
+        store: Where measurements are stored; default: SQLite in your state folder.
         threads: Threads the runtime may use; default: the target's.
         ask_password: Called with the prompt where a password or passphrase is needed; default: the login is
             refused.
-        login: Login(host, port, identity, accept_new_host_key, ask_password): these in one.
-        tell: Called with everything that happens, as it happens (edgeq/nouns); default: nothing is printed.
-        limits: Limits(seconds, precision, ...): what ends a race, in full.
+        login: Login(host, port, identity, accept_new_host_key, ask_password): these keywords in one object.
+        tell: Called with each event as it happens (edgeq/nouns); default: nothing is printed.
+        limits: Limits(seconds, precision, ...): all limits that end a race.
     """
 
 def convert(
@@ -146,8 +146,8 @@ def convert(
         states: Recurrent states, OUTPUT=INPUT,...; or none; default: auto, detected from the samples. Candidates
             then run over the whole sequence with their own states.
         max_drop: Largest drop in accuracy; needs labels or metric; default: 1.0.
-        confidence: Confidence level: the worst drop that the samples allow must pass max_drop; default: the
-            measured drop alone.
+        confidence: Confidence level: the lower end of the paired interval must be within max_drop; default: only
+            the measured drop.
         min_agreement: Lowest top-1 agreement with float; default without labels: 90.
         min_sqnr: Least signal-to-quantization-noise ratio of each output; default without labels or classes: 10.
         metric: Your own score: (outputs, labels) -> number, higher is better; 0 to 1 counts as 0 to 100 points.
@@ -155,12 +155,13 @@ def convert(
         search_tries: If the gate fails: how many sets of float layers to try to find the smallest that passes;
             default: 64, fewer for large models. A larger number continues an earlier search.
         threads: Threads the runtime may use; default: the target's.
-        project: Project file, whose values stand for keywords that are not given; default: none.
+        project: Project file, whose values replace keywords that are not given; default: none.
         output: The bundle to write; default: one in edgeq's cache.
-        gates: Gates(max_drop, min_agreement, min_sqnr_db, metric, ignore_labels, confidence): these in one.
-        tell: Called with everything that happens, as it happens (edgeq/nouns); default: nothing is printed.
-        unavailable: Runtimes that cannot be had on the device, each with the reason.
-        refuse: False: what the gate refuses is written all the same, to be looked at.
+        gates: Gates(max_drop, min_agreement, min_sqnr_db, metric, ignore_labels, confidence): these keywords in
+            one object.
+        tell: Called with each event as it happens (edgeq/nouns); default: nothing is printed.
+        unavailable: Runtimes that are not available on the device, each with the reason.
+        refuse: False: candidates that the gate refuses are written too, for inspection.
     """
 
 def data(
@@ -193,10 +194,10 @@ def data(
         weights: state_dict for a torch factory such as net.py:build.
         shape: Pins what the model leaves open: {"input": (1, 3, 224, 224)}; of a module with one input also (1,
             3, 224, 224).
-        project: Project file, whose values stand for keywords that are not given; default: none.
-        ignore_labels: Look at the samples as if they had no labels.
-        sheet: A PNG to write: the samples as pictures, with label and float's answer below each.
-        tell: Called with everything that happens, as it happens (edgeq/nouns); default: nothing is printed.
+        project: Project file, whose values replace keywords that are not given; default: none.
+        ignore_labels: Check the samples as if they had no labels.
+        sheet: A PNG to write: the samples as pictures, with label and float's prediction below each.
+        tell: Called with each event as it happens (edgeq/nouns); default: nothing is printed.
     """
 
 def deploy(
@@ -258,7 +259,7 @@ def deploy(
         accept_new_host_key: Trust an unknown host key once and remember it.
         root: edgeq's folder on the device; default: /var/lib/edgeq if the login can write there, else
             ~/.local/share/edgeq.
-        project: Project file, whose values stand for keywords that are not given; default: none.
+        project: Project file, whose values replace keywords that are not given; default: none.
         data: Samples: a path (.npz, a folder of images or .npy files), file.py:function, an array, a dict of
             arrays by input name, a tuple (inputs, labels), a list of samples, a DataLoader or Dataset, or any
             iterable of samples.
@@ -282,8 +283,8 @@ def deploy(
         states: Recurrent states, OUTPUT=INPUT,...; or none; default: auto, detected from the samples. Candidates
             then run over the whole sequence with their own states.
         max_drop: Largest drop in accuracy; needs labels or metric; default: 1.0.
-        confidence: Confidence level: the worst drop that the samples allow must pass max_drop; default: the
-            measured drop alone.
+        confidence: Confidence level: the lower end of the paired interval must be within max_drop; default: only
+            the measured drop.
         min_agreement: Lowest top-1 agreement with float; default without labels: 90.
         min_sqnr: Least signal-to-quantization-noise ratio of each output; default without labels or classes: 10.
         metric: Your own score: (outputs, labels) -> number, higher is better; 0 to 1 counts as 0 to 100 points.
@@ -292,17 +293,18 @@ def deploy(
             default: 64, fewer for large models. A larger number continues an earlier search.
         threads: Threads the runtime may use; default: the target's.
         seconds: Measuring time; a race takes up to three times as long.
-        store: Where measurements are kept; default: SQLite in your state folder.
+        store: Where measurements are stored; default: SQLite in your state folder.
         keep: How many releases to keep on the device; default: the target's.
         measure_again: Race again even if this release is already live.
         service: Also install the agent as a systemd service on the device.
         dry_run: Convert and print what would be sent; change nothing on the device.
         ask_password: Called with the prompt where a password or passphrase is needed; default: the login is
             refused.
-        login: Login(host, port, identity, accept_new_host_key, ask_password): these in one.
-        tell: Called with everything that happens, as it happens (edgeq/nouns); default: nothing is printed.
-        gates: Gates(max_drop, min_agreement, min_sqnr_db, metric, ignore_labels, confidence): these in one.
-        limits: Limits(seconds, precision, ...): what ends a race, in full.
+        login: Login(host, port, identity, accept_new_host_key, ask_password): these keywords in one object.
+        tell: Called with each event as it happens (edgeq/nouns); default: nothing is printed.
+        gates: Gates(max_drop, min_agreement, min_sqnr_db, metric, ignore_labels, confidence): these keywords in
+            one object.
+        limits: Limits(seconds, precision, ...): all limits that end a race.
     """
 
 def doctor(
@@ -329,11 +331,11 @@ def doctor(
         accept_new_host_key: Trust an unknown host key once and remember it.
         root: edgeq's folder on the device; default: /var/lib/edgeq if the login can write there, else
             ~/.local/share/edgeq.
-        project: Project file, whose values stand for keywords that are not given; default: none.
+        project: Project file, whose values replace keywords that are not given; default: none.
         ask_password: Called with the prompt where a password or passphrase is needed; default: the login is
             refused.
-        login: Login(host, port, identity, accept_new_host_key, ask_password): these in one.
-        tell: Called with everything that happens, as it happens (edgeq/nouns); default: nothing is printed.
+        login: Login(host, port, identity, accept_new_host_key, ask_password): these keywords in one object.
+        tell: Called with each event as it happens (edgeq/nouns); default: nothing is printed.
     """
 
 def explain(
@@ -398,8 +400,8 @@ def explain(
         states: Recurrent states, OUTPUT=INPUT,...; or none; default: auto, detected from the samples. Candidates
             then run over the whole sequence with their own states.
         max_drop: Largest drop in accuracy; needs labels or metric; default: 1.0.
-        confidence: Confidence level: the worst drop that the samples allow must pass max_drop; default: the
-            measured drop alone.
+        confidence: Confidence level: the lower end of the paired interval must be within max_drop; default: only
+            the measured drop.
         min_agreement: Lowest top-1 agreement with float; default without labels: 90.
         min_sqnr: Least signal-to-quantization-noise ratio of each output; default without labels or classes: 10.
         metric: Your own score: (outputs, labels) -> number, higher is better; 0 to 1 counts as 0 to 100 points.
@@ -407,9 +409,10 @@ def explain(
         search_tries: If the gate fails: how many sets of float layers to try to find the smallest that passes;
             default: 64, fewer for large models. A larger number continues an earlier search.
         threads: Threads the runtime may use; default: the target's.
-        project: Project file, whose values stand for keywords that are not given; default: none.
-        gates: Gates(max_drop, min_agreement, min_sqnr_db, metric, ignore_labels, confidence): these in one.
-        tell: Called with everything that happens, as it happens (edgeq/nouns); default: nothing is printed.
+        project: Project file, whose values replace keywords that are not given; default: none.
+        gates: Gates(max_drop, min_agreement, min_sqnr_db, metric, ignore_labels, confidence): these keywords in
+            one object.
+        tell: Called with each event as it happens (edgeq/nouns); default: nothing is printed.
     """
 
 def export(
@@ -477,8 +480,8 @@ def export(
         states: Recurrent states, OUTPUT=INPUT,...; or none; default: auto, detected from the samples. Candidates
             then run over the whole sequence with their own states.
         max_drop: Largest drop in accuracy; needs labels or metric; default: 1.0.
-        confidence: Confidence level: the worst drop that the samples allow must pass max_drop; default: the
-            measured drop alone.
+        confidence: Confidence level: the lower end of the paired interval must be within max_drop; default: only
+            the measured drop.
         min_agreement: Lowest top-1 agreement with float; default without labels: 90.
         min_sqnr: Least signal-to-quantization-noise ratio of each output; default without labels or classes: 10.
         metric: Your own score: (outputs, labels) -> number, higher is better; 0 to 1 counts as 0 to 100 points.
@@ -486,14 +489,16 @@ def export(
         search_tries: If the gate fails: how many sets of float layers to try to find the smallest that passes;
             default: 64, fewer for large models. A larger number continues an earlier search.
         threads: Threads the runtime may use; default: the target's.
-        project: Project file, whose values stand for keywords that are not given; default: none.
+        project: Project file, whose values replace keywords that are not given; default: none.
         output: A model file (x.tflite, x.onnx), or a folder (DIR/) for the model, its contract and an example.
         target: The kind of device, or a .toml of your own; default: the bundle's own, else local.
-        candidate: Which, such as litert-float; default: the one expected to be fastest that passed the gate.
-        force: Replace files that are there.
-        dry_run: Convert and say what would be written; write nothing.
-        gates: Gates(max_drop, min_agreement, min_sqnr_db, metric, ignore_labels, confidence): these in one.
-        tell: Called with everything that happens, as it happens (edgeq/nouns); default: nothing is printed.
+        candidate: Which candidate, such as litert-float; default: the one expected to be fastest that passed the
+            gate.
+        force: Replace existing files.
+        dry_run: Convert and print what would be written; write nothing.
+        gates: Gates(max_drop, min_agreement, min_sqnr_db, metric, ignore_labels, confidence): these keywords in
+            one object.
+        tell: Called with each event as it happens (edgeq/nouns); default: nothing is printed.
     """
 
 def install_service(
@@ -525,15 +530,15 @@ def install_service(
         accept_new_host_key: Trust an unknown host key once and remember it.
         root: edgeq's folder on the device; default: /var/lib/edgeq if the login can write there, else
             ~/.local/share/edgeq.
-        project: Project file, whose values stand for keywords that are not given; default: none.
+        project: Project file, whose values replace keywords that are not given; default: none.
         scope: system: as user edgeq, hardened, needs sudo; user: as the login, no root needed. One of system,
             user.
         every: How often what is live is measured: 15min, 1h, 6h, 1d ...
         dry_run: Print every file with its content and every command; change nothing.
         ask_password: Called with the prompt where a password or passphrase is needed; default: the login is
             refused.
-        login: Login(host, port, identity, accept_new_host_key, ask_password): these in one.
-        tell: Called with everything that happens, as it happens (edgeq/nouns); default: nothing is printed.
+        login: Login(host, port, identity, accept_new_host_key, ask_password): these keywords in one object.
+        tell: Called with each event as it happens (edgeq/nouns); default: nothing is printed.
     """
 
 def report(
@@ -574,12 +579,12 @@ def report(
         accept_new_host_key: Trust an unknown host key once and remember it.
         root: edgeq's folder on the device; default: /var/lib/edgeq if the login can write there, else
             ~/.local/share/edgeq.
-        project: Project file, whose values stand for keywords that are not given; default: none.
-        store: Where measurements are kept; default: SQLite in your state folder.
+        project: Project file, whose values replace keywords that are not given; default: none.
+        store: Where measurements are stored; default: SQLite in your state folder.
         ask_password: Called with the prompt where a password or passphrase is needed; default: the login is
             refused.
-        login: Login(host, port, identity, accept_new_host_key, ask_password): these in one.
-        tell: Called with everything that happens, as it happens (edgeq/nouns); default: nothing is printed.
+        login: Login(host, port, identity, accept_new_host_key, ask_password): these keywords in one object.
+        tell: Called with each event as it happens (edgeq/nouns); default: nothing is printed.
     """
 
 def rollback(
@@ -613,13 +618,13 @@ def rollback(
         accept_new_host_key: Trust an unknown host key once and remember it.
         root: edgeq's folder on the device; default: /var/lib/edgeq if the login can write there, else
             ~/.local/share/edgeq.
-        project: Project file, whose values stand for keywords that are not given; default: none.
+        project: Project file, whose values replace keywords that are not given; default: none.
         to: A kept release, by the first digits of its digest; default: the one before.
-        dry_run: Say what would become live; change nothing.
+        dry_run: Print what would go live; change nothing.
         ask_password: Called with the prompt where a password or passphrase is needed; default: the login is
             refused.
-        login: Login(host, port, identity, accept_new_host_key, ask_password): these in one.
-        tell: Called with everything that happens, as it happens (edgeq/nouns); default: nothing is printed.
+        login: Login(host, port, identity, accept_new_host_key, ask_password): these keywords in one object.
+        tell: Called with each event as it happens (edgeq/nouns); default: nothing is printed.
     """
 
 def service_log(
@@ -648,13 +653,13 @@ def service_log(
         accept_new_host_key: Trust an unknown host key once and remember it.
         root: edgeq's folder on the device; default: /var/lib/edgeq if the login can write there, else
             ~/.local/share/edgeq.
-        project: Project file, whose values stand for keywords that are not given; default: none.
-        scope: Which service; default: the one that is there. One of system, user.
+        project: Project file, whose values replace keywords that are not given; default: none.
+        scope: Which service; default: the installed one. One of system, user.
         lines: How many lines.
         ask_password: Called with the prompt where a password or passphrase is needed; default: the login is
             refused.
-        login: Login(host, port, identity, accept_new_host_key, ask_password): these in one.
-        tell: Called with everything that happens, as it happens (edgeq/nouns); default: nothing is printed.
+        login: Login(host, port, identity, accept_new_host_key, ask_password): these keywords in one object.
+        tell: Called with each event as it happens (edgeq/nouns); default: nothing is printed.
     """
 
 def service_status(
@@ -684,12 +689,12 @@ def service_status(
         accept_new_host_key: Trust an unknown host key once and remember it.
         root: edgeq's folder on the device; default: /var/lib/edgeq if the login can write there, else
             ~/.local/share/edgeq.
-        project: Project file, whose values stand for keywords that are not given; default: none.
-        scope: Which service; default: the one that is there. One of system, user.
+        project: Project file, whose values replace keywords that are not given; default: none.
+        scope: Which service; default: the installed one. One of system, user.
         ask_password: Called with the prompt where a password or passphrase is needed; default: the login is
             refused.
-        login: Login(host, port, identity, accept_new_host_key, ask_password): these in one.
-        tell: Called with everything that happens, as it happens (edgeq/nouns); default: nothing is printed.
+        login: Login(host, port, identity, accept_new_host_key, ask_password): these keywords in one object.
+        tell: Called with each event as it happens (edgeq/nouns); default: nothing is printed.
     """
 
 def status(
@@ -722,13 +727,13 @@ def status(
         accept_new_host_key: Trust an unknown host key once and remember it.
         root: edgeq's folder on the device; default: /var/lib/edgeq if the login can write there, else
             ~/.local/share/edgeq.
-        project: Project file, whose values stand for keywords that are not given; default: none.
-        store: Where measurements are kept; default: SQLite in your state folder.
+        project: Project file, whose values replace keywords that are not given; default: none.
+        store: Where measurements are stored; default: SQLite in your state folder.
         code: Print a whole program that runs the live model NAME on that device. One of python, c++.
         ask_password: Called with the prompt where a password or passphrase is needed; default: the login is
             refused.
-        login: Login(host, port, identity, accept_new_host_key, ask_password): these in one.
-        tell: Called with everything that happens, as it happens (edgeq/nouns); default: nothing is printed.
+        login: Login(host, port, identity, accept_new_host_key, ask_password): these keywords in one object.
+        tell: Called with each event as it happens (edgeq/nouns); default: nothing is printed.
     """
 
 def uninstall(
@@ -762,13 +767,13 @@ def uninstall(
         accept_new_host_key: Trust an unknown host key once and remember it.
         root: edgeq's folder on the device; default: /var/lib/edgeq if the login can write there, else
             ~/.local/share/edgeq.
-        project: Project file, whose values stand for keywords that are not given; default: none.
+        project: Project file, whose values replace keywords that are not given; default: none.
         everything: All models, runtimes, results and the agent: the whole folder.
-        dry_run: Say what would be removed; change nothing.
+        dry_run: Print what would be removed; change nothing.
         ask_password: Called with the prompt where a password or passphrase is needed; default: the login is
             refused.
-        login: Login(host, port, identity, accept_new_host_key, ask_password): these in one.
-        tell: Called with everything that happens, as it happens (edgeq/nouns); default: nothing is printed.
+        login: Login(host, port, identity, accept_new_host_key, ask_password): these keywords in one object.
+        tell: Called with each event as it happens (edgeq/nouns); default: nothing is printed.
     """
 
 def uninstall_service(
@@ -799,14 +804,14 @@ def uninstall_service(
         accept_new_host_key: Trust an unknown host key once and remember it.
         root: edgeq's folder on the device; default: /var/lib/edgeq if the login can write there, else
             ~/.local/share/edgeq.
-        project: Project file, whose values stand for keywords that are not given; default: none.
-        scope: Which service; default: the one that is there. One of system, user.
-        everything: Also what is deployed: the whole folder.
+        project: Project file, whose values replace keywords that are not given; default: none.
+        scope: Which service; default: the installed one. One of system, user.
+        everything: Also remove the deployed models: the whole folder.
         dry_run: Print what would be done; change nothing.
         ask_password: Called with the prompt where a password or passphrase is needed; default: the login is
             refused.
-        login: Login(host, port, identity, accept_new_host_key, ask_password): these in one.
-        tell: Called with everything that happens, as it happens (edgeq/nouns); default: nothing is printed.
+        login: Login(host, port, identity, accept_new_host_key, ask_password): these keywords in one object.
+        tell: Called with each event as it happens (edgeq/nouns); default: nothing is printed.
     """
 
 def verify(
@@ -837,20 +842,21 @@ def verify(
         bundle: The .edgeq bundle.
         emulate: Whose CPU: x86-64 (AVX2 without VNNI), rpi4, rpi5, rpi3 ..., or a .toml with cpu.qemu; default:
             the target that the bundle was made for.
-        data: Labelled samples of your own, as in `convert`; default: those that the bundle carries.
+        data: Labelled samples of your own, as in `convert`; default: those in the bundle.
         preprocess: For images, as in `convert`; default: what the bundle says.
         calibrate: How many samples of data calibrated the bundle, if calibrate was given then.
         samples: How many samples to run on the emulated CPU; default: as many as fit in a minute.
-        candidate: Only this one, such as onnxruntime-int8_static, or these.
+        candidate: Only this candidate, such as onnxruntime-int8_static, or these.
         rootfs: A file system of the target's architecture with python3; default: the one in edgeq's cache.
         max_drop: Largest drop in accuracy; needs labels or metric; default: 1.0.
-        confidence: Confidence level: the worst drop that the samples allow must pass max_drop; default: the
-            measured drop alone.
+        confidence: Confidence level: the lower end of the paired interval must be within max_drop; default: only
+            the measured drop.
         min_agreement: Lowest top-1 agreement with float; default without labels: 90.
         min_sqnr: Least signal-to-quantization-noise ratio of each output; default without labels or classes: 10.
         metric: Your own score: (outputs, labels) -> number, higher is better; 0 to 1 counts as 0 to 100 points.
         ignore_labels: Do not use the labels, for instance because they are not this model's.
-        project: Project file, whose values stand for keywords that are not given; default: none.
-        gates: Gates(max_drop, min_agreement, min_sqnr_db, metric, ignore_labels, confidence): these in one.
-        tell: Called with everything that happens, as it happens (edgeq/nouns); default: nothing is printed.
+        project: Project file, whose values replace keywords that are not given; default: none.
+        gates: Gates(max_drop, min_agreement, min_sqnr_db, metric, ignore_labels, confidence): these keywords in
+            one object.
+        tell: Called with each event as it happens (edgeq/nouns); default: nothing is printed.
     """

@@ -108,7 +108,7 @@ def _wrong_in_runtime(differs_db: float | None) -> tuple[str, ...]:
         return ()
     return (
         f"onnxruntime's optimised float differs from the graph's definition by {differs_db:.1f} dB SQNR, a fault of the "
-        "runtime: candidates are judged against the graph as it is defined, float as onnxruntime runs it too",
+        "runtime: candidates, float as onnxruntime runs it included, are compared with the graph's definition",
     )
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 OF_LABELS = frozenset(
     {"labels_impossible", "labels_shifted", "labels_renumbered", "preprocessing", "guessing", "one_class"}
 )
-_IGNORE = "--ignore-labels goes on without them"
+_IGNORE = "--ignore-labels continues without them"
 
 
 @dataclass

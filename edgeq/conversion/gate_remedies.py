@@ -10,7 +10,7 @@ def gate_remedies(refused: Sequence[Fidelity]) -> str:
     """In words. `refused` failed their gates; ranges, and with them calibrators, are fixed only where one is named."""
     if all(f.quantized_nothing for f in refused):
         thin = any(tried.repair == "thin" and tried.kept for f in refused for tried in f.repairs)
-        way = "--passes -thin, which quantizes them all the same, or leave" if thin else "leave"
+        way = "--passes -thin, which quantizes them anyway, or leave" if thin else "leave"
         return f"{way} out --recipe: the model then ships in float. Nothing was written or sent."
     ways = []
     tried = [tried for f in refused for tried in f.repairs]

@@ -20,6 +20,6 @@ def unused_weights(model: str, weights: object) -> tuple[Note, ...]:
     files = ", ".join(beside[:_NAMED]) + (f" and {len(beside) - _NAMED} more" if len(beside) > _NAMED else "")
     return (
         Note(
-            f"no --weights: {model} keeps the parameters that it is built with, though {files} lies beside it"
+            f"no --weights: {model} keeps the parameters that it is built with, though {files} is next to it"
         ),
     )

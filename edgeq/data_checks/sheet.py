@@ -1,4 +1,4 @@
-"""A contact sheet: the samples as pictures, with label and float's answer below each."""
+"""A contact sheet: the samples as pictures, with label and float's prediction below each."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

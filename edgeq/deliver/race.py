@@ -150,7 +150,7 @@ def _require_one(device: Session, measurement: Measurement, allowed: dict[str, s
         return
     ran = any(r.state == "ok" for r in measurement.runs)
     kind = DeviceDisagrees if ran else ModelCrashed
-    what = "gives the same answers as on this machine" if ran else "runs"
+    what = "gives the same outputs as on this machine" if ran else "runs"
     raise kind(
         f"no candidate {what} on {device.label}",
         "`edgeq doctor --host ...` checks the device; --runtime tries another runtime. Nothing went live.",

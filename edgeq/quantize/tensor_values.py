@@ -20,7 +20,7 @@ def values_of(
     threads: int,
 ) -> Iterator[tuple[Array, ...]]:
     """The values of `tensors` of `model`, sample by sample. Raises ConversionFailed."""
-    with quiet(), translated("onnxruntime does not load a graph whose inner tensors are looked at"):
+    with quiet(), translated("onnxruntime does not load the graph with its inner tensors as outputs"):
         session = ort_session(ending_at(model, tensors), threads=threads)
     inputs = [i.name for i in session.get_inputs()]
     for i in indices:

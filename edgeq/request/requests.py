@@ -25,7 +25,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Told:
     tell: Tell = option(
-        "Called with everything that happens, as it happens (edgeq/nouns); default: nothing is printed.",
+        "Called with each event as it happens (edgeq/nouns); default: nothing is printed.",
         silence,
         only_python=True,
     )
@@ -36,7 +36,7 @@ class WithProject:
     project: AnyPath | None = option(
         "Project file; default: ./edgeq.toml where there is one.",
         metavar="PATH",
-        in_python="Project file, whose values stand for keywords that are not given; default: none.",
+        in_python="Project file, whose values replace keywords that are not given; default: none.",
     )
 
 
@@ -69,7 +69,8 @@ class _Device:
         only_python=True,
     )
     login: Login | None = option(
-        "Login(host, port, identity, accept_new_host_key, ask_password): these in one.", only_python=True
+        "Login(host, port, identity, accept_new_host_key, ask_password): these keywords in one object.",
+        only_python=True,
     )
 
 
@@ -97,7 +98,7 @@ class WithGates:
         metavar="POINTS",
     )
     confidence: float | None = option(
-        "Confidence level: the worst drop that the samples allow must pass --max-drop; default: the measured drop alone.",
+        "Confidence level: the lower end of the paired interval must be within --max-drop; default: only the measured drop.",
         least=50,
         most=99.9,
         metavar="PERCENT",
@@ -120,7 +121,7 @@ class WithGates:
         "Do not use the labels, for instance because they are not this model's."
     )
     gates: Gates | None = option(
-        "Gates(max_drop, min_agreement, min_sqnr_db, metric, ignore_labels, confidence): these in one.",
+        "Gates(max_drop, min_agreement, min_sqnr_db, metric, ignore_labels, confidence): these keywords in one object.",
         only_python=True,
     )
 
@@ -223,10 +224,10 @@ class ConvertRequest(Told, WithProject, ConversionOptions, ForTarget):
         metavar="PATH",
     )
     unavailable: Mapping[str, str] | None = option(
-        "Runtimes that cannot be had on the device, each with the reason.", only_python=True
+        "Runtimes that are not available on the device, each with the reason.", only_python=True
     )
     refuse: bool = option(
-        "False: what the gate refuses is written all the same, to be looked at.", True, only_python=True
+        "False: candidates that the gate refuses are written too, for inspection.", True, only_python=True
     )
 
 
@@ -248,20 +249,20 @@ class ExportRequest(Told, WithProject, ConversionOptions):
         "The kind of device, or a .toml of your own; default: the bundle's own, else local.", metavar="NAME"
     )
     candidate: str | None = option(
-        "Which, such as litert-float; default: the one expected to be fastest that passed the gate.",
+        "Which candidate, such as litert-float; default: the one expected to be fastest that passed the gate.",
         metavar="ID",
     )
-    force: bool = option("Replace files that are there.", False)
-    dry_run: bool = option("Convert and say what would be written; write nothing.", False)
+    force: bool = option("Replace existing files.", False)
+    dry_run: bool = option("Convert and print what would be written; write nothing.", False)
 
 
 @dataclass(frozen=True, eq=False)
 class DataRequest(Told, WithProject, WithSamples):
     model: AnyModel | None = argument("As `edgeq convert` takes it.")
     _: KW_ONLY
-    ignore_labels: bool | None = option("Look at the samples as if they had no labels.")
+    ignore_labels: bool | None = option("Check the samples as if they had no labels.")
     sheet: AnyPath | None = option(
-        "A PNG to write: the samples as pictures, with label and float's answer below each.",
+        "A PNG to write: the samples as pictures, with label and float's prediction below each.",
         flags=("-o", "--sheet"),
         metavar="PATH",
     )
@@ -284,14 +285,14 @@ class Measured:
         shows_default=True,
     )
     limits: Limits | None = option(
-        "Limits(seconds, precision, ...): what ends a race, in full.", only_python=True
+        "Limits(seconds, precision, ...): all limits that end a race.", only_python=True
     )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class WithStore:
     store: AnyPath | None = option(
-        "Where measurements are kept; default: SQLite in your state folder.", metavar="URL"
+        "Where measurements are stored; default: SQLite in your state folder.", metavar="URL"
     )
 
 
@@ -317,7 +318,7 @@ class _Emulation:
         metavar="TARGET",
     )
     data: AnyData | None = option(
-        "Labelled samples of your own, as in `convert`; default: those that the bundle carries.",
+        "Labelled samples of your own, as in `convert`; default: those in the bundle.",
         metavar="SPEC",
     )
     preprocess: str | None = option(
@@ -330,11 +331,11 @@ class _Emulation:
         "How many samples to run on the emulated CPU; default: as many as fit in a minute.", least=1
     )
     candidate: str | Sequence[str] = option(
-        "Only this one, such as onnxruntime-int8_static; repeatable.",
+        "Only this candidate, such as onnxruntime-int8_static; repeatable.",
         (),
         metavar="ID",
         repeatable=True,
-        in_python="Only this one, such as onnxruntime-int8_static, or these.",
+        in_python="Only this candidate, such as onnxruntime-int8_static, or these.",
     )
     rootfs: AnyPath | None = option(
         "A file system of the target's architecture with python3; default: the one in edgeq's cache.",
@@ -374,7 +375,7 @@ class RollbackRequest(OnDevice):
     to: str | None = option(
         "A kept release, by the first digits of its digest; default: the one before.", metavar="DIGEST"
     )
-    dry_run: bool = option("Say what would become live; change nothing.", False)
+    dry_run: bool = option("Print what would go live; change nothing.", False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -382,7 +383,7 @@ class UninstallRequest(OnDevice):
     name: str | None = argument("The model's name on the device; none with everything.")
     _: KW_ONLY
     everything: bool = option("All models, runtimes, results and the agent: the whole folder.", False)
-    dry_run: bool = option("Say what would be removed; change nothing.", False)
+    dry_run: bool = option("Print what would be removed; change nothing.", False)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -430,7 +431,7 @@ class InstallServiceRequest(OnDevice):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class _OfService(OnDevice):
-    scope: str | None = option("Which service; default: the one that is there.", choices=SCOPES)
+    scope: str | None = option("Which service; default: the installed one.", choices=SCOPES)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -447,5 +448,5 @@ class ServiceLogRequest(_OfService):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class UninstallServiceRequest(_OfService):
-    everything: bool = option("Also what is deployed: the whole folder.", False)
+    everything: bool = option("Also remove the deployed models: the whole folder.", False)
     dry_run: bool = option("Print what would be done; change nothing.", False)

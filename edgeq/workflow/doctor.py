@@ -145,7 +145,7 @@ def _device(device: Session, target: Target) -> Iterator[Finding]:
     if device.installed:
         yield from _conditions(device)
     else:
-        yield Finding(where, NOTE, "edgeq has never been there", "`edgeq deploy` brings what it needs")
+        yield Finding(where, NOTE, "edgeq is not installed there yet", "`edgeq deploy` brings what it needs")
 
 
 def _conditions(device: Session) -> Iterator[Finding]:

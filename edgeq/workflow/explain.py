@@ -36,7 +36,7 @@ def explain(asked: ExplainRequest) -> Explained:
     conversion, refused = _converted(asked)
     if conversion.plan is None:
         raise BundleRefused(
-            f"{conversion.path} does not say how it was planned", "make it anew with edgeq convert"
+            f"{conversion.path} does not say how it was planned", "make it again with edgeq convert"
         )
     explanations = _explanations(conversion, conversion.plan.candidates, asked.tell)
     if not explanations:
@@ -48,12 +48,12 @@ def _nothing_to_explain(conversion: Conversion, plan: Plan) -> BundleRefused:
     name = conversion.bundle.manifest.name
     if any(c.recipe == AS_IS for c in plan.candidates):
         return BundleRefused(
-            f"{name} came quantized: without its float model nothing says what a layer lost",
+            f"{name} is already quantized: without its float model no layer error can be measured",
             "explain the float model that it was made from",
         )
     way_out = "leave out --recipe, or choose one that quantizes"
     if conversion.data is None or conversion.data.source is None:
-        way_out += "; --data makes room for int8_static"
+        way_out += "; --data allows int8_static"
     return BundleRefused(
         f"nothing in {name} for {plan.target} is quantized: it is only {', '.join(c.id for c in plan.candidates)}",
         way_out,

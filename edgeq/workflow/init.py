@@ -46,7 +46,7 @@ def init(
     if target is not None:
         catalog.target(target)
     if host is not None and target is None:
-        raise TargetRefused(f"{host} is what kind of device?", "add --target; `edgeq targets` lists them")
+        raise TargetRefused(f"{host} is which kind of device?", "add --target; `edgeq targets` lists them")
     here = find(Path())
     chosen = _model(text(model), here)
     weights_file = _there(text(weights)) or _weights(chosen, here)

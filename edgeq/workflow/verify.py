@@ -150,7 +150,7 @@ def _notes(bundle: Bundle, target: str, chosen: "Chosen") -> Iterator[str]:
     if data is not None and data.states:
         yield (
             f"{', '.join(data.states)} is fed back when the model runs: what changes on this CPU is measured in single steps from "
-            "stored states, where an error never meets its own consequences; what the candidate costs here was judged in closed "
+            "stored states, so accumulated error is not measured; what the candidate costs here was judged in closed "
             "loop when the bundle was made"
         )
 

@@ -90,7 +90,7 @@ def test_the_command_shows_what_the_model_sees(tmp_path: Path) -> None:
     assert done.exit_code == 0
     assert "image 1x1x8x8 float32   NCHW" in done.stdout
     assert "right on 64 (100.0 %)" in done.stdout
-    assert "nothing found that speaks against these samples" in done.stdout
+    assert "nothing found against these samples" in done.stdout
     assert sheet.read_bytes().startswith(b"\x89PNG")
 
 

@@ -79,6 +79,6 @@ def test_the_way_out_is_the_one_that_helps(tmp_path: Path) -> None:
     with pytest.raises(GateFailed) as refused:
         converted(tmp_path, "int8_static", two_thin_convolutions(), "x86-64-vnni")
     assert refused.value.remedy is not None
-    assert refused.value.remedy.startswith("--passes -thin, which quantizes them all the same, or leave out")
+    assert refused.value.remedy.startswith("--passes -thin, which quantizes them anyway, or leave out")
     made = converted(tmp_path, "int8_static", two_thin_convolutions(), "x86-64-vnni", "-thin")
     assert "onnxruntime-int8_static" in [c.id for c in made.bundle.manifest.candidates]

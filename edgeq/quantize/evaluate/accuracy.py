@@ -121,6 +121,6 @@ def _why_no_answer(values: Array) -> str:
     """Of one number per sample, in which float answers no two classes."""
     low, high = float(values.min()), float(values.max())
     if low < 0 or high > 1:
-        return f"the output goes from {low:.3g} to {high:.3g} and is no probability, and where it parts the classes is not known"
+        return f"the output goes from {low:.3g} to {high:.3g} and is no probability, so its threshold between the classes is not known"
     side = "above" if low > THRESHOLD else "at or below"
-    return f"float's output is {side} {THRESHOLD:g} on every sample, which is not where it parts the classes"
+    return f"float's output is {side} {THRESHOLD:g} on every sample, so that is not the threshold between the classes"

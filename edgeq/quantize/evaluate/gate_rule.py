@@ -85,7 +85,7 @@ def _unreachable(gate: Gate, samples: int) -> tuple[str, ...]:
     if least is None:
         return (f"{what} can be kept only by a candidate that is right more often than float",)
     return (
-        f"{what} takes {least:,} held-out samples even where none is answered differently from float, and there are "
+        f"{what} takes {least:,} held-out samples even if no prediction differs from float's, and there are "
         f"{samples:,}",
     )
 
@@ -113,7 +113,7 @@ def _refused(
         "check how the samples are preprocessed (scale, mean, channel order, layout) and how the labels are numbered, or continue without labels: --ignore-labels",
         details=[
             *_ranges(samples, inputs),
-            f"float's most frequent answer is class {guessing.favourite}, on {favourite}",
+            f"float's most frequent prediction is class {guessing.favourite}, on {favourite}",
             f"the labels are numbers from {labels.min()} to {labels.max()}, the model's classes 0 to {classes - 1}",
             *known,
         ],

@@ -23,7 +23,7 @@ def show_data_seen(seen: DataSeen, console: Console) -> None:
         _show_input(one, console)
     say(console, "labels", [seen.labels or "none"])
     if seen.answers is None:
-        say(console, "float", ["no answers: no output is known to hold scores of classes"])
+        say(console, "float", ["no predictions: no output is known to hold class scores"])
     else:
         _show_answers(seen.answers, console)
     if seen.sheet is not None:
@@ -32,7 +32,7 @@ def show_data_seen(seen: DataSeen, console: Console) -> None:
         say(console, "REFUSED" if finding.certain else "WARNING", [str(finding)], style="bold")
     if not seen.findings:
         on = f" on {counted(seen.looked_at, 'sample')}" if seen.looked_at < _FEW else ""
-        say(console, "checks", [f"nothing found that speaks against these samples{on}"])
+        say(console, "checks", [f"nothing found against these samples{on}"])
 
 
 def _preprocessing(p: Preprocessing) -> str:

@@ -217,7 +217,7 @@ def _outputs_there(check: DeviceCheck | None) -> str:
         return f"{check.accuracy:.1f} %{beside}"
     if check.agreement is not None:
         return f"{check.agreement:.1f} % top-1 agreement with float"
-    return "same answers as on this machine" if check.passed else "DIFFERS from this machine"
+    return "same outputs as on this machine" if check.passed else "DIFFERS from this machine"
 
 
 def _show_reservations(

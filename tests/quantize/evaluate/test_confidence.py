@@ -107,8 +107,8 @@ def test_too_few_samples_are_said_before_anything_is_made():
     right = (np.eye(10, dtype=np.float32)[labels],)
     samples = Rows(np.zeros((100, 3), np.float32), labels)
     assert gate_rule(AT_95, right, samples, ["x"]).warnings == (
-        "a limit of 1 point at 95 % confidence takes 194 held-out samples even where none is answered differently from "
-        "float, and there are 100",
+        "a limit of 1 point at 95 % confidence takes 194 held-out samples even if no prediction differs from float's, "
+        "and there are 100",
     )
     assert gate_rule(Gate(confidence=95, max_drop=2), right, samples, ["x"]).warnings == ()
     (never,) = gate_rule(Gate(confidence=95, max_drop=0), right, samples, ["x"]).warnings

@@ -34,7 +34,7 @@ def test_labels_on_which_float_only_guesses_are_refused_with_what_may_be_wrong()
         gate_rule(Gate(), always_3, Rows(PIXELS, LABELS), ["image"], known=["class folders: 0 ant, 1 bee"])
     assert refused.value.details == (
         "input image has values from 0 to 0.07692 in the first 8 samples",
-        "float's most frequent answer is class 3, on 100 of 100",
+        "float's most frequent prediction is class 3, on 100 of 100",
         "the labels are numbers from 0 to 9, the model's classes 0 to 9",
         "class folders: 0 ant, 1 bee",
     )
