@@ -60,7 +60,7 @@ def known_commands() -> tuple[str, ...]:
     return tuple(sorted(m.name for m in pkgutil.iter_modules(commands.__path__)))
 
 
-def _answer(name: str, root: Root) -> dict[str, Any]:
+def _answer(name: str, root: Root) -> dict[str, object]:
     if name not in known_commands():
         raise RemoteFailed(f"the agent has no command {name!r}", f"it has: {', '.join(known_commands())}")
     command = importlib.import_module(f"edgeq.agent.commands.{name}")
@@ -133,7 +133,7 @@ def _require_own_folders(root: Root) -> None:
         )
 
 
-def _say(said: dict[str, Any], code: int) -> int:
+def _say(said: dict[str, object], code: int) -> int:
     try:
         # In pieces: a measurement has a hundred thousand samples, and as one string they would double the agent's size.
         json.dump(said, sys.stdout, allow_nan=False)

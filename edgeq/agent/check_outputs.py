@@ -7,21 +7,25 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Optional
 
 from .durable import NEW_FILE, temporary_beside
+from .message import Message
 from .runtimes import Session
 
-Say = Callable[["dict[str, Any]"], None]
+if TYPE_CHECKING:
+    import numpy as np
+
+Say = Callable[[Message], None]
 
 
 def check_outputs(
-    session: Session, sample_at: "Callable[[int], list[Any]]", offered: int, check: "dict[str, Any]", say: Say
-) -> "dict[str, Any]":
+    session: Session, sample_at: "Callable[[int], list[np.ndarray]]", offered: int, check: Message, say: Say
+) -> Message:
     """Run the check samples within `seconds` and `bytes` of outputs; write one .npy per output into `folder`."""
     import numpy
 
-    rows: list[list[Any]] = []
+    rows: list[list[np.ndarray]] = []
     limited: Optional[str] = None
     finite, size, start = True, 0, time.monotonic()
     for index in range(offered):
@@ -45,7 +49,7 @@ def check_outputs(
 
 
 def _limit_reached(
-    rows: "list[list[Any]]", row: "list[Any]", size: int, seconds: float, check: "dict[str, Any]"
+    rows: "list[list[np.ndarray]]", row: "list[np.ndarray]", size: int, seconds: float, check: Message
 ) -> Optional[str]:
     """Why `row` is not taken any more; the first one always is."""
     if not rows:
@@ -59,7 +63,7 @@ def _limit_reached(
     return None
 
 
-def _write(rows: "list[list[Any]]", folder: Path) -> "list[str]":
+def _write(rows: "list[list[np.ndarray]]", folder: Path) -> "list[str]":
     import numpy
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -76,7 +80,7 @@ def _write(rows: "list[list[Any]]", folder: Path) -> "list[str]":
     return written
 
 
-def _finite(arrays: Sequence[Any]) -> bool:
+def _finite(arrays: "Sequence[np.ndarray]") -> bool:
     import numpy
 
     return all(bool(numpy.isfinite(a).all()) for a in arrays if a.dtype.kind in "fc")

@@ -16,11 +16,16 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Optional
 
 from .check_outputs import Say, check_outputs
+from .message import Message
 from .probes.memory_use import account, resident
 from .runtimes import Session, runtime
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _FS = Path("/")
 # Timed inferences cycle through this many samples, so that a cache does not hold the only one.
@@ -32,14 +37,14 @@ _OUT_OF_MEMORY = ("bad_alloc", "out of memory", "failed to allocate memory", "ca
 class Bench:
     """What stays over all requests: the imported runtime and the check samples, array i of shape [n, *input i]."""
 
-    library: Any
-    samples: "tuple[Any, ...]"
+    library: ModuleType
+    samples: "tuple[np.ndarray, ...]"
 
     @property
     def count(self) -> int:
         return min(len(array) for array in self.samples)
 
-    def sample(self, index: int) -> "list[Any]":
+    def sample(self, index: int) -> "list[np.ndarray]":
         import numpy
 
         return [numpy.array(array[index]) for array in self.samples]
@@ -72,7 +77,7 @@ def main(words: Sequence[str] = ()) -> int:
     return 0
 
 
-def set_up(request: "dict[str, Any]") -> "tuple[Bench, dict[str, Any]]":
+def set_up(request: Message) -> "tuple[Bench, Message]":
     """`{python_path, runtime, samples}`: import the runtime, map the samples."""
     start = resident(_FS)[0]
     sys.path[:0] = request["python_path"]
@@ -87,7 +92,7 @@ def set_up(request: "dict[str, Any]") -> "tuple[Bench, dict[str, Any]]":
     return Bench(library, samples), {"version": version, "rss_start": start, "rss_runtime": imported}
 
 
-def try_out(bench: Bench, request: "dict[str, Any]", say: Say) -> "dict[str, Any]":
+def try_out(bench: Bench, request: Message, say: Say) -> Message:
     """Load, first inference, warm-up, and the outputs of the check samples when `check` says where they go."""
     session, load_ns, first_ns = _open(bench, request)
     loaded = resident(_FS)[0]
@@ -100,7 +105,7 @@ def try_out(bench: Bench, request: "dict[str, Any]", say: Say) -> "dict[str, Any
     return {**reply, "memory": {"rss_loaded": loaded, **account(_FS)}}
 
 
-def block(bench: Bench, request: "dict[str, Any]", say: Say) -> "dict[str, Any]":
+def block(bench: Bench, request: Message, say: Say) -> Message:
     """A session of its own, then `count` timed inferences."""
     session, load_ns, first_ns = _open(bench, request)
     feeds = [session.prepare(bench.sample(i)) for i in range(min(bench.count, _TIMED_SAMPLES))]
@@ -117,7 +122,9 @@ def block(bench: Bench, request: "dict[str, Any]", say: Say) -> "dict[str, Any]"
     }
 
 
-def time_inferences(run: Callable[[Any], Any], feeds: Sequence[Any], count: int) -> "tuple[list[int], int]":
+def time_inferences(
+    run: Callable[[Any], object], feeds: Sequence[object], count: int
+) -> "tuple[list[int], int]":
     """(nanoseconds of each inference, CPU nanoseconds of all threads over all of them).
 
     Between the two clock reads nothing happens but `run`: no printing, no sensors, no garbage collection, and no
@@ -142,13 +149,13 @@ def time_inferences(run: Callable[[Any], Any], feeds: Sequence[Any], count: int)
         gc.enable()
 
 
-_ANSWERS: "dict[str, Callable[[Bench, dict[str, Any], Say], dict[str, Any]]]" = {
+_ANSWERS: "dict[str, Callable[[Bench, Message, Say], Message]]" = {
     "try": try_out,
     "block": block,
 }
 
 
-def _open(bench: Bench, request: "dict[str, Any]") -> "tuple[Session, int, int]":
+def _open(bench: Bench, request: Message) -> "tuple[Session, int, int]":
     """The session, ns of loading the file and ns of the first inference."""
     first_sample = bench.sample(0)
     start = time.perf_counter_ns()
@@ -162,7 +169,7 @@ def _open(bench: Bench, request: "dict[str, Any]") -> "tuple[Session, int, int]"
     return session, loaded - start, time.perf_counter_ns() - begin
 
 
-def _warm_up(session: Session, feed: Any, runs: int, budget_ns: int) -> "list[int]":
+def _warm_up(session: Session, feed: object, runs: int, budget_ns: int) -> "list[int]":
     """Up to `runs` inferences, fewer when they fill `budget_ns`: a slow model is warm after its first."""
     spent: list[int] = []
     while len(spent) < runs and sum(spent) < budget_ns:
@@ -188,7 +195,7 @@ def _take_over_stdout() -> Say:
     wire = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
 
-    def say(line: "dict[str, Any]") -> None:
+    def say(line: Message) -> None:
         wire.write(json.dumps(line) + "\n")
         wire.flush()
 

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from statistics import median
-from typing import Any, Optional
+from typing import Optional
 
 from edgeq.nouns.job import Entrant, Job
 from edgeq.nouns.measurement import Block, Energy, MemoryUse, Outputs, Run
 
+from .message import Message
 from .spawn import Child, ChildFailed
 
 _FEWEST_PER_BLOCK = 3
@@ -46,9 +47,9 @@ class Contestant:
     outputs: Optional[Outputs] = None
     energy: Optional[Energy] = None
     child: Optional[Child] = None
-    _tried: "dict[str, Any]" = field(default_factory=dict)
-    _set_up: "dict[str, Any]" = field(default_factory=dict)
-    _memory: "dict[str, Any]" = field(default_factory=dict)
+    _tried: Message = field(default_factory=dict)
+    _set_up: Message = field(default_factory=dict)
+    _memory: Message = field(default_factory=dict)
     _warmup_ns: "list[int]" = field(default_factory=list)
 
     @property
@@ -110,7 +111,7 @@ class Contestant:
             self._memory = {**phases, **self._memory}
         return self.child
 
-    def session_request(self, count: int) -> "dict[str, Any]":
+    def session_request(self, count: int) -> Message:
         return {"do": "block", **self._session(), "count": count}
 
     def release(self) -> None:
@@ -141,7 +142,7 @@ class Contestant:
             notes=self._notes(),
         )
 
-    def _ask(self, request: "dict[str, Any]", silence_s: float) -> "Optional[dict[str, Any]]":
+    def _ask(self, request: Message, silence_s: float) -> "Optional[Message]":
         self._require_wanted()
         try:
             reply = self.attend().ask(request, silence_s, self._require_wanted)
@@ -155,7 +156,7 @@ class Contestant:
         if not self.wanted():
             raise Abandoned
 
-    def _remember(self, memory: "dict[str, Any]") -> None:
+    def _remember(self, memory: Message) -> None:
         """The newest accounts; the peak is the highest that any child of this entrant reached."""
         peaks = [m["rss_peak"] for m in (self._memory, memory) if m.get("rss_peak")]
         self._memory = {**self._memory, **memory, "rss_peak": max(peaks, default=None)}
@@ -170,7 +171,7 @@ class Contestant:
                 absent.setdefault(phase.name, "the model process ended before it reported this")
         return MemoryUse(**{**self._memory, "absent": absent})
 
-    def _first_request(self) -> "dict[str, Any]":
+    def _first_request(self) -> Message:
         folder = self.root / self.job.samples
         return {
             "runtime": self.entrant.runtime,
@@ -178,7 +179,7 @@ class Contestant:
             "samples": [str(folder / f"{i}.npy") for i in range(len(self.entrant.inputs))],
         }
 
-    def _session(self) -> "dict[str, Any]":
+    def _session(self) -> Message:
         return {
             "model": str(self.root / self.entrant.model),
             "threads": self.entrant.threads,
@@ -188,7 +189,7 @@ class Contestant:
             "warmup_ns": int(self.job.limits.block_ms * 1e6),
         }
 
-    def _take_outputs(self, told: "dict[str, Any]") -> None:
+    def _take_outputs(self, told: Message) -> None:
         files = tuple(str(Path(f).relative_to(self.root)) for f in told["files"])
         self.outputs = Outputs(files, told["count"], told["offered"], told["limited_by"])
         if not told["finite"]:

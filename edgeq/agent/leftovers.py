@@ -5,12 +5,12 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from edgeq.agent import owned
 from edgeq.agent.durable import remove_file, remove_tree
 from edgeq.agent.layout import Root, own_archive
 from edgeq.agent.remembered import needs
+from edgeq.nouns.answers import Removed
 
 _AGENTS_KEPT = 3
 
@@ -44,7 +44,7 @@ def old_agents(root: Root) -> list[Path]:
     return [p for p in archives[_AGENTS_KEPT:] if p.resolve() not in needed]
 
 
-def remove_all(root: Root, paths: Iterable[Path]) -> dict[str, Any]:
+def remove_all(root: Root, paths: Iterable[Path]) -> Removed:
     """Remove files and folders, and those around them that are empty then; what is gone, relative to the root, and the bytes
     that the disk got back.
     """
@@ -56,11 +56,11 @@ def remove_all(root: Root, paths: Iterable[Path]) -> dict[str, Any]:
         else:
             remove_file(path)
             _remove_empty(path.parent, root)
-    return {"removed": relative(root, paths), "bytes": freed}
+    return Removed(relative(root, paths), freed)
 
 
-def relative(root: Root, paths: Iterable[Path]) -> list[str]:
-    return [path.relative_to(root.path).as_posix() for path in paths]
+def relative(root: Root, paths: Iterable[Path]) -> tuple[str, ...]:
+    return tuple(path.relative_to(root.path).as_posix() for path in paths)
 
 
 def space_of(paths: Iterable[Path]) -> int:

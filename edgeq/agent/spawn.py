@@ -12,11 +12,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NoReturn, Optional
+from typing import NoReturn, Optional
 
 import edgeq
 from edgeq.nouns.json_text import LARGEST, parse_json
 
+from .message import Message
 from .probes.oom_kills import oom_kills
 
 _FS = Path("/")
@@ -76,8 +77,8 @@ class Child:
         return self._process.pid
 
     def ask(
-        self, request: "dict[str, Any]", silence_s: float, meanwhile: "Callable[[], None]" = lambda: None
-    ) -> "dict[str, Any]":
+        self, request: Message, silence_s: float, meanwhile: "Callable[[], None]" = lambda: None
+    ) -> Message:
         """The reply. `silence_s` bounds the time without any line from the child, not the whole answer. `meanwhile` is
         called about once a second.
         """
@@ -89,8 +90,8 @@ class Child:
         raise AssertionError("events() ends with a reply or raises")
 
     def events(
-        self, request: "dict[str, Any]", silence_s: float, tick_s: Optional[float] = None
-    ) -> "Iterator[Optional[dict[str, Any]]]":
+        self, request: Message, silence_s: float, tick_s: Optional[float] = None
+    ) -> "Iterator[Optional[Message]]":
         """Every line up to and including the reply; None each `tick_s` seconds in between."""
         self._send(request)
         last_heard = time.monotonic()
@@ -112,7 +113,7 @@ class Child:
             else:
                 yield None
 
-    def _event(self, line: bytes) -> "dict[str, Any]":
+    def _event(self, line: bytes) -> Message:
         """What a runtime and a model in this process write is theirs: no JSON is how they ended."""
         try:
             event = parse_json(line)
@@ -127,7 +128,7 @@ class Child:
         """End the child, whatever it is doing; safe to call twice."""
         self._kill()
 
-    def _send(self, request: "dict[str, Any]") -> None:
+    def _send(self, request: Message) -> None:
         stdin = self._process.stdin
         assert stdin is not None
         try:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
-from typing import Any
 
 from edgeq.nouns.bundle import PYTHON_PATH, Candidate
 from edgeq.nouns.record import canonical_json
@@ -58,7 +57,7 @@ def _tensors(
     specs: Sequence[TensorSpec],
     own_types: Sequence[str],
     own: Sequence[TensorSpec],
-) -> list[dict[str, Any]]:
+) -> list[dict[str, object]]:
     types = own_types or [spec.dtype for spec in own or specs]
     affines = [spec.affine for spec in own or specs]
     return [

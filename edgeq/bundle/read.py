@@ -5,7 +5,6 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from edgeq.bundle.check import (
     MANIFEST_LIMIT,
@@ -137,7 +136,7 @@ def _manifest(archive: zipfile.ZipFile) -> tuple[Manifest | None, list[str]]:
         return None, [f"{MANIFEST} is larger than {MANIFEST_LIMIT:,} bytes"]
     try:
         content = archive.read(MANIFEST)
-        raw: Any = parse_json(content)
+        raw = parse_json(content)
         schema = raw.get("schema") if isinstance(raw, dict) else None
         if schema != SCHEMA:
             return None, [f"{MANIFEST} has schema {schema!r}; this edgeq reads schema {SCHEMA}"]

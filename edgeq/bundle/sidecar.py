@@ -5,9 +5,9 @@ They are not part of the digest: figures can be added without making another rel
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from numpy.typing import NDArray
+import numpy as np
 
 from edgeq.bundle.layout import FIDELITY, LABELS, TOOLS, check_input, check_output
 from edgeq.bundle.npy import npy_array, npy_bytes
@@ -26,9 +26,9 @@ class CheckSet:
     `outputs[candidate][k]` [n, *output shape]; the candidates' order of inputs and outputs is the manifest's.
     """
 
-    inputs: tuple[NDArray[Any], ...]
-    labels: NDArray[Any] | None = None
-    outputs: Mapping[str, tuple[NDArray[Any], ...]] = field(default_factory=dict)
+    inputs: tuple[np.ndarray, ...]
+    labels: np.ndarray | None = None
+    outputs: Mapping[str, tuple[np.ndarray, ...]] = field(default_factory=dict)
 
 
 def sidecar_files(
@@ -92,14 +92,14 @@ def _misfit(check: CheckSet) -> str:
     return "the candidates' outputs differ in shape" if len(shapes) > 1 else ""
 
 
-def _noun(bundle: Bundle, name: str, raw: Any, noun: type[R]) -> R:
+def _noun(bundle: Bundle, name: str, raw: object, noun: type[R]) -> R:
     try:
         return noun.from_dict(raw)
     except (ValueError, TypeError) as error:
         raise BundleRefused(f"{bundle.path}: {name}: {error}") from None
 
 
-def _arrays(bundle: Bundle, names: Sequence[str]) -> tuple[NDArray[Any], ...]:
+def _arrays(bundle: Bundle, names: Sequence[str]) -> tuple[np.ndarray, ...]:
     """All of `names`, or none when the first is not there. A gap among them is refused: half an answer is no answer."""
     contents = [bundle.beside(name) for name in names]
     if not contents or contents[0] is None:
@@ -112,7 +112,7 @@ def _arrays(bundle: Bundle, names: Sequence[str]) -> tuple[NDArray[Any], ...]:
     )
 
 
-def _json(bundle: Bundle, name: str) -> Any:
+def _json(bundle: Bundle, name: str) -> object:
     content = bundle.beside(name)
     try:
         return None if content is None else parse_json(content)

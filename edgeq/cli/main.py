@@ -7,7 +7,6 @@ it runs.
 import importlib
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 import click
 
@@ -150,14 +149,14 @@ def run(args: Sequence[str] | None = None) -> int:
         return EdgeqError.exit_code
 
 
-def _as_document(error: click.ClickException) -> dict[str, Any]:
+def _as_document(error: click.ClickException) -> dict[str, object]:
     """A wrong command line in the words of every other error."""
     command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "edgeq"
     plain = EdgeqError(error.format_message(), f"see `{command} --help`").to_dict()
     return plain | {"kind": type(error).__name__, "exit_code": error.exit_code}
 
 
-def _show_document(error: dict[str, Any]) -> None:
+def _show_document(error: dict[str, object]) -> None:
     echo_json({"error": error})
 
 

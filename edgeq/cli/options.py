@@ -17,10 +17,10 @@ from edgeq.request.option import Option, kind_of, options_of
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class _OnlyFinite(click.ParamType[Any]):
+class _OnlyFinite(click.ParamType[float]):
     """Not nan, not inf: no comparison with these ever fails a gate."""
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
         number: float = super().convert(value, param, ctx)
         if not math.isfinite(number):
             self.fail(f"{value!r} is no finite number", param, ctx)
@@ -35,12 +35,12 @@ class FiniteRange(_OnlyFinite, click.FloatRange):
     """A number between two ends, either of which may be open."""
 
 
-class NameType(click.ParamType[Any]):
+class NameType(click.ParamType[str]):
     """A model's name: it becomes a folder on the device."""
 
     name = "NAME"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
         if not is_model_name(str(value)):
             self.fail(
                 f"{value!r}: letters, digits and . _ + - only, at most 128, beginning with a letter or digit",
@@ -50,13 +50,13 @@ class NameType(click.ParamType[Any]):
         return str(value)
 
 
-class ShapeType(click.ParamType[Any]):
+class ShapeType(click.ParamType[tuple[str, tuple[int, ...]]]):
     """`input=1,3,224,224` -> ("input", (1, 3, 224, 224))."""
 
     name = "NAME=N,N,..."
 
     def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, tuple[int, ...]]:
         if isinstance(value, tuple):
             return value
@@ -70,12 +70,12 @@ class ShapeType(click.ParamType[Any]):
         return name, shape
 
 
-class PassesType(click.ParamType[Any]):
+class PassesType(click.ParamType[str]):
     """A selection of passes, such as "fit,head" or "-smooth"; stays text."""
 
     name = "NAMES"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
         from edgeq.nouns.repairs import repairs_of
 
         try:
@@ -85,12 +85,12 @@ class PassesType(click.ParamType[Any]):
         return str(value)
 
 
-class StatesType(click.ParamType[Any]):
+class StatesType(click.ParamType[str]):
     """Pairs such as "hn=h0,cn=c0", none or auto; stays text."""
 
     name = "PAIRS"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
         from edgeq.nouns.states import states_of
 
         try:

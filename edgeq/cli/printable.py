@@ -5,7 +5,6 @@ clipboard (OSC 52), retitle the window or turn the reading order around. JSON ou
 """
 
 import sys
-from typing import Any
 
 import click
 
@@ -19,7 +18,7 @@ def echo(text: str, *, err: bool = False, nl: bool = True) -> None:
     click.echo(encodable(printable(text), getattr(stream, "encoding", None)), err=err, nl=nl)
 
 
-def echo_json(value: Any) -> None:
+def echo_json(value: object) -> None:
     """Print one JSON document in ASCII. Raises ValueError for a number that is not finite."""
     import json  # not for `edgeq --help`
 

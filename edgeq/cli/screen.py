@@ -6,8 +6,8 @@ somebody watches.
 
 import contextlib
 import os
-from collections.abc import Iterator
-from typing import Any, Literal, Protocol
+from collections.abc import Callable, Iterator, Mapping
+from typing import Literal, Protocol, TypeVar
 
 from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook, RenderResult
 from rich.progress import (
@@ -28,11 +28,13 @@ from edgeq.nouns.delivery import Destination
 from edgeq.nouns.plan import Plan
 from edgeq.nouns.progress import Progress, Started
 
+R = TypeVar("R")
+
 
 class Document(Protocol):
     """A result of a command."""
 
-    def to_dict(self) -> dict[str, Any]: ...
+    def to_dict(self) -> Mapping[str, object]: ...
 
 
 class Screen:
@@ -44,6 +46,10 @@ class Screen:
         self._console = page()
         self._bars = _Bars()
         self._held: list[object] = []
+
+    def run(self, command: Callable[..., R], *words: object, **options: object) -> R:
+        """What `command` returns; its events are told here."""
+        return command(*words, **options, tell=self.tell)
 
     def tell(self, noun: object) -> None:
         if isinstance(noun, Progress):

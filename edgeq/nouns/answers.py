@@ -1,7 +1,7 @@
 """What the agent answers to commands whose answer is no other noun (docs/protocol.md), and its failures."""
 
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Optional
 
 from .record import Record
 
@@ -33,7 +33,7 @@ class LiveContract(Record):
     """
 
     path: str
-    contract: dict[str, Any]
+    contract: dict[str, object]
     files: tuple[str, ...]
 
 

@@ -6,7 +6,6 @@ turns 30 MB of "[[],[],..." into a gigabyte of lists.
 
 import json
 import re
-from typing import Any
 
 # Of the largest answer there is, the measurement of a race: 100,000 samples of ten digits take one megabyte.
 LARGEST = 32 << 20
@@ -19,7 +18,7 @@ _OTHERS = bytes(set(range(256)) - set(b'"[]{}'))
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def parse_json(data: bytes, largest: int = LARGEST) -> Any:
+def parse_json(data: bytes, largest: int = LARGEST) -> object:
     """The value that the UTF-8 text `data` stands for. A lone surrogate, which no file and no screen can take, becomes U+FFFD.
 
     Raises ValueError with one short line: larger than `largest` bytes, no UTF-8, no JSON, nested too deeply, a number that
@@ -38,7 +37,7 @@ def parse_json(data: bytes, largest: int = LARGEST) -> Any:
     return _without_surrogates(value) if "\\ud" in text or "\\uD" in text else value
 
 
-def _loaded(text: str) -> Any:
+def _loaded(text: str) -> object:
     try:
         return json.loads(text, parse_int=_integer, parse_float=_finite, parse_constant=_refuse)
     except RecursionError:
@@ -78,11 +77,11 @@ def _finite(digits: str) -> float:
     return number
 
 
-def _refuse(constant: str) -> Any:
+def _refuse(constant: str) -> object:
     raise ValueError(f"{constant} is no number of JSON")
 
 
-def _without_surrogates(value: Any) -> Any:
+def _without_surrogates(value: object) -> object:
     if isinstance(value, str):
         return _SURROGATE.sub("\ufffd", value)
     if isinstance(value, list):

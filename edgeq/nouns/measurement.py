@@ -4,7 +4,7 @@ Durations in integer nanoseconds of a monotonic clock, sizes in bytes, energy in
 """
 
 from dataclasses import dataclass, field, replace
-from typing import Any, Optional
+from typing import Optional
 
 from .device import Conditions, Facts
 from .job import Job
@@ -126,10 +126,10 @@ class Measurement(Record):
     attempts: tuple[Attempt, ...] = ()
 
     @classmethod
-    def from_dict(cls, raw: Any) -> "Measurement":
+    def from_dict(cls, raw: object) -> "Measurement":
         """Of this schema or an older one, which is brought up to date. Raises ValueError."""
         schema = raw.get("schema", 1) if isinstance(raw, dict) else SCHEMA
-        if schema == 1:
+        if isinstance(raw, dict) and schema == 1:
             return _upgrade_1_to_2(super().from_dict({**raw, "schema": SCHEMA}))
         if schema != SCHEMA:
             raise ValueError(f"schema {schema!r}; this edgeq reads 1 to {SCHEMA}")

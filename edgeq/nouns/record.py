@@ -26,7 +26,7 @@ class Record:
         return {f.name: _plain(getattr(self, f.name)) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
 
     @classmethod
-    def from_dict(cls: type[R], raw: Any) -> R:
+    def from_dict(cls: type[R], raw: object) -> R:
         """Raises ValueError with the key and what was expected there."""
         if not isinstance(raw, dict):
             raise ValueError(f"{cls.__name__}: expected an object, got {type(raw).__name__}")
@@ -46,17 +46,17 @@ class Record:
         return cls(**values)
 
 
-def canonical_json(value: Any) -> bytes:
+def canonical_json(value: object) -> bytes:
     """The one byte string that stands for a plain value: sorted keys, no spaces, ASCII, a final newline."""
     return (json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False) + "\n").encode("ascii")
 
 
-def digest_of(value: Any) -> str:
+def digest_of(value: object) -> str:
     """sha256 of the canonical JSON, in hex."""
     return hashlib.sha256(canonical_json(value)).hexdigest()
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, Record):
         return value.to_dict()
     if isinstance(value, (tuple, list)):
@@ -66,9 +66,9 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _typed(hint: Any, value: Any, where: str) -> Any:
+def _typed(hint: Any, value: object, where: str) -> Any:
     origin, args = typing.get_origin(hint), typing.get_args(hint)
-    if hint is Any:
+    if hint in (Any, object):
         return value
     if origin in _UNIONS:
         if value is None and type(None) in args:

@@ -4,7 +4,7 @@ Durations in milliseconds, sizes in bytes, shares and ratios as plain numbers (0
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import Optional
 
 from .measurement import Energy, MemoryUse
 from .record import Record
@@ -229,7 +229,7 @@ class StoredRow(Record):
     state: str
     quiet: bool
     emulated: Optional[str] = None
-    delivery: dict[str, Any] = field(default_factory=dict)
+    delivery: dict[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ on the device too, where nobody asks.
 """
 
 from importlib import import_module
-from typing import Any, Optional
+from types import ModuleType
+from typing import Optional
 
 
 class Shown:
@@ -28,5 +29,5 @@ class Shown:
         return html
 
 
-def _in_python() -> Any:
+def _in_python() -> ModuleType:
     return import_module("edgeq.report.formats.in_python")

@@ -2,26 +2,27 @@
 
 import sys
 from importlib import import_module
-from types import ModuleType
-from typing import Any
+from inspect import Signature, signature
+from types import FunctionType, ModuleType
 
 
 class _AlsoAFunction(ModuleType):
     # A package and a function of the public API have the same name, edgeq.report: it is both.
 
     @property
-    def _function(self) -> Any:
-        return import_module("edgeq.workflow.report").report
+    def _function(self) -> FunctionType:
+        function: FunctionType = import_module("edgeq.workflow.report").report
+        return function
 
-    def __call__(self, *measurements: Any, **keywords: Any) -> Any:
+    def __call__(self, *measurements: object, **keywords: object) -> object:
         return self._function(*measurements, **keywords)
 
     @property
-    def __signature__(self) -> Any:
-        return self._function.__signature__
+    def __signature__(self) -> Signature:
+        return signature(self._function)
 
     @property
-    def __doc__(self) -> Any:  # type: ignore[override]
+    def __doc__(self) -> str | None:  # type: ignore[override]
         return self._function.__doc__
 
 

@@ -17,16 +17,14 @@ Values that are not finite where the host's are fail always.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeq.embeddings import are_directions
 from edgeq.nouns.report import DeviceCheck
 from edgeq.two_classes import probability_of, scores_of_two
 
-Array = NDArray[Any]
+Array = np.ndarray
 
 FLOAT_SHARE = 1e-3
 REDUCED_STEPS = 2

@@ -5,10 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import groupby, permutations
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeq.errors import EdgeqError
 from edgeq.nouns.job import Entrant
@@ -22,7 +20,7 @@ from edgeq.report.verdict import margin, noise_floor, verdict
 TWIN = "#twin"
 _NS_PER_MS = 1e6
 
-Rounds = Mapping[int, NDArray[Any]]  # round number to its latencies in ns, in the order of time
+Rounds = Mapping[int, np.ndarray]  # round number to its latencies in ns, in the order of time
 
 
 def compare_runs(measurement: Measurement, *, reference: str | None = None) -> RaceReport:

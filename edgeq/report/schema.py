@@ -8,29 +8,28 @@ import dataclasses
 import inspect
 import types
 import typing
-from typing import Any
 
 from edgeq.nouns.record import Record
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_PLAIN: dict[Any, dict[str, Any]] = {
+_PLAIN: dict[object, dict[str, object]] = {
     str: {"type": "string"},
     int: {"type": "integer"},
     float: {"type": "number"},
     bool: {"type": "boolean"},
     type(None): {"type": "null"},
-    Any: {},
+    object: {},
 }
 
 
-def document(title: str, hint: Any) -> dict[str, Any]:
+def document(title: str, hint: object) -> dict[str, object]:
     """A whole schema for one kind of document."""
-    definitions: dict[str, Any] = {}
+    definitions: dict[str, object] = {}
     body = schema_of(hint, definitions)
     return {"$schema": DIALECT, "title": title, **body, "$defs": dict(sorted(definitions.items()))}
 
 
-def schema_of(hint: Any, definitions: dict[str, Any]) -> dict[str, Any]:
+def schema_of(hint: object, definitions: dict[str, object]) -> dict[str, object]:
     """The schema of one type; nouns go to `definitions` under their names. A dict of hints is an object with these keys.
 
     Raises TypeError for a type that a noun must not have.
@@ -51,7 +50,7 @@ def schema_of(hint: Any, definitions: dict[str, Any]) -> dict[str, Any]:
     raise TypeError(f"no JSON Schema for {hint!r}")
 
 
-def _noun(noun: type[Record], definitions: dict[str, Any]) -> dict[str, Any]:
+def _noun(noun: type[Record], definitions: dict[str, object]) -> dict[str, object]:
     name = noun.__name__
     if name not in definitions:
         definitions[name] = {}  # taken, in case the noun holds itself
@@ -69,7 +68,7 @@ def _words(noun: type[Record]) -> str:
     return "" if text.startswith(f"{noun.__name__}(") else " ".join(text.split())
 
 
-def _object(properties: dict[str, Any]) -> dict[str, Any]:
+def _object(properties: dict[str, object]) -> dict[str, object]:
     return {
         "type": "object",
         "properties": properties,
@@ -78,7 +77,7 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _array(args: tuple[Any, ...], definitions: dict[str, Any]) -> dict[str, Any]:
+def _array(args: tuple[object, ...], definitions: dict[str, object]) -> dict[str, object]:
     if len(args) == 2 and args[1] is Ellipsis:
         return {"type": "array", "items": schema_of(args[0], definitions)}
     return {

@@ -1,11 +1,9 @@
 """What a series of latencies says about itself: spread, outliers, correlation, drift. In the order of time."""
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-Series = NDArray[Any]
+Series = np.ndarray
 
 OUTLIER_SCORE = 3.5
 

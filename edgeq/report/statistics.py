@@ -9,7 +9,6 @@ import random
 from collections.abc import Sequence
 from functools import lru_cache
 from math import exp, sqrt
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from edgeq.nouns.report import Estimate
 from edgeq.nouns.student_t import student_t_975
 
-Samples = NDArray[Any]  # one dimension, latencies of one round in the order of time
+Samples = np.ndarray  # one dimension, latencies of one round in the order of time
 
 MIN_ROUNDS = 4  # fewer say nothing about how rounds differ
 MIN_BEYOND = 10  # samples beyond a quantile, without which it has no interval

@@ -29,7 +29,7 @@ class Request(Record):
     wait_s: float = 1800.0
 
 
-def answer(request: Request, root: Root) -> dict[str, Any]:
+def answer(request: Request, root: Root) -> dict[str, object]:
     done: list[Optional[str]] = []
     stuck: set[Path] = set()
     with queue.only_drain(root) as alone:

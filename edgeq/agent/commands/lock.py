@@ -1,7 +1,7 @@
 """`lock`: hold this device, or with a token hold it longer, or by another token."""
 
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Optional
 
 from edgeq.agent import lock, owned
 from edgeq.agent.durable import point_link
@@ -9,6 +9,7 @@ from edgeq.agent.layout import Root, own_archive
 from edgeq.agent.leftovers import remove_all, uploads
 from edgeq.agent.os_errors import translated
 from edgeq.errors import NoSpace
+from edgeq.nouns.answers import Token
 from edgeq.nouns.record import Record
 
 
@@ -27,14 +28,14 @@ class Request(Record):
     anew: bool = False
 
 
-def answer(request: Request, root: Root) -> dict[str, Any]:
+def answer(request: Request, root: Root) -> Token:
     if request.token is not None and request.anew:
-        return {"token": lock.take_anew(root, request.token).token}
+        return Token(lock.take_anew(root, request.token).token)
     if request.token is not None:
-        return {"token": lock.renew(root, request.token, request.lease_s).token}
+        return Token(lock.renew(root, request.token, request.lease_s).token)
     taken = _take(request, root)
     _remember_agent(root)
-    return {"token": taken.token}
+    return Token(taken.token)
 
 
 def _take(request: Request, root: Root) -> lock.Lock:

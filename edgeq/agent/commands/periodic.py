@@ -3,7 +3,7 @@
 import secrets
 import time
 from dataclasses import dataclass, replace
-from typing import Any, Union
+from typing import Union
 
 from edgeq.agent import queue
 from edgeq.agent.apps import app_names, live
@@ -19,7 +19,7 @@ class Request(Record):
     pass
 
 
-def answer(request: Request, root: Root) -> dict[str, Any]:
+def answer(request: Request, root: Root) -> dict[str, object]:
     """`skipped` says why a live app is not measured."""
     submitted, skipped = [], {}
     for app in app_names(root):

@@ -1,9 +1,9 @@
 """`remove`: an app, or everything that edgeq ever put on this device; with `dry_run`, only what that would be."""
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Optional
+from typing import Optional
 
 from edgeq.agent import lock, owned
 from edgeq.agent.apps import require_app
@@ -11,6 +11,7 @@ from edgeq.agent.durable import remove_file
 from edgeq.agent.layout import Root
 from edgeq.agent.leftovers import relative, remove_all, space_of
 from edgeq.errors import RemoteFailed
+from edgeq.nouns.answers import Removed
 from edgeq.nouns.record import Record
 
 
@@ -24,7 +25,7 @@ class Request(Record):
     dry_run: bool = False
 
 
-def answer(request: Request, root: Root) -> dict[str, Any]:
+def answer(request: Request, root: Root) -> Removed:
     if (request.app is None) != request.everything:
         raise RemoteFailed("`remove` takes either an app or everything")
     if request.dry_run:
@@ -34,15 +35,13 @@ def answer(request: Request, root: Root) -> dict[str, Any]:
     return _remove_everything(root, request.token)
 
 
-def _would_go(root: Root, app: Optional[str]) -> dict[str, Any]:
+def _would_go(root: Root, app: Optional[str]) -> Removed:
     if app is not None:
         require_app(root, app)
     paths = owned.parts_of_app(root.apps / app) if app is not None else owned.everything(root)
-    return {
-        "removed": relative(root, paths),
-        "bytes": space_of(paths),
-        "kept": relative(root, owned.others_files(*_going(root, app))),
-    }
+    return Removed(
+        relative(root, paths), space_of(paths), relative(root, owned.others_files(*_going(root, app)))
+    )
 
 
 def _going(root: Root, app: Optional[str]) -> tuple[list[Path], list[Path]]:
@@ -50,16 +49,16 @@ def _going(root: Root, app: Optional[str]) -> tuple[list[Path], list[Path]]:
     return ([root.apps / app], []) if app is not None else (owned.apps(root), owned.wheels(root))
 
 
-def _remove_app(root: Root, token: str, app: str) -> dict[str, Any]:
+def _remove_app(root: Root, token: str, app: str) -> Removed:
     with lock.held(root, token):
         require_app(root, app)
         if root.current(app).is_symlink():
             remove_file(root.current(app))  # first, so that nobody loads from a release that is going
         kept = owned.set_others_aside(*_going(root, app))
-        return {**remove_all(root, owned.parts_of_app(root.apps / app)), "kept": relative(root, kept)}
+        return replace(remove_all(root, owned.parts_of_app(root.apps / app)), kept=relative(root, kept))
 
 
-def _remove_everything(root: Root, token: str) -> dict[str, Any]:
+def _remove_everything(root: Root, token: str) -> Removed:
     """Only what edgeq made: a root that somebody else keeps files in loses none of them, wherever they are. Without a token the
     device is taken for it, as by the removal of a service, which root does.
     """
@@ -75,11 +74,7 @@ def _remove_everything(root: Root, token: str) -> dict[str, Any]:
         for path in (root.lock, root.lock_guard):
             path.unlink(missing_ok=True)
     _remove_if_empty(root.path)
-    return {
-        "removed": done["removed"] + rest["removed"],
-        "bytes": done["bytes"] + rest["bytes"],
-        "kept": relative(root, kept),
-    }
+    return Removed(done.removed + rest.removed, done.bytes + rest.bytes, relative(root, kept))
 
 
 def _remove_if_empty(folder: Path) -> None:

@@ -1,10 +1,11 @@
 """`results`: which results are here, in the order they were stored."""
 
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Optional
 
 from edgeq.agent.layout import Root
 from edgeq.agent.results import stored_results
+from edgeq.nouns.answers import ResultIds
 from edgeq.nouns.record import Record
 
 
@@ -15,7 +16,7 @@ class Request(Record):
     after: Optional[str] = None
 
 
-def answer(request: Request, root: Root) -> dict[str, Any]:
+def answer(request: Request, root: Root) -> ResultIds:
     ids = stored_results(root)
     start = ids.index(request.after) + 1 if request.after in ids else 0
-    return {"results": list(ids[start:])}
+    return ResultIds(tuple(ids[start:]))

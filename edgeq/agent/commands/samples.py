@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from edgeq.agent import lock
 from edgeq.agent.available import FILES, places, sample_files
@@ -11,6 +10,7 @@ from edgeq.agent.layout import Root
 from edgeq.agent.others_files import set_aside, unknown_in
 from edgeq.agent.place import holds, place_any_size
 from edgeq.errors import ArtifactCorrupt, DataRefused
+from edgeq.nouns.answers import Placed
 from edgeq.nouns.record import Record, canonical_json, digest_of
 from edgeq.nouns.safe_names import is_sha256
 
@@ -23,7 +23,7 @@ class Request(Record):
     files: tuple[str, ...]
 
 
-def answer(request: Request, root: Root) -> dict[str, Any]:
+def answer(request: Request, root: Root) -> Placed:
     """The folder's name is the hash of the list of hashes, which is kept in it as files.json."""
     if not request.files or not all(is_sha256(sha) for sha in request.files):
         raise DataRefused("check samples are named by the sha256 of each input's file, one at least")
@@ -33,7 +33,7 @@ def answer(request: Request, root: Root) -> dict[str, Any]:
             _gather(root, folder, request.files)
         for sha in request.files:
             (root.incoming / sha).unlink(missing_ok=True)
-    return {"path": folder.relative_to(root.path).as_posix()}
+    return Placed(folder.relative_to(root.path).as_posix())
 
 
 def _whole(folder: Path, files: tuple[str, ...]) -> bool:

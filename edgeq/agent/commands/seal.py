@@ -3,12 +3,12 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from edgeq.agent.durable import READ_ONLY, move, remove_file
 from edgeq.agent.hashing import is_exactly, sha256_of
 from edgeq.agent.layout import Root
 from edgeq.errors import ArtifactCorrupt, RemoteFailed
+from edgeq.nouns.answers import Nothing
 from edgeq.nouns.record import Record
 
 
@@ -21,11 +21,11 @@ class Request(Record):
     size: int
 
 
-def answer(request: Request, root: Root) -> dict[str, Any]:
+def answer(request: Request, root: Root) -> Nothing:
     path = _below(root, request.path)
     part = path.with_name(path.name + ".part")
     if not part.exists() and is_exactly(path, request.sha256, request.size):
-        return {}  # sealed before; that answer was lost on its way
+        return Nothing()  # sealed before; that answer was lost on its way
     _check(part, request)
     handle = os.open(part, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
@@ -34,7 +34,7 @@ def answer(request: Request, root: Root) -> dict[str, Any]:
         os.close(handle)
     part.chmod(READ_ONLY)
     move(part, path)
-    return {}
+    return Nothing()
 
 
 def _below(root: Root, given: str) -> Path:

@@ -1,11 +1,12 @@
 """`submit`: a job for the service, which does it when the device is free."""
 
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Optional
 
 from edgeq.agent import lock, queue
 from edgeq.agent.job_rules import require_safe_job
 from edgeq.agent.layout import Root
+from edgeq.nouns.answers import Submitted
 from edgeq.nouns.job import Job
 from edgeq.nouns.record import Record
 
@@ -18,9 +19,9 @@ class Request(Record):
     token: Optional[str] = None
 
 
-def answer(request: Request, root: Root) -> dict[str, Any]:
+def answer(request: Request, root: Root) -> Submitted:
     require_safe_job(request.job)
     if request.token is not None:
         lock.renew(root, request.token, lend_to=request.job.id)
     queue.put(root, request.job)
-    return {"id": request.job.id}
+    return Submitted(request.job.id)

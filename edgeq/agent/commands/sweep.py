@@ -1,10 +1,10 @@
 """`sweep`: what cuts, given-up uploads and old releases left behind is removed."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from edgeq.agent import leftovers, lock, owned
 from edgeq.agent.layout import Root
+from edgeq.nouns.answers import Removed
 from edgeq.nouns.record import Record
 
 
@@ -16,7 +16,7 @@ class Request(Record):
     older_than_s: float = 0.0
 
 
-def answer(request: Request, root: Root) -> dict[str, Any]:
+def answer(request: Request, root: Root) -> Removed:
     with lock.held(root, request.token):
         kept = owned.set_others_aside([], leftovers.unused_wheels(root))
         paths = leftovers.uploads(root, request.older_than_s) + leftovers.unused(root)
@@ -24,8 +24,4 @@ def answer(request: Request, root: Root) -> dict[str, Any]:
         with lock.guarded(root):  # lock.json and jobs are written beside under it: theirs are not in use now
             done = leftovers.remove_all(root, owned.temporaries(root))
         rest = leftovers.remove_all(root, paths)
-    return {
-        "removed": done["removed"] + rest["removed"],
-        "bytes": done["bytes"] + rest["bytes"],
-        "kept": leftovers.relative(root, kept),
-    }
+    return Removed(done.removed + rest.removed, done.bytes + rest.bytes, leftovers.relative(root, kept))

@@ -1,10 +1,10 @@
 """`unlock`: give the device back."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from edgeq.agent import lock
 from edgeq.agent.layout import Root
+from edgeq.nouns.answers import Nothing
 from edgeq.nouns.record import Record
 
 
@@ -13,6 +13,6 @@ class Request(Record):
     token: str
 
 
-def answer(request: Request, root: Root) -> dict[str, Any]:
+def answer(request: Request, root: Root) -> Nothing:
     lock.release(root, request.token)
-    return {}
+    return Nothing()

@@ -1,7 +1,6 @@
 """`unpack`: a wheel from incoming/ becomes a folder that goes on sys.path."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from edgeq.agent import lock, wheels
 from edgeq.agent.durable import make_folder, move, remove_file, remove_tree, sync_tree, temporary_beside
@@ -10,6 +9,7 @@ from edgeq.agent.others_files import in_wheel, set_aside
 from edgeq.agent.place import holds
 from edgeq.agent.space import require_space
 from edgeq.errors import ArtifactCorrupt
+from edgeq.nouns.answers import Placed
 from edgeq.nouns.record import Record
 from edgeq.nouns.safe_names import is_name, is_sha256
 
@@ -25,14 +25,14 @@ class Request(Record):
     name: str
 
 
-def answer(request: Request, root: Root) -> dict[str, Any]:
+def answer(request: Request, root: Root) -> Placed:
     _require_named_by_content(request)
     folder = root.wheels / request.name
     with lock.held(root, request.token):
         if not wheels.is_whole(folder):
             _unpack(request, root)
         (root.incoming / request.sha256).unlink(missing_ok=True)
-    return {"path": folder.relative_to(root.path).as_posix()}
+    return Placed(folder.relative_to(root.path).as_posix())
 
 
 def _require_named_by_content(request: Request) -> None:

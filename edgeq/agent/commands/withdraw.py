@@ -1,12 +1,13 @@
 """`withdraw`: a job that nobody has begun is taken back; one that is done under the holder's own token is ended."""
 
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Optional
 
 from edgeq.agent import lock, queue
 from edgeq.agent.layout import Root
 from edgeq.agent.results import forget
 from edgeq.errors import RemoteFailed
+from edgeq.nouns.answers import Withdrawn
 from edgeq.nouns.record import Record
 from edgeq.nouns.safe_names import is_name
 
@@ -19,12 +20,12 @@ class Request(Record):
     token: Optional[str] = None
 
 
-def answer(request: Request, root: Root) -> dict[str, Any]:
+def answer(request: Request, root: Root) -> Withdrawn:
     if not is_name(request.id):
         raise RemoteFailed(f"{request.id!r} cannot be the id of a job")
     if request.token is not None:
         _end(root, request.token, request.id)
-    return {"withdrawn": queue.take_back(root, request.id)}
+    return Withdrawn(queue.take_back(root, request.id))
 
 
 def _end(root: Root, token: str, id: str) -> None:

@@ -2,7 +2,7 @@
 
 import resource
 from pathlib import Path
-from typing import Any, Optional
+from typing import Optional
 
 from .read_file import int_of, text_of
 
@@ -15,7 +15,7 @@ def resident(fs: Path) -> "tuple[Optional[int], Optional[int]]":
     return int(now[0]) * 1024 if now else None, int(peak[0]) * 1024 if peak else None
 
 
-def account(fs: Path) -> "dict[str, Any]":
+def account(fs: Path) -> "dict[str, object]":
     """Everything but the phases: what `MemoryUse` calls rss_peak, pss, cgroup_peak and the faults, and why one is absent."""
     faults = resource.getrusage(resource.RUSAGE_SELF)
     cgroup_peak, why_no_cgroup = _cgroup_peak(fs)

@@ -13,7 +13,10 @@ import pkgutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @dataclass(frozen=True)
@@ -25,9 +28,9 @@ class Session:
     prepare and finish changed, in words.
     """
 
-    prepare: Callable[[Sequence[Any]], Any]
+    prepare: "Callable[[Sequence[np.ndarray]], Any]"
     run: Callable[[Any], Any]
-    finish: Callable[[Any], "list[Any]"]
+    finish: "Callable[[Any], list[np.ndarray]]"
     notes: "tuple[str, ...]" = ()
 
 

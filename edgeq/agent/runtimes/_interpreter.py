@@ -6,9 +6,14 @@ are quantized with the tensor's own scale and zero point, and the outputs dequan
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import Session
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Detail = dict[str, Any]  # what the interpreter says of a tensor
 
 
 def open_with(interpreter: Any, inputs: Sequence[str], outputs: Sequence[str]) -> Session:
@@ -17,7 +22,7 @@ def open_with(interpreter: Any, inputs: Sequence[str], outputs: Sequence[str]) -
     taken = _named(interpreter, inputs, "input")
     given = _named(interpreter, outputs, "output")
 
-    def prepare(arrays: Sequence[Any]) -> "list[tuple[int, Any]]":
+    def prepare(arrays: "Sequence[np.ndarray]") -> "list[tuple[int, np.ndarray]]":
         if any(tuple(t["shape"]) != a.shape for t, a in zip(taken, arrays)):
             _resize(interpreter, taken, arrays)
         return [(t["index"], _quantized(a, t)) for t, a in zip(taken, arrays)]
@@ -25,19 +30,19 @@ def open_with(interpreter: Any, inputs: Sequence[str], outputs: Sequence[str]) -
     read = [t["index"] for t in given]
     set_tensor, invoke, get_tensor = interpreter.set_tensor, interpreter.invoke, interpreter.get_tensor
 
-    def run(feed: "list[tuple[int, Any]]") -> "list[Any]":
+    def run(feed: "list[tuple[int, np.ndarray]]") -> "list[np.ndarray]":
         for index, array in feed:
             set_tensor(index, array)
         invoke()
         return [get_tensor(index) for index in read]
 
-    def finish(raw: Sequence[Any]) -> "list[Any]":
+    def finish(raw: "Sequence[np.ndarray]") -> "list[np.ndarray]":
         return [_dequantized(a, t) for a, t in zip(raw, given)]
 
     return Session(prepare, run, finish, notes=_notes(taken, given))
 
 
-def _resize(interpreter: Any, tensors: "list[dict[str, Any]]", arrays: Sequence[Any]) -> None:
+def _resize(interpreter: Any, tensors: "list[Detail]", arrays: "Sequence[np.ndarray]") -> None:
     """Give open dimensions (-1 in the signature) the samples' sizes. Raises ValueError where a fixed one differs."""
     for tensor, array in zip(tensors, arrays):
         declared = [int(d) for d in tensor["shape_signature"]]
@@ -49,7 +54,7 @@ def _resize(interpreter: Any, tensors: "list[dict[str, Any]]", arrays: Sequence[
     interpreter.allocate_tensors()
 
 
-def _named(interpreter: Any, names: Sequence[str], side: str) -> "list[dict[str, Any]]":
+def _named(interpreter: Any, names: Sequence[str], side: str) -> "list[Detail]":
     """Tensor details in the order of `names`, which are tensor names or those of the only signature.
 
     Raises ValueError naming what the model has.
@@ -75,29 +80,31 @@ def _signature_indices(interpreter: Any, side: str) -> "dict[str, int]":
     return {name: d["index"] for name, d in details.items()}
 
 
-def _quantized(array: Any, tensor: "dict[str, Any]") -> Any:
+def _quantized(array: "np.ndarray", tensor: Detail) -> "np.ndarray":
     """q = clip(round(x / scale) + zero_point) to the type's range (Jacob et al. 2018); other types cast as they are."""
     import numpy
 
-    wanted = numpy.dtype(tensor["dtype"])
+    wanted: np.dtype = numpy.dtype(tensor["dtype"])
     scale, zero_point = tensor["quantization"]
     if array.dtype.kind == "f" and wanted.kind in "iu" and scale:
         limits = numpy.iinfo(wanted)
         scaled = numpy.rint(array / numpy.float32(scale)) + zero_point
-        return numpy.clip(scaled, limits.min, limits.max).astype(wanted)
+        quantized: np.ndarray = numpy.clip(scaled, limits.min, limits.max).astype(wanted)
+        return quantized
     return array.astype(wanted) if array.dtype.kind == wanted.kind else array
 
 
-def _dequantized(array: Any, tensor: "dict[str, Any]") -> Any:
+def _dequantized(array: "np.ndarray", tensor: Detail) -> "np.ndarray":
     """x = (q - zero_point) * scale."""
     scale, zero_point = tensor["quantization"]
     if array.dtype.kind in "iu" and scale:
-        return ((array.astype("int32") - zero_point) * scale).astype("float32")
+        real: np.ndarray = ((array.astype("int32") - zero_point) * scale).astype("float32")
+        return real
     return array
 
 
-def _notes(taken: "list[dict[str, Any]]", given: "list[dict[str, Any]]") -> "tuple[str, ...]":
-    def integer(tensors: "list[dict[str, Any]]") -> str:
+def _notes(taken: "list[Detail]", given: "list[Detail]") -> "tuple[str, ...]":
+    def integer(tensors: "list[Detail]") -> str:
         return ", ".join(f"{t['name']} ({t['dtype'].__name__})" for t in tensors if t["quantization"][0])
 
     notes = []

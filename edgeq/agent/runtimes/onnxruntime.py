@@ -2,9 +2,12 @@
 
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import Session
+
+if TYPE_CHECKING:
+    import numpy as np
 
 # onnxruntime's own names for element types, numpy's on the right, where a cast within one kind loses nothing we need.
 _NUMPY_TYPES = {
@@ -40,11 +43,12 @@ def open_session(path: str, threads: int, inputs: Sequence[str], outputs: Sequen
     types = _declared_types(session, inputs, outputs)
     names = list(outputs)
 
-    def prepare(arrays: Sequence[Any]) -> "dict[str, Any]":
+    def prepare(arrays: "Sequence[np.ndarray]") -> "dict[str, np.ndarray]":
         return {name: _as_declared(array, types[name]) for name, array in zip(inputs, arrays)}
 
-    def run(feed: "dict[str, Any]") -> Any:
-        return session.run(names, feed)
+    def run(feed: "dict[str, np.ndarray]") -> "list[np.ndarray]":
+        outputs: list[np.ndarray] = session.run(names, feed)
+        return outputs
 
     return Session(prepare, run, finish=list)
 
@@ -63,7 +67,7 @@ def _declared_types(session: Any, inputs: Sequence[str], outputs: Sequence[str])
     return declared
 
 
-def _as_declared(array: Any, declared: str) -> Any:
+def _as_declared(array: "np.ndarray", declared: str) -> "np.ndarray":
     """float64 samples for a float32 input and the like; across kinds onnxruntime itself refuses, with its words."""
     import numpy
 

@@ -1,7 +1,5 @@
 """`edgeq agent`: the agent as a systemd service."""
 
-from typing import Any
-
 import click
 
 from edgeq.cli.options import asks_password, json_option, options_for
@@ -21,46 +19,46 @@ def command() -> None:
 @command.command()
 @options_for(InstallServiceRequest)
 @json_option
-def install(as_json: bool, **options: Any) -> None:
+def install(as_json: bool, **options: object) -> None:
     """Install the service, or bring it up to date. Running it again changes nothing."""
     from edgeq.cli.screen import screen
     from edgeq.workflow.service import install_service
 
     with screen(as_json) as show:
-        show.result(install_service(**options, ask_password=asks_password(), tell=show.tell))
+        show.result(show.run(install_service, **options, ask_password=asks_password()))
 
 
 @command.command()
 @options_for(ServiceStatusRequest)
 @json_option
-def status(as_json: bool, **options: Any) -> None:
+def status(as_json: bool, **options: object) -> None:
     """The units, their last runs, the next one, how exposed they are."""
     from edgeq.cli.screen import screen
     from edgeq.workflow.service import service_status
 
     with screen(as_json) as show:
-        show.result(service_status(**options, ask_password=asks_password(), tell=show.tell))
+        show.result(show.run(service_status, **options, ask_password=asks_password()))
 
 
 @command.command()
 @options_for(ServiceLogRequest)
 @json_option
-def logs(as_json: bool, **options: Any) -> None:
+def logs(as_json: bool, **options: object) -> None:
     """What the service wrote to the device's journal, oldest first."""
     from edgeq.cli.screen import screen
     from edgeq.workflow.service import service_log
 
     with screen(as_json) as show:
-        show.result(service_log(**options, ask_password=asks_password(), tell=show.tell))
+        show.result(show.run(service_log, **options, ask_password=asks_password()))
 
 
 @command.command()
 @options_for(UninstallServiceRequest)
 @json_option
-def uninstall(as_json: bool, **options: Any) -> None:
+def uninstall(as_json: bool, **options: object) -> None:
     """Remove the service, its user and its folders. Models that live on the device stay."""
     from edgeq.cli.screen import screen
     from edgeq.workflow.service import uninstall_service
 
     with screen(as_json) as show:
-        show.result(uninstall_service(**options, ask_password=asks_password(), tell=show.tell))
+        show.result(show.run(uninstall_service, **options, ask_password=asks_password()))

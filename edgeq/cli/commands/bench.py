@@ -1,7 +1,5 @@
 """`edgeq bench`: measurements without a deployment."""
 
-from typing import Any
-
 import click
 
 from edgeq.cli.options import asks_password, json_option, options_for, verbose_option
@@ -13,12 +11,12 @@ from edgeq.request.requests import BenchRequest
 @options_for(BenchRequest)
 @verbose_option
 @json_option
-def command(what: tuple[str, ...], verbose: bool, as_json: bool, **options: Any) -> int:
+def command(what: tuple[str, ...], verbose: bool, as_json: bool, **options: object) -> int:
     """Measure what is live on the device, or .edgeq bundles against each other, interleaved. Activates nothing."""
     from edgeq.cli.screen import screen
     from edgeq.workflow.bench import bench
 
     with screen(as_json, verbose) as show:
-        benched = bench(*what, **options, ask_password=asks_password(), tell=show.tell)
+        benched = show.run(bench, *what, **options, ask_password=asks_password())
         show.result(benched)
     return benched.exit_code

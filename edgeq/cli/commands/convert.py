@@ -1,7 +1,5 @@
 """`edgeq convert`: a bundle, or the files of an application, without a device."""
 
-from typing import Any
-
 import click
 from click.core import ParameterSource
 
@@ -16,7 +14,7 @@ from edgeq.request.takes import keywords
 @options_for(ConvertRequest)
 @verbose_option
 @json_option
-def command(verbose: bool, as_json: bool, **options: Any) -> int:
+def command(verbose: bool, as_json: bool, **options: object) -> int:
     """Quantize MODEL for a target and write the bundle, judged against float; no device is needed.
 
     With -o x.tflite, x.onnx or DIR/ it writes the files of `edgeq export`.
@@ -27,7 +25,7 @@ def command(verbose: bool, as_json: bool, **options: Any) -> int:
     from edgeq.workflow.export import export
 
     with screen(as_json, verbose) as show:
-        asked = settled(ConvertRequest(**options, tell=show.tell))
+        asked = settled(show.run(ConvertRequest, **options))
         output = asked.output or f"{asked.name or model_name(str(asked.model))}.edgeq"
         if str(output).endswith(".edgeq"):
             show.result(convert(**keywords(asked, ConvertRequest) | {"output": output}))

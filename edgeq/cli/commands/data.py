@@ -1,7 +1,5 @@
 """`edgeq data`: the samples as the model gets them."""
 
-from typing import Any
-
 import click
 
 from edgeq.cli.options import json_option, options_for
@@ -12,7 +10,7 @@ from edgeq.request.requests import DataRequest
 @click.argument("model", required=False)
 @options_for(DataRequest)
 @json_option
-def command(as_json: bool, **options: Any) -> int:
+def command(as_json: bool, **options: object) -> int:
     """Show what MODEL will see of the samples: shape, layout, range, mean and std, labels, and the float model's answers; warn
     where they do not fit the model. Nothing is converted. Exit code 11 where another command would refuse the samples.
     """
@@ -21,6 +19,6 @@ def command(as_json: bool, **options: Any) -> int:
     from edgeq.workflow.data import data
 
     with screen(as_json) as show:
-        seen = data(**options, tell=show.tell)
+        seen = show.run(data, **options)
         show.result(seen)
     return DataRefused.exit_code if seen.refused else 0

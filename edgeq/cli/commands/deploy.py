@@ -1,7 +1,5 @@
 """`edgeq deploy`: the product."""
 
-from typing import Any
-
 import click
 
 from edgeq.cli.options import asks_password, json_option, options_for, verbose_option
@@ -13,7 +11,7 @@ from edgeq.request.requests import DeployRequest
 @options_for(DeployRequest)
 @verbose_option
 @json_option
-def command(verbose: bool, as_json: bool, **options: Any) -> int:
+def command(verbose: bool, as_json: bool, **options: object) -> int:
     """Quantize MODEL for a device, send it there, race the candidates there, and make the fastest faithful one live.
 
     MODEL is an ONNX, .pt2 or .tflite file, a torch factory (net.py:build), a finished .edgeq bundle, or what
@@ -23,6 +21,6 @@ def command(verbose: bool, as_json: bool, **options: Any) -> int:
     from edgeq.workflow.deploy import deploy
 
     with screen(as_json, verbose) as show:
-        deployment = deploy(**options, ask_password=asks_password(), tell=show.tell)
+        deployment = show.run(deploy, **options, ask_password=asks_password())
         show.result(deployment)
     return deployment.exit_code

@@ -1,7 +1,5 @@
 """`edgeq doctor`: findings with remedies."""
 
-from typing import Any
-
 import click
 
 from edgeq.cli.options import asks_password, json_option, options_for
@@ -11,7 +9,7 @@ from edgeq.request.requests import DoctorRequest
 @click.command()
 @options_for(DoctorRequest)
 @json_option
-def command(as_json: bool, **options: Any) -> int:
+def command(as_json: bool, **options: object) -> int:
     """Check this machine, and --host where one is named: each finding with its remedy. Changes nothing.
 
     The exit code is 1 when something is found that keeps edgeq from working.
@@ -20,6 +18,6 @@ def command(as_json: bool, **options: Any) -> int:
     from edgeq.workflow.doctor import doctor
 
     with screen(as_json) as show:
-        diagnosis = doctor(**options, ask_password=asks_password(), tell=show.tell)
+        diagnosis = show.run(doctor, **options, ask_password=asks_password())
         show.result(diagnosis)
     return diagnosis.exit_code

@@ -1,7 +1,5 @@
 """`edgeq export`: the files that an application loads, without a device."""
 
-from typing import Any
-
 import click
 
 from edgeq.cli.options import json_option, options_for, verbose_option
@@ -13,7 +11,7 @@ from edgeq.request.requests import ExportRequest
 @options_for(ExportRequest)
 @verbose_option
 @json_option
-def command(verbose: bool, as_json: bool, **options: Any) -> int:
+def command(verbose: bool, as_json: bool, **options: object) -> int:
     """Write the file that an application loads: MODEL (or a .edgeq bundle) quantized for a target, with contract.json, which
     says what it takes and gives, and a complete example of code that runs it. No device is needed.
     """
@@ -21,5 +19,5 @@ def command(verbose: bool, as_json: bool, **options: Any) -> int:
     from edgeq.workflow.export import export
 
     with screen(as_json, verbose) as show:
-        show.result(export(**options, tell=show.tell))
+        show.result(show.run(export, **options))
     return 0

@@ -6,6 +6,7 @@ import click
 
 from edgeq.cli.options import NameType
 from edgeq.cli.printable import echo
+from edgeq.nouns.project import Project
 
 
 @click.command()
@@ -36,6 +37,6 @@ def command(model: str | None, **given: Any) -> None:
     echo(f"next: {started.next}")
 
 
-def _chosen(project: Any) -> list[str]:
+def _chosen(project: Project) -> list[str]:
     chosen = [("model", project.model), ("weights", project.weights), ("data", project.data)]
     return [f"{key} {value}" for key, value in chosen if value is not None]

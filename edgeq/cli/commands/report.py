@@ -1,7 +1,5 @@
 """`edgeq report`: what was measured before."""
 
-from typing import Any
-
 import click
 
 from edgeq.cli.options import asks_password, json_option, options_for
@@ -12,7 +10,7 @@ from edgeq.request.requests import ReportRequest
 @click.argument("measurements", nargs=-1, metavar="[NUMBER]...")
 @options_for(ReportRequest)
 @json_option
-def command(measurements: tuple[str, ...], as_json: bool, **options: Any) -> None:
+def command(measurements: tuple[str, ...], as_json: bool, **options: object) -> None:
     """List the stored measurements of all devices, show those with these NUMBERs, or compare them. --host and --target say which
     device --fetch asks; they do not narrow the list.
     """
@@ -20,4 +18,4 @@ def command(measurements: tuple[str, ...], as_json: bool, **options: Any) -> Non
     from edgeq.workflow.report import report
 
     with screen(as_json) as show:
-        show.result(report(*measurements, **options, ask_password=asks_password(), tell=show.tell))
+        show.result(show.run(report, *measurements, **options, ask_password=asks_password()))

@@ -1,7 +1,5 @@
 """`edgeq status`: what lives on a device."""
 
-from typing import Any
-
 import click
 
 from edgeq.cli.options import asks_password, json_option, options_for
@@ -12,7 +10,7 @@ from edgeq.request.requests import StatusRequest
 @click.argument("name", required=False)
 @options_for(StatusRequest)
 @json_option
-def command(as_json: bool, **options: Any) -> None:
+def command(as_json: bool, **options: object) -> None:
     """What is live on the device per name (or under NAME), since when and how fast, the agent, the disk, the service; or, with
     --code, a whole program that runs the live model there.
     """
@@ -20,4 +18,4 @@ def command(as_json: bool, **options: Any) -> None:
     from edgeq.workflow.status import status
 
     with screen(as_json) as show:
-        show.result(status(**options, ask_password=asks_password(), tell=show.tell))
+        show.result(show.run(status, **options, ask_password=asks_password()))

@@ -1,7 +1,6 @@
 """`edgeq verify`: what another CPU will compute, shown on this machine."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -13,7 +12,7 @@ from edgeq.request.requests import VerifyRequest
 @click.argument("bundle", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @options_for(VerifyRequest)
 @json_option
-def command(as_json: bool, **options: Any) -> int:
+def command(as_json: bool, **options: object) -> int:
     """Run a .edgeq BUNDLE on an emulated CPU (QEMU, no root): the accuracy to expect there, held against this
     machine's answers and against float. Exit code 20 where the gate refuses a candidate or none could be run.
     """
@@ -22,6 +21,6 @@ def command(as_json: bool, **options: Any) -> int:
     from edgeq.workflow.verify import verify
 
     with screen(as_json) as show:
-        verification = verify(**options, tell=show.tell)
+        verification = show.run(verify, **options)
         show.result(verification)
     return 0 if verification.passed else GateFailed.exit_code

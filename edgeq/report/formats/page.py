@@ -6,7 +6,6 @@ It stands by itself: no script, no style sheet, nothing to load. Whatever comes 
 import html
 import io
 from collections.abc import Sequence
-from typing import Any
 
 from rich.console import Console
 
@@ -58,7 +57,7 @@ class Page(Console):
             f'<table style="{_TABLE}"><thead><tr>{names}</tr></thead><tbody>{"".join(lines)}</tbody></table>'
         )
 
-    def print(self, *lines: Any, **_how: Any) -> None:
+    def print(self, *lines: object, **_how: object) -> None:
         """Code and the like, as it stands."""
         self._close_facts()
         self._parts.append("".join(f'<pre style="margin:0">{_text(str(line))}</pre>' for line in lines))
