@@ -19,6 +19,10 @@ def model_name(source: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", says).strip("-.") or "model"
 
 
-def is_model_name(text: str) -> bool:
-    """Whether it may name a folder on the device."""
-    return _NAME.fullmatch(text) is not None
+def require_model_name(text: str | None) -> str | None:
+    """Raises ValueError for what may not name a folder on the device."""
+    if text is not None and _NAME.fullmatch(text) is None:
+        raise ValueError(
+            f"{text!r} becomes a folder: letters, digits and . _ + - only, at most 128, beginning with a letter or digit"
+        )
+    return text

@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 import click
 
 from edgeq.cli.printable import printable
-from edgeq.model_name import is_model_name
 from edgeq.request.option import Option, kind_of, options_of
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -35,18 +34,17 @@ class FiniteRange(_OnlyFinite, click.FloatRange):
     """A number between two ends, either of which may be open."""
 
 
-class NameType(click.ParamType[str]):
-    """A model's name: it becomes a folder on the device."""
+class MeaningType(click.ParamType[str]):
+    """Text that stands for something, and is refused where it stands for nothing; stays text."""
 
-    name = "NAME"
+    def __init__(self, name: str, meaning: Callable[[str], object]) -> None:
+        self.name, self._meaning = name, meaning
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if not is_model_name(str(value)):
-            self.fail(
-                f"{value!r}: letters, digits and . _ + - only, at most 128, beginning with a letter or digit",
-                param,
-                ctx,
-            )
+        try:
+            self._meaning(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
         return str(value)
 
 
@@ -70,45 +68,11 @@ class ShapeType(click.ParamType[tuple[str, tuple[int, ...]]]):
         return name, shape
 
 
-class PassesType(click.ParamType[str]):
-    """A selection of passes, such as "fit,head" or "-smooth"; stays text."""
-
-    name = "NAMES"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        from edgeq.nouns.repairs import repairs_of
-
-        try:
-            repairs_of(str(value))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-        return str(value)
-
-
-class StatesType(click.ParamType[str]):
-    """Pairs such as "hn=h0,cn=c0", none or auto; stays text."""
-
-    name = "PAIRS"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        from edgeq.nouns.states import states_of
-
-        try:
-            states_of(str(value))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-        return str(value)
-
-
 _TYPES: dict[str, click.ParamType[Any]] = {
-    "name": NameType(),
     "shape": ShapeType(),
-    "passes": PassesType(),
-    "repairs": PassesType(),
-    "states": StatesType(),
     "rootfs": click.Path(path_type=Path, exists=True, file_okay=False),
 }
-"""Of options whose text is checked further, by their names."""
+"""Of options whose text becomes something else, by their names."""
 
 
 def options_for(request: type) -> Callable[[F], F]:
@@ -150,7 +114,7 @@ def _type(kind: type, rule: Option) -> click.ParamType[Any]:
     if kind is float:
         bounded = (rule.least, rule.most) != (None, None)
         return FiniteRange(rule.least, rule.most) if bounded else Finite()
-    return click.STRING
+    return MeaningType(rule.metavar or "TEXT", rule.meaning) if rule.meaning else click.STRING
 
 
 def _default(each: Field[Any]) -> dict[str, Any]:

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from edgeq.bundle import CheckSet, assemble, sidecar_files, write_bundle
-from edgeq.conversion.cache import Order, tool_versions
 from edgeq.conversion.check_samples import choose_check_samples
 from edgeq.conversion.data_use import Parts
+from edgeq.conversion.order import Order, tool_versions
 from edgeq.nouns.bundle import Candidate
 from edgeq.nouns.data import DataUse
 from edgeq.nouns.model import Model
@@ -49,7 +49,7 @@ def write(
     )
     check = _check_set(tuple(passed), model, parts.heldout)
     beside = {
-        **sidecar_files([m.fidelity for m in made], tool_versions() | order.converters, check),
+        **sidecar_files([m.fidelity for m in made], tool_versions() | dict(order.converters), check),
         MODEL: canonical_json(_without_places(model).to_dict()),
         PLAN: canonical_json(plan.to_dict()),
         DATA: canonical_json(_without_its_place(use).to_dict()),

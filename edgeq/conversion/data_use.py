@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgeq.conversion.cache import Order
+from edgeq.conversion.order import Order
 from edgeq.conversion.random_samples import RandomSamples
 from edgeq.nouns.data import DataUse
 from edgeq.nouns.model import Model
@@ -51,8 +51,15 @@ def split_as_ordered(samples: "Samples", order: Order) -> "Split":
     from edgeq.ingest.split import split
 
     return split(
-        samples.without_labels() if order.gates.ignore_labels else samples, calibrate=order.calibrate
+        samples.without_labels() if order.gates.ignore_labels else samples, calibrate=order.asked.calibrate
     )
+
+
+def gate_of(order: Order) -> "Gate":
+    from edgeq.quantize.evaluate.gate import Gate
+
+    limits = {key: value for key, value in order.gates.to_dict().items() if value is not None}
+    return Gate(**limits, refuses=order.asked.refuse)
 
 
 def settle_use(order: Order, gate: "Gate", model: Model, parts: Parts, work: Path, tell: Tell) -> DataUse:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from edgeq.conversion.cache import Order
+from edgeq.conversion.order import Order
 from edgeq.conversion.ordered_samples import OrderedSamples
 from edgeq.errors import DataRefused
 from edgeq.nouns.data_check import DataFinding
@@ -44,8 +44,8 @@ class EarlyChecks:
         samples = self.samples.fitting(model.inputs)
         if samples is None:
             return
-        if self.order.calibrate is not None:
-            require_both(samples, self.order.calibrate)
+        if self.order.asked.calibrate is not None:
+            require_both(samples, self.order.asked.calibrate)
         self.findings = findings_of(samples, model, self.order.gates)
         if not self.later:
             self.report()

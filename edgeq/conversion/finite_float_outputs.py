@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgeq.conversion.cache import Order
 from edgeq.conversion.data_use import Parts
+from edgeq.conversion.order import Order
 from edgeq.errors import DataRefused
 from edgeq.foreign import translated
 from edgeq.nouns.model import Model

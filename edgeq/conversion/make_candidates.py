@@ -9,6 +9,7 @@ from edgeq.conversion import cache
 from edgeq.conversion.data_use import Parts
 from edgeq.conversion.fallbacks import taken
 from edgeq.conversion.gate_remedies import gate_remedies
+from edgeq.conversion.order import Order
 from edgeq.errors import ConversionFailed, ExtraMissing, GateFailed
 from edgeq.foreign import translated
 from edgeq.limited.native_call import RunTooLong
@@ -25,7 +26,7 @@ if TYPE_CHECKING:  # they import numpy
 
 
 def make_candidates(
-    order: cache.Order, model: Model, plan: Plan, parts: Parts, gate: "Gate", work: Path, tell: Tell
+    order: Order, model: Model, plan: Plan, parts: Parts, gate: "Gate", work: Path, tell: Tell
 ) -> "tuple[Plan, tuple[Made, ...]]":
     """Every candidate, built and judged, and the plan with the fallbacks that it took. Raises GateFailed when no quantized
     candidate is close enough to float.
@@ -46,8 +47,8 @@ def make_candidates(
                 options=Options(
                     threads=order.target.threads,
                     calibrator=order.calibrator,
-                    passes=order.repairs,
-                    search_tries=order.search_tries,
+                    passes=order.passes,
+                    search_tries=order.asked.search_tries,
                     cache=cache.folder() / "calibration",
                 ),
             )
@@ -59,7 +60,7 @@ def make_candidates(
             _tell_of_saturation(one, order.target.name, tell)
         return one
 
-    made, broken = _all_that_can_be(plan.candidates, order.recipe, built, tell)
+    made, broken = _all_that_can_be(plan.candidates, order.asked.recipe, built, tell)
     plan = _with_few(_without(plan, broken), made)
     made = [each for one in made for each in (one, one.few) if each is not None]
     fallbacks = taken(plan, tuple(one.fidelity for one in made))
@@ -69,11 +70,11 @@ def make_candidates(
                 f"no int8 candidate is close enough to float; also building {', '.join(c.id for c in fallbacks)}"
             )
         )
-        more, broken = _all_that_can_be(fallbacks, order.recipe, built, tell)
+        more, broken = _all_that_can_be(fallbacks, order.asked.recipe, built, tell)
         made += more
         plan = replace(plan, candidates=(*plan.candidates, *fallbacks), fallbacks=())
         plan = _without(plan, broken)
-    _require_gate(plan, tuple(one.fidelity for one in made), order.recipe)
+    _require_gate(plan, tuple(one.fidelity for one in made), order.asked.recipe)
     return plan, tuple(made)
 
 

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, field, replace
 
-from edgeq.conversion.cache import Order
 from edgeq.conversion.data_use import split_as_ordered
+from edgeq.conversion.order import Order
+from edgeq.ingest.preprocess import given
 from edgeq.ingest.samples import Samples, may_differ, open_samples
 from edgeq.ingest.varied import Survey, survey_of
 from edgeq.nouns.tensor import Preprocessing, TensorSpec
@@ -33,6 +34,10 @@ class OrderedSamples:
         if self._opened is None or _names(self._opened.inputs) != _names(inputs):
             self._opened = open_samples(self.order.data, inputs=inputs, preprocessing=self.preprocessing)
         return replace(self._opened, inputs=inputs)
+
+
+def ordered_samples(order: Order) -> OrderedSamples:
+    return OrderedSamples(order, given(order.asked.preprocess))
 
 
 def _names(inputs: tuple[TensorSpec, ...]) -> list[str]:

@@ -4,8 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgeq.conversion.cache import Order
 from edgeq.conversion.data_use import Parts
+from edgeq.conversion.order import Order
 from edgeq.nouns.model import Model
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
-"""What `edgeq.toml` says: a model, its data, its gates, and the hosts it goes to."""
+"""What `edgeq.toml` says of gates, and of the hosts that a model goes to."""
 
-from dataclasses import dataclass, field
-from typing import Any, Optional
+from dataclasses import dataclass
+from typing import Optional
 
 from .record import Record
 
@@ -29,24 +29,3 @@ class Place(Record):
     port: Optional[int] = None
     identity: Optional[str] = None
     root: Optional[str] = None
-
-
-@dataclass(frozen=True)
-class Project(Record):
-    """`preprocess` is either the text that --preprocess takes or a table of the same keys; `passes` is --passes' text,
-    `states` that of --states. `repairs`: the old name of `passes`.
-    """
-
-    model: Optional[str] = None
-    weights: Optional[str] = None
-    name: Optional[str] = None
-    data: Optional[str] = None
-    calibrate: Optional[int] = None
-    preprocess: Any = None
-    passes: Optional[str] = None
-    repairs: Optional[str] = None
-    integer_io: Optional[bool] = None
-    states: Optional[str] = None
-    shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
-    gates: Gates = field(default_factory=Gates)
-    targets: dict[str, Place] = field(default_factory=dict)

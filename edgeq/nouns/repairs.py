@@ -40,11 +40,13 @@ def counted(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def repairs_of(text: str) -> tuple[str, ...]:
-    """The names that `text` selects, in their order: "all", "none", "fit,head", or "-fit" for all but that.
+def repairs_of(text: Optional[str]) -> tuple[str, ...]:
+    """The names that `text` selects, in their order: "all", "none", "fit,head", or "-fit" for all but that; all for None.
 
     Raises ValueError, which names every unknown word and what is known.
     """
+    if text is None:
+        return ALL
     words = [word.strip() for word in text.split(",") if word.strip()]
     unknown = [word for word in words if word.removeprefix("-") not in (*ALL, "all", "none")]
     unknown += [word for word in words if word in ("-all", "-none")]

@@ -2,12 +2,15 @@
 made.
 """
 
+from dataclasses import Field
 from pathlib import Path
+from typing import Any
 
 from edgeq.errors import BundleRefused
 from edgeq.nouns.bundle import Candidate, Manifest
 from edgeq.nouns.target import Target
-from edgeq.request.requests import ConversionOptions
+from edgeq.request.option import options_of
+from edgeq.request.requests import ConversionOptions, ConvertRequest
 
 
 def require_made_for(manifest: Manifest, target: Target, verb: str) -> None:
@@ -32,7 +35,8 @@ def require_nothing_decided(
 
     Raises BundleRefused, which names the options that have no effect and were given.
     """
-    given = [name for name in (*_DECIDED, *also) if getattr(options, name) not in (None, "", {})]
+    decided = [each for each, rule in options_of(ConvertRequest) if rule.decided or each.name in also]
+    given = [each.name for each in decided if _is_given(getattr(options, each.name, each.default), each)]
     if given:
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)
         raise BundleRefused(
@@ -41,24 +45,8 @@ def require_nothing_decided(
         )
 
 
-_DECIDED = (
-    "data",
-    "preprocess",
-    "weights",
-    "shape",
-    "calibrate",
-    "calibrator",
-    "passes",
-    "search_tries",
-    "integer_io",
-    "states",
-    "max_drop",
-    "confidence",
-    "min_agreement",
-    "min_sqnr",
-    "metric",
-    "ignore_labels",
-)
+def _is_given(value: object, each: Field[Any]) -> bool:
+    return value is not each.default and value not in (None, "", {})
 
 
 def not_asked_for(candidate: Candidate, options: ConversionOptions) -> str | None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from os import PathLike
 from types import NoneType, UnionType
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from edgeq.errors import TargetRefused
 
@@ -21,9 +21,15 @@ _KEY = "option"
 
 @dataclass(frozen=True)
 class Option:
-    """`flags` replace --name on the command line. `choices`, `least` and `most` (both included) bound the value.
+    """How it is given. `flags` replace --name on the command line. `choices`, `least` and `most` (both included) bound the value.
     `positional`: an argument, not an option. `only_python`: a keyword that no option of the command line stands for.
     `in_python` is the help of a keyword where it is not that of the option. `now`: the name that has replaced this one.
+    `meaning` makes of the value, or of None, what it stands for, and raises ValueError for what stands for nothing.
+
+    What follows from it, each with the default that a new option of a conversion needs. `toml`: its key in edgeq.toml, "gates.max_drop"
+    where it is in a table, "" for its name, None where it is not in the file; `example` is its line in a new file, `of_model` one
+    that belongs to a single model. `key`: what of it is in the key by which a conversion is found again: its value, the contents of
+    the files that it names, or nothing. `decided`: a finished bundle was made with it, and it has no effect there.
     """
 
     help: str
@@ -40,6 +46,12 @@ class Option:
     only_python: bool = False
     in_python: str = ""
     now: str = ""
+    meaning: Callable[[Any], object] | None = None
+    toml: str | None = ""
+    example: str = ""
+    of_model: bool = False
+    key: Literal["value", "contents"] | None = "value"
+    decided: bool = True
 
 
 def option(help: str, default: Any = None, **rule: Any) -> Any:
@@ -76,22 +88,41 @@ def kind_of(each: Field[Any]) -> type:
 def require_rules(request: Any) -> None:
     """Raises TypeError for a value of another type, and TargetRefused for one that its rule excludes."""
     for each, rule in options_of(request):
-        value, taken = getattr(request, each.name), types_of(each)
-        if not _is_one_of(value, taken):
-            words = " or ".join(
-                _TAKES.get(kind, getattr(kind, "__name__", "")) for kind in taken if kind is not NoneType
-            )
-            raise TypeError(
-                f"{each.name} takes {words}, not {reprlib.repr(value)} of type {type(value).__name__}"
-            )
-        if value is None:
-            continue
-        if rule.choices and value not in rule.choices:
-            raise TargetRefused(
-                f"{each.name}: there is no {value!r}", f"there are: {', '.join(rule.choices)}"
-            )
-        if kind_of(each) in (int, float) and not _is_within(value, rule):
-            raise TargetRefused(f"{each.name}: {value:g} is not {_range(rule)}")
+        value = getattr(request, each.name)
+        wrong = not_taken(types_of(each), value)
+        if wrong:
+            raise TypeError(f"{each.name} {wrong}")
+        broken = None if value is None else broken_rule(each, rule, value)
+        if broken:
+            raise TargetRefused(f"{each.name}: {broken}", _remedy(each, rule))
+
+
+def _remedy(each: Field[Any], rule: Option) -> str | None:
+    if rule.choices:
+        return f"there are: {', '.join(rule.choices)}"
+    return f"leave out `{each.name}` for the default" if rule.meaning and not rule.required else None
+
+
+def not_taken(kinds: tuple[Any, ...], value: object) -> str:
+    """In words, where `value` is of none of these types."""
+    if _is_one_of(value, kinds):
+        return ""
+    words = " or ".join(_TAKES.get(k, getattr(k, "__name__", "")) for k in kinds if k is not NoneType)
+    return f"takes {words}, not {reprlib.repr(value)} of type {type(value).__name__}"
+
+
+def broken_rule(each: Field[Any], rule: Option, value: Any) -> str:
+    """In words, where a value of the right type is excluded."""
+    if rule.choices and value not in rule.choices:
+        return f"there is no {value!r}"
+    if kind_of(each) in (int, float) and not _is_within(value, rule):
+        return f"{_short(value)} is not {_range(rule)}"
+    try:
+        if rule.meaning is not None and value != "":
+            rule.meaning(value)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def plain_numbers(request: R) -> R:
@@ -127,8 +158,19 @@ def _is_one_of(value: Any, taken: tuple[Any, ...]) -> bool:
 
 
 def _is_within(value: float, rule: Option) -> bool:
+    try:
+        finite = math.isfinite(value)
+    except OverflowError:  # a whole number beyond all floats
+        finite = False
     above = rule.least is None or value >= rule.least
-    return math.isfinite(value) and above and (rule.most is None or value <= rule.most)
+    return finite and above and (rule.most is None or value <= rule.most)
+
+
+def _short(value: float) -> str:
+    try:
+        return f"{value:g}"
+    except OverflowError:
+        return reprlib.repr(value)
 
 
 def _range(rule: Option) -> str:

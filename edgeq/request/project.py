@@ -1,29 +1,123 @@
-"""Reads and writes `edgeq.toml`. Paths in it are relative to the file. Knows no command."""
+"""Reads and writes `edgeq.toml`, whose keys are the options of a conversion. Paths in it are relative to the file."""
 
 import json
-from dataclasses import fields, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import Field, dataclass, field, fields, replace
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from edgeq.catalog import read_toml, target_names
 from edgeq.errors import TargetRefused
-from edgeq.nouns.project import Gates, Place, Project
-from edgeq.request.project_rules import problems_of
+from edgeq.nouns.project import Place
+from edgeq.request.option import Option, broken_rule, kind_of, not_taken, options_of, types_of
+from edgeq.request.requests import ConvertRequest, OnDevice
 
 FILE = "edgeq.toml"
+_TARGETS = "targets"
+_KINDS = (bool, int, float, str, Mapping)  # what TOML has for an option; paths and models are text
+Rules = Mapping[str, tuple[Field[Any], Option]]
+
+
+@dataclass(frozen=True)
+class Project:
+    """`options` by their names in a request."""
+
+    options: Mapping[str, Any] = field(default_factory=dict)
+    targets: Mapping[str, Place] = field(default_factory=dict)
+
+    @property
+    def model(self) -> str | None:
+        return self.options.get("model")
+
+
+def _rules() -> Rules:
+    """By key, that of a table as table.key."""
+    of_conversion = options_of(ConvertRequest)
+    return {rule.toml or each.name: (each, rule) for each, rule in of_conversion if rule.toml is not None}
+
+
+def _place_rules() -> Rules:
+    names = {f.name for f in fields(Place)}
+    return {each.name: (each, rule) for each, rule in options_of(OnDevice) if each.name in names}
 
 
 def read_project(path: Path) -> Project:
     """Raises TargetRefused; `details` has one line per problem of the file."""
     raw = read_toml(path)
-    problems = _problems(raw)
+    problems: list[str] = []
+    targets = raw.pop(_TARGETS, {})
+    options = _read(raw, _rules(), problems)
+    places = _read_places(targets, problems)
     if problems:
         raise TargetRefused(
             f"{path} has {len(problems)} problem{'s' if len(problems) > 1 else ''}",
             "`edgeq init` in an empty folder writes one to compare with",
             details=problems,
         )
-    return _anchored(Project.from_dict(raw), path.parent)
+    return _anchored(Project(options, places), path.parent)
+
+
+def _read(raw: Mapping[str, Any], rules: Rules, problems: list[str]) -> dict[str, Any]:
+    """Values by the names of their options; adds a line for each key that is unknown or has no such value."""
+    found: dict[str, Any] = {}
+    for key, value in _flat(raw, rules, problems):
+        if key not in rules:
+            table = key.rpartition(".")[0]
+            names = [k.removeprefix(f"{table}.") for k, (_, rule) in rules.items() if not rule.now]
+            known = [n for n in names if "." not in n] if not table else names
+            problems.append(f"{key}: unknown key; known: {', '.join(known)}")
+            continue
+        each, rule = rules[key]
+        kinds = tuple(kind for kind in types_of(each) if kind in _KINDS) or (str,)
+        wrong = not_taken(kinds, value) or broken_rule(each, rule, value)
+        if wrong:
+            problems.append(f"{key}: {wrong}")
+            continue
+        number = kind_of(each) in (int, float)
+        found[each.name] = kind_of(each)(value) if number else value
+    problems += _contradictions(found, rules)
+    return found
+
+
+def _flat(raw: Mapping[str, Any], rules: Rules, problems: list[str]) -> Iterator[tuple[str, Any]]:
+    """Keys of tables as table.key."""
+    tables = {key.rpartition(".")[0] for key in rules} - {""}
+    for key, value in raw.items():
+        if key not in tables:
+            yield key, value
+        elif isinstance(value, dict):
+            yield from ((f"{key}.{inner}", each) for inner, each in value.items())
+        else:
+            problems.append(f"{key}: expected a table, got {value!r}")
+
+
+def _contradictions(found: Mapping[str, Any], rules: Rules) -> Iterator[str]:
+    for key, (each, rule) in rules.items():
+        if rule.now and found.get(rule.now, found.get(each.name)) != found.get(
+            each.name, found.get(rule.now)
+        ):
+            yield f"{key}: the old name of {rule.now}, which contradicts it; leave it out"
+
+
+def _read_places(raw: Any, problems: list[str]) -> dict[str, Place]:
+    if not isinstance(raw, dict):
+        problems.append(f"targets: expected tables such as [targets.rpi4], got {raw!r}")
+        return {}
+    found = {}
+    for name, place in raw.items():
+        where = f"{_TARGETS}.{name}"
+        if name not in target_names() and not name.endswith(".toml"):
+            problems.append(
+                f"{where}: there is no such target; known: {', '.join(target_names())}, or a path to a .toml"
+            )
+        if not isinstance(place, dict):
+            problems.append(f"{where}: expected a table, got {place!r}")
+            continue
+        wrong: list[str] = []
+        found[name] = Place(**_read(place, _place_rules(), wrong))
+        problems += [f"{where}.{problem}" for problem in wrong]
+    return found
 
 
 def project_here(path: Path | None) -> Project:
@@ -38,17 +132,15 @@ def without_another_model(project: Project, model: str) -> tuple[Project, str]:
     """The project without what belongs to its own model alone, where `model` is another one; and a sentence that says so."""
     if project.model is None or _place_of(project.model) == _place_of(model):
         return project, ""
-    own = [key for key in ("name", "weights", "shapes", "states") if getattr(project, key)]
-    kept = [
-        key
-        for key in ("data", "calibrate", "preprocess", "passes", "integer_io", "gates")
-        if getattr(project, key)
-    ]
-    kept = [key for key in kept if key != "gates" or project.gates != Gates()]
+    given = {key: each for key, each in _rules().items() if project.options.get(each[0].name)}
+    own = [key for key, (_, rule) in given.items() if rule.of_model]
+    kept = dict.fromkeys(key.partition(".")[0] for key in given if key not in ("model", *own))
     said = f"{FILE} describes {project.model}, not {model}"
     said += f"; not used from it: {', '.join(own)}" if own else ""
     said += f"; used: {', '.join(kept)}" if kept else ""
-    return replace(project, name=None, weights=None, shapes={}, states=None), said if own or kept else ""
+    unused = {given[key][0].name for key in own}
+    options = {name: value for name, value in project.options.items() if name not in unused}
+    return replace(project, options=options), said if own or kept else ""
 
 
 def _place_of(model: str) -> tuple[Path, str]:
@@ -59,73 +151,32 @@ def _place_of(model: str) -> tuple[Path, str]:
 
 def project_text(project: Project) -> str:
     """`edgeq.toml` for `project`, with what could be set in comments."""
-    gates = project.gates
-    lines = [
-        "# What `edgeq deploy --target NAME` uses; every key can be overridden on the command line.",
-        _key_or(
-            "model",
-            project.model,
-            '# model = "model.onnx"      # .onnx, .tflite, .pt2, or a factory: net.py:build',
-        ),
-        _key_or(
-            "name", project.name, '# name = "my-model"         # on the device; default: the model\'s stem'
-        ),
-        _key_or(
-            "weights",
-            project.weights,
-            '# weights = "state.pt"      # for a torch factory such as "net.py:build"',
-        ),
-        "",
-        "# Samples: an .npz with arrays named as the inputs (and `labels`), a folder of images, or file.py:function.",
-        _key_or("data", project.data, '# data = "calib.npz"'),
-        _key_or(
-            "calibrate",
-            project.calibrate,
-            "# calibrate = 200           # how many samples calibrate; the others evaluate",
-        ),
-        _key_or(
-            "preprocess",
-            project.preprocess,
-            '# preprocess = "imagenet"   # for images; or "size=224x224,scale=1/255,mean=...,std=..."',
-        ),
-        _key_or(
-            "passes",
-            project.passes,
-            '# passes = "-head"          # all passes but this one; or "none", or names: see docs/quantization.md',
-        ),
-        _key_or(
-            "integer_io",
-            project.integer_io,
-            "# integer_io = true         # int8 .tflite files have int8 inputs and outputs, not float",
-        ),
-        _key_or(
-            "states",
-            project.states,
-            '# states = "hn=h0"          # outputs that are fed back into inputs; "none"; default: by the samples',
-        ),
-        "",
-        "[shapes]                    # fixes dimensions that the model leaves open",
-        *(f"{json.dumps(n)} = {list(s)}" for n, s in project.shapes.items()),
-        "# input = [1, 3, 224, 224]",
-        "",
-        "[gates]",
-        _key_or(
-            "max_drop",
-            gates.max_drop,
-            "# max_drop = 1.0            # points of accuracy that quantization may cost; needs labels",
-        ),
-        _key_or(
-            "confidence",
-            gates.confidence,
-            "# confidence = 95           # percent: the lower end of the paired interval must be within max_drop",
-        ),
-        '# metric = "score.py:map50" # (outputs, labels) -> score, for detectors and the rest',
-    ]
+    tables: dict[str, list[str]] = {"": []}
+    for key, (each, rule) in _rules().items():
+        table, _, name = key.rpartition(".")
+        value = project.options.get(each.name)
+        if value is not None:
+            tables.setdefault(table, []).append(f"{name} = {_toml(value)}")
+        elif rule.example:
+            example, _, why = rule.example.partition("  # ")
+            tables.setdefault(table, []).append(f"# {name} = {example}".ljust(27) + f" # {why}")
+    lines = ["# What `edgeq deploy --target NAME` uses; every key can be overridden on the command line."]
+    for table, keys in tables.items():
+        lines += [*(("", f"[{table}]") if table else ()), *keys]
     for name, place in project.targets.items():
-        lines += ["", f"[targets.{_bare_or_quoted(name)}]", *_place(place)]
+        lines += ["", f"[{_TARGETS}.{_bare_or_quoted(name)}]", *_place(place)]
     if not project.targets:
         lines += ["", "# [targets.rpi4]", '# host = "pi@10.0.0.5"']
     return "\n".join(lines) + "\n"
+
+
+def _place(place: Place) -> list[str]:
+    lines = [f"{f.name} = {_toml(v)}" for f in fields(Place) if (v := getattr(place, f.name))]
+    if not place.host:
+        lines.insert(0, '# host = "pi@10.0.0.5"')
+    if not place.root:
+        lines.append('# root = "/mnt/ssd/edgeq"      # where edgeq keeps its files there')
+    return lines
 
 
 def _bare_or_quoted(key: str) -> str:
@@ -133,64 +184,12 @@ def _bare_or_quoted(key: str) -> str:
     return key if key.replace("-", "").replace("_", "").isalnum() and key.isascii() else json.dumps(key)
 
 
-def _place(place: Place) -> list[str]:
-    lines = [_key("host", place.host) if place.host else '# host = "pi@10.0.0.5"']
-    lines += [
-        _key(f.name, getattr(place, f.name))
-        for f in fields(Place)
-        if f.name != "host" and getattr(place, f.name)
-    ]
-    if not place.root:
-        lines.append('# root = "/mnt/ssd/edgeq"      # where edgeq keeps its files there')
-    return lines
-
-
-def _key(name: str, value: str | float) -> str:
-    return f"{name} = {json.dumps(value)}"
-
-
-def _key_or(name: str, value: str | float | None, comment: str) -> str:
-    return comment if value is None else _key(name, value)
-
-
-def _problems(raw: dict[str, Any]) -> list[str]:
-    found = []
-    known = [f.name for f in fields(Project)]
-    for key, value in raw.items():
-        if key not in known:
-            found.append(f"{key}: unknown key; known: {', '.join(known)}")
-            continue
-        if key in ("gates", "targets"):
-            continue
-        try:
-            found += problems_of(Project.from_dict({key: value}))
-        except ValueError as error:
-            found.append(str(error).removeprefix("Project."))
-    if "passes" in raw and raw.get("repairs", raw["passes"]) != raw["passes"]:
-        found.append("repairs: the old name of passes, which contradicts it; leave it out")
-    found += _table("gates", raw.get("gates", {}), Gates)
-    targets = raw.get("targets", {})
-    if not isinstance(targets, dict):
-        return [*found, f"targets: expected tables such as [targets.rpi4], got {targets!r}"]
-    for name, place in targets.items():
-        if name not in target_names() and not name.endswith(".toml"):
-            found.append(
-                f"targets.{name}: there is no such target; known: {', '.join(target_names())}, or a path to a .toml"
-            )
-        found += _table(f"targets.{name}", place, Place)
-    return found
-
-
-def _table(where: str, raw: Any, noun: type[Gates] | type[Place]) -> list[str]:
-    if not isinstance(raw, dict):
-        return [f"{where}: expected a table, got {raw!r}"]
-    found = []
-    for key, value in raw.items():
-        try:
-            found += [f"{where}.{problem}" for problem in problems_of(noun.from_dict({key: value}))]
-        except ValueError as error:
-            found.append(f"{where}.{str(error).removeprefix(noun.__name__).lstrip('.: ')}")
-    return found
+def _toml(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_bare_or_quoted(k)} = {_toml(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(_toml, value))}]"
+    return json.dumps(value)
 
 
 def _anchored(project: Project, folder: Path) -> Project:
@@ -202,13 +201,10 @@ def _anchored(project: Project, folder: Path) -> Project:
             return spec  # package.module:factory is no path
         return str(folder / path) + colon + entry
 
-    return replace(
-        project,
-        model=anchor(project.model),
-        weights=anchor(project.weights),
-        data=anchor(project.data),
-        gates=replace(project.gates, metric=anchor(project.gates.metric)),
-        targets={
+    names = {each.name for each, rule in _rules().values() if _names_files(each, rule)}
+    return Project(
+        {name: anchor(value) if name in names else value for name, value in project.options.items()},
+        {
             name: replace(
                 place,
                 identity=anchor(place.identity),
@@ -217,3 +213,7 @@ def _anchored(project: Project, folder: Path) -> Project:
             for name, place in project.targets.items()
         },
     )
+
+
+def _names_files(each: Field[Any], rule: Option) -> bool:
+    return rule.key == "contents" or PathLike in types_of(each)

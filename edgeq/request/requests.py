@@ -1,25 +1,31 @@
 """What each command can be asked for. Every option is written down once, as a field with its type, help and rule.
 
 Derived from it: the options of the command line (edgeq/cli/options.py), the keywords of the Python functions and what
-help() prints of them (takes.py), and what edgeq.toml fills in (settled.py). Imports nothing heavy.
+help() prints of them (takes.py), the keys of edgeq.toml (project.py), the key by which a conversion is found again
+(edgeq/conversion/order.py), and what a finished bundle has decided (finished_bundle.py). Imports nothing heavy.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Annotated, Any
 
+from edgeq.model_name import require_model_name
 from edgeq.nouns.job import Limits
 from edgeq.nouns.project import Gates
+from edgeq.nouns.repairs import repairs_of
+from edgeq.nouns.states import states_of
 from edgeq.nouns.target import Target
 from edgeq.request.login import Login
 from edgeq.request.option import argument, option
 from edgeq.request.paths import AnyPath
+from edgeq.request.shapes import Shapes, shapes_of
 from edgeq.request.tell import Tell, silence
 
 # Paths, or what a Python program has in memory (edgeq/ingest/given_model.py, given_data.py).
 AnyModel = Annotated[Any, "str | PathLike[str] | nn.Module | ModelProto"]
 AnyData = Annotated[Any, "str | PathLike[str] | Iterable[Any] | Dataset[Any]"]
-Shapes = Mapping[str, tuple[int, ...]]
+# Of an option that is no part of what is converted: where it goes, whom it is told, or what is in the order otherwise.
+NO_PART: dict[str, Any] = {"toml": None, "key": None, "decided": False}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -28,6 +34,7 @@ class Told:
         "Called with each event as it happens (edgeq/nouns); default: nothing is printed.",
         silence,
         only_python=True,
+        **NO_PART,
     )
 
 
@@ -37,13 +44,14 @@ class WithProject:
         "Project file; default: ./edgeq.toml where there is one.",
         metavar="PATH",
         in_python="Project file, whose values replace keywords that are not given; default: none.",
+        **NO_PART,
     )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ForTarget:
     target: AnyPath | Target = option(
-        "The kind of device, or a .toml of your own.", "local", metavar="NAME", shows_default=True
+        "The kind of device, or a .toml of your own.", "local", metavar="NAME", shows_default=True, **NO_PART
     )
 
 
@@ -96,33 +104,43 @@ class WithGates:
         "Largest drop in accuracy; needs labels or --metric; default: 1.0.",
         least=0,
         metavar="POINTS",
+        toml="gates.max_drop",
+        example="1.0  # points of accuracy that quantization may cost; needs labels",
     )
     confidence: float | None = option(
         "Confidence level: the lower end of the paired interval must be within --max-drop; default: only the measured drop.",
         least=50,
         most=99.9,
         metavar="PERCENT",
+        toml="gates.confidence",
+        example="95  # percent: the lower end of the paired interval must be within max_drop",
     )
     min_agreement: float | None = option(
         "Lowest top-1 agreement with float; default without labels: 90.",
         least=0,
         most=100,
         metavar="PERCENT",
+        toml="gates.min_agreement",
     )
     min_sqnr: float | None = option(
         "Least signal-to-quantization-noise ratio of each output; default without labels or classes: 10.",
         metavar="DB",
+        toml="gates.min_sqnr_db",
     )
     metric: str | None = option(
         "Your own score: (outputs, labels) -> number, higher is better; 0 to 1 counts as 0 to 100 points.",
         metavar="FILE.PY:FUNCTION",
+        toml="gates.metric",
+        example='"score.py:map50"  # (outputs, labels) -> score, for detectors and the rest',
+        key="contents",
     )
     ignore_labels: bool | None = option(
-        "Do not use the labels, for instance because they are not this model's."
+        "Do not use the labels, for instance because they are not this model's.", toml="gates.ignore_labels"
     )
     gates: Gates | None = option(
         "Gates(max_drop, min_agreement, min_sqnr_db, metric, ignore_labels, confidence): these keywords in one object.",
         only_python=True,
+        **NO_PART,
     )
 
 
@@ -141,34 +159,70 @@ class WithSamples:
         metavar="SPEC",
         in_python="Samples: a path (.npz, a folder of images or .npy files), file.py:function, an array, a dict of arrays by "
         "input name, a tuple (inputs, labels), a list of samples, a DataLoader or Dataset, or any iterable of samples.",
+        example='"calib.npz"  # arrays named as the inputs (and `labels`); or a folder of images, or file.py:function',
+        key="contents",
     )
-    preprocess: str | Mapping[str, object] | None = option(PREPROCESS_HELP, metavar="SPEC")
+    preprocess: str | Mapping[str, object] | None = option(
+        PREPROCESS_HELP,
+        metavar="SPEC",
+        example='"imagenet"  # for images; or "size=224x224,scale=1/255,mean=...,std=..."',
+    )
     name: str | None = option(
         "The model's name on the device; default: the file's name, or the function's in lower case.",
         metavar="NAME",
+        meaning=require_model_name,
+        example='"my-model"  # on the device; default: the model\'s stem',
+        of_model=True,
+        decided=False,  # a bundle has a name; deploy compares it with this one
     )
-    weights: AnyPath | None = option("state_dict for a torch factory such as net.py:build.", metavar="PATH")
+    weights: AnyPath | None = option(
+        "state_dict for a torch factory such as net.py:build.",
+        metavar="PATH",
+        example='"state.pt"  # for a torch factory such as "net.py:build"',
+        of_model=True,
+        key=None,  # what the factory builds of it is in the key
+    )
     shape: Shapes | tuple[int, ...] | None = option(
         "Fix an input's open dimensions; repeatable.",
         metavar="NAME=N,N,...",
         repeatable=True,
         in_python='Pins what the model leaves open: {"input": (1, 3, 224, 224)}; of a module with one input also (1, 3, 224, 224).',
+        meaning=shapes_of,
+        toml="shapes",
+        example="{input = [1, 3, 224, 224]}  # fixes dimensions that the model leaves open",
+        of_model=True,
     )
+
+
+def calibrator_of(name: str | None) -> str:
+    return name or "auto"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class _Source(WithSamples):
-    calibrate: int | None = option("How many samples calibrate; the others measure accuracy.", least=1)
+    calibrate: int | None = option(
+        "How many samples calibrate; the others measure accuracy.",
+        least=1,
+        example="200  # how many samples calibrate; the others evaluate",
+    )
     calibrator: str | None = option(
         "How activation ranges are found; default: auto, the one closest to float for each tensor.",
         choices=("auto", "minmax", "moving_average", "percentile", "mse", "entropy"),
+        meaning=calibrator_of,
+        toml=None,
     )
     passes: str | None = option(
         "Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but some (-fit,-head).",
         metavar="NAMES",
+        meaning=repairs_of,
+        example='"-head"  # all passes but this one; or "none", or names: see docs/quantization.md',
     )
     repairs: str | None = option(
-        "The old name of --passes; goes with the next version.", metavar="NAMES", hidden=True, now="passes"
+        "The old name of --passes; goes with the next version.",
+        metavar="NAMES",
+        hidden=True,
+        now="passes",
+        meaning=repairs_of,
     )
     recipe: str | None = option(
         "Only this recipe (float is always raced too).",
@@ -181,14 +235,26 @@ class _Source(WithSamples):
             "int16x8_static",
             "fp16",
         ),
+        toml=None,
+        decided=False,
     )
-    runtime: str | None = option("Only this runtime.", choices=("onnxruntime", "litert", "tflite-runtime"))
+    runtime: str | None = option(
+        "Only this runtime.",
+        choices=("onnxruntime", "litert", "tflite-runtime"),
+        toml=None,
+        decided=False,
+    )
     integer_io: bool | None = option(
-        "Static .tflite files have int8 inputs and outputs, described in their contract.json; default: float."
+        "Static .tflite files have int8 inputs and outputs, described in their contract.json; default: float.",
+        meaning=bool,
+        example="true  # int8 .tflite files have int8 inputs and outputs, not float",
     )
     states: str | None = option(
         "Recurrent states, OUTPUT=INPUT,...; or none; default: auto, detected from the samples. Candidates then run over the whole sequence with their own states.",
         metavar="PAIRS",
+        meaning=states_of,
+        example='"hn=h0"  # outputs that are fed back into inputs; "none"; default: by the samples',
+        of_model=True,
     )
 
 
@@ -198,11 +264,12 @@ class _Search:
         "If the gate fails: how many sets of float layers to try to find the smallest that passes; default: 64, fewer for large models. A larger number continues an earlier search.",
         least=0,
         metavar="NUMBER",
+        toml=None,
     )
     search_seconds: float | None = option(
-        "Has no effect: --search-tries limits the search.", least=0, hidden=True
+        "Has no effect: --search-tries limits the search.", least=0, hidden=True, **NO_PART
     )
-    threads: int | None = option("Threads the runtime may use; default: the target's.", least=1)
+    threads: int | None = option("Threads the runtime may use; default: the target's.", least=1, **NO_PART)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -215,6 +282,9 @@ class ConvertRequest(Told, WithProject, ConversionOptions, ForTarget):
     model: AnyModel | None = argument(
         "An ONNX, .pt2 or .tflite file, or a torch factory (net.py:build); default: the one of edgeq.toml.",
         in_python="An ONNX, .pt2 or .tflite file, a torch factory (net.py:build), a torch.nn.Module or an onnx.ModelProto.",
+        example='"model.onnx"  # .onnx, .tflite, .pt2, or a factory: net.py:build',
+        key="contents",
+        decided=False,
     )
     _: KW_ONLY
     output: AnyPath | None = option(
@@ -222,12 +292,16 @@ class ConvertRequest(Told, WithProject, ConversionOptions, ForTarget):
         in_python="The bundle to write; default: one in edgeq's cache.",
         flags=("-o", "--output"),
         metavar="PATH",
+        **NO_PART,
     )
     unavailable: Mapping[str, str] | None = option(
-        "Runtimes that are not available on the device, each with the reason.", only_python=True
+        "Runtimes that are not available on the device, each with the reason.", only_python=True, toml=None
     )
     refuse: bool = option(
-        "False: candidates that the gate refuses are written too, for inspection.", True, only_python=True
+        "False: candidates that the gate refuses are written too, for inspection.",
+        True,
+        only_python=True,
+        toml=None,
     )
 
 
@@ -320,12 +394,13 @@ class _Emulation:
     data: AnyData | None = option(
         "Labelled samples of your own, as in `convert`; default: those in the bundle.",
         metavar="SPEC",
+        toml=None,
     )
     preprocess: str | None = option(
-        "For images, as in `convert`; default: what the bundle says.", metavar="SPEC"
+        "For images, as in `convert`; default: what the bundle says.", metavar="SPEC", toml=None
     )
     calibrate: int | None = option(
-        "How many samples of --data calibrated the bundle, if --calibrate was given then.", least=1
+        "How many samples of --data calibrated the bundle, if --calibrate was given then.", least=1, toml=None
     )
     samples: int | None = option(
         "How many samples to run on the emulated CPU; default: as many as fit in a minute.", least=1
@@ -388,7 +463,7 @@ class UninstallRequest(OnDevice):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class _Listing:
-    name: str | None = option("Only this model.", metavar="NAME")
+    name: str | None = option("Only this model.", metavar="NAME", meaning=require_model_name)
     compare: bool = option("Compare the measurements with each other; the first is the reference.", False)
     force: bool = option("Compare even if the conditions differ.", False)
     fetch: bool = option("First fetch the measurements that the service on --host made.", False)

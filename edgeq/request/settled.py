@@ -2,7 +2,6 @@
 
 import os
 from dataclasses import fields, replace
-from numbers import Integral
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,31 +9,24 @@ from edgeq.errors import TargetRefused
 from edgeq.ingest.given_model import GivenModel, given_model
 from edgeq.nouns.job import Limits
 from edgeq.nouns.progress import Note
-from edgeq.nouns.project import Gates, Project
+from edgeq.nouns.project import Gates
 from edgeq.request.login import Login
 from edgeq.request.option import options_of, plain_numbers, require_rules
 from edgeq.request.paths import is_path, text
+from edgeq.request.project import Project, read_project, without_another_model
 from edgeq.request.requests import DeployRequest, Measured, OnDevice, WithGates, WithSamples
+from edgeq.request.shapes import PLAIN, shapes_of
 
 R = TypeVar("R")
 
-# Keyword by field of the object that stands for several keywords.
-_GATES = {"min_sqnr": "min_sqnr_db"} | {
-    name: name for name in ("max_drop", "confidence", "min_agreement", "metric", "ignore_labels")
+# The name in the object that stands for several keywords, by keyword.
+_GATES = {
+    each.name: rule.toml.removeprefix("gates.")
+    for each, rule in options_of(WithGates)
+    if rule.toml is not None and rule.toml.startswith("gates.")
 }
 _LOGIN = {name: name for name in ("host", "port", "identity", "accept_new_host_key", "ask_password")}
 _LIMITS = {"seconds": "seconds"}
-# Of edgeq.toml, what stands for an option that is not given.
-_FROM_PROJECT = (
-    "data",
-    "preprocess",
-    "name",
-    "weights",
-    "calibrate",
-    "passes",
-    "integer_io",
-    "states",
-)
 
 
 def settled(asked: R) -> R:
@@ -46,14 +38,15 @@ def settled(asked: R) -> R:
     project = _project(given)
     if isinstance(given, WithSamples):
         given, project = _with_model(given, project)
-        given = _filled(given, project)
-    if getattr(given, "data", None) is not None and not is_path(given.data):
-        given = replace(given, data=_given_data(given.data))
     if isinstance(given, WithGates):
         given = _one(given, "gates", Gates(), _GATES)
-        mine = {f.name: getattr(given.gates, f.name) for f in fields(Gates)}
-        theirs = {name: getattr(project.gates, name) for name, value in mine.items() if value is None}
-        given = _spread(given, "gates", replace(given.gates, **theirs), _GATES)
+        given = _filled(_spread(given, "gates", given.gates, _GATES), project)
+        gates = {name: getattr(given, keyword) for keyword, name in _GATES.items()}
+        given = replace(given, gates=replace(given.gates, **gates))
+    if isinstance(given, WithSamples):
+        given = replace(_filled(given, project), shape=_shapes(given, project))
+    if getattr(given, "data", None) is not None and not is_path(given.data):
+        given = replace(given, data=_given_data(given.data))
     if isinstance(given, OnDevice):
         given = _reached(_of_bundle(given), project)
     if isinstance(given, Measured):
@@ -65,14 +58,16 @@ def settled(asked: R) -> R:
 
 
 def _project(asked: Any) -> Project:
-    from edgeq.request.project import read_project
-
     path = getattr(asked, "project", None)
     project = Project() if path is None else read_project(Path(path))
-    if project.repairs is None:
-        return project
-    asked.tell(Note(f"{path}: repairs is now passes; the old name goes with the next version"))
-    return replace(project, passes=project.repairs, repairs=None)
+    options = dict(project.options)
+    for each, rule in options_of(asked):
+        if rule.now and each.name in options:
+            asked.tell(
+                Note(f"{path}: {each.name} is now {rule.now}; the old name goes with the next version")
+            )
+            options[rule.now] = options.pop(each.name)
+    return replace(project, options=options)
 
 
 def _renamed(asked: Any) -> Any:
@@ -94,8 +89,6 @@ def _renamed(asked: Any) -> Any:
 
 def _with_model(asked: Any, project: Project) -> tuple[Any, Project]:
     """The model that was named or that edgeq.toml names, and of edgeq.toml what is about this model."""
-    from edgeq.request.project import without_another_model
-
     model = project.model if _is_open(asked.model) else asked.model
     if model is None:
         raise _no_model()
@@ -132,27 +125,22 @@ def _no_model() -> TargetRefused:
 
 
 def _filled(asked: Any, project: Project) -> Any:
-    names = [name for name in _FROM_PROJECT if hasattr(asked, name)]
-    changes = {name: getattr(project, name) for name in names if _is_open(getattr(asked, name))}
-    if not isinstance(asked, WithGates) and getattr(asked, "ignore_labels", False) is None:
-        changes["ignore_labels"] = project.gates.ignore_labels
-    return replace(asked, **changes, shape={**project.shapes, **_shapes(asked)})
+    """What was given stands."""
+    names = [each.name for each, rule in options_of(asked) if rule.toml is not None]
+    open = [name for name in names if name in project.options and _is_open(getattr(asked, name))]
+    return replace(asked, **{name: project.options[name] for name in open})
 
 
-def _shapes(asked: Any) -> dict[str, tuple[int, ...]]:
+def _shapes(asked: Any, project: Project) -> dict[str, tuple[int, ...]]:
     """By input name. Where a program gave a model of one input, a plain shape is that input's."""
-    shape = asked.shape or {}
-    if isinstance(shape, tuple) and all(isinstance(n, Integral) for n in shape):
+    shapes = shapes_of(asked.shape)
+    if PLAIN in shapes:
         inputs = asked.model.inputs if isinstance(asked.model, GivenModel) else ()
         if len(inputs) != 1:
             named = ", ".join(f"{name!r}: (1, ...)" for name in inputs or ("input",))
-            raise TypeError(f"shape={shape!r} does not say of which input: shape={{{named}}}")
-        shape = {inputs[0]: shape}
-    found = {name: tuple(dims) for name, dims in dict(shape).items()}
-    for name, dims in found.items():
-        if not dims or any(isinstance(n, bool) or not isinstance(n, Integral) or n < 1 for n in dims):
-            raise TargetRefused(f"shape: {name}: {dims} has a dimension that is no whole number above 0")
-    return {name: tuple(int(n) for n in dims) for name, dims in found.items()}
+            raise TypeError(f"shape={asked.shape!r} does not say of which input: shape={{{named}}}")
+        shapes = {inputs[0]: shapes[PLAIN]}
+    return shapes_of(project.options.get("shape")) | shapes
 
 
 def _given_data(data: Any) -> Any:

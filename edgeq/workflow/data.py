@@ -3,7 +3,7 @@
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from edgeq.conversion.unused_weights import unused_weights
 from edgeq.errors import DataRefused, ModelRefused
@@ -12,7 +12,8 @@ from edgeq.model_name import model_name
 from edgeq.nouns.data_check import DataSeen
 from edgeq.nouns.progress import Progress
 from edgeq.request.paths import text, text_or_given
-from edgeq.request.requests import DataRequest, Shapes
+from edgeq.request.requests import DataRequest
+from edgeq.request.shapes import shapes_of
 from edgeq.request.takes import takes
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def data(asked: DataRequest) -> DataSeen:
             Path(folder),
             asked.name or model_name(model),
             None if asked.weights is None else Path(asked.weights),
-            dict(cast(Shapes, asked.shape or {})),
+            shapes_of(asked.shape),
             example=peek(stored, preprocessing),
             survey=wanted.survey,
             module=asked.model.module if isinstance(asked.model, GivenModel) else None,

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from edgeq import catalog
 from edgeq.bundle.own_runtime import has_own_runtime
+from edgeq.conversion.finished import open_conversion
 from edgeq.deliver import fitness, runtimes
 from edgeq.deliver.apply import apply, unchanged
 from edgeq.deliver.candidate_filter import require_agent
@@ -21,7 +22,7 @@ from edgeq.request.finished_bundle import require_made_for, require_nothing_deci
 from edgeq.request.paths import text
 from edgeq.request.requests import ConvertRequest, DeployRequest
 from edgeq.request.takes import keywords, takes
-from edgeq.workflow.convert import convert, open_conversion
+from edgeq.workflow.convert import convert
 
 
 @takes(DeployRequest)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from edgeq.conversion.finished import open_conversion
 from edgeq.emulate.samples import of_bundle
 from edgeq.errors import BundleRefused, ConversionFailed, GateFailed
 from edgeq.nouns.explanation import Explanation, Partners
@@ -18,7 +19,7 @@ from edgeq.request.paths import text
 from edgeq.request.requests import ConvertRequest, ExplainRequest
 from edgeq.request.takes import keywords, takes
 from edgeq.request.tell import Tell
-from edgeq.workflow.convert import convert, open_conversion
+from edgeq.workflow.convert import convert
 
 # Of the samples that the bundle carries: shares of errors settle early.
 _SAMPLES = 16

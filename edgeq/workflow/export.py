@@ -11,6 +11,7 @@ from edgeq.app_files.place import ExportPlace, export_place, require_place
 from edgeq.app_files.write_files import write_files
 from edgeq.application import RUNTIME, runtime_source
 from edgeq.conversion import formats
+from edgeq.conversion.finished import open_conversion
 from edgeq.deliver import runtimes
 from edgeq.errors import BundleRefused, ModelRefused, TargetRefused
 from edgeq.example_code import LANGUAGES, NoExample, Place, read_contract
@@ -27,7 +28,7 @@ from edgeq.request.paths import text
 from edgeq.request.requests import ConvertRequest, ExportRequest
 from edgeq.request.takes import keywords, takes
 from edgeq.request.tell import silence
-from edgeq.workflow.convert import convert, open_conversion
+from edgeq.workflow.convert import convert
 
 _PROGRAMS = {"python": "example.py", "c++": "example.cc", "kotlin": "Example.kt"}
 

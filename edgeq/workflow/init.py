@@ -6,9 +6,9 @@ from pathlib import Path
 from edgeq import catalog
 from edgeq.errors import DataRefused, ModelRefused, TargetRefused
 from edgeq.ingest.find import Found, find, torch_factories
-from edgeq.nouns.project import Place, Project
-from edgeq.request import project
+from edgeq.nouns.project import Place
 from edgeq.request.paths import AnyPath, text
+from edgeq.request.project import FILE, Project, project_text
 from edgeq.user_code import names_code
 
 _FORMATS = "an .onnx, .tflite or .pt2 file, or a torch model in a .py file"
@@ -40,7 +40,7 @@ def init(
     Raises TargetRefused where an edgeq.toml is there already, ModelRefused and DataRefused where what is named is not there,
     and ModelRefused where no model is found or several are: a project without a model is not written.
     """
-    path = Path(project.FILE)
+    path = Path(FILE)
     if path.exists() and not force:
         raise TargetRefused(f"{path} is there already", "edit it, or write a fresh one with --force")
     if target is not None:
@@ -51,15 +51,15 @@ def init(
     chosen = _model(text(model), here)
     weights_file = _there(text(weights)) or _weights(chosen, here)
     samples = _samples(text(data), here)
-    begun = Project(
-        model=chosen,
-        name=name,
-        weights=weights_file,
-        data=samples,
-        preprocess=preprocess,
-        targets={target: Place(host=host)} if target else {},
-    )
-    path.write_text(project.project_text(begun), encoding="utf-8")
+    options = {
+        "model": chosen,
+        "name": name,
+        "weights": weights_file,
+        "data": samples,
+        "preprocess": preprocess,
+    }
+    begun = Project(options, {target: Place(host=host)} if target else {})
+    path.write_text(project_text(begun), encoding="utf-8")
     questions = tuple(_open_questions(begun, here))
     return Started(path, begun, questions, _next(begun, here, target))
 
@@ -127,7 +127,7 @@ def _open_questions(begun: Project, here: Found) -> list[str]:
     lines = []
     if _needs_weights(begun, here):
         lines.append(f"weights left open: {', '.join(here.weights)}: which one belongs to {begun.model}")
-    if begun.data is None:
+    if begun.options["data"] is None:
         why = (
             f"{', '.join(here.samples)}: which one holds the samples"
             if here.samples
@@ -143,11 +143,12 @@ def _open_questions(begun: Project, here: Found) -> list[str]:
 
 
 def _needs_weights(begun: Project, here: Found) -> bool:
-    return begun.weights is None and begun.model is not None and ".py:" in begun.model and bool(here.weights)
+    model = begun.model
+    return begun.options["weights"] is None and model is not None and ".py:" in model and bool(here.weights)
 
 
 def _needs_preprocess(begun: Project, here: Found) -> bool:
-    return begun.preprocess is None and begun.data in here.image_folders
+    return begun.options["preprocess"] is None and begun.options["data"] in here.image_folders
 
 
 def _next(begun: Project, here: Found, target: str | None) -> str:
@@ -157,7 +158,7 @@ def _next(begun: Project, here: Found, target: str | None) -> str:
         deploy = f"edgeq export --target {target} -o app/model.tflite"
     missing = {
         "weights": _needs_weights(begun, here),
-        "data": begun.data is None,
+        "data": begun.options["data"] is None,
         "preprocess": _needs_preprocess(begun, here),
     }
     keys = [f"`{key}`" for key, is_missing in missing.items() if is_missing]

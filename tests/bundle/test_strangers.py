@@ -5,8 +5,8 @@ import zipfile
 import pytest
 
 from edgeq.bundle import read_bundle, read_check
+from edgeq.conversion.finished import open_conversion
 from edgeq.errors import BundleRefused
-from edgeq.workflow.convert import open_conversion
 
 
 def test_an_entry_without_a_name(tmp_path):

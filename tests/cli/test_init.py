@@ -40,7 +40,7 @@ def test_one_model_and_its_samples_leave_nothing_open(here: Path) -> None:
     (here / "calib.npz").touch()
     assert init() == ["wrote edgeq.toml: model net.onnx, data calib.npz", "next: edgeq deploy --target local"]
     project = read_project(Path("edgeq.toml"))
-    assert (project.model, project.data, project.targets) == ("net.onnx", "calib.npz", {})
+    assert (project.options, project.targets) == ({"model": "net.onnx", "data": "calib.npz"}, {})
 
 
 def test_two_files_that_could_hold_the_samples_are_named(here: Path) -> None:
@@ -49,7 +49,7 @@ def test_two_files_that_could_hold_the_samples_are_named(here: Path) -> None:
     said = init("--target", "rpi4", "--host", "pi@10.0.0.5")
     assert said[1].startswith("data left open: test.npz, train.npz: which one holds the samples;")
     assert said[2] == "next: set `data` in edgeq.toml, then edgeq deploy --target rpi4"
-    assert read_project(Path("edgeq.toml")).data is None
+    assert "data" not in read_project(Path("edgeq.toml")).options
 
 
 def test_a_torch_model_its_weights_and_its_images_are_found(here: Path) -> None:
@@ -61,7 +61,7 @@ def test_a_torch_model_its_weights_and_its_images_are_found(here: Path) -> None:
     assert said[1].startswith("preprocess left open: how were the images scaled in training?")
     assert said[2] == "next: set `preprocess` in edgeq.toml, then edgeq deploy --target local"
     project = read_project(Path("edgeq.toml"))
-    assert (project.model, project.weights, project.data) == ("net.py:build", "state.pth", "photos")
+    assert project.options == {"model": "net.py:build", "weights": "state.pth", "data": "photos"}
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,11 @@ def test_a_torch_project_in_one_line(here: Path) -> None:
     said = init("net.py:build", "--weights", "w.pt", "--data", "photos", "--preprocess", "imagenet")
     assert said[-1] == "next: edgeq deploy --target local"
     project = read_project(Path("edgeq.toml"))
-    assert (project.weights, project.data, project.preprocess) == ("w.pt", "photos", "imagenet")
+    assert [project.options[name] for name in ("weights", "data", "preprocess")] == [
+        "w.pt",
+        "photos",
+        "imagenet",
+    ]
 
 
 @pytest.mark.parametrize(

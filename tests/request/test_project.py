@@ -5,20 +5,22 @@ from pathlib import Path
 import pytest
 
 from edgeq.errors import TargetRefused
-from edgeq.nouns.project import Gates, Place, Project
-from edgeq.request.project import project_here, project_text, read_project, without_another_model
+from edgeq.nouns.project import Place
+from edgeq.request.project import Project, project_here, project_text, read_project, without_another_model
 
 
 def test_what_init_writes_is_what_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     project = Project(
-        model="net.onnx",
-        name="net",
-        data="calib.npz",
-        calibrate=100,
-        shapes={"x": (1, 3, 8, 8)},
-        gates=Gates(max_drop=0.5),
-        targets={"rpi4": Place(host="pi@10.0.0.5", port=2222, root="/mnt/edgeq")},
+        {
+            "model": "net.onnx",
+            "name": "net",
+            "data": "calib.npz",
+            "calibrate": 100,
+            "shape": {"x": [1, 3, 8, 8]},
+            "max_drop": 0.5,
+        },
+        {"rpi4": Place(host="pi@10.0.0.5", port=2222, root="/mnt/edgeq")},
     )
     Path("edgeq.toml").write_text(project_text(project))
     assert project_here(None) == project
@@ -61,9 +63,9 @@ def test_values_out_of_their_range_are_named_at_once(tmp_path: Path) -> None:
     with pytest.raises(TargetRefused, match="7 problems") as refused:
         read_project(path)
     assert refused.value.details == (
-        "name: 'a/b' becomes a folder: letters, digits and . _ + - only, beginning with a letter or digit",
+        "name: 'a/b' becomes a folder: letters, digits and . _ + - only, at most 128, beginning with a letter or digit",
         "calibrate: -4 is not at least 1",
-        "shapes.x: [1, 0] has a dimension below 1, or none",
+        "shapes: x: [1, 0] has a dimension that is no whole number above 0, or none",
         "gates.max_drop: -5 is not at least 0",
         "gates.min_agreement: 500 is not between 0 and 100",
         "gates.min_sqnr_db: nan is not a finite number",
@@ -73,10 +75,10 @@ def test_values_out_of_their_range_are_named_at_once(tmp_path: Path) -> None:
 
 def test_what_belongs_to_the_projects_own_model_is_not_used_for_another(tmp_path: Path) -> None:
     project = Project(
-        model="net.py:resnet20", weights="w.pt", name="prod", data="d.npz", gates=Gates(max_drop=0.5)
+        {"model": "net.py:resnet20", "weights": "w.pt", "name": "prod", "data": "d.npz", "max_drop": 0.5}
     )
     other, said = without_another_model(project, "other.onnx")
-    assert (other.name, other.weights, other.data, other.gates.max_drop) == (None, None, "d.npz", 0.5)
+    assert other.options == {"model": "net.py:resnet20", "data": "d.npz", "max_drop": 0.5}
     assert said == (
         "edgeq.toml describes net.py:resnet20, not other.onnx; not used from it: name, weights; used: data, gates"
     )
@@ -96,8 +98,8 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
         f"{tmp_path}/keys/pi",
     )
     assert project.model == f"{tmp_path}/net.py:build"
-    assert project.weights == f"{tmp_path}/w.pt"
-    assert project.data == "/abs/x.npz"
+    assert project.options["weights"] == f"{tmp_path}/w.pt"
+    assert project.options["data"] == "/abs/x.npz"
 
 
 def test_a_module_is_no_path(tmp_path: Path) -> None:
@@ -112,6 +114,6 @@ def test_a_file_that_is_no_toml_says_where(tmp_path: Path) -> None:
 
 
 def test_a_target_file_of_ones_own_can_be_a_key(tmp_path: Path) -> None:
-    project = Project(model="/net.onnx", targets={"./boards/my board.toml": Place(host="pi@x")})
+    project = Project({"model": "/net.onnx"}, {"./boards/my board.toml": Place(host="pi@x")})
     (tmp_path / "edgeq.toml").write_text(project_text(project))
     assert read_project(tmp_path / "edgeq.toml").targets == project.targets

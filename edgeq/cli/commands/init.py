@@ -4,9 +4,10 @@ from typing import Any
 
 import click
 
-from edgeq.cli.options import NameType
+from edgeq.cli.options import MeaningType
 from edgeq.cli.printable import echo
-from edgeq.nouns.project import Project
+from edgeq.model_name import require_model_name
+from edgeq.request.project import Project
 
 
 @click.command()
@@ -18,7 +19,7 @@ from edgeq.nouns.project import Project
 @click.option("--host", help="How to reach it: pi@10.0.0.5, or an alias of ~/.ssh/config.")
 @click.option(
     "--name",
-    type=NameType(),
+    type=MeaningType("NAME", require_model_name),
     help="The model's name on the device; default: the file's name, or the function's in lower case.",
 )
 @click.option("--force", is_flag=True, help="Overwrite an edgeq.toml that is there.")
@@ -38,5 +39,5 @@ def command(model: str | None, **given: Any) -> None:
 
 
 def _chosen(project: Project) -> list[str]:
-    chosen = [("model", project.model), ("weights", project.weights), ("data", project.data)]
-    return [f"{key} {value}" for key, value in chosen if value is not None]
+    options = project.options
+    return [f"{key} {options[key]}" for key in ("model", "weights", "data") if options.get(key) is not None]

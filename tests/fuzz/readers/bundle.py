@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from edgeq.bundle import CheckSet, assemble, read_bundle, read_check, sidecar_files, write_bundle
+from edgeq.conversion.finished import open_conversion
 from edgeq.nouns.bundle import Candidate
 from edgeq.nouns.record import canonical_json
 from edgeq.nouns.tensor import Preprocessing, TensorSpec
-from edgeq.workflow.convert import open_conversion
 from tests.fuzz.archives import changed_npy, changed_zip
 from tests.fuzz.mutations import changed_bytes, changed_json, changed_value
 

@@ -47,10 +47,7 @@ def read(content: bytes, folder: Path) -> object:
     path.write_bytes(content)
     project = read_project(path)
     project_text(project)
-    if project.preprocess is not None:
-        return (
-            parse(project.preprocess)
-            if isinstance(project.preprocess, str)
-            else from_table(project.preprocess)
-        )
+    preprocess = project.options.get("preprocess")
+    if preprocess is not None:
+        return parse(preprocess) if isinstance(preprocess, str) else from_table(preprocess)
     return project

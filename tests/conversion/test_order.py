@@ -8,9 +8,10 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from edgeq import catalog
-from edgeq.conversion.cache import Order
-from edgeq.nouns.project import Gates
-from edgeq.nouns.repairs import ALL, repairs_of
+from edgeq.conversion.order import order_of
+from edgeq.nouns.repairs import ALL
+from edgeq.request.requests import ConvertRequest
+from edgeq.request.settled import settled
 
 
 def model(path: Path, weight: float) -> Path:
@@ -31,23 +32,9 @@ def model(path: Path, weight: float) -> Path:
     return path
 
 
-def key(path: Path, repairs: tuple[str, ...] = ALL) -> str:
-    return Order(
-        model=str(path),
-        target=catalog.target("rpi4"),
-        data=None,
-        preprocess=None,
-        name="net",
-        weights=None,
-        shapes={},
-        calibrate=None,
-        calibrator="auto",
-        recipe=None,
-        runtime=None,
-        gates=Gates(),
-        unavailable={},
-        repairs=repairs,
-    ).key
+def key(path: Path, passes: str | None = None) -> str:
+    asked = settled(ConvertRequest(str(path), name="net", passes=passes))
+    return order_of(asked, catalog.target("rpi4"), {}, {}).key
 
 
 @pytest.mark.parametrize("name", ["net.onnx", "net[1].onnx"])
@@ -62,8 +49,8 @@ def test_new_weights_beside_the_same_graph_are_another_order(tmp_path: Path, nam
 
 def test_other_repairs_are_another_order(tmp_path: Path) -> None:
     path = model(tmp_path / "net.onnx", 1.0)
-    assert key(path, repairs_of("all,-mixed")) == key(path, repairs_of("-mixed")) != key(path)
-    assert key(path, repairs_of(", ".join(reversed(ALL)))) == key(path)
+    assert key(path, "all,-mixed") == key(path, "-mixed") != key(path)
+    assert key(path, ", ".join(reversed(ALL))) == key(path)
 
 
 def test_a_model_whose_weights_are_missing_is_never_recognised(tmp_path: Path) -> None:

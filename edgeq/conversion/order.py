@@ -1,0 +1,183 @@
+"""What convert() carries out: a settled request with what was found out about it; and its key, the same for all that give the
+same bundle.
+
+The key covers every option that does not say otherwise, the target, and the versions of what converts. Of a file the contents
+count. A torch factory may import and read anything, so what counts is what it built: its operators and parameters. What cannot be
+hashed (a generator of samples, a metric of one's own) is not reused.
+"""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgeq import __version__
+from edgeq.application import runtime_source
+from edgeq.ingest.given_model import GivenModel
+from edgeq.ingest.graph.external_files import external_files
+from edgeq.installed import installed_versions
+from edgeq.model_name import model_name
+from edgeq.nouns.project import Gates
+from edgeq.nouns.record import digest_of
+from edgeq.nouns.repairs import repairs_of
+from edgeq.nouns.states import states_of
+from edgeq.nouns.target import Target
+from edgeq.request.option import Option, options_of
+from edgeq.request.paths import is_path, text, text_or_given
+from edgeq.request.requests import ConvertRequest, calibrator_of
+from edgeq.request.shapes import shapes_of
+from edgeq.user_code import names_code
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from edgeq.ingest.given_data import GivenData
+
+_FORMAT = 3  # rises with a change by which the same order gives another bundle
+_CONVERTERS = ("numpy", "onnx", "onnxruntime", "torch", "litert-torch", "litert-quantizer", "ai-edge-litert")
+
+
+@dataclass(frozen=True)
+class Order:
+    """`asked` with the name that the bundle gets and the runtimes that cannot be had, `target` with the threads. `converters` are
+    those that live in environments of their own and are used for it, with their versions. `built` is the sha256 of what a torch
+    factory built; "" for files.
+    """
+
+    asked: ConvertRequest
+    target: Target
+    converters: Mapping[str, str]
+    built: str = ""
+
+    @property
+    def model(self) -> str:
+        return text(self.asked.model) or ""
+
+    @property
+    def name(self) -> str:
+        return self.asked.name or model_name(self.model)
+
+    @property
+    def data(self) -> "str | GivenData | None":
+        given: str | GivenData | None = text_or_given(self.asked.data)
+        return given
+
+    @property
+    def weights(self) -> Path | None:
+        return None if self.asked.weights is None else Path(self.asked.weights)
+
+    @property
+    def module(self) -> "nn.Module | None":
+        """The model itself, where a Python program gave a module."""
+        return self.asked.model.module if isinstance(self.asked.model, GivenModel) else None
+
+    @property
+    def shown(self) -> str | None:
+        """What a model is called that a Python program gave."""
+        return str(self.asked.model) if isinstance(self.asked.model, GivenModel) else None
+
+    @property
+    def is_torch_code(self) -> bool:
+        """A torch factory, or a module that a Python program built."""
+        return self.module is not None or names_code(self.model)
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        return shapes_of(self.asked.shape)
+
+    @property
+    def calibrator(self) -> str:
+        return calibrator_of(self.asked.calibrator)
+
+    @property
+    def gates(self) -> Gates:
+        return self.asked.gates or Gates()
+
+    @property
+    def passes(self) -> tuple[str, ...]:
+        return repairs_of(self.asked.passes or None)
+
+    @property
+    def states(self) -> tuple[tuple[str, str], ...] | None:
+        return states_of(self.asked.states)
+
+    @property
+    def unavailable(self) -> Mapping[str, str]:
+        return self.asked.unavailable or {}
+
+    @cached_property
+    def key(self) -> str:
+        """The same for the same order; empty when it cannot be recognised again."""
+        options = [(each.name, rule, getattr(self.asked, each.name)) for each, rule in options_of(self.asked)]
+        contents = {name: _contents(value) for name, rule, value in options if rule.key == "contents"}
+        if self.built:
+            contents["model"] = self.built
+        if None in contents.values():
+            return ""
+        return digest_of(
+            {
+                "format": _FORMAT,
+                "contents": contents,
+                "values": {name: _plain(_meant(rule, v)) for name, rule, v in options if rule.key == "value"},
+                "target": self.target.to_dict(),
+                "versions": tool_versions() | dict(self.converters),
+                "runtime_source": hashlib.sha256(runtime_source()).hexdigest(),
+            }
+        )
+
+
+def order_of(
+    asked: ConvertRequest, target: Target, unavailable: Mapping[str, str], converters: Mapping[str, str]
+) -> Order:
+    """Of a settled request."""
+    name = asked.name or model_name(text(asked.model) or "")
+    target = replace(target, threads=asked.threads or target.threads)
+    return Order(replace(asked, name=name, unavailable=unavailable), target, converters)
+
+
+def tool_versions() -> dict[str, str]:
+    """edgeq's own and every installed converter's version."""
+    return {"edgeq": __version__, **installed_versions(_CONVERTERS)}
+
+
+def _meant(rule: Option, value: Any) -> object:
+    return value if rule.meaning is None else rule.meaning(None if value == "" else value)
+
+
+def _plain(value: object) -> Any:
+    """As JSON; of what has no form there its words, which at worst are never the same again."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [_plain(each) for each in value]
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    return value if value is None or isinstance(value, (bool, int, float, str)) else repr(value)
+
+
+def _contents(spec: Any) -> str | None:
+    """A hash of what `spec` names or is; "" for nothing, None for what can change without its files changing."""
+    if spec is None:
+        return ""
+    if not is_path(spec):
+        hashed: str | None = spec.sha256
+        return hashed
+    path = Path(spec)
+    if path.is_file():
+        beside = external_files(path) if path.suffix.lower() == ".onnx" else []
+        return _hash_files([path, *beside], path.parent) if all(b.is_file() for b in beside) else None
+    if path.is_dir():
+        return _hash_files(sorted(p for p in path.rglob("*") if p.is_file()), path)
+    return None  # file.py:function may import or read anything
+
+
+def _hash_files(paths: list[Path], base: Path) -> str:
+    total = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            one = hashlib.file_digest(file, "sha256").hexdigest()
+        total.update(f"{os.path.relpath(path, base)}\0{one}\n".encode())
+    return total.hexdigest()
