@@ -12,21 +12,24 @@ another 0.7 dB and leave one pair in ten million of new samples to overflow.
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from edgeq.foreign import translated
-from edgeq.graphs.onnx_io import write_onnx
+from edgeq.graphs.onnx_index import OnnxIndex, index_of
+from edgeq.graphs.onnx_io import read_onnx, write_onnx
+from edgeq.graphs.op_sets import STATIC
 from edgeq.quantize.quantization import Context, Quantization
+
+if TYPE_CHECKING:
+    import onnx
 
 Array = npt.NDArray[Any]
 Integers = npt.NDArray[np.int16]
 
 NAME = None
 MOST = 128  # 255 * 128 = 32,640; in negative numbers the same
-_PAIRED = ("Conv", "Gemm", "MatMul")
 
 
 def run(q: Quantization, context: Context) -> Quantization:
@@ -46,23 +49,24 @@ class Headroom:
 
 def headroom(path: Path) -> dict[str, Headroom]:
     """For a QDQ file with weights of 8 bits: what each weight of the float graph needs, by name. Raises ConversionFailed."""
-    return {layer.weight: _needed(layer) for layer in _layers(_load(path))}
+    return {layer.weight: _needed(layer) for layer in _layers(read_onnx(path))}
 
 
 def settle(path: Path) -> int:
     """Takes from the pairs of the QDQ file at `path` that are still too large what is too much, and says how many: rounding
     and fitting move weights by a step or two. Raises ConversionFailed.
     """
-    import onnx
+    from onnx import numpy_helper
 
-    model = _load(path)
-    stored = {i.name: i for i in model.graph.initializer}
+    model = read_onnx(path)
+    index = index_of(model.graph)
     changed = 0
     for layer in _layers(model):
         rows, count = _settled(layer.rows())
         if count:
             tensor = layer.tensor(rows).astype(np.int8)
-            stored[layer.integers_name].CopyFrom(onnx.numpy_helper.from_array(tensor, layer.integers_name))
+            name = layer.integers_name
+            index.constants[name].CopyFrom(numpy_helper.from_array(tensor, name))
             changed += count
     if changed:
         write_onnx(model, path)
@@ -71,19 +75,19 @@ def settle(path: Path) -> int:
 
 def overflowing(path: Path) -> int:
     """How many pairs of weights some input overflows."""
-    return sum(_settled(layer.rows())[1] for layer in _layers(_load(path)))
+    return sum(_settled(layer.rows())[1] for layer in _layers(read_onnx(path)))
 
 
 def overflowing_by_node(path: Path) -> dict[str, int]:
     """The same for each node whose kernel adds in pairs."""
-    return {layer.node.name: _settled(layer.rows())[1] for layer in _layers(_load(path))}
+    return {layer.node.name: _settled(layer.rows())[1] for layer in _layers(read_onnx(path))}
 
 
 @dataclass(frozen=True)
 class _Layer:
     """A node with U8 input and the S8 weights `integers`, stored under `integers_name`; `weight` in the float graph."""
 
-    node: Any
+    node: "onnx.NodeProto"
     weight: str
     integers_name: str
     integers: Array
@@ -136,52 +140,44 @@ def _settled(rows: Integers) -> tuple[Integers, int]:
     return rows - np.sign(rows) * by, int(np.count_nonzero(excess))
 
 
-def _layers(model: Any) -> list[_Layer]:
-    import onnx
+def _layers(model: "onnx.ModelProto") -> list[_Layer]:
+    from onnx import numpy_helper
 
-    stored = {i.name: i for i in model.graph.initializer}
-    maker = {o: n for n in model.graph.node for o in n.output}
+    index = index_of(model.graph)
     found: dict[str, _Layer] = {}
-    for node in (n for n in model.graph.node if n.op_type in _PAIRED):
-        x: Any = maker.get(node.input[0])
-        w: Any = maker.get(node.input[1])
-        if not (_dequantizes(x) and _dequantizes(w)) or w.input[0] not in stored:
+    for node in (n for n in index.nodes if n.op_type in STATIC):
+        x, w = (_dequantize(index.producer(name)) for name in node.input[:2])
+        stored = None if w is None else index.initializer(w.input[0])
+        if x is None or w is None or stored is None:
             continue
-        name, axis = w.input[0], _axis(w, stored)
-        integers = onnx.numpy_helper.to_array(stored[name])
+        name, axis = w.input[0], _axis(w, index)
+        integers = numpy_helper.to_array(stored)
         channels = integers.ndim - 1 if integers.ndim > 1 else None  # all of a vector makes one channel
         if node.op_type == "MatMul" and axis not in (None, channels):
             continue  # scales along K: no integer kernel takes these
-        if integers.dtype == np.int8 and _is_uint8(x, stored) and not _is_exact(node, integers):
+        if integers.dtype == np.int8 and _is_uint8(x, index) and not _is_exact(node, integers):
             found[name] = _Layer(node, name.removesuffix("_quantized"), name, integers, axis)
     return list(found.values())
 
 
-def _dequantizes(node: Any) -> bool:
-    return node is not None and node.op_type == "DequantizeLinear" and len(node.input) == 3
+def _dequantize(node: "onnx.NodeProto | None") -> "onnx.NodeProto | None":
+    """`node` itself, where it is a DQ with a zero point."""
+    is_one = node is not None and node.op_type == "DequantizeLinear" and len(node.input) == 3
+    return node if is_one else None
 
 
-def _is_uint8(dequantize: Any, stored: dict[str, Any]) -> bool:
-    import onnx
-
-    zero = stored.get(dequantize.input[2])
-    return zero is not None and zero.data_type == onnx.TensorProto.UINT8
+def _is_uint8(dequantize: "onnx.NodeProto", index: OnnxIndex) -> bool:
+    zero = index.initializer(dequantize.input[2])
+    return zero is not None and zero.data_type == zero.UINT8
 
 
-def _is_exact(node: Any, integers: Array) -> bool:
+def _is_exact(node: "onnx.NodeProto", integers: Array) -> bool:
     """Depthwise convolutions have a kernel of their own, without pairs."""
     group = next((a.i for a in node.attribute if a.name == "group"), 1)
     return node.op_type == "Conv" and integers.shape[1] == 1 and group == len(integers)
 
 
-def _axis(dequantize: Any, stored: dict[str, Any]) -> int | None:
+def _axis(dequantize: "onnx.NodeProto", index: OnnxIndex) -> int | None:
     """Of the output channels; None where all have one scale."""
-    scale = stored[dequantize.input[1]]
+    scale = index.constants[dequantize.input[1]]
     return next((int(a.i) for a in dequantize.attribute if a.name == "axis"), 1) if scale.dims else None
-
-
-def _load(path: Path) -> Any:
-    import onnx
-
-    with translated(f"cannot read {path.name} as ONNX"):
-        return onnx.load(str(path))

@@ -8,18 +8,22 @@ UltraFace 0.85 and 1.1.
 """
 
 import math
-from collections import defaultdict
-from typing import Any
+from typing import TYPE_CHECKING
 
+from edgeq.graphs.onnx_index import OnnxIndex, index_of
+from edgeq.graphs.op_sets import ACTIVATIONS
 from edgeq.nouns.repairs import Tried, counted
 from edgeq.quantize.quantization import Context, Quantization
+
+if TYPE_CHECKING:
+    import onnx
 
 NAME = "thin"
 
 _FEW_CHANNELS = 4
 _FEWEST_PRODUCTS = 64
 _FEW_GROUPS = 16
-PASSED_THROUGH = ("Relu", "Clip", "LeakyRelu")
+PASSED_THROUGH = (*ACTIVATIONS, "LeakyRelu")
 
 
 def run(q: Quantization, context: Context) -> Quantization:
@@ -37,23 +41,19 @@ def convolutions(q: Quantization, context: Context) -> dict[str, str]:
     return thin_convolutions(q.graph) if runs else {}
 
 
-def thin_convolutions(model: Any) -> dict[str, str]:
-    """Nodes of an onnx ModelProto that are better left in float, and why."""
-    weights = {i.name: tuple(i.dims) for i in model.graph.initializer}
-    readers: dict[str, list[Any]] = defaultdict(list)
-    for node in model.graph.node:
-        for name in node.input:
-            readers[name].append(node)
+def thin_convolutions(model: "onnx.ModelProto") -> dict[str, str]:
+    """Nodes that are better left in float, and why."""
+    index = index_of(model.graph)
     thin = {}
-    for node in model.graph.node:
-        if node.op_type == "Conv" and node.input[1] in weights and not _is_pooled(node, readers):
-            why = why_thin(node, weights[node.input[1]])
-            if why:
-                thin[node.name] = why
+    for node in (n for n in index.nodes if n.op_type == "Conv"):
+        weight = index.initializer(node.input[1])
+        why = "" if weight is None else why_thin(node, tuple(weight.dims))
+        if why and not _is_pooled(node, index):
+            thin[node.name] = why
     return thin
 
 
-def why_thin(node: Any, weight: tuple[int, ...]) -> str:
+def why_thin(node: "onnx.NodeProto", weight: tuple[int, ...]) -> str:
     """Why a Conv with weights of that shape is better in float; empty where it is not."""
     groups = next((a.i for a in node.attribute if a.name == "group"), 1)
     products = math.prod(weight[1:])
@@ -64,12 +64,12 @@ def why_thin(node: Any, weight: tuple[int, ...]) -> str:
     return ""
 
 
-def _is_pooled(node: Any, readers: dict[str, list[Any]]) -> bool:
+def _is_pooled(node: "onnx.NodeProto", index: OnnxIndex) -> bool:
     """Behind a float convolution onnxruntime would pool integers in an order of memory for which it has no fast kernel,
     unless a Max behind keeps it from that (fuse/pooled_in_float.py).
     """
-    found = readers[node.output[0]]
+    found = index.consumers(node.output[0])
     while len(found) == 1 and found[0].op_type in PASSED_THROUGH:
-        found = readers[found[0].output[0]]
+        found = index.consumers(found[0].output[0])
     pools = [reader for reader in found if reader.op_type == "MaxPool"]
-    return any([reader.op_type for reader in readers[pool.output[0]]] != ["Max"] for pool in pools)
+    return any([reader.op_type for reader in index.consumers(pool.output[0])] != ["Max"] for pool in pools)

@@ -5,9 +5,11 @@ ConvInteger is several times slower than a float convolution on every CPU we mea
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from edgeq.foreign import quiet, translated
+from edgeq.graphs.onnx_edit import copied
+from edgeq.graphs.onnx_index import Graph, index_of
 from edgeq.graphs.onnx_io import write_onnx
 from edgeq.graphs.op_sets import DYNAMIC
 from edgeq.quantize.backends.refused_layers import found_by_trying, runs
@@ -53,13 +55,11 @@ def quantized(
     """A copy of `model` (float_graph.read) whose weights are quantized per channel; nodes named in `leave` stay in float.
     Raises ConversionFailed.
     """
-    import onnx
     from onnxruntime.quantization import QuantType
     from onnxruntime.quantization.onnx_quantizer import ONNXQuantizer
     from onnxruntime.quantization.quant_utils import QuantizationMode
 
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
+    copy = copied(model)
     _forget_shapes_of_weights(copy.graph)
     with quiet(), translated("onnxruntime's quantizer refused the graph", "deploy with --recipe float"):
         quantizer = ONNXQuantizer(
@@ -85,21 +85,21 @@ def _names(leave: frozenset[str]) -> frozenset[str]:
     return leave.union(f"{name}_MatMul" for name in leave)
 
 
-def without_kernel(graph: Any) -> dict[str, str]:
+def without_kernel(graph: Graph) -> dict[str, str]:
     """By name the MatMuls that onnxruntime quantizes and its kernel then refuses to run, with the reason."""
-    ranks = {tensor.name: len(tensor.dims) for tensor in graph.initializer}
-    products = ((n, ranks[n.input[1]]) for n in graph.node if n.op_type == "MatMul" and n.input[1] in ranks)
+    index = index_of(graph)
+    products = ((n, index.initializer(n.input[1])) for n in index.nodes if n.op_type == "MatMul")
     return {
-        node.name: f"its weight is {'a vector' if rank == 1 else 'a stack of matrices'}, for which onnxruntime has no "
-        "dynamic int8 kernel"
-        for node, rank in products
-        if rank != 2
+        node.name: f"its weight is {'a vector' if len(weight.dims) == 1 else 'a stack of matrices'}, for which onnxruntime "
+        "has no dynamic int8 kernel"
+        for node, weight in products
+        if weight is not None and len(weight.dims) != 2
     }
 
 
-def _forget_shapes_of_weights(graph: Any) -> None:
+def _forget_shapes_of_weights(graph: "onnx.GraphProto") -> None:
     """The quantizer transposes the weights of a Gemm in place and trips over shapes that an exporter noted for them."""
-    weights = {tensor.name for tensor in graph.initializer}
-    kept = [info for info in graph.value_info if info.name not in weights]
+    index = index_of(graph)
+    kept = [info for info in graph.value_info if index.initializer(info.name) is None]
     del graph.value_info[:]
     graph.value_info.extend(kept)

@@ -10,6 +10,7 @@ from typing import Any
 
 from edgeq.errors import ConversionFailed
 from edgeq.foreign import quiet, translated
+from edgeq.graphs.onnx_edit import copied
 from edgeq.graphs.onnx_io import write_onnx
 from edgeq.quantize.quantization import Backend, Quantization, Written
 
@@ -47,11 +48,9 @@ def emit(model: Any, out: Path) -> None:
 
 def _cast(model: Any, kinds: list[str], nodes: list[str]) -> Any:
     """A copy in float16, but for operators of these `kinds` and these `nodes`."""
-    import onnx
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
+    copy = copied(model)
     with quiet(), translated("onnxruntime's float16 converter refused the graph", _REMEDY):
         return convert_float_to_float16(
             copy, keep_io_types=True, disable_shape_infer=False, op_block_list=kinds, node_block_list=nodes

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from edgeq.graphs.onnx_edit import drop_unread
+from edgeq.graphs.onnx_edit import copied, drop_unread
 from edgeq.graphs.onnx_io import write_onnx
 from edgeq.quantize.numerics.blocks import Blocks
 from edgeq.quantize.passes.blockwise.products import products_of
@@ -41,8 +41,7 @@ def in_blocks(model: "onnx.ModelProto", blocks: Sequence[Blocks]) -> "onnx.Model
     """A copy of `model` with one of `blocks` for each of its `products_of`, in their order."""
     import onnx
 
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
+    copy = copied(model)
     for product, taken in zip(products_of(copy), blocks, strict=True):
         _replace(product.node, product.graph, taken)
     drop_unread(copy.graph)

@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.foreign import quiet, translated
+from edgeq.graphs.onnx_edit import copied
+from edgeq.graphs.onnx_index import index_of
 from edgeq.graphs.onnx_io import opset_of, write_onnx
 from edgeq.graphs.op_sets import INTEGER_OPERATORS
 from edgeq.nouns.fidelity import Remedy
@@ -102,7 +104,7 @@ class OrtStatic(Backend):
 
 
 def emit(
-    model: Any,
+    model: "onnx.ModelProto",
     out: Path,
     scheme: Scheme,
     ranges: Ranges,
@@ -123,7 +125,7 @@ def emit(
 
 
 def _emit(
-    model: Any,
+    model: "onnx.ModelProto",
     out: Path,
     scheme: Scheme,
     ranges: Ranges,
@@ -132,18 +134,15 @@ def _emit(
     moves: bool,
 ) -> tuple[Remedy, ...]:
     """`wider` are weights whose scales have to be larger than their values ask for."""
-    import onnx
     from onnxruntime.quantization import CalibrationMethod, QuantType
     from onnxruntime.quantization.calibrate import TensorsData
     from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
     types = {"int8": QuantType.QInt8, "uint8": QuantType.QUInt8}
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
     data = {name: (np.float32(low), np.float32(high)) for name, (low, high) in ranges.items()}
     with quiet(), translated("onnxruntime's quantizer refused the graph", "deploy with --recipe float"):
         quantizer = QDQQuantizer(
-            copy,
+            copied(model),
             scheme.per_channel,
             scheme.reduce_range,
             types[scheme.weights],
@@ -163,19 +162,19 @@ def _emit(
     return moved
 
 
-def _overrides(model: Any, wider: Mapping[str, Headroom]) -> dict[str, list[dict[str, Any]]]:
+def _overrides(model: "onnx.ModelProto", wider: Mapping[str, Headroom]) -> dict[str, list[dict[str, Any]]]:
     """onnxruntime's TensorQuantOverrides: the ends of ranges, which lie beyond the largest weight; and one scale for all of a
     stack of matrices: its QLinearMatMul refuses, when it is run, one for each column of them.
     """
-    import onnx
+    from onnx import numpy_helper
 
-    stored = {i.name: i for i in model.graph.initializer}
-    products = [n for n in model.graph.node if n.op_type == "MatMul"]
-    stacks = (name for n in products for name in n.input if name in stored and len(stored[name].dims) > 2)
+    index = index_of(model.graph)
+    read = [name for n in index.nodes if n.op_type == "MatMul" for name in n.input]
+    stacks = [name for name in read if (w := index.initializer(name)) is not None and len(w.dims) > 2]
     ends = {
-        name: _ends(onnx.numpy_helper.to_array(stored[name]), room)
+        name: _ends(numpy_helper.to_array(stored), room)
         for name, room in wider.items()
-        if name in stored and max(room.factors) > 1.0
+        if (stored := index.initializer(name)) is not None and max(room.factors) > 1.0
     }
     return {name: [{"symmetric": True}] for name in stacks} | ends
 

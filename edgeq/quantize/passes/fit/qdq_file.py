@@ -1,12 +1,13 @@
 """The layers with int8 weights of a QDQ model, whose weights can be replaced."""
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from edgeq.graphs.onnx_index import index_of
+from edgeq.graphs.op_sets import STATIC
 from edgeq.quantize.evaluate.partial_run import OnnxRun
 from edgeq.quantize.numerics.fitted_weights import Weights
 from edgeq.quantize.passes.fit.linear import Linear, linear_of
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     import onnx
 
 Array = npt.NDArray[Any]
-
-_MULTIPLY = ("Conv", "Gemm", "MatMul")
 
 
 @dataclass(frozen=True)
@@ -50,18 +49,15 @@ class QdqFile:
 
     def __init__(self, model: "onnx.ModelProto", float_model: "onnx.ModelProto") -> None:
         self._model, self._float = model, float_model
-        self._stored = {i.name: i for i in model.graph.initializer}
-        self._floats = {i.name: i for i in float_model.graph.initializer}
-        self._maker = {o: n for n in model.graph.node for o in n.output}
-        self._readers = Counter(name for n in model.graph.node for name in n.input)
+        self._index, self._float_index = index_of(model.graph), index_of(float_model.graph)
 
     def layers(self) -> tuple[QdqLayer, ...]:
         """In the order of the float graph; the quantizer appends its own nodes at the end."""
-        floats = {n.name: n for n in self._float.graph.node}
+        floats = {n.name: n for n in self._float_index.nodes}
         found = (
             self._layer(node, floats[node.name])
-            for node in self._model.graph.node
-            if node.op_type in _MULTIPLY and node.name in floats
+            for node in self._index.nodes
+            if node.op_type in STATIC and node.name in floats
         )
         return tuple(layer for layer in found if layer is not None)
 
@@ -81,7 +77,7 @@ class QdqFile:
         return np.asarray(self._array(layer.bias_integers) * self._array(layer.bias_scale).astype(np.float64))
 
     def input_range(self, layer: QdqLayer) -> tuple[float, float] | None:
-        node = self._maker.get(layer.input)
+        node = self._index.producer(layer.input)
         if node is None or node.op_type != "DequantizeLinear":
             return None
         scale, zero = self._array(node.input[1]), self._array(node.input[2])
@@ -104,10 +100,11 @@ class QdqFile:
     def _layer(self, node: "onnx.NodeProto", float_node: "onnx.NodeProto") -> QdqLayer | None:
         """None where the weights are not symmetric int8, or other nodes read them too."""
         weight = self._constant(node.input[1])
-        if weight is None or float_node.input[1] not in self._floats or not self._is_symmetric(weight):
+        stored = self._float_index.initializer(float_node.input[1])
+        if weight is None or stored is None or not self._is_symmetric(weight):
             return None
         bias = self._constant(node.input[2]) if len(node.input) > 2 and node.input[2] else None
-        has_bias = bias is not None and float_node.input[2] in self._floats
+        has_bias = bias is not None and self._float_index.initializer(float_node.input[2]) is not None
         return QdqLayer(
             name=node.name,
             float_input=float_node.input[0],
@@ -123,11 +120,11 @@ class QdqFile:
 
     def _constant(self, tensor: str) -> "onnx.NodeProto | None":
         """The DequantizeLinear of stored integers that makes `tensor`, if both are read only once."""
-        node = self._maker.get(tensor)
-        if node is None or node.op_type != "DequantizeLinear" or self._readers[tensor] > 1:
+        node = self._index.producer(tensor)
+        if node is None or node.op_type != "DequantizeLinear" or len(self._index.uses(tensor)) > 1:
             return None
-        own = all(name in self._stored for name in node.input) and self._readers[node.input[0]] == 1
-        return node if own else None
+        stored = all(self._index.initializer(name) is not None for name in node.input)
+        return node if stored and len(self._index.uses(node.input[0])) == 1 else None
 
     def _is_symmetric(self, weight: "onnx.NodeProto") -> bool:
         stored = self._array(weight.input[0]).dtype == np.int8
@@ -136,14 +133,14 @@ class QdqFile:
     def _array(self, name: str) -> Array:
         import onnx
 
-        return np.asarray(onnx.numpy_helper.to_array(self._stored[name]))
+        return np.asarray(onnx.numpy_helper.to_array(self._index.constants[name]))
 
     def _float_array(self, name: str) -> Array:
         import onnx
 
-        return np.asarray(onnx.numpy_helper.to_array(self._floats[name]))
+        return np.asarray(onnx.numpy_helper.to_array(self._float_index.constants[name]))
 
     def _replace(self, name: str, array: Array) -> None:
         import onnx
 
-        self._stored[name].CopyFrom(onnx.numpy_helper.from_array(array, name))
+        self._index.constants[name].CopyFrom(onnx.numpy_helper.from_array(array, name))

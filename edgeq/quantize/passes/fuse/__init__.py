@@ -8,6 +8,7 @@ nothing to do the second time.
 from dataclasses import dataclass, replace
 from typing import Any
 
+from edgeq.graphs.onnx_edit import copied
 from edgeq.nouns.fidelity import Remedy
 from edgeq.nouns.repairs import Tried, counted
 from edgeq.quantize.passes import head, small_convs
@@ -45,8 +46,7 @@ def fused(model: Any, *, thin: bool, head: frozenset[str] = frozenset()) -> Fuse
     """
     import onnx
 
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
+    copy = copied(model)
     remedies = [*averages(copy, head), *shared_relu(copy)]
     pooled = pooled_in_float(copy) if thin else []
     tail = float_tail(copy)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from edgeq.graphs.onnx_edit import copied
+from edgeq.graphs.onnx_index import index_of
 from edgeq.quantize.calibration.tensor_stats import Range
 from edgeq.quantize.numerics import Grid, affine
 
@@ -23,7 +25,7 @@ class Reranged:
     def __init__(self, emitted: "onnx.ModelProto", ranges: Mapping[str, Range]) -> None:
         self._emitted = emitted
         self._ranges = {name: ranges[name] for name in _quantized(emitted, ranges)}
-        stored = {i.name for i in emitted.graph.initializer}
+        stored = index_of(emitted.graph).constants
         self._fixed = {n: r for n, r in ranges.items() if f"{n}_scale" in stored and n not in self._ranges}
 
     @property
@@ -43,10 +45,7 @@ class Reranged:
 
     def model(self, ranges: Mapping[str, Range]) -> "onnx.ModelProto":
         """A copy with these ranges."""
-        import onnx
-
-        copy = onnx.ModelProto()
-        copy.CopyFrom(self._emitted)
+        copy = copied(self._emitted)
         file = _File(copy)
         for name, old in self._ranges.items():
             if ranges[name] != old:
@@ -58,7 +57,7 @@ class _File:
     """A QDQ model that is changed in place."""
 
     def __init__(self, model: "onnx.ModelProto") -> None:
-        self._stored = {i.name: i for i in model.graph.initializer}
+        self._stored = index_of(model.graph).constants
         self._biases = _biases(model)
 
     def holds(self, name: str, range: Range) -> bool:
@@ -101,9 +100,10 @@ def _quantized(model: "onnx.ModelProto", ranges: Mapping[str, Range]) -> list[st
     """The tensors whose scale in the file is that of their range, in the file's order."""
     import onnx
 
-    stored = {i.name: i for i in model.graph.initializer}
+    index = index_of(model.graph)
+    stored = index.constants
     found = []
-    for node in model.graph.node:
+    for node in index.nodes:
         name = node.input[1].removesuffix("_scale") if node.op_type == "QuantizeLinear" else ""
         if name not in ranges or name in found or f"{name}_zero_point" not in stored:
             continue
@@ -116,14 +116,15 @@ def _quantized(model: "onnx.ModelProto", ranges: Mapping[str, Range]) -> list[st
 
 def _biases(model: "onnx.ModelProto") -> dict[str, list[tuple[str, str]]]:
     """By scale of the input: (integers, scale) of the biases whose scale follows from it."""
-    made = {o: n for n in model.graph.node if n.op_type == "DequantizeLinear" for o in n.output}
-    stored = {i.name for i in model.graph.initializer}
+    index = index_of(model.graph)
     found: dict[str, list[tuple[str, str]]] = {}
-    for node in model.graph.node:
+    for node in index.nodes:
         if node.op_type not in ("Conv", "Gemm") or len(node.input) < 3:
             continue
-        data, bias = made.get(node.input[0]), made.get(node.input[2])
-        if data is not None and bias is not None and bias.input[0] in stored:
+        data, bias = (index.producer(node.input[k]) for k in (0, 2))
+        if data is None or bias is None or {data.op_type, bias.op_type} != {"DequantizeLinear"}:
+            continue
+        if index.initializer(bias.input[0]) is not None:
             found.setdefault(data.input[1], []).append((bias.input[0], bias.input[1]))
     return found
 
