@@ -22,6 +22,7 @@ from edgeq.quantize import pipelines
 from edgeq.quantize.audit import candidate as audit
 from edgeq.quantize.backends.litert.kernels import oldest_version
 from edgeq.quantize.calibration.array_cache import Kept
+from edgeq.quantize.evaluate import evaluator
 from edgeq.quantize.evaluate.gate import Gate, too_few
 from edgeq.quantize.evaluate.judge import float_reference, judge
 from edgeq.quantize.evaluate.verdict_cache import Remembered, remembered
@@ -40,7 +41,7 @@ from edgeq.quantize.samples import SamplesLike
 from edgeq.quantize.sized import AS_IT_IS, Shapes
 
 _NAMED = 3  # reasons in a sentence, and layers of one reason
-_SCRATCH = ("outputs", "closest", "few")
+_SCRATCH = ("outputs", evaluator.SCRATCH)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """What quantization needs of a set of samples, however they were read."""
 
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -28,3 +29,35 @@ class SamplesLike(Protocol):
     def sha256(self) -> str: ...
 
     def __getitem__(self, i: int) -> tuple[Array, ...]: ...
+
+
+@dataclass(frozen=True)
+class Subset:
+    """The samples at `positions` of a set, without their labels."""
+
+    samples: SamplesLike
+    positions: tuple[int, ...]
+
+    @property
+    def count(self) -> int:
+        return len(self.positions)
+
+    @property
+    def labels(self) -> None:
+        return None
+
+    @property
+    def truth(self) -> None:
+        return None
+
+    @property
+    def sha256(self) -> str:
+        return self.samples.sha256
+
+    def __getitem__(self, i: int) -> tuple[Array, ...]:
+        return self.samples[self.positions[i]]
+
+
+def evenly_spaced(count: int, most: int) -> tuple[int, ...]:
+    """Up to `most` of `count` positions, from the first to the last."""
+    return tuple(int(i) for i in np.linspace(0, count - 1, min(count, most)))

@@ -1,53 +1,134 @@
-"""What decides a model's outputs (pre_softmax_tensors.py), computed over some samples and held against float's."""
+"""Which tensors a model's outputs are compared at: the outputs themselves, or what they were before a softmax.
 
-import tempfile
-from pathlib import Path
-from typing import Any
+Behind a softmax most samples are 0 or 1 whatever rounding did, and the error is that of the few undecided ones: too few
+to choose by. Before it every sample counts. The same holds for sigmoid, tanh and the like.
+"""
 
-import numpy as np
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from edgeq.foreign import translated
-from edgeq.graphs.onnx_io import write_onnx
-from edgeq.graphs.tflite import read_model
-from edgeq.quantize.evaluate.partial_run import TfliteRun
-from edgeq.quantize.evaluate.pre_softmax_tensors import decisive_of, ending_at
-from edgeq.quantize.evaluate.sqnr import sqnr_db
-from edgeq.quantize.evaluate.tflite_pre_softmax import decisive_tensors
-from edgeq.quantize.run_model import load
-from edgeq.quantize.samples import Array, SamplesLike
+from edgeq.graphs.onnx_index import OnnxIndex, index_of
+from edgeq.graphs.tflite import kind_of, stands_for_reals
 
-Answers = list[tuple[Array, ...]]  # per sample, one array per output
+if TYPE_CHECKING:
+    import onnx
 
-_MOST = 128  # samples: enough to tell ways apart by tenths of a decibel
-_EXACT = 200.0  # dB; stands for no error at all
+_FLOAT = 1  # TensorProto.FLOAT
+_SATURATING = ("HardSigmoid", "LogSoftmax", "Sigmoid", "Softmax", "Tanh")
+_MOVING = ("Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
+_TFLITE_SATURATING = ("LOGISTIC", "LOG_SOFTMAX", "SOFTMAX", "TANH")
+_TFLITE_MOVING = ("CAST", "DEQUANTIZE", "EXPAND_DIMS", "QUANTIZE", "RESHAPE", "SQUEEZE", "TRANSPOSE")
 
 
-def evenly(count: int, most: int = _MOST) -> tuple[int, ...]:
-    """Up to `most` of `count` positions, from the first to the last."""
-    return tuple(int(i) for i in np.linspace(0, count - 1, min(count, most)))
+@dataclass(frozen=True)
+class PreSoftmax:
+    """The float tensor that `output` is compared at, often the same, and the node that makes it ("": it is an input)."""
+
+    output: str
+    tensor: str
+    node: str
 
 
-def onnx_answers(
-    float_model: Any, graph: Any, samples: SamplesLike, indices: tuple[int, ...], threads: int
-) -> Answers:
-    """Of `graph`: the ModelProto `float_model` itself, or a QDQ one made from it."""
-    with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
-        path = Path(folder) / "answers.onnx"
-        write_onnx(ending_at(graph, decisive_of(float_model)), path)
-        runner = load(path, "onnx", threads)
-    with translated("the model does not run on a calibration sample"):
-        return [runner(samples[i]) for i in indices]
+def pre_softmax_of(model: "onnx.ModelProto") -> tuple[PreSoftmax, ...]:
+    """Of every float output of a model with inferred shapes, but for those that are a softmax of another output. Where no
+    output is a float: of the floats that class numbers and truth values are made of.
+    """
+    index, types = index_of(model.graph), _types(model)
+    outputs = [o.name for o in model.graph.output if types.get(o.name) == _FLOAT]
+    if not outputs:
+        return tuple(_pre_softmax(index, types, name) for name in _floats_behind(index, types))
+    found = [_pre_softmax(index, types, name) for name in outputs]
+    return tuple(p for p in found if p.tensor == p.output or p.tensor not in outputs)
 
 
-def tflite_answers(path: Path, samples: SamplesLike, indices: tuple[int, ...], threads: int) -> Answers:
-    model = read_model(path)
-    run = TfliteRun(model, samples, indices, threads)
-    return list(zip(*(run.to(t) for t in decisive_tensors(model)), strict=True))
+def last_layers(model: "onnx.ModelProto") -> tuple[str, ...]:
+    """Names of the nodes that make the pre-softmax outputs."""
+    return tuple(p.node for p in pre_softmax_of(model))
 
 
-def closeness_db(reference: Answers, answers: Answers) -> float:
-    """SQNR of all samples together; the mean over the outputs."""
-    found = []
-    for r, a in zip(zip(*reference, strict=True), zip(*answers, strict=True), strict=True):
-        found.append(sqnr_db(*(np.concatenate([x.ravel() for x in part])[None] for part in (r, a))))
-    return float(np.mean([_EXACT if db is None else db for db in found]))
+def tensors_in(model: "onnx.ModelProto", outputs: tuple[PreSoftmax, ...]) -> tuple[str, ...]:
+    """The tensors of `model`, the float one or one made from it, that hold the values of `outputs`, each once."""
+    index = index_of(model.graph)
+    return tuple(dict.fromkeys(_tensor_in(index, p) for p in outputs))
+
+
+def _types(model: "onnx.ModelProto") -> dict[str, int]:
+    """Element types of the tensors, outputs last: they state theirs themselves."""
+    graph = model.graph
+    return {v.name: v.type.tensor_type.elem_type for v in (*graph.value_info, *graph.input, *graph.output)}
+
+
+def _floats_behind(index: OnnxIndex, types: dict[str, int]) -> list[str]:
+    """The floats that the outputs, integers or truth values all of them, are made of."""
+    found: dict[str, None] = {}
+    left, known = [o.name for o in index.graph.output], set[str]()
+    while left:
+        name = left.pop()
+        node = index.producer(name)
+        if name in known or node is None:
+            continue
+        known.add(name)
+        if types.get(name) == _FLOAT:
+            found[name] = None
+        else:
+            left += node.input
+    return list(found)
+
+
+def _pre_softmax(index: OnnxIndex, types: dict[str, int], output: str) -> PreSoftmax:
+    """Before the saturating functions that make `output`, if any, and what moves values between them."""
+    tensor, saturated = output, False
+    node = made_by = index.producer(output)
+    while node is not None and node.op_type in (*_SATURATING, *_MOVING):
+        if types.get(node.input[0], _FLOAT) != _FLOAT:
+            break
+        saturated = saturated or node.op_type in _SATURATING
+        tensor = node.input[0]
+        node = index.producer(tensor)
+    if not saturated or node is None:
+        tensor, node = output, made_by
+    return PreSoftmax(output, tensor, "" if node is None else node.name)
+
+
+def _tensor_in(index: OnnxIndex, output: PreSoftmax) -> str:
+    """onnxruntime's quantizer drops an activation whose cut the range of its output makes as well: the tensor's name goes
+    to what fed it, and only behind QuantizeLinear is it cut.
+    """
+    if any(node.name == output.node for node in index.nodes):
+        return output.tensor
+    for quantize in index.consumers(output.tensor):
+        if quantize.op_type == "QuantizeLinear":
+            return next((str(n.output[0]) for n in index.consumers(quantize.output[0])), output.tensor)
+    return output.tensor
+
+
+def tflite_pre_softmax(model: Any) -> tuple[int, ...]:
+    """The same of a flatbuffer's object model: the index of a tensor for each output of reals."""
+    graph = model.subgraphs[0]
+    maker = {int(t): o for o in graph.operators for t in o.outputs}
+    reals = [int(t) for t in graph.outputs if stands_for_reals(graph.tensors[int(t)])]
+    return tuple(_tflite_pre_softmax(model, maker, t) for t in reals or _tflite_reals_behind(graph, maker))
+
+
+def _tflite_reals_behind(graph: Any, maker: dict[int, Any]) -> list[int]:
+    """The reals that class numbers and truth values are made of."""
+    found: dict[int, None] = {}
+    left, known = [int(t) for t in graph.outputs], set()
+    while left:
+        tensor = left.pop()
+        if tensor in known or tensor not in maker:
+            continue
+        known.add(tensor)
+        if stands_for_reals(graph.tensors[tensor]):
+            found[tensor] = None
+        else:
+            left += [int(t) for t in maker[tensor].inputs]
+    return list(found)
+
+
+def _tflite_pre_softmax(model: Any, maker: dict[int, Any], output: int) -> int:
+    tensor, saturated = output, False
+    while tensor in maker and kind_of(model, maker[tensor]) in (*_TFLITE_SATURATING, *_TFLITE_MOVING):
+        saturated = saturated or kind_of(model, maker[tensor]) in _TFLITE_SATURATING
+        tensor = int(maker[tensor].inputs[0])
+    return tensor if saturated else output

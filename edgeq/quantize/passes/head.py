@@ -13,21 +13,21 @@ from typing import Any
 from edgeq.foreign import translated
 from edgeq.graphs.tflite import kind_of, read_model
 from edgeq.nouns.repairs import Tried, counted
-from edgeq.quantize.evaluate.pre_softmax_outputs import (
-    Answers,
-    closeness_db,
-    evenly,
-    onnx_answers,
-    tflite_answers,
+from edgeq.quantize.evaluate.evaluator import (
+    Outputs,
+    graph_evaluator,
+    mean_sqnr_db,
+    noise_of,
+    tflite_evaluator,
 )
-from edgeq.quantize.evaluate.pre_softmax_tensors import last_layers
-from edgeq.quantize.evaluate.tflite_pre_softmax import decisive_tensors
+from edgeq.quantize.evaluate.pre_softmax_outputs import last_layers, tflite_pre_softmax
 from edgeq.quantize.graph_work import onnx_node_shares, tflite_operator_shares
 from edgeq.quantize.quantization import Context, Quantization
-from edgeq.quantize.samples import SamplesLike
+from edgeq.quantize.samples import SamplesLike, evenly_spaced
 
 _CLOSE_DB = 35.0  # outputs that are as close as this need no help
 _WORTH_DB = 0.5  # what they have to win by it
+_SAMPLES = 128  # enough to tell candidates apart by tenths of a decibel
 _WORK, _WEIGHTS = 0.02, 0.05  # shares of the whole model that may stay in float
 
 _LIGHT = (
@@ -79,16 +79,17 @@ def onnx_head_in_float(
     """By nodes; `write` writes the QDQ file at `path` with the nodes that it is given in float."""
     import onnx
 
-    def answers(leave: frozenset[str]) -> Answers:
-        write(leave)
-        with translated(f"cannot read {path.name} as ONNX"):
-            return onnx_answers(model, onnx.load(str(path)), samples, indices, threads)
-
-    head, indices = onnx_head(model), evenly(samples.count)
+    head = onnx_head(model)
     if not head:
         return _LARGE
-    reference = onnx_answers(model, model, samples, indices, threads)
-    return _worth_it(head, reference, answers(frozenset()), answers(head))
+    evaluator = graph_evaluator(model, samples, evenly_spaced(samples.count, _SAMPLES), threads)
+
+    def outputs(leave: frozenset[str]) -> Outputs:
+        write(leave)
+        with translated(f"cannot read {path.name} as ONNX"):
+            return evaluator.run(onnx.load(str(path)))
+
+    return _worth_it(head, evaluator.reference, outputs(frozenset()), outputs(head))
 
 
 def tflite_head_in_float(
@@ -96,22 +97,23 @@ def tflite_head_in_float(
 ) -> Head:
     """The same for the .tflite at `path`, quantized from `source`; by the names of the operators' outputs."""
 
-    def answers(leave: frozenset[str]) -> Answers:
-        write(leave)
-        return tflite_answers(path, samples, indices, threads)
-
-    head, indices = tflite_head(source), evenly(samples.count)
+    head = tflite_head(source)
     if not head:
         return _LARGE
-    reference = tflite_answers(source, samples, indices, threads)
-    return _worth_it(head, reference, answers(frozenset()), answers(head))
+    evaluator = tflite_evaluator(source, samples, evenly_spaced(samples.count, _SAMPLES), threads)
+
+    def outputs(leave: frozenset[str]) -> Outputs:
+        write(leave)
+        return evaluator.run(path)
+
+    return _worth_it(head, evaluator.reference, outputs(frozenset()), outputs(head))
 
 
-def _worth_it(head: frozenset[str], reference: Answers, quantized: Answers, in_float: Answers) -> Head:
+def _worth_it(head: frozenset[str], reference: Outputs, quantized: Outputs, in_float: Outputs) -> Head:
     """By the noise that the head adds of its own to what comes in, which both files share. On the samples that a head was
     fitted to, its errors make up for some of that by luck, so the outputs themselves do not tell.
     """
-    after, own = closeness_db(reference, in_float), closeness_db(in_float, quantized)
+    after, own = (mean_sqnr_db(noise_of(*pair)) for pair in ((reference, in_float), (in_float, quantized)))
     gain = 10 * math.log10(1 + 10 ** ((after - own) / 10))
     before = after - gain
     if before >= _CLOSE_DB:
@@ -147,10 +149,10 @@ def tflite_head(path: Path) -> frozenset[str]:
     maker = {int(t): o for o in graph.operators for t in o.outputs}
     shares = tflite_operator_shares(path)
     head: set[str] = set()
-    for decisive in decisive_tensors(model):
-        tensor = decisive
+    for last in tflite_pre_softmax(model):
+        tensor = last
         if _is_small(shares.get(graph.tensors[tensor].name.decode())):
-            while tensor == decisive or (tensor in maker and kind_of(model, maker[tensor]) in _TFLITE_LIGHT):
+            while tensor == last or (tensor in maker and kind_of(model, maker[tensor]) in _TFLITE_LIGHT):
                 head.add(graph.tensors[tensor].name.decode())
                 tensor = int(maker[tensor].inputs[0])
     return frozenset(head)

@@ -20,12 +20,11 @@ from edgeq.graphs.tflite import read_tflite
 from edgeq.graphs.tflite_session import feed, interpreter_of
 from edgeq.limited.native_call import native_call
 from edgeq.nouns.repairs import OFF, Tried, counted
-from edgeq.quantize.evaluate.pre_softmax_outputs import evenly
 from edgeq.quantize.evaluate.sqnr_breakdown import mixes_scales
 from edgeq.quantize.graph_work import TFLITE_HEAVY
 from edgeq.quantize.passes.fuse.float_tail import before_a_layer, float_tensors
 from edgeq.quantize.quantization import Context, Quantization
-from edgeq.quantize.samples import Array, SamplesLike
+from edgeq.quantize.samples import Array, SamplesLike, evenly_spaced
 
 _SAMPLES = 16
 _WHY = (
@@ -152,7 +151,7 @@ def _onnx_values(model: Any, names: list[str], samples: SamplesLike, threads: in
         feeds = [i.name for i in session.get_inputs()]
         runs = [
             session.run(made, dict(zip(feeds, samples[i], strict=True)))
-            for i in evenly(samples.count, _SAMPLES)
+            for i in evenly_spaced(samples.count, _SAMPLES)
         ]
     return {name: [np.asarray(run[k]) for run in runs] for k, name in enumerate(made)}
 
@@ -164,7 +163,7 @@ def _tflite_values(
     indices = {d["name"]: d["index"] for d in interpreter.get_tensor_details()}
     found: dict[str, list[Array]] = {name: [] for name in names if name in indices}
     with translated("the float .tflite does not run on a calibration sample"):
-        for i in evenly(samples.count, _SAMPLES):
+        for i in evenly_spaced(samples.count, _SAMPLES):
             feed(interpreter, samples[i])
             native_call(interpreter.invoke)
             for name, values in found.items():

@@ -8,13 +8,13 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from edgeq.nouns.plan import CandidatePlan
-from edgeq.quantize.calibration.array_cache import Kept
-from edgeq.quantize.evaluate.closeness import Reference, Some
+from edgeq.quantize.evaluate.evaluator import file_evaluator
 from edgeq.quantize.evaluate.float_runner import float_runner
 from edgeq.quantize.evaluate.gate import Gate
 from edgeq.quantize.evaluate.judge import float_reference
 from edgeq.quantize.make import make
 from edgeq.quantize.run_model import load
+from edgeq.quantize.samples import Subset
 from tests.quantize.networks import Rows, model_of, residual, saved
 
 RANDOM = np.random.default_rng(0)
@@ -136,7 +136,7 @@ def test_a_file_that_is_quantized_already_is_taken_as_the_runtime_runs_it(tmp_pa
 def test_ranges_are_chosen_by_the_definition_too(tmp_path):
     model = product_with_a_vector((1, 12, 40), (0, 2, 1))
     samples = rows(4, 12, 40)
-    reference = Reference.of(path_of(model, tmp_path), Some(samples, (0, 2)), "", 1, Kept())
+    evaluator = file_evaluator(path_of(model, tmp_path), Subset(samples, (0, 2)), 1)
     np.testing.assert_allclose(
-        reference.outputs[0][1], by_numpy(model, samples[2][0])[0], rtol=1e-4, atol=1e-5
+        evaluator.reference[0][1], by_numpy(model, samples[2][0])[0], rtol=1e-4, atol=1e-5
     )

@@ -2,12 +2,11 @@
 
 import numpy as np
 import onnx
-from onnx import helper, numpy_helper
+from onnx import numpy_helper
 
-from edgeq.quantize.evaluate.pre_softmax_tensors import Decisive, decisive_of, ending_at
 from edgeq.quantize.float_graph import read
 from edgeq.quantize.passes.head import onnx_head, onnx_head_in_float
-from tests.quantize.networks import Rows, images, model_of, residual, saved
+from tests.quantize.networks import Rows, images, residual, saved
 
 
 def test_a_small_classifier_comes_with_its_pooling(tmp_path):
@@ -19,13 +18,6 @@ def test_a_small_classifier_comes_with_its_pooling(tmp_path):
 def test_a_classifier_with_many_of_the_weights_is_no_head(tmp_path):
     saved(residual(channels=16, classes=100), tmp_path)  # 1,600 of about 11,000 weights
     assert onnx_head(read(tmp_path / "net.onnx")) == frozenset()
-
-
-def test_the_head_is_the_layer_before_the_softmax():
-    net = flattened("Softmax")
-    assert decisive_of(net) == (Decisive("y", "s", "scores"),)
-    assert [o.name for o in ending_at(net, decisive_of(net)).graph.output] == ["s"]
-    assert decisive_of(flattened("Relu")) == (Decisive("y", "y", "last"),)
 
 
 def test_float_only_where_the_outputs_gain(tmp_path):
@@ -54,14 +46,3 @@ def test_float_only_where_the_outputs_gain(tmp_path):
     found = worth.in_float
     assert worth.tried.kept and worth.tried.gain_db > 1
     assert list(found) == sorted(onnx_head(model)) and "% of MACs; output SQNR" in found["scores_Gemm"]
-
-
-def flattened(last):
-    weight = numpy_helper.from_array(np.ones((4, 3), np.float32), "w")
-    nodes = [
-        helper.make_node("MatMul", ["x", "w"], ["s"], name="scores"),
-        helper.make_node("Reshape", ["s", "shape"], ["r"], name="move"),
-        helper.make_node(last, ["r"], ["y"], name="last"),
-    ]
-    shape = numpy_helper.from_array(np.array([1, 3], np.int64), "shape")
-    return model_of(nodes, [weight, shape], [("x", (1, 4))], [("y", (1, 3))])

@@ -7,20 +7,21 @@ from threadpoolctl import threadpool_limits
 
 from edgeq.nouns.fidelity import Remedy
 from edgeq.nouns.repairs import Tried, counted
-from edgeq.quantize.evaluate.held_against import HeldAgainst
+from edgeq.quantize.evaluate.evaluator import graph_evaluator
 from edgeq.quantize.numerics.blocks import Blocks
 from edgeq.quantize.passes.blockwise.moments import moments_of
 from edgeq.quantize.passes.blockwise.products import Product, products_of
 from edgeq.quantize.passes.blockwise.rounding import round_jointly, round_to_nearest
 from edgeq.quantize.quantization import Context, GraphBackend, Quantization
 from edgeq.quantize.run_model import Progress
-from edgeq.quantize.samples import SamplesLike
+from edgeq.quantize.samples import SamplesLike, evenly_spaced
 
 NAME = "fit"
 
 # all-MiniLM-L6, dB of blocks of 32, 64 and 128: 8 bits 31.5, 29.4, 27.5; 4 bits (fitted) 15.9 and, of 128, 13.8. One
 # vector at a time blocks of 128 are up to 1.3 times as fast as those of 32.
 SIZES = {8: 64, 4: 32}
+_COMPARED_ON = 32  # samples
 _LONGEST = 4608  # of a row: moments of more take too long
 _HOW = "4-bit integers rounded to minimize the error of the products (GPTQ)"
 
@@ -35,8 +36,8 @@ def run(q: Quantization, context: Context) -> Quantization:
     products = products_of(q.graph)
     blocks = _fitted(q.graph, products, q.weight_bits, samples, threads, context.progress)
     fitted = replace(q, blocks=tuple(blocks))
-    held = HeldAgainst(q.graph, samples, threads)
-    after, before = (held.closeness_db(backend.quantized(each)) for each in (fitted, q))
+    evaluator = graph_evaluator(q.graph, samples, evenly_spaced(samples.count, _COMPARED_ON), threads)
+    after, before = (evaluator.sqnr_db(backend.quantized(each)) for each in (fitted, q))
     gain, count = round(after - before, 1), counted(sum(map(_fits, products)), "product")
     if after <= before:
         return q.result(Tried(NAME, False, f"{count}: no closer", gain))

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from edgeq.quantize.evaluate.pre_softmax_outputs import evenly
-from edgeq.quantize.samples import SamplesLike
+from edgeq.quantize.samples import SamplesLike, evenly_spaced
 from edgeq.quantize.tensor_values import values_of
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ def moments_of(
     model: "onnx.ModelProto", sizes: dict[str, int], samples: SamplesLike, threads: int
 ) -> Iterator[tuple[str, npt.NDArray[np.float64]]]:
     """(tensor, E x x' [k, k]) of each tensor of `sizes`, the lengths k of their last axes."""
-    indices = evenly(samples.count, _SAMPLES)
+    indices = evenly_spaced(samples.count, _SAMPLES)
     for tensors in _groups(sizes):
         sums = {name: np.zeros((sizes[name],) * 2, np.float64) for name in tensors}
         count = dict.fromkeys(tensors, 0)

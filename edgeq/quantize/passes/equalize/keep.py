@@ -12,18 +12,16 @@ import numpy as np
 from edgeq.graphs.onnx_index import index_of
 from edgeq.nouns.fidelity import Remedy
 from edgeq.nouns.repairs import OFF, Tried, counted
-from edgeq.quantize.calibration.calibrate import NOTHING_KEPT, Ranges, onnx_seen, ranges_of
+from edgeq.quantize.calibration.calibrate import Ranges, onnx_seen, ranges_of
 from edgeq.quantize.calibration.observers import AUTO
-from edgeq.quantize.evaluate.closeness import Doubles, Reference, Some, closeness
-from edgeq.quantize.evaluate.pre_softmax_outputs import evenly
+from edgeq.quantize.evaluate.evaluator import Noise, file_evaluator, mean_sqnr_db, surely_less
 from edgeq.quantize.evaluate.sqnr import finite
 from edgeq.quantize.passes.equalize.factors import Channels, eighths_of, gain_db
 from edgeq.quantize.passes.equalize.pairs import Pair, pairs_of
 from edgeq.quantize.passes.equalize.scaled import Eighths, array, factors_of, scaled
-from edgeq.quantize.passes.ranges.per_tensor import surely_less
 from edgeq.quantize.passes.ranges.trial import OnnxTrial
 from edgeq.quantize.run_model import Progress
-from edgeq.quantize.samples import SamplesLike
+from edgeq.quantize.samples import SamplesLike, Subset, evenly_spaced
 from edgeq.quantize.tensor_values import values_of
 
 Write = Callable[[Any, Path, Ranges], None]  # quantizes a ModelProto into a file
@@ -95,7 +93,7 @@ def _factors(
 
 
 def _seen(model: Any, pairs: tuple[Pair, ...], samples: SamplesLike, threads: int) -> list[Channels]:
-    tensors, indices = [pair.tensor for pair in pairs], evenly(samples.count, _LOOKED_AT)
+    tensors, indices = [pair.tensor for pair in pairs], evenly_spaced(samples.count, _LOOKED_AT)
     found: list[Channels] = []
     for k, values in enumerate(values_of(model, tensors, samples, indices, threads)):
         each = [Channels.of(finite(value).astype(np.float32)) for value in values]
@@ -119,25 +117,23 @@ class _Tries:
         """The smallest one of what it wins, of either set and every way, as soon as that is too little; None where it may
         be luck.
         """
-        positions = evenly(self.samples.count, 2 * _SAMPLES)
-        choose, check = (Some(self.samples, part) for part in (positions[::2], positions[1::2]))
+        positions = evenly_spaced(self.samples.count, 2 * _SAMPLES)
+        choose, check = (Subset(self.samples, part) for part in (positions[::2], positions[1::2]))
         before, after = self._trial(model, "before"), self._trial(changed, "after")
-        references = [
-            Reference.of(before.float_path, some, "", self.threads, NOTHING_KEPT) for some in (choose, check)
-        ]
+        evaluators = [file_evaluator(before.float_path, some, self.threads) for some in (choose, check)]
         seen = [onnx_seen(each, choose, True, threads=self.threads) for each in (model, changed)]
-        now: list[Doubles] = []
-        then: list[Doubles] = []
+        now: list[Noise] = []
+        then: list[Noise] = []
         gains: list[float] = []
-        for reference, way in itertools.product(references, AUTO):
+        for evaluator, way in itertools.product(evaluators, AUTO):
             for noises, trial, ranges in zip((now, then), (before, after), seen, strict=True):
                 trial.write(ranges_of(ranges, way))
-                noises.append(reference.noise(trial.path))
-            gains.append(closeness(then[-1]) - closeness(now[-1]))
+                noises.append(evaluator.noise(trial.path))
+            gains.append(mean_sqnr_db(then[-1]) - mean_sqnr_db(now[-1]))
             if gains[-1] < _WORTH_KEEPING_DB:  # nothing behind this can save it
                 return round(gains[-1], 1)
-        for of_reference in (slice(0, len(AUTO)), slice(len(AUTO), None)):
-            if not _surely_closer(np.mean(now[of_reference], axis=0), np.mean(then[of_reference], axis=0)):
+        for of_one in (slice(0, len(AUTO)), slice(len(AUTO), None)):
+            if not surely_less(np.mean(now[of_one], axis=0), np.mean(then[of_one], axis=0)):
                 return None
         return round(min(gains), 1)
 
@@ -145,9 +141,3 @@ class _Tries:
         path = self.folder / name / "model.onnx"
         path.parent.mkdir()
         return OnnxTrial(model, lambda ranges: self.write(model, path, ranges), path)
-
-
-def _surely_closer(before: Doubles, after: Doubles) -> bool:
-    """By two standard errors of the samples; outputs count alike."""
-    weights = 1.0 / np.maximum(before.sum(axis=0), 1e-30)
-    return surely_less(before @ weights, after @ weights)

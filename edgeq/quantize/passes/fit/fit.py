@@ -10,18 +10,12 @@ import numpy as np
 
 from edgeq.foreign import translated
 from edgeq.nouns.repairs import Tried, counted
-from edgeq.quantize.evaluate.pre_softmax_outputs import (
-    Answers,
-    closeness_db,
-    evenly,
-    onnx_answers,
-    tflite_answers,
-)
+from edgeq.quantize.evaluate.evaluator import graph_evaluator, tflite_evaluator
 from edgeq.quantize.memory import activation_bytes
 from edgeq.quantize.numerics.fitted_weights import Weights
 from edgeq.quantize.passes.fit import fit_onnx, fit_tflite
 from edgeq.quantize.run_model import Progress
-from edgeq.quantize.samples import SamplesLike
+from edgeq.quantize.samples import SamplesLike, evenly_spaced
 
 _FEWEST, _MOST = 8, 128  # samples
 _ROOM = 512 * 2**20  # bytes for what all samples hold between two layers, in float and quantized
@@ -48,7 +42,7 @@ def onnx_reconstruction(
     """Of the QDQ file `written`, made from `model`, which was read from `source`; both files stay as they are.
 
     Learns from up to 128 samples, fewer where their activations would take more than 512 MB, from none when there are
-    under 8. Dropped when what decides the outputs comes no closer to float's on those samples.
+    under 8. Dropped where the SQNR of the pre-softmax outputs does not rise on those samples.
     """
     indices = _indices(source, "onnx", samples)
     if not indices:
@@ -58,8 +52,8 @@ def onnx_reconstruction(
 
         plain, changed = onnx.load(str(written)), onnx.load(str(written))
     weights = fit_onnx.reconstruct(model, changed, samples, indices, threads=threads, progress=progress)
-    answers = [onnx_answers(model, graph, samples, indices, threads) for graph in (model, plain, changed)]
-    return _kept(weights, *answers)
+    evaluator = graph_evaluator(model, samples, indices, threads)
+    return _kept(weights, evaluator.sqnr_db(plain), evaluator.sqnr_db(changed))
 
 
 @_huge_values
@@ -75,20 +69,18 @@ def tflite_reconstruction(
         changed = Path(folder) / "changed.tflite"
         shutil.copyfile(written, changed)
         fit_tflite.replay(source, changed, weights)
-        answers = [tflite_answers(path, samples, indices, threads) for path in (source, written, changed)]
-    return _kept(weights, *answers)
+        evaluator = tflite_evaluator(source, samples, indices, threads)
+        return _kept(weights, evaluator.sqnr_db(written), evaluator.sqnr_db(changed))
 
 
 def _indices(source: Path, format: str, samples: SamplesLike) -> tuple[int, ...]:
     room = _ROOM // max(2 * activation_bytes(source, format, samples), 1)
     count = min(samples.count, _MOST, room)
-    return evenly(samples.count, count) if count >= _FEWEST else ()
+    return evenly_spaced(samples.count, count) if count >= _FEWEST else ()
 
 
-def _kept(
-    weights: dict[str, Weights], reference: Answers, plain: Answers, changed: Answers
-) -> Reconstruction:
-    before, after = closeness_db(reference, plain), closeness_db(reference, changed)
+def _kept(weights: dict[str, Weights], before: float, after: float) -> Reconstruction:
+    """By the SQNR of the outputs before and after the fit, in dB."""
     gain, layers = after - before, counted(len(weights), "layer")
     if gain <= 0:
         return Reconstruction(

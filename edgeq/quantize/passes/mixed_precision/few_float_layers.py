@@ -10,13 +10,17 @@ the result. The number of files that are tried is fixed.
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
 
 from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.repairs import Tried, counted
+from edgeq.quantize.evaluate.evaluator import Evaluator, file_evaluator, worst_sqnr_db
+from edgeq.quantize.evaluate.sqnr import are_integers
 from edgeq.quantize.passes import fit
-from edgeq.quantize.passes.mixed_precision.few_closeness import Closeness
 from edgeq.quantize.passes.mixed_precision.layers import noise_of, work_of
 from edgeq.quantize.quantization import Context, Quantization
+from edgeq.quantize.samples import Subset, evenly_spaced
 from edgeq.quantize.sensitivity.noise import Noise
 
 WORTH_DB = 6.0  # half of the error
@@ -24,6 +28,7 @@ WORK = 0.05  # of the multiply-accumulates, at most
 _CLOSE_DB = 30.0  # outputs as close as this need no help
 _NUMBERS = (1, 2, 4, 8)  # of the worst tensors; then two more tries between them
 _LITTLE_DB = 1.0  # what the fewest may stay below the best
+_SAMPLES = 64
 _HOPELESS_DB = 3.0  # predicted from the noise of each tensor alone, as if they just added up
 
 
@@ -50,7 +55,7 @@ def run(q: Quantization, context: Context) -> Quantization:
         context.write(q, kept, fitted=False)
         return noise_of(q, context.calibration, context)
 
-    few = few_in_float(q.fidelity, kept, noise, work_of(q), Closeness(q, context))
+    few = few_in_float(q.fidelity, kept, noise, work_of(q), _sqnr_of(q, context))
     if few is None:
         return q
     fitted = fit.refit(q, few.leave, context) if fit.NAME in context.enabled else q
@@ -77,6 +82,23 @@ def run(q: Quantization, context: Context) -> Quantization:
     )
 
 
+def _sqnr_of(q: Quantization, context: Context) -> Callable[[frozenset[str]], float]:
+    """Called with the layers in float, it writes such a file without a fit: the SQNR of its worst output, in dB."""
+
+    @cache
+    def evaluator() -> Evaluator[Path]:
+        samples = Subset(context.calibration, evenly_spaced(context.calibration.count, _SAMPLES))
+        stage = "try a few layers in float"
+        return file_evaluator(q.source, samples, context.threads, progress=context.progress, stage=stage)
+
+    def sqnr_db(leave: frozenset[str]) -> float:
+        reals = [k for k, output in enumerate(evaluator().reference) if not are_integers(output)]
+        written = context.write(q, leave, fitted=False)
+        return worst_sqnr_db(evaluator().noise(written.path)[:, reals])
+
+    return sqnr_db
+
+
 def worst_db(fidelity: Fidelity) -> float | None:
     """Of the output that is farthest from float; None where all are equal."""
     return min((o.sqnr_db for o in fidelity.outputs if o.sqnr_db is not None), default=None)
@@ -87,10 +109,10 @@ def few_in_float(
     kept: frozenset[str],
     noise: Callable[[], Sequence[Noise]],
     work: Mapping[str, float],
-    closeness_db: Callable[[frozenset[str]], float],
+    sqnr_db: Callable[[frozenset[str]], float],
 ) -> Few | None:
     """None where there is nothing to win. `fidelity` is that of the file with `kept` in float; `work` the share of each
-    layer that has one; `closeness_db` writes a file with other layers in float and compares it with float, in dB.
+    layer that has one; `sqnr_db` is that of the worst output of a file with other layers in float.
     """
     now = worst_db(fidelity)
     if now is None or now >= _CLOSE_DB or not work:
@@ -98,12 +120,12 @@ def few_in_float(
     chosen = _affordable(noise(), kept, work)
     if not chosen or _predicted_gain(chosen) < _HOPELESS_DB:
         return None
-    before = closeness_db(kept)
+    before = sqnr_db(kept)
     gains: dict[int, float] = {}
 
     def gain(number: int) -> float:
         if number not in gains:
-            gains[number] = closeness_db(_leave(kept, chosen.picked[:number])) - before
+            gains[number] = sqnr_db(_leave(kept, chosen.picked[:number])) - before
         return gains[number]
 
     numbers = [n for n in _NUMBERS if n < len(chosen.picked)] + [min(_NUMBERS[-1], len(chosen.picked))]

@@ -9,15 +9,12 @@ together are checked on held-out samples.
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
 from edgeq.quantize.calibration.observers.mse import squared_error
 from edgeq.quantize.calibration.tensor_stats import Seen
-from edgeq.quantize.evaluate.closeness import Doubles
+from edgeq.quantize.evaluate.evaluator import Noise, output_weights, surely_less
 
 Ways = Mapping[str, str]  # tensor to the name of its way
 
-_SURE = 2.0  # standard errors of the mean
 _FEWEST = 16  # samples, below which a standard error is meaningless
 _SIGNIFICANT = 0.01  # of the noise of all tensors together: 0.04 dB
 
@@ -56,7 +53,7 @@ def refined(
     start: str,
     tensors: tuple[str, ...],
     candidates: list[Try],
-    noise: Callable[[Ways], Doubles],
+    noise: Callable[[Ways], Noise],
 ) -> dict[str, str]:
     """The calibrator of each tensor. `noise` measures [samples, outputs]; it is called once for each of `candidates`, and
     once more.
@@ -65,21 +62,13 @@ def refined(
     now = noise(ways)
     if len(now) < _FEWEST:
         return ways
-    # Relative to each output's noise, so that outputs count alike: a gain in decibels.
-    weights = 1.0 / np.maximum(now.sum(axis=0), 1e-30)
+    weights = output_weights(now)
     for candidate in candidates:
         tried = {**ways, candidate.tensor: candidate.way}
         then = noise(tried)
-        if surely_less(now @ weights, then @ weights):
+        if surely_less(now, then, weights):
             ways, now = tried, then
     return ways
-
-
-def surely_less(before: Doubles, after: Doubles, sure: float = _SURE) -> bool:
-    """Whether the mean over samples fell by more than `sure` standard errors of the mean."""
-    change = after - before
-    error = float(change.std(ddof=1)) * np.sqrt(len(change)) if len(change) > 1 else np.inf
-    return float(change.sum()) < -sure * error
 
 
 def counted(ways: Ways) -> Iterator[str]:

@@ -5,15 +5,15 @@ The held-out samples stay untouched: they judge, they do not choose.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from edgeq.quantize.calibration.array_cache import Kept
 from edgeq.quantize.calibration.calibrate import LEVELS, NOTHING_KEPT, Calibration, Ranges, ranges_of
 from edgeq.quantize.calibration.observers import AUTO
-from edgeq.quantize.evaluate.closeness import Doubles, Reference, Some, closeness
-from edgeq.quantize.evaluate.pre_softmax_outputs import evenly
+from edgeq.quantize.evaluate.evaluator import Evaluator, Noise, file_evaluator, mean_sqnr_db
 from edgeq.quantize.passes.ranges.per_tensor import Ways, counted, refined, tries
 from edgeq.quantize.passes.ranges.trial import Trial
-from edgeq.quantize.samples import SamplesLike
+from edgeq.quantize.samples import SamplesLike, Subset, evenly_spaced
 
 _SAMPLES = 64  # to choose with, and as many to check with: enough to tell ways apart by tenths of a decibel
 _CHECKED_FROM = 32  # samples in all; below they all choose, for the whole model only
@@ -52,31 +52,32 @@ def closest_ranges(
 def _closest(
     calibration: Calibration, trial: Trial, samples: SamplesLike, threads: int, kept: Kept
 ) -> tuple[str, Ranges]:
-    positions = evenly(samples.count, 2 * _SAMPLES)
+    positions = evenly_spaced(samples.count, 2 * _SAMPLES)
     checked = len(positions) >= _CHECKED_FROM
 
-    def reference(those: tuple[int, ...]) -> Reference:
-        return Reference.of(trial.float_path, Some(samples, those), calibration.model, threads, kept)
+    def on(those: tuple[int, ...]) -> Evaluator[Path]:
+        some = Subset(samples, those)
+        return file_evaluator(trial.float_path, some, threads, model=calibration.model, cache=kept)
 
-    every = reference(positions)
-    choose = reference(positions[::2]) if checked else every
+    every = on(positions)
+    choose = on(positions[::2]) if checked else every
     ranges = {way: ranges_of(calibration, way) for way in AUTO}
-    best = max(AUTO, key=lambda way: closeness(_noise(trial, ranges[way], every)))  # the first of equals
+    best = max(AUTO, key=lambda way: mean_sqnr_db(_noise(trial, ranges[way], every)))  # the first of equals
     ways = _per_tensor(calibration, ranges, best, trial, choose) if checked else {}
     if set(ways.values()) - {best}:
-        check, mixed = reference(positions[1::2]), _mixed(ranges, ways, best)
+        check, mixed = on(positions[1::2]), _mixed(ranges, ways, best)
         before, after = (_noise(trial, r, check) for r in (ranges[best], mixed))
-        if closeness(after) > closeness(before):
+        if mean_sqnr_db(after) > mean_sqnr_db(before):
             return f"per tensor: {', '.join(counted(ways))}", mixed
     return best, ranges[best]
 
 
 def _per_tensor(
-    calibration: Calibration, ranges: dict[str, Ranges], best: str, trial: Trial, choose: Reference
+    calibration: Calibration, ranges: dict[str, Ranges], best: str, trial: Trial, choose: Evaluator[Path]
 ) -> Ways:
     """By tensor; empty where none can be tried alone."""
     values = sum(s.count for s in {id(s): s for s in calibration.tensors.values()}.values())
-    each = max(values // calibration.samples * choose.samples.count, 1)
+    each = max(values // calibration.samples * len(choose.reference[0]), 1)
     candidates = tries(calibration.tensors, trial.single(), ranges, best, LEVELS)[: _WORK // each]
     return refined(
         best,
@@ -90,6 +91,6 @@ def _mixed(ranges: dict[str, Ranges], ways: Ways, best: str) -> Ranges:
     return {**ranges[best], **{tensor: ranges[way][tensor] for tensor, way in ways.items()}}
 
 
-def _noise(trial: Trial, ranges: Ranges, reference: Reference) -> Doubles:
+def _noise(trial: Trial, ranges: Ranges, evaluator: Evaluator[Path]) -> Noise:
     trial.write(ranges)
-    return reference.noise(trial.path)
+    return evaluator.noise(trial.path)

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from edgeq.foreign import translated
+from edgeq.graphs.stages import ending_at
 from edgeq.quantize.calibration.tensor_stats import Range
-from edgeq.quantize.evaluate.closeness import SCRATCH
-from edgeq.quantize.evaluate.pre_softmax_tensors import decisive_of, ending_at
+from edgeq.quantize.evaluate.evaluator import SCRATCH
+from edgeq.quantize.evaluate.pre_softmax_outputs import pre_softmax_of, tensors_in
 from edgeq.quantize.passes.ranges.patch_ranges import Reranged
 
 if TYPE_CHECKING:
@@ -30,24 +31,25 @@ class Trial(Protocol):
 
 
 class OnnxTrial:
-    """`emit` quantizes `model` into `path`, which for MobileNetV2 takes as long as 200 inferences. Both files end before
-    the softmax (pre_softmax_tensors.py).
+    """`emit` quantizes `model` into `path`, which for MobileNetV2 takes as long as 200 inferences. Both files end at
+    the pre-softmax outputs (pre_softmax_outputs.py).
     """
 
     def __init__(self, model: "onnx.ModelProto", emit: Write, path: Path) -> None:
         self._emit, self.path = emit, path
         self.float_path = path.parent / SCRATCH / "float.onnx"
-        self._decisive = decisive_of(model)
+        self._outputs = pre_softmax_of(model)
         self._reranged: Reranged | None = None
-        self._save(ending_at(model, self._decisive), self.float_path)
+        self._save(ending_at(model, tensors_in(model, self._outputs)), self.float_path)
 
     def write(self, ranges: dict[str, Range]) -> None:
         import onnx
 
         if self._reranged is None:
             self._emit(ranges)
-            emitted = ending_at(onnx.load(str(self.path)), self._decisive)
-            self._reranged = Reranged(emitted, ranges)
+            emitted = onnx.load(str(self.path))
+            cut = ending_at(emitted, tensors_in(emitted, self._outputs))
+            self._reranged = Reranged(cut, ranges)
         self._save(self._reranged.model(ranges), self.path)
 
     def single(self) -> tuple[str, ...]:

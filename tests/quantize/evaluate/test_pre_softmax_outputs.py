@@ -1,16 +1,16 @@
-"""What decides classes and truths is the floats that they are made of."""
+"""Outputs are compared before a softmax, and class numbers at the floats that they are made of."""
 
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from edgeq.quantize.evaluate.evaluator import graph_evaluator
 from edgeq.quantize.evaluate.gate import Gate
-from edgeq.quantize.evaluate.pre_softmax_outputs import closeness_db, onnx_answers
-from edgeq.quantize.evaluate.pre_softmax_tensors import decisive_of, ending_at
+from edgeq.quantize.evaluate.pre_softmax_outputs import PreSoftmax, pre_softmax_of, tensors_in
 from edgeq.quantize.float_graph import read
 from edgeq.quantize.make import make
-from tests.quantize.networks import STATIC, Rows, saved
+from tests.quantize.networks import STATIC, Rows, model_of, saved
 
 
 def ending_in(kind, made, attributes, extra=()):
@@ -32,6 +32,24 @@ def ending_in(kind, made, attributes, extra=()):
     )
 
 
+def test_outputs_are_compared_before_a_softmax():
+    net = flattened("Softmax")
+    assert pre_softmax_of(net) == (PreSoftmax("y", "s", "scores"),)
+    assert tensors_in(net, pre_softmax_of(net)) == ("s",)
+    assert pre_softmax_of(flattened("Relu")) == (PreSoftmax("y", "y", "last"),)
+
+
+def flattened(last):
+    weight = numpy_helper.from_array(np.ones((4, 3), np.float32), "w")
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["s"], name="scores"),
+        helper.make_node("Reshape", ["s", "shape"], ["r"], name="move"),
+        helper.make_node(last, ["r"], ["y"], name="last"),
+    ]
+    shape = numpy_helper.from_array(np.array([1, 3], np.int64), "shape")
+    return model_of(nodes, [weight, shape], [("x", (1, 4))], [("y", (1, 3))])
+
+
 ENDS = [
     ("ArgMax", TensorProto.INT64, {"axis": 1}, ()),
     ("Greater", TensorProto.BOOL, {}, ("zero",)),
@@ -39,12 +57,12 @@ ENDS = [
 
 
 @pytest.mark.parametrize("end", ENDS, ids=lambda end: end[0])
-def test_what_decides_a_class_or_a_truth(end, tmp_path):
+def test_class_numbers_and_truth_values_are_compared_at_their_floats(end, tmp_path):
     saved(ending_in(*end), tmp_path)
     model = read(tmp_path / "net.onnx")
-    (decides,) = decisive_of(model)
-    assert decides.output == "scores"
-    assert [o.name for o in ending_at(model, (decides,)).graph.output] == ["scores"]
+    (found,) = pre_softmax_of(model)
+    assert found.output == "scores"
+    assert tensors_in(model, (found,)) == ("scores",)
 
 
 @pytest.mark.parametrize("end", ENDS, ids=lambda end: end[0])
@@ -65,8 +83,8 @@ def test_a_model_that_gives_only_such_is_quantized(end, tmp_path):
 
 
 @pytest.mark.parametrize("integers", ["Cast", "ArgMax"])
-def test_what_decides_is_a_float(integers, tmp_path):
-    """Behind the last function that flattens stand integers: what decides is what was made of them."""
+def test_the_search_stops_at_integers(integers, tmp_path):
+    """Integers feed the sigmoid: the float that was made of them is compared."""
     attributes = {"to": TensorProto.INT32} if integers == "Cast" else {"axis": 1}
     net = ending_in(integers, TensorProto.FLOAT, attributes)
     net.graph.node[-1].output[0] = "whole"
@@ -74,8 +92,8 @@ def test_what_decides_is_a_float(integers, tmp_path):
     net.graph.node.append(helper.make_node("Sigmoid", ["back"], ["y"], "flat"))
     saved(net, tmp_path)
     model, samples = read(tmp_path / "net.onnx"), Rows(np.ones((2, 8), np.float32))
-    assert [d.tensor for d in decisive_of(model)] == ["back"]
-    assert len(onnx_answers(model, model, samples, (0, 1), 1)) == 2
+    assert [p.tensor for p in pre_softmax_of(model)] == ["back"]
+    assert len(graph_evaluator(model, samples, (0, 1), 1).reference[0]) == 2
 
 
 FOLDED = [
@@ -110,7 +128,7 @@ def activated(layer, activation, end, made):
 
 
 @pytest.mark.parametrize("form", FOLDED, ids=lambda form: "-".join(form[:3]))
-def test_an_activation_that_the_quantizer_drops_still_decides(form, tmp_path):
+def test_an_activation_that_the_quantizer_drops_still_clips_what_is_compared(form, tmp_path):
     net, shape = activated(*form)
     model = saved(net, tmp_path)
     rows = np.random.default_rng(1).normal(size=(60, *shape)).astype(np.float32)
@@ -128,6 +146,6 @@ def test_an_activation_that_the_quantizer_drops_still_decides(form, tmp_path):
     graph = read(tmp_path / "net.onnx")
     quantized = onnx.load(found.path)
     assert "activation" not in {node.name for node in quantized.graph.node}
-    exact, rounded = (onnx_answers(graph, g, samples, (0, 1, 2, 3), 1) for g in (graph, quantized))
-    assert closeness_db(exact, rounded) > 25
-    assert min(a.min() for (a,) in rounded) == 0
+    evaluator = graph_evaluator(graph, samples, (0, 1, 2, 3), 1)
+    assert evaluator.sqnr_db(quantized) > 25
+    assert evaluator.run(quantized)[0].min() == 0

@@ -1,0 +1,183 @@
+"""How far a quantized graph or file is from float on calibration samples: the measure that passes are chosen and kept by.
+
+An `Evaluator` holds float's outputs on some samples and gives the noise of a candidate: [samples, outputs], the squared
+error of a sample over the signal of all samples. SQNR in dB and the comparison of two candidates are functions of it.
+Who uses what today:
+
+    smooth                   32 samples, before a softmax    mean SQNR, at least 0.5 dB (folded) or 1 dB (with a Mul) more
+    fit (blockwise)          32 samples, before a softmax    mean SQNR, any gain
+    fit                      up to 128, before a softmax     mean SQNR, any gain, on the samples that it learned from
+    head                     128, before a softmax           mean SQNR of what the head adds, at least 0.5 dB
+    ranges                   64 choose, 64 check             a tensor: two standard errors; the model: mean SQNR, any gain
+    equalize                 64 choose, 64 check             mean SQNR, 0.5 dB on both, and two standard errors
+    few layers in float      64, the file's outputs          SQNR of the worst output, at least 6 dB
+    the gate (judge.py)      all held-out samples            the rules of gate.py; no pass sees these samples
+
+The next step is one rule for all passes: fit, choose and check on samples of their own, in units of the noise.
+"""
+
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeq.graphs.tflite import read_model
+from edgeq.quantize.calibration.array_cache import Kept
+from edgeq.quantize.evaluate.float_runner import float_runner
+from edgeq.quantize.evaluate.partial_run import TfliteRun
+from edgeq.quantize.evaluate.pre_softmax_outputs import pre_softmax_of, tensors_in, tflite_pre_softmax
+from edgeq.quantize.evaluate.sqnr import NO_SIGNAL, powers_of_each
+from edgeq.quantize.run_model import Progress, load, no_progress, run
+from edgeq.quantize.samples import Array, SamplesLike, Subset
+from edgeq.quantize.tensor_values import values_of
+
+if TYPE_CHECKING:
+    import onnx
+
+Candidate = TypeVar("Candidate")
+Outputs = tuple[Array, ...]  # one array [samples, ...] for each output, of objects where shapes vary
+Noise = npt.NDArray[np.float64]  # [samples, outputs]
+
+SCRATCH = "evaluated"  # the folder next to a candidate for its large outputs
+_NO_NOISE = 1e-20  # of the signal, 200 dB: stands for an output without any error
+_STANDARD_ERRORS = 2.0
+_LARGEST_CACHED = 32 * 2**20  # bytes of outputs
+
+
+@dataclass(frozen=True)
+class Evaluator(Generic[Candidate]):
+    """`reference` are float's outputs; `run` gives those of a candidate on the same samples."""
+
+    reference: Outputs
+    run: Callable[[Candidate], Outputs]
+
+    def noise(self, candidate: Candidate) -> Noise:
+        return noise_of(self.reference, self.run(candidate))
+
+    def sqnr_db(self, candidate: Candidate) -> float:
+        """Mean of the outputs."""
+        return mean_sqnr_db(self.noise(candidate))
+
+
+def graph_evaluator(
+    model: "onnx.ModelProto", samples: SamplesLike, positions: tuple[int, ...], threads: int
+) -> "Evaluator[onnx.ModelProto]":
+    """Compares graphs made from the float `model`, which has inferred shapes, at their pre-softmax outputs. Raises
+    ConversionFailed where a graph does not run.
+    """
+    outputs = pre_softmax_of(model)
+
+    def run_graph(graph: "onnx.ModelProto") -> Outputs:
+        tensors = tensors_in(graph, outputs)
+        return _stacked(zip(*values_of(graph, tensors, samples, positions, threads), strict=True))
+
+    return Evaluator(run_graph(model), run_graph)
+
+
+def tflite_evaluator(
+    source: Path, samples: SamplesLike, positions: tuple[int, ...], threads: int
+) -> Evaluator[Path]:
+    """Compares .tflite files quantized from the float file `source` at their pre-softmax outputs."""
+
+    def run_file(path: Path) -> Outputs:
+        model = read_model(path)
+        part = TfliteRun(model, samples, positions, threads)
+        return _stacked(part.to(tensor) for tensor in tflite_pre_softmax(model))
+
+    return Evaluator(run_file(source), run_file)
+
+
+def file_evaluator(
+    source: Path,
+    samples: Subset,
+    threads: int,
+    *,
+    model: str = "",
+    cache: Kept | None = None,
+    progress: Progress = no_progress,
+    stage: str = "run",
+) -> Evaluator[Path]:
+    """Compares files with the float file `source` at their own outputs. With a `cache`, where `model` is the sha256 of
+    the model that `source` is made from, float's outputs are found and kept there.
+    """
+    format = source.suffix.removeprefix(".")
+
+    def run_file(path: Path) -> Outputs:
+        runner = load(path, format, threads)
+        return run(runner, samples, path.parent / SCRATCH, progress=progress, stage=stage)
+
+    return Evaluator(_float_outputs(source, samples, threads, model, cache or Kept()), run_file)
+
+
+def _float_outputs(source: Path, samples: Subset, threads: int, model: str, cache: Kept) -> Outputs:
+    """As the graph defines them (float_runner.py)."""
+    facts = {
+        "what": "outputs",
+        "model": model,
+        "samples": samples.sha256,
+        "positions": list(samples.positions),
+        "threads": threads,
+    }
+    found = cache.find(**facts)
+    if found is not None:
+        return tuple(found.values())
+    runner = float_runner(source, source.suffix.removeprefix("."), threads, samples).runner
+    with tempfile.TemporaryDirectory(prefix="edgeq-") as scratch:
+        outputs = run(runner, samples, Path(scratch))
+    if all(o.dtype != object for o in outputs) and sum(o.nbytes for o in outputs) <= _LARGEST_CACHED:
+        cache.put({f"{k:04d}": o for k, o in enumerate(outputs)}, **facts)
+    return outputs
+
+
+def noise_of(reference: Outputs, outputs: Outputs) -> Noise:
+    shares = []
+    for r, o in zip(reference, outputs, strict=True):
+        signal, noise = powers_of_each(r, o)
+        shares.append(noise / max(float(signal.sum()), NO_SIGNAL))
+    return np.stack(shares, axis=1) if shares else np.zeros((0, 0))
+
+
+def mean_sqnr_db(noise: Noise) -> float:
+    return float(np.mean(_sqnr_of_each(noise)))
+
+
+def worst_sqnr_db(noise: Noise) -> float:
+    """Of the output that is farthest from float."""
+    return float(np.min(_sqnr_of_each(noise), initial=-10.0 * np.log10(_NO_NOISE)))
+
+
+def _sqnr_of_each(noise: Noise) -> Noise:
+    return np.asarray(-10.0 * np.log10(np.maximum(noise.sum(axis=0), _NO_NOISE)))
+
+
+def output_weights(noise: Noise) -> Noise:
+    """With which outputs count alike: the gain in decibels at an output is that in noise over its noise."""
+    return np.asarray(1.0 / np.maximum(noise.sum(axis=0), 1e-30))
+
+
+def surely_less(before: Noise, after: Noise, weights: Noise | None = None) -> bool:
+    """Whether the weighted noise, in the mean over samples, fell by more than two of its standard errors (a paired test).
+    `weights` are those of the outputs; None: of `before`.
+    """
+    each = output_weights(before) if weights is None else weights
+    change = after @ each - before @ each
+    error = float(change.std(ddof=1)) * np.sqrt(len(change)) if len(change) > 1 else np.inf
+    return float(change.sum()) < -_STANDARD_ERRORS * error
+
+
+def _stacked(outputs: Iterable[Sequence[Array]]) -> Outputs:
+    """From the arrays of each sample, output by output."""
+    return tuple(_stack(arrays) for arrays in outputs)
+
+
+def _stack(arrays: Sequence[Array]) -> Array:
+    if len({a.shape for a in arrays}) == 1:
+        return np.stack(arrays)
+    loose: Any = np.empty(len(arrays), dtype=object)
+    for k, array in enumerate(arrays):
+        loose[k] = array
+    return loose  # type: ignore[no-any-return]
