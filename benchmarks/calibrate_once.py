@@ -75,7 +75,7 @@ def _edgeq(job: dict[str, Any], samples: InTurn) -> Callable[[], None]:
 
     from edgeq.agent.facts import read_facts
     from edgeq.quantize.backends.ort import qdq
-    from edgeq.quantize.calibration.calibrate import needs_histogram, onnx_seen, ranges_of
+    from edgeq.quantize.calibration.calibrate import calibrate_onnx, needs_histogram, ranges_of
     from edgeq.quantize.calibration.observers import AUTO
     from edgeq.quantize.float_graph import read
     from edgeq.quantize.scheme import scheme_for
@@ -85,7 +85,7 @@ def _edgeq(job: dict[str, Any], samples: InTurn) -> Callable[[], None]:
 
     def calibrate() -> None:
         model = read(Path(job["model"]))
-        seen = onnx_seen(model, samples, needs_histogram(calibrator))
+        seen = calibrate_onnx(model, samples, needs_histogram(calibrator))
         for way in AUTO if calibrator == "auto" else (calibrator,):
             qdq.emit(model, Path(job["folder"]) / "model.onnx", scheme, ranges_of(seen, way))
 

@@ -15,7 +15,7 @@ from edgeq.errors import EdgeqError
 from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.plan import CandidatePlan
 from edgeq.quantize.backends.ort import qdq
-from edgeq.quantize.calibration.calibrate import needs_histogram, onnx_seen, ranges_of
+from edgeq.quantize.calibration.calibrate import calibrate_onnx, needs_histogram, ranges_of
 from edgeq.quantize.evaluate.gate import Gate
 from edgeq.quantize.float_graph import read
 from edgeq.quantize.make import Options, make
@@ -72,7 +72,7 @@ def few_levels(case: Case, bits: int, folder: Path, threads: int) -> tuple[Path,
 
     model, path = read(case.file("onnx")), folder / "model.onnx"
     scheme, _ = scheme_for("onnxruntime", platform.machine(), read_facts("/").isa)
-    seen = onnx_seen(model, case.calibration, needs_histogram(_RANGES), threads=threads)
+    seen = calibrate_onnx(model, case.calibration, needs_histogram(_RANGES), threads=threads)
     qdq.emit(model, path, replace(scheme, thin_in_float=False), ranges_of(seen, _RANGES))
     found = reconstruct(
         model,

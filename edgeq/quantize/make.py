@@ -21,11 +21,11 @@ from edgeq.nouns.repairs import ALL, Tried, counted
 from edgeq.quantize import pipelines
 from edgeq.quantize.audit import candidate as audit
 from edgeq.quantize.backends.litert.kernels import oldest_version
-from edgeq.quantize.calibration.array_cache import Kept
+from edgeq.quantize.calibration.array_cache import ArrayCache
 from edgeq.quantize.evaluate import evaluator
 from edgeq.quantize.evaluate.gate import Gate, too_few
 from edgeq.quantize.evaluate.judge import float_reference, judge
-from edgeq.quantize.evaluate.verdict_cache import Remembered, remembered
+from edgeq.quantize.evaluate.verdict_cache import VerdictCache, verdict_cache
 from edgeq.quantize.float_graph import read
 from edgeq.quantize.graph_work import work_of
 from edgeq.quantize.made import Made
@@ -124,7 +124,7 @@ def _context(
     candidate, threads = q.candidate, options.threads
     path = workdir / candidate.id / f"model.{candidate.format}"
     reference = float_reference(model, heldout, workdir, threads=threads, progress=progress).outputs
-    verdicts = remembered(
+    verdicts = verdict_cache(
         options.cache,
         model,
         heldout,
@@ -158,7 +158,7 @@ def _context(
         calibrator=options.calibrator,
         threads=threads,
         progress=progress,
-        cache=Kept(options.cache),
+        cache=ArrayCache(options.cache),
         judge=lambda progress: verdicts.judged(path, lambda: judged(progress)),
         verdicts=verdicts,
         has_integer_kernels=lambda q: audit.has_integer_kernels(q, path),
@@ -220,7 +220,7 @@ def _made(q: Quantization, path: Path, model: Model, context: Context, started: 
     )
 
 
-def _audited(q: Quantization, path: Path, verdicts: Remembered) -> Fidelity:
+def _audited(q: Quantization, path: Path, verdicts: VerdictCache) -> Fidelity:
     """The gate's judgement with what was done for it."""
     assert q.fidelity is not None
     return replace(

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from edgeq.nouns.fidelity import Fidelity, Remedy
 from edgeq.nouns.plan import CandidatePlan, Scheme, Skipped
 from edgeq.nouns.repairs import OFF, Tried
-from edgeq.quantize.calibration.array_cache import Kept
+from edgeq.quantize.calibration.array_cache import ArrayCache
 from edgeq.quantize.calibration.calibrate import Ranges
-from edgeq.quantize.evaluate.verdict_cache import Remembered
+from edgeq.quantize.evaluate.verdict_cache import VerdictCache
 from edgeq.quantize.numerics.blocks import Blocks
 from edgeq.quantize.numerics.fitted_weights import Weights
 from edgeq.quantize.run_model import Progress
@@ -145,9 +145,9 @@ class Context:
     calibrator: str
     threads: int
     progress: Progress
-    cache: Kept
+    cache: ArrayCache
     judge: Callable[[Progress], Fidelity]
-    verdicts: Remembered
+    verdicts: VerdictCache
     has_integer_kernels: Callable[[Quantization], bool]
     most_tries: int | None = None
 

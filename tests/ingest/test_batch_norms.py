@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 from edgeq.graphs.ort_session import ort_session
 from edgeq.ingest.open_model import open_model
 from edgeq.quantize.backends.ort import qdq
-from edgeq.quantize.calibration.calibrate import onnx_seen, ranges_of
+from edgeq.quantize.calibration.calibrate import calibrate_onnx, ranges_of
 from edgeq.quantize.float_graph import read
 from tests.quantize.backends.ort.test_ort_static import U8S8
 from tests.quantize.networks import Rows, images
@@ -69,7 +69,7 @@ def test_what_is_folded(layers, left, tmp_path):
 def test_a_batch_norm_that_stays_is_float_between_integer_convolutions(tmp_path):
     source = model_with(tmp_path, ("norm", "conv", "norm"))
     model = read(Path(open_model(str(source), workdir=tmp_path / "w").files["onnx"]))
-    qdq.emit(model, tmp_path / "q.onnx", U8S8, ranges_of(onnx_seen(model, SAMPLES, False), "minmax"))
+    qdq.emit(model, tmp_path / "q.onnx", U8S8, ranges_of(calibrate_onnx(model, SAMPLES, False), "minmax"))
     nodes = onnx.load(tmp_path / "q.onnx").graph.node
     made = {name: node.op_type for node in nodes for name in node.output}
     readers = {node.op_type: made.get(node.input[0]) for node in nodes}

@@ -1,4 +1,4 @@
-"""What was seen of a model on samples, kept on disk: the same model and samples again need no run of the float model.
+"""Arrays computed from a model and samples, cached on disk: the same model and samples need no second run.
 
 A folder of .npz files, each named by a hash of all that its content depends on. A file is written beside and renamed,
 one that cannot be read is as good as none, and the oldest go when the folder gets too large.
@@ -23,8 +23,8 @@ _MOST = 256 * 2**20  # bytes
 
 
 @dataclass(frozen=True)
-class Kept:
-    """Without a folder nothing is kept and nothing found."""
+class ArrayCache:
+    """Without a folder nothing is cached and nothing found."""
 
     folder: Path | None = None
     most: int = _MOST
@@ -71,3 +71,6 @@ class Kept:
                 return
             path.unlink(missing_ok=True)
             total -= stat.st_size
+
+
+NO_CACHE = ArrayCache()

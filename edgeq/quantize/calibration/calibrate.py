@@ -1,6 +1,6 @@
 """Runs the float graph over the calibration samples and keeps statistics of every activation, in one streaming pass.
 
-Memory is that of one sample's activations and one `Seen` per tensor, whatever the number of samples.
+Memory is that of one sample's activations and one `TensorStats` per tensor, whatever the number of samples.
 
 The pass stops early where more samples would change no range. After 128 samples, 256, 512 and so on, the ends of all
 ranges are compared with those after half as many: the extremes, and where a histogram is kept those of the percentile
@@ -24,14 +24,14 @@ from edgeq.foreign import translated
 from edgeq.graphs.tflite import read_tflite
 from edgeq.graphs.tflite_session import feed, interpreter_of
 from edgeq.limited.native_call import native_call
-from edgeq.quantize.calibration.array_cache import Kept
+from edgeq.quantize.calibration.array_cache import NO_CACHE, ArrayCache
 from edgeq.quantize.calibration.instrumented_graph import InstrumentedGraph, folded_inputs
 from edgeq.quantize.calibration.observers import AUTO, observer, percentile
 from edgeq.quantize.calibration.tensor_stats import (
     FORMAT,
     Range,
     SampleStats,
-    Seen,
+    TensorStats,
     counted_of_one,
     packed,
     stats_of_sample,
@@ -48,7 +48,6 @@ _LARGEST = float(np.finfo(np.float32).max)
 _BITS = 12  # of an end of a range, which moves by a quarter of a thousandth at most
 _FEWEST = 64  # samples before ends are compared
 _TOLERANCE = 0.02  # of the width by which an end may move
-NOTHING_KEPT = Kept()
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ class Calibration:
     `model` is the sha256 of the float model, weights included.
     """
 
-    tensors: Mapping[str, Seen]
+    tensors: Mapping[str, TensorStats]
     samples: int
     model: str
 
@@ -71,9 +70,9 @@ def needs_histogram(calibrator: str) -> bool:
 def ranges_of(calibration: Calibration, calibrator: str) -> Ranges:
     """Of the tensors that had values, their ends rounded (`_rounded`)."""
     way = observer(calibrator)
-    distinct = {id(seen): seen for seen in calibration.tensors.values() if seen.count}
-    found = {key: _rounded(way.range_of(seen, LEVELS)) for key, seen in distinct.items()}
-    return {name: found[id(seen)] for name, seen in calibration.tensors.items() if seen.count}
+    distinct = {id(stats): stats for stats in calibration.tensors.values() if stats.count}
+    found = {key: _rounded(way.range_of(stats, LEVELS)) for key, stats in distinct.items()}
+    return {name: found[id(stats)] for name, stats in calibration.tensors.items() if stats.count}
 
 
 def _rounded(ends: Range) -> Range:
@@ -90,14 +89,14 @@ def _round(value: float) -> float:
     return rounded if abs(rounded) <= _LARGEST else value  # a mask holds the lowest float32 there is
 
 
-def onnx_seen(
+def calibrate_onnx(
     model: Any,
     samples: SamplesLike,
     histogram: bool,
     *,
     threads: int = 1,
     progress: Progress = no_progress,
-    kept: Kept = NOTHING_KEPT,
+    cache: ArrayCache = NO_CACHE,
 ) -> Calibration:
     """Of all float tensors of `model` (an onnx ModelProto with inferred shapes), inputs included.
 
@@ -105,7 +104,7 @@ def onnx_seen(
     """
     facts = _facts("onnxruntime", model.SerializeToString(), samples, histogram, threads)
 
-    def seen() -> tuple[dict[str, Seen], int]:
+    def run() -> tuple[dict[str, TensorStats], int]:
         counted = counted_of_one(samples.count) if histogram else 0
         graph = InstrumentedGraph(model, counted, threads)
         inputs = graph.inputs
@@ -116,26 +115,26 @@ def onnx_seen(
             progress,
         )
 
-    found = _kept_or(seen, kept, facts)
+    found = _cached_or(run, cache, facts)
     behind = {
         name: found.tensors[after] for name, after in folded_inputs(model).items() if after in found.tensors
     }
     return replace(found, tensors={**found.tensors, **behind})
 
 
-def tflite_seen(
+def calibrate_tflite(
     path: Path,
     samples: SamplesLike,
     histogram: bool,
     *,
     threads: int = 1,
     progress: Progress = no_progress,
-    kept: Kept = NOTHING_KEPT,
+    cache: ArrayCache = NO_CACHE,
 ) -> Calibration:
     """Of all float activations of a .tflite file, by name."""
     facts = _facts("ai-edge-litert", path.read_bytes(), samples, histogram, threads)
 
-    def seen() -> tuple[dict[str, Seen], int]:
+    def run() -> tuple[dict[str, TensorStats], int]:
         interpreter = interpreter_of(path, threads, keep_all=True)
         constant = {t.name for t in read_tflite(path).tensors if t.constant}
         counted = counted_of_one(samples.count)
@@ -153,7 +152,7 @@ def tflite_seen(
 
         return _stream(samples, look, histogram, progress)
 
-    return _kept_or(seen, kept, facts)
+    return _cached_or(run, cache, facts)
 
 
 def _stream(
@@ -161,29 +160,29 @@ def _stream(
     look: Callable[[tuple[Array, ...]], Mapping[str, SampleStats]],
     histogram: bool,
     progress: Progress,
-) -> tuple[dict[str, Seen], int]:
+) -> tuple[dict[str, TensorStats], int]:
     """The statistics, and on how many samples they are."""
-    seen: dict[str, Seen] = {}
+    tensors: dict[str, TensorStats] = {}
     before = None
     for i in range(samples.count):
         for name, stats in look(samples[i]).items():
-            if name not in seen:
-                seen[name] = Seen(histogram)
-            seen[name].note(stats)
+            if name not in tensors:
+                tensors[name] = TensorStats(histogram)
+            tensors[name].update(stats)
         progress("calibrate", (i + 1) / samples.count)
         if i + 1 >= _FEWEST and (i + 1).bit_count() == 1:  # a power of two
-            after = range_ends(seen)
+            after = range_ends(tensors)
             if before is not None and ranges_converged(before, after):
-                return seen, i + 1
+                return tensors, i + 1
             before = after
-    return seen, samples.count
+    return tensors, samples.count
 
 
-def range_ends(seen: Mapping[str, Seen]) -> Ends:
+def range_ends(tensors: Mapping[str, TensorStats]) -> Ends:
     return np.array(
         [
             (*s.extremes, *(percentile.range_of(s, 0) if s.bins is not None and s.count else s.extremes))
-            for s in seen.values()
+            for s in tensors.values()
         ]
     )
 
@@ -196,15 +195,15 @@ def ranges_converged(before: Ends, after: Ends) -> bool:
     return bool(np.all(np.abs(after - before) <= _TOLERANCE * width))
 
 
-def _kept_or(
-    see: Callable[[], tuple[dict[str, Seen], int]], kept: Kept, facts: dict[str, Any]
+def _cached_or(
+    run: Callable[[], tuple[dict[str, TensorStats], int]], cache: ArrayCache, facts: dict[str, Any]
 ) -> Calibration:
     """From the cache; else computed, and put there."""
-    arrays = kept.find(**facts)
+    arrays = cache.find(**facts)
     found = None if arrays is None else unpacked(arrays)
     if found is None:
-        found = see()
-        kept.put(packed(*found), **facts)
+        found = run()
+        cache.put(packed(*found), **facts)
     return Calibration(*found, model=facts["model"])
 
 

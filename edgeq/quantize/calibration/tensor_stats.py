@@ -23,7 +23,7 @@ _IN_ALL = 2**21
 _OF_ONE = (2048, 65536)  # the fewest and the most of one sample
 _SMOOTHING = 0.95  # weight of the past in the moving average, as litert-quantizer has it
 
-# Changes with what Seen holds, with its bins and with which values enter them.
+# Changes with what TensorStats holds, with its bins and with which values enter them.
 FORMAT = 1
 _REALS = ("low", "high", "mean_low", "mean_high", "limit")
 _COUNTS = ("count", "not_finite")
@@ -64,8 +64,8 @@ def stats_of_sample(array: Floats, counted: int) -> SampleStats:
     return SampleStats(low, high, array.size, values=array.reshape(-1)[:: stride(array.size, counted)])
 
 
-class Seen:
-    """`add` takes an array of any shape, `note` the statistics of one sample that were computed elsewhere.
+class TensorStats:
+    """`add` takes an array of any shape, `update` the statistics of one sample that were computed elsewhere.
 
     `low`, `high` are the extremes, `mean_low`, `mean_high` the exponential moving averages of each sample's own.
     """
@@ -78,9 +78,9 @@ class Seen:
         self.bins: npt.NDArray[np.int64] | None = np.zeros(BINS, np.int64) if histogram else None
 
     def add(self, array: Floats, counted: int = _OF_ONE[1]) -> None:
-        self.note(stats_of_sample(array, counted))
+        self.update(stats_of_sample(array, counted))
 
-    def note(self, sample: SampleStats) -> None:
+    def update(self, sample: SampleStats) -> None:
         self.not_finite += sample.not_finite
         if not sample.count:
             return
@@ -129,17 +129,20 @@ class Seen:
             self.limit *= 2
 
 
-def packed(seen: Mapping[str, Seen], samples: int) -> dict[str, npt.NDArray[Any]]:
-    arrays: dict[str, npt.NDArray[Any]] = {"samples": np.array(samples), "names": np.array(list(seen), str)}
+def packed(tensors: Mapping[str, TensorStats], samples: int) -> dict[str, npt.NDArray[Any]]:
+    arrays: dict[str, npt.NDArray[Any]] = {
+        "samples": np.array(samples),
+        "names": np.array(list(tensors), str),
+    }
     for field in (*_REALS, *_COUNTS):
         kind = np.float64 if field in _REALS else np.int64
-        arrays[field] = np.array([getattr(s, field) for s in seen.values()], kind)
-    if all(s.bins is not None for s in seen.values()):
-        arrays["bins"] = np.array([s.bins for s in seen.values()], np.int64).reshape(len(seen), BINS)
+        arrays[field] = np.array([getattr(s, field) for s in tensors.values()], kind)
+    if all(s.bins is not None for s in tensors.values()):
+        arrays["bins"] = np.array([s.bins for s in tensors.values()], np.int64).reshape(len(tensors), BINS)
     return arrays
 
 
-def unpacked(arrays: Mapping[str, npt.NDArray[Any]]) -> tuple[dict[str, Seen], int] | None:
+def unpacked(arrays: Mapping[str, npt.NDArray[Any]]) -> tuple[dict[str, TensorStats], int] | None:
     """(tensors, samples); None where something is missing or has another shape."""
     names = arrays.get("names")
     fields = [arrays.get(field) for field in (*_REALS, *_COUNTS)]
@@ -148,12 +151,12 @@ def unpacked(arrays: Mapping[str, npt.NDArray[Any]]) -> tuple[dict[str, Seen], i
     bins = arrays.get("bins")
     if bins is not None and bins.shape != (len(names), BINS):
         return None
-    found: dict[str, Seen] = {}
+    found: dict[str, TensorStats] = {}
     for k, name in enumerate(names):
-        seen = found[str(name)] = Seen(histogram=False)
+        stats = found[str(name)] = TensorStats(histogram=False)
         for field in _REALS:
-            setattr(seen, field, float(arrays[field][k]))
+            setattr(stats, field, float(arrays[field][k]))
         for field in _COUNTS:
-            setattr(seen, field, int(arrays[field][k]))
-        seen.bins = None if bins is None else bins[k].copy()
+            setattr(stats, field, int(arrays[field][k]))
+        stats.bins = None if bins is None else bins[k].copy()
     return found, int(arrays["samples"])

@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.graphs.tflite import read_model
-from edgeq.quantize.calibration.array_cache import Kept
+from edgeq.quantize.calibration.array_cache import NO_CACHE, ArrayCache
 from edgeq.quantize.evaluate.float_runner import float_runner
 from edgeq.quantize.evaluate.partial_run import TfliteRun
 from edgeq.quantize.evaluate.pre_softmax_outputs import pre_softmax_of, tensors_in, tflite_pre_softmax
@@ -97,7 +97,7 @@ def file_evaluator(
     threads: int,
     *,
     model: str = "",
-    cache: Kept | None = None,
+    cache: ArrayCache = NO_CACHE,
     progress: Progress = no_progress,
     stage: str = "run",
 ) -> Evaluator[Path]:
@@ -110,10 +110,10 @@ def file_evaluator(
         runner = load(path, format, threads)
         return run(runner, samples, path.parent / SCRATCH, progress=progress, stage=stage)
 
-    return Evaluator(_float_outputs(source, samples, threads, model, cache or Kept()), run_file)
+    return Evaluator(_float_outputs(source, samples, threads, model, cache), run_file)
 
 
-def _float_outputs(source: Path, samples: Subset, threads: int, model: str, cache: Kept) -> Outputs:
+def _float_outputs(source: Path, samples: Subset, threads: int, model: str, cache: ArrayCache) -> Outputs:
     """As the graph defines them (float_runner.py)."""
     facts = {
         "what": "outputs",

@@ -17,7 +17,7 @@ from edgeq.installed import installed_versions
 from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.model import Model
 from edgeq.nouns.record import canonical_json
-from edgeq.quantize.calibration.array_cache import Kept
+from edgeq.quantize.calibration.array_cache import NO_CACHE, ArrayCache
 from edgeq.quantize.evaluate.gate import Gate
 from edgeq.quantize.samples import SamplesLike
 from edgeq.quantize.sensitivity.noise import Noise
@@ -27,13 +27,13 @@ _MOST = 8 * 2**20  # bytes: some thousand verdicts
 _RUNTIMES = ("onnxruntime", "ai-edge-litert")
 
 
-class Remembered:
+class VerdictCache:
     """`facts` are all that a verdict depends on besides the judged file; None: nothing is cached. `found` counts
     the verdicts that were known from before.
     """
 
-    def __init__(self, kept: Kept, facts: dict[str, Any] | None) -> None:
-        self._kept = Kept() if facts is None else kept
+    def __init__(self, cache: ArrayCache, facts: dict[str, Any] | None) -> None:
+        self._cache = NO_CACHE if facts is None else cache
         self._facts, self.found = facts or {}, 0
         self._new: set[str] = set()  # files that were judged here
 
@@ -62,15 +62,15 @@ class Remembered:
         return found
 
     def _find(self, what: str, file: str) -> Any:
-        arrays = self._kept.find(what=what, file=file, **self._facts)
+        arrays = self._cache.find(what=what, file=file, **self._facts)
         return None if arrays is None else json.loads(arrays["json"].tobytes())
 
     def _put(self, what: str, file: str, value: Any) -> None:
         content = {"json": np.frombuffer(canonical_json(value), np.uint8)}
-        self._kept.put(content, what=what, file=file, **self._facts)
+        self._cache.put(content, what=what, file=file, **self._facts)
 
 
-def remembered(
+def verdict_cache(
     cache: Path | None,
     model: Model,
     heldout: SamplesLike,
@@ -80,7 +80,7 @@ def remembered(
     threads: int,
     same_samples: bool,
     saturates: bool,
-) -> Remembered:
+) -> VerdictCache:
     """Below `cache`. `saturates`: the file is judged by kernels that saturate, which another host may not have. A metric of
     the user's own may import and read anything, so its verdicts are not cached."""
     facts = None
@@ -99,7 +99,7 @@ def remembered(
             "saturates": saturates,
             "runtimes": installed_versions(_RUNTIMES),
         }
-    return Remembered(Kept(cache / "tried" if cache else None, _MOST), facts)
+    return VerdictCache(ArrayCache(cache / "tried" if cache else None, _MOST), facts)
 
 
 def _sha256(path: Path) -> str:

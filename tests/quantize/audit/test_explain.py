@@ -8,7 +8,7 @@ from edgeq.nouns.plan import CandidatePlan, Scheme
 from edgeq.quantize.audit.explain import explain
 from edgeq.quantize.audit.layer_errors import onnx_layer_errors
 from edgeq.quantize.backends.ort import qdq
-from edgeq.quantize.calibration.calibrate import onnx_seen, ranges_of
+from edgeq.quantize.calibration.calibrate import calibrate_onnx, ranges_of
 from edgeq.quantize.evaluate.gate import Gate
 from edgeq.quantize.evaluate.partial_run import OnnxRun
 from edgeq.quantize.float_graph import read
@@ -30,7 +30,7 @@ def net(tmp_path):
 
 
 def errors_with(net, folder, change):
-    ranges = ranges_of(onnx_seen(net, Rows(images(24)), False), "minmax")
+    ranges = ranges_of(calibrate_onnx(net, Rows(images(24)), False), "minmax")
     qdq.emit(net, folder / "int8.onnx", U8S8, change(ranges))
     return onnx_layer_errors(net, folder / "int8.onnx", SAMPLES, threads=1, progress=silent)
 

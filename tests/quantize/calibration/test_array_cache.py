@@ -5,53 +5,53 @@ import os
 import numpy as np
 import pytest
 
-from edgeq.quantize.calibration.array_cache import Kept
+from edgeq.quantize.calibration.array_cache import ArrayCache
 
 ARRAYS = {"a": np.arange(1000), "names": np.array(["x", "über"])}
 
 
 def test_it_is_found_under_the_same_facts_only(tmp_path):
-    kept = Kept(tmp_path / "new" / "folder")
-    assert kept.find(model="m", count=3) is None
-    kept.put(ARRAYS, model="m", count=3)
-    found = kept.find(count=3, model="m")
+    cache = ArrayCache(tmp_path / "new" / "folder")
+    assert cache.find(model="m", count=3) is None
+    cache.put(ARRAYS, model="m", count=3)
+    found = cache.find(count=3, model="m")
     assert {name: array.tolist() for name, array in found.items()} == {
         name: array.tolist() for name, array in ARRAYS.items()
     }
-    assert kept.find(model="m", count=4) is None
+    assert cache.find(model="m", count=4) is None
 
 
 @pytest.mark.parametrize("damage", [b"", b"no zip", "cut", "scrambled"])
 def test_a_damaged_file_is_as_good_as_none_and_written_anew(tmp_path, damage):
-    kept = Kept(tmp_path)
-    kept.put(ARRAYS, model="m")
+    cache = ArrayCache(tmp_path)
+    cache.put(ARRAYS, model="m")
     (path,) = tmp_path.iterdir()
     whole = path.read_bytes()
     broken = {"cut": whole[: len(whole) // 2], "scrambled": whole[:60] + b"????" + whole[64:]}
     path.write_bytes(broken[damage] if isinstance(damage, str) else damage)
-    assert kept.find(model="m") is None
-    kept.put(ARRAYS, model="m")
-    assert kept.find(model="m") is not None
+    assert cache.find(model="m") is None
+    cache.put(ARRAYS, model="m")
+    assert cache.find(model="m") is not None
 
 
 def test_nothing_is_unpickled(tmp_path):
-    kept = Kept(tmp_path)
-    kept.put({"a": np.array([{"code": 1}], dtype=object)}, model="m")
-    assert kept.find(model="m") is None
+    cache = ArrayCache(tmp_path)
+    cache.put({"a": np.array([{"code": 1}], dtype=object)}, model="m")
+    assert cache.find(model="m") is None
 
 
 def test_the_oldest_go_when_it_gets_too_large(tmp_path):
     random = np.random.default_rng(0).integers(0, 255, 10_000, dtype=np.uint8)
-    kept = Kept(tmp_path, most=35_000)
+    cache = ArrayCache(tmp_path, most=35_000)
     for k in range(5):
-        kept.put({"a": random}, number=k)
+        cache.put({"a": random}, number=k)
         for age, path in enumerate(sorted(tmp_path.iterdir(), key=lambda p: -p.stat().st_mtime)):
             os.utime(path, (1000 - age, 1000 - age))
-        kept.find(number=0)  # what is used is not old
-    assert [kept.find(number=k) is not None for k in range(5)] == [True, False, False, True, True]
+        cache.find(number=0)  # what is used is not old
+    assert [cache.find(number=k) is not None for k in range(5)] == [True, False, False, True, True]
 
 
 def test_a_folder_that_cannot_be_written_costs_nothing_but_time(tmp_path):
     (tmp_path / "file").write_text("in the way")
-    Kept(tmp_path / "file").put(ARRAYS, model="m")
-    assert Kept(tmp_path / "file").find(model="m") is None
+    ArrayCache(tmp_path / "file").put(ARRAYS, model="m")
+    assert ArrayCache(tmp_path / "file").find(model="m") is None

@@ -8,8 +8,8 @@ import pytest
 from onnx import helper, numpy_helper
 
 from edgeq.nouns.plan import CandidatePlan, Scheme
-from edgeq.quantize.calibration.array_cache import Kept
-from edgeq.quantize.calibration.calibrate import onnx_seen, range_ends, ranges_converged, ranges_of
+from edgeq.quantize.calibration.array_cache import ArrayCache
+from edgeq.quantize.calibration.calibrate import calibrate_onnx, range_ends, ranges_converged, ranges_of
 from edgeq.quantize.evaluate.gate import Gate
 from edgeq.quantize.float_graph import read
 from edgeq.quantize.make import Options, make
@@ -38,20 +38,20 @@ def model(tmp_path):
 
 def test_it_stops_where_more_samples_would_change_no_range(model):
     samples = Watched(np.tile(images(32), (30, 1, 1, 1)))
-    seen = onnx_seen(model, samples, True)
-    assert seen.samples == 128
+    stats = calibrate_onnx(model, samples, True)
+    assert stats.samples == 128
     assert len(samples.asked) == 128
-    everything = onnx_seen(model, Rows(images(32)), True)
-    assert ranges_of(seen, "minmax") == ranges_of(everything, "minmax")
+    everything = calibrate_onnx(model, Rows(images(32)), True)
+    assert ranges_of(stats, "minmax") == ranges_of(everything, "minmax")
 
 
 def test_it_goes_on_while_a_single_range_grows(model):
     rows = np.tile(images(32), (8, 1, 1, 1)) * np.linspace(0.5, 1, 256, dtype=np.float32)[:, None, None, None]
-    assert onnx_seen(model, Rows(rows), True).samples == 256
+    assert calibrate_onnx(model, Rows(rows), True).samples == 256
 
 
 def test_ranges_converged_where_ends_move_by_less_than_two_percent_of_the_width(model):
-    before = range_ends(onnx_seen(model, Rows(images(20)), True).tensors)
+    before = range_ends(calibrate_onnx(model, Rows(images(20)), True).tensors)
     width = before[:, 1:2] - before[:, 0:1]
     one = np.zeros_like(before)
     one[3, 1] = 1
@@ -73,23 +73,23 @@ def made(net, samples, heldout, folder, **options):
 
 
 def test_the_same_model_and_samples_are_not_run_again(model, tmp_path):
-    kept, first, second = Kept(tmp_path / "cache"), Watched(images(20)), Watched(images(20))
-    seen = onnx_seen(model, first, True, kept=kept)
-    again = onnx_seen(model, second, True, kept=kept)
+    cache, first, second = ArrayCache(tmp_path / "cache"), Watched(images(20)), Watched(images(20))
+    stats = calibrate_onnx(model, first, True, cache=cache)
+    again = calibrate_onnx(model, second, True, cache=cache)
     assert (len(first.asked), len(second.asked)) == (20, 0)
     for way in ("minmax", "moving_average", "percentile", "mse", "entropy"):
-        assert ranges_of(seen, way) == ranges_of(again, way)
+        assert ranges_of(stats, way) == ranges_of(again, way)
 
 
 def test_other_samples_another_model_and_a_missing_histogram_are(model, tmp_path):
-    kept = Kept(tmp_path / "cache")
-    onnx_seen(model, Watched(images(5)), False, kept=kept)
+    cache = ArrayCache(tmp_path / "cache")
+    calibrate_onnx(model, Watched(images(5)), False, cache=cache)
     other = onnx.ModelProto()
     other.CopyFrom(model)
     other.graph.initializer[0].raw_data = bytes(len(other.graph.initializer[0].raw_data))
     for changed, histogram, sha256 in ((other, False, "0"), (model, False, "1"), (model, True, "0")):
         samples = Watched(images(5), sha256=sha256 * 64)
-        onnx_seen(changed, samples, histogram, kept=kept)
+        calibrate_onnx(changed, samples, histogram, cache=cache)
         assert len(samples.asked) == 5
 
 

@@ -4,19 +4,19 @@ import numpy as np
 import pytest
 
 from edgeq.quantize.calibration.calibrate import Calibration, ranges_of
-from edgeq.quantize.calibration.tensor_stats import SampleStats, Seen
+from edgeq.quantize.calibration.tensor_stats import SampleStats, TensorStats
 
 LOWEST = float(np.finfo(np.float32).min)
 
 
 def ends(low, high):
-    seen = Seen(histogram=False)
-    seen.note(SampleStats(low, high, 8))
-    return ranges_of(Calibration({"t": seen}, 1, ""), "minmax")["t"]
+    stats = TensorStats(histogram=False)
+    stats.update(SampleStats(low, high, 8))
+    return ranges_of(Calibration({"t": stats}, 1, ""), "minmax")["t"]
 
 
 @pytest.mark.parametrize(
-    ("seen", "found"),
+    ("stats", "found"),
     [
         ((0.0, 6.0), (0.0, 6.0)),  # what a Relu6 lets through stays
         ((0.0, 0.99998), (0.0, 1.0)),
@@ -25,8 +25,8 @@ def ends(low, high):
         ((0.0, 0.0), (0.0, 0.0)),
     ],
 )
-def test_ends_are_rounded(seen, found):
-    assert ends(*seen) == found
+def test_ends_are_rounded(stats, found):
+    assert ends(*stats) == found
 
 
 def test_last_bits_do_not_matter():

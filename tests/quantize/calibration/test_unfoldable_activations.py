@@ -7,7 +7,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edgeq.nouns.plan import Scheme
 from edgeq.quantize.backends.ort import qdq
-from edgeq.quantize.calibration.calibrate import onnx_seen, ranges_of
+from edgeq.quantize.calibration.calibrate import calibrate_onnx, ranges_of
 from edgeq.quantize.calibration.unfoldable_activations import unfoldable_activations
 from edgeq.quantize.evaluate.sqnr import sqnr_db
 from edgeq.quantize.float_graph import read
@@ -150,7 +150,7 @@ def computed_end():
 def test_it_computes_what_float_does(tmp_path, network):
     saved(network, tmp_path)
     model, path = read(tmp_path / "net.onnx"), tmp_path / "net.q.onnx"
-    ranges = ranges_of(onnx_seen(model, Rows(images(20)), False), "minmax")
+    ranges = ranges_of(calibrate_onnx(model, Rows(images(20)), False), "minmax")
     qdq.emit(model, path, Scheme("uint8", "int8", True), ranges)
     assert "QuantizeLinear" in {n.op_type for n in onnx.load(path).graph.node}
     others = images(10, seed=7)
@@ -166,7 +166,7 @@ def test_a_clip_that_lets_zero_through_folds(tmp_path, low, high):
     saved(behind(a_move("MaxPool", kernel_shape=[2, 2], strides=[2, 2]), low, high), tmp_path)
     model, path = read(tmp_path / "net.onnx"), tmp_path / "net.q.onnx"
     assert not unfoldable_activations(model)
-    ranges = ranges_of(onnx_seen(model, Rows(images(20)), False), "minmax")
+    ranges = ranges_of(calibrate_onnx(model, Rows(images(20)), False), "minmax")
     qdq.emit(model, path, Scheme("uint8", "int8", True), ranges)
     assert "Clip" not in {n.op_type for n in onnx.load(path).graph.node}
 
@@ -174,6 +174,6 @@ def test_a_clip_that_lets_zero_through_folds(tmp_path, low, high):
 def test_what_a_clip_reads_that_stays_is_calibrated_by_itself(tmp_path):
     """Its own range, not that of what the Clip makes of it."""
     saved(behind(a_move("Identity"), 0.5, None), tmp_path)
-    ranges = ranges_of(onnx_seen(read(tmp_path / "net.onnx"), Rows(images(20)), False), "minmax")
+    ranges = ranges_of(calibrate_onnx(read(tmp_path / "net.onnx"), Rows(images(20)), False), "minmax")
     assert ranges["m"][0] < 0 < 0.5 <= ranges["c"][0] or ranges["c"][0] == 0
     assert ranges["m"] != ranges["c"]

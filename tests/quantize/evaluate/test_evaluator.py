@@ -8,7 +8,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from edgeq.quantize.calibration.array_cache import Kept
+from edgeq.quantize.calibration.array_cache import ArrayCache
 from edgeq.quantize.evaluate.evaluator import (
     file_evaluator,
     graph_evaluator,
@@ -103,7 +103,7 @@ def test_tflite_files_are_compared_at_their_outputs(tmp_path):
 
 def test_the_outputs_of_float_are_cached(tmp_path):
     path = Path(saved(residual(), tmp_path).files["onnx"])
-    cache, asked = Kept(tmp_path / "cache"), []
+    cache, asked = ArrayCache(tmp_path / "cache"), []
     for positions in ((0, 2, 4), (0, 2, 4), (1, 2, 4)):
         samples = Watched(images(5))
         file_evaluator(path, Subset(samples, positions), 1, model="m", cache=cache)

@@ -7,7 +7,7 @@ from onnx import helper, numpy_helper
 
 from edgeq.nouns.plan import Scheme
 from edgeq.quantize.backends.ort import qdq
-from edgeq.quantize.calibration.calibrate import onnx_seen, ranges_of
+from edgeq.quantize.calibration.calibrate import calibrate_onnx, ranges_of
 from edgeq.quantize.evaluate.sqnr import sqnr_db
 from edgeq.quantize.float_graph import read
 from edgeq.quantize.numerics import INT8, UINT8, Granularity, Params
@@ -24,7 +24,7 @@ def written(model, folder, scheme, rows):
     """The QDQ file of `model`, calibrated on these samples."""
     saved(model, folder)
     graph = read(folder / "net.onnx")
-    ranges = ranges_of(onnx_seen(graph, rows, False), "minmax")
+    ranges = ranges_of(calibrate_onnx(graph, rows, False), "minmax")
     qdq.emit(graph, folder / "int8.onnx", scheme, ranges)
     return folder / "int8.onnx"
 

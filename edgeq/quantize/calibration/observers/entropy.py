@@ -8,18 +8,18 @@ out: zero is exact in every range, and the spike that a ReLU leaves there would 
 import numpy as np
 import numpy.typing as npt
 
-from edgeq.quantize.calibration.tensor_stats import Range, Seen
+from edgeq.quantize.calibration.tensor_stats import Range, TensorStats
 
 HISTOGRAM = True
 
 
-def range_of(seen: Seen, levels: int) -> Range:
-    assert seen.bins is not None
-    low, high = seen.extremes
+def range_of(stats: TensorStats, levels: int) -> Range:
+    assert stats.bins is not None
+    low, high = stats.extremes
     low, high = min(low, 0.0), max(high, 0.0)
     if high <= low:
         return low, high
-    centres, bins = seen.centres, seen.bins.copy()
+    centres, bins = stats.centres, stats.bins.copy()
     bins[len(bins) // 2] = 0
     best, least = (low, high), np.inf
     for share in np.linspace(1.0, 0.2, 81):

@@ -1,9 +1,9 @@
-"""The smallest and the largest value seen: nothing clips, outliers cost resolution."""
+"""The smallest and the largest value stats: nothing clips, outliers cost resolution."""
 
-from edgeq.quantize.calibration.tensor_stats import Range, Seen
+from edgeq.quantize.calibration.tensor_stats import Range, TensorStats
 
 HISTOGRAM = False
 
 
-def range_of(seen: Seen, levels: int) -> Range:
-    return seen.extremes
+def range_of(stats: TensorStats, levels: int) -> Range:
+    return stats.extremes

@@ -3,10 +3,10 @@
 It forgets the extremes themselves, so it clips what is rare: mostly too much for 8 bits. Here to be compared with.
 """
 
-from edgeq.quantize.calibration.tensor_stats import Range, Seen
+from edgeq.quantize.calibration.tensor_stats import Range, TensorStats
 
 HISTOGRAM = False
 
 
-def range_of(seen: Seen, levels: int) -> Range:
-    return (seen.mean_low, seen.mean_high) if seen.count else (0.0, 0.0)
+def range_of(stats: TensorStats, levels: int) -> Range:
+    return (stats.mean_low, stats.mean_high) if stats.count else (0.0, 0.0)

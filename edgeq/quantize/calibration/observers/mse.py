@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from edgeq.quantize.calibration.tensor_stats import ZERO, Range, Seen
+from edgeq.quantize.calibration.tensor_stats import ZERO, Range, TensorStats
 
 HISTOGRAM = True
 # Both ends shrink by the same share; the loss is flat around its minimum, so steps of one percent are fine enough.
@@ -31,31 +31,31 @@ class SquaredError:
         return (self.clipping + self.rounding) / self.signal if self.signal else 0.0
 
 
-def squared_error(seen: Seen, range: Range, levels: int) -> SquaredError:
+def squared_error(stats: TensorStats, range: Range, levels: int) -> SquaredError:
     low, high = (np.array([end]) for end in range)
-    clipping, rounding = _errors(seen, low, high, levels)
-    assert seen.bins is not None
+    clipping, rounding = _errors(stats, low, high, levels)
+    assert stats.bins is not None
     return SquaredError(
-        float(clipping[0]), float(rounding[0]), float((seen.bins * np.square(_values(seen))).sum())
+        float(clipping[0]), float(rounding[0]), float((stats.bins * np.square(_values(stats))).sum())
     )
 
 
-def range_of(seen: Seen, levels: int) -> Range:
-    low, high = min(seen.extremes[0], 0.0), max(seen.extremes[1], 0.0)
+def range_of(stats: TensorStats, levels: int) -> Range:
+    low, high = min(stats.extremes[0], 0.0), max(stats.extremes[1], 0.0)
     if high <= low:
         return low, high
     lows, highs = low * _SHARES, high * _SHARES
-    clipping, rounding = _errors(seen, lows, highs, levels)
+    clipping, rounding = _errors(stats, lows, highs, levels)
     best = int(np.argmin(clipping + rounding))  # the widest of equals
     return float(lows[best]), float(highs[best])
 
 
 def _errors(
-    seen: Seen, lows: npt.NDArray[np.float64], highs: npt.NDArray[np.float64], levels: int
+    stats: TensorStats, lows: npt.NDArray[np.float64], highs: npt.NDArray[np.float64], levels: int
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """(clipping, rounding) of each of the ranges, from running sums of the bins' counts and moments."""
-    assert seen.bins is not None
-    values, bins = _values(seen), seen.bins.astype(np.float64)
+    assert stats.bins is not None
+    values, bins = _values(stats), stats.bins.astype(np.float64)
     sums = [np.concatenate(([0.0], np.cumsum(bins * values**power))) for power in (0, 1, 2)]
     rounded = bins.copy()
     rounded[ZERO] = 0.0
@@ -68,7 +68,7 @@ def _errors(
     return np.maximum(clipping, 0.0), rounding
 
 
-def _values(seen: Seen) -> npt.NDArray[np.float64]:
-    """One for each bin, none outside of what was seen."""
-    low, high = min(seen.extremes[0], 0.0), max(seen.extremes[1], 0.0)
-    return np.clip(seen.centres, low, high)
+def _values(stats: TensorStats) -> npt.NDArray[np.float64]:
+    """One for each bin, none outside of what was stats."""
+    low, high = min(stats.extremes[0], 0.0), max(stats.extremes[1], 0.0)
+    return np.clip(stats.centres, low, high)

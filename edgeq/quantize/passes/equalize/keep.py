@@ -12,7 +12,7 @@ import numpy as np
 from edgeq.graphs.onnx_index import index_of
 from edgeq.nouns.fidelity import Remedy
 from edgeq.nouns.repairs import OFF, Tried, counted
-from edgeq.quantize.calibration.calibrate import Ranges, onnx_seen, ranges_of
+from edgeq.quantize.calibration.calibrate import Ranges, calibrate_onnx, ranges_of
 from edgeq.quantize.calibration.observers import AUTO
 from edgeq.quantize.evaluate.evaluator import Noise, file_evaluator, mean_sqnr_db, surely_less
 from edgeq.quantize.evaluate.sqnr import finite
@@ -121,7 +121,7 @@ class _Tries:
         choose, check = (Subset(self.samples, part) for part in (positions[::2], positions[1::2]))
         before, after = self._trial(model, "before"), self._trial(changed, "after")
         evaluators = [file_evaluator(before.float_path, some, self.threads) for some in (choose, check)]
-        seen = [onnx_seen(each, choose, True, threads=self.threads) for each in (model, changed)]
+        seen = [calibrate_onnx(each, choose, True, threads=self.threads) for each in (model, changed)]
         now: list[Noise] = []
         then: list[Noise] = []
         gains: list[float] = []

@@ -7,7 +7,12 @@ trial            files to try ranges with; patch_ranges puts other ranges into a
 
 from dataclasses import replace
 
-from edgeq.quantize.calibration.calibrate import Calibration, needs_histogram, onnx_seen, tflite_seen
+from edgeq.quantize.calibration.calibrate import (
+    Calibration,
+    calibrate_onnx,
+    calibrate_tflite,
+    needs_histogram,
+)
 from edgeq.quantize.passes.ranges.no_scale import without_scale_in_onnx, without_scale_in_tflite
 from edgeq.quantize.passes.ranges.range_search import closest_ranges
 from edgeq.quantize.passes.ranges.trial import OnnxTrial, Trial, WholeTrial
@@ -19,24 +24,28 @@ NAME = None
 def run(q: Quantization, context: Context) -> Quantization:
     fine = q.activation_bits == 16  # with steps so fine only what a range cuts off can hurt
     calibrator = "minmax" if fine and context.calibrator == "auto" else context.calibrator
-    seen = _seen(q, needs_histogram(calibrator), context)
+    calibration = _calibrated(q, needs_histogram(calibrator), context)
     without_scale = (
-        without_scale_in_onnx(q.graph, seen)
+        without_scale_in_onnx(q.graph, calibration)
         if q.format == "onnx"
-        else without_scale_in_tflite(q.source, seen)
+        else without_scale_in_tflite(q.source, calibration)
     )
     q = q.keep_in_float(without_scale)
     found = closest_ranges(
-        seen, calibrator, _trial(q, context), context.calibration, context.threads, context.cache
+        calibration, calibrator, _trial(q, context), context.calibration, context.threads, context.cache
     )
     return replace(q, calibrator=found.calibrator, ranges=found.ranges)
 
 
-def _seen(q: Quantization, histogram: bool, context: Context) -> Calibration:
+def _calibrated(q: Quantization, histogram: bool, context: Context) -> Calibration:
     samples, threads, progress = context.calibration, context.threads, context.progress
     if q.format == "onnx":
-        return onnx_seen(q.graph, samples, histogram, threads=threads, progress=progress, kept=context.cache)
-    return tflite_seen(q.source, samples, histogram, threads=threads, progress=progress, kept=context.cache)
+        return calibrate_onnx(
+            q.graph, samples, histogram, threads=threads, progress=progress, cache=context.cache
+        )
+    return calibrate_tflite(
+        q.source, samples, histogram, threads=threads, progress=progress, cache=context.cache
+    )
 
 
 def _trial(q: Quantization, context: Context) -> Trial:

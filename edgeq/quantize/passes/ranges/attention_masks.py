@@ -7,7 +7,7 @@ to one step. The rule is about values, not about the number that a model writes.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from edgeq.quantize.calibration.tensor_stats import Seen
+from edgeq.quantize.calibration.tensor_stats import TensorStats
 
 SOFTMAX = frozenset({"SOFTMAX", "LOGSOFTMAX"})
 MAX_POOL = frozenset({"MAXPOOL", "MAXPOOL2D", "GLOBALMAXPOOL"})
@@ -72,7 +72,7 @@ def leading_to(layers: Sequence[Layer], kinds: Collection[str]) -> frozenset[str
     return frozenset(found)
 
 
-def hiding(layers: Sequence[Layer], tensors: Mapping[str, Seen]) -> frozenset[str]:
+def hiding(layers: Sequence[Layer], tensors: Mapping[str, TensorStats]) -> frozenset[str]:
     """Masks that are combined with scores before a softmax, and every tensor from there to it. `layers` as above."""
     path = leading_to(layers, SOFTMAX)
     maker = {name: layer for layer in layers for name in layer.outputs}
@@ -92,7 +92,7 @@ def hiding(layers: Sequence[Layer], tensors: Mapping[str, Seen]) -> frozenset[st
     return frozenset(masked | _with_what_they_move(masks, maker))
 
 
-def _masks_combined(layer: Layer, tensors: Mapping[str, Seen], out: str) -> set[str] | None:
+def _masks_combined(layer: Layer, tensors: Mapping[str, TensorStats], out: str) -> set[str] | None:
     """The inputs that are masks, none where the mask is a constant; None where the scores keep enough of the range."""
     kind = layer.plain_kind
     if kind not in _JOINS | {_SUM_WITH_PRODUCT} or out not in tensors:
@@ -107,8 +107,8 @@ def _masks_combined(layer: Layer, tensors: Mapping[str, Seen], out: str) -> set[
     return masks
 
 
-def _size(seen: Seen) -> float:
-    return max(map(abs, seen.extremes))
+def _size(stats: TensorStats) -> float:
+    return max(map(abs, stats.extremes))
 
 
 def _with_what_they_move(tensors: Collection[str], maker: Mapping[str, Layer]) -> set[str]:

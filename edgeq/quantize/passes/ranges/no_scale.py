@@ -10,7 +10,7 @@ from typing import Any
 
 from edgeq.graphs.tflite import read_tflite
 from edgeq.quantize.calibration.calibrate import Calibration
-from edgeq.quantize.calibration.tensor_stats import Seen
+from edgeq.quantize.calibration.tensor_stats import TensorStats
 from edgeq.quantize.passes.ranges.attention_masks import MAX_POOL, SOFTMAX, Layer, hiding, leading_to
 
 _STANDS_FOR_INFINITY = (
@@ -38,7 +38,7 @@ def without_scale_in_tflite(source: Path, calibration: Calibration) -> dict[str,
     return _touching(layers, calibration.tensors)
 
 
-def _touching(layers: Sequence[Layer], tensors: Mapping[str, Seen]) -> dict[str, str]:
+def _touching(layers: Sequence[Layer], tensors: Mapping[str, TensorStats]) -> dict[str, str]:
     why = _why_none(layers, tensors)
     found = {}
     for layer in layers:
@@ -48,19 +48,19 @@ def _touching(layers: Sequence[Layer], tensors: Mapping[str, Seen]) -> dict[str,
     return found
 
 
-def _why_none(layers: Sequence[Layer], tensors: Mapping[str, Seen]) -> dict[str, str]:
+def _why_none(layers: Sequence[Layer], tensors: Mapping[str, TensorStats]) -> dict[str, str]:
     masks = hiding(layers, tensors)
     scores, pooled = leading_to(layers, SOFTMAX), leading_to(layers, MAX_POOL)
     found = {}
-    for name, seen in tensors.items():
-        largest = max(seen.extremes, key=abs)
-        if seen.not_finite or abs(largest) > _STANDS_FOR_INFINITY or name in masks:
-            what = "not finite" if seen.not_finite else f"{largest:.2g}"
+    for name, stats in tensors.items():
+        largest = max(stats.extremes, key=abs)
+        if stats.not_finite or abs(largest) > _STANDS_FOR_INFINITY or name in masks:
+            what = "not finite" if stats.not_finite else f"{largest:.2g}"
             if name in masks or name in scores:
-                what = f"{'-inf' if seen.not_finite else what}, as in an attention mask"
+                what = f"{'-inf' if stats.not_finite else what}, as in an attention mask"
             elif name in pooled:
                 what += ", as in the padding of a maximum"
             found[name] = _NO_ROOM.format(name, what)
-        elif not seen.count:
+        elif not stats.count:
             found[name] = _NO_VALUES.format(name)
     return found

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from edgeq.quantize.calibration.observers.mse import squared_error
-from edgeq.quantize.calibration.tensor_stats import Seen
+from edgeq.quantize.calibration.tensor_stats import TensorStats
 from edgeq.quantize.evaluate.evaluator import Noise, output_weights, surely_less
 
 Ways = Mapping[str, str]  # tensor to the name of its way
@@ -26,7 +26,7 @@ class Try:
 
 
 def tries(
-    seen: Mapping[str, Seen],
+    stats: Mapping[str, TensorStats],
     tensors: tuple[str, ...],
     ranges: Mapping[str, Mapping[str, tuple[float, float]]],
     start: str,
@@ -37,9 +37,9 @@ def tries(
     `ranges` has the ranges by calibrator and tensor. The histogram gives the squared error of a range; relative to the
     tensor's signal it approximates its share of the outputs' error, where the shares of all tensors add up.
     """
-    known = [tensor for tensor in tensors if seen[tensor].bins is not None]
+    known = [tensor for tensor in tensors if stats[tensor].bins is not None]
     share = {
-        (tensor, way): squared_error(seen[tensor], ranges[way][tensor], levels).share
+        (tensor, way): squared_error(stats[tensor], ranges[way][tensor], levels).share
         for tensor in known
         for way in ranges
     }

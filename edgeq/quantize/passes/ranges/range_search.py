@@ -7,8 +7,8 @@ The held-out samples stay untouched: they judge, they do not choose.
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgeq.quantize.calibration.array_cache import Kept
-from edgeq.quantize.calibration.calibrate import LEVELS, NOTHING_KEPT, Calibration, Ranges, ranges_of
+from edgeq.quantize.calibration.array_cache import NO_CACHE, ArrayCache
+from edgeq.quantize.calibration.calibrate import LEVELS, Calibration, Ranges, ranges_of
 from edgeq.quantize.calibration.observers import AUTO
 from edgeq.quantize.evaluate.evaluator import Evaluator, Noise, file_evaluator, mean_sqnr_db
 from edgeq.quantize.passes.ranges.per_tensor import Ways, counted, refined, tries
@@ -36,11 +36,11 @@ def closest_ranges(
     trial: Trial,
     samples: SamplesLike,
     threads: int,
-    kept: Kept = NOTHING_KEPT,
+    cache: ArrayCache = NO_CACHE,
 ) -> Chosen:
     """The ranges of `calibrator`; for "auto" those that bring the file of `trial` closest to float."""
     name, ranges = (
-        _closest(calibration, trial, samples, threads, kept)
+        _closest(calibration, trial, samples, threads, cache)
         if calibrator == "auto"
         else (calibrator, ranges_of(calibration, calibrator))
     )
@@ -50,14 +50,14 @@ def closest_ranges(
 
 
 def _closest(
-    calibration: Calibration, trial: Trial, samples: SamplesLike, threads: int, kept: Kept
+    calibration: Calibration, trial: Trial, samples: SamplesLike, threads: int, cache: ArrayCache
 ) -> tuple[str, Ranges]:
     positions = evenly_spaced(samples.count, 2 * _SAMPLES)
     checked = len(positions) >= _CHECKED_FROM
 
     def on(those: tuple[int, ...]) -> Evaluator[Path]:
         some = Subset(samples, those)
-        return file_evaluator(trial.float_path, some, threads, model=calibration.model, cache=kept)
+        return file_evaluator(trial.float_path, some, threads, model=calibration.model, cache=cache)
 
     every = on(positions)
     choose = on(positions[::2]) if checked else every

@@ -11,7 +11,7 @@ _ROWS = 32  # of one sample: those of a picture or a sentence are much alike
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class ChannelStats:
     """Of one sample: some of a tensor's `rows` [rows, channels], and the range of each channel over all, [channels]."""
 
     rows: Floats
@@ -19,7 +19,7 @@ class Seen:
     high: Floats
 
     @staticmethod
-    def of(values: Floats) -> "Seen":
+    def of(values: Floats) -> "ChannelStats":
         rows = values.reshape(-1, values.shape[-1])
         some = rows[np.linspace(0, len(rows) - 1, min(len(rows), _ROWS)).astype(int)]
-        return Seen(some, rows.min(axis=0), rows.max(axis=0))
+        return ChannelStats(some, rows.min(axis=0), rows.max(axis=0))

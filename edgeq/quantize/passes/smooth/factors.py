@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.quantize.numerics import INT8, UINT8, Granularity, affine, round_trip, symmetric
-from edgeq.quantize.passes.smooth.channel_stats import Seen
+from edgeq.quantize.passes.smooth.channel_stats import ChannelStats
 
 Floats = npt.NDArray[np.float32]
 
@@ -24,32 +24,32 @@ _FLOOR = 1e-4  # of the largest: the factor of a channel that is always zero sta
 
 
 @np.errstate(over="ignore", invalid="ignore")  # squares of huge values: no factors gain anything then
-def best_factors(seen: Sequence[Seen], weights: Floats, worthwhile_db: float) -> Floats | None:
+def best_factors(stats: Sequence[ChannelStats], weights: Floats, worthwhile_db: float) -> Floats | None:
     """[channels], or None where no factors reduce the error of the product with `weights` [channels, out] by
     `worthwhile_db`.
 
     Both are in 8 bits: activations dynamically quantized, with one affine scale per sample, weights with one per column.
     """
-    if not all(np.isfinite((s.low, s.high)).all() for s in seen):
+    if not all(np.isfinite((s.low, s.high)).all() for s in stats):
         return None  # an infinity stays one, divided by any factor
     some = weights[:, np.linspace(0, weights.shape[1] - 1, min(weights.shape[1], _COLUMNS)).astype(int)]
-    exact = np.concatenate([s.rows for s in seen]) @ some
+    exact = np.concatenate([s.rows for s in stats]) @ some
     signal = float(np.sum(np.square(exact)))
 
     def sqnr(factors: Floats) -> float:
         noise = float(
-            np.sum(np.square(_quantized_rows(seen, factors) @ _quantized_weights(some, factors) - exact))
+            np.sum(np.square(_quantized_rows(stats, factors) @ _quantized_weights(some, factors) - exact))
         )
         return 10 * float(np.log10(max(signal, 1e-30) / max(noise, 1e-30)))
 
-    found = [(sqnr(factors), factors) for factors in _candidates(seen, weights)]
+    found = [(sqnr(factors), factors) for factors in _candidates(stats, weights)]
     best, factors = max(found, key=lambda pair: pair[0])
     plain = sqnr(np.ones(len(weights), np.float32))
     return factors if best >= plain + worthwhile_db else None
 
 
-def _candidates(seen: Sequence[Seen], weights: Floats) -> Iterator[Floats]:
-    x = _floored(np.max([np.maximum(np.abs(s.low), np.abs(s.high)) for s in seen], axis=0))
+def _candidates(stats: Sequence[ChannelStats], weights: Floats) -> Iterator[Floats]:
+    x = _floored(np.max([np.maximum(np.abs(s.low), np.abs(s.high)) for s in stats], axis=0))
     w = _floored(np.abs(weights).max(axis=1))
     for a in _POWERS:
         s = x**a / w ** (1 - a)
@@ -62,11 +62,11 @@ def _floored(sizes: Floats) -> npt.NDArray[np.float64]:
     return np.maximum(sizes.astype(np.float64), max(_FLOOR * float(sizes.max()), 1e-30))
 
 
-def _quantized_rows(seen: Sequence[Seen], factors: Floats) -> Floats:
+def _quantized_rows(stats: Sequence[ChannelStats], factors: Floats) -> Floats:
     """The rows of all samples, divided, quantized to 8 bits and dequantized."""
-    ends = [((s.low / factors).min(), (s.high / factors).max()) for s in seen]
+    ends = [((s.low / factors).min(), (s.high / factors).max()) for s in stats]
     return np.concatenate(
-        [round_trip(s.rows / factors, affine(*e, UINT8)) for s, e in zip(seen, ends, strict=True)]
+        [round_trip(s.rows / factors, affine(*e, UINT8)) for s, e in zip(stats, ends, strict=True)]
     )
 
 

@@ -12,7 +12,7 @@ from edgeq.graphs.onnx_index import index_of
 from edgeq.nouns.fidelity import Remedy
 from edgeq.nouns.repairs import Tried, counted
 from edgeq.quantize.evaluate.evaluator import graph_evaluator
-from edgeq.quantize.passes.smooth.channel_stats import Seen
+from edgeq.quantize.passes.smooth.channel_stats import ChannelStats
 from edgeq.quantize.passes.smooth.factors import best_factors
 from edgeq.quantize.passes.smooth.scaled import scaled
 from edgeq.quantize.passes.smooth.sites import Site, sites_of
@@ -78,16 +78,16 @@ def _factors(
     if not sites:
         return {}
     indices = evenly_spaced(samples.count, _LOOKED_AT)
-    seen: list[list[Seen]] = [[] for _ in sites]
+    stats: list[list[ChannelStats]] = [[] for _ in sites]
     for values in values_of(model, [s.tensor for s in sites], samples, indices, threads):
-        for into, value in zip(seen, values, strict=True):
-            into.append(Seen.of(np.asarray(value, np.float32)))
+        for into, value in zip(stats, values, strict=True):
+            into.append(ChannelStats.of(np.asarray(value, np.float32)))
     found = {}
     for k, site in enumerate(sites):
         progress("smooth", k / len(sites))
         with threadpool_limits(threads, "blas"):
             least = _WORTH_FOLDING_DB if site.folds else _WORTH_A_MUL_DB
-            factors = best_factors(seen[k], _weights(model, site), least)
+            factors = best_factors(stats[k], _weights(model, site), least)
         if factors is not None:
             found[site.tensor] = factors
     progress("smooth", 1.0)

@@ -12,7 +12,7 @@ from edgeq.nouns.model import Model
 from edgeq.nouns.plan import CandidatePlan, Scheme
 from edgeq.nouns.tensor import TensorSpec
 from edgeq.quantize.backends.litert import emit
-from edgeq.quantize.calibration.calibrate import ranges_of, tflite_seen
+from edgeq.quantize.calibration.calibrate import calibrate_tflite, ranges_of
 from edgeq.quantize.evaluate.gate import Gate
 from edgeq.quantize.make import make
 from edgeq.quantize.run_model import load, no_progress
@@ -88,7 +88,7 @@ def test_it_stays_close_to_float_and_in_accuracy(made):
 
 def test_an_operator_can_be_left_in_float_by_its_tensor(resnet8, samples, tmp_path):
     source, whole, part = Path(resnet8.files["tflite"]), tmp_path / "whole.tflite", tmp_path / "part.tflite"
-    ranges = ranges_of(tflite_seen(source, samples[0], False), "minmax")
+    ranges = ranges_of(calibrate_tflite(source, samples[0], False), "minmax")
     emit.emit(source, whole, ranges)
     noise = tflite_noise(source, whole, samples[1], threads=1, progress=no_progress)
     heavy = next(n for n in noise if "Conv2D" in n.layer)
@@ -101,7 +101,7 @@ def test_an_operator_can_be_left_in_float_by_its_tensor(resnet8, samples, tmp_pa
 
 def test_the_same_ranges_give_the_same_bytes(resnet8, samples, tmp_path):
     source = Path(resnet8.files["tflite"])
-    ranges = ranges_of(tflite_seen(source, samples[0], False), "minmax")
+    ranges = ranges_of(calibrate_tflite(source, samples[0], False), "minmax")
     for name in ("1", "2"):
         emit.emit(source, tmp_path / name, ranges)
     assert (tmp_path / "1").read_bytes() == (tmp_path / "2").read_bytes()

@@ -15,7 +15,7 @@ from edgeq.quantize.audit.tflite_kernels import tflite_fusion
 from edgeq.quantize.backends.litert import emit
 from edgeq.quantize.backends.litert.emit import Form
 from edgeq.quantize.backends.litert.kernels import oldest_version, without_kernel
-from edgeq.quantize.calibration.calibrate import ranges_of, tflite_seen
+from edgeq.quantize.calibration.calibrate import calibrate_tflite, ranges_of
 from edgeq.quantize.evaluate.sqnr import sqnr_db
 from edgeq.quantize.passes.fit.fit import tflite_reconstruction
 from edgeq.quantize.run_model import load, no_progress
@@ -32,7 +32,7 @@ OLDER = "tflite-runtime"
 
 def emitted(source, form, rows=ROWS, leave=frozenset()):
     path = source.with_name(f"{form.activation_bits}.tflite")
-    emit.emit(source, path, ranges_of(tflite_seen(source, rows, False), "minmax"), leave, form)
+    emit.emit(source, path, ranges_of(calibrate_tflite(source, rows, False), "minmax"), leave, form)
     return path
 
 

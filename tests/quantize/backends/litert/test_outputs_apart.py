@@ -5,7 +5,7 @@ import pytest
 
 from edgeq.graphs.tflite import read_tflite
 from edgeq.quantize.backends.litert import emit
-from edgeq.quantize.calibration.calibrate import ranges_of, tflite_seen
+from edgeq.quantize.calibration.calibrate import calibrate_tflite, ranges_of
 from edgeq.quantize.evaluate.sqnr import sqnr_db
 from edgeq.quantize.passes.fit.fit import tflite_reconstruction
 from edgeq.quantize.run_model import load, no_progress
@@ -19,7 +19,7 @@ ROWS = Rows(np.random.default_rng(1).normal(size=(16, 16)).astype(np.float32))
 
 
 def quantized(source, into, leave=frozenset()):
-    emit.emit(source, into, ranges_of(tflite_seen(source, ROWS, False), "minmax"), leave)
+    emit.emit(source, into, ranges_of(calibrate_tflite(source, ROWS, False), "minmax"), leave)
     return into
 
 

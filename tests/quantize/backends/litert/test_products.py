@@ -10,7 +10,7 @@ from edgeq.nouns.plan import CandidatePlan
 from edgeq.quantize.backends.litert import emit
 from edgeq.quantize.backends.litert.emit import Form
 from edgeq.quantize.backends.litert.kernels import without_kernel
-from edgeq.quantize.calibration.calibrate import ranges_of, tflite_seen
+from edgeq.quantize.calibration.calibrate import calibrate_tflite, ranges_of
 from edgeq.quantize.evaluate.gate import Gate
 from edgeq.quantize.evaluate.sqnr import sqnr_db
 from edgeq.quantize.make import Options, make
@@ -97,7 +97,7 @@ def emitted(source, bits, runtime="litert"):
     if bits is None:
         emit.emit_dynamic(source, path, runtime)
     else:
-        seen = tflite_seen(source, samples(source), False)
+        seen = calibrate_tflite(source, samples(source), False)
         emit.emit(source, path, ranges_of(seen, "minmax"), frozenset(), Form(bits, runtime=runtime))
     return path
 

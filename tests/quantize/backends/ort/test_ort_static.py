@@ -9,7 +9,7 @@ from edgeq.nouns.plan import CandidatePlan, Scheme
 from edgeq.quantize import float_graph
 from edgeq.quantize.audit.kernels import onnx_fusion
 from edgeq.quantize.backends.ort import qdq
-from edgeq.quantize.calibration.calibrate import onnx_seen, ranges_of
+from edgeq.quantize.calibration.calibrate import calibrate_onnx, ranges_of
 from edgeq.quantize.calibration.observers import AUTO
 from edgeq.quantize.evaluate.gate import Gate
 from edgeq.quantize.make import Options, make
@@ -112,7 +112,7 @@ def test_a_scheme_that_is_wrong_for_x86_shows_in_the_audit_of_its_graph(net):
     if platform.machine() != "x86_64":
         pytest.skip("the fusion rule under test is that of onnxruntime on x86")
     model = float_graph.read(_path(net))
-    ranges = ranges_of(onnx_seen(model, Rows(images(10)), False), "minmax")
+    ranges = ranges_of(calibrate_onnx(model, Rows(images(10)), False), "minmax")
     out = _path(net).with_name("signed.onnx")
     qdq.emit(model, out, S8S8, ranges)
     audit = {a.operator: a.integer for a in onnx_fusion(out, None)}

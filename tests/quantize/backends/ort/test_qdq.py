@@ -8,7 +8,7 @@ import pytest
 from edgeq.nouns.plan import Scheme
 from edgeq.quantize.backends.ort import qdq
 from edgeq.quantize.backends.ort.qdq import QdqEmission
-from edgeq.quantize.calibration.calibrate import onnx_seen, ranges_of
+from edgeq.quantize.calibration.calibrate import calibrate_onnx, ranges_of
 from edgeq.quantize.float_graph import read
 from tests.quantize.networks import Rows, images, residual, saved
 
@@ -35,7 +35,7 @@ def model(tmp_path):
 
 
 def test_other_ranges_of_the_same_layers_take_no_second_run(tmp_path, model, runs):
-    seen = onnx_seen(model, Rows(images(20)), True)
+    seen = calibrate_onnx(model, Rows(images(20)), True)
     wide, narrow = (ranges_of(seen, way) for way in ("minmax", "mse"))
     once = QdqEmission(model, tmp_path / "net.q.onnx", SCHEME, moves=True)
     contents = []
@@ -48,7 +48,7 @@ def test_other_ranges_of_the_same_layers_take_no_second_run(tmp_path, model, run
 
 def test_a_range_that_is_no_tensors_alone_takes_one(tmp_path, model, runs):
     """What the file has a scale for, and not the one of its range, may follow from the ranges in ways unknown here."""
-    ranges = ranges_of(onnx_seen(model, Rows(images(20)), False), "minmax")
+    ranges = ranges_of(calibrate_onnx(model, Rows(images(20)), False), "minmax")
     path = tmp_path / "net.q.onnx"
     once = QdqEmission(model, path, SCHEME, moves=True)
     once.write({**ranges, "head.w": (-1.0, 1.0)}, frozenset())

@@ -7,7 +7,7 @@ import pytest
 from edgeq.graphs.ort_session import ort_session
 from edgeq.nouns.plan import Scheme
 from edgeq.quantize.backends.ort import qdq
-from edgeq.quantize.calibration.calibrate import onnx_seen, ranges_of
+from edgeq.quantize.calibration.calibrate import calibrate_onnx, ranges_of
 from edgeq.quantize.evaluate.partial_run import OnnxRun
 from edgeq.quantize.evaluate.sqnr import sqnr_db
 from edgeq.quantize.float_graph import read
@@ -35,7 +35,7 @@ def quantized(folder, scheme, leave=frozenset()):
     if model is None:
         saved(residual(), folder)
         model = read(folder / "net.onnx")
-    ranges = ranges_of(onnx_seen(model, CALIBRATION, False), "minmax")
+    ranges = ranges_of(calibrate_onnx(model, CALIBRATION, False), "minmax")
     qdq.emit(model, folder / "int8.onnx", scheme, ranges, leave)
     return model, folder / "int8.onnx"
 

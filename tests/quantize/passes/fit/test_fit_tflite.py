@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from edgeq.graphs.tflite import read_model
-from edgeq.quantize.calibration.calibrate import ranges_of, tflite_seen
+from edgeq.quantize.calibration.calibrate import calibrate_tflite, ranges_of
 from edgeq.quantize.evaluate.partial_run import TfliteRun
 from edgeq.quantize.evaluate.sqnr import sqnr_db
 from edgeq.quantize.passes.fit.fit import tflite_reconstruction
@@ -35,7 +35,7 @@ def quantized(resnet8, photos, tmp_path):
     from edgeq.quantize.backends.litert import emit
 
     path = tmp_path / "int8.tflite"
-    emit.emit(resnet8, path, ranges_of(tflite_seen(resnet8, photos[0], False), "minmax"))
+    emit.emit(resnet8, path, ranges_of(calibrate_tflite(resnet8, photos[0], False), "minmax"))
     return path
 
 

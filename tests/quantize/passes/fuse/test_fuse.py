@@ -10,7 +10,7 @@ from edgeq.nouns.plan import Scheme
 from edgeq.quantize import float_graph
 from edgeq.quantize.audit.kernels import onnx_fusion
 from edgeq.quantize.backends.ort import qdq
-from edgeq.quantize.calibration.calibrate import onnx_seen, ranges_of
+from edgeq.quantize.calibration.calibrate import calibrate_onnx, ranges_of
 from edgeq.quantize.passes.fuse import fused
 from edgeq.quantize.passes.small_convs import thin_convolutions
 from tests.quantize.networks import Rows, images, model_of
@@ -46,7 +46,7 @@ def read(model, tmp_path):
 
 
 def quantized(graph, path, samples=SAMPLES, moves=True, leave=(), scheme=U8S8):
-    ranges = ranges_of(onnx_seen(graph, samples, False), "minmax")
+    ranges = ranges_of(calibrate_onnx(graph, samples, False), "minmax")
     qdq.emit(graph, path, scheme, ranges, frozenset(leave), moves=moves)
     return path
 

@@ -8,7 +8,7 @@ from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.plan import CandidatePlan, Scheme
 from edgeq.quantize import float_graph
 from edgeq.quantize.backends.ort import qdq
-from edgeq.quantize.calibration.calibrate import onnx_seen, ranges_of
+from edgeq.quantize.calibration.calibrate import calibrate_onnx, ranges_of
 from edgeq.quantize.evaluate.gate import Gate
 from edgeq.quantize.make import Options, make
 from edgeq.quantize.passes.mixed_precision.minimize_float_set import MOST_TRIES, tries_for
@@ -90,7 +90,7 @@ def test_how_many_samples_are_tried_follows_from_the_model_never_from_the_clock(
     saved(two_scales(), tmp_path)
     source, out = tmp_path / "net.onnx", tmp_path / "int8.onnx"
     model = float_graph.read(source)
-    qdq.emit(model, out, U8S8, ranges_of(onnx_seen(model, Rows(images(20)), False), "minmax"))
+    qdq.emit(model, out, U8S8, ranges_of(calibrate_onnx(model, Rows(images(20)), False), "minmax"))
     once, again = (onnx_noise(model, out, HELD_OUT, threads=1, progress=no_progress) for _ in range(2))
     assert once == again
 
@@ -100,7 +100,7 @@ def test_noise_is_measured_at_the_outputs_one_tensor_at_a_time(tmp_path):
     source, out = tmp_path / "net.onnx", tmp_path / "int8.onnx"
     model = float_graph.read(source)
     assert net.files["onnx"] == str(source)
-    qdq.emit(model, out, U8S8, ranges_of(onnx_seen(model, Rows(images(20)), False), "minmax"))
+    qdq.emit(model, out, U8S8, ranges_of(calibrate_onnx(model, Rows(images(20)), False), "minmax"))
     noise = onnx_noise(model, out, HELD_OUT, threads=1, progress=no_progress)
     assert noise[0].layer in ("joined", "scores")
     assert noise[0].sqnr_db < 1 < 30 < {n.layer: n for n in noise}["a"].sqnr_db
@@ -110,7 +110,7 @@ def test_noise_is_measured_at_the_outputs_one_tensor_at_a_time(tmp_path):
 def test_clipping_and_rounding_are_told_apart(tmp_path):
     saved(residual(), tmp_path)
     model, out = float_graph.read(tmp_path / "net.onnx"), tmp_path / "int8.onnx"
-    ranges = ranges_of(onnx_seen(model, Rows(images(20)), False), "minmax")
+    ranges = ranges_of(calibrate_onnx(model, Rows(images(20)), False), "minmax")
     qdq.emit(model, out, U8S8, {**ranges, "one.r": (0.0, ranges["one.r"][1] / 5)})
     causes = {n.layer: n.cause for n in onnx_noise(model, out, HELD_OUT, threads=1, progress=no_progress)}
     assert causes["one.r"] == "clipping"

@@ -8,7 +8,7 @@ from onnx import numpy_helper, parser
 from edgeq.errors import DataRefused
 from edgeq.ingest.samples import open_samples
 from edgeq.nouns.tensor import TensorSpec
-from edgeq.quantize.calibration.tensor_stats import Seen
+from edgeq.quantize.calibration.tensor_stats import TensorStats
 from edgeq.quantize.passes.ranges.attention_masks import Layer, hiding
 from edgeq.quantize.passes.ranges.no_scale import _touching
 from edgeq.workflow.convert import convert
@@ -98,8 +98,8 @@ def test_a_mask_is_recognized_by_its_effect_on_a_softmax(masking, tmp_path):
     assert any("as in an attention mask" in s.reason for s in found.float_layers)
 
 
-def seen(low, high):
-    values = Seen(histogram=False)
+def stats(low, high):
+    values = TensorStats(histogram=False)
     values.add(np.array([low, high], np.float32))
     return values
 
@@ -116,7 +116,7 @@ def seen(low, high):
 )
 def test_values_that_leave_the_scores_enough_of_the_range_are_no_mask(scores, other, joined, hides):
     layers = [Layer("add", "Add", ("s", "m"), ("t",)), Layer("softmax", "SOFTMAX", ("t",), ("y",))]
-    tensors = {"s": seen(*scores), "m": seen(*other), "t": seen(*joined)}
+    tensors = {"s": stats(*scores), "m": stats(*other), "t": stats(*joined)}
     assert hiding(layers, tensors) == ({"m", "t"} if hides else set())
     elsewhere = [layers[0], Layer("relu", "Relu", ("t",), ("y",))]
     assert not hiding(elsewhere, tensors)
@@ -128,7 +128,12 @@ def test_padding_before_a_max_pool_is_no_mask():
         Layer("pool", "MAX_POOL_2D", ("padded",), ("pooled",)),
         Layer("other", "MUL", ("pooled", "huge"), ("y",)),
     ]
-    tensors = {"x": seen(0, 6), "padded": seen(-3.4e38, 6), "pooled": seen(0, 6), "huge": seen(-3.4e38, 0)}
+    tensors = {
+        "x": stats(0, 6),
+        "padded": stats(-3.4e38, 6),
+        "pooled": stats(0, 6),
+        "huge": stats(-3.4e38, 0),
+    }
     found = _touching(layers, tensors)
     room = "holds values that no scale has room for"
     assert found["pool"] == found["pad"] == f"padded {room} (-3.4e+38, as in the padding of a maximum)"

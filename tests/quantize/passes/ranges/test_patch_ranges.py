@@ -6,7 +6,7 @@ import pytest
 
 from edgeq.nouns.plan import Scheme
 from edgeq.quantize.backends.ort import qdq
-from edgeq.quantize.calibration.calibrate import onnx_seen, ranges_of
+from edgeq.quantize.calibration.calibrate import calibrate_onnx, ranges_of
 from edgeq.quantize.float_graph import read
 from edgeq.quantize.passes.ranges.patch_ranges import Reranged
 from edgeq.quantize.run_model import load
@@ -22,7 +22,7 @@ def emitted(model, path, scheme, ranges):
 def test_it_is_what_the_quantizer_writes(tmp_path, activations):
     onnx.save(residual(), str(tmp_path / "net.onnx"))
     model, scheme = read(tmp_path / "net.onnx"), Scheme(activations, "int8", True)
-    seen = onnx_seen(model, Rows(images(20)), True)
+    seen = calibrate_onnx(model, Rows(images(20)), True)
     wide, narrow = (ranges_of(seen, way) for way in ("minmax", "mse"))
     reranged = Reranged(emitted(model, tmp_path / "wide.onnx", scheme, wide), wide)
     assert set(reranged.tensors) > {"x", "one.out", "scores"}
@@ -48,6 +48,6 @@ def test_it_is_what_the_quantizer_writes(tmp_path, activations):
 def test_the_same_ranges_change_nothing(tmp_path):
     onnx.save(residual(), str(tmp_path / "net.onnx"))
     model = read(tmp_path / "net.onnx")
-    ranges = ranges_of(onnx_seen(model, Rows(images(5)), False), "minmax")
+    ranges = ranges_of(calibrate_onnx(model, Rows(images(5)), False), "minmax")
     file = emitted(model, tmp_path / "q.onnx", Scheme("uint8", "int8", True), ranges)
     assert Reranged(file, ranges).model(ranges) == file

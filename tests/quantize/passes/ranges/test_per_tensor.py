@@ -6,7 +6,7 @@ from onnx import helper, numpy_helper
 
 from edgeq.nouns.plan import Scheme
 from edgeq.quantize.backends.ort import qdq
-from edgeq.quantize.calibration.calibrate import onnx_seen
+from edgeq.quantize.calibration.calibrate import calibrate_onnx
 from edgeq.quantize.float_graph import read
 from edgeq.quantize.passes.ranges.per_tensor import Try, refined
 from edgeq.quantize.passes.ranges.range_search import closest_ranges
@@ -64,7 +64,7 @@ class Outliers:
 def test_an_outlier_is_clipped_unless_it_decides_the_output(tmp_path):
     onnx.save(two_branches(), str(tmp_path / "net.onnx"))
     model, out = read(tmp_path / "net.onnx"), tmp_path / "q.onnx"
-    seen = onnx_seen(model, Outliers(), True)
+    seen = calibrate_onnx(model, Outliers(), True)
     trial = OnnxTrial(model, lambda r: qdq.emit(model, out, Scheme("uint8", "int8", True), r), out)
     chosen = closest_ranges(seen, "auto", trial, Outliers(), 1)
     assert chosen.calibrator.startswith("per tensor: minmax (")
