@@ -44,7 +44,7 @@ def signature_problems(
 
 
 def entry_problems(entry: zipfile.ZipInfo) -> list[str]:
-    """What makes one entry of the archive unfit to be read, whatever the manifest says of it."""
+    """What makes one entry of the archive unfit to be read, whatever is in the manifest."""
     name = entry.orig_filename  # `filename` has lost what follows a NUL
     problems = []
     unsafe = why_unsafe(name.removesuffix("/"))

@@ -1,4 +1,4 @@
-"""What an application on the device needs to know to run a candidate: `contract.json` beside the model file."""
+"""What an application on the device needs to know to run a candidate: `contract.json` next to the model file."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
@@ -27,7 +27,7 @@ def contract(
     of those that an output scores, in their order, by the output's name, where they are known.
 
     A dimension that the model leaves open is null; `affine` says how integers stand for reals. `preprocessing` is null
-    when the model takes its arrays as they are. `python_path` is a file beside the contract that a device's agent writes.
+    when the model takes its arrays as they are. `python_path` is a file next to the contract that a device's agent writes.
     """
     return canonical_json(
         {

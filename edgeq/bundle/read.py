@@ -151,13 +151,13 @@ def _manifest(archive: zipfile.ZipFile) -> tuple[Manifest | None, list[str]]:
 
 
 def _changed(archive: zipfile.ZipFile, manifest: Manifest) -> list[str]:
-    """Artifacts whose content is not the manifest's, and files beside the core that are damaged."""
+    """Artifacts whose content is not the manifest's, and sidecar files that are damaged."""
     artifacts = {artifact.path: artifact for artifact in manifest.artifacts}
     problems = []
     for entry in archive.infolist():
         artifact = artifacts.get(entry.filename)
         if artifact and artifact.size != entry.file_size:
-            continue  # said already, with both sizes
+            continue  # reported already, with both sizes
         problem = _content_problem(archive, entry, artifact)
         if problem:
             problems.append(problem)

@@ -23,32 +23,32 @@ def write_bundle(
     path: Path,
     manifest: Manifest,
     artifacts: Mapping[str, Path | bytes],
-    beside: Mapping[str, bytes],
+    sidecar: Mapping[str, bytes],
 ) -> None:
-    """Write `path`: written beside it, fsynced, renamed; what was there before stays until then.
+    """Write `path`: written to a file next to it, fsynced, renamed; what was there before stays until then.
 
-    `artifacts` maps each artifact's path in the manifest to its bytes or the file that holds them, `beside` names
+    `artifacts` maps each artifact's path in the manifest to its bytes or the file that holds them, `sidecar` names
     below beside/ to bytes. Raises BundleRefused when they are not what the manifest says, or `path` cannot be written.
     """
     require_no_other_kind(path)
-    problems = [*manifest_problems(manifest), *_part_problems(manifest, artifacts, beside)]
+    problems = [*manifest_problems(manifest), *_part_problems(manifest, artifacts, sidecar)]
     if problems:
         raise BundleRefused(f"{path} was not written", details=problems)
     with _translated(path), _replacing(path) as stream, zipfile.ZipFile(stream, "w") as archive:
         _store(archive, MANIFEST, canonical_json(manifest.to_dict()))
         for artifact in manifest.artifacts:
             _store_artifact(archive, artifact, artifacts[artifact.path])
-        for name in sorted(beside):
-            _store(archive, SIDECAR + name, beside[name])
+        for name in sorted(sidecar):
+            _store(archive, SIDECAR + name, sidecar[name])
 
 
 def _part_problems(
-    manifest: Manifest, artifacts: Mapping[str, Path | bytes], beside: Mapping[str, bytes]
+    manifest: Manifest, artifacts: Mapping[str, Path | bytes], sidecar: Mapping[str, bytes]
 ) -> Iterator[str]:
     expected = {artifact.path for artifact in manifest.artifacts}
     for path in sorted(expected ^ set(artifacts)):
         yield f"{path} is missing" if path in expected else f"{path} is not in the manifest"
-    for name in beside:
+    for name in sidecar:
         unsafe = why_unsafe(name)
         if unsafe:
             yield f"{SIDECAR}{name} {unsafe}"

@@ -1,4 +1,4 @@
-"""What a person sees while a story is told, or the one JSON document that a program gets instead.
+"""What a person sees while a command runs, or the one JSON document that a program gets instead.
 
 Hands each noun to the sentence or table that edgeq/report/formats has for it; draws progress on stderr, and only where
 somebody watches.
@@ -48,7 +48,7 @@ class Screen:
         self._held: list[object] = []
 
     def run(self, command: Callable[..., R], *words: object, **options: object) -> R:
-        """What `command` returns; its events are told here."""
+        """What `command` returns; its events are printed here."""
         return command(*words, **options, tell=self.tell)
 
     def tell(self, noun: object) -> None:
@@ -105,7 +105,7 @@ def screen(as_json: bool, in_full: bool = False) -> Iterator[Screen]:
 
 
 def page() -> Console:
-    """stdout. Whatever is printed to it is made printable; what rich itself says to the terminal (colours) is not touched."""
+    """stdout. Whatever is printed to it is made printable; what rich itself sends to the terminal (colours) is not touched."""
     console = Console(highlight=False, soft_wrap=True, color_system=_colors())
     console.push_render_hook(_OnlyWords())
     return console

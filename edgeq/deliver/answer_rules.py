@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
-from edgeq.nouns.answers import Here, LiveContract, Placed, Removed, ResultIds, Submitted, Token
+from edgeq.nouns.answers import Inventory, LiveContract, Placed, Removed, ResultIds, Submitted, Token
 from edgeq.nouns.device import Facts
 from edgeq.nouns.job import UNREADABLE, Job
 from edgeq.nouns.job_rules import problems_of_job
@@ -104,7 +104,7 @@ def _of_token(answer: Token) -> Iterator[str]:
         yield "token: a short word"
 
 
-def _of_here(answer: Here) -> Iterator[str]:
+def _of_inventory(answer: Inventory) -> Iterator[str]:
     yield from (f"have {sha[:80]!r} is not 64 hex digits" for sha in answer.have if not is_sha256(sha))
     yield from _names("wheels", answer.wheels)
 
@@ -232,7 +232,7 @@ _RULES: dict[type[Record], Callable[[Any], Iterator[str]]] = {
     Job: problems_of_job,
     Measurement: _of_measurement,
     Token: _of_token,
-    Here: _of_here,
+    Inventory: _of_inventory,
     LiveContract: _of_live_contract,
     Placed: _of_placed,
     Submitted: _of_submitted,

@@ -13,7 +13,7 @@ from edgeq import errors
 from edgeq.deliver.answer_rules import problems_of
 from edgeq.nouns.answers import (
     Failure,
-    Here,
+    Inventory,
     LiveContract,
     Nothing,
     Placed,
@@ -39,7 +39,7 @@ ANSWERS: dict[str, type[Record]] = {
     "discard": App,
     "facts": Facts,
     "install": Release,
-    "inventory": Here,
+    "inventory": Inventory,
     "lock": Token,
     "probe": Conditions,
     "remembered": Job,

@@ -19,7 +19,7 @@ class Token(Record):
 
 
 @dataclass(frozen=True)
-class Here(Record):
+class Inventory(Record):
     """Of what was asked for: file contents by sha256 and unpacked wheels by folder that the device has already."""
 
     have: tuple[str, ...]

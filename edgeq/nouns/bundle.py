@@ -8,7 +8,7 @@ from .record import Record, digest_of
 from .tensor import Preprocessing, TensorSpec
 
 SCHEMA = 1
-# Beside a model that went live: a list of folders, relative to its own, that go on sys.path for its runtime.
+# Next to a model that went live: a list of folders, relative to its own, that go on sys.path for its runtime.
 PYTHON_PATH = "python_path.json"
 
 

@@ -1,4 +1,4 @@
-"""What a device says of itself."""
+"""A device: its facts, and its conditions at one moment, as the agent reads them."""
 
 from dataclasses import dataclass, field
 from typing import Optional

@@ -12,15 +12,16 @@ from .repairs import Tried
 class LayerExplained(Record):
     """One operator with weights. `work` is its share of the multiply-accumulates, 0..1.
 
-    `scheme` names types and granularity, or is "float"; `why_float` says why it computes in float. `low` and `high` are the
-    range that its input is quantized to, None where that comes from the input itself. The errors are those of its output,
-    in ONNX and with fixed ranges before any activation, root mean square over that of float's output: `error` in all, `own`
-    where its input is float's, so that nothing before it counts. Parts of `error`, which may cancel: `clipping` of its
-    input by the range, `rounding` of the input and of all before it, `weights`; None where they cannot be told apart.
-    `bias_shift` is the part of `error` that is a constant for each channel. `integer` says whether the runtime runs it as
-    an integer kernel, `overflows` how many pairs of its weights some input can saturate where the CPU adds pairs of
-    products in 16 bits; None where it does not. `remedies` were tried and kept. `inside` names the If, Loop or Scan that it
-    stands in, `unmeasured` says why a quantized layer has no errors.
+    `scheme` names types and granularity, or is "float"; `why_float` is the reason for float. `low` and `high` are the range
+    of its quantized input, None where that is quantized dynamically. `integer`: the runtime runs an integer kernel.
+    `overflows`: how many pairs of weights can overflow a 16-bit sum; None where the CPU does not add pairs of products in 16
+    bits. `remedies`: the changes to it that were kept. `inside`: the If, Loop or Scan around it. `unmeasured`: why a
+    quantized layer has no errors.
+
+    Errors are relative: RMS error of the output over RMS of float's output, in ONNX with static ranges before the activation.
+    `error` is the whole, `own` that of this layer alone, given float's input. Parts of `error`, which may cancel: `clipping`
+    of the input by its range, `rounding` inherited from the quantized input, `weights`; None where they cannot be separated.
+    `bias_shift` is the mean error per channel.
     """
 
     layer: str
@@ -45,8 +46,8 @@ class LayerExplained(Record):
 
 @dataclass(frozen=True)
 class Partners(Record):
-    """How many of the .tflite graph's activation `tensors` are tensors of the ONNX graph, by their values on one sample, and
-    which are not, with the reason. Ranges of all are found on the TFLite side.
+    """How many of the .tflite graph's activation `tensors` are matched to ONNX tensors by their values on one sample; `without`
+    are the others, with the reason. Ranges of all are found on the TFLite side.
     """
 
     tensors: int
@@ -56,8 +57,8 @@ class Partners(Record):
 
 @dataclass(frozen=True)
 class Explanation(Record):
-    """Of one candidate, on `samples` held-out samples. `calibrator` and `gain_db` (of all remedies together, at the
-    outputs) are those of its making; `sqnr_db` that of its worst output on all samples that judged it.
+    """One candidate, on `samples` held-out samples. `calibrator` chose its ranges; `gain_db` is the SQNR of the outputs that all
+    changes together gained on calibration samples; `sqnr_db` is that of the worst output on all evaluation samples.
     """
 
     name: str

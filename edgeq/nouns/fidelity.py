@@ -34,10 +34,10 @@ class OutputError(Record):
     10 log10(sum (float - its mean)^2 / sum (float - candidate)^2), None when they are equal. `selected`: they say which
     entries of a list were selected, as a detector's indices do.
 
-    What that hides: `typical_db` is the SQNR of the sample in the middle; `small_db` that of values next to others that are
-    16 times as large and more, where it is below 10 dB, and `small` which they are; `constant` says what varies in float and
-    has one value in the candidate, empty where nothing does; `worst_sequence_db` is that of the sequence that is farthest from
-    float, where steps of several were judged.
+    Failures that an aggregate SQNR masks: `typical_db` is the median of the samples' SQNR; `small_db` the SQNR of channels at
+    least 16x smaller than the largest, where it is below 10 dB, and `small` names them; `constant` names what varies in float
+    and is constant in the candidate, empty where nothing is; `worst_sequence_db` is the lowest SQNR of a sequence, where
+    steps of several were judged.
     """
 
     output: str
@@ -139,8 +139,8 @@ class LayerError(Record):
 
 @dataclass(frozen=True)
 class Remedy(Record):
-    """What was done to a part of the graph so that it can be quantized, or quantized better. `gain_db`: what the SQNR of
-    the outputs won by it on the calibration samples, where that was measured.
+    """A change to a part of the graph so that it can be quantized, or quantized better. `gain_db`: by how much it raised the
+    SQNR of the outputs on the calibration samples, where that was measured.
     """
 
     what: str
@@ -150,10 +150,10 @@ class Remedy(Record):
 
 @dataclass(frozen=True)
 class FloatSearch(Record):
-    """How the layers were found that stay in float so that the gate holds. `tries` sets of layers were judged on the
-    held-out samples, `remembered` of them in a conversion before. With `first` layers the gate held at first, `left` of
-    them remain, none where nothing helped that leaves integer kernels. `stopped` says what ended the search early, empty
-    where no single layer can be given back to int8.
+    """The mixed-precision search for layers that stay in float so that the gate holds. `tries` sets of layers were judged on
+    held-out samples, `remembered` of them by an earlier conversion. The gate first held with `first` layers in float;
+    minimizing that set left `left`, 0 where no set with integer kernels helps. `stopped`: what ended the search early, empty
+    where the set is minimal.
     """
 
     tries: int
@@ -165,7 +165,7 @@ class FloatSearch(Record):
 
 @dataclass(frozen=True)
 class FusionAudit(Record):
-    """What the runtime really did: `integer` of `total` heavy operators run as integer kernels."""
+    """What the runtime's optimized graph shows: `integer` of `total` heavy operators run as integer kernels."""
 
     operator: str
     integer: int

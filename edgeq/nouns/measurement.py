@@ -66,7 +66,7 @@ class Outputs(Record):
 @dataclass(frozen=True)
 class Run(Record):
     """What one entrant did. `state`: ok, load_failed, crashed, timeout, out_of_memory, wrong (no finite output).
-    `notes` say in words what was done to it that a reader must know (samples quantized before the clock starts ...).
+    `notes`: changes that a reader must know of (samples quantized before the clock starts ...), in words.
     """
 
     entrant: str

@@ -10,8 +10,8 @@ from .record import Record
 class Scheme(Record):
     """How integers stand for reals. Types are "int8", "uint8" or "int16"; `reduce_range` gives weights 7 bits; `pairs_fit`
     widens scales until no two neighbouring products overflow 16 bits (AVX2 without VNNI).
-    `thin_in_float`: convolutions that sum few products are faster in float there. `integer_io`: the file takes and gives
-    integers, where usually it takes and gives float.
+    `thin_in_float`: convolutions with few products per output are faster in float there. `integer_io`: inputs and outputs of
+    the file are integers, where they are usually float.
     """
 
     activations: str

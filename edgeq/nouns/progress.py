@@ -1,4 +1,4 @@
-"""What a long step says while it works; the command line draws it, a program may ignore it."""
+"""Events of a running command: progress, notes, the route to a device. The command line prints them, a program may ignore them."""
 
 from dataclasses import dataclass
 from typing import Optional

@@ -14,5 +14,4 @@ class Recipe(Record):
     method: str
     weight_bits: int
     activation_bits: int
-    needs_data: bool
     runtimes: tuple[str, ...]

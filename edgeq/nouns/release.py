@@ -25,7 +25,7 @@ class App(Shown, Record):
     `path` is the absolute path that an application loads from; it is a link that always points to a complete release.
     `not_compared` says why the speed of what is live was not compared before it went live; None when it was.
     `kept`: where the files of others were moved to that lay in the release when it went live, such as an application's log;
-    told by what made it live, None where there were none.
+    set in the answer to the command that activated it, None where there were none.
     """
 
     name: str

@@ -155,7 +155,7 @@ class Choice(Record):
 
 @dataclass(frozen=True)
 class DeviceCheck(Record):
-    """The device's outputs beside the host's for the same candidate, on the first `samples` check samples.
+    """The device's outputs compared with the host's for the same candidate, on the first `samples` check samples.
 
     `largest_error` and `tolerance` are in the output's own unit, of the output that came closest to failing or failed;
     `cosine` is the smallest of all outputs. `agreement` with the host's float model and the accuracies are in percent,

@@ -1,4 +1,4 @@
-"""What the commands return, where that is made of several nouns; each is shown by edgeq/report/formats/text.py."""
+"""What the commands return, where that is made of several nouns; edgeq/report/formats/text.py prints each."""
 
 import os
 from dataclasses import dataclass

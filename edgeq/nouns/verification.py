@@ -1,4 +1,4 @@
-"""What an emulated CPU answered, held against this machine's answers and against float."""
+"""Outputs on an emulated CPU, compared with this machine's and with float's."""
 
 from dataclasses import dataclass
 from typing import Optional
@@ -60,7 +60,7 @@ class Verified(Record):
 
 @dataclass(frozen=True, repr=False)
 class Verification(Shown, Record):
-    """A bundle on an emulated CPU. `samples_from` says in words where the samples come from."""
+    """A bundle on an emulated CPU. `samples_from`: where the samples come from, in words."""
 
     name: str
     digest: str

@@ -1,4 +1,4 @@
-"""What a race on a busy device still tells: pairs of entrants by CPU time, and by the inferences that nobody disturbed.
+"""What a race on a busy device still shows: pairs of entrants by CPU time, and by the inferences that nobody disturbed.
 
 CPU time does not count what others ran in between. Still it is no quiet race: others empty the caches, which costs the
 larger model more, so int8 looks 3 to 20 % better than it is (measured with 16 processes on 2 cores). The fastest tenth
@@ -49,9 +49,9 @@ def _costs(blocks: tuple[Block, ...]) -> tuple[float, float]:
 def _pair(entrant: str, against: str, ratios: Sequence[Estimate], beyond: float) -> Pair | None:
     if not ratios:
         return None
-    said = {verdict(ratio, beyond) for ratio in ratios}
+    verdicts = {verdict(ratio, beyond) for ratio in ratios}
     cautious = min(ratios, key=lambda ratio: abs(np.log(ratio.value)))
-    return Pair(entrant, against, cautious, said.pop() if len(said) == 1 else CANNOT_TELL)
+    return Pair(entrant, against, cautious, verdicts.pop() if len(verdicts) == 1 else CANNOT_TELL)
 
 
 def _ratios(first: Costs, second: Costs) -> tuple[Estimate, ...]:

@@ -111,7 +111,7 @@ def _while_busy(
         return Choice(stays, f"{why_not}; {how}: {_title(report, stays)} {reason}", compared=True)
     return Choice(
         stays,
-        f"speed not compared: {why_not}{_what_cpu_time_says(report, others, stays, floats)}; {_title(report, stays)} {reason}",
+        f"speed not compared: {why_not}{_cpu_time_in_words(report, others, stays, floats)}; {_title(report, stays)} {reason}",
         compared=False,
     )
 
@@ -119,7 +119,7 @@ def _while_busy(
 def _what_stays(
     report: RaceReport, works: Sequence[str], floats: Sequence[str], live: str | None
 ) -> tuple[str, str]:
-    """The candidate that goes live where nothing is known to be faster, and what to say of it."""
+    """The candidate that goes live where nothing is known to be faster, and the reason, for the user."""
     if (
         live is not None
         and live in works
@@ -132,7 +132,7 @@ def _what_stays(
     return works[0], "goes live: no float candidate may"
 
 
-def _what_cpu_time_says(report: RaceReport, others: Sequence[str], stays: str, floats: Sequence[str]) -> str:
+def _cpu_time_in_words(report: RaceReport, others: Sequence[str], stays: str, floats: Sequence[str]) -> str:
     """Of the one with the best ratio to `stays`, why it does not go live instead."""
     known = [id for id in others if report.busy_pair(id, stays)]
     if not known:
@@ -143,15 +143,15 @@ def _what_cpu_time_says(report: RaceReport, others: Sequence[str], stays: str, f
         _title(report, stays),
         _busy_speedup(report, nearest, stays),
     )
-    said = _busy_verdict(report, nearest, stays)
-    if said == FASTER:
+    judged = _busy_verdict(report, nearest, stays)
+    if judged == FASTER:
         unbeaten = next(f for f in floats if f != nearest and _busy_verdict(report, nearest, f) != FASTER)
         against = _busy_speedup(report, nearest, unbeaten) or "too few rounds in common"
         return (
             f"; in CPU time {title} is faster than {kept} ({speedup}), but not clearly faster than "
             f"{_title(report, unbeaten)} ({against})"
         )
-    if said == SLOWER:
+    if judged == SLOWER:
         return f"; {title} is slower in CPU time than {kept} ({speedup})"
     if _seems_faster(report, nearest, stays):
         return (

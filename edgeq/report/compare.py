@@ -1,7 +1,7 @@
-"""Two measurements side by side, and why they must not be put there.
+"""Two measurements side by side, and why they may not be comparable.
 
 Between two measurements lie hours, a reboot, a summer: what was not interleaved can differ for any reason, so the
-conditions are held against each other first, and the figures are called different only beyond both noise floors.
+conditions are compared first, and figures count as different only beyond both noise floors.
 """
 
 from collections.abc import Callable, Sequence
@@ -31,7 +31,7 @@ _CONDITIONS: dict[str, Callable[[Measurement], str]] = {
 
 
 def compare_measurements(first: Measurement, second: Measurement, *, force: bool = False) -> Comparison:
-    """Each candidate of `first` beside the one of `second` with the same id.
+    """Each candidate of `first` with the one of `second` that has the same id.
 
     Raises NotComparable with every unlike condition, unless `force`: then they stand in the comparison.
     """
@@ -92,8 +92,8 @@ def _change(id: str, first: Run | None, second: Run | None, margin: float | None
     rounds = [list(rounds_of(run).values()) if run else [] for run in (first, second)]
     medians = [_median_ms(r) for r in rounds]
     ratio = independent_ratio(rounds[1], rounds[0])
-    said = NOT_COMPARED if ratio is None or margin is None else verdict(ratio, margin)
-    return Change(id, medians[0], medians[1], ratio, said)
+    judged = NOT_COMPARED if ratio is None or margin is None else verdict(ratio, margin)
+    return Change(id, medians[0], medians[1], ratio, judged)
 
 
 def _median_ms(rounds: Sequence[Samples]) -> Estimate | None:

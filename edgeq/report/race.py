@@ -24,7 +24,7 @@ Rounds = Mapping[int, np.ndarray]  # round number to its latencies in ns, in the
 
 
 def compare_runs(measurement: Measurement, *, reference: str | None = None) -> RaceReport:
-    """`reference` is the entrant that the others are held against: the job's first one unless told.
+    """`reference` is the entrant that the others are compared with; default: the job's first.
 
     An emulated, disturbed or short race is reported all the same, with `not_compared` saying why it decides nothing. Raises
     EdgeqError for a reference that is no entrant, and for a measurement of nothing.
@@ -36,7 +36,7 @@ def compare_runs(measurement: Measurement, *, reference: str | None = None) -> R
         )
     entrants = {entrant.id: entrant for entrant in measurement.job.entrants}
     first = measurement.job.entrants[0].id
-    held_against = _known(reference or first, entrants)
+    reference = _known(reference or first, entrants)
     rounds = {
         run.entrant: rounds_of(in_decisive_rounds(run, measurement))
         for run in measurement.runs
@@ -45,18 +45,18 @@ def compare_runs(measurement: Measurement, *, reference: str | None = None) -> R
     floor = _noise_floor(rounds, first)
     pairs = _pairs([id for id in entrants if rounds.get(id)], rounds, margin(floor))
     why_not = _why_not_compared(measurement, rounds, pairs)
-    against = {pair.entrant: pair for pair in pairs if pair.against == held_against}
+    against = {pair.entrant: pair for pair in pairs if pair.against == reference}
     return RaceReport(
         job=measurement.job.id,
         app=measurement.job.app,
         device=measurement.facts.board,
-        reference=held_against,
+        reference=reference,
         rows=tuple(
             _row(
                 entrants[run.entrant],
                 in_decisive_rounds(run, measurement),
                 against.get(run.entrant),
-                _verdict(run, held_against, against, why_not),
+                _verdict(run, reference, against, why_not),
             )
             for run in measurement.runs
             if run.entrant in entrants
@@ -214,7 +214,7 @@ def _verdict(run: Run, reference: str, against: Mapping[str, Pair], why_not: str
     return against[run.entrant].verdict
 
 
-def _row(entrant: Entrant, run: Run, pair: Pair | None, said: str) -> EntrantReport:
+def _row(entrant: Entrant, run: Run, pair: Pair | None, judged: str) -> EntrantReport:
     rounds = rounds_of(run)
     samples = sum(len(block.latency_ns) for block in run.blocks)
     warm = [block.load_ns for block in run.blocks]
@@ -223,7 +223,7 @@ def _row(entrant: Entrant, run: Run, pair: Pair | None, said: str) -> EntrantRep
         title=entrant.title or entrant.id,
         runtime=entrant.runtime,
         state=run.state,
-        verdict=said,
+        verdict=judged,
         runtime_version=run.runtime_version,
         error=run.error,
         latency=latency_of(rounds) if rounds else None,

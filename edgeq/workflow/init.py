@@ -15,8 +15,8 @@ _FORMATS = "an .onnx, .tflite or .pt2 file, or a torch model in a .py file"
 
 
 @dataclass(frozen=True)
-class Started:
-    """The project file that was written; `open_questions` is what nobody could decide but the user."""
+class NewProject:
+    """The project file that was written; `open_questions` are for the user to decide, `next` is the command to run now."""
 
     path: Path
     project: Project
@@ -34,7 +34,7 @@ def init(
     host: str | None = None,
     name: str | None = None,
     force: bool = False,
-) -> Started:
+) -> NewProject:
     """Write ./edgeq.toml. What is not given is looked for here: the model, its weights, its samples.
 
     Raises TargetRefused where an edgeq.toml is there already, ModelRefused and DataRefused where what is named is not there,
@@ -61,7 +61,7 @@ def init(
     begun = Project(options, {target: Place(host=host)} if target else {})
     path.write_text(project_text(begun), encoding="utf-8")
     questions = tuple(_open_questions(begun, here))
-    return Started(path, begun, questions, _next(begun, here, target))
+    return NewProject(path, begun, questions, _next(begun, here, target))
 
 
 def _model(given: str | None, here: Found) -> str:

@@ -8,7 +8,7 @@ from edgeq.report.formats.units import day_and_time
 
 
 def conditions(measurement: Measurement) -> list[str]:
-    """Facts for one line. What could not be read says so, with its reason."""
+    """Facts for one line. What could not be read is "not available", with the reason."""
     before, after = measurement.before, measurement.after
     return [
         f"{day_and_time(measurement.started_utc)} as user {measurement.facts.user}",
@@ -35,7 +35,7 @@ def _temperature(before: Conditions, after: Conditions) -> str:
 
 
 def _frequency(before: Conditions, after: Conditions) -> Iterator[str]:
-    """Of the fastest policy; a device without frequencies has no governor either, and that is said already."""
+    """Of the fastest policy; a device without frequencies has no governor either, which is printed already."""
     if after.frequency_khz:
         policy, fastest = max(after.frequency_khz.items(), key=lambda p: p[1])
         start = before.frequency_khz.get(policy, fastest)

@@ -1,4 +1,4 @@
-"""`edgeq data`: what the model will see of the samples, and what float says to it."""
+"""`edgeq data`: what the model will see of the samples, and what float answers."""
 
 from rich.console import Console
 

@@ -1,4 +1,4 @@
-"""What an emulated CPU answered: `emulate` and `verify` lines. Times are never shown: they are not representative."""
+"""Outputs on an emulated CPU: `emulate` and `verify` lines. Times are not printed: they are not representative."""
 
 from rich.console import Console
 
@@ -49,8 +49,8 @@ def _facts(verified: Verified) -> list[str]:
     moved, here, there = verified.moved, verified.here, verified.there
     if moved is None or here is None or there is None:
         return []
-    told = "bit for bit" if verified.same_bits else f"{_words(moved, '')} from"
-    facts = [f"{told} this machine's outputs on {counted(verified.samples, 'sample')}"]
+    close = "bit for bit" if verified.same_bits else f"{_words(moved, '')} from"
+    facts = [f"{close} this machine's outputs on {counted(verified.samples, 'sample')}"]
     facts.append(f"{_words(here)} here, {_words(there, '')} there")
     if verified.samples < _FEWEST:
         return facts

@@ -56,7 +56,7 @@ def _room(console: Console) -> int:
 
 
 def _names(layers: Sequence[LayerExplained], room: int) -> dict[str, str]:
-    """What each is shown as: its number in the graph's order, and a name as short as its operator's column leaves."""
+    """The name each is printed with: its number in the graph's order, and a name as short as its operator's column leaves."""
     longest = max((len(layer.operator) for layer in layers), default=0)
     short = short_names((layer.layer for layer in layers), min(max(room - longest - 8, _SHORTEST), LONGEST))
     return {layer.layer: f"#{k} {short[layer.layer]}" for k, layer in enumerate(layers, 1)}
@@ -78,8 +78,8 @@ def _facts(console: Console, e: Explanation, quantized: Sequence[LayerExplained]
             [f"  this brought the outputs {e.gain_db:.1f} dB closer on calibration samples"],
         )
     for tried in e.repairs:
-        said = "used" if tried.kept else "not used"
-        say(console, "pass", [tried.repair, said, *_worth(tried), tried.why])
+        outcome = "used" if tried.kept else "not used"
+        say(console, "pass", [tried.repair, outcome, *_worth(tried), tried.why])
     for line in _partners(e.partners, _room(console)) if e.partners else ():
         say(console, "explain", [line])
 
@@ -89,15 +89,15 @@ def _worth(tried: Tried) -> list[str]:
 
 
 def _named(layer: LayerExplained, names: Mapping[str, str]) -> str:
-    told = not layer.inside or layer.layer.startswith(layer.inside)
-    inside = "" if told else f" in {short_name(layer.inside)}"
+    known = not layer.inside or layer.layer.startswith(layer.inside)
+    inside = "" if known else f" in {short_name(layer.inside)}"
     return f"{names[layer.layer]} ({layer.operator}){inside}"
 
 
-def _by_reason(console: Console, word: str, told: Iterable[tuple[str, str]]) -> None:
+def _by_reason(console: Console, word: str, reasons: Iterable[tuple[str, str]]) -> None:
     """A line for each reason, with the layers that have it."""
     groups: dict[str, list[str]] = defaultdict(list)
-    for name, why in told:
+    for name, why in reasons:
         if why:
             groups[why].append(name)
     for why, names in groups.items():

@@ -1,4 +1,4 @@
-"""Which columns the table of `edgeq explain` has: those that have something to say of a candidate's layers."""
+"""Which columns the table of `edgeq explain` has: those with a value for some layer of the candidate."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ from edgeq.report.formats.units import percent
 
 @dataclass(frozen=True)
 class Column:
-    """`means` is what the legend says of it; empty where its name says it all."""
+    """`means` is its text in the legend; empty where the name is enough."""
 
     name: str
     cell: Callable[[LayerExplained], str]
@@ -19,7 +19,7 @@ class Column:
 
 
 def columns_of(quantized: Sequence[LayerExplained], bar: int, *, fixed: bool) -> list[Column]:
-    """Those that have something to say of these layers. `fixed`: ranges are, and a kernel may still not take them."""
+    """Those with a value for some of these layers. `fixed`: ranges are, and a kernel may still not take them."""
     largest = max((layer.error or 0.0 for layer in quantized), default=0.0)
     columns = [Column("work", lambda one: percent(one.work))]
     if largest:

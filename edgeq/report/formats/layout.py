@@ -1,4 +1,4 @@
-"""The page: a word in the margin, facts beside it, tables below. Knows widths, not what is said.
+"""The page: a word in the margin, facts next to it, tables below. Knows widths, not nouns.
 
 In a terminal facts are folded at its width and a table that is too wide is split into several that repeat its first
 column, whose words wrap where even that does not fit; no figure is ever cut. Piped, every line is as long as it needs to be and nothing depends on a terminal.
@@ -33,8 +33,8 @@ def say(console: Console, word: str, facts: Sequence[str], *, style: str = "") -
         return
     shown = "" if _last_word.get(console) == word else word
     _last_word[console] = word
-    told = [encodable(fact, console.encoding) for fact in facts]
-    for i, line in enumerate(folded(told, page_width(console) - MARGIN)):
+    words = [encodable(fact, console.encoding) for fact in facts]
+    for i, line in enumerate(folded(words, page_width(console) - MARGIN)):
         margin = Text(f"{shown if i == 0 else '':<{MARGIN}}", style="bold")
         _print(console, margin + Text(line, style=style))
 
@@ -84,7 +84,7 @@ def table(
 
 
 def _margin(names: Sequence[str], rows: Sequence[Sequence[str]], page: int) -> int:
-    """The page's own, or none where the columns would not fit beside it."""
+    """The page's own, or none where the columns would not fit next to it."""
     whole = sum(max(cell_len(row[c]) for row in (names, *rows)) for c in range(len(names)))
     whole += _GAP * (len(names) - 1)
     return MARGIN if MARGIN + whole <= page else 0
@@ -121,7 +121,7 @@ def _widths(
     names: Sequence[str], rows: Sequence[Sequence[str]], words: frozenset[int], width: int
 ) -> list[int]:
     """Of each column. Figures have the width they need; the first column gives way to them, and words that do not fit
-    beside it are folded.
+    next to it are folded.
     """
     widths = [max(cell_len(row[c]) for row in (names, *rows)) for c in range(len(names))]
     figures = max((w for c, w in enumerate(widths) if c not in words), default=_NARROWEST)

@@ -159,7 +159,7 @@ def _show_reservations(fidelity: Fidelity, console: Console) -> None:
 
 
 def _bound(fidelity: Fidelity) -> list[str]:
-    """Of a gate that holds; one that fails says it itself."""
+    """Of a gate that holds; the message of one that fails has it."""
     b = fidelity.bound
     if b is None or not fidelity.passed or b.samples_needed is None:
         return []
@@ -218,13 +218,13 @@ def _closeness(outputs: tuple[OutputError, ...]) -> str:
     errors = [(o.sqnr_db, o.output, o.worst_sequence_db) for o in outputs if o.sqnr_db is not None]
     if errors:
         sqnr_db, name, worst_db = min(errors, key=lambda error: error[:2])
-        told = words_of_db(sqnr_db)
+        words = words_of_db(sqnr_db)
         worst = (
             f", {words_of_db(worst_db).removeprefix('SQNR ')} on its worst sequence"
             if worst_db is not None
             else ""
         )
-        found.insert(0, told + (f" at {name}" if len(outputs) > 1 else "") + worst)
+        found.insert(0, words + (f" at {name}" if len(outputs) > 1 else "") + worst)
     return ", ".join(found)
 
 

@@ -136,7 +136,7 @@ def show_status(
 
 
 def show_figures(status: DeviceStatus, console: Console, figures: Sequence[LiveFigures]) -> None:
-    """How fast what is live is, how much memory it takes, when that was measured and beside what."""
+    """How fast what is live is, how much memory it takes, when that was measured, and compared with what."""
     say(console, "measured", [f"last: {status.last_results[-1]}"] if status.last_results else ["nothing yet"])
     header = ["name", "p50", "peak memory", "measured", "speed"]
     rows = [

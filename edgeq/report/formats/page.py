@@ -1,4 +1,4 @@
-"""A page of HTML, for notebooks, made of what is otherwise printed: facts, tables and lines. Knows nothing of what is said.
+"""A page of HTML, for notebooks, made of what is otherwise printed: facts, tables and lines. Knows no nouns.
 
 It stands by itself: no script, no style sheet, nothing to load. Whatever comes in is text and is escaped.
 """
@@ -29,15 +29,15 @@ class Page(Console):
         self._word = word
         indent = len(facts[0]) - len(facts[0].lstrip()) if facts else 0
         shift = f"padding-left:{indent}em;" if indent else ""
-        told = "".join(
+        spans = "".join(
             f'<span style="{shift}margin-right:1.5em">{_text(fact.strip())}</span>'
             for fact in facts
             if fact.strip()
         )
         if "bold" in style:
-            told = f"<b>{told}</b>"
+            spans = f"<b>{spans}</b>"
         name, value = (_cell("left") for _ in range(2))
-        self._facts.append(f"<tr>{name}<b>{_text(shown)}</b></td>{value}{told}</td></tr>")
+        self._facts.append(f"<tr>{name}<b>{_text(shown)}</b></td>{value}{spans}</td></tr>")
 
     def table(
         self,

@@ -164,8 +164,8 @@ def _row(row: EntrantReport, title: str, report: RaceReport) -> list[str]:
 
 def _speed(row: EntrantReport, report: RaceReport) -> str:
     """With the verdict behind a factor that has an interval."""
-    said = speed(row, report)
-    return f"{said} {row.verdict}" if row.speedup is not None and said == times(row.speedup) else said
+    factor = speed(row, report)
+    return f"{factor} {row.verdict}" if row.speedup is not None and factor == times(row.speedup) else factor
 
 
 def speed(row: EntrantReport, report: RaceReport) -> str:
@@ -213,8 +213,8 @@ def _outputs_there(check: DeviceCheck | None) -> str:
     if check.accuracy is not None:
         here = f"{check.host_accuracy:.1f}" if check.host_accuracy is not None else ""
         same = here == f"{check.accuracy:.1f}"
-        beside = " (same as on this machine)" if same else f" ({here} % on this machine)" if here else ""
-        return f"{check.accuracy:.1f} %{beside}"
+        here_too = " (same as on this machine)" if same else f" ({here} % on this machine)" if here else ""
+        return f"{check.accuracy:.1f} %{here_too}"
     if check.agreement is not None:
         return f"{check.agreement:.1f} % top-1 agreement with float"
     return "same outputs as on this machine" if check.passed else "DIFFERS from this machine"

@@ -33,7 +33,7 @@ def short_names(names: Iterable[str], room: int = LONGEST) -> dict[str, str]:
 
 
 def short_name(what: str) -> str:
-    """One name by itself, behind the kind of its operator where that is said: "CONV_2D: 0/conv1". Of a fused operator the
+    """One name by itself, behind the kind of its operator where it is given: "CONV_2D: 0/conv1". Of a fused operator the
     first part; a path stays whole, since nothing here says whether its end alone is another's too.
     """
     kind, colon, name = what.rpartition(": ")
@@ -115,7 +115,7 @@ def _last_words(name: str, room: int) -> str:
 
 
 def _alike(shown: dict[str, str]) -> list[list[str]]:
-    """Names that are shown as the same."""
+    """Names whose short forms are the same."""
     groups: dict[str, list[str]] = defaultdict(list)
     for name, short in shown.items():
         groups[short].append(name)
