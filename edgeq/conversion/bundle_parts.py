@@ -1,4 +1,4 @@
-"""Puts a conversion into a bundle: the candidates that passed, and beside them what was found out about them."""
+"""Writes a conversion into a bundle: the candidates that passed, and next to them the figures about them."""
 
 from dataclasses import replace
 from pathlib import Path

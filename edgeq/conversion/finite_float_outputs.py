@@ -1,4 +1,4 @@
-"""Samples to which float itself has no answer: refused by name before any candidate is made.
+"""Refuses samples on which float itself outputs NaN or infinity, by name, before any candidate is made.
 
 A mask that hides everything leaves a softmax nothing to share out, a blank image a normalisation nothing to divide by. No
 range is found with such a sample, and nothing can be held against its NaN.

@@ -1,4 +1,4 @@
-"""Says so where a torch factory is used without --weights though files of weights lie beside it."""
+"""A note where a torch factory is used without --weights although files of weights are next to it."""
 
 from pathlib import Path
 

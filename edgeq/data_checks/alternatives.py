@@ -1,4 +1,4 @@
-"""Other ways of preparing the same samples, and whether float is clearly right more often with one of them."""
+"""Alternative preprocessings of the same samples: channel order, layout, scale, mean, inverted images."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -151,7 +151,7 @@ _OF_ANY = (
 def _as_images(
     image: ImageInput, values: np.ndarray, preprocessing: Preprocessing | None
 ) -> Iterator[Alternative]:
-    """The pixels 0..255 that the values stand for, prepared in the usual ways."""
+    """The values converted back to pixels 0..255, then preprocessed in the usual ways."""
     pixels = _pixels_of(image, values, preprocessing)
     if pixels is None:
         return
@@ -229,7 +229,7 @@ def _scaled(index: int, values: np.ndarray, preprocessing: Preprocessing | None)
 
 
 def _changed(p: Preprocessing, less: float, by: float) -> Preprocessing:
-    """That which gives (value - less) / by."""
+    """The preprocessing that yields (value - less) / by."""
     count = max(len(p.mean), len(p.std))
     means, stds = (v * count if len(v) == 1 else v for v in (p.mean, p.std))
     mean = tuple(m + s * less for m, s in zip(means, stds, strict=True))

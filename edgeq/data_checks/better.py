@@ -1,4 +1,4 @@
-"""Tries the alternatives: with labels by how often float is right, without by how sure it is."""
+"""Tries the alternatives: with labels by float's accuracy, without labels by its confidence."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ class _Labelled:
         return np.asarray(self.scored.answers(stacked(outputs)) == self.labels(start, len(outputs)))
 
     def likelihoods(self, outputs: list[Arrays], start: int = 0) -> np.ndarray:
-        """The logarithm of the probability of each label; nothing where answers are no scores of several classes."""
+        """The log probability of each label; empty where outputs are not scores of several classes."""
         if self.scored.of_two or self.scored.of_numbers:
             return np.zeros(0)
         return log_probabilities(scores_of(outputs, self.scored.which), self.labels(start, len(outputs)))
@@ -65,7 +65,7 @@ class _Trial:
         return int(self.other.sum()) - int(self.now.sum())
 
     def rank(self, fitted: bool) -> tuple[float, float]:
-        """Of several that are better, the one that is right most often, then the one to which labels are likeliest. One that is
+        """Of several that are better, the most accurate one, then the one with the most likely labels. One that is
         `fitted` to the samples is nearly as good as the right one, and has to be clearly better.
         """
         likely = float(self.other_likely.mean()) if len(self.other_likely) else 0.0

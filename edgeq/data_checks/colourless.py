@@ -1,4 +1,4 @@
-"""Gray images for a model of three channels, and samples that hold one value alone."""
+"""Gray images for a model with three channels, and samples that hold a single value."""
 
 from collections.abc import Iterator
 

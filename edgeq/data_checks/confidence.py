@@ -1,4 +1,4 @@
-"""How sure a model is of its answers: the distance of its two largest scores, as logits or as logarithms of probabilities."""
+"""How confident a model is: the distance of its two largest scores, as logits or as logarithms of probabilities."""
 
 import numpy as np
 

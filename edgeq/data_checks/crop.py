@@ -1,4 +1,4 @@
-"""Images of which the preprocessing keeps a small part of the middle: a preset's short side with a size of the user's own."""
+"""Images of which the preprocessing keeps only a small centre crop: a preset's short side with another size."""
 
 from collections.abc import Iterator
 

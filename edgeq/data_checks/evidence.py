@@ -1,4 +1,4 @@
-"""Some of the samples with float's answers to them: what the checks look at. Bounded in work and memory."""
+"""The samples that the checks look at, with float's outputs. Bounded in work and memory."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -32,17 +32,17 @@ class Evidence:
 
     @property
     def count(self) -> int:
-        """Samples with answers."""
+        """Samples with outputs."""
         return len(self.outputs)
 
     @property
     def different(self) -> int:
-        """Samples with answers that differ from each other in any byte."""
+        """Samples with outputs, duplicates counted once."""
         keys = self.samples.keys
         return len({keys[p] for p in self.positions[: self.count]})
 
     def labels(self, numbers: "np.ndarray | None") -> "np.ndarray | None":
-        """Of the samples with answers, by the class numbers of all."""
+        """Of the samples with outputs, by the class numbers of all."""
         return None if numbers is None else numbers[list(self.positions[: self.count])]
 
     def rows(self) -> tuple[np.ndarray, ...]:
@@ -50,12 +50,12 @@ class Evidence:
         return stacked(self.outputs)
 
     def scored(self, numbers: "np.ndarray | None") -> Scored | None:
-        """How answers are read from the outputs and compared with class numbers; None where they cannot be."""
+        """How predictions are computed from the outputs and compared with class numbers; None where they cannot be."""
         found = self.labels(numbers)
         return scored_by(self.rows(), found) if found is not None and self.count > 1 else None
 
     def read_until(self, count: int, work: Work | None = None) -> None:
-        """Reads and answers samples until there are `count`, or the work is done; one at least."""
+        """Reads and runs samples until there are `count`, or the work is done; one at least."""
         work = work or self.work
         while self.count < min(count, len(self.positions)) and (work.left or not self.count):
             within = max(1, int(work.left / (self.cost.read + self.cost.run)))

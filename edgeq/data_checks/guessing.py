@@ -1,4 +1,4 @@
-"""Labels of which float knows nothing: it is right no more often than with them shuffled."""
+"""Labels that float only guesses: it is right no more often than with shuffled labels."""
 
 from collections.abc import Iterator
 

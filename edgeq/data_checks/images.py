@@ -1,4 +1,4 @@
-"""Which input holds images, and where its channels, rows and columns lie."""
+"""Which input holds images, and which axes are its channels, rows and columns."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

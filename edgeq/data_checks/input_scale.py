@@ -1,4 +1,4 @@
-"""Values that are too small or too large for the model's first layers, told without labels.
+"""Values that are too small or too large for the model's first layers, detected without labels.
 
 A batch normalization keeps the mean and the spread that its input had in training: they are compared with those of the
 samples. Where it was folded into the layer before, two signs are left. Of values that are far too small the first layer
@@ -99,7 +99,7 @@ def _by_bias(layer: FirstLayer, evidence: Evidence, arrays: list[Arrays], labell
 
 
 def _is_saturated(evidence: Evidence, arrays: list[Arrays], labelled: bool) -> bool:
-    """Whether answers are such as a trained model never gives, and are not on smaller values."""
+    """Whether outputs are saturated as a trained model's never are, and are not with smaller values."""
     floats = [i for i, spec in enumerate(evidence.model.inputs) if spec.dtype.startswith("float")]
     smaller = evidence.answers(
         [tuple(a * _SMALLER if i in floats else a for i, a in enumerate(sample)) for sample in arrays]

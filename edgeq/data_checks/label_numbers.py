@@ -1,4 +1,4 @@
-"""Labels that cannot be this model's classes, labels of one class, and classes that are numbered otherwise."""
+"""Labels outside the model's classes, labels of one class, and classes in another order."""
 
 from collections.abc import Iterator
 
@@ -20,7 +20,7 @@ _TOLD = 20  # samples that show another order for certain
 
 
 def impossible(scored: Scored, evidence: Evidence, numbers: np.ndarray) -> Iterator[DataFinding]:
-    """All labels are looked at, not only those of the evidence."""
+    """All labels are checked, not only those of the evidence."""
     try:
         require_classes(numbers, scored.classes(evidence.rows(), numbers))
     except DataRefused as error:
@@ -82,7 +82,7 @@ def _shifted(answers: np.ndarray, labels: np.ndarray, classes: int, kept: int) -
 
 
 def _modal(answers: np.ndarray, labels: np.ndarray) -> dict[int, tuple[int, int]]:
-    """By label float's most frequent answer and how often it is given, where there are enough samples to tell."""
+    """By label: float's most frequent prediction and its count, where there are enough samples."""
     found = {}
     for label in np.unique(labels):
         given, counts = np.unique(answers[labels == label], return_counts=True)
@@ -94,7 +94,7 @@ def _modal(answers: np.ndarray, labels: np.ndarray) -> dict[int, tuple[int, int]
 def _renumbered(
     answers: np.ndarray, labels: np.ndarray, modal: dict[int, tuple[int, int]]
 ) -> Iterator[DataFinding]:
-    """Each label is mostly answered with a number of its own, which is another."""
+    """Most samples of each label get one other class, a different one for each label."""
     if len(modal) < _CLASSES or len({answer for answer, _ in modal.values()}) < len(modal):
         return
     told = int(np.isin(labels, list(modal)).sum())

@@ -1,4 +1,4 @@
-"""Images whose bytes stand in the other order than the input's shape says: reshaped, where they had to be transposed.
+"""Images whose values are in the other layout than the input's shape says: reshaped where a transpose was needed.
 
 Neighbouring pixels of an image are alike. Where those of the declared order are not, and those of the other order are, on nearly
 every sample, the shape is right and the order is wrong.

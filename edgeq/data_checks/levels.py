@@ -1,4 +1,4 @@
-"""Samples of an input of integers that use hardly any of them: real numbers of another scale than the file states."""
+"""Samples of a quantized input that use few of its integers: real numbers in another scale than the file states."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Labels that were meant as class numbers and are none: text, or numbers some of which are NaN.
+"""Labels that were meant as class numbers and cannot be used: text, or numbers some of which are NaN.
 
 Boxes, masks and real numbers are labels for a metric of the user's own, and nothing is said against these.
 """

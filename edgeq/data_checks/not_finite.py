@@ -1,4 +1,4 @@
-"""NaN or infinity in any sample: no range can be found from these and nothing judged by them.
+"""NaN or infinity in any sample: such samples can neither calibrate ranges nor judge a candidate.
 
 Arrays in memory are looked through whole; files one by one, as far as the work goes. Those that are not reached are
 refused when they are read.

@@ -1,4 +1,4 @@
-"""Float gives nearly one answer to samples that differ."""
+"""Float predicts one class for nearly all samples."""
 
 from collections.abc import Iterator
 

@@ -28,7 +28,7 @@ _FINITE, _ANSWERS = 0.3, 0.5  # shares of the work that is left
 
 @dataclass(frozen=True)
 class Checked:
-    """What was looked at and what was found, the most certain first."""
+    """The samples that were checked and the findings, the most certain first."""
 
     evidence: Evidence
     findings: tuple[DataFinding, ...]

@@ -1,4 +1,4 @@
-"""What the evidence shows of the samples, in figures: values by channel, labels, float's answers."""
+"""Figures about the samples: values by channel, labels, float's predictions."""
 
 import numpy as np
 
@@ -59,7 +59,7 @@ def answers_seen(evidence: Evidence, numbers: "np.ndarray | None") -> AnswersSee
 
 
 def answers_of(evidence: Evidence, numbers: "np.ndarray | None") -> "np.ndarray | None":
-    """[samples] class numbers, as float gives them."""
+    """[samples] class numbers, as float predicts them."""
     scored = evidence.scored(numbers)
     if scored is not None:
         return np.asarray(scored.answers(evidence.rows()))

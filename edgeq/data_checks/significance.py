@@ -1,4 +1,4 @@
-"""Whether something is right more often than something else on the same samples, beyond what luck does."""
+"""Whether one of two predictions is right significantly more often on the same samples (McNemar's exact test)."""
 
 from math import comb
 
@@ -11,7 +11,7 @@ _GAIN = 0.03  # of the samples: less is not worth a word
 
 
 def surely_more(other: np.ndarray, right: np.ndarray) -> bool:
-    """McNemar's exact test, one-sided, of paired truth values; and a gain that is worth a word."""
+    """McNemar's exact test, one-sided, of paired truth values; and a gain large enough to report."""
     won, lost = int((other & ~right).sum()), int((right & ~other).sum())
     return won - lost >= _GAIN * len(right) and chance(won, lost) < _SURELY
 

@@ -1,4 +1,4 @@
-"""How much the checks may do: counted by the sizes of model and samples, so that a busy machine looks at the same samples."""
+"""How many samples the checks run: from the sizes of model and samples, so that a busy machine checks the same samples."""
 
 import time
 from dataclasses import dataclass

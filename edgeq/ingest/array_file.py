@@ -1,4 +1,4 @@
-"""Whether an .npz or .npy holds what it declares: names, types, shapes and sizes, from its headers alone.
+"""Checks from its headers alone whether an .npz or .npy holds what it declares: names, types, shapes and sizes.
 
 Runs in the limited child, without numpy. An archive of a few bytes may declare arrays of terabytes.
 """

@@ -1,4 +1,4 @@
-"""Finds what could be a model, its weights and its samples in a folder, by names and by the syntax of .py files.
+"""Finds models, weights and samples in a folder, by file names and by the syntax of .py files.
 
 Opens no model and runs no code.
 """
@@ -43,7 +43,7 @@ def find(folder: Path) -> Found:
 
 
 def _is_exported(model: Path) -> bool:
-    """Whether `edgeq export` wrote it: its contract lies beside it."""
+    """Whether `edgeq export` wrote it: its contract is next to it."""
     return model.with_name(f"{model.stem}.contract.json").is_file()
 
 

@@ -60,7 +60,7 @@ def _shaped(array: np.ndarray, key: str, spec: TensorSpec, where: str) -> np.nda
 
 
 def _typed(array: np.ndarray, spec: TensorSpec, label: str) -> np.ndarray:
-    """The same values in the input's type; reals as the integers that stand for them, where the input says how."""
+    """The same values in the input's type; reals are quantized where the input has scale and zero_point."""
     own = np.dtype(spec.dtype)
     if spec.affine is not None and stands_for_reals(array, spec):
         if not np.isfinite(array).all():

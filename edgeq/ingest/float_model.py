@@ -1,4 +1,4 @@
-"""The float model of a source as it is before anything is converted: it answers samples, and shows its first layers.
+"""The float model of a source before any conversion: it runs samples, and exposes its first layers.
 
 Checks of the samples ask it before an export or a conversion takes its minutes. Each kind of source makes one.
 """
@@ -50,7 +50,7 @@ class FirstLayers:
 @dataclass(frozen=True)
 class FloatModel:
     """`answers` gives the outputs of each sample, its batch axis kept, `first_layers` what the first layers give on all of
-    them together. A sample is one array per input, of the input's full shape and type. `quantized`: it came quantized.
+    them together. A sample is one array per input, of the input's full shape and type. `quantized`: the source is quantized.
     `file` is the .onnx or .tflite that answers; where there is none, `macs` counts the multiply-adds of one sample.
     All raise ConversionFailed where the runtime fails.
     """

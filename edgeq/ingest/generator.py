@@ -1,4 +1,4 @@
-"""Samples from the user's own function, `file.py:function`: run once, kept on disk, so that they can be read again."""
+"""Samples from the user's own function, `file.py:function`: run once and stored on disk, so that they can be read again."""
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping

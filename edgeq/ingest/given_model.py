@@ -25,7 +25,7 @@ _IN_PARTS = "save it with onnx.save(model, path, save_as_external_data=True) and
 
 @dataclass(frozen=True, eq=False)
 class GivenModel(os.PathLike[str]):
-    """`source` is what stands for it wherever a source is named: the class of a module, or the file that a ModelProto was
+    """`source` replaces it where a source is named: the class of a module, or the file that a ModelProto was
     written to. `name` is what it is called unless somebody says, `inputs` are their names, `words` describe it.
     """
 
@@ -44,7 +44,7 @@ class GivenModel(os.PathLike[str]):
 
 
 def given_model(value: Any) -> GivenModel:
-    """Raises TypeError for what is no model, ModelRefused for one that cannot be taken."""
+    """Raises TypeError for anything that is no model, ModelRefused for a model that cannot be used."""
     torch, onnx = (
         sys.modules.get("torch"),
         sys.modules.get("onnx"),

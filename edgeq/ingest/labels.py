@@ -1,4 +1,4 @@
-"""What came as labels: numbers of classes where it can be read so, else whatever a metric of the user's own takes.
+"""Interprets labels: class numbers where possible, else whatever the user's metric takes.
 
 Knows arrays; knows no model, so not how many classes there are.
 """
@@ -54,7 +54,7 @@ def words(truth: np.ndarray | None) -> str:
 def likely_labels(arrays: Mapping[str, np.ndarray], inputs: Collection[str]) -> str:
     """ "y looks like labels (1,000 integers from 0 to 9): name it labels" of arrays without labels; empty where none does.
 
-    One integer per sample from 0 on, beside arrays of several values each.
+    One integer per sample from 0 on, next to arrays of several values each.
     """
     if len(arrays) < 2:
         return ""

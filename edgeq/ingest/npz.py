@@ -1,5 +1,5 @@
 """Samples from an .npz (or an .npy): arrays with the samples along their first axis, or one array per sample where their
-shapes differ; `labels` beside them."""
+shapes differ; with `labels` as another array."""
 
 import hashlib
 import re
@@ -59,7 +59,7 @@ def of_arrays(path: Path | str, arrays: dict[str, np.ndarray], inputs: Shapes | 
 
 def one_array_each(arrays: Mapping[str, np.ndarray]) -> bool:
     """Whether these are numpy.savez(path, *samples): arr_0, arr_1 ... of one type and rank and of several shapes. Two
-    arrays of equal length are taken for samples and something beside them.
+    arrays of equal length are read as samples and an additional array.
     """
     found = {name: array for name, array in arrays.items() if name != LABELS}
     if len(found) < 2 or not all(_NUMBERED.fullmatch(name) for name in found):

@@ -1,6 +1,6 @@
-"""A trained model, wherever it comes from, as a clean float graph.
+"""Opens a trained model from any source as a clean float graph.
 
-Which kinds of source exist is what lies in `sources/`: each file there says whether it claims a source and opens it.
+The kinds of source are the files in `sources/`: each says whether it claims a source and opens it.
 This file knows none of them.
 """
 

@@ -1,4 +1,4 @@
-"""Samples of a model's input, one at a time, wherever they come from: an .npz, a folder, a function of the user's."""
+"""Samples of a model's input, one at a time, from any source: an .npz, a folder, a function of the user's."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""Which samples calibrate and which judge: decided by the samples' own bytes, so that it is the same everywhere."""
+"""Splits samples into calibration and evaluation by their own bytes, so that the split is the same everywhere."""
 
 import hashlib
 from collections import Counter, defaultdict

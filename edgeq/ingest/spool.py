@@ -1,4 +1,4 @@
-"""Samples on disk, gone with the last reference: calibrating must not need memory for all of them."""
+"""Samples stored on disk until the last reference is gone, because calibration must not need memory for all of them."""
 
 import tempfile
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ import numpy as np
 
 
 class Spool:
-    """`read(i)` gives what was added as number i."""
+    """`read(i)` returns what was added as number i."""
 
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="edgeq-samples-")

@@ -1,4 +1,4 @@
-"""What every kind of data is once opened: named arrays per sample, as they are stored, and what identifies them."""
+"""Opened data of every kind: named arrays per sample, as they are stored, and a hash that identifies them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ _SHOWN = 4
 
 @dataclass(frozen=True)
 class ClassFolders:
-    """Folders that stand for classes: `names[k]` holds class `numbers[k]`. `by_name`: the names are no numbers, so they
+    """Folders named after classes: `names[k]` holds class `numbers[k]`. `by_name`: the names are no numbers, so they
     were numbered in their order.
     """
 
@@ -27,7 +27,7 @@ class ClassFolders:
 
 @dataclass(frozen=True)
 class Stored:
-    """`read(i)` gives sample i as {array name: array}; a nameless array has the name "" (or "0", "1" ... by position).
+    """`read(i)` returns sample i as {array name: array}; a nameless array has the name "" (or "0", "1" ... by position).
 
     `keys` holds a sha256 over each sample's own bytes and label: content, not file names or times. `truth` is what the
     labels file or array holds, first axis = samples; None where there are no labels. `images`: what is read are pixels,

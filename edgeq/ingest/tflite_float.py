@@ -1,6 +1,6 @@
 """A .tflite file that is known to load, as a FloatModel: LiteRT runs it.
 
-A TFLite convolution holds its activation, so what it gives before that is computed here, at some positions of some samples.
+A TFLite convolution includes its activation, so its output before that is computed here, at some positions of some samples.
 """
 
 from collections.abc import Sequence

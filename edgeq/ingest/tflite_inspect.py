@@ -1,4 +1,4 @@
-"""What a TFLite file is; a file of an old schema is written anew.
+"""Inspects a TFLite file; a file of an old schema is rewritten.
 
 Runs in the limited child, because the runtime may end the process on a file that is sound in form and wrong in content.
 """

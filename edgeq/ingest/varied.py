@@ -1,4 +1,4 @@
-"""Samples of several shapes: which there are, which one a device measures with, and where the graph has to stay open."""
+"""Samples of several shapes: which shapes occur, which one a device measures with, and which dimensions stay open."""
 
 import math
 from collections import Counter

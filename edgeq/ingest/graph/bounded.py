@@ -1,4 +1,4 @@
-"""Refuses a graph that is small as a file and without end as work: before onnx or onnxruntime expand and allocate it."""
+"""Refuses a small file whose graph expands without bound, before onnx or onnxruntime expand and allocate it."""
 
 import math
 from collections.abc import Iterable, Sized

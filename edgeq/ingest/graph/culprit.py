@@ -1,4 +1,4 @@
-"""Which operator of a graph means something else after a change: each is changed by itself, on the values that it reads."""
+"""Finds the operator whose outputs differ after a change of the graph: each is changed alone, on the values that it reads."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -1,4 +1,4 @@
-"""Writes an Einsum of values and a constant as the product of matrices that it is: quantizers know MatMul alone.
+"""Rewrites an Einsum of an activation and a constant as a MatMul, the only product that quantizers know.
 
 Of the indices some are summed over (in both factors), some are rows (in the values and the result) and some columns (in
 the constant and the result). The values are put as [rows, summed], the constant as [summed, columns].

@@ -1,4 +1,4 @@
-"""Which files an ONNX model keeps weights in, by its own word. Read in the limited child."""
+"""Which external files an ONNX model says that it stores weights in. Read in the limited child."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""An ONNX graph that is known to load, as a FloatModel: onnxruntime runs it, and its beginning alone shows the first layers."""
+"""An ONNX graph that is known to load, as a FloatModel: onnxruntime runs it, or only its first layers."""
 
 from collections.abc import Sequence
 from pathlib import Path

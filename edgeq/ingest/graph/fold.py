@@ -1,4 +1,4 @@
-"""Folds constants and batch norms, each constant by itself: one that is better computed than stored stays computed.
+"""Folds constants and batch norms, constant by constant: one that would enlarge the file stays computed.
 
 An example is a language model whose head multiplies by the transposed table of its embedding: folding the Transpose
 would store the table a second time.

@@ -1,4 +1,4 @@
-"""Constants that are stored in float16 or bfloat16 and computed in float32 become what they stand for: float32.
+"""Converts constants that are stored in float16 or bfloat16 and computed in float32 to float32.
 
 Exporters write such files to halve them. The network is one in float32, and its weights can be quantized.
 """

@@ -1,4 +1,4 @@
-"""Upsample (until opset 9) and Resize of opset 10 in the words of opset 11, which onnx's converter leaves out.
+"""Rewrites Upsample (until opset 9) and Resize of opset 10 as Resize of opset 11, which onnx's converter does not do.
 
 Both are asymmetric (input position = output position / scale), and nearest rounds down. Resize of opset 11 without these
 attributes takes half_pixel and round_prefer_floor, which moves an image by a part of a pixel.

@@ -1,7 +1,7 @@
-"""Scan as opset 8 had it, over a batch, put so that onnx's converter makes one of opset 9 of it, which has none.
+"""Rewrites the Scan of opset 8, which has a batch axis, so that onnx's converter can raise it to opset 9, which has none.
 
-The converter drops the first input and renames the directions, but forgets the batch. One sample at a time is all that is
-run, so that is an axis of one, which is taken off before and put back behind. A Scan over sequences of several lengths
+The converter drops the first input and renames the directions, but forgets the batch. Only one sample is run at a
+time, so this axis is 1: it is removed before the Scan and restored after it. A Scan over sequences of several lengths
 (its first input) stays as it is, and the converter refuses it.
 """
 

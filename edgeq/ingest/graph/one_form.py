@@ -1,4 +1,4 @@
-"""Writes the legal forms of an operator's inputs in the one that quantizers read.
+"""Rewrites equivalent forms of an operator's inputs into the one that quantizers read.
 
 Optional inputs at the end that are left out with an empty name go, and what a Gemm adds is a bias of one value per
 output, or an Add behind it. The values stay what they are.

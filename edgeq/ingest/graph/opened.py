@@ -1,4 +1,4 @@
-"""An ONNX file of a stranger, opened and cleaned in the limited child; what comes back is a file that is known to load."""
+"""Opens and cleans an untrusted ONNX file in the limited child; the result is a file that is known to load."""
 
 import tempfile
 from collections.abc import Mapping

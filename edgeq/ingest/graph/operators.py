@@ -1,4 +1,4 @@
-"""Refuses operators that onnxruntime does not have, before a runtime gets to say so in its own words."""
+"""Refuses operators that onnxruntime does not have, before the runtime fails on them."""
 
 from typing import TYPE_CHECKING
 

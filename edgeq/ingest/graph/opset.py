@@ -1,4 +1,4 @@
-"""Moves an opset that is too old or too new.
+"""Converts the opset of a graph where it is too old or too new.
 
 Per-channel quantization needs opset 13; older runtimes on devices refuse a newer one than they know.
 """

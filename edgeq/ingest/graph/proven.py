@@ -1,4 +1,4 @@
-"""The one way in which a graph is changed: a change is kept only where the graph still gives what it gave.
+"""Every change of a graph goes through here: it is kept only if the graph's outputs stay the same.
 
 Compared are the outputs on every example of the samples and on random input. What a change does is for other files.
 """
@@ -30,7 +30,7 @@ class Proof:
     known: tuple[tuple[dict[str, np.ndarray], Outputs], ...]
 
     def refusal(self, candidate: "ModelProto") -> str:
-        """Why `candidate` cannot stand for the graph; empty where it can."""
+        """Why `candidate` cannot replace the graph; empty where it can."""
         try:
             equal = all(same(expected, run(candidate, feed)) for feed, expected in self.known)
         except CannotRun as error:

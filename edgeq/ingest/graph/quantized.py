@@ -1,4 +1,4 @@
-"""Recognises a graph that somebody has quantized already."""
+"""Recognizes a graph that is already quantized."""
 
 from collections import Counter
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""ONNX files in and out: what is no usable ONNX is refused here, with the field or the file that is missing."""
+"""Reads and writes ONNX files, and refuses unusable ones with the field or the file that is missing."""
 
 import hashlib
 import shutil
@@ -32,7 +32,7 @@ _SIGNATURES = (
 
 @dataclass(frozen=True)
 class Loaded:
-    """A model with its weights in memory; above 2 GB they stay in the files beside `path` and `inlined` is False.
+    """A model with its weights in memory; above 2 GB they stay in the files next to `path` and `inlined` is False.
     `external` are the files of external data, in name order."""
 
     proto: "ModelProto"
@@ -60,7 +60,7 @@ def read(path: Path) -> Loaded:
 
 
 def write(cleaned: "Cleaned", path: Path) -> Path:
-    """The clean graph at `path`; a model whose weights stay outside is used where it lies."""
+    """The clean graph at `path`; a model with external weights is used in place."""
     if not cleaned.loaded.inlined:
         assert cleaned.loaded.path is not None
         return cleaned.loaded.path

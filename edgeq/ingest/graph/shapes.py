@@ -1,4 +1,4 @@
-"""Pins what a model leaves open: by --shape, by an example, and a first dimension that is the batch to 1.
+"""Fixes open dimensions: by --shape, by an example, and a batch axis to 1.
 
 A device runs one sample at a time, and fixed shapes let runtimes plan their memory. What differs between the samples
 stays open.

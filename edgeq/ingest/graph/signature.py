@@ -1,4 +1,4 @@
-"""Inputs and outputs of a graph as TensorSpecs, and only those that really are: no initialisers, only tensors."""
+"""Inputs and outputs of a graph as TensorSpecs: tensors only, without initializers listed as inputs."""
 
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,7 @@ def drop_initializer_inputs(model: "ModelProto") -> int:
 
 
 def refuse_without_ends(model: "ModelProto") -> None:
-    """Raises ModelRefused for a graph that takes nothing or gives nothing."""
+    """Raises ModelRefused for a graph without inputs or without outputs."""
     for values, words, verb in (
         (model.graph.input, "inputs", "takes"),
         (model.graph.output, "outputs", "gives"),

@@ -1,4 +1,4 @@
-"""Runs a graph on random input and says whether another graph gives the same: the proof behind every clean-up."""
+"""Compares the outputs of two graphs on random input: the check of every change to a graph."""
 
 import re
 from typing import TYPE_CHECKING, Any
@@ -38,7 +38,7 @@ def run(model: "ModelProto | str", feed: dict[str, np.ndarray]) -> Outputs:
 
 
 def steady(model: "ModelProto | str", feed: dict[str, np.ndarray]) -> bool:
-    """Whether a session that is run again and again gives the same. Raises CannotRun."""
+    """Whether repeated runs of a session give the same outputs. Raises CannotRun."""
     try:
         session = ort_session(model, threads=1, optimize=False)
         first = session.run(None, feed)

@@ -1,4 +1,4 @@
-"""Calls onnx2tf as a process in its environment, and says in our words what it could not do."""
+"""Calls onnx2tf as a process in its environment, and translates its errors."""
 
 import json
 import re

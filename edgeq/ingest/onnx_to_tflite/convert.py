@@ -1,4 +1,4 @@
-"""ONNX -> TFLite, told once: convert apart, give the result the source's ends, prove that it gives the same."""
+"""ONNX -> TFLite: convert in a separate process, give the result the source's inputs and outputs, compare the two."""
 
 import tempfile
 from pathlib import Path

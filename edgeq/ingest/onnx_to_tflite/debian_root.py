@@ -1,6 +1,6 @@
 """The Python of a Debian root file system, run on this machine as it is: without chroot, root rights or containers.
 
-It finds its standard library by where it lies, and its C library because the file system's own loader starts it.
+It finds its standard library by its own path, and its C library because the file system's own loader starts it.
 """
 
 import shlex

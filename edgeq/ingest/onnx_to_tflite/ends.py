@@ -1,4 +1,4 @@
-"""Decides which input and output of a .tflite file is which of its ONNX source, and what parts them: shape or axes.
+"""Matches the inputs and outputs of a .tflite file with those of its ONNX source, and finds how they differ: shape or axes.
 
 An application feeds every candidate of a bundle alike, whichever went live, so all have the source's ends. onnx2tf
 renames some, makes scalars vectors and leaves the channels of an output last. Which axes an output has is found by its

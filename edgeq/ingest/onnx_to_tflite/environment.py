@@ -1,4 +1,4 @@
-"""The environment that onnx2tf runs in: built once, beside its place, and moved there when it works.
+"""The environment that onnx2tf runs in: built once under a temporary name, and renamed when it works.
 
 Named by what it is made of, so new pins or another Python make another one. Whoever comes second waits for the first.
 """
@@ -71,7 +71,7 @@ def _alone(folder: Path, say: Say) -> Iterator[None]:
 
 
 def _build(base: Python, folder: Path, say: Say, pins: Path, module: str) -> Path:
-    """Under the lock, so whatever lies there unfinished was left by an edgeq that was killed."""
+    """Under the lock, so anything unfinished there was left by an edgeq that was killed."""
     for dead in folder.glob(f"{_UNFINISHED}*"):
         shutil.rmtree(dead, ignore_errors=True)
     place = folder / f"onnx2tf-{digest(pins)}-{_key(base)}"

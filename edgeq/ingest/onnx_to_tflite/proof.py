@@ -1,4 +1,4 @@
-"""Whether a TFLite graph gives what the ONNX graph gives: both run on the same input."""
+"""Compares a TFLite graph with its ONNX source: both run on the same input."""
 
 import signal
 import subprocess

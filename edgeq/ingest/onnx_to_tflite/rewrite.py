@@ -1,4 +1,4 @@
-"""Gives a .tflite file the ends that were decided on: order, names, and a RESHAPE or TRANSPOSE where they differ.
+"""Gives a .tflite file the inputs and outputs of its source: order, names, and a RESHAPE or TRANSPOSE where they differ.
 
 Knows the flatbuffer's objects and these two operators.
 """

@@ -1,6 +1,6 @@
-"""Puts together what onnx2tf leaves apart and int8 suffers from: activations, and the two halves of LogSoftmax.
+"""Fuses operators that onnx2tf leaves separate and that cost int8: activations, and the two halves of LogSoftmax.
 
-A RELU6 of its own is a float island between quantized layers, and the logarithm of an int8 softmax is minus infinity
+A separate RELU6 computes in float between quantized layers, and the logarithm of an int8 softmax is minus infinity
 wherever that rounds to zero. Changes the operators in place; what they compute stays the same.
 """
 

@@ -1,4 +1,4 @@
-"""Tensors that forward() makes of numbers, as constants that every converter takes.
+"""Turns tensors that forward() creates from numbers into constants that every converter takes.
 
 torch.export records torch.tensor([...]) as a copy of a constant that is then detached in place. Nothing trains here, so
 detaching does nothing; litert-torch refuses it on what it takes for a view.

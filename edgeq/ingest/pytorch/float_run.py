@@ -101,7 +101,7 @@ def _joined(samples: Sequence[Arrays]) -> Arrays:
 
 
 def _takes_several(call: Any, samples: Sequence[Arrays]) -> bool:
-    """Whether it gives for two samples together what it gives for each, to rounding."""
+    """Whether two samples in one batch give the same outputs as each alone, up to rounding."""
     if any(array.ndim < 2 or array.shape[0] != 1 for sample in samples for array in sample):
         return False
     try:

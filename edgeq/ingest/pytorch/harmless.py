@@ -93,7 +93,7 @@ def _refuse_pickle(name: str, content: bytes) -> None:
 
 
 def _strings(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
-    """Every string with the key that it stands under; keys under "" themselves."""
+    """Every string with its key; keys themselves have the key ""."""
     if isinstance(value, str):
         yield key, value
     elif isinstance(value, list):

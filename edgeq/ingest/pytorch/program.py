@@ -1,4 +1,4 @@
-"""A torch model as an exported program, with an input that it runs on and what it answers to it."""
+"""A torch model as an exported program, with an example input and its outputs."""
 
 import contextlib
 import hashlib
@@ -50,7 +50,7 @@ class Program:
         return tuple(t.numpy() for t in self.inputs)
 
     def refuse_difference(self, name: str, graph: "ModelProto") -> None:
-        """Raises ConversionFailed when the converted graph answers otherwise than torch did."""
+        """Raises ConversionFailed when the converted graph's outputs differ from torch's."""
         feed = {v.name: a for v, a in zip(graph.graph.input, self.arrays, strict=True)}
         self._refuse(name, same(self.expected, run(graph, feed)))
 
@@ -187,7 +187,7 @@ def _example_inputs(module: "nn.Module", request: Request) -> Tensors:
 
 
 def _refuse_other_layout(module: "nn.Module", request: Request) -> None:
-    """Raises DataRefused where the first sample would be taken if its channels stood at the other end."""
+    """Raises DataRefused where the first sample would be taken if its channels were at the other end."""
     import torch
 
     if request.shapes or request.example is None or len(request.example) != 1:
@@ -296,7 +296,7 @@ def _arrays(outputs: Any) -> list[np.ndarray]:
 
 
 def _draws(exported: "ExportedProgram", source: str) -> ModelRefused:
-    """What a network that gives something else at each run is refused with."""
+    """The error for a network whose outputs differ from run to run."""
     import torch
 
     drawn = [

@@ -1,4 +1,4 @@
-"""Makes a .tflite of a program that edgeq exported itself: `python run_litert_torch.py PROGRAM.pt2 MADE.tflite`."""
+"""Converts a program that edgeq exported itself to .tflite: `python run_litert_torch.py PROGRAM.pt2 MADE.tflite`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Arithmetic over sizes, as torch writes it into a .pt2: what is no work to evaluate, however few characters ask for it.
+"""Checks arithmetic over sizes, as torch writes it into a .pt2: only what is cheap to evaluate is allowed.
 
 torch hands the text to sympy, which evaluates what has no symbols at once: 9**9**9**9 never ends, Matrix(9999, 9999, 1) takes
 all memory. So functions are those that torch writes, and powers have small exponents that stand in the text.

@@ -1,4 +1,4 @@
-"""An ONNX file: read, checked, cleaned, written; and made into TFLite where that is wanted."""
+"""An ONNX file: read, checked, cleaned, written; and converted to TFLite where that is asked for."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A torch model: an exported program (file.pt2), or a factory (file.py:factory) with the weights it gets."""
+"""A torch model: an exported program (file.pt2), or a factory (file.py:factory) with its weights."""
 
 import importlib.util
 from pathlib import Path
