@@ -1,45 +1,171 @@
-"""Cross-layer equalization: scales the channels between two layers, and the second layer's weights by the inverse.
+"""Cross-layer equalization: scales the channels between two layers, and the second layer's weights by the inverse, where the
+quantized outputs gain by it.
 
-    pairs       layers with channels between them that a positive factor may scale
-    factors     by how much, and what a layer gains by it
-    scaled      a copy of the graph with factors put in: float's own results, other numbers
-    keep        where the quantized outputs gain by it
+    pairs       pairs of layers with channels that can be scaled, and a copy of the graph with factors applied
+    factors     the factors, and the gain that they predict for a layer
 
 Nagel et al., "Data-free quantization through weight equalization and bias correction", 2019.
 """
 
-from dataclasses import replace
+import itertools
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgeq.quantize.calibration.calibrate import Ranges
+import numpy as np
+
+from edgeq.graphs.onnx_index import index_of
+from edgeq.nouns.fidelity import Remedy
+from edgeq.nouns.repairs import Tried, counted
+from edgeq.quantize.calibration.calibrate import Ranges, calibrate_onnx, ranges_of
+from edgeq.quantize.calibration.observers import AUTO
+from edgeq.quantize.evaluate.evaluator import Noise, file_evaluator, mean_sqnr_db, surely_less
+from edgeq.quantize.evaluate.sqnr import finite
 from edgeq.quantize.passes import small_convs
-from edgeq.quantize.passes.equalize.keep import Equalized, equalized, not_equalized
-from edgeq.quantize.passes.equalize.scaled import as_in
+from edgeq.quantize.passes.equalize.factors import Channels, eighths_of, gain_db
+from edgeq.quantize.passes.equalize.pairs import Eighths, Pair, array, as_in, factors_of, pairs_of, scaled
+from edgeq.quantize.passes.ranges.trial import OnnxTrial
 from edgeq.quantize.quantization import Context, Quantization
+from edgeq.quantize.run_model import Progress
+from edgeq.quantize.samples import SamplesLike, Subset, evenly_spaced
+from edgeq.quantize.tensor_values import values_of
 
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["NAME", "Equalized", "as_in", "equalized", "not_equalized", "run"]
+__all__ = ["NAME", "Equalized", "as_in", "equalized", "run"]
 
 NAME = "equalize"
 
+Write = Callable[["onnx.ModelProto", Path, Ranges], None]  # quantizes a graph into a file
+
+_CHANNEL_SAMPLES = 8  # for the ranges of channels
+_SAMPLES = 64  # to decide by, and as many to check with
+_FEWEST = 32  # in all
+_WORTH_TRYING_DB = 3.0  # predicted for some pair: trying costs as much as quantizing the model twice
+_WORTH_SCALING_DB = 0.5  # predicted for a pair
+_WORTH_KEEPING_DB = 0.5  # of the outputs: other rounding alone moves them by 0.1 to 0.5 dB
+
+_HOW = "output channels equalized with the next layer's weights (cross-layer equalization)"
+
+
+@dataclass(frozen=True)
+class Equalized:
+    model: "onnx.ModelProto"
+    result: Tried
+    changes: tuple[Remedy, ...] = ()
+
 
 def run(q: Quantization, context: Context) -> Quantization:
-    """The graph with equalized channels, where its static int8 file comes closer to float by that."""
     leave = small_convs.convolutions(q, context).keys()
 
     def write(model: "onnx.ModelProto", path: Path, ranges: Ranges) -> None:
-        tried = replace(q, model=model, ranges=ranges)
-        context.backend.write(tried, path, leave, fitted=False)
+        context.backend.write(replace(q, model=model, ranges=ranges), path, leave, fitted=False)
 
-    found = equalized(
-        q.graph,
-        write,
-        context.path,
-        context.calibration,
-        threads=context.threads,
-        progress=context.progress,
-    )
-    return replace(q, model=found.model).changed(NAME, found.remedies).result(found.tried)
+    threads, progress = context.threads, context.progress
+    found = equalized(q.graph, write, context.path, context.calibration, threads=threads, progress=progress)
+    return replace(q, model=found.model).changed(NAME, found.changes).result(found.result)
+
+
+def equalized(
+    model: "onnx.ModelProto",
+    write: Write,
+    beside: Path,
+    samples: SamplesLike,
+    *,
+    threads: int,
+    progress: Progress,
+) -> Equalized:
+    """`model`, which has inferred shapes, or an equalized copy if that is closer to float once `write` has quantized both.
+    Files that are tried lie next to `beside` meanwhile.
+    """
+
+    def skipped(why: str, gain_db: float | None = None) -> Equalized:
+        return Equalized(model, Tried(NAME, False, why, gain_db))
+
+    pairs = pairs_of(model)
+    if not pairs:
+        return skipped("no two layers are directly connected")
+    if samples.count < _FEWEST:
+        return skipped(f"fewer than {_FEWEST} samples to decide by")
+    eighths, most = _factors(model, pairs, samples, threads)
+    if most < _WORTH_TRYING_DB:
+        return skipped(f"channels are alike: no layer would gain more than {max(most, 0.0):.1f} dB")
+    changed = scaled(model, eighths)
+    with tempfile.TemporaryDirectory(dir=beside.parent) as name:
+        gain = _Comparison(Path(name), write, samples, threads).gain_db(model, changed)
+        progress("equalize", 1.0)
+    layers = counted(len(eighths), "layer")
+    if gain is None or gain < _WORTH_KEEPING_DB:
+        return skipped(f"{layers}: the outputs do not reliably improve", gain)
+    changes = tuple(Remedy(first, _HOW, gain) for first in eighths)
+    return Equalized(changed, Tried(NAME, True, layers, gain), changes)
+
+
+def _factors(
+    model: "onnx.ModelProto", pairs: tuple[Pair, ...], samples: SamplesLike, threads: int
+) -> tuple[Eighths, float]:
+    """Of the pairs that are predicted to gain, and the largest gain of a pair, in dB."""
+    constants = index_of(model.graph).constants
+    found, most = {}, 0.0
+    for pair, channels in zip(pairs, _channels(model, pairs, samples, threads), strict=True):
+        eighths = eighths_of(channels)
+        gain = gain_db(pair, array(constants[pair.second.input[1]]), channels, factors_of(eighths))
+        if gain >= _WORTH_SCALING_DB:
+            found[pair.first.name] = eighths
+        most = max(most, gain)
+    return found, most
+
+
+def _channels(
+    model: "onnx.ModelProto", pairs: tuple[Pair, ...], samples: SamplesLike, threads: int
+) -> list[Channels]:
+    tensors, indices = [pair.tensor for pair in pairs], evenly_spaced(samples.count, _CHANNEL_SAMPLES)
+    found: list[Channels] = []
+    for k, values in enumerate(values_of(model, tensors, samples, indices, threads)):
+        each = [Channels.of(finite(value).astype(np.float32)) for value in values]
+        found = [s.with_another(e, k) for s, e in zip(found, each, strict=True)] if found else each
+    return found
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    """Quantizes both graphs with the ranges of every automatic calibrator, from samples to decide by, and compares them on
+    these and on samples to check with. Other ranges gain as much as factors do: the factors have to gain with all of them.
+    """
+
+    folder: Path
+    write: Write
+    samples: SamplesLike
+    threads: int
+
+    def gain_db(self, model: "onnx.ModelProto", changed: "onnx.ModelProto") -> float | None:
+        """The smallest gain of all sets and calibrators, or the first that is too small; None where it is not significant."""
+        positions = evenly_spaced(self.samples.count, 2 * _SAMPLES)
+        choose, check = (Subset(self.samples, part) for part in (positions[::2], positions[1::2]))
+        trials = self._trial(model, "before"), self._trial(changed, "after")
+        evaluators = [file_evaluator(trials[0].float_path, some, self.threads) for some in (choose, check)]
+        calibrations = [
+            calibrate_onnx(each, choose, True, threads=self.threads) for each in (model, changed)
+        ]
+        before: list[Noise] = []
+        after: list[Noise] = []
+        gains: list[float] = []
+        for evaluator, calibrator in itertools.product(evaluators, AUTO):
+            for noises, trial, calibration in zip((before, after), trials, calibrations, strict=True):
+                trial.write(ranges_of(calibration, calibrator))
+                noises.append(evaluator.noise(trial.path))
+            gains.append(mean_sqnr_db(after[-1]) - mean_sqnr_db(before[-1]))
+            if gains[-1] < _WORTH_KEEPING_DB:
+                return round(gains[-1], 1)
+        for part in (slice(0, len(AUTO)), slice(len(AUTO), None)):
+            if not surely_less(np.mean(before[part], axis=0), np.mean(after[part], axis=0)):
+                return None
+        return round(min(gains), 1)
+
+    def _trial(self, model: "onnx.ModelProto", name: str) -> OnnxTrial:
+        path = self.folder / name / "model.onnx"
+        path.parent.mkdir()
+        return OnnxTrial(model, lambda ranges: self.write(model, path, ranges), path)

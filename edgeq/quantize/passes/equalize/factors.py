@@ -14,8 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from edgeq.quantize.passes.equalize.pairs import Pair
-from edgeq.quantize.passes.equalize.scaled import Floats, along_channels, by_channel
+from edgeq.quantize.passes.equalize.pairs import Floats, Pair, along_channels, by_channel
 
 Doubles = npt.NDArray[np.float64]
 
@@ -43,29 +42,29 @@ class Channels:
         return Channels(np.minimum(self.low, other.low), np.maximum(self.high, other.high), power)
 
 
-def eighths_of(seen: Channels) -> npt.NDArray[np.int64]:
+def eighths_of(channels: Channels) -> npt.NDArray[np.int64]:
     """n of each channel, [channels], whose factor 2^(-n / 8) is nearest to the formula above."""
-    largest = np.maximum(seen.high, -seen.low)
+    largest = np.maximum(channels.high, -channels.low)
     top = max(float(largest.max()), 1e-30)
     return np.asarray(np.rint(-4.0 * np.log2(np.maximum(largest / top, _SMALLEST))), np.int64)
 
 
-def gain_db(pair: Pair, weights: Floats, seen: Channels, factors: Floats) -> float:
+def gain_db(pair: Pair, weights: Floats, channels: Channels, factors: Floats) -> float:
     """The predicted SQNR gain of the second layer's outputs, from rounding its inputs and its weights to 8 bits.
 
     Rounding errors count as independent, each with a variance of step^2 / 12.
     """
     parts = by_channel(pair, weights).astype(np.float64)
-    before = _noise(parts, seen, np.ones(pair.channels))
-    return float(10 * np.log10(max(before, 1e-30) / max(_noise(parts, seen, factors), 1e-30)))
+    before = _noise(parts, channels, np.ones(pair.channels))
+    return float(10 * np.log10(max(before, 1e-30) / max(_noise(parts, channels, factors), 1e-30)))
 
 
-def _noise(parts: Doubles, seen: Channels, factors: npt.NDArray[np.floating]) -> float:
+def _noise(parts: Doubles, channels: Channels, factors: npt.NDArray[np.floating]) -> float:
     """12 times the power of the outputs' error, summed over outputs."""
     weights = parts * along_channels(parts, factors)
-    step = (float((seen.high / factors).max()) - float((seen.low / factors).min())) / 255
+    step = (float((channels.high / factors).max()) - float((channels.low / factors).min())) / 255
     steps = np.abs(weights).max(axis=(2, 3)) / 127
-    power = along_channels(parts, seen.power / np.square(factors)) * np.ones(parts.shape[3])
+    power = along_channels(parts, channels.power / np.square(factors)) * np.ones(parts.shape[3])
     return step**2 * float(np.square(weights).sum()) + float(
         (np.square(steps) * power.sum(axis=(2, 3))).sum()
     )

@@ -1,27 +1,47 @@
-"""Evens out the channels of what matrix products read, at the expense of their weights, before both are quantized.
+"""SmoothQuant: divides outlier channels of activations, and multiplies the weights behind by the same factors, before both are
+quantized dynamically; kept where the quantized outputs gain by it.
 
-    sites       tensors that only constants have to take up factors for, and who reads them
-    seen        what their channels hold on a few calibration samples
-    factors     the factors with which the products come closest to float's
-    scaled      a copy of the graph with factors put in: float's own results, other numbers
-    keep        where the quantized outputs win by it
+    sites       activations whose channels can be scaled, and a copy of the graph with factors applied
+    factors     the factors with the least error of the products
 
 Xiao et al., "SmoothQuant: accurate and efficient post-training quantization for large language models", 2022.
 """
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from edgeq.nouns.repairs import Tried
-from edgeq.quantize.passes.smooth.keep import Smoothed, smoothed
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from edgeq.graphs.onnx_index import index_of
+from edgeq.nouns.fidelity import Remedy
+from edgeq.nouns.repairs import Tried, counted
+from edgeq.quantize.evaluate.evaluator import graph_evaluator
+from edgeq.quantize.passes.smooth.factors import ChannelStats, best_factors
+from edgeq.quantize.passes.smooth.sites import Floats, Site, scaled, sites_of
 from edgeq.quantize.quantization import Context, GraphBackend, Quantization
+from edgeq.quantize.run_model import Progress
+from edgeq.quantize.samples import SamplesLike, evenly_spaced
+from edgeq.quantize.tensor_values import values_of
 
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["NAME", "Smoothed", "run", "smoothed"]
-
 NAME = "smooth"
+
+_SAMPLES, _COMPARED_ON = 8, 32  # for the ranges of channels, and for the outputs
+# What each variant must gain over the simpler one. In all-MiniLM-L6 factors folded into norms cost 0.5 % of the time, a Mul
+# before each of the twelve other products 3 %, and 2 % where only the six get one that gain 4 dB by themselves.
+_WORTHWHILE_DB = {"folded": 0.5, "all": 1.0}
+_WORTH_FOLDING_DB, _WORTH_A_MUL_DB = 1.0, 4.0  # of one product, by itself
+
+
+@dataclass(frozen=True)
+class Smoothed:
+    model: "onnx.ModelProto"
+    result: Tried
+    changes: tuple[Remedy, ...] = ()
 
 
 def run(q: Quantization, context: Context) -> Quantization:
@@ -35,4 +55,75 @@ def run(q: Quantization, context: Context) -> Quantization:
 
     threads, progress = context.threads, context.progress
     found = smoothed(q.graph, quantized, context.samples, threads=threads, progress=progress)
-    return replace(q, model=found.model).changed(NAME, found.remedies).result(found.tried)
+    return replace(q, model=found.model).changed(NAME, found.changes).result(found.result)
+
+
+def smoothed(
+    model: "onnx.ModelProto",
+    quantized: Callable[["onnx.ModelProto"], "onnx.ModelProto"],
+    samples: SamplesLike,
+    *,
+    threads: int,
+    progress: Progress,
+) -> Smoothed:
+    """`model`, which has inferred shapes, or a smoothed copy if that is closer to float once `quantized`.
+
+    Factors that can be folded into norms are tried first, then also those that need a Mul.
+    """
+    sites = [site for site in sites_of(model) if site.products]
+    factors = _factors(model, sites, samples, threads, progress)
+    if not factors:
+        return Smoothed(model, Tried(NAME, False, "no matrix product gains from it"))
+    evaluator = graph_evaluator(model, samples, evenly_spaced(samples.count, _COMPARED_ON), threads)
+    best, kept, plain_db = model, frozenset[str](), evaluator.sqnr_db(quantized(model))
+    best_db = plain_db
+    for variant, some in (("folded", [s for s in sites if s.folds]), ("all", sites)):
+        names = frozenset(s.tensor for s in some) & factors.keys()
+        if names == kept:
+            continue
+        tried = scaled(model, {name: factors[name] for name in names})
+        sqnr_db = evaluator.sqnr_db(quantized(tried))
+        if sqnr_db >= best_db + _WORTHWHILE_DB[variant]:
+            best, kept, best_db = tried, names, sqnr_db
+    gain = round(best_db - plain_db, 1)
+    why = counted(len(kept), "tensor") if kept else "the outputs gain too little"
+    changes = tuple(_change(s, gain) for s in sites if s.tensor in kept)
+    return Smoothed(best, Tried(NAME, bool(kept), why, gain), changes)
+
+
+def _change(site: Site, gain_db: float) -> Remedy:
+    how = "folded into it" if site.folds else "by a Mul"
+    return Remedy(site.maker, f"outlier channels smoothed into the weights, {how} (SmoothQuant)", gain_db)
+
+
+def _factors(
+    model: "onnx.ModelProto", sites: list[Site], samples: SamplesLike, threads: int, progress: Progress
+) -> dict[str, Floats]:
+    """By tensor, of the sites whose products gain enough."""
+    if not sites:
+        return {}
+    indices = evenly_spaced(samples.count, _SAMPLES)
+    stats: list[list[ChannelStats]] = [[] for _ in sites]
+    for values in values_of(model, [s.tensor for s in sites], samples, indices, threads):
+        for into, value in zip(stats, values, strict=True):
+            into.append(ChannelStats.of(np.asarray(value, np.float32)))
+    found = {}
+    for k, site in enumerate(sites):
+        progress("smooth", k / len(sites))
+        with threadpool_limits(threads, "blas"):
+            least = _WORTH_FOLDING_DB if site.folds else _WORTH_A_MUL_DB
+            factors = best_factors(stats[k], _weights(model, site), least)
+        if factors is not None:
+            found[site.tensor] = factors
+    progress("smooth", 1.0)
+    return found
+
+
+def _weights(model: "onnx.ModelProto", site: Site) -> Floats:
+    """Of all products, [channels, outputs of all]."""
+    from onnx import numpy_helper
+
+    wanted = {node.input[1]: axis for node, axis in site.products}
+    constants = index_of(model.graph).constants
+    held = {name: numpy_helper.to_array(constants[name]) for name in wanted}
+    return np.concatenate([held[n] if axis == 0 else held[n].T for n, axis in wanted.items()], axis=1)

@@ -8,12 +8,12 @@ large as the rest.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from edgeq.quantize.numerics import INT8, UINT8, Granularity, affine, round_trip, symmetric
-from edgeq.quantize.passes.smooth.channel_stats import ChannelStats
 
 Floats = npt.NDArray[np.float32]
 
@@ -21,6 +21,22 @@ _POWERS = (0.5, 0.6, 0.7, 0.8, 0.9)
 _LEVELS = (0.5, 0.75, 0.9, 0.95, 0.98, 0.99)  # shares of the channels that stay below t
 _COLUMNS = 512  # of the weights, evenly spread: enough to tell factors apart
 _FLOOR = 1e-4  # of the largest: the factor of a channel that is always zero stays within the range of float32
+_ROWS = 32  # of one sample: those of an image or a sentence are much alike
+
+
+@dataclass(frozen=True, eq=False)
+class ChannelStats:
+    """Of one sample: some of a tensor's `rows` [rows, channels], and the range of each channel over all, [channels]."""
+
+    rows: Floats
+    low: Floats
+    high: Floats
+
+    @staticmethod
+    def of(values: Floats) -> "ChannelStats":
+        rows = values.reshape(-1, values.shape[-1])
+        some = rows[np.linspace(0, len(rows) - 1, min(len(rows), _ROWS)).astype(int)]
+        return ChannelStats(some, rows.min(axis=0), rows.max(axis=0))
 
 
 @np.errstate(over="ignore", invalid="ignore")  # squares of huge values: no factors gain anything then
@@ -37,9 +53,8 @@ def best_factors(stats: Sequence[ChannelStats], weights: Floats, worthwhile_db: 
     signal = float(np.sum(np.square(exact)))
 
     def sqnr(factors: Floats) -> float:
-        noise = float(
-            np.sum(np.square(_quantized_rows(stats, factors) @ _quantized_weights(some, factors) - exact))
-        )
+        error = _quantized_rows(stats, factors) @ _quantized_weights(some, factors) - exact
+        noise = float(np.sum(np.square(error)))
         return 10 * float(np.log10(max(signal, 1e-30) / max(noise, 1e-30)))
 
     found = [(sqnr(factors), factors) for factors in _candidates(stats, weights)]

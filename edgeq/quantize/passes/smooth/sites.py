@@ -1,14 +1,23 @@
-"""Finds activations whose channels can be scaled against the weights of the products behind. Changes nothing."""
+"""Activations whose channels can be scaled against the weights of the products behind, and factors applied to them in a copy
+of the graph: activations are divided and weights multiplied, with the same products.
+"""
 
 from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
+
+from edgeq.graphs.onnx_edit import copied, drop_unread
 from edgeq.graphs.onnx_index import OnnxIndex, Use, index_of
 from edgeq.graphs.op_sets import NORMS, RESHAPES
 
 if TYPE_CHECKING:
     import onnx
+
+Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +46,17 @@ def sites_of(model: "onnx.ModelProto") -> tuple[Site, ...]:
         if axis is not None:
             by_tensor[graph.origin(node.input[0])].append((node, axis))
     return tuple(graph.site(tensor, tuple(products)) for tensor, products in by_tensor.items())
+
+
+def scaled(model: "onnx.ModelProto", factors: dict[str, Floats]) -> "onnx.ModelProto":
+    """`factors` by tensor, [channels] each; `model` has inferred shapes, and so has the copy."""
+    copy = copied(model)
+    constants = index_of(copy.graph).constants
+    for site in sites_of(copy):
+        if site.tensor in factors:
+            _Scaling(copy.graph, constants, site).by(factors[site.tensor])
+    drop_unread(copy.graph)
+    return copy
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,3 +144,53 @@ class _Graph:
         """One value per channel: the weight or the bias of a norm that is written as several operators."""
         tensor = self.index.constant(name)
         return tensor is not None and len(tensor.dims) >= 1 and max(tensor.dims) == tensor.dims[-1] > 1
+
+
+class _Scaling:
+    """Changes one site in place."""
+
+    def __init__(
+        self, graph: "onnx.GraphProto", constants: "Mapping[str, onnx.TensorProto]", site: Site
+    ) -> None:
+        self.graph, self.constants, self.site = graph, constants, site
+
+    def by(self, factors: Floats) -> None:
+        for node, axis in self.site.products:
+            self._multiply(node, 1, factors[:, None] if axis == 0 else factors)
+        if not self.site.folds:
+            self._between(np.reciprocal(factors), "smooth", self.site.entries)
+            return
+        for node, k in self.site.folds:
+            self._multiply(node, k, np.reciprocal(factors))
+        if self.site.others:
+            self._between(factors, "rough", self.site.others)
+
+    def _multiply(self, node: "onnx.NodeProto", k: int, by: Floats) -> None:
+        """Gives the node a scaled copy of its constant: other nodes may share the original."""
+        from onnx import numpy_helper
+
+        name = node.input[k]
+        values = numpy_helper.to_array(self.constants[name]) * by
+        node.input[k] = self._constant(f"{name}.for.{node.output[0]}", values)
+
+    def _between(self, by: Floats, suffix: str, readers: Iterable[Use]) -> None:
+        """A Mul behind the tensor, for some of its readers."""
+        import onnx
+
+        tensor = self.site.tensor
+        output = f"{tensor}.{suffix}"
+        inputs = [tensor, self._constant(f"{output}.factors", by)]
+        for node, k in readers:
+            node.input[k] = output
+        where = next((k + 1 for k, n in enumerate(self.graph.node) if tensor in n.output), 0)
+        self.graph.node.insert(where, onnx.helper.make_node("Mul", inputs, [output], f"{output}.Mul"))
+        known = [v for v in (*self.graph.value_info, *self.graph.input) if v.name == tensor]
+        for value in known[:1]:
+            self.graph.value_info.append(value)
+            self.graph.value_info[-1].name = output
+
+    def _constant(self, name: str, values: Floats) -> str:
+        from onnx import numpy_helper
+
+        self.graph.initializer.append(numpy_helper.from_array(np.asarray(values, np.float32), name))
+        return name

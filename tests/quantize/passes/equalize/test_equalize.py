@@ -14,8 +14,7 @@ from edgeq.quantize.float_graph import read
 from edgeq.quantize.make import Options, make
 from edgeq.quantize.passes.equalize import as_in, equalized
 from edgeq.quantize.passes.equalize.factors import Channels, eighths_of, gain_db
-from edgeq.quantize.passes.equalize.pairs import pairs_of
-from edgeq.quantize.passes.equalize.scaled import array, factors_of, scaled
+from edgeq.quantize.passes.equalize.pairs import array, factors_of, pairs_of, scaled
 from edgeq.quantize.run_model import no_progress
 from edgeq.quantize.tensor_values import values_of
 from tests.quantize.networks import Rows, images, model_of, residual, saved
@@ -142,8 +141,8 @@ def test_a_layer_gains_where_its_channels_have_unequal_ranges(tmp_path):
 def test_it_is_kept_and_reported_where_the_outputs_gain(tmp_path):
     model = prepared(tmp_path, octaves=5.0)
     kept = found(model, tmp_path)
-    assert kept.tried.kept and kept.tried.gain_db >= 0.5
-    assert {"a", "b"} <= {remedy.what for remedy in kept.remedies}
+    assert kept.result.kept and kept.result.gain_db >= 0.5
+    assert {"a", "b"} <= {remedy.what for remedy in kept.changes}
     onnx.save(kept.model, str(tmp_path / "x.onnx"))
     assert as_in(model, tmp_path / "x.onnx") == kept.model
     assert as_in(model, tmp_path / "net.onnx") is model
@@ -153,12 +152,12 @@ def test_it_is_not_tried_where_channels_have_equal_ranges(tmp_path):
     saved(residual(channels=32), tmp_path)
     model = read(tmp_path / "net.onnx")
     left = found(model, tmp_path)
-    assert left.model is model and left.remedies == () and "channels are alike" in left.tried.why
+    assert left.model is model and left.changes == () and "channels are alike" in left.result.why
 
 
 def test_it_needs_enough_samples(tmp_path):
     left = found(prepared(tmp_path, octaves=5.0), tmp_path, Rows(images(31)))
-    assert not left.tried.kept and "fewer than 32 samples" in left.tried.why
+    assert not left.result.kept and "fewer than 32 samples" in left.result.why
 
 
 @pytest.mark.arithmetic

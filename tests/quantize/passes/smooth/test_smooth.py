@@ -11,8 +11,7 @@ from edgeq.quantize.backends.ort.dynamic import quantized
 from edgeq.quantize.evaluate.gate import Gate
 from edgeq.quantize.make import make
 from edgeq.quantize.passes.smooth import smoothed
-from edgeq.quantize.passes.smooth.scaled import scaled
-from edgeq.quantize.passes.smooth.sites import sites_of
+from edgeq.quantize.passes.smooth.sites import scaled, sites_of
 from edgeq.quantize.run_model import no_progress
 from tests.quantize.networks import Rows, model_of, saved
 
@@ -104,7 +103,7 @@ def test_outlier_channels_are_smoothed_and_the_gain_is_reported():
     exact = answer(model, rows)
     plain, smooth = (decibels(exact, answer(quantized(m), rows)) for m in (model, found.model))
     assert smooth > plain + 4
-    norm = found.remedies[0]
+    norm = found.changes[0]
     assert norm.what == "LayerNormalization: norm"
     assert norm.how == "outlier channels smoothed into the weights, folded into it (SmoothQuant)"
     assert norm.gain_db == pytest.approx(smooth - plain, abs=1.5)
@@ -114,7 +113,7 @@ def test_a_model_without_outlier_channels_is_left_as_it_is():
     model = block(outliers=0)
     found = smoothed(model, quantized, sequences(model), threads=1, progress=no_progress)
     assert found.model is model
-    assert found.remedies == ()
+    assert found.changes == ()
 
 
 def test_a_shared_weight_is_copied():
