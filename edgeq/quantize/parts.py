@@ -1,18 +1,21 @@
-"""Nodes and constants that stand in for a node, their names all below one that the model has already."""
+"""Nodes and constants that replace a node, their names all prefixed by a name that the model has already."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+if TYPE_CHECKING:
+    import onnx
+
 
 class Parts:
-    """Collects them in order. Each call adds to it and gives back the names of what it made, `prefix` before them."""
+    """Collects them in order. Each call adds one and returns the name, `prefix` before it."""
 
     def __init__(self, prefix: str) -> None:
         self.prefix = prefix
-        self.nodes: list[Any] = []
-        self.tensors: dict[str, Any] = {}
+        self.nodes: list[onnx.NodeProto] = []
+        self.tensors: dict[str, onnx.TensorProto] = {}
 
     def under(self, name: str) -> "Parts":
         """The same collection under a longer prefix."""
@@ -45,7 +48,15 @@ class Parts:
         self.nodes.append(helper.make_node(kind, inputs, outputs, f"{outputs[0]}.{kind}", **attributes))
         return outputs
 
-    def graph(self, inputs: list[tuple[str, list[int | None]]], outputs: list[str]) -> Any:
+    def replace(self, node: "onnx.NodeProto", graph: "onnx.GraphProto") -> None:
+        """Puts the nodes where `node` was in `graph`, and the constants among its initializers."""
+        where = list(graph.node).index(node)
+        graph.node.remove(node)
+        for k, part in enumerate(self.nodes):
+            graph.node.insert(where + k, part)
+        graph.initializer.extend(self.tensors.values())
+
+    def graph(self, inputs: list[tuple[str, list[int | None]]], outputs: list[str]) -> "onnx.GraphProto":
         """All of it as the body of another node; `inputs` are floats with their shapes, outputs get theirs inferred."""
         from onnx import TensorProto, helper
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edgeq.foreign import translated
-from edgeq.graphs.onnx_edit import drop_unread
+from edgeq.graphs.onnx_edit import copied, drop_unread
 from edgeq.graphs.onnx_index import OnnxIndex, index_of
 from edgeq.nouns.fidelity import Remedy
 from edgeq.nouns.repairs import Tried, counted
@@ -33,27 +33,26 @@ def store_tables(model: "onnx.ModelProto") -> tuple["onnx.ModelProto", tuple[Rem
     """A copy of `model`, which has inferred shapes, and the lookups with stored tables; `model` itself where none are."""
     import onnx
 
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
+    copy = copied(model)
+    scopes = list(index_of(copy.graph).scopes())
+    shared = _read_otherwise(scopes)
     lookups = [
         (scope, node)
-        for scope in index_of(copy.graph).scopes()
-        for node in scope.graph.node
-        if _is_lookup(node, scope)
+        for scope in scopes
+        for node in scope.nodes
+        if _is_lookup(node, scope) and node.input[0] not in shared
     ]
-    shared = _read_otherwise(copy.graph)
-    taken = [(scope, node) for scope, node in lookups if node.input[0] not in shared]
-    if not taken:
+    if not lookups:
         return model, ()
-    tables = {(id(scope.homes[node.input[0]]), node.input[0]): scope for scope, node in taken}
+    tables = {(id(scope.homes[node.input[0]]), node.input[0]): scope for scope, node in lookups}
     names = {key: _store(key[1], scope) for key, scope in tables.items()}
-    for scope, node in taken:
+    for scope, node in lookups:
         _replace(node, scope.graph, *names[id(scope.homes[node.input[0]]), node.input[0]])
     drop_unread(copy.graph)
-    with translated("the shapes behind a table that is looked up cannot be inferred"):
+    with translated("the shapes behind an embedding cannot be inferred"):
         copy = onnx.shape_inference.infer_shapes(copy, data_prop=True)
     how = "its table is stored in 8 bits with one scale per row"
-    return copy, tuple(Remedy(f"Gather: {node.name or node.output[0]}", how) for _, node in taken)
+    return copy, tuple(Remedy(f"Gather: {node.name or node.output[0]}", how) for _, node in lookups)
 
 
 def _is_lookup(node: "onnx.NodeProto", scope: OnnxIndex) -> bool:
@@ -62,7 +61,7 @@ def _is_lookup(node: "onnx.NodeProto", scope: OnnxIndex) -> bool:
 
     if node.op_type != "Gather" or any(a.name == "axis" and a.i for a in node.attribute):
         return False
-    table = scope.constants.get(node.input[0])
+    table = scope.constant(node.input[0])
     return (
         table is not None
         and table.data_type == TensorProto.FLOAT
@@ -71,12 +70,12 @@ def _is_lookup(node: "onnx.NodeProto", scope: OnnxIndex) -> bool:
     )
 
 
-def _read_otherwise(graph: "onnx.GraphProto") -> set[str]:
+def _read_otherwise(scopes: list[OnnxIndex]) -> set[str]:
     """Names that others than lookups read: a language model's last product may share the table."""
     found = set()
-    for scope in index_of(graph).scopes():
+    for scope in scopes:
         found |= {o.name for o in scope.graph.output}
-        for node in scope.graph.node:
+        for node in scope.nodes:
             lookup = _is_lookup(node, scope)
             found |= {name for k, name in enumerate(node.input) if not (lookup and k == 0)}
     return found
@@ -101,7 +100,4 @@ def _replace(node: "onnx.NodeProto", graph: "onnx.GraphProto", integers: str, sc
     whole = parts.node("Cast", [found], "whole", to=TensorProto.FLOAT)
     scale = parts.node("Gather", [scales, node.input[1]], "scale")
     parts.node_into("Mul", [whole, scale], [node.output[0]])
-    where = list(graph.node).index(node)
-    graph.node.remove(node)
-    for k, part in enumerate(parts.nodes):
-        graph.node.insert(where + k, part)
+    parts.replace(node, graph)

@@ -1,23 +1,75 @@
-"""GRU and RNN for dynamic int8 on onnxruntime, which has no integer kernel for either.
+"""Lowers GRU and RNN for onnxruntime, which has no integer kernel for either.
 
-    ways        which node is split into matrix products, which keeps its kernel on weights stored in 8 bits, and why
-    split_gru   a GRU as MatMuls with fixed weights around its steps
-    stored      weights as int8 that onnxruntime unpacks once, when it loads the file
-
-What has to be decided here is measured; the figures stand in `ways`.
+rnn_lowering    which nodes are split into matrix products, which get int8 weights for their float kernel, and why
+split_gru       a GRU as MatMuls with constant weights around its steps
+int8_weights    weights stored as int8 that onnxruntime dequantizes once, when it loads the file
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from edgeq.quantize.passes.recurrent.apply import Treated, treat_recurrent
+from edgeq.foreign import translated
+from edgeq.graphs.onnx_edit import copied, drop_unread
+from edgeq.graphs.onnx_index import OnnxIndex, index_of
+from edgeq.graphs.onnx_io import opset_of
+from edgeq.nouns.fidelity import Remedy
+from edgeq.nouns.plan import Skipped
+from edgeq.quantize.passes.recurrent.int8_weights import store
+from edgeq.quantize.passes.recurrent.rnn_lowering import Lowering, lowerings_of
+from edgeq.quantize.passes.recurrent.split_gru import split_gru
 from edgeq.quantize.quantization import Context, Quantization
 
-__all__ = ["NAME", "Treated", "run", "treat_recurrent"]
+if TYPE_CHECKING:
+    import onnx
 
 NAME = None
 
 
+@dataclass(frozen=True)
+class Lowered:
+    """`model` is a copy. `changes` names the nodes that were split, `left` those that compute in float, with the reason.
+    `stored`: some weights are stored in 8 bits.
+    """
+
+    model: "onnx.ModelProto"
+    changes: tuple[Remedy, ...] = ()
+    left: tuple[Skipped, ...] = ()
+    stored: bool = False
+
+
 def run(q: Quantization, context: Context) -> Quantization:
-    found = treat_recurrent(q.graph)
+    found = lower_recurrent(q.graph)
     q = replace(q, model=found.model, rewritten=q.rewritten or found.stored, left=(*q.left, *found.left))
-    return q.changed("recurrent", found.remedies)
+    return q.changed("recurrent", found.changes)
+
+
+def lower_recurrent(model: "onnx.ModelProto") -> Lowered:
+    """`model` comes from float_graph.read. Raises ConversionFailed when the new graph's shapes cannot be inferred."""
+    import onnx
+
+    copy = copied(model)
+    opset = opset_of(copy)
+    found = [(scope, each) for scope in index_of(copy.graph).scopes() for each in lowerings_of(scope, opset)]
+    if not found:
+        return Lowered(model)
+    for scope, lowering in found:
+        if lowering.split is not None:
+            split_gru(lowering.split).replace(lowering.node, scope.graph)
+    _store(found)
+    drop_unread(copy.graph)
+    with translated("the shapes of a GRU's matrix products cannot be inferred"):
+        copy = onnx.shape_inference.infer_shapes(copy, data_prop=True)
+    lowerings = [lowering for _, lowering in found]
+    return Lowered(
+        copy,
+        tuple(Remedy(each.name, each.why) for each in lowerings if each.split),
+        tuple(Skipped(each.name, each.why) for each in lowerings if not each.split),
+        any(each.stored for each in lowerings),
+    )
+
+
+def _store(found: list[tuple[OnnxIndex, Lowering]]) -> None:
+    """Each weight once, in the graph that holds it: nodes may share one."""
+    held = {(id(scope.homes[name]), name): scope for scope, lowering in found for name in lowering.stored}
+    for (_, name), scope in held.items():
+        store(scope.constants[name], scope.homes[name])

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 _FEWEST_UNITS = 320
 _FEWEST_UNITS_OF_ONE_STEP = 192
 _OPSET = 13  # Split and Unsqueeze take sizes and axes as inputs
-_OWN_KERNEL = "float compute on 8-bit weights"
+_FLOAT_KERNEL = "float compute on 8-bit weights"
 
 
 @dataclass(frozen=True)
-class Way:
+class Lowering:
     """`split` where the node becomes matrix products; otherwise `stored` names the weights that are stored as int8."""
 
     node: "onnx.NodeProto"
@@ -40,28 +40,32 @@ class Way:
         return f"{self.node.op_type}: {self.node.name or self.node.output[0]}"
 
 
-def ways_of(scope: OnnxIndex, opset: int) -> tuple[Way, ...]:
-    return tuple(_way(node, scope, opset) for node in scope.graph.node if node.op_type in ("GRU", "RNN"))
+def lowerings_of(scope: OnnxIndex, opset: int) -> tuple[Lowering, ...]:
+    return tuple(_lowering(node, scope, opset) for node in scope.nodes if node.op_type in ("GRU", "RNN"))
 
 
-def _way(node: "onnx.NodeProto", scope: OnnxIndex, opset: int) -> Way:
+def _lowering(node: "onnx.NodeProto", scope: OnnxIndex, opset: int) -> Lowering:
     weights = tuple(node.input[1:3])
-    if not all(_is_float(scope.constants.get(name)) for name in weights):
-        return Way(node, "its weights are computed in the graph, or are no float32")
+    if not all(_is_float(scope.constant(name)) for name in weights):
+        return Lowering(node, "its weights are computed in the graph, or are no float32")
     if node.op_type == "RNN":
-        return Way(node, f"{_OWN_KERNEL}: onnxruntime has no integer kernel for RNN", stored=weights)
+        return Lowering(node, f"{_FLOAT_KERNEL}: onnxruntime has no integer kernel for RNN", stored=weights)
     facts = {a.name: a for a in node.attribute}
-    why = _why_whole(node, facts, scope)
+    why = _why_not_split(node, facts, scope)
     if not why and opset < _OPSET:
         why = f"it is split from opset {_OPSET} on, and this is {opset}"
     if why:
-        return Way(node, f"{_OWN_KERNEL}: {why}", stored=weights)
+        return Lowering(node, f"{_FLOAT_KERNEL}: {why}", stored=weights)
     gru = _gru(node, facts, scope)
     words = "a single step" if gru.steps == 1 else f"{gru.steps or 'any number of'} steps"
-    return Way(node, f"split into matrix products in 8 bits around {words} of {gru.units} units", split=gru)
+    return Lowering(
+        node, f"split into matrix products in 8 bits around {words} of {gru.units} units", split=gru
+    )
 
 
-def _why_whole(node: "onnx.NodeProto", facts: "Mapping[str, onnx.AttributeProto]", scope: OnnxIndex) -> str:
+def _why_not_split(
+    node: "onnx.NodeProto", facts: "Mapping[str, onnx.AttributeProto]", scope: OnnxIndex
+) -> str:
     """Why it cannot be split, or would not be faster; empty otherwise."""
     if _given(node, 4):
         return "it takes the lengths of its sequences"

@@ -6,7 +6,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from edgeq.quantize.passes.recurrent import rnn_lowering, treat_recurrent
+from edgeq.quantize.passes.recurrent import lower_recurrent, rnn_lowering
 from tests.quantize.networks import model_of
 
 INPUTS, UNITS, BATCH = 5, 8, 2
@@ -68,16 +68,16 @@ def any_size(monkeypatch):
 )
 def test_the_split_gru_computes_what_the_kernel_computes(any_size, direction, linear_before_reset, rest):
     model = gru(direction, linear_before_reset, **rest)
-    split = treat_recurrent(onnx.shape_inference.infer_shapes(model))
+    split = lower_recurrent(onnx.shape_inference.infer_shapes(model))
     onnx.checker.check_model(split.model, full_check=True)
-    assert [r.what for r in split.remedies] == ["GRU: cell"]
+    assert [r.what for r in split.changes] == ["GRU: cell"]
     assert "GRU" not in {n.op_type for n in split.model.graph.node}
     for ours, kernel in zip(answers(split.model), answers(model), strict=True):
         np.testing.assert_allclose(ours, kernel, atol=2e-6)
 
 
 def test_all_steps_and_directions_share_one_input_projection(any_size):
-    graph = treat_recurrent(onnx.shape_inference.infer_shapes(gru("bidirectional"))).model.graph
+    graph = lower_recurrent(onnx.shape_inference.infer_shapes(gru("bidirectional"))).model.graph
     (product,) = [n for n in graph.node if n.op_type == "MatMul"]
     weight = next(t for t in graph.initializer if t.name == product.input[1])
     assert (product.input[0], list(weight.dims)) == ("x", [INPUTS, 2 * 3 * UNITS])
@@ -85,13 +85,13 @@ def test_all_steps_and_directions_share_one_input_projection(any_size):
 
 
 def test_a_small_gru_keeps_its_kernel():
-    treated = treat_recurrent(onnx.shape_inference.infer_shapes(gru()))
-    assert treated.stored
-    assert treated.remedies == ()
-    (left,) = treated.left
+    lowered = lower_recurrent(onnx.shape_inference.infer_shapes(gru()))
+    assert lowered.stored
+    assert lowered.changes == ()
+    (left,) = lowered.left
     assert left.reason == ("float compute on 8-bit weights: with 8 units it would be slower in integer steps")
-    assert {t.name: t.data_type for t in treated.model.graph.initializer}["w.stored.int8"] == TensorProto.INT8
-    for ours, kernel in zip(answers(treated.model), answers(gru()), strict=True):
+    assert {t.name: t.data_type for t in lowered.model.graph.initializer}["w.stored.int8"] == TensorProto.INT8
+    for ours, kernel in zip(answers(lowered.model), answers(gru()), strict=True):
         np.testing.assert_allclose(ours, kernel, atol=0.02)
 
 
@@ -111,10 +111,10 @@ def test_a_gru_that_cannot_be_split_gets_int8_weights_and_a_reason(any_size, cha
         node.input[4] = "lengths"
         model.graph.initializer.append(numpy_helper.from_array(np.array([6, 4], np.int32), "lengths"))
     node.attribute.extend(helper.make_attribute(k, v) for k, v in change.items())
-    treated = treat_recurrent(onnx.shape_inference.infer_shapes(model))
-    assert treated.stored
-    assert says in treated.left[0].reason
-    for ours, kernel in zip(answers(treated.model), answers(model), strict=True):
+    lowered = lower_recurrent(onnx.shape_inference.infer_shapes(model))
+    assert lowered.stored
+    assert says in lowered.left[0].reason
+    for ours, kernel in zip(answers(lowered.model), answers(model), strict=True):
         np.testing.assert_allclose(ours, kernel, atol=0.03)
 
 
@@ -123,9 +123,9 @@ def test_weights_that_two_cells_share_are_stored_once():
     twin = helper.make_node("GRU", ["x", "w", "r", "b"], ["z"], name="twin", hidden_size=UNITS)
     model.graph.node.append(twin)
     model.graph.output.append(helper.make_tensor_value_info("z", TensorProto.FLOAT, (6, 1, BATCH, UNITS)))
-    treated = treat_recurrent(onnx.shape_inference.infer_shapes(model))
-    assert [n.op_type for n in treated.model.graph.node] == ["Cast", "Mul", "Cast", "Mul", "GRU", "GRU"]
-    y, z = answers(treated.model)
+    lowered = lower_recurrent(onnx.shape_inference.infer_shapes(model))
+    assert [n.op_type for n in lowered.model.graph.node] == ["Cast", "Mul", "Cast", "Mul", "GRU", "GRU"]
+    y, z = answers(lowered.model)
     np.testing.assert_array_equal(y, z)
 
 
@@ -140,8 +140,8 @@ def test_an_rnn_gets_int8_weights_unless_they_are_computed():
     model.graph.node[1].input[1] = "w2"
     model.graph.node.append(helper.make_node("RNN", ["x", "rw", "rr"], ["z"], name="old", hidden_size=UNITS))
     model.graph.output.append(helper.make_tensor_value_info("z", TensorProto.FLOAT, (6, 1, BATCH, UNITS)))
-    treated = treat_recurrent(onnx.shape_inference.infer_shapes(model))
-    assert {s.what: s.reason for s in treated.left} == {
+    lowered = lower_recurrent(onnx.shape_inference.infer_shapes(model))
+    assert {s.what: s.reason for s in lowered.left} == {
         "GRU: cell": "its weights are computed in the graph, or are no float32",
         "RNN: old": "float compute on 8-bit weights: onnxruntime has no integer kernel for RNN",
     }
