@@ -1,40 +1,52 @@
-"""4-bit blocks rounded to minimize the error of the products (GPTQ), where the quantized outputs gain by it."""
+"""Rounds weights in blocks of 4 bits with the least error of the products (GPTQ), where the quantized outputs gain by it.
 
+Frantar et al., "GPTQ: accurate post-training quantization for generative pre-trained transformers", 2022: column by column,
+and the columns still to come compensate the error of each. A block's scale and zero point are chosen when it is reached,
+from its weights as they are then.
+"""
+
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from edgeq.nouns.fidelity import Remedy
 from edgeq.nouns.repairs import Tried, counted
 from edgeq.quantize.evaluate.evaluator import graph_evaluator
-from edgeq.quantize.numerics.blocks import Blocks
-from edgeq.quantize.passes.blockwise.moments import moments_of
+from edgeq.quantize.numerics.blocks import Blocks, Doubles, grid_of, to_grid
 from edgeq.quantize.passes.blockwise.products import Product, products_of
-from edgeq.quantize.passes.blockwise.rounding import round_jointly, round_to_nearest
 from edgeq.quantize.quantization import Context, GraphBackend, Quantization
 from edgeq.quantize.run_model import Progress
 from edgeq.quantize.samples import SamplesLike, evenly_spaced
+from edgeq.quantize.tensor_values import values_of
+
+if TYPE_CHECKING:
+    import onnx
 
 NAME = "fit"
 
-# all-MiniLM-L6, dB of blocks of 32, 64 and 128: 8 bits 31.5, 29.4, 27.5; 4 bits (fitted) 15.9 and, of 128, 13.8. One
-# vector at a time blocks of 128 are up to 1.3 times as fast as those of 32.
+# all-MiniLM-L6, dB with blocks of 32, 64 and 128: 8 bits 31.5, 29.4, 27.5; 4 bits (GPTQ) 15.9 and, with 128, 13.8. One
+# vector at a time, blocks of 128 are up to 1.3 times as fast as those of 32.
 SIZES = {8: 64, 4: 32}
-_COMPARED_ON = 32  # samples
 _LONGEST = 4608  # of a row: moments of more take too long
+_SAMPLES, _COMPARED_ON = 64, 32  # for the moments, and for the outputs
+_ROOM = 512 * 2**20  # bytes of moments at a time
+_DAMPING = 0.01  # of the inputs' mean power, added to the diagonal, as in GPTQ
 _HOW = "4-bit integers rounded to minimize the error of the products (GPTQ)"
 
 
 def run(q: Quantization, context: Context) -> Quantization:
-    """With 8 bits, or without samples, the nearest integers stay."""
+    """With 8 bits, or without samples, weights stay rounded to nearest."""
     if context.samples is None or q.weight_bits == 8:
         return q
     backend = context.backend
     assert isinstance(backend, GraphBackend)
     samples, threads = context.samples, context.threads
     products = products_of(q.graph)
-    blocks = _fitted(q.graph, products, q.weight_bits, samples, threads, context.progress)
+    blocks = _blocks(q.graph, products, q.weight_bits, samples, threads, context.progress)
     fitted = replace(q, blocks=tuple(blocks))
     evaluator = graph_evaluator(q.graph, samples, evenly_spaced(samples.count, _COMPARED_ON), threads)
     after, before = (evaluator.sqnr_db(backend.quantized(each)) for each in (fitted, q))
@@ -45,8 +57,20 @@ def run(q: Quantization, context: Context) -> Quantization:
     return fitted.changed(NAME, changes).result(Tried(NAME, True, count, gain))
 
 
-def _fitted(
-    model: Any,
+def round_to_nearest(weights: npt.NDArray[np.float32], bits: int, size: int) -> Blocks:
+    """`weights` [rows, k]."""
+    return _rounded(weights, None, bits, size)
+
+
+def round_gptq(weights: npt.NDArray[np.float32], gram: Doubles, bits: int, size: int) -> Blocks:
+    """`gram` [k, k] is E[x x'] of the inputs x."""
+    power = max(float(np.trace(gram)) / len(gram), 1e-30)
+    damped = gram + _DAMPING * power * np.identity(len(gram))
+    return _rounded(weights, np.linalg.cholesky(np.linalg.inv(damped)).T, bits, size)
+
+
+def _blocks(
+    model: "onnx.ModelProto",
     products: tuple[Product, ...],
     bits: int,
     samples: SamplesLike,
@@ -56,10 +80,10 @@ def _fitted(
     sizes = {p.node.input[0]: p.weights.shape[1] for p in products if _fits(p)}
     found: dict[int, Blocks] = {}
     with threadpool_limits(threads, "blas"):
-        for tensor, gram in moments_of(model, sizes, samples, threads):
+        for tensor, gram in _moments(model, sizes, samples, threads):
             for k, p in enumerate(products):
                 if _fits(p) and p.node.input[0] == tensor:
-                    found[k] = round_jointly(p.weights, gram, bits, SIZES[bits])
+                    found[k] = round_gptq(p.weights, gram, bits, SIZES[bits])
                     progress("round", len(found) / len(products))
     nearest = ((k, p) for k, p in enumerate(products) if k not in found)
     found |= {k: round_to_nearest(p.weights, bits, SIZES[bits]) for k, p in nearest}
@@ -68,3 +92,66 @@ def _fitted(
 
 def _fits(product: Product) -> bool:
     return not product.inner and product.weights.shape[1] <= _LONGEST
+
+
+def _moments(
+    model: "onnx.ModelProto", sizes: dict[str, int], samples: SamplesLike, threads: int
+) -> Iterator[tuple[str, Doubles]]:
+    """(tensor, E[x x'] [k, k]) of each tensor of `sizes`, the lengths k of their last axes; in as many runs as memory needs."""
+    indices = evenly_spaced(samples.count, _SAMPLES)
+    for tensors in _groups(sizes):
+        sums = {name: np.zeros((sizes[name],) * 2, np.float64) for name in tensors}
+        count = dict.fromkeys(tensors, 0)
+        for values in values_of(model, tensors, samples, indices, threads):
+            for name, value in zip(tensors, values, strict=True):
+                rows = np.asarray(value, np.float32).reshape(-1, sizes[name])
+                sums[name] += rows.T @ rows
+                count[name] += len(rows)
+        yield from ((name, total / max(count[name], 1)) for name, total in sums.items())
+
+
+def _groups(sizes: dict[str, int]) -> Iterator[Sequence[str]]:
+    group: list[str] = []
+    taken = 0
+    for name, k in sizes.items():
+        if group and taken + 8 * k * k > _ROOM:
+            yield group
+            group, taken = [], 0
+        group.append(name)
+        taken += 8 * k * k
+    if group:
+        yield group
+
+
+def _rounded(weights: npt.NDArray[np.float32], upper: Doubles | None, bits: int, size: int) -> Blocks:
+    """`upper` is the Cholesky factor of the inverse of E[x x']; without it each weight is rounded to nearest."""
+    left = weights.astype(np.float64)
+    integers, scales, zeros = np.empty_like(left), [], []
+    for start in range(0, left.shape[1], size):
+        block = slice(start, min(start + size, left.shape[1]))
+        scale, zero = grid_of(left[:, block], bits)
+        if upper is None:
+            integers[:, block] = to_grid(left[:, block], scale[:, None], zero[:, None], bits)
+        else:
+            integers[:, block] = _block(left, upper, block, scale, zero, bits)
+        scales.append(scale)
+        zeros.append(zero)
+    return Blocks(
+        integers.astype(np.uint8),
+        np.stack(scales, axis=1).astype(np.float32),
+        np.stack(zeros, axis=1).astype(np.uint8),
+        bits,
+        size,
+    )
+
+
+def _block(left: Doubles, upper: Doubles, block: slice, scale: Doubles, zero: Doubles, bits: int) -> Doubles:
+    """The integers of one block; the columns of `left` from it on are changed in place."""
+    found = np.empty((len(left), block.stop - block.start))
+    errors = np.zeros_like(found)
+    for j, k in enumerate(range(block.start, block.stop)):
+        found[:, j] = to_grid(left[:, k], scale, zero, bits)
+        errors[:, j] = (left[:, k] - (found[:, j] - zero) * scale) / upper[k, k]
+        left[:, k + 1 : block.stop] -= np.outer(errors[:, j], upper[k, k + 1 : block.stop])
+    left[:, block.stop :] -= errors @ upper[block, block.stop :]
+    return found

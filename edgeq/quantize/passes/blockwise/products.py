@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from edgeq.graphs.onnx_index import OnnxIndex, index_of
+from edgeq.graphs.onnx_index import Graph, OnnxIndex, index_of
 
 if TYPE_CHECKING:
     import onnx
@@ -21,7 +21,7 @@ class Product:
     """
 
     node: "onnx.NodeProto"
-    graph: "onnx.GraphProto"
+    graph: Graph
     weights: npt.NDArray[np.float32]
     inner: bool
 
@@ -30,7 +30,7 @@ def products_of(model: "onnx.ModelProto") -> tuple[Product, ...]:
     return tuple(
         Product(node, scope.graph, weights, inner=k > 0)
         for k, scope in enumerate(index_of(model.graph).scopes())
-        for node in scope.graph.node
+        for node in scope.nodes
         if (weights := _weights(node, scope)) is not None
     )
 
@@ -40,7 +40,7 @@ def _weights(node: "onnx.NodeProto", scope: OnnxIndex) -> npt.NDArray[np.float32
 
     if node.op_type not in ("MatMul", "Gemm") or node.input[0] in scope.constants:
         return None
-    tensor = scope.constants.get(node.input[1])
+    tensor = scope.constant(node.input[1])
     if tensor is None or tensor.data_type != TensorProto.FLOAT or len(tensor.dims) != 2:
         return None
     facts = {a.name: a for a in node.attribute}

@@ -13,7 +13,7 @@ from edgeq.nouns.plan import CandidatePlan
 from edgeq.quantize.backends.ort.nbits import in_blocks
 from edgeq.quantize.evaluate.gate import Gate
 from edgeq.quantize.make import make
-from edgeq.quantize.passes.blockwise.rounding import round_jointly, round_to_nearest
+from edgeq.quantize.passes.blockwise.gptq import round_gptq, round_to_nearest
 from edgeq.quantize.plan import make_plan
 from tests.quantize.networks import Rows, model_of, saved
 
@@ -85,7 +85,7 @@ def test_gptq_reduces_the_error_of_the_products_not_of_the_weights():
     def error(values):
         return np.mean(np.square(unseen @ (values - weights).T))
 
-    nearest, joint = round_to_nearest(weights, 4, 32).values(), round_jointly(weights, gram, 4, 32).values()
+    nearest, joint = round_to_nearest(weights, 4, 32).values(), round_gptq(weights, gram, 4, 32).values()
     assert error(joint) < error(nearest) / 4
     assert np.mean(np.square(joint - weights)) > np.mean(np.square(nearest - weights))
 
