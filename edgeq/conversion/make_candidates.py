@@ -81,9 +81,9 @@ def make_candidates(
 def _tell_of_saturation(one: "Made", target: str, tell: Tell) -> None:
     """Only a CPU that saturates, or its emulation, shows what a file loses by it that was quantized elsewhere."""
     from edgeq.graphs.ort_session import host_saturates
-    from edgeq.quantize.passes.int16_saturation import overflowing
+    from edgeq.quantize.passes.int16_saturation import saturating_pairs
 
-    pairs = 0 if host_saturates() else overflowing(one.path)
+    pairs = 0 if host_saturates() else sum(saturating_pairs(one.path).values())
     if pairs:
         tell(
             Note(

@@ -19,7 +19,7 @@ from edgeq.quantize.audit.quantized_layer import FLOAT, SeenLayer
 from edgeq.quantize.audit.weighted_layers import WeightedLayer, graphs_by_path, weighted_layers
 from edgeq.quantize.float_graph import read
 from edgeq.quantize.passes.equalize import as_in
-from edgeq.quantize.passes.int16_saturation import overflowing_by_node
+from edgeq.quantize.passes.int16_saturation import saturating_pairs
 from edgeq.quantize.run_model import Progress
 from edgeq.quantize.samples import SamplesLike
 from edgeq.quantize.sized import largest, sized
@@ -53,7 +53,7 @@ def onnx_static_layers(
     rest = [layer for layer in layers if layer.name in written.keys() - products.keys()]
     outputs = onnx_output_errors(model, path, rest, samples, threads=threads, progress=progress)
     outputs = OutputErrors({**_whole(outputs.found), **products}, outputs.why_not)
-    overflows = overflowing_by_node(path) if saturates else {}
+    overflows = saturating_pairs(path) if saturates else {}
     return tuple(
         replace(layer, overflows=overflows.get(layer.name) if layer.quantized else None)
         for layer in _seen(layers, pairs, written, outputs)

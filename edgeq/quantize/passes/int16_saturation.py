@@ -1,13 +1,13 @@
-"""Weights whose pairs of products cannot overflow 16 bits, for x86 without VNNI.
+"""Keeps the 16-bit sums of two products from saturating, on x86 without VNNI.
 
-There onnxruntime adds a[k] w[k] + a[k + 1] w[k + 1], U8 by S8, in 16 bits, and what does not fit is cut off in silence
-(numerics/saturation.py says in which kernels and which order). 255 times the sum of the two weights has to stay below
-32,768: two neighbours of one sign may add up to 128 at most, two of different signs always fit. Seven bits for every weight
-see to that, with twice the scale. Here each output channel's scale grows only by what its worst pair needs, 1.25 times in
-the mean of ResNet-20 and MobileNetV2, and nothing depends on samples: no input overflows. Measured, in dB of SQNR (8 bits,
-7 bits, this): ResNet-20 29.7, 26.8, 29.2; ResNet-8 22.8, 19.8, 23.1; MobileNetV2 16.7, 11.0, 16.0; keyword spotting 29.8,
-29.2, 29.3; MNIST 30.6, 29.8, 29.2. Room for the activations that calibration showed, in place of all, would give ResNet-8
-another 0.7 dB and leave one pair in ten million of new samples to overflow.
+There onnxruntime adds a[k] w[k] + a[k + 1] w[k + 1], U8 by S8, in 16 bits, and saturates silently (numerics/saturation.py
+says in which kernels and in which order). 255 times the sum of the two weights has to stay below 32,768: two neighbours of
+one sign may add up to 128 at most, two of different signs always fit. Seven bits for every weight ensure that, with twice
+the scale. Here each output channel's scale grows only by what its worst pair needs, 1.25 times in the mean of ResNet-20 and
+MobileNetV2, and no input saturates, whatever the samples. SQNR in dB (8 bits, 7 bits, this): ResNet-20 29.7, 26.8, 29.2;
+ResNet-8 22.8, 19.8, 23.1; MobileNetV2 16.7, 11.0, 16.0; keyword spotting 29.8, 29.2, 29.3; MNIST 30.6, 29.8, 29.2.
+Headroom for the calibrated activations alone, in place of all, would gain ResNet-8 another 0.7 dB and let one pair in ten
+million of new samples saturate.
 """
 
 from dataclasses import dataclass, replace
@@ -33,54 +33,49 @@ MOST = 128  # 255 * 128 = 32,640; in negative numbers the same
 
 
 def run(q: Quantization, context: Context) -> Quantization:
-    """Where the target's kernels saturate: the backend widens scales whenever it writes, and from here on clamps what a fit
-    moved by a step too far.
+    """For targets whose kernels saturate: the backend widens scales whenever it writes, and from here on clamps the weights
+    that a fit moved by a step too far.
     """
     return replace(q, clamp_pairs=q.scheme is not None and q.scheme.pairs_fit)
 
 
 @dataclass(frozen=True)
-class Headroom:
-    """By how much the scale of each output channel, along `axis`, has to grow (None: the one scale); 1 or more."""
+class Widening:
+    """The factor by which the scale of each output channel, along `axis`, has to grow (None: the one scale); 1 or more."""
 
     axis: int | None
     factors: tuple[float, ...]
 
 
-def headroom(path: Path) -> dict[str, Headroom]:
-    """For a QDQ file with weights of 8 bits: what each weight of the float graph needs, by name. Raises ConversionFailed."""
-    return {layer.weight: _needed(layer) for layer in _layers(read_onnx(path))}
+def scale_widening(path: Path) -> dict[str, Widening]:
+    """For a QDQ file with 8-bit weights: by name of each weight in the float graph. Raises ConversionFailed."""
+    return {layer.weight: _widening(layer) for layer in _layers(read_onnx(path))}
 
 
-def settle(path: Path) -> int:
-    """Takes from the pairs of the QDQ file at `path` that are still too large what is too much, and says how many: rounding
-    and fitting move weights by a step or two. Raises ConversionFailed.
+def clamp_pairs(path: Path) -> int:
+    """Clamps the pairs of the QDQ file at `path` that still saturate, and returns how many: rounding and fitting change
+    weights by a step or two. Raises ConversionFailed.
     """
     from onnx import numpy_helper
 
     model = read_onnx(path)
-    index = index_of(model.graph)
+    constants = index_of(model.graph).constants
     changed = 0
     for layer in _layers(model):
-        rows, count = _settled(layer.rows())
+        rows, count = _clamped(layer.rows())
         if count:
             tensor = layer.tensor(rows).astype(np.int8)
             name = layer.integers_name
-            index.constants[name].CopyFrom(numpy_helper.from_array(tensor, name))
+            constants[name].CopyFrom(numpy_helper.from_array(tensor, name))
             changed += count
     if changed:
         write_onnx(model, path)
     return changed
 
 
-def overflowing(path: Path) -> int:
-    """How many pairs of weights some input overflows."""
-    return sum(_settled(layer.rows())[1] for layer in _layers(read_onnx(path)))
-
-
-def overflowing_by_node(path: Path) -> dict[str, int]:
-    """The same for each node whose kernel adds in pairs."""
-    return {layer.node.name: _settled(layer.rows())[1] for layer in _layers(read_onnx(path))}
+def saturating_pairs(path: Path) -> dict[str, int]:
+    """How many pairs of weights some input saturates, for each node whose kernel adds in pairs."""
+    return {layer.node.name: _clamped(layer.rows())[1] for layer in _layers(read_onnx(path))}
 
 
 @dataclass(frozen=True)
@@ -94,8 +89,8 @@ class _Layer:
     axis: int | None
 
     def rows(self) -> Integers:
-        """One for each output channel, [channels, K], in the order in which the kernel reads them: of a convolution
-        kernel position major, input channel minor. Stacked matrices stand one below the other; a vector is one row.
+        """One for each output channel, [channels, K], in the order in which the kernel reads it: for a convolution by kernel
+        position, then input channel. Stacked matrices are concatenated; a vector is one row.
         """
         w = self.integers.astype(np.int16)
         if self.node.op_type == "Conv":
@@ -117,23 +112,23 @@ class _Layer:
         return any(a.name == "transB" and a.i for a in self.node.attribute)
 
 
-def _needed(layer: _Layer) -> Headroom:
+def _widening(layer: _Layer) -> Widening:
     worst = np.abs(_pairs(layer.rows())).max(axis=1) / MOST
     if layer.axis is None:
-        return Headroom(None, (max(float(worst.max()), 1.0),))
+        return Widening(None, (max(float(worst.max()), 1.0),))
     of_channel = worst.reshape(-1, layer.integers.shape[layer.axis]).max(axis=0)
-    return Headroom(layer.axis, tuple(float(f) for f in np.maximum(of_channel, 1.0)))
+    return Widening(layer.axis, tuple(float(f) for f in np.maximum(of_channel, 1.0)))
 
 
 def _pairs(rows: Integers) -> Integers:
-    """What the two weights of each pair come to where they have one sign, [channels, pairs], else 0."""
+    """The sum of the two weights of each pair where they have one sign, [channels, pairs], else 0."""
     even = np.pad(rows, ((0, 0), (0, rows.shape[1] % 2)))
     first, second = even[:, 0::2], even[:, 1::2]
     return np.where(np.sign(first) * np.sign(second) > 0, first + second, 0).astype(np.int16)
 
 
-def _settled(rows: Integers) -> tuple[Integers, int]:
-    """`rows` with both weights of each pair above MOST moved towards zero alike, and how many pairs that were."""
+def _clamped(rows: Integers) -> tuple[Integers, int]:
+    """`rows` with both weights of each pair above MOST moved towards zero by the same, and how many pairs that were."""
     sums = _pairs(rows)
     excess = np.maximum(np.abs(sums) - MOST, 0)
     by = np.stack([(excess + 1) // 2, excess // 2], axis=2).reshape(len(rows), -1)[:, : rows.shape[1]]
@@ -155,7 +150,7 @@ def _layers(model: "onnx.ModelProto") -> list[_Layer]:
         channels = integers.ndim - 1 if integers.ndim > 1 else None  # all of a vector makes one channel
         if node.op_type == "MatMul" and axis not in (None, channels):
             continue  # scales along K: no integer kernel takes these
-        if integers.dtype == np.int8 and _is_uint8(x, index) and not _is_exact(node, integers):
+        if integers.dtype == np.int8 and _is_uint8(x, index) and not _is_depthwise(node, integers):
             found[name] = _Layer(node, name.removesuffix("_quantized"), name, integers, axis)
     return list(found.values())
 
@@ -171,8 +166,8 @@ def _is_uint8(dequantize: "onnx.NodeProto", index: OnnxIndex) -> bool:
     return zero is not None and zero.data_type == zero.UINT8
 
 
-def _is_exact(node: "onnx.NodeProto", integers: Array) -> bool:
-    """Depthwise convolutions have a kernel of their own, without pairs."""
+def _is_depthwise(node: "onnx.NodeProto", integers: Array) -> bool:
+    """Their kernel does not add in pairs."""
     group = next((a.i for a in node.attribute if a.name == "group"), 1)
     return node.op_type == "Conv" and integers.shape[1] == 1 and group == len(integers)
 

@@ -23,7 +23,7 @@ from edgeq.quantize.calibration.unfoldable_activations import unfoldable_activat
 from edgeq.quantize.float_graph import PER_CHANNEL_OPSET
 from edgeq.quantize.passes.fit import fit_onnx
 from edgeq.quantize.passes.fuse.integer_moves import integer_moves
-from edgeq.quantize.passes.int16_saturation import Headroom, headroom, settle
+from edgeq.quantize.passes.int16_saturation import Widening, clamp_pairs, scale_widening
 from edgeq.quantize.passes.ranges.patch_ranges import Reranged
 from edgeq.quantize.quantization import Backend, Context, Quantization, Written
 
@@ -93,7 +93,7 @@ class OrtStatic(Backend):
         if fitted:
             fit_onnx.replay(q.graph, path, q.weights)
         if fitted and q.clamp_pairs:
-            settle(path)
+            clamp_pairs(path)
         return Written(path, moved)
 
     def _emission(self, q: Quantization, path: Path) -> QdqEmission:
@@ -119,8 +119,8 @@ def emit(
     """
     moved = _emit(model, out, scheme, ranges, leave, {}, moves)
     if scheme.pairs_fit:
-        moved = _emit(model, out, scheme, ranges, leave, headroom(out), moves)
-        settle(out)
+        moved = _emit(model, out, scheme, ranges, leave, scale_widening(out), moves)
+        clamp_pairs(out)
     return moved
 
 
@@ -130,7 +130,7 @@ def _emit(
     scheme: Scheme,
     ranges: Ranges,
     leave: frozenset[str],
-    wider: Mapping[str, Headroom],
+    wider: Mapping[str, Widening],
     moves: bool,
 ) -> tuple[Remedy, ...]:
     """`wider` are weights whose scales have to be larger than their values ask for."""
@@ -162,7 +162,7 @@ def _emit(
     return moved
 
 
-def _overrides(model: "onnx.ModelProto", wider: Mapping[str, Headroom]) -> dict[str, list[dict[str, Any]]]:
+def _overrides(model: "onnx.ModelProto", wider: Mapping[str, Widening]) -> dict[str, list[dict[str, Any]]]:
     """onnxruntime's TensorQuantOverrides: the ends of ranges, which lie beyond the largest weight; and one scale for all of a
     stack of matrices: its QLinearMatMul refuses, when it is run, one for each column of them.
     """
@@ -179,7 +179,7 @@ def _overrides(model: "onnx.ModelProto", wider: Mapping[str, Headroom]) -> dict[
     return {name: [{"symmetric": True}] for name in stacks} | ends
 
 
-def _ends(weight: npt.NDArray[Any], room: Headroom) -> list[dict[str, Any]]:
+def _ends(weight: npt.NDArray[Any], room: Widening) -> list[dict[str, Any]]:
     others = None if room.axis is None else tuple(i for i in range(weight.ndim) if i != room.axis)
     ends = np.atleast_1d(np.abs(weight).max(axis=others)) * np.array(room.factors)
     along = {} if room.axis is None else {"axis": room.axis}
