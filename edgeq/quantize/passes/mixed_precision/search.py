@@ -1,9 +1,9 @@
 """Mixed precision: where the gate fails, the smallest set of layers in float with which it holds.
 
-First the worst layers by their noise, in doubling numbers, the smallest number that passes narrowed down. What is among them
-by its rank alone then becomes int8 again (minimize_float_set.py). Where no 32 pass, the noise ranks them badly or does not
-know the one that matters: then the search begins with every layer in float. Each try is judged by the gate itself on the
-held-out samples; the number of tries is bounded, so little is learned from them, and it is reported.
+First the worst layers by their noise: 1, 2, 4 and so on up to 32 of them, then bisection for the smallest number that
+passes. Those that are not needed return to int8 (minimize_float_set.py). Where 32 do not pass, the ranking by noise is
+wrong or lacks the layer that matters: then the search starts from all layers in float. The gate itself judges each try, on
+the held-out samples; to fit little to them, the number of tries is bounded, and it is reported.
 """
 
 import math
@@ -18,7 +18,7 @@ from edgeq.quantize.passes.mixed_precision.layers import is_static, layers_of, n
 from edgeq.quantize.passes.mixed_precision.minimize_float_set import (
     MOST_TRIES,
     Budget,
-    GivenBack,
+    Minimized,
     minimize_float_set,
 )
 from edgeq.quantize.quantization import Context, Quantization, Written
@@ -37,8 +37,8 @@ _STEP = "search for the fewest layers in float"
 
 @dataclass(frozen=True)
 class File:
-    """The file that is searched for: `judged` writes it with the layers it is given in float and asks the gate;
-    `layers` are all that can be in float.
+    """The candidate's file: `judged` writes it with some layers in float and asks the gate; `layers` are all that can be in
+    float.
     """
 
     judged: Callable[[frozenset[str], Progress], Fidelity]
@@ -49,7 +49,7 @@ class File:
 
 def run(q: Quantization, context: Context) -> Quantization:
     if context.most_tries is None:
-        return q  # no layer in float makes more samples
+        return q  # too few held-out samples: layers in float do not change that
     files: list[Written] = []
     fidelity, by_choice = searched(
         _file(q, context, files),
@@ -73,7 +73,7 @@ def judged(q: Quantization, context: Context) -> Quantization:
 
 
 def _file(q: Quantization, context: Context, files: list[Written]) -> File:
-    """`files` gets one for each time that it is written."""
+    """`files` collects what is written."""
 
     def write(leave: frozenset[str]) -> None:
         files.append(context.write(q, leave))
@@ -86,7 +86,7 @@ def _file(q: Quantization, context: Context, files: list[Written]) -> File:
 
 
 def _with_result(q: Quantization) -> Quantization:
-    """Where the gate did not simply hold."""
+    """With the result of the search, where there was one."""
     assert q.fidelity is not None
     if q.by_choice:
         why = f"{counted(len(q.by_choice), 'operator')}, so that the gate holds"
@@ -97,11 +97,11 @@ def _with_result(q: Quantization) -> Quantization:
 
 
 def _refitted(q: Quantization, context: Context, files: list[Written]) -> Quantization:
-    """Fitted to the rounding that is left with the layers of `by_choice` in float, where that comes closer to float or needs
-    fewer of them: all were fitted while broken ones were among them.
+    """Fitted again with the layers of `by_choice` in float, where that is closer to float or needs fewer of them: the first
+    fit compensated the errors of layers that are now in float.
     """
     before, leave = q.fidelity, frozenset(q.by_choice)
-    assert before is not None and before.search is not None  # its layers are what is fitted without
+    assert before is not None and before.search is not None
     fitted, fewer, tries = fit.refit(q, leave, context), leave, 1
     most_tries = max(context.most_tries or 0, 0)
     for name in sorted(leave)[:most_tries] if len(leave) > 1 else ():
@@ -130,11 +130,11 @@ def _db(fidelity: Fidelity) -> float:
 def searched(
     file: File, noise: Measured, progress: Progress, most_tries: int = MOST_TRIES
 ) -> tuple[Fidelity, dict[str, str]]:
-    """The judgement of the file that is left, and why each layer in it stays in float.
+    """The gate's judgement of the resulting file, and why each layer stays in float.
 
-    `noise` is asked for once that of the fully quantized file is needed. `most_tries` bounds the tries after the worst
-    layers were tried; with 0 there are none. When nothing helps, or only what leaves no integer kernel, the file is the fully
-    quantized one and the judgement names its worst layers.
+    `noise` is measured only where the gate fails. `most_tries` bounds the tries after the worst layers were tried; 0: none.
+    Where no set passes, or only one without any integer kernel, the file is the fully quantized one and the judgement names
+    its worst layers.
     """
     tries = _Tries(file.judged, progress)
     first = tries.fidelity(frozenset())
@@ -158,7 +158,7 @@ def searched(
 
 
 class _Tries:
-    """Judges each set of layers once. Before there is a budget everything may be tried."""
+    """Judges each set of layers once. Without a budget there is no bound."""
 
     def __init__(self, judged: Callable[[frozenset[str], Progress], Fidelity], progress: Progress) -> None:
         self._judged, self._progress = judged, progress
@@ -175,11 +175,11 @@ class _Tries:
         return self._known[leave]
 
     def why_failed(self, leave: frozenset[str]) -> str | None:
-        """The gate's own words, where this set was judged."""
+        """The gate's reason, where this set was judged."""
         return self._known[leave].why_failed if leave in self._known else None
 
     def passes(self, leave: frozenset[str]) -> bool | None:
-        """None: it is not known, and the budget does not allow to find out."""
+        """None: unknown, and no try is left."""
         if leave not in self._known and self.budget is not None:
             if self.budget.spent:
                 return None
@@ -194,7 +194,7 @@ class _Tries:
 
 
 def _worst_that_pass(suspects: Sequence[Noise], tries: _Tries) -> list[str]:
-    """The smallest number of suspects, worst first, with which in float the gate holds: their layers, worst first."""
+    """The layers, worst first, of the smallest number of the worst suspects with which in float the gate holds."""
     failed, number = 0, 1
     for _ in range(_DOUBLINGS):
         number = min(number, len(suspects))
@@ -212,7 +212,7 @@ def _worst_that_pass(suspects: Sequence[Noise], tries: _Tries) -> list[str]:
 
 
 def _every_layer(suspects: Sequence[Noise], layers: tuple[str, ...], tries: _Tries) -> list[str]:
-    """All there are, the worst first and those that the noise does not know last; none where not even they help."""
+    """All layers, the worst first and those without a known noise last; none where the gate fails even with these."""
     known = _in_order(suspects)
     every = [*known, *(name for name in layers if name not in set(known))]
     return every if tries.passes(frozenset(every)) else []
@@ -231,15 +231,15 @@ def _with_worst(fidelity: Fidelity, suspects: Sequence[Noise]) -> Fidelity:
 
 
 def _apart(suspects: Iterable[Noise]) -> list[Noise]:
-    """Without those that are another's values moved (Reshape, Transpose), which costs the outputs the same to six digits."""
+    """One of several tensors with the same values (Reshape, Transpose): their noise agrees to six digits."""
     first: dict[tuple[object, ...], Noise] = {}
     for n in suspects:
         first.setdefault((n.cause, *(f"{share:.6g}" for share in n.shares)), n)
     return list(first.values())
 
 
-def _reasons(found: GivenBack, suspects: Sequence[Noise], tries: _Tries) -> dict[str, str]:
-    """Per layer, the worst first; the suspect that costs most gives a layer its reason."""
+def _reasons(found: Minimized, suspects: Sequence[Noise], tries: _Tries) -> dict[str, str]:
+    """Per layer, the worst first, by its worst suspect."""
     costs: dict[str, str] = {}
     for n in suspects:
         for name in n.leave:
@@ -251,7 +251,7 @@ def _reasons(found: GivenBack, suspects: Sequence[Noise], tries: _Tries) -> dict
     }
 
 
-def _why(name: str, found: GivenBack, tries: _Tries) -> str:
+def _why(name: str, found: Minimized, tries: _Tries) -> str:
     if name in found.needed:
         failed = tries.why_failed(frozenset(found.left) - {name})
         return "in combination with the other int8 layers the gate fails" + (f": {failed}" if failed else "")

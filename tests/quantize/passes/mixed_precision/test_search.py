@@ -1,4 +1,4 @@
-"""A gate that fails is first met by leaving in float what hurts; what cannot be met is reported with the worst layers."""
+"""Where the gate fails, the fewest layers that make it hold are left in float; else the worst layers are reported."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ HELD_OUT = Rows(images(30, seed=9), sha256="h" * 64)
 
 
 def two_scales():
-    """A trunk of three convolutions and a detector's head: one output that joins values of 0..1 and of 0..10,000."""
+    """Three convolutions and a detection head, whose output concatenates values of 0..1 and of 0..10,000."""
     rng = np.random.default_rng(3)
     weights = [
         numpy_helper.from_array(rng.normal(scale=0.2, size=s).astype(np.float32), n)
@@ -50,7 +50,7 @@ def two_scales():
     return model_of(nodes, weights, [("x", (1, 3, 16, 16))], [("joined", (1, 16, 16, 16)), ("scores", shape)])
 
 
-def test_the_head_that_loses_its_scale_is_found_and_left_in_float(tmp_path):
+def test_a_detection_head_without_a_scale_of_its_own_is_left_in_float(tmp_path):
     net = saved(two_scales(), tmp_path)
     found = make(
         PLAN,
@@ -78,11 +78,11 @@ def test_the_head_that_loses_its_scale_is_found_and_left_in_float(tmp_path):
         (1e75, " alone makes the output not finite where float is, or vice versa"),
     ],
 )
-def test_what_a_layer_costs_is_told_as_decibels_only_where_it_is_a_ratio(share, words):
+def test_the_noise_of_a_layer_is_in_decibels_only_where_it_is_a_ratio(share, words):
     assert Noise("a", frozenset({"a"}), (share,), "rounding").in_words == f"rounding at a{words}"
 
 
-def test_how_many_samples_are_tried_follows_from_the_model_never_from_the_clock(tmp_path):
+def test_the_number_of_samples_depends_on_the_model_not_on_time(tmp_path):
     keyword_spotting, detector, huge = (22, 2_656_768), (205, 121_491_744), (900, 10**11)
     assert [sample_count(800, *model) for model in (keyword_spotting, detector, huge)] == [8, 3, 1]
     assert sample_count(2, *keyword_spotting) == 2
@@ -107,7 +107,7 @@ def test_noise_is_measured_at_the_outputs_one_tensor_at_a_time(tmp_path):
     assert all(len(n.shares) == 2 for n in noise)
 
 
-def test_clipping_and_rounding_are_told_apart(tmp_path):
+def test_clipping_and_rounding_are_distinguished(tmp_path):
     saved(residual(), tmp_path)
     model, out = float_graph.read(tmp_path / "net.onnx"), tmp_path / "int8.onnx"
     ranges = ranges_of(calibrate_onnx(model, Rows(images(20)), False), "minmax")
@@ -117,7 +117,7 @@ def test_clipping_and_rounding_are_told_apart(tmp_path):
     assert causes["two.r"] == "rounding"
 
 
-def test_what_no_layer_can_save_fails_with_the_worst_layers(tmp_path):
+def test_a_gate_that_no_layer_satisfies_fails_with_the_worst_layers(tmp_path):
     net = saved(residual(), tmp_path)
     gate = Gate(min_agreement=100.1)
     found = make(
@@ -174,7 +174,7 @@ def test_the_worst_layers_are_found_with_a_bounded_number_of_tries(number):
 
 
 @pytest.mark.parametrize("needed", [(0,), (3,), (0, 5), (1, 7, 20), (31,), tuple(range(32))])
-def test_what_the_worst_that_pass_do_not_need_goes_back_to_int8(needed):
+def test_layers_that_are_not_needed_return_to_int8(needed):
     variant = Pretended(all_of(*needed))
     fidelity, left = variant.searched()
     assert list(left) == sorted(variant.written) == [f"n{i:02}" for i in needed]
@@ -187,7 +187,7 @@ def test_what_the_worst_that_pass_do_not_need_goes_back_to_int8(needed):
     )
 
 
-def test_what_costs_the_whole_output_nothing_is_said_with_what_fails():
+def test_a_layer_without_noise_of_its_own_gets_the_gates_reason():
     variant = Pretended(all_of(0, 1))
     silent = Noise("n01", frozenset({"n01"}), (0.0,), "rounding")
     variant.noise = lambda: (Noise("n00", frozenset({"n00"}), (1e-3,), "rounding"), silent)
@@ -211,7 +211,7 @@ def test_a_layer_that_the_noise_ranks_last_or_does_not_know_is_found(needed, kno
 
 
 def test_layers_that_only_help_together_and_others_that_harm():
-    """Two errors that cancel: the gate fails with one of the two in float, so neither can be given back alone."""
+    """Two errors that cancel: the gate fails with one of the two in float, so neither alone can return to int8."""
 
     def holds(leave):
         return "n00" in leave and ("n01" in leave) == ("n02" in leave) and "n04" not in leave
@@ -222,8 +222,8 @@ def test_layers_that_only_help_together_and_others_that_harm():
     assert set(left) == {"n00"}
 
 
-def test_it_goes_round_until_no_single_layer_can_be_given_back():
-    """A gate that luck decides: n03 can be given back only once n00 is."""
+def test_passes_repeat_until_every_layer_left_is_needed():
+    """n03 can return to int8 only once n00 has."""
 
     def holds(leave):
         return (
@@ -235,7 +235,7 @@ def test_it_goes_round_until_no_single_layer_can_be_given_back():
     assert set(left) == {"n02"}
 
 
-def test_a_search_that_runs_out_of_tries_keeps_what_passed_and_says_so():
+def test_a_search_without_tries_left_keeps_and_reports_what_passed():
     variant = Pretended(all_of(0, 31))
     fidelity, left = variant.searched(most_tries=3)
     assert fidelity.passed
@@ -261,7 +261,7 @@ def test_the_tries_are_bounded():
 
 
 @pytest.mark.parametrize("number", [33, 40])
-def test_what_needs_too_many_stays_quantized_and_fails(number):
+def test_a_gate_that_needs_too_many_layers_fails(number):
     variant = Pretended(all_of(*range(number)))
     fidelity, left = variant.searched()
     assert (fidelity.passed, left, variant.written) == (False, {}, frozenset())
@@ -269,21 +269,21 @@ def test_what_needs_too_many_stays_quantized_and_fails(number):
     assert fidelity.search.left == 0
 
 
-def test_where_no_layer_can_be_left_in_float_no_search_is_told_of():
+def test_no_search_is_reported_where_no_layer_can_be_in_float():
     variant = Pretended(lambda leave: False, known=0)
     variant.layers = tuple
     fidelity, left = variant.searched()
     assert (fidelity.passed, fidelity.search, left, len(variant.tried)) == (False, None, {}, 1)
 
 
-def test_a_tensor_that_is_only_moved_is_no_second_worst_layer():
+def test_a_moved_tensor_is_no_further_worst_layer():
     variant = Pretended(all_of(*range(40)))
     shares = {"pool": (0.5,), "pool.transposed": (0.5000000001,), "pool.flat": (0.5,), "conv": (0.25,)}
     variant.noise = lambda: tuple(Noise(n, frozenset({n}), s, "rounding") for n, s in shares.items())
     assert [layer.layer for layer in variant.searched()[0].worst_layers] == ["pool", "conv"]
 
 
-def test_a_repair_that_leaves_no_integer_kernel_is_none():
+def test_a_set_that_leaves_no_integer_kernel_is_not_kept():
     variant = Pretended(all_of(0))
     variant.integer = 0
     fidelity, left = variant.searched()
