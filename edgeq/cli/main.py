@@ -29,7 +29,7 @@ _GROUPS = {
         "rollback": "Make the release before the live one live again.",
         "report": "List, show or compare stored measurements.",
         "doctor": "Check this machine or a device: each finding with its remedy.",
-        "agent": "Make the agent a systemd service on a device, look at it, remove it.",
+        "agent": "Install the agent as a systemd service on a device, show it, remove it.",
         "uninstall": "Remove a model, or everything of edgeq, from a device.",
     },
     "to start with": {
@@ -91,14 +91,14 @@ class Commands(click.Group):
 @click.version_option(__version__, "-V", "--version", message="edgeq %(version)s")
 @click.pass_context
 def cli(ctx: click.Context) -> None:
-    """Take a trained model, make it fast and proven on the edge device you have.
+    """Quantize a trained model, compare it with float and deploy it to your edge device.
 
-    edgeq quantizes and exports a torch, ONNX or TFLite model for a target, pushes it over SSH, and an agent on the
-    device measures it there against the float model.
+    edgeq takes a torch, ONNX or TFLite model, quantizes it for a target and sends it over SSH. An agent on the device
+    measures it there against the float model.
     """
     if ctx.invoked_subcommand is None:
         echo(
-            f"edgeq {__version__}: takes a trained model and makes it run, fast and proven, on your edge device.\n"
+            f"edgeq {__version__}: quantizes a trained model, compares it with float and deploys it to your edge device.\n"
         )
         echo("  edgeq demo      a small model, deployed to this machine and measured, in seconds")
         echo("  edgeq init      write edgeq.toml next to your own model")

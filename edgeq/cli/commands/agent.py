@@ -13,7 +13,7 @@ from edgeq.request.requests import (
 
 @click.group(name="agent")
 def command() -> None:
-    """Make the agent a systemd service on a device, look at it, remove it (docs/service.md)."""
+    """Install the agent as a systemd service on a device, show it, remove it (docs/service.md)."""
 
 
 @command.command()
@@ -32,7 +32,7 @@ def install(as_json: bool, **options: object) -> None:
 @options_for(ServiceStatusRequest)
 @json_option
 def status(as_json: bool, **options: object) -> None:
-    """The units, their last runs, the next one, how exposed they are."""
+    """The units, their last runs, the next one, and systemd's security rating."""
     from edgeq.cli.screen import screen
     from edgeq.workflow.service import service_status
 

@@ -15,7 +15,7 @@ from edgeq.request.takes import keywords
 @verbose_option
 @json_option
 def command(verbose: bool, as_json: bool, **options: object) -> int:
-    """Quantize MODEL for a target and write the bundle, judged against float; no device is needed.
+    """Quantize MODEL for a target, compare it with float and write the bundle; no device is needed.
 
     With -o x.tflite, x.onnx or DIR/ it writes the files of `edgeq export`.
     """

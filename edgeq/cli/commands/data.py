@@ -11,7 +11,7 @@ from edgeq.request.requests import DataRequest
 @options_for(DataRequest)
 @json_option
 def command(as_json: bool, **options: object) -> int:
-    """Show what MODEL will see of the samples: shape, layout, range, mean and std, labels, and the float model's answers; warn
+    """Show what MODEL will see of the samples: shape, layout, range, mean and std, labels, and the float model's predictions; warn
     where they do not fit the model. Nothing is converted. Exit code 11 where another command would refuse the samples.
     """
     from edgeq.cli.screen import screen

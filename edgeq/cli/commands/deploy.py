@@ -12,7 +12,7 @@ from edgeq.request.requests import DeployRequest
 @verbose_option
 @json_option
 def command(verbose: bool, as_json: bool, **options: object) -> int:
-    """Quantize MODEL for a device, send it there, race the candidates there, and make the fastest faithful one live.
+    """Quantize MODEL for a device, send it there, race the candidates, and make the fastest one that passed the gate live.
 
     MODEL is an ONNX, .pt2 or .tflite file, a torch factory (net.py:build), a finished .edgeq bundle, or what
     edgeq.toml names.

@@ -11,8 +11,8 @@ from edgeq.request.requests import ExplainRequest
 @options_for(ExplainRequest)
 @json_option
 def command(as_json: bool, **options: object) -> int:
-    """Say of each layer of MODEL (or of a .edgeq bundle) how it is quantized for a target, what that loses and why, and
-    what was done about it. Exit code 20 where the gate refuses the model, which is explained all the same.
+    """Print for each layer of MODEL (or of a .edgeq bundle) how it is quantized for a target, its error and the causes,
+    and what was done about it. Exit code 20 where the gate refuses the model, which is explained nevertheless.
     """
     from edgeq.cli.screen import screen
     from edgeq.errors import GateFailed

@@ -13,7 +13,7 @@ from edgeq.request.requests import ExportRequest
 @json_option
 def command(verbose: bool, as_json: bool, **options: object) -> int:
     """Write the file that an application loads: MODEL (or a .edgeq bundle) quantized for a target, with contract.json, which
-    says what it takes and gives, and a complete example of code that runs it. No device is needed.
+    describes its inputs and outputs, and a complete example of code that runs it. No device is needed.
     """
     from edgeq.cli.screen import screen
     from edgeq.workflow.export import export

@@ -26,7 +26,7 @@ from edgeq.request.project import Project
 def command(model: str | None, **given: Any) -> None:
     """Write edgeq.toml, so that `edgeq deploy --target NAME` is all you type.
 
-    What you do not name is looked for in this folder: an .onnx, .tflite or .pt2 file or a torch model in a .py file, its
+    What you do not name is searched in this folder: an .onnx, .tflite or .pt2 file or a torch model in a .py file, its
     weights, and samples (.npz, or a folder of images).
     """
     from edgeq.workflow.init import init

@@ -11,8 +11,8 @@ from edgeq.request.requests import ReportRequest
 @options_for(ReportRequest)
 @json_option
 def command(measurements: tuple[str, ...], as_json: bool, **options: object) -> None:
-    """List the stored measurements of all devices, show those with these NUMBERs, or compare them. --host and --target say which
-    device --fetch asks; they do not narrow the list.
+    """List the stored measurements of all devices, show those with these NUMBERs, or compare them. --host and --target name the
+    device of --fetch; they do not filter the list.
     """
     from edgeq.cli.screen import screen
     from edgeq.workflow.report import report

@@ -57,7 +57,7 @@ def _print_targets(as_json: bool) -> None:
 @click.argument("name")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(name: str, as_json: bool) -> None:
-    """Print a target, NAME or a path, as the file that a board of your own can start from."""
+    """Print a target, NAME or a path: a file to start from for a board of your own."""
     from edgeq import catalog
 
     target = catalog.target(name)
@@ -74,7 +74,7 @@ def show(name: str, as_json: bool) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def check(file: Path, as_json: bool) -> None:
-    """Check a target FILE of your own; every problem is named at once."""
+    """Check a target FILE of your own and list every problem."""
     from edgeq import catalog
 
     target = catalog.read_target(file)

@@ -16,7 +16,7 @@ from edgeq.request.takes import keywords
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
 def command(yes: bool, as_json: bool, **options: Any) -> None:
-    """Remove the model NAME from the device, or --everything that edgeq ever put there."""
+    """Remove the model NAME from the device, or with --everything all that edgeq put there."""
     from edgeq.cli.screen import screen
     from edgeq.request.settled import settled
     from edgeq.workflow.uninstall import uninstall

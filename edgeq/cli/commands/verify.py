@@ -13,8 +13,8 @@ from edgeq.request.requests import VerifyRequest
 @options_for(VerifyRequest)
 @json_option
 def command(as_json: bool, **options: object) -> int:
-    """Run a .edgeq BUNDLE on an emulated CPU (QEMU, no root): the accuracy to expect there, held against this
-    machine's answers and against float. Exit code 20 where the gate refuses a candidate or none could be run.
+    """Run a .edgeq BUNDLE on an emulated CPU (QEMU, no root): the accuracy to expect there, compared with this
+    machine's outputs and with float. Exit code 20 where the gate refuses a candidate or none could be run.
     """
     from edgeq.cli.screen import screen
     from edgeq.errors import GateFailed
