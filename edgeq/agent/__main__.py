@@ -13,7 +13,7 @@ import pkgutil
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Any, Optional
+from typing import Optional
 
 from edgeq.agent import commands
 from edgeq.agent.layout import Root, find_root
@@ -78,7 +78,7 @@ def _answer(name: str, root: Root) -> dict[str, object]:
     return answer.to_dict() if isinstance(answer, Record) else dict(answer)
 
 
-def _read_stdin() -> Any:
+def _read_stdin() -> object:
     """The request; an empty stdin and a terminal both mean that there is none."""
     text = b"" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.buffer.read(_LARGEST_REQUEST + 1)
     if len(text) > _LARGEST_REQUEST:
@@ -89,14 +89,14 @@ def _read_stdin() -> Any:
         raise RemoteFailed(f"the request is not JSON: {error}", _OTHER_VERSION) from None
 
 
-def _request(kind: type[Record], raw: Any, name: str) -> Record:
+def _request(kind: type[Record], raw: object, name: str) -> Record:
     try:
         return kind.from_dict(raw)
     except ValueError as error:
         raise RemoteFailed(f"`{name}` does not understand its request: {error}", _OTHER_VERSION) from None
 
 
-def _app_of(raw: Any) -> Optional[str]:
+def _app_of(raw: object) -> Optional[str]:
     """The app that a request is about, so that its error can say what is live under that name."""
     if not isinstance(raw, dict):
         return None

@@ -71,7 +71,8 @@ def live(root: Root, app: str) -> Optional[Activation]:
 def history(root: Root, app: str) -> tuple[Activation, ...]:
     """Oldest first, the live one last. A switch that was cut off before it was written down is put right here."""
     try:
-        entries = (Activation.from_dict(raw) for raw in read_json(root.history(app)))
+        stored = read_json(root.history(app))
+        entries = [Activation.from_dict(raw) for raw in stored] if isinstance(stored, list) else []
         known = tuple(e for e in entries if is_sha256(e.digest) and is_name(e.candidate))
     except (FileNotFoundError, Unreadable, ValueError, TypeError):
         known = ()

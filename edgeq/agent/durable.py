@@ -10,7 +10,6 @@ import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from edgeq.nouns.record import canonical_json
 
@@ -63,7 +62,7 @@ def create_file(path: Path, data: bytes, mode: int = 0o664) -> None:
         os.fsync(file.fileno())
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: object) -> None:
     """Make `path` hold the canonical JSON of `value`; a file that does already is left alone."""
     data = canonical_json(value)
     if not _holds(path, data):

@@ -3,7 +3,6 @@
 import os
 import stat
 from pathlib import Path
-from typing import Any
 
 from edgeq.nouns.json_text import parse_json
 
@@ -14,7 +13,7 @@ class Unreadable(Exception):
     """Why a file is not taken for what its name says; one line."""
 
 
-def read_json(path: Path, largest: int = LARGEST) -> Any:
+def read_json(path: Path, largest: int = LARGEST) -> object:
     """The JSON value in `path`. Raises FileNotFoundError, or Unreadable for everything else that is wrong with it."""
     try:
         return parse_json(read_regular(path, largest), largest)

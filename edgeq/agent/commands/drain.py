@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional
+from typing import Optional
 
 from edgeq.agent import lock, queue
 from edgeq.agent.job_rules import read_job
@@ -46,7 +46,9 @@ def answer(request: Request, root: Root) -> dict[str, object]:
     return {"done": [id for id in done if id is not None], "stuck": sorted(path.name for path in stuck)}
 
 
-def _aside(do: "Callable[..., Optional[str]]", root: Root, path: Path, *more: Any) -> "list[Optional[str]]":
+def _aside(
+    do: "Callable[..., Optional[str]]", root: Root, path: Path, *more: object
+) -> "list[Optional[str]]":
     """What `do` says of the job in `path`. Whatever is wrong with one job (another user's folder, which cannot be moved; a
     file in the place of its result) goes to the journal, and the jobs behind it get their turn. Only a disk that is full
     or failing, which meets every job, is raised.
