@@ -75,14 +75,20 @@ def main() -> None:
             found: dict[str, Any] = {}
             for part in pool.imap_unordered(_made_of, jobs):
                 found |= part
+                if before is None:
+                    _write(options.file, only, targets, found)
     print(f"{len(found)} conversions in {time.monotonic() - start:.0f} s", file=sys.stderr)
     if before is None:
-        text = json.dumps({"only": only, "targets": targets, "made": found}, indent=1, sort_keys=True)
-        options.file.write_text(text + "\n")
         return
     differences = list(_differences(before["made"], found))
     print("\n".join(differences) if differences else f"all {len(found)} are the same")
     sys.exit(bool(differences))
+
+
+def _write(file: Path, only: list[str], targets: list[str], made: dict[str, Any]) -> None:
+    file.write_text(
+        json.dumps({"only": only, "targets": targets, "made": made}, indent=1, sort_keys=True) + "\n"
+    )
 
 
 def _options() -> argparse.Namespace:

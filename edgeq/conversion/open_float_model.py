@@ -8,7 +8,8 @@ from edgeq.conversion.early_checks import EarlyChecks
 from edgeq.conversion.order import Order
 from edgeq.conversion.ordered_samples import OrderedSamples
 from edgeq.ingest.open_model import open_model
-from edgeq.ingest.pytorch.program import Program, open_program
+from edgeq.ingest.pytorch.program import open_program
+from edgeq.ingest.pytorch.traced import Program
 from edgeq.ingest.request import Request
 from edgeq.ingest.samples import peek
 from edgeq.nouns.model import Model

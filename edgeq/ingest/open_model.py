@@ -24,7 +24,7 @@ from edgeq.nouns.tensor import TensorSpec
 from edgeq.user_code import names_code
 
 if TYPE_CHECKING:
-    from edgeq.ingest.pytorch.program import Program
+    from edgeq.ingest.pytorch.traced import Program
 
 _NO_SHAPES: Mapping[str, tuple[int, ...]] = MappingProxyType({})
 

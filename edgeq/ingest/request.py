@@ -14,7 +14,7 @@ from edgeq.nouns.tensor import TensorSpec
 if TYPE_CHECKING:
     from torch import nn
 
-    from edgeq.ingest.pytorch.program import Program
+    from edgeq.ingest.pytorch.traced import Program
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ from edgeq.user_code import require_file
 if TYPE_CHECKING:  # numpy, onnx and the rest are imported when there is something to convert
     from edgeq.conversion.early_checks import EarlyChecks
     from edgeq.conversion.ordered_samples import OrderedSamples
-    from edgeq.ingest.pytorch.program import Program
+    from edgeq.ingest.pytorch.traced import Program
 
 
 @takes(ConvertRequest)

@@ -9,7 +9,8 @@ from edgeq.ingest.graph.bounded import refuse_unbounded
 from edgeq.ingest.graph.clean import Cleaned, clean
 from edgeq.ingest.graph.opened import Opened, SurveyAsked, SurveyGiven
 from edgeq.ingest.graph.operators import refuse_unknown_operators
-from edgeq.ingest.graph.read import digest, read, write
+from edgeq.ingest.graph.read import digest, read
+from edgeq.ingest.graph.write import write
 from edgeq.ingest.varied import Survey
 
 if TYPE_CHECKING:

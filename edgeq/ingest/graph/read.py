@@ -1,7 +1,6 @@
-"""Reads and writes ONNX files, and refuses unusable ones with the field or the file that is missing."""
+"""Reads ONNX files, and refuses unusable ones with the field or the file that is missing."""
 
 import hashlib
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,8 +10,6 @@ from edgeq.graphs.onnx_io import external_locations
 
 if TYPE_CHECKING:
     from onnx import ModelProto
-
-    from edgeq.ingest.graph.clean import Cleaned
 
 # protobuf holds one message of at most 2 GB; room is left for the graph itself.
 INLINE_LIMIT = (2 << 30) - (64 << 20)
@@ -57,18 +54,6 @@ def read(path: Path) -> Loaded:
         ) from None
     _refuse_incomplete(path, proto)
     return _with_external_data(path, proto)
-
-
-def write(cleaned: "Cleaned", path: Path) -> Path:
-    """The clean graph at `path`; a model with external weights is used in place."""
-    if not cleaned.loaded.inlined:
-        assert cleaned.loaded.path is not None
-        return cleaned.loaded.path
-    if cleaned.untouched and cleaned.loaded.path and not cleaned.loaded.external:
-        shutil.copyfile(cleaned.loaded.path, path)
-        return path
-    path.write_bytes(cleaned.proto.SerializeToString(deterministic=True))
-    return path
 
 
 def digest(loaded: Loaded) -> str:

@@ -47,7 +47,7 @@ def program(path: str, run: bool) -> Any:
     """Loads it, and where `run` runs it on the inputs that it brings. Raises ModelRefused."""
     import torch
 
-    from edgeq.ingest.pytorch.program import load_program
+    from edgeq.ingest.pytorch.load_program import load_program
 
     with torch.no_grad():
         saved = load_program(path)

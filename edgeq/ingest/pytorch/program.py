@@ -3,67 +3,32 @@
 import contextlib
 import hashlib
 import inspect
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgeq.errors import ConversionFailed, DataRefused, ModelRefused
-from edgeq.foreign import quiet
+from edgeq.errors import DataRefused, ModelRefused
 from edgeq.ingest.extras import needed
 from edgeq.ingest.float_model import FloatModel
 from edgeq.ingest.graph.random_numbers import refusal
-from edgeq.ingest.graph.trial import run, same, same_values
+from edgeq.ingest.graph.trial import same
 from edgeq.ingest.pytorch.float_run import float_model
-from edgeq.ingest.pytorch.harmless import Harmful, refuse_harmful
+from edgeq.ingest.pytorch.load_program import first_line_of, load_program
 from edgeq.ingest.pytorch.module import build_module
 from edgeq.ingest.pytorch.open_weights import PROGRAM
 from edgeq.ingest.pytorch.shortcuts import with_convolutions
+from edgeq.ingest.pytorch.traced import Program, Tensors
 from edgeq.ingest.request import Request
 from edgeq.limited.ask import ask
 from edgeq.limited.limits import for_model
 from edgeq.limited.native_call import RunTooLong, native_call
 
 if TYPE_CHECKING:
-    from onnx import ModelProto
-    from torch import Tensor, nn
+    from torch import nn
     from torch.export import ExportedProgram
 
-Tensors = tuple["Tensor", ...]
-
 _RUNS = 4  # that show whether the network draws random numbers
-
-
-@dataclass(frozen=True)
-class Program:
-    """`sha256` is that of the operators and the weights. `expected` are the outputs for `inputs`, as arrays."""
-
-    exported: "ExportedProgram"
-    inputs: Tensors
-    expected: list[np.ndarray]
-    sha256: str
-    notes: tuple[str, ...]
-
-    @property
-    def arrays(self) -> tuple[np.ndarray, ...]:
-        return tuple(t.numpy() for t in self.inputs)
-
-    def refuse_difference(self, name: str, graph: "ModelProto") -> None:
-        """Raises ConversionFailed when the converted graph's outputs differ from torch's."""
-        feed = {v.name: a for v, a in zip(graph.graph.input, self.arrays, strict=True)}
-        self._refuse(name, same(self.expected, run(graph, feed)))
-
-    def refuse_other_values(self, name: str, outputs: list[Any]) -> None:
-        """As `refuse_difference` for outputs that may be narrower than torch's."""
-        self._refuse(name, same_values(self.expected, outputs))
-
-    def _refuse(self, name: str, equal: bool) -> None:
-        if not equal:
-            raise ConversionFailed(
-                f"the {name} that torch was converted to differs from torch on the same input",
-                "the converter is at fault; try another torch version",
-            )
 
 
 def open_program(request: Request) -> Program:
@@ -129,28 +94,6 @@ def _saved(request: Request) -> "tuple[nn.Module, Tensors, tuple[str, ...]]":
     return module, tuple(args) + tuple(kwargs.values()), ()
 
 
-def load_program(path: str) -> "ExportedProgram":
-    """Raises ModelRefused for what could run code, and for what torch cannot load. Only after the limited child did the same:
-    see open_weights.py."""
-    import torch
-
-    try:
-        refuse_harmful(Path(path))
-        with quiet():
-            return torch.export.load(path)
-    except Harmful as error:
-        raise ModelRefused(
-            f"{path} is not loaded, because loading it could run code from the file: {error}",
-            "save it again with torch 2.8 or newer, tensors as example inputs: "
-            "torch.export.save(torch.export.export(model, (x,)), path)",
-        ) from None
-    except Exception as error:  # whatever is wrong inside the archive
-        raise ModelRefused(
-            f"{path} is not a program that this torch ({torch.__version__}) can load: {_words(error)}",
-            "save it again: torch.export.save(torch.export.export(model, (x,)), path)",
-        ) from None
-
-
 def _example_inputs(module: "nn.Module", request: Request) -> Tensors:
     """From --shape, else from the first sample, to which a batch axis is added where the model wants one."""
     names = _input_names(module)
@@ -182,7 +125,8 @@ def _example_inputs(module: "nn.Module", request: Request) -> Tensors:
         f"{n} {'x'.join(map(str, t.shape))} {t.dtype}" for n, t in zip(names, tried[0], strict=False)
     )
     raise ModelRefused(
-        f"{request.source} does not run on {shapes}: {_words(reason)}", "give the input's shape with --shape"
+        f"{request.source} does not run on {shapes}: {first_line_of(reason)}",
+        "give the input's shape with --shape",
     ) from reason
 
 
@@ -263,7 +207,7 @@ def _exported(
         raise
     except Exception as error:
         raise ModelRefused(
-            f"torch.export cannot trace {source}: {_words(error)}",
+            f"torch.export cannot trace {source}: {first_line_of(error)}",
             "python control flow that depends on values cannot be exported; see the torch.export documentation",
         ) from error
     if not all(same(runs[0], other) for other in runs[1:]):
@@ -329,7 +273,3 @@ def _digest(exported: "ExportedProgram") -> str:
         digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
         digest.update(array.tobytes())
     return digest.hexdigest()
-
-
-def _words(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]

@@ -6,7 +6,7 @@ from edgeq.errors import ModelRefused
 from edgeq.foreign import quiet
 from edgeq.ingest.extras import needed
 from edgeq.ingest.pytorch.output_names import name_outputs, output_names
-from edgeq.ingest.pytorch.program import Program
+from edgeq.ingest.pytorch.traced import Program
 
 if TYPE_CHECKING:
     from onnx import ModelProto

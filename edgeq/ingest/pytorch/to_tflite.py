@@ -12,7 +12,7 @@ from edgeq import child_python
 from edgeq.errors import ConversionFailed
 from edgeq.ingest.pytorch import run_litert_torch
 from edgeq.ingest.pytorch.constants import with_plain_constants
-from edgeq.ingest.pytorch.program import Program
+from edgeq.ingest.pytorch.traced import Program
 from edgeq.ingest.tflite_run import run_tflite
 
 _TIMEOUT_S = 1800

@@ -6,8 +6,10 @@ from pathlib import Path
 from edgeq.errors import EdgeqError, ExtraMissing, ModelRefused
 from edgeq.ingest.extras import missing
 from edgeq.ingest.graph.clean import Cleaned, clean
-from edgeq.ingest.graph.read import Loaded, write
-from edgeq.ingest.pytorch.program import Program, open_program
+from edgeq.ingest.graph.read import Loaded
+from edgeq.ingest.graph.write import write
+from edgeq.ingest.pytorch.program import open_program
+from edgeq.ingest.pytorch.traced import Program
 from edgeq.ingest.request import Request
 from edgeq.nouns.model import Model
 from edgeq.user_code import names_code
