@@ -98,17 +98,19 @@ def _plan_service(device: Session, asked: DeployRequest) -> ServicePlan:
 
 
 def as_with_service(device: Session, service: ServicePlan) -> Session:
-    """The device as it will answer once the service is there: in the service's root, where that is the one that edgeq then finds
-    first. What is copied there is asked of the folder that it is copied from.
+    """The device as it will answer once the service is there. What is copied to the service's root is asked of the folder that it
+    is copied from. A service that works where edgeq does not look changes nothing.
     """
-    if service.root != SYSTEM_ROOT or device.link.root.rstrip("/") == SYSTEM_ROOT:
+    here, found = device.link.root.rstrip("/"), service.found
+    if service.root not in (here, SYSTEM_ROOT) or (service.root == here and not service.copies):
         return device
-    found, copied = service.found, service.found.own_bytes if service.copies else 0
-    facts = replace(device.facts, root=service.root, root_free=found.free_bytes - copied)
-    if service.copies:
-        return replace(device, facts=facts)
+    source = found.own if service.copies else service.root
+    free = found.free_bytes - (found.own_bytes if service.copies else 0)
     return replace(
-        device, link=replace(device.link, root=service.root), facts=facts, installed=bool(found.names)
+        device,
+        link=replace(device.link, root=source),
+        facts=replace(device.facts, root=service.root, root_free=free),
+        installed=service.copies or bool(found.names),
     )
 
 

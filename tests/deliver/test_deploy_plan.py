@@ -84,8 +84,20 @@ def test_a_service_in_a_root_of_its_own_is_asked_what_will_be_there(device: Sess
 
     assert there.facts.root == SYSTEM_ROOT
     assert there.facts.root_free == (4_000_000 if copies else 5_000_000)
-    assert there.link.root == (device.link.root if copies else SYSTEM_ROOT)
+    assert there.link.root == (found.own if copies else SYSTEM_ROOT)
     assert there.installed == copies
+
+
+def test_a_root_that_was_asked_for_is_filled_by_the_copy_too(device: Session) -> None:
+    spec = replace(SPEC, root=device.link.root)
+    there = as_with_service(device, ServicePlan(spec, BARE, (), copies=True))
+    assert (there.link.root, there.facts.root, there.installed) == (BARE.own, device.link.root, True)
+    assert as_with_service(device, ServicePlan(spec, BARE, (), copies=False)) == device
+
+
+def test_a_service_that_works_elsewhere_holds_nothing_of_this_root(device: Session) -> None:
+    service = ServicePlan(replace(SPEC, root="/srv/models"), BARE, (), copies=False)
+    assert as_with_service(device, service) == device
 
 
 def test_a_release_that_does_not_fit_is_refused_while_planning(device: Session, digits: Conversion) -> None:
