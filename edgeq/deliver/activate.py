@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Collection, Iterator
-from typing import Any
 
 from edgeq.deliver.agent_link import AgentLink
 from edgeq.errors import DeviceError, NoSpace
@@ -23,7 +22,7 @@ def activate(
     """Make `candidate` of an installed release live by one atomic rename; `job` is remembered for periodic
     measurements, `not_compared` (why its speed was not) for whoever asks. Older releases beyond `keep` are removed.
     """
-    request: dict[str, Any] = {"token": token, "app": app, "digest": digest}
+    request: dict[str, object] = {"token": token, "app": app, "digest": digest}
     request |= {"candidate": candidate, "keep": keep, "not_compared": not_compared}
     if job is not None:
         request["job"] = job.to_dict()

@@ -5,6 +5,7 @@ Of the commands it knows only which may be asked twice, because their first answ
 
 import base64
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,9 @@ class AgentLink:
     root: str
     lent: Path | None = None
 
-    def call(self, command: str, payload: Any = None, *, timeout_s: float = 60.0) -> Any:
+    def call(
+        self, command: str, payload: Mapping[str, object] | None = None, *, timeout_s: float = 60.0
+    ) -> Any:
         """The agent's answer, as the noun that device_answer.ANSWERS has for it. Raises the DeviceError that the agent reports, RemoteFailed when it breaks itself, LinkLost
         when the connection broke and the command may not be asked twice, or broke twice.
         """
@@ -59,7 +62,7 @@ class AgentLink:
             done = self._run(command, payload, timeout_s)
         return agent_answer(done, command, self.transport.label)
 
-    def _run(self, command: str, payload: Any, timeout_s: float) -> Completed:
+    def _run(self, command: str, payload: Mapping[str, object] | None, timeout_s: float) -> Completed:
         words: tuple[str, ...] = (self.python, "-I", self.path)
         body = encode(payload)
         if self.lent is not None:
@@ -68,5 +71,5 @@ class AgentLink:
         return self.transport.run((*words, "--root", self.root, command), stdin=body, timeout_s=timeout_s)
 
 
-def encode(payload: Any) -> bytes:
+def encode(payload: Mapping[str, object] | None) -> bytes:
     return b"" if payload is None else json.dumps(payload).encode()

@@ -34,7 +34,7 @@ def problems_of(answer: Record) -> Iterator[str]:
         yield from rules(answer)
 
 
-def _value_problems(value: Any, where: str) -> Iterator[str]:
+def _value_problems(value: object, where: str) -> Iterator[str]:
     """Of every text and every number, whatever it stands for. Sizes and times are not negative; figures with a sign of their
     own (temperatures) are small.
     """

@@ -96,7 +96,7 @@ def key_values(stdout: bytes) -> dict[str, str]:
     return dict(line.split("=", 1) for line in lines if "=" in line)
 
 
-def json_lines(stdout: bytes, what: str) -> Iterator[dict[str, Any]]:
+def json_lines(stdout: bytes, what: str) -> Iterator[dict[str, object]]:
     """The object on each line. Raises RemoteFailed, in which `what` says whose lines they are, for a line that has none."""
     for line in stdout.split(b"\n"):
         if not line.strip():
@@ -134,7 +134,7 @@ def _on_one_line(value: V) -> V:
     return cast(V, changed)
 
 
-def _failure(said: Any, command: str, label: str) -> errors.EdgeqError:
+def _failure(said: object, command: str, label: str) -> errors.EdgeqError:
     try:
         told = Failure.from_dict(said["error"] if isinstance(said, dict) and "error" in said else said)
     except ValueError as error:

@@ -6,7 +6,6 @@ import os
 import socket
 import threading
 from collections.abc import Iterator
-from typing import Any
 
 from edgeq.deliver.agent_link import AgentLink
 from edgeq.errors import DeviceError
@@ -24,7 +23,7 @@ def locked(link: AgentLink, what: str) -> Iterator[str]:
     machine not at all.
     """
     who = f"{getpass.getuser()}@{socket.gethostname()}"
-    request: dict[str, Any] = {"who": who, "what": what, "lease_s": LEASE_S}
+    request: dict[str, object] = {"who": who, "what": what, "lease_s": LEASE_S}
     if isinstance(link.transport, LocalTransport):  # where the device itself can see whether we live
         request["pid"] = os.getpid()
     token: str = link.call("lock", request).token

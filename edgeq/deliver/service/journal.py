@@ -37,7 +37,7 @@ def read_log(transport: Transport, found: Found, scope: str, count: int) -> Serv
     return ServiceLog(transport.label, entries[-count:])
 
 
-def _entry(raw: "dict[str, object]") -> LogLine:
+def _entry(raw: dict[str, object]) -> LogLine:
     message = raw.get("MESSAGE")
     if isinstance(message, list):  # how journalctl writes what is no UTF-8
         message = bytes(b for b in message if isinstance(b, int) and 0 <= b < 256).decode(errors="replace")
