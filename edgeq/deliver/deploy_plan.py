@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from edgeq import catalog
 from edgeq.conversion.check_samples import MOST_BYTES
 from edgeq.deliver import fitness, race, runtimes, supply
 from edgeq.deliver.candidate_filter import candidates_left_out
@@ -11,14 +10,13 @@ from edgeq.deliver.service.find import find, require_systemd
 from edgeq.deliver.service.install import ServicePlan, plan_install
 from edgeq.deliver.service.schedule import schedule
 from edgeq.deliver.service.unit_files import SYSTEM_ROOT
-from edgeq.deliver.session import Session, root_on
+from edgeq.deliver.session import Session, asked_root
 from edgeq.nouns.bundle import Manifest
 from edgeq.nouns.delivery import Supplies, WheelSet
 from edgeq.nouns.job import Entrant, Limits
 from edgeq.nouns.progress import Note, Started
 from edgeq.nouns.release import App
 from edgeq.request.finished_bundle import not_asked_for
-from edgeq.request.login import Login
 from edgeq.request.requests import DeployRequest, InstallServiceRequest
 from edgeq.request.tell import Tell
 
@@ -92,9 +90,8 @@ def _plan_service(device: Session, asked: DeployRequest) -> ServicePlan:
     """The system service, as `edgeq agent install` installs it where nothing else is asked for."""
     if not asked.dry_run:
         require_systemd(device)
-    root = root_on(asked.login or Login(), asked.root, catalog.target(asked.kind))
     scope, when = InstallServiceRequest.scope, schedule(InstallServiceRequest.every)
-    return plan_install(device, find(device, scope, root), scope, when)
+    return plan_install(device, find(device, scope, asked_root(asked)), scope, when)
 
 
 def as_with_service(device: Session, service: ServicePlan) -> Session:

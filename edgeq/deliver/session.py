@@ -45,11 +45,11 @@ class Session:
         """The same, with our agent on the device to stay."""
         return replace(self, link=install_agent(self.link), installed=True)
 
-    def in_root(self, root: str) -> "Session":
-        """The same, with our agent and its facts in another folder, where nothing has been asked yet; the login may write it."""
+    def in_root(self, root: str | None, *, look_only: bool = False) -> "Session":
+        """The same device, its facts read anew, with edgeq's folder in `root`; None: where the device has it now."""
         python = self.link.python if self.local else None
-        met = contact(self.link.transport, root=root, cache=_agents(), python=python)
-        return replace(self, link=met.link, facts=met.facts, installed=True)
+        met = contact(self.link.transport, root=root, cache=_agents(), python=python, look_only=look_only)
+        return replace(self, link=met.link, facts=met.facts, installed=met.installed)
 
     def status(self) -> DeviceStatus:
         status: DeviceStatus = self.link.call("status")
@@ -104,7 +104,7 @@ def session(
         )
         for note in require_target(met.facts, target, transport.label):
             tell(Note(note))
-        yield Session(met.link, met.facts, as_found(target, met.facts), met.installed, local)
+        yield Session(met.link, met.facts, with_detected_cpu(target, met.facts), met.installed, local)
     finally:
         transport.close()
 
@@ -119,6 +119,11 @@ def no_agent(target: Target, command: str) -> TargetRefused:
         f"target {target.name} is for conversion only: no agent of edgeq runs on Android",
         f"for an app of your own use: {command}",
     )
+
+
+def asked_root(asked: OnDevice) -> str | None:
+    """edgeq's folder on the device that was asked for, where one was named. Raises TargetRefused as `root_on`."""
+    return root_on(asked.login or Login(), asked.root, catalog.target(asked.kind))
 
 
 def root_on(login: Login, root: AnyPath | None, target: Target) -> str | None:
@@ -138,7 +143,7 @@ def root_on(login: Login, root: AnyPath | None, target: Target) -> str | None:
     )
 
 
-def as_found(target: Target, facts: Facts) -> Target:
+def with_detected_cpu(target: Target, facts: Facts) -> Target:
     """The target with the CPU that the device really has: its flags always, no more threads than it has cores, and
     everything else where it says `detect`.
     """

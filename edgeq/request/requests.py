@@ -91,10 +91,6 @@ class OnDevice(Told, WithProject, _Device):
         """The target's name or file."""
         return self.target or "local"
 
-    def place(self) -> dict[str, Any]:
-        """The keywords with which another function reaches the same device."""
-        return {"target": self.target, "login": self.login, "root": self.root}
-
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class WithGates:

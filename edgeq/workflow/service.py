@@ -3,17 +3,14 @@
 import contextlib
 from collections.abc import Iterator
 
-from edgeq import catalog
 from edgeq.deliver.service.find import find, require_installed, require_systemd, scope_there
-from edgeq.deliver.service.install import do_steps, install, plan_install
+from edgeq.deliver.service.install import install, plan_install, remove
 from edgeq.deliver.service.journal import read_log
 from edgeq.deliver.service.look import Found
-from edgeq.deliver.service.plan import uninstall_steps
 from edgeq.deliver.service.schedule import schedule
 from edgeq.deliver.service.state import read_state
-from edgeq.deliver.session import Session, root_on, session_for
+from edgeq.deliver.session import Session, asked_root, session_for
 from edgeq.nouns.service import ServiceChange, ServiceLog, ServiceStatus
-from edgeq.request.login import Login
 from edgeq.request.requests import (
     InstallServiceRequest,
     OnDevice,
@@ -62,13 +59,7 @@ def uninstall_service(asked: UninstallServiceRequest) -> ServiceChange:
     """
     everything, dry_run = asked.everything, asked.dry_run
     with _device(asked, asked.scope) as (device, found, scope):
-        python = device.link.python
-        steps = uninstall_steps(found, scope, everything=everything, label=device.label, python=python)
-        if steps and not dry_run:
-            do_steps(steps, device, asked.tell)
-        stays = found.apps and not everything
-        notes = (f"{', '.join(found.apps)} stays live in {found.root}",) if stays and steps else ()
-        return ServiceChange("uninstall", device.label, scope, found.root, dry_run, steps, notes)
+        return remove(device, found, scope, asked.tell, everything=everything, dry_run=dry_run)
 
 
 @contextlib.contextmanager
@@ -81,6 +72,6 @@ def _device(
     with session_for(asked, look_only=True) as device:
         if not dry_run:
             require_systemd(device)
-        root = root_on(asked.login or Login(), asked.root, catalog.target(asked.kind))
+        root = asked_root(asked)
         where = scope or scope_there(device, root)
         yield device, find(device, where, root), where

@@ -1,17 +1,17 @@
 """uninstall(): a model, or everything, leaves the device."""
 
-from typing import Any
-
 from edgeq.deliver.lock import locked
-from edgeq.deliver.session import Session, session_for
+from edgeq.deliver.service.find import find, require_systemd
+from edgeq.deliver.service.install import remove
+from edgeq.deliver.session import Session, asked_root, session_for
 from edgeq.errors import TargetRefused
 from edgeq.nouns.answers import Removed
 from edgeq.nouns.delivery import Removal
 from edgeq.nouns.progress import Note
-from edgeq.nouns.release import ServiceState
+from edgeq.nouns.release import DeviceStatus, ServiceState
 from edgeq.request.requests import UninstallRequest
 from edgeq.request.takes import takes
-from edgeq.workflow.service import uninstall_service
+from edgeq.request.tell import Tell
 
 _PARTS = {"system": "its units, its user and its group", "user": "its units"}
 
@@ -36,19 +36,18 @@ def uninstall(asked: UninstallRequest) -> Removal:
                 f"{device.label} has nothing under the name {name}",
                 f"it has: {', '.join(names) or 'nothing'}",
             )
-        service = status.service if name is None else None
-        goes = service is not None and service.root == status.root
-        if service is not None and not goes:
-            tell(Note(_stays(service)))
-        planned = _removal(device, name, {"dry_run": True}) if asked.dry_run or goes else None
+        service = _service_that_goes(status, tell) if name is None else None
+        planned = _removal(device, name, {"dry_run": True}) if asked.dry_run or service else None
         if asked.dry_run and planned is not None:
-            if service is not None and goes:
+            if service is not None:
                 tell(Note(f"the {service.scope} service would go too: {_PARTS[service.scope]}"))
             return planned
-    if service is not None and goes:
-        # Units that point to nothing would be worse than either; it asks for the device anew, and so do we.
-        tell(uninstall_service(**asked.place(), scope=service.scope, everything=True))
-    with session_for(asked, look_only=True) as device:
+        if service is not None:
+            # Units that point to nothing would be worse than either. They take the agent along: what is left is looked at anew.
+            require_systemd(device)
+            found = find(device, service.scope, asked_root(asked))
+            tell(remove(device, found, service.scope, tell, everything=True, dry_run=False))
+            device = device.in_root(asked_root(asked), look_only=True)
         if not device.installed:
             return planned_and_done(planned, Removal((status.root,), status.root_used, dry_run=False))
         with locked(device.link, f"removing {name or 'everything'}") as token:
@@ -62,6 +61,21 @@ def uninstall(asked: UninstallRequest) -> Removal:
     return done
 
 
+def _service_that_goes(status: DeviceStatus, tell: Tell) -> ServiceState | None:
+    """The service that works in the root that is removed; of one that works in another it is said that it stays."""
+    service = status.service
+    if service is None or service.root == status.root:
+        return service
+    root = service.root or "another root"
+    tell(
+        Note(
+            f"the {service.scope} service works in {root} and stays; "
+            f"`edgeq agent uninstall --scope {service.scope}` removes it"
+        )
+    )
+    return None
+
+
 def planned_and_done(planned: Removal | None, done: Removal) -> Removal:
     """`planned`: what was there before the service went, which took most of it along; None where there was no service."""
     if planned is None:
@@ -70,15 +84,7 @@ def planned_and_done(planned: Removal | None, done: Removal) -> Removal:
     return Removal(removed, max(planned.bytes, done.bytes), dry_run=False, kept=done.kept)
 
 
-def _stays(service: ServiceState) -> str:
-    root = service.root or "another root"
-    return (
-        f"the {service.scope} service works in {root} and stays; "
-        f"`edgeq agent uninstall --scope {service.scope}` removes it"
-    )
-
-
-def _removal(device: Session, name: str | None, how: dict[str, Any]) -> Removal:
+def _removal(device: Session, name: str | None, how: dict[str, object]) -> Removal:
     request = how | ({"app": name} if name else {"everything": True})
     said: Removed = device.link.call("remove", request, timeout_s=300)
     return Removal(said.removed, said.bytes, dry_run="dry_run" in how, kept=said.kept)

@@ -9,7 +9,7 @@ from edgeq.deliver.agent_archive import build_agent
 from edgeq.deliver.lock import locked
 from edgeq.deliver.service.find import without_systemd
 from edgeq.deliver.service.look import Found, look
-from edgeq.deliver.service.plan import copies_own_root, install_steps
+from edgeq.deliver.service.plan import copies_own_root, install_steps, uninstall_steps
 from edgeq.deliver.service.schedule import Schedule
 from edgeq.deliver.service.steps import apply
 from edgeq.deliver.service.unit_files import LINGER_MARK, ServiceSpec, unit_folder
@@ -53,13 +53,28 @@ def install(plan: ServicePlan, device: Session, tell: Tell, *, dry_run: bool) ->
     if plan.steps and not dry_run:
         copies = plan.copies and device.installed
         with locked(device.link, "copying to the service") if copies else contextlib.nullcontext():
-            do_steps(plan.steps, device, tell)
+            _do(plan.steps, device, tell)
         after = look(device.link.transport, spec.scope, spec.root)
     notes = tuple(_notes(plan, after, device))
     return ServiceChange("install", device.label, spec.scope, spec.root, dry_run, plan.steps, notes)
 
 
-def do_steps(steps: Sequence[ServiceStep], device: Session, tell: Tell) -> None:
+def remove(
+    device: Session, found: Found, scope: str, tell: Tell, *, everything: bool, dry_run: bool
+) -> ServiceChange:
+    """The units, the service's user and its folders go, or on a dry run are only named; models that live there stay, unless
+    `everything`. Raises DeviceError.
+    """
+    python = device.link.python
+    steps = uninstall_steps(found, scope, everything=everything, label=device.label, python=python)
+    if steps and not dry_run:
+        _do(steps, device, tell)
+    stays = found.apps and not everything
+    notes = (f"{', '.join(found.apps)} stays live in {found.root}",) if stays and steps else ()
+    return ServiceChange("uninstall", device.label, scope, found.root, dry_run, steps, notes)
+
+
+def _do(steps: Sequence[ServiceStep], device: Session, tell: Tell) -> None:
     """All of them, or none: raises the failure that stopped it."""
     done = 0
 

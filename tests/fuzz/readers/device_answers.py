@@ -15,7 +15,7 @@ from edgeq.agent.conditions import read_conditions
 from edgeq.agent.facts import read_facts
 from edgeq.deliver import fitness, wheel_locks
 from edgeq.deliver.device_answer import agent_answer
-from edgeq.deliver.session import as_found
+from edgeq.deliver.session import with_detected_cpu
 from edgeq.errors import NoSpace
 from edgeq.example_code import LANGUAGES, NoExample, Place, contract_of
 from edgeq.nouns.answers import LiveContract
@@ -87,7 +87,7 @@ def read(content: bytes, folder: Path) -> object:
 def _decide(facts: Facts) -> None:
     show(facts, _console())
     target = catalog.target("rpi4")
-    as_found(catalog.target("local"), facts)
+    with_detected_cpu(catalog.target("local"), facts)
     fitness.require_target(facts, target, "pi@board")
     fitness.require_writable(facts, "pi@board")
     fitness.require_room(facts, "pi@board", to_send=1000, wheels=1000, live=None)
