@@ -22,8 +22,8 @@ from edgeq.request.settled import settled
 from edgeq.request.tell import silence
 from edgeq.workflow.convert import convert
 from edgeq.workflow.deploy import deploy
-from tests.service.test_files import SPEC
-from tests.service.test_plan import BARE
+from tests.deliver.service.test_plan import BARE
+from tests.deliver.service.test_unit_files import SPEC
 
 ONE_ROUND = Limits(seconds=1.0, min_rounds=1, max_rounds=1, block_ms=1.0, warmup_runs=1)
 

@@ -17,8 +17,8 @@ from edgeq.nouns.release import ServiceState
 from edgeq.report.formats.in_python import as_text
 from edgeq.workflow.service import install_service, service_status
 from edgeq.workflow.uninstall import planned_and_done, uninstall
-from tests.service.test_files import SPEC
-from tests.service.test_plan import BARE
+from tests.deliver.service.test_plan import BARE
+from tests.deliver.service.test_unit_files import SPEC
 
 
 def unit_in(folder: Path, root: str) -> Path:

@@ -6,7 +6,7 @@ from typing import Any
 
 from edgeq.deliver.service.journal import read_log
 from edgeq.transport.base import Completed
-from tests.service.test_plan import DONE
+from tests.deliver.service.test_plan import DONE
 
 
 @dataclass

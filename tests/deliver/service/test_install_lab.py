@@ -11,7 +11,7 @@ from edgeq.errors import DeviceUnfit, RemoteFailed
 from edgeq.nouns.service import RunCommand, ServiceChange
 from edgeq.report.formats.in_python import as_text
 from edgeq.workflow.service import install_service, service_status, uninstall_service
-from tests.service.board import TARGET, Board, deploy_relu
+from tests.deliver.service.board import TARGET, Board, deploy_relu
 
 pytestmark = pytest.mark.lab
 ROOT = "/var/lib/edgeq"

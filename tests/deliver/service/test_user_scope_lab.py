@@ -9,7 +9,7 @@ from edgeq.deliver.service.measure import submit_and_wait
 from edgeq.report.formats.in_python import as_text
 from edgeq.request.tell import silence
 from edgeq.workflow.service import install_service, service_log, service_status, uninstall_service
-from tests.service.board import Board, another, deploy_relu, states
+from tests.deliver.service.board import Board, another, deploy_relu, states
 
 pytestmark = pytest.mark.lab
 

@@ -3,7 +3,7 @@
 import pytest
 
 from edgeq.workflow.service import install_service, service_status
-from tests.service.board import Board
+from tests.deliver.service.board import Board
 
 pytestmark = pytest.mark.lab
 ROOT = "/var/lib/edgeq"

@@ -15,7 +15,7 @@ from edgeq.deliver.service.unit_files import STARTED, UNITS, files_of, folders_o
 from edgeq.errors import DeviceUnfit, NoSpace
 from edgeq.nouns.service import RunCommand, ServiceChange, ServiceStep
 from edgeq.report.formats.text import show
-from tests.service.test_files import SPEC as PI
+from tests.deliver.service.test_unit_files import SPEC as PI
 
 SPEC = replace(PI, firmware=False)
 AGENT = AgentArchive(Path("agent.pyz"), "0" * 64, "0123456789abcdef.pyz")

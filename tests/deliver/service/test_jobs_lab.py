@@ -11,7 +11,7 @@ from edgeq.deliver.service.measure import fetch_new, submit_and_wait
 from edgeq.nouns.progress import Note
 from edgeq.request.tell import silence
 from edgeq.workflow.service import install_service, service_log, service_status
-from tests.service.board import Board, another, deploy_relu, states
+from tests.deliver.service.board import Board, another, deploy_relu, states
 
 pytestmark = pytest.mark.lab
 ROOT = "/var/lib/edgeq"

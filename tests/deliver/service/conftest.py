@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.deliver.service.board import Board
 from tests.lab.device import LabDevice
 from tests.lab.devices import systemd_device, systemd_session  # noqa: F401
-from tests.service.board import Board
 
 
 @pytest.fixture
