@@ -8,13 +8,10 @@ from collections.abc import Iterator
 
 from edgeq import __version__, catalog
 from edgeq.conversion.cache import folder
-from edgeq.deliver.fitness import missing_isa
-from edgeq.deliver.session import Session, session
+from edgeq.deliver.device_findings import device_findings
+from edgeq.deliver.session import session
 from edgeq.errors import EdgeqError
-from edgeq.nouns.device import Conditions
 from edgeq.nouns.diagnosis import NOTE, OK, PROBLEM, Diagnosis, Finding
-from edgeq.nouns.repairs import counted
-from edgeq.nouns.target import Target
 from edgeq.request.login import Login
 from edgeq.request.requests import DoctorRequest
 from edgeq.request.takes import takes
@@ -26,8 +23,6 @@ _EXTRAS = {
     "ai_edge_litert": ("running .tflite models", "pip install 'edgeq[litert]'"),
     "litert_quantizer": ("quantizing to .tflite", "pip install 'edgeq[litert]'"),
 }
-_LITTLE_DISK = 500_000_000
-_LITTLE_MEMORY = 200_000_000
 
 
 @takes(DoctorRequest)
@@ -41,7 +36,7 @@ def doctor(asked: DoctorRequest) -> Diagnosis:
     looked_at = catalog.target("local") if kind.detect else kind
     try:
         with session(looked_at, login, root=asked.root, look_only=True, tell=asked.tell) as device:
-            findings += _device(device, looked_at)
+            findings += device_findings(device, looked_at)
     except EdgeqError as error:
         remedy = error.remedy and error.remedy.removesuffix("Nothing was sent.").rstrip()
         findings.append(Finding(login.host, PROBLEM, error.what, remedy))
@@ -88,88 +83,3 @@ def _onnx_to_tflite() -> Finding:
     except EdgeqError as error:
         return Finding(_HERE, NOTE, f"{use}: {error.what}", error.remedy)
     return Finding(_HERE, OK, f"{use}: {onnx_to_tflite.CONVERTER}, fetched when needed for {python.path}")
-
-
-def _device(device: Session, target: Target) -> Iterator[Finding]:
-    facts, where = device.facts, device.label
-    yield Finding(
-        where,
-        OK,
-        f"{facts.board}, {facts.cpu_model}, {facts.os}, Python {facts.python}, {facts.libc}, {facts.arch}",
-    )
-    if device.link.transport.route:
-        yield Finding(where, OK, f"reached by {device.link.transport.route}")
-    if facts.emulated:
-        yield Finding(
-            where,
-            NOTE,
-            f"emulated ({facts.emulated}): timings are not representative",
-            "measure on the board itself",
-        )
-    if not facts.root_writable:
-        yield Finding(
-            where,
-            PROBLEM,
-            f"{facts.user} cannot write {facts.root}",
-            "give --root a folder that the login may write",
-        )
-    if facts.root_free < _LITTLE_DISK:
-        yield Finding(
-            where,
-            NOTE,
-            f"{facts.root_free / 1e6:.0f} MB free on {facts.root}",
-            "a runtime takes about 250 MB: free space, or --root on another disk",
-        )
-    if 0 < facts.memory_available < _LITTLE_MEMORY:
-        yield Finding(
-            where,
-            NOTE,
-            f"{facts.memory_available / 1e6:.0f} MB of memory available",
-            "stop what is not needed there",
-        )
-    lacking = missing_isa(facts, target)
-    if lacking:
-        yield Finding(
-            where,
-            NOTE,
-            f"lacks {', '.join(lacking)} of target {target.name}",
-            "`edgeq targets` lists the kinds of device",
-        )
-    if facts.systemd is None:
-        yield Finding(
-            where,
-            NOTE,
-            "systemd is not running there: no periodic measurements",
-            "deployments work without it",
-        )
-    if device.installed:
-        yield from _conditions(device)
-    else:
-        yield Finding(where, NOTE, "edgeq is not installed there yet", "`edgeq deploy` brings what it needs")
-
-
-def _conditions(device: Session) -> Iterator[Finding]:
-    now: Conditions = device.link.call("probe")
-    slow = sorted({g for g in now.governor.values() if g in ("powersave", "conservative")})
-    if slow:
-        yield Finding(
-            device.label,
-            NOTE,
-            f"CPU governor {', '.join(slow)}: figures depend on the load before",
-            "echo performance | sudo tee /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor",
-        )
-    if now.throttled:
-        yield Finding(
-            device.label,
-            NOTE,
-            f"the firmware reports throttling or under-voltage (bits {now.throttled:#x})",
-            "a stronger power supply, a heat sink; then reboot",
-        )
-    status = device.status()
-    yield Finding(
-        device.label,
-        OK,
-        f"edgeq is there: {counted(len(status.apps), 'model')}, {status.root_used / 1e6:.0f} MB in {status.root}",
-    )
-    if status.lock:
-        yield Finding(device.label, NOTE, f"busy: {status.lock}", "the lock expires by itself")
