@@ -107,6 +107,16 @@ INTEGER_KERNELS = {
     "QGemm": "Gemm",
     "DynamicQuantizeLSTM": "LSTM",
 }
+# Those of them with activations that are quantized at run time.
+DYNAMIC_KERNELS = (
+    "ConvInteger",
+    "DynamicQuantizeLSTM",
+    "DynamicQuantizeMatMul",
+    "MatMulInteger",
+    "MatMulIntegerToFloat",
+)
+# With weights in blocks, or of fewer than 8 bits; their activations may stay in float.
+LOW_BIT_KERNELS = ("GatherBlockQuantized", "MatMulBnb4", "MatMulNBits", "QMoE")
 FUSED_FLOAT_KERNELS = {
     "FusedConv": "Conv",
     "NhwcFusedConv": "Conv",

@@ -4,14 +4,18 @@ Facts are of the main graph. The flatbuffer's objects are those of ai_edge_liter
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from edgeq.errors import ExtraMissing
 from edgeq.foreign import quiet, translated
+
+if TYPE_CHECKING:
+    from ai_edge_litert.schema_py_generated import ModelT, OperatorT, TensorT
 
 _LARGEST_OLD_CODE = 127  # in the field of one byte it stands for every larger one
 _BITS = {"FLOAT64": 64, "INT64": 64, "UINT64": 64, "FLOAT16": 16, "INT16": 16, "UINT16": 16, "BFLOAT16": 16}
@@ -65,7 +69,7 @@ def tflite_of(content: bytes, name: str = "a quantized file") -> TfliteGraph:
             "LiteRT is not installed, so a .tflite file cannot be read", "pip install 'edgeq[litert]'"
         ) from None
     with quiet(), translated(f"cannot read {name} as TFLite"):
-        model: Any = flatbuffer_utils.read_model_from_bytearray(content)
+        model: ModelT = flatbuffer_utils.read_model_from_bytearray(content)
         kinds = _names(schema.BuiltinOperator)
         types = _names(schema.TensorType)
         codes = [
@@ -93,15 +97,15 @@ def tflite_of(content: bytes, name: str = "a quantized file") -> TfliteGraph:
         )
 
 
-def _names(enumeration: Any) -> dict[int, str]:
+def _names(enumeration: type) -> dict[int, str]:
     return {value: name for name, value in vars(enumeration).items() if isinstance(value, int)}
 
 
-def _indices(raw: Any) -> tuple[int, ...]:
+def _indices(raw: Iterable[int] | None) -> tuple[int, ...]:
     return tuple(int(i) for i in raw if i >= 0) if raw is not None else ()
 
 
-def read_model(path: Path) -> Any:
+def read_model(path: Path) -> "ModelT":
     """Raises ConversionFailed when the file is no TFLite."""
     from ai_edge_litert.tools import flatbuffer_utils
 
@@ -109,7 +113,7 @@ def read_model(path: Path) -> Any:
         return _with_arrays(flatbuffer_utils.read_model(str(path)))
 
 
-def unpacked(content: bytes) -> Any:
+def unpacked(content: bytes) -> "ModelT":
     """Raises ConversionFailed when the bytes are no TFLite."""
     from ai_edge_litert.tools import flatbuffer_utils
 
@@ -117,20 +121,20 @@ def unpacked(content: bytes) -> Any:
         return _with_arrays(flatbuffer_utils.read_model_from_bytearray(content))
 
 
-def packed(model: Any) -> bytes:
+def packed(model: "ModelT") -> bytes:
     from ai_edge_litert.tools import flatbuffer_utils
 
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
-def kind_of(model: Any, operator: Any) -> str:
+def kind_of(model: "ModelT", operator: "OperatorT") -> str:
     """The schema's word, CONV_2D."""
     from ai_edge_litert.tools import flatbuffer_utils
 
     return str(flatbuffer_utils.opcode_to_name(model, operator.opcodeIndex))
 
 
-def opcode_of(model: Any, kind: int) -> int:
+def opcode_of(model: "ModelT", kind: int) -> int:
     """The place of a builtin operator in the file's table, to which it is added if it is not there."""
     from ai_edge_litert import schema_py_generated as schema
 
@@ -144,13 +148,13 @@ def opcode_of(model: Any, kind: int) -> int:
     return len(model.operatorCodes) - 1
 
 
-def stands_for_reals(tensor: Any) -> bool:
+def stands_for_reals(tensor: "TensorT") -> bool:
     """Whether it holds float32, or integers with a scale."""
     q = tensor.quantization
     return tensor.type == 0 or (q is not None and q.scale is not None and len(q.scale) > 0)
 
 
-def _with_arrays(model: Any) -> Any:
+def _with_arrays(model: "ModelT") -> "ModelT":
     """What is no array is packed byte by byte, which takes 30 times as long."""
     for buffer in model.buffers:
         if buffer.data is not None:

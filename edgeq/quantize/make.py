@@ -11,8 +11,7 @@ from pathlib import Path
 
 from edgeq import catalog
 from edgeq.errors import DataRefused
-from edgeq.foreign import translated
-from edgeq.graphs.onnx_io import oldest_runtime
+from edgeq.graphs.onnx_io import oldest_runtime, read_onnx
 from edgeq.graphs.ort_session import host_saturates
 from edgeq.nouns.fidelity import Fidelity, Remedy
 from edgeq.nouns.model import Model
@@ -288,7 +287,4 @@ def _not_shipped(fidelity: Fidelity, why: str) -> Fidelity:
 def _min_runtime(path: Path, candidate: CandidatePlan) -> str | None:
     if candidate.format == "tflite":
         return oldest_version(path, candidate.runtime)
-    import onnx
-
-    with translated(f"cannot read {path.name} as ONNX"):
-        return oldest_runtime(onnx.load(str(path), load_external_data=False))
+    return oldest_runtime(read_onnx(path, weights=False))

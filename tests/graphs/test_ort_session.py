@@ -119,6 +119,18 @@ def test_every_session_of_the_host_is_of_the_one_factory() -> None:
     assert opened == {"graphs/ort_session.py"}
 
 
+def test_every_interpreter_of_the_host_is_of_the_one_factory() -> None:
+    """run_apart.py runs under another Python, which has no edgeq."""
+    package = Path(__file__).parents[2] / "edgeq"
+    opened = {
+        str(file.relative_to(package))
+        for file in package.rglob("*.py")
+        if "Interpreter(" in file.read_text(encoding="utf-8")
+        and file.relative_to(package).parts[0] not in ("agent", "application", "example_code")
+    }
+    assert opened == {"graphs/tflite_session.py", "ingest/onnx_to_tflite/run_apart.py"}
+
+
 def test_optimized_is_the_graph_that_onnxruntime_would_run() -> None:
     model = product(np.uint8, per_channel=False, quantized_output=True)
     assert "QLinearMatMul" in {node.op_type for node in optimized(model, "extended").graph.node}

@@ -4,30 +4,22 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from edgeq.graphs.onnx_index import model_nodes
+from edgeq.graphs.op_sets import DYNAMIC_KERNELS, LOW_BIT_KERNELS
 
 if TYPE_CHECKING:
     from onnx import ModelProto, TensorProto
-
-_DYNAMIC = {
-    "MatMulInteger",
-    "ConvInteger",
-    "DynamicQuantizeMatMul",
-    "DynamicQuantizeLSTM",
-    "MatMulIntegerToFloat",
-}
-_LOW_BIT = {"MatMulNBits", "MatMulBnb4", "GatherBlockQuantized", "QMoE"}
 
 
 def quantized_words(model: "ModelProto") -> str | None:
     """ "QDQ int8", "QOperator uint8", "dynamic int8", "MatMulNBits 4 bit"..., or None for a float graph."""
     counts = Counter(n.op_type for n in model_nodes(model))
-    if low := sorted(_LOW_BIT & set(counts)):
+    if low := sorted(counts.keys() & LOW_BIT_KERNELS):
         return f"{low[0]}{_bits(model, low[0])}"
     if any(
         op.startswith("QLinear") or op in ("QGemm", "QAttention", "QEmbedLayerNormalization") for op in counts
     ):
         return f"QOperator {_storage(model)}"
-    if _DYNAMIC & set(counts):
+    if counts.keys() & DYNAMIC_KERNELS:
         return f"dynamic {_storage(model)}"
     if counts["QuantizeLinear"] or counts["DequantizeLinear"]:
         only_weights = "" if counts["QuantizeLinear"] else " weights only"

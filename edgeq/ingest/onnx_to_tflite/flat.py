@@ -6,6 +6,7 @@ from typing import Any
 
 from edgeq.errors import ConversionFailed
 from edgeq.foreign import quiet, translated
+from edgeq.graphs.onnx_io import read_onnx
 from edgeq.ingest.extras import needed
 from edgeq.ingest.onnx_to_tflite.call import REMEDY
 from edgeq.ingest.onnx_to_tflite.pins import CONVERTER
@@ -81,9 +82,7 @@ def code_of(flat: Flat, kind: int) -> int:
 
 def _custom(model: Any, source: Path) -> list[str]:
     """Operator type and name of the nodes that became custom operators; the output's name for a node without one."""
-    import onnx
-
-    nodes = onnx.load(str(source), load_external_data=False).graph.node
+    nodes = read_onnx(source, weights=False).graph.node
     names = {output: node.name or output for node in nodes for output in node.output}
     graph, found = model.subgraphs[0], []
     for operator in graph.operators:

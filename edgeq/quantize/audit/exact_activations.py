@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 
-_ROUND = ("DynamicQuantizeLinear", "DynamicQuantizeLSTM", "MatMulInteger", "MatMulNBits")
 _IN_FLOAT = 1  # accuracy_level of MatMulNBits: unpacks the weights, multiplies floats
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from edgeq.foreign import translated
 from edgeq.graphs.onnx_index import Graph, OnnxIndex, index_of
+from edgeq.graphs.onnx_io import read_onnx
 from edgeq.graphs.op_sets import DYNAMIC, HEAVY, INTEGER_OPERATORS, STATIC, UNROLLED
 from edgeq.graphs.tflite import read_tflite
 from edgeq.nouns.plan import Scheme, Skipped
@@ -134,7 +135,7 @@ def _graph(path: Path) -> "GraphProto":
     import onnx
 
     with translated(f"cannot read {path.name} as ONNX"):
-        return onnx.shape_inference.infer_shapes(onnx.load(str(path))).graph
+        return onnx.shape_inference.infer_shapes(read_onnx(path)).graph
 
 
 def _graphs(graph: "GraphProto") -> "Iterator[Graph]":

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from edgeq.foreign import quiet, translated
 from edgeq.graphs.onnx_edit import copied
 from edgeq.graphs.onnx_index import index_of
-from edgeq.graphs.onnx_io import opset_of, write_onnx
+from edgeq.graphs.onnx_io import opset_of, read_onnx, write_onnx
 from edgeq.graphs.op_sets import INTEGER_OPERATORS
 from edgeq.nouns.fidelity import Remedy
 from edgeq.nouns.plan import Scheme
@@ -39,7 +39,7 @@ class QdqEmission:
     each choice of layers, and other ranges are patched into what it wrote.
     """
 
-    def __init__(self, model: Any, path: Path, scheme: Scheme, *, moves: bool) -> None:
+    def __init__(self, model: "onnx.ModelProto", path: Path, scheme: Scheme, *, moves: bool) -> None:
         self._model, self._path, self._scheme, self._moves = model, path, scheme, moves
         self._made: dict[frozenset[str], tuple[Reranged, tuple[Remedy, ...]]] = {}
 
@@ -56,11 +56,8 @@ class QdqEmission:
         return moved
 
     def _emitted(self, ranges: Ranges, leave: frozenset[str]) -> tuple[Reranged, tuple[Remedy, ...]]:
-        import onnx
-
         moved = emit(self._model, self._path, self._scheme, ranges, leave, moves=self._moves)
-        with translated(f"cannot read {self._path.name} as ONNX"):
-            return Reranged(onnx.load(str(self._path)), ranges), moved
+        return Reranged(read_onnx(self._path), ranges), moved
 
 
 class OrtStatic(Backend):

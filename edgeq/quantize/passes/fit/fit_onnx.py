@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from edgeq.foreign import translated
-from edgeq.graphs.onnx_io import write_onnx
+from edgeq.graphs.onnx_io import read_onnx, write_onnx
 from edgeq.quantize.numerics.fitted_weights import Weights
 from edgeq.quantize.passes.fit.fit_layers import fit_layers, put_weights
 from edgeq.quantize.passes.fit.qdq_file import QdqFile
@@ -21,11 +20,8 @@ def reconstruct(
 
 def replay(float_model: Any, path: Path, found: Mapping[str, Weights]) -> None:
     """Puts what `reconstruct` found into the QDQ file at `path`, made from the same model; what is float there stays so."""
-    import onnx
-
     if not found:
         return
-    with translated(f"cannot read {path.name} as ONNX"):
-        quantized = onnx.load(str(path))
+    quantized = read_onnx(path)
     put_weights(QdqFile(quantized, float_model), found)
     write_onnx(quantized, path)
