@@ -15,16 +15,12 @@ from edgeq.nouns.repairs import OFF, Tried
 from edgeq.quantize.calibration.array_cache import ArrayCache
 from edgeq.quantize.calibration.calibrate import Ranges
 from edgeq.quantize.evaluate.verdict_cache import VerdictCache
-from edgeq.quantize.numerics.blocks import Blocks
-from edgeq.quantize.numerics.fitted_weights import Weights
+from edgeq.quantize.numerics.weights import Blocks, Weights
 from edgeq.quantize.run_model import Progress
 from edgeq.quantize.samples import SamplesLike
 
 if TYPE_CHECKING:
     import onnx
-
-    from edgeq.quantize.numerics.blocks import Blocks
-    from edgeq.quantize.numerics.fitted_weights import Weights
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.errors import DataRefused, ModelRefused
-from edgeq.quantize.numerics.params import Floats, Ints, Params
+from edgeq.quantize.numerics.grid import Floats, Ints, Params
 from edgeq.quantize.numerics.to_grid import Rounding, half_even, round_trip
 
 Array = npt.NDArray[Any]

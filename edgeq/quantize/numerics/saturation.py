@@ -17,8 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgeq.quantize.numerics.grid import Grid
-from edgeq.quantize.numerics.params import Ints, Params
+from edgeq.quantize.numerics.grid import Grid, Ints, Params
 from edgeq.quantize.numerics.reference import (
     PLAIN,
     Window,

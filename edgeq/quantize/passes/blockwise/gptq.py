@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from edgeq.nouns.fidelity import Remedy
 from edgeq.nouns.repairs import Tried, counted
 from edgeq.quantize.evaluate.evaluator import graph_evaluator
-from edgeq.quantize.numerics.blocks import Blocks, Doubles, grid_of, to_grid
+from edgeq.quantize.numerics.weights import Blocks, Doubles, grid_of, to_grid
 from edgeq.quantize.passes.blockwise.products import Product, products_of
 from edgeq.quantize.quantization import Context, GraphBackend, Quantization
 from edgeq.quantize.run_model import Progress

@@ -147,9 +147,7 @@ class _Comparison:
         choose, check = (Subset(self.samples, part) for part in (positions[::2], positions[1::2]))
         trials = self._trial(model, "before"), self._trial(changed, "after")
         evaluators = [file_evaluator(trials[0].float_path, some, self.threads) for some in (choose, check)]
-        calibrations = [
-            calibrate_onnx(each, choose, True, threads=self.threads) for each in (model, changed)
-        ]
+        calibrations = [calibrate_onnx(each, choose, True, threads=self.threads) for each in (model, changed)]
         before: list[Noise] = []
         after: list[Noise] = []
         gains: list[float] = []

@@ -12,7 +12,7 @@ from edgeq.foreign import translated
 from edgeq.nouns.repairs import Tried, counted
 from edgeq.quantize.evaluate.evaluator import graph_evaluator, tflite_evaluator
 from edgeq.quantize.memory import activation_bytes
-from edgeq.quantize.numerics.fitted_weights import Weights
+from edgeq.quantize.numerics.weights import Weights
 from edgeq.quantize.passes.fit import fit_onnx, fit_tflite
 from edgeq.quantize.run_model import Progress
 from edgeq.quantize.samples import SamplesLike, evenly_spaced

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.graphs.onnx_io import read_onnx, write_onnx
-from edgeq.quantize.numerics.fitted_weights import Weights
+from edgeq.quantize.numerics.weights import Weights
 from edgeq.quantize.passes.fit.fit_layers import fit_layers, put_weights
 from edgeq.quantize.passes.fit.qdq_file import QdqFile
 from edgeq.quantize.samples import SamplesLike

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from edgeq.quantize.numerics.fitted_weights import Weights
+from edgeq.quantize.numerics.weights import Weights
 from edgeq.quantize.passes.fit.fit_layers import fit_layers, put_weights
 from edgeq.quantize.passes.fit.quantized_tflite import TfliteFile
 from edgeq.quantize.samples import SamplesLike

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from edgeq.graphs.onnx_index import index_of
 from edgeq.graphs.op_sets import STATIC
 from edgeq.quantize.evaluate.partial_run import OnnxRun
-from edgeq.quantize.numerics.fitted_weights import Weights
+from edgeq.quantize.numerics.weights import Weights
 from edgeq.quantize.passes.fit.linear import Linear, linear_of
 from edgeq.quantize.samples import SamplesLike
 

@@ -1,6 +1,7 @@
-"""A matrix on grids of a few bits, one for each block of a row: x = scale (q - zero), q from 0 to 2^bits - 1.
+"""Quantized weights of a layer, as passes choose them and backends store them.
 
-The layout of https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md#com.microsoft.MatMulNBits.
+Blocks are a matrix on grids of a few bits, one for each block of a row: x = scale (q - zero), q from 0 to 2^bits - 1. The
+layout of https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md#com.microsoft.MatMulNBits.
 """
 
 from dataclasses import dataclass
@@ -13,9 +14,19 @@ from edgeq.quantize.numerics import Granularity, real_values
 Doubles = npt.NDArray[np.float64]
 Bytes = npt.NDArray[np.uint8]
 
-_SHRINKS = np.linspace(
-    1.0, 0.5, 11
-)  # of a block's range: few levels are better spent on the many than on the largest
+# Of a block's range: few levels are better spent on the many than on the largest.
+_SHRINKS = np.linspace(1.0, 0.5, 11)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Of a fitted layer: `integers` int8 in the file's shape (LiteRT: outputs, inputs, kernel), `scale` one per row or one
+    for all, `bias` in reals, None where it has none to set.
+    """
+
+    integers: npt.NDArray[np.int8]
+    scale: npt.NDArray[np.float64]
+    bias: npt.NDArray[np.float64] | None
 
 
 @dataclass(frozen=True, eq=False)
