@@ -1,6 +1,6 @@
 """Finds and reads the data that ships with edgeq: targets/, deploy/ and recipes/, in a checkout or in a wheel.
 
-Knows file formats and where things lie; what the values mean is for others.
+Knows file formats and where files are; what the values mean is for others.
 """
 
 import os
@@ -22,7 +22,7 @@ R = TypeVar("R", bound=Record)
 
 
 def shipped(name: str) -> Path:
-    """The folder `name` ("targets", "deploy") of this installation: inside a wheel, or beside the package."""
+    """The folder `name` ("targets", "deploy") of this installation: inside a wheel, or next to the package."""
     inside = _PACKAGE / "_shipped" / name
     return inside if inside.is_dir() else _PACKAGE.parent / name
 

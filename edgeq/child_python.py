@@ -1,5 +1,5 @@
 """The words that start another Python. Nothing of the current folder and of PYTHONPATH is imported there: a `pip.py` or
-`numpy.py` that lies beside a model would run as the user.
+`numpy.py` next to a model would run as the user.
 
 Every child Python of the host is started with these words (tests/test_child_python.py looks).
 """

@@ -1,8 +1,8 @@
 """Tells class scores from other outputs of shape [samples, n]: reconstructions, boxes, embeddings, regressed values.
 
-Labels that are class numbers settle it. Without them the values have to speak: the largest of n values is an answer only
-where the values compete with each other. What speaks against that is listed in `why_no_classes`; where nothing does, one
-output of this shape counts as class scores.
+Labels that are class numbers settle it. Without them the values decide: the largest of n values is a prediction only
+where the values compete with each other. `why_no_classes` lists the reasons against that; where there is none, one output of
+this shape counts as class scores.
 
 That scores of classes compete is seen from sample to sample. The gradient of a softmax's cross-entropy sums to zero over the
 classes, so training moves scores against each other and leaves their sum nearly where it was. Targets that are regressed vary on
@@ -70,7 +70,7 @@ def class_scores(
 def why_none(
     outputs: Sequence[Array], inputs: Sequence[tuple[int, ...]] = (), names: Sequence[str] = ()
 ) -> str:
-    """What the values of the only output of shape [samples, n] have against being class scores, in words; empty where nothing,
+    """What the values of the only output of shape [samples, n] show against class scores, in words; empty where nothing,
     and where no single output has that shape.
     """
     found = _of_rows(outputs)
@@ -112,12 +112,12 @@ def are_no_classes(truth: Array, width: int) -> bool:
 
 
 def may_be_classes(rows: Array, inputs: Sequence[tuple[int, ...]] = (), name: str = "") -> bool:
-    """Whether `rows` could be class scores that are the largest for one class on every sample: nothing else speaks against."""
+    """Whether `rows` could be class scores that are the largest for one class on every sample: there is no other reason against."""
     return not _why_no_classes(rows, inputs, name, one_answer_says_so=False)
 
 
 def why_no_classes(rows: Array, inputs: Sequence[tuple[int, ...]] = (), name: str = "") -> str:
-    """Why `rows`, [samples, n] of float's own values, are no class scores, in words; empty where nothing says so."""
+    """Why `rows`, [samples, n] of float's own values, are no class scores, in words; empty where there is no reason."""
     return _why_no_classes(rows, inputs, name, one_answer_says_so=True)
 
 
@@ -163,7 +163,7 @@ def _are_probabilities(values: Array) -> bool:
 
 
 def _are_of_several_units(values: Array) -> bool:
-    """Values from 0 to 1 that are near 1 somewhere are of one unit, however seldom a class is answered."""
+    """Values from 0 to 1 that are near 1 somewhere are of one unit, however rarely a class is predicted."""
     if values.min() >= 0.0 and 0.5 <= values.max() <= 1.0:
         return False
     spreads = np.sort(values.std(axis=0))

@@ -1,4 +1,4 @@
-"""Instruction flags as /proc/cpuinfo spells them, and what somebody meant who wrote another word.
+"""Instruction flags as /proc/cpuinfo spells them, and the likely flag behind a misspelled one.
 
 A flag that nobody here knows is no mistake: kernels add some each year. One that looks like a flag that decides how a
 model is quantized, and is none, would decide it wrongly without a word.

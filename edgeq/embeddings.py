@@ -7,6 +7,6 @@ from numpy.typing import NDArray
 
 
 def are_directions(rows: NDArray[Any]) -> bool:
-    """Whether `rows`, [samples, n], all have length one and entries below zero: the largest entry is no answer then."""
+    """Whether `rows`, [samples, n], all have length one and entries below zero: the largest entry is no class then."""
     values = rows.astype(np.float64)
     return bool((values < 0).any()) and np.allclose(np.linalg.norm(values, axis=1), 1.0, atol=1e-3)

@@ -1,4 +1,4 @@
-"""Where errors of onnx, onnxruntime, torch and the LiteRT tools become ours, and their chatter stays theirs."""
+"""Translates errors of onnx, onnxruntime, torch and the LiteRT tools to edgeq's, and silences their log output."""
 
 import contextlib
 import logging

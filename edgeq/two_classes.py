@@ -1,5 +1,5 @@
-"""One probability per sample, as a network with a single sigmoid at its end gives it: with labels of 0 and 1 it is an
-answer, 1 above a half. Logits are none: which value parts their classes is not known. Nor is it where float is on one side
+"""One probability per sample, as a network with a single sigmoid at its end gives it: with labels of 0 and 1 it is a
+prediction, 1 above a half. Logits are none: which value parts their classes is not known. Nor is it where float is on one side
 of a half on every sample: its threshold is then another.
 """
 
@@ -32,6 +32,6 @@ def lone_numbers(outputs: Sequence[Array]) -> list[int]:
 
 
 def scores_of_two(probability: Array) -> Array:
-    """[samples, 2] of one probability each; at the threshold itself the answer is 0."""
+    """[samples, 2] of one probability each; at the threshold itself the prediction is 0."""
     p = probability.reshape(-1).astype(np.float64)
     return np.stack([1.0 - p, p], axis=1)

@@ -30,9 +30,7 @@ def write(
     parts: Parts,
     preprocessing: Preprocessing | None,
 ) -> None:
-    """`made` are edgeq.quantize.make.Made. Candidates that failed the gate are left out: what cannot go live does not
-    travel; their figures stay.
-    """
+    """`made` are edgeq.quantize.make.Made. Candidates that failed the gate are left out; their figures are kept."""
     passed = [m for m in made if m.fidelity.passed]
     manifest, artifacts = assemble(
         name=order.name,
@@ -72,7 +70,7 @@ def _class_names(model: Model, parts: Parts) -> dict[str, tuple[str, ...]]:
 
 
 def _without_places(model: Model) -> Model:
-    """A bundle travels: where its source lay on this host is nobody's business."""
+    """Without paths of this host, because a bundle is passed on."""
     return replace(
         model, source=Path(model.source).name, files={k: Path(v).name for k, v in model.files.items()}
     )
@@ -100,7 +98,7 @@ def _candidate(made: Any, model: Model) -> Candidate:
 
 
 def _check_set(made: tuple[Any, ...], model: Model, heldout: Any) -> CheckSet:
-    """Held-out samples for the device, with this host's answers to them."""
+    """Held-out samples for the device, with this host's outputs."""
     fit = _of_device_shape(model, heldout)
     labels = None if heldout.labels is None else heldout.labels[fit]
     sample_bytes = sum(a.nbytes for a in heldout[fit[0]])

@@ -1,4 +1,4 @@
-"""Where a conversion's bundle lies in edgeq's cache, and whether the one there was made from the very same order."""
+"""Where a conversion's bundle is in edgeq's cache, and whether it was made from the same order."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def place(order: Order) -> Path:
 
 
 def holds(order: Order, path: Path) -> bool:
-    """Whether `path` is a whole bundle that this very order made. A damaged one is made anew."""
+    """Whether `path` is a complete bundle of this order. A damaged one is made again."""
     from edgeq.bundle import read_bundle
 
     if not order.key or not path.is_file():

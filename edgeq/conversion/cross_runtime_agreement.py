@@ -1,4 +1,4 @@
-"""How closely the runtimes agree with each other: their int8 candidates on the samples that a bundle carries.
+"""How closely the runtimes agree with each other: their int8 candidates on the samples in the bundle.
 
 The device may run either; an application that was tried with one should know what the other changes.
 """
@@ -11,7 +11,7 @@ from edgeq.nouns.fidelity import BetweenRuntimes
 
 
 def cross_runtime_agreement(bundle: Bundle) -> BetweenRuntimes | None:
-    """By the host's answers; None where fewer than two runtimes have an int8 candidate, or the bundle has no samples."""
+    """By the host's outputs; None where fewer than two runtimes have an int8 candidate, or the bundle has no samples."""
     pair = _pair(bundle.manifest)
     check = read_check(bundle) if pair else None
     if pair is None or check is None or any(c.id not in check.outputs for c in pair):

@@ -1,4 +1,4 @@
-"""The checks of the samples that come before anything is exported or converted: what is certain ends the command there."""
+"""The checks of the samples that come before anything is exported or converted: a certain fault ends the command."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -60,7 +60,7 @@ class EarlyChecks:
 
 
 def findings_of(samples: "Samples", model: "FloatModel", gates: Gates) -> tuple[DataFinding, ...]:
-    """What is likely. Labels are the metric's own where there is one. Raises DataRefused for what is certain."""
+    """The likely faults. Labels are the metric's own where there is one. Raises DataRefused for a certain fault."""
     from edgeq.data_checks.run import check
 
     use_labels = not gates.ignore_labels and gates.metric is None

@@ -1,4 +1,4 @@
-"""When the plan's fallbacks are built: where nothing quantized is close enough to float, and something could be."""
+"""When the plan's fallbacks are built: where no quantized candidate of the plan is close enough to float."""
 
 from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.plan import CandidatePlan, Plan

@@ -1,4 +1,4 @@
-"""A finished bundle with everything that was found out when it was made."""
+"""A finished bundle with the results of its conversion."""
 
 import time
 from dataclasses import replace
@@ -37,7 +37,7 @@ def read_conversion(place: Path, start: float, reused: bool) -> Conversion:
 
 
 def tell_again(conversion: Conversion, why: str, tell: Tell) -> None:
-    """What was found out then, without the time that it took then."""
+    """Tells those results again, without their times."""
     tell(Note(why, detail=True))
     judged = (replace(fidelity, seconds=0.0) for fidelity in conversion.fidelity)
     for noun in (conversion.model, conversion.plan, conversion.data, *judged, conversion.between_runtimes):

@@ -71,13 +71,13 @@ def _answers(
 
 
 def _without_answers(samples: "SamplesLike", answers: "Iterator[Sequence[np.ndarray]]") -> dict[str, str]:
-    """Names of samples, each with what float gives instead of a number."""
+    """Names of samples, each with what float outputs instead of a number."""
     return {_name(samples, i): why for i, outputs in enumerate(answers) if (why := _instead(outputs))}
 
 
 def _instead(outputs: "Sequence[np.ndarray]") -> str:
-    """Of one sample; empty where float answers. Minus infinity beside numbers is the logarithm of nothing, or what a mask
-    leaves of what it hides.
+    """For one sample; empty where float's outputs are finite. Minus infinity between finite numbers is the logarithm of
+    zero, or a masked value.
     """
     import numpy as np
 

@@ -99,7 +99,7 @@ def _all_that_can_be(
     built: "Callable[[CandidatePlan], Made]",
     tell: Tell,
 ) -> "tuple[list[Made], dict[str, str]]":
-    """What was made, and by candidate why it was not. A converter that fails on one candidate spoils no other; it is an
+    """What was made, and by candidate why it was not. A converter that fails on one candidate affects no other; it is an
     error where the recipe that was asked for, or float itself, could be built for none of the runtimes.
     """
     made: list[Made] = []
@@ -124,21 +124,21 @@ def _not_built(candidate: CandidatePlan) -> str:
 
 
 def _remedy(candidate: CandidatePlan) -> str:
-    """Where a library fails in words of its own: what goes another way through it."""
+    """Where a library fails with its own message: options that avoid that code path."""
     if candidate.recipe.endswith("_static"):
         return "try --passes none or another --calibrator; or choose another --recipe or --runtime"
     return "choose another --recipe or --runtime"
 
 
 def _why(candidate: CandidatePlan, error: ConversionFailed | ExtraMissing | RunTooLong) -> str:
-    """Behind words that say that it could not be built."""
+    """The reason, for a message that says what could not be built."""
     what = () if error.what == _not_built(candidate) and error.details else (error.what,)
     why = ": ".join((*what, *error.details[:1]))
     return f"{why}; {error.remedy}" if error.remedy else why
 
 
 def _with_few(plan: Plan, made: "list[Made]") -> Plan:
-    """Those with a few layers in float behind their like."""
+    """Each candidate with a few layers in float follows its fully quantized one."""
     few = {one.plan.id: (one.few.plan,) for one in made if one.few is not None}
     return replace(plan, candidates=tuple(p for c in plan.candidates for p in (c, *few.get(c.id, ()))))
 

@@ -46,7 +46,7 @@ def open_float_model(
     work: Path,
     tell: Tell,
 ) -> Model:
-    """The clean float model; what the samples look like settles what the model leaves open, and whether it is opened."""
+    """The clean float model; the samples determine its open dimensions, and whether it can be opened."""
     model: Model = open_model(
         order.model,
         workdir=work,

@@ -148,7 +148,7 @@ def _meant(rule: Option, value: Any) -> object:
 
 
 def _plain(value: object) -> Any:
-    """As JSON; of what has no form there its words, which at worst are never the same again."""
+    """As JSON; what JSON cannot hold by its repr, which at worst differs each time."""
     if isinstance(value, Mapping):
         return {str(key): _plain(each) for key, each in value.items()}
     if isinstance(value, (tuple, list)):

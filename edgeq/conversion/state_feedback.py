@@ -60,7 +60,7 @@ def _warnings(model: Model, found: "Found") -> tuple[str, ...]:
 
 
 def _of_state(model: Model, state: "State") -> str:
-    """Of one that its name alone shows."""
+    """The warning for a state that only its name shows."""
     output, given = model.outputs[state.output].name, model.inputs[state.input].name
     return f"{output} is fed back to {given}, but the stored {given} is not the {output} of the sample before: the samples may not be in their recorded order (store them in that order, or pass --states none if each sample is a single step)"
 
