@@ -1,5 +1,5 @@
-"""What a command's options still mean for a finished bundle: which choose among its candidates, which were decided when it was
-made.
+"""Which options apply to a finished bundle: some choose among its candidates, the others were decided by its
+conversion.
 """
 
 from dataclasses import Field
@@ -30,8 +30,8 @@ def require_made_for(manifest: Manifest, target: Target, verb: str) -> None:
 def require_nothing_decided(
     bundle: Path, options: ConversionOptions, *, also: tuple[str, ...] = (), sends: bool = True
 ) -> None:
-    """A finished bundle is what it was made as: of the options that convert() takes, only those that choose among its
-    candidates mean anything, and of these not those that `also` names. `sends`: the command brings it to a device.
+    """Refuses options that have no effect on a finished bundle: of those that convert() takes, only those that choose among
+    its candidates have one, and of these not those in `also`. `sends`: the command sends it to a device.
 
     Raises BundleRefused, which names the options that have no effect and were given.
     """
@@ -50,7 +50,7 @@ def _is_given(value: object, each: Field[Any]) -> bool:
 
 
 def not_asked_for(candidate: Candidate, options: ConversionOptions) -> str | None:
-    """Why `candidate` is none that --recipe or --runtime chose; None where nothing speaks against it."""
+    """Why `candidate` is none that --recipe or --runtime chose; None where it is one."""
     recipe, runtime = options.recipe, options.runtime
     if runtime not in (None, candidate.runtime):
         return f"--runtime {runtime} was asked for"

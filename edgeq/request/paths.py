@@ -1,4 +1,4 @@
-"""Paths that a caller from Python gives, as text or as pathlib.Path: everywhere either."""
+"""Paths from Python callers: text or pathlib.Path, everywhere."""
 
 import os
 from typing import Any, overload

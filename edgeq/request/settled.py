@@ -1,4 +1,4 @@
-"""A request as it is carried out: what was given twice agrees, edgeq.toml has filled the gaps, every rule is kept."""
+"""Completes a request: options that were given twice agree, edgeq.toml fills the others, every rule is checked."""
 
 import os
 from dataclasses import fields, replace
@@ -88,7 +88,7 @@ def _renamed(asked: Any) -> Any:
 
 
 def _with_model(asked: Any, project: Project) -> tuple[Any, Project]:
-    """The model that was named or that edgeq.toml names, and of edgeq.toml what is about this model."""
+    """The named model, or that of edgeq.toml; and the options of edgeq.toml that apply to it."""
     model = project.model if _is_open(asked.model) else asked.model
     if model is None:
         raise _no_model()
@@ -109,7 +109,7 @@ def _with_model(asked: Any, project: Project) -> tuple[Any, Project]:
 
 
 def _no_model() -> TargetRefused:
-    """With the models that lie here, so that the remedy can be typed as it stands."""
+    """The error names the models in this folder, so that the remedy can be typed as printed."""
     from edgeq.ingest.find import find
 
     models = find(Path()).models
@@ -125,7 +125,7 @@ def _no_model() -> TargetRefused:
 
 
 def _filled(asked: Any, project: Project) -> Any:
-    """What was given stands."""
+    """Given options are kept."""
     names = [each.name for each, rule in options_of(asked) if rule.toml is not None]
     open = [name for name in names if name in project.options and _is_open(getattr(asked, name))]
     return replace(asked, **{name: project.options[name] for name in open})

@@ -1,4 +1,4 @@
-"""The shapes that pin what a model leaves open."""
+"""Shapes that fix a model's open dimensions."""
 
 from collections.abc import Mapping
 from numbers import Integral

@@ -1,4 +1,4 @@
-"""How a story is told while it happens: every noun it comes by is handed to one function."""
+"""Reports what a command does while it runs: each noun is passed to one function."""
 
 from collections.abc import Callable
 from typing import Any
