@@ -40,7 +40,7 @@ class _Labelled:
         return np.asarray(self.numbers[list(self.evidence.positions[start : start + count])])
 
     def right(self, outputs: list[Arrays], start: int = 0) -> np.ndarray:
-        return np.asarray(self.scored.answers(stacked(outputs)) == self.labels(start, len(outputs)))
+        return np.asarray(self.scored.predictions(stacked(outputs)) == self.labels(start, len(outputs)))
 
     def likelihoods(self, outputs: list[Arrays], start: int = 0) -> np.ndarray:
         """The log probability of each label; empty where outputs are not scores of several classes."""

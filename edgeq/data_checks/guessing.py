@@ -36,4 +36,4 @@ def guesses(evidence: Evidence, scored: Scored, numbers: np.ndarray) -> Iterator
 def _tested(evidence: Evidence, scored: Scored, numbers: np.ndarray) -> Guessing:
     rows, labels = evidence.rows(), evidence.labels(numbers)
     assert labels is not None
-    return against_guessing(scored.answers(rows), labels, scored.classes(rows, numbers))
+    return against_guessing(scored.predictions(rows), labels, scored.classes(rows, numbers))

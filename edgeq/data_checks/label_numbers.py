@@ -37,7 +37,7 @@ def _from_one(scored: Scored, evidence: Evidence, numbers: np.ndarray) -> str:
     labels = evidence.labels(numbers)
     if labels is None:
         return ""
-    right = scored.answers(evidence.rows()) == labels - 1
+    right = scored.predictions(evidence.rows()) == labels - 1
     if right.mean() < 0.5:
         return ""
     return f"take 1 from every label: float is right then on {right.sum()} of {len(labels)} samples"

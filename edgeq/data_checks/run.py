@@ -73,7 +73,7 @@ def _of_labels(
     if bad:
         yield from bad
         return
-    answers, classes = scored.answers(rows), scored.classes(rows, numbers)
+    answers, classes = scored.predictions(rows), scored.classes(rows, numbers)
     alike = [*one_class(numbers, answers)]
     if alike:
         yield from alike

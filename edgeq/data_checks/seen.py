@@ -62,7 +62,7 @@ def answers_of(evidence: Evidence, numbers: "np.ndarray | None") -> "np.ndarray 
     """[samples] class numbers, as float predicts them."""
     scored = evidence.scored(numbers)
     if scored is not None:
-        return np.asarray(scored.answers(evidence.rows()))
+        return np.asarray(scored.predictions(evidence.rows()))
     which = scores_output(evidence, labelled=False) if evidence.count > 1 else None
     return None if which is None else np.asarray(scores_of(evidence.outputs, which).argmax(axis=1))
 

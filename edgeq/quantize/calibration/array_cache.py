@@ -29,7 +29,7 @@ class ArrayCache:
     folder: Path | None = None
     most: int = _MOST
 
-    def find(self, **facts: Any) -> Arrays | None:
+    def find(self, **facts: object) -> Arrays | None:
         """What was put under the same facts (plain JSON values)."""
         path = self._path(facts)
         if path is None or not path.is_file():
@@ -42,7 +42,7 @@ class ArrayCache:
             return None
         return arrays
 
-    def put(self, arrays: Arrays, **facts: Any) -> None:
+    def put(self, arrays: Arrays, **facts: object) -> None:
         """A folder that cannot be written to costs the next run its time, and this one nothing."""
         path = self._path(facts)
         if path is None:
@@ -59,7 +59,7 @@ class ArrayCache:
                 raise
             self._make_room(path)
 
-    def _path(self, facts: dict[str, Any]) -> Path | None:
+    def _path(self, facts: dict[str, object]) -> Path | None:
         return None if self.folder is None else self.folder / f"{digest_of(facts)}.npz"
 
     def _make_room(self, newest: Path) -> None:

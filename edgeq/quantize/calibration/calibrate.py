@@ -15,7 +15,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +39,10 @@ from edgeq.quantize.calibration.tensor_stats import (
 )
 from edgeq.quantize.run_model import Progress, no_progress
 from edgeq.quantize.samples import Array, SamplesLike
+
+if TYPE_CHECKING:
+    import onnx
+    from ai_edge_litert.interpreter import Interpreter
 
 Ranges = dict[str, Range]
 Ends = npt.NDArray[np.float64]  # [tensors, low and high of one or two ranges]
@@ -90,7 +94,7 @@ def _round(value: float) -> float:
 
 
 def calibrate_onnx(
-    model: Any,
+    model: "onnx.ModelProto",
     samples: SamplesLike,
     histogram: bool,
     *,
@@ -98,7 +102,7 @@ def calibrate_onnx(
     progress: Progress = no_progress,
     cache: ArrayCache = NO_CACHE,
 ) -> Calibration:
-    """Of all float tensors of `model` (an onnx ModelProto with inferred shapes), inputs included.
+    """Of all float tensors of `model`, which has inferred shapes, inputs included.
 
     A tensor that only a foldable Relu or Clip reads gets the statistics of that one's output.
     """
@@ -221,7 +225,7 @@ def _facts(runtime: str, model: bytes, samples: SamplesLike, histogram: bool, th
     }
 
 
-def _float_tensors(interpreter: Any) -> dict[str, int]:
+def _float_tensors(interpreter: "Interpreter") -> dict[str, int]:
     """Name to index."""
     return {
         d["name"]: d["index"]
@@ -230,7 +234,7 @@ def _float_tensors(interpreter: Any) -> dict[str, int]:
     }
 
 
-def _sample_stats(interpreter: Any, index: int, counted: int) -> SampleStats:
+def _sample_stats(interpreter: "Interpreter", index: int, counted: int) -> SampleStats:
     try:
         array = interpreter.get_tensor(index)
     except ValueError:  # a tensor that the runtime never filled

@@ -19,7 +19,7 @@ _AT_HALF = f"accuracy at {THRESHOLD:g}"
 
 @dataclass(frozen=True)
 class Scored:
-    """How right answers are counted: by the largest of output `which`, or, `of_two`, by whether it is above a half, or,
+    """How predictions are read: by the largest of output `which`, or, `of_two`, by whether it is above a half, or,
     `of_numbers`, as the class numbers that the output holds itself.
     """
 
@@ -28,7 +28,7 @@ class Scored:
     of_two: bool = False
     of_numbers: bool = False
 
-    def answers(self, outputs: tuple[Array, ...]) -> "npt.NDArray[np.integer]":
+    def predictions(self, outputs: tuple[Array, ...]) -> "npt.NDArray[np.integer]":
         """[samples], the class number of each."""
         found = outputs[self.which]
         if self.of_numbers:
@@ -61,8 +61,8 @@ def accuracy_of(
     if labels is None or scored is None:
         return None
     require_classes(labels, scored.classes(reference, labels))
-    float_right = np.asarray(scored.answers(reference) == labels)
-    candidate_right = np.asarray(scored.answers(candidate) == labels)
+    float_right = np.asarray(scored.predictions(reference) == labels)
+    candidate_right = np.asarray(scored.predictions(candidate) == labels)
     scores = 100.0 * float(np.mean(float_right)), 100.0 * float(np.mean(candidate_right))
     found = paired_counts(float_right, candidate_right)
     return Accuracy(

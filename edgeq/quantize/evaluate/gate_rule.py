@@ -63,9 +63,9 @@ def gate_rule(
     if by is None:
         return GateRule(rule, classes=classes, warnings=warnings)
     assert samples.labels is not None
-    answers, numbers = by.answers(reference), by.classes(reference, samples.labels)
+    predictions, numbers = by.predictions(reference), by.classes(reference, samples.labels)
     require_classes(samples.labels, numbers)
-    guessing = against_guessing(answers, samples.labels, numbers)
+    guessing = against_guessing(predictions, samples.labels, numbers)
     if guessing.knows_nothing:
         raise _refused(guessing, samples, inputs, numbers, known)
     if guessing.seems_to_guess:

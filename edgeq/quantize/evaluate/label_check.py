@@ -18,7 +18,7 @@ _ENOUGH = 30  # labelled samples; a sound model may be no better than a guess on
 @dataclass(frozen=True)
 class Guessing:
     """Of `samples`, float is `right` on so many, and on `by_chance` in the mean when its labels are shuffled, which are
-    as good as its own in a `share` of the shuffles. It answers `favourite` on `favourite_count` of them.
+    as good as its own in a `share` of the shuffles. It predicts `favourite` on `favourite_count` of them.
     """
 
     samples: int
@@ -46,21 +46,21 @@ class Guessing:
 
 
 def against_guessing(
-    answers: "npt.NDArray[np.integer]", labels: "npt.NDArray[np.integer]", classes: int
+    predictions: "npt.NDArray[np.integer]", labels: "npt.NDArray[np.integer]", classes: int
 ) -> Guessing:
-    """A permutation test of the float model's `answers` [n], numbers of its `classes`, one-sided, with a fixed seed; (1 + as good) / (1 +
+    """A permutation test of the float model's `predictions` [n], numbers of its `classes`, one-sided, with a fixed seed; (1 + as good) / (1 +
     shuffles) as in Phipson & Smyth, "Permutation p-values should never be zero", Stat. Appl. Genet. Mol. Biol. 9 (2010).
     Labels all of one class cannot be shuffled: they are drawn from all classes instead.
     """
     rng = np.random.default_rng(0)
-    right = int(np.sum(answers == labels))
+    right = int(np.sum(predictions == labels))
     alike = len(np.unique(labels)) == 1
 
     def shuffled() -> "npt.NDArray[np.integer]":
         return rng.integers(0, classes, len(labels)) if alike else rng.permutation(labels)
 
-    chance = np.array([np.sum(answers == shuffled()) for _ in range(_SHUFFLES)])
-    given, counts = np.unique(answers, return_counts=True)
+    chance = np.array([np.sum(predictions == shuffled()) for _ in range(_SHUFFLES)])
+    given, counts = np.unique(predictions, return_counts=True)
     return Guessing(
         samples=len(labels),
         right=right,

@@ -23,12 +23,16 @@ from edgeq.quantize.samples import SamplesLike
 
 if TYPE_CHECKING:
     import onnx
+    from ai_edge_litert.schema_py_generated import ModelT, OperatorT
 
 Array = npt.NDArray[Any]
 Tensor = TypeVar("Tensor", str, int)  # a name in ONNX, an index in TFLite
 
-_INTEGERS: dict[int, Any] = {3: np.uint8, 7: np.int16, 9: np.int8}  # of the schema's TensorType
-_WHOLE: dict[int, Any] = {2: np.int32, 4: np.int64}  # indices: converters make int32 of a model's int64
+_INTEGERS: dict[int, type[np.integer]] = {3: np.uint8, 7: np.int16, 9: np.int8}  # of the schema's TensorType
+_WHOLE: dict[int, type[np.integer]] = {
+    2: np.int32,
+    4: np.int64,
+}  # indices: converters make int32 of a model's int64
 
 
 class PartialRun(ABC, Generic[Tensor]):
@@ -136,7 +140,7 @@ class OnnxRun(PartialRun[str]):
 class TfliteRun(PartialRun[int]):
     """`model` is the flatbuffer's object model. Values are given as reals."""
 
-    def __init__(self, model: Any, samples: SamplesLike, indices: Sequence[int], threads: int) -> None:
+    def __init__(self, model: "ModelT", samples: SamplesLike, indices: Sequence[int], threads: int) -> None:
         self._model, self._graph, self._threads = model, model.subgraphs[0], threads
         inputs = [int(i) for i in self._graph.inputs]
         super().__init__(
@@ -166,7 +170,7 @@ class TfliteRun(PartialRun[int]):
 
         return run
 
-    def _subgraph(self, operators: list[Any], inputs: list[int], outputs: list[int]) -> Any:
+    def _subgraph(self, operators: "list[OperatorT]", inputs: list[int], outputs: list[int]) -> "ModelT":
         """Indices stay; what the part does not read is left empty: to pack it all takes longer than to run it."""
         graph, model = copy(self._graph), copy(self._model)
         touched = {int(t) for o in operators for t in (*o.inputs, *o.outputs)}

@@ -5,13 +5,14 @@ to choose by. Before it every sample counts. The same holds for sigmoid, tanh an
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from edgeq.graphs.onnx_index import OnnxIndex, index_of
 from edgeq.graphs.tflite import kind_of, stands_for_reals
 
 if TYPE_CHECKING:
     import onnx
+    from ai_edge_litert.schema_py_generated import ModelT, OperatorT, SubGraphT
 
 _FLOAT = 1  # TensorProto.FLOAT
 _SATURATING = ("HardSigmoid", "LogSoftmax", "Sigmoid", "Softmax", "Tanh")
@@ -102,15 +103,15 @@ def _tensor_in(index: OnnxIndex, output: PreSoftmax) -> str:
     return output.tensor
 
 
-def tflite_pre_softmax(model: Any) -> tuple[int, ...]:
-    """The same of a flatbuffer's object model: the index of a tensor for each output of reals."""
+def tflite_pre_softmax(model: "ModelT") -> tuple[int, ...]:
+    """The same of a .tflite: the index of a tensor for each output of reals."""
     graph = model.subgraphs[0]
     maker = {int(t): o for o in graph.operators for t in o.outputs}
     reals = [int(t) for t in graph.outputs if stands_for_reals(graph.tensors[int(t)])]
     return tuple(_tflite_pre_softmax(model, maker, t) for t in reals or _tflite_reals_behind(graph, maker))
 
 
-def _tflite_reals_behind(graph: Any, maker: dict[int, Any]) -> list[int]:
+def _tflite_reals_behind(graph: "SubGraphT", maker: "dict[int, OperatorT]") -> list[int]:
     """The reals that class numbers and truth values are made of."""
     found: dict[int, None] = {}
     left, known = [int(t) for t in graph.outputs], set()
@@ -126,7 +127,7 @@ def _tflite_reals_behind(graph: Any, maker: dict[int, Any]) -> list[int]:
     return list(found)
 
 
-def _tflite_pre_softmax(model: Any, maker: dict[int, Any], output: int) -> int:
+def _tflite_pre_softmax(model: "ModelT", maker: "dict[int, OperatorT]", output: int) -> int:
     tensor, saturated = output, False
     while tensor in maker and kind_of(model, maker[tensor]) in (*_TFLITE_SATURATING, *_TFLITE_MOVING):
         saturated = saturated or kind_of(model, maker[tensor]) in _TFLITE_SATURATING

@@ -32,7 +32,7 @@ class VerdictCache:
     the verdicts that were known from before.
     """
 
-    def __init__(self, cache: ArrayCache, facts: dict[str, Any] | None) -> None:
+    def __init__(self, cache: ArrayCache, facts: dict[str, object] | None) -> None:
         self._cache = NO_CACHE if facts is None else cache
         self._facts, self.found = facts or {}, 0
         self._new: set[str] = set()  # files that were judged here
@@ -65,7 +65,7 @@ class VerdictCache:
         arrays = self._cache.find(what=what, file=file, **self._facts)
         return None if arrays is None else json.loads(arrays["json"].tobytes())
 
-    def _put(self, what: str, file: str, value: Any) -> None:
+    def _put(self, what: str, file: str, value: object) -> None:
         content = {"json": np.frombuffer(canonical_json(value), np.uint8)}
         self._cache.put(content, what=what, file=file, **self._facts)
 

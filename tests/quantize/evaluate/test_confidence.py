@@ -1,4 +1,4 @@
-"""`--confidence`: the end of the interval decides, and how many samples that takes is said."""
+"""`--confidence`: the end of the interval decides, and the verdict names how many samples that takes."""
 
 import numpy as np
 import pytest
@@ -102,7 +102,7 @@ def test_what_equals_float_bit_for_bit_needs_no_samples():
     assert AT_95.of("int8_static") == AT_95
 
 
-def test_too_few_samples_are_said_before_anything_is_made():
+def test_too_few_samples_give_a_warning_before_anything_is_made():
     labels = np.arange(100) % 10
     right = (np.eye(10, dtype=np.float32)[labels],)
     samples = Rows(np.zeros((100, 3), np.float32), labels)
@@ -115,13 +115,13 @@ def test_too_few_samples_are_said_before_anything_is_made():
     assert "only by a candidate that is right more often than float" in never
 
 
-def test_a_confidence_that_nothing_can_be_held_against_is_refused():
+def test_a_confidence_that_nothing_measures_is_refused():
     boxes = (np.zeros((10, 7, 5), np.float32),)
     with pytest.raises(DataRefused, match="a confidence of 95 % cannot be judged: there are no labels"):
         gate_rule(AT_95, boxes, Rows(np.zeros((10, 3), np.float32)), ["x"])
 
 
-def test_what_was_counted_can_be_held_to_another_level():
+def test_counts_give_the_interval_at_another_level():
     recorded = scored(lost=4, won=1, samples=400, gate=Gate())
     assert recorded.confidence == 95.0
     assert at_confidence(recorded, 80.0) == scored(lost=4, won=1, samples=400, gate=Gate(confidence=80.0))
@@ -147,7 +147,7 @@ class Metric:
         return accuracy, decide(gate, accuracy, Agreement(samples, 99.0, None), NOISY)
 
 
-def test_a_metric_of_ones_own_is_held_to_its_bootstrap(tmp_path):
+def test_a_users_metric_is_judged_by_its_bootstrap_interval(tmp_path):
     metric = Metric(tmp_path)
     accuracy, verdict = metric.verdict("first", lost=3, samples=400, confidence=95)
     exact = 100 * 1.96 * np.sqrt(0.0075 * 0.9925 / 400)
@@ -166,7 +166,7 @@ def test_a_level_near_100_takes_more_draws(tmp_path):
     assert len(set(lows)) == 4
 
 
-def test_a_metric_without_an_interval_is_refused_in_words(tmp_path):
+def test_a_metric_without_an_interval_is_refused(tmp_path):
     _, verdict = Metric(tmp_path).verdict("worst", lost=3, samples=400, confidence=95)
     assert verdict.why_failed == (
         "worst has no interval at 95 % confidence: every random choice of the 400 samples gave the same difference from "

@@ -81,7 +81,7 @@ def test_random_numbers_are_no_fault_of_the_runtime(tmp_path):
 
 
 @pytest.mark.parametrize("decided", ["Sin", "Sign"])
-def test_what_noise_decides_is_no_fault_of_the_runtime(decided, tmp_path):
+def test_outputs_that_noise_decides_are_no_fault_of_the_runtime(decided, tmp_path):
     """The folded batch norm differs in the last bits, of which the network makes another output."""
     names = ("scale", "shift", "mean", "var")
     nodes = [

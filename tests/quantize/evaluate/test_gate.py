@@ -39,7 +39,7 @@ def test_without_labels_a_classifier_has_to_agree():
     assert verdict.why_failed == "top-1 agreement with float is 96.9 % on 100 samples (limit 97 %)"
 
 
-def test_every_limit_that_was_asked_for_holds_beside_the_labels():
+def test_every_limit_that_was_asked_for_holds_next_to_the_labels():
     accuracy = accuracy_of(Gate(), (scores(95),), (scores(95),), LABELS)
     outputs = (OutputError("y", 12.0, 0.1),)
     gate = Gate(min_agreement=97, min_sqnr_db=20)
@@ -53,7 +53,7 @@ def test_every_limit_that_was_asked_for_holds_beside_the_labels():
     )
 
 
-def test_a_limit_that_cannot_be_judged_is_never_dropped_without_a_word():
+def test_a_limit_that_cannot_be_judged_is_reported():
     rule = decide(Gate(max_drop=0.5, min_agreement=99), None, None, ()).rule
     assert rule == (
         "every output has an SQNR of at least 10 dB against float (default) (0.5 points of accuracy cannot be judged: "
@@ -76,7 +76,7 @@ def test_scores_are_printed_so_that_they_differ_by_the_printed_difference(before
     assert f"{before:.{d}f} -> {after:.{d}f} ({accuracy.difference:+.{d}f})" == printed
 
 
-def test_anything_else_is_held_to_its_sqnr_output_by_output():
+def test_anything_else_is_judged_by_the_sqnr_of_each_output():
     outputs = (
         OutputError("boxes", 8.0, 1.0),
         OutputError("scores", 40.0, 0.1),

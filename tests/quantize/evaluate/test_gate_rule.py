@@ -1,4 +1,4 @@
-"""What candidates will be judged by is settled on float alone, and what cannot be judged is refused first."""
+"""The rule for candidates is found on float alone; a limit that cannot be judged is refused before any is made."""
 
 import numpy as np
 import pytest
@@ -58,7 +58,7 @@ def test_a_few_samples_that_float_gets_wrong_are_a_warning():
         (Gate(min_agreement=99), BOXES, None, "an agreement of 99 % cannot be judged"),
     ],
 )
-def test_a_limit_that_nothing_can_be_held_against_is_refused(gate, outputs, labels, why):
+def test_a_limit_that_nothing_measures_is_refused(gate, outputs, labels, why):
     with pytest.raises(DataRefused, match=f"a gate that was asked for cannot be applied: {why}"):
         gate_rule(gate, outputs, Rows(PIXELS, labels), ["x"])
 

@@ -79,7 +79,7 @@ def test_class_numbers_are_judged_by_their_equal_values_however_close_they_are(v
 
 
 @pytest.mark.parametrize("numbers", [FIFTIES, FIFTIES > 54])
-def test_beside_real_numbers_they_are_judged_too(numbers: Array) -> None:
+def test_next_to_real_numbers_they_are_judged_too(numbers: Array) -> None:
     noise = DEPTH * np.float32(1.01)
     why = judged((numbers, DEPTH), (wrong(0.7, numbers), noise))
     assert why is not None and why.startswith("output a:")
@@ -159,7 +159,7 @@ PADDED = np.where(np.arange(8) < RNG.integers(1, 9, 40)[:, None], SCORES, 0).ast
         "NonZero",
     ],
 )
-def test_what_was_selected_is_said_and_not_judged_unless_asked_for(integers: Array, reals: Array) -> None:
+def test_selected_entries_are_reported_and_judged_only_on_request(integers: Array, reals: Array) -> None:
     assert selections((integers, reals)) == {0}
     others = loose(*(i + 1 for i in integers)) if integers.dtype == object else integers + 1
     errors = errors_of(("chosen", "boxes"), (integers, reals), (others, reals), None)
@@ -214,7 +214,7 @@ def test_a_device_may_differ_in_as_many_values_as_int8_differs_from_float() -> N
     assert (numbers.accuracy, numbers.float_accuracy) == (100.0, 100.0)
 
 
-def test_equal_is_equal() -> None:
+def test_equal_outputs_pass() -> None:
     (error,) = errors_of(("a",), (FIFTIES,), (FIFTIES,), None)
     assert error.same and error.about_mean_db is None
     assert not replace(error, equal=99.0).same

@@ -1,4 +1,4 @@
-"""Whether float is right by more than chance: what is found on few samples is only said, on many refused."""
+"""Whether float is right more often than by chance: a warning on few samples, an error on many."""
 
 import numpy as np
 import pytest
@@ -38,7 +38,7 @@ def test_a_weak_model_is_no_guesser():
     assert not found.seems_to_guess
 
 
-def test_labels_all_of_one_class_are_held_against_all_the_model_has():
+def test_labels_all_of_one_class_are_compared_with_draws_from_all_classes():
     assert not judged(np.full(60, 7), np.full(60, 7)).knows_nothing
     assert judged(np.full(60, 3), np.full(60, 7)).knows_nothing
 
@@ -51,7 +51,7 @@ def test_a_few_samples_are_never_enough_to_refuse(right, seems):
     assert found.seems_to_guess == seems
 
 
-def test_its_words():
+def test_the_sentence_names_counts_and_chance():
     assert str(judged(np.zeros(400, int), np.arange(400) % 10)) == (
         "the float model is right on 40 of 400 labelled samples (10.0 %, by chance 10.0 %)"
     )

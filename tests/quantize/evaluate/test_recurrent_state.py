@@ -128,7 +128,7 @@ ANSWER_AND = (("y", (1, 2)), ("h_out", (1, 6)))
 
 
 @pytest.mark.parametrize("how", ["shuffled", "every second", "at random", "ones"])
-def test_states_that_are_stored_in_no_order_are_told_by_their_names_or_named_as_open(how):
+def test_states_that_are_stored_in_no_order_are_found_by_name_or_reported_as_unsure(how):
     fit = find_states(specs(("x", (1, 8)), ("h_in", (1, 6))), specs(*ANSWER_AND), leaky, stored(how))
     (state,) = fit.states
     assert (state.output, state.input, state.starts, state.recorded) == (1, 1, {0}, False)
@@ -147,7 +147,7 @@ def test_zeros_of_the_shape_of_data_are_left_open():
 
 
 @pytest.mark.parametrize("frames", [recorded, zeros])
-def test_beside_states_that_the_samples_show_nothing_else_is_doubted(frames):
+def test_next_to_recorded_states_nothing_else_is_unsure(frames):
     """The second answer has the shape of x, the first input; h and c are stored as they ran, or as zeros."""
     inputs = specs(("x", (1, 8)), ("h0", (1, 6)), ("c0", (1, 6)))
     outputs = specs(("y", (1, 6)), ("cleaned", (1, 8)), ("hn", (1, 6)), ("cn", (1, 6)))
@@ -166,7 +166,7 @@ def test_labels_belong_to_the_stored_states():
     assert found.states == () and found.unsure == (Unsure((1,), (1,), True),)
 
 
-def test_which_of_several_zeros_is_whose_is_said_to_be_a_guess():
+def test_several_zero_states_of_one_shape_are_paired_in_order_and_reported_as_a_guess():
     outputs = specs(("answer", (1, 2)), ("output_1", (1, 6)), ("output_2", (1, 6)))
 
     def answer_and_states(arrays):
@@ -183,7 +183,7 @@ def test_which_of_several_zeros_is_whose_is_said_to_be_a_guess():
     assert "no other input has its shape" in alone.by
 
 
-def test_what_merely_shares_a_shape_is_not_warned_about():
+def test_outputs_that_only_share_a_shape_give_no_warning():
     picture, level = RNG.random((STEPS, 1, 3, 8, 8)).astype("f4"), RNG.random((STEPS, 1, 1)).astype("f4")
     shape = (1, 3, 8, 8)
     both = Frames(list(zip(picture, level, strict=True)))
@@ -234,7 +234,7 @@ def test_states_that_are_named():
         named_states((("output_1", "x"),), INPUTS, OUTPUTS, cell, zeros())
 
 
-def test_how_states_are_written():
+def test_the_syntax_of_states_is_checked():
     assert states_of("hn=h0, cn=c0") == (("hn", "h0"), ("cn", "c0"))
     assert states_of("none") == () and states_of("auto") is states_of(None) is None
     for text in ("hn", "=h0", "hn=h0,hn=c0", "none,hn=h0"):

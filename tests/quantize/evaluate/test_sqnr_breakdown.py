@@ -1,4 +1,4 @@
-"""An SQNR of everything together is that of what is large; the rest is told apart."""
+"""Failures that the SQNR of a whole output masks are found."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def boxes_and_scores(noise, seed=0):
     return values, values + rng.normal(scale=noise, size=values.shape).astype(np.float32)
 
 
-def test_small_values_beside_large_ones_have_an_sqnr_of_their_own():
+def test_small_values_next_to_large_ones_have_an_sqnr_of_their_own():
     float_values, candidate = boxes_and_scores(1.0)
     (error,) = errors_of(("y",), (float_values,), (candidate,), None)
     assert error.sqnr_db > 35 and error.typical_db > 35
@@ -27,7 +27,7 @@ def test_small_values_beside_large_ones_have_an_sqnr_of_their_own():
     assert small == Small(2, 20, 24, pytest.approx(error.small_db, abs=1e-6))
 
 
-def test_small_values_that_are_kept_are_not_worth_a_word():
+def test_small_values_that_stay_accurate_are_not_reported():
     float_values, candidate = boxes_and_scores(0.01)
     (error,) = errors_of(("y",), (float_values,), (candidate,), None)
     assert (error.small_db, error.small) == (None, "")
@@ -45,7 +45,7 @@ def test_zeros_class_scores_and_one_size_hide_nothing():
     assert error.small == ""
 
 
-def test_a_few_large_samples_do_not_speak_for_the_others():
+def test_a_few_large_samples_do_not_mask_the_others():
     rng = np.random.default_rng(2)
     values = rng.normal(size=(20, 10))
     values[:3] *= 1e4
@@ -58,7 +58,7 @@ def test_a_few_large_samples_do_not_speak_for_the_others():
     ) and "overall only because of large values" in str(verdict.why_failed)
 
 
-def test_the_sample_in_the_middle_of_most_that_are_equal_has_none():
+def test_the_median_sample_has_no_sqnr_where_most_are_equal():
     values = np.ones((5, 3))
     candidate = values.copy()
     candidate[0] += 0.1
@@ -124,7 +124,7 @@ def test_a_picture_that_is_the_same_for_every_sample_fails_though_its_places_dif
     assert error.constant == ""
 
 
-def test_the_edge_of_images_classes_that_no_sample_has_and_rectified_features_are_no_other_scale():
+def test_image_borders_absent_classes_and_rectified_features_need_no_other_scale():
     """Small with every size between them and the largest, or probabilities: 8 bits of one scale are what they get."""
     rng = np.random.default_rng(4)
     bell = np.exp(-(np.linspace(-3, 3, 28) ** 2))
@@ -147,7 +147,7 @@ def test_a_class_that_no_longer_varies_fails_though_first_classes_agree():
     assert error.constant == ""
 
 
-def test_a_probability_counts_as_gone_only_of_a_class_that_is_answered_somewhere():
+def test_a_probability_counts_as_gone_only_for_a_class_that_float_predicts_somewhere():
     """A softmax makes hundredths of what stays far behind the first class, and 8 bits may make nothing of them."""
     classes = np.arange(60) % 5
     likely = 0.9 * np.eye(6)[classes] + 0.1 / 6

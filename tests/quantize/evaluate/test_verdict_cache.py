@@ -1,4 +1,4 @@
-"""A search that was interrupted goes on where it was, and nothing is believed of another file, gate or sample."""
+"""An interrupted search resumes; verdicts of another file, gate or sample set are not reused."""
 
 from dataclasses import replace
 
@@ -59,7 +59,7 @@ def strict(net, tmp_path):
 
 
 @pytest.mark.arithmetic
-def test_an_interrupted_search_goes_on_where_it_was(net, tmp_path, judged):
+def test_an_interrupted_search_resumes(net, tmp_path, judged):
     gate = strict(net, tmp_path)
     del judged[:]
     judged.stop_at = 4
@@ -82,7 +82,7 @@ def test_an_interrupted_search_goes_on_where_it_was(net, tmp_path, judged):
     assert replace(again.fidelity.search, remembered=0) == replace(resumed.fidelity.search, remembered=0)
 
 
-def test_a_search_without_tries_is_gone_on_with_when_it_gets_some(net, tmp_path, judged):
+def test_a_search_without_tries_resumes_when_it_gets_some(net, tmp_path, judged):
     gate = strict(net, tmp_path)
     short = convert(net, tmp_path, gate, tries=0).fidelity
     long = convert(net, tmp_path, gate).fidelity
@@ -108,7 +108,7 @@ def test_what_the_float_layers_leave_is_really_in_the_file(net, tmp_path):
 
 
 @pytest.mark.parametrize("change", ["gate", "samples", "damage"])
-def test_other_gates_other_samples_and_damaged_files_are_judged_anew(net, tmp_path, judged, change):
+def test_other_gates_other_samples_and_damaged_files_are_judged_again(net, tmp_path, judged, change):
     convert(net, tmp_path, Gate(min_sqnr_db=0.0))
     first = len(judged)
     if change == "damage":
@@ -119,7 +119,7 @@ def test_other_gates_other_samples_and_damaged_files_are_judged_anew(net, tmp_pa
     assert len(judged) == 2 * first
 
 
-def test_what_a_metric_of_ones_own_said_is_not_kept(net, tmp_path, judged):
+def test_verdicts_of_a_users_metric_are_not_cached(net, tmp_path, judged):
     (tmp_path / "score.py").write_text(
         "def size(outputs, labels):\n    return float(abs(outputs[0]).mean())\n"
     )
