@@ -1,4 +1,4 @@
-"""edgeq's own side: its default path for each runtime, and reconstruction to few levels on top of it."""
+"""edgeq's own side: its default path for each runtime, and layers fitted to few levels on top of it."""
 
 import platform
 from collections.abc import Mapping
@@ -19,7 +19,8 @@ from edgeq.quantize.calibration.calibrate import calibrate_onnx, needs_histogram
 from edgeq.quantize.evaluate.gate import Gate
 from edgeq.quantize.float_graph import read
 from edgeq.quantize.make import Options, make
-from edgeq.quantize.passes.fit.fit_onnx import reconstruct, replay
+from edgeq.quantize.passes.fit.fit_layers import fit_layers, save_with_weights
+from edgeq.quantize.passes.fit.qdq_file import QdqFile
 from edgeq.quantize.scheme import scheme_for
 
 if TYPE_CHECKING:
@@ -67,22 +68,19 @@ def plan_for_here(way: Way) -> CandidatePlan:
 
 
 def few_levels(case: Case, bits: int, folder: Path, threads: int) -> tuple[Path, tuple[str, ...]]:
-    """Weights of 2^bits levels per channel, carried in int8; every layer, activations 8 bits. Raises EdgeqError."""
-    import onnx
-
+    """Weights of 2^bits levels per channel, stored as int8; every layer, activations 8 bits. Raises EdgeqError."""
     model, path = read(case.file("onnx")), folder / "model.onnx"
     scheme, _ = scheme_for("onnxruntime", platform.machine(), read_facts("/").isa)
     seen = calibrate_onnx(model, case.calibration, needs_histogram(_RANGES), threads=threads)
     qdq.emit(model, path, replace(scheme, thin_in_float=False), ranges_of(seen, _RANGES))
-    found = reconstruct(
-        model,
-        onnx.load(str(path)),
+    found = fit_layers(
+        QdqFile.read(path, model),
         case.calibration,
         tuple(range(case.calibration.count)),
         bits=bits,
         threads=threads,
     )
-    replay(model, path, found)
+    save_with_weights(QdqFile.read(path, model), found, path)
     return path, _levels(found, bits)
 
 

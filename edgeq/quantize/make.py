@@ -30,7 +30,7 @@ from edgeq.quantize.graph_work import work_of
 from edgeq.quantize.made import Made
 from edgeq.quantize.memory import predict_peak
 from edgeq.quantize.passes import fuse, mixed_precision
-from edgeq.quantize.passes.fit.fit import HOW
+from edgeq.quantize.passes.fit import HOW
 from edgeq.quantize.passes.mixed_precision import few_float_layers
 from edgeq.quantize.passes.mixed_precision.minimize_float_set import tries_for
 from edgeq.quantize.plan import AS_IS, NO_FLOAT

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from edgeq.graphs.onnx_io import read_onnx
 from edgeq.quantize.audit.layer_error import LayerError, relative
 from edgeq.quantize.passes.fit.fit_layers import Layer, QuantizedFile, layer_inputs
 from edgeq.quantize.passes.fit.linear import Linear
@@ -54,8 +53,7 @@ def onnx_layer_errors(
     model: "onnx.ModelProto", quantized: Path, samples: SamplesLike, *, threads: int, progress: Progress
 ) -> dict[str, LayerError]:
     """By node, of the float graph `model` and the QDQ file made from it."""
-    file = QdqFile(read_onnx(quantized), model)
-    return layer_errors(file, samples, threads=threads, progress=progress)
+    return layer_errors(QdqFile.read(quantized, model), samples, threads=threads, progress=progress)
 
 
 def layer_errors(

@@ -22,7 +22,8 @@ from edgeq.quantize.backends.litert.shared_constants import products_across
 from edgeq.quantize.backends.litert.widen_bias_scales import with_room_for_biases
 from edgeq.quantize.backends.refused_layers import found_by_trying, runs
 from edgeq.quantize.calibration.calibrate import Ranges
-from edgeq.quantize.passes.fit import fit_tflite
+from edgeq.quantize.passes.fit.fit_layers import save_with_weights
+from edgeq.quantize.passes.fit.quantized_tflite import TfliteFile
 from edgeq.quantize.quantization import Backend, Context, Quantization, Written
 
 _RECIPES = {8: "static_wi8_ai8", 16: "static_wi8_ai16"}
@@ -64,8 +65,8 @@ class LitertStatic(Backend):
         self, q: Quantization, path: Path, leave: Collection[str] = (), *, fitted: bool = True
     ) -> Written:
         emit(q.source, path, q.ranges, frozenset(leave).union(q.in_float), form_of(q))
-        if fitted:
-            fit_tflite.replay(q.source, path, q.weights)
+        if fitted and q.weights:
+            save_with_weights(TfliteFile(q.source, path), q.weights, path)
         return Written(path)
 
 

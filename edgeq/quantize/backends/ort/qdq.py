@@ -21,7 +21,8 @@ from edgeq.quantize.backends.refused_layers import found_by_trying, runs
 from edgeq.quantize.calibration.calibrate import Ranges
 from edgeq.quantize.calibration.unfoldable_activations import unfoldable_activations
 from edgeq.quantize.float_graph import PER_CHANNEL_OPSET
-from edgeq.quantize.passes.fit import fit_onnx
+from edgeq.quantize.passes.fit.fit_layers import save_with_weights
+from edgeq.quantize.passes.fit.qdq_file import QdqFile
 from edgeq.quantize.passes.fuse.integer_moves import integer_moves
 from edgeq.quantize.passes.int16_saturation import Widening, clamp_pairs, scale_widening
 from edgeq.quantize.passes.ranges.patch_ranges import Reranged
@@ -87,8 +88,8 @@ class OrtStatic(Backend):
         self, q: Quantization, path: Path, leave: Collection[str] = (), *, fitted: bool = True
     ) -> Written:
         moved = self._emission(q, path).write(q.ranges, frozenset(leave).union(q.in_float))
-        if fitted:
-            fit_onnx.replay(q.graph, path, q.weights)
+        if fitted and q.weights:
+            save_with_weights(QdqFile.read(path, q.graph), q.weights, path)
         if fitted and q.clamp_pairs:
             clamp_pairs(path)
         return Written(path, moved)

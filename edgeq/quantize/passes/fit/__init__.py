@@ -1,32 +1,117 @@
-"""Fits a quantized layer's weights and bias to its float outputs, on the inputs that it gets once quantized.
+"""Fits a quantized layer's weights and bias to its float outputs, on the inputs that it gets once quantized, and keeps that
+where the model's outputs gain by it.
 
 Layer by layer from the inputs to the outputs, each fitted to the rounding errors of all layers before it, in closed
 form and without gradients: least squares with GPTQ rounding. Operators and speed of the file stay as they are.
 """
 
+import tempfile
 from collections.abc import Collection
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from edgeq.quantize.passes.fit.fit import Reconstruction, onnx_reconstruction, tflite_reconstruction
+import numpy as np
+
+from edgeq.graphs.onnx_io import read_onnx
+from edgeq.nouns.repairs import Tried, counted
+from edgeq.quantize.evaluate.evaluator import graph_evaluator, tflite_evaluator
+from edgeq.quantize.memory import activation_bytes
+from edgeq.quantize.numerics.weights import Weights
+from edgeq.quantize.passes.fit.fit_layers import fit_layers
+from edgeq.quantize.passes.fit.qdq_file import QdqFile
+from edgeq.quantize.passes.fit.quantized_tflite import TfliteFile
 from edgeq.quantize.quantization import Context, Quantization
+from edgeq.quantize.run_model import Progress
+from edgeq.quantize.samples import SamplesLike, evenly_spaced
+
+if TYPE_CHECKING:
+    import onnx
 
 NAME = "fit"
+HOW = "weights and biases corrected for earlier rounding error"
+
+_FEWEST, _MOST = 8, 128  # samples
+_ROOM = 512 * 2**20  # bytes for the activations of all samples between two layers, in float and quantized
+
+# Sums of squares of huge values overflow, and the weights solved for are not finite: they lose in the comparison.
+_huge_values = np.errstate(over="ignore", invalid="ignore")
+
+
+@dataclass(frozen=True)
+class Fit:
+    """New weights by layer; none where the outputs do not gain."""
+
+    weights: dict[str, Weights] = field(default_factory=dict)
+    gain_db: float = 0.0
+    result: Tried = Tried(NAME, False, f"fewer than {_FEWEST} samples to learn from")  # noqa: RUF009 (frozen)
 
 
 def run(q: Quantization, context: Context) -> Quantization:
-    found = _fitted(q, (), context)
-    return replace(q, weights=found.weights, fit_gain_db=found.gain_db).result(found.tried)
+    found = _fit(q, (), context)
+    return replace(q, weights=found.weights, fit_gain_db=found.gain_db).result(found.result)
 
 
 def refit(q: Quantization, leave: Collection[str], context: Context) -> Quantization:
     """Fitted to the rounding that is left with the layers of `leave` in float."""
-    found = _fitted(q, leave, context)
+    found = _fit(q, leave, context)
     return replace(q, weights=found.weights, fit_gain_db=found.gain_db)
 
 
-def _fitted(q: Quantization, leave: Collection[str], context: Context) -> Reconstruction:
+def _fit(q: Quantization, leave: Collection[str], context: Context) -> Fit:
     path, samples, threads, progress = context.path, context.calibration, context.threads, context.progress
     context.write(q, leave, fitted=False)
     if q.format == "onnx":
-        return onnx_reconstruction(q.graph, q.source, path, samples, threads, progress)
-    return tflite_reconstruction(q.source, path, samples, threads, progress)
+        return fit_onnx(q.graph, q.source, path, samples, threads, progress)
+    return fit_tflite(q.source, path, samples, threads, progress)
+
+
+@_huge_values
+def fit_onnx(
+    model: "onnx.ModelProto",
+    source: Path,
+    written: Path,
+    samples: SamplesLike,
+    threads: int,
+    progress: Progress,
+) -> Fit:
+    """Of the QDQ file `written`, made from `model`, which was read from `source`; both files stay as they are.
+
+    Learns from up to 128 samples, fewer where their activations would take more than 512 MB, none with fewer than 8. Not
+    kept where the SQNR of the pre-softmax outputs does not rise on those samples.
+    """
+    indices = _indices(source, "onnx", samples)
+    if not indices:
+        return Fit()
+    before, after = read_onnx(written), read_onnx(written)
+    weights = fit_layers(QdqFile(after, model), samples, indices, threads=threads, progress=progress)
+    evaluator = graph_evaluator(model, samples, indices, threads)
+    return _kept(weights, evaluator.sqnr_db(before), evaluator.sqnr_db(after))
+
+
+@_huge_values
+def fit_tflite(source: Path, written: Path, samples: SamplesLike, threads: int, progress: Progress) -> Fit:
+    """The same for the quantized .tflite `written`, made from `source`."""
+    indices = _indices(source, "tflite", samples)
+    if not indices:
+        return Fit()
+    file = TfliteFile(source, written)
+    weights = fit_layers(file, samples, indices, threads=threads, progress=progress)
+    evaluator = tflite_evaluator(source, samples, indices, threads)
+    with tempfile.TemporaryDirectory(dir=written.parent) as folder:
+        after = Path(folder) / "fitted.tflite"
+        file.save(after)
+        return _kept(weights, evaluator.sqnr_db(written), evaluator.sqnr_db(after))
+
+
+def _indices(source: Path, format: str, samples: SamplesLike) -> tuple[int, ...]:
+    room = _ROOM // max(2 * activation_bytes(source, format, samples), 1)
+    count = min(samples.count, _MOST, room)
+    return evenly_spaced(samples.count, count) if count >= _FEWEST else ()
+
+
+def _kept(weights: dict[str, Weights], before_db: float, after_db: float) -> Fit:
+    gain, layers = after_db - before_db, counted(len(weights), "layer")
+    if gain <= 0:
+        return Fit(result=Tried(NAME, False, f"{layers}: the outputs do not improve", round(gain, 1)))
+    return Fit(weights, gain, Tried(NAME, True, layers, round(gain, 1)))

@@ -4,6 +4,7 @@ Knows neither ONNX nor TFLite: a file hands over its layers and takes their new 
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -81,6 +82,8 @@ class QuantizedFile(Protocol[Layer]):
     def put(self, layer: Layer, weights: Weights) -> None:
         """Replaces integers, scale and bias; types and shapes stay."""
 
+    def save(self, path: Path) -> None: ...
+
 
 def fit_layers(
     file: QuantizedFile[Layer],
@@ -112,11 +115,12 @@ def fit_layers(
     return found
 
 
-def put_weights(file: QuantizedFile[Layer], found: Mapping[str, Weights]) -> None:
-    """Gives the layers of `file` the weights that `fit_layers` found; what is float there stays so."""
+def save_with_weights(file: QuantizedFile[Layer], weights: Mapping[str, Weights], path: Path) -> None:
+    """Writes `file` with the weights that `fit_layers` found to `path`; layers that are in float stay so."""
     for layer in file.layers():
-        if layer.name in found:
-            file.put(layer, found[layer.name])
+        if layer.name in weights:
+            file.put(layer, weights[layer.name])
+    file.save(path)
 
 
 def layer_inputs(layer: QuantizedLayer, runs: tuple[PartialRun[Any], PartialRun[Any]]) -> Pairs:

@@ -1,12 +1,14 @@
 """The layers with int8 weights of a QDQ model, whose weights can be replaced."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from edgeq.graphs.onnx_index import index_of
+from edgeq.graphs.onnx_io import read_onnx, write_onnx
 from edgeq.graphs.op_sets import STATIC
 from edgeq.quantize.evaluate.partial_run import OnnxRun
 from edgeq.quantize.numerics.weights import Weights
@@ -50,6 +52,11 @@ class QdqFile:
     def __init__(self, model: "onnx.ModelProto", float_model: "onnx.ModelProto") -> None:
         self._model, self._float = model, float_model
         self._index, self._float_index = index_of(model.graph), index_of(float_model.graph)
+
+    @staticmethod
+    def read(path: Path, float_model: "onnx.ModelProto") -> "QdqFile":
+        """Raises ConversionFailed."""
+        return QdqFile(read_onnx(path), float_model)
 
     def layers(self) -> tuple[QdqLayer, ...]:
         """In the order of the float graph; the quantizer appends its own nodes at the end."""
@@ -96,6 +103,9 @@ class QdqFile:
             whole = np.clip(np.round(weights.bias / step), limits.min, limits.max)
             self._replace(layer.bias_scale, step)
             self._replace(layer.bias_integers, whole.astype(np.int32))
+
+    def save(self, path: Path) -> None:
+        write_onnx(self._model, path)
 
     def _layer(self, node: "onnx.NodeProto", float_node: "onnx.NodeProto") -> QdqLayer | None:
         """None where the weights are not symmetric int8, or other nodes read them too."""

@@ -17,7 +17,7 @@ from edgeq.quantize.backends.litert.emit import Form
 from edgeq.quantize.backends.litert.kernels import oldest_version, without_kernel
 from edgeq.quantize.calibration.calibrate import calibrate_tflite, ranges_of
 from edgeq.quantize.evaluate.sqnr import sqnr_db
-from edgeq.quantize.passes.fit.fit import tflite_reconstruction
+from edgeq.quantize.passes.fit import fit_tflite
 from edgeq.quantize.run_model import load, no_progress
 from tests.lab import images
 from tests.quantize.networks import Rows
@@ -68,7 +68,7 @@ def test_16_bits_are_symmetric_beside_biases_of_64_and_computed_in_integers(tmp_
 def test_layers_are_fitted_on_16_bits_too(tmp_path):
     source = convolution(tmp_path / "float.tflite")
     path = emitted(source, Form(16), PIXELS)
-    fitted = tflite_reconstruction(source, path, PIXELS, 1, no_progress)
+    fitted = fit_tflite(source, path, PIXELS, 1, no_progress)
     assert fitted.weights.keys() == {"y"}
     assert fitted.gain_db > 0
 

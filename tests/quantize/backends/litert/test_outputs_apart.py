@@ -7,7 +7,7 @@ from edgeq.graphs.tflite import read_tflite
 from edgeq.quantize.backends.litert import emit
 from edgeq.quantize.calibration.calibrate import calibrate_tflite, ranges_of
 from edgeq.quantize.evaluate.sqnr import sqnr_db
-from edgeq.quantize.passes.fit.fit import tflite_reconstruction
+from edgeq.quantize.passes.fit import fit_tflite
 from edgeq.quantize.run_model import load, no_progress
 from edgeq.quantize.sensitivity.tflite_sensitivity import tflite_noise
 from tests.quantize.networks import Rows
@@ -76,4 +76,4 @@ def test_what_looks_at_the_file_finds_its_way(tmp_path):
     source = two_outputs(tmp_path / "float.tflite")
     path = quantized(source, tmp_path / "int8.tflite")
     assert {n.layer for n in tflite_noise(source, path, ROWS, threads=1, progress=no_progress)} == {"y", "p"}
-    tflite_reconstruction(source, path, ROWS, 1, no_progress)
+    fit_tflite(source, path, ROWS, 1, no_progress)

@@ -11,8 +11,9 @@ from edgeq.quantize.calibration.calibrate import calibrate_onnx, ranges_of
 from edgeq.quantize.evaluate.partial_run import OnnxRun
 from edgeq.quantize.evaluate.sqnr import sqnr_db
 from edgeq.quantize.float_graph import read
-from edgeq.quantize.passes.fit.fit import onnx_reconstruction
-from edgeq.quantize.passes.fit.fit_onnx import reconstruct, replay
+from edgeq.quantize.passes.fit import fit_onnx
+from edgeq.quantize.passes.fit.fit_layers import fit_layers, save_with_weights
+from edgeq.quantize.passes.fit.qdq_file import QdqFile
 from tests.quantize.networks import Rows, images, residual, saved
 
 CALIBRATION = Rows(images(48))
@@ -40,6 +41,10 @@ def quantized(folder, scheme, leave=frozenset()):
     return model, folder / "int8.onnx"
 
 
+def fitted(model, path, bits=8):
+    return fit_layers(QdqFile.read(path, model), CALIBRATION, tuple(range(48)), bits=bits)
+
+
 def closeness(model, path):
     def outputs(content):
         session = ort_session(content, threads=1)
@@ -52,10 +57,10 @@ def test_no_scheme_loses_on_held_out_samples_and_seven_bits_gain(scheme, tmp_pat
     model, path = quantized(tmp_path, scheme)
     before = closeness(model, path)
     limit = 64 if scheme.reduce_range else 127
-    found = reconstruct(model, onnx.load(path), CALIBRATION, tuple(range(48)))
+    found = fitted(model, path)
     assert len(found) == 6  # five convolutions and the classifier
     assert max(np.abs(w.integers.astype(int)).max() for w in found.values()) <= limit
-    replay(model, path, found)
+    save_with_weights(QdqFile.read(path, model), found, path)
     assert closeness(model, path) > before + (0.5 if scheme.reduce_range else -0.1)
 
 
@@ -63,17 +68,17 @@ def test_no_scheme_loses_on_held_out_samples_and_seven_bits_gain(scheme, tmp_pat
 def test_few_levels(bits, least_db, tmp_path):
     """The nearest of 16 levels leave less than 14 dB, of 4 nothing."""
     model, path = quantized(tmp_path, Scheme("uint8", "int8", True))
-    found = reconstruct(model, onnx.load(path), CALIBRATION, tuple(range(48)), bits=bits)
+    found = fitted(model, path, bits=bits)
     for weights in found.values():
         rows = weights.integers.reshape(len(weights.scale), -1)
         assert all(len(np.unique(row)) <= 2**bits for row in rows)
-    replay(model, path, found)
+    save_with_weights(QdqFile.read(path, model), found, path)
     assert closeness(model, path) > least_db
 
 
 def test_a_bias_corrects_the_mean_error(tmp_path):
     model, path = quantized(tmp_path, Scheme("uint8", "int8", True))
-    replay(model, path, reconstruct(model, onnx.load(path), CALIBRATION, tuple(range(48))))
+    save_with_weights(QdqFile.read(path, model), fitted(model, path), path)
     before, after = (OnnxRun(m, CALIBRATION, range(48), 1).to("two.b") for m in (model, onnx.load(path)))
     error = np.concatenate(after) - np.concatenate(before)
     assert np.abs(error.mean(axis=(0, 2, 3))).max() < 0.1 * error.std()
@@ -81,9 +86,9 @@ def test_a_bias_corrects_the_mean_error(tmp_path):
 
 def test_what_stays_in_float_stays(tmp_path):
     model, path = quantized(tmp_path, Scheme("uint8", "int8", True))
-    found = reconstruct(model, onnx.load(path), CALIBRATION, tuple(range(48)))
+    found = fitted(model, path)
     model, path = quantized(tmp_path, Scheme("uint8", "int8", True), frozenset({"stem"}))
-    replay(model, path, found)
+    save_with_weights(QdqFile.read(path, model), found, path)
     weights = {i.name: onnx.numpy_helper.to_array(i) for i in onnx.load(path).graph.initializer}
     assert weights["stem.w"].dtype == np.float32
     assert np.array_equal(weights["one.a.w_quantized"], found["one.a"].integers)
@@ -97,8 +102,8 @@ def test_skipped_with_too_few_samples_and_reported_where_it_helps(tmp_path):
     def silent(stage, share):
         pass
 
-    assert onnx_reconstruction(model, source, path, Rows(images(4)), 1, silent).weights == {}
-    kept = onnx_reconstruction(model, source, path, CALIBRATION, 1, silent)
+    assert fit_onnx(model, source, path, Rows(images(4)), 1, silent).weights == {}
+    kept = fit_onnx(model, source, path, CALIBRATION, 1, silent)
     assert path.read_bytes() == content and sorted(p.name for p in tmp_path.iterdir()) == [
         "int8.onnx",
         "net.onnx",

@@ -8,8 +8,8 @@ from edgeq.graphs.tflite import read_model
 from edgeq.quantize.calibration.calibrate import calibrate_tflite, ranges_of
 from edgeq.quantize.evaluate.partial_run import TfliteRun
 from edgeq.quantize.evaluate.sqnr import sqnr_db
-from edgeq.quantize.passes.fit.fit import tflite_reconstruction
-from edgeq.quantize.passes.fit.fit_tflite import reconstruct, replay
+from edgeq.quantize.passes.fit import fit_tflite
+from edgeq.quantize.passes.fit.fit_layers import fit_layers, save_with_weights
 from edgeq.quantize.passes.fit.quantized_tflite import TfliteFile
 from edgeq.quantize.run_model import load
 from tests.quantize.networks import Rows
@@ -50,9 +50,9 @@ def logits(path, samples):
 def test_closer_on_held_out_photos(resnet8, photos, quantized):
     wanted = logits(resnet8, photos[1])
     before, size = sqnr_db(wanted, logits(quantized, photos[1])), quantized.stat().st_size
-    found = reconstruct(resnet8, quantized, photos[0], tuple(range(64)))
+    found = fit_layers(TfliteFile(resnet8, quantized), photos[0], tuple(range(64)))
     assert len(found) == 10  # nine convolutions and the classifier
-    replay(resnet8, quantized, found)
+    save_with_weights(TfliteFile(resnet8, quantized), found, quantized)
     assert sqnr_db(wanted, logits(quantized, photos[1])) > before + 0.5
     assert abs(quantized.stat().st_size - size) < 4096
     assert load(quantized, "tflite")(photos[1][0])[0].shape == (1, 10)
@@ -69,7 +69,7 @@ def test_a_layer_is_what_litert_computes(resnet8, quantized, photos):
 
 
 def test_kept_only_where_outputs_come_closer(resnet8, quantized, photos):
-    kept = tflite_reconstruction(resnet8, quantized, photos[0], 1, lambda stage, share: None)
+    kept = fit_tflite(resnet8, quantized, photos[0], 1, lambda stage, share: None)
     assert kept.weights and kept.gain_db > 0
     few = Rows(photos[0].rows[:4])
-    assert tflite_reconstruction(resnet8, quantized, few, 1, lambda stage, share: None).weights == {}
+    assert fit_tflite(resnet8, quantized, few, 1, lambda stage, share: None).weights == {}
