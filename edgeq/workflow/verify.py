@@ -22,10 +22,10 @@ from edgeq.request.takes import takes
 from edgeq.request.tell import Tell
 
 if TYPE_CHECKING:
+    from edgeq.conversion.bundle_samples import Chosen
     from edgeq.emulate.answers import Answers
     from edgeq.emulate.compare import Bench
     from edgeq.emulate.machine import Machine
-    from edgeq.emulate.samples import Chosen
     from edgeq.quantize.samples import Array
 
 # Inference under emulation: float computes the same on every CPU but for the last bits, and is the slowest to emulate.
@@ -113,12 +113,12 @@ def _seconds(wanted: tuple[Candidate, ...]) -> dict[str, float]:
 
 
 def _samples(bundle: Bundle, asked: VerifyRequest, folder: Path) -> "Chosen":
-    from edgeq.emulate import samples
+    from edgeq.conversion import bundle_samples
 
     data, most = text_or_given(asked.data), asked.samples
     if data is None:
-        return samples.of_bundle(bundle, most, folder)
-    return samples.of_data(bundle, data, asked.preprocess, asked.calibrate, most, folder)
+        return bundle_samples.of_bundle(bundle, most, folder)
+    return bundle_samples.of_data(bundle, data, asked.preprocess, asked.calibrate, most, folder)
 
 
 def _check_samples(bundle: Bundle, folder: Path, asked: VerifyRequest) -> None:

@@ -12,7 +12,7 @@ from onnx import numpy_helper, parser
 from PIL import Image
 
 from edgeq.bundle import read_check
-from edgeq.emulate.samples import of_data
+from edgeq.conversion.bundle_samples import of_data
 from edgeq.errors import DataRefused, ModelRefused
 from edgeq.nouns.project import Gates
 from edgeq.nouns.results import Conversion

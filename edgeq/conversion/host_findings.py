@@ -1,0 +1,62 @@
+"""What this machine has for conversions, and what it lacks, with remedies."""
+
+import importlib.metadata
+import importlib.util
+import os
+import sys
+from collections.abc import Iterator
+
+from edgeq import __version__
+from edgeq.conversion.cache import folder
+from edgeq.errors import EdgeqError
+from edgeq.nouns.diagnosis import NOTE, OK, PROBLEM, Finding
+
+_HERE = "this machine"
+_EXTRAS = {
+    "torch": ("torch models", "pip install 'edgeq[torch]', with PyTorch's CPU build"),
+    "litert_torch": ("torch models to .tflite", "pip install 'edgeq[android]', with PyTorch's CPU build"),
+    "ai_edge_litert": ("running .tflite models", "pip install 'edgeq[litert]'"),
+    "litert_quantizer": ("quantizing to .tflite", "pip install 'edgeq[litert]'"),
+}
+
+
+def host_findings() -> Iterator[Finding]:
+    yield Finding(_HERE, OK, f"edgeq {__version__} on Python {sys.version.split()[0]}")
+    for package in ("onnx", "onnxruntime"):
+        yield Finding(_HERE, OK, f"{package} {importlib.metadata.version(package)}")
+    if importlib.util.find_spec("pip") is None:
+        yield Finding(
+            _HERE,
+            PROBLEM,
+            "pip is missing: no runtime can be fetched for a device",
+            f"{sys.executable} -m ensurepip",
+        )
+    for module, (use, remedy) in _EXTRAS.items():
+        there = importlib.util.find_spec(module) is not None
+        yield Finding(
+            _HERE,
+            OK if there else NOTE,
+            f"{use}: {'yes' if there else 'not installed'}",
+            None if there else remedy,
+        )
+    yield _onnx_to_tflite()
+    cache = folder()
+    ground = next(p for p in (cache, *cache.parents) if p.exists())
+    if not os.access(ground, os.W_OK):
+        yield Finding(
+            _HERE, PROBLEM, f"the cache {cache} cannot be written", "set XDG_CACHE_HOME to a folder of yours"
+        )
+
+
+def _onnx_to_tflite() -> Finding:
+    from edgeq.ingest import onnx_to_tflite
+    from edgeq.ingest.onnx_to_tflite.find_python import find_python
+
+    use = "ONNX models to .tflite"
+    if onnx_to_tflite.ready(folder()):
+        return Finding(_HERE, OK, f"{use}: {onnx_to_tflite.CONVERTER}")
+    try:
+        python = find_python()
+    except EdgeqError as error:
+        return Finding(_HERE, NOTE, f"{use}: {error.what}", error.remedy)
+    return Finding(_HERE, OK, f"{use}: {onnx_to_tflite.CONVERTER}, fetched when needed for {python.path}")
