@@ -75,6 +75,13 @@ def test_a_service_measures_by_itself(folder: Path, systemd_device: LabDevice) -
     assert done.returncode in (0, 3), done.stdout + done.stderr
     assert "/var/lib/edgeq/apps/digits/current" in done.stdout
     assert "measured by the service, as user edgeq" in done.stdout
+    lines = done.stdout.splitlines()  # one login, one conversion, nothing said twice
+    assert [sum(line.startswith(word) for line in lines) for word in ("route ", "model ", "service ")] == [
+        1,
+        1,
+        1,
+    ]
+    assert "is a finished bundle" not in done.stdout
 
     guest = ("digits.onnx", "--data", "digits.npz", "--target", "x86-64-vnni", "--name", "guest")
     converted = edgeq(folder, "convert", *guest, "-o", "guest.edgeq")
