@@ -9,7 +9,7 @@ from edgeq.conversion.random_samples import RandomSamples
 from edgeq.nouns.data import DataUse
 from edgeq.nouns.model import Model
 from edgeq.nouns.progress import Progress
-from edgeq.nouns.repairs import counted
+from edgeq.plain_text import counted
 from edgeq.request.tell import Tell
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from edgeq.errors import DataRefused
 from edgeq.foreign import translated
 from edgeq.nouns.model import Model
 from edgeq.nouns.progress import Progress
-from edgeq.nouns.repairs import counted
+from edgeq.plain_text import counted
 from edgeq.request.tell import Tell
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from edgeq.nouns.fidelity import Fidelity
-from edgeq.nouns.repairs import ALL, OFF
+from edgeq.nouns.passes import ALL, OFF
 
 
 def gate_remedies(refused: Sequence[Fidelity]) -> str:

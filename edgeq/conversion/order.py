@@ -20,9 +20,9 @@ from edgeq.ingest.given_model import GivenModel
 from edgeq.ingest.graph.external_files import external_files
 from edgeq.installed import installed_versions
 from edgeq.model_name import model_name
+from edgeq.nouns.passes import passes_of
 from edgeq.nouns.project import Gates
 from edgeq.nouns.record import digest_of
-from edgeq.nouns.repairs import repairs_of
 from edgeq.nouns.states import states_of
 from edgeq.nouns.target import Target
 from edgeq.request.option import Option, options_of
@@ -98,7 +98,7 @@ class Order:
 
     @property
     def passes(self) -> tuple[str, ...]:
-        return repairs_of(self.asked.passes or None)
+        return passes_of(self.asked.passes or None)
 
     @property
     def states(self) -> tuple[tuple[str, str], ...] | None:

@@ -6,8 +6,8 @@ from edgeq.deliver.fitness import missing_isa
 from edgeq.deliver.session import Session
 from edgeq.nouns.device import Conditions
 from edgeq.nouns.diagnosis import NOTE, OK, PROBLEM, Finding
-from edgeq.nouns.repairs import counted
 from edgeq.nouns.target import Target
+from edgeq.plain_text import counted
 
 _LITTLE_DISK = 500_000_000
 _LITTLE_MEMORY = 200_000_000

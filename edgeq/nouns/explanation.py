@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Optional
 
+from .passes import PassResult
 from .plan import Skipped
 from .record import Record
-from .repairs import Tried
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class LayerExplained(Record):
 
 
 @dataclass(frozen=True)
-class Partners(Record):
+class TensorMatches(Record):
     """How many of the .tflite graph's activation `tensors` are matched to ONNX tensors by their values on one sample; `without`
     are the others, with the reason. Ranges of all are found on the TFLite side.
     """
@@ -69,5 +69,5 @@ class Explanation(Record):
     sqnr_db: Optional[float]
     gain_db: Optional[float]
     layers: tuple[LayerExplained, ...]
-    repairs: tuple[Tried, ...] = ()
-    partners: Optional[Partners] = None
+    repairs: tuple[PassResult, ...] = ()
+    partners: Optional[TensorMatches] = None

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Optional
 
+from .passes import AppliedChange, PassResult
 from .plan import Skipped
 from .record import Record
-from .repairs import Tried
 
 # A value that is not finite on one side alone counts as an error of float32's largest, which no other error comes near.
 # Below the second is an error where float has no signal at all, and so no ratio to one.
@@ -138,17 +138,6 @@ class LayerError(Record):
 
 
 @dataclass(frozen=True)
-class Remedy(Record):
-    """A change to a part of the graph so that it can be quantized, or quantized better. `gain_db`: by how much it raised the
-    SQNR of the outputs on the calibration samples, where that was measured.
-    """
-
-    what: str
-    how: str
-    gain_db: Optional[float] = None
-
-
-@dataclass(frozen=True)
 class FloatSearch(Record):
     """The mixed-precision search for layers that stay in float so that the gate holds. `tries` sets of layers were judged on
     held-out samples, `remembered` of them by an earlier conversion. The gate first held with `first` layers in float;
@@ -197,8 +186,8 @@ class Fidelity(Record):
     seconds: float = 0.0
     quantized_nothing: bool = False  # the recipe found nothing that it could quantize, or no layer with weights computes on integers
     calibrator: Optional[str] = None  # how the ranges of activations were chosen, where they are fixed
-    remedies: tuple[Remedy, ...] = ()
-    repairs: tuple[Tried, ...] = ()
+    remedies: tuple[AppliedChange, ...] = ()
+    repairs: tuple[PassResult, ...] = ()
     bound: Optional[Bound] = None
     search: Optional[FloatSearch] = None
     closed_loop: Optional[int] = None

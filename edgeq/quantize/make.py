@@ -13,10 +13,11 @@ from edgeq import catalog
 from edgeq.errors import DataRefused
 from edgeq.graphs.onnx_io import oldest_runtime, read_onnx
 from edgeq.graphs.ort_session import host_saturates
-from edgeq.nouns.fidelity import Fidelity, Remedy
+from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.model import Model
+from edgeq.nouns.passes import ALL, AppliedChange, PassResult
 from edgeq.nouns.plan import CandidatePlan
-from edgeq.nouns.repairs import ALL, Tried, counted
+from edgeq.plain_text import counted
 from edgeq.quantize import pipelines
 from edgeq.quantize.audit import candidate as audit
 from edgeq.quantize.backends.litert.kernels import oldest_version
@@ -46,7 +47,7 @@ _SCRATCH = ("outputs", evaluator.SCRATCH)
 @dataclass(frozen=True)
 class Options:
     """`calibrator` is a name of quantize/calibration/observers, or "auto": what comes closest to float. `passes` are those of
-    edgeq/nouns/repairs.py that may be used. `search_tries` bounds the search for the fewest layers in float, where the gate
+    edgeq/nouns/passes.py that may be used. `search_tries` bounds the search for the fewest layers in float, where the gate
     fails without any; None: by the work of one try. What calibration saw, and what the gate said of each file, is kept below
     `cache` for the same model and samples.
     """
@@ -234,15 +235,15 @@ def _audited(q: Quantization, path: Path, verdicts: VerdictCache) -> Fidelity:
     )
 
 
-def _changes(q: Quantization) -> tuple[Remedy, ...]:
+def _changes(q: Quantization) -> tuple[AppliedChange, ...]:
     """In the order of the passes; the backend's moves behind them, then the layers that were fitted and are not in float."""
     gain = round(q.fit_gain_db, 1)
-    fitted = (Remedy(name, HOW, gain) for name in q.weights if name not in q.in_float)
+    fitted = (AppliedChange(name, HOW, gain) for name in q.weights if name not in q.in_float)
     moved = q.written.changes if q.written else ()
     return (*(change for changes in q.changes.values() for change in changes), *moved, *fitted)
 
 
-def _results(q: Quantization) -> tuple[Tried, ...]:
+def _results(q: Quantization) -> tuple[PassResult, ...]:
     """In the order in which passes are listed to users."""
     moved = q.written.changes if q.written else ()
     found = {result.repair: result for result in q.results}

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from edgeq.nouns.fidelity import Fidelity, Remedy
+from edgeq.nouns.fidelity import Fidelity
+from edgeq.nouns.passes import OFF, AppliedChange, PassResult
 from edgeq.nouns.plan import CandidatePlan, Scheme, Skipped
-from edgeq.nouns.repairs import OFF, Tried
 from edgeq.quantize.calibration.array_cache import ArrayCache
 from edgeq.quantize.calibration.calibrate import Ranges
 from edgeq.quantize.evaluate.verdict_cache import VerdictCache
@@ -51,8 +51,8 @@ class Quantization:
     rewritten: bool = False
     clamp_pairs: bool = False
     left: tuple[Skipped, ...] = ()
-    changes: Mapping[str, tuple[Remedy, ...]] = field(default_factory=dict)
-    results: tuple[Tried, ...] = ()
+    changes: Mapping[str, tuple[AppliedChange, ...]] = field(default_factory=dict)
+    results: tuple[PassResult, ...] = ()
     fidelity: Fidelity | None = None
     written: "Written | None" = None
 
@@ -81,10 +81,10 @@ class Quantization:
     def keep_in_float(self, layers: Mapping[str, str]) -> "Quantization":
         return replace(self, in_float={**self.in_float, **layers})
 
-    def result(self, result: Tried) -> "Quantization":
+    def result(self, result: PassResult) -> "Quantization":
         return replace(self, results=(*self.results, result))
 
-    def changed(self, name: str, changes: tuple[Remedy, ...]) -> "Quantization":
+    def changed(self, name: str, changes: tuple[AppliedChange, ...]) -> "Quantization":
         """By the pass `name`."""
         return replace(self, changes={**self.changes, name: (*self.changes.get(name, ()), *changes)})
 
@@ -94,7 +94,7 @@ class Written:
     """A file, and what the backend changed in its graph while it was written."""
 
     path: Path
-    changes: tuple[Remedy, ...] = ()
+    changes: tuple[AppliedChange, ...] = ()
 
 
 class Backend(Protocol):
@@ -173,5 +173,5 @@ def through(passes: Sequence[Pass], q: Quantization, context: Context) -> Quanti
         if name is None or name in context.enabled:
             q = each.run(q, context)
         else:
-            q = q.result(Tried(name, False, OFF))
+            q = q.result(PassResult(name, False, OFF))
     return q

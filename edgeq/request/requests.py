@@ -11,8 +11,8 @@ from typing import Annotated, Any
 
 from edgeq.model_name import require_model_name
 from edgeq.nouns.job import Limits
+from edgeq.nouns.passes import passes_of
 from edgeq.nouns.project import Gates
-from edgeq.nouns.repairs import repairs_of
 from edgeq.nouns.states import states_of
 from edgeq.nouns.target import Target
 from edgeq.request.login import Login
@@ -210,7 +210,7 @@ class _Source(WithSamples):
     passes: str | None = option(
         "Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but some (-fit,-head).",
         metavar="NAMES",
-        meaning=repairs_of,
+        meaning=passes_of,
         example='"-head"  # all passes but this one; or "none", or names: see docs/quantization.md',
     )
     repairs: str | None = option(
@@ -218,7 +218,7 @@ class _Source(WithSamples):
         metavar="NAMES",
         hidden=True,
         now="passes",
-        meaning=repairs_of,
+        meaning=passes_of,
     )
     recipe: str | None = option(
         "Only this recipe (float is always raced too).",

@@ -9,8 +9,8 @@ import pytest
 from edgeq.cli.main import run
 from edgeq.demo import demo_files
 from edgeq.errors import TargetRefused
+from edgeq.nouns.passes import ALL
 from edgeq.nouns.progress import Note
-from edgeq.nouns.repairs import ALL
 from edgeq.request.requests import ConvertRequest
 from edgeq.request.settled import settled
 from edgeq.workflow.convert import convert

@@ -4,7 +4,7 @@ import pytest
 
 from edgeq.conversion.gate_remedies import gate_remedies
 from edgeq.nouns.fidelity import Accuracy, Agreement, Fidelity
-from edgeq.nouns.repairs import OFF, Tried
+from edgeq.nouns.passes import OFF, PassResult
 
 TOP1 = Accuracy("top-1", 100, 90.0, 80.0, -10.0, -15.0, -5.0)
 
@@ -24,9 +24,9 @@ TOP1 = Accuracy("top-1", 100, 90.0, 80.0, -10.0, -15.0, -5.0)
         (
             {
                 "repairs": (
-                    Tried("mixed", False, OFF),
-                    Tried("fit", False, OFF),
-                    Tried("head", False, "no gain"),
+                    PassResult("mixed", False, OFF),
+                    PassResult("fit", False, OFF),
+                    PassResult("head", False, "no gain"),
                 )
             },
             ("--passes head,fit,mixed,",),

@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edgeq import catalog
 from edgeq.conversion.order import order_of
-from edgeq.nouns.repairs import ALL
+from edgeq.nouns.passes import ALL
 from edgeq.request.requests import ConvertRequest
 from edgeq.request.settled import settled
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from edgeq.nouns.passes import ALL, OFF, passes_of
 from edgeq.nouns.plan import CandidatePlan, Scheme
-from edgeq.nouns.repairs import ALL, OFF, repairs_of
 from edgeq.quantize.evaluate.gate import Gate
 from edgeq.quantize.make import Options, make
 from tests.quantize.networks import Rows, images, residual, saved
@@ -33,7 +33,7 @@ def made(net, folder, repairs, gate=None):
         same_samples=False,
         gate=gate or Gate(),
         workdir=folder,
-        options=Options(calibrator="minmax", passes=repairs_of(repairs)),
+        options=Options(calibrator="minmax", passes=passes_of(repairs)),
     ).fidelity
 
 

@@ -9,9 +9,10 @@ import pytest
 from rich.console import Console
 
 from edgeq.nouns.diagnosis import Diagnosis, Finding
-from edgeq.nouns.fidelity import Accuracy, Agreement, Fidelity, FusionAudit, LayerError, OutputError, Remedy
+from edgeq.nouns.fidelity import Accuracy, Agreement, Fidelity, FusionAudit, LayerError, OutputError
 from edgeq.nouns.measurement import Attempt, Run
 from edgeq.nouns.model import Model
+from edgeq.nouns.passes import AppliedChange
 from edgeq.nouns.plan import CandidatePlan, Plan, Scheme, Skipped
 from edgeq.nouns.progress import Note
 from edgeq.nouns.release import App, DeviceStatus
@@ -188,7 +189,7 @@ def test_the_making_of_candidates() -> None:
         Accuracy("top-1", 800, 92.6, 90.2, -2.4, -3.2, -1.6), (LayerError("conv2", 9.0, "clipping"),),
         tuple(Skipped(f"conv{i}", "first layer") for i in range(9)), (FusionAudit("Conv", 53, 55, 3, "read back"),),
         passed=False, why_failed="top-1 fell by 2.4 points (limit 1.0)", seconds=2.3,
-        remedies=(Remedy("norm1", "smoothed", 4.2), Remedy("norm2", "smoothed", 4.2), Remedy("gru", "split")),
+        remedies=(AppliedChange("norm1", "smoothed", 4.2), AppliedChange("norm2", "smoothed", 4.2), AppliedChange("gru", "split")),
     )  # fmt: skip
     said = printed(
         lambda c: (

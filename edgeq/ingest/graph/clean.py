@@ -39,8 +39,8 @@ from edgeq.ingest.graph.simplify import foreign_operators, strip_metadata
 from edgeq.ingest.graph.trial import CannotRun, loads, run
 from edgeq.ingest.varied import Survey, text
 from edgeq.nouns.model import Varied
-from edgeq.nouns.repairs import counted
 from edgeq.nouns.tensor import TensorSpec
+from edgeq.plain_text import counted
 
 if TYPE_CHECKING:
     from onnx import ModelProto

@@ -19,7 +19,7 @@ from edgeq.graphs.stages import untyped
 from edgeq.graphs.tflite import TfliteGraph, read_tflite
 from edgeq.graphs.tflite_session import feed, interpreter_of
 from edgeq.limited.native_call import native_call
-from edgeq.nouns.explanation import Partners
+from edgeq.nouns.explanation import TensorMatches
 from edgeq.nouns.plan import Skipped
 from edgeq.quantize.float_graph import read as read_onnx
 from edgeq.quantize.samples import Array
@@ -35,7 +35,7 @@ _SHARED = "several tensors of the .tflite graph have these values"
 _NONE = "no tensor of the ONNX graph has these values"
 
 
-def partners(onnx_path: Path, tflite_path: Path, sample: tuple[Array, ...]) -> Partners:
+def partners(onnx_path: Path, tflite_path: Path, sample: tuple[Array, ...]) -> TensorMatches:
     """Of the float activations that operators of the .tflite file make. Raises ConversionFailed where a file does not run."""
     graph = read_tflite(tflite_path)
     here, there = _tflite_values(tflite_path, sample), _onnx_values(onnx_path, sample)
@@ -54,7 +54,7 @@ def partners(onnx_path: Path, tflite_path: Path, sample: tuple[Array, ...]) -> P
     told = {name: reasons[root] for root, names in members.items() for name in names}
     kinds = {graph.tensors[i].name: op.kind for op in graph.operators for i in op.outputs}
     without = tuple(Skipped(f"{kinds[name]}: {name}", told[name]) for name in here if told[name])
-    return Partners(len(here), len(here) - len(without), without)
+    return TensorMatches(len(here), len(here) - len(without), without)
 
 
 def _why_none(array: Array, matches: set[str]) -> str:

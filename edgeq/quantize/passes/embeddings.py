@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from edgeq.foreign import translated
 from edgeq.graphs.onnx_edit import copied, drop_unread
 from edgeq.graphs.onnx_index import OnnxIndex, index_of
-from edgeq.nouns.fidelity import Remedy
-from edgeq.nouns.repairs import Tried, counted
+from edgeq.nouns.passes import AppliedChange, PassResult
+from edgeq.plain_text import counted
 from edgeq.quantize.parts import Parts
 from edgeq.quantize.passes.recurrent.int8_weights import by_row
 from edgeq.quantize.quantization import Context, Quantization
@@ -26,10 +26,10 @@ def run(q: Quantization, context: Context) -> Quantization:
     model, changes = store_tables(q.graph)
     why = counted(len(changes), "lookup") if changes else "no large table"
     q = replace(q, model=model, rewritten=q.rewritten or bool(changes)).changed(NAME, changes)
-    return q.result(Tried(NAME, bool(changes), why))
+    return q.result(PassResult(NAME, bool(changes), why))
 
 
-def store_tables(model: "onnx.ModelProto") -> tuple["onnx.ModelProto", tuple[Remedy, ...]]:
+def store_tables(model: "onnx.ModelProto") -> tuple["onnx.ModelProto", tuple[AppliedChange, ...]]:
     """A copy of `model`, which has inferred shapes, and the lookups with stored tables; `model` itself where none are."""
     import onnx
 
@@ -52,7 +52,7 @@ def store_tables(model: "onnx.ModelProto") -> tuple["onnx.ModelProto", tuple[Rem
     with translated("the shapes behind an embedding cannot be inferred"):
         copy = onnx.shape_inference.infer_shapes(copy, data_prop=True)
     how = "its table is stored in 8 bits with one scale per row"
-    return copy, tuple(Remedy(f"Gather: {node.name or node.output[0]}", how) for _, node in lookups)
+    return copy, tuple(AppliedChange(f"Gather: {node.name or node.output[0]}", how) for _, node in lookups)
 
 
 def _is_lookup(node: "onnx.NodeProto", scope: OnnxIndex) -> bool:

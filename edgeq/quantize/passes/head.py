@@ -12,7 +12,8 @@ from typing import Any
 
 from edgeq.foreign import translated
 from edgeq.graphs.tflite import kind_of, read_model
-from edgeq.nouns.repairs import Tried, counted
+from edgeq.nouns.passes import PassResult
+from edgeq.plain_text import counted
 from edgeq.quantize.evaluate.evaluator import (
     Outputs,
     graph_evaluator,
@@ -51,11 +52,11 @@ class Head:
     """What stays in float and why, by node or operator; empty where it is not worth it."""
 
     in_float: dict[str, str]
-    tried: Tried
+    tried: PassResult
 
 
 NAME = "head"
-_LARGE = Head({}, Tried("head", False, "the last layer is not small"))
+_LARGE = Head({}, PassResult("head", False, "the last layer is not small"))
 
 
 def run(q: Quantization, context: Context) -> Quantization:
@@ -117,12 +118,13 @@ def _worth_it(head: frozenset[str], reference: Outputs, quantized: Outputs, in_f
     gain = 10 * math.log10(1 + 10 ** ((after - own) / 10))
     before = after - gain
     if before >= _CLOSE_DB:
-        return Head({}, Tried("head", False, f"output SQNR is {before:.1f} dB without it"))
+        return Head({}, PassResult("head", False, f"output SQNR is {before:.1f} dB without it"))
     if gain < _WORTH_DB:
-        return Head({}, Tried("head", False, f"in float the outputs gain less than {_WORTH_DB:g} dB"))
+        return Head({}, PassResult("head", False, f"in float the outputs gain less than {_WORTH_DB:g} dB"))
     why = f"under 2 % of MACs; output SQNR {before:.1f} dB in int8, {after:.1f} dB in float"
     return Head(
-        dict.fromkeys(sorted(head), why), Tried("head", True, counted(len(head), "operator"), round(gain, 1))
+        dict.fromkeys(sorted(head), why),
+        PassResult("head", True, counted(len(head), "operator"), round(gain, 1)),
     )
 
 

@@ -19,7 +19,8 @@ from edgeq.graphs.ort_session import ort_session
 from edgeq.graphs.tflite import read_tflite
 from edgeq.graphs.tflite_session import feed, interpreter_of
 from edgeq.limited.native_call import native_call
-from edgeq.nouns.repairs import OFF, Tried, counted
+from edgeq.nouns.passes import OFF, PassResult
+from edgeq.plain_text import counted
 from edgeq.quantize.evaluate.sqnr_breakdown import mixes_scales
 from edgeq.quantize.graph_work import TFLITE_HEAVY
 from edgeq.quantize.passes.fuse.float_tail import before_a_layer, float_tensors
@@ -39,7 +40,7 @@ class Joins:
     """What stays in float and why, by node (ONNX) or by an operator's first output (TFLite)."""
 
     in_float: dict[str, str]
-    tried: Tried
+    tried: PassResult
 
 
 NAME = "joins"
@@ -52,7 +53,7 @@ def run(q: Quantization, context: Context) -> Quantization:
     elif q.activation_bits == 8 and not q.integer_io:
         found = tflite_joins(q.source, context.calibration, context.threads)
     else:
-        return q.result(Tried(NAME, False, OFF))
+        return q.result(PassResult(NAME, False, OFF))
     return q.keep_in_float({**found.in_float, **q.in_float}).result(found.tried)
 
 
@@ -120,7 +121,7 @@ def _joins(names: Iterable[str]) -> Joins:
         if in_float
         else "no small values are joined with large ones after the last layers"
     )
-    return Joins(in_float, Tried("joins", bool(in_float), why))
+    return Joins(in_float, PassResult("joins", bool(in_float), why))
 
 
 def _tensors(steps: list[_Step]) -> list[str]:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from edgeq.graphs.onnx_index import OnnxIndex, index_of
 from edgeq.graphs.op_sets import ACTIVATIONS
-from edgeq.nouns.repairs import Tried, counted
+from edgeq.nouns.passes import PassResult
+from edgeq.plain_text import counted
 from edgeq.quantize.quantization import Context, Quantization
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def run(q: Quantization, context: Context) -> Quantization:
         return q
     found = convolutions(q, context)
     why = counted(len(found), "convolution") if found else "no convolution is that small"
-    return q.keep_in_float({**found, **q.in_float}).result(Tried(NAME, bool(found), why))
+    return q.keep_in_float({**found, **q.in_float}).result(PassResult(NAME, bool(found), why))
 
 
 def convolutions(q: Quantization, context: Context) -> dict[str, str]:

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from rich.console import Console
 
-from edgeq.nouns.explanation import Explanation, LayerExplained, Partners
+from edgeq.nouns.explanation import Explanation, LayerExplained, TensorMatches
+from edgeq.nouns.passes import PassResult
 from edgeq.nouns.plan import Skipped
-from edgeq.nouns.repairs import Tried
 from edgeq.nouns.results import Explained
 from edgeq.plain_text import counted
 from edgeq.report.formats.explained_columns import Column, columns_of, schemes_of
@@ -84,7 +84,7 @@ def _facts(console: Console, e: Explanation, quantized: Sequence[LayerExplained]
         say(console, "explain", [line])
 
 
-def _worth(tried: Tried) -> list[str]:
+def _worth(tried: PassResult) -> list[str]:
     return [] if tried.gain_db is None else [f"{tried.gain_db:+.1f} dB at the outputs on calibration samples"]
 
 
@@ -109,7 +109,7 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:_NAMED]) + more
 
 
-def _partners(p: Partners, room: int) -> list[str]:
+def _partners(p: TensorMatches, room: int) -> list[str]:
     """The figure, and what is unmatched by reason."""
     lines = [f"  {p.matched} of {counted(p.tensors, 'TFLite tensor')} matched to ONNX tensors by value"]
     names = short_names((_tensor(one) for one in p.without), min(room, LONGEST))

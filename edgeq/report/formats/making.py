@@ -6,16 +6,9 @@ from rich.console import Console
 
 from edgeq.nouns.data import DataUse
 from edgeq.nouns.data_check import DataFinding
-from edgeq.nouns.fidelity import (
-    Accuracy,
-    BetweenRuntimes,
-    Fidelity,
-    FloatSearch,
-    OutputError,
-    Remedy,
-    words_of_db,
-)
+from edgeq.nouns.fidelity import Accuracy, BetweenRuntimes, Fidelity, FloatSearch, OutputError, words_of_db
 from edgeq.nouns.model import Model
+from edgeq.nouns.passes import AppliedChange
 from edgeq.nouns.plan import Plan, Skipped
 from edgeq.plain_text import counted
 from edgeq.report.formats.layout import say
@@ -180,7 +173,7 @@ def _search(search: FloatSearch | None) -> list[str]:
     return [f"  {counted(search.left, 'layer')} kept in float for the gate{of} ({how})"]
 
 
-def _remedies(remedies: tuple[Remedy, ...]) -> list[str]:
+def _remedies(remedies: tuple[AppliedChange, ...]) -> list[str]:
     """One line per way; `--json` has every name."""
     by_way: dict[tuple[str, float | None], list[str]] = defaultdict(list)
     for remedy in remedies:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from onnx import helper, numpy_helper
 
+from edgeq.nouns.passes import passes_of
 from edgeq.nouns.plan import CandidatePlan, Scheme
-from edgeq.nouns.repairs import repairs_of
 from edgeq.quantize.evaluate.gate import Gate
 from edgeq.quantize.float_graph import read
 from edgeq.quantize.make import Options, make
@@ -89,7 +89,7 @@ def test_scores_keep_a_scale_of_their_own_on_onnxruntime(tmp_path, net):
     held = Rows(images(16, seed=1, shape=(3, 8, 8)))
 
     def made(repairs):
-        return make(STATIC, model, SAMPLES, held, same_samples=False, gate=Gate(), workdir=tmp_path / repairs, options=Options(passes=repairs_of(repairs))).fidelity  # fmt: skip
+        return make(STATIC, model, SAMPLES, held, same_samples=False, gate=Gate(), workdir=tmp_path / repairs, options=Options(passes=passes_of(repairs))).fidelity  # fmt: skip
 
     (error,) = made("joins").outputs
     assert (error.small_db, error.constant) == (None, "")
@@ -161,7 +161,7 @@ def test_scores_keep_a_scale_of_their_own_on_litert(tmp_path, how):
     held = Rows(np.ascontiguousarray(images(16, seed=1, shape=(3, 8, 8)).transpose(0, 2, 3, 1)))
 
     def made(repairs):
-        return make(LITERT, model_of_file(file), rows, held, same_samples=False, gate=Gate(), workdir=tmp_path / repairs, options=Options(passes=repairs_of(repairs))).fidelity  # fmt: skip
+        return make(LITERT, model_of_file(file), rows, held, same_samples=False, gate=Gate(), workdir=tmp_path / repairs, options=Options(passes=passes_of(repairs))).fidelity  # fmt: skip
 
     joined = made("joins")
     (error,) = joined.outputs

@@ -15,7 +15,7 @@ from edgeq.graphs.onnx_edit import copied
 from edgeq.graphs.onnx_index import index_of
 from edgeq.graphs.onnx_io import opset_of, read_onnx, write_onnx
 from edgeq.graphs.op_sets import INTEGER_OPERATORS
-from edgeq.nouns.fidelity import Remedy
+from edgeq.nouns.passes import AppliedChange
 from edgeq.nouns.plan import Scheme
 from edgeq.quantize.backends.refused_layers import found_by_trying, runs
 from edgeq.quantize.calibration.calibrate import Ranges
@@ -42,12 +42,12 @@ class QdqEmission:
 
     def __init__(self, model: "onnx.ModelProto", path: Path, scheme: Scheme, *, moves: bool) -> None:
         self._model, self._path, self._scheme, self._moves = model, path, scheme, moves
-        self._made: dict[frozenset[str], tuple[Reranged, tuple[Remedy, ...]]] = {}
+        self._made: dict[frozenset[str], tuple[Reranged, tuple[AppliedChange, ...]]] = {}
 
     def is_of(self, model: "onnx.ModelProto", path: Path) -> bool:
         return self._model is model and self._path == path
 
-    def write(self, ranges: Ranges, leave: frozenset[str]) -> tuple[Remedy, ...]:
+    def write(self, ranges: Ranges, leave: frozenset[str]) -> tuple[AppliedChange, ...]:
         """What `emit` returns. Raises ConversionFailed."""
         if leave not in self._made or not self._made[leave][0].takes(ranges):
             self._made = dict(list(self._made.items())[1 - _KEPT :])
@@ -56,7 +56,7 @@ class QdqEmission:
         write_onnx(reranged.model(ranges), self._path)
         return moved
 
-    def _emitted(self, ranges: Ranges, leave: frozenset[str]) -> tuple[Reranged, tuple[Remedy, ...]]:
+    def _emitted(self, ranges: Ranges, leave: frozenset[str]) -> tuple[Reranged, tuple[AppliedChange, ...]]:
         moved = emit(self._model, self._path, self._scheme, ranges, leave, moves=self._moves)
         return Reranged(read_onnx(self._path), ranges), moved
 
@@ -109,7 +109,7 @@ def emit(
     leave: frozenset[str] = frozenset(),
     *,
     moves: bool = True,
-) -> tuple[Remedy, ...]:
+) -> tuple[AppliedChange, ...]:
     """Quantizes `model` (float_graph.read) into `out`; nodes named in `leave` stay in float. With `moves`, what only moves
     values does so with integers (fuse/integer_moves.py); returned is what was changed for that.
 
@@ -130,7 +130,7 @@ def _emit(
     leave: frozenset[str],
     wider: Mapping[str, Widening],
     moves: bool,
-) -> tuple[Remedy, ...]:
+) -> tuple[AppliedChange, ...]:
     """`wider` are weights whose scales have to be larger than their values ask for."""
     from onnxruntime.quantization import CalibrationMethod, QuantType
     from onnxruntime.quantization.calibrate import TensorsData

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from edgeq.nouns.fidelity import Remedy
-from edgeq.nouns.repairs import Tried, counted
+from edgeq.nouns.passes import AppliedChange, PassResult
+from edgeq.plain_text import counted
 from edgeq.quantize.evaluate.evaluator import graph_evaluator
 from edgeq.quantize.numerics.weights import Blocks, Doubles, grid_of, to_grid
 from edgeq.quantize.passes.blockwise.products import Product, products_of
@@ -52,9 +52,9 @@ def run(q: Quantization, context: Context) -> Quantization:
     after, before = (evaluator.sqnr_db(backend.quantized(each)) for each in (fitted, q))
     gain, count = round(after - before, 1), counted(sum(map(_fits, products)), "product")
     if after <= before:
-        return q.result(Tried(NAME, False, f"{count}: no closer", gain))
-    changes = tuple(Remedy(p.node.name, _HOW, gain) for p in products if _fits(p))
-    return fitted.changed(NAME, changes).result(Tried(NAME, True, count, gain))
+        return q.result(PassResult(NAME, False, f"{count}: no closer", gain))
+    changes = tuple(AppliedChange(p.node.name, _HOW, gain) for p in products if _fits(p))
+    return fitted.changed(NAME, changes).result(PassResult(NAME, True, count, gain))
 
 
 def round_to_nearest(weights: npt.NDArray[np.float32], bits: int, size: int) -> Blocks:

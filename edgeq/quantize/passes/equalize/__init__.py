@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgeq.graphs.onnx_index import index_of
-from edgeq.nouns.fidelity import Remedy
-from edgeq.nouns.repairs import Tried, counted
+from edgeq.nouns.passes import AppliedChange, PassResult
+from edgeq.plain_text import counted
 from edgeq.quantize.calibration.calibrate import Ranges, calibrate_onnx, ranges_of
 from edgeq.quantize.calibration.observers import AUTO
 from edgeq.quantize.evaluate.evaluator import Noise, file_evaluator, mean_sqnr_db, surely_less
@@ -54,8 +54,8 @@ _HOW = "output channels equalized with the next layer's weights (cross-layer equ
 @dataclass(frozen=True)
 class Equalized:
     model: "onnx.ModelProto"
-    result: Tried
-    changes: tuple[Remedy, ...] = ()
+    result: PassResult
+    changes: tuple[AppliedChange, ...] = ()
 
 
 def run(q: Quantization, context: Context) -> Quantization:
@@ -83,7 +83,7 @@ def equalized(
     """
 
     def skipped(why: str, gain_db: float | None = None) -> Equalized:
-        return Equalized(model, Tried(NAME, False, why, gain_db))
+        return Equalized(model, PassResult(NAME, False, why, gain_db))
 
     pairs = pairs_of(model)
     if not pairs:
@@ -100,8 +100,8 @@ def equalized(
     layers = counted(len(eighths), "layer")
     if gain is None or gain < _WORTH_KEEPING_DB:
         return skipped(f"{layers}: the outputs do not reliably improve", gain)
-    changes = tuple(Remedy(first, _HOW, gain) for first in eighths)
-    return Equalized(changed, Tried(NAME, True, layers, gain), changes)
+    changes = tuple(AppliedChange(first, _HOW, gain) for first in eighths)
+    return Equalized(changed, PassResult(NAME, True, layers, gain), changes)
 
 
 def _factors(

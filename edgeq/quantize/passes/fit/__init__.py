@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgeq.graphs.onnx_io import read_onnx
-from edgeq.nouns.repairs import Tried, counted
+from edgeq.nouns.passes import PassResult
+from edgeq.plain_text import counted
 from edgeq.quantize.evaluate.evaluator import graph_evaluator, tflite_evaluator
 from edgeq.quantize.memory import activation_bytes
 from edgeq.quantize.numerics.weights import Weights
@@ -44,7 +45,7 @@ class Fit:
 
     weights: dict[str, Weights] = field(default_factory=dict)
     gain_db: float = 0.0
-    result: Tried = Tried(NAME, False, f"fewer than {_FEWEST} samples to learn from")  # noqa: RUF009 (frozen)
+    result: PassResult = PassResult(NAME, False, f"fewer than {_FEWEST} samples to learn from")  # noqa: RUF009 (frozen)
 
 
 def run(q: Quantization, context: Context) -> Quantization:
@@ -113,5 +114,5 @@ def _indices(source: Path, format: str, samples: SamplesLike) -> tuple[int, ...]
 def _kept(weights: dict[str, Weights], before_db: float, after_db: float) -> Fit:
     gain, layers = after_db - before_db, counted(len(weights), "layer")
     if gain <= 0:
-        return Fit(result=Tried(NAME, False, f"{layers}: the outputs do not improve", round(gain, 1)))
-    return Fit(weights, gain, Tried(NAME, True, layers, round(gain, 1)))
+        return Fit(result=PassResult(NAME, False, f"{layers}: the outputs do not improve", round(gain, 1)))
+    return Fit(weights, gain, PassResult(NAME, True, layers, round(gain, 1)))

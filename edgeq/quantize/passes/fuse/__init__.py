@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from edgeq.graphs.onnx_edit import copied
-from edgeq.nouns.fidelity import Remedy
-from edgeq.nouns.repairs import Tried, counted
+from edgeq.nouns.passes import AppliedChange, PassResult
+from edgeq.plain_text import counted
 from edgeq.quantize.passes import head, small_convs
 from edgeq.quantize.passes.fuse.averages import averages
 from edgeq.quantize.passes.fuse.float_tail import float_tail
@@ -37,7 +37,7 @@ class Fused:
 
     model: Any
     in_float: dict[str, str]
-    remedies: tuple[Remedy, ...]
+    remedies: tuple[AppliedChange, ...]
 
 
 def fused(model: Any, *, thin: bool, head: frozenset[str] = frozenset()) -> Fused:
@@ -51,11 +51,11 @@ def fused(model: Any, *, thin: bool, head: frozenset[str] = frozenset()) -> Fuse
     pooled = pooled_in_float(copy) if thin else []
     tail = float_tail(copy)
     in_float = tail | {remedy.what: remedy.how for remedy in pooled}
-    remedies += [*pooled, *(Remedy(name, f"in float: {why}") for name, why in tail.items())]
+    remedies += [*pooled, *(AppliedChange(name, f"in float: {why}") for name, why in tail.items())]
     return Fused(onnx.shape_inference.infer_shapes(copy, data_prop=True), in_float, tuple(remedies))
 
 
-def result_of(changes: tuple[Remedy, ...]) -> Tried:
+def result_of(changes: tuple[AppliedChange, ...]) -> PassResult:
     """`changes` are those of this pass, and the moves that the backend put on integers."""
     why = counted(len(changes), "operator") if changes else "onnxruntime finds all kernels without it"
-    return Tried(NAME, bool(changes), why)
+    return PassResult(NAME, bool(changes), why)

@@ -12,7 +12,7 @@ import numpy as np
 
 from edgeq.graphs.onnx_edit import free_name
 from edgeq.graphs.onnx_index import OnnxIndex, attributes, index_of, tensor_names
-from edgeq.nouns.fidelity import Remedy
+from edgeq.nouns.passes import AppliedChange
 
 if TYPE_CHECKING:
     import onnx
@@ -22,7 +22,7 @@ _MOST = 16  # values in a mean: a depthwise kernel reads each of them
 Shape = tuple[int, ...]
 
 
-def averages(model: "onnx.ModelProto", leave: frozenset[str] = frozenset()) -> list[Remedy]:
+def averages(model: "onnx.ModelProto", leave: frozenset[str] = frozenset()) -> list[AppliedChange]:
     """Changes `model` in place, except for the nodes named in `leave`."""
     index = index_of(model.graph)
     found = []
@@ -37,7 +37,7 @@ def averages(model: "onnx.ModelProto", leave: frozenset[str] = frozenset()) -> l
     return found
 
 
-def _without_pool(model: "onnx.ModelProto", node: "onnx.NodeProto", shape: Shape) -> list[Remedy]:
+def _without_pool(model: "onnx.ModelProto", node: "onnx.NodeProto", shape: Shape) -> list[AppliedChange]:
     facts = attributes(node)
     kernel, pads = tuple(facts["kernel_shape"]), tuple(facts.get("pads", ()))
     if facts.get("ceil_mode") or facts.get("auto_pad", b"NOTSET") not in (b"NOTSET", b"VALID"):
@@ -51,14 +51,14 @@ def _without_pool(model: "onnx.ModelProto", node: "onnx.NodeProto", shape: Shape
     return [_to_convolution(model, node, shape[1], facts)]
 
 
-def _to_global(node: "onnx.NodeProto", kind: str) -> Remedy:
+def _to_global(node: "onnx.NodeProto", kind: str) -> AppliedChange:
     _become(node, "GlobalAveragePool", [node.input[0]], {})
-    return Remedy(node.name, f"as a GlobalAveragePool: onnxruntime has no fast {kind} on integers")
+    return AppliedChange(node.name, f"as a GlobalAveragePool: onnxruntime has no fast {kind} on integers")
 
 
 def _to_convolution(
     model: "onnx.ModelProto", node: "onnx.NodeProto", channels: int, facts: dict[str, Any]
-) -> Remedy:
+) -> AppliedChange:
     import onnx
 
     kernel = tuple(facts["kernel_shape"])
@@ -67,7 +67,7 @@ def _to_convolution(
     model.graph.initializer.append(onnx.numpy_helper.from_array(weights, name))
     kept: dict[str, Any] = {key: facts[key] for key in ("kernel_shape", "pads", "strides") if key in facts}
     _become(node, "Conv", [node.input[0], name], kept | {"group": channels})
-    return Remedy(
+    return AppliedChange(
         node.name, "as a convolution with equal weights: onnxruntime has no fast integer AveragePool"
     )
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from edgeq.graphs.onnx_edit import drop_unread
 from edgeq.graphs.onnx_index import OnnxIndex, attributes, index_of
 from edgeq.graphs.op_sets import ON_INTEGERS, PAIR_DROPPED
-from edgeq.nouns.fidelity import Remedy
+from edgeq.nouns.passes import AppliedChange
 
 if TYPE_CHECKING:
     import onnx
@@ -30,7 +30,7 @@ class _Site:
     after: list["onnx.NodeProto"]
 
 
-def integer_moves(model: "onnx.ModelProto", made: Mapping[str, str]) -> list[Remedy]:
+def integer_moves(model: "onnx.ModelProto", made: Mapping[str, str]) -> list[AppliedChange]:
     """Changes a QDQ model in place. `made` is the output of each node of the float graph.
 
     Where onnxruntime's quantizer gave a node another output, it removed the Relu or Clip behind it, whose effect is in the
@@ -38,7 +38,7 @@ def integer_moves(model: "onnx.ModelProto", made: Mapping[str, str]) -> list[Rem
     """
     found = []
     while (site := next(_sites(model.graph, made), None)) is not None:
-        found.append(Remedy(site.node.name, _HOW))
+        found.append(AppliedChange(site.node.name, _HOW))
         _apply(model.graph, site)
     if found:
         drop_unread(model.graph)

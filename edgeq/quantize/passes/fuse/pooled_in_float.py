@@ -12,7 +12,7 @@ import numpy as np
 
 from edgeq.graphs.onnx_edit import free_name
 from edgeq.graphs.onnx_index import OnnxIndex, index_of, tensor_names
-from edgeq.nouns.fidelity import Remedy
+from edgeq.nouns.passes import AppliedChange
 from edgeq.quantize.passes.small_convs import PASSED_THROUGH, why_thin
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _HOW = "in float with the small convolution before it, behind a Max without effect: onnxruntime's integer pooling is slow"
 
 
-def pooled_in_float(model: "onnx.ModelProto") -> list[Remedy]:
+def pooled_in_float(model: "onnx.ModelProto") -> list[AppliedChange]:
     """Changes `model` in place; returns each MaxPool, and each activation before one, that has to stay in float."""
     index, taken = index_of(model.graph), tensor_names(model)
     kept = []
@@ -30,7 +30,7 @@ def pooled_in_float(model: "onnx.ModelProto") -> list[Remedy]:
         if weights is not None and chain and why_thin(conv, tuple(weights.dims)):
             _keep_apart(model.graph, chain[-1], taken)
             kept += chain
-    return [Remedy(node.name, _HOW) for node in kept]
+    return [AppliedChange(node.name, _HOW) for node in kept]
 
 
 def _to_pool(conv: "onnx.NodeProto", index: OnnxIndex) -> list["onnx.NodeProto"]:

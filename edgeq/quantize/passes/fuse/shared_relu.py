@@ -8,7 +8,7 @@ of 256 entries.
 from typing import TYPE_CHECKING
 
 from edgeq.graphs.onnx_index import index_of
-from edgeq.nouns.fidelity import Remedy
+from edgeq.nouns.passes import AppliedChange
 
 if TYPE_CHECKING:
     import onnx
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _HOW = "as a LeakyRelu of slope 0 (an integer lookup table): other operators read its input at another scale"
 
 
-def shared_relu(model: "onnx.ModelProto") -> list[Remedy]:
+def shared_relu(model: "onnx.ModelProto") -> list[AppliedChange]:
     """Changes `model` in place."""
     import onnx
 
@@ -34,5 +34,5 @@ def shared_relu(model: "onnx.ModelProto") -> list[Remedy]:
             continue
         node.op_type = "LeakyRelu"
         node.attribute.append(onnx.helper.make_attribute("alpha", 0.0))
-        found.append(Remedy(node.name, _HOW))
+        found.append(AppliedChange(node.name, _HOW))
     return found

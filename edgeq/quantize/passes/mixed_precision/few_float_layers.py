@@ -14,7 +14,8 @@ from functools import cache
 from pathlib import Path
 
 from edgeq.nouns.fidelity import Fidelity
-from edgeq.nouns.repairs import Tried, counted
+from edgeq.nouns.passes import PassResult
+from edgeq.plain_text import counted
 from edgeq.quantize.evaluate.evaluator import Evaluator, file_evaluator, worst_sqnr_db
 from edgeq.quantize.evaluate.sqnr import are_integers
 from edgeq.quantize.passes import fit
@@ -77,7 +78,7 @@ def run(q: Quantization, context: Context) -> Quantization:
         written=None,
         results=(
             *(r for r in q.results if r.repair != "mixed"),
-            Tried("mixed", True, why, round(after - before, 1)),
+            PassResult("mixed", True, why, round(after - before, 1)),
         ),
     )
 

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from edgeq.nouns.fidelity import Fidelity, FloatSearch
-from edgeq.nouns.repairs import Tried, counted
+from edgeq.nouns.passes import PassResult
+from edgeq.plain_text import counted
 from edgeq.quantize.passes import fit
 from edgeq.quantize.passes.mixed_precision.few_float_layers import worst_db
 from edgeq.quantize.passes.mixed_precision.layers import is_static, layers_of, noise_on_heldout
@@ -90,10 +91,10 @@ def _with_result(q: Quantization) -> Quantization:
     assert q.fidelity is not None
     if q.by_choice:
         why = f"{counted(len(q.by_choice), 'operator')}, so that the gate holds"
-        return q.result(Tried(NAME, True, why))
+        return q.result(PassResult(NAME, True, why))
     if q.fidelity.passed or q.fidelity.search is None:
         return q
-    return q.result(Tried(NAME, False, "no small set of layers makes the gate hold"))
+    return q.result(PassResult(NAME, False, "no small set of layers makes the gate hold"))
 
 
 def _refitted(q: Quantization, context: Context, files: list[Written]) -> Quantization:

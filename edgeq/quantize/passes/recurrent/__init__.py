@@ -12,7 +12,7 @@ from edgeq.foreign import translated
 from edgeq.graphs.onnx_edit import copied, drop_unread
 from edgeq.graphs.onnx_index import OnnxIndex, index_of
 from edgeq.graphs.onnx_io import opset_of
-from edgeq.nouns.fidelity import Remedy
+from edgeq.nouns.passes import AppliedChange
 from edgeq.nouns.plan import Skipped
 from edgeq.quantize.passes.recurrent.int8_weights import store
 from edgeq.quantize.passes.recurrent.rnn_lowering import Lowering, lowerings_of
@@ -32,7 +32,7 @@ class Lowered:
     """
 
     model: "onnx.ModelProto"
-    changes: tuple[Remedy, ...] = ()
+    changes: tuple[AppliedChange, ...] = ()
     left: tuple[Skipped, ...] = ()
     stored: bool = False
 
@@ -62,7 +62,7 @@ def lower_recurrent(model: "onnx.ModelProto") -> Lowered:
     lowerings = [lowering for _, lowering in found]
     return Lowered(
         copy,
-        tuple(Remedy(each.name, each.why) for each in lowerings if each.split),
+        tuple(AppliedChange(each.name, each.why) for each in lowerings if each.split),
         tuple(Skipped(each.name, each.why) for each in lowerings if not each.split),
         any(each.stored for each in lowerings),
     )

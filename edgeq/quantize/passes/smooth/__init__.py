@@ -15,8 +15,8 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from edgeq.graphs.onnx_index import index_of
-from edgeq.nouns.fidelity import Remedy
-from edgeq.nouns.repairs import Tried, counted
+from edgeq.nouns.passes import AppliedChange, PassResult
+from edgeq.plain_text import counted
 from edgeq.quantize.evaluate.evaluator import graph_evaluator
 from edgeq.quantize.passes.smooth.factors import ChannelStats, best_factors
 from edgeq.quantize.passes.smooth.sites import Floats, Site, scaled, sites_of
@@ -40,15 +40,15 @@ _WORTH_FOLDING_DB, _WORTH_A_MUL_DB = 1.0, 4.0  # of one product, by itself
 @dataclass(frozen=True)
 class Smoothed:
     model: "onnx.ModelProto"
-    result: Tried
-    changes: tuple[Remedy, ...] = ()
+    result: PassResult
+    changes: tuple[AppliedChange, ...] = ()
 
 
 def run(q: Quantization, context: Context) -> Quantization:
     backend = context.backend
     assert isinstance(backend, GraphBackend)
     if context.samples is None:
-        return q.result(Tried(NAME, False, "there are no samples"))
+        return q.result(PassResult(NAME, False, "there are no samples"))
 
     def quantized(model: "onnx.ModelProto") -> "onnx.ModelProto":
         return backend.quantized(replace(q, model=model))
@@ -73,7 +73,7 @@ def smoothed(
     sites = [site for site in sites_of(model) if site.products]
     factors = _factors(model, sites, samples, threads, progress)
     if not factors:
-        return Smoothed(model, Tried(NAME, False, "no matrix product gains from it"))
+        return Smoothed(model, PassResult(NAME, False, "no matrix product gains from it"))
     evaluator = graph_evaluator(model, samples, evenly_spaced(samples.count, _COMPARED_ON), threads)
     best, kept, plain_db = model, frozenset[str](), evaluator.sqnr_db(quantized(model))
     best_db = plain_db
@@ -88,12 +88,14 @@ def smoothed(
     gain = round(best_db - plain_db, 1)
     why = counted(len(kept), "tensor") if kept else "the outputs gain too little"
     changes = tuple(_change(s, gain) for s in sites if s.tensor in kept)
-    return Smoothed(best, Tried(NAME, bool(kept), why, gain), changes)
+    return Smoothed(best, PassResult(NAME, bool(kept), why, gain), changes)
 
 
-def _change(site: Site, gain_db: float) -> Remedy:
+def _change(site: Site, gain_db: float) -> AppliedChange:
     how = "folded into it" if site.folds else "by a Mul"
-    return Remedy(site.maker, f"outlier channels smoothed into the weights, {how} (SmoothQuant)", gain_db)
+    return AppliedChange(
+        site.maker, f"outlier channels smoothed into the weights, {how} (SmoothQuant)", gain_db
+    )
 
 
 def _factors(

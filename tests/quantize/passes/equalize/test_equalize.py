@@ -5,8 +5,8 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
+from edgeq.nouns.passes import OFF, passes_of
 from edgeq.nouns.plan import CandidatePlan, Scheme
-from edgeq.nouns.repairs import OFF, repairs_of
 from edgeq.quantize.audit.explain import explain
 from edgeq.quantize.backends.ort import qdq
 from edgeq.quantize.evaluate.gate import Gate
@@ -173,7 +173,7 @@ def test_a_conversion_gains_by_it_and_is_explained_with_the_equalized_weights(tm
             same_samples=False,
             gate=Gate(),
             workdir=tmp_path / repairs,
-            options=Options(calibrator="minmax", passes=repairs_of(repairs)),
+            options=Options(calibrator="minmax", passes=passes_of(repairs)),
         )
 
     even, plain = made("equalize,fit"), made("fit")

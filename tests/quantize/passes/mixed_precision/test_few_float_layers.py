@@ -5,8 +5,8 @@ import pytest
 from onnx import helper, numpy_helper
 
 from edgeq.nouns.fidelity import Fidelity, OutputError
+from edgeq.nouns.passes import passes_of
 from edgeq.nouns.plan import CandidatePlan, Scheme
-from edgeq.nouns.repairs import repairs_of
 from edgeq.quantize.evaluate.gate import Gate
 from edgeq.quantize.make import Options, make
 from edgeq.quantize.passes.mixed_precision.few_float_layers import few_in_float
@@ -101,7 +101,7 @@ def test_a_depthwise_network_gets_both_candidates(tmp_path):
     parts = [Rows(images(48, seed=s, shape=(3, 12, 12)), sha256=str(s) * 64) for s in (1, 2)]
 
     def made(repairs):
-        return make(STATIC, model, *parts, same_samples=False, gate=Gate(min_sqnr_db=5.0), workdir=tmp_path / repairs, options=Options(passes=repairs_of(repairs)))  # fmt: skip
+        return make(STATIC, model, *parts, same_samples=False, gate=Gate(min_sqnr_db=5.0), workdir=tmp_path / repairs, options=Options(passes=passes_of(repairs)))  # fmt: skip
 
     plain = made("all")
     few = plain.few

@@ -2,7 +2,7 @@
 
 import pytest
 
-from edgeq.nouns.repairs import ALL, repairs_of
+from edgeq.nouns.passes import ALL, passes_of
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from edgeq.nouns.repairs import ALL, repairs_of
     ],
 )
 def test_words_select(text: str, names: tuple[str, ...]) -> None:
-    assert repairs_of(text) == names
+    assert passes_of(text) == names
 
 
 @pytest.mark.parametrize(
@@ -26,4 +26,4 @@ def test_words_select(text: str, names: tuple[str, ...]) -> None:
 )
 def test_every_wrong_word_is_named_with_what_there_is(text: str, said: str) -> None:
     with pytest.raises(ValueError, match=f"there is no pass {said}; there are {', '.join(ALL)}"):
-        repairs_of(text)
+        passes_of(text)

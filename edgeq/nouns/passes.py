@@ -1,13 +1,11 @@
-"""What edgeq may do for a model beyond rounding it, by name: what each is for, how a selection of them is written, and
-what became of each.
-"""
+"""The passes that improve a quantized model, by name: what each does, how a selection is written, what each changed."""
 
 from dataclasses import dataclass
 from typing import Optional
 
 from .record import Record
 
-REPAIRS = {
+PASSES = {
     "equalize": "channels between two layers equalized (cross-layer equalization)",
     "fuse": "operators rewritten or moved to use integer kernels and fewer conversions",
     "thin": "convolutions too small to gain from int8 stay in float",
@@ -18,16 +16,16 @@ REPAIRS = {
     "embeddings": "embedding tables stored in 8 bits",
     "mixed": "where the gate fails, the smallest set of layers kept in float that makes it hold",
 }
-"""In the order in which they are done."""
+"""In the order in which they run."""
 
-ALL = tuple(REPAIRS)
+ALL = tuple(PASSES)
 OFF = "switched off by --passes"
 
 
 @dataclass(frozen=True)
-class Tried(Record):
-    """What became of one repair: `kept` or not, and why in words. `gain_db`: what the SQNR of the outputs won, or would have
-    won, on calibration samples; None where it was not measured.
+class PassResult(Record):
+    """Whether the pass `repair` (its name; the key is older than the word) was `kept`, and why. `gain_db`: by how much it raised
+    the SQNR of the outputs on calibration samples, or would have; None where that was not measured.
     """
 
     repair: str
@@ -36,11 +34,18 @@ class Tried(Record):
     gain_db: Optional[float] = None
 
 
-def counted(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
+@dataclass(frozen=True)
+class AppliedChange(Record):
+    """A change to a part of the graph so that it can be quantized, or quantized better. `gain_db`: by how much it raised the
+    SQNR of the outputs on the calibration samples, where that was measured.
+    """
+
+    what: str
+    how: str
+    gain_db: Optional[float] = None
 
 
-def repairs_of(text: Optional[str]) -> tuple[str, ...]:
+def passes_of(text: Optional[str]) -> tuple[str, ...]:
     """The names that `text` selects, in their order: "all", "none", "fit,head", or "-fit" for all but that; all for None.
 
     Raises ValueError, which names every unknown word and what is known.
