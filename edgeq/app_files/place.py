@@ -1,7 +1,7 @@
 """Where an export goes: a folder, or a model file with what belongs to it beside it. Found out before anything is made."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,3 +117,15 @@ def _require_writable(folder: Path) -> None:
 
 def _upwards(folder: Path) -> Iterator[Path]:
     yield from (folder, *folder.parents, Path("/"))
+
+
+def in_the_way(place: ExportPlace, files: Mapping[str, bytes | None]) -> list[str]:
+    """Of these names, those under which something else is there."""
+    return [name for name, content in files.items() if not _is_there(place.folder / name, content)]
+
+
+def _is_there(path: Path, content: bytes | None) -> bool:
+    """This very content."""
+    if content is None or not path.is_file() or path.stat().st_size != len(content):
+        return False
+    return path.read_bytes() == content
