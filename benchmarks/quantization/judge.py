@@ -12,8 +12,7 @@ from benchmarks.quantization.contestants import Way
 from benchmarks.quantization.work import Made
 from edgeq.errors import EdgeqError
 from edgeq.nouns.fidelity import FusionAudit
-from edgeq.quantize.audit.kernels import onnx_fusion
-from edgeq.quantize.audit.tflite_kernels import tflite_fusion
+from edgeq.quantize.audit.kernels import onnx_fusion, tflite_fusion
 from edgeq.quantize.evaluate.sqnr import agreement, first_classes, sqnr_db
 from edgeq.quantize.run_model import load, run
 

@@ -12,7 +12,7 @@ from edgeq.nouns.plan import CandidatePlan, Plan
 from edgeq.nouns.progress import Note, Progress
 from edgeq.nouns.results import Conversion
 from edgeq.quantize.audit.explain import explain as explain_layers
-from edgeq.quantize.audit.tensor_matching import partners
+from edgeq.quantize.audit.matching import matched_tensors
 from edgeq.quantize.plan import AS_IS
 from edgeq.request.tell import Tell
 
@@ -47,7 +47,7 @@ def explanations(conversion: Conversion, plan: Plan, tell: Tell) -> tuple[Explan
                 tell(Note(f"{candidate.id} cannot be explained: {error.what}"))
                 continue
             if candidate.format == "tflite" and "onnx" in floats and explanation.calibrator is not None:
-                matched = partners(folder / floats["onnx"], paths[0], samples[0])
+                matched = matched_tensors(folder / floats["onnx"], paths[0], samples[0])
                 explanation = replace(explanation, partners=matched)
             found.append(explanation)
     if not found:

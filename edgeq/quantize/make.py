@@ -19,7 +19,7 @@ from edgeq.nouns.passes import ALL, AppliedChange, PassResult
 from edgeq.nouns.plan import CandidatePlan
 from edgeq.plain_text import counted
 from edgeq.quantize import pipelines
-from edgeq.quantize.audit import candidate as audit
+from edgeq.quantize.audit import float_layers, kernels
 from edgeq.quantize.backends.litert.kernels import oldest_version
 from edgeq.quantize.calibration.array_cache import ArrayCache
 from edgeq.quantize.evaluate import evaluator
@@ -161,7 +161,7 @@ def _context(
         cache=ArrayCache(options.cache),
         judge=lambda progress: verdicts.judged(path, lambda: judged(progress)),
         verdicts=verdicts,
-        has_integer_kernels=lambda q: audit.has_integer_kernels(q, path),
+        has_integer_kernels=lambda q: kernels.has_integer_kernels(q, path),
         most_tries=_most_tries(q, model, heldout, gate, options),
     )
 
@@ -226,8 +226,8 @@ def _audited(q: Quantization, path: Path, verdicts: VerdictCache) -> Fidelity:
     return replace(
         q.fidelity,
         candidate=q.candidate.id,
-        float_layers=audit.layers_in_float(q, path),
-        fusion=audit.kernels(q, path),
+        float_layers=float_layers.layers_in_float(q, path),
+        fusion=kernels.fusion(q, path),
         calibrator=q.calibrator,
         remedies=_changes(q),
         search=q.fidelity.search and replace(q.fidelity.search, remembered=verdicts.found),
@@ -259,7 +259,7 @@ def _judged(fidelity: Fidelity, q: Quantization, path: Path) -> Fidelity:
     """Equal to float, and yet no candidate: it would be raced and shipped as what it is not."""
     if q.candidate.recipe == AS_IS:
         fidelity = replace(fidelity, gate=NO_FLOAT, as_it_came=True)
-    if audit.is_noop(q, path):
+    if kernels.is_noop(q, path):
         return _not_shipped(fidelity, "nothing in the graph could be quantized")
     if q.method == "static" and fidelity.fusion and not any(a.integer for a in fidelity.fusion):
         # Scales at some additions or moves of values, and every layer with weights in float between them.

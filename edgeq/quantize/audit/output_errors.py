@@ -1,55 +1,58 @@
-"""What each layer's output loses in a file whose layers are no plain products of fixed integers: by running both graphs.
+"""The error of each layer's output in a file whose layers are not statically quantized products: by running both graphs.
 
-With y what the layer gives in float, z what it gives in the file, and of float's own inputs: q what it gives in the file,
-v what it gives with the file's weights and no other rounding,
+With y what the layer outputs in float, z what it outputs in the file, and on float's own inputs: q what it outputs in the file,
+v what it outputs with the file's weights and activations in float,
 
     z - y  =  (v - y)  +  (z - v)          q - y
               weights     rounding         own
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from edgeq.foreign import quiet, translated
 from edgeq.graphs.onnx_index import index_of
 from edgeq.graphs.onnx_io import read_onnx
 from edgeq.graphs.ort_session import Session, ort_session
 from edgeq.graphs.stages import part_of, untyped
-from edgeq.quantize.audit.exact_activations import ExactActivations
-from edgeq.quantize.audit.if_branches import BRANCHES, taken_branches, with_branches
-from edgeq.quantize.audit.layer_error import LayerError, Sums
-from edgeq.quantize.audit.layer_matching import Counterpart, Twins
-from edgeq.quantize.audit.weighted_layers import Path as GraphPath
-from edgeq.quantize.audit.weighted_layers import WeightedLayer
+from edgeq.graphs.tflite import kind_of, read_model
+from edgeq.quantize.audit.graph_rewrites import BRANCHES, FloatActivations, taken_branches, with_branches
+from edgeq.quantize.audit.layer_errors import ErrorSums, LayerError
+from edgeq.quantize.audit.matching import GraphPath, LayerMatcher, MatchedLayer, WeightedLayer
+from edgeq.quantize.evaluate.partial_run import TfliteRun
+from edgeq.quantize.evaluate.sqnr import differences, finite
+from edgeq.quantize.numerics import real_values
 from edgeq.quantize.run_model import Progress
-from edgeq.quantize.samples import SamplesLike
+from edgeq.quantize.samples import Array, SamplesLike
 from edgeq.quantize.tensor_values import values_of
 
 if TYPE_CHECKING:
-    from onnx import ModelProto, NodeProto, TensorProto
+    from ai_edge_litert.schema_py_generated import ModelT, OperatorT
+    from onnx import GraphProto, ModelProto, NodeProto, TensorProto
 
-Array = npt.NDArray[Any]
+    DataTypes = Mapping[str, np.dtype[np.generic]]
 
 NOT_TAKEN = "the samples take another branch"
 NOT_ALIKE = "the samples differ in whether they take its branch, or its names are those of others"
 NOT_FINITE = "its values are infinite or NaN"
 NOT_SHOWN = "it is inside a Loop or Scan, so its values cannot be read"
 
-
-@dataclass(frozen=True, eq=False)
-class _Measured:
-    """`output` is what the file calls it. `own` and `exact` run what stands for the layer on the tensors `fed`, of these types; `exact` is None where only weights are rounded."""
-
-    layer: WeightedLayer
-    output: str
-    fed: Mapping[str, np.dtype[Any]]
-    own: Session
-    exact: Session | None
+# TFLite's operators with weights, and which of their inputs are data and weights.
+PLACES = {
+    "BATCH_MATMUL": (0, 1),
+    "CONV_2D": (0, 1),
+    "DEPTHWISE_CONV_2D": (0, 1),
+    "EMBEDDING_LOOKUP": (0, 1),
+    "FULLY_CONNECTED": (0, 1),
+    "GATHER": (1, 0),
+    "TRANSPOSE_CONV": (2, 1),
+}
+_INT8, _FLOAT32 = 9, 0  # of the schema's TensorType
 
 
 @dataclass(frozen=True)
@@ -72,25 +75,40 @@ def onnx_output_errors(
     """Of `layers` of the float graph `model` in the file at `path` that was made from it. Raises ConversionFailed."""
     file = read_onnx(path)
     taken = taken_branches(model, samples, threads) if any(layer.path for layer in layers) else {}
-    why_not = {layer.name: why for layer in layers if (why := _hidden(layer.path, taken))}
+    why_not = {layer.name: why for layer in layers if (why := _why_hidden(layer.path, taken))}
     real, quantized = with_branches(model, taken), with_branches(file, taken)
-    twins = Twins(real.graph, quantized.graph)
-    seen = [(layer, twins.counterpart(layer)) for layer in layers if layer.name not in why_not]
-    pairs = [(layer, part) for layer, part in seen if part is not None]
-    pieces = _Pieces(quantized, _types(quantized, pairs, samples, threads), threads)
-    measured = [pieces.measured(layer, part) for layer, part in pairs]
-    sums = {m.layer.name: Sums(1 if "Conv" in m.layer.kind else -1) for m in measured}
-    for k, (floats, values) in enumerate(_runs(real, quantized, measured, samples, threads)):
+    matcher = LayerMatcher(real.graph, quantized.graph)
+    found = [(layer, matcher.match(layer)) for layer in layers if layer.name not in why_not]
+    matches = [(layer, match) for layer, match in found if match is not None]
+    runs = _Runs(quantized, _types(quantized, [match for _, match in matches], samples, threads), threads)
+    measured = [runs.of(layer, match) for layer, match in matches]
+    sums = {m.layer.name: ErrorSums() for m in measured}
+    for k, (floats, given) in enumerate(_values(real, quantized, measured, samples, threads)):
         progress("explain", k / samples.count)
         for m in measured:
-            _add(sums[m.layer.name], m, floats, values[m.output])
+            axis = 1 if "Conv" in m.layer.kind else -1
+            _add(sums[m.layer.name], axis, floats[m.layer.output], given[m.output], *m.run(floats))
     errors = {name: s.error() for name, s in sums.items()}
     why_not |= {name: NOT_FINITE for name, error in errors.items() if error is None}
     return OutputErrors({name: error for name, error in errors.items() if error is not None}, why_not)
 
 
-def _hidden(path: GraphPath, taken: Mapping[str, str]) -> str:
-    """Empty where the layer can be looked at."""
+def _add(sums: ErrorSums, axis: int, *outputs: Array) -> None:
+    """The `outputs` y, z, q and v of one sample; their channels are along `axis`."""
+    y, z, q, v = (np.atleast_1d(a).astype(np.float64) for a in outputs)
+    error = differences(y, z)
+    sums.add(
+        np.moveaxis(error, axis, -1).reshape(-1, y.shape[axis]),
+        signal=finite(y),
+        error=error,
+        own=differences(y, q),
+        rounding=differences(v, z),
+        weights=differences(y, v),
+    )
+
+
+def _why_hidden(path: GraphPath, taken: Mapping[str, str]) -> str:
+    """Empty where the layer can be measured."""
     for node, which in path:
         if node in taken and taken[node] != which:
             return NOT_TAKEN
@@ -100,18 +118,74 @@ def _hidden(path: GraphPath, taken: Mapping[str, str]) -> str:
 
 
 def _types(
-    quantized: "ModelProto",
-    pairs: Sequence[tuple[WeightedLayer, Counterpart]],
-    samples: SamplesLike,
-    threads: int,
-) -> dict[str, np.dtype[Any]]:
-    """numpy's types of all tensors that are fed, as the file has them: half precision where it computes so."""
-    fed = sorted({name for _, part in pairs for name in part.fed})
-    (values,) = values_of(quantized, fed, samples, (0,), threads) if fed else ((),)
-    return {name: value.dtype for name, value in zip(fed, values, strict=True)}
+    quantized: "ModelProto", matches: Sequence[MatchedLayer], samples: SamplesLike, threads: int
+) -> "DataTypes":
+    """numpy's types of the inputs of `matches`, as the file has them: half precision where it computes so."""
+    names = sorted({name for match in matches for name in match.inputs})
+    (values,) = values_of(quantized, names, samples, (0,), threads) if names else ((),)
+    return {name: value.dtype for name, value in zip(names, values, strict=True)}
 
 
-def _runs(
+@dataclass(frozen=True, eq=False)
+class _Measured:
+    """`output` is what the file calls it. `own` and `exact` run what the file has in place of the layer on inputs of these
+    `types`; `exact` leaves activations in float, None where only weights are rounded.
+    """
+
+    layer: WeightedLayer
+    output: str
+    types: "DataTypes"
+    own: Session
+    exact: Session | None
+
+    def run(self, floats: Mapping[str, Array]) -> tuple[Array, Array]:
+        """q and v."""
+        inputs = {name: floats[name].astype(kind, copy=False) for name, kind in self.types.items()}
+        with translated(f"the operators that replace {self.layer.name} do not run on their own"):
+            own = self.own.run(None, inputs)[0]
+            return own, own if self.exact is None else self.exact.run(None, inputs)[0]
+
+
+class _Runs:
+    """Sessions of parts of `model`, whose tensors have the `types`."""
+
+    def __init__(self, model: "ModelProto", types: "DataTypes", threads: int) -> None:
+        self._model, self._types, self._threads = model, types, threads
+        self._constants = constants_within(model.graph)
+
+    def of(self, layer: WeightedLayer, match: MatchedLayer) -> _Measured:
+        types = {name: self._types[name] for name in match.inputs}
+        exact = FloatActivations(self._constants)
+        nodes = exact.nodes(match.nodes)
+        return _Measured(
+            layer,
+            match.output,
+            types,
+            self._session(match.output, types, list(match.nodes), []),
+            None if nodes is None else self._session(match.output, types, nodes, exact.tensors),
+        )
+
+    def _session(
+        self, output: str, types: "DataTypes", nodes: "list[NodeProto]", tensors: "list[TensorProto]"
+    ) -> Session:
+        from onnx import helper
+
+        inputs = [
+            helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(kind), None)
+            for name, kind in types.items()
+        ]
+        part = part_of(self._model, nodes, inputs, [untyped(output)])
+        part.graph.initializer.extend(tensors)
+        with quiet(), translated(f"the layer that computes {output} does not load on its own"):
+            return ort_session(part, threads=self._threads)
+
+
+def constants_within(graph: "GraphProto") -> "dict[str, TensorProto]":
+    """By name, those of the graphs inside too."""
+    return {name: t for scope in index_of(graph).scopes() for name, t in scope.constants.items()}
+
+
+def _values(
     real: "ModelProto",
     quantized: "ModelProto",
     measured: Sequence[_Measured],
@@ -120,7 +194,7 @@ def _runs(
 ) -> Iterator[tuple[dict[str, Array], dict[str, Array]]]:
     """Float's tensors and the file's outputs of layers, sample by sample."""
     outputs = list(dict.fromkeys(m.output for m in measured))
-    wanted = list(dict.fromkeys(name for m in measured for name in (m.layer.output, *m.fed)))
+    wanted = list(dict.fromkeys(name for m in measured for name in (m.layer.output, *m.types)))
     if not wanted:
         return
     every = tuple(range(samples.count))
@@ -130,39 +204,86 @@ def _runs(
         yield dict(zip(wanted, a, strict=True)), dict(zip(outputs, b, strict=True))
 
 
-def _add(sums: Sums, m: _Measured, floats: Mapping[str, Array], given: Array) -> None:
-    feed = {name: floats[name].astype(kind, copy=False) for name, kind in m.fed.items()}
-    with translated(f"the operators that replace {m.layer.name} do not run on their own"):
-        own = m.own.run(None, feed)[0]
-        exact = own if m.exact is None else m.exact.run(None, feed)[0]
-    sums.add(floats[m.layer.output], given, own, exact)
+@dataclass(frozen=True)
+class _Inputs:
+    """What an operator reads in float, as the samples of a model that has no other operator."""
+
+    values: list[Array]
+    labels: None = None
+    truth: None = None
+    sha256: str = ""
+
+    @property
+    def count(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, i: int) -> tuple[Array, ...]:
+        return (self.values[i],)
 
 
-class _Pieces:
-    """Sessions of parts of `model`, whose tensors have the `types`."""
+def tflite_output_errors(
+    source: Path, quantized: Path, samples: SamplesLike, *, threads: int, progress: Progress
+) -> dict[str, LayerError]:
+    """Of a dynamically quantized file, by the name of the operator's output. Raises ConversionFailed where a file does not
+    run.
+    """
+    models = read_model(source), read_model(quantized)
+    indices = tuple(range(samples.count))
+    runs = [TfliteRun(m, samples, indices, threads) for m in models]
+    pairs, found = list(_matched_operators(*models)), {}
+    for k, (real, operator) in enumerate(pairs):
+        progress("explain", k / len(pairs))
+        data, weights = PLACES[kind_of(models[1], operator)]
+        x = _Inputs(runs[0].to(int(real.inputs[data])))
+        y, z = (r.to(int(o.outputs[0])) for r, o in zip(runs, (real, operator), strict=True))
+        q = _run_alone(models[1], operator, data, x, threads)
+        v = _run_alone(_with_weights(*models, real, operator, weights), real, data, x, threads)
+        sums = ErrorSums()
+        for outputs in zip(y, z, q, v, strict=True):
+            _add(sums, -1, *outputs)
+        error = sums.error()
+        if error is not None:
+            found[_name(models[1], operator)] = error
+    return found
 
-    def __init__(self, model: "ModelProto", types: Mapping[str, np.dtype[Any]], threads: int) -> None:
-        self._model, self._types, self._threads = model, types, threads
-        scopes = index_of(model.graph).scopes()
-        self._constants = {name: t for scope in scopes for name, t in scope.constants.items()}
 
-    def measured(self, layer: WeightedLayer, part: Counterpart) -> _Measured:
-        exact = ExactActivations(self._constants)
-        nodes = exact.nodes(part.nodes)
-        return _Measured(
-            layer,
-            part.output,
-            {name: self._types[name] for name in part.fed},
-            self._session(part, list(part.nodes), []),
-            None if nodes is None else self._session(part, nodes, exact.tensors),
-        )
+def _matched_operators(real: "ModelT", quantized: "ModelT") -> "Iterator[tuple[OperatorT, OperatorT]]":
+    """Operators of float, each with the one of its name that has int8 weights instead, in running order."""
+    floats = {_name(real, o): o for o in real.subgraphs[0].operators}
+    for operator in quantized.subgraphs[0].operators:
+        kind, before = kind_of(quantized, operator), floats.get(_name(quantized, operator))
+        if kind not in PLACES or before is None or kind_of(real, before) != kind:
+            continue
+        weights = quantized.subgraphs[0].tensors[operator.inputs[PLACES[kind][1]]]
+        if weights.type == _INT8 and quantized.buffers[weights.buffer].data is not None:
+            yield before, operator
 
-    def _session(self, part: Counterpart, nodes: "list[NodeProto]", tensors: "list[TensorProto]") -> Session:
-        from onnx import helper
 
-        types = {name: helper.np_dtype_to_tensor_dtype(self._types[name]) for name in part.fed}
-        inputs = [helper.make_tensor_value_info(name, kind, None) for name, kind in types.items()]
-        piece = part_of(self._model, nodes, inputs, [untyped(part.output)])
-        piece.graph.initializer.extend(tensors)
-        with quiet(), translated(f"the layer that computes {part.output} does not load on its own"):
-            return ort_session(piece, threads=self._threads)
+def _run_alone(model: "ModelT", operator: "OperatorT", data: int, x: _Inputs, threads: int) -> list[Array]:
+    """What `operator` outputs for `x`."""
+    graph, part = copy(model.subgraphs[0]), copy(model)
+    graph.operators, graph.inputs, graph.outputs = [operator], [operator.inputs[data]], [operator.outputs[0]]
+    part.subgraphs = [graph, *model.subgraphs[1:]]
+    return TfliteRun(part, x, tuple(range(x.count)), threads).to(int(operator.outputs[0]))
+
+
+def _with_weights(
+    real: "ModelT", quantized: "ModelT", before: "OperatorT", operator: "OperatorT", which: int
+) -> "ModelT":
+    """`real` with the weights that `operator` has in the quantized file."""
+    stored = quantized.subgraphs[0].tensors[operator.inputs[which]]
+    integers = np.frombuffer(bytes(quantized.buffers[stored.buffer].data), np.int8).reshape(stored.shape)
+    scale = np.asarray(stored.quantization.scale, np.float32)
+    values = real_values(integers, scale, axis=stored.quantization.quantizedDimension)
+    graph, model = copy(real.subgraphs[0]), copy(real)
+    tensor, buffer = copy(graph.tensors[before.inputs[which]]), type(real.buffers[0])()
+    buffer.data = np.frombuffer(np.ascontiguousarray(values, np.float32).tobytes(), np.uint8)
+    tensor.buffer, tensor.type = len(real.buffers), _FLOAT32
+    graph.tensors = [tensor if k == before.inputs[which] else t for k, t in enumerate(graph.tensors)]
+    model.buffers = [*real.buffers, buffer]
+    model.subgraphs = [graph, *real.subgraphs[1:]]
+    return model
+
+
+def _name(model: "ModelT", operator: "OperatorT") -> str:
+    return str(model.subgraphs[0].tensors[operator.outputs[0]].name.decode())

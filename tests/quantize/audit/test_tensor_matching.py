@@ -6,7 +6,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from onnx import TensorProto, helper, numpy_helper
 
-from edgeq.quantize.audit.tensor_matching import partners
+from edgeq.quantize.audit.matching import matched_tensors
 from tests.quantize.tflite_networks import write
 
 RNG = np.random.default_rng(0)
@@ -69,7 +69,7 @@ def twin(path, *more):
 
 
 def test_a_fused_layer_has_its_partner_behind_the_activation_and_zeros_have_none(tflite, tmp_path):
-    found = partners(twin(tmp_path / "m.onnx"), tflite, SAMPLE)
+    found = matched_tensors(twin(tmp_path / "m.onnx"), tflite, SAMPLE)
     assert (found.tensors, found.matched) == (4, 3)
     assert [(s.what, s.reason) for s in found.without] == [
         ("MUL: nothing", "all its values are equal, so it cannot be matched")
@@ -78,7 +78,7 @@ def test_a_fused_layer_has_its_partner_behind_the_activation_and_zeros_have_none
 
 def test_values_that_two_tensors_have_are_no_match(tflite, tmp_path):
     again = helper.make_node("Abs", ["cut"], ["again"])
-    found = partners(twin(tmp_path / "m.onnx", again), tflite, SAMPLE)
+    found = matched_tensors(twin(tmp_path / "m.onnx", again), tflite, SAMPLE)
     assert {s.what: s.reason for s in found.without}["CONV_2D: layer"] == (
         "several tensors of the ONNX graph have these values"
     )
@@ -86,7 +86,7 @@ def test_values_that_two_tensors_have_are_no_match(tflite, tmp_path):
 
 def test_the_same_tensor_moved_is_one(tflite, tmp_path):
     back = helper.make_node("Transpose", ["cut"], ["back"], perm=(0, 2, 3, 1))
-    assert partners(twin(tmp_path / "m.onnx", back), tflite, SAMPLE).matched == 3
+    assert matched_tensors(twin(tmp_path / "m.onnx", back), tflite, SAMPLE).matched == 3
 
 
 def test_what_computes_something_else_is_listed(tflite, tmp_path):
@@ -94,6 +94,6 @@ def test_what_computes_something_else_is_listed(tflite, tmp_path):
     model = onnx.load(str(path))
     model.graph.node[4].input[1] = "zero"  # instead of the shift
     onnx.save(model, str(path))
-    without = {s.what: s.reason for s in partners(path, tflite, SAMPLE).without}
+    without = {s.what: s.reason for s in matched_tensors(path, tflite, SAMPLE).without}
     assert without["ADD: shifted"] == "no tensor of the ONNX graph has these values"
     assert without["RESHAPE: flat"] == without["ADD: shifted"]

@@ -4,9 +4,7 @@ from edgeq.graphs import tflite
 from edgeq.quantize.graph_work import onnx_node_shares, tflite_operator_shares
 from edgeq.quantize.quantization import Context, Quantization
 from edgeq.quantize.samples import SamplesLike
-from edgeq.quantize.sensitivity.noise import Noise
-from edgeq.quantize.sensitivity.onnx_sensitivity import onnx_noise
-from edgeq.quantize.sensitivity.tflite_sensitivity import tflite_noise
+from edgeq.quantize.sensitivity.noise import Noise, onnx_noise, tflite_noise
 
 
 def is_static(q: Quantization) -> bool:

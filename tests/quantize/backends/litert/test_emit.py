@@ -16,7 +16,7 @@ from edgeq.quantize.calibration.calibrate import calibrate_tflite, ranges_of
 from edgeq.quantize.evaluate.gate import Gate
 from edgeq.quantize.make import make
 from edgeq.quantize.run_model import load, no_progress
-from edgeq.quantize.sensitivity.tflite_sensitivity import tflite_noise
+from edgeq.quantize.sensitivity.noise import tflite_noise
 from tests.quantize.networks import Rows
 
 pytestmark = pytest.mark.data

@@ -11,7 +11,7 @@ from edgeq.emulate.answers import Question, ask
 from edgeq.emulate.machine import Machine
 from edgeq.graphs.tflite import read_model, read_tflite
 from edgeq.nouns.bundle import Candidate
-from edgeq.quantize.audit.tflite_kernels import tflite_fusion
+from edgeq.quantize.audit.kernels import tflite_fusion
 from edgeq.quantize.backends.litert import emit
 from edgeq.quantize.backends.litert.emit import Form
 from edgeq.quantize.backends.litert.kernels import oldest_version, without_kernel

@@ -9,7 +9,7 @@ from edgeq.quantize.calibration.calibrate import calibrate_tflite, ranges_of
 from edgeq.quantize.evaluate.sqnr import sqnr_db
 from edgeq.quantize.passes.fit import fit_tflite
 from edgeq.quantize.run_model import load, no_progress
-from edgeq.quantize.sensitivity.tflite_sensitivity import tflite_noise
+from edgeq.quantize.sensitivity.noise import tflite_noise
 from tests.quantize.networks import Rows
 from tests.quantize.tflite_networks import two_outputs
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from onnx import helper, numpy_helper, save
 
+from edgeq.nouns.explanation import LayerExplained
 from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.plan import Scheme, Skipped
 from edgeq.quantize.audit import float_layers
-from edgeq.quantize.audit.explain import _Reasons
-from edgeq.quantize.audit.quantized_layer import FLOAT, SeenLayer
+from edgeq.quantize.audit.explain import FloatReasons
 from edgeq.quantize.backends.litert import emit
 from edgeq.quantize.backends.ort import qdq
 from edgeq.quantize.float_graph import read
@@ -57,7 +57,7 @@ def onnx_calls(folder, layers):
 
     def made():
         qdq.emit(model, out, scheme, ranges, leave)
-        float_layers.onnx_static(out, dict.fromkeys(leave, "a test"))
+        float_layers.grouped(float_layers.onnx_static(out), dict.fromkeys(leave, "a test"))
 
     return calls(made)
 
@@ -106,11 +106,11 @@ def test_reasons():
     def looked_up(layers):
         names = [f"gemm{k}" for k in range(layers)]
         fidelity = Fidelity("c", 1, (), float_layers=tuple(Skipped(name, f"why {name}") for name in names))
-        seen = [SeenLayer(name, "Gemm", 0.0, FLOAT, False, "", None, "") for name in names]
+        layers = [LayerExplained(name, "Gemm", 0.0, "float") for name in names]
 
         def explained():
-            reasons = _Reasons.of(fidelity)
-            assert [reasons.why(layer) for layer in seen] == [f"why {name}" for name in names]
+            reasons = FloatReasons.of(fidelity)
+            assert [reasons.why(layer) for layer in layers] == [f"why {name}" for name in names]
 
         return calls(explained)
 

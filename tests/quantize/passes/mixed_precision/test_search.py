@@ -14,8 +14,7 @@ from edgeq.quantize.make import Options, make
 from edgeq.quantize.passes.mixed_precision.minimize_float_set import MOST_TRIES, tries_for
 from edgeq.quantize.passes.mixed_precision.search import File, searched
 from edgeq.quantize.run_model import no_progress
-from edgeq.quantize.sensitivity.noise import Noise
-from edgeq.quantize.sensitivity.onnx_sensitivity import onnx_noise, sample_count
+from edgeq.quantize.sensitivity.noise import Noise, onnx_noise, sample_count
 from tests.quantize.networks import Rows, images, model_of, residual, saved
 
 U8S8 = Scheme("uint8", "int8", True)

@@ -1,0 +1,259 @@
+"""Matches the layers and tensors of two graphs that were made from one model.
+
+Layers with weights, between a float ONNX graph and the one quantized from it: by names. Emitters keep the name of what a node
+outputs, whatever nodes they replace it with.
+Tensors, between an ONNX graph and the .tflite graph converted from it: by their values on one sample, because names, layouts
+and fusions differ. Two tensors match where some order of the axes gives the same values; operators that only move elements
+make no new tensor. Constant values, and values that several tensors have, match nothing: that would be luck.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import permutations
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgeq.foreign import translated
+from edgeq.graphs.onnx_index import OnnxIndex, index_of, named_bodies, names_read
+from edgeq.graphs.op_sets import HEAVY, MOVES_VALUES, RESHAPES
+from edgeq.graphs.ort_session import ort_session
+from edgeq.graphs.stages import untyped
+from edgeq.graphs.tflite import TfliteGraph, read_tflite
+from edgeq.graphs.tflite_session import feed, interpreter_of
+from edgeq.limited.native_call import native_call
+from edgeq.nouns.explanation import TensorMatches
+from edgeq.nouns.plan import Skipped
+from edgeq.quantize.float_graph import read as read_float
+from edgeq.quantize.graph_work import macs_of
+from edgeq.quantize.samples import Array
+
+if TYPE_CHECKING:
+    from onnx import GraphProto, ModelProto, NodeProto
+
+# To a graph inside of others, outermost first: the first output of each node around it, and which of its graphs.
+GraphPath = tuple[tuple[str, str], ...]
+
+_SMALLEST_TABLE = 1024  # values: a smaller table that rows are looked up in is not reported as a layer
+_SAME = 1e-3  # of the norm, that the difference may have: kernels add in another order
+_MOST_AXES = 5
+_ONNX_MOVES = (*MOVES_VALUES, "Dropout")
+_TFLITE_MOVES = ("EXPAND_DIMS", "RESHAPE", "SQUEEZE", "TRANSPOSE")
+
+_CONSTANT = "all its values are equal, so it cannot be matched"
+_SEVERAL = "several tensors of the ONNX graph have these values"
+_SHARED = "several tensors of the .tflite graph have these values"
+_NONE = "no tensor of the ONNX graph has these values"
+
+
+@dataclass(frozen=True, eq=False)
+class WeightedLayer:
+    """A layer of a float graph. `name` is the node's, or that of its output, and unique; `output` is its first. `macs`: of
+    one run, 0 of a lookup. `inside` names the nodes around it, empty in the main graph.
+    """
+
+    name: str
+    kind: str
+    output: str
+    macs: int
+    path: GraphPath
+    inside: str
+
+
+def weighted_layers(model: "ModelProto") -> tuple[WeightedLayer, ...]:
+    """In running order, of a model with inferred shapes, inside of If, Loop and Scan too. Products of two activations are
+    among them.
+    """
+    scopes = scopes_by_path(index_of(model.graph))
+    found = [layer for path, inside, index in scopes for layer in _layers(index, path, inside)]
+    times = Counter(layer.name for layer in found)
+    return tuple(_with_full_name(layer) if times[layer.name] > 1 else layer for layer in found)
+
+
+def scopes_by_path(
+    index: OnnxIndex, path: GraphPath = (), inside: str = ""
+) -> Iterator[tuple[GraphPath, str, OnnxIndex]]:
+    """The graph itself and the ones inside of it, each with its path and the names of the nodes around it."""
+    yield path, inside, index
+    for node in index.nodes:
+        name = node.name or node.output[0]
+        for which, body in named_bodies(node):
+            around = f"{inside}/{name}" if inside else name
+            yield from scopes_by_path(index_of(body, index), (*path, (node.output[0], which)), around)
+
+
+def _layers(index: OnnxIndex, path: GraphPath, inside: str) -> Iterator[WeightedLayer]:
+    constants = {name: tuple(tensor.dims) for name, tensor in index.constants.items()}
+    shapes = constants | {name: tuple(d or 1 for d in dims) for name, dims in index.shapes.items()}
+    for node in index.nodes:
+        if node.op_type in HEAVY or _is_embedding(node, index):
+            output = next(name for name in node.output if name)
+            macs = macs_of(node, shapes) if node.op_type in HEAVY else 0
+            yield WeightedLayer(node.name or output, node.op_type, output, macs, path, inside)
+
+
+def _is_embedding(node: "NodeProto", index: OnnxIndex) -> bool:
+    """Whether it looks rows up in a constant matrix of floats."""
+    table = index.constant(node.input[0]) if node.op_type == "Gather" else None
+    if table is None or table.data_type != table.FLOAT or len(table.dims) != 2:
+        return False
+    by_rows = not any(a.name == "axis" and a.i for a in node.attribute)
+    return by_rows and bool(table.dims[0] * table.dims[1] >= _SMALLEST_TABLE)
+
+
+def _with_full_name(layer: WeightedLayer) -> WeightedLayer:
+    """Named after what is around it too: both branches of an If may have the same nodes, and so may two Ifs."""
+    around = (layer.inside, *(which for _, which in layer.path))
+    return replace(layer, name="/".join(name for name in (*around, layer.name, layer.output) if name))
+
+
+@dataclass(frozen=True, eq=False)
+class MatchedLayer:
+    """`nodes` of the quantized graph, in running order, compute `output` from the tensors `inputs`, constants aside."""
+
+    output: str
+    inputs: tuple[str, ...]
+    nodes: "tuple[NodeProto, ...]"
+
+
+class LayerMatcher:
+    """Finds what the graph `quantized`, made from the graph `real`, has in place of a layer. `index` is that of `quantized`."""
+
+    def __init__(self, real: "GraphProto", quantized: "GraphProto") -> None:
+        floats, self.index = index_of(real), index_of(quantized)
+        self._named = {(node.op_type, node.name): node for node in self.index.nodes if node.name}
+        self._shared = (_computed(floats) & _computed(self.index)) - _rescaled(floats, self.index)
+
+    def node(self, layer: WeightedLayer) -> "NodeProto | None":
+        """The layer's node itself, where it has remained one of its kind."""
+        return self._named.get((layer.kind, layer.name))
+
+    def match(self, layer: WeightedLayer) -> MatchedLayer | None:
+        """Up to its node where that has remained: a Q may have absorbed what follows it. Else up to the tensor of its
+        output's name; None where there is none.
+        """
+        node = self.node(layer)
+        output = layer.output if node is None else next(name for name in node.output if name)
+        if self.index.producer(output) is None:
+            return None
+        nodes = self.index.ancestors([output], stop=self._shared - {output})
+        inputs = set[str]().union(*map(names_read, nodes)) & self._shared
+        return MatchedLayer(output, tuple(sorted(inputs)), nodes)
+
+
+def _computed(index: OnnxIndex) -> set[str]:
+    """All tensors but constants."""
+    nodes = (node for node in index.nodes if node.op_type != "Constant")
+    made = {name for node in nodes for name in node.output if name}
+    return (made | {i.name for i in index.graph.input}) - index.constants.keys()
+
+
+def _rescaled(real: OnnxIndex, quantized: OnnxIndex) -> set[str]:
+    """Tensors of one name that differ by a factor for each channel (SmoothQuant): their node has another constant than in
+    float, or only reshapes such a tensor or what a Mul gives that float does not have.
+    """
+    found: set[str] = set()
+    for node in quantized.nodes:
+        before = real.producer(node.output[0]) if node.output else None
+        if before is None or before.op_type != node.op_type or node.op_type in HEAVY:
+            continue
+        pairs = zip(node.input, before.input, strict=False)
+        if any(a != b and quantized.initializer(a) is not None for a, b in pairs) or (
+            node.op_type in RESHAPES
+            and (node.input[0] in found or _is_new_factor(node.input[0], real, quantized))
+        ):
+            found.add(node.output[0])
+    return found
+
+
+def _is_new_factor(tensor: str, real: OnnxIndex, quantized: OnnxIndex) -> bool:
+    maker = quantized.producer(tensor)
+    return maker is not None and maker.op_type == "Mul" and real.producer(tensor) is None
+
+
+def matched_tensors(onnx_path: Path, tflite_path: Path, sample: tuple[Array, ...]) -> TensorMatches:
+    """Of the float activations that operators of the .tflite file make. Raises ConversionFailed where a file does not run."""
+    graph = read_tflite(tflite_path)
+    tflite, onnx = _tflite_values(tflite_path, sample), _onnx_values(onnx_path, sample)
+    roots = _tflite_roots(graph)
+    members = defaultdict(list)
+    for name in tflite:
+        members[roots.get(name, name)].append(name)
+    found = {root: _matches([tflite[n] for n in names], onnx) for root, names in members.items()}
+    reasons = {root: _why_unmatched(tflite[names[0]], found[root]) for root, names in members.items()}
+    times = Counter(next(iter(found[root])) for root, why in reasons.items() if not why)
+    for root, why in reasons.items():
+        if not why and times[next(iter(found[root]))] > 1:
+            reasons[root] = _SHARED
+    why_not = {name: reasons[root] for root, names in members.items() for name in names}
+    kinds = {graph.tensors[i].name: op.kind for op in graph.operators for i in op.outputs}
+    without = tuple(Skipped(f"{kinds[name]}: {name}", why_not[name]) for name in tflite if why_not[name])
+    return TensorMatches(len(tflite), len(tflite) - len(without), without)
+
+
+def _why_unmatched(array: Array, matches: set[str]) -> str:
+    """Empty for exactly one match."""
+    if array.size == 0 or array.min() == array.max():
+        return _CONSTANT
+    return "" if len(matches) == 1 else _SEVERAL if matches else _NONE
+
+
+def _matches(arrays: Iterable[Array], onnx: Mapping[str, tuple[str, Array]]) -> set[str]:
+    """Roots of the ONNX tensors that have the values of one of `arrays`, all of which have the same in some order."""
+    return {root for array in arrays for root, other in onnx.values() if _same(array, other)}
+
+
+def _same(array: Array, other: Array) -> bool:
+    """In some order of the axes that are longer than one."""
+    length, wanted = float(np.linalg.norm(array)), float(np.linalg.norm(other))
+    if array.size != other.size or abs(length - wanted) > _SAME * wanted:
+        return False
+    flat, squeezed = other.ravel(), array.squeeze()
+    own = tuple(range(squeezed.ndim))
+    orders = permutations(own) if len(own) <= _MOST_AXES else (own,)
+    moved = (np.subtract(squeezed.transpose(order).ravel(), flat, dtype=np.float32) for order in orders)
+    return any(float(np.linalg.norm(difference)) <= _SAME * wanted for difference in moved)
+
+
+def _tflite_values(path: Path, sample: tuple[Array, ...]) -> dict[str, Array]:
+    interpreter = interpreter_of(path, 1, keep_all=True)
+    feed(interpreter, sample)
+    with translated("the float .tflite does not run on a sample"):
+        native_call(interpreter.invoke)
+    written = {int(i) for op in interpreter._get_ops_details() for i in op["outputs"]}
+    return {
+        d["name"]: np.array(interpreter.get_tensor(d["index"]))
+        for d in interpreter.get_tensor_details()
+        if d["index"] in written and d["dtype"] is np.float32 and d["name"]
+    }
+
+
+def _tflite_roots(graph: TfliteGraph) -> dict[str, str]:
+    """By tensor, the one whose elements it only moves."""
+    roots: dict[str, str] = {}
+    for op in graph.operators:
+        if op.kind in _TFLITE_MOVES and op.inputs:
+            before = graph.tensors[op.inputs[0]].name
+            roots[graph.tensors[op.outputs[0]].name] = roots.get(before, before)
+    return roots
+
+
+def _onnx_values(path: Path, sample: tuple[Array, ...]) -> dict[str, tuple[str, Array]]:
+    """By tensor: the one whose elements it only moves, and its values; the graph's inputs among them."""
+    model = read_float(path)
+    nodes = [n for n in model.graph.node if n.op_type != "Constant"]
+    roots: dict[str, str] = {}
+    for node in nodes:
+        if node.op_type in _ONNX_MOVES:
+            roots[node.output[0]] = roots.get(node.input[0], node.input[0])
+    known = {o.name for o in model.graph.output}
+    names = [name for node in nodes for name in node.output if name]
+    model.graph.output.extend(untyped(name) for name in names if name not in known)
+    with translated("the float ONNX graph does not run with all its tensors as outputs"):
+        session = ort_session(model, threads=1)
+        inputs = dict(zip((i.name for i in session.get_inputs()), sample, strict=True))
+        outputs = zip(names, session.run(names, inputs), strict=True)
+    arrays = {n: a for n, a in (*inputs.items(), *outputs) if isinstance(a, np.ndarray)}
+    return {n: (roots.get(n, n), a) for n, a in arrays.items() if a.dtype == np.float32}
