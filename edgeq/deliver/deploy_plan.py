@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from edgeq.conversion.check_samples import MOST_BYTES
 from edgeq.deliver import fitness, race, runtimes, supply
 from edgeq.deliver.candidate_filter import candidates_left_out
-from edgeq.deliver.service.find import find, require_systemd
+from edgeq.deliver.service.find import find
 from edgeq.deliver.service.install import ServicePlan, plan_install
 from edgeq.deliver.service.schedule import schedule
 from edgeq.deliver.service.unit_files import SYSTEM_ROOT
@@ -88,8 +88,6 @@ def tell_plan(plan: DeployPlan, tell: Tell) -> None:
 
 def _plan_service(device: Session, asked: DeployRequest) -> ServicePlan:
     """The system service, as `edgeq agent install` installs it where nothing else is asked for."""
-    if not asked.dry_run:
-        require_systemd(device)
     scope, when = InstallServiceRequest.scope, schedule(InstallServiceRequest.every)
     return plan_install(device, find(device, scope, asked_root(asked)), scope, when)
 

@@ -10,6 +10,7 @@ from edgeq.deliver import fitness, runtimes
 from edgeq.deliver.apply import apply, unchanged
 from edgeq.deliver.candidate_filter import require_agent
 from edgeq.deliver.deploy_plan import plan_deployment, tell_plan
+from edgeq.deliver.service.find import require_systemd
 from edgeq.deliver.service.install import install
 from edgeq.deliver.session import Session, live_in_errors, session_for
 from edgeq.errors import BundleRefused
@@ -76,10 +77,14 @@ def _finished(asked: DeployRequest, kind: Target) -> Conversion | None:
 
 
 def _introduce(device: Session, kind: Target, asked: DeployRequest) -> None:
-    """Says what the device is, and what was asked for that can be done and is hardly meant. Raises ReadOnly."""
+    """Says what the device is, and what was asked for that can be done and is hardly meant. Raises ReadOnly, and DeviceUnfit where
+    a service was asked for and cannot be.
+    """
     asked.tell(device.facts)
     asked.tell(Destination(kind.name, device.label, device.facts))
     fitness.require_writable(device.facts, device.label)
+    if asked.service and not asked.dry_run:
+        require_systemd(device)
     for note in _reservations(device, kind, asked):
         asked.tell(Note(note))
 

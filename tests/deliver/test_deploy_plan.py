@@ -13,8 +13,9 @@ from edgeq.deliver.service.install import ServicePlan
 from edgeq.deliver.service.unit_files import SYSTEM_ROOT
 from edgeq.deliver.session import Session, session
 from edgeq.demo import demo_files
-from edgeq.errors import NoSpace
+from edgeq.errors import DeviceUnfit, NoSpace
 from edgeq.nouns.job import Limits
+from edgeq.nouns.progress import Progress
 from edgeq.nouns.results import Conversion
 from edgeq.request.login import Login
 from edgeq.request.requests import DeployRequest
@@ -104,3 +105,12 @@ def test_a_release_that_does_not_fit_is_refused_while_planning(device: Session, 
     full = replace(device, facts=replace(device.facts, root_free=1_000))
     with pytest.raises(NoSpace, match="free on"):
         planned(full, digits)
+
+
+@pytest.mark.skipif(Path("/run/systemd/system").exists(), reason="systemd runs on this machine")
+def test_a_service_that_cannot_be_is_refused_before_anything_is_converted(device: Session) -> None:
+    told: list[object] = []
+    model, data = (str(path) for path in demo_files())
+    with pytest.raises(DeviceUnfit, match="no systemd running"):
+        deploy(model, data=data, root=device.link.root, service=True, tell=told.append)
+    assert not [noun for noun in told if isinstance(noun, Progress)]
