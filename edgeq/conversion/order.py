@@ -25,9 +25,10 @@ from edgeq.nouns.project import Gates
 from edgeq.nouns.record import digest_of
 from edgeq.nouns.states import states_of
 from edgeq.nouns.target import Target
+from edgeq.request.conversion_options import calibrator_of
 from edgeq.request.option import Option, options_of
 from edgeq.request.paths import is_path, text, text_or_given
-from edgeq.request.requests import ConvertRequest, calibrator_of
+from edgeq.request.requests import ConvertRequest
 from edgeq.request.shapes import shapes_of
 from edgeq.user_code import names_code
 

@@ -10,9 +10,10 @@ from edgeq.errors import DeviceUnfit
 from edgeq.nouns.bundle import Manifest
 from edgeq.nouns.delivery import WheelSet
 from edgeq.nouns.target import Target
+from edgeq.request.conversion_options import ConversionOptions
 from edgeq.request.finished_bundle import not_asked_for
 from edgeq.request.paths import is_path
-from edgeq.request.requests import ConversionOptions, DeployRequest
+from edgeq.request.requests import DeployRequest
 
 
 def candidates_left_out(

@@ -16,9 +16,9 @@ from edgeq.nouns.device import Facts
 from edgeq.nouns.progress import Note, Route
 from edgeq.nouns.release import App, DeviceStatus
 from edgeq.nouns.target import Target
+from edgeq.request.device_options import OnDevice
 from edgeq.request.login import Login
 from edgeq.request.paths import AnyPath, text
-from edgeq.request.requests import OnDevice
 from edgeq.request.tell import Tell
 from edgeq.transport.open import open_transport
 

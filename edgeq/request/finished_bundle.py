@@ -9,8 +9,9 @@ from typing import Any
 from edgeq.errors import BundleRefused
 from edgeq.nouns.bundle import Candidate, Manifest
 from edgeq.nouns.target import Target
+from edgeq.request.conversion_options import ConversionOptions
 from edgeq.request.option import options_of
-from edgeq.request.requests import ConversionOptions, ConvertRequest
+from edgeq.request.requests import ConvertRequest
 
 
 def require_made_for(manifest: Manifest, target: Target, verb: str) -> None:

@@ -17,6 +17,8 @@ from edgeq.errors import TargetRefused
 R = TypeVar("R")
 
 _KEY = "option"
+# Of an option that is no part of what is converted: where it goes, whom it is told, or what is in the order otherwise.
+NO_PART: dict[str, Any] = {"toml": None, "key": None, "decided": False}
 
 
 @dataclass(frozen=True)

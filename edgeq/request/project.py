@@ -10,8 +10,9 @@ from typing import Any
 from edgeq.catalog import read_toml, target_names
 from edgeq.errors import TargetRefused
 from edgeq.nouns.project import Place
+from edgeq.request.device_options import OnDevice
 from edgeq.request.option import Option, broken_rule, kind_of, not_taken, options_of, types_of
-from edgeq.request.requests import ConvertRequest, OnDevice
+from edgeq.request.requests import ConvertRequest
 
 FILE = "edgeq.toml"
 _TARGETS = "targets"

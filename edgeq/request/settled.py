@@ -10,11 +10,13 @@ from edgeq.ingest.given_model import GivenModel, given_model
 from edgeq.nouns.job import Limits
 from edgeq.nouns.progress import Note
 from edgeq.nouns.project import Gates
+from edgeq.request.conversion_options import WithGates, WithSamples
+from edgeq.request.device_options import Measured, OnDevice
 from edgeq.request.login import Login
 from edgeq.request.option import options_of, plain_numbers, require_rules
 from edgeq.request.paths import is_path, text
 from edgeq.request.project import Project, read_project, without_another_model
-from edgeq.request.requests import DeployRequest, Measured, OnDevice, WithGates, WithSamples
+from edgeq.request.requests import DeployRequest
 from edgeq.request.shapes import PLAIN, shapes_of
 
 R = TypeVar("R")

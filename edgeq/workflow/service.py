@@ -11,9 +11,9 @@ from edgeq.deliver.service.schedule import schedule
 from edgeq.deliver.service.state import read_state
 from edgeq.deliver.session import Session, asked_root, session_for
 from edgeq.nouns.service import ServiceChange, ServiceLog, ServiceStatus
+from edgeq.request.device_options import OnDevice
 from edgeq.request.requests import (
     InstallServiceRequest,
-    OnDevice,
     ServiceLogRequest,
     ServiceStatusRequest,
     UninstallServiceRequest,

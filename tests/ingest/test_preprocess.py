@@ -8,7 +8,7 @@ from edgeq.errors import DataRefused
 from edgeq.ingest.image import apply
 from edgeq.ingest.preprocess import _READERS, as_text, from_table, parse, presets
 from edgeq.nouns.tensor import Preprocessing
-from edgeq.request.requests import PREPROCESS_HELP
+from edgeq.request.conversion_options import PREPROCESS_HELP
 
 
 def test_every_key_is_read():

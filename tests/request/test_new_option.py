@@ -14,7 +14,7 @@ _SEES = """
 import sys, importlib.util
 from pathlib import Path
 
-name, before, field = "edgeq.request.requests", sys.argv[1], sys.argv[2]
+name, before, field = "edgeq.request.conversion_options", sys.argv[1], sys.argv[2]
 spec = importlib.util.find_spec(name)
 source = Path(spec.origin).read_text()
 assert source.count(before) == 1
@@ -29,12 +29,13 @@ from edgeq import catalog
 from edgeq.cli.main import cli
 from edgeq.conversion.order import order_of
 from edgeq.errors import BundleRefused, TargetRefused
+from edgeq.request import requests
 from edgeq.request.finished_bundle import require_nothing_decided
 from edgeq.request.settled import settled
 from edgeq.workflow.deploy import deploy
 
 def key(**options):
-    return order_of(settled(module.ConvertRequest(sys.argv[3], **options)), catalog.target("rpi4"), {}, {}).key
+    return order_of(settled(requests.ConvertRequest(sys.argv[3], **options)), catalog.target("rpi4"), {}, {}).key
 
 def said(error, does):
     try:
@@ -49,7 +50,7 @@ print(json.dumps({
     "command line": [p.opts for p in command.params if p.name == "dither"],
     "python": [str(inspect.signature(f).parameters["dither"]) for f in (edgeq.convert, edgeq.deploy)],
     "refused": said(TargetRefused, lambda: edgeq.convert(sys.argv[3], dither=0)),
-    "edgeq.toml": settled(module.ExportRequest(sys.argv[3], output="x.onnx", project="edgeq.toml")).dither,
+    "edgeq.toml": settled(requests.ExportRequest(sys.argv[3], output="x.onnx", project="edgeq.toml")).dither,
     "wrong edgeq.toml": said(TargetRefused, lambda: edgeq.convert(sys.argv[3], project="wrong.toml")),
     "keys": [key(), key(dither=1), key(dither=2), key(dither=2)],
     "decided": said(BundleRefused, lambda: deploy("finished.edgeq", target="local", dither=2)),
