@@ -1,25 +1,24 @@
-"""What edgeq knows of each ONNX operator: one table, and the sets that are asked for by name.
+"""What edgeq knows of each ONNX operator: one table, and the sets of operators that others ask for by name.
 
-weights          has weights, and with them nearly all of a model's work
+weights        has weights, and with them nearly all of a model's work
 static, dynamic, blockwise    onnxruntime's quantizer takes the weights with this method
-unrolled         dynamic int8 takes it as products (recurrent/): onnxruntime has no kernel
-integer         has a fast 8-bit kernel in onnxruntime: worth a pair of Q and DQ around it
-reshapes         gives every value, in the same order
-moves            gives every value, in another order or type of axes
-          gives some of its values, or repeats them
-on_integers      moves or  integers in the scale of its input: an 8-bit kernel, signed and unsigned, in
-                 onnxruntime 1.16 to 1.31 and opsets 13 to 21. ReduceMax has one that errs in 1.16, and behind which
-                 1.31 leaves a convolution in float.
-pair_dropped     onnxruntime itself drops the pair of Q and DQ around it since 1.16, where both have the same numbers
-same_rounding    what comes out is rounded as what went in
-activation       cuts values off, as the range of a quantized output does
-homogeneous      f(s x) = s f(x) for every s > 0, each channel by itself. Clip is not: moved up to where no calibration
-                 sample is cut, MobileNetV2's ReLU6 cut others, and float itself fell to 46 dB at best, int8 from 16.5
-                 to 15.7 dB.
-squashes         maps the reals to a short range: most of its outputs are at an end, whatever rounding did
-averages         a mean over an area
-norm             over the last axes, times a constant for each value there
-random           draws random numbers
+lowered        dynamic int8 takes it as matrix products (passes/recurrent): onnxruntime has no kernel
+integer        has a fast 8-bit kernel in onnxruntime: worth a pair of Q and DQ around it
+reshapes       gives every value, in the same order
+moves          gives every value, in another order
+on_integers    gives integers of its input, in the scale of its input, by an 8-bit kernel, signed and unsigned, in
+               onnxruntime 1.16 to 1.31 and opsets 13 to 21. ReduceMax has one that errs in 1.16, and behind which
+               1.31 leaves a convolution in float.
+pair_dropped   onnxruntime itself drops the pair of Q and DQ around it since 1.16, where both have the same numbers
+same_rounding  what comes out is rounded as what went in
+activation     cuts values off, as the range of a quantized output does
+homogeneous    f(s x) = s f(x) for every s > 0, each channel by itself. Clip is not: with its upper bound raised until
+               it clipped no calibration sample, MobileNetV2's ReLU6 clipped others, and float itself fell to 46 dB,
+               int8 from 16.5 to 15.7 dB.
+saturates      maps the reals to a short range: most outputs are at one of its ends, whatever rounding did
+averages       a mean over an area
+norm           over the last axes, times a constant for each value there
+random         draws random numbers
 """
 
 ONNX_DOMAINS = ("", "ai.onnx")
@@ -30,8 +29,8 @@ _TABLE = {
     "Gemm": "weights static dynamic blockwise integer",
     "MatMul": "weights static dynamic blockwise integer",
     "LSTM": "weights dynamic",
-    "GRU": "weights unrolled",
-    "RNN": "weights unrolled",
+    "GRU": "weights lowered",
+    "RNN": "weights lowered",
     "Flatten": "integer reshapes on_integers same_rounding",
     "Identity": "reshapes homogeneous",
     "Reshape": "integer reshapes on_integers pair_dropped same_rounding",
@@ -50,11 +49,11 @@ _TABLE = {
     "Relu": "integer activation same_rounding homogeneous",
     "LeakyRelu": "integer homogeneous",
     "PRelu": "homogeneous",
-    "HardSigmoid": "squashes",
-    "LogSoftmax": "squashes",
-    "Sigmoid": "integer squashes",
-    "Softmax": "integer squashes",
-    "Tanh": "squashes",
+    "HardSigmoid": "saturates",
+    "LogSoftmax": "saturates",
+    "Sigmoid": "integer saturates",
+    "Softmax": "integer saturates",
+    "Tanh": "saturates",
     "AveragePool": "integer averages homogeneous",
     "GlobalAveragePool": "integer averages homogeneous",
     "ReduceMean": "averages",
@@ -82,7 +81,7 @@ def _having(trait: str) -> tuple[str, ...]:
 
 HEAVY = _having("weights")
 STATIC, DYNAMIC, BLOCKWISE = _having("static"), _having("dynamic"), _having("blockwise")
-UNROLLED = _having("unrolled")
+LOWERED = _having("lowered")
 INTEGER_OPERATORS = _having("integer")
 RESHAPES = _having("reshapes")
 MOVES_VALUES = (*RESHAPES, *_having("moves"))  # and does nothing else
@@ -90,7 +89,7 @@ ON_INTEGERS, PAIR_DROPPED = _having("on_integers"), _having("pair_dropped")
 SAME_ROUNDING = _having("same_rounding")
 ACTIVATIONS = _having("activation")
 HOMOGENEOUS = _having("homogeneous")
-SQUASHES = _having("squashes")
+SATURATES = _having("saturates")
 AVERAGES = _having("averages")
 NORMS = _having("norm")
 RANDOM = _having("random")

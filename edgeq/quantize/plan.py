@@ -9,7 +9,7 @@ from pathlib import Path
 
 from edgeq.catalog import require_runtime
 from edgeq.errors import DataRefused, ModelRefused, TargetRefused
-from edgeq.graphs.op_sets import BLOCKWISE, DYNAMIC, STATIC, UNROLLED
+from edgeq.graphs.op_sets import BLOCKWISE, DYNAMIC, LOWERED, STATIC
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import CandidatePlan, Plan, Skipped
 from edgeq.nouns.recipe import Recipe
@@ -243,7 +243,7 @@ def _static(recipe: Recipe, runtime: str, wish: _Wish, what: str) -> tuple[int, 
 
 def _dynamic(recipe: Recipe, runtime: str, wish: _Wish, what: str) -> tuple[int, CandidatePlan] | Skipped:
     work, all_of_it = wish.work(runtime), _takes_convolutions(runtime)
-    taken = (*DYNAMIC, *UNROLLED)
+    taken = (*DYNAMIC, *LOWERED)
     if not work.has(STATIC if all_of_it else taken):
         operators = "Conv, Gemm or MatMul" if all_of_it else "MatMul, Gemm, LSTM, GRU or RNN"
         return Skipped(what, f"the graph has no {operators} with constant float32 weights")
@@ -339,7 +339,7 @@ def _alternatives(target: Target, wish: _Wish) -> str:
     if (
         wish.recipe != "int8_dynamic"
         and "onnx" in wish.works
-        and wish.works["onnx"].has((*DYNAMIC, *UNROLLED))
+        and wish.works["onnx"].has((*DYNAMIC, *LOWERED))
     ):
         found.append("--recipe int8_dynamic (MatMul, Gemm, LSTM and GRU in int8)")
     if wish.recipe != "fp16" and target.cpu.arch == "aarch64" and has_half(wish.isa):

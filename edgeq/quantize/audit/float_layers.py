@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from edgeq.foreign import translated
 from edgeq.graphs.onnx_index import Graph, OnnxIndex, index_of
 from edgeq.graphs.onnx_io import read_onnx
-from edgeq.graphs.op_sets import DYNAMIC, HEAVY, INTEGER_OPERATORS, STATIC, UNROLLED
+from edgeq.graphs.op_sets import DYNAMIC, HEAVY, INTEGER_OPERATORS, LOWERED, STATIC
 from edgeq.graphs.tflite import read_tflite
 from edgeq.nouns.plan import Scheme, Skipped
 from edgeq.quantize.audit.kernels import TFLITE_HEAVY, has_integer_weights, integer_nodes
@@ -186,7 +186,7 @@ def _heavy_with_types(graph: "GraphProto") -> "Iterator[tuple[NodeProto, str]]":
     for inner in _graphs(graph):
         others = _other_types(inner)
         for node in inner.node:
-            if node.op_type in HEAVY and node.op_type not in UNROLLED:
+            if node.op_type in HEAVY and node.op_type not in LOWERED:
                 yield node, _why_type(node, others)
 
 
@@ -199,7 +199,7 @@ def _why_type(node: "NodeProto", others: Mapping[str, str], what: str = _NOT_TAK
 
 
 def _why_static(node: "NodeProto", index: OnnxIndex, otherwise: str) -> str:
-    if node.op_type in ("LSTM", *UNROLLED):
+    if node.op_type in ("LSTM", *LOWERED):
         return f"{node.op_type} is quantized only with dynamic activations (--recipe int8_dynamic)"
     if node.op_type not in INTEGER_OPERATORS:
         return "onnxruntime's CPU provider has no integer kernel for it"

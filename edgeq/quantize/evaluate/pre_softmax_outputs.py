@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edgeq.graphs.onnx_index import OnnxIndex, index_of
+from edgeq.graphs.op_sets import MOVES_VALUES, SATURATES
 from edgeq.graphs.tflite import kind_of, stands_for_reals
 
 if TYPE_CHECKING:
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
     from ai_edge_litert.schema_py_generated import ModelT, OperatorT, SubGraphT
 
 _FLOAT = 1  # TensorProto.FLOAT
-_SATURATING = ("HardSigmoid", "LogSoftmax", "Sigmoid", "Softmax", "Tanh")
-_MOVING = ("Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
+_MOVING = (*MOVES_VALUES, "Cast")
 _TFLITE_SATURATING = ("LOGISTIC", "LOG_SOFTMAX", "SOFTMAX", "TANH")
 _TFLITE_MOVING = ("CAST", "DEQUANTIZE", "EXPAND_DIMS", "QUANTIZE", "RESHAPE", "SQUEEZE", "TRANSPOSE")
 
@@ -80,10 +80,10 @@ def _pre_softmax(index: OnnxIndex, types: dict[str, int], output: str) -> PreSof
     """Before the saturating functions that make `output`, if any, and what moves values between them."""
     tensor, saturated = output, False
     node = made_by = index.producer(output)
-    while node is not None and node.op_type in (*_SATURATING, *_MOVING):
+    while node is not None and node.op_type in (*SATURATES, *_MOVING):
         if types.get(node.input[0], _FLOAT) != _FLOAT:
             break
-        saturated = saturated or node.op_type in _SATURATING
+        saturated = saturated or node.op_type in SATURATES
         tensor = node.input[0]
         node = index.producer(tensor)
     if not saturated or node is None:

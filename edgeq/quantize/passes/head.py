@@ -8,9 +8,11 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from edgeq.foreign import translated
+from edgeq.graphs.onnx_index import index_of
+from edgeq.graphs.onnx_io import read_onnx
+from edgeq.graphs.op_sets import AVERAGES, MOVES_VALUES
 from edgeq.graphs.tflite import kind_of, read_model
 from edgeq.nouns.passes import PassResult
 from edgeq.plain_text import counted
@@ -26,24 +28,15 @@ from edgeq.quantize.graph_work import onnx_node_shares, tflite_operator_shares
 from edgeq.quantize.quantization import Context, Quantization
 from edgeq.quantize.samples import SamplesLike, evenly_spaced
 
+if TYPE_CHECKING:
+    import onnx
+
 _CLOSE_DB = 35.0  # outputs that are as close as this need no help
 _WORTH_DB = 0.5  # what they have to win by it
 _SAMPLES = 128  # enough to tell candidates apart by tenths of a decibel
 _WORK, _WEIGHTS = 0.02, 0.05  # shares of the whole model that may stay in float
 
-_LIGHT = (
-    "AveragePool",
-    "Cast",
-    "Dropout",
-    "Flatten",
-    "GlobalAveragePool",
-    "Identity",
-    "ReduceMean",
-    "Reshape",
-    "Squeeze",
-    "Transpose",
-    "Unsqueeze",
-)
+_LIGHT = (*MOVES_VALUES, *AVERAGES, "Cast", "Dropout")
 _TFLITE_LIGHT = ("AVERAGE_POOL_2D", "MEAN", "RESHAPE", "SQUEEZE", "SUM", "TRANSPOSE")
 
 
@@ -75,11 +68,13 @@ def run(q: Quantization, context: Context) -> Quantization:
 
 
 def onnx_head_in_float(
-    model: Any, path: Path, write: Callable[[frozenset[str]], None], samples: SamplesLike, threads: int
+    model: "onnx.ModelProto",
+    path: Path,
+    write: Callable[[frozenset[str]], None],
+    samples: SamplesLike,
+    threads: int,
 ) -> Head:
     """By nodes; `write` writes the QDQ file at `path` with the nodes that it is given in float."""
-    import onnx
-
     head = onnx_head(model)
     if not head:
         return _LARGE
@@ -87,8 +82,7 @@ def onnx_head_in_float(
 
     def outputs(leave: frozenset[str]) -> Outputs:
         write(leave)
-        with translated(f"cannot read {path.name} as ONNX"):
-            return evaluator.run(onnx.load(str(path)))
+        return evaluator.run(read_onnx(path))
 
     return _worth_it(head, evaluator.reference, outputs(frozenset()), outputs(head))
 
@@ -128,18 +122,18 @@ def _worth_it(head: frozenset[str], reference: Outputs, quantized: Outputs, in_f
     )
 
 
-def onnx_head(model: Any) -> frozenset[str]:
-    """Names of nodes of an onnx ModelProto with inferred shapes; empty where the last layer is none of the small ones."""
-    maker = {name: node for node in model.graph.node for name in node.output}
-    by_name = {node.name: node for node in model.graph.node}
+def onnx_head(model: "onnx.ModelProto") -> frozenset[str]:
+    """Names of nodes of a model with inferred shapes; empty where the last layer is none of the small ones."""
+    index = index_of(model.graph)
+    by_name = {node.name: node for node in index.nodes}
     shares = onnx_node_shares(model)
     head: set[str] = set()
     for name in last_layers(model):
         if _is_small(shares.get(name)):
-            node: Any = by_name[name]
+            node: onnx.NodeProto | None = by_name[name]
             while node is not None:
                 head.add(node.name)
-                feeder = maker.get(node.input[0])
+                feeder = index.producer(node.input[0])
                 node = feeder if feeder is not None and feeder.op_type in _LIGHT else None
     return frozenset(head)
 

@@ -9,13 +9,14 @@ What a layer itself makes of several sizes stays as it is: only that layer in fl
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from edgeq.foreign import translated
 from edgeq.graphs.op_sets import HEAVY, INTEGER_OPERATORS
 from edgeq.graphs.ort_session import ort_session
+from edgeq.graphs.stages import ending_at
 from edgeq.graphs.tflite import read_tflite
 from edgeq.graphs.tflite_session import feed, interpreter_of
 from edgeq.limited.native_call import native_call
@@ -26,6 +27,9 @@ from edgeq.quantize.graph_work import TFLITE_HEAVY
 from edgeq.quantize.passes.fuse.float_tail import before_a_layer, float_tensors
 from edgeq.quantize.quantization import Context, Quantization
 from edgeq.quantize.samples import Array, SamplesLike, evenly_spaced
+
+if TYPE_CHECKING:
+    import onnx
 
 _SAMPLES = 16
 _WHY = (
@@ -66,8 +70,8 @@ class _Step:
     makes: tuple[str, ...]
 
 
-def onnx_joins(model: Any, samples: SamplesLike, threads: int) -> Joins:
-    """`model` is an onnx ModelProto with inferred shapes and named nodes; only what could be quantized is named."""
+def onnx_joins(model: "onnx.ModelProto", samples: SamplesLike, threads: int) -> Joins:
+    """`model` has inferred shapes and named nodes; only what could be quantized is named."""
     floats, before = float_tensors(model.graph), before_a_layer(model.graph)
     steps = [
         _Step(n.name, tuple(i for i in n.input if i in floats), tuple(o for o in n.output if o in floats))
@@ -136,19 +140,13 @@ def _mixed(values: dict[str, list[Array]]) -> frozenset[str]:
     )
 
 
-def _onnx_values(model: Any, names: list[str], samples: SamplesLike, threads: int) -> dict[str, list[Array]]:
-    import onnx
-
-    seen = onnx.ModelProto()
-    seen.CopyFrom(model)
+def _onnx_values(
+    model: "onnx.ModelProto", names: list[str], samples: SamplesLike, threads: int
+) -> dict[str, list[Array]]:
     inputs = {i.name for i in model.graph.input}
     made = [name for name in names if name not in inputs]
-    del seen.graph.output[:]
-    seen.graph.output.extend(
-        onnx.helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, None) for n in made
-    )
     with translated("the float graph does not run on a calibration sample"):
-        session = ort_session(seen, threads=threads)
+        session = ort_session(ending_at(model, made), threads=threads)
         feeds = [i.name for i in session.get_inputs()]
         runs = [
             session.run(made, dict(zip(feeds, samples[i], strict=True)))

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from edgeq.foreign import translated
+from edgeq.graphs.onnx_io import read_onnx
 from edgeq.graphs.stages import ending_at
 from edgeq.quantize.calibration.tensor_stats import Range
 from edgeq.quantize.evaluate.evaluator import SCRATCH
@@ -43,11 +44,9 @@ class OnnxTrial:
         self._save(ending_at(model, tensors_in(model, self._outputs)), self.float_path)
 
     def write(self, ranges: dict[str, Range]) -> None:
-        import onnx
-
         if self._reranged is None:
             self._emit(ranges)
-            emitted = onnx.load(str(self.path))
+            emitted = read_onnx(self.path)
             cut = ending_at(emitted, tensors_in(emitted, self._outputs))
             self._reranged = Reranged(cut, ranges)
         self._save(self._reranged.model(ranges), self.path)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edgeq.graphs.onnx_index import OnnxIndex
+from edgeq.graphs.op_sets import LOWERED
 from edgeq.quantize.passes.recurrent.split_gru import Gru
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Lowering:
 
 
 def lowerings_of(scope: OnnxIndex, opset: int) -> tuple[Lowering, ...]:
-    return tuple(_lowering(node, scope, opset) for node in scope.nodes if node.op_type in ("GRU", "RNN"))
+    return tuple(_lowering(node, scope, opset) for node in scope.nodes if node.op_type in LOWERED)
 
 
 def _lowering(node: "onnx.NodeProto", scope: OnnxIndex, opset: int) -> Lowering:
