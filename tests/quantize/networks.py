@@ -79,6 +79,33 @@ def residual(channels=16, classes=10, opset=17):
     return model_of(nodes, weights, [("x", (1, 3, 16, 16))], [("scores", (1, classes))], opset)
 
 
+def two_scales():
+    """Three convolutions and a detection head, whose output concatenates values of 0..1 and of 0..10,000."""
+    rng = np.random.default_rng(3)
+    weights = [
+        numpy_helper.from_array(rng.normal(scale=0.2, size=s).astype(np.float32), n)
+        for n, s in {"a": (8, 3, 3, 3), "b": (8, 8, 3, 3), "c": (8, 8, 3, 3)}.items()
+    ]
+    weights.append(numpy_helper.from_array(np.array([10_000.0], np.float32), "big"))
+    node = helper.make_node
+    nodes = [
+        node("Conv", ["x", "a"], ["ca"], name="ca", pads=[1, 1, 1, 1]),
+        node("Relu", ["ca"], ["ra"], name="ra"),
+        node("Conv", ["ra", "b"], ["cb"], name="cb", pads=[1, 1, 1, 1]),
+        node("Relu", ["cb"], ["rb"], name="rb"),
+        node("Conv", ["rb", "c"], ["cc"], name="cc", pads=[1, 1, 1, 1]),
+        node("Sigmoid", ["cc"], ["score"], name="score"),
+        node("Mul", ["score", "big"], ["box"], name="box"),
+        node("Concat", ["score", "box"], ["joined"], name="joined", axis=1),
+        node("Slice", ["joined", "from", "to", "axes"], ["scores"], name="scores"),
+    ]
+    weights += [
+        numpy_helper.from_array(np.array([v], np.int64), n) for n, v in (("from", 0), ("to", 8), ("axes", 1))
+    ]
+    shape = (1, 8, 16, 16)
+    return model_of(nodes, weights, [("x", (1, 3, 16, 16))], [("joined", (1, 16, 16, 16)), ("scores", shape)])
+
+
 def inside_if():
     """A convolution in either branch of an If: the static quantizer does not go in there."""
     rng = np.random.default_rng(0)

@@ -1,83 +1,58 @@
-"""What each layer loses, and why: the parts are those of the error that there is."""
+"""The rows of statically quantized candidates: how each layer is quantized, its error, what was changed."""
 
 import numpy as np
-import onnx
 import pytest
+from onnx import helper, numpy_helper
 
 from edgeq.nouns.plan import CandidatePlan, Scheme
 from edgeq.quantize.audit.explain import explain
-from edgeq.quantize.audit.layer_errors import onnx_layer_errors
-from edgeq.quantize.backends.ort import qdq
-from edgeq.quantize.calibration.calibrate import calibrate_onnx, ranges_of
 from edgeq.quantize.evaluate.gate import Gate
-from edgeq.quantize.evaluate.partial_run import OnnxRun
-from edgeq.quantize.float_graph import read
 from edgeq.quantize.make import make
-from tests.quantize.networks import Rows, images, residual, saved
+from edgeq.quantize.run_model import no_progress
+from tests.quantize.networks import Rows, images, model_of, residual, saved
 
 U8S8 = Scheme("uint8", "int8", True)
-SAMPLES = Rows(images(6, seed=3))
+PLAN = CandidatePlan("onnxruntime-int8_static", "onnxruntime", "int8_static", "onnx", "a test", scheme=U8S8)
 
 
-def silent(stage, share):
-    pass
-
-
-@pytest.fixture
-def net(tmp_path):
-    saved(residual(), tmp_path)
-    return read(tmp_path / "net.onnx")
-
-
-def errors_with(net, folder, change):
-    ranges = ranges_of(calibrate_onnx(net, Rows(images(24)), False), "minmax")
-    qdq.emit(net, folder / "int8.onnx", U8S8, change(ranges))
-    return onnx_layer_errors(net, folder / "int8.onnx", SAMPLES, threads=1, progress=silent)
-
-
-def test_the_error_is_the_one_that_the_graphs_have(net, tmp_path):
-    found = errors_with(net, tmp_path, lambda ranges: ranges)
-    assert set(found) == {"stem", "one.a", "one.b", "two.a", "two.b", "scores_Gemm"}
-    runs = [OnnxRun(m, SAMPLES, range(6), 1) for m in (net, onnx.load(tmp_path / "int8.onnx"))]
-    real, quantized = (np.concatenate(run.to("one.b")) for run in runs)
-    share = np.sqrt(np.sum((quantized - real) ** 2) / np.sum(real**2))
-    assert found["one.b"].error == pytest.approx(share, rel=0.05)  # of every so many positions
-    assert found["stem"].own == pytest.approx(found["stem"].error)  # nothing comes before it
-    assert 0 < found["two.b"].own < found["two.b"].error
-
-
-def test_a_range_that_is_too_small_shows_as_clipping(net, tmp_path):
-    cut = errors_with(net, tmp_path, lambda ranges: {**ranges, "one.out": (0.0, ranges["one.out"][1] / 4)})
-    assert cut["two.a"].clipping > 3 * cut["two.a"].weights
-    assert cut["two.a"].clipping > 10 * cut["one.a"].clipping
-    assert cut["two.a"].bias_shift > 0.1 * cut["two.a"].error  # what is cut is always on one side
-
-
-def test_a_range_that_is_too_wide_shows_as_rounding(net, tmp_path):
-    wide = errors_with(net, tmp_path, lambda ranges: {**ranges, "one.out": (0.0, ranges["one.out"][1] * 16)})
-    assert wide["two.a"].rounding > 5 * max(wide["two.a"].weights, wide["two.a"].clipping)
-    assert wide["two.a"].high > 15 * wide["one.a"].high / 4
-
-
-def test_every_layer_is_told_with_what_was_done(net, tmp_path):
-    model = saved(residual(), tmp_path)
-    plan = CandidatePlan(
-        "onnxruntime-int8_static", "onnxruntime", "int8_static", "onnx", "a test", scheme=U8S8
-    )
-    calibration, held_out = Rows(images(48)), Rows(images(20, seed=1), sha256="h" * 64)
-    made = make(plan, model, calibration, held_out, same_samples=False, gate=Gate(), workdir=tmp_path / "w")
-    layers = explain(
-        tmp_path / "net.onnx",
+def explained(net, rows, samples, folder, saturates):
+    """`rows`: for calibration and judgement; `samples`: for the explanation."""
+    model, held_out = saved(net, folder), Rows(rows[-20:], sha256="h" * 64)
+    work = folder / "w"
+    made = make(PLAN, model, Rows(rows[:-20]), held_out, same_samples=False, gate=Gate(), workdir=work)
+    return explain(
+        folder / "net.onnx",
         made.path,
         made.plan,
         made.fidelity,
-        SAMPLES,
-        saturates=True,
+        samples,
+        saturates=saturates,
         threads=1,
-        progress=silent,
+        progress=no_progress,
     )
+
+
+def test_every_layer_is_listed_with_its_error_and_what_was_changed(tmp_path):
+    layers = explained(residual(), images(68), Rows(images(6, seed=3)), tmp_path, saturates=True)
     assert [layer.layer for layer in layers] == ["stem", "one.a", "one.b", "two.a", "two.b", "scores_Gemm"]
     assert sum(layer.work for layer in layers) == pytest.approx(1)
     quantized = [layer for layer in layers if layer.scheme != "float"]
     assert all(layer.integer and layer.error < 0.5 and layer.remedies for layer in quantized)
     assert all(layer.overflows is not None for layer in quantized)
+
+
+def twice_the_same_weights():
+    weights = np.random.default_rng(0).normal(scale=0.2, size=(8, 8, 3, 3)).astype(np.float32)
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["a"], "one", pads=[1] * 4),
+        helper.make_node("Relu", ["a"], ["b"], "between"),
+        helper.make_node("Conv", ["b", "w"], ["y"], "two", pads=[1] * 4),
+    ]
+    shape = (1, 8, 9, 9)
+    return model_of(nodes, [numpy_helper.from_array(weights, "w")], [("x", shape)], [("y", shape)])
+
+
+def test_layers_that_share_their_weights_are_listed_as_quantized(tmp_path):
+    rows = images(50, shape=(8, 9, 9))
+    for layer in explained(twice_the_same_weights(), rows, Rows(rows[:4]), tmp_path, saturates=False):
+        assert (layer.integer, layer.scheme, layer.why_float) == (True, "U8S8 per channel", "")

@@ -1,4 +1,4 @@
-"""Layers of candidates without fixed ranges: how each was quantized, and what that costs at its own output."""
+"""Layers of candidates that are not statically quantized: how each was quantized, and the error of its own output."""
 
 import numpy as np
 import pytest
@@ -61,7 +61,7 @@ def dense(outliers=1.0, inputs=64):
 ROWS = Rows(np.random.default_rng(1).normal(size=(24, 64)).astype(np.float32))
 
 
-def test_the_last_layer_loses_what_the_model_loses(tmp_path):
+def test_the_error_of_the_last_layer_is_the_error_of_the_model(tmp_path):
     layers, loss = explained(dense(), "int8_dynamic", ROWS, tmp_path)
     assert list(layers) == ["first", "second"]
     assert {layer.scheme for layer in layers.values()} == {"dynamic U8S8 per channel"}
@@ -69,11 +69,11 @@ def test_the_last_layer_loses_what_the_model_loses(tmp_path):
     assert layers["first"].own == layers["first"].error  # nothing comes before it
     assert 0 < layers["second"].own < layers["second"].error
     assert all(0 < layer.weights < layer.own and layer.integer for layer in layers.values())
-    assert layers["first"].low is layers["first"].clipping is None  # ranges come with the input
+    assert layers["first"].low is layers["first"].clipping is None  # activations are quantized dynamically
 
 
 @pytest.mark.parametrize(("recipe", "bits", "size"), [("int8_blockwise", 8, 64), ("int4_blockwise", 4, 32)])
-def test_blocks_are_told_with_their_size(tmp_path, recipe, bits, size):
+def test_blocks_are_listed_with_their_size(tmp_path, recipe, bits, size):
     layers, loss = explained(dense(), recipe, ROWS, tmp_path)
     second = layers["second"]  # a Gemm, which becomes a product and a sum
     assert second.scheme == f"int{bits} blocks of {size}"
@@ -82,7 +82,7 @@ def test_blocks_are_told_with_their_size(tmp_path, recipe, bits, size):
     assert any("GPTQ" in how for how in second.remedies) == (bits == 4)
 
 
-def test_smoothed_layers_are_held_against_float_with_their_factors(tmp_path):
+def test_smoothed_layers_are_compared_with_float_with_their_factors(tmp_path):
     layers, loss = explained(dense(outliers=60.0), "int8_dynamic", ROWS, tmp_path)
     second = layers["second"]
     assert any("SmoothQuant" in how for how in second.remedies) and not layers["first"].remedies
@@ -91,13 +91,13 @@ def test_smoothed_layers_are_held_against_float_with_their_factors(tmp_path):
 
 
 @pytest.mark.arithmetic
-def test_an_lstm_loses_by_its_weights_and_by_its_input(tmp_path):
+def test_the_error_of_an_lstm_comes_from_its_weights_and_from_its_input(tmp_path):
     layers, _ = explained(recurrent("LSTM"), "int8_dynamic", SEQUENCES, tmp_path)
     assert (layers["cell"].scheme, layers["cell"].integer) == ("dynamic U8S8 per channel", True)
     assert 0 < layers["cell"].weights < layers["cell"].own < 0.05
 
 
-def test_a_small_gru_is_float_on_weights_of_8_bits_and_a_large_one_is_split(tmp_path):
+def test_a_small_gru_computes_in_float_on_weights_of_8_bits(tmp_path):
     layers, _ = explained(recurrent("GRU"), "int8_dynamic", SEQUENCES, tmp_path)
     cell = layers["cell"]
     assert (cell.scheme, cell.integer) == ("S8 per row, computed in float", False)
@@ -115,7 +115,7 @@ def large_gru(units=320, steps=5):
     return model_of([node], tensors, [("x", (steps, 1, 16))], [("y", (steps, 1, 1, units))])
 
 
-def test_a_large_gru_is_one_layer_though_it_was_split(tmp_path):
+def test_a_large_gru_that_was_split_is_one_layer(tmp_path):
     class Steps(Rows):
         def __getitem__(self, i):
             return (self.rows[i],)
@@ -129,7 +129,7 @@ def test_a_large_gru_is_one_layer_though_it_was_split(tmp_path):
     assert 0 < cell.weights < cell.error
 
 
-def test_a_table_that_is_looked_up(tmp_path):
+def test_an_embedding_table(tmp_path):
     table = np.random.default_rng(0).normal(size=(600, 32)).astype(np.float32)
     node = helper.make_node("Gather", ["table", "x"], ["y"], "words")
     graph = helper.make_graph(
@@ -148,7 +148,7 @@ def test_a_table_that_is_looked_up(tmp_path):
     assert found.remedies == ("its table is stored in 8 bits with one scale per row",)
 
 
-def test_seven_bits_are_said(tmp_path):
+def test_weights_of_seven_bits_are_reported(tmp_path):
     layers, _ = explained(dense(), "int8_dynamic", ROWS, tmp_path, scheme=SEVEN_BITS)
     assert layers["second"].scheme == "dynamic U8S8 per channel, weights reduced to 7 bits"
 
@@ -159,6 +159,6 @@ def test_half_precision(tmp_path):
     assert all(0 < layer.own < 0.01 and layer.weights is None for layer in layers.values())
 
 
-def test_layers_beyond_those_that_a_group_names_have_their_reason_too(tmp_path):
+def test_layers_that_their_group_does_not_name_have_its_reason(tmp_path):
     layers, _ = explained(residual(), "int8_dynamic", Rows(images(8)), tmp_path)
     assert all("slower than float" in layers[name].why_float for name in ("stem", "one.a", "one.b", "two.b"))

@@ -2,8 +2,11 @@
 
 import numpy as np
 import onnxruntime as ort
+from ai_edge_litert.schema_py_generated import TensorType
 
-from edgeq.quantize.evaluate.partial_run import OnnxRun
+from edgeq.graphs.tflite import read_model
+from edgeq.quantize.evaluate.partial_run import OnnxRun, TfliteRun
+from tests.quantize import tflite_networks
 from tests.quantize.networks import Rows, images, inside_if, residual
 
 SAMPLES = Rows(images(2))
@@ -29,3 +32,12 @@ def test_a_body_may_read_what_an_earlier_step_made():
     run.to("positive")
     (y,) = run.to("y")
     np.testing.assert_allclose(y, outputs(model), rtol=1e-4, atol=1e-5)
+
+
+def test_samples_are_fed_in_the_types_that_the_file_takes(tmp_path):
+    """Converters make int32 of the int64 that a model takes, and the samples with it."""
+    model = read_model(tflite_networks.dense(tmp_path / "net.tflite"))
+    graph = model.subgraphs[0]
+    graph.tensors[graph.inputs[0]].type = TensorType.INT32
+    (words,) = TfliteRun(model, Rows(np.arange(6)[None]), (0,), 1).to(int(graph.inputs[0]))
+    assert words.dtype == np.int32 and words.tolist() == [[0, 1, 2, 3, 4, 5]]

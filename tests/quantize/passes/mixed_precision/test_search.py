@@ -1,52 +1,20 @@
 """Where the gate fails, the fewest layers that make it hold are left in float; else the worst layers are reported."""
 
-import numpy as np
 import pytest
-from onnx import helper, numpy_helper
 
 from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.plan import CandidatePlan, Scheme
-from edgeq.quantize import float_graph
-from edgeq.quantize.backends.ort import qdq
-from edgeq.quantize.calibration.calibrate import calibrate_onnx, ranges_of
 from edgeq.quantize.evaluate.gate import Gate
 from edgeq.quantize.make import Options, make
 from edgeq.quantize.passes.mixed_precision.minimize_float_set import MOST_TRIES, tries_for
 from edgeq.quantize.passes.mixed_precision.search import File, searched
 from edgeq.quantize.run_model import no_progress
-from edgeq.quantize.sensitivity.noise import Noise, onnx_noise, sample_count
-from tests.quantize.networks import Rows, images, model_of, residual, saved
+from edgeq.quantize.sensitivity.noise import Noise
+from tests.quantize.networks import Rows, images, residual, saved, two_scales
 
 U8S8 = Scheme("uint8", "int8", True)
 PLAN = CandidatePlan("onnxruntime-int8_static", "onnxruntime", "int8_static", "onnx", "a test", scheme=U8S8)
 HELD_OUT = Rows(images(30, seed=9), sha256="h" * 64)
-
-
-def two_scales():
-    """Three convolutions and a detection head, whose output concatenates values of 0..1 and of 0..10,000."""
-    rng = np.random.default_rng(3)
-    weights = [
-        numpy_helper.from_array(rng.normal(scale=0.2, size=s).astype(np.float32), n)
-        for n, s in {"a": (8, 3, 3, 3), "b": (8, 8, 3, 3), "c": (8, 8, 3, 3)}.items()
-    ]
-    weights.append(numpy_helper.from_array(np.array([10_000.0], np.float32), "big"))
-    node = helper.make_node
-    nodes = [
-        node("Conv", ["x", "a"], ["ca"], name="ca", pads=[1, 1, 1, 1]),
-        node("Relu", ["ca"], ["ra"], name="ra"),
-        node("Conv", ["ra", "b"], ["cb"], name="cb", pads=[1, 1, 1, 1]),
-        node("Relu", ["cb"], ["rb"], name="rb"),
-        node("Conv", ["rb", "c"], ["cc"], name="cc", pads=[1, 1, 1, 1]),
-        node("Sigmoid", ["cc"], ["score"], name="score"),
-        node("Mul", ["score", "big"], ["box"], name="box"),
-        node("Concat", ["score", "box"], ["joined"], name="joined", axis=1),
-        node("Slice", ["joined", "from", "to", "axes"], ["scores"], name="scores"),
-    ]
-    weights += [
-        numpy_helper.from_array(np.array([v], np.int64), n) for n, v in (("from", 0), ("to", 8), ("axes", 1))
-    ]
-    shape = (1, 8, 16, 16)
-    return model_of(nodes, weights, [("x", (1, 3, 16, 16))], [("joined", (1, 16, 16, 16)), ("scores", shape)])
 
 
 def test_a_detection_head_without_a_scale_of_its_own_is_left_in_float(tmp_path):
@@ -67,53 +35,6 @@ def test_a_detection_head_without_a_scale_of_its_own_is_left_in_float(tmp_path):
     assert not {"ca", "cb"} & set(left)
     assert "alone leaves" in left["joined"] and "dB at the output" in left["joined"]
     assert {a.operator: (a.integer >= 2, a.total) for a in found.fusion} == {"Conv": (True, 3)}
-
-
-@pytest.mark.parametrize(
-    ("share", "words"),
-    [
-        (0.0, ": no measurable loss alone"),
-        (1e-3, " alone leaves 30.0 dB at the output"),
-        (1e75, " alone makes the output not finite where float is, or vice versa"),
-    ],
-)
-def test_the_noise_of_a_layer_is_in_decibels_only_where_it_is_a_ratio(share, words):
-    assert Noise("a", frozenset({"a"}), (share,), "rounding").in_words == f"rounding at a{words}"
-
-
-def test_the_number_of_samples_depends_on_the_model_not_on_time(tmp_path):
-    keyword_spotting, detector, huge = (22, 2_656_768), (205, 121_491_744), (900, 10**11)
-    assert [sample_count(800, *model) for model in (keyword_spotting, detector, huge)] == [8, 3, 1]
-    assert sample_count(2, *keyword_spotting) == 2
-
-    saved(two_scales(), tmp_path)
-    source, out = tmp_path / "net.onnx", tmp_path / "int8.onnx"
-    model = float_graph.read(source)
-    qdq.emit(model, out, U8S8, ranges_of(calibrate_onnx(model, Rows(images(20)), False), "minmax"))
-    once, again = (onnx_noise(model, out, HELD_OUT, threads=1, progress=no_progress) for _ in range(2))
-    assert once == again
-
-
-def test_noise_is_measured_at_the_outputs_one_tensor_at_a_time(tmp_path):
-    net = saved(two_scales(), tmp_path)
-    source, out = tmp_path / "net.onnx", tmp_path / "int8.onnx"
-    model = float_graph.read(source)
-    assert net.files["onnx"] == str(source)
-    qdq.emit(model, out, U8S8, ranges_of(calibrate_onnx(model, Rows(images(20)), False), "minmax"))
-    noise = onnx_noise(model, out, HELD_OUT, threads=1, progress=no_progress)
-    assert noise[0].layer in ("joined", "scores")
-    assert noise[0].sqnr_db < 1 < 30 < {n.layer: n for n in noise}["a"].sqnr_db
-    assert all(len(n.shares) == 2 for n in noise)
-
-
-def test_clipping_and_rounding_are_distinguished(tmp_path):
-    saved(residual(), tmp_path)
-    model, out = float_graph.read(tmp_path / "net.onnx"), tmp_path / "int8.onnx"
-    ranges = ranges_of(calibrate_onnx(model, Rows(images(20)), False), "minmax")
-    qdq.emit(model, out, U8S8, {**ranges, "one.r": (0.0, ranges["one.r"][1] / 5)})
-    causes = {n.layer: n.cause for n in onnx_noise(model, out, HELD_OUT, threads=1, progress=no_progress)}
-    assert causes["one.r"] == "clipping"
-    assert causes["two.r"] == "rounding"
 
 
 def test_a_gate_that_no_layer_satisfies_fails_with_the_worst_layers(tmp_path):

@@ -1,4 +1,4 @@
-"""Tensors of a .tflite graph found in its ONNX twin by their values: another layout, other names, fused activations."""
+"""Tensors of a .tflite graph matched by their values to those of the ONNX graph: other layouts and names, fused activations."""
 
 import numpy as np
 import onnx
@@ -39,8 +39,8 @@ def tflite(tmp_path):
     )
 
 
-def twin(path, *more):
-    """The same in ONNX, channels first inside; `more` nodes stand at its end."""
+def same_in_onnx(path, *more):
+    """Channels first inside; `more` nodes stand at its end."""
     constants = {
         "w": WEIGHT.transpose(0, 3, 1, 2),
         "b": BIAS,
@@ -58,7 +58,7 @@ def twin(path, *more):
     floats = TensorProto.FLOAT
     graph = helper.make_graph(
         nodes,
-        "twin",
+        "same",
         [helper.make_tensor_value_info("x", floats, (1, 6, 6, 4))],
         [helper.make_tensor_value_info(n, floats, (1, 5, 6, 6)) for n in ("none", "moved")],
         [numpy_helper.from_array(values, name) for name, values in constants.items()],
@@ -68,29 +68,29 @@ def twin(path, *more):
     return path
 
 
-def test_a_fused_layer_has_its_partner_behind_the_activation_and_zeros_have_none(tflite, tmp_path):
-    found = matched_tensors(twin(tmp_path / "m.onnx"), tflite, SAMPLE)
+def test_a_fused_layer_matches_the_tensor_after_the_activation_and_zeros_match_none(tflite, tmp_path):
+    found = matched_tensors(same_in_onnx(tmp_path / "m.onnx"), tflite, SAMPLE)
     assert (found.tensors, found.matched) == (4, 3)
     assert [(s.what, s.reason) for s in found.without] == [
         ("MUL: nothing", "all its values are equal, so it cannot be matched")
     ]
 
 
-def test_values_that_two_tensors_have_are_no_match(tflite, tmp_path):
+def test_values_that_two_tensors_have_match_none(tflite, tmp_path):
     again = helper.make_node("Abs", ["cut"], ["again"])
-    found = matched_tensors(twin(tmp_path / "m.onnx", again), tflite, SAMPLE)
+    found = matched_tensors(same_in_onnx(tmp_path / "m.onnx", again), tflite, SAMPLE)
     assert {s.what: s.reason for s in found.without}["CONV_2D: layer"] == (
         "several tensors of the ONNX graph have these values"
     )
 
 
-def test_the_same_tensor_moved_is_one(tflite, tmp_path):
+def test_a_tensor_that_is_only_transposed_is_no_second_one(tflite, tmp_path):
     back = helper.make_node("Transpose", ["cut"], ["back"], perm=(0, 2, 3, 1))
-    assert matched_tensors(twin(tmp_path / "m.onnx", back), tflite, SAMPLE).matched == 3
+    assert matched_tensors(same_in_onnx(tmp_path / "m.onnx", back), tflite, SAMPLE).matched == 3
 
 
-def test_what_computes_something_else_is_listed(tflite, tmp_path):
-    path = twin(tmp_path / "m.onnx")
+def test_tensors_with_other_values_are_listed(tflite, tmp_path):
+    path = same_in_onnx(tmp_path / "m.onnx")
     model = onnx.load(str(path))
     model.graph.node[4].input[1] = "zero"  # instead of the shift
     onnx.save(model, str(path))

@@ -1,4 +1,4 @@
-"""Layers inside of If, Loop and Scan: named, told, and looked at where the samples go."""
+"""Layers inside of If, Loop and Scan: named, listed, and measured in the branch that the samples take."""
 
 import numpy as np
 import pytest
@@ -66,7 +66,7 @@ def explained(net, plan, folder, samples=SAMPLES):
     return {layer.layer: layer for layer in layers}, float(loss)
 
 
-def test_the_branch_that_samples_take_is_looked_at_and_the_other_named(tmp_path):
+def test_the_branch_that_samples_take_is_measured_and_the_other_named(tmp_path):
     layers, loss = explained(choosing(), DYNAMIC, tmp_path)
     assert set(layers) == {"before", "choice/then_branch/product/a", "choice/else_branch/product/b"}
     taken, other = layers["choice/then_branch/product/a"], layers["choice/else_branch/product/b"]
@@ -88,14 +88,14 @@ def test_an_if_inside_of_an_if(tmp_path):
     assert layers["choice/then_branch/product/a"].error == pytest.approx(loss, rel=1e-4)
 
 
-def test_branches_that_samples_do_not_agree_on_are_not_looked_at(tmp_path):
+def test_branches_that_samples_do_not_agree_on_are_not_measured(tmp_path):
     layers, _ = explained(choosing(condition="it depends"), DYNAMIC, tmp_path)
     assert layers["before"].error > 0
     for name in ("choice/then_branch/product/a", "choice/else_branch/product/b"):
         assert layers[name].error is None and "differ" in layers[name].unmeasured
 
 
-def test_two_ifs_whose_insides_have_the_same_names(tmp_path):
+def test_two_ifs_with_the_same_names_inside(tmp_path):
     """ONNX allows it; only one of them can be put in the main graph."""
     net = choosing()
     again = helper.make_node("If", ["yes"], ["z"], "again", then_branch=branch("a"), else_branch=branch("b"))
@@ -107,7 +107,7 @@ def test_two_ifs_whose_insides_have_the_same_names(tmp_path):
     assert all(layer.error or layer.unmeasured for layer in found)
 
 
-def test_the_body_of_a_scan_is_told_too(tmp_path):
+def test_the_body_of_a_scan_is_listed_and_not_measured(tmp_path):
     body = helper.make_graph(
         [
             helper.make_node("MatMul", ["state", "r"], ["turned"], "recurrence"),
@@ -133,7 +133,7 @@ def test_the_body_of_a_scan_is_told_too(tmp_path):
     assert layers["after"].error == pytest.approx(loss, rel=1e-4)
 
 
-def test_fixed_ranges_do_not_reach_inside_and_say_so(tmp_path):
+def test_static_quantization_leaves_a_branch_in_float_with_the_reason(tmp_path):
     layers, _ = explained(choosing(), STATIC, tmp_path)
     inside = layers["choice/then_branch/product/a"]
     assert (inside.scheme, inside.inside, inside.operator) == ("float", "choice", "MatMul")
