@@ -18,13 +18,13 @@ from edgeq.request.requests import DeployRequest
 
 def candidates_left_out(
     device: Session,
-    sets: tuple[WheelSet, ...],
+    wheels: tuple[WheelSet, ...],
     manifest: Manifest,
     options: ConversionOptions,
     live: str | None,
 ) -> dict[str, str]:
     """Reason by candidate. Raises DeviceUnfit or NoSpace when none is left to go."""
-    reasons = too_old(device.facts, device.label, sets, manifest)
+    reasons = too_old(device.facts, device.label, wheels, manifest)
     fitness.require_memory(
         device.facts,
         device.label,

@@ -48,9 +48,9 @@ class DeployPlan:
 
 
 def plan_deployment(
-    device: Session, manifest: Manifest, sets: tuple[WheelSet, ...], asked: DeployRequest
+    device: Session, manifest: Manifest, wheels: tuple[WheelSet, ...], asked: DeployRequest
 ) -> DeployPlan:
-    """`sets` are the wheels of the runtimes that the device can have. Changes nothing.
+    """`wheels` are the wheels of the runtimes that the device can have. Changes nothing.
 
     Raises DeviceUnfit or NoSpace where the release, or the service, cannot be there.
     """
@@ -60,8 +60,8 @@ def plan_deployment(
     if _is_live(before, manifest, asked):
         return DeployPlan(manifest.name, there.facts.root, before, service, release=None)
     live = f"{before.name} = {(before.live or 'nothing')[:7]}, unchanged" if before else None
-    left_out = candidates_left_out(there, sets, manifest, asked, live)
-    needed = runtimes.used(sets, manifest, without=left_out)
+    left_out = candidates_left_out(there, wheels, manifest, asked, live)
+    needed = runtimes.used(wheels, manifest, without=left_out)
     supplies = supply.look(there.link, needed, ask=there.installed)
     sends = sum(a.size for a in manifest.artifacts) + MOST_BYTES
     fitness.require_room(there.facts, there.label, to_send=sends, wheels=supplies.bytes_unpacked, live=live)

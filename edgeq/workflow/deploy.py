@@ -39,7 +39,7 @@ def deploy(asked: DeployRequest) -> Deployment:
     name = finished.bundle.manifest.name if finished else asked.name or model_name(text(asked.model) or "")
     with session_for(asked, look_only=True) as device:
         with live_in_errors(device, name, tell):
-            _introduce(device, kind, asked)
+            _check_device(device, kind, asked)
             conversion, wheels = _conversion(device, finished, asked)
             plan = plan_deployment(device, conversion.bundle.manifest, wheels, asked)
             tell_plan(plan, tell)
@@ -76,20 +76,20 @@ def _finished(asked: DeployRequest, kind: Target) -> Conversion | None:
     return conversion
 
 
-def _introduce(device: Session, kind: Target, asked: DeployRequest) -> None:
-    """Says what the device is, and what was asked for that can be done and is hardly meant. Raises ReadOnly, and DeviceUnfit where
-    a service was asked for and cannot be.
+def _check_device(device: Session, kind: Target, asked: DeployRequest) -> None:
+    """Tells the device's facts, and warns of options that are likely a mistake there. Raises ReadOnly, and DeviceUnfit where a
+    service was asked for and systemd does not run.
     """
     asked.tell(device.facts)
     asked.tell(Destination(kind.name, device.label, device.facts))
     fitness.require_writable(device.facts, device.label)
     if asked.service and not asked.dry_run:
         require_systemd(device)
-    for note in _reservations(device, kind, asked):
+    for note in _warnings(device, kind, asked):
         asked.tell(Note(note))
 
 
-def _reservations(device: Session, kind: Target, asked: DeployRequest) -> Iterator[str]:
+def _warnings(device: Session, kind: Target, asked: DeployRequest) -> Iterator[str]:
     yield from fitness.too_many_threads(device.facts, device.label, asked.threads)
     if kind.detect and not device.local:
         yield (
