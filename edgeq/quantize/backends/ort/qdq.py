@@ -25,7 +25,7 @@ from edgeq.quantize.passes.fit.fit_layers import save_with_weights
 from edgeq.quantize.passes.fit.qdq_file import QdqFile
 from edgeq.quantize.passes.fuse.integer_moves import integer_moves
 from edgeq.quantize.passes.int16_saturation import Widening, clamp_pairs, scale_widening
-from edgeq.quantize.passes.ranges.patch_ranges import Reranged
+from edgeq.quantize.passes.ranges.patch_ranges import PatchableQdq
 from edgeq.quantize.quantization import Backend, Context, Quantization, Written
 
 if TYPE_CHECKING:
@@ -42,23 +42,25 @@ class QdqEmission:
 
     def __init__(self, model: "onnx.ModelProto", path: Path, scheme: Scheme, *, moves: bool) -> None:
         self._model, self._path, self._scheme, self._moves = model, path, scheme, moves
-        self._made: dict[frozenset[str], tuple[Reranged, tuple[AppliedChange, ...]]] = {}
+        self._made: dict[frozenset[str], tuple[PatchableQdq, tuple[AppliedChange, ...]]] = {}
 
     def is_of(self, model: "onnx.ModelProto", path: Path) -> bool:
         return self._model is model and self._path == path
 
     def write(self, ranges: Ranges, leave: frozenset[str]) -> tuple[AppliedChange, ...]:
         """What `emit` returns. Raises ConversionFailed."""
-        if leave not in self._made or not self._made[leave][0].takes(ranges):
+        if leave not in self._made or not self._made[leave][0].can_take(ranges):
             self._made = dict(list(self._made.items())[1 - _KEPT :])
             self._made[leave] = self._emitted(ranges, leave)
-        reranged, moved = self._made[leave]
-        write_onnx(reranged.model(ranges), self._path)
+        patchable, moved = self._made[leave]
+        write_onnx(patchable.with_ranges(ranges), self._path)
         return moved
 
-    def _emitted(self, ranges: Ranges, leave: frozenset[str]) -> tuple[Reranged, tuple[AppliedChange, ...]]:
+    def _emitted(
+        self, ranges: Ranges, leave: frozenset[str]
+    ) -> tuple[PatchableQdq, tuple[AppliedChange, ...]]:
         moved = emit(self._model, self._path, self._scheme, ranges, leave, moves=self._moves)
-        return Reranged(read_onnx(self._path), ranges), moved
+        return PatchableQdq(read_onnx(self._path), ranges), moved
 
 
 class OrtStatic(Backend):

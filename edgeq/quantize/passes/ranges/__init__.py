@@ -1,8 +1,9 @@
-"""The range of each activation: what calibration saw of it, cut by the calibrator whose file comes closest to float.
+"""Chooses the range of each activation: that of the calibrator whose file comes closest to float.
 
-no_scale         layers at tensors that no scale fits (attention masks, infinities): in float
-range_search     which calibrator, for the whole model and then per tensor
-trial            files to try ranges with; patch_ranges puts other ranges into a QDQ file
+no_scale        layers that touch tensors without a usable scale (attention masks, infinities) stay in float
+range_search    which calibrator, for the whole model and then per tensor
+trial           files to try ranges with
+patch_ranges    a QDQ file with other ranges
 """
 
 from dataclasses import replace
@@ -15,7 +16,7 @@ from edgeq.quantize.calibration.calibrate import (
 )
 from edgeq.quantize.passes.ranges.no_scale import without_scale_in_onnx, without_scale_in_tflite
 from edgeq.quantize.passes.ranges.range_search import closest_ranges
-from edgeq.quantize.passes.ranges.trial import OnnxTrial, Trial, WholeTrial
+from edgeq.quantize.passes.ranges.trial import OnnxTrial, TfliteTrial, Trial
 from edgeq.quantize.quantization import Context, Quantization
 
 NAME = None
@@ -54,4 +55,4 @@ def _trial(q: Quantization, context: Context) -> Trial:
 
     if q.format == "onnx":
         return OnnxTrial(q.graph, write, context.path)
-    return WholeTrial(q.source, write, context.path)
+    return TfliteTrial(q.source, write, context.path)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 
 
-class Reranged:
+class PatchableQdq:
     """`emitted` is a QDQ model that was written with `ranges`; it stays as it is."""
 
     def __init__(self, emitted: "onnx.ModelProto", ranges: Mapping[str, Range]) -> None:
@@ -33,7 +33,7 @@ class Reranged:
         """Those whose ranges matter. Others are not quantized, or their operator determines the range."""
         return tuple(self._ranges)
 
-    def takes(self, ranges: Mapping[str, Range]) -> bool:
+    def can_take(self, ranges: Mapping[str, Range]) -> bool:
         """Whether they differ from the written ones in `tensors` alone, and every bias still fits into 32 bits: where one does
         not, the quantizer widens the scale of the weights.
         """
@@ -43,7 +43,7 @@ class Reranged:
         file = _File(self._emitted)
         return all(file.holds(name, ranges[name]) for name in others)
 
-    def model(self, ranges: Mapping[str, Range]) -> "onnx.ModelProto":
+    def with_ranges(self, ranges: Mapping[str, Range]) -> "onnx.ModelProto":
         """A copy with these ranges."""
         copy = copied(self._emitted)
         file = _File(copy)

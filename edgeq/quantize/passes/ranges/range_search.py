@@ -1,22 +1,40 @@
-"""Chooses the ways to set ranges whose file comes closest to float, on the calibration samples themselves: first the
-best one for the whole model, then others for single tensors.
+"""Chooses the calibrators whose file comes closest to float, on the calibration samples: first the best one for the whole
+model, then others for single tensors.
 
-The held-out samples stay untouched: they judge, they do not choose.
+An outlier that can be clipped in one tensor decides the output in another, so no calibrator is best for all. But each
+change of a range also changes all rounding behind it, which alone moves the outputs by a few tenths of a decibel: taking
+every gain would fit the samples. So a change for a tensor needs a gain of two standard errors over the samples, and all
+changes together are checked on other calibration samples. Held-out samples have no part in it.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgeq.quantize.calibration.array_cache import NO_CACHE, ArrayCache
 from edgeq.quantize.calibration.calibrate import LEVELS, Calibration, Ranges, ranges_of
 from edgeq.quantize.calibration.observers import AUTO
-from edgeq.quantize.evaluate.evaluator import Evaluator, Noise, file_evaluator, mean_sqnr_db
-from edgeq.quantize.passes.ranges.per_tensor import Ways, counted, refined, tries
+from edgeq.quantize.calibration.observers.mse import squared_error
+from edgeq.quantize.calibration.tensor_stats import TensorStats
+from edgeq.quantize.evaluate.evaluator import (
+    Evaluator,
+    Noise,
+    file_evaluator,
+    mean_sqnr_db,
+    output_weights,
+    surely_less,
+)
 from edgeq.quantize.passes.ranges.trial import Trial
 from edgeq.quantize.samples import SamplesLike, Subset, evenly_spaced
 
-_SAMPLES = 64  # to choose with, and as many to check with: enough to tell ways apart by tenths of a decibel
+Calibrators = Mapping[str, str]  # by tensor
+
+_SAMPLES = (
+    64  # to choose with, and as many to check with: enough to tell calibrators apart by tenths of a decibel
+)
 _CHECKED_FROM = 32  # samples in all; below they all choose, for the whole model only
+_FEWEST = 16  # samples, below which a standard error is meaningless
+_SIGNIFICANT = 0.01  # of the noise of all tensors together: 0.04 dB
 # Values of activations that may be computed to choose per tensor, well under a second's worth. A number, not a time, so
 # that the same input gives the same file on every machine.
 _WORK = 100_000_000
@@ -49,6 +67,51 @@ def closest_ranges(
     return Chosen(name, ranges)
 
 
+def candidates_of(
+    stats: Mapping[str, TensorStats],
+    tensors: tuple[str, ...],
+    ranges: Mapping[str, Mapping[str, tuple[float, float]]],
+    start: str,
+    levels: int,
+) -> list[tuple[str, str]]:
+    """(tensor, calibrator) for each calibrator but `start` that makes a difference to a tensor, the largest first.
+
+    `ranges` has the ranges by calibrator and tensor. The histogram gives the squared error of a range; relative to the
+    tensor's signal it approximates its share of the outputs' error, where the shares of all tensors add up.
+    """
+    known = [tensor for tensor in tensors if stats[tensor].bins is not None]
+    share = {
+        (tensor, calibrator): squared_error(stats[tensor], ranges[calibrator][tensor], levels).share
+        for tensor in known
+        for calibrator in ranges
+    }
+    least = _SIGNIFICANT * sum(share[tensor, start] for tensor in known)
+    change = {key: abs(s - share[key[0], start]) for key, s in share.items() if key[1] != start}
+    return sorted((key for key in change if change[key] > least), key=lambda key: -change[key])
+
+
+def per_tensor(
+    start: str,
+    tensors: tuple[str, ...],
+    candidates: list[tuple[str, str]],
+    noise: Callable[[Calibrators], Noise],
+) -> dict[str, str]:
+    """The calibrator of each tensor. `noise` measures [samples, outputs]; it is called once for each of `candidates`, and
+    once more.
+    """
+    chosen = dict.fromkeys(tensors, start)
+    before = noise(chosen)
+    if len(before) < _FEWEST:
+        return chosen
+    weights = output_weights(before)
+    for tensor, calibrator in candidates:
+        tried = {**chosen, tensor: calibrator}
+        after = noise(tried)
+        if surely_less(before, after, weights):
+            chosen, before = tried, after
+    return chosen
+
+
 def _closest(
     calibration: Calibration, trial: Trial, samples: SamplesLike, threads: int, cache: ArrayCache
 ) -> tuple[str, Ranges]:
@@ -61,36 +124,41 @@ def _closest(
 
     every = on(positions)
     choose = on(positions[::2]) if checked else every
-    ranges = {way: ranges_of(calibration, way) for way in AUTO}
-    best = max(AUTO, key=lambda way: mean_sqnr_db(_noise(trial, ranges[way], every)))  # the first of equals
-    ways = _per_tensor(calibration, ranges, best, trial, choose) if checked else {}
-    if set(ways.values()) - {best}:
-        check, mixed = on(positions[1::2]), _mixed(ranges, ways, best)
+    ranges = {name: ranges_of(calibration, name) for name in AUTO}
+    best = max(AUTO, key=lambda name: mean_sqnr_db(_noise(trial, ranges[name], every)))  # the first of equals
+    chosen = _per_tensor(calibration, ranges, best, trial, choose) if checked else {}
+    if set(chosen.values()) - {best}:
+        check, mixed = on(positions[1::2]), _mixed(ranges, chosen, best)
         before, after = (_noise(trial, r, check) for r in (ranges[best], mixed))
         if mean_sqnr_db(after) > mean_sqnr_db(before):
-            return f"per tensor: {', '.join(counted(ways))}", mixed
+            return f"per tensor: {_in_words(chosen)}", mixed
     return best, ranges[best]
 
 
 def _per_tensor(
     calibration: Calibration, ranges: dict[str, Ranges], best: str, trial: Trial, choose: Evaluator[Path]
-) -> Ways:
-    """By tensor; empty where none can be tried alone."""
+) -> Calibrators:
+    """Empty where the file's ranges cannot be tried one by one."""
     values = sum(s.count for s in {id(s): s for s in calibration.tensors.values()}.values())
     each = max(values // calibration.samples * len(choose.reference[0]), 1)
-    candidates = tries(calibration.tensors, trial.single(), ranges, best, LEVELS)[: _WORK // each]
-    return refined(
-        best,
-        trial.single(),
-        candidates,
-        lambda ways: _noise(trial, _mixed(ranges, ways, best), choose),
+    tensors = trial.single()
+    candidates = candidates_of(calibration.tensors, tensors, ranges, best, LEVELS)[: _WORK // each]
+    return per_tensor(
+        best, tensors, candidates, lambda tried: _noise(trial, _mixed(ranges, tried, best), choose)
     )
 
 
-def _mixed(ranges: dict[str, Ranges], ways: Ways, best: str) -> Ranges:
-    return {**ranges[best], **{tensor: ranges[way][tensor] for tensor, way in ways.items()}}
+def _mixed(ranges: dict[str, Ranges], calibrators: Calibrators, best: str) -> Ranges:
+    return {**ranges[best], **{tensor: ranges[name][tensor] for tensor, name in calibrators.items()}}
 
 
 def _noise(trial: Trial, ranges: Ranges, evaluator: Evaluator[Path]) -> Noise:
     trial.write(ranges)
     return evaluator.noise(trial.path)
+
+
+def _in_words(calibrators: Calibrators) -> str:
+    """'name (number of tensors)', the most frequent first."""
+    names = list(calibrators.values())
+    order = sorted(set(names), key=lambda n: (-names.count(n), n))
+    return ", ".join(f"{name} ({names.count(name)})" for name in order)

@@ -10,7 +10,7 @@ from edgeq.graphs.stages import ending_at
 from edgeq.quantize.calibration.tensor_stats import Range
 from edgeq.quantize.evaluate.evaluator import SCRATCH
 from edgeq.quantize.evaluate.pre_softmax_outputs import pre_softmax_of, tensors_in
-from edgeq.quantize.passes.ranges.patch_ranges import Reranged
+from edgeq.quantize.passes.ranges.patch_ranges import PatchableQdq
 
 if TYPE_CHECKING:
     import onnx
@@ -40,19 +40,19 @@ class OnnxTrial:
         self._emit, self.path = emit, path
         self.float_path = path.parent / SCRATCH / "float.onnx"
         self._outputs = pre_softmax_of(model)
-        self._reranged: Reranged | None = None
+        self._patchable: PatchableQdq | None = None
         self._save(ending_at(model, tensors_in(model, self._outputs)), self.float_path)
 
     def write(self, ranges: dict[str, Range]) -> None:
-        if self._reranged is None:
+        if self._patchable is None:
             self._emit(ranges)
             emitted = read_onnx(self.path)
             cut = ending_at(emitted, tensors_in(emitted, self._outputs))
-            self._reranged = Reranged(cut, ranges)
-        self._save(self._reranged.model(ranges), self.path)
+            self._patchable = PatchableQdq(cut, ranges)
+        self._save(self._patchable.with_ranges(ranges), self.path)
 
     def single(self) -> tuple[str, ...]:
-        return () if self._reranged is None else self._reranged.tensors
+        return () if self._patchable is None else self._patchable.tensors
 
     @staticmethod
     def _save(model: "onnx.ModelProto", path: Path) -> None:
@@ -63,7 +63,7 @@ class OnnxTrial:
             onnx.save(model, str(path))
 
 
-class WholeTrial:
+class TfliteTrial:
     """Quantizes again each time, too slowly to try tensors one by one."""
 
     def __init__(self, source: Path, emit: Write, path: Path) -> None:

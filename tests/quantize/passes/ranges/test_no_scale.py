@@ -9,8 +9,7 @@ from edgeq.errors import DataRefused
 from edgeq.ingest.samples import open_samples
 from edgeq.nouns.tensor import TensorSpec
 from edgeq.quantize.calibration.tensor_stats import TensorStats
-from edgeq.quantize.passes.ranges.attention_masks import Layer, hiding
-from edgeq.quantize.passes.ranges.no_scale import _touching
+from edgeq.quantize.passes.ranges.no_scale import Layer, layers_without_scale, masked_tensors
 from edgeq.workflow.convert import convert
 
 RNG = np.random.default_rng(2)
@@ -117,9 +116,9 @@ def stats(low, high):
 def test_values_that_leave_the_scores_enough_of_the_range_are_no_mask(scores, other, joined, hides):
     layers = [Layer("add", "Add", ("s", "m"), ("t",)), Layer("softmax", "SOFTMAX", ("t",), ("y",))]
     tensors = {"s": stats(*scores), "m": stats(*other), "t": stats(*joined)}
-    assert hiding(layers, tensors) == ({"m", "t"} if hides else set())
+    assert masked_tensors(layers, tensors) == ({"m", "t"} if hides else set())
     elsewhere = [layers[0], Layer("relu", "Relu", ("t",), ("y",))]
-    assert not hiding(elsewhere, tensors)
+    assert not masked_tensors(elsewhere, tensors)
 
 
 def test_padding_before_a_max_pool_is_no_mask():
@@ -134,7 +133,7 @@ def test_padding_before_a_max_pool_is_no_mask():
         "pooled": stats(0, 6),
         "huge": stats(-3.4e38, 0),
     }
-    found = _touching(layers, tensors)
+    found = layers_without_scale(layers, tensors)
     room = "holds values that no scale has room for"
     assert found["pool"] == found["pad"] == f"padded {room} (-3.4e+38, as in the padding of a maximum)"
     assert found["other"] == f"huge {room} (-3.4e+38)"

@@ -8,7 +8,7 @@ from edgeq.nouns.plan import Scheme
 from edgeq.quantize.backends.ort import qdq
 from edgeq.quantize.calibration.calibrate import calibrate_onnx, ranges_of
 from edgeq.quantize.float_graph import read
-from edgeq.quantize.passes.ranges.patch_ranges import Reranged
+from edgeq.quantize.passes.ranges.patch_ranges import PatchableQdq
 from edgeq.quantize.run_model import load
 from tests.quantize.networks import Rows, images, residual
 
@@ -24,10 +24,10 @@ def test_it_is_what_the_quantizer_writes(tmp_path, activations):
     model, scheme = read(tmp_path / "net.onnx"), Scheme(activations, "int8", True)
     seen = calibrate_onnx(model, Rows(images(20)), True)
     wide, narrow = (ranges_of(seen, way) for way in ("minmax", "mse"))
-    reranged = Reranged(emitted(model, tmp_path / "wide.onnx", scheme, wide), wide)
-    assert set(reranged.tensors) > {"x", "one.out", "scores"}
+    patchable = PatchableQdq(emitted(model, tmp_path / "wide.onnx", scheme, wide), wide)
+    assert set(patchable.tensors) > {"x", "one.out", "scores"}
 
-    ours, theirs = reranged.model(narrow), emitted(model, tmp_path / "narrow.onnx", scheme, narrow)
+    ours, theirs = patchable.with_ranges(narrow), emitted(model, tmp_path / "narrow.onnx", scheme, narrow)
     stored = {i.name: onnx.numpy_helper.to_array(i) for i in theirs.graph.initializer}
     for tensor in ours.graph.initializer:
         array, expected = onnx.numpy_helper.to_array(tensor), stored[tensor.name]
@@ -50,4 +50,4 @@ def test_the_same_ranges_change_nothing(tmp_path):
     model = read(tmp_path / "net.onnx")
     ranges = ranges_of(calibrate_onnx(model, Rows(images(5)), False), "minmax")
     file = emitted(model, tmp_path / "q.onnx", Scheme("uint8", "int8", True), ranges)
-    assert Reranged(file, ranges).model(ranges) == file
+    assert PatchableQdq(file, ranges).with_ranges(ranges) == file

@@ -8,8 +8,7 @@ from edgeq.nouns.plan import Scheme
 from edgeq.quantize.backends.ort import qdq
 from edgeq.quantize.calibration.calibrate import calibrate_onnx
 from edgeq.quantize.float_graph import read
-from edgeq.quantize.passes.ranges.per_tensor import Try, refined
-from edgeq.quantize.passes.ranges.range_search import closest_ranges
+from edgeq.quantize.passes.ranges.range_search import closest_ranges, per_tensor
 from edgeq.quantize.passes.ranges.trial import OnnxTrial
 from tests.quantize.networks import model_of
 
@@ -19,20 +18,20 @@ def test_only_the_tensors_that_gain_change_their_calibrator():
     rng = np.random.default_rng(1)
     luck = {"c": rng.normal(scale=0.3, size=64)}
 
-    def noise(ways):
-        total = {"a": {"mse": 1.0}.get(ways["a"], 2.0), "b": {"mse": 2.0}.get(ways["b"], 1.0), "c": 1.0}
-        each = sum(total.values()) + (luck["c"] if ways["c"] == "mse" else 0.0)
+    def noise(chosen):
+        total = {"a": {"mse": 1.0}.get(chosen["a"], 2.0), "b": {"mse": 2.0}.get(chosen["b"], 1.0), "c": 1.0}
+        each = sum(total.values()) + (luck["c"] if chosen["c"] == "mse" else 0.0)
         return (each * rng.uniform(0.99, 1.01, 64))[:, None]
 
-    ways = refined("minmax", ("a", "b", "c"), [Try(t, "mse") for t in "cba"], noise)
-    assert ways == {"a": "mse", "b": "minmax", "c": "minmax"}
+    chosen = per_tensor("minmax", ("a", "b", "c"), [(t, "mse") for t in "cba"], noise)
+    assert chosen == {"a": "mse", "b": "minmax", "c": "minmax"}
 
 
 def test_few_samples_change_no_single_tensor():
-    def noise(ways):
-        return np.full((8, 1), 1.0 if ways["a"] == "mse" else 2.0)
+    def noise(chosen):
+        return np.full((8, 1), 1.0 if chosen["a"] == "mse" else 2.0)
 
-    assert refined("minmax", ("a",), [Try("a", "mse")], noise) == {"a": "minmax"}
+    assert per_tensor("minmax", ("a",), [("a", "mse")], noise) == {"a": "minmax"}
 
 
 def two_branches():
