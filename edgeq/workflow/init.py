@@ -4,14 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgeq import catalog
-from edgeq.errors import DataRefused, ModelRefused, TargetRefused
-from edgeq.ingest.find import Found, find, torch_factories
+from edgeq.errors import TargetRefused
+from edgeq.ingest.find import Found, find
 from edgeq.nouns.project import Place
+from edgeq.request.files_here import model_here, samples_here, weights_here
 from edgeq.request.paths import AnyPath, text
 from edgeq.request.project import FILE, Project, project_text
-from edgeq.user_code import names_code
-
-_FORMATS = "an .onnx, .tflite or .pt2 file, or a torch model in a .py file"
 
 
 @dataclass(frozen=True)
@@ -48,9 +46,9 @@ def init(
     if host is not None and target is None:
         raise TargetRefused(f"{host} is which kind of device?", "add --target; `edgeq targets` lists them")
     here = find(Path())
-    chosen = _model(text(model), here)
-    weights_file = _there(text(weights)) or _weights(chosen, here)
-    samples = _samples(text(data), here)
+    chosen = model_here(text(model), here)
+    weights_file = weights_here(text(weights), chosen, here)
+    samples = samples_here(text(data), here)
     options = {
         "model": chosen,
         "name": name,
@@ -62,65 +60,6 @@ def init(
     path.write_text(project_text(begun), encoding="utf-8")
     questions = tuple(_open_questions(begun, here))
     return NewProject(path, begun, questions, _next(begun, here, target))
-
-
-def _model(given: str | None, here: Found) -> str:
-    if given is not None:
-        return _existing_model(given)
-    if not here.models:
-        raise ModelRefused(
-            f"there is no model in {Path().resolve()}",
-            f"edgeq looks for {_FORMATS}. Name yours: `edgeq init path/to/model.onnx`; `edgeq demo` shows one deployed",
-        )
-    if len(here.models) > 1:
-        raise ModelRefused(
-            f"there are {len(here.models)} models here: {', '.join(here.models)}",
-            f"name one: `edgeq init {here.models[0]}`",
-        )
-    return here.models[0]
-
-
-def _existing_model(given: str) -> str:
-    """Raises ModelRefused where there is no such file, or no such factory in it. Modules of packages are not looked up."""
-    file, colon, _ = given.rpartition(":")
-    if names_code(given) and not file.endswith(".py"):
-        return given
-    place = Path(file if names_code(given) else given)
-    if not place.is_file():
-        near = [m for m in find(place.parent).models if Path(m.partition(":")[0]).suffix == place.suffix]
-        raise ModelRefused(
-            f"there is no file {place}", f"there is: {', '.join(near)}" if near else f"give {_FORMATS}"
-        )
-    if place.suffix == ".py" and not colon:
-        built = torch_factories(place)
-        raise ModelRefused(
-            f"{place} is Python: which function or class in it builds the model?",
-            f"for example {place}:{built[0]}" if built else f"name it: {place}:FUNCTION",
-        )
-    return given
-
-
-def _weights(model: str, here: Found) -> str | None:
-    """The only file of weights beside a torch factory."""
-    return here.weights[0] if ".py:" in model and len(here.weights) == 1 else None
-
-
-def _samples(given: str | None, here: Found) -> str | None:
-    if given is None:
-        return here.samples[0] if len(here.samples) == 1 else None
-    return _there(given, DataRefused)
-
-
-def _there(given: str | None, refusal: type[ModelRefused] | type[DataRefused] = ModelRefused) -> str | None:
-    if given is None:
-        return None
-    file = given.rpartition(":")[0] if names_code(given) else given
-    place = Path(file)
-    if file != given and not file.endswith(".py"):
-        return given  # a function of a package, which is not imported to look for it
-    if not place.exists():
-        raise refusal(f"there is no file or folder {place}", "paths are relative to this folder")
-    return given
 
 
 def _open_questions(begun: Project, here: Found) -> list[str]:
