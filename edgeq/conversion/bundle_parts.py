@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +17,10 @@ from edgeq.nouns.plan import Plan
 from edgeq.nouns.record import canonical_json
 from edgeq.nouns.tensor import Preprocessing
 
+if TYPE_CHECKING:
+    from edgeq.quantize.made import Made
+    from edgeq.quantize.samples import SamplesLike
+
 MODEL, PLAN, DATA, ORDER = "model.json", "plan.json", "data.json", "order"
 
 
@@ -26,11 +30,11 @@ def write(
     model: Model,
     plan: Plan,
     use: DataUse,
-    made: tuple[Any, ...],
+    made: "tuple[Made, ...]",
     parts: Parts,
     preprocessing: Preprocessing | None,
 ) -> None:
-    """`made` are edgeq.quantize.make.Made. Candidates that failed the gate are left out; their figures are kept."""
+    """Candidates that failed the gate are left out; their figures are kept."""
     passed = [m for m in made if m.fidelity.passed]
     manifest, artifacts = assemble(
         name=order.name,
@@ -80,7 +84,7 @@ def _without_its_place(use: DataUse) -> DataUse:
     return replace(use, source=Path(use.source).name if use.source else None)
 
 
-def _candidate(made: Any, model: Model) -> Candidate:
+def _candidate(made: "Made", model: Model) -> Candidate:
     plan = made.plan
     usual = tuple(i.dtype for i in model.inputs)
     return Candidate(
@@ -97,7 +101,7 @@ def _candidate(made: Any, model: Model) -> Candidate:
     )
 
 
-def _check_set(made: tuple[Any, ...], model: Model, heldout: Any) -> CheckSet:
+def _check_set(made: "tuple[Made, ...]", model: Model, heldout: "SamplesLike") -> CheckSet:
     """Held-out samples for the device, with this host's outputs."""
     fit = _of_device_shape(model, heldout)
     labels = None if heldout.labels is None else heldout.labels[fit]
@@ -108,7 +112,7 @@ def _check_set(made: tuple[Any, ...], model: Model, heldout: Any) -> CheckSet:
     return CheckSet(inputs, labels, _answers(made, model, inputs))
 
 
-def _of_device_shape(model: Model, heldout: Any) -> list[int]:
+def _of_device_shape(model: Model, heldout: "SamplesLike") -> list[int]:
     """A device runs them one after the other as one array: all have one shape."""
     if model.varied is None:
         return list(range(heldout.count))
@@ -117,7 +121,7 @@ def _of_device_shape(model: Model, heldout: Any) -> list[int]:
 
 
 def _answers(
-    made: tuple[Any, ...], model: Model, inputs: tuple[np.ndarray, ...]
+    made: "tuple[Made, ...]", model: Model, inputs: tuple[np.ndarray, ...]
 ) -> dict[str, tuple[np.ndarray, ...]]:
     from edgeq.quantize.run_model import load
 

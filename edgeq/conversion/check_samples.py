@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -22,7 +21,7 @@ def choose_check_samples(sample_bytes: int, labels: np.ndarray | None, count: in
             if limit < count
             else tuple(range(count))
         )
-    by_class: dict[Any, list[int]] = defaultdict(list)
+    by_class: dict[str, list[int]] = defaultdict(list)
     for i, label in enumerate(labels[:count].tolist()):
         by_class[str(label)].append(i)
     return tuple(sorted(_in_turn([by_class[c] for c in sorted(by_class)])[:limit]))

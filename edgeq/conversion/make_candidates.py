@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from edgeq.conversion import cache
 from edgeq.conversion.data_use import Parts
@@ -154,7 +154,7 @@ def _without(plan: Plan, broken: dict[str, str]) -> Plan:
     )
 
 
-def _progress(candidate: CandidatePlan, tell: Tell) -> Any:
+def _progress(candidate: CandidatePlan, tell: Tell) -> Callable[[str, float], None]:
     return lambda step, share: tell(Progress(f"{candidate.id}: {step}", share, 1.0, ""))
 
 
