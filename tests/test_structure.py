@@ -1,6 +1,7 @@
 """The shape of the package that no import contract can say: no module depends on itself, no function is a story of its own."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -72,3 +73,9 @@ def test_no_function_is_longer_than_a_screen() -> None:
 def _length(function: ast.FunctionDef) -> int:
     docstring = ast.get_docstring(function, clean=False)
     return function.end_lineno - function.lineno + 1 - len((docstring or "").splitlines())  # type: ignore[operator]
+
+
+def test_the_page_on_the_architecture_names_only_what_is_there() -> None:
+    page = (ROOT.parent / "docs/architecture.md").read_text()
+    named = set(re.findall(r"`((?:edgeq|targets|tests|docs)/[\w/.]*)`", page))
+    assert named and [path for path in sorted(named) if not (ROOT.parent / path).exists()] == []
