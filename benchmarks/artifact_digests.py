@@ -160,7 +160,7 @@ def _corpus_jobs(folder: Path) -> Iterator[Job]:
 
 def _made_of(work: tuple[Job, list[str], Path]) -> dict[str, Any]:
     job, targets, folder = work
-    os.environ["XDG_CACHE_HOME"] = str(folder / "cache" / job.name.replace("/", "_"))
+    _own_cache(folder, job.name.replace("/", "_"))
     if job.own is not None:
         module, samples = guard_networks.network(job.own)
         job = replace(job, keywords={**job.keywords, "model": module, "data": samples})
@@ -169,6 +169,15 @@ def _made_of(work: tuple[Job, list[str], Path]) -> dict[str, Any]:
         found |= _of_target(job, target, folder)
     print(f"{job.name} done", file=sys.stderr, flush=True)
     return found
+
+
+def _own_cache(folder: Path, name: str) -> None:
+    """Of one job, but for the environments of the converters, which take minutes to install."""
+    cache, converters = folder / "cache" / name / "edgeq", folder / "converters"
+    cache.mkdir(parents=True, exist_ok=True)
+    converters.mkdir(exist_ok=True)
+    (cache / "converters").symlink_to(converters)
+    os.environ["XDG_CACHE_HOME"] = str(cache.parent)
 
 
 def _of_target(job: Job, target: str, folder: Path) -> dict[str, Any]:
