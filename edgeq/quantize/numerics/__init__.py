@@ -1,9 +1,9 @@
 """The arithmetic of quantization, exactly as the runtimes do it; every decision about a grid is made with it.
 
-    grid                    which numbers there are, which values share a scale, scale and zero point
-    to_grid                 scale and zero point of a range; quantize and dequantize, with the rounding of each runtime
-    weights                 the quantized weights of a layer: per row or in blocks
-    reference, saturation   integer kernels in numpy, for tests alone: exact, and with pairs that saturate in 16 bits
+    grid        which numbers there are, which values share a scale, scale and zero point
+    to_grid     scale and zero point of a range; quantize and dequantize, with the rounding of each runtime
+    weights     the quantized weights of a layer: per row or in blocks
+    reference   integer kernels in numpy, for tests alone: exact, and with pairs that saturate at 16 bits
 
 Numpy only; nothing here knows models, files or runtimes.
 """

@@ -1,6 +1,6 @@
 """Keeps the 16-bit sums of two products from saturating, on x86 without VNNI.
 
-There onnxruntime adds a[k] w[k] + a[k + 1] w[k + 1], U8 by S8, in 16 bits, and saturates silently (numerics/saturation.py
+There onnxruntime adds a[k] w[k] + a[k + 1] w[k + 1], U8 by S8, in 16 bits, and saturates silently (numerics/reference.py
 says in which kernels and in which order). 255 times the sum of the two weights has to stay below 32,768: two neighbours of
 one sign may add up to 128 at most, two of different signs always fit. Seven bits for every weight ensure that, with twice
 the scale. Here each output channel's scale grows only by what its worst pair needs, 1.25 times in the mean of ResNet-20 and

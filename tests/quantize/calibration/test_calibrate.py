@@ -1,4 +1,6 @@
-"""Calibration stops when the ranges converge, is not run twice, and takes samples of any shape."""
+"""Calibration stops when the ranges converge, is not run twice, takes samples of any shape and rounds the ends
+of ranges to twelve significant bits: another CPU, which computes other last bits, finds the same scales.
+"""
 
 from dataclasses import dataclass, field, replace
 
@@ -9,7 +11,14 @@ from onnx import helper, numpy_helper
 
 from edgeq.nouns.plan import CandidatePlan, Scheme
 from edgeq.quantize.calibration.array_cache import ArrayCache
-from edgeq.quantize.calibration.calibrate import calibrate_onnx, range_ends, ranges_converged, ranges_of
+from edgeq.quantize.calibration.calibrate import (
+    Calibration,
+    calibrate_onnx,
+    range_ends,
+    ranges_converged,
+    ranges_of,
+)
+from edgeq.quantize.calibration.tensor_stats import SampleStats, TensorStats
 from edgeq.quantize.evaluate.gate import Gate
 from edgeq.quantize.float_graph import read
 from edgeq.quantize.make import Options, make
@@ -145,3 +154,38 @@ def test_samples_of_varying_shape_are_calibrated_judged_and_explained(tmp_path):
     assert [(f.operator, f.integer) for f in found.fusion] == [("MatMul", 2)]
     assert not found.passed
     assert {"x", "r", "scores"} <= {layer.layer for layer in found.worst_layers}
+
+
+LOWEST = float(np.finfo(np.float32).min)
+
+
+def rounded_ends(low, high):
+    stats = TensorStats(histogram=False)
+    stats.update(SampleStats(low, high, 8))
+    return ranges_of(Calibration({"t": stats}, 1, ""), "minmax")["t"]
+
+
+@pytest.mark.parametrize(
+    ("stats", "found"),
+    [
+        ((0.0, 6.0), (0.0, 6.0)),  # what a Relu6 lets through stays
+        ((0.0, 0.99998), (0.0, 1.0)),
+        ((-1.2345678, 3.3333333), (-1.234375, 3.3330078125)),
+        ((LOWEST, 1.0), (LOWEST, 1.0)),  # the mask of an attention
+        ((0.0, 0.0), (0.0, 0.0)),
+    ],
+)
+def test_ends_are_rounded(stats, found):
+    assert rounded_ends(*stats) == found
+
+
+def test_last_bits_do_not_matter():
+    values = np.random.default_rng(0).lognormal(size=500)
+    same = sum(rounded_ends(-v, v) == rounded_ends(-v * (1 + 2e-7), v * (1 - 2e-7)) for v in values)
+    assert same >= 497
+
+
+def test_an_end_moves_by_a_sixteenth_of_a_step_at_most():
+    for value in np.random.default_rng(1).lognormal(size=500):
+        low, high = rounded_ends(-value, value)
+        assert -low == high == pytest.approx(value, rel=1 / 256 / 16)

@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as arrays
 
 from edgeq.errors import DataRefused, ModelRefused
 from edgeq.quantize import numerics
-from edgeq.quantize.numerics import INT8, PER_TENSOR, UINT8, Granularity, Grid, Params, reference, saturation
+from edgeq.quantize.numerics import INT8, PER_TENSOR, UINT8, Granularity, Grid, Params, reference
 from edgeq.quantize.numerics.reference import Window
 from tests.quantize.numerics import onnx_nodes
 
@@ -68,7 +68,7 @@ def test_matmul(left: tuple[int, ...], right: tuple[int, ...], signs: str, per_c
     ap = activation(x_grid, 0.02, 100)
     bp = weights(w_grid, right[-1], len(right) - 1 if per_channel else None, w_grid.centre + 3, seed=3)
     yp = activation(x_grid, 0.05 * np.sqrt(left[-1]), 120)
-    ours = saturation.saturating_matmul if saturates() else reference.qlinear_matmul
+    ours = reference.saturating_matmul if saturates() else reference.qlinear_matmul
     y = ours(a, ap, b, bp, yp)
     expected = onnx_nodes.qlinear_matmul(a, ap, b, bp, yp)
     np.testing.assert_array_equal(getattr(y, "y", y), expected)
@@ -115,7 +115,7 @@ def test_conv(case: str, signs: str, per_channel: bool, biased: bool) -> None:
     xp = activation(x_grid, 0.02, 100)
     wp = weights(w_grid, channels, 0 if per_channel else None, w_grid.centre, seed=3)
     yp = activation(x_grid, 0.05 * np.sqrt(depth), 120)
-    ours = saturation.saturating_conv if saturates() else reference.qlinear_conv
+    ours = reference.saturating_conv if saturates() else reference.qlinear_conv
     y = ours(x, xp, w, wp, yp, bias, window)
     np.testing.assert_array_equal(getattr(y, "y", y), onnx_nodes.qlinear_conv(x, xp, w, wp, yp, bias, window))
 

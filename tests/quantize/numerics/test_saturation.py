@@ -8,9 +8,8 @@ import sys
 import numpy as np
 import pytest
 
-from edgeq.quantize.numerics import INT8, UINT8, Granularity, Params, reference, saturation
-from edgeq.quantize.numerics.reference import Window, exact_products
-from edgeq.quantize.numerics.saturation import pair_products
+from edgeq.quantize.numerics import INT8, UINT8, Granularity, Params, reference
+from edgeq.quantize.numerics.reference import Window, exact_products, pair_products
 from tests.conftest import ROOT, missing
 
 ONE, SIGNED_ONE = Params(1.0, 0, UINT8), Params(1.0, 0, INT8)
@@ -35,7 +34,7 @@ def test_pairs_are_held_to_16_bits(depth: int) -> None:
 def test_the_count_is_by_output_channel() -> None:
     a = np.full((3, 4), 255, np.uint8)
     b = np.array([[127, 1, -128], [127, 1, -128], [127, 1, 0], [127, 1, 0]], np.int8)
-    result = saturation.saturating_matmul(a, ONE, b, SIGNED_ONE, Params(1000.0, 128, UINT8))
+    result = reference.saturating_matmul(a, ONE, b, SIGNED_ONE, Params(1000.0, 128, UINT8))
     assert result.saturated.tolist() == [6, 0, 3]
     assert result.pairs == 6
     assert result.share == 0.5
@@ -63,8 +62,8 @@ def test_depthwise_is_exact_and_grouped_is_not() -> None:
     x = np.full((1, 4, 5, 5), 255, np.uint8)
     one_each, two_each = (np.full((4, depth, 3, 3), 127, np.int8) for depth in (1, 2))
     y = Params(20_000.0, 0, UINT8)
-    depthwise = saturation.saturating_conv(x, ONE, one_each, SIGNED_ONE, y, window=Window(group=4))
-    grouped = saturation.saturating_conv(x, ONE, two_each, SIGNED_ONE, y, window=Window(group=2))
+    depthwise = reference.saturating_conv(x, ONE, one_each, SIGNED_ONE, y, window=Window(group=4))
+    grouped = reference.saturating_conv(x, ONE, two_each, SIGNED_ONE, y, window=Window(group=2))
     assert depthwise.saturated.tolist() == [0, 0, 0, 0]
     assert grouped.saturated.tolist() == [81] * 4  # 9 positions x 9 pairs
     assert grouped.share == 1.0
@@ -81,7 +80,7 @@ def test_where_nothing_saturates_the_result_is_the_exact_one() -> None:
         Params(5.0, 128, UINT8),
         drawn((8,), np.int16).astype(np.int32),
     )
-    result = saturation.saturating_conv(*case)
+    result = reference.saturating_conv(*case)
     np.testing.assert_array_equal(result.y, reference.qlinear_conv(*case))
     assert result.saturated.sum() == 0
 

@@ -11,8 +11,7 @@ from edgeq.quantize.calibration.calibrate import calibrate_onnx, ranges_of
 from edgeq.quantize.evaluate.sqnr import sqnr_db
 from edgeq.quantize.float_graph import read
 from edgeq.quantize.numerics import INT8, UINT8, Granularity, Params
-from edgeq.quantize.numerics.reference import Window, lower
-from edgeq.quantize.numerics.saturation import pair_products
+from edgeq.quantize.numerics.reference import Window, lower, pair_products
 from edgeq.quantize.passes.int16_saturation import clamp_pairs, saturating_pairs, scale_widening
 from edgeq.quantize.run_model import load, run
 from tests.quantize.networks import Rows, images, model_of, residual, saved
