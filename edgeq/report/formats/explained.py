@@ -77,15 +77,17 @@ def _facts(console: Console, e: Explanation, quantized: Sequence[LayerExplained]
             "explain",
             [f"  this brought the outputs {e.gain_db:.1f} dB closer on calibration samples"],
         )
-    for tried in e.repairs:
-        outcome = "used" if tried.kept else "not used"
-        say(console, "pass", [tried.repair, outcome, *_worth(tried), tried.why])
-    for line in _partners(e.partners, _room(console)) if e.partners else ():
+    for result in e.repairs:
+        outcome = "used" if result.kept else "not used"
+        say(console, "pass", [result.repair, outcome, *_worth(result), result.why])
+    for line in _tensor_matches(e.partners, _room(console)) if e.partners else ():
         say(console, "explain", [line])
 
 
-def _worth(tried: PassResult) -> list[str]:
-    return [] if tried.gain_db is None else [f"{tried.gain_db:+.1f} dB at the outputs on calibration samples"]
+def _worth(result: PassResult) -> list[str]:
+    return (
+        [] if result.gain_db is None else [f"{result.gain_db:+.1f} dB at the outputs on calibration samples"]
+    )
 
 
 def _named(layer: LayerExplained, names: Mapping[str, str]) -> str:
@@ -109,7 +111,7 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:_NAMED]) + more
 
 
-def _partners(p: TensorMatches, room: int) -> list[str]:
+def _tensor_matches(p: TensorMatches, room: int) -> list[str]:
     """The figure, and what is unmatched by reason."""
     lines = [f"  {p.matched} of {counted(p.tensors, 'TFLite tensor')} matched to ONNX tensors by value"]
     names = short_names((_tensor(one) for one in p.without), min(room, LONGEST))

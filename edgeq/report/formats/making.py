@@ -17,7 +17,7 @@ from edgeq.report.formats.units import seconds, size
 
 NO_SAMPLES = "none: random inputs, accuracy unknown"
 _NAMES_SHOWN = 6
-_NAMED = 3  # layers of one remedy that are named; more are counted
+_NAMED = 3  # layers of one change that are named; more are counted
 
 
 def show_model(model: Model, console: Console) -> None:
@@ -83,7 +83,7 @@ def show_fidelity(fidelity: Fidelity, console: Console) -> None:
     if fidelity.seconds:  # none where it was made before
         facts.append(seconds(fidelity.seconds))
     say(console, "convert", facts)
-    for line in (*_bound(fidelity), *_search(fidelity.search), *_remedies(fidelity.remedies)):
+    for line in (*_bound(fidelity), *_search(fidelity.search), *_changes(fidelity.remedies)):
         say(console, "convert", [line])
     _show_reservations(fidelity, console)
 
@@ -173,11 +173,11 @@ def _search(search: FloatSearch | None) -> list[str]:
     return [f"  {counted(search.left, 'layer')} kept in float for the gate{of} ({how})"]
 
 
-def _remedies(remedies: tuple[AppliedChange, ...]) -> list[str]:
+def _changes(changes: tuple[AppliedChange, ...]) -> list[str]:
     """One line per way; `--json` has every name."""
     by_way: dict[tuple[str, float | None], list[str]] = defaultdict(list)
-    for remedy in remedies:
-        by_way[remedy.how, remedy.gain_db].append(remedy.what)
+    for change in changes:
+        by_way[change.how, change.gain_db].append(change.what)
     return [
         f"  {_listed(names) if len(names) <= _NAMED else counted(len(names), 'layer')}: {how}"
         + ("" if gain is None else f" ({gain:+.1f} dB)")
