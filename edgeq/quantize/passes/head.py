@@ -1,7 +1,7 @@
-"""The last layer with what pools or reshapes its input, where they do so little that float costs nothing.
+"""Leaves the last layer in float, with the operators that pool or reshape its input, where they do next to no work.
 
-A classifier's pooled features are few and far apart: 8 bits for them can cost more than all convolutions together
-(ResNet-8: 32 dB by that one tensor alone), and the layer behind them does a thousandth of the work.
+A classifier's pooled features are few and have a wide range: quantizing them can cost more than all convolutions together
+(ResNet-8: 32 dB with only that tensor quantized), and the layer behind them does a thousandth of the work.
 """
 
 import math
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import onnx
 
 _CLOSE_DB = 35.0  # outputs that are as close as this need no help
-_WORTH_DB = 0.5  # what they have to win by it
+_WORTH_DB = 0.5  # what they have to gain
 _SAMPLES = 128  # enough to tell candidates apart by tenths of a decibel
 _WORK, _WEIGHTS = 0.02, 0.05  # shares of the whole model that may stay in float
 
@@ -42,10 +42,10 @@ _TFLITE_LIGHT = ("AVERAGE_POOL_2D", "MEAN", "RESHAPE", "SQUEEZE", "SUM", "TRANSP
 
 @dataclass(frozen=True)
 class Head:
-    """What stays in float and why, by node or operator; empty where it is not worth it."""
+    """The nodes or operators that stay in float, and why."""
 
     in_float: dict[str, str]
-    tried: PassResult
+    result: PassResult
 
 
 NAME = "head"
@@ -53,7 +53,7 @@ _LARGE = Head({}, PassResult("head", False, "the last layer is not small"))
 
 
 def run(q: Quantization, context: Context) -> Quantization:
-    """After the fit: an error beside rounding that is not fitted yet counts only afterwards."""
+    """After the fit: what the head loses is visible only next to fitted layers."""
 
     def write(leave: frozenset[str]) -> None:
         context.write(q, leave)
@@ -64,7 +64,7 @@ def run(q: Quantization, context: Context) -> Quantization:
         if q.format == "onnx"
         else tflite_head_in_float(q.source, context.path, write, samples, threads)
     )
-    return q.keep_in_float(found.in_float).result(found.tried)
+    return q.keep_in_float(found.in_float).result(found.result)
 
 
 def onnx_head_in_float(
@@ -74,7 +74,7 @@ def onnx_head_in_float(
     samples: SamplesLike,
     threads: int,
 ) -> Head:
-    """By nodes; `write` writes the QDQ file at `path` with the nodes that it is given in float."""
+    """By nodes; `write` writes the QDQ file at `path` with some nodes in float."""
     head = onnx_head(model)
     if not head:
         return _LARGE
@@ -105,8 +105,8 @@ def tflite_head_in_float(
 
 
 def _worth_it(head: frozenset[str], reference: Outputs, quantized: Outputs, in_float: Outputs) -> Head:
-    """By the noise that the head adds of its own to what comes in, which both files share. On the samples that a head was
-    fitted to, its errors make up for some of that by luck, so the outputs themselves do not tell.
+    """By the noise that the quantized head adds to that of its input, which both files share. On the samples that the head was
+    fitted to, its errors compensate some of the input's, so the outputs alone would favour int8.
     """
     after, own = (mean_sqnr_db(noise_of(*pair)) for pair in ((reference, in_float), (in_float, quantized)))
     gain = 10 * math.log10(1 + 10 ** ((after - own) / 10))
@@ -123,7 +123,7 @@ def _worth_it(head: frozenset[str], reference: Outputs, quantized: Outputs, in_f
 
 
 def onnx_head(model: "onnx.ModelProto") -> frozenset[str]:
-    """Names of nodes of a model with inferred shapes; empty where the last layer is none of the small ones."""
+    """Names of nodes; empty where the last layer is not small. `model` has inferred shapes."""
     index = index_of(model.graph)
     by_name = {node.name: node for node in index.nodes}
     shares = onnx_node_shares(model)
@@ -133,8 +133,8 @@ def onnx_head(model: "onnx.ModelProto") -> frozenset[str]:
             node: onnx.NodeProto | None = by_name[name]
             while node is not None:
                 head.add(node.name)
-                feeder = index.producer(node.input[0])
-                node = feeder if feeder is not None and feeder.op_type in _LIGHT else None
+                producer = index.producer(node.input[0])
+                node = producer if producer is not None and producer.op_type in _LIGHT else None
     return frozenset(head)
 
 

@@ -1,9 +1,9 @@
-"""Operators behind the last layers that put small values and large ones into one tensor, in float with all that follows.
+"""Leaves operators in float that combine small and large values in one tensor behind the last layers, and all that follows.
 
-A detector that joins boxes in pixels with scores below 1 loses its scores to the boxes' scale. What is joined in float
-keeps a scale for each part, and costs nothing but bytes: no layer follows, so the values would become float anyway. Found
-by values (sqnr_breakdown.py) and not by kind: Concat, Pack, an Add of padded parts and a Mul by a factor per channel alike.
-What a layer itself makes of several sizes stays as it is: only that layer in float could change it.
+A detector that concatenates boxes in pixels with scores below 1 loses the scores, which get the boxes' scale. In float each
+part keeps its own, at no cost in speed: no layer follows, so the values would be dequantized anyway. Found by values
+(sqnr_breakdown.py), not by operator: Concat, Pack, an Add of padded parts and a Mul by a factor per channel alike. Where a
+layer itself makes values of several magnitudes, only that layer in float would help: it stays as it is.
 """
 
 from collections.abc import Iterable
@@ -15,8 +15,6 @@ import numpy as np
 
 from edgeq.foreign import translated
 from edgeq.graphs.op_sets import HEAVY, INTEGER_OPERATORS
-from edgeq.graphs.ort_session import ort_session
-from edgeq.graphs.stages import ending_at
 from edgeq.graphs.tflite import read_tflite
 from edgeq.graphs.tflite_session import feed, interpreter_of
 from edgeq.limited.native_call import native_call
@@ -27,6 +25,7 @@ from edgeq.quantize.graph_work import TFLITE_HEAVY
 from edgeq.quantize.passes.fuse.float_tail import before_a_layer, float_tensors
 from edgeq.quantize.quantization import Context, Quantization
 from edgeq.quantize.samples import Array, SamplesLike, evenly_spaced
+from edgeq.quantize.tensor_values import values_of
 
 if TYPE_CHECKING:
     import onnx
@@ -44,21 +43,21 @@ class Joins:
     """What stays in float and why, by node (ONNX) or by an operator's first output (TFLite)."""
 
     in_float: dict[str, str]
-    tried: PassResult
+    result: PassResult
 
 
 NAME = "joins"
 
 
 def run(q: Quantization, context: Context) -> Quantization:
-    """16-bit activations have room for both, and integer outputs have to have one scale."""
+    """Not with 16-bit activations, which represent both, nor with integer outputs, which need one scale."""
     if q.format == "onnx":
         found = onnx_joins(q.graph, context.calibration, context.threads)
     elif q.activation_bits == 8 and not q.integer_io:
         found = tflite_joins(q.source, context.calibration, context.threads)
     else:
         return q.result(PassResult(NAME, False, OFF))
-    return q.keep_in_float({**found.in_float, **q.in_float}).result(found.tried)
+    return q.keep_in_float({**found.in_float, **q.in_float}).result(found.result)
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ class _Step:
 
 
 def onnx_joins(model: "onnx.ModelProto", samples: SamplesLike, threads: int) -> Joins:
-    """`model` has inferred shapes and named nodes; only what could be quantized is named."""
+    """`model` has inferred shapes and named nodes; only nodes that could be quantized are among those in float."""
     floats, before = float_tensors(model.graph), before_a_layer(model.graph)
     steps = [
         _Step(n.name, tuple(i for i in n.input if i in floats), tuple(o for o in n.output if o in floats))
@@ -145,13 +144,7 @@ def _onnx_values(
 ) -> dict[str, list[Array]]:
     inputs = {i.name for i in model.graph.input}
     made = [name for name in names if name not in inputs]
-    with translated("the float graph does not run on a calibration sample"):
-        session = ort_session(ending_at(model, made), threads=threads)
-        feeds = [i.name for i in session.get_inputs()]
-        runs = [
-            session.run(made, dict(zip(feeds, samples[i], strict=True)))
-            for i in evenly_spaced(samples.count, _SAMPLES)
-        ]
+    runs = list(values_of(model, made, samples, evenly_spaced(samples.count, _SAMPLES), threads))
     return {name: [np.asarray(run[k]) for run in runs] for k, name in enumerate(made)}
 
 

@@ -1,10 +1,9 @@
-"""Convolutions with so little to multiply that onnxruntime on x86 is faster with them in float.
+"""Leaves convolutions in float that sum so few products that onnxruntime's int8 kernels on x86 are slower than float.
 
-It lays 8-bit pixels out for a matrix multiplication, which costs more than the multiplication saves when each output
-sums few products (the 3 x 3 over 3 channels that networks on images begin with: integer 2.5 to 4 times slower), and its
-integer depthwise kernel is made for many channels (over 16: 5 times slower). Measured on a CPU with VNNI, one thread:
-MNIST 1.2 to 1.3 times float's speed without this rule, 1.5 to 1.7 with it; ResNet-8 1.1 to 1.4 and 1.25 to 1.5;
-UltraFace 0.85 and 1.1.
+Its im2col of 8-bit values costs more than the multiplication saves where each output sums few products (the 3 x 3 over 3
+channels that networks on images begin with: int8 2.5 to 4 times slower), and its int8 depthwise kernel is made for many
+channels (16 and fewer: 5 times slower). Measured on a CPU with VNNI, one thread: MNIST 1.2 to 1.3 times float's speed
+without this rule, 1.5 to 1.7 with it; ResNet-8 1.1 to 1.4 and 1.25 to 1.5; UltraFace 0.85 and 1.1.
 """
 
 import math
@@ -28,7 +27,7 @@ PASSED_THROUGH = (*ACTIVATIONS, "LeakyRelu")
 
 
 def run(q: Quantization, context: Context) -> Quantization:
-    """Where the target's runtime has that weakness."""
+    """On targets where these kernels are slow."""
     if q.scheme is None or not q.scheme.thin_in_float:
         return q
     found = convolutions(q, context)
@@ -37,25 +36,25 @@ def run(q: Quantization, context: Context) -> Quantization:
 
 
 def convolutions(q: Quantization, context: Context) -> dict[str, str]:
-    """Those of the graph that this pass leaves in float, and why; none where it does not run."""
+    """Those that this pass leaves in float, and why; none where it does not run."""
     runs = NAME in context.enabled and q.scheme is not None and q.scheme.thin_in_float
-    return thin_convolutions(q.graph) if runs else {}
+    return unprofitable_convolutions(q.graph) if runs else {}
 
 
-def thin_convolutions(model: "onnx.ModelProto") -> dict[str, str]:
-    """Nodes that are better left in float, and why."""
+def unprofitable_convolutions(model: "onnx.ModelProto") -> dict[str, str]:
+    """Nodes that are faster in float, and why."""
     index = index_of(model.graph)
-    thin = {}
+    found = {}
     for node in (n for n in index.nodes if n.op_type == "Conv"):
         weight = index.initializer(node.input[1])
-        why = "" if weight is None else why_thin(node, tuple(weight.dims))
+        why = "" if weight is None else why_unprofitable(node, tuple(weight.dims))
         if why and not _is_pooled(node, index):
-            thin[node.name] = why
-    return thin
+            found[node.name] = why
+    return found
 
 
-def why_thin(node: "onnx.NodeProto", weight: tuple[int, ...]) -> str:
-    """Why a Conv with weights of that shape is better in float; empty where it is not."""
+def why_unprofitable(node: "onnx.NodeProto", weight: tuple[int, ...]) -> str:
+    """Why a Conv with weights of that shape is faster in float; empty where it is not."""
     groups = next((a.i for a in node.attribute if a.name == "group"), 1)
     products = math.prod(weight[1:])
     if groups == 1 and weight[1] <= _FEW_CHANNELS and products < _FEWEST_PRODUCTS:
@@ -66,8 +65,8 @@ def why_thin(node: "onnx.NodeProto", weight: tuple[int, ...]) -> str:
 
 
 def _is_pooled(node: "onnx.NodeProto", index: OnnxIndex) -> bool:
-    """Behind a float convolution onnxruntime would pool integers in an order of memory for which it has no fast kernel,
-    unless a Max behind keeps it from that (fuse/pooled_in_float.py).
+    """By a MaxPool that onnxruntime would run on integers in a layout without a fast kernel behind a float convolution, unless
+    a Max prevents that (fuse/pooled_in_float.py).
     """
     found = index.consumers(node.output[0])
     while len(found) == 1 and found[0].op_type in PASSED_THROUGH:

@@ -41,8 +41,8 @@ def test_float_only_where_the_outputs_gain(tmp_path):
         return emit
 
     close = onnx_head_in_float(model, path, emit_with(1e-6), samples, 1)
-    assert close.in_float == {} and not close.tried.kept and "dB without" in close.tried.why
+    assert close.in_float == {} and not close.result.kept and "dB without" in close.result.why
     worth = onnx_head_in_float(model, path, emit_with(0.5), samples, 1)
     found = worth.in_float
-    assert worth.tried.kept and worth.tried.gain_db > 1
+    assert worth.result.kept and worth.result.gain_db > 1
     assert list(found) == sorted(onnx_head(model)) and "% of MACs; output SQNR" in found["scores_Gemm"]

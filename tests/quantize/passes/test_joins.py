@@ -1,4 +1,4 @@
-"""What joins boxes in pixels with scores below 1 behind the last layers stays in float, whatever it is that joins them."""
+"""Operators that combine boxes in pixels with scores below 1 behind the last layers stay in float, whatever they are."""
 
 from pathlib import Path
 
@@ -78,7 +78,7 @@ FACTORS = onnx_net(
         (FACTORS, {"y"}),
     ],
 )
-def test_the_join_and_what_follows_it(tmp_path, net, left):
+def test_the_join_and_what_follows_are_in_float(tmp_path, net, left):
     saved(net, tmp_path)
     assert set(onnx_joins(read(tmp_path / "net.onnx"), SAMPLES, 1).in_float) == left
 

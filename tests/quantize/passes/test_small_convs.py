@@ -6,7 +6,7 @@ import pytest
 from onnx import helper, numpy_helper
 
 from edgeq.nouns.plan import Scheme
-from edgeq.quantize.passes.small_convs import thin_convolutions
+from edgeq.quantize.passes.small_convs import unprofitable_convolutions
 from tests.quantize.networks import Rows, images, model_of
 from tests.quantize.test_other_recipes import made
 
@@ -47,7 +47,7 @@ def network(channels, groups=1, kernel=3, pooled=False):
     ],
 )
 def test_convolutions_of_few_products_that_are_not_pooled(graph, thin):
-    assert thin_convolutions(graph).keys() == thin
+    assert unprofitable_convolutions(graph).keys() == thin
 
 
 @pytest.mark.parametrize("thin_in_float", [True, False])

@@ -1,12 +1,11 @@
-"""Changes to a graph after which onnxruntime finds integer kernels that it would not find, or spares conversions.
+"""Rewrites a graph so that onnxruntime finds integer kernels for more of it, or needs fewer conversions. One file per rewrite.
 
-Those of the float graph, done before anything is calibrated, compute what the graph computed, but for the order of float
-sums. `integer_moves` changes a QDQ file: it takes away a rounding. One file for each; each says what it did, and finds
-nothing to do the second time.
+Rewrites of the float graph, before calibration, compute the same but for the order of float sums; `integer_moves` rewrites
+a QDQ file, which then rounds less. A second run of a rewrite finds nothing to do.
 """
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 from edgeq.graphs.onnx_edit import copied
 from edgeq.nouns.passes import AppliedChange, PassResult
@@ -19,6 +18,9 @@ from edgeq.quantize.passes.fuse.shared_relu import shared_relu
 from edgeq.quantize.passes.head import onnx_head
 from edgeq.quantize.quantization import Context, Quantization
 
+if TYPE_CHECKING:
+    import onnx
+
 NAME = "fuse"
 
 
@@ -28,34 +30,34 @@ def run(q: Quantization, context: Context) -> Quantization:
         q.graph, thin=thin, head=onnx_head(q.graph) if head.NAME in context.enabled else frozenset()
     )
     q = replace(q, model=found.model, in_float={**found.in_float, **q.in_float})
-    return q.changed(NAME, found.remedies).result(result_of(found.remedies))
+    return q.changed(NAME, found.changes).result(result_of(found.changes))
 
 
 @dataclass(frozen=True)
 class Fused:
-    """`in_float` are nodes of `model` (an onnx ModelProto with inferred shapes) that stay in float for it, and why."""
+    """`in_float` are nodes of `model`, which has inferred shapes, that have to stay in float, and why."""
 
-    model: Any
+    model: "onnx.ModelProto"
     in_float: dict[str, str]
-    remedies: tuple[AppliedChange, ...]
+    changes: tuple[AppliedChange, ...]
 
 
-def fused(model: Any, *, thin: bool, head: frozenset[str] = frozenset()) -> Fused:
-    """`model` as float_graph.read hands it over; it stays as it is. `thin`: thin convolutions will stay in float; so may
-    the nodes of `head`, which keep their kind for it.
+def fused(model: "onnx.ModelProto", *, thin: bool, head: frozenset[str] = frozenset()) -> Fused:
+    """`model` comes from float_graph.read and stays as it is. `thin`: small_convs will leave convolutions in float. The nodes of
+    `head` may stay in float too, and keep their operator.
     """
     import onnx
 
     copy = copied(model)
-    remedies = [*averages(copy, head), *shared_relu(copy)]
+    changes = [*averages(copy, head), *shared_relu(copy)]
     pooled = pooled_in_float(copy) if thin else []
     tail = float_tail(copy)
-    in_float = tail | {remedy.what: remedy.how for remedy in pooled}
-    remedies += [*pooled, *(AppliedChange(name, f"in float: {why}") for name, why in tail.items())]
-    return Fused(onnx.shape_inference.infer_shapes(copy, data_prop=True), in_float, tuple(remedies))
+    in_float = tail | {change.what: change.how for change in pooled}
+    changes += [*pooled, *(AppliedChange(name, f"in float: {why}") for name, why in tail.items())]
+    return Fused(onnx.shape_inference.infer_shapes(copy, data_prop=True), in_float, tuple(changes))
 
 
 def result_of(changes: tuple[AppliedChange, ...]) -> PassResult:
-    """`changes` are those of this pass, and the moves that the backend put on integers."""
+    """`changes` are those of this pass, and the integer moves of the backend."""
     why = counted(len(changes), "operator") if changes else "onnxruntime finds all kernels without it"
     return PassResult(NAME, bool(changes), why)

@@ -13,7 +13,7 @@ import numpy as np
 from edgeq.graphs.onnx_edit import free_name
 from edgeq.graphs.onnx_index import OnnxIndex, index_of, tensor_names
 from edgeq.nouns.passes import AppliedChange
-from edgeq.quantize.passes.small_convs import PASSED_THROUGH, why_thin
+from edgeq.quantize.passes.small_convs import PASSED_THROUGH, why_unprofitable
 
 if TYPE_CHECKING:
     import onnx
@@ -27,7 +27,7 @@ def pooled_in_float(model: "onnx.ModelProto") -> list[AppliedChange]:
     kept = []
     for conv in (n for n in index.nodes if n.op_type == "Conv"):
         weights, chain = index.initializer(conv.input[1]), _to_pool(conv, index)
-        if weights is not None and chain and why_thin(conv, tuple(weights.dims)):
+        if weights is not None and chain and why_unprofitable(conv, tuple(weights.dims)):
             _keep_apart(model.graph, chain[-1], taken)
             kept += chain
     return [AppliedChange(node.name, _HOW) for node in kept]

@@ -1,10 +1,10 @@
-"""A few layers in float that win much for little work: a candidate of its own, next to the fully quantized one.
+"""A candidate with a few layers in float that gain much for little work, next to the fully quantized one.
 
-Depthwise networks often have one or two layers whose channels differ too much for one scale (a small MobileNet: 17.2 dB,
-27.1 with three layers in float). What that costs in speed only a device can tell, so the race decides. Chosen on
-calibration samples, by what each quantized tensor costs at the outputs before anything is fitted, since a fit makes up for
-the rounding of layers that are then in float; the layers chosen, all others are fitted anew. Held-out samples only judge
-the result. The number of files that are tried is fixed.
+Depthwise networks often have one or two layers whose channels have too different ranges for one scale (a small MobileNet:
+17.2 dB, 27.1 with three layers in float). What that costs in speed is measured on the device, so the race decides. The layers
+are chosen on calibration samples, by the noise of each quantized tensor at the outputs without a fit, which would compensate
+the rounding of layers that are then in float; then all others are fitted again. Held-out samples only judge the result. The
+number of files that are tried is bounded.
 """
 
 import math
@@ -26,17 +26,17 @@ from edgeq.quantize.sensitivity.noise import Noise
 
 WORTH_DB = 6.0  # half of the error
 WORK = 0.05  # of the multiply-accumulates, at most
-_CLOSE_DB = 30.0  # outputs as close as this need no help
+_CLOSE_DB = 30.0  # outputs as close as this need no float layers
 _NUMBERS = (1, 2, 4, 8)  # of the worst tensors; then two more tries between them
-_LITTLE_DB = 1.0  # what the fewest may stay below the best
+_LITTLE_DB = 1.0  # by which the fewest layers may be worse than the best number of them
 _SAMPLES = 64
-_HOPELESS_DB = 3.0  # predicted from the noise of each tensor alone, as if they just added up
+_HOPELESS_DB = 3.0  # a predicted gain, where the noise of all tensors adds up
 
 
 @dataclass(frozen=True)
 class Few:
-    """`leave` are all names in float, `added` those beyond what stayed in float before, with a reason each. They do `work`
-    of the multiply-accumulates, 0..1, and win `gain_db` on calibration samples, without any fit.
+    """`leave` are all names in float, `added` those that were not before, with a reason each. These do `work` of the
+    multiply-accumulates, 0..1, and gain `gain_db` on calibration samples, without a fit.
     """
 
     leave: frozenset[str]
@@ -46,8 +46,8 @@ class Few:
 
 
 def run(q: Quantization, context: Context) -> Quantization:
-    """The candidate with a few more layers in float, under an id of its own; `q` itself where that is not worth one, or where
-    the held-out samples do not show what the calibration samples did.
+    """The candidate with a few more layers in float, with an id of its own; `q` itself where these gain too little, on
+    calibration samples or on the held-out ones.
     """
     assert q.fidelity is not None
     kept = frozenset(q.by_choice)
@@ -112,7 +112,7 @@ def few_in_float(
     work: Mapping[str, float],
     sqnr_db: Callable[[frozenset[str]], float],
 ) -> Few | None:
-    """None where there is nothing to win. `fidelity` is that of the file with `kept` in float; `work` the share of each
+    """None where they would gain too little. `fidelity` is that of the file with `kept` in float; `work` the share of each
     layer that has one; `sqnr_db` is that of the worst output of a file with other layers in float.
     """
     now = worst_db(fidelity)

@@ -1,4 +1,4 @@
-"""One layer that int8 breaks: those behind it were fitted to what it left, and are int8 again once it is in float."""
+"""A layer that int8 breaks: once it is in float, the layers behind are fitted again and return to int8."""
 
 import numpy as np
 import onnx
@@ -12,7 +12,7 @@ RNG = np.random.default_rng(3)
 
 
 def broken_in_the_middle():
-    """Shares of one over 4,608 values, each below a step of a range of 0 to 1: int8 rounds nearly all of them to zero."""
+    """A softmax over 4,608 values, nearly all below one step of the range of 0 to 1: int8 rounds them to zero."""
     text = """<ir_version: 8, opset_import: ["" : 17]> g (float[1, 16, 12, 12] x) => (float[1, 10, 12, 12] y) {
         c = Conv <pads = [1, 1, 1, 1]> (x, w)
         r = Relu (c)

@@ -1,4 +1,4 @@
-"""Each rewrite: the float graph computes what it did, onnxruntime finds what it did not, a second time there is nothing."""
+"""Each rewrite: the float graph computes the same, onnxruntime finds more integer kernels, a second run changes nothing."""
 
 import numpy as np
 import onnx
@@ -12,7 +12,7 @@ from edgeq.quantize.audit.kernels import onnx_fusion
 from edgeq.quantize.backends.ort import qdq
 from edgeq.quantize.calibration.calibrate import calibrate_onnx, ranges_of
 from edgeq.quantize.passes.fuse import fused
-from edgeq.quantize.passes.small_convs import thin_convolutions
+from edgeq.quantize.passes.small_convs import unprofitable_convolutions
 from tests.quantize.networks import Rows, images, model_of
 
 U8S8 = Scheme("uint8", "int8", True)
@@ -78,11 +78,11 @@ REWRITTEN = {
 
 @pytest.mark.arithmetic
 @pytest.mark.parametrize("between", REWRITTEN.values(), ids=REWRITTEN)
-def test_fewer_pairs_remain_and_float_is_what_it_was(between, tmp_path):
+def test_fewer_qdq_pairs_remain_and_float_is_the_same(between, tmp_path):
     model = read(network(*between), tmp_path)
     found = fused(model, thin=False)
     np.testing.assert_allclose(outputs(found.model), outputs(model), rtol=1e-5, atol=1e-5)
-    assert len(found.remedies) == 1 and not fused(found.model, thin=False).remedies
+    assert len(found.changes) == 1 and not fused(found.model, thin=False).changes
     before, after = (
         quantized(model, tmp_path / "before.onnx"),
         quantized(found.model, tmp_path / "after.onnx"),
@@ -92,7 +92,7 @@ def test_fewer_pairs_remain_and_float_is_what_it_was(between, tmp_path):
 
 
 @pytest.mark.parametrize("counted", [0, 1])
-def test_a_pool_of_means_becomes_a_convolution_where_zeros_at_the_border_count(counted, tmp_path):
+def test_an_average_pool_becomes_a_convolution_where_padding_counts(counted, tmp_path):
     facts = {"kernel_shape": [3, 3], "pads": [1] * 4, "strides": [2, 2], "count_include_pad": counted}
     model = read(network(("AveragePool", ["a"], "b", facts)), tmp_path)
     found = fused(model, thin=False)
@@ -117,7 +117,7 @@ MOVES = {
 
 @pytest.mark.parametrize("scheme", [U8S8, Scheme("int8", "int8", True)], ids=str)
 @pytest.mark.parametrize(("node", "constants"), MOVES.values(), ids=MOVES)
-def test_what_only_moves_values_does_so_with_integers(node, constants, scheme, tmp_path):
+def test_operators_that_move_values_do_so_on_integers(node, constants, scheme, tmp_path):
     model = read(network(node, constants=constants), tmp_path)
     before = quantized(model, tmp_path / "before.onnx", moves=False, scheme=scheme)
     after = quantized(model, tmp_path / "after.onnx", scheme=scheme)
@@ -139,8 +139,8 @@ MOVES = {
 @pytest.mark.parametrize("scheme", [U8S8, Scheme("int8", "int8", True)], ids=str)
 @pytest.mark.parametrize("activation", ACTIVATIONS.values(), ids=ACTIVATIONS)
 @pytest.mark.parametrize("move", MOVES.values(), ids=MOVES)
-def test_an_activation_behind_a_move_stays(move, activation, scheme, tmp_path):
-    """onnxruntime's quantizer takes it out where the scale behind it cuts what it cuts: that scale must stay."""
+def test_a_move_before_an_activation_keeps_the_scale_of_its_output(move, activation, scheme, tmp_path):
+    """onnxruntime's quantizer removes the activation where the scale behind it clips the same: that scale must stay."""
     constants = {"flat": np.array([1, 32, 256]), "image": np.array([1, 32, 16, 16])}
     constants |= {"low": np.float32(0), "high": np.float32(6)}
     model = read(network(move[0], activation, move[1], constants=constants), tmp_path)
@@ -148,7 +148,7 @@ def test_an_activation_behind_a_move_stays(move, activation, scheme, tmp_path):
     assert noise(path, model) < 1e-2 * float((outputs(model) ** 2).sum())
 
 
-def test_a_pad_with_another_value_keeps_its_pair(tmp_path):
+def test_a_pad_with_another_value_keeps_its_qdq_pair(tmp_path):
     constants = {"pads": np.array([0, 0, 1, 1, 0, 0, 1, 1], INT), "value": np.float32(3.0)}
     model = read(network(("Pad", ["a", "pads", "value"], "b", {}), constants=constants), tmp_path)
     paths = [quantized(model, tmp_path / f"{moves}.onnx", moves=moves) for moves in (True, False)]
@@ -160,27 +160,27 @@ def pooled(activation="Relu"):
     return network((activation, ["a"], "r", {}), pool, channels=3)
 
 
-def test_a_thin_convolution_is_pooled_in_float_to_the_bit(tmp_path):
+def test_a_small_convolution_is_pooled_in_float_to_the_bit(tmp_path):
     model = read(pooled(), tmp_path)
     found = fused(model, thin=True)
     assert [n.op_type for n in found.model.graph.node] == ["Conv", "Relu", "MaxPool", "Max", "Conv"]
-    assert found.in_float.keys() == {"b", "r"} and thin_convolutions(found.model).keys() == {"first"}
+    assert found.in_float.keys() == {"b", "r"} and unprofitable_convolutions(found.model).keys() == {"first"}
     np.testing.assert_array_equal(outputs(found.model, RGB), outputs(model, RGB))
     leave = found.in_float.keys() | {"first"}
     path = quantized(found.model, tmp_path / "after.onnx", RGB, leave=leave)
     assert pairs_left(path) == 1  # the output
     assert noise(path, model, RGB) < noise(quantized(model, tmp_path / "before.onnx", RGB), model, RGB)
-    assert not fused(found.model, thin=True).remedies
+    assert not fused(found.model, thin=True).changes
 
 
 @pytest.mark.parametrize(("channels", "thin"), [(3, False), (32, True)])
-def test_integers_are_pooled_as_they_are_where_the_convolution_stays_integer(channels, thin, tmp_path):
+def test_integers_are_pooled_where_the_convolution_is_quantized(channels, thin, tmp_path):
     pool = ("MaxPool", ["r"], "b", {"kernel_shape": [3, 3]})
     model = read(network(("Relu", ["a"], "r", {}), pool, channels=channels), tmp_path)
     assert fused(model, thin=thin).model.graph.node == model.graph.node
 
 
-def test_behind_an_operator_without_a_kernel_the_tail_is_float(tmp_path):
+def test_the_tail_behind_an_operator_without_an_integer_kernel_is_float(tmp_path):
     between = (("Relu", ["a"], "b", {}),)
     graph = network(*between)
     graph.graph.node.extend(

@@ -1,4 +1,4 @@
-"""A few layers in float that win much for little work are a candidate of their own."""
+"""A candidate with a few layers in float that gain much for little work."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def at(sqnr_db):
 
 
 def closeness(shares, tried):
-    """What is left of the noise with some layers in float; `tried` collects what was asked for."""
+    """The noise that is left with some layers in float; `tried` collects the sets that were tried."""
 
     def db(leave):
         tried.append(leave)
@@ -34,7 +34,7 @@ def closeness(shares, tried):
     return db
 
 
-def test_the_fewest_that_win_nearly_all_there_is():
+def test_the_fewest_layers_that_gain_nearly_the_most():
     shares, tried = {"a": 0.010, "b": 0.008, "c": 0.0001, "heavy": 0.001}, []
     ranked = [noise(n, s) for n, s in shares.items()]
     few = few_in_float(at(17.2), frozenset(), lambda: ranked, WORK, closeness(shares, tried))
@@ -52,12 +52,12 @@ def test_the_fewest_that_win_nearly_all_there_is():
         (31.0, {"a": 0.010, "heavy": 0.0001}),  # close enough as it is
     ],
 )
-def test_nothing_where_little_is_to_be_won(sqnr_db, shares):
+def test_none_where_the_gain_is_small(sqnr_db, shares):
     ranked = [noise(n, s) for n, s in shares.items()]
     assert few_in_float(at(sqnr_db), frozenset(), lambda: ranked, WORK, closeness(shares, [])) is None
 
 
-def test_nothing_is_tried_where_the_noise_shows_no_gain():
+def test_none_is_tried_where_the_noise_predicts_no_gain():
     shares, tried = {"heavy": 0.01, "a": 0.001}, []
     ranked = [noise(n, s) for n, s in shares.items()]
     few_in_float(at(17.2), frozenset(), lambda: ranked, WORK, closeness(shares, tried))
