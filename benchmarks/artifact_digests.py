@@ -44,7 +44,6 @@ _OPTIONS: tuple[dict[str, Any], ...] = (
     {"calibrator": "percentile"},
     {"calibrator": "entropy"},
     {"min_sqnr": 45.0},
-    {"integer_io": True, "runtime": "litert", "recipe": "int8_static"},
 )
 _WITH_OPTIONS = ("kws", "mnist", "resnet8")
 
@@ -181,11 +180,15 @@ def _own_cache(folder: Path, name: str) -> None:
 
 
 def _of_target(job: Job, target: str, folder: Path) -> dict[str, Any]:
-    keywords, recipes, options = job.keywords, _RECIPES, _OPTIONS if job.every_option else ()
-    if job.is_torch and target.startswith("android"):  # traced for every conversion: a few have to do
-        recipes, options = (None, "int16x8_static"), ()
+    """For phones the TFLite candidates, whose conversion takes long, by default and with 16-bit activations; else every recipe
+    and option for onnxruntime.
+    """
+    keywords: dict[str, Any] = {**job.keywords, "runtime": "onnxruntime"}
+    recipes, options = _RECIPES, _OPTIONS if job.every_option else ()
+    if target.startswith("android"):
+        keywords, recipes, options = job.keywords, (None, "int16x8_static"), ()
     elif job.is_torch:
-        keywords = _as_onnx(job, folder)
+        keywords |= _as_onnx(job, folder)
     found: dict[str, Any] = {}
     made: set[str] = set()
     for recipe in recipes:
