@@ -19,7 +19,7 @@ from edgeq.limited.native_call import native_call
 
 if TYPE_CHECKING:
     from onnx import ModelProto
-    from onnxruntime import InferenceSession, SessionOptions
+    from onnxruntime import InferenceSession, NodeArg, SessionOptions
 
 Model = Union["ModelProto", bytes, Path, str]  # the last two: of a file
 
@@ -37,11 +37,11 @@ class Session:
     def __init__(self, session: "InferenceSession") -> None:
         self._session = session
 
-    def get_inputs(self) -> Any:
-        return self._session.get_inputs()
+    def get_inputs(self) -> "list[NodeArg]":
+        return list(self._session.get_inputs())
 
-    def get_outputs(self) -> Any:
-        return self._session.get_outputs()
+    def get_outputs(self) -> "list[NodeArg]":
+        return list(self._session.get_outputs())
 
     def run(self, names: Sequence[str] | None, feed: Mapping[str, Any]) -> list[Any]:
         """The outputs of these names, or all. Raises RunTooLong, and whatever onnxruntime raises."""
