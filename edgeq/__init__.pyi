@@ -135,7 +135,7 @@ def convert(
             3, 224, 224).
         calibrate: How many samples calibrate; the others measure accuracy.
         calibrator: How activation ranges are found; default: auto, the one closest to float for each tensor. One
-            of auto, minmax, moving_average, percentile, mse, entropy.
+            of auto, entropy, minmax, moving_average, mse, percentile.
         passes: Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but
             some (-fit,-head).
         recipe: Only this recipe (float is always raced too). One of float, int8_static, int8_dynamic,
@@ -272,7 +272,7 @@ def deploy(
             3, 224, 224).
         calibrate: How many samples calibrate; the others measure accuracy.
         calibrator: How activation ranges are found; default: auto, the one closest to float for each tensor. One
-            of auto, minmax, moving_average, percentile, mse, entropy.
+            of auto, entropy, minmax, moving_average, mse, percentile.
         passes: Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but
             some (-fit,-head).
         recipe: Only this recipe (float is always raced too). One of float, int8_static, int8_dynamic,
@@ -389,7 +389,7 @@ def explain(
             3, 224, 224).
         calibrate: How many samples calibrate; the others measure accuracy.
         calibrator: How activation ranges are found; default: auto, the one closest to float for each tensor. One
-            of auto, minmax, moving_average, percentile, mse, entropy.
+            of auto, entropy, minmax, moving_average, mse, percentile.
         passes: Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but
             some (-fit,-head).
         recipe: Only this recipe (float is always raced too). One of float, int8_static, int8_dynamic,
@@ -469,7 +469,7 @@ def export(
             3, 224, 224).
         calibrate: How many samples calibrate; the others measure accuracy.
         calibrator: How activation ranges are found; default: auto, the one closest to float for each tensor. One
-            of auto, minmax, moving_average, percentile, mse, entropy.
+            of auto, entropy, minmax, moving_average, mse, percentile.
         passes: Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but
             some (-fit,-head).
         recipe: Only this recipe (float is always raced too). One of float, int8_static, int8_dynamic,

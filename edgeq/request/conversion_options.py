@@ -10,6 +10,7 @@ from edgeq.model_name import require_model_name
 from edgeq.nouns.passes import passes_of
 from edgeq.nouns.project import Gates
 from edgeq.nouns.states import states_of
+from edgeq.quantize.calibration import observers
 from edgeq.request.option import NO_PART, option
 from edgeq.request.paths import AnyPath
 from edgeq.request.shapes import Shapes, shapes_of
@@ -130,7 +131,7 @@ class _Source(WithSamples):
     )
     calibrator: str | None = option(
         "How activation ranges are found; default: auto, the one closest to float for each tensor.",
-        choices=("auto", "minmax", "moving_average", "percentile", "mse", "entropy"),
+        choices=("auto", *observers.names()),
         meaning=calibrator_of,
         toml=None,
     )
