@@ -7,6 +7,7 @@ from pathlib import Path
 from edgeq.nouns.explanation import LayerExplained
 from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.plan import CandidatePlan
+from edgeq.quantize.audit.float_layers import INSIDE
 from edgeq.quantize.audit.layers import (
     FLOAT,
     Layer,
@@ -100,7 +101,7 @@ class FloatReasons:
             return ""
         groups = self.groups.get(layer.operator, {})
         named = [w for names, w in groups.items() if layer.layer in names.partition(" and ")[0].split(", ")]
-        fitting = [why for why in groups.values() if bool(layer.inside) == ("lies inside" in why)]
+        fitting = [why for why in groups.values() if bool(layer.inside) == (why == INSIDE)]
         return next(iter((*named, *fitting, *groups.values())), _no_reason(layer))
 
 

@@ -24,6 +24,7 @@ FloatLayers = Iterator[tuple[str, str, str]]  # the operator's kind, its name, t
 _NAMED = 3  # nodes named in a group before "and N more"
 _NOT_TAKEN = "the quantizer does not take: it takes float32"
 _NOT_FUSED = "onnxruntime does not fuse it with its quantize and dequantize operators"
+INSIDE = "is inside an If, Loop or Scan, where static quantization is not supported"
 _NEIGHBOURS = "its neighbours run in float"
 _OTHER_REALS = {"DOUBLE": "float64", "BFLOAT16": "bfloat16"}
 _NO_ARITHMETIC = (
@@ -78,8 +79,7 @@ def onnx_static(path: Path) -> FloatLayers:
         floats = _floats(inner)
         for node in (n for n in inner.node if n.op_type not in _NO_ARITHMETIC):
             if node.op_type in HEAVY or any(o in floats for o in node.output):
-                why = "is inside an If, Loop or Scan, where static quantization is not supported"
-                yield node.op_type, node.name, why
+                yield node.op_type, node.name, INSIDE
     integer = integer_nodes(path, _scheme_of(index)) if candidates else frozenset[str]()
     for node in candidates:
         if node.name not in integer:

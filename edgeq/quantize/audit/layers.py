@@ -50,7 +50,7 @@ FLOAT = "float"
 _LETTERS = {"INT8": "S8", "UINT8": "U8"}
 _LOOKUPS = ("EMBEDDING_LOOKUP", "GATHER")
 _ELSEWHERE = "the file has no tensor of its output's name"
-_UNKNOWN = "its weights are no fixed integers of its own"
+_UNKNOWN = "its weights are shared with other operators, or not constant symmetric int8"
 
 
 @dataclass(frozen=True)

@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     DataTypes = Mapping[str, np.dtype[np.generic]]
 
 NOT_TAKEN = "the samples take another branch"
-NOT_ALIKE = "the samples differ in whether they take its branch, or its names are those of others"
+NOT_ALIKE = "the samples differ in whether they take its branch, or another If has the same names inside"
 NOT_FINITE = "its values are infinite or NaN"
-NOT_SHOWN = "it is inside a Loop or Scan, so its values cannot be read"
+NOT_READABLE = "it is inside a Loop or Scan, so its values cannot be read"
 
 # TFLite's operators with weights, and which of their inputs are data and weights.
 PLACES = {
@@ -80,8 +80,10 @@ def onnx_output_errors(
     matcher = LayerMatcher(real.graph, quantized.graph)
     found = [(layer, matcher.match(layer)) for layer in layers if layer.name not in why_not]
     matches = [(layer, match) for layer, match in found if match is not None]
-    runs = _Runs(quantized, _types(quantized, [match for _, match in matches], samples, threads), threads)
-    measured = [runs.of(layer, match) for layer, match in matches]
+    sessions = _Sessions(
+        quantized, _types(quantized, [match for _, match in matches], samples, threads), threads
+    )
+    measured = [sessions.measured(layer, match) for layer, match in matches]
     sums = {m.layer.name: ErrorSums() for m in measured}
     for k, (floats, given) in enumerate(_values(real, quantized, measured, samples, threads)):
         progress("explain", k / samples.count)
@@ -113,7 +115,7 @@ def _why_hidden(path: GraphPath, taken: Mapping[str, str]) -> str:
         if node in taken and taken[node] != which:
             return NOT_TAKEN
         if node not in taken:
-            return NOT_ALIKE if which in BRANCHES else NOT_SHOWN
+            return NOT_ALIKE if which in BRANCHES else NOT_READABLE
     return ""
 
 
@@ -146,14 +148,14 @@ class _Measured:
             return own, own if self.exact is None else self.exact.run(None, inputs)[0]
 
 
-class _Runs:
+class _Sessions:
     """Sessions of parts of `model`, whose tensors have the `types`."""
 
     def __init__(self, model: "ModelProto", types: "DataTypes", threads: int) -> None:
         self._model, self._types, self._threads = model, types, threads
         self._constants = constants_within(model.graph)
 
-    def of(self, layer: WeightedLayer, match: MatchedLayer) -> _Measured:
+    def measured(self, layer: WeightedLayer, match: MatchedLayer) -> _Measured:
         types = {name: self._types[name] for name in match.inputs}
         exact = FloatActivations(self._constants)
         nodes = exact.nodes(match.nodes)

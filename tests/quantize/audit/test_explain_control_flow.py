@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from edgeq.nouns.plan import CandidatePlan
-from edgeq.quantize.audit.explain import explain
+from edgeq.nouns.explanation import LayerExplained
+from edgeq.nouns.fidelity import Fidelity
+from edgeq.nouns.plan import CandidatePlan, Skipped
+from edgeq.quantize.audit.explain import FloatReasons, explain
+from edgeq.quantize.audit.float_layers import INSIDE
 from edgeq.quantize.evaluate.gate import Gate
 from edgeq.quantize.make import make
 from edgeq.quantize.run_model import load, no_progress
@@ -139,3 +142,11 @@ def test_static_quantization_leaves_a_branch_in_float_with_the_reason(tmp_path):
     assert (inside.scheme, inside.inside, inside.operator) == ("float", "choice", "MatMul")
     assert "is inside an If, Loop or Scan" in inside.why_float
     assert layers["before"].scheme == "U8S8 per channel"
+
+
+def test_layers_that_no_group_names_have_the_reason_of_their_own_side():
+    outside = "its neighbours run in float"
+    listed = (Skipped("MatMul: a, b, c and 1 more", INSIDE), Skipped("MatMul: d, e, f and 1 more", outside))
+    reasons = FloatReasons.of(Fidelity("c", 1, (), float_layers=listed))
+    assert reasons.why(LayerExplained("g", "MatMul", 0.0, "float")) == outside
+    assert reasons.why(LayerExplained("h", "MatMul", 0.0, "float", inside="choice")) == INSIDE
