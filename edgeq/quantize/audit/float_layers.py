@@ -12,7 +12,7 @@ from edgeq.graphs.onnx_io import read_onnx
 from edgeq.graphs.op_sets import DYNAMIC, HEAVY, INTEGER_OPERATORS, LOWERED, STATIC
 from edgeq.graphs.tflite import read_tflite
 from edgeq.nouns.plan import Scheme, Skipped
-from edgeq.quantize.audit.kernels import TFLITE_HEAVY, has_integer_weights, integer_nodes
+from edgeq.quantize.audit.kernels import TFLITE_HEAVY, has_integer_weights, integer_nodes, is_dequantized
 from edgeq.quantize.backends.ort.dynamic import without_kernel
 from edgeq.quantize.quantization import Quantization
 
@@ -68,7 +68,7 @@ def onnx_static(path: Path) -> FloatLayers:
     candidates = []
     for node in (n for n in graph.node if n.op_type not in _NO_ARITHMETIC):
         inputs = [i for i in node.input if i in floats]
-        dequantized = all(_is_dequantized(i, index) for i in inputs)
+        dequantized = all(is_dequantized(i, index) for i in inputs)
         if why := _why_type(node, others):
             yield node.op_type, node.name, why
         elif inputs and not (dequantized and node.op_type in INTEGER_OPERATORS):
@@ -226,15 +226,10 @@ def _scheme_of(index: OnnxIndex) -> Scheme:
     return Scheme("int8" if signed else "uint8", "int8", True)
 
 
-def _is_dequantized(tensor: str, index: OnnxIndex) -> bool:
-    maker = index.producer(tensor)
-    return maker is not None and maker.op_type == "DequantizeLinear"
-
-
 def _is_constant(tensor: str, index: OnnxIndex) -> bool:
     """An initializer, or what a DQ makes of one."""
     maker = index.producer(tensor)
-    stored = maker.input[0] if maker is not None and maker.op_type == "DequantizeLinear" else tensor
+    stored = maker.input[0] if maker is not None and is_dequantized(tensor, index) else tensor
     return index.initializer(stored) is not None
 
 

@@ -62,7 +62,7 @@ def onnx_fusion(path: Path, scheme: Scheme | None) -> tuple[FusionAudit, ...]:
     """One entry per kind of operator with weights in the file at `path`."""
     if _runs_on_this_host(scheme):
         index = index_of(_optimized(path))
-        pairs = sum(_is_dequantize(n) and not _of_weight(n, index) for n in index.nodes)
+        pairs = len(_activation_dequantizers(index))
         return _counted(
             _optimized_kernels(index), pairs, "onnxruntime's optimised graph, read back on this host"
         )
@@ -87,6 +87,12 @@ def integer_nodes(path: Path, scheme: Scheme | None) -> frozenset[str]:
     if _runs_on_this_host(scheme):
         return frozenset(n.name for n in nodes_within(_optimized(path).node) if n.op_type in INTEGER_KERNELS)
     return frozenset(n.name for n, fuses in _structure(index_of(read_onnx(path).graph)) if fuses)
+
+
+def is_dequantized(tensor: str, index: OnnxIndex) -> bool:
+    """Whether a DQ makes it."""
+    maker = index.producer(tensor)
+    return maker is not None and maker.op_type == "DequantizeLinear"
 
 
 def computes_integers(operator: Operator, graph: TfliteGraph) -> bool:
@@ -147,28 +153,23 @@ def _pairs_left(index: OnnxIndex) -> int:
     """DQs of activations that no operator absorbs."""
     users = (n for n in index.nodes if n.op_type != "QuantizeLinear" and any(_dequantized(n, index)))
     absorbed = {id(index.producer(name)) for node in users for name in node.input}
-    activations = (n for n in index.nodes if _is_dequantize(n) and not _of_weight(n, index))
-    return sum(id(node) not in absorbed for node in activations)
+    return sum(id(node) not in absorbed for node in _activation_dequantizers(index))
+
+
+def _activation_dequantizers(index: OnnxIndex) -> "list[NodeProto]":
+    dequantizers = (n for n in index.nodes if n.op_type == "DequantizeLinear")
+    return [n for n in dequantizers if index.initializer(n.input[0]) is None]
 
 
 def _is_integer_bias(name: str, index: OnnxIndex) -> bool:
     """Integers of 32 bits behind a DQ: onnxruntime takes no other bias into an integer kernel."""
     maker = index.producer(name)
     stored = index.initializer(maker.input[0]) if maker is not None and maker.input else None
-    return _is_dequantize(maker) and stored is not None and stored.data_type == stored.INT32
+    return is_dequantized(name, index) and stored is not None and stored.data_type == stored.INT32
 
 
 def _dequantized(node: "NodeProto", index: OnnxIndex) -> list[bool]:
-    """Of each of its inputs, whether a DQ makes it."""
-    return [_is_dequantize(index.producer(name)) for name in node.input]
-
-
-def _is_dequantize(node: "NodeProto | None") -> bool:
-    return node is not None and node.op_type == "DequantizeLinear"
-
-
-def _of_weight(node: "NodeProto", index: OnnxIndex) -> bool:
-    return index.initializer(node.input[0]) is not None
+    return [is_dequantized(name, index) for name in node.input]
 
 
 def _quantizes(graph: "GraphProto", outer: frozenset[str] = frozenset()) -> bool:

@@ -15,7 +15,7 @@ from edgeq.graphs.op_sets import INTEGER_KERNELS
 from edgeq.graphs.tflite import Operator, TfliteGraph, read_model, read_tflite
 from edgeq.nouns.explanation import LayerExplained
 from edgeq.nouns.plan import Scheme
-from edgeq.quantize.audit.kernels import computes_integers, has_integer_weights, integer_nodes
+from edgeq.quantize.audit.kernels import computes_integers, has_integer_weights, integer_nodes, is_dequantized
 from edgeq.quantize.audit.layer_errors import LayerError, layer_errors, onnx_layer_errors
 from edgeq.quantize.audit.matching import (
     LayerMatcher,
@@ -207,8 +207,9 @@ class _QuantizedGraphs:
         file = read_onnx(path)
         graphs = {where: index.graph for where, _, index in scopes_by_path(index_of(file.graph))}
         self._matchers = {
-            where: LayerMatcher(index.graph, graphs[where]) if where in graphs else None
+            where: LayerMatcher(index.graph, graphs[where])
             for where, _, index in scopes_by_path(index_of(model.graph))
+            if where in graphs
         }
         self._constants = constants_within(file.graph)
 
@@ -218,16 +219,15 @@ class _QuantizedGraphs:
 
     def reads_dequantized(self, layer: WeightedLayer) -> bool:
         """Whether both operands come from a DequantizeLinear."""
-        matcher = self._matchers[layer.path]
+        matcher = self._matchers.get(layer.path)
         node = None if matcher is None else matcher.node(layer)
         if matcher is None or node is None:
             return False
-        makers = [matcher.index.producer(name) for name in node.input[:2]]
-        return all(maker is not None and maker.op_type == "DequantizeLinear" for maker in makers)
+        return all(is_dequantized(name, matcher.index) for name in node.input[:2])
 
     def nodes(self, layer: WeightedLayer) -> frozenset[str]:
         """As `Layer.nodes`; where no node comes before it, the graph's input."""
-        matcher, match = self._matchers[layer.path], self._match(layer)
+        matcher, match = self._matchers.get(layer.path), self._match(layer)
         if matcher is None or match is None:
             return frozenset()
         makers = {name: matcher.index.producer(name) for name in match.inputs}
@@ -236,7 +236,7 @@ class _QuantizedGraphs:
         return frozenset([*(f"{node.op_type}: {node.name}" for node in (*match.nodes, *before)), *inputs])
 
     def _match(self, layer: WeightedLayer) -> MatchedLayer | None:
-        matcher = self._matchers[layer.path]
+        matcher = self._matchers.get(layer.path)
         return None if matcher is None else matcher.match(layer)
 
 

@@ -7,7 +7,7 @@ v what it outputs with the file's weights and activations in float,
               weights     rounding         own
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,17 +73,14 @@ def onnx_output_errors(
     progress: Progress,
 ) -> OutputErrors:
     """Of `layers` of the float graph `model` in the file at `path` that was made from it. Raises ConversionFailed."""
-    file = read_onnx(path)
     taken = taken_branches(model, samples, threads) if any(layer.path for layer in layers) else {}
     why_not = {layer.name: why for layer in layers if (why := _why_hidden(layer.path, taken))}
-    real, quantized = with_branches(model, taken), with_branches(file, taken)
+    real, quantized = with_branches(model, taken), with_branches(read_onnx(path), taken)
     matcher = LayerMatcher(real.graph, quantized.graph)
-    found = [(layer, matcher.match(layer)) for layer in layers if layer.name not in why_not]
-    matches = [(layer, match) for layer, match in found if match is not None]
-    sessions = _Sessions(
-        quantized, _types(quantized, [match for _, match in matches], samples, threads), threads
-    )
-    measured = [sessions.measured(layer, match) for layer, match in matches]
+    found = {layer: matcher.match(layer) for layer in layers if layer.name not in why_not}
+    matches = {layer: match for layer, match in found.items() if match is not None}
+    sessions = _Sessions(quantized, _types(quantized, matches.values(), samples, threads), threads)
+    measured = [sessions.measured(layer, match) for layer, match in matches.items()]
     sums = {m.layer.name: ErrorSums() for m in measured}
     for k, (floats, given) in enumerate(_values(real, quantized, measured, samples, threads)):
         progress("explain", k / samples.count)
@@ -120,7 +117,7 @@ def _why_hidden(path: GraphPath, taken: Mapping[str, str]) -> str:
 
 
 def _types(
-    quantized: "ModelProto", matches: Sequence[MatchedLayer], samples: SamplesLike, threads: int
+    quantized: "ModelProto", matches: Iterable[MatchedLayer], samples: SamplesLike, threads: int
 ) -> "DataTypes":
     """numpy's types of the inputs of `matches`, as the file has them: half precision where it computes so."""
     names = sorted({name for match in matches for name in match.inputs})
