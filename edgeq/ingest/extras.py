@@ -1,7 +1,7 @@
 """Optional packages: imported here, or refused with the command that installs them."""
 
 from importlib import import_module
-from typing import Any
+from types import ModuleType
 
 from edgeq.errors import ExtraMissing
 
@@ -12,7 +12,7 @@ _CPU_BUILD = (
 _WORDS = {"torch": _CPU_BUILD, "android": _CPU_BUILD, "litert": ""}
 
 
-def needed(module: str, extra: str, what_for: str) -> Any:
+def needed(module: str, extra: str, what_for: str) -> ModuleType:
     """The module; `extra` is edgeq's extra that has it. Raises ExtraMissing."""
     try:
         return import_module(module)

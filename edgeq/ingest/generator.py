@@ -87,7 +87,7 @@ def _samples(spec: str, inputs: tuple[str, ...]) -> Iterable[tuple[dict[str, np.
         ) from error
 
 
-def _call(function: Callable[..., Any]) -> Iterable[Any]:
+def _call(function: Callable[[], object]) -> Iterable[object]:
     result = function()
     if not isinstance(result, Iterable):
         raise TypeError(f"it returned {type(result).__name__}, expected an iterable of samples")
@@ -96,7 +96,7 @@ def _call(function: Callable[..., Any]) -> Iterable[Any]:
     return iter(result)
 
 
-def parted(item: Any, inputs: tuple[str, ...]) -> tuple[Any, Any]:
+def parted(item: object, inputs: tuple[str, ...]) -> tuple[Any, Any]:
     """The sample and its label, which is None where there is none."""
     if isinstance(item, tuple) and len(item) == 2 and _has_label(item, inputs):
         return item
@@ -109,7 +109,7 @@ def parted(item: Any, inputs: tuple[str, ...]) -> tuple[Any, Any]:
     return item, None
 
 
-def _has_label(pair: tuple[Any, Any], inputs: tuple[str, ...]) -> bool:
+def _has_label(pair: tuple[object, object], inputs: tuple[str, ...]) -> bool:
     """Whether a pair is (sample, label) and not the sample of a model with two inputs."""
     sample, label = pair
     return (
@@ -119,12 +119,12 @@ def _has_label(pair: tuple[Any, Any], inputs: tuple[str, ...]) -> bool:
     )
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> bool:
     """A plain integer. An integer *array* without dimensions is an input (a sample rate, say), not a label."""
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
-def by_name(sample: Any, spec: str, inputs: tuple[str, ...]) -> dict[str, np.ndarray]:
+def by_name(sample: object, spec: str, inputs: tuple[str, ...]) -> dict[str, np.ndarray]:
     """Arrays without names get those of the `inputs` in order, where there is one for each: a sample is identified by its
     names too, and an .npz or a dict names the same arrays so.
     """
@@ -137,7 +137,7 @@ def by_name(sample: Any, spec: str, inputs: tuple[str, ...]) -> dict[str, np.nda
     return {inputs[0] if len(inputs) == 1 else "": array_of(sample, said)}
 
 
-def array_of(value: Any, said: str) -> np.ndarray:
+def array_of(value: object, said: str) -> np.ndarray:
     if hasattr(value, "detach"):  # a torch tensor
         value = value.detach().cpu().numpy()
     try:

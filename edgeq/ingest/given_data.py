@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
@@ -21,6 +21,13 @@ from edgeq.ingest.npz import LABELS, Shapes, load_arrays, of_arrays, one_array_e
 from edgeq.ingest.spool import Spool
 from edgeq.ingest.stored import Stored
 from edgeq.user_code import place_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.utils.data import DataLoader, Dataset
+
+# How a sample is made of arrays: None where an array stands, and whole numbers, which may be labels.
+Form = dict[str, "Form"] | tuple["Form", ...] | int | np.integer | None
 
 TAKES = (
     "an array, a dict of arrays by input name, a tuple (inputs, labels), a list of samples, a torch DataLoader or Dataset, "
@@ -48,7 +55,7 @@ class GivenData:
         return self.words
 
 
-def given_data(value: Any) -> GivenData:
+def given_data(value: object) -> GivenData:
     """Raises TypeError for what is no data, DataRefused for what cannot be read."""
     if _is_array(value):
         return _arrays(value)
@@ -83,16 +90,16 @@ def kept_in_memory(spec: str | GivenData) -> str | GivenData:
     )
 
 
-def _is_array(value: Any) -> bool:
+def _is_array(value: object) -> "TypeGuard[np.ndarray | Tensor]":
     return isinstance(value, np.ndarray) or hasattr(value, "detach")
 
 
-def _is_picture(value: Any) -> bool:
+def _is_picture(value: object) -> bool:
     pil = sys.modules.get("PIL.Image")
     return pil is not None and isinstance(value, pil.Image)
 
 
-def _is_many(part: Any) -> bool:
+def _is_many(part: object) -> bool:
     """An array with the samples along its first axis, several of these, or labels."""
     if isinstance(part, Mapping):
         return bool(part) and all(_is_array(v) for v in part.values())
@@ -103,17 +110,17 @@ def _is_many(part: Any) -> bool:
     return _is_array(part) and part.ndim > 0
 
 
-def _is_dataset(value: Any) -> bool:
+def _is_dataset(value: object) -> "TypeGuard[Dataset[object]]":
     """A map-style Dataset: torch leaves out __iter__ there."""
     return hasattr(value, "__getitem__") and hasattr(value, "__len__") and not isinstance(value, Iterable)
 
 
-def _is_loader(value: Any) -> bool:
+def _is_loader(value: object) -> "TypeGuard[DataLoader[object]]":
     torch = sys.modules.get("torch.utils.data")  # who has a DataLoader has imported it
     return torch is not None and isinstance(value, torch.DataLoader) and value.batch_size is not None
 
 
-def _require_few(value: Any) -> None:
+def _require_few(value: object) -> None:
     """Of what says how long it is, before it is read."""
     count = _count(value)
     if count is not None and count > MOST:
@@ -140,7 +147,7 @@ def _words(value: Any) -> str:
 # Whole arrays
 
 
-def _arrays(value: Any) -> GivenData:
+def _arrays(value: object) -> GivenData:
     # What a tuple means shows once the model's inputs are known.
     parts = _flat(value)
     words = ", ".join(_described(name, array) for name, array in parts.items())
@@ -164,7 +171,7 @@ def _described(name: str, array: np.ndarray) -> str:
     return f"{given}array {'x'.join(map(str, array.shape))} {array.dtype.name}"
 
 
-def _flat(value: Any) -> dict[str, np.ndarray]:
+def _flat(value: object) -> dict[str, np.ndarray]:
     """Every array under a name of its own, whatever the tuple means."""
     if isinstance(value, Mapping):
         return {str(name): array_of(array, "data holds") for name, array in value.items()}
@@ -177,7 +184,7 @@ def _flat(value: Any) -> dict[str, np.ndarray]:
     return {"": array_of(value, "data holds")}
 
 
-def _named(value: Any, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+def _named(value: object, names: tuple[str, ...]) -> dict[str, np.ndarray]:
     """Arrays by the names of their inputs, and labels."""
     sample, labels = parted(value, names)
     found = by_name(sample, "data holds", names)
@@ -193,7 +200,7 @@ def _named(value: Any, names: tuple[str, ...]) -> dict[str, np.ndarray]:
 # One after the other
 
 
-def _iterated(items: Iterable[Any], words: str) -> GivenData:
+def _iterated(items: Iterable[object], words: str) -> GivenData:
     raw = _read_once(items, words)
 
     def open_for(names: tuple[str, ...], shapes: Shapes) -> Stored:
@@ -223,10 +230,10 @@ class _Raw:
     def __init__(self) -> None:
         self.images = False
         self._spool = Spool()
-        self._forms: list[Any] = []
+        self._forms: list[Form] = []
         self._digest = hashlib.sha256()
 
-    def add(self, item: Any, words: str) -> None:
+    def add(self, item: object, words: str) -> None:
         arrays: list[np.ndarray] = []
         form = _form(item, arrays, words)
         parts = item.values() if isinstance(item, Mapping) else item if isinstance(item, tuple) else (item,)
@@ -236,10 +243,10 @@ class _Raw:
         self._forms.append(form)
         self._digest.update(f"{form!r} {sample_key(named, None)}\n".encode())
 
-    def read(self, i: int) -> Any:
+    def read(self, i: int) -> object:
         return _formed(self._forms[i], iter(self._spool.read(i).values()))
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[object]:
         return (self.read(i) for i in range(len(self._forms)))
 
     def __len__(self) -> int:
@@ -250,7 +257,7 @@ class _Raw:
         return self._digest.hexdigest()
 
 
-def _read_once(items: Iterable[Any], words: str) -> _Raw:
+def _read_once(items: Iterable[object], words: str) -> _Raw:
     raw = _Raw()
     try:
         for item in itertools.islice(items, MOST + 1):
@@ -270,7 +277,7 @@ def _read_once(items: Iterable[Any], words: str) -> _Raw:
     return raw
 
 
-def _form(item: Any, arrays: list[np.ndarray], words: str) -> Any:
+def _form(item: object, arrays: list[np.ndarray], words: str) -> Form:
     """How `item` is made of arrays, which are appended; a whole number stays one, of its type: it may be a label."""
     if isinstance(item, Mapping):
         return {str(name): _form(part, arrays, words) for name, part in item.items()}
@@ -284,7 +291,7 @@ def _form(item: Any, arrays: list[np.ndarray], words: str) -> Any:
     return None
 
 
-def _formed(form: Any, arrays: Iterator[np.ndarray]) -> Any:
+def _formed(form: Form, arrays: Iterator[np.ndarray]) -> object:
     if isinstance(form, dict):
         return {name: _formed(part, arrays) for name, part in form.items()}
     if isinstance(form, tuple):
@@ -292,7 +299,7 @@ def _formed(form: Any, arrays: Iterator[np.ndarray]) -> Any:
     return next(arrays) if form is None else form
 
 
-def _apart(batch: Any) -> Iterator[Any]:
+def _apart(batch: object) -> Iterator[object]:
     """The samples of a batch: every array of it has them along its first axis."""
     lengths = {len(leaf) if np.ndim(leaf) else None for leaf in _leaves(batch)}
     if len(lengths) != 1 or None in lengths:
@@ -303,7 +310,7 @@ def _apart(batch: Any) -> Iterator[Any]:
     return (_row(batch, i) for i in range(lengths.pop() or 0))
 
 
-def _leaves(item: Any) -> Iterator[Any]:
+def _leaves(item: object) -> Iterator[np.ndarray]:
     if isinstance(item, Mapping):
         item = tuple(item.values())
     if isinstance(item, (tuple, list)):
@@ -313,7 +320,7 @@ def _leaves(item: Any) -> Iterator[Any]:
         yield array_of(item, "a batch holds")
 
 
-def _row(item: Any, i: int) -> Any:
+def _row(item: object, i: int) -> object:
     if isinstance(item, Mapping):
         return {name: _row(part, i) for name, part in item.items()}
     if isinstance(item, (tuple, list)):
@@ -321,7 +328,7 @@ def _row(item: Any, i: int) -> Any:
     return array_of(item, "a batch holds")[i]
 
 
-def _is_batch(item: Any, names: tuple[str, ...], shapes: Shapes, fewest: int = 2) -> bool:
+def _is_batch(item: object, names: tuple[str, ...], shapes: Shapes, fewest: int = 2) -> bool:
     """Whether the arrays fit the inputs with `fewest` samples or more along the first axis; single samples have a plain label."""
     sample, label = parted(item, names)
     found = by_name(sample, "data holds", names)
@@ -340,7 +347,7 @@ def _is_batch(item: Any, names: tuple[str, ...], shapes: Shapes, fewest: int = 2
     return several and alike and (label is None or (np.ndim(label) > 0 and len(label) == len(chosen[0])))
 
 
-def _is_batch_of_pairs(item: Any) -> bool:
+def _is_batch_of_pairs(item: object) -> bool:
     """(inputs, labels) of several samples, seen before the model is known: as many labels as inputs."""
     if isinstance(item, Mapping):
         labels = [item[key] for key in KEYS if key in item]

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from edgeq.errors import ModelRefused
 
@@ -34,7 +34,9 @@ class GivenModel(os.PathLike[str]):
     inputs: tuple[str, ...]
     words: str
     module: "nn.Module | None" = None
-    kept: Any = None  # the folder of the file, which goes with the last reference
+    kept: tempfile.TemporaryDirectory[str] | None = (
+        None  # the folder of the file, which goes with the last reference
+    )
 
     def __fspath__(self) -> str:
         return self.source
@@ -43,7 +45,7 @@ class GivenModel(os.PathLike[str]):
         return self.words
 
 
-def given_model(value: Any) -> GivenModel:
+def given_model(value: object) -> GivenModel:
     """Raises TypeError for anything that is no model, ModelRefused for a model that cannot be used."""
     torch, onnx = (
         sys.modules.get("torch"),

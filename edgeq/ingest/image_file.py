@@ -1,7 +1,5 @@
 """Decodes an image file to pixels; runs in the limited child. Knows pillow, and no numpy."""
 
-from typing import Any
-
 from edgeq.errors import DataRefused
 from edgeq.limited.reader import Reader
 
@@ -20,7 +18,7 @@ def prepare() -> None:
     Image.MAX_IMAGE_PIXELS = None  # ours is exact
 
 
-def pixels(path: str) -> tuple[Any, bytes]:
+def pixels(path: str) -> tuple[dict[str, int], bytes]:
     """{"height", "width"} and RGB bytes in rows, turned upright as the file's EXIF says. Raises DataRefused."""
     from PIL import Image, ImageOps
 

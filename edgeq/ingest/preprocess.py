@@ -11,11 +11,14 @@ from typing import Any
 from edgeq.errors import DataRefused
 from edgeq.nouns.tensor import Preprocessing
 
+Values = dict[str, Any]  # of a Preprocessing, by field
+Reader = Callable[[object], Values]
+
 _PRESETS = Path(__file__).with_name("presets.toml")
 EXAMPLE = "size=224x224,resize=short_side:256,layout=NCHW,channels=RGB,scale=1/255,mean=0.485/0.456/0.406,std=0.229/0.224/0.225"
 
 
-def presets() -> dict[str, dict[str, Any]]:
+def presets() -> dict[str, dict[str, object]]:
     return tomllib.loads(_PRESETS.read_text(encoding="utf-8"))
 
 
@@ -24,7 +27,7 @@ def parse(text: str) -> Preprocessing:
 
     Raises DataRefused; `details` has one line per problem.
     """
-    table: dict[str, Any] = {}
+    table: dict[str, object] = {}
     problems = []
     for index, part in enumerate(p.strip() for p in text.split(",") if p.strip()):
         key, equals, value = part.partition("=")
@@ -84,12 +87,12 @@ def _written(number: float) -> str:
     return short
 
 
-def given(said: str | Mapping[str, Any] | None) -> Preprocessing | None:
+def given(said: str | Mapping[str, object] | None) -> Preprocessing | None:
     """Of what --preprocess or edgeq.toml says, if anything. Raises DataRefused."""
     return None if said is None else parse(said) if isinstance(said, str) else from_table(said)
 
 
-def from_table(table: Mapping[str, Any], problems: list[str] | None = None) -> Preprocessing:
+def from_table(table: Mapping[str, object], problems: list[str] | None = None) -> Preprocessing:
     """A `[preprocess]` table: the same keys, values as text, numbers or lists; `preset = "imagenet"` first."""
     problems = list(problems or ())
     if not isinstance(table, Mapping):
@@ -102,7 +105,7 @@ def from_table(table: Mapping[str, Any], problems: list[str] | None = None) -> P
             f"there is no preset {preset!r}{_nearest(preset, known)}; presets: {', '.join(known)}"
         )
     given = {**known.get(preset, {}), **{k: v for k, v in table.items() if k != "preset"}}
-    values: dict[str, Any] = {}
+    values: Values = {}
     for key, value in given.items():
         if key not in _READERS:
             near = _nearest(key, ("preset", *_READERS))
@@ -127,7 +130,7 @@ def _nearest(word: str, known: Iterable[str]) -> str:
     return f", did you mean {near[0]}" if near else ""
 
 
-def _conflicts(values: Mapping[str, Any]) -> list[str]:
+def _conflicts(values: Values) -> list[str]:
     found = []
     if values.get("resize") == "short_side" and not values.get("size"):
         found.append("resize=short_side needs size=HEIGHTxWIDTH, which is cropped from the centre")
@@ -142,7 +145,7 @@ def _conflicts(values: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def _size(value: Any) -> dict[str, Any]:
+def _size(value: object) -> Values:
     parts = value if isinstance(value, (list, tuple)) else str(value).lower().split("x")
     if len(parts) == 1:
         parts = [parts[0], parts[0]]
@@ -155,7 +158,7 @@ def _size(value: Any) -> dict[str, Any]:
     return {"size": (height, width)}
 
 
-def _resize(value: Any) -> dict[str, Any]:
+def _resize(value: object) -> Values:
     kind, _, pixels = str(value).partition(":")
     if kind == "short_side":
         if not pixels.isdecimal() or int(pixels) < 1:
@@ -166,8 +169,8 @@ def _resize(value: Any) -> dict[str, Any]:
     return {"resize": kind, "short_side": None}
 
 
-def _one_of(key: str, *allowed: str) -> Callable[[Any], dict[str, Any]]:
-    def read(value: Any) -> dict[str, Any]:
+def _one_of(key: str, *allowed: str) -> Reader:
+    def read(value: object) -> Values:
         word = str(value).upper()
         if word not in allowed:
             raise ValueError(f"expected {' or '.join(allowed)}")
@@ -176,12 +179,12 @@ def _one_of(key: str, *allowed: str) -> Callable[[Any], dict[str, Any]]:
     return read
 
 
-def _scale(value: Any) -> dict[str, Any]:
+def _scale(value: object) -> Values:
     return {"scale": _number(value)}
 
 
-def _numbers(key: str) -> Callable[[Any], dict[str, Any]]:
-    def read(value: Any) -> dict[str, Any]:
+def _numbers(key: str) -> Reader:
+    def read(value: object) -> Values:
         parts = value if isinstance(value, (list, tuple)) else str(value).split("/")
         numbers = tuple(_number(p) for p in parts)
         if key == "std" and 0.0 in numbers:
@@ -208,7 +211,7 @@ def _number(value: Any) -> float:
     return number
 
 
-_READERS: dict[str, Callable[[Any], dict[str, Any]]] = {
+_READERS: dict[str, Reader] = {
     "size": _size,
     "resize": _resize,
     "layout": _one_of("layout", "NCHW", "NHWC"),

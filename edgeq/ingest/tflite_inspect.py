@@ -4,14 +4,18 @@ Runs in the limited child, because the runtime may end the process on a file tha
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from edgeq.errors import ModelRefused
 from edgeq.graphs.tflite_session import open_interpreter
 from edgeq.limited.reader import Reader
+
+if TYPE_CHECKING:
+    from ai_edge_litert.interpreter import Interpreter
 
 READER = Reader("edgeq.ingest.tflite_inspect:inspect", ModelRefused, "the model", "convert the model again")
 
@@ -36,7 +40,7 @@ def prepare() -> None:
     import ai_edge_litert.interpreter  # noqa: F401
 
 
-def inspect(path: str, renewed: str) -> Any:
+def inspect(path: str, renewed: str) -> dict[str, object]:
     """{"inputs", "outputs", "quantized", "draws", "renewed"}, of a graph that ran on zeros; a file of an old schema is written
     to `renewed` in the current one. Raises ModelRefused in the runtime's words.
     """
@@ -52,7 +56,7 @@ def inspect(path: str, renewed: str) -> Any:
         ) from None
 
 
-def _inspected(path: Path, renewed: Path) -> Any:
+def _inspected(path: Path, renewed: Path) -> dict[str, object]:
     # Without the delegate the graph's own operators are seen, not the delegate's one node.
     interpreter = open_interpreter(path.read_bytes(), threads=1, delegates=False)
     for detail in interpreter.get_input_details():
@@ -67,7 +71,7 @@ def _inspected(path: Path, renewed: Path) -> Any:
     }
 
 
-def quantized_words(interpreter: Any) -> str | None:
+def quantized_words(interpreter: "Interpreter") -> str | None:
     """ "int8 TFLite", "uint8 TFLite", "int8 weights only TFLite", or None for a float graph."""
     tensors = {t["index"]: t for t in interpreter.get_tensor_details()}
     kinds: Counter[tuple[str, str]] = Counter()
@@ -83,7 +87,7 @@ def quantized_words(interpreter: Any) -> str | None:
     return f"{weights} weights only TFLite" if activation.startswith("float") else f"{activation} TFLite"
 
 
-def _drawing(interpreter: Any) -> list[str]:
+def _drawing(interpreter: "Interpreter") -> list[str]:
     """The operators that draw random numbers, where another run on the same input gives others."""
     kinds = {op["op_name"] for op in interpreter._get_ops_details()}
     drawing = sorted(kinds.intersection(_DRAW))
@@ -93,7 +97,7 @@ def _drawing(interpreter: Any) -> list[str]:
     return drawing if any(_run(interpreter) != first for _ in range(_REPEATS)) else []
 
 
-def _run(interpreter: Any) -> list[bytes]:
+def _run(interpreter: "Interpreter") -> list[bytes]:
     interpreter.invoke()
     return [interpreter.get_tensor(d["index"]).tobytes() for d in interpreter.get_output_details()]
 
@@ -120,7 +124,7 @@ def _renew(path: Path, renewed: Path) -> bool:
     return True
 
 
-def _tensor(detail: Any) -> dict[str, Any]:
+def _tensor(detail: Mapping[str, Any]) -> dict[str, object]:
     scale, zero_point = detail["quantization"]
     return {
         "name": detail["name"],

@@ -1,7 +1,7 @@
 """Opens, checks and cleans an ONNX file; runs in the limited child. opened.py asks for it."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -34,8 +34,8 @@ def open_file(
     out: str,
     shapes: dict[str, list[int]],
     example: str | None,
-    survey: dict[str, Any] | None = None,
-) -> Any:
+    survey: dict[str, object] | None = None,
+) -> dict[str, object]:
     """Opened, as a dict; or SurveyAsked, where `survey` is missing and needed. Raises ModelRefused."""
     source = Path(path)
     loaded = read(source)

@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Optional
+from typing import Optional
 
 import numpy as np
 
@@ -61,7 +61,7 @@ def open_apart(request: Request, out: Path) -> Opened:
     """The clean graph is written to `out`, or left where it is. Raises ModelRefused; DataRefused by the request's survey."""
     with tempfile.TemporaryDirectory(prefix="edgeq-") as name:
         folder = Path(name)
-        options: dict[str, Any] = {
+        options: dict[str, object] = {
             "out": str(out.absolute()),
             "shapes": {key: list(shape) for key, shape in request.shapes.items()},
             "example": _stored(request.example, folder / "example.npz"),
@@ -73,7 +73,7 @@ def open_apart(request: Request, out: Path) -> Opened:
     return Opened.from_dict(found)
 
 
-def _asked(request: Request, options: Mapping[str, Any]) -> Any:
+def _asked(request: Request, options: Mapping[str, object]) -> dict[str, object]:
     path = Path(request.source)
     size = _size(path)
     pending = begin(_READER, path, for_model(size), writes=2 * size, **options)
@@ -81,7 +81,8 @@ def _asked(request: Request, options: Mapping[str, Any]) -> Any:
     import onnx  # noqa: F401
     import onnxruntime  # noqa: F401
 
-    return pending.result()[0]
+    found: dict[str, object] = pending.result()[0]
+    return found
 
 
 def _size(path: Path) -> int:

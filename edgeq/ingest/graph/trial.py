@@ -1,6 +1,7 @@
 """Compares the outputs of two graphs on random input: the check of every change to a graph."""
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -98,11 +99,11 @@ def references(
     return found
 
 
-def same(before: Outputs, after: Outputs) -> bool:
+def same(before: Sequence[object], after: Sequence[object]) -> bool:
     return len(before) == len(after) and all(_close(b, a) for b, a in zip(before, after, strict=True))
 
 
-def same_values(before: Outputs, after: Outputs) -> bool:
+def same_values(before: Sequence[object], after: Sequence[object]) -> bool:
     """As `same` where types may be narrower: formats without 64 bits give integers in 32 and doubles as floats."""
     return len(before) == len(after) and same(
         [_as_wide_as(b, a) for b, a in zip(before, after, strict=True)], after
@@ -149,17 +150,17 @@ def _random(spec: TensorSpec, rng: np.random.Generator, whole: int) -> np.ndarra
     return np.full(shape, whole).astype(dtype)
 
 
-def _numpy_dtype(name: str) -> np.dtype[Any]:
+def _numpy_dtype(name: str) -> np.dtype:
     try:
         return np.dtype(name)
     except TypeError:
         import ml_dtypes
 
-        found: np.dtype[Any] = np.dtype(getattr(ml_dtypes, name))
+        found: np.dtype = np.dtype(getattr(ml_dtypes, name))
         return found
 
 
-def _as_wide_as(before: Any, after: Any) -> Any:
+def _as_wide_as(before: object, after: object) -> object:
     """`before` in the type of `after` where both are integers, or both are reals, and its values fit there."""
     if not (isinstance(before, np.ndarray) and isinstance(after, np.ndarray)):
         return before
@@ -171,7 +172,7 @@ def _as_wide_as(before: Any, after: Any) -> Any:
     return before
 
 
-def _close(before: Any, after: Any) -> bool:
+def _close(before: object, after: object) -> bool:
     if not (isinstance(before, np.ndarray) and isinstance(after, np.ndarray)):
         return type(before) is type(after)
     if before.shape != after.shape or before.dtype != after.dtype:

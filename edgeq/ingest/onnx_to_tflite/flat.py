@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 from edgeq.errors import ConversionFailed
 from edgeq.foreign import quiet, translated
@@ -10,6 +11,9 @@ from edgeq.graphs.onnx_io import read_onnx
 from edgeq.ingest.extras import needed
 from edgeq.ingest.onnx_to_tflite.call import REMEDY
 from edgeq.ingest.onnx_to_tflite.pins import CONVERTER
+
+if TYPE_CHECKING:
+    from ai_edge_litert.schema_py_generated import ModelT, OperatorT, SubGraphT
 
 _NAMED = 3  # nodes that are named in one message
 
@@ -20,9 +24,9 @@ class Flat:
     the schema's words for operators.
     """
 
-    schema: Any
-    model: Any
-    graph: Any
+    schema: ModuleType
+    model: "ModelT"
+    graph: "SubGraphT"
     kinds: dict[int, str]
 
 
@@ -61,7 +65,7 @@ def written(flat: Flat) -> bytes:
     return bytes(files.convert_object_to_bytearray(flat.model))
 
 
-def kind_of(flat: Flat, operator: Any) -> str:
+def kind_of(flat: Flat, operator: "OperatorT") -> str:
     """The schema's word, CONV_2D."""
     code = flat.model.operatorCodes[operator.opcodeIndex]
     return flat.kinds.get(max(code.builtinCode, code.deprecatedBuiltinCode), "CUSTOM")
@@ -80,7 +84,7 @@ def code_of(flat: Flat, kind: int) -> int:
     return len(codes) - 1
 
 
-def _custom(model: Any, source: Path) -> list[str]:
+def _custom(model: "ModelT", source: Path) -> list[str]:
     """Operator type and name of the nodes that became custom operators; the output's name for a node without one."""
     nodes = read_onnx(source, weights=False).graph.node
     names = {output: node.name or output for node in nodes for output in node.output}

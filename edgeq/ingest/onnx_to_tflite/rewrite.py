@@ -4,12 +4,15 @@ Knows the flatbuffer's objects and these two operators.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from edgeq.ingest.onnx_to_tflite.ends import End, InFile
 from edgeq.ingest.onnx_to_tflite.flat import Flat, code_of
+
+if TYPE_CHECKING:
+    from ai_edge_litert.schema_py_generated import TensorMapT, TensorT
 
 
 def inputs_of(flat: Flat) -> tuple[InFile, ...]:
@@ -104,7 +107,7 @@ def _named(flat: Flat, index: int, name: str) -> int:
     return index
 
 
-def _mapped(flat: Flat, ends: Sequence[End], indices: Sequence[int]) -> list[Any]:
+def _mapped(flat: Flat, ends: Sequence[End], indices: Sequence[int]) -> "list[TensorMapT]":
     maps = []
     for end, index in zip(ends, indices, strict=True):
         entry = flat.schema.TensorMapT()
@@ -113,5 +116,5 @@ def _mapped(flat: Flat, ends: Sequence[End], indices: Sequence[int]) -> list[Any
     return maps
 
 
-def _shape(tensor: Any) -> tuple[int, ...]:
+def _shape(tensor: "TensorT") -> tuple[int, ...]:
     return tuple(int(d) for d in (tensor.shape if tensor.shape is not None else ()))

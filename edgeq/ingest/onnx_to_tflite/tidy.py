@@ -5,9 +5,12 @@ wherever that rounds to zero. Changes the operators in place; what they compute 
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING
 
 from edgeq.ingest.onnx_to_tflite.flat import Flat, code_of, kind_of
+
+if TYPE_CHECKING:
+    from ai_edge_litert.schema_py_generated import OperatorT
 
 _ACTIVATIONS = ("RELU", "RELU6")
 _TAKE_ACTIVATIONS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "ADD")
@@ -23,7 +26,7 @@ def tidy(flat: Flat) -> None:
             _fuse_log_softmax(flat, operator)
 
 
-def _fuse_activation(flat: Flat, activation: Any, kind: str) -> None:
+def _fuse_activation(flat: Flat, activation: "OperatorT", kind: str) -> None:
     """Into the layer before it, through operators that only move elements."""
     chain = list(_before(flat, activation))
     if not chain or kind_of(flat, chain[-1]) not in _TAKE_ACTIVATIONS:
@@ -37,7 +40,7 @@ def _fuse_activation(flat: Flat, activation: Any, kind: str) -> None:
     _remove(flat, activation)
 
 
-def _fuse_log_softmax(flat: Flat, log: Any) -> None:
+def _fuse_log_softmax(flat: Flat, log: "OperatorT") -> None:
     softmax = _only_source(flat, log)
     if softmax is None or kind_of(flat, softmax) != "SOFTMAX" or softmax.builtinOptions.beta != 1.0:
         return
@@ -48,7 +51,7 @@ def _fuse_log_softmax(flat: Flat, log: Any) -> None:
     _remove(flat, log)
 
 
-def _before(flat: Flat, operator: Any) -> Iterator[Any]:
+def _before(flat: Flat, operator: "OperatorT") -> "Iterator[OperatorT]":
     """The operators before this one, nearest first, up to the first that does more than move elements."""
     source = _only_source(flat, operator)
     while source is not None:
@@ -56,7 +59,7 @@ def _before(flat: Flat, operator: Any) -> Iterator[Any]:
         source = _only_source(flat, source) if kind_of(flat, source) in _ONLY_MOVE else None
 
 
-def _only_source(flat: Flat, operator: Any) -> Any | None:
+def _only_source(flat: Flat, operator: "OperatorT") -> "OperatorT | None":
     """The operator that makes this one's first input, where nobody else takes that."""
     tensor = operator.inputs[0]
     takers = sum(list(other.inputs).count(tensor) for other in flat.graph.operators)
@@ -65,5 +68,5 @@ def _only_source(flat: Flat, operator: Any) -> Any | None:
     return next((other for other in flat.graph.operators if tensor in list(other.outputs)), None)
 
 
-def _remove(flat: Flat, operator: Any) -> None:
+def _remove(flat: Flat, operator: "OperatorT") -> None:
     flat.graph.operators = [other for other in flat.graph.operators if other is not operator]

@@ -4,7 +4,7 @@ torch.export records torch.tensor([...]) as a copy of a constant that is then de
 detaching does nothing; litert-torch refuses it on what it takes for a view.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import torch
@@ -17,7 +17,7 @@ def with_plain_constants(program: "ExportedProgram", inputs: "tuple[torch.Tensor
 
     aten = torch.ops.aten
     detaches = (aten.detach.default, aten.detach_.default)
-    module: Any = program.module()
+    module: torch.fx.GraphModule = program.module()
     found = False
     for part in [m for m in module.modules() if isinstance(m, torch.fx.GraphModule)]:
         for node in list(part.graph.nodes):

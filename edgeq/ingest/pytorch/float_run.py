@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -21,15 +21,22 @@ from edgeq.nouns.tensor import TensorSpec
 if TYPE_CHECKING:
     import torch
 
+Within = contextlib.AbstractContextManager[object] | None
+Arguments = tuple[Any, ...]  # of a function of torch's
+Keywords = dict[str, Any]
+Seen = tuple[Any, ...]  # see _seen
+
 _FAILED = "the model does not run on the samples"
 _AT_ONCE = 16  # samples
 _EPSILON = 1e-5  # the usual one; it hardly counts
 _NEAR = 4  # layers with weights, among which the first batch normalization is looked for
 
 
-def float_model(
-    call: Callable[..., Any], names: Sequence[str], inputs: "tuple[torch.Tensor, ...]"
-) -> FloatModel:
+class Call(Protocol):
+    def __call__(self, tensors: "tuple[torch.Tensor, ...]", within: Within = None) -> object: ...
+
+
+def float_model(call: Call, names: Sequence[str], inputs: "tuple[torch.Tensor, ...]") -> FloatModel:
     """`call(tensors, within)` runs the module, in a context where one is given, perhaps in another thread; `inputs` is one sample that it takes, and `names` are those of its inputs."""
     specs = tuple(
         TensorSpec(name, str(tensor.dtype).removeprefix("torch."), tuple(tensor.shape))
@@ -80,7 +87,7 @@ def _tensors(arrays: Sequence[np.ndarray]) -> "tuple[torch.Tensor, ...]":
     return tuple(torch.from_numpy(np.array(a)) for a in arrays)
 
 
-def _outputs(call: Any, arrays: Sequence[np.ndarray]) -> Arrays:
+def _outputs(call: Call, arrays: Sequence[np.ndarray]) -> Arrays:
     import torch
 
     with torch.no_grad():
@@ -88,7 +95,7 @@ def _outputs(call: Any, arrays: Sequence[np.ndarray]) -> Arrays:
     return tuple(t.detach().numpy() for t in flat if isinstance(t, torch.Tensor))
 
 
-def _apart(call: Any, samples: Sequence[Arrays]) -> list[Arrays]:
+def _apart(call: Call, samples: Sequence[Arrays]) -> list[Arrays]:
     """The outputs of each sample, of a module that takes them together."""
     if len(samples) == 1:
         return [_outputs(call, samples[0])]
@@ -100,7 +107,7 @@ def _joined(samples: Sequence[Arrays]) -> Arrays:
     return samples[0] if len(samples) == 1 else tuple(map(np.concatenate, zip(*samples, strict=True)))
 
 
-def _takes_several(call: Any, samples: Sequence[Arrays]) -> bool:
+def _takes_several(call: Call, samples: Sequence[Arrays]) -> bool:
     """Whether two samples in one batch give the same outputs as each alone, up to rounding."""
     if any(array.ndim < 2 or array.shape[0] != 1 for sample in samples for array in sample):
         return False
@@ -116,7 +123,7 @@ def _takes_several(call: Any, samples: Sequence[Arrays]) -> bool:
     )
 
 
-def _first_layers(call: Any, parts: Sequence[Sequence[Arrays]]) -> FirstLayers:
+def _first_layers(call: Call, parts: Sequence[Sequence[Arrays]]) -> FirstLayers:
     """Seen where torch's functions are called, so it does not matter how the module was written."""
     seen = [_seen(call, _joined(part)) for part in parts]
     layers, norms = [one[0] for one in seen if one[0]], [one[1] for one in seen if one[1]]
@@ -126,14 +133,14 @@ def _first_layers(call: Any, parts: Sequence[Sequence[Arrays]]) -> FirstLayers:
     )
 
 
-def _layer(found: list[Any]) -> FirstLayer | None:
+def _layer(found: list[Seen]) -> FirstLayer | None:
     bias, axis = found[0][1:]
     if bias is None:
         return None
     return FirstLayer(*of_channels([value for value, *_ in found], axis), bias.astype(np.float64))
 
 
-def _norm(found: list[Any]) -> FirstNorm | None:
+def _norm(found: list[Seen]) -> FirstNorm | None:
     _, mean, variance, epsilon = found[0]
     if mean is None or variance is None or not is_informative(mean, variance):
         return None
@@ -141,7 +148,7 @@ def _norm(found: list[Any]) -> FirstNorm | None:
     return FirstNorm(*of_channels([value for value, *_ in found], 1), mean.astype(np.float64), spread)
 
 
-def _macs(call: Any, sample: Arrays) -> int:
+def _macs(call: Call, sample: Arrays) -> int:
     """Of the functions that hold a network's work, as they are called."""
     import torch
     from torch.overrides import TorchFunctionMode
@@ -149,7 +156,13 @@ def _macs(call: Any, sample: Arrays) -> int:
     found = [0]
 
     class Counting(TorchFunctionMode):  # type: ignore[misc]
-        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        def __torch_function__(
+            self,
+            func: Callable[..., Any],
+            types: object,
+            args: Arguments = (),
+            kwargs: Keywords | None = None,
+        ) -> object:
             result = func(*args, **(kwargs or {}))
             name = getattr(func, "__name__", "").partition(".")[0]
             found[0] += _macs_of(name, args, result) if args else 0
@@ -160,7 +173,7 @@ def _macs(call: Any, sample: Arrays) -> int:
     return found[0]
 
 
-def _macs_of(name: str, args: Any, result: Any) -> int:
+def _macs_of(name: str, args: Arguments, result: "torch.Tensor") -> int:
     if name.startswith("conv") and len(args) > 1:
         given = args[0] if "transpose" in name else result
         return int(given.numel() * args[1][0].numel())
@@ -178,17 +191,23 @@ class _Enough(Exception):
     """What is looked for was seen, or is not near the input: the rest of the network need not run."""
 
 
-def _seen(call: Any, sample: Arrays) -> tuple[Any, Any]:
+def _seen(call: Call, sample: Arrays) -> tuple[Seen | None, Seen | None]:
     """(values, bias, axis of the channels) of the first layer and (values, mean, variance, epsilon) of the first batch
     normalization, each None where there is none.
     """
     from torch.overrides import TorchFunctionMode
 
-    found: list[Any] = [None, None]
+    found: list[Seen | None] = [None, None]
     layers = 0
 
     class Looking(TorchFunctionMode):  # type: ignore[misc]
-        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        def __torch_function__(
+            self,
+            func: Callable[..., Any],
+            types: object,
+            args: Arguments = (),
+            kwargs: Keywords | None = None,
+        ) -> object:
             kwargs = kwargs or {}
             name, _, overload = getattr(func, "__name__", "").partition(".")
             if name == "batch_norm":
@@ -209,7 +228,7 @@ def _seen(call: Any, sample: Arrays) -> tuple[Any, Any]:
     return found[0], found[1]
 
 
-def _of_norm(args: Any, kwargs: Any, *, exported: bool) -> Any:
+def _of_norm(args: Arguments, kwargs: Keywords, *, exported: bool) -> Seen:
     """Of torch.nn.functional.batch_norm(input, mean, variance, weight, ...), or of an `exported` aten.batch_norm(input, weight,
     bias, mean, variance, ...).
     """
@@ -218,7 +237,7 @@ def _of_norm(args: Any, kwargs: Any, *, exported: bool) -> Any:
     return _array(args[0]), _array(mean), _array(variance), _EPSILON
 
 
-def _of_layer(name: str, args: Any, kwargs: Any, result: Any) -> Any:
+def _of_layer(name: str, args: Arguments, kwargs: Keywords, result: "torch.Tensor") -> Seen | None:
     if name in ("conv1d", "conv2d", "conv3d"):
         return _array(result), _array(args[2] if len(args) > 2 else kwargs.get("bias")), 1
     if name == "linear":
@@ -226,5 +245,5 @@ def _of_layer(name: str, args: Any, kwargs: Any, result: Any) -> Any:
     return (None, None, -1) if name in ("matmul", "mm", "bmm") else None
 
 
-def _array(tensor: Any) -> "np.ndarray | None":
+def _array(tensor: "torch.Tensor | None") -> "np.ndarray | None":
     return None if tensor is None else tensor.detach().numpy().copy()

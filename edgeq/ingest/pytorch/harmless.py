@@ -92,7 +92,7 @@ def _refuse_pickle(name: str, content: bytes) -> None:
         raise Harmful(f"{name} holds more than tensors") from error
 
 
-def _strings(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
+def _strings(value: object, key: str = "") -> Iterator[tuple[str, str]]:
     """Every string with its key; keys themselves have the key ""."""
     if isinstance(value, str):
         yield key, value
@@ -106,7 +106,7 @@ def _strings(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
                 yield from _strings(one, name)
 
 
-def _is_text(value: Any) -> bool:
+def _is_text(value: object) -> bool:
     """Whether this is text as it is meant, and not a part of the graph that calls itself `metadata`."""
     if isinstance(value, dict):
         return "expr_str" not in value and all(isinstance(v, str) for v in value.values())

@@ -4,7 +4,6 @@ What torch unpickles, and how large the tensors are that a few bytes declare, is
 """
 
 from pathlib import Path
-from typing import Any
 
 from edgeq.errors import ModelRefused
 from edgeq.limited.reader import Reader
@@ -27,7 +26,7 @@ def prepare() -> None:
     import torch  # noqa: F401
 
 
-def weights(path: str) -> Any:
+def weights(path: str) -> int:
     """The bytes of all tensors. Raises ModelRefused as `load_weights` does, and for tensors that are views of less than they
     declare."""
     from edgeq.ingest.pytorch.weights import load_weights
@@ -43,7 +42,7 @@ def weights(path: str) -> Any:
     return sum(tensor.numel() * tensor.element_size() for tensor in found.values())
 
 
-def program(path: str, run: bool) -> Any:
+def program(path: str, run: bool) -> bool:
     """Loads it, and where `run` runs it on the inputs that it brings. Raises ModelRefused."""
     import torch
 

@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import inspect
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from edgeq.ingest.extras import needed
 from edgeq.ingest.float_model import FloatModel
 from edgeq.ingest.graph.random_numbers import refusal
 from edgeq.ingest.graph.trial import same
-from edgeq.ingest.pytorch.float_run import float_model
+from edgeq.ingest.pytorch.float_run import Within, float_model
 from edgeq.ingest.pytorch.load_program import first_line_of, load_program
 from edgeq.ingest.pytorch.module import build_module
 from edgeq.ingest.pytorch.open_weights import PROGRAM
@@ -27,6 +27,7 @@ from edgeq.limited.native_call import RunTooLong, native_call
 if TYPE_CHECKING:
     from torch import nn
     from torch.export import ExportedProgram
+    from torch.fx import Node
 
 _RUNS = 4  # that show whether the network draws random numbers
 
@@ -73,7 +74,7 @@ def _float_model(module: "nn.Module", inputs: Tensors, source: str) -> FloatMode
     if len(names) != len(inputs):
         names = [f"input_{i}" for i in range(len(inputs))]
 
-    def call(tensors: Tensors, within: Any = None) -> Any:
+    def call(tensors: Tensors, within: Within = None) -> object:
         return _outputs(module, tensors, source, within)
 
     return float_model(call, names, inputs)
@@ -219,20 +220,20 @@ def _is_saved(source: str) -> bool:
     return source.lower().endswith(".pt2")
 
 
-def _outputs(module: "nn.Module", inputs: Tensors, source: str, within: Any = None) -> Any:
+def _outputs(module: "nn.Module", inputs: Tensors, source: str, within: Within = None) -> object:
     """Without gradients. What a stranger may have saved ends within a time; a factory is code of the user's own.
     `within` is a context for the thread that runs it.
     """
     import torch
 
-    def call() -> Any:
+    def call() -> object:
         with torch.no_grad(), within or contextlib.nullcontext():  # each thread has its own
             return module(*inputs)
 
     return native_call(call) if _is_saved(source) else call()
 
 
-def _arrays(outputs: Any) -> list[np.ndarray]:
+def _arrays(outputs: object) -> list[np.ndarray]:
     import torch
 
     flat, _ = torch.utils._pytree.tree_flatten(outputs)
@@ -258,7 +259,7 @@ def _draws(exported: "ExportedProgram", source: str) -> ModelRefused:
     )
 
 
-def _rests(node: Any) -> bool:
+def _rests(node: "Node") -> bool:
     """Whether it is a dropout that is not in training."""
     return "dropout" in node.target.name() and len(node.args) > 2 and not node.args[2]
 

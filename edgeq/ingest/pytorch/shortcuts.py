@@ -4,13 +4,15 @@ ResNets for small images have it (He et al. 2015, option A). A convolution is wh
 as a slice it is a scalar loop in LiteRT, which costs 10 % of a ResNet-56, and float between integers in onnxruntime.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import torch
     from torch.export import ExportedProgram
     from torch.fx import GraphModule, Node
+    from torch.fx.node import Argument
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ def with_convolutions(
     """
     import torch
 
-    module: Any = program.module()
+    module: GraphModule = program.module()
     shortcuts = [s for node in module.graph.nodes if (s := _shortcut(node)) is not None]
     if not shortcuts:
         return program, 0
@@ -54,7 +56,7 @@ def _shortcut(node: "Node") -> Shortcut | None:
     if node.target not in (aten.pad.default, aten.constant_pad_nd.default):
         return None
     mode_and_value = [*node.args[2:], *node.kwargs.values()]
-    widths: Any = node.args[1]
+    widths: Sequence[int] = node.args[1]
     if (
         any(v not in ("constant", None, 0, 0.0) for v in mode_and_value)
         or len(widths) != 6
@@ -62,7 +64,7 @@ def _shortcut(node: "Node") -> Shortcut | None:
     ):
         return None
     strides = {2: 1, 3: 1}
-    source: Any = node.args[0]
+    source: Node = node.args[0]
     while source.op == "call_function" and source.target is aten.slice.Tensor and len(source.users) == 1:
         dim, step = _whole_slice(source)
         if dim not in strides and step != 1:
@@ -79,8 +81,8 @@ def _shortcut(node: "Node") -> Shortcut | None:
 
 def _whole_slice(node: "Node") -> tuple[int, int]:
     """Dimension and step of a slice from the first element to the last; (-1, 0) for any other."""
-    given: list[Any] = list(node.args)
-    defaults: list[Any] = [None, 0, 0, None, 1]
+    given: list[Argument] = list(node.args)
+    defaults: list[Argument] = [None, 0, 0, None, 1]
     source, dim, start, end, step = given + defaults[len(given) :]
     size = source.meta["val"].shape[dim]
     whole = start in (0, None) and (end is None or (isinstance(end, int) and end >= size))
@@ -103,7 +105,7 @@ def _rewrite(module: "GraphModule", shortcut: Shortcut, name: str) -> None:
     shortcut.result.replace_all_uses_with(convolved)
 
 
-def _equal(expected: Any, found: Any) -> bool:
+def _equal(expected: object, found: object) -> bool:
     import torch
 
     flat, other = (torch.utils._pytree.tree_flatten(outputs)[0] for outputs in (expected, found))

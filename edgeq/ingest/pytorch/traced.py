@@ -1,7 +1,8 @@
 """What torch.export made of a module, with the outputs to compare conversions with."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -35,7 +36,7 @@ class Program:
         feed = {v.name: a for v, a in zip(graph.graph.input, self.arrays, strict=True)}
         self._refuse(name, same(self.expected, run(graph, feed)))
 
-    def refuse_other_values(self, name: str, outputs: list[Any]) -> None:
+    def refuse_other_values(self, name: str, outputs: Sequence[np.ndarray]) -> None:
         """As `refuse_difference` for outputs that may be narrower than torch's."""
         self._refuse(name, same_values(self.expected, outputs))
 

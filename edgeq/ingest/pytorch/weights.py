@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from edgeq.errors import EdgeqError, ModelRefused
 from edgeq.ingest.extras import needed
@@ -44,7 +44,7 @@ def _reason(words: str) -> str:
     return "it was not written by torch.save or safetensors, or it is damaged"
 
 
-def _loaded(path: Path) -> Any:
+def _loaded(path: Path) -> object:
     if path.suffix == ".safetensors":
         return needed("safetensors.torch", "torch", f"reading {path.name}").load_file(path)
     import torch
@@ -77,7 +77,7 @@ def fill(module: "nn.Module", state: "Mapping[str, Tensor]", path: Path) -> None
     module.load_state_dict({k: v for k, v in state.items() if k in own}, strict=False)
 
 
-def _unwrapped(found: Any, path: Path) -> "dict[str, Tensor]":
+def _unwrapped(found: object, path: Path) -> "dict[str, Tensor]":
     import torch
 
     while isinstance(found, Mapping):
