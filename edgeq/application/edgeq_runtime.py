@@ -24,9 +24,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union
 
 if TYPE_CHECKING:
-    import numpy as np
+    from typing import TypeGuard
 
-    Image = Union[str, os.PathLike[str], np.ndarray, Any]
+    import numpy as np
+    from ai_edge_litert.interpreter import Interpreter
+    from PIL.Image import Image as PilImage
+
+    Image = Union[str, os.PathLike[str], np.ndarray, PilImage]
+    Json = dict[str, Any]  # an object of contract.json, or the runtime's words for a tensor
+    Shape = tuple[Union[int, None], ...]
+    Run = Callable[..., Sequence[np.ndarray]]
+    OpenSession = Callable[[str, int, list[str], list[str]], tuple[Run, list[Shape]]]
 
 CONTRACT, PYTHON_PATH = "contract.json", "python_path.json"
 _ROOTS = ("/var/lib/edgeq", "~/.local/share/edgeq")
@@ -76,7 +84,7 @@ class Model:
         self._refused: tuple[str | None, Exception] | None = None
         self._release = self._load(self._target())
 
-    def __call__(self, *values: Any, **named: Any) -> dict[str, np.ndarray]:
+    def __call__(self, *values: object, **named: object) -> dict[str, np.ndarray]:
         """The outputs of one inference by their names, shaped as the contract says.
 
         Inputs are given in order, as keywords, or as one dict or tuple. Each is the array that the model takes (nested lists
@@ -92,7 +100,7 @@ class Model:
         return release.named(release.run(*release.arrays(values, named)))
 
     @property
-    def contract(self) -> dict[str, Any]:
+    def contract(self) -> Json:
         """Of the release that answered last."""
         return self._release.contract
 
@@ -158,12 +166,12 @@ class _Input:
     """One input. `shape` has None where the model leaves a dimension open; `affine`: its integers stand for reals."""
 
     name: str
-    dtype: np.dtype[Any]
+    dtype: np.dtype
     shape: tuple[int | None, ...]
-    affine: Mapping[str, Any] | None
-    preprocessing: Mapping[str, Any] | None
+    affine: Mapping[str, float] | None
+    preprocessing: Json | None
 
-    def array(self, value: Any) -> np.ndarray:
+    def array(self, value: object) -> np.ndarray:
         """What the runtime takes. Raises ValueError."""
         import numpy as np
 
@@ -202,7 +210,7 @@ class _Input:
         image = " or an image" if self.preprocessing is not None else ""
         return f"{_by(self.shape)} {reals}{self.dtype}{image}"
 
-    def _unfit(self, value: Any) -> ValueError:
+    def _unfit(self, value: object) -> ValueError:
         hint = ""
         if _is_array_file(value):
             hint = f"; give what numpy.load reads from {value}"
@@ -215,7 +223,7 @@ class _Input:
 class _Output:
     name: str
     shape: tuple[int | None, ...]
-    affine: Mapping[str, Any] | None
+    affine: Mapping[str, float] | None
 
     def array(self, stored: np.ndarray) -> np.ndarray:
         """Reals, in the shape of the contract: runtimes differ in whether they keep an axis of 1."""
@@ -233,13 +241,13 @@ class _Release:
 
     target: str | None
     folder: Path
-    contract: dict[str, Any]
+    contract: Json
     inputs: tuple[_Input, ...]
     outputs: tuple[_Output, ...]
-    run: Callable[..., Sequence[np.ndarray]]
-    usual: Callable[[Any], dict[str, np.ndarray] | None]
+    run: Run
+    usual: Callable[[object], dict[str, np.ndarray] | None]
 
-    def arrays(self, values: tuple[Any, ...], named: Mapping[str, Any]) -> list[np.ndarray]:
+    def arrays(self, values: tuple[object, ...], named: Mapping[str, object]) -> list[np.ndarray]:
         if len(values) == 1 and not named and isinstance(values[0], (Mapping, tuple)):
             given = values[0]
             values, named = ((), given) if isinstance(given, Mapping) else (given, {})
@@ -314,10 +322,10 @@ def _usual_call(
     link: str | None,
     target: str | None,
     shape: tuple[int | None, ...] | None,
-    dtype: np.dtype[Any],
+    dtype: np.dtype,
     names: list[str],
-    run: Callable[..., Any],
-) -> Callable[[Any], dict[str, np.ndarray] | None]:
+    run: Run,
+) -> Callable[[object], dict[str, np.ndarray] | None]:
     """The call with one array that the runtime takes as it is, of a model whose outputs are returned as they are. It is kept
     short, for beside a small network each step of Python counts. None for any other array than of `shape` and `dtype`, and
     after a switch.
@@ -326,7 +334,7 @@ def _usual_call(
 
     kind, readlink = np.ndarray, os.readlink
 
-    def call(value: Any) -> dict[str, np.ndarray] | None:
+    def call(value: object) -> dict[str, np.ndarray] | None:
         try:
             if link is not None and readlink(link) != target:
                 return None
@@ -339,7 +347,7 @@ def _usual_call(
     return call
 
 
-def _read_contract(file: Path) -> dict[str, Any]:
+def _read_contract(file: Path) -> Json:
     contract = _read_json(file)
     if not isinstance(contract, dict) or contract.get("schema") != 1:
         raise LoadError(
@@ -364,7 +372,7 @@ def _add_to_sys_path(folder: Path, name: str) -> list[str]:
 
 
 @contextlib.contextmanager
-def _imports_explained(contract: Mapping[str, Any], wheels: Sequence[str]) -> Iterator[None]:
+def _imports_explained(contract: Json, wheels: Sequence[str]) -> Iterator[None]:
     try:
         yield
     except KeyError as error:
@@ -384,14 +392,16 @@ def _imports_explained(contract: Mapping[str, Any], wheels: Sequence[str]) -> It
 
 
 # Each imports its runtime and gives open(path, threads, own input names, own output names) -> (run, shapes of the outputs).
-def _onnxruntime() -> Callable[..., Any]:
+def _onnxruntime() -> OpenSession:
     # Else it writes a database below HOME as it is imported.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime
 
     getattr(onnxruntime, "disable_telemetry_events", lambda: None)()
 
-    def open_session(path: str, threads: int, inputs: list[str], outputs: list[str]) -> tuple[Any, Any]:
+    def open_session(
+        path: str, threads: int, inputs: list[str], outputs: list[str]
+    ) -> tuple[Run, list[Shape]]:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.log_severity_level = 3
@@ -408,13 +418,13 @@ def _onnxruntime() -> Callable[..., Any]:
     return open_session
 
 
-def _litert() -> Callable[..., Any]:
+def _litert() -> OpenSession:
     from ai_edge_litert.interpreter import Interpreter
 
     return lambda path, threads, *ends: _interpreted(Interpreter(model_path=path, num_threads=threads), *ends)
 
 
-def _tflite_runtime() -> Callable[..., Any]:
+def _tflite_runtime() -> OpenSession:
     from tflite_runtime.interpreter import Interpreter
 
     return lambda path, threads, *ends: _interpreted(Interpreter(model_path=path, num_threads=threads), *ends)
@@ -425,7 +435,7 @@ _RUNTIMES = {"onnxruntime": _onnxruntime, "litert": _litert, "tflite-runtime": _
 _PACKAGES = {"onnxruntime": "onnxruntime", "litert": "ai-edge-litert", "tflite-runtime": "tflite-runtime"}
 
 
-def _interpreted(interpreter: Any, inputs: list[str], outputs: list[str]) -> tuple[Any, Any]:
+def _interpreted(interpreter: Interpreter, inputs: list[str], outputs: list[str]) -> tuple[Run, list[Shape]]:
     """An interpreter holds its tensors, so it runs for one thread at a time."""
     interpreter.allocate_tensors()
     taken = _tensors(interpreter, "input", inputs)
@@ -448,7 +458,7 @@ def _interpreted(interpreter: Any, inputs: list[str], outputs: list[str]) -> tup
     return run, [tuple(t["shape"]) for t in given]
 
 
-def _tensors(interpreter: Any, side: str, names: list[str]) -> list[dict[str, Any]]:
+def _tensors(interpreter: Interpreter, side: str, names: list[str]) -> list[Json]:
     """Tensors by their own names, or by those of the only signature."""
     details = getattr(interpreter, f"get_{side}_details")()
     known = {d["name"]: d for d in details}
@@ -461,7 +471,7 @@ def _tensors(interpreter: Any, side: str, names: list[str]) -> list[dict[str, An
     return [known[name] for name in names]
 
 
-def _quantized(reals: np.ndarray, affine: Mapping[str, Any], dtype: np.dtype[Any]) -> np.ndarray:
+def _quantized(reals: np.ndarray, affine: Mapping[str, float], dtype: np.dtype) -> np.ndarray:
     """q = clip(round(x / scale) + zero_point) to the type's range."""
     import numpy as np
 
@@ -471,7 +481,7 @@ def _quantized(reals: np.ndarray, affine: Mapping[str, Any], dtype: np.dtype[Any
     return stored
 
 
-def preprocess(image: Image, contract: Mapping[str, Any]) -> np.ndarray:
+def preprocess(image: Image, contract: Json) -> np.ndarray:
     """float32 [C, H, W] or [H, W, C] of an image, as `preprocessing` of contract.json says: to the bit what the model was
     calibrated and judged with.
 
@@ -491,7 +501,7 @@ def preprocess(image: Image, contract: Mapping[str, Any]) -> np.ndarray:
     return np.ascontiguousarray(values, dtype=np.float32)
 
 
-def _is_image(value: Any) -> bool:
+def _is_image(value: Any) -> TypeGuard[Image]:
     if isinstance(value, (str, os.PathLike)):
         return not _is_array_file(value)
     if _is_pil(value):
@@ -499,16 +509,16 @@ def _is_image(value: Any) -> bool:
     return getattr(value, "dtype", None) == "uint8" and value.ndim in (2, 3)
 
 
-def _is_array_file(value: Any) -> bool:
+def _is_array_file(value: object) -> bool:
     return isinstance(value, (str, os.PathLike)) and str(value).endswith((".npy", ".npz"))
 
 
-def _is_pil(value: Any) -> bool:
+def _is_pil(value: object) -> TypeGuard[PilImage]:
     pil = sys.modules.get("PIL.Image")
     return pil is not None and isinstance(value, pil.Image)
 
 
-def _pixels(image: Any) -> np.ndarray:
+def _pixels(image: Image) -> np.ndarray:
     """uint8 [H, W], [H, W, 1] or [H, W, 3]; a file and a PIL image turned upright as EXIF says, and without alpha."""
     import numpy as np
 
@@ -539,7 +549,7 @@ def _pixels(image: Any) -> np.ndarray:
     return pixels
 
 
-def _upright(image: Any) -> np.ndarray:
+def _upright(image: PilImage) -> np.ndarray:
     import numpy as np
     from PIL import ImageOps
 
@@ -567,7 +577,7 @@ def _channels(pixels: np.ndarray, gray: bool) -> np.ndarray:
     return pixels if gray or pixels.shape[2] == 3 else np.repeat(pixels, 3, axis=2)
 
 
-def _sized(pixels: np.ndarray, contract: Mapping[str, Any]) -> np.ndarray:
+def _sized(pixels: np.ndarray, contract: Json) -> np.ndarray:
     if contract["size"] is None:
         return pixels
     height, width = contract["size"]
@@ -655,14 +665,15 @@ def main(arguments: Sequence[str]) -> None:
         print(f"{name} {_by(array.shape)} {array.dtype}:\n{array}")
 
 
-def _read_npy(file: str) -> Any:
+def _read_npy(file: str) -> np.ndarray | str:
     """The array in a .npy; the path of any other file as it is."""
     import numpy as np
 
     if not file.endswith(".npy"):
         return file
     try:
-        return np.load(file, allow_pickle=False)
+        array: np.ndarray = np.load(file, allow_pickle=False)
+        return array
     except (ValueError, EOFError) as error:
         raise ValueError(f"{file} is no whole .npy file of numbers, as numpy.save writes it") from error
 
