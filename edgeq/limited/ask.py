@@ -9,7 +9,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from edgeq import child_python
 from edgeq.errors import EdgeqError, from_dict
@@ -22,7 +22,7 @@ _LONGEST_LINE = 64 << 20
 
 
 def ask(
-    reader: Reader, path: Path | str, limits: Limits, *, writes: int = 0, **options: Any
+    reader: Reader, path: Path | str, limits: Limits, *, writes: int = 0, **options: object
 ) -> tuple[Any, bytes]:
     """What the reader gives for `path`: JSON, and bytes where it gives some. `writes` is the size of the largest file that
     it may write. Raises the reader's EdgeqError, and `reader.refusal` for everything else that goes wrong.
@@ -30,7 +30,9 @@ def ask(
     return begin(reader, path, limits, writes=writes, **options).result()
 
 
-def begin(reader: Reader, path: Path | str, limits: Limits, *, writes: int = 0, **options: Any) -> "Pending":
+def begin(
+    reader: Reader, path: Path | str, limits: Limits, *, writes: int = 0, **options: object
+) -> "Pending":
     """As `ask`, for a caller that has something else to do (imports) until it calls `result`."""
     return Pending(reader, Path(path), limits, writes, options)
 
@@ -53,7 +55,7 @@ class Pending:
     """A file that the child was asked for."""
 
     def __init__(
-        self, reader: Reader, path: Path, limits: Limits, writes: int, options: dict[str, Any]
+        self, reader: Reader, path: Path, limits: Limits, writes: int, options: dict[str, object]
     ) -> None:
         refuse_special(path, reader.refusal)
         self._reader, self._path, self._limits = reader, path, limits
@@ -145,7 +147,7 @@ class _Child:
     def alive(self) -> bool:
         return self.owner == os.getpid() and self._process.poll() is None
 
-    def send(self, request: dict[str, Any]) -> None:
+    def send(self, request: dict[str, object]) -> None:
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(request).encode() + b"\n")
         self._process.stdin.flush()
@@ -185,7 +187,7 @@ class _Child:
         self._rest += found
 
 
-def _close(stream: Any) -> None:
+def _close(stream: IO[bytes] | None) -> None:
     try:
         if stream is not None:
             stream.close()
@@ -197,7 +199,7 @@ _LOCK = threading.RLock()
 _child: _Child | None = None
 
 
-def _sent(pending: Pending, request: dict[str, Any]) -> _Child:
+def _sent(pending: Pending, request: dict[str, object]) -> _Child:
     """The child that has the request; it answers in order, so what it still owes is fetched before."""
     global _child
     if _child is not None and _child.waiting is not None:

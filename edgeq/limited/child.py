@@ -35,12 +35,12 @@ def main() -> None:
             return
 
 
-def _answer(answers: BinaryIO, said: dict[str, Any], content: bytes) -> None:
+def _answer(answers: BinaryIO, said: dict[str, object], content: bytes) -> None:
     answers.write(json.dumps({**said, "bytes": len(content)}).encode() + b"\n" + content)
     answers.flush()
 
 
-def _outcome(request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+def _outcome(request: dict[str, Any]) -> tuple[dict[str, object], bytes]:
     """{"value"}, {"error"} of edgeq's own, {"limit": "memory"}, or {"foreign"} with a library's words."""
     try:
         function = _loaded(request["function"])

@@ -7,10 +7,12 @@ second thread, and the caller's waits for it, which can be interrupted.
 import os
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from edgeq.errors import ModelRefused
 from edgeq.limited.limits import RUN_SECONDS_VARIABLE, run_seconds
+
+T = TypeVar("T")
 
 _END_S = 5.0  # until a runtime that was told to end is left behind
 
@@ -19,7 +21,7 @@ class RunTooLong(ModelRefused):
     """One run of a model took longer than a run may."""
 
 
-def native_call(call: Callable[[], Any], *, end: Callable[[], None] | None = None) -> Any:
+def native_call(call: Callable[[], T], *, end: Callable[[], None] | None = None) -> T:
     """What `call` gives or raises. `end` tells the runtime to end it early, where it can be told.
 
     Raises RunTooLong after limits.run_seconds(). Where the runtime does not end, here or at Ctrl-C, its thread is left
@@ -33,7 +35,8 @@ def native_call(call: Callable[[], Any], *, end: Callable[[], None] | None = Non
         _leave(caller, end)
         raise
     if ended:
-        return caller.outcome()
+        answer: T = caller.outcome()
+        return answer
     _leave(caller, end)
     raise RunTooLong(
         f"the model takes more than {seconds:,.0f} s for one run on this host: stopped",
@@ -52,14 +55,14 @@ class _Caller:
     def __init__(self) -> None:
         self.process = os.getpid()
         self.busy = False
-        self._value: Any = None
+        self._value: object = None
         self._error: BaseException | None = None
         self._given, self._ended = threading.Lock(), threading.Lock()
         self._given.acquire()
         self._ended.acquire()
         threading.Thread(target=self._serve, name="edgeq-native-call", daemon=True).start()
 
-    def made(self, call: Callable[[], Any], seconds: float) -> bool:
+    def made(self, call: Callable[[], object], seconds: float) -> bool:
         """Whether the call ended in that time."""
         self._call, self.busy = call, True
         self._given.release()

@@ -28,7 +28,7 @@ def read(path: str) -> Any:
         raise TargetRefused(f"{path} is not TOML: {error}") from None
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     """Raises ValueError for what no key of edgeq takes: dates and times, text with the character 0, whole numbers beyond 64
     bits.
     """
