@@ -87,7 +87,7 @@ def options_for(request: type) -> Callable[[F], F]:
     return add
 
 
-def _option(each: Field[Any], rule: Option) -> Callable[[F], F]:
+def _option(each: Field[object], rule: Option) -> Callable[[F], F]:
     flags = rule.flags or ("--" + each.name.replace("_", "-"),)
     if kind_of(each) is bool:
         return click.option(*flags, each.name, is_flag=True, default=each.default, help=rule.help)
@@ -117,7 +117,7 @@ def _type(kind: type, rule: Option) -> click.ParamType[Any]:
     return MeaningType(rule.metavar or "TEXT", rule.meaning) if rule.meaning else click.STRING
 
 
-def _default(each: Field[Any]) -> dict[str, Any]:
+def _default(each: Field[object]) -> dict[str, Any]:
     """None at all for an option that is required: None would be one."""
     if each.name == "project":
         return {"default": _project_here}

@@ -4,7 +4,6 @@ conversion.
 
 from dataclasses import Field
 from pathlib import Path
-from typing import Any
 
 from edgeq.errors import BundleRefused
 from edgeq.nouns.bundle import Candidate, Manifest
@@ -46,7 +45,7 @@ def require_nothing_decided(
         )
 
 
-def _is_given(value: object, each: Field[Any]) -> bool:
+def _is_given(value: object, each: Field[object]) -> bool:
     return value is not each.default and value not in (None, "", {})
 
 

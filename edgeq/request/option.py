@@ -70,19 +70,19 @@ def _field(default: Any, rule: Option) -> Any:
     return field(default=MISSING if rule.required else default, metadata={_KEY: rule})
 
 
-def options_of(request: Any) -> Iterator[tuple[Field[Any], Option]]:
+def options_of(request: Any) -> Iterator[tuple[Field[object], Option]]:
     """Every field of a request, or of its class, with its option, arguments first, last what only Python takes."""
     found = [(each, each.metadata[_KEY]) for each in fields(request)]
     return iter(sorted(found, key=lambda f: (not f[1].positional, f[1].only_python)))
 
 
-def types_of(each: Field[Any]) -> tuple[Any, ...]:
+def types_of(each: Field[object]) -> tuple[Any, ...]:
     """The classes whose instances a field takes, None's among them; Any where the field's type does not say."""
     union = get_origin(each.type) in (Union, UnionType)
     return tuple(get_origin(kind) or kind for kind in (get_args(each.type) if union else (each.type,)))
 
 
-def kind_of(each: Field[Any]) -> type:
+def kind_of(each: Field[object]) -> type:
     """bool, int or float where that is what a field takes; else object."""
     return next((kind for kind in (bool, int, float) if kind in types_of(each)), object)
 
@@ -99,7 +99,7 @@ def require_rules(request: Any) -> None:
             raise TargetRefused(f"{each.name}: {broken}", _remedy(each, rule))
 
 
-def _remedy(each: Field[Any], rule: Option) -> str | None:
+def _remedy(each: Field[object], rule: Option) -> str | None:
     if rule.choices:
         return f"there are: {', '.join(rule.choices)}"
     return f"leave out `{each.name}` for the default" if rule.meaning and not rule.required else None
@@ -113,7 +113,7 @@ def not_taken(kinds: tuple[Any, ...], value: object) -> str:
     return f"takes {words}, not {reprlib.repr(value)} of type {type(value).__name__}"
 
 
-def broken_rule(each: Field[Any], rule: Option, value: Any) -> str:
+def broken_rule(each: Field[object], rule: Option, value: Any) -> str:
     """In words, where a value of the right type is excluded."""
     if rule.choices and value not in rule.choices:
         return f"there is no {value!r}"

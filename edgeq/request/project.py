@@ -17,7 +17,7 @@ from edgeq.request.requests import ConvertRequest
 FILE = "edgeq.toml"
 _TARGETS = "targets"
 _KINDS = (bool, int, float, str, Mapping)  # what TOML has for an option; paths and models are text
-Rules = Mapping[str, tuple[Field[Any], Option]]
+Rules = Mapping[str, tuple[Field[object], Option]]
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def read_project(path: Path) -> Project:
     return _anchored(Project(options, places), path.parent)
 
 
-def _read(raw: Mapping[str, Any], rules: Rules, problems: list[str]) -> dict[str, Any]:
+def _read(raw: Mapping[str, object], rules: Rules, problems: list[str]) -> dict[str, Any]:
     """Values by the names of their options; adds a line for each key that is unknown or has no such value."""
     found: dict[str, Any] = {}
     for key, value in _flat(raw, rules, problems):
@@ -81,7 +81,7 @@ def _read(raw: Mapping[str, Any], rules: Rules, problems: list[str]) -> dict[str
     return found
 
 
-def _flat(raw: Mapping[str, Any], rules: Rules, problems: list[str]) -> Iterator[tuple[str, Any]]:
+def _flat(raw: Mapping[str, object], rules: Rules, problems: list[str]) -> Iterator[tuple[str, object]]:
     """Keys of tables as table.key."""
     tables = {key.rpartition(".")[0] for key in rules} - {""}
     for key, value in raw.items():
@@ -93,7 +93,7 @@ def _flat(raw: Mapping[str, Any], rules: Rules, problems: list[str]) -> Iterator
             problems.append(f"{key}: expected a table, got {value!r}")
 
 
-def _contradictions(found: Mapping[str, Any], rules: Rules) -> Iterator[str]:
+def _contradictions(found: Mapping[str, object], rules: Rules) -> Iterator[str]:
     for key, (each, rule) in rules.items():
         if rule.now and found.get(rule.now, found.get(each.name)) != found.get(
             each.name, found.get(rule.now)
@@ -101,7 +101,7 @@ def _contradictions(found: Mapping[str, Any], rules: Rules) -> Iterator[str]:
             yield f"{key}: the old name of {rule.now}, which contradicts it; leave it out"
 
 
-def _read_places(raw: Any, problems: list[str]) -> dict[str, Place]:
+def _read_places(raw: object, problems: list[str]) -> dict[str, Place]:
     if not isinstance(raw, dict):
         problems.append(f"targets: expected tables such as [targets.rpi4], got {raw!r}")
         return {}
@@ -185,7 +185,7 @@ def _bare_or_quoted(key: str) -> str:
     return key if key.replace("-", "").replace("_", "").isalnum() and key.isascii() else json.dumps(key)
 
 
-def _toml(value: Any) -> str:
+def _toml(value: object) -> str:
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{_bare_or_quoted(k)} = {_toml(v)}" for k, v in value.items()) + "}"
     if isinstance(value, (list, tuple)):
@@ -216,5 +216,5 @@ def _anchored(project: Project, folder: Path) -> Project:
     )
 
 
-def _names_files(each: Field[Any], rule: Option) -> bool:
+def _names_files(each: Field[object], rule: Option) -> bool:
     return rule.key == "contents" or PathLike in types_of(each)

@@ -3,7 +3,7 @@
 import os
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from edgeq.errors import TargetRefused
 from edgeq.ingest.given_model import GivenModel, given_model
@@ -18,6 +18,9 @@ from edgeq.request.paths import is_path, text
 from edgeq.request.project import Project, read_project, without_another_model
 from edgeq.request.requests import DeployRequest
 from edgeq.request.shapes import PLAIN, shapes_of
+
+if TYPE_CHECKING:
+    from edgeq.ingest.given_data import GivenData
 
 R = TypeVar("R")
 
@@ -145,13 +148,13 @@ def _shapes(asked: Any, project: Project) -> dict[str, tuple[int, ...]]:
     return shapes_of(project.options.get("shape")) | shapes
 
 
-def _given_data(data: Any) -> Any:
+def _given_data(data: object) -> "GivenData":
     from edgeq.ingest.given_data import GivenData, given_data
 
     return data if isinstance(data, GivenData) else given_data(data)
 
 
-def _is_open(value: Any) -> bool:
+def _is_open(value: object) -> bool:
     return value is None or (isinstance(value, str) and not value)
 
 

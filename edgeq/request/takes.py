@@ -5,7 +5,7 @@ import functools
 import inspect
 import re
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import UnionType
 from typing import Annotated, Any, ParamSpec, TypeVar, Union, cast, get_args, get_origin
 
@@ -67,7 +67,7 @@ def no_default(rule: Option) -> bool:
     return rule.required or (rule.positional and rule.repeatable)
 
 
-def _kind(positional: bool, repeatable: bool) -> Any:
+def _kind(positional: bool, repeatable: bool) -> "inspect._ParameterKind":
     if not positional:
         return inspect.Parameter.KEYWORD_ONLY
     return inspect.Parameter.VAR_POSITIONAL if repeatable else inspect.Parameter.POSITIONAL_OR_KEYWORD
@@ -80,7 +80,7 @@ class _Plain(str):
         return str(self)
 
 
-def _words(annotation: Any) -> str:
+def _words(annotation: object) -> str:
     """ "int | None": types by their short names, what is annotated by its text."""
     origin, args = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
@@ -96,7 +96,7 @@ def _words(annotation: Any) -> str:
     return str(getattr(annotation, "__name__", annotation))
 
 
-def _refuse_unknown(function: str, signature: inspect.Signature, given: dict[str, Any]) -> None:
+def _refuse_unknown(function: str, signature: inspect.Signature, given: Mapping[str, object]) -> None:
     for name in given:
         if name not in signature.parameters:
             near = difflib.get_close_matches(name, signature.parameters, n=1)

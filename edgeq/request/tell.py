@@ -7,7 +7,7 @@ Tell = Callable[[Any], None]
 
 
 class _Silence:
-    def __call__(self, noun: Any) -> None:
+    def __call__(self, noun: object) -> None:
         pass
 
     def __repr__(self) -> str:
