@@ -6,7 +6,6 @@ Emulation may get through a few only, so they are mixed first: every beginning o
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -30,8 +29,8 @@ class Chosen:
 
     files: tuple[Path, ...]
     count: int
-    labels: Any
-    truth: Any
+    labels: np.ndarray | None
+    truth: np.ndarray | None
     source: str
     judged: bool
     sha256: str = ""
@@ -107,7 +106,7 @@ def _write(samples: Iterator[Sequence[np.ndarray]], count: int, folder: Path) ->
     """One .npy per input, filled sample by sample: they need not fit into memory."""
     folder.mkdir(parents=True, exist_ok=True)
     files: list[Path] = []
-    arrays: list[np.memmap[Any, Any]] = []
+    arrays: list[np.memmap] = []
     for i, sample in enumerate(samples):
         if not arrays:
             files = [folder / f"{k}.npy" for k in range(len(sample))]

@@ -26,6 +26,7 @@ from edgeq.nouns.bundle import Candidate
 from .machine import Machine
 
 Array = npt.NDArray[Any]
+Reply = dict[str, Any]  # docs/protocol.md
 
 _MOST_BYTES = 1 << 30  # of outputs
 _UNLIMITED_S = 1e9
@@ -85,7 +86,7 @@ def ask(
     return Answers(outputs, replies[0]["version"], told["offered"], told["limited_by"], spent)
 
 
-def _set_up(question: Question, path: tuple[Path, ...]) -> dict[str, Any]:
+def _set_up(question: Question, path: tuple[Path, ...]) -> dict[str, object]:
     return {
         "runtime": question.candidate.runtime,
         "python_path": [str(p) for p in path],
@@ -93,7 +94,7 @@ def _set_up(question: Question, path: tuple[Path, ...]) -> dict[str, Any]:
     }
 
 
-def _try_out(question: Question, outputs: Path) -> dict[str, Any]:
+def _try_out(question: Question, outputs: Path) -> dict[str, object]:
     """One thread: sums are then added in the same order everywhere."""
     candidate = question.candidate
     limit = _UNLIMITED_S if question.seconds is None else question.seconds
@@ -111,11 +112,11 @@ def _try_out(question: Question, outputs: Path) -> dict[str, Any]:
 
 def _converse(
     machine: Machine,
-    requests: tuple[dict[str, Any], ...],
+    requests: tuple[dict[str, object], ...],
     scratch: Path,
     patience_s: float,
     progress: Callable[[int], None],
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Reply]:
     """The reply to each request, all of which are written ahead."""
     (scratch / "requests").write_text("".join(json.dumps(r) + "\n" for r in requests))
     with (scratch / "requests").open() as asked, (scratch / "words").open("w+") as words:
@@ -148,7 +149,7 @@ def _replies(
     patience_s: float,
     words: IO[str],
     progress: Callable[[int], None],
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Reply]:
     for line in _lines(child, patience_s):
         if "failed" in line:
             raise ModelCrashed(line["words"])
@@ -162,7 +163,7 @@ def _replies(
     raise ModelCrashed(_how_it_ended(child.wait(), words))
 
 
-def _lines(child: "subprocess.Popen[bytes]", patience_s: float) -> Iterator[dict[str, Any]]:
+def _lines(child: "subprocess.Popen[bytes]", patience_s: float) -> Iterator[Reply]:
     """Until the child closes its end."""
     assert child.stdout is not None
     heard = b""

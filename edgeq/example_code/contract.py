@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from edgeq.nouns.json_text import parse_json
 from edgeq.nouns.tensor import Affine, Preprocessing
@@ -59,7 +58,7 @@ def read_contract(content: bytes) -> Contract:
         raise NoExample(str(error)) from None
 
 
-def contract_of(raw: Any) -> Contract:
+def contract_of(raw: object) -> Contract:
     """Of the JSON object in a contract.json. Raises NoExample for what is none."""
     try:
         if not isinstance(raw, dict):
@@ -79,27 +78,27 @@ def contract_of(raw: Any) -> Contract:
         raise NoExample(f"contract.json cannot be used: {error}") from None
 
 
-def _text(raw: Mapping[str, Any], key: str) -> str:
+def _text(raw: Mapping[str, object], key: str) -> str:
     value = raw.get(key)
     if not isinstance(value, str) or not value:
         raise ValueError(f"{key!r} is no text")
     return value
 
 
-def _threads(value: Any) -> int:
+def _threads(value: object) -> int:
     if not isinstance(value, int) or not 0 < value < 1024:
         raise ValueError("'threads' is no number of threads")
     return value
 
 
-def _tensors(raw: Mapping[str, Any], side: str) -> tuple[Tensor, ...]:
+def _tensors(raw: Mapping[str, object], side: str) -> tuple[Tensor, ...]:
     tensors = raw.get(side)
     if not isinstance(tensors, list) or not tensors:
         raise ValueError(f"{side!r} is no list of tensors")
     return tuple(_tensor(item, side) for item in tensors)
 
 
-def _tensor(raw: Any, side: str) -> Tensor:
+def _tensor(raw: object, side: str) -> Tensor:
     if not isinstance(raw, dict):
         raise ValueError(f"{side!r} is no list of tensors")
     name, dtype, shape, affine = _text(raw, "name"), raw.get("dtype"), raw.get("shape"), raw.get("affine")
@@ -118,7 +117,7 @@ def _tensor(raw: Any, side: str) -> Tensor:
     )
 
 
-def _classes(names: Any, shape: list[int | None]) -> tuple[str, ...]:
+def _classes(names: object, shape: list[int | None]) -> tuple[str, ...]:
     if names is None:
         return ()
     if (
