@@ -8,6 +8,8 @@ from typing import Any
 from edgeq.cpu_flags import misspelled
 from edgeq.nouns.target import FORMATS
 
+Table = dict[str, Any]  # of TOML, before it is checked
+
 ARCHITECTURES = ("aarch64", "armv7l", "x86_64")
 RUNTIMES = tuple(FORMATS)
 SYSTEMS = ("linux", "android")
@@ -45,7 +47,7 @@ _FREQUENCY_MHZ = (10, 20_000)
 _WATTS = (0, 1000)
 
 
-def problems_of(raw: dict[str, Any], brings: Mapping[str, tuple[str, ...]] = {}) -> tuple[str, ...]:
+def problems_of(raw: Table, brings: Mapping[str, tuple[str, ...]] = {}) -> tuple[str, ...]:
     """One line per problem, in the order of the file's sections; empty when the target can be used. `brings` are the
     versions of each runtime that edgeq has wheels of.
     """
@@ -70,7 +72,7 @@ def problems_of(raw: dict[str, Any], brings: Mapping[str, tuple[str, ...]] = {})
     return tuple(found)
 
 
-def _cpu(cpu: dict[str, Any], raw: dict[str, Any]) -> list[str]:
+def _cpu(cpu: Table, raw: Table) -> list[str]:
     found = list(_keys("cpu.", cpu, _CPU_REQUIRED, _CPU_OPTIONAL))
     found += _one_of("cpu.arch", cpu.get("arch"), ARCHITECTURES)
     found += _between("cpu.cores", cpu.get("cores"), _CORES)
@@ -86,7 +88,7 @@ def _cpu(cpu: dict[str, Any], raw: dict[str, Any]) -> list[str]:
     return found
 
 
-def _runtimes(entries: list[Any], brings: Mapping[str, tuple[str, ...]]) -> list[str]:
+def _runtimes(entries: list[object], brings: Mapping[str, tuple[str, ...]]) -> list[str]:
     found = []
     if not entries:
         found.append(f"runtimes: empty; name at least one of {', '.join(RUNTIMES)}")
@@ -119,7 +121,7 @@ def _version(key: str, wanted: str, brings: tuple[str, ...]) -> list[str]:
     return []
 
 
-def _pythons_nowhere(raw: dict[str, Any]) -> list[str]:
+def _pythons_nowhere(raw: Table) -> list[str]:
     """Android has no wheels at all: such a target is converted for, not deployed to."""
     entries = [entry for entry in raw["runtimes"] if isinstance(entry, dict)]
     if (
@@ -135,7 +137,7 @@ def _pythons_nowhere(raw: dict[str, Any]) -> list[str]:
 
 def _keys(
     prefix: str,
-    raw: dict[str, Any],
+    raw: Table,
     required: dict[str, type | tuple[type, ...]],
     optional: dict[str, type | tuple[type, ...]],
 ) -> list[str]:
@@ -163,13 +165,13 @@ _WORDS = {
 }
 
 
-def _one_of(key: str, value: Any, allowed: tuple[str, ...]) -> list[str]:
+def _one_of(key: str, value: object, allowed: tuple[str, ...]) -> list[str]:
     if not isinstance(value, str) or value in allowed:
         return []  # a missing or mistyped key is reported by _keys
     return [f"{key}: {value!r} is not one of {', '.join(allowed)}"]
 
 
-def _between(key: str, value: Any, ends: tuple[float, float]) -> list[str]:
+def _between(key: str, value: object, ends: tuple[float, float]) -> list[str]:
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         return []
     if math.isfinite(value) and ends[0] <= value <= ends[1]:
@@ -177,7 +179,7 @@ def _between(key: str, value: Any, ends: tuple[float, float]) -> list[str]:
     return [f"{key}: {value} is not between {ends[0]:,} and {ends[1]:,}"]
 
 
-def _at_least(key: str, value: Any, least: int) -> list[str]:
+def _at_least(key: str, value: object, least: int) -> list[str]:
     if not isinstance(value, int) or isinstance(value, bool) or value >= least:
         return []
     return [f"{key}: {value} is less than {least}"]

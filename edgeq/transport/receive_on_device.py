@@ -169,7 +169,7 @@ def sync_folder(path: str) -> None:
         os.close(fd)
 
 
-def free_bytes(where: Any) -> int:
+def free_bytes(where: "int | str") -> int:
     stat = os.statvfs(where)
     return stat.f_bavail * stat.f_frsize
 
@@ -201,7 +201,7 @@ class Speaker:
         self._lock = threading.Lock()
         threading.Thread(target=self._beat, daemon=True).start()
 
-    def say(self, reply: "dict[str, Any]") -> None:
+    def say(self, reply: "dict[str, object]") -> None:
         with self._lock:
             sys.stdout.write("\n" + MARK + json.dumps(reply) + "\n")
             sys.stdout.flush()
@@ -215,7 +215,7 @@ class Speaker:
             pass  # nobody listens any more; the main thread notices by itself
 
 
-def receive(order: "dict[str, Any]", speaker: Speaker) -> "dict[str, Any]":
+def receive(order: "dict[str, Any]", speaker: Speaker) -> "dict[str, object]":
     path, size, sha256 = order["path"], order["size"], order["sha256"]
     folder = os.path.dirname(path)
     make_folder(folder)
@@ -261,7 +261,7 @@ def order_in(text: str) -> "dict[str, Any]":
     """The order on the command line. Raises OSError EINVAL for what is none."""
     try:
         order = json.loads(text)
-        kinds: dict[str, Any] = {
+        kinds: dict[str, type | tuple[type, ...]] = {
             "path": str,
             "size": int,
             "sha256": str,
