@@ -49,7 +49,7 @@ def test_reals_for_integers_of_a_quantized_model_become_what_stands_for_them(tmp
         DataRefused, match="sample 0: .* holds NaN or infinite values, for which input has no"
     ):
         open_samples(npz(tmp_path, x=np.array([[0.0, np.nan]])), inputs=quantized)
-    with pytest.raises(DataRefused, match="goes from 3 to 200, which the int8") as refused:
+    with pytest.raises(DataRefused, match="goes from 3 to 200, which does not fit into the int8") as refused:
         open_samples(npz(tmp_path, x=np.array([[3, 200]])), inputs=quantized)
     assert refused.value.remedy == (
         "store quantized integers, stored = round(real / 0.5) - 128; or the reals as float32"
