@@ -15,7 +15,7 @@ from edgeq.request.tell import Tell
 if TYPE_CHECKING:
     from edgeq.ingest.samples import Samples
     from edgeq.ingest.split import Split
-    from edgeq.quantize.evaluate.closed_loop import InSequence
+    from edgeq.quantize.closed_loop import InSequence
     from edgeq.quantize.evaluate.gate import Gate
     from edgeq.quantize.samples import SamplesLike
 
@@ -121,7 +121,7 @@ def _wrong_in_runtime(differs_db: float | None) -> tuple[str, ...]:
 
 def states_in(model: Model, parts: Parts) -> tuple[str, ...]:
     """Each state that is fed back as "output=input"."""
-    from edgeq.quantize.evaluate.closed_loop import InSequence
+    from edgeq.quantize.closed_loop import InSequence
 
     if not isinstance(parts.heldout, InSequence):
         return ()
@@ -131,7 +131,7 @@ def states_in(model: Model, parts: Parts) -> tuple[str, ...]:
 
 def notes_of(model: Model, parts: Parts) -> tuple[str, ...]:
     """How candidates with states are judged."""
-    from edgeq.quantize.evaluate.closed_loop import InSequence
+    from edgeq.quantize.closed_loop import InSequence
 
     if not isinstance(parts.heldout, InSequence):
         return ()

@@ -94,7 +94,7 @@ def _instead(outputs: "Sequence[np.ndarray]") -> str:
 
 def _name(samples: "SamplesLike", i: int) -> str:
     from edgeq.ingest.samples import Samples
-    from edgeq.quantize.evaluate.closed_loop import InSequence
+    from edgeq.quantize.closed_loop import InSequence
 
     part = samples.part if isinstance(samples, InSequence) else samples
     assert isinstance(part, Samples)  # as divide() made it

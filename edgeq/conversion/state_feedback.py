@@ -9,7 +9,7 @@ from edgeq.conversion.order import Order
 from edgeq.nouns.model import Model
 
 if TYPE_CHECKING:
-    from edgeq.quantize.evaluate.recurrent_state import Found, State, Unsure
+    from edgeq.quantize.recurrent_state import Found, State, Unsure
 
 
 def with_state_feedback(parts: Parts, model: Model, order: Order) -> Parts:
@@ -20,8 +20,8 @@ def with_state_feedback(parts: Parts, model: Model, order: Order) -> Parts:
     Raises DataRefused for states that are named and not there.
     """
     from edgeq.ingest.samples import Samples
-    from edgeq.quantize.evaluate.closed_loop import InSequence, Steps, with_states_of
-    from edgeq.quantize.evaluate.recurrent_state import Found, find_states, may_have_states, named_states
+    from edgeq.quantize.closed_loop import InSequence, Steps, with_states_of
+    from edgeq.quantize.recurrent_state import Found, find_states, may_have_states, named_states
     from edgeq.quantize.run_model import load
 
     samples, calibration, heldout = parts.all, parts.calibration, parts.heldout

@@ -14,7 +14,7 @@ from edgeq.graphs.ort_session import ort_session
 from edgeq.graphs.tflite_session import feed, interpreter_of
 from edgeq.limited.native_call import native_call
 from edgeq.nouns.tensor import Affine, TensorSpec
-from edgeq.quantize.evaluate.closed_loop import InSequence, outputs_of
+from edgeq.quantize.closed_loop import InSequence, outputs_of
 from edgeq.quantize.numerics import real_values
 from edgeq.quantize.samples import Array, SamplesLike
 

@@ -10,8 +10,8 @@ from edgeq.class_scores import are_no_classes, class_scores, why_none
 from edgeq.errors import ConversionFailed
 from edgeq.nouns.fidelity import Agreement, Fidelity, OutputError
 from edgeq.nouns.model import Model
+from edgeq.quantize.closed_loop import InSequence
 from edgeq.quantize.evaluate.accuracy import accuracy_of, why_unused
-from edgeq.quantize.evaluate.closed_loop import InSequence
 from edgeq.quantize.evaluate.float_runner import FloatRunner, float_runner
 from edgeq.quantize.evaluate.gate import Gate, decide
 from edgeq.quantize.evaluate.integer_outputs import about_mean_db, equal_beyond_usual, selections

@@ -19,8 +19,8 @@ from edgeq.nouns.model import Model
 from edgeq.nouns.record import canonical_json
 from edgeq.quantize.calibration.array_cache import NO_CACHE, ArrayCache
 from edgeq.quantize.evaluate.gate import Gate
+from edgeq.quantize.evaluate.layer_noise import Noise
 from edgeq.quantize.samples import SamplesLike
-from edgeq.quantize.sensitivity.noise import Noise
 
 _FORMAT = 8
 _MOST = 8 * 2**20  # bytes: some thousand verdicts

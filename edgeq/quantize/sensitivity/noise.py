@@ -5,7 +5,6 @@ TFLite: at the layer's own output, next to the float tensor of the same name; th
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,7 @@ from edgeq.graphs.ort_session import Session, ort_session
 from edgeq.graphs.tflite import read_tflite
 from edgeq.graphs.tflite_session import feed, interpreter_of
 from edgeq.limited.native_call import native_call
-from edgeq.nouns.fidelity import LayerError, is_finite_db, words_of_db
+from edgeq.quantize.evaluate.layer_noise import Noise
 from edgeq.quantize.evaluate.sqnr import NO_SIGNAL, powers
 from edgeq.quantize.graph_work import onnx_macs
 from edgeq.quantize.run_model import Progress
@@ -32,44 +31,8 @@ if TYPE_CHECKING:
 _SAMPLES = 8
 # Half a minute at most on one core of a desktop; by the clock, two runs of the same would name different layers.
 _MOST_MACS = 80_000_000_000
-_NOTHING_DB = 190.0  # nothing is lost, as far as float32 tells
 _STAGE = "rank layers by their error"
 _INTEGERS = (np.int8, np.uint8, np.int16)
-
-
-@dataclass(frozen=True)
-class Noise:
-    """`shares`: noise over signal (power) at each of the model's outputs with only this tensor or weight quantized.
-
-    `leave` names what has to stay in float for the noise to vanish; `cause` is rounding or clipping.
-    """
-
-    layer: str
-    leave: frozenset[str]
-    shares: tuple[float, ...]
-    cause: str
-
-    @property
-    def worst(self) -> float:
-        return max(self.shares, default=0.0)
-
-    @property
-    def sqnr_db(self) -> float:
-        """At the output that suffers most."""
-        return -10.0 * float(np.log10(max(self.worst, 1e-20)))
-
-    @property
-    def in_words(self) -> str:
-        """The SQNR says nothing of values that are small next to others, which may be all that is lost."""
-        if self.sqnr_db >= _NOTHING_DB:
-            return f"{self.cause} at {self.layer}: no measurable loss alone"
-        figure = words_of_db(self.sqnr_db, figure="")
-        if not is_finite_db(self.sqnr_db):
-            return f"{self.cause} at {self.layer} alone makes the output {figure}"
-        return f"{self.cause} at {self.layer} alone leaves {figure} at the output"
-
-    def as_error(self) -> LayerError:
-        return LayerError(self.layer, round(self.sqnr_db, 2), self.cause)
 
 
 def onnx_noise(

@@ -17,12 +17,12 @@ from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.passes import PassResult
 from edgeq.plain_text import counted
 from edgeq.quantize.evaluate.evaluator import Evaluator, file_evaluator, worst_sqnr_db
+from edgeq.quantize.evaluate.layer_noise import Noise
 from edgeq.quantize.evaluate.sqnr import are_integers
 from edgeq.quantize.passes import fit
 from edgeq.quantize.passes.mixed_precision.layers import noise_of, work_of
 from edgeq.quantize.quantization import Context, Quantization
 from edgeq.quantize.samples import Subset, evenly_spaced
-from edgeq.quantize.sensitivity.noise import Noise
 
 WORTH_DB = 6.0  # half of the error
 WORK = 0.05  # of the multiply-accumulates, at most

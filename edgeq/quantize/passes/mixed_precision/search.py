@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from edgeq.nouns.fidelity import Fidelity, FloatSearch
 from edgeq.nouns.passes import PassResult
 from edgeq.plain_text import counted
+from edgeq.quantize.evaluate.layer_noise import Noise
 from edgeq.quantize.passes import fit
 from edgeq.quantize.passes.mixed_precision.few_float_layers import worst_db
 from edgeq.quantize.passes.mixed_precision.layers import is_static, layers_of, noise_on_heldout
@@ -24,7 +25,6 @@ from edgeq.quantize.passes.mixed_precision.minimize_float_set import (
 )
 from edgeq.quantize.quantization import Context, Quantization, Written
 from edgeq.quantize.run_model import Progress
-from edgeq.quantize.sensitivity.noise import Noise
 
 NAME = "mixed"
 

@@ -8,9 +8,9 @@ from edgeq.nouns.fidelity import Fidelity, OutputError
 from edgeq.nouns.passes import passes_of
 from edgeq.nouns.plan import CandidatePlan, Scheme
 from edgeq.quantize.evaluate.gate import Gate
+from edgeq.quantize.evaluate.layer_noise import Noise
 from edgeq.quantize.make import Options, make
 from edgeq.quantize.passes.mixed_precision.few_float_layers import few_in_float
-from edgeq.quantize.sensitivity.noise import Noise
 from tests.quantize.networks import STATIC, Rows, images, model_of, saved
 
 WORK = {"a": 0.01, "b": 0.02, "c": 0.01, "heavy": 0.6}

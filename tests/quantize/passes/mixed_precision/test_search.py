@@ -5,11 +5,11 @@ import pytest
 from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.plan import CandidatePlan, Scheme
 from edgeq.quantize.evaluate.gate import Gate
+from edgeq.quantize.evaluate.layer_noise import Noise
 from edgeq.quantize.make import Options, make
 from edgeq.quantize.passes.mixed_precision.minimize_float_set import MOST_TRIES, tries_for
 from edgeq.quantize.passes.mixed_precision.search import File, searched
 from edgeq.quantize.run_model import no_progress
-from edgeq.quantize.sensitivity.noise import Noise
 from tests.quantize.networks import Rows, images, residual, saved, two_scales
 
 U8S8 = Scheme("uint8", "int8", True)

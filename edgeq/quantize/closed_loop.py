@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.errors import ConversionFailed
-from edgeq.quantize.evaluate.recurrent_state import State
+from edgeq.quantize.recurrent_state import State
 from edgeq.quantize.samples import Array, SamplesLike
 
 Model = Callable[[tuple[Array, ...]], tuple[Array, ...]]
