@@ -96,8 +96,13 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("what", choices=("record", "compare"))
     parser.add_argument("file", type=Path)
-    names = (*zoo.names(), _OWN, _CORPUS)
-    parser.add_argument("--only", type=lambda text: text.split(","), default=names, help=", ".join(names))
+    names = (*zoo.names(), _OWN, *guard_networks.names(), _CORPUS)
+    parser.add_argument(
+        "--only",
+        type=lambda text: text.split(","),
+        default=(*zoo.names(), _OWN, _CORPUS),
+        help=", ".join(names),
+    )
     parser.add_argument("--targets", type=lambda text: text.split(","), default=_TARGETS)
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     return parser.parse_args()
@@ -108,11 +113,17 @@ def _jobs(only: list[str], folder: Path) -> Iterator[Job]:
         if name == _CORPUS:
             yield from _corpus_jobs(folder / name)
         elif name == _OWN:
-            yield from (Job(own, {"name": own}, every_option=True, own=own) for own in guard_networks.names())
+            yield from map(_own_job, guard_networks.names())
+        elif name in guard_networks.names():
+            yield _own_job(name)
         else:
             entry = zoo.prepare(name, data_folder(), folder / name)
             _shorten(folder / name)
             yield Job(name, _keywords(entry.words), every_option=name in _WITH_OPTIONS)
+
+
+def _own_job(name: str) -> Job:
+    return Job(name, {"name": name}, every_option=True, own=name)
 
 
 def _shorten(folder: Path) -> None:

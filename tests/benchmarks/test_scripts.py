@@ -56,7 +56,7 @@ CHILDREN = {
     "timed_deploy": "deploy_time",
 }
 # With a test of their own: here, or in tests/benchmarks/test_NAME.py.
-OTHERS = ("busy_race", "host_independence", "push", "sentences")
+OTHERS = ("artifact_digests", "busy_race", "host_independence", "push", "sentences")
 
 
 def run(name: str, *words: str) -> str:
