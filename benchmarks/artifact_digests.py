@@ -45,6 +45,9 @@ _OPTIONS: tuple[dict[str, Any], ...] = (
     {"calibrator": "entropy"},
     {"min_sqnr": 45.0},
 )
+_DECIDED = (
+    "outputs", "passed", "calibrator", "accuracy", "fusion", "float_layers", "remedies", "repairs",
+)  # fmt: skip
 _WITH_OPTIONS = ("kws", "mnist", "resnet8")
 
 
@@ -250,11 +253,7 @@ def _converted(keywords: dict[str, Any]) -> dict[str, Any]:
 
 def _figures(fidelity: dict[str, Any]) -> dict[str, Any]:
     """What was measured and decided, without times."""
-    return {
-        key: value
-        for key, value in fidelity.items()
-        if key in ("outputs", "passed", "calibrator", "accuracy")
-    }
+    return {key: fidelity[key] for key in _DECIDED if key in fidelity}
 
 
 def _differences(before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:
@@ -269,9 +268,13 @@ def _differences(before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]
         if ids[0] != ids[1]:
             yield f"{key}: candidates {ids[0]} -> {ids[1]}"
         for one, other in zip(old["candidates"], new["candidates"], strict=False):
-            if one != other:
-                what = "file" if one["sha256"] != other["sha256"] else "figures"
-                yield f"{key}: {one['id']}: another {what}: {one['figures']} -> {other['figures']}"
+            if one["sha256"] != other["sha256"]:
+                yield f"{key}: {one['id']}: another file"
+            figures = (one["figures"], other["figures"])
+            for name in sorted(figures[0].keys() | figures[1].keys()):
+                values = [side.get(name) for side in figures]
+                if values[0] != values[1]:
+                    yield f"{key}: {one['id']}: {name}: {values[0]} -> {values[1]}"
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ def run(q: Quantization, context: Context) -> Quantization:
     if few is None:
         return q
     fitted = fit.refit(q, few.leave, context) if fit.NAME in context.enabled else q
-    context.write(fitted, few.leave)
+    written = context.write(fitted, few.leave)
     fidelity = context.judge(context.progress)
     before, after = worst_db(q.fidelity), worst_db(fidelity)
     if not fidelity.passed or before is None or after is None or after - before < WORTH_DB:
@@ -75,7 +75,7 @@ def run(q: Quantization, context: Context) -> Quantization:
         candidate=replace(q.candidate, id=f"{q.candidate.id}-few-float", reason=why),
         by_choice={**q.by_choice, **few.added},
         fidelity=fidelity,
-        written=None,
+        written=written,
         results=(
             *(r for r in q.results if r.repair != "mixed"),
             PassResult("mixed", True, why, round(after - before, 1)),
