@@ -7,6 +7,7 @@ without this rule, 1.5 to 1.7 with it; ResNet-8 1.1 to 1.4 and 1.25 to 1.5; Ultr
 """
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edgeq.graphs.onnx_index import OnnxIndex, index_of
@@ -32,7 +33,8 @@ def run(q: Quantization, context: Context) -> Quantization:
         return q
     found = convolutions(q, context)
     why = counted(len(found), "convolution") if found else "no convolution is that small"
-    return q.keep_in_float({**found, **q.in_float}).result(PassResult(NAME, bool(found), why))
+    q = replace(q, in_float={**found, **q.in_float})  # first among the layers in float that are listed
+    return q.result(PassResult(NAME, bool(found), why))
 
 
 def convolutions(q: Quantization, context: Context) -> dict[str, str]:
