@@ -266,7 +266,7 @@ def _listed(work: GraphWork, operators: tuple[str, ...]) -> str:
 
 
 def _takes_convolutions(runtime: str) -> bool:
-    """LiteRT's convolutions take activations as they come; onnxruntime's are several times slower so than in float."""
+    """LiteRT has fast dynamic int8 convolutions; onnxruntime's are several times slower than in float."""
     return FORMATS[runtime] == "tflite"
 
 

@@ -1,4 +1,4 @@
-"""What a candidate is to be: the state that passes hand on, and what each of them is given beside it.
+"""The state of a candidate that passes hand on, the context that each pass is given, and the protocols of passes and backends.
 
 A pass is a module of `passes/` with a NAME and `run(quantization, context) -> Quantization`. It changes nothing in place:
 what it decides is in the state that it returns, together with what became of it (`results`, `changes`).
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, eq=False)
 class Quantization:
     """`method` and `weight_bits` are the recipe's. `source` is the float file; `model` is its ONNX graph as the passes
-    changed it, None for TFLite, whose source nothing changes, and for a file that stays as it came.
+    changed it; None for TFLite, whose source no pass changes, and for a source that is deployed unchanged.
 
     Layers are named by node (ONNX) or by first output (TFLite). `in_float`: those that stay in float, with the reason;
     `by_choice`: those that mixed precision added. `ranges` of the activations; `weights` of the layers that were fitted, which
-    won `fit_gain_db`; `blocks` in place of the weights of each product, for block-wise weights. `rewritten`: a pass stored
+    gained `fit_gain_db`; `blocks` in place of the weights of each product, for block-wise weights. `rewritten`: a pass stored
     weights as integers already. `clamp_pairs`: no two products of a pair may overflow 16 bits. `left`: recurrent layers that
     compute in float on stored integers. `changes` to the graph, by pass. `fidelity`: the gate's judgement of the file that was
     `written` last.
@@ -107,8 +107,8 @@ class Backend(Protocol):
     def write(
         self, q: Quantization, path: Path, leave: Collection[str] = (), *, fitted: bool = True
     ) -> Written:
-        """With the layers of `leave` in float beside those of the state. Without `fitted`: weights as they are rounded, none of
-        those that a pass fitted or clamped. Raises ConversionFailed.
+        """With the layers of `leave` in float, and those of the state. Without `fitted`: weights rounded to nearest, neither fitted
+        nor clamped. Raises ConversionFailed.
         """
         ...
 
@@ -129,7 +129,7 @@ class Context:
     """What every pass is given. `samples` are those of calibration; `path` is the file that is written for each try.
 
     `enabled` names the passes that may run. `judge` asks the gate about the file at `path`, on the held-out samples;
-    `verdicts` holds what it said before. `most_tries` bounds a search that asks the gate; None: the held-out samples are too
+    `verdicts` caches its judgements. `most_tries` bounds a search that asks the gate; None: the held-out samples are too
     few for any. `has_integer_kernels`: whether the runtime computes some layer of the file at `path` on integers.
     """
 
@@ -167,7 +167,7 @@ class Pass(Protocol):
 
 
 def through(passes: Sequence[Pass], q: Quantization, context: Context) -> Quantization:
-    """The state after all of `passes`, in their order; one that is not enabled leaves nothing but a note of that."""
+    """The state after all of `passes`, in their order. A pass that is not enabled only leaves the result "switched off"."""
     for each in passes:
         name = each.NAME
         if name is None or name in context.enabled:

@@ -54,10 +54,10 @@ def sixteen_bits() -> tuple[Scheme, str]:
 
 
 def dynamic_scheme(runtime: str, arch: str, isa: tuple[str, ...]) -> Scheme | None:
-    """What int8 whose activations are quantized as they come has to heed; None where that is nothing.
+    """The scheme of dynamic int8; None where the CPU asks for nothing special.
 
-    onnxruntime's kernels are those of static int8, so their pairs saturate alike. Here seven bits see to it: the weights
-    of an LSTM or inside a loop stand in many shapes.
+    onnxruntime's kernels are those of static int8, so their pairs saturate alike. Here 7-bit weights prevent it, not wider scales: the weights
+    of an LSTM or inside a loop are stored in many shapes.
     """
     scheme, _ = scheme_for(runtime, arch, isa)
     return Scheme("uint8", "int8", True, reduce_range=True) if scheme.pairs_fit else None

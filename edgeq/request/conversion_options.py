@@ -11,7 +11,7 @@ from edgeq.nouns.passes import passes_of
 from edgeq.nouns.project import Gates
 from edgeq.nouns.states import states_of
 from edgeq.quantize.calibration import observers
-from edgeq.request.option import NO_PART, option
+from edgeq.request.option import NO_EFFECT, option
 from edgeq.request.paths import AnyPath
 from edgeq.request.shapes import Shapes, shapes_of
 
@@ -64,7 +64,7 @@ class WithGates:
     gates: Gates | None = option(
         "Gates(max_drop, min_agreement, min_sqnr_db, metric, ignore_labels, confidence): these keywords in one object.",
         only_python=True,
-        **NO_PART,
+        **NO_EFFECT,
     )
 
 
@@ -191,9 +191,9 @@ class _Search:
         toml=None,
     )
     search_seconds: float | None = option(
-        "Has no effect: --search-tries limits the search.", least=0, hidden=True, **NO_PART
+        "Has no effect: --search-tries limits the search.", least=0, hidden=True, **NO_EFFECT
     )
-    threads: int | None = option("Threads the runtime may use; default: the target's.", least=1, **NO_PART)
+    threads: int | None = option("Threads the runtime may use; default: the target's.", least=1, **NO_EFFECT)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

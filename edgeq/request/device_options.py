@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from edgeq.nouns.job import Limits
 from edgeq.nouns.target import Target
 from edgeq.request.login import Login
-from edgeq.request.option import NO_PART, option
+from edgeq.request.option import NO_EFFECT, option
 from edgeq.request.paths import AnyPath
 from edgeq.request.tell import Tell, silence
 
@@ -17,7 +17,7 @@ class Told:
         "Called with each event as it happens (edgeq/nouns); default: nothing is printed.",
         silence,
         only_python=True,
-        **NO_PART,
+        **NO_EFFECT,
     )
 
 
@@ -27,14 +27,18 @@ class WithProject:
         "Project file; default: ./edgeq.toml where there is one.",
         metavar="PATH",
         in_python="Project file, whose values replace keywords that are not given; default: none.",
-        **NO_PART,
+        **NO_EFFECT,
     )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ForTarget:
     target: AnyPath | Target = option(
-        "The kind of device, or a .toml of your own.", "local", metavar="NAME", shows_default=True, **NO_PART
+        "The kind of device, or a .toml of your own.",
+        "local",
+        metavar="NAME",
+        shows_default=True,
+        **NO_EFFECT,
     )
 
 

@@ -17,8 +17,9 @@ from edgeq.errors import TargetRefused
 R = TypeVar("R")
 
 _KEY = "option"
-# Of an option that is no part of what is converted: where it goes, whom it is told, or what is in the order otherwise.
-NO_PART: dict[str, Any] = {"toml": None, "key": None, "decided": False}
+# For an option without effect on what a conversion gives: where the result goes, who hears of progress, or a value that the cache key
+# has elsewhere.
+NO_EFFECT: dict[str, Any] = {"toml": None, "key": None, "decided": False}
 
 
 @dataclass(frozen=True)

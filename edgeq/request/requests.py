@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from edgeq.model_name import require_model_name
 from edgeq.request.conversion_options import AnyData, AnyModel, ConversionOptions, WithGates, WithSamples
 from edgeq.request.device_options import ForTarget, Measured, OnDevice, Told, WithProject, WithStore
-from edgeq.request.option import NO_PART, argument, option
+from edgeq.request.option import NO_EFFECT, argument, option
 from edgeq.request.paths import AnyPath
 
 
@@ -32,7 +32,7 @@ class ConvertRequest(Told, WithProject, ConversionOptions, ForTarget):
         in_python="The bundle to write; default: one in edgeq's cache.",
         flags=("-o", "--output"),
         metavar="PATH",
-        **NO_PART,
+        **NO_EFFECT,
     )
     unavailable: Mapping[str, str] | None = option(
         "Runtimes that are not available on the device, each with the reason.", only_python=True, toml=None

@@ -69,7 +69,7 @@ def quantized(
             QuantizationMode.IntegerOps,
             False,  # not static
             QuantType.QInt8,
-            QuantType.QUInt8,  # the only type that onnxruntime quantizes activations to as they come
+            QuantType.QUInt8,  # the only type for which onnxruntime has dynamic quantization of activations
             None,
             [],
             _names(leave.union(without_kernel(copy.graph))),
