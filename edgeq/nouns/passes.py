@@ -10,13 +10,13 @@ PASSES = {
     "fuse": "operators rewritten or moved to use integer kernels and fewer conversions",
     "thin": "convolutions too small to gain from int8 stay in float",
     "joins": "operators after the last layers that would share one scale between small and large values stay in float",
+    "embeddings": "embedding tables stored in 8 bits",
+    "smooth": "outlier channels smoothed for dynamic int8 (SmoothQuant)",
     "head": "a small last layer stays in float",
     "fit": "weights and biases corrected for earlier rounding error, layer by layer",
-    "smooth": "outlier channels smoothed for dynamic int8 (SmoothQuant)",
-    "embeddings": "embedding tables stored in 8 bits",
     "mixed": "where the gate fails, the smallest set of layers kept in float that makes it hold",
 }
-"""In the order in which they run."""
+"""In the order in which their results are listed; edgeq/quantize/pipelines.py has that in which they run."""
 
 ALL = tuple(PASSES)
 OFF = "switched off by --passes"

@@ -249,10 +249,7 @@ def _results(q: Quantization) -> tuple[PassResult, ...]:
     found = {result.repair: result for result in q.results}
     if fuse.NAME in found and fuse.NAME in q.changes:
         found[fuse.NAME] = fuse.result_of((*q.changes[fuse.NAME], *moved))
-    return tuple(found[name] for name in _LISTED if name in found)
-
-
-_LISTED = ("equalize", "fuse", "thin", "joins", "embeddings", "smooth", "head", "fit", "mixed")
+    return tuple(found[name] for name in ALL if name in found)
 
 
 def _judged(fidelity: Fidelity, q: Quantization, path: Path) -> Fidelity:
