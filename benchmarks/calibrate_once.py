@@ -74,10 +74,10 @@ def _edgeq(job: dict[str, Any], samples: InTurn) -> Callable[[], None]:
     import platform
 
     from edgeq.agent.facts import read_facts
+    from edgeq.graphs.float_graph import read
     from edgeq.quantize.backends.ort import qdq
     from edgeq.quantize.calibration.calibrate import calibrate_onnx, needs_histogram, ranges_of
     from edgeq.quantize.calibration.observers import AUTO
-    from edgeq.quantize.float_graph import read
     from edgeq.quantize.scheme import scheme_for
 
     scheme, _ = scheme_for("onnxruntime", platform.machine(), read_facts("/").isa)

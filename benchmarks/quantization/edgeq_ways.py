@@ -12,12 +12,12 @@ from benchmarks.quantization.cases import Case
 from benchmarks.quantization.contestants import Way
 from edgeq.agent.facts import read_facts
 from edgeq.errors import EdgeqError
+from edgeq.graphs.float_graph import read
 from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.plan import CandidatePlan
 from edgeq.quantize.backends.ort import qdq
 from edgeq.quantize.calibration.calibrate import calibrate_onnx, needs_histogram, ranges_of
 from edgeq.quantize.evaluate.gate import Gate
-from edgeq.quantize.float_graph import read
 from edgeq.quantize.make import Options, make
 from edgeq.quantize.passes.fit.fit_layers import fit_layers, save_with_weights
 from edgeq.quantize.passes.fit.qdq_file import QdqFile

@@ -4,10 +4,10 @@ import time
 from dataclasses import dataclass
 from math import prod
 
+from edgeq.graphs.work import macs_of_file
 from edgeq.ingest.float_model import Arrays, FloatModel
 from edgeq.ingest.samples import Samples
 from edgeq.ingest.stored import Stored
-from edgeq.quantize.graph_work import macs_of_file
 
 SECONDS = 3.0
 LONGEST = 20.0  # by the clock: a last resort, for models whose work is not in convolutions and products

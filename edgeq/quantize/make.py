@@ -11,8 +11,11 @@ from pathlib import Path
 
 from edgeq import catalog
 from edgeq.errors import DataRefused
+from edgeq.graphs.float_graph import read
+from edgeq.graphs.input_shapes import AS_IT_IS, Shapes
 from edgeq.graphs.onnx_io import oldest_runtime, read_onnx
 from edgeq.graphs.ort_session import host_saturates
+from edgeq.graphs.work import work_of
 from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.model import Model
 from edgeq.nouns.passes import ALL, AppliedChange, PassResult
@@ -26,8 +29,6 @@ from edgeq.quantize.evaluate import evaluator
 from edgeq.quantize.evaluate.gate import Gate, too_few
 from edgeq.quantize.evaluate.judge import float_reference, judge
 from edgeq.quantize.evaluate.verdict_cache import VerdictCache, verdict_cache
-from edgeq.quantize.float_graph import read
-from edgeq.quantize.graph_work import work_of
 from edgeq.quantize.made import Made
 from edgeq.quantize.memory import predict_peak
 from edgeq.quantize.passes import fuse, mixed_precision
@@ -38,7 +39,6 @@ from edgeq.quantize.plan import AS_IS, NO_FLOAT
 from edgeq.quantize.quantization import Context, Quantization
 from edgeq.quantize.run_model import Progress, load, no_progress
 from edgeq.quantize.samples import SamplesLike
-from edgeq.quantize.sized import AS_IT_IS, Shapes
 
 _NAMED = 3  # reasons in a sentence, and layers of one reason
 _SCRATCH = ("outputs", evaluator.SCRATCH)

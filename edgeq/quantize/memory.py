@@ -16,10 +16,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from edgeq.foreign import translated
+from edgeq.graphs.input_shapes import AS_IT_IS, Shapes, largest, sized
 from edgeq.graphs.onnx_index import OnnxIndex, bodies, index_of, nodes_within
 from edgeq.graphs.onnx_io import read_onnx
-from edgeq.quantize.samples import SamplesLike
-from edgeq.quantize.sized import AS_IT_IS, Shapes, largest, sized
+from edgeq.quantize.samples import SamplesLike, shapes_of
 
 Node = tuple[tuple[str, ...], tuple[str, ...]]  # names read, names written
 
@@ -67,7 +67,7 @@ def _read_onnx(
 ) -> tuple[int, list[Node], dict[str, int], list[str]]:
     with translated(f"cannot read {path.name} as ONNX"):
         model = read_onnx(path)
-        graph = sized(model, shapes if samples is None else largest(model, samples)).graph
+        graph = sized(model, shapes if samples is None else largest(model, shapes_of(samples))).graph
     constants = {i.name: _onnx_bytes(i.data_type, i.dims) for i in graph.initializer}
     values = (*graph.input, *graph.value_info, *graph.output)
     sizes = {

@@ -9,13 +9,14 @@ from pathlib import Path
 
 from edgeq.catalog import require_runtime
 from edgeq.errors import DataRefused, ModelRefused, TargetRefused
+from edgeq.graphs.float_graph import PER_CHANNEL_OPSET
+from edgeq.graphs.input_shapes import AS_IT_IS
 from edgeq.graphs.op_sets import BLOCKWISE, DYNAMIC, LOWERED, STATIC
+from edgeq.graphs.work import GraphWork, work_of
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import CandidatePlan, Plan, Skipped
 from edgeq.nouns.recipe import Recipe
 from edgeq.nouns.target import FORMATS, Target
-from edgeq.quantize.float_graph import PER_CHANNEL_OPSET
-from edgeq.quantize.graph_work import GraphWork, work_of
 from edgeq.quantize.scheme import (
     dynamic_scheme,
     has_half,
@@ -24,7 +25,6 @@ from edgeq.quantize.scheme import (
     why_no_blocks,
     why_slower_than_float,
 )
-from edgeq.quantize.sized import AS_IT_IS
 
 AS_IS = "as_is"
 NO_FLOAT = (

@@ -1,5 +1,6 @@
 """What quantization needs of a set of samples, however they were read."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -56,6 +57,11 @@ class Subset:
 
     def __getitem__(self, i: int) -> tuple[Array, ...]:
         return self.samples[self.positions[i]]
+
+
+def shapes_of(samples: SamplesLike) -> Iterator[tuple[tuple[int, ...], ...]]:
+    """Of each sample's inputs."""
+    return (tuple(array.shape for array in samples[i]) for i in range(samples.count))
 
 
 def evenly_spaced(count: int, most: int) -> tuple[int, ...]:

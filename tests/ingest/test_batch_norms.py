@@ -7,11 +7,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from edgeq.graphs.float_graph import read
 from edgeq.graphs.ort_session import ort_session
 from edgeq.ingest.open_model import open_model
 from edgeq.quantize.backends.ort import qdq
 from edgeq.quantize.calibration.calibrate import calibrate_onnx, ranges_of
-from edgeq.quantize.float_graph import read
 from tests.quantize.backends.ort.test_ort_static import U8S8
 from tests.quantize.networks import Rows, images
 

@@ -5,7 +5,7 @@ import onnx
 import pytest
 from onnx import numpy_helper, parser
 
-from edgeq.quantize.graph_work import work_of
+from edgeq.graphs.work import work_of
 from edgeq.workflow.convert import convert
 
 W = np.random.default_rng(0).standard_normal((32, 64)).astype("f")

@@ -8,11 +8,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgeq.graphs.float_graph import read as read_float
+from edgeq.graphs.input_shapes import largest, sized
 from edgeq.graphs.onnx_edit import copied
 from edgeq.graphs.onnx_index import attributes, index_of, nodes_within
 from edgeq.graphs.onnx_io import read_onnx
 from edgeq.graphs.op_sets import INTEGER_KERNELS
 from edgeq.graphs.tflite import Operator, TfliteGraph, read_model, read_tflite
+from edgeq.graphs.work import tflite_operator_shares
 from edgeq.nouns.explanation import LayerExplained
 from edgeq.nouns.plan import Scheme
 from edgeq.quantize.audit.kernels import computes_integers, has_integer_weights, integer_nodes, is_dequantized
@@ -32,14 +35,11 @@ from edgeq.quantize.audit.output_errors import (
     onnx_output_errors,
     tflite_output_errors,
 )
-from edgeq.quantize.float_graph import read as read_float
-from edgeq.quantize.graph_work import tflite_operator_shares
 from edgeq.quantize.passes.equalize import as_in
 from edgeq.quantize.passes.fit.quantized_tflite import TfliteFile
 from edgeq.quantize.passes.int16_saturation import saturating_pairs
 from edgeq.quantize.run_model import Progress
-from edgeq.quantize.samples import SamplesLike
-from edgeq.quantize.sized import largest, sized
+from edgeq.quantize.samples import SamplesLike, shapes_of
 
 if TYPE_CHECKING:
     from ai_edge_litert.schema_py_generated import TensorT
@@ -142,7 +142,7 @@ def tflite_dynamic_layers(
 
 def _weighted_layers(model: "ModelProto", samples: SamplesLike) -> tuple[WeightedLayer, ...]:
     """With the work of inputs as large as those of the samples, where the graph leaves that open."""
-    return weighted_layers(sized(copied(model), largest(model, samples)))
+    return weighted_layers(sized(copied(model), largest(model, shapes_of(samples))))
 
 
 def _without_parts(errors: Mapping[str, LayerError]) -> dict[str, LayerError]:

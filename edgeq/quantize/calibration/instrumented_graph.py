@@ -16,8 +16,8 @@ from edgeq.graphs.onnx_index import index_of
 from edgeq.graphs.op_sets import ACTIVATIONS
 from edgeq.graphs.ort_session import Session, ort_session
 from edgeq.graphs.stages import ending_at
+from edgeq.graphs.unfoldable_activations import unfoldable_activations
 from edgeq.quantize.calibration.tensor_stats import SampleStats, stats_of_sample, stride
-from edgeq.quantize.calibration.unfoldable_activations import unfoldable_activations
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, ValueInfoProto

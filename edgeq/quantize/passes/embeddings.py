@@ -7,11 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edgeq.foreign import translated
-from edgeq.graphs.onnx_edit import copied, drop_unread
+from edgeq.graphs.onnx_edit import Parts, copied, drop_unread
 from edgeq.graphs.onnx_index import OnnxIndex, index_of
 from edgeq.nouns.passes import AppliedChange, PassResult
 from edgeq.plain_text import counted
-from edgeq.quantize.parts import Parts
 from edgeq.quantize.passes.recurrent.int8_weights import by_row
 from edgeq.quantize.quantization import Context, Quantization
 

@@ -14,6 +14,7 @@ from edgeq.graphs.onnx_index import index_of
 from edgeq.graphs.onnx_io import read_onnx
 from edgeq.graphs.op_sets import AVERAGES, MOVES_VALUES
 from edgeq.graphs.tflite import kind_of, read_model
+from edgeq.graphs.work import onnx_node_shares, tflite_operator_shares
 from edgeq.nouns.passes import PassResult
 from edgeq.plain_text import counted
 from edgeq.quantize.evaluate.evaluator import (
@@ -24,7 +25,6 @@ from edgeq.quantize.evaluate.evaluator import (
     tflite_evaluator,
 )
 from edgeq.quantize.evaluate.pre_softmax_outputs import last_layers, tflite_pre_softmax
-from edgeq.quantize.graph_work import onnx_node_shares, tflite_operator_shares
 from edgeq.quantize.quantization import Context, Quantization
 from edgeq.quantize.samples import SamplesLike, evenly_spaced
 

@@ -17,11 +17,11 @@ from edgeq.foreign import translated
 from edgeq.graphs.op_sets import HEAVY, INTEGER_OPERATORS
 from edgeq.graphs.tflite import read_tflite
 from edgeq.graphs.tflite_session import feed, interpreter_of
+from edgeq.graphs.work import TFLITE_HEAVY
 from edgeq.limited.native_call import native_call
 from edgeq.nouns.passes import OFF, PassResult
 from edgeq.plain_text import counted
 from edgeq.quantize.evaluate.sqnr_breakdown import mixes_scales
-from edgeq.quantize.graph_work import TFLITE_HEAVY
 from edgeq.quantize.passes.fuse.float_tail import before_a_layer, float_tensors
 from edgeq.quantize.quantization import Context, Quantization
 from edgeq.quantize.samples import Array, SamplesLike, evenly_spaced

@@ -16,10 +16,10 @@ from edgeq.graphs.onnx_io import read_onnx
 from edgeq.graphs.ort_session import Session, ort_session
 from edgeq.graphs.tflite import read_tflite
 from edgeq.graphs.tflite_session import feed, interpreter_of
+from edgeq.graphs.work import onnx_macs
 from edgeq.limited.native_call import native_call
 from edgeq.quantize.evaluate.layer_noise import Noise
 from edgeq.quantize.evaluate.sqnr import NO_SIGNAL, powers
-from edgeq.quantize.graph_work import onnx_macs
 from edgeq.quantize.run_model import Progress
 from edgeq.quantize.samples import Array, SamplesLike
 from edgeq.quantize.sensitivity.fake_quant_graph import SWITCHES, FakeQuantizer, fake_quant_graph

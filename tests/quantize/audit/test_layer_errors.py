@@ -4,12 +4,12 @@ import numpy as np
 import onnx
 import pytest
 
+from edgeq.graphs.float_graph import read
 from edgeq.nouns.plan import Scheme
 from edgeq.quantize.audit.layer_errors import onnx_layer_errors
 from edgeq.quantize.backends.ort import qdq
 from edgeq.quantize.calibration.calibrate import calibrate_onnx, ranges_of
 from edgeq.quantize.evaluate.partial_run import OnnxRun
-from edgeq.quantize.float_graph import read
 from edgeq.quantize.run_model import no_progress
 from tests.quantize.networks import Rows, images, residual, saved
 

@@ -9,6 +9,7 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
+from edgeq.graphs.float_graph import read
 from edgeq.nouns.plan import CandidatePlan, Scheme
 from edgeq.quantize.calibration.array_cache import ArrayCache
 from edgeq.quantize.calibration.calibrate import (
@@ -20,7 +21,6 @@ from edgeq.quantize.calibration.calibrate import (
 )
 from edgeq.quantize.calibration.tensor_stats import SampleStats, TensorStats
 from edgeq.quantize.evaluate.gate import Gate
-from edgeq.quantize.float_graph import read
 from edgeq.quantize.make import Options, make
 from tests.quantize.networks import Rows, images, model_of, residual, saved
 

@@ -7,9 +7,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from edgeq.errors import ConversionFailed
+from edgeq.graphs.float_graph import read
 from edgeq.quantize.calibration.instrumented_graph import InstrumentedGraph, folded_inputs
 from edgeq.quantize.calibration.tensor_stats import stride
-from edgeq.quantize.float_graph import read
 from tests.quantize.networks import images, model_of, residual
 
 

@@ -8,6 +8,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
+from edgeq.graphs.float_graph import read
 from edgeq.quantize.calibration.array_cache import ArrayCache
 from edgeq.quantize.evaluate.evaluator import (
     file_evaluator,
@@ -19,7 +20,6 @@ from edgeq.quantize.evaluate.evaluator import (
     worst_sqnr_db,
 )
 from edgeq.quantize.evaluate.sqnr import sqnr_db
-from edgeq.quantize.float_graph import read
 from edgeq.quantize.samples import Subset, evenly_spaced
 from tests.quantize.networks import Rows, images, residual, saved
 from tests.quantize.tflite_networks import dense

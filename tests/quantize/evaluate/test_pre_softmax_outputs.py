@@ -5,10 +5,10 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from edgeq.graphs.float_graph import read
 from edgeq.quantize.evaluate.evaluator import graph_evaluator
 from edgeq.quantize.evaluate.gate import Gate
 from edgeq.quantize.evaluate.pre_softmax_outputs import PreSoftmax, pre_softmax_of, tensors_in
-from edgeq.quantize.float_graph import read
 from edgeq.quantize.make import make
 from tests.quantize.networks import STATIC, Rows, model_of, saved
 

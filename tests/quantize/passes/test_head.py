@@ -4,7 +4,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from edgeq.quantize.float_graph import read
+from edgeq.graphs.float_graph import read
 from edgeq.quantize.passes.head import onnx_head, onnx_head_in_float
 from tests.quantize.networks import Rows, images, residual, saved
 

@@ -5,11 +5,11 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
+from edgeq.graphs.float_graph import read
 from edgeq.nouns.plan import Scheme
 from edgeq.quantize.backends.ort import qdq
 from edgeq.quantize.calibration.calibrate import calibrate_onnx, ranges_of
 from edgeq.quantize.evaluate.sqnr import sqnr_db
-from edgeq.quantize.float_graph import read
 from edgeq.quantize.numerics import INT8, UINT8, Granularity, Params
 from edgeq.quantize.numerics.reference import Window, lower, pair_products
 from edgeq.quantize.passes.int16_saturation import clamp_pairs, saturating_pairs, scale_widening

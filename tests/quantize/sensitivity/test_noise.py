@@ -2,8 +2,8 @@
 
 import pytest
 
+from edgeq.graphs import float_graph
 from edgeq.nouns.plan import Scheme
-from edgeq.quantize import float_graph
 from edgeq.quantize.backends.ort import qdq
 from edgeq.quantize.calibration.calibrate import calibrate_onnx, ranges_of
 from edgeq.quantize.evaluate.layer_noise import Noise

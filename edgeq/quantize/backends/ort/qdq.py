@@ -11,16 +11,16 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.foreign import quiet, translated
+from edgeq.graphs.float_graph import PER_CHANNEL_OPSET
 from edgeq.graphs.onnx_edit import copied
 from edgeq.graphs.onnx_index import index_of
 from edgeq.graphs.onnx_io import opset_of, read_onnx, write_onnx
 from edgeq.graphs.op_sets import INTEGER_OPERATORS
+from edgeq.graphs.unfoldable_activations import unfoldable_activations
 from edgeq.nouns.passes import AppliedChange
 from edgeq.nouns.plan import Scheme
 from edgeq.quantize.backends.refused_layers import found_by_trying, runs
 from edgeq.quantize.calibration.calibrate import Ranges
-from edgeq.quantize.calibration.unfoldable_activations import unfoldable_activations
-from edgeq.quantize.float_graph import PER_CHANNEL_OPSET
 from edgeq.quantize.passes.fit.fit_layers import save_with_weights
 from edgeq.quantize.passes.fit.qdq_file import QdqFile
 from edgeq.quantize.passes.fuse.integer_moves import integer_moves

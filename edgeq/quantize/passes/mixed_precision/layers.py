@@ -1,8 +1,8 @@
 """The layers that mixed precision may leave in float, their share of the work, and what their quantization costs."""
 
 from edgeq.graphs import tflite
+from edgeq.graphs.work import onnx_node_shares, tflite_operator_shares
 from edgeq.quantize.evaluate.layer_noise import Noise
-from edgeq.quantize.graph_work import onnx_node_shares, tflite_operator_shares
 from edgeq.quantize.quantization import Context, Quantization
 from edgeq.quantize.samples import SamplesLike
 from edgeq.quantize.sensitivity.noise import onnx_noise, tflite_noise

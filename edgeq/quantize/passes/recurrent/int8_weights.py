@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from edgeq.graphs.onnx_edit import Parts
 from edgeq.quantize.numerics import INT8, Granularity, quantize, symmetric
-from edgeq.quantize.parts import Parts
 
 if TYPE_CHECKING:
     import onnx

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from edgeq.quantize.parts import Parts
+from edgeq.graphs.onnx_edit import Parts
 
 if TYPE_CHECKING:
     import onnx

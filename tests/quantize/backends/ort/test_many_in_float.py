@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from onnx import helper, numpy_helper, save
 
+from edgeq.graphs.float_graph import read
 from edgeq.nouns.explanation import LayerExplained
 from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.plan import Scheme, Skipped
@@ -14,7 +15,6 @@ from edgeq.quantize.audit import float_layers
 from edgeq.quantize.audit.explain import FloatReasons
 from edgeq.quantize.backends.litert import emit
 from edgeq.quantize.backends.ort import qdq
-from edgeq.quantize.float_graph import read
 
 RNG = np.random.default_rng(0)
 

@@ -4,9 +4,9 @@ import numpy as np
 import onnx
 import pytest
 
+from edgeq.graphs import float_graph
 from edgeq.graphs.onnx_io import opset_of
 from edgeq.nouns.plan import CandidatePlan, Scheme
-from edgeq.quantize import float_graph
 from edgeq.quantize.audit.kernels import onnx_fusion
 from edgeq.quantize.backends.ort import qdq
 from edgeq.quantize.calibration.calibrate import calibrate_onnx, ranges_of

@@ -6,8 +6,8 @@ import onnxruntime
 import pytest
 from onnx import helper, numpy_helper
 
+from edgeq.graphs import float_graph
 from edgeq.nouns.plan import CandidatePlan, Scheme
-from edgeq.quantize import float_graph
 from edgeq.quantize.evaluate.gate import Gate
 from edgeq.quantize.make import Options, make
 from tests.quantize.networks import Rows, model_of, saved

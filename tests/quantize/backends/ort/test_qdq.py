@@ -5,11 +5,11 @@ import onnx
 import onnxruntime as ort
 import pytest
 
+from edgeq.graphs.float_graph import read
 from edgeq.nouns.plan import Scheme
 from edgeq.quantize.backends.ort import qdq
 from edgeq.quantize.backends.ort.qdq import QdqEmission
 from edgeq.quantize.calibration.calibrate import calibrate_onnx, ranges_of
-from edgeq.quantize.float_graph import read
 from tests.quantize.networks import Rows, images, residual, saved
 
 SCHEME = Scheme("uint8", "int8", True)

@@ -5,12 +5,12 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
+from edgeq.graphs.float_graph import read
 from edgeq.nouns.passes import OFF, passes_of
 from edgeq.nouns.plan import CandidatePlan, Scheme
 from edgeq.quantize.audit.explain import explain
 from edgeq.quantize.backends.ort import qdq
 from edgeq.quantize.evaluate.gate import Gate
-from edgeq.quantize.float_graph import read
 from edgeq.quantize.make import Options, make
 from edgeq.quantize.passes.equalize import as_in, equalized
 from edgeq.quantize.passes.equalize.factors import Channels, eighths_of, gain_db

@@ -4,13 +4,13 @@ import numpy as np
 import onnx
 import pytest
 
+from edgeq.graphs.float_graph import read
 from edgeq.graphs.ort_session import ort_session
 from edgeq.nouns.plan import Scheme
 from edgeq.quantize.backends.ort import qdq
 from edgeq.quantize.calibration.calibrate import calibrate_onnx, ranges_of
 from edgeq.quantize.evaluate.partial_run import OnnxRun
 from edgeq.quantize.evaluate.sqnr import sqnr_db
-from edgeq.quantize.float_graph import read
 from edgeq.quantize.passes.fit import fit_onnx
 from edgeq.quantize.passes.fit.fit_layers import fit_layers, save_with_weights
 from edgeq.quantize.passes.fit.qdq_file import QdqFile

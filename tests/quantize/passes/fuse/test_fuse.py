@@ -5,9 +5,9 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
+from edgeq.graphs import float_graph
 from edgeq.graphs.ort_session import ort_session
 from edgeq.nouns.plan import Scheme
-from edgeq.quantize import float_graph
 from edgeq.quantize.audit.kernels import onnx_fusion
 from edgeq.quantize.backends.ort import qdq
 from edgeq.quantize.calibration.calibrate import calibrate_onnx, ranges_of

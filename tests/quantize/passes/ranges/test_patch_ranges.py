@@ -4,10 +4,10 @@ import numpy as np
 import onnx
 import pytest
 
+from edgeq.graphs.float_graph import read
 from edgeq.nouns.plan import Scheme
 from edgeq.quantize.backends.ort import qdq
 from edgeq.quantize.calibration.calibrate import calibrate_onnx, ranges_of
-from edgeq.quantize.float_graph import read
 from edgeq.quantize.passes.ranges.patch_ranges import PatchableQdq
 from edgeq.quantize.run_model import load
 from tests.quantize.networks import Rows, images, residual

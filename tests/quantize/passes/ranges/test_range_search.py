@@ -4,10 +4,10 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from edgeq.graphs.float_graph import read
 from edgeq.nouns.plan import Scheme
 from edgeq.quantize.backends.ort import qdq
 from edgeq.quantize.calibration.calibrate import calibrate_onnx
-from edgeq.quantize.float_graph import read
 from edgeq.quantize.passes.ranges.range_search import closest_ranges, per_tensor
 from edgeq.quantize.passes.ranges.trial import OnnxTrial
 from tests.quantize.networks import model_of

@@ -1,20 +1,20 @@
 """What a graph with open dimensions looks like for inputs of one shape: how much it computes and holds depends on that."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from edgeq.quantize.samples import SamplesLike
+    from onnx import ModelProto, ValueInfoProto
 
 Shapes = Mapping[str, tuple[int, ...]]  # by input
 
 AS_IT_IS: Shapes = MappingProxyType({})
 
 
-def sized(model: Any, shapes: Shapes) -> Any:
-    """`model` (an onnx ModelProto, changed in place) with the shapes that follow from those of its inputs inferred."""
+def sized(model: "ModelProto", shapes: Shapes) -> "ModelProto":
+    """With the shapes that follow from those of its inputs inferred; `model` is changed."""
     import onnx
 
     fixed = [v for v in model.graph.input if v.name in shapes and _open(v)]
@@ -26,16 +26,17 @@ def sized(model: Any, shapes: Shapes) -> Any:
     return onnx.shape_inference.infer_shapes(model, data_prop=True)
 
 
-def largest(model: Any, samples: "SamplesLike") -> Shapes:
-    """The shapes of the sample with the most values; nothing where no input of `model` is open."""
+def largest(model: "ModelProto", samples: Iterable[tuple[tuple[int, ...], ...]]) -> Shapes:
+    """The shapes of the sample with the most values, given those of each sample's inputs; none where no input of `model` is
+    open.
+    """
     stored = {i.name for i in model.graph.initializer}
     inputs = [v for v in model.graph.input if v.name not in stored]
     if not any(_open(v) for v in inputs):
         return AS_IT_IS
-    found = (tuple(array.shape for array in samples[i]) for i in range(samples.count))
-    most = max(found, key=lambda shapes: sum(map(math.prod, shapes)))
+    most = max(samples, key=lambda shapes: sum(map(math.prod, shapes)))
     return dict(zip((v.name for v in inputs), most, strict=True))
 
 
-def _open(value: Any) -> bool:
+def _open(value: "ValueInfoProto") -> bool:
     return any(not dim.HasField("dim_value") for dim in value.type.tensor_type.shape.dim)

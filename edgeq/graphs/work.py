@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgeq.foreign import translated
-from edgeq.graphs.onnx_index import index_of
-from edgeq.graphs.onnx_io import opset_of, read_onnx
-from edgeq.graphs.op_sets import HEAVY
-from edgeq.graphs.tflite import read_tflite
-from edgeq.quantize.sized import AS_IT_IS, Shapes, sized
+
+from .input_shapes import AS_IT_IS, Shapes, sized
+from .onnx_index import index_of
+from .onnx_io import opset_of, read_onnx
+from .op_sets import HEAVY
+from .tflite import read_tflite
 
 if TYPE_CHECKING:
     import onnx

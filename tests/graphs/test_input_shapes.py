@@ -5,10 +5,11 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from edgeq.quantize.graph_work import work_of
+from edgeq.graphs.input_shapes import largest
+from edgeq.graphs.work import work_of
 from edgeq.quantize.memory import activation_bytes, predict_peak
 from edgeq.quantize.passes.fuse.averages import averages
-from edgeq.quantize.sized import largest
+from edgeq.quantize.samples import shapes_of
 from tests.quantize.networks import Rows, images, model_of
 
 SIZES = ((16, 16), (64, 48), (32, 32))
@@ -40,7 +41,7 @@ def network():
 def test_the_largest_sample_says_how_much_is_held(network, tmp_path):
     path = tmp_path / "net.onnx"
     onnx.save(network, str(path))
-    assert largest(network, SAMPLES) == {"x": (1, 3, 64, 48)}
+    assert largest(network, shapes_of(SAMPLES)) == {"x": (1, 3, 64, 48)}
     assert activation_bytes(path, "onnx", SAMPLES) == 4 * ((3 + 8 + 8) * 64 * 48 + 8)
     small, large = (predict_peak(path, "onnx", {"x": (1, 3, *size)}) for size in SIZES[:2])
     assert large - small == 3 * 4 * 19 * (64 * 48 - 16 * 16)
@@ -56,7 +57,7 @@ def test_fixed_graphs_read_no_sample():
     fixed = model_of(
         [helper.make_node("Relu", ["x"], ["y"])], [], [("x", (1, 3, 16, 16))], [("y", (1, 3, 16, 16))]
     )
-    assert largest(fixed, Rows(images(2))) == {}
+    assert largest(fixed, shapes_of(Rows(images(2)))) == {}
 
 
 def test_a_mean_over_an_image_of_any_size_is_a_global_one(network):

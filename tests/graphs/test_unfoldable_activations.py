@@ -5,12 +5,12 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from edgeq.graphs.float_graph import read
+from edgeq.graphs.unfoldable_activations import unfoldable_activations
 from edgeq.nouns.plan import Scheme
 from edgeq.quantize.backends.ort import qdq
 from edgeq.quantize.calibration.calibrate import calibrate_onnx, ranges_of
-from edgeq.quantize.calibration.unfoldable_activations import unfoldable_activations
 from edgeq.quantize.evaluate.sqnr import sqnr_db
-from edgeq.quantize.float_graph import read
 from edgeq.quantize.run_model import load
 from tests.quantize.networks import Rows, images, model_of, saved
 

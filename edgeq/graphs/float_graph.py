@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgeq.foreign import translated
-from edgeq.graphs.onnx_index import index_of
-from edgeq.graphs.onnx_io import read_onnx
+
+from .onnx_index import index_of
+from .onnx_io import read_onnx
 
 if TYPE_CHECKING:
     import onnx

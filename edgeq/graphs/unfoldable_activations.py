@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgeq.graphs.onnx_index import OnnxIndex, index_of
-from edgeq.graphs.op_sets import ACTIVATIONS
+from .onnx_index import OnnxIndex, index_of
+from .op_sets import ACTIVATIONS
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
