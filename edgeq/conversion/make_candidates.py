@@ -22,7 +22,7 @@ from edgeq.request.tell import Tell
 
 if TYPE_CHECKING:  # they import numpy
     from edgeq.quantize.evaluate.gate import Gate
-    from edgeq.quantize.made import Made
+    from edgeq.quantize.make import Made
 
 
 def make_candidates(

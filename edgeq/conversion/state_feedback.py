@@ -9,7 +9,8 @@ from edgeq.conversion.order import Order
 from edgeq.nouns.model import Model
 
 if TYPE_CHECKING:
-    from edgeq.quantize.recurrent_state import Found, State, Unsure
+    from edgeq.conversion.recurrent_state import Found, Unsure
+    from edgeq.quantize.closed_loop import State
 
 
 def with_state_feedback(parts: Parts, model: Model, order: Order) -> Parts:
@@ -19,9 +20,9 @@ def with_state_feedback(parts: Parts, model: Model, order: Order) -> Parts:
     that float has. What may be a state, and is not shown to be, is among `unsure`.
     Raises DataRefused for states that are named and not there.
     """
+    from edgeq.conversion.recurrent_state import Found, find_states, may_have_states, named_states
     from edgeq.ingest.samples import Samples
     from edgeq.quantize.closed_loop import InSequence, Steps, with_states_of
-    from edgeq.quantize.recurrent_state import Found, find_states, may_have_states, named_states
     from edgeq.quantize.run_model import load
 
     samples, calibration, heldout = parts.all, parts.calibration, parts.heldout

@@ -12,10 +12,24 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.errors import ConversionFailed
-from edgeq.quantize.recurrent_state import State
 from edgeq.quantize.samples import Array, SamplesLike
 
 Model = Callable[[tuple[Array, ...]], tuple[Array, ...]]
+
+
+@dataclass(frozen=True)
+class State:
+    """Positions of an output and of the input that it becomes; `by` says what shows it, in words. `starts` are the samples
+    with which a sequence begins, from their stored state. `recorded`: the samples hold the state at their step, not only
+    what a sequence begins with. `in_doubt`: they hold other values, so their order may be no sequence.
+    """
+
+    output: int
+    input: int
+    by: str
+    starts: frozenset[int]
+    recorded: bool
+    in_doubt: bool = False
 
 
 @dataclass(frozen=True)

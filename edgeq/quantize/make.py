@@ -20,6 +20,7 @@ from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.model import Model
 from edgeq.nouns.passes import ALL, AppliedChange, PassResult
 from edgeq.nouns.plan import CandidatePlan
+from edgeq.nouns.tensor import TensorSpec
 from edgeq.plain_text import counted
 from edgeq.quantize import pipelines
 from edgeq.quantize.audit import float_layers, kernels
@@ -29,7 +30,6 @@ from edgeq.quantize.evaluate import evaluator
 from edgeq.quantize.evaluate.gate import Gate, too_few
 from edgeq.quantize.evaluate.judge import float_reference, judge
 from edgeq.quantize.evaluate.verdict_cache import VerdictCache, verdict_cache
-from edgeq.quantize.made import Made
 from edgeq.quantize.memory import predict_peak
 from edgeq.quantize.passes import fuse, mixed_precision
 from edgeq.quantize.passes.fit import HOW
@@ -60,6 +60,28 @@ class Options:
 
 
 DEFAULTS = Options()
+
+
+@dataclass(frozen=True)
+class Made:
+    """A candidate that exists, with its verdict. `inputs` and `outputs` are the file's own names in its order, `input_types` its element
+    types where the runtime tells them; `memory_bytes` is the predicted peak above the loaded runtime; `min_runtime` the
+    oldest runtime version that reads the file, if known. `takes` and `gives`: its inputs and outputs as they are where an
+    application feeds it integers that stand for reals; else empty. `few`: the same with a few layers in float, a candidate
+    of its own.
+    """
+
+    plan: CandidatePlan
+    path: Path
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    min_runtime: str | None
+    memory_bytes: int
+    fidelity: Fidelity
+    input_types: tuple[str, ...] = ()
+    takes: tuple[TensorSpec, ...] = ()
+    gives: tuple[TensorSpec, ...] = ()
+    few: "Made | None" = None
 
 
 def make(

@@ -3,20 +3,24 @@
 Knows onnxruntime and LiteRT as runtimes; nothing of quantization.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgeq.foreign import translated
+from edgeq.foreign import quiet, translated
 from edgeq.graphs.ort_session import ort_session
+from edgeq.graphs.stages import ending_at
 from edgeq.graphs.tflite_session import feed, interpreter_of
 from edgeq.limited.native_call import native_call
 from edgeq.nouns.tensor import Affine, TensorSpec
 from edgeq.quantize.closed_loop import InSequence, outputs_of
 from edgeq.quantize.numerics import real_values
 from edgeq.quantize.samples import Array, SamplesLike
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 Progress = Callable[[str, float], None]
 
@@ -96,6 +100,22 @@ def run(
             found[k][i] = output
         progress(stage, (i + 1) / samples.count)
     return tuple(found)
+
+
+def values_of(
+    model: "ModelProto",
+    tensors: Sequence[str],
+    samples: SamplesLike,
+    indices: tuple[int, ...],
+    threads: int,
+) -> Iterator[tuple[Array, ...]]:
+    """The values of `tensors` of `model`, sample by sample. Raises ConversionFailed."""
+    with quiet(), translated("onnxruntime does not load the graph with its inner tensors as outputs"):
+        session = ort_session(ending_at(model, tensors), threads=threads)
+    inputs = [i.name for i in session.get_inputs()]
+    for i in indices:
+        with translated("the graph does not run on a calibration sample"):
+            yield tuple(session.run(list(tensors), dict(zip(inputs, samples[i], strict=True))))
 
 
 def _without_batch(output: Array) -> Array:

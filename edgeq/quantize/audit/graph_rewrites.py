@@ -13,8 +13,8 @@ import numpy as np
 from edgeq.graphs.onnx_edit import copied, set_nodes
 from edgeq.graphs.onnx_index import attributes, bodies, has_body
 from edgeq.quantize.numerics import real_values
+from edgeq.quantize.run_model import values_of
 from edgeq.quantize.samples import Array, SamplesLike
-from edgeq.quantize.tensor_values import values_of
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto, TensorProto

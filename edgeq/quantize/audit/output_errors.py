@@ -27,9 +27,8 @@ from edgeq.quantize.audit.matching import GraphPath, LayerMatcher, MatchedLayer,
 from edgeq.quantize.evaluate.partial_run import TfliteRun
 from edgeq.quantize.evaluate.sqnr import differences, finite
 from edgeq.quantize.numerics import real_values
-from edgeq.quantize.run_model import Progress
+from edgeq.quantize.run_model import Progress, values_of
 from edgeq.quantize.samples import Array, SamplesLike
-from edgeq.quantize.tensor_values import values_of
 
 if TYPE_CHECKING:
     from ai_edge_litert.schema_py_generated import ModelT, OperatorT

@@ -31,9 +31,8 @@ from edgeq.quantize.evaluate.float_runner import float_runner
 from edgeq.quantize.evaluate.partial_run import TfliteRun
 from edgeq.quantize.evaluate.pre_softmax_outputs import pre_softmax_of, tensors_in, tflite_pre_softmax
 from edgeq.quantize.evaluate.sqnr import NO_SIGNAL, powers_of_each
-from edgeq.quantize.run_model import Progress, load, no_progress, run
+from edgeq.quantize.run_model import Progress, load, no_progress, run, values_of
 from edgeq.quantize.samples import Array, SamplesLike, Subset
-from edgeq.quantize.tensor_values import values_of
 
 if TYPE_CHECKING:
     import onnx

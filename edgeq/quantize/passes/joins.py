@@ -24,8 +24,8 @@ from edgeq.plain_text import counted
 from edgeq.quantize.evaluate.sqnr_breakdown import mixes_scales
 from edgeq.quantize.passes.fuse.float_tail import before_a_layer, float_tensors
 from edgeq.quantize.quantization import Context, Quantization
+from edgeq.quantize.run_model import values_of
 from edgeq.quantize.samples import Array, SamplesLike, evenly_spaced
-from edgeq.quantize.tensor_values import values_of
 
 if TYPE_CHECKING:
     import onnx

@@ -19,9 +19,8 @@ from edgeq.quantize.evaluate.evaluator import graph_evaluator
 from edgeq.quantize.numerics.weights import Blocks, Doubles, grid_of, to_grid
 from edgeq.quantize.passes.blockwise.products import Product, products_of
 from edgeq.quantize.quantization import Context, GraphBackend, Quantization
-from edgeq.quantize.run_model import Progress
+from edgeq.quantize.run_model import Progress, values_of
 from edgeq.quantize.samples import SamplesLike, evenly_spaced
-from edgeq.quantize.tensor_values import values_of
 
 if TYPE_CHECKING:
     import onnx

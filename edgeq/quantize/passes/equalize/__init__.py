@@ -28,9 +28,8 @@ from edgeq.quantize.passes.equalize.factors import Channels, eighths_of, gain_db
 from edgeq.quantize.passes.equalize.pairs import Eighths, Pair, array, as_in, factors_of, pairs_of, scaled
 from edgeq.quantize.passes.ranges.trial import OnnxTrial
 from edgeq.quantize.quantization import Context, Quantization
-from edgeq.quantize.run_model import Progress
+from edgeq.quantize.run_model import Progress, values_of
 from edgeq.quantize.samples import SamplesLike, Subset, evenly_spaced
-from edgeq.quantize.tensor_values import values_of
 
 if TYPE_CHECKING:
     import onnx

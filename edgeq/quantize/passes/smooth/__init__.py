@@ -21,9 +21,8 @@ from edgeq.quantize.evaluate.evaluator import graph_evaluator
 from edgeq.quantize.passes.smooth.factors import ChannelStats, best_factors
 from edgeq.quantize.passes.smooth.sites import Floats, Site, scaled, sites_of
 from edgeq.quantize.quantization import Context, GraphBackend, Quantization
-from edgeq.quantize.run_model import Progress
+from edgeq.quantize.run_model import Progress, values_of
 from edgeq.quantize.samples import SamplesLike, evenly_spaced
-from edgeq.quantize.tensor_values import values_of
 
 if TYPE_CHECKING:
     import onnx

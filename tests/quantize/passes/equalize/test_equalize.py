@@ -15,8 +15,7 @@ from edgeq.quantize.make import Options, make
 from edgeq.quantize.passes.equalize import as_in, equalized
 from edgeq.quantize.passes.equalize.factors import Channels, eighths_of, gain_db
 from edgeq.quantize.passes.equalize.pairs import array, factors_of, pairs_of, scaled
-from edgeq.quantize.run_model import no_progress
-from edgeq.quantize.tensor_values import values_of
+from edgeq.quantize.run_model import no_progress, values_of
 from tests.quantize.networks import Rows, images, model_of, residual, saved
 
 SCHEME = Scheme("uint8", "int8", True)

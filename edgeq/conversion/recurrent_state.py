@@ -18,7 +18,7 @@ What stays open and could be a state is `Unsure`. An image to image network, who
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Optional
 
@@ -26,9 +26,8 @@ import numpy as np
 
 from edgeq.errors import DataRefused
 from edgeq.nouns.tensor import TensorSpec
+from edgeq.quantize.closed_loop import Model, State
 from edgeq.quantize.samples import Array, SamplesLike
-
-Model = Callable[[tuple[Array, ...]], tuple[Array, ...]]
 
 Shape = tuple[Optional[int], ...]
 
@@ -48,21 +47,6 @@ _CLOSER = 0.2  # than the input of the step before
 _MOST_STEPS = 0.5
 _LEAST = 3  # steps that have to match
 _GIVEN_UP = 64  # steps after which nothing that has not matched once is a state
-
-
-@dataclass(frozen=True)
-class State:
-    """Positions of an output and of the input that it becomes; `by` says what shows it, in words. `starts` are the samples
-    with which a sequence begins, from their stored state. `recorded`: the samples hold the state at their step, not only
-    what a sequence begins with. `in_doubt`: they hold other values, so their order may be no sequence.
-    """
-
-    output: int
-    input: int
-    by: str
-    starts: frozenset[int]
-    recorded: bool
-    in_doubt: bool = False
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from edgeq.conversion.recurrent_state import Unsure, find_states, named_states
 from edgeq.errors import DataRefused
 from edgeq.nouns.states import states_of
 from edgeq.nouns.tensor import TensorSpec
-from edgeq.quantize.recurrent_state import Unsure, find_states, named_states
 
 RNG = np.random.default_rng(0)
 W, U = RNG.normal(size=(8, 6)).astype("f4") / 3, RNG.normal(size=(6, 6)).astype("f4") / 3
