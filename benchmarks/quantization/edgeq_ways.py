@@ -24,7 +24,7 @@ from edgeq.quantize.passes.fit.qdq_file import QdqFile
 from edgeq.quantize.scheme import scheme_for
 
 if TYPE_CHECKING:
-    from edgeq.quantize.numerics.weights import Weights
+    from edgeq.quantize.weights import Weights
 
 _RANGES = "minmax"
 _TRIED = 8  # samples to see that the file runs and answers; no peer judges what it makes, the comparison does

@@ -1,7 +1,7 @@
 """The one place that constructs onnxruntime sessions on this host. They compute what the target computes.
 
 ARM cores and x86 with VNNI add products exactly in 32 bits. x86 without VNNI adds pairs of products in 16 bits
-(numerics/reference.py has the formula). Where this host's kernels saturate, the session gets
+(quantize/passes/int16_saturation.py has the formula). Where this host's kernels saturate, the session gets
 `session.x64quantprecision`: onnxruntime then stores fixed weights as U8, whose kernels are exact. It is about three times
 slower, and float kernels are as they were.
 """

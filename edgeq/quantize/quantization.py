@@ -15,9 +15,9 @@ from edgeq.nouns.plan import CandidatePlan, Scheme, Skipped
 from edgeq.quantize.calibration.array_cache import ArrayCache
 from edgeq.quantize.calibration.calibrate import Ranges
 from edgeq.quantize.evaluate.verdict_cache import VerdictCache
-from edgeq.quantize.numerics.weights import Blocks, Weights
 from edgeq.quantize.run_model import Progress
 from edgeq.quantize.samples import SamplesLike
+from edgeq.quantize.weights import Blocks, Weights
 
 if TYPE_CHECKING:
     import onnx

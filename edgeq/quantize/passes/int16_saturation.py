@@ -1,9 +1,9 @@
 """Keeps the 16-bit sums of two products from saturating, on x86 without VNNI.
 
-There onnxruntime adds a[k] w[k] + a[k + 1] w[k + 1], U8 by S8, in 16 bits, and saturates silently (numerics/reference.py
-says in which kernels and in which order). 255 times the sum of the two weights has to stay below 32,768: two neighbours of
-one sign may add up to 128 at most, two of different signs always fit. Seven bits for every weight ensure that, with twice
-the scale. Here each output channel's scale grows only by what its worst pair needs, 1.25 times in the mean of ResNet-20 and
+There onnxruntime adds a[k] w[k] + a[k + 1] w[k + 1], U8 by S8, in 16 bits, and saturates silently (in which kernels and in
+which order: tests/quantize/numerics/reference.py). 255 times the sum of the two weights has to stay below 32,768: two
+neighbours of one sign may add up to 128 at most, two of different signs always fit. Seven bits for every weight ensure
+that, with twice the scale. Here each output channel's scale grows only by what its worst pair needs, 1.25 times in the mean of ResNet-20 and
 MobileNetV2, and no input saturates, whatever the samples. SQNR in dB (8 bits, 7 bits, this): ResNet-20 29.7, 26.8, 29.2;
 ResNet-8 22.8, 19.8, 23.1; MobileNetV2 16.7, 11.0, 16.0; keyword spotting 29.8, 29.2, 29.3; MNIST 30.6, 29.8, 29.2.
 Headroom for the calibrated activations alone, in place of all, would gain ResNet-8 another 0.7 dB and let one pair in ten

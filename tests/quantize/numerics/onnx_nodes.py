@@ -8,7 +8,7 @@ import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 from edgeq.quantize.numerics import INT4, INT8, UINT4, UINT8, Grid, Params
-from edgeq.quantize.numerics.reference import Window
+from tests.quantize.numerics.reference import Window
 
 _FOUR_BITS = {INT4: TensorProto.INT4, UINT4: TensorProto.UINT4}
 

@@ -12,9 +12,9 @@ from hypothesis.extra import numpy as arrays
 
 from edgeq.errors import DataRefused, ModelRefused
 from edgeq.quantize import numerics
-from edgeq.quantize.numerics import INT8, PER_TENSOR, UINT8, Granularity, Grid, Params, reference
-from edgeq.quantize.numerics.reference import Window
-from tests.quantize.numerics import onnx_nodes
+from edgeq.quantize.numerics import INT8, PER_TENSOR, UINT8, Granularity, Grid, Params
+from tests.quantize.numerics import onnx_nodes, reference
+from tests.quantize.numerics.reference import Window
 
 SIGNS = {"u8u8": (UINT8, UINT8), "u8s8": (UINT8, INT8), "s8s8": (INT8, INT8)}
 signs = pytest.mark.parametrize("signs", SIGNS)

@@ -8,9 +8,10 @@ import sys
 import numpy as np
 import pytest
 
-from edgeq.quantize.numerics import INT8, UINT8, Granularity, Params, reference
-from edgeq.quantize.numerics.reference import Window, exact_products, pair_products
+from edgeq.quantize.numerics import INT8, UINT8, Granularity, Params
 from tests.conftest import ROOT, missing
+from tests.quantize.numerics import reference
+from tests.quantize.numerics.reference import Window, exact_products, pair_products
 
 ONE, SIGNED_ONE = Params(1.0, 0, UINT8), Params(1.0, 0, INT8)
 

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from edgeq.errors import DataRefused, ModelRefused, TargetRefused
 from edgeq.quantize import numerics
-from edgeq.quantize.numerics import INT8, NARROW_INT8, UINT8, Granularity, Grid, Params, reference
+from edgeq.quantize.numerics import INT8, NARROW_INT8, UINT8, Granularity, Grid, Params
+from tests.quantize.numerics import reference
 
 # A busy machine is no failure, and a failure must come again.
 steady = settings(deadline=None, derandomize=True)

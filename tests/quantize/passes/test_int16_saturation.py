@@ -11,10 +11,10 @@ from edgeq.quantize.backends.ort import qdq
 from edgeq.quantize.calibration.calibrate import calibrate_onnx, ranges_of
 from edgeq.quantize.evaluate.sqnr import sqnr_db
 from edgeq.quantize.numerics import INT8, UINT8, Granularity, Params
-from edgeq.quantize.numerics.reference import Window, lower, pair_products
 from edgeq.quantize.passes.int16_saturation import clamp_pairs, saturating_pairs, scale_widening
 from edgeq.quantize.run_model import load, run
 from tests.quantize.networks import Rows, images, model_of, residual, saved
+from tests.quantize.numerics.reference import Window, lower, pair_products
 
 FITS = Scheme("uint8", "int8", True, pairs_fit=True)
 

@@ -16,11 +16,11 @@ from threadpoolctl import threadpool_limits
 from edgeq.nouns.passes import AppliedChange, PassResult
 from edgeq.plain_text import counted
 from edgeq.quantize.evaluate.evaluator import graph_evaluator
-from edgeq.quantize.numerics.weights import Blocks, Doubles, grid_of, to_grid
 from edgeq.quantize.passes.blockwise.products import Product, products_of
 from edgeq.quantize.quantization import Context, GraphBackend, Quantization
 from edgeq.quantize.run_model import Progress, values_of
 from edgeq.quantize.samples import SamplesLike, evenly_spaced
+from edgeq.quantize.weights import Blocks, Doubles, grid_of, to_grid
 
 if TYPE_CHECKING:
     import onnx

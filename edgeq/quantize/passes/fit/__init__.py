@@ -18,13 +18,13 @@ from edgeq.nouns.passes import PassResult
 from edgeq.plain_text import counted
 from edgeq.quantize.evaluate.evaluator import graph_evaluator, tflite_evaluator
 from edgeq.quantize.memory import activation_bytes
-from edgeq.quantize.numerics.weights import Weights
 from edgeq.quantize.passes.fit.fit_layers import fit_layers
 from edgeq.quantize.passes.fit.qdq_file import QdqFile
 from edgeq.quantize.passes.fit.quantized_tflite import TfliteFile
 from edgeq.quantize.quantization import Context, Quantization
 from edgeq.quantize.run_model import Progress
 from edgeq.quantize.samples import SamplesLike, evenly_spaced
+from edgeq.quantize.weights import Weights
 
 if TYPE_CHECKING:
     import onnx

@@ -12,11 +12,11 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from edgeq.quantize.evaluate.partial_run import PartialRun
-from edgeq.quantize.numerics.weights import Weights
 from edgeq.quantize.passes.fit.least_squares import fit_and_check_moments, solve, solve_few_levels
 from edgeq.quantize.passes.fit.linear import Linear
 from edgeq.quantize.run_model import Progress, no_progress
 from edgeq.quantize.samples import SamplesLike
+from edgeq.quantize.weights import Weights
 
 Array = npt.NDArray[Any]
 Pairs = list[tuple[Array, Array]]  # a layer's input in float and once quantized, one pair per sample

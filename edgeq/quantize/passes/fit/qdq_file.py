@@ -11,9 +11,9 @@ from edgeq.graphs.onnx_index import index_of
 from edgeq.graphs.onnx_io import read_onnx, write_onnx
 from edgeq.graphs.op_sets import STATIC
 from edgeq.quantize.evaluate.partial_run import OnnxRun
-from edgeq.quantize.numerics.weights import Weights
 from edgeq.quantize.passes.fit.linear import Linear, linear_of
 from edgeq.quantize.samples import SamplesLike
+from edgeq.quantize.weights import Weights
 
 if TYPE_CHECKING:
     import onnx

@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from edgeq.graphs.tflite import kind_of, packed, read_model
 from edgeq.quantize.evaluate.partial_run import TfliteRun
-from edgeq.quantize.numerics.weights import Weights
 from edgeq.quantize.passes.fit.linear import Linear, Window, same_padding
 from edgeq.quantize.samples import SamplesLike
+from edgeq.quantize.weights import Weights
 
 Array = npt.NDArray[Any]
 

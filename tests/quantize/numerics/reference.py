@@ -32,8 +32,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.errors import DataRefused, ModelRefused
-from edgeq.quantize.numerics.grid import Floats, Grid, Ints, Params
-from edgeq.quantize.numerics.to_grid import Rounding, half_even, round_trip
+from edgeq.quantize.numerics import Floats, Grid, Ints, Params, Rounding, half_even, round_trip
 
 Array = npt.NDArray[Any]
 Counts = npt.NDArray[np.int64]
