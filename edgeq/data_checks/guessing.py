@@ -6,8 +6,7 @@ import numpy as np
 
 from edgeq.data_checks.evidence import Evidence
 from edgeq.nouns.data_check import DataFinding
-from edgeq.quantize.evaluate.accuracy import Scored
-from edgeq.quantize.evaluate.label_check import Guessing, against_guessing
+from edgeq.quantize.evaluate.accuracy import Guessing, Scored, against_guessing
 
 _PLAIN = 0.01  # a share of shuffles below which no more samples are looked at
 _MOST = 512

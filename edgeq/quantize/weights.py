@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from edgeq.quantize.numerics import Granularity, real_values
+from edgeq.quantize.numerics import INT8, Granularity, quantize, real_values, symmetric
 
 Doubles = npt.NDArray[np.float64]
 Bytes = npt.NDArray[np.uint8]
@@ -58,6 +58,14 @@ class Blocks:
             return numbers
         even = np.pad(numbers, [(0, 0), (0, numbers.shape[1] % 2)])
         return np.asarray(even[:, 0::2] | (even[:, 1::2] << 4), np.uint8)
+
+
+def int8_by_row(values: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]]:
+    """int8 of the same shape, and scales that broadcast against it."""
+    rows = values.reshape(-1, values.shape[-1])
+    each = Granularity(axis=0)
+    params = symmetric(*each.extremes(rows), INT8, each)
+    return quantize(rows, params).reshape(values.shape), params.scale.reshape(*values.shape[:-1], 1)
 
 
 def grid_of(block: Doubles, bits: int) -> tuple[Doubles, Doubles]:

@@ -8,7 +8,7 @@ from onnx import helper, numpy_helper
 from edgeq.graphs.input_shapes import largest
 from edgeq.graphs.work import work_of
 from edgeq.quantize.memory import activation_bytes, predict_peak
-from edgeq.quantize.passes.fuse.averages import averages
+from edgeq.quantize.passes.fuse.integer_kernels import averages
 from edgeq.quantize.samples import shapes_of
 from tests.quantize.networks import Rows, images, model_of
 

@@ -13,7 +13,7 @@ from onnx import helper, numpy_helper
 from edgeq.errors import GateFailed
 from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.project import Gates
-from edgeq.quantize.sensitivity.noise import onnx_noise
+from edgeq.quantize.evaluate.layer_noise import onnx_noise
 from edgeq.workflow.convert import convert
 from edgeq.workflow.explain import explain
 from tests.quantize.networks import Rows, model_of

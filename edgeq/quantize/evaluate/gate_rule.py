@@ -6,13 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgeq.errors import DataRefused
-from edgeq.quantize.evaluate.accuracy import require_classes, scored_by, why_unused
+from edgeq.quantize.evaluate.accuracy import (
+    Guessing,
+    against_guessing,
+    require_classes,
+    scored_by,
+    why_unused,
+)
 from edgeq.quantize.evaluate.confidence import least_samples
 from edgeq.quantize.evaluate.custom_metric import load_metric
 from edgeq.quantize.evaluate.gate import Gate, in_words, points, rules, too_few, unapplied
 from edgeq.quantize.evaluate.integer_outputs import Integers, integers_of
 from edgeq.quantize.evaluate.judge import agreement_of, scores_among
-from edgeq.quantize.evaluate.label_check import Guessing, against_guessing
 from edgeq.quantize.samples import Array, SamplesLike
 
 _LOOKED_AT = 8

@@ -11,8 +11,8 @@ from edgeq.graphs.onnx_edit import Parts, copied, drop_unread
 from edgeq.graphs.onnx_index import OnnxIndex, index_of
 from edgeq.nouns.passes import AppliedChange, PassResult
 from edgeq.plain_text import counted
-from edgeq.quantize.passes.recurrent.int8_weights import by_row
 from edgeq.quantize.quantization import Context, Quantization
+from edgeq.quantize.weights import int8_by_row
 
 if TYPE_CHECKING:
     import onnx
@@ -84,7 +84,7 @@ def _store(table: str, scope: OnnxIndex) -> list[str]:
     """Adds the table's integers and scales to its graph and returns their names; lookups may share them."""
     from onnx import numpy_helper
 
-    integers, scales = by_row(numpy_helper.to_array(scope.constants[table]))
+    integers, scales = int8_by_row(numpy_helper.to_array(scope.constants[table]))
     parts = Parts(f"{table}.stored")
     names = [parts.constant("int8", integers), parts.constant("scales", scales)]
     scope.homes[table].initializer.extend(parts.tensors.values())

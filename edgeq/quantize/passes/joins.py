@@ -22,7 +22,7 @@ from edgeq.limited.native_call import native_call
 from edgeq.nouns.passes import OFF, PassResult
 from edgeq.plain_text import counted
 from edgeq.quantize.evaluate.sqnr_breakdown import mixes_scales
-from edgeq.quantize.passes.fuse.float_tail import before_a_layer, float_tensors
+from edgeq.quantize.passes.fuse.in_float import before_a_layer, float_tensors
 from edgeq.quantize.quantization import Context, Quantization
 from edgeq.quantize.run_model import values_of
 from edgeq.quantize.samples import Array, SamplesLike, evenly_spaced

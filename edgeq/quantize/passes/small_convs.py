@@ -68,7 +68,7 @@ def why_unprofitable(node: "onnx.NodeProto", weight: tuple[int, ...]) -> str:
 
 def _is_pooled(node: "onnx.NodeProto", index: OnnxIndex) -> bool:
     """By a MaxPool that onnxruntime would run on integers in a layout without a fast kernel behind a float convolution, unless
-    a Max prevents that (fuse/pooled_in_float.py).
+    a Max prevents that (fuse/in_float.py).
     """
     found = index.consumers(node.output[0])
     while len(found) == 1 and found[0].op_type in PASSED_THROUGH:

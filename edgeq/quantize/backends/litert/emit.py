@@ -16,9 +16,8 @@ import numpy.typing as npt
 from edgeq.errors import ExtraMissing
 from edgeq.foreign import quiet, translated
 from edgeq.graphs.tflite import Tensor, read_tflite, tflite_of
-from edgeq.quantize.backends.litert.kernels import of_one_scale, without_kernel
+from edgeq.quantize.backends.litert.kernels import of_one_scale, products_across, without_kernel
 from edgeq.quantize.backends.litert.outputs_apart import apart, copies, joined
-from edgeq.quantize.backends.litert.shared_constants import products_across
 from edgeq.quantize.backends.litert.widen_bias_scales import with_room_for_biases
 from edgeq.quantize.backends.refused_layers import found_by_trying, runs
 from edgeq.quantize.calibration.calibrate import Ranges

@@ -5,9 +5,11 @@ Some read one scale for all weights: of scales per channel they make outputs tha
 BATCH_MATMUL both are in the kernel's source: Prepare and EvalInt8Int8 in tflite/kernels/batch_matmul.cc of LiteRT.
 """
 
+from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
-from edgeq.graphs.tflite import Operator, TfliteGraph, read_tflite
+from edgeq.graphs.tflite import Operator, TfliteGraph, kind_of, read_model, read_tflite
 
 _OLDER, _TRIED = "tflite-runtime", "2.14.0"
 # Of tflite-runtime, by bits of activations; None: dynamically quantized activations.
@@ -16,6 +18,7 @@ _NO_KERNEL = {
     16: ("DIV", "GELU", "RSQRT", "SQRT", "SUM"),
     None: ("TRANSPOSE_CONV",),
 }
+_ALONG_FIRST = ("EMBEDDING_LOOKUP", "FULLY_CONNECTED")
 
 
 def without_kernel(source: Path, runtime: str, activation_bits: int | None) -> dict[str, str]:
@@ -43,6 +46,30 @@ def of_one_scale(runtime: str, activation_bits: int | None) -> tuple[str, ...]:
     return products + dense
 
 
+def products_across(source: Path) -> frozenset[str]:
+    """The BATCH_MATMULs, by first output, that read a constant along its last axis while others read its rows, as a table
+    that is looked up and then multiplied by.
+
+    In dynamic int8 litert-quantizer chooses the axis of the scales for the first operator that reads a constant, and gives
+    the same scales to the others. Their outputs are wrong, and where the axes differ in length kernels read past the scales.
+    Where one of the operators has one scale for all, it stores the constant twice, and all are right.
+    """
+    model = read_model(source)
+    graph = model.subgraphs[0]
+    across: dict[int, list[str]] = defaultdict(list)
+    along_rows: set[int] = set()
+    for operator in graph.operators:
+        kind = kind_of(model, operator)
+        if kind != "BATCH_MATMUL" and kind not in _ALONG_FIRST:
+            continue
+        buffer = graph.tensors[operator.inputs[1]].buffer
+        if kind in _ALONG_FIRST or operator.builtinOptions.adjY:
+            along_rows.add(buffer)
+        elif _filled(model, buffer):
+            across[buffer].append(graph.tensors[operator.outputs[0]].name.decode())
+    return frozenset(name for buffer in along_rows for name in across[buffer])
+
+
 def oldest_version(path: Path, runtime: str) -> str | None:
     """Of tflite-runtime, for a file with 16-bit activations: the one they were tried with; None where any will do."""
     sixteen = runtime == _OLDER and any(t.type == "INT16" for t in read_tflite(path).tensors)
@@ -63,3 +90,8 @@ def _constant_without_kernel(
     if left:
         return "left"
     return "right" if right and runtime == _OLDER and activation_bits == 16 else None
+
+
+def _filled(model: Any, buffer: int) -> bool:
+    data = model.buffers[buffer].data
+    return data is not None and len(data) > 0

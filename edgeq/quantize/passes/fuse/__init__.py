@@ -1,7 +1,11 @@
-"""Rewrites a graph so that onnxruntime finds integer kernels for more of it, or needs fewer conversions. One file per rewrite.
+"""Rewrites a graph so that onnxruntime finds integer kernels for more of it, or needs fewer conversions.
 
-Rewrites of the float graph, before calibration, compute the same but for the order of float sums; `integer_moves` rewrites
-a QDQ file, which then rounds less. A second run of a rewrite finds nothing to do.
+integer_kernels  operators become ones with a fast integer kernel
+in_float         what integers would make slower stays in float
+integer_moves    on a QDQ file: what only moves values does so with integers
+
+What they make of the float graph, before calibration, computes the same but for the order of float sums; a QDQ file rounds
+less. A second run of a rewrite finds nothing to do.
 """
 
 from dataclasses import dataclass, replace
@@ -11,10 +15,8 @@ from edgeq.graphs.onnx_edit import copied
 from edgeq.nouns.passes import AppliedChange, PassResult
 from edgeq.plain_text import counted
 from edgeq.quantize.passes import head, small_convs
-from edgeq.quantize.passes.fuse.averages import averages
-from edgeq.quantize.passes.fuse.float_tail import float_tail
-from edgeq.quantize.passes.fuse.pooled_in_float import pooled_in_float
-from edgeq.quantize.passes.fuse.shared_relu import shared_relu
+from edgeq.quantize.passes.fuse.in_float import float_tail, pooled_in_float
+from edgeq.quantize.passes.fuse.integer_kernels import averages, shared_relu
 from edgeq.quantize.passes.head import onnx_head
 from edgeq.quantize.quantization import Context, Quantization
 

@@ -2,10 +2,9 @@
 
 from edgeq.graphs import tflite
 from edgeq.graphs.work import onnx_node_shares, tflite_operator_shares
-from edgeq.quantize.evaluate.layer_noise import Noise
+from edgeq.quantize.evaluate.layer_noise import Noise, onnx_noise, tflite_noise
 from edgeq.quantize.quantization import Context, Quantization
 from edgeq.quantize.samples import SamplesLike
-from edgeq.quantize.sensitivity.noise import onnx_noise, tflite_noise
 
 
 def is_static(q: Quantization) -> bool:

@@ -2,22 +2,21 @@
 
 rnn_lowering    which nodes are split into matrix products, which get int8 weights for their float kernel, and why
 split_gru       a GRU as MatMuls with constant weights around its steps
-int8_weights    weights stored as int8 that onnxruntime dequantizes once, when it loads the file
 """
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from edgeq.foreign import translated
-from edgeq.graphs.onnx_edit import copied, drop_unread
+from edgeq.graphs.onnx_edit import Parts, copied, drop_unread
 from edgeq.graphs.onnx_index import OnnxIndex, index_of
 from edgeq.graphs.onnx_io import opset_of
 from edgeq.nouns.passes import AppliedChange
 from edgeq.nouns.plan import Skipped
-from edgeq.quantize.passes.recurrent.int8_weights import store
 from edgeq.quantize.passes.recurrent.rnn_lowering import Lowering, lowerings_of
 from edgeq.quantize.passes.recurrent.split_gru import split_gru
 from edgeq.quantize.quantization import Context, Quantization
+from edgeq.quantize.weights import int8_by_row
 
 if TYPE_CHECKING:
     import onnx
@@ -72,4 +71,32 @@ def _store(found: list[tuple[OnnxIndex, Lowering]]) -> None:
     """Each weight once, in the graph that holds it: nodes may share one."""
     held = {(id(scope.homes[name]), name): scope for scope, lowering in found for name in lowering.stored}
     for (_, name), scope in held.items():
-        store(scope.constants[name], scope.homes[name])
+        _store_as_int8(scope.constants[name], scope.homes[name])
+
+
+def _store_as_int8(tensor: "onnx.TensorProto", graph: "onnx.GraphProto") -> None:
+    """The float `tensor` of `graph` for a float kernel: int8, a Cast, and a Mul with one scale per row (all axes but the last).
+
+    onnxruntime folds these constants when it loads the file and prepacks the result as it would float weights: float's speed
+    at a quarter of the bytes. A DequantizeLinear it does not fold, which then runs at every inference (0.4 to 0.8 of float's
+    speed).
+    """
+    from onnx import TensorProto, numpy_helper
+
+    values = numpy_helper.to_array(tensor)
+    integers, scales = int8_by_row(values)
+    parts = Parts(f"{tensor.name}.stored")
+    whole = parts.node("Cast", [parts.constant("int8", integers)], "whole", to=TensorProto.FLOAT)
+    parts.node_into("Mul", [whole, parts.constant("scales", scales)], [tensor.name])
+    _remove(tensor.name, graph)
+    graph.initializer.extend(parts.tensors.values())
+    for k, node in enumerate(parts.nodes):
+        graph.node.insert(k, node)
+
+
+def _remove(name: str, graph: "onnx.GraphProto") -> None:
+    """From the initializers or the Constant nodes."""
+    for held in [t for t in graph.initializer if t.name == name]:
+        graph.initializer.remove(held)
+    for made in [n for n in graph.node if n.op_type == "Constant" and n.output[0] == name]:
+        graph.node.remove(made)

@@ -14,9 +14,9 @@ from edgeq.nouns.tensor import TensorSpec
 from edgeq.quantize.backends.litert import emit
 from edgeq.quantize.calibration.calibrate import calibrate_tflite, ranges_of
 from edgeq.quantize.evaluate.gate import Gate
+from edgeq.quantize.evaluate.layer_noise import tflite_noise
 from edgeq.quantize.make import make
 from edgeq.quantize.run_model import load, no_progress
-from edgeq.quantize.sensitivity.noise import tflite_noise
 from tests.quantize.networks import Rows
 
 pytestmark = pytest.mark.data

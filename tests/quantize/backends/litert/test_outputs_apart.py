@@ -6,10 +6,10 @@ import pytest
 from edgeq.graphs.tflite import read_tflite
 from edgeq.quantize.backends.litert import emit
 from edgeq.quantize.calibration.calibrate import calibrate_tflite, ranges_of
+from edgeq.quantize.evaluate.layer_noise import tflite_noise
 from edgeq.quantize.evaluate.sqnr import sqnr_db
 from edgeq.quantize.passes.fit import fit_tflite
 from edgeq.quantize.run_model import load, no_progress
-from edgeq.quantize.sensitivity.noise import tflite_noise
 from tests.quantize.networks import Rows
 from tests.quantize.tflite_networks import two_outputs
 

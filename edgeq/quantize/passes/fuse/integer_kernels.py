@@ -1,8 +1,12 @@
-"""Replaces means over an image by operators for which onnxruntime has fast integer kernels.
+"""Replaces operators by ones for which onnxruntime has fast integer kernels.
 
-Its integer AveragePool is scalar (FastestDet: 0.26 ms, 0.01 in float). Over the whole image it becomes a
+Means over an image: its integer AveragePool is scalar (FastestDet: 0.26 ms, 0.01 in float). Over the whole image it becomes a
 GlobalAveragePool; elsewhere a depthwise convolution with equal weights, which 8 bits represent exactly, unless it leaves
 out padding. ReduceMean has no integer kernel at all.
+
+A Relu whose input other operators read too becomes a LeakyRelu of slope 0. A Relu that is the only reader is folded into the
+output's quantization. Otherwise input and output are both quantized, and onnxruntime dequantizes, runs the Relu in float and
+quantizes again. For LeakyRelu it has an integer kernel, a lookup table of 256 entries.
 """
 
 import math
@@ -18,6 +22,9 @@ if TYPE_CHECKING:
     import onnx
 
 _MOST = 16  # values in a mean: a depthwise kernel reads each of them
+_AS_TABLE = (
+    "as a LeakyRelu of slope 0 (an integer lookup table): other operators read its input at another scale"
+)
 
 Shape = tuple[int, ...]
 
@@ -88,3 +95,25 @@ def _is_over_the_image(node: "onnx.NodeProto", index: OnnxIndex) -> bool:
         stored = index.initializer(node.input[1])
         axes = None if stored is None else onnx.numpy_helper.to_array(stored).tolist()
     return axes is not None and sorted(a % 4 for a in axes) == [2, 3] and facts.get("keepdims", 1) == 1
+
+
+def shared_relu(model: "onnx.ModelProto") -> list[AppliedChange]:
+    """Changes `model` in place."""
+    import onnx
+
+    index = index_of(model.graph)
+    found = []
+    for node in index.nodes:
+        tensor = node.input[0] if node.input else ""
+        if (
+            node.op_type != "Relu"
+            or index.only_consumer(tensor) is not None
+            or index.is_read_elsewhere(tensor)
+        ):
+            continue
+        if index.producer(tensor) is None or all(n.op_type == "Relu" for n in index.consumers(tensor)):
+            continue
+        node.op_type = "LeakyRelu"
+        node.attribute.append(onnx.helper.make_attribute("alpha", 0.0))
+        found.append(AppliedChange(node.name, _AS_TABLE))
+    return found

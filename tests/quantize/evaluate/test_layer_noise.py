@@ -6,9 +6,8 @@ from edgeq.graphs import float_graph
 from edgeq.nouns.plan import Scheme
 from edgeq.quantize.backends.ort import qdq
 from edgeq.quantize.calibration.calibrate import calibrate_onnx, ranges_of
-from edgeq.quantize.evaluate.layer_noise import Noise
+from edgeq.quantize.evaluate.layer_noise import Noise, onnx_noise, sample_count
 from edgeq.quantize.run_model import no_progress
-from edgeq.quantize.sensitivity.noise import onnx_noise, sample_count
 from tests.quantize.networks import Rows, images, residual, saved, two_scales
 
 U8S8 = Scheme("uint8", "int8", True)
