@@ -73,13 +73,7 @@ def few_levels(case: Case, bits: int, folder: Path, threads: int) -> tuple[Path,
     scheme, _ = scheme_for("onnxruntime", platform.machine(), read_facts("/").isa)
     seen = calibrate_onnx(model, case.calibration, needs_histogram(_RANGES), threads=threads)
     qdq.emit(model, path, replace(scheme, thin_in_float=False), ranges_of(seen, _RANGES))
-    found = fit_layers(
-        QdqFile.read(path, model),
-        case.calibration,
-        tuple(range(case.calibration.count)),
-        bits=bits,
-        threads=threads,
-    )
+    found = fit_layers(QdqFile.read(path, model), case.calibration, bits=bits, threads=threads)
     save_with_weights(QdqFile.read(path, model), found, path)
     return path, _levels(found, bits)
 

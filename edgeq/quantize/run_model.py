@@ -106,14 +106,13 @@ def values_of(
     model: "ModelProto",
     tensors: Sequence[str],
     samples: SamplesLike,
-    indices: tuple[int, ...],
     threads: int,
 ) -> Iterator[tuple[Array, ...]]:
     """The values of `tensors` of `model`, sample by sample. Raises ConversionFailed."""
     with quiet(), translated("onnxruntime does not load the graph with its inner tensors as outputs"):
         session = ort_session(ending_at(model, tensors), threads=threads)
     inputs = [i.name for i in session.get_inputs()]
-    for i in indices:
+    for i in range(samples.count):
         with translated("the graph does not run on a calibration sample"):
             yield tuple(session.run(list(tensors), dict(zip(inputs, samples[i], strict=True))))
 

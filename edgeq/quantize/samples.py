@@ -58,12 +58,18 @@ class Subset:
     def __getitem__(self, i: int) -> tuple[Array, ...]:
         return self.samples[self.positions[i]]
 
+    def every(self, step: int, first: int = 0) -> "Subset":
+        return Subset(self.samples, self.positions[first::step])
+
 
 def shapes_of(samples: SamplesLike) -> Iterator[tuple[tuple[int, ...], ...]]:
     """Of each sample's inputs."""
     return (tuple(array.shape for array in samples[i]) for i in range(samples.count))
 
 
-def evenly_spaced(count: int, most: int) -> tuple[int, ...]:
-    """Up to `most` of `count` positions, from the first to the last."""
-    return tuple(int(i) for i in np.linspace(0, count - 1, min(count, most)))
+def evenly_spaced(samples: SamplesLike, most: int) -> Subset:
+    """Up to `most` of the samples, from the first to the last."""
+    positions = tuple(int(i) for i in np.linspace(0, samples.count - 1, min(samples.count, most)))
+    if isinstance(samples, Subset):  # positions are those of the whole set
+        return Subset(samples.samples, tuple(samples.positions[i] for i in positions))
+    return Subset(samples, positions)

@@ -124,7 +124,7 @@ def _decisions(model: "ModelProto", ifs: "list[NodeProto]", samples: SamplesLike
         for name in conditions
     }
     if computed:
-        for values in values_of(model, computed, samples, tuple(range(samples.count)), threads):
+        for values in values_of(model, computed, samples, threads):
             for name, value in zip(computed, values, strict=True):
                 found[name].add(_truth(value))
     agreed = {

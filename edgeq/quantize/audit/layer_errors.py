@@ -110,7 +110,7 @@ def layer_errors(
     levels: int = _LEVELS,
 ) -> dict[str, LayerError]:
     """By layer of `file`, whose activations have so many `levels`; without layers whose values are infinite or NaN."""
-    runs = file.runs(samples, tuple(range(samples.count)), threads)
+    runs = file.runs(samples, threads)
     found, layers = {}, file.layers()
     for k, layer in enumerate(layers):
         progress("explain", k / len(layers))

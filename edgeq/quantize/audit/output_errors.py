@@ -28,7 +28,7 @@ from edgeq.quantize.evaluate.partial_run import TfliteRun
 from edgeq.quantize.evaluate.sqnr import differences, finite
 from edgeq.quantize.numerics import real_values
 from edgeq.quantize.run_model import Progress, values_of
-from edgeq.quantize.samples import Array, SamplesLike
+from edgeq.quantize.samples import Array, SamplesLike, evenly_spaced
 
 if TYPE_CHECKING:
     from ai_edge_litert.schema_py_generated import ModelT, OperatorT
@@ -120,7 +120,7 @@ def _types(
 ) -> "DataTypes":
     """numpy's types of the inputs of `matches`, as the file has them: half precision where it computes so."""
     names = sorted({name for match in matches for name in match.inputs})
-    (values,) = values_of(quantized, names, samples, (0,), threads) if names else ((),)
+    (values,) = values_of(quantized, names, evenly_spaced(samples, 1), threads) if names else ((),)
     return {name: value.dtype for name, value in zip(names, values, strict=True)}
 
 
@@ -195,9 +195,8 @@ def _values(
     wanted = list(dict.fromkeys(name for m in measured for name in (m.layer.output, *m.types)))
     if not wanted:
         return
-    every = tuple(range(samples.count))
-    floats = values_of(real, wanted, samples, every, threads)
-    values = values_of(quantized, outputs, samples, every, threads)
+    floats = values_of(real, wanted, samples, threads)
+    values = values_of(quantized, outputs, samples, threads)
     for a, b in zip(floats, values, strict=True):
         yield dict(zip(wanted, a, strict=True)), dict(zip(outputs, b, strict=True))
 
@@ -226,8 +225,7 @@ def tflite_output_errors(
     run.
     """
     models = read_model(source), read_model(quantized)
-    indices = tuple(range(samples.count))
-    runs = [TfliteRun(m, samples, indices, threads) for m in models]
+    runs = [TfliteRun(m, samples, threads) for m in models]
     pairs, found = list(_matched_operators(*models)), {}
     for k, (real, operator) in enumerate(pairs):
         progress("explain", k / len(pairs))
@@ -262,7 +260,7 @@ def _run_alone(model: "ModelT", operator: "OperatorT", data: int, x: _Inputs, th
     graph, part = copy(model.subgraphs[0]), copy(model)
     graph.operators, graph.inputs, graph.outputs = [operator], [operator.inputs[data]], [operator.outputs[0]]
     part.subgraphs = [graph, *model.subgraphs[1:]]
-    return TfliteRun(part, x, tuple(range(x.count)), threads).to(int(operator.outputs[0]))
+    return TfliteRun(part, x, threads).to(int(operator.outputs[0]))
 
 
 def _with_weights(

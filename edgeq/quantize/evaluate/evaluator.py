@@ -63,7 +63,7 @@ class Evaluator(Generic[Candidate]):
 
 
 def graph_evaluator(
-    model: "onnx.ModelProto", samples: SamplesLike, positions: tuple[int, ...], threads: int
+    model: "onnx.ModelProto", samples: SamplesLike, threads: int
 ) -> "Evaluator[onnx.ModelProto]":
     """Compares graphs made from the float `model`, which has inferred shapes, at their pre-softmax outputs. Raises
     ConversionFailed where a graph does not run.
@@ -72,19 +72,17 @@ def graph_evaluator(
 
     def run_graph(graph: "onnx.ModelProto") -> Outputs:
         tensors = tensors_in(graph, outputs)
-        return _stacked(zip(*values_of(graph, tensors, samples, positions, threads), strict=True))
+        return _stacked(zip(*values_of(graph, tensors, samples, threads), strict=True))
 
     return Evaluator(run_graph(model), run_graph)
 
 
-def tflite_evaluator(
-    source: Path, samples: SamplesLike, positions: tuple[int, ...], threads: int
-) -> Evaluator[Path]:
+def tflite_evaluator(source: Path, samples: SamplesLike, threads: int) -> Evaluator[Path]:
     """Compares .tflite files quantized from the float file `source` at their pre-softmax outputs."""
 
     def run_file(path: Path) -> Outputs:
         model = read_model(path)
-        part = TfliteRun(model, samples, positions, threads)
+        part = TfliteRun(model, samples, threads)
         return _stacked(part.to(tensor) for tensor in tflite_pre_softmax(model))
 
     return Evaluator(run_file(source), run_file)

@@ -4,7 +4,7 @@ Between steps only the tensors that are still needed are held, for every sample.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from copy import copy
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -105,14 +105,12 @@ class PartialRun(ABC, Generic[Tensor]):
 class OnnxRun(PartialRun[str]):
     """Every operator runs as written, none fused: the result is that of the operators' definitions."""
 
-    def __init__(
-        self, model: "onnx.ModelProto", samples: SamplesLike, indices: Sequence[int], threads: int
-    ) -> None:
+    def __init__(self, model: "onnx.ModelProto", samples: SamplesLike, threads: int) -> None:
         graph = model.graph
         constants = {i.name for i in graph.initializer}
         inputs = [i.name for i in graph.input if i.name not in constants]
         super().__init__(
-            [dict(zip(inputs, samples[i], strict=True)) for i in indices],
+            [dict(zip(inputs, samples[i], strict=True)) for i in range(samples.count)],
             map(names_read, graph.node),
             ((name for name in node.output if name) for node in graph.node),
             (o.name for o in graph.output),
@@ -140,11 +138,14 @@ class OnnxRun(PartialRun[str]):
 class TfliteRun(PartialRun[int]):
     """`model` is the flatbuffer's object model. Values are given as reals."""
 
-    def __init__(self, model: "ModelT", samples: SamplesLike, indices: Sequence[int], threads: int) -> None:
+    def __init__(self, model: "ModelT", samples: SamplesLike, threads: int) -> None:
         self._model, self._graph, self._threads = model, model.subgraphs[0], threads
         inputs = [int(i) for i in self._graph.inputs]
         super().__init__(
-            [{t: self._stored(t, a) for t, a in zip(inputs, samples[i], strict=True)} for i in indices],
+            [
+                {t: self._stored(t, a) for t, a in zip(inputs, samples[i], strict=True)}
+                for i in range(samples.count)
+            ],
             ((int(t) for t in o.inputs if t >= 0) for o in self._graph.operators),
             (map(int, o.outputs) for o in self._graph.operators),
             map(int, self._graph.outputs),

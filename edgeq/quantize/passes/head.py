@@ -78,7 +78,7 @@ def onnx_head_in_float(
     head = onnx_head(model)
     if not head:
         return _LARGE
-    evaluator = graph_evaluator(model, samples, evenly_spaced(samples.count, _SAMPLES), threads)
+    evaluator = graph_evaluator(model, evenly_spaced(samples, _SAMPLES), threads)
 
     def outputs(leave: frozenset[str]) -> Outputs:
         write(leave)
@@ -95,7 +95,7 @@ def tflite_head_in_float(
     head = tflite_head(source)
     if not head:
         return _LARGE
-    evaluator = tflite_evaluator(source, samples, evenly_spaced(samples.count, _SAMPLES), threads)
+    evaluator = tflite_evaluator(source, evenly_spaced(samples, _SAMPLES), threads)
 
     def outputs(leave: frozenset[str]) -> Outputs:
         write(leave)

@@ -78,7 +78,11 @@ def onnx_joins(model: "onnx.ModelProto", samples: SamplesLike, threads: int) -> 
         if n.op_type not in HEAVY and not before.intersection(n.output)
     ]
     names = _tensors(steps)
-    mixed = _mixed(_onnx_values(model, names, samples, threads)) if names else frozenset[str]()
+    mixed = (
+        _mixed(_onnx_values(model, names, evenly_spaced(samples, _SAMPLES), threads))
+        if names
+        else frozenset[str]()
+    )
     kinds = {n.name: n.op_type for n in model.graph.node}
     return _joins(name for name in _in_float(steps, mixed) if kinds[name] in INTEGER_OPERATORS)
 
@@ -101,7 +105,11 @@ def tflite_joins(source: Path, samples: SamplesLike, threads: int) -> Joins:
         if op.outputs and op.kind not in (*TFLITE_HEAVY, *_INSIDE) and not before.intersection(op.outputs)
     ]
     names = _tensors(steps)
-    mixed = _mixed(_tflite_values(source, names, samples, threads)) if names else frozenset[str]()
+    mixed = (
+        _mixed(_tflite_values(source, names, evenly_spaced(samples, _SAMPLES), threads))
+        if names
+        else frozenset[str]()
+    )
     return _joins(_in_float(steps, mixed))
 
 
@@ -144,7 +152,7 @@ def _onnx_values(
 ) -> dict[str, list[Array]]:
     inputs = {i.name for i in model.graph.input}
     made = [name for name in names if name not in inputs]
-    runs = list(values_of(model, made, samples, evenly_spaced(samples.count, _SAMPLES), threads))
+    runs = list(values_of(model, made, samples, threads))
     return {name: [np.asarray(run[k]) for run in runs] for k, name in enumerate(made)}
 
 
@@ -155,7 +163,7 @@ def _tflite_values(
     indices = {d["name"]: d["index"] for d in interpreter.get_tensor_details()}
     found: dict[str, list[Array]] = {name: [] for name in names if name in indices}
     with translated("the float .tflite does not run on a calibration sample"):
-        for i in evenly_spaced(samples.count, _SAMPLES):
+        for i in range(samples.count):
             feed(interpreter, samples[i])
             native_call(interpreter.invoke)
             for name, values in found.items():

@@ -11,6 +11,7 @@ from edgeq.quantize.backends.ort import qdq
 from edgeq.quantize.calibration.calibrate import calibrate_onnx, ranges_of
 from edgeq.quantize.evaluate.partial_run import OnnxRun
 from edgeq.quantize.run_model import no_progress
+from edgeq.quantize.samples import evenly_spaced
 from tests.quantize.networks import Rows, images, residual, saved
 
 U8S8 = Scheme("uint8", "int8", True)
@@ -32,7 +33,7 @@ def errors_with(net, folder, change):
 def test_the_error_is_the_one_that_the_graphs_have(net, tmp_path):
     found = errors_with(net, tmp_path, lambda ranges: ranges)
     assert set(found) == {"stem", "one.a", "one.b", "two.a", "two.b", "scores_Gemm"}
-    runs = [OnnxRun(m, SAMPLES, range(6), 1) for m in (net, onnx.load(tmp_path / "int8.onnx"))]
+    runs = [OnnxRun(m, evenly_spaced(SAMPLES, 6), 1) for m in (net, onnx.load(tmp_path / "int8.onnx"))]
     real, quantized = (np.concatenate(run.to("one.b")) for run in runs)
     share = np.sqrt(np.sum((quantized - real) ** 2) / np.sum(real**2))
     assert found["one.b"].error == pytest.approx(share, rel=0.05)  # of every so many positions

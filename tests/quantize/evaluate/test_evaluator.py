@@ -85,7 +85,7 @@ def test_a_gain_counts_where_the_samples_agree_on_it():
 def test_graphs_and_files_of_one_network_have_the_same_noise(tmp_path):
     path = Path(saved(residual(), tmp_path).files["onnx"])
     model, samples, positions = read(path), Rows(images(20)), (0, 3, 19)
-    graphs = graph_evaluator(model, samples, positions, 1)
+    graphs = graph_evaluator(model, Subset(samples, positions), 1)
     files = file_evaluator(path, Subset(samples, positions), 1)
     onnx.save(moved(model, 0.1), str(tmp_path / "moved.onnx"))
     noise = graphs.noise(moved(model, 0.1))
@@ -98,7 +98,7 @@ def test_tflite_files_are_compared_at_their_outputs(tmp_path):
     pytest.importorskip("ai_edge_litert")
     file = dense(tmp_path / "net.tflite")
     samples = Rows(RNG.normal(size=(4, 64)).astype(np.float32))
-    assert tflite_evaluator(file, samples, (0, 2), 1).sqnr_db(file) == 200.0
+    assert tflite_evaluator(file, Subset(samples, (0, 2)), 1).sqnr_db(file) == 200.0
 
 
 def test_the_outputs_of_float_are_cached(tmp_path):
@@ -112,5 +112,6 @@ def test_the_outputs_of_float_are_cached(tmp_path):
 
 
 def test_positions_reach_from_the_first_to_the_last():
-    assert evenly_spaced(5, 128) == (0, 1, 2, 3, 4)
-    assert evenly_spaced(100, 3) == (0, 49, 99)
+    assert evenly_spaced(Rows(images(5)), 128).positions == (0, 1, 2, 3, 4)
+    assert evenly_spaced(Rows(images(100)), 3).positions == (0, 49, 99)
+    assert evenly_spaced(Subset(Rows(images(100)), (7, 8, 9)), 2).positions == (7, 9)

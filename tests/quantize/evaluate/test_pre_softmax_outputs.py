@@ -10,6 +10,7 @@ from edgeq.quantize.evaluate.evaluator import graph_evaluator
 from edgeq.quantize.evaluate.gate import Gate
 from edgeq.quantize.evaluate.pre_softmax_outputs import PreSoftmax, pre_softmax_of, tensors_in
 from edgeq.quantize.make import make
+from edgeq.quantize.samples import Subset
 from tests.quantize.networks import STATIC, Rows, model_of, saved
 
 
@@ -93,7 +94,7 @@ def test_the_search_stops_at_integers(integers, tmp_path):
     saved(net, tmp_path)
     model, samples = read(tmp_path / "net.onnx"), Rows(np.ones((2, 8), np.float32))
     assert [p.tensor for p in pre_softmax_of(model)] == ["back"]
-    assert len(graph_evaluator(model, samples, (0, 1), 1).reference[0]) == 2
+    assert len(graph_evaluator(model, Subset(samples, (0, 1)), 1).reference[0]) == 2
 
 
 FOLDED = [
@@ -146,6 +147,6 @@ def test_an_activation_that_the_quantizer_drops_still_clips_what_is_compared(for
     graph = read(tmp_path / "net.onnx")
     quantized = onnx.load(found.path)
     assert "activation" not in {node.name for node in quantized.graph.node}
-    evaluator = graph_evaluator(graph, samples, (0, 1, 2, 3), 1)
+    evaluator = graph_evaluator(graph, Subset(samples, (0, 1, 2, 3)), 1)
     assert evaluator.sqnr_db(quantized) > 25
     assert evaluator.run(quantized)[0].min() == 0

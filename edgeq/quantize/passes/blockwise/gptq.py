@@ -47,7 +47,7 @@ def run(q: Quantization, context: Context) -> Quantization:
     products = products_of(q.graph)
     blocks = _blocks(q.graph, products, q.weight_bits, samples, threads, context.progress)
     fitted = replace(q, blocks=tuple(blocks))
-    evaluator = graph_evaluator(q.graph, samples, evenly_spaced(samples.count, _COMPARED_ON), threads)
+    evaluator = graph_evaluator(q.graph, evenly_spaced(samples, _COMPARED_ON), threads)
     after, before = (evaluator.sqnr_db(backend.quantized(each)) for each in (fitted, q))
     gain, count = round(after - before, 1), counted(sum(map(_fits, products)), "product")
     if after <= before:
@@ -97,11 +97,10 @@ def _moments(
     model: "onnx.ModelProto", sizes: dict[str, int], samples: SamplesLike, threads: int
 ) -> Iterator[tuple[str, Doubles]]:
     """(tensor, E[x x'] [k, k]) of each tensor of `sizes`, the lengths k of their last axes; in as many runs as memory needs."""
-    indices = evenly_spaced(samples.count, _SAMPLES)
     for tensors in _groups(sizes):
         sums = {name: np.zeros((sizes[name],) * 2, np.float64) for name in tensors}
         count = dict.fromkeys(tensors, 0)
-        for values in values_of(model, tensors, samples, indices, threads):
+        for values in values_of(model, tensors, evenly_spaced(samples, _SAMPLES), threads):
             for name, value in zip(tensors, values, strict=True):
                 rows = np.asarray(value, np.float32).reshape(-1, sizes[name])
                 sums[name] += rows.T @ rows

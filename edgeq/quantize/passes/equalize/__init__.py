@@ -29,7 +29,7 @@ from edgeq.quantize.passes.equalize.pairs import Eighths, Pair, array, as_in, fa
 from edgeq.quantize.passes.ranges.trial import OnnxTrial
 from edgeq.quantize.quantization import Context, Quantization
 from edgeq.quantize.run_model import Progress, values_of
-from edgeq.quantize.samples import SamplesLike, Subset, evenly_spaced
+from edgeq.quantize.samples import SamplesLike, evenly_spaced
 
 if TYPE_CHECKING:
     import onnx
@@ -121,9 +121,9 @@ def _factors(
 def _channels(
     model: "onnx.ModelProto", pairs: tuple[Pair, ...], samples: SamplesLike, threads: int
 ) -> list[Channels]:
-    tensors, indices = [pair.tensor for pair in pairs], evenly_spaced(samples.count, _CHANNEL_SAMPLES)
+    tensors, some = [pair.tensor for pair in pairs], evenly_spaced(samples, _CHANNEL_SAMPLES)
     found: list[Channels] = []
-    for k, values in enumerate(values_of(model, tensors, samples, indices, threads)):
+    for k, values in enumerate(values_of(model, tensors, some, threads)):
         each = [Channels.of(finite(value).astype(np.float32)) for value in values]
         found = [s.with_another(e, k) for s, e in zip(found, each, strict=True)] if found else each
     return found
@@ -142,8 +142,8 @@ class _Comparison:
 
     def gain_db(self, model: "onnx.ModelProto", changed: "onnx.ModelProto") -> float | None:
         """The smallest gain of all sets and calibrators, or the first that is too small; None where it is not significant."""
-        positions = evenly_spaced(self.samples.count, 2 * _SAMPLES)
-        choose, check = (Subset(self.samples, part) for part in (positions[::2], positions[1::2]))
+        some = evenly_spaced(self.samples, 2 * _SAMPLES)
+        choose, check = some.every(2), some.every(2, first=1)
         trials = self._trial(model, "before"), self._trial(changed, "after")
         evaluators = [file_evaluator(trials[0].float_path, some, self.threads) for some in (choose, check)]
         calibrations = [calibrate_onnx(each, choose, True, threads=self.threads) for each in (model, changed)]

@@ -23,7 +23,7 @@ from edgeq.quantize.passes.fit.qdq_file import QdqFile
 from edgeq.quantize.passes.fit.quantized_tflite import TfliteFile
 from edgeq.quantize.quantization import Context, Quantization
 from edgeq.quantize.run_model import Progress
-from edgeq.quantize.samples import SamplesLike, evenly_spaced
+from edgeq.quantize.samples import SamplesLike, Subset, evenly_spaced
 from edgeq.quantize.weights import Weights
 
 if TYPE_CHECKING:
@@ -81,34 +81,34 @@ def fit_onnx(
     Learns from up to 128 samples, fewer where their activations would take more than 512 MB, none with fewer than 8. Not
     kept where the SQNR of the pre-softmax outputs does not rise on those samples.
     """
-    indices = _indices(source, "onnx", samples)
-    if not indices:
+    learned = _learned(source, "onnx", samples)
+    if not learned.count:
         return Fit()
     before, after = read_onnx(written), read_onnx(written)
-    weights = fit_layers(QdqFile(after, model), samples, indices, threads=threads, progress=progress)
-    evaluator = graph_evaluator(model, samples, indices, threads)
+    weights = fit_layers(QdqFile(after, model), learned, threads=threads, progress=progress)
+    evaluator = graph_evaluator(model, learned, threads)
     return _kept(weights, evaluator.sqnr_db(before), evaluator.sqnr_db(after))
 
 
 @_huge_values
 def fit_tflite(source: Path, written: Path, samples: SamplesLike, threads: int, progress: Progress) -> Fit:
     """The same for the quantized .tflite `written`, made from `source`."""
-    indices = _indices(source, "tflite", samples)
-    if not indices:
+    learned = _learned(source, "tflite", samples)
+    if not learned.count:
         return Fit()
     file = TfliteFile(source, written)
-    weights = fit_layers(file, samples, indices, threads=threads, progress=progress)
-    evaluator = tflite_evaluator(source, samples, indices, threads)
+    weights = fit_layers(file, learned, threads=threads, progress=progress)
+    evaluator = tflite_evaluator(source, learned, threads)
     with tempfile.TemporaryDirectory(dir=written.parent) as folder:
         after = Path(folder) / "fitted.tflite"
         file.save(after)
         return _kept(weights, evaluator.sqnr_db(written), evaluator.sqnr_db(after))
 
 
-def _indices(source: Path, format: str, samples: SamplesLike) -> tuple[int, ...]:
+def _learned(source: Path, format: str, samples: SamplesLike) -> Subset:
     room = _ROOM // max(2 * activation_bytes(source, format, samples), 1)
     count = min(samples.count, _MOST, room)
-    return evenly_spaced(samples.count, count) if count >= _FEWEST else ()
+    return evenly_spaced(samples, count if count >= _FEWEST else 0)
 
 
 def _kept(weights: dict[str, Weights], before_db: float, after_db: float) -> Fit:

@@ -62,9 +62,7 @@ class QuantizedFile(Protocol[Layer]):
     def layers(self) -> tuple[Layer, ...]:
         """In the order in which they run."""
 
-    def runs(
-        self, samples: SamplesLike, indices: tuple[int, ...], threads: int
-    ) -> tuple[PartialRun[Any], PartialRun[Any]]:
+    def runs(self, samples: SamplesLike, threads: int) -> tuple[PartialRun[Any], PartialRun[Any]]:
         """Of float and of the quantized model as it is changed."""
 
     def integers(self, layer: Layer) -> npt.NDArray[np.int8]:
@@ -88,7 +86,6 @@ class QuantizedFile(Protocol[Layer]):
 def fit_layers(
     file: QuantizedFile[Layer],
     samples: SamplesLike,
-    indices: tuple[int, ...],
     *,
     bits: int = 8,
     threads: int = 1,
@@ -96,9 +93,9 @@ def fit_layers(
 ) -> dict[str, Weights]:
     """Changes the weights of `file`, and returns the new ones by layer; layers that are not among them keep theirs.
 
-    `indices` are the samples to learn from. Below 8 `bits`, rows get 2^bits levels, still stored as int8.
+    `samples` are those to learn from. Below 8 `bits`, rows get 2^bits levels, still stored as int8.
     """
-    runs = file.runs(samples, indices, threads)
+    runs = file.runs(samples, threads)
     found: dict[str, Weights] = {}
     layers = file.layers()
     for k, layer in enumerate(layers):

@@ -22,7 +22,7 @@ from edgeq.quantize.evaluate.sqnr import are_integers
 from edgeq.quantize.passes import fit
 from edgeq.quantize.passes.mixed_precision.layers import noise_of, work_of
 from edgeq.quantize.quantization import Context, Quantization
-from edgeq.quantize.samples import Subset, evenly_spaced
+from edgeq.quantize.samples import evenly_spaced
 
 WORTH_DB = 6.0  # half of the error
 WORK = 0.05  # of the multiply-accumulates, at most
@@ -88,7 +88,7 @@ def _sqnr_of(q: Quantization, context: Context) -> Callable[[frozenset[str]], fl
 
     @cache
     def evaluator() -> Evaluator[Path]:
-        samples = Subset(context.calibration, evenly_spaced(context.calibration.count, _SAMPLES))
+        samples = evenly_spaced(context.calibration, _SAMPLES)
         stage = "try a few layers in float"
         return file_evaluator(q.source, samples, context.threads, progress=context.progress, stage=stage)
 

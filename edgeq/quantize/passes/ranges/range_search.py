@@ -115,20 +115,19 @@ def per_tensor(
 def _closest(
     calibration: Calibration, trial: Trial, samples: SamplesLike, threads: int, cache: ArrayCache
 ) -> tuple[str, Ranges]:
-    positions = evenly_spaced(samples.count, 2 * _SAMPLES)
-    checked = len(positions) >= _CHECKED_FROM
+    some = evenly_spaced(samples, 2 * _SAMPLES)
+    checked = some.count >= _CHECKED_FROM
 
-    def on(those: tuple[int, ...]) -> Evaluator[Path]:
-        some = Subset(samples, those)
-        return file_evaluator(trial.float_path, some, threads, model=calibration.model, cache=cache)
+    def on(part: Subset) -> Evaluator[Path]:
+        return file_evaluator(trial.float_path, part, threads, model=calibration.model, cache=cache)
 
-    every = on(positions)
-    choose = on(positions[::2]) if checked else every
+    every = on(some)
+    choose = on(some.every(2)) if checked else every
     ranges = {name: ranges_of(calibration, name) for name in AUTO}
     best = max(AUTO, key=lambda name: mean_sqnr_db(_noise(trial, ranges[name], every)))  # the first of equals
     chosen = _per_tensor(calibration, ranges, best, trial, choose) if checked else {}
     if set(chosen.values()) - {best}:
-        check, mixed = on(positions[1::2]), _mixed(ranges, chosen, best)
+        check, mixed = on(some.every(2, first=1)), _mixed(ranges, chosen, best)
         before, after = (_noise(trial, r, check) for r in (ranges[best], mixed))
         if mean_sqnr_db(after) > mean_sqnr_db(before):
             return f"per tensor: {_in_words(chosen)}", mixed

@@ -73,7 +73,7 @@ def smoothed(
     factors = _factors(model, sites, samples, threads, progress)
     if not factors:
         return Smoothed(model, PassResult(NAME, False, "no matrix product gains from it"))
-    evaluator = graph_evaluator(model, samples, evenly_spaced(samples.count, _COMPARED_ON), threads)
+    evaluator = graph_evaluator(model, evenly_spaced(samples, _COMPARED_ON), threads)
     best, kept, plain_db = model, frozenset[str](), evaluator.sqnr_db(quantized(model))
     best_db = plain_db
     for variant, some in (("folded", [s for s in sites if s.folds]), ("all", sites)):
@@ -103,9 +103,8 @@ def _factors(
     """By tensor, of the sites whose products gain enough."""
     if not sites:
         return {}
-    indices = evenly_spaced(samples.count, _SAMPLES)
     stats: list[list[ChannelStats]] = [[] for _ in sites]
-    for values in values_of(model, [s.tensor for s in sites], samples, indices, threads):
+    for values in values_of(model, [s.tensor for s in sites], evenly_spaced(samples, _SAMPLES), threads):
         for into, value in zip(stats, values, strict=True):
             into.append(ChannelStats.of(np.asarray(value, np.float32)))
     found = {}

@@ -16,6 +16,7 @@ from edgeq.quantize.passes.equalize import as_in, equalized
 from edgeq.quantize.passes.equalize.factors import Channels, eighths_of, gain_db
 from edgeq.quantize.passes.equalize.pairs import array, factors_of, pairs_of, scaled
 from edgeq.quantize.run_model import no_progress, values_of
+from edgeq.quantize.samples import Subset
 from tests.quantize.networks import Rows, images, model_of, residual, saved
 
 SCHEME = Scheme("uint8", "int8", True)
@@ -70,7 +71,7 @@ def prepared(folder, **options):
 
 def outputs(model):
     indices = tuple(range(HELD_OUT.count))
-    return np.stack([found[0] for found in values_of(model, ["e"], HELD_OUT, indices, 1)])
+    return np.stack([found[0] for found in values_of(model, ["e"], Subset(HELD_OUT, indices), 1)])
 
 
 def quantize(model, path, ranges):
@@ -128,7 +129,9 @@ def test_a_layer_gains_where_its_channels_have_unequal_ranges(tmp_path):
         constants = {i.name: i for i in model.graph.initializer}
         pairs = pairs_of(model)[:2]
         for k, pair in enumerate(pairs):
-            (values,) = zip(*values_of(model, [pair.tensor], CALIBRATION, tuple(range(8)), 1), strict=True)
+            (values,) = zip(
+                *values_of(model, [pair.tensor], Subset(CALIBRATION, tuple(range(8))), 1), strict=True
+            )
             seen = Channels.of(np.concatenate(values))
             factors = factors_of(eighths_of(seen))
             yield k, gain_db(pair, array(constants[pair.second.input[1]]), seen, factors)

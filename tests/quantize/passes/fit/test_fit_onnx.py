@@ -14,6 +14,7 @@ from edgeq.quantize.evaluate.sqnr import sqnr_db
 from edgeq.quantize.passes.fit import fit_onnx
 from edgeq.quantize.passes.fit.fit_layers import fit_layers, save_with_weights
 from edgeq.quantize.passes.fit.qdq_file import QdqFile
+from edgeq.quantize.samples import Subset
 from tests.quantize.networks import Rows, images, residual, saved
 
 CALIBRATION = Rows(images(48))
@@ -42,7 +43,7 @@ def quantized(folder, scheme, leave=frozenset()):
 
 
 def fitted(model, path, bits=8):
-    return fit_layers(QdqFile.read(path, model), CALIBRATION, tuple(range(48)), bits=bits)
+    return fit_layers(QdqFile.read(path, model), Subset(CALIBRATION, tuple(range(48))), bits=bits)
 
 
 def closeness(model, path):
@@ -79,7 +80,9 @@ def test_few_levels(bits, least_db, tmp_path):
 def test_a_bias_corrects_the_mean_error(tmp_path):
     model, path = quantized(tmp_path, Scheme("uint8", "int8", True))
     save_with_weights(QdqFile.read(path, model), fitted(model, path), path)
-    before, after = (OnnxRun(m, CALIBRATION, range(48), 1).to("two.b") for m in (model, onnx.load(path)))
+    before, after = (
+        OnnxRun(m, Subset(CALIBRATION, tuple(range(48))), 1).to("two.b") for m in (model, onnx.load(path))
+    )
     error = np.concatenate(after) - np.concatenate(before)
     assert np.abs(error.mean(axis=(0, 2, 3))).max() < 0.1 * error.std()
 

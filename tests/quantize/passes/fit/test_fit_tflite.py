@@ -12,6 +12,7 @@ from edgeq.quantize.passes.fit import fit_tflite
 from edgeq.quantize.passes.fit.fit_layers import fit_layers, save_with_weights
 from edgeq.quantize.passes.fit.quantized_tflite import TfliteFile
 from edgeq.quantize.run_model import load
+from edgeq.quantize.samples import Subset
 from tests.quantize.networks import Rows
 
 pytestmark = pytest.mark.data
@@ -41,7 +42,7 @@ def quantized(resnet8, photos, tmp_path):
 
 def logits(path, samples):
     """Before the softmax: 8-bit probabilities say little."""
-    run = TfliteRun(read_model(path), samples, range(samples.count), 1)
+    run = TfliteRun(read_model(path), samples, 1)
     graph = read_model(path).subgraphs[0]
     named = {t.name.decode(): i for i, t in enumerate(graph.tensors)}
     return np.concatenate(run.to(next(i for n, i in named.items() if n.endswith("model/dense/BiasAdd"))))
@@ -50,7 +51,7 @@ def logits(path, samples):
 def test_closer_on_held_out_photos(resnet8, photos, quantized):
     wanted = logits(resnet8, photos[1])
     before, size = sqnr_db(wanted, logits(quantized, photos[1])), quantized.stat().st_size
-    found = fit_layers(TfliteFile(resnet8, quantized), photos[0], tuple(range(64)))
+    found = fit_layers(TfliteFile(resnet8, quantized), Subset(photos[0], tuple(range(64))))
     assert len(found) == 10  # nine convolutions and the classifier
     save_with_weights(TfliteFile(resnet8, quantized), found, quantized)
     assert sqnr_db(wanted, logits(quantized, photos[1])) > before + 0.5
@@ -62,7 +63,7 @@ def test_a_layer_is_what_litert_computes(resnet8, quantized, photos):
     """Columns times weights, in float: the tensor that the interpreter gives for that layer, before its activation."""
     file = TfliteFile(resnet8, quantized)
     layer = next(item for item in file.layers() if item.kind == "FULLY_CONNECTED")
-    (x,) = file.runs(photos[1], (0,), 1)[0].to(layer.float_input)
+    (x,) = file.runs(Subset(photos[1], (0,)), 1)[0].to(layer.float_input)
     linear = layer.linear(layer.columns_input(x).shape)
     y = linear.matrix(layer.weight)[0] @ linear.columns(layer.columns_input(x))[0] + layer.bias[:, None]
     np.testing.assert_allclose(y[:, 0], logits(resnet8, photos[1])[0], rtol=1e-4, atol=1e-4)
