@@ -11,6 +11,7 @@ from .onnx_index import index_of
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto, TensorProto
 
+_INT8 = 3  # TensorProto.INT8
 _Proto = TypeVar("_Proto", "ModelProto", "NodeProto", "TensorProto")
 
 
@@ -45,6 +46,34 @@ def drop_unread(graph: "GraphProto") -> None:
         nodes = [n for n in scope.node if n.op_type != "Constant" or n.output[0] in read]
         if len(nodes) < len(scope.node):
             set_nodes(scope, nodes)
+
+
+def with_weights_of_their_own(model: "ModelProto") -> "ModelProto":
+    """A copy in which no two nodes of the main graph read the same int8 constant, also not by one DequantizeLinear."""
+    copy = copied(model)
+    index = index_of(copy.graph)
+    taken = {name for node in copy.graph.node for name in (*node.input, *node.output)}
+    nodes: list[NodeProto] = []
+    read = set[str]()
+    for node in copy.graph.node:
+        for k, name in enumerate(node.input):
+            dequantize = index.producer(name)
+            if dequantize is not None and dequantize.op_type == "DequantizeLinear" and name in read:
+                nodes.append(copied(dequantize))
+                nodes[-1].name, nodes[-1].output[0] = "", free_name(name, taken)
+                node.input[k] = nodes[-1].output[0]
+            read.add(name)
+        nodes.append(node)
+    set_nodes(copy.graph, nodes)
+    stored = {tensor.name: tensor for tensor in copy.graph.initializer}
+    read.clear()
+    for node in copy.graph.node:
+        for k, name in enumerate(node.input):
+            if name in read and name in stored and stored[name].data_type == _INT8:
+                copy.graph.initializer.append(stored[name])
+                copy.graph.initializer[-1].name = node.input[k] = free_name(name, taken)
+            read.add(name)
+    return copy
 
 
 def free_name(name: str, taken: set[str], first: int = 2) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Union
 import numpy as np
 
 from edgeq.foreign import quiet, translated
+from edgeq.graphs.onnx_edit import with_weights_of_their_own
 from edgeq.limited.native_call import native_call
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 Model = Union["ModelProto", bytes, Path, str]  # the last two: of a file
 
 _EXACT = "session.x64quantprecision"
+# onnxruntime makes U8 of a weight once for each layer that reads it, under one name, and fails at the second (1.31, 1.32).
+_SHARED = "Attempt to replace the existing tensor"
 _SILENT = 4  # what fails is raised; onnxruntime would print it besides
 
 # A product of two small matrices that cannot stay exact in 16 bits: two of these products are 64,770; 16 bits end at 32,767.
@@ -68,6 +71,12 @@ def ort_session(model: Model, *, threads: int, optimize: bool = True, as_this_ho
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     elif not as_this_host and host_saturates():
         options.add_session_config_entry(_EXACT, "1")
+        try:
+            return Session(_open(model, options))
+        except ort.capi.onnxruntime_pybind11_state.Fail as error:
+            if _SHARED not in str(error):
+                raise
+            model = with_weights_of_their_own(_read(model))
     return Session(_open(model, options))
 
 
@@ -119,6 +128,14 @@ def _open(model: Model, options: "SessionOptions") -> "InferenceSession":
     else:
         content = model if isinstance(model, bytes) else model.SerializeToString()
     return native_call(lambda: ort.InferenceSession(content, options, providers=["CPUExecutionProvider"]))
+
+
+def _read(model: Model) -> "ModelProto":
+    import onnx
+
+    if isinstance(model, bytes):
+        return onnx.load_from_string(model)
+    return onnx.load(model) if isinstance(model, (str, Path)) else model
 
 
 def _integer_product() -> "ModelProto":

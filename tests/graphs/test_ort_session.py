@@ -53,6 +53,24 @@ def product(activations: type, *, per_channel: bool, quantized_output: bool) -> 
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
+@pytest.mark.parametrize("readers", ["one DequantizeLinear", "one each"])
+def test_layers_may_share_their_weights(readers, tmp_path):
+    """A CPU that saturates gets the weights as U8, of which onnxruntime makes one for each layer."""
+    model = product(np.uint8, per_channel=True, quantized_output=True)
+    graph = model.graph
+    if readers == "one each":
+        graph.node.insert(3, helper.make_node("DequantizeLinear", ["w", "sw", "zw"], ["dw_2"], axis=1))
+    again = helper.make_node("MatMul", ["d", "dw_2" if readers == "one each" else "dw"], ["p_2"])
+    quantize = helper.make_node("QuantizeLinear", ["p_2", "sy", "zy"], ["qy_2"])
+    graph.node.extend([again, quantize, helper.make_node("DequantizeLinear", ["qy_2", "sy", "zy"], ["y_2"])])
+    graph.output.append(helper.make_tensor_value_info("y_2", TensorProto.FLOAT, [8, 32]))
+    path = tmp_path / "shared.onnx"
+    onnx.save(model, str(path))
+    for each in (model, model.SerializeToString(), path):
+        one, other = ort_session(each, threads=1).run(None, {"x": ROWS})
+        np.testing.assert_array_equal(one, other)
+
+
 def largest_difference(activations: type, *, as_this_host: bool) -> float:
     """Between fused kernels and operators by definition, as a share of the largest value, worst of four forms."""
     worst = 0.0
