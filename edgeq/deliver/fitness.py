@@ -83,7 +83,7 @@ def require_room(facts: Facts, label: str, *, to_send: int, wheels: int, live: s
 
 
 def require_memory(facts: Facts, label: str, *, predicted_peak: int, live: str | None) -> None:
-    """`predicted_peak` is the most modest candidate's, above its loaded runtime (edgeq/quantize/memory.py)."""
+    """`predicted_peak` is the most modest candidate's, above its loaded runtime (edgeq/graphs/memory.py)."""
     reason = lacks_memory(facts, predicted_peak)
     if reason:
         raise NoSpace(

@@ -8,6 +8,7 @@ op_sets                 one table of what is known of each operator
 unfoldable_activations  Relu and Clip that onnxruntime's quantizer must leave where they are
 input_shapes            a graph with open dimensions, for inputs of one shape
 work                    where a model's multiply-accumulates and weights are
+memory                  a model's peak memory, from its file alone
 stages                  parts of a graph, cut at tensors
 ort_session             the one place that constructs onnxruntime sessions
 tflite                  .tflite files as facts, and as objects to change

@@ -13,6 +13,7 @@ from edgeq import catalog
 from edgeq.errors import DataRefused
 from edgeq.graphs.float_graph import read
 from edgeq.graphs.input_shapes import AS_IT_IS, Shapes
+from edgeq.graphs.memory import predict_peak
 from edgeq.graphs.onnx_io import oldest_runtime, read_onnx
 from edgeq.graphs.ort_session import host_saturates
 from edgeq.graphs.work import work_of
@@ -30,7 +31,6 @@ from edgeq.quantize.evaluate import evaluator
 from edgeq.quantize.evaluate.gate import Gate, too_few
 from edgeq.quantize.evaluate.judge import float_reference, judge
 from edgeq.quantize.evaluate.verdict_cache import VerdictCache, verdict_cache
-from edgeq.quantize.memory import predict_peak
 from edgeq.quantize.passes import fuse, mixed_precision
 from edgeq.quantize.passes.fit import HOW
 from edgeq.quantize.passes.mixed_precision import few_float_layers

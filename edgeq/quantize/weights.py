@@ -4,6 +4,7 @@ Blocks are a matrix on grids of a few bits, one for each block of a row: x = sca
 layout of https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md#com.microsoft.MatMulNBits.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,6 +67,39 @@ def int8_by_row(values: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.int8], 
     each = Granularity(axis=0)
     params = symmetric(*each.extremes(rows), INT8, each)
     return quantize(rows, params).reshape(values.shape), params.scale.reshape(*values.shape[:-1], 1)
+
+
+def in_blocks(
+    values: Doubles, bits: int, size: int, rounded: Callable[[slice, Doubles, Doubles], Doubles]
+) -> Blocks:
+    """`values` [rows, k] block after block: `rounded` gives the integers of one, its columns, scales and zero points given.
+    What it changes in the columns still to come is what these are rounded from.
+    """
+    integers, scales, zeros = np.empty_like(values), [], []
+    for start in range(0, values.shape[1], size):
+        block = slice(start, min(start + size, values.shape[1]))
+        scale, zero = grid_of(values[:, block], bits)
+        integers[:, block] = rounded(block, scale, zero)
+        scales.append(scale)
+        zeros.append(zero)
+    return Blocks(
+        integers.astype(np.uint8),
+        np.stack(scales, axis=1).astype(np.float32),
+        np.stack(zeros, axis=1).astype(np.uint8),
+        bits,
+        size,
+    )
+
+
+def round_to_nearest(weights: npt.NDArray[np.float32], bits: int, size: int) -> Blocks:
+    """`weights` [rows, k]."""
+    values = weights.astype(np.float64)
+    return in_blocks(
+        values,
+        bits,
+        size,
+        lambda block, scale, zero: to_grid(values[:, block], scale[:, None], zero[:, None], bits),
+    )
 
 
 def grid_of(block: Doubles, bits: int) -> tuple[Doubles, Doubles]:

@@ -6,8 +6,8 @@ import pytest
 from onnx import helper, numpy_helper
 
 from edgeq.graphs.input_shapes import largest
+from edgeq.graphs.memory import activation_bytes, predict_peak
 from edgeq.graphs.work import work_of
-from edgeq.quantize.memory import activation_bytes, predict_peak
 from edgeq.quantize.passes.fuse.integer_kernels import averages
 from edgeq.quantize.samples import shapes_of
 from tests.quantize.networks import Rows, images, model_of
@@ -42,7 +42,7 @@ def test_the_largest_sample_says_how_much_is_held(network, tmp_path):
     path = tmp_path / "net.onnx"
     onnx.save(network, str(path))
     assert largest(network, shapes_of(SAMPLES)) == {"x": (1, 3, 64, 48)}
-    assert activation_bytes(path, "onnx", SAMPLES) == 4 * ((3 + 8 + 8) * 64 * 48 + 8)
+    assert activation_bytes(path, "onnx", shapes_of(SAMPLES)) == 4 * ((3 + 8 + 8) * 64 * 48 + 8)
     small, large = (predict_peak(path, "onnx", {"x": (1, 3, *size)}) for size in SIZES[:2])
     assert large - small == 3 * 4 * 19 * (64 * 48 - 16 * 16)
 

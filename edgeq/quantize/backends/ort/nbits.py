@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from edgeq.graphs.onnx_edit import copied, drop_unread
 from edgeq.graphs.onnx_io import write_onnx
-from edgeq.quantize.passes.blockwise.products import products_of
+from edgeq.quantize.passes.blockwise import products_of
 from edgeq.quantize.quantization import GraphBackend, Quantization, Written
 from edgeq.quantize.weights import Blocks
 

@@ -25,7 +25,7 @@ from edgeq.quantize.passes.fit.fit_layers import save_with_weights
 from edgeq.quantize.passes.fit.qdq_file import QdqFile
 from edgeq.quantize.passes.fuse.integer_moves import integer_moves
 from edgeq.quantize.passes.int16_saturation import Widening, clamp_pairs, scale_widening
-from edgeq.quantize.passes.ranges.patch_ranges import PatchableQdq
+from edgeq.quantize.passes.ranges.trial import PatchableQdq
 from edgeq.quantize.quantization import Backend, Context, Quantization, Written
 
 if TYPE_CHECKING:

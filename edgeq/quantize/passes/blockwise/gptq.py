@@ -16,20 +16,17 @@ from threadpoolctl import threadpool_limits
 from edgeq.nouns.passes import AppliedChange, PassResult
 from edgeq.plain_text import counted
 from edgeq.quantize.evaluate.evaluator import graph_evaluator
-from edgeq.quantize.passes.blockwise.products import Product, products_of
+from edgeq.quantize.passes.blockwise import SIZES, Product, products_of
 from edgeq.quantize.quantization import Context, GraphBackend, Quantization
 from edgeq.quantize.run_model import Progress, values_of
 from edgeq.quantize.samples import SamplesLike, evenly_spaced
-from edgeq.quantize.weights import Blocks, Doubles, grid_of, to_grid
+from edgeq.quantize.weights import Blocks, Doubles, in_blocks, round_to_nearest, to_grid
 
 if TYPE_CHECKING:
     import onnx
 
 NAME = "fit"
 
-# all-MiniLM-L6, dB with blocks of 32, 64 and 128: 8 bits 31.5, 29.4, 27.5; 4 bits (GPTQ) 15.9 and, with 128, 13.8. One
-# vector at a time, blocks of 128 are up to 1.3 times as fast as those of 32.
-SIZES = {8: 64, 4: 32}
 _LONGEST = 4608  # of a row: moments of more take too long
 _SAMPLES, _COMPARED_ON = 64, 32  # for the moments, and for the outputs
 _ROOM = 512 * 2**20  # bytes of moments at a time
@@ -56,16 +53,15 @@ def run(q: Quantization, context: Context) -> Quantization:
     return fitted.changed(NAME, changes).result(PassResult(NAME, True, count, gain))
 
 
-def round_to_nearest(weights: npt.NDArray[np.float32], bits: int, size: int) -> Blocks:
-    """`weights` [rows, k]."""
-    return _rounded(weights, None, bits, size)
-
-
 def round_gptq(weights: npt.NDArray[np.float32], gram: Doubles, bits: int, size: int) -> Blocks:
-    """`gram` [k, k] is E[x x'] of the inputs x."""
+    """`weights` [rows, k]; `gram` [k, k] is E[x x'] of the inputs x."""
     power = max(float(np.trace(gram)) / len(gram), 1e-30)
     damped = gram + _DAMPING * power * np.identity(len(gram))
-    return _rounded(weights, np.linalg.cholesky(np.linalg.inv(damped)).T, bits, size)
+    upper = np.linalg.cholesky(np.linalg.inv(damped)).T
+    left = weights.astype(np.float64)
+    return in_blocks(
+        left, bits, size, lambda block, scale, zero: _block(left, upper, block, scale, zero, bits)
+    )
 
 
 def _blocks(
@@ -121,30 +117,10 @@ def _groups(sizes: dict[str, int]) -> Iterator[Sequence[str]]:
         yield group
 
 
-def _rounded(weights: npt.NDArray[np.float32], upper: Doubles | None, bits: int, size: int) -> Blocks:
-    """`upper` is the Cholesky factor of the inverse of E[x x']; without it each weight is rounded to nearest."""
-    left = weights.astype(np.float64)
-    integers, scales, zeros = np.empty_like(left), [], []
-    for start in range(0, left.shape[1], size):
-        block = slice(start, min(start + size, left.shape[1]))
-        scale, zero = grid_of(left[:, block], bits)
-        if upper is None:
-            integers[:, block] = to_grid(left[:, block], scale[:, None], zero[:, None], bits)
-        else:
-            integers[:, block] = _block(left, upper, block, scale, zero, bits)
-        scales.append(scale)
-        zeros.append(zero)
-    return Blocks(
-        integers.astype(np.uint8),
-        np.stack(scales, axis=1).astype(np.float32),
-        np.stack(zeros, axis=1).astype(np.uint8),
-        bits,
-        size,
-    )
-
-
 def _block(left: Doubles, upper: Doubles, block: slice, scale: Doubles, zero: Doubles, bits: int) -> Doubles:
-    """The integers of one block; the columns of `left` from it on are changed in place."""
+    """The integers of one block; the columns of `left` from it on are changed in place. `upper` is the Cholesky factor of the
+    inverse of E[x x'].
+    """
     found = np.empty((len(left), block.stop - block.start))
     errors = np.zeros_like(found)
     for j, k in enumerate(range(block.start, block.stop)):

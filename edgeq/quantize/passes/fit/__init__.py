@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgeq.graphs.memory import activation_bytes
 from edgeq.graphs.onnx_io import read_onnx
 from edgeq.nouns.passes import PassResult
 from edgeq.plain_text import counted
 from edgeq.quantize.evaluate.evaluator import graph_evaluator, tflite_evaluator
-from edgeq.quantize.memory import activation_bytes
 from edgeq.quantize.passes.fit.fit_layers import fit_layers
 from edgeq.quantize.passes.fit.qdq_file import QdqFile
 from edgeq.quantize.passes.fit.quantized_tflite import TfliteFile
 from edgeq.quantize.quantization import Context, Quantization
 from edgeq.quantize.run_model import Progress
-from edgeq.quantize.samples import SamplesLike, Subset, evenly_spaced
+from edgeq.quantize.samples import SamplesLike, Subset, evenly_spaced, shapes_of
 from edgeq.quantize.weights import Weights
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def fit_tflite(source: Path, written: Path, samples: SamplesLike, threads: int, 
 
 
 def _learned(source: Path, format: str, samples: SamplesLike) -> Subset:
-    room = _ROOM // max(2 * activation_bytes(source, format, samples), 1)
+    room = _ROOM // max(2 * activation_bytes(source, format, shapes_of(samples)), 1)
     count = min(samples.count, _MOST, room)
     return evenly_spaced(samples, count if count >= _FEWEST else 0)
 

@@ -2,8 +2,7 @@
 
 no_scale        layers that touch tensors without a usable scale (attention masks, infinities) stay in float
 range_search    which calibrator, for the whole model and then per tensor
-trial           files to try ranges with
-patch_ranges    a QDQ file with other ranges
+trial           files to try ranges with, patched where the format allows it
 """
 
 from dataclasses import replace

@@ -13,8 +13,9 @@ from edgeq.nouns.plan import CandidatePlan
 from edgeq.quantize.backends.ort.nbits import in_blocks
 from edgeq.quantize.evaluate.gate import Gate
 from edgeq.quantize.make import make
-from edgeq.quantize.passes.blockwise.gptq import round_gptq, round_to_nearest
+from edgeq.quantize.passes.blockwise.gptq import round_gptq
 from edgeq.quantize.plan import make_plan
+from edgeq.quantize.weights import round_to_nearest
 from tests.quantize.networks import Rows, model_of, saved
 
 RECIPES = tuple(catalog.recipe(name) for name in catalog.recipe_names())

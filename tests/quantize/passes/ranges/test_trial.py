@@ -8,7 +8,7 @@ from edgeq.graphs.float_graph import read
 from edgeq.nouns.plan import Scheme
 from edgeq.quantize.backends.ort import qdq
 from edgeq.quantize.calibration.calibrate import calibrate_onnx, ranges_of
-from edgeq.quantize.passes.ranges.patch_ranges import PatchableQdq
+from edgeq.quantize.passes.ranges.trial import PatchableQdq
 from edgeq.quantize.run_model import load
 from tests.quantize.networks import Rows, images, residual
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeq.quantize.memory import live_peak, predict_peak
+from edgeq.graphs.memory import live_peak, predict_peak
 from tests.quantize.networks import residual, saved
 
 

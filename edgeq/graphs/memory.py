@@ -16,10 +16,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from edgeq.foreign import translated
-from edgeq.graphs.input_shapes import AS_IT_IS, Shapes, largest, sized
-from edgeq.graphs.onnx_index import OnnxIndex, bodies, index_of, nodes_within
-from edgeq.graphs.onnx_io import read_onnx
-from edgeq.quantize.samples import SamplesLike, shapes_of
+
+from .input_shapes import AS_IT_IS, Shapes, largest, sized
+from .onnx_index import OnnxIndex, bodies, index_of, nodes_within
+from .onnx_io import read_onnx
+from .tflite import read_tflite
 
 Node = tuple[tuple[str, ...], tuple[str, ...]]  # names read, names written
 
@@ -35,8 +36,8 @@ def predict_peak(path: Path, format: str, shapes: Shapes = AS_IT_IS) -> int:
     return 4_000_000 + 3 * weights + 2 * activations
 
 
-def activation_bytes(path: Path, format: str, samples: SamplesLike) -> int:
-    """Of the tensors that live at once while the largest sample is run. Raises ConversionFailed when the file cannot be
+def activation_bytes(path: Path, format: str, samples: Iterable[tuple[tuple[int, ...], ...]]) -> int:
+    """Of the tensors that live at once while the largest sample is run, given the shapes of each one's inputs. Raises ConversionFailed when the file cannot be
     read.
     """
     _, nodes, sizes, kept = _read_onnx(path, AS_IT_IS, samples) if format == "onnx" else _read_tflite(path)
@@ -63,11 +64,11 @@ def live_peak(nodes: Iterable[Node], sizes: dict[str, int], kept: Iterable[str])
 
 
 def _read_onnx(
-    path: Path, shapes: Shapes, samples: SamplesLike | None = None
+    path: Path, shapes: Shapes, samples: Iterable[tuple[tuple[int, ...], ...]] | None = None
 ) -> tuple[int, list[Node], dict[str, int], list[str]]:
     with translated(f"cannot read {path.name} as ONNX"):
         model = read_onnx(path)
-        graph = sized(model, shapes if samples is None else largest(model, shapes_of(samples))).graph
+        graph = sized(model, shapes if samples is None else largest(model, samples)).graph
     constants = {i.name: _onnx_bytes(i.data_type, i.dims) for i in graph.initializer}
     values = (*graph.input, *graph.value_info, *graph.output)
     sizes = {
@@ -104,8 +105,6 @@ def _onnx_bytes(kind: int, dims: Iterable[int]) -> int:
 
 
 def _read_tflite(path: Path) -> tuple[int, list[Node], dict[str, int], list[str]]:
-    from edgeq.graphs.tflite import read_tflite
-
     graph = read_tflite(path)
     sizes = {str(i): t.bytes for i, t in enumerate(graph.tensors) if not t.constant}
     nodes = [(tuple(map(str, o.inputs)), tuple(map(str, o.outputs))) for o in graph.operators]
