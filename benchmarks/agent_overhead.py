@@ -22,7 +22,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.goals import interval
-from edgeq.agent.contestant import Contestant
+from edgeq.agent.active_entrant import ActiveEntrant
 from edgeq.nouns.job import Entrant, Job, Limits
 from edgeq.nouns.report import Estimate
 from edgeq.report.statistics import paired_ratio
@@ -70,11 +70,11 @@ def main() -> None:
     options = _options()
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        contestant = _contestant(root, options.model)
-        agent_ns, bare_ns = _alternate(contestant, root, options.pairs)
-        resident = {"agent over a race": _agent_resident(contestant, root, options.seconds)}
-        resident["child before the runtime"] = _child_resident(contestant)
-        contestant.release()
+        active = _active_entrant(root, options.model)
+        agent_ns, bare_ns = _alternate(active, root, options.pairs)
+        resident = {"agent over a race": _agent_resident(active, root, options.seconds)}
+        resident["child before the runtime"] = _child_resident(active)
+        active.release()
     _show(agent_ns, bare_ns, resident, options.json)
 
 
@@ -91,7 +91,7 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _contestant(root: Path, model: "Path | None") -> Contestant:
+def _active_entrant(root: Path, model: "Path | None") -> ActiveEntrant:
     import onnxruntime
 
     path = root / "model.onnx"
@@ -105,7 +105,7 @@ def _contestant(root: Path, model: "Path | None") -> Contestant:
     outputs = tuple(o.name for o in session.get_outputs())
     entrant = Entrant("model", "onnxruntime", "model.onnx", "0" * 64, (given.name,), outputs)
     job = Job("overhead", "measure", "model", (entrant,), "samples", limits=Limits(block_ms=50))
-    return Contestant("model", entrant, job, root)
+    return ActiveEntrant("model", entrant, job, root)
 
 
 def _small_cnn() -> bytes:
@@ -127,7 +127,7 @@ def _small_cnn() -> bytes:
     return model.SerializeToString()
 
 
-def _alternate(contestant: Contestant, root: Path, pairs: int) -> "tuple[list[float], list[float]]":
+def _alternate(active: ActiveEntrant, root: Path, pairs: int) -> "tuple[list[float], list[float]]":
     """Per pair of blocks the median of the agent's and that of the bare loop, in ns."""
     bare = subprocess.Popen(
         [sys.executable, "-c", _BARE, str(root / "model.onnx"), str(root / "samples/0.npy")],
@@ -139,17 +139,17 @@ def _alternate(contestant: Contestant, root: Path, pairs: int) -> "tuple[list[fl
     assert bare.stdout is not None
 
     def by_agent(pair: int) -> float:
-        contestant.run_block(pair, 0)
-        if contestant.failure:
-            raise contestant.failure
-        return median(contestant.blocks[-1].latency_ns)
+        active.run_block(pair, 0)
+        if active.failure:
+            raise active.failure
+        return median(active.blocks[-1].latency_ns)
 
     def by_hand(_: int) -> float:
-        bare.stdin.write(f"{contestant.block_length}\n")
+        bare.stdin.write(f"{active.block_length}\n")
         bare.stdin.flush()
         return median(json.loads(bare.stdout.readline()))
 
-    contestant.try_out(None)
+    active.smoke_test(None)
     agent_ns, bare_ns = [], []
     for pair in range(pairs):
         if pair % 2:
@@ -163,10 +163,10 @@ def _alternate(contestant: Contestant, root: Path, pairs: int) -> "tuple[list[fl
     return agent_ns, bare_ns
 
 
-def _agent_resident(contestant: Contestant, root: Path, seconds: float) -> int:
+def _agent_resident(active: ActiveEntrant, root: Path, seconds: float) -> int:
     """The most that an agent of its own holds over a race, its result written out as JSON."""
     limits = Limits(precision=0.0, seconds=seconds)
-    job = Job("resident", "race", "model", (contestant.entrant,), "samples", limits=limits)
+    job = Job("resident", "race", "model", (active.spec,), "samples", limits=limits)
     done = subprocess.run(
         [sys.executable, "-c", _AGENT_RESIDENT, str(root)],
         input=json.dumps(job.to_dict()),
@@ -179,8 +179,8 @@ def _agent_resident(contestant: Contestant, root: Path, seconds: float) -> int:
     return int(done.stdout)
 
 
-def _child_resident(contestant: Contestant) -> int:
-    memory = contestant.to_run().memory
+def _child_resident(active: ActiveEntrant) -> int:
+    memory = active.to_run().memory
     assert memory is not None
     assert memory.rss_start is not None
     return memory.rss_start

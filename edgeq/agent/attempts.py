@@ -14,11 +14,11 @@ from edgeq.nouns.device import Conditions
 from edgeq.nouns.job import Job
 from edgeq.nouns.measurement import Attempt, Run
 
+from .active_entrant import Abandoned, ActiveEntrant
 from .conditions import read_conditions
-from .contestant import Abandoned, Contestant
 from .race import Series, race
 from .stopping import ENOUGH_ROUNDS, SHORTEST_S
-from .verdict import not_quiet, pressed
+from .verdict import not_quiet, psi_exceeded
 
 _LOOK_EVERY_S = 0.5
 _NS = 1e9
@@ -28,31 +28,31 @@ Sleep = Callable[[float], None]
 
 
 def raced(
-    field: Sequence[Contestant],
+    entrants: Sequence[ActiveEntrant],
     job: Job,
-    wanted: Callable[[], bool] = lambda: True,
+    is_cancelled: Callable[[], bool] = lambda: False,
     look: Callable[[], Conditions] = read_conditions,
     clock: Clock = time.monotonic,
     sleep: Sleep = time.sleep,
 ) -> "tuple[tuple[Attempt, ...], tuple[Conditions, ...]]":
     """The attempts, the last of them quiet where one was, and the conditions between all blocks. Only a race waits and
-    tries again: a job of another kind has one attempt. Raises Abandoned soon after the job is not `wanted` any more.
+    tries again: a job of another kind has one attempt. Raises Abandoned soon after the job `is_cancelled`.
     """
     made: list[Attempt] = []
     readings: list[Conditions] = []
-    left, patience = job.limits, job.limits.seconds if job.kind == "race" else 0.0
+    left, wait_left_s = job.limits, job.limits.seconds if job.kind == "race" else 0.0
     first_round = 0
     while True:
-        waited = _wait(job, patience, wanted, look, sleep)
-        patience -= waited
+        waited = _wait(job, wait_left_s, is_cancelled, look, sleep)
+        wait_left_s -= waited
         began, before, series = clock(), look(), Series(read=look)
 
-        def disturbed(series: Series = series, may_wait: bool = patience > 0) -> Optional[str]:
-            return next(pressed(series.readings[-1:], job.thresholds), None) if may_wait else None
+        def disturbed(series: Series = series, may_wait: bool = wait_left_s > 0) -> Optional[str]:
+            return next(psi_exceeded(series.readings[-1:], job.thresholds), None) if may_wait else None
 
         seed = job.id if not made else f"{job.id}.{len(made)}"
-        rounds, stopped_by = race(field, left, seed, series, first_round, disturbed)
-        runs = tuple(_since(contestant.to_run(), first_round) for contestant in field)
+        rounds, stopped_by = race(entrants, left, seed, series, first_round, disturbed)
+        runs = tuple(_since(entrant.to_run(), first_round) for entrant in entrants)
         reasons = not_quiet(before, look(), series.readings, runs, job.thresholds)
         made.append(Attempt(first_round, rounds, int(waited * _NS), reasons, stopped_by))
         readings += series.readings
@@ -60,21 +60,21 @@ def raced(
         left = replace(
             left, seconds=left.seconds - (clock() - began), max_rounds=job.limits.max_rounds - first_round
         )
-        if not reasons or patience <= 0 or left.seconds < SHORTEST_S or left.max_rounds < ENOUGH_ROUNDS:
+        if not reasons or wait_left_s <= 0 or left.seconds < SHORTEST_S or left.max_rounds < ENOUGH_ROUNDS:
             return tuple(made), tuple(readings)
 
 
 def _wait(
     job: Job,
-    patience: float,
-    wanted: Callable[[], bool],
+    wait_left_s: float,
+    is_cancelled: Callable[[], bool],
     look: Callable[[], Conditions],
     sleep: Sleep,
 ) -> float:
-    """Seconds waited until nobody else wants the device much, at most `patience`."""
+    """Seconds waited, at most `wait_left_s`, until the pressure (PSI) is below its limits."""
     waited = 0.0
-    while waited < patience and any(pressed([look()], job.thresholds)):
-        if not wanted():
+    while waited < wait_left_s and any(psi_exceeded([look()], job.thresholds)):
+        if is_cancelled():
             raise Abandoned
         sleep(_LOOK_EVERY_S)
         waited += _LOOK_EVERY_S

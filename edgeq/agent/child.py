@@ -92,7 +92,7 @@ def set_up(request: Message) -> "tuple[Bench, Message]":
     return Bench(library, samples), {"version": version, "rss_start": start, "rss_runtime": imported}
 
 
-def try_out(bench: Bench, request: Message, say: Say) -> Message:
+def smoke_test(bench: Bench, request: Message, say: Say) -> Message:
     """Load, first inference, warm-up, and the outputs of the check samples when `check` says where they go."""
     session, load_ns, first_ns = _open(bench, request)
     loaded = resident(_FS)[0]
@@ -150,7 +150,7 @@ def time_inferences(
 
 
 _ANSWERS: "dict[str, Callable[[Bench, Message, Say], Message]]" = {
-    "try": try_out,
+    "try": smoke_test,
     "block": block,
 }
 

@@ -10,7 +10,7 @@ from typing import Optional
 from edgeq.nouns.job import Job
 from edgeq.nouns.measurement import Energy
 
-from .contestant import Contestant
+from .active_entrant import ActiveEntrant
 from .probes.energy import Meter, find_meter
 from .spawn import ChildFailed
 
@@ -20,46 +20,46 @@ _READ_EVERY_S = 0.1
 _LONGEST_SERIES = 20_000  # inferences; their latencies travel back though nobody keeps them
 
 
-def account_energy(field: Sequence[Contestant], job: Job) -> "dict[str, str]":
+def account_energy(entrants: Sequence[ActiveEntrant], job: Job) -> "dict[str, str]":
     """Fill in `energy` of every entrant that is still in; None stays where there is neither sensor nor model.
 
     Returns which sensors could not be read, and why.
     """
     meter, absent = find_meter(_FS)
-    for contestant in (c for c in field if c.alive and c.blocks):
+    for entrant in (c for c in entrants if c.alive and c.blocks):
         if meter is None:
-            contestant.energy = _estimated(contestant, job)
+            entrant.energy = _estimated(entrant, job)
             continue
         try:
-            contestant.energy = _measured(contestant, meter)
+            entrant.energy = _measured(entrant, meter)
         except OSError as error:  # the sensor, not the model: no figure is better than half of one
-            contestant.release()
+            entrant.release()
             absent = {**absent, meter.source: f"stopped answering: {error.strerror or error}"}
     return absent
 
 
-def _measured(contestant: Contestant, meter: Meter) -> Optional[Energy]:
+def _measured(entrant: ActiveEntrant, meter: Meter) -> Optional[Energy]:
     """Joules over a series of about a second, from the moment its inferences begin. Raises OSError of the sensor."""
-    count = min(max(contestant.block_length, int(_SERIES_S * 1e9 / contestant.expected_ns)), _LONGEST_SERIES)
-    patience = contestant.job.limits.load_seconds + 10 * count * contestant.expected_ns / 1e9
+    count = min(max(entrant.block_length, int(_SERIES_S * 1e9 / entrant.expected_ns)), _LONGEST_SERIES)
+    timeout_s = entrant.job.limits.load_seconds + 10 * count * entrant.expected_ns / 1e9
     start = end = 0.0
     try:
-        for event in contestant.attend().events(contestant.session_request(count), patience, _READ_EVERY_S):
+        for event in entrant.started_child().events(entrant.session_request(count), timeout_s, _READ_EVERY_S):
             end = meter.joules()
             if event is not None and event.get("at") == "timing":
                 start = end
     except ChildFailed as failure:
-        contestant.fail(failure)
+        entrant.fail(failure)
         return None
-    if not contestant.lasting:
-        contestant.release()
+    if not entrant.lasting:
+        entrant.release()
     return Energy((end - start) / count, "measured", meter.source)
 
 
-def _estimated(contestant: Contestant, job: Job) -> Optional[Energy]:
+def _estimated(entrant: ActiveEntrant, job: Job) -> Optional[Energy]:
     """CPU seconds per inference times the watts of one busy core above idle."""
-    inferences = sum(len(b.latency_ns) for b in contestant.blocks)
+    inferences = sum(len(b.latency_ns) for b in entrant.blocks)
     if job.energy is None or not inferences:
         return None
-    cpu_seconds = sum(b.cpu_ns for b in contestant.blocks) * 1e-9 / inferences
+    cpu_seconds = sum(b.cpu_ns for b in entrant.blocks) * 1e-9 / inferences
     return Energy(cpu_seconds * job.energy.active_core_watts, "estimated", job.energy.source)

@@ -95,7 +95,7 @@ def renew(
     give_up: Optional[str] = None,
 ) -> Lock:
     """Lengthen the holder's lease; it never gets shorter. `lend_to`: from now on the service may do this job under it;
-    `give_up`: nobody waits for that one any more. Raises DeviceBusy when `token` does not hold the device.
+    `give_up`: the job that its host has abandoned. Raises DeviceBusy when `token` does not hold the device.
 
     A lease that has run out is renewed as long as nobody else took the device in between.
     """
@@ -125,10 +125,10 @@ def take_anew(root: Root, token: str) -> Lock:
     return anew
 
 
-def is_wanted(root: Root, token: str, job: str) -> bool:
-    """Whether the holder of `token` still waits for this job: it has the device, and has not given the job up."""
+def is_cancelled(root: Root, token: str, job: str) -> bool:
+    """Whether the holder of `token` no longer waits for this job: it lost the device or abandoned the job."""
     lock = _stored(root)
-    return lock is not None and lock.token == token and lock.given_up != job
+    return lock is None or lock.token != token or lock.given_up == job
 
 
 def release(root: Root, token: str) -> None:
@@ -265,12 +265,12 @@ def _wait_for_turn(handle: int, turn: Path) -> None:
     while not lock_now(handle):
         waited = time.monotonic() - start
         pid = flock_holder(handle)
-        if waited >= (GUARD_S if pid is not None and _is_stranger(pid, turn) else _TURN_S):
+        if waited >= (GUARD_S if pid is not None and _has_no_access(pid, turn) else _TURN_S):
             raise kept_by_another(handle, turn, waited)
         time.sleep(min(_LOOK_AGAIN_S, 0.05 + waited))
 
 
-def _is_stranger(pid: int, turn: Path) -> bool:
+def _has_no_access(pid: int, turn: Path) -> bool:
     """Whether a process is of a user who does not own the folder, is not root, and is not in the group that shares it."""
     uid, info = owner(pid), turn.stat()
     if uid is None or uid in (os.geteuid(), info.st_uid, 0):

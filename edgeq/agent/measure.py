@@ -15,40 +15,40 @@ from edgeq.nouns.job import Job
 from edgeq.nouns.job_rules import KINDS
 from edgeq.nouns.measurement import Attempt, Measurement
 
+from .active_entrant import CONTROL, ActiveEntrant
 from .attempts import raced
 from .conditions import read_conditions
-from .contestant import TWIN, Contestant
 from .energy_use import account_energy
 from .facts import read_facts
 from .verdict import not_quiet
 
 
 def run_job(
-    job: Job, root: str, agent: str, results_dir: str, wanted: Callable[[], bool] = lambda: True
+    job: Job, root: str, agent: str, results_dir: str, is_cancelled: Callable[[], bool] = lambda: False
 ) -> Measurement:
     """Measure `job`; outputs of the check samples are written to `results_dir`/<entrant>/<k>.npy.
 
     `agent` is the version that the measurement names. Progress goes to stderr as JSON lines. Raises Abandoned, all
-    children ended, soon after the job is not `wanted` any more.
+    children ended, soon after the job `is_cancelled`.
     """
     started, facts, before = _now(), read_facts(root), read_conditions()
-    field = line_up(job, Path(root).absolute(), wanted)
+    entrants = build_entrants(job, Path(root).absolute(), is_cancelled)
     problem = _problem(job, Path(root))
     attempts: tuple[Attempt, ...] = ()
     series: tuple[Conditions, ...] = ()
     energy_absent: dict[str, str] = {}
     with ExitStack() as stack:
-        for contestant in field:
-            stack.callback(contestant.release)
+        for entrant in entrants:
+            stack.callback(entrant.release)
         if problem is None:
-            _try_out(field, Path(results_dir).absolute(), before)
+            _smoke_test(entrants, Path(results_dir).absolute(), before)
         if problem is None and job.kind != "smoke":
-            attempts, series = raced(field, job, wanted)
-            energy_absent = account_energy(field, job)
+            attempts, series = raced(entrants, job, is_cancelled)
+            energy_absent = account_energy(entrants, job)
     after = read_conditions()
-    runs = tuple(c.to_run() for c in field)
+    runs = tuple(c.to_run() for c in entrants)
     reasons = attempts[-1].not_quiet if attempts else not_quiet(before, after, series, runs, job.thresholds)
-    problem = problem or _all_failed(field)
+    problem = problem or _all_failed(entrants)
     return Measurement(
         job=job,
         state="failed" if problem else "done",
@@ -69,31 +69,33 @@ def run_job(
     )
 
 
-def line_up(job: Job, root: Path, wanted: Callable[[], bool] = lambda: True) -> "list[Contestant]":
-    """The entrants in the job's order; in a race the reference's twin stands second, in a process of its own, so that
-    what differs between two processes of the same file is part of the noise floor.
+def build_entrants(
+    job: Job, root: Path, is_cancelled: Callable[[], bool] = lambda: False
+) -> "list[ActiveEntrant]":
+    """The entrants in the job's order; in a race the A/A control, the reference once more, stands second in a
+    process of its own, so that what differs between two processes of the same file is part of the noise floor.
     """
-    field = [Contestant(entrant.id, entrant, job, root, wanted) for entrant in job.entrants]
-    if job.kind == "race" and field:
+    entrants = [ActiveEntrant(spec.id, spec, job, root, is_cancelled) for spec in job.entrants]
+    if job.kind == "race" and entrants:
         reference = job.entrants[0]
-        field.insert(1, Contestant(reference.id + TWIN, reference, job, root, wanted))
-    return field
+        entrants.insert(1, ActiveEntrant(reference.id + CONTROL, reference, job, root, is_cancelled))
+    return entrants
 
 
-def _try_out(field: "list[Contestant]", results: Path, before: Conditions) -> None:
+def _smoke_test(entrants: "list[ActiveEntrant]", results: Path, before: Conditions) -> None:
     """Load each once. Children live on while half of the free memory holds them all, else none does."""
     budget = (before.memory_available or 0) // 2
     held = 0
-    for contestant in field:
-        twin = contestant.id.endswith(TWIN)
-        contestant.try_out(None if twin else results / contestant.id)
-        held += contestant.rss_loaded if contestant.alive else 0
-        if contestant.job.kind == "smoke" or held > budget > 0:
-            contestant.release()
+    for entrant in entrants:
+        is_control = entrant.id.endswith(CONTROL)
+        entrant.smoke_test(None if is_control else results / entrant.id)
+        held += entrant.rss_loaded if entrant.alive else 0
+        if entrant.job.kind == "smoke" or held > budget > 0:
+            entrant.release()
     if held > budget > 0:
-        for contestant in field:
-            contestant.lasting = False
-            contestant.release()
+        for entrant in entrants:
+            entrant.lasting = False
+            entrant.release()
 
 
 def _problem(job: Job, root: Path) -> Optional[str]:
@@ -105,15 +107,15 @@ def _problem(job: Job, root: Path) -> Optional[str]:
     for entrant in job.entrants:
         missing = [i for i in range(len(entrant.inputs)) if not (root / job.samples / f"{i}.npy").is_file()]
         if missing or not entrant.inputs:
-            wanted = ", ".join(f"{i}.npy" for i in missing) or "any input"
-            return f"no check samples for {entrant.id}: {job.samples} lacks {wanted}"
+            lacks = ", ".join(f"{i}.npy" for i in missing) or "any input"
+            return f"no check samples for {entrant.id}: {job.samples} lacks {lacks}"
     return None
 
 
-def _all_failed(field: Sequence[Contestant]) -> Optional[str]:
-    if any(c.alive for c in field):
+def _all_failed(entrants: Sequence[ActiveEntrant]) -> Optional[str]:
+    if any(c.alive for c in entrants):
         return None
-    return "; ".join(f"{c.id}: {c.failure.state}, {c.failure.words}" for c in field if c.failure)
+    return "; ".join(f"{c.id}: {c.failure.state}, {c.failure.words}" for c in entrants if c.failure)
 
 
 def _now() -> str:

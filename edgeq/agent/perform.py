@@ -12,18 +12,18 @@ from edgeq.nouns.job import UNREADABLE, Job
 from edgeq.nouns.measurement import Measurement
 
 
-def perform(root: Root, job: Job, wanted: Callable[[], bool] = lambda: True) -> Measurement:
+def perform(root: Root, job: Job, is_cancelled: Callable[[], bool] = lambda: False) -> Measurement:
     """Do `job` now, under the lock that the caller holds. A job that has a result is not run again. Raises RemoteFailed
-    where it is not `wanted` any more; nothing of it stays.
+    when it `is_cancelled`; nothing of it stays.
     """
     if is_stored(root, job.id):
         return read_result(root, job.id)
-    from edgeq.agent.contestant import Abandoned
+    from edgeq.agent.active_entrant import Abandoned
     from edgeq.agent.measure import run_job
 
     folder = fresh_folder(root, job.id)
     try:
-        measurement = run_job(job, str(root.path), agent_name(), str(folder), wanted)
+        measurement = run_job(job, str(root.path), agent_name(), str(folder), is_cancelled)
     except Abandoned:
         forget(root, job.id)
         raise RemoteFailed(f"job {job.id} was given up by {job.requested_by or 'its host'}") from None

@@ -17,8 +17,8 @@ from typing import Optional
 from edgeq.nouns.device import Conditions
 from edgeq.nouns.job import Limits
 
+from .active_entrant import CONTROL, ActiveEntrant
 from .conditions import read_conditions
-from .contestant import TWIN, Contestant
 from .stopping import precise_enough, reason_to_stop
 
 _SERIES_EVERY_S = 1.0
@@ -26,7 +26,7 @@ _SERIES_LONGEST = 120
 
 
 def race(
-    field_: Sequence[Contestant],
+    entrants: Sequence[ActiveEntrant],
     limits: Limits,
     seed: str,
     series: "Series",
@@ -38,18 +38,18 @@ def race(
     """
     start = time.monotonic()
     rounds_begun = 0
-    for round_, order in enumerate(orders(len(field_), seed)):
+    for round_, order in enumerate(orders(len(entrants), seed)):
         began = time.monotonic()
         rounds_begun = round_ + 1
         for place, index in enumerate(order):
-            if field_[index].alive:
-                field_[index].run_block(first_round + round_, place)
+            if entrants[index].alive:
+                entrants[index].run_block(first_round + round_, place)
             series.look()
-        left = [c for c in field_ if c.alive]
+        left = [c for c in entrants if c.alive]
         if not left:
             break
         now = time.monotonic()
-        _tell(rounds_begun, limits, now - start)
+        _print_progress(rounds_begun, limits, now - start)
         in_pairs = rounds_begun % 2 == 0
         reason = disturbed() if in_pairs else None
         if reason is not None:
@@ -62,7 +62,7 @@ def race(
 
 
 def orders(count: int, seed: str) -> "Iterator[list[int]]":
-    """Orders of 0..count-1 without end, each second one the mirror of the one before."""
+    """Orders of 0..count-1 without end, each second one the reverse of the one before."""
     draw = random.Random(seed)
     while True:
         order = draw.sample(range(count), count)
@@ -89,15 +89,17 @@ class Series:
         self._next = time.monotonic() + self._every_s
 
 
-def _enough(left: Sequence[Contestant], precision: float, first_round: int) -> bool:
+def _enough(left: Sequence[ActiveEntrant], precision: float, first_round: int) -> bool:
     reference, *others = left
-    twin = next((c for c in others if c.id == reference.id + TWIN), None)
+    control = next((c for c in others if c.id == reference.id + CONTROL), None)
     medians = {c.id: {r: ns for r, ns in c.medians_ns.items() if r >= first_round} for c in left}
-    others_ns = [medians[c.id] for c in others if c is not twin]
-    return precise_enough(medians[reference.id], others_ns, medians[twin.id] if twin else None, precision)
+    others_ns = [medians[c.id] for c in others if c is not control]
+    return precise_enough(
+        medians[reference.id], others_ns, medians[control.id] if control else None, precision
+    )
 
 
-def _tell(round_: int, limits: Limits, seconds: float) -> None:
+def _print_progress(round_: int, limits: Limits, seconds: float) -> None:
     """A line for the host's progress bar."""
     progress = {"round": round_, "of": limits.max_rounds, "seconds": round(seconds, 3)}
     # A host that hung up does not end the measurement: its result is stored and can be fetched later.

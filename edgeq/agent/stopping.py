@@ -1,4 +1,4 @@
-"""When a race has measured enough: when the report will be able to state every figure as precisely as was asked.
+"""When a race has measured enough: when the report will be able to state every figure with the requested precision.
 
 Each round gives every entrant one block beside one of the reference, so each round gives one paired ratio of block
 medians. What the report makes of these (edgeq/report/statistics.py: a trimmed mean of logarithms, whole rounds
@@ -14,7 +14,9 @@ from typing import Optional
 from edgeq.nouns.job import Limits
 from edgeq.nouns.student_t import student_t_975
 
-ENOUGH_ROUNDS = 10  # an interval of fewer is too often narrow by luck, and it is looked at again and again
+ENOUGH_ROUNDS = (
+    10  # an interval of fewer is too often narrow by luck, and it is tested after every pair of rounds
+)
 SHORTEST_S = 2.0  # what disturbs a device comes and goes within seconds: less than this has seen none of it
 RESAMPLES = 1000  # as the report, whose interval this has to be
 _FEWEST_ROUNDS = 4
@@ -25,17 +27,17 @@ Medians = Mapping[int, float]  # ns by round
 
 
 def precise_enough(
-    reference: Medians, others: Sequence[Medians], twin: Optional[Medians], precision: float
+    reference: Medians, others: Sequence[Medians], control: Optional[Medians], precision: float
 ) -> bool:
-    """Whether each ratio to the reference is known to `precision` (0.01: one percent), that of the reference's twin among
-    them; and whether that twin, the same model once more, agrees with it so far. Without others the reference's own
-    median has to be known.
+    """Whether each ratio to the reference is known to `precision` (0.01: one percent), that of the A/A control among
+    them; and whether that control, the reference entered a second time, agrees with it so far. Without others the
+    median of the reference itself has to be known.
     """
-    ratios = [_log_ratios(entrant, reference) for entrant in (*others, *([twin] if twin else []))]
+    ratios = [_log_ratios(entrant, reference) for entrant in (*others, *([control] if control else []))]
     alone = [math.log(max(v, 1.0)) for v in reference.values()]
     if not all(_known(logs, precision) for logs in ratios or [alone]):
         return False
-    return twin is None or math.expm1(abs(_trimmed_mean(sorted(ratios[-1])))) < precision
+    return control is None or math.expm1(abs(_trimmed_mean(sorted(ratios[-1])))) < precision
 
 
 def reason_to_stop(

@@ -1,6 +1,6 @@
-"""Whether the device was left in peace while it was measured: the job's thresholds held against what was seen.
+"""Whether the device was left in peace while it was measured: the job's thresholds compared with what was observed.
 
-An idle virtual machine with a little steal and a pressure of 3 is quiet. What cannot be read is not held against it.
+An idle virtual machine with a little steal and a pressure of 3 is quiet. What cannot be read counts as quiet.
 """
 
 from collections.abc import Iterator, Sequence
@@ -31,13 +31,13 @@ def not_quiet(
         *_throttled(before, seen),
         *_slowed_clock(series, limits.frequency_drop),
         *_stolen(before, after, limits.steal_share),
-        *pressed(seen, limits),
+        *psi_exceeded(seen, limits),
         *_drifted(runs, limits.drift),
     )
 
 
 def _throttled(before: Conditions, seen: Sequence[Conditions]) -> "Iterator[str]":
-    """Bits that were set at any moment of the run, or whose since-boot twin appeared during it."""
+    """Bits that were set at any moment of the run, or whose since-boot bit appeared during it."""
     known = before.throttled or 0
     bits = 0
     for moment in seen:
@@ -73,13 +73,13 @@ def _stolen(before: Conditions, after: Conditions, limit: float) -> "Iterator[st
         yield f"the hypervisor took {steal / total:.0%} of the CPU time (limit {limit:.0%})"
 
 
-def pressed(seen: Sequence[Conditions], limits: Thresholds) -> "Iterator[str]":
-    """Why others want this device too much, by the kernel's own account; nothing where it keeps none."""
-    yield from _pressed(seen, "cpu", limits.pressure_cpu)
-    yield from _pressed(seen, "memory", limits.pressure_memory)
+def psi_exceeded(seen: Sequence[Conditions], limits: Thresholds) -> "Iterator[str]":
+    """Which limits the pressure stall information (PSI) exceeds; nothing on a kernel without it."""
+    yield from _psi_above(seen, "cpu", limits.pressure_cpu)
+    yield from _psi_above(seen, "memory", limits.pressure_memory)
 
 
-def _pressed(seen: Sequence[Conditions], resource: str, limit: float) -> "Iterator[str]":
+def _psi_above(seen: Sequence[Conditions], resource: str, limit: float) -> "Iterator[str]":
     highest = max((c.pressure[resource] for c in seen if resource in c.pressure), default=0.0)
     if highest > limit:
         yield f"{resource} pressure reached {highest:g} % (PSI some avg10, limit {limit:g} %)"

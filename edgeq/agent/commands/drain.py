@@ -34,19 +34,23 @@ def answer(request: Request, root: Root) -> dict[str, object]:
     stuck: set[Path] = set()
     with queue.only_drain(root) as alone:
         if alone:
-            done += [id for path in queue.left_running(root) for id in _aside(_bury, root, path)]
+            done += [
+                id
+                for path in queue.left_running(root)
+                for id in _journal_errors(_fail_interrupted, root, path)
+            ]
             while True:
                 waiting = [path for path in queue.waiting(root) if path not in stuck]
                 if not waiting:
                     break
                 path, wait_s = _turn(root, waiting[0], request.wait_s)
-                done += _aside(_next, root, path, wait_s)
+                done += _journal_errors(_next, root, path, wait_s)
                 if path in queue.waiting(root):
                     stuck.add(path)
     return {"done": [id for id in done if id is not None], "stuck": sorted(path.name for path in stuck)}
 
 
-def _aside(
+def _journal_errors(
     do: "Callable[..., Optional[str]]", root: Root, path: Path, *more: object
 ) -> "list[Optional[str]]":
     """What `do` says of the job in `path`. Whatever is wrong with one job (another user's folder, which cannot be moved; a
@@ -100,7 +104,7 @@ def _next(root: Root, path: Path, wait_s: float) -> Optional[str]:
     return job.id
 
 
-def _bury(root: Root, path: Path) -> str:
+def _fail_interrupted(root: Root, path: Path) -> str:
     """A job that was running when the agent died last time."""
     try:
         job = read_job(path)

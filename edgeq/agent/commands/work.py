@@ -26,6 +26,6 @@ def answer(request: Request, root: Root) -> Measurement:
     if request.token is not None:
         # Asked again over a new connection, it waits for the first and gives its result; nothing else waits for it.
         with lock.held(root, request.token, turn=root.results):
-            return perform(root, job, lambda: lock.is_wanted(root, request.token or "", job.id))
+            return perform(root, job, lambda: lock.is_cancelled(root, request.token or "", job.id))
     with lock.taken(root, job.requested_by or "unknown", f"{job.kind} of {job.app}") as token:
-        return perform(root, job, lambda: lock.is_wanted(root, token, job.id))
+        return perform(root, job, lambda: lock.is_cancelled(root, token, job.id))

@@ -74,10 +74,10 @@ def test_a_model_that_never_ends_ends_with_the_agent(device):
     """The agent is killed while its child is deep in an endless loop, where no closed pipe is noticed."""
     job = device.job(device.entrant("loop", never_ends(device.root / "m.onnx")))
     program = (
-        "import json, os, sys; from edgeq.agent.contestant import Contestant; from edgeq.nouns.job import Job;"
+        "import json, os, sys; from edgeq.agent.active_entrant import ActiveEntrant; from edgeq.nouns.job import Job;"
         "from pathlib import Path; job = Job.from_dict(json.loads(sys.argv[2]));"
-        "contestant = Contestant('loop', job.entrants[0], job, Path(sys.argv[1])); child = contestant.attend();"
-        "child._send({'do': 'try', **contestant._session(), 'check': None}); child._line_within(1);"
+        "entrant = ActiveEntrant('loop', job.entrants[0], job, Path(sys.argv[1])); child = entrant.started_child();"
+        "child._send({'do': 'try', **entrant._session(), 'check': None}); child._line_within(1);"
         "print(child.pid, flush=True); os.read(0, 1); os.kill(os.getpid(), 9)"
     )
     command = [sys.executable, "-c", program, str(device.root), json.dumps(job.to_dict())]

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from edgeq.agent.active_entrant import Abandoned
 from edgeq.agent.attempts import raced
-from edgeq.agent.contestant import Abandoned
 from edgeq.nouns.device import Conditions
 from edgeq.nouns.job import Entrant, Job, Limits
 from edgeq.nouns.measurement import Block, Run
@@ -33,7 +33,7 @@ class Device:
         self.now += seconds
 
 
-class Contestant:
+class FakeEntrant:
     """Always takes BLOCK_S for a block of one millisecond per inference."""
 
     alive = True
@@ -50,15 +50,15 @@ class Contestant:
         return Run(self.id, "ok", blocks=tuple(self.blocks))
 
 
-def race(busy, monkeypatch, *, kind="race", limits=LIMITS, wanted=lambda: True):
-    """What `raced` gives for a reference and its twin, and the contestants."""
+def race(busy, monkeypatch, *, kind="race", limits=LIMITS, is_cancelled=lambda: False):
+    """What `raced` gives for a reference and its A/A control, and the entrants."""
     device = Device(busy)
     monkeypatch.setattr("edgeq.agent.race.time.monotonic", device.clock)
-    field = [Contestant("float", device), Contestant("float#twin", device)]
+    entrants = [FakeEntrant("float", device), FakeEntrant("float#twin", device)]
     job = Job("job-1", kind, "app", (ENTRANT,), "samples/s", limits=limits)
-    attempts, readings = raced(field, job, wanted, device.look, device.clock, device.sleep)
+    attempts, readings = raced(entrants, job, is_cancelled, device.look, device.clock, device.sleep)
     assert readings
-    return attempts, field
+    return attempts, entrants
 
 
 def test_a_quiet_device_is_raced_once_and_at_once(monkeypatch):
@@ -74,26 +74,26 @@ def test_a_device_that_is_busy_at_first_is_waited_for(monkeypatch):
 
 
 def test_what_others_disturb_is_broken_off_kept_and_tried_again(monkeypatch):
-    attempts, field = race(lambda now: 80.0 if 1 < now < 4 else 0.0, monkeypatch)
+    attempts, entrants = race(lambda now: 80.0 if 1 < now < 4 else 0.0, monkeypatch)
     first, second = attempts
     assert first.rounds < second.rounds
     assert "cpu pressure reached 80 %" in first.not_quiet[0] and "cpu pressure" in first.stopped_by
     assert (second.first_round, second.not_quiet) == (first.rounds, ())
     assert second.waited_ns > 0
-    for contestant in field:
-        assert [b.round for b in contestant.blocks] == list(range(first.rounds + second.rounds))
+    for entrant in entrants:
+        assert [b.round for b in entrant.blocks] == list(range(first.rounds + second.rounds))
 
 
 def test_a_device_that_never_is_quiet_is_measured_all_the_same_for_its_cpu_times(monkeypatch):
-    (only,), field = race(lambda now: 90.0, monkeypatch)
+    (only,), entrants = race(lambda now: 90.0, monkeypatch)
     assert only.waited_ns == 10_000_000_000
     assert only.not_quiet == ("cpu pressure reached 90 % (PSI some avg10, limit 20 %)",)
-    assert only.rounds >= 10 and len(field[0].blocks) == only.rounds
+    assert only.rounds >= 10 and len(entrants[0].blocks) == only.rounds
 
 
 @pytest.mark.parametrize("every", [1.5, 2.5, 4.0])
 def test_bursts_cost_no_more_than_the_limits(monkeypatch, every):
-    attempts, field = race(lambda now: 80.0 if (now // every) % 2 else 0.0, monkeypatch)
+    attempts, entrants = race(lambda now: 80.0 if (now // every) % 2 else 0.0, monkeypatch)
     assert sum(a.waited_ns for a in attempts) <= 10_500_000_000
     rounds = sum(a.rounds for a in attempts)
     assert rounds * 2 * BLOCK_S <= LIMITS.seconds + 2 * BLOCK_S
@@ -101,7 +101,7 @@ def test_bursts_cost_no_more_than_the_limits(monkeypatch, every):
     assert [a.first_round for a in attempts] == [
         sum(b.rounds for b in attempts[:i]) for i in range(len(attempts))
     ]
-    assert len(field[0].blocks) == rounds
+    assert len(entrants[0].blocks) == rounds
 
 
 def test_a_measurement_that_is_no_race_waits_for_nobody(monkeypatch):
@@ -117,7 +117,7 @@ def test_without_time_there_is_no_waiting(monkeypatch):
 
 def test_nobody_is_waited_for_once_the_race_is_not_wanted(monkeypatch):
     with pytest.raises(Abandoned):
-        race(lambda now: 90.0, monkeypatch, wanted=lambda: False)
+        race(lambda now: 90.0, monkeypatch, is_cancelled=lambda: True)
 
 
 def test_a_kernel_that_counts_no_pressure_is_not_waited_for(monkeypatch):

@@ -7,7 +7,7 @@ from itertools import islice
 import pytest
 
 from edgeq.agent import measure
-from edgeq.agent.contestant import Contestant
+from edgeq.agent.active_entrant import ActiveEntrant
 from edgeq.agent.race import Series, orders, race
 from edgeq.nouns.job import Limits
 from edgeq.nouns.target import EnergyModel
@@ -111,15 +111,15 @@ def test_an_entrant_that_dies_in_the_race_keeps_what_it_did(device):
         kind="measure",
         limits=limits,
     )
-    field = measure.line_up(job, device.root)
-    for contestant in field:
-        contestant.try_out(None)
+    entrants = measure.build_entrants(job, device.root)
+    for entrant in entrants:
+        entrant.smoke_test(None)
     series = SeriesThatRemoves(device.root / "b.onnx", after=4)
-    race(field, limits, "seed", series)
-    for contestant in field:
-        contestant.release()
+    race(entrants, limits, "seed", series)
+    for entrant in entrants:
+        entrant.release()
 
-    a, b = (c.to_run() for c in field)
+    a, b = (c.to_run() for c in entrants)
     assert (a.state, len(a.blocks)) == ("ok", 8)
     assert (b.state, len(b.blocks)) == ("load_failed", 2)
 
@@ -157,10 +157,10 @@ def test_the_time_limit_ends_a_race(device, run):
 
 def test_blocks_are_as_long_as_asked(device):
     job = device.job(device.entrant("a", linear(device.root / "a.onnx")))
-    contestant = Contestant("a", job.entrants[0], job, device.root)
+    entrant = ActiveEntrant("a", job.entrants[0], job, device.root)
     for warmup_ns, length in (([1_000_000], 3), ([100_000], 20), ([10], 1000)):
-        contestant._tried = {"warmup_ns": warmup_ns}
-        assert contestant.block_length == length  # of 2 ms
+        entrant._tried = {"warmup_ns": warmup_ns}
+        assert entrant.block_length == length  # of 2 ms
 
 
 def test_every_second_order_is_the_mirror_of_the_one_before():

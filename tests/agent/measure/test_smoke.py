@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgeq.agent.contestant import Contestant
+from edgeq.agent.active_entrant import ActiveEntrant
 from edgeq.nouns.job import Limits
 from edgeq.nouns.measurement import Measurement
 
@@ -111,12 +111,12 @@ def test_a_flatbuffer_that_kills_the_runtime_does_not_kill_the_agent(device, run
 @pytest.mark.parametrize("name", ["SIGSEGV", "SIGABRT", "SIGBUS"])
 def test_a_signal_is_told_by_its_name(device, name):
     job = device.job(device.entrant("float", never_ends(device.root / "m.onnx")))
-    contestant = Contestant("float", job.entrants[0], job, device.root)
-    child = contestant.attend()  # set up; now the model runs into its endless loop, and dies there
+    entrant = ActiveEntrant("float", job.entrants[0], job, device.root)
+    child = entrant.started_child()  # set up; now the model runs into its endless loop, and dies there
     threading.Timer(0.3, os.kill, (child.pid, getattr(signal, name))).start()
-    contestant.try_out(None)
+    entrant.smoke_test(None)
 
-    assert (contestant.failure.state, contestant.failure.words) == ("crashed", name)
+    assert (entrant.failure.state, entrant.failure.words) == ("crashed", name)
 
 
 def test_outputs_that_are_not_finite_are_wrong(device, run):

@@ -1,4 +1,4 @@
-"""One entrant in a measurement: its child, what it has done so far, and how it failed if it did.
+"""One entrant while it is measured: its child, what it has done so far, and how it failed if it did.
 
 Every failure of a model ends here as a state; nothing is raised for it.
 """
@@ -22,7 +22,7 @@ _MOST_PER_BLOCK = 1000
 # All rounds together: an integer costs 36 bytes here, and the agent is to stay below 25 MB.
 _MOST_PER_JOB = 100_000
 _SURELY_PER_BLOCK = 100
-TWIN = "#twin"  # what the id of the reference's second self ends in
+CONTROL = "#twin"  # the suffix of the A/A control, the reference entered a second time
 
 
 class Abandoned(Exception):
@@ -30,16 +30,17 @@ class Abandoned(Exception):
 
 
 @dataclass
-class Contestant:
-    """`id` is the entrant's, or "<id>#twin". `lasting` children live through all rounds, holding no session between.
-    `wanted` is asked before each request and about once a second while one lasts; Abandoned is raised when it says no.
+class ActiveEntrant:
+    """`id` is that of `spec`, or "<id>#twin" for the A/A control. `lasting` children live through all rounds, holding no
+    session between. `is_cancelled` is asked before each request and about once a second while one lasts; Abandoned is
+    raised when it says yes.
     """
 
     id: str
-    entrant: Entrant
+    spec: Entrant
     job: Job
     root: Path
-    wanted: Callable[[], bool] = lambda: True
+    is_cancelled: Callable[[], bool] = lambda: False
     lasting: bool = True
     blocks: "list[Block]" = field(default_factory=list)
     medians_ns: "dict[int, float]" = field(default_factory=dict)  # of the blocks, by round
@@ -63,16 +64,16 @@ class Contestant:
     @property
     def block_length(self) -> int:
         """Inferences that fill `limits.block_ms`, judged by the warm-up, within what the agent can hold."""
-        wanted = math.ceil(self.job.limits.block_ms * 1e6 / self.expected_ns)
+        filling = math.ceil(self.job.limits.block_ms * 1e6 / self.expected_ns)
         share = _MOST_PER_JOB // (self.job.limits.max_rounds * (len(self.job.entrants) + 1))
         most = max(_SURELY_PER_BLOCK, min(share, _MOST_PER_BLOCK))
-        return max(_FEWEST_PER_BLOCK, min(wanted, most))
+        return max(_FEWEST_PER_BLOCK, min(filling, most))
 
     @property
     def expected_ns(self) -> float:
         return max(1.0, float(median(self._tried["warmup_ns"] or [self._tried["first_ns"]])))
 
-    def try_out(self, results: Optional[Path]) -> None:
+    def smoke_test(self, results: Optional[Path]) -> None:
         """Load, first inference, warm-up; the outputs of the check samples into `results` unless it is None."""
         limits = self.job.limits
         check = {"folder": str(results), "seconds": limits.check_seconds, "bytes": limits.check_bytes}
@@ -88,8 +89,8 @@ class Contestant:
     def run_block(self, round_: int, order: int) -> None:
         count = self.block_length
         request = {"do": "block", **self._session(), "count": count}
-        patience = self.job.limits.load_seconds + 10 * count * self.expected_ns / 1e9
-        reply = self._ask(request, patience)
+        timeout_s = self.job.limits.load_seconds + 10 * count * self.expected_ns / 1e9
+        reply = self._ask(request, timeout_s)
         if reply is not None:
             self._warmup_ns += reply["warmup_ns"]
             timed = tuple(reply["latency_ns"])
@@ -100,12 +101,12 @@ class Contestant:
         if not self.lasting:
             self.release()
 
-    def attend(self) -> Child:
-        """The child, started and set up when there is none. Raises ChildFailed."""
+    def started_child(self) -> Child:
+        """The child; started and set up first where there is none. Raises ChildFailed."""
         if self.child is None:
             self.child = Child()
             self._set_up = self.child.ask(
-                self._first_request(), self.job.limits.load_seconds, self._require_wanted
+                self._first_request(), self.job.limits.load_seconds, self._require_not_cancelled
             )
             phases = {k: self._set_up[k] for k in ("rss_start", "rss_runtime")}
             self._memory = {**phases, **self._memory}
@@ -131,7 +132,7 @@ class Contestant:
             state=state,
             error=error,
             runtime_version=self._set_up.get("version"),
-            file_bytes=_bytes_of(self.root / self.entrant.model),
+            file_bytes=_bytes_of(self.root / self.spec.model),
             load_ns=self._tried.get("load_ns"),
             first_ns=self._tried.get("first_ns"),
             warmup_ns=tuple(self._warmup_ns),
@@ -143,17 +144,17 @@ class Contestant:
         )
 
     def _ask(self, request: Message, silence_s: float) -> "Optional[Message]":
-        self._require_wanted()
+        self._require_not_cancelled()
         try:
-            reply = self.attend().ask(request, silence_s, self._require_wanted)
+            reply = self.started_child().ask(request, silence_s, self._require_not_cancelled)
         except ChildFailed as failure:
             self.fail(failure)
             return None
         self._remember(reply["memory"])
         return reply
 
-    def _require_wanted(self) -> None:
-        if not self.wanted():
+    def _require_not_cancelled(self) -> None:
+        if self.is_cancelled():
             raise Abandoned
 
     def _remember(self, memory: Message) -> None:
@@ -174,17 +175,17 @@ class Contestant:
     def _first_request(self) -> Message:
         folder = self.root / self.job.samples
         return {
-            "runtime": self.entrant.runtime,
-            "python_path": [str(self.root / p) for p in self.entrant.python_path],
-            "samples": [str(folder / f"{i}.npy") for i in range(len(self.entrant.inputs))],
+            "runtime": self.spec.runtime,
+            "python_path": [str(self.root / p) for p in self.spec.python_path],
+            "samples": [str(folder / f"{i}.npy") for i in range(len(self.spec.inputs))],
         }
 
     def _session(self) -> Message:
         return {
-            "model": str(self.root / self.entrant.model),
-            "threads": self.entrant.threads,
-            "inputs": list(self.entrant.inputs),
-            "outputs": list(self.entrant.outputs),
+            "model": str(self.root / self.spec.model),
+            "threads": self.spec.threads,
+            "inputs": list(self.spec.inputs),
+            "outputs": list(self.spec.outputs),
             "warmup_runs": self.job.limits.warmup_runs,
             "warmup_ns": int(self.job.limits.block_ms * 1e6),
         }
