@@ -562,7 +562,7 @@ def report(
 ) -> Reported:
     """Without `measurements` the newest rows; with them these, or (`compare`) the difference of each to the first.
 
-    Raises NotComparable for unlike conditions unless `force`.
+    Raises NotComparable for different conditions unless `force`.
 
     Args:
         measurements: Measurements by number, or by job or its beginning; default: the newest are listed.

@@ -22,7 +22,7 @@
         ModelCrashed                45   the model does not load or run on the device
         DeviceDisagrees             46   the device's outputs are not the host's
       StoreRefused                  50   the store of measurements cannot be used
-      NotComparable                 51   measurements under unlike conditions
+      NotComparable                 51   measurements under different conditions
 
 Exit code 2 is a wrong command line, 3 a deployment that is live though its speed could not be compared, 130 Ctrl-C.
 This file knows nothing of the rest of edgeq and ships to the device.

@@ -1,4 +1,4 @@
-"""What a race on a busy device still shows: pairs of entrants by CPU time, and by the inferences that nobody disturbed.
+"""What a race on a busy device still shows: pairs of entrants by CPU time, and by the fastest inferences.
 
 CPU time does not count what others ran in between. Still it is no quiet race: others empty the caches, which costs the
 larger model more, so int8 looks 3 to 20 % better than it is (measured with 16 processes on 2 cores). The fastest tenth
@@ -22,14 +22,15 @@ _FAST = 0.1  # share of a round's inferences that is the least disturbed
 Costs = Mapping[int, tuple[float, float]]  # by round: CPU ns per inference, wall ns of the fastest tenth
 
 
-def busy_pairs(runs: Sequence[Run], reference: str, twin: str) -> tuple[Pair, ...]:
+def busy_pairs(runs: Sequence[Run], reference: str, control: str) -> tuple[Pair, ...]:
     """Every pair with enough rounds in common. `ratio` is that of the two figures which is nearer to no difference.
 
-    The margin is MARGIN, or by how much `twin`, the same model once more, differed from `reference`.
+    The margin is MARGIN, or the A/A difference where that is larger: by how much `control`, the reference entered a second
+    time, differed from `reference`.
     """
     costs = {run.entrant: costs_of(run) for run in runs if run.state == "ok"}
-    alike = _ratios(costs.pop(twin, {}), costs.get(reference, {}))
-    beyond = max([MARGIN, *(noise_floor(ratio) for ratio in alike)])
+    aa_ratios = _ratios(costs.pop(control, {}), costs.get(reference, {}))
+    beyond = max([MARGIN, *(noise_floor(ratio) for ratio in aa_ratios)])
     pairs = (_pair(a, b, _ratios(costs[a], costs[b]), beyond) for a, b in permutations(costs, 2))
     return tuple(pair for pair in pairs if pair is not None)
 

@@ -1,8 +1,9 @@
 """Which candidate goes live. Decides from a report; touches no device.
 
-Float stays unless something is faster beyond the margin, so a release is never slower than the model it was made from.
-Where the device was not quiet CPU time decides by a wider margin (busy.py); where that cannot tell either, the kind of
-candidate that was live stays, else float.
+Where a float candidate may go live, it does unless something is faster than every float one beyond the margin: such a
+release is not slower than the model that it was made from. Without one the fastest goes live. An emulated device has no
+speed: there the order of the plan decides. Where the device was not quiet CPU time decides by a wider margin (busy.py);
+where that cannot tell either, the kind of candidate that was live stays, else float.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -11,29 +12,29 @@ from edgeq.errors import GateFailed
 from edgeq.nouns.report import CANNOT_TELL, FASTER, SLOWER, Choice, Estimate, RaceReport
 from edgeq.report.busy import MARGIN
 
-WORST_RATIO = (
-    1.03  # what edgeq promises: at the unlucky end of the interval, at most 3 % slower than the fastest float
-)
+# At the upper end of the interval, by how much longer the plan's earlier candidate may take than the fastest of the set
+# and still count as its equal.
+WORST_RATIO = 1.03
 
 
 def choose(
     report: RaceReport,
     order: Sequence[str],
-    allowed: Mapping[str, str | None],
+    refusals: Mapping[str, str | None],
     float_ids: Collection[str],
     emulated: bool,
     quiet: bool,
     live: str | None = None,
 ) -> Choice:
-    """`order` is the plan's, fastest first by expectation; `allowed[id]` is None, or why the id may not go live. `live` is
-    the candidate that is live now, in this release or in an earlier one.
+    """`order` is the plan's, fastest first by expectation; `refusals[id]` is why the id may not go live, None or
+    absent where it may. `live` is the candidate that is live now, in this release or in an earlier one.
 
-    Raises GateFailed when nothing is allowed.
+    Raises GateFailed when each one is refused.
     """
-    may = [id for id in order if allowed.get(id) is None]
+    may = [id for id in order if refusals.get(id) is None]
     if not may:
         raise GateFailed(
-            "no candidate may go live", details=[f"{id}: {allowed[id]}" for id in order if allowed.get(id)]
+            "no candidate may go live", details=[f"{id}: {refusals[id]}" for id in order if refusals.get(id)]
         )
     why_not = _why_not_compared(report, may, emulated, quiet)
     ran = [row.id for row in report.rows if row.id in may and row.state == "ok"]
@@ -45,7 +46,7 @@ def choose(
             compared=True,
         )
     if why_not and (emulated or report.emulated):
-        taken, why = _by_plan(report, may)
+        taken, why = _first_planned_that_ran(report, may)
         return Choice(taken, f"speed not compared: {why_not}; {why}", compared=False)
     if why_not:
         return _while_busy(report, may, float_ids, live, why_not)
@@ -68,22 +69,20 @@ def _why_not_compared(report: RaceReport, may: Sequence[str], emulated: bool, qu
     return None
 
 
-def _by_plan(report: RaceReport, may: Sequence[str]) -> tuple[str, str]:
-    """The plan's first that works there, and why it: an emulated device has no speed, and stands for one that the plan
-    knows.
-    """
-    works = _that_work(report, may)
-    taken = works[0]
+def _first_planned_that_ran(report: RaceReport, may: Sequence[str]) -> tuple[str, str]:
+    """The first planned candidate that ran, and why: an emulated device has no speed of its own to compare."""
+    ran = _that_ran(report, may)
+    taken = ran[0]
     states = {row.id: row.state.replace("_", " ") for row in report.rows}
-    passed = [id for id in may[: may.index(taken)] if id in states]
-    if not passed:
+    skipped = [id for id in may[: may.index(taken)] if id in states]
+    if not skipped:
         return taken, f"{_title(report, taken)} goes live: the plan expects it to be the fastest"
-    reasons = ", ".join(f"{_title(report, id)} did not run ({states[id]})" for id in passed)
+    reasons = ", ".join(f"{_title(report, id)} did not run ({states[id]})" for id in skipped)
     return taken, f"{_title(report, taken)} goes live: {reasons}"
 
 
-def _that_work(report: RaceReport, may: Sequence[str]) -> list[str]:
-    """All, where none ran to its end."""
+def _that_ran(report: RaceReport, may: Sequence[str]) -> list[str]:
+    """Those of `may` whose run did not fail; all of them where each one failed."""
     failed = {row.id for row in report.rows if row.state != "ok"}
     return [id for id in may if id not in failed] or list(may)
 
@@ -92,10 +91,10 @@ def _while_busy(
     report: RaceReport, may: Sequence[str], float_ids: Collection[str], live: str | None, why_not: str
 ) -> Choice:
     """What CPU time shows to be faster than what would stay and than every float; else what was live or float stays."""
-    works = _that_work(report, may)
-    floats = [id for id in works if id in float_ids]
-    stays, reason = _what_stays(report, works, floats, live)
-    others = [id for id in works if id != stays]
+    ran = _that_ran(report, may)
+    floats = [id for id in ran if id in float_ids]
+    stays, reason = _what_stays(report, ran, floats, live)
+    others = [id for id in ran if id != stays]
     faster = [
         id
         for id in others
@@ -111,28 +110,24 @@ def _while_busy(
         return Choice(stays, f"{why_not}; {how}: {_title(report, stays)} {reason}", compared=True)
     return Choice(
         stays,
-        f"speed not compared: {why_not}{_cpu_time_in_words(report, others, stays, floats)}; {_title(report, stays)} {reason}",
+        f"speed not compared: {why_not}{_cpu_time_text(report, others, stays, floats)}; {_title(report, stays)} {reason}",
         compared=False,
     )
 
 
 def _what_stays(
-    report: RaceReport, works: Sequence[str], floats: Sequence[str], live: str | None
+    report: RaceReport, ran: Sequence[str], floats: Sequence[str], live: str | None
 ) -> tuple[str, str]:
     """The candidate that goes live where nothing is known to be faster, and the reason, for the user."""
-    if (
-        live is not None
-        and live in works
-        and not any(_busy_verdict(report, live, f) == SLOWER for f in floats)
-    ):
+    if live is not None and live in ran and not any(_busy_verdict(report, live, f) == SLOWER for f in floats):
         return live, "stays live"
     if floats:
         kept = report.reference if report.reference in floats else floats[0]
         return kept, "goes live: float is the baseline"
-    return works[0], "goes live: no float candidate may"
+    return ran[0], "goes live: no float candidate may"
 
 
-def _cpu_time_in_words(report: RaceReport, others: Sequence[str], stays: str, floats: Sequence[str]) -> str:
+def _cpu_time_text(report: RaceReport, others: Sequence[str], stays: str, floats: Sequence[str]) -> str:
     """Of the one with the best ratio to `stays`, why it does not go live instead."""
     known = [id for id in others if report.busy_pair(id, stays)]
     if not known:
@@ -156,7 +151,7 @@ def _cpu_time_in_words(report: RaceReport, others: Sequence[str], stays: str, fl
     if _seems_faster(report, nearest, stays):
         return (
             f"; the lead of {title} over {kept} in CPU time ({speedup}) is not certain enough: on a busy device it has to "
-            f"exceed {MARGIN:.0%} and what the same model varied by, in the least disturbed inferences too"
+            f"exceed {MARGIN:.0%} and the A/A difference, in the least disturbed inferences too"
         )
     return f", and CPU time does not tell {title} from {kept} ({speedup})"
 

@@ -1,7 +1,7 @@
 """Two measurements side by side, and why they may not be comparable.
 
-Between two measurements lie hours, a reboot, a summer: what was not interleaved can differ for any reason, so the
-conditions are compared first, and figures count as different only beyond both noise floors.
+The two were not interleaved, so the conditions (kernel, clock, temperature) may have changed in between: they are
+compared first, and figures count as different only beyond both noise floors.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ from edgeq.errors import NotComparable
 from edgeq.nouns.job import Entrant
 from edgeq.nouns.measurement import Measurement, Run
 from edgeq.nouns.report import NOT_COMPARED, Change, Comparison, Condition, Estimate
-from edgeq.report.race import in_decisive_rounds, margin_of, rounds_of
+from edgeq.report.race import in_last_quiet_attempt, margin_of, rounds_of
 from edgeq.report.statistics import Samples, independent_ratio, quantile_estimates
 from edgeq.report.verdict import verdict
 
@@ -33,14 +33,14 @@ _CONDITIONS: dict[str, Callable[[Measurement], str]] = {
 def compare_measurements(first: Measurement, second: Measurement, *, force: bool = False) -> Comparison:
     """Each candidate of `first` with the one of `second` that has the same id.
 
-    Raises NotComparable with every unlike condition, unless `force`: then they stand in the comparison.
+    Raises NotComparable with every condition that differs, unless `force`: then they stand in the comparison.
     """
-    unlike = unlike_conditions(first, second)
-    if unlike and not force:
+    differing = differing_conditions(first, second)
+    if differing and not force:
         raise NotComparable(
-            f"{first.job.id} and {second.job.id} were measured under unlike conditions",
-            "compare them all the same with --force",
-            details=[str(condition) for condition in unlike],
+            f"{first.job.id} and {second.job.id} were measured under different conditions",
+            "compare them anyway with --force",
+            details=[str(condition) for condition in differing],
         )
     margin = max(margin_of(m) for m in (first, second))
     emulated = any(m.facts.emulated for m in (first, second))
@@ -59,22 +59,24 @@ def compare_measurements(first: Measurement, second: Measurement, *, force: bool
             _change(id, _run(first, id), _run(second, id), None if emulated else margin) for id in shared
         ),
         margin=margin,
-        unlike=unlike,
+        unlike=differing,
         unmatched=tuple(id for id in (*ids, *others) if id not in shared),
     )
 
 
-def unlike_conditions(first: Measurement, second: Measurement) -> tuple[Condition, ...]:
+def differing_conditions(first: Measurement, second: Measurement) -> tuple[Condition, ...]:
     """Everything that should be the same in both and is not."""
     found = [Condition(what, read(first), read(second)) for what, read in _CONDITIONS.items()]
     seconds = {entrant.id: entrant for entrant in second.job.entrants}
     for entrant in first.job.entrants:
         if entrant.id in seconds:
-            found += _unlike_entrants(entrant, seconds[entrant.id], first, second)
+            found += _conditions_of_entrant(entrant, seconds[entrant.id], first, second)
     return tuple(condition for condition in found if condition.first != condition.second)
 
 
-def _unlike_entrants(a: Entrant, b: Entrant, first: Measurement, second: Measurement) -> Sequence[Condition]:
+def _conditions_of_entrant(
+    a: Entrant, b: Entrant, first: Measurement, second: Measurement
+) -> Sequence[Condition]:
     runs = _run(first, a.id), _run(second, b.id)
     versions = [run.runtime_version if run and run.runtime_version else "not available" for run in runs]
     return (
@@ -84,7 +86,9 @@ def _unlike_entrants(a: Entrant, b: Entrant, first: Measurement, second: Measure
 
 
 def _run(measurement: Measurement, id: str) -> Run | None:
-    return next((in_decisive_rounds(run, measurement) for run in measurement.runs if run.entrant == id), None)
+    return next(
+        (in_last_quiet_attempt(run, measurement) for run in measurement.runs if run.entrant == id), None
+    )
 
 
 def _change(id: str, first: Run | None, second: Run | None, margin: float | None) -> Change:

@@ -69,7 +69,8 @@ def check_outputs(
     return DeviceCheck(
         samples=count,
         passed=not failed,
-        why="; ".join(j.why_failed for j in failed if j.why_failed) or "the device's outputs are the host's",
+        why="; ".join(j.why_failed for j in failed if j.why_failed)
+        or "the outputs on the device match the host's",
         largest_error=_finite(worst.largest_error),
         tolerance=worst.tolerance,
         cosine=_finite(min(j.cosine for j in judged)),

@@ -17,7 +17,7 @@ from edgeq.report.series import drift, effective_samples, median_absolute_deviat
 from edgeq.report.statistics import MIN_ROUNDS, inverse, paired_ratio, quantile, quantile_estimates
 from edgeq.report.verdict import margin, noise_floor, verdict
 
-TWIN = "#twin"
+CONTROL = "#twin"  # the suffix of the A/A control, the reference entered a second time
 _NS_PER_MS = 1e6
 
 Rounds = Mapping[int, np.ndarray]  # round number to its latencies in ns, in the order of time
@@ -38,7 +38,7 @@ def compare_runs(measurement: Measurement, *, reference: str | None = None) -> R
     first = measurement.job.entrants[0].id
     reference = _known(reference or first, entrants)
     rounds = {
-        run.entrant: rounds_of(in_decisive_rounds(run, measurement))
+        run.entrant: rounds_of(in_last_quiet_attempt(run, measurement))
         for run in measurement.runs
         if run.state == "ok"
     }
@@ -54,7 +54,7 @@ def compare_runs(measurement: Measurement, *, reference: str | None = None) -> R
         rows=tuple(
             _row(
                 entrants[run.entrant],
-                in_decisive_rounds(run, measurement),
+                in_last_quiet_attempt(run, measurement),
                 against.get(run.entrant),
                 _verdict(run, reference, against, why_not),
             )
@@ -84,9 +84,9 @@ def margin_of(measurement: Measurement) -> float:
     """What a difference has to exceed in this measurement."""
     first = measurement.job.entrants[0].id
     both = {
-        run.entrant: rounds_of(in_decisive_rounds(run, measurement))
+        run.entrant: rounds_of(in_last_quiet_attempt(run, measurement))
         for run in measurement.runs
-        if run.entrant in (first, first + TWIN)
+        if run.entrant in (first, first + CONTROL)
     }
     return margin(_noise_floor(both, first))
 
@@ -129,8 +129,8 @@ def latency_of(rounds: Rounds) -> Latency:
     )
 
 
-def in_decisive_rounds(run: Run, measurement: Measurement) -> Run:
-    """With the rounds of the attempt that was quiet; where none was, with those of all."""
+def in_last_quiet_attempt(run: Run, measurement: Measurement) -> Run:
+    """`run` with the rounds of the last attempt where that was quiet, else with those of all attempts."""
     if not measurement.quiet or len(measurement.attempts) < 2:
         return run
     first = measurement.attempts[-1].first_round
@@ -141,7 +141,7 @@ def _busy_pairs(measurement: Measurement, reference: str) -> tuple[Pair, ...]:
     """Of all attempts, where none was quiet."""
     if measurement.quiet or measurement.facts.emulated:
         return ()
-    return busy_pairs(measurement.runs, reference, reference + TWIN)
+    return busy_pairs(measurement.runs, reference, reference + CONTROL)
 
 
 # Rounds vary in length, and what comes before the first is counted with them.
@@ -162,9 +162,9 @@ def _when(block: Block) -> tuple[int, int]:
 
 
 def _noise_floor(rounds: Mapping[str, Rounds], reference: str) -> float | None:
-    """None without a twin, or with too few rounds in common."""
-    twin = _ratio(rounds.get(reference + TWIN, {}), rounds.get(reference, {}))
-    return None if twin is None else noise_floor(twin)
+    """None without an A/A control, or with too few rounds in common."""
+    control = _ratio(rounds.get(reference + CONTROL, {}), rounds.get(reference, {}))
+    return None if control is None else noise_floor(control)
 
 
 def _pairs(ids: Sequence[str], rounds: Mapping[str, Rounds], beyond: float) -> tuple[Pair, ...]:
@@ -189,7 +189,7 @@ def _why_not_compared(
         return f"the device is emulated ({measurement.facts.emulated}): timings are not representative"
     if measurement.job.kind == "smoke":
         return "this was a trial run of one inference per candidate, not a race"
-    ran = {id: r for id, r in rounds.items() if r and not id.endswith(TWIN)}
+    ran = {id: r for id, r in rounds.items() if r and not id.endswith(CONTROL)}
     if not ran:
         return "no candidate finished its run"
     if not measurement.quiet and len(measurement.job.entrants) > 1:

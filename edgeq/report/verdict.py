@@ -2,15 +2,16 @@
 
 from edgeq.nouns.report import CANNOT_TELL, FASTER, SLOWER, Estimate
 
-SMALLEST_DIFFERENCE = 0.01  # below one percent nobody cares, and layouts of memory alone make as much
+SMALLEST_DIFFERENCE = 0.01  # memory layout alone makes as much, and less does not matter in practice
 
 
-def noise_floor(twin: Estimate) -> float:
-    """By how much the reference seemed to differ from itself: what remains as bias once everything is interleaved.
+def noise_floor(control: Estimate) -> float:
+    """The A/A difference: `control` is the ratio of the reference entered a second time to itself, so what differs is bias
+    that interleaving did not remove.
 
     The random part is not counted here, it is in the interval of every ratio already.
     """
-    return abs(twin.value - 1)
+    return abs(control.value - 1)
 
 
 def margin(floor: float | None) -> float:

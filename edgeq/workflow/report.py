@@ -21,7 +21,7 @@ _FIRST = "`edgeq deploy` and `edgeq bench` add them"
 def report(asked: ReportRequest) -> Reported:
     """Without `measurements` the newest rows; with them these, or (`compare`) the difference of each to the first.
 
-    Raises NotComparable for unlike conditions unless `force`.
+    Raises NotComparable for different conditions unless `force`.
     """
     ids, store = asked.measurements, text(asked.store)
     if asked.compare and len(ids) < 2:

@@ -20,13 +20,13 @@ FLOATS = frozenset({ORT, LITE})
 
 
 def decide(
-    make_race: MakeRace, medians: Mapping[str, float | Run], *, allowed: Mapping[str, str | None] | None = None,
+    make_race: MakeRace, medians: Mapping[str, float | Run], *, refusals: Mapping[str, str | None] | None = None,
     emulated: bool = False, live: str | None = None, **race: object,
 ) -> Choice:  # fmt: skip
     measurement = make_race(medians, **race)
     order = [id for id in ORDER if id in medians]
-    may = {id: None for id in order} | dict(allowed or {})
-    return choose(compare_runs(measurement), order, may, FLOATS, emulated, measurement.quiet, live)
+    why_not = {id: None for id in order} | dict(refusals or {})
+    return choose(compare_runs(measurement), order, why_not, FLOATS, emulated, measurement.quiet, live)
 
 
 def test_the_fastest_that_clears_float_goes_live(make_race: MakeRace) -> None:
@@ -66,7 +66,7 @@ def test_the_promise_never_slower_than_float(make_race: MakeRace, int8_ms: float
 
 
 def test_a_candidate_that_failed_its_gate_cannot_win(make_race: MakeRace) -> None:
-    made = decide(make_race, {ORT: 10.0, ORT8: 3.0}, allowed={ORT8: "top-1 fell by 2.4 points"})
+    made = decide(make_race, {ORT: 10.0, ORT8: 3.0}, refusals={ORT8: "top-1 fell by 2.4 points"})
     assert (made.candidate, made.why) == (
         ORT,
         "no quantized candidate may go live: onnxruntime float goes live",
@@ -74,13 +74,13 @@ def test_a_candidate_that_failed_its_gate_cannot_win(make_race: MakeRace) -> Non
 
 
 def test_an_override_chooses_among_what_it_allows(make_race: MakeRace) -> None:
-    made = decide(make_race, {ORT: 10.0, ORT8: 12.0}, allowed={ORT: "--recipe int8_static"})
+    made = decide(make_race, {ORT: 10.0, ORT8: 12.0}, refusals={ORT: "--recipe int8_static"})
     assert (made.candidate, made.compared) == (ORT8, True)
 
 
 def test_nothing_allowed_is_an_error_with_every_reason(make_race: MakeRace) -> None:
     with pytest.raises(GateFailed) as failed:
-        decide(make_race, {ORT: 10.0, ORT8: 3.0}, allowed={ORT: "too large", ORT8: "too wrong"})
+        decide(make_race, {ORT: 10.0, ORT8: 3.0}, refusals={ORT: "too large", ORT8: "too wrong"})
     assert failed.value.details == (f"{ORT8}: too wrong", f"{ORT}: too large")
 
 
@@ -173,7 +173,7 @@ def test_what_was_live_gives_way_to_what_is_faster_in_cpu_time(make_race: MakeRa
 def test_what_was_live_and_may_not_any_more_gives_way_to_float(make_race: MakeRace) -> None:
     race = {ORT: 10.0, ORT8: 9.8}
     gone = decide(make_race, race, not_quiet=("busy",), live=LITE8)
-    failed = decide(make_race, race, not_quiet=("busy",), live=ORT8, allowed={ORT8: "wrong outputs"})
+    failed = decide(make_race, race, not_quiet=("busy",), live=ORT8, refusals={ORT8: "wrong outputs"})
     assert gone.candidate == failed.candidate == ORT
 
 
@@ -214,7 +214,7 @@ def test_one_candidate_alone_has_no_speed_to_compare(
 
 def test_where_all_others_failed_their_gates_there_is_no_speed_to_compare(make_race: MakeRace) -> None:
     refused: dict[str, str | None] = {ORT8: "top-1 fell by 2.4 points", LITE8: "SQNR 3 dB"}
-    made = decide(make_race, {ORT: 10.0, ORT8: 3.0, LITE8: 3.0}, allowed=refused, not_quiet=("busy",))
+    made = decide(make_race, {ORT: 10.0, ORT8: 3.0, LITE8: 3.0}, refusals=refused, not_quiet=("busy",))
     assert (made.candidate, made.compared) == (ORT, True)
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from edgeq.errors import NotComparable
 from edgeq.nouns.measurement import Measurement
-from edgeq.report.compare import compare_measurements, unlike_conditions
+from edgeq.report.compare import compare_measurements, differing_conditions
 
 from .conftest import FACTS, MakeRace
 
@@ -34,7 +34,7 @@ def test_a_change_between_two_measurements(make_race: MakeRace) -> None:
     assert changes[FLOAT].verdict == "cannot tell"
 
 
-def test_unlike_conditions_are_refused_one_by_one(make_race: MakeRace) -> None:
+def test_differing_conditions_are_refused_one_by_one(make_race: MakeRace) -> None:
     first = make_race({FLOAT: 10.0, INT8: 5.0})
     with pytest.raises(NotComparable) as refused:
         compare_measurements(first, under_other_conditions(first))
@@ -55,7 +55,7 @@ def test_unlike_conditions_are_refused_one_by_one(make_race: MakeRace) -> None:
 def test_forced_all_the_same_they_stay_on_record(make_race: MakeRace) -> None:
     first = make_race({FLOAT: 10.0, INT8: 5.0})
     made = compare_measurements(first, under_other_conditions(first), force=True)
-    assert len(made.unlike) == len(unlike_conditions(first, under_other_conditions(first))) == 9
+    assert len(made.unlike) == len(differing_conditions(first, under_other_conditions(first))) == 9
     assert {change.verdict for change in made.changes} == {"not compared"}, (
         "an emulator's times decide nothing"
     )

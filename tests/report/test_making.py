@@ -72,8 +72,8 @@ def test_a_model_that_was_quantized_by_others_is_compared_with_no_float() -> Non
     assert said(use)[0].endswith("the model: top-1 90.0")
     same, score = (OutputError("y", None, 0.0),), Accuracy("top-1", 8, 90.0, 90.0, 0.0, 0.0, 0.0)
     for accuracy, words in (
-        (None, "as it came   on 8 samples"),
-        (score, "as it came   top-1 90.0 on 8 samples on this machine"),
+        (None, "already quantized   on 8 samples"),
+        (score, "already quantized   top-1 90.0 on 8 samples on this machine"),
     ):
         judged = Fidelity("litert-as_is", 8, same, accuracy=accuracy, as_it_came=True)
         assert said(judged) == [f"convert   litert-as_is   {words}"]

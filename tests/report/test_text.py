@@ -199,7 +199,7 @@ def test_the_making_of_candidates() -> None:
     )
     assert said.splitlines() == [
         "model     resnet56.onnx   3.4 MB float32   takes x 1x3x32x32 float32   gives logits 1x10 float32",
-        "target    rpi4   1 candidate, the one expected fastest first",
+        "target    rpi4   1 candidate, in order of expected speed",
         f"            {ORT8} (S8S8 per channel): fuses fully on ARM",
         "            1 other runtime/recipe combination is unavailable:",
         f"              {LITE8}: the source is ONNX",
@@ -305,7 +305,7 @@ def test_measurements_and_their_comparison(make_race: MakeRace) -> None:
     first = make_race({ORT: 10.0})
     second = replace(make_race({ORT: 5.0}, id="job2"), facts=replace(FACTS, kernel="6.7"))
     said = printed(lambda c: show_comparison(compare_measurements(first, second, force=True), c))
-    assert "UNLIKE kernel: 6.6.31-v8+ in the first, 6.7 in the second" in said
+    assert "DIFFERENT kernel: 6.6.31-v8+ in the first, 6.7 in the second" in said
     assert re.search(r"onnxruntime-float +10\.1 ms ±0\.\d +5\.0\d ms ±0\.\d\d +2\.0\dx ±0\.\d\d faster", said)
 
 

@@ -1,4 +1,4 @@
-"""A source that was quantized already ships as it came: there is no float, so nothing is said to be equal to it."""
+"""A source that was quantized already is shipped unchanged: there is no float, so nothing is reported as equal to it."""
 
 from pathlib import Path
 

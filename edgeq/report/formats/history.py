@@ -60,7 +60,7 @@ def show_comparison(comparison: Comparison, console: Console) -> None:
         ],
     )
     for condition in comparison.unlike:
-        say(console, "compare", [f"UNLIKE {condition}"])
+        say(console, "compare", [f"DIFFERENT {condition}"])
     table(
         console,
         ["candidate", "first p50", "second p50", "second vs first"],

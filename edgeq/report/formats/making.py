@@ -34,7 +34,7 @@ def show_plan(plan: Plan, console: Console) -> None:
     say(
         console,
         "target",
-        [plan.target, f"{counted(len(plan.candidates), 'candidate')}, the one expected fastest first"],
+        [plan.target, f"{counted(len(plan.candidates), 'candidate')}, in order of expected speed"],
     )
     for c in plan.candidates:
         scheme = f" ({c.scheme})" if c.scheme else ""
@@ -92,7 +92,7 @@ def compared_with_float(fidelity: Fidelity) -> list[str]:
     """SQNR, accuracy before and after, agreement: what of these was judged, on how many samples."""
     equal, facts = all(o.same for o in fidelity.outputs), []
     if fidelity.as_it_came:
-        facts.append("as it came")
+        facts.append("already quantized")
     else:
         facts.append("equal to float" if equal else _closeness(fidelity.outputs))
     if fidelity.accuracy:
@@ -134,7 +134,7 @@ def _show_reservations(fidelity: Fidelity, console: Console) -> None:
             )
     for o in fidelity.outputs:
         if o.small_db is not None:
-            say(console, "convert", [f"  {_hidden(o)}"])
+            say(console, "convert", [f"  {_small_channels(o)}"])
     if fidelity.same_samples:
         say(console, "convert", ["  judged on its calibration sample: there is only one"])
     left = {f.method: f.qdq_pairs_left for f in fidelity.fusion if f.qdq_pairs_left}
@@ -174,14 +174,14 @@ def _search(search: FloatSearch | None) -> list[str]:
 
 
 def _changes(changes: tuple[AppliedChange, ...]) -> list[str]:
-    """One line per way; `--json` has every name."""
-    by_way: dict[tuple[str, float | None], list[str]] = defaultdict(list)
+    """One line per change; `--json` has every name."""
+    by_change: dict[tuple[str, float | None], list[str]] = defaultdict(list)
     for change in changes:
-        by_way[change.how, change.gain_db].append(change.what)
+        by_change[change.how, change.gain_db].append(change.what)
     return [
         f"  {_listed(names) if len(names) <= _NAMED else counted(len(names), 'layer')}: {how}"
         + ("" if gain is None else f" ({gain:+.1f} dB)")
-        for (how, gain), names in by_way.items()
+        for (how, gain), names in by_change.items()
     ]
 
 
@@ -198,7 +198,7 @@ def _listed(names: list[str]) -> str:
     return ", ".join(short_name(name) for name in names[:_NAMES_SHOWN]) + more
 
 
-def _hidden(o: OutputError) -> str:
+def _small_channels(o: OutputError) -> str:
     return (
         f"{o.output}: channels at least 16x smaller than the largest ({o.small}) reach only {o.small_db:.1f} dB because all "
         "share one scale; export them as a separate output, or allow it with a lower --min-sqnr"

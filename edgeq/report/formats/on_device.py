@@ -1,4 +1,4 @@
-"""What is on a device and what was brought there: `device`, `provision`, `push`, `live`, status, doctor, removal."""
+"""What is on a device and what was sent there: `device`, `provision`, `push`, `live`, status, doctor, removal."""
 
 from collections.abc import Sequence
 
@@ -43,7 +43,7 @@ def show_supplies(supplies: Supplies, console: Console) -> None:
     if own:
         facts.append(f"{', '.join(own)} from the device itself")
     if supplies.missing:
-        facts.append(f"{counted(len(supplies.missing), 'wheel')} to bring, {size(supplies.bytes_to_send)}")
+        facts.append(f"{counted(len(supplies.missing), 'wheel')} to upload, {size(supplies.bytes_to_send)}")
     else:
         facts.append("already there")
     say(console, "provision", facts)
