@@ -8,20 +8,13 @@
 
 as QuantizeLinear and DequantizeLinear do: https://onnx.ai/onnx/operators/onnx__QuantizeLinear.html. Blocks are those of
 QuantizeLinear-21 with `block_size`: runs along one axis, the last of which may be short. Bit for bit what onnxruntime's CPU
-kernels give, and with another rounding what LiteRT's give. The runtimes differ at halves and in the last bit before them:
-
-    half_even                 onnxruntime, all widths (MLAS: divps, cvtps2dq; NEON: fdiv, fcvtns)
-    half_even_by_reciprocal   LiteRT through XNNPACK, 8 and 16 bits per tensor: it multiplies with 1 / scale
-    half_away                 LiteRT's own kernels: per channel, 4 bits, and everything with its reference kernels
-
-A rounding takes x and scale (float32, broadcast) and returns round(x / scale), all of it in float32 on purpose: a
-runtime that divides in float32 lands on halves that are none in float64.
+kernels give (MLAS: divps, cvtps2dq; NEON: fdiv, fcvtns), halves to even: it divides in float32 on purpose, which lands on
+halves that are none in float64. LiteRT differs there (tests/quantize/numerics/reference.py).
 
 A scale is computed in float64 and rounded to float32 once, as runtimes read it; zero points follow from the rounded scale.
 Zero is always exact: padding, ReLU and absent values depend on it. Numpy only; nothing here knows models or files.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,11 +27,8 @@ Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
-Rounding = Callable[[Floats, Floats], Floats]
 
 MOST_BITS = 16
-_ONE = np.float32(1)
-_HALF = np.float32(0.5)
 # A subnormal scale is zero to a CPU that flushes subnormals, and its reciprocal, which XNNPACK multiplies with, may be
 # infinite. Ranges below it are held to a coarser step, of 1e-38; one above it is clipped at float32's end.
 _SMALLEST = float(np.finfo(np.float32).tiny)
@@ -191,11 +181,6 @@ class Params:
                 f"a zero point is outside {self.grid.q_min}..{self.grid.q_max}", "quantize the tensor again"
             )
 
-    def limits(self) -> tuple[Floats, Floats]:
-        """The smallest and the largest value that each scale can represent: scale (q_min - zero_point), .. q_max .."""
-        low, high = self.grid.q_min - self.zero_point, self.grid.q_max - self.zero_point
-        return low.astype(np.float32) * self.scale, high.astype(np.float32) * self.scale
-
     def over(self, shape: tuple[int, ...]) -> tuple[Floats, Ints]:
         """Scale and zero point in shapes that broadcast against a tensor of `shape`."""
         spread = self.granularity.spread
@@ -260,30 +245,21 @@ def _scale(step: Any) -> npt.NDArray[np.float32]:
     return np.asarray(np.where(np.asarray(step) == 0, 1.0, kept), np.float32)
 
 
-def half_even(x: Floats, scale: Floats) -> Floats:
-    return np.asarray(np.rint(x / scale), np.float32)
-
-
-def half_even_by_reciprocal(x: Floats, scale: Floats) -> Floats:
-    return np.asarray(np.rint(x * (_ONE / scale)), np.float32)
-
-
-def half_away(x: Floats, scale: Floats) -> Floats:
-    """As C's roundf. Not floor(|x| + 0.5): that addition rounds 0.49999997 up to 1."""
-    steps = np.abs(x / scale)
-    whole = np.floor(steps)
-    return np.asarray(np.copysign(whole + (steps - whole >= _HALF), x), np.float32)
-
-
-def quantize(x: npt.ArrayLike, params: Params, rounding: Rounding = half_even) -> Array:
+def quantize(x: npt.ArrayLike, params: Params) -> Array:
     """Numbers of the grid, in its dtype and x's shape. Infinities saturate; nan becomes q_min, as in onnxruntime.
 
     Raises ModelRefused when the scales do not fit x's shape.
     """
     values = np.asarray(x, np.float32)
-    scale, zero = params.over(values.shape)
+    scale, _ = params.over(values.shape)
     with np.errstate(over="ignore", invalid="ignore"):
-        steps = rounding(values, scale)
+        steps = np.rint(values / scale)
+    return on_grid(steps, params)
+
+
+def on_grid(steps: Floats, params: Params) -> Array:
+    """Whole `steps` from zero as numbers of the grid."""
+    _, zero = params.over(steps.shape)
     grid = params.grid
     # fmax before fmin: of nan and a number it takes the number.
     inside = np.fmin(np.fmax(steps, _float(grid.q_min - zero)), _float(grid.q_max - zero))
@@ -310,9 +286,9 @@ def real_values(
     return np.asarray(_float(q.astype(np.int32) - zeros) * scales, np.float32)
 
 
-def round_trip(x: npt.ArrayLike, params: Params, rounding: Rounding = half_even) -> Floats:
+def round_trip(x: npt.ArrayLike, params: Params) -> Floats:
     """x as it comes back from the grid."""
-    return dequantize(quantize(x, params, rounding), params)
+    return dequantize(quantize(x, params), params)
 
 
 def _float(numbers: Array) -> Floats:

@@ -4,6 +4,8 @@
     requantize                     from int32 sums to numbers of the output's grid: the end of every integer kernel
     saturating_matmul, .._conv     the same on x86 without VNNI, where pairs of products saturate at 16 bits
     error                          what a tensor loses on a grid, split into clipping and rounding
+    half_even_by_reciprocal        LiteRT's rounding through XNNPACK, 8 and 16 bits per tensor: it multiplies with 1 / scale
+    half_away                      that of LiteRT's own kernels: per channel, 4 bits, and everything with its reference kernels
 
 onnxruntime's requantization (MLAS `MlasRequantizeOutput`): the sum goes to float32, is multiplied by one float32 factor,
 clipped, rounded half to even, and moved by the zero point. The factor is (x_scale * w_scale) / y_scale, in float32 and
@@ -25,6 +27,7 @@ their source and, for AVX2, compared with their results by the tests:
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,10 +35,11 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.errors import DataRefused, ModelRefused
-from edgeq.quantize.numerics import Floats, Grid, Ints, Params, Rounding, half_even, round_trip
+from edgeq.quantize.numerics import Floats, Grid, Ints, Params, on_grid, round_trip
 
 Array = npt.NDArray[Any]
 Counts = npt.NDArray[np.int64]
+Rounding = Callable[[Floats, Floats], Floats]
 
 _LOWEST, _HIGHEST = -(1 << 15), (1 << 15) - 1
 _AT_ONCE = 1 << 22  # sums of pairs held in memory at a time
@@ -211,15 +215,15 @@ class Noise:
     sqnr_db: float | None
 
 
-def error(x: npt.ArrayLike, params: Params, rounding: Rounding = half_even) -> Noise:
+def error(x: npt.ArrayLike, params: Params) -> Noise:
     """In float64 over the float32 values. No values lose nothing. Raises DataRefused where x is not finite."""
     values = np.asarray(x, np.float32)
     if not np.all(np.isfinite(values)):
         raise DataRefused(
             "a tensor to quantize has values that are inf or nan", "look for overflow in the model"
         )
-    lost = values.astype(np.float64) - round_trip(values, params, rounding)
-    low, high = (params.granularity.spread(limit, values.shape) for limit in params.limits())
+    lost = values.astype(np.float64) - round_trip(values, params)
+    low, high = (params.granularity.spread(limit, values.shape) for limit in limits(params))
     outside = (values < low) | (values > high)
     count = max(values.size, 1)
     clipping = float(np.sum(np.square(lost), where=outside)) / count
@@ -233,6 +237,29 @@ def error(x: npt.ArrayLike, params: Params, rounding: Rounding = half_even) -> N
         largest=float(np.max(np.abs(lost), initial=0.0)),
         sqnr_db=10.0 * float(np.log10(signal / mse)) if mse > 0 else None,
     )
+
+
+def limits(params: Params) -> tuple[Floats, Floats]:
+    """The smallest and the largest value that each scale can represent: scale (q_min - zero_point), .. q_max .."""
+    low, high = params.grid.q_min - params.zero_point, params.grid.q_max - params.zero_point
+    return low.astype(np.float32) * params.scale, high.astype(np.float32) * params.scale
+
+
+def quantize(x: npt.ArrayLike, params: Params, rounding: Rounding) -> Array:
+    """As numerics.quantize, but for the rounding, which takes x and scale (float32, broadcast)."""
+    values = np.asarray(x, np.float32)
+    return on_grid(rounding(values, params.over(values.shape)[0]), params)
+
+
+def half_even_by_reciprocal(x: Floats, scale: Floats) -> Floats:
+    return np.asarray(np.rint(x * (np.float32(1) / scale)), np.float32)
+
+
+def half_away(x: Floats, scale: Floats) -> Floats:
+    """As C's roundf. Not floor(|x| + 0.5): that addition rounds 0.49999997 up to 1."""
+    steps = np.abs(x / scale)
+    whole = np.floor(steps)
+    return np.asarray(np.copysign(whole + (steps - whole >= np.float32(0.5)), x), np.float32)
 
 
 @dataclass(frozen=True, eq=False)
