@@ -38,14 +38,6 @@ _WHY = (
 _INSIDE = ("WHILE", "IF", "CALL", "CALL_ONCE", "LSTM", "RNN", "UNIDIRECTIONAL_SEQUENCE_LSTM", "UNIDIRECTIONAL_SEQUENCE_RNN")  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Joins:
-    """What stays in float and why, by node (ONNX) or by an operator's first output (TFLite)."""
-
-    in_float: dict[str, str]
-    result: PassResult
-
-
 NAME = "joins"
 
 
@@ -57,7 +49,12 @@ def run(q: Quantization, context: Context) -> Quantization:
         found = tflite_joins(q.source, context.calibration, context.threads)
     else:
         return q.result(PassResult(NAME, False, OFF))
-    return q.keep_in_float({**found.in_float, **q.in_float}).result(found.result)
+    why = (
+        counted(len(found), "operator")
+        if found
+        else "no small values are joined with large ones after the last layers"
+    )
+    return q.keep_in_float({**found, **q.in_float}).result(PassResult(NAME, bool(found), why))
 
 
 @dataclass(frozen=True)
@@ -69,8 +66,8 @@ class _Step:
     makes: tuple[str, ...]
 
 
-def onnx_joins(model: "onnx.ModelProto", samples: SamplesLike, threads: int) -> Joins:
-    """`model` has inferred shapes and named nodes; only nodes that could be quantized are among those in float."""
+def onnx_joins(model: "onnx.ModelProto", samples: SamplesLike, threads: int) -> dict[str, str]:
+    """The nodes that stay in float, of those that could be quantized, and why; `model` has inferred shapes and named nodes."""
     floats, before = float_tensors(model.graph), before_a_layer(model.graph)
     steps = [
         _Step(n.name, tuple(i for i in n.input if i in floats), tuple(o for o in n.output if o in floats))
@@ -84,11 +81,11 @@ def onnx_joins(model: "onnx.ModelProto", samples: SamplesLike, threads: int) -> 
         else frozenset[str]()
     )
     kinds = {n.name: n.op_type for n in model.graph.node}
-    return _joins(name for name in _in_float(steps, mixed) if kinds[name] in INTEGER_OPERATORS)
+    return {name: _WHY for name in _in_float(steps, mixed) if kinds[name] in INTEGER_OPERATORS}
 
 
-def tflite_joins(source: Path, samples: SamplesLike, threads: int) -> Joins:
-    """Of the float file `source`."""
+def tflite_joins(source: Path, samples: SamplesLike, threads: int) -> dict[str, str]:
+    """The same of the float file `source`, by the first output of an operator."""
     graph = read_tflite(source)
     before: set[int] = set()
     for op in reversed(graph.operators):
@@ -110,7 +107,7 @@ def tflite_joins(source: Path, samples: SamplesLike, threads: int) -> Joins:
         if names
         else frozenset[str]()
     )
-    return _joins(_in_float(steps, mixed))
+    return dict.fromkeys(_in_float(steps, mixed), _WHY)
 
 
 def _in_float(steps: list[_Step], mixed: frozenset[str]) -> list[str]:
@@ -123,16 +120,6 @@ def _in_float(steps: list[_Step], mixed: frozenset[str]) -> list[str]:
             after.update(step.makes)
             found.append(step.name)
     return found
-
-
-def _joins(names: Iterable[str]) -> Joins:
-    in_float = dict.fromkeys(names, _WHY)
-    why = (
-        counted(len(in_float), "operator")
-        if in_float
-        else "no small values are joined with large ones after the last layers"
-    )
-    return Joins(in_float, PassResult("joins", bool(in_float), why))
 
 
 def _tensors(steps: list[_Step]) -> list[str]:

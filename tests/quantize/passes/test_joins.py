@@ -80,7 +80,7 @@ FACTORS = onnx_net(
 )
 def test_the_join_and_what_follows_are_in_float(tmp_path, net, left):
     saved(net, tmp_path)
-    assert set(onnx_joins(read(tmp_path / "net.onnx"), SAMPLES, 1).in_float) == left
+    assert set(onnx_joins(read(tmp_path / "net.onnx"), SAMPLES, 1)) == left
 
 
 @pytest.mark.parametrize("net", [MOVED, PADDED, FACTORS])
@@ -101,7 +101,7 @@ def test_scores_keep_a_scale_of_their_own_on_onnxruntime(tmp_path, net):
 def test_parts_of_one_size_and_joins_before_a_layer_are_quantized(tmp_path):
     alike = onnx_net([("Concat", ["logits", "scores"], "y", {"axis": 1})], (1, 12, 8, 8))
     saved(alike, tmp_path)
-    assert onnx_joins(read(tmp_path / "net.onnx"), SAMPLES, 1).in_float == {}
+    assert onnx_joins(read(tmp_path / "net.onnx"), SAMPLES, 1) == {}
     layer = onnx_net(
         [
             ("Concat", ["boxes", "scores"], "join", {"axis": 1}),
@@ -111,7 +111,7 @@ def test_parts_of_one_size_and_joins_before_a_layer_are_quantized(tmp_path):
         [("w", RNG.normal(size=(2, 10, 1, 1)).astype(np.float32))],
     )
     saved(layer, tmp_path)
-    assert onnx_joins(read(tmp_path / "net.onnx"), SAMPLES, 1).in_float == {}
+    assert onnx_joins(read(tmp_path / "net.onnx"), SAMPLES, 1) == {}
 
 
 def tflite_net(path: Path, how: str) -> Path:
@@ -157,7 +157,7 @@ def test_scores_keep_a_scale_of_their_own_on_litert(tmp_path, how):
 
     file = tflite_net(tmp_path / "net.tflite", how)
     rows = Rows(np.ascontiguousarray(SAMPLES.rows.transpose(0, 2, 3, 1)))
-    assert list(tflite_joins(file, rows, 1).in_float) == ["y"]
+    assert list(tflite_joins(file, rows, 1)) == ["y"]
     held = Rows(np.ascontiguousarray(images(16, seed=1, shape=(3, 8, 8)).transpose(0, 2, 3, 1)))
 
     def made(repairs):
