@@ -25,7 +25,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.own_home import ROOT, data_folder, own_home
 from edgeq.ingest.folder import open_folder
-from edgeq.ingest.image import apply
 from edgeq.ingest.preprocess import parse
 from tests.models import zoo
 
@@ -102,7 +101,7 @@ def _case(name: str, data: Path, folder: Path) -> Case:
 def _of_images(folder: Path, preprocess: str) -> tuple[np.ndarray, np.ndarray | None]:
     stored, contract = open_folder(folder), parse(preprocess)
     count = min(MOST, len(stored.keys))
-    images = [apply(stored.read(i)[""], contract, stored.name(i)) for i in range(count)]
+    images = [preprocess(stored.read(i)[""], contract, stored.name(i)) for i in range(count)]
     return np.stack(images), None if stored.truth is None else stored.truth[:count]
 
 

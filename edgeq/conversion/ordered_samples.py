@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 from edgeq.conversion.data_use import split_as_ordered
 from edgeq.conversion.order import Order
-from edgeq.ingest.preprocess import given
+from edgeq.ingest.preprocess import parse_optional
 from edgeq.ingest.samples import Samples, may_differ, open_samples
 from edgeq.ingest.varied import Survey, survey_of
 from edgeq.nouns.tensor import Preprocessing, TensorSpec
@@ -37,7 +37,7 @@ class OrderedSamples:
 
 
 def ordered_samples(order: Order) -> OrderedSamples:
-    return OrderedSamples(order, given(order.asked.preprocess))
+    return OrderedSamples(order, parse_optional(order.asked.preprocess))
 
 
 def _names(inputs: tuple[TensorSpec, ...]) -> list[str]:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from edgeq.errors import ConversionFailed, ExtraMissing
 from edgeq.foreign import quiet, translated
+from edgeq.graphs.input_integers import input_integers
 
 if TYPE_CHECKING:
     from ai_edge_litert.interpreter import Interpreter
@@ -74,13 +75,11 @@ def feed(interpreter: "Interpreter", arrays: tuple[Array, ...]) -> None:
     if resized:
         interpreter.allocate_tensors()
     for detail, array in zip(details, arrays, strict=True):
-        interpreter.set_tensor(detail["index"], _stored(array, detail))
+        interpreter.set_tensor(detail["index"], _of_input(array, detail))
 
 
-def _stored(array: Array, detail: dict[str, Any]) -> Array:
+def _of_input(array: Array, detail: dict[str, Any]) -> Array:
     scale, zero = detail["quantization"]
     if not scale or not np.issubdtype(array.dtype, np.floating):
         return np.asarray(array, detail["dtype"])
-    limits = np.iinfo(detail["dtype"])
-    stored = np.clip(np.round(array / scale) + zero, limits.min, limits.max)
-    return np.asarray(stored.astype(detail["dtype"]))
+    return input_integers(array, detail["dtype"], scale, zero)

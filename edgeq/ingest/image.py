@@ -17,7 +17,7 @@ def read_pixels(path: Path) -> np.ndarray:
     return np.frombuffer(content, np.uint8).reshape(found["height"], found["width"], 3)
 
 
-def apply(pixels: np.ndarray, contract: Preprocessing, where: str) -> np.ndarray:
+def preprocess(pixels: np.ndarray, preprocessing: Preprocessing, where: str) -> np.ndarray:
     """`pixels` is uint8 [H, W], [H, W, 1] or [H, W, 3] in RGB order. Raises DataRefused for other arrays.
 
     Resizing is pillow's bilinear filter with antialiasing, on 8-bit pixels; GRAY is ITU-R 601 luma.
@@ -34,26 +34,28 @@ def apply(pixels: np.ndarray, contract: Preprocessing, where: str) -> np.ndarray
             "leave out --preprocess for arrays that are the model's input already",
         )
     image = Image.fromarray(pixels[:, :, 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels)
-    image = _sized(image.convert("L" if contract.channels == "GRAY" else "RGB"), contract, where)
+    image = _sized(image.convert("L" if preprocessing.channels == "GRAY" else "RGB"), preprocessing, where)
     planes = np.asarray(image, dtype=np.float32).reshape(image.height, image.width, -1)
-    if contract.channels == "BGR":
+    if preprocessing.channels == "BGR":
         planes = planes[:, :, ::-1]
     # In float64, so that scale=1/255 and a mean of three digits lose nothing before the one rounding to float32.
-    values = (planes.astype(np.float64) * contract.scale - np.array(contract.mean)) / np.array(contract.std)
-    values = values.transpose(2, 0, 1) if contract.layout == "NCHW" else values
+    values = (planes.astype(np.float64) * preprocessing.scale - np.array(preprocessing.mean)) / np.array(
+        preprocessing.std
+    )
+    values = values.transpose(2, 0, 1) if preprocessing.layout == "NCHW" else values
     return np.ascontiguousarray(values, dtype=np.float32)
 
 
-def _sized(image, contract: Preprocessing, where: str):  # type: ignore[no-untyped-def]
+def _sized(image, preprocessing: Preprocessing, where: str):  # type: ignore[no-untyped-def]
     from PIL import Image
 
-    if contract.size is None:
+    if preprocessing.size is None:
         return image
-    height, width = contract.size
-    if contract.resize == "stretch":
+    height, width = preprocessing.size
+    if preprocessing.resize == "stretch":
         return image.resize((width, height), Image.Resampling.BILINEAR)
-    if contract.resize == "short_side":
-        factor = (contract.short_side or min(contract.size)) / min(image.width, image.height)
+    if preprocessing.resize == "short_side":
+        factor = (preprocessing.short_side or min(preprocessing.size)) / min(image.width, image.height)
         size = (round(image.width * factor), round(image.height * factor))
         image = image.resize(size, Image.Resampling.BILINEAR)
     if image.width < width or image.height < height:

@@ -63,20 +63,20 @@ def as_text(preprocessing: Preprocessing) -> str:
 
 def _keys(p: Preprocessing) -> dict[str, str]:
     def joined(values: tuple[float, ...]) -> str:
-        return "/".join(map(_written, values if len(set(values)) > 1 else values[:1]))
+        return "/".join(map(_format_number, values if len(set(values)) > 1 else values[:1]))
 
     return {
         "size": "" if p.size is None else f"{p.size[0]}x{p.size[1]}",
         "resize": p.resize if p.short_side is None else f"{p.resize}:{p.short_side}",
         "layout": p.layout,
         "channels": p.channels,
-        "scale": _written(p.scale),
+        "scale": _format_number(p.scale),
         "mean": joined(p.mean),
         "std": joined(p.std),
     }
 
 
-def _written(number: float) -> str:
+def _format_number(number: float) -> str:
     """As a fraction of one where that is exact and the number itself is not short: 1/255."""
     short = f"{number:.6g}"
     if number == 0 or float(short) == number:
@@ -87,9 +87,9 @@ def _written(number: float) -> str:
     return short
 
 
-def given(said: str | Mapping[str, object] | None) -> Preprocessing | None:
-    """Of what --preprocess or edgeq.toml says, if anything. Raises DataRefused."""
-    return None if said is None else parse(said) if isinstance(said, str) else from_table(said)
+def parse_optional(value: str | Mapping[str, object] | None) -> Preprocessing | None:
+    """The text of --preprocess, a table of edgeq.toml, or neither. Raises DataRefused."""
+    return None if value is None else parse(value) if isinstance(value, str) else from_table(value)
 
 
 def from_table(table: Mapping[str, object], problems: list[str] | None = None) -> Preprocessing:

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from edgeq.errors import DataRefused
-from edgeq.ingest.fit import fitted, matched, stands_for_reals
 from edgeq.ingest.folder import load_npy, open_folder
 from edgeq.ingest.generator import first_sample, open_generator
 from edgeq.ingest.given_data import GivenData
-from edgeq.ingest.image import apply
+from edgeq.ingest.image import preprocess
 from edgeq.ingest.labels import class_numbers
+from edgeq.ingest.match_inputs import is_float_for_integers, match_inputs, matching_arrays
 from edgeq.ingest.npz import Shapes, load_arrays, of_arrays, one_array_each
 from edgeq.ingest.stored import ClassFolders, Stored
 from edgeq.nouns.record import digest_of
@@ -44,7 +44,7 @@ class Samples:
     def __getitem__(self, i: int) -> tuple[np.ndarray, ...]:
         at = self.indices[i]
         name = self.stored.name(at)
-        arrays = fitted(_prepared(self.stored, at, self.preprocessing), self.inputs, name)
+        arrays = match_inputs(_preprocessed(self.stored, at, self.preprocessing), self.inputs, name)
         for spec, array in zip(self.inputs, arrays, strict=True):
             if array.dtype.kind == "f" and not np.isfinite(array).all() and not _is_a_mask(array):
                 raise DataRefused(
@@ -64,7 +64,7 @@ class Samples:
 
     @property
     def truth(self) -> np.ndarray | None:
-        """Whatever `labels` holds, first axis = samples: what a --metric of the user's own is given."""
+        """Whatever `labels` holds, first axis = samples: what a --metric of the user's own gets."""
         return None if self.stored.truth is None else self.stored.truth[list(self.indices)]
 
     @property
@@ -75,14 +75,14 @@ class Samples:
     @property
     def sha256(self) -> str:
         """Of the contents and their preprocessing; file times and places do not matter."""
-        contract = self.preprocessing.to_dict() if self.preprocessing else None
-        return digest_of({"samples": list(self.keys), "preprocessing": contract})
+        preprocessing = self.preprocessing.to_dict() if self.preprocessing else None
+        return digest_of({"samples": list(self.keys), "preprocessing": preprocessing})
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a user might not expect of how these are read: class folders, arrays that go unused, reals for integers."""
-        first = _prepared(self.stored, self.indices[0], self.preprocessing)
-        chosen = matched(first, self.inputs, self.stored.name(self.indices[0]))
+        """What a user might not expect of how these are read: class folders, arrays that go unused, floats for integers."""
+        first = _preprocessed(self.stored, self.indices[0], self.preprocessing)
+        chosen = matching_arrays(first, self.inputs, self.stored.name(self.indices[0]))
         likely = self.stored.likely_labels.partition(" ")[0]  # its own words say what it is
         unused = [name for name in first if name not in chosen and name != likely]
         notes = [_of_folders(self.stored.folders)] if self.stored.folders else []
@@ -90,8 +90,8 @@ class Samples:
             more = f"arrays {', '.join(unused)} are" if len(unused) > 1 else f"array {unused[0]} is"
             notes.append(f"{more} neither a model input nor named labels: not used")
         for key, spec in zip(chosen, self.inputs, strict=True):
-            if stands_for_reals(np.asarray(first[key]), spec):
-                notes.append(f"the samples are real numbers: quantized for {spec.name}, {spec.affine}")
+            if is_float_for_integers(np.asarray(first[key]), spec):
+                notes.append(f"the samples are floats: quantized for {spec.name}, {spec.affine}")
         return tuple(notes)
 
     def without_labels(self) -> "Samples":
@@ -144,7 +144,7 @@ def peek(spec: str | GivenData, preprocessing: Preprocessing | None) -> tuple[np
         stored = Stored(spec, ("",), lambda _: sample)
     else:
         stored = _open_path(Path(spec), (), None)
-    return tuple(np.asarray(array) for array in _prepared(stored, 0, preprocessing).values())
+    return tuple(np.asarray(array) for array in _preprocessed(stored, 0, preprocessing).values())
 
 
 def may_differ(spec: str | GivenData, preprocessing: Preprocessing | None) -> bool:
@@ -159,10 +159,10 @@ def may_differ(spec: str | GivenData, preprocessing: Preprocessing | None) -> bo
     return path.suffix.lower() == ".npz" and one_array_each(load_arrays(path))
 
 
-def _prepared(stored: Stored, at: int, preprocessing: Preprocessing | None) -> Mapping[str, np.ndarray]:
+def _preprocessed(stored: Stored, at: int, preprocessing: Preprocessing | None) -> Mapping[str, np.ndarray]:
     sample = stored.read(at)
     if preprocessing is not None:
-        return {key: apply(array, preprocessing, stored.name(at)) for key, array in sample.items()}
+        return {key: preprocess(array, preprocessing, stored.name(at)) for key, array in sample.items()}
     if stored.images:
         raise DataRefused(
             f"{stored.where} holds images, but no preprocessing is given",

@@ -36,7 +36,7 @@ def data(asked: DataRequest) -> DataSeen:
     from edgeq.data_checks.run import check
     from edgeq.ingest.given_data import kept_in_memory
     from edgeq.ingest.open_model import look_at_model
-    from edgeq.ingest.preprocess import given
+    from edgeq.ingest.preprocess import parse_optional
     from edgeq.ingest.request import Request
     from edgeq.ingest.samples import peek
 
@@ -48,7 +48,7 @@ def data(asked: DataRequest) -> DataSeen:
     if model.endswith(".edgeq"):
         raise ModelRefused(f"{model} is a finished bundle", "name the model that it was made from")
     sheet = None if asked.sheet is None else _writable(Path(asked.sheet))
-    preprocessing = given(asked.preprocess)
+    preprocessing = parse_optional(asked.preprocess)
     stored = kept_in_memory(source)
     wanted = _Wanted(stored, preprocessing)
     with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:

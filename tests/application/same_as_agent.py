@@ -6,7 +6,7 @@ import hashlib
 
 import numpy as np
 
-from edgeq.ingest.image import apply
+from edgeq.ingest.image import preprocess
 from edgeq.ingest.preprocess import parse
 
 SAME_AS_AGENT = """
@@ -49,5 +49,5 @@ print(hashlib.sha256(b"".join(edgeq_runtime.preprocess(pixels, how).tobytes() fo
 def hash_of_images() -> str:
     """The same of what edgeq itself makes of them on this machine."""
     pixels = (np.arange(97 * 61 * 3, dtype=np.int64) * 37 % 251).astype(np.uint8).reshape(97, 61, 3)
-    arrays = [apply(pixels, parse(words), "pixels") for words in PREPARED]
+    arrays = [preprocess(pixels, parse(words), "pixels") for words in PREPARED]
     return hashlib.sha256(b"".join(array.tobytes() for array in arrays)).hexdigest()

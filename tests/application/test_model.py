@@ -11,7 +11,7 @@ from PIL import Image
 from edgeq.application import load_lines
 from edgeq.application.edgeq_runtime import LoadError
 from edgeq.application.edgeq_runtime import load as load_anywhere
-from edgeq.ingest.image import apply
+from edgeq.ingest.image import preprocess
 from edgeq.ingest.preprocess import parse
 from edgeq.nouns.tensor import Affine, TensorSpec
 from tests.application.root import Root, Y, difference, imported, load, same, times
@@ -161,7 +161,7 @@ def test_an_image_is_prepared_as_the_contract_says(root: Root, tmp_path: Path) -
     root.switch("a")
     model, pixels = load(root), np.random.default_rng(0).integers(0, 256, (9, 13, 3), np.uint8)
     Image.fromarray(pixels).save(tmp_path / "photo.png")
-    expected = apply(pixels, how, "")[np.newaxis]
+    expected = preprocess(pixels, how, "")[np.newaxis]
     for given in (
         pixels,
         Image.fromarray(pixels),

@@ -11,7 +11,7 @@ from PIL import Image
 
 from edgeq.application import edgeq_runtime
 from edgeq.errors import DataRefused
-from edgeq.ingest.image import apply, read_pixels
+from edgeq.ingest.image import preprocess, read_pixels
 from edgeq.ingest.preprocess import parse
 from edgeq.nouns.tensor import Preprocessing
 
@@ -38,7 +38,7 @@ def pillow(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
 def same(pixels: np.ndarray, contract: Preprocessing) -> None:
     """Both give the same array, or both refuse."""
     try:
-        expected = apply(pixels, contract, "it")
+        expected = preprocess(pixels, contract, "it")
     except DataRefused:
         with pytest.raises(ValueError, match="smaller than the crop"):
             edgeq_runtime.preprocess(pixels, contract.to_dict())
@@ -114,7 +114,7 @@ def files(folder: Path) -> dict[str, Path]:
 @pytest.mark.parametrize("words", ["size=20x24", "size=20x24,channels=GRAY", "scale=1/255"])
 def test_files_and_opened_files(name: str, words: str, tmp_path: Path) -> None:
     path, contract = files(tmp_path)[name], parse(words)
-    expected = apply(read_pixels(path), contract, name)
+    expected = preprocess(read_pixels(path), contract, name)
     with Image.open(path) as opened:
         for given_as in (path, str(path), opened):
             assert np.array_equal(edgeq_runtime.preprocess(given_as, contract.to_dict()), expected)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from edgeq.example_code import LANGUAGES, NoExample, Place, read_contract
-from edgeq.ingest.image import apply
+from edgeq.ingest.image import preprocess
 from edgeq.nouns.tensor import Preprocessing
 from tests.conftest import missing
 from tests.lab import images, machine
@@ -85,7 +85,7 @@ def test_an_image_is_prepared_as_edgeq_does(runtime: str, layout: str, channels:
         **{**vars(IMAGENET), "layout": layout, "channels": channels}
         | ({"mean": (0.5,), "std": (0.25,)} if one else {})
     )
-    expected = apply(image, rules, "image")
+    expected = preprocess(image, rules, "image")
     shape = [1, *expected.shape]
     content = contract(
         [tensor("x", "float32", shape)],

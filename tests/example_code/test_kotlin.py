@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edgeq.example_code import LANGUAGES, Contract, NoExample, Place, read_contract
-from edgeq.ingest.image import apply
+from edgeq.ingest.image import preprocess
 from edgeq.nouns.tensor import Preprocessing
 from tests.conftest import missing
 
@@ -87,7 +87,7 @@ def test_an_image_is_prepared_to_the_bit_as_edgeq_does(
     rules: Preprocessing, height: int, width: int, tmp_path: Path
 ) -> None:
     """A hardware bitmap, as Android's image loaders give them."""
-    expected = apply(pixels(height, width), rules, "image")
+    expected = preprocess(pixels(height, width), rules, "image")
     terms = contract("float32", [1, *expected.shape], rules.to_dict())
     bitmap = f"Bitmap({width}, {height}, Bitmap.Config.HARDWARE)"
     values = printed(tmp_path, terms, f'model.run({bitmap}).getValue("y").toList()')

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from edgeq.errors import DataRefused
-from edgeq.ingest.image import apply
+from edgeq.ingest.image import preprocess
 from edgeq.ingest.preprocess import _READERS, as_text, from_table, parse, presets
 from edgeq.nouns.tensor import Preprocessing
 from edgeq.request.conversion_options import PREPROCESS_HELP
@@ -123,7 +123,7 @@ def test_short_side_then_centre_crop_then_channels_then_scale():
     pixels[:, :4, 0] = 255
     pixels[:, 4:, 2] = 255
     contract = parse("size=4x4,resize=short_side:4,channels=BGR,scale=1/255,mean=0.5,std=0.5")
-    blue, green, red = apply(pixels, contract, "image")
+    blue, green, red = preprocess(pixels, contract, "image")
     assert (red[:, :2] == 1).all() and (red[:, 2:] == -1).all()
     assert (blue[:, :2] == -1).all() and (blue[:, 2:] == 1).all()
     assert (green == -1).all()
@@ -131,9 +131,9 @@ def test_short_side_then_centre_crop_then_channels_then_scale():
 
 def test_gray_and_layout_and_stretch():
     pixels = np.full((6, 4, 3), 100, np.uint8)
-    assert apply(pixels, parse("size=3x2,channels=GRAY"), "image").shape == (1, 3, 2)
-    assert apply(pixels, parse("size=3x2,layout=NHWC"), "image").shape == (3, 2, 3)
-    assert (apply(pixels, parse("size=9x9"), "image") == 100).all()
+    assert preprocess(pixels, parse("size=3x2,channels=GRAY"), "image").shape == (1, 3, 2)
+    assert preprocess(pixels, parse("size=3x2,layout=NHWC"), "image").shape == (3, 2, 3)
+    assert (preprocess(pixels, parse("size=9x9"), "image") == 100).all()
 
 
 def test_imagenet_is_what_torchvision_documents():
@@ -141,13 +141,13 @@ def test_imagenet_is_what_torchvision_documents():
     pixels = rng.integers(0, 256, (300, 400, 3), dtype=np.uint8)
     image = Image.fromarray(pixels).resize((341, 256), Image.Resampling.BILINEAR).crop((58, 16, 282, 240))
     expected = (np.asarray(image) / 255 - (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225)
-    got = apply(pixels, parse("imagenet"), "image")
+    got = preprocess(pixels, parse("imagenet"), "image")
     np.testing.assert_allclose(got, expected.transpose(2, 0, 1), rtol=1e-5, atol=1e-6)
 
 
 def test_a_crop_larger_than_the_image_and_arrays_that_are_no_images_are_refused():
     with pytest.raises(DataRefused, match="smaller than the crop") as refused:
-        apply(np.zeros((4, 4, 3), np.uint8), parse("size=8x8,resize=none"), "a.png")
+        preprocess(np.zeros((4, 4, 3), np.uint8), parse("size=8x8,resize=none"), "a.png")
     assert "resize=stretch" in refused.value.remedy
     with pytest.raises(DataRefused, match="preprocessing is for images"):
-        apply(np.zeros((4, 4, 3), np.float32), parse("none"), "x.npz")
+        preprocess(np.zeros((4, 4, 3), np.float32), parse("none"), "x.npz")

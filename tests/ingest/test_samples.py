@@ -33,14 +33,12 @@ def code(tmp_path, body):
     return f"{tmp_path}/data.py:samples"
 
 
-def test_reals_for_integers_of_a_quantized_model_become_what_stands_for_them(tmp_path):
+def test_floats_for_an_input_of_a_quantized_model_are_quantized(tmp_path):
     quantized = (TensorSpec("input", "int8", (1, 2), Affine(0.5, -128)),)
     samples = open_samples(npz(tmp_path, x=np.array([[0.0, 100.0], [0.26, -9.0]])), inputs=quantized)
     assert samples[0][0].tolist() == [[-128, 72]]
     assert samples[1][0].tolist() == [[-127, -128]]
-    assert samples.notes == (
-        "the samples are real numbers: quantized for input, stored = round(real / 0.5) - 128",
-    )
+    assert samples.notes == ("the samples are floats: quantized for input, stored = round(real / 0.5) - 128",)
     stored = open_samples(npz(tmp_path, x=np.array([[3, -4]], np.int8)), inputs=quantized)
     assert (stored[0][0].tolist(), stored.notes) == ([[3, -4]], ())
     pixels = open_samples(npz(tmp_path, x=np.array([[0, 100]], np.uint8)), inputs=quantized)
@@ -52,7 +50,7 @@ def test_reals_for_integers_of_a_quantized_model_become_what_stands_for_them(tmp
     with pytest.raises(DataRefused, match="goes from 3 to 200, which does not fit into the int8") as refused:
         open_samples(npz(tmp_path, x=np.array([[3, 200]])), inputs=quantized)
     assert refused.value.remedy == (
-        "store quantized integers, stored = round(real / 0.5) - 128; or the reals as float32"
+        "store quantized integers, stored = round(real / 0.5) - 128; or the float values as float32"
     )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.foreign import quiet, translated
+from edgeq.graphs.input_integers import input_integers
 from edgeq.graphs.onnx_index import names_read
 from edgeq.graphs.ort_session import ort_session
 from edgeq.graphs.stages import part_of, untyped
@@ -193,9 +194,8 @@ class TfliteRun(PartialRun[int]):
             return array.astype(_WHOLE[place.type])
         if place.type not in _INTEGERS or not np.issubdtype(array.dtype, np.floating):
             return array
-        kind = np.iinfo(_INTEGERS[place.type])
-        whole = np.round(array / np.float32(place.quantization.scale[0])) + place.quantization.zeroPoint[0]
-        return np.asarray(np.clip(whole, kind.min, kind.max), kind.dtype)
+        q = place.quantization
+        return input_integers(array, _INTEGERS[place.type], float(q.scale[0]), int(q.zeroPoint[0]))
 
     def _real(self, tensor: int, array: Array) -> Array:
         q = self._graph.tensors[tensor].quantization

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from edgeq.ingest import preprocess
-from edgeq.ingest.image import apply, read_pixels
+from edgeq.ingest.image import preprocess, read_pixels
+from edgeq.ingest.preprocess import parse
 from tests.fuzz.mutations import NUMBERS, changed_bytes
 
-_CONTRACT = preprocess.parse("size=8x8,resize=stretch")
+_CONTRACT = parse("size=8x8,resize=stretch")
 
 
 def examples(folder: Path) -> list[bytes]:
@@ -57,7 +57,7 @@ def mutated(example: bytes, rng: random.Random) -> bytes:
 def read(content: bytes, folder: Path) -> object:
     path = folder / "image.png"
     path.write_bytes(content)
-    return apply(read_pixels(path), _CONTRACT, "image.png").shape
+    return preprocess(read_pixels(path), _CONTRACT, "image.png").shape
 
 
 def _changed_png(png: bytes, rng: random.Random) -> bytes:

@@ -1,4 +1,4 @@
-"""Fits a stored sample to a model's inputs: by name, in order, with the batch axis and the type that the model has.
+"""Matches a stored sample to a model's inputs: by name, in order, with the batch axis and the type that the model has.
 
 Nothing is guessed that changes a value: a transposed, wrongly sized or wrongly typed array is refused, saying what fits.
 """
@@ -8,27 +8,31 @@ from collections.abc import Mapping
 import numpy as np
 
 from edgeq.errors import DataRefused
+from edgeq.graphs.input_integers import input_integers
 from edgeq.ingest.stored import named
 from edgeq.nouns.tensor import TensorSpec
 
 _ALIASES = ("", "x", "input", "inputs", "image", "images", "data", "features", "arr_0")
 
 
-def fitted(
+def match_inputs(
     sample: Mapping[str, np.ndarray], inputs: tuple[TensorSpec, ...], where: str
 ) -> tuple[np.ndarray, ...]:
     """One array per input, of the input's full shape and type. Raises DataRefused naming array, got and expected."""
-    chosen = matched(sample, inputs, where)
+    chosen = matching_arrays(sample, inputs, where)
     return tuple(_shaped(sample[key], key, spec, where) for key, spec in zip(chosen, inputs, strict=True))
 
 
-def stands_for_reals(array: np.ndarray, spec: TensorSpec) -> bool:
-    """Whether real numbers, or pixels, come for an input that takes integers in their place."""
+def is_float_for_integers(array: np.ndarray, spec: TensorSpec) -> bool:
+    """Whether floats, or pixels, come for an input that takes quantized integers."""
     other = array.dtype.kind == "f" or array.dtype == np.uint8
     return spec.affine is not None and array.dtype.name != spec.dtype and other
 
 
-def matched(sample: Mapping[str, np.ndarray], inputs: tuple[TensorSpec, ...], where: str) -> list[str]:
+def matching_arrays(
+    sample: Mapping[str, np.ndarray], inputs: tuple[TensorSpec, ...], where: str
+) -> list[str]:
+    """The name of the array for each input, in their order. Raises DataRefused."""
     wanted = [spec.name for spec in inputs]
     if all(name in sample for name in wanted):
         return wanted
@@ -60,29 +64,29 @@ def _shaped(array: np.ndarray, key: str, spec: TensorSpec, where: str) -> np.nda
 
 
 def _typed(array: np.ndarray, spec: TensorSpec, label: str) -> np.ndarray:
-    """The same values in the input's type; reals are quantized where the input has scale and zero_point."""
+    """The same values in the input's type; floats are quantized where the input has scale and zero_point."""
     own = np.dtype(spec.dtype)
-    if spec.affine is not None and stands_for_reals(array, spec):
+    if spec.affine is not None and is_float_for_integers(array, spec):
         if not np.isfinite(array).all():
             raise DataRefused(
                 f"{label} holds NaN or infinite values, for which {spec.name} has no integer",
                 "leave such samples out",
             )
-        limits = np.iinfo(own)
-        stored = np.round(array.astype(np.float64) / spec.affine.scale) + spec.affine.zero_point
-        return np.asarray(np.clip(stored, limits.min, limits.max), own)
+        return input_integers(array, own, spec.affine.scale, spec.affine.zero_point)
     # uint8 pixels for a float input, or float64 for float32, are the same values; a float for an index is a mistake.
     if not np.can_cast(array.dtype, own, "same_kind"):
         raise DataRefused(
             f"{label} is {array.dtype}, the input {spec.name} is {own}",
             f"store it as {own}: numpy.asarray(..., numpy.{own})"
-            + (f", where {spec.affine}; or the reals as float32" if spec.affine else ""),
+            + (f", where {spec.affine}; or the float values as float32" if spec.affine else ""),
         )
     typed = np.asarray(array, own)
     if own.kind in "iu" and array.dtype.kind in "iu" and not (typed == array).all():
         raise DataRefused(
             f"{label} goes from {array.min()} to {array.max()}, which does not fit into the {own} of the input {spec.name}",
-            f"store quantized integers, {spec.affine}; or the reals as float32" if spec.affine else None,
+            f"store quantized integers, {spec.affine}; or the float values as float32"
+            if spec.affine
+            else None,
         )
     return typed
 
