@@ -840,8 +840,8 @@ def verify(
 
     Args:
         bundle: The .edgeq bundle.
-        emulate: Whose CPU: x86-64 (AVX2 without VNNI), rpi4, rpi5, rpi3 ..., or a .toml with cpu.qemu; default:
-            the target that the bundle was made for.
+        emulate: The target whose CPU is emulated, by name or as a .toml: one whose file has cpu.qemu (x86-64:
+            AVX2 without VNNI); default: the target that the bundle was made for.
         data: Labelled samples of your own, as in `convert`; default: those in the bundle.
         preprocess: For images, as in `convert`; default: what the bundle says.
         calibrate: How many samples of data calibrated the bundle, if calibrate was given then.

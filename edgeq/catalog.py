@@ -31,6 +31,12 @@ def target_names() -> tuple[str, ...]:
     return tuple(sorted(p.stem for p in shipped("targets").glob("*.toml")))
 
 
+def deployable_names(arch: str) -> tuple[str, ...]:
+    """The shipped targets that a Linux device of this userland architecture can be deployed to as."""
+    known = (target(name) for name in target_names())
+    return tuple(t.name for t in known if t.os == "linux" and not t.detect and t.cpu.arch == arch)
+
+
 def recipe_names() -> tuple[str, ...]:
     return tuple(sorted(p.stem for p in (_PACKAGE / "recipes").glob("*.toml")))
 
@@ -39,7 +45,7 @@ def recipe(name: str) -> Recipe:
     path = _PACKAGE / "recipes" / f"{name}.toml"
     if not path.is_file():
         raise TargetRefused(
-            f"there is no recipe {name!r}{_meant(name, recipe_names())}",
+            f"there is no recipe {name!r}{_did_you_mean(name, recipe_names())}",
             f"the recipes are: {', '.join(recipe_names())}",
         )
     return _read(path, Recipe)
@@ -55,7 +61,7 @@ def target(name: str | os.PathLike[str]) -> Target:
     if not path.is_file():
         known = ", ".join(target_names())
         raise TargetRefused(
-            f"there is no target {name!r}{_meant(name, target_names())}",
+            f"there is no target {name!r}{_did_you_mean(name, target_names())}",
             f"the targets are: {known}; a file of your own goes as --target ./myboard.toml",
         )
     return read_target(path)
@@ -70,7 +76,7 @@ def require_runtime(target: Target, runtime: str | None) -> None:
         )
 
 
-def _meant(name: str, known: tuple[str, ...]) -> str:
+def _did_you_mean(name: str, known: tuple[str, ...]) -> str:
     from difflib import get_close_matches  # not for `edgeq --help`
 
     near = get_close_matches(name, known, n=1)
@@ -82,7 +88,7 @@ def read_target(path: Path) -> Target:
     from edgeq.target_rules import problems_of
 
     raw = read_toml(path)
-    problems = problems_of(raw, runtimes_brought())
+    problems = problems_of(raw, shipped_versions())
     if problems:
         raise TargetRefused(
             f"{path} is not a valid target: {len(problems)} problem{'s' if len(problems) > 1 else ''}",
@@ -92,7 +98,7 @@ def read_target(path: Path) -> Target:
     return Target.from_dict(raw)
 
 
-def runtimes_brought() -> dict[str, tuple[str, ...]]:
+def shipped_versions() -> dict[str, tuple[str, ...]]:
     """The versions of each runtime that deploy/wheels pins, whatever the Python and the architecture."""
     found: dict[str, set[str]] = {}
     for lock in (shipped("deploy") / "wheels").glob("*.txt"):

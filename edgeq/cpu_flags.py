@@ -45,7 +45,7 @@ def misspelled(flag: str, arch: str) -> str | None:
     if flag in known or (flag == "half" and arch == "armv7l"):
         return None
     meant = _meant(word, arch)
-    did_you = f"; {meant} is meant?" if meant else ""
+    did_you = f"; did you mean {meant}?" if meant else ""
     if not _SPELLED.fullmatch(flag):
         return f"{flag!r} is not spelled as in /proc/cpuinfo (lower case, no blanks){did_you}"
     if word not in known and meant:

@@ -47,9 +47,9 @@ _FREQUENCY_MHZ = (10, 20_000)
 _WATTS = (0, 1000)
 
 
-def problems_of(raw: Table, brings: Mapping[str, tuple[str, ...]] = {}) -> tuple[str, ...]:
-    """One line per problem, in the order of the file's sections; empty when the target can be used. `brings` are the
-    versions of each runtime that edgeq has wheels of.
+def problems_of(raw: Table, shipped_versions: Mapping[str, tuple[str, ...]] = {}) -> tuple[str, ...]:
+    """One line per problem, in the order of the file's sections; empty when the target can be used. `shipped_versions` are
+    the versions of each runtime that deploy/wheels pins.
     """
     found = list(_keys("", raw, _REQUIRED, _OPTIONAL))
     found += _one_of("os", raw.get("os", "linux"), SYSTEMS)
@@ -67,8 +67,8 @@ def problems_of(raw: Table, brings: Mapping[str, tuple[str, ...]] = {}) -> tuple
         for key in ("active_core_watts", "idle_watts"):
             found += _between(f"energy.{key}", raw["energy"].get(key), _WATTS)
     if isinstance(raw.get("runtimes"), list):
-        found += _runtimes(raw["runtimes"], brings)
-        found += _pythons_nowhere(raw)
+        found += _runtimes(raw["runtimes"], shipped_versions)
+        found += _no_python_at_all(raw)
     return tuple(found)
 
 
@@ -88,7 +88,7 @@ def _cpu(cpu: Table, raw: Table) -> list[str]:
     return found
 
 
-def _runtimes(entries: list[object], brings: Mapping[str, tuple[str, ...]]) -> list[str]:
+def _runtimes(entries: list[object], shipped_versions: Mapping[str, tuple[str, ...]]) -> list[str]:
     found = []
     if not entries:
         found.append(f"runtimes: empty; name at least one of {', '.join(RUNTIMES)}")
@@ -105,23 +105,27 @@ def _runtimes(entries: list[object], brings: Mapping[str, tuple[str, ...]]) -> l
             if not (isinstance(python, str) and re.fullmatch(r"3\.\d+", python))
         ]
         if isinstance(entry.get("version"), str):
-            found += _version(f"{where}.version", entry["version"], brings.get(str(entry.get("name")), ()))
+            found += _version(
+                f"{where}.version", entry["version"], shipped_versions.get(str(entry.get("name")), ())
+            )
     return found
 
 
-def _version(key: str, wanted: str, brings: tuple[str, ...]) -> list[str]:
+def _version(key: str, wanted: str, shipped_versions: tuple[str, ...]) -> list[str]:
     from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
     try:
         allowed = SpecifierSet(wanted)
     except InvalidSpecifier:
         return [f"{key}: {wanted!r} is not a requirement such as '>=1.20,<2'"]
-    if brings and not any(version in allowed for version in brings):
-        return [f"{key}: {wanted!r} allows none of the versions that edgeq brings: {', '.join(brings)}"]
+    if shipped_versions and not any(version in allowed for version in shipped_versions):
+        return [
+            f"{key}: {wanted!r} allows none of the versions that edgeq ships: {', '.join(shipped_versions)}"
+        ]
     return []
 
 
-def _pythons_nowhere(raw: Table) -> list[str]:
+def _no_python_at_all(raw: Table) -> list[str]:
     """Android has no wheels at all: such a target is converted for, not deployed to."""
     entries = [entry for entry in raw["runtimes"] if isinstance(entry, dict)]
     if (
@@ -131,7 +135,7 @@ def _pythons_nowhere(raw: Table) -> list[str]:
     ):
         return []
     return [
-        "runtimes: pythons is empty for each of them, so none could be brought to a device; name its Python, ['3.11']"
+        "runtimes: pythons is empty for each of them, so none can be installed on a device; name its Python, ['3.11']"
     ]
 
 
@@ -150,12 +154,12 @@ def _keys(
         kind = allowed[key]
         kinds = kind if isinstance(kind, tuple) else (kind,)
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-            names = " or ".join(_WORDS[k] for k in kinds)
+            names = " or ".join(_TYPE_NAMES[k] for k in kinds)
             found.append(f"{prefix}{key}: expected {names}, got {value!r}")
     return found
 
 
-_WORDS = {
+_TYPE_NAMES = {
     str: "a string",
     int: "an integer",
     float: "a number",

@@ -1,8 +1,9 @@
-"""Compares a device with what the target promises and what a release needs, before anything is sent.
+"""Compares a device with what the target file lists and what a release needs, before anything is sent.
 
-Decides only; reads nothing and sends nothing.
+Decides only; asks the device nothing and sends nothing.
 """
 
+from edgeq.catalog import deployable_names
 from edgeq.errors import DeviceUnfit, NoSpace, ReadOnly
 from edgeq.nouns.device import Facts
 from edgeq.nouns.target import Target
@@ -26,7 +27,7 @@ def require_target(facts: Facts, target: Target, label: str) -> tuple[str, ...]:
     lacking = missing_isa(facts, target)
     if lacking:
         notes.append(
-            f"{label} lacks {', '.join(lacking)} that target {target.name} promises: "
+            f"{label} lacks {', '.join(lacking)} that target {target.name} lists: "
             "the quantization scheme depends on these"
         )
     if facts.memory_total < target.memory_mb * 1_000_000 * 0.7:
@@ -111,9 +112,8 @@ def _userland(facts: Facts) -> str:
 
 
 def _better_target(facts: Facts) -> str:
-    fitting = {
-        "armv7l": "--target rpi4-32bit, or install a 64-bit system",
-        "aarch64": "--target rpi4 (or rpi3, rpi5, rpi-zero-2w)",
-        "x86_64": "--target x86-64 or x86-64-vnni",
-    }
-    return f"deploy with {fitting.get(facts.arch, 'a target file of your own (docs/targets.md)')}. Nothing was sent."
+    names = deployable_names(facts.arch)
+    fitting = f"--target {' or '.join(names)}" if names else "a target file of your own (docs/targets.md)"
+    if facts.bits == 32:
+        fitting += ", or install a 64-bit system"
+    return f"deploy with {fitting}. Nothing was sent."

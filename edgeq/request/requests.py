@@ -107,8 +107,8 @@ class DeployRequest(WithStore, Measured, ConversionOptions, OnDevice):
 @dataclass(frozen=True, eq=False, kw_only=True)
 class _Emulation:
     emulate: AnyPath | None = option(
-        "Whose CPU: x86-64 (AVX2 without VNNI), rpi4, rpi5, rpi3 ..., or a .toml with cpu.qemu; default: the target that "
-        "the bundle was made for.",
+        "The target whose CPU is emulated, by name or as a .toml: one whose file has cpu.qemu (x86-64: AVX2 without "
+        "VNNI); default: the target that the bundle was made for.",
         metavar="TARGET",
     )
     data: AnyData | None = option(

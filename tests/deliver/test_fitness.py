@@ -1,5 +1,6 @@
 """What a device lacks is said before anything is sent to it."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -42,7 +43,17 @@ def test_a_32_bit_userland_on_a_64_bit_kernel_is_told_from_a_64_bit_system() -> 
     legacy = replace(PI4, arch="armv7l", bits=32)
     with pytest.raises(DeviceUnfit, match="32-bit userland .armv7l. on a 64-bit kernel") as unfit:
         fitness.require_target(legacy, catalog.target("rpi4"), "pi@x")
-    assert "rpi4-32bit" in (unfit.value.remedy or "")
+    assert unfit.value.remedy == (
+        "deploy with --target rpi4-32bit, or install a 64-bit system. Nothing was sent."
+    )
+
+
+def test_a_device_of_another_architecture_is_answered_with_every_target_of_its_own() -> None:
+    with pytest.raises(DeviceUnfit) as unfit:
+        fitness.require_target(PI4, catalog.target("rpi4-32bit"), "pi@x")
+    same = [n for n in catalog.target_names() if catalog.target(n).cpu.arch == "aarch64"]
+    named = {n for n in same if catalog.target(n).os == "linux"}
+    assert set(re.findall(r"rpi[\w-]+", unfit.value.remedy or "")) == named
 
 
 def test_flags_that_are_missing_are_said_and_do_no_harm() -> None:

@@ -291,7 +291,7 @@ def nothing(device: LabDevice) -> None:
         (little_memory, "rpi4", 41, ("61 MB of memory available", "needs about", "of it the model")),
         (little_disk, "rpi4", 41, ("MB free on", "this release needs", "of it runtime")),
         (no_c_plus_plus, "rpi4", 40, ("lacks libstdc++.so.6", "apt-get install libstdc++6")),
-        (nothing, "rpi4-32bit", 40, ("is aarch64", "armv7l", "--target rpi4")),
+        (nothing, "rpi4-32bit", 40, ("is aarch64", "armv7l", "rpi4 or rpi5")),
     ],
 )
 def test_a_device_that_lacks_something_is_refused_before_anything_is_sent(

@@ -53,7 +53,7 @@ MUTATIONS = {
     "a flag of which a letter is missing": ("cpu.isa", ["asimdp"], "cpu.isa[0]"),
     "no runtime at all": ("runtimes", [], "runtimes"),
 }
-BRINGS = catalog.runtimes_brought()
+SHIPPED = catalog.shipped_versions()
 
 
 @pytest.mark.parametrize("what", MUTATIONS)
@@ -61,7 +61,7 @@ def test_each_mistake_is_named_by_its_key(what):
     path, value, key = MUTATIONS[what]
     raw = copy.deepcopy(GOOD)
     _set(raw, path, value)
-    found = problems_of(raw, BRINGS)
+    found = problems_of(raw, SHIPPED)
     assert [p for p in found if p.startswith(f"{key}:")], found
 
 
@@ -69,9 +69,9 @@ def test_a_misspelled_flag_is_answered_with_the_right_one():
     raw = copy.deepcopy(GOOD)
     raw["cpu"]["isa"] = ["fp", "NEON ", "dotprod", "asimdph"]
     assert problems_of(raw) == (
-        "cpu.isa[1]: 'NEON ' is not spelled as in /proc/cpuinfo (lower case, no blanks); asimd is meant?",
-        "cpu.isa[2]: 'dotprod' is no flag of aarch64 in /proc/cpuinfo; asimddp is meant?",
-        "cpu.isa[3]: 'asimdph' is no flag of aarch64 in /proc/cpuinfo; asimdhp is meant?",
+        "cpu.isa[1]: 'NEON ' is not spelled as in /proc/cpuinfo (lower case, no blanks); did you mean asimd?",
+        "cpu.isa[2]: 'dotprod' is no flag of aarch64 in /proc/cpuinfo; did you mean asimddp?",
+        "cpu.isa[3]: 'asimdph' is no flag of aarch64 in /proc/cpuinfo; did you mean asimdhp?",
     )
 
 
@@ -110,7 +110,7 @@ def test_all_mistakes_are_reported_together(chosen):
         path, value, _ = MUTATIONS[what]
         if paths.count(path) == 1:
             _set(raw, path, value)
-    named = {p.split(":")[0] for p in problems_of(raw, BRINGS)}
+    named = {p.split(":")[0] for p in problems_of(raw, SHIPPED)}
     assert {MUTATIONS[m][2] for m in chosen if paths.count(MUTATIONS[m][0]) == 1} <= named
 
 

@@ -1,5 +1,7 @@
 """Every shipped target file is valid, describes its board, and leads to the scheme that its CPU multiplies best."""
 
+from pathlib import Path
+
 import pytest
 
 from edgeq import catalog
@@ -11,6 +13,11 @@ NAMES = catalog.target_names()
 def test_the_promised_boards_are_there():
     promised = "rpi3 rpi4 rpi5 rpi-zero-2w rpi4-32bit x86-64 x86-64-vnni android-arm64 local"
     assert set(promised.split()) <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_readme_lists_it(name):
+    assert f"`{name}`" in (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", NAMES)
