@@ -32,7 +32,7 @@ NAMES = (
 
 @pytest.fixture
 def trapped(tmp_path):
-    """A folder as a model comes from a stranger: with modules beside it that say when they are imported."""
+    """A folder as it comes with an untrusted model: with modules beside it that say when they are imported."""
     for name in NAMES:
         (tmp_path / f"{name}.py").write_text(
             f"open({str(tmp_path / 'ran')!r}, 'a').write('{name}\\n')\nraise ImportError('the planted {name}')\n"
@@ -71,7 +71,7 @@ CONVERT = ("convert", "model.onnx", "--data", "data.npz", "--target", "x86-64", 
 @pytest.mark.parametrize(
     "edgeq", [(EDGEQ,), (sys.executable, "-m", "edgeq")], ids=["edgeq", "python -m edgeq"]
 )
-def test_converting_in_a_folder_of_a_stranger(trapped, edgeq):
+def test_converting_in_an_untrusted_folder(trapped, edgeq):
     if edgeq[0] != EDGEQ:
         # `python -m` imports these itself before a line of edgeq runs; nobody but Python can leave them out.
         for name in ("sitecustomize", "usercustomize", "runpy"):

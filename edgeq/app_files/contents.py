@@ -26,7 +26,7 @@ def contents(
     bundle: Bundle, candidate: Candidate, place: ExportPlace, languages: tuple[str, ...]
 ) -> tuple[dict[str, bytes], tuple[Skipped, ...]]:
     """What is written, by its name in the place, the model first; and the examples that could not be. The module that the one in
-    Python imports is edgeq's own: the bundle may be a stranger's.
+    Python imports is edgeq's own: the bundle may come from an untrusted source.
     """
     base, model = f"candidates/{candidate.id}/", Path(candidate.model).name
     own = [

@@ -31,7 +31,7 @@ def assemble(
     classes: Mapping[str, Sequence[str]] | None = None,
 ) -> tuple[Manifest, Artifacts]:
     """`built` pairs each candidate, in the plan's order, with its model file; the candidate's `model` is set here. `own`
-    has the inputs and outputs of those that take and give integers in place of reals, by the candidate's id. `classes` has
+    has the inputs and outputs of those that take and give integers in place of floats, by the candidate's id. `classes` has
     the names of the classes that an output scores, by its name.
 
     Returns the manifest and what `write_bundle` has to store under each artifact's path. Raises BundleRefused with

@@ -23,10 +23,10 @@ def contract(
     classes: Mapping[str, Sequence[str]] | None = None,
 ) -> bytes:
     """Canonical JSON. `inputs` and `outputs` are the manifest's; the file's own names come from the candidate. `own` are
-    the file's inputs and outputs where they take and give integers in place of the manifest's reals. `classes` are the names
+    the file's inputs and outputs where they take and give integers in place of the manifest's floats. `classes` are the names
     of those that an output scores, in their order, by the output's name, where they are known.
 
-    A dimension that the model leaves open is null; `affine` says how integers stand for reals. `preprocessing` is null
+    A dimension that the model leaves open is null; `affine` has the scale and zero point of quantized integers. `preprocessing` is null
     when the model takes its arrays as they are. `python_path` is a file next to the contract that a device's agent writes.
     """
     return canonical_json(

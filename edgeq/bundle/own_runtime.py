@@ -1,4 +1,4 @@
-"""Whether the code that a bundle brings to a device is this edgeq's: a bundle may come from a stranger."""
+"""Whether the code that a bundle brings to a device is this edgeq's: a bundle may come from an untrusted source."""
 
 import hashlib
 

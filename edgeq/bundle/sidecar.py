@@ -22,7 +22,7 @@ R = TypeVar("R", bound=Record)
 
 @dataclass(frozen=True)
 class CheckSet:
-    """Held-out samples with the host's answers. `inputs[i]` has shape [n, *input shape], `labels` [n],
+    """Held-out samples with the host's outputs. `inputs[i]` has shape [n, *input shape], `labels` [n],
     `outputs[candidate][k]` [n, *output shape]; the candidates' order of inputs and outputs is the manifest's.
     """
 
@@ -100,7 +100,7 @@ def _noun(bundle: Bundle, name: str, raw: object, noun: type[R]) -> R:
 
 
 def _arrays(bundle: Bundle, names: Sequence[str]) -> tuple[np.ndarray, ...]:
-    """All of `names`, or none when the first is not there. A gap among them is refused: half an answer is no answer."""
+    """All of `names`, or none when the first is not there. Raises BundleRefused where some of them are missing."""
     contents = [bundle.beside(name) for name in names]
     if not contents or contents[0] is None:
         return ()

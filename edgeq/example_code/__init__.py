@@ -1,6 +1,6 @@
 """Complete small programs that run a delivered model, one file per language, each written from its contract.json.
 
-Names of tensors come from a model file that a stranger may have made: they stand in the programs as quoted literals only.
+Names of tensors come from an untrusted model file: they stand in the programs as quoted literals only.
 """
 
 from collections.abc import Callable, Mapping

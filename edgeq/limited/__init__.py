@@ -1,4 +1,4 @@
-"""Files that a stranger may have written are opened in a child process with limits of memory, time and file size.
+"""Untrusted files are opened in a child process with limits of memory, time and file size.
 
 One child serves a whole command and is started with the first file. A reader is a function named by module and name; it runs
 in the child and gives back JSON, or bytes with JSON that describes them. What is wrong with a file comes back as edgeq's own

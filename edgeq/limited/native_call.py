@@ -1,4 +1,4 @@
-"""Calls of native code that runs a stranger's model: Ctrl-C is heard meanwhile, and a model that never ends is ended.
+"""Calls of native code that runs an untrusted model: Ctrl-C is heard meanwhile, and a model that never ends is ended.
 
 A model may hold a loop without end, and a thread that is inside native code hears no signal. So the call is made by a
 second thread, and the caller's waits for it, which can be interrupted.

@@ -1,4 +1,4 @@
-"""Parses JSON that a stranger may have written: bounded in size, depth, numbers and objects. Ships to the device.
+"""Parses untrusted JSON: bounded in size, depth, numbers and objects. Ships to the device.
 
 `json.loads` alone takes NaN, 1e400, integers of any length and lone surrogates, ends in RecursionError on deep nesting, and
 turns 30 MB of "[[],[],..." into a gigabyte of lists.

@@ -64,7 +64,7 @@ def _finished(asked: DeployRequest, kind: Target) -> Conversion | None:
     if not all(has_own_runtime(manifest, c.id) for c in manifest.candidates):
         asked.tell(
             Note(
-                f"the edgeq_runtime.py in {conversion.path} is not this edgeq's, but another version's or a stranger's: read it "
+                f"the edgeq_runtime.py in {conversion.path} is not this edgeq's, but another version's or from another source: read it "
                 "before you run it, or convert the model again"
             )
         )

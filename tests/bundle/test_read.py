@@ -1,4 +1,4 @@
-"""What a stranger or a bad disk could put into a bundle, and that each of it is refused by name."""
+"""What an untrusted source or a bad disk could put into a bundle, and that each of it is refused by name."""
 
 import json
 import stat

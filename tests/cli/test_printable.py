@@ -1,4 +1,4 @@
-"""What strangers' texts do on a terminal: they are read, never obeyed."""
+"""Untrusted text on a terminal: it is shown, its control characters are not obeyed."""
 
 import json
 import re

@@ -117,7 +117,7 @@ def test_an_unknown_host_key_is_accepted_once(scene: Scene) -> None:
 
 
 def test_a_key_that_the_device_does_not_accept(scene: Scene) -> None:
-    key = scene.home / "stranger"
+    key = scene.home / "unknown"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
     refused(scene.deploy(identity=str(key)), AuthRefused, scene)
 

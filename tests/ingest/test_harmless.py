@@ -1,4 +1,4 @@
-"""A .pt2 from a stranger runs none of its code."""
+"""An untrusted .pt2 runs none of its code."""
 
 import json
 import os

@@ -55,7 +55,7 @@ def refused(path, operator):
 
 @pytest.mark.parametrize("shared", [True, False])
 def test_a_program_that_maps_a_file(tmp_path, shared):
-    target, text = tmp_path / "written", b"by a stranger"
+    target, text = tmp_path / "written", b"from an untrusted source"
 
     def change(node):
         if node["target"] == "torch.ops.aten.zeros.default":

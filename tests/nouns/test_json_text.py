@@ -1,4 +1,4 @@
-"""JSON of a stranger: what Python's own parser takes or breaks on is refused in one line."""
+"""JSON from an untrusted source: what Python's own parser takes or breaks on is refused in one line."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Whatever a stranger writes into a manifest, a wheel or a job: the paths that pass stay inside of their folder."""
+"""Whatever is in an untrusted manifest, wheel or job: the paths that pass stay inside of their folder."""
 
 import os
 

@@ -164,7 +164,7 @@ def test_float_is_not_exported_without_saying_so(tmp_path: Path) -> None:
 
 
 def test_the_python_of_a_bundle_is_not_taken(bundle: Path, tmp_path: Path) -> None:
-    """It may be a stranger's; edgeq's own module is written."""
+    """It may come from an untrusted source; edgeq's own module is written."""
     (tmp_path / "m.onnx").write_bytes(b"graph")
     spec = (TensorSpec("x", "float32", (1,)),)
     built = [

@@ -221,7 +221,7 @@ def _is_saved(source: str) -> bool:
 
 
 def _outputs(module: "nn.Module", inputs: Tensors, source: str, within: Within = None) -> object:
-    """Without gradients. What a stranger may have saved ends within a time; a factory is code of the user's own.
+    """Without gradients. An untrusted file ends within a time limit; a factory is code of the user's own.
     `within` is a context for the thread that runs it.
     """
     import torch

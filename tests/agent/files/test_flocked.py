@@ -48,7 +48,7 @@ def root() -> Iterator[Root]:
 
 
 @pytest.fixture
-def stranger() -> str:
+def other_user() -> str:
     if os.geteuid() != 0:
         pytest.skip("running a process of another user needs root")
     return pwd.getpwnam("nobody").pw_name
@@ -73,10 +73,10 @@ def test_a_guard_that_another_process_keeps_ends_in_its_name(root: Root, hold: H
         lock.take(root, "ben", "another")
 
 
-def test_who_has_no_business_in_the_root_cannot_even_open_the_guard(root: Root, stranger: str) -> None:
+def test_who_has_no_business_in_the_root_cannot_even_open_the_guard(root: Root, other_user: str) -> None:
     lock.take(root, "ann", "a test")
     opened = subprocess.run(
-        ["cat", root.lock_guard], user=stranger, capture_output=True, cwd="/", check=False
+        ["cat", root.lock_guard], user=other_user, capture_output=True, cwd="/", check=False
     )
     assert opened.returncode != 0 and b"ermission" in opened.stderr
 
@@ -98,9 +98,9 @@ def test_a_shared_roots_guard_is_its_groups(root: Root) -> None:
     assert stat.S_IMODE(root.lock_guard.stat().st_mode) == 0o660
 
 
-def test_a_stranger_in_the_turn_is_not_waited_for_long(root: Root, hold: Hold, stranger: str) -> None:
+def test_another_user_in_the_turn_is_not_waited_for_long(root: Root, hold: Hold, other_user: str) -> None:
     token = lock.take(root, "ann", "a test").token
-    other = hold(root.path, stranger)
+    other = hold(root.path, other_user)
     start = time.monotonic()
     with (
         pytest.raises(DeviceBusy, match=f"process {other.pid} .* of user nobody has locked"),
@@ -111,7 +111,7 @@ def test_a_stranger_in_the_turn_is_not_waited_for_long(root: Root, hold: Hold, s
 
 
 def test_an_own_command_in_the_turn_is_waited_for(root: Root, hold: Hold) -> None:
-    """The first answer got lost with its connection; the command itself works on, longer than any stranger may."""
+    """The first answer got lost with its connection; the command itself works on, longer than another user may."""
     token = lock.take(root, "ann", "a test").token
     other = hold(root.path)
     subprocess.Popen(["sh", "-c", f"sleep 1; kill {other.pid}"])

@@ -1,4 +1,4 @@
-"""A full disk, a read-only one, a stranger's folder, nonsense on stdin: each ends with a clear error, and what was live
+"""A full disk, a read-only one, another user's folder, nonsense on stdin: each ends with a clear error, and what was live
 stays live.
 """
 

@@ -57,7 +57,7 @@ def mutated(example: bytes, rng: random.Random) -> bytes:
 
 
 def read(content: bytes, folder: Path) -> object:
-    path = folder / "stranger.edgeq"
+    path = folder / "untrusted.edgeq"
     path.write_bytes(content)
     with read_bundle(path) as bundle:
         read_check(bundle)

@@ -1,4 +1,4 @@
-"""Models and data of a stranger that would cost more than they hold: refused by edgeq, in seconds, by name."""
+"""Untrusted models and data that would cost more than they hold: refused by edgeq, in seconds, by name."""
 
 import contextlib
 import io
@@ -318,7 +318,7 @@ def test_formats_that_are_not_on_the_list_are_not_tried(tmp_path, kind):
         ("calibrate = 0x" + "f" * 60_000, "240,000 bits"),
     ],
 )
-def test_toml_of_a_stranger(tmp_path, text, words):
+def test_untrusted_toml(tmp_path, text, words):
     from edgeq.errors import TargetRefused
     from edgeq.request.project import read_project
 
@@ -331,7 +331,7 @@ def test_toml_of_a_stranger(tmp_path, text, words):
 
 
 @pytest.mark.parametrize("kind", ["view", "damaged", "safetensors"])
-def test_weights_of_a_stranger(tmp_path, kind):
+def test_untrusted_weights(tmp_path, kind):
     torch = pytest.importorskip("torch")
     path = tmp_path / ("w.safetensors" if kind == "safetensors" else "w.pt")
     if kind == "view":
