@@ -87,7 +87,7 @@ def _quantized(q: Quantization, context: Context) -> Quantization:
 
 
 def table() -> str:
-    """One line for each method and format."""
+    """One line for each method and format; in brackets the word of --passes where the module has another name."""
     rows = {key: [*(_name(each) for each in row.passes), _name(LAST)] for key, row in PIPELINES.items()}
     return "\n".join(
         f"{method:10} {format:7} {' > '.join(names)}" for (method, format), names in rows.items()
@@ -95,7 +95,8 @@ def table() -> str:
 
 
 def _name(each: Pass) -> str:
-    return getattr(each, "__name__", "").rpartition(".")[2]
+    module = getattr(each, "__name__", "").rpartition(".")[2]
+    return module if each.NAME in (None, module) else f"{module} ({each.NAME})"
 
 
 if __name__ == "__main__":
