@@ -10,7 +10,7 @@ from edgeq.errors import ConversionFailed, EdgeqError
 
 
 @contextlib.contextmanager
-def translated(what: str, remedy: str | None = None) -> Iterator[None]:
+def as_conversion_failed(what: str, remedy: str | None = None) -> Iterator[None]:
     """Any failure inside becomes ConversionFailed(what), with the library's own words as detail.
 
     The libraries raise bare Exception, RuntimeError and ValueError as well as their own classes, so the place, not the

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from edgeq.conversion.data_use import Parts
 from edgeq.conversion.order import Order
 from edgeq.errors import DataRefused
-from edgeq.foreign import translated
+from edgeq.foreign import as_conversion_failed
 from edgeq.nouns.model import Model
 from edgeq.nouns.progress import Progress
 from edgeq.plain_text import counted
@@ -64,7 +64,7 @@ def _answers(
     format = "onnx" if "onnx" in model.files else next(iter(model.files))
     runner = load(Path(model.files[format]), format, threads)
     for i in range(samples.count):
-        with translated("the model does not run on this host's runtime"):
+        with as_conversion_failed("the model does not run on this host's runtime"):
             outputs = runner(samples[i])
         yield outputs
         tell(Progress("run the float model", (i + 1) / samples.count, 1.0, ""))

@@ -11,7 +11,7 @@ from edgeq.conversion.fallbacks import taken
 from edgeq.conversion.gate_remedies import gate_remedies
 from edgeq.conversion.order import Order
 from edgeq.errors import ConversionFailed, ExtraMissing, GateFailed
-from edgeq.foreign import translated
+from edgeq.foreign import as_conversion_failed
 from edgeq.limited.native_call import RunTooLong
 from edgeq.nouns.fidelity import Fidelity, words_of_db
 from edgeq.nouns.model import Model
@@ -34,7 +34,7 @@ def make_candidates(
     from edgeq.quantize.make import Options, make
 
     def built(candidate: CandidatePlan) -> "Made":
-        with translated(_not_built(candidate), _remedy(candidate)):
+        with as_conversion_failed(_not_built(candidate), _remedy(candidate)):
             one = make(
                 candidate,
                 model,

@@ -7,7 +7,7 @@ PER_CHANNEL_OPSET the plan takes one scale per tensor, or leaves the recipe out.
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgeq.foreign import translated
+from edgeq.foreign import as_conversion_failed
 
 from .onnx_index import index_of
 from .onnx_io import read_onnx
@@ -25,7 +25,7 @@ def read(path: Path) -> "onnx.ModelProto":
     model = read_onnx(path)
     _name_nodes(model)
     _take_factors(model.graph)
-    with translated(f"the shapes of {path.name} cannot be inferred"):
+    with as_conversion_failed(f"the shapes of {path.name} cannot be inferred"):
         return onnx.shape_inference.infer_shapes(model, data_prop=True)
 
 

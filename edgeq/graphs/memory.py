@@ -15,7 +15,7 @@ import math
 from collections.abc import Iterable
 from pathlib import Path
 
-from edgeq.foreign import translated
+from edgeq.foreign import as_conversion_failed
 
 from .input_shapes import AS_IT_IS, Shapes, largest, sized
 from .onnx_index import OnnxIndex, bodies, index_of, nodes_within
@@ -66,7 +66,7 @@ def live_peak(nodes: Iterable[Node], sizes: dict[str, int], kept: Iterable[str])
 def _read_onnx(
     path: Path, shapes: Shapes, samples: Iterable[tuple[tuple[int, ...], ...]] | None = None
 ) -> tuple[int, list[Node], dict[str, int], list[str]]:
-    with translated(f"cannot read {path.name} as ONNX"):
+    with as_conversion_failed(f"cannot read {path.name} as ONNX"):
         model = read_onnx(path)
         graph = sized(model, shapes if samples is None else largest(model, samples)).graph
     constants = {i.name: _onnx_bytes(i.data_type, i.dims) for i in graph.initializer}

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgeq.foreign import translated
+from edgeq.foreign import as_conversion_failed
 
 from .onnx_index import model_nodes, model_tensors, nodes_within
 from .op_sets import ONNX_DOMAINS
@@ -32,7 +32,7 @@ def read_onnx(path: Path, *, weights: bool = True) -> "ModelProto":
     """Without `weights` those in files of their own stay there. Raises ConversionFailed."""
     import onnx
 
-    with translated(f"cannot read {path.name} as ONNX"):
+    with as_conversion_failed(f"cannot read {path.name} as ONNX"):
         return onnx.load(str(path), load_external_data=weights)
 
 
@@ -40,7 +40,7 @@ def write_onnx(model: "ModelProto", path: Path) -> None:
     """With the oldest IR version that the opset allows, so that older runtimes read it too. Raises ConversionFailed."""
     import onnx
 
-    with translated(f"cannot write {path.name}"):
+    with as_conversion_failed(f"cannot write {path.name}"):
         needed = onnx.helper.find_min_ir_version_for(list(model.opset_import), ignore_unknown=True)
         model.ir_version = max(needed, _WITHOUT_INITIALIZER_INPUTS)
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Union
 
 import numpy as np
 
-from edgeq.foreign import quiet, translated
+from edgeq.foreign import as_conversion_failed, quiet
 from edgeq.graphs.onnx_edit import with_weights_of_their_own
 from edgeq.limited.native_call import native_call
 
@@ -106,7 +106,10 @@ def host_saturates() -> bool:
     per process. Raises ConversionFailed when onnxruntime does not run it.
     """
     rows = np.full((_ROWS, _DEPTH), _ACTIVATION, np.uint8)
-    with quiet(), translated("onnxruntime does not multiply two small integer matrices on this host"):
+    with (
+        quiet(),
+        as_conversion_failed("onnxruntime does not multiply two small integer matrices on this host"),
+    ):
         found = ort_session(_integer_product(), threads=1, as_this_host=True).run(None, {"a": rows})[0]
     return bool(np.any(found != _ACTIVATION * _WEIGHT * _DEPTH))
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgeq.errors import ExtraMissing
-from edgeq.foreign import quiet, translated
+from edgeq.foreign import as_conversion_failed, quiet
 
 if TYPE_CHECKING:
     from ai_edge_litert.schema_py_generated import ModelT, OperatorT, TensorT
@@ -68,7 +68,7 @@ def tflite_of(content: bytes, name: str = "a quantized file") -> TfliteGraph:
         raise ExtraMissing(
             "LiteRT is not installed, so a .tflite file cannot be read", "pip install 'edgeq[litert]'"
         ) from None
-    with quiet(), translated(f"cannot read {name} as TFLite"):
+    with quiet(), as_conversion_failed(f"cannot read {name} as TFLite"):
         model: ModelT = flatbuffer_utils.read_model_from_bytearray(content)
         kinds = _names(schema.BuiltinOperator)
         types = _names(schema.TensorType)
@@ -109,7 +109,7 @@ def read_model(path: Path) -> "ModelT":
     """Raises ConversionFailed when the file is no TFLite."""
     from ai_edge_litert.tools import flatbuffer_utils
 
-    with quiet(), translated(f"cannot read {path.name} as TFLite"):
+    with quiet(), as_conversion_failed(f"cannot read {path.name} as TFLite"):
         return _with_arrays(flatbuffer_utils.read_model(str(path)))
 
 
@@ -117,7 +117,7 @@ def unpacked(content: bytes) -> "ModelT":
     """Raises ConversionFailed when the bytes are no TFLite."""
     from ai_edge_litert.tools import flatbuffer_utils
 
-    with quiet(), translated("cannot read a quantized file as TFLite"):
+    with quiet(), as_conversion_failed("cannot read a quantized file as TFLite"):
         return _with_arrays(flatbuffer_utils.read_model_from_bytearray(content))
 
 

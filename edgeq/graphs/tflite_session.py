@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.errors import ConversionFailed, ExtraMissing
-from edgeq.foreign import quiet, translated
+from edgeq.foreign import as_conversion_failed, quiet
 from edgeq.graphs.input_integers import input_integers
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def interpreter_of(path: Path, threads: int, *, keep_all: bool = False) -> "Inte
             "LiteRT is not installed, so a .tflite candidate cannot be judged on this host",
             "pip install 'edgeq[litert]', or deploy with --runtime onnxruntime",
         ) from None
-    with translated(f"LiteRT does not load {path.name}"):
+    with as_conversion_failed(f"LiteRT does not load {path.name}"):
         return open_interpreter(path, threads, keep_all=keep_all)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgeq.foreign import translated
+from edgeq.foreign import as_conversion_failed
 
 from .input_shapes import AS_IT_IS, Shapes, sized
 from .onnx_index import index_of
@@ -73,7 +73,7 @@ def macs_of_file(path: Path, shapes: Shapes = AS_IT_IS) -> int:
     """
     if path.suffix == ".tflite":
         return sum(_tflite_work(path).macs.values())
-    with translated(f"cannot read {path.name} as ONNX"):
+    with as_conversion_failed(f"cannot read {path.name} as ONNX"):
         model = read_onnx(path, weights=False)
         for tensor in model.graph.initializer:
             if _size(tuple(tensor.dims)) > _MOST_OF_A_SHAPE:
@@ -140,7 +140,7 @@ def _tflite_macs(kind: str, x: "Shape", w: "Shape", out: "Shape") -> int:
 
 
 def _onnx_work(path: Path, shapes: Shapes) -> GraphWork:
-    with translated(f"cannot read {path.name} as ONNX"):
+    with as_conversion_failed(f"cannot read {path.name} as ONNX"):
         model = sized(read_onnx(path), shapes)
     macs: dict[str, int] = defaultdict(int)
     weights: dict[str, int] = defaultdict(int)

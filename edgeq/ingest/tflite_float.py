@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgeq.foreign import translated
+from edgeq.foreign import as_conversion_failed
 from edgeq.graphs.tflite_session import open_interpreter
 from edgeq.ingest.extras import needed
 from edgeq.ingest.float_model import THREADS, Arrays, FirstLayer, FirstLayers, FloatModel, of_channels
@@ -34,13 +34,13 @@ def float_model(
     def answers(samples: Sequence[Arrays]) -> list[Arrays]:
         if not made:
             made.append(_interpreter(file))
-        with translated(_FAILED):
+        with as_conversion_failed(_FAILED):
             return [_run(made[0], sample) for sample in samples]
 
     def first_layers(samples: Sequence[Arrays]) -> FirstLayers:
         if quantized or not samples:
             return FirstLayers()
-        with translated(_FAILED):
+        with as_conversion_failed(_FAILED):
             return FirstLayers(_first_layer(file, samples[:_LOOKED_AT]))
 
     return FloatModel(inputs, tuple(o.name for o in outputs), answers, first_layers, quantized, file)

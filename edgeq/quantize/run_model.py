@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgeq.foreign import quiet, translated
+from edgeq.foreign import as_conversion_failed, quiet
 from edgeq.graphs.ort_session import ort_session
 from edgeq.graphs.stages import ending_at
 from edgeq.graphs.tflite_session import feed, interpreter_of
@@ -90,7 +90,7 @@ def run(
     else:
         steps = (runner(samples[i]) for i in range(samples.count))
     for i in range(samples.count):
-        with translated("the model does not run on this host's runtime"):
+        with as_conversion_failed("the model does not run on this host's runtime"):
             outputs = tuple(_without_batch(o) for o in next(steps))
         if i == 0:
             found = [_room(o, samples.count, scratch, k) for k, o in enumerate(outputs)]
@@ -109,11 +109,14 @@ def values_of(
     threads: int,
 ) -> Iterator[tuple[Array, ...]]:
     """The values of `tensors` of `model`, sample by sample. Raises ConversionFailed."""
-    with quiet(), translated("onnxruntime does not load the graph with its inner tensors as outputs"):
+    with (
+        quiet(),
+        as_conversion_failed("onnxruntime does not load the graph with its inner tensors as outputs"),
+    ):
         session = ort_session(ending_at(model, tensors), threads=threads)
     inputs = [i.name for i in session.get_inputs()]
     for i in range(samples.count):
-        with translated("the graph does not run on a calibration sample"):
+        with as_conversion_failed("the graph does not run on a calibration sample"):
             yield tuple(session.run(list(tensors), dict(zip(inputs, samples[i], strict=True))))
 
 
@@ -137,7 +140,7 @@ def _as_objects(stacked: Array, filled: int) -> Array:
 
 
 def _onnx(path: Path, threads: int, as_this_host: bool, by_definition: bool) -> Runner:
-    with translated(f"onnxruntime does not load {path.name}"):
+    with as_conversion_failed(f"onnxruntime does not load {path.name}"):
         session = ort_session(path, threads=threads, optimize=not by_definition, as_this_host=as_this_host)
     inputs = tuple(i.name for i in session.get_inputs())
     outputs = tuple(o.name for o in session.get_outputs())

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgeq.foreign import translated
+from edgeq.foreign import as_conversion_failed
 from edgeq.graphs.onnx_index import has_body, index_of
 from edgeq.graphs.onnx_io import read_onnx
 from edgeq.graphs.op_sets import MOVES_VALUES, STATIC
@@ -52,13 +52,13 @@ def float_model(
     sessions: list[Session] = []
 
     def answers(samples: Sequence[Arrays]) -> list[Arrays]:
-        with translated(_FAILED):
+        with as_conversion_failed(_FAILED):
             if not sessions:
                 sessions.append(ort_session(file, threads=THREADS))
             return [_run(sessions[0], sample) for sample in samples]
 
     def first_layers(samples: Sequence[Arrays]) -> FirstLayers:
-        with translated(_FAILED):
+        with as_conversion_failed(_FAILED):
             return _first_layers(file, samples)
 
     return FloatModel(inputs, tuple(o.name for o in outputs), answers, first_layers, quantized, file)

@@ -6,7 +6,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from edgeq.errors import ConversionFailed
-from edgeq.foreign import quiet, translated
+from edgeq.foreign import as_conversion_failed, quiet
 from edgeq.graphs.onnx_io import read_onnx
 from edgeq.ingest.extras import needed
 from edgeq.ingest.onnx_to_tflite.call import REMEDY
@@ -36,7 +36,7 @@ def read(path: Path, source: Path) -> Flat:
     """
     files = needed("ai_edge_litert.tools.flatbuffer_utils", "litert", "TFLite from ONNX")
     schema = needed("ai_edge_litert.schema_py_generated", "litert", "TFLite from ONNX")
-    with quiet(), translated(f"cannot read {path.name} as TFLite"):
+    with quiet(), as_conversion_failed(f"cannot read {path.name} as TFLite"):
         model = files.read_model(str(path))
     if custom := _custom(model, source):
         more = f" and {len(custom) - _NAMED} more" if len(custom) > _NAMED else ""

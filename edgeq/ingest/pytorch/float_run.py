@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from edgeq.foreign import translated
+from edgeq.foreign import as_conversion_failed
 from edgeq.ingest.float_model import (
     Arrays,
     FirstLayer,
@@ -50,15 +50,15 @@ def float_model(call: Call, names: Sequence[str], inputs: "tuple[torch.Tensor, .
         return _AT_ONCE if several and several[0] else 1
 
     def answers(samples: Sequence[Arrays]) -> list[Arrays]:
-        with translated(_FAILED), _one_thread():
+        with as_conversion_failed(_FAILED), _one_thread():
             return [output for part in _parts(samples, at_once(samples)) for output in _apart(call, part)]
 
     def first_layers(samples: Sequence[Arrays]) -> FirstLayers:
-        with translated(_FAILED), _one_thread():
+        with as_conversion_failed(_FAILED), _one_thread():
             return _first_layers(call, _parts(samples, at_once(samples)))
 
     def macs(sample: Arrays) -> int:
-        with translated(_FAILED), _one_thread():
+        with as_conversion_failed(_FAILED), _one_thread():
             return _macs(call, sample)
 
     return FloatModel(specs, (), answers, first_layers, macs=macs)

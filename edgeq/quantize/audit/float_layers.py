@@ -6,7 +6,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgeq.foreign import translated
+from edgeq.foreign import as_conversion_failed
 from edgeq.graphs.onnx_index import Graph, OnnxIndex, index_of
 from edgeq.graphs.onnx_io import read_onnx
 from edgeq.graphs.op_sets import DYNAMIC, HEAVY, INTEGER_OPERATORS, LOWERED, STATIC
@@ -148,7 +148,7 @@ _FINDERS: dict[tuple[str, str], Callable[[Path], FloatLayers]] = {
 def _graph(path: Path) -> "GraphProto":
     import onnx
 
-    with translated(f"cannot read {path.name} as ONNX"):
+    with as_conversion_failed(f"cannot read {path.name} as ONNX"):
         return onnx.shape_inference.infer_shapes(read_onnx(path)).graph
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgeq.foreign import quiet, translated
+from edgeq.foreign import as_conversion_failed, quiet
 from edgeq.graphs.onnx_index import OnnxIndex, bodies, index_of, nodes_within
 from edgeq.graphs.onnx_io import read_onnx
 from edgeq.graphs.op_sets import FUSED_FLOAT_KERNELS, HEAVY, INTEGER_KERNELS
@@ -123,7 +123,7 @@ def _runs_on_this_host(scheme: Scheme | None) -> bool:
 
 def _optimized(path: Path) -> "GraphProto":
     # Above this level come layout changes for this host's CPU, which hide operators behind private names.
-    with quiet(), translated(f"onnxruntime does not load {path.name}"):
+    with quiet(), as_conversion_failed(f"onnxruntime does not load {path.name}"):
         return optimized(path, "extended").graph
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgeq.foreign import translated
+from edgeq.foreign import as_conversion_failed
 from edgeq.graphs.float_graph import read as read_float
 from edgeq.graphs.onnx_index import OnnxIndex, index_of, named_bodies, names_read
 from edgeq.graphs.op_sets import HEAVY, MOVES_VALUES, RESHAPES
@@ -220,7 +220,7 @@ def _same(array: Array, other: Array) -> bool:
 def _tflite_values(path: Path, sample: tuple[Array, ...]) -> dict[str, Array]:
     interpreter = interpreter_of(path, 1, keep_all=True)
     feed(interpreter, sample)
-    with translated("the float .tflite does not run on a sample"):
+    with as_conversion_failed("the float .tflite does not run on a sample"):
         native_call(interpreter.invoke)
     written = {int(i) for op in interpreter._get_ops_details() for i in op["outputs"]}
     return {
@@ -251,7 +251,7 @@ def _onnx_values(path: Path, sample: tuple[Array, ...]) -> dict[str, tuple[str, 
     known = {o.name for o in model.graph.output}
     names = [name for node in nodes for name in node.output if name]
     model.graph.output.extend(untyped(name) for name in names if name not in known)
-    with translated("the float ONNX graph does not run with all its tensors as outputs"):
+    with as_conversion_failed("the float ONNX graph does not run with all its tensors as outputs"):
         session = ort_session(model, threads=1)
         inputs = dict(zip((i.name for i in session.get_inputs()), sample, strict=True))
         outputs = zip(names, session.run(names, inputs), strict=True)

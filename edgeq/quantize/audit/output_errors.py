@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgeq.foreign import quiet, translated
+from edgeq.foreign import as_conversion_failed, quiet
 from edgeq.graphs.onnx_index import index_of
 from edgeq.graphs.onnx_io import read_onnx
 from edgeq.graphs.ort_session import Session, ort_session
@@ -139,7 +139,7 @@ class _Measured:
     def run(self, floats: Mapping[str, Array]) -> tuple[Array, Array]:
         """q and v."""
         inputs = {name: floats[name].astype(kind, copy=False) for name, kind in self.types.items()}
-        with translated(f"the operators that replace {self.layer.name} do not run on their own"):
+        with as_conversion_failed(f"the operators that replace {self.layer.name} do not run on their own"):
             own = self.own.run(None, inputs)[0]
             return own, own if self.exact is None else self.exact.run(None, inputs)[0]
 
@@ -174,7 +174,7 @@ class _Sessions:
         ]
         part = part_of(self._model, nodes, inputs, [untyped(output)])
         part.graph.initializer.extend(tensors)
-        with quiet(), translated(f"the layer that computes {output} does not load on its own"):
+        with quiet(), as_conversion_failed(f"the layer that computes {output} does not load on its own"):
             return ort_session(part, threads=self._threads)
 
 

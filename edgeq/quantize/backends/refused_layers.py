@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from edgeq.errors import ConversionFailed
-from edgeq.foreign import translated
+from edgeq.foreign import as_conversion_failed
 from edgeq.quantize.run_model import load
 from edgeq.quantize.samples import Array
 
@@ -50,7 +50,7 @@ def runs(path: Path, format: str, sample: Sample | None) -> None:
     """Raises ConversionFailed where the runtime does not load the file, or does not run it on `sample`."""
     runner = load(path, format)
     if sample is not None:
-        with translated(f"{path.name} does not run"):
+        with as_conversion_failed(f"{path.name} does not run"):
             runner(sample)
 
 

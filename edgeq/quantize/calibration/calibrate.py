@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from edgeq.foreign import translated
+from edgeq.foreign import as_conversion_failed
 from edgeq.graphs.tflite import read_tflite
 from edgeq.graphs.tflite_session import feed, interpreter_of
 from edgeq.limited.native_call import native_call
@@ -145,7 +145,7 @@ def calibrate_tflite(
 
         def look(arrays: tuple[Array, ...]) -> dict[str, SampleStats]:
             feed(interpreter, arrays)
-            with translated("the float .tflite does not run on a calibration sample"):
+            with as_conversion_failed("the float .tflite does not run on a calibration sample"):
                 native_call(interpreter.invoke)
             tensors = _float_tensors(interpreter)
             return {

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.errors import ConversionFailed
-from edgeq.foreign import translated
+from edgeq.foreign import as_conversion_failed
 from edgeq.graphs.onnx_index import index_of
 from edgeq.graphs.op_sets import ACTIVATIONS
 from edgeq.graphs.ort_session import Session, ort_session
@@ -60,7 +60,7 @@ class InstrumentedGraph:
     def _try(self, feeds: dict[str, Array]) -> dict[str, SampleStats | None]:
         names = [o.name for o in self._session.get_outputs()]
         try:
-            with translated("the float graph does not run on a calibration sample"):
+            with as_conversion_failed("the float graph does not run on a calibration sample"):
                 found = dict(zip(names, self._session.run(names, feeds), strict=True))
         except ConversionFailed:
             if len(self._whole) == len(self.tensors):
@@ -83,7 +83,7 @@ class InstrumentedGraph:
     def _opened(self) -> Session:
         reduced = [(k, name) for k, name in enumerate(self.tensors) if name not in self._whole]
         graph = _with_reductions(self._model, reduced, self._sizes, self._whole, self._counted)
-        with translated("onnxruntime does not load the float graph for calibration"):
+        with as_conversion_failed("onnxruntime does not load the float graph for calibration"):
             return ort_session(graph, threads=self._threads)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from edgeq.errors import ConversionFailed
-from edgeq.foreign import translated
+from edgeq.foreign import as_conversion_failed
 from edgeq.quantize.evaluate.sqnr import are_integers, equal_values, sqnr_db
 from edgeq.quantize.run_model import Runner, load
 from edgeq.quantize.samples import Array, SamplesLike
@@ -44,18 +44,18 @@ def float_runner(path: Path, format: str, threads: int, samples: SamplesLike) ->
     few = [samples[i] for i in range(min(samples.count, _SAMPLES))]
     try:
         defined = load(path, format, threads, by_definition=True)
-        with translated("the graph does not run by definition"):
+        with as_conversion_failed("the graph does not run by definition"):
             expected = [defined(arrays) for arrays in few]
     except ConversionFailed:  # some operators have a kernel in the optimised graph alone
         return FloatRunner(optimised)
-    with translated("the model does not run on this host's runtime"):
+    with as_conversion_failed("the model does not run on this host's runtime"):
         got = [optimised(arrays) for arrays in few]
         if not _differ(expected, got):
             return FloatRunner(optimised)
         again = [optimised(arrays) for arrays in few]
     if _differ(got, again):  # it draws random numbers
         return FloatRunner(optimised)
-    with translated("the graph does not run by definition"):
+    with as_conversion_failed("the graph does not run by definition"):
         nudged = [defined(arrays) for arrays in _nudged(few)]
     differs_db = _worst_db(expected, got)
     if _differ(expected, nudged) and _worst_db(expected, nudged) < differs_db + _APART_DB:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from edgeq.foreign import quiet, translated
+from edgeq.foreign import as_conversion_failed, quiet
 from edgeq.graphs.onnx_io import read_onnx
 from edgeq.graphs.ort_session import Session, ort_session
 from edgeq.graphs.tflite import read_tflite
@@ -82,18 +82,18 @@ def onnx_noise(
     import onnx
 
     failed = "the layers of the quantized graph cannot be tried one by one"
-    with translated(failed):
+    with as_conversion_failed(failed):
         graph, quantizers = fake_quant_graph(model, read_onnx(quantized))
         # Optimized, Q and DQ would be fused into the integer kernels whose parts are tried here.
         with quiet():
             session = ort_session(graph, threads=threads, optimize=False)
-    with translated("the work of the float graph cannot be counted"):
+    with as_conversion_failed("the work of the float graph cannot be counted"):
         macs = onnx_macs(onnx.shape_inference.infer_shapes(model, data_prop=True))
     inputs = [i.name for i in session.get_inputs() if i.name != SWITCHES]
     trial = _Trial(session, [o.name for o in model.graph.output], quantizers)
     planned = sample_count(samples.count, len(quantizers), macs)
     for i in range(planned):
-        with translated(failed):
+        with as_conversion_failed(failed):
             trial.add(dict(zip(inputs, samples[i], strict=True)), progress, i / planned, 1 / planned)
     return trial.noise()
 
@@ -150,7 +150,7 @@ def tflite_noise(
     signal, noise, clipped = (dict.fromkeys(shared, 0.0) for _ in range(3))
     planned = min(samples.count, _SAMPLES)
     for i in range(planned):
-        with translated("the quantized .tflite does not run on a held-out sample"):
+        with as_conversion_failed("the quantized .tflite does not run on a held-out sample"):
             for interpreter in (real, integer):
                 feed(interpreter, samples[i])
                 native_call(interpreter.invoke)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from edgeq.foreign import quiet, translated
+from edgeq.foreign import as_conversion_failed, quiet
 from edgeq.graphs.input_integers import input_integers
 from edgeq.graphs.onnx_index import names_read
 from edgeq.graphs.ort_session import ort_session
@@ -85,7 +85,7 @@ class PartialRun(ABC, Generic[Tensor]):
         inputs, outputs = sorted((read & self._live[0].keys()) - made), sorted(made & (later | {tensor}))
         run = self._part(nodes, inputs, outputs)
         for live in self._live:
-            with translated("a part of the model does not run on a calibration sample"):
+            with as_conversion_failed("a part of the model does not run on a calibration sample"):
                 found = run([live[t] for t in inputs])
             live.update(zip(outputs, found, strict=True))
             for t in [t for t in live if t not in later and t != tensor]:
@@ -131,7 +131,7 @@ class OnnxRun(PartialRun[str]):
             [onnx.helper.make_tensor_value_info(t, types[t], None) for t in inputs],
             [untyped(t) for t in outputs],
         )
-        with quiet(), translated("a part of the graph does not load"):
+        with quiet(), as_conversion_failed("a part of the graph does not load"):
             session = ort_session(part, threads=self._threads, optimize=False)
         return lambda arrays: session.run(outputs, dict(zip(inputs, arrays, strict=True)))
 
@@ -157,7 +157,7 @@ class TfliteRun(PartialRun[int]):
     ) -> Callable[[list[Array]], Iterable[Array]]:
         operators = [self._graph.operators[k] for k in nodes]
         content = packed(self._subgraph(operators, inputs, outputs))
-        with quiet(), translated("a part of the .tflite does not load"):
+        with quiet(), as_conversion_failed("a part of the .tflite does not load"):
             shapes = [self._live[0][t].shape for t in inputs]
             interpreter = open_interpreter(content, self._threads, shapes=shapes)
         # The interpreter lists inputs and outputs in the part's order.

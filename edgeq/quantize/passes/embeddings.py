@@ -6,7 +6,7 @@ Embeddings are half of a small transformer's file: all-MiniLM-L6 58 -> 23 MB for
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from edgeq.foreign import translated
+from edgeq.foreign import as_conversion_failed
 from edgeq.graphs.onnx_edit import Parts, copied, drop_unread
 from edgeq.graphs.onnx_index import OnnxIndex, index_of
 from edgeq.nouns.passes import AppliedChange, PassResult
@@ -48,7 +48,7 @@ def store_tables(model: "onnx.ModelProto") -> tuple["onnx.ModelProto", tuple[App
     for scope, node in lookups:
         _replace(node, scope.graph, *names[id(scope.homes[node.input[0]]), node.input[0]])
     drop_unread(copy.graph)
-    with translated("the shapes behind an embedding cannot be inferred"):
+    with as_conversion_failed("the shapes behind an embedding cannot be inferred"):
         copy = onnx.shape_inference.infer_shapes(copy, data_prop=True)
     how = "its table is stored in 8 bits with one scale per row"
     return copy, tuple(AppliedChange(f"Gather: {node.name or node.output[0]}", how) for _, node in lookups)

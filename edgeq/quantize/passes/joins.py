@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgeq.foreign import translated
+from edgeq.foreign import as_conversion_failed
 from edgeq.graphs.op_sets import HEAVY, INTEGER_OPERATORS
 from edgeq.graphs.tflite import read_tflite
 from edgeq.graphs.tflite_session import feed, interpreter_of
@@ -149,7 +149,7 @@ def _tflite_values(
     interpreter = interpreter_of(source, threads, keep_all=True)
     indices = {d["name"]: d["index"] for d in interpreter.get_tensor_details()}
     found: dict[str, list[Array]] = {name: [] for name in names if name in indices}
-    with translated("the float .tflite does not run on a calibration sample"):
+    with as_conversion_failed("the float .tflite does not run on a calibration sample"):
         for i in range(samples.count):
             feed(interpreter, samples[i])
             native_call(interpreter.invoke)

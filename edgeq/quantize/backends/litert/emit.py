@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.errors import ExtraMissing
-from edgeq.foreign import quiet, translated
+from edgeq.foreign import as_conversion_failed, quiet
 from edgeq.graphs.tflite import Tensor, read_tflite, tflite_of
 from edgeq.quantize.backends.litert.kernels import of_one_scale, products_across, without_kernel
 from edgeq.quantize.backends.litert.outputs_apart import apart, copies, joined
@@ -167,7 +167,7 @@ def _quantized(
         raise ExtraMissing(
             "int8 for LiteRT needs litert-quantizer", "pip install 'edgeq[litert]', or --runtime onnxruntime"
         ) from None
-    with quiet(), translated("litert-quantizer refused the graph", "deploy with --recipe float"):
+    with quiet(), as_conversion_failed("litert-quantizer refused the graph", "deploy with --recipe float"):
         rules = getattr(recipe, recipe_name)()
         rules += [
             _with_one_scale(rules[0], TFLOperationName[kind], scope) for kind, scope in one_scale.items()

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgeq.foreign import quiet, translated
+from edgeq.foreign import as_conversion_failed, quiet
 from edgeq.graphs.onnx_edit import copied
 from edgeq.graphs.onnx_index import Graph, index_of
 from edgeq.graphs.onnx_io import write_onnx
@@ -61,7 +61,10 @@ def quantized(
 
     copy = copied(model)
     _forget_shapes_of_weights(copy.graph)
-    with quiet(), translated("onnxruntime's quantizer refused the graph", "deploy with --recipe float"):
+    with (
+        quiet(),
+        as_conversion_failed("onnxruntime's quantizer refused the graph", "deploy with --recipe float"),
+    ):
         quantizer = ONNXQuantizer(
             copy,
             True,  # per channel

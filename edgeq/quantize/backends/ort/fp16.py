@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.errors import ConversionFailed
-from edgeq.foreign import quiet, translated
+from edgeq.foreign import as_conversion_failed, quiet
 from edgeq.graphs.onnx_edit import copied
 from edgeq.graphs.onnx_io import write_onnx
 from edgeq.quantize.quantization import Backend, Quantization, Written
@@ -51,7 +51,7 @@ def _cast(model: Any, kinds: list[str], nodes: list[str]) -> Any:
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
     copy = copied(model)
-    with quiet(), translated("onnxruntime's float16 converter refused the graph", _REMEDY):
+    with quiet(), as_conversion_failed("onnxruntime's float16 converter refused the graph", _REMEDY):
         return convert_float_to_float16(
             copy, keep_io_types=True, disable_shape_infer=False, op_block_list=kinds, node_block_list=nodes
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from edgeq.foreign import quiet, translated
+from edgeq.foreign import as_conversion_failed, quiet
 from edgeq.graphs.float_graph import PER_CHANNEL_OPSET
 from edgeq.graphs.onnx_edit import copied
 from edgeq.graphs.onnx_index import index_of
@@ -140,7 +140,10 @@ def _emit(
 
     types = {"int8": QuantType.QInt8, "uint8": QuantType.QUInt8}
     data = {name: (np.float32(low), np.float32(high)) for name, (low, high) in ranges.items()}
-    with quiet(), translated("onnxruntime's quantizer refused the graph", "deploy with --recipe float"):
+    with (
+        quiet(),
+        as_conversion_failed("onnxruntime's quantizer refused the graph", "deploy with --recipe float"),
+    ):
         quantizer = QDQQuantizer(
             copied(model),
             scheme.per_channel,

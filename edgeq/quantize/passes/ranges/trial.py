@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from edgeq.foreign import translated
+from edgeq.foreign import as_conversion_failed
 from edgeq.graphs.onnx_edit import copied
 from edgeq.graphs.onnx_index import index_of
 from edgeq.graphs.onnx_io import read_onnx
@@ -69,7 +69,7 @@ class OnnxTrial:
         import onnx
 
         path.parent.mkdir(parents=True, exist_ok=True)
-        with translated(f"cannot write {path.name}"):
+        with as_conversion_failed(f"cannot write {path.name}"):
             onnx.save(model, str(path))
 
 

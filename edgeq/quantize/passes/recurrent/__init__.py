@@ -7,7 +7,7 @@ split_gru       a GRU as MatMuls with constant weights around its steps
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from edgeq.foreign import translated
+from edgeq.foreign import as_conversion_failed
 from edgeq.graphs.onnx_edit import Parts, copied, drop_unread
 from edgeq.graphs.onnx_index import OnnxIndex, index_of
 from edgeq.graphs.onnx_io import opset_of
@@ -56,7 +56,7 @@ def lower_recurrent(model: "onnx.ModelProto") -> Lowered:
             split_gru(lowering.split).replace(lowering.node, scope.graph)
     _store(found)
     drop_unread(copy.graph)
-    with translated("the shapes of a GRU's matrix products cannot be inferred"):
+    with as_conversion_failed("the shapes of a GRU's matrix products cannot be inferred"):
         copy = onnx.shape_inference.infer_shapes(copy, data_prop=True)
     lowerings = [lowering for _, lowering in found]
     return Lowered(
