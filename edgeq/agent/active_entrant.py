@@ -190,17 +190,17 @@ class ActiveEntrant:
             "warmup_ns": int(self.job.limits.block_ms * 1e6),
         }
 
-    def _take_outputs(self, told: Message) -> None:
-        files = tuple(str(Path(f).relative_to(self.root)) for f in told["files"])
-        self.outputs = Outputs(files, told["count"], told["offered"], told["limited_by"])
-        if not told["finite"]:
+    def _take_outputs(self, reply: Message) -> None:
+        files = tuple(str(Path(f).relative_to(self.root)) for f in reply["files"])
+        self.outputs = Outputs(files, reply["count"], reply["offered"], reply["limited_by"])
+        if not reply["finite"]:
             self.fail(ChildFailed("wrong", "outputs are not finite though all inputs are"))
 
     def _notes(self) -> "tuple[str, ...]":
-        anew = ("low memory: its process was restarted for each block",) if not self.lasting else ()
-        return (*self._tried.get("notes", ()), *anew)
+        restarted = ("low memory: its process was restarted for each block",) if not self.lasting else ()
+        return (*self._tried.get("notes", ()), *restarted)
 
 
 def _bytes_of(model: Path) -> int:
-    """The file with the external data beside it (`model.onnx`, `model.onnx.data`)."""
+    """The file with its external data (`model.onnx`, `model.onnx.data`)."""
     return sum(p.stat().st_size for p in model.parent.glob(f"{model.name}*") if p.is_file())

@@ -32,7 +32,7 @@ class Activation(Record):
 
 
 def app_names(root: Root) -> tuple[str, ...]:
-    """Raises PermissionError where this user may not look, for "none" would be a lie."""
+    """Raises PermissionError where this user may not look, where "none" would be wrong."""
     try:
         found = sorted(root.apps.iterdir())
     except FileNotFoundError:

@@ -1,8 +1,8 @@
 """Races until one attempt was quiet: waits for a quiet device in between, within the job's limits.
 
-All attempts together measure for `limits.seconds` and `limits.max_rounds`, and wait for as long again. One that others
-disturb is broken off while there is time left to wait; the last goes to its end, for its CPU times. Nothing that was
-measured is dropped. Decides nothing about which entrant is better.
+All attempts together measure for `limits.seconds` and `limits.max_rounds`, and wait for as long again. An attempt
+that other load disturbs is interrupted while there is time left to wait; the last one runs to its end, for its CPU times.
+Nothing that was measured is dropped. Decides nothing about which entrant is better.
 """
 
 import time

@@ -1,4 +1,4 @@
-"""Which file contents are on this device already, wherever they lie: incoming/, releases, check samples."""
+"""Which file contents are on this device already, wherever they are: incoming/, releases, check samples."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,7 +11,7 @@ FILES = "files.json"
 
 
 def places(root: Root, wanted: Iterable[str]) -> dict[str, list[Path]]:
-    """sha256 -> files said to have that content, likeliest first; whoever uses one hashes it."""
+    """sha256 -> files that should have that content, likeliest first; the caller hashes the one it uses."""
     found: dict[str, list[Path]] = {sha: [] for sha in wanted}
     for sha, paths in found.items():
         if (root.incoming / sha).is_file():
@@ -29,7 +29,7 @@ def places(root: Root, wanted: Iterable[str]) -> dict[str, list[Path]]:
 
 
 def sample_files(folder: Path) -> tuple[str, ...]:
-    """The sha256 of each input's file in a folder of check samples, in order; empty when that cannot be told."""
+    """The sha256 of each input's file in a folder of check samples, in order; empty when unknown."""
     try:
         raw = read_json(folder / FILES)
     except (FileNotFoundError, Unreadable):

@@ -1,6 +1,6 @@
-"""Changes on disk that a power cut cannot halve: written beside, fsynced, renamed, the folder fsynced.
+"""Changes on disk that a power cut leaves done or undone: written to a temporary file, fsynced, renamed, the folder fsynced.
 
-Temporary names are `.edgeq-<8 hex>.<name>.tmp`; `sweep` removes what a cut leaves of them.
+Temporary names are `.edgeq-<8 hex>.<name>.tmp`; `sweep` removes those that a power cut left.
 """
 
 import os

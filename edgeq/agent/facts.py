@@ -1,6 +1,6 @@
-"""What this device is. Reads files; asks a program only where no file tells (systemd's version at odd places, macOS).
+"""What this device is. Reads files; runs a program only where no file has it (systemd's version at odd places, macOS).
 
-What cannot be known is said in words ("unknown board") or, for numbers, as 0; nothing here raises.
+What is unknown is a text ("unknown board") or, for numbers, 0; nothing here raises.
 """
 
 import importlib.util

@@ -1,6 +1,6 @@
 """flock(2) with a deadline: whoever may open a file may lock it, and must not keep edgeq waiting for ever.
 
-Says who has the lock where /proc/locks (proc_locks(5)) tells. Knows no file's meaning.
+Names the holder where /proc/locks (proc_locks(5)) has it. Knows no file's meaning.
 """
 
 import fcntl

@@ -1,4 +1,4 @@
-"""What the agent lays beside a model that goes live, so that an application can import its runtime (docs/application.md)."""
+"""Writes next to a model that goes live what an application needs to import its runtime (docs/application.md)."""
 
 import os
 

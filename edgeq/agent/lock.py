@@ -70,7 +70,7 @@ def holder(root: Root) -> Optional[Lock]:
     lock = _stored(root)
     if lock is None or lock.seconds_left <= 0:
         return None
-    # What it lent the device to goes on without it.
+    # The job that it delegated the lock to continues without it.
     return None if lock.process and not lock.lent_to and has_ended(lock.process) else lock
 
 
@@ -226,7 +226,7 @@ def _stored(root: Root) -> Optional[Lock]:
     try:
         return Lock.from_dict(read_json(root.lock))
     except (FileNotFoundError, Unreadable, ValueError):
-        return None  # edgeq writes the file whole; what is no lock is nobody's
+        return None  # edgeq writes the file whole; a file that is no lock is held by nobody
 
 
 @contextlib.contextmanager
@@ -259,7 +259,7 @@ def _one_at_a_time(root: Root, token: str, turn: Path) -> Iterator[None]:
 
 def _wait_for_turn(handle: int, turn: Path) -> None:
     """As long as a command of edgeq's may take. Anybody who may look into the folder can lock it: a process of a user who has
-    no business in it is waited for as briefly as for the guard. Raises DeviceBusy.
+    no business in it is waited for only as long as for the guard. Raises DeviceBusy.
     """
     start = time.monotonic()
     while not lock_now(handle):

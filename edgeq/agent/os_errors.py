@@ -54,6 +54,6 @@ def translated(error: Union[EdgeqError, OSError], below: object = None) -> Optio
 
 
 def _shown(where: str) -> str:
-    """The file that was to be written, not the one beside it that would have become it."""
+    """The file that was to be written, not its temporary name."""
     path = Path(where)
     return str(path.with_name(path.name.split(".", 2)[2][: -len(".tmp")]) if is_temporary(path) else path)

@@ -26,13 +26,13 @@ def perform(root: Root, job: Job, is_cancelled: Callable[[], bool] = lambda: Fal
         measurement = run_job(job, str(root.path), agent_name(), str(folder), is_cancelled)
     except Abandoned:
         forget(root, job.id)
-        raise RemoteFailed(f"job {job.id} was given up by {job.requested_by or 'its host'}") from None
+        raise RemoteFailed(f"job {job.id} was abandoned by {job.requested_by or 'its host'}") from None
     store(root, measurement)
     return measurement
 
 
 def perform_or_fail(root: Root, job: Job) -> Measurement:
-    """For the service, whom nobody waits for: a fault of the agent itself becomes the job's result, and the next job
+    """For the service: a fault of the agent itself becomes the job's result, and the next job
     gets its turn. The traceback goes to stderr, which is the journal.
     """
     try:

@@ -15,7 +15,7 @@ _NO_LINK = (errno.EXDEV, errno.EMLINK, errno.EPERM, errno.EACCES, errno.EOPNOTSU
 
 
 def place(destination: Path, sources: Sequence[Path], sha256: str, size: int) -> bool:
-    """Make `destination` from the first of `sources` whose bytes, hashed where they now lie, are the right ones.
+    """Make `destination` from the first of `sources` whose bytes, hashed at the destination, are the right ones.
 
     False when none is: then nothing is left at `destination`. fsync is the caller's, once for the whole folder.
     """
@@ -31,7 +31,7 @@ def place(destination: Path, sources: Sequence[Path], sha256: str, size: int) ->
 
 
 def place_any_size(destination: Path, sources: Sequence[Path], sha256: str) -> bool:
-    """`place` for a file whose size was never told: the hash alone decides."""
+    """`place` for a file of unknown size: the hash alone decides."""
     for source in sources:
         if source.is_file() and place(destination, [source], sha256, source.stat().st_size):
             return True

@@ -1,7 +1,7 @@
 """Rounds of blocks: who runs when, and when it is enough.
 
 Each round has one block of every entrant, in an order drawn at random; the next round runs it backwards (A B C, C B A),
-so that a drift of the device falls on all alike; after each such pair it is asked whether that is enough. The order
+so that a drift of the device affects all alike; after each such pair the stopping rule is evaluated. The order
 comes from the job's id: the same job races the same way.
 """
 

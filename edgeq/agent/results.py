@@ -1,4 +1,4 @@
-"""results/: one folder per job, measurement.json written last. Bounded, for a timer adds to it for years."""
+"""results/: one folder per job, measurement.json written last. Bounded, because a timer adds to it for years."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Room on the disk: asked for before it is used, so that a full disk is an answer and not an accident."""
+"""Free disk space, checked before it is used, so that a full disk is a clear error."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Starts children, asks them, and tells how one ended. The only file that knows processes and signals."""
+"""Starts child processes, sends them requests, and reports how one ended. The only file that knows processes and signals."""
 
 import contextlib
 import json
@@ -114,7 +114,7 @@ class Child:
                 yield None
 
     def _event(self, line: bytes) -> Message:
-        """What a runtime and a model in this process write is theirs: no JSON is how they ended."""
+        """A runtime may write to this pipe too: a line that is no JSON counts as a crash."""
         try:
             event = parse_json(line)
         except ValueError:

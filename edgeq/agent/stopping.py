@@ -1,6 +1,6 @@
 """When a race has measured enough: when the report will be able to state every figure with the requested precision.
 
-Each round gives every entrant one block beside one of the reference, so each round gives one paired ratio of block
+Each round has one block of every entrant and one of the reference, so each round gives one paired ratio of block
 medians. What the report makes of these (edgeq/report/statistics.py: a trimmed mean of logarithms, whole rounds
 resampled, Student's t) is done here too, with the very same draws and without numpy; a test holds the two together.
 """
@@ -44,7 +44,7 @@ def reason_to_stop(
     rounds: int, enough: bool, seconds: float, next_round_s: float, limits: Limits
 ) -> Optional[str]:
     """Why the race ends after `rounds` rounds and `seconds`, None while it goes on. How precise the figures became is
-    not said here: whoever shows them computes it from the raw samples.
+    not reported here: the report computes it from the raw samples.
     """
     long_enough = seconds >= min(SHORTEST_S, limits.seconds)
     if enough and long_enough and rounds >= max(limits.min_rounds, ENOUGH_ROUNDS):

@@ -14,7 +14,7 @@ _LONGEST_HISTORY = 100
 
 
 def switch(root: Root, app: str, goal: Activation) -> None:
-    """Live already: nothing changes but what is known of its speed. The link is the truth and comes first: a power cut between it and the history is
+    """Where it is live already, only the note on its speed changes. The link is the truth and comes first: a power cut between it and the history is
     put right by whoever reads the history.
     """
     make_importable(root, app, goal)

@@ -1,4 +1,4 @@
-"""Holds a release's folder against its manifest: every file there, none besides, each with its size and hash."""
+"""Compares a release's folder with its manifest: every file is there, no other is, each has its size and hash."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""Unpacks a wheel into a folder that goes on sys.path as it is. Every byte is held against the wheel's own RECORD.
+"""Unpacks a wheel into a folder that goes on sys.path as it is. Every file is checked against the wheel's RECORD.
 
 What an installer would do beyond that (scripts, headers, data files) a runtime does not need, and is left out.
 Knows the wheel format (PyPA "Binary distribution format"), not which wheels a runtime needs.

@@ -1,4 +1,4 @@
-"""Several files into one folder, each whole or not at all: written beside, fsynced, renamed when all are there."""
+"""Several files into one folder, each whole or not at all: written to temporary files, fsynced, renamed when all are there."""
 
 import os
 import shutil

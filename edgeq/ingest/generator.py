@@ -13,7 +13,7 @@ from edgeq.ingest.spool import Spool
 from edgeq.ingest.stored import Stored
 from edgeq.user_code import load_attribute, place_of
 
-# More than any calibration needs; a generator that never ends is told so instead of filling the disk.
+# More than any calibration needs; a generator that never ends is refused instead of filling the disk.
 MOST = 20_000
 
 

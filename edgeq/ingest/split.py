@@ -13,7 +13,7 @@ MOST_CALIBRATION = 200  # min-max ranges of the models measured here change litt
 
 @dataclass(frozen=True)
 class Split:
-    """`same`: there is only one (distinct) sample, so it calibrates and judges, which has to be said in the result."""
+    """`same`: there is only one (distinct) sample, so it calibrates and judges, which the result has to state."""
 
     calibration: Samples
     heldout: Samples

@@ -85,7 +85,7 @@ def _misfit(
     host: Sequence[Array], device: Sequence[Array], float_host: Sequence[Array], count: int
 ) -> str | None:
     if count < 1:
-        return "the device answered no check sample"
+        return "the device returned no output of a check sample"
     if not len(host) == len(device) == len(float_host):
         return f"the device has {len(device)} outputs, the host {len(host)}, float {len(float_host)}"
     for k, (h, d, f) in enumerate(zip(host, device, float_host, strict=True)):

@@ -1,4 +1,4 @@
-"""This machine as a device: a folder and a subprocess. The same words, the same write-beside-and-rename as over SSH."""
+"""This machine as a device: a folder and a subprocess. The same messages, and the same write to a temporary file and rename, as over SSH."""
 
 import os
 import select

@@ -19,7 +19,7 @@ from edgeq.nouns.release import App
 @dataclass(frozen=True)
 class Request(Record):
     """`job` is how this candidate is measured from now on (`periodic`); None leaves what was remembered. `not_compared`:
-    why nobody knows how fast it is beside the others.
+    why its speed was not compared with that of the others.
     """
 
     token: str

@@ -1,4 +1,4 @@
-"""`drain`: every job that waits, oldest first; what the service calls. Afterwards no file in jobs/ asks for it again."""
+"""`drain`: runs every waiting job, oldest first; the service calls it. Afterwards no file in jobs/ would start it again."""
 
 import errno
 import sys
@@ -67,8 +67,8 @@ def _journal_errors(
 
 
 def _turn(root: Root, oldest: Path, wait_s: float) -> "tuple[Path, float]":
-    """The job to do now, and for how many seconds it may wait yet: the one that the device is lent to as soon as there is
-    one, for its holder waits for nothing else; the oldest when nobody holds the device, or its wait is over.
+    """The job to run now, and for how many seconds it may still wait: first the one to which the holder delegated its lock,
+    whose result the holder waits for; the oldest when nobody holds the device, or its wait is over.
     """
     end = time.monotonic() + wait_s
     while True:

@@ -95,7 +95,7 @@ def _fill(root: Root, folder: Path, manifest: Manifest, artifacts: tuple[Artifac
 def _repair(root: Root, folder: Path, manifest: Manifest) -> None:
     """A release that is there already is verified; file by file, what is damaged is replaced.
 
-    Not assembled anew and exchanged: it may be live, and `current` must lead to a folder at each moment. What somebody else
+    Not assembled again and exchanged: it may be live, and `current` must lead to a folder at each moment. What somebody else
     put there is moved aside; where nothing is damaged, by `activate`.
     """
     found = [f for f in findings(folder, manifest) if is_damage(f)]

@@ -1,4 +1,4 @@
-"""`lock`: hold this device, or with a token hold it longer, or by another token."""
+"""`lock`: takes the device; with a token renews the lease, or issues a new token."""
 
 from dataclasses import dataclass
 from typing import Optional

@@ -1,4 +1,4 @@
-"""`periodic`: a measurement of every live app is asked for; what the timer calls."""
+"""`periodic`: submits a measurement of every live app; the timer calls it."""
 
 import secrets
 import time

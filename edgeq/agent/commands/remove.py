@@ -17,7 +17,7 @@ from edgeq.nouns.record import Record
 
 @dataclass(frozen=True)
 class Request(Record):
-    """Whoever only looks needs no token; without one everything is removed when nobody holds the device."""
+    """A dry run needs no token; without one everything is removed only when nobody holds the device."""
 
     token: str = ""
     app: Optional[str] = None

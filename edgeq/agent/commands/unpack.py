@@ -13,7 +13,7 @@ from edgeq.nouns.answers import Placed
 from edgeq.nouns.record import Record
 from edgeq.nouns.safe_names import is_name, is_sha256
 
-_COMPILED = 1.6  # unpacked and compiled beside unpacked alone; numpy is the worst with 1.5
+_COMPILED = 1.6  # size unpacked and compiled over size unpacked; numpy is the worst with 1.5
 
 
 @dataclass(frozen=True)

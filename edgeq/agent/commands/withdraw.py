@@ -1,4 +1,4 @@
-"""`withdraw`: a job that nobody has begun is taken back; one that is done under the holder's own token is ended."""
+"""`withdraw`: withdraws a job that has not begun; ends one that runs under the holder's own token."""
 
 from dataclasses import dataclass
 from typing import Optional

@@ -6,7 +6,7 @@ Each file has the same three things:
     absent(fs) -> str | None   why there is no such meter here, None when there is
     meter(fs) -> Meter         only where `absent` is None
 
-A meter counts joules from its first reading on. Counters give exact differences; a source that tells watts only is
+A meter counts joules from its first reading on. Counters give exact differences; a source that reports watts only is
 integrated over the readings, so it has to be read often.
 """
 

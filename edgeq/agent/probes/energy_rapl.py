@@ -32,7 +32,7 @@ def meter(fs: Path) -> Meter:
 
 
 def _packages(fs: Path) -> "list[Path]":
-    """Top-level zones named package-N; their sub-zones (core, dram) are part of them or beside the point."""
+    """Top-level zones named package-N; their sub-zones (core, dram) are part of them or not wanted."""
     zones = sorted((fs / "sys/class/powercap").glob("intel-rapl:[0-9]*"))
     return [z for z in zones if z.name.count(":") == 1 and (text_of(z / "name") or "").startswith("package")]
 

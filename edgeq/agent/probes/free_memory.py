@@ -9,7 +9,7 @@ from .read_file import text_of
 
 
 def memory_of(fs: Path) -> "tuple[Optional[int], Optional[int]]":
-    """(total, available); None where nobody tells."""
+    """(total, available); None where unknown."""
     lines = (text_of(fs / "proc/meminfo") or "").splitlines()
     kib = {line.partition(":")[0]: line.partition(":")[2].split() for line in lines}
     if "MemTotal" in kib:

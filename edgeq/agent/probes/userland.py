@@ -10,7 +10,7 @@ from .read_file import text_of
 
 _32_BIT = {"aarch64": "armv7l", "armv8l": "armv7l", "x86_64": "i686"}
 _SPELLINGS = {"arm64": "aarch64", "amd64": "x86_64"}
-# What wheels may take for granted beside the C library (PEP 600), and a system with nothing but python3 may lack.
+# Libraries that wheels may require besides the C library (PEP 600), and that a system with nothing but python3 may lack.
 _LIBRARIES = ("libstdc++.so.6",)
 
 

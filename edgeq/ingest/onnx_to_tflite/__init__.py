@@ -1,7 +1,7 @@
 """An ONNX graph -> TFLite by onnx2tf, which lives in an environment of its own: it needs a Python of 3.12 or 3.13 and pins
 every package that it uses.
 
-`convert` is the story; nothing outside this folder knows onnx2tf.
+`convert` is the entry point; nothing outside this folder knows onnx2tf.
 """
 
 from edgeq.ingest.onnx_to_tflite.convert import convert

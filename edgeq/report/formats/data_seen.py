@@ -1,4 +1,4 @@
-"""`edgeq data`: what the model will see of the samples, and what float answers."""
+"""`edgeq data`: what the model will see of the samples, and what float predicts."""
 
 from rich.console import Console
 
@@ -68,17 +68,17 @@ def _show_input(one: InputSeen, console: Console) -> None:
 
 
 def _show_answers(answers: AnswersSeen, console: Console) -> None:
-    facts = [f"answers on {counted(answers.samples, 'sample')}"]
+    facts = [f"predictions on {counted(answers.samples, 'sample')}"]
     if answers.right is not None:
         facts.append(f"right on {answers.right:,} ({100 * answers.right / answers.samples:.1f} %)")
     say(console, "float", facts)
     shown = answers.classes[:_CLASSES]
     labelled = answers.right is not None
-    head = ("class", "answers", *(["labels"] if labelled else []))
+    head = ("class", "predictions", *(["labels"] if labelled else []))
     rows = [(str(c.number), f"{c.answers:,}", *([f"{c.labels:,}"] if labelled else [])) for c in shown]
     table(console, head, rows)
     if len(answers.classes) > len(shown):
         say(console, "float", [f"and {len(answers.classes) - len(shown):,} more classes"])
     if answers.confusions:
-        most = ", ".join(f"{c.label} taken for {c.answer} ({c.count:,})" for c in answers.confusions)
+        most = ", ".join(f"{c.label} predicted as {c.answer} ({c.count:,})" for c in answers.confusions)
         say(console, "float", [f"most frequent errors: {most}"])
