@@ -1,4 +1,4 @@
-"""The options of a command, made of what its request states. Parses only; imports nothing heavy."""
+"""The arguments and options of a command, made of what its request states. Parses only; imports nothing heavy."""
 
 import math
 import os
@@ -69,6 +69,7 @@ class ShapeType(click.ParamType[tuple[str, tuple[int, ...]]]):
 
 
 _TYPES: dict[str, click.ParamType[Any]] = {
+    "bundle": click.Path(path_type=Path, exists=True, dir_okay=False),
     "shape": ShapeType(),
     "rootfs": click.Path(path_type=Path, exists=True, file_okay=False),
 }
@@ -76,15 +77,22 @@ _TYPES: dict[str, click.ParamType[Any]] = {
 
 
 def options_for(request: type) -> Callable[[F], F]:
-    """The options of a command that carries out `request`, with the help and the rules that it states."""
+    """The arguments and options of a command that carries out `request`, with the help and the rules that it states."""
 
     def add(command: F) -> F:
         for each, rule in reversed(list(options_of(request))):
-            if not (rule.positional or rule.only_python):
-                command = _option(each, rule)(command)
+            if not rule.only_python:
+                command = (_argument if rule.positional else _option)(each, rule)(command)
         return command
 
     return add
+
+
+def _argument(each: Field[object], rule: Option) -> Callable[[F], F]:
+    count = -1 if rule.repeatable else 1
+    return click.argument(
+        each.name, type=_TYPES.get(each.name), nargs=count, required=rule.required, metavar=rule.metavar
+    )
 
 
 def _option(each: Field[object], rule: Option) -> Callable[[F], F]:

@@ -5,6 +5,7 @@ somebody watches.
 """
 
 import contextlib
+import inspect
 import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import Literal, Protocol, TypeVar
@@ -21,6 +22,7 @@ from rich.progress import (
 from rich.progress import Progress as Bars
 from rich.segment import Segment
 
+from edgeq.cli.options import asks_password
 from edgeq.cli.printable import echo, echo_json, printable
 from edgeq.encodable import encodable
 from edgeq.nouns.data import DataUse
@@ -28,13 +30,14 @@ from edgeq.nouns.delivery import Destination
 from edgeq.nouns.plan import Plan
 from edgeq.nouns.progress import Progress, Started
 
-R = TypeVar("R")
-
 
 class Document(Protocol):
     """A result of a command."""
 
     def to_dict(self) -> Mapping[str, object]: ...
+
+
+R = TypeVar("R", bound=Document)
 
 
 class Screen:
@@ -46,10 +49,6 @@ class Screen:
         self._console = page()
         self._bars = _Bars()
         self._held: list[object] = []
-
-    def run(self, command: Callable[..., R], *words: object, **options: object) -> R:
-        """What `command` returns; its events are printed here."""
-        return command(*words, **options, tell=self.tell)
 
     def tell(self, noun: object) -> None:
         if isinstance(noun, Progress):
@@ -102,6 +101,18 @@ def screen(as_json: bool, in_full: bool = False) -> Iterator[Screen]:
         yield made
     finally:
         made.close()
+
+
+def show(
+    story: Callable[..., R], *words: object, as_json: object, verbose: object = False, **options: object
+) -> R:
+    """What `story` returns; its events are printed as they happen, and then the result."""
+    if "ask_password" in inspect.signature(story).parameters:
+        options["ask_password"] = asks_password()
+    with screen(bool(as_json), bool(verbose)) as shown:
+        result = story(*words, **options, tell=shown.tell)
+        shown.result(result)
+    return result
 
 
 def page() -> Console:

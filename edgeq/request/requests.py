@@ -148,6 +148,7 @@ class BenchRequest(WithStore, Measured, OnDevice):
     what: Annotated[Any, "str | PathLike[str]"] = argument(
         "Names of live models, or .edgeq bundles to race against each other; default: all that is live.",
         (),
+        metavar="[NAME | BUNDLE]...",
         repeatable=True,
     )
     _: KW_ONLY
@@ -195,6 +196,7 @@ class ReportRequest(WithStore, OnDevice, _Listing):
     measurements: Annotated[Any, "str"] = argument(
         "Measurements by number, or by job or its beginning; default: the newest are listed.",
         (),
+        metavar="[NUMBER]...",
         repeatable=True,
     )
 

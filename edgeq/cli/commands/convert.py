@@ -1,5 +1,7 @@
 """`edgeq convert`: a bundle, or the files of an application, without a device."""
 
+from typing import Any
+
 import click
 from click.core import ParameterSource
 
@@ -10,11 +12,10 @@ from edgeq.request.takes import keywords
 
 
 @click.command()
-@click.argument("model", required=False)
 @options_for(ConvertRequest)
 @verbose_option
 @json_option
-def command(verbose: bool, as_json: bool, **options: object) -> int:
+def command(verbose: bool, as_json: bool, **options: Any) -> None:
     """Quantize MODEL for a target, compare it with float and write the bundle; no device is needed.
 
     With -o x.tflite, x.onnx or DIR/ it writes the files of `edgeq export`.
@@ -24,13 +25,12 @@ def command(verbose: bool, as_json: bool, **options: object) -> int:
     from edgeq.workflow.convert import convert
     from edgeq.workflow.export import export
 
-    with screen(as_json, verbose) as show:
-        asked = settled(show.run(ConvertRequest, **options))
+    with screen(as_json, verbose) as shown:
+        asked = settled(ConvertRequest(**options, tell=shown.tell))
         output = asked.output or f"{asked.name or model_name(str(asked.model))}.edgeq"
         if str(output).endswith(".edgeq"):
-            show.result(convert(**keywords(asked, ConvertRequest) | {"output": output}))
+            shown.result(convert(**keywords(asked, ConvertRequest) | {"output": output}))
         else:
             source = click.get_current_context().get_parameter_source("target")
             target = None if source == ParameterSource.DEFAULT else asked.target
-            show.result(export(**keywords(asked, ExportRequest) | {"output": output, "target": target}))
-    return 0
+            shown.result(export(**keywords(asked, ExportRequest) | {"output": output, "target": target}))

@@ -7,18 +7,14 @@ from edgeq.request.requests import DataRequest
 
 
 @click.command()
-@click.argument("model", required=False)
 @options_for(DataRequest)
 @json_option
-def command(as_json: bool, **options: object) -> int:
+def command(**options: object) -> int:
     """Show what MODEL will see of the samples: shape, layout, range, mean and std, labels, and the float model's predictions; warn
     where they do not fit the model. Nothing is converted. Exit code 11 where another command would refuse the samples.
     """
-    from edgeq.cli.screen import screen
+    from edgeq.cli.screen import show
     from edgeq.errors import DataRefused
     from edgeq.workflow.data import data
 
-    with screen(as_json) as show:
-        seen = show.run(data, **options)
-        show.result(seen)
-    return DataRefused.exit_code if seen.refused else 0
+    return DataRefused.exit_code if show(data, **options).refused else 0

@@ -11,21 +11,19 @@ from edgeq.cli.options import json_option, verbose_option
 )
 @verbose_option
 @json_option
-def command(seconds: float, verbose: bool, as_json: bool) -> None:
+def command(**options: object) -> None:
     """Deploy a small CNN for handwritten digits to this machine and print what was measured."""
-    from edgeq.cli.screen import screen
+    from edgeq.cli.screen import show
     from edgeq.demo import demo_files
     from edgeq.workflow.deploy import deploy
 
     model, data = demo_files()
-    with screen(as_json, verbose) as show:
-        deployment = deploy(
-            str(model),
-            data=str(data),
-            name="digits",
-            runtime="onnxruntime",  # LiteRT would first fetch 100 MB, to convert
-            seconds=seconds,
-            measure_again=True,
-            tell=show.tell,
-        )
-        show.result(deployment)
+    show(
+        deploy,
+        str(model),
+        data=str(data),
+        name="digits",
+        runtime="onnxruntime",  # LiteRT would first fetch 100 MB, to convert
+        measure_again=True,
+        **options,
+    )

@@ -7,18 +7,14 @@ from edgeq.request.requests import ExplainRequest
 
 
 @click.command()
-@click.argument("model", required=False)
 @options_for(ExplainRequest)
 @json_option
-def command(as_json: bool, **options: object) -> int:
+def command(**options: object) -> int:
     """Print for each layer of MODEL (or of a .edgeq bundle) how it is quantized for a target, its error and the causes,
     and what was done about it. Exit code 20 where the gate refuses the model, which is explained nevertheless.
     """
-    from edgeq.cli.screen import screen
+    from edgeq.cli.screen import show
     from edgeq.errors import GateFailed
     from edgeq.workflow.explain import explain
 
-    with screen(as_json) as show:
-        explained = show.run(explain, **options)
-        show.result(explained)
-    return GateFailed.exit_code if explained.refused else 0
+    return GateFailed.exit_code if show(explain, **options).refused else 0

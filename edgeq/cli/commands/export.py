@@ -7,17 +7,14 @@ from edgeq.request.requests import ExportRequest
 
 
 @click.command()
-@click.argument("model", required=False)
 @options_for(ExportRequest)
 @verbose_option
 @json_option
-def command(verbose: bool, as_json: bool, **options: object) -> int:
+def command(**options: object) -> None:
     """Write the file that an application loads: MODEL (or a .edgeq bundle) quantized for a target, with contract.json, which
     describes its inputs and outputs, and a complete example of code that runs it. No device is needed.
     """
-    from edgeq.cli.screen import screen
+    from edgeq.cli.screen import show
     from edgeq.workflow.export import export
 
-    with screen(as_json, verbose) as show:
-        show.result(show.run(export, **options))
-    return 0
+    show(export, **options)

@@ -11,7 +11,6 @@ from edgeq.request.takes import keywords
 
 
 @click.command()
-@click.argument("name", required=False)
 @options_for(UninstallRequest)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
@@ -29,5 +28,5 @@ def command(yes: bool, as_json: bool, **options: Any) -> None:
             raise click.UsageError("no terminal to confirm on: add --yes")
         where = asked.host or "this machine"
         click.confirm(f"remove {asked.name or 'everything of edgeq'} from {where}?", abort=True, err=True)
-    with screen(as_json) as show:
-        show.result(uninstall(**keywords(asked, UninstallRequest) | {"tell": show.tell}))
+    with screen(as_json) as shown:
+        shown.result(uninstall(**keywords(asked, UninstallRequest) | {"tell": shown.tell}))
