@@ -25,6 +25,7 @@ import numpy.typing as npt
 
 from edgeq import catalog
 from edgeq.ingest.open_model import open_model
+from edgeq.ingest.request import Request
 from edgeq.ingest.samples import open_samples
 from edgeq.ingest.split import split
 from edgeq.nouns.model import Model
@@ -141,7 +142,9 @@ def _opened(pretrained: Path, data: Path, folder: Path) -> tuple[Model, Any]:
     factory.write_text(_FACTORY.format(folder=str(pretrained)))
     arrays = np.load(data)
     example = (arrays["input_ids"][:1], arrays["attention_mask"][:1])
-    model = open_model(f"{factory}:Embed", workdir=folder, name="MiniLM", formats=("onnx",), example=example)
+    model = open_model(
+        Request(f"{factory}:Embed", workdir=folder, name="MiniLM", formats=("onnx",), example=example)
+    )
     return model, open_samples(str(data), inputs=model.inputs, preprocessing=None)
 
 

@@ -15,6 +15,7 @@ from PIL import Image
 from edgeq.foreign import quiet
 from edgeq.ingest.open_model import open_model
 from edgeq.ingest.preprocess import parse
+from edgeq.ingest.request import Request
 from edgeq.ingest.samples import open_samples
 from edgeq.nouns.model import Model
 from tests.models import resnet_cifar, zoo
@@ -97,14 +98,16 @@ def prepare(name: str, data: Path, folder: Path, cache: Path, formats: tuple[str
     absent: dict[str, str] = {}
     for format in formats:
         opened = open_model(
-            path,
-            workdir=folder / format,
-            name=name,
-            weights=data / source.weights if source.weights else None,
-            shapes=source.shapes,
-            formats=(format,),
-            example=(calibration.rows[:1],),
-            cache=cache,
+            Request(
+                path,
+                workdir=folder / format,
+                name=name,
+                weights=data / source.weights if source.weights else None,
+                shapes=source.shapes,
+                formats=(format,),
+                example=(calibration.rows[:1],),
+                cache=cache,
+            )
         )
         if format in opened.files:
             models[format] = opened
@@ -166,10 +169,12 @@ def _photos(data: Path, folder: Path) -> tuple[Rows, Rows]:
         entry = zoo.prepare("mobilenet_v2", data, folder / "samples")
         recipe = parse(entry.words[entry.words.index("--preprocess") + 1])
         model = open_model(
-            str(data / _SOURCES["mobilenet_v2"].model),
-            workdir=folder / "onnx",
-            name="mobilenet_v2",
-            shapes=_SOURCES["mobilenet_v2"].shapes,
+            Request(
+                str(data / _SOURCES["mobilenet_v2"].model),
+                workdir=folder / "onnx",
+                name="mobilenet_v2",
+                shapes=_SOURCES["mobilenet_v2"].shapes,
+            )
         )
         found = open_samples(str(folder / "samples" / "imagenet"), inputs=model.inputs, preprocessing=recipe)
         rows = np.concatenate([found[i][0] for i in range(found.count)]).astype(np.float32)

@@ -1,4 +1,4 @@
-"""What the caller of `open_model` asked for, handed unchanged to the source that claims it."""
+"""What `open_model` is asked for, handed unchanged to the source that claims it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Request:
-    """`formats` are the graph formats that the target's runtimes read. `example` is one sample as it is stored, used
+    """`name` is by default that of the source. `formats` are the graph formats that the target's runtimes read. `example` is one sample as it is stored, used
     for shapes that the model leaves open and for checking conversions; `weights` belong to a torch factory, and
-    `program` is what it built where that is known already. Converters that live in environments of their own are kept
-    below `cache`; `say` hears what takes long. `survey` looks at the shapes of all samples of a model with inputs that are
+    `program` is what it built where that is known already. Converters that live in environments of their own are built
+    on first use and kept below `cache`, never without one; `say` hears what takes long. `survey` looks at the shapes of all samples of a model with inputs that are
     open where --shape does not say more; it gives None where they have one shape, or there are none.
     `module` is the source itself where a Python program gave it; `source` then only names it. `look` is given the float model
     before anything is exported or converted, and may refuse the samples.
@@ -30,7 +30,7 @@ class Request:
 
     source: str
     workdir: Path
-    name: str
+    name: str = ""
     weights: Path | None = None
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     formats: tuple[str, ...] = ("onnx",)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from edgeq import catalog
 from edgeq.bundle import require_destination
 from edgeq.conversion import bundle_parts, cache, formats
-from edgeq.conversion.data_use import divide, gate_of, settle_use
+from edgeq.conversion.data_use import divide, gate_of, settle_use, split_as_ordered
 from edgeq.conversion.finished import read_conversion, tell_again
 from edgeq.conversion.finite_float_outputs import require_finite_outputs
 from edgeq.conversion.make_candidates import make_candidates
@@ -60,9 +60,12 @@ def convert(asked: ConvertRequest) -> Conversion:
     tell(Progress(opening, 0, None, ""))
     from edgeq.conversion.early_checks import EarlyChecks
     from edgeq.conversion.open_float_model import traced_program
-    from edgeq.conversion.ordered_samples import ordered_samples
+    from edgeq.conversion.ordered_samples import OrderedSamples
+    from edgeq.ingest.preprocess import parse_optional
 
-    samples = ordered_samples(order)
+    samples = OrderedSamples(
+        order.data, parse_optional(asked.preprocess), lambda opened: split_as_ordered(opened, order).heldout
+    )
     checks = EarlyChecks(order, samples, tell, later=order.is_torch_code)
     program = traced_program(order, samples, checks)
     if program is not None:

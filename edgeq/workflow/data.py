@@ -1,7 +1,6 @@
 """data(): what a model will see of the samples, what float answers, and what speaks against them."""
 
 import tempfile
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,10 +18,6 @@ from edgeq.request.takes import takes
 if TYPE_CHECKING:
     from edgeq.data_checks.run import Checked
     from edgeq.ingest.float_model import FloatModel
-    from edgeq.ingest.given_data import GivenData
-    from edgeq.ingest.samples import Samples
-    from edgeq.ingest.varied import Survey
-    from edgeq.nouns.tensor import Preprocessing, TensorSpec
 
 
 @takes(DataRequest)
@@ -33,12 +28,12 @@ def data(asked: DataRequest) -> DataSeen:
     and DataRefused for samples that cannot be read, do not fit the model's inputs or hold NaN.
     """
     asked.tell(Progress("open", 0, None, ""))
+    from edgeq.conversion.ordered_samples import OrderedSamples
     from edgeq.data_checks.run import check
     from edgeq.ingest.given_data import kept_in_memory
     from edgeq.ingest.open_model import look_at_model
     from edgeq.ingest.preprocess import parse_optional
     from edgeq.ingest.request import Request
-    from edgeq.ingest.samples import peek
 
     model, source = text(asked.model) or "", text_or_given(asked.data)
     for note in unused_weights(model, asked.weights):
@@ -48,27 +43,29 @@ def data(asked: DataRequest) -> DataSeen:
     if model.endswith(".edgeq"):
         raise ModelRefused(f"{model} is a finished bundle", "name the model that it was made from")
     sheet = None if asked.sheet is None else _writable(Path(asked.sheet))
-    preprocessing = parse_optional(asked.preprocess)
-    stored = kept_in_memory(source)
-    wanted = _Wanted(stored, preprocessing)
+    samples = OrderedSamples(kept_in_memory(source), parse_optional(asked.preprocess))
     with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
-        request = Request(
-            model,
-            Path(folder),
-            asked.name or model_name(model),
-            None if asked.weights is None else Path(asked.weights),
-            shapes_of(asked.shape),
-            example=peek(stored, preprocessing),
-            survey=wanted.survey,
-            module=asked.model.module if isinstance(asked.model, GivenModel) else None,
-        )
         found: list[Checked] = []
 
         def look(opened: "FloatModel") -> None:
             asked.tell(Progress("data", 0, None, ""))
-            found.append(check(wanted.samples(opened.inputs), opened, use_labels=not asked.ignore_labels))
+            fitting = samples.fitting(opened.inputs)
+            assert fitting is not None
+            found.append(check(fitting, opened, use_labels=not asked.ignore_labels))
 
-        look_at_model(replace(request, look=look))
+        look_at_model(
+            Request(
+                model,
+                Path(folder),
+                asked.name or model_name(model),
+                None if asked.weights is None else Path(asked.weights),
+                shapes_of(asked.shape),
+                example=samples.first(),
+                survey=samples.survey,
+                module=asked.model.module if isinstance(asked.model, GivenModel) else None,
+                look=look,
+            )
+        )
         return _seen(str(asked.model), str(source), found[0], not asked.ignore_labels, sheet)
 
 
@@ -79,24 +76,6 @@ def _writable(sheet: Path) -> Path:
     if not sheet.absolute().parent.is_dir():
         raise DataRefused(f"there is no folder {sheet.parent} for {sheet.name}", "make it, or name another")
     return sheet
-
-
-@dataclass(frozen=True)
-class _Wanted:
-    source: "str | GivenData"
-    preprocessing: "Preprocessing | None"
-
-    def samples(self, inputs: "tuple[TensorSpec, ...]") -> "Samples":
-        from edgeq.ingest.samples import open_samples
-
-        return open_samples(self.source, inputs=inputs, preprocessing=self.preprocessing)
-
-    def survey(self, inputs: "tuple[TensorSpec, ...]") -> "Survey | None":
-        from edgeq.ingest.samples import may_differ
-        from edgeq.ingest.varied import survey_of
-
-        samples = self.samples(inputs) if may_differ(self.source, self.preprocessing) else None
-        return None if samples is None else survey_of(samples, samples)
 
 
 def _seen(model: str, source: str, checked: "Checked", use_labels: bool, sheet: Path | None) -> DataSeen:

@@ -19,6 +19,7 @@ from onnx import numpy_helper
 from edgeq.bundle import read_bundle
 from edgeq.errors import DataRefused, EdgeqError, ModelRefused
 from edgeq.ingest.open_model import open_model
+from edgeq.ingest.request import Request
 from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.model import Model
 from edgeq.nouns.project import Gates
@@ -64,7 +65,7 @@ def complaints(case: Case) -> Iterator[str]:
     expected = None if feed is None else _run(case.model, feed)
     with tempfile.TemporaryDirectory() as folder:
         try:
-            model = open_model(str(case.model), workdir=Path(folder), name="case")
+            model = open_model(Request(str(case.model), workdir=Path(folder), name="case"))
         except EdgeqError as refused:
             if expected is not None and not _names_something(refused, case):
                 yield f"refused without naming an operator or an input: {refused.what}"

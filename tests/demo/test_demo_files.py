@@ -6,6 +6,7 @@ from onnx import numpy_helper
 
 from edgeq.demo import demo_files, train_digits
 from edgeq.ingest.open_model import open_model
+from edgeq.ingest.request import Request
 from edgeq.ingest.samples import open_samples
 from edgeq.ingest.split import split
 
@@ -50,7 +51,7 @@ def test_the_demo_opens_like_any_model_and_knows_its_digits(tmp_path):
     model, data = demo_files()
     assert model.stat().st_size < 300_000
     assert data.stat().st_size < 50_000
-    opened = open_model(str(model), workdir=tmp_path)
+    opened = open_model(Request(str(model), workdir=tmp_path))
     samples = open_samples(str(data), inputs=opened.inputs)
     parts = split(samples)
     assert (parts.calibration.count, parts.heldout.count) == (160, 640)

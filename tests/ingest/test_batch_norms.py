@@ -10,6 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 from edgeq.graphs.float_graph import read
 from edgeq.graphs.ort_session import ort_session
 from edgeq.ingest.open_model import open_model
+from edgeq.ingest.request import Request
 from edgeq.quantize.backends.ort import qdq
 from edgeq.quantize.calibration.calibrate import calibrate_onnx, ranges_of
 from tests.quantize.backends.ort.test_ort_static import U8S8
@@ -59,7 +60,7 @@ def answers(path):
 )
 def test_what_is_folded(layers, left, tmp_path):
     source = model_with(tmp_path, layers)
-    clean = open_model(str(source), workdir=tmp_path / "w").files["onnx"]
+    clean = open_model(Request(str(source), workdir=tmp_path / "w")).files["onnx"]
     assert [node.op_type for node in onnx.load(clean).graph.node] == left
     before, after = answers(source), answers(clean)
     assert np.abs(after - before).max() <= 1e-5 * np.abs(before).max()
@@ -68,7 +69,7 @@ def test_what_is_folded(layers, left, tmp_path):
 @pytest.mark.arithmetic
 def test_a_batch_norm_that_stays_is_float_between_integer_convolutions(tmp_path):
     source = model_with(tmp_path, ("norm", "conv", "norm"))
-    model = read(Path(open_model(str(source), workdir=tmp_path / "w").files["onnx"]))
+    model = read(Path(open_model(Request(str(source), workdir=tmp_path / "w")).files["onnx"]))
     qdq.emit(model, tmp_path / "q.onnx", U8S8, ranges_of(calibrate_onnx(model, SAMPLES, False), "minmax"))
     nodes = onnx.load(tmp_path / "q.onnx").graph.node
     made = {name: node.op_type for node in nodes for name in node.output}

@@ -8,6 +8,7 @@ from onnx import helper, numpy_helper
 from edgeq.ingest.graph.einsum_products import as_products
 from edgeq.ingest.graph.trial import run
 from edgeq.ingest.open_model import open_model
+from edgeq.ingest.request import Request
 from edgeq.workflow.convert import convert
 
 RNG = np.random.default_rng(0)
@@ -81,7 +82,7 @@ def test_a_table_that_others_read_is_not_stored_twice(tmp_path):
     model.graph.input.append(helper.make_tensor_value_info("ids", onnx.TensorProto.INT64, [3]))
     model.graph.output.append(helper.make_tensor_value_info("rows", onnx.TensorProto.FLOAT, None))
     onnx.save(model, tmp_path / "m.onnx")
-    opened = open_model(str(tmp_path / "m.onnx"), workdir=tmp_path / "w")
+    opened = open_model(Request(str(tmp_path / "m.onnx"), workdir=tmp_path / "w"))
     assert any("would be stored twice" in note for note in opened.notes)
     assert opened.float_bytes < 1.2 * 2000 * 64 * 4
 
@@ -90,7 +91,7 @@ def test_a_table_that_others_read_is_not_stored_twice(tmp_path):
 def test_what_is_none_stays_and_says_why(name, tmp_path):
     assert as_products(OTHERS[name])[0] is OTHERS[name]
     onnx.save(OTHERS[name], tmp_path / "m.onnx")
-    notes = open_model(str(tmp_path / "m.onnx"), workdir=tmp_path / "w").notes
+    notes = open_model(Request(str(tmp_path / "m.onnx"), workdir=tmp_path / "w")).notes
     assert any(note.startswith("Einsums that stay in float") and " e (" in note for note in notes)
 
 

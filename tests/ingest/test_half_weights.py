@@ -8,6 +8,7 @@ from onnx import helper, numpy_helper, parser
 
 from edgeq.ingest.graph.half_weights import computes_in_halves, widened
 from edgeq.ingest.open_model import open_model
+from edgeq.ingest.request import Request
 from edgeq.workflow.convert import convert
 
 RNG = np.random.default_rng(0)
@@ -49,7 +50,7 @@ WEIGHTS = {
 @pytest.mark.parametrize("name", WEIGHTS)
 def test_weights_behind_a_cast_are_constants(name, tmp_path):
     onnx.save(WEIGHTS[name], tmp_path / "m.onnx")
-    opened = open_model(str(tmp_path / "m.onnx"), workdir=tmp_path / "w")
+    opened = open_model(Request(str(tmp_path / "m.onnx"), workdir=tmp_path / "w"))
     graph = onnx.load(opened.files["onnx"]).graph
     assert {n.op_type for n in graph.node} <= {"Gemm", "MatMul", "Relu", "Transpose"}
     assert {t.data_type for t in graph.initializer} == {onnx.TensorProto.FLOAT}
@@ -95,5 +96,5 @@ def test_a_network_that_computes_in_float16_is_left_alone(tmp_path):
     model = net("h = Cast <to = 10> (x)  m = MatMul (h, w)  y = Cast <to = 1> (m)", w=W)
     assert computes_in_halves(model) and widened(model) == (model, ())
     onnx.save(model, tmp_path / "m.onnx")
-    opened = open_model(str(tmp_path / "m.onnx"), workdir=tmp_path / "w")
+    opened = open_model(Request(str(tmp_path / "m.onnx"), workdir=tmp_path / "w"))
     assert any(note.startswith("not simplified: a float16 graph") for note in opened.notes)

@@ -12,6 +12,7 @@ import torch
 from edgeq.errors import ModelRefused
 from edgeq.ingest.open_model import open_model
 from edgeq.ingest.pytorch.harmless import _is_arithmetic, refuse_harmful
+from edgeq.ingest.request import Request
 
 
 class Evil:
@@ -63,12 +64,12 @@ def pickled(command, path):
 
 def refused(source, ran):
     with pytest.raises(ModelRefused, match="could run code"):
-        open_model(str(source), workdir=source.parent / "work")
+        open_model(Request(str(source), workdir=source.parent / "work"))
     assert not ran.exists()
 
 
 def test_a_program_with_free_sizes_is_loaded(program, tmp_path):
-    assert open_model(str(program), workdir=tmp_path / "work").inputs[0].name == "x"
+    assert open_model(Request(str(program), workdir=tmp_path / "work")).inputs[0].name == "x"
 
 
 def test_sample_inputs_that_run_a_command(program, tmp_path):

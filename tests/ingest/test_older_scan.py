@@ -6,6 +6,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from edgeq.ingest.open_model import open_model
+from edgeq.ingest.request import Request
 from edgeq.workflow.convert import convert
 from tests.quantize.networks import images
 
@@ -55,7 +56,7 @@ def sums_over_pixels(folder, *, lengths=False, **attributes):
 
 @pytest.mark.parametrize("attributes", [{}, {"directions": [1]}])
 def test_its_opset_is_raised_and_it_means_the_same(tmp_path, attributes):
-    model = open_model(sums_over_pixels(tmp_path, **attributes), workdir=tmp_path / "w")
+    model = open_model(Request(sums_over_pixels(tmp_path, **attributes), workdir=tmp_path / "w"))
     assert "opset 8 changed to 17, outputs unchanged" in model.notes
     assert [o.shape for o in model.outputs] == [(1, 16), (1, 64, 16)]
 

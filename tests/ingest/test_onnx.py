@@ -10,6 +10,7 @@ from onnx import TensorProto, helper, numpy_helper, parser
 
 from edgeq.errors import ModelRefused
 from edgeq.ingest.open_model import open_model
+from edgeq.ingest.request import Request
 
 FLOAT = '<ir_version: 8, opset_import: ["" : 17]>'
 
@@ -23,14 +24,16 @@ def saved(tmp_path, text, **weights):
 
 def clean(tmp_path, text, *, shapes=None, example=None, **weights):
     model = open_model(
-        saved(tmp_path, text, **weights), workdir=tmp_path / "w", shapes=shapes or {}, example=example
+        Request(
+            saved(tmp_path, text, **weights), workdir=tmp_path / "w", shapes=shapes or {}, example=example
+        )
     )
     return model, onnx.load(model.files["onnx"])
 
 
 def refusal(source, tmp_path, **options):
     with pytest.raises(ModelRefused) as refused:
-        open_model(source, workdir=tmp_path / "w", **options)
+        open_model(Request(source, workdir=tmp_path / "w", **options))
     return refused.value
 
 
@@ -45,7 +48,7 @@ def test_nodes_of_one_name_are_told_apart(tmp_path):
     for node, name in zip(proto.graph.node, ("n", "n", "n_2", ""), strict=True):
         node.name = name
     onnx.save(proto, path)
-    model = open_model(str(path), workdir=tmp_path / "w")
+    model = open_model(Request(str(path), workdir=tmp_path / "w"))
     names = [node.name for node in onnx.load(model.files["onnx"]).graph.node]
     assert [name for name in names if name] == ["n", "n_3", "n_2"]
     assert "1 node renamed: the name was not unique" in model.notes
@@ -62,7 +65,7 @@ def test_nodes_of_a_function_that_is_called_twice_are_no_two_of_one_name(tmp_pat
     for node in proto.functions[0].node:
         node.name = "n"
     onnx.save(proto, path)
-    model = open_model(str(path), workdir=tmp_path / "w")
+    model = open_model(Request(str(path), workdir=tmp_path / "w"))
     assert [n.op_type for n in onnx.load(model.files["onnx"]).graph.node] == ["Exp", "Neg", "Exp", "Neg"]
 
 
@@ -102,13 +105,13 @@ def test_an_input_without_a_rank_is_asked_for(tmp_path):
     model.graph.input[0].type.tensor_type.ClearField("shape")
     onnx.save(model, source)
     assert "--shape x=" in refusal(source, tmp_path).remedy
-    assert open_model(source, workdir=tmp_path / "w", shapes={"x": (3,)}).inputs[0].shape == (3,)
+    assert open_model(Request(source, workdir=tmp_path / "w", shapes={"x": (3,)})).inputs[0].shape == (3,)
 
 
 def test_the_source_is_never_overwritten(tmp_path):
     source = saved(tmp_path, OPEN)
     before = (tmp_path / "m.onnx").read_bytes()
-    model = open_model(source, workdir=tmp_path, shapes={"x": (1, 3, 4, 4)})
+    model = open_model(Request(source, workdir=tmp_path, shapes={"x": (1, 3, 4, 4)}))
     assert (tmp_path / "m.onnx").read_bytes() == before
     assert model.files["onnx"] == str(tmp_path / "m.clean.onnx")
 
@@ -218,7 +221,7 @@ def test_the_ir_version_is_the_oldest_that_serves_and_paths_are_forgotten(tmp_pa
     )
     model.graph.node[0].metadata_props.add(key="stack", value="/home/me/train.py")
     onnx.save(model, tmp_path / "m.onnx")
-    cleaned = onnx.load(open_model(str(tmp_path / "m.onnx"), workdir=tmp_path / "w").files["onnx"])
+    cleaned = onnx.load(open_model(Request(str(tmp_path / "m.onnx"), workdir=tmp_path / "w")).files["onnx"])
     assert cleaned.ir_version == 8
     assert [o.domain for o in cleaned.opset_import] == [""]
     assert b"/home/me" not in cleaned.SerializeToString()
@@ -265,7 +268,7 @@ def test_a_quantized_model_is_recognised_and_left_as_it_is(body, words, tmp_path
     weights = {"s": np.float32(0.1).reshape(()), "z": np.zeros((), np.int8), "w": np.ones((2, 2), np.uint8)}
     used = {name: value for name, value in weights.items() if re.search(rf"\b{name}\b", body)}
     source = saved(tmp_path, FLOAT + f"g (float[1,2] x) => (float[1,2] y) {{ {body} }}", **used)
-    model = open_model(source, workdir=tmp_path / "w")
+    model = open_model(Request(source, workdir=tmp_path / "w"))
     assert model.quantized == words
     with (tmp_path / "m.onnx").open("rb") as given, (tmp_path / "w" / "m.onnx").open("rb") as kept:
         assert given.read() == kept.read()
@@ -341,7 +344,7 @@ def external(tmp_path):
 
 
 def test_external_data_is_taken_in(tmp_path):
-    model = open_model(external(tmp_path), workdir=tmp_path / "w")
+    model = open_model(Request(external(tmp_path), workdir=tmp_path / "w"))
     (tmp_path / "m.data").unlink()
     assert ort.InferenceSession(model.files["onnx"]).run(None, {"x": np.ones((1, 64), np.float32)})[
         0
@@ -350,11 +353,11 @@ def test_external_data_is_taken_in(tmp_path):
 
 def test_the_digest_covers_external_data(tmp_path):
     source = external(tmp_path)
-    before = open_model(source, workdir=tmp_path / "w").sha256
+    before = open_model(Request(source, workdir=tmp_path / "w")).sha256
     raw = bytearray((tmp_path / "m.data").read_bytes())
     raw[5] ^= 1
     (tmp_path / "m.data").write_bytes(raw)
-    assert open_model(source, workdir=tmp_path / "w").sha256 != before
+    assert open_model(Request(source, workdir=tmp_path / "w")).sha256 != before
 
 
 def test_missing_or_foreign_external_data_is_refused_by_name(tmp_path):

@@ -13,6 +13,7 @@ from edgeq.errors import ModelRefused  # noqa: E402
 from edgeq.ingest.open_model import open_model  # noqa: E402
 from edgeq.ingest.pytorch.harmless import refuse_harmful  # noqa: E402
 from edgeq.ingest.pytorch.operators import ALLOWED, is_allowed  # noqa: E402
+from edgeq.ingest.request import Request  # noqa: E402
 
 
 class Bytes(nn.Module):
@@ -50,7 +51,7 @@ def other(path, change):
 
 def refused(path, operator):
     with pytest.raises(ModelRefused, match=f"{operator}.*not among the operators that only compute"):
-        open_model(str(path), workdir=path.parent / "work")
+        open_model(Request(str(path), workdir=path.parent / "work"))
 
 
 @pytest.mark.parametrize("shared", [True, False])
@@ -263,4 +264,4 @@ def test_a_free_batch_and_loops_are_let_in(tmp_path):
 
 def test_a_network_is_opened_whole(tmp_path):
     path = saved(tmp_path / "net.pt2", NETWORKS["block"][0], NETWORKS["block"][1])
-    assert open_model(str(path), workdir=tmp_path / "work").inputs[0].shape == (1, 4, 8, 8)
+    assert open_model(Request(str(path), workdir=tmp_path / "work")).inputs[0].shape == (1, 4, 8, 8)

@@ -13,6 +13,7 @@ from edgeq.bundle import read_bundle
 from edgeq.ingest.graph import clean as cleaning
 from edgeq.ingest.graph.trial import CannotRun
 from edgeq.ingest.open_model import open_model
+from edgeq.ingest.request import Request
 from edgeq.workflow.convert import convert
 
 RNG = np.random.default_rng(1)
@@ -65,7 +66,7 @@ def test_an_old_resize_means_the_same_at_a_new_opset(name, tmp_path):
     opset, body, tensors = OLD_RESIZES[name]
     source = between_convolutions(opset, body, **tensors)
     onnx.save(source, tmp_path / "m.onnx")
-    model = open_model(str(tmp_path / "m.onnx"), workdir=tmp_path / "w")
+    model = open_model(Request(str(tmp_path / "m.onnx"), workdir=tmp_path / "w"))
     assert f"opset {opset} changed to 17, outputs unchanged" in model.notes
     x = smooth()
     assert db(run(source, x), run(model.files["onnx"], x)) > 100
@@ -149,9 +150,9 @@ def test_samples_count_besides_random_numbers(tmp_path, monkeypatch, opened_here
     text = '<ir_version: 8, opset_import: ["" : 17]>g (float[1, 4] x) => (float[1, 4] y) { y = Identity(x) }'
     onnx.save(parser.parse_model(text), tmp_path / "m.onnx")
     large = (np.full((1, 4), 100, "f"),)
-    model = open_model(str(tmp_path / "m.onnx"), workdir=tmp_path / "w", example=large)
+    model = open_model(Request(str(tmp_path / "m.onnx"), workdir=tmp_path / "w", example=large))
     assert "not simplified: its outputs would change" in model.notes
-    model = open_model(str(tmp_path / "m.onnx"), workdir=tmp_path / "w")
+    model = open_model(Request(str(tmp_path / "m.onnx"), workdir=tmp_path / "w"))
     assert not any(note.startswith("not simplified") for note in model.notes)
 
 
@@ -184,7 +185,7 @@ IMPOSSIBLE = {
 def test_shapes_stay_open_where_the_graph_does_not_load_with_them_fixed(name, tmp_path):
     onnx.save(parser.parse_model(through_branches(IMPOSSIBLE[name])), tmp_path / "m.onnx")
     x = RNG.standard_normal((1, 3, 4)).astype("f")
-    model = open_model(str(tmp_path / "m.onnx"), workdir=tmp_path / "w", example=(x,))
+    model = open_model(Request(str(tmp_path / "m.onnx"), workdir=tmp_path / "w", example=(x,)))
     assert any(
         n.startswith("shapes left open: with x 1x3x4 onnxruntime does not load it") for n in model.notes
     )
@@ -232,7 +233,7 @@ def language_model(tied):
 @pytest.mark.parametrize(("tied", "fixed"), [(False, 3), (True, 2)])
 def test_only_the_constant_that_would_be_stored_twice_stays_computed(tied, fixed, tmp_path):
     onnx.save(language_model(tied), tmp_path / "m.onnx")
-    model = open_model(str(tmp_path / "m.onnx"), workdir=tmp_path / "w")
+    model = open_model(Request(str(tmp_path / "m.onnx"), workdir=tmp_path / "w"))
     graph = onnx.load(model.files["onnx"]).graph
     stored = {t.name for t in graph.initializer}
     assert sum(node.input[1] in stored for node in graph.node if node.op_type == "MatMul") == fixed
@@ -257,7 +258,7 @@ def test_what_is_computed_from_computed_constants_stays_whole(tmp_path):
     }.items():
         model.graph.initializer.append(numpy_helper.from_array(np.asarray(value), name))
     onnx.save(model, tmp_path / "m.onnx")
-    opened = open_model(str(tmp_path / "m.onnx"), workdir=tmp_path / "w")
+    opened = open_model(Request(str(tmp_path / "m.onnx"), workdir=tmp_path / "w"))
     graph = onnx.load(opened.files["onnx"]).graph
     assert "Expand" in [n.op_type for n in graph.node]
     assert any(note.endswith("enlarge the file: wide") for note in opened.notes)

@@ -7,12 +7,13 @@ from onnx import parser
 
 from edgeq.errors import ModelRefused
 from edgeq.ingest.open_model import open_model
+from edgeq.ingest.request import Request
 
 
 def opened(tmp_path, body, shape="1, 64"):
     text = f'<ir_version: 8, opset_import: ["" : 17]> g (float[{shape}] x) => (float[{shape}] y) {{ {body} }}'
     onnx.save(parser.parse_model(text), tmp_path / "m.onnx")
-    return open_model(str(tmp_path / "m.onnx"), workdir=tmp_path / "w")
+    return open_model(Request(str(tmp_path / "m.onnx"), workdir=tmp_path / "w"))
 
 
 DRAWING = {
@@ -91,20 +92,24 @@ class Counts(nn.Module):
 def test_torch_is_compared_with_itself_first(factory, operator, tmp_path):
     (tmp_path / "net.py").write_text(TORCH)
     with pytest.raises(ModelRefused) as refused:
-        open_model(f"{tmp_path}/net.py:{factory}", workdir=tmp_path / "w", shapes={"x": (1, 3, 8, 8)})
+        open_model(
+            Request(f"{tmp_path}/net.py:{factory}", workdir=tmp_path / "w", shapes={"x": (1, 3, 8, 8)})
+        )
     assert f"the model draws random numbers ({operator})" in refused.value.what
 
 
 def test_torch_whose_outputs_hear_nothing_of_it_is_taken(tmp_path):
     (tmp_path / "net.py").write_text(TORCH)
-    model = open_model(f"{tmp_path}/net.py:quiet", workdir=tmp_path / "w", shapes={"x": (1, 3, 8, 8)})
+    model = open_model(
+        Request(f"{tmp_path}/net.py:quiet", workdir=tmp_path / "w", shapes={"x": (1, 3, 8, 8)})
+    )
     assert model.outputs[0].shape == (1, 8, 6, 6)
 
 
 def test_torch_that_changes_from_run_to_run_is_refused_without_blaming_the_converter(tmp_path):
     (tmp_path / "net.py").write_text(TORCH)
     with pytest.raises(ModelRefused, match="gives different outputs for the same input"):
-        open_model(f"{tmp_path}/net.py:Counts", workdir=tmp_path / "w", shapes={"x": (1, 4)})
+        open_model(Request(f"{tmp_path}/net.py:Counts", workdir=tmp_path / "w", shapes={"x": (1, 4)}))
 
 
 def test_tflite(tmp_path):
@@ -124,7 +129,7 @@ def test_tflite(tmp_path):
     )
     _integers(path, "size", np.array([1, 8], np.int32))
     with pytest.raises(ModelRefused, match="draws random numbers \\(RANDOM_UNIFORM\\)"):
-        open_model(str(path), workdir=tmp_path / "w", formats=("tflite",))
+        open_model(Request(str(path), workdir=tmp_path / "w", formats=("tflite",)))
 
 
 def _integers(path, name, values):

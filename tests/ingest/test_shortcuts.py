@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from edgeq.ingest.open_model import open_model
 from edgeq.ingest.pytorch.shortcuts import with_convolutions
+from edgeq.ingest.request import Request
 
 X = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
 
@@ -79,7 +80,7 @@ def test_the_whole_model_says_so_and_gives_the_same(tmp_path):
         "    def forward(self, x):\n"
         "        return functional.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 2, 2))\n"
     )
-    model = open_model(f"{tmp_path}/net.py:Net", workdir=tmp_path / "w", shapes={"x": (1, 4, 8, 8)})
+    model = open_model(Request(f"{tmp_path}/net.py:Net", workdir=tmp_path / "w", shapes={"x": (1, 4, 8, 8)}))
     assert "strided zero-padded shortcuts replaced by equivalent 1x1 convolutions: 1" in model.notes
     session = ort.InferenceSession(model.files["onnx"], providers=["CPUExecutionProvider"])
     found = session.run(None, {"x": X.numpy()})[0]

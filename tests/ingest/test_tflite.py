@@ -4,6 +4,7 @@ import pytest
 
 from edgeq.errors import ModelRefused
 from edgeq.ingest.open_model import open_model
+from edgeq.ingest.request import Request
 
 REAL = {
     "mlperf_tiny/ic_pretrainedResnet.tflite": (None, "input_1 1x32x32x3 float32"),
@@ -17,7 +18,7 @@ REAL = {
 @pytest.mark.parametrize("file", REAL)
 def test_a_real_file_is_used_as_it_is(file, data_dir, tmp_path):
     words, first_input = REAL[file]
-    model = open_model(str(data_dir / file), workdir=tmp_path, formats=("tflite",))
+    model = open_model(Request(str(data_dir / file), workdir=tmp_path, formats=("tflite",)))
     assert model.quantized == words
     assert str(model.inputs[0]) == first_input
     assert Path(model.files["tflite"]).read_bytes() == (data_dir / file).read_bytes()
@@ -25,7 +26,7 @@ def test_a_real_file_is_used_as_it_is(file, data_dir, tmp_path):
 
 @pytest.mark.data
 def test_integer_inputs_say_what_they_stand_for(data_dir, tmp_path):
-    model = open_model(str(data_dir / "mlperf_tiny/kws_ref_model.tflite"), workdir=tmp_path)
+    model = open_model(Request(str(data_dir / "mlperf_tiny/kws_ref_model.tflite"), workdir=tmp_path))
     assert "input input_1 is int8: real value = 0.584702909 * (q - 83)" in model.notes
 
 
@@ -34,10 +35,10 @@ def test_a_truncated_file_is_refused(data_dir, tmp_path):
     whole = (data_dir / "mlperf_tiny/kws_ref_model.tflite").read_bytes()
     (tmp_path / "cut.tflite").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ModelRefused, match="does not take"):
-        open_model(str(tmp_path / "cut.tflite"), workdir=tmp_path / "work")
+        open_model(Request(str(tmp_path / "cut.tflite"), workdir=tmp_path / "work"))
 
 
 def test_something_else_is_refused_by_its_identifier(tmp_path):
     (tmp_path / "m.tflite").write_bytes(b"not a flatbuffer at all")
     with pytest.raises(ModelRefused, match="TFL3 is missing"):
-        open_model(str(tmp_path / "m.tflite"), workdir=tmp_path)
+        open_model(Request(str(tmp_path / "m.tflite"), workdir=tmp_path))

@@ -10,6 +10,7 @@ pytest.importorskip("ai_edge_litert")
 from edgeq.errors import ModelRefused
 from edgeq.graphs.tflite import packed, read_model
 from edgeq.ingest.open_model import open_model
+from edgeq.ingest.request import Request
 from edgeq.ingest.tflite_run import run_tflite
 from edgeq.workflow.convert import convert
 from tests.quantize.tflite_networks import convolution, dense, two_outputs
@@ -36,7 +37,7 @@ def codes(path):
 def test_they_are_written_where_they_stand_now(which, tmp_path):
     source = aged(two_outputs(tmp_path / "m.tflite"), which)
     assert any(new < old for new, old in codes(source))
-    model = open_model(str(source), workdir=tmp_path / "w", formats=("tflite",))
+    model = open_model(Request(str(source), workdir=tmp_path / "w", formats=("tflite",)))
     assert all(new >= old for new, old in codes(model.files["tflite"]))
     assert any("operator codes" in note for note in model.notes)
     x = (np.random.default_rng(0).standard_normal((1, 16)).astype("f"),)
@@ -46,7 +47,7 @@ def test_they_are_written_where_they_stand_now(which, tmp_path):
 
 def test_a_file_of_today_stays_byte_for_byte(tmp_path):
     source = two_outputs(tmp_path / "m.tflite")
-    model = open_model(str(source), workdir=tmp_path / "w", formats=("tflite",))
+    model = open_model(Request(str(source), workdir=tmp_path / "w", formats=("tflite",)))
     assert Path(model.files["tflite"]).read_bytes() == source.read_bytes()
 
 
@@ -75,4 +76,4 @@ def test_a_model_without_inputs_is_refused(tmp_path):
     x.buffer, graph.inputs = len(model.buffers) - 1, []
     (tmp_path / "m.tflite").write_bytes(packed(model))
     with pytest.raises(ModelRefused, match="the model has no inputs"):
-        open_model(str(tmp_path / "m.tflite"), workdir=tmp_path / "w", formats=("tflite",))
+        open_model(Request(str(tmp_path / "m.tflite"), workdir=tmp_path / "w", formats=("tflite",)))

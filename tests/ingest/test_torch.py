@@ -8,6 +8,7 @@ from safetensors.torch import save_file
 
 from edgeq.errors import ModelRefused
 from edgeq.ingest.open_model import open_model
+from edgeq.ingest.request import Request
 from edgeq.ingest.samples import open_samples
 from edgeq.nouns.tensor import TensorSpec
 
@@ -60,7 +61,7 @@ def state(tiny):
 def test_weights_are_found_however_they_were_saved(wrap, tiny, tmp_path):
     torch.save(wrap(state(tiny)), tmp_path / "w.pt")
     model = open_model(
-        tiny, weights=tmp_path / "w.pt", workdir=tmp_path / "work", shapes={"image": (1, 3, 8, 8)}
+        Request(tiny, weights=tmp_path / "w.pt", workdir=tmp_path / "work", shapes={"image": (1, 3, 8, 8)})
     )
     assert model.name == "Tiny"
     assert [str(i) for i in model.inputs] == ["image 1x3x8x8 float32"]
@@ -70,12 +71,17 @@ def test_weights_are_found_however_they_were_saved(wrap, tiny, tmp_path):
 def test_weights_of_hugging_face(tiny, tmp_path):
     save_file(state(tiny), tmp_path / "model.safetensors")
     shapes = {"image": (1, 3, 8, 8)}
-    saved = open_model(tiny, weights=tmp_path / "model.safetensors", workdir=tmp_path / "a", shapes=shapes)
+    saved = open_model(
+        Request(tiny, weights=tmp_path / "model.safetensors", workdir=tmp_path / "a", shapes=shapes)
+    )
     torch.save(state(tiny), tmp_path / "w.pt")
-    assert saved.sha256 == open_model(tiny, weights=tmp_path / "w.pt", workdir=tmp_path, shapes=shapes).sha256
+    assert (
+        saved.sha256
+        == open_model(Request(tiny, weights=tmp_path / "w.pt", workdir=tmp_path, shapes=shapes)).sha256
+    )
     (tmp_path / "model.safetensors").write_bytes(b"\0" * 20)
     with pytest.raises(ModelRefused, match="cannot be loaded as weights"):
-        open_model(tiny, weights=tmp_path / "model.safetensors", workdir=tmp_path, shapes=shapes)
+        open_model(Request(tiny, weights=tmp_path / "model.safetensors", workdir=tmp_path, shapes=shapes))
 
 
 def test_keys_that_do_not_fit_are_named(tiny, tmp_path):
@@ -83,7 +89,7 @@ def test_keys_that_do_not_fit_are_named(tiny, tmp_path):
     other["conv.bias"] = torch.zeros(5)
     torch.save(other, tmp_path / "w.pt")
     with pytest.raises(ModelRefused) as refused:
-        open_model(tiny, weights=tmp_path / "w.pt", workdir=tmp_path, shapes={"image": (1, 3, 8, 8)})
+        open_model(Request(tiny, weights=tmp_path / "w.pt", workdir=tmp_path, shapes={"image": (1, 3, 8, 8)}))
     assert "missing: bn.weight" in refused.value.details
     assert "unexpected: norm.weight" in refused.value.details
     assert "shape: conv.bias is 5, the model has 4" in refused.value.details
@@ -94,25 +100,25 @@ def test_a_checkpoint_that_holds_objects_is_not_run(tiny, tmp_path):
     with pytest.raises(
         ModelRefused, match=r"cannot be loaded as weights: it holds pathlib\S* next to the tensors"
     ):
-        open_model(tiny, weights=tmp_path / "w.pt", workdir=tmp_path, shapes={"image": (1, 3, 8, 8)})
+        open_model(Request(tiny, weights=tmp_path / "w.pt", workdir=tmp_path, shapes={"image": (1, 3, 8, 8)}))
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"\x08\x07\x12\x07pytorch"])
 def test_what_is_no_file_of_weights_is_said_in_words_of_our_own(content, tiny, tmp_path):
     (tmp_path / "w.pt").write_bytes(content)
     with pytest.raises(ModelRefused, match="it was not written by torch.save or safetensors") as refused:
-        open_model(tiny, weights=tmp_path / "w.pt", workdir=tmp_path, shapes={"image": (1, 3, 8, 8)})
+        open_model(Request(tiny, weights=tmp_path / "w.pt", workdir=tmp_path, shapes={"image": (1, 3, 8, 8)}))
     assert "weights_only" not in str(refused.value.to_dict())
 
 
 def test_weights_beside_a_model_that_has_its_own_are_refused(tmp_path):
     with pytest.raises(ModelRefused, match=r"net\.onnx contains its own weights, so w\.pt would not be used"):
-        open_model("net.onnx", weights=Path("w.pt"), workdir=tmp_path)
+        open_model(Request("net.onnx", weights=Path("w.pt"), workdir=tmp_path))
 
 
 def test_the_shape_comes_from_the_data(tiny, tmp_path):
     sample = np.zeros((3, 10, 10), np.float32)
-    model = open_model(tiny, workdir=tmp_path / "work", example=(sample,))
+    model = open_model(Request(tiny, workdir=tmp_path / "work", example=(sample,)))
     assert model.inputs[0].shape == (1, 3, 10, 10)
     assert "no --weights" in model.notes[0]
 
@@ -123,21 +129,21 @@ def test_the_shape_comes_from_the_data(tiny, tmp_path):
 )
 def test_what_cannot_be_built_says_why(factory, words, tiny, tmp_path):
     with pytest.raises(ModelRefused, match=words):
-        open_model(tiny.replace("Tiny", factory), workdir=tmp_path, shapes={"x": (1, 3)})
+        open_model(Request(tiny.replace("Tiny", factory), workdir=tmp_path, shapes={"x": (1, 3)}))
 
 
 def test_without_a_shape_the_flag_is_named(tiny, tmp_path):
     with pytest.raises(ModelRefused) as refused:
-        open_model(tiny, workdir=tmp_path)
+        open_model(Request(tiny, workdir=tmp_path))
     assert "--shape image=" in refused.value.remedy
     with pytest.raises(ModelRefused, match="does not have") as refused:
-        open_model(tiny, workdir=tmp_path, shapes={"picture": (1, 3, 8, 8)})
+        open_model(Request(tiny, workdir=tmp_path, shapes={"picture": (1, 3, 8, 8)}))
     assert "image" in refused.value.remedy
 
 
 def test_bare_weights_need_the_code_that_builds_the_model(tmp_path):
     with pytest.raises(ModelRefused, match="holds weights") as refused:
-        open_model("resnet.pth", workdir=tmp_path)
+        open_model(Request("resnet.pth", workdir=tmp_path))
     assert "--weights resnet.pth" in refused.value.remedy
 
 
@@ -146,11 +152,11 @@ def test_a_saved_program_brings_its_own_shape(tiny, tmp_path):
 
     module = load_attribute(tiny, ModelRefused)().eval()
     torch.export.save(torch.export.export(module, (torch.zeros(1, 3, 9, 9),)), tmp_path / "tiny.pt2")
-    model = open_model(str(tmp_path / "tiny.pt2"), workdir=tmp_path / "work")
+    model = open_model(Request(str(tmp_path / "tiny.pt2"), workdir=tmp_path / "work"))
     assert model.inputs[0].shape == (1, 3, 9, 9)
     (tmp_path / "bad.pt2").write_bytes((tmp_path / "tiny.pt2").read_bytes()[:500])
     with pytest.raises(ModelRefused, match="not a program"):
-        open_model(str(tmp_path / "bad.pt2"), workdir=tmp_path / "work")
+        open_model(Request(str(tmp_path / "bad.pt2"), workdir=tmp_path / "work"))
 
 
 @pytest.mark.data
@@ -160,7 +166,7 @@ def test_resnet20_is_as_accurate_as_its_checkpoint(data_dir, tmp_path):
 
     source = f"{Path(__file__).parent.parent}/models/resnet_cifar.py:resnet20"
     weights = data_dir / "cifar10/resnet_torch/resnet20-12fca82f.th"
-    model = open_model(source, weights=weights, workdir=tmp_path, shapes={"x": (1, 3, 32, 32)})
+    model = open_model(Request(source, weights=weights, workdir=tmp_path, shapes={"x": (1, 3, 32, 32)}))
     images = np.asarray(Image.open(data_dir / "cifar10/images/test_0.png")).reshape(1000, 32, 32, 3)[:200]
     mean, std = np.array((0.485, 0.456, 0.406)), np.array((0.229, 0.224, 0.225))
     x = ((images / 255 - mean) / std).transpose(0, 3, 1, 2).astype(np.float32)
@@ -176,11 +182,11 @@ def test_resnet20_is_as_accurate_as_its_checkpoint(data_dir, tmp_path):
 def test_torch_becomes_tflite_that_gives_the_same(tiny, tmp_path):
     pytest.importorskip("litert_torch", reason='needs edgeq[android]: pip install "edgeq[android]"')
     model = open_model(
-        tiny, workdir=tmp_path / "work", shapes={"image": (1, 3, 8, 8)}, formats=("onnx", "tflite")
+        Request(tiny, workdir=tmp_path / "work", shapes={"image": (1, 3, 8, 8)}, formats=("onnx", "tflite"))
     )
     assert set(model.files) == {"onnx", "tflite"}
     assert not model.absent
-    again = open_model(model.files["tflite"], workdir=tmp_path / "again", formats=("tflite", "onnx"))
+    again = open_model(Request(model.files["tflite"], workdir=tmp_path / "again", formats=("tflite", "onnx")))
     assert again.inputs[0].shape == (1, 3, 8, 8)
     assert again.quantized is None
     assert "not converted to ONNX" in again.absent["onnx"]
@@ -198,7 +204,8 @@ def test_real_checkpoints_fit_their_architecture(file, factory, weights, shape, 
     source = f"{Path(__file__).parent.parent}/models/{file}:{factory}"
     inputs = {"x" if file == "resnet_cifar.py" else "mfcc": shape}
     first, second = (
-        open_model(source, weights=data_dir / weights, workdir=tmp_path / w, shapes=inputs) for w in "ab"
+        open_model(Request(source, weights=data_dir / weights, workdir=tmp_path / w, shapes=inputs))
+        for w in "ab"
     )
     assert first.sha256 == second.sha256
     assert Path(first.files["onnx"]).read_bytes() == Path(second.files["onnx"]).read_bytes()
@@ -242,7 +249,7 @@ class Sequence(nn.Module):
 def test_samples_keep_their_rank_where_the_network_takes_any(factory, sample, taken, tmp_path):
     (tmp_path / "ranks.py").write_text(RANKS)
     example = (np.zeros(sample, np.float32),)
-    model = open_model(f"{tmp_path}/ranks.py:{factory}", workdir=tmp_path / "w", example=example)
+    model = open_model(Request(f"{tmp_path}/ranks.py:{factory}", workdir=tmp_path / "w", example=example))
     assert model.inputs[0].shape == taken
 
 
@@ -274,10 +281,12 @@ def test_tensors_that_forward_makes_of_numbers_reach_tflite(factory, tmp_path):
     pytest.importorskip("litert_torch", reason='needs edgeq[android]: pip install "edgeq[android]"')
     (tmp_path / "constants.py").write_text(CONSTANTS)
     model = open_model(
-        f"{tmp_path}/constants.py:{factory}",
-        workdir=tmp_path / "work",
-        shapes={"image": (1, 3, 8, 8)},
-        formats=("onnx", "tflite"),
+        Request(
+            f"{tmp_path}/constants.py:{factory}",
+            workdir=tmp_path / "work",
+            shapes={"image": (1, 3, 8, 8)},
+            formats=("onnx", "tflite"),
+        )
     )
     assert set(model.files) == {"onnx", "tflite"}, model.absent
 
@@ -327,7 +336,7 @@ def test_what_litert_torch_cannot_convert_is_said_where_it_is_lost(formats, tiny
     monkeypatch.setattr(source, "_to_tflite", fails)
 
     def opened():
-        return open_model(tiny, workdir=tmp_path, shapes={"image": (1, 3, 8, 8)}, formats=formats)
+        return open_model(Request(tiny, workdir=tmp_path, shapes={"image": (1, 3, 8, 8)}, formats=formats))
 
     if "onnx" not in formats:
         with pytest.raises(ConversionFailed, match="RuntimeError: no"):
@@ -368,7 +377,9 @@ class Net(nn.Module):
 )
 def test_outputs_have_the_keys_of_the_dict_that_forward_returns(returned, names, tmp_path):
     (tmp_path / "net.py").write_text(NAMED.replace("RETURNED", returned))
-    model = open_model(f"{tmp_path}/net.py:Net", workdir=tmp_path / "work", shapes={"image": (1, 3, 8, 8)})
+    model = open_model(
+        Request(f"{tmp_path}/net.py:Net", workdir=tmp_path / "work", shapes={"image": (1, 3, 8, 8)})
+    )
     assert [output.name for output in model.outputs] == names
     session = ort.InferenceSession(model.files["onnx"], providers=["CPUExecutionProvider"])
     shapes = {o.name: tuple(o.shape) for o in session.get_outputs()}

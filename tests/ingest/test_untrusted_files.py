@@ -15,6 +15,7 @@ from edgeq.errors import DataRefused, ModelRefused
 from edgeq.ingest.image import read_pixels
 from edgeq.ingest.npz import load_arrays
 from edgeq.ingest.open_model import open_model
+from edgeq.ingest.request import Request
 from tests.fuzz.archives import bomb
 
 
@@ -32,7 +33,7 @@ def saved(path, nodes, inputs, outputs, tensors=(), functions=()):
 
 def refused(path, words, error=ModelRefused):
     with pytest.raises(error, match=words) as caught:
-        open_model(str(path), workdir=path.parent / "work")
+        open_model(Request(str(path), workdir=path.parent / "work"))
     return caught.value
 
 
@@ -67,7 +68,7 @@ def test_functions_that_call_each_other_within_reason_are_opened(tmp_path):
     path = saved(
         tmp_path / "m.onnx", call, [value("x", [1, 4])], [value("y", [1, 4])], functions=list(functions(5, 3))
     )
-    assert open_model(str(path), workdir=tmp_path / "work").outputs[0].shape == (1, 4)
+    assert open_model(Request(str(path), workdir=tmp_path / "work")).outputs[0].shape == (1, 4)
 
 
 @pytest.mark.parametrize("length", [1, 2, 5])
@@ -154,7 +155,7 @@ def test_work_without_end_inside_a_small_graph(tmp_path, monkeypatch, node):
     ]
     path = saved(tmp_path / "m.onnx", nodes, [value("x", [4])], [value("y", [4])], tensors)
     with contextlib.suppress(ModelRefused):
-        open_model(str(path), workdir=tmp_path / "work")
+        open_model(Request(str(path), workdir=tmp_path / "work"))
 
 
 def test_external_data_through_a_link_that_leaves_the_folder(tmp_path):
@@ -346,7 +347,9 @@ def test_untrusted_weights(tmp_path, kind):
     (tmp_path / "net.py").write_text("import torch\ndef build(): return torch.nn.Linear(4, 2)\n")
     with pytest.raises(ModelRefused, match=r"w\.(pt|safetensors)"):
         open_model(
-            f"{tmp_path}/net.py:build", workdir=tmp_path / "work", weights=path, shapes={"input": (1, 4)}
+            Request(
+                f"{tmp_path}/net.py:build", workdir=tmp_path / "work", weights=path, shapes={"input": (1, 4)}
+            )
         )
 
 
@@ -362,5 +365,5 @@ def test_onnx_is_not_parsed_where_edgeq_runs(tmp_path, monkeypatch):
     from edgeq.ingest.graph import read
 
     monkeypatch.setattr(read, "read", parsed)
-    model = open_model(str(path), workdir=tmp_path / "work")
+    model = open_model(Request(str(path), workdir=tmp_path / "work"))
     assert onnx.load(model.files["onnx"]).graph.node[0].op_type == "Relu"

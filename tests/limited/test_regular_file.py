@@ -9,12 +9,13 @@ from edgeq import catalog
 from edgeq.bundle import read_bundle
 from edgeq.errors import BundleRefused, DataRefused, ModelRefused, TargetRefused
 from edgeq.ingest.open_model import open_model
+from edgeq.ingest.request import Request
 from edgeq.ingest.samples import peek
 from edgeq.limited import regular_file
 
 
 def model(path):
-    open_model(str(path), workdir=path.parent / "work")
+    open_model(Request(str(path), workdir=path.parent / "work"))
 
 
 OPEN = {

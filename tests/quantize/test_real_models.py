@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from edgeq.ingest.open_model import open_model
+from edgeq.ingest.request import Request
 from edgeq.quantize.evaluate.gate import Gate
 from edgeq.quantize.make import make
 from tests.quantize.networks import STATIC, Rows
@@ -42,7 +43,7 @@ def photos(data):
 )
 def test_accuracy_stays_and_all_convolutions_are_integer(case, least_db, float_heads, data_dir, tmp_path):
     path, calibration, held_out = case(data_dir)
-    model = open_model(str(path), workdir=tmp_path)
+    model = open_model(Request(str(path), workdir=tmp_path))
     found = make(
         STATIC,
         model,

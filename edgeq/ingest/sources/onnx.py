@@ -93,7 +93,7 @@ def _why_no_tflite(request: Request, cleaned: Opened) -> ModelRefused | None:
             f"{request.name} has more than 2 GB of weights in external files, and a .tflite file holds no more than that",
             "choose a target that has onnxruntime",
         )
-    return None if request.cache is not None else ModelRefused(_NO_CACHE, "name one: open_model(cache=...)")
+    return None if request.cache is not None else ModelRefused(_NO_CACHE, "name one: Request(cache=...)")
 
 
 def _to_tflite(request: Request, cleaned: Opened, graph: Path) -> tuple[Path, float]:

@@ -7,6 +7,7 @@ import numpy as np
 from onnx import parser
 
 from edgeq.ingest.open_model import open_model
+from edgeq.ingest.request import Request
 from tests.fuzz.messages import changed_message
 from tests.fuzz.mutations import changed_bytes
 
@@ -48,4 +49,6 @@ def read(content: bytes, folder: Path) -> object:
     path = folder / "model.onnx"
     path.write_bytes(content)
     sample = (np.zeros((1, 3), np.float32),)
-    return open_model(str(path), workdir=folder / "work", example=sample if len(content) % 2 else None)
+    return open_model(
+        Request(str(path), workdir=folder / "work", example=sample if len(content) % 2 else None)
+    )

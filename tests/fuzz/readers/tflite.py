@@ -5,6 +5,7 @@ import struct
 from pathlib import Path
 
 from edgeq.ingest.open_model import open_model
+from edgeq.ingest.request import Request
 from tests.fuzz.mutations import NUMBERS, changed_bytes
 from tests.quantize.tflite_networks import convolution, dense, two_outputs
 
@@ -28,4 +29,4 @@ def mutated(example: bytes, rng: random.Random) -> bytes:
 def read(content: bytes, folder: Path) -> object:
     path = folder / "model.tflite"
     path.write_bytes(content)
-    return open_model(str(path), workdir=folder / "work", formats=("tflite",))
+    return open_model(Request(str(path), workdir=folder / "work", formats=("tflite",)))

@@ -13,6 +13,7 @@ from edgeq.graphs.tflite import read_tflite
 from edgeq.ingest.graph.read import INLINE_LIMIT
 from edgeq.ingest.onnx_to_tflite.pins import CONVERTER
 from edgeq.ingest.open_model import open_model
+from edgeq.ingest.request import Request
 from edgeq.nouns.model import Model
 from edgeq.quantize.run_model import load
 from tests.ingest.onnx_to_tflite.networks import draw, perceptron, residual, write
@@ -21,7 +22,7 @@ node = helper.make_node
 
 
 def opened(path: Path, cache: Path, formats: tuple[str, ...] = ("onnx", "tflite")) -> Model:
-    return open_model(str(path), workdir=path.parent / "work", formats=formats, cache=cache)
+    return open_model(Request(str(path), workdir=path.parent / "work", formats=formats, cache=cache))
 
 
 def operators(model: Model) -> list[str]:
@@ -179,5 +180,7 @@ def test_weights_that_stay_outside_of_a_large_model_are_never_given_to_onnx2tf(t
 )
 def test_real_networks_give_the_same(file, data_dir, tmp_path, onnx2tf_cache):
     """Proven in the conversion itself: 60 dB at every output."""
-    model = open_model(str(data_dir / file), workdir=tmp_path, formats=("tflite",), cache=onnx2tf_cache)
+    model = open_model(
+        Request(str(data_dir / file), workdir=tmp_path, formats=("tflite",), cache=onnx2tf_cache)
+    )
     assert "tflite" in model.files
