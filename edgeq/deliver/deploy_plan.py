@@ -88,8 +88,8 @@ def tell_plan(plan: DeployPlan, tell: Tell) -> None:
 
 def _plan_service(device: Session, asked: DeployRequest) -> ServicePlan:
     """The system service, as `edgeq agent install` installs it where nothing else is asked for."""
-    scope, when = InstallServiceRequest.scope, schedule(InstallServiceRequest.every)
-    return plan_install(device, find(device, scope, asked_root(asked)), scope, when)
+    found = find(device, InstallServiceRequest.scope, asked_root(asked))
+    return plan_install(device, found, schedule(InstallServiceRequest.every))
 
 
 def as_with_service(device: Session, service: ServicePlan) -> Session:

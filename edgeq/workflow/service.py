@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 
-from edgeq.deliver.service.find import find, require_installed, require_systemd, scope_there
+from edgeq.deliver.service.find import find, require_installed, require_systemd
 from edgeq.deliver.service.install import install, plan_install, remove
 from edgeq.deliver.service.journal import read_log
 from edgeq.deliver.service.look import Found
@@ -28,8 +28,8 @@ def install_service(asked: InstallServiceRequest) -> ServiceChange:
     Whatever fails midway, what was done is taken back. Raises DeviceError, TargetRefused.
     """
     when = schedule(asked.every)
-    with _device(asked, asked.scope, dry_run=asked.dry_run) as (device, found, scope):
-        plan = plan_install(device, found, scope, when)
+    with _device(asked, asked.scope, dry_run=asked.dry_run) as (device, found):
+        plan = plan_install(device, found, when)
         return install(plan, device, asked.tell, dry_run=asked.dry_run)
 
 
@@ -39,17 +39,17 @@ def service_status(asked: ServiceStatusRequest) -> ServiceStatus:
 
     Raises DeviceUnfit where no service is installed, TargetRefused where both are and no `scope` says which.
     """
-    with _device(asked, asked.scope) as (device, found, scope):
+    with _device(asked, asked.scope) as (device, found):
         require_installed(device, found)
-        return read_state(device.link.transport, found, scope)
+        return read_state(device.link.transport, found)
 
 
 @takes(ServiceLogRequest)
 def service_log(asked: ServiceLogRequest) -> ServiceLog:
     """The last `lines` that the service wrote. Raises DeviceUnfit where none is installed."""
-    with _device(asked, asked.scope) as (device, found, scope):
+    with _device(asked, asked.scope) as (device, found):
         require_installed(device, found)
-        return read_log(device.link.transport, found, scope, asked.lines)
+        return read_log(device.link.transport, found, asked.lines)
 
 
 @takes(UninstallServiceRequest)
@@ -58,20 +58,16 @@ def uninstall_service(asked: UninstallServiceRequest) -> ServiceChange:
     whichever service there is. Raises TargetRefused for both.
     """
     everything, dry_run = asked.everything, asked.dry_run
-    with _device(asked, asked.scope) as (device, found, scope):
-        return remove(device, found, scope, asked.tell, everything=everything, dry_run=dry_run)
+    with _device(asked, asked.scope) as (device, found):
+        return remove(device, found, asked.tell, everything=everything, dry_run=dry_run)
 
 
 @contextlib.contextmanager
-def _device(
-    asked: OnDevice, scope: str | None, *, dry_run: bool = False
-) -> Iterator[tuple[Session, Found, str]]:
-    """The device, what is there of the service, and its scope. Raises DeviceUnfit without systemd, unless nothing is to be
+def _device(asked: OnDevice, scope: str | None, *, dry_run: bool = False) -> Iterator[tuple[Session, Found]]:
+    """The device, and what is there of the service. Raises DeviceUnfit without systemd, unless nothing is to be
     done: files and commands can be read anywhere.
     """
     with session_for(asked, look_only=True) as device:
         if not dry_run:
             require_systemd(device)
-        root = asked_root(asked)
-        where = scope or scope_there(device, root)
-        yield device, find(device, where, root), where
+        yield device, find(device, scope, asked_root(asked))

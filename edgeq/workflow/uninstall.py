@@ -3,6 +3,7 @@
 from edgeq.deliver.lock import locked
 from edgeq.deliver.service.find import find, require_systemd
 from edgeq.deliver.service.install import remove
+from edgeq.deliver.service.look import Found
 from edgeq.deliver.session import Session, asked_root, session_for
 from edgeq.errors import TargetRefused
 from edgeq.nouns.answers import Removed
@@ -20,8 +21,8 @@ _PARTS = {"system": "its units, its user and its group", "user": "its units"}
 def uninstall(asked: UninstallRequest) -> Removal:
     """Remove the model `name` from a device, or with `everything` the agent, every model, runtime and result.
 
-    A service goes with the root that it works in; one that works in another stays. Raises TargetRefused where the device
-    has no such model, TypeError unless it is either a name or everything.
+    A service goes with the root that it works in. Other roots, and a service that works in one, stay. Raises TargetRefused
+    where the device has no such model, TypeError unless it is either a name or everything.
     """
     name, tell = asked.name, asked.tell
     if (name is None) == (not asked.everything):
@@ -37,17 +38,20 @@ def uninstall(asked: UninstallRequest) -> Removal:
                 f"it has: {', '.join(names) or 'nothing'}",
             )
         service = _service_that_goes(status, tell) if name is None else None
-        planned = _removal(device, name, {"dry_run": True}) if asked.dry_run or service else None
+        found = find(device, service.scope, asked_root(asked)) if service else None
+        planned = _removal(device, name, {"dry_run": True}) if asked.dry_run or found else None
+        if found and found.own_apps and found.own != status.root:
+            tell(Note(_stays(found)))
         if asked.dry_run and planned is not None:
-            if service is not None:
-                tell(Note(f"the {service.scope} service would go too: {_PARTS[service.scope]}"))
+            if found:
+                tell(Note(f"the {found.scope} service would go too: {_PARTS[found.scope]}"))
             return planned
-        if service is not None:
-            # Units that point to nothing would be worse than either. They take the agent along: what is left is looked at anew.
+        if found:
+            # Units that point to nothing would be worse than either. They take the agent along: what is left in this root is
+            # looked at anew. Without its folder edgeq would look for another one.
             require_systemd(device)
-            found = find(device, service.scope, asked_root(asked))
-            tell(remove(device, found, service.scope, tell, everything=True, dry_run=False))
-            device = device.in_root(asked_root(asked), look_only=True)
+            tell(remove(device, found, tell, everything=True, dry_run=False))
+            device = device.in_root(status.root, look_only=True)
         if not device.installed:
             return planned_and_done(planned, Removal((status.root,), status.root_used, dry_run=False))
         with locked(device.link, f"removing {name or 'everything'}") as token:
@@ -74,6 +78,14 @@ def _service_that_goes(status: DeviceStatus, tell: Tell) -> ServiceState | None:
         )
     )
     return None
+
+
+def _stays(found: Found) -> str:
+    """Of the root from which a service copied the login's models (docs/service.md): applications may still load from it."""
+    names = ", ".join(found.own_apps)
+    return (
+        f"{names} in {found.own} stays; `edgeq uninstall --everything --root {found.own}` removes that root"
+    )
 
 
 def planned_and_done(planned: Removal | None, done: Removal) -> Removal:

@@ -12,7 +12,7 @@ from edgeq.deliver.service.look import Found, look
 from edgeq.deliver.service.plan import copies_own_root, install_steps, uninstall_steps
 from edgeq.deliver.service.schedule import Schedule
 from edgeq.deliver.service.steps import apply
-from edgeq.deliver.service.unit_files import LINGER_MARK, ServiceSpec, unit_folder
+from edgeq.deliver.service.unit_files import LINGER_MARK, ServiceSpec
 from edgeq.deliver.session import Session
 from edgeq.nouns.progress import Progress
 from edgeq.nouns.service import ServiceChange, ServiceStep
@@ -35,9 +35,9 @@ class ServicePlan:
         return self.spec.root
 
 
-def plan_install(device: Session, found: Found, scope: str, when: Schedule) -> ServicePlan:
+def plan_install(device: Session, found: Found, when: Schedule) -> ServicePlan:
     """Raises DeviceUnfit when the device, its owner or its folders speak against it, NoSpace for what is copied."""
-    spec = _spec(device, found, scope, when)
+    spec = _spec(device, found, when)
     if device.link.lent is not None and device.link.root == spec.root:
         found = replace(found, current="")  # the archive that the link leads to is gone or damaged
     steps = install_steps(found, spec, build_agent(folder() / "agent"), device.label)
@@ -59,19 +59,17 @@ def install(plan: ServicePlan, device: Session, tell: Tell, *, dry_run: bool) ->
     return ServiceChange("install", device.label, spec.scope, spec.root, dry_run, plan.steps, notes)
 
 
-def remove(
-    device: Session, found: Found, scope: str, tell: Tell, *, everything: bool, dry_run: bool
-) -> ServiceChange:
+def remove(device: Session, found: Found, tell: Tell, *, everything: bool, dry_run: bool) -> ServiceChange:
     """The units, the service's user and its folders go, or on a dry run are only named; models that live there stay, unless
     `everything`. Raises DeviceError.
     """
     python = device.link.python
-    steps = uninstall_steps(found, scope, everything=everything, label=device.label, python=python)
+    steps = uninstall_steps(found, everything=everything, label=device.label, python=python)
     if steps and not dry_run:
         _do(steps, device, tell)
     stays = found.apps and not everything
     notes = (f"{', '.join(found.apps)} stays live in {found.root}",) if stays and steps else ()
-    return ServiceChange("uninstall", device.label, scope, found.root, dry_run, steps, notes)
+    return ServiceChange("uninstall", device.label, found.scope, found.root, dry_run, steps, notes)
 
 
 def _do(steps: Sequence[ServiceStep], device: Session, tell: Tell) -> None:
@@ -86,10 +84,10 @@ def _do(steps: Sequence[ServiceStep], device: Session, tell: Tell) -> None:
     apply(steps, device.link.transport, told)
 
 
-def _spec(device: Session, found: Found, scope: str, when: Schedule) -> ServiceSpec:
-    mark = f"{unit_folder(scope, found.home)}/{LINGER_MARK}"
+def _spec(device: Session, found: Found, when: Schedule) -> ServiceSpec:
+    mark = f"{found.unit_folder}/{LINGER_MARK}"
     return ServiceSpec(
-        scope=scope,
+        scope=found.scope,
         root=found.root.rstrip("/"),
         python=device.facts.python_path,
         login=found.login,

@@ -19,11 +19,11 @@ _PROGRESS = '{"progress": '
 _PROGRESS_SHARE, _MOST_READ = 20, 2000
 
 
-def read_log(transport: Transport, found: Found, scope: str, count: int) -> ServiceLog:
+def read_log(transport: Transport, found: Found, count: int) -> ServiceLog:
     """The last `count` lines, oldest first, without those of a progress bar. Raises RemoteFailed when the login may not read the journal."""
     sudo = ("sudo", "-n") if found.sudo == "yes" and not _READERS & set(found.groups) else ()
     most = max(count, min(_PROGRESS_SHARE * count, _MOST_READ))
-    field = "--unit" if scope == "system" else "--user-unit"
+    field = "--unit" if found.scope == "system" else "--user-unit"
     words = (*sudo, "journalctl", "--quiet", "--no-pager", "--output=json", f"--lines={most}")
     done = transport.run((*words, *(f"{field}={unit}" for unit in UNITS)))
     if done.code != 0:

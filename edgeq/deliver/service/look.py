@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from edgeq import catalog
 from edgeq.deliver.device_answer import key_values, last_lines
-from edgeq.deliver.service.unit_files import UNITS, all_paths
+from edgeq.deliver.service.unit_files import UNITS, all_paths, root_in, unit_folder
 from edgeq.errors import RemoteFailed
 from edgeq.transport.base import Transport
 
@@ -21,10 +21,11 @@ class UnitFound:
 
 @dataclass(frozen=True)
 class Found:
-    """`sudo`: root, yes, password or missing. `files`: absolute path -> text of those of ours that are there.
+    """`scope`: of the service that was looked for, system or user. `sudo`: root, yes, password or missing. `files`: absolute path -> text of those of ours that are there.
     `folders`: path -> "mode owner group". `names` and `apps` are in the root that was asked for, `own_apps` in the login's own.
     """
 
+    scope: str
     login: str
     uid: int
     group: str
@@ -54,6 +55,27 @@ class Found:
     def installed(self) -> bool:
         return any(path.rsplit("/", 1)[-1] in UNITS for path in self.files)
 
+    @property
+    def installed_root(self) -> str:
+        """Where the installed service works; where none is installed, the root that was asked for."""
+        return root_in(self.files.get(f"{self.unit_folder}/edgeq-agent.service", "")) or self.root
+
+    @property
+    def unit_folder(self) -> str:
+        return unit_folder(self.scope, self.home)
+
+    @property
+    def as_root(self) -> tuple[str, ...]:
+        """What goes before a command that needs root's rights."""
+        return () if self.scope == "user" or self.sudo == "root" else ("sudo", "-n")
+
+    @property
+    def systemctl(self) -> tuple[str, ...]:
+        """A login without a session of its own (sshd without PAM) still finds its service manager."""
+        if self.scope == "user":
+            return ("env", f"XDG_RUNTIME_DIR=/run/user/{self.uid}", "systemctl", "--user")
+        return (*self.as_root, "systemctl")
+
 
 def look(transport: Transport, scope: str, root: str) -> Found:
     """`root` may begin with "~/". Raises RemoteFailed when the device's shell does not answer."""
@@ -66,7 +88,7 @@ def look(transport: Transport, scope: str, root: str) -> Found:
     if done.code != 0 or problem:
         details = last_lines(done.stderr, 5) or (problem,)
         raise RemoteFailed(f"{transport.label} could not be asked about its services", details=details)
-    return _found(said)
+    return _found(said, scope)
 
 
 _KEYS = (
@@ -97,9 +119,10 @@ def _problem(said: dict[str, str]) -> str:
 _FOLDERS = ("", "/agent", "/wheels", "/incoming", "/samples", "/apps", "/jobs", "/jobs/running", "/results")
 
 
-def _found(said: dict[str, str]) -> Found:
+def _found(said: dict[str, str], scope: str) -> Found:
     home = said["home"]
     return Found(
+        scope=scope,
         login=said["login"],
         uid=int(said["uid"] or 0),
         group=said["group"],

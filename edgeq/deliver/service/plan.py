@@ -15,8 +15,6 @@ from edgeq.deliver.service.unit_files import (
     files_of,
     folders_of,
     parents_of,
-    root_in,
-    unit_folder,
 )
 from edgeq.errors import DeviceUnfit, NoSpace
 from edgeq.nouns.service import RemoveFile, RunCommand, SendFile, ServiceStep, WriteFile
@@ -76,14 +74,14 @@ def copies_own_root(found: Found, spec: ServiceSpec) -> bool:
 
 
 def uninstall_steps(
-    found: Found, scope: str, *, everything: bool, label: str, python: str = "python3"
+    found: Found, *, everything: bool, label: str, python: str = "python3"
 ) -> tuple[ServiceStep, ...]:
     """`everything`: what edgeq made in the root goes too, by the agent there, which `python` runs. Without it a root in which a
     model lives stays, and becomes all the login's.
     """
     steps: list[ServiceStep] = []
-    root, folder = installed_root(found, scope), unit_folder(scope, found.home)
-    sudo, ctl = _rights(found, scope), systemctl(found, scope)
+    root, folder = found.installed_root, found.unit_folder
+    sudo, ctl = found.as_root, found.systemctl
     if found.installed:
         steps.append(
             RunCommand(
@@ -94,7 +92,7 @@ def uninstall_steps(
         )
         steps.append(RunCommand("stop a job that is running", (*ctl, "stop", *UNITS), forgive=True))
     if found.files:
-        parents = [p for path in found.files for p in parents_of(path, scope, found.home)]
+        parents = [p for path in found.files for p in parents_of(path, found.scope, found.home)]
         steps.append(RunCommand("delete the unit files", (*sudo, "rm", "-f", *sorted(found.files))))
         steps.append(
             RunCommand(
@@ -107,17 +105,15 @@ def uninstall_steps(
             RunCommand("clear the state of failed units", (*ctl, "reset-failed", *UNITS), forgive=True)
         )
         steps.append(
-            RunCommand(
-                "delete the time at which the timer ran last", (*sudo, "rm", "-f", _stamp(found, scope))
-            )
+            RunCommand("delete the time at which the timer ran last", (*sudo, "rm", "-f", _stamp(found)))
         )
     if f"{folder}/{LINGER_MARK}" in found.files:
         words = ("sh", "-c", _UNLINGER, "sh", found.login)
         steps.append(RunCommand("switch off the lingering that was switched on for it", words, forgive=True))
-    steps += _root_without_service(found, scope, root, python, everything=everything)
-    if scope == "system" and found.service_user:
+    steps += _root_without_service(found, root, python, everything=everything)
+    if found.scope == "system" and found.service_user:
         steps.append(RunCommand("delete the service's user", (*sudo, "userdel", "edgeq")))
-    if scope == "system" and (found.service_user or found.members):
+    if found.scope == "system" and (found.service_user or found.members):
         steps.append(
             RunCommand(
                 "delete its group", (*sudo, "sh", "-c", "! getent group edgeq >/dev/null || groupdel edgeq")
@@ -127,28 +123,11 @@ def uninstall_steps(
     return tuple(steps)
 
 
-def installed_root(found: Found, scope: str) -> str:
-    """Where the installed service works; where none is installed, the root that was asked for."""
-    unit = found.files.get(f"{unit_folder(scope, found.home)}/edgeq-agent.service", "")
-    return root_in(unit) or found.root
-
-
-def systemctl(found: Found, scope: str) -> tuple[str, ...]:
-    """A login without a session of its own (sshd without PAM) still finds its service manager."""
-    if scope == "user":
-        return ("env", f"XDG_RUNTIME_DIR=/run/user/{found.uid}", "systemctl", "--user")
-    return (*_rights(found, scope), "systemctl")
-
-
-def _rights(found: Found, scope: str) -> tuple[str, ...]:
-    return () if scope == "user" or found.sudo == "root" else ("sudo", "-n")
-
-
 def _account(found: Found, spec: ServiceSpec, wanted: dict[str, str]) -> list[ServiceStep]:
     """The service's user, and the folders that it shares with the login."""
     if spec.scope != "system":
         return []
-    sudo = _rights(found, spec.scope)
+    sudo = found.as_root
     steps: list[ServiceStep] = []
     users = _write(SYSUSERS, found, spec, wanted)
     if users or not found.service_user or spec.login not in (*found.members, "root"):
@@ -209,7 +188,7 @@ def _copy_of_own_root(found: Found, spec: ServiceSpec, label: str) -> list[Servi
 
 
 def _units(found: Found, spec: ServiceSpec, wanted: dict[str, str]) -> list[ServiceStep]:
-    sudo, ctl = _rights(found, spec.scope), systemctl(found, spec.scope)
+    sudo, ctl = found.as_root, found.systemctl
     ours = [path for path in wanted if path not in (SYSUSERS, TMPFILES)]
     steps: list[ServiceStep] = [step for path in ours for step in _write(path, found, spec, wanted)]
     for path, text in found.files.items():
@@ -225,8 +204,8 @@ def _units(found: Found, spec: ServiceSpec, wanted: dict[str, str]) -> list[Serv
 
 def _running(found: Found, spec: ServiceSpec, wanted: dict[str, str]) -> list[ServiceStep]:
     """Try the agent once before anything starts it by itself; then let job and timer do so."""
-    ctl = systemctl(found, spec.scope)
-    folder = unit_folder(spec.scope, found.home)
+    ctl = found.systemctl
+    folder = found.unit_folder
     changed = {path for path, text in wanted.items() if found.files.get(path) != text}
     steps: list[ServiceStep] = []
     if spec.scope == "user" and not found.linger and f"{folder}/{LINGER_MARK}" not in found.files:
@@ -257,23 +236,21 @@ def _write(path: str, found: Found, spec: ServiceSpec, wanted: dict[str, str]) -
     if before == wanted[path]:
         return []
     parents = parents_of(path, spec.scope, spec.home)
-    return [WriteFile(path, wanted[path], before, _rights(found, spec.scope), parents)]
+    return [WriteFile(path, wanted[path], before, found.as_root, parents)]
 
 
-def _root_without_service(
-    found: Found, scope: str, root: str, python: str, *, everything: bool
-) -> list[ServiceStep]:
-    sudo = _rights(found, scope)
+def _root_without_service(found: Found, root: str, python: str, *, everything: bool) -> list[ServiceStep]:
+    sudo = found.as_root
     if found.owner == "":
         return []
     there = found.installed or found.service_user
-    if everything or (scope == "system" and there and not found.apps):
+    if everything or (found.scope == "system" and there and not found.apps):
         return [
             RunCommand(
                 "delete what edgeq made in its folder", (*sudo, "sh", "-c", _EMPTY, "sh", python, root)
             )
         ]
-    if scope == "user" or not found.installed:
+    if found.scope == "user" or not found.installed:
         return []
     owner = f"{found.owner}:{found.group}" if found.owner == found.login else found.owner
     return [
@@ -285,8 +262,8 @@ def _root_without_service(
     ]
 
 
-def _stamp(found: Found, scope: str) -> str:
-    base = "/var/lib/systemd" if scope == "system" else f"{found.home}/.local/share/systemd"
+def _stamp(found: Found) -> str:
+    base = "/var/lib/systemd" if found.scope == "system" else f"{found.home}/.local/share/systemd"
     return f"{base}/timers/stamp-edgeq-measure.timer"
 
 

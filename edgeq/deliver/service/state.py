@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 
 from edgeq.deliver.device_answer import key_values
 from edgeq.deliver.service.look import Found
-from edgeq.deliver.service.plan import installed_root
 from edgeq.deliver.service.unit_files import SERVICES, UNITS
 from edgeq.nouns.service import ServiceStatus, UnitState
 from edgeq.transport.base import Transport
@@ -16,7 +15,8 @@ _ASKED = (
 )
 
 
-def read_state(transport: Transport, found: Found, scope: str) -> ServiceStatus:
+def read_state(transport: Transport, found: Found) -> ServiceStatus:
+    scope = found.scope
     prefix = ("env", "TZ=UTC", "LC_ALL=C", f"XDG_RUNTIME_DIR=/run/user/{found.uid}")
     asked = transport.run((*prefix, "systemctl", f"--{scope}", "show", f"--property={_ASKED}", *UNITS))
     blocks = asked.stdout.decode(errors="replace").strip().split("\n\n")
@@ -24,7 +24,7 @@ def read_state(transport: Transport, found: Found, scope: str) -> ServiceStatus:
     return ServiceStatus(
         device=transport.label,
         scope=scope,
-        root=installed_root(found, scope),
+        root=found.installed_root,
         user="edgeq" if scope == "system" else found.login,
         units=tuple(_unit(block, exposures) for block in blocks if block),
         waiting=found.waiting,

@@ -25,7 +25,7 @@ class Journal:
 def test_lines_of_the_progress_bar_are_left_out() -> None:
     bar = [json.dumps({"progress": {"round": i, "of": 60, "seconds": 0.5}}) for i in range(25)]
     journal: Any = Journal(["starting", *bar, "job a: ok", *bar, "job b: ok"])
-    log = read_log(journal, replace(DONE, groups=("adm",)), "system", 3)
+    log = read_log(journal, replace(DONE, groups=("adm",)), 3)
     assert [entry.message for entry in log.entries] == ["starting", "job a: ok", "job b: ok"]
-    shorter = read_log(journal, replace(DONE, groups=("adm",)), "system", 2)
+    shorter = read_log(journal, replace(DONE, groups=("adm",)), 2)
     assert [entry.message for entry in shorter.entries] == ["job a: ok", "job b: ok"]

@@ -20,7 +20,7 @@ from tests.deliver.service.test_unit_files import SPEC as PI
 SPEC = replace(PI, firmware=False)
 AGENT = AgentArchive(Path("agent.pyz"), "0" * 64, "0123456789abcdef.pyz")
 BARE = Found(
-    login="pi", uid=1000, group="pi", home="/home/pi", sudo="yes", user_manager=True, linger=False, firmware=False,
+    scope="system", login="pi", uid=1000, group="pi", home="/home/pi", sudo="yes", user_manager=True, linger=False, firmware=False,
     service_user=False, members=(), groups=("pi",), root="/var/lib/edgeq", owner="", current="", names=(), apps=(), waiting=0,
     own="/home/pi/.local/share/edgeq", own_apps=(), own_bytes=0, free_bytes=10**9,
     units={unit: UnitFound("not-found", "inactive", "", False) for unit in UNITS}, files={}, folders={},
@@ -112,7 +112,7 @@ def test_without_rights_only_an_empty_plan_is_possible(sudo: str) -> None:
 
 def test_user_scope_needs_no_rights() -> None:
     spec = replace(SPEC, scope="user", root="/home/pi/.local/share/edgeq")
-    steps = install_steps(replace(BARE, sudo="missing"), spec, AGENT, "pi@board")
+    steps = install_steps(replace(BARE, scope="user", sudo="missing"), spec, AGENT, "pi@board")
     assert not any(c.startswith("sudo") for c in commands(steps))
 
 
@@ -148,17 +148,15 @@ def test_unit_that_somebody_switched_off_is_switched_on_again() -> None:
 
 
 def test_uninstall_on_a_bare_device_does_nothing() -> None:
-    assert uninstall_steps(BARE, "system", everything=False, label="pi@board") == ()
-    assert uninstall_steps(BARE, "user", everything=False, label="pi@board") == ()
+    assert uninstall_steps(BARE, everything=False, label="pi@board") == ()
+    assert uninstall_steps(replace(BARE, scope="user"), everything=False, label="pi@board") == ()
 
 
 def test_uninstall_keeps_the_root_in_which_a_model_lives() -> None:
-    keeps = commands(
-        uninstall_steps(replace(DONE, apps=("relu",)), "system", everything=False, label="pi@board")
-    )
+    keeps = commands(uninstall_steps(replace(DONE, apps=("relu",)), everything=False, label="pi@board"))
     assert "sudo -n chown -hR pi:pi /var/lib/edgeq" in keeps
     assert not any("rm -rf" in c for c in keeps)
     for gone in (replace(DONE, apps=("relu",)), DONE):
-        everything = commands(uninstall_steps(gone, "system", everything=True, label="pi@board"))
+        everything = commands(uninstall_steps(gone, everything=True, label="pi@board"))
         assert any("remove; else rmdir" in c and c.endswith(" /var/lib/edgeq") for c in everything)
         assert not any("rm -rf" in c for c in everything), "what of the folder is edgeq's, its agent knows"

@@ -1,5 +1,6 @@
 """A service that works in another root than the one that is asked about is neither used nor removed."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ from edgeq.errors import DeviceUnfit, TargetRefused
 from edgeq.nouns.delivery import Removal
 from edgeq.nouns.progress import Note
 from edgeq.nouns.release import ServiceState
+from edgeq.nouns.service import ServiceChange
 from edgeq.report.formats.in_python import as_text
 from edgeq.workflow.service import install_service, service_status
 from edgeq.workflow.uninstall import planned_and_done, uninstall
@@ -71,6 +73,34 @@ def test_a_dry_run_says_that_the_service_would_go_too(tmp_path: Path, own_home: 
     assert Note("the user service would go too: its units") in said
 
 
+def test_the_root_that_a_service_was_filled_from_stays(
+    tmp_path: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No --root was given: once the service's root is gone, the login's own would be the one that edgeq looks in."""
+    root, own = tmp_path / "edgeq", own_home / ".local/share/edgeq"
+    for folder in (root, own):
+        (folder / "agent").mkdir(parents=True)
+    (own / "apps/digits").mkdir(parents=True)
+    unit_in(own_home / ".config/systemd/user", str(root))
+    said: list[object] = []
+
+    def removed(*words: object, **options: object) -> ServiceChange:
+        shutil.rmtree(root)
+        return ServiceChange("uninstall", "board", "user", str(root), False, ())
+
+    for name, stand_in in (
+        ("asked_root", lambda asked: None),
+        ("require_systemd", lambda device: None),
+        ("remove", removed),
+    ):
+        monkeypatch.setattr(f"edgeq.workflow.uninstall.{name}", stand_in)
+
+    uninstall(everything=True, root=str(root), tell=said.append)
+    assert (own / "agent").is_dir() and (own / "apps/digits").is_dir() and not root.exists()
+    stays = f"digits in {own} stays; `edgeq uninstall --everything --root {own}` removes that root"
+    assert Note(stays) in said
+
+
 def test_what_went_with_the_service_is_counted() -> None:
     """Its removal takes the models along; what is left for the login is little."""
     before = Removal(("apps/digits", "wheels/a", "agent"), 194_000_000, dry_run=True)
@@ -107,7 +137,7 @@ def test_of_two_services_one_has_to_be_named(monkeypatch: pytest.MonkeyPatch) ->
 def _scope_on(monkeypatch: pytest.MonkeyPatch, there: dict[str, str], root: "str | None") -> str:
     def look(transport: object, scope: str, asked: str) -> Found:
         spec = replace(SPEC, scope=scope, root=there.get(scope, ""))
-        return replace(BARE, root=asked, files=files_of(spec) if scope in there else {})
+        return replace(BARE, scope=scope, root=asked, files=files_of(spec) if scope in there else {})
 
     monkeypatch.setattr("edgeq.deliver.service.find.look", look)
     device = SimpleNamespace(label="pi@board", link=SimpleNamespace(transport=None))

@@ -98,8 +98,8 @@ def read(content: bytes, folder: Path) -> object:
         return _hello(device, _ARCHIVE, None, None)
     if name == b"look":
         found = look(device, "system", "/var/lib/edgeq")
-        steps = uninstall_steps(found, "system", everything=True, label="pi@board")
+        steps = uninstall_steps(found, everything=True, label="pi@board")
         return as_text(ServiceChange("uninstall", "pi@board", "system", "/var/lib/edgeq", True, steps))
     found = look(_Saying((folder / "looked").read_bytes()), "system", "/var/lib/edgeq")
-    shown = read_state(device, found, "system") if name == b"show" else read_log(device, found, "system", 50)
+    shown = read_state(device, found) if name == b"show" else read_log(device, found, 50)
     return as_text(shown)
