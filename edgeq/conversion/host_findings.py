@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from edgeq import __version__
 from edgeq.conversion.cache import folder
 from edgeq.errors import EdgeqError
-from edgeq.nouns.diagnosis import NOTE, OK, PROBLEM, Finding
+from edgeq.nouns.diagnosis import Finding, note, ok, problem
 
 _HERE = "this machine"
 _EXTRAS = {
@@ -21,30 +21,24 @@ _EXTRAS = {
 
 
 def host_findings() -> Iterator[Finding]:
-    yield Finding(_HERE, OK, f"edgeq {__version__} on Python {sys.version.split()[0]}")
+    yield ok(_HERE, f"edgeq {__version__} on Python {sys.version.split()[0]}")
     for package in ("onnx", "onnxruntime"):
-        yield Finding(_HERE, OK, f"{package} {importlib.metadata.version(package)}")
+        yield ok(_HERE, f"{package} {importlib.metadata.version(package)}")
     if importlib.util.find_spec("pip") is None:
-        yield Finding(
-            _HERE,
-            PROBLEM,
-            "pip is missing: no runtime can be fetched for a device",
-            f"{sys.executable} -m ensurepip",
+        yield problem(
+            _HERE, "pip is missing: no runtime can be fetched for a device", f"{sys.executable} -m ensurepip"
         )
     for module, (use, remedy) in _EXTRAS.items():
-        there = importlib.util.find_spec(module) is not None
-        yield Finding(
-            _HERE,
-            OK if there else NOTE,
-            f"{use}: {'yes' if there else 'not installed'}",
-            None if there else remedy,
-        )
+        if importlib.util.find_spec(module) is not None:
+            yield ok(_HERE, f"{use}: yes")
+        else:
+            yield note(_HERE, f"{use}: not installed", remedy)
     yield _onnx_to_tflite()
     cache = folder()
     ground = next(p for p in (cache, *cache.parents) if p.exists())
     if not os.access(ground, os.W_OK):
-        yield Finding(
-            _HERE, PROBLEM, f"the cache {cache} cannot be written", "set XDG_CACHE_HOME to a folder of yours"
+        yield problem(
+            _HERE, f"the cache {cache} cannot be written", "set XDG_CACHE_HOME to a folder of yours"
         )
 
 
@@ -54,9 +48,9 @@ def _onnx_to_tflite() -> Finding:
 
     use = "ONNX models to .tflite"
     if onnx_to_tflite.ready(folder()):
-        return Finding(_HERE, OK, f"{use}: {onnx_to_tflite.CONVERTER}")
+        return ok(_HERE, f"{use}: {onnx_to_tflite.CONVERTER}")
     try:
         python = find_python()
     except EdgeqError as error:
-        return Finding(_HERE, NOTE, f"{use}: {error.what}", error.remedy)
-    return Finding(_HERE, OK, f"{use}: {onnx_to_tflite.CONVERTER}, fetched when needed for {python.path}")
+        return note(_HERE, f"{use}: {error.what}", error.remedy)
+    return ok(_HERE, f"{use}: {onnx_to_tflite.CONVERTER}, fetched when needed for {python.path}")

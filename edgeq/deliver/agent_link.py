@@ -51,8 +51,9 @@ class AgentLink:
     def call(
         self, command: str, payload: Mapping[str, object] | None = None, *, timeout_s: float = 60.0
     ) -> Any:
-        """The agent's answer, as the noun that device_answer.ANSWERS has for it. Raises the DeviceError that the agent reports, RemoteFailed when it breaks itself, LinkLost
-        when the connection broke and the command may not be asked twice, or broke twice.
+        """The agent's answer, as the noun that device_answer.ANSWERS has for it. Raises the DeviceError that the agent reports,
+        RemoteFailed when it breaks itself, LinkLost when the connection broke and the command may not be asked twice, or broke
+        twice.
         """
         try:
             done = self._run(command, payload, timeout_s)
@@ -64,12 +65,8 @@ class AgentLink:
 
     def _run(self, command: str, payload: Mapping[str, object] | None, timeout_s: float) -> Completed:
         words: tuple[str, ...] = (self.python, "-I", self.path)
-        body = encode(payload)
+        body = b"" if payload is None else json.dumps(payload).encode()
         if self.lent is not None:
             words = (self.python, "-I", "-c", _LEND, self.lent.name)
             body = base64.b64encode(self.lent.read_bytes()) + b"\n" + body
         return self.transport.run((*words, "--root", self.root, command), stdin=body, timeout_s=timeout_s)
-
-
-def encode(payload: Mapping[str, object] | None) -> bytes:
-    return b"" if payload is None else json.dumps(payload).encode()

@@ -11,12 +11,6 @@ from edgeq.nouns.progress import Progress
 from edgeq.nouns.release import Release
 
 
-def files_missing(link: AgentLink, wanted: dict[str, int]) -> tuple[str, ...]:
-    """Which of `wanted` (sha256 -> size) the device does not have, in that order."""
-    have = set(link.call("inventory", {"sha256": sorted(wanted), "wheels": []}).have)
-    return tuple(sha for sha in wanted if sha not in have)
-
-
 def push(
     link: AgentLink,
     files: dict[str, Path],
@@ -24,7 +18,8 @@ def push(
     tell: Callable[[Progress], None],
 ) -> Delivery:
     """Send those of `files` (sha256 -> file on the host) that the device lacks into its `incoming/`."""
-    missing = files_missing(link, sizes)
+    have = link.call("inventory", {"sha256": sorted(sizes), "wheels": []}).have
+    missing = [sha for sha in sizes if sha not in have]
     total = sum(sizes[sha] for sha in missing)
     arrived = 0
 

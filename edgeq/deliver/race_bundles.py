@@ -29,7 +29,7 @@ def race_bundles(
         bundles = [stack.enter_context(read_bundle(path)) for path in paths]
         _require_same_inputs(bundles)
         chosen = [_chosen(bundle, alone=len(bundles) == 1) for bundle in bundles]
-        sets = {s.runtime: s for b in bundles for s in runtimes.for_bundle(device, b.manifest, tell)[0]}
+        sets = {s.runtime: s for b in bundles for s in runtimes.for_bundle(device, b.manifest, tell)}
         supplies = supply.look(device.link, tuple(sets.values()))
         _require_fit(device, bundles, chosen, supplies)
         stack.enter_context(_gone_afterwards(device, token, bundles))

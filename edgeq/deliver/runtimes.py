@@ -1,7 +1,7 @@
 """Which runtimes a device can have for a model: wheels for it on the host, or what this machine has installed."""
 
 import importlib.util
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 
 from packaging.version import Version
 
@@ -36,11 +36,9 @@ def for_source(
     return _resolve(device, wanted, tell, one_per_format=True)
 
 
-def for_bundle(
-    device: Session, manifest: Manifest, tell: Tell
-) -> tuple[tuple[WheelSet, ...], dict[str, str]]:
+def for_bundle(device: Session, manifest: Manifest, tell: Tell) -> tuple[WheelSet, ...]:
     """What a finished bundle needs."""
-    return _resolve(device, dict.fromkeys(c.runtime for c in manifest.candidates), tell)
+    return _resolve(device, list(dict.fromkeys(c.runtime for c in manifest.candidates)), tell)[0]
 
 
 def this_machine(target: Target, model: str, runtime: str | None) -> tuple[Target, dict[str, str]]:
@@ -80,9 +78,8 @@ def used(
 
 
 def _resolve(
-    device: Session, wanted: Iterable[str], tell: Tell, *, one_per_format: bool = False
+    device: Session, wanted: list[str], tell: Tell, *, one_per_format: bool = False
 ) -> tuple[tuple[WheelSet, ...], dict[str, str]]:
-    wanted = list(wanted)
     if device.local:
         return (), {name: why for name in wanted if (why := why_not_here(name))}
     fitness.require_libraries(device.facts, device.label)
@@ -113,8 +110,6 @@ def _resolve(
 
 def why_not_here(runtime: str) -> str | None:
     """Why this machine cannot run `runtime`; None where it is installed."""
-    return None if _here(runtime) else f"not installed here: pip install '{_EXTRA.get(runtime, runtime)}'"
-
-
-def _here(runtime: str) -> bool:
-    return importlib.util.find_spec(_MODULE[runtime]) is not None
+    if importlib.util.find_spec(_MODULE[runtime]) is not None:
+        return None
+    return f"not installed here: pip install '{_EXTRA.get(runtime, runtime)}'"

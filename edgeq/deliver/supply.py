@@ -16,8 +16,8 @@ def look(link: AgentLink, sets: tuple[WheelSet, ...], *, ask: bool = True) -> Su
     return Supplies(sets, tuple(w for folder, w in wheels.items() if folder not in have))
 
 
-def bring(link: AgentLink, token: str, supplies: Supplies, tell: Callable[[Progress], None]) -> int:
-    """Send and unpack what is missing; the number of bytes sent."""
+def bring(link: AgentLink, token: str, supplies: Supplies, tell: Callable[[Progress], None]) -> None:
+    """Send and unpack what is missing."""
     sent = 0
     total = supplies.bytes_to_send
     for wheel in supplies.missing:
@@ -32,4 +32,3 @@ def bring(link: AgentLink, token: str, supplies: Supplies, tell: Callable[[Progr
         )
         # Unpacking hashes and compiles a few thousand files: minutes on a slow card.
         link.call("unpack", {"token": token, "sha256": wheel.sha256, "name": wheel.folder}, timeout_s=1800)
-    return sent

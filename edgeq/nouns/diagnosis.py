@@ -19,6 +19,18 @@ class Finding(Record):
     remedy: Optional[str] = None
 
 
+def ok(where: str, what: str) -> Finding:
+    return Finding(where, OK, what)
+
+
+def note(where: str, what: str, remedy: Optional[str] = None) -> Finding:
+    return Finding(where, NOTE, what, remedy)
+
+
+def problem(where: str, what: str, remedy: Optional[str] = None) -> Finding:
+    return Finding(where, PROBLEM, what, remedy)
+
+
 @dataclass(frozen=True, repr=False)
 class Diagnosis(Shown, Record):
     findings: tuple[Finding, ...]

@@ -16,7 +16,7 @@ from .fidelity import BetweenRuntimes, Fidelity
 from .measurement import Measurement
 from .model import Model
 from .plan import Plan
-from .record import Record
+from .record import Record, plain
 from .release import App, DeviceStatus
 from .report import Choice, Comparison, DeviceCheck, LiveFigures, RaceReport, StoredRow
 from .shown import Shown
@@ -46,11 +46,11 @@ class Conversion(Shown, os.PathLike[str]):
             "path": str(self.path),
             "digest": self.bundle.digest,
             "manifest": self.bundle.manifest.to_dict(),
-            "model": _plain(self.model),
-            "plan": _plain(self.plan),
-            "data": _plain(self.data),
+            "model": plain(self.model),
+            "plan": plain(self.plan),
+            "data": plain(self.data),
             "fidelity": [f.to_dict() for f in self.fidelity],
-            "between_runtimes": _plain(self.between_runtimes),
+            "between_runtimes": plain(self.between_runtimes),
             "seconds": self.seconds,
             "reused": self.reused,
         }
@@ -99,13 +99,13 @@ class Deployment(Shown):
         return {
             "conversion": self.conversion.to_dict(),
             "device": self.facts.to_dict(),
-            "app": _plain(self.app),
+            "app": plain(self.app),
             "changed": self.changed,
             "previous": self.previous,
-            "delivery": _plain(self.delivery),
-            "race": _plain(self.race),
+            "delivery": plain(self.delivery),
+            "race": plain(self.race),
             "checks": [c.to_dict() for c in self.checks],
-            "choice": _plain(self.choice),
+            "choice": plain(self.choice),
             "measurement": self.measurement.job.id if self.measurement else None,
             "load_lines": list(self.load_lines),
             "exit_code": self.exit_code,
@@ -181,7 +181,3 @@ class DeviceReport(Shown, Record):
     def in_short(self) -> str:
         live = [app.in_short() for app in self.status.apps] if self.status else []
         return f"{self.facts.user}@{self.facts.hostname}: {', '.join(live) or 'nothing live'}"
-
-
-def _plain(noun: Optional[Record]) -> "Optional[dict[str, object]]":
-    return None if noun is None else noun.to_dict()

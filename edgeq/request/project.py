@@ -121,14 +121,6 @@ def _read_places(raw: object, problems: list[str]) -> dict[str, Place]:
     return found
 
 
-def project_here(path: Path | None) -> Project:
-    """The project file that was named, else `./edgeq.toml` where there is one, else nothing set."""
-    if path is not None:
-        return read_project(path)
-    here = Path(FILE)
-    return read_project(here) if here.is_file() else Project()
-
-
 def without_another_model(project: Project, model: str) -> tuple[Project, str]:
     """The project without what belongs to its own model alone, where `model` is another one; and a sentence that says so."""
     if project.model is None or _place_of(project.model) == _place_of(model):

@@ -46,6 +46,8 @@ def settled(asked: R) -> R:
     if isinstance(given, WithGates):
         given = _one(given, "gates", Gates(), _GATES)
         given = _filled(_spread(given, "gates", given.gates, _GATES), project)
+        require_rules(given)  # of the parts of `gates` too
+        given = plain_numbers(given)
         gates = {name: getattr(given, keyword) for keyword, name in _GATES.items()}
         given = replace(given, gates=replace(given.gates, **gates))
     if isinstance(given, WithSamples):

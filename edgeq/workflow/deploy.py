@@ -102,7 +102,7 @@ def _conversion(
 ) -> tuple[Conversion, tuple[WheelSet, ...]]:
     """The finished bundle, or what the model becomes on a device as it is; with wheels of the runtimes that it can have."""
     if finished is not None:
-        return finished, runtimes.for_bundle(device, finished.bundle.manifest, asked.tell)[0]
+        return finished, runtimes.for_bundle(device, finished.bundle.manifest, asked.tell)
     wheels, unavailable = runtimes.for_source(device, text(asked.model) or "", asked.runtime, asked.tell)
     there = {"target": device.target, "unavailable": unavailable}
     return convert(**keywords(asked, ConvertRequest) | there), wheels

@@ -5,7 +5,7 @@ from edgeq.conversion.host_findings import host_findings
 from edgeq.deliver.device_findings import device_findings
 from edgeq.deliver.session import session
 from edgeq.errors import EdgeqError
-from edgeq.nouns.diagnosis import PROBLEM, Diagnosis, Finding
+from edgeq.nouns.diagnosis import Diagnosis, problem
 from edgeq.request.login import Login
 from edgeq.request.requests import DoctorRequest
 from edgeq.request.takes import takes
@@ -25,5 +25,5 @@ def doctor(asked: DoctorRequest) -> Diagnosis:
             findings += device_findings(device, looked_at)
     except EdgeqError as error:
         remedy = error.remedy and error.remedy.removesuffix("Nothing was sent.").rstrip()
-        findings.append(Finding(login.host, PROBLEM, error.what, remedy))
+        findings.append(problem(login.host, error.what, remedy))
     return Diagnosis(tuple(findings))

@@ -1,6 +1,7 @@
 """An order is recognised by the contents of all its files, those that a model only names among them."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -10,6 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 from edgeq import catalog
 from edgeq.conversion.order import order_of
 from edgeq.nouns.passes import ALL
+from edgeq.nouns.project import Gates
 from edgeq.request.requests import ConvertRequest
 from edgeq.request.settled import settled
 
@@ -32,8 +34,8 @@ def model(path: Path, weight: float) -> Path:
     return path
 
 
-def key(path: Path, passes: str | None = None) -> str:
-    asked = settled(ConvertRequest(str(path), name="net", passes=passes))
+def key(path: Path, passes: str | None = None, **options: Any) -> str:
+    asked = settled(ConvertRequest(str(path), name="net", passes=passes, **options))
     return order_of(asked, catalog.target("rpi4"), {}, {}).key
 
 
@@ -51,6 +53,19 @@ def test_other_repairs_are_another_order(tmp_path: Path) -> None:
     path = model(tmp_path / "net.onnx", 1.0)
     assert key(path, "all,-mixed") == key(path, "-mixed") != key(path)
     assert key(path, ", ".join(reversed(ALL))) == key(path)
+
+
+def test_equal_gates_are_one_order_however_they_are_given(tmp_path: Path) -> None:
+    path = model(tmp_path / "net.onnx", 1.0)
+    one = key(path, max_drop=1)
+    for same in (1.0, np.float32(1)):
+        assert key(path, max_drop=same) == key(path, gates=Gates(max_drop=same)) == one
+    assert key(path, gates=Gates(max_drop=1)) == one != key(path, gates=Gates(max_drop=2))
+
+
+def test_a_gate_of_another_type_is_refused() -> None:
+    with pytest.raises(TypeError, match="max_drop takes a number"):
+        settled(ConvertRequest("net.onnx", gates=Gates(max_drop="1")))  # type: ignore[arg-type]
 
 
 def test_a_model_whose_weights_are_missing_is_never_recognised(tmp_path: Path) -> None:

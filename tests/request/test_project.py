@@ -6,7 +6,7 @@ import pytest
 
 from edgeq.errors import TargetRefused
 from edgeq.nouns.project import Place
-from edgeq.request.project import Project, project_here, project_text, read_project, without_another_model
+from edgeq.request.project import Project, project_text, read_project, without_another_model
 
 
 def test_what_init_writes_is_what_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -23,12 +23,7 @@ def test_what_init_writes_is_what_is_read(tmp_path: Path, monkeypatch: pytest.Mo
         {"rpi4": Place(host="pi@10.0.0.5", port=2222, root="/mnt/edgeq")},
     )
     Path("edgeq.toml").write_text(project_text(project))
-    assert project_here(None) == project
-
-
-def test_without_a_project_file_nothing_is_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert project_here(None) == Project()
+    assert read_project(Path("edgeq.toml")) == project
 
 
 def test_every_problem_is_named_at_once(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from edgeq.errors import GateFailed, TargetRefused
 from edgeq.nouns.progress import Note
 from edgeq.nouns.project import Gates
 from edgeq.nouns.results import Conversion
-from edgeq.request.project import project_here
+from edgeq.request.project import read_project
 from edgeq.workflow.convert import convert
 from tests.conversion.test_data_use import LABELS, classifier
 from tests.end_to_end.command_line import edgeq
@@ -69,7 +69,7 @@ def test_a_level_out_of_range_is_refused_everywhere(tmp_path: Path, level: float
     project = tmp_path / "edgeq.toml"
     project.write_text(f"[gates]\nconfidence = {level}\n")
     with pytest.raises(TargetRefused) as refused:
-        project_here(project)
+        read_project(project)
     assert "gates.confidence" in refused.value.details[0]
     done = edgeq(tmp_path, "convert", "net.onnx", "--confidence", str(level))
     assert done.returncode == 2
