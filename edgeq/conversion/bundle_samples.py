@@ -53,18 +53,18 @@ def of_bundle(bundle: Bundle, most: int | None, folder: Path) -> Chosen:
     return Chosen(files, len(order), labels, labels, source, judged=True)
 
 
+def open_data(bundle: Bundle, data: str | GivenData, preprocess: str | None) -> Samples:
+    """The user's, for the bundle's inputs, preprocessed as it says unless `preprocess` does. Raises DataRefused."""
+    preprocessing = bundle.manifest.preprocessing if preprocess is None else parse(preprocess)
+    return open_samples(data, inputs=bundle.manifest.inputs, preprocessing=preprocessing)
+
+
 def of_data(
-    bundle: Bundle,
-    data: str | GivenData,
-    preprocess: str | None,
-    calibrate: int | None,
-    most: int | None,
-    folder: Path,
+    bundle: Bundle, samples: Samples, data: str, calibrate: int | None, most: int | None, folder: Path
 ) -> Chosen:
-    """The user's, without those that calibrated the bundle where it was made from the same data. Raises DataRefused."""
-    table = bundle.manifest.preprocessing
-    preprocessing = table if preprocess is None else parse(preprocess)
-    samples = open_samples(data, inputs=bundle.manifest.inputs, preprocessing=preprocessing)
+    """Those of the user's `samples`, which are `data`, that did not calibrate the bundle where it was made from the same. Raises
+    DataRefused.
+    """
     parts = split(samples, calibrate=calibrate) if samples.count > 1 else None
     same = parts is not None and parts.calibration.sha256 == bundle.manifest.data_sha256
     if calibrate is not None and not same:

@@ -27,7 +27,7 @@ from edgeq.nouns.states import states_of
 from edgeq.nouns.target import Target
 from edgeq.request.conversion_options import calibrator_of
 from edgeq.request.option import Option, options_of
-from edgeq.request.paths import is_path, text, text_or_given
+from edgeq.request.paths import is_path, text
 from edgeq.request.requests import ConvertRequest
 from edgeq.request.shapes import shapes_of
 from edgeq.user_code import names_code
@@ -63,7 +63,7 @@ class Order:
 
     @property
     def data(self) -> "str | GivenData | None":
-        given: str | GivenData | None = text_or_given(self.asked.data)
+        given: str | GivenData | None = self.asked.data  # once settled
         return given
 
     @property

@@ -16,16 +16,14 @@ def activate(
     digest: str,
     candidate: str,
     keep: int,
-    job: Job | None,
-    not_compared: str | None = None,
+    job: Job,
+    not_compared: str | None,
 ) -> App:
     """Make `candidate` of an installed release live by one atomic rename; `job` is remembered for periodic
     measurements, `not_compared` (why its speed was not) for whoever asks. Older releases beyond `keep` are removed.
     """
     request: dict[str, object] = {"token": token, "app": app, "digest": digest}
-    request |= {"candidate": candidate, "keep": keep, "not_compared": not_compared}
-    if job is not None:
-        request["job"] = job.to_dict()
+    request |= {"candidate": candidate, "keep": keep, "not_compared": not_compared, "job": job.to_dict()}
     live: App = link.call("activate", request, timeout_s=120)
     return live
 

@@ -3,9 +3,9 @@
 import hashlib
 import re
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from edgeq import catalog
+from edgeq.conversion.cache import folder
 from edgeq.deliver.agent_archive import AgentArchive, build_agent
 from edgeq.deliver.agent_link import AgentLink
 from edgeq.deliver.device_answer import key_values, last_lines
@@ -21,7 +21,7 @@ _HELLO_S = 30.0  # a shell, and the start of a python3 from a slow card
 
 @dataclass(frozen=True)
 class Contact:
-    """A device that answers. `installed` is False where edgeq has never been."""
+    """A device that answers. `installed`: edgeq has been there."""
 
     link: AgentLink
     facts: Facts
@@ -29,13 +29,13 @@ class Contact:
 
 
 def contact(
-    transport: Transport, *, root: str | None, cache: Path, python: str | None = None, look_only: bool = False
+    transport: Transport, *, root: str | None, python: str | None = None, look_only: bool = False
 ) -> Contact:
     """Find python3 and the root, bring the agent when it is missing, read the facts.
 
     `look_only` leaves the device untouched. Raises DeviceUnfit when there is no python3 >= 3.9.
     """
-    archive = build_agent(cache)
+    archive = build_agent(folder() / "agent")
     hello = _hello(transport, archive, root, python)
     link = AgentLink(transport, hello.python, f"{hello.root}/agent/{archive.name}", hello.root)
     known = hello.known

@@ -22,7 +22,6 @@ from edgeq.nouns.bundle import Candidate
 from edgeq.nouns.job import Entrant, Job, Limits
 from edgeq.nouns.measurement import Measurement, Run
 from edgeq.nouns.progress import Progress
-from edgeq.nouns.target import EnergyModel
 
 # Loading, the check samples and shutting down come on top of the time that a job may measure.
 _OVERHEAD_S = 600.0
@@ -54,7 +53,6 @@ def make_job(
     entrants: tuple[Entrant, ...],
     samples: str,
     limits: Limits,
-    energy: EnergyModel | None,
 ) -> Job:
     """A job with an id of its own that sorts by time."""
     now = datetime.now(UTC)
@@ -65,7 +63,6 @@ def make_job(
         entrants=entrants,
         samples=samples,
         limits=limits,
-        energy=energy,
         requested_by=f"{getpass.getuser()}@{socket.gethostname()}",
         created_utc=now.isoformat(timespec="seconds"),
     )

@@ -1,5 +1,7 @@
 """measure(): has a device do a job, by its service where one works there, else over the login; says which."""
 
+from dataclasses import replace
+
 from edgeq.deliver import jobs
 from edgeq.deliver.service.measure import BEGINS_S, submit_and_wait
 from edgeq.deliver.session import Session
@@ -11,9 +13,11 @@ from edgeq.request.tell import Tell
 
 
 def measure(device: Session, token: str, job: Job, tell: Tell) -> Measurement:
-    """Under the lock that `token` stands for, whoever does it. A service that is stopped, that works in another root or
+    """Within the job's limits as this device bounds them, under the lock that `token` stands for, whoever does it. A service that is stopped, that works in another root or
     that does not begin is not waited for. Raises DeviceError.
     """
+    limits = jobs.bounded(job.limits, len(job.entrants), emulated=device.facts.emulated is not None)
+    job = replace(job, limits=limits, energy=device.target.energy)
     status = device.status()
     if status.service is None:
         return jobs.work(device.link, token, job, tell)

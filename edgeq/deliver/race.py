@@ -8,18 +8,16 @@ import numpy as np
 from edgeq.bundle import CheckSet, read_check
 from edgeq.bundle.score_output import score_output
 from edgeq.deliver import jobs
-from edgeq.deliver.measure import measure
 from edgeq.deliver.session import Session
 from edgeq.errors import DeviceDisagrees, ModelCrashed
 from edgeq.nouns.bundle import Bundle, Manifest
 from edgeq.nouns.delivery import Supplies
-from edgeq.nouns.job import Entrant, Limits
+from edgeq.nouns.job import Entrant
 from edgeq.nouns.measurement import Measurement, Run
 from edgeq.nouns.report import Choice, DeviceCheck, RaceReport
 from edgeq.report.choose import choose
 from edgeq.report.device_check import check_outputs
 from edgeq.report.race import compare_runs
-from edgeq.request.tell import Tell
 
 
 def entrants(
@@ -37,30 +35,6 @@ def entrants(
         )
         for c in in_order
     )
-
-
-def run(
-    device: Session,
-    token: str,
-    app: str,
-    racers: tuple[Entrant, ...],
-    samples: str,
-    limits: Limits,
-    tell: Tell,
-) -> Measurement:
-    """The measurement of a race, or of a short run without a twin that only shows that it works, where times mean
-    nothing.
-    """
-    emulated = device.facts.emulated is not None
-    job = jobs.make_job(
-        "race" if len(racers) > 1 and not emulated else "measure",
-        app,
-        racers,
-        samples,
-        jobs.bounded(limits, len(racers), emulated=emulated),
-        device.target.energy,
-    )
-    return measure(device, token, job, tell)
 
 
 def judge(

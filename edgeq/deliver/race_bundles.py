@@ -42,10 +42,8 @@ def race_bundles(
                 bundle, candidates, supplies, threads or device.target.threads, alone=len(bundles) == 1
             )
         )
-        bounded = jobs.bounded(limits, len(entrants), emulated=device.facts.emulated is not None)
         kind, name = "race" if len(entrants) > 1 else "measure", bundles[0].manifest.name
-        job = jobs.make_job(kind, name, entrants, samples[0], bounded, device.target.energy)
-        return measure(device, token, job, tell)
+        return measure(device, token, jobs.make_job(kind, name, entrants, samples[0], limits), tell)
 
 
 def _chosen(bundle: OpenBundle, *, alone: bool) -> tuple[Candidate, ...]:

@@ -7,15 +7,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edgeq import catalog
-from edgeq.conversion.cache import folder
-from edgeq.deliver.agent_link import AgentLink
-from edgeq.deliver.contact import contact, install_agent
+from edgeq.deliver.contact import Contact, contact, install_agent
 from edgeq.deliver.fitness import require_target
 from edgeq.errors import DeviceError, TargetRefused
 from edgeq.nouns.device import Facts
 from edgeq.nouns.progress import Note, Route
 from edgeq.nouns.release import App, DeviceStatus
-from edgeq.nouns.target import Target
+from edgeq.nouns.target import Cpu, Target
 from edgeq.request.device_options import OnDevice
 from edgeq.request.login import Login
 from edgeq.request.paths import AnyPath, text
@@ -24,16 +22,13 @@ from edgeq.transport.open import open_transport
 
 
 @dataclass(frozen=True)
-class Session:
+class Session(Contact):
     """A device that answers and fits `target`, which for `local` has been filled in from the facts.
 
-    `installed`: edgeq has been there. `seen` remembers what each name's app was when the device was first asked.
+    `seen` remembers what each name's app was when the device was first asked.
     """
 
-    link: AgentLink
-    facts: Facts
     target: Target
-    installed: bool
     local: bool
     seen: dict[str, App | None] = field(default_factory=dict, repr=False, compare=False)
 
@@ -48,8 +43,9 @@ class Session:
     def in_root(self, root: str | None, *, look_only: bool = False) -> "Session":
         """The same device, its facts read anew, with edgeq's folder in `root`; None: where the device has it now."""
         python = self.link.python if self.local else None
-        met = contact(self.link.transport, root=root, cache=_agents(), python=python, look_only=look_only)
-        return replace(self, link=met.link, facts=met.facts, installed=met.installed)
+        return replace(
+            self, **vars(contact(self.link.transport, root=root, python=python, look_only=look_only))
+        )
 
     def status(self) -> DeviceStatus:
         status: DeviceStatus = self.link.call("status")
@@ -95,22 +91,13 @@ def session(
     if transport.route:
         tell(Route(transport.label, transport.route))
     try:
-        met = contact(
-            transport,
-            root=folder_there,
-            cache=_agents(),
-            python=sys.executable if local else None,
-            look_only=look_only,
-        )
+        python = sys.executable if local else None
+        met = contact(transport, root=folder_there, python=python, look_only=look_only)
         for note in require_target(met.facts, target, transport.label):
             tell(Note(note))
-        yield Session(met.link, met.facts, with_detected_cpu(target, met.facts), met.installed, local)
+        yield Session(**vars(met), target=with_detected_cpu(target, met.facts), local=local)
     finally:
         transport.close()
-
-
-def _agents() -> Path:
-    return folder() / "agent"
 
 
 def no_agent(target: Target, command: str) -> TargetRefused:
@@ -150,21 +137,10 @@ def with_detected_cpu(target: Target, facts: Facts) -> Target:
     threads = min(target.threads, max(1, facts.cores))
     if not target.detect:
         return replace(target, cpu=replace(target.cpu, isa=facts.isa or target.cpu.isa), threads=threads)
-    cpu = replace(
-        target.cpu,
-        arch=facts.arch,
-        model=facts.cpu_model,
-        cores=facts.cores,
-        isa=facts.isa,
-        max_frequency_mhz=facts.max_frequency_khz // 1000 if facts.max_frequency_khz else None,
-    )
-    return replace(
-        target,
-        cpu=cpu,
-        memory_mb=facts.memory_total // 1_000_000,
-        threads=threads,
-        detect=False,  # done
-    )
+    frequency = facts.max_frequency_khz // 1000 if facts.max_frequency_khz else None
+    cpu = Cpu(facts.arch, facts.cpu_model, facts.cores, facts.isa, frequency, target.cpu.qemu)
+    memory = facts.memory_total // 1_000_000
+    return replace(target, cpu=cpu, memory_mb=memory, threads=threads, detect=False)
 
 
 @contextlib.contextmanager

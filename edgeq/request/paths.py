@@ -1,7 +1,7 @@
 """Paths from Python callers: text or pathlib.Path, everywhere."""
 
 import os
-from typing import Any, overload
+from typing import overload
 
 AnyPath = str | os.PathLike[str]
 
@@ -19,8 +19,3 @@ def text(path: AnyPath | None) -> str | None:
 
 def is_path(value: object) -> bool:
     return isinstance(value, (str, os.PathLike))
-
-
-def text_or_given(value: Any) -> Any:
-    """A path as text; what a program gave instead of one as it is."""
-    return os.fspath(value) if is_path(value) else value

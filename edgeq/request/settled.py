@@ -52,8 +52,8 @@ def settled(asked: R) -> R:
         given = replace(given, gates=replace(given.gates, **gates))
     if isinstance(given, WithSamples):
         given = replace(_filled(given, project), shape=_shapes(given, project))
-    if getattr(given, "data", None) is not None and not is_path(given.data):
-        given = replace(given, data=_given_data(given.data))
+    if getattr(given, "data", None) is not None:
+        given = replace(given, data=os.fspath(given.data) if is_path(given.data) else _given_data(given.data))
     if isinstance(given, OnDevice):
         given = _reached(_of_bundle(given), project)
     if isinstance(given, Measured):

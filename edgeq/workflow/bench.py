@@ -3,7 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
-from edgeq.deliver import fitness, jobs
+from edgeq.deliver import fitness
+from edgeq.deliver.jobs import make_job
 from edgeq.deliver.lock import locked
 from edgeq.deliver.measure import measure
 from edgeq.deliver.race_bundles import race_bundles
@@ -65,7 +66,6 @@ def _live(device: Session, name: str, threads: int | None, limits: Limits, tell:
     """The live candidate, measured as it was when it went live."""
     remembered: Job = device.link.call("remembered", {"app": name})
     entrants = tuple(replace(e, threads=threads or e.threads) for e in remembered.entrants)
-    bounded = jobs.bounded(limits, len(entrants), emulated=device.facts.emulated is not None)
-    job = jobs.make_job("measure", name, entrants, remembered.samples, bounded, device.target.energy)
+    job = make_job("measure", name, entrants, remembered.samples, limits)
     with locked(device.link, f"measuring {name}") as token:
         return measure(device, token, job, tell)

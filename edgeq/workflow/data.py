@@ -10,7 +10,7 @@ from edgeq.ingest.given_model import GivenModel
 from edgeq.model_name import model_name
 from edgeq.nouns.data_check import DataSeen
 from edgeq.nouns.progress import Progress
-from edgeq.request.paths import text, text_or_given
+from edgeq.request.paths import text
 from edgeq.request.requests import DataRequest
 from edgeq.request.shapes import shapes_of
 from edgeq.request.takes import takes
@@ -35,7 +35,7 @@ def data(asked: DataRequest) -> DataSeen:
     from edgeq.ingest.preprocess import parse_optional
     from edgeq.ingest.request import Request
 
-    model, source = text(asked.model) or "", text_or_given(asked.data)
+    model, source = text(asked.model) or "", asked.data
     for note in unused_weights(model, asked.weights):
         asked.tell(note)
     if source is None:

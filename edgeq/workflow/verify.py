@@ -15,12 +15,12 @@ from edgeq.nouns.data import DataUse
 from edgeq.nouns.progress import Note
 from edgeq.nouns.project import Gates
 from edgeq.nouns.verification import Verification
-from edgeq.request.paths import text_or_given
 from edgeq.request.requests import VerifyRequest
 from edgeq.request.takes import takes
 
 if TYPE_CHECKING:
     from edgeq.conversion.bundle_samples import Chosen
+    from edgeq.ingest.float_model import FloatModel
 
 
 @takes(VerifyRequest)
@@ -32,22 +32,18 @@ def verify(asked: VerifyRequest) -> Verification:
     from edgeq.emulate.machine import emulated, this_machine
     from edgeq.emulate.trial import Trial, bench_of, seconds_of, verified_by
 
-    rootfs, tell = asked.rootfs, asked.tell
-    with read_bundle(Path(asked.bundle)) as opened, tempfile.TemporaryDirectory(prefix="edgeq-") as name:
+    tell = asked.tell
+    with read_bundle(Path(asked.bundle)) as opened, tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
         target = catalog.target(asked.emulate or opened.manifest.target)
-        scratch = Path(name)
-        wanted = _wanted(
-            opened, (asked.candidate,) if isinstance(asked.candidate, str) else tuple(asked.candidate)
-        )
-        there = emulated(
-            target, rootfs=None if rootfs is None else Path(rootfs), scratch=scratch, cache=cache_folder()
-        )
+        scratch = Path(folder)
+        names = (asked.candidate,) if isinstance(asked.candidate, str) else tuple(asked.candidate)
+        wanted = _wanted(opened, names)
+        rootfs = None if asked.rootfs is None else Path(asked.rootfs)
+        there = emulated(target, rootfs=rootfs, scratch=scratch, cache=cache_folder())
         assert there.emulation is not None
         tell(there.emulation)
         opened.extract(scratch / "bundle")
-        if asked.data is not None:
-            _check_samples(opened, scratch / "bundle", asked)
-        chosen = _samples(opened, asked, scratch / "samples")
+        chosen = _samples(opened, asked, scratch)
         for note in _notes(opened, target.name, chosen):
             tell(Note(note))
         here, seconds = this_machine(cache_folder()), None if asked.samples else seconds_of(wanted)
@@ -69,33 +65,34 @@ def _wanted(bundle: Bundle, names: tuple[str, ...]) -> tuple[Candidate, ...]:
     return tuple(known[name] for name in names or known)
 
 
-def _samples(bundle: Bundle, asked: VerifyRequest, folder: Path) -> "Chosen":
+def _samples(bundle: Bundle, asked: VerifyRequest, scratch: Path) -> "Chosen":
+    """Raises DataRefused for samples of the user's own as `convert` does."""
     from edgeq.conversion import bundle_samples
-
-    data, most = text_or_given(asked.data), asked.samples
-    if data is None:
-        return bundle_samples.of_bundle(bundle, most, folder)
-    return bundle_samples.of_data(bundle, data, asked.preprocess, asked.calibrate, most, folder)
-
-
-def _check_samples(bundle: Bundle, folder: Path, asked: VerifyRequest) -> None:
-    """As when a bundle is made, by its float model. Raises DataRefused."""
     from edgeq.conversion.early_checks import findings_of
+
+    data, folder = asked.data, scratch / "samples"
+    if data is None:
+        return bundle_samples.of_bundle(bundle, asked.samples, folder)
+    samples = bundle_samples.open_data(bundle, data, asked.preprocess)
+    model = _float_model(bundle, scratch / "bundle")
+    for finding in findings_of(samples, model, asked.gates or Gates()) if model else ():
+        asked.tell(finding)
+    return bundle_samples.of_data(bundle, samples, str(data), asked.calibrate, asked.samples, folder)
+
+
+def _float_model(bundle: Bundle, folder: Path) -> "FloatModel | None":
+    """Of its files in `folder`; None where it has no float candidate."""
     from edgeq.ingest import tflite_float
     from edgeq.ingest.graph import float_run
-    from edgeq.ingest.preprocess import parse
-    from edgeq.ingest.samples import open_samples
 
-    manifest, data = bundle.manifest, text_or_given(asked.data)
+    manifest = bundle.manifest
     candidate = next((c for c in manifest.candidates if c.recipe == "float"), None)
-    if candidate is None or data is None:
-        return
+    if candidate is None:
+        return None
     source = float_run if candidate.model.endswith(".onnx") else tflite_float
-    model = source.float_model(folder / candidate.model, manifest.inputs, manifest.outputs, quantized=False)
-    preprocessing = manifest.preprocessing if asked.preprocess is None else parse(asked.preprocess)
-    samples = open_samples(data, inputs=manifest.inputs, preprocessing=preprocessing)
-    for finding in findings_of(samples, model, asked.gates or Gates()):
-        asked.tell(finding)
+    path, inputs, outputs = folder / candidate.model, manifest.inputs, manifest.outputs
+    model: FloatModel = source.float_model(path, inputs, outputs, quantized=False)
+    return model
 
 
 def _notes(bundle: Bundle, target: str, chosen: "Chosen") -> Iterator[str]:

@@ -90,7 +90,7 @@ def deployed(device: Device, bundle: Bundle, runtime: str) -> str:
     candidate = next(c for c in manifest.candidates if (c.runtime, c.recipe) == (runtime, "int8_static"))
     racer = entrant(candidate, manifest.name, manifest.digest, wheels, 1, "int8")
     limits = Limits(seconds=1.0, min_rounds=1, max_rounds=1, block_ms=1.0, warmup_runs=1)
-    job: Job = make_job("measure", manifest.name, (racer,), samples, limits, None)
+    job: Job = make_job("measure", manifest.name, (racer,), samples, limits)
     measured = device.call("work", token=token, job=job.to_dict())
     assert measured["runs"][0]["outputs"]["count"] == 32, json.dumps(measured)[:2000]
     request = {

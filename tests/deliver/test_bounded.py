@@ -36,6 +36,6 @@ def test_an_emulated_device_runs_one_round_of_at_most_ten_seconds() -> None:
 def test_the_time_printed_counts_comparing_and_waiting_too(kind: str, total: float) -> None:
     """A race waits as long for a quiet device as it measures."""
     entrants = tuple(Entrant(id, "onnxruntime", "m.onnx", "0" * 64, ("x",), ("y",)) for id in ("a", "b"))
-    job = make_job(kind, "net", entrants, "s", bounded(Limits(seconds=5), 2, emulated=False), None)
+    job = make_job(kind, "net", entrants, "s", bounded(Limits(seconds=5), 2, emulated=False))
     assert (measuring(job, 7.0).done, measuring(job, 7.0).total) == (7.0, total)
     assert measuring(job, 99.0).done == total

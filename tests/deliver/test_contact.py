@@ -10,7 +10,7 @@ from edgeq.transport.local import LocalTransport
 
 @pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 half", None], ids=["emptied", "truncated", "removed"])
 def test_a_damaged_agent_is_brought_again(tmp_path: Path, damage: "bytes | None") -> None:
-    where = {"root": str(tmp_path / "root"), "cache": tmp_path / "cache"}
+    where = {"root": str(tmp_path / "root")}
     first = contact(LocalTransport(), **where)
     archive = Path(first.link.path)
     whole = archive.read_bytes()
@@ -24,7 +24,7 @@ def test_a_damaged_agent_is_brought_again(tmp_path: Path, damage: "bytes | None"
 
 
 def test_looking_runs_a_whole_agent_and_mends_nothing(tmp_path: Path) -> None:
-    where = {"root": str(tmp_path / "root"), "cache": tmp_path / "cache"}
+    where = {"root": str(tmp_path / "root")}
     archive = Path(contact(LocalTransport(), **where).link.path)
     archive.chmod(0o644)
     archive.write_bytes(b"damaged")
@@ -35,7 +35,7 @@ def test_looking_runs_a_whole_agent_and_mends_nothing(tmp_path: Path) -> None:
 
 
 def test_a_whole_agent_is_not_sent_again(tmp_path: Path) -> None:
-    where = {"root": str(tmp_path / "root"), "cache": tmp_path / "cache"}
+    where = {"root": str(tmp_path / "root")}
     archive = Path(contact(LocalTransport(), **where).link.path)
     before = archive.stat().st_ino, archive.stat().st_mtime_ns
     again = contact(LocalTransport(), **where, look_only=True)

@@ -12,7 +12,7 @@ from onnx import numpy_helper, parser
 from PIL import Image
 
 from edgeq.bundle import read_check
-from edgeq.conversion.bundle_samples import of_data
+from edgeq.conversion.bundle_samples import of_data, open_data
 from edgeq.errors import DataRefused, ModelRefused
 from edgeq.nouns.project import Gates
 from edgeq.nouns.results import Conversion
@@ -192,7 +192,7 @@ def test_a_length_that_the_exporter_fixed_inside_is_said(tmp_path: Path) -> None
 def test_emulation_is_tried_with_those_of_one_shape(tmp_path: Path) -> None:
     data = folder_of(texts(), tmp_path / "t")
     made = converted(saved(WORDS, WEIGHTS, tmp_path), data, tmp_path)
-    chosen = of_data(made.bundle, data, None, None, None, tmp_path / "chosen")
+    chosen = of_data(made.bundle, open_data(made.bundle, data, None), data, None, None, tmp_path / "chosen")
     assert chosen[0][0].shape == (1, 9)
     assert chosen.judged
     assert f"of the {chosen.count} whose shape is that of the samples in the bundle" in chosen.source

@@ -118,14 +118,14 @@ def deploy_relu(device: Session, folder: Path, *, with_runtimes: bool = True) ->
             entrant(c, "relu", manifest.digest, supplies.python_path(c.runtime), 1, c.id)
             for c in manifest.candidates
         )
-        job = make_job("measure", "relu", entrants, samples, QUICK, None)
+        job = make_job("measure", "relu", entrants, samples, QUICK)
         activate(device.link, token, "relu", manifest.digest, "onnxruntime", 3, job)
     return job
 
 
 def another(job: Job) -> Job:
     """The same work under an id of its own."""
-    return replace(job, id=make_job(job.kind, job.app, (), "", QUICK, None).id)
+    return replace(job, id=make_job(job.kind, job.app, (), "", QUICK).id)
 
 
 def states(measurement: Measurement) -> dict[str, str]:
