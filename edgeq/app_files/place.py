@@ -1,7 +1,7 @@
 """Where an export goes: a folder, or a model file with what belongs to it beside it. Found out before anything is made."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,19 +92,14 @@ def _listed(names: list[str]) -> str:
 def _require_folder(folder: Path) -> None:
     for part in (folder, *folder.parents):
         if os.path.lexists(part) and not part.is_dir():
-            what = (
-                "a file"
-                if part.is_file()
-                else "a link to nothing"
-                if part.is_symlink()
-                else "a device or a pipe"
-            )
+            other = "a link to nothing" if part.is_symlink() else "a device or a pipe"
+            what = "a file" if part.is_file() else other
             raise BundleRefused(f"cannot write to {folder}: {part} is {what}, no folder", _KINDS)
 
 
 def _require_writable(folder: Path) -> None:
     """By what is there of the path."""
-    there = next(part for part in _upwards(folder) if part.is_dir())
+    there = next(part for part in (folder, *folder.parents, Path("/")) if part.is_dir())
     trial = there / f".edgeq.{os.getpid()}.tmp"
     try:
         trial.open("wb").close()
@@ -115,17 +110,12 @@ def _require_writable(folder: Path) -> None:
         ) from None
 
 
-def _upwards(folder: Path) -> Iterator[Path]:
-    yield from (folder, *folder.parents, Path("/"))
-
-
 def in_the_way(place: ExportPlace, files: Mapping[str, bytes | None]) -> list[str]:
-    """Of these names, those under which something else is there."""
-    return [name for name, content in files.items() if not _is_there(place.folder / name, content)]
+    """Of these names, those under which something else may be there."""
+    return [name for name, content in files.items() if not _holds(place.folder / name, content)]
 
 
-def _is_there(path: Path, content: bytes | None) -> bool:
-    """This very content."""
+def _holds(path: Path, content: bytes | None) -> bool:
     if content is None or not path.is_file() or path.stat().st_size != len(content):
         return False
     return path.read_bytes() == content

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from edgeq.bundle.write import sync_folder
 from edgeq.errors import BundleRefused
 
 
@@ -35,12 +36,12 @@ def _anew(folder: Path, files: Mapping[str, bytes]) -> None:
         made.mkdir()
         for name, content in files.items():
             _write(made / name, content)
-        _sync(made)
+        sync_folder(made)
         made.rename(folder)
     except BaseException:
         shutil.rmtree(made, ignore_errors=True)
         raise
-    _sync(folder.parent)
+    sync_folder(folder.parent)
 
 
 def _into(folder: Path, files: Mapping[str, bytes]) -> None:
@@ -54,7 +55,7 @@ def _into(folder: Path, files: Mapping[str, bytes]) -> None:
         for path in made.values():
             path.unlink(missing_ok=True)
         raise
-    _sync(folder)
+    sync_folder(folder)
 
 
 @contextmanager
@@ -76,11 +77,3 @@ def _write(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,5 +1,6 @@
 """What the samples are used for and by which rule candidates are judged on them, before any is made."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING
 from edgeq.conversion.order import Order
 from edgeq.conversion.random_samples import RandomSamples
 from edgeq.nouns.data import DataUse
-from edgeq.nouns.model import Model
+from edgeq.nouns.model import Model, Varied
 from edgeq.nouns.progress import Progress
 from edgeq.plain_text import counted
 from edgeq.request.tell import Tell
@@ -42,17 +43,20 @@ def divide(samples: "Samples | None", model: Model, order: Order) -> Parts:
     if samples is None:
         return Parts(None, None, RandomSamples(model.inputs), False)
     parts = split_as_ordered(samples, order)
-    samples = samples.without_labels() if order.gates.ignore_labels else samples
-    return Parts(samples, parts.calibration, parts.heldout, parts.same, parts.calibration.sha256)
+    return Parts(
+        _as_ordered(samples, order), parts.calibration, parts.heldout, parts.same, parts.calibration.sha256
+    )
 
 
 def split_as_ordered(samples: "Samples", order: Order) -> "Split":
     """Raises DataRefused when nothing is left to calibrate or to judge with."""
     from edgeq.ingest.split import split
 
-    return split(
-        samples.without_labels() if order.gates.ignore_labels else samples, calibrate=order.asked.calibrate
-    )
+    return split(_as_ordered(samples, order), calibrate=order.asked.calibrate)
+
+
+def _as_ordered(samples: "Samples", order: Order) -> "Samples":
+    return samples.without_labels() if order.gates.ignore_labels else samples
 
 
 def gate_of(order: Order) -> "Gate":
@@ -79,9 +83,10 @@ def settle_use(order: Order, gate: "Gate", model: Model, parts: Parts, work: Pat
     names = tuple(spec.name for spec in model.outputs)
     which = scores_among(gate, reference, parts.heldout, names)
     truth, notes = (parts.all.stored.truth, parts.all.notes) if parts.all else (None, ())
-    numbered = () if which is None else _numbering(parts.all, reference[which].shape[1])
+    numbered = () if which is None else tuple(_numbering(parts.all, reference[which].shape[1]))
     inputs = [spec.name for spec in model.inputs]
     rule = gate_rule(gate, reference, parts.heldout, inputs, known=(*notes, *numbered), names=names)
+    no_scores = why_no_scores(gate, reference, parts.heldout, names) if parts.all else ""
     return DataUse(
         source=None if order.data is None else str(order.data),
         calibrate=parts.calibration.count if parts.calibration else 0,
@@ -90,134 +95,100 @@ def settle_use(order: Order, gate: "Gate", model: Model, parts: Parts, work: Pat
         labels="labels ignored (--ignore-labels)" if order.gates.ignore_labels else words(truth),
         metric=rule.metric,
         float_score=rule.float_score,
-        warnings=(
-            *rule.warnings,
-            *_wrong_in_runtime(computed.differs_db),
-            *parts.unsure,
-            *numbered,
-            *_constant(parts),
-            *_few(parts),
-        ),
-        notes=(
-            *notes,
-            *_left_out(parts),
-            *_of_shapes(model),
-            *notes_of(model, parts),
-            *_no_scores(why_no_scores(gate, reference, parts.heldout, names) if parts.all else ""),
-        ),
-        states=states_in(model, parts),
+        warnings=(*rule.warnings, *_warnings(parts, computed.differs_db, numbered)),
+        notes=(*notes, *_notes(model, parts, no_scores)),
+        states=tuple(f"{output}={given}" for output, given, _ in _states_in(model, parts.heldout)),
         as_it_came=model.quantized is not None,
     )
 
 
-def _wrong_in_runtime(differs_db: float | None) -> tuple[str, ...]:
-    if differs_db is None:
-        return ()
-    return (
-        f"onnxruntime's optimised float differs from the graph's definition by {differs_db:.1f} dB SQNR, a fault of the "
-        "runtime: candidates, float as onnxruntime runs it included, are compared with the graph's definition",
-    )
+def _warnings(parts: Parts, differs_db: float | None, numbered: tuple[str, ...]) -> Iterator[str]:
+    if differs_db is not None:
+        yield (
+            f"onnxruntime's optimised float differs from the graph's definition by {differs_db:.1f} dB SQNR, a fault of the "
+            "runtime: candidates, float as onnxruntime runs it included, are compared with the graph's definition"
+        )
+    yield from parts.unsure
+    yield from numbered
+    if parts.calibration is None:
+        return
+    if _is_constant(parts.calibration):
+        values = ", ".join(f"{array.flat[0]:g}" for array in parts.calibration[0] if array.size)
+        yield f"all calibration values are {values}: ranges from them fit no other data"
+    if parts.calibration.count < _FEW:
+        yield (
+            f"{counted(parts.calibration.count, 'sample')} to calibrate: ranges from so few may clip other samples, and "
+            f"{counted(parts.heldout.count, 'sample')} to judge would not show it; use 100 of each"
+        )
 
 
-def states_in(model: Model, parts: Parts) -> tuple[str, ...]:
-    """Each state that is fed back as "output=input"."""
+def _notes(model: Model, parts: Parts, no_scores: str) -> Iterator[str]:
+    if parts.all is not None and parts.calibration is not None:
+        # Of samples that are equal byte for byte, those that would both calibrate and judge.
+        count, used = parts.all.count, parts.calibration.count + (0 if parts.same else parts.heldout.count)
+        if used < count:
+            different = len(set(parts.all.keys))
+            yield f"{count:,} samples, {different:,} different: {count - used:,} duplicates are not used"
+    if model.varied is not None and model.varied.shapes > 1:
+        yield _of_shapes(model.varied)
+    yield from _of_states(model, parts.heldout)
+    if no_scores:
+        yield f"the output does not look like class scores: {no_scores} (if it is, use --min-agreement)"
+
+
+def _states_in(model: Model, heldout: "SamplesLike") -> Iterator[tuple[str, str, str]]:
+    """Of each state that is fed back its output, its input, and how that was found out."""
     from edgeq.quantize.closed_loop import InSequence
 
-    if not isinstance(parts.heldout, InSequence):
-        return ()
-    states = parts.heldout.sequence.states
-    return tuple(f"{model.outputs[s.output].name}={model.inputs[s.input].name}" for s in states)
+    for state in heldout.sequence.states if isinstance(heldout, InSequence) else ():
+        yield model.outputs[state.output].name, model.inputs[state.input].name, state.by
 
 
-def notes_of(model: Model, parts: Parts) -> tuple[str, ...]:
+def _of_states(model: Model, heldout: "SamplesLike") -> Iterator[str]:
     """How candidates with states are judged."""
     from edgeq.quantize.closed_loop import InSequence
 
-    if not isinstance(parts.heldout, InSequence):
-        return ()
-    sequence = parts.heldout.sequence
-    named = [
-        f"{model.outputs[s.output].name} is fed back into {model.inputs[s.input].name} ({s.by})"
-        for s in sequence.states
-    ]
-    starts = len(sequence.starts)
-    how = f"{sequence.samples.count:,} steps in {counted(starts, 'sequence')}"
-    calibrated = (
-        "; calibrated with float's states, which the samples do not store" if parts.heldout.inputs else ""
-    )
-    alone = (
-        "; one recording only: others may lose more (put several in one file to judge each)"
-        if starts == 1
-        else ""
-    )
-    return (
-        f"{', '.join(named)}: float and each candidate run with their own state over {how}, {parts.heldout.count:,} of them "
-        f"judged{calibrated} (--states none judges each step on its own){alone}",
+    if not isinstance(heldout, InSequence):
+        return
+    states = _states_in(model, heldout)
+    named = ", ".join(f"{output} is fed back into {given} ({by})" for output, given, by in states)
+    starts = len(heldout.sequence.starts)
+    how = f"{heldout.sequence.samples.count:,} steps in {counted(starts, 'sequence')}"
+    calibrated = "; calibrated with float's states, which the samples do not store" if heldout.inputs else ""
+    alone = "; one recording only: others may lose more (put several in one file to judge each)"
+    yield (
+        f"{named}: float and each candidate run with their own state over {how}, {heldout.count:,} of them "
+        f"judged{calibrated} (--states none judges each step on its own){alone if starts == 1 else ''}"
     )
 
 
-def _no_scores(why: str) -> tuple[str, ...]:
-    if not why:
-        return ()
-    return (f"the output does not look like class scores: {why} (if it is, use --min-agreement)",)
-
-
-def _of_shapes(model: Model) -> tuple[str, ...]:
+def _of_shapes(found: Varied) -> str:
     from edgeq.ingest.varied import text
 
-    if model.varied is None or model.varied.shapes == 1:
-        return ()
-    found = model.varied
     differing = [name for name, shape in found.smallest.items() if shape != found.largest[name]]
     ranges = ", ".join(f"{n} {text(found.smallest[n])} to {text(found.largest[n])}" for n in differing)
     device = ", ".join(f"{name} {text(found.device[name])}" for name in differing)
     return (
         f"samples of {found.shapes:,} shapes, {ranges}: each calibrates or judges with its own; the device checks and "
-        f"measures with {device}, the most frequent of those that judge",
+        f"measures with {device}, the most frequent of those that judge"
     )
 
 
-def _few(parts: Parts) -> tuple[str, ...]:
-    if parts.calibration is None or parts.calibration.count >= _FEW:
-        return ()
-    return (
-        f"{counted(parts.calibration.count, 'sample')} to calibrate: ranges from so few may clip other samples, and "
-        f"{counted(parts.heldout.count, 'sample')} to judge would not show it; use 100 of each",
-    )
-
-
-def _left_out(parts: Parts) -> tuple[str, ...]:
-    """Of samples that are equal byte for byte, those that would both calibrate and judge."""
-    if parts.all is None or parts.calibration is None:
-        return ()
-    count, used = parts.all.count, parts.calibration.count + (0 if parts.same else parts.heldout.count)
-    if used == count:
-        return ()
-    different = len(set(parts.all.keys))
-    return (f"{count:,} samples, {different:,} different: {count - used:,} duplicates are not used",)
-
-
-def _constant(parts: Parts) -> tuple[str, ...]:
+def _is_constant(samples: "Samples | InSequence") -> bool:
     """Reads no further than to the first value that differs."""
-    if parts.calibration is None:
-        return ()
-    first = [array.flat[0] for array in parts.calibration[0] if array.size]
-    if any(
+    first = [array.flat[0] for array in samples[0] if array.size]
+    return not any(
         (array != value).any()
-        for sample in parts.calibration
+        for sample in samples
         for array, value in zip((a for a in sample if a.size), first, strict=True)
-    ):
-        return ()
-    values = ", ".join(f"{value:g}" for value in first)
-    return (f"all calibration values are {values}: ranges from them fit no other data",)
+    )
 
 
-def _numbering(samples: "Samples | None", classes: int) -> tuple[str, ...]:
+def _numbering(samples: "Samples | None", classes: int) -> Iterator[str]:
     """That folders were numbered by their names' order says nothing where the model has more classes than there are."""
     folders = samples.stored.folders if samples else None
-    if folders is None or not folders.by_name or classes <= len(folders.names):
-        return ()
-    return (
-        f"the model has {classes:,} classes and there are {len(folders.names):,} class folders, whose names are no "
-        "numbers: name them by class number, or write labels.csv, unless the model's first classes are these in this order",
-    )
+    if folders is not None and folders.by_name and classes > len(folders.names):
+        yield (
+            f"the model has {classes:,} classes and there are {len(folders.names):,} class folders, whose names are no "
+            "numbers: name them by class number, or write labels.csv, unless the model's first classes are these in this order"
+        )

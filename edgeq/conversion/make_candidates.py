@@ -43,7 +43,7 @@ def make_candidates(
                 same_samples=parts.same,
                 gate=gate,
                 workdir=work,
-                progress=_progress(candidate, tell),
+                progress=lambda step, share: tell(Progress(f"{candidate.id}: {step}", share, 1.0, "")),
                 options=Options(
                     threads=order.target.threads,
                     calibrator=order.calibrator,
@@ -65,15 +65,11 @@ def make_candidates(
     made = [each for one in made for each in (one, one.few) if each is not None]
     fallbacks = taken(plan, tuple(one.fidelity for one in made))
     if fallbacks:
-        tell(
-            Note(
-                f"no int8 candidate is close enough to float; also building {', '.join(c.id for c in fallbacks)}"
-            )
-        )
+        also = ", ".join(c.id for c in fallbacks)
+        tell(Note(f"no int8 candidate is close enough to float; also building {also}"))
         more, broken = _all_that_can_be(fallbacks, order.asked.recipe, built, tell)
         made += more
-        plan = replace(plan, candidates=(*plan.candidates, *fallbacks), fallbacks=())
-        plan = _without(plan, broken)
+        plan = _without(replace(plan, candidates=(*plan.candidates, *fallbacks), fallbacks=()), broken)
     _require_gate(plan, tuple(one.fidelity for one in made), order.asked.recipe)
     return plan, tuple(made)
 
@@ -85,10 +81,10 @@ def _tell_of_saturation(one: "Made", target: str, tell: Tell) -> None:
 
     pairs = 0 if host_saturates() else sum(saturating_pairs(one.path).values())
     if pairs:
+        what = f"{one.plan.id}: {pairs:,} pairs of weights can overflow 16 bits on {target}, which this host's CPU does not show"
         tell(
             Note(
-                f"{one.plan.id}: {pairs:,} pairs of weights can overflow 16 bits on {target}, which this host's CPU does not "
-                f"show: the figures are those of exact sums; edgeq verify BUNDLE --emulate x86-64 computes the target's"
+                f"{what}: the figures are those of exact sums; edgeq verify BUNDLE --emulate x86-64 computes the target's"
             )
         )
 
@@ -144,21 +140,12 @@ def _with_few(plan: Plan, made: "list[Made]") -> Plan:
 
 
 def _without(plan: Plan, broken: dict[str, str]) -> Plan:
-    return replace(
-        plan,
-        candidates=tuple(c for c in plan.candidates if c.id not in broken),
-        skipped=(
-            *plan.skipped,
-            *(Skipped(what, f"could not be built: {why}") for what, why in broken.items()),
-        ),
-    )
+    skipped = (Skipped(what, f"could not be built: {why}") for what, why in broken.items())
+    candidates = tuple(c for c in plan.candidates if c.id not in broken)
+    return replace(plan, candidates=candidates, skipped=(*plan.skipped, *skipped))
 
 
-def _progress(candidate: CandidatePlan, tell: Tell) -> Callable[[str, float], None]:
-    return lambda step, share: tell(Progress(f"{candidate.id}: {step}", share, 1.0, ""))
-
-
-def _require_gate(plan: Plan, judged: tuple[Fidelity, ...], asked: str | None = None) -> None:
+def _require_gate(plan: Plan, judged: tuple[Fidelity, ...], asked: str | None) -> None:
     """That every quantized candidate failed is an error; one good candidate is enough.
 
     A recipe that found nothing to quantize counts as skipped, as in a plan, unless it was asked for.

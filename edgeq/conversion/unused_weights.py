@@ -18,8 +18,5 @@ def unused_weights(model: str, weights: object) -> tuple[Note, ...]:
     if not beside:
         return ()
     files = ", ".join(beside[:_NAMED]) + (f" and {len(beside) - _NAMED} more" if len(beside) > _NAMED else "")
-    return (
-        Note(
-            f"no --weights: {model} keeps the parameters that it is built with, though {files} is next to it"
-        ),
-    )
+    why = f"no --weights: {model} keeps the parameters that it is built with, though {files} is next to it"
+    return (Note(why),)
