@@ -144,11 +144,11 @@ def tool_versions() -> dict[str, str]:
     return {"edgeq": __version__, **installed_versions(_CONVERTERS)}
 
 
-def _meant(rule: Option, value: Any) -> object:
+def _meant(rule: Option, value: object) -> object:
     return value if rule.meaning is None else rule.meaning(None if value == "" else value)
 
 
-def _plain(value: object) -> Any:
+def _plain(value: object) -> object:
     """As JSON; what JSON cannot hold by its repr, which at worst differs each time."""
     if isinstance(value, Mapping):
         return {str(key): _plain(each) for key, each in value.items()}

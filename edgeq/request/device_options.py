@@ -12,21 +12,17 @@ from edgeq.request.tell import Tell, silence
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Told:
-    tell: Tell = option(
-        "Called with each event as it happens (edgeq/nouns); default: nothing is printed.",
-        silence,
-        only_python=True,
-        **NO_EFFECT,
-    )
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class WithProject:
+class EveryCommand:
     project: AnyPath | None = option(
         "Project file; default: ./edgeq.toml where there is one.",
         metavar="PATH",
         in_python="Project file, whose values replace keywords that are not given; default: none.",
+        **NO_EFFECT,
+    )
+    tell: Tell = option(
+        "Called with each event as it happens (edgeq/nouns); default: nothing is printed.",
+        silence,
+        only_python=True,
         **NO_EFFECT,
     )
 
@@ -70,7 +66,7 @@ class _Device:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class OnDevice(Told, WithProject, _Device):
+class OnDevice(EveryCommand, _Device):
     """Which device, and how to reach it."""
 
     @property

@@ -10,11 +10,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from os import PathLike
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from edgeq.errors import TargetRefused
 
-R = TypeVar("R")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+R = TypeVar("R", bound="DataclassInstance")
 
 _KEY = "option"
 # For an option without effect on what a conversion gives: where the result goes, who hears of progress, or a value that the cache key
@@ -71,7 +74,9 @@ def _field(default: Any, rule: Option) -> Any:
     return field(default=MISSING if rule.required else default, metadata={_KEY: rule})
 
 
-def options_of(request: Any) -> Iterator[tuple[Field[object], Option]]:
+def options_of(
+    request: "DataclassInstance | type[DataclassInstance]",
+) -> Iterator[tuple[Field[object], Option]]:
     """Every field of a request, or of its class, with its option, arguments first, last what only Python takes."""
     found = [(each, each.metadata[_KEY]) for each in fields(request)]
     return iter(sorted(found, key=lambda f: (not f[1].positional, f[1].only_python)))
@@ -88,7 +93,7 @@ def kind_of(each: Field[object]) -> type:
     return next((kind for kind in (bool, int, float) if kind in types_of(each)), object)
 
 
-def require_rules(request: Any) -> None:
+def require_rules(request: "DataclassInstance") -> None:
     """Raises TypeError for a value of another type, and TargetRefused for one that its rule excludes."""
     for each, rule in options_of(request):
         value = getattr(request, each.name)
@@ -135,8 +140,7 @@ def plain_numbers(request: R) -> R:
         value, kind = getattr(request, each.name), kind_of(each)
         if kind in (int, float) and value is not None:
             changes[each.name] = kind(value)
-    changed: R = replace(request, **changes)  # type: ignore[type-var]
-    return changed
+    return replace(request, **changes)
 
 
 _TAKES = {

@@ -12,13 +12,13 @@ from typing import Annotated, Any
 
 from edgeq.model_name import require_model_name
 from edgeq.request.conversion_options import AnyData, AnyModel, ConversionOptions, WithGates, WithSamples
-from edgeq.request.device_options import ForTarget, Measured, OnDevice, Told, WithProject, WithStore
+from edgeq.request.device_options import EveryCommand, ForTarget, Measured, OnDevice, WithStore
 from edgeq.request.option import NO_EFFECT, argument, option
 from edgeq.request.paths import AnyPath
 
 
 @dataclass(frozen=True, eq=False)
-class ConvertRequest(Told, WithProject, ConversionOptions, ForTarget):
+class ConvertRequest(EveryCommand, ConversionOptions, ForTarget):
     model: AnyModel | None = argument(
         "An ONNX, .pt2 or .tflite file, or a torch factory (net.py:build); default: the one of edgeq.toml.",
         in_python="An ONNX, .pt2 or .tflite file, a torch factory (net.py:build), a torch.nn.Module or an onnx.ModelProto.",
@@ -46,7 +46,7 @@ class ConvertRequest(Told, WithProject, ConversionOptions, ForTarget):
 
 
 @dataclass(frozen=True, eq=False)
-class ExportRequest(Told, WithProject, ConversionOptions):
+class ExportRequest(EveryCommand, ConversionOptions):
     model: AnyModel | None = argument(
         "An ONNX, .pt2 or .tflite file, a torch factory (net.py:build) or a finished .edgeq bundle; default: the one "
         "of edgeq.toml.",
@@ -71,7 +71,7 @@ class ExportRequest(Told, WithProject, ConversionOptions):
 
 
 @dataclass(frozen=True, eq=False)
-class DataRequest(Told, WithProject, WithSamples):
+class DataRequest(EveryCommand, WithSamples):
     model: AnyModel | None = argument("As `edgeq convert` takes it.")
     _: KW_ONLY
     ignore_labels: bool | None = option("Check the samples as if they had no labels.")
@@ -83,7 +83,7 @@ class DataRequest(Told, WithProject, WithSamples):
 
 
 @dataclass(frozen=True, eq=False)
-class ExplainRequest(Told, WithProject, ConversionOptions, ForTarget):
+class ExplainRequest(EveryCommand, ConversionOptions, ForTarget):
     model: AnyModel | None = argument(
         "As `edgeq convert` takes it, or a .edgeq bundle.",
         in_python="As convert takes it, or a finished .edgeq bundle, by its path or as convert returned it.",
@@ -139,7 +139,7 @@ class _Emulation:
 
 
 @dataclass(frozen=True, eq=False)
-class VerifyRequest(Told, WithProject, WithGates, _Emulation):
+class VerifyRequest(EveryCommand, WithGates, _Emulation):
     bundle: AnyPath = argument("The .edgeq bundle.", required=True)
 
 

@@ -1,6 +1,7 @@
 """Completes a request: options that were given twice agree, edgeq.toml fills the others, every rule is checked."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,18 +12,21 @@ from edgeq.nouns.job import Limits
 from edgeq.nouns.progress import Note
 from edgeq.nouns.project import Gates
 from edgeq.request.conversion_options import WithGates, WithSamples
-from edgeq.request.device_options import Measured, OnDevice
+from edgeq.request.device_options import EveryCommand, Measured, OnDevice
 from edgeq.request.login import Login
 from edgeq.request.option import options_of, plain_numbers, require_rules
 from edgeq.request.paths import is_path, text
 from edgeq.request.project import Project, read_project, without_another_model
-from edgeq.request.requests import DeployRequest
+from edgeq.request.requests import DeployRequest, VerifyRequest
 from edgeq.request.shapes import PLAIN, shapes_of
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
     from edgeq.ingest.given_data import GivenData
 
-R = TypeVar("R")
+R = TypeVar("R", bound=EveryCommand)
+D = TypeVar("D", bound=OnDevice)
 
 # The name in the object that stands for several keywords, by keyword.
 _GATES = {
@@ -39,7 +43,7 @@ def settled(asked: R) -> R:
     TargetRefused for one out of its range, a project file with problems, and where no model is named.
     """
     require_rules(asked)
-    given: Any = _renamed(plain_numbers(asked))
+    given = _renamed(plain_numbers(asked))
     project = _project(given)
     if isinstance(given, WithSamples):
         given, project = _with_model(given, project)
@@ -52,20 +56,19 @@ def settled(asked: R) -> R:
         given = replace(given, gates=replace(given.gates, **gates))
     if isinstance(given, WithSamples):
         given = replace(_filled(given, project), shape=_shapes(given, project))
-    if getattr(given, "data", None) is not None:
+    if isinstance(given, (WithSamples, VerifyRequest)) and given.data is not None:
         given = replace(given, data=os.fspath(given.data) if is_path(given.data) else _given_data(given.data))
     if isinstance(given, OnDevice):
         given = _reached(_of_bundle(given), project)
     if isinstance(given, Measured):
         given = _one(given, "limits", Limits(), _LIMITS)
-    given = replace(given, project=None) if hasattr(given, "project") else given
+    given = replace(given, project=None)
     require_rules(given)
-    settled: R = given
-    return settled
+    return given
 
 
-def _project(asked: Any) -> Project:
-    path = getattr(asked, "project", None)
+def _project(asked: EveryCommand) -> Project:
+    path = asked.project
     project = Project() if path is None else read_project(Path(path))
     options = dict(project.options)
     for each, rule in options_of(asked):
@@ -77,7 +80,7 @@ def _project(asked: Any) -> Project:
     return replace(project, options=options)
 
 
-def _renamed(asked: Any) -> Any:
+def _renamed(asked: R) -> R:
     """`asked` with each value that was given by an option's old name under the new one."""
     for each, rule in options_of(asked):
         value = getattr(asked, each.name) if rule.now else None
@@ -131,7 +134,7 @@ def _no_model() -> TargetRefused:
     )
 
 
-def _filled(asked: Any, project: Project) -> Any:
+def _filled(asked: R, project: Project) -> R:
     """Given options are kept."""
     names = [each.name for each, rule in options_of(asked) if rule.toml is not None]
     open = [name for name in names if name in project.options and _is_open(getattr(asked, name))]
@@ -160,7 +163,7 @@ def _is_open(value: object) -> bool:
     return value is None or (isinstance(value, str) and not value)
 
 
-def _of_bundle(asked: Any) -> Any:
+def _of_bundle(asked: D) -> D:
     """For the target that was named, else for that of the bundle that is deployed, or measured on another machine; else for this
     machine, where any bundle can be measured.
     """
@@ -183,10 +186,10 @@ def _of_bundle(asked: Any) -> Any:
     return replace(asked, target=target)
 
 
-def _reached(asked: Any, project: Project) -> Any:
-    place = project.targets.get(text(asked.target))
+def _reached(asked: D, project: Project) -> D:
+    place = project.targets.get(text(asked.target) or "")
     asked = _one(asked, "login", Login(), _LOGIN)
-    login = asked.login
+    login = asked.login or Login()
     if place is not None:
         identity = Path(place.identity).expanduser() if place.identity else None
         login = replace(
@@ -199,7 +202,7 @@ def _reached(asked: Any, project: Project) -> Any:
     return _spread(replace(asked, root=root), "login", login, _LOGIN)
 
 
-def _one(asked: Any, whole: str, nothing: Any, names: dict[str, str]) -> Any:
+def _one(asked: R, whole: str, nothing: "DataclassInstance", names: Mapping[str, str]) -> R:
     """`asked` with its `whole` made of the keywords that are its parts, where it was not given itself."""
     defaults = {f.name: f.default for f in fields(asked)}
     given = {k: getattr(asked, k) for k in names if getattr(asked, k) != defaults[k]}
@@ -214,5 +217,6 @@ def _one(asked: Any, whole: str, nothing: Any, names: dict[str, str]) -> Any:
     return replace(asked, **{whole: made})
 
 
-def _spread(asked: Any, whole: str, made: Any, names: dict[str, str]) -> Any:
-    return replace(asked, **{whole: made}, **{k: getattr(made, field) for k, field in names.items()})
+def _spread(asked: R, whole: str, made: Any, names: Mapping[str, str]) -> R:
+    parts: dict[str, Any] = {k: getattr(made, field) for k, field in names.items()}
+    return replace(asked, **{whole: made}, **parts)

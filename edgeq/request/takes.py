@@ -9,17 +9,19 @@ from collections.abc import Callable, Mapping
 from types import UnionType
 from typing import Annotated, Any, ParamSpec, TypeVar, Union, cast, get_args, get_origin
 
+from edgeq.request.device_options import EveryCommand
 from edgeq.request.option import Option, options_of
 from edgeq.request.settled import settled
 
 P = ParamSpec("P")
-R = TypeVar("R")
+R = TypeVar("R", bound=EveryCommand)
 T = TypeVar("T")
 
 
 def takes(request: Callable[P, R]) -> Callable[[Callable[[R], T]], Callable[P, T]]:
     """The decorated function is called with the keywords of `request` and receives the request that they make, settled."""
-    signature, make = _signature(request), cast(Callable[..., R], request)
+    asks = cast(type[R], request)
+    signature = _signature(asks)
 
     def decorate(story: Callable[[R], T]) -> Callable[P, T]:
         @functools.wraps(story)
@@ -30,27 +32,25 @@ def takes(request: Callable[P, R]) -> Callable[[Callable[[R], T]], Callable[P, T
                 bound = signature.bind(*args, **keywords)
             except TypeError as error:
                 raise TypeError(f"{story.__name__}(): {error}") from None
-            return story(settled(make(**bound.arguments)))
+            return story(settled(asks(**bound.arguments)))
 
         returned = inspect.signature(story, eval_str=False).return_annotation
-        called.__annotations__ = {each.name: each.type for each, _ in options_of(request)} | {
-            "return": returned
-        }
+        called.__annotations__ = {each.name: each.type for each, _ in options_of(asks)} | {"return": returned}
         vars(called)["__signature__"] = signature.replace(return_annotation=returned)
-        called.__doc__ = f"{inspect.cleandoc(story.__doc__ or '')}\n\n{_keywords(request)}"
+        called.__doc__ = f"{inspect.cleandoc(story.__doc__ or '')}\n\n{_keywords(asks)}"
         return called
 
     return decorate
 
 
-def keywords(asked: Any, other: Any) -> dict[str, Any]:
+def keywords(asked: EveryCommand, other: type[EveryCommand]) -> dict[str, Any]:
     """What `asked` says that the request `other` can be asked for too."""
     return {
         each.name: getattr(asked, each.name) for each, _ in options_of(other) if hasattr(asked, each.name)
     }
 
 
-def _signature(request: Any) -> inspect.Signature:
+def _signature(request: type[EveryCommand]) -> inspect.Signature:
     parameters = [
         inspect.Parameter(
             each.name,
@@ -117,7 +117,7 @@ def _refuse_positions(function: str, signature: inspect.Signature, given: int) -
     raise TypeError(f"{function}() takes {only} by position, the rest by keyword: {', '.join(named)}")
 
 
-def _keywords(request: Any) -> str:
+def _keywords(request: type[EveryCommand]) -> str:
     """What help() prints of each: the help of the command line's option, in the words of Python."""
     lines = ["Args:"]
     for each, rule in options_of(request):
