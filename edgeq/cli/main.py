@@ -132,21 +132,15 @@ def run(args: Sequence[str] | None = None) -> int:
         sys.stdout = None
         return 141
     except MemoryError:
-        show_error(
-            EdgeqError(
-                "this machine does not have enough memory",
-                "use fewer or smaller samples, or a machine with more memory",
-            ),
-            as_json=as_json,
-        )
-        return EdgeqError.exit_code
+        what = "this machine does not have enough memory"
+        plain = EdgeqError(what, "use fewer or smaller samples, or a machine with more memory")
     except OSError as error:  # this machine's own disk or folders; a device's are DeviceErrors long before
         where = f"{error.filename}: " if error.filename else ""
-        show_error(
-            EdgeqError(f"{where}{error.strerror or error}", "this error is about this machine, not a device"),
-            as_json=as_json,
+        plain = EdgeqError(
+            f"{where}{error.strerror or error}", "this error is about this machine, not a device"
         )
-        return EdgeqError.exit_code
+    show_error(plain, as_json=as_json)
+    return plain.exit_code
 
 
 def _as_document(error: click.ClickException) -> dict[str, object]:

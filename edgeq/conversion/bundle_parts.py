@@ -54,7 +54,7 @@ def write(
         **sidecar_files([m.fidelity for m in made], tool_versions() | dict(order.converters), check),
         MODEL: canonical_json(_without_places(model).to_dict()),
         PLAN: canonical_json(plan.to_dict()),
-        DATA: canonical_json(_without_its_place(use).to_dict()),
+        DATA: canonical_json(replace(use, source=use.source and Path(use.source).name).to_dict()),
         ORDER: order.key.encode(),
     }
     place.parent.mkdir(parents=True, exist_ok=True)
@@ -78,10 +78,6 @@ def _without_places(model: Model) -> Model:
     return replace(
         model, source=Path(model.source).name, files={k: Path(v).name for k, v in model.files.items()}
     )
-
-
-def _without_its_place(use: DataUse) -> DataUse:
-    return replace(use, source=Path(use.source).name if use.source else None)
 
 
 def _candidate(made: "Made", model: Model) -> Candidate:

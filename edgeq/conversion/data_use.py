@@ -2,22 +2,20 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgeq.conversion.order import Order
 from edgeq.conversion.random_samples import RandomSamples
 from edgeq.nouns.data import DataUse
 from edgeq.nouns.model import Model, Varied
-from edgeq.nouns.progress import Progress
 from edgeq.plain_text import counted
-from edgeq.request.tell import Tell
 
 if TYPE_CHECKING:
     from edgeq.ingest.samples import Samples
     from edgeq.ingest.split import Split
     from edgeq.quantize.closed_loop import InSequence
     from edgeq.quantize.evaluate.gate import Gate
+    from edgeq.quantize.evaluate.judge import FloatReference
     from edgeq.quantize.samples import SamplesLike
 
 _FEW = 8  # samples that calibrate
@@ -66,19 +64,15 @@ def gate_of(order: Order) -> "Gate":
     return Gate(**limits, refuses=order.asked.refuse)
 
 
-def settle_use(order: Order, gate: "Gate", model: Model, parts: Parts, work: Path, tell: Tell) -> DataUse:
-    """Runs float over the held-out samples. Raises DataRefused for labels on which it only guesses, a metric that fails,
+def settle_use(order: Order, gate: "Gate", model: Model, parts: Parts, computed: "FloatReference") -> DataUse:
+    """`computed` by float of the samples that judge. Raises DataRefused for labels on which it only guesses, a metric that fails,
     and a limit that was asked for and cannot be applied.
     """
     from edgeq.ingest.labels import words
     from edgeq.quantize.evaluate.gate_rule import gate_rule
-    from edgeq.quantize.evaluate.judge import float_reference, scores_among, why_no_scores
+    from edgeq.quantize.evaluate.judge import scores_among, why_no_scores
     from edgeq.quantize.plan import NO_FLOAT
 
-    def progress(step: str, share: float) -> None:
-        tell(Progress(step, share, 1.0, ""))
-
-    computed = float_reference(model, parts.heldout, work, threads=order.target.threads, progress=progress)
     reference = computed.outputs
     names = tuple(spec.name for spec in model.outputs)
     which = scores_among(gate, reference, parts.heldout, names)

@@ -9,12 +9,12 @@ from edgeq.errors import BundleRefused, ConversionFailed
 from edgeq.nouns.explanation import Explanation
 from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.plan import CandidatePlan, Plan
-from edgeq.nouns.progress import Note, Progress
+from edgeq.nouns.progress import Note
 from edgeq.nouns.results import Conversion
 from edgeq.quantize.audit.explain import explain as explain_layers
 from edgeq.quantize.audit.matching import matched_tensors
 from edgeq.quantize.plan import AS_IS
-from edgeq.request.tell import Tell
+from edgeq.request.tell import Tell, shares
 
 # Of the samples that the bundle carries: shares of errors settle early.
 _SAMPLES = 16
@@ -84,7 +84,7 @@ def _explanation(
         samples,
         saturates=plan.scheme is not None and (plan.scheme.pairs_fit or plan.scheme.reduce_range),
         threads=1,
-        progress=lambda step, share: tell(Progress(f"{plan.id}: {step}", share, 1.0, "")),
+        progress=shares(tell, plan.id),
     )
     worst = [o.sqnr_db for o in fidelity.outputs if o.sqnr_db is not None]
     gains = [r.gain_db for r in fidelity.remedies if r.gain_db is not None]

@@ -13,9 +13,8 @@ from edgeq.conversion.order import Order
 from edgeq.errors import DataRefused
 from edgeq.foreign import as_conversion_failed
 from edgeq.nouns.model import Model
-from edgeq.nouns.progress import Progress
 from edgeq.plain_text import counted
-from edgeq.request.tell import Tell
+from edgeq.request.tell import Tell, shares
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,26 +26,18 @@ _NONE = "the float model outputs NaN or infinity on all of {samples}, so they ca
 
 
 def require_finite_outputs(
-    order: Order, model: Model, parts: Parts, work: Path, tell: Tell
+    order: Order, model: Model, parts: Parts, reference: "Sequence[np.ndarray]", tell: Tell
 ) -> tuple[str, ...]:
-    """Runs float over all samples that judge or calibrate; those that judge it answers once in this process. Says nothing
-    of random input, which need not be what the model is for. Raises DataRefused where some have an answer and others none;
+    """`reference` holds float's outputs on the samples that judge; it is run over those that calibrate. Says nothing of random
+    input, which need not be what the model is for. Raises DataRefused where some have an answer and others none;
     where none has one, the model may be like that, and a warning says so.
     """
-    from edgeq.quantize.evaluate.judge import float_reference
-
     if parts.all is None:
         return ()
-
-    def progress(step: str, share: float) -> None:
-        tell(Progress(step, share, 1.0, ""))
-
-    threads = order.target.threads
-    reference = float_reference(model, parts.heldout, work, threads=threads, progress=progress).outputs
     judged = ([output[i] for output in reference] for i in range(parts.heldout.count))
     bad, count = _without_answers(parts.heldout, judged), parts.heldout.count
     if parts.calibration is not None and not parts.same:
-        answers = _answers(model, parts.calibration, threads, tell)
+        answers = _answers(model, parts.calibration, order.target.threads, tell)
         bad |= _without_answers(parts.calibration, answers)
         count += parts.calibration.count
     if len(bad) == count:
@@ -67,7 +58,7 @@ def _answers(
         with as_conversion_failed("the model does not run on this host's runtime"):
             outputs = runner(samples[i])
         yield outputs
-        tell(Progress("run the float model", (i + 1) / samples.count, 1.0, ""))
+        shares(tell)("run the float model", (i + 1) / samples.count)
 
 
 def _without_answers(samples: "SamplesLike", answers: "Iterator[Sequence[np.ndarray]]") -> dict[str, str]:

@@ -16,9 +16,9 @@ from edgeq.limited.native_call import RunTooLong
 from edgeq.nouns.fidelity import Fidelity, words_of_db
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import CandidatePlan, Plan, Skipped
-from edgeq.nouns.progress import Note, Progress
+from edgeq.nouns.progress import Note
 from edgeq.report.formats.short_names import short_name
-from edgeq.request.tell import Tell
+from edgeq.request.tell import Tell, shares
 
 if TYPE_CHECKING:  # they import numpy
     from edgeq.quantize.evaluate.gate import Gate
@@ -43,7 +43,7 @@ def make_candidates(
                 same_samples=parts.same,
                 gate=gate,
                 workdir=work,
-                progress=lambda step, share: tell(Progress(f"{candidate.id}: {step}", share, 1.0, "")),
+                progress=shares(tell, candidate.id),
                 options=Options(
                     threads=order.target.threads,
                     calibrator=order.calibrator,

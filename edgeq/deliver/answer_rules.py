@@ -120,18 +120,10 @@ def _of_live_contract(answer: LiveContract) -> Iterator[str]:
     yield from _names("file", answer.files)
 
 
-def _of_submitted(answer: Submitted) -> Iterator[str]:
-    yield from _names("id", (answer.id,))
-
-
 def _of_results(answer: ResultIds) -> Iterator[str]:
     yield from _names("results", answer.results)
     if len(answer.results) > _MOST_RESULTS:
         yield f"there are {len(answer.results)} results; at most {_MOST_RESULTS} are kept"
-
-
-def _of_removed(answer: Removed) -> Iterator[str]:
-    yield from _not_negative(answer, "bytes")
 
 
 def _of_measurement(measurement: Measurement) -> Iterator[str]:
@@ -235,7 +227,7 @@ _RULES: dict[type[Record], Callable[[Any], Iterator[str]]] = {
     Inventory: _of_inventory,
     LiveContract: _of_live_contract,
     Placed: _of_placed,
-    Submitted: _of_submitted,
+    Submitted: lambda answer: _names("id", (answer.id,)),
     ResultIds: _of_results,
-    Removed: _of_removed,
+    Removed: lambda answer: _not_negative(answer, "bytes"),
 }

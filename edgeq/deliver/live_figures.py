@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import TypeVar
 
 from edgeq.deliver.results import fetch_result
 from edgeq.deliver.session import Session
@@ -16,6 +17,7 @@ from edgeq.store.sqlite import Store
 
 _ROWS = 5  # of the store that are looked at for one model
 
+T = TypeVar("T")
 Find = Callable[[str], Measurement | None]
 
 
@@ -76,13 +78,8 @@ def _ids(app: App, device: Session, status: DeviceStatus, store: Store | None) -
 
 def _raced(device: Session, app: App) -> str:
     """The job of the race that it went live by; "" where the device was not told."""
-    try:
-        remembered: Job = device.link.call("remembered", {"app": app.name})
-        return remembered.id
-    except (LinkLost, Unreachable):
-        raise
-    except RemoteFailed:
-        return ""
+    remembered: Job | None = _if_there(lambda: device.link.call("remembered", {"app": app.name}))
+    return remembered.id if remembered else ""
 
 
 def _finder(device: Session, store: Store | None) -> Find:
@@ -92,19 +89,23 @@ def _finder(device: Session, store: Store | None) -> Find:
 
     def find(id: str) -> Measurement | None:
         if id not in seen:
-            seen[id] = store.get(id) if store is not None and id in kept else _fetched(device, id)
+            if store is not None and id in kept:
+                seen[id] = store.get(id)
+            else:  # one that is no longer there, or of another edgeq, is left out; `report --fetch` says which
+                seen[id] = _if_there(lambda: fetch_result(device.link, id))
         return seen[id]
 
     return find
 
 
-def _fetched(device: Session, id: str) -> Measurement | None:
+def _if_there(ask: Callable[[], T]) -> T | None:
+    """What the device answers; None where it says that there is no such thing."""
     try:
-        return fetch_result(device.link, id)
+        return ask()
     except (LinkLost, Unreachable):
         raise
     except RemoteFailed:
-        return None  # no longer there, or of another edgeq; `report --fetch` says which
+        return None
 
 
 def _ran_in(measurement: Measurement, app: App) -> bool:

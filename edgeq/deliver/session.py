@@ -58,6 +58,12 @@ class Session(Contact):
         self.seen.setdefault(name, found)
         return found
 
+    def no_app(self, name: str) -> TargetRefused:
+        """The error for a name that the device does not have, with those that it has."""
+        there = ", ".join(app.name for app in self.status().apps) if self.installed else ""
+        has = f"it has: {there}" if there else "it has nothing"
+        return TargetRefused(f"{self.label} has nothing under the name {name}", has)
+
 
 def session_for(asked: OnDevice, *, look_only: bool) -> contextlib.AbstractContextManager[Session]:
     """The device that was asked for. Raises as `session`."""

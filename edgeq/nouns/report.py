@@ -132,10 +132,7 @@ class RaceReport(Record):
 
     def pair(self, entrant: str, against: str) -> Optional[Pair]:
         """None when one of the two has no times, or they share too few rounds."""
-        for pair in self.pairs:
-            if (pair.entrant, pair.against) == (entrant, against):
-                return pair
-        return None
+        return next((p for p in self.pairs if (p.entrant, p.against) == (entrant, against)), None)
 
     def busy_pair(self, entrant: str, against: str) -> Optional[Pair]:
         """None where the device was quiet, or the two share too few rounds."""

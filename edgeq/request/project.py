@@ -194,7 +194,9 @@ def _anchored(project: Project, folder: Path) -> Project:
             return spec  # package.module:factory is no path
         return str(folder / path) + colon + entry
 
-    names = {each.name for each, rule in _rules().values() if _names_files(each, rule)}
+    names = {
+        each.name for each, rule in _rules().values() if rule.key == "contents" or PathLike in types_of(each)
+    }
     return Project(
         {name: anchor(value) if name in names else value for name, value in project.options.items()},
         {
@@ -206,7 +208,3 @@ def _anchored(project: Project, folder: Path) -> Project:
             for name, place in project.targets.items()
         },
     )
-
-
-def _names_files(each: Field[object], rule: Option) -> bool:
-    return rule.key == "contents" or PathLike in types_of(each)

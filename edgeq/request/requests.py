@@ -45,12 +45,16 @@ class ConvertRequest(EveryCommand, ConversionOptions, ForTarget):
     )
 
 
+def _model_or_bundle(help: str) -> Any:
+    in_python = "As convert takes it, or a finished .edgeq bundle, by its path or as convert returned it."
+    return argument(help, in_python=in_python)
+
+
 @dataclass(frozen=True, eq=False)
 class ExportRequest(EveryCommand, ConversionOptions):
-    model: AnyModel | None = argument(
+    model: AnyModel | None = _model_or_bundle(
         "An ONNX, .pt2 or .tflite file, a torch factory (net.py:build) or a finished .edgeq bundle; default: the one "
-        "of edgeq.toml.",
-        in_python="As convert takes it, or a finished .edgeq bundle, by its path or as convert returned it.",
+        "of edgeq.toml."
     )
     _: KW_ONLY
     output: AnyPath = option(
@@ -84,18 +88,14 @@ class DataRequest(EveryCommand, WithSamples):
 
 @dataclass(frozen=True, eq=False)
 class ExplainRequest(EveryCommand, ConversionOptions, ForTarget):
-    model: AnyModel | None = argument(
-        "As `edgeq convert` takes it, or a .edgeq bundle.",
-        in_python="As convert takes it, or a finished .edgeq bundle, by its path or as convert returned it.",
-    )
+    model: AnyModel | None = _model_or_bundle("As `edgeq convert` takes it, or a .edgeq bundle.")
 
 
 @dataclass(frozen=True, eq=False)
 class DeployRequest(WithStore, Measured, ConversionOptions, OnDevice):
-    model: AnyModel | None = argument(
+    model: AnyModel | None = _model_or_bundle(
         "An ONNX, .pt2 or .tflite file, a torch factory (net.py:build) or a finished .edgeq bundle; default: the one "
-        "of edgeq.toml.",
-        in_python="As convert takes it, or a finished .edgeq bundle, by its path or as convert returned it.",
+        "of edgeq.toml."
     )
     _: KW_ONLY
     keep: int | None = option("How many releases to keep on the device; default: the target's.", least=1)

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from edgeq.nouns.progress import Progress
+
 Tell = Callable[[Any], None]
 
 
@@ -16,3 +18,8 @@ class _Silence:
 
 silence = _Silence()
 """The default listener: nobody."""
+
+
+def shares(tell: Tell, of: str = "") -> Callable[[str, float], None]:
+    """Reports a step with the share of it that is done; `of` what, where that has to be said."""
+    return lambda step, share: tell(Progress(f"{of}: {step}" if of else step, share, 1.0, ""))

@@ -27,7 +27,7 @@ from edgeq.nouns.target import Target
 from edgeq.request.paths import text
 from edgeq.request.requests import ConvertRequest
 from edgeq.request.takes import takes
-from edgeq.request.tell import Tell
+from edgeq.request.tell import Tell, shares
 from edgeq.user_code import require_file
 
 if TYPE_CHECKING:  # numpy, onnx and the rest are imported when there is something to convert
@@ -105,6 +105,7 @@ def _build(
     out, and what was made without them is not what is made with them.
     """
     from edgeq.conversion.open_float_model import open_float_model
+    from edgeq.quantize.evaluate.judge import float_reference
 
     with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
         work = Path(folder)
@@ -121,9 +122,11 @@ def _build(
         plan = _plan(order, model)
         tell(plan)
         parts = with_state_feedback(divide(samples.fitting(model.inputs), model, order), model, order)
-        unanswered = require_finite_outputs(order, model, parts, work, tell)
+        threads = order.target.threads
+        reference = float_reference(model, parts.heldout, work, threads=threads, progress=shares(tell))
+        unanswered = require_finite_outputs(order, model, parts, reference.outputs, tell)
         gate = gate_of(order)
-        use = settle_use(order, gate, model, parts, work, tell)
+        use = settle_use(order, gate, model, parts, reference)
         use = replace(use, warnings=(*unanswered, *use.warnings))
         tell(use)
         use = replace(use, warnings=(*checks.warnings, *use.warnings))

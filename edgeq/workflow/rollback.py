@@ -3,7 +3,6 @@
 from edgeq.deliver import activate
 from edgeq.deliver.lock import locked
 from edgeq.deliver.session import live_in_errors, session_for
-from edgeq.errors import TargetRefused
 from edgeq.nouns.release import App, Rollback
 from edgeq.request.requests import RollbackRequest
 from edgeq.request.takes import takes
@@ -23,11 +22,7 @@ def rollback(asked: RollbackRequest) -> Rollback:
     ):
         before = device.app(name)
         if before is None:
-            known = ", ".join(a.name for a in device.status().apps) if device.installed else ""
-            raise TargetRefused(
-                f"{device.label} has nothing under the name {name}",
-                f"it has: {known}" if known else "it has nothing",
-            )
+            raise device.no_app(name)
         if asked.dry_run:
             return _done(before, activate.rollback(device.link, None, name, to), dry_run=True)
         with locked(device.link, f"rolling back {name}") as token:

@@ -5,7 +5,6 @@ from edgeq.deliver.service.find import find, require_systemd
 from edgeq.deliver.service.install import remove
 from edgeq.deliver.service.look import Found
 from edgeq.deliver.session import Session, asked_root, session_for
-from edgeq.errors import TargetRefused
 from edgeq.nouns.answers import Removed
 from edgeq.nouns.delivery import Removal
 from edgeq.nouns.progress import Note
@@ -31,12 +30,9 @@ def uninstall(asked: UninstallRequest) -> Removal:
         if not device.installed:
             return Removal((), 0, asked.dry_run)
         status = device.status()
-        names = [a.name for a in status.apps]
+        names = [app.name for app in status.apps]
         if name is not None and name not in names:
-            raise TargetRefused(
-                f"{device.label} has nothing under the name {name}",
-                f"it has: {', '.join(names) or 'nothing'}",
-            )
+            raise device.no_app(name)
         service = _service_that_goes(status, tell) if name is None else None
         found = find(device, service.scope, asked_root(asked)) if service else None
         planned = _removal(device, name, {"dry_run": True}) if asked.dry_run or found else None
@@ -57,11 +53,8 @@ def uninstall(asked: UninstallRequest) -> Removal:
         with locked(device.link, f"removing {name or 'everything'}") as token:
             done = planned_and_done(planned, _removal(device, name, {"token": token}))
     if names == [name]:
-        tell(
-            Note(
-                "runtimes and the agent stay for the next model; `edgeq uninstall --everything` removes them"
-            )
-        )
+        stays = "runtimes and the agent stay for the next model; `edgeq uninstall --everything` removes them"
+        tell(Note(stays))
     return done
 
 
