@@ -38,12 +38,6 @@ def rollback(link: AgentLink, token: str | None, app: str, to: str | None) -> Ap
     return live
 
 
-def discard(link: AgentLink, token: str, app: str, digest: str) -> None:
-    """Remove an installed release unless it is live or was before; a link that is gone is no reason to fail."""
-    with contextlib.suppress(DeviceError):
-        link.call("discard", {"token": token, "app": app, "digest": digest}, timeout_s=60)
-
-
 def take_back(link: AgentLink, token: str, releases: Collection[tuple[str, str]]) -> None:
     """What was broken off: `releases` (app, digest) are discarded, and what was uploaded for them is swept.
 
@@ -59,15 +53,13 @@ def take_back(link: AgentLink, token: str, releases: Collection[tuple[str, str]]
     remove(link, token, releases)
 
 
-def remove(link: AgentLink, token: str, releases: Collection[tuple[str, str]]) -> None:
-    """`discard` each of `releases` (app, digest), and `sweep`."""
+def remove(link: AgentLink, token: str, releases: Collection[tuple[str, str]] = ()) -> None:
+    """Each of `releases` (app, digest) that is not live nor was before, and what no release and no job needs any more; a link that
+    is gone is no reason to fail.
+    """
     for app, digest in releases:
-        discard(link, token, app, digest)
-    sweep(link, token)
-
-
-def sweep(link: AgentLink, token: str) -> None:
-    """Remove what no release and no job needs any more; a link that is gone is no reason to fail."""
+        with contextlib.suppress(DeviceError):
+            link.call("discard", {"token": token, "app": app, "digest": digest}, timeout_s=60)
     with contextlib.suppress(DeviceError):
         link.call("sweep", {"token": token}, timeout_s=60)
 
@@ -82,4 +74,4 @@ def tidied(link: AgentLink, token: str, app: str, digest: str) -> Iterator[None]
     except BaseException:
         take_back(link, token, [(app, digest)])
         raise
-    sweep(link, token)
+    remove(link, token)

@@ -69,7 +69,7 @@ def _bring(
         kind = "race" if len(plan.entrants) > 1 and device.facts.emulated is None else "measure"
         job = make_job(kind, name, plan.entrants, samples, plan.limits)
         measurement = measure(device, token, job, tell)
-        keep(store, measurement, device.label, name, bundle.digest, delivery)
+        keep(store, measurement, device.label, delivery)
         candidate = before.candidate if before else None
         report, checks, choice = race.judge(device, bundle, measurement, plan.left_out, candidate)
         tell(report)

@@ -9,16 +9,12 @@ def keep(
     store: str | None,
     measurement: Measurement,
     host: str,
-    app: str,
-    release: str,
     delivery: Delivery | None = None,
 ) -> bool:
-    """Whether it was new to the store. Raises StoreRefused when the store cannot be written."""
+    """Under the release of the first that entered. Whether it was new to the store. Raises StoreRefused when the store cannot be written."""
+    release = next((entrant.digest for entrant in measurement.job.entrants), "")
+    travelled = delivery.to_dict() if delivery else {}
     with open_store(store) as opened:
         return opened.add(
-            measurement,
-            host=host,
-            release=release,
-            app=app,
-            delivery=delivery.to_dict() if delivery else {},
+            measurement, host=host, release=release, app=measurement.job.app, delivery=travelled
         )

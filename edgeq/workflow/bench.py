@@ -41,8 +41,7 @@ def bench(asked: BenchRequest) -> Benched:
         else:
             measured = [_live(device, name, threads, limits, tell) for name in _names(device, named)]
         for measurement in measured:
-            first = measurement.job.entrants[0]
-            keep(text(asked.store), measurement, device.label, measurement.job.app, first.digest)
+            keep(text(asked.store), measurement, device.label)
         reports = tuple(compare_runs(m) for m in measured)
         for report in reports:
             tell(report)

@@ -1,5 +1,6 @@
 """init(): edgeq.toml for what lies in a folder, or for what is named."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,58 +48,42 @@ def init(
         raise TargetRefused(f"{host} is which kind of device?", "add --target; `edgeq targets` lists them")
     here = find(Path())
     chosen = model_here(text(model), here)
-    weights_file = weights_here(text(weights), chosen, here)
-    samples = samples_here(text(data), here)
     options = {
         "model": chosen,
         "name": name,
-        "weights": weights_file,
-        "data": samples,
+        "weights": weights_here(text(weights), chosen, here),
+        "data": samples_here(text(data), here),
         "preprocess": preprocess,
     }
     begun = Project(options, {target: Place(host=host)} if target else {})
     path.write_text(project_text(begun), encoding="utf-8")
-    questions = tuple(_open_questions(begun, here))
-    return NewProject(path, begun, questions, _next(begun, here, target))
+    questions = _open_questions(begun, chosen, here)
+    return NewProject(path, begun, tuple(questions.values()), _next(questions, target))
 
 
-def _open_questions(begun: Project, here: Found) -> list[str]:
-    lines = []
-    if _needs_weights(begun, here):
-        lines.append(f"weights left open: {', '.join(here.weights)}: which one belongs to {begun.model}")
-    if begun.options["data"] is None:
-        why = (
-            f"{', '.join(here.samples)}: which one holds the samples"
-            if here.samples
-            else "there is no .npz file and no folder of images here"
+def _open_questions(begun: Project, model: str, here: Found) -> dict[str, str]:
+    """By the key of edgeq.toml that answers each."""
+    options, questions = begun.options, {}
+    if options["weights"] is None and ".py:" in model and here.weights:
+        questions["weights"] = (
+            f"weights left open: {', '.join(here.weights)}: which one belongs to {begun.model}"
         )
-        lines.append(f"data left open: {why}; static int8 needs samples, dynamic int8 and float do not")
-    if _needs_preprocess(begun, here):
-        lines.append(
+    if options["data"] is None:
+        several = f"{', '.join(here.samples)}: which one holds the samples"
+        why = several if here.samples else "there is no .npz file and no folder of images here"
+        questions["data"] = f"data left open: {why}; static int8 needs samples, dynamic int8 and float do not"
+    if options["preprocess"] is None and options["data"] in here.image_folders:
+        questions["preprocess"] = (
             "preprocess left open: how were the images scaled in training? imagenet, unit, symmetric, caffe, or your own "
             "(docs/data.md)"
         )
-    return lines
+    return questions
 
 
-def _needs_weights(begun: Project, here: Found) -> bool:
-    model = begun.model
-    return begun.options["weights"] is None and model is not None and ".py:" in model and bool(here.weights)
-
-
-def _needs_preprocess(begun: Project, here: Found) -> bool:
-    return begun.options["preprocess"] is None and begun.options["data"] in here.image_folders
-
-
-def _next(begun: Project, here: Found, target: str | None) -> str:
+def _next(open_keys: Iterable[str], target: str | None) -> str:
     """The command to run now, after the keys that have to be set first."""
     deploy = f"edgeq deploy --target {target or 'local'}"
     if target is not None and catalog.target(target).os == "android":
         deploy = f"edgeq export --target {target} -o app/model.tflite"
-    missing = {
-        "weights": _needs_weights(begun, here),
-        "data": begun.options["data"] is None,
-        "preprocess": _needs_preprocess(begun, here),
-    }
-    keys = [f"`{key}`" for key, is_missing in missing.items() if is_missing]
-    return f"set {' and '.join(keys)} in edgeq.toml, then {deploy}" if keys else deploy
+    keys = " and ".join(f"`{key}`" for key in open_keys)
+    return f"set {keys} in edgeq.toml, then {deploy}" if keys else deploy

@@ -66,7 +66,5 @@ def _fetch(asked: ReportRequest, store: str | None) -> int:
             known = {row.job for row in opened.list(host=device.label, limit=None)}
         fetched = fetch_new(device.link, None, known=known, tell=asked.tell)
         for measurement in fetched:
-            entrants = measurement.job.entrants
-            release = entrants[0].digest if entrants else ""
-            keep(store, measurement, device.label, measurement.job.app, release)
+            keep(store, measurement, device.label)
         return len(fetched)

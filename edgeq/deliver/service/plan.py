@@ -3,6 +3,8 @@
 What is as wished already makes no step: a second installation is an empty plan.
 """
 
+from collections.abc import Iterator
+
 from edgeq.deliver.agent_archive import AgentArchive
 from edgeq.deliver.service.look import Found
 from edgeq.deliver.service.unit_files import (
@@ -79,103 +81,56 @@ def uninstall_steps(
     """`everything`: what edgeq made in the root goes too, by the agent there, which `python` runs. Without it a root in which a
     model lives stays, and becomes all the login's.
     """
-    steps: list[ServiceStep] = []
-    root, folder = found.installed_root, found.unit_folder
-    sudo, ctl = found.as_root, found.systemctl
-    if found.installed:
-        steps.append(
-            RunCommand(
-                "neither a job nor the timer starts it any more",
-                (*ctl, "disable", "--now", *STARTED),
-                forgive=True,
-            )
-        )
-        steps.append(RunCommand("stop a job that is running", (*ctl, "stop", *UNITS), forgive=True))
-    if found.files:
-        parents = [p for path in found.files for p in parents_of(path, found.scope, found.home)]
-        steps.append(RunCommand("delete the unit files", (*sudo, "rm", "-f", *sorted(found.files))))
-        steps.append(
-            RunCommand(
-                "delete their folders that are empty now",
-                (*sudo, "sh", "-c", _RMDIR, "sh", *dict.fromkeys(parents)),
-            )
-        )
-        steps.append(RunCommand("systemd forgets the units", (*ctl, "daemon-reload")))
-        steps.append(
-            RunCommand("clear the state of failed units", (*ctl, "reset-failed", *UNITS), forgive=True)
-        )
-        steps.append(
-            RunCommand("delete the time at which the timer ran last", (*sudo, "rm", "-f", _stamp(found)))
-        )
-    if f"{folder}/{LINGER_MARK}" in found.files:
-        words = ("sh", "-c", _UNLINGER, "sh", found.login)
-        steps.append(RunCommand("switch off the lingering that was switched on for it", words, forgive=True))
-    steps += _root_without_service(found, root, python, everything=everything)
-    if found.scope == "system" and found.service_user:
-        steps.append(RunCommand("delete the service's user", (*sudo, "userdel", "edgeq")))
-    if found.scope == "system" and (found.service_user or found.members):
-        steps.append(
-            RunCommand(
-                "delete its group", (*sudo, "sh", "-c", "! getent group edgeq >/dev/null || groupdel edgeq")
-            )
-        )
+    root = found.installed_root
+    steps = [
+        *_without_units(found),
+        *_root_without_service(found, root, python, everything=everything),
+        *_without_account(found),
+    ]
     _require_rights(found, steps, label)
     return tuple(steps)
 
 
-def _account(found: Found, spec: ServiceSpec, wanted: dict[str, str]) -> list[ServiceStep]:
+def _account(found: Found, spec: ServiceSpec, wanted: dict[str, str]) -> Iterator[ServiceStep]:
     """The service's user, and the folders that it shares with the login."""
     if spec.scope != "system":
-        return []
+        return
     sudo = found.as_root
-    steps: list[ServiceStep] = []
     users = _write(SYSUSERS, found, spec, wanted)
     if users or not found.service_user or spec.login not in (*found.members, "root"):
-        undo = (*sudo, "sh", "-c", "userdel edgeq; ! getent group edgeq >/dev/null || groupdel edgeq")
-        steps += users
-        steps.append(
-            RunCommand(
-                "create the service's user",
-                (*sudo, "systemd-sysusers", SYSUSERS),
-                () if found.service_user else undo,
-            )
-        )
+        yield from users
+        new = (*sudo, "sh", "-c", "userdel edgeq; ! getent group edgeq >/dev/null || groupdel edgeq")
+        undo = () if found.service_user else new
+        yield RunCommand("create the service's user", (*sudo, "systemd-sysusers", SYSUSERS), undo)
     folders = _write(TMPFILES, found, spec, wanted)
     absent = [f for f in folders_of(spec) if found.folders.get(f.path) != str(f)]
     if folders or absent:
-        new_root = found.owner == ""
-        steps += folders
-        steps.append(
-            RunCommand(
-                "create its folders",
-                (*sudo, "systemd-tmpfiles", "--create", TMPFILES),
-                (*sudo, "rm", "-rf", spec.root) if new_root else (),
-            )
-        )
-    return steps
+        yield from folders
+        undo = (*sudo, "rm", "-rf", spec.root) if found.owner == "" else ()
+        yield RunCommand("create its folders", (*sudo, "systemd-tmpfiles", "--create", TMPFILES), undo)
 
 
-def _agent(spec: ServiceSpec, archive: AgentArchive, found: Found) -> list[ServiceStep]:
+def _without_account(found: Found) -> Iterator[ServiceStep]:
+    if found.scope == "system" and found.service_user:
+        yield RunCommand("delete the service's user", (*found.as_root, "userdel", "edgeq"))
+    if found.scope == "system" and (found.service_user or found.members):
+        words = (*found.as_root, "sh", "-c", "! getent group edgeq >/dev/null || groupdel edgeq")
+        yield RunCommand("delete its group", words)
+
+
+def _agent(spec: ServiceSpec, archive: AgentArchive, found: Found) -> Iterator[ServiceStep]:
     """The archive that `agent/current` leads to is the one that the service runs."""
     if found.current == archive.name:
-        return []
+        return
     folder = f"{spec.root}/agent"
-    back = (
-        ("sh", "-c", _LINK, "sh", folder, found.current)
-        if found.current
-        else ("rm", "-f", f"{folder}/current")
-    )
-    return [
-        SendFile(str(archive.path), f"{folder}/{archive.name}", archive.sha256),
-        RunCommand(
-            "choose the agent that the service runs", ("sh", "-c", _LINK, "sh", folder, archive.name), back
-        ),
-    ]
+    undo = _shell(_LINK, folder, found.current) if found.current else ("rm", "-f", f"{folder}/current")
+    yield SendFile(str(archive.path), f"{folder}/{archive.name}", archive.sha256)
+    yield RunCommand("choose the agent that the service runs", _shell(_LINK, folder, archive.name), undo)
 
 
-def _copy_of_own_root(found: Found, spec: ServiceSpec, label: str) -> list[ServiceStep]:
+def _copy_of_own_root(found: Found, spec: ServiceSpec, label: str) -> Iterator[ServiceStep]:
     if not copies_own_root(found, spec):
-        return []
+        return
     if found.own_bytes > found.free_bytes:
         raise NoSpace(
             f"{label} has {found.free_bytes / 1e6:.0f} MB free on {spec.root}; what is deployed in {found.own} takes "
@@ -184,51 +139,63 @@ def _copy_of_own_root(found: Found, spec: ServiceSpec, label: str) -> list[Servi
             "Nothing was changed.",
         )
     why = f"{', '.join(found.own_apps)}: copied from {found.own}, which stays as it is"
-    return [RunCommand(why, ("sh", "-c", _COPY, "sh", found.own, spec.root))]
+    yield RunCommand(why, _shell(_COPY, found.own, spec.root))
 
 
-def _units(found: Found, spec: ServiceSpec, wanted: dict[str, str]) -> list[ServiceStep]:
-    sudo, ctl = found.as_root, found.systemctl
+def _units(found: Found, spec: ServiceSpec, wanted: dict[str, str]) -> Iterator[ServiceStep]:
+    reload = (*found.systemctl, "daemon-reload")
     ours = [path for path in wanted if path not in (SYSUSERS, TMPFILES)]
     steps: list[ServiceStep] = [step for path in ours for step in _write(path, found, spec, wanted)]
     for path, text in found.files.items():
         if path not in wanted:
-            steps.append(RemoveFile(path, text, sudo, parents_of(path, spec.scope, spec.home)))
-    stale = any(found.units[unit].stale for unit in UNITS)
+            steps.append(RemoveFile(path, text, found.as_root, parents_of(path, spec.scope, spec.home)))
     if steps:
-        steps.insert(0, RunCommand("if a later step fails", undo=(*ctl, "daemon-reload")))
-    if steps or stale:
-        steps.append(RunCommand("systemd reads the units", (*ctl, "daemon-reload")))
-    return steps
+        yield RunCommand("if a later step fails", undo=reload)
+    yield from steps
+    if steps or any(found.units[unit].stale for unit in UNITS):
+        yield RunCommand("systemd reads the units", reload)
 
 
-def _running(found: Found, spec: ServiceSpec, wanted: dict[str, str]) -> list[ServiceStep]:
+def _without_units(found: Found) -> Iterator[ServiceStep]:
+    """Stopped, deleted, and forgotten by systemd."""
+    sudo, ctl = found.as_root, found.systemctl
+    if found.installed:
+        words = (*ctl, "disable", "--now", *STARTED)
+        yield RunCommand("neither a job nor the timer starts it any more", words, forgive=True)
+        yield RunCommand("stop a job that is running", (*ctl, "stop", *UNITS), forgive=True)
+    if found.files:
+        parents = [p for path in found.files for p in parents_of(path, found.scope, found.home)]
+        yield RunCommand("delete the unit files", (*sudo, "rm", "-f", *sorted(found.files)))
+        words = (*sudo, *_shell(_RMDIR, *dict.fromkeys(parents)))
+        yield RunCommand("delete their folders that are empty now", words)
+        yield RunCommand("systemd forgets the units", (*ctl, "daemon-reload"))
+        yield RunCommand("clear the state of failed units", (*ctl, "reset-failed", *UNITS), forgive=True)
+        words = (*sudo, "rm", "-f", _stamp(found))
+        yield RunCommand("delete the time at which the timer ran last", words)
+    if f"{found.unit_folder}/{LINGER_MARK}" in found.files:
+        words = _shell(_UNLINGER, found.login)
+        yield RunCommand("switch off the lingering that was switched on for it", words, forgive=True)
+
+
+def _running(found: Found, spec: ServiceSpec, wanted: dict[str, str]) -> Iterator[ServiceStep]:
     """Try the agent once before anything starts it by itself; then let job and timer do so."""
-    ctl = found.systemctl
-    folder = found.unit_folder
+    ctl, folder = found.systemctl, found.unit_folder
     changed = {path for path, text in wanted.items() if found.files.get(path) != text}
-    steps: list[ServiceStep] = []
     if spec.scope == "user" and not found.linger and f"{folder}/{LINGER_MARK}" not in found.files:
-        words = ("sh", "-c", _LINGER, "sh", found.login)
-        steps.append(
-            RunCommand("run also while nobody is logged in, where that is allowed", words, forgive=True)
-        )
+        words = _shell(_LINGER, found.login)
+        yield RunCommand("run also while nobody is logged in, where that is allowed", words, forgive=True)
     runs = changed - {f"{folder}/{unit}" for unit in STARTED}
     if runs and not found.waiting:
         log = (*ctl, "status", "--no-pager", "--lines=8", "edgeq-agent.service")
-        steps.append(RunCommand("a trial run", (*ctl, "start", "edgeq-agent.service"), look=log))
-    off = [
-        unit
-        for unit in STARTED
-        if found.units[unit].enabled != "enabled" or found.units[unit].active != "active"
-    ]
+        yield RunCommand("a trial run", (*ctl, "start", "edgeq-agent.service"), look=log)
+    on = ("enabled", "active")
+    off = [unit for unit in STARTED if (found.units[unit].enabled, found.units[unit].active) != on]
     if off:
         undo = (*ctl, "disable", "--now", *off)
-        steps.append(RunCommand("start now and at each boot", (*ctl, "enable", "--now", *off), undo))
+        yield RunCommand("start now and at each boot", (*ctl, "enable", "--now", *off), undo)
     again = [unit for unit in STARTED if unit not in off and f"{folder}/{unit}" in changed]
     if again:
-        steps.append(RunCommand("restart what changed", (*ctl, "restart", *again)))
-    return steps
+        yield RunCommand("restart what changed", (*ctl, "restart", *again))
 
 
 def _write(path: str, found: Found, spec: ServiceSpec, wanted: dict[str, str]) -> list[ServiceStep]:
@@ -239,27 +206,22 @@ def _write(path: str, found: Found, spec: ServiceSpec, wanted: dict[str, str]) -
     return [WriteFile(path, wanted[path], before, found.as_root, parents)]
 
 
-def _root_without_service(found: Found, root: str, python: str, *, everything: bool) -> list[ServiceStep]:
+def _root_without_service(found: Found, root: str, python: str, *, everything: bool) -> Iterator[ServiceStep]:
     sudo = found.as_root
     if found.owner == "":
-        return []
+        return
     there = found.installed or found.service_user
     if everything or (found.scope == "system" and there and not found.apps):
-        return [
-            RunCommand(
-                "delete what edgeq made in its folder", (*sudo, "sh", "-c", _EMPTY, "sh", python, root)
-            )
-        ]
-    if found.scope == "user" or not found.installed:
-        return []
-    owner = f"{found.owner}:{found.group}" if found.owner == found.login else found.owner
-    return [
-        RunCommand(
-            f"{', '.join(found.apps)} stays; the folder is all {found.owner}'s",
-            (*sudo, "chown", "-hR", owner, root),
-        ),
-        RunCommand("the folder is no longer shared", (*sudo, "chmod", "-R", "g-s", root)),
-    ]
+        yield RunCommand("delete what edgeq made in its folder", (*sudo, *_shell(_EMPTY, python, root)))
+    elif found.scope == "system" and found.installed:
+        owner = f"{found.owner}:{found.group}" if found.owner == found.login else found.owner
+        why = f"{', '.join(found.apps)} stays; the folder is all {found.owner}'s"
+        yield RunCommand(why, (*sudo, "chown", "-hR", owner, root))
+        yield RunCommand("the folder is no longer shared", (*sudo, "chmod", "-R", "g-s", root))
+
+
+def _shell(script: str, *words: str) -> tuple[str, ...]:
+    return ("sh", "-c", script, "sh", *words)
 
 
 def _stamp(found: Found) -> str:
