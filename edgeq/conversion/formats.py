@@ -52,5 +52,4 @@ def had(converters: Mapping[str, str]) -> dict[str, str]:
     """Those of them that are there once the model was opened: one that could not be built was not used."""
     from edgeq.ingest import onnx_to_tflite
 
-    there = onnx_to_tflite.ready(folder()) is not None
-    return {name: version for name, version in converters.items() if there or name != onnx_to_tflite.NAME}
+    return dict(converters) if onnx_to_tflite.ready(folder()) is not None else {}

@@ -95,9 +95,8 @@ def _flat(raw: Mapping[str, object], rules: Rules, problems: list[str]) -> Itera
 
 def _contradictions(found: Mapping[str, object], rules: Rules) -> Iterator[str]:
     for key, (each, rule) in rules.items():
-        if rule.now and found.get(rule.now, found.get(each.name)) != found.get(
-            each.name, found.get(rule.now)
-        ):
+        both = rule.now in found and each.name in found
+        if both and found[rule.now] != found[each.name]:
             yield f"{key}: the old name of {rule.now}, which contradicts it; leave it out"
 
 

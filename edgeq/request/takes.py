@@ -54,7 +54,7 @@ def _signature(request: type[EveryCommand]) -> inspect.Signature:
     parameters = [
         inspect.Parameter(
             each.name,
-            _kind(rule.positional, rule.repeatable),
+            _kind(rule),
             annotation=_Plain(_words(each.type)),
             default=inspect.Parameter.empty if no_default(rule) else each.default,
         )
@@ -67,10 +67,10 @@ def no_default(rule: Option) -> bool:
     return rule.required or (rule.positional and rule.repeatable)
 
 
-def _kind(positional: bool, repeatable: bool) -> "inspect._ParameterKind":
-    if not positional:
+def _kind(rule: Option) -> "inspect._ParameterKind":
+    if not rule.positional:
         return inspect.Parameter.KEYWORD_ONLY
-    return inspect.Parameter.VAR_POSITIONAL if repeatable else inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return inspect.Parameter.VAR_POSITIONAL if rule.repeatable else inspect.Parameter.POSITIONAL_OR_KEYWORD
 
 
 class _Plain(str):

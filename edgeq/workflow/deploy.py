@@ -1,6 +1,5 @@
 """deploy(): from a model to measured numbers on a device, and the fastest faithful candidate live there."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from edgeq import catalog
@@ -85,16 +84,11 @@ def _check_device(device: Session, kind: Target, asked: DeployRequest) -> None:
     fitness.require_writable(device.facts, device.label)
     if asked.service and not asked.dry_run:
         require_systemd(device)
-    for note in _warnings(device, kind, asked):
+    for note in fitness.too_many_threads(device.facts, device.label, asked.threads):
         asked.tell(Note(note))
-
-
-def _warnings(device: Session, kind: Target, asked: DeployRequest) -> Iterator[str]:
-    yield from fitness.too_many_threads(device.facts, device.label, asked.threads)
     if kind.detect and not device.local:
-        yield (
-            f"target {kind.name} for {device.label}: edgeq knows only its CPU flags; `edgeq targets` lists the kinds of device it knows"
-        )
+        only = f"target {kind.name} for {device.label}: edgeq knows only its CPU flags"
+        asked.tell(Note(f"{only}; `edgeq targets` lists the kinds of device it knows"))
 
 
 def _conversion(

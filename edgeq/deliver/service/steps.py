@@ -4,7 +4,6 @@ Knows files and commands; not which ones make a service.
 """
 
 from collections.abc import Callable, Sequence
-from functools import singledispatch
 from pathlib import Path
 
 from edgeq.deliver.device_answer import last_lines
@@ -25,43 +24,39 @@ _UNWRITE = (
 _TIMEOUT_S = 120.0
 
 
-@singledispatch
 def do(step: ServiceStep, transport: Transport) -> None:
     """Raises DeviceError."""
-    raise TypeError(f"{type(step).__name__} is no step")
+    match step:
+        case WriteFile():
+            _make_hold(step, step.text, transport)
+        case RemoveFile():
+            _make_hold(step, None, transport)
+        case SendFile():
+            transport.put(Path(step.source), step.path, sha256=step.sha256)
+        case RunCommand():
+            _run(step, transport)
 
 
-@singledispatch
 def take_back(step: ServiceStep, transport: Transport) -> None:
     """The device as it was before `do`. Raises DeviceError."""
-    raise TypeError(f"{type(step).__name__} is no step")
+    match step:
+        case WriteFile() | RemoveFile():
+            _make_hold(step, step.before, transport)
+        case SendFile():
+            run(transport, ("rm", "-f", step.path))
+        case RunCommand() if step.undo:
+            run(transport, step.undo)
 
 
-@do.register
-def _(step: WriteFile, transport: Transport) -> None:
-    _write(step, step.text, transport)
-
-
-@take_back.register
-def _(step: WriteFile, transport: Transport) -> None:
-    if step.before is not None:
-        _write(step, step.before, transport)
+def _make_hold(step: WriteFile | RemoveFile, text: str | None, transport: Transport) -> None:
+    """The step's file; None: it is gone, and the folders that were made for it."""
+    if text is not None:
+        run(transport, (*step.prefix, "sh", "-c", _WRITE, "sh", step.path), stdin=text.encode())
     else:
-        _unwrite(step, transport)
+        run(transport, (*step.prefix, "sh", "-c", _UNWRITE, "sh", step.path, *step.parents))
 
 
-@do.register
-def _(step: RemoveFile, transport: Transport) -> None:
-    _unwrite(step, transport)
-
-
-@take_back.register
-def _(step: RemoveFile, transport: Transport) -> None:
-    _write(step, step.before, transport)
-
-
-@do.register
-def _(step: RunCommand, transport: Transport) -> None:
+def _run(step: RunCommand, transport: Transport) -> None:
     if not step.words:
         return
     try:
@@ -71,30 +66,6 @@ def _(step: RunCommand, transport: Transport) -> None:
             return
         seen = last_lines(transport.run(step.look).stdout, 20) if step.look else ()
         raise RemoteFailed(error.what, error.remedy, details=(*error.details, *seen)) from None
-
-
-@take_back.register
-def _(step: RunCommand, transport: Transport) -> None:
-    if step.undo:
-        run(transport, step.undo)
-
-
-@do.register
-def _(step: SendFile, transport: Transport) -> None:
-    transport.put(Path(step.source), step.path, sha256=step.sha256)
-
-
-@take_back.register
-def _(step: SendFile, transport: Transport) -> None:
-    run(transport, ("rm", "-f", step.path))
-
-
-def _write(step: WriteFile | RemoveFile, text: str, transport: Transport) -> None:
-    run(transport, (*step.prefix, "sh", "-c", _WRITE, "sh", step.path), stdin=text.encode())
-
-
-def _unwrite(step: WriteFile | RemoveFile, transport: Transport) -> None:
-    run(transport, (*step.prefix, "sh", "-c", _UNWRITE, "sh", step.path, *step.parents))
 
 
 def apply(steps: Sequence[ServiceStep], transport: Transport, told: Callable[[ServiceStep], None]) -> None:
