@@ -8,6 +8,7 @@ from edgeq.conversion.order import Order
 from edgeq.conversion.random_samples import RandomSamples
 from edgeq.nouns.data import DataUse
 from edgeq.nouns.model import Model, Varied
+from edgeq.nouns.project import Gates
 from edgeq.plain_text import counted
 
 if TYPE_CHECKING:
@@ -57,11 +58,11 @@ def _as_ordered(samples: "Samples", order: Order) -> "Samples":
     return samples.without_labels() if order.gates.ignore_labels else samples
 
 
-def gate_of(order: Order) -> "Gate":
+def gate_of(gates: Gates, *, refuses: bool = True) -> "Gate":
     from edgeq.quantize.evaluate.gate import Gate
 
-    limits = {key: value for key, value in order.gates.to_dict().items() if value is not None}
-    return Gate(**limits, refuses=order.asked.refuse)
+    limits = {key: value for key, value in gates.to_dict().items() if value is not None}
+    return Gate(**limits, refuses=refuses)
 
 
 def settle_use(order: Order, gate: "Gate", model: Model, parts: Parts, computed: "FloatReference") -> DataUse:

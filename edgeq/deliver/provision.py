@@ -9,7 +9,7 @@ import importlib.util
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from edgeq import child_python
@@ -17,7 +17,9 @@ from edgeq.deliver.wheel_locks import Lock, Pin, choose
 from edgeq.errors import ArtifactCorrupt, ExtraMissing
 from edgeq.nouns.delivery import Wheel, WheelSet
 from edgeq.nouns.device import Facts
+from edgeq.nouns.progress import Note, Progress
 from edgeq.nouns.target import Target
+from edgeq.request.tell import Tell, silence
 
 _PIP_TIMEOUT_S = 3600
 
@@ -28,31 +30,31 @@ def resolve(
     target: Target,
     *,
     cache: Path,
-    on_note: Callable[[str], None] = lambda _: None,
-    on_stage: Callable[[str], None] = lambda _: None,
+    tell: Tell = silence,
 ) -> WheelSet:
-    """The newest wheels of `runtime` that run on this device, checked and lying in `cache`. `on_stage` hears of a download.
+    """The newest wheels of `runtime` that run on this device, checked and lying in `cache`.
 
     Raises DeviceUnfit when there are none for its Python, architecture and glibc, ExtraMissing when they cannot be
     downloaded, ArtifactCorrupt when the package index serves other bytes than the pinned ones.
     """
     lock = choose(runtime, facts, target)
-    absent = to_fetch(lock, cache, on_note)
+    absent = to_fetch(lock, cache, tell)
     if absent:
         size = sum(p.size for p in absent) / 1e6
-        on_stage(f"download {_titles(absent)} for Python {lock.python} on {lock.arch}: {size:.0f} MB")
+        step = f"download {_titles(absent)} for Python {lock.python} on {lock.arch}: {size:.0f} MB"
+        tell(Progress(step, 0, None, ""))
         _fetch(lock, absent, cache)
     wheels = tuple(Wheel(p.name, p.version, _place(cache, p), p.sha256, p.size, p.folder) for p in lock.pins)
     return WheelSet(runtime, lock.version, wheels, _of_the_device(lock, facts))
 
 
-def to_fetch(lock: Lock, cache: Path, on_note: Callable[[str], None] = lambda _: None) -> tuple[Pin, ...]:
+def to_fetch(lock: Lock, cache: Path, tell: Tell = silence) -> tuple[Pin, ...]:
     """What `cache` lacks of a lock, with sizes in bytes; a file there with other bytes than the pinned is removed."""
     absent = []
     for pin in lock.pins:
         path = _place(cache, pin)
         if path.is_file() and not _holds(path, pin):
-            on_note(f"{path} was damaged: removed")
+            tell(Note(f"{path} was damaged: removed"))
             path.unlink()
         if not path.is_file():
             absent.append(pin)

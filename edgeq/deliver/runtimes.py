@@ -14,7 +14,6 @@ from edgeq.errors import DeviceUnfit
 from edgeq.nouns.bundle import Manifest
 from edgeq.nouns.delivery import WheelSet
 from edgeq.nouns.device import Facts
-from edgeq.nouns.progress import Note, Progress
 from edgeq.nouns.target import FORMATS, Target
 from edgeq.request.login import Login
 from edgeq.request.tell import Tell, silence
@@ -90,16 +89,7 @@ def _resolve(
         if one_per_format and FORMATS[name] in {FORMATS[s.runtime] for s in sets}:
             continue
         try:
-            sets.append(
-                resolve(
-                    name,
-                    device.facts,
-                    device.target,
-                    cache=folder() / "wheels",
-                    on_note=lambda text: tell(Note(text)),
-                    on_stage=lambda text: tell(Progress(text, 0, None, "")),
-                )
-            )
+            sets.append(resolve(name, device.facts, device.target, cache=folder() / "wheels", tell=tell))
         except DeviceUnfit as error:
             failures.append(error)
             unavailable[name] = error.what

@@ -22,6 +22,7 @@ import numpy.typing as npt
 from edgeq import child_python
 from edgeq.errors import ModelCrashed
 from edgeq.nouns.bundle import Candidate
+from edgeq.request.tell import Tell
 
 from .machine import Machine
 
@@ -69,13 +70,13 @@ def ask(
     machine: Machine,
     question: Question,
     *,
-    on_note: Callable[[str], None],
+    tell: Tell,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Answers:
     """`progress` hears the number of samples answered so far. Raises ModelCrashed with how it ended, TooSlow, and what
     Machine.python_path raises.
     """
-    path = machine.python_path(question.candidate.runtime, on_note)
+    path = machine.python_path(question.candidate.runtime, tell)
     start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="edgeq-") as scratch:
         requests = _set_up(question, path), _try_out(question, Path(scratch) / "outputs")

@@ -4,7 +4,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,7 @@ from edgeq.errors import EdgeqError, TargetRefused
 from edgeq.nouns.device import Facts
 from edgeq.nouns.target import Target
 from edgeq.nouns.verification import Emulation
+from edgeq.request.tell import Tell
 from edgeq.transport.base import Completed
 
 from . import packages, qemu, sysroot
@@ -41,11 +42,11 @@ class Machine:
     target: Target | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
 
-    def python_path(self, runtime: str, on_note: Callable[[str], None]) -> tuple[Path, ...]:
+    def python_path(self, runtime: str, tell: Tell) -> tuple[Path, ...]:
         """What goes on sys.path for `runtime`; see packages.python_path for what it raises."""
         if self.target is None:
             return ()
-        return packages.python_path(runtime, self.facts, self.target, self.cache, on_note)
+        return packages.python_path(runtime, self.facts, self.target, self.cache, tell)
 
     @cached_property
     def facts(self) -> Facts:
@@ -91,10 +92,7 @@ def emulated(target: Target, *, rootfs: Path | None, scratch: Path, cache: Path)
     """
     cpu = target.cpu.qemu
     if cpu is None:
-        raise TargetRefused(
-            f"target {target.name} names no CPU that QEMU emulates",
-            _instead_of(target),
-        )
+        raise TargetRefused(f"target {target.name} names no CPU that QEMU emulates", _instead_of(target))
     program = qemu.find(target.cpu.arch)
     starts: tuple[str, ...] = (str(program.path), "-cpu", cpu)
     agent = build_agent(cache).path

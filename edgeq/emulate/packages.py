@@ -2,7 +2,6 @@
 
 import tempfile
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 from edgeq.deliver import fitness
@@ -10,16 +9,15 @@ from edgeq.deliver.provision import resolve
 from edgeq.nouns.delivery import Wheel
 from edgeq.nouns.device import Facts
 from edgeq.nouns.target import Target
+from edgeq.request.tell import Tell
 
 
-def python_path(
-    runtime: str, facts: Facts, target: Target, cache: Path, on_note: Callable[[str], None]
-) -> tuple[Path, ...]:
+def python_path(runtime: str, facts: Facts, target: Target, cache: Path, tell: Tell) -> tuple[Path, ...]:
     """Folders for sys.path. Raises DeviceUnfit where `runtime` is not to be had there, ExtraMissing and ArtifactCorrupt
     where it cannot be downloaded.
     """
     fitness.require_libraries(facts, "the root file system")
-    found = resolve(runtime, facts, target, cache=cache / "wheels", on_note=on_note)
+    found = resolve(runtime, facts, target, cache=cache / "wheels", tell=tell)
     return tuple(_unpacked(wheel, cache / "sites") for wheel in found.wheels)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from edgeq.bundle import read_fidelity
 from edgeq.conversion.bundle_samples import Chosen
+from edgeq.conversion.data_use import gate_of
 from edgeq.emulate.answers import Answers, Question, TooSlow, ask
 from edgeq.emulate.compare import Bench, compare
 from edgeq.emulate.machine import Machine
@@ -14,7 +15,6 @@ from edgeq.nouns.bundle import Bundle, Candidate
 from edgeq.nouns.progress import Note, Progress
 from edgeq.nouns.project import Gates
 from edgeq.nouns.verification import Verified
-from edgeq.quantize.evaluate.gate import Gate
 from edgeq.request.tell import Tell
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Trial:
         return ask(
             self.there if there else self.here,
             question,
-            on_note=lambda text: self.tell(Note(text)),
+            tell=self.tell,
             progress=lambda done: self.tell(Progress(step, done, total, "samples")),
         )
 
@@ -65,7 +65,7 @@ def bench_of(bundle: Bundle, trial: Trial, gates: Gates) -> Bench:
         float_outputs=_float_outputs(bundle, trial),
         recorded=recorded,
         names=tuple(o.name for o in bundle.manifest.outputs),
-        gate=Gate(**{key: value for key, value in gates.to_dict().items() if value is not None}),
+        gate=gate_of(gates),
     )
 
 

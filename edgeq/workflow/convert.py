@@ -125,7 +125,7 @@ def _build(
         threads = order.target.threads
         reference = float_reference(model, parts.heldout, work, threads=threads, progress=shares(tell))
         unanswered = require_finite_outputs(order, model, parts, reference.outputs, tell)
-        gate = gate_of(order)
+        gate = gate_of(order.gates, refuses=order.asked.refuse)
         use = settle_use(order, gate, model, parts, reference)
         use = replace(use, warnings=(*unanswered, *use.warnings))
         tell(use)

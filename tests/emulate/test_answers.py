@@ -30,7 +30,7 @@ def dying(folder: Path, code: str) -> Machine:
 
 def test_all_samples_are_answered_and_counted(tmp_path: Path) -> None:
     counted: list[int] = []
-    found = ask(this_machine(tmp_path), question(tmp_path), on_note=print, progress=counted.append)
+    found = ask(this_machine(tmp_path), question(tmp_path), tell=print, progress=counted.append)
     assert found.outputs[0].shape == (5, 16, 12, 12)
     assert (found.count, found.offered, found.limited_by) == (5, 5, None)
     assert counted == [1, 2, 3, 4, 5]
@@ -40,15 +40,15 @@ def test_what_no_runtime_loads_is_told_in_its_words(tmp_path: Path) -> None:
     asked = question(tmp_path)
     (tmp_path / "smoothing.onnx").write_bytes(b"no model")
     with pytest.raises(ModelCrashed, match="smoothing.onnx"):
-        ask(this_machine(tmp_path), asked, on_note=print)
+        ask(this_machine(tmp_path), asked, tell=print)
 
 
 def test_a_signal_is_named_with_the_last_words(tmp_path: Path) -> None:
     code = "import os, sys; print('illegal instruction', file=sys.stderr, flush=True); os.abort()"
     with pytest.raises(ModelCrashed, match="SIGABRT: illegal instruction"):
-        ask(dying(tmp_path, code), question(tmp_path), on_note=print)
+        ask(dying(tmp_path, code), question(tmp_path), tell=print)
 
 
 def test_silence_ends_with_the_patience(tmp_path: Path) -> None:
     with pytest.raises(TooSlow, match=r"no answer within 0\.2 s"):
-        ask(dying(tmp_path, "import signal; signal.pause()"), question(tmp_path, 0.2), on_note=print)
+        ask(dying(tmp_path, "import signal; signal.pause()"), question(tmp_path, 0.2), tell=print)

@@ -77,7 +77,7 @@ def test_it_is_judged_and_a_device_answers_in_reals(made, tmp_path):
     np.save(tmp_path / "x.npy", check.inputs[0])
     candidate = made.bundle.manifest.candidate("litert-int8_static")
     question = Question(candidate, tmp_path / "files", (tmp_path / "x.npy",))
-    answers = ask(this_machine(tmp_path), question, on_note=print)
+    answers = ask(this_machine(tmp_path), question, tell=print)
     for there, here in zip(answers.outputs, check.outputs[candidate.id], strict=True):
         np.testing.assert_allclose(there, here.reshape(there.shape), rtol=1e-6)
 

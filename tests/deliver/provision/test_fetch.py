@@ -8,6 +8,7 @@ import pytest
 from edgeq.deliver.provision import resolve, to_fetch
 from edgeq.deliver.wheel_locks import choose
 from edgeq.errors import ArtifactCorrupt, ExtraMissing
+from edgeq.nouns.progress import Note, Progress
 from tests.deliver.provision import devices_on_paper as devices
 
 SMALL = ("tflite-runtime", devices.DEBIAN_12_ARMHF, devices.target())  # one wheel of 1.8 MB
@@ -24,12 +25,13 @@ def no_index(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_fetched_once_and_then_served_without_a_network(
     tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    notes: list[str] = []
-    first = resolve(*SMALL, cache=tmp_path, on_stage=notes.append)
-    assert notes == ["download tflite-runtime 2.14.0 for Python 3.11 on armv7l: 2 MB"]
+    told: list[object] = []
+    first = resolve(*SMALL, cache=tmp_path, tell=told.append)
+    step = "download tflite-runtime 2.14.0 for Python 3.11 on armv7l: 2 MB"
+    assert told == [Progress(step, 0, None, "")]
     request.getfixturevalue("no_index")
-    assert resolve(*SMALL, cache=tmp_path, on_stage=notes.append) == first
-    assert len(notes) == 1
+    assert resolve(*SMALL, cache=tmp_path, tell=told.append) == first
+    assert len(told) == 1
     (wheel,) = first.wheels
     assert wheel.folder == f"tflite-runtime-2.14.0-{wheel.sha256[:8]}"
     assert first.from_device == ("numpy 1.24.2",)
@@ -50,9 +52,9 @@ def test_one_flipped_byte_in_the_cache_is_refused(tmp_path: Path, request: pytes
     damaged[1000] ^= 1
     wheel.file.write_bytes(damaged)
 
-    notes: list[str] = []
-    assert resolve(*SMALL, cache=tmp_path, on_note=notes.append).wheels[0].file.read_bytes() == good
-    assert notes[0] == f"{wheel.file} was damaged: removed"
+    told: list[object] = []
+    assert resolve(*SMALL, cache=tmp_path, tell=told.append).wheels[0].file.read_bytes() == good
+    assert told[0] == Note(f"{wheel.file} was damaged: removed")
 
     wheel.file.write_bytes(damaged)
     request.getfixturevalue("no_index")
