@@ -67,22 +67,14 @@ def _bring(
         samples = push.place_samples(link, token, files.samples)
         # Times of an emulated device mean nothing: a short run without the reference's twin shows that it works.
         kind = "race" if len(plan.entrants) > 1 and device.facts.emulated is None else "measure"
-        job = make_job(kind, name, plan.entrants, samples, plan.limits)
-        measurement = measure(device, token, job, tell)
+        asked = make_job(kind, name, plan.entrants, samples, plan.limits)
+        measurement = measure(device, token, asked, tell)
         keep(store, measurement, device.label, delivery)
         candidate = before.candidate if before else None
         report, checks, choice = race.judge(device, bundle, measurement, plan.left_out, candidate)
         tell(report)
-        live = activate.activate(
-            link,
-            token,
-            name,
-            bundle.digest,
-            choice.candidate,
-            plan.keep,
-            measurement.job,
-            _why_not_compared(report, choice),
-        )
+        job, unknown = measurement.job, _why_not_compared(report, choice)
+        live = activate.activate(link, token, name, bundle.digest, choice.candidate, plan.keep, job, unknown)
     return Deployment(
         conversion,
         device.facts,

@@ -43,9 +43,8 @@ class Session(Contact):
     def in_root(self, root: str | None, *, look_only: bool = False) -> "Session":
         """The same device, its facts read anew, with edgeq's folder in `root`; None: where the device has it now."""
         python = self.link.python if self.local else None
-        return replace(
-            self, **vars(contact(self.link.transport, root=root, python=python, look_only=look_only))
-        )
+        met = contact(self.link.transport, root=root, python=python, look_only=look_only)
+        return replace(self, **vars(met))
 
     def status(self) -> DeviceStatus:
         status: DeviceStatus = self.link.call("status")
