@@ -754,8 +754,8 @@ def uninstall(
 ) -> Removal:
     """Remove the model `name` from a device, or with `everything` the agent, every model, runtime and result.
 
-    A service goes with the root that it works in; one that works in another stays. Raises TargetRefused where the device
-    has no such model, TypeError unless it is either a name or everything.
+    A service goes with the root that it works in. Other roots, and a service that works in one, stay. Raises TargetRefused
+    where the device has no such model, TypeError unless it is either a name or everything.
 
     Args:
         name: The model's name on the device; none with everything.
