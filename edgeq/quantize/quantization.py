@@ -16,7 +16,7 @@ from edgeq.quantize.calibration.array_cache import ArrayCache
 from edgeq.quantize.calibration.calibrate import Ranges
 from edgeq.quantize.evaluate.verdict_cache import VerdictCache
 from edgeq.quantize.run_model import Progress
-from edgeq.quantize.samples import SamplesLike
+from edgeq.quantize.samples import SamplesLike, Split, split_of
 from edgeq.quantize.weights import Blocks, Weights
 
 if TYPE_CHECKING:
@@ -152,6 +152,10 @@ class Context:
         """The samples, for passes that need some."""
         assert self.samples is not None
         return self.samples
+
+    @property
+    def split(self) -> Split:
+        return split_of(self.calibration)
 
     def write(self, q: Quantization, leave: Collection[str] = (), *, fitted: bool = True) -> Written:
         return self.backend.write(q, self.path, leave, fitted=fitted)

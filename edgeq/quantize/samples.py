@@ -1,6 +1,6 @@
 """What quantization needs of a set of samples, however they were read."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -8,6 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.generic]
+
+_FEWEST, _MOST = (
+    8,
+    256,
+)  # samples that are split; a quarter of 256 tells candidates apart by tenths of a decibel
 
 
 class SamplesLike(Protocol):
@@ -58,8 +63,25 @@ class Subset:
     def __getitem__(self, i: int) -> tuple[Array, ...]:
         return self.samples[self.positions[i]]
 
-    def every(self, step: int, first: int = 0) -> "Subset":
-        return Subset(self.samples, self.positions[first::step])
+    def at(self, positions: Iterable[int]) -> "Subset":
+        return Subset(self.samples, tuple(self.positions[i] for i in positions))
+
+
+@dataclass(frozen=True)
+class Split:
+    """Calibration samples by what a pass may do with them: `fit` parameters to some, `choose` among what was fitted by others,
+    and `check` by others again whether the outputs gain. No two have a sample in common, but for fewer than 8 in all.
+    """
+
+    fit: Subset
+    choose: Subset
+    check: Subset
+
+    @property
+    def learn(self) -> Subset:
+        """All but those of `check`, for a pass that only fits or only chooses, or sets some of them apart itself."""
+        positions = sorted({*self.fit.positions, *self.choose.positions})
+        return Subset(self.fit.samples, tuple(positions))
 
 
 def shapes_of(samples: SamplesLike) -> Iterator[tuple[tuple[int, ...], ...]]:
@@ -70,6 +92,19 @@ def shapes_of(samples: SamplesLike) -> Iterator[tuple[tuple[int, ...], ...]]:
 def evenly_spaced(samples: SamplesLike, most: int) -> Subset:
     """Up to `most` of the samples, from the first to the last."""
     positions = tuple(int(i) for i in np.linspace(0, samples.count - 1, min(samples.count, most)))
-    if isinstance(samples, Subset):  # positions are those of the whole set
-        return Subset(samples.samples, tuple(samples.positions[i] for i in positions))
-    return Subset(samples, positions)
+    return samples.at(positions) if isinstance(samples, Subset) else Subset(samples, positions)
+
+
+def split_of(samples: SamplesLike) -> Split:
+    """Up to 256 of the samples: half of them to fit by, a quarter to choose by, a quarter to check by. Every fourth, so that
+    each part is of everything that the samples are sorted by.
+    """
+    some = evenly_spaced(samples, _MOST)
+    if some.count < _FEWEST:
+        return Split(some, some, some)
+    every = range(some.count)
+    return Split(
+        fit=some.at(i for i in every if i % 2 == 0),
+        choose=some.at(i for i in every if i % 4 == 1),
+        check=some.at(i for i in every if i % 4 == 3),
+    )

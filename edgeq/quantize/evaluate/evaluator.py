@@ -1,19 +1,17 @@
-"""How far a quantized graph or file is from float on calibration samples: the measure that passes are chosen and kept by.
+"""How far a quantized graph or file is from float on calibration samples: the measure that passes choose and keep by.
 
 An `Evaluator` holds float's outputs on some samples and gives the noise of a candidate: [samples, outputs], the squared
-error of a sample over the signal of all samples. SQNR in dB and the comparison of two candidates are functions of it.
-Who uses what today:
+error of a sample over the signal of all samples. SQNR in dB and the gain of one candidate over another follow from it.
 
-    smooth                   32 samples, before a softmax    mean SQNR, at least 0.5 dB (folded) or 1 dB (with a Mul) more
-    fit (blockwise)          32 samples, before a softmax    mean SQNR, any gain
-    fit                      up to 128, before a softmax     mean SQNR, any gain, on the samples that it learned from
-    head                     128, before a softmax           mean SQNR of what the head adds, at least 0.5 dB
-    ranges                   64 choose, 64 check             a tensor: two standard errors; the model: mean SQNR, any gain
-    equalize                 64 choose, 64 check             mean SQNR, 0.5 dB on both, and two standard errors
-    few layers in float      64, the file's outputs          SQNR of the worst output, at least 6 dB
-    the gate (judge.py)      all held-out samples            the rules of gate.py; no pass sees these samples
+One rule says what a pass keeps (Gain.reaches): on `check` samples, which nothing was fitted to or chosen by (samples.Split), the
+noise falls by more than half its standard error, and the mean SQNR rises by what the change has to gain:
 
-The next step is one rule for all passes: fit, choose and check on samples of their own, in units of the noise.
+    ranges, fit, head        any gain: the file is as fast
+    equalize                 0.5 dB, with the ranges of every calibrator: other rounding alone moves the outputs by as much
+    smooth                   0.5 dB for factors that fold into a norm, 1 dB for those that need a Mul
+
+Outputs are compared before a softmax (pre_softmax_outputs.py). Layers in float (mixed_precision) are another candidate or the
+gate's remedy, so they are chosen on calibration samples and judged on held-out ones, with the gate's measures.
 """
 
 import tempfile
@@ -43,7 +41,7 @@ Noise = npt.NDArray[np.float64]  # [samples, outputs]
 
 SCRATCH = "evaluated"  # the folder next to a candidate for its large outputs
 _NO_NOISE = 1e-20  # of the signal, 200 dB: stands for an output without any error
-_STANDARD_ERRORS = 2.0
+_LIKELY = 0.5  # standard errors
 _LARGEST_CACHED = 32 * 2**20  # bytes of outputs
 
 
@@ -60,6 +58,25 @@ class Evaluator(Generic[Candidate]):
     def sqnr_db(self, candidate: Candidate) -> float:
         """Mean of the outputs."""
         return mean_sqnr_db(self.noise(candidate))
+
+    def gain(self, before: Candidate, after: Candidate) -> "Gain":
+        return gain_of(self.noise(before), self.noise(after))
+
+
+@dataclass(frozen=True)
+class Gain:
+    """`db`: the mean SQNR of the outputs after a change, less that before. `standard_errors`: by how many of its standard
+    errors over the samples the noise fell, each output relative to what it was before.
+    """
+
+    db: float
+    standard_errors: float
+
+    def reaches(self, least_db: float) -> bool:
+        """Whether it is worth the change: more likely real than not by two to one. Most of what is tried helps, so two standard
+        errors would refuse more gains than losses where samples are few (ResNet-20, 32 samples: 2 dB lost).
+        """
+        return self.standard_errors > _LIKELY and self.db >= least_db
 
 
 def graph_evaluator(
@@ -139,7 +156,7 @@ def noise_of(reference: Outputs, outputs: Outputs) -> Noise:
 
 
 def mean_sqnr_db(noise: Noise) -> float:
-    return float(np.mean(_sqnr_of_each(noise)))
+    return float(np.mean(_sqnr_of_each(noise))) if noise.size else -10.0 * float(np.log10(_NO_NOISE))
 
 
 def worst_sqnr_db(noise: Noise) -> float:
@@ -151,19 +168,12 @@ def _sqnr_of_each(noise: Noise) -> Noise:
     return np.asarray(-10.0 * np.log10(np.maximum(noise.sum(axis=0), _NO_NOISE)))
 
 
-def output_weights(noise: Noise) -> Noise:
-    """With which outputs count alike: the gain in decibels at an output is that in noise over its noise."""
-    return np.asarray(1.0 / np.maximum(noise.sum(axis=0), 1e-30))
-
-
-def surely_less(before: Noise, after: Noise, weights: Noise | None = None) -> bool:
-    """Whether the weighted noise, in the mean over samples, fell by more than two of its standard errors (a paired test).
-    `weights` are those of the outputs; None: of `before`.
-    """
-    each = output_weights(before) if weights is None else weights
-    change = after @ each - before @ each
-    error = float(change.std(ddof=1)) * np.sqrt(len(change)) if len(change) > 1 else np.inf
-    return float(change.sum()) < -_STANDARD_ERRORS * error
+def gain_of(before: Noise, after: Noise) -> Gain:
+    weights = 1.0 / np.maximum(before.sum(axis=0), 1e-30)  # in decibels, outputs count alike
+    change = (before - after) @ weights
+    error = float(change.std(ddof=1)) / np.sqrt(len(change)) if len(change) > 1 else np.inf
+    fell = float(change.mean()) if len(change) else 0.0
+    return Gain(mean_sqnr_db(after) - mean_sqnr_db(before), fell / max(error, 1e-30))
 
 
 def _stacked(outputs: Iterable[Sequence[Array]]) -> Outputs:

@@ -4,9 +4,7 @@ A classifier's pooled features are few and have a wide range: quantizing them ca
 (ResNet-8: 32 dB with only that tensor quantized), and the layer behind them does a thousandth of the work.
 """
 
-import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,108 +16,53 @@ from edgeq.graphs.work import onnx_node_shares, tflite_operator_shares
 from edgeq.nouns.passes import PassResult
 from edgeq.plain_text import counted
 from edgeq.quantize.evaluate.evaluator import (
-    Outputs,
+    Noise,
+    gain_of,
     graph_evaluator,
     mean_sqnr_db,
-    noise_of,
     tflite_evaluator,
 )
 from edgeq.quantize.evaluate.pre_softmax_outputs import last_layers, tflite_pre_softmax
 from edgeq.quantize.quantization import Context, Quantization
-from edgeq.quantize.samples import SamplesLike, evenly_spaced
 
 if TYPE_CHECKING:
     import onnx
 
 _CLOSE_DB = 35.0  # outputs that are as close as this need no help
-_WORTH_DB = 0.5  # what they have to gain
-_SAMPLES = 128  # enough to tell candidates apart by tenths of a decibel
 _WORK, _WEIGHTS = 0.02, 0.05  # shares of the whole model that may stay in float
 
 _LIGHT = (*MOVES_VALUES, *AVERAGES, "Cast", "Dropout")
 _TFLITE_LIGHT = ("AVERAGE_POOL_2D", "MEAN", "RESHAPE", "SQUEEZE", "SUM", "TRANSPOSE")
 
-
-@dataclass(frozen=True)
-class Head:
-    """The nodes or operators that stay in float, and why."""
-
-    in_float: dict[str, str]
-    result: PassResult
-
-
 NAME = "head"
-_LARGE = Head({}, PassResult("head", False, "the last layer is not small"))
 
 
 def run(q: Quantization, context: Context) -> Quantization:
     """After the fit: what the head loses is visible only next to fitted layers."""
-
-    def write(leave: frozenset[str]) -> None:
-        context.write(q, leave)
-
-    samples, threads = context.calibration, context.threads
-    found = (
-        onnx_head_in_float(q.graph, context.path, write, samples, threads)
-        if q.format == "onnx"
-        else tflite_head_in_float(q.source, context.path, write, samples, threads)
-    )
-    return q.keep_in_float(found.in_float).result(found.result)
-
-
-def onnx_head_in_float(
-    model: "onnx.ModelProto",
-    path: Path,
-    write: Callable[[frozenset[str]], None],
-    samples: SamplesLike,
-    threads: int,
-) -> Head:
-    """By nodes; `write` writes the QDQ file at `path` with some nodes in float."""
-    head = onnx_head(model)
+    head = onnx_head(q.graph) if q.format == "onnx" else tflite_head(q.source)
     if not head:
-        return _LARGE
-    evaluator = graph_evaluator(model, evenly_spaced(samples, _SAMPLES), threads)
-
-    def outputs(leave: frozenset[str]) -> Outputs:
-        write(leave)
-        return evaluator.run(read_onnx(path))
-
-    return _worth_it(head, evaluator.reference, outputs(frozenset()), outputs(head))
-
-
-def tflite_head_in_float(
-    source: Path, path: Path, write: Callable[[frozenset[str]], None], samples: SamplesLike, threads: int
-) -> Head:
-    """The same for the .tflite at `path`, quantized from `source`; by the names of the operators' outputs."""
-
-    head = tflite_head(source)
-    if not head:
-        return _LARGE
-    evaluator = tflite_evaluator(source, evenly_spaced(samples, _SAMPLES), threads)
-
-    def outputs(leave: frozenset[str]) -> Outputs:
-        write(leave)
-        return evaluator.run(path)
-
-    return _worth_it(head, evaluator.reference, outputs(frozenset()), outputs(head))
+        return q.result(PassResult(NAME, False, "the last layer is not small"))
+    before, after = _noises(q, (frozenset(), head), context)
+    before_db, after_db, gain = mean_sqnr_db(before), mean_sqnr_db(after), gain_of(before, after)
+    if before_db >= _CLOSE_DB:
+        return q.result(PassResult(NAME, False, f"output SQNR is {before_db:.1f} dB without it"))
+    if not gain.reaches(0.0):
+        return q.result(PassResult(NAME, False, "in float the outputs do not gain", round(gain.db, 1)))
+    why = f"under 2 % of MACs; output SQNR {before_db:.1f} dB in int8, {after_db:.1f} dB in float"
+    result = PassResult(NAME, True, counted(len(head), "operator"), round(gain.db, 1))
+    return q.keep_in_float(dict.fromkeys(sorted(head), why)).result(result)
 
 
-def _worth_it(head: frozenset[str], reference: Outputs, quantized: Outputs, in_float: Outputs) -> Head:
-    """By the noise that the quantized head adds to that of its input, which both files share. On the samples that the head was
-    fitted to, its errors compensate some of the input's, so the outputs alone would favour int8.
+def _noises(q: Quantization, choices: Sequence[frozenset[str]], context: Context) -> list[Noise]:
+    """With the nodes of each choice in float, on samples that no layer was fitted to: on others the errors of a fitted head
+    compensate some of its input's.
     """
-    after, own = (mean_sqnr_db(noise_of(*pair)) for pair in ((reference, in_float), (in_float, quantized)))
-    gain = 10 * math.log10(1 + 10 ** ((after - own) / 10))
-    before = after - gain
-    if before >= _CLOSE_DB:
-        return Head({}, PassResult("head", False, f"output SQNR is {before:.1f} dB without it"))
-    if gain < _WORTH_DB:
-        return Head({}, PassResult("head", False, f"in float the outputs gain less than {_WORTH_DB:g} dB"))
-    why = f"under 2 % of MACs; output SQNR {before:.1f} dB in int8, {after:.1f} dB in float"
-    return Head(
-        dict.fromkeys(sorted(head), why),
-        PassResult("head", True, counted(len(head), "operator"), round(gain, 1)),
-    )
+    check, threads = context.split.check, context.threads
+    if q.format == "onnx":
+        graphs = graph_evaluator(q.graph, check, threads)
+        return [graphs.noise(read_onnx(context.write(q, leave).path)) for leave in choices]
+    files = tflite_evaluator(q.source, check, threads)
+    return [files.noise(context.write(q, leave).path) for leave in choices]
 
 
 def onnx_head(model: "onnx.ModelProto") -> frozenset[str]:

@@ -74,7 +74,11 @@ def test_the_error_of_the_last_layer_is_the_error_of_the_model(tmp_path):
 
 @pytest.mark.parametrize(("recipe", "bits", "size"), [("int8_blockwise", 8, 64), ("int4_blockwise", 4, 32)])
 def test_blocks_are_listed_with_their_size(tmp_path, recipe, bits, size):
-    layers, loss = explained(dense(), recipe, ROWS, tmp_path)
+    rng = np.random.default_rng(5)
+    correlated = rng.normal(size=(64, 8)) @ rng.normal(
+        size=(8, 64)
+    )  # GPTQ gains by what inputs have in common
+    layers, loss = explained(dense(), recipe, Rows(correlated.astype(np.float32)), tmp_path)
     second = layers["second"]  # a Gemm, which becomes a product and a sum
     assert second.scheme == f"int{bits} blocks of {size}"
     assert second.error == pytest.approx(loss, rel=1e-4)

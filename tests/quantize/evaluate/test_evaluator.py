@@ -12,15 +12,15 @@ from edgeq.graphs.float_graph import read
 from edgeq.quantize.calibration.array_cache import ArrayCache
 from edgeq.quantize.evaluate.evaluator import (
     file_evaluator,
+    gain_of,
     graph_evaluator,
     mean_sqnr_db,
     noise_of,
-    surely_less,
     tflite_evaluator,
     worst_sqnr_db,
 )
 from edgeq.quantize.evaluate.sqnr import sqnr_db
-from edgeq.quantize.samples import Subset, evenly_spaced
+from edgeq.quantize.samples import Subset, evenly_spaced, split_of
 from tests.quantize.networks import Rows, images, residual, saved
 from tests.quantize.tflite_networks import dense
 
@@ -69,17 +69,29 @@ def test_outputs_count_alike_or_the_worst_of_them():
     assert mean_sqnr_db(equal) == worst_sqnr_db(equal) == worst_sqnr_db(np.zeros((2, 0))) == 200.0
 
 
-def test_a_gain_counts_where_the_samples_agree_on_it():
+def test_a_gain_counts_where_it_stands_out_of_its_noise():
     before = RNG.uniform(1, 2, (64, 2)) * [1.0, 100.0]
-    assert surely_less(before, 0.9 * before)
-    assert not surely_less(before, before)
-    assert not surely_less(before, 1.1 * before)
-    lucky = before.copy()
-    lucky[0] = 0.0  # one sample alone
-    assert not surely_less(before, lucky)
-    one_output = before * [0.9, 1.0]
-    assert surely_less(before, one_output) and not surely_less(before, one_output, np.array([0.0, 1.0]))
-    assert not surely_less(before[:1], 0.9 * before[:1])
+    assert gain_of(before, 0.5 * before).db == pytest.approx(3.01, abs=0.01)
+    assert gain_of(before, 0.9 * before).reaches(0.4) and not gain_of(before, 0.9 * before).reaches(0.5)
+    assert not gain_of(before, before).reaches(0.0)
+    assert not gain_of(before, 1.1 * before).reaches(0.0)
+    mixed = (
+        before * np.where(np.arange(64) % 2, 0.51, 1.48)[:, None]
+    )  # half of the samples gain, half lose as much
+    assert gain_of(before, mixed).standard_errors < 0.5 and not gain_of(before, mixed).reaches(0.0)
+
+
+def test_outputs_count_alike_in_a_gain():
+    before = RNG.uniform(1, 2, (64, 2)) * [1.0, 100.0]
+    assert gain_of(before, before * [0.9, 1.0]).reaches(0.2)
+    assert gain_of(before, before * [0.9, 1.0]).db == pytest.approx(gain_of(before, before * [1.0, 0.9]).db)
+
+
+def test_one_sample_or_none_shows_no_gain():
+    before = np.ones((1, 2))
+    assert not gain_of(before, 0.5 * before).reaches(0.0)
+    assert not gain_of(np.zeros((0, 0)), np.zeros((0, 0))).reaches(0.0)
+    assert not gain_of(np.ones((8, 1)), np.full((8, 1), np.nan)).reaches(0.0)
 
 
 def test_graphs_and_files_of_one_network_have_the_same_noise(tmp_path):
@@ -109,6 +121,21 @@ def test_the_outputs_of_float_are_cached(tmp_path):
         file_evaluator(path, Subset(samples, positions), 1, model="m", cache=cache)
         asked.append(bool(samples.asked))
     assert asked == [True, False, True]
+
+
+@pytest.mark.parametrize("count", [8, 33, 200, 1000])
+def test_samples_to_fit_choose_and_check_by_are_apart(count):
+    split = split_of(Rows(images(4)[np.arange(count) % 4]))
+    parts = [set(part.positions) for part in (split.fit, split.choose, split.check)]
+    assert set.union(*parts) <= set(range(count)) and sum(map(len, parts)) == len(set.union(*parts)) == min(
+        count, 256
+    )
+    assert set(split.learn.positions) == parts[0] | parts[1]
+
+
+def test_fewer_than_eight_samples_are_not_split():
+    split = split_of(Rows(images(7)))
+    assert split.fit == split.choose == split.check and split.learn.positions == tuple(range(7))
 
 
 def test_positions_reach_from_the_first_to_the_last():

@@ -5,7 +5,12 @@ import onnx
 from onnx import numpy_helper
 
 from edgeq.graphs.float_graph import read
-from edgeq.quantize.passes.head import onnx_head, onnx_head_in_float
+from edgeq.nouns.plan import CandidatePlan
+from edgeq.quantize.calibration.array_cache import NO_CACHE
+from edgeq.quantize.passes import head
+from edgeq.quantize.passes.head import onnx_head
+from edgeq.quantize.quantization import Context, Quantization, Written
+from edgeq.quantize.run_model import no_progress
 from tests.quantize.networks import Rows, images, residual, saved
 
 
@@ -20,29 +25,47 @@ def test_a_classifier_with_many_of_the_weights_is_no_head(tmp_path):
     assert onnx_head(read(tmp_path / "net.onnx")) == frozenset()
 
 
+class HeadOff:
+    """Stands for a backend: a stem that is a little off, and weights of the head that are off by `noise` unless in float."""
+
+    def __init__(self, noise):
+        self.noise = noise
+
+    def write(self, q, path, leave=(), *, fitted=True):
+        copy = onnx.ModelProto()
+        copy.CopyFrom(q.graph)
+        stored = {i.name: i for i in copy.graph.initializer}
+        off = {"stem.b": 0.01, "head.w": 0.0 if "scores_Gemm" in leave else self.noise}
+        for name, by in off.items():
+            changed = numpy_helper.to_array(stored[name]) + np.float32(by)
+            stored[name].CopyFrom(numpy_helper.from_array(changed, name))
+        onnx.save(copy, str(path))
+        return Written(path)
+
+
+def after_head(model, noise, folder):
+    plan = CandidatePlan("c", "onnxruntime", "int8_static", "onnx", "")
+    samples, path = Rows(images(32)), folder / "tried.onnx"
+    context = Context(
+        samples, samples, path, HeadOff(noise), {"head"}, "auto", 1, no_progress, NO_CACHE, None, None, None
+    )
+    return head.run(Quantization(plan, "static", 8, folder / "net.onnx", model), context)
+
+
 def test_float_only_where_the_outputs_gain(tmp_path):
     saved(residual(channels=32), tmp_path)
-    model, samples = read(tmp_path / "net.onnx"), Rows(images(8))
-    path = tmp_path / "tried.onnx"
-
-    def emit_with(noise):
-        """Stands for an emitter: weights of the head off by `noise` unless it is left in float."""
-
-        def emit(leave):
-            copy = onnx.ModelProto()
-            copy.CopyFrom(model)
-            head = next(i for i in copy.graph.initializer if i.name == "head.w")
-            off = numpy_helper.to_array(head) + (0 if "scores_Gemm" in leave else np.float32(noise))
-            stem = next(i for i in copy.graph.initializer if i.name == "stem.b")
-            stem.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(stem) + np.float32(0.01), "stem.b"))
-            head.CopyFrom(numpy_helper.from_array(off, "head.w"))
-            onnx.save(copy, str(path))
-
-        return emit
-
-    close = onnx_head_in_float(model, path, emit_with(1e-6), samples, 1)
-    assert close.in_float == {} and not close.result.kept and "dB without" in close.result.why
-    worth = onnx_head_in_float(model, path, emit_with(0.5), samples, 1)
+    model = read(tmp_path / "net.onnx")
+    close = after_head(model, 1e-6, tmp_path)
+    assert close.in_float == {} and not close.results[0].kept and "dB without" in close.results[0].why
+    worth = after_head(model, 0.5, tmp_path)
     found = worth.in_float
-    assert worth.result.kept and worth.result.gain_db > 1
+    assert worth.results[0].kept and worth.results[0].gain_db > 1
     assert list(found) == sorted(onnx_head(model)) and "% of MACs; output SQNR" in found["scores_Gemm"]
+
+
+def test_no_gain_no_float(tmp_path):
+    """The outputs are far off for the stem's sake alone."""
+    saved(residual(channels=32), tmp_path)
+    model = read(tmp_path / "net.onnx")
+    unchanged = after_head(model, 0.0, tmp_path)
+    assert unchanged.in_float == {} and not unchanged.results[0].kept

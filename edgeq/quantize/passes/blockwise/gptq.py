@@ -40,17 +40,17 @@ def run(q: Quantization, context: Context) -> Quantization:
         return q
     backend = context.backend
     assert isinstance(backend, GraphBackend)
-    samples, threads = context.samples, context.threads
+    split, threads = context.split, context.threads
     products = products_of(q.graph)
-    blocks = _blocks(q.graph, products, q.weight_bits, samples, threads, context.progress)
+    learned, check = evenly_spaced(split.learn, _SAMPLES), evenly_spaced(split.check, _COMPARED_ON)
+    blocks = _blocks(q.graph, products, q.weight_bits, learned, threads, context.progress)
     fitted = replace(q, blocks=tuple(blocks))
-    evaluator = graph_evaluator(q.graph, evenly_spaced(samples, _COMPARED_ON), threads)
-    after, before = (evaluator.sqnr_db(backend.quantized(each)) for each in (fitted, q))
-    gain, count = round(after - before, 1), counted(sum(map(_fits, products)), "product")
-    if after <= before:
-        return q.result(PassResult(NAME, False, f"{count}: no closer", gain))
-    changes = tuple(AppliedChange(p.node.name, _HOW, gain) for p in products if _fits(p))
-    return fitted.changed(NAME, changes).result(PassResult(NAME, True, count, gain))
+    gain = graph_evaluator(q.graph, check, threads).gain(backend.quantized(q), backend.quantized(fitted))
+    gain_db, count = round(gain.db, 1), counted(sum(map(_fits, products)), "product")
+    if not gain.reaches(0.0):
+        return q.result(PassResult(NAME, False, f"{count}: no closer", gain_db))
+    changes = tuple(AppliedChange(p.node.name, _HOW, gain_db) for p in products if _fits(p))
+    return fitted.changed(NAME, changes).result(PassResult(NAME, True, count, gain_db))
 
 
 def round_gptq(weights: npt.NDArray[np.float32], gram: Doubles, bits: int, size: int) -> Blocks:
@@ -96,7 +96,7 @@ def _moments(
     for tensors in _groups(sizes):
         sums = {name: np.zeros((sizes[name],) * 2, np.float64) for name in tensors}
         count = dict.fromkeys(tensors, 0)
-        for values in values_of(model, tensors, evenly_spaced(samples, _SAMPLES), threads):
+        for values in values_of(model, tensors, samples, threads):
             for name, value in zip(tensors, values, strict=True):
                 rows = np.asarray(value, np.float32).reshape(-1, sizes[name])
                 sums[name] += rows.T @ rows

@@ -7,7 +7,6 @@ quantized outputs gain by it.
 Nagel et al., "Data-free quantization through weight equalization and bias correction", 2019.
 """
 
-import itertools
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -21,7 +20,7 @@ from edgeq.nouns.passes import AppliedChange, PassResult
 from edgeq.plain_text import counted
 from edgeq.quantize.calibration.calibrate import Ranges, calibrate_onnx, ranges_of
 from edgeq.quantize.calibration.observers import AUTO
-from edgeq.quantize.evaluate.evaluator import Noise, file_evaluator, mean_sqnr_db, surely_less
+from edgeq.quantize.evaluate.evaluator import Gain
 from edgeq.quantize.evaluate.sqnr import finite
 from edgeq.quantize.passes import small_convs
 from edgeq.quantize.passes.equalize.factors import Channels, eighths_of, gain_db
@@ -29,7 +28,7 @@ from edgeq.quantize.passes.equalize.pairs import Eighths, Pair, array, as_in, fa
 from edgeq.quantize.passes.ranges.trial import OnnxTrial
 from edgeq.quantize.quantization import Context, Quantization
 from edgeq.quantize.run_model import Progress, values_of
-from edgeq.quantize.samples import SamplesLike, evenly_spaced
+from edgeq.quantize.samples import SamplesLike, Split, evenly_spaced, split_of
 
 if TYPE_CHECKING:
     import onnx
@@ -41,7 +40,7 @@ NAME = "equalize"
 Write = Callable[["onnx.ModelProto", Path, Ranges], None]  # quantizes a graph into a file
 
 _CHANNEL_SAMPLES = 8  # for the ranges of channels
-_SAMPLES = 64  # to decide by, and as many to check with
+_RANGE_SAMPLES = 64  # for the ranges of tensors
 _FEWEST = 32  # in all
 _WORTH_TRYING_DB = 3.0  # predicted for some pair: trying costs as much as quantizing the model twice
 _WORTH_SCALING_DB = 0.5  # predicted for a pair
@@ -89,18 +88,19 @@ def equalized(
         return skipped("no two layers are directly connected")
     if samples.count < _FEWEST:
         return skipped(f"fewer than {_FEWEST} samples to decide by")
-    eighths, most = _factors(model, pairs, samples, threads)
+    split = split_of(samples)
+    eighths, most = _factors(model, pairs, split.fit, threads)
     if most < _WORTH_TRYING_DB:
         return skipped(f"channels are alike: no layer would gain more than {max(most, 0.0):.1f} dB")
     changed = scaled(model, eighths)
     with tempfile.TemporaryDirectory(dir=beside.parent) as name:
-        gain = _Comparison(Path(name), write, samples, threads).gain_db(model, changed)
+        gain = _Comparison(Path(name), write, split, threads).gain(model, changed)
         progress("equalize", 1.0)
-    layers = counted(len(eighths), "layer")
-    if gain is None or gain < _WORTH_KEEPING_DB:
-        return skipped(f"{layers}: the outputs do not reliably improve", gain)
-    changes = tuple(AppliedChange(first, _HOW, gain) for first in eighths)
-    return Equalized(changed, PassResult(NAME, True, layers, gain), changes)
+    layers, gain_db = counted(len(eighths), "layer"), round(gain.db, 1)
+    if not gain.reaches(_WORTH_KEEPING_DB):
+        return skipped(f"{layers}: the outputs do not reliably gain", gain_db)
+    changes = tuple(AppliedChange(first, _HOW, gain_db) for first in eighths)
+    return Equalized(changed, PassResult(NAME, True, layers, gain_db), changes)
 
 
 def _factors(
@@ -131,36 +131,31 @@ def _channels(
 
 @dataclass(frozen=True)
 class _Comparison:
-    """Quantizes both graphs with the ranges of every automatic calibrator, from samples to decide by, and compares them on
-    these and on samples to check with. Other ranges gain as much as factors do: the factors have to gain with all of them.
+    """Quantizes both graphs with the ranges of every automatic calibrator. Other ranges gain as much as factors do: the
+    factors have to gain with all of them.
     """
 
     folder: Path
     write: Write
-    samples: SamplesLike
+    split: Split
     threads: int
 
-    def gain_db(self, model: "onnx.ModelProto", changed: "onnx.ModelProto") -> float | None:
-        """The smallest gain of all sets and calibrators, or the first that is too small; None where it is not significant."""
-        some = evenly_spaced(self.samples, 2 * _SAMPLES)
-        choose, check = some.every(2), some.every(2, first=1)
+    def gain(self, model: "onnx.ModelProto", changed: "onnx.ModelProto") -> Gain:
+        """The smallest with any calibrator, or the first that is too small."""
         trials = self._trial(model, "before"), self._trial(changed, "after")
-        evaluators = [file_evaluator(trials[0].float_path, some, self.threads) for some in (choose, check)]
-        calibrations = [calibrate_onnx(each, choose, True, threads=self.threads) for each in (model, changed)]
-        before: list[Noise] = []
-        after: list[Noise] = []
-        gains: list[float] = []
-        for evaluator, calibrator in itertools.product(evaluators, AUTO):
-            for noises, trial, calibration in zip((before, after), trials, calibrations, strict=True):
+        evaluator = trials[0].evaluator(self.split.check, self.threads)
+        learned = evenly_spaced(self.split.learn, _RANGE_SAMPLES)
+        calibrations = [
+            calibrate_onnx(each, learned, True, threads=self.threads) for each in (model, changed)
+        ]
+        gains: list[Gain] = []
+        for calibrator in AUTO:
+            for trial, calibration in zip(trials, calibrations, strict=True):
                 trial.write(ranges_of(calibration, calibrator))
-                noises.append(evaluator.noise(trial.path))
-            gains.append(mean_sqnr_db(after[-1]) - mean_sqnr_db(before[-1]))
-            if gains[-1] < _WORTH_KEEPING_DB:
-                return round(gains[-1], 1)
-        for part in (slice(0, len(AUTO)), slice(len(AUTO), None)):
-            if not surely_less(np.mean(before[part], axis=0), np.mean(after[part], axis=0)):
-                return None
-        return round(min(gains), 1)
+            gains.append(evaluator.gain(*(trial.path for trial in trials)))
+            if not gains[-1].reaches(_WORTH_KEEPING_DB):
+                return gains[-1]
+        return min(gains, key=lambda gain: gain.db)
 
     def _trial(self, model: "onnx.ModelProto", name: str) -> OnnxTrial:
         path = self.folder / name / "model.onnx"

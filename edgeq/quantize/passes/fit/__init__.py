@@ -17,13 +17,13 @@ from edgeq.graphs.memory import activation_bytes
 from edgeq.graphs.onnx_io import read_onnx
 from edgeq.nouns.passes import PassResult
 from edgeq.plain_text import counted
-from edgeq.quantize.evaluate.evaluator import graph_evaluator, tflite_evaluator
+from edgeq.quantize.evaluate.evaluator import Gain, graph_evaluator, tflite_evaluator
 from edgeq.quantize.passes.fit.fit_layers import fit_layers
 from edgeq.quantize.passes.fit.qdq_file import QdqFile
 from edgeq.quantize.passes.fit.quantized_tflite import TfliteFile
 from edgeq.quantize.quantization import Context, Quantization
 from edgeq.quantize.run_model import Progress
-from edgeq.quantize.samples import SamplesLike, Subset, evenly_spaced, shapes_of
+from edgeq.quantize.samples import SamplesLike, Subset, evenly_spaced, shapes_of, split_of
 from edgeq.quantize.weights import Weights
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 NAME = "fit"
 HOW = "weights and biases corrected for earlier rounding error"
 
-_FEWEST, _MOST = 8, 128  # samples
+_FEWEST, _MOST = 8, 128  # samples in all, and to learn from
 _ROOM = 512 * 2**20  # bytes for the activations of all samples between two layers, in float and quantized
 
 # Sums of squares of huge values overflow, and the weights solved for are not finite: they lose in the comparison.
@@ -45,7 +45,7 @@ class Fit:
 
     weights: dict[str, Weights] = field(default_factory=dict)
     gain_db: float = 0.0
-    result: PassResult = PassResult(NAME, False, f"fewer than {_FEWEST} samples to learn from")  # noqa: RUF009 (frozen)
+    result: PassResult = PassResult(NAME, False, f"fewer than {_FEWEST} samples")  # noqa: RUF009 (frozen)
 
 
 def run(q: Quantization, context: Context) -> Quantization:
@@ -78,16 +78,16 @@ def fit_onnx(
 ) -> Fit:
     """Of the QDQ file `written`, made from `model`, which was read from `source`; both files stay as they are.
 
-    Learns from up to 128 samples, fewer where their activations would take more than 512 MB, none with fewer than 8. Not
-    kept where the SQNR of the pre-softmax outputs does not rise on those samples.
+    Learns from up to 128 samples, fewer where their activations would take more than 512 MB, none with fewer than 8. Kept
+    where the pre-softmax outputs gain on samples that it did not learn from.
     """
     learned = _learned(source, "onnx", samples)
     if not learned.count:
         return Fit()
     before, after = read_onnx(written), read_onnx(written)
     weights = fit_layers(QdqFile(after, model), learned, threads=threads, progress=progress)
-    evaluator = graph_evaluator(model, learned, threads)
-    return _kept(weights, evaluator.sqnr_db(before), evaluator.sqnr_db(after))
+    evaluator = graph_evaluator(model, split_of(samples).check, threads)
+    return _kept(weights, evaluator.gain(before, after))
 
 
 @_huge_values
@@ -98,21 +98,21 @@ def fit_tflite(source: Path, written: Path, samples: SamplesLike, threads: int, 
         return Fit()
     file = TfliteFile(source, written)
     weights = fit_layers(file, learned, threads=threads, progress=progress)
-    evaluator = tflite_evaluator(source, learned, threads)
+    evaluator = tflite_evaluator(source, split_of(samples).check, threads)
     with tempfile.TemporaryDirectory(dir=written.parent) as folder:
         after = Path(folder) / "fitted.tflite"
         file.save(after)
-        return _kept(weights, evaluator.sqnr_db(written), evaluator.sqnr_db(after))
+        return _kept(weights, evaluator.gain(written, after))
 
 
 def _learned(source: Path, format: str, samples: SamplesLike) -> Subset:
     room = _ROOM // max(2 * activation_bytes(source, format, shapes_of(samples)), 1)
-    count = min(samples.count, _MOST, room)
-    return evenly_spaced(samples, count if count >= _FEWEST else 0)
+    enough = min(samples.count, room) >= _FEWEST
+    return evenly_spaced(split_of(samples).learn, min(_MOST, room) if enough else 0)
 
 
-def _kept(weights: dict[str, Weights], before_db: float, after_db: float) -> Fit:
-    gain, layers = after_db - before_db, counted(len(weights), "layer")
-    if gain <= 0:
-        return Fit(result=PassResult(NAME, False, f"{layers}: the outputs do not improve", round(gain, 1)))
-    return Fit(weights, gain, PassResult(NAME, True, layers, round(gain, 1)))
+def _kept(weights: dict[str, Weights], gain: Gain) -> Fit:
+    layers, gain_db = counted(len(weights), "layer"), round(gain.db, 1)
+    if not gain.reaches(0.0):
+        return Fit(result=PassResult(NAME, False, f"{layers}: the outputs do not reliably gain", gain_db))
+    return Fit(weights, gain.db, PassResult(NAME, True, layers, gain_db))

@@ -88,7 +88,7 @@ def _sqnr_of(q: Quantization, context: Context) -> Callable[[frozenset[str]], fl
 
     @cache
     def evaluator() -> Evaluator[Path]:
-        samples = evenly_spaced(context.calibration, _SAMPLES)
+        samples = evenly_spaced(context.split.learn, _SAMPLES)
         stage = "try a few layers in float"
         return file_evaluator(q.source, samples, context.threads, progress=context.progress, stage=stage)
 

@@ -4,7 +4,7 @@ model, then others for single tensors.
 An outlier that can be clipped in one tensor decides the output in another, so no calibrator is best for all. But each
 change of a range also changes all rounding behind it, which alone moves the outputs by a few tenths of a decibel: taking
 every gain would fit the samples. So a change for a tensor needs a gain of two standard errors over the samples, and all
-changes together are checked on other calibration samples. Held-out samples have no part in it.
+changes together are kept by the rule of evaluator.py, on other calibration samples. Held-out samples have no part in it.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,21 +19,19 @@ from edgeq.quantize.calibration.tensor_stats import TensorStats
 from edgeq.quantize.evaluate.evaluator import (
     Evaluator,
     Noise,
-    file_evaluator,
+    gain_of,
     mean_sqnr_db,
-    output_weights,
-    surely_less,
 )
 from edgeq.quantize.passes.ranges.trial import Trial
-from edgeq.quantize.samples import SamplesLike, Subset, evenly_spaced
+from edgeq.quantize.samples import SamplesLike, Subset, evenly_spaced, split_of
 
 Calibrators = Mapping[str, str]  # by tensor
 
 _SAMPLES = (
-    64  # to choose with, and as many to check with: enough to tell calibrators apart by tenths of a decibel
+    128  # to choose the calibrator of the whole model by: enough to tell them apart by tenths of a decibel
 )
-_CHECKED_FROM = 32  # samples in all; below they all choose, for the whole model only
-_FEWEST = 16  # samples, below which a standard error is meaningless
+_FEWEST = 16  # samples to choose by for a tensor, below which a standard error is meaningless
+_STANDARD_ERRORS = 2.0  # of the noise's fall for a tensor: each of many is tried
 _SIGNIFICANT = 0.01  # of the noise of all tensors together: 0.04 dB
 # Values of activations that may be computed to choose per tensor, well under a second's worth. A number, not a time, so
 # that the same input gives the same file on every machine.
@@ -103,11 +101,10 @@ def per_tensor(
     before = noise(chosen)
     if len(before) < _FEWEST:
         return chosen
-    weights = output_weights(before)
     for tensor, calibrator in candidates:
         tried = {**chosen, tensor: calibrator}
         after = noise(tried)
-        if surely_less(before, after, weights):
+        if gain_of(before, after).standard_errors > _STANDARD_ERRORS:
             chosen, before = tried, after
     return chosen
 
@@ -115,21 +112,20 @@ def per_tensor(
 def _closest(
     calibration: Calibration, trial: Trial, samples: SamplesLike, threads: int, cache: ArrayCache
 ) -> tuple[str, Ranges]:
-    some = evenly_spaced(samples, 2 * _SAMPLES)
-    checked = some.count >= _CHECKED_FROM
+    split = split_of(samples)
 
-    def on(part: Subset) -> Evaluator[Path]:
-        return file_evaluator(trial.float_path, part, threads, model=calibration.model, cache=cache)
+    def on(some: Subset) -> Evaluator[Path]:
+        return trial.evaluator(some, threads, calibration.model, cache)
 
-    every = on(some)
-    choose = on(some.every(2)) if checked else every
+    learned = on(evenly_spaced(split.learn, _SAMPLES))
     ranges = {name: ranges_of(calibration, name) for name in AUTO}
-    best = max(AUTO, key=lambda name: mean_sqnr_db(_noise(trial, ranges[name], every)))  # the first of equals
-    chosen = _per_tensor(calibration, ranges, best, trial, choose) if checked else {}
+    noise = {name: _noise(trial, ranges[name], learned) for name in AUTO}
+    best = max(AUTO, key=lambda name: mean_sqnr_db(noise[name]))  # the first of equals
+    chosen = _per_tensor(calibration, ranges, best, trial, on(split.choose))
     if set(chosen.values()) - {best}:
-        check, mixed = on(some.every(2, first=1)), _mixed(ranges, chosen, best)
+        check, mixed = on(split.check), _mixed(ranges, chosen, best)
         before, after = (_noise(trial, r, check) for r in (ranges[best], mixed))
-        if mean_sqnr_db(after) > mean_sqnr_db(before):
+        if gain_of(before, after).reaches(0.0):
             return f"per tensor: {_in_words(chosen)}", mixed
     return best, ranges[best]
 

@@ -16,10 +16,12 @@ from edgeq.graphs.onnx_edit import copied
 from edgeq.graphs.onnx_index import index_of
 from edgeq.graphs.onnx_io import read_onnx
 from edgeq.graphs.stages import ending_at
+from edgeq.quantize.calibration.array_cache import NO_CACHE, ArrayCache
 from edgeq.quantize.calibration.tensor_stats import Range
-from edgeq.quantize.evaluate.evaluator import SCRATCH
+from edgeq.quantize.evaluate.evaluator import SCRATCH, Evaluator, file_evaluator, tflite_evaluator
 from edgeq.quantize.evaluate.pre_softmax_outputs import pre_softmax_of, tensors_in
 from edgeq.quantize.numerics import Grid, affine
+from edgeq.quantize.samples import Subset
 
 if TYPE_CHECKING:
     import onnx
@@ -29,14 +31,19 @@ Write = Callable[[dict[str, Range]], None]
 
 
 class Trial(Protocol):
-    """`write` writes the file at `path`, which is compared with `float_path`; after that `single` are the tensors whose
+    """`write` writes the file at `path`, which an `evaluator` compares with float; after that `single` are the tensors whose
     ranges can be tried one by one.
     """
 
     path: Path
-    float_path: Path
 
     def write(self, ranges: dict[str, Range]) -> None: ...
+
+    def evaluator(
+        self, samples: Subset, threads: int, model: str = "", cache: ArrayCache = NO_CACHE
+    ) -> Evaluator[Path]:
+        """At the pre-softmax outputs. With a `cache`, float's outputs of the model of sha256 `model` are kept there."""
+        ...
 
     def single(self) -> tuple[str, ...]: ...
 
@@ -48,10 +55,10 @@ class OnnxTrial:
 
     def __init__(self, model: "onnx.ModelProto", emit: Write, path: Path) -> None:
         self._emit, self.path = emit, path
-        self.float_path = path.parent / SCRATCH / "float.onnx"
+        self._float_path = path.parent / SCRATCH / "float.onnx"
         self._outputs = pre_softmax_of(model)
         self._patchable: PatchableQdq | None = None
-        self._save(ending_at(model, tensors_in(model, self._outputs)), self.float_path)
+        self._save(ending_at(model, tensors_in(model, self._outputs)), self._float_path)
 
     def write(self, ranges: dict[str, Range]) -> None:
         if self._patchable is None:
@@ -60,6 +67,11 @@ class OnnxTrial:
             cut = ending_at(emitted, tensors_in(emitted, self._outputs))
             self._patchable = PatchableQdq(cut, ranges)
         self._save(self._patchable.with_ranges(ranges), self.path)
+
+    def evaluator(
+        self, samples: Subset, threads: int, model: str = "", cache: ArrayCache = NO_CACHE
+    ) -> Evaluator[Path]:
+        return file_evaluator(self._float_path, samples, threads, model=model, cache=cache)
 
     def single(self) -> tuple[str, ...]:
         return () if self._patchable is None else self._patchable.tensors
@@ -77,7 +89,12 @@ class TfliteTrial:
     """Quantizes again each time, too slowly to try tensors one by one."""
 
     def __init__(self, source: Path, emit: Write, path: Path) -> None:
-        self.float_path, self.write, self.path = source, emit, path
+        self._source, self.write, self.path = source, emit, path
+
+    def evaluator(
+        self, samples: Subset, threads: int, model: str = "", cache: ArrayCache = NO_CACHE
+    ) -> Evaluator[Path]:
+        return tflite_evaluator(self._source, samples, threads)
 
     def single(self) -> tuple[str, ...]:
         return ()

@@ -17,12 +17,12 @@ from threadpoolctl import threadpool_limits
 from edgeq.graphs.onnx_index import index_of
 from edgeq.nouns.passes import AppliedChange, PassResult
 from edgeq.plain_text import counted
-from edgeq.quantize.evaluate.evaluator import graph_evaluator
+from edgeq.quantize.evaluate.evaluator import gain_of, graph_evaluator
 from edgeq.quantize.passes.smooth.factors import ChannelStats, best_factors
 from edgeq.quantize.passes.smooth.sites import Floats, Site, scaled, sites_of
 from edgeq.quantize.quantization import Context, GraphBackend, Quantization
 from edgeq.quantize.run_model import Progress, values_of
-from edgeq.quantize.samples import SamplesLike, evenly_spaced
+from edgeq.quantize.samples import SamplesLike, evenly_spaced, split_of
 
 if TYPE_CHECKING:
     import onnx
@@ -32,7 +32,7 @@ NAME = "smooth"
 _SAMPLES, _COMPARED_ON = 8, 32  # for the ranges of channels, and for the outputs
 # What each variant must gain over the simpler one. In all-MiniLM-L6 factors folded into norms cost 0.5 % of the time, a Mul
 # before each of the twelve other products 3 %, and 2 % where only the six get one that gain 4 dB by themselves.
-_WORTHWHILE_DB = {"folded": 0.5, "all": 1.0}
+_FOLDED_DB, _MULTIPLIED_DB = 0.5, 1.0
 _WORTH_FOLDING_DB, _WORTH_A_MUL_DB = 1.0, 4.0  # of one product, by itself
 
 
@@ -73,21 +73,26 @@ def smoothed(
     factors = _factors(model, sites, samples, threads, progress)
     if not factors:
         return Smoothed(model, PassResult(NAME, False, "no matrix product gains from it"))
-    evaluator = graph_evaluator(model, evenly_spaced(samples, _COMPARED_ON), threads)
-    best, kept, plain_db = model, frozenset[str](), evaluator.sqnr_db(quantized(model))
-    best_db = plain_db
-    for variant, some in (("folded", [s for s in sites if s.folds]), ("all", sites)):
+    split = split_of(samples)
+    choose = graph_evaluator(model, evenly_spaced(split.choose, _COMPARED_ON), threads)
+    best, kept, least_db, noise = model, frozenset[str](), 0.0, choose.noise(quantized(model))
+    for some, worth_db in (([s for s in sites if s.folds], _FOLDED_DB), (sites, _MULTIPLIED_DB)):
         names = frozenset(s.tensor for s in some) & factors.keys()
         if names == kept:
             continue
         tried = scaled(model, {name: factors[name] for name in names})
-        sqnr_db = evaluator.sqnr_db(quantized(tried))
-        if sqnr_db >= best_db + _WORTHWHILE_DB[variant]:
-            best, kept, best_db = tried, names, sqnr_db
-    gain = round(best_db - plain_db, 1)
-    why = counted(len(kept), "tensor") if kept else "the outputs gain too little"
-    changes = tuple(_change(s, gain) for s in sites if s.tensor in kept)
-    return Smoothed(best, PassResult(NAME, bool(kept), why, gain), changes)
+        found = choose.noise(quantized(tried))
+        if gain_of(noise, found).reaches(worth_db):
+            best, kept, least_db, noise = tried, names, worth_db, found
+    if not kept:
+        return Smoothed(model, PassResult(NAME, False, "the outputs gain too little"))
+    check = graph_evaluator(model, evenly_spaced(split.check, _COMPARED_ON), threads)
+    gain = check.gain(quantized(model), quantized(best))
+    gain_db = round(gain.db, 1)
+    if not gain.reaches(least_db):
+        return Smoothed(model, PassResult(NAME, False, "the outputs gain too little", gain_db))
+    changes = tuple(_change(s, gain_db) for s in sites if s.tensor in kept)
+    return Smoothed(best, PassResult(NAME, True, counted(len(kept), "tensor"), gain_db), changes)
 
 
 def _change(site: Site, gain_db: float) -> AppliedChange:
@@ -104,7 +109,9 @@ def _factors(
     if not sites:
         return {}
     stats: list[list[ChannelStats]] = [[] for _ in sites]
-    for values in values_of(model, [s.tensor for s in sites], evenly_spaced(samples, _SAMPLES), threads):
+    for values in values_of(
+        model, [s.tensor for s in sites], evenly_spaced(split_of(samples).fit, _SAMPLES), threads
+    ):
         for into, value in zip(stats, values, strict=True):
             into.append(ChannelStats.of(np.asarray(value, np.float32)))
     found = {}
