@@ -18,7 +18,8 @@ from edgeq.nouns.plan import CandidatePlan
 from edgeq.quantize.backends.ort import qdq
 from edgeq.quantize.calibration.calibrate import calibrate_onnx, needs_histogram, ranges_of
 from edgeq.quantize.evaluate.gate import Gate
-from edgeq.quantize.make import Options, make
+from edgeq.quantize.make import make
+from edgeq.quantize.options import Options
 from edgeq.quantize.passes.fit.fit_layers import fit_layers, save_with_weights
 from edgeq.quantize.passes.fit.qdq_file import QdqFile
 from edgeq.quantize.scheme import scheme_for

@@ -18,6 +18,7 @@ from edgeq.nouns.model import Model
 from edgeq.nouns.plan import CandidatePlan, Plan, Skipped
 from edgeq.nouns.progress import Note
 from edgeq.report.formats.short_names import short_name
+from edgeq.request.option import parsed
 from edgeq.request.tell import Tell, shares
 
 if TYPE_CHECKING:  # they import numpy
@@ -31,7 +32,10 @@ def make_candidates(
     """Every candidate, built and judged, and the plan with the fallbacks that it took. Raises GateFailed when no quantized
     candidate is close enough to float.
     """
-    from edgeq.quantize.make import Options, make
+    from edgeq.quantize.make import make
+    from edgeq.quantize.options import Options
+
+    options = parsed(order.asked, Options, threads=order.target.threads, cache=cache.folder() / "calibration")
 
     def built(candidate: CandidatePlan) -> "Made":
         with as_conversion_failed(_not_built(candidate), _remedy(candidate)):
@@ -44,13 +48,7 @@ def make_candidates(
                 gate=gate,
                 workdir=work,
                 progress=shares(tell, candidate.id),
-                options=Options(
-                    threads=order.target.threads,
-                    calibrator=order.calibrator,
-                    passes=order.passes,
-                    search_tries=order.asked.search_tries,
-                    cache=cache.folder() / "calibration",
-                ),
+                options=options,
             )
         tell(one.fidelity)
         if one.few is not None:

@@ -20,13 +20,11 @@ from edgeq.ingest.given_model import GivenModel
 from edgeq.ingest.graph.external_files import external_files
 from edgeq.installed import installed_versions
 from edgeq.model_name import model_name
-from edgeq.nouns.passes import passes_of
 from edgeq.nouns.project import Gates
 from edgeq.nouns.record import digest_of
 from edgeq.nouns.states import states_of
 from edgeq.nouns.target import Target
-from edgeq.request.conversion_options import calibrator_of
-from edgeq.request.option import Option, options_of
+from edgeq.request.option import meant, options_of
 from edgeq.request.paths import is_path, text
 from edgeq.request.requests import ConvertRequest
 from edgeq.request.shapes import shapes_of
@@ -90,16 +88,8 @@ class Order:
         return shapes_of(self.asked.shape)
 
     @property
-    def calibrator(self) -> str:
-        return calibrator_of(self.asked.calibrator)
-
-    @property
     def gates(self) -> Gates:
         return self.asked.gates or Gates()
-
-    @property
-    def passes(self) -> tuple[str, ...]:
-        return passes_of(self.asked.passes or None)
 
     @property
     def states(self) -> tuple[tuple[str, str], ...] | None:
@@ -122,7 +112,7 @@ class Order:
             {
                 "format": _FORMAT,
                 "contents": contents,
-                "values": {name: _plain(_meant(rule, v)) for name, rule, v in options if rule.key == "value"},
+                "values": {name: _plain(meant(rule, v)) for name, rule, v in options if rule.key == "value"},
                 "target": self.target.to_dict(),
                 "versions": tool_versions() | dict(self.converters),
                 "runtime_source": hashlib.sha256(runtime_source()).hexdigest(),
@@ -142,10 +132,6 @@ def order_of(
 def tool_versions() -> dict[str, str]:
     """edgeq's own and every installed converter's version."""
     return {"edgeq": __version__, **installed_versions(_CONVERTERS)}
-
-
-def _meant(rule: Option, value: object) -> object:
-    return value if rule.meaning is None else rule.meaning(None if value == "" else value)
 
 
 def _plain(value: object) -> object:

@@ -5,7 +5,6 @@ A failed gate is a result here, not an error; what to do about it is for the cal
 
 import shutil
 import time
-from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -31,6 +30,7 @@ from edgeq.quantize.evaluate import evaluator
 from edgeq.quantize.evaluate.gate import Gate, too_few
 from edgeq.quantize.evaluate.judge import float_reference, judge
 from edgeq.quantize.evaluate.verdict_cache import VerdictCache, verdict_cache
+from edgeq.quantize.options import DEFAULTS, Options
 from edgeq.quantize.passes import fuse, mixed_precision
 from edgeq.quantize.passes.fit import HOW
 from edgeq.quantize.passes.mixed_precision import few_float_layers
@@ -42,24 +42,6 @@ from edgeq.quantize.samples import SamplesLike
 
 _NAMED = 3  # reasons in a sentence, and layers of one reason
 _SCRATCH = ("outputs", evaluator.SCRATCH)
-
-
-@dataclass(frozen=True)
-class Options:
-    """`calibrator` is a name of quantize/calibration/observers, or "auto": what comes closest to float. `passes` are those of
-    edgeq/nouns/passes.py that may be used. `search_tries` bounds the search for the fewest layers in float, where the gate
-    fails without any; None: by the work of one try. What calibration saw, and what the gate said of each file, is kept below
-    `cache` for the same model and samples.
-    """
-
-    threads: int = 1
-    calibrator: str = "auto"
-    passes: Collection[str] = ALL
-    search_tries: int | None = None
-    cache: Path | None = None
-
-
-DEFAULTS = Options()
 
 
 @dataclass(frozen=True)
@@ -170,15 +152,12 @@ def _context(
             progress=progress,
         )
 
-    enabled = frozenset(options.passes)
     return Context(
+        options=options,
         samples=calibration,
         heldout=heldout,
         path=path,
-        backend=pipelines.PIPELINES[q.method, q.format].backend(enabled),
-        enabled=enabled,
-        calibrator=options.calibrator,
-        threads=threads,
+        backend=pipelines.PIPELINES[q.method, q.format].backend(frozenset(options.passes)),
         progress=progress,
         cache=ArrayCache(options.cache),
         judge=lambda progress: verdicts.judged(path, lambda: judged(progress)),

@@ -15,6 +15,7 @@ from edgeq.nouns.plan import CandidatePlan, Scheme, Skipped
 from edgeq.quantize.calibration.array_cache import ArrayCache
 from edgeq.quantize.calibration.calibrate import Ranges
 from edgeq.quantize.evaluate.verdict_cache import VerdictCache
+from edgeq.quantize.options import Options
 from edgeq.quantize.run_model import Progress
 from edgeq.quantize.samples import SamplesLike, Split, split_of
 from edgeq.quantize.weights import Blocks, Weights
@@ -128,24 +129,31 @@ class GraphBackend(Backend, Protocol):
 class Context:
     """What every pass is given. `samples` are those of calibration; `path` is the file that is written for each try.
 
-    `enabled` names the passes that may run. `judge` asks the gate about the file at `path`, on the held-out samples;
+    `options` are what the request asks for. `judge` asks the gate about the file at `path`, on the held-out samples;
     `verdicts` caches its judgements. `most_tries` bounds a search that asks the gate; None: the held-out samples are too
     few for any. `has_integer_kernels`: whether the runtime computes some layer of the file at `path` on integers.
     """
 
+    options: Options
     samples: SamplesLike | None
     heldout: SamplesLike
     path: Path
     backend: Backend
-    enabled: Collection[str]
-    calibrator: str
-    threads: int
     progress: Progress
     cache: ArrayCache
     judge: Callable[[Progress], Fidelity]
     verdicts: VerdictCache
     has_integer_kernels: Callable[[Quantization], bool]
     most_tries: int | None = None
+
+    @property
+    def threads(self) -> int:
+        return self.options.threads
+
+    @property
+    def enabled(self) -> Collection[str]:
+        """The names of the passes that may run."""
+        return self.options.passes
 
     @property
     def calibration(self) -> SamplesLike:

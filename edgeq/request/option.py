@@ -143,6 +143,17 @@ def plain_numbers(request: R) -> R:
     return replace(request, **changes)
 
 
+def meant(rule: Option, value: object) -> object:
+    return value if rule.meaning is None else rule.meaning(None if value == "" else value)
+
+
+def parsed(request: "DataclassInstance", kind: type[R], **known: Any) -> R:
+    """A `kind` whose fields are the request's options of these names, parsed, but for those in `known`."""
+    rules = {each.name: rule for each, rule in options_of(request)}
+    names = [each.name for each in fields(kind) if each.name not in known]
+    return kind(**{name: meant(rules[name], getattr(request, name)) for name in names}, **known)
+
+
 _TAKES = {
     bool: "True or False",
     int: "a whole number",

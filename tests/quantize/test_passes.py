@@ -5,7 +5,8 @@ import pytest
 from edgeq.nouns.passes import ALL, OFF, passes_of
 from edgeq.nouns.plan import CandidatePlan, Scheme
 from edgeq.quantize.evaluate.gate import Gate
-from edgeq.quantize.make import Options, make
+from edgeq.quantize.make import make
+from edgeq.quantize.options import Options
 from tests.quantize.networks import Rows, images, residual, saved
 
 STATIC = CandidatePlan(

@@ -21,7 +21,8 @@ from edgeq.quantize.calibration.calibrate import (
 )
 from edgeq.quantize.calibration.tensor_stats import SampleStats, TensorStats
 from edgeq.quantize.evaluate.gate import Gate
-from edgeq.quantize.make import Options, make
+from edgeq.quantize.make import make
+from edgeq.quantize.options import Options
 from tests.quantize.networks import Rows, images, model_of, residual, saved
 
 STATIC = CandidatePlan("onnxruntime-int8_static", "onnxruntime", "int8_static", "onnx", "a test")

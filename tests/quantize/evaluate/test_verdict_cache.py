@@ -9,6 +9,7 @@ from edgeq.nouns.fidelity import OutputError
 from edgeq.quantize import make, run_model
 from edgeq.quantize.evaluate.gate import Gate
 from edgeq.quantize.make import make as made
+from edgeq.quantize.options import Options
 from tests.quantize.networks import STATIC, Rows, images, residual, saved
 
 
@@ -46,9 +47,7 @@ def convert(net, tmp_path, gate, tries=1000, held_out=9, name="w"):
         same_samples=False,
         gate=gate,
         workdir=tmp_path / name,
-        options=make.Options(
-            calibrator="minmax", passes=("mixed",), search_tries=tries, cache=tmp_path / "cache"
-        ),
+        options=Options(calibrator="minmax", passes=("mixed",), search_tries=tries, cache=tmp_path / "cache"),
     )
 
 

@@ -7,6 +7,7 @@ from onnx import numpy_helper
 from edgeq.graphs.float_graph import read
 from edgeq.nouns.plan import CandidatePlan
 from edgeq.quantize.calibration.array_cache import NO_CACHE
+from edgeq.quantize.options import Options
 from edgeq.quantize.passes import head
 from edgeq.quantize.passes.head import onnx_head
 from edgeq.quantize.quantization import Context, Quantization, Written
@@ -46,8 +47,9 @@ class HeadOff:
 def after_head(model, noise, folder):
     plan = CandidatePlan("c", "onnxruntime", "int8_static", "onnx", "")
     samples, path = Rows(images(32)), folder / "tried.onnx"
+    options = Options(passes={"head"})
     context = Context(
-        samples, samples, path, HeadOff(noise), {"head"}, "auto", 1, no_progress, NO_CACHE, None, None, None
+        options, samples, samples, path, HeadOff(noise), no_progress, NO_CACHE, None, None, None
     )
     return head.run(Quantization(plan, "static", 8, folder / "net.onnx", model), context)
 

@@ -10,7 +10,8 @@ from edgeq.graphs.float_graph import read
 from edgeq.nouns.passes import passes_of
 from edgeq.nouns.plan import CandidatePlan, Scheme
 from edgeq.quantize.evaluate.gate import Gate
-from edgeq.quantize.make import Options, make
+from edgeq.quantize.make import make
+from edgeq.quantize.options import Options
 from edgeq.quantize.passes.joins import onnx_joins, tflite_joins
 from tests.quantize.networks import STATIC, Rows, images, model_of, saved
 

@@ -23,7 +23,8 @@ NAME = None
 
 def run(q: Quantization, context: Context) -> Quantization:
     fine = q.activation_bits == 16  # with steps so fine only what a range cuts off can hurt
-    calibrator = "minmax" if fine and context.calibrator == "auto" else context.calibrator
+    asked = context.options.calibrator
+    calibrator = "minmax" if fine and asked == "auto" else asked
     calibration = _calibrated(q, needs_histogram(calibrator), context)
     without_scale = (
         without_scale_in_onnx(q.graph, calibration)

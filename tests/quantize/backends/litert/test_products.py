@@ -13,7 +13,8 @@ from edgeq.quantize.backends.litert.kernels import without_kernel
 from edgeq.quantize.calibration.calibrate import calibrate_tflite, ranges_of
 from edgeq.quantize.evaluate.gate import Gate
 from edgeq.quantize.evaluate.sqnr import sqnr_db
-from edgeq.quantize.make import Options, make
+from edgeq.quantize.make import make
+from edgeq.quantize.options import Options
 from edgeq.quantize.run_model import load
 from tests.quantize.networks import Rows
 from tests.quantize.tflite_networks import model_of_file, write

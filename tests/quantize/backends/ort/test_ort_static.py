@@ -12,7 +12,8 @@ from edgeq.quantize.backends.ort import qdq
 from edgeq.quantize.calibration.calibrate import calibrate_onnx, ranges_of
 from edgeq.quantize.calibration.observers import AUTO
 from edgeq.quantize.evaluate.gate import Gate
-from edgeq.quantize.make import Options, make
+from edgeq.quantize.make import make
+from edgeq.quantize.options import Options
 from tests.quantize.networks import Rows, images, residual, saved
 
 U8S8 = Scheme("uint8", "int8", True)

@@ -9,7 +9,8 @@ from onnx import helper, numpy_helper
 from edgeq.graphs import float_graph
 from edgeq.nouns.plan import CandidatePlan, Scheme
 from edgeq.quantize.evaluate.gate import Gate
-from edgeq.quantize.make import Options, make
+from edgeq.quantize.make import make
+from edgeq.quantize.options import Options
 from tests.quantize.networks import Rows, model_of, saved
 
 SCHEMES = [

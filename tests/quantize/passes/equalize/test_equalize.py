@@ -11,7 +11,8 @@ from edgeq.nouns.plan import CandidatePlan, Scheme
 from edgeq.quantize.audit.explain import explain
 from edgeq.quantize.backends.ort import qdq
 from edgeq.quantize.evaluate.gate import Gate
-from edgeq.quantize.make import Options, make
+from edgeq.quantize.make import make
+from edgeq.quantize.options import Options
 from edgeq.quantize.passes.equalize import as_in, equalized
 from edgeq.quantize.passes.equalize.factors import Channels, eighths_of, gain_db
 from edgeq.quantize.passes.equalize.pairs import array, factors_of, pairs_of, scaled

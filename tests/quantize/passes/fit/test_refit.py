@@ -5,7 +5,8 @@ import onnx
 import pytest
 
 from edgeq.quantize.evaluate.gate import Gate
-from edgeq.quantize.make import Options, make
+from edgeq.quantize.make import make
+from edgeq.quantize.options import Options
 from tests.quantize.networks import STATIC, Rows, saved
 
 RNG = np.random.default_rng(3)

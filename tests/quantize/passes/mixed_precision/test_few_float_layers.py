@@ -9,7 +9,8 @@ from edgeq.nouns.passes import passes_of
 from edgeq.nouns.plan import CandidatePlan, Scheme
 from edgeq.quantize.evaluate.gate import Gate
 from edgeq.quantize.evaluate.layer_noise import Noise
-from edgeq.quantize.make import Options, make
+from edgeq.quantize.make import make
+from edgeq.quantize.options import Options
 from edgeq.quantize.passes.mixed_precision.few_float_layers import few_in_float
 from tests.quantize.networks import STATIC, Rows, images, model_of, saved
 

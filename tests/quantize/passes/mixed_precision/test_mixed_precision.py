@@ -6,7 +6,8 @@ from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.plan import CandidatePlan, Scheme
 from edgeq.quantize.evaluate.gate import Gate
 from edgeq.quantize.evaluate.layer_noise import Noise
-from edgeq.quantize.make import Options, make
+from edgeq.quantize.make import make
+from edgeq.quantize.options import Options
 from edgeq.quantize.passes.mixed_precision import File, searched
 from edgeq.quantize.passes.mixed_precision.minimize_float_set import MOST_TRIES, tries_for
 from edgeq.quantize.run_model import no_progress

@@ -1,0 +1,28 @@
+"""What a quantization can be asked for: one object from the request to the passes, which read it as `context.options`.
+
+A field gets its value from the request's option of the same name (edgeq/request/conversion_options.py).
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgeq.nouns.passes import ALL
+
+
+@dataclass(frozen=True)
+class Options:
+    """`calibrator` is a name of quantize/calibration/observers, or "auto": what comes closest to float. `passes` are those of
+    edgeq/nouns/passes.py that may be used. `search_tries` bounds the search for the fewest layers in float, where the gate
+    fails without any; None: by the work of one try. What calibration saw, and what the gate said of each file, is kept below
+    `cache` for the same model and samples.
+    """
+
+    threads: int = 1
+    calibrator: str = "auto"
+    passes: Collection[str] = ALL
+    search_tries: int | None = None
+    cache: Path | None = None
+
+
+DEFAULTS = Options()
