@@ -1,5 +1,8 @@
 """A bundle's candidates on an emulated CPU and on this machine, compared with each other and with float."""
 
+import importlib.metadata
+import tempfile
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,11 +13,13 @@ from edgeq.conversion.data_use import gate_of
 from edgeq.emulate.answers import Answers, Question, TooSlow, ask
 from edgeq.emulate.compare import Bench, compare
 from edgeq.emulate.machine import Machine
-from edgeq.errors import DeviceUnfit, ModelCrashed
+from edgeq.errors import ConversionFailed, DeviceUnfit, ModelCrashed
+from edgeq.graphs.ort_session import host_saturates
 from edgeq.nouns.bundle import Bundle, Candidate
 from edgeq.nouns.progress import Note, Progress
 from edgeq.nouns.project import Gates
 from edgeq.nouns.verification import Verified
+from edgeq.quantize.run_model import load, run
 from edgeq.request.tell import Tell
 
 if TYPE_CHECKING:
@@ -38,6 +43,8 @@ class Trial:
     tell: Tell
 
     def answers(self, candidate: Candidate, *, there: bool) -> Answers:
+        if not there and _saturates_here(candidate):
+            return self._exact_answers(candidate)
         where = f"on {self.there.emulation.cpu}" if there and self.there.emulation else "here"
         step, total = f"{candidate.id} {where}", self.chosen.count
         question = Question(candidate, self.folder, self.chosen.files)
@@ -49,6 +56,33 @@ class Trial:
             tell=self.tell,
             progress=lambda done: self.tell(Progress(step, done, total, "samples")),
         )
+
+    def _exact_answers(self, candidate: Candidate) -> Answers:
+        """As this machine judged the candidate when the bundle was made: with integer sums that do not saturate, though its own
+        kernels do. Otherwise it would have the errors that the other CPU is tried for, and not those of an exact one.
+        """
+        start, total = time.monotonic(), self.chosen.count
+        try:
+            runner = load(self.folder / candidate.model, "onnx")
+            with tempfile.TemporaryDirectory(prefix="edgeq-") as scratch:
+                outputs = run(
+                    runner,
+                    self.chosen,
+                    Path(scratch),
+                    stage=f"{candidate.id} here",
+                    progress=lambda step, done: self.tell(
+                        Progress(step, round(done * total), total, "samples")
+                    ),
+                )
+        except ConversionFailed as error:
+            raise ModelCrashed(error.what) from error
+        return Answers(
+            outputs, importlib.metadata.version("onnxruntime"), total, None, time.monotonic() - start
+        )
+
+
+def _saturates_here(candidate: Candidate) -> bool:
+    return candidate.runtime == "onnxruntime" and candidate.recipe != "float" and host_saturates()
 
 
 def seconds_of(wanted: tuple[Candidate, ...]) -> dict[str, float]:

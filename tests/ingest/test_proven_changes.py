@@ -10,6 +10,7 @@ import pytest
 from onnx import helper, numpy_helper, parser
 
 from edgeq.bundle import read_bundle
+from edgeq.graphs.ort_session import ort_session
 from edgeq.ingest.graph import clean as cleaning
 from edgeq.ingest.graph.trial import CannotRun
 from edgeq.ingest.open_model import open_model
@@ -22,6 +23,11 @@ W, V = ((RNG.standard_normal((8, 8, 3, 3)) / 8.5).astype("f") for _ in range(2))
 
 def db(expected, got):
     return 10 * np.log10(np.square(expected).sum() / max(np.square(expected - got).sum(), 1e-30))
+
+
+@pytest.fixture(autouse=True)
+def same_numbers_for_each_test():
+    RNG.bit_generator.state = np.random.default_rng(1).bit_generator.state
 
 
 def run(model, x):
@@ -81,7 +87,7 @@ def test_int8_is_made_from_the_graph_that_float_is(tmp_path):
     int8 = next(c for c in bundle.manifest.candidates if c.id.endswith("int8_static"))
     x = smooth()
     file = onnx.load_from_string(bundle.artifact(int8.model))
-    assert db(run(source, x), run(file, x)) > 30
+    assert db(run(source, x), ort_session(file, threads=1).run(None, {"x": x})[0]) > 30  # exact on any CPU
 
 
 def _other_resizes(monkeypatch, *versions):
