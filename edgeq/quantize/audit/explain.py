@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from edgeq import catalog
 from edgeq.nouns.explanation import LayerExplained
 from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.plan import CandidatePlan
-from edgeq.quantize.audit.float_layers import INSIDE
+from edgeq.quantize.audit.float_layers import INSIDE, reasons_in
 from edgeq.quantize.audit.layers import (
     FLOAT,
     Layer,
@@ -50,9 +51,10 @@ def explain(
         )
     else:
         layers = tflite_static_layers(*files, scheme, samples, threads=threads, progress=progress)
-    reasons = FloatReasons.of(fidelity)
+    in_file = reasons_in(quantized, catalog.recipe(plan.recipe).method, plan.format)
+    reasons = FloatReasons.of(fidelity, in_file)
     return tuple(
-        replace(layer.row, why_float=reasons.why(layer.row), remedies=_changes(layer, fidelity))
+        replace(layer.row, why_float=reasons.why(layer), remedies=_changes(layer, fidelity))
         for layer in layers
     )
 
@@ -76,33 +78,30 @@ def _changes(layer: Layer, fidelity: Fidelity) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class FloatReasons:
-    """Why layers are left in float: of single ones by name, of groups, which name only their first, by kind and names."""
+    """Why layers are in float, by name: `listed` are those that the report lists one by one, `in_file` what the file tells of
+    each node. The report's groups name only their first layers, so they are not read here.
+    """
 
-    single: Mapping[str, str]
-    groups: Mapping[str, Mapping[str, str]]
+    listed: Mapping[str, str]
+    in_file: Mapping[str, tuple[str, ...]]
 
     @classmethod
-    def of(cls, fidelity: Fidelity) -> "FloatReasons":
-        single: dict[str, str] = {}
-        groups: dict[str, dict[str, str]] = {}
+    def of(cls, fidelity: Fidelity, in_file: Mapping[str, tuple[str, ...]]) -> "FloatReasons":
+        listed: dict[str, str] = {}
         for skipped in fidelity.float_layers:
-            single.setdefault(skipped.what, skipped.reason)
-            kind, colon, names = skipped.what.partition(": ")
-            kind, names = (kind, names) if colon else (skipped.what.partition(" (")[0], skipped.what)
-            groups.setdefault(kind, {})[names] = skipped.reason
-        return cls(single, groups)
+            listed.setdefault(skipped.what, skipped.reason)
+        return cls(listed, in_file)
 
-    def why(self, layer: LayerExplained) -> str:
-        """The reason that was given for this layer, or for the group that it belongs to."""
-        for name in (layer.layer, f"{layer.operator}: {layer.layer}"):
-            if name in self.single:
-                return self.single[name]
-        if layer.scheme != FLOAT:
+    def why(self, layer: Layer) -> str:
+        row = layer.row
+        for name in (row.layer, f"{row.operator}: {row.layer}"):
+            if name in self.listed:
+                return self.listed[name]
+        if row.scheme != FLOAT:
             return ""
-        groups = self.groups.get(layer.operator, {})
-        named = [w for names, w in groups.items() if layer.layer in names.partition(" and ")[0].split(", ")]
-        fitting = [why for why in groups.values() if bool(layer.inside) == (why == INSIDE)]
-        return next(iter((*named, *fitting, *groups.values())), _no_reason(layer))
+        found = self.in_file.get(layer.node, ())
+        own_side = [why for why in found if (why == INSIDE) == bool(row.inside)]
+        return next(iter((*own_side, *found)), _no_reason(row))
 
 
 def _no_reason(layer: LayerExplained) -> str:

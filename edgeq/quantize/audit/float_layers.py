@@ -46,6 +46,17 @@ def layers_in_float(q: Quantization, path: Path) -> tuple[Skipped, ...]:
     return (*q.left, *grouped(find(path), {**q.in_float, **q.by_choice}))
 
 
+def reasons_in(path: Path, method: str, format: str) -> dict[str, tuple[str, ...]]:
+    """Why layers of the file at `path` compute in float, by name of the node or first output: a node in a body may have the
+    name of another one.
+    """
+    find = _FINDERS.get((method, format))
+    reasons: dict[str, tuple[str, ...]] = {}
+    for _, name, why in find(path) if find else ():
+        reasons[name] = (*reasons.get(name, ()), why)
+    return reasons
+
+
 def grouped(found: Iterable[tuple[str, str, str]], chosen: Mapping[str, str]) -> tuple[Skipped, ...]:
     """`chosen` are layers that were left in float on purpose, with the reason: they are listed one by one."""
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)

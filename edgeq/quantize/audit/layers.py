@@ -55,11 +55,13 @@ _UNKNOWN = "its weights are shared with other operators, or not constant symmetr
 
 @dataclass(frozen=True)
 class Layer:
-    """`row` as it is printed, but for why it is in float and what was changed. `nodes`: the file's nodes for the layer and
-    the ones before it, as "<operator>: <name>".
+    """`row` as it is printed, but for why it is in float and what was changed. `node` is the name of the float graph's node
+    ("" where it has none), in TFLite that of its first output. `nodes`: the file's nodes for the layer and the ones before
+    it, as "<operator>: <name>".
     """
 
     row: LayerExplained
+    node: str
     nodes: frozenset[str] = frozenset()
 
 
@@ -170,7 +172,7 @@ def _onnx_layers(
             outputs.why_not.get(layer.name, _ELSEWHERE),
         )
         pairs = overflows.get(layer.name) if layer.name in quantized else None
-        found.append(Layer(replace(row, inside=layer.inside, overflows=pairs), file.nodes(layer)))
+        found.append(Layer(replace(row, inside=layer.inside, overflows=pairs), layer.node, file.nodes(layer)))
     return found
 
 
@@ -184,7 +186,7 @@ def _tflite_layers(
         if name in shares or (op.kind in PLACES and name in quantized):
             work, _ = shares.get(name, (0.0, 0.0))
             how = quantized.get(name, _IN_FLOAT)
-            found.append(Layer(_row(name, op.kind, work, how, errors.get(name), _UNKNOWN)))
+            found.append(Layer(_row(name, op.kind, work, how, errors.get(name), _UNKNOWN), name))
     return found
 
 

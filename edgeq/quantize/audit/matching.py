@@ -50,11 +50,12 @@ _NONE = "no tensor of the ONNX graph has these values"
 
 @dataclass(frozen=True, eq=False)
 class WeightedLayer:
-    """A layer of a float graph. `name` is the node's, or that of its output, and unique; `output` is its first. `macs`: of
+    """A layer of a float graph. `name` is that of the `node`, or of its output, and unique; `output` is its first. `macs`: of
     one run, 0 of a lookup. `inside` names the nodes around it, empty in the main graph.
     """
 
     name: str
+    node: str
     kind: str
     output: str
     macs: int
@@ -91,7 +92,7 @@ def _layers(index: OnnxIndex, path: GraphPath, inside: str) -> Iterator[Weighted
         if node.op_type in HEAVY or _is_embedding(node, index):
             output = next(name for name in node.output if name)
             macs = macs_of(node, shapes) if node.op_type in HEAVY else 0
-            yield WeightedLayer(node.name or output, node.op_type, output, macs, path, inside)
+            yield WeightedLayer(node.name or output, node.name, node.op_type, output, macs, path, inside)
 
 
 def _is_embedding(node: "NodeProto", index: OnnxIndex) -> bool:

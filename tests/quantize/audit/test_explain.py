@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from onnx import helper, numpy_helper
 
+from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.plan import CandidatePlan, Scheme
 from edgeq.quantize.audit.explain import explain
+from edgeq.quantize.audit.float_layers import grouped, onnx_static
 from edgeq.quantize.evaluate.gate import Gate
 from edgeq.quantize.make import make
 from edgeq.quantize.run_model import no_progress
@@ -56,3 +58,28 @@ def test_layers_that_share_their_weights_are_listed_as_quantized(tmp_path):
     rows = images(50, shape=(8, 9, 9))
     for layer in explained(twice_the_same_weights(), rows, Rows(rows[:4]), tmp_path, saturates=False):
         assert (layer.integer, layer.scheme, layer.why_float) == (True, "U8S8 per channel", "")
+
+
+def without_scales():
+    """Six convolutions; the bias of the first is computed at run time."""
+    weights = np.random.default_rng(0).normal(scale=0.2, size=(4, 4, 1, 1)).astype(np.float32)
+    constants = [numpy_helper.from_array(weights, "w"), numpy_helper.from_array(np.float32([1] * 4), "c")]
+    nodes = [
+        helper.make_node("Abs", ["c"], ["bias"], "abs"),
+        helper.make_node("Conv", ["x", "w", "bias"], ["y0"], "biased"),
+        *(helper.make_node("Conv", [f"y{k}", "w"], [f"y{k + 1}"], f"conv{k}") for k in range(5)),
+    ]
+    shape = (1, 4, 3, 3)
+    return model_of(nodes, constants, [("x", shape)], [("y5", shape)])
+
+
+def test_the_fifth_layer_of_a_group_has_the_reason_of_its_group(tmp_path):
+    """The report names three layers of a group; another group of the same operator comes before it."""
+    saved(without_scales(), tmp_path)
+    path, samples = tmp_path / "net.onnx", Rows(images(2, shape=(4, 3, 3)))
+    fidelity = Fidelity("c", 1, (), float_layers=grouped(onnx_static(path), {}))
+    assert any(skipped.what.endswith("and 2 more") for skipped in fidelity.float_layers)
+    layers = explain(path, path, PLAN, fidelity, samples, saturates=False, threads=1, progress=no_progress)
+    why = {layer.layer: layer.why_float for layer in layers}
+    assert why.pop("biased").startswith("its bias is computed at run time")
+    assert set(why.values()) == {"its neighbours run in float"} and len(why) == 5

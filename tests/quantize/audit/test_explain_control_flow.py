@@ -6,9 +6,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edgeq.nouns.explanation import LayerExplained
 from edgeq.nouns.fidelity import Fidelity
-from edgeq.nouns.plan import CandidatePlan, Skipped
+from edgeq.nouns.plan import CandidatePlan
 from edgeq.quantize.audit.explain import FloatReasons, explain
 from edgeq.quantize.audit.float_layers import INSIDE
+from edgeq.quantize.audit.layers import Layer
 from edgeq.quantize.evaluate.gate import Gate
 from edgeq.quantize.make import make
 from edgeq.quantize.run_model import load, no_progress
@@ -144,9 +145,9 @@ def test_static_quantization_leaves_a_branch_in_float_with_the_reason(tmp_path):
     assert layers["before"].scheme == "U8S8 per channel"
 
 
-def test_layers_that_no_group_names_have_the_reason_of_their_own_side():
+def test_a_node_in_a_body_with_the_name_of_another_has_the_reason_of_its_own_side():
     outside = "its neighbours run in float"
-    listed = (Skipped("MatMul: a, b, c and 1 more", INSIDE), Skipped("MatMul: d, e, f and 1 more", outside))
-    reasons = FloatReasons.of(Fidelity("c", 1, (), float_layers=listed))
-    assert reasons.why(LayerExplained("g", "MatMul", 0.0, "float")) == outside
-    assert reasons.why(LayerExplained("h", "MatMul", 0.0, "float", inside="choice")) == INSIDE
+    reasons = FloatReasons.of(Fidelity("c", 1, ()), {"g": (outside, INSIDE)})
+    main, body = (LayerExplained("g", "MatMul", 0.0, "float", inside=inside) for inside in ("", "choice"))
+    assert reasons.why(Layer(main, "g")) == outside
+    assert reasons.why(Layer(body, "g")) == INSIDE

@@ -13,6 +13,7 @@ from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.plan import Scheme, Skipped
 from edgeq.quantize.audit import float_layers
 from edgeq.quantize.audit.explain import FloatReasons
+from edgeq.quantize.audit.layers import Layer
 from edgeq.quantize.backends.litert import emit
 from edgeq.quantize.backends.ort import qdq
 
@@ -106,10 +107,10 @@ def test_reasons():
     def looked_up(layers):
         names = [f"gemm{k}" for k in range(layers)]
         fidelity = Fidelity("c", 1, (), float_layers=tuple(Skipped(name, f"why {name}") for name in names))
-        layers = [LayerExplained(name, "Gemm", 0.0, "float") for name in names]
+        layers = [Layer(LayerExplained(name, "Gemm", 0.0, "float"), name) for name in names]
 
         def explained():
-            reasons = FloatReasons.of(fidelity)
+            reasons = FloatReasons.of(fidelity, {})
             assert [reasons.why(layer) for layer in layers] == [f"why {name}" for name in names]
 
         return calls(explained)
