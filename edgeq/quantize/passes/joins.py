@@ -19,7 +19,7 @@ from edgeq.graphs.tflite import read_tflite
 from edgeq.graphs.tflite_session import feed, interpreter_of
 from edgeq.graphs.work import TFLITE_HEAVY
 from edgeq.limited.native_call import native_call
-from edgeq.nouns.passes import OFF, PassResult
+from edgeq.nouns.passes import PassResult
 from edgeq.plain_text import counted
 from edgeq.quantize.evaluate.sqnr_breakdown import mixes_scales
 from edgeq.quantize.passes.fuse.in_float import before_a_layer, float_tensors
@@ -48,7 +48,7 @@ def run(q: Quantization, context: Context) -> Quantization:
     elif q.activation_bits == 8 and not q.integer_io:
         found = tflite_joins(q.source, context.calibration, context.threads)
     else:
-        return q.result(PassResult(NAME, False, OFF))
+        return q.result(PassResult(NAME, False, "does not apply to int16 activations or integer I/O"))
     why = (
         counted(len(found), "operator")
         if found

@@ -12,7 +12,9 @@ from edgeq.nouns.plan import CandidatePlan, Scheme
 from edgeq.quantize.evaluate.gate import Gate
 from edgeq.quantize.make import make
 from edgeq.quantize.options import Options
+from edgeq.quantize.passes import joins
 from edgeq.quantize.passes.joins import onnx_joins, tflite_joins
+from edgeq.quantize.quantization import Quantization
 from tests.quantize.networks import STATIC, Rows, images, model_of, saved
 
 RNG = np.random.default_rng(0)
@@ -169,3 +171,12 @@ def test_scores_keep_a_scale_of_their_own_on_litert(tmp_path, how):
     assert joined.passed and (error.small_db, error.constant) == (None, "")
     assert sum(f.integer for f in joined.fusion) == 2  # both convolutions
     assert not made("none").passed
+
+
+@pytest.mark.parametrize(
+    "scheme", [Scheme("int16", "int8", True), Scheme("int8", "int8", True, integer_io=True)]
+)
+def test_where_the_pass_does_not_apply_it_does_not_say_that_it_was_switched_off(scheme):
+    candidate = CandidatePlan("litert-a", "litert", "int16x8_static", "tflite", "a test", scheme=scheme)
+    (result,) = joins.run(Quantization(candidate, "static", 8, Path("net.tflite")), None).results
+    assert (result.kept, result.why) == (False, "does not apply to int16 activations or integer I/O")
