@@ -35,7 +35,7 @@ class FloatRunner:
 
 
 def float_runner(path: Path, format: str, threads: int, samples: SamplesLike) -> FloatRunner:
-    """Of a float file. Compares on the first of `samples`. Raises what host_run.load does, and ConversionFailed where the
+    """Of a float file. Compares on the first of `samples`. Raises what run_model.load does, and ConversionFailed where the
     model does not run.
     """
     optimised = load(path, format, threads)

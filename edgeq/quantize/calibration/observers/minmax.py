@@ -1,4 +1,4 @@
-"""The smallest and the largest value stats: nothing clips, outliers cost resolution."""
+"""The smallest and the largest value observed: nothing clips, outliers cost resolution."""
 
 from edgeq.quantize.calibration.tensor_stats import Range, TensorStats
 

@@ -69,6 +69,6 @@ def _errors(
 
 
 def _values(stats: TensorStats) -> npt.NDArray[np.float64]:
-    """One for each bin, none outside of what was stats."""
+    """One for each bin, clipped to the observed range."""
     low, high = min(stats.extremes[0], 0.0), max(stats.extremes[1], 0.0)
     return np.clip(stats.centres, low, high)
