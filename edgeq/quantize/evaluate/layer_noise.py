@@ -39,19 +39,21 @@ _NOTHING_DB = 190.0  # nothing is lost, as far as float32 tells
 
 @dataclass(frozen=True)
 class Noise:
-    """`shares`: noise over signal (power) at each of the model's outputs with only this tensor or weight quantized.
+    """`noise_to_signal` (power), at each of the model's outputs, with only this tensor or weight quantized; with
+    `at_own_output` the one that the layer adds at its own output.
 
     `leave` names what has to stay in float for the noise to vanish; `cause` is rounding or clipping.
     """
 
     layer: str
     leave: frozenset[str]
-    shares: tuple[float, ...]
+    noise_to_signal: tuple[float, ...]
     cause: str
+    at_own_output: bool = False
 
     @property
     def worst(self) -> float:
-        return max(self.shares, default=0.0)
+        return max(self.noise_to_signal, default=0.0)
 
     @property
     def sqnr_db(self) -> float:
@@ -64,9 +66,10 @@ class Noise:
         if self.sqnr_db >= _NOTHING_DB:
             return f"{self.cause} at {self.layer}: no measurable loss alone"
         figure = words_of_db(self.sqnr_db, figure="")
+        where = "its own output" if self.at_own_output else "the output"
         if not is_finite_db(self.sqnr_db):
-            return f"{self.cause} at {self.layer} alone makes the output {figure}"
-        return f"{self.cause} at {self.layer} alone leaves {figure} at the output"
+            return f"{self.cause} at {self.layer} alone makes {where} {figure}"
+        return f"{self.cause} at {self.layer} alone leaves {figure} at {where}"
 
     def as_error(self) -> LayerError:
         return LayerError(self.layer, round(self.sqnr_db, 2), self.cause)
@@ -120,9 +123,9 @@ class _Trial:
         clipped = [q.clipped for q in self._quantizers if q.clipped]
         off = {**inputs, SWITCHES: np.zeros(count, np.float32)}
         found = self._session.run([*outputs, *clipped], off)
-        floats, shares = found[: len(outputs)], iter(found[len(outputs) :])
+        floats, clips = found[: len(outputs)], iter(found[len(outputs) :])
         self._signal += [powers(f, f)[0] for f in floats]
-        self._clipped += [np.nan_to_num(float(next(shares))) if q.clipped else 0.0 for q in self._quantizers]
+        self._clipped += [np.nan_to_num(float(next(clips))) if q.clipped else 0.0 for q in self._quantizers]
         self._samples += 1
         for k, on in enumerate(np.eye(count, dtype=np.float32)):
             found = self._session.run(outputs, {**inputs, SWITCHES: on})
@@ -133,11 +136,11 @@ class _Trial:
             progress(_STAGE, done + step * (k + 1) / count)
 
     def noise(self) -> tuple[Noise, ...]:
-        shares = self._noise / np.maximum(self._signal, NO_SIGNAL)
+        noise_to_signal = self._noise / np.maximum(self._signal, NO_SIGNAL)
         clips = self._clipped > 0.5 * self._samples
         return _worst_first(
             Noise(q.layer, q.leave, tuple(float(x) for x in row), _cause(clip))
-            for q, row, clip in zip(self._quantizers, shares, clips, strict=True)
+            for q, row, clip in zip(self._quantizers, noise_to_signal, clips, strict=True)
         )
 
 
@@ -162,20 +165,21 @@ def tflite_noise(
                 noise[name] += error
                 clipped[name] += powers(floats, np.clip(floats, low, high))[1]
         progress(_STAGE, (i + 1) / planned)
-    share = {n: noise[n] / max(signal[n], NO_SIGNAL) for n in shared}
-    return _added(source, share, {n: clipped[n] > 0.5 * noise[n] for n in shared})
+    noise_to_signal = {n: noise[n] / max(signal[n], NO_SIGNAL) for n in shared}
+    return _added(source, noise_to_signal, {n: clipped[n] > 0.5 * noise[n] for n in shared})
 
 
-def _added(source: Path, share: dict[str, float], clips: dict[str, bool]) -> tuple[Noise, ...]:
+def _added(source: Path, noise_to_signal: dict[str, float], clips: dict[str, bool]) -> tuple[Noise, ...]:
     """The noise that each operator adds to that of its noisiest input."""
     graph = read_tflite(source)
     found = []
     for op in graph.operators:
         output = graph.tensors[op.outputs[0]].name if op.outputs else ""
-        if output in share:
-            before = max((share.get(graph.tensors[i].name, 0.0) for i in op.inputs), default=0.0)
-            added = (max(share[output] - before, 0.0),)
-            found.append(Noise(output, frozenset({output}), added, _cause(clips[output])))
+        if output in noise_to_signal:
+            inputs = (graph.tensors[i].name for i in op.inputs)
+            input_noise = max((noise_to_signal.get(name, 0.0) for name in inputs), default=0.0)
+            added = (max(noise_to_signal[output] - input_noise, 0.0),)
+            found.append(Noise(output, frozenset({output}), added, _cause(clips[output]), at_own_output=True))
     return _worst_first(found)
 
 

@@ -22,7 +22,7 @@ from edgeq.quantize.evaluate.gate import Gate
 from edgeq.quantize.evaluate.layer_noise import Noise
 from edgeq.quantize.samples import SamplesLike
 
-_FORMAT = 8
+_FORMAT = 9
 _MOST = 8 * 2**20  # bytes: some thousand verdicts
 _RUNTIMES = ("onnxruntime", "ai-edge-litert")
 
@@ -55,7 +55,8 @@ class VerdictCache:
         known = self._find("noise", file)
         if known is not None:
             return tuple(
-                Noise(n["layer"], frozenset(n["leave"]), tuple(n["shares"]), n["cause"]) for n in known
+                Noise(**{**n, "leave": frozenset(n["leave"]), "noise_to_signal": tuple(n["noise_to_signal"])})
+                for n in known
             )
         found = measure()
         self._put("noise", file, [{**asdict(n), "leave": sorted(n.leave)} for n in found])

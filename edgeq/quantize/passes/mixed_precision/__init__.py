@@ -239,7 +239,7 @@ def _apart(suspects: Iterable[Noise]) -> list[Noise]:
     """One of several tensors with the same values (Reshape, Transpose): their noise agrees to six digits."""
     first: dict[tuple[object, ...], Noise] = {}
     for n in suspects:
-        first.setdefault((n.cause, *(f"{share:.6g}" for share in n.shares)), n)
+        first.setdefault((n.cause, *(f"{ratio:.6g}" for ratio in n.noise_to_signal)), n)
     return list(first.values())
 
 

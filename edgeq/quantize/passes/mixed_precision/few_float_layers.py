@@ -2,7 +2,7 @@
 
 Depthwise networks often have one or two layers whose channels have too different ranges for one scale (a small MobileNet:
 17.2 dB, 27.1 with three layers in float). What that costs in speed is measured on the device, so the race decides. The layers
-are chosen on calibration samples, by the noise of each quantized tensor at the outputs without a fit, which would compensate
+are chosen on calibration samples, by the noise of each quantized tensor (layer_noise.py) without a fit, which would compensate
 the rounding of layers that are then in float; then all others are fitted again. Held-out samples only judge the result. The
 number of files that are tried is bounded.
 """

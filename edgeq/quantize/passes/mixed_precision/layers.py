@@ -29,7 +29,7 @@ def work_of(q: Quantization) -> dict[str, float]:
 
 
 def noise_of(q: Quantization, samples: SamplesLike, context: Context) -> tuple[Noise, ...]:
-    """What each quantized layer of the file at the context's path costs at the outputs, worst first."""
+    """What each quantized layer of the file at the context's path costs (layer_noise.py), worst first."""
     if not is_static(q):
         return ()
     threads, progress = context.threads, context.progress
