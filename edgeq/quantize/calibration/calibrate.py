@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 Ranges = dict[str, Range]
 Ends = npt.NDArray[np.float64]  # [tensors, low and high of one or two ranges]
 
-LEVELS = 256
+LEVELS = {8: 2**8, 16: 2**16}  # by the bits of the activations
 _LARGEST = float(np.finfo(np.float32).max)
 _BITS = 12  # of an end of a range, which moves by a quarter of a thousandth at most
 _FEWEST = 64  # samples before ends are compared
@@ -71,11 +71,11 @@ def needs_histogram(calibrator: str) -> bool:
     return any(observer(name).HISTOGRAM for name in (AUTO if calibrator == "auto" else (calibrator,)))
 
 
-def ranges_of(calibration: Calibration, calibrator: str) -> Ranges:
-    """Of the tensors that had values, their ends rounded (`_rounded`)."""
-    way = observer(calibrator)
+def ranges_of(calibration: Calibration, calibrator: str, bits: int = 8) -> Ranges:
+    """Of the tensors that had values, for activations of `bits`; their ends rounded (`_rounded`)."""
+    range_of, levels = observer(calibrator).range_of, LEVELS[bits]
     distinct = {id(stats): stats for stats in calibration.tensors.values() if stats.count}
-    found = {key: _rounded(way.range_of(stats, LEVELS)) for key, stats in distinct.items()}
+    found = {key: _rounded(range_of(stats, levels)) for key, stats in distinct.items()}
     return {name: found[id(stats)] for name, stats in calibration.tensors.items() if stats.count}
 
 

@@ -33,7 +33,13 @@ def run(q: Quantization, context: Context) -> Quantization:
     )
     q = q.keep_in_float(without_scale)
     found = closest_ranges(
-        calibration, calibrator, _trial(q, context), context.calibration, context.threads, context.cache
+        calibration,
+        calibrator,
+        _trial(q, context),
+        context.calibration,
+        context.threads,
+        context.cache,
+        q.activation_bits,
     )
     return replace(q, calibrator=found.calibrator, ranges=found.ranges)
 

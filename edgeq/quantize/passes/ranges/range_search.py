@@ -53,12 +53,15 @@ def closest_ranges(
     samples: SamplesLike,
     threads: int,
     cache: ArrayCache = NO_CACHE,
+    bits: int = 8,
 ) -> Chosen:
-    """The ranges of `calibrator`; for "auto" those that bring the file of `trial` closest to float."""
+    """The ranges of `calibrator` for activations of `bits`; for "auto", which is for 8 bits, those that bring the file of
+    `trial` closest to float.
+    """
     name, ranges = (
         _closest(calibration, trial, samples, threads, cache)
         if calibrator == "auto"
-        else (calibrator, ranges_of(calibration, calibrator))
+        else (calibrator, ranges_of(calibration, calibrator, bits))
     )
     if calibration.samples < samples.count:
         name += f", of {calibration.samples:,} of {samples.count:,} samples: ranges converged"
@@ -137,7 +140,7 @@ def _per_tensor(
     values = sum(s.count for s in {id(s): s for s in calibration.tensors.values()}.values())
     each = max(values // calibration.samples * len(choose.reference[0]), 1)
     tensors = trial.single()
-    candidates = candidates_of(calibration.tensors, tensors, ranges, best, LEVELS)[: _WORK // each]
+    candidates = candidates_of(calibration.tensors, tensors, ranges, best, LEVELS[8])[: _WORK // each]
     return per_tensor(
         best, tensors, candidates, lambda tried: _noise(trial, _mixed(ranges, tried, best), choose)
     )
