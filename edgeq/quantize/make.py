@@ -32,7 +32,6 @@ from edgeq.quantize.evaluate.judge import float_reference, judge
 from edgeq.quantize.evaluate.verdict_cache import VerdictCache, verdict_cache
 from edgeq.quantize.options import DEFAULTS, Options
 from edgeq.quantize.passes import fuse, mixed_precision
-from edgeq.quantize.passes.fit import HOW
 from edgeq.quantize.passes.mixed_precision import few_float_layers
 from edgeq.quantize.passes.mixed_precision.minimize_float_set import tries_for
 from edgeq.quantize.plan import AS_IS, NO_FLOAT
@@ -237,11 +236,10 @@ def _audited(q: Quantization, path: Path, verdicts: VerdictCache) -> Fidelity:
 
 
 def _changes(q: Quantization) -> tuple[AppliedChange, ...]:
-    """In the order of the passes; the backend's moves behind them, then the layers that were fitted and are not in float."""
-    gain = round(q.fit_gain_db, 1)
-    fitted = (AppliedChange(name, HOW, gain) for name in q.weights if name not in q.in_float)
+    """In the order of the passes; behind them the backend's moves, then the weights of layers that are not in float."""
     moved = q.written.changes if q.written else ()
-    return (*(change for changes in q.changes.values() for change in changes), *moved, *fitted)
+    weights = (change for change in q.weight_changes if change.what not in q.in_float)
+    return (*(change for changes in q.changes.values() for change in changes), *moved, *weights)
 
 
 def _results(q: Quantization) -> tuple[PassResult, ...]:

@@ -1,6 +1,7 @@
 """Which passes each method runs, in their order, and which backend writes the file. `python -m edgeq.quantize.pipelines` prints it.
 
-A pass is added by adding a module to `passes/` (quantization.py says what one is) and naming it here.
+A pass is added in three files: a module in `passes/` (quantization.py says what one is); its row here; and its word in
+--passes with a description in edgeq/nouns/passes.py, which also orders the results that are listed.
 """
 
 from collections.abc import Callable
@@ -30,7 +31,7 @@ from edgeq.quantize.passes import (
     smooth,
 )
 from edgeq.quantize.passes.blockwise import gptq
-from edgeq.quantize.quantization import Backend, Context, Pass, Quantization, through
+from edgeq.quantize.quantization import Backend, Context, Pass, Quantization, run_passes
 
 
 @dataclass(frozen=True)
@@ -66,16 +67,22 @@ def run(q: Quantization, context: Context) -> Quantization:
     Raises ConversionFailed.
     """
     q = _quantized(q.keep_in_float(context.backend.unsupported(q)), context)
-    q = through((LAST,), q, context)
+    q = run_passes((LAST,), q, context)
     return q if q.fidelity is not None else mixed_precision.judged(q, context)
 
 
-def _quantized(q: Quantization, context: Context) -> Quantization:
+def passes_of(q: Quantization) -> tuple[Pass, ...]:
+    """Those of its pipeline; block-wise weights of 8 bits are only rounded to nearest."""
     passes = PIPELINES[q.method, q.format].passes
+    return tuple(each for each in passes if each is not gptq or q.weight_bits < 8)
+
+
+def _quantized(q: Quantization, context: Context) -> Quantization:
+    passes = passes_of(q)
     if q.method not in _MAY_REFUSE:
-        return through(passes, q, context)
+        return run_passes(passes, q, context)
     try:
-        done = through(passes, q, context)
+        done = run_passes(passes, q, context)
         context.write(done, fitted=False)
         runs(context.path, q.format, context.samples[0] if context.samples is not None else None)
         return done
@@ -83,11 +90,13 @@ def _quantized(q: Quantization, context: Context) -> Quantization:
         refused = context.backend.refused(q, context)
         if not refused:
             raise
-    return through(passes, q.keep_in_float(refused), context)
+    return run_passes(passes, q.keep_in_float(refused), context)
 
 
 def table() -> str:
-    """One line for each method and format; in brackets the word of --passes where the module has another name."""
+    """One line for each method and format: the modules of `passes/`; in brackets the word of --passes where it is another one,
+    or that the pass always runs.
+    """
     rows = {key: [*(_name(each) for each in row.passes), _name(LAST)] for key, row in PIPELINES.items()}
     return "\n".join(
         f"{method:10} {format:7} {' > '.join(names)}" for (method, format), names in rows.items()
@@ -96,7 +105,7 @@ def table() -> str:
 
 def _name(each: Pass) -> str:
     module = getattr(each, "__name__", "").rpartition(".")[2]
-    return module if each.NAME in (None, module) else f"{module} ({each.NAME})"
+    return module if module == each.NAME else f"{module} ({each.NAME or 'always'})"
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The state of a candidate that passes hand on, the context that each pass is given, and the protocols of passes and backends.
 
-A pass is a module of `passes/` with a NAME and `run(quantization, context) -> Quantization`. It changes nothing in place:
-what it decides is in the state that it returns, together with what became of it (`results`, `changes`).
+A pass is a module of `passes/` with a NAME, its word in --passes or ALWAYS, and `run(quantization, context) -> Quantization`.
+It returns a new state, which holds what it decided (`with_result`, `with_changes`), and leaves the one that it was given.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -24,16 +24,21 @@ if TYPE_CHECKING:
     import onnx
 
 
+ALWAYS = None
+"""The NAME of a pass that --passes cannot switch off."""
+
+
 @dataclass(frozen=True, eq=False)
 class Quantization:
     """`method` and `weight_bits` are the recipe's. `source` is the float file; `model` is its ONNX graph as the passes
     changed it; None for TFLite, whose source no pass changes, and for a source that is deployed unchanged.
 
     Layers are named by node (ONNX) or by first output (TFLite). `in_float`: those that stay in float, with the reason;
-    `by_choice`: those that mixed precision added. `ranges` of the activations; `weights` of the layers that were fitted, which
-    gained `fit_gain_db`; `blocks` in place of the weights of each product, for block-wise weights. `rewritten`: a pass stored
-    weights as integers already. `clamp_pairs`: no two products of a pair may overflow 16 bits. `left`: recurrent layers that
-    compute in float on stored integers. `changes` to the graph, by pass. `fidelity`: the gate's judgement of the file that was
+    `mixed_precision_layers`: those that mixed precision added. `ranges` of the activations; `weights` to write in place of
+    the rounded ones, by layer, and the `weight_changes` that the pass which made them reports; `blocks` in place of the
+    weights of each product, for block-wise weights. `rewritten`: a pass stored weights as integers already. `int16_clamp`: the
+    backend clamps pairs of weights whose products would overflow 16 bits. `recurrent_in_float`: recurrent layers that compute
+    in float on stored integers. `changes` to the graph, by pass. `fidelity`: the gate's judgement of the file that was
     `written` last.
     """
 
@@ -43,15 +48,15 @@ class Quantization:
     source: Path
     model: "onnx.ModelProto | None" = None
     in_float: Mapping[str, str] = field(default_factory=dict)
-    by_choice: Mapping[str, str] = field(default_factory=dict)
+    mixed_precision_layers: Mapping[str, str] = field(default_factory=dict)
     ranges: Ranges = field(default_factory=dict)
     calibrator: str | None = None
     weights: Mapping[str, Weights] = field(default_factory=dict)
-    fit_gain_db: float = 0.0
+    weight_changes: tuple[AppliedChange, ...] = ()
     blocks: tuple[Blocks, ...] = ()
     rewritten: bool = False
-    clamp_pairs: bool = False
-    left: tuple[Skipped, ...] = ()
+    int16_clamp: bool = False
+    recurrent_in_float: tuple[Skipped, ...] = ()
     changes: Mapping[str, tuple[AppliedChange, ...]] = field(default_factory=dict)
     results: tuple[PassResult, ...] = ()
     fidelity: Fidelity | None = None
@@ -82,11 +87,11 @@ class Quantization:
     def keep_in_float(self, layers: Mapping[str, str]) -> "Quantization":
         return replace(self, in_float={**self.in_float, **layers})
 
-    def result(self, result: PassResult) -> "Quantization":
+    def with_result(self, result: PassResult) -> "Quantization":
         return replace(self, results=(*self.results, result))
 
-    def changed(self, name: str, changes: tuple[AppliedChange, ...]) -> "Quantization":
-        """By the pass `name`."""
+    def with_changes(self, name: str, changes: tuple[AppliedChange, ...]) -> "Quantization":
+        """Of the pass `name`."""
         return replace(self, changes={**self.changes, name: (*self.changes.get(name, ()), *changes)})
 
 
@@ -170,7 +175,7 @@ class Context:
 
 
 class Pass(Protocol):
-    """What a module of `passes/` is. One without a name always runs."""
+    """What a module of `passes/` is. NAME is its word in --passes, listed in edgeq/nouns/passes.py, or ALWAYS."""
 
     @property
     def NAME(self) -> str | None: ...
@@ -178,12 +183,12 @@ class Pass(Protocol):
     def run(self, q: Quantization, context: Context) -> Quantization: ...
 
 
-def through(passes: Sequence[Pass], q: Quantization, context: Context) -> Quantization:
+def run_passes(passes: Sequence[Pass], q: Quantization, context: Context) -> Quantization:
     """The state after all of `passes`, in their order. A pass that is not enabled only leaves the result "switched off"."""
     for each in passes:
         name = each.NAME
         if name is None or name in context.enabled:
             q = each.run(q, context)
         else:
-            q = q.result(PassResult(name, False, OFF))
+            q = q.with_result(PassResult(name, False, OFF))
     return q

@@ -42,8 +42,8 @@ def layers_in_float(q: Quantization, path: Path) -> tuple[Skipped, ...]:
     """Every layer of the file at `path` that computes in float, with the reason."""
     find = _FINDERS.get((q.method, q.format))
     if find is None:
-        return q.left
-    return (*q.left, *grouped(find(path), {**q.in_float, **q.by_choice}))
+        return q.recurrent_in_float
+    return (*q.recurrent_in_float, *grouped(find(path), {**q.in_float, **q.mixed_precision_layers}))
 
 
 def reasons_in(path: Path, method: str, format: str) -> dict[str, tuple[str, ...]]:

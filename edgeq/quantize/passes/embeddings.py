@@ -24,8 +24,8 @@ _FEWEST = 16384  # values: fewer do not save enough for three more operators
 def run(q: Quantization, context: Context) -> Quantization:
     model, changes = store_tables(q.graph)
     why = counted(len(changes), "lookup") if changes else "no large table"
-    q = replace(q, model=model, rewritten=q.rewritten or bool(changes)).changed(NAME, changes)
-    return q.result(PassResult(NAME, bool(changes), why))
+    q = replace(q, model=model, rewritten=q.rewritten or bool(changes)).with_changes(NAME, changes)
+    return q.with_result(PassResult(NAME, bool(changes), why))
 
 
 def store_tables(model: "onnx.ModelProto") -> tuple["onnx.ModelProto", tuple[AppliedChange, ...]]:

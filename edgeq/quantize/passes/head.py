@@ -41,16 +41,16 @@ def run(q: Quantization, context: Context) -> Quantization:
     """After the fit: what the head loses is visible only next to fitted layers."""
     head = onnx_head(q.graph) if q.format == "onnx" else tflite_head(q.source)
     if not head:
-        return q.result(PassResult(NAME, False, "the last layer is not small"))
+        return q.with_result(PassResult(NAME, False, "the last layer is not small"))
     before, after = _noises(q, (frozenset(), head), context)
     before_db, after_db, gain = mean_sqnr_db(before), mean_sqnr_db(after), gain_of(before, after)
     if before_db >= _CLOSE_DB:
-        return q.result(PassResult(NAME, False, f"output SQNR is {before_db:.1f} dB without it"))
+        return q.with_result(PassResult(NAME, False, f"output SQNR is {before_db:.1f} dB without it"))
     if not gain.reaches(0.0):
-        return q.result(PassResult(NAME, False, "in float the outputs do not gain", round(gain.db, 1)))
+        return q.with_result(PassResult(NAME, False, "in float the outputs do not gain", round(gain.db, 1)))
     why = f"under 2 % of MACs; output SQNR {before_db:.1f} dB in int8, {after_db:.1f} dB in float"
     result = PassResult(NAME, True, counted(len(head), "operator"), round(gain.db, 1))
-    return q.keep_in_float(dict.fromkeys(sorted(head), why)).result(result)
+    return q.keep_in_float(dict.fromkeys(sorted(head), why)).with_result(result)
 
 
 def _noises(q: Quantization, choices: Sequence[frozenset[str]], context: Context) -> list[Noise]:

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from edgeq.graphs.onnx_index import OnnxIndex, index_of
 from edgeq.graphs.onnx_io import read_onnx, write_onnx
 from edgeq.graphs.op_sets import STATIC
-from edgeq.quantize.quantization import Context, Quantization
+from edgeq.quantize.quantization import ALWAYS, Context, Quantization
 
 if TYPE_CHECKING:
     import onnx
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 Integers = npt.NDArray[np.int16]
 
-NAME = None
-MOST = 128  # 255 * 128 = 32,640; in negative numbers the same
+NAME = ALWAYS
+MAX_PAIR_SUM = 128  # of |w0 + w1|: 255 * 128 = 32,640 < 2**15
 
 
 def run(q: Quantization, context: Context) -> Quantization:
-    """For targets whose kernels saturate: the backend widens scales whenever it writes, and from here on clamps the weights
-    that a fit moved by a step too far.
+    """Enables the clamp after fitting, for targets whose kernels saturate: a fit moves weights by a step or two. Widening and a
+    first clamp happen in backends/ort/qdq.py whenever it writes.
     """
-    return replace(q, clamp_pairs=q.scheme is not None and q.scheme.pairs_fit)
+    return replace(q, int16_clamp=q.scheme is not None and q.scheme.pairs_fit)
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class _Layer:
 
 
 def _widening(layer: _Layer) -> Widening:
-    worst = np.abs(_pairs(layer.rows())).max(axis=1) / MOST
+    worst = np.abs(_pairs(layer.rows())).max(axis=1) / MAX_PAIR_SUM
     if layer.axis is None:
         return Widening(None, (max(float(worst.max()), 1.0),))
     of_channel = worst.reshape(-1, layer.integers.shape[layer.axis]).max(axis=0)
@@ -128,9 +128,9 @@ def _pairs(rows: Integers) -> Integers:
 
 
 def _clamped(rows: Integers) -> tuple[Integers, int]:
-    """`rows` with both weights of each pair above MOST moved towards zero by the same, and how many pairs that were."""
+    """`rows` with both weights of each pair above MAX_PAIR_SUM moved towards zero by the same, and how many pairs that were."""
     sums = _pairs(rows)
-    excess = np.maximum(np.abs(sums) - MOST, 0)
+    excess = np.maximum(np.abs(sums) - MAX_PAIR_SUM, 0)
     by = np.stack([(excess + 1) // 2, excess // 2], axis=2).reshape(len(rows), -1)[:, : rows.shape[1]]
     return rows - np.sign(rows) * by, int(np.count_nonzero(excess))
 

@@ -48,13 +48,13 @@ def run(q: Quantization, context: Context) -> Quantization:
     elif q.activation_bits == 8 and not q.integer_io:
         found = tflite_joins(q.source, context.calibration, context.threads)
     else:
-        return q.result(PassResult(NAME, False, "does not apply to int16 activations or integer I/O"))
+        return q.with_result(PassResult(NAME, False, "does not apply to int16 activations or integer I/O"))
     why = (
         counted(len(found), "operator")
         if found
         else "no small values are joined with large ones after the last layers"
     )
-    return q.keep_in_float({**found, **q.in_float}).result(PassResult(NAME, bool(found), why))
+    return q.keep_in_float({**found, **q.in_float}).with_result(PassResult(NAME, bool(found), why))
 
 
 @dataclass(frozen=True)

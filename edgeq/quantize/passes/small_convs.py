@@ -34,7 +34,7 @@ def run(q: Quantization, context: Context) -> Quantization:
     found = convolutions(q, context)
     why = counted(len(found), "convolution") if found else "no convolution is that small"
     q = replace(q, in_float={**found, **q.in_float})  # first among the layers in float that are listed
-    return q.result(PassResult(NAME, bool(found), why))
+    return q.with_result(PassResult(NAME, bool(found), why))
 
 
 def convolutions(q: Quantization, context: Context) -> dict[str, str]:

@@ -14,7 +14,7 @@ from edgeq.graphs.onnx_io import write_onnx
 from edgeq.graphs.op_sets import DYNAMIC
 from edgeq.quantize.backends.refused_layers import found_by_trying, runs
 from edgeq.quantize.passes import embeddings, recurrent
-from edgeq.quantize.quantization import Context, GraphBackend, Quantization, Written, through
+from edgeq.quantize.quantization import Context, GraphBackend, Quantization, Written, run_passes
 
 if TYPE_CHECKING:
     import onnx
@@ -24,7 +24,7 @@ class OrtDynamic(GraphBackend):
     """Weights get 7 bits where pairs of products would saturate."""
 
     def refused(self, q: Quantization, context: Context) -> dict[str, str]:
-        lowered = through((recurrent, embeddings), q, context)
+        lowered = run_passes((recurrent, embeddings), q, context)
         sample = context.samples[0] if context.samples is not None else None
         path = context.path.with_name("refused.onnx")
 

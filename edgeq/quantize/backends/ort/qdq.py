@@ -92,7 +92,7 @@ class OrtStatic(Backend):
         moved = self._emission(q, path).write(q.ranges, frozenset(leave).union(q.in_float))
         if fitted and q.weights:
             save_with_weights(QdqFile.read(path, q.graph), q.weights, path)
-        if fitted and q.clamp_pairs:
+        if fitted and q.int16_clamp:
             clamp_pairs(path)
         return Written(path, moved)
 

@@ -35,8 +35,8 @@ _HOW = "4-bit integers rounded to minimize the error of the products (GPTQ)"
 
 
 def run(q: Quantization, context: Context) -> Quantization:
-    """With 8 bits, or without samples, weights stay rounded to nearest."""
-    if context.samples is None or q.weight_bits == 8:
+    """Without samples, weights stay rounded to nearest."""
+    if context.samples is None:
         return q
     backend = context.backend
     assert isinstance(backend, GraphBackend)
@@ -48,9 +48,9 @@ def run(q: Quantization, context: Context) -> Quantization:
     gain = graph_evaluator(q.graph, check, threads).gain(backend.quantized(q), backend.quantized(fitted))
     gain_db, count = round(gain.db, 1), counted(sum(map(_fits, products)), "product")
     if not gain.reaches(0.0):
-        return q.result(PassResult(NAME, False, f"{count}: no closer", gain_db))
+        return q.with_result(PassResult(NAME, False, f"{count}: no closer", gain_db))
     changes = tuple(AppliedChange(p.node.name, _HOW, gain_db) for p in products if _fits(p))
-    return fitted.changed(NAME, changes).result(PassResult(NAME, True, count, gain_db))
+    return fitted.with_changes(NAME, changes).with_result(PassResult(NAME, True, count, gain_db))
 
 
 def round_gptq(weights: npt.NDArray[np.float32], gram: Doubles, bits: int, size: int) -> Blocks:

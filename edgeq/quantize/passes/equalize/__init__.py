@@ -64,7 +64,7 @@ def run(q: Quantization, context: Context) -> Quantization:
 
     threads, progress = context.threads, context.progress
     found = equalized(q.graph, write, context.path, context.calibration, threads=threads, progress=progress)
-    return replace(q, model=found.model).changed(NAME, found.changes).result(found.result)
+    return replace(q, model=found.model).with_changes(NAME, found.changes).with_result(found.result)
 
 
 def equalized(

@@ -15,7 +15,7 @@ import numpy as np
 
 from edgeq.graphs.memory import activation_bytes
 from edgeq.graphs.onnx_io import read_onnx
-from edgeq.nouns.passes import PassResult
+from edgeq.nouns.passes import AppliedChange, PassResult
 from edgeq.plain_text import counted
 from edgeq.quantize.evaluate.evaluator import Gain, graph_evaluator, tflite_evaluator
 from edgeq.quantize.passes.fit.fit_layers import fit_layers
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import onnx
 
 NAME = "fit"
-HOW = "weights and biases corrected for earlier rounding error"
+_HOW = "weights and biases corrected for earlier rounding error"
 
 _FEWEST, _MOST = 8, 128  # samples in all, and to learn from
 _ROOM = 512 * 2**20  # bytes for the activations of all samples between two layers, in float and quantized
@@ -50,13 +50,19 @@ class Fit:
 
 def run(q: Quantization, context: Context) -> Quantization:
     found = _fit(q, (), context)
-    return replace(q, weights=found.weights, fit_gain_db=found.gain_db).result(found.result)
+    return _with_weights(q, found).with_result(found.result)
 
 
 def refit(q: Quantization, leave: Collection[str], context: Context) -> Quantization:
     """Fitted to the rounding that is left with the layers of `leave` in float."""
-    found = _fit(q, leave, context)
-    return replace(q, weights=found.weights, fit_gain_db=found.gain_db)
+    return _with_weights(q, _fit(q, leave, context))
+
+
+def _with_weights(q: Quantization, found: Fit) -> Quantization:
+    """In place of those of an earlier fit."""
+    gain_db = round(found.gain_db, 1)
+    changes = tuple(AppliedChange(layer, _HOW, gain_db) for layer in found.weights)
+    return replace(q, weights=found.weights, weight_changes=changes)
 
 
 def _fit(q: Quantization, leave: Collection[str], context: Context) -> Fit:

@@ -32,7 +32,7 @@ def run(q: Quantization, context: Context) -> Quantization:
         q.graph, thin=thin, head=onnx_head(q.graph) if head.NAME in context.enabled else frozenset()
     )
     q = replace(q, model=found.model, in_float={**found.in_float, **q.in_float})
-    return q.changed(NAME, found.changes).result(result_of(found.changes))
+    return q.with_changes(NAME, found.changes).with_result(result_of(found.changes))
 
 
 @dataclass(frozen=True)

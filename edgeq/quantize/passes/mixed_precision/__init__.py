@@ -56,14 +56,14 @@ def run(q: Quantization, context: Context) -> Quantization:
     if context.most_tries is None:
         return q  # too few held-out samples: layers in float do not change that
     files: list[Written] = []
-    fidelity, by_choice = searched(
+    fidelity, mixed_precision_layers = searched(
         _file(q, context, files),
         lambda: noise_on_heldout(q, context),
         context.progress,
         context.most_tries,
     )
-    q = replace(q, fidelity=fidelity, by_choice=by_choice)
-    if by_choice and fidelity.passed and fit.NAME in context.enabled and is_static(q):
+    q = replace(q, fidelity=fidelity, mixed_precision_layers=mixed_precision_layers)
+    if mixed_precision_layers and fidelity.passed and fit.NAME in context.enabled and is_static(q):
         q = _refitted(q, context, files)
     return _with_result(replace(q, written=files[-1]))
 
@@ -93,19 +93,19 @@ def _file(q: Quantization, context: Context, files: list[Written]) -> File:
 def _with_result(q: Quantization) -> Quantization:
     """With the result of the search, where there was one."""
     assert q.fidelity is not None
-    if q.by_choice:
-        why = f"{counted(len(q.by_choice), 'operator')}, so that the gate holds"
-        return q.result(PassResult(NAME, True, why))
+    if q.mixed_precision_layers:
+        why = f"{counted(len(q.mixed_precision_layers), 'operator')}, so that the gate holds"
+        return q.with_result(PassResult(NAME, True, why))
     if q.fidelity.passed or q.fidelity.search is None:
         return q
-    return q.result(PassResult(NAME, False, "no small set of layers makes the gate hold"))
+    return q.with_result(PassResult(NAME, False, "no small set of layers makes the gate hold"))
 
 
 def _refitted(q: Quantization, context: Context, files: list[Written]) -> Quantization:
-    """Fitted again with the layers of `by_choice` in float, where that is closer to float or needs fewer of them: the first
+    """Fitted again with the layers of `mixed_precision_layers` in float, where that is closer to float or needs fewer of them: the first
     fit compensated the errors of layers that are now in float.
     """
-    before, leave = q.fidelity, frozenset(q.by_choice)
+    before, leave = q.fidelity, frozenset(q.mixed_precision_layers)
     assert before is not None and before.search is not None
     fitted, fewer, tries = fit.refit(q, leave, context), leave, 1
     most_tries = max(context.most_tries or 0, 0)
@@ -123,7 +123,7 @@ def _refitted(q: Quantization, context: Context, files: list[Written]) -> Quanti
     return replace(
         fitted,
         fidelity=replace(after, search=search, worst_layers=before.worst_layers),
-        by_choice={name: why for name, why in q.by_choice.items() if name in fewer},
+        mixed_precision_layers={name: why for name, why in q.mixed_precision_layers.items() if name in fewer},
     )
 
 

@@ -50,7 +50,7 @@ def run(q: Quantization, context: Context) -> Quantization:
     calibration samples or on the held-out ones.
     """
     assert q.fidelity is not None
-    kept = frozenset(q.by_choice)
+    kept = frozenset(q.mixed_precision_layers)
 
     def noise() -> tuple[Noise, ...]:
         context.write(q, kept, fitted=False)
@@ -73,7 +73,7 @@ def run(q: Quantization, context: Context) -> Quantization:
     return replace(
         fitted,
         candidate=replace(q.candidate, id=f"{q.candidate.id}-few-float", reason=why),
-        by_choice={**q.by_choice, **few.added},
+        mixed_precision_layers={**q.mixed_precision_layers, **few.added},
         fidelity=fidelity,
         written=written,
         results=(

@@ -16,9 +16,9 @@ from edgeq.quantize.calibration.calibrate import (
 from edgeq.quantize.passes.ranges.no_scale import without_scale_in_onnx, without_scale_in_tflite
 from edgeq.quantize.passes.ranges.range_search import closest_ranges
 from edgeq.quantize.passes.ranges.trial import OnnxTrial, TfliteTrial, Trial
-from edgeq.quantize.quantization import Context, Quantization
+from edgeq.quantize.quantization import ALWAYS, Context, Quantization
 
-NAME = None
+NAME = ALWAYS
 
 
 def run(q: Quantization, context: Context) -> Quantization:

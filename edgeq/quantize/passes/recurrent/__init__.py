@@ -15,13 +15,13 @@ from edgeq.nouns.passes import AppliedChange
 from edgeq.nouns.plan import Skipped
 from edgeq.quantize.passes.recurrent.rnn_lowering import Lowering, lowerings_of
 from edgeq.quantize.passes.recurrent.split_gru import split_gru
-from edgeq.quantize.quantization import Context, Quantization
+from edgeq.quantize.quantization import ALWAYS, Context, Quantization
 from edgeq.quantize.weights import int8_by_row
 
 if TYPE_CHECKING:
     import onnx
 
-NAME = None
+NAME = ALWAYS
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,13 @@ class Lowered:
 
 def run(q: Quantization, context: Context) -> Quantization:
     found = lower_recurrent(q.graph)
-    q = replace(q, model=found.model, rewritten=q.rewritten or found.stored, left=(*q.left, *found.left))
-    return q.changed("recurrent", found.changes)
+    q = replace(
+        q,
+        model=found.model,
+        rewritten=q.rewritten or found.stored,
+        recurrent_in_float=(*q.recurrent_in_float, *found.left),
+    )
+    return q.with_changes("recurrent", found.changes)
 
 
 def lower_recurrent(model: "onnx.ModelProto") -> Lowered:

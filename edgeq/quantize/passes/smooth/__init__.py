@@ -47,14 +47,14 @@ def run(q: Quantization, context: Context) -> Quantization:
     backend = context.backend
     assert isinstance(backend, GraphBackend)
     if context.samples is None:
-        return q.result(PassResult(NAME, False, "there are no samples"))
+        return q.with_result(PassResult(NAME, False, "there are no samples"))
 
     def quantized(model: "onnx.ModelProto") -> "onnx.ModelProto":
         return backend.quantized(replace(q, model=model))
 
     threads, progress = context.threads, context.progress
     found = smoothed(q.graph, quantized, context.samples, threads=threads, progress=progress)
-    return replace(q, model=found.model).changed(NAME, found.changes).result(found.result)
+    return replace(q, model=found.model).with_changes(NAME, found.changes).with_result(found.result)
 
 
 def smoothed(
