@@ -70,14 +70,14 @@ def _loaded(model: str, samples: InTurn) -> Any:
 
 
 def _edgeq(job: dict[str, Any], samples: InTurn) -> Callable[[], None]:
-    """One pass over the samples, ranges, file; "auto" sees what all observers need and writes a file for each way."""
+    """One pass over the samples, ranges, file; "auto" sees what all calibrators need and writes a file for each."""
     import platform
 
     from edgeq.agent.facts import read_facts
     from edgeq.graphs.float_graph import read
     from edgeq.quantize.backends.ort import qdq
     from edgeq.quantize.calibration.calibrate import calibrate_onnx, needs_histogram, ranges_of
-    from edgeq.quantize.calibration.observers import AUTO
+    from edgeq.quantize.calibration.calibrators import AUTO
     from edgeq.quantize.scheme import scheme_for
 
     scheme, _ = scheme_for("onnxruntime", platform.machine(), read_facts("/").isa)

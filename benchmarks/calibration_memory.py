@@ -3,7 +3,7 @@
     python -m benchmarks.calibration_memory [--only resnet56,mobilenet_v2] [--samples 128,1024,4096] [--json]
 
 Each figure is the peak of a process of its own (VmHWM) less what was resident once the float session had been loaded and
-run. edgeq: all its observers, up to the written file. onnxruntime holds every activation of every sample; it may take
+run. edgeq: all its calibrators, up to the written file. onnxruntime holds every activation of every sample; it may take
 --limit gigabytes of address space and is not asked again with more samples once that was too little.
 """
 

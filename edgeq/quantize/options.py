@@ -12,7 +12,7 @@ from edgeq.nouns.passes import ALL
 
 @dataclass(frozen=True)
 class Options:
-    """`calibrator` is a name of quantize/calibration/observers, or "auto": what comes closest to float. `passes` are those of
+    """`calibrator` is a name of quantize/calibration/calibrators, or "auto": what comes closest to float. `passes` are those of
     edgeq/nouns/passes.py that may be used. `search_tries` bounds the search for the fewest layers in float, where the gate
     fails without any; None: by the work of one try. What calibration saw, and what the gate said of each file, is kept below
     `cache` for the same model and samples.

@@ -10,7 +10,7 @@ from edgeq.model_name import require_model_name
 from edgeq.nouns.passes import passes_of
 from edgeq.nouns.project import Gates
 from edgeq.nouns.states import states_of
-from edgeq.quantize.calibration import observers
+from edgeq.quantize.calibration import calibrators
 from edgeq.request.option import NO_EFFECT, option
 from edgeq.request.paths import AnyPath
 from edgeq.request.shapes import Shapes, shapes_of
@@ -131,7 +131,7 @@ class _Source(WithSamples):
     )
     calibrator: str | None = option(
         "How activation ranges are found; default: auto, the one closest to float for each tensor.",
-        choices=("auto", *observers.names()),
+        choices=("auto", *calibrators.names()),
         meaning=calibrator_of,
         toml=None,
     )

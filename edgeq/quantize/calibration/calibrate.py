@@ -25,17 +25,17 @@ from edgeq.graphs.tflite import read_tflite
 from edgeq.graphs.tflite_session import feed, interpreter_of
 from edgeq.limited.native_call import native_call
 from edgeq.quantize.calibration.array_cache import NO_CACHE, ArrayCache
+from edgeq.quantize.calibration.calibrators import AUTO, calibrator_named, percentile
 from edgeq.quantize.calibration.instrumented_graph import InstrumentedGraph, folded_inputs
-from edgeq.quantize.calibration.observers import AUTO, observer, percentile
 from edgeq.quantize.calibration.tensor_stats import (
     FORMAT,
     Range,
     SampleStats,
     TensorStats,
-    counted_of_one,
     packed,
     stats_of_sample,
     unpacked,
+    values_per_sample,
 )
 from edgeq.quantize.run_model import Progress, no_progress
 from edgeq.quantize.samples import Array, SamplesLike
@@ -68,12 +68,14 @@ class Calibration:
 
 def needs_histogram(calibrator: str) -> bool:
     """Raises TargetRefused when there is no calibrator of this name."""
-    return any(observer(name).HISTOGRAM for name in (AUTO if calibrator == "auto" else (calibrator,)))
+    return any(
+        calibrator_named(name).NEEDS_HISTOGRAM for name in (AUTO if calibrator == "auto" else (calibrator,))
+    )
 
 
 def ranges_of(calibration: Calibration, calibrator: str, bits: int = 8) -> Ranges:
     """Of the tensors that had values, for activations of `bits`; their ends rounded (`_rounded`)."""
-    range_of, levels = observer(calibrator).range_of, LEVELS[bits]
+    range_of, levels = calibrator_named(calibrator).range_of, LEVELS[bits]
     distinct = {id(stats): stats for stats in calibration.tensors.values() if stats.count}
     found = {key: _rounded(range_of(stats, levels)) for key, stats in distinct.items()}
     return {name: found[id(stats)] for name, stats in calibration.tensors.items() if stats.count}
@@ -109,8 +111,8 @@ def calibrate_onnx(
     facts = _facts("onnxruntime", model.SerializeToString(), samples, histogram, threads)
 
     def run() -> tuple[dict[str, TensorStats], int]:
-        counted = counted_of_one(samples.count) if histogram else 0
-        graph = InstrumentedGraph(model, counted, threads)
+        per_sample = values_per_sample(samples.count) if histogram else 0
+        graph = InstrumentedGraph(model, per_sample, threads)
         inputs = graph.inputs
         return _stream(
             samples,
@@ -141,7 +143,7 @@ def calibrate_tflite(
     def run() -> tuple[dict[str, TensorStats], int]:
         interpreter = interpreter_of(path, threads, keep_all=True)
         constant = {t.name for t in read_tflite(path).tensors if t.constant}
-        counted = counted_of_one(samples.count)
+        per_sample = values_per_sample(samples.count)
 
         def look(arrays: tuple[Array, ...]) -> dict[str, SampleStats]:
             feed(interpreter, arrays)
@@ -149,7 +151,7 @@ def calibrate_tflite(
                 native_call(interpreter.invoke)
             tensors = _float_tensors(interpreter)
             return {
-                name: _sample_stats(interpreter, index, counted)
+                name: _sample_stats(interpreter, index, per_sample)
                 for name, index in tensors.items()
                 if name not in constant
             }
@@ -214,7 +216,7 @@ def _cached_or(
 def _facts(runtime: str, model: bytes, samples: SamplesLike, histogram: bool, threads: int) -> dict[str, Any]:
     """All that the statistics depend on; sums of floats depend on the runtime and on how work is divided."""
     return {
-        "what": "seen",
+        "what": "tensor_stats",
         "format": FORMAT,
         "model": hashlib.sha256(model).hexdigest(),
         "samples": samples.sha256,
@@ -234,9 +236,9 @@ def _float_tensors(interpreter: "Interpreter") -> dict[str, int]:
     }
 
 
-def _sample_stats(interpreter: "Interpreter", index: int, counted: int) -> SampleStats:
+def _sample_stats(interpreter: "Interpreter", index: int, per_sample: int) -> SampleStats:
     try:
         array = interpreter.get_tensor(index)
     except ValueError:  # a tensor that the runtime never filled
         array = np.empty(0, np.float32)
-    return stats_of_sample(array, counted)
+    return stats_of_sample(array, per_sample)

@@ -29,16 +29,16 @@ _FLAT, _START, _END = "edgeq_flat", "edgeq_start", "edgeq_end"
 
 
 class InstrumentedGraph:
-    """`model` has inferred shapes. About `counted` values of each tensor are handed out; 0: none.
+    """`model` has inferred shapes. About `per_sample` values of each tensor are handed out; 0: none.
 
     Minimum and maximum of a tensor with NaN are anything; the sum of squares is not finite then. Such tensors, and all
     of a graph in which nothing can be reduced (no values, for one), are handed out whole from then on.
     """
 
-    def __init__(self, model: "ModelProto", counted: int, threads: int) -> None:
+    def __init__(self, model: "ModelProto", per_sample: int, threads: int) -> None:
         self.tensors = _tensors(model)
         self._sizes = _sizes(model, self.tensors)
-        self._model, self._counted, self._threads = model, counted, threads
+        self._model, self._per_sample, self._threads = model, per_sample, threads
         self._whole: set[str] = set()
         self._session = self._opened()
 
@@ -71,7 +71,7 @@ class InstrumentedGraph:
 
     def _stats(self, k: int, found: dict[str, Array]) -> SampleStats | None:
         if self.tensors[k] in self._whole:
-            return stats_of_sample(np.asarray(found[self.tensors[k]], np.float32), self._counted or 1)
+            return stats_of_sample(np.asarray(found[self.tensors[k]], np.float32), self._per_sample or 1)
         low, high, energy = (float(found[f"edgeq_{word}_{k}"]) for word in _REDUCED)
         if not (isfinite(low) and isfinite(high) and isfinite(energy)):
             return None
@@ -82,7 +82,7 @@ class InstrumentedGraph:
 
     def _opened(self) -> Session:
         reduced = [(k, name) for k, name in enumerate(self.tensors) if name not in self._whole]
-        graph = _with_reductions(self._model, reduced, self._sizes, self._whole, self._counted)
+        graph = _with_reductions(self._model, reduced, self._sizes, self._whole, self._per_sample)
         with as_conversion_failed("onnxruntime does not load the float graph for calibration"):
             return ort_session(graph, threads=self._threads)
 
@@ -139,7 +139,7 @@ def _with_reductions(
     reduced: list[tuple[int, str]],
     sizes: list[int | None],
     whole: set[str],
-    counted: int,
+    per_sample: int,
 ) -> "ModelProto":
     """A copy whose outputs are edgeq_<low|high|energy|size|values>_<k> for (k, name) of `reduced`, and `whole` as they
     are; sizes only where they are open.
@@ -153,8 +153,8 @@ def _with_reductions(
         reductions.reduce(k, name)
         if sizes[k] is None:
             reductions.size(k, name)
-        if counted:
-            reductions.sample(k, sizes[k], counted)
+        if per_sample:
+            reductions.sample(k, sizes[k], per_sample)
     inputs = {i.name for i in graph.input}
     graph.output.extend(
         onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)
@@ -185,13 +185,13 @@ class _Reductions:
         self._node("Reshape", [f"edgeq_count_{k}", _FLAT], f"edgeq_size_{k}")
         self._output(f"edgeq_size_{k}", np.int64, [1])
 
-    def sample(self, k: int, size: int | None, counted: int) -> None:
-        """Every `stride(size, counted)`-th value: as 2 * (size // (2 * counted)) + 1 where the size is open."""
+    def sample(self, k: int, size: int | None, per_sample: int) -> None:
+        """Every `stride(size, per_sample)`-th value: as 2 * (size // (2 * per_sample)) + 1 where the size is open."""
         step = f"edgeq_step_{k}"
         if size is not None:
-            self._constant(step, stride(size, counted))
+            self._constant(step, stride(size, per_sample))
         else:
-            for word, value in (("twice", 2 * counted), ("two", 2), ("one", 1)):
+            for word, value in (("twice", 2 * per_sample), ("two", 2), ("one", 1)):
                 self._constant(f"edgeq_{word}_{k}", value)
             self._node("Div", [f"edgeq_size_{k}", f"edgeq_twice_{k}"], f"edgeq_pairs_{k}")
             self._node("Mul", [f"edgeq_pairs_{k}", f"edgeq_two_{k}"], f"edgeq_even_{k}")

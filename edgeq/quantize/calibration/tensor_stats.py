@@ -25,7 +25,7 @@ _SMOOTHING = 0.95  # weight of the past in the moving average, as litert-quantiz
 
 # Changes with what TensorStats holds, with its bins and with which values enter them.
 FORMAT = 1
-_REALS = ("low", "high", "mean_low", "mean_high", "limit")
+_REALS = ("low", "high", "mean_low", "mean_high", "half_range")
 _COUNTS = ("count", "not_finite")
 
 
@@ -42,26 +42,26 @@ class SampleStats:
     values: Floats | None = None
 
 
-def counted_of_one(samples: int) -> int:
+def values_per_sample(samples: int) -> int:
     """Values of one sample that enter a histogram over `samples` of them."""
     fewest, most = _OF_ONE
     return min(max(_IN_ALL // max(samples, 1), fewest), most)
 
 
-def stride(size: int, counted: int) -> int:
-    """The step that leaves about `counted` of `size` values: odd, so that it meets every row and channel."""
-    return size // counted | 1
+def stride(size: int, per_sample: int) -> int:
+    """The step that leaves about `per_sample` of `size` values: odd, so that it meets every row and channel."""
+    return size // per_sample | 1
 
 
-def stats_of_sample(array: Floats, counted: int) -> SampleStats:
+def stats_of_sample(array: Floats, per_sample: int) -> SampleStats:
     """Values that are not finite are left out and counted."""
     if not array.size:
         return SampleStats(np.inf, -np.inf, 0)
     low, high = float(array.min()), float(array.max())
     if not (np.isfinite(low) and np.isfinite(high)):
         finite = array[np.isfinite(array)]
-        return replace(stats_of_sample(finite, counted), not_finite=array.size - finite.size)
-    return SampleStats(low, high, array.size, values=array.reshape(-1)[:: stride(array.size, counted)])
+        return replace(stats_of_sample(finite, per_sample), not_finite=array.size - finite.size)
+    return SampleStats(low, high, array.size, values=array.reshape(-1)[:: stride(array.size, per_sample)])
 
 
 class TensorStats:
@@ -74,11 +74,11 @@ class TensorStats:
         self.low, self.high = np.inf, -np.inf
         self.mean_low = self.mean_high = 0.0
         self.count = self.not_finite = 0
-        self.limit = 0.0  # the bins span [-limit, limit]
+        self.half_range = 0.0  # the bins span [-half_range, half_range]
         self.bins: npt.NDArray[np.int64] | None = np.zeros(BINS, np.int64) if histogram else None
 
-    def add(self, array: Floats, counted: int = _OF_ONE[1]) -> None:
-        self.update(stats_of_sample(array, counted))
+    def add(self, array: Floats, per_sample: int = _OF_ONE[1]) -> None:
+        self.update(stats_of_sample(array, per_sample))
 
     def update(self, sample: SampleStats) -> None:
         self.not_finite += sample.not_finite
@@ -101,32 +101,32 @@ class TensorStats:
     @property
     def centres(self) -> npt.NDArray[np.float64]:
         """The value that stands for each bin."""
-        edges = np.linspace(-self.limit, self.limit, BINS + 1)
+        edges = np.linspace(-self.half_range, self.half_range, BINS + 1)
         return (edges[1:] + edges[:-1]) / 2
 
     def _count(self, values: Floats) -> None:
         assert self.bins is not None
-        if not self.limit:
+        if not self.half_range:
             self.bins[ZERO] += values.size
             return
-        places = values * values.dtype.type(ZERO / self.limit)
+        places = values * values.dtype.type(ZERO / self.half_range)
         places += ZERO
         counts = np.bincount(places.astype(np.intp), minlength=BINS)
-        counts[BINS - 1] += counts[BINS:].sum()  # the limit itself
+        counts[BINS - 1] += counts[BINS:].sum()  # the end itself
         self.bins += counts[:BINS]
 
     def _widen(self, largest: float) -> None:
         assert self.bins is not None
-        if self.limit == 0.0 and largest > 0.0:
+        if self.half_range == 0.0 and largest > 0.0:
             zeros = int(self.bins[ZERO])
-            self.limit = max(largest, _NARROWEST)
+            self.half_range = max(largest, _NARROWEST)
             self.bins[:] = 0
             self.bins[ZERO] = zeros
-        while self.limit < largest:
+        while self.half_range < largest:
             merged = self.bins.reshape(-1, 2).sum(axis=1)
             self.bins = np.zeros(BINS, np.int64)
             self.bins[BINS // 4 : BINS // 4 + BINS // 2] = merged
-            self.limit *= 2
+            self.half_range *= 2
 
 
 def packed(tensors: Mapping[str, TensorStats], samples: int) -> dict[str, npt.NDArray[Any]]:

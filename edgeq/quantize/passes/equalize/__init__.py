@@ -19,7 +19,7 @@ from edgeq.graphs.onnx_index import index_of
 from edgeq.nouns.passes import AppliedChange, PassResult
 from edgeq.plain_text import counted
 from edgeq.quantize.calibration.calibrate import Ranges, calibrate_onnx, ranges_of
-from edgeq.quantize.calibration.observers import AUTO
+from edgeq.quantize.calibration.calibrators import AUTO
 from edgeq.quantize.evaluate.evaluator import Gain
 from edgeq.quantize.evaluate.sqnr import finite
 from edgeq.quantize.passes import small_convs

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from edgeq.quantize.calibration.array_cache import NO_CACHE, ArrayCache
 from edgeq.quantize.calibration.calibrate import LEVELS, Calibration, Ranges, ranges_of
-from edgeq.quantize.calibration.observers import AUTO
-from edgeq.quantize.calibration.observers.mse import squared_error
+from edgeq.quantize.calibration.calibrators import AUTO
+from edgeq.quantize.calibration.calibrators.mse import squared_error
 from edgeq.quantize.calibration.tensor_stats import TensorStats
 from edgeq.quantize.evaluate.evaluator import (
     Evaluator,
@@ -81,13 +81,15 @@ def candidates_of(
     tensor's signal it approximates its share of the outputs' error, where the shares of all tensors add up.
     """
     known = [tensor for tensor in tensors if stats[tensor].bins is not None]
-    share = {
-        (tensor, calibrator): squared_error(stats[tensor], ranges[calibrator][tensor], levels).share
+    noise_to_signal = {
+        (tensor, calibrator): squared_error(stats[tensor], ranges[calibrator][tensor], levels).noise_to_signal
         for tensor in known
         for calibrator in ranges
     }
-    least = _SIGNIFICANT * sum(share[tensor, start] for tensor in known)
-    change = {key: abs(s - share[key[0], start]) for key, s in share.items() if key[1] != start}
+    least = _SIGNIFICANT * sum(noise_to_signal[tensor, start] for tensor in known)
+    change = {
+        key: abs(s - noise_to_signal[key[0], start]) for key, s in noise_to_signal.items() if key[1] != start
+    }
     return sorted((key for key in change if change[key] > least), key=lambda key: -change[key])
 
 

@@ -10,7 +10,7 @@ from edgeq.nouns.plan import CandidatePlan, Scheme
 from edgeq.quantize.audit.kernels import onnx_fusion
 from edgeq.quantize.backends.ort import qdq
 from edgeq.quantize.calibration.calibrate import calibrate_onnx, ranges_of
-from edgeq.quantize.calibration.observers import AUTO
+from edgeq.quantize.calibration.calibrators import AUTO
 from edgeq.quantize.evaluate.gate import Gate
 from edgeq.quantize.make import make
 from edgeq.quantize.options import Options

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from edgeq.quantize.calibration.tensor_stats import ZERO, Range, TensorStats
 
-HISTOGRAM = True
+NEEDS_HISTOGRAM = True
 # Both ends shrink by the same share; the loss is flat around its minimum, so steps of one percent are fine enough.
 _SHARES = np.linspace(1.0, 0.2, 81)
 
@@ -26,8 +26,7 @@ class SquaredError:
     signal: float
 
     @property
-    def share(self) -> float:
-        """Noise over signal."""
+    def noise_to_signal(self) -> float:
         return (self.clipping + self.rounding) / self.signal if self.signal else 0.0
 
 

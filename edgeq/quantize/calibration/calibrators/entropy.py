@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from edgeq.quantize.calibration.tensor_stats import Range, TensorStats
 
-HISTOGRAM = True
+NEEDS_HISTOGRAM = True
 
 
 def range_of(stats: TensorStats, levels: int) -> Range:

@@ -5,7 +5,7 @@ It forgets the extremes themselves, so it clips what is rare: mostly too much fo
 
 from edgeq.quantize.calibration.tensor_stats import Range, TensorStats
 
-HISTOGRAM = False
+NEEDS_HISTOGRAM = False
 
 
 def range_of(stats: TensorStats, levels: int) -> Range:

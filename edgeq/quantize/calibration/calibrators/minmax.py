@@ -2,7 +2,7 @@
 
 from edgeq.quantize.calibration.tensor_stats import Range, TensorStats
 
-HISTOGRAM = False
+NEEDS_HISTOGRAM = False
 
 
 def range_of(stats: TensorStats, levels: int) -> Range:
