@@ -11,7 +11,7 @@ from edgeq.nouns.target import FORMATS, Target
 from edgeq.request.requests import ExportRequest
 
 
-def require_possible(model: str, kind: Target, place: ExportPlace, asked: ExportRequest) -> None:
+def require_possible(model: str, kind: Target, place: ExportPlace, request: ExportRequest) -> None:
     """Raises TargetRefused or ModelRefused for a file that no candidate can be, before anything is converted."""
     wanted = place.format
     if wanted is None:
@@ -23,8 +23,8 @@ def require_possible(model: str, kind: Target, place: ExportPlace, asked: Export
             f"-o {_named(place, loaded[0])}, or another --target",
         )
     for name, runtime in (
-        (f"--runtime {asked.runtime}", asked.runtime),
-        (asked.candidate, _runtime_of(asked.candidate)),
+        (f"--runtime {request.runtime}", request.runtime),
+        (request.candidate, _runtime_of(request.candidate)),
     ):
         if runtime is not None and FORMATS.get(runtime, wanted) != wanted:
             raise TargetRefused(
@@ -36,13 +36,13 @@ def require_possible(model: str, kind: Target, place: ExportPlace, asked: Export
             f"{model} is TFLite, which is not converted to ONNX",
             f"-o {_named(place, 'tflite')}, or give the torch or ONNX model that it was made from",
         )
-    recipe = asked.recipe
+    recipe = request.recipe
     if recipe is not None and not any(FORMATS[r] == wanted for r in catalog.recipe(recipe).runtimes):
         raise TargetRefused(
             f"--recipe {recipe} makes no .{wanted} file", "leave out --recipe, or choose another -o"
         )
     if kind.detect:
-        missing = [runtimes.why_not_here(name) for name in _able(kind, wanted, asked.runtime)]
+        missing = [runtimes.why_not_here(name) for name in _able(kind, wanted, request.runtime)]
         if all(missing):
             raise TargetRefused(f"no .{wanted} file can be checked on this machine", missing[0])
 
@@ -61,9 +61,9 @@ def _able(kind: Target, format: str | None, runtime: str | None) -> list[str]:
     return [r.name for r in kind.runtimes if format in (None, FORMATS[r.name]) and runtime in (None, r.name)]
 
 
-def one_runtime(kind: Target, place: ExportPlace, asked: ExportRequest) -> str | None:
+def one_runtime(kind: Target, place: ExportPlace, request: ExportRequest) -> str | None:
     """The runtime whose files are wanted, so that no others are made; None where they may be any."""
-    named = _runtime_of(asked.candidate)
-    if asked.runtime is not None or (place.format is None and named is None):
-        return asked.runtime
+    named = _runtime_of(request.candidate)
+    if request.runtime is not None or (place.format is None and named is None):
+        return request.runtime
     return next(iter(_able(kind, place.format, named)), None)

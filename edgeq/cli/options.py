@@ -34,15 +34,15 @@ class FiniteRange(_OnlyFinite, click.FloatRange):
     """A number between two ends, either of which may be open."""
 
 
-class MeaningType(click.ParamType[str]):
-    """Text that stands for something, and is refused where it stands for nothing; stays text."""
+class ParsedText(click.ParamType[str]):
+    """Text that `parse` accepts; stays text, which the request parses."""
 
-    def __init__(self, name: str, meaning: Callable[[str], object]) -> None:
-        self.name, self._meaning = name, meaning
+    def __init__(self, name: str, parse: Callable[[str], object]) -> None:
+        self.name, self._parse = name, parse
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
         try:
-            self._meaning(str(value))
+            self._parse(str(value))
         except ValueError as error:
             self.fail(str(error), param, ctx)
         return str(value)
@@ -122,7 +122,7 @@ def _type(kind: type, rule: Option) -> click.ParamType[Any]:
     if kind is float:
         bounded = (rule.least, rule.most) != (None, None)
         return FiniteRange(rule.least, rule.most) if bounded else Finite()
-    return MeaningType(rule.metavar or "TEXT", rule.meaning) if rule.meaning else click.STRING
+    return ParsedText(rule.metavar or "TEXT", rule.parse) if rule.parse else click.STRING
 
 
 def _default(each: Field[object]) -> dict[str, Any]:

@@ -104,13 +104,13 @@ def screen(as_json: bool, in_full: bool = False) -> Iterator[Screen]:
 
 
 def show(
-    story: Callable[..., R], *words: object, as_json: object, verbose: object = False, **options: object
+    function: Callable[..., R], *words: object, as_json: object, verbose: object = False, **options: object
 ) -> R:
-    """What `story` returns; its events are printed as they happen, and then the result."""
-    if "ask_password" in inspect.signature(story).parameters:
+    """What `function` returns; its events are printed as they happen, and then the result."""
+    if "ask_password" in inspect.signature(function).parameters:
         options["ask_password"] = asks_password()
     with screen(bool(as_json), bool(verbose)) as shown:
-        result = story(*words, **options, tell=shown.tell)
+        result = function(*words, **options, tell=shown.tell)
         shown.result(result)
     return result
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from edgeq.bundle import CheckSet, assemble, sidecar_files, write_bundle
 from edgeq.conversion.check_samples import choose_check_samples
+from edgeq.conversion.conversion_job import ConversionJob, tool_versions
 from edgeq.conversion.data_use import Parts
-from edgeq.conversion.order import Order, tool_versions
 from edgeq.nouns.bundle import Candidate
 from edgeq.nouns.data import DataUse
 from edgeq.nouns.model import Model
@@ -26,7 +26,7 @@ MODEL, PLAN, DATA, ORDER = "model.json", "plan.json", "data.json", "order"
 
 def write(
     place: Path,
-    order: Order,
+    job: ConversionJob,
     model: Model,
     plan: Plan,
     use: DataUse,
@@ -37,25 +37,25 @@ def write(
     """Candidates that failed the gate are left out; their figures are kept."""
     passed = [m for m in made if m.fidelity.passed]
     manifest, artifacts = assemble(
-        name=order.name,
-        target=order.target.name,
+        name=job.name,
+        target=job.target.name,
         source_sha256=model.sha256,
         data_sha256=parts.data_sha256,
         inputs=model.inputs,
         outputs=model.outputs,
         preprocessing=preprocessing,
-        threads=order.target.threads,
+        threads=job.target.threads,
         built=[(_candidate(m, model), m.path) for m in passed],
         own={m.plan.id: (m.takes, m.gives) for m in passed if m.takes},
         classes=_class_names(model, parts),
     )
     check = _check_set(tuple(passed), model, parts.heldout)
     beside = {
-        **sidecar_files([m.fidelity for m in made], tool_versions() | dict(order.converters), check),
+        **sidecar_files([m.fidelity for m in made], tool_versions() | dict(job.converters), check),
         MODEL: canonical_json(_without_places(model).to_dict()),
         PLAN: canonical_json(plan.to_dict()),
         DATA: canonical_json(replace(use, source=use.source and Path(use.source).name).to_dict()),
-        ORDER: order.key.encode(),
+        ORDER: job.key.encode(),
     }
     place.parent.mkdir(parents=True, exist_ok=True)
     write_bundle(place, manifest, artifacts, beside)

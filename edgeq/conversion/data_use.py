@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edgeq.conversion.order import Order
+from edgeq.conversion.conversion_job import ConversionJob
 from edgeq.conversion.random_samples import RandomSamples
 from edgeq.nouns.data import DataUse
 from edgeq.nouns.model import Model, Varied
@@ -37,25 +37,29 @@ class Parts:
     unsure: tuple[str, ...] = ()
 
 
-def divide(samples: "Samples | None", model: Model, order: Order) -> Parts:
+def divide(samples: "Samples | None", model: Model, job: ConversionJob) -> Parts:
     """Raises DataRefused when nothing is left to calibrate or to judge with."""
     if samples is None:
         return Parts(None, None, RandomSamples(model.inputs), False)
-    parts = split_as_ordered(samples, order)
+    parts = split_samples(samples, job)
     return Parts(
-        _as_ordered(samples, order), parts.calibration, parts.heldout, parts.same, parts.calibration.sha256
+        _without_ignored_labels(samples, job),
+        parts.calibration,
+        parts.heldout,
+        parts.same,
+        parts.calibration.sha256,
     )
 
 
-def split_as_ordered(samples: "Samples", order: Order) -> "Split":
+def split_samples(samples: "Samples", job: ConversionJob) -> "Split":
     """Raises DataRefused when nothing is left to calibrate or to judge with."""
     from edgeq.ingest.split import split
 
-    return split(_as_ordered(samples, order), calibrate=order.asked.calibrate)
+    return split(_without_ignored_labels(samples, job), calibrate=job.request.calibrate)
 
 
-def _as_ordered(samples: "Samples", order: Order) -> "Samples":
-    return samples.without_labels() if order.gates.ignore_labels else samples
+def _without_ignored_labels(samples: "Samples", job: ConversionJob) -> "Samples":
+    return samples.without_labels() if job.gates.ignore_labels else samples
 
 
 def gate_of(gates: Gates, *, refuses: bool = True) -> "Gate":
@@ -65,7 +69,9 @@ def gate_of(gates: Gates, *, refuses: bool = True) -> "Gate":
     return Gate(**limits, refuses=refuses)
 
 
-def settle_use(order: Order, gate: "Gate", model: Model, parts: Parts, computed: "FloatReference") -> DataUse:
+def settle_use(
+    job: ConversionJob, gate: "Gate", model: Model, parts: Parts, computed: "FloatReference"
+) -> DataUse:
     """`computed` by float of the samples that judge. Raises DataRefused for labels on which it only guesses, a metric that fails,
     and a limit that was asked for and cannot be applied.
     """
@@ -83,11 +89,11 @@ def settle_use(order: Order, gate: "Gate", model: Model, parts: Parts, computed:
     rule = gate_rule(gate, reference, parts.heldout, inputs, known=(*notes, *numbered), names=names)
     no_scores = why_no_scores(gate, reference, parts.heldout, names) if parts.all else ""
     return DataUse(
-        source=None if order.data is None else str(order.data),
+        source=None if job.data is None else str(job.data),
         calibrate=parts.calibration.count if parts.calibration else 0,
         judge=parts.heldout.count,
         gate=NO_FLOAT if model.quantized else rule.rule,
-        labels="labels ignored (--ignore-labels)" if order.gates.ignore_labels else words(truth),
+        labels="labels ignored (--ignore-labels)" if job.gates.ignore_labels else words(truth),
         metric=rule.metric,
         float_score=rule.float_score,
         warnings=(*rule.warnings, *_warnings(parts, computed.differs_db, numbered)),

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from edgeq.conversion.order import Order
-from edgeq.conversion.ordered_samples import OrderedSamples
+from edgeq.conversion.conversion_job import ConversionJob
+from edgeq.conversion.sample_source import SampleSource
 from edgeq.errors import DataRefused
 from edgeq.nouns.data_check import DataFinding
 from edgeq.nouns.progress import Progress
@@ -28,8 +28,8 @@ class EarlyChecks:
     `later`, until `report`.
     """
 
-    order: Order
-    samples: OrderedSamples
+    job: ConversionJob
+    samples: SampleSource
     tell: Tell
     later: bool = False
     findings: tuple[DataFinding, ...] = field(default=(), init=False)
@@ -44,9 +44,9 @@ class EarlyChecks:
         samples = self.samples.fitting(model.inputs)
         if samples is None:
             return
-        if self.order.asked.calibrate is not None:
-            require_both(samples, self.order.asked.calibrate)
-        self.findings = findings_of(samples, model, self.order.gates)
+        if self.job.request.calibrate is not None:
+            require_both(samples, self.job.request.calibrate)
+        self.findings = findings_of(samples, model, self.job.gates)
         if not self.later:
             self.report()
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgeq.conversion.conversion_job import ConversionJob
 from edgeq.conversion.data_use import Parts
-from edgeq.conversion.order import Order
 from edgeq.errors import DataRefused
 from edgeq.foreign import as_conversion_failed
 from edgeq.nouns.model import Model
@@ -26,7 +26,7 @@ _NONE = "the float model outputs NaN or infinity on all of {samples}, so they ca
 
 
 def require_finite_outputs(
-    order: Order, model: Model, parts: Parts, reference: "Sequence[np.ndarray]", tell: Tell
+    job: ConversionJob, model: Model, parts: Parts, reference: "Sequence[np.ndarray]", tell: Tell
 ) -> tuple[str, ...]:
     """`reference` holds float's outputs on the samples that judge; it is run over those that calibrate. Says nothing of random
     input, which need not be what the model is for. Raises DataRefused where some have an answer and others none;
@@ -37,7 +37,7 @@ def require_finite_outputs(
     judged = ([output[i] for output in reference] for i in range(parts.heldout.count))
     bad, count = _without_answers(parts.heldout, judged), parts.heldout.count
     if parts.calibration is not None and not parts.same:
-        answers = _answers(model, parts.calibration, order.target.threads, tell)
+        answers = _answers(model, parts.calibration, job.target.threads, tell)
         bad |= _without_answers(parts.calibration, answers)
         count += parts.calibration.count
     if len(bad) == count:

@@ -1,7 +1,7 @@
 """Which graph formats a conversion aims at: what the target's runtimes load, and what the source can become.
 
 An ONNX source becomes TFLite by a converter in an environment of its own, which is built on first use and takes a
-network. Whether it was built before decides nothing here: the same order gives the same candidates.
+network. Whether it was built before decides nothing here: the same job gives the same candidates.
 """
 
 import os
@@ -13,7 +13,7 @@ from edgeq.request.paths import AnyPath
 
 
 def loaded(target: Target, runtime: str | None, unavailable: Collection[str] = ()) -> tuple[str, ...]:
-    """The formats that the target's runtimes load, or the asked one does. Those of `unavailable` count only where there
+    """The formats that the target's runtimes load, or the requested one does. Those of `unavailable` count only where there
     are no others: the plan then says why.
     """
     wanted = [r.name for r in target.runtimes if runtime in (None, r.name)]

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgeq.conversion import cache
+from edgeq.conversion.conversion_job import ConversionJob
 from edgeq.conversion.data_use import Parts
 from edgeq.conversion.fallbacks import taken
 from edgeq.conversion.gate_remedies import gate_remedies
-from edgeq.conversion.order import Order
 from edgeq.errors import ConversionFailed, ExtraMissing, GateFailed
 from edgeq.foreign import as_conversion_failed
 from edgeq.limited.native_call import RunTooLong
@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # they import numpy
 
 
 def make_candidates(
-    order: Order, model: Model, plan: Plan, parts: Parts, gate: "Gate", work: Path, tell: Tell
+    job: ConversionJob, model: Model, plan: Plan, parts: Parts, gate: "Gate", work: Path, tell: Tell
 ) -> "tuple[Plan, tuple[Made, ...]]":
     """Every candidate, built and judged, and the plan with the fallbacks that it took. Raises GateFailed when no quantized
     candidate is close enough to float.
@@ -35,7 +35,7 @@ def make_candidates(
     from edgeq.quantize.make import make
     from edgeq.quantize.options import Options
 
-    options = parsed(order.asked, Options, threads=order.target.threads, cache=cache.folder() / "calibration")
+    options = parsed(job.request, Options, threads=job.target.threads, cache=cache.folder() / "calibration")
 
     def built(candidate: CandidatePlan) -> "Made":
         with as_conversion_failed(_not_built(candidate), _remedy(candidate)):
@@ -55,20 +55,20 @@ def make_candidates(
             tell(Note(f"{one.few.plan.id} is also raced: {one.few.plan.reason}", detail=True))
             tell(one.few.fidelity)
         if candidate.pairs_saturate:
-            _tell_of_saturation(one, order.target.name, tell)
+            _tell_of_saturation(one, job.target.name, tell)
         return one
 
-    made, broken = _all_that_can_be(plan.candidates, order.asked.recipe, built, tell)
+    made, broken = _all_that_can_be(plan.candidates, job.request.recipe, built, tell)
     plan = _with_few(_without(plan, broken), made)
     made = [each for one in made for each in (one, one.few) if each is not None]
     fallbacks = taken(plan, tuple(one.fidelity for one in made))
     if fallbacks:
         also = ", ".join(c.id for c in fallbacks)
         tell(Note(f"no int8 candidate is close enough to float; also building {also}"))
-        more, broken = _all_that_can_be(fallbacks, order.asked.recipe, built, tell)
+        more, broken = _all_that_can_be(fallbacks, job.request.recipe, built, tell)
         made += more
         plan = _without(replace(plan, candidates=(*plan.candidates, *fallbacks), fallbacks=()), broken)
-    _require_gate(plan, tuple(one.fidelity for one in made), order.asked.recipe)
+    _require_gate(plan, tuple(one.fidelity for one in made), job.request.recipe)
     return plan, tuple(made)
 
 

@@ -1,12 +1,12 @@
-"""Opens the float model of an order. What a torch factory builds is traced first: no file tells what that is."""
+"""Opens the float model of a job. What a torch factory builds is traced first: no file tells what that is."""
 
 from dataclasses import replace
 from pathlib import Path
 
 from edgeq.conversion import cache, formats
+from edgeq.conversion.conversion_job import ConversionJob
 from edgeq.conversion.early_checks import EarlyChecks
-from edgeq.conversion.order import Order
-from edgeq.conversion.ordered_samples import OrderedSamples
+from edgeq.conversion.sample_source import SampleSource
 from edgeq.ingest.open_model import open_model
 from edgeq.ingest.pytorch.program import open_program
 from edgeq.ingest.pytorch.traced import Program
@@ -16,15 +16,15 @@ from edgeq.nouns.progress import Progress
 from edgeq.request.tell import Tell
 
 
-def traced_program(order: Order, samples: OrderedSamples, checks: EarlyChecks) -> Program | None:
+def traced_program(job: ConversionJob, samples: SampleSource, checks: EarlyChecks) -> Program | None:
     """None for a model in a file."""
-    return open_program(_request(order, samples, checks, Path())) if order.is_torch_code else None
+    return open_program(_request(job, samples, checks, Path())) if job.is_torch_code else None
 
 
 def open_float_model(
-    order: Order,
+    job: ConversionJob,
     program: Program | None,
-    samples: OrderedSamples,
+    samples: SampleSource,
     checks: EarlyChecks,
     work: Path,
     tell: Tell,
@@ -32,8 +32,8 @@ def open_float_model(
     """The clean float model; the samples determine its open dimensions, and whether it can be opened."""
     model = open_model(
         replace(
-            _request(order, samples, checks, work),
-            formats=formats.loaded(order.target, order.asked.runtime, order.unavailable),
+            _request(job, samples, checks, work),
+            formats=formats.loaded(job.target, job.request.runtime, job.unavailable),
             program=program,
             cache=cache.folder(),
             say=lambda text: tell(Progress(text, 0, None, "")),
@@ -43,15 +43,15 @@ def open_float_model(
     return model
 
 
-def _request(order: Order, samples: OrderedSamples, checks: EarlyChecks, work: Path) -> Request:
+def _request(job: ConversionJob, samples: SampleSource, checks: EarlyChecks, work: Path) -> Request:
     return Request(
-        order.model,
+        job.model,
         work,
-        order.name,
-        order.weights,
-        order.shapes,
+        job.name,
+        job.weights,
+        job.shapes,
         example=samples.first(),
         survey=samples.survey,
-        module=order.module,
+        module=job.module,
         look=checks.look,
     )

@@ -4,8 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgeq.conversion.conversion_job import ConversionJob
 from edgeq.conversion.data_use import Parts
-from edgeq.conversion.order import Order
 from edgeq.nouns.model import Model
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from edgeq.quantize.closed_loop import State
 
 
-def with_state_feedback(parts: Parts, model: Model, order: Order) -> Parts:
+def with_state_feedback(parts: Parts, model: Model, job: ConversionJob) -> Parts:
     """`parts` as they are for a model without states, and where --states none or no data say nothing of a sequence.
 
     Where the samples do not store a state at its step, but only what a sequence begins with, ranges are found with the states
@@ -26,17 +26,17 @@ def with_state_feedback(parts: Parts, model: Model, order: Order) -> Parts:
     from edgeq.quantize.run_model import load
 
     samples, calibration, heldout = parts.all, parts.calibration, parts.heldout
-    if samples is None or parts.same or order.states == ():
+    if samples is None or parts.same or job.states == ():
         return parts
     assert isinstance(calibration, Samples) and isinstance(heldout, Samples)  # as divide() made them
-    if order.states is None and not may_have_states(model.inputs, model.outputs):
+    if job.states is None and not may_have_states(model.inputs, model.outputs):
         return parts
     format = "onnx" if "onnx" in model.files else next(iter(model.files))
-    runner = load(Path(model.files[format]), format, order.target.threads)
-    if order.states is None:
+    runner = load(Path(model.files[format]), format, job.target.threads)
+    if job.states is None:
         found = find_states(model.inputs, model.outputs, runner, samples)
     else:
-        found = Found(named_states(order.states, model.inputs, model.outputs, runner, samples))
+        found = Found(named_states(job.states, model.inputs, model.outputs, runner, samples))
     states = found.states
     parts = replace(parts, unsure=_warnings(model, found))
     if not states:

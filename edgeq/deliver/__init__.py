@@ -1,4 +1,4 @@
-"""Everything between this machine and a device: what a story of edgeq/workflow does there, and what it asks.
+"""Everything between this machine and a device: what a command of edgeq/workflow does there, and what it asks.
 
 session            a login, the facts of the device, the target as it is there
 deploy_plan        what a deployment would change: decided from facts, printed by --dry-run

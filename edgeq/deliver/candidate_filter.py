@@ -11,7 +11,7 @@ from edgeq.nouns.bundle import Manifest
 from edgeq.nouns.delivery import WheelSet
 from edgeq.nouns.target import Target
 from edgeq.request.conversion_options import ConversionOptions
-from edgeq.request.finished_bundle import not_asked_for
+from edgeq.request.finished_bundle import excluded_by_options
 from edgeq.request.paths import is_path
 from edgeq.request.requests import DeployRequest
 
@@ -32,7 +32,7 @@ def candidates_left_out(
         live=live,
     )
     for candidate in manifest.candidates:
-        reason = not_asked_for(candidate, options) or fitness.lacks_memory(
+        reason = excluded_by_options(candidate, options) or fitness.lacks_memory(
             device.facts, candidate.memory_bytes or 0
         )
         if reason:
@@ -47,16 +47,16 @@ def candidates_left_out(
     return reasons
 
 
-def require_agent(target: Target, asked: DeployRequest) -> None:
+def require_agent(target: Target, request: DeployRequest) -> None:
     """Raises TargetRefused for a kind of device on which no agent runs, with the command that makes the files for its
     applications.
     """
     if target.os != "android":
         return
-    model = os.fspath(asked.model) if asked.model is not None else "MODEL"
-    given = [(name, getattr(asked, name)) for name in ("weights", "data", "preprocess")]
+    model = os.fspath(request.model) if request.model is not None else "MODEL"
+    given = [(name, getattr(request, name)) for name in ("weights", "data", "preprocess")]
     words = [word for name, value in given if is_path(value) for word in (f"--{name}", os.fspath(value))]
     command = shlex.join(
-        ["edgeq", "export", model, *words, "--target", str(asked.kind), "-o", "model.tflite"]
+        ["edgeq", "export", model, *words, "--target", str(request.kind), "-o", "model.tflite"]
     )
     raise no_agent(target, command)

@@ -10,13 +10,13 @@ from edgeq.deliver.service.find import find
 from edgeq.deliver.service.install import ServicePlan, plan_install
 from edgeq.deliver.service.schedule import schedule
 from edgeq.deliver.service.unit_files import SYSTEM_ROOT
-from edgeq.deliver.session import Session, asked_root
+from edgeq.deliver.session import Session, requested_root
 from edgeq.nouns.bundle import Manifest
 from edgeq.nouns.delivery import Supplies, WheelSet
 from edgeq.nouns.job import Entrant, Limits
 from edgeq.nouns.progress import Note, Started
 from edgeq.nouns.release import App
-from edgeq.request.finished_bundle import not_asked_for
+from edgeq.request.finished_bundle import excluded_by_options
 from edgeq.request.requests import DeployRequest, InstallServiceRequest
 from edgeq.request.tell import Tell
 
@@ -48,30 +48,30 @@ class DeployPlan:
 
 
 def plan_deployment(
-    device: Session, manifest: Manifest, wheels: tuple[WheelSet, ...], asked: DeployRequest
+    device: Session, manifest: Manifest, wheels: tuple[WheelSet, ...], request: DeployRequest
 ) -> DeployPlan:
     """`wheels` are the wheels of the runtimes that the device can have. Changes nothing.
 
     Raises DeviceUnfit or NoSpace where the release, or the service, cannot be there.
     """
-    service = _plan_service(device, asked) if asked.service else None
+    service = _plan_service(device, request) if request.service else None
     there = as_with_service(device, service) if service is not None else device
     before = there.app(manifest.name)
-    if _is_live(before, manifest, asked):
+    if _is_live(before, manifest, request):
         return DeployPlan(manifest.name, there.facts.root, before, service, release=None)
     live = f"{before.name} = {(before.live or 'nothing')[:7]}, unchanged" if before else None
-    left_out = candidates_left_out(there, wheels, manifest, asked, live)
+    left_out = candidates_left_out(there, wheels, manifest, request, live)
     needed = runtimes.used(wheels, manifest, without=left_out)
     supplies = supply.look(there.link, needed, ask=there.installed)
     sends = sum(a.size for a in manifest.artifacts) + MOST_BYTES
     fitness.require_room(there.facts, there.label, to_send=sends, wheels=supplies.bytes_unpacked, live=live)
-    threads = asked.threads or there.target.threads
+    threads = request.threads or there.target.threads
     release = ReleasePlan(
         supplies,
         race.entrants(manifest, manifest.name, supplies, threads, left_out),
         left_out,
-        limits=asked.limits or Limits(),
-        keep=asked.keep or there.target.keep_releases,
+        limits=request.limits or Limits(),
+        keep=request.keep or there.target.keep_releases,
     )
     return DeployPlan(manifest.name, there.facts.root, before, service, release)
 
@@ -86,9 +86,9 @@ def tell_plan(plan: DeployPlan, tell: Tell) -> None:
     tell(plan.release.supplies)
 
 
-def _plan_service(device: Session, asked: DeployRequest) -> ServicePlan:
+def _plan_service(device: Session, request: DeployRequest) -> ServicePlan:
     """The system service, as `edgeq agent install` installs it where nothing else is asked for."""
-    found = find(device, InstallServiceRequest.scope, asked_root(asked))
+    found = find(device, InstallServiceRequest.scope, requested_root(request))
     return plan_install(device, found, schedule(InstallServiceRequest.every))
 
 
@@ -109,8 +109,8 @@ def as_with_service(device: Session, service: ServicePlan) -> Session:
     )
 
 
-def _is_live(app: App | None, manifest: Manifest, asked: DeployRequest) -> bool:
+def _is_live(app: App | None, manifest: Manifest, request: DeployRequest) -> bool:
     """Whether this very release is live, by a candidate that --recipe and --runtime allow, and need not be raced again."""
-    if app is None or app.live != manifest.digest or asked.measure_again:
+    if app is None or app.live != manifest.digest or request.measure_again:
         return False
-    return not any(c.id == app.candidate and not_asked_for(c, asked) for c in manifest.candidates)
+    return not any(c.id == app.candidate and excluded_by_options(c, request) for c in manifest.candidates)

@@ -64,10 +64,10 @@ class Session(Contact):
         return TargetRefused(f"{self.label} has nothing under the name {name}", has)
 
 
-def session_for(asked: OnDevice, *, look_only: bool) -> contextlib.AbstractContextManager[Session]:
+def session_for(request: OnDevice, *, look_only: bool) -> contextlib.AbstractContextManager[Session]:
     """The device that was asked for. Raises as `session`."""
-    kind, login = catalog.target(asked.kind), asked.login or Login()
-    return session(kind, login, root=asked.root, look_only=look_only, tell=asked.tell)
+    kind, login = catalog.target(request.kind), request.login or Login()
+    return session(kind, login, root=request.root, look_only=look_only, tell=request.tell)
 
 
 @contextlib.contextmanager
@@ -113,9 +113,9 @@ def no_agent(target: Target, command: str) -> TargetRefused:
     )
 
 
-def asked_root(asked: OnDevice) -> str | None:
+def requested_root(request: OnDevice) -> str | None:
     """edgeq's folder on the device that was asked for, where one was named. Raises TargetRefused as `root_on`."""
-    return root_on(asked.login or Login(), asked.root, catalog.target(asked.kind))
+    return root_on(request.login or Login(), request.root, catalog.target(request.kind))
 
 
 def root_on(login: Login, root: AnyPath | None, target: Target) -> str | None:

@@ -11,7 +11,7 @@ from edgeq.nouns.passes import passes_of
 from edgeq.nouns.project import Gates
 from edgeq.nouns.states import states_of
 from edgeq.quantize.calibration import calibrators
-from edgeq.request.option import NO_EFFECT, option
+from edgeq.request.option import NOT_IN_RESULT, option
 from edgeq.request.paths import AnyPath
 from edgeq.request.shapes import Shapes, shapes_of
 
@@ -56,7 +56,7 @@ class WithGates:
         metavar="FILE.PY:FUNCTION",
         toml="gates.metric",
         example='"score.py:map50"  # (outputs, labels) -> score, for detectors and the rest',
-        key="contents",
+        cache_key="contents",
     )
     ignore_labels: bool | None = option(
         "Do not use the labels, for instance because they are not this model's.", toml="gates.ignore_labels"
@@ -64,7 +64,7 @@ class WithGates:
     gates: Gates | None = option(
         "Gates(max_drop, min_agreement, min_sqnr_db, metric, ignore_labels, confidence): these keywords in one object.",
         only_python=True,
-        **NO_EFFECT,
+        **NOT_IN_RESULT,
     )
 
 
@@ -84,7 +84,7 @@ class WithSamples:
         in_python="Samples: a path (.npz, a folder of images or .npy files), file.py:function, an array, a dict of arrays by "
         "input name, a tuple (inputs, labels), a list of samples, a DataLoader or Dataset, or any iterable of samples.",
         example='"calib.npz"  # arrays named as the inputs (and `labels`); or a folder of images, or file.py:function',
-        key="contents",
+        cache_key="contents",
     )
     preprocess: str | Mapping[str, object] | None = option(
         PREPROCESS_HELP,
@@ -94,27 +94,27 @@ class WithSamples:
     name: str | None = option(
         "The model's name on the device; default: the file's name, or the function's in lower case.",
         metavar="NAME",
-        meaning=require_model_name,
+        parse=require_model_name,
         example='"my-model"  # on the device; default: the model\'s stem',
-        of_model=True,
-        decided=False,  # a bundle has a name; deploy compares it with this one
+        model_specific=True,
+        fixed_by_bundle=False,  # a bundle has a name; deploy compares it with this one
     )
     weights: AnyPath | None = option(
         "state_dict for a torch factory such as net.py:build.",
         metavar="PATH",
         example='"state.pt"  # for a torch factory such as "net.py:build"',
-        of_model=True,
-        key=None,  # what the factory builds of it is in the key
+        model_specific=True,
+        cache_key=None,  # what the factory builds of it is in the key
     )
     shape: Shapes | tuple[int, ...] | None = option(
         "Fix an input's open dimensions; repeatable.",
         metavar="NAME=N,N,...",
         repeatable=True,
         in_python='Pins what the model leaves open: {"input": (1, 3, 224, 224)}; of a module with one input also (1, 3, 224, 224).',
-        meaning=shapes_of,
+        parse=shapes_of,
         toml="shapes",
         example="{input = [1, 3, 224, 224]}  # fixes dimensions that the model leaves open",
-        of_model=True,
+        model_specific=True,
     )
 
 
@@ -132,21 +132,21 @@ class _Source(WithSamples):
     calibrator: str | None = option(
         "How activation ranges are found; default: auto, the one closest to float for each tensor.",
         choices=("auto", *calibrators.names()),
-        meaning=calibrator_of,
+        parse=calibrator_of,
         toml=None,
     )
     passes: str | None = option(
         "Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but some (-fit,-head).",
         metavar="NAMES",
-        meaning=passes_of,
+        parse=passes_of,
         example='"-head"  # all passes but this one; or "none", or names: see docs/quantization.md',
     )
     repairs: str | None = option(
         "The old name of --passes; goes with the next version.",
         metavar="NAMES",
         hidden=True,
-        now="passes",
-        meaning=passes_of,
+        replaced_by="passes",
+        parse=passes_of,
     )
     recipe: str | None = option(
         "Only this recipe (float is always raced too).",
@@ -160,25 +160,25 @@ class _Source(WithSamples):
             "fp16",
         ),
         toml=None,
-        decided=False,
+        fixed_by_bundle=False,
     )
     runtime: str | None = option(
         "Only this runtime.",
         choices=("onnxruntime", "litert", "tflite-runtime"),
         toml=None,
-        decided=False,
+        fixed_by_bundle=False,
     )
     integer_io: bool | None = option(
         "Static .tflite files have int8 inputs and outputs, described in their contract.json; default: float.",
-        meaning=bool,
+        parse=bool,
         example="true  # int8 .tflite files have int8 inputs and outputs, not float",
     )
     states: str | None = option(
         "Recurrent states, OUTPUT=INPUT,...; or none; default: auto, detected from the samples. Candidates then run over the whole sequence with their own states.",
         metavar="PAIRS",
-        meaning=states_of,
+        parse=states_of,
         example='"hn=h0"  # outputs that are fed back into inputs; "none"; default: by the samples',
-        of_model=True,
+        model_specific=True,
     )
 
 
@@ -191,9 +191,11 @@ class _Search:
         toml=None,
     )
     search_seconds: float | None = option(
-        "Has no effect: --search-tries limits the search.", least=0, hidden=True, **NO_EFFECT
+        "Has no effect: --search-tries limits the search.", least=0, hidden=True, **NOT_IN_RESULT
     )
-    threads: int | None = option("Threads the runtime may use; default: the target's.", least=1, **NO_EFFECT)
+    threads: int | None = option(
+        "Threads the runtime may use; default: the target's.", least=1, **NOT_IN_RESULT
+    )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from edgeq.nouns.job import Limits
 from edgeq.nouns.target import Target
 from edgeq.request.login import Login
-from edgeq.request.option import NO_EFFECT, option
+from edgeq.request.option import NOT_IN_RESULT, option
 from edgeq.request.paths import AnyPath
 from edgeq.request.tell import Tell, silence
 
@@ -17,13 +17,13 @@ class EveryCommand:
         "Project file; default: ./edgeq.toml where there is one.",
         metavar="PATH",
         in_python="Project file, whose values replace keywords that are not given; default: none.",
-        **NO_EFFECT,
+        **NOT_IN_RESULT,
     )
     tell: Tell = option(
         "Called with each event as it happens (edgeq/nouns); default: nothing is printed.",
         silence,
         only_python=True,
-        **NO_EFFECT,
+        **NOT_IN_RESULT,
     )
 
 
@@ -34,7 +34,7 @@ class ForTarget:
         "local",
         metavar="NAME",
         shows_default=True,
-        **NO_EFFECT,
+        **NOT_IN_RESULT,
     )
 
 

@@ -1,4 +1,4 @@
-"""Which options apply to a finished bundle: some choose among its candidates, the others were decided by its
+"""Which options apply to a finished bundle: some choose among its candidates, the others were fixed by its
 conversion.
 """
 
@@ -27,7 +27,7 @@ def require_made_for(manifest: Manifest, target: Target, verb: str) -> None:
         )
 
 
-def require_nothing_decided(
+def require_nothing_fixed(
     bundle: Path, options: ConversionOptions, *, also: tuple[str, ...] = (), sends: bool = True
 ) -> None:
     """Refuses options that have no effect on a finished bundle: of those that convert() takes, only those that choose among
@@ -35,8 +35,8 @@ def require_nothing_decided(
 
     Raises BundleRefused, which names the options that have no effect and were given.
     """
-    decided = [each for each, rule in options_of(ConvertRequest) if rule.decided or each.name in also]
-    given = [each.name for each in decided if _is_given(getattr(options, each.name, each.default), each)]
+    fixed = [each for each, rule in options_of(ConvertRequest) if rule.fixed_by_bundle or each.name in also]
+    given = [each.name for each in fixed if _is_given(getattr(options, each.name, each.default), each)]
     if given:
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)
         raise BundleRefused(
@@ -49,7 +49,7 @@ def _is_given(value: object, each: Field[object]) -> bool:
     return value is not each.default and value not in (None, "", {})
 
 
-def not_asked_for(candidate: Candidate, options: ConversionOptions) -> str | None:
+def excluded_by_options(candidate: Candidate, options: ConversionOptions) -> str | None:
     """Why `candidate` is none that --recipe or --runtime chose; None where it is one."""
     recipe, runtime = options.recipe, options.runtime
     if runtime not in (None, candidate.runtime):

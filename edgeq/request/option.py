@@ -20,22 +20,23 @@ if TYPE_CHECKING:
 R = TypeVar("R", bound="DataclassInstance")
 
 _KEY = "option"
-# For an option without effect on what a conversion gives: where the result goes, who hears of progress, or a value that the cache key
-# has elsewhere.
-NO_EFFECT: dict[str, Any] = {"toml": None, "key": None, "decided": False}
+# For an option that does not change the bundle: where it is written, who hears of progress, or a value that is in the cache key by
+# another way.
+NOT_IN_RESULT: dict[str, Any] = {"toml": None, "cache_key": None, "fixed_by_bundle": False}
 
 
 @dataclass(frozen=True)
 class Option:
     """How it is given. `flags` replace --name on the command line. `choices`, `least` and `most` (both included) bound the value.
     `positional`: an argument, not an option. `only_python`: a keyword that no option of the command line stands for.
-    `in_python` is the help of a keyword where it is not that of the option. `now`: the name that has replaced this one.
-    `meaning` makes of the value, or of None, what it stands for, and raises ValueError for what stands for nothing.
+    `in_python` is the help of a keyword where it is not that of the option. `replaced_by`: the new name of an option that was renamed.
+    `parse` turns the value, or None where it is not given, into what is used, and raises ValueError for a wrong one.
 
     What follows from it, each with the default that a new option of a conversion needs. `toml`: its key in edgeq.toml, "gates.max_drop"
-    where it is in a table, "" for its name, None where it is not in the file; `example` is its line in a new file, `of_model` one
-    that belongs to a single model. `key`: what of it is in the key by which a conversion is found again: its value, the contents of
-    the files that it names, or nothing. `decided`: a finished bundle was made with it, and it has no effect there.
+    where it is in a table, "" for its name, None where it is not in the file; `example` is its line in a new file.
+    `model_specific`: not used from an edgeq.toml that describes another model. `cache_key`: what of it is in the key of the cached
+    bundle: its value, the contents of the files that it names, or nothing. `fixed_by_bundle`: a finished bundle was made with it,
+    and it has no effect there.
     """
 
     help: str
@@ -51,13 +52,13 @@ class Option:
     positional: bool = False
     only_python: bool = False
     in_python: str = ""
-    now: str = ""
-    meaning: Callable[[Any], object] | None = None
+    replaced_by: str = ""
+    parse: Callable[[Any], object] | None = None
     toml: str | None = ""
     example: str = ""
-    of_model: bool = False
-    key: Literal["value", "contents"] | None = "value"
-    decided: bool = True
+    model_specific: bool = False
+    cache_key: Literal["value", "contents"] | None = "value"
+    fixed_by_bundle: bool = True
 
 
 def option(help: str, default: Any = None, **rule: Any) -> Any:
@@ -108,7 +109,7 @@ def require_rules(request: "DataclassInstance") -> None:
 def _remedy(each: Field[object], rule: Option) -> str | None:
     if rule.choices:
         return f"there are: {', '.join(rule.choices)}"
-    return f"leave out `{each.name}` for the default" if rule.meaning and not rule.required else None
+    return f"leave out `{each.name}` for the default" if rule.parse and not rule.required else None
 
 
 def not_taken(kinds: tuple[Any, ...], value: object) -> str:
@@ -126,8 +127,8 @@ def broken_rule(each: Field[object], rule: Option, value: Any) -> str:
     if kind_of(each) in (int, float) and not _is_within(value, rule):
         return f"{_short(value)} is not {_range(rule)}"
     try:
-        if rule.meaning is not None and value != "":
-            rule.meaning(value)
+        if rule.parse is not None and value != "":
+            rule.parse(value)
     except ValueError as error:
         return str(error)
     return ""
@@ -143,15 +144,15 @@ def plain_numbers(request: R) -> R:
     return replace(request, **changes)
 
 
-def meant(rule: Option, value: object) -> object:
-    return value if rule.meaning is None else rule.meaning(None if value == "" else value)
+def parse_value(rule: Option, value: object) -> object:
+    return value if rule.parse is None else rule.parse(None if value == "" else value)
 
 
 def parsed(request: "DataclassInstance", kind: type[R], **known: Any) -> R:
     """A `kind` whose fields are the request's options of these names, parsed, but for those in `known`."""
     rules = {each.name: rule for each, rule in options_of(request)}
     names = [each.name for each in fields(kind) if each.name not in known]
-    return kind(**{name: meant(rules[name], getattr(request, name)) for name in names}, **known)
+    return kind(**{name: parse_value(rules[name], getattr(request, name)) for name in names}, **known)
 
 
 _TAKES = {

@@ -65,7 +65,7 @@ def _read(raw: Mapping[str, object], rules: Rules, problems: list[str]) -> dict[
     for key, value in _flat(raw, rules, problems):
         if key not in rules:
             table = key.rpartition(".")[0]
-            names = [k.removeprefix(f"{table}.") for k, (_, rule) in rules.items() if not rule.now]
+            names = [k.removeprefix(f"{table}.") for k, (_, rule) in rules.items() if not rule.replaced_by]
             known = [n for n in names if "." not in n] if not table else names
             problems.append(f"{key}: unknown key; known: {', '.join(known)}")
             continue
@@ -95,9 +95,9 @@ def _flat(raw: Mapping[str, object], rules: Rules, problems: list[str]) -> Itera
 
 def _contradictions(found: Mapping[str, object], rules: Rules) -> Iterator[str]:
     for key, (each, rule) in rules.items():
-        both = rule.now in found and each.name in found
-        if both and found[rule.now] != found[each.name]:
-            yield f"{key}: the old name of {rule.now}, which contradicts it; leave it out"
+        both = rule.replaced_by in found and each.name in found
+        if both and found[rule.replaced_by] != found[each.name]:
+            yield f"{key}: the old name of {rule.replaced_by}, which contradicts it; leave it out"
 
 
 def _read_places(raw: object, problems: list[str]) -> dict[str, Place]:
@@ -125,7 +125,7 @@ def without_another_model(project: Project, model: str) -> tuple[Project, str]:
     if project.model is None or _place_of(project.model) == _place_of(model):
         return project, ""
     given = {key: each for key, each in _rules().items() if project.options.get(each[0].name)}
-    own = [key for key, (_, rule) in given.items() if rule.of_model]
+    own = [key for key, (_, rule) in given.items() if rule.model_specific]
     kept = dict.fromkeys(key.partition(".")[0] for key in given if key not in ("model", *own))
     said = f"{FILE} describes {project.model}, not {model}"
     said += f"; not used from it: {', '.join(own)}" if own else ""
@@ -194,7 +194,9 @@ def _anchored(project: Project, folder: Path) -> Project:
         return str(folder / path) + colon + entry
 
     names = {
-        each.name for each, rule in _rules().values() if rule.key == "contents" or PathLike in types_of(each)
+        each.name
+        for each, rule in _rules().values()
+        if rule.cache_key == "contents" or PathLike in types_of(each)
     }
     return Project(
         {name: anchor(value) if name in names else value for name, value in project.options.items()},

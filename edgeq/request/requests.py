@@ -2,8 +2,8 @@
 conversion in conversion_options.py, those of a device in device_options.py.
 
 Derived from it: the options of the command line (edgeq/cli/options.py), the keywords of the Python functions and what
-help() prints of them (takes.py), the keys of edgeq.toml (project.py), the key by which a conversion is found again
-(edgeq/conversion/order.py), and what a finished bundle has decided (finished_bundle.py). Imports nothing heavy.
+help() prints of them (accepts.py), the keys of edgeq.toml (project.py), the key by which a conversion is found again
+(edgeq/conversion/conversion_job.py), and what a finished bundle has decided (finished_bundle.py). Imports nothing heavy.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from edgeq.model_name import require_model_name
 from edgeq.request.conversion_options import AnyData, AnyModel, ConversionOptions, WithGates, WithSamples
 from edgeq.request.device_options import EveryCommand, ForTarget, Measured, OnDevice, WithStore
-from edgeq.request.option import NO_EFFECT, argument, option
+from edgeq.request.option import NOT_IN_RESULT, argument, option
 from edgeq.request.paths import AnyPath
 
 
@@ -23,8 +23,8 @@ class ConvertRequest(EveryCommand, ConversionOptions, ForTarget):
         "An ONNX, .pt2 or .tflite file, or a torch factory (net.py:build); default: the one of edgeq.toml.",
         in_python="An ONNX, .pt2 or .tflite file, a torch factory (net.py:build), a torch.nn.Module or an onnx.ModelProto.",
         example='"model.onnx"  # .onnx, .tflite, .pt2, or a factory: net.py:build',
-        key="contents",
-        decided=False,
+        cache_key="contents",
+        fixed_by_bundle=False,
     )
     _: KW_ONLY
     output: AnyPath | None = option(
@@ -32,7 +32,7 @@ class ConvertRequest(EveryCommand, ConversionOptions, ForTarget):
         in_python="The bundle to write; default: one in edgeq's cache.",
         flags=("-o", "--output"),
         metavar="PATH",
-        **NO_EFFECT,
+        **NOT_IN_RESULT,
     )
     unavailable: Mapping[str, str] | None = option(
         "Runtimes that are not available on the device, each with the reason.", only_python=True, toml=None
@@ -184,7 +184,7 @@ class UninstallRequest(OnDevice):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class _Listing:
-    name: str | None = option("Only this model.", metavar="NAME", meaning=require_model_name)
+    name: str | None = option("Only this model.", metavar="NAME", parse=require_model_name)
     compare: bool = option("Compare the measurements with each other; the first is the reference.", False)
     force: bool = option("Compare even if the conditions differ.", False)
     fetch: bool = option("First fetch the measurements that the service on --host made.", False)

@@ -1,1 +1,1 @@
-"""The stories of edgeq: straight lines of calls, one file each. They print nothing: what happens is told to `tell`."""
+"""The functions of edgeq's commands, one file each: straight lines of calls. They print nothing: what happens is told to `tell`."""

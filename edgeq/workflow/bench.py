@@ -15,23 +15,23 @@ from edgeq.nouns.measurement import Measurement
 from edgeq.nouns.progress import Note
 from edgeq.nouns.results import Benched
 from edgeq.report.race import compare_runs
+from edgeq.request.accepts import accepts
 from edgeq.request.paths import text
 from edgeq.request.requests import BenchRequest
-from edgeq.request.takes import takes
 from edgeq.request.tell import Tell
 from edgeq.store.keep import keep
 
 
-@takes(BenchRequest)
-def bench(asked: BenchRequest) -> Benched:
+@accepts(BenchRequest)
+def bench(request: BenchRequest) -> Benched:
     """Measure what is live on a device, or .edgeq bundles. Activates nothing.
 
     Bundles are raced against each other, interleaved, the first being the reference; they are brought to the device
     for it and removed again unless they were there. Raises NotComparable for bundles with different inputs.
     """
-    named = tuple(text(w) for w in asked.what)
-    threads, limits, tell = asked.threads, asked.limits or Limits(), asked.tell
-    with session_for(asked, look_only=False) as device:
+    named = tuple(text(w) for w in request.what)
+    threads, limits, tell = request.threads, request.limits or Limits(), request.tell
+    with session_for(request, look_only=False) as device:
         tell(device.facts)
         for note in fitness.too_many_threads(device.facts, device.label, threads):
             tell(Note(note))
@@ -41,7 +41,7 @@ def bench(asked: BenchRequest) -> Benched:
         else:
             measured = [_live(device, name, threads, limits, tell) for name in _names(device, named)]
         for measurement in measured:
-            keep(text(asked.store), measurement, device.label)
+            keep(text(request.store), measurement, device.label)
         reports = tuple(compare_runs(m) for m in measured)
         for report in reports:
             tell(report)

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from edgeq import catalog
 from edgeq.bundle import require_destination
 from edgeq.conversion import bundle_parts, cache, formats
-from edgeq.conversion.data_use import divide, gate_of, settle_use, split_as_ordered
+from edgeq.conversion.conversion_job import ConversionJob, conversion_job
+from edgeq.conversion.data_use import divide, gate_of, settle_use, split_samples
 from edgeq.conversion.finished import read_conversion, tell_again
 from edgeq.conversion.finite_float_outputs import require_finite_outputs
 from edgeq.conversion.make_candidates import make_candidates
-from edgeq.conversion.order import Order, order_of
 from edgeq.conversion.state_feedback import with_state_feedback
 from edgeq.conversion.unused_weights import unused_weights
 from edgeq.deliver.runtimes import this_machine
@@ -24,56 +24,56 @@ from edgeq.nouns.plan import Plan
 from edgeq.nouns.progress import Note, Progress, Started
 from edgeq.nouns.results import Conversion
 from edgeq.nouns.target import Target
+from edgeq.request.accepts import accepts
 from edgeq.request.paths import text
 from edgeq.request.requests import ConvertRequest
-from edgeq.request.takes import takes
 from edgeq.request.tell import Tell, shares
 from edgeq.user_code import require_file
 
 if TYPE_CHECKING:  # numpy, onnx and the rest are imported when there is something to convert
     from edgeq.conversion.early_checks import EarlyChecks
-    from edgeq.conversion.ordered_samples import OrderedSamples
+    from edgeq.conversion.sample_source import SampleSource
     from edgeq.ingest.pytorch.traced import Program
 
 
-@takes(ConvertRequest)
-def convert(asked: ConvertRequest) -> Conversion:
+@accepts(ConvertRequest)
+def convert(request: ConvertRequest) -> Conversion:
     """Convert, quantize and judge a model for a target, and write the bundle.
 
     Target `local` is filled in from this machine. What was converted before from the same input is not converted again.
     Raises BundleRefused before anything else where `output` cannot be written, then ModelRefused, DataRefused,
     TargetRefused, ExtraMissing, ConversionFailed, and GateFailed where no quantized candidate is close enough to float.
     """
-    start, tell = time.monotonic(), asked.tell
-    if asked.output is not None:
-        require_destination(Path(asked.output))
-    target, unavailable = _target(asked)
-    if asked.search_seconds is not None:
+    start, tell = time.monotonic(), request.tell
+    if request.output is not None:
+        require_destination(Path(request.output))
+    target, unavailable = _target(request)
+    if request.search_seconds is not None:
         tell(Note("--search-seconds has no effect: --search-tries limits the search"))
-    for note in unused_weights(text(asked.model) or "", asked.weights):
+    for note in unused_weights(text(request.model) or "", request.weights):
         tell(note)
-    loads = formats.loaded(target, asked.runtime, unavailable)
-    order = order_of(asked, target, unavailable, formats.converters(text(asked.model) or "", loads))
-    if order.gates.metric is not None:
-        require_file(order.gates.metric, DataRefused)
-    opening = "trace the model (torch.export)" if order.is_torch_code else "open the model"
+    loads = formats.loaded(target, request.runtime, unavailable)
+    job = conversion_job(request, target, unavailable, formats.converters(text(request.model) or "", loads))
+    if job.gates.metric is not None:
+        require_file(job.gates.metric, DataRefused)
+    opening = "trace the model (torch.export)" if job.is_torch_code else "open the model"
     tell(Progress(opening, 0, None, ""))
     from edgeq.conversion.early_checks import EarlyChecks
     from edgeq.conversion.open_float_model import traced_program
-    from edgeq.conversion.ordered_samples import OrderedSamples
+    from edgeq.conversion.sample_source import SampleSource
     from edgeq.ingest.preprocess import parse_optional
 
-    samples = OrderedSamples(
-        order.data, parse_optional(asked.preprocess), lambda opened: split_as_ordered(opened, order).heldout
+    samples = SampleSource(
+        job.data, parse_optional(request.preprocess), lambda opened: split_samples(opened, job).heldout
     )
-    checks = EarlyChecks(order, samples, tell, later=order.is_torch_code)
-    program = traced_program(order, samples, checks)
+    checks = EarlyChecks(job, samples, tell, later=job.is_torch_code)
+    program = traced_program(job, samples, checks)
     if program is not None:
-        order = replace(order, built=program.sha256)
-    place = _place(order)
-    reused = cache.holds(order, place)
+        job = replace(job, built=program.sha256)
+    place = _place(job)
+    reused = cache.holds(job, place)
     if not reused:
-        place, reused = _build(order, program, samples, checks, tell)
+        place, reused = _build(job, program, samples, checks, tell)
     conversion = read_conversion(place, start, reused)
     if reused:
         tell_again(conversion, "unchanged input: the earlier conversion is reused", tell)
@@ -82,26 +82,26 @@ def convert(asked: ConvertRequest) -> Conversion:
     return conversion
 
 
-def _target(asked: ConvertRequest) -> tuple[Target, Mapping[str, str]]:
+def _target(request: ConvertRequest) -> tuple[Target, Mapping[str, str]]:
     """The kind of device, `local` filled in, and the runtimes that cannot be had there, each with the reason."""
-    target, unavailable = asked.target, asked.unavailable or {}
+    target, unavailable = request.target, request.unavailable or {}
     kind = target if isinstance(target, Target) else catalog.target(target)
     if kind.detect:
-        kind, unavailable = this_machine(kind, text(asked.model) or "", asked.runtime)
-    catalog.require_runtime(kind, asked.runtime)
-    formats.require_converter(asked.model or "", formats.loaded(kind, asked.runtime, unavailable))
+        kind, unavailable = this_machine(kind, text(request.model) or "", request.runtime)
+    catalog.require_runtime(kind, request.runtime)
+    formats.require_converter(request.model or "", formats.loaded(kind, request.runtime, unavailable))
     return kind, unavailable
 
 
-def _place(order: Order) -> Path:
-    return cache.place(order) if order.asked.output is None else Path(order.asked.output)
+def _place(job: ConversionJob) -> Path:
+    return cache.place(job) if job.request.output is None else Path(job.request.output)
 
 
 def _build(
-    order: Order, program: "Program | None", samples: "OrderedSamples", checks: "EarlyChecks", tell: Tell
+    job: ConversionJob, program: "Program | None", samples: "SampleSource", checks: "EarlyChecks", tell: Tell
 ) -> tuple[Path, bool]:
     """Open, plan, make, judge, write; nothing stands at the place that is returned unless all of it went well. True: it
-    stood there before, made by the same order with the same converters: one that could not be had leaves its candidates
+    stood there before, made by the same job with the same converters: one that could not be had leaves its candidates
     out, and what was made without them is not what is made with them.
     """
     from edgeq.conversion.open_float_model import open_float_model
@@ -111,40 +111,40 @@ def _build(
         work = Path(folder)
         if program is not None:
             checks.report()
-        model = open_float_model(order, program, samples, checks, work, tell)
-        model = replace(model, source=order.shown or model.source)
-        order = replace(order, converters=formats.had(order.converters))
-        place = _place(order)
-        if cache.holds(order, place):
+        model = open_float_model(job, program, samples, checks, work, tell)
+        model = replace(model, source=job.shown or model.source)
+        job = replace(job, converters=formats.had(job.converters))
+        place = _place(job)
+        if cache.holds(job, place):
             return place, True
         tell(Started("conversion"))
         tell(model)
-        plan = _plan(order, model)
+        plan = _plan(job, model)
         tell(plan)
-        parts = with_state_feedback(divide(samples.fitting(model.inputs), model, order), model, order)
-        threads = order.target.threads
+        parts = with_state_feedback(divide(samples.fitting(model.inputs), model, job), model, job)
+        threads = job.target.threads
         reference = float_reference(model, parts.heldout, work, threads=threads, progress=shares(tell))
-        unanswered = require_finite_outputs(order, model, parts, reference.outputs, tell)
-        gate = gate_of(order.gates, refuses=order.asked.refuse)
-        use = settle_use(order, gate, model, parts, reference)
+        unanswered = require_finite_outputs(job, model, parts, reference.outputs, tell)
+        gate = gate_of(job.gates, refuses=job.request.refuse)
+        use = settle_use(job, gate, model, parts, reference)
         use = replace(use, warnings=(*unanswered, *use.warnings))
         tell(use)
         use = replace(use, warnings=(*checks.warnings, *use.warnings))
-        plan, made = make_candidates(order, model, plan, parts, gate, work, tell)
-        bundle_parts.write(place, order, model, plan, use, made, parts, samples.preprocessing)
+        plan, made = make_candidates(job, model, plan, parts, gate, work, tell)
+        bundle_parts.write(place, job, model, plan, use, made, parts, samples.preprocessing)
     return place, False
 
 
-def _plan(order: Order, model: Model) -> Plan:
+def _plan(job: ConversionJob, model: Model) -> Plan:
     from edgeq.quantize.plan import make_plan
 
     return make_plan(
         model,
-        order.target,
+        job.target,
         tuple(catalog.recipe(name) for name in catalog.recipe_names()),
-        has_data=order.data is not None,
-        recipe=order.asked.recipe,
-        runtime=order.asked.runtime,
-        unavailable=order.unavailable,
-        integer_io=bool(order.asked.integer_io),
+        has_data=job.data is not None,
+        recipe=job.request.recipe,
+        runtime=job.request.runtime,
+        unavailable=job.unavailable,
+        integer_io=bool(job.request.integer_io),
     )

@@ -10,63 +10,63 @@ from edgeq.ingest.given_model import GivenModel
 from edgeq.model_name import model_name
 from edgeq.nouns.data_check import DataSeen
 from edgeq.nouns.progress import Progress
+from edgeq.request.accepts import accepts
 from edgeq.request.paths import text
 from edgeq.request.requests import DataRequest
 from edgeq.request.shapes import shapes_of
-from edgeq.request.takes import takes
 
 if TYPE_CHECKING:
     from edgeq.data_checks.run import Checked
     from edgeq.ingest.float_model import FloatModel
 
 
-@takes(DataRequest)
-def data(asked: DataRequest) -> DataSeen:
+@accepts(DataRequest)
+def data(request: DataRequest) -> DataSeen:
     """Look at some of the samples as a model gets them; nothing is converted.
 
     `refused` of the result says whether another command would refuse them. Raises ModelRefused and ExtraMissing as convert,
     and DataRefused for samples that cannot be read, do not fit the model's inputs or hold NaN.
     """
-    asked.tell(Progress("open", 0, None, ""))
-    from edgeq.conversion.ordered_samples import OrderedSamples
+    request.tell(Progress("open", 0, None, ""))
+    from edgeq.conversion.sample_source import SampleSource
     from edgeq.data_checks.run import check
     from edgeq.ingest.given_data import kept_in_memory
     from edgeq.ingest.open_model import look_at_model
     from edgeq.ingest.preprocess import parse_optional
     from edgeq.ingest.request import Request
 
-    model, source = text(asked.model) or "", asked.data
-    for note in unused_weights(model, asked.weights):
-        asked.tell(note)
+    model, source = text(request.model) or "", request.data
+    for note in unused_weights(model, request.weights):
+        request.tell(note)
     if source is None:
         raise DataRefused("no samples were named", "name them with --data, or in edgeq.toml")
     if model.endswith(".edgeq"):
         raise ModelRefused(f"{model} is a finished bundle", "name the model that it was made from")
-    sheet = None if asked.sheet is None else _writable(Path(asked.sheet))
-    samples = OrderedSamples(kept_in_memory(source), parse_optional(asked.preprocess))
+    sheet = None if request.sheet is None else _writable(Path(request.sheet))
+    samples = SampleSource(kept_in_memory(source), parse_optional(request.preprocess))
     with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
         found: list[Checked] = []
 
         def look(opened: "FloatModel") -> None:
-            asked.tell(Progress("data", 0, None, ""))
+            request.tell(Progress("data", 0, None, ""))
             fitting = samples.fitting(opened.inputs)
             assert fitting is not None
-            found.append(check(fitting, opened, use_labels=not asked.ignore_labels))
+            found.append(check(fitting, opened, use_labels=not request.ignore_labels))
 
         look_at_model(
             Request(
                 model,
                 Path(folder),
-                asked.name or model_name(model),
-                None if asked.weights is None else Path(asked.weights),
-                shapes_of(asked.shape),
+                request.name or model_name(model),
+                None if request.weights is None else Path(request.weights),
+                shapes_of(request.shape),
                 example=samples.first(),
                 survey=samples.survey,
-                module=asked.model.module if isinstance(asked.model, GivenModel) else None,
+                module=request.model.module if isinstance(request.model, GivenModel) else None,
                 look=look,
             )
         )
-        return _seen(str(asked.model), str(source), found[0], not asked.ignore_labels, sheet)
+        return _seen(str(request.model), str(source), found[0], not request.ignore_labels, sheet)
 
 
 def _writable(sheet: Path) -> Path:

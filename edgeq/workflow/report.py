@@ -7,9 +7,9 @@ from edgeq.nouns.report import StoredRow
 from edgeq.nouns.results import Reported
 from edgeq.report.compare import compare_measurements
 from edgeq.report.race import compare_runs
+from edgeq.request.accepts import accepts
 from edgeq.request.paths import text
 from edgeq.request.requests import ReportRequest
-from edgeq.request.takes import takes
 from edgeq.store.keep import keep
 from edgeq.store.open import open_known_store, open_store
 from edgeq.store.sqlite import Store
@@ -17,16 +17,16 @@ from edgeq.store.sqlite import Store
 _FIRST = "`edgeq deploy` and `edgeq bench` add them"
 
 
-@takes(ReportRequest)
-def report(asked: ReportRequest) -> Reported:
+@accepts(ReportRequest)
+def report(request: ReportRequest) -> Reported:
     """Without `measurements` the newest rows; with them these, or (`compare`) the difference of each to the first.
 
     Raises NotComparable for different conditions unless `force`.
     """
-    ids, store = asked.measurements, text(asked.store)
-    if asked.compare and len(ids) < 2:
+    ids, store = request.measurements, text(request.store)
+    if request.compare and len(ids) < 2:
         raise TargetRefused("comparing needs two measurements", "`edgeq report` lists their numbers")
-    fetched = _fetch(asked, store) if asked.fetch else 0
+    fetched = _fetch(request, store) if request.fetch else 0
     opened = open_known_store(store)
     if opened is None:
         if ids:
@@ -34,12 +34,12 @@ def report(asked: ReportRequest) -> Reported:
         return Reported(fetched=fetched)
     with opened:
         if not ids:
-            return Reported(rows=_rows(opened, asked.name, asked.limit), fetched=fetched)
+            return Reported(rows=_rows(opened, request.name, request.limit), fetched=fetched)
         found = tuple(opened.get(id) for id in ids)
-    if asked.compare:
+    if request.compare:
         return Reported(
             comparisons=tuple(
-                compare_measurements(found[0], other, force=asked.force) for other in found[1:]
+                compare_measurements(found[0], other, force=request.force) for other in found[1:]
             ),
             fetched=fetched,
         )
@@ -57,14 +57,14 @@ def _rows(opened: Store, name: str | None, limit: int) -> tuple[StoredRow, ...]:
     return rows
 
 
-def _fetch(asked: ReportRequest, store: str | None) -> int:
+def _fetch(request: ReportRequest, store: str | None) -> int:
     """Results on the device that the store does not have yet."""
-    with session_for(asked, look_only=True) as device:
+    with session_for(request, look_only=True) as device:
         if not device.installed:
             return 0
         with open_store(store) as opened:  # made where it is not there: what is fetched is kept in it
             known = {row.job for row in opened.list(host=device.label, limit=None)}
-        fetched = fetch_new(device.link, None, known=known, tell=asked.tell)
+        fetched = fetch_new(device.link, None, known=known, tell=request.tell)
         for measurement in fetched:
             keep(store, measurement, device.label)
         return len(fetched)

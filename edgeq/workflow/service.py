@@ -9,8 +9,9 @@ from edgeq.deliver.service.journal import read_log
 from edgeq.deliver.service.look import Found
 from edgeq.deliver.service.schedule import schedule
 from edgeq.deliver.service.state import read_state
-from edgeq.deliver.session import Session, asked_root, session_for
+from edgeq.deliver.session import Session, requested_root, session_for
 from edgeq.nouns.service import ServiceChange, ServiceLog, ServiceStatus
+from edgeq.request.accepts import accepts
 from edgeq.request.device_options import OnDevice
 from edgeq.request.requests import (
     InstallServiceRequest,
@@ -18,56 +19,57 @@ from edgeq.request.requests import (
     ServiceStatusRequest,
     UninstallServiceRequest,
 )
-from edgeq.request.takes import takes
 
 
-@takes(InstallServiceRequest)
-def install_service(asked: InstallServiceRequest) -> ServiceChange:
+@accepts(InstallServiceRequest)
+def install_service(request: InstallServiceRequest) -> ServiceChange:
     """Install, or bring up to date, the units that do jobs as they arrive and measure what is live `every` so often.
 
     Whatever fails midway, what was done is taken back. Raises DeviceError, TargetRefused.
     """
-    when = schedule(asked.every)
-    with _device(asked, asked.scope, dry_run=asked.dry_run) as (device, found):
+    when = schedule(request.every)
+    with _device(request, request.scope, dry_run=request.dry_run) as (device, found):
         plan = plan_install(device, found, when)
-        return install(plan, device, asked.tell, dry_run=asked.dry_run)
+        return install(plan, device, request.tell, dry_run=request.dry_run)
 
 
-@takes(ServiceStatusRequest)
-def service_status(asked: ServiceStatusRequest) -> ServiceStatus:
+@accepts(ServiceStatusRequest)
+def service_status(request: ServiceStatusRequest) -> ServiceStatus:
     """The units, their last runs and the next one.
 
     Raises DeviceUnfit where no service is installed, TargetRefused where both are and no `scope` says which.
     """
-    with _device(asked, asked.scope) as (device, found):
+    with _device(request, request.scope) as (device, found):
         require_installed(device, found)
         return read_state(device.link.transport, found)
 
 
-@takes(ServiceLogRequest)
-def service_log(asked: ServiceLogRequest) -> ServiceLog:
+@accepts(ServiceLogRequest)
+def service_log(request: ServiceLogRequest) -> ServiceLog:
     """The last `lines` that the service wrote. Raises DeviceUnfit where none is installed."""
-    with _device(asked, asked.scope) as (device, found):
+    with _device(request, request.scope) as (device, found):
         require_installed(device, found)
-        return read_log(device.link.transport, found, asked.lines)
+        return read_log(device.link.transport, found, request.lines)
 
 
-@takes(UninstallServiceRequest)
-def uninstall_service(asked: UninstallServiceRequest) -> ServiceChange:
+@accepts(UninstallServiceRequest)
+def uninstall_service(request: UninstallServiceRequest) -> ServiceChange:
     """Remove the units, the service's user and its folders. Models that live there stay, unless `everything`. `scope` None:
     whichever service there is. Raises TargetRefused for both.
     """
-    everything, dry_run = asked.everything, asked.dry_run
-    with _device(asked, asked.scope) as (device, found):
-        return remove(device, found, asked.tell, everything=everything, dry_run=dry_run)
+    everything, dry_run = request.everything, request.dry_run
+    with _device(request, request.scope) as (device, found):
+        return remove(device, found, request.tell, everything=everything, dry_run=dry_run)
 
 
 @contextlib.contextmanager
-def _device(asked: OnDevice, scope: str | None, *, dry_run: bool = False) -> Iterator[tuple[Session, Found]]:
+def _device(
+    request: OnDevice, scope: str | None, *, dry_run: bool = False
+) -> Iterator[tuple[Session, Found]]:
     """The device, and what is there of the service. Raises DeviceUnfit without systemd, unless nothing is to be
     done: files and commands can be read anywhere.
     """
-    with session_for(asked, look_only=True) as device:
+    with session_for(request, look_only=True) as device:
         if not dry_run:
             require_systemd(device)
-        yield device, find(device, scope, asked_root(asked))
+        yield device, find(device, scope, requested_root(request))

@@ -10,38 +10,38 @@ from edgeq.example_code import LANGUAGES, NoExample, Place, contract_of
 from edgeq.nouns.answers import LiveContract
 from edgeq.nouns.release import App, DeviceStatus
 from edgeq.nouns.results import DeviceReport
+from edgeq.request.accepts import accepts
 from edgeq.request.paths import text
 from edgeq.request.requests import StatusRequest
-from edgeq.request.takes import takes
 
 
-@takes(StatusRequest)
-def status(asked: StatusRequest) -> DeviceReport:
+@accepts(StatusRequest)
+def status(request: StatusRequest) -> DeviceReport:
     """Asks the device, and the store for what was measured there before; changes nothing in either.
 
     Raises TargetRefused where nothing is known under `name` there, and where no program can be written for it.
     """
-    with session_for(asked, look_only=True) as device:
+    with session_for(request, look_only=True) as device:
         found = device.status() if device.installed else None
-        if asked.name is not None or asked.code is not None:
-            found = _only(asked, found, device.label)
+        if request.name is not None or request.code is not None:
+            found = _only(request, found, device.label)
         if found is None:
             return DeviceReport(device.facts, None)
-        code = _program(asked.code, found.apps[0], device) if asked.code else None
-        return DeviceReport(device.facts, found, live_figures(device, found, text(asked.store)), code)
+        code = _program(request.code, found.apps[0], device) if request.code else None
+        return DeviceReport(device.facts, found, live_figures(device, found, text(request.store)), code)
 
 
-def _only(asked: StatusRequest, found: DeviceStatus | None, label: str) -> DeviceStatus:
+def _only(request: StatusRequest, found: DeviceStatus | None, label: str) -> DeviceStatus:
     """Narrowed to the one model that was asked about. Raises TargetRefused."""
-    apps = [app for app in (found.apps if found else ()) if app.live or asked.code is None]
-    named = [app for app in apps if asked.name in (None, app.name)]
+    apps = [app for app in (found.apps if found else ()) if app.live or request.code is None]
+    named = [app for app in apps if request.name in (None, app.name)]
     if found is not None and len(named) == 1:
         return replace(found, apps=tuple(named))
     there = ", ".join(app.name for app in apps)
     if named:
         raise TargetRefused(f"{label} has several models", f"name one: {there}")
     raise TargetRefused(
-        f"{label} has nothing {f'under the name {asked.name}' if asked.name else 'live'}",
+        f"{label} has nothing {f'under the name {request.name}' if request.name else 'live'}",
         f"it has: {there}" if there else "`edgeq deploy` brings a model there",
     )
 

@@ -4,41 +4,41 @@ from edgeq.deliver.lock import locked
 from edgeq.deliver.service.find import find, require_systemd
 from edgeq.deliver.service.install import remove
 from edgeq.deliver.service.look import Found
-from edgeq.deliver.session import Session, asked_root, session_for
+from edgeq.deliver.session import Session, requested_root, session_for
 from edgeq.nouns.answers import Removed
 from edgeq.nouns.delivery import Removal
 from edgeq.nouns.progress import Note
 from edgeq.nouns.release import DeviceStatus, ServiceState
+from edgeq.request.accepts import accepts
 from edgeq.request.requests import UninstallRequest
-from edgeq.request.takes import takes
 from edgeq.request.tell import Tell
 
 _PARTS = {"system": "its units, its user and its group", "user": "its units"}
 
 
-@takes(UninstallRequest)
-def uninstall(asked: UninstallRequest) -> Removal:
+@accepts(UninstallRequest)
+def uninstall(request: UninstallRequest) -> Removal:
     """Remove the model `name` from a device, or with `everything` the agent, every model, runtime and result.
 
     A service goes with the root that it works in. Other roots, and a service that works in one, stay. Raises TargetRefused
     where the device has no such model, TypeError unless it is either a name or everything.
     """
-    name, tell = asked.name, asked.tell
-    if (name is None) == (not asked.everything):
+    name, tell = request.name, request.tell
+    if (name is None) == (not request.everything):
         raise TypeError("uninstall() needs the name of a model, or everything=True")
-    with session_for(asked, look_only=True) as device:
+    with session_for(request, look_only=True) as device:
         if not device.installed:
-            return Removal((), 0, asked.dry_run)
+            return Removal((), 0, request.dry_run)
         status = device.status()
         names = [app.name for app in status.apps]
         if name is not None and name not in names:
             raise device.no_app(name)
         service = _service_that_goes(status, tell) if name is None else None
-        found = find(device, service.scope, asked_root(asked)) if service else None
-        planned = _removal(device, name, {"dry_run": True}) if asked.dry_run or found else None
+        found = find(device, service.scope, requested_root(request)) if service else None
+        planned = _removal(device, name, {"dry_run": True}) if request.dry_run or found else None
         if found and found.own_apps and found.own != status.root:
             tell(Note(_stays(found)))
-        if asked.dry_run and planned is not None:
+        if request.dry_run and planned is not None:
             if found:
                 tell(Note(f"the {found.scope} service would go too: {_PARTS[found.scope]}"))
             return planned

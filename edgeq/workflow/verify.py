@@ -15,16 +15,16 @@ from edgeq.nouns.data import DataUse
 from edgeq.nouns.progress import Note
 from edgeq.nouns.project import Gates
 from edgeq.nouns.verification import Verification
+from edgeq.request.accepts import accepts
 from edgeq.request.requests import VerifyRequest
-from edgeq.request.takes import takes
 
 if TYPE_CHECKING:
     from edgeq.conversion.bundle_samples import Chosen
     from edgeq.ingest.float_model import FloatModel
 
 
-@takes(VerifyRequest)
-def verify(asked: VerifyRequest) -> Verification:
+@accepts(VerifyRequest)
+def verify(request: VerifyRequest) -> Verification:
     """Run the candidates of a bundle as the CPU of target `emulate` computes them. Read `passed` of the result.
 
     Raises BundleRefused, DataRefused, TargetRefused, ExtraMissing and DeviceUnfit.
@@ -32,23 +32,23 @@ def verify(asked: VerifyRequest) -> Verification:
     from edgeq.emulate.machine import emulated, this_machine
     from edgeq.emulate.trial import Trial, bench_of, seconds_of, verified_by
 
-    tell = asked.tell
-    with read_bundle(Path(asked.bundle)) as opened, tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
-        target = catalog.target(asked.emulate or opened.manifest.target)
+    tell = request.tell
+    with read_bundle(Path(request.bundle)) as opened, tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
+        target = catalog.target(request.emulate or opened.manifest.target)
         scratch = Path(folder)
-        names = (asked.candidate,) if isinstance(asked.candidate, str) else tuple(asked.candidate)
+        names = (request.candidate,) if isinstance(request.candidate, str) else tuple(request.candidate)
         wanted = _wanted(opened, names)
-        rootfs = None if asked.rootfs is None else Path(asked.rootfs)
+        rootfs = None if request.rootfs is None else Path(request.rootfs)
         there = emulated(target, rootfs=rootfs, scratch=scratch, cache=cache_folder())
         assert there.emulation is not None
         tell(there.emulation)
         opened.extract(scratch / "bundle")
-        chosen = _samples(opened, asked, scratch)
+        chosen = _samples(opened, request, scratch)
         for note in _notes(opened, target.name, chosen):
             tell(Note(note))
-        here, seconds = this_machine(cache_folder()), None if asked.samples else seconds_of(wanted)
+        here, seconds = this_machine(cache_folder()), None if request.samples else seconds_of(wanted)
         trial = Trial(scratch / "bundle", chosen, here, there, seconds, tell)
-        bench = bench_of(opened, trial, asked.gates or Gates())
+        bench = bench_of(opened, trial, request.gates or Gates())
         verified = []
         for candidate in wanted:
             verified.append(verified_by(candidate, bench, trial))
@@ -65,19 +65,19 @@ def _wanted(bundle: Bundle, names: tuple[str, ...]) -> tuple[Candidate, ...]:
     return tuple(known[name] for name in names or known)
 
 
-def _samples(bundle: Bundle, asked: VerifyRequest, scratch: Path) -> "Chosen":
+def _samples(bundle: Bundle, request: VerifyRequest, scratch: Path) -> "Chosen":
     """Raises DataRefused for samples of the user's own as `convert` does."""
     from edgeq.conversion import bundle_samples
     from edgeq.conversion.early_checks import findings_of
 
-    data, folder = asked.data, scratch / "samples"
+    data, folder = request.data, scratch / "samples"
     if data is None:
-        return bundle_samples.of_bundle(bundle, asked.samples, folder)
-    samples = bundle_samples.open_data(bundle, data, asked.preprocess)
+        return bundle_samples.of_bundle(bundle, request.samples, folder)
+    samples = bundle_samples.open_data(bundle, data, request.preprocess)
     model = _float_model(bundle, scratch / "bundle")
-    for finding in findings_of(samples, model, asked.gates or Gates()) if model else ():
-        asked.tell(finding)
-    return bundle_samples.of_data(bundle, samples, str(data), asked.calibrate, asked.samples, folder)
+    for finding in findings_of(samples, model, request.gates or Gates()) if model else ():
+        request.tell(finding)
+    return bundle_samples.of_data(bundle, samples, str(data), request.calibrate, request.samples, folder)
 
 
 def _float_model(bundle: Bundle, folder: Path) -> "FloatModel | None":

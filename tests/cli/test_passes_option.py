@@ -12,7 +12,7 @@ from edgeq.errors import TargetRefused
 from edgeq.nouns.passes import ALL
 from edgeq.nouns.progress import Note
 from edgeq.request.requests import ConvertRequest
-from edgeq.request.settled import settled
+from edgeq.request.resolved import resolved
 from edgeq.workflow.convert import convert
 
 WRONG = f"there is no pass 'fits'; there are {', '.join(ALL)}"
@@ -43,16 +43,16 @@ def test_in_python() -> None:
 
 def test_the_old_name_sets_the_new_one_with_one_note() -> None:
     told: list[object] = []
-    once = settled(ConvertRequest("net.onnx", data="x.npz", repairs="fit", tell=told.append))
+    once = resolved(ConvertRequest("net.onnx", data="x.npz", repairs="fit", tell=told.append))
     assert (once.passes, once.repairs) == ("fit", None)
-    settled(once)
+    resolved(once)
     assert told == [Note("--repairs is now --passes; the old name goes with the next version")]
 
 
 def test_both_names_have_to_agree(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert settled(ConvertRequest("net.onnx", passes="fit", repairs="fit")).passes == "fit"
+    assert resolved(ConvertRequest("net.onnx", passes="fit", repairs="fit")).passes == "fit"
     monkeypatch.chdir(tmp_path)
     assert run(["convert", "net.onnx", "--passes", "fit", "--repairs", "none"]) == TargetRefused.exit_code
     said = " ".join(capsys.readouterr().err.split())
@@ -68,10 +68,10 @@ def test_the_old_key_of_a_project_gives_way_to_the_option(tmp_path: Path) -> Non
     told: list[object] = []
     project = tmp_path / "edgeq.toml"
     project.write_text('repairs = "none"\n')
-    from_file = settled(ConvertRequest("net.onnx", data="x.npz", project=project, tell=told.append))
+    from_file = resolved(ConvertRequest("net.onnx", data="x.npz", project=project, tell=told.append))
     assert from_file.passes == "none"
     assert told[0] == Note(f"{project}: repairs is now passes; the old name goes with the next version")
-    assert settled(ConvertRequest("net.onnx", data="x.npz", project=project, passes="fit")).passes == "fit"
+    assert resolved(ConvertRequest("net.onnx", data="x.npz", project=project, passes="fit")).passes == "fit"
 
 
 def test_what_was_switched_off_is_said_and_another_selection_is_converted_anew(tmp_path: Path) -> None:

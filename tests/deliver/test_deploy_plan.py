@@ -19,7 +19,7 @@ from edgeq.nouns.progress import Progress
 from edgeq.nouns.results import Conversion
 from edgeq.request.login import Login
 from edgeq.request.requests import DeployRequest
-from edgeq.request.settled import settled
+from edgeq.request.resolved import resolved
 from edgeq.request.tell import silence
 from edgeq.workflow.convert import convert
 from edgeq.workflow.deploy import deploy
@@ -43,7 +43,7 @@ def device(own_home: Path, tmp_path: Path) -> Iterator[Session]:
 
 
 def planned(device: Session, digits: Conversion, **options: Any) -> DeployPlan:
-    asked = settled(DeployRequest(digits.path, root=device.link.root, limits=ONE_ROUND, **options))
+    asked = resolved(DeployRequest(digits.path, root=device.link.root, limits=ONE_ROUND, **options))
     return plan_deployment(device, digits.bundle.manifest, (), asked)
 
 

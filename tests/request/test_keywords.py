@@ -12,7 +12,7 @@ import edgeq
 from edgeq.cli.main import cli
 from edgeq.errors import TargetRefused
 from edgeq.request.requests import ConvertRequest
-from edgeq.request.settled import settled
+from edgeq.request.resolved import resolved
 
 _OTHER_NAMES = {"agent install": "install_service", "agent status": "service_status"} | {
     "agent logs": "service_log",
@@ -128,21 +128,21 @@ def test_uninstall_takes_a_name_or_everything() -> None:
 
 
 def test_parts_and_whole_say_the_same() -> None:
-    by_parts = settled(ConvertRequest("net.onnx", max_drop=2, min_sqnr=20))
-    by_whole = settled(ConvertRequest("net.onnx", gates=edgeq.Gates(max_drop=2, min_sqnr_db=20)))
+    by_parts = resolved(ConvertRequest("net.onnx", max_drop=2, min_sqnr=20))
+    by_whole = resolved(ConvertRequest("net.onnx", gates=edgeq.Gates(max_drop=2, min_sqnr_db=20)))
     assert by_parts.gates == by_whole.gates
     assert (by_whole.max_drop, by_whole.min_sqnr) == (2, 20)
-    assert settled(by_parts).gates == by_parts.gates
+    assert resolved(by_parts).gates == by_parts.gates
 
 
 def test_numbers_of_numpy_are_numbers() -> None:
-    asked = settled(
+    asked = resolved(
         ConvertRequest(
             "net.onnx", calibrate=np.int64(5), max_drop=np.float32(0.5), shape={"x": (np.int64(1), 4)}
         )  # type: ignore[arg-type]
     )
     assert repr((asked.calibrate, asked.max_drop, asked.shape)) == "(5, 0.5, {'x': (1, 4)})"
-    assert repr(settled(ConvertRequest("net.onnx", max_drop=1)).gates.max_drop) == "1.0"  # type: ignore[union-attr]
+    assert repr(resolved(ConvertRequest("net.onnx", max_drop=1)).gates.max_drop) == "1.0"  # type: ignore[union-attr]
 
 
 def test_a_project_file_fills_what_is_not_given(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_a_project_file_fills_what_is_not_given(tmp_path: Path) -> None:
     file.write_text(
         'model = "net.onnx"\ndata = "x.npz"\ncalibrate = 5\n[shapes]\nx = [1, 4]\n[gates]\nmax_drop = 2.0\nmin_sqnr_db = 9.0\n'
     )
-    asked = settled(ConvertRequest(project=file, calibrate=7, max_drop=1.0))
+    asked = resolved(ConvertRequest(project=file, calibrate=7, max_drop=1.0))
     assert asked.model == str(tmp_path / "net.onnx")
     assert (asked.data, asked.calibrate, asked.shape) == (str(tmp_path / "x.npz"), 7, {"x": (1, 4)})
     assert (asked.max_drop, asked.min_sqnr) == (1.0, 9.0)

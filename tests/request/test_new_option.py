@@ -39,16 +39,16 @@ import click
 import edgeq
 from edgeq import catalog
 from edgeq.cli.main import cli
-from edgeq.conversion.order import order_of
+from edgeq.conversion.conversion_job import conversion_job
 from edgeq.errors import BundleRefused, TargetRefused
 from edgeq.quantize import pipelines
 from edgeq.request import requests
-from edgeq.request.finished_bundle import require_nothing_decided
-from edgeq.request.settled import settled
+from edgeq.request.finished_bundle import require_nothing_fixed
+from edgeq.request.resolved import resolved
 from edgeq.workflow.deploy import deploy
 
 def key(**options):
-    return order_of(settled(requests.ConvertRequest(model, **options)), catalog.target("rpi4"), {}, {}).key
+    return conversion_job(resolved(requests.ConvertRequest(model, **options)), catalog.target("rpi4"), {}, {}).key
 
 def said(error, does):
     try:
@@ -76,7 +76,7 @@ print(json.dumps({
     "command line": [p.opts for p in command.params if p.name == "dither"],
     "python": [str(inspect.signature(f).parameters["dither"]) for f in (edgeq.convert, edgeq.deploy)],
     "refused": said(TargetRefused, lambda: edgeq.convert(model, dither=0)),
-    "edgeq.toml": settled(requests.ExportRequest(model, output="x.onnx", project="edgeq.toml")).dither,
+    "edgeq.toml": resolved(requests.ExportRequest(model, output="x.onnx", project="edgeq.toml")).dither,
     "wrong edgeq.toml": said(TargetRefused, lambda: edgeq.convert(model, project="wrong.toml")),
     "keys": [key(), key(dither=1), key(dither=2), key(dither=2)],
     "decided": said(BundleRefused, lambda: deploy("finished.edgeq", target="local", dither=2)),

@@ -10,7 +10,7 @@ from edgeq.demo import demo_files
 from edgeq.errors import BundleRefused, TargetRefused
 from edgeq.nouns.progress import Note
 from edgeq.request.requests import BenchRequest, DeployRequest
-from edgeq.request.settled import settled
+from edgeq.request.resolved import resolved
 from tests.end_to_end.command_line import edgeq as typed
 
 
@@ -36,20 +36,20 @@ def test_a_deploy_is_for_the_bundles_target_and_says_so(bundle: Path) -> None:
 
 def test_the_project_file_says_where_that_target_is(bundle: Path, tmp_path: Path) -> None:
     (tmp_path / "edgeq.toml").write_text('[targets.rpi4]\nhost = "pi@ours"\nroot = "/srv/edgeq"\n')
-    asked = settled(DeployRequest(bundle, project=tmp_path / "edgeq.toml"))
+    asked = resolved(DeployRequest(bundle, project=tmp_path / "edgeq.toml"))
     assert (asked.target, asked.host, asked.root) == ("rpi4", "pi@ours", "/srv/edgeq")
 
 
 def test_a_model_and_names_are_for_this_machine(bundle: Path) -> None:
-    assert settled(DeployRequest("net.onnx")).target == "local"
-    assert settled(BenchRequest(("digits",), host="pi@ours")).target == "local"
+    assert resolved(DeployRequest("net.onnx")).target == "local"
+    assert resolved(BenchRequest(("digits",), host="pi@ours")).target == "local"
 
 
 def test_bench_measures_it_here_or_on_such_a_device_elsewhere(bundle: Path) -> None:
-    assert settled(BenchRequest((bundle,))).target == "local"
-    assert settled(BenchRequest((bundle,), host="pi@ours")).target == "rpi4"
-    assert settled(BenchRequest((bundle,), login=edgeq.Login("pi@ours"))).target == "rpi4"
-    assert settled(BenchRequest((bundle,), host="pi@ours", target="rpi5")).target == "rpi5"
+    assert resolved(BenchRequest((bundle,))).target == "local"
+    assert resolved(BenchRequest((bundle,), host="pi@ours")).target == "rpi4"
+    assert resolved(BenchRequest((bundle,), login=edgeq.Login("pi@ours"))).target == "rpi4"
+    assert resolved(BenchRequest((bundle,), host="pi@ours", target="rpi5")).target == "rpi5"
 
 
 def test_a_target_without_an_agent_is_said_before_anything_is_converted(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ from click.core import ParameterSource
 
 from edgeq.cli.options import json_option, options_for, verbose_option
 from edgeq.model_name import model_name
+from edgeq.request.accepts import keywords
 from edgeq.request.requests import ConvertRequest, ExportRequest
-from edgeq.request.takes import keywords
 
 
 @click.command()
@@ -21,16 +21,16 @@ def command(verbose: bool, as_json: bool, **options: Any) -> None:
     With -o x.tflite, x.onnx or DIR/ it writes the files of `edgeq export`.
     """
     from edgeq.cli.screen import screen
-    from edgeq.request.settled import settled
+    from edgeq.request.resolved import resolved
     from edgeq.workflow.convert import convert
     from edgeq.workflow.export import export
 
     with screen(as_json, verbose) as shown:
-        asked = settled(ConvertRequest(**options, tell=shown.tell))
-        output = asked.output or f"{asked.name or model_name(str(asked.model))}.edgeq"
+        request = resolved(ConvertRequest(**options, tell=shown.tell))
+        output = request.output or f"{request.name or model_name(str(request.model))}.edgeq"
         if str(output).endswith(".edgeq"):
-            shown.result(convert(**keywords(asked, ConvertRequest) | {"output": output}))
+            shown.result(convert(**keywords(request, ConvertRequest) | {"output": output}))
         else:
             source = click.get_current_context().get_parameter_source("target")
-            target = None if source == ParameterSource.DEFAULT else asked.target
-            shown.result(export(**keywords(asked, ExportRequest) | {"output": output, "target": target}))
+            target = None if source == ParameterSource.DEFAULT else request.target
+            shown.result(export(**keywords(request, ExportRequest) | {"output": output, "target": target}))

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from edgeq.cli.options import MeaningType
+from edgeq.cli.options import ParsedText
 from edgeq.cli.printable import echo
 from edgeq.model_name import require_model_name
 from edgeq.request.project import Project
@@ -19,7 +19,7 @@ from edgeq.request.project import Project
 @click.option("--host", help="How to reach it: pi@10.0.0.5, or an alias of ~/.ssh/config.")
 @click.option(
     "--name",
-    type=MeaningType("NAME", require_model_name),
+    type=ParsedText("NAME", require_model_name),
     help="The model's name on the device; default: the file's name, or the function's in lower case.",
 )
 @click.option("--force", is_flag=True, help="Overwrite an edgeq.toml that is there.")

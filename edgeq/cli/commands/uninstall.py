@@ -6,8 +6,8 @@ from typing import Any
 import click
 
 from edgeq.cli.options import asks_password, json_option, options_for
+from edgeq.request.accepts import keywords
 from edgeq.request.requests import UninstallRequest
-from edgeq.request.takes import keywords
 
 
 @click.command()
@@ -17,16 +17,16 @@ from edgeq.request.takes import keywords
 def command(yes: bool, as_json: bool, **options: Any) -> None:
     """Remove the model NAME from the device, or with --everything all that edgeq put there."""
     from edgeq.cli.screen import screen
-    from edgeq.request.settled import settled
+    from edgeq.request.resolved import resolved
     from edgeq.workflow.uninstall import uninstall
 
-    asked = settled(UninstallRequest(**options, ask_password=asks_password()))
-    if (asked.name is None) == (not asked.everything):
+    request = resolved(UninstallRequest(**options, ask_password=asks_password()))
+    if (request.name is None) == (not request.everything):
         raise click.UsageError("say which model by NAME, or --everything")
-    if not (asked.dry_run or yes):
+    if not (request.dry_run or yes):
         if as_json or not sys.stdin.isatty():
             raise click.UsageError("no terminal to confirm on: add --yes")
-        where = asked.host or "this machine"
-        click.confirm(f"remove {asked.name or 'everything of edgeq'} from {where}?", abort=True, err=True)
+        where = request.host or "this machine"
+        click.confirm(f"remove {request.name or 'everything of edgeq'} from {where}?", abort=True, err=True)
     with screen(as_json) as shown:
-        shown.result(uninstall(**keywords(asked, UninstallRequest) | {"tell": shown.tell}))
+        shown.result(uninstall(**keywords(request, UninstallRequest) | {"tell": shown.tell}))

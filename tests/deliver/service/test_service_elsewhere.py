@@ -89,7 +89,7 @@ def test_the_root_that_a_service_was_filled_from_stays(
         return ServiceChange("uninstall", "board", "user", str(root), False, ())
 
     for name, stand_in in (
-        ("asked_root", lambda asked: None),
+        ("requested_root", lambda asked: None),
         ("require_systemd", lambda device: None),
         ("remove", removed),
     ):

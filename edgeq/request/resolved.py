@@ -38,84 +38,88 @@ _LOGIN = {name: name for name in ("host", "port", "identity", "accept_new_host_k
 _LIMITS = {"seconds": "seconds"}
 
 
-def settled(asked: R) -> R:
-    """Settling again changes nothing. Raises TypeError for two values that contradict each other and for one of a wrong type,
+def resolved(request: R) -> R:
+    """Resolving again changes nothing. Raises TypeError for two values that contradict each other and for one of a wrong type,
     TargetRefused for one out of its range, a project file with problems, and where no model is named.
     """
-    require_rules(asked)
-    given = _renamed(plain_numbers(asked))
+    require_rules(request)
+    given = _renamed(plain_numbers(request))
     project = _project(given)
     if isinstance(given, WithSamples):
         given, project = _with_model(given, project)
     if isinstance(given, WithGates):
-        given = _one(given, "gates", Gates(), _GATES)
-        given = _filled(_spread(given, "gates", given.gates, _GATES), project)
+        given = _merge_group(given, "gates", Gates(), _GATES)
+        given = _with_project_options(_expand_group(given, "gates", given.gates, _GATES), project)
         require_rules(given)  # of the parts of `gates` too
         given = plain_numbers(given)
         gates = {name: getattr(given, keyword) for keyword, name in _GATES.items()}
         given = replace(given, gates=replace(given.gates, **gates))
     if isinstance(given, WithSamples):
-        given = replace(_filled(given, project), shape=_shapes(given, project))
+        given = replace(_with_project_options(given, project), shape=_shapes(given, project))
     if isinstance(given, (WithSamples, VerifyRequest)) and given.data is not None:
         given = replace(given, data=os.fspath(given.data) if is_path(given.data) else _given_data(given.data))
     if isinstance(given, OnDevice):
-        given = _reached(_of_bundle(given), project)
+        given = _with_login(_default_target(given), project)
     if isinstance(given, Measured):
-        given = _one(given, "limits", Limits(), _LIMITS)
+        given = _merge_group(given, "limits", Limits(), _LIMITS)
     given = replace(given, project=None)
     require_rules(given)
     return given
 
 
-def _project(asked: EveryCommand) -> Project:
-    path = asked.project
+def _project(request: EveryCommand) -> Project:
+    path = request.project
     project = Project() if path is None else read_project(Path(path))
     options = dict(project.options)
-    for each, rule in options_of(asked):
-        if rule.now and each.name in options:
-            asked.tell(
-                Note(f"{path}: {each.name} is now {rule.now}; the old name goes with the next version")
+    for each, rule in options_of(request):
+        if rule.replaced_by and each.name in options:
+            request.tell(
+                Note(
+                    f"{path}: {each.name} is now {rule.replaced_by}; the old name goes with the next version"
+                )
             )
-            options[rule.now] = options.pop(each.name)
+            options[rule.replaced_by] = options.pop(each.name)
     return replace(project, options=options)
 
 
-def _renamed(asked: R) -> R:
-    """`asked` with each value that was given by an option's old name under the new one."""
-    for each, rule in options_of(asked):
-        value = getattr(asked, each.name) if rule.now else None
+def _renamed(request: R) -> R:
+    """`request` with each value that was given by an option's old name under the new one."""
+    for each, rule in options_of(request):
+        value = getattr(request, each.name) if rule.replaced_by else None
         if value is None:
             continue
-        new = getattr(asked, rule.now)
+        new = getattr(request, rule.replaced_by)
         if new not in (None, value):
             raise TargetRefused(
-                f"--{rule.now} {new} and --{each.name} {value} contradict each other",
-                f"leave out --{each.name}, the old name of --{rule.now}",
+                f"--{rule.replaced_by} {new} and --{each.name} {value} contradict each other",
+                f"leave out --{each.name}, the old name of --{rule.replaced_by}",
             )
-        asked.tell(Note(f"--{each.name} is now --{rule.now}; the old name goes with the next version"))
-        asked = replace(asked, **{rule.now: value, each.name: None})
-    return asked
+        request.tell(
+            Note(f"--{each.name} is now --{rule.replaced_by}; the old name goes with the next version")
+        )
+        request = replace(request, **{rule.replaced_by: value, each.name: None})
+    return request
 
 
-def _with_model(asked: Any, project: Project) -> tuple[Any, Project]:
+def _with_model(request: Any, project: Project) -> tuple[Any, Project]:
     """The named model, or that of edgeq.toml; and the options of edgeq.toml that apply to it."""
-    model = project.model if _is_open(asked.model) else asked.model
+    model = project.model if _is_open(request.model) else request.model
     if model is None:
         raise _no_model()
     if not is_path(model):
         model = given_model(model)
     if isinstance(model, GivenModel):
-        if asked.weights is not None:
+        if request.weights is not None:
             raise TypeError(f"weights are for a torch factory such as net.py:build; {model} has its own")
-        asked = replace(asked, name=asked.name or model.name)
+        request = replace(request, name=request.name or model.name)
     else:
         model = os.fspath(model)
     if os.fspath(model).endswith(".edgeq"):
         project = Project(targets=project.targets)  # what a finished bundle was made from was decided then
     project, left = without_another_model(project, os.fspath(model))
     if left:
-        asked.tell(Note(left))
-    return replace(asked, model=model), project
+        request.tell(Note(left))
+    return replace(request, model=model), project
 
 
 def _no_model() -> TargetRefused:
@@ -134,21 +138,21 @@ def _no_model() -> TargetRefused:
     )
 
 
-def _filled(asked: R, project: Project) -> R:
-    """Given options are kept."""
-    names = [each.name for each, rule in options_of(asked) if rule.toml is not None]
-    open = [name for name in names if name in project.options and _is_open(getattr(asked, name))]
-    return replace(asked, **{name: project.options[name] for name in open})
+def _with_project_options(request: R, project: Project) -> R:
+    """Options that were given are kept."""
+    names = [each.name for each, rule in options_of(request) if rule.toml is not None]
+    open = [name for name in names if name in project.options and _is_open(getattr(request, name))]
+    return replace(request, **{name: project.options[name] for name in open})
 
 
-def _shapes(asked: Any, project: Project) -> dict[str, tuple[int, ...]]:
+def _shapes(request: Any, project: Project) -> dict[str, tuple[int, ...]]:
     """By input name. Where a program gave a model of one input, a plain shape is that input's."""
-    shapes = shapes_of(asked.shape)
+    shapes = shapes_of(request.shape)
     if PLAIN in shapes:
-        inputs = asked.model.inputs if isinstance(asked.model, GivenModel) else ()
+        inputs = request.model.inputs if isinstance(request.model, GivenModel) else ()
         if len(inputs) != 1:
             named = ", ".join(f"{name!r}: (1, ...)" for name in inputs or ("input",))
-            raise TypeError(f"shape={asked.shape!r} does not say of which input: shape={{{named}}}")
+            raise TypeError(f"shape={request.shape!r} does not say of which input: shape={{{named}}}")
         shapes = {inputs[0]: shapes[PLAIN]}
     return shapes_of(project.options.get("shape")) | shapes
 
@@ -163,33 +167,33 @@ def _is_open(value: object) -> bool:
     return value is None or (isinstance(value, str) and not value)
 
 
-def _of_bundle(asked: D) -> D:
+def _default_target(request: D) -> D:
     """For the target that was named, else for that of the bundle that is deployed, or measured on another machine; else for this
     machine, where any bundle can be measured.
     """
-    if asked.target is not None:
-        return asked
-    if isinstance(asked, DeployRequest):
-        bundles = [text(asked.model)]
+    if request.target is not None:
+        return request
+    if isinstance(request, DeployRequest):
+        bundles = [text(request.model)]
     else:
-        there = asked.host or (asked.login and asked.login.host)
-        bundles = list(map(text, getattr(asked, "what", ()))) if there else []
+        there = request.host or (request.login and request.login.host)
+        bundles = list(map(text, getattr(request, "what", ()))) if there else []
     bundle = next((b for b in bundles if b is not None and b.endswith(".edgeq")), None)
     if bundle is None:
-        return replace(asked, target="local")
+        return replace(request, target="local")
     from edgeq.bundle import read_bundle
 
     with read_bundle(Path(bundle)) as opened:
         target = opened.manifest.target
     if target != "local":
-        asked.tell(Note(f"target {target}, which {bundle} was made for"))
-    return replace(asked, target=target)
+        request.tell(Note(f"target {target}, which {bundle} was made for"))
+    return replace(request, target=target)
 
 
-def _reached(asked: D, project: Project) -> D:
-    place = project.targets.get(text(asked.target) or "")
-    asked = _one(asked, "login", Login(), _LOGIN)
-    login = asked.login or Login()
+def _with_login(request: D, project: Project) -> D:
+    place = project.targets.get(text(request.target) or "")
+    request = _merge_group(request, "login", Login(), _LOGIN)
+    login = request.login or Login()
     if place is not None:
         identity = Path(place.identity).expanduser() if place.identity else None
         login = replace(
@@ -198,15 +202,15 @@ def _reached(asked: D, project: Project) -> D:
             port=login.port or place.port,
             identity=login.identity or identity,
         )
-    root = asked.root or (place.root if place else None)
-    return _spread(replace(asked, root=root), "login", login, _LOGIN)
+    root = request.root or (place.root if place else None)
+    return _expand_group(replace(request, root=root), "login", login, _LOGIN)
 
 
-def _one(asked: R, whole: str, nothing: "DataclassInstance", names: Mapping[str, str]) -> R:
-    """`asked` with its `whole` made of the keywords that are its parts, where it was not given itself."""
-    defaults = {f.name: f.default for f in fields(asked)}
-    given = {k: getattr(asked, k) for k in names if getattr(asked, k) != defaults[k]}
-    made = getattr(asked, whole)
+def _merge_group(request: R, whole: str, nothing: "DataclassInstance", names: Mapping[str, str]) -> R:
+    """`request` with its `whole` made of the keywords that are its parts, where it was not given itself."""
+    defaults = {f.name: f.default for f in fields(request)}
+    given = {k: getattr(request, k) for k in names if getattr(request, k) != defaults[k]}
+    made = getattr(request, whole)
     if made is None:
         made = replace(nothing, **{names[k]: value for k, value in given.items()})
     for keyword, value in given.items():
@@ -214,9 +218,9 @@ def _one(asked: R, whole: str, nothing: "DataclassInstance", names: Mapping[str,
             raise TypeError(
                 f"{keyword}={value!r} contradicts {whole}={made!r}: give {keyword} there, or leave {whole} out"
             )
-    return replace(asked, **{whole: made})
+    return replace(request, **{whole: made})
 
 
-def _spread(asked: R, whole: str, made: Any, names: Mapping[str, str]) -> R:
+def _expand_group(request: R, whole: str, made: Any, names: Mapping[str, str]) -> R:
     parts: dict[str, Any] = {k: getattr(made, field) for k, field in names.items()}
-    return replace(asked, **{whole: made}, **parts)
+    return replace(request, **{whole: made}, **parts)

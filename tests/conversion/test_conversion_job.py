@@ -9,11 +9,11 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from edgeq import catalog
-from edgeq.conversion.order import order_of
+from edgeq.conversion.conversion_job import conversion_job
 from edgeq.nouns.passes import ALL
 from edgeq.nouns.project import Gates
 from edgeq.request.requests import ConvertRequest
-from edgeq.request.settled import settled
+from edgeq.request.resolved import resolved
 
 
 def model(path: Path, weight: float) -> Path:
@@ -35,8 +35,8 @@ def model(path: Path, weight: float) -> Path:
 
 
 def key(path: Path, passes: str | None = None, **options: Any) -> str:
-    asked = settled(ConvertRequest(str(path), name="net", passes=passes, **options))
-    return order_of(asked, catalog.target("rpi4"), {}, {}).key
+    asked = resolved(ConvertRequest(str(path), name="net", passes=passes, **options))
+    return conversion_job(asked, catalog.target("rpi4"), {}, {}).key
 
 
 @pytest.mark.parametrize("name", ["net.onnx", "net[1].onnx"])
@@ -65,7 +65,7 @@ def test_equal_gates_are_one_order_however_they_are_given(tmp_path: Path) -> Non
 
 def test_a_gate_of_another_type_is_refused() -> None:
     with pytest.raises(TypeError, match="max_drop takes a number"):
-        settled(ConvertRequest("net.onnx", gates=Gates(max_drop="1")))  # type: ignore[arg-type]
+        resolved(ConvertRequest("net.onnx", gates=Gates(max_drop="1")))  # type: ignore[arg-type]
 
 
 def test_a_model_whose_weights_are_missing_is_never_recognised(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What convert() carries out: a settled request with what was found out about it; and its key, the same for all that give the
+"""What convert() carries out: a resolved request with what was found out about it; and its key, the same for all that give the
 same bundle.
 
 The key covers every option that does not say otherwise, the target, and the versions of what converts. Of a file the contents
@@ -24,7 +24,7 @@ from edgeq.nouns.project import Gates
 from edgeq.nouns.record import digest_of
 from edgeq.nouns.states import states_of
 from edgeq.nouns.target import Target
-from edgeq.request.option import meant, options_of
+from edgeq.request.option import options_of, parse_value
 from edgeq.request.paths import is_path, text
 from edgeq.request.requests import ConvertRequest
 from edgeq.request.shapes import shapes_of
@@ -35,48 +35,48 @@ if TYPE_CHECKING:
 
     from edgeq.ingest.given_data import GivenData
 
-_FORMAT = 3  # rises with a change by which the same order gives another bundle
+_FORMAT = 3  # rises with a change by which the same job gives another bundle
 _CONVERTERS = ("numpy", "onnx", "onnxruntime", "torch", "litert-torch", "litert-quantizer", "ai-edge-litert")
 
 
 @dataclass(frozen=True)
-class Order:
-    """`asked` with the name that the bundle gets and the runtimes that cannot be had, `target` with the threads. `converters` are
+class ConversionJob:
+    """`request` with the name that the bundle gets and the runtimes that cannot be had, `target` with the threads. `converters` are
     those that live in environments of their own and are used for it, with their versions. `built` is the sha256 of what a torch
     factory built; "" for files.
     """
 
-    asked: ConvertRequest
+    request: ConvertRequest
     target: Target
     converters: Mapping[str, str]
     built: str = ""
 
     @property
     def model(self) -> str:
-        return text(self.asked.model) or ""
+        return text(self.request.model) or ""
 
     @property
     def name(self) -> str:
-        return self.asked.name or model_name(self.model)
+        return self.request.name or model_name(self.model)
 
     @property
     def data(self) -> "str | GivenData | None":
-        given: str | GivenData | None = self.asked.data  # once settled
+        given: str | GivenData | None = self.request.data  # once resolved
         return given
 
     @property
     def weights(self) -> Path | None:
-        return None if self.asked.weights is None else Path(self.asked.weights)
+        return None if self.request.weights is None else Path(self.request.weights)
 
     @property
     def module(self) -> "nn.Module | None":
         """The model itself, where a Python program gave a module."""
-        return self.asked.model.module if isinstance(self.asked.model, GivenModel) else None
+        return self.request.model.module if isinstance(self.request.model, GivenModel) else None
 
     @property
     def shown(self) -> str | None:
         """What a model is called that a Python program gave."""
-        return str(self.asked.model) if isinstance(self.asked.model, GivenModel) else None
+        return str(self.request.model) if isinstance(self.request.model, GivenModel) else None
 
     @property
     def is_torch_code(self) -> bool:
@@ -85,25 +85,27 @@ class Order:
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        return shapes_of(self.asked.shape)
+        return shapes_of(self.request.shape)
 
     @property
     def gates(self) -> Gates:
-        return self.asked.gates or Gates()
+        return self.request.gates or Gates()
 
     @property
     def states(self) -> tuple[tuple[str, str], ...] | None:
-        return states_of(self.asked.states)
+        return states_of(self.request.states)
 
     @property
     def unavailable(self) -> Mapping[str, str]:
-        return self.asked.unavailable or {}
+        return self.request.unavailable or {}
 
     @cached_property
     def key(self) -> str:
-        """The same for the same order; empty when it cannot be recognised again."""
-        options = [(each.name, rule, getattr(self.asked, each.name)) for each, rule in options_of(self.asked)]
-        contents = {name: _contents(value) for name, rule, value in options if rule.key == "contents"}
+        """The same for the same job; empty when it cannot be recognised again."""
+        options = [
+            (each.name, rule, getattr(self.request, each.name)) for each, rule in options_of(self.request)
+        ]
+        contents = {name: _contents(value) for name, rule, value in options if rule.cache_key == "contents"}
         if self.built:
             contents["model"] = self.built
         if None in contents.values():
@@ -112,7 +114,11 @@ class Order:
             {
                 "format": _FORMAT,
                 "contents": contents,
-                "values": {name: _plain(meant(rule, v)) for name, rule, v in options if rule.key == "value"},
+                "values": {
+                    name: _plain(parse_value(rule, v))
+                    for name, rule, v in options
+                    if rule.cache_key == "value"
+                },
                 "target": self.target.to_dict(),
                 "versions": tool_versions() | dict(self.converters),
                 "runtime_source": hashlib.sha256(runtime_source()).hexdigest(),
@@ -120,13 +126,13 @@ class Order:
         )
 
 
-def order_of(
-    asked: ConvertRequest, target: Target, unavailable: Mapping[str, str], converters: Mapping[str, str]
-) -> Order:
-    """Of a settled request."""
-    name = asked.name or model_name(text(asked.model) or "")
-    target = replace(target, threads=asked.threads or target.threads)
-    return Order(replace(asked, name=name, unavailable=unavailable), target, converters)
+def conversion_job(
+    request: ConvertRequest, target: Target, unavailable: Mapping[str, str], converters: Mapping[str, str]
+) -> ConversionJob:
+    """Of a resolved request."""
+    name = request.name or model_name(text(request.model) or "")
+    target = replace(target, threads=request.threads or target.threads)
+    return ConversionJob(replace(request, name=name, unavailable=unavailable), target, converters)
 
 
 def tool_versions() -> dict[str, str]:

@@ -11,42 +11,42 @@ from typing import Annotated, Any, ParamSpec, TypeVar, Union, cast, get_args, ge
 
 from edgeq.request.device_options import EveryCommand
 from edgeq.request.option import Option, options_of
-from edgeq.request.settled import settled
+from edgeq.request.resolved import resolved
 
 P = ParamSpec("P")
 R = TypeVar("R", bound=EveryCommand)
 T = TypeVar("T")
 
 
-def takes(request: Callable[P, R]) -> Callable[[Callable[[R], T]], Callable[P, T]]:
-    """The decorated function is called with the keywords of `request` and receives the request that they make, settled."""
-    asks = cast(type[R], request)
-    signature = _signature(asks)
+def accepts(request: Callable[P, R]) -> Callable[[Callable[[R], T]], Callable[P, T]]:
+    """The decorated function is called with the keywords of `request` and receives the request that they make, resolved."""
+    kind = cast(type[R], request)
+    signature = _signature(kind)
 
-    def decorate(story: Callable[[R], T]) -> Callable[P, T]:
-        @functools.wraps(story)
+    def decorate(function: Callable[[R], T]) -> Callable[P, T]:
+        @functools.wraps(function)
         def called(*args: P.args, **keywords: P.kwargs) -> T:
-            _refuse_unknown(story.__name__, signature, keywords)
-            _refuse_positions(story.__name__, signature, len(args))
+            _refuse_unknown(function.__name__, signature, keywords)
+            _refuse_positions(function.__name__, signature, len(args))
             try:
                 bound = signature.bind(*args, **keywords)
             except TypeError as error:
-                raise TypeError(f"{story.__name__}(): {error}") from None
-            return story(settled(asks(**bound.arguments)))
+                raise TypeError(f"{function.__name__}(): {error}") from None
+            return function(resolved(kind(**bound.arguments)))
 
-        returned = inspect.signature(story, eval_str=False).return_annotation
-        called.__annotations__ = {each.name: each.type for each, _ in options_of(asks)} | {"return": returned}
+        returned = inspect.signature(function, eval_str=False).return_annotation
+        called.__annotations__ = {each.name: each.type for each, _ in options_of(kind)} | {"return": returned}
         vars(called)["__signature__"] = signature.replace(return_annotation=returned)
-        called.__doc__ = f"{inspect.cleandoc(story.__doc__ or '')}\n\n{_keywords(asks)}"
+        called.__doc__ = f"{inspect.cleandoc(function.__doc__ or '')}\n\n{_keywords(kind)}"
         return called
 
     return decorate
 
 
-def keywords(asked: EveryCommand, other: type[EveryCommand]) -> dict[str, Any]:
-    """What `asked` says that the request `other` can be asked for too."""
+def keywords(request: EveryCommand, other: type[EveryCommand]) -> dict[str, Any]:
+    """The keywords of `other` that `request` has too, with its values."""
     return {
-        each.name: getattr(asked, each.name) for each, _ in options_of(other) if hasattr(asked, each.name)
+        each.name: getattr(request, each.name) for each, _ in options_of(other) if hasattr(request, each.name)
     }
 
 

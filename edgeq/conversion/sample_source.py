@@ -12,7 +12,7 @@ from edgeq.nouns.tensor import Preprocessing, TensorSpec
 
 
 @dataclass
-class OrderedSamples:
+class SampleSource:
     """Opened once for all who ask with the same inputs: a function that yields samples is run only once. `that_judge` picks those
     by whose shapes the device's is chosen.
     """
