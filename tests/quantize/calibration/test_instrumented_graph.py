@@ -32,7 +32,7 @@ def values_of(model, names, feeds):
 
 def test_it_gives_extremes_sizes_and_every_so_many_values_of_all_tensors(tmp_path):
     model = opened(residual(), tmp_path)
-    graph = InstrumentedGraph(model, counted=100, threads=1)
+    graph = InstrumentedGraph(model, per_sample=100, threads=1)
     feeds = {"x": images(1)}
     found = graph.run(feeds)
     whole = values_of(model, graph.tensors, feeds)
@@ -63,7 +63,7 @@ def logarithm(shape):
 
 
 def test_values_that_are_not_finite_are_left_out_and_counted(tmp_path):
-    graph = InstrumentedGraph(opened(logarithm((1, 4)), tmp_path), counted=10, threads=1)
+    graph = InstrumentedGraph(opened(logarithm((1, 4)), tmp_path), per_sample=10, threads=1)
     for _ in range(2):
         y = graph.run({"x": np.array([[np.e, -1.0, 1.0, 0.0]], np.float32)})["y"]
         assert (y.low, y.high) == pytest.approx((0.0, 1.0), abs=1e-6)
@@ -73,7 +73,7 @@ def test_values_that_are_not_finite_are_left_out_and_counted(tmp_path):
 
 
 def test_open_dimensions_may_differ_from_sample_to_sample_and_be_empty(tmp_path):
-    graph = InstrumentedGraph(opened(logarithm((1, "time")), tmp_path), counted=10, threads=1)
+    graph = InstrumentedGraph(opened(logarithm((1, "time")), tmp_path), per_sample=10, threads=1)
     for size in (3, 40, 0, 7):
         found = graph.run({"x": np.arange(1, size + 1, dtype=np.float32)[None]})
         assert found["y"].count == size
@@ -83,7 +83,7 @@ def test_open_dimensions_may_differ_from_sample_to_sample_and_be_empty(tmp_path)
 
 
 def test_a_sample_that_does_not_run_is_refused(tmp_path):
-    graph = InstrumentedGraph(opened(residual(), tmp_path), counted=0, threads=1)
+    graph = InstrumentedGraph(opened(residual(), tmp_path), per_sample=0, threads=1)
     with pytest.raises(ConversionFailed, match="does not run on a calibration sample"):
         graph.run({"x": np.zeros((1, 5, 16, 16), np.float32)})
 
