@@ -16,7 +16,7 @@ def require_possible(model: str, kind: Target, place: ExportPlace, request: Expo
     wanted = place.format
     if wanted is None:
         return
-    loaded = formats.loaded(kind, None)
+    loaded = formats.loadable(kind, None)
     if wanted not in loaded:
         raise TargetRefused(
             f"target {kind.name} runs {' and '.join(f'.{f}' for f in loaded)}, and no .{wanted}",
@@ -31,7 +31,7 @@ def require_possible(model: str, kind: Target, place: ExportPlace, request: Expo
                 f"{name} is a .{FORMATS[runtime]} file, and -o asks for .{wanted}",
                 f"-o {_named(place, FORMATS[runtime])}, or leave it out",
             )
-    if wanted not in formats.possible(model, kind, None):
+    if wanted not in formats.producible(model, kind, None):
         raise ModelRefused(
             f"{model} is TFLite, which is not converted to ONNX",
             f"-o {_named(place, 'tflite')}, or give the torch or ONNX model that it was made from",

@@ -9,7 +9,7 @@ import numpy as np
 from edgeq.bundle import CheckSet, assemble, sidecar_files, write_bundle
 from edgeq.conversion.check_samples import choose_check_samples
 from edgeq.conversion.conversion_job import ConversionJob, tool_versions
-from edgeq.conversion.data_use import Parts
+from edgeq.conversion.data_use import SampleSplit
 from edgeq.nouns.bundle import Candidate
 from edgeq.nouns.data import DataUse
 from edgeq.nouns.model import Model
@@ -31,7 +31,7 @@ def write(
     plan: Plan,
     use: DataUse,
     made: "tuple[Made, ...]",
-    parts: Parts,
+    split: SampleSplit,
     preprocessing: Preprocessing | None,
 ) -> None:
     """Candidates that failed the gate are left out; their figures are kept."""
@@ -40,16 +40,16 @@ def write(
         name=job.name,
         target=job.target.name,
         source_sha256=model.sha256,
-        data_sha256=parts.data_sha256,
+        data_sha256=split.data_sha256,
         inputs=model.inputs,
         outputs=model.outputs,
         preprocessing=preprocessing,
         threads=job.target.threads,
         built=[(_candidate(m, model), m.path) for m in passed],
         own={m.plan.id: (m.takes, m.gives) for m in passed if m.takes},
-        classes=_class_names(model, parts),
+        classes=_class_names(model, split),
     )
-    check = _check_set(tuple(passed), model, parts.heldout)
+    check = _check_set(tuple(passed), model, split.heldout)
     beside = {
         **sidecar_files([m.fidelity for m in made], tool_versions() | dict(job.converters), check),
         MODEL: canonical_json(_without_places(model).to_dict()),
@@ -61,11 +61,11 @@ def write(
     write_bundle(place, manifest, artifacts, beside)
 
 
-def _class_names(model: Model, parts: Parts) -> dict[str, tuple[str, ...]]:
+def _class_names(model: Model, split: SampleSplit) -> dict[str, tuple[str, ...]]:
     """Those of the class folders, by the output that scores as many classes; empty where that is not exactly one, where folders are
     named by number, and where labels are ignored.
     """
-    stored = parts.all.stored if parts.all else None
+    stored = split.all.stored if split.all else None
     if stored is None or stored.truth is None or stored.folders is None or not stored.folders.by_name:
         return {}
     names = stored.folders.names

@@ -5,16 +5,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-MOST = 200
-MOST_BYTES = 8_000_000
+MAX_SAMPLES = 200
+MAX_BYTES = 8_000_000
 
 
 def choose_check_samples(sample_bytes: int, labels: np.ndarray | None, count: int) -> tuple[int, ...]:
-    """Indices of at most MOST samples and MOST_BYTES, class by class in turn where there are labels.
+    """Indices of at most MAX_SAMPLES samples and MAX_BYTES, class by class in turn where there are labels.
 
     At least one is always taken: a model whose single sample is larger than the bound still has to run.
     """
-    limit = max(1, min(MOST, count, MOST_BYTES // max(1, sample_bytes)))
+    limit = max(1, min(MAX_SAMPLES, count, MAX_BYTES // max(1, sample_bytes)))
     if labels is None:
         return (
             tuple(int(i) for i in np.linspace(0, count - 1, limit).round())

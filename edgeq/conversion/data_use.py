@@ -23,26 +23,26 @@ _FEW = 8  # samples that calibrate
 
 
 @dataclass(frozen=True)
-class Parts:
-    """The samples by their use; random input where there are no data. `same`: one sample calibrates and judges.
-    `data_sha256` names the samples that calibrate by their stored contents, None without. `unsure`: warnings of what may be
+class SampleSplit:
+    """The samples by their use; random input where there are no data. `same_samples`: one sample calibrates and judges.
+    `data_sha256` names the samples that calibrate by their stored contents, None without. `state_warnings`: warnings of what may be
     fed back, and of what is fed back by its name alone.
     """
 
     all: "Samples | None"
     calibration: "Samples | InSequence | None"
     heldout: "SamplesLike"
-    same: bool
+    same_samples: bool
     data_sha256: str | None = None
-    unsure: tuple[str, ...] = ()
+    state_warnings: tuple[str, ...] = ()
 
 
-def divide(samples: "Samples | None", model: Model, job: ConversionJob) -> Parts:
+def divide(samples: "Samples | None", model: Model, job: ConversionJob) -> SampleSplit:
     """Raises DataRefused when nothing is left to calibrate or to judge with."""
     if samples is None:
-        return Parts(None, None, RandomSamples(model.inputs), False)
+        return SampleSplit(None, None, RandomSamples(model.inputs), False)
     parts = split_samples(samples, job)
-    return Parts(
+    return SampleSplit(
         _without_ignored_labels(samples, job),
         parts.calibration,
         parts.heldout,
@@ -69,8 +69,8 @@ def gate_of(gates: Gates, *, refuses: bool = True) -> "Gate":
     return Gate(**limits, refuses=refuses)
 
 
-def settle_use(
-    job: ConversionJob, gate: "Gate", model: Model, parts: Parts, computed: "FloatReference"
+def data_use(
+    job: ConversionJob, gate: "Gate", model: Model, split: SampleSplit, computed: "FloatReference"
 ) -> DataUse:
     """`computed` by float of the samples that judge. Raises DataRefused for labels on which it only guesses, a metric that fails,
     and a limit that was asked for and cannot be applied.
@@ -82,57 +82,60 @@ def settle_use(
 
     reference = computed.outputs
     names = tuple(spec.name for spec in model.outputs)
-    which = scores_among(gate, reference, parts.heldout, names)
-    truth, notes = (parts.all.stored.truth, parts.all.notes) if parts.all else (None, ())
-    numbered = () if which is None else tuple(_numbering(parts.all, reference[which].shape[1]))
+    which = scores_among(gate, reference, split.heldout, names)
+    truth, notes = (split.all.stored.truth, split.all.notes) if split.all else (None, ())
+    numbered = () if which is None else tuple(_numbering(split.all, reference[which].shape[1]))
     inputs = [spec.name for spec in model.inputs]
-    rule = gate_rule(gate, reference, parts.heldout, inputs, known=(*notes, *numbered), names=names)
-    no_scores = why_no_scores(gate, reference, parts.heldout, names) if parts.all else ""
+    rule = gate_rule(gate, reference, split.heldout, inputs, known=(*notes, *numbered), names=names)
+    no_scores = why_no_scores(gate, reference, split.heldout, names) if split.all else ""
     return DataUse(
         source=None if job.data is None else str(job.data),
-        calibrate=parts.calibration.count if parts.calibration else 0,
-        judge=parts.heldout.count,
+        calibrate=split.calibration.count if split.calibration else 0,
+        judge=split.heldout.count,
         gate=NO_FLOAT if model.quantized else rule.rule,
         labels="labels ignored (--ignore-labels)" if job.gates.ignore_labels else words(truth),
         metric=rule.metric,
         float_score=rule.float_score,
-        warnings=(*rule.warnings, *_warnings(parts, computed.differs_db, numbered)),
-        notes=(*notes, *_notes(model, parts, no_scores)),
-        states=tuple(f"{output}={given}" for output, given, _ in _states_in(model, parts.heldout)),
+        warnings=(*rule.warnings, *_warnings(split, computed.differs_db, numbered)),
+        notes=(*notes, *_notes(model, split, no_scores)),
+        states=tuple(f"{output}={given}" for output, given, _ in _states_in(model, split.heldout)),
         as_it_came=model.quantized is not None,
     )
 
 
-def _warnings(parts: Parts, differs_db: float | None, numbered: tuple[str, ...]) -> Iterator[str]:
+def _warnings(split: SampleSplit, differs_db: float | None, numbered: tuple[str, ...]) -> Iterator[str]:
     if differs_db is not None:
         yield (
             f"onnxruntime's optimised float differs from the graph's definition by {differs_db:.1f} dB SQNR, a fault of the "
             "runtime: candidates, float as onnxruntime runs it included, are compared with the graph's definition"
         )
-    yield from parts.unsure
+    yield from split.state_warnings
     yield from numbered
-    if parts.calibration is None:
+    if split.calibration is None:
         return
-    if _is_constant(parts.calibration):
-        values = ", ".join(f"{array.flat[0]:g}" for array in parts.calibration[0] if array.size)
-        yield f"all calibration values are {values}: ranges from them fit no other data"
-    if parts.calibration.count < _FEW:
+    if _is_constant(split.calibration):
+        values = ", ".join(f"{array.flat[0]:g}" for array in split.calibration[0] if array.size)
+        yield f"all calibration values are {values}: ranges of a constant calibration set fit no other data"
+    if split.calibration.count < _FEW:
         yield (
-            f"{counted(parts.calibration.count, 'sample')} to calibrate: ranges from so few may clip other samples, and "
-            f"{counted(parts.heldout.count, 'sample')} to judge would not show it; use 100 of each"
+            f"{counted(split.calibration.count, 'sample')} to calibrate: ranges from so few may clip other samples, and "
+            f"{counted(split.heldout.count, 'sample')} to judge would not show it; use 100 of each"
         )
 
 
-def _notes(model: Model, parts: Parts, no_scores: str) -> Iterator[str]:
-    if parts.all is not None and parts.calibration is not None:
+def _notes(model: Model, split: SampleSplit, no_scores: str) -> Iterator[str]:
+    if split.all is not None and split.calibration is not None:
         # Of samples that are equal byte for byte, those that would both calibrate and judge.
-        count, used = parts.all.count, parts.calibration.count + (0 if parts.same else parts.heldout.count)
+        count, used = (
+            split.all.count,
+            split.calibration.count + (0 if split.same_samples else split.heldout.count),
+        )
         if used < count:
-            different = len(set(parts.all.keys))
+            different = len(set(split.all.keys))
             yield f"{count:,} samples, {different:,} different: {count - used:,} duplicates are not used"
     if model.varied is not None and model.varied.shapes > 1:
         yield _of_shapes(model.varied)
-    yield from _of_states(model, parts.heldout)
+    yield from _of_states(model, split.heldout)
     if no_scores:
         yield f"the output does not look like class scores: {no_scores} (if it is, use --min-agreement)"
 

@@ -24,17 +24,17 @@ _IGNORE = "--ignore-labels continues without them"
 
 @dataclass
 class EarlyChecks:
-    """`look` is called once, as soon as the float model runs; `findings` are then the warnings, told as they are found unless
-    `later`, until `report`.
+    """`run` is called once, as soon as the float model runs; `findings` are then the warnings, told as they are found unless
+    `deferred`, until `report`.
     """
 
     job: ConversionJob
     samples: SampleSource
     tell: Tell
-    later: bool = False
+    deferred: bool = False
     findings: tuple[DataFinding, ...] = field(default=(), init=False)
 
-    def look(self, model: "FloatModel") -> None:
+    def run(self, model: "FloatModel") -> None:
         """Raises DataRefused for samples that do not fit, hold NaN, certainly are not what the model was trained on, or that
         --calibrate takes all of.
         """
@@ -47,7 +47,7 @@ class EarlyChecks:
         if self.job.request.calibrate is not None:
             require_both(samples, self.job.request.calibrate)
         self.findings = findings_of(samples, model, self.job.gates)
-        if not self.later:
+        if not self.deferred:
             self.report()
 
     def report(self) -> None:

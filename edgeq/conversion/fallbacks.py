@@ -4,7 +4,7 @@ from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.plan import CandidatePlan, Plan
 
 
-def taken(plan: Plan, judged: tuple[Fidelity, ...]) -> tuple[CandidatePlan, ...]:
+def needed_fallbacks(plan: Plan, judged: tuple[Fidelity, ...]) -> tuple[CandidatePlan, ...]:
     """Those for a runtime whose static candidate failed its gate. One that found nothing to quantize is no reason."""
     quantized = {c.id: c for c in plan.candidates if c.recipe != "float"}
     of_those = [f for f in judged if f.candidate in quantized]

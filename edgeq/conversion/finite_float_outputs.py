@@ -1,7 +1,7 @@
 """Refuses samples on which float itself outputs NaN or infinity, by name, before any candidate is made.
 
 A mask that hides everything leaves a softmax nothing to share out, a blank image a normalisation nothing to divide by. No
-range is found with such a sample, and nothing can be held against its NaN.
+range is found with such a sample, and nothing can be compared with its NaN.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgeq.conversion.conversion_job import ConversionJob
-from edgeq.conversion.data_use import Parts
+from edgeq.conversion.data_use import SampleSplit
 from edgeq.errors import DataRefused
 from edgeq.foreign import as_conversion_failed
 from edgeq.nouns.model import Model
@@ -26,20 +26,20 @@ _NONE = "the float model outputs NaN or infinity on all of {samples}, so they ca
 
 
 def require_finite_outputs(
-    job: ConversionJob, model: Model, parts: Parts, reference: "Sequence[np.ndarray]", tell: Tell
+    job: ConversionJob, model: Model, split: SampleSplit, reference: "Sequence[np.ndarray]", tell: Tell
 ) -> tuple[str, ...]:
-    """`reference` holds float's outputs on the samples that judge; it is run over those that calibrate. Says nothing of random
-    input, which need not be what the model is for. Raises DataRefused where some have an answer and others none;
-    where none has one, the model may be like that, and a warning says so.
+    """`reference` holds float's outputs on the samples that judge; float is run over those that calibrate. Random inputs are not
+    checked: they need not be what the model is for. Raises DataRefused where float's outputs are finite on some samples only;
+    where they are on none, the model may be like that, and a warning says so.
     """
-    if parts.all is None:
+    if split.all is None:
         return ()
-    judged = ([output[i] for output in reference] for i in range(parts.heldout.count))
-    bad, count = _without_answers(parts.heldout, judged), parts.heldout.count
-    if parts.calibration is not None and not parts.same:
-        answers = _answers(model, parts.calibration, job.target.threads, tell)
-        bad |= _without_answers(parts.calibration, answers)
-        count += parts.calibration.count
+    judged = ([output[i] for output in reference] for i in range(split.heldout.count))
+    bad, count = _non_finite_samples(split.heldout, judged), split.heldout.count
+    if split.calibration is not None and not split.same_samples:
+        calibrates = _float_outputs(model, split.calibration, job.target.threads, tell)
+        bad |= _non_finite_samples(split.calibration, calibrates)
+        count += split.calibration.count
     if len(bad) == count:
         return (_NONE.format(samples=counted(count, "sample")),)
     if bad:
@@ -47,7 +47,7 @@ def require_finite_outputs(
     return ()
 
 
-def _answers(
+def _float_outputs(
     model: Model, samples: "SamplesLike", threads: int, tell: Tell
 ) -> "Iterator[Sequence[np.ndarray]]":
     from edgeq.quantize.run_model import load
@@ -61,12 +61,14 @@ def _answers(
         shares(tell)("run the float model", (i + 1) / samples.count)
 
 
-def _without_answers(samples: "SamplesLike", answers: "Iterator[Sequence[np.ndarray]]") -> dict[str, str]:
+def _non_finite_samples(samples: "SamplesLike", of_each: "Iterator[Sequence[np.ndarray]]") -> dict[str, str]:
     """Names of samples, each with what float outputs instead of a number."""
-    return {_name(samples, i): why for i, outputs in enumerate(answers) if (why := _instead(outputs))}
+    return {
+        _name(samples, i): why for i, outputs in enumerate(of_each) if (why := _non_finite_value(outputs))
+    }
 
 
-def _instead(outputs: "Sequence[np.ndarray]") -> str:
+def _non_finite_value(outputs: "Sequence[np.ndarray]") -> str:
     """For one sample; empty where float's outputs are finite. Minus infinity between finite numbers is the logarithm of
     zero, or a masked value.
     """

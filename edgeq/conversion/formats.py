@@ -12,7 +12,7 @@ from edgeq.nouns.target import FORMATS, Target
 from edgeq.request.paths import AnyPath
 
 
-def loaded(target: Target, runtime: str | None, unavailable: Collection[str] = ()) -> tuple[str, ...]:
+def loadable(target: Target, runtime: str | None, unavailable: Collection[str] = ()) -> tuple[str, ...]:
     """The formats that the target's runtimes load, or the requested one does. Those of `unavailable` count only where there
     are no others: the plan then says why.
     """
@@ -21,11 +21,11 @@ def loaded(target: Target, runtime: str | None, unavailable: Collection[str] = (
     return tuple(dict.fromkeys(FORMATS[name] for name in had or wanted))
 
 
-def possible(model: str, target: Target, runtime: str | None) -> tuple[str, ...]:
+def producible(model: str, target: Target, runtime: str | None) -> tuple[str, ...]:
     """Those of them that `model` can be brought into, by its kind."""
     from edgeq.ingest.sources import tflite
 
-    wanted = loaded(target, runtime)
+    wanted = loadable(target, runtime)
     return tuple(f for f in wanted if f == "tflite") if tflite.claims(model) else wanted
 
 
@@ -48,7 +48,7 @@ def converters(model: str, formats: Collection[str]) -> dict[str, str]:
     return {onnx_to_tflite.NAME: onnx_to_tflite.VERSION} if needed else {}
 
 
-def had(converters: Mapping[str, str]) -> dict[str, str]:
+def built_converters(converters: Mapping[str, str]) -> dict[str, str]:
     """Those of them that are there once the model was opened: one that could not be built was not used."""
     from edgeq.ingest import onnx_to_tflite
 

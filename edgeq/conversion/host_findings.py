@@ -11,7 +11,7 @@ from edgeq.conversion.cache import folder
 from edgeq.errors import EdgeqError
 from edgeq.nouns.diagnosis import Finding, note, ok, problem
 
-_HERE = "this machine"
+_HOST = "this machine"
 _EXTRAS = {
     "torch": ("torch models", "pip install 'edgeq[torch]', with PyTorch's CPU build"),
     "litert_torch": ("torch models to .tflite", "pip install 'edgeq[android]', with PyTorch's CPU build"),
@@ -21,24 +21,24 @@ _EXTRAS = {
 
 
 def host_findings() -> Iterator[Finding]:
-    yield ok(_HERE, f"edgeq {__version__} on Python {sys.version.split()[0]}")
+    yield ok(_HOST, f"edgeq {__version__} on Python {sys.version.split()[0]}")
     for package in ("onnx", "onnxruntime"):
-        yield ok(_HERE, f"{package} {importlib.metadata.version(package)}")
+        yield ok(_HOST, f"{package} {importlib.metadata.version(package)}")
     if importlib.util.find_spec("pip") is None:
         yield problem(
-            _HERE, "pip is missing: no runtime can be fetched for a device", f"{sys.executable} -m ensurepip"
+            _HOST, "pip is missing: no runtime can be fetched for a device", f"{sys.executable} -m ensurepip"
         )
     for module, (use, remedy) in _EXTRAS.items():
         if importlib.util.find_spec(module) is not None:
-            yield ok(_HERE, f"{use}: yes")
+            yield ok(_HOST, f"{use}: yes")
         else:
-            yield note(_HERE, f"{use}: not installed", remedy)
+            yield note(_HOST, f"{use}: not installed", remedy)
     yield _onnx_to_tflite()
     cache = folder()
-    ground = next(p for p in (cache, *cache.parents) if p.exists())
-    if not os.access(ground, os.W_OK):
+    parent = next(p for p in (cache, *cache.parents) if p.exists())
+    if not os.access(parent, os.W_OK):
         yield problem(
-            _HERE, f"the cache {cache} cannot be written", "set XDG_CACHE_HOME to a folder of yours"
+            _HOST, f"the cache {cache} cannot be written", "set XDG_CACHE_HOME to a folder of yours"
         )
 
 
@@ -48,9 +48,9 @@ def _onnx_to_tflite() -> Finding:
 
     use = "ONNX models to .tflite"
     if onnx_to_tflite.ready(folder()):
-        return ok(_HERE, f"{use}: {onnx_to_tflite.CONVERTER}")
+        return ok(_HOST, f"{use}: {onnx_to_tflite.CONVERTER}")
     try:
         python = find_python()
     except EdgeqError as error:
-        return note(_HERE, f"{use}: {error.what}", error.remedy)
-    return ok(_HERE, f"{use}: {onnx_to_tflite.CONVERTER}, fetched when needed for {python.path}")
+        return note(_HOST, f"{use}: {error.what}", error.remedy)
+    return ok(_HOST, f"{use}: {onnx_to_tflite.CONVERTER}, fetched when needed for {python.path}")

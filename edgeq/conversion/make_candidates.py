@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from edgeq.conversion import cache
 from edgeq.conversion.conversion_job import ConversionJob
-from edgeq.conversion.data_use import Parts
-from edgeq.conversion.fallbacks import taken
+from edgeq.conversion.data_use import SampleSplit
+from edgeq.conversion.fallbacks import needed_fallbacks
 from edgeq.conversion.gate_remedies import gate_remedies
 from edgeq.errors import ConversionFailed, ExtraMissing, GateFailed
 from edgeq.foreign import as_conversion_failed
@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # they import numpy
 
 
 def make_candidates(
-    job: ConversionJob, model: Model, plan: Plan, parts: Parts, gate: "Gate", work: Path, tell: Tell
+    job: ConversionJob, model: Model, plan: Plan, split: SampleSplit, gate: "Gate", work: Path, tell: Tell
 ) -> "tuple[Plan, tuple[Made, ...]]":
     """Every candidate, built and judged, and the plan with the fallbacks that it took. Raises GateFailed when no quantized
     candidate is close enough to float.
@@ -42,9 +42,9 @@ def make_candidates(
             one = make(
                 candidate,
                 model,
-                parts.calibration,
-                parts.heldout,
-                same_samples=parts.same,
+                split.calibration,
+                split.heldout,
+                same_samples=split.same_samples,
                 gate=gate,
                 workdir=work,
                 progress=shares(tell, candidate.id),
@@ -61,7 +61,7 @@ def make_candidates(
     made, broken = _all_that_can_be(plan.candidates, job.request.recipe, built, tell)
     plan = _with_few(_without(plan, broken), made)
     made = [each for one in made for each in (one, one.few) if each is not None]
-    fallbacks = taken(plan, tuple(one.fidelity for one in made))
+    fallbacks = needed_fallbacks(plan, tuple(one.fidelity for one in made))
     if fallbacks:
         also = ", ".join(c.id for c in fallbacks)
         tell(Note(f"no int8 candidate is close enough to float; also building {also}"))

@@ -33,7 +33,7 @@ def open_float_model(
     model = open_model(
         replace(
             _request(job, samples, checks, work),
-            formats=formats.loaded(job.target, job.request.runtime, job.unavailable),
+            formats=formats.loadable(job.target, job.request.runtime, job.unavailable),
             program=program,
             cache=cache.folder(),
             say=lambda text: tell(Progress(text, 0, None, "")),
@@ -53,5 +53,5 @@ def _request(job: ConversionJob, samples: SampleSource, checks: EarlyChecks, wor
         example=samples.first(),
         survey=samples.survey,
         module=job.module,
-        look=checks.look,
+        look=checks.run,
     )

@@ -14,7 +14,7 @@ stored for sample t + 1.
   place of the stored one, but for the first: an order of frames is needed to run anything at all. Labels, which belong to the
   stored states, leave it open.
 
-What stays open and could be a state is `Unsure`. An image to image network, whose only output is the answer, is none.
+What stays open and could be a state is `PossibleState`. An image to image network, whose only output is the answer, is none.
 """
 
 import re
@@ -50,7 +50,7 @@ _GIVEN_UP = 64  # steps after which nothing that has not matched once is a state
 
 
 @dataclass(frozen=True)
-class Unsure:
+class PossibleState:
     """Positions of inputs, and of outputs of their shape, of which the samples do not show whether they are fed back. `varies`:
     the samples store more than one value of these inputs.
     """
@@ -63,7 +63,7 @@ class Unsure:
 @dataclass(frozen=True)
 class Found:
     states: tuple[State, ...]
-    unsure: tuple[Unsure, ...] = ()
+    possible_states: tuple[PossibleState, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def _unsure(
     inputs: Sequence[TensorSpec],
     outputs: Sequence[TensorSpec],
     varying: frozenset[int],
-) -> tuple[Unsure, ...]:
+) -> tuple[PossibleState, ...]:
     """What is left of the pairs and could be a state next to data: an input that stores one value where another varies, or one
     that varies, is no picture and no single number, and stands next to data of another shape, where the model has an answer of
     another shape too. Where a state was found, another would be stored in the same way, and so have been found; and the first
@@ -148,7 +148,7 @@ def _unsure(
     alike: dict[tuple[tuple[int, ...], bool], list[int]] = {}
     for i, fitting in open_pairs.items():
         alike.setdefault((tuple(p.output for p in fitting), fitting[0].stored_varies), []).append(i)
-    return tuple(Unsure(o, tuple(of), varies) for (o, varies), of in alike.items())
+    return tuple(PossibleState(o, tuple(of), varies) for (o, varies), of in alike.items())
 
 
 def _could_be(

@@ -5,19 +5,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgeq.conversion.conversion_job import ConversionJob
-from edgeq.conversion.data_use import Parts
+from edgeq.conversion.data_use import SampleSplit
 from edgeq.nouns.model import Model
 
 if TYPE_CHECKING:
-    from edgeq.conversion.recurrent_state import Found, Unsure
+    from edgeq.conversion.recurrent_state import Found, PossibleState
     from edgeq.quantize.closed_loop import State
 
 
-def with_state_feedback(parts: Parts, model: Model, job: ConversionJob) -> Parts:
-    """`parts` as they are for a model without states, and where --states none or no data say nothing of a sequence.
+def with_state_feedback(split: SampleSplit, model: Model, job: ConversionJob) -> SampleSplit:
+    """`split` as it is for a model without states, and where --states none or no data say nothing of a sequence.
 
     Where the samples do not store a state at its step, but only what a sequence begins with, ranges are found with the states
-    that float has. What may be a state, and is not shown to be, is among `unsure`.
+    that float has. What may be a state, and is not shown to be, is among `state_warnings`.
     Raises DataRefused for states that are named and not there.
     """
     from edgeq.conversion.recurrent_state import Found, find_states, may_have_states, named_states
@@ -25,12 +25,12 @@ def with_state_feedback(parts: Parts, model: Model, job: ConversionJob) -> Parts
     from edgeq.quantize.closed_loop import InSequence, Steps, with_states_of
     from edgeq.quantize.run_model import load
 
-    samples, calibration, heldout = parts.all, parts.calibration, parts.heldout
-    if samples is None or parts.same or job.states == ():
-        return parts
+    samples, calibration, heldout = split.all, split.calibration, split.heldout
+    if samples is None or split.same_samples or job.states == ():
+        return split
     assert isinstance(calibration, Samples) and isinstance(heldout, Samples)  # as divide() made them
     if job.states is None and not may_have_states(model.inputs, model.outputs):
-        return parts
+        return split
     format = "onnx" if "onnx" in model.files else next(iter(model.files))
     runner = load(Path(model.files[format]), format, job.target.threads)
     if job.states is None:
@@ -38,9 +38,9 @@ def with_state_feedback(parts: Parts, model: Model, job: ConversionJob) -> Parts
     else:
         found = Found(named_states(job.states, model.inputs, model.outputs, runner, samples))
     states = found.states
-    parts = replace(parts, unsure=_warnings(model, found))
+    split = replace(split, state_warnings=_warnings(model, found))
     if not states:
-        return parts
+        return split
     place = {index: position for position, index in enumerate(samples.indices)}
     judged, calibrates = (
         InSequence(part, Steps(samples, states, tuple(place[i] for i in part.indices)))
@@ -48,15 +48,15 @@ def with_state_feedback(parts: Parts, model: Model, job: ConversionJob) -> Parts
     )
     if not all(s.recorded for s in states):
         judged, calibrates = with_states_of(judged.sequence, runner, (judged, calibrates))
-        return replace(parts, calibration=calibrates, heldout=judged)
-    return replace(parts, heldout=judged)
+        return replace(split, calibration=calibrates, heldout=judged)
+    return replace(split, heldout=judged)
 
 
 def _warnings(model: Model, found: "Found") -> tuple[str, ...]:
     known = [_pair(model, s.output, s.input) for s in found.states]
     return (
         *(_of_state(model, s) for s in found.states if s.in_doubt),
-        *(_of_unsure(model, u, known) for u in found.unsure),
+        *(_of_possible_state(model, u, known) for u in found.possible_states),
     )
 
 
@@ -66,15 +66,15 @@ def _of_state(model: Model, state: "State") -> str:
     return f"{output} is fed back to {given}, but the stored {given} is not the {output} of the sample before: the samples may not be in their recorded order (store them in that order, or pass --states none if each sample is a single step)"
 
 
-def _of_unsure(model: Model, unsure: "Unsure", known: list[str]) -> str:
+def _of_possible_state(model: Model, possible: "PossibleState", known: list[str]) -> str:
     outputs, inputs = (
-        [model.outputs[o].name for o in unsure.outputs],
-        [model.inputs[i].name for i in unsure.inputs],
+        [model.outputs[o].name for o in possible.outputs],
+        [model.inputs[i].name for i in possible.inputs],
     )
     several = max(len(outputs), len(inputs)) > 1
     shape = f"the shape of {' and '.join(inputs)}" if len(inputs) > 1 else f"{inputs[0]}'s shape"
     pair = ",".join([*known, *(f"OUTPUT={i}" if several else f"{outputs[0]}={i}" for i in inputs)])
-    shown = " (samples in their recorded order show it)" if unsure.varies else ""
+    shown = " (samples in their recorded order show it)" if possible.varies else ""
     return f"{' and '.join(outputs)} {'have' if len(outputs) > 1 else 'has'} {shape}: if it is fed back, pass --states {pair}, else --states {','.join(known) or 'none'}; without it each sample is judged as a single step, so accumulated error is not measured{shown}"
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from edgeq.conversion.check_samples import MOST_BYTES
+from edgeq.conversion.check_samples import MAX_BYTES
 from edgeq.deliver import fitness, race, runtimes, supply
 from edgeq.deliver.candidate_filter import candidates_left_out
 from edgeq.deliver.service.find import find
@@ -63,7 +63,7 @@ def plan_deployment(
     left_out = candidates_left_out(there, wheels, manifest, request, live)
     needed = runtimes.used(wheels, manifest, without=left_out)
     supplies = supply.look(there.link, needed, ask=there.installed)
-    sends = sum(a.size for a in manifest.artifacts) + MOST_BYTES
+    sends = sum(a.size for a in manifest.artifacts) + MAX_BYTES
     fitness.require_room(there.facts, there.label, to_send=sends, wheels=supplies.bytes_unpacked, live=live)
     threads = request.threads or there.target.threads
     release = ReleasePlan(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edgeq.bundle import OpenBundle, read_bundle
 from edgeq.bundle.unpacked import unpacked
-from edgeq.conversion.check_samples import MOST_BYTES
+from edgeq.conversion.check_samples import MAX_BYTES
 from edgeq.deliver import activate, fitness, jobs, push, runtimes, supply
 from edgeq.deliver.measure import measure
 from edgeq.deliver.session import Session
@@ -79,7 +79,7 @@ def _require_fit(
     fitness.require_room(
         device.facts,
         device.label,
-        to_send=sum(sizes) + MOST_BYTES * len(bundles),
+        to_send=sum(sizes) + MAX_BYTES * len(bundles),
         wheels=supplies.bytes_unpacked,
         live=None,
     )

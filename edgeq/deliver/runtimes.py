@@ -28,7 +28,7 @@ def for_source(
     """What `model` could run on there, the first of the target's runtimes for each format, and the runtimes that it
     cannot run on, with the reason.
     """
-    possible = formats.possible(model, device.target, runtime)
+    possible = formats.producible(model, device.target, runtime)
     wanted = [
         r.name for r in device.target.runtimes if runtime in (None, r.name) and FORMATS[r.name] in possible
     ]

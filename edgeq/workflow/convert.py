@@ -11,7 +11,7 @@ from edgeq import catalog
 from edgeq.bundle import require_destination
 from edgeq.conversion import bundle_parts, cache, formats
 from edgeq.conversion.conversion_job import ConversionJob, conversion_job
-from edgeq.conversion.data_use import divide, gate_of, settle_use, split_samples
+from edgeq.conversion.data_use import data_use, divide, gate_of, split_samples
 from edgeq.conversion.finished import read_conversion, tell_again
 from edgeq.conversion.finite_float_outputs import require_finite_outputs
 from edgeq.conversion.make_candidates import make_candidates
@@ -52,7 +52,7 @@ def convert(request: ConvertRequest) -> Conversion:
         tell(Note("--search-seconds has no effect: --search-tries limits the search"))
     for note in unused_weights(text(request.model) or "", request.weights):
         tell(note)
-    loads = formats.loaded(target, request.runtime, unavailable)
+    loads = formats.loadable(target, request.runtime, unavailable)
     job = conversion_job(request, target, unavailable, formats.converters(text(request.model) or "", loads))
     if job.gates.metric is not None:
         require_file(job.gates.metric, DataRefused)
@@ -66,7 +66,7 @@ def convert(request: ConvertRequest) -> Conversion:
     samples = SampleSource(
         job.data, parse_optional(request.preprocess), lambda opened: split_samples(opened, job).heldout
     )
-    checks = EarlyChecks(job, samples, tell, later=job.is_torch_code)
+    checks = EarlyChecks(job, samples, tell, deferred=job.is_torch_code)
     program = traced_program(job, samples, checks)
     if program is not None:
         job = replace(job, built=program.sha256)
@@ -89,7 +89,7 @@ def _target(request: ConvertRequest) -> tuple[Target, Mapping[str, str]]:
     if kind.detect:
         kind, unavailable = this_machine(kind, text(request.model) or "", request.runtime)
     catalog.require_runtime(kind, request.runtime)
-    formats.require_converter(request.model or "", formats.loaded(kind, request.runtime, unavailable))
+    formats.require_converter(request.model or "", formats.loadable(kind, request.runtime, unavailable))
     return kind, unavailable
 
 
@@ -113,7 +113,7 @@ def _build(
             checks.report()
         model = open_float_model(job, program, samples, checks, work, tell)
         model = replace(model, source=job.shown or model.source)
-        job = replace(job, converters=formats.had(job.converters))
+        job = replace(job, converters=formats.built_converters(job.converters))
         place = _place(job)
         if cache.holds(job, place):
             return place, True
@@ -121,17 +121,17 @@ def _build(
         tell(model)
         plan = _plan(job, model)
         tell(plan)
-        parts = with_state_feedback(divide(samples.fitting(model.inputs), model, job), model, job)
+        split = with_state_feedback(divide(samples.fitting(model.inputs), model, job), model, job)
         threads = job.target.threads
-        reference = float_reference(model, parts.heldout, work, threads=threads, progress=shares(tell))
-        unanswered = require_finite_outputs(job, model, parts, reference.outputs, tell)
+        reference = float_reference(model, split.heldout, work, threads=threads, progress=shares(tell))
+        unanswered = require_finite_outputs(job, model, split, reference.outputs, tell)
         gate = gate_of(job.gates, refuses=job.request.refuse)
-        use = settle_use(job, gate, model, parts, reference)
+        use = data_use(job, gate, model, split, reference)
         use = replace(use, warnings=(*unanswered, *use.warnings))
         tell(use)
         use = replace(use, warnings=(*checks.warnings, *use.warnings))
-        plan, made = make_candidates(job, model, plan, parts, gate, work, tell)
-        bundle_parts.write(place, job, model, plan, use, made, parts, samples.preprocessing)
+        plan, made = make_candidates(job, model, plan, split, gate, work, tell)
+        bundle_parts.write(place, job, model, plan, use, made, split, samples.preprocessing)
     return place, False
 
 

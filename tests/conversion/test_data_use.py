@@ -74,7 +74,7 @@ def test_samples_without_any_value_but_one_are_a_warning(tmp_path: Path) -> None
     done = converted(tmp_path, np.zeros((20, 4), np.float32), None, min_agreement=0)
     assert done.data is not None
     constant, few = done.data.warnings
-    assert constant == "all calibration values are 0: ranges from them fit no other data"
+    assert constant == "all calibration values are 0: ranges of a constant calibration set fit no other data"
     assert few.startswith("1 sample to calibrate: ranges from so few may clip other samples")
 
 

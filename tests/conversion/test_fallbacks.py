@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edgeq.conversion.fallbacks import taken
+from edgeq.conversion.fallbacks import needed_fallbacks
 from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.plan import CandidatePlan, Plan
 from edgeq.nouns.progress import Note
@@ -27,13 +27,13 @@ FLOAT = Fidelity("litert-float", 1, ())
     [({}, 0), ({"passed": False}, 1), ({"passed": False, "quantized_nothing": True}, 0)],
 )
 def test_built_only_where_int8_failed_and_something_was_quantized(int8, built):
-    assert len(taken(PLAN, (Fidelity("litert-int8_static", 1, (), **int8), FLOAT))) == built
+    assert len(needed_fallbacks(PLAN, (Fidelity("litert-int8_static", 1, (), **int8), FLOAT))) == built
 
 
 def test_another_way_out_is_enough():
     plan = Plan("t", (*PLAN.candidates, candidate("int8_dynamic")), (), PLAN.fallbacks)
     failed = Fidelity("litert-int8_static", 1, (), passed=False)
-    assert taken(plan, (failed, FLOAT, Fidelity("litert-int8_dynamic", 1, ()))) == ()
+    assert needed_fallbacks(plan, (failed, FLOAT, Fidelity("litert-int8_dynamic", 1, ()))) == ()
 
 
 def test_a_model_that_int8_cannot_hold_is_converted_with_16_bits(tmp_path):

@@ -40,24 +40,24 @@ def test_onnx_becomes_tflite_wherever_the_target_has_litert(built_before, target
     if built_before:
         request.getfixturevalue("environment")
     kind = catalog.target(target)
-    assert set(formats.possible("net.onnx", kind, runtime)) == expected
-    wanted = formats.loaded(kind, runtime)
+    assert set(formats.producible("net.onnx", kind, runtime)) == expected
+    wanted = formats.loadable(kind, runtime)
     assert formats.converters("net.onnx", wanted) == (ONNX2TF if "tflite" in expected else {})
 
 
 def test_a_runtime_that_the_device_cannot_have_asks_for_no_graph():
     kind = catalog.target("local")
-    assert formats.loaded(kind, None, {"litert": "not installed here"}) == ("onnx",)
-    assert formats.loaded(kind, "litert", {"litert": "not installed here"}) == ("tflite",)
+    assert formats.loadable(kind, None, {"litert": "not installed here"}) == ("onnx",)
+    assert formats.loadable(kind, "litert", {"litert": "not installed here"}) == ("tflite",)
 
 
 @pytest.mark.usefixtures("environment")
 def test_a_converter_that_was_built_counts_as_used():
-    assert formats.had(ONNX2TF) == ONNX2TF
+    assert formats.built_converters(ONNX2TF) == ONNX2TF
 
 
 def test_one_that_could_not_be_built_does_not():
-    assert formats.had(ONNX2TF) == {}
+    assert formats.built_converters(ONNX2TF) == {}
 
 
 @pytest.mark.parametrize(
@@ -65,8 +65,8 @@ def test_one_that_could_not_be_built_does_not():
 )
 def test_other_sources_need_no_such_converter(model, expected):
     kind = catalog.target("rpi4")
-    assert set(formats.possible(model, kind, None)) == expected
-    assert formats.converters(model, formats.loaded(kind, None)) == {}
+    assert set(formats.producible(model, kind, None)) == expected
+    assert formats.converters(model, formats.loadable(kind, None)) == {}
 
 
 def test_a_converter_that_is_not_installed_is_missed_before_the_model_is_looked_for(

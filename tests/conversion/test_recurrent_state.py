@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edgeq.conversion.recurrent_state import Unsure, find_states, named_states
+from edgeq.conversion.recurrent_state import PossibleState, find_states, named_states
 from edgeq.errors import DataRefused
 from edgeq.nouns.states import states_of
 from edgeq.nouns.tensor import TensorSpec
@@ -94,7 +94,7 @@ def test_zeros_in_every_sample_are_states_where_names_or_shapes_tell():
     assert pairs(by_shape) == {(1, 1), (2, 2)}
     # Three outputs of the states' shape for two states: which is which cannot be told.
     left = find_states(INPUTS, OUTPUTS, cell, zeros())
-    assert left.states == () and left.unsure == (Unsure((0, 1, 2), (1, 2), False),)
+    assert left.states == () and left.possible_states == (PossibleState((0, 1, 2), (1, 2), False),)
 
 
 def leaky(arrays):
@@ -132,18 +132,18 @@ def test_states_that_are_stored_in_no_order_are_found_by_name_or_reported_as_uns
     fit = find_states(specs(("x", (1, 8)), ("h_in", (1, 6))), specs(*ANSWER_AND), leaky, stored(how))
     (state,) = fit.states
     assert (state.output, state.input, state.starts, state.recorded) == (1, 1, {0}, False)
-    assert state.in_doubt == (how != "ones") and fit.unsure == ()
+    assert state.in_doubt == (how != "ones") and fit.possible_states == ()
     odd = find_states(
         specs(("x", (1, 8)), ("foo", (1, 6))), specs(("y", (1, 2)), ("bar", (1, 6))), leaky, stored(how)
     )
-    assert odd.states == () and odd.unsure == (Unsure((1,), (1,), how != "ones"),)
+    assert odd.states == () and odd.possible_states == (PossibleState((1,), (1,), how != "ones"),)
 
 
 def test_zeros_of_the_shape_of_data_are_left_open():
     frames = Frames([(x[:, :6], h) for x, h, _ in zeros().rows])
     inputs, outputs = specs(("x", (1, 6)), ("foo", (1, 6))), specs(("y", (1, 2)), ("bar", (1, 6)))
     found = find_states(inputs, outputs, lambda a: (a[1][:, :2], 0.9 * a[1] + a[0]), frames)
-    assert found.states == () and Unsure((1,), (1,), False) in found.unsure
+    assert found.states == () and PossibleState((1,), (1,), False) in found.possible_states
 
 
 @pytest.mark.parametrize("frames", [recorded, zeros])
@@ -157,13 +157,13 @@ def test_next_to_recorded_states_nothing_else_is_unsure(frames):
         return y, 0.5 * arrays[0], h, c
 
     found = find_states(inputs, outputs, also_cleans, frames())
-    assert pairs(found.states) == {(2, 1), (3, 2)} and found.unsure == ()
+    assert pairs(found.states) == {(2, 1), (3, 2)} and found.possible_states == ()
 
 
 def test_labels_belong_to_the_stored_states():
     frames = stored("shuffled", labels=np.zeros(3 * STEPS, np.int64))
     found = find_states(specs(("x", (1, 8)), ("h_in", (1, 6))), specs(*ANSWER_AND), leaky, frames)
-    assert found.states == () and found.unsure == (Unsure((1,), (1,), True),)
+    assert found.states == () and found.possible_states == (PossibleState((1,), (1,), True),)
 
 
 def test_several_zero_states_of_one_shape_are_paired_in_order_and_reported_as_a_guess():
@@ -189,20 +189,23 @@ def test_outputs_that_only_share_a_shape_give_no_warning():
     both = Frames(list(zip(picture, level, strict=True)))
     for name in ("image", "image_in"):
         inputs = specs((name, shape), ("level", (1, 1)))
-        assert find_states(inputs, specs(("image_out", shape)), lambda a: (a[0] * a[1],), both).unsure == ()
+        assert (
+            find_states(inputs, specs(("image_out", shape)), lambda a: (a[0] * a[1],), both).possible_states
+            == ()
+        )
     outputs = specs(("clean", shape), ("sure", (1, 1)))
     found = find_states(inputs, outputs, lambda a: (a[0] * a[1], a[1]), both)
-    assert found.states == found.unsure == ()
+    assert found.states == found.possible_states == ()
     rows = RNG.normal(size=(STEPS, 1, 8)).astype("f4")
     conditioned = Frames([(x, x[:, :3]) for x in rows])
     inputs, outputs = specs(("x", (1, 8)), ("given", (1, 3))), specs(("again", (1, 8)), ("latent", (1, 2)))
     found = find_states(inputs, outputs, lambda a: (0.9 * a[0], a[0][:, :2]), conditioned)
-    assert found.states == found.unsure == ()
+    assert found.states == found.possible_states == ()
     mixed = Frames(list(zip(picture, picture[::-1], strict=True)))
     inputs = specs(("left", shape), ("right", shape))
     outputs = specs(("depth", shape), ("sure", (1, 1)))
     found = find_states(inputs, outputs, lambda a: (a[0] - a[1], a[0].mean().reshape(1, 1)), mixed)
-    assert found.states == found.unsure == ()
+    assert found.states == found.possible_states == ()
 
 
 def test_pictures_and_residuals_of_an_inputs_shape_are_no_states():
