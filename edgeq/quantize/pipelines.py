@@ -45,7 +45,7 @@ class Pipeline:
 PIPELINES: dict[tuple[str, str], Pipeline] = {
     ("static", "onnx"): Pipeline(
         (equalize, fuse, small_convs, joins, ranges, fit, head, int16_saturation),
-        lambda enabled: OrtStatic(moves=fuse.NAME in enabled),
+        lambda enabled: OrtStatic(move_ops_in_int8=fuse.NAME in enabled),
     ),
     ("static", "tflite"): Pipeline((joins, ranges, fit, head), lambda enabled: LitertStatic()),
     ("dynamic", "onnx"): Pipeline((recurrent, embeddings, smooth), lambda enabled: OrtDynamic()),

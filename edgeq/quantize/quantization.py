@@ -111,10 +111,10 @@ class Backend(Protocol):
         return {}
 
     def write(
-        self, q: Quantization, path: Path, leave: Collection[str] = (), *, fitted: bool = True
+        self, q: Quantization, path: Path, in_float: Collection[str] = (), *, fitted: bool = True
     ) -> Written:
-        """With the layers of `leave` in float, and those of the state. Without `fitted`: weights rounded to nearest, neither fitted
-        nor clamped. Raises ConversionFailed.
+        """With the layers of `in_float` in float, and those of the state. Without `fitted`: weights rounded to nearest,
+        neither fitted nor clamped. Raises ConversionFailed.
         """
         ...
 
@@ -170,8 +170,8 @@ class Context:
     def split(self) -> Split:
         return split_of(self.calibration)
 
-    def write(self, q: Quantization, leave: Collection[str] = (), *, fitted: bool = True) -> Written:
-        return self.backend.write(q, self.path, leave, fitted=fitted)
+    def write(self, q: Quantization, in_float: Collection[str] = (), *, fitted: bool = True) -> Written:
+        return self.backend.write(q, self.path, in_float, fitted=fitted)
 
 
 class Pass(Protocol):

@@ -11,7 +11,7 @@ class Passthrough(Backend):
     """Copies the source."""
 
     def write(
-        self, q: Quantization, path: Path, leave: Collection[str] = (), *, fitted: bool = True
+        self, q: Quantization, path: Path, in_float: Collection[str] = (), *, fitted: bool = True
     ) -> Written:
         shutil.copyfile(q.source, path)
         return Written(path)

@@ -27,13 +27,13 @@ SWITCHES = "edgeq_switches"  # the added input, float [number of quantizers]: 1 
 
 @dataclass(frozen=True)
 class FakeQuantizer:
-    """`layer` is the tensor's or the weight's name, `leave` are the nodes that stay in float together with it. `clipped`: the
+    """`layer` is the tensor's or the weight's name, `in_float` are the nodes that stay in float together with it. `clipped`: the
     added output that says how much of the error is clipping (sum of squares outside the range, over all of the error),
     None for weights, which never clip.
     """
 
     layer: str
-    leave: frozenset[str]
+    in_float: frozenset[str]
     clipped: str | None
 
 

@@ -42,11 +42,11 @@ class Noise:
     """`noise_to_signal` (power), at each of the model's outputs, with only this tensor or weight quantized; with
     `at_own_output` the one that the layer adds at its own output.
 
-    `leave` names what has to stay in float for the noise to vanish; `cause` is rounding or clipping.
+    `in_float` names what has to stay in float for the noise to vanish; `cause` is rounding or clipping.
     """
 
     layer: str
-    leave: frozenset[str]
+    in_float: frozenset[str]
     noise_to_signal: tuple[float, ...]
     cause: str
     at_own_output: bool = False
@@ -139,7 +139,7 @@ class _Trial:
         noise_to_signal = self._noise / np.maximum(self._signal, NO_SIGNAL)
         clips = self._clipped > 0.5 * self._samples
         return _worst_first(
-            Noise(q.layer, q.leave, tuple(float(x) for x in row), _cause(clip))
+            Noise(q.layer, q.in_float, tuple(float(x) for x in row), _cause(clip))
             for q, row, clip in zip(self._quantizers, noise_to_signal, clips, strict=True)
         )
 
@@ -147,7 +147,7 @@ class _Trial:
 def tflite_noise(
     source: Path, quantized: Path, samples: SamplesLike, *, threads: int, progress: Progress
 ) -> tuple[Noise, ...]:
-    """Worst first; `layer` and `leave` name the operator's first output tensor."""
+    """Worst first; `layer` and `in_float` name the operator's first output tensor."""
     real, integer = (interpreter_of(p, threads, keep_all=True) for p in (source, quantized))
     shared = _shared(real, integer)
     signal, noise, clipped = (dict.fromkeys(shared, 0.0) for _ in range(3))

@@ -22,7 +22,7 @@ from edgeq.quantize.evaluate.gate import Gate
 from edgeq.quantize.evaluate.layer_noise import Noise
 from edgeq.quantize.samples import SamplesLike
 
-_FORMAT = 9
+_FORMAT = 10
 _MOST = 8 * 2**20  # bytes: some thousand verdicts
 _RUNTIMES = ("onnxruntime", "ai-edge-litert")
 
@@ -55,11 +55,17 @@ class VerdictCache:
         known = self._find("noise", file)
         if known is not None:
             return tuple(
-                Noise(**{**n, "leave": frozenset(n["leave"]), "noise_to_signal": tuple(n["noise_to_signal"])})
+                Noise(
+                    **{
+                        **n,
+                        "in_float": frozenset(n["in_float"]),
+                        "noise_to_signal": tuple(n["noise_to_signal"]),
+                    }
+                )
                 for n in known
             )
         found = measure()
-        self._put("noise", file, [{**asdict(n), "leave": sorted(n.leave)} for n in found])
+        self._put("noise", file, [{**asdict(n), "in_float": sorted(n.in_float)} for n in found])
         return found
 
     def _find(self, what: str, file: str) -> Any:

@@ -60,9 +60,9 @@ def _noises(q: Quantization, choices: Sequence[frozenset[str]], context: Context
     check, threads = context.split.check, context.threads
     if q.format == "onnx":
         graphs = graph_evaluator(q.graph, check, threads)
-        return [graphs.noise(read_onnx(context.write(q, leave).path)) for leave in choices]
+        return [graphs.noise(read_onnx(context.write(q, in_float).path)) for in_float in choices]
     files = tflite_evaluator(q.source, check, threads)
-    return [files.noise(context.write(q, leave).path) for leave in choices]
+    return [files.noise(context.write(q, in_float).path) for in_float in choices]
 
 
 def onnx_head(model: "onnx.ModelProto") -> frozenset[str]:

@@ -21,10 +21,10 @@ RNG = np.random.default_rng(3)
 def test_halves_find_each_of_them(bad):
     tries = 0
 
-    def attempt(leave):
+    def attempt(in_float):
         nonlocal tries
         tries += 1
-        if set(bad) - leave:
+        if set(bad) - in_float:
             raise ConversionFailed(
                 "the quantizer refused the graph", details=("ValueError: a bias of 2 axes",)
             )
@@ -35,8 +35,8 @@ def test_halves_find_each_of_them(bad):
 
 
 def test_layers_that_fail_only_together_are_not_blamed():
-    def attempt(leave):
-        if not {"a", "d"} & leave:
+    def attempt(in_float):
+        if not {"a", "d"} & in_float:
             raise ConversionFailed("no")
 
     assert refused_layers("abcd", attempt) == {}

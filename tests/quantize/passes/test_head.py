@@ -32,11 +32,11 @@ class HeadOff:
     def __init__(self, noise):
         self.noise = noise
 
-    def write(self, q, path, leave=(), *, fitted=True):
+    def write(self, q, path, in_float=(), *, fitted=True):
         copy = onnx.ModelProto()
         copy.CopyFrom(q.graph)
         stored = {i.name: i for i in copy.graph.initializer}
-        off = {"stem.b": 0.01, "head.w": 0.0 if "scores_Gemm" in leave else self.noise}
+        off = {"stem.b": 0.01, "head.w": 0.0 if "scores_Gemm" in in_float else self.noise}
         for name, by in off.items():
             changed = numpy_helper.to_array(stored[name]) + np.float32(by)
             stored[name].CopyFrom(numpy_helper.from_array(changed, name))

@@ -55,15 +55,15 @@ class LitertStatic(Backend):
         return without_kernel(q.source, q.candidate.runtime, q.activation_bits)
 
     def refused(self, q: Quantization, context: Context) -> dict[str, str]:
-        def attempt(leave: frozenset[str], ranges: Ranges, path: Path) -> None:
-            emit(q.source, path, ranges, leave, form_of(q))
+        def attempt(in_float: frozenset[str], ranges: Ranges, path: Path) -> None:
+            emit(q.source, path, ranges, in_float, form_of(q))
 
         return _refused(q, context, attempt)
 
     def write(
-        self, q: Quantization, path: Path, leave: Collection[str] = (), *, fitted: bool = True
+        self, q: Quantization, path: Path, in_float: Collection[str] = (), *, fitted: bool = True
     ) -> Written:
-        emit(q.source, path, q.ranges, frozenset(leave).union(q.in_float), form_of(q))
+        emit(q.source, path, q.ranges, frozenset(in_float).union(q.in_float), form_of(q))
         if fitted and q.weights:
             save_with_weights(TfliteFile(q.source, path), q.weights, path)
         return Written(path)
@@ -76,15 +76,15 @@ class LitertDynamic(Backend):
         return without_kernel(q.source, q.candidate.runtime, None)
 
     def refused(self, q: Quantization, context: Context) -> dict[str, str]:
-        def attempt(leave: frozenset[str], ranges: Ranges, path: Path) -> None:
-            emit_dynamic(q.source, path, q.candidate.runtime, leave)
+        def attempt(in_float: frozenset[str], ranges: Ranges, path: Path) -> None:
+            emit_dynamic(q.source, path, q.candidate.runtime, in_float)
 
         return _refused(q, context, attempt)
 
     def write(
-        self, q: Quantization, path: Path, leave: Collection[str] = (), *, fitted: bool = True
+        self, q: Quantization, path: Path, in_float: Collection[str] = (), *, fitted: bool = True
     ) -> Written:
-        emit_dynamic(q.source, path, q.candidate.runtime, frozenset(leave).union(q.in_float))
+        emit_dynamic(q.source, path, q.candidate.runtime, frozenset(in_float).union(q.in_float))
         return Written(path)
 
 
@@ -99,8 +99,8 @@ def _refused(
     ranges = {t.name: _ANY_RANGE for t in graph.tensors if t.type == "FLOAT32" and not t.constant}
     sample = tuple(_ones(graph.tensors[i]) for i in graph.inputs)
 
-    def attempt(leave: frozenset[str]) -> None:
-        written(leave, ranges, path)
+    def attempt(in_float: frozenset[str]) -> None:
+        written(in_float, ranges, path)
         runs(path, "tflite", sample)
 
     made = [graph.tensors[o.outputs[0]].name for o in graph.operators if o.outputs]
@@ -113,14 +113,14 @@ def _ones(tensor: Tensor) -> npt.NDArray[Any]:
 
 
 def emit(
-    source: Path, out: Path, ranges: Ranges, leave: frozenset[str] = frozenset(), form: Form = USUAL
+    source: Path, out: Path, ranges: Ranges, in_float: frozenset[str] = frozenset(), form: Form = USUAL
 ) -> None:
-    """Quantizes the float file `source` into `out`; operators whose first output tensor is in `leave` stay in float.
+    """Quantizes the float file `source` into `out`; operators whose first output tensor is in `in_float` stay in float.
 
     Raises ExtraMissing without litert-quantizer, ConversionFailed when it refuses.
     """
     copied = copies(source)
-    in_float = leave | _never_computed(source, ranges)
+    in_float = in_float | _never_computed(source, ranges)
     in_float |= without_kernel(source, form.runtime, form.activation_bits).keys()
     if form.integer_io:
         ranges = {**ranges, **{copy: ranges[name] for name, copy in copied.items() if name in ranges}}
@@ -140,10 +140,10 @@ def emit(
 
 
 def emit_dynamic(
-    source: Path, out: Path, runtime: str = "litert", leave: frozenset[str] = frozenset()
+    source: Path, out: Path, runtime: str = "litert", in_float: frozenset[str] = frozenset()
 ) -> None:
-    """Weights int8 per channel, activations dynamically quantized; `leave` as for `emit`. Raises as `emit`."""
-    content, in_float = apart(source, {}), leave | without_kernel(source, runtime, None).keys()
+    """Weights int8 per channel, activations dynamically quantized; `in_float` as for `emit`. Raises as `emit`."""
+    content, in_float = apart(source, {}), in_float | without_kernel(source, runtime, None).keys()
     one_scale = dict.fromkeys(of_one_scale(runtime, None), _EVERY)
     if (across := products_across(source)) and "BATCH_MATMUL" not in one_scale:
         one_scale["BATCH_MATMUL"] = _scope(across)
@@ -153,7 +153,7 @@ def emit_dynamic(
 def _quantized(
     content: bytes,
     recipe_name: str,
-    leave: Set[str],
+    in_float: Set[str],
     statistics: dict[str, Any] | None,
     *,
     float_ends: bool,
@@ -175,8 +175,8 @@ def _quantized(
         work = quantizer.Quantizer(bytearray(content), rules)
         for end in (TFLOperationName.INPUT, TFLOperationName.OUTPUT) if float_ends else ():
             _leave_in_float(work, _EVERY, end)
-        if leave:
-            _leave_in_float(work, _scope(leave), TFLOperationName.ALL_SUPPORTED)
+        if in_float:
+            _leave_in_float(work, _scope(in_float), TFLOperationName.ALL_SUPPORTED)
         result = work.quantize(statistics, enable_progress_bar=False, enable_progress_report=False)
         return bytes(result.quantized_model)
 

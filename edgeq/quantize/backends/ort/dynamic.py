@@ -28,31 +28,31 @@ class OrtDynamic(GraphBackend):
         sample = context.samples[0] if context.samples is not None else None
         path = context.path.with_name("refused.onnx")
 
-        def attempt(leave: frozenset[str]) -> None:
-            write_onnx(quantized(lowered.graph, leave=leave), path)
+        def attempt(in_float: frozenset[str]) -> None:
+            write_onnx(quantized(lowered.graph, in_float=in_float), path)
             runs(path, "onnx", sample)
 
         layers = [n.name for n in lowered.graph.graph.node if n.op_type in DYNAMIC]
         return found_by_trying(layers, attempt, path)
 
     def write(
-        self, q: Quantization, path: Path, leave: Collection[str] = (), *, fitted: bool = True
+        self, q: Quantization, path: Path, in_float: Collection[str] = (), *, fitted: bool = True
     ) -> Written:
-        write_onnx(self._quantized(q, frozenset(leave)), path)
+        write_onnx(self._quantized(q, frozenset(in_float)), path)
         return Written(path)
 
     def quantized(self, q: Quantization) -> "onnx.ModelProto":
         return self._quantized(q, frozenset())
 
-    def _quantized(self, q: Quantization, leave: frozenset[str]) -> "onnx.ModelProto":
+    def _quantized(self, q: Quantization, in_float: frozenset[str]) -> "onnx.ModelProto":
         seven_bits = q.scheme is not None and q.scheme.reduce_range
-        return quantized(q.graph, reduce_range=seven_bits, leave=leave.union(q.in_float))
+        return quantized(q.graph, reduce_range=seven_bits, in_float=in_float.union(q.in_float))
 
 
 def quantized(
-    model: "onnx.ModelProto", *, reduce_range: bool = False, leave: frozenset[str] = frozenset()
+    model: "onnx.ModelProto", *, reduce_range: bool = False, in_float: frozenset[str] = frozenset()
 ) -> "onnx.ModelProto":
-    """A copy of `model` (float_graph.read) whose weights are quantized per channel; nodes named in `leave` stay in float.
+    """A copy of `model` (float_graph.read) whose weights are quantized per channel; nodes named in `in_float` stay in float.
     Raises ConversionFailed.
     """
     from onnxruntime.quantization import QuantType
@@ -75,7 +75,7 @@ def quantized(
             QuantType.QUInt8,  # the only type for which onnxruntime has dynamic quantization of activations
             None,
             [],
-            _names(leave.union(without_kernel(copy.graph))),
+            _names(in_float.union(without_kernel(copy.graph))),
             list(DYNAMIC),
             {"MatMulConstBOnly": True, "EnableSubgraph": True},
         )
@@ -83,9 +83,9 @@ def quantized(
         return quantizer.model.model
 
 
-def _names(leave: frozenset[str]) -> frozenset[str]:
+def _names(in_float: frozenset[str]) -> frozenset[str]:
     """onnxruntime's quantizer writes a Gemm as a MatMul and an Add before it looks for what to leave."""
-    return leave.union(f"{name}_MatMul" for name in leave)
+    return in_float.union(f"{name}_MatMul" for name in in_float)
 
 
 def without_kernel(graph: Graph) -> dict[str, str]:

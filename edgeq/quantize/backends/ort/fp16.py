@@ -23,7 +23,7 @@ class OrtHalf(Backend):
     """The backend of float16."""
 
     def write(
-        self, q: Quantization, path: Path, leave: Collection[str] = (), *, fitted: bool = True
+        self, q: Quantization, path: Path, in_float: Collection[str] = (), *, fitted: bool = True
     ) -> Written:
         emit(q.graph, path)
         return Written(path)

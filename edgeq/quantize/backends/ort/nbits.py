@@ -27,9 +27,9 @@ class OrtBlockwise(GraphBackend):
     """The backend of block-wise weights."""
 
     def write(
-        self, q: Quantization, path: Path, leave: Collection[str] = (), *, fitted: bool = True
+        self, q: Quantization, path: Path, in_float: Collection[str] = (), *, fitted: bool = True
     ) -> Written:
-        """No layer can be left out: `leave` is empty."""
+        """No layer can be left out: `in_float` is empty."""
         write_onnx(self.quantized(q), path)
         return Written(path)
 

@@ -40,36 +40,41 @@ class QdqEmission:
     each choice of layers, and other ranges are patched into what it wrote.
     """
 
-    def __init__(self, model: "onnx.ModelProto", path: Path, scheme: Scheme, *, moves: bool) -> None:
-        self._model, self._path, self._scheme, self._moves = model, path, scheme, moves
+    def __init__(
+        self, model: "onnx.ModelProto", path: Path, scheme: Scheme, *, move_ops_in_int8: bool
+    ) -> None:
+        self._model, self._path, self._scheme = model, path, scheme
+        self._move_ops_in_int8 = move_ops_in_int8
         self._made: dict[frozenset[str], tuple[PatchableQdq, tuple[AppliedChange, ...]]] = {}
 
     def is_of(self, model: "onnx.ModelProto", path: Path) -> bool:
         return self._model is model and self._path == path
 
-    def write(self, ranges: Ranges, leave: frozenset[str]) -> tuple[AppliedChange, ...]:
+    def write(self, ranges: Ranges, in_float: frozenset[str]) -> tuple[AppliedChange, ...]:
         """What `emit` returns. Raises ConversionFailed."""
-        if leave not in self._made or not self._made[leave][0].can_take(ranges):
+        if in_float not in self._made or not self._made[in_float][0].can_take(ranges):
             self._made = dict(list(self._made.items())[1 - _KEPT :])
-            self._made[leave] = self._emitted(ranges, leave)
-        patchable, moved = self._made[leave]
+            self._made[in_float] = self._emitted(ranges, in_float)
+        patchable, moved = self._made[in_float]
         write_onnx(patchable.with_ranges(ranges), self._path)
         return moved
 
     def _emitted(
-        self, ranges: Ranges, leave: frozenset[str]
+        self, ranges: Ranges, in_float: frozenset[str]
     ) -> tuple[PatchableQdq, tuple[AppliedChange, ...]]:
-        moved = emit(self._model, self._path, self._scheme, ranges, leave, moves=self._moves)
+        moved = emit(
+            self._model, self._path, self._scheme, ranges, in_float, move_ops_in_int8=self._move_ops_in_int8
+        )
         return PatchableQdq(read_onnx(self._path), ranges), moved
 
 
 class OrtStatic(Backend):
-    """The backend: a QDQ file, then the fitted weights, then pairs clamped to 16 bits. With `moves`, operators that only move
-    values do so on integers.
+    """The backend: a QDQ file, then the fitted weights, then pairs clamped to 16 bits. With `move_ops_in_int8`, operators that
+    only move values do so on integers.
     """
 
-    def __init__(self, *, moves: bool) -> None:
-        self._moves = moves
+    def __init__(self, *, move_ops_in_int8: bool) -> None:
+        self._move_ops_in_int8 = move_ops_in_int8
         self._emitted: QdqEmission | None = None
 
     def refused(self, q: Quantization, context: Context) -> dict[str, str]:
@@ -79,17 +84,17 @@ class OrtStatic(Backend):
         tensors = (*inputs, *(o for n in model.graph.node for o in n.output if o))
         ranges = dict.fromkeys(tensors, _ANY_RANGE)
 
-        def attempt(leave: frozenset[str]) -> None:
-            emit(model, path, scheme, ranges, leave)
+        def attempt(in_float: frozenset[str]) -> None:
+            emit(model, path, scheme, ranges, in_float)
             runs(path, "onnx", context.calibration[0])
 
         layers = [n.name for n in model.graph.node if n.op_type in INTEGER_OPERATORS]
         return found_by_trying(layers, attempt, path)
 
     def write(
-        self, q: Quantization, path: Path, leave: Collection[str] = (), *, fitted: bool = True
+        self, q: Quantization, path: Path, in_float: Collection[str] = (), *, fitted: bool = True
     ) -> Written:
-        moved = self._emission(q, path).write(q.ranges, frozenset(leave).union(q.in_float))
+        moved = self._emission(q, path).write(q.ranges, frozenset(in_float).union(q.in_float))
         if fitted and q.weights:
             save_with_weights(QdqFile.read(path, q.graph), q.weights, path)
         if fitted and q.int16_clamp:
@@ -99,7 +104,7 @@ class OrtStatic(Backend):
     def _emission(self, q: Quantization, path: Path) -> QdqEmission:
         if self._emitted is None or not self._emitted.is_of(q.graph, path):
             assert q.scheme is not None  # the planner gives one to every static candidate
-            self._emitted = QdqEmission(q.graph, path, q.scheme, moves=self._moves)
+            self._emitted = QdqEmission(q.graph, path, q.scheme, move_ops_in_int8=self._move_ops_in_int8)
         return self._emitted
 
 
@@ -108,18 +113,18 @@ def emit(
     out: Path,
     scheme: Scheme,
     ranges: Ranges,
-    leave: frozenset[str] = frozenset(),
+    in_float: frozenset[str] = frozenset(),
     *,
-    moves: bool = True,
+    move_ops_in_int8: bool = True,
 ) -> tuple[AppliedChange, ...]:
-    """Quantizes `model` (float_graph.read) into `out`; nodes named in `leave` stay in float. With `moves`, what only moves
-    values does so with integers (fuse/integer_moves.py); returned is what was changed for that.
+    """Quantizes `model` (float_graph.read) into `out`; nodes named in `in_float` stay in float. With `move_ops_in_int8`, what
+    only moves values does so with integers (fuse/integer_moves.py); returned is what was changed for that.
 
     Weights are symmetric; the same graph, ranges and scheme give the same bytes. Raises ConversionFailed.
     """
-    moved = _emit(model, out, scheme, ranges, leave, {}, moves)
+    moved = _emit(model, out, scheme, ranges, in_float, {}, move_ops_in_int8)
     if scheme.pairs_fit:
-        moved = _emit(model, out, scheme, ranges, leave, scale_widening(out), moves)
+        moved = _emit(model, out, scheme, ranges, in_float, scale_widening(out), move_ops_in_int8)
         clamp_pairs(out)
     return moved
 
@@ -129,11 +134,11 @@ def _emit(
     out: Path,
     scheme: Scheme,
     ranges: Ranges,
-    leave: frozenset[str],
-    wider: Mapping[str, Widening],
-    moves: bool,
+    in_float: frozenset[str],
+    scale_factors: Mapping[str, Widening],
+    move_ops_in_int8: bool,
 ) -> tuple[AppliedChange, ...]:
-    """`wider` are weights whose scales have to be larger than their values ask for."""
+    """`scale_factors`: by weight, how much larger its scales have to be than its values ask for."""
     from onnxruntime.quantization import CalibrationMethod, QuantType
     from onnxruntime.quantization.calibrate import TensorsData
     from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
@@ -152,20 +157,24 @@ def _emit(
             types[scheme.activations],
             TensorsData(CalibrationMethod.MinMax, data),
             [],
-            leave | unfoldable_activations(model),  # every node is looked up in it
+            in_float | unfoldable_activations(model),  # every node is looked up in it
             list(INTEGER_OPERATORS),
-            {"WeightSymmetric": True, "TensorQuantOverrides": _overrides(model, wider)},
+            {"WeightSymmetric": True, "TensorQuantOverrides": _overrides(model, scale_factors)},
         )
         quantizer.quantize_model()
         quantized = quantizer.model.model
     made = {node.name: node.output[0] for node in model.graph.node}
-    moves = moves and opset_of(model) >= PER_CHANNEL_OPSET  # kernels were looked for from there on
-    moved = tuple(integer_moves(quantized, made)) if moves else ()
+    move_ops_in_int8 = (
+        move_ops_in_int8 and opset_of(model) >= PER_CHANNEL_OPSET
+    )  # kernels were looked for from there on
+    moved = tuple(integer_moves(quantized, made)) if move_ops_in_int8 else ()
     write_onnx(quantized, out)
     return moved
 
 
-def _overrides(model: "onnx.ModelProto", wider: Mapping[str, Widening]) -> dict[str, list[dict[str, Any]]]:
+def _overrides(
+    model: "onnx.ModelProto", scale_factors: Mapping[str, Widening]
+) -> dict[str, list[dict[str, Any]]]:
     """onnxruntime's TensorQuantOverrides: the ends of ranges, which lie beyond the largest weight; and one scale for all of a
     stack of matrices: its QLinearMatMul refuses, when it is run, one for each column of them.
     """
@@ -175,15 +184,15 @@ def _overrides(model: "onnx.ModelProto", wider: Mapping[str, Widening]) -> dict[
     read = [name for n in index.nodes if n.op_type == "MatMul" for name in n.input]
     stacks = [name for name in read if (w := index.initializer(name)) is not None and len(w.dims) > 2]
     ends = {
-        name: _ends(numpy_helper.to_array(stored), room)
-        for name, room in wider.items()
-        if (stored := index.initializer(name)) is not None and max(room.factors) > 1.0
+        name: _ends(numpy_helper.to_array(stored), widening)
+        for name, widening in scale_factors.items()
+        if (stored := index.initializer(name)) is not None and max(widening.factors) > 1.0
     }
     return {name: [{"symmetric": True}] for name in stacks} | ends
 
 
-def _ends(weight: npt.NDArray[Any], room: Widening) -> list[dict[str, Any]]:
-    others = None if room.axis is None else tuple(i for i in range(weight.ndim) if i != room.axis)
-    ends = np.atleast_1d(np.abs(weight).max(axis=others)) * np.array(room.factors)
-    along = {} if room.axis is None else {"axis": room.axis}
+def _ends(weight: npt.NDArray[Any], widening: Widening) -> list[dict[str, Any]]:
+    others = None if widening.axis is None else tuple(i for i in range(weight.ndim) if i != widening.axis)
+    ends = np.atleast_1d(np.abs(weight).max(axis=others)) * np.array(widening.factors)
+    along = {} if widening.axis is None else {"axis": widening.axis}
     return [{**along, "rmin": np.float32(-end), "rmax": np.float32(end)} for end in ends]

@@ -57,10 +57,10 @@ class Equalized:
 
 
 def run(q: Quantization, context: Context) -> Quantization:
-    leave = small_convs.convolutions(q, context).keys()
+    in_float = small_convs.convolutions(q, context).keys()
 
     def write(model: "onnx.ModelProto", path: Path, ranges: Ranges) -> None:
-        context.backend.write(replace(q, model=model, ranges=ranges), path, leave, fitted=False)
+        context.backend.write(replace(q, model=model, ranges=ranges), path, in_float, fitted=False)
 
     threads, progress = context.threads, context.progress
     found = equalized(q.graph, write, context.path, context.calibration, threads=threads, progress=progress)

@@ -53,9 +53,9 @@ def run(q: Quantization, context: Context) -> Quantization:
     return _with_weights(q, found).with_result(found.result)
 
 
-def refit(q: Quantization, leave: Collection[str], context: Context) -> Quantization:
-    """Fitted to the rounding that is left with the layers of `leave` in float."""
-    return _with_weights(q, _fit(q, leave, context))
+def refit(q: Quantization, in_float: Collection[str], context: Context) -> Quantization:
+    """Fitted to the rounding that is left with the layers of `in_float` in float."""
+    return _with_weights(q, _fit(q, in_float, context))
 
 
 def _with_weights(q: Quantization, found: Fit) -> Quantization:
@@ -65,9 +65,9 @@ def _with_weights(q: Quantization, found: Fit) -> Quantization:
     return replace(q, weights=found.weights, weight_changes=changes)
 
 
-def _fit(q: Quantization, leave: Collection[str], context: Context) -> Fit:
+def _fit(q: Quantization, in_float: Collection[str], context: Context) -> Fit:
     path, samples, threads, progress = context.path, context.calibration, context.threads, context.progress
-    context.write(q, leave, fitted=False)
+    context.write(q, in_float, fitted=False)
     if q.format == "onnx":
         return fit_onnx(q.graph, q.source, path, samples, threads, progress)
     return fit_tflite(q.source, path, samples, threads, progress)

@@ -29,13 +29,13 @@ _AS_TABLE = (
 Shape = tuple[int, ...]
 
 
-def averages(model: "onnx.ModelProto", leave: frozenset[str] = frozenset()) -> list[AppliedChange]:
-    """Changes `model` in place, except for the nodes named in `leave`."""
+def averages(model: "onnx.ModelProto", in_float: frozenset[str] = frozenset()) -> list[AppliedChange]:
+    """Changes `model` in place, except for the nodes named in `in_float`."""
     index = index_of(model.graph)
     found = []
     for node in index.nodes:
         shape = tuple(d or 0 for d in index.shapes.get(node.input[0], ())) if node.input else ()
-        if len(shape) != 4 or node.name in leave:
+        if len(shape) != 4 or node.name in in_float:
             continue
         if node.op_type == "ReduceMean" and _is_over_the_image(node, index):
             found.append(_to_global(node, "ReduceMean"))

@@ -80,11 +80,11 @@ def judged(q: Quantization, context: Context) -> Quantization:
 def _file(q: Quantization, context: Context, files: list[Written]) -> File:
     """`files` collects what is written."""
 
-    def write(leave: frozenset[str]) -> None:
-        files.append(context.write(q, leave))
+    def write(in_float: frozenset[str]) -> None:
+        files.append(context.write(q, in_float))
 
-    def judged(leave: frozenset[str], progress: Progress) -> Fidelity:
-        write(leave)
+    def judged(in_float: frozenset[str], progress: Progress) -> Fidelity:
+        write(in_float)
         return context.judge(progress)
 
     return File(judged, layers_of(q), lambda: context.has_integer_kernels(q), write)
@@ -105,19 +105,19 @@ def _refitted(q: Quantization, context: Context, files: list[Written]) -> Quanti
     """Fitted again with the layers of `mixed_precision_layers` in float, where that is closer to float or needs fewer of them: the first
     fit compensated the errors of layers that are now in float.
     """
-    before, leave = q.fidelity, frozenset(q.mixed_precision_layers)
+    before, in_float = q.fidelity, frozenset(q.mixed_precision_layers)
     assert before is not None and before.search is not None
-    fitted, fewer, tries = fit.refit(q, leave, context), leave, 1
+    fitted, fewer, tries = fit.refit(q, in_float, context), in_float, 1
     most_tries = max(context.most_tries or 0, 0)
-    for name in sorted(leave)[:most_tries] if len(leave) > 1 else ():
+    for name in sorted(in_float)[:most_tries] if len(in_float) > 1 else ():
         tries += 1
         if _file(fitted, context, files).judged(fewer - {name}, context.progress).passed:
             fewer -= {name}
-    if fewer != leave:
+    if fewer != in_float:
         fitted = fit.refit(fitted, fewer, context)
     after = _file(fitted, context, files).judged(fewer, context.progress)
-    if not after.passed or (len(fewer) == len(leave) and _db(after) <= _db(before)):
-        files.append(context.write(q, leave))
+    if not after.passed or (len(fewer) == len(in_float) and _db(after) <= _db(before)):
+        files.append(context.write(q, in_float))
         return q
     search = replace(before.search, tries=before.search.tries + tries, left=len(fewer))
     return replace(
@@ -174,22 +174,22 @@ class _Tries:
     def count(self) -> int:
         return len(self._known)
 
-    def fidelity(self, leave: frozenset[str]) -> Fidelity:
-        if leave not in self._known:
-            self._known[leave] = self._judged(leave, self._shown)
-        return self._known[leave]
+    def fidelity(self, in_float: frozenset[str]) -> Fidelity:
+        if in_float not in self._known:
+            self._known[in_float] = self._judged(in_float, self._shown)
+        return self._known[in_float]
 
-    def why_failed(self, leave: frozenset[str]) -> str | None:
+    def why_failed(self, in_float: frozenset[str]) -> str | None:
         """The gate's reason, where this set was judged."""
-        return self._known[leave].why_failed if leave in self._known else None
+        return self._known[in_float].why_failed if in_float in self._known else None
 
-    def passes(self, leave: frozenset[str]) -> bool | None:
+    def passes(self, in_float: frozenset[str]) -> bool | None:
         """None: unknown, and no try is left."""
-        if leave not in self._known and self.budget is not None:
+        if in_float not in self._known and self.budget is not None:
             if self.budget.spent:
                 return None
             self.budget.tries += 1
-        return self.fidelity(leave).passed
+        return self.fidelity(in_float).passed
 
     def _shown(self, stage: str, share: float) -> None:
         if self.budget is None:
@@ -205,14 +205,16 @@ def _worst_that_pass(suspects: Sequence[Noise], tries: _Tries) -> list[str]:
         number = min(number, len(suspects))
         if number == failed:
             return []
-        if tries.passes(_leave(suspects[:number])):
+        if tries.passes(_nodes_in_float(suspects[:number])):
             break
         failed, number = number, number * 2
     else:
         return []
     while number - failed > 1:
         middle = (failed + number) // 2
-        failed, number = (failed, middle) if tries.passes(_leave(suspects[:middle])) else (middle, number)
+        failed, number = (
+            (failed, middle) if tries.passes(_nodes_in_float(suspects[:middle])) else (middle, number)
+        )
     return _in_order(suspects[:number])
 
 
@@ -223,12 +225,12 @@ def _every_layer(suspects: Sequence[Noise], layers: tuple[str, ...], tries: _Tri
     return every if tries.passes(frozenset(every)) else []
 
 
-def _leave(suspects: Iterable[Noise]) -> frozenset[str]:
-    return frozenset().union(*(n.leave for n in suspects))
+def _nodes_in_float(suspects: Iterable[Noise]) -> frozenset[str]:
+    return frozenset().union(*(n.in_float for n in suspects))
 
 
 def _in_order(suspects: Iterable[Noise]) -> list[str]:
-    return list(dict.fromkeys(name for n in suspects for name in sorted(n.leave)))
+    return list(dict.fromkeys(name for n in suspects for name in sorted(n.in_float)))
 
 
 def _with_worst(fidelity: Fidelity, suspects: Sequence[Noise]) -> Fidelity:
@@ -247,7 +249,7 @@ def _reasons(found: Minimized, suspects: Sequence[Noise], tries: _Tries) -> dict
     """Per layer, the worst first, by its worst suspect."""
     costs: dict[str, str] = {}
     for n in suspects:
-        for name in n.leave:
+        for name in n.in_float:
             costs.setdefault(name, n.in_words)
     known = [name for name in _in_order(suspects) if name in found.left]
     return {

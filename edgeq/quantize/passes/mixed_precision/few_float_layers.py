@@ -35,11 +35,11 @@ _HOPELESS_DB = 3.0  # a predicted gain, where the noise of all tensors adds up
 
 @dataclass(frozen=True)
 class Few:
-    """`leave` are all names in float, `added` those that were not before, with a reason each. These do `work` of the
+    """`in_float` are all names in float, `added` those that were not before, with a reason each. These do `work` of the
     multiply-accumulates, 0..1, and gain `gain_db` on calibration samples, without a fit.
     """
 
-    leave: frozenset[str]
+    in_float: frozenset[str]
     added: dict[str, str]
     work: float
     gain_db: float
@@ -59,8 +59,8 @@ def run(q: Quantization, context: Context) -> Quantization:
     few = few_in_float(q.fidelity, kept, noise, work_of(q), _sqnr_of(q, context))
     if few is None:
         return q
-    fitted = fit.refit(q, few.leave, context) if fit.NAME in context.enabled else q
-    written = context.write(fitted, few.leave)
+    fitted = fit.refit(q, few.in_float, context) if fit.NAME in context.enabled else q
+    written = context.write(fitted, few.in_float)
     fidelity = context.judge(context.progress)
     before, after = worst_db(q.fidelity), worst_db(fidelity)
     if not fidelity.passed or before is None or after is None or after - before < WORTH_DB:
@@ -92,9 +92,9 @@ def _sqnr_of(q: Quantization, context: Context) -> Callable[[frozenset[str]], fl
         stage = "try a few layers in float"
         return file_evaluator(q.source, samples, context.threads, progress=context.progress, stage=stage)
 
-    def sqnr_db(leave: frozenset[str]) -> float:
+    def sqnr_db(in_float: frozenset[str]) -> float:
         reals = [k for k, output in enumerate(evaluator().reference) if not are_integers(output)]
-        written = context.write(q, leave, fitted=False)
+        written = context.write(q, in_float, fitted=False)
         return worst_sqnr_db(evaluator().noise(written.path)[:, reals])
 
     return sqnr_db
@@ -126,7 +126,7 @@ def few_in_float(
 
     def gain(number: int) -> float:
         if number not in gains:
-            gains[number] = sqnr_db(_leave(kept, chosen.picked[:number])) - before
+            gains[number] = sqnr_db(_nodes_in_float(kept, chosen.picked[:number])) - before
         return gains[number]
 
     numbers = [n for n in _NUMBERS if n < len(chosen.picked)] + [min(_NUMBERS[-1], len(chosen.picked))]
@@ -158,7 +158,7 @@ def _affordable(noise: Sequence[Noise], kept: frozenset[str], work: Mapping[str,
     picked: list[Noise] = []
     left, rest = set(kept), 0.0
     for n in noise:
-        new = n.leave - left
+        new = n.in_float - left
         more = sum(work.get(name, 0.0) for name in (left | new) - kept)
         if new and len(picked) < _NUMBERS[-1] and more <= WORK:
             picked.append(n)
@@ -173,17 +173,17 @@ def _predicted_gain(chosen: _Chosen) -> float:
     return math.inf if chosen.rest <= 0.0 else 10 * math.log10((removed + chosen.rest) / chosen.rest)
 
 
-def _leave(kept: frozenset[str], picked: Sequence[Noise]) -> frozenset[str]:
-    return kept.union(*(n.leave for n in picked))
+def _nodes_in_float(kept: frozenset[str], picked: Sequence[Noise]) -> frozenset[str]:
+    return kept.union(*(n.in_float for n in picked))
 
 
 def _few(kept: frozenset[str], picked: Sequence[Noise], work: Mapping[str, float], gain_db: float) -> Few:
-    leave = _leave(kept, picked)
-    share = sum(work.get(name, 0.0) for name in leave - kept)
+    in_float = _nodes_in_float(kept, picked)
+    share = sum(work.get(name, 0.0) for name in in_float - kept)
     won = f"with all of these in float the outputs gain {WORTH_DB:g} dB or more for {share:.1%} of the work"
     reasons: dict[str, str] = {}
     for n in picked:
         why = f"{n.in_words}; {won}"
-        for name in sorted(n.leave - kept):
+        for name in sorted(n.in_float - kept):
             reasons.setdefault(name, why)
-    return Few(leave, reasons, share, gain_db)
+    return Few(in_float, reasons, share, gain_db)

@@ -92,7 +92,7 @@ def test_an_operator_can_be_left_in_float_by_its_tensor(resnet8, samples, tmp_pa
     emit.emit(source, whole, ranges)
     noise = tflite_noise(source, whole, samples[1], threads=1, progress=no_progress)
     heavy = next(n for n in noise if "Conv2D" in n.layer)
-    emit.emit(source, part, ranges, heavy.leave)
+    emit.emit(source, part, ranges, heavy.in_float)
     graph = read_tflite(part)
     left = [graph.tensors[o.outputs[0]].name for o in graph.operators if o.kind == "CONV_2D"]
     floats = [n for n in left if next(t for t in graph.tensors if t.name == n).type == "FLOAT32"]

@@ -30,9 +30,9 @@ PIXELS = Rows(np.random.default_rng(1).normal(size=(16, 16, 16, 16)).astype(np.f
 OLDER = "tflite-runtime"
 
 
-def emitted(source, form, rows=ROWS, leave=frozenset()):
+def emitted(source, form, rows=ROWS, in_float=frozenset()):
     path = source.with_name(f"{form.activation_bits}.tflite")
-    emit.emit(source, path, ranges_of(calibrate_tflite(source, rows, False), "minmax"), leave, form)
+    emit.emit(source, path, ranges_of(calibrate_tflite(source, rows, False), "minmax"), in_float, form)
     return path
 
 
@@ -87,7 +87,7 @@ def test_integer_io_carry_a_scale_and_are_fed_with_reals(tmp_path):
 
 def test_integer_io_also_where_the_layer_before_stays_in_float(tmp_path):
     source = two_outputs(tmp_path / "float.tflite")
-    path = emitted(source, Form(integer_io=True), leave=frozenset({"y"}))
+    path = emitted(source, Form(integer_io=True), in_float=frozenset({"y"}))
     assert types(path)["y"] == "FLOAT32"
     graph = read_tflite(path)
     assert {graph.tensors[i].type for i in (*graph.inputs, *graph.outputs)} == {"INT8"}

@@ -18,8 +18,8 @@ pytest.importorskip("litert_quantizer")
 ROWS = Rows(np.random.default_rng(1).normal(size=(16, 16)).astype(np.float32))
 
 
-def quantized(source, into, leave=frozenset()):
-    emit.emit(source, into, ranges_of(calibrate_tflite(source, ROWS, False), "minmax"), leave)
+def quantized(source, into, in_float=frozenset()):
+    emit.emit(source, into, ranges_of(calibrate_tflite(source, ROWS, False), "minmax"), in_float)
     return into
 
 

@@ -52,13 +52,13 @@ def gemms(folder, layers):
 
 
 def onnx_calls(folder, layers):
-    model, leave = gemms(folder, layers)
+    model, in_float = gemms(folder, layers)
     ranges = dict.fromkeys(["x", *(f"y{k}" for k in range(layers))], (-1.0, 1.0))
     scheme, out = Scheme("uint8", "int8", True), folder / "q.onnx"
 
     def made():
-        qdq.emit(model, out, scheme, ranges, leave)
-        float_layers.grouped(float_layers.onnx_static(out), dict.fromkeys(leave, "a test"))
+        qdq.emit(model, out, scheme, ranges, in_float)
+        float_layers.grouped(float_layers.onnx_static(out), dict.fromkeys(in_float, "a test"))
 
     return calls(made)
 
@@ -85,7 +85,7 @@ def test_onnx(tmp_path):
 
 def test_litert(tmp_path, monkeypatch):
     """Every operator is compared with every rule for what stays in float, so there is one rule."""
-    path, ranges, leave = dense_layers(tmp_path, 40)
+    path, ranges, in_float = dense_layers(tmp_path, 40)
     searched = 0
     search = re.search
 
@@ -96,7 +96,7 @@ def test_litert(tmp_path, monkeypatch):
 
     monkeypatch.setattr(re, "search", counted)
     found = []
-    for some in (frozenset(sorted(leave)[:19]), leave):
+    for some in (frozenset(sorted(in_float)[:19]), in_float):
         searched = 0
         emit.emit(path, tmp_path / "q.tflite", ranges, some)
         found.append(searched)

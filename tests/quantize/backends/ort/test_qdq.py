@@ -20,9 +20,9 @@ def runs(monkeypatch):
     """The layers left in float, of each run of the quantizer."""
     found, emit = [], qdq.emit
 
-    def counted(model, path, scheme, ranges, leave, **options):
-        found.append(set(leave))
-        return emit(model, path, scheme, ranges, leave, **options)
+    def counted(model, path, scheme, ranges, in_float, **options):
+        found.append(set(in_float))
+        return emit(model, path, scheme, ranges, in_float, **options)
 
     monkeypatch.setattr(qdq, "emit", counted)
     return found
@@ -37,10 +37,10 @@ def model(tmp_path):
 def test_other_ranges_of_the_same_layers_take_no_second_run(tmp_path, model, runs):
     seen = calibrate_onnx(model, Rows(images(20)), True)
     wide, narrow = (ranges_of(seen, way) for way in ("minmax", "mse"))
-    once = QdqEmission(model, tmp_path / "net.q.onnx", SCHEME, moves=True)
+    once = QdqEmission(model, tmp_path / "net.q.onnx", SCHEME, move_ops_in_int8=True)
     contents = []
-    for ranges, leave in ((wide, ()), (narrow, ()), (narrow, ("scores_Gemm",)), (wide, ())):
-        once.write(ranges, frozenset(leave))
+    for ranges, in_float in ((wide, ()), (narrow, ()), (narrow, ("scores_Gemm",)), (wide, ())):
+        once.write(ranges, frozenset(in_float))
         contents.append((tmp_path / "net.q.onnx").read_bytes())
     assert runs == [set(), {"scores_Gemm"}]
     assert contents[0] == contents[3] != contents[1] != contents[2]
@@ -50,7 +50,7 @@ def test_a_range_that_is_no_tensors_alone_takes_one(tmp_path, model, runs):
     """What the file has a scale for, and not the one of its range, may follow from the ranges in ways unknown here."""
     ranges = ranges_of(calibrate_onnx(model, Rows(images(20)), False), "minmax")
     path = tmp_path / "net.q.onnx"
-    once = QdqEmission(model, path, SCHEME, moves=True)
+    once = QdqEmission(model, path, SCHEME, move_ops_in_int8=True)
     once.write({**ranges, "head.w": (-1.0, 1.0)}, frozenset())
     stored = {i.name for i in onnx.load(str(path)).graph.initializer}
     assert "head.w_scale" in stored
@@ -74,7 +74,7 @@ def test_a_range_in_whose_steps_a_bias_exceeds_32_bits_takes_one(tmp_path, runs)
     )
     onnx.save(net, tmp_path / "net.onnx")
     path = tmp_path / "net.q.onnx"
-    once = QdqEmission(read(tmp_path / "net.onnx"), path, SCHEME, moves=True)
+    once = QdqEmission(read(tmp_path / "net.onnx"), path, SCHEME, move_ops_in_int8=True)
     for low, count in ((-4.0, 1), (-1.0, 2)):
         once.write({"x": (low, -low), "y": (-20.0, 20.0)}, frozenset())
         assert len(runs) == count

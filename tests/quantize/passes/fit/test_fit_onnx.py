@@ -31,14 +31,14 @@ def scheme(request):
     }[request.param]
 
 
-def quantized(folder, scheme, leave=frozenset()):
+def quantized(folder, scheme, in_float=frozenset()):
     """(float graph, QDQ file)."""
     model = read(folder / "net.onnx") if (folder / "net.onnx").exists() else None
     if model is None:
         saved(residual(), folder)
         model = read(folder / "net.onnx")
     ranges = ranges_of(calibrate_onnx(model, CALIBRATION, False), "minmax")
-    qdq.emit(model, folder / "int8.onnx", scheme, ranges, leave)
+    qdq.emit(model, folder / "int8.onnx", scheme, ranges, in_float)
     return model, folder / "int8.onnx"
 
 

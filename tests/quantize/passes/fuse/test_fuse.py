@@ -45,9 +45,9 @@ def read(model, tmp_path):
     return float_graph.read(tmp_path / "float.onnx")
 
 
-def quantized(graph, path, samples=SAMPLES, moves=True, leave=(), scheme=U8S8):
+def quantized(graph, path, samples=SAMPLES, move_ops_in_int8=True, in_float=(), scheme=U8S8):
     ranges = ranges_of(calibrate_onnx(graph, samples, False), "minmax")
-    qdq.emit(graph, path, scheme, ranges, frozenset(leave), moves=moves)
+    qdq.emit(graph, path, scheme, ranges, frozenset(in_float), move_ops_in_int8=move_ops_in_int8)
     return path
 
 
@@ -119,7 +119,7 @@ MOVES = {
 @pytest.mark.parametrize(("node", "constants"), MOVES.values(), ids=MOVES)
 def test_operators_that_move_values_do_so_on_integers(node, constants, scheme, tmp_path):
     model = read(network(node, constants=constants), tmp_path)
-    before = quantized(model, tmp_path / "before.onnx", moves=False, scheme=scheme)
+    before = quantized(model, tmp_path / "before.onnx", move_ops_in_int8=False, scheme=scheme)
     after = quantized(model, tmp_path / "after.onnx", scheme=scheme)
     assert noise(after, model) <= 1.02 * noise(before, model)
     assert roundings(after) == roundings(before) - 1
@@ -151,7 +151,7 @@ def test_a_move_before_an_activation_keeps_the_scale_of_its_output(move, activat
 def test_a_pad_with_another_value_keeps_its_qdq_pair(tmp_path):
     constants = {"pads": np.array([0, 0, 1, 1, 0, 0, 1, 1], INT), "value": np.float32(3.0)}
     model = read(network(("Pad", ["a", "pads", "value"], "b", {}), constants=constants), tmp_path)
-    paths = [quantized(model, tmp_path / f"{moves}.onnx", moves=moves) for moves in (True, False)]
+    paths = [quantized(model, tmp_path / f"{moves}.onnx", move_ops_in_int8=moves) for moves in (True, False)]
     assert paths[0].read_bytes() == paths[1].read_bytes()
 
 
@@ -166,8 +166,8 @@ def test_a_small_convolution_is_pooled_in_float_to_the_bit(tmp_path):
     assert [n.op_type for n in found.model.graph.node] == ["Conv", "Relu", "MaxPool", "Max", "Conv"]
     assert found.in_float.keys() == {"b", "r"} and unprofitable_convolutions(found.model).keys() == {"first"}
     np.testing.assert_array_equal(outputs(found.model, RGB), outputs(model, RGB))
-    leave = found.in_float.keys() | {"first"}
-    path = quantized(found.model, tmp_path / "after.onnx", RGB, leave=leave)
+    in_float = found.in_float.keys() | {"first"}
+    path = quantized(found.model, tmp_path / "after.onnx", RGB, in_float=in_float)
     assert pairs_left(path) == 1  # the output
     assert noise(path, model, RGB) < noise(quantized(model, tmp_path / "before.onnx", RGB), model, RGB)
     assert not fused(found.model, thin=True).changes
@@ -197,6 +197,6 @@ def test_the_tail_behind_an_operator_without_an_integer_kernel_is_float(tmp_path
     found = fused(model, thin=False)
     assert found.in_float.keys() == {"mul", "concat"}
     before = quantized(model, tmp_path / "before.onnx")
-    after = quantized(found.model, tmp_path / "after.onnx", leave=found.in_float)
+    after = quantized(found.model, tmp_path / "after.onnx", in_float=found.in_float)
     assert pairs_left(after) <= pairs_left(before) and roundings(after) < roundings(before)
     assert noise(after, model) < 1.05 * noise(before, model)  # what is left is made before the tail

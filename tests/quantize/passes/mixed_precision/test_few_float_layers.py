@@ -28,9 +28,9 @@ def at(sqnr_db):
 def closeness(shares, tried):
     """The noise that is left with some layers in float; `tried` collects the sets that were tried."""
 
-    def db(leave):
-        tried.append(leave)
-        return -10 * np.log10(sum(s for name, s in shares.items() if name not in leave))
+    def db(in_float):
+        tried.append(in_float)
+        return -10 * np.log10(sum(s for name, s in shares.items() if name not in in_float))
 
     return db
 
@@ -39,7 +39,7 @@ def test_the_fewest_layers_that_gain_nearly_the_most():
     shares, tried = {"a": 0.010, "b": 0.008, "c": 0.0001, "heavy": 0.001}, []
     ranked = [noise(n, s) for n, s in shares.items()]
     few = few_in_float(at(17.2), frozenset(), lambda: ranked, WORK, closeness(shares, tried))
-    assert few.leave == {"a", "b"} and few.work == pytest.approx(0.03)
+    assert few.in_float == {"a", "b"} and few.work == pytest.approx(0.03)
     assert few.gain_db == pytest.approx(12.4, abs=0.1)
     assert few.added["a"].endswith("in float the outputs gain 6 dB or more for 3.0% of the work")
     assert len(tried) <= 7 and len(set(tried)) == len(tried)

@@ -58,8 +58,8 @@ class Pretended:
     def __init__(self, holds, known=40):
         self.holds, self.known, self.tried, self.integer = holds, known, [], 1
 
-    def write(self, leave):
-        self.written = leave
+    def write(self, in_float):
+        self.written = in_float
 
     def layers(self):
         return tuple(f"n{i:02}" for i in range(40))
@@ -69,10 +69,10 @@ class Pretended:
             Noise(n, frozenset({n}), (1 / (i + 1),), "rounding") for i, n in enumerate(self.layers())
         )[: self.known]
 
-    def judged(self, leave, progress):
-        self.write(leave)
-        self.tried.append(leave)
-        passed = self.holds(leave)
+    def judged(self, in_float, progress):
+        self.write(in_float)
+        self.tried.append(in_float)
+        passed = self.holds(in_float)
         return Fidelity("c", 1, (), passed=passed, why_failed=None if passed else "too far")
 
     def searched(self, most_tries=MOST_TRIES):
@@ -82,7 +82,7 @@ class Pretended:
 
 def all_of(*numbers):
     needed = {f"n{i:02}" for i in numbers}
-    return lambda leave: needed <= leave
+    return lambda in_float: needed <= in_float
 
 
 @pytest.mark.parametrize("number", [0, 1, 2, 3, 5, 11, 31, 32])
@@ -134,8 +134,8 @@ def test_a_layer_that_the_noise_ranks_last_or_does_not_know_is_found(needed, kno
 def test_layers_that_only_help_together_and_others_that_harm():
     """Two errors that cancel: the gate fails with one of the two in float, so neither alone can return to int8."""
 
-    def holds(leave):
-        return "n00" in leave and ("n01" in leave) == ("n02" in leave) and "n04" not in leave
+    def holds(in_float):
+        return "n00" in in_float and ("n01" in in_float) == ("n02" in in_float) and "n04" not in in_float
 
     variant = Pretended(holds)
     fidelity, left = variant.searched()
@@ -146,9 +146,11 @@ def test_layers_that_only_help_together_and_others_that_harm():
 def test_passes_repeat_until_every_layer_left_is_needed():
     """n03 can return to int8 only once n00 has."""
 
-    def holds(leave):
+    def holds(in_float):
         return (
-            "n02" in leave and ("n03" in leave or "n00" not in leave) and ("n00" in leave) <= ("n03" in leave)
+            "n02" in in_float
+            and ("n03" in in_float or "n00" not in in_float)
+            and ("n00" in in_float) <= ("n03" in in_float)
         )
 
     variant = Pretended(holds)
@@ -174,7 +176,7 @@ def test_large_models_get_fewer_tries_and_the_same_number_everywhere(macs, sampl
 
 
 def test_the_tries_are_bounded():
-    lucky = Pretended(lambda leave: len(leave) > 20 and sum(int(n[1:]) for n in leave) % 3 > 0)
+    lucky = Pretended(lambda in_float: len(in_float) > 20 and sum(int(n[1:]) for n in in_float) % 3 > 0)
     fidelity, left = lucky.searched()
     assert len(lucky.tried) <= 13 + 64
     assert not left or lucky.holds(lucky.written)
@@ -191,7 +193,7 @@ def test_a_gate_that_needs_too_many_layers_fails(number):
 
 
 def test_no_search_is_reported_where_no_layer_can_be_in_float():
-    variant = Pretended(lambda leave: False, known=0)
+    variant = Pretended(lambda in_float: False, known=0)
     variant.layers = tuple
     fidelity, left = variant.searched()
     assert (fidelity.passed, fidelity.search, left, len(variant.tried)) == (False, None, {}, 1)
