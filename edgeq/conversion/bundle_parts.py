@@ -46,7 +46,7 @@ def write(
         preprocessing=preprocessing,
         threads=job.target.threads,
         built=[(_candidate(m, model), m.path) for m in passed],
-        own={m.plan.id: (m.takes, m.gives) for m in passed if m.takes},
+        own={m.plan.id: (m.quantized_inputs, m.quantized_outputs) for m in passed if m.quantized_inputs},
         classes=_class_names(model, split),
     )
     check = _check_set(tuple(passed), model, split.heldout)
@@ -123,7 +123,7 @@ def _answers(
 
     answers = {}
     for one in made:
-        run = load(one.path, one.plan.format, as_this_host=one.plan.pairs_saturate)
+        run = load(one.path, one.plan.format, native_kernels=one.plan.pairs_saturate)
         rows = [run(tuple(np.asarray(array[i]) for array in inputs)) for i in range(len(inputs[0]))]
         if all(r.shape == f.shape for row in rows for r, f in zip(row, rows[0], strict=True)):
             answers[one.plan.id] = tuple(np.stack(column) for column in zip(*rows, strict=True))

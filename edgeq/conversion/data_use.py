@@ -14,7 +14,7 @@ from edgeq.plain_text import counted
 if TYPE_CHECKING:
     from edgeq.ingest.samples import Samples
     from edgeq.ingest.split import Split
-    from edgeq.quantize.closed_loop import InSequence
+    from edgeq.quantize.closed_loop import SequencePart
     from edgeq.quantize.evaluate.gate import Gate
     from edgeq.quantize.evaluate.judge import FloatReference
     from edgeq.quantize.samples import SamplesLike
@@ -30,7 +30,7 @@ class SampleSplit:
     """
 
     all: "Samples | None"
-    calibration: "Samples | InSequence | None"
+    calibration: "Samples | SequencePart | None"
     heldout: "SamplesLike"
     same_samples: bool
     data_sha256: str | None = None
@@ -142,17 +142,17 @@ def _notes(model: Model, split: SampleSplit, no_scores: str) -> Iterator[str]:
 
 def _states_in(model: Model, heldout: "SamplesLike") -> Iterator[tuple[str, str, str]]:
     """Of each state that is fed back its output, its input, and how that was found out."""
-    from edgeq.quantize.closed_loop import InSequence
+    from edgeq.quantize.closed_loop import SequencePart
 
-    for state in heldout.sequence.states if isinstance(heldout, InSequence) else ():
+    for state in heldout.sequence.states if isinstance(heldout, SequencePart) else ():
         yield model.outputs[state.output].name, model.inputs[state.input].name, state.by
 
 
 def _of_states(model: Model, heldout: "SamplesLike") -> Iterator[str]:
     """How candidates with states are judged."""
-    from edgeq.quantize.closed_loop import InSequence
+    from edgeq.quantize.closed_loop import SequencePart
 
-    if not isinstance(heldout, InSequence):
+    if not isinstance(heldout, SequencePart):
         return
     states = _states_in(model, heldout)
     named = ", ".join(f"{output} is fed back into {given} ({by})" for output, given, by in states)
@@ -178,7 +178,7 @@ def _of_shapes(found: Varied) -> str:
     )
 
 
-def _is_constant(samples: "Samples | InSequence") -> bool:
+def _is_constant(samples: "Samples | SequencePart") -> bool:
     """Reads no further than to the first value that differs."""
     first = [array.flat[0] for array in samples[0] if array.size]
     return not any(

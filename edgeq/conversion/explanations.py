@@ -13,12 +13,12 @@ from edgeq.nouns.progress import Note
 from edgeq.nouns.results import Conversion
 from edgeq.quantize.audit.explain import explain as explain_layers
 from edgeq.quantize.audit.matching import matched_tensors
-from edgeq.quantize.plan import AS_IS
+from edgeq.quantize.plan import PREQUANTIZED
 from edgeq.request.tell import Tell, shares
 
 # Of the samples that the bundle carries: shares of errors settle early.
 _SAMPLES = 16
-_NOT_QUANTIZED = ("float", AS_IS)
+_NOT_QUANTIZED = ("float", PREQUANTIZED)
 
 
 def explanations(conversion: Conversion, plan: Plan, tell: Tell) -> tuple[Explanation, ...]:
@@ -57,7 +57,7 @@ def explanations(conversion: Conversion, plan: Plan, tell: Tell) -> tuple[Explan
 
 def _nothing_to_explain(conversion: Conversion, plan: Plan) -> BundleRefused:
     name = conversion.bundle.manifest.name
-    if any(c.recipe == AS_IS for c in plan.candidates):
+    if any(c.recipe == PREQUANTIZED for c in plan.candidates):
         return BundleRefused(
             f"{name} is already quantized: without its float model no layer error can be measured",
             "explain the float model that it was made from",

@@ -87,9 +87,9 @@ def _non_finite_value(outputs: "Sequence[np.ndarray]") -> str:
 
 def _name(samples: "SamplesLike", i: int) -> str:
     from edgeq.ingest.samples import Samples
-    from edgeq.quantize.closed_loop import InSequence
+    from edgeq.quantize.closed_loop import SequencePart
 
-    part = samples.part if isinstance(samples, InSequence) else samples
+    part = samples.part if isinstance(samples, SequencePart) else samples
     assert isinstance(part, Samples)  # as divide() made it
     return part.stored.name(part.indices[i])
 

@@ -51,16 +51,16 @@ def make_candidates(
                 options=options,
             )
         tell(one.fidelity)
-        if one.few is not None:
-            tell(Note(f"{one.few.plan.id} is also raced: {one.few.plan.reason}", detail=True))
-            tell(one.few.fidelity)
+        if one.few_float is not None:
+            tell(Note(f"{one.few_float.plan.id} is also raced: {one.few_float.plan.reason}", detail=True))
+            tell(one.few_float.fidelity)
         if candidate.pairs_saturate:
             _tell_of_saturation(one, job.target.name, tell)
         return one
 
     made, broken = _all_that_can_be(plan.candidates, job.request.recipe, built, tell)
     plan = _with_few(_without(plan, broken), made)
-    made = [each for one in made for each in (one, one.few) if each is not None]
+    made = [each for one in made for each in (one, one.few_float) if each is not None]
     fallbacks = needed_fallbacks(plan, tuple(one.fidelity for one in made))
     if fallbacks:
         also = ", ".join(c.id for c in fallbacks)
@@ -133,7 +133,7 @@ def _why(candidate: CandidatePlan, error: ConversionFailed | ExtraMissing | RunT
 
 def _with_few(plan: Plan, made: "list[Made]") -> Plan:
     """Each candidate with a few layers in float follows its fully quantized one."""
-    few = {one.plan.id: (one.few.plan,) for one in made if one.few is not None}
+    few = {one.plan.id: (one.few_float.plan,) for one in made if one.few_float is not None}
     return replace(plan, candidates=tuple(p for c in plan.candidates for p in (c, *few.get(c.id, ()))))
 
 

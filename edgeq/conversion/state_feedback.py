@@ -22,7 +22,7 @@ def with_state_feedback(split: SampleSplit, model: Model, job: ConversionJob) ->
     """
     from edgeq.conversion.recurrent_state import Found, find_states, may_have_states, named_states
     from edgeq.ingest.samples import Samples
-    from edgeq.quantize.closed_loop import InSequence, Steps, with_states_of
+    from edgeq.quantize.closed_loop import SequencePart, Sequences, with_states_of
     from edgeq.quantize.run_model import load
 
     samples, calibration, heldout = split.all, split.calibration, split.heldout
@@ -43,7 +43,7 @@ def with_state_feedback(split: SampleSplit, model: Model, job: ConversionJob) ->
         return split
     place = {index: position for position, index in enumerate(samples.indices)}
     judged, calibrates = (
-        InSequence(part, Steps(samples, states, tuple(place[i] for i in part.indices)))
+        SequencePart(part, Sequences(samples, states, tuple(place[i] for i in part.indices)))
         for part in (heldout, calibration)
     )
     if not all(s.recorded for s in states):

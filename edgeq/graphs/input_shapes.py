@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 Shapes = Mapping[str, tuple[int, ...]]  # by input
 
-AS_IT_IS: Shapes = MappingProxyType({})
+OPEN_SHAPES: Shapes = MappingProxyType({})  # open dimensions stay open
 
 
 def sized(model: "ModelProto", shapes: Shapes) -> "ModelProto":
@@ -33,7 +33,7 @@ def largest(model: "ModelProto", samples: Iterable[tuple[tuple[int, ...], ...]])
     stored = {i.name for i in model.graph.initializer}
     inputs = [v for v in model.graph.input if v.name not in stored]
     if not any(_open(v) for v in inputs):
-        return AS_IT_IS
+        return OPEN_SHAPES
     most = max(samples, key=lambda shapes: sum(map(math.prod, shapes)))
     return dict(zip((v.name for v in inputs), most, strict=True))
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from edgeq.foreign import as_conversion_failed
 
-from .input_shapes import AS_IT_IS, Shapes, largest, sized
+from .input_shapes import OPEN_SHAPES, Shapes, largest, sized
 from .onnx_index import OnnxIndex, bodies, index_of, nodes_within
 from .onnx_io import read_onnx
 from .tflite import read_tflite
@@ -25,7 +25,7 @@ from .tflite import read_tflite
 Node = tuple[tuple[str, ...], tuple[str, ...]]  # names read, names written
 
 
-def predict_peak(path: Path, format: str, shapes: Shapes = AS_IT_IS) -> int:
+def predict_peak(path: Path, format: str, shapes: Shapes = OPEN_SHAPES) -> int:
     """Bytes above the loaded runtime; `shapes` are those of open inputs. Raises ConversionFailed when the file cannot be
     read.
     """
@@ -40,7 +40,7 @@ def activation_bytes(path: Path, format: str, samples: Iterable[tuple[tuple[int,
     """Of the tensors that live at once while the largest sample is run, given the shapes of each one's inputs. Raises ConversionFailed when the file cannot be
     read.
     """
-    _, nodes, sizes, kept = _read_onnx(path, AS_IT_IS, samples) if format == "onnx" else _read_tflite(path)
+    _, nodes, sizes, kept = _read_onnx(path, OPEN_SHAPES, samples) if format == "onnx" else _read_tflite(path)
     return live_peak(nodes, sizes, kept)
 
 

@@ -60,8 +60,10 @@ class Session:
         return found
 
 
-def ort_session(model: Model, *, threads: int, optimize: bool = True, as_this_host: bool = False) -> Session:
-    """Without `optimize` each operator runs by its own definition. `as_this_host` keeps the host's own integer kernels, for
+def ort_session(
+    model: Model, *, threads: int, optimize: bool = True, native_kernels: bool = False
+) -> Session:
+    """Without `optimize` each operator runs by its own definition. `native_kernels` keeps the host's own integer kernels, for
     a target that saturates like it. Raises whatever onnxruntime raises.
     """
     import onnxruntime as ort
@@ -69,7 +71,7 @@ def ort_session(model: Model, *, threads: int, optimize: bool = True, as_this_ho
     options = _options(threads)
     if not optimize:
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    elif not as_this_host and host_saturates():
+    elif not native_kernels and host_saturates():
         options.add_session_config_entry(_EXACT, "1")
         try:
             return Session(_open(model, options))
@@ -110,7 +112,7 @@ def host_saturates() -> bool:
         quiet(),
         as_conversion_failed("onnxruntime does not multiply two small integer matrices on this host"),
     ):
-        found = ort_session(_integer_product(), threads=1, as_this_host=True).run(None, {"a": rows})[0]
+        found = ort_session(_integer_product(), threads=1, native_kernels=True).run(None, {"a": rows})[0]
     return bool(np.any(found != _ACTIVATION * _WEIGHT * _DEPTH))
 
 

@@ -148,7 +148,7 @@ def opcode_of(model: "ModelT", kind: int) -> int:
     return len(model.operatorCodes) - 1
 
 
-def stands_for_reals(tensor: "TensorT") -> bool:
+def is_float_or_quantized(tensor: "TensorT") -> bool:
     """Whether it holds float32, or integers with a scale."""
     q = tensor.quantization
     return tensor.type == 0 or (q is not None and q.scale is not None and len(q.scale) > 0)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from edgeq.foreign import as_conversion_failed
 
-from .input_shapes import AS_IT_IS, Shapes, sized
+from .input_shapes import OPEN_SHAPES, Shapes, sized
 from .onnx_index import index_of
 from .onnx_io import opset_of, read_onnx
 from .op_sets import HEAVY
@@ -62,12 +62,12 @@ class GraphWork:
         return sum(self.macs.get(o, 0) for o in operators) / weights if weights else 0.0
 
 
-def work_of(path: Path, format: str, shapes: Shapes = AS_IT_IS) -> GraphWork:
+def work_of(path: Path, format: str, shapes: Shapes = OPEN_SHAPES) -> GraphWork:
     """`shapes` are those of open inputs. Raises ConversionFailed when the file is none of its format."""
     return _onnx_work(path, shapes) if format == "onnx" else _tflite_work(path)
 
 
-def macs_of_file(path: Path, shapes: Shapes = AS_IT_IS) -> int:
+def macs_of_file(path: Path, shapes: Shapes = OPEN_SHAPES) -> int:
     """Multiply-accumulates of one run of an .onnx or .tflite file, without the memory that its weights take. `shapes` are
     those of open inputs. Raises ConversionFailed when the file cannot be read.
     """

@@ -1,4 +1,5 @@
-"""Samples that are steps of a sequence: a model with states is run over all of them, each step from its own state.
+"""Samples that are steps of sequences: a model with recurrent state runs freely, each step from the state that its own last
+step left, not from the recorded one (free-running, not teacher-forced).
 
 Judged step by step, from float's recorded state, an error never meets its own consequences: a denoiser in int8 had 36 dB of
 every step and lost 3.4 dB of what it put out when it ran.
@@ -33,7 +34,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class Steps:
+class Sequences:
     """`samples` in their order; `states` go from step to step. `positions` are the steps that belong to this part: all of
     them are run, and only these are judged, or calibrate.
     """
@@ -54,13 +55,13 @@ class Steps:
 
 
 @dataclass(frozen=True)
-class InSequence:
+class SequencePart:
     """`part` with the sequence that it is a part of. `inputs` replace the stored states of each sample of the part where
     these are only what a sequence begins with.
     """
 
     part: SamplesLike
-    sequence: Steps
+    sequence: Sequences
     inputs: tuple[dict[int, Array], ...] = ()
 
     @property
@@ -95,7 +96,7 @@ class InSequence:
         return (self[i] for i in range(self.count))
 
 
-def outputs_of(sequence: Steps, runner: Model) -> Iterator[tuple[Array, ...]]:
+def outputs_of(sequence: Sequences, runner: Model) -> Iterator[tuple[Array, ...]]:
     """The outputs at the sequence's positions, each step run from the state that the step before left."""
     wanted = set(sequence.positions)
     last = max(wanted, default=-1)
@@ -104,7 +105,7 @@ def outputs_of(sequence: Steps, runner: Model) -> Iterator[tuple[Array, ...]]:
             yield outputs
 
 
-def with_states_of(sequence: Steps, runner: Model, parts: Sequence[InSequence]) -> list[InSequence]:
+def with_states_of(sequence: Sequences, runner: Model, parts: Sequence[SequencePart]) -> list[SequencePart]:
     """`parts` with the states that `runner`, float, has at their steps."""
     at: dict[int, dict[int, Array]] = {t: {} for part in parts for t in part.sequence.positions}
     for t, (arrays, _) in enumerate(_steps(sequence, runner, sequence.samples.count)):
@@ -114,7 +115,7 @@ def with_states_of(sequence: Steps, runner: Model, parts: Sequence[InSequence]) 
 
 
 def _steps(
-    sequence: Steps, runner: Model, count: int
+    sequence: Sequences, runner: Model, count: int
 ) -> Iterator[tuple[tuple[Array, ...], tuple[Array, ...]]]:
     outputs: tuple[Array, ...] = ()
     for t in range(count):

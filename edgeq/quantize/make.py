@@ -11,7 +11,7 @@ from pathlib import Path
 from edgeq import catalog
 from edgeq.errors import DataRefused
 from edgeq.graphs.float_graph import read
-from edgeq.graphs.input_shapes import AS_IT_IS, Shapes
+from edgeq.graphs.input_shapes import OPEN_SHAPES, Shapes
 from edgeq.graphs.memory import predict_peak
 from edgeq.graphs.onnx_io import oldest_runtime, read_onnx
 from edgeq.graphs.ort_session import host_saturates
@@ -27,14 +27,14 @@ from edgeq.quantize.audit import float_layers, kernels
 from edgeq.quantize.backends.litert.kernels import oldest_version
 from edgeq.quantize.calibration.array_cache import ArrayCache
 from edgeq.quantize.evaluate import evaluator
-from edgeq.quantize.evaluate.gate import Gate, too_few
+from edgeq.quantize.evaluate.gate import Gate, cannot_pass_with
 from edgeq.quantize.evaluate.judge import float_reference, judge
 from edgeq.quantize.evaluate.verdict_cache import VerdictCache, verdict_cache
 from edgeq.quantize.options import DEFAULTS, Options
 from edgeq.quantize.passes import fuse, mixed_precision
 from edgeq.quantize.passes.mixed_precision import few_float_layers
 from edgeq.quantize.passes.mixed_precision.minimize_float_set import tries_for
-from edgeq.quantize.plan import AS_IS, NO_FLOAT
+from edgeq.quantize.plan import NO_FLOAT, PREQUANTIZED
 from edgeq.quantize.quantization import Context, Quantization
 from edgeq.quantize.run_model import Progress, load, no_progress
 from edgeq.quantize.samples import SamplesLike
@@ -47,8 +47,8 @@ _SCRATCH = ("outputs", evaluator.SCRATCH)
 class Made:
     """A candidate that exists, with its verdict. `inputs` and `outputs` are the file's own names in its order, `input_types` its element
     types where the runtime tells them; `memory_bytes` is the predicted peak above the loaded runtime; `min_runtime` the
-    oldest runtime version that reads the file, if known. `takes` and `gives`: its inputs and outputs as they are where an
-    application feeds it integers that stand for reals; else empty. `few`: the same with a few layers in float, a candidate
+    oldest runtime version that reads the file, if known. `quantized_inputs` and `quantized_outputs`: the file's own where an
+    application feeds it integers (--integer-io); else empty. `few_float`: the same with a few layers in float, a candidate
     of its own.
     """
 
@@ -60,9 +60,9 @@ class Made:
     memory_bytes: int
     fidelity: Fidelity
     input_types: tuple[str, ...] = ()
-    takes: tuple[TensorSpec, ...] = ()
-    gives: tuple[TensorSpec, ...] = ()
-    few: "Made | None" = None
+    quantized_inputs: tuple[TensorSpec, ...] = ()
+    quantized_outputs: tuple[TensorSpec, ...] = ()
+    few_float: "Made | None" = None
 
 
 def make(
@@ -97,7 +97,7 @@ def make(
         started = time.monotonic()
         few = few_float_layers.run(q, context)
         if few is not q:
-            made = replace(made, few=_made(few, _moved(context.path, few), model, context, started))
+            made = replace(made, few_float=_made(few, _moved(context.path, few), model, context, started))
         context.path.write_bytes(plain)
     for scratch in _SCRATCH:
         shutil.rmtree(folder / scratch, ignore_errors=True)
@@ -107,7 +107,7 @@ def make(
 def _float(candidate: CandidatePlan, model: Model) -> Quantization:
     """The state before any pass."""
     source = Path(model.files[candidate.format])
-    recipe = None if candidate.recipe == AS_IS else catalog.recipe(candidate.recipe)
+    recipe = None if candidate.recipe == PREQUANTIZED else catalog.recipe(candidate.recipe)
     method, bits = (recipe.method, recipe.weight_bits) if recipe else ("none", 8)
     graph = read(source) if candidate.format == "onnx" and method != "none" else None
     return Quantization(candidate, method, bits, source, graph)
@@ -141,7 +141,7 @@ def _context(
     def judged(progress: Progress) -> Fidelity:
         return judge(
             candidate.id,
-            load(path, candidate.format, threads, as_this_host=candidate.pairs_saturate),
+            load(path, candidate.format, threads, native_kernels=candidate.pairs_saturate),
             reference,
             heldout,
             gate,
@@ -170,11 +170,11 @@ def _most_tries(
     q: Quantization, model: Model, heldout: SamplesLike, gate: Gate, options: Options
 ) -> int | None:
     """By counted work, not by time: a large model gets fewer tries, and every machine the same number."""
-    if mixed_precision.NAME not in options.passes or too_few(gate, heldout.count):
+    if mixed_precision.NAME not in options.passes or cannot_pass_with(gate, heldout.count):
         return None
     if options.search_tries is not None:
         return options.search_tries
-    shapes = model.varied.largest if model.varied else AS_IT_IS
+    shapes = model.varied.largest if model.varied else OPEN_SHAPES
     macs = work_of(q.source, q.format, shapes).macs
     return tries_for(sum(macs.values()) * heldout.count)
 
@@ -204,7 +204,7 @@ def _made(q: Quantization, path: Path, model: Model, context: Context, started: 
     candidate = q.candidate
     fidelity = _judged(_audited(q, path, context.verdicts), q, path)
     fidelity = replace(fidelity, seconds=round(time.monotonic() - started, 3))
-    shapes: Shapes = model.varied.largest if model.varied else AS_IT_IS
+    shapes: Shapes = model.varied.largest if model.varied else OPEN_SHAPES
     runner = load(path, candidate.format)
     return Made(
         plan=candidate,
@@ -212,8 +212,8 @@ def _made(q: Quantization, path: Path, model: Model, context: Context, started: 
         inputs=runner.inputs,
         outputs=runner.outputs,
         input_types=runner.input_types,
-        takes=runner.takes if q.integer_io else (),
-        gives=runner.gives if q.integer_io else (),
+        quantized_inputs=runner.quantized_inputs if q.integer_io else (),
+        quantized_outputs=runner.quantized_outputs if q.integer_io else (),
         min_runtime=_min_runtime(path, candidate),
         memory_bytes=predict_peak(path, candidate.format, shapes),
         fidelity=fidelity,
@@ -253,7 +253,7 @@ def _results(q: Quantization) -> tuple[PassResult, ...]:
 
 def _judged(fidelity: Fidelity, q: Quantization, path: Path) -> Fidelity:
     """Equal to float, and yet no candidate: it would be raced and shipped as what it is not."""
-    if q.candidate.recipe == AS_IS:
+    if q.candidate.recipe == PREQUANTIZED:
         fidelity = replace(fidelity, gate=NO_FLOAT, as_it_came=True)
     if kernels.is_noop(q, path):
         return _not_shipped(fidelity, "nothing in the graph could be quantized")

@@ -269,10 +269,10 @@ def on_grid(steps: Floats, params: Params) -> Array:
 def dequantize(q: npt.ArrayLike, params: Params) -> Floats:
     """float32 values of q's shape. Raises as `quantize`."""
     numbers = np.asarray(q)
-    return real_values(numbers, *params.over(numbers.shape))
+    return dequantize_linear(numbers, *params.over(numbers.shape))
 
 
-def real_values(
+def dequantize_linear(
     q: Array, scale: npt.ArrayLike, zero_point: npt.ArrayLike = 0, axis: int | None = None
 ) -> Floats:
     """scale (q - zero_point) of stored integers of up to 16 bits, in float32 with one rounding, of the product.

@@ -10,7 +10,7 @@ from pathlib import Path
 from edgeq.catalog import require_runtime
 from edgeq.errors import DataRefused, ModelRefused, TargetRefused
 from edgeq.graphs.float_graph import PER_CHANNEL_OPSET
-from edgeq.graphs.input_shapes import AS_IT_IS
+from edgeq.graphs.input_shapes import OPEN_SHAPES
 from edgeq.graphs.op_sets import BLOCKWISE, DYNAMIC, LOWERED, STATIC
 from edgeq.graphs.work import GraphWork, work_of
 from edgeq.nouns.model import Model
@@ -26,7 +26,7 @@ from edgeq.quantize.scheme import (
     why_slower_than_float,
 )
 
-AS_IS = "as_is"
+PREQUANTIZED = "as_is"
 NO_FLOAT = (
     "none: the source is already quantized, so there is no float model to compare with"  # in place of a rule
 )
@@ -42,8 +42,8 @@ _NO_DATA = "there are no calibration samples (--data)"
 
 
 @dataclass(frozen=True)
-class _Wish:
-    """What was asked for, and what there is to decide with; `works` by graph format."""
+class _PlanInput:
+    """The request and the facts that decide what is built; `works` by graph format."""
 
     target: Target
     isa: tuple[str, ...]
@@ -86,20 +86,20 @@ def make_plan(
     runtimes, skipped = _usable_runtimes(model, target, runtime, dict(unavailable or {}))
     if model.quantized:
         cpu = target.cpu.isa if isa is None else isa
-        return _as_it_is(model, target, cpu, runtimes, recipe, skipped, integer_io)
-    shapes = model.varied.device if model.varied else AS_IT_IS
+        return _plan_prequantized(model, target, cpu, runtimes, recipe, skipped, integer_io)
+    shapes = model.varied.device if model.varied else OPEN_SHAPES
     works = {
         format: work_of(Path(model.files[format]), format, shapes)
         for format in {FORMATS[r] for r in runtimes}
     }
-    wish = _Wish(
+    given = _PlanInput(
         target, target.cpu.isa if isa is None else isa, has_data, recipe, integer_io, works, model.kept_opset
     )
     ranked: list[tuple[int, CandidatePlan]] = []
     for name in runtimes:
         # A recipe that is not for this runtime was never a choice; it is only mentioned to whoever asked for it.
         for r in (r for r in recipes if name in r.runtimes or r.name == recipe):
-            answer = _decide(r, name, wish)
+            answer = _decide(r, name, given)
             if isinstance(answer, Skipped):
                 skipped.append(answer)
             else:
@@ -107,7 +107,7 @@ def make_plan(
     ordered = tuple(c for _, c in sorted(ranked, key=lambda pair: pair[0]))
     fallbacks = tuple(c for c in ordered if c.recipe in _FALLBACKS and c.recipe != recipe)
     candidates = tuple(c for c in ordered if c not in fallbacks)
-    _enough(model, target, candidates, wish, skipped)
+    _require_quantized(model, target, candidates, given, skipped)
     if integer_io and not any(c.scheme is not None and c.scheme.integer_io for c in candidates):
         _no_integer_io(target, skipped)
     return Plan(target.name, candidates, tuple(skipped), fallbacks)
@@ -174,7 +174,7 @@ def _no_runtime(
     )
 
 
-def _as_it_is(
+def _plan_prequantized(
     model: Model,
     target: Target,
     isa: tuple[str, ...],
@@ -188,7 +188,7 @@ def _as_it_is(
             f"{model.name} is quantized already ({model.quantized}): what it takes and gives stays as it is",
             "leave out --integer-io to deploy it as it is, or give the float model",
         )
-    if recipe not in (None, AS_IS):
+    if recipe not in (None, PREQUANTIZED):
         raise ModelRefused(
             f"{model.name} is quantized already ({model.quantized}), so --recipe {recipe} cannot be applied",
             "leave out --recipe to deploy it as it is, or give the float model",
@@ -196,67 +196,73 @@ def _as_it_is(
     name = runtimes[0]
     reason = f"the source is quantized already ({model.quantized})"
     saturates = scheme_for(name, target.cpu.arch, isa)[0].pairs_fit
-    candidate = CandidatePlan(f"{name}-{AS_IS}", name, AS_IS, FORMATS[name], reason, pairs_saturate=saturates)
+    candidate = CandidatePlan(
+        f"{name}-{PREQUANTIZED}", name, PREQUANTIZED, FORMATS[name], reason, pairs_saturate=saturates
+    )
     return Plan(target.name, (candidate,), (*skipped, Skipped("every other recipe", reason)))
 
 
-def _decide(recipe: Recipe, runtime: str, wish: _Wish) -> tuple[int, CandidatePlan] | Skipped:
+def _decide(recipe: Recipe, runtime: str, given: _PlanInput) -> tuple[int, CandidatePlan] | Skipped:
     """(rank, candidate), a lower rank expected to be faster; or why not."""
     what = f"{runtime} {recipe.name}"
     if runtime not in recipe.runtimes:
         return Skipped(what, f"{recipe.name} is not made for {runtime}")
-    if recipe.method != "none" and wish.recipe not in (None, recipe.name):
-        return Skipped(what, f"--recipe {wish.recipe} was asked for")
+    if recipe.method != "none" and given.recipe not in (None, recipe.name):
+        return Skipped(what, f"--recipe {given.recipe} was asked for")
     if recipe.method == "static":
-        return _static(recipe, runtime, wish, what)
+        return _static(recipe, runtime, given, what)
     if recipe.method == "dynamic":
-        return _dynamic(recipe, runtime, wish, what)
+        return _dynamic(recipe, runtime, given, what)
     if recipe.method == "blockwise":
-        return _blockwise(recipe, runtime, wish, what)
+        return _blockwise(recipe, runtime, given, what)
     if recipe.method == "cast":
-        return _half(recipe, runtime, wish, what)
+        return _half(recipe, runtime, given, what)
     return _candidate(recipe, runtime, 8, "baseline: a quantized model must beat this to go live")
 
 
-def _static(recipe: Recipe, runtime: str, wish: _Wish, what: str) -> tuple[int, CandidatePlan] | Skipped:
-    if not wish.work(runtime).has(STATIC):
+def _static(
+    recipe: Recipe, runtime: str, given: _PlanInput, what: str
+) -> tuple[int, CandidatePlan] | Skipped:
+    if not given.work(runtime).has(STATIC):
         return Skipped(what, "the graph has no Conv, Gemm or MatMul with constant float32 weights")
-    if old := wish.lacks(runtime, 10, "QuantizeLinear"):
+    if old := given.lacks(runtime, 10, "QuantizeLinear"):
         return Skipped(what, old)
-    if not wish.has_data:
+    if not given.has_data:
         return Skipped(what, _NO_DATA)
     if recipe.activation_bits == 16:
         scheme, why = sixteen_bits()
         rank, candidate = _candidate(recipe, runtime, 10, why)
     else:
-        scheme, why = scheme_for(runtime, wish.target.cpu.arch, wish.isa)
+        scheme, why = scheme_for(runtime, given.target.cpu.arch, given.isa)
         # What it leaves in float, GRUs above all, runs no faster.
-        takes_most = wish.work(runtime).share(STATIC) >= _DOMINATES
-        if old := wish.lacks(runtime, PER_CHANNEL_OPSET, "scales per channel"):
+        takes_most = given.work(runtime).share(STATIC) >= _DOMINATES
+        if old := given.lacks(runtime, PER_CHANNEL_OPSET, "scales per channel"):
             scheme, why = replace(scheme, per_channel=False), f"{why}; one scale per tensor: {old}"
-        slower = why_slower_than_float(runtime, wish.target.cpu.arch, wish.isa)
+        slower = why_slower_than_float(runtime, given.target.cpu.arch, given.isa)
         expected = 9 if slower else 2 if takes_most else 6
         rank, candidate = _candidate(recipe, runtime, expected, f"{why}; {slower}" if slower else why)
-    integer_io = wish.integer_io and candidate.format == "tflite"
+    integer_io = given.integer_io and candidate.format == "tflite"
     return rank, replace(candidate, scheme=replace(scheme, integer_io=integer_io))
 
 
-def _dynamic(recipe: Recipe, runtime: str, wish: _Wish, what: str) -> tuple[int, CandidatePlan] | Skipped:
-    work, all_of_it = wish.work(runtime), _takes_convolutions(runtime)
+def _dynamic(
+    recipe: Recipe, runtime: str, given: _PlanInput, what: str
+) -> tuple[int, CandidatePlan] | Skipped:
+    work, all_of_it = given.work(runtime), _takes_convolutions(runtime)
     taken = (*DYNAMIC, *LOWERED)
     if not work.has(STATIC if all_of_it else taken):
         operators = "Conv, Gemm or MatMul" if all_of_it else "MatMul, Gemm, LSTM, GRU or RNN"
         return Skipped(what, f"the graph has no {operators} with constant float32 weights")
-    if old := wish.lacks(runtime, 11, "DynamicQuantizeLinear"):
+    if old := given.lacks(runtime, 11, "DynamicQuantizeLinear"):
         return Skipped(what, old)
     share, weights = work.share(taken), work.weight_share(taken)
     words = f"{share:.0%} of the work and {weights:.0%} of the weights are those of {_listed(work, taken)}"
-    wanted = wish.recipe is not None or (all_of_it and not wish.has_data)
+    wanted = given.recipe is not None or (all_of_it and not given.has_data)
     if not wanted and max(share, weights) < _WORTH_TRYING:
         rest = "run faster with static ranges" if all_of_it else "would stay in float"
         return Skipped(what, f"{words}: convolutions {rest} (--recipe {recipe.name} builds it)")
     rank, candidate = _candidate(recipe, runtime, 1 if work.share(DYNAMIC) >= _DOMINATES else 5, words)
-    return rank, replace(candidate, scheme=dynamic_scheme(runtime, wish.target.cpu.arch, wish.isa))
+    return rank, replace(candidate, scheme=dynamic_scheme(runtime, given.target.cpu.arch, given.isa))
 
 
 def _listed(work: GraphWork, operators: tuple[str, ...]) -> str:
@@ -270,8 +276,10 @@ def _takes_convolutions(runtime: str) -> bool:
     return FORMATS[runtime] == "tflite"
 
 
-def _blockwise(recipe: Recipe, runtime: str, wish: _Wish, what: str) -> tuple[int, CandidatePlan] | Skipped:
-    work, why_not = wish.work(runtime), why_no_blocks(wish.target.cpu.arch, wish.isa)
+def _blockwise(
+    recipe: Recipe, runtime: str, given: _PlanInput, what: str
+) -> tuple[int, CandidatePlan] | Skipped:
+    work, why_not = given.work(runtime), why_no_blocks(given.target.cpu.arch, given.isa)
     if why_not:
         return Skipped(what, why_not)
     if not work.has(BLOCKWISE):
@@ -281,19 +289,19 @@ def _blockwise(recipe: Recipe, runtime: str, wish: _Wish, what: str) -> tuple[in
         f"{share:.0%} of the work and {weights:.0%} of the weights are those of {_listed(work, BLOCKWISE)}"
     )
     words += f", {rows:.0f} rows at a time" if rows > 1 else ", one row at a time"
-    if wish.recipe is None and min(share, weights) < _DOMINATES:
+    if given.recipe is None and min(share, weights) < _DOMINATES:
         return Skipped(what, f"{words}: the rest would stay in float (--recipe {recipe.name} builds it)")
-    if wish.recipe is None and rows >= _MANY_ROWS:
+    if given.recipe is None and rows >= _MANY_ROWS:
         return Skipped(what, f"{words}: int8_dynamic is faster (--recipe {recipe.name} builds it)")
     return _candidate(recipe, runtime, 0 if recipe.weight_bits < 8 else 3, words)
 
 
-def _half(recipe: Recipe, runtime: str, wish: _Wish, what: str) -> tuple[int, CandidatePlan] | Skipped:
-    if wish.target.cpu.arch != "aarch64":
+def _half(recipe: Recipe, runtime: str, given: _PlanInput, what: str) -> tuple[int, CandidatePlan] | Skipped:
+    if given.target.cpu.arch != "aarch64":
         return Skipped(
-            what, f"onnxruntime has no float16 kernels for {wish.target.cpu.arch}: it computes in float32"
+            what, f"onnxruntime has no float16 kernels for {given.target.cpu.arch}: it computes in float32"
         )
-    if not has_half(wish.isa):
+    if not has_half(given.isa):
         return Skipped(what, "this CPU has no float16 arithmetic (no asimdhp): it would compute in float32")
     return _candidate(recipe, runtime, 4, "asimdhp: float16 arithmetic, half the bytes")
 
@@ -304,24 +312,28 @@ def _candidate(recipe: Recipe, runtime: str, rank: int, reason: str) -> tuple[in
     return rank, CandidatePlan(f"{runtime}-{recipe.name}", runtime, recipe.name, FORMATS[runtime], reason)
 
 
-def _enough(
-    model: Model, target: Target, candidates: tuple[CandidatePlan, ...], wish: _Wish, skipped: list[Skipped]
+def _require_quantized(
+    model: Model,
+    target: Target,
+    candidates: tuple[CandidatePlan, ...],
+    given: _PlanInput,
+    skipped: list[Skipped],
 ) -> None:
     """Refuses a plan that has nothing of what was asked for: by default, int8."""
     made = {c.recipe for c in candidates}
-    if wish.recipe in made or (wish.recipe is None and any(name.startswith("int8") for name in made)):
+    if given.recipe in made or (given.recipe is None and any(name.startswith("int8") for name in made)):
         return
     details = [f"{s.what}: {s.reason}" for s in skipped]
     if any(s.reason == _NO_DATA for s in skipped):
         raise DataRefused(
             f"static int8 needs calibration samples, and there are none for {model.name}",
-            f"give --data (an .npz, a folder, or file.py:function), or choose {_alternatives(target, wish)}",
+            f"give --data (an .npz, a folder, or file.py:function), or choose {_alternatives(target, given)}",
             details=details,
         )
-    if wish.recipe is not None:
+    if given.recipe is not None:
         raise TargetRefused(
-            f"--recipe {wish.recipe} cannot be built from {model.name} for {target.name}",
-            f"choose {_alternatives(target, wish)}, or leave out --recipe",
+            f"--recipe {given.recipe} cannot be built from {model.name} for {target.name}",
+            f"choose {_alternatives(target, given)}, or leave out --recipe",
             details=details,
         )
 
@@ -334,14 +346,14 @@ def _no_integer_io(target: Target, skipped: list[Skipped]) -> None:
     )
 
 
-def _alternatives(target: Target, wish: _Wish) -> str:
+def _alternatives(target: Target, given: _PlanInput) -> str:
     found = []
     if (
-        wish.recipe != "int8_dynamic"
-        and "onnx" in wish.works
-        and wish.works["onnx"].has((*DYNAMIC, *LOWERED))
+        given.recipe != "int8_dynamic"
+        and "onnx" in given.works
+        and given.works["onnx"].has((*DYNAMIC, *LOWERED))
     ):
         found.append("--recipe int8_dynamic (MatMul, Gemm, LSTM and GRU in int8)")
-    if wish.recipe != "fp16" and target.cpu.arch == "aarch64" and has_half(wish.isa):
+    if given.recipe != "fp16" and target.cpu.arch == "aarch64" and has_half(given.isa):
         found.append("--recipe fp16")
     return " or ".join([*found, "--recipe float"])

@@ -15,8 +15,8 @@ from edgeq.graphs.stages import ending_at
 from edgeq.graphs.tflite_session import feed, interpreter_of
 from edgeq.limited.native_call import native_call
 from edgeq.nouns.tensor import Affine, TensorSpec
-from edgeq.quantize.closed_loop import InSequence, outputs_of
-from edgeq.quantize.numerics import real_values
+from edgeq.quantize.closed_loop import SequencePart, outputs_of
+from edgeq.quantize.numerics import dequantize_linear
 from edgeq.quantize.samples import Array, SamplesLike
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ class Runner:
     """A loaded model: call it with one array per input, get one float array per float output.
 
     `inputs` and `outputs` are the file's own names, in its order, `input_types` numpy's names of the types where the
-    runtime tells them. Integer outputs that carry a scale come back as
-    reals, and real inputs are quantized where the file wants integers: `takes` and `gives` say so, where it does.
+    runtime tells them. Integer outputs that carry a scale are dequantized, and float inputs are quantized where the file wants
+    integers: `quantized_inputs` and `quantized_outputs` are the file's own, for LiteRT.
     """
 
     def __init__(
@@ -45,11 +45,12 @@ class Runner:
         outputs: tuple[str, ...],
         step: Callable[[tuple[Array, ...]], tuple[Array, ...]],
         input_types: tuple[str, ...] = (),
-        takes: tuple[TensorSpec, ...] = (),
-        gives: tuple[TensorSpec, ...] = (),
+        quantized_inputs: tuple[TensorSpec, ...] = (),
+        quantized_outputs: tuple[TensorSpec, ...] = (),
     ) -> None:
         self.inputs, self.outputs, self._step = inputs, outputs, step
-        self.input_types, self.takes, self.gives = input_types, takes, gives
+        self.input_types = input_types
+        self.quantized_inputs, self.quantized_outputs = quantized_inputs, quantized_outputs
 
     def __call__(self, arrays: tuple[Array, ...]) -> tuple[Array, ...]:
         return self._step(arrays)
@@ -60,15 +61,15 @@ def load(
     format: str,
     threads: int = 1,
     *,
-    as_this_host: bool = False,
-    by_definition: bool = False,
+    native_kernels: bool = False,
+    unoptimized: bool = False,
 ) -> Runner:
-    """Integer sums are exact, as on ARM and with VNNI; `as_this_host` keeps this CPU's, saturating or not. `by_definition`:
+    """Integer sums are exact, as on ARM and with VNNI; `native_kernels` keeps this CPU's, saturating or not. `unoptimized`:
     an ONNX graph runs operator by operator as it is written, without the runtime's optimisations.
 
     Raises ConversionFailed when the runtime refuses the file, ExtraMissing when LiteRT is not installed.
     """
-    return _onnx(path, threads, as_this_host, by_definition) if format == "onnx" else _tflite(path, threads)
+    return _onnx(path, threads, native_kernels, unoptimized) if format == "onnx" else _tflite(path, threads)
 
 
 def run(
@@ -85,7 +86,7 @@ def run(
     Large outputs are kept in files below `scratch`; outputs whose shape varies become object arrays.
     """
     found: list[Array] = []
-    if isinstance(samples, InSequence):
+    if isinstance(samples, SequencePart):
         steps = outputs_of(samples.sequence, runner)
     else:
         steps = (runner(samples[i]) for i in range(samples.count))
@@ -139,9 +140,9 @@ def _as_objects(stacked: Array, filled: int) -> Array:
     return loose  # type: ignore[no-any-return]
 
 
-def _onnx(path: Path, threads: int, as_this_host: bool, by_definition: bool) -> Runner:
+def _onnx(path: Path, threads: int, native_kernels: bool, unoptimized: bool) -> Runner:
     with as_conversion_failed(f"onnxruntime does not load {path.name}"):
-        session = ort_session(path, threads=threads, optimize=not by_definition, as_this_host=as_this_host)
+        session = ort_session(path, threads=threads, optimize=not unoptimized, native_kernels=native_kernels)
     inputs = tuple(i.name for i in session.get_inputs())
     outputs = tuple(o.name for o in session.get_outputs())
 
@@ -160,7 +161,7 @@ def _tflite(path: Path, threads: int) -> Runner:
     def step(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
         feed(interpreter, arrays)
         native_call(interpreter.invoke)
-        return tuple(_real(interpreter.get_tensor(o["index"]), o) for o in outputs)
+        return tuple(_dequantized(interpreter.get_tensor(o["index"]), o) for o in outputs)
 
     return Runner(
         tuple(i["name"] for i in inputs),
@@ -179,8 +180,8 @@ def _spec(detail: dict[str, Any]) -> TensorSpec:
     return TensorSpec(detail["name"], np.dtype(detail["dtype"]).name, shape, affine)
 
 
-def _real(array: Array, detail: dict[str, Any]) -> Array:
+def _dequantized(array: Array, detail: dict[str, Any]) -> Array:
     scale, zero = detail["quantization"]
     if not scale or not np.issubdtype(array.dtype, np.integer):
         return np.array(array)
-    return real_values(array, scale, zero)
+    return dequantize_linear(array, scale, zero)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from edgeq.quantize.numerics import INT8, Granularity, quantize, real_values, symmetric
+from edgeq.quantize.numerics import INT8, Granularity, dequantize_linear, quantize, symmetric
 
 Doubles = npt.NDArray[np.float64]
 Bytes = npt.NDArray[np.uint8]
@@ -22,7 +22,7 @@ _SHRINKS = np.linspace(1.0, 0.5, 11)
 @dataclass(frozen=True)
 class Weights:
     """Of a fitted layer: `integers` int8 in the file's shape (LiteRT: outputs, inputs, kernel), `scale` one per row or one
-    for all, `bias` in reals, None where it has none to set.
+    for all, `bias` dequantized, None where it has none to set.
     """
 
     integers: npt.NDArray[np.int8]
@@ -43,7 +43,7 @@ class Blocks:
     def values(self) -> npt.NDArray[np.float32]:
         """[rows, k], as the kernel has them."""
         spread, shape = Granularity(1, self.size).spread, self.integers.shape
-        return real_values(self.integers, spread(self.scales, shape), spread(self.zeros, shape))
+        return dequantize_linear(self.integers, spread(self.scales, shape), spread(self.zeros, shape))
 
     def packed(self) -> tuple[Bytes, Bytes]:
         """Integers [rows, blocks, bytes of a block] and zero points [rows * bytes of a row], low half first."""

@@ -71,14 +71,14 @@ def test_layers_may_share_their_weights(readers, tmp_path):
         np.testing.assert_array_equal(one, other)
 
 
-def largest_difference(activations: type, *, as_this_host: bool) -> float:
+def largest_difference(activations: type, *, native_kernels: bool) -> float:
     """Between fused kernels and operators by definition, as a share of the largest value, worst of four forms."""
     worst = 0.0
     for per_channel in (True, False):
         for quantized_output in (True, False):
             model = product(activations, per_channel=per_channel, quantized_output=quantized_output)
             defined = ort_session(model, threads=1, optimize=False).run(None, {"x": ROWS})[0]
-            fused = ort_session(model, threads=1, as_this_host=as_this_host).run(None, {"x": ROWS})[0]
+            fused = ort_session(model, threads=1, native_kernels=native_kernels).run(None, {"x": ROWS})[0]
             worst = max(worst, float(np.abs(fused - defined).max() / np.abs(defined).max()))
     return worst
 
@@ -87,11 +87,11 @@ def figures() -> dict[str, object]:
     return {
         "saturates": host_saturates(),
         **{
-            f"{kind.__name__} {'host' if as_this_host else 'exact'}": largest_difference(
-                kind, as_this_host=as_this_host
+            f"{kind.__name__} {'host' if native_kernels else 'exact'}": largest_difference(
+                kind, native_kernels=native_kernels
             )
             for kind in (np.uint8, np.int8)
-            for as_this_host in (True, False)
+            for native_kernels in (True, False)
         },
     }
 

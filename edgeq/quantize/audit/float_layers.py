@@ -26,7 +26,7 @@ _NOT_TAKEN = "the quantizer does not take: it takes float32"
 _NOT_FUSED = "onnxruntime does not fuse it with its quantize and dequantize operators"
 INSIDE = "is inside an If, Loop or Scan, where static quantization is not supported"
 _NEIGHBOURS = "its neighbours run in float"
-_OTHER_REALS = {"DOUBLE": "float64", "BFLOAT16": "bfloat16"}
+_OTHER_FLOAT_TYPES = {"DOUBLE": "float64", "BFLOAT16": "bfloat16"}
 _NO_ARITHMETIC = (
     "QuantizeLinear",
     "DequantizeLinear",
@@ -182,9 +182,9 @@ def _floats(graph: Graph) -> set[str]:
 
 
 def _other_types(graph: Graph) -> dict[str, str]:
-    """numpy's names of the types that no quantizer takes for reals, by tensor; half precision is one that they take."""
+    """numpy's names of the types that no quantizer takes for floats, by tensor; half precision is one that they take."""
     return {
-        name: _OTHER_REALS.get(kind, kind.lower())
+        name: _OTHER_FLOAT_TYPES.get(kind, kind.lower())
         for name, kind in _types(graph).items()
         if kind not in ("FLOAT", "FLOAT16")
     }
@@ -204,7 +204,7 @@ def _heavy_with_types(graph: "GraphProto") -> "Iterator[tuple[NodeProto, str]]":
 def _why_type(node: "NodeProto", others: Mapping[str, str], what: str = _NOT_TAKEN) -> str:
     """The reason, where it is the type that `node` computes in; else "". Integers are a reason only where weights would be."""
     kind = next((others[name] for name in node.output if name in others), "")
-    if kind in _OTHER_REALS.values() or (kind and node.op_type in HEAVY):
+    if kind in _OTHER_FLOAT_TYPES.values() or (kind and node.op_type in HEAVY):
         return f"computes in {kind}, which {what}"
     return ""
 

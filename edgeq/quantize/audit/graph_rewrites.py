@@ -12,7 +12,7 @@ import numpy as np
 
 from edgeq.graphs.onnx_edit import copied, set_nodes
 from edgeq.graphs.onnx_index import attributes, bodies, has_body
-from edgeq.quantize.numerics import real_values
+from edgeq.quantize.numerics import dequantize_linear
 from edgeq.quantize.run_model import values_of
 from edgeq.quantize.samples import Array, SamplesLike
 
@@ -174,7 +174,7 @@ class FloatActivations:
     def _product_weights(self, node: "NodeProto") -> Array:
         """In steps of their scale: the file multiplies by that after the product."""
         zero = self._array(node.input[3]) if len(node.input) > 3 and node.input[3] else 0
-        return real_values(self._array(node.input[1]), 1.0, zero)
+        return dequantize_linear(self._array(node.input[1]), 1.0, zero)
 
     def _lstm(self, node: "NodeProto") -> "NodeProto":
         """https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md#com.microsoft.DynamicQuantizeLSTM:
@@ -192,8 +192,8 @@ class FloatActivations:
     def _lstm_weights(self, node: "NodeProto", k: int) -> Array:
         scale, zero = (self._array(node.input[at]) for at in (6 + 2 * k, 7 + 2 * k))
         scale, zero = (a.reshape(len(a), 1, -1) for a in (scale, zero))
-        real = real_values(self._array(node.input[k]), scale, zero)
-        return real.transpose(0, 2, 1)
+        dequantized = dequantize_linear(self._array(node.input[k]), scale, zero)
+        return dequantized.transpose(0, 2, 1)
 
     def _copied(self, node: "NodeProto") -> "NodeProto":
         """With the graphs inside of it rewritten too, and block-wise weights multiplied in float."""

@@ -120,10 +120,10 @@ class MatchedLayer:
 
 
 class LayerMatcher:
-    """Finds what the graph `quantized`, made from the graph `real`, has in place of a layer. `index` is that of `quantized`."""
+    """Finds what the graph `quantized`, made from `float_graph`, has in place of a layer. `index` is that of `quantized`."""
 
-    def __init__(self, real: "GraphProto", quantized: "GraphProto") -> None:
-        floats, self.index = index_of(real), index_of(quantized)
+    def __init__(self, float_graph: "GraphProto", quantized: "GraphProto") -> None:
+        floats, self.index = index_of(float_graph), index_of(quantized)
         self._named = {(node.op_type, node.name): node for node in self.index.nodes if node.name}
         self._shared = (_computed(floats) & _computed(self.index)) - _rescaled(floats, self.index)
 
@@ -151,27 +151,27 @@ def _computed(index: OnnxIndex) -> set[str]:
     return (made | {i.name for i in index.graph.input}) - index.constants.keys()
 
 
-def _rescaled(real: OnnxIndex, quantized: OnnxIndex) -> set[str]:
+def _rescaled(float_index: OnnxIndex, quantized: OnnxIndex) -> set[str]:
     """Tensors of one name that differ by a factor for each channel (SmoothQuant): their node has another constant than in
     float, or only reshapes such a tensor or what a Mul gives that float does not have.
     """
     found: set[str] = set()
     for node in quantized.nodes:
-        before = real.producer(node.output[0]) if node.output else None
+        before = float_index.producer(node.output[0]) if node.output else None
         if before is None or before.op_type != node.op_type or node.op_type in HEAVY:
             continue
         pairs = zip(node.input, before.input, strict=False)
         if any(a != b and quantized.initializer(a) is not None for a, b in pairs) or (
             node.op_type in RESHAPES
-            and (node.input[0] in found or _is_new_factor(node.input[0], real, quantized))
+            and (node.input[0] in found or _is_new_factor(node.input[0], float_index, quantized))
         ):
             found.add(node.output[0])
     return found
 
 
-def _is_new_factor(tensor: str, real: OnnxIndex, quantized: OnnxIndex) -> bool:
+def _is_new_factor(tensor: str, float_index: OnnxIndex, quantized: OnnxIndex) -> bool:
     maker = quantized.producer(tensor)
-    return maker is not None and maker.op_type == "Mul" and real.producer(tensor) is None
+    return maker is not None and maker.op_type == "Mul" and float_index.producer(tensor) is None
 
 
 def matched_tensors(onnx_path: Path, tflite_path: Path, sample: tuple[Array, ...]) -> TensorMatches:

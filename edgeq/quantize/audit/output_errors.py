@@ -26,7 +26,7 @@ from edgeq.quantize.audit.layer_errors import ErrorSums, LayerError
 from edgeq.quantize.audit.matching import GraphPath, LayerMatcher, MatchedLayer, WeightedLayer
 from edgeq.quantize.evaluate.partial_run import TfliteRun
 from edgeq.quantize.evaluate.sqnr import differences, finite
-from edgeq.quantize.numerics import real_values
+from edgeq.quantize.numerics import dequantize_linear
 from edgeq.quantize.run_model import Progress, values_of
 from edgeq.quantize.samples import Array, SamplesLike, evenly_spaced
 
@@ -74,14 +74,14 @@ def onnx_output_errors(
     """Of `layers` of the float graph `model` in the file at `path` that was made from it. Raises ConversionFailed."""
     taken = taken_branches(model, samples, threads) if any(layer.path for layer in layers) else {}
     why_not = {layer.name: why for layer in layers if (why := _why_hidden(layer.path, taken))}
-    real, quantized = with_branches(model, taken), with_branches(read_onnx(path), taken)
-    matcher = LayerMatcher(real.graph, quantized.graph)
+    float_model, quantized = with_branches(model, taken), with_branches(read_onnx(path), taken)
+    matcher = LayerMatcher(float_model.graph, quantized.graph)
     found = {layer: matcher.match(layer) for layer in layers if layer.name not in why_not}
     matches = {layer: match for layer, match in found.items() if match is not None}
     sessions = _Sessions(quantized, _types(quantized, matches.values(), samples, threads), threads)
     measured = [sessions.measured(layer, match) for layer, match in matches.items()]
     sums = {m.layer.name: ErrorSums() for m in measured}
-    for k, (floats, given) in enumerate(_values(real, quantized, measured, samples, threads)):
+    for k, (floats, given) in enumerate(_values(float_model, quantized, measured, samples, threads)):
         progress("explain", k / samples.count)
         for m in measured:
             axis = 1 if "Conv" in m.layer.kind else -1
@@ -184,7 +184,7 @@ def constants_within(graph: "GraphProto") -> "dict[str, TensorProto]":
 
 
 def _values(
-    real: "ModelProto",
+    float_model: "ModelProto",
     quantized: "ModelProto",
     measured: Sequence[_Measured],
     samples: SamplesLike,
@@ -195,7 +195,7 @@ def _values(
     wanted = list(dict.fromkeys(name for m in measured for name in (m.layer.output, *m.types)))
     if not wanted:
         return
-    floats = values_of(real, wanted, samples, threads)
+    floats = values_of(float_model, wanted, samples, threads)
     values = values_of(quantized, outputs, samples, threads)
     for a, b in zip(floats, values, strict=True):
         yield dict(zip(wanted, a, strict=True)), dict(zip(outputs, b, strict=True))
@@ -227,13 +227,15 @@ def tflite_output_errors(
     models = read_model(source), read_model(quantized)
     runs = [TfliteRun(m, samples, threads) for m in models]
     pairs, found = list(_matched_operators(*models)), {}
-    for k, (real, operator) in enumerate(pairs):
+    for k, (float_operator, operator) in enumerate(pairs):
         progress("explain", k / len(pairs))
         data, weights = PLACES[kind_of(models[1], operator)]
-        x = _Inputs(runs[0].to(int(real.inputs[data])))
-        y, z = (r.to(int(o.outputs[0])) for r, o in zip(runs, (real, operator), strict=True))
+        x = _Inputs(runs[0].to(int(float_operator.inputs[data])))
+        y, z = (r.to(int(o.outputs[0])) for r, o in zip(runs, (float_operator, operator), strict=True))
         q = _run_alone(models[1], operator, data, x, threads)
-        v = _run_alone(_with_weights(*models, real, operator, weights), real, data, x, threads)
+        v = _run_alone(
+            _with_weights(*models, float_operator, operator, weights), float_operator, data, x, threads
+        )
         sums = ErrorSums()
         for outputs in zip(y, z, q, v, strict=True):
             _add(sums, -1, *outputs)
@@ -243,12 +245,12 @@ def tflite_output_errors(
     return found
 
 
-def _matched_operators(real: "ModelT", quantized: "ModelT") -> "Iterator[tuple[OperatorT, OperatorT]]":
+def _matched_operators(float_model: "ModelT", quantized: "ModelT") -> "Iterator[tuple[OperatorT, OperatorT]]":
     """Operators of float, each with the one of its name that has int8 weights instead, in running order."""
-    floats = {_name(real, o): o for o in real.subgraphs[0].operators}
+    floats = {_name(float_model, o): o for o in float_model.subgraphs[0].operators}
     for operator in quantized.subgraphs[0].operators:
         kind, before = kind_of(quantized, operator), floats.get(_name(quantized, operator))
-        if kind not in PLACES or before is None or kind_of(real, before) != kind:
+        if kind not in PLACES or before is None or kind_of(float_model, before) != kind:
             continue
         weights = quantized.subgraphs[0].tensors[operator.inputs[PLACES[kind][1]]]
         if weights.type == _INT8 and quantized.buffers[weights.buffer].data is not None:
@@ -264,20 +266,20 @@ def _run_alone(model: "ModelT", operator: "OperatorT", data: int, x: _Inputs, th
 
 
 def _with_weights(
-    real: "ModelT", quantized: "ModelT", before: "OperatorT", operator: "OperatorT", which: int
+    float_model: "ModelT", quantized: "ModelT", before: "OperatorT", operator: "OperatorT", which: int
 ) -> "ModelT":
-    """`real` with the weights that `operator` has in the quantized file."""
+    """`float_model` with the weights that `operator` has in the quantized file."""
     stored = quantized.subgraphs[0].tensors[operator.inputs[which]]
     integers = np.frombuffer(bytes(quantized.buffers[stored.buffer].data), np.int8).reshape(stored.shape)
     scale = np.asarray(stored.quantization.scale, np.float32)
-    values = real_values(integers, scale, axis=stored.quantization.quantizedDimension)
-    graph, model = copy(real.subgraphs[0]), copy(real)
-    tensor, buffer = copy(graph.tensors[before.inputs[which]]), type(real.buffers[0])()
+    values = dequantize_linear(integers, scale, axis=stored.quantization.quantizedDimension)
+    graph, model = copy(float_model.subgraphs[0]), copy(float_model)
+    tensor, buffer = copy(graph.tensors[before.inputs[which]]), type(float_model.buffers[0])()
     buffer.data = np.frombuffer(np.ascontiguousarray(values, np.float32).tobytes(), np.uint8)
-    tensor.buffer, tensor.type = len(real.buffers), _FLOAT32
+    tensor.buffer, tensor.type = len(float_model.buffers), _FLOAT32
     graph.tensors = [tensor if k == before.inputs[which] else t for k, t in enumerate(graph.tensors)]
-    model.buffers = [*real.buffers, buffer]
-    model.subgraphs = [graph, *real.subgraphs[1:]]
+    model.buffers = [*float_model.buffers, buffer]
+    model.subgraphs = [graph, *float_model.subgraphs[1:]]
     return model
 
 

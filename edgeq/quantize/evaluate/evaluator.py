@@ -28,7 +28,7 @@ from edgeq.quantize.calibration.array_cache import NO_CACHE, ArrayCache
 from edgeq.quantize.evaluate.float_runner import float_runner
 from edgeq.quantize.evaluate.partial_run import TfliteRun
 from edgeq.quantize.evaluate.pre_softmax_outputs import pre_softmax_of, tensors_in, tflite_pre_softmax
-from edgeq.quantize.evaluate.sqnr import NO_SIGNAL, powers_of_each
+from edgeq.quantize.evaluate.sqnr import NO_SIGNAL, per_sample_powers
 from edgeq.quantize.run_model import Progress, load, no_progress, run, values_of
 from edgeq.quantize.samples import Array, SamplesLike, Subset
 
@@ -150,7 +150,7 @@ def _float_outputs(source: Path, samples: Subset, threads: int, model: str, cach
 def noise_of(reference: Outputs, outputs: Outputs) -> Noise:
     shares = []
     for r, o in zip(reference, outputs, strict=True):
-        signal, noise = powers_of_each(r, o)
+        signal, noise = per_sample_powers(r, o)
         shares.append(noise / max(float(signal.sum()), NO_SIGNAL))
     return np.stack(shares, axis=1) if shares else np.zeros((0, 0))
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from edgeq.graphs.onnx_edit import copied
 from edgeq.graphs.onnx_index import OnnxIndex, index_of
 from edgeq.graphs.op_sets import SAME_ROUNDING
-from edgeq.quantize.numerics import real_values
+from edgeq.quantize.numerics import dequantize_linear
 from edgeq.quantize.samples import Array
 
 if TYPE_CHECKING:
@@ -69,8 +69,8 @@ def _weights(floats: OnnxIndex, stored: OnnxIndex) -> Iterator[tuple[str, Array]
         integers, scale, zero = (numpy_helper.to_array(stored.initializer(name)) for name in node.input)
         if integers.dtype in (np.int8, np.uint8):  # a bias in 32 bits rounds to nothing
             axis = next((a.i for a in node.attribute if a.name == "axis"), 1)
-            real = real_values(integers, scale, zero, axis)
-            yield name, (real - numpy_helper.to_array(weight)).astype(np.float32)
+            dequantized = dequantize_linear(integers, scale, zero, axis)
+            yield name, (dequantized - numpy_helper.to_array(weight)).astype(np.float32)
 
 
 def _activations(
@@ -126,22 +126,22 @@ def _quantize_activation(
     s, z, lo, hi = (f"edgeq_{word}_{k}" for word in ("scale", "zero", "low", "high"))
     values = ((s, scale), (z, zero), (lo, np.float32(low)), (hi, np.float32(high)))
     graph.initializer.extend(numpy_helper.from_array(np.asarray(v), name) for name, v in values)
-    real, mixed = _before_and_after(graph, tensor, k)
+    float_tensor, mixed = _before_and_after(graph, tensor, k)
     q, dq, error, cut, outside = (f"edgeq_{w}_{k}" for w in ("q", "dq", "error", "cut", "outside"))
     graph.node.extend(
         [
-            node("QuantizeLinear", [real, s, z], [q]),
+            node("QuantizeLinear", [float_tensor, s, z], [q]),
             node("DequantizeLinear", [q, s, z], [dq]),
-            node("Sub", [dq, real], [error]),
-            node("Clip", [real, lo, hi], [cut]),
-            node("Sub", [cut, real], [outside]),
+            node("Sub", [dq, float_tensor], [error]),
+            node("Clip", [float_tensor, lo, hi], [cut]),
+            node("Sub", [cut, float_tensor], [outside]),
             node("ReduceSumSquare", [outside], [f"edgeq_outside_{k}_sum"], keepdims=0),
             node("ReduceSumSquare", [error], [f"edgeq_error_{k}_sum"], keepdims=0),
             node("Div", [f"edgeq_outside_{k}_sum", f"edgeq_error_{k}_sum"], [f"edgeq_clipped_{k}"]),
         ]
     )
     graph.output.append(helper.make_tensor_value_info(f"edgeq_clipped_{k}", TensorProto.FLOAT, []))
-    _add_error(graph, real, error, mixed, k)
+    _add_error(graph, float_tensor, error, mixed, k)
     return f"edgeq_clipped_{k}"
 
 
@@ -163,8 +163,8 @@ def _redirect(graph: "GraphProto", old: str, new: str) -> None:
                 node.input[i] = new
 
 
-def _add_error(graph: "GraphProto", real: str, error: str, mixed: str, k: int) -> None:
-    """mixed = real + s_k * error"""
+def _add_error(graph: "GraphProto", float_tensor: str, error: str, mixed: str, k: int) -> None:
+    """mixed = float_tensor + s_k * error"""
     from onnx import helper, numpy_helper
 
     graph.initializer.append(numpy_helper.from_array(np.array(k, np.int64), f"edgeq_index_{k}"))
@@ -172,6 +172,6 @@ def _add_error(graph: "GraphProto", real: str, error: str, mixed: str, k: int) -
         [
             helper.make_node("Gather", [SWITCHES, f"edgeq_index_{k}"], [f"edgeq_switch_{k}"]),
             helper.make_node("Mul", [error, f"edgeq_switch_{k}"], [f"edgeq_part_{k}"]),
-            helper.make_node("Add", [real, f"edgeq_part_{k}"], [mixed]),
+            helper.make_node("Add", [float_tensor, f"edgeq_part_{k}"], [mixed]),
         ]
     )

@@ -20,7 +20,7 @@ _NOISE = 1e-3  # of an output's largest value, in float32: sums in another order
 _HALF_NOISE = 1e-2  # where values are rounded to 16 bits between the operators, or not
 _EQUAL = 99.0  # percent of integers: those that float noise decides differ
 _LAST_BITS = 1e-6  # of a value
-_APART_DB = 20.0  # by how much a fault is worse than what noise in the last bits does
+_FAULT_MARGIN_DB = 20.0  # by how much a fault is worse than what noise in the last bits does
 _HALF = frozenset({"float16", "bfloat16"})
 
 
@@ -43,7 +43,7 @@ def float_runner(path: Path, format: str, threads: int, samples: SamplesLike) ->
         return FloatRunner(optimised)
     few = [samples[i] for i in range(min(samples.count, _SAMPLES))]
     try:
-        defined = load(path, format, threads, by_definition=True)
+        defined = load(path, format, threads, unoptimized=True)
         with as_conversion_failed("the graph does not run by definition"):
             expected = [defined(arrays) for arrays in few]
     except ConversionFailed:  # some operators have a kernel in the optimised graph alone
@@ -56,15 +56,15 @@ def float_runner(path: Path, format: str, threads: int, samples: SamplesLike) ->
     if _differ(got, again):  # it draws random numbers
         return FloatRunner(optimised)
     with as_conversion_failed("the graph does not run by definition"):
-        nudged = [defined(arrays) for arrays in _nudged(few)]
+        perturbed = [defined(arrays) for arrays in _perturbed(few)]
     differs_db = _worst_db(expected, got)
-    if _differ(expected, nudged) and _worst_db(expected, nudged) < differs_db + _APART_DB:
+    if _differ(expected, perturbed) and _worst_db(expected, perturbed) < differs_db + _FAULT_MARGIN_DB:
         return FloatRunner(optimised)  # noise itself decides as much, as which of two equal boxes is first
     return FloatRunner(defined, differs_db)
 
 
-def _nudged(samples: list[tuple[Array, ...]]) -> list[tuple[Array, ...]]:
-    """With noise in the last bits of float32 on every real value."""
+def _perturbed(samples: list[tuple[Array, ...]]) -> list[tuple[Array, ...]]:
+    """With noise in the last bits of float32 on every float value."""
     rng = np.random.default_rng(0)
 
     def one(array: Array) -> Array:

@@ -2,7 +2,7 @@
 
 What can be scored, by labels or by a metric of the user's own, may fall by so many points. Every other limit that was
 asked for holds as well. Where neither is there, the default decides: for class scores agreement with float, or a high
-SQNR; for integers and truth values the share that equals float's (integer_outputs.py); for anything else the SQNR of every output,
+SQNR; for integers and booleans the share that equals float's (integer_outputs.py); for anything else the SQNR of every output,
 and of its small values. The default also decides where one sample
 more or less is a larger drop than the limit: then the score tells too little, and fails a candidate only where even its
 interval lies beyond the limit. What varies in float and has one value in the candidate always fails.
@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from edgeq.nouns.fidelity import Accuracy, Agreement, Bound, OutputError, words_of_db
 from edgeq.quantize.evaluate.confidence import NO_NUMBER, bound_of, has_interval, least_samples, words_of_need
-from edgeq.quantize.evaluate.confidence import passed as keeps
+from edgeq.quantize.evaluate.confidence import passed as within_limit
 from edgeq.quantize.evaluate.integer_outputs import Integers
 
 USUAL_CONFIDENCE = 95.0  # percent, of intervals that are printed, where no other was asked for
@@ -22,12 +22,14 @@ _DROP = 1.0  # points
 _AGREEMENT = 90.0  # percent
 _SQNR_DB = 10.0
 _BEYOND_USUAL = 50.0  # percent: a map that is nearly all background may not lose everything else
-_QUANTITY_DB = (
+_QUANTITY_MIN_DB = (
     20.0  # a hundredth of the variance; ten class numbers of which a tenth is wrong at random have 7 dB
 )
-_CLOSE_DB = 30.0  # the error has a thousandth of the signal's power: also good for values that are no scores
+_EXCELLENT_DB = (
+    30.0  # the error has a thousandth of the signal's power: also good for values that are no scores
+)
 _DEFAULT = " (default)"
-_OPEN = "no limit: nothing is refused, for `edgeq explain`"
+_NO_LIMIT = "no limit: nothing is refused, for `edgeq explain`"
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class Gate:
 
 
 @dataclass(frozen=True)
-class Figures:
+class Metrics:
     """What is known of a candidate."""
 
     accuracy: Accuracy | None
@@ -83,7 +85,7 @@ class Rule:
     """`why_failed` gives None for a candidate that holds it."""
 
     words: str
-    why_failed: Callable[[Figures], str | None]
+    why_failed: Callable[[Metrics], str | None]
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ def rules(
     score is no count of them.
     """
     found = [_drop(gate, scored)] if scored else []
-    few = bool(scored) and samples is not None and one_decides(gate, samples)
+    few = bool(scored) and samples is not None and limit_below_one_sample(gate, samples)
     if scored and samples is not None and few:
         found = [_too_few_to_score(gate, scored, samples)]
     if few or not scored:
@@ -137,7 +139,7 @@ def _default(gate: Gate, agreement: bool, integers: Integers) -> list[Rule]:
     if not agreement and not integers.alone:
         found.append(_sqnr(_SQNR_DB, _DEFAULT, integers))
     if integers.judged and gate.min_agreement is None:
-        found.append(_equal_or_close(_QUANTITY_DB, _DEFAULT))
+        found.append(_equal_or_close(_QUANTITY_MIN_DB, _DEFAULT))
     return found
 
 
@@ -172,8 +174,8 @@ def decide(
     outputs: tuple[OutputError, ...],
     unused: str = "",
 ) -> Verdict:
-    """`unused` says why labels that came are not among the figures."""
-    figures = Figures(accuracy, agreement, outputs)
+    """`unused` says why labels that came are not among the metrics."""
+    metrics = Metrics(accuracy, agreement, outputs)
     scored = accuracy.metric if accuracy else None
     integers = _integers_among(outputs)
     counted = accuracy.samples if accuracy is not None and gate.metric is None else None
@@ -182,11 +184,11 @@ def decide(
     said = list(unapplied(gate, scored, agreement is not None, unused, integers)) or (
         [unused] if unused else []
     )
-    failed = [why for rule in applied if (why := rule.why_failed(figures))]
+    failed = [why for rule in applied if (why := rule.why_failed(metrics))]
     if not gate.refuses:
-        return Verdict(_OPEN, None)
+        return Verdict(_NO_LIMIT, None)
     failed += [f"output {o.output} varies in float and not here: {o.constant}" for o in outputs if o.constant]
-    bound = _bound(gate, figures)
+    bound = _bound(gate, metrics)
     return Verdict(words + "".join(f" ({text})" for text in said), "; ".join(failed) or None, bound)
 
 
@@ -207,7 +209,7 @@ def _integers_among(outputs: tuple[OutputError, ...]) -> Integers:
     )
 
 
-def too_few(gate: Gate, samples: int) -> bool:
+def cannot_pass_with(gate: Gate, samples: int) -> bool:
     """Whether class scores that do not lose anything would fail on these samples, for the confidence that is asked for."""
     if gate.confidence is None or gate.metric is not None:
         return False
@@ -215,7 +217,7 @@ def too_few(gate: Gate, samples: int) -> bool:
     return least is None or samples < least
 
 
-def one_decides(gate: Gate, samples: int) -> bool:
+def limit_below_one_sample(gate: Gate, samples: int) -> bool:
     """Whether one sample that is answered otherwise is a larger drop than the limit. A limit of 0 asks for that; where a
     confidence is asked for, that says how many samples it takes.
     """
@@ -230,8 +232,8 @@ def _too_few_to_score(gate: Gate, scored: str, samples: int) -> Rule:
         f"({samples} samples cannot resolve {points(limit)}: give {math.ceil(100.0 / limit):,})"
     )
 
-    def why_failed(figures: Figures) -> str | None:
-        a = figures.accuracy
+    def why_failed(metrics: Metrics) -> str | None:
+        a = metrics.accuracy
         return None if a is None or a.high >= -limit else _words_of_drop(a, limit)
 
     return Rule(words, why_failed)
@@ -246,20 +248,20 @@ def _drop(gate: Gate, scored: str) -> Rule:
     words += _DEFAULT if gate.max_drop is None else ""
     words += "; its scores of 0 to 1 count as 0 to 100 points" if gate.metric else ""
 
-    def why_failed(figures: Figures) -> str | None:
-        a = figures.accuracy
-        if a is None or (gate.confidence is not None and figures.equal):
+    def why_failed(metrics: Metrics) -> str | None:
+        a = metrics.accuracy
+        if a is None or (gate.confidence is not None and metrics.equal):
             return None
         if -a.difference > limit:
             return _words_of_drop(a, limit) + ("" if gate.confidence is None else f": {NO_NUMBER}")
-        return None if gate.confidence is None else _why_unsure(a, _bound(gate, figures))
+        return None if gate.confidence is None else _why_unsure(a, _bound(gate, metrics))
 
     return Rule(words, why_failed)
 
 
-def _bound(gate: Gate, figures: Figures) -> Bound | None:
-    a = figures.accuracy
-    if gate.confidence is None or a is None or figures.equal or not has_interval(a):
+def _bound(gate: Gate, metrics: Metrics) -> Bound | None:
+    a = metrics.accuracy
+    if gate.confidence is None or a is None or metrics.equal or not has_interval(a):
         return None
     return bound_of(a, gate.drop)
 
@@ -271,7 +273,7 @@ def _why_unsure(a: Accuracy, bound: Bound | None) -> str | None:
             f"{a.metric} has no interval at {a.confidence:g} % confidence: every random choice of the {a.samples} samples "
             "gave the same difference from float, so nothing can be said about other samples"
         )
-    if keeps(bound):
+    if within_limit(bound):
         return None
     d = a.decimals
     return (
@@ -283,8 +285,8 @@ def _why_unsure(a: Accuracy, bound: Bound | None) -> str | None:
 def _agreeing(limit: float) -> Rule:
     words = f"top-1 agreement with float of at least {limit:g} %"
 
-    def why_failed(figures: Figures) -> str | None:
-        a = figures.agreement
+    def why_failed(metrics: Metrics) -> str | None:
+        a = metrics.agreement
         if a is None or a.top1 >= limit:
             return None
         return f"top-1 agreement with float is {a.top1:.1f} % on {a.samples} samples (limit {limit:g} %)"
@@ -294,11 +296,11 @@ def _agreeing(limit: float) -> Rule:
 
 def _agreeing_or_close() -> Rule:
     agreeing = _agreeing(_AGREEMENT)
-    words = f"{agreeing.words}, or an SQNR of at least {_CLOSE_DB:g} dB on every output{_DEFAULT}"
+    words = f"{agreeing.words}, or an SQNR of at least {_EXCELLENT_DB:g} dB on every output{_DEFAULT}"
 
-    def why_failed(figures: Figures) -> str | None:
-        close = bool(figures.outputs) and not _below(_CLOSE_DB, figures)
-        return None if close else agreeing.why_failed(figures)
+    def why_failed(metrics: Metrics) -> str | None:
+        close = bool(metrics.outputs) and not _below(_EXCELLENT_DB, metrics)
+        return None if close else agreeing.why_failed(metrics)
 
     return Rule(words, why_failed)
 
@@ -307,8 +309,8 @@ def _all_equal(limit: float) -> Rule:
     """Asked for, it holds for selected entries too."""
     words = f"every output of integers has at least {limit:g} % of float's values"
 
-    def why_failed(figures: Figures) -> str | None:
-        low = [o for o in figures.outputs if o.equal is not None and o.equal < limit]
+    def why_failed(metrics: Metrics) -> str | None:
+        low = [o for o in metrics.outputs if o.equal is not None and o.equal < limit]
         return f"{', '.join(map(_words_of_equal, low))} (limit {limit:g} %)" if low else None
 
     return Rule(words, why_failed)
@@ -320,16 +322,16 @@ def _equal_or_close(limit_db: float, default: str) -> Rule:
         f"one), or an SQNR of at least {limit_db:g} dB about their mean{default}"
     )
 
-    def why_failed(figures: Figures) -> str | None:
+    def why_failed(metrics: Metrics) -> str | None:
         failed = []
-        for o in figures.outputs:
+        for o in metrics.outputs:
             if o.equal is None or o.selected or o.about_mean_db is None or o.about_mean_db >= limit_db:
                 continue
             if o.equal < _AGREEMENT:
                 failed.append(f"{_words_of_equal(o)} (limit {_AGREEMENT:g} %)")
             elif o.equal_beyond_usual is not None and o.equal_beyond_usual < _BEYOND_USUAL:
                 failed.append(
-                    f"output {o.output}: without float's most frequent value {o.equal_beyond_usual:.1f} % are float's "
+                    f"output {o.output}: excluding float's most frequent value, {o.equal_beyond_usual:.1f} % match float "
                     f"(limit {_BEYOND_USUAL:g} %)"
                 )
         return f"{', '.join(failed)}; their SQNR about the mean is below {limit_db:g} dB" if failed else None
@@ -344,16 +346,16 @@ def _words_of_equal(o: OutputError) -> str:
 def _sqnr(limit: float, default: str, integers: Integers) -> Rule:
     """It holds for small values next to large ones too (sqnr_breakdown.py)."""
 
-    def why_failed(figures: Figures) -> str | None:
-        low = [_words_of_low(o, limit) for o in _below(limit, figures)]
+    def why_failed(metrics: Metrics) -> str | None:
+        low = [_words_of_low(o, limit) for o in _below(limit, metrics)]
         low += [
             f"output {o.output}: {words_of_db(o.small_db)} of its small values ({o.small})"
-            for o in figures.outputs
+            for o in metrics.outputs
             if o.small_db is not None and o.small_db < limit
         ]
         return f"{', '.join(low)} (limit {limit:g} dB)" if low else None
 
-    which = "output of real numbers" if integers.judged or integers.selected else "output"
+    which = "float output" if integers.judged or integers.selected else "output"
     words = f"every {which} has an SQNR of at least {limit:g} dB against float{default}"
     return Rule(words, why_failed)
 
@@ -371,10 +373,10 @@ def points(limit: float) -> str:
     return f"{limit:g} point{'' if limit == 1 else 's'}"
 
 
-def _below(limit: float, figures: Figures) -> list[OutputError]:
+def _below(limit: float, metrics: Metrics) -> list[OutputError]:
     return [
         o
-        for o in figures.outputs
+        for o in metrics.outputs
         if any(db is not None and db < limit for db in (o.sqnr_db, o.typical_db, o.worst_sequence_db))
     ]
 

@@ -15,7 +15,7 @@ from edgeq.quantize.evaluate.accuracy import (
 )
 from edgeq.quantize.evaluate.confidence import least_samples
 from edgeq.quantize.evaluate.custom_metric import load_metric
-from edgeq.quantize.evaluate.gate import Gate, in_words, points, rules, too_few, unapplied
+from edgeq.quantize.evaluate.gate import Gate, cannot_pass_with, in_words, points, rules, unapplied
 from edgeq.quantize.evaluate.integer_outputs import Integers, integers_of
 from edgeq.quantize.evaluate.judge import agreement_of, scores_among
 from edgeq.quantize.samples import Array, SamplesLike
@@ -83,7 +83,7 @@ def gate_rule(
 
 def _unreachable(gate: Gate, samples: int) -> tuple[str, ...]:
     """Warnings that a candidate which loses nothing, and gains nothing, would still be refused."""
-    if gate.confidence is None or not too_few(gate, samples):
+    if gate.confidence is None or not cannot_pass_with(gate, samples):
         return ()
     least = least_samples(gate.drop, gate.confidence)
     what = f"a limit of {points(gate.drop)} at {gate.confidence:g} % confidence"

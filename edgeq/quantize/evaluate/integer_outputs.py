@@ -1,4 +1,4 @@
-"""Outputs of integers or truth values: class numbers, masks, pixels, counts, indices. How they are compared with float's.
+"""Outputs of integers or booleans: class numbers, masks, pixels, counts, indices. How they are compared with float's.
 
 Class numbers have no distance, so the share of equal values counts. Pixels and counts have one: they may also be close by
 their SQNR about the mean, where class numbers that are wrong at random reach no more than a few dB. Which entries a detector
@@ -35,16 +35,16 @@ def integers_of(reference: Sequence[Array]) -> Integers:
 
 
 def selections(reference: Sequence[Array]) -> frozenset[int]:
-    """Which outputs say what was selected among candidates whose values are real outputs: indices of which no sample has
-    one twice, as TopK and NonMaxSuppression give them; what has as many values as a ranked list of real numbers; and the
-    number of entries in such a list that are not zero. None where there are no real outputs.
+    """Which outputs say what was selected among candidates whose values are float outputs: indices of which no sample has
+    one twice, as TopK and NonMaxSuppression give them; what has as many values as a ranked list of floats; and the
+    number of entries in such a list that are not zero. None where there are no float outputs.
     """
-    reals = [r for r in reference if not are_integers(r)]
-    ranked = [r for r in reals if _is_ranked(r)]
+    floats = [r for r in reference if not are_integers(r)]
+    ranked = [r for r in floats if _is_ranked(r)]
     return frozenset(
         k
         for k, r in enumerate(reference)
-        if reals and are_integers(r)
+        if floats and are_integers(r)
         if _are_distinct(r) or any(_accompanies(r, scores) for scores in ranked)
     )
 
@@ -87,10 +87,10 @@ def _samples(output: Array) -> Iterator[Array]:
     return (np.squeeze(np.asarray(sample)) for sample in output)
 
 
-def _is_ranked(reals: Array) -> bool:
+def _is_ranked(floats: Array) -> bool:
     """Each sample is one row that never rises, and some row falls."""
     falls = False
-    for row in (sample.astype(np.float64) for sample in _samples(reals)):
+    for row in (sample.astype(np.float64) for sample in _samples(floats)):
         if row.ndim > 1 or (row.ndim == 1 and (row[1:] > row[:-1]).any()):
             return False
         falls |= row.ndim == 1 and row.size > 1 and bool(row[0] > row[-1])

@@ -10,7 +10,7 @@ from edgeq.class_scores import are_no_classes, class_scores, why_none
 from edgeq.errors import ConversionFailed
 from edgeq.nouns.fidelity import Agreement, Fidelity, OutputError
 from edgeq.nouns.model import Model
-from edgeq.quantize.closed_loop import InSequence
+from edgeq.quantize.closed_loop import SequencePart
 from edgeq.quantize.evaluate.accuracy import accuracy_of, why_unused
 from edgeq.quantize.evaluate.float_runner import FloatRunner, float_runner
 from edgeq.quantize.evaluate.gate import Gate, decide
@@ -20,8 +20,8 @@ from edgeq.quantize.evaluate.sqnr import (
     are_integers,
     equal_values,
     largest_error,
+    per_sample_powers,
     pooled_db,
-    powers_of_each,
 )
 from edgeq.quantize.evaluate.sqnr_breakdown import (
     no_longer_varies,
@@ -95,7 +95,7 @@ def judge(
     if len(outputs) != len(reference):
         raise ConversionFailed(f"{candidate_id} has {len(outputs)} outputs where float has {len(reference)}")
     scores = scores_among(gate, reference, heldout, names)
-    sequences = heldout.sequence.sequences if isinstance(heldout, InSequence) else None
+    sequences = heldout.sequence.sequences if isinstance(heldout, SequencePart) else None
     errors = errors_of(names, reference, outputs, scores, sequences)
     agrees = agreement_of(reference, outputs, scores)
     accuracy = accuracy_of(gate, reference, outputs, heldout.labels, heldout.truth)
@@ -108,7 +108,7 @@ def judge(
         accuracy=accuracy,
         same_samples=same_samples,
         gate=verdict.rule,
-        closed_loop=heldout.sequence.samples.count if isinstance(heldout, InSequence) else None,
+        closed_loop=heldout.sequence.samples.count if isinstance(heldout, SequencePart) else None,
     )
     return replace(judged, passed=verdict.passed, why_failed=verdict.why_failed, bound=verdict.bound)
 
@@ -165,7 +165,7 @@ def _error_of(
     """Of class scores the largest counts, however small the others are; but one that no longer varies is none, for whatever
     sample.
     """
-    powers = powers_of_each(reference, output)
+    powers = per_sample_powers(reference, output)
     largest = largest_error(reference, output)
     constant = no_longer_varies(reference, output, scores=are_scores)
     found = OutputError(name, pooled_db(*powers), largest, typical_db=typical_db(*powers), constant=constant)

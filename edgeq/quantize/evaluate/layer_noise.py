@@ -148,17 +148,17 @@ def tflite_noise(
     source: Path, quantized: Path, samples: SamplesLike, *, threads: int, progress: Progress
 ) -> tuple[Noise, ...]:
     """Worst first; `layer` and `in_float` name the operator's first output tensor."""
-    real, integer = (interpreter_of(p, threads, keep_all=True) for p in (source, quantized))
-    shared = _shared(real, integer)
+    float_model, integer = (interpreter_of(p, threads, keep_all=True) for p in (source, quantized))
+    shared = _shared(float_model, integer)
     signal, noise, clipped = (dict.fromkeys(shared, 0.0) for _ in range(3))
     planned = min(samples.count, _SAMPLES)
     for i in range(planned):
         with as_conversion_failed("the quantized .tflite does not run on a held-out sample"):
-            for interpreter in (real, integer):
+            for interpreter in (float_model, integer):
                 feed(interpreter, samples[i])
                 native_call(interpreter.invoke)
         for name, (a, b) in shared.items():
-            floats, (found, low, high) = real.get_tensor(a["index"]), _dequantized(integer, b)
+            floats, (found, low, high) = float_model.get_tensor(a["index"]), _dequantized(integer, b)
             if floats.shape == found.shape:
                 power, error = powers(floats, found)
                 signal[name] += power
@@ -183,13 +183,15 @@ def _added(source: Path, noise_to_signal: dict[str, float], clips: dict[str, boo
     return _worst_first(found)
 
 
-def _shared(real: "Interpreter", integer: "Interpreter") -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
+def _shared(
+    float_model: "Interpreter", integer: "Interpreter"
+) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
     """Activations that both files hold, float in one and integers in the other."""
     integers = {d["name"]: d for d in integer.get_tensor_details() if d["dtype"] in _INTEGERS}
-    written = {i for op in real._get_ops_details() for i in op["outputs"]}
+    written = {i for op in float_model._get_ops_details() for i in op["outputs"]}
     return {
         d["name"]: (d, integers[d["name"]])
-        for d in real.get_tensor_details()
+        for d in float_model.get_tensor_details()
         if d["index"] in written and d["name"] in integers and d["dtype"] is np.float32
     }
 
@@ -197,7 +199,7 @@ def _shared(real: "Interpreter", integer: "Interpreter") -> dict[str, tuple[dict
 def _dequantized(
     integer: "Interpreter", detail: dict[str, Any]
 ) -> tuple[npt.NDArray[np.float64], float, float]:
-    """The tensor's real values and the ends of its range."""
+    """Its dequantized values and the ends of its range."""
     scale, zero = detail["quantization"]
     limits = np.iinfo(detail["dtype"])
     stored = integer.get_tensor(detail["index"]).astype(np.float64)

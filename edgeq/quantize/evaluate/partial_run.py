@@ -16,10 +16,10 @@ from edgeq.graphs.input_integers import input_integers
 from edgeq.graphs.onnx_index import names_read
 from edgeq.graphs.ort_session import ort_session
 from edgeq.graphs.stages import part_of, untyped
-from edgeq.graphs.tflite import packed, stands_for_reals
+from edgeq.graphs.tflite import is_float_or_quantized, packed
 from edgeq.graphs.tflite_session import open_interpreter
 from edgeq.limited.native_call import native_call
-from edgeq.quantize.numerics import real_values
+from edgeq.quantize.numerics import dequantize_linear
 from edgeq.quantize.samples import SamplesLike
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ class OnnxRun(PartialRun[str]):
 
 
 class TfliteRun(PartialRun[int]):
-    """`model` is the flatbuffer's object model. Values are given as reals."""
+    """`model` is the flatbuffer's object model. Values are given as floats."""
 
     def __init__(self, model: "ModelT", samples: SamplesLike, threads: int) -> None:
         self._model, self._graph, self._threads = model, model.subgraphs[0], threads
@@ -199,6 +199,8 @@ class TfliteRun(PartialRun[int]):
 
     def _real(self, tensor: int, array: Array) -> Array:
         q = self._graph.tensors[tensor].quantization
-        if not stands_for_reals(self._graph.tensors[tensor]) or not np.issubdtype(array.dtype, np.integer):
+        if not is_float_or_quantized(self._graph.tensors[tensor]) or not np.issubdtype(
+            array.dtype, np.integer
+        ):
             return array
-        return real_values(array, q.scale[0], q.zeroPoint[0])
+        return dequantize_linear(array, q.scale[0], q.zeroPoint[0])

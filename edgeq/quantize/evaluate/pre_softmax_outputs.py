@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from edgeq.graphs.onnx_index import OnnxIndex, index_of
 from edgeq.graphs.op_sets import MOVES_VALUES, SATURATES
-from edgeq.graphs.tflite import kind_of, stands_for_reals
+from edgeq.graphs.tflite import is_float_or_quantized, kind_of
 
 if TYPE_CHECKING:
     import onnx
@@ -32,7 +32,7 @@ class PreSoftmax:
 
 def pre_softmax_of(model: "onnx.ModelProto") -> tuple[PreSoftmax, ...]:
     """Of every float output of a model with inferred shapes, but for those that are a softmax of another output. Where no
-    output is a float: of the floats that class numbers and truth values are made of.
+    output is a float: of the floats that class numbers and booleans are made of.
     """
     index, types = index_of(model.graph), _types(model)
     outputs = [o.name for o in model.graph.output if types.get(o.name) == _FLOAT]
@@ -60,7 +60,7 @@ def _types(model: "onnx.ModelProto") -> dict[str, int]:
 
 
 def _floats_behind(index: OnnxIndex, types: dict[str, int]) -> list[str]:
-    """The floats that the outputs, integers or truth values all of them, are made of."""
+    """The floats that the outputs, integers or booleans all of them, are made of."""
     found: dict[str, None] = {}
     left, known = [o.name for o in index.graph.output], set[str]()
     while left:
@@ -104,15 +104,15 @@ def _tensor_in(index: OnnxIndex, output: PreSoftmax) -> str:
 
 
 def tflite_pre_softmax(model: "ModelT") -> tuple[int, ...]:
-    """The same of a .tflite: the index of a tensor for each output of reals."""
+    """The same of a .tflite: the index of a tensor for each float output."""
     graph = model.subgraphs[0]
     maker = {int(t): o for o in graph.operators for t in o.outputs}
-    reals = [int(t) for t in graph.outputs if stands_for_reals(graph.tensors[int(t)])]
-    return tuple(_tflite_pre_softmax(model, maker, t) for t in reals or _tflite_reals_behind(graph, maker))
+    floats = [int(t) for t in graph.outputs if is_float_or_quantized(graph.tensors[int(t)])]
+    return tuple(_tflite_pre_softmax(model, maker, t) for t in floats or _tflite_floats_behind(graph, maker))
 
 
-def _tflite_reals_behind(graph: "SubGraphT", maker: "dict[int, OperatorT]") -> list[int]:
-    """The reals that class numbers and truth values are made of."""
+def _tflite_floats_behind(graph: "SubGraphT", maker: "dict[int, OperatorT]") -> list[int]:
+    """The floats that class numbers and booleans are made of."""
     found: dict[int, None] = {}
     left, known = [int(t) for t in graph.outputs], set()
     while left:
@@ -120,7 +120,7 @@ def _tflite_reals_behind(graph: "SubGraphT", maker: "dict[int, OperatorT]") -> l
         if tensor in known or tensor not in maker:
             continue
         known.add(tensor)
-        if stands_for_reals(graph.tensors[tensor]):
+        if is_float_or_quantized(graph.tensors[tensor]):
             found[tensor] = None
         else:
             left += [int(t) for t in maker[tensor].inputs]

@@ -25,7 +25,7 @@ def sqnr_db(reference: Array, candidate: Array) -> float | None:
 
     A value that is not finite where the reference's is, and an output of another shape, count as the worst error.
     """
-    return pooled_db(*powers_of_each(reference, candidate))
+    return pooled_db(*per_sample_powers(reference, candidate))
 
 
 def pooled_db(signal: Doubles, noise: Doubles) -> float | None:
@@ -35,7 +35,7 @@ def pooled_db(signal: Doubles, noise: Doubles) -> float | None:
     return 10.0 * float(np.log10(max(float(signal.sum()), NO_SIGNAL) / float(noise.sum())))
 
 
-def powers_of_each(reference: Array, candidate: Array) -> tuple[Doubles, Doubles]:
+def per_sample_powers(reference: Array, candidate: Array) -> tuple[Doubles, Doubles]:
     """Of each sample: sum r^2 and sum (r - c)^2, by the rules of `sqnr_db`."""
     loose = reference.dtype == object or candidate.dtype == object
     signal, noise = [np.zeros(0)], [np.zeros(0)]
@@ -48,7 +48,7 @@ def powers_of_each(reference: Array, candidate: Array) -> tuple[Doubles, Doubles
 
 def powers(reference: Array, candidate: Array) -> tuple[float, float]:
     """Of two arrays of one sample, and so of any shape: sum r^2 and sum (r - c)^2, by the rules of `sqnr_db`."""
-    signal, noise = powers_of_each(reference[None], candidate[None])
+    signal, noise = per_sample_powers(reference[None], candidate[None])
     return float(signal.sum()), float(noise.sum())
 
 
@@ -69,7 +69,7 @@ def equal_values(reference: Array, candidate: Array) -> float:
 
 
 def are_integers(outputs: Array) -> bool:
-    """Integers or truth values, which have no signal and no noise."""
+    """Integers or booleans, which have no signal and no noise."""
     values = np.asarray(outputs[0]) if outputs.dtype == object and len(outputs) else outputs
     return values.dtype.kind in "iub"
 

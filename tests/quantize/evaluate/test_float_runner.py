@@ -97,7 +97,7 @@ def test_outputs_that_noise_decides_are_no_fault_of_the_runtime(decided, tmp_pat
     weights.append(numpy_helper.from_array(np.array(1e7, np.float32), "large"))
     model = model_of(nodes, weights, [("x", (1, 3, 8, 8))], [("y", (1, 4, 6, 6))])
     path, samples = path_of(model, tmp_path), rows(4, 3, 8, 8)
-    runners = [load(path, "onnx", by_definition=by) for by in (False, True)]
+    runners = [load(path, "onnx", unoptimized=by) for by in (False, True)]
     one, other = (runner(samples[0])[0] for runner in runners)
     assert np.abs(one - other).max() > 0.1
     assert float_runner(path, "onnx", 1, samples).differs_db is None

@@ -92,7 +92,7 @@ def test_a_map_of_nearly_only_background_may_not_lose_the_rest() -> None:
     lost = np.where(np.arange(40)[:, None, None] < 36, 0, BACKGROUND)
     assert equal_values(BACKGROUND, lost) > 90
     why = judged((BACKGROUND,), (lost,))
-    assert why is not None and "without float's most frequent value 10.0 % are float's (limit 50 %)" in why
+    assert why is not None and "excluding float's most frequent value, 10.0 % match float (limit 50 %)" in why
     everywhere = np.where((BACKGROUND == 0) & (RNG.random(BACKGROUND.shape) < 0.08), 2, BACKGROUND)
     assert equal_values(BACKGROUND, everywhere) > 90
     assert judged((BACKGROUND,), (everywhere,)) is not None

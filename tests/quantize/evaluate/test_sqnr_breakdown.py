@@ -6,7 +6,7 @@ import pytest
 from edgeq.nouns.fidelity import OutputError
 from edgeq.quantize.evaluate.gate import Gate, decide
 from edgeq.quantize.evaluate.judge import errors_of
-from edgeq.quantize.evaluate.sqnr import powers_of_each
+from edgeq.quantize.evaluate.sqnr import per_sample_powers
 from edgeq.quantize.evaluate.sqnr_breakdown import Small, no_longer_varies, small_values, typical_db
 
 
@@ -62,8 +62,8 @@ def test_the_median_sample_has_no_sqnr_where_most_are_equal():
     values = np.ones((5, 3))
     candidate = values.copy()
     candidate[0] += 0.1
-    assert typical_db(*powers_of_each(values, candidate)) is None
-    assert typical_db(*powers_of_each(values, values + 0.1)) == pytest.approx(20.0)
+    assert typical_db(*per_sample_powers(values, candidate)) is None
+    assert typical_db(*per_sample_powers(values, values + 0.1)) == pytest.approx(20.0)
 
 
 def test_the_default_limit_holds_for_small_values_too_and_a_lower_one_lets_them_pass():

@@ -72,7 +72,7 @@ class QuantizedFile(Protocol[Layer]):
         """Of the weight: one per output, or one for all."""
 
     def bias(self, layer: Layer) -> Array | None:
-        """The quantized bias in reals."""
+        """The dequantized bias."""
 
     def input_range(self, layer: Layer) -> tuple[float, float] | None:
         """The smallest and the largest value that the layer's input can have; None where it is not quantized."""

@@ -93,9 +93,9 @@ def _sqnr_of(q: Quantization, context: Context) -> Callable[[frozenset[str]], fl
         return file_evaluator(q.source, samples, context.threads, progress=context.progress, stage=stage)
 
     def sqnr_db(in_float: frozenset[str]) -> float:
-        reals = [k for k, output in enumerate(evaluator().reference) if not are_integers(output)]
+        floats = [k for k, output in enumerate(evaluator().reference) if not are_integers(output)]
         written = context.write(q, in_float, fitted=False)
-        return worst_sqnr_db(evaluator().noise(written.path)[:, reals])
+        return worst_sqnr_db(evaluator().noise(written.path)[:, floats])
 
     return sqnr_db
 

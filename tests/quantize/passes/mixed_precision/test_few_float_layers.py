@@ -105,7 +105,7 @@ def test_a_depthwise_network_gets_both_candidates(tmp_path):
         return make(STATIC, model, *parts, same_samples=False, gate=Gate(min_sqnr_db=5.0), workdir=tmp_path / repairs, options=Options(passes=passes_of(repairs)))  # fmt: skip
 
     plain = made("all")
-    few = plain.few
+    few = plain.few_float
     assert few is not None and few.plan.id == "onnxruntime-int8_static-few-float"
     (before,), (after,) = plain.fidelity.outputs, few.fidelity.outputs
     assert after.sqnr_db >= before.sqnr_db + 6
@@ -113,7 +113,7 @@ def test_a_depthwise_network_gets_both_candidates(tmp_path):
     assert "deep" in {skipped.what.rpartition(": ")[2] for skipped in few.fidelity.float_layers}
     assert "in float" in few.plan.reason and "% of the work" in few.plan.reason
     without = made("-mixed")
-    assert without.few is None
+    assert without.few_float is None
     assert without.path.read_bytes() == plain.path.read_bytes()  # the search leaves the plain file as it was
 
 
@@ -167,7 +167,7 @@ def test_a_depthwise_network_gets_both_candidates_on_litert(tmp_path):
         gate=Gate(min_sqnr_db=-1000.0),
         workdir=tmp_path / "o",
     )
-    assert plain.few is not None
-    (before,), (after,) = plain.fidelity.outputs, plain.few.fidelity.outputs
+    assert plain.few_float is not None
+    (before,), (after,) = plain.fidelity.outputs, plain.few_float.fidelity.outputs
     assert after.sqnr_db >= before.sqnr_db + 6
-    assert any(f.integer for f in plain.few.fidelity.fusion)
+    assert any(f.integer for f in plain.few_float.fidelity.fusion)
