@@ -137,7 +137,7 @@ def _left_in_float(fidelity: Fidelity) -> list[str]:
 
 def _race(d: Deployed) -> str:
     race = d.race
-    floor = "no twin" if race.noise_floor is None else f"{race.noise_floor:.2%}"
+    floor = "no A/A control" if race.noise_floor is None else f"{race.noise_floor:.2%}"
     quiet = "quiet" if race.quiet else f"NOT QUIET: {'; '.join(race.not_quiet)}"
     return f"{race.rounds} rounds in {race.seconds:.0f} s, noise floor {floor}, {quiet}; stopped by {race.stopped_by}"
 

@@ -67,7 +67,7 @@ class Timeline:
 _ENDED_BY = {
     "Model": "open and export the model",
     "Plan": "read samples, plan",
-    "Supplies": "write and read the bundle, look for wheels",
+    "WheelPlan": "write and read the bundle, look for wheels",
     "RaceReport": "judge the race",
 }
 _BEFORE = {

@@ -22,7 +22,6 @@ _MOST_PER_BLOCK = 1000
 # All rounds together: an integer costs 36 bytes here, and the agent is to stay below 25 MB.
 _MOST_PER_JOB = 100_000
 _SURELY_PER_BLOCK = 100
-CONTROL = "#twin"  # the suffix of the A/A control, the reference entered a second time
 
 
 class Abandoned(Exception):

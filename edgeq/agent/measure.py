@@ -13,9 +13,9 @@ from typing import Optional
 from edgeq.nouns.device import Conditions
 from edgeq.nouns.job import Job
 from edgeq.nouns.job_rules import KINDS
-from edgeq.nouns.measurement import Attempt, Measurement
+from edgeq.nouns.measurement import CONTROL, Attempt, Measurement
 
-from .active_entrant import CONTROL, ActiveEntrant
+from .active_entrant import ActiveEntrant
 from .attempts import raced
 from .conditions import read_conditions
 from .energy_use import account_energy

@@ -16,8 +16,9 @@ from typing import Optional
 
 from edgeq.nouns.device import Conditions
 from edgeq.nouns.job import Limits
+from edgeq.nouns.measurement import CONTROL
 
-from .active_entrant import CONTROL, ActiveEntrant
+from .active_entrant import ActiveEntrant
 from .conditions import read_conditions
 from .stopping import precise_enough, reason_to_stop
 

@@ -13,7 +13,7 @@ from edgeq.nouns.answers import Inventory, LiveContract, Placed, Removed, Result
 from edgeq.nouns.device import Facts
 from edgeq.nouns.job import UNREADABLE, Job
 from edgeq.nouns.job_rules import problems_of_job
-from edgeq.nouns.measurement import Measurement, Run
+from edgeq.nouns.measurement import CONTROL, Measurement, Run
 from edgeq.nouns.record import Record
 from edgeq.nouns.release import App, DeviceStatus, Release
 from edgeq.nouns.safe_names import is_name, is_sha256, problem_of_path
@@ -22,7 +22,6 @@ STATES = ("ok", "load_failed", "crashed", "timeout", "out_of_memory", "wrong")
 _LONGEST_TEXT = 20_000  # characters: the reason of a failure with a runtime's own words has a few thousand
 _LARGEST = 1 << 62  # of sizes in bytes and durations in ns: sums of two of them still have 64 bits
 _MOST_RESULTS = 1000  # the agent keeps 200
-_TWIN = "#twin"
 _VERSION = re.compile(r"\d{1,4}(\.\d{1,4}){1,3}\S{0,20}", re.ASCII)
 
 
@@ -39,13 +38,13 @@ def _value_problems(value: object, where: str) -> Iterator[str]:
     own (temperatures) are small.
     """
     if isinstance(value, str) and len(value) > _LONGEST_TEXT:
-        yield f"{where}: a text of {len(value)} characters"
+        yield f"{where}: text of {len(value)} characters, longer than {_LONGEST_TEXT}"
     elif isinstance(value, int) and not -_LARGEST < value < _LARGEST:
         yield f"{where}: {value} is too large"
     elif isinstance(value, dict):
         for key, item in value.items():
             if len(key) > _LONGEST_TEXT:
-                yield f"{where}: a key of {len(key)} characters"
+                yield f"{where}: key of {len(key)} characters, longer than {_LONGEST_TEXT}"
             yield from _value_problems(item, f"{where}.{key[:40]}")
     elif isinstance(value, list):
         if len(value) > 1000 and all(type(item) is int for item in value):
@@ -57,9 +56,9 @@ def _value_problems(value: object, where: str) -> Iterator[str]:
 def _of_facts(facts: Facts) -> Iterator[str]:
     yield from _path(facts.root, "root")
     if facts.cores < 1:
-        yield f"cores {facts.cores}: one at least"
+        yield f"cores {facts.cores}, must be at least 1"
     if facts.bits not in (32, 64):
-        yield f"bits {facts.bits}: 32 or 64"
+        yield f"bits {facts.bits}, must be 32 or 64"
     if not _VERSION.fullmatch(facts.python):
         yield f"python {facts.python[:40]!r} is no version"
     sizes = ("memory_total", "memory_available", "root_free", "max_frequency_khz")
@@ -101,7 +100,7 @@ def _of_release(release: Release) -> Iterator[str]:
 
 def _of_token(answer: Token) -> Iterator[str]:
     if not 0 < len(answer.token) <= 200 or not answer.token.isprintable():
-        yield "token: a short word"
+        yield "token must have 1 to 200 printable characters"
 
 
 def _of_inventory(answer: Inventory) -> Iterator[str]:
@@ -130,7 +129,7 @@ def _of_measurement(measurement: Measurement) -> Iterator[str]:
     job = measurement.job
     failed = measurement.state == "failed"
     if measurement.state not in ("done", "failed"):
-        yield f"state {measurement.state[:40]!r}: done or failed"
+        yield f"state {measurement.state[:40]!r}, must be done or failed"
     if job.kind == UNREADABLE and failed and not measurement.runs:
         yield from _names("job", (job.id,))
     else:
@@ -140,14 +139,14 @@ def _of_measurement(measurement: Measurement) -> Iterator[str]:
     yield from _attempts(measurement)
     ids = {entrant.id: len(entrant.outputs) for entrant in job.entrants}
     for name, times in Counter(run.entrant for run in measurement.runs).items():
-        if name.removesuffix(_TWIN) not in ids:
+        if name.removesuffix(CONTROL) not in ids:
             yield f"run {name[:80]!r}: the job has no such entrant"
         if times > 1:
             yield f"run {name[:80]!r}: occurs {times} times"
     if len(measurement.runs) < len(ids) and not failed:
         yield f"{len(measurement.runs)} runs of {len(ids)} entrants"
     for run in measurement.runs:
-        for problem in _of_run(run, job.id, ids.get(run.entrant.removesuffix(_TWIN), 0)):
+        for problem in _of_run(run, job.id, ids.get(run.entrant.removesuffix(CONTROL), 0)):
             yield f"run {run.entrant[:80]!r}: {problem}"
 
 
@@ -158,7 +157,7 @@ def _of_run(run: Run, job: str, outputs: int) -> Iterator[str]:
     for block in run.blocks:
         yield from _not_negative(block, "round", "order", "load_ns", "first_ns", "cpu_ns")
         if min(block.latency_ns, default=0) < 0:
-            yield f"a latency of {min(block.latency_ns)} ns"
+            yield f"negative latency of {min(block.latency_ns)} ns"
     if any(block.latency_ns for block in run.blocks) and not any(any(b.latency_ns) for b in run.blocks):
         yield "every latency is 0 ns"
     if run.memory is not None:
@@ -166,10 +165,10 @@ def _of_run(run: Run, job: str, outputs: int) -> Iterator[str]:
     if run.energy is not None and (
         run.energy.joules_per_inference < 0 or run.energy.kind not in ("measured", "estimated")
     ):
-        yield "energy: joules, measured or estimated"
+        yield "energy must not be negative, and its kind measured or estimated"
     if run.outputs is not None:
         if not 0 < run.outputs.count <= run.outputs.offered:
-            yield f"outputs of {run.outputs.count} samples of {run.outputs.offered}"
+            yield f"outputs of {run.outputs.count} samples, where {run.outputs.offered} were offered"
         if len(run.outputs.files) != outputs:
             yield f"{len(run.outputs.files)} files of {outputs} outputs"
         for file in run.outputs.files:
@@ -184,7 +183,7 @@ def _times(measurement: Measurement) -> Iterator[str]:
         if started.utcoffset() is None or finished.utcoffset() is None:
             yield "times without a time zone"
     except (ValueError, OverflowError):
-        yield f"times {measurement.started_utc[:40]!r} and {measurement.finished_utc[:40]!r}"
+        yield f"times {measurement.started_utc[:40]!r} and {measurement.finished_utc[:40]!r} are no ISO 8601 times"
 
 
 def _attempts(measurement: Measurement) -> Iterator[str]:
@@ -202,11 +201,13 @@ def _attempts(measurement: Measurement) -> Iterator[str]:
 
 def _path(path: str, what: str) -> Iterator[str]:
     if not path.startswith("/") or len(path) > 4096 or not path.isprintable():
-        yield f"{what} {path[:80]!r} is no absolute path"
+        yield f"{what} {path[:80]!r} is not an absolute path"
 
 
 def _names(what: str, names: tuple[str, ...]) -> Iterator[str]:
-    yield from (f"{what} {name[:80]!r}: letters, digits and ._+- only" for name in names if not is_name(name))
+    yield from (
+        f"{what} {name[:80]!r} must have letters, digits and ._+- only" for name in names if not is_name(name)
+    )
 
 
 def _not_negative(record: Record, *names: str) -> Iterator[str]:

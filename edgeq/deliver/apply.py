@@ -3,7 +3,7 @@
 from edgeq.application import load_lines
 from edgeq.bundle.own_runtime import has_own_runtime
 from edgeq.bundle.unpacked import unpacked
-from edgeq.deliver import activate, push, race, supply
+from edgeq.deliver import activate, push, race, wheel_upload
 from edgeq.deliver.deploy_plan import DeployPlan, ReleasePlan
 from edgeq.deliver.jobs import make_job
 from edgeq.deliver.lock import locked
@@ -34,7 +34,9 @@ def apply(
     if plan.release is None:
         return unchanged(conversion, device, app)
     with live_in_errors(device, plan.app, tell):
-        deployment = _bring(plan.release, plan.app, app, device.with_agent(), conversion, store, tell)
+        deployment = _deploy_release(
+            plan.release, plan.app, app, device.with_agent(), conversion, store, tell
+        )
         tell(deployment)
         return deployment
 
@@ -44,7 +46,7 @@ def unchanged(conversion: Conversion, device: Session, app: App | None) -> Deplo
     return Deployment(conversion, device.facts, app, changed=False, load_lines=_load_lines(conversion, app))
 
 
-def _bring(
+def _deploy_release(
     plan: ReleasePlan,
     name: str,
     before: App | None,
@@ -60,12 +62,12 @@ def _bring(
         locked(link, f"deploying {name}") as token,
         activate.tidied(link, token, name, bundle.digest),
     ):
-        supply.bring(link, token, plan.supplies, tell)
+        wheel_upload.upload_wheels(link, token, plan.wheels, tell)
         delivery = push.push(link, files.paths, files.sizes, tell)
         tell(delivery)
         push.install(link, token, bundle.manifest)
         samples = push.place_samples(link, token, files.samples)
-        # Times of an emulated device mean nothing: a short run without the reference's twin shows that it works.
+        # Times of an emulated device mean nothing: a short run without the A/A control shows that it works.
         kind = "race" if len(plan.entrants) > 1 and device.facts.emulated is None else "measure"
         asked = make_job(kind, name, plan.entrants, samples, plan.limits)
         measurement = measure(device, token, asked, tell)

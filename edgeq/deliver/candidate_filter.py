@@ -3,7 +3,7 @@
 import os
 import shlex
 
-from edgeq.deliver import fitness
+from edgeq.deliver import preflight
 from edgeq.deliver.runtimes import too_old
 from edgeq.deliver.session import Session, no_agent
 from edgeq.errors import DeviceUnfit
@@ -25,14 +25,14 @@ def candidates_left_out(
 ) -> dict[str, str]:
     """Reason by candidate. Raises DeviceUnfit or NoSpace when none is left to go."""
     reasons = too_old(device.facts, device.label, wheels, manifest)
-    fitness.require_memory(
+    preflight.require_memory(
         device.facts,
         device.label,
         predicted_peak=min((c.memory_bytes or 0 for c in manifest.candidates), default=0),
         live=live,
     )
     for candidate in manifest.candidates:
-        reason = excluded_by_options(candidate, options) or fitness.lacks_memory(
+        reason = excluded_by_options(candidate, options) or preflight.lacks_memory(
             device.facts, candidate.memory_bytes or 0
         )
         if reason:

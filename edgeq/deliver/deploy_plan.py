@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from edgeq.conversion.check_samples import MAX_BYTES
-from edgeq.deliver import fitness, race, runtimes, supply
+from edgeq.deliver import preflight, race, runtimes, wheel_upload
 from edgeq.deliver.candidate_filter import candidates_left_out
 from edgeq.deliver.service.find import find
 from edgeq.deliver.service.install import ServicePlan, plan_install
@@ -12,7 +12,7 @@ from edgeq.deliver.service.schedule import schedule
 from edgeq.deliver.service.unit_files import SYSTEM_ROOT
 from edgeq.deliver.session import Session, requested_root
 from edgeq.nouns.bundle import Manifest
-from edgeq.nouns.delivery import Supplies, WheelSet
+from edgeq.nouns.delivery import WheelPlan, WheelSet
 from edgeq.nouns.job import Entrant, Limits
 from edgeq.nouns.progress import Note, Started
 from edgeq.nouns.release import App
@@ -23,11 +23,11 @@ from edgeq.request.tell import Tell
 
 @dataclass(frozen=True)
 class ReleasePlan:
-    """How a release goes live: the wheels to bring beside it, the candidates that race there and for how long, the others
+    """How a release goes live: the wheels to upload for it, the candidates that race there and for how long, the others
     with the reason, and how many releases are kept.
     """
 
-    supplies: Supplies
+    wheels: WheelPlan
     entrants: tuple[Entrant, ...]
     left_out: Mapping[str, str]
     limits: Limits
@@ -48,9 +48,9 @@ class DeployPlan:
 
 
 def plan_deployment(
-    device: Session, manifest: Manifest, wheels: tuple[WheelSet, ...], request: DeployRequest
+    device: Session, manifest: Manifest, sets: tuple[WheelSet, ...], request: DeployRequest
 ) -> DeployPlan:
-    """`wheels` are the wheels of the runtimes that the device can have. Changes nothing.
+    """`sets` are the wheels of the runtimes that the device can have. Changes nothing.
 
     Raises DeviceUnfit or NoSpace where the release, or the service, cannot be there.
     """
@@ -60,15 +60,15 @@ def plan_deployment(
     if _is_live(before, manifest, request):
         return DeployPlan(manifest.name, there.facts.root, before, service, release=None)
     live = f"{before.name} = {(before.live or 'nothing')[:7]}, unchanged" if before else None
-    left_out = candidates_left_out(there, wheels, manifest, request, live)
-    needed = runtimes.used(wheels, manifest, without=left_out)
-    supplies = supply.look(there.link, needed, ask=there.installed)
+    left_out = candidates_left_out(there, sets, manifest, request, live)
+    needed = runtimes.used(sets, manifest, without=left_out)
+    wheels = wheel_upload.plan_wheels(there.link, needed, ask=there.installed)
     sends = sum(a.size for a in manifest.artifacts) + MAX_BYTES
-    fitness.require_room(there.facts, there.label, to_send=sends, wheels=supplies.bytes_unpacked, live=live)
+    preflight.require_room(there.facts, there.label, to_send=sends, wheels=wheels.bytes_unpacked, live=live)
     threads = request.threads or there.target.threads
     release = ReleasePlan(
-        supplies,
-        race.entrants(manifest, manifest.name, supplies, threads, left_out),
+        wheels,
+        race.entrants(manifest, manifest.name, wheels, threads, left_out),
         left_out,
         limits=request.limits or Limits(),
         keep=request.keep or there.target.keep_releases,
@@ -77,13 +77,13 @@ def plan_deployment(
 
 
 def tell_plan(plan: DeployPlan, tell: Tell) -> None:
-    """What will be brought, and what will not."""
+    """What will be uploaded, and which candidates will not race."""
     if plan.release is None:
         return
     for candidate, reason in plan.release.left_out.items():
         tell(Note(f"{candidate} is not raced: {reason}"))
     tell(Started("delivery"))
-    tell(plan.release.supplies)
+    tell(plan.release.wheels)
 
 
 def _plan_service(device: Session, request: DeployRequest) -> ServicePlan:

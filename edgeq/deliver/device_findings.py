@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from edgeq.deliver.fitness import missing_isa
+from edgeq.deliver.preflight import missing_isa
 from edgeq.deliver.session import Session
 from edgeq.nouns.device import Conditions
 from edgeq.nouns.diagnosis import Finding, note, ok, problem

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgeq import child_python
-from edgeq.deliver.wheel_locks import Lock, Pin, choose
+from edgeq.deliver.wheel_locks import Lock, Pin, choose_lock
 from edgeq.errors import ArtifactCorrupt, ExtraMissing
 from edgeq.nouns.delivery import Wheel, WheelSet
 from edgeq.nouns.device import Facts
@@ -37,7 +37,7 @@ def resolve(
     Raises DeviceUnfit when there are none for its Python, architecture and glibc, ExtraMissing when they cannot be
     downloaded, ArtifactCorrupt when the package index serves other bytes than the pinned ones.
     """
-    lock = choose(runtime, facts, target)
+    lock = choose_lock(runtime, facts, target)
     absent = to_fetch(lock, cache, tell)
     if absent:
         size = sum(p.size for p in absent) / 1e6

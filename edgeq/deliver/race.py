@@ -11,9 +11,9 @@ from edgeq.deliver import jobs
 from edgeq.deliver.session import Session
 from edgeq.errors import DeviceDisagrees, ModelCrashed
 from edgeq.nouns.bundle import Bundle, Manifest
-from edgeq.nouns.delivery import Supplies
+from edgeq.nouns.delivery import WheelPlan
 from edgeq.nouns.job import Entrant
-from edgeq.nouns.measurement import Measurement, Run
+from edgeq.nouns.measurement import CONTROL, Measurement, Run
 from edgeq.nouns.report import Choice, DeviceCheck, RaceReport
 from edgeq.report.choose import choose
 from edgeq.report.device_check import check_outputs
@@ -21,7 +21,7 @@ from edgeq.report.race import compare_runs
 
 
 def entrants(
-    manifest: Manifest, app: str, supplies: Supplies, threads: int, without: Collection[str] = ()
+    manifest: Manifest, app: str, wheels: WheelPlan, threads: int, without: Collection[str] = ()
 ) -> tuple[Entrant, ...]:
     """The candidates that are not in `without`; first the reference that the others are paired with: float on
     onnxruntime, which is what a model runs on before edgeq, else another float.
@@ -30,9 +30,7 @@ def entrants(
     floats = sorted((c for c in able if c.recipe == "float"), key=lambda c: c.runtime != "onnxruntime")
     in_order = (*floats, *(c for c in able if c.recipe != "float"))
     return tuple(
-        jobs.entrant(
-            c, app, manifest.digest, supplies.python_path(c.runtime), threads, f"{c.runtime} {c.way}"
-        )
+        jobs.entrant(c, app, manifest.digest, wheels.python_path(c.runtime), threads, f"{c.runtime} {c.way}")
         for c in in_order
     )
 
@@ -51,12 +49,12 @@ def judge(
     """
     checks = _checks(device, bundle, measurement)
     report = compare_runs(measurement)
-    allowed = {**_allowed(measurement, checks), **left_out}
-    _require_one(device, measurement, allowed)
+    refusals = {**_refusals(measurement, checks), **left_out}
+    _require_one(device, measurement, refusals)
     choice = choose(
         report,
         tuple(c.id for c in bundle.manifest.candidates),
-        allowed,
+        refusals,
         frozenset(c.id for c in bundle.manifest.candidates if c.recipe == "float"),
         emulated=measurement.facts.emulated is not None,
         quiet=measurement.quiet,
@@ -104,23 +102,23 @@ def _like(array: np.ndarray, host: np.ndarray) -> np.ndarray:
     return array.reshape(host.shape) if array.size == host.size else array
 
 
-def _allowed(measurement: Measurement, checks: tuple[DeviceCheck, ...]) -> dict[str, str | None]:
+def _refusals(measurement: Measurement, checks: tuple[DeviceCheck, ...]) -> dict[str, str | None]:
     """Why an entrant must not go live; None where nothing speaks against it."""
-    reasons: dict[str, str | None] = {}
+    refusals: dict[str, str | None] = {}
     for run in measurement.runs:
-        if run.entrant.endswith("#twin"):
+        if run.entrant.endswith(CONTROL):
             continue
-        reasons[run.entrant] = (
+        refusals[run.entrant] = (
             None if run.state == "ok" else f"{run.state.replace('_', ' ')}: {run.error or 'no message'}"
         )
     for check in checks:
         if not check.passed:
-            reasons[check.candidate] = check.why
-    return reasons
+            refusals[check.candidate] = check.why
+    return refusals
 
 
-def _require_one(device: Session, measurement: Measurement, allowed: dict[str, str | None]) -> None:
-    if any(reason is None for reason in allowed.values()):
+def _require_one(device: Session, measurement: Measurement, refusals: dict[str, str | None]) -> None:
+    if any(reason is None for reason in refusals.values()):
         return
     ran = any(r.state == "ok" for r in measurement.runs)
     kind = DeviceDisagrees if ran else ModelCrashed
@@ -128,5 +126,5 @@ def _require_one(device: Session, measurement: Measurement, allowed: dict[str, s
     raise kind(
         f"no candidate {what} on {device.label}",
         "`edgeq doctor --host ...` checks the device; --runtime tries another runtime. Nothing went live.",
-        details=[f"{entrant}: {reason}" for entrant, reason in allowed.items()],
+        details=[f"{entrant}: {reason}" for entrant, reason in refusals.items()],
     )

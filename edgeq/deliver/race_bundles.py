@@ -8,12 +8,12 @@ from pathlib import Path
 from edgeq.bundle import OpenBundle, read_bundle
 from edgeq.bundle.unpacked import unpacked
 from edgeq.conversion.check_samples import MAX_BYTES
-from edgeq.deliver import activate, fitness, jobs, push, runtimes, supply
+from edgeq.deliver import activate, jobs, preflight, push, runtimes, wheel_upload
 from edgeq.deliver.measure import measure
 from edgeq.deliver.session import Session
 from edgeq.errors import NotComparable
 from edgeq.nouns.bundle import Candidate
-from edgeq.nouns.delivery import Supplies
+from edgeq.nouns.delivery import WheelPlan
 from edgeq.nouns.job import Entrant, Limits
 from edgeq.nouns.measurement import Measurement
 from edgeq.request.tell import Tell
@@ -30,16 +30,16 @@ def race_bundles(
         _require_same_inputs(bundles)
         chosen = [_chosen(bundle, alone=len(bundles) == 1) for bundle in bundles]
         sets = {s.runtime: s for b in bundles for s in runtimes.for_bundle(device, b.manifest, tell)}
-        supplies = supply.look(device.link, tuple(sets.values()))
-        _require_fit(device, bundles, chosen, supplies)
+        wheels = wheel_upload.plan_wheels(device.link, tuple(sets.values()))
+        _require_fit(device, bundles, chosen, wheels)
         stack.enter_context(_gone_afterwards(device, token, bundles))
-        supply.bring(device.link, token, supplies, tell)
+        wheel_upload.upload_wheels(device.link, token, wheels, tell)
         samples = [_place(device, token, bundle, tell) for bundle in bundles]
         entrants = tuple(
             entrant
             for bundle, candidates in zip(bundles, chosen, strict=True)
             for entrant in _entrants(
-                bundle, candidates, supplies, threads or device.target.threads, alone=len(bundles) == 1
+                bundle, candidates, wheels, threads or device.target.threads, alone=len(bundles) == 1
             )
         )
         kind, name = "race" if len(entrants) > 1 else "measure", bundles[0].manifest.name
@@ -54,7 +54,7 @@ def _chosen(bundle: OpenBundle, *, alone: bool) -> tuple[Candidate, ...]:
 def _entrants(
     bundle: OpenBundle,
     candidates: tuple[Candidate, ...],
-    supplies: Supplies,
+    wheels: WheelPlan,
     threads: int,
     *,
     alone: bool,
@@ -63,7 +63,7 @@ def _entrants(
     name, digest = bundle.manifest.name, bundle.digest
     for c in candidates:
         title = f"{name} {digest[:7]} {c.runtime} {c.way}"
-        made = jobs.entrant(c, name, digest, supplies.python_path(c.runtime), threads, title)
+        made = jobs.entrant(c, name, digest, wheels.python_path(c.runtime), threads, title)
         yield made if alone else replace(made, id=f"{digest[:7]}-{c.id}")
 
 
@@ -71,21 +71,21 @@ def _require_fit(
     device: Session,
     bundles: list[OpenBundle],
     chosen: list[tuple[Candidate, ...]],
-    supplies: Supplies,
+    wheels: WheelPlan,
 ) -> None:
     """Before anything is sent. Raises ReadOnly, NoSpace."""
-    fitness.require_writable(device.facts, device.label)
+    preflight.require_writable(device.facts, device.label)
     sizes = [a.size for bundle in bundles for a in bundle.manifest.artifacts]
-    fitness.require_room(
+    preflight.require_room(
         device.facts,
         device.label,
         to_send=sum(sizes) + MAX_BYTES * len(bundles),
-        wheels=supplies.bytes_unpacked,
+        wheels=wheels.bytes_unpacked,
         live=None,
     )
     # A candidate that needs more than there is shows so in its row; nothing is to be learned when none of them fits.
     least = min((c.memory_bytes or 0 for candidates in chosen for c in candidates), default=0)
-    fitness.require_memory(device.facts, device.label, predicted_peak=least, live=None)
+    preflight.require_memory(device.facts, device.label, predicted_peak=least, live=None)
 
 
 @contextlib.contextmanager

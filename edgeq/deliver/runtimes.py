@@ -7,7 +7,7 @@ from packaging.version import Version
 
 from edgeq.conversion import formats
 from edgeq.conversion.cache import folder
-from edgeq.deliver import fitness
+from edgeq.deliver import preflight
 from edgeq.deliver.provision import resolve
 from edgeq.deliver.session import Session, session
 from edgeq.errors import DeviceUnfit
@@ -81,7 +81,7 @@ def _resolve(
 ) -> tuple[tuple[WheelSet, ...], dict[str, str]]:
     if device.local:
         return (), {name: why for name in wanted if (why := why_not_here(name))}
-    fitness.require_libraries(device.facts, device.label)
+    preflight.require_libraries(device.facts, device.label)
     sets: list[WheelSet] = []
     unavailable: dict[str, str] = {}
     failures: list[DeviceUnfit] = []

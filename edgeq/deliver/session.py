@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edgeq import catalog
 from edgeq.deliver.contact import Contact, contact, install_agent
-from edgeq.deliver.fitness import require_target
+from edgeq.deliver.preflight import require_target
 from edgeq.errors import DeviceError, TargetRefused
 from edgeq.nouns.device import Facts
 from edgeq.nouns.progress import Note, Route

@@ -86,7 +86,7 @@ def read_locks(folder: Path | None = None) -> tuple[Lock, ...]:
     return tuple(_read(path) for path in files)
 
 
-def choose(runtime: str, facts: Facts, target: Target) -> Lock:
+def choose_lock(runtime: str, facts: Facts, target: Target) -> Lock:
     """The lock for this device. Raises DeviceUnfit saying what the device has and what there are wheels for."""
     locks = read_locks()
     lock = next((k for k in locks if _key(k) == (runtime, _minor(facts.python), facts.arch)), None)

@@ -4,7 +4,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from edgeq.deliver import fitness
+from edgeq.deliver import preflight
 from edgeq.deliver.provision import resolve
 from edgeq.nouns.delivery import Wheel
 from edgeq.nouns.device import Facts
@@ -16,7 +16,7 @@ def python_path(runtime: str, facts: Facts, target: Target, cache: Path, tell: T
     """Folders for sys.path. Raises DeviceUnfit where `runtime` is not to be had there, ExtraMissing and ArtifactCorrupt
     where it cannot be downloaded.
     """
-    fitness.require_libraries(facts, "the root file system")
+    preflight.require_libraries(facts, "the root file system")
     found = resolve(runtime, facts, target, cache=cache / "wheels", tell=tell)
     return tuple(_unpacked(wheel, cache / "sites") for wheel in found.wheels)
 

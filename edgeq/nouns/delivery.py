@@ -34,7 +34,7 @@ class WheelSet:
 
 
 @dataclass(frozen=True)
-class Supplies:
+class WheelPlan:
     """Which wheels the runtimes need and which of them the device lacks; nothing sent yet."""
 
     sets: tuple[WheelSet, ...]

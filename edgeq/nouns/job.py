@@ -60,7 +60,7 @@ class Thresholds(Record):
 @dataclass(frozen=True)
 class Job(Record):
     """`kind`: "smoke" loads and runs each entrant once; "race" measures the entrants interleaved, the first of them
-    being the reference, which is entered twice as the A/A pair; "measure" is a race without a reference twin.
+    being the reference, which is entered a second time as the A/A control; "measure" is a race without that control.
 
     `samples` is the folder of check samples relative to the root: `<i>.npy` per input i, shape [n, *input shape].
     """

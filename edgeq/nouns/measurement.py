@@ -11,6 +11,7 @@ from .job import Job
 from .record import Record
 
 SCHEMA = 2
+CONTROL = "#twin"  # the suffix of the A/A control, the reference entered a second time
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ class Attempt(Record):
 
 @dataclass(frozen=True)
 class Measurement(Record):
-    """The result of one job. `runs` are in the job's order; the reference's twin is called "<id>#twin".
+    """The result of one job. `runs` are in the job's order; the A/A control of the reference is called "<id>#twin".
 
     `attempts` are what the rounds belong to, in the order of time. `quiet` is the verdict of the thresholds on the last of
     them, `not_quiet` its reasons, `stopped_by` what ended it.

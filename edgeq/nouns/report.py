@@ -92,7 +92,7 @@ class Pair(Record):
 
 @dataclass(frozen=True)
 class RaceReport(Record):
-    """`noise_floor` is by how much the reference differed from its own twin (None: it had none); `margin` =
+    """`noise_floor` is by how much the reference differed from its A/A control (None: there was none); `margin` =
     max(1 %, noise floor) is what a difference has to exceed. `not_compared` says why the times decide nothing, None
     when they do; `emulated` how the emulator was recognised: then no figure here is a device's. `energy_absent`: each
     kind of energy sensor that could not be read there, and why. `user`: as whom the models ran, "edgeq" being the system

@@ -10,14 +10,13 @@ import numpy as np
 
 from edgeq.errors import EdgeqError
 from edgeq.nouns.job import Entrant
-from edgeq.nouns.measurement import Block, Measurement, Run
+from edgeq.nouns.measurement import CONTROL, Block, Measurement, Run
 from edgeq.nouns.report import NOT_COMPARED, REFERENCE, EntrantReport, Estimate, Latency, Pair, RaceReport
 from edgeq.report.busy import busy_pairs
 from edgeq.report.series import drift, effective_samples, median_absolute_deviation, outliers
 from edgeq.report.statistics import MIN_ROUNDS, inverse, paired_ratio, quantile, quantile_estimates
 from edgeq.report.verdict import margin, noise_floor, verdict
 
-CONTROL = "#twin"  # the suffix of the A/A control, the reference entered a second time
 _NS_PER_MS = 1e6
 
 Rounds = Mapping[int, np.ndarray]  # round number to its latencies in ns, in the order of time

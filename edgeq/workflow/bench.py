@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from edgeq.deliver import fitness
+from edgeq.deliver import preflight
 from edgeq.deliver.jobs import make_job
 from edgeq.deliver.lock import locked
 from edgeq.deliver.measure import measure
@@ -33,7 +33,7 @@ def bench(request: BenchRequest) -> Benched:
     threads, limits, tell = request.threads, request.limits or Limits(), request.tell
     with session_for(request, look_only=False) as device:
         tell(device.facts)
-        for note in fitness.too_many_threads(device.facts, device.label, threads):
+        for note in preflight.too_many_threads(device.facts, device.label, threads):
             tell(Note(note))
         if any(w.endswith(".edgeq") for w in named):
             with locked(device.link, "measuring") as token:

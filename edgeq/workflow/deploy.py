@@ -5,7 +5,7 @@ from pathlib import Path
 from edgeq import catalog
 from edgeq.bundle.own_runtime import has_own_runtime
 from edgeq.conversion.finished import open_conversion
-from edgeq.deliver import fitness, runtimes
+from edgeq.deliver import preflight, runtimes
 from edgeq.deliver.apply import apply, unchanged
 from edgeq.deliver.candidate_filter import require_agent
 from edgeq.deliver.deploy_plan import plan_deployment, tell_plan
@@ -83,10 +83,10 @@ def _check_device(device: Session, kind: Target, request: DeployRequest) -> None
     """
     request.tell(device.facts)
     request.tell(Destination(kind.name, device.label, device.facts))
-    fitness.require_writable(device.facts, device.label)
+    preflight.require_writable(device.facts, device.label)
     if request.service and not request.dry_run:
         require_systemd(device)
-    for note in fitness.too_many_threads(device.facts, device.label, request.threads):
+    for note in preflight.too_many_threads(device.facts, device.label, request.threads):
         request.tell(Note(note))
     if kind.detect and not device.local:
         only = f"target {kind.name} for {device.label}: edgeq knows only its CPU flags"

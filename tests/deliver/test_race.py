@@ -10,7 +10,7 @@ from edgeq.deliver.race import entrants
 from edgeq.demo import demo_files
 from edgeq.errors import SPEED_NOT_COMPARED
 from edgeq.nouns.bundle import Candidate, Manifest
-from edgeq.nouns.delivery import Supplies
+from edgeq.nouns.delivery import WheelPlan
 from edgeq.nouns.job import Limits
 from edgeq.nouns.results import Deployment
 from edgeq.nouns.tensor import TensorSpec
@@ -58,7 +58,7 @@ def manifest(*ids: str) -> Manifest:
 def test_onnxruntimes_float_is_the_reference(
     plan: tuple[str, ...], without: tuple[str, ...], order: tuple[str, ...]
 ) -> None:
-    found = entrants(manifest(*plan), "net", Supplies((), ()), 1, without)
+    found = entrants(manifest(*plan), "net", WheelPlan((), ()), 1, without)
     assert tuple(e.id for e in found) == order
 
 

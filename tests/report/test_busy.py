@@ -10,11 +10,11 @@ from edgeq.report.busy import busy_pairs, costs_of
 
 from .conftest import run
 
-FLOAT, INT8, TWIN = "onnxruntime-float", "onnxruntime-int8_static", "onnxruntime-float#twin"
+FLOAT, INT8, CONTROL = "onnxruntime-float", "onnxruntime-int8_static", "onnxruntime-float#twin"
 
 
 def pair(*runs: Run, against: str = FLOAT):  # type: ignore[no-untyped-def]
-    found = busy_pairs(runs, FLOAT, TWIN)
+    found = busy_pairs(runs, FLOAT, CONTROL)
     return next((p for p in found if (p.entrant, p.against) == (INT8, against)), None)
 
 
@@ -48,8 +48,8 @@ def test_the_figure_that_is_nearer_to_no_difference_is_the_one_that_is_told() ->
 
 
 def test_a_twin_that_differs_widens_the_margin_and_is_in_no_pair() -> None:
-    runs = (run(FLOAT, 10.0), run(TWIN, 13.0), run(INT8, 8.0))
-    found = busy_pairs(runs, FLOAT, TWIN)
+    runs = (run(FLOAT, 10.0), run(CONTROL, 13.0), run(INT8, 8.0))
+    found = busy_pairs(runs, FLOAT, CONTROL)
     assert {(p.entrant, p.against) for p in found} == {(FLOAT, INT8), (INT8, FLOAT)}
     assert {p.verdict for p in found} == {CANNOT_TELL}
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from edgeq.deliver.race import entrants
-from edgeq.nouns.delivery import Supplies
+from edgeq.nouns.delivery import WheelPlan
 from edgeq.nouns.project import Gates
 from edgeq.workflow.convert import convert
 from edgeq.workflow.explain import explain
@@ -37,5 +37,5 @@ def test_both_are_planned_carried_explained_and_raced(tmp_path: Path) -> None:
     assert set(explained) == {PLAIN, FEW}
     layers = explained[FEW].layers
     assert any(not layer.integer and "in float the outputs gain" in layer.why_float for layer in layers)
-    raced = entrants(manifest, manifest.name, Supplies((), ()), 1)
+    raced = entrants(manifest, manifest.name, WheelPlan((), ()), 1)
     assert len({e.title for e in raced}) == len(raced) == 3

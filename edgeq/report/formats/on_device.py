@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from edgeq.nouns.delivery import Delivery, Removal, Supplies
+from edgeq.nouns.delivery import Delivery, Removal, WheelPlan
 from edgeq.nouns.device import Facts
 from edgeq.nouns.diagnosis import OK, Diagnosis
 from edgeq.nouns.release import App, DeviceStatus, Rollback
@@ -33,17 +33,17 @@ def show_facts(facts: Facts, console: Console) -> None:
         say(console, "device", [f"EMULATED ({facts.emulated}): timings are not representative"])
 
 
-def show_supplies(supplies: Supplies, console: Console) -> None:
-    if not supplies.sets:
+def show_wheels(wheels: WheelPlan, console: Console) -> None:
+    if not wheels.sets:
         say(console, "provision", ["nothing to install: the device's own packages are used"])
         return
-    runtimes = ", ".join(f"{s.runtime} {s.version}" for s in supplies.sets)
-    own = sorted({name for s in supplies.sets for name in s.from_device})
+    runtimes = ", ".join(f"{s.runtime} {s.version}" for s in wheels.sets)
+    own = sorted({name for s in wheels.sets for name in s.from_device})
     facts = [runtimes]
     if own:
         facts.append(f"{', '.join(own)} from the device itself")
-    if supplies.missing:
-        facts.append(f"{counted(len(supplies.missing), 'wheel')} to upload, {size(supplies.bytes_to_send)}")
+    if wheels.missing:
+        facts.append(f"{counted(len(wheels.missing), 'wheel')} to upload, {size(wheels.bytes_to_send)}")
     else:
         facts.append("already there")
     say(console, "provision", facts)

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from edgeq.nouns.data import DataUse
 from edgeq.nouns.data_check import DataFinding, DataSeen
-from edgeq.nouns.delivery import Delivery, Destination, Removal, Supplies
+from edgeq.nouns.delivery import Delivery, Destination, Removal, WheelPlan
 from edgeq.nouns.device import Facts
 from edgeq.nouns.diagnosis import Diagnosis
 from edgeq.nouns.export import Exported
@@ -99,7 +99,7 @@ for _noun in (
     Fidelity,
     BetweenRuntimes,
     Facts,
-    Supplies,
+    WheelPlan,
     Delivery,
     RaceReport,
     Deployment,
@@ -116,7 +116,7 @@ _event_in_full.register(DataUse, making.show_data)
 _event_in_full.register(Fidelity, making.show_fidelity)
 _event_in_full.register(BetweenRuntimes, making.show_between_runtimes)
 _event_in_full.register(Facts, on_device.show_facts)
-_event_in_full.register(Supplies, on_device.show_supplies)
+_event_in_full.register(WheelPlan, on_device.show_wheels)
 _event_in_full.register(Delivery, on_device.show_delivery)
 _event_in_full.register(ServiceChange, service.show_service_change_in_full)
 

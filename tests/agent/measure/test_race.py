@@ -82,7 +82,7 @@ def test_without_sensor_and_model_there_is_no_figure(device, run, monkeypatch):
     assert measured.energy_absent == absent
 
 
-def test_measure_enters_no_twin(device, run):
+def test_measure_enters_no_control(device, run):
     measured = run(device.job(device.entrant("float", linear(device.root / "m.onnx")), kind="measure"))
 
     assert [r.entrant for r in measured.runs] == ["float"]

@@ -66,7 +66,7 @@ def test_the_least_precise_entrant_decides():
     assert not precise_enough(reference, [steady, shaky], None, WANTED)
 
 
-def test_the_twin_has_to_be_known_and_to_agree():
+def test_the_control_has_to_be_known_and_to_agree():
     reference, entrant = noisy(1, 20, 0.002), noisy(2, 20, 0.002, level=50.0)
     sharp, shaky, biased = (noisy(3, 20, 0.002), noisy(3, 20, 0.05), noisy(3, 20, 0.002, level=103.6))
 

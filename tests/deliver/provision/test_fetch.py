@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from edgeq.deliver.provision import resolve, to_fetch
-from edgeq.deliver.wheel_locks import choose
+from edgeq.deliver.wheel_locks import choose_lock
 from edgeq.errors import ArtifactCorrupt, ExtraMissing
 from edgeq.nouns.progress import Note, Progress
 from tests.deliver.provision import devices_on_paper as devices
@@ -39,7 +39,7 @@ def test_fetched_once_and_then_served_without_a_network(
 
 
 def test_what_is_to_fetch_is_known_before(tmp_path: Path) -> None:
-    lock = choose("onnxruntime", devices.DEBIAN_12_ARM64, devices.target())
+    lock = choose_lock("onnxruntime", devices.DEBIAN_12_ARM64, devices.target())
     absent = to_fetch(lock, tmp_path)
     assert [p.name for p in absent] == ["onnxruntime", "numpy"]
     assert 20e6 < sum(p.size for p in absent) < 60e6
@@ -66,7 +66,7 @@ def test_one_flipped_byte_in_the_cache_is_refused(tmp_path: Path, request: pytes
 def test_index_with_other_bytes_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     genuine = resolve(*SMALL, cache=tmp_path / "genuine").wheels[0]
     (tmp_path / "index").mkdir()
-    pinned = choose(*SMALL).pins[0]
+    pinned = choose_lock(*SMALL).pins[0]
     (tmp_path / "index" / pinned.file).write_bytes(genuine.file.read_bytes() + b"\0")
     monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
     monkeypatch.setenv("PIP_NO_INDEX", "1")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from edgeq.catalog import shipped
-from edgeq.deliver.wheel_locks import Lock, choose, read_locks
+from edgeq.deliver.wheel_locks import Lock, choose_lock, read_locks
 from edgeq.errors import DeviceUnfit, TargetRefused
 from edgeq.nouns.device import Facts
 from edgeq.nouns.target import RuntimeSupport
@@ -39,20 +39,24 @@ def test_every_lock_pins_wheels_of_its_own_python_and_architecture(lock: Lock) -
 def test_device_gets_the_newest_that_runs_there(
     device: Facts, runtime: str, expected: tuple[str, ...]
 ) -> None:
-    assert tuple(f"{p.name} {p.version}" for p in choose(runtime, device, devices.target()).pins) == expected
+    assert (
+        tuple(f"{p.name} {p.version}" for p in choose_lock(runtime, device, devices.target()).pins)
+        == expected
+    )
 
 
 def test_runtimes_of_one_device_share_one_numpy() -> None:
     """Or two of them, 60 MB unpacked, would have to be sent."""
     both = [
-        choose(runtime, devices.DEBIAN_12_ARM64, devices.target()) for runtime in ("onnxruntime", "litert")
+        choose_lock(runtime, devices.DEBIAN_12_ARM64, devices.target())
+        for runtime in ("onnxruntime", "litert")
     ]
     assert both[0].pins[1] == both[1].pins[1]
 
 
 def test_no_onnxruntime_for_32_bit_arm_says_what_there_is() -> None:
     with pytest.raises(DeviceUnfit) as refusal:
-        choose("onnxruntime", devices.DEBIAN_12_ARMHF, devices.target())
+        choose_lock("onnxruntime", devices.DEBIAN_12_ARMHF, devices.target())
     assert refusal.value.what == "there is no onnxruntime for Python 3.11.2 on armv7l with glibc 2.36"
     assert refusal.value.remedy == "tflite-runtime can be had there: choose with --runtime"
     assert refusal.value.details[0].startswith(
@@ -62,35 +66,37 @@ def test_no_onnxruntime_for_32_bit_arm_says_what_there_is() -> None:
 
 def test_python_that_is_too_old_is_named() -> None:
     with pytest.raises(DeviceUnfit, match=r"no litert for Python 3\.7\.3 on aarch64"):
-        choose("litert", devices.facts("3.7.3", "aarch64", "glibc 2.28"), devices.target())
+        choose_lock("litert", devices.facts("3.7.3", "aarch64", "glibc 2.28"), devices.target())
 
 
 @pytest.mark.parametrize("libc", ["glibc 2.27", "musl", "unknown libc"])
 def test_c_library_that_is_too_old_or_another_is_refused(libc: str) -> None:
     with pytest.raises(DeviceUnfit, match=rf"needs glibc 2\.28 or newer; this is .* with {libc}"):
-        choose("onnxruntime", devices.facts("3.11.2", "aarch64", libc), devices.target())
+        choose_lock("onnxruntime", devices.facts("3.11.2", "aarch64", libc), devices.target())
 
 
 @pytest.mark.parametrize(("modules", "has"), [({}, "none"), ({"numpy": "2.2.4"}, "version 2.2.4")])
 def test_numpy_of_the_distribution_has_to_be_there_and_to_fit(modules: dict[str, str], has: str) -> None:
     with pytest.raises(DeviceUnfit, match=rf"needs numpy<2 of the distribution.*has {has}") as refusal:
-        choose("tflite-runtime", devices.facts("3.11.2", "armv7l", "glibc 2.36", **modules), devices.target())
+        choose_lock(
+            "tflite-runtime", devices.facts("3.11.2", "armv7l", "glibc 2.36", **modules), devices.target()
+        )
     assert "sudo apt install python3-numpy" in (refusal.value.remedy or "")
 
 
 def test_target_may_ask_for_a_newer_runtime() -> None:
     wants = devices.target(RuntimeSupport("onnxruntime", ">=1.20", ("3.9", "3.11")))
-    assert choose("onnxruntime", devices.DEBIAN_12_ARM64, wants).version.startswith("1.31")
+    assert choose_lock("onnxruntime", devices.DEBIAN_12_ARM64, wants).version.startswith("1.31")
     with pytest.raises(
         DeviceUnfit, match=r"wants onnxruntime >=1\.20; the newest for CPython 3\.9 .* is 1\.19\.2"
     ):
-        choose("onnxruntime", devices.DEBIAN_11_ARM64, wants)
+        choose_lock("onnxruntime", devices.DEBIAN_11_ARM64, wants)
 
 
 def test_target_may_leave_a_python_out() -> None:
     wants = devices.target(RuntimeSupport("onnxruntime", ">=1.16", ("3.11",)))
     with pytest.raises(DeviceUnfit, match=r"on Python 3\.11; the device has 3\.13"):
-        choose("onnxruntime", devices.DEBIAN_13_ARM64, wants)
+        choose_lock("onnxruntime", devices.DEBIAN_13_ARM64, wants)
 
 
 def damaged(folder: Path, old: bytes, new: bytes) -> Path:
@@ -125,4 +131,4 @@ def test_a_module_of_no_version_does_not_meet_a_requirement() -> None:
     for said in ("unknown version", "", "1.0; rm -rf", "1" * 5000):
         device = replace(devices.DEBIAN_12_ARMHF, has_modules={"numpy": said})
         with pytest.raises(DeviceUnfit, match="needs numpy"):
-            choose("tflite-runtime", device, devices.target())
+            choose_lock("tflite-runtime", device, devices.target())

@@ -15,7 +15,7 @@ from edgeq.deliver.lock import locked
 from edgeq.deliver.provision import resolve
 from edgeq.deliver.push import install, place_samples, push
 from edgeq.deliver.session import Login, Session, session
-from edgeq.deliver.supply import bring, look
+from edgeq.deliver.wheel_upload import plan_wheels, upload_wheels
 from edgeq.nouns.bundle import Artifact, Candidate, Manifest
 from edgeq.nouns.job import Job, Limits
 from edgeq.nouns.measurement import Measurement
@@ -107,15 +107,15 @@ def deploy_relu(device: Session, folder: Path, *, with_runtimes: bool = True) ->
         for runtime in models
         if with_runtimes
     )
-    supplies = look(device.link, sets)
+    wheels = plan_wheels(device.link, sets)
     files = {_sha256(p): p for p in (*models.values(), folder / "x.npy")}
     with locked(device.link, "test") as token:
-        bring(device.link, token, supplies, silence)
+        upload_wheels(device.link, token, wheels, silence)
         push(device.link, files, {sha: p.stat().st_size for sha, p in files.items()}, silence)
         samples = place_samples(device.link, token, (_sha256(folder / "x.npy"),))
         install(device.link, token, manifest)
         entrants = tuple(
-            entrant(c, "relu", manifest.digest, supplies.python_path(c.runtime), 1, c.id)
+            entrant(c, "relu", manifest.digest, wheels.python_path(c.runtime), 1, c.id)
             for c in manifest.candidates
         )
         job = make_job("measure", "relu", entrants, samples, QUICK)

@@ -13,7 +13,7 @@ from rich.console import Console
 from edgeq import catalog
 from edgeq.agent.conditions import read_conditions
 from edgeq.agent.facts import read_facts
-from edgeq.deliver import fitness, wheel_locks
+from edgeq.deliver import preflight, wheel_locks
 from edgeq.deliver.device_answer import agent_answer
 from edgeq.deliver.session import with_detected_cpu
 from edgeq.errors import NoSpace
@@ -88,11 +88,11 @@ def _decide(facts: Facts) -> None:
     show(facts, _console())
     target = catalog.target("rpi4")
     with_detected_cpu(catalog.target("local"), facts)
-    fitness.require_target(facts, target, "pi@board")
-    fitness.require_writable(facts, "pi@board")
-    fitness.require_room(facts, "pi@board", to_send=1000, wheels=1000, live=None)
-    fitness.require_memory(facts, "pi@board", predicted_peak=1000, live=None)
-    wheel_locks.choose("onnxruntime", facts, target)
+    preflight.require_target(facts, target, "pi@board")
+    preflight.require_writable(facts, "pi@board")
+    preflight.require_room(facts, "pi@board", to_send=1000, wheels=1000, live=None)
+    preflight.require_memory(facts, "pi@board", predicted_peak=1000, live=None)
+    wheel_locks.choose_lock("onnxruntime", facts, target)
 
 
 def contract() -> dict[str, Any]:
@@ -143,7 +143,7 @@ _USES: dict[type, Callable[[Any], None]] = {
 
 
 def race(facts: Facts) -> Measurement:
-    """Four rounds of two models and the twin of the first."""
+    """Four rounds of two models and the A/A control of the first."""
     now = read_conditions()
     ids = ("ort-float", "ort-int8")
     entrants = tuple(

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from edgeq import catalog
-from edgeq.deliver import fitness
+from edgeq.deliver import preflight
 from edgeq.errors import DeviceUnfit, NoSpace, ReadOnly
 from edgeq.nouns.device import Facts
 
@@ -36,13 +36,13 @@ PI4 = Facts(
 
 
 def test_a_pi_4_is_a_pi_4() -> None:
-    assert fitness.require_target(PI4, catalog.target("rpi4"), "pi@x") == ()
+    assert preflight.require_target(PI4, catalog.target("rpi4"), "pi@x") == ()
 
 
 def test_a_32_bit_userland_on_a_64_bit_kernel_is_told_from_a_64_bit_system() -> None:
     legacy = replace(PI4, arch="armv7l", bits=32)
     with pytest.raises(DeviceUnfit, match="32-bit userland .armv7l. on a 64-bit kernel") as unfit:
-        fitness.require_target(legacy, catalog.target("rpi4"), "pi@x")
+        preflight.require_target(legacy, catalog.target("rpi4"), "pi@x")
     assert unfit.value.remedy == (
         "deploy with --target rpi4-32bit, or install a 64-bit system. Nothing was sent."
     )
@@ -50,27 +50,27 @@ def test_a_32_bit_userland_on_a_64_bit_kernel_is_told_from_a_64_bit_system() -> 
 
 def test_a_device_of_another_architecture_is_answered_with_every_target_of_its_own() -> None:
     with pytest.raises(DeviceUnfit) as unfit:
-        fitness.require_target(PI4, catalog.target("rpi4-32bit"), "pi@x")
+        preflight.require_target(PI4, catalog.target("rpi4-32bit"), "pi@x")
     same = [n for n in catalog.target_names() if catalog.target(n).cpu.arch == "aarch64"]
     named = {n for n in same if catalog.target(n).os == "linux"}
     assert set(re.findall(r"rpi[\w-]+", unfit.value.remedy or "")) == named
 
 
 def test_flags_that_are_missing_are_said_and_do_no_harm() -> None:
-    notes = fitness.require_target(PI4, catalog.target("rpi5"), "pi@x")
+    notes = preflight.require_target(PI4, catalog.target("rpi5"), "pi@x")
     assert any("asimddp" in note for note in notes)
 
 
 def test_a_system_without_the_c_plus_plus_library_is_refused_with_the_package_to_install() -> None:
-    fitness.require_libraries(PI4, "pi@x")
+    preflight.require_libraries(PI4, "pi@x")
     with pytest.raises(DeviceUnfit, match=r"lacks libstdc\+\+\.so\.6") as unfit:
-        fitness.require_libraries(replace(PI4, lacking=("libstdc++.so.6",)), "pi@x")
+        preflight.require_libraries(replace(PI4, lacking=("libstdc++.so.6",)), "pi@x")
     assert "apt-get install libstdc++6" in (unfit.value.remedy or "")
 
 
 def test_too_little_disk_is_refused_with_both_numbers_and_what_is_live() -> None:
     with pytest.raises(NoSpace, match="has 212 MB free.*needs 266 MB .200 MB of it runtime") as refused:
-        fitness.require_room(
+        preflight.require_room(
             replace(PI4, root_free=212_000_000),
             "pi@x",
             to_send=50_000_000,
@@ -82,11 +82,11 @@ def test_too_little_disk_is_refused_with_both_numbers_and_what_is_live() -> None
 
 def test_too_little_memory_is_refused_with_both_numbers() -> None:
     with pytest.raises(NoSpace, match="300 MB of memory available.*about 480 MB"):
-        fitness.require_memory(
+        preflight.require_memory(
             replace(PI4, memory_available=300_000_000), "pi@x", predicted_peak=400_000_000, live=None
         )
 
 
 def test_a_root_that_cannot_be_written_is_refused() -> None:
     with pytest.raises(ReadOnly, match="pi@x does not let pi write"):
-        fitness.require_writable(replace(PI4, root_writable=False), "pi@x")
+        preflight.require_writable(replace(PI4, root_writable=False), "pi@x")

@@ -62,7 +62,7 @@ def require_writable(facts: Facts, label: str) -> None:
 
 
 def require_libraries(facts: Facts, label: str) -> None:
-    """The C++ library that every runtime's wheel is linked with; no wheel brings it, and python3 does not need it."""
+    """The C++ library that every runtime's wheel is linked with; no wheel contains it, and python3 does not need it."""
     if facts.lacking:
         raise DeviceUnfit(
             f"{label} lacks {', '.join(facts.lacking)}, which every runtime needs",
@@ -84,7 +84,7 @@ def require_room(facts: Facts, label: str, *, to_send: int, wheels: int, live: s
 
 
 def require_memory(facts: Facts, label: str, *, predicted_peak: int, live: str | None) -> None:
-    """`predicted_peak` is the most modest candidate's, above its loaded runtime (edgeq/graphs/memory.py)."""
+    """`predicted_peak` is the smallest of the candidates', above its loaded runtime (edgeq/graphs/memory.py)."""
     reason = lacks_memory(facts, predicted_peak)
     if reason:
         raise NoSpace(

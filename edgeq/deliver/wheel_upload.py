@@ -1,26 +1,26 @@
-"""Brings a runtime to the device: the wheels that are missing, each verified and unpacked by the agent."""
+"""Uploads a runtime to the device: the wheels that are missing, each verified and unpacked by the agent."""
 
 from collections.abc import Callable
 
 from edgeq.deliver.agent_link import AgentLink
-from edgeq.nouns.delivery import Supplies, WheelSet
+from edgeq.nouns.delivery import WheelPlan, WheelSet
 from edgeq.nouns.progress import Progress
 
 
-def look(link: AgentLink, sets: tuple[WheelSet, ...], *, ask: bool = True) -> Supplies:
-    """Ask the device which wheels it has already; a device without our agent (`ask` False) has none."""
+def plan_wheels(link: AgentLink, sets: tuple[WheelSet, ...], *, ask: bool = True) -> WheelPlan:
+    """Asks the device which wheels it has already; a device without our agent (`ask` False) has none."""
     wheels = {w.folder: w for s in sets for w in s.wheels}
     if not wheels or not ask:
-        return Supplies(sets, tuple(wheels.values()))
+        return WheelPlan(sets, tuple(wheels.values()))
     have = set(link.call("inventory", {"sha256": [], "wheels": sorted(wheels)}).wheels)
-    return Supplies(sets, tuple(w for folder, w in wheels.items() if folder not in have))
+    return WheelPlan(sets, tuple(w for folder, w in wheels.items() if folder not in have))
 
 
-def bring(link: AgentLink, token: str, supplies: Supplies, tell: Callable[[Progress], None]) -> None:
-    """Send and unpack what is missing."""
+def upload_wheels(link: AgentLink, token: str, wheels: WheelPlan, tell: Callable[[Progress], None]) -> None:
+    """Sends and unpacks what is missing."""
     sent = 0
-    total = supplies.bytes_to_send
-    for wheel in supplies.missing:
+    total = wheels.bytes_to_send
+    for wheel in wheels.missing:
 
         def arrived(count: int) -> None:
             nonlocal sent
