@@ -1,4 +1,4 @@
-"""An emulated CPU's answers held against this machine's and against float, and what the gate says of them.
+"""An emulated CPU's outputs compared with this machine's and with float's, and what the gate says of them.
 
 Few samples run under emulation, and a drop of one point is one sample in a hundred. So the gate is not asked about these
 few alone but about what the candidate costs here, on every sample, with what changes from here to there on those that ran
@@ -27,8 +27,8 @@ from .answers import Answers
 
 
 @dataclass(frozen=True)
-class Bench:
-    """What every candidate is held against: the samples with their labels, float's answers on this machine to all of
+class Baseline:
+    """What every candidate is compared with: the samples with their labels, float's answers on this machine to all of
     them (None where the bundle has no float), and what was found out when the bundle was made, on more samples than it
     carries (empty where the samples are others). `names` are the model's outputs.
     """
@@ -40,26 +40,26 @@ class Bench:
     gate: Gate
 
 
-def compare(bench: Bench, candidate: Candidate, here: Answers, there: Answers) -> Verified:
+def compare(baseline: Baseline, candidate: Candidate, here: Answers, there: Answers) -> Verified:
     """`here` has all samples, `there` the first of them."""
-    reference = here.outputs if bench.float_outputs is None else bench.float_outputs
+    reference = here.outputs if baseline.float_outputs is None else baseline.float_outputs
     n = min(there.count, here.count, len(reference[0]))
     few_there = _first(n, there.outputs)
     few_here, few_float = _first(n, here.outputs), _first(n, reference)
-    scores = _scores(bench, reference)
-    moved = _closeness(bench, scores, few_here, few_there)
+    scores = _scores(baseline, reference)
+    moved = _closeness(baseline, scores, few_here, few_there)
     near, far = (
-        _closeness(bench, scores, few_float, few_here),
-        _closeness(bench, scores, few_float, few_there),
+        _closeness(baseline, scores, few_float, few_here),
+        _closeness(baseline, scores, few_float, few_there),
     )
     same_bits = all(np.array_equal(a, b) for a, b in zip(few_here, few_there, strict=True))
-    home = _at_home(bench, candidate, scores, reference, here)
+    home = _at_home(baseline, candidate, scores, reference, here)
     expected = home if same_bits else _expected(home, moved, near, far)
     check = None
-    if bench.float_outputs is not None:
-        check = check_outputs(few_here, few_there, few_float, bench.samples.labels, n)
-    gate = bench.gate.of(candidate.recipe)
-    rule, why_failed = _verdict(bench, gate, expected, why_unused(bench.samples, reference), check)
+    if baseline.float_outputs is not None:
+        check = check_outputs(few_here, few_there, few_float, baseline.samples.labels, n)
+    gate = baseline.gate.of(candidate.recipe)
+    rule, why_failed = _verdict(baseline, gate, expected, why_unused(baseline.samples, reference), check)
     return Verified(
         candidate=candidate.id,
         runtime_version=there.version,
@@ -80,7 +80,7 @@ def compare(bench: Bench, candidate: Candidate, here: Answers, there: Answers) -
 
 
 def _verdict(
-    bench: Bench, asked: Gate, expected: Closeness, unused: str, check: DeviceCheck | None
+    baseline: Baseline, asked: Gate, expected: Closeness, unused: str, check: DeviceCheck | None
 ) -> tuple[str, str | None]:
     """The gate's rule, and why it or the device's check refuses the candidate."""
     gate = decide(asked, expected.accuracy, expected.agreement, expected.outputs, unused)
@@ -89,7 +89,7 @@ def _verdict(
         f"`edgeq deploy` would refuse it: {check.why}" if check and not check.passed else None,
     ]
     rule = gate.rule
-    if bench.float_outputs is None:
+    if baseline.float_outputs is None:
         rule += ", compared with this machine: the bundle has no float candidate"
     return rule, "; ".join(filter(None, failed)) or None
 
@@ -98,38 +98,38 @@ def _first(n: int, outputs: tuple[Array, ...]) -> tuple[Array, ...]:
     return tuple(o[:n] for o in outputs)
 
 
-def _scores(bench: Bench, reference: tuple[Array, ...]) -> int | None:
+def _scores(baseline: Baseline, reference: tuple[Array, ...]) -> int | None:
     """As was settled when the bundle was made, else by all samples: the few that ran there tell less."""
-    recorded = [f for f in bench.recorded.values() if f.outputs]
-    if len(reference) > 1 or not recorded or bench.gate.min_agreement is not None:
-        return scores_among(bench.gate, reference, bench.samples, bench.names)
+    recorded = [f for f in baseline.recorded.values() if f.outputs]
+    if len(reference) > 1 or not recorded or baseline.gate.min_agreement is not None:
+        return scores_among(baseline.gate, reference, baseline.samples, baseline.names)
     return class_scores(reference, labelled=True) if any(f.agreement for f in recorded) else None
 
 
 def _closeness(
-    bench: Bench, scores: int | None, reference: tuple[Array, ...], outputs: tuple[Array, ...]
+    baseline: Baseline, scores: int | None, reference: tuple[Array, ...], outputs: tuple[Array, ...]
 ) -> Closeness:
     n = len(outputs[0])
-    labels = None if bench.samples.labels is None else bench.samples.labels[:n]
-    truth = None if bench.samples.truth is None else bench.samples.truth[:n]
+    labels = None if baseline.samples.labels is None else baseline.samples.labels[:n]
+    truth = None if baseline.samples.truth is None else baseline.samples.truth[:n]
     return Closeness(
         samples=n,
-        outputs=errors_of(bench.names, reference, outputs, scores),
+        outputs=errors_of(baseline.names, reference, outputs, scores),
         agreement=agreement_of(reference, outputs, scores),
-        accuracy=accuracy_of(bench.gate, reference, outputs, labels, truth),
+        accuracy=accuracy_of(baseline.gate, reference, outputs, labels, truth),
     )
 
 
 def _at_home(
-    bench: Bench, candidate: Candidate, scores: int | None, reference: tuple[Array, ...], here: Answers
+    baseline: Baseline, candidate: Candidate, scores: int | None, reference: tuple[Array, ...], here: Answers
 ) -> Closeness:
     """What the candidate costs on this machine: as recorded, or on all samples that there are now."""
-    recorded = bench.recorded.get(candidate.id)
-    accuracy = _as_asked(recorded.accuracy, bench.gate) if recorded else None
+    recorded = baseline.recorded.get(candidate.id)
+    accuracy = _as_asked(recorded.accuracy, baseline.gate) if recorded else None
     untold = recorded is not None and recorded.accuracy is not None and accuracy is None
-    if recorded is None or untold or bench.float_outputs is None or bench.gate.metric is not None:
+    if recorded is None or untold or baseline.float_outputs is None or baseline.gate.metric is not None:
         n = min(here.count, len(reference[0]))
-        return _closeness(bench, scores, _first(n, reference), _first(n, here.outputs))
+        return _closeness(baseline, scores, _first(n, reference), _first(n, here.outputs))
     return Closeness(recorded.samples, recorded.outputs, recorded.agreement, accuracy)
 
 

@@ -11,7 +11,7 @@ from edgeq.bundle import read_fidelity
 from edgeq.conversion.bundle_samples import Chosen
 from edgeq.conversion.data_use import gate_of
 from edgeq.emulate.answers import Answers, Question, TooSlow, ask
-from edgeq.emulate.compare import Bench, compare
+from edgeq.emulate.compare import Baseline, compare
 from edgeq.emulate.machine import Machine
 from edgeq.errors import ConversionFailed, DeviceUnfit, ModelCrashed
 from edgeq.graphs.ort_session import host_saturates
@@ -91,10 +91,10 @@ def seconds_of(wanted: tuple[Candidate, ...]) -> dict[str, float]:
     return {c.id: _FLOAT_SECONDS if c.recipe == "float" else _SECONDS / quantized for c in wanted}
 
 
-def bench_of(bundle: Bundle, trial: Trial, gates: Gates) -> Bench:
+def baseline_of(bundle: Bundle, trial: Trial, gates: Gates) -> Baseline:
     """Float's answers come from this machine, onnxruntime's where there are several: as when the bundle was made."""
     recorded = {f.candidate: f for f in read_fidelity(bundle)} if trial.chosen.judged else {}
-    return Bench(
+    return Baseline(
         samples=trial.chosen,
         float_outputs=_float_outputs(bundle, trial),
         recorded=recorded,
@@ -114,14 +114,14 @@ def _float_outputs(bundle: Bundle, trial: Trial) -> "tuple[Array, ...] | None":
     return None
 
 
-def verified_by(candidate: Candidate, bench: Bench, trial: Trial) -> Verified:
+def verified_by(candidate: Candidate, baseline: Baseline, trial: Trial) -> Verified:
     """Every way not to answer is a result too."""
     try:
         here = trial.answers(candidate, there=False)
     except ModelCrashed as error:
         return Verified(candidate.id, not_run=f"it does not run on this machine: {error.what}")
     try:
-        return compare(bench, candidate, here, trial.answers(candidate, there=True))
+        return compare(baseline, candidate, here, trial.answers(candidate, there=True))
     except TooSlow as error:
         return Verified(candidate.id, not_run=f"{error.what} under emulation")
     except DeviceUnfit as error:

@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from typing import Optional
 
 from .passes import AppliedChange, PassResult
-from .plan import Skipped
 from .record import Record
 
 # A value that is not finite on one side alone counts as an error of float32's largest, which no other error comes near.
@@ -164,6 +163,14 @@ class FusionAudit(Record):
 
 
 @dataclass(frozen=True)
+class LayerInFloat(Record):
+    """A layer that stayed in float, or several of one operator as "Conv: a, b and 3 more", and why."""
+
+    what: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Fidelity(Record):
     """`same_samples`: calibration and judgement used the same data, because there was only one sample. `closed_loop`: of a
     model with states, how many steps the candidate and float ran in sequence, each with its own state; `samples` of them
@@ -177,7 +184,7 @@ class Fidelity(Record):
     agreement: Optional[Agreement] = None
     accuracy: Optional[Accuracy] = None
     worst_layers: tuple[LayerError, ...] = ()
-    float_layers: tuple[Skipped, ...] = field(default=())
+    float_layers: tuple[LayerInFloat, ...] = field(default=())
     fusion: tuple[FusionAudit, ...] = ()
     same_samples: bool = False
     gate: str = ""  # the rule that was applied, in words

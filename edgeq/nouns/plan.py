@@ -48,7 +48,7 @@ class CandidatePlan(Record):
 
 @dataclass(frozen=True)
 class Skipped(Record):
-    """A candidate that was not planned, or a layer that was left in float, and why."""
+    """What was left out, and why: a candidate, an example file, a tensor without its match."""
 
     what: str
     reason: str

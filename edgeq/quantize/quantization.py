@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from edgeq.nouns.fidelity import Fidelity
+from edgeq.nouns.fidelity import Fidelity, LayerInFloat
 from edgeq.nouns.passes import OFF, AppliedChange, PassResult
-from edgeq.nouns.plan import CandidatePlan, Scheme, Skipped
+from edgeq.nouns.plan import CandidatePlan, Scheme
 from edgeq.quantize.calibration.array_cache import ArrayCache
 from edgeq.quantize.calibration.calibrate import Ranges
 from edgeq.quantize.evaluate.verdict_cache import VerdictCache
@@ -56,7 +56,7 @@ class Quantization:
     blocks: tuple[Blocks, ...] = ()
     rewritten: bool = False
     int16_clamp: bool = False
-    recurrent_in_float: tuple[Skipped, ...] = ()
+    recurrent_in_float: tuple[LayerInFloat, ...] = ()
     changes: Mapping[str, tuple[AppliedChange, ...]] = field(default_factory=dict)
     results: tuple[PassResult, ...] = ()
     fidelity: Fidelity | None = None

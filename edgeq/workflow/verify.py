@@ -1,4 +1,4 @@
-"""verify(): a bundle's candidates on a CPU that is not here, emulated, held against this machine and against float."""
+"""verify(): a bundle's candidates on a CPU that is not here, emulated, compared with this machine and with float."""
 
 import tempfile
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ def verify(request: VerifyRequest) -> Verification:
     Raises BundleRefused, DataRefused, TargetRefused, ExtraMissing and DeviceUnfit.
     """
     from edgeq.emulate.machine import emulated, this_machine
-    from edgeq.emulate.trial import Trial, bench_of, seconds_of, verified_by
+    from edgeq.emulate.trial import Trial, baseline_of, seconds_of, verified_by
 
     tell = request.tell
     with read_bundle(Path(request.bundle)) as opened, tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
@@ -48,10 +48,10 @@ def verify(request: VerifyRequest) -> Verification:
             tell(Note(note))
         here, seconds = this_machine(cache_folder()), None if request.samples else seconds_of(wanted)
         trial = Trial(scratch / "bundle", chosen, here, there, seconds, tell)
-        bench = bench_of(opened, trial, request.gates or Gates())
+        baseline = baseline_of(opened, trial, request.gates or Gates())
         verified = []
         for candidate in wanted:
-            verified.append(verified_by(candidate, bench, trial))
+            verified.append(verified_by(candidate, baseline, trial))
             tell(verified[-1])
         manifest = opened.manifest
         return Verification(manifest.name, manifest.digest, there.emulation, chosen.source, tuple(verified))

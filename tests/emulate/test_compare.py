@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from edgeq.emulate.answers import Answers
-from edgeq.emulate.compare import Bench, compare
+from edgeq.emulate.compare import Baseline, compare
 from edgeq.nouns.bundle import Candidate
 from edgeq.nouns.fidelity import Accuracy, Agreement, Fidelity, OutputError
 from edgeq.nouns.verification import Verified
@@ -43,10 +43,10 @@ def wrong(outputs: np.ndarray, rows: list[int]) -> np.ndarray:
     return changed
 
 
-def verified(here: np.ndarray, there: np.ndarray, **bench: Any) -> Verified:
+def verified(here: np.ndarray, there: np.ndarray, **baseline: Any) -> Verified:
     given: dict[str, Any] = {"samples": Labelled(LABELS), "float_outputs": (FLOAT,), "recorded": {}}
     return compare(
-        Bench(**{"gate": Gate(), **given, **bench}, names=("y",)), INT8, answers(here), answers(there)
+        Baseline(**{"gate": Gate(), **given, **baseline}, names=("y",)), INT8, answers(here), answers(there)
     )
 
 

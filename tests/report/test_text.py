@@ -9,7 +9,15 @@ import pytest
 from rich.console import Console
 
 from edgeq.nouns.diagnosis import Diagnosis, Finding
-from edgeq.nouns.fidelity import Accuracy, Agreement, Fidelity, FusionAudit, LayerError, OutputError
+from edgeq.nouns.fidelity import (
+    Accuracy,
+    Agreement,
+    Fidelity,
+    FusionAudit,
+    LayerError,
+    LayerInFloat,
+    OutputError,
+)
 from edgeq.nouns.measurement import Attempt, Run
 from edgeq.nouns.model import Model
 from edgeq.nouns.passes import AppliedChange
@@ -187,7 +195,7 @@ def test_the_making_of_candidates() -> None:
     fidelity = Fidelity(
         ORT8, 800, (OutputError("logits", 27.4, 0.4),), Agreement(800, 99.4, 100.0),
         Accuracy("top-1", 800, 92.6, 90.2, -2.4, -3.2, -1.6), (LayerError("conv2", 9.0, "clipping"),),
-        tuple(Skipped(f"conv{i}", "first layer") for i in range(9)), (FusionAudit("Conv", 53, 55, 3, "read back"),),
+        tuple(LayerInFloat(f"conv{i}", "first layer") for i in range(9)), (FusionAudit("Conv", 53, 55, 3, "read back"),),
         passed=False, why_failed="top-1 fell by 2.4 points (limit 1.0)", seconds=2.3,
         remedies=(AppliedChange("norm1", "smoothed", 4.2), AppliedChange("norm2", "smoothed", 4.2), AppliedChange("gru", "split")),
     )  # fmt: skip

@@ -11,7 +11,8 @@ from edgeq.graphs.onnx_index import Graph, OnnxIndex, index_of
 from edgeq.graphs.onnx_io import read_onnx
 from edgeq.graphs.op_sets import DYNAMIC, HEAVY, INTEGER_OPERATORS, LOWERED, STATIC
 from edgeq.graphs.tflite import read_tflite
-from edgeq.nouns.plan import Scheme, Skipped
+from edgeq.nouns.fidelity import LayerInFloat
+from edgeq.nouns.plan import Scheme
 from edgeq.quantize.audit.kernels import TFLITE_HEAVY, has_integer_weights, integer_nodes, is_dequantized
 from edgeq.quantize.backends.ort.dynamic import without_kernel
 from edgeq.quantize.quantization import Quantization
@@ -38,7 +39,7 @@ _NO_ARITHMETIC = (
 )
 
 
-def layers_in_float(q: Quantization, path: Path) -> tuple[Skipped, ...]:
+def layers_in_float(q: Quantization, path: Path) -> tuple[LayerInFloat, ...]:
     """Every layer of the file at `path` that computes in float, with the reason."""
     find = _FINDERS.get((q.method, q.format))
     if find is None:
@@ -57,16 +58,16 @@ def reasons_in(path: Path, method: str, format: str) -> dict[str, tuple[str, ...
     return reasons
 
 
-def grouped(found: Iterable[tuple[str, str, str]], chosen: Mapping[str, str]) -> tuple[Skipped, ...]:
+def grouped(found: Iterable[tuple[str, str, str]], chosen: Mapping[str, str]) -> tuple[LayerInFloat, ...]:
     """`chosen` are layers that were left in float on purpose, with the reason: they are listed one by one."""
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)
     for kind, name, why in found:
         if name not in chosen:
             groups[kind, why].append(name)
-    one_by_one = (Skipped(name, why) for name, why in chosen.items())
+    one_by_one = (LayerInFloat(name, why) for name, why in chosen.items())
     return (
         *one_by_one,
-        *(Skipped(_group(kind, names), why) for (kind, why), names in sorted(groups.items())),
+        *(LayerInFloat(_group(kind, names), why) for (kind, why), names in sorted(groups.items())),
     )
 
 

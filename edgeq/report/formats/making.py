@@ -6,10 +6,18 @@ from rich.console import Console
 
 from edgeq.nouns.data import DataUse
 from edgeq.nouns.data_check import DataFinding
-from edgeq.nouns.fidelity import Accuracy, BetweenRuntimes, Fidelity, FloatSearch, OutputError, words_of_db
+from edgeq.nouns.fidelity import (
+    Accuracy,
+    BetweenRuntimes,
+    Fidelity,
+    FloatSearch,
+    LayerInFloat,
+    OutputError,
+    words_of_db,
+)
 from edgeq.nouns.model import Model
 from edgeq.nouns.passes import AppliedChange
-from edgeq.nouns.plan import Plan, Skipped
+from edgeq.nouns.plan import Plan
 from edgeq.plain_text import counted
 from edgeq.report.formats.layout import say
 from edgeq.report.formats.short_names import short_name
@@ -185,7 +193,7 @@ def _changes(changes: tuple[AppliedChange, ...]) -> list[str]:
     ]
 
 
-def _left_in_float(layers: tuple[Skipped, ...]) -> list[str]:
+def _left_in_float(layers: tuple[LayerInFloat, ...]) -> list[str]:
     """One line per reason; `--json` has every name."""
     by_reason: dict[str, list[str]] = defaultdict(list)
     for layer in layers:

@@ -11,8 +11,8 @@ from edgeq.foreign import as_conversion_failed
 from edgeq.graphs.onnx_edit import Parts, copied, drop_unread
 from edgeq.graphs.onnx_index import OnnxIndex, index_of
 from edgeq.graphs.onnx_io import opset_of
+from edgeq.nouns.fidelity import LayerInFloat
 from edgeq.nouns.passes import AppliedChange
-from edgeq.nouns.plan import Skipped
 from edgeq.quantize.passes.recurrent.rnn_lowering import Lowering, lowerings_of
 from edgeq.quantize.passes.recurrent.split_gru import split_gru
 from edgeq.quantize.quantization import ALWAYS, Context, Quantization
@@ -32,7 +32,7 @@ class Lowered:
 
     model: "onnx.ModelProto"
     changes: tuple[AppliedChange, ...] = ()
-    left: tuple[Skipped, ...] = ()
+    left: tuple[LayerInFloat, ...] = ()
     stored: bool = False
 
 
@@ -67,7 +67,7 @@ def lower_recurrent(model: "onnx.ModelProto") -> Lowered:
     return Lowered(
         copy,
         tuple(AppliedChange(each.name, each.why) for each in lowerings if each.split),
-        tuple(Skipped(each.name, each.why) for each in lowerings if not each.split),
+        tuple(LayerInFloat(each.name, each.why) for each in lowerings if not each.split),
         any(each.stored for each in lowerings),
     )
 

@@ -9,8 +9,8 @@ from onnx import helper, numpy_helper, save
 
 from edgeq.graphs.float_graph import read
 from edgeq.nouns.explanation import LayerExplained
-from edgeq.nouns.fidelity import Fidelity
-from edgeq.nouns.plan import Scheme, Skipped
+from edgeq.nouns.fidelity import Fidelity, LayerInFloat
+from edgeq.nouns.plan import Scheme
 from edgeq.quantize.audit import float_layers
 from edgeq.quantize.audit.explain import FloatReasons
 from edgeq.quantize.audit.layers import Layer
@@ -106,7 +106,9 @@ def test_litert(tmp_path, monkeypatch):
 def test_reasons():
     def looked_up(layers):
         names = [f"gemm{k}" for k in range(layers)]
-        fidelity = Fidelity("c", 1, (), float_layers=tuple(Skipped(name, f"why {name}") for name in names))
+        fidelity = Fidelity(
+            "c", 1, (), float_layers=tuple(LayerInFloat(name, f"why {name}") for name in names)
+        )
         layers = [Layer(LayerExplained(name, "Gemm", 0.0, "float"), name) for name in names]
 
         def explained():
