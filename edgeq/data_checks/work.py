@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 from math import prod
 
-from edgeq.graphs.work import macs_of_file
+from edgeq.graphs.macs import macs_of_file
 from edgeq.ingest.float_model import Arrays, FloatModel
 from edgeq.ingest.samples import Samples
 from edgeq.ingest.stored import Stored

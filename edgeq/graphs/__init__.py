@@ -7,7 +7,7 @@ float_graph             the float ONNX graph as every step of quantization reads
 op_sets                 one table of what is known of each operator
 unfoldable_activations  Relu and Clip that onnxruntime's quantizer must leave where they are
 input_shapes            a graph with open dimensions, for inputs of one shape
-work                    where a model's multiply-accumulates and weights are
+macs                    where a model's multiply-accumulates and weights are
 memory                  a model's peak memory, from its file alone
 stages                  parts of a graph, cut at tensors
 ort_session             the one place that constructs onnxruntime sessions

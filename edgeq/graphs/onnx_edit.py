@@ -1,4 +1,4 @@
-"""Changes of ONNX graphs that every room needs: nodes, initializers, free names, and nodes that take the place of one."""
+"""Changes of ONNX graphs that other packages share: nodes, initializers, free names, and nodes that take the place of one."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -85,7 +85,7 @@ def free_name(name: str, taken: set[str], first: int = 2) -> str:
     return found
 
 
-class Parts:
+class NodeBuilder:
     """Nodes and constants that replace a node, in their order. Each call adds one and returns its name: `prefix` before it, a
     name that the model has already.
     """
@@ -95,9 +95,9 @@ class Parts:
         self.nodes: list[NodeProto] = []
         self.tensors: dict[str, TensorProto] = {}
 
-    def under(self, name: str) -> "Parts":
+    def under(self, name: str) -> "NodeBuilder":
         """The same collection under a longer prefix."""
-        longer = Parts(self.name(name))
+        longer = NodeBuilder(self.name(name))
         longer.nodes, longer.tensors = self.nodes, self.tensors
         return longer
 

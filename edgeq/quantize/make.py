@@ -12,10 +12,10 @@ from edgeq import catalog
 from edgeq.errors import DataRefused
 from edgeq.graphs.float_graph import read
 from edgeq.graphs.input_shapes import OPEN_SHAPES, Shapes
+from edgeq.graphs.macs import graph_macs
 from edgeq.graphs.memory import predict_peak
 from edgeq.graphs.onnx_io import oldest_runtime, read_onnx
 from edgeq.graphs.ort_session import host_saturates
-from edgeq.graphs.work import work_of
 from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.model import Model
 from edgeq.nouns.passes import ALL, AppliedChange, PassResult
@@ -175,7 +175,7 @@ def _most_tries(
     if options.search_tries is not None:
         return options.search_tries
     shapes = model.varied.largest if model.varied else OPEN_SHAPES
-    macs = work_of(q.source, q.format, shapes).macs
+    macs = graph_macs(q.source, q.format, shapes).macs
     return tries_for(sum(macs.values()) * heldout.count)
 
 

@@ -11,8 +11,8 @@ from edgeq.catalog import require_runtime
 from edgeq.errors import DataRefused, ModelRefused, TargetRefused
 from edgeq.graphs.float_graph import PER_CHANNEL_OPSET
 from edgeq.graphs.input_shapes import OPEN_SHAPES
+from edgeq.graphs.macs import GraphMacs, graph_macs
 from edgeq.graphs.op_sets import BLOCKWISE, DYNAMIC, LOWERED, STATIC
-from edgeq.graphs.work import GraphWork, work_of
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import CandidatePlan, Plan, Skipped
 from edgeq.nouns.recipe import Recipe
@@ -30,7 +30,7 @@ PREQUANTIZED = "as_is"
 NO_FLOAT = (
     "none: the source is already quantized, so there is no float model to compare with"  # in place of a rule
 )
-# Share of the work from which dynamic int8 is expected to beat static; and of work or weights from which it is raced:
+# Share of the MACs from which dynamic int8 is expected to beat static; and of MACs or weights from which it is raced:
 # an LSTM multiplies one vector at a time, so its weights' bytes cost more than its multiplications.
 _DOMINATES = 0.5
 _WORTH_TRYING = 0.25
@@ -43,22 +43,22 @@ _NO_DATA = "there are no calibration samples (--data)"
 
 @dataclass(frozen=True)
 class _PlanInput:
-    """The request and the facts that decide what is built; `works` by graph format."""
+    """The request and the facts that decide what is built; `graphs` by format."""
 
     target: Target
     isa: tuple[str, ...]
     has_data: bool
     recipe: str | None
     integer_io: bool
-    works: Mapping[str, GraphWork]
+    graphs: Mapping[str, GraphMacs]
     kept_opset: str
 
-    def work(self, runtime: str) -> GraphWork:
-        return self.works[FORMATS[runtime]]
+    def graph(self, runtime: str) -> GraphMacs:
+        return self.graphs[FORMATS[runtime]]
 
     def lacks(self, runtime: str, opset: int, operator: str) -> str:
         """Why a graph older than `opset` cannot have `operator`; empty where it is new enough."""
-        has = self.work(runtime).opset
+        has = self.graph(runtime).opset
         if has is None or has >= opset:
             return ""
         return f"opset {has} has no {operator}{f'; {self.kept_opset}' if self.kept_opset else ''}"
@@ -88,12 +88,12 @@ def make_plan(
         cpu = target.cpu.isa if isa is None else isa
         return _plan_prequantized(model, target, cpu, runtimes, recipe, skipped, integer_io)
     shapes = model.varied.device if model.varied else OPEN_SHAPES
-    works = {
-        format: work_of(Path(model.files[format]), format, shapes)
+    graphs = {
+        format: graph_macs(Path(model.files[format]), format, shapes)
         for format in {FORMATS[r] for r in runtimes}
     }
     given = _PlanInput(
-        target, target.cpu.isa if isa is None else isa, has_data, recipe, integer_io, works, model.kept_opset
+        target, target.cpu.isa if isa is None else isa, has_data, recipe, integer_io, graphs, model.kept_opset
     )
     ranked: list[tuple[int, CandidatePlan]] = []
     for name in runtimes:
@@ -223,7 +223,7 @@ def _decide(recipe: Recipe, runtime: str, given: _PlanInput) -> tuple[int, Candi
 def _static(
     recipe: Recipe, runtime: str, given: _PlanInput, what: str
 ) -> tuple[int, CandidatePlan] | Skipped:
-    if not given.work(runtime).has(STATIC):
+    if not given.graph(runtime).has(STATIC):
         return Skipped(what, "the graph has no Conv, Gemm or MatMul with constant float32 weights")
     if old := given.lacks(runtime, 10, "QuantizeLinear"):
         return Skipped(what, old)
@@ -235,7 +235,7 @@ def _static(
     else:
         scheme, why = scheme_for(runtime, given.target.cpu.arch, given.isa)
         # What it leaves in float, GRUs above all, runs no faster.
-        takes_most = given.work(runtime).share(STATIC) >= _DOMINATES
+        takes_most = given.graph(runtime).macs_share(STATIC) >= _DOMINATES
         if old := given.lacks(runtime, PER_CHANNEL_OPSET, "scales per channel"):
             scheme, why = replace(scheme, per_channel=False), f"{why}; one scale per tensor: {old}"
         slower = why_slower_than_float(runtime, given.target.cpu.arch, given.isa)
@@ -248,26 +248,26 @@ def _static(
 def _dynamic(
     recipe: Recipe, runtime: str, given: _PlanInput, what: str
 ) -> tuple[int, CandidatePlan] | Skipped:
-    work, all_of_it = given.work(runtime), _takes_convolutions(runtime)
+    graph, all_of_it = given.graph(runtime), _takes_convolutions(runtime)
     taken = (*DYNAMIC, *LOWERED)
-    if not work.has(STATIC if all_of_it else taken):
+    if not graph.has(STATIC if all_of_it else taken):
         operators = "Conv, Gemm or MatMul" if all_of_it else "MatMul, Gemm, LSTM, GRU or RNN"
         return Skipped(what, f"the graph has no {operators} with constant float32 weights")
     if old := given.lacks(runtime, 11, "DynamicQuantizeLinear"):
         return Skipped(what, old)
-    share, weights = work.share(taken), work.weight_share(taken)
-    words = f"{share:.0%} of the work and {weights:.0%} of the weights are those of {_listed(work, taken)}"
+    share, weights = graph.macs_share(taken), graph.weight_share(taken)
+    words = f"{share:.0%} of the work and {weights:.0%} of the weights are those of {_listed(graph, taken)}"
     wanted = given.recipe is not None or (all_of_it and not given.has_data)
     if not wanted and max(share, weights) < _WORTH_TRYING:
         rest = "run faster with static ranges" if all_of_it else "would stay in float"
         return Skipped(what, f"{words}: convolutions {rest} (--recipe {recipe.name} builds it)")
-    rank, candidate = _candidate(recipe, runtime, 1 if work.share(DYNAMIC) >= _DOMINATES else 5, words)
+    rank, candidate = _candidate(recipe, runtime, 1 if graph.macs_share(DYNAMIC) >= _DOMINATES else 5, words)
     return rank, replace(candidate, scheme=dynamic_scheme(runtime, given.target.cpu.arch, given.isa))
 
 
-def _listed(work: GraphWork, operators: tuple[str, ...]) -> str:
+def _listed(graph: GraphMacs, operators: tuple[str, ...]) -> str:
     """Those that the graph has."""
-    *first, last = [o for o in operators if work.has((o,))] or DYNAMIC
+    *first, last = [o for o in operators if graph.has((o,))] or DYNAMIC
     return f"{', '.join(first)} and {last}" if first else last
 
 
@@ -279,14 +279,14 @@ def _takes_convolutions(runtime: str) -> bool:
 def _blockwise(
     recipe: Recipe, runtime: str, given: _PlanInput, what: str
 ) -> tuple[int, CandidatePlan] | Skipped:
-    work, why_not = given.work(runtime), why_no_blocks(given.target.cpu.arch, given.isa)
+    graph, why_not = given.graph(runtime), why_no_blocks(given.target.cpu.arch, given.isa)
     if why_not:
         return Skipped(what, why_not)
-    if not work.has(BLOCKWISE):
+    if not graph.has(BLOCKWISE):
         return Skipped(what, "the graph has no MatMul or Gemm with constant float32 weights")
-    share, weights, rows = (of(BLOCKWISE) for of in (work.share, work.weight_share, work.rows))
+    share, weights, rows = (of(BLOCKWISE) for of in (graph.macs_share, graph.weight_share, graph.rows))
     words = (
-        f"{share:.0%} of the work and {weights:.0%} of the weights are those of {_listed(work, BLOCKWISE)}"
+        f"{share:.0%} of the work and {weights:.0%} of the weights are those of {_listed(graph, BLOCKWISE)}"
     )
     words += f", {rows:.0f} rows at a time" if rows > 1 else ", one row at a time"
     if given.recipe is None and min(share, weights) < _DOMINATES:
@@ -350,8 +350,8 @@ def _alternatives(target: Target, given: _PlanInput) -> str:
     found = []
     if (
         given.recipe != "int8_dynamic"
-        and "onnx" in given.works
-        and given.works["onnx"].has((*DYNAMIC, *LOWERED))
+        and "onnx" in given.graphs
+        and given.graphs["onnx"].has((*DYNAMIC, *LOWERED))
     ):
         found.append("--recipe int8_dynamic (MatMul, Gemm, LSTM and GRU in int8)")
     if given.recipe != "fp16" and target.cpu.arch == "aarch64" and has_half(given.isa):

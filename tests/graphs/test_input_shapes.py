@@ -6,8 +6,8 @@ import pytest
 from onnx import helper, numpy_helper
 
 from edgeq.graphs.input_shapes import largest
+from edgeq.graphs.macs import graph_macs
 from edgeq.graphs.memory import activation_bytes, predict_peak
-from edgeq.graphs.work import work_of
 from edgeq.quantize.passes.fuse.integer_kernels import averages
 from edgeq.quantize.samples import shapes_of
 from tests.quantize.networks import Rows, images, model_of
@@ -50,7 +50,7 @@ def test_the_largest_sample_says_how_much_is_held(network, tmp_path):
 def test_work_is_that_of_one_shape(network, tmp_path):
     path = tmp_path / "net.onnx"
     onnx.save(network, str(path))
-    assert work_of(path, "onnx", {"x": (1, 3, 32, 32)}).macs == {"Conv": 32 * 32 * (8 * 27 + 8 * 8)}
+    assert graph_macs(path, "onnx", {"x": (1, 3, 32, 32)}).macs == {"Conv": 32 * 32 * (8 * 27 + 8 * 8)}
 
 
 def test_fixed_graphs_read_no_sample():

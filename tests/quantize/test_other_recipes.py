@@ -278,7 +278,7 @@ def test_a_type_that_the_quantizer_does_not_take_is_the_reason(tmp_path, recipe,
     found = made(net, recipe, tmp_path, rows, rows, Scheme("uint8", "int8", True)).fidelity
     reasons = {s.what: s.reason for s in found.float_layers}
     assert (
-        reasons["MatMul: wide"] == f"computes in {words}, which the quantizer does not take: it takes float32"
+        reasons["MatMul: wide"] == f"computes in {words}, which the quantizer does not support (float32 only)"
     )
     assert not any("plain" in what for what in reasons)
 

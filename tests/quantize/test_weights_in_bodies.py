@@ -5,7 +5,7 @@ import onnx
 import pytest
 from onnx import numpy_helper, parser
 
-from edgeq.graphs.work import work_of
+from edgeq.graphs.macs import graph_macs
 from edgeq.workflow.convert import convert
 
 W = np.random.default_rng(0).standard_normal((32, 64)).astype("f")
@@ -44,7 +44,7 @@ def saved(text, folder, *, inside):
 @pytest.mark.parametrize("inside", [True, False], ids=["stored in the body", "stored around it"])
 @pytest.mark.parametrize(("text", "products"), [(INSIDE_AN_IF, 2), (INSIDE_A_LOOP, 2)], ids=["If", "Loop"])
 def test_they_are_counted(text, products, inside, tmp_path):
-    work = work_of(saved(text, tmp_path, inside=inside), "onnx")
+    work = graph_macs(saved(text, tmp_path, inside=inside), "onnx")
     assert work.fixed == {"MatMul": products}
     assert work.weight_bytes == {"MatMul": products * 4 * W.size}
     assert work.has(("MatMul",))

@@ -8,7 +8,7 @@ from edgeq import catalog
 from edgeq.nouns.explanation import LayerExplained
 from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.plan import CandidatePlan
-from edgeq.quantize.audit.float_layers import INSIDE, reasons_in
+from edgeq.quantize.audit.float_layers import IN_SUBGRAPH, reasons_in
 from edgeq.quantize.audit.layers import (
     FLOAT,
     Layer,
@@ -20,8 +20,8 @@ from edgeq.quantize.audit.layers import (
 from edgeq.quantize.run_model import Progress
 from edgeq.quantize.samples import SamplesLike
 
-# In `how` of a change to a tensor that serves the products behind it.
-_FOR_OTHERS = "SmoothQuant"
+# In `how` of a change that SmoothQuant made to a tensor, for the products behind it.
+_SMOOTHING = "SmoothQuant"
 
 
 def explain(
@@ -72,7 +72,7 @@ def _changes(layer: Layer, fidelity: Fidelity) -> tuple[str, ...]:
     return tuple(
         change.how
         for change in fidelity.remedies
-        if change.what in (layer.nodes if _FOR_OTHERS in change.how else own)
+        if change.what in (layer.nodes if _SMOOTHING in change.how else own)
     )
 
 
@@ -100,7 +100,7 @@ class FloatReasons:
         if row.scheme != FLOAT:
             return ""
         found = self.in_file.get(layer.node, ())
-        own_side = [why for why in found if (why == INSIDE) == bool(row.inside)]
+        own_side = [why for why in found if (why == IN_SUBGRAPH) == bool(row.inside)]
         return next(iter((*own_side, *found)), _no_reason(row))
 
 

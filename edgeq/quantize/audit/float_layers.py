@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 FloatLayers = Iterator[tuple[str, str, str]]  # the operator's kind, its name, the reason
 
 _NAMED = 3  # nodes named in a group before "and N more"
-_NOT_TAKEN = "the quantizer does not take: it takes float32"
+_NOT_TAKEN = "the quantizer does not support (float32 only)"
 _NOT_FUSED = "onnxruntime does not fuse it with its quantize and dequantize operators"
-INSIDE = "is inside an If, Loop or Scan, where static quantization is not supported"
+IN_SUBGRAPH = "is inside an If, Loop or Scan, where static quantization is not supported"
 _NEIGHBOURS = "its neighbours run in float"
 _OTHER_FLOAT_TYPES = {"DOUBLE": "float64", "BFLOAT16": "bfloat16"}
 _NO_ARITHMETIC = (
@@ -91,7 +91,7 @@ def onnx_static(path: Path) -> FloatLayers:
         floats = _floats(inner)
         for node in (n for n in inner.node if n.op_type not in _NO_ARITHMETIC):
             if node.op_type in HEAVY or any(o in floats for o in node.output):
-                yield node.op_type, node.name, INSIDE
+                yield node.op_type, node.name, IN_SUBGRAPH
     integer = integer_nodes(path, _scheme_of(index)) if candidates else frozenset[str]()
     for node in candidates:
         if node.name not in integer:
@@ -131,7 +131,7 @@ def tflite_static(path: Path) -> FloatLayers:
     for op in graph.operators:
         outputs = [graph.tensors[i] for i in op.outputs]
         if op.kind not in ("QUANTIZE", "DEQUANTIZE") and any(t.type == "FLOAT32" for t in outputs):
-            yield op.kind, outputs[0].name, "litert-quantizer has no rule for it here"
+            yield op.kind, outputs[0].name, "litert-quantizer does not support it in this configuration"
 
 
 def tflite_dynamic(path: Path) -> FloatLayers:
@@ -141,7 +141,7 @@ def tflite_dynamic(path: Path) -> FloatLayers:
         if op.kind in TFLITE_HEAVY and not has_integer_weights(op, graph):
             constant = any(graph.tensors[i].constant for i in op.inputs[:2])
             no_rule, two = (
-                "litert-quantizer has no dynamic int8 rule for it here",
+                "litert-quantizer does not support it in dynamic int8",
                 "both operands are activations",
             )
             yield op.kind, graph.tensors[op.outputs[0]].name, no_rule if constant else two

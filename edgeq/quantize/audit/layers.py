@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from edgeq.graphs.float_graph import read as read_float
 from edgeq.graphs.input_shapes import largest, sized
+from edgeq.graphs.macs import tflite_operator_shares
 from edgeq.graphs.onnx_edit import copied
 from edgeq.graphs.onnx_index import attributes, index_of, nodes_within
 from edgeq.graphs.onnx_io import read_onnx
 from edgeq.graphs.op_sets import INTEGER_KERNELS
 from edgeq.graphs.tflite import Operator, TfliteGraph, read_model, read_tflite
-from edgeq.graphs.work import tflite_operator_shares
 from edgeq.nouns.explanation import LayerExplained
 from edgeq.nouns.plan import Scheme
 from edgeq.quantize.audit.kernels import computes_integers, has_integer_weights, integer_nodes, is_dequantized

@@ -18,13 +18,13 @@ import numpy as np
 
 from edgeq.foreign import as_conversion_failed
 from edgeq.graphs.float_graph import read as read_float
+from edgeq.graphs.macs import macs_of
 from edgeq.graphs.onnx_index import OnnxIndex, index_of, named_bodies, names_read
 from edgeq.graphs.op_sets import HEAVY, MOVES_VALUES, RESHAPES
 from edgeq.graphs.ort_session import ort_session
 from edgeq.graphs.stages import untyped
 from edgeq.graphs.tflite import TfliteGraph, read_tflite
 from edgeq.graphs.tflite_session import feed, interpreter_of
-from edgeq.graphs.work import macs_of
 from edgeq.limited.native_call import native_call
 from edgeq.nouns.explanation import TensorMatches
 from edgeq.nouns.plan import Skipped

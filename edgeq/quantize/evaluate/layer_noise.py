@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.foreign import as_conversion_failed, quiet
+from edgeq.graphs.macs import onnx_macs
 from edgeq.graphs.onnx_io import read_onnx
 from edgeq.graphs.ort_session import Session, ort_session
 from edgeq.graphs.tflite import read_tflite
 from edgeq.graphs.tflite_session import feed, interpreter_of
-from edgeq.graphs.work import onnx_macs
 from edgeq.limited.native_call import native_call
 from edgeq.nouns.fidelity import LayerError, is_finite_db, words_of_db
 from edgeq.quantize.evaluate.fake_quant_graph import SWITCHES, FakeQuantizer, fake_quant_graph

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edgeq.foreign import as_conversion_failed
-from edgeq.graphs.onnx_edit import Parts, copied, drop_unread
+from edgeq.graphs.onnx_edit import NodeBuilder, copied, drop_unread
 from edgeq.graphs.onnx_index import OnnxIndex, index_of
 from edgeq.nouns.passes import AppliedChange, PassResult
 from edgeq.plain_text import counted
@@ -85,7 +85,7 @@ def _store(table: str, scope: OnnxIndex) -> list[str]:
     from onnx import numpy_helper
 
     integers, scales = int8_by_row(numpy_helper.to_array(scope.constants[table]))
-    parts = Parts(f"{table}.stored")
+    parts = NodeBuilder(f"{table}.stored")
     names = [parts.constant("int8", integers), parts.constant("scales", scales)]
     scope.homes[table].initializer.extend(parts.tensors.values())
     return names
@@ -94,7 +94,7 @@ def _store(table: str, scope: OnnxIndex) -> list[str]:
 def _replace(node: "onnx.NodeProto", graph: "onnx.GraphProto", integers: str, scales: str) -> None:
     from onnx import TensorProto
 
-    parts = Parts(f"{node.output[0]}.looked_up")
+    parts = NodeBuilder(f"{node.output[0]}.looked_up")
     found = parts.node("Gather", [integers, node.input[1]], "integers")
     whole = parts.node("Cast", [found], "whole", to=TensorProto.FLOAT)
     scale = parts.node("Gather", [scales, node.input[1]], "scale")

@@ -1,18 +1,18 @@
 """Leaves the last layer in float, with the operators that pool or reshape its input, where they do next to no work.
 
 A classifier's pooled features are few and have a wide range: quantizing them can cost more than all convolutions together
-(ResNet-8: 32 dB with only that tensor quantized), and the layer behind them does a thousandth of the work.
+(ResNet-8: 32 dB with only that tensor quantized), and the layer behind them has a thousandth of the MACs.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgeq.graphs.macs import onnx_node_shares, tflite_operator_shares
 from edgeq.graphs.onnx_index import index_of
 from edgeq.graphs.onnx_io import read_onnx
 from edgeq.graphs.op_sets import AVERAGES, MOVES_VALUES
 from edgeq.graphs.tflite import kind_of, read_model
-from edgeq.graphs.work import onnx_node_shares, tflite_operator_shares
 from edgeq.nouns.passes import PassResult
 from edgeq.plain_text import counted
 from edgeq.quantize.evaluate.evaluator import (
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import onnx
 
 _CLOSE_DB = 35.0  # outputs that are as close as this need no help
-_WORK, _WEIGHTS = 0.02, 0.05  # shares of the whole model that may stay in float
+_MACS, _WEIGHTS = 0.02, 0.05  # shares of the whole model that may stay in float
 
 _LIGHT = (*MOVES_VALUES, *AVERAGES, "Cast", "Dropout")
 _TFLITE_LIGHT = ("AVERAGE_POOL_2D", "MEAN", "RESHAPE", "SQUEEZE", "SUM", "TRANSPOSE")
@@ -98,4 +98,4 @@ def tflite_head(path: Path) -> frozenset[str]:
 
 
 def _is_small(shares: tuple[float, float] | None) -> bool:
-    return shares is not None and shares[0] <= _WORK and shares[1] <= _WEIGHTS
+    return shares is not None and shares[0] <= _MACS and shares[1] <= _WEIGHTS

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgeq.foreign import as_conversion_failed
+from edgeq.graphs.macs import TFLITE_HEAVY
 from edgeq.graphs.op_sets import HEAVY, INTEGER_OPERATORS
 from edgeq.graphs.tflite import read_tflite
 from edgeq.graphs.tflite_session import feed, interpreter_of
-from edgeq.graphs.work import TFLITE_HEAVY
 from edgeq.limited.native_call import native_call
 from edgeq.nouns.passes import PassResult
 from edgeq.plain_text import counted

@@ -29,7 +29,7 @@ PASSED_THROUGH = (*ACTIVATIONS, "LeakyRelu")
 
 def run(q: Quantization, context: Context) -> Quantization:
     """On targets where these kernels are slow."""
-    if q.scheme is None or not q.scheme.thin_in_float:
+    if not runs_for(q, context):
         return q
     found = convolutions(q, context)
     why = counted(len(found), "convolution") if found else "no convolution is that small"
@@ -39,8 +39,12 @@ def run(q: Quantization, context: Context) -> Quantization:
 
 def convolutions(q: Quantization, context: Context) -> dict[str, str]:
     """Those that this pass leaves in float, and why; none where it does not run."""
-    runs = NAME in context.enabled and q.scheme is not None and q.scheme.thin_in_float
-    return unprofitable_convolutions(q.graph) if runs else {}
+    return unprofitable_convolutions(q.graph) if runs_for(q, context) else {}
+
+
+def runs_for(q: Quantization, context: Context) -> bool:
+    """Whether this pass is enabled, and the target's kernels are slow."""
+    return NAME in context.enabled and q.scheme is not None and q.scheme.thin_in_float
 
 
 def unprofitable_convolutions(model: "onnx.ModelProto") -> dict[str, str]:

@@ -8,7 +8,7 @@ from edgeq.nouns.explanation import LayerExplained
 from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.plan import CandidatePlan
 from edgeq.quantize.audit.explain import FloatReasons, explain
-from edgeq.quantize.audit.float_layers import INSIDE
+from edgeq.quantize.audit.float_layers import IN_SUBGRAPH
 from edgeq.quantize.audit.layers import Layer
 from edgeq.quantize.evaluate.gate import Gate
 from edgeq.quantize.make import make
@@ -147,7 +147,7 @@ def test_static_quantization_leaves_a_branch_in_float_with_the_reason(tmp_path):
 
 def test_a_node_in_a_body_with_the_name_of_another_has_the_reason_of_its_own_side():
     outside = "its neighbours run in float"
-    reasons = FloatReasons.of(Fidelity("c", 1, ()), {"g": (outside, INSIDE)})
+    reasons = FloatReasons.of(Fidelity("c", 1, ()), {"g": (outside, IN_SUBGRAPH)})
     main, body = (LayerExplained("g", "MatMul", 0.0, "float", inside=inside) for inside in ("", "choice"))
     assert reasons.why(Layer(main, "g")) == outside
-    assert reasons.why(Layer(body, "g")) == INSIDE
+    assert reasons.why(Layer(body, "g")) == IN_SUBGRAPH

@@ -36,7 +36,7 @@ def network(channels, groups=1, kernel=3, pooled=False):
 
 
 @pytest.mark.parametrize(
-    ("graph", "thin"),
+    ("graph", "found"),
     [
         (network(3), {"first"}),  # 27 products
         (network(3, kernel=7), set()),  # 147 products
@@ -46,8 +46,8 @@ def network(channels, groups=1, kernel=3, pooled=False):
         (network(3, pooled=True), set()),
     ],
 )
-def test_convolutions_of_few_products_that_are_not_pooled(graph, thin):
-    assert unprofitable_convolutions(graph).keys() == thin
+def test_convolutions_of_few_products_that_are_not_pooled(graph, found):
+    assert unprofitable_convolutions(graph).keys() == found
 
 
 @pytest.mark.parametrize("thin_in_float", [True, False])

@@ -172,12 +172,12 @@ def _quantized(
         rules += [
             _with_one_scale(rules[0], TFLOperationName[kind], scope) for kind, scope in one_scale.items()
         ]
-        work = quantizer.Quantizer(bytearray(content), rules)
+        made = quantizer.Quantizer(bytearray(content), rules)
         for end in (TFLOperationName.INPUT, TFLOperationName.OUTPUT) if float_ends else ():
-            _leave_in_float(work, _EVERY, end)
+            _leave_in_float(made, _EVERY, end)
         if in_float:
-            _leave_in_float(work, _scope(in_float), TFLOperationName.ALL_SUPPORTED)
-        result = work.quantize(statistics, enable_progress_bar=False, enable_progress_report=False)
+            _leave_in_float(made, _scope(in_float), TFLOperationName.ALL_SUPPORTED)
+        result = made.quantize(statistics, enable_progress_bar=False, enable_progress_report=False)
         return bytes(result.quantized_model)
 
 
@@ -226,7 +226,7 @@ def _shaped(value: float, shape: tuple[int, ...]) -> Any:
     return np.full((1,) * len(shape), value, np.float32)
 
 
-def _leave_in_float(work: Any, scope: str, operator: Any) -> None:
+def _leave_in_float(made: Any, scope: str, operator: Any) -> None:
     from litert_quantizer.algorithm_manager import AlgorithmName
 
-    work.update_quantization_recipe(scope, operator, algorithm_key=AlgorithmName.NO_QUANTIZE)
+    made.update_quantization_recipe(scope, operator, algorithm_key=AlgorithmName.NO_QUANTIZE)

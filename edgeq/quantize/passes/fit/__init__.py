@@ -93,7 +93,7 @@ def fit_onnx(
     before, after = read_onnx(written), read_onnx(written)
     weights = fit_layers(QdqFile(after, model), learned, threads=threads, progress=progress)
     evaluator = graph_evaluator(model, split_of(samples).check, threads)
-    return _kept(weights, evaluator.gain(before, after))
+    return _keep_if_better(weights, evaluator.gain(before, after))
 
 
 @_huge_values
@@ -108,7 +108,7 @@ def fit_tflite(source: Path, written: Path, samples: SamplesLike, threads: int, 
     with tempfile.TemporaryDirectory(dir=written.parent) as folder:
         after = Path(folder) / "fitted.tflite"
         file.save(after)
-        return _kept(weights, evaluator.gain(written, after))
+        return _keep_if_better(weights, evaluator.gain(written, after))
 
 
 def _learned(source: Path, format: str, samples: SamplesLike) -> Subset:
@@ -117,7 +117,7 @@ def _learned(source: Path, format: str, samples: SamplesLike) -> Subset:
     return evenly_spaced(split_of(samples).learn, min(_MOST, room) if enough else 0)
 
 
-def _kept(weights: dict[str, Weights], gain: Gain) -> Fit:
+def _keep_if_better(weights: dict[str, Weights], gain: Gain) -> Fit:
     layers, gain_db = counted(len(weights), "layer"), round(gain.db, 1)
     if not gain.reaches(0.0):
         return Fit(result=PassResult(NAME, False, f"{layers}: the outputs do not reliably gain", gain_db))

@@ -103,7 +103,7 @@ def fit_layers(
         pairs = layer_inputs(layer, runs)
         linear = layer.linear(pairs[0][0].shape)
         if linear is not None and linear.matrix(layer.weight).shape[-1] <= _LONGEST:
-            with threadpool_limits(1, "blas"):  # more fight over cores as soon as anybody else wants them
+            with threadpool_limits(1, "blas"):  # more threads oversubscribe a shared machine
                 found[layer.name] = _fitted(
                     linear, pairs, layer.weight, layer.bias, file.integers(layer), file.scale(layer), bits
                 )

@@ -22,8 +22,8 @@ from edgeq.quantize.passes.fit.linear import Linear
 Array = npt.NDArray[Any]
 Pairs = Sequence[tuple[Array, Array]]  # inputs of a layer, (float, quantized), one pair per sample
 
-# Shares of the inputs' mean power. V is drawn to W where the inputs say little about it, by as much as serves inputs
-# that it was not fitted to; rounding is damped in directions that the samples hardly have.
+# Shares of the inputs' mean power. A ridge pulls V towards W in directions that the inputs hardly cover; its strength is the
+# one with the least error on inputs that V was not fitted to. Rounding is damped in such directions too.
 _RIDGES = (1.0, 0.1, 0.01, 0.001)
 _DAMPING = 1e-3
 
@@ -48,7 +48,7 @@ class Moments:
     count: int
 
     @property
-    def about_zero(self) -> "Moments":
+    def uncentered(self) -> "Moments":
         """The same for a layer without a bias that could correct the means."""
         gram = self.gram + _outer(self.mean_quantized, self.mean_quantized)
         cross = self.cross + _outer(self.mean_float, self.mean_quantized)
@@ -154,7 +154,7 @@ def _solved(
     moments: FitAndCheck,
     rounded: Callable[[Floats, Floats], tuple[Floats, Floats]],
 ) -> Solution:
-    fit, check = (moments[0].about_zero, moments[1].about_zero) if bias is None else moments
+    fit, check = (moments[0].uncentered, moments[1].uncentered) if bias is None else moments
     target = _target(weight, fit, check)
     gram = _shrunk_gram(fit, check)
     integers, scale = rounded(target, _with_ridge(gram, _DAMPING * _mean_power(gram)))

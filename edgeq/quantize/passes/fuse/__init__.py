@@ -27,9 +27,10 @@ NAME = "fuse"
 
 
 def run(q: Quantization, context: Context) -> Quantization:
-    thin = bool(small_convs.NAME in context.enabled and q.scheme is not None and q.scheme.thin_in_float)
     found = fused(
-        q.graph, thin=thin, head=onnx_head(q.graph) if head.NAME in context.enabled else frozenset()
+        q.graph,
+        small_convs_in_float=small_convs.runs_for(q, context),
+        head=onnx_head(q.graph) if head.NAME in context.enabled else frozenset(),
     )
     q = replace(q, model=found.model, in_float={**found.in_float, **q.in_float})
     return q.with_changes(NAME, found.changes).with_result(result_of(found.changes))
@@ -44,15 +45,17 @@ class Fused:
     changes: tuple[AppliedChange, ...]
 
 
-def fused(model: "onnx.ModelProto", *, thin: bool, head: frozenset[str] = frozenset()) -> Fused:
-    """`model` comes from float_graph.read and stays as it is. `thin`: small_convs will leave convolutions in float. The nodes of
-    `head` may stay in float too, and keep their operator.
+def fused(
+    model: "onnx.ModelProto", *, small_convs_in_float: bool, head: frozenset[str] = frozenset()
+) -> Fused:
+    """`model` comes from float_graph.read and stays as it is. `small_convs_in_float`: the pass small_convs will leave
+    convolutions in float. The nodes of `head` may stay in float too, and keep their operator.
     """
     import onnx
 
     copy = copied(model)
     changes = [*averages(copy, head), *shared_relu(copy)]
-    pooled = pooled_in_float(copy) if thin else []
+    pooled = pooled_in_float(copy) if small_convs_in_float else []
     tail = float_tail(copy)
     in_float = tail | {change.what: change.how for change in pooled}
     changes += [*pooled, *(AppliedChange(name, f"in float: {why}") for name, why in tail.items())]

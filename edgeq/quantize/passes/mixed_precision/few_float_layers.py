@@ -20,12 +20,12 @@ from edgeq.quantize.evaluate.evaluator import Evaluator, file_evaluator, worst_s
 from edgeq.quantize.evaluate.layer_noise import Noise
 from edgeq.quantize.evaluate.sqnr import are_integers
 from edgeq.quantize.passes import fit
-from edgeq.quantize.passes.mixed_precision.layers import noise_of, work_of
+from edgeq.quantize.passes.mixed_precision.layers import macs_shares, noise_of
 from edgeq.quantize.quantization import Context, Quantization
 from edgeq.quantize.samples import evenly_spaced
 
 WORTH_DB = 6.0  # half of the error
-WORK = 0.05  # of the multiply-accumulates, at most
+MACS_SHARE = 0.05  # of the multiply-accumulates, at most
 _CLOSE_DB = 30.0  # outputs as close as this need no float layers
 _NUMBERS = (1, 2, 4, 8)  # of the worst tensors; then two more tries between them
 _LITTLE_DB = 1.0  # by which the fewest layers may be worse than the best number of them
@@ -35,13 +35,13 @@ _HOPELESS_DB = 3.0  # a predicted gain, where the noise of all tensors adds up
 
 @dataclass(frozen=True)
 class Few:
-    """`in_float` are all names in float, `added` those that were not before, with a reason each. These do `work` of the
+    """`in_float` are all names in float, `added` those that were not before, with a reason each. These do `macs_share` of the
     multiply-accumulates, 0..1, and gain `gain_db` on calibration samples, without a fit.
     """
 
     in_float: frozenset[str]
     added: dict[str, str]
-    work: float
+    macs_share: float
     gain_db: float
 
 
@@ -56,7 +56,7 @@ def run(q: Quantization, context: Context) -> Quantization:
         context.write(q, kept, fitted=False)
         return noise_of(q, context.calibration, context)
 
-    few = few_in_float(q.fidelity, kept, noise, work_of(q), _sqnr_of(q, context))
+    few = few_in_float(q.fidelity, kept, noise, macs_shares(q), _sqnr_of(q, context))
     if few is None:
         return q
     fitted = fit.refit(q, few.in_float, context) if fit.NAME in context.enabled else q
@@ -69,7 +69,7 @@ def run(q: Quantization, context: Context) -> Quantization:
         return q
     more = f"{counted(len(few.added), 'operator')}{' more' if kept else ''}"
     what = f"{q.candidate.recipe} with {more} in float"
-    why = f"{what}: {after:.1f} dB for {before:.1f}, {few.work:.1%} of the work"
+    why = f"{what}: {after:.1f} dB for {before:.1f}, {few.macs_share:.1%} of the work"
     return replace(
         fitted,
         candidate=replace(q.candidate, id=f"{q.candidate.id}-few-float", reason=why),
@@ -109,16 +109,16 @@ def few_in_float(
     fidelity: Fidelity,
     kept: frozenset[str],
     noise: Callable[[], Sequence[Noise]],
-    work: Mapping[str, float],
+    macs_shares: Mapping[str, float],
     sqnr_db: Callable[[frozenset[str]], float],
 ) -> Few | None:
-    """None where they would gain too little. `fidelity` is that of the file with `kept` in float; `work` the share of each
+    """None where they would gain too little. `fidelity` is that of the file with `kept` in float; `macs_shares` the share of each
     layer that has one; `sqnr_db` is that of the worst output of a file with other layers in float.
     """
     now = worst_db(fidelity)
-    if now is None or now >= _CLOSE_DB or not work:
+    if now is None or now >= _CLOSE_DB or not macs_shares:
         return None
-    chosen = _affordable(noise(), kept, work)
+    chosen = _affordable(noise(), kept, macs_shares)
     if not chosen or _predicted_gain(chosen) < _HOPELESS_DB:
         return None
     before = sqnr_db(kept)
@@ -139,7 +139,7 @@ def few_in_float(
     while enough - low > 1:
         middle = (low + enough) // 2
         low, enough = (low, middle) if gain(middle) >= wanted else (middle, enough)
-    return _few(kept, chosen.picked[:enough], work, gain(enough))
+    return _few(kept, chosen.picked[:enough], macs_shares, gain(enough))
 
 
 @dataclass(frozen=True)
@@ -153,14 +153,14 @@ class _Chosen:
         return bool(self.picked)
 
 
-def _affordable(noise: Sequence[Noise], kept: frozenset[str], work: Mapping[str, float]) -> _Chosen:
+def _affordable(noise: Sequence[Noise], kept: frozenset[str], macs_shares: Mapping[str, float]) -> _Chosen:
     """The worst tensors whose layers together do little work."""
     picked: list[Noise] = []
     left, rest = set(kept), 0.0
     for n in noise:
         new = n.in_float - left
-        more = sum(work.get(name, 0.0) for name in (left | new) - kept)
-        if new and len(picked) < _NUMBERS[-1] and more <= WORK:
+        more = sum(macs_shares.get(name, 0.0) for name in (left | new) - kept)
+        if new and len(picked) < _NUMBERS[-1] and more <= MACS_SHARE:
             picked.append(n)
             left |= new
         elif new:
@@ -177,9 +177,11 @@ def _nodes_in_float(kept: frozenset[str], picked: Sequence[Noise]) -> frozenset[
     return kept.union(*(n.in_float for n in picked))
 
 
-def _few(kept: frozenset[str], picked: Sequence[Noise], work: Mapping[str, float], gain_db: float) -> Few:
+def _few(
+    kept: frozenset[str], picked: Sequence[Noise], macs_shares: Mapping[str, float], gain_db: float
+) -> Few:
     in_float = _nodes_in_float(kept, picked)
-    share = sum(work.get(name, 0.0) for name in in_float - kept)
+    share = sum(macs_shares.get(name, 0.0) for name in in_float - kept)
     won = f"with all of these in float the outputs gain {WORTH_DB:g} dB or more for {share:.1%} of the work"
     reasons: dict[str, str] = {}
     for n in picked:

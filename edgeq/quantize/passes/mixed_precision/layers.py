@@ -1,7 +1,7 @@
-"""The layers that mixed precision may leave in float, their share of the work, and what their quantization costs."""
+"""The layers that mixed precision may leave in float, their share of the MACs, and what their quantization costs."""
 
 from edgeq.graphs import tflite
-from edgeq.graphs.work import onnx_node_shares, tflite_operator_shares
+from edgeq.graphs.macs import onnx_node_shares, tflite_operator_shares
 from edgeq.quantize.evaluate.layer_noise import Noise, onnx_noise, tflite_noise
 from edgeq.quantize.quantization import Context, Quantization
 from edgeq.quantize.samples import SamplesLike
@@ -22,10 +22,10 @@ def layers_of(q: Quantization) -> tuple[str, ...]:
     return tuple(graph.tensors[op.outputs[0]].name for op in graph.operators if op.outputs)
 
 
-def work_of(q: Quantization) -> dict[str, float]:
+def macs_shares(q: Quantization) -> dict[str, float]:
     """The share of the multiply-accumulates, 0..1, of each of the layers that has some."""
     shares = onnx_node_shares(q.graph) if q.format == "onnx" else tflite_operator_shares(q.source)
-    return {name: work for name, (work, _) in shares.items()}
+    return {name: share for name, (share, _) in shares.items()}
 
 
 def noise_of(q: Quantization, samples: SamplesLike, context: Context) -> tuple[Noise, ...]:

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 MOST_TRIES = 64  # each sees the held-out samples: the more tries, the more the result is fitted to them
 _LEAST_TRIES = 16
-_WORK = 20e12  # multiply-accumulates of all tries together: some 10 minutes of one core of a desktop CPU
+_MACS = 20e12  # multiply-accumulates of all tries together: some 10 minutes of one core of a desktop CPU
 
 
-def tries_for(work: int) -> int:
-    """The budget of a search where the user set none. `work`: the multiply-accumulates of one try, those of the model times
+def tries_for(macs: int) -> int:
+    """The budget of a search where the user set none. `macs`: the multiply-accumulates of one try, those of the model times
     the held-out samples.
     """
-    return max(_LEAST_TRIES, min(MOST_TRIES, int(_WORK // max(work, 1))))
+    return max(_LEAST_TRIES, min(MOST_TRIES, int(_MACS // max(macs, 1))))
 
 
 class Budget:

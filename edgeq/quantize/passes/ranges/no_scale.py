@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _STANDS_FOR_INFINITY = (
     1e30  # masks have the lowest float32, -3.4e38; float32 sums of such values are meaningless
 )
-_NO_ROOM = "{} holds values that no scale has room for ({})"
+_NO_ROOM = "{} holds values that cannot share a scale with the others ({})"
 _NO_VALUES = "{} has no values, so there is no range for it"
 _SOFTMAX = frozenset({"SOFTMAX", "LOGSOFTMAX"})
 _MAX_POOL = frozenset({"MAXPOOL", "MAXPOOL2D", "GLOBALMAXPOOL"})

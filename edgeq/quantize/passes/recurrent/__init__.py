@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from edgeq.foreign import as_conversion_failed
-from edgeq.graphs.onnx_edit import Parts, copied, drop_unread
+from edgeq.graphs.onnx_edit import NodeBuilder, copied, drop_unread
 from edgeq.graphs.onnx_index import OnnxIndex, index_of
 from edgeq.graphs.onnx_io import opset_of
 from edgeq.nouns.fidelity import LayerInFloat
@@ -90,7 +90,7 @@ def _store_as_int8(tensor: "onnx.TensorProto", graph: "onnx.GraphProto") -> None
 
     values = numpy_helper.to_array(tensor)
     integers, scales = int8_by_row(values)
-    parts = Parts(f"{tensor.name}.stored")
+    parts = NodeBuilder(f"{tensor.name}.stored")
     whole = parts.node("Cast", [parts.constant("int8", integers)], "whole", to=TensorProto.FLOAT)
     parts.node_into("Mul", [whole, parts.constant("scales", scales)], [tensor.name])
     _remove(tensor.name, graph)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from edgeq.graphs.onnx_edit import Parts
+from edgeq.graphs.onnx_edit import NodeBuilder
 
 if TYPE_CHECKING:
     import onnx
@@ -65,16 +65,16 @@ class Gru:
         return before + np.concatenate([gates, np.zeros_like(candidate)]), candidate
 
 
-def split_gru(gru: Gru) -> Parts:
+def split_gru(gru: Gru) -> NodeBuilder:
     """The nodes and weights that replace the node with the outputs `gru.outputs`."""
-    parts = Parts(f"{next(name for name in gru.outputs if name)}.gru")
+    parts = NodeBuilder(f"{next(name for name in gru.outputs if name)}.gru")
     projected = _projected(parts, gru)
     ends = [_direction(parts, gru, d, *projected[2 * d : 2 * d + 2]) for d in range(gru.directions)]
     _outputs(parts, gru, [every for every, _ in ends], [last for _, last in ends])
     return parts
 
 
-def _projected(parts: Parts, gru: Gru) -> list[str]:
+def _projected(parts: NodeBuilder, gru: Gru) -> list[str]:
     """Per direction, [steps, batch, 2 units] for z and r and [steps, batch, units] for n."""
     weights = np.concatenate(list(gru.w)).T
     bias = np.concatenate([gru.biases(d)[0] for d in range(gru.directions)])
@@ -84,7 +84,7 @@ def _projected(parts: Parts, gru: Gru) -> list[str]:
     return _split(parts, sums, [2 * gru.units, gru.units] * gru.directions, names)
 
 
-def _direction(parts: Parts, gru: Gru, d: int, gates: str, candidate: str) -> tuple[str, str]:
+def _direction(parts: NodeBuilder, gru: Gru, d: int, gates: str, candidate: str) -> tuple[str, str]:
     """(states of all steps [steps, batch, units], the last one [1, batch, units])."""
     if gru.steps == 1:
         state = _step(parts.under(f"{d}"), gru, d, _initial(parts, gru, d, (1,)), gates, candidate)
@@ -102,7 +102,7 @@ def _direction(parts: Parts, gru: Gru, d: int, gates: str, candidate: str) -> tu
 
 
 def _body(prefix: str, gru: Gru, d: int) -> "onnx.GraphProto":
-    body = Parts(prefix)
+    body = NodeBuilder(prefix)
     h, gates, candidate = (body.name(name) for name in ("before", "gates", "candidate"))
     after = _step(body, gru, d, h, gates, candidate)
     shown = body.node("Identity", [after], "shown")  # the state and what is collected must be two tensors
@@ -111,7 +111,7 @@ def _body(prefix: str, gru: Gru, d: int) -> "onnx.GraphProto":
     return body.graph(shapes, [after, shown])
 
 
-def _step(parts: Parts, gru: Gru, d: int, h: str, gates: str, candidate: str) -> str:
+def _step(parts: NodeBuilder, gru: Gru, d: int, h: str, gates: str, candidate: str) -> str:
     """The next state. `gates` is [.., 2 units], the rest [.., units]."""
     units, bias = gru.units, gru.biases(d)[1]
     if gru.linear_before_reset:
@@ -133,7 +133,7 @@ def _step(parts: Parts, gru: Gru, d: int, h: str, gates: str, candidate: str) ->
     return parts.node("Add", [new, change], "after")
 
 
-def _initial(parts: Parts, gru: Gru, d: int, leading: tuple[int, ...]) -> str:
+def _initial(parts: NodeBuilder, gru: Gru, d: int, leading: tuple[int, ...]) -> str:
     """The state before the first step, [batch, units] with the axes `leading` before them."""
     if not gru.initial:
         assert gru.batch is not None
@@ -142,7 +142,7 @@ def _initial(parts: Parts, gru: Gru, d: int, leading: tuple[int, ...]) -> str:
     return parts.node("Gather", [gru.initial, which], f"{d}.initial", axis=0)
 
 
-def _outputs(parts: Parts, gru: Gru, every: list[str], last: list[str]) -> None:
+def _outputs(parts: NodeBuilder, gru: Gru, every: list[str], last: list[str]) -> None:
     """Y [steps, directions, batch, units] and Y_h [directions, batch, units], where the node has them."""
     y, y_h = (*gru.outputs, "", "")[:2]
     if y:
@@ -153,7 +153,7 @@ def _outputs(parts: Parts, gru: Gru, every: list[str], last: list[str]) -> None:
         parts.node_into("Concat", last, [y_h], axis=0)
 
 
-def _split(parts: Parts, x: str, sizes: list[int], names: list[str]) -> list[str]:
+def _split(parts: NodeBuilder, x: str, sizes: list[int], names: list[str]) -> list[str]:
     """Along the last axis."""
     return parts.node_of_many(
         "Split", [x, parts.constant(f"{names[0]}.sizes", np.array(sizes))], names, axis=-1

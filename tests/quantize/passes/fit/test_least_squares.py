@@ -83,7 +83,7 @@ def image_pairs(n, channels=2, size=6, seed=0):
 def test_moments_of_a_window_over_images():
     linear = Linear(2, Window((3, 3), (1, 1), (1, 1), ((1, 1), (1, 1))))
     pairs = image_pairs(3)
-    found = moments_of(linear, pairs, 9).about_zero
+    found = moments_of(linear, pairs, 9).uncentered
     x, z = (np.concatenate([linear.columns(a) for a in side], axis=2) for side in zip(*pairs, strict=True))
     assert found.count == 3 * 36
     assert np.allclose(found.gram, z @ z.transpose(0, 2, 1) / found.count, atol=1e-5)
@@ -94,7 +94,7 @@ def test_moments_of_a_window_over_images():
 def test_moments_of_samples_of_several_shapes():
     rng = np.random.default_rng(1)
     rows = [rng.normal(size=shape).astype(np.float32) for shape in [(4, 5), (4, 5), (7, 5), (5,)]]
-    found = moments_of(Linear(), [(r, r) for r in rows], 5).about_zero
+    found = moments_of(Linear(), [(r, r) for r in rows], 5).uncentered
     everything = np.concatenate([np.atleast_2d(r) for r in rows])
     assert found.count == 16
     assert np.allclose(found.gram[0], everything.T @ everything / 16, atol=1e-5)

@@ -80,9 +80,9 @@ REWRITTEN = {
 @pytest.mark.parametrize("between", REWRITTEN.values(), ids=REWRITTEN)
 def test_fewer_qdq_pairs_remain_and_float_is_the_same(between, tmp_path):
     model = read(network(*between), tmp_path)
-    found = fused(model, thin=False)
+    found = fused(model, small_convs_in_float=False)
     np.testing.assert_allclose(outputs(found.model), outputs(model), rtol=1e-5, atol=1e-5)
-    assert len(found.changes) == 1 and not fused(found.model, thin=False).changes
+    assert len(found.changes) == 1 and not fused(found.model, small_convs_in_float=False).changes
     before, after = (
         quantized(model, tmp_path / "before.onnx"),
         quantized(found.model, tmp_path / "after.onnx"),
@@ -95,7 +95,7 @@ def test_fewer_qdq_pairs_remain_and_float_is_the_same(between, tmp_path):
 def test_an_average_pool_becomes_a_convolution_where_padding_counts(counted, tmp_path):
     facts = {"kernel_shape": [3, 3], "pads": [1] * 4, "strides": [2, 2], "count_include_pad": counted}
     model = read(network(("AveragePool", ["a"], "b", facts)), tmp_path)
-    found = fused(model, thin=False)
+    found = fused(model, small_convs_in_float=False)
     kinds = {n.name: n.op_type for n in found.model.graph.node}
     assert kinds["b"] == ("Conv" if counted else "AveragePool")
     np.testing.assert_allclose(outputs(found.model), outputs(model), rtol=1e-5, atol=1e-5)
@@ -162,7 +162,7 @@ def pooled(activation="Relu"):
 
 def test_a_small_convolution_is_pooled_in_float_to_the_bit(tmp_path):
     model = read(pooled(), tmp_path)
-    found = fused(model, thin=True)
+    found = fused(model, small_convs_in_float=True)
     assert [n.op_type for n in found.model.graph.node] == ["Conv", "Relu", "MaxPool", "Max", "Conv"]
     assert found.in_float.keys() == {"b", "r"} and unprofitable_convolutions(found.model).keys() == {"first"}
     np.testing.assert_array_equal(outputs(found.model, RGB), outputs(model, RGB))
@@ -170,14 +170,14 @@ def test_a_small_convolution_is_pooled_in_float_to_the_bit(tmp_path):
     path = quantized(found.model, tmp_path / "after.onnx", RGB, in_float=in_float)
     assert pairs_left(path) == 1  # the output
     assert noise(path, model, RGB) < noise(quantized(model, tmp_path / "before.onnx", RGB), model, RGB)
-    assert not fused(found.model, thin=True).changes
+    assert not fused(found.model, small_convs_in_float=True).changes
 
 
-@pytest.mark.parametrize(("channels", "thin"), [(3, False), (32, True)])
-def test_integers_are_pooled_where_the_convolution_is_quantized(channels, thin, tmp_path):
+@pytest.mark.parametrize(("channels", "small_convs_in_float"), [(3, False), (32, True)])
+def test_integers_are_pooled_where_the_convolution_is_quantized(channels, small_convs_in_float, tmp_path):
     pool = ("MaxPool", ["r"], "b", {"kernel_shape": [3, 3]})
     model = read(network(("Relu", ["a"], "r", {}), pool, channels=channels), tmp_path)
-    assert fused(model, thin=thin).model.graph.node == model.graph.node
+    assert fused(model, small_convs_in_float=small_convs_in_float).model.graph.node == model.graph.node
 
 
 def test_the_tail_behind_an_operator_without_an_integer_kernel_is_float(tmp_path):
@@ -194,7 +194,7 @@ def test_the_tail_behind_an_operator_without_an_integer_kernel_is_float(tmp_path
     graph.graph.output[0].name = "z"
     graph.graph.output[0].type.tensor_type.shape.dim[1].dim_value = 16
     model = read(graph, tmp_path)
-    found = fused(model, thin=False)
+    found = fused(model, small_convs_in_float=False)
     assert found.in_float.keys() == {"mul", "concat"}
     before = quantized(model, tmp_path / "before.onnx")
     after = quantized(found.model, tmp_path / "after.onnx", in_float=found.in_float)

@@ -14,7 +14,7 @@ from edgeq.quantize.options import Options
 from edgeq.quantize.passes.mixed_precision.few_float_layers import few_in_float
 from tests.quantize.networks import STATIC, Rows, images, model_of, saved
 
-WORK = {"a": 0.01, "b": 0.02, "c": 0.01, "heavy": 0.6}
+MACS = {"a": 0.01, "b": 0.02, "c": 0.01, "heavy": 0.6}
 
 
 def noise(name, share):
@@ -38,8 +38,8 @@ def closeness(shares, tried):
 def test_the_fewest_layers_that_gain_nearly_the_most():
     shares, tried = {"a": 0.010, "b": 0.008, "c": 0.0001, "heavy": 0.001}, []
     ranked = [noise(n, s) for n, s in shares.items()]
-    few = few_in_float(at(17.2), frozenset(), lambda: ranked, WORK, closeness(shares, tried))
-    assert few.in_float == {"a", "b"} and few.work == pytest.approx(0.03)
+    few = few_in_float(at(17.2), frozenset(), lambda: ranked, MACS, closeness(shares, tried))
+    assert few.in_float == {"a", "b"} and few.macs_share == pytest.approx(0.03)
     assert few.gain_db == pytest.approx(12.4, abs=0.1)
     assert few.added["a"].endswith("in float the outputs gain 6 dB or more for 3.0% of the work")
     assert len(tried) <= 7 and len(set(tried)) == len(tried)
@@ -55,13 +55,13 @@ def test_the_fewest_layers_that_gain_nearly_the_most():
 )
 def test_none_where_the_gain_is_small(sqnr_db, shares):
     ranked = [noise(n, s) for n, s in shares.items()]
-    assert few_in_float(at(sqnr_db), frozenset(), lambda: ranked, WORK, closeness(shares, [])) is None
+    assert few_in_float(at(sqnr_db), frozenset(), lambda: ranked, MACS, closeness(shares, [])) is None
 
 
 def test_none_is_tried_where_the_noise_predicts_no_gain():
     shares, tried = {"heavy": 0.01, "a": 0.001}, []
     ranked = [noise(n, s) for n, s in shares.items()]
-    few_in_float(at(17.2), frozenset(), lambda: ranked, WORK, closeness(shares, tried))
+    few_in_float(at(17.2), frozenset(), lambda: ranked, MACS, closeness(shares, tried))
     assert tried == []
 
 

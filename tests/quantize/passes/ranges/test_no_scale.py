@@ -87,7 +87,7 @@ def test_a_mask_leaves_the_other_layers_quantized(hidden, said, recipe, tmp_path
     assert sum(a.integer for a in found.fusion) >= 3
     if recipe == "int8_static":
         reasons = [s.reason for s in found.float_layers]
-        assert f"mask holds values that no scale has room for ({said})" in reasons
+        assert f"mask holds values that cannot share a scale with the others ({said})" in reasons
 
 
 @pytest.mark.parametrize("masking", FORMS)
@@ -134,7 +134,7 @@ def test_padding_before_a_max_pool_is_no_mask():
         "huge": stats(-3.4e38, 0),
     }
     found = layers_without_scale(layers, tensors)
-    room = "holds values that no scale has room for"
+    room = "holds values that cannot share a scale with the others"
     assert found["pool"] == found["pad"] == f"padded {room} (-3.4e+38, as in the padding of a maximum)"
     assert found["other"] == f"huge {room} (-3.4e+38)"
 

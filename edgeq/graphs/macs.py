@@ -1,4 +1,4 @@
-"""Where a model's work and weights are: multiply-accumulates and weight bytes per operator type, in ONNX's words.
+"""Where a model's multiply-accumulates (MACs) and weight bytes are, per operator type, in ONNX's words.
 
 Reads shapes, never values. A shape that stays open counts as one, which is enough for shares.
 """
@@ -33,7 +33,7 @@ _MOST_OF_A_SHAPE = 1024  # values: what shapes are inferred from is smaller
 
 
 @dataclass(frozen=True)
-class GraphWork:
+class GraphMacs:
     """`macs` and `weight_bytes` per operator type of HEAVY; `fixed` counts nodes whose weights are constants. `opset` is
     that of an ONNX graph.
     """
@@ -47,8 +47,8 @@ class GraphWork:
         """Whether any of these operators has weights that are constants."""
         return any(self.fixed.get(o) for o in operators)
 
-    def share(self, operators: tuple[str, ...]) -> float:
-        """Share of the work, 0..1, that these operators do."""
+    def macs_share(self, operators: tuple[str, ...]) -> float:
+        """Of the MACs, 0..1."""
         total = sum(self.macs.values())
         return sum(self.macs.get(o, 0) for o in operators) / total if total else 0.0
 
@@ -62,9 +62,9 @@ class GraphWork:
         return sum(self.macs.get(o, 0) for o in operators) / weights if weights else 0.0
 
 
-def work_of(path: Path, format: str, shapes: Shapes = OPEN_SHAPES) -> GraphWork:
+def graph_macs(path: Path, format: str, shapes: Shapes = OPEN_SHAPES) -> GraphMacs:
     """`shapes` are those of open inputs. Raises ConversionFailed when the file is none of its format."""
-    return _onnx_work(path, shapes) if format == "onnx" else _tflite_work(path)
+    return _onnx_graph(path, shapes) if format == "onnx" else _tflite_graph(path)
 
 
 def macs_of_file(path: Path, shapes: Shapes = OPEN_SHAPES) -> int:
@@ -72,7 +72,7 @@ def macs_of_file(path: Path, shapes: Shapes = OPEN_SHAPES) -> int:
     those of open inputs. Raises ConversionFailed when the file cannot be read.
     """
     if path.suffix == ".tflite":
-        return sum(_tflite_work(path).macs.values())
+        return sum(_tflite_graph(path).macs.values())
     with as_conversion_failed(f"cannot read {path.name} as ONNX"):
         model = read_onnx(path, weights=False)
         for tensor in model.graph.initializer:
@@ -83,7 +83,7 @@ def macs_of_file(path: Path, shapes: Shapes = OPEN_SHAPES) -> int:
 
 
 def onnx_node_shares(model: "onnx.ModelProto") -> dict[str, tuple[float, float]]:
-    """Per heavy node of the main graph of `model`, which has inferred shapes, its shares of work and of weights."""
+    """Per heavy node of the main graph of `model`, which has inferred shapes, its shares of the MACs and of the weights."""
     nodes = {
         node.name: (macs_of(node, shapes), sum(_size(constants[i]) for i in node.input[1:] if i in constants))
         for node, shapes, constants in _heavy_nodes(model.graph)
@@ -113,7 +113,7 @@ def _shares(counts: dict[str, tuple[int, int]]) -> dict[str, tuple[float, float]
     return {name: (m / macs, w / weights) for name, (m, w) in counts.items()}
 
 
-def _tflite_work(path: Path) -> GraphWork:
+def _tflite_graph(path: Path) -> GraphMacs:
     graph = read_tflite(path)
     macs: dict[str, int] = defaultdict(int)
     weights: dict[str, int] = defaultdict(int)
@@ -126,7 +126,7 @@ def _tflite_work(path: Path) -> GraphWork:
         macs[kind] += _tflite_macs(op.kind, x.shape, w.shape, out.shape)
         weights[kind] += 4 * _size(w.shape) * w.constant
         fixed[kind] += w.constant
-    return GraphWork(dict(macs), dict(weights), dict(fixed))
+    return GraphMacs(dict(macs), dict(weights), dict(fixed))
 
 
 def _tflite_macs(kind: str, x: "Shape", w: "Shape", out: "Shape") -> int:
@@ -139,7 +139,7 @@ def _tflite_macs(kind: str, x: "Shape", w: "Shape", out: "Shape") -> int:
     return _size(out) * (x[-1] if x else 1)
 
 
-def _onnx_work(path: Path, shapes: Shapes) -> GraphWork:
+def _onnx_graph(path: Path, shapes: Shapes) -> GraphMacs:
     with as_conversion_failed(f"cannot read {path.name} as ONNX"):
         model = sized(read_onnx(path), shapes)
     macs: dict[str, int] = defaultdict(int)
@@ -150,7 +150,7 @@ def _onnx_work(path: Path, shapes: Shapes) -> GraphWork:
         named = [i for i in node.input[1:] if i in constants]
         weights[node.op_type] += sum(4 * _size(constants[i]) for i in named)
         fixed[node.op_type] += bool(named)
-    return GraphWork(dict(macs), dict(weights), dict(fixed), opset_of(model))
+    return GraphMacs(dict(macs), dict(weights), dict(fixed), opset_of(model))
 
 
 Shape = tuple[int, ...]
