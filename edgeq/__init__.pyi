@@ -244,7 +244,7 @@ def deploy(
     gates: Gates | None = None,
     limits: Limits | None = None,
 ) -> Deployment:
-    """Convert a model (or take a finished .edgeq bundle), bring it to a device, race its candidates there, and make the
+    """Convert a model (or take a finished .edgeq bundle), send it to a device, race its candidates there, and make the
     fastest that is faithful to float live.
 
     Raises every error of edgeq.errors; whatever is raised, what was live is live still.

@@ -18,9 +18,9 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
     try:
         with _parents(folder):
             if folder.exists():
-                _into(folder, files)
+                _into_folder(folder, files)
             else:
-                _anew(folder, files)
+                _new_folder(folder, files)
     except OSError as error:
         where = error.filename or folder
         raise BundleRefused(
@@ -29,7 +29,7 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
         ) from None
 
 
-def _anew(folder: Path, files: Mapping[str, bytes]) -> None:
+def _new_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     made = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     shutil.rmtree(made, ignore_errors=True)
     try:
@@ -44,7 +44,7 @@ def _anew(folder: Path, files: Mapping[str, bytes]) -> None:
     sync_folder(folder.parent)
 
 
-def _into(folder: Path, files: Mapping[str, bytes]) -> None:
+def _into_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     made = {name: folder / f".{name}.{os.getpid()}.tmp" for name in files}
     try:
         for name, content in files.items():

@@ -1,6 +1,6 @@
 """What a person sees while a command runs, or the one JSON document that a program gets instead.
 
-Hands each noun to the sentence or table that edgeq/report/formats has for it; draws progress on stderr, and only where
+Hands each event and result to the sentence or table that edgeq/report/formats has for it; draws progress on stderr, and only where
 somebody watches.
 """
 
@@ -50,43 +50,43 @@ class Screen:
         self._bars = _Bars()
         self._held: list[object] = []
 
-    def tell(self, noun: object) -> None:
-        if isinstance(noun, Progress):
-            self._bars.draw(noun)
+    def tell(self, event: object) -> None:
+        if isinstance(event, Progress):
+            self._bars.draw(event)
             return
         self._bars.clear()
         if self._as_json:
             return
-        if isinstance(noun, Started):
+        if isinstance(event, Started):
             self._show_held()
-        elif not self._in_full and isinstance(noun, _HELD_BACK):
-            self._held.append(noun)
+        elif not self._in_full and isinstance(event, _HELD_BACK):
+            self._held.append(event)
             return
-        self._show(noun)
+        self._show(event)
 
-    def result(self, noun: Document) -> None:
+    def result(self, result: Document) -> None:
         self._bars.clear()
         if self._as_json:
-            echo_json(noun.to_dict())
+            echo_json(result.to_dict())
             return
-        if not getattr(noun, "unchanged", False):
+        if not getattr(result, "unchanged", False):
             self._show_held()
         from edgeq.report.formats.text import show_result
 
-        show_result(noun, self._console, in_full=self._in_full)
+        show_result(result, self._console, in_full=self._in_full)
 
     def close(self) -> None:
         self._bars.clear()
 
     def _show_held(self) -> None:
         held, self._held = self._held, []
-        for noun in held:
-            self._show(noun)
+        for event in held:
+            self._show(event)
 
-    def _show(self, noun: object) -> None:
+    def _show(self, event: object) -> None:
         from edgeq.report.formats.text import show
 
-        show(noun, self._console, in_full=self._in_full)
+        show(event, self._console, in_full=self._in_full)
 
 
 # Known before anything is done; an unchanged second deploy is two lines, so these wait until something begins.

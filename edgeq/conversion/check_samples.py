@@ -1,4 +1,4 @@
-"""Chooses the held-out samples that are sent to the device: bounded in bytes, fair to every class."""
+"""Chooses the held-out samples that are sent to the device: bounded in bytes, every class in turn."""
 
 from collections import defaultdict
 from collections.abc import Sequence

@@ -40,6 +40,6 @@ def tell_again(conversion: Conversion, why: str, tell: Tell) -> None:
     """Tells those results again, without their times."""
     tell(Note(why, detail=True))
     judged = (replace(fidelity, seconds=0.0) for fidelity in conversion.fidelity)
-    for noun in (conversion.model, conversion.plan, conversion.data, *judged, conversion.between_runtimes):
-        if noun is not None:
-            tell(noun)
+    for event in (conversion.model, conversion.plan, conversion.data, *judged, conversion.between_runtimes):
+        if event is not None:
+            tell(event)

@@ -22,7 +22,7 @@ def loadable(target: Target, runtime: str | None, unavailable: Collection[str] =
 
 
 def producible(model: str, target: Target, runtime: str | None) -> tuple[str, ...]:
-    """Those of them that `model` can be brought into, by its kind."""
+    """Those of them that `model` can be converted to, by its kind."""
     from edgeq.ingest.sources import tflite
 
     wanted = loadable(target, runtime)

@@ -34,7 +34,7 @@ class AgentArchive:
 
 
 def build_agent(cache: Path) -> AgentArchive:
-    """The agent of this version of edgeq, written to `cache/agent` unless it lies there already."""
+    """The agent of this version of edgeq, written to `cache/agent` unless it is there already."""
     data = archive_bytes(files_that_ship(_PACKAGE))
     sha256 = hashlib.sha256(data).hexdigest()
     name = f"{sha256[:16]}.pyz"

@@ -1,4 +1,4 @@
-"""Calls the agent on one device: JSON in, the noun that it answers out, its errors made ours.
+"""Calls the agent on one device: JSON in, its answer as a data class out, its errors as edgeq's.
 
 Of the commands it knows only which may be asked twice, because their first answer can get lost with the connection.
 """
@@ -51,7 +51,7 @@ class AgentLink:
     def call(
         self, command: str, payload: Mapping[str, object] | None = None, *, timeout_s: float = 60.0
     ) -> Any:
-        """The agent's answer, as the noun that device_answer.ANSWERS has for it. Raises the DeviceError that the agent reports,
+        """The agent's answer, as the class that device_answer.ANSWERS has for it. Raises the DeviceError that the agent reports,
         RemoteFailed when it breaks itself, LinkLost when the connection broke and the command may not be asked twice, or broke
         twice.
         """

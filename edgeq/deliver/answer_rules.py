@@ -34,7 +34,7 @@ def problems_of(answer: Record) -> Iterator[str]:
 
 
 def _value_problems(value: object, where: str) -> Iterator[str]:
-    """Of every text and every number, whatever it stands for. Sizes and times are not negative; figures with a sign of their
+    """Of every text and every number, whatever it means. Sizes and times are not negative; figures with a sign of their
     own (temperatures) are small.
     """
     if isinstance(value, str) and len(value) > _LONGEST_TEXT:
@@ -173,7 +173,7 @@ def _of_run(run: Run, job: str, outputs: int) -> Iterator[str]:
             yield f"{len(run.outputs.files)} files of {outputs} outputs"
         for file in run.outputs.files:
             if problem_of_path(file) or not file.startswith(f"results/{job}/"):
-                yield f"file {file[:80]!r} does not lie below results/{job}"
+                yield f"file {file[:80]!r} is not below results/{job}"
 
 
 def _times(measurement: Measurement) -> Iterator[str]:

@@ -31,7 +31,7 @@ class Contact:
 def contact(
     transport: Transport, *, root: str | None, python: str | None = None, look_only: bool = False
 ) -> Contact:
-    """Find python3 and the root, bring the agent when it is missing, read the facts.
+    """Find python3 and the root, upload the agent where it is missing, read the facts.
 
     `look_only` leaves the device untouched. Raises DeviceUnfit when there is no python3 >= 3.9.
     """

@@ -65,7 +65,7 @@ _LINE_BREAKS = re.compile("[\n\v\f\r\x1c-\x1e\x85\u2028\u2029]+")  # all at whic
 
 
 def agent_answer(done: Completed, command: str, label: str) -> Any:
-    """What the agent on `label` answered to `command`, as the noun of ANSWERS. Raises the error that it reports, RemoteFailed
+    """What the agent on `label` answered to `command`, as its class in ANSWERS. Raises the error that it reports, RemoteFailed
     where it broke or where its answer is none.
     """
     try:

@@ -57,7 +57,7 @@ def device_findings(device: Session, target: Target) -> Iterator[Finding]:
     if device.installed:
         yield from _conditions(device)
     else:
-        yield note(where, "edgeq is not installed there yet", "`edgeq deploy` brings what it needs")
+        yield note(where, "edgeq is not installed there yet", "`edgeq deploy` installs what it needs")
 
 
 def _conditions(device: Session) -> Iterator[Finding]:

@@ -32,7 +32,7 @@ def resolve(
     cache: Path,
     tell: Tell = silence,
 ) -> WheelSet:
-    """The newest wheels of `runtime` that run on this device, checked and lying in `cache`.
+    """The newest wheels of `runtime` that run on this device, checked, in `cache`.
 
     Raises DeviceUnfit when there are none for its Python, architecture and glibc, ExtraMissing when they cannot be
     downloaded, ArtifactCorrupt when the package index serves other bytes than the pinned ones.
@@ -62,7 +62,7 @@ def to_fetch(lock: Lock, cache: Path, tell: Tell = silence) -> tuple[Pin, ...]:
 
 
 def _fetch(lock: Lock, pins: Sequence[Pin], cache: Path) -> None:
-    """Download by pip beside the cache, check, and move in: what lies in the cache is always whole."""
+    """Download by pip beside the cache, check, and move in: what is in the cache is always whole."""
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache, prefix=".fetch-") as name:
         folder = Path(name)

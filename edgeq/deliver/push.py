@@ -1,4 +1,4 @@
-"""Brings a bundle's files to the device and has the agent assemble the release. Nothing goes live here."""
+"""Uploads a bundle's files to the device and has the agent assemble the release. Nothing goes live here."""
 
 import time
 from collections.abc import Callable

@@ -103,7 +103,7 @@ def _like(array: np.ndarray, host: np.ndarray) -> np.ndarray:
 
 
 def _refusals(measurement: Measurement, checks: tuple[DeviceCheck, ...]) -> dict[str, str | None]:
-    """Why an entrant must not go live; None where nothing speaks against it."""
+    """Why an entrant must not go live, by its id; None where it may."""
     refusals: dict[str, str | None] = {}
     for run in measurement.runs:
         if run.entrant.endswith(CONTROL):

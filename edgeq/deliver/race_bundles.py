@@ -1,4 +1,4 @@
-"""Races bundles against each other on a device, or the candidates of one: brought for it, and removed again."""
+"""Races bundles against each other on a device, or the candidates of one: installed for it, and removed again."""
 
 import contextlib
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ def race_bundles(
         sets = {s.runtime: s for b in bundles for s in runtimes.for_bundle(device, b.manifest, tell)}
         wheels = wheel_upload.plan_wheels(device.link, tuple(sets.values()))
         _require_fit(device, bundles, chosen, wheels)
-        stack.enter_context(_gone_afterwards(device, token, bundles))
+        stack.enter_context(_removed_afterwards(device, token, bundles))
         wheel_upload.upload_wheels(device.link, token, wheels, tell)
         samples = [_place(device, token, bundle, tell) for bundle in bundles]
         entrants = tuple(
@@ -89,12 +89,12 @@ def _require_fit(
 
 
 @contextlib.contextmanager
-def _gone_afterwards(device: Session, token: str, bundles: list[OpenBundle]) -> Iterator[None]:
+def _removed_afterwards(device: Session, token: str, bundles: list[OpenBundle]) -> Iterator[None]:
     """Whatever happens inside, nothing of a bundle stays that was not there before: neither its release nor check
     samples, nor an upload that was cut off.
     """
-    guests = [bundle for bundle in bundles if not _was_there(device, bundle)]
-    releases = [(bundle.manifest.name, bundle.digest) for bundle in guests]
+    temporary = [bundle for bundle in bundles if not _was_there(device, bundle)]
+    releases = [(bundle.manifest.name, bundle.digest) for bundle in temporary]
     try:
         yield
     except BaseException:

@@ -41,7 +41,7 @@ class Session(Contact):
         return replace(self, link=install_agent(self.link), installed=True)
 
     def in_root(self, root: str | None, *, look_only: bool = False) -> "Session":
-        """The same device, its facts read anew, with edgeq's folder in `root`; None: where the device has it now."""
+        """The same device, its facts read again, with edgeq's folder in `root`; None: where the device has it now."""
         python = self.link.python if self.local else None
         met = contact(self.link.transport, root=root, python=python, look_only=look_only)
         return replace(self, **vars(met))

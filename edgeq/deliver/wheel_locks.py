@@ -93,11 +93,11 @@ def choose_lock(runtime: str, facts: Facts, target: Target) -> Lock:
     if lock is None:
         raise DeviceUnfit(
             f"there is no {runtime} for {_device(facts)}",
-            _instead(facts, locks),
+            _remedy(facts, locks),
             details=_available(runtime, locks),
         )
     _require_glibc(lock, facts)
-    _require_promised(lock, target)
+    _require_supported(lock, target)
     _require_modules(lock, facts)
     return lock
 
@@ -110,7 +110,7 @@ def _require_glibc(lock: Lock, facts: Facts) -> None:
         )
 
 
-def _require_promised(lock: Lock, target: Target) -> None:
+def _require_supported(lock: Lock, target: Target) -> None:
     """The target's own limits on the version and the Pythons of a runtime."""
     from packaging.specifiers import SpecifierSet
 
@@ -202,7 +202,7 @@ def _device(facts: Facts) -> str:
     return f"Python {facts.python} on {facts.arch} with {facts.libc}"
 
 
-def _instead(facts: Facts, locks: Iterable[Lock]) -> str:
+def _remedy(facts: Facts, locks: Iterable[Lock]) -> str:
     fitting = sorted({k.runtime for k in locks if (k.python, k.arch) == (_minor(facts.python), facts.arch)})
     if fitting:
         return f"{' and '.join(fitting)} can be had there: choose with --runtime"

@@ -7,5 +7,5 @@ a CPU that is not here. They reproduce numerics, never speed. Needs no root.
     packages    runtimes for it, from the locks that serve devices
     machine     all of that: how to start Python there
     answers     a candidate's outputs on a machine, emulated or this one
-    compare     there held against here and against float, and the gate
+    compare     its outputs compared with this machine's and with float's, and the gate
 """

@@ -35,20 +35,20 @@ _EMULATOR_CHATTER = "warning: TCG doesn't support requested feature"
 
 
 class TooSlow(ModelCrashed):
-    """Not one more answer within the patience: under emulation that says nothing of the candidate."""
+    """No reply within `reply_timeout_s`: under emulation that says nothing about the candidate."""
 
 
 @dataclass(frozen=True)
 class Question:
     """A candidate's files below `folder`, and `samples`: one .npy [n, *input shape] per input. Without `seconds` all of
-    them are answered; `patience_s` bounds the time without any sign of life.
+    them are answered; `reply_timeout_s` bounds the time without any output of the child.
     """
 
     candidate: Candidate
     folder: Path
     samples: tuple[Path, ...]
     seconds: float | None = None
-    patience_s: float = 600.0
+    reply_timeout_s: float = 600.0
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def ask(
     start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="edgeq-") as scratch:
         requests = _set_up(question, path), _try_out(question, Path(scratch) / "outputs")
-        replies = list(_converse(machine, requests, Path(scratch), question.patience_s, progress))
+        replies = list(_converse(machine, requests, Path(scratch), question.reply_timeout_s, progress))
         told = replies[1]["outputs"]
         outputs = tuple(_without_batch(np.load(f, allow_pickle=False)) for f in told["files"])
     spent = time.monotonic() - start
@@ -115,7 +115,7 @@ def _converse(
     machine: Machine,
     requests: tuple[dict[str, object], ...],
     scratch: Path,
-    patience_s: float,
+    reply_timeout_s: float,
     progress: Callable[[int], None],
 ) -> Iterator[Reply]:
     """The reply to each request, all of which are written ahead."""
@@ -131,7 +131,7 @@ def _converse(
             start_new_session=True,
         )
         try:
-            yield from _replies(child, len(requests), patience_s, words, progress)
+            yield from _replies(child, len(requests), reply_timeout_s, words, progress)
         finally:
             os.killpg(child.pid, signal.SIGKILL) if child.poll() is None else None
             child.wait()
@@ -147,11 +147,11 @@ def _environment(scratch: Path) -> dict[str, str]:
 def _replies(
     child: "subprocess.Popen[bytes]",
     wanted: int,
-    patience_s: float,
+    reply_timeout_s: float,
     words: IO[str],
     progress: Callable[[int], None],
 ) -> Iterator[Reply]:
-    for line in _lines(child, patience_s):
+    for line in _lines(child, reply_timeout_s):
         if "failed" in line:
             raise ModelCrashed(line["words"])
         if "reply" in line:
@@ -164,13 +164,13 @@ def _replies(
     raise ModelCrashed(_how_it_ended(child.wait(), words))
 
 
-def _lines(child: "subprocess.Popen[bytes]", patience_s: float) -> Iterator[Reply]:
+def _lines(child: "subprocess.Popen[bytes]", reply_timeout_s: float) -> Iterator[Reply]:
     """Until the child closes its end."""
     assert child.stdout is not None
     heard = b""
     while True:
-        if not select.select([child.stdout], [], [], patience_s)[0]:
-            raise TooSlow(f"no answer within {patience_s:g} s")
+        if not select.select([child.stdout], [], [], reply_timeout_s)[0]:
+            raise TooSlow(f"no answer within {reply_timeout_s:g} s")
         piece = os.read(child.stdout.fileno(), 1 << 16)
         if not piece:
             return

@@ -158,7 +158,7 @@ def _expected(home: Closeness, moved: Closeness, here: Closeness, there: Closene
 
 
 def _shifted(home: float | None, here: float | None, there: float | None) -> float | None:
-    """dB; None stands for equal to float, from which no difference can be taken."""
+    """dB; None means equal to float, from which no difference can be taken."""
     return there if home is None or here is None or there is None else home + there - here
 
 

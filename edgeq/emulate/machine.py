@@ -31,7 +31,7 @@ _NUMPY_BARE = {"NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4"}
 class Machine:
     """`python` are the words that start Python there; `emulation` is None for this machine itself.
 
-    `target` is set where the runtimes have to be brought, as to a device; else those installed beside edgeq serve.
+    `target` is set where the runtimes have to be installed, as on a device; else those installed beside edgeq serve.
     `environment` is what Python needs there beside this process's own.
     """
 

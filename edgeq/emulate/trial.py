@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 # Inference under emulation: float computes the same on every CPU but for the last bits, and is the slowest to emulate.
 _SECONDS = 60.0  # of all quantized candidates together
 _FLOAT_SECONDS = 3.0  # of each float one
-_PATIENCE_S = 120.0  # for one sample, where nobody asked for a number of them
+_REPLY_TIMEOUT_S = 120.0  # for one sample, where nobody asked for a number of them
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Trial:
         step, total = f"{candidate.id} {where}", self.chosen.count
         question = Question(candidate, self.folder, self.chosen.files)
         if there and self.seconds is not None:
-            question = replace(question, seconds=self.seconds[candidate.id], patience_s=_PATIENCE_S)
+            question = replace(question, seconds=self.seconds[candidate.id], reply_timeout_s=_REPLY_TIMEOUT_S)
         return ask(
             self.there if there else self.here,
             question,

@@ -1,4 +1,4 @@
-"""The nouns of edgeq: frozen dataclasses that carry facts between the verbs. No I/O, standard library only.
+"""The data classes of edgeq, frozen: what functions are given and return. No I/O, standard library only.
 
 They ship to the device with the agent, so they parse and run on Python 3.9.
 """

@@ -1,4 +1,4 @@
-"""What the agent answers to commands whose answer is no other noun (docs/protocol.md), and its failures."""
+"""What the agent answers to commands whose answer is none of the other data classes (docs/protocol.md), and its failures."""
 
 from dataclasses import dataclass
 from typing import Optional

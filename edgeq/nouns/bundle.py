@@ -1,4 +1,4 @@
-"""The deterministic core of a bundle: all candidates for one target, named by content (docs/bundle.md)."""
+"""The signed content of a bundle, which is deterministic: all candidates for one target, named by content (docs/bundle.md)."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ PYTHON_PATH = "python_path.json"
 
 @dataclass(frozen=True)
 class Artifact(Record):
-    """One file of the core; `path` is relative, forward slashes, no dots."""
+    """One file of the signed content; `path` is relative, forward slashes, no dots."""
 
     path: str
     size: int

@@ -10,7 +10,7 @@ from .tensor import Preprocessing
 
 @dataclass(frozen=True)
 class DataFinding(Record):
-    """What speaks against the samples, or their labels. `kind` is its name for programs, `text` for people, `remedy` what
+    """A likely fault of the samples, or of their labels. `kind` is its name for programs, `text` for people, `remedy` what
     to do. `certain`: they are refused; else it is a warning.
     """
 

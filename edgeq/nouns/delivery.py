@@ -67,7 +67,7 @@ class Destination(Record):
 
 @dataclass(frozen=True)
 class Delivery(Record):
-    """What travelled: files and bytes sent, bytes that were there already, seconds of sending and of sealing."""
+    """What was sent: files and bytes, bytes that were there already, seconds of uploading and of finishing the release."""
 
     files_sent: int
     bytes_sent: int

@@ -8,7 +8,7 @@ from .record import Record
 
 @dataclass(frozen=True)
 class Scheme(Record):
-    """How integers stand for reals. Types are "int8", "uint8" or "int16"; `reduce_range` gives weights 7 bits; `pairs_fit`
+    """How integers represent floats. Types are "int8", "uint8" or "int16"; `reduce_range` gives weights 7 bits; `pairs_fit`
     widens scales until no two neighbouring products overflow 16 bits (AVX2 without VNNI).
     `thin_in_float`: convolutions with few products per output are faster in float there. `integer_io`: inputs and outputs of
     the file are integers, where they are usually float.

@@ -16,10 +16,10 @@ _LONGEST_KEY = 60  # characters of it in a message
 
 
 class Record:
-    """Base of every noun: `to_dict` and `from_dict`, exact inverses through JSON.
+    """Base of the data classes: `to_dict` and `from_dict`, exact inverses through JSON.
 
     Unknown keys are refused and missing keys without a default are named, so that a file of a newer schema is never
-    half understood. Tuples are JSON lists; bytes and paths never occur in a noun.
+    half understood. Tuples are JSON lists; bytes and paths never occur.
     """
 
     def to_dict(self) -> dict[str, Any]:
@@ -47,7 +47,7 @@ class Record:
 
 
 def canonical_json(value: object) -> bytes:
-    """The one byte string that stands for a plain value: sorted keys, no spaces, ASCII, a final newline."""
+    """The one byte string for a plain value: sorted keys, no spaces, ASCII, a final newline."""
     return (json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False) + "\n").encode("ascii")
 
 

@@ -76,7 +76,7 @@ class ServiceState(Record):
 
 @dataclass(frozen=True)
 class DeviceStatus(Record):
-    """The answer to `status`. `lock` says who holds the device, None if nobody; `service` None: none is installed."""
+    """The answer to `status`. `lock` says who holds the device, None where it is free; `service` None: none is installed."""
 
     apps: tuple[App, ...]
     agent: str

@@ -1,4 +1,4 @@
-"""What the commands return, where that is made of several nouns; edgeq/report/formats/text.py prints each."""
+"""What the commands return, where that is made of several data classes; edgeq/report/formats/text.py prints each."""
 
 import os
 from dataclasses import dataclass

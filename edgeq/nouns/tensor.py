@@ -8,7 +8,7 @@ from .record import Record
 
 @dataclass(frozen=True)
 class Affine(Record):
-    """How stored integers stand for reals: real = scale * (stored - zero_point)."""
+    """How stored integers represent floats: float = scale * (stored - zero_point)."""
 
     scale: float
     zero_point: int
@@ -20,7 +20,7 @@ class Affine(Record):
 @dataclass(frozen=True)
 class TensorSpec(Record):
     """One input or output. `dtype` is numpy's name; a dimension is None where the model leaves it open. `affine`: the
-    model was quantized by others and takes or gives integers that stand for reals.
+    model was quantized by others and takes or gives quantized values.
     """
 
     name: str

@@ -33,8 +33,8 @@ class Closeness(Record):
 class Verified(Record):
     """One candidate on an emulated CPU ("there") and on this machine ("here").
 
-    `moved` is there against here, `here` and `there` are against float, all three on the `samples` of `offered` that ran
-    there; `limited_by` says why not all. `expected` is what the gate was asked about: what the candidate costs here, on
+    `moved` compares there with here, `here` and `there` compare with float, all three on the `samples` of `offered` that ran
+    there; `limited_by` says why not all. `expected` is what the gate judges: what the candidate costs here, on
     every sample, with what changes from here to there. `device_check` is what a deployment from here to such a device would
     find. All are None where it did not answer; `why_failed` or `not_run` says why: the latter where that is no fault of
     the candidate.

@@ -28,7 +28,7 @@ NOT_IN_RESULT: dict[str, Any] = {"toml": None, "cache_key": None, "fixed_by_bund
 @dataclass(frozen=True)
 class Option:
     """How it is given. `flags` replace --name on the command line. `choices`, `least` and `most` (both included) bound the value.
-    `positional`: an argument, not an option. `only_python`: a keyword that no option of the command line stands for.
+    `positional`: an argument, not an option. `only_python`: a keyword without an option of the command line.
     `in_python` is the help of a keyword where it is not that of the option. `replaced_by`: the new name of an option that was renamed.
     `parse` turns the value, or None where it is not given, into what is used, and raises ValueError for a wrong one.
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 R = TypeVar("R", bound=EveryCommand)
 D = TypeVar("D", bound=OnDevice)
 
-# The name in the object that stands for several keywords, by keyword.
+# The field of the object that groups several keywords, by keyword.
 _GATES = {
     each.name: rule.toml.removeprefix("gates.")
     for each, rule in options_of(WithGates)

@@ -1,4 +1,4 @@
-"""Reports what a command does while it runs: each noun is passed to one function."""
+"""Reports what a command does while it runs: each event, a data class of edgeq/nouns, is passed to one function."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +9,7 @@ Tell = Callable[[Any], None]
 
 
 class _Silence:
-    def __call__(self, noun: object) -> None:
+    def __call__(self, event: object) -> None:
         pass
 
     def __repr__(self) -> str:
@@ -17,7 +17,7 @@ class _Silence:
 
 
 silence = _Silence()
-"""The default listener: nobody."""
+"""Ignores every event: the default."""
 
 
 def shares(tell: Tell, of: str = "") -> Callable[[str, float], None]:

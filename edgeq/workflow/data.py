@@ -1,4 +1,4 @@
-"""data(): what a model will see of the samples, what float answers, and what speaks against them."""
+"""data(): what a model will see of the samples, what float answers, and which faults they may have."""
 
 import tempfile
 from pathlib import Path

@@ -27,7 +27,7 @@ from edgeq.workflow.convert import convert
 
 @accepts(DeployRequest)
 def deploy(request: DeployRequest) -> Deployment:
-    """Convert a model (or take a finished .edgeq bundle), bring it to a device, race its candidates there, and make the
+    """Convert a model (or take a finished .edgeq bundle), send it to a device, race its candidates there, and make the
     fastest that is faithful to float live.
 
     Raises every error of edgeq.errors; whatever is raised, what was live is live still.
@@ -53,7 +53,7 @@ def deploy(request: DeployRequest) -> Deployment:
 
 def _finished(request: DeployRequest, kind: Target) -> Conversion | None:
     """The conversion that the model names where it is a bundle already, made for this kind of device. A bundle carries its name:
-    it is part of what its digest stands for. Raises BundleRefused.
+    it is part of what its digest covers. Raises BundleRefused.
     """
     model = text(request.model) or ""
     if not model.endswith(".edgeq"):

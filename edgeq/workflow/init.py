@@ -1,4 +1,4 @@
-"""init(): edgeq.toml for what lies in a folder, or for what is named."""
+"""init(): edgeq.toml for what is in a folder, or for what is named."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -42,7 +42,7 @@ def _only(request: StatusRequest, found: DeviceStatus | None, label: str) -> Dev
         raise TargetRefused(f"{label} has several models", f"name one: {there}")
     raise TargetRefused(
         f"{label} has nothing {f'under the name {request.name}' if request.name else 'live'}",
-        f"it has: {there}" if there else "`edgeq deploy` brings a model there",
+        f"it has: {there}" if there else "`edgeq deploy` installs a model there",
     )
 
 

@@ -44,7 +44,7 @@ def uninstall(request: UninstallRequest) -> Removal:
             return planned
         if found:
             # Units that point to nothing would be worse than either. They take the agent along: what is left in this root is
-            # looked at anew. Without its folder edgeq would look for another one.
+            # looked at again. Without its folder edgeq would look for another one.
             require_systemd(device)
             tell(remove(device, found, tell, everything=True, dry_run=False))
             device = device.in_root(status.root, look_only=True)

@@ -15,11 +15,11 @@ from tests.emulate.networks import images, smoothing
 FILTER = Candidate("onnxruntime-float", "onnxruntime", "float", "smoothing.onnx", ("x",), ("r2",))
 
 
-def question(folder: Path, patience_s: float = 60.0) -> Question:
+def question(folder: Path, reply_timeout_s: float = 60.0) -> Question:
     smoothing(folder / "smoothing.onnx")
     x = np.load(images(folder / "images.npz", count=5))["x"]
     np.save(folder / "x.npy", x[:, None])
-    return Question(FILTER, folder, (folder / "x.npy",), patience_s=patience_s)
+    return Question(FILTER, folder, (folder / "x.npy",), reply_timeout_s=reply_timeout_s)
 
 
 def dying(folder: Path, code: str) -> Machine:
@@ -49,6 +49,6 @@ def test_a_signal_is_named_with_the_last_words(tmp_path: Path) -> None:
         ask(dying(tmp_path, code), question(tmp_path), tell=print)
 
 
-def test_silence_ends_with_the_patience(tmp_path: Path) -> None:
+def test_silence_ends_with_the_timeout(tmp_path: Path) -> None:
     with pytest.raises(TooSlow, match=r"no answer within 0\.2 s"):
         ask(dying(tmp_path, "import signal; signal.pause()"), question(tmp_path, 0.2), tell=print)

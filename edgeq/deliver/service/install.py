@@ -21,7 +21,7 @@ from edgeq.request.tell import Tell
 
 @dataclass(frozen=True)
 class ServicePlan:
-    """The service as it shall be, what of it is there, and the steps in between: none where it is as wished already.
+    """The service as planned, what of it is there, and the steps in between: none where all of it is there.
     `copies`: what the login deployed into its own root comes along.
     """
 
@@ -36,7 +36,7 @@ class ServicePlan:
 
 
 def plan_install(device: Session, found: Found, when: Schedule) -> ServicePlan:
-    """Raises DeviceUnfit when the device, its owner or its folders speak against it, NoSpace for what is copied."""
+    """Raises DeviceUnfit where the device, its login or its folders do not allow it, NoSpace for what is copied."""
     spec = _spec(device, found, when)
     if device.link.lent is not None and device.link.root == spec.root:
         found = replace(found, current="")  # the archive that the link leads to is gone or damaged

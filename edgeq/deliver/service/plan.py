@@ -1,6 +1,6 @@
 """Decides what has to be done on a device so that the service is there, or gone. Nothing is done here.
 
-What is as wished already makes no step: a second installation is an empty plan.
+What is there already makes no step: a second installation is an empty plan.
 """
 
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ sync
 _LINK = 'ln -sfn "$2" "$1/.edgeq-copy.current.tmp" && mv -T "$1/.edgeq-copy.current.tmp" "$1/current"'
 _LINGER = 'loginctl enable-linger 2>/dev/null || sudo -n loginctl enable-linger "$1"'
 _UNLINGER = 'loginctl disable-linger 2>/dev/null || sudo -n loginctl disable-linger "$1"'
-# Innermost first; what somebody else laid there stays.
+# Innermost first; files of others stay.
 _RMDIR = 'for f; do [ ! -d "$f" ] || rmdir --ignore-fail-on-non-empty "$f"; done'
 # What edgeq keeps in its root; a root that somebody else keeps files in loses none of them.
 _OURS = ("agent", "apps", "incoming", "jobs", "lock", "lock.json", "results", "samples", "wheels")
@@ -50,7 +50,7 @@ _HIDDEN = ("/home/", "/root/", "/run/user/")
 def install_steps(
     found: Found, spec: ServiceSpec, archive: AgentArchive, label: str
 ) -> tuple[ServiceStep, ...]:
-    """Raises DeviceUnfit when the device, its owner or its folders speak against it, NoSpace for the copy."""
+    """Raises DeviceUnfit where the device, its login or its folders do not allow it, NoSpace for the copy."""
     _require_possible(found, spec, label)
     wanted = files_of(spec)
     steps = [
@@ -65,7 +65,7 @@ def install_steps(
 
 
 def copies_own_root(found: Found, spec: ServiceSpec) -> bool:
-    """Apps that the login deployed before there was a service are brought along, once."""
+    """Apps that the login deployed before there was a service are copied, once."""
     return (
         spec.scope == "system"
         and bool(found.own_apps)

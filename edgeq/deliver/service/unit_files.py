@@ -1,4 +1,4 @@
-"""The service's files as they shall lie on a device: deploy/systemd filled in. Text only; sends nothing."""
+"""The service's files for a device: deploy/systemd filled in. Text only; sends nothing."""
 
 import re
 from dataclasses import dataclass
