@@ -26,7 +26,7 @@ class Scheme(Record):
         letter = {"int8": "S8", "uint8": "U8", "int16": "S16"}
         text = f"{letter[self.activations]}{letter[self.weights]} {'per channel' if self.per_channel else 'per tensor'}"
         text += ", weights reduced to 7 bits" if self.reduce_range else ""
-        text += ", no pair of products above 16 bits" if self.pairs_fit else ""
+        text += ", 16-bit headroom" if self.pairs_fit else ""
         return text + (f", {self.activations} in and out" if self.integer_io else "")
 
 

@@ -1,8 +1,8 @@
-"""The arithmetic of quantization, exactly as the runtimes do it; every decision about a grid is made with it.
+"""Integer types, granularity and quantization parameters, with the arithmetic of the runtimes, bit for bit.
 
-    Grid          the whole numbers a value may become: how many bits, with or without sign, with or without the lowest one
+    Grid          an integer type of 1 to 16 bits: with or without sign, with or without its lowest number
     Granularity   which values share a scale: all, those of one channel, or those of one block
-    Params        the scales and zero points of a tensor
+    QuantParams   the scales and zero points of a tensor
 
     q = clip(round(x / S) + Z, q_min, q_max)      x' = S (q - Z)
 
@@ -155,7 +155,7 @@ PER_TENSOR = Granularity()
 
 
 @dataclass(frozen=True, eq=False)
-class Params:
+class QuantParams:
     """`scale` (float32, the value of one step) and `zero_point` (int32, the number that stands for 0), of one shape.
 
     Which values each pair rules is `granularity`'s. Raises ModelRefused for a scale that is no positive number, and
@@ -189,7 +189,7 @@ class Params:
 
 def affine(
     low: npt.ArrayLike, high: npt.ArrayLike, grid: Grid, granularity: Granularity = PER_TENSOR
-) -> Params:
+) -> QuantParams:
     """S = (max(high, 0) - min(low, 0)) / (q_max - q_min), Z = clip(round(q_min - min(low, 0) / S), q_min, q_max).
 
     Jacob et al., "Quantization and training of neural networks for efficient integer-arithmetic-only inference", CVPR
@@ -200,12 +200,12 @@ def affine(
     least, most = _range(low, high)
     scale = _scale((most - least) / grid.steps)
     zero = np.clip(np.rint(grid.q_min - least / scale), grid.q_min, grid.q_max)
-    return Params(scale, zero.astype(np.int32), grid, granularity)
+    return QuantParams(scale, zero.astype(np.int32), grid, granularity)
 
 
 def symmetric(
     low: npt.ArrayLike, high: npt.ArrayLike, grid: Grid, granularity: Granularity = PER_TENSOR
-) -> Params:
+) -> QuantParams:
     """S = max(-min(low, 0) / (Z - q_min), max(high, 0) / (q_max - Z)), Z = 0 (unsigned: the upper middle, 128 of uint8).
 
     Krishnamoorthi, "Quantizing deep convolutional networks for efficient inference", 2018, section 2.2. On a narrow
@@ -219,7 +219,7 @@ def symmetric(
         )
     least, most = _range(low, high)
     scale = _scale(np.maximum(-least / (grid.centre - grid.q_min), most / (grid.q_max - grid.centre)))
-    return Params(scale, np.full(scale.shape, grid.centre, np.int32), grid, granularity)
+    return QuantParams(scale, np.full(scale.shape, grid.centre, np.int32), grid, granularity)
 
 
 def _range(low: npt.ArrayLike, high: npt.ArrayLike) -> tuple[Doubles, Doubles]:
@@ -245,7 +245,7 @@ def _scale(step: Any) -> npt.NDArray[np.float32]:
     return np.asarray(np.where(np.asarray(step) == 0, 1.0, kept), np.float32)
 
 
-def quantize(x: npt.ArrayLike, params: Params) -> Array:
+def quantize(x: npt.ArrayLike, params: QuantParams) -> Array:
     """Numbers of the grid, in its dtype and x's shape. Infinities saturate; nan becomes q_min, as in onnxruntime.
 
     Raises ModelRefused when the scales do not fit x's shape.
@@ -257,7 +257,7 @@ def quantize(x: npt.ArrayLike, params: Params) -> Array:
     return on_grid(steps, params)
 
 
-def on_grid(steps: Floats, params: Params) -> Array:
+def on_grid(steps: Floats, params: QuantParams) -> Array:
     """Whole `steps` from zero as numbers of the grid."""
     _, zero = params.over(steps.shape)
     grid = params.grid
@@ -266,7 +266,7 @@ def on_grid(steps: Floats, params: Params) -> Array:
     return np.asarray((inside.astype(np.int32) + zero).astype(grid.dtype))
 
 
-def dequantize(q: npt.ArrayLike, params: Params) -> Floats:
+def dequantize(q: npt.ArrayLike, params: QuantParams) -> Floats:
     """float32 values of q's shape. Raises as `quantize`."""
     numbers = np.asarray(q)
     return dequantize_linear(numbers, *params.over(numbers.shape))
@@ -286,7 +286,7 @@ def dequantize_linear(
     return np.asarray(_float(q.astype(np.int32) - zeros) * scales, np.float32)
 
 
-def round_trip(x: npt.ArrayLike, params: Params) -> Floats:
+def round_trip(x: npt.ArrayLike, params: QuantParams) -> Floats:
     """x as it comes back from the grid."""
     return dequantize(quantize(x, params), params)
 

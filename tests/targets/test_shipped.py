@@ -38,7 +38,7 @@ def test_energy_figures_say_where_they_come_from(name):
         ("rpi4", "S8S8 per channel"),
         ("rpi5", "S8S8 per channel"),
         ("rpi-zero-2w", "S8S8 per channel"),
-        ("x86-64", "U8S8 per channel, no pair of products above 16 bits"),
+        ("x86-64", "U8S8 per channel, 16-bit headroom"),
         ("x86-64-vnni", "U8S8 per channel"),
     ],
 )

@@ -7,7 +7,7 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-from edgeq.quantize.numerics import INT4, INT8, UINT4, UINT8, Grid, Params
+from edgeq.quantize.numerics import INT4, INT8, UINT4, UINT8, Grid, QuantParams
 from tests.quantize.numerics.reference import Window
 
 _FOUR_BITS = {INT4: TensorProto.INT4, UINT4: TensorProto.UINT4}
@@ -22,11 +22,11 @@ def numbers(name: str, values: np.ndarray, grid: Grid) -> onnx.TensorProto:
     return helper.make_tensor(name, onnx_type(grid), values.shape, values.astype(np.int64).ravel().tolist())
 
 
-def scales(name: str, params: Params) -> onnx.TensorProto:
+def scales(name: str, params: QuantParams) -> onnx.TensorProto:
     return numpy_helper.from_array(params.scale, name)
 
 
-def quantize_linear(x: np.ndarray, params: Params) -> np.ndarray:
+def quantize_linear(x: np.ndarray, params: QuantParams) -> np.ndarray:
     """QuantizeLinear; numpy has no 4 bits, so the result is widened to int32 in the graph."""
     nodes = [
         helper.make_node("QuantizeLinear", ["x", "s", "z"], ["q"], **_where(params)),
@@ -36,7 +36,7 @@ def quantize_linear(x: np.ndarray, params: Params) -> np.ndarray:
     return run(nodes, constants, {"x": x}, TensorProto.INT32)
 
 
-def dequantize_linear(q: np.ndarray, params: Params) -> np.ndarray:
+def dequantize_linear(q: np.ndarray, params: QuantParams) -> np.ndarray:
     node = helper.make_node("DequantizeLinear", ["q", "s", "z"], ["y"], **_where(params))
     constants = [numbers("q", q, params.grid), scales("s", params)]
     constants.append(numbers("z", params.zero_point, params.grid))
@@ -62,12 +62,14 @@ def run(nodes: list, constants: list, fed: dict[str, np.ndarray], out_type: int)
     return np.asarray(session.run(None, fed)[0])
 
 
-def _where(params: Params) -> dict[str, Any]:
+def _where(params: QuantParams) -> dict[str, Any]:
     found = {"axis": params.granularity.axis, "block_size": params.granularity.block_size}
     return {name: value for name, value in found.items() if value is not None}
 
 
-def qlinear_matmul(a: np.ndarray, ap: Params, b: np.ndarray, bp: Params, yp: Params) -> np.ndarray:
+def qlinear_matmul(
+    a: np.ndarray, ap: QuantParams, b: np.ndarray, bp: QuantParams, yp: QuantParams
+) -> np.ndarray:
     """a is fed, b is constant, as weights are."""
     node = helper.make_node("QLinearMatMul", ["a", "as", "az", "b", "bs", "bz", "ys", "yz"], ["y"])
     return run([node], _constants(b=(b, bp), a=(None, ap), y=(None, yp)), {"a": a}, onnx_type(yp.grid))
@@ -75,10 +77,10 @@ def qlinear_matmul(a: np.ndarray, ap: Params, b: np.ndarray, bp: Params, yp: Par
 
 def qlinear_conv(
     x: np.ndarray,
-    xp: Params,
+    xp: QuantParams,
     w: np.ndarray,
-    wp: Params,
-    yp: Params,
+    wp: QuantParams,
+    yp: QuantParams,
     bias: np.ndarray | None,
     window: Window,
 ) -> np.ndarray:
@@ -97,13 +99,13 @@ def saturates() -> bool:
 
     255 * 127 + 255 * 127 - 255 * 127 is 127 steps of 255; held to 32767 after the first pair it is 1 step.
     """
-    unsigned, signed = Params(1.0, 0, UINT8), Params(1.0, 0, INT8)
+    unsigned, signed = QuantParams(1.0, 0, UINT8), QuantParams(1.0, 0, INT8)
     a, b = np.full((2, 4), 255, np.uint8), np.tile(np.array([[127], [127], [-127], [0]], np.int8), 16)
-    y = qlinear_matmul(a, unsigned, b, signed, Params(255.0, 0, UINT8))
+    y = qlinear_matmul(a, unsigned, b, signed, QuantParams(255.0, 0, UINT8))
     return bool(np.any(y != 127))
 
 
-def _constants(**of: tuple[np.ndarray | None, Params]) -> list[onnx.TensorProto]:
+def _constants(**of: tuple[np.ndarray | None, QuantParams]) -> list[onnx.TensorProto]:
     """Numbers where given, scale and zero point of each."""
     made = []
     for name, (values, params) in of.items():

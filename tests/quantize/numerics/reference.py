@@ -35,7 +35,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.errors import DataRefused, ModelRefused
-from edgeq.quantize.numerics import Floats, Grid, Ints, Params, on_grid, round_trip
+from edgeq.quantize.numerics import Floats, Grid, Ints, QuantParams, on_grid, round_trip
 
 Array = npt.NDArray[Any]
 Counts = npt.NDArray[np.int64]
@@ -76,10 +76,10 @@ class Lowered:
 
 def qlinear_conv(
     x: Array,
-    x_params: Params,
+    x_params: QuantParams,
     w: Array,
-    w_params: Params,
-    y_params: Params,
+    w_params: QuantParams,
+    y_params: QuantParams,
     bias: Ints | None = None,
     window: Window = PLAIN,
 ) -> Array:
@@ -94,7 +94,7 @@ def qlinear_conv(
 
 
 def lower(
-    x: Array, x_params: Params, w: Array, w_params: Params, y_params: Params, window: Window
+    x: Array, x_params: QuantParams, w: Array, w_params: QuantParams, y_params: QuantParams, window: Window
 ) -> Lowered:
     """Raises ModelRefused as `qlinear_conv`."""
     check_granularity(x_params, w_params, y_params, rank=w.ndim, column_axis=0)
@@ -115,7 +115,12 @@ def lower(
 
 
 def finish(
-    products: Array, lowered: Lowered, x_params: Params, w_params: Params, y_params: Params, bias: Ints | None
+    products: Array,
+    lowered: Lowered,
+    x_params: QuantParams,
+    w_params: QuantParams,
+    y_params: QuantParams,
+    bias: Ints | None,
 ) -> Array:
     """From sums of raw products to y: zero points, bias, requantization."""
     sums = without_zero_points(products, lowered.a, x_params.zero_point, lowered.b, lowered.b_zero)
@@ -144,7 +149,9 @@ def _windows(x: Array, padding: int, kernel: tuple[int, ...], window: Window) ->
     return np.asarray(seen[(slice(None), slice(None), *steps)])
 
 
-def qlinear_matmul(a: Array, a_params: Params, b: Array, b_params: Params, y_params: Params) -> Array:
+def qlinear_matmul(
+    a: Array, a_params: QuantParams, b: Array, b_params: QuantParams, y_params: QuantParams
+) -> Array:
     """Numbers of y's grid, [.., M, N], from a [.., M, K] and b [.., K, N], numbers of theirs.
 
     a and y have one scale, b one or one for each column. Accumulates in int32.
@@ -157,7 +164,7 @@ def qlinear_matmul(a: Array, a_params: Params, b: Array, b_params: Params, y_par
     return requantize(sums, factor(a_params, b_params, y_params), y_params)
 
 
-def check_granularity(x: Params, w: Params, y: Params, rank: int, column_axis: int) -> None:
+def check_granularity(x: QuantParams, w: QuantParams, y: QuantParams, rank: int, column_axis: int) -> None:
     """Raises ModelRefused unless x and y have one scale, and w of `rank` has one, or one along its `column_axis`."""
     if x.scale.ndim or y.scale.ndim:
         raise ModelRefused("an integer kernel takes activations with one scale", "quantize them per tensor")
@@ -170,12 +177,12 @@ def check_granularity(x: Params, w: Params, y: Params, rank: int, column_axis: i
         )
 
 
-def factor(x: Params, w: Params, y: Params) -> Floats:
+def factor(x: QuantParams, w: QuantParams, y: QuantParams) -> Floats:
     """One for each of w's scales. x and y have a single scale each."""
     return np.asarray(x.scale * w.scale / y.scale, np.float32)
 
 
-def requantize(sums: Ints, factors: Floats, y: Params) -> Array:
+def requantize(sums: Ints, factors: Floats, y: QuantParams) -> Array:
     """Numbers of y's grid, of the sums' shape. `factors` broadcasts against `sums`; y has a single scale."""
     grid, zero = y.grid, int(y.zero_point)
     steps = np.clip(sums.astype(np.float32) * factors, grid.q_min - zero, grid.q_max - zero)
@@ -215,7 +222,7 @@ class Noise:
     sqnr_db: float | None
 
 
-def error(x: npt.ArrayLike, params: Params) -> Noise:
+def error(x: npt.ArrayLike, params: QuantParams) -> Noise:
     """In float64 over the float32 values. No values lose nothing. Raises DataRefused where x is not finite."""
     values = np.asarray(x, np.float32)
     if not np.all(np.isfinite(values)):
@@ -239,13 +246,13 @@ def error(x: npt.ArrayLike, params: Params) -> Noise:
     )
 
 
-def limits(params: Params) -> tuple[Floats, Floats]:
+def limits(params: QuantParams) -> tuple[Floats, Floats]:
     """The smallest and the largest value that each scale can represent: scale (q_min - zero_point), .. q_max .."""
     low, high = params.grid.q_min - params.zero_point, params.grid.q_max - params.zero_point
     return low.astype(np.float32) * params.scale, high.astype(np.float32) * params.scale
 
 
-def quantize(x: npt.ArrayLike, params: Params, rounding: Rounding) -> Array:
+def quantize(x: npt.ArrayLike, params: QuantParams, rounding: Rounding) -> Array:
     """As numerics.quantize, but for the rounding, which takes x and scale (float32, broadcast)."""
     values = np.asarray(x, np.float32)
     return on_grid(rounding(values, params.over(values.shape)[0]), params)
@@ -276,7 +283,9 @@ class Saturated:
         return float(self.saturated.sum()) / max(self.pairs * self.saturated.size, 1)
 
 
-def saturating_matmul(a: Array, a_params: Params, b: Array, b_params: Params, y_params: Params) -> Saturated:
+def saturating_matmul(
+    a: Array, a_params: QuantParams, b: Array, b_params: QuantParams, y_params: QuantParams
+) -> Saturated:
     """`qlinear_matmul` as such a CPU computes it. Raises as it does."""
     check_granularity(a_params, b_params, y_params, rank=b.ndim, column_axis=b.ndim - 1)
     products, saturated = pair_products(a, b, a_params.grid, b_params.grid)
@@ -287,10 +296,10 @@ def saturating_matmul(a: Array, a_params: Params, b: Array, b_params: Params, y_
 
 def saturating_conv(
     x: Array,
-    x_params: Params,
+    x_params: QuantParams,
     w: Array,
-    w_params: Params,
-    y_params: Params,
+    w_params: QuantParams,
+    y_params: QuantParams,
     bias: Ints | None = None,
     window: Window = PLAIN,
 ) -> Saturated:

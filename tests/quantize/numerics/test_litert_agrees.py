@@ -39,7 +39,7 @@ def test_same_bits(kernels, rounding, high: float, grid: Grid) -> None:
 def test_same_bits_per_channel(kernels) -> None:
     x = values(1.0)[:20_000].reshape(4, -1) * np.array([[0.1], [1], [7], [100]], np.float32)
     params = numerics.symmetric(*PER_CHANNEL.extremes(x * np.float32(0.5)), NARROW_INT8, PER_CHANNEL)
-    full = numerics.Params(
+    full = numerics.QuantParams(
         params.scale, params.zero_point, INT8, PER_CHANNEL
     )  # its QUANTIZE knows no narrow grid
     q = reference.quantize(x, full, reference.half_away)

@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as arrays
 
 from edgeq.errors import DataRefused, ModelRefused
 from edgeq.quantize import numerics
-from edgeq.quantize.numerics import INT8, PER_TENSOR, UINT8, Granularity, Grid, Params
+from edgeq.quantize.numerics import INT8, PER_TENSOR, UINT8, Granularity, Grid, QuantParams
 from tests.quantize.numerics import onnx_nodes, reference
 from tests.quantize.numerics.reference import Window
 
@@ -27,15 +27,15 @@ def numbers(shape: tuple[int, ...], grid: Grid, seed: int) -> np.ndarray:
     return np.where(rng.random(shape) < 0.1, grid.q_max, drawn).astype(grid.dtype)
 
 
-def activation(grid: Grid, scale: float, zero: int) -> Params:
-    return Params(np.float32(scale), np.int32(grid.q_min + zero), grid)
+def activation(grid: Grid, scale: float, zero: int) -> QuantParams:
+    return QuantParams(np.float32(scale), np.int32(grid.q_min + zero), grid)
 
 
-def weights(grid: Grid, channels: int, axis: int | None, zero: int, seed: int) -> Params:
+def weights(grid: Grid, channels: int, axis: int | None, zero: int, seed: int) -> QuantParams:
     shape = () if axis is None else (channels,)
     scale = np.random.default_rng(seed).uniform(0.001, 0.02, shape).astype(np.float32)
     granularity = PER_TENSOR if axis is None else Granularity(axis)
-    return Params(scale, np.full(shape, zero, np.int32), grid, granularity)
+    return QuantParams(scale, np.full(shape, zero, np.int32), grid, granularity)
 
 
 @cache
@@ -78,7 +78,7 @@ def test_matmul(left: tuple[int, ...], right: tuple[int, ...], signs: str, per_c
 def test_matmul_with_a_zero_point_for_each_column() -> None:
     a, b = numbers((6, 30), UINT8, 1), numbers((30, 8), UINT8, 2)
     scale = np.linspace(0.001, 0.02, 8, dtype=np.float32)
-    bp = Params(scale, np.arange(100, 180, 10, dtype=np.int32), UINT8, Granularity(1))
+    bp = QuantParams(scale, np.arange(100, 180, 10, dtype=np.int32), UINT8, Granularity(1))
     ap, yp = activation(UINT8, 0.02, 100), activation(UINT8, 0.4, 120)
     y = reference.qlinear_matmul(a, ap, b, bp, yp)
     np.testing.assert_array_equal(y, onnx_nodes.qlinear_matmul(a, ap, b, bp, yp))
@@ -122,20 +122,22 @@ def test_conv(case: str, signs: str, per_channel: bool, biased: bool) -> None:
 
 def test_sums_wrap_as_registers_do() -> None:
     x, w = numbers((1, 4, 3, 3), UINT8, 1), numbers((2, 4, 3, 3), INT8, 2)
-    one = Params(1.0, 0, UINT8)
+    one = QuantParams(1.0, 0, UINT8)
     bias = np.array([2**31 - 1, -(2**31)], np.int32)
-    y = reference.qlinear_conv(x, one, w, Params(1.0, 0, INT8), Params(1e7, 100, UINT8), bias)
-    ours = onnx_nodes.qlinear_conv(x, one, w, Params(1.0, 0, INT8), Params(1e7, 100, UINT8), bias, Window())
+    y = reference.qlinear_conv(x, one, w, QuantParams(1.0, 0, INT8), QuantParams(1e7, 100, UINT8), bias)
+    ours = onnx_nodes.qlinear_conv(
+        x, one, w, QuantParams(1.0, 0, INT8), QuantParams(1e7, 100, UINT8), bias, Window()
+    )
     np.testing.assert_array_equal(y, ours)
 
 
 def test_what_no_kernel_takes_is_refused() -> None:
-    a, b, one = np.zeros((2, 4), np.uint8), np.zeros((4, 3), np.int8), Params(1.0, 0, UINT8)
+    a, b, one = np.zeros((2, 4), np.uint8), np.zeros((4, 3), np.int8), QuantParams(1.0, 0, UINT8)
     by_row = weights(INT8, 4, 0, 0, seed=0)
     with pytest.raises(ModelRefused, match="axis 0"):
         reference.qlinear_matmul(a, one, b, by_row, one)
     with pytest.raises(ModelRefused, match="one scale"):
-        reference.qlinear_matmul(a, Params(np.ones(2), np.zeros(2), UINT8, Granularity(0)), b, one, one)
+        reference.qlinear_matmul(a, QuantParams(np.ones(2), np.zeros(2), UINT8, Granularity(0)), b, one, one)
     with pytest.raises(ModelRefused, match="5 channels"):
         reference.qlinear_conv(
             np.zeros((1, 5, 4, 4), np.uint8), one, np.zeros((2, 4, 3, 3), np.int8), one, one

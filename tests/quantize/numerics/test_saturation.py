@@ -8,12 +8,12 @@ import sys
 import numpy as np
 import pytest
 
-from edgeq.quantize.numerics import INT8, UINT8, Granularity, Params
+from edgeq.quantize.numerics import INT8, UINT8, Granularity, QuantParams
 from tests.conftest import ROOT, missing
 from tests.quantize.numerics import reference
 from tests.quantize.numerics.reference import Window, exact_products, pair_products
 
-ONE, SIGNED_ONE = Params(1.0, 0, UINT8), Params(1.0, 0, INT8)
+ONE, SIGNED_ONE = QuantParams(1.0, 0, UINT8), QuantParams(1.0, 0, INT8)
 
 
 def drawn(shape: tuple[int, ...], dtype: type, seed: int = 0) -> np.ndarray:
@@ -35,7 +35,7 @@ def test_pairs_are_held_to_16_bits(depth: int) -> None:
 def test_the_count_is_by_output_channel() -> None:
     a = np.full((3, 4), 255, np.uint8)
     b = np.array([[127, 1, -128], [127, 1, -128], [127, 1, 0], [127, 1, 0]], np.int8)
-    result = reference.saturating_matmul(a, ONE, b, SIGNED_ONE, Params(1000.0, 128, UINT8))
+    result = reference.saturating_matmul(a, ONE, b, SIGNED_ONE, QuantParams(1000.0, 128, UINT8))
     assert result.saturated.tolist() == [6, 0, 3]
     assert result.pairs == 6
     assert result.share == 0.5
@@ -62,7 +62,7 @@ def test_other_signs_are_exact(grids: tuple) -> None:
 def test_depthwise_is_exact_and_grouped_is_not() -> None:
     x = np.full((1, 4, 5, 5), 255, np.uint8)
     one_each, two_each = (np.full((4, depth, 3, 3), 127, np.int8) for depth in (1, 2))
-    y = Params(20_000.0, 0, UINT8)
+    y = QuantParams(20_000.0, 0, UINT8)
     depthwise = reference.saturating_conv(x, ONE, one_each, SIGNED_ONE, y, window=Window(group=4))
     grouped = reference.saturating_conv(x, ONE, two_each, SIGNED_ONE, y, window=Window(group=2))
     assert depthwise.saturated.tolist() == [0, 0, 0, 0]
@@ -72,13 +72,13 @@ def test_depthwise_is_exact_and_grouped_is_not() -> None:
 
 def test_where_nothing_saturates_the_result_is_the_exact_one() -> None:
     x, w = drawn((2, 6, 7, 7), np.uint8) // 2, drawn((8, 6, 3, 3), np.int8) // 2
-    w_params = Params(np.linspace(0.01, 0.1, 8), np.zeros(8), INT8, Granularity(0))
+    w_params = QuantParams(np.linspace(0.01, 0.1, 8), np.zeros(8), INT8, Granularity(0))
     case = (
         x,
-        Params(0.1, 60, UINT8),
+        QuantParams(0.1, 60, UINT8),
         w,
         w_params,
-        Params(5.0, 128, UINT8),
+        QuantParams(5.0, 128, UINT8),
         drawn((8,), np.int16).astype(np.int32),
     )
     result = reference.saturating_conv(*case)

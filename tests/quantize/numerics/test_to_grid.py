@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from edgeq.errors import DataRefused, ModelRefused, TargetRefused
 from edgeq.quantize import numerics
-from edgeq.quantize.numerics import INT8, NARROW_INT8, UINT8, Granularity, Grid, Params
+from edgeq.quantize.numerics import INT8, NARROW_INT8, UINT8, Granularity, Grid, QuantParams
 from tests.quantize.numerics import reference
 
 # A busy machine is no failure, and a failure must come again.
@@ -143,7 +143,7 @@ def test_grids_that_cannot_be_are_refused() -> None:
 def test_params_that_cannot_be_are_refused() -> None:
     for scale, zero in ((0.0, 0), (np.nan, 0), (-1.0, 0), (1.0, 300)):
         with pytest.raises(ModelRefused):
-            Params(np.float32(scale), np.int32(zero), UINT8)
+            QuantParams(np.float32(scale), np.int32(zero), UINT8)
     params = numerics.symmetric([-1.0, -2.0], [1.0, 2.0], INT8, Granularity(axis=0))
     with pytest.raises(ModelRefused, match=r"\[2\].*\[3, 4\]"):
         numerics.quantize(np.zeros((3, 4)), params)

@@ -5,7 +5,7 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from ai_edge_litert.tools import flatbuffer_utils
 
-from edgeq.quantize.numerics import INT4, INT8, INT16, UINT8, Grid, Params
+from edgeq.quantize.numerics import INT4, INT8, INT16, UINT8, Grid, QuantParams
 
 _TYPES = {
     INT4: schema.TensorType.INT4,
@@ -18,12 +18,12 @@ XNNPACK = OpResolverType.BUILTIN
 REFERENCE = OpResolverType.BUILTIN_REF
 
 
-def quantized(x: np.ndarray, params: Params, kernels: OpResolverType) -> np.ndarray:
+def quantized(x: np.ndarray, params: QuantParams, kernels: OpResolverType) -> np.ndarray:
     operator = schema.BuiltinOperator.QUANTIZE, schema.BuiltinOptions.QuantizeOptions, schema.QuantizeOptionsT
     return _run(_file(operator, _tensor("x", x.shape), _tensor("y", x.shape, params)), x, kernels)
 
 
-def dequantized(q: np.ndarray, params: Params, kernels: OpResolverType) -> np.ndarray:
+def dequantized(q: np.ndarray, params: QuantParams, kernels: OpResolverType) -> np.ndarray:
     operator = (
         schema.BuiltinOperator.DEQUANTIZE,
         schema.BuiltinOptions.DequantizeOptions,
@@ -57,7 +57,7 @@ def _file(operator: tuple, x: schema.TensorT, y: schema.TensorT) -> bytes:
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
-def _tensor(name: str, shape: tuple, params: Params | None = None) -> schema.TensorT:
+def _tensor(name: str, shape: tuple, params: QuantParams | None = None) -> schema.TensorT:
     tensor = schema.TensorT()
     tensor.name, tensor.shape, tensor.buffer = name, list(shape), 0
     tensor.type = schema.TensorType.FLOAT32

@@ -10,7 +10,7 @@ from edgeq.nouns.plan import Scheme
 from edgeq.quantize.backends.ort import qdq
 from edgeq.quantize.calibration.calibrate import calibrate_onnx, ranges_of
 from edgeq.quantize.evaluate.sqnr import sqnr_db
-from edgeq.quantize.numerics import INT8, UINT8, Granularity, Params
+from edgeq.quantize.numerics import INT8, UINT8, Granularity, QuantParams
 from edgeq.quantize.passes.int16_saturation import clamp_pairs, saturating_pairs, scale_widening
 from edgeq.quantize.run_model import load, run
 from tests.quantize.networks import Rows, images, model_of, residual, saved
@@ -74,8 +74,8 @@ def test_the_worst_input_does_not_saturate_the_reference_kernel(tmp_path):
     path = written(LAYERS["odd channels"][0], tmp_path, FITS, positive([3, 5, 5]))
     stored = {i.name: numpy_helper.to_array(i) for i in onnx.load(path).graph.initializer}
     w = stored["w_quantized"]
-    x = Params(np.float32(1), np.int32(0), UINT8)
-    each = Params(np.ones(4, np.float32), np.zeros(4, np.int32), INT8, Granularity(0))
+    x = QuantParams(np.float32(1), np.int32(0), UINT8)
+    each = QuantParams(np.ones(4, np.float32), np.zeros(4, np.int32), INT8, Granularity(0))
     b = lower(np.zeros((1, 3, 3, 3), np.uint8), x, w, each, x, Window()).b[0]
     worst = np.concatenate([(b > 0).T, (b < 0).T]).astype(np.uint8) * 255
     assert not pair_products(worst, b, UINT8, INT8)[1].any()
