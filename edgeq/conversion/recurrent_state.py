@@ -1,16 +1,16 @@
-"""States: outputs whose values are an input's at the next step. Found by shape and values; names settle what these leave open.
+"""States: outputs whose values are an input's at the next step. Found by shape and values; names decide where these do not.
 
 Of every output and input of the same type and shape, float's output for sample t is compared with the input that is
 stored for sample t + 1.
 
-- The stored inputs vary: the two are a state where they are equal but for rounding on most steps. A picture that hardly
-  changes from one sample to the next is no state of a network that cleans it: what counts is how much closer the output
+- The stored inputs vary: the two are a state where they are equal but for rounding on most steps. An image that hardly
+  changes from one sample to the next is no state of a network that denoises it: what counts is how much closer the output
   is to the next input than the input before it was.
 - The stored inputs are all the same, as where every sample holds the zeros that a sequence begins with: then a name that
   tells a state from its next value decides (h0 and hn), or, for zeros, that no input of data has this shape: several
   states of one shape are paired in their order.
 - The stored inputs vary and are not the output of the step before, as in samples that were shuffled or drawn at random: the
-  names decide where they are a state's own (h_in and h_out; an image_in is a picture). The state that float has then takes the
+  names decide where they are a state's own (h_in and h_out; an image_in is an image). The state that float has then takes the
   place of the stored one, but for the first: an order of frames is needed to run anything at all. Labels, which belong to the
   stored states, leave it open.
 
@@ -31,22 +31,22 @@ from edgeq.quantize.samples import Array, SamplesLike
 
 Shape = tuple[Optional[int], ...]
 
-_CHANNELS = (1, 3, 4)  # of pictures; maps that are fed back have more
-_ONE = "all samples store zeros, and no other input has its shape"
-_SEVERAL = (
+_CHANNELS = (1, 3, 4)  # of images; maps that are fed back have more
+_BY_ZEROS = "all samples store zeros, and no other input has its shape"
+_BY_ZEROS_IN_ORDER = (
     "all samples store zeros; of several states of one shape the outputs are taken in the order of the inputs, which --states "
     "can say otherwise"
 )
 # What is added to the name of a state to tell its next value from it: state and stateN, h0 and hn, cell_in and cell_out.
 _MARKS = re.compile(r"(?:[._-]?(?:in|input|out|output|new|next|prev|old|cur|n|t|0|1))+$", re.IGNORECASE)
-_OF_A_STATE = re.compile(
+_STATE_NAME = re.compile(
     r"(?:^|[._/-])(?:h|c|hx|cx)$|state|hidden|cell|memor|cache|carry|buffer|lstm|gru|rnn", re.IGNORECASE
 )
 _EQUAL = 0.02  # of the next input's size: what runtimes differ by, and half precision
 _CLOSER = 0.2  # than the input of the step before
-_MOST_STEPS = 0.5
-_LEAST = 3  # steps that have to match
-_GIVEN_UP = 64  # steps after which nothing that has not matched once is a state
+_MIN_SHARE = 0.5  # of all steps
+_MIN_STEPS = 3  # steps that have to match
+_GIVE_UP_AFTER = 64  # steps after which nothing that has not matched once is a state
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def find_states(
             p.output, p.input, "its stored values are the output of the step before", _starts(p.matched), True
         )
         for p in sorted(pairs, key=lambda p: -sum(p.matched))
-        if p.stored_varies and sum(p.matched) >= max(_LEAST, _MOST_STEPS * len(p.matched))
+        if p.stored_varies and sum(p.matched) >= max(_MIN_STEPS, _MIN_SHARE * len(p.matched))
     ]
     named = [p for p in pairs if p.output_varies and _names_fit(outputs[p.output], inputs[p.input])]
     constant = [p for p in pairs if not p.stored_varies and p.output_varies]
@@ -111,15 +111,15 @@ def find_states(
         found += [
             State(p.output, p.input, "the names fit", frozenset({0}), False, in_doubt=True)
             for p in named
-            if p.stored_varies and _OF_A_STATE.search(_stem(inputs[p.input].name))
+            if p.stored_varies and _STATE_NAME.search(_stem(inputs[p.input].name))
         ]
     of_data = {inputs[i].shape for i in varying}
     zeros = [p for p in constant if p.stored_zero and inputs[p.input].shape not in of_data]
     states = _each_once([*found, *_in_order(zeros, found)])
-    return Found(states, _unsure(pairs, states, inputs, outputs, varying))
+    return Found(states, _possible_states(pairs, states, inputs, outputs, varying))
 
 
-def _unsure(
+def _possible_states(
     pairs: Sequence[_Pair],
     states: Sequence[State],
     inputs: Sequence[TensorSpec],
@@ -127,7 +127,7 @@ def _unsure(
     varying: frozenset[int],
 ) -> tuple[PossibleState, ...]:
     """What is left of the pairs and could be a state next to data: an input that stores one value where another varies, or one
-    that varies, is no picture and no single number, and stands next to data of another shape, where the model has an answer of
+    that varies, is no image and no single number, and is next to data of another shape, where the model has an answer of
     another shape too. Where a state was found, another would be stored in the same way, and so have been found; and the first
     output of the first input's shape is an answer to it, a reconstruction or what a layer makes of a sequence.
     """
@@ -141,7 +141,7 @@ def _unsure(
         if p.stored_varies and (found_as_stored or (p.output == p.input == 0 and not fit)):
             continue
         others = {inputs[i].shape for i in varying - {p.input}}
-        if _could_be(
+        if _may_be_state(
             inputs[p.input], others, {o.shape for o in outputs}, varies=p.stored_varies, names_fit=fit
         ):
             open_pairs.setdefault(p.input, []).append(p)
@@ -151,7 +151,7 @@ def _unsure(
     return tuple(PossibleState(o, tuple(of), varies) for (o, varies), of in alike.items())
 
 
-def _could_be(
+def _may_be_state(
     given: TensorSpec, of_data: set[Shape], of_outputs: set[Shape], *, varies: bool, names_fit: bool
 ) -> bool:
     """Whether an output of `given`'s shape may be fed back into it; `of_data` are shapes of the other inputs that vary."""
@@ -160,12 +160,12 @@ def _could_be(
         return False
     if not varies:
         return bool(of_data) and (has_answer or given.shape not in of_data)
-    if not has_answer or _is_picture(given.shape):
+    if not has_answer or _is_image(given.shape):
         return False
     return names_fit or (bool(of_data - {given.shape}) and any(d != 1 for d in given.shape))
 
 
-def _is_picture(shape: Shape) -> bool:
+def _is_image(shape: Shape) -> bool:
     """[1, channels, height, width] or with channels last."""
     return len(shape) == 4 and (shape[1] in _CHANNELS or shape[3] in _CHANNELS)
 
@@ -191,7 +191,7 @@ def named_states(
             p.output,
             p.input,
             "--states names it",
-            _starts(p.matched) if sum(p.matched) >= _MOST_STEPS * len(p.matched) else frozenset({0}),
+            _starts(p.matched) if sum(p.matched) >= _MIN_SHARE * len(p.matched) else frozenset({0}),
             p.stored_varies,
         )
         for p in pairs
@@ -217,7 +217,7 @@ def _compared(
         for k, (o, i) in enumerate(wanted):
             matched[k].append(_is_next(before[o], now[i], inputs_before[i]))
         hopeless = all(i in varying and not any(matched[k]) for k, (_, i) in enumerate(wanted))
-        if hopeless and t >= _GIVEN_UP and not named:
+        if hopeless and t >= _GIVE_UP_AFTER and not named:
             break
         before, inputs_before = runner(now), now
         moving |= {
@@ -257,7 +257,7 @@ def _in_order(zeros: Sequence[_Pair], known: Sequence[State]) -> list[State]:
         fitting = [o for o in outputs if (o, group[0]) in allowed]
         if len(fitting) == len(group):
             found += [
-                State(o, i, _ONE if len(group) == 1 else _SEVERAL, frozenset({0}), False)
+                State(o, i, _BY_ZEROS if len(group) == 1 else _BY_ZEROS_IN_ORDER, frozenset({0}), False)
                 for o, i in zip(fitting, group, strict=True)
             ]
     return found
