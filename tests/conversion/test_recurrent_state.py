@@ -128,7 +128,7 @@ ANSWER_AND = (("y", (1, 2)), ("h_out", (1, 6)))
 
 
 @pytest.mark.parametrize("how", ["shuffled", "every second", "at random", "ones"])
-def test_states_that_are_stored_in_no_order_are_found_by_name_or_reported_as_unsure(how):
+def test_states_that_are_stored_in_no_order_are_found_by_name_or_reported_as_possible(how):
     fit = find_states(specs(("x", (1, 8)), ("h_in", (1, 6))), specs(*ANSWER_AND), leaky, stored(how))
     (state,) = fit.states
     assert (state.output, state.input, state.starts, state.recorded) == (1, 1, {0}, False)
@@ -147,7 +147,7 @@ def test_zeros_of_the_shape_of_data_are_left_open():
 
 
 @pytest.mark.parametrize("frames", [recorded, zeros])
-def test_next_to_recorded_states_nothing_else_is_unsure(frames):
+def test_next_to_recorded_states_nothing_else_is_possible(frames):
     """The second answer has the shape of x, the first input; h and c are stored as they ran, or as zeros."""
     inputs = specs(("x", (1, 8)), ("h0", (1, 6)), ("c0", (1, 6)))
     outputs = specs(("y", (1, 6)), ("cleaned", (1, 8)), ("hn", (1, 6)), ("cn", (1, 6)))
