@@ -1,7 +1,7 @@
 """How graphs are read, changed and run on this host: the one place that walks ONNX graphs and reads flatbuffers.
 
 onnx_index              who produces, consumes and stores each tensor, through bodies and functions
-onnx_edit               changes that every room needs: nodes, initializers, free names, nodes in place of one
+onnx_edit               changes that other packages share: nodes, initializers, free names, nodes in place of one
 onnx_io                 files in and out, external data, IR versions and what reads them
 float_graph             the float ONNX graph as every step of quantization reads it
 op_sets                 one table of what is known of each operator

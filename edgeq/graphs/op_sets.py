@@ -15,7 +15,7 @@ activation     cuts values off, as the range of a quantized output does
 homogeneous    f(s x) = s f(x) for every s > 0, each channel by itself. Clip is not: with its upper bound raised until
                it clipped no calibration sample, MobileNetV2's ReLU6 clipped others, and float itself fell to 46 dB,
                int8 from 16.5 to 15.7 dB.
-saturates      maps the reals to a short range: most outputs are at one of its ends, whatever rounding did
+saturates      maps every number into a short range: most outputs are at one of its ends, whatever rounding did
 averages       a mean over an area
 norm           over the last axes, times a constant for each value there
 random         draws random numbers

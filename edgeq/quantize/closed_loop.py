@@ -49,7 +49,7 @@ class Sequences:
         return tuple(sorted(frozenset.intersection(*(s.starts for s in self.states))))
 
     @property
-    def sequences(self) -> "npt.NDArray[np.integer]":
+    def sequence_numbers(self) -> "npt.NDArray[np.integer]":
         """Of each of the positions, the number of the sequence that it is in."""
         return np.searchsorted(self.starts, self.positions, side="right")
 

@@ -95,7 +95,7 @@ def judge(
     if len(outputs) != len(reference):
         raise ConversionFailed(f"{candidate_id} has {len(outputs)} outputs where float has {len(reference)}")
     scores = scores_among(gate, reference, heldout, names)
-    sequences = heldout.sequence.sequences if isinstance(heldout, SequencePart) else None
+    sequences = heldout.sequence.sequence_numbers if isinstance(heldout, SequencePart) else None
     errors = errors_of(names, reference, outputs, scores, sequences)
     agrees = agreement_of(reference, outputs, scores)
     accuracy = accuracy_of(gate, reference, outputs, heldout.labels, heldout.truth)
