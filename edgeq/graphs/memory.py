@@ -37,8 +37,8 @@ def predict_peak(path: Path, format: str, shapes: Shapes = OPEN_SHAPES) -> int:
 
 
 def activation_bytes(path: Path, format: str, samples: Iterable[tuple[tuple[int, ...], ...]]) -> int:
-    """Of the tensors that live at once while the largest sample is run, given the shapes of each one's inputs. Raises ConversionFailed when the file cannot be
-    read.
+    """Of the tensors that live at once while the largest sample is run, given the shapes of each one's inputs. Raises
+    ConversionFailed when the file cannot be read.
     """
     _, nodes, sizes, kept = _read_onnx(path, OPEN_SHAPES, samples) if format == "onnx" else _read_tflite(path)
     return live_peak(nodes, sizes, kept)
