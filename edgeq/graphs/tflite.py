@@ -15,7 +15,7 @@ from edgeq.errors import ExtraMissing
 from edgeq.foreign import as_conversion_failed, quiet
 
 if TYPE_CHECKING:
-    from ai_edge_litert.schema_py_generated import ModelT, OperatorT, TensorT
+    from ai_edge_litert.schema_py_generated import ModelT, OperatorT, SubGraphT, TensorT
 
 _LARGEST_OLD_CODE = 127  # in the field of one byte it stands for every larger one
 _BITS = {"FLOAT64": 64, "INT64": 64, "UINT64": 64, "FLOAT16": 16, "INT16": 16, "UINT16": 16, "BFLOAT16": 16}
@@ -125,6 +125,11 @@ def packed(model: "ModelT") -> bytes:
     from ai_edge_litert.tools import flatbuffer_utils
 
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+
+def producers_of(graph: "SubGraphT") -> "dict[int, OperatorT]":
+    """By the index of each tensor that an operator makes."""
+    return {int(tensor): operator for operator in graph.operators for tensor in operator.outputs}
 
 
 def kind_of(model: "ModelT", operator: "OperatorT") -> str:

@@ -1,6 +1,7 @@
 """What a quantization can be asked for: one object from the request to the passes, which read it as `context.options`.
 
-A field gets its value from the request's option of the same name (edgeq/request/conversion_options.py).
+A field gets its value from the request's option of the same name (edgeq/request/conversion_options.py), unset what the option's
+`parse` makes of None. The defaults here are for callers without a request.
 """
 
 from collections.abc import Collection

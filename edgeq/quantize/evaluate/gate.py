@@ -385,5 +385,6 @@ def _words_of_drop(a: Accuracy, limit: float) -> str:
     d = a.decimals
     return (
         f"{a.metric} fell by {-a.difference:.{d}f} points (limit {limit:g}): {a.float_score:.{d}f} -> "
-        f"{a.candidate_score:.{d}f} on {a.samples} samples, {a.confidence:g} % interval {a.low:+.{d}f} to {a.high:+.{d}f}"
+        f"{a.candidate_score:.{d}f} on {a.samples} samples, {a.confidence:g} % interval of the difference "
+        f"{a.low:+.{d}f} to {a.high:+.{d}f}"
     )

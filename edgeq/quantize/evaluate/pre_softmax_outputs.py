@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from edgeq.graphs.onnx_index import OnnxIndex, index_of
 from edgeq.graphs.op_sets import MOVES_VALUES, SATURATES
-from edgeq.graphs.tflite import is_float_or_quantized, kind_of
+from edgeq.graphs.tflite import is_float_or_quantized, kind_of, producers_of
 
 if TYPE_CHECKING:
     import onnx
@@ -106,7 +106,7 @@ def _tensor_in(index: OnnxIndex, output: PreSoftmax) -> str:
 def tflite_pre_softmax(model: "ModelT") -> tuple[int, ...]:
     """The same of a .tflite: the index of a tensor for each float output."""
     graph = model.subgraphs[0]
-    maker = {int(t): o for o in graph.operators for t in o.outputs}
+    maker = producers_of(graph)
     floats = [int(t) for t in graph.outputs if is_float_or_quantized(graph.tensors[int(t)])]
     return tuple(_tflite_pre_softmax(model, maker, t) for t in floats or _tflite_floats_behind(graph, maker))
 

@@ -12,7 +12,7 @@ from edgeq.graphs.macs import onnx_node_shares, tflite_operator_shares
 from edgeq.graphs.onnx_index import index_of
 from edgeq.graphs.onnx_io import read_onnx
 from edgeq.graphs.op_sets import AVERAGES, MOVES_VALUES
-from edgeq.graphs.tflite import kind_of, read_model
+from edgeq.graphs.tflite import kind_of, producers_of, read_model
 from edgeq.nouns.passes import PassResult
 from edgeq.plain_text import counted
 from edgeq.quantize.evaluate.evaluator import (
@@ -85,7 +85,7 @@ def tflite_head(path: Path) -> frozenset[str]:
     """Names of the operators' outputs, as the emitter takes them."""
     model = read_model(path)
     graph = model.subgraphs[0]
-    maker = {int(t): o for o in graph.operators for t in o.outputs}
+    maker = producers_of(graph)
     shares = tflite_operator_shares(path)
     head: set[str] = set()
     for last in tflite_pre_softmax(model):

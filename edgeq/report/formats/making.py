@@ -194,7 +194,7 @@ def _changes(changes: tuple[AppliedChange, ...]) -> list[str]:
 
 
 def _left_in_float(layers: tuple[LayerInFloat, ...]) -> list[str]:
-    """One line per reason; `--json` has every name."""
+    """One line per reason."""
     by_reason: dict[str, list[str]] = defaultdict(list)
     for layer in layers:
         by_reason[layer.reason].append(layer.what)
