@@ -9,10 +9,9 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.generic]
 
-_FEWEST, _MOST = (
-    8,
-    256,
-)  # samples that are split; a quarter of 256 tells candidates apart by tenths of a decibel
+# Samples that are split: a quarter of 256 tells candidates apart by tenths of a decibel; fewer than 8 tell 5 dB from nothing
+# in five cases of six.
+_FEWEST, _MOST = 32, 256
 
 
 class SamplesLike(Protocol):
@@ -70,7 +69,7 @@ class Subset:
 @dataclass(frozen=True)
 class Split:
     """Calibration samples by what a pass may do with them: `fit` parameters to some, `choose` among what was fitted by others,
-    and `check` by others again whether the outputs gain. No two have a sample in common, but for fewer than 8 in all.
+    and `check` by others again whether the outputs gain. No two have a sample in common, but for fewer than 32 in all.
     """
 
     fit: Subset

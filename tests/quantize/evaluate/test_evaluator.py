@@ -123,7 +123,7 @@ def test_the_outputs_of_float_are_cached(tmp_path):
     assert asked == [True, False, True]
 
 
-@pytest.mark.parametrize("count", [8, 33, 200, 1000])
+@pytest.mark.parametrize("count", [32, 33, 200, 1000])
 def test_samples_to_fit_choose_and_check_by_are_apart(count):
     split = split_of(Rows(images(4)[np.arange(count) % 4]))
     parts = [set(part.positions) for part in (split.fit, split.choose, split.check)]
@@ -133,9 +133,9 @@ def test_samples_to_fit_choose_and_check_by_are_apart(count):
     assert set(split.learn.positions) == parts[0] | parts[1]
 
 
-def test_fewer_than_eight_samples_are_not_split():
-    split = split_of(Rows(images(7)))
-    assert split.fit == split.choose == split.check and split.learn.positions == tuple(range(7))
+def test_few_samples_are_not_split():
+    split = split_of(Rows(images(31)))
+    assert split.fit == split.choose == split.check and split.learn.positions == tuple(range(31))
 
 
 def test_positions_reach_from_the_first_to_the_last():

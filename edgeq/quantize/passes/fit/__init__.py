@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 NAME = "fit"
 _HOW = "weights and biases corrected for earlier rounding error"
 
-_FEWEST, _MOST = 8, 128  # samples in all, and to learn from
+_FEWEST, _MOST = 8, 128  # samples to learn from
 _ROOM = 512 * 2**20  # bytes for the activations of all samples between two layers, in float and quantized
 
 # Sums of squares of huge values overflow, and the weights solved for are not finite: they lose in the comparison.

@@ -30,7 +30,7 @@ Calibrators = Mapping[str, str]  # by tensor
 _SAMPLES = (
     128  # to choose the calibrator of the whole model by: enough to tell them apart by tenths of a decibel
 )
-_FEWEST = 16  # samples to choose by for a tensor, below which a standard error is meaningless
+_FEWEST = 16  # samples to choose by for a tensor: of many that are tried, fewer let too many pass by luck
 _STANDARD_ERRORS = 2.0  # of the noise's fall for a tensor: each of many is tried
 _SIGNIFICANT = 0.01  # of the noise of all tensors together: 0.04 dB
 # Values of activations that may be computed to choose per tensor, well under a second's worth. A number, not a time, so

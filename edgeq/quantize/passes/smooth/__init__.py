@@ -82,10 +82,11 @@ def smoothed(
             continue
         tried = scaled(model, {name: factors[name] for name in names})
         found = choose.noise(quantized(tried))
-        if gain_of(noise, found).reaches(worth_db):
+        gain = gain_of(noise, found)
+        if gain.reaches(worth_db):
             best, kept, least_db, noise = tried, names, worth_db, found
     if not kept:
-        return Smoothed(model, PassResult(NAME, False, "the outputs gain too little"))
+        return Smoothed(model, PassResult(NAME, False, "the outputs gain too little", round(gain.db, 1)))
     check = graph_evaluator(model, evenly_spaced(split.check, _COMPARED_ON), threads)
     gain = check.gain(quantized(model), quantized(best))
     gain_db = round(gain.db, 1)
