@@ -148,7 +148,8 @@ def _one_length(path: Path | str, lengths: Mapping[str, int]) -> int:
         )
     count = next(iter(lengths.values()), 1)
     if count == 0:
-        raise DataRefused(f"{path} holds no samples: the first axis of {next(iter(lengths))} has length 0")
+        name = next(iter(lengths)) or "the array"
+        raise DataRefused(f"{path} holds no samples: the first axis of {name} has length 0")
     if count > _MOST_SAMPLES:
         raise DataRefused(
             f"{path} declares {count:,} samples; the limit is {_MOST_SAMPLES:,}",

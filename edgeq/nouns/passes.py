@@ -48,7 +48,7 @@ class AppliedChange(Record):
 def passes_of(text: Optional[str]) -> tuple[str, ...]:
     """The names that `text` selects, in their order: "all", "none", "fit,head", or "-fit" for all but that; all for None.
 
-    Raises ValueError, which names every unknown word and what is known.
+    Raises ValueError, which names every unknown word and what is known, or that the words contradict each other.
     """
     if text is None:
         return ALL
@@ -60,12 +60,15 @@ def passes_of(text: Optional[str]) -> tuple[str, ...]:
         raise ValueError(
             f"there is no pass {said}; there are {', '.join(ALL)}, and all, none, or -NAME for all but that"
         )
+    against = [word for word in words if f"-{word}" in words]
+    if against or "none" in words[1:]:
+        raise ValueError(
+            f"{text!r} asks for a pass and against it; name passes, or none, or -NAME for all but that"
+        )
     chosen = set(ALL) if words[0].startswith("-") else set[str]()
     for word in words:
         if word.startswith("-"):
             chosen.discard(word[1:])
-        elif word == "none":
-            chosen.clear()
-        else:
+        elif word != "none":
             chosen.update(ALL if word == "all" else (word,))
     return tuple(name for name in ALL if name in chosen)

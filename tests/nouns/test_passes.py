@@ -1,4 +1,4 @@
-"""A selection of repairs is words; wrong ones are answered with the right ones."""
+"""A selection of passes is words; wrong ones are answered with the right ones."""
 
 import pytest
 
@@ -26,4 +26,10 @@ def test_words_select(text: str, names: tuple[str, ...]) -> None:
 )
 def test_every_wrong_word_is_named_with_what_there_is(text: str, said: str) -> None:
     with pytest.raises(ValueError, match=f"there is no pass {said}; there are {', '.join(ALL)}"):
+        passes_of(text)
+
+
+@pytest.mark.parametrize("text", ["fit,-fit", "-fit,fit", "fit,none"])
+def test_words_for_and_against_a_pass_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="asks for a pass and against it"):
         passes_of(text)
