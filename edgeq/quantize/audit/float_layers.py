@@ -15,6 +15,7 @@ from edgeq.nouns.fidelity import LayerInFloat
 from edgeq.nouns.plan import Scheme
 from edgeq.quantize.audit.kernels import TFLITE_HEAVY, has_integer_weights, integer_nodes, is_dequantized
 from edgeq.quantize.backends.ort.dynamic import without_kernel
+from edgeq.quantize.passes.blockwise import why_no_blocks
 from edgeq.quantize.quantization import Quantization
 
 if TYPE_CHECKING:
@@ -108,11 +109,10 @@ def onnx_dynamic(path: Path) -> FloatLayers:
 
 def onnx_blockwise(path: Path) -> FloatLayers:
     """Operators with weights that MatMulNBits did not take."""
-    for node, why_type in _heavy_with_types(_graph(path)):
-        why = "onnxruntime supports block-wise weights only in matrix products"
-        if node.op_type in ("MatMul", "Gemm"):
-            why = "both operands are activations, or the weights are not constant or too few to gain"
-        yield node.op_type, node.name, why_type or why
+    graph = _graph(path)
+    scopes = {node.name: scope for scope in index_of(graph).scopes() for node in scope.nodes}
+    for node, why_type in _heavy_with_types(graph):
+        yield node.op_type, node.name, why_type or why_no_blocks(node, scopes[node.name])
 
 
 def onnx_half(path: Path) -> FloatLayers:

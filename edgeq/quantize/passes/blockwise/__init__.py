@@ -52,17 +52,33 @@ def products_of(model: "onnx.ModelProto") -> tuple[Product, ...]:
     )
 
 
-def _weights(node: "onnx.NodeProto", scope: OnnxIndex) -> npt.NDArray[np.float32] | None:
-    from onnx import TensorProto, numpy_helper
+def why_no_blocks(node: "onnx.NodeProto", scope: OnnxIndex) -> str:
+    """Why `node`, of the graph of `scope`, gets no block-wise weights; "" where it does."""
+    from onnx import TensorProto
 
-    if node.op_type not in ("MatMul", "Gemm") or node.input[0] in scope.constants:
-        return None
+    if node.op_type not in ("MatMul", "Gemm"):
+        return "onnxruntime supports block-wise weights only in matrix products"
     tensor = scope.constant(node.input[1])
-    if tensor is None or tensor.data_type != TensorProto.FLOAT or len(tensor.dims) != 2:
+    if tensor is None:
+        return "its second operand is an activation: block-wise weights are constants there"
+    if node.input[0] in scope.constants:
+        return "both operands are constants"
+    if tensor.data_type != TensorProto.FLOAT or len(tensor.dims) != 2:
+        return "block-wise weights are float32 matrices"
+    if np.prod(tensor.dims) < _FEWEST:
+        return f"under {_FEWEST:,} weights: what blocks add is larger than what they save"
+    if any(a.name == "transA" and a.i for a in node.attribute):
+        return "its input is transposed (transA)"
+    return ""
+
+
+def _weights(node: "onnx.NodeProto", scope: OnnxIndex) -> npt.NDArray[np.float32] | None:
+    from onnx import numpy_helper
+
+    tensor = scope.constant(node.input[1]) if len(node.input) > 1 else None
+    if tensor is None or why_no_blocks(node, scope):
         return None
     facts = {a.name: a for a in node.attribute}
-    if np.prod(tensor.dims) < _FEWEST or ("transA" in facts and facts["transA"].i):
-        return None
     values = numpy_helper.to_array(tensor)
     rows = values if "transB" in facts and facts["transB"].i else values.T
     return np.asarray(rows * (facts["alpha"].f if "alpha" in facts else 1.0), np.float32)

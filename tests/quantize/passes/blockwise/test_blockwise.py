@@ -9,10 +9,12 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from edgeq import catalog
+from edgeq.graphs.onnx_index import index_of
 from edgeq.nouns.plan import CandidatePlan
 from edgeq.quantize.backends.ort.nbits import in_blocks
 from edgeq.quantize.evaluate.gate import Gate
 from edgeq.quantize.make import make
+from edgeq.quantize.passes.blockwise import why_no_blocks
 from edgeq.quantize.passes.blockwise.gptq import round_gptq
 from edgeq.quantize.plan import make_plan
 from edgeq.quantize.weights import round_to_nearest
@@ -130,6 +132,20 @@ def test_small_matrices_stay_in_float_and_are_reported(tmp_path):
 
 def ids(plan):
     return [c.id.partition("-")[2] for c in plan.candidates]
+
+
+def test_each_layer_without_blocks_has_its_own_reason():
+    node, scope = helper.make_node, index_of(network().graph)
+    why = {
+        "its second operand is an activation": node("MatMul", ["x", "r"], ["y"]),
+        "both operands are constants": node("MatMul", ["first", "first"], ["y"]),
+        "float32 matrices": node("MatMul", ["x", "bias"], ["y"]),
+        "its input is transposed": node("Gemm", ["x", "first"], ["y"], transA=1),
+        "only in matrix products": node("Conv", ["x", "first"], ["y"]),
+    }
+    for words, each in why.items():
+        assert words in why_no_blocks(each, scope)
+    assert [why_no_blocks(each, scope) for each in scope.nodes if each.op_type != "Relu"] == ["", ""]
 
 
 def test_planned_for_few_rows_where_the_cpu_has_integer_dot_products(tmp_path):
