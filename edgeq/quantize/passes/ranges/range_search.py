@@ -126,7 +126,7 @@ def _closest(
     ranges = {name: ranges_of(calibration, name) for name in AUTO}
     noise = {name: _noise(trial, ranges[name], learned) for name in AUTO}
     best = max(AUTO, key=lambda name: mean_sqnr_db(noise[name]))  # the first of equals
-    chosen = _per_tensor(calibration, ranges, best, trial, on(split.choose))
+    chosen = _per_tensor(calibration, ranges, best, trial, on(split.choose)) if trial.single() else {}
     if set(chosen.values()) - {best}:
         check, mixed = on(split.check), _mixed(ranges, chosen, best)
         before, after = (_noise(trial, r, check) for r in (ranges[best], mixed))
@@ -138,7 +138,6 @@ def _closest(
 def _per_tensor(
     calibration: Calibration, ranges: dict[str, Ranges], best: str, trial: Trial, choose: Evaluator[Path]
 ) -> Calibrators:
-    """Empty where the file's ranges cannot be tried one by one."""
     values = sum(s.count for s in {id(s): s for s in calibration.tensors.values()}.values())
     each = max(values // calibration.samples * len(choose.reference[0]), 1)
     tensors = trial.single()
