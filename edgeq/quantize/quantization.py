@@ -36,7 +36,7 @@ class Quantization:
     Layers are named by node (ONNX) or by first output (TFLite). `in_float`: those that stay in float, with the reason;
     `mixed_precision_layers`: those that mixed precision added. `ranges` of the activations; `weights` to write in place of
     the rounded ones, by layer, and the `weight_changes` that the pass which made them reports (`fit` replaces both, also when
-    mixed precision fits again: another pass that changes weights has to merge there); `blocks` in place of the
+    mixed precision fits again: see passes/fit); `blocks` in place of the
     weights of each product, for block-wise weights. `rewritten`: a pass stored weights as integers already. `int16_clamp`: the
     backend clamps pairs of weights whose products would overflow 16 bits. `recurrent_in_float`: recurrent layers that compute
     in float on stored integers. `changes` to the graph, by pass. `fidelity`: the gate's judgement of the file that was

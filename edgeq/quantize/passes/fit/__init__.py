@@ -3,6 +3,9 @@ where the model's outputs gain by it.
 
 Layer by layer from the inputs to the outputs, each fitted to the rounding errors of all layers before it, in closed
 form and without gradients: least squares with GPTQ rounding. Operators and speed of the file stay as they are.
+
+Another pass that changes weights reads them from a `QdqFile` or `TfliteFile` of what `context.write(q)` wrote (layers, runs, integers,
+scale, bias, put), and merges its `Weights` into those of the state, also in `_with_weights`, which a refit calls.
 """
 
 import tempfile
