@@ -4,14 +4,15 @@ An `Evaluator` holds float's outputs on some samples and gives the noise of a ca
 error of a sample over the signal of all samples. SQNR in dB and the gain of one candidate over another follow from it.
 
 One rule says what a pass keeps (Gain.reaches): on `check` samples, which nothing was fitted to or chosen by (samples.Split), the
-noise falls by more than half its standard error, and the mean SQNR rises by what the change has to gain:
+noise of a sample falls, and by as many dB as the change has to gain:
 
     ranges, fit, head        any gain: the file is as fast
     equalize                 0.5 dB, with the ranges of every calibrator: other rounding alone moves the outputs by as much
     smooth                   0.5 dB for factors that fold into a norm, 1 dB for those that need a Mul
 
-Outputs are compared before a softmax (pre_softmax_outputs.py). Layers in float (mixed_precision) are another candidate or the
-gate's remedy, so they are chosen on calibration samples and judged on held-out ones, with the gate's measures.
+Outputs are compared before a softmax (pre_softmax_outputs.py), but for the ranges of a .tflite. Layers in float
+(mixed_precision) are another candidate or the gate's remedy, so they are chosen on calibration samples and judged on
+held-out ones, with the gate's measures.
 """
 
 import tempfile
@@ -41,7 +42,7 @@ Noise = npt.NDArray[np.float64]  # [samples, outputs]
 
 SCRATCH = "evaluated"  # the folder next to a candidate for its large outputs
 _NO_NOISE = 1e-20  # of the signal, 200 dB: stands for an output without any error
-_LIKELY = 0.5  # standard errors
+_LEAST_SHARE = 0.001  # of the mean noise, added to that of each sample: one without any gains 30 dB, no more
 _LARGEST_CACHED = 32 * 2**20  # bytes of outputs
 
 
@@ -65,18 +66,18 @@ class Evaluator(Generic[Candidate]):
 
 @dataclass(frozen=True)
 class Gain:
-    """`db`: the mean SQNR of the outputs after a change, less that before. `standard_errors`: by how many of its standard
-    errors over the samples the noise fell, each output relative to what it was before.
+    """`db`: by how much the noise of a sample falls, in the mean over outputs and samples. In dB, no sample of large noise
+    outweighs the others, as it would in the SQNR of all. `standard_errors`: over the samples, that `db` is away from 0.
     """
 
     db: float
     standard_errors: float
 
     def reaches(self, least_db: float) -> bool:
-        """Whether it is worth the change: more likely real than not by two to one. Most of what is tried helps, so two standard
-        errors would refuse more gains than losses where samples are few (ResNet-20, 32 samples: 2 dB lost).
+        """Whether it is worth the change. Most of what is tried helps, so a test of significance would refuse more gains than
+        losses where samples are few (two standard errors, ResNet-20, 32 samples: 2 dB lost).
         """
-        return self.standard_errors > _LIKELY and self.db >= least_db
+        return self.db > 0.0 and self.db >= least_db
 
 
 def graph_evaluator(
@@ -169,11 +170,12 @@ def _sqnr_of_each(noise: Noise) -> Noise:
 
 
 def gain_of(before: Noise, after: Noise) -> Gain:
-    weights = 1.0 / np.maximum(before.sum(axis=0), 1e-30)  # in decibels, outputs count alike
-    change = (before - after) @ weights
-    error = float(change.std(ddof=1)) / np.sqrt(len(change)) if len(change) > 1 else np.inf
-    fell = float(change.mean()) if len(change) else 0.0
-    return Gain(mean_sqnr_db(after) - mean_sqnr_db(before), fell / max(error, 1e-30))
+    if not before.size:
+        return Gain(0.0, 0.0)
+    least = np.maximum(_LEAST_SHARE * before.mean(axis=0), _NO_NOISE)
+    each = 10.0 * np.log10((before + least) / (after + least)).mean(axis=1)  # outputs count alike
+    error = float(each.std(ddof=1)) / np.sqrt(len(each)) if len(each) > 1 else np.inf
+    return Gain(float(each.mean()), float(each.mean()) / max(error, 1e-30))
 
 
 def _stacked(outputs: Iterable[Sequence[Array]]) -> Outputs:

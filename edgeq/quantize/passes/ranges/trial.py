@@ -18,7 +18,7 @@ from edgeq.graphs.onnx_io import read_onnx
 from edgeq.graphs.stages import ending_at
 from edgeq.quantize.calibration.array_cache import NO_CACHE, ArrayCache
 from edgeq.quantize.calibration.tensor_stats import Range
-from edgeq.quantize.evaluate.evaluator import SCRATCH, Evaluator, file_evaluator, tflite_evaluator
+from edgeq.quantize.evaluate.evaluator import SCRATCH, Evaluator, file_evaluator
 from edgeq.quantize.evaluate.pre_softmax_outputs import pre_softmax_of, tensors_in
 from edgeq.quantize.numerics import Grid, affine
 from edgeq.quantize.samples import Subset
@@ -42,7 +42,7 @@ class Trial(Protocol):
     def evaluator(
         self, samples: Subset, threads: int, model: str = "", cache: ArrayCache = NO_CACHE
     ) -> Evaluator[Path]:
-        """At the pre-softmax outputs. With a `cache`, float's outputs of the model of sha256 `model` are kept there."""
+        """At the pre-softmax outputs; of a .tflite at its own. With a `cache`, float's outputs of the model of sha256 `model` are kept there."""
         ...
 
     def single(self) -> tuple[str, ...]: ...
@@ -94,7 +94,7 @@ class TfliteTrial:
     def evaluator(
         self, samples: Subset, threads: int, model: str = "", cache: ArrayCache = NO_CACHE
     ) -> Evaluator[Path]:
-        return tflite_evaluator(self._source, samples, threads)
+        return file_evaluator(self._source, samples, threads, model=model, cache=cache)
 
     def single(self) -> tuple[str, ...]:
         return ()
