@@ -1,1 +1,3 @@
-"""The functions of edgeq's commands, one file each: straight lines of calls. They print nothing: what happens is told to `tell`."""
+"""One function for each command of edgeq, one file each: a sequence of calls. They print nothing; progress goes to the callback
+`tell`.
+"""

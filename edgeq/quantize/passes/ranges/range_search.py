@@ -27,9 +27,8 @@ from edgeq.quantize.samples import SamplesLike, Subset, evenly_spaced, split_of
 
 Calibrators = Mapping[str, str]  # by tensor
 
-_SAMPLES = (
-    128  # to choose the calibrator of the whole model by: enough to tell them apart by tenths of a decibel
-)
+# To choose the calibrator of the whole model by: enough to tell them apart by tenths of a decibel.
+_SAMPLES = 128
 _FEWEST = 16  # samples to choose by for a tensor: of many that are tried, fewer let too many pass by luck
 _STANDARD_ERRORS = 2.0  # of the noise's fall for a tensor: each of many is tried
 _SIGNIFICANT = 0.01  # of the noise of all tensors together: 0.04 dB
