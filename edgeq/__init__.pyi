@@ -91,6 +91,7 @@ def convert(
     shape: Mapping[str, tuple[int, ...]] | tuple[int, ...] | None = None,
     calibrate: int | None = None,
     calibrator: str | None = None,
+    effort: str | None = None,
     passes: str | None = None,
     repairs: str | None = None,
     recipe: str | None = None,
@@ -136,6 +137,8 @@ def convert(
         calibrate: How many samples calibrate; the others measure accuracy.
         calibrator: How activation ranges are found; default: auto, the one closest to float for each tensor. One
             of auto, entropy, minmax, moving_average, mse, percentile.
+        effort: How much work is done to come closer to float (docs/quantization.md); default: default. One of
+            quick, default, best.
         passes: Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but
             some (-fit,-head).
         recipe: Only this recipe (float is always raced too). One of float, int8_static, int8_dynamic,
@@ -217,6 +220,7 @@ def deploy(
     shape: Mapping[str, tuple[int, ...]] | tuple[int, ...] | None = None,
     calibrate: int | None = None,
     calibrator: str | None = None,
+    effort: str | None = None,
     passes: str | None = None,
     repairs: str | None = None,
     recipe: str | None = None,
@@ -273,6 +277,8 @@ def deploy(
         calibrate: How many samples calibrate; the others measure accuracy.
         calibrator: How activation ranges are found; default: auto, the one closest to float for each tensor. One
             of auto, entropy, minmax, moving_average, mse, percentile.
+        effort: How much work is done to come closer to float (docs/quantization.md); default: default. One of
+            quick, default, best.
         passes: Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but
             some (-fit,-head).
         recipe: Only this recipe (float is always raced too). One of float, int8_static, int8_dynamic,
@@ -349,6 +355,7 @@ def explain(
     shape: Mapping[str, tuple[int, ...]] | tuple[int, ...] | None = None,
     calibrate: int | None = None,
     calibrator: str | None = None,
+    effort: str | None = None,
     passes: str | None = None,
     repairs: str | None = None,
     recipe: str | None = None,
@@ -390,6 +397,8 @@ def explain(
         calibrate: How many samples calibrate; the others measure accuracy.
         calibrator: How activation ranges are found; default: auto, the one closest to float for each tensor. One
             of auto, entropy, minmax, moving_average, mse, percentile.
+        effort: How much work is done to come closer to float (docs/quantization.md); default: default. One of
+            quick, default, best.
         passes: Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but
             some (-fit,-head).
         recipe: Only this recipe (float is always raced too). One of float, int8_static, int8_dynamic,
@@ -425,6 +434,7 @@ def export(
     shape: Mapping[str, tuple[int, ...]] | tuple[int, ...] | None = None,
     calibrate: int | None = None,
     calibrator: str | None = None,
+    effort: str | None = None,
     passes: str | None = None,
     repairs: str | None = None,
     recipe: str | None = None,
@@ -470,6 +480,8 @@ def export(
         calibrate: How many samples calibrate; the others measure accuracy.
         calibrator: How activation ranges are found; default: auto, the one closest to float for each tensor. One
             of auto, entropy, minmax, moving_average, mse, percentile.
+        effort: How much work is done to come closer to float (docs/quantization.md); default: default. One of
+            quick, default, best.
         passes: Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but
             some (-fit,-head).
         recipe: Only this recipe (float is always raced too). One of float, int8_static, int8_dynamic,

@@ -1,8 +1,8 @@
 """ONNX networks of a given shape and size with seeded weights, and images for them: nobody's, so nobody's figures are tuned to them.
 
-    resnet      bottleneck blocks with branches (ResNet-50's shape at a width of 64)
-    mobilenet   inverted residuals with depthwise convolutions (MobileNetV2's shape at a width of 1)
-    vit         a transformer on patches of 16 x 16 (ViT-B's shape at a width of 768)
+resnet      bottleneck blocks with branches (ResNet-50's shape at a width of 64)
+mobilenet   inverted residuals with depthwise convolutions (MobileNetV2's shape at a width of 1)
+vit         a transformer on patches of 16 x 16 (ViT-B's shape at a width of 768)
 """
 
 import math
@@ -55,7 +55,14 @@ class _Graph:
         return self.constant(np.asarray(0.1 * self._rng.standard_normal(size), np.float32))
 
     def conv(
-        self, x: str, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1, gain: float = 2.0
+        self,
+        x: str,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        stride: int = 1,
+        groups: int = 1,
+        gain: float = 2.0,
     ) -> str:
         each = inputs // groups * kernel**2
         weights = self.weights(outputs, inputs // groups, kernel, kernel, inputs=each, gain=gain)
@@ -122,7 +129,15 @@ def mobilenet(width: float) -> onnx.ModelProto:
     low, high = (graph.constant(np.float32(value)) for value in (0, 6))
     channels = wide(32)
     x = relu6(graph.conv("images", 3, channels, 3, stride=2))
-    rows = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
+    rows = (
+        (1, 16, 1, 1),
+        (6, 24, 2, 2),
+        (6, 32, 3, 2),
+        (6, 64, 4, 2),
+        (6, 96, 3, 1),
+        (6, 160, 3, 2),
+        (6, 320, 1, 1),
+    )
     for expansion, out, repeats, first_stride in rows:
         for k in range(repeats):
             stride, inner = first_stride if k == 0 else 1, channels * expansion
@@ -147,7 +162,9 @@ def vit(width: int, depth: int = 12) -> onnx.ModelProto:
     )
     flat = graph.node("Reshape", patches, graph.constant(np.array([1, width, tokens])))
     x = graph.node("Transpose", flat, perm=[0, 2, 1])
-    x = graph.node("Add", x, graph.constant(np.asarray(graph._rng.standard_normal((1, tokens, width)) * 0.2, np.float32)))
+    x = graph.node(
+        "Add", x, graph.constant(np.asarray(graph._rng.standard_normal((1, tokens, width)) * 0.2, np.float32))
+    )
     root = graph.constant(np.float32(math.sqrt(size)))
     half, one, two = (graph.constant(np.float32(v)) for v in (0.5, 1.0, math.sqrt(2.0)))
     apart, joined = (graph.constant(np.array(s)) for s in ([1, tokens, heads, size], [1, tokens, width]))

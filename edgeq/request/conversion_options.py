@@ -11,6 +11,8 @@ from edgeq.nouns.passes import passes_of
 from edgeq.nouns.project import Gates
 from edgeq.nouns.states import states_of
 from edgeq.quantize.calibration import calibrators
+from edgeq.quantize.effort import DEFAULT as DEFAULT_EFFORT
+from edgeq.quantize.effort import EFFORTS
 from edgeq.request.option import NOT_IN_RESULT, option
 from edgeq.request.paths import AnyPath
 from edgeq.request.shapes import Shapes, shapes_of
@@ -122,6 +124,10 @@ def calibrator_of(name: str | None) -> str:
     return name or "auto"
 
 
+def effort_of(name: str | None) -> str:
+    return name or DEFAULT_EFFORT
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class _Source(WithSamples):
     calibrate: int | None = option(
@@ -134,6 +140,12 @@ class _Source(WithSamples):
         choices=("auto", *calibrators.names()),
         parse=calibrator_of,
         toml=None,
+    )
+    effort: str | None = option(
+        "How much work is done to come closer to float (docs/quantization.md); default: default.",
+        choices=EFFORTS,
+        parse=effort_of,
+        example='"best"  # or "quick": how much work is done to come closer to float',
     )
     passes: str | None = option(
         "Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but some (-fit,-head).",
