@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Optional
 
-from .passes import AppliedChange, PassResult
+from .passes import AppliedChange, PassResult, StepCost
 from .record import Record
 
 # A value that is not finite on one side alone counts as an error of float32's largest, which no other error comes near.
@@ -199,3 +199,4 @@ class Fidelity(Record):
     search: Optional[FloatSearch] = None
     closed_loop: Optional[int] = None
     as_it_came: bool = False
+    costs: tuple[StepCost, ...] = ()  # of what `seconds` covers, in the order of the steps

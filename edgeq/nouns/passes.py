@@ -35,6 +35,21 @@ class PassResult(Record):
 
 
 @dataclass(frozen=True)
+class StepCost(Record):
+    """What a `step` of making a candidate took: a pass by its word in PASSES or, where it cannot be switched off, its module's
+    name; "open", "judge" (of every file that the gate was asked about), "few-float" (the search for a second candidate with a few
+    layers in float) or "audit". `seconds` on the wall, `cpu_seconds` of all cores; those of a step within another are only
+    its own. `gain_db`: by how much the pass, where it was kept, raised the SQNR of the outputs on calibration samples; None
+    where that was not measured.
+    """
+
+    step: str
+    seconds: float
+    cpu_seconds: float
+    gain_db: Optional[float] = None
+
+
+@dataclass(frozen=True)
 class AppliedChange(Record):
     """A change to a part of the graph so that it can be quantized, or quantized better. `gain_db`: by how much it raised the
     SQNR of the outputs on the calibration samples, where that was measured.

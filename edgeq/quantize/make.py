@@ -38,8 +38,10 @@ from edgeq.quantize.plan import NO_FLOAT, PREQUANTIZED
 from edgeq.quantize.quantization import Context, Quantization
 from edgeq.quantize.run_model import Progress, load, no_progress
 from edgeq.quantize.samples import SamplesLike
+from edgeq.quantize.stopwatch import Stopwatch
 
 _NAMED = 3  # reasons in a sentence, and layers of one reason
+_OPEN, _JUDGE, _FEW, _AUDIT = "open", "judge", "few-float", "audit"  # steps that are no passes
 _SCRATCH = ("outputs", evaluator.SCRATCH)
 
 
@@ -86,18 +88,25 @@ def make(
     folder = workdir / candidate.id
     folder.mkdir(parents=True, exist_ok=True)
     gate = gate.of(candidate.recipe)
-    q = _float(candidate, model)
+    stopwatch = Stopwatch()
+    with stopwatch.step(_OPEN):
+        q = _float(candidate, model)
     if q.method == "static" and calibration is None:
         raise DataRefused(f"{candidate.id} needs calibration samples", "give --data, or --recipe float")
-    context = _context(q, model, calibration, heldout, same_samples, gate, workdir, options, progress)
+    context = _context(
+        q, model, calibration, heldout, same_samples, gate, workdir, options, progress, stopwatch
+    )
     q = pipelines.run(q, context)
     made = _made(q, context.path, model, context, started)
     if _may_gain_by_few(q, made, context):
         plain = context.path.read_bytes()
         started = time.monotonic()
-        few = few_float_layers.run(q, context)
+        with context.stopwatch.step(_FEW):
+            few = few_float_layers.run(q, context)
         if few is not q:
             made = replace(made, few_float=_made(few, _moved(context.path, few), model, context, started))
+        else:
+            made = replace(made, fidelity=_with_costs(made.fidelity, few, context, started))
         context.path.write_bytes(plain)
     for scratch in _SCRATCH:
         shutil.rmtree(folder / scratch, ignore_errors=True)
@@ -123,10 +132,12 @@ def _context(
     workdir: Path,
     options: Options,
     progress: Progress,
+    stopwatch: Stopwatch,
 ) -> Context:
     candidate, threads = q.candidate, options.threads
     path = workdir / candidate.id / f"model.{candidate.format}"
-    reference = float_reference(model, heldout, workdir, threads=threads, progress=progress).outputs
+    with stopwatch.step(_OPEN):
+        reference = float_reference(model, heldout, workdir, threads=threads, progress=progress).outputs
     verdicts = verdict_cache(
         options.cache,
         model,
@@ -151,6 +162,10 @@ def _context(
             progress=progress,
         )
 
+    def timed(progress: Progress) -> Fidelity:
+        with stopwatch.step(_JUDGE):
+            return verdicts.judged(path, lambda: judged(progress))
+
     return Context(
         options=options,
         samples=calibration,
@@ -159,10 +174,11 @@ def _context(
         backend=pipelines.PIPELINES[q.method, q.format].backend(frozenset(options.passes)),
         progress=progress,
         cache=ArrayCache(options.cache),
-        judge=lambda progress: verdicts.judged(path, lambda: judged(progress)),
+        judge=timed,
         verdicts=verdicts,
         has_integer_kernels=lambda q: kernels.has_integer_kernels(q, path),
         most_tries=_most_tries(q, model, heldout, gate, options),
+        stopwatch=stopwatch,
     )
 
 
@@ -202,10 +218,11 @@ def _moved(path: Path, q: Quantization) -> Path:
 def _made(q: Quantization, path: Path, model: Model, context: Context, started: float) -> Made:
     """The finished candidate at `path`."""
     candidate = q.candidate
-    fidelity = _judged(_audited(q, path, context.verdicts), q, path)
-    fidelity = replace(fidelity, seconds=round(time.monotonic() - started, 3))
-    shapes: Shapes = model.varied.largest if model.varied else OPEN_SHAPES
-    runner = load(path, candidate.format)
+    with context.stopwatch.step(_AUDIT):
+        fidelity = _judged(_audited(q, path, context.verdicts), q, path)
+        shapes: Shapes = model.varied.largest if model.varied else OPEN_SHAPES
+        memory_bytes = predict_peak(path, candidate.format, shapes)
+        runner = load(path, candidate.format)
     return Made(
         plan=candidate,
         path=path,
@@ -215,8 +232,8 @@ def _made(q: Quantization, path: Path, model: Model, context: Context, started: 
         quantized_inputs=runner.quantized_inputs if q.integer_io else (),
         quantized_outputs=runner.quantized_outputs if q.integer_io else (),
         min_runtime=_min_runtime(path, candidate),
-        memory_bytes=predict_peak(path, candidate.format, shapes),
-        fidelity=fidelity,
+        memory_bytes=memory_bytes,
+        fidelity=_with_costs(fidelity, q, context, started),
     )
 
 
@@ -233,6 +250,17 @@ def _audited(q: Quantization, path: Path, verdicts: VerdictCache) -> Fidelity:
         search=q.fidelity.search and replace(q.fidelity.search, remembered=verdicts.found),
         repairs=_results(q),
     )
+
+
+def _with_costs(fidelity: Fidelity, q: Quantization, context: Context, started: float) -> Fidelity:
+    """And of the time since `started`, with what each pass gained. A search that found no second candidate counts for the
+    first.
+    """
+    gains = {result.repair: result.gain_db for result in q.results if result.kept}
+    gains[_FEW] = gains.get(mixed_precision.NAME)
+    costs = (replace(each, gain_db=gains.get(each.step)) for each in context.stopwatch.lap())
+    seconds = round(fidelity.seconds + time.monotonic() - started, 3)
+    return replace(fidelity, seconds=seconds, costs=(*fidelity.costs, *costs))
 
 
 def _changes(q: Quantization) -> tuple[AppliedChange, ...]:

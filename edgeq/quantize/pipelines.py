@@ -31,7 +31,7 @@ from edgeq.quantize.passes import (
     smooth,
 )
 from edgeq.quantize.passes.blockwise import gptq
-from edgeq.quantize.quantization import Backend, Context, Pass, Quantization, run_passes
+from edgeq.quantize.quantization import Backend, Context, Pass, Quantization, module_name, run_passes
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def table() -> str:
 
 
 def _name(each: Pass) -> str:
-    module = getattr(each, "__name__", "").rpartition(".")[2]
+    module = module_name(each)
     return module if module == each.NAME else f"{module} ({each.NAME or 'always'})"
 
 

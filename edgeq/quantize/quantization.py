@@ -18,6 +18,7 @@ from edgeq.quantize.evaluate.verdict_cache import VerdictCache
 from edgeq.quantize.options import Options
 from edgeq.quantize.run_model import Progress
 from edgeq.quantize.samples import SamplesLike, Split, split_of
+from edgeq.quantize.stopwatch import Stopwatch
 from edgeq.quantize.weights import Blocks, Weights
 
 if TYPE_CHECKING:
@@ -138,6 +139,7 @@ class Context:
     `options` are what the request asks for. `judge` asks the gate about the file at `path`, on the held-out samples;
     `verdicts` caches its judgements. `most_tries` bounds a search that asks the gate; None: the held-out samples are too
     few for any. `has_integer_kernels`: whether the runtime computes some layer of the file at `path` on integers.
+    `stopwatch` times each pass; a part of a pass that is a `step` of it gets a line of its own.
     """
 
     options: Options
@@ -151,6 +153,7 @@ class Context:
     verdicts: VerdictCache
     has_integer_kernels: Callable[[Quantization], bool]
     most_tries: int | None = None
+    stopwatch: Stopwatch = field(default_factory=Stopwatch)
 
     @property
     def threads(self) -> int:
@@ -184,12 +187,18 @@ class Pass(Protocol):
     def run(self, q: Quantization, context: Context) -> Quantization: ...
 
 
+def module_name(each: Pass) -> str:
+    """Within its package: "ranges"."""
+    return getattr(each, "__name__", "").rpartition(".")[2]
+
+
 def run_passes(passes: Sequence[Pass], q: Quantization, context: Context) -> Quantization:
     """The state after all of `passes`, in their order. A pass that is not enabled only leaves the result "switched off"."""
     for each in passes:
         name = each.NAME
         if name is None or name in context.enabled:
-            q = each.run(q, context)
+            with context.stopwatch.step(name or module_name(each)):
+                q = each.run(q, context)
         else:
             q = q.with_result(PassResult(name, False, OFF))
     return q

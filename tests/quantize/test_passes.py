@@ -58,3 +58,12 @@ def test_a_failed_gate_is_not_mended_where_mixed_is_off(net, tmp_path):
     assert not refused.passed and refused.float_layers == () and refused.worst_layers
     mended = made(net, tmp_path / "on", "mixed", strict)
     assert [(t.repair, t.kept) for t in mended.repairs][-1] == ("mixed", mended.passed)
+
+
+def test_each_pass_has_its_seconds_and_what_it_gained(net, tmp_path):
+    fidelity = made(net, tmp_path, "fit,head")
+    costs = {cost.step: cost for cost in fidelity.costs}
+    assert {"open", "ranges", "fit", "head", "judge", "audit"} <= costs.keys() and "equalize" not in costs
+    gains = {result.repair: result.gain_db for result in fidelity.repairs if result.kept}
+    assert costs["fit"].gain_db == gains["fit"] and costs["ranges"].gain_db is None
+    assert 0 < sum(cost.seconds for cost in costs.values()) <= fidelity.seconds + 0.01

@@ -6,6 +6,7 @@ from rich.console import Console
 
 from edgeq.nouns.data import DataUse
 from edgeq.nouns.fidelity import Accuracy, Fidelity, LayerError, OutputError
+from edgeq.nouns.passes import StepCost
 from edgeq.nouns.plan import CandidatePlan, Plan, Skipped
 from edgeq.report.formats.text import show
 
@@ -83,3 +84,16 @@ def test_where_nothing_is_quantized_it_is_said_why() -> None:
     only = CandidatePlan("onnxruntime-float", "onnxruntime", "float", "onnx", "the yardstick")
     lines = said(Plan("rpi4", (only,), (Skipped("onnxruntime int8_static", "no fixed weights"),)))
     assert lines[-1] == "              onnxruntime int8_static: no fixed weights"
+
+
+def test_what_each_step_took_and_gained() -> None:
+    costs = (
+        StepCost("ranges", 4.2, 8.04, None),
+        StepCost("fit", 1000.0, 1234.5, 1.26),
+        StepCost("head", 0.01, 0.01),
+    )
+    assert said(Fidelity("c", 8, (OutputError("y", None, 0.0),), seconds=1004.2, costs=costs))[1:] == [
+        "            step      CPU s   wall s    dB",
+        "            ranges      8.0      4.2",
+        "            fit     1,234.5  1,000.0  +1.3",
+    ]

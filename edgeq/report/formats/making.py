@@ -19,6 +19,7 @@ from edgeq.nouns.model import Model
 from edgeq.nouns.passes import AppliedChange
 from edgeq.nouns.plan import Plan
 from edgeq.plain_text import counted
+from edgeq.report.formats.costs import show_costs
 from edgeq.report.formats.layout import say
 from edgeq.report.formats.short_names import short_name
 from edgeq.report.formats.units import seconds, size
@@ -94,6 +95,7 @@ def show_fidelity(fidelity: Fidelity, console: Console) -> None:
     for line in (*_bound(fidelity), *_search(fidelity.search), *_changes(fidelity.remedies)):
         say(console, "convert", [line])
     _show_reservations(fidelity, console)
+    show_costs(fidelity.costs, console)
 
 
 def compared_with_float(fidelity: Fidelity) -> list[str]:
