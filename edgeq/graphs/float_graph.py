@@ -11,6 +11,7 @@ from edgeq.foreign import as_conversion_failed
 
 from .onnx_index import index_of
 from .onnx_io import read_onnx
+from .weightless import infer_shapes
 
 if TYPE_CHECKING:
     import onnx
@@ -20,13 +21,12 @@ PER_CHANNEL_OPSET = 13
 
 def read(path: Path) -> "onnx.ModelProto":
     """The model at `path` with unique node names and inferred types. Raises ConversionFailed."""
-    import onnx
-
     model = read_onnx(path)
     _name_nodes(model)
     _take_factors(model.graph)
     with as_conversion_failed(f"the shapes of {path.name} cannot be inferred"):
-        return onnx.shape_inference.infer_shapes(model, data_prop=True)
+        infer_shapes(model)
+    return model
 
 
 def _take_factors(graph: "onnx.GraphProto") -> None:

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from .weightless import infer_shapes
+
 if TYPE_CHECKING:
     from onnx import ModelProto, ValueInfoProto
 
@@ -15,15 +17,14 @@ OPEN_SHAPES: Shapes = MappingProxyType({})  # open dimensions stay open
 
 def sized(model: "ModelProto", shapes: Shapes) -> "ModelProto":
     """With the shapes that follow from those of its inputs inferred; `model` is changed."""
-    import onnx
-
     fixed = [v for v in model.graph.input if v.name in shapes and _open(v)]
     for value in fixed:
         for dim, size in zip(value.type.tensor_type.shape.dim, shapes[value.name], strict=True):
             dim.dim_value = size
     if fixed:
         del model.graph.value_info[:]  # they were inferred for open shapes
-    return onnx.shape_inference.infer_shapes(model, data_prop=True)
+    infer_shapes(model)
+    return model
 
 
 def largest(model: "ModelProto", samples: Iterable[tuple[tuple[int, ...], ...]]) -> Shapes:

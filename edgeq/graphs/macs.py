@@ -13,9 +13,10 @@ from edgeq.foreign import as_conversion_failed
 
 from .input_shapes import OPEN_SHAPES, Shapes, sized
 from .onnx_index import index_of
-from .onnx_io import opset_of, read_onnx
+from .onnx_io import opset_of
 from .op_sets import HEAVY
 from .tflite import read_tflite
+from .weights_in_file import read_weightless
 
 if TYPE_CHECKING:
     import onnx
@@ -29,7 +30,6 @@ _TFLITE = {
     "BATCH_MATMUL": ("MatMul", 0, 1),
 }
 TFLITE_HEAVY = tuple(_TFLITE)
-_MOST_OF_A_SHAPE = 1024  # values: what shapes are inferred from is smaller
 
 
 @dataclass(frozen=True)
@@ -74,12 +74,7 @@ def macs_of_file(path: Path, shapes: Shapes = OPEN_SHAPES) -> int:
     if path.suffix == ".tflite":
         return sum(_tflite_graph(path).macs.values())
     with as_conversion_failed(f"cannot read {path.name} as ONNX"):
-        model = read_onnx(path, weights=False)
-        for tensor in model.graph.initializer:
-            if _size(tuple(tensor.dims)) > _MOST_OF_A_SHAPE:
-                for values in ("raw_data", "float_data", "int64_data", "int32_data", "double_data"):
-                    tensor.ClearField(values)
-        return onnx_macs(sized(model, shapes))
+        return onnx_macs(sized(read_weightless(path), shapes))
 
 
 def onnx_node_shares(model: "onnx.ModelProto") -> dict[str, tuple[float, float]]:
@@ -141,7 +136,7 @@ def _tflite_macs(kind: str, x: "Shape", w: "Shape", out: "Shape") -> int:
 
 def _onnx_graph(path: Path, shapes: Shapes) -> GraphMacs:
     with as_conversion_failed(f"cannot read {path.name} as ONNX"):
-        model = sized(read_onnx(path), shapes)
+        model = sized(read_weightless(path), shapes)
     macs: dict[str, int] = defaultdict(int)
     weights: dict[str, int] = defaultdict(int)
     fixed: dict[str, int] = defaultdict(int)

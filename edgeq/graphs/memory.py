@@ -19,8 +19,8 @@ from edgeq.foreign import as_conversion_failed
 
 from .input_shapes import OPEN_SHAPES, Shapes, largest, sized
 from .onnx_index import OnnxIndex, bodies, index_of, nodes_within
-from .onnx_io import read_onnx
 from .tflite import read_tflite
+from .weights_in_file import read_weightless
 
 Node = tuple[tuple[str, ...], tuple[str, ...]]  # names read, names written
 
@@ -67,7 +67,7 @@ def _read_onnx(
     path: Path, shapes: Shapes, samples: Iterable[tuple[tuple[int, ...], ...]] | None = None
 ) -> tuple[int, list[Node], dict[str, int], list[str]]:
     with as_conversion_failed(f"cannot read {path.name} as ONNX"):
-        model = read_onnx(path)
+        model = read_weightless(path)
         graph = sized(model, shapes if samples is None else largest(model, samples)).graph
     constants = {i.name: _onnx_bytes(i.data_type, i.dims) for i in graph.initializer}
     values = (*graph.input, *graph.value_info, *graph.output)

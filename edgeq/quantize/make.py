@@ -14,8 +14,9 @@ from edgeq.graphs.float_graph import read
 from edgeq.graphs.input_shapes import OPEN_SHAPES, Shapes
 from edgeq.graphs.macs import graph_macs
 from edgeq.graphs.memory import predict_peak
-from edgeq.graphs.onnx_io import oldest_runtime, read_onnx
+from edgeq.graphs.onnx_io import oldest_runtime
 from edgeq.graphs.ort_session import host_saturates
+from edgeq.graphs.weights_in_file import read_weightless
 from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.model import Model
 from edgeq.nouns.passes import ALL, AppliedChange, PassResult
@@ -312,4 +313,4 @@ def _not_shipped(fidelity: Fidelity, why: str) -> Fidelity:
 def _min_runtime(path: Path, candidate: CandidatePlan) -> str | None:
     if candidate.format == "tflite":
         return oldest_version(path, candidate.runtime)
-    return oldest_runtime(read_onnx(path, weights=False))
+    return oldest_runtime(read_weightless(path))

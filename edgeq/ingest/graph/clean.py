@@ -14,6 +14,7 @@ import numpy as np
 from edgeq.errors import ModelRefused
 from edgeq.graphs.onnx_edit import copied
 from edgeq.graphs.onnx_io import lower_ir, opset_of
+from edgeq.graphs.weightless import infer_shapes
 from edgeq.ingest.graph import shapes as fixed
 from edgeq.ingest.graph.culprit import culprit
 from edgeq.ingest.graph.einsum_products import as_products
@@ -359,14 +360,14 @@ def _some(names: tuple[str, ...]) -> str:
 
 def _with_inferred_shapes(proto: "ModelProto") -> "ModelProto":
     """Shapes of the tensors inside, for whoever predicts memory; a graph that cannot be inferred stays as it is."""
-    from onnx import shape_inference
-
+    copy = copied(proto)
     try:
-        return shape_inference.infer_shapes(proto, data_prop=True)
+        infer_shapes(copy)
     except (
         Exception
     ):  # InferenceError, or RuntimeError by version; the graph has already been run, so it is sound
         return proto
+    return copy
 
 
 def _refusal(proto: "ModelProto", error: CannotRun) -> ModelRefused:

@@ -13,6 +13,7 @@ import numpy as np
 from edgeq.graphs.onnx_edit import copied, drop_unread, free_name, set_nodes
 from edgeq.graphs.onnx_index import tensor_names
 from edgeq.graphs.op_sets import ONNX_DOMAINS
+from edgeq.graphs.weightless import weightless
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, TensorProto
@@ -186,7 +187,7 @@ def _ranks(model: "ModelProto") -> dict[str, int]:
     from onnx import shape_inference
 
     try:
-        graph = shape_inference.infer_shapes(model).graph
+        graph = shape_inference.infer_shapes(weightless(model)).graph
     except (
         Exception
     ):  # InferenceError, or RuntimeError by version; the ranks that the graph tells itself are left

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from edgeq.foreign import as_conversion_failed
 from edgeq.graphs.onnx_index import Graph, OnnxIndex, index_of
-from edgeq.graphs.onnx_io import read_onnx
 from edgeq.graphs.op_sets import DYNAMIC, HEAVY, INTEGER_OPERATORS, LOWERED, STATIC
 from edgeq.graphs.tflite import read_tflite
+from edgeq.graphs.weights_in_file import read_weightless
 from edgeq.nouns.fidelity import LayerInFloat
 from edgeq.nouns.plan import Scheme
 from edgeq.quantize.audit.kernels import TFLITE_HEAVY, has_integer_weights, integer_nodes, is_dequantized
@@ -160,8 +160,9 @@ _FINDERS: dict[tuple[str, str], Callable[[Path], FloatLayers]] = {
 def _graph(path: Path) -> "GraphProto":
     import onnx
 
+    model = read_weightless(path)
     with as_conversion_failed(f"cannot read {path.name} as ONNX"):
-        return onnx.shape_inference.infer_shapes(read_onnx(path)).graph
+        return onnx.shape_inference.infer_shapes(model).graph
 
 
 def _graphs(graph: "GraphProto") -> Iterator[Graph]:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from edgeq.foreign import as_conversion_failed, quiet
 from edgeq.graphs.onnx_index import OnnxIndex, bodies, index_of, nodes_within
-from edgeq.graphs.onnx_io import read_onnx
 from edgeq.graphs.op_sets import FUSED_FLOAT_KERNELS, HEAVY, INTEGER_KERNELS
 from edgeq.graphs.ort_session import optimized
 from edgeq.graphs.tflite import Operator, TfliteGraph, read_tflite
+from edgeq.graphs.weights_in_file import read_weightless
 from edgeq.nouns.fidelity import FusionAudit
 from edgeq.nouns.plan import Scheme
 from edgeq.quantize.quantization import Quantization
@@ -54,7 +54,7 @@ def is_noop(q: Quantization, path: Path) -> bool:
     if q.method == "none" or q.rewritten:
         return False
     if q.format == "onnx":
-        return not _quantizes(read_onnx(path, weights=False).graph)
+        return not _quantizes(read_weightless(path).graph)
     return _integer_tensors(path) <= _integer_tensors(q.source)  # a float model may read integer pixels
 
 
@@ -66,7 +66,7 @@ def onnx_fusion(path: Path, scheme: Scheme | None) -> tuple[FusionAudit, ...]:
         return _counted(
             _optimized_kernels(index), pairs, "onnxruntime's optimised graph, read back on this host"
         )
-    index = index_of(read_onnx(path).graph)
+    index = index_of(read_weightless(path).graph)
     method = "the file's structure by onnxruntime's rule for ARM (this host is none)"
     return _counted(((n.op_type, fuses) for n, fuses in _structure(index)), _pairs_left(index), method)
 
@@ -86,7 +86,7 @@ def integer_nodes(path: Path, scheme: Scheme | None) -> frozenset[str]:
     """Names of the nodes that run as integer kernels."""
     if _runs_on_this_host(scheme):
         return frozenset(n.name for n in nodes_within(_optimized(path).node) if n.op_type in INTEGER_KERNELS)
-    return frozenset(n.name for n, fuses in _structure(index_of(read_onnx(path).graph)) if fuses)
+    return frozenset(n.name for n, fuses in _structure(index_of(read_weightless(path).graph)) if fuses)
 
 
 def is_dequantized(tensor: str, index: OnnxIndex) -> bool:

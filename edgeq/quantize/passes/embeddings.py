@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from edgeq.foreign import as_conversion_failed
 from edgeq.graphs.onnx_edit import NodeBuilder, copied, drop_unread
 from edgeq.graphs.onnx_index import OnnxIndex, index_of
+from edgeq.graphs.weightless import infer_shapes
 from edgeq.nouns.passes import AppliedChange, PassResult
 from edgeq.plain_text import counted
 from edgeq.quantize.quantization import Context, Quantization
@@ -30,8 +31,6 @@ def run(q: Quantization, context: Context) -> Quantization:
 
 def store_tables(model: "onnx.ModelProto") -> tuple["onnx.ModelProto", tuple[AppliedChange, ...]]:
     """A copy of `model`, which has inferred shapes, and the lookups with stored tables; `model` itself where none are."""
-    import onnx
-
     copy = copied(model)
     scopes = list(index_of(copy.graph).scopes())
     shared = _read_otherwise(scopes)
@@ -49,7 +48,7 @@ def store_tables(model: "onnx.ModelProto") -> tuple["onnx.ModelProto", tuple[App
         _replace(node, scope.graph, *names[id(scope.homes[node.input[0]]), node.input[0]])
     drop_unread(copy.graph)
     with as_conversion_failed("the shapes behind an embedding cannot be inferred"):
-        copy = onnx.shape_inference.infer_shapes(copy, data_prop=True)
+        infer_shapes(copy)
     how = "its table is stored in 8 bits with one scale per row"
     return copy, tuple(AppliedChange(f"Gather: {node.name or node.output[0]}", how) for _, node in lookups)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from edgeq.graphs.onnx_edit import copied
+from edgeq.graphs.weightless import infer_shapes
 from edgeq.nouns.passes import AppliedChange, PassResult
 from edgeq.plain_text import counted
 from edgeq.quantize.passes import head, small_convs
@@ -51,15 +52,14 @@ def fused(
     """`model` comes from float_graph.read and stays as it is. `small_convs_in_float`: the pass small_convs will leave
     convolutions in float. The nodes of `head` may stay in float too, and keep their operator.
     """
-    import onnx
-
     copy = copied(model)
     changes = [*averages(copy, head), *shared_relu(copy)]
     pooled = pooled_in_float(copy) if small_convs_in_float else []
     tail = float_tail(copy)
     in_float = tail | {change.what: change.how for change in pooled}
     changes += [*pooled, *(AppliedChange(name, f"in float: {why}") for name, why in tail.items())]
-    return Fused(onnx.shape_inference.infer_shapes(copy, data_prop=True), in_float, tuple(changes))
+    infer_shapes(copy)
+    return Fused(copy, in_float, tuple(changes))
 
 
 def result_of(changes: tuple[AppliedChange, ...]) -> PassResult:

@@ -11,6 +11,7 @@ from edgeq.foreign import as_conversion_failed
 from edgeq.graphs.onnx_edit import NodeBuilder, copied, drop_unread
 from edgeq.graphs.onnx_index import OnnxIndex, index_of
 from edgeq.graphs.onnx_io import opset_of
+from edgeq.graphs.weightless import infer_shapes
 from edgeq.nouns.fidelity import LayerInFloat
 from edgeq.nouns.passes import AppliedChange
 from edgeq.quantize.passes.recurrent.rnn_lowering import Lowering, lowerings_of
@@ -49,8 +50,6 @@ def run(q: Quantization, context: Context) -> Quantization:
 
 def lower_recurrent(model: "onnx.ModelProto") -> Lowered:
     """`model` comes from float_graph.read. Raises ConversionFailed when the new graph's shapes cannot be inferred."""
-    import onnx
-
     copy = copied(model)
     opset = opset_of(copy)
     found = [(scope, each) for scope in index_of(copy.graph).scopes() for each in lowerings_of(scope, opset)]
@@ -62,7 +61,7 @@ def lower_recurrent(model: "onnx.ModelProto") -> Lowered:
     _store(found)
     drop_unread(copy.graph)
     with as_conversion_failed("the shapes of a GRU's matrix products cannot be inferred"):
-        copy = onnx.shape_inference.infer_shapes(copy, data_prop=True)
+        infer_shapes(copy)
     lowerings = [lowering for _, lowering in found]
     return Lowered(
         copy,

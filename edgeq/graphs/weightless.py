@@ -1,0 +1,65 @@
+"""ONNX graphs without the values of their large weights: what is copied, inferred or read for its structure alone.
+
+Such a graph says of each large initializer its name, its type and its shape, and nothing else. Shape inference reads the
+values of small constants only (shapes, axes, repeats), which stay.
+"""
+
+from typing import TYPE_CHECKING, TypeVar
+
+from .onnx_index import has_body
+
+if TYPE_CHECKING:
+    from onnx import GraphProto, ModelProto, TensorProto
+
+_Proto = TypeVar("_Proto", "ModelProto", "GraphProto")
+
+LARGE_BYTES = 64 * 1024
+"""A stored tensor of as much is a weight; no shape, axis or scale of a tensor is."""
+
+
+def is_large(tensor: "TensorProto") -> bool:
+    """Whether its values in the graph itself take LARGE_BYTES or more."""
+    return int(tensor.ByteSize()) >= LARGE_BYTES
+
+
+def weightless(model: "ModelProto") -> "ModelProto":
+    """A copy without the values of large initializers of the main graph; nothing large is copied."""
+    from onnx import ModelProto
+
+    copy = ModelProto()
+    _copy_but("graph", model, copy)
+    _copy_but("initializer", model.graph, copy.graph)
+    for tensor in model.graph.initializer:
+        added = copy.graph.initializer.add()
+        if is_large(tensor):
+            added.name, added.data_type = tensor.name, tensor.data_type
+            added.dims.extend(tensor.dims)
+        else:
+            added.CopyFrom(tensor)
+    return copy
+
+
+def infer_shapes(model: "ModelProto") -> None:
+    """Adds the types and shapes of inner tensors to `model`, with those that follow from constants. Raises whatever onnx
+    raises. onnx itself writes, parses and copies every weight for it, five times its memory.
+    """
+    from onnx import shape_inference
+
+    inferred = shape_inference.infer_shapes(weightless(model), data_prop=True).graph
+    inside = ["node"] if any(map(has_body, model.graph.node)) else []
+    for field in ("input", "output", "value_info", *inside):
+        ours = getattr(model.graph, field)
+        del ours[:]
+        ours.extend(getattr(inferred, field))
+
+
+def _copy_but(left_out: str, source: _Proto, target: _Proto) -> None:
+    for field, value in source.ListFields():
+        if field.name == left_out:
+            continue
+        if hasattr(value, "extend"):
+            getattr(target, field.name).extend(value)
+        elif field.message_type is not None:
+            getattr(target, field.name).CopyFrom(value)
+        else:
+            setattr(target, field.name, value)
