@@ -27,6 +27,7 @@ from edgeq.cli.printable import echo, echo_json, printable
 from edgeq.encodable import encodable
 from edgeq.nouns.data import DataUse
 from edgeq.nouns.delivery import Destination
+from edgeq.nouns.effort import EffortSpent
 from edgeq.nouns.plan import Plan
 from edgeq.nouns.progress import Progress, Started
 
@@ -89,8 +90,9 @@ class Screen:
         show(event, self._console, in_full=self._in_full)
 
 
-# Known before anything is done; an unchanged second deploy is two lines, so these wait until something begins.
-_HELD_BACK = (Destination, DataUse, Plan)
+# An unchanged second deploy is two lines, so what is known before anything is done waits until something begins; and what the
+# conversion took, for the lines above it.
+_HELD_BACK = (Destination, DataUse, Plan, EffortSpent)
 
 
 @contextlib.contextmanager

@@ -39,7 +39,7 @@ def read_conversion(place: Path, start: float, reused: bool) -> Conversion:
 def tell_again(conversion: Conversion, why: str, tell: Tell) -> None:
     """Tells those results again, without their times."""
     tell(Note(why, detail=True))
-    judged = (replace(fidelity, seconds=0.0, costs=()) for fidelity in conversion.fidelity)
+    judged = (replace(fidelity, seconds=0.0, costs=(), next_effort=None) for fidelity in conversion.fidelity)
     for event in (conversion.model, conversion.plan, conversion.data, *judged, conversion.between_runtimes):
         if event is not None:
             tell(event)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from edgeq.conversion import cache
 from edgeq.conversion.conversion_job import ConversionJob
 from edgeq.conversion.data_use import SampleSplit
+from edgeq.conversion.effort_spent import effort_spent
 from edgeq.conversion.fallbacks import needed_fallbacks
 from edgeq.conversion.gate_remedies import gate_remedies
 from edgeq.errors import ConversionFailed, ExtraMissing, GateFailed
@@ -69,6 +70,7 @@ def make_candidates(
         made += more
         plan = _without(replace(plan, candidates=(*plan.candidates, *fallbacks), fallbacks=()), broken)
     _require_gate(plan, tuple(one.fidelity for one in made), job.request.recipe)
+    tell(effort_spent(options.effort, tuple(one.fidelity for one in made)))
     return plan, tuple(made)
 
 

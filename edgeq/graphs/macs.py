@@ -81,26 +81,19 @@ def onnx_node_shares(model: "onnx.ModelProto") -> dict[str, tuple[float, float]]
     """Per heavy node of the main graph of `model`, which has inferred shapes, its shares of the MACs and of the weights."""
     nodes = {
         node.name: (macs_of(node, shapes), sum(_size(constants[i]) for i in node.input[1:] if i in constants))
-        for node, shapes, constants in _heavy_nodes(model.graph)
+        for node, shapes, constants in heavy_nodes(model.graph)
     }
     return _shares(nodes)
 
 
 def onnx_macs(model: "onnx.ModelProto") -> int:
     """Multiply-accumulates of one run of a model with inferred shapes."""
-    return sum(macs_of(node, shapes) for node, shapes, _ in _heavy_nodes(model.graph))
+    return sum(macs_of(node, shapes) for node, shapes, _ in heavy_nodes(model.graph))
 
 
 def tflite_operator_shares(path: Path) -> dict[str, tuple[float, float]]:
     """The same per heavy operator, by the name of its output."""
-    graph = read_tflite(path)
-    found = {}
-    for op in graph.operators:
-        kind, data, weight = _TFLITE.get(op.kind, ("", 0, 0))
-        if kind and len(op.inputs) > max(data, weight):
-            x, w, out = (graph.tensors[i] for i in (op.inputs[data], op.inputs[weight], op.outputs[0]))
-            found[out.name] = _tflite_macs(op.kind, x.shape, w.shape, out.shape), _size(w.shape) * w.constant
-    return _shares(found)
+    return _shares({op.out: (op.macs, _size(op.weight) * op.constant) for op in heavy_operators(path)})
 
 
 def _shares(counts: dict[str, tuple[int, int]]) -> dict[str, tuple[float, float]]:
@@ -109,19 +102,39 @@ def _shares(counts: dict[str, tuple[int, int]]) -> dict[str, tuple[float, float]
 
 
 def _tflite_graph(path: Path) -> GraphMacs:
-    graph = read_tflite(path)
     macs: dict[str, int] = defaultdict(int)
     weights: dict[str, int] = defaultdict(int)
     fixed: dict[str, int] = defaultdict(int)
+    for op in heavy_operators(path):
+        macs[op.kind] += op.macs
+        weights[op.kind] += 4 * _size(op.weight) * op.constant
+        fixed[op.kind] += op.constant
+    return GraphMacs(dict(macs), dict(weights), dict(fixed))
+
+
+@dataclass(frozen=True)
+class HeavyOperator:
+    """Of a .tflite: `kind` in ONNX's words and in its `own`, the name of its output, the shape of its weights, whether they are
+    `constant`, and the multiply-accumulates of one run.
+    """
+
+    kind: str
+    own: str
+    out: str
+    weight: tuple[int, ...]
+    constant: bool
+    macs: int
+
+
+def heavy_operators(path: Path) -> Iterator[HeavyOperator]:
+    """In their order."""
+    graph = read_tflite(path)
     for op in graph.operators:
         kind, data, weight = _TFLITE.get(op.kind, ("", 0, 0))
-        if not kind or len(op.inputs) <= max(data, weight):
-            continue
-        x, w, out = (graph.tensors[i] for i in (op.inputs[data], op.inputs[weight], op.outputs[0]))
-        macs[kind] += _tflite_macs(op.kind, x.shape, w.shape, out.shape)
-        weights[kind] += 4 * _size(w.shape) * w.constant
-        fixed[kind] += w.constant
-    return GraphMacs(dict(macs), dict(weights), dict(fixed))
+        if kind and len(op.inputs) > max(data, weight):
+            x, w, out = (graph.tensors[i] for i in (op.inputs[data], op.inputs[weight], op.outputs[0]))
+            macs = _tflite_macs(op.kind, x.shape, w.shape, out.shape)
+            yield HeavyOperator(kind, op.kind, out.name, w.shape, w.constant, macs)
 
 
 def _tflite_macs(kind: str, x: "Shape", w: "Shape", out: "Shape") -> int:
@@ -140,7 +153,7 @@ def _onnx_graph(path: Path, shapes: Shapes) -> GraphMacs:
     macs: dict[str, int] = defaultdict(int)
     weights: dict[str, int] = defaultdict(int)
     fixed: dict[str, int] = defaultdict(int)
-    for node, shapes, constants in _heavy_nodes(model.graph):
+    for node, shapes, constants in heavy_nodes(model.graph):
         macs[node.op_type] += macs_of(node, shapes)
         named = [i for i in node.input[1:] if i in constants]
         weights[node.op_type] += sum(4 * _size(constants[i]) for i in named)
@@ -151,7 +164,7 @@ def _onnx_graph(path: Path, shapes: Shapes) -> GraphMacs:
 Shape = tuple[int, ...]
 
 
-def _heavy_nodes(
+def heavy_nodes(
     graph: "onnx.GraphProto",
 ) -> Iterator[tuple["onnx.NodeProto", dict[str, Shape], dict[str, Shape]]]:
     """Heavy nodes of the graph and of the graphs inside its nodes, with the shapes known there and those of float32

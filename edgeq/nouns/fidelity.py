@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Optional
 
+from .effort import NextEffort
 from .passes import AppliedChange, PassResult, StepCost
 from .record import Record
 
@@ -200,3 +201,4 @@ class Fidelity(Record):
     closed_loop: Optional[int] = None
     as_it_came: bool = False
     costs: tuple[StepCost, ...] = ()  # of what `seconds` covers, in the order of the steps
+    next_effort: Optional[NextEffort] = None  # None where it changes nothing

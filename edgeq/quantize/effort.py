@@ -1,6 +1,85 @@
-"""How much work a conversion does to come closer to float: `--effort`, which passes read as `context.options.effort`."""
+"""What a conversion does at each `--effort`: a table that passes follow by `context.options.effort`, and what it is expected to win.
+
+Numbers bound work by counts, never by a clock, so that the same input gives the same file on every machine. next_effort.py tells
+from them how much more work the next effort is.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 QUICK, DEFAULT, BEST = "quick", "default", "best"
 
-EFFORTS = (QUICK, DEFAULT, BEST)
+
+@dataclass(frozen=True)
+class Effort:
+    """`equalize`: channels are equalized where that is predicted to help. `calibrators`: of so many the ranges are tried, 1: none
+    is. `samples` that layers are fitted to and ranges compared on, at most; `columns` of a layer's input for each weight of a row,
+    at most; `block`: rows are fitted in blocks of so many weights, None: whole. `fitted`: the share of the work of fitting that is
+    done, in the mean of networks; 0: biases alone are corrected. `few_float`: a second candidate with a few layers in float
+    is searched.
+    """
+
+    name: str
+    equalize: bool
+    calibrators: int
+    samples: int
+    columns: int
+    block: int | None
+    fitted: float
+    few_float: bool
+
+
+@dataclass(frozen=True)
+class Gain:
+    """By how many dB the outputs of static int8 came closer to float than with the effort before: the median over `networks`."""
+
+    median_db: float
+    networks: int
+
+
+EFFORTS: Mapping[str, Effort] = {
+    each.name: each
+    for each in (
+        Effort(
+            QUICK,
+            equalize=False,
+            calibrators=1,
+            samples=16,
+            columns=8,
+            block=None,
+            fitted=0.0,
+            few_float=False,
+        ),
+        Effort(
+            DEFAULT,
+            equalize=True,
+            calibrators=3,
+            samples=128,
+            columns=8,
+            block=None,
+            fitted=1.0,
+            few_float=True,
+        ),
+        Effort(
+            BEST,
+            equalize=True,
+            calibrators=3,
+            samples=256,
+            columns=32,
+            block=None,
+            fitted=1.0,
+            few_float=True,
+        ),
+    )
+}
 """In the order of their work."""
+
+GAINS: Mapping[str, Gain] = {}
+"""By the effort that gains. Empty until `benchmarks.scale` has measured them: then nothing is said of a gain."""
+
+
+def effort_after(name: str) -> Effort | None:
+    """The next in the order of work; None after the last."""
+    names = [*EFFORTS]
+    place = names.index(name) + 1
+    return EFFORTS[names[place]] if place < len(names) else None

@@ -31,6 +31,7 @@ from edgeq.quantize.evaluate import evaluator
 from edgeq.quantize.evaluate.gate import Gate, cannot_pass_with
 from edgeq.quantize.evaluate.judge import float_reference, judge
 from edgeq.quantize.evaluate.verdict_cache import VerdictCache, verdict_cache
+from edgeq.quantize.next_effort import next_effort
 from edgeq.quantize.options import DEFAULTS, Options
 from edgeq.quantize.passes import fuse, mixed_precision
 from edgeq.quantize.passes.mixed_precision import few_float_layers
@@ -109,6 +110,7 @@ def make(
         else:
             made = replace(made, fidelity=_with_costs(made.fidelity, few, context, started))
         context.path.write_bytes(plain)
+    made = replace(made, fidelity=_with_next_effort(made, q, calibration, heldout, options))
     for scratch in _SCRATCH:
         shutil.rmtree(folder / scratch, ignore_errors=True)
     return made
@@ -262,6 +264,14 @@ def _with_costs(fidelity: Fidelity, q: Quantization, context: Context, started: 
     costs = (replace(each, gain_db=gains.get(each.step)) for each in context.stopwatch.lap())
     seconds = round(fidelity.seconds + time.monotonic() - started, 3)
     return replace(fidelity, seconds=seconds, costs=(*fidelity.costs, *costs))
+
+
+def _with_next_effort(
+    made: Made, q: Quantization, calibration: SamplesLike | None, heldout: SamplesLike, options: Options
+) -> Fidelity:
+    costs = (*made.fidelity.costs, *(made.few_float.fidelity.costs if made.few_float else ()))
+    count = calibration.count if calibration is not None else 0
+    return replace(made.fidelity, next_effort=next_effort(q, options.effort, costs, count, heldout.count))
 
 
 def _changes(q: Quantization) -> tuple[AppliedChange, ...]:

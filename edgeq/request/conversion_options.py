@@ -143,7 +143,7 @@ class _Source(WithSamples):
     )
     effort: str | None = option(
         "How much work is done to come closer to float (docs/quantization.md); default: default.",
-        choices=EFFORTS,
+        choices=tuple(EFFORTS),
         parse=effort_of,
         example='"best"  # or "quick": how much work is done to come closer to float',
     )

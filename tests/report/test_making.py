@@ -5,13 +5,14 @@ import io
 from rich.console import Console
 
 from edgeq.nouns.data import DataUse
+from edgeq.nouns.effort import EffortSpent, NextEffort
 from edgeq.nouns.fidelity import Accuracy, Fidelity, LayerError, OutputError
 from edgeq.nouns.passes import StepCost
 from edgeq.nouns.plan import CandidatePlan, Plan, Skipped
 from edgeq.report.formats.text import show
 
 
-def said(use: DataUse | Plan | Fidelity) -> list[str]:
+def said(use: DataUse | Plan | Fidelity | EffortSpent) -> list[str]:
     out = io.StringIO()
     show(use, Console(file=out, highlight=False, soft_wrap=True), in_full=True)
     return out.getvalue().splitlines()
@@ -97,3 +98,14 @@ def test_what_each_step_took_and_gained() -> None:
         "            ranges      8.0      4.2",
         "            fit     1,234.5  1,000.0  +1.3",
     ]
+
+
+def test_what_the_next_effort_would_take_and_win() -> None:
+    assert said(EffortSpent("default", 14.2, NextEffort("best", 42.6, 0.12))) == [
+        "effort    default: 14 s of CPU time   --effort best: about 43 s (3.0 times as much), +0.1 dB expected"
+    ]
+    unmeasured = said(EffortSpent("quick", 5.0, NextEffort("default", 15.0)))
+    assert unmeasured == [
+        "effort    quick: 5.0 s of CPU time   --effort default: about 15 s (3.0 times as much)"
+    ]
+    assert said(EffortSpent("best", 42.0)) == []

@@ -37,7 +37,7 @@ def test_another_effort_is_converted_anew() -> None:
         conversion_job(one, target, {}, {}).key
         for one in (request(), *(request(effort=effort) for effort in EFFORTS))
     )
-    assert len(set(named)) == len(EFFORTS) and none == named[EFFORTS.index("default")]
+    assert len(set(named)) == len(EFFORTS) and none == named[list(EFFORTS).index("default")]
 
 
 def test_an_unknown_word_is_answered_with_the_known_ones(tmp_path: Path) -> None:

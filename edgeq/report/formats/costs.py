@@ -1,11 +1,13 @@
-"""What each step of a candidate took and gained: a table under its `convert` line, with -v."""
+"""What a conversion took: with -v a table of the steps of each candidate, and a line with what the next --effort would take."""
 
 from collections.abc import Sequence
 
 from rich.console import Console
 
+from edgeq.nouns.effort import EffortSpent
 from edgeq.nouns.passes import StepCost
-from edgeq.report.formats.layout import table
+from edgeq.report.formats.layout import say, table
+from edgeq.report.formats.units import seconds
 
 _LEAST_S = 0.05  # a step that took less and gained nothing is left out
 
@@ -14,6 +16,18 @@ def show_costs(costs: Sequence[StepCost], console: Console) -> None:
     shown = [cost for cost in costs if max(cost.seconds, cost.cpu_seconds) >= _LEAST_S or cost.gain_db]
     if len(shown) > 1:  # of a single step the `convert` line says it all
         table(console, ("step", "CPU s", "wall s", "dB"), [_row(cost) for cost in shown])
+
+
+def show_effort(spent: EffortSpent, console: Console) -> None:
+    """Nothing where there is no other effort to choose."""
+    following = spent.following
+    if following is None:
+        return
+    times = following.cpu_seconds / max(spent.cpu_seconds, 0.1)
+    more = f"--effort {following.effort}: about {seconds(following.cpu_seconds)} ({times:.1f} times as much)"
+    if following.gain_db is not None:
+        more += f", {following.gain_db:+.1f} dB expected"
+    say(console, "effort", [f"{spent.effort}: {seconds(spent.cpu_seconds)} of CPU time", more])
 
 
 def _row(cost: StepCost) -> tuple[str, ...]:

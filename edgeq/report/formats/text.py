@@ -12,6 +12,7 @@ from edgeq.nouns.data_check import DataFinding, DataSeen
 from edgeq.nouns.delivery import Delivery, Destination, Removal, WheelPlan
 from edgeq.nouns.device import Facts
 from edgeq.nouns.diagnosis import Diagnosis
+from edgeq.nouns.effort import EffortSpent
 from edgeq.nouns.export import Exported
 from edgeq.nouns.fidelity import BetweenRuntimes, Fidelity
 from edgeq.nouns.model import Model
@@ -23,6 +24,7 @@ from edgeq.nouns.results import Benched, Conversion, Deployment, DeviceReport, E
 from edgeq.nouns.service import ServiceChange, ServiceLog, ServiceStatus
 from edgeq.nouns.verification import Emulation, Verification, Verified
 from edgeq.report.formats import (
+    costs,
     data_seen,
     deployed,
     emulated,
@@ -86,6 +88,7 @@ def _later(noun: object, console: Console) -> None:
 
 
 _event.register(Note, _show_note)
+_event.register(EffortSpent, costs.show_effort)
 _event.register(Destination, summary.show_destination)
 _event.register(DataUse, summary.show_terms)
 _event.register(DataFinding, making.show_finding)

@@ -1,0 +1,126 @@
+"""What the next --effort would have taken: what this one took, and the work that is counted to be more.
+
+Counted are runs of the network on a sample, at the seconds that one took when the gate judged; files that are written and
+loaded, by their weights; and multiply-accumulates of matrices, which fitting a layer takes (passes/fit/least_squares.py).
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from edgeq.graphs.macs import heavy_operators, onnx_macs
+from edgeq.graphs.products import Product, onnx_products, tflite_products
+from edgeq.nouns.effort import NextEffort
+from edgeq.nouns.passes import OFF, StepCost
+from edgeq.quantize.effort import EFFORTS, GAINS, Effort, effort_after
+from edgeq.quantize.quantization import Quantization
+
+_SPLIT = 256  # samples that passes learn from and check by, at most
+_TRIED = 64  # samples that equalization and the search for a few layers in float run, at most
+_FEW_FILES = 6  # that this search tries
+# Of a matrix of moments [k, k] and rows of k weights: solved for up to four ridges, and decomposed twice to round.
+_CUBES, _SQUARES = 2.0, 6.0
+# On one core with AVX2. A run is timed, but for one whose verdict was cached.
+_MATRIX_S, _RUN_S, _WEIGHT_S, _LAYER_S = 5e-11, 5e-11, 1e-7, 0.02
+_EQUALIZE, _FIT, _MIXED = "equalize", "fit", "mixed"
+
+
+@dataclass(frozen=True)
+class Counted:
+    """`macs` of one run of the network, its products, and how many samples calibrate and are judged."""
+
+    macs: int
+    products: tuple[Product, ...]
+    calibrate: int
+    judged: int
+
+    @property
+    def weights(self) -> int:
+        return sum(p.groups * p.rows * p.length for p in self.products)
+
+
+@dataclass(frozen=True)
+class Work:
+    """`runs` of the network on a sample, `files` written and loaded, `layers` fitted, `macs` of the matrices for that."""
+
+    runs: float = 0.0
+    files: float = 0.0
+    layers: float = 0.0
+    macs: float = 0.0
+
+    def __add__(self, other: "Work") -> "Work":
+        return Work(
+            self.runs + other.runs,
+            self.files + other.files,
+            self.layers + other.layers,
+            self.macs + other.macs,
+        )
+
+
+def next_effort(
+    q: Quantization, effort: str, costs: Sequence[StepCost], calibrate: int, judged: int
+) -> NextEffort | None:
+    """Of the candidate `q`, whose steps took `costs`. None where another effort changes nothing, or there is no next one."""
+    following = effort_after(effort)
+    if following is None or q.method != "static":
+        return None
+    counted = _counted(q, calibrate, judged)
+    off = {result.repair for result in q.results if result.why == OFF}
+    this, more = (seconds_of(each, counted, costs, off) for each in (EFFORTS[effort], following))
+    took = sum(cost.cpu_seconds for cost in costs)
+    gain = GAINS.get(following.name)
+    return NextEffort(
+        following.name, round(took + max(more - this, 0.0), 3), gain.median_db if gain else None
+    )
+
+
+def seconds_of(
+    effort: Effort, counted: Counted, costs: Sequence[StepCost], off: Collection[str] = ()
+) -> float:
+    """CPU seconds of the steps that efforts change, without the passes that are switched `off`."""
+    judging = sum(cost.cpu_seconds for cost in costs if cost.step == "judge")
+    run = max(judging / max(counted.judged, 1), counted.macs * _RUN_S)
+    work = work_of(effort, counted, off)
+    return (
+        work.runs * run
+        + work.files * counted.weights * _WEIGHT_S
+        + work.layers * _LAYER_S
+        + work.macs * _MATRIX_S
+    )
+
+
+def work_of(effort: Effort, counted: Counted, off: Collection[str] = ()) -> Work:
+    """Of the steps that efforts change."""
+    check = min(counted.calibrate, _SPLIT) / 4  # samples.split_of
+    learned, tried = min(effort.samples, 3 * check), min(_TRIED, 3 * check)
+    work = Work()
+    if effort.calibrators > 1:
+        work += Work((1 + effort.calibrators) * learned, effort.calibrators)
+    if effort.equalize and _EQUALIZE not in off:
+        work += Work(2 * tried + (1 + 2 * effort.calibrators) * check, 2 * effort.calibrators)
+    fit = Work() if _FIT in off else _fit(effort, counted, learned)
+    if effort.few_float and _MIXED not in off:
+        noise = (
+            counted.calibrate * len(counted.products) / 2
+        )  # of each layer alone, from it on to the outputs
+        work += Work(noise + (1 + _FEW_FILES) * tried, _FEW_FILES) + fit
+    return work + fit
+
+
+def _fit(effort: Effort, counted: Counted, samples: float) -> Work:
+    macs = sum(_matrices(product, samples, effort) for product in counted.products)
+    return Work(2 * samples, 1, effort.fitted * len(counted.products), effort.fitted * macs)
+
+
+def _matrices(product: Product, samples: float, effort: Effort) -> float:
+    """Of one layer: two matrices of moments of each block, and the solutions for its rows."""
+    block = min(effort.block or product.length, product.length)
+    blocks = product.groups * product.length / block
+    columns = min(samples * product.columns, effort.columns * block)
+    return blocks * block**2 * (2 * columns + _CUBES * block + _SQUARES * product.rows)
+
+
+def _counted(q: Quantization, calibrate: int, judged: int) -> Counted:
+    if q.format == "onnx":
+        return Counted(onnx_macs(q.graph), tuple(onnx_products(q.graph)), calibrate, judged)
+    macs = sum(operator.macs for operator in heavy_operators(q.source))
+    return Counted(macs, tuple(tflite_products(q.source)), calibrate, judged)
