@@ -9,6 +9,7 @@ slower, and float kernels are as they were.
 import functools
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Union
 
@@ -16,6 +17,7 @@ import numpy as np
 
 from edgeq.foreign import as_conversion_failed, quiet
 from edgeq.graphs.onnx_edit import with_weights_of_their_own
+from edgeq.graphs.weights_beside import written_beside
 from edgeq.limited.native_call import native_call
 
 if TYPE_CHECKING:
@@ -82,11 +84,10 @@ def ort_session(
     return Session(_open(model, options))
 
 
-def optimized(model: Model, level: Literal["basic", "extended"]) -> "ModelProto":
+def optimized(model: Model, level: Literal["basic", "extended"], *, weights: bool = True) -> "ModelProto":
     """The graph that onnxruntime makes of `model`. "basic" holds on every CPU, "extended" is that of this host's fusions.
-    Raises whatever onnxruntime raises.
+    Without `weights` large ones may have no values. Raises whatever onnxruntime raises.
     """
-    import onnx
     import onnxruntime as ort
 
     levels = ort.GraphOptimizationLevel
@@ -95,10 +96,10 @@ def optimized(model: Model, level: Literal["basic", "extended"]) -> "ModelProto"
         levels.ORT_ENABLE_BASIC if level == "basic" else levels.ORT_ENABLE_EXTENDED
     )
     with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
-        path = str(Path(folder) / "optimized.onnx")
-        options.optimized_model_filepath = path
-        _open(model, options)
-        return onnx.load(path)
+        path = Path(folder, "optimized.onnx")
+        options.optimized_model_filepath = str(path)
+        _session(_content(model, Path(folder)), options)
+        return _read_optimized(path, weights)
 
 
 @functools.cache
@@ -126,13 +127,37 @@ def _options(threads: int) -> "SessionOptions":
 
 
 def _open(model: Model, options: "SessionOptions") -> "InferenceSession":
+    # Weights that are mapped stay so when their file has no name any more.
+    with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
+        return _session(_content(model, Path(folder)), options)
+
+
+def _session(content: str | bytes, options: "SessionOptions") -> "InferenceSession":
     import onnxruntime as ort
 
-    if isinstance(model, (str, Path)):
-        content: str | bytes = str(model)
-    else:
-        content = model if isinstance(model, bytes) else model.SerializeToString()
     return native_call(lambda: ort.InferenceSession(content, options, providers=["CPUExecutionProvider"]))
+
+
+def _content(model: Model, folder: Path) -> str | bytes:
+    """What onnxruntime opens: bytes, or a path; of a large model, in `folder`, with its weights in a file to be mapped."""
+    if isinstance(model, bytes):
+        return model
+    with suppress(OSError):  # no room for it there, for one
+        beside = written_beside(Path(model) if isinstance(model, str) else model, folder)
+        if beside is not None:
+            return str(beside)
+    return str(model) if isinstance(model, (str, Path)) else model.SerializeToString()
+
+
+def _read_optimized(path: Path, weights: bool) -> "ModelProto":
+    """Weights that were mapped are named in the file as they were, in a file beside it."""
+    import onnx
+
+    model = onnx.load(str(path), load_external_data=weights)
+    for tensor in model.graph.initializer:
+        if tensor.data_location == tensor.DEFAULT:
+            tensor.ClearField("data_location")  # onnx writes that it is the usual one
+    return model
 
 
 def _read(model: Model) -> "ModelProto":

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 _Proto = TypeVar("_Proto", "ModelProto", "GraphProto")
 
 LARGE_BYTES = 64 * 1024
-"""A stored tensor of as much is a weight; no shape, axis or scale of a tensor is."""
+"""A stored matrix of as much is a weight. Vectors are biases, scales and shapes, whose values are looked at."""
 
 
 def is_large(tensor: "TensorProto") -> bool:
-    """Whether its values in the graph itself take LARGE_BYTES or more."""
-    return int(tensor.ByteSize()) >= LARGE_BYTES
+    """Whether its values are LARGE_BYTES or more, in the graph itself and as raw bytes, which is how weights are stored."""
+    return len(tensor.dims) > 1 and tensor.HasField("raw_data") and int(tensor.ByteSize()) >= LARGE_BYTES
 
 
 def weightless(model: "ModelProto") -> "ModelProto":

@@ -65,7 +65,7 @@ def _graph(content: mmap.mmap, graph: _Field, name: str) -> Iterator[bytes]:
 
 
 def _tensor(content: mmap.mmap, tensor: _Field, name: str) -> bytes:
-    """Its bytes, with the place of its raw data; as it is where its values are stored in another form."""
+    """Its bytes, with the place of its raw data; as it is where its values have another form, or are a vector."""
     from onnx import TensorProto
 
     fields = list(_fields(content, tensor.value, tensor.end))
@@ -75,7 +75,7 @@ def _tensor(content: mmap.mmap, tensor: _Field, name: str) -> bytes:
     rest = TensorProto.FromString(
         b"".join(content[field.start : field.end] for field in fields if field is not raw[0])
     )
-    if rest.data_location == TensorProto.EXTERNAL:
+    if rest.data_location == TensorProto.EXTERNAL or len(rest.dims) < 2:
         return content[tensor.value : tensor.end]
     rest.data_location = TensorProto.EXTERNAL
     place = {"location": name, "offset": raw[0].value, "length": raw[0].end - raw[0].value}

@@ -124,7 +124,7 @@ def _runs_on_this_host(scheme: Scheme | None) -> bool:
 def _optimized(path: Path) -> "GraphProto":
     # Above this level come layout changes for this host's CPU, which hide operators behind private names.
     with quiet(), as_conversion_failed(f"onnxruntime does not load {path.name}"):
-        return optimized(path, "extended").graph
+        return optimized(path, "extended", weights=False).graph
 
 
 def _optimized_kernels(index: OnnxIndex) -> Iterator[tuple[str, bool]]:
