@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Literal, Union
 import numpy as np
 
 from edgeq.foreign import as_conversion_failed, quiet
-from edgeq.graphs.onnx_edit import with_weights_of_their_own
+from edgeq.graphs.onnx_edit import copied, with_weights_of_their_own
+from edgeq.graphs.weightless import with_weights
 from edgeq.graphs.weights_beside import written_beside
 from edgeq.limited.native_call import native_call
 
@@ -63,10 +64,16 @@ class Session:
 
 
 def ort_session(
-    model: Model, *, threads: int, optimize: bool = True, native_kernels: bool = False
+    model: Model,
+    *,
+    threads: int,
+    optimize: bool = True,
+    native_kernels: bool = False,
+    weights: "ModelProto | None" = None,
 ) -> Session:
     """Without `optimize` each operator runs by its own definition. `native_kernels` keeps the host's own integer kernels, for
-    a target that saturates like it. Raises whatever onnxruntime raises.
+    a target that saturates like it. `weights` has the values where `model` is weightless (weightless.py). Raises whatever
+    onnxruntime raises.
     """
     import onnxruntime as ort
 
@@ -76,12 +83,12 @@ def ort_session(
     elif not native_kernels and host_saturates():
         options.add_session_config_entry(_EXACT, "1")
         try:
-            return Session(_open(model, options))
+            return Session(_open(model, options, weights))
         except ort.capi.onnxruntime_pybind11_state.Fail as error:
             if _SHARED not in str(error):
                 raise
-            model = with_weights_of_their_own(_read(model))
-    return Session(_open(model, options))
+            model, weights = with_weights_of_their_own(_read(model, weights)), None
+    return Session(_open(model, options, weights))
 
 
 def optimized(model: Model, level: Literal["basic", "extended"], *, weights: bool = True) -> "ModelProto":
@@ -126,10 +133,10 @@ def _options(threads: int) -> "SessionOptions":
     return options
 
 
-def _open(model: Model, options: "SessionOptions") -> "InferenceSession":
+def _open(model: Model, options: "SessionOptions", weights: "ModelProto | None" = None) -> "InferenceSession":
     # Weights that are mapped stay so when their file has no name any more.
     with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
-        return _session(_content(model, Path(folder)), options)
+        return _session(_content(model, Path(folder), weights), options)
 
 
 def _session(content: str | bytes, options: "SessionOptions") -> "InferenceSession":
@@ -138,15 +145,15 @@ def _session(content: str | bytes, options: "SessionOptions") -> "InferenceSessi
     return native_call(lambda: ort.InferenceSession(content, options, providers=["CPUExecutionProvider"]))
 
 
-def _content(model: Model, folder: Path) -> str | bytes:
+def _content(model: Model, folder: Path, weights: "ModelProto | None" = None) -> str | bytes:
     """What onnxruntime opens: bytes, or a path; of a large model, in `folder`, with its weights in a file to be mapped."""
     if isinstance(model, bytes):
         return model
     with suppress(OSError):  # no room for it there, for one
-        beside = written_beside(Path(model) if isinstance(model, str) else model, folder)
+        beside = written_beside(Path(model) if isinstance(model, str) else model, folder, weights)
         if beside is not None:
             return str(beside)
-    return str(model) if isinstance(model, (str, Path)) else model.SerializeToString()
+    return str(model) if isinstance(model, (str, Path)) else _read(model, weights).SerializeToString()
 
 
 def _read_optimized(path: Path, weights: bool) -> "ModelProto":
@@ -160,12 +167,18 @@ def _read_optimized(path: Path, weights: bool) -> "ModelProto":
     return model
 
 
-def _read(model: Model) -> "ModelProto":
+def _read(model: Model, weights: "ModelProto | None") -> "ModelProto":
     import onnx
 
     if isinstance(model, bytes):
         return onnx.load_from_string(model)
-    return onnx.load(model) if isinstance(model, (str, Path)) else model
+    if isinstance(model, (str, Path)):
+        return onnx.load(model)
+    if weights is None:
+        return model
+    whole = copied(model)
+    with_weights(whole, weights)
+    return whole
 
 
 def _integer_product() -> "ModelProto":

@@ -4,6 +4,7 @@ Such a graph says of each large initializer its name, its type and its shape, an
 values of small constants only (shapes, axes, repeats), which stay.
 """
 
+import hashlib
 from typing import TYPE_CHECKING, TypeVar
 
 from .onnx_index import has_body
@@ -37,6 +38,27 @@ def weightless(model: "ModelProto") -> "ModelProto":
         else:
             added.CopyFrom(tensor)
     return copy
+
+
+def large_weights(model: "ModelProto") -> "dict[str, TensorProto]":
+    """By name, those whose values `weightless` leaves out."""
+    return {tensor.name: tensor for tensor in model.graph.initializer if is_large(tensor)}
+
+
+def with_weights(graph: "ModelProto", model: "ModelProto") -> None:
+    """Puts the values of `model` into `graph`, a weightless copy of it."""
+    stored = large_weights(model)
+    for tensor in graph.graph.initializer:
+        if tensor.name in stored:
+            tensor.raw_data = stored[tensor.name].raw_data
+
+
+def digest(model: "ModelProto") -> str:
+    """sha256 of the model, weights included."""
+    found = hashlib.sha256(weightless(model).SerializeToString())
+    for tensor in large_weights(model).values():
+        found.update(tensor.raw_data)
+    return found.hexdigest()
 
 
 def infer_shapes(model: "ModelProto") -> None:

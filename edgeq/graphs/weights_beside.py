@@ -5,12 +5,11 @@ tensors made of it, and what its kernels pack of these. Of a mapped file only th
 """
 
 import mmap
-from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Union
 
-from .weightless import is_large, weightless
+from .weightless import large_weights, weightless, with_weights
 from .weights_in_file import read_weightless
 
 if TYPE_CHECKING:
@@ -23,14 +22,20 @@ _ALIGNMENT = 4096  # of each weight in the file: a page, which is what can be ma
 _WEIGHTS, _GRAPH = "weights.bin", "model.onnx"
 
 
-def written_beside(model: Union["ModelProto", Path], folder: Path) -> Path | None:
+def written_beside(
+    model: Union["ModelProto", Path], folder: Path, weights: "ModelProto | None" = None
+) -> Path | None:
     """The path of the graph in `folder`; None where too few weights are raw bytes for it to be worth it, or some lie in
-    other files already. Raises OSError.
+    other files already. `model` may be weightless where `weights` has the values. Raises OSError.
     """
-    size = model.stat().st_size if isinstance(model, Path) else model.ByteSize()
-    if size < _WORTH_BYTES:
-        return None
-    graph = _of_file(model, folder) if isinstance(model, Path) else _of_model(model, folder)
+    file = folder / _WEIGHTS
+    if isinstance(model, Path):
+        graph = _of_file(model, file) if model.stat().st_size >= _WORTH_BYTES else None
+    else:
+        source = model if weights is None else weights
+        graph = weightless(model) if _is_worth_it(source) else None
+        if graph is not None:
+            move_weights(graph, source, file)
     if graph is None:
         return None
     path = folder / _GRAPH
@@ -38,50 +43,66 @@ def written_beside(model: Union["ModelProto", Path], folder: Path) -> Path | Non
     return path
 
 
-def _of_model(model: "ModelProto", folder: Path) -> "ModelProto | None":
-    if _are_elsewhere(model.graph.initializer):
-        return None
-    graph = weightless(model)
-    with (folder / _WEIGHTS).open("wb") as file:
-        for tensor, place in zip(model.graph.initializer, graph.graph.initializer, strict=True):
-            if is_large(tensor):
-                _add(tensor.raw_data, place, file)
-    return graph
+def save(graph: "ModelProto", weights: "ModelProto", path: Path, beside: Path) -> None:
+    """Writes `graph`, a weightless copy of `weights`, to `path`, its weights to `beside`, in or below the folder of `path`,
+    if that is worth it. Changes `graph`. Raises OSError.
+    """
+    for file in (path, beside):
+        file.parent.mkdir(parents=True, exist_ok=True)
+    if _is_worth_it(weights):
+        move_weights(graph, weights, beside, str(beside.relative_to(path.parent)))
+    else:
+        with_weights(graph, weights)
+    path.write_bytes(graph.SerializeToString())
 
 
-def _of_file(path: Path, folder: Path) -> "ModelProto | None":
+def move_weights(graph: "ModelProto", weights: "ModelProto", file: Path, location: str = _WEIGHTS) -> None:
+    """Writes the large weights of `weights` to `file`, and says in `graph` that they are at `location`. Raises OSError."""
+    stored = large_weights(weights)
+    file.unlink(missing_ok=True)  # a session may have mapped the one that was there
+    with file.open("wb") as out:
+        for tensor in graph.graph.initializer:
+            if tensor.name in stored:
+                _add(stored[tensor.name].raw_data, tensor, out, location)
+
+
+def _is_worth_it(model: "ModelProto") -> bool:
+    return int(model.ByteSize()) >= _WORTH_BYTES and not any(map(_is_elsewhere, model.graph.initializer))
+
+
+def _of_file(path: Path, file: Path) -> "ModelProto | None":
     graph = read_weightless(path)
-    large = [t for t in graph.graph.initializer if t.data_location == t.EXTERNAL]
+    large = [tensor for tensor in graph.graph.initializer if _is_elsewhere(tensor)]
     if any(_entries(tensor)["location"] != path.name for tensor in large):
         return None
     with (
         path.open("rb") as source,
         closing(mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ)) as content,
-        (folder / _WEIGHTS).open("wb") as file,
+        file.open("wb") as out,
         memoryview(content) as whole,
     ):
         for tensor in large:
             entries = _entries(tensor)
             start = int(entries["offset"])
             with whole[start : start + int(entries["length"])] as values:
-                _add(values, tensor, file)
+                _add(values, tensor, out, _WEIGHTS)
     return graph
 
 
-def _are_elsewhere(tensors: "Iterable[TensorProto]") -> bool:
-    return any(tensor.data_location == tensor.EXTERNAL for tensor in tensors)
+def _is_elsewhere(tensor: "TensorProto") -> bool:
+    return bool(tensor.data_location == tensor.EXTERNAL)
 
 
 def _entries(tensor: "TensorProto") -> dict[str, str]:
     return {"location": "", **{entry.key: entry.value for entry in tensor.external_data}}
 
 
-def _add(values: bytes | memoryview, tensor: "TensorProto", file: BinaryIO) -> None:
+def _add(values: bytes | memoryview, tensor: "TensorProto", file: BinaryIO, location: str) -> None:
     """Appends `values` to `file`, and says in `tensor` where they are."""
     file.seek(-(-file.tell() // _ALIGNMENT) * _ALIGNMENT)
     tensor.data_location = tensor.EXTERNAL
-    del tensor.external_data[:]
-    place = {"location": _WEIGHTS, "offset": file.tell(), "length": len(values)}
+    tensor.ClearField("external_data")
+    place = {"location": location, "offset": file.tell(), "length": len(values)}
     for key, value in place.items():
         tensor.external_data.add(key=key, value=str(value))
     file.write(values)

@@ -13,6 +13,7 @@ from edgeq.foreign import as_conversion_failed, quiet
 from edgeq.graphs.ort_session import ort_session
 from edgeq.graphs.stages import ending_at
 from edgeq.graphs.tflite_session import feed, interpreter_of
+from edgeq.graphs.weightless import weightless
 from edgeq.limited.native_call import native_call
 from edgeq.nouns.tensor import Affine, TensorSpec
 from edgeq.quantize.closed_loop import SequencePart, outputs_of
@@ -114,7 +115,7 @@ def values_of(
         quiet(),
         as_conversion_failed("onnxruntime does not load the graph with its inner tensors as outputs"),
     ):
-        session = ort_session(ending_at(model, tensors), threads=threads)
+        session = ort_session(ending_at(weightless(model), tensors), threads=threads, weights=model)
     inputs = [i.name for i in session.get_inputs()]
     for i in range(samples.count):
         with as_conversion_failed("the graph does not run on a calibration sample"):

@@ -8,7 +8,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from edgeq.errors import ConversionFailed
-from edgeq.graphs.weightless import LARGE_BYTES, infer_shapes, weightless
+from edgeq.graphs.onnx_edit import copied
+from edgeq.graphs.weightless import LARGE_BYTES, digest, infer_shapes, weightless
 from edgeq.graphs.weights_in_file import read_weightless
 from tests.quantize.networks import model_of
 
@@ -49,6 +50,17 @@ def test_shapes_are_inferred_as_onnx_does_and_weights_stay(network: onnx.ModelPr
     infer_shapes(network)
     assert network == expected
     assert "n" in {v.name for v in network.graph.node[3].attribute[0].g.value_info}
+
+
+def test_the_digest_is_of_graph_and_weights(network: onnx.ModelProto) -> None:
+    before = digest(network)
+    assert digest(copied(network)) == before
+    network.graph.initializer[0].raw_data = (WEIGHTS + 1).tobytes()
+    assert digest(network) != before
+    network.graph.initializer[0].raw_data = WEIGHTS.tobytes()
+    assert digest(network) == before
+    network.graph.node[0].name = "other"
+    assert digest(network) != before
 
 
 def test_what_is_read_of_a_file_says_where_its_weights_lie(network: onnx.ModelProto, tmp_path: Path) -> None:

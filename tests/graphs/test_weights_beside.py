@@ -10,6 +10,7 @@ from onnx import numpy_helper
 
 from edgeq.graphs.onnx_edit import copied
 from edgeq.graphs.ort_session import optimized, ort_session
+from edgeq.graphs.weightless import weightless
 from edgeq.graphs.weights_beside import written_beside
 from tests.quantize.networks import model_of
 
@@ -52,6 +53,20 @@ def test_a_large_model_gives_what_its_bytes_give(
     expected = ort_session(large.SerializeToString(), threads=1, optimize=optimize).run(None, {"x": X})
     found = ort_session(form, threads=1, optimize=optimize).run(None, {"x": X})
     assert np.array_equal(found[0], expected[0])
+
+
+@pytest.mark.parametrize("size", [1500, 200])
+def test_a_weightless_graph_is_given_the_weights_of_a_model(size: int) -> None:
+    weights = numpy_helper.from_array(np.full((size, size), 0.5, np.float32), "w")
+    model = model_of(
+        [onnx.helper.make_node("MatMul", ["x", "w"], ["y"])],
+        [weights],
+        [("x", (1, size))],
+        [("y", (1, size))],
+    )
+    session = ort_session(weightless(model), threads=1, weights=model)
+    found = session.run(None, {"x": np.ones((1, size), np.float32)})
+    np.testing.assert_allclose(found[0], np.full((1, size), 0.5 * size))
 
 
 def test_an_optimized_graph_has_its_weights_again(large: onnx.ModelProto) -> None:

@@ -23,6 +23,7 @@ import numpy.typing as npt
 from edgeq.foreign import as_conversion_failed
 from edgeq.graphs.tflite import read_tflite
 from edgeq.graphs.tflite_session import feed, interpreter_of
+from edgeq.graphs.weightless import digest
 from edgeq.limited.native_call import native_call
 from edgeq.quantize.calibration.array_cache import NO_CACHE, ArrayCache
 from edgeq.quantize.calibration.calibrators import AUTO, calibrator_named, percentile
@@ -108,7 +109,7 @@ def calibrate_onnx(
 
     A tensor that only a foldable Relu or Clip reads gets the statistics of that one's output.
     """
-    facts = _facts("onnxruntime", model.SerializeToString(), samples, histogram, threads)
+    facts = _facts("onnxruntime", digest(model), samples, histogram, threads)
 
     def run() -> tuple[dict[str, TensorStats], int]:
         per_sample = values_per_sample(samples.count) if histogram else 0
@@ -138,7 +139,9 @@ def calibrate_tflite(
     cache: ArrayCache = NO_CACHE,
 ) -> Calibration:
     """Of all float activations of a .tflite file, by name."""
-    facts = _facts("ai-edge-litert", path.read_bytes(), samples, histogram, threads)
+    facts = _facts(
+        "ai-edge-litert", hashlib.sha256(path.read_bytes()).hexdigest(), samples, histogram, threads
+    )
 
     def run() -> tuple[dict[str, TensorStats], int]:
         interpreter = interpreter_of(path, threads, keep_all=True)
@@ -213,12 +216,12 @@ def _cached_or(
     return Calibration(*found, model=facts["model"])
 
 
-def _facts(runtime: str, model: bytes, samples: SamplesLike, histogram: bool, threads: int) -> dict[str, Any]:
+def _facts(runtime: str, model: str, samples: SamplesLike, histogram: bool, threads: int) -> dict[str, Any]:
     """All that the statistics depend on; sums of floats depend on the runtime and on how work is divided."""
     return {
         "what": "tensor_stats",
         "format": FORMAT,
-        "model": hashlib.sha256(model).hexdigest(),
+        "model": model,
         "samples": samples.sha256,
         "count": samples.count,
         "histogram": histogram,

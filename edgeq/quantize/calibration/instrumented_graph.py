@@ -17,6 +17,7 @@ from edgeq.graphs.op_sets import ACTIVATIONS
 from edgeq.graphs.ort_session import Session, ort_session
 from edgeq.graphs.stages import ending_at
 from edgeq.graphs.unfoldable_activations import unfoldable_activations
+from edgeq.graphs.weightless import weightless
 from edgeq.quantize.calibration.tensor_stats import SampleStats, stats_of_sample, stride
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class InstrumentedGraph:
         reduced = [(k, name) for k, name in enumerate(self.tensors) if name not in self._whole]
         graph = _with_reductions(self._model, reduced, self._sizes, self._whole, self._per_sample)
         with as_conversion_failed("onnxruntime does not load the float graph for calibration"):
-            return ort_session(graph, threads=self._threads)
+            return ort_session(graph, threads=self._threads, weights=self._model)
 
 
 def folded_inputs(model: "ModelProto") -> dict[str, str]:
@@ -141,12 +142,12 @@ def _with_reductions(
     whole: set[str],
     per_sample: int,
 ) -> "ModelProto":
-    """A copy whose outputs are edgeq_<low|high|energy|size|values>_<k> for (k, name) of `reduced`, and `whole` as they
+    """A weightless copy whose outputs are edgeq_<low|high|energy|size|values>_<k> for (k, name) of `reduced`, and `whole` as they
     are; sizes only where they are open.
     """
     import onnx
 
-    copy = ending_at(model, ())
+    copy = ending_at(weightless(model), ())
     graph = copy.graph
     reductions = _Reductions(graph)
     for k, name in reduced:

@@ -38,16 +38,15 @@ def float_runner(path: Path, format: str, threads: int, samples: SamplesLike) ->
     """Of a float file. Compares on the first of `samples`. Raises what run_model.load does, and ConversionFailed where the
     model does not run.
     """
-    optimised = load(path, format, threads)
     if format != "onnx":
-        return FloatRunner(optimised)
+        return FloatRunner(load(path, format, threads))
     few = [samples[i] for i in range(min(samples.count, _SAMPLES))]
+    # One session after the other: each holds the weights.
     try:
-        defined = load(path, format, threads, unoptimized=True)
-        with as_conversion_failed("the graph does not run by definition"):
-            expected = [defined(arrays) for arrays in few]
+        expected = _by_definition(path, threads, few)
     except ConversionFailed:  # some operators have a kernel in the optimised graph alone
-        return FloatRunner(optimised)
+        return FloatRunner(load(path, format, threads))
+    optimised = load(path, format, threads)
     with as_conversion_failed("the model does not run on this host's runtime"):
         got = [optimised(arrays) for arrays in few]
         if not _differ(expected, got):
@@ -55,12 +54,18 @@ def float_runner(path: Path, format: str, threads: int, samples: SamplesLike) ->
         again = [optimised(arrays) for arrays in few]
     if _differ(got, again):  # it draws random numbers
         return FloatRunner(optimised)
-    with as_conversion_failed("the graph does not run by definition"):
-        perturbed = [defined(arrays) for arrays in _perturbed(few)]
+    perturbed = _by_definition(path, threads, _perturbed(few))
     differs_db = _worst_db(expected, got)
     if _differ(expected, perturbed) and _worst_db(expected, perturbed) < differs_db + _FAULT_MARGIN_DB:
         return FloatRunner(optimised)  # noise itself decides as much, as which of two equal boxes is first
-    return FloatRunner(defined, differs_db)
+    return FloatRunner(load(path, format, threads, unoptimized=True), differs_db)
+
+
+def _by_definition(path: Path, threads: int, samples: list[tuple[Array, ...]]) -> list[tuple[Array, ...]]:
+    """The outputs of each sample. Raises ConversionFailed."""
+    defined = load(path, "onnx", threads, unoptimized=True)
+    with as_conversion_failed("the graph does not run by definition"):
+        return [defined(arrays) for arrays in samples]
 
 
 def _perturbed(samples: list[tuple[Array, ...]]) -> list[tuple[Array, ...]]:

@@ -16,6 +16,8 @@ from edgeq.graphs.onnx_edit import copied
 from edgeq.graphs.onnx_index import index_of
 from edgeq.graphs.onnx_io import read_onnx
 from edgeq.graphs.stages import ending_at
+from edgeq.graphs.weightless import weightless
+from edgeq.graphs.weights_beside import save
 from edgeq.quantize.calibration.array_cache import NO_CACHE, ArrayCache
 from edgeq.quantize.calibration.tensor_stats import Range
 from edgeq.quantize.evaluate.evaluator import SCRATCH, Evaluator, file_evaluator
@@ -50,7 +52,7 @@ class Trial(Protocol):
 
 class OnnxTrial:
     """`emit` quantizes `model` into `path`, which for MobileNetV2 takes as long as 200 inferences. Both files end at
-    the pre-softmax outputs (pre_softmax_outputs.py).
+    the pre-softmax outputs (pre_softmax_outputs.py); the weights of large ones lie beside them, in the scratch folder.
     """
 
     def __init__(self, model: "onnx.ModelProto", emit: Write, path: Path) -> None:
@@ -58,15 +60,17 @@ class OnnxTrial:
         self._float_path = path.parent / SCRATCH / "float.onnx"
         self._outputs = pre_softmax_of(model)
         self._patchable: PatchableQdq | None = None
-        self._save(ending_at(model, tensors_in(model, self._outputs)), self._float_path)
+        self._save(ending_at(weightless(model), tensors_in(model, self._outputs)), model, self._float_path)
 
     def write(self, ranges: dict[str, Range]) -> None:
         if self._patchable is None:
             self._emit(ranges)
             emitted = read_onnx(self.path)
-            cut = ending_at(emitted, tensors_in(emitted, self._outputs))
+            cut = ending_at(weightless(emitted), tensors_in(emitted, self._outputs))
+            self._save(cut, emitted, self.path)  # with it the weights, which stay where they are
             self._patchable = PatchableQdq(cut, ranges)
-        self._save(self._patchable.with_ranges(ranges), self.path)
+        with as_conversion_failed(f"cannot write {self.path.name}"):
+            self.path.write_bytes(self._patchable.with_ranges(ranges).SerializeToString())
 
     def evaluator(
         self, samples: Subset, threads: int, model: str = "", cache: ArrayCache = NO_CACHE
@@ -76,13 +80,10 @@ class OnnxTrial:
     def single(self) -> tuple[str, ...]:
         return () if self._patchable is None else self._patchable.tensors
 
-    @staticmethod
-    def _save(model: "onnx.ModelProto", path: Path) -> None:
-        import onnx
-
-        path.parent.mkdir(parents=True, exist_ok=True)
+    def _save(self, graph: "onnx.ModelProto", weights: "onnx.ModelProto", path: Path) -> None:
+        beside = self.path.parent / SCRATCH / f"{path.stem}.weights"
         with as_conversion_failed(f"cannot write {path.name}"):
-            onnx.save(model, str(path))
+            save(graph, weights, path, beside)
 
 
 class TfliteTrial:

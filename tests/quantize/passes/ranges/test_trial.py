@@ -8,9 +8,11 @@ from edgeq.graphs.float_graph import read
 from edgeq.nouns.plan import Scheme
 from edgeq.quantize.backends.ort import qdq
 from edgeq.quantize.calibration.calibrate import calibrate_onnx, ranges_of
-from edgeq.quantize.passes.ranges.trial import PatchableQdq
+from edgeq.quantize.evaluate.evaluator import SCRATCH
+from edgeq.quantize.passes.ranges.trial import OnnxTrial, PatchableQdq
 from edgeq.quantize.run_model import load
-from tests.quantize.networks import Rows, images, residual
+from edgeq.quantize.samples import split_of
+from tests.quantize.networks import Rows, images, model_of, residual
 
 
 def emitted(model, path, scheme, ranges):
@@ -51,3 +53,30 @@ def test_the_same_ranges_change_nothing(tmp_path):
     ranges = ranges_of(calibrate_onnx(model, Rows(images(5)), False), "minmax")
     file = emitted(model, tmp_path / "q.onnx", Scheme("uint8", "int8", True), ranges)
     assert PatchableQdq(file, ranges).with_ranges(ranges) == file
+
+
+def test_the_weights_of_a_large_network_are_written_once_beside_the_files_that_are_tried(tmp_path):
+    weights = np.random.default_rng(0).normal(0, 0.1, (2, 3000, 3000)).astype(np.float32)
+    nodes = [
+        onnx.helper.make_node("MatMul", ["x", "w0"], ["h"], name="first"),
+        onnx.helper.make_node("MatMul", ["h", "w1"], ["y"], name="second"),
+    ]
+    stored = [onnx.numpy_helper.from_array(w, f"w{k}") for k, w in enumerate(weights)]
+    onnx.save(model_of(nodes, stored, [("x", (1, 3000))], [("y", (1, 3000))]), str(tmp_path / "net.onnx"))
+    model, out = read(tmp_path / "net.onnx"), tmp_path / "tried" / "model.onnx"
+    rows = Rows(np.random.default_rng(1).normal(size=(4, 3000)).astype(np.float32))
+    seen = calibrate_onnx(model, rows, True)
+    trial = OnnxTrial(model, lambda ranges: emitted(model, out, Scheme("uint8", "int8", True), ranges), out)
+    out.parent.mkdir(exist_ok=True)
+    evaluator = trial.evaluator(split_of(rows).choose, threads=1)
+    noise = {}
+    for way in ("minmax", "mse", "minmax"):
+        trial.write(ranges_of(seen, way))
+        assert out.stat().st_size < 100_000
+        noise.setdefault(way, []).append(evaluator.sqnr_db(out))
+    assert noise["minmax"][0] == noise["minmax"][1] != noise["mse"][0]
+    assert noise["minmax"][0] > 25
+    assert sorted(f.name for f in (out.parent / SCRATCH).glob("*.weights")) == [
+        "float.weights",
+        "model.weights",
+    ]
