@@ -150,7 +150,7 @@ def _emit(
         as_conversion_failed("onnxruntime's quantizer refused the graph", "deploy with --recipe float"),
     ):
         quantizer = QDQQuantizer(
-            copied(model),
+            _to_quantize(model),
             scheme.per_channel,
             scheme.reduce_range,
             types[scheme.weights],
@@ -170,6 +170,15 @@ def _emit(
     moved = tuple(integer_moves(quantized, made)) if move_ops_in_int8 else ()
     write_onnx(quantized, out)
     return moved
+
+
+def _to_quantize(model: "onnx.ModelProto") -> "onnx.ModelProto":
+    """A copy that says that its shapes are inferred: else onnxruntime copies it, writes it and reads it again for that."""
+    from onnxruntime.quantization.quant_utils import add_infer_metadata
+
+    copy = copied(model)
+    add_infer_metadata(copy)
+    return copy
 
 
 def _overrides(
