@@ -17,8 +17,11 @@ _RECURRENT = ("LSTM", "GRU", "RNN")
 
 @dataclass(frozen=True)
 class Product:
-    """Each of `groups` multiplies `columns` columns of `length` values by `rows` rows of weights, in one run of the model."""
+    """Each of `groups` multiplies `columns` columns of `length` values by `rows` rows of weights, in one run of the model. `name` is
+    the node's (ONNX), or that of the operator's output (TFLite).
+    """
 
+    name: str
     groups: int
     rows: int
     length: int
@@ -39,7 +42,7 @@ def onnx_products(model: "onnx.ModelProto") -> Iterator[Product]:
         else:
             transposed = node.op_type == "Gemm" and attributes(node).get("transB", 0)
             length = weight[-1] if transposed else weight[-2] if len(weight) > 1 else weight[0]
-        yield _product(macs_of(node, shapes), prod(weight), length, groups)
+        yield _product(node.name, macs_of(node, shapes), prod(weight), length, groups)
 
 
 def tflite_products(path: Path) -> Iterator[Product]:
@@ -47,14 +50,15 @@ def tflite_products(path: Path) -> Iterator[Product]:
         if not op.constant:
             continue
         if op.own == "DEPTHWISE_CONV_2D":  # weights are [1, height, width, out]
-            yield _product(op.macs, prod(op.weight), prod(op.weight[:-1]), op.weight[-1])
+            yield _product(op.out, op.macs, prod(op.weight), prod(op.weight[:-1]), op.weight[-1])
         elif op.own == "TRANSPOSE_CONV":  # [out, height, width, in]
-            yield _product(op.macs, prod(op.weight), op.weight[-1], 1)
+            yield _product(op.out, op.macs, prod(op.weight), op.weight[-1], 1)
         else:
             length = op.weight[-2] if op.own == "BATCH_MATMUL" else prod(op.weight[1:])
-            yield _product(op.macs, prod(op.weight), length, 1)
+            yield _product(op.out, op.macs, prod(op.weight), length, 1)
 
 
-def _product(macs: int, weights: int, length: int, groups: int) -> Product:
+def _product(name: str, macs: int, weights: int, length: int, groups: int) -> Product:
     length = max(length, 1)
-    return Product(groups, max(weights // (length * groups), 1), length, max(macs // max(weights, 1), 1))
+    rows, columns = max(weights // (length * groups), 1), max(macs // max(weights, 1), 1)
+    return Product(name, groups, rows, length, columns)

@@ -1,7 +1,7 @@
 """What the next --effort would have taken: what this one took, and the work that is counted to be more.
 
 Counted are runs of the network on a sample, at the seconds that one took when the gate judged; files that are written and
-loaded, by their weights; and multiply-accumulates of matrices, which fitting a layer takes (passes/fit/least_squares.py).
+loaded, by their weights; and what fitting the layers takes (fit_time.py).
 """
 
 from collections.abc import Collection, Sequence
@@ -12,15 +12,14 @@ from edgeq.graphs.products import Product, onnx_products, tflite_products
 from edgeq.nouns.effort import NextEffort
 from edgeq.nouns.passes import OFF, StepCost
 from edgeq.quantize.effort import EFFORTS, GAINS, Effort, effort_after
+from edgeq.quantize.fit_time import fit_seconds
 from edgeq.quantize.quantization import Quantization
 
 _SPLIT = 256  # samples that passes learn from and check by, at most
 _TRIED = 64  # samples that equalization and the search for a few layers in float run, at most
 _FEW_FILES = 6  # that this search tries
-# Of a matrix of moments [k, k] and rows of k weights: solved for up to four ridges, and decomposed twice to round.
-_CUBES, _SQUARES = 2.0, 6.0
-# On one core with AVX2. A run is timed, but for one whose verdict was cached.
-_MATRIX_S, _RUN_S, _WEIGHT_S, _LAYER_S = 5e-11, 5e-11, 1e-7, 0.02
+# Of one core: a multiply-accumulate of a run that was not timed, because its verdict was cached, and a weight of a file.
+_RUN_S, _WEIGHT_S = 3e-11, 1e-7
 _EQUALIZE, _FIT, _MIXED = "equalize", "fit", "mixed"
 
 
@@ -40,20 +39,14 @@ class Counted:
 
 @dataclass(frozen=True)
 class Work:
-    """`runs` of the network on a sample, `files` written and loaded, `layers` fitted, `macs` of the matrices for that."""
+    """`runs` of the network on a sample, `files` written and loaded, and the `seconds` of fitting layers."""
 
     runs: float = 0.0
     files: float = 0.0
-    layers: float = 0.0
-    macs: float = 0.0
+    seconds: float = 0.0
 
     def __add__(self, other: "Work") -> "Work":
-        return Work(
-            self.runs + other.runs,
-            self.files + other.files,
-            self.layers + other.layers,
-            self.macs + other.macs,
-        )
+        return Work(self.runs + other.runs, self.files + other.files, self.seconds + other.seconds)
 
 
 def next_effort(
@@ -80,12 +73,7 @@ def seconds_of(
     judging = sum(cost.cpu_seconds for cost in costs if cost.step == "judge")
     run = max(judging / max(counted.judged, 1), counted.macs * _RUN_S)
     work = work_of(effort, counted, off)
-    return (
-        work.runs * run
-        + work.files * counted.weights * _WEIGHT_S
-        + work.layers * _LAYER_S
-        + work.macs * _MATRIX_S
-    )
+    return work.runs * run + work.files * counted.weights * _WEIGHT_S + work.seconds
 
 
 def work_of(effort: Effort, counted: Counted, off: Collection[str] = ()) -> Work:
@@ -107,16 +95,9 @@ def work_of(effort: Effort, counted: Counted, off: Collection[str] = ()) -> Work
 
 
 def _fit(effort: Effort, counted: Counted, samples: float) -> Work:
-    macs = sum(_matrices(product, samples, effort) for product in counted.products)
-    return Work(2 * samples, 1, effort.fitted * len(counted.products), effort.fitted * macs)
-
-
-def _matrices(product: Product, samples: float, effort: Effort) -> float:
-    """Of one layer: two matrices of moments of each block, and the solutions for its rows."""
-    block = min(effort.block or product.length, product.length)
-    blocks = product.groups * product.length / block
-    columns = min(samples * product.columns, effort.columns * block)
-    return blocks * block**2 * (2 * columns + _CUBES * block + _SQUARES * product.rows)
+    """Biases alone take the runs; the time of these is part of a layer's that is fitted."""
+    seconds = sum(fit_seconds(p, samples, effort.columns, effort.block) for p in counted.products)
+    return Work(2 * samples * (1 - effort.fitted), 1, effort.fitted * seconds)
 
 
 def _counted(q: Quantization, calibrate: int, judged: int) -> Counted:
