@@ -1,7 +1,6 @@
 """What a person sees while a command runs, or the one JSON document that a program gets instead.
 
-Hands each event and result to the sentence or table that edgeq/report/formats has for it; draws progress on stderr, and only where
-somebody watches.
+Hands each event and result to the sentence or table that edgeq/report/formats has for it, and progress to bars.py.
 """
 
 import contextlib
@@ -11,19 +10,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Literal, Protocol, TypeVar
 
 from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook, RenderResult
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    ProgressColumn,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
-from rich.progress import Progress as Bars
 from rich.segment import Segment
 
+from edgeq.cli.bars import Bars
 from edgeq.cli.options import asks_password
-from edgeq.cli.printable import echo, echo_json, printable
+from edgeq.cli.printable import echo_json, printable
 from edgeq.encodable import encodable
 from edgeq.nouns.data import DataUse
 from edgeq.nouns.delivery import Destination
@@ -48,7 +39,7 @@ class Screen:
         self._as_json = as_json
         self._in_full = in_full
         self._console = page()
-        self._bars = _Bars()
+        self._bars = Bars(Console(stderr=True, color_system=_colors()))
         self._held: list[object] = []
 
     def tell(self, event: object) -> None:
@@ -145,45 +136,3 @@ class _Printable:
                 if segment.control
                 else Segment(encodable(printable(segment.text), console.encoding), segment.style)
             )
-
-
-class _Bars:
-    """One bar at a time on stderr, gone when its stage is done; where that is no terminal, a line as each stage begins."""
-
-    def __init__(self) -> None:
-        self._console = Console(stderr=True, color_system=_colors())
-        self._bars: Bars | None = None
-        self._step: tuple[str, str] | None = None
-        self._announced = ""
-
-    def draw(self, progress: Progress) -> None:
-        if not self._console.is_terminal:
-            self._announce(progress)
-            return
-        if self._step != (progress.step, progress.unit):
-            self.clear()
-            self._bars = Bars(*_columns(progress.unit), console=self._console, transient=True)
-            self._bars.add_task(progress.step, total=progress.total)
-            self._bars.start()
-            self._step = (progress.step, progress.unit)
-        if self._bars is not None:
-            self._bars.update(self._bars.task_ids[0], completed=progress.done, total=progress.total)
-
-    def _announce(self, progress: Progress) -> None:
-        if progress.step == self._announced:
-            return
-        self._announced = progress.step
-        longest = f", at most {progress.total:g} s" if progress.unit == "s" and progress.total else ""
-        echo(f"{'working':<10}{progress.step}{longest}", err=True)
-
-    def clear(self) -> None:
-        if self._bars is not None:
-            self._bars.stop()
-        self._bars, self._step = None, None
-
-
-def _columns(unit: str) -> tuple[ProgressColumn, ...]:
-    name = TextColumn("{task.description:<10}")
-    if unit == "B":
-        return name, BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()
-    return name, BarColumn(), TimeRemainingColumn()

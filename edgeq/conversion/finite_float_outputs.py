@@ -54,11 +54,12 @@ def _float_outputs(
 
     format = "onnx" if "onnx" in model.files else next(iter(model.files))
     runner = load(Path(model.files[format]), format, threads)
+    progress = shares(tell)
     for i in range(samples.count):
         with as_conversion_failed("the model does not run on this host's runtime"):
             outputs = runner(samples[i])
         yield outputs
-        shares(tell)("run the float model", (i + 1) / samples.count)
+        progress("run the float model", (i + 1) / samples.count)
 
 
 def _non_finite_samples(samples: "SamplesLike", of_each: "Iterator[Sequence[np.ndarray]]") -> dict[str, str]:

@@ -21,36 +21,47 @@ from edgeq.nouns.progress import Note
 from edgeq.report.formats.short_names import short_name
 from edgeq.request.option import parsed
 from edgeq.request.tell import Tell, shares
+from edgeq.request.time_left import TimeLeft
 
 if TYPE_CHECKING:  # they import numpy
     from edgeq.quantize.evaluate.gate import Gate
     from edgeq.quantize.make import Made
+    from edgeq.quantize.options import Options
 
 
 def make_candidates(
-    job: ConversionJob, model: Model, plan: Plan, split: SampleSplit, gate: "Gate", work: Path, tell: Tell
+    job: ConversionJob,
+    model: Model,
+    plan: Plan,
+    split: SampleSplit,
+    gate: "Gate",
+    work: Path,
+    tell: Tell,
+    times: TimeLeft,
 ) -> "tuple[Plan, tuple[Made, ...]]":
     """Every candidate, built and judged, and the plan with the fallbacks that it took. Raises GateFailed when no quantized
     candidate is close enough to float.
     """
     from edgeq.quantize.make import make
-    from edgeq.quantize.options import Options
 
-    options = parsed(job.request, Options, threads=job.target.threads, cache=cache.folder() / "calibration")
+    options = _options(job)
 
     def built(candidate: CandidatePlan) -> "Made":
-        with as_conversion_failed(_not_built(candidate), _remedy(candidate)):
-            one = make(
-                candidate,
-                model,
-                split.calibration,
-                split.heldout,
-                same_samples=split.same_samples,
-                gate=gate,
-                workdir=work,
-                progress=shares(tell, candidate.id),
-                options=options,
-            )
+        try:
+            with as_conversion_failed(_not_built(candidate), _remedy(candidate)):
+                one = make(
+                    candidate,
+                    model,
+                    split.calibration,
+                    split.heldout,
+                    same_samples=split.same_samples,
+                    gate=gate,
+                    workdir=work,
+                    progress=shares(tell, candidate.id, times),
+                    options=options,
+                )
+        finally:
+            times.over(candidate.id)
         tell(one.fidelity)
         if one.few_float is not None:
             tell(Note(f"{one.few_float.plan.id} is also raced: {one.few_float.plan.reason}", detail=True))
@@ -72,6 +83,22 @@ def make_candidates(
     _require_gate(plan, tuple(one.fidelity for one in made), job.request.recipe)
     tell(effort_spent(options.effort, tuple(one.fidelity for one in made)))
     return plan, tuple(made)
+
+
+def time_left(job: ConversionJob, model: Model, plan: Plan, split: SampleSplit) -> TimeLeft:
+    """With the steps that are planned. `split` has no calibration samples where there is nothing to calibrate."""
+    from edgeq.quantize.counted import counted
+    from edgeq.quantize.timetable import planned_seconds
+
+    calibrate = split.calibration.count if split.calibration is not None else 0
+    work = counted(model, calibrate, split.heldout.count)
+    return TimeLeft(planned_seconds(plan.candidates, work, _options(job)))
+
+
+def _options(job: ConversionJob) -> "Options":
+    from edgeq.quantize.options import Options
+
+    return parsed(job.request, Options, threads=job.target.threads, cache=cache.folder() / "calibration")
 
 
 def _tell_of_saturation(one: "Made", target: str, tell: Tell) -> None:

@@ -8,12 +8,17 @@ from .record import Record
 
 @dataclass(frozen=True)
 class Progress(Record):
-    """`done` of `total` in `unit` ("B", "s", "samples" ...); total None: how long is not known."""
+    """`done` of `total` in `unit` ("B", "s", "samples" ...; "" where `done` is a share); total None: how long is not known.
+    `left_s`: the seconds that the step still takes, and `all_left_s` those of all that are planned, as estimated; None where
+    that cannot be told.
+    """
 
     step: str
     done: float
     total: Optional[float]
     unit: str
+    left_s: Optional[float] = None
+    all_left_s: Optional[float] = None
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,10 @@ from edgeq.quantize import pipelines
 from edgeq.quantize.audit import float_layers, kernels
 from edgeq.quantize.backends.litert.kernels import oldest_version
 from edgeq.quantize.calibration.array_cache import ArrayCache
+from edgeq.quantize.counted import counted as counted_of
 from edgeq.quantize.evaluate import evaluator
 from edgeq.quantize.evaluate.gate import Gate, cannot_pass_with
+from edgeq.quantize.evaluate.judge import STAGE as JUDGE_STAGE
 from edgeq.quantize.evaluate.judge import float_reference, judge
 from edgeq.quantize.evaluate.verdict_cache import VerdictCache, verdict_cache
 from edgeq.quantize.next_effort import next_effort
@@ -110,7 +112,7 @@ def make(
         else:
             made = replace(made, fidelity=_with_costs(made.fidelity, few, context, started))
         context.path.write_bytes(plain)
-    made = replace(made, fidelity=_with_next_effort(made, q, calibration, heldout, options))
+    made = replace(made, fidelity=_with_next_effort(made, q, model, context))
     for scratch in _SCRATCH:
         shutil.rmtree(folder / scratch, ignore_errors=True)
     return made
@@ -153,6 +155,7 @@ def _context(
     )
 
     def judged(progress: Progress) -> Fidelity:
+        progress(JUDGE_STAGE, 0.0)
         return judge(
             candidate.id,
             load(path, candidate.format, threads, native_kernels=candidate.pairs_saturate),
@@ -221,6 +224,7 @@ def _moved(path: Path, q: Quantization) -> Path:
 def _made(q: Quantization, path: Path, model: Model, context: Context, started: float) -> Made:
     """The finished candidate at `path`."""
     candidate = q.candidate
+    context.progress("read the runtime's graph", 0.0)
     with context.stopwatch.step(_AUDIT):
         fidelity = _judged(_audited(q, path, context.verdicts), q, path)
         shapes: Shapes = model.varied.largest if model.varied else OPEN_SHAPES
@@ -266,12 +270,13 @@ def _with_costs(fidelity: Fidelity, q: Quantization, context: Context, started: 
     return replace(fidelity, seconds=seconds, costs=(*fidelity.costs, *costs))
 
 
-def _with_next_effort(
-    made: Made, q: Quantization, calibration: SamplesLike | None, heldout: SamplesLike, options: Options
-) -> Fidelity:
+def _with_next_effort(made: Made, q: Quantization, model: Model, context: Context) -> Fidelity:
     costs = (*made.fidelity.costs, *(made.few_float.fidelity.costs if made.few_float else ()))
-    count = calibration.count if calibration is not None else 0
-    return replace(made.fidelity, next_effort=next_effort(q, options.effort, costs, count, heldout.count))
+    calibrate = context.samples.count if context.samples is not None else 0
+    following = next_effort(
+        q, context.options.effort, costs, lambda: counted_of(model, calibrate, context.heldout.count)
+    )
+    return replace(made.fidelity, next_effort=following)
 
 
 def _changes(q: Quantization) -> tuple[AppliedChange, ...]:

@@ -4,13 +4,12 @@ Counted are runs of the network on a sample, at the seconds that one took when t
 loaded, by their weights; and what fitting the layers takes (fit_time.py).
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from edgeq.graphs.macs import heavy_operators, onnx_macs
-from edgeq.graphs.products import Product, onnx_products, tflite_products
 from edgeq.nouns.effort import NextEffort
 from edgeq.nouns.passes import OFF, StepCost
+from edgeq.quantize.counted import Counted
 from edgeq.quantize.effort import EFFORTS, GAINS, Effort, effort_after
 from edgeq.quantize.fit_time import fit_seconds
 from edgeq.quantize.quantization import Quantization
@@ -21,20 +20,6 @@ _FEW_FILES = 6  # that this search tries
 # Of one core: a multiply-accumulate of a run that was not timed, because its verdict was cached, and a weight of a file.
 _RUN_S, _WEIGHT_S = 3e-11, 1e-7
 _EQUALIZE, _FIT, _MIXED = "equalize", "fit", "mixed"
-
-
-@dataclass(frozen=True)
-class Counted:
-    """`macs` of one run of the network, its products, and how many samples calibrate and are judged."""
-
-    macs: int
-    products: tuple[Product, ...]
-    calibrate: int
-    judged: int
-
-    @property
-    def weights(self) -> int:
-        return sum(p.groups * p.rows * p.length for p in self.products)
 
 
 @dataclass(frozen=True)
@@ -50,13 +35,13 @@ class Work:
 
 
 def next_effort(
-    q: Quantization, effort: str, costs: Sequence[StepCost], calibrate: int, judged: int
+    q: Quantization, effort: str, costs: Sequence[StepCost], count: Callable[[], Counted]
 ) -> NextEffort | None:
-    """Of the candidate `q`, whose steps took `costs`. None where another effort changes nothing, or there is no next one."""
+    """Of the candidate `q`, whose steps took `costs`; `count` is only called where it matters. None where another effort changes nothing, or there is no next one."""
     following = effort_after(effort)
     if following is None or q.method != "static":
         return None
-    counted = _counted(q, calibrate, judged)
+    counted = count()
     off = {result.repair for result in q.results if result.why == OFF}
     this, more = (seconds_of(each, counted, costs, off) for each in (EFFORTS[effort], following))
     took = sum(cost.cpu_seconds for cost in costs)
@@ -98,10 +83,3 @@ def _fit(effort: Effort, counted: Counted, samples: float) -> Work:
     """Biases alone take the runs; the time of these is part of a layer's that is fitted."""
     seconds = sum(fit_seconds(p, samples, effort.columns, effort.block) for p in counted.products)
     return Work(2 * samples * (1 - effort.fitted), 1, effort.fitted * seconds)
-
-
-def _counted(q: Quantization, calibrate: int, judged: int) -> Counted:
-    if q.format == "onnx":
-        return Counted(onnx_macs(q.graph), tuple(onnx_products(q.graph)), calibrate, judged)
-    macs = sum(operator.macs for operator in heavy_operators(q.source))
-    return Counted(macs, tuple(tflite_products(q.source)), calibrate, judged)

@@ -197,7 +197,9 @@ def run_passes(passes: Sequence[Pass], q: Quantization, context: Context) -> Qua
     for each in passes:
         name = each.NAME
         if name is None or name in context.enabled:
-            with context.stopwatch.step(name or module_name(each)):
+            step = name or module_name(each)
+            context.progress(step, 0.0)  # until the pass reports steps of its own
+            with context.stopwatch.step(step):
                 q = each.run(q, context)
         else:
             q = q.with_result(PassResult(name, False, OFF))

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from edgeq.nouns.progress import Progress
+from edgeq.request.time_left import TimeLeft
 
 Tell = Callable[[Any], None]
 
@@ -20,6 +21,14 @@ silence = _Silence()
 """Ignores every event: the default."""
 
 
-def shares(tell: Tell, of: str = "") -> Callable[[str, float], None]:
-    """Reports a step with the share of it that is done; `of` what, where that has to be said."""
-    return lambda step, share: tell(Progress(f"{of}: {step}" if of else step, share, 1.0, ""))
+def shares(tell: Tell, of: str = "", times: TimeLeft | None = None) -> Callable[[str, float], None]:
+    """Reports a step with the share of it that is done, and the time that is left; `of` what, where that has to be said. `times`
+    knows what else is planned.
+    """
+    times = times or TimeLeft()
+
+    def told(step: str, share: float) -> None:
+        left = times.at(of, step, share)
+        tell(Progress(f"{of}: {step}" if of else step, share, 1.0, "", left.step, left.all))
+
+    return told

@@ -14,7 +14,7 @@ from edgeq.conversion.conversion_job import ConversionJob, conversion_job
 from edgeq.conversion.data_use import data_use, divide, gate_of, split_samples
 from edgeq.conversion.finished import read_conversion, tell_again
 from edgeq.conversion.finite_float_outputs import require_finite_outputs
-from edgeq.conversion.make_candidates import make_candidates
+from edgeq.conversion.make_candidates import make_candidates, time_left
 from edgeq.conversion.state_feedback import with_state_feedback
 from edgeq.conversion.unused_weights import unused_weights
 from edgeq.deliver.runtimes import this_machine
@@ -122,15 +122,17 @@ def _build(
         plan = _plan(job, model)
         tell(plan)
         split = with_state_feedback(divide(samples.fitting(model.inputs), model, job), model, job)
-        threads = job.target.threads
-        reference = float_reference(model, split.heldout, work, threads=threads, progress=shares(tell))
+        threads, times = job.target.threads, time_left(job, model, plan, split)
+        progress = shares(tell, times=times)
+        reference = float_reference(model, split.heldout, work, threads=threads, progress=progress)
         unanswered = require_finite_outputs(job, model, split, reference.outputs, tell)
         gate = gate_of(job.gates, refuses=job.request.refuse)
         use = data_use(job, gate, model, split, reference)
         use = replace(use, warnings=(*unanswered, *use.warnings))
         tell(use)
         use = replace(use, warnings=(*checks.warnings, *use.warnings))
-        plan, made = make_candidates(job, model, plan, split, gate, work, tell)
+        plan, made = make_candidates(job, model, plan, split, gate, work, tell, times)
+        tell(Progress("write the bundle", 0, None, ""))
         bundle_parts.write(place, job, model, plan, use, made, split, samples.preprocessing)
     return place, False
 

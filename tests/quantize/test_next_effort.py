@@ -6,8 +6,9 @@ import pytest
 
 from edgeq.graphs.products import Product
 from edgeq.nouns.passes import OFF, PassResult, StepCost
+from edgeq.quantize.counted import Counted
 from edgeq.quantize.effort import EFFORTS, effort_after
-from edgeq.quantize.next_effort import Counted, next_effort, seconds_of, work_of
+from edgeq.quantize.next_effort import next_effort, seconds_of, work_of
 from edgeq.quantize.quantization import Quantization
 from tests.quantize.networks import STATIC, residual
 
@@ -52,16 +53,16 @@ def test_a_pass_that_is_switched_off_is_no_more_work_with_another_effort() -> No
 
 
 def test_the_estimate_is_of_everything(tmp_path) -> None:
-    found = next_effort(quantization(tmp_path), "quick", COSTS, calibrate=40, judged=20)
+    found = next_effort(quantization(tmp_path), "quick", COSTS, lambda: COUNTED)
     assert found is not None and found.effort == "default" and found.cpu_seconds > 10
     assert found.gain_db is None or found.gain_db >= 0
     without = [PassResult(name, False, OFF) for name in ("fit", "equalize", "mixed")]
-    less = next_effort(quantization(tmp_path, without), "quick", COSTS, calibrate=40, judged=20)
+    less = next_effort(quantization(tmp_path, without), "quick", COSTS, lambda: COUNTED)
     assert less is not None and less.cpu_seconds < found.cpu_seconds
 
 
 def test_nothing_comes_after_the_best_and_other_methods_have_one_effort(tmp_path) -> None:
     assert effort_after("best") is None
-    assert next_effort(quantization(tmp_path), "best", COSTS, 40, 20) is None
+    assert next_effort(quantization(tmp_path), "best", COSTS, lambda: COUNTED) is None
     dynamic = replace(quantization(tmp_path), method="dynamic")
-    assert next_effort(dynamic, "quick", COSTS, 40, 20) is None
+    assert next_effort(dynamic, "quick", COSTS, lambda: COUNTED) is None

@@ -32,6 +32,7 @@ from edgeq.quantize.evaluate.sqnr_breakdown import (
 from edgeq.quantize.run_model import Progress, Runner, load, no_progress, run
 from edgeq.quantize.samples import Array, SamplesLike
 
+FLOAT_STAGE, STAGE = "run the float model", "compare with float"
 _SMALL_DB = 10.0  # below it, small values next to larger ones are reported
 _KEPT = 4  # references held at once; a process that converts many models must not keep them all
 
@@ -68,12 +69,13 @@ def float_reference(
         while len(_references) >= _KEPT:
             _references.pop(next(iter(_references)))
         path = Path(model.files[format])
+        progress(FLOAT_STAGE, 0.0)
         if model.quantized is None:
             opened = float_runner(path, format, threads, heldout)
         else:  # by definition it multiplies floats, where the runtime multiplies integers
             opened = FloatRunner(load(path, format, threads))
         scratch = workdir / "reference"
-        outputs = run(opened.runner, heldout, scratch, progress=progress, stage="run the float model")
+        outputs = run(opened.runner, heldout, scratch, progress=progress, stage=FLOAT_STAGE)
         _references[key] = FloatReference(outputs, opened.differs_db)
     return _references[key]
 
@@ -91,7 +93,7 @@ def judge(
     progress: Progress = no_progress,
 ) -> Fidelity:
     """Runs the candidate over `heldout` and applies the gate; `names` are the model's own output names."""
-    outputs = run(runner, heldout, scratch, progress=progress, stage="compare with float")
+    outputs = run(runner, heldout, scratch, progress=progress, stage=STAGE)
     if len(outputs) != len(reference):
         raise ConversionFailed(f"{candidate_id} has {len(outputs)} outputs where float has {len(reference)}")
     scores = scores_among(gate, reference, heldout, names)
