@@ -112,8 +112,9 @@ def _deploy(title: str, spec: dict[str, Any], folder: Path) -> Deploy:
     with watched() as reasons:
         began = time.monotonic()
         done = subprocess.run(
-            [sys.executable, str(ROOT / "benchmarks" / "timed_deploy.py"), str(began), json.dumps(spec)],
+            [sys.executable, str(ROOT / "benchmarks" / "timed_deploy.py")],
             cwd=folder,
+            input=json.dumps([began, spec]),
             stdout=subprocess.PIPE,
             text=True,
             check=True,

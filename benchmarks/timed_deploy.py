@@ -1,9 +1,9 @@
 """One deploy() with a clock at every step that edgeq tells of and every call to the device; prints them as JSON.
 
-    python -m benchmarks.timed_deploy BEGAN SPEC
+    python -m benchmarks.timed_deploy < BEGAN_AND_SPEC
 
-Started by benchmarks/deploy_time.py, in a process of its own so that imports count. BEGAN is the monotonic time at which
-it was started, SPEC the JSON of deploy()'s arguments. The clock is read when a step ends: what lies between two
+Started by benchmarks/deploy_time.py, in a process of its own so that imports count. It reads the JSON of the monotonic time
+at which it was started and of deploy()'s arguments: a program's own arguments would make it another program each time. The clock is read when a step ends: what lies between two
 readings belongs to the later one. Calls from other threads (the lock's keeper) are counted, their time is not.
 """
 
@@ -115,8 +115,8 @@ class Watched:
 
 
 def main() -> None:
-    line = Timeline(at=float(sys.argv[1]))
-    spec = json.loads(sys.argv[2])
+    began, spec = json.load(sys.stdin)
+    line = Timeline(at=began)
     from edgeq.deliver import session
     from edgeq.nouns.job import Limits
     from edgeq.transport.open import open_transport

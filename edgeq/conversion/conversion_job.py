@@ -2,14 +2,15 @@
 same bundle.
 
 The key covers every option that does not say otherwise, the target, and the versions of what converts. Of a file the contents
-count. A torch factory may import and read anything, so what counts is what it built: its operators and parameters. What cannot be
-hashed (a generator of samples, a metric of one's own) is not reused.
+count. A torch factory may import and read anything, so what counts is what it built: its operators and parameters (recognition.py
+knows them where nothing that it read has changed). What cannot be hashed (a generator of samples, a metric of one's own) is not
+reused.
 """
 
 import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,13 +44,14 @@ _CONVERTERS = ("numpy", "onnx", "onnxruntime", "torch", "litert-torch", "litert-
 class ConversionJob:
     """`request` with the name that the bundle gets and the runtimes that cannot be had, `target` with the threads. `converters` are
     those that live in environments of their own and are used for it, with their versions. `built` is the sha256 of what a torch
-    factory built; "" for files.
+    factory built; "" for files. `hashed` are the contents of the options that count by them, once somebody asked.
     """
 
     request: ConvertRequest
     target: Target
     converters: Mapping[str, str]
     built: str = ""
+    hashed: dict[str, str | None] = field(default_factory=dict, compare=False)
 
     @property
     def model(self) -> str:
@@ -99,13 +101,19 @@ class ConversionJob:
     def unavailable(self) -> Mapping[str, str]:
         return self.request.unavailable or {}
 
+    def contents(self, option: str) -> str | None:
+        """The hash of what the option names or is; "" for nothing, None for what can change without its files changing."""
+        if option not in self.hashed:
+            self.hashed[option] = _contents(getattr(self.request, option))
+        return self.hashed[option]
+
     @cached_property
     def key(self) -> str:
         """The same for the same job; empty when it cannot be recognised again."""
         options = [
             (each.name, rule, getattr(self.request, each.name)) for each, rule in options_of(self.request)
         ]
-        contents = {name: _contents(value) for name, rule, value in options if rule.cache_key == "contents"}
+        contents = {name: self.contents(name) for name, rule, _ in options if rule.cache_key == "contents"}
         if self.built:
             contents["model"] = self.built
         if None in contents.values():

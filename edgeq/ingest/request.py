@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgeq.code_inputs.watch import Watch
 from edgeq.ingest.float_model import FloatModel
 from edgeq.ingest.varied import Survey
 from edgeq.nouns.tensor import TensorSpec
@@ -25,7 +26,7 @@ class Request:
     on first use and kept below `cache`, never without one; `say` hears what takes long. `survey` looks at the shapes of all samples of a model with inputs that are
     open where --shape does not say more; it gives None where they have one shape, or there are none.
     `module` is the source itself where a Python program gave it; `source` then only names it. `look` is given the float model
-    before anything is exported or converted, and may refuse the samples.
+    before anything is exported or converted, and may refuse the samples. `watch` notes what a factory depends on.
     """
 
     source: str
@@ -41,6 +42,7 @@ class Request:
     survey: Callable[[tuple[TensorSpec, ...]], Survey | None] = lambda _: None
     module: "nn.Module | None" = None
     look: Callable[[FloatModel], None] = lambda _: None
+    watch: Watch | None = None
 
     def path(self, suffix: str) -> Path:
         """Where the clean graph is written; never over the source itself."""

@@ -32,8 +32,8 @@ from edgeq.user_code import require_file
 
 if TYPE_CHECKING:  # numpy, onnx and the rest are imported when there is something to convert
     from edgeq.conversion.early_checks import EarlyChecks
+    from edgeq.conversion.open_float_model import TorchModel
     from edgeq.conversion.sample_source import SampleSource
-    from edgeq.ingest.pytorch.traced import Program
 
 
 @accepts(ConvertRequest)
@@ -56,10 +56,10 @@ def convert(request: ConvertRequest) -> Conversion:
     job = conversion_job(request, target, unavailable, formats.converters(text(request.model) or "", loads))
     if job.gates.metric is not None:
         require_file(job.gates.metric, DataRefused)
-    opening = "trace the model (torch.export)" if job.is_torch_code else "open the model"
-    tell(Progress(opening, 0, None, ""))
+    if not job.is_torch_code:
+        tell(Progress("open the model", 0, None, ""))
     from edgeq.conversion.early_checks import EarlyChecks
-    from edgeq.conversion.open_float_model import traced_program
+    from edgeq.conversion.open_float_model import torch_model
     from edgeq.conversion.sample_source import SampleSource
     from edgeq.ingest.preprocess import parse_optional
 
@@ -67,13 +67,13 @@ def convert(request: ConvertRequest) -> Conversion:
         job.data, parse_optional(request.preprocess), lambda opened: split_samples(opened, job).heldout
     )
     checks = EarlyChecks(job, samples, tell, deferred=job.is_torch_code)
-    program = traced_program(job, samples, checks)
-    if program is not None:
-        job = replace(job, built=program.sha256)
+    torch = torch_model(job, samples, checks, tell)
+    if torch is not None:
+        job = replace(job, built=torch.built.sha256)
     place = _place(job)
     reused = cache.holds(job, place)
     if not reused:
-        place, reused = _build(job, program, samples, checks, tell)
+        place, reused = _build(job, torch, samples, checks, tell)
     conversion = read_conversion(place, start, reused)
     if reused:
         tell_again(conversion, "unchanged input: the earlier conversion is reused", tell)
@@ -98,7 +98,7 @@ def _place(job: ConversionJob) -> Path:
 
 
 def _build(
-    job: ConversionJob, program: "Program | None", samples: "SampleSource", checks: "EarlyChecks", tell: Tell
+    job: ConversionJob, torch: "TorchModel | None", samples: "SampleSource", checks: "EarlyChecks", tell: Tell
 ) -> tuple[Path, bool]:
     """Open, plan, make, judge, write; nothing stands at the place that is returned unless all of it went well. True: it
     stood there before, made by the same job with the same converters: one that could not be had leaves its candidates
@@ -109,11 +109,12 @@ def _build(
 
     with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
         work = Path(folder)
-        if program is not None:
+        if torch is not None:
             checks.report()
-        model = open_float_model(job, program, samples, checks, work, tell)
+        model = open_float_model(job, torch, samples, checks, work, tell)
+        built = "" if torch is None else model.sha256
+        job = replace(job, converters=formats.built_converters(job.converters), built=built)
         model = replace(model, source=job.shown or model.source)
-        job = replace(job, converters=formats.built_converters(job.converters))
         place = _place(job)
         if cache.holds(job, place):
             return place, True

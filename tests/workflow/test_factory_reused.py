@@ -71,6 +71,17 @@ def test_a_factory_that_comes_to_the_same_by_other_code_is_the_same(tmp_path: Pa
     assert converted(source, weights).reused
 
 
+def test_names_of_outputs_count(tmp_path: Path) -> None:
+    """An application asks for an output by its name, which is no operator."""
+    source, digests = tmp_path / "named.py", set()
+    for name in ("scores", "logits"):
+        source.write_text(
+            f"import torch\nclass Net(torch.nn.Module):\n    def forward(self, x):\n        return {{'{name}': x * 2}}\n"
+        )
+        digests.add(open_program(Request(f"{source}:Net", tmp_path, "net", shapes={"x": (1, 4)})).sha256)
+    assert len(digests) == 2
+
+
 def test_branches_count(tmp_path: Path) -> None:
     """What a branch computes stands in a graph of its own."""
     source = tmp_path / "branch.py"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgeq.code_inputs.watch import watching
 from edgeq.errors import DataRefused, ModelRefused
 from edgeq.ingest.extras import needed
 from edgeq.ingest.float_model import FloatModel
@@ -17,6 +18,7 @@ from edgeq.ingest.pytorch.float_run import Within, float_model
 from edgeq.ingest.pytorch.load_program import first_line_of, load_program
 from edgeq.ingest.pytorch.module import build_module
 from edgeq.ingest.pytorch.open_weights import PROGRAM
+from edgeq.ingest.pytorch.output_names import output_names
 from edgeq.ingest.pytorch.shortcuts import with_convolutions
 from edgeq.ingest.pytorch.traced import Program, Tensors
 from edgeq.ingest.request import Request
@@ -66,7 +68,9 @@ def _ready_to_run(request: Request) -> "tuple[nn.Module, Tensors, tuple[str, ...
     if _is_saved(request.source):
         return _saved(request)
     module, notes = build_module(request)
-    return module, _example_inputs(module, request), notes
+    with watching(request.watch):
+        inputs = _example_inputs(module, request)
+    return module, inputs, notes
 
 
 def _float_model(module: "nn.Module", inputs: Tensors, source: str) -> FloatModel:
@@ -265,8 +269,8 @@ def _rests(node: "Node") -> bool:
 
 
 def _digest(exported: "ExportedProgram") -> str:
-    """sha256 over the operators in order and over every parameter, buffer and constant."""
-    digest = hashlib.sha256()
+    """sha256 over the operators in order, the names of the outputs, and every parameter, buffer and constant."""
+    digest = hashlib.sha256(repr(output_names(exported)).encode())
     for name, module in exported.graph_module.named_modules():  # branches and loops are modules of their own
         digest.update(f"{name}\n{getattr(module, 'code', '')}\n".encode())
     for name, value in sorted({**exported.state_dict, **exported.constants}.items()):

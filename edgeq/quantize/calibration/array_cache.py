@@ -1,12 +1,14 @@
 """Arrays computed from a model and samples, cached on disk: the same model and samples need no second run.
 
 A folder of .npz files, each named by a hash of all that its content depends on. A file is written beside and renamed,
-one that cannot be read is as good as none, and the oldest go when the folder gets too large.
+one that cannot be read is as good as none, and the oldest go when the folder gets too large. Zip's checksums tell a
+damaged file. What a process that was killed left beside goes after a day.
 """
 
 import contextlib
 import os
 import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,14 +22,16 @@ from edgeq.nouns.record import digest_of
 Arrays = Mapping[str, npt.NDArray[Any]]
 
 _MOST = 256 * 2**20  # bytes
+_ABANDONED_S = 24 * 3600.0
 
 
 @dataclass(frozen=True)
 class ArrayCache:
-    """Without a folder nothing is cached and nothing found."""
+    """Without a folder nothing is cached and nothing found. `compressed` takes seconds for 100 MB of weights and saves little."""
 
     folder: Path | None = None
     most: int = _MOST
+    compressed: bool = True
 
     def find(self, **facts: object) -> Arrays | None:
         """What was put under the same facts (plain JSON values)."""
@@ -52,7 +56,8 @@ class ArrayCache:
             handle, beside = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
             try:
                 with os.fdopen(handle, "wb") as file:
-                    np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+                    save = np.savez_compressed if self.compressed else np.savez
+                    save(file, **arrays)  # type: ignore[arg-type]
                 Path(beside).replace(path)
             except BaseException:
                 Path(beside).unlink(missing_ok=True)
@@ -64,6 +69,9 @@ class ArrayCache:
 
     def _make_room(self, newest: Path) -> None:
         """The file that was just written stays, whatever its size."""
+        for part in newest.parent.glob(".*.part"):
+            if part.stat().st_mtime < time.time() - _ABANDONED_S:
+                part.unlink(missing_ok=True)
         files = [(p.stat(), p) for p in newest.parent.glob("*.npz") if p != newest]
         total = newest.stat().st_size + sum(stat.st_size for stat, _ in files)
         for stat, path in sorted(files, key=lambda f: f[0].st_mtime):

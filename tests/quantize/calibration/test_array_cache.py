@@ -55,3 +55,22 @@ def test_a_folder_that_cannot_be_written_costs_nothing_but_time(tmp_path):
     (tmp_path / "file").write_text("in the way")
     ArrayCache(tmp_path / "file").put(ARRAYS, model="m")
     assert ArrayCache(tmp_path / "file").find(model="m") is None
+
+
+def test_what_a_killed_process_left_beside_goes_after_a_day(tmp_path):
+    left, written = tmp_path / ".left.part", tmp_path / ".written.part"
+    for path in (left, written):
+        path.write_bytes(b"half")
+    os.utime(left, (1000, 1000))
+    ArrayCache(tmp_path).put(ARRAYS, model="m")
+    assert not left.exists()
+    assert written.exists()
+
+
+def test_without_compression_it_is_checked_too(tmp_path):
+    cache = ArrayCache(tmp_path, compressed=False)
+    cache.put({"weights": np.arange(1000)}, model="m")
+    (path,) = tmp_path.iterdir()
+    whole = path.read_bytes()
+    path.write_bytes(whole[:500] + b"????" + whole[504:])
+    assert cache.find(model="m") is None

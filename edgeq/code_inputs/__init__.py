@@ -1,0 +1,1 @@
+"""What code of the user's depends on when it runs: sources, data files, folders, environment variables."""
