@@ -18,6 +18,7 @@ homogeneous    f(s x) = s f(x) for every s > 0, each channel by itself. Clip is 
 saturates      maps every number into a short range: most outputs are at one of its ends, whatever rounding did
 averages       a mean over an area
 norm           over the last axes, times a constant for each value there
+own_range      onnxruntime's quantizer gives its output a range of its own, whatever the values on samples
 random         draws random numbers
 """
 
@@ -52,7 +53,7 @@ _TABLE = {
     "HardSigmoid": "saturates",
     "LogSoftmax": "saturates",
     "Sigmoid": "integer saturates",
-    "Softmax": "integer saturates",
+    "Softmax": "integer saturates own_range",
     "Tanh": "saturates",
     "AveragePool": "integer averages homogeneous",
     "GlobalAveragePool": "integer averages homogeneous",
@@ -92,6 +93,7 @@ HOMOGENEOUS = _having("homogeneous")
 SATURATES = _having("saturates")
 AVERAGES = _having("averages")
 NORMS = _having("norm")
+OWN_RANGE = _having("own_range")
 RANDOM = _having("random")
 
 # Operators that onnxruntime computes on integers, and the ONNX operators that they stand for.

@@ -15,6 +15,7 @@ from edgeq.foreign import as_conversion_failed
 from edgeq.graphs.onnx_edit import copied
 from edgeq.graphs.onnx_index import index_of
 from edgeq.graphs.onnx_io import read_onnx
+from edgeq.graphs.op_sets import OWN_RANGE
 from edgeq.graphs.stages import ending_at
 from edgeq.graphs.weightless import weightless
 from edgeq.graphs.weights_beside import save
@@ -27,6 +28,9 @@ from edgeq.quantize.samples import Subset
 
 if TYPE_CHECKING:
     import onnx
+
+RENAMED = "_QuantizeLinear_Input"
+"""What the quantizer appends to a tensor before the Q of a graph output, whose name the DQ gets."""
 
 Array = npt.NDArray[Any]
 Write = Callable[[dict[str, Range]], None]
@@ -107,8 +111,18 @@ class PatchableQdq:
     def __init__(self, emitted: "onnx.ModelProto", ranges: Mapping[str, Range]) -> None:
         self._emitted = emitted
         self._ranges = {name: ranges[name] for name in _quantized(emitted, ranges)}
-        stored = index_of(emitted.graph).constants
-        self._fixed = {n: r for n, r in ranges.items() if f"{n}_scale" in stored and n not in self._ranges}
+        index = index_of(emitted.graph)
+        own = {
+            name.removesuffix(RENAMED)
+            for node in index.nodes
+            if node.op_type in OWN_RANGE
+            for name in node.output
+        }
+        self._fixed = {
+            name: range
+            for name, range in ranges.items()
+            if f"{name}_scale" in index.constants and name not in self._ranges and name not in own
+        }
 
     @property
     def tensors(self) -> tuple[str, ...]:

@@ -80,3 +80,18 @@ def test_the_weights_of_a_large_network_are_written_once_beside_the_files_that_a
         "float.weights",
         "model.weights",
     ]
+
+
+def test_other_ranges_of_a_softmax_need_no_new_file(tmp_path):
+    """Its output gets the range 0 to 1 from the quantizer, so no other is patched."""
+    scores = onnx.helper.make_node("Softmax", ["scores"], ["shares"], "softmax", axis=-1)
+    net = residual()
+    net.graph.node.append(scores)
+    net.graph.output[0].name = "shares"
+    onnx.save(net, str(tmp_path / "net.onnx"))
+    model, scheme = read(tmp_path / "net.onnx"), Scheme("uint8", "int8", True)
+    ranges = ranges_of(calibrate_onnx(model, Rows(images(5)), False), "minmax")
+    other = {**ranges, "shares": (0.0, 0.5)}
+    patchable = PatchableQdq(emitted(model, tmp_path / "q.onnx", scheme, ranges), ranges)
+    assert patchable.can_take(other)
+    assert patchable.with_ranges(other) == emitted(model, tmp_path / "other.onnx", scheme, other)
