@@ -7,24 +7,28 @@ quantized outputs gain by it.
 Nagel et al., "Data-free quantization through weight equalization and bias correction", 2019.
 """
 
+import math
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from edgeq.graphs.onnx_index import index_of
 from edgeq.nouns.passes import AppliedChange, PassResult
 from edgeq.plain_text import counted
-from edgeq.quantize.calibration.calibrate import Ranges, calibrate_onnx, ranges_of
-from edgeq.quantize.calibration.calibrators import AUTO
+from edgeq.quantize.calibration.calibrate import LEVELS, Ranges, calibrate_onnx, ranges_of
+from edgeq.quantize.calibration.calibrators import AUTO, minmax
+from edgeq.quantize.calibration.calibrators.mse import squared_error
+from edgeq.quantize.calibration.tensor_stats import TensorStats
 from edgeq.quantize.evaluate.evaluator import Gain
 from edgeq.quantize.evaluate.sqnr import finite
 from edgeq.quantize.passes import small_convs
 from edgeq.quantize.passes.equalize.factors import Channels, eighths_of, gain_db
-from edgeq.quantize.passes.equalize.pairs import Eighths, Pair, array, as_in, factors_of, pairs_of, scaled
+from edgeq.quantize.passes.equalize.pairs import Pair, array, as_in, factors_of, pairs_of, scaled
 from edgeq.quantize.passes.ranges.trial import OnnxTrial
 from edgeq.quantize.quantization import Context, Quantization
 from edgeq.quantize.run_model import Progress, values_of
@@ -42,9 +46,14 @@ Write = Callable[["onnx.ModelProto", Path, Ranges], None]  # quantizes a graph i
 _CHANNEL_SAMPLES = 8  # for the ranges of channels
 _RANGE_SAMPLES = 64  # for the ranges of tensors
 _FEWEST = 32  # in all
-_WORTH_TRYING_DB = 3.0  # predicted for some pair: trying costs as much as quantizing the model twice
+_WORTH_TRYING_DB = 3.0  # predicted for some pair
+_WORTH_COMPARING_DB = (
+    0.3  # predicted for the model's outputs: comparing costs as much as quantizing the model twice
+)
 _WORTH_SCALING_DB = 0.5  # predicted for a pair
-_WORTH_KEEPING_DB = 0.5  # of the outputs: other rounding alone moves them by 0.1 to 0.5 dB
+_WORTH_KEEPING_DB = (
+    0.5  # of the outputs, predicted and measured: other rounding alone moves them by 0.1 to 0.5 dB
+)
 
 _HOW = "output channels equalized with the next layer's weights (cross-layer equalization)"
 
@@ -89,9 +98,16 @@ def equalized(
     if samples.count < _FEWEST:
         return skipped(f"fewer than {_FEWEST} samples to decide by")
     split = split_of(samples)
-    eighths, most = _factors(model, pairs, split.fit, threads)
+    few = evenly_spaced(split.fit, _CHANNEL_SAMPLES)
+    factors = _factors(model, pairs, few, threads)
+    most = max(each.gain_db for each in factors)
     if most < _WORTH_TRYING_DB:
         return skipped(f"channels are alike: no layer would gain more than {max(most, 0.0):.1f} dB")
+    worth = [each for each in factors if each.gain_db >= _WORTH_SCALING_DB]
+    predicted = _predicted_db(worth, calibrate_onnx(model, few, True, threads=threads).tensors)
+    if predicted < _WORTH_KEEPING_DB:
+        return skipped(f"{counted(len(worth), 'layer')}: most of the noise is elsewhere", round(predicted, 1))
+    eighths = {each.pair.first.name: each.eighths for each in worth}
     changed = scaled(model, eighths)
     with tempfile.TemporaryDirectory(dir=beside.parent) as name:
         gain = _Comparison(Path(name), write, split, threads).gain(model, changed)
@@ -103,27 +119,46 @@ def equalized(
     return Equalized(changed, PassResult(NAME, True, layers, gain_db), changes)
 
 
+@dataclass(frozen=True, eq=False)
+class _Factors:
+    """Of a pair; `gain_db` is predicted for the outputs of its second layer."""
+
+    pair: Pair
+    eighths: npt.NDArray[np.int64]
+    gain_db: float
+
+
 def _factors(
     model: "onnx.ModelProto", pairs: tuple[Pair, ...], samples: SamplesLike, threads: int
-) -> tuple[Eighths, float]:
-    """Of the pairs that are predicted to gain, and the largest gain of a pair, in dB."""
+) -> list[_Factors]:
     constants = index_of(model.graph).constants
-    found, most = {}, 0.0
+    found = []
     for pair, channels in zip(pairs, _channels(model, pairs, samples, threads), strict=True):
         eighths = eighths_of(channels)
         gain = gain_db(pair, array(constants[pair.second.input[1]]), channels, factors_of(eighths))
-        if gain >= _WORTH_SCALING_DB:
-            found[pair.first.name] = eighths
-        most = max(most, gain)
-    return found, most
+        found.append(_Factors(pair, eighths, gain))
+    return found
+
+
+def _predicted_db(factors: Sequence[_Factors], tensors: Mapping[str, TensorStats]) -> float:
+    """How far the noise of all tensors together falls, where their noise-to-signal ratios add up at the outputs. Rounding of
+    weights, which falls no further, is left out: no more than this is to be gained.
+    """
+    distinct = {id(stats): stats for stats in tensors.values() if stats.bins is not None and stats.count}
+    noise = {
+        key: squared_error(s, minmax.range_of(s, 0), LEVELS[8]).noise_to_signal for key, s in distinct.items()
+    }
+    scaled = {id(tensors[each.pair.tensor]): each.gain_db for each in factors if each.pair.tensor in tensors}
+    before = sum(noise.values())
+    after = sum(n * 10 ** (-scaled.get(key, 0.0) / 10) for key, n in noise.items())
+    return 10.0 * math.log10(before / after) if after > 0.0 else 0.0
 
 
 def _channels(
     model: "onnx.ModelProto", pairs: tuple[Pair, ...], samples: SamplesLike, threads: int
 ) -> list[Channels]:
-    tensors, some = [pair.tensor for pair in pairs], evenly_spaced(samples, _CHANNEL_SAMPLES)
     found: list[Channels] = []
-    for k, values in enumerate(values_of(model, tensors, some, threads)):
+    for k, values in enumerate(values_of(model, [pair.tensor for pair in pairs], samples, threads)):
         each = [Channels.of(finite(value).astype(np.float32)) for value in values]
         found = [s.with_another(e, k) for s, e in zip(found, each, strict=True)] if found else each
     return found
