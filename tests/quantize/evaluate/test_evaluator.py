@@ -75,6 +75,7 @@ def test_a_gain_is_that_of_the_samples_in_decibels():
     assert gain_of(before, 0.9 * before).reaches(0.4) and not gain_of(before, 0.9 * before).reaches(0.5)
     assert not gain_of(before, before).reaches(0.0)
     assert not gain_of(before, 1.1 * before).reaches(0.0)
+    assert gain_of(before, 1.05 * before).reaches(-0.3) and not gain_of(before, 1.1 * before).reaches(-0.3)
     halved_or_doubled = before * np.where(np.arange(64) % 2, 0.5, 2.0)[:, None]
     assert not gain_of(before, halved_or_doubled).reaches(0.0)
     assert abs(gain_of(before, halved_or_doubled).standard_errors) < 0.01

@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 from edgeq.quantize.evaluate.partial_run import PartialRun
 from edgeq.quantize.passes.fit.least_squares import fit_and_check_moments, solve, solve_few_levels
 from edgeq.quantize.passes.fit.linear import Linear
+from edgeq.quantize.passes.fit.row_blocks import blocks_of
 from edgeq.quantize.run_model import Progress, no_progress
 from edgeq.quantize.samples import SamplesLike
 from edgeq.quantize.weights import Weights
@@ -21,8 +22,9 @@ from edgeq.quantize.weights import Weights
 Array = npt.NDArray[Any]
 Pairs = list[tuple[Array, Array]]  # a layer's input in float and once quantized, one pair per sample
 
-# Length of a row whose moments are worth their time and memory: 4,608 are 512 channels under a 3 x 3 window.
-_LONGEST = 4608
+# Length of a row whose moments are worth their time and memory: 4,608 are 512 channels under a 3 x 3 window. In blocks rows
+# of any length are, but for the columns of one sample: 65,536 inputs of 256 positions take 64 MB.
+_LONGEST_WHOLE, _LONGEST_IN_BLOCKS = 4608, 65536
 _STAGE = "fit weights and biases"
 
 
@@ -98,11 +100,12 @@ def fit_layers(
     runs = file.runs(samples, threads)
     found: dict[str, Weights] = {}
     layers = file.layers()
+    longest = _LONGEST_IN_BLOCKS if bits == 8 else _LONGEST_WHOLE
     for k, layer in enumerate(layers):
         progress(_STAGE, k / len(layers))
         pairs = layer_inputs(layer, runs)
         linear = layer.linear(pairs[0][0].shape)
-        if linear is not None and linear.matrix(layer.weight).shape[-1] <= _LONGEST:
+        if linear is not None and linear.matrix(layer.weight).shape[-1] <= longest:
             with threadpool_limits(1, "blas"):  # more threads oversubscribe a shared machine
                 found[layer.name] = _fitted(
                     linear, pairs, layer.weight, layer.bias, file.integers(layer), file.scale(layer), bits
@@ -137,14 +140,17 @@ def _fitted(
     """Keeps the scale and the largest integer at 8 `bits`; below, rows with a scale of their own get 2^bits levels."""
     matrix = linear.matrix(weight)
     rows = matrix.shape[:2]
-    moments = fit_and_check_moments(linear, pairs, matrix.shape[-1])
     wanted = None if bias is None else bias.astype(np.float64).reshape(rows)
+    k = matrix.shape[-1]
     if bits < 8 and scale.size == rows[0] * rows[1]:
-        solution = solve_few_levels(matrix, wanted, moments, bits)
+        moments = fit_and_check_moments(linear, pairs, k)
+        solution = solve_few_levels(matrix.astype(np.float64), wanted, moments, bits)
     else:
+        blocks = blocks_of(k)
+        moments = fit_and_check_moments(linear, pairs, k, blocks)
         scales = np.broadcast_to(scale.astype(np.float64).reshape(-1), rows[0] * rows[1]).reshape(rows)
         limit = int(np.abs(integers.astype(np.int16)).max())
-        solution = solve(matrix, wanted, moments, scales, -limit, limit)
+        solution = solve(matrix, wanted, moments, scales, -limit, limit, blocks)
     return Weights(
         linear.tensor(solution.integers, integers),
         solution.scale.reshape(-1) if scale.size > 1 else solution.scale.reshape(-1)[:1],

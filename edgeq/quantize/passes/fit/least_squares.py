@@ -5,11 +5,14 @@ corrects the means: c = b + W E[x] - Q E[z] (bias correction, Nagel et al., "Dat
 equalization and bias correction", 2019). For real Q the rest has its minimum at V = W E[x z'] E[z z']^-1, and for any Q
 it is (V - Q) E[z z'] (V - Q)' above that minimum. So V is rounded to integers by GPTQ (gptq_rounding.py). Rounding V in
 place of W, which compensates the errors of the layers before, is what GPTAQ adds to GPTQ (Li et al., 2025).
+
+Long rows are fitted in blocks (row_blocks.py), which count as groups here: they have inputs of their own.
 """
 
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -18,6 +21,7 @@ import numpy.typing as npt
 
 from edgeq.quantize.passes.fit.gptq_rounding import Floats, gptq_rounded, output_error
 from edgeq.quantize.passes.fit.linear import Linear
+from edgeq.quantize.passes.fit.row_blocks import RowBlocks, whole_rows
 
 Array = npt.NDArray[Any]
 Pairs = Sequence[tuple[Array, Array]]  # inputs of a layer, (float, quantized), one pair per sample
@@ -30,15 +34,18 @@ _DAMPING = 1e-3
 _SHRINKS = np.linspace(1.0, 0.4, 13)  # of a row's range, below 8 bits
 
 _AT_ONCE = 4096  # columns
+_LARGEST = 2**25  # bytes of columns
 _STACKED = 2**25  # bytes of inputs
 _PER_WEIGHT = 8  # columns for each weight of a row
 _FEWEST, _MOST = 2048, 32768  # columns; with fewer the means, which biases are corrected by, get worse
+_SOLVED_AT_ONCE = 2**21  # numbers: of the weights or of the moments
 
 
 @dataclass(frozen=True)
 class Moments:
     """Second moments of columns x (float) and z (quantized), per group, about their means: `gram` = E[z z'],
-    `cross` = E[x z'], both [groups, k, k], and the means [groups, k]; from `count` columns.
+    `cross` = E[x z'], both [groups, k, k], and the means [groups, k]; from `count` columns. Groups are those of the layer
+    times the blocks of its rows.
     """
 
     gram: Floats
@@ -54,6 +61,10 @@ class Moments:
         cross = self.cross + _outer(self.mean_float, self.mean_quantized)
         return replace(self, gram=gram, cross=cross)
 
+    def of(self, groups: slice) -> "Moments":
+        means = self.mean_float[groups], self.mean_quantized[groups]
+        return Moments(self.gram[groups], self.cross[groups], *means, self.count)
+
 
 FitAndCheck = tuple[Moments, Moments]  # of the samples to fit to, and of held-out ones
 
@@ -68,46 +79,76 @@ class Solution:
 
 
 def solve(
-    weight: Floats, bias: Floats | None, moments: FitAndCheck, scale: Floats, q_min: int, q_max: int
+    weight: Array,
+    bias: Floats | None,
+    moments: FitAndCheck,
+    scale: Floats,
+    q_min: int,
+    q_max: int,
+    blocks: RowBlocks | None = None,
 ) -> Solution:
-    """`weight` [groups, rows, k], `scale` [groups, rows], which is kept; `bias` [groups, rows], None: none to correct.
+    """`weight` [groups, rows, k], `scale` [groups, rows], which is kept; `bias` [groups, rows], None: none to correct. `moments`
+    are those of the `blocks`; None: of whole rows.
 
     Without coordinate descent: with 255 levels that took a third of the time and gained nothing.
     """
-    return _solved(
-        weight,
-        bias,
-        moments,
-        lambda target, gram: (gptq_rounded(target, gram, scale, q_min, q_max, passes=0), scale),
-    )
+    blocks = blocks or whole_rows(weight.shape[-1])
+    parts, steps = blocks.cut(weight, 2), np.repeat(scale, blocks.count, axis=0)
+    integers = np.zeros(parts.shape, np.int8)
+    change = np.zeros(parts.shape[:2])  # of each output's mean
+    for some in _a_few_groups(parts.shape):
+        fit, check = (m.of(some) for m in moments)
+        part = parts[some].astype(np.float64)
+        rounded = partial(_by_gptq, scale=steps[some], limits=(q_min, q_max))
+        solved = _solved(part, bias is not None, (fit, check), rounded)
+        integers[some], change[some] = solved.integers, _change_of_mean(part, solved, fit)
+    corrected = None if bias is None else bias + change.reshape(len(weight), blocks.count, -1).sum(axis=1)
+    return Solution(blocks.joined(integers), scale, corrected)
+
+
+def _by_gptq(target: Floats, gram: Floats, scale: Floats, limits: tuple[int, int]) -> tuple[Floats, Floats]:
+    return gptq_rounded(target, gram, scale, *limits, passes=0), scale
+
+
+def _a_few_groups(shape: tuple[int, ...]) -> Iterator[slice]:
+    """Slices of [groups, rows, k] whose work fits into little memory in double precision."""
+    groups, rows, k = shape
+    size = max(_SOLVED_AT_ONCE // (max(rows, k) * k), 1)
+    return (slice(start, start + size) for start in range(0, groups, size))
 
 
 def solve_few_levels(weight: Floats, bias: Floats | None, moments: FitAndCheck, bits: int) -> Solution:
     """The same on 2^bits evenly spaced levels per row, whose step and offset are chosen too: the largest weight need not
-    be representable, nor need zero. They are stored on a grid that is up to 2^(7 - bits) times as fine.
+    be representable, nor need zero. They are stored on a grid that is up to 2^(7 - bits) times as fine. Whole rows.
     """
-    return _solved(weight, bias, moments, lambda target, gram: _few_levels(target, gram, bits))
+    solved = _solved(weight, bias is not None, moments, lambda target, gram: _few_levels(target, gram, bits))
+    corrected = None if bias is None else bias + _change_of_mean(weight, solved, moments[0])
+    return Solution(solved.integers, solved.scale, corrected)
 
 
-def fit_and_check_moments(linear: Linear, pairs: Pairs, k: int) -> FitAndCheck:
+def fit_and_check_moments(
+    linear: Linear, pairs: Pairs, k: int, blocks: RowBlocks | None = None
+) -> FitAndCheck:
     """`moments_of` three samples of four to fit to, and of the fourth to check with. It is the same fourth for all
     layers: a sample that an earlier layer was fitted to is not held out for the layers behind.
     """
-    check = pairs[3::4] or pairs
-    return moments_of(linear, [p for i, p in enumerate(pairs) if i % 4 < 3], k), moments_of(linear, check, k)
+    fit, check = [p for i, p in enumerate(pairs) if i % 4 < 3], pairs[3::4] or pairs
+    return moments_of(linear, fit, k, blocks), moments_of(linear, check, k, blocks)
 
 
-def moments_of(linear: Linear, pairs: Pairs, k: int) -> Moments:
-    """`k` is the length of a column.
+def moments_of(linear: Linear, pairs: Pairs, k: int, blocks: RowBlocks | None = None) -> Moments:
+    """`k` is the length of a column, which is cut into `blocks`; None: it stays whole.
 
     So many columns are used, evenly spread, that there are several per weight; all of them would only take longer.
     """
-    step = _step(sum(linear.positions(x.shape) for x, _ in pairs), k)
+    blocks = blocks or whole_rows(k)
+    step = _step(sum(linear.positions(x.shape) for x, _ in pairs), blocks.size)
     sums: list[Floats] = []
     about: list[npt.NDArray[np.float32]] = []
     count = first = 0
-    for pair in _batches(linear, pairs, step):
-        columns = [linear.columns(a, first, step).astype(np.float32, copy=False) for a in pair]
+    at_once = min(_AT_ONCE, max(_LARGEST // (4 * k * linear.groups), 1))
+    for pair in _batches(linear, pairs, step, at_once):
+        columns = [blocks.cut(linear.columns(a, first, step).astype(np.float32, copy=False), 1) for a in pair]
         # Single precision would lose small variances next to large means.
         about = about or [c.sum(axis=2) / np.float32(max(c.shape[2], 1)) for c in columns]
         for c, a in zip(columns, about, strict=True):
@@ -124,12 +165,12 @@ def _outer(a: Floats, b: Floats) -> Floats:
     return np.asarray(a[:, :, None] * b[:, None, :])
 
 
-def _batches(linear: Linear, pairs: Pairs, step: int) -> Iterator[tuple[Array, Array]]:
-    """Samples of one shape together: one by one they take several times as long."""
+def _batches(linear: Linear, pairs: Pairs, step: int, columns: int) -> Iterator[tuple[Array, Array]]:
+    """Samples of one shape together, of about `columns` columns: one by one they take several times as long."""
     for _, alike in groupby(pairs, key=lambda pair: pair[0].shape[1:]):
         left = [(np.atleast_2d(x), np.atleast_2d(z)) for x, z in alike]
         x = left[0][0]
-        size = max(min(_AT_ONCE * step // max(linear.positions(x.shape), 1), _STACKED // max(x.nbytes, 1)), 1)
+        size = max(min(columns * step // max(linear.positions(x.shape), 1), _STACKED // max(x.nbytes, 1)), 1)
         for start in range(0, len(left), size):
             part = left[start : start + size]
             yield np.concatenate([x for x, _ in part]), np.concatenate([z for _, z in part])
@@ -142,26 +183,31 @@ def _sums(x: Array, z: Array) -> list[Floats]:
 
 
 def _step(columns: int, k: int) -> int:
-    """An odd step meets every row and column of a picture."""
+    """Above 2 an odd one, which meets every row and column of a picture."""
     wanted = min(max(_PER_WEIGHT * k, _FEWEST), _MOST)
     step = max(1, math.ceil(columns / wanted))
-    return step - 1 + step % 2
+    return step if step == 2 else step - 1 + step % 2
 
 
 def _solved(
     weight: Floats,
-    bias: Floats | None,
+    has_bias: bool,
     moments: FitAndCheck,
     rounded: Callable[[Floats, Floats], tuple[Floats, Floats]],
 ) -> Solution:
-    fit, check = (moments[0].uncentered, moments[1].uncentered) if bias is None else moments
+    """Without the bias."""
+    fit, check = moments if has_bias else (moments[0].uncentered, moments[1].uncentered)
     target = _target(weight, fit, check)
     gram = _shrunk_gram(fit, check)
     integers, scale = rounded(target, _with_ridge(gram, _DAMPING * _mean_power(gram)))
-    if bias is not None:
-        wanted = np.einsum("grk,gk->gr", weight, fit.mean_float)
-        bias = bias + wanted - np.einsum("grk,gk->gr", integers * scale[..., None], fit.mean_quantized)
-    return Solution(integers, scale, bias)
+    return Solution(integers, scale, None)
+
+
+def _change_of_mean(weight: Floats, solved: Solution, fit: Moments) -> Floats:
+    """W E[x] - Q E[z] of each output, [groups, rows]: what the bias has to add."""
+    wanted = np.einsum("grk,gk->gr", weight, fit.mean_float)
+    given = np.einsum("grk,gk->gr", solved.integers * solved.scale[..., None], fit.mean_quantized)
+    return np.asarray(wanted - given)
 
 
 def _shrunk_gram(fit: Moments, check: Moments) -> Floats:

@@ -31,10 +31,10 @@ class Linear:
     window: Window | None = None
     transposed: bool = False
 
-    def matrix(self, weight: Array) -> npt.NDArray[np.float64]:
+    def matrix(self, weight: Array) -> Array:
         """Weights as [groups, outputs of a group, k]; k counts channel by channel, then position."""
         flat = weight.T if self.transposed else weight.reshape(len(weight), -1)
-        return flat.reshape(self.groups, len(flat) // self.groups, -1).astype(np.float64)
+        return flat.reshape(self.groups, len(flat) // self.groups, -1)
 
     def tensor(self, matrix: Array, like: Array) -> Array:
         """The weights of `matrix` in the shape and type of `like`."""
