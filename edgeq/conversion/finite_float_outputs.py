@@ -4,7 +4,7 @@ A mask that hides everything leaves a softmax nothing to share out, a blank imag
 range is found with such a sample, and nothing can be compared with its NaN.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,19 +14,23 @@ from edgeq.errors import DataRefused
 from edgeq.foreign import as_conversion_failed
 from edgeq.nouns.model import Model
 from edgeq.plain_text import counted
-from edgeq.request.tell import Tell, shares
 
 if TYPE_CHECKING:
     import numpy as np
 
     from edgeq.quantize.samples import SamplesLike
 
+STAGE = "check the float model's outputs"
 _NAMED = 4
 _NONE = "the float model outputs NaN or infinity on all of {samples}, so they cannot be used: check the preprocessing"
 
 
 def require_finite_outputs(
-    job: ConversionJob, model: Model, split: SampleSplit, reference: "Sequence[np.ndarray]", tell: Tell
+    job: ConversionJob,
+    model: Model,
+    split: SampleSplit,
+    reference: "Sequence[np.ndarray]",
+    progress: Callable[[str, float], None],
 ) -> tuple[str, ...]:
     """`reference` holds float's outputs on the samples that judge; float is run over those that calibrate. Random inputs are not
     checked: they need not be what the model is for. Raises DataRefused where float's outputs are finite on some samples only;
@@ -37,7 +41,7 @@ def require_finite_outputs(
     judged = ([output[i] for output in reference] for i in range(split.heldout.count))
     bad, count = _non_finite_samples(split.heldout, judged), split.heldout.count
     if split.calibration is not None and not split.same_samples:
-        calibrates = _float_outputs(model, split.calibration, job.target.threads, tell)
+        calibrates = _float_outputs(model, split.calibration, job.target.threads, progress)
         bad |= _non_finite_samples(split.calibration, calibrates)
         count += split.calibration.count
     if len(bad) == count:
@@ -48,18 +52,18 @@ def require_finite_outputs(
 
 
 def _float_outputs(
-    model: Model, samples: "SamplesLike", threads: int, tell: Tell
+    model: Model, samples: "SamplesLike", threads: int, progress: Callable[[str, float], None]
 ) -> "Iterator[Sequence[np.ndarray]]":
     from edgeq.quantize.run_model import load
 
     format = "onnx" if "onnx" in model.files else next(iter(model.files))
+    progress(STAGE, 0.0)
     runner = load(Path(model.files[format]), format, threads)
-    progress = shares(tell)
     for i in range(samples.count):
         with as_conversion_failed("the model does not run on this host's runtime"):
             outputs = runner(samples[i])
         yield outputs
-        progress("run the float model", (i + 1) / samples.count)
+        progress(STAGE, (i + 1) / samples.count)
 
 
 def _non_finite_samples(samples: "SamplesLike", of_each: "Iterator[Sequence[np.ndarray]]") -> dict[str, str]:

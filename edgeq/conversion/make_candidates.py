@@ -10,6 +10,7 @@ from edgeq.conversion.conversion_job import ConversionJob
 from edgeq.conversion.data_use import SampleSplit
 from edgeq.conversion.effort_spent import effort_spent
 from edgeq.conversion.fallbacks import needed_fallbacks
+from edgeq.conversion.finite_float_outputs import STAGE as CHECK_STAGE
 from edgeq.conversion.gate_remedies import gate_remedies
 from edgeq.errors import ConversionFailed, ExtraMissing, GateFailed
 from edgeq.foreign import as_conversion_failed
@@ -88,11 +89,19 @@ def make_candidates(
 def time_left(job: ConversionJob, model: Model, plan: Plan, split: SampleSplit) -> TimeLeft:
     """With the steps that are planned. `split` has no calibration samples where there is nothing to calibrate."""
     from edgeq.quantize.counted import counted
-    from edgeq.quantize.timetable import planned_seconds
+    from edgeq.quantize.evaluate.judge import FLOAT_STAGE
+    from edgeq.quantize.timetable import planned_seconds, run_seconds
 
     calibrate = split.calibration.count if split.calibration is not None else 0
     work = counted(model, calibrate, split.heldout.count)
-    return TimeLeft(planned_seconds(plan.candidates, work, _options(job)))
+    planned = planned_seconds(plan.candidates, work, _options(job))
+    return TimeLeft(
+        {
+            ("", FLOAT_STAGE): work.judged * run_seconds(work),
+            ("", CHECK_STAGE): calibrate * run_seconds(work),
+            **planned,
+        }
+    )
 
 
 def _options(job: ConversionJob) -> "Options":

@@ -29,7 +29,7 @@ class _Running:
     began: float
     planned: float | None
     share: float = 0.0
-    ended: float | None = None
+    counted: bool = False
 
 
 class TimeLeft:
@@ -51,8 +51,8 @@ class TimeLeft:
         if step is None or step.name != name or share < step.share:
             step = self._begun(of, name, now)
         step.share = share
-        if share >= 1.0 and step.ended is None:
-            step.ended = now
+        if share >= 1.0:
+            self._count(step, now)
         left = self._of_step(step, now)
         ahead = self._pace * sum(self._ahead.values())
         planned = bool(self._ahead) or step.planned is not None
@@ -80,9 +80,15 @@ class TimeLeft:
 
     def _end(self, of: str, now: float) -> None:
         step = self._running.pop(of, None)
-        if step is not None and step.planned is not None and step.share > 0.0:
-            self._took += (now if step.ended is None else step.ended) - step.began
+        if step is not None:
+            self._count(step, now)
+
+    def _count(self, step: _Running, now: float) -> None:
+        """What a step took of what was planned, once: when it is done, or as much of it as was."""
+        if step.planned is not None and step.share > 0.0 and not step.counted:
+            self._took += now - step.began
             self._expected += step.planned * step.share
+            step.counted = True
 
     def _of_step(self, step: _Running, now: float) -> float | None:
         elapsed = now - step.began

@@ -126,7 +126,7 @@ def _build(
         threads, times = job.target.threads, time_left(job, model, plan, split)
         progress = shares(tell, times=times)
         reference = float_reference(model, split.heldout, work, threads=threads, progress=progress)
-        unanswered = require_finite_outputs(job, model, split, reference.outputs, tell)
+        unanswered = require_finite_outputs(job, model, split, reference.outputs, progress)
         gate = gate_of(job.gates, refuses=job.request.refuse)
         use = data_use(job, gate, model, split, reference)
         use = replace(use, warnings=(*unanswered, *use.warnings))

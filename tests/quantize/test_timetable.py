@@ -8,7 +8,7 @@ from edgeq.quantize.counted import Counted, counted
 from edgeq.quantize.evaluate.gate import Gate
 from edgeq.quantize.make import make
 from edgeq.quantize.options import Options
-from edgeq.quantize.timetable import RANGES, planned_seconds
+from edgeq.quantize.timetable import CHECK_FIT, RANGES, planned_seconds
 from tests.quantize.networks import STATIC, Rows, images, residual, saved
 
 FLOAT = CandidatePlan("onnxruntime-float", "onnxruntime", "float", "onnx", "")
@@ -25,18 +25,19 @@ def test_every_step_of_a_plan_in_its_order() -> None:
     planned = planned_seconds((STATIC, FLOAT), WORK, Options())
     ours = STATIC.id
     assert [*planned] == [
-        ("", "run the float model"),
         (ours, "calibrate"),
         (ours, "choose ranges"),
         (ours, "fit weights and biases"),
+        (ours, "check the fit"),
+        (ours, "head"),
         (ours, "compare with float"),
         (FLOAT.id, "compare with float"),
     ]
-    assert planned["", "run the float model"] == pytest.approx(3.0)  # 100 runs of 10^9 at 3e-11 s
+    assert planned[FLOAT.id, "compare with float"] == pytest.approx(3.0)  # 100 runs of 10^9 at 3e-11 s
 
 
 def test_what_is_not_asked_for_is_not_planned() -> None:
-    planned = planned_seconds((STATIC,), WORK, Options(calibrator="minmax", passes=("head",)))
+    planned = planned_seconds((STATIC,), WORK, Options(calibrator="minmax", passes=()))
     assert [step for id, step in planned if id] == ["calibrate", "compare with float"]
 
 
@@ -51,12 +52,14 @@ def test_a_candidate_reports_its_planned_steps(tmp_path) -> None:
         same_samples=False,
         gate=Gate(min_sqnr_db=1.0),
         workdir=tmp_path / "work",
-        options=Options(passes=("fit",)),
+        options=Options(passes=("fit", "head")),
         progress=lambda step, share: told.append((step, share)),
     )
     seen = list(dict.fromkeys(step for step, _ in told))
     planned = [
-        step for _, step in planned_seconds((STATIC,), counted(model, 40, 20), Options()) if step != RANGES
+        step
+        for _, step in planned_seconds((STATIC,), counted(model, 40, 20), Options())
+        if step not in (RANGES, CHECK_FIT)  # whose passes report no share yet
     ]
     assert [step for step in seen if step in planned] == planned
     assert all((step, 0.0) in told for step in planned)
