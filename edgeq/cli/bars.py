@@ -114,5 +114,5 @@ def _columns(progress: Progress, now: Callable[[], float]) -> tuple[ProgressColu
     if progress.unit == "B":
         return name, bar, DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()
     if progress.total is None:
-        return name, bar, TimeElapsedColumn()
+        return name, bar, TimeElapsedColumn() if progress.left_s is None else _Left(now)
     return name, bar, TaskProgressColumn(), _Left(now)

@@ -15,6 +15,7 @@ from edgeq.conversion.data_use import data_use, divide, gate_of, split_samples
 from edgeq.conversion.finished import read_conversion, tell_again
 from edgeq.conversion.finite_float_outputs import require_finite_outputs
 from edgeq.conversion.make_candidates import make_candidates, time_left
+from edgeq.conversion.opening_seconds import opening_seconds
 from edgeq.conversion.state_feedback import with_state_feedback
 from edgeq.conversion.unused_weights import unused_weights
 from edgeq.deliver.runtimes import this_machine
@@ -57,7 +58,7 @@ def convert(request: ConvertRequest) -> Conversion:
     if job.gates.metric is not None:
         require_file(job.gates.metric, DataRefused)
     if not job.is_torch_code:
-        tell(Progress("open the model", 0, None, ""))
+        tell(Progress("open the model", 0, None, "", left_s=opening_seconds(job.model)))
     from edgeq.conversion.early_checks import EarlyChecks
     from edgeq.conversion.open_float_model import torch_model
     from edgeq.conversion.sample_source import SampleSource
@@ -133,7 +134,7 @@ def _build(
         tell(use)
         use = replace(use, warnings=(*checks.warnings, *use.warnings))
         plan, made = make_candidates(job, model, plan, split, gate, work, tell, times)
-        tell(Progress("write the bundle", 0, None, ""))
+        progress("write the bundle", 0.0)
         bundle_parts.write(place, job, model, plan, use, made, split, samples.preprocessing)
     return place, False
 

@@ -49,6 +49,10 @@ def test_what_cannot_be_told_is_not_said() -> None:
     assert "left" not in watched(Progress("open the model", 0, None, ""))
 
 
+def test_a_step_without_shares_has_the_time_that_it_is_expected_to_take() -> None:
+    assert "0:06 left" in watched(Progress("open the model", 0, None, "", left_s=6.0))
+
+
 def test_where_nobody_watches_a_line_for_each_step_that_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
     bars = Bars(Console(file=io.StringIO(), width=80))
     for event in (
