@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, Union
 import numpy as np
 
 from edgeq.foreign import as_conversion_failed, quiet
+from edgeq.graphs.freed_memory import give_back
 from edgeq.graphs.onnx_edit import copied, with_weights_of_their_own
 from edgeq.graphs.weightless import with_weights
 from edgeq.graphs.weights_beside import written_beside
@@ -142,7 +143,12 @@ def _open(model: Model, options: "SessionOptions", weights: "ModelProto | None" 
 def _session(content: str | bytes, options: "SessionOptions") -> "InferenceSession":
     import onnxruntime as ort
 
-    return native_call(lambda: ort.InferenceSession(content, options, providers=["CPUExecutionProvider"]))
+    give_back()  # what sessions before it left: this one takes blocks of other sizes
+    session: InferenceSession = native_call(
+        lambda: ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    )
+    give_back()  # what was needed to open it
+    return session
 
 
 def _content(model: Model, folder: Path, weights: "ModelProto | None" = None) -> str | bytes:

@@ -5,6 +5,7 @@ values of small constants only (shapes, axes, repeats), which stay.
 """
 
 import hashlib
+import math
 from typing import TYPE_CHECKING, TypeVar
 
 from .onnx_index import has_body
@@ -17,10 +18,33 @@ _Proto = TypeVar("_Proto", "ModelProto", "GraphProto")
 LARGE_BYTES = 64 * 1024
 """A stored matrix of as much is a weight. Vectors are biases, scales and shapes, whose values are looked at."""
 
+_BYTES = {
+    1: 4,
+    2: 1,
+    3: 1,
+    4: 2,
+    5: 2,
+    6: 4,
+    7: 8,
+    10: 2,
+    11: 8,
+    12: 4,
+    13: 8,
+    16: 2,
+}  # of a value, by TensorProto.DataType
+
 
 def is_large(tensor: "TensorProto") -> bool:
     """Whether its values are LARGE_BYTES or more, in the graph itself and as raw bytes, which is how weights are stored."""
-    return len(tensor.dims) > 1 and tensor.HasField("raw_data") and int(tensor.ByteSize()) >= LARGE_BYTES
+    return len(tensor.dims) > 1 and tensor.HasField("raw_data") and stored_bytes(tensor) >= LARGE_BYTES
+
+
+def stored_bytes(tensor: "TensorProto") -> int:
+    """Of its values, as its type and shape say: to tell its own size, protobuf writes it in memory. 0 for types that no
+    weight has, and what is smaller than a byte.
+    """
+    size: int = math.prod(tensor.dims) * _BYTES.get(tensor.data_type, 0)
+    return size
 
 
 def weightless(model: "ModelProto") -> "ModelProto":

@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Union
 
-from .weightless import large_weights, weightless, with_weights
+from .weightless import large_weights, stored_bytes, weightless, with_weights
 from .weights_in_file import read_weightless
 
 if TYPE_CHECKING:
@@ -67,7 +67,9 @@ def move_weights(graph: "ModelProto", weights: "ModelProto", file: Path, locatio
 
 
 def _is_worth_it(model: "ModelProto") -> bool:
-    return int(model.ByteSize()) >= _WORTH_BYTES and not any(map(_is_elsewhere, model.graph.initializer))
+    if any(map(_is_elsewhere, model.graph.initializer)):
+        return False
+    return sum(map(stored_bytes, large_weights(model).values())) >= _WORTH_BYTES
 
 
 def _of_file(path: Path, file: Path) -> "ModelProto | None":

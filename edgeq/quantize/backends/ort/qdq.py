@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from edgeq.foreign import as_conversion_failed, quiet
 from edgeq.graphs.float_graph import PER_CHANNEL_OPSET
+from edgeq.graphs.freed_memory import give_back
 from edgeq.graphs.onnx_edit import copied
 from edgeq.graphs.onnx_index import index_of
 from edgeq.graphs.onnx_io import opset_of, read_onnx, write_onnx
@@ -144,6 +145,7 @@ def _emit(
     from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
     types = {"int8": QuantType.QInt8, "uint8": QuantType.QUInt8}
+    give_back()  # the quantizer holds a second copy of the weights
     data = {name: (np.float32(low), np.float32(high)) for name, (low, high) in ranges.items()}
     with (
         quiet(),
