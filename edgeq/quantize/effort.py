@@ -15,8 +15,8 @@ class Effort:
     """`equalize`: channels are equalized where that is predicted to help. `calibrators`: of so many the ranges are tried, 1: none
     is. `samples` that layers are fitted to and ranges compared on, at most; `columns` of a layer's input for each weight of a row,
     at most; `block`: rows are fitted in blocks of so many weights, None: whole. `fitted`: the share of the work of fitting that is
-    done, in the mean of networks; 0: biases alone are corrected. `few_float`: a second candidate with a few layers in float
-    is searched.
+    done, in the mean of networks; 0: biases alone are corrected. `few_float_macs`: a second candidate with a few layers in float
+    is searched where one run is at most so many multiply-accumulates; None: for any network.
     """
 
     name: str
@@ -26,7 +26,7 @@ class Effort:
     columns: int
     block: int | None
     fitted: float
-    few_float: bool
+    few_float_macs: int | None
 
 
 @dataclass(frozen=True)
@@ -48,17 +48,17 @@ EFFORTS: Mapping[str, Effort] = {
             columns=8,
             block=None,
             fitted=0.0,
-            few_float=False,
+            few_float_macs=0,
         ),
         Effort(
             DEFAULT,
             equalize=True,
             calibrators=3,
-            samples=128,
+            samples=64,
             columns=8,
-            block=None,
+            block=288,
             fitted=1.0,
-            few_float=True,
+            few_float_macs=400_000_000,
         ),
         Effort(
             BEST,
@@ -68,7 +68,7 @@ EFFORTS: Mapping[str, Effort] = {
             columns=32,
             block=None,
             fitted=1.0,
-            few_float=True,
+            few_float_macs=None,
         ),
     )
 }

@@ -17,6 +17,11 @@ from edgeq.quantize.quantization import Quantization
 _SPLIT = 256  # samples that passes learn from and check by, at most
 _TRIED = 64  # samples that equalization and the search for a few layers in float run, at most
 _FEW_FILES = 6  # that this search tries
+_NOISE_RUNS, _NOISE_SAMPLES, _NOISE_MACS = (
+    70,
+    8,
+    8e10,
+)  # that find the noisiest layers: evaluate/layer_noise.py
 # Of one core: a multiply-accumulate of a run that was not timed, because its verdict was cached, and a weight of a file.
 _RUN_S, _WEIGHT_S = 3e-11, 1e-7
 _EQUALIZE, _FIT, _MIXED = "equalize", "fit", "mixed"
@@ -71,10 +76,9 @@ def work_of(effort: Effort, counted: Counted, off: Collection[str] = ()) -> Work
     if effort.equalize and _EQUALIZE not in off:
         work += Work(2 * tried + (1 + 2 * effort.calibrators) * check, 2 * effort.calibrators)
     fit = Work() if _FIT in off else _fit(effort, counted, learned)
-    if effort.few_float and _MIXED not in off:
-        noise = (
-            counted.calibrate * len(counted.products) / 2
-        )  # of each layer alone, from it on to the outputs
+    most = effort.few_float_macs
+    if (most is None or counted.macs <= most) and _MIXED not in off:
+        noise = _NOISE_RUNS * min(_NOISE_SAMPLES, max(_NOISE_MACS / (_NOISE_RUNS * max(counted.macs, 1)), 1))
         work += Work(noise + (1 + _FEW_FILES) * tried, _FEW_FILES) + fit
     return work + fit
 

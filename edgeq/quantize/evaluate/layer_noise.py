@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 _SAMPLES = 8
 # Half a minute at most on one core of a desktop; by the clock, two runs of the same would name different layers.
 _MOST_MACS = 80_000_000_000
+_GROUP_SAMPLES, _GROUP_RUNS = 2, 64  # about so many runs find those that make much of the noise
 _STAGE = "rank layers by their error"
+Doubles = npt.NDArray[np.float64]
 _INTEGERS = (np.int8, np.uint8, np.int16)
 _NOTHING_DB = 190.0  # nothing is lost, as far as float32 tells
 
@@ -76,11 +78,19 @@ class Noise:
 
 
 def onnx_noise(
-    model: "ModelProto", quantized: Path, samples: SamplesLike, *, threads: int, progress: Progress
+    model: "ModelProto",
+    quantized: Path,
+    samples: SamplesLike,
+    *,
+    threads: int,
+    progress: Progress,
+    least_share: float = 0.0,
 ) -> tuple[Noise, ...]:
-    """Worst first. `model` is the float graph, `quantized` the QDQ file made from it, whose scales are tried.
+    """Worst first. `model` is the float graph, `quantized` the QDQ file made from it, whose scales are tried. Neighbours that make
+    less than `least_share` of the noise of all are given as one, which takes far fewer runs: halves are tried, and halves of
+    those that make more.
 
-    Uses up to 8 samples; fewer of a model whose runs are work, at least one.
+    Uses up to 8 samples, 2 where neighbours are given as one; fewer of a model whose runs are work, at least one.
     """
     import onnx
 
@@ -93,55 +103,88 @@ def onnx_noise(
     with as_conversion_failed("the work of the float graph cannot be counted"):
         macs = onnx_macs(onnx.shape_inference.infer_shapes(model, data_prop=True))
     inputs = [i.name for i in session.get_inputs() if i.name != SWITCHES]
-    trial = _Trial(session, [o.name for o in model.graph.output], quantizers)
-    planned = sample_count(samples.count, len(quantizers), macs)
-    for i in range(planned):
-        with as_conversion_failed(failed):
-            trial.add(dict(zip(inputs, samples[i], strict=True)), progress, i / planned, 1 / planned)
-    return trial.noise()
+    offered, runs = samples.count, len(quantizers)
+    if least_share:
+        offered, runs = min(offered, _GROUP_SAMPLES), min(runs, _GROUP_RUNS)
+    planned = sample_count(offered, runs, macs)
+    feeds = [dict(zip(inputs, samples[i], strict=True)) for i in range(planned)]
+    with as_conversion_failed(failed):
+        trial = _Trial(session, [o.name for o in model.graph.output], quantizers, feeds)
+        groups = trial.heavy_alone(least_share, progress) if least_share else trial.each_alone(progress)
+        return _worst_first(trial.noise_of(group) for group in groups)
 
 
-def sample_count(offered: int, quantizers: int, macs: int) -> int:
-    """How many samples are worth it: each is run once per quantizer, with `macs` multiply-accumulates a run."""
-    affordable = _MOST_MACS // max(1, (quantizers + 1) * macs)
+def sample_count(offered: int, runs: int, macs: int) -> int:
+    """How many samples are worth it: each is run so often and once more, with `macs` multiply-accumulates a run."""
+    affordable = _MOST_MACS // max(1, (runs + 1) * macs)
     return max(1, min(offered, _SAMPLES, affordable))
 
 
 class _Trial:
-    """Runs of the graph with fake quantizers, and the sums of squares at its outputs over the samples so far."""
+    """Runs of the graph with fake quantizers over all samples, first with all of them off."""
 
-    def __init__(self, session: Session, outputs: list[str], quantizers: tuple[FakeQuantizer, ...]) -> None:
-        self._session, self._outputs, self._quantizers = session, outputs, quantizers
-        self._signal = np.zeros(len(outputs))
-        self._noise = np.zeros((len(quantizers), len(outputs)))
-        self._clipped = np.zeros(len(quantizers))
-        self._samples = 0
+    def __init__(
+        self,
+        session: Session,
+        outputs: list[str],
+        quantizers: tuple[FakeQuantizer, ...],
+        feeds: list[dict[str, Array]],
+    ) -> None:
+        self._session, self._outputs, self._quantizers, self._feeds = session, outputs, quantizers, feeds
+        self._found: dict[range, Doubles] = {}
+        clipped = [q.clipped for q in quantizers if q.clipped]
+        off = np.zeros(len(quantizers), np.float32)
+        found = [session.run([*outputs, *clipped], {**feed, SWITCHES: off}) for feed in feeds]
+        self._floats = [each[: len(outputs)] for each in found]
+        signal = sum(np.array([powers(f, f)[0] for f in floats]) for floats in self._floats)
+        self._signal = np.maximum(signal, NO_SIGNAL)
+        sums = iter(np.nan_to_num(np.array([each[len(outputs) :] for each in found], float)).sum(axis=0))
+        self._clips = [bool(q.clipped) and float(next(sums)) > 0.5 * len(feeds) for q in quantizers]
 
-    def add(self, inputs: dict[str, Array], progress: Progress, done: float, step: float) -> None:
-        """One sample: all quantizers off, then each alone."""
-        outputs, count = self._outputs, len(self._quantizers)
-        clipped = [q.clipped for q in self._quantizers if q.clipped]
-        off = {**inputs, SWITCHES: np.zeros(count, np.float32)}
-        found = self._session.run([*outputs, *clipped], off)
-        floats, clips = found[: len(outputs)], iter(found[len(outputs) :])
-        self._signal += [powers(f, f)[0] for f in floats]
-        self._clipped += [np.nan_to_num(float(next(clips))) if q.clipped else 0.0 for q in self._quantizers]
-        self._samples += 1
-        for k, on in enumerate(np.eye(count, dtype=np.float32)):
-            found = self._session.run(outputs, {**inputs, SWITCHES: on})
-            self._noise[k] += [
-                powers(b, a if a.shape == b.shape else np.zeros_like(b))[1]
-                for a, b in zip(found, floats, strict=True)
-            ]
-            progress(_STAGE, done + step * (k + 1) / count)
+    def each_alone(self, progress: Progress) -> list[range]:
+        groups = [range(k, k + 1) for k in range(len(self._quantizers))]
+        for k, group in enumerate(groups):
+            self._noise(group)
+            progress(_STAGE, (k + 1) / len(groups))
+        return groups
 
-    def noise(self) -> tuple[Noise, ...]:
-        noise_to_signal = self._noise / np.maximum(self._signal, NO_SIGNAL)
-        clips = self._clipped > 0.5 * self._samples
-        return _worst_first(
-            Noise(q.layer, q.in_float, tuple(float(x) for x in row), _cause(clip))
-            for q, row, clip in zip(self._quantizers, noise_to_signal, clips, strict=True)
-        )
+    def heavy_alone(self, least_share: float, progress: Progress) -> list[range]:
+        """Neighbours together, but for those that make more than that share of the noise of all at some output."""
+        everything = range(len(self._quantizers))
+        least = least_share * self._noise(everything)
+        left, groups, done = [everything], list[range](), 0
+        while left:
+            group = left.pop()
+            if len(group) > 1 and bool(np.any(self._noise(group) > least)):
+                middle = len(group) // 2
+                left += [group[middle:], group[:middle]]
+            else:
+                groups.append(group)
+                done += len(group)
+                progress(_STAGE, done / len(everything))
+        return groups
+
+    def noise_of(self, group: range) -> Noise:
+        """`layer` is the first tensor of the group."""
+        quantizers = [self._quantizers[k] for k in group]
+        in_float = frozenset[str]().union(*(q.in_float for q in quantizers))
+        noise = tuple(float(x) for x in self._noise(group))
+        return Noise(quantizers[0].layer, in_float, noise, _cause(all(self._clips[k] for k in group)))
+
+    def _noise(self, group: range) -> Doubles:
+        """Noise-to-signal at each output, with these alone on."""
+        if group not in self._found:
+            on = np.zeros(len(self._quantizers), np.float32)
+            on[group.start : group.stop] = 1.0
+            noise = np.zeros(len(self._outputs))
+            for feed, floats in zip(self._feeds, self._floats, strict=True):
+                found = self._session.run(self._outputs, {**feed, SWITCHES: on})
+                noise += [
+                    powers(b, a if a.shape == b.shape else np.zeros_like(b))[1]
+                    for a, b in zip(found, floats, strict=True)
+                ]
+            self._found[group] = noise / self._signal
+        return self._found[group]
 
 
 def tflite_noise(

@@ -20,6 +20,7 @@ from edgeq.graphs.memory import activation_bytes
 from edgeq.graphs.onnx_io import read_onnx
 from edgeq.nouns.passes import AppliedChange, PassResult
 from edgeq.plain_text import counted
+from edgeq.quantize.effort import DEFAULT, EFFORTS, Effort
 from edgeq.quantize.evaluate.evaluator import Gain, graph_evaluator, tflite_evaluator
 from edgeq.quantize.passes.fit.fit_layers import fit_layers
 from edgeq.quantize.passes.fit.qdq_file import QdqFile
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 NAME = "fit"
 _HOW = "weights and biases corrected for earlier rounding error"
 
-_FEWEST, _MOST = 8, 64  # samples to learn from
+_FEWEST = 8  # samples to learn from
 _LUCK_DB = 0.3  # by which other rounding alone moves the outputs
 _ROOM = 512 * 2**20  # bytes for the activations of all samples between two layers, in float and quantized
 
@@ -71,10 +72,11 @@ def _with_weights(q: Quantization, found: Fit) -> Quantization:
 
 def _fit(q: Quantization, in_float: Collection[str], context: Context) -> Fit:
     path, samples, threads, progress = context.path, context.calibration, context.threads, context.progress
+    effort = EFFORTS[context.options.effort]
     context.write(q, in_float, fitted=False)
     if q.format == "onnx":
-        return fit_onnx(q.graph, q.source, path, samples, threads, progress)
-    return fit_tflite(q.source, path, samples, threads, progress)
+        return fit_onnx(q.graph, q.source, path, samples, threads, progress, effort)
+    return fit_tflite(q.source, path, samples, threads, progress, effort)
 
 
 @_huge_values
@@ -85,29 +87,37 @@ def fit_onnx(
     samples: SamplesLike,
     threads: int,
     progress: Progress,
+    effort: Effort = EFFORTS[DEFAULT],
 ) -> Fit:
     """Of the QDQ file `written`, made from `model`, which was read from `source`; both files stay as they are.
 
-    Learns from up to 64 samples, fewer where their activations would take more than 512 MB, none with fewer than 8. Kept
+    Learns from as many samples as `effort` says, fewer where their activations would take more than 512 MB, none with fewer than 8. Kept
     unless the pre-softmax outputs lose on samples that it did not learn from.
     """
-    learned = _learned(source, "onnx", samples)
+    learned = _learned(source, "onnx", samples, effort)
     if not learned.count:
         return Fit()
     before, after = read_onnx(written), read_onnx(written)
-    weights = fit_layers(QdqFile(after, model), learned, threads=threads, progress=progress)
+    weights = fit_layers(QdqFile(after, model), learned, effort=effort, threads=threads, progress=progress)
     evaluator = graph_evaluator(model, split_of(samples).check, threads)
     return _keep_if_better(weights, evaluator.gain(before, after))
 
 
 @_huge_values
-def fit_tflite(source: Path, written: Path, samples: SamplesLike, threads: int, progress: Progress) -> Fit:
+def fit_tflite(
+    source: Path,
+    written: Path,
+    samples: SamplesLike,
+    threads: int,
+    progress: Progress,
+    effort: Effort = EFFORTS[DEFAULT],
+) -> Fit:
     """The same for the quantized .tflite `written`, made from `source`."""
-    learned = _learned(source, "tflite", samples)
+    learned = _learned(source, "tflite", samples, effort)
     if not learned.count:
         return Fit()
     file = TfliteFile(source, written)
-    weights = fit_layers(file, learned, threads=threads, progress=progress)
+    weights = fit_layers(file, learned, effort=effort, threads=threads, progress=progress)
     evaluator = tflite_evaluator(source, split_of(samples).check, threads)
     with tempfile.TemporaryDirectory(dir=written.parent) as folder:
         after = Path(folder) / "fitted.tflite"
@@ -115,10 +125,10 @@ def fit_tflite(source: Path, written: Path, samples: SamplesLike, threads: int, 
         return _keep_if_better(weights, evaluator.gain(written, after))
 
 
-def _learned(source: Path, format: str, samples: SamplesLike) -> Subset:
+def _learned(source: Path, format: str, samples: SamplesLike, effort: Effort) -> Subset:
     room = _ROOM // max(2 * activation_bytes(source, format, shapes_of(samples)), 1)
     enough = min(samples.count, room) >= _FEWEST
-    return evenly_spaced(split_of(samples).learn, min(_MOST, room) if enough else 0)
+    return evenly_spaced(split_of(samples).learn, min(effort.samples, room) if enough else 0)
 
 
 def _keep_if_better(weights: dict[str, Weights], gain: Gain) -> Fit:

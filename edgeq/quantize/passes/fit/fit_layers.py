@@ -3,6 +3,7 @@
 Knows neither ONNX nor TFLite: a file hands over its layers and takes their new weights (qdq_file.py, quantized_tflite.py).
 """
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -11,8 +12,16 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
+from edgeq.quantize.effort import DEFAULT, EFFORTS, Effort
 from edgeq.quantize.evaluate.partial_run import PartialRun
-from edgeq.quantize.passes.fit.least_squares import fit_and_check_moments, solve, solve_few_levels
+from edgeq.quantize.passes.fit.gptq_rounding import Floats
+from edgeq.quantize.passes.fit.least_squares import (
+    change_of_mean,
+    fit_and_check_moments,
+    means_of,
+    solve,
+    solve_few_levels,
+)
 from edgeq.quantize.passes.fit.linear import Linear
 from edgeq.quantize.passes.fit.row_blocks import blocks_of
 from edgeq.quantize.run_model import Progress, no_progress
@@ -22,9 +31,9 @@ from edgeq.quantize.weights import Weights
 Array = npt.NDArray[Any]
 Pairs = list[tuple[Array, Array]]  # a layer's input in float and once quantized, one pair per sample
 
-# Length of a row whose moments are worth their time and memory: 4,608 are 512 channels under a 3 x 3 window. In blocks rows
-# of any length are, but for the columns of one sample: 65,536 inputs of 256 positions take 64 MB.
-_LONGEST_WHOLE, _LONGEST_IN_BLOCKS = 4608, 65536
+# Length of a row that is fitted whole: 4,608 are 512 channels under a 3 x 3 window. Longer ones take blocks, or stay as they are
+# below 8 bits, where a row's levels are chosen by all of it.
+_LONGEST_WHOLE, _BLOCK = 4608, 288
 _STAGE = "fit weights and biases"
 
 
@@ -90,26 +99,31 @@ def fit_layers(
     samples: SamplesLike,
     *,
     bits: int = 8,
+    effort: Effort = EFFORTS[DEFAULT],
     threads: int = 1,
     progress: Progress = no_progress,
 ) -> dict[str, Weights]:
     """Changes the weights of `file`, and returns the new ones by layer; layers that are not among them keep theirs.
 
-    `samples` are those to learn from. Below 8 `bits`, rows get 2^bits levels, still stored as int8.
+    `samples` are those to learn from. Below 8 `bits`, rows get 2^bits levels, still stored as int8. `effort` says whether
+    biases alone are corrected, and the blocks that rows are fitted in.
     """
     runs = file.runs(samples, threads)
     found: dict[str, Weights] = {}
     layers = file.layers()
-    longest = _LONGEST_IN_BLOCKS if bits == 8 else _LONGEST_WHOLE
+    if not effort.fitted:
+        layers = tuple(layer for layer in layers if layer.bias is not None)
     for k, layer in enumerate(layers):
         progress(_STAGE, k / len(layers))
         pairs = layer_inputs(layer, runs)
         linear = layer.linear(pairs[0][0].shape)
-        if linear is not None and linear.matrix(layer.weight).shape[-1] <= longest:
+        if linear is not None and (bits == 8 or linear.matrix(layer.weight).shape[-1] <= _LONGEST_WHOLE):
+            stored = Weights(file.integers(layer), file.scale(layer), None)
             with threadpool_limits(1, "blas"):  # more threads oversubscribe a shared machine
-                found[layer.name] = _fitted(
-                    linear, pairs, layer.weight, layer.bias, file.integers(layer), file.scale(layer), bits
-                )
+                if effort.fitted:
+                    found[layer.name] = _fitted(layer, linear, pairs, stored, bits, effort.block)
+                else:
+                    found[layer.name] = _with_bias_corrected(layer, linear, pairs, stored)
             file.put(layer, found[layer.name])
     progress(_STAGE, 1.0)
     return found
@@ -129,30 +143,42 @@ def layer_inputs(layer: QuantizedLayer, runs: tuple[PartialRun[Any], PartialRun[
 
 
 def _fitted(
-    linear: Linear,
-    pairs: Pairs,
-    weight: Array,
-    bias: Array | None,
-    integers: Array,
-    scale: Array,
-    bits: int,
+    layer: QuantizedLayer, linear: Linear, pairs: Pairs, stored: Weights, bits: int, block: int | None
 ) -> Weights:
     """Keeps the scale and the largest integer at 8 `bits`; below, rows with a scale of their own get 2^bits levels."""
-    matrix = linear.matrix(weight)
-    rows = matrix.shape[:2]
-    wanted = None if bias is None else bias.astype(np.float64).reshape(rows)
-    k = matrix.shape[-1]
+    matrix, scale = linear.matrix(layer.weight), stored.scale
+    rows, k = matrix.shape[:2], matrix.shape[-1]
+    bias = _bias_by_row(layer, rows)
     if bits < 8 and scale.size == rows[0] * rows[1]:
         moments = fit_and_check_moments(linear, pairs, k)
-        solution = solve_few_levels(matrix.astype(np.float64), wanted, moments, bits)
+        solution = solve_few_levels(matrix.astype(np.float64), bias, moments, bits)
     else:
-        blocks = blocks_of(k)
+        blocks = blocks_of(k, _BLOCK if k > _LONGEST_WHOLE else block)
         moments = fit_and_check_moments(linear, pairs, k, blocks)
-        scales = np.broadcast_to(scale.astype(np.float64).reshape(-1), rows[0] * rows[1]).reshape(rows)
-        limit = int(np.abs(integers.astype(np.int16)).max())
-        solution = solve(matrix, wanted, moments, scales, -limit, limit, blocks)
+        limit = int(np.abs(stored.integers.astype(np.int16)).max())
+        solution = solve(matrix, bias, moments, _scale_by_row(scale, rows), -limit, limit, blocks)
     return Weights(
-        linear.tensor(solution.integers, integers),
+        linear.tensor(solution.integers, stored.integers),
         solution.scale.reshape(-1) if scale.size > 1 else solution.scale.reshape(-1)[:1],
         None if solution.bias is None else solution.bias.reshape(-1),
     )
+
+
+def _with_bias_corrected(layer: QuantizedLayer, linear: Linear, pairs: Pairs, stored: Weights) -> Weights:
+    """Integers and scale stay."""
+    matrix, integers = linear.matrix(layer.weight), linear.matrix(stored.integers)
+    rows = matrix.shape[:2]
+    bias = _bias_by_row(layer, rows)
+    assert bias is not None
+    means = means_of(linear, pairs, matrix.shape[-1])
+    change = change_of_mean(matrix, integers * _scale_by_row(stored.scale, rows)[..., None], *means)
+    return Weights(stored.integers, stored.scale.reshape(-1), (bias + change).reshape(-1))
+
+
+def _bias_by_row(layer: QuantizedLayer, rows: tuple[int, ...]) -> Floats | None:
+    return None if layer.bias is None else layer.bias.astype(np.float64).reshape(rows)
+
+
+def _scale_by_row(scale: Array, rows: tuple[int, ...]) -> Floats:
+    """[groups, rows] of one scale per row or one for all."""
+    return np.asarray(np.broadcast_to(scale.astype(np.float64).reshape(-1), math.prod(rows)).reshape(rows))

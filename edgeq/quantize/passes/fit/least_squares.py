@@ -101,7 +101,9 @@ def solve(
         part = parts[some].astype(np.float64)
         rounded = partial(_by_gptq, scale=steps[some], limits=(q_min, q_max))
         solved = _solved(part, bias is not None, (fit, check), rounded)
-        integers[some], change[some] = solved.integers, _change_of_mean(part, solved, fit)
+        rounded_part = solved.integers * solved.scale[..., None]
+        integers[some] = solved.integers
+        change[some] = change_of_mean(part, rounded_part, fit.mean_float, fit.mean_quantized)
     corrected = None if bias is None else bias + change.reshape(len(weight), blocks.count, -1).sum(axis=1)
     return Solution(blocks.joined(integers), scale, corrected)
 
@@ -122,8 +124,29 @@ def solve_few_levels(weight: Floats, bias: Floats | None, moments: FitAndCheck, 
     be representable, nor need zero. They are stored on a grid that is up to 2^(7 - bits) times as fine. Whole rows.
     """
     solved = _solved(weight, bias is not None, moments, lambda target, gram: _few_levels(target, gram, bits))
-    corrected = None if bias is None else bias + _change_of_mean(weight, solved, moments[0])
-    return Solution(solved.integers, solved.scale, corrected)
+    means = moments[0].mean_float, moments[0].mean_quantized
+    change = change_of_mean(weight, solved.integers * solved.scale[..., None], *means)
+    return Solution(solved.integers, solved.scale, None if bias is None else bias + change)
+
+
+def change_of_mean(weight: Array, rounded: Array, mean_float: Floats, mean_quantized: Floats) -> Floats:
+    """W E[x] - Q E[z] of each output, [groups, rows], of weights [groups, rows, k] and means [groups, k]: what the bias has to
+    add.
+    """
+    wanted = np.einsum("grk,gk->gr", weight, mean_float)
+    return np.asarray(wanted - np.einsum("grk,gk->gr", rounded, mean_quantized))
+
+
+def means_of(linear: Linear, pairs: Pairs, k: int) -> tuple[Floats, Floats]:
+    """Of the columns in float and once quantized, [groups, k]; of as many columns as `moments_of` takes."""
+    step = _step(sum(linear.positions(x.shape) for x, _ in pairs), 1)
+    sums, count = [np.zeros((linear.groups, k)), np.zeros((linear.groups, k))], 0
+    for pair in _batches(linear, pairs, step, _columns_at_once(linear, k)):
+        columns = [linear.columns(a, 0, step) for a in pair]
+        sums = [s + c.sum(axis=2, dtype=np.float64) for s, c in zip(sums, columns, strict=True)]
+        count += columns[0].shape[2]
+    x, z = (s / max(count, 1) for s in sums)
+    return x, z
 
 
 def fit_and_check_moments(
@@ -146,8 +169,7 @@ def moments_of(linear: Linear, pairs: Pairs, k: int, blocks: RowBlocks | None = 
     sums: list[Floats] = []
     about: list[npt.NDArray[np.float32]] = []
     count = first = 0
-    at_once = min(_AT_ONCE, max(_LARGEST // (4 * k * linear.groups), 1))
-    for pair in _batches(linear, pairs, step, at_once):
+    for pair in _batches(linear, pairs, step, _columns_at_once(linear, k)):
         columns = [blocks.cut(linear.columns(a, first, step).astype(np.float32, copy=False), 1) for a in pair]
         # Single precision would lose small variances next to large means.
         about = about or [c.sum(axis=2) / np.float32(max(c.shape[2], 1)) for c in columns]
@@ -163,6 +185,10 @@ def moments_of(linear: Linear, pairs: Pairs, k: int, blocks: RowBlocks | None = 
 
 def _outer(a: Floats, b: Floats) -> Floats:
     return np.asarray(a[:, :, None] * b[:, None, :])
+
+
+def _columns_at_once(linear: Linear, k: int) -> int:
+    return min(_AT_ONCE, max(_LARGEST // (4 * k * linear.groups), 1))
 
 
 def _batches(linear: Linear, pairs: Pairs, step: int, columns: int) -> Iterator[tuple[Array, Array]]:
@@ -201,13 +227,6 @@ def _solved(
     gram = _shrunk_gram(fit, check)
     integers, scale = rounded(target, _with_ridge(gram, _DAMPING * _mean_power(gram)))
     return Solution(integers, scale, None)
-
-
-def _change_of_mean(weight: Floats, solved: Solution, fit: Moments) -> Floats:
-    """W E[x] - Q E[z] of each output, [groups, rows]: what the bias has to add."""
-    wanted = np.einsum("grk,gk->gr", weight, fit.mean_float)
-    given = np.einsum("grk,gk->gr", solved.integers * solved.scale[..., None], fit.mean_quantized)
-    return np.asarray(wanted - given)
 
 
 def _shrunk_gram(fit: Moments, check: Moments) -> Floats:

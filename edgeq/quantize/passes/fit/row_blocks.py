@@ -14,8 +14,6 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 
-_LONGEST = 288  # inputs of a block: 32 channels under a window of 3 x 3
-
 
 @dataclass(frozen=True)
 class RowBlocks:
@@ -48,7 +46,9 @@ def whole_rows(k: int) -> RowBlocks:
     return RowBlocks(k, 1, k)
 
 
-def blocks_of(k: int) -> RowBlocks:
-    """The fewest of one size."""
-    count = math.ceil(k / _LONGEST)
+def blocks_of(k: int, longest: int | None) -> RowBlocks:
+    """The fewest of one size, of at most `longest` weights; None: whole rows."""
+    if longest is None:
+        return whole_rows(k)
+    count = math.ceil(k / longest)
     return RowBlocks(k, count, math.ceil(k / count))

@@ -13,9 +13,12 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
+from edgeq.graphs.input_shapes import OPEN_SHAPES
+from edgeq.graphs.macs import graph_macs
 from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.passes import PassResult
 from edgeq.plain_text import counted
+from edgeq.quantize.effort import EFFORTS
 from edgeq.quantize.evaluate.evaluator import Evaluator, file_evaluator, worst_sqnr_db
 from edgeq.quantize.evaluate.layer_noise import Noise
 from edgeq.quantize.evaluate.sqnr import are_integers
@@ -30,7 +33,8 @@ _CLOSE_DB = 30.0  # outputs as close as this need no float layers
 _NUMBERS = (1, 2, 4, 8)  # of the worst tensors; then two more tries between them
 _LITTLE_DB = 1.0  # by which the fewest layers may be worse than the best number of them
 _SAMPLES = 64
-_HOPELESS_DB = 3.0  # a predicted gain, where the noise of all tensors adds up
+_HOPELESS_DB = 4.0  # a predicted gain, where the noise of all tensors adds up
+_LEAST_SHARE = 0.07  # of all noise: where eight make three quarters, which is WORTH_DB, the worst makes more
 
 
 @dataclass(frozen=True)
@@ -50,11 +54,13 @@ def run(q: Quantization, context: Context) -> Quantization:
     calibration samples or on the held-out ones.
     """
     assert q.fidelity is not None
+    if not _is_searched(q, context):
+        return q
     kept = frozenset(q.mixed_precision_layers)
 
     def noise() -> tuple[Noise, ...]:
         context.write(q, kept, fitted=False)
-        return noise_of(q, context.calibration, context)
+        return noise_of(q, context.calibration, context, _LEAST_SHARE)
 
     few = few_in_float(q.fidelity, kept, noise, macs_shares(q), _sqnr_of(q, context))
     if few is None:
@@ -81,6 +87,12 @@ def run(q: Quantization, context: Context) -> Quantization:
             PassResult("mixed", True, why, round(after - before, 1)),
         ),
     )
+
+
+def _is_searched(q: Quantization, context: Context) -> bool:
+    """Networks of little work run some 70 times in a few seconds."""
+    most = EFFORTS[context.options.effort].few_float_macs
+    return most is None or sum(graph_macs(q.source, q.format, OPEN_SHAPES).macs.values()) <= most
 
 
 def _sqnr_of(q: Quantization, context: Context) -> Callable[[frozenset[str]], float]:

@@ -28,13 +28,19 @@ def macs_shares(q: Quantization) -> dict[str, float]:
     return {name: share for name, (share, _) in shares.items()}
 
 
-def noise_of(q: Quantization, samples: SamplesLike, context: Context) -> tuple[Noise, ...]:
-    """What each quantized layer of the file at the context's path costs (layer_noise.py), worst first."""
+def noise_of(
+    q: Quantization, samples: SamplesLike, context: Context, least_share: float = 0.0
+) -> tuple[Noise, ...]:
+    """What each quantized layer of the file at the context's path costs (layer_noise.py), worst first. Neighbours that make
+    less than `least_share` of all may be given as one.
+    """
     if not is_static(q):
         return ()
     threads, progress = context.threads, context.progress
     if q.format == "onnx":
-        return onnx_noise(q.graph, context.path, samples, threads=threads, progress=progress)
+        return onnx_noise(
+            q.graph, context.path, samples, threads=threads, progress=progress, least_share=least_share
+        )
     return tflite_noise(q.source, context.path, samples, threads=threads, progress=progress)
 
 
