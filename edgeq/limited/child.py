@@ -77,14 +77,21 @@ def _loaded(function: str) -> Callable[..., Any]:
 def _limit(request: dict[str, Any]) -> None:
     """RLIMIT_DATA counts what is really allocated; RLIMIT_AS would count what torch and onnxruntime only reserve. The
     alarm ends this process, also where a library computes without end, and where the parent is gone."""
-    resource.setrlimit(resource.RLIMIT_DATA, (_data_bytes() + request["memory"], _UNLIMITED))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (max(_LARGEST_FILE, request["writes"]), _UNLIMITED))
+    _set(resource.RLIMIT_DATA, _data_bytes() + request["memory"])
+    _set(resource.RLIMIT_FSIZE, max(_LARGEST_FILE, request["writes"]))
     signal.setitimer(signal.ITIMER_REAL, request["seconds"])
 
 
 def _lift() -> None:
     signal.setitimer(signal.ITIMER_REAL, 0)
-    resource.setrlimit(resource.RLIMIT_DATA, (_UNLIMITED, _UNLIMITED))
+    _set(resource.RLIMIT_DATA, None)
+
+
+def _set(kind: int, most: int | None) -> None:
+    """To `most`, None without limit; no higher than this process may: whoever started edgeq may have set a limit."""
+    hard = resource.getrlimit(kind)[1]
+    wanted = hard if most is None else most if hard == _UNLIMITED else min(most, hard)
+    resource.setrlimit(kind, (wanted, hard))
 
 
 def _data_bytes() -> int:

@@ -20,6 +20,7 @@ from edgeq.conversion.state_feedback import with_state_feedback
 from edgeq.conversion.unused_weights import unused_weights
 from edgeq.deliver.runtimes import this_machine
 from edgeq.errors import DataRefused
+from edgeq.limited.limits import free_memory
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import Plan
 from edgeq.nouns.progress import Note, Progress, Started
@@ -105,6 +106,7 @@ def _build(
     stood there before, made by the same job with the same converters: one that could not be had leaves its candidates
     out, and what was made without them is not what is made with them.
     """
+    from edgeq.conversion.memory_needed import memory_needed, memory_note
     from edgeq.conversion.open_float_model import open_float_model
     from edgeq.quantize.evaluate.judge import float_reference
 
@@ -123,6 +125,8 @@ def _build(
         tell(model)
         plan = _plan(job, model)
         tell(plan)
+        if (note := memory_note(memory_needed(model), free_memory())) is not None:
+            tell(note)
         split = with_state_feedback(divide(samples.fitting(model.inputs), model, job), model, job)
         threads, times = job.target.threads, time_left(job, model, plan, split)
         progress = shares(tell, times=times)
