@@ -14,6 +14,11 @@ def folder() -> Path:
     return Path(platformdirs.user_cache_dir("edgeq"))
 
 
+def of_samples() -> Path:
+    """What was computed from a model and samples."""
+    return folder() / "calibration"
+
+
 def place(job: ConversionJob) -> Path:
     """Where the bundle of this job belongs in the cache."""
     key = job.key or digest_of([job.model, job.name, job.target.name])

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgeq.conversion import cache
 from edgeq.conversion.conversion_job import ConversionJob
 from edgeq.conversion.data_use import SampleSplit
 from edgeq.errors import DataRefused
@@ -41,14 +42,28 @@ def require_finite_outputs(
     judged = ([output[i] for output in reference] for i in range(split.heldout.count))
     bad, count = _non_finite_samples(split.heldout, judged), split.heldout.count
     if split.calibration is not None and not split.same_samples:
-        calibrates = _float_outputs(model, split.calibration, job.target.threads, progress)
-        bad |= _non_finite_samples(split.calibration, calibrates)
+        bad |= _of_calibration(model, split.calibration, job.target.threads, progress)
         count += split.calibration.count
     if len(bad) == count:
         return (_NONE.format(samples=counted(count, "sample")),)
     if bad:
         raise _refused(bad, count)
     return ()
+
+
+def _of_calibration(
+    model: Model, samples: "SamplesLike", threads: int, progress: Callable[[str, float], None]
+) -> dict[str, str]:
+    from edgeq.quantize.evaluate.kept_outputs import KeptOutputs
+
+    format = "onnx" if "onnx" in model.files else next(iter(model.files))
+    kept = KeptOutputs(cache.of_samples(), Path(model.files[format]), samples, finite=format, threads=threads)
+    if kept.are_finite():
+        return {}
+    bad = _non_finite_samples(samples, _float_outputs(model, samples, threads, progress))
+    if not bad:
+        kept.keep_finite()
+    return bad
 
 
 def _float_outputs(

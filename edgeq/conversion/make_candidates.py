@@ -107,7 +107,7 @@ def time_left(job: ConversionJob, model: Model, plan: Plan, split: SampleSplit) 
 def _options(job: ConversionJob) -> "Options":
     from edgeq.quantize.options import Options
 
-    return parsed(job.request, Options, threads=job.target.threads, cache=cache.folder() / "calibration")
+    return parsed(job.request, Options, threads=job.target.threads, cache=cache.of_samples())
 
 
 def _tell_of_saturation(one: "Made", target: str, tell: Tell) -> None:

@@ -6,6 +6,7 @@ result says so.
 
 import numpy as np
 
+from edgeq.nouns.record import digest_of
 from edgeq.nouns.tensor import TensorSpec
 
 COUNT = 16
@@ -17,10 +18,10 @@ class RandomSamples:
     labels = None
     truth = None
     count = COUNT
-    sha256 = "random"
 
     def __init__(self, inputs: tuple[TensorSpec, ...]) -> None:
         self._inputs = inputs
+        self.sha256 = digest_of(["random", *(spec.to_dict() for spec in inputs)])
 
     def __getitem__(self, i: int) -> tuple[np.ndarray, ...]:
         random = np.random.default_rng(i)

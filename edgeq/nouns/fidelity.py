@@ -200,5 +200,5 @@ class Fidelity(Record):
     search: Optional[FloatSearch] = None
     closed_loop: Optional[int] = None
     as_it_came: bool = False
-    costs: tuple[StepCost, ...] = ()  # of what `seconds` covers, in the order of the steps
+    costs: tuple[StepCost, ...] = ()  # of making it, now or before, in the order of the steps
     next_effort: Optional[NextEffort] = None  # None where it changes nothing

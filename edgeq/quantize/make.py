@@ -3,6 +3,7 @@
 A failed gate is a result here, not an error; what to do about it is for the caller.
 """
 
+import dataclasses
 import shutil
 import time
 from dataclasses import dataclass, replace
@@ -23,7 +24,7 @@ from edgeq.nouns.passes import ALL, AppliedChange, PassResult
 from edgeq.nouns.plan import CandidatePlan
 from edgeq.nouns.tensor import TensorSpec
 from edgeq.plain_text import counted
-from edgeq.quantize import pipelines
+from edgeq.quantize import kept_candidates, pipelines
 from edgeq.quantize.audit import float_layers, kernels
 from edgeq.quantize.backends.litert.kernels import oldest_version
 from edgeq.quantize.calibration.array_cache import ArrayCache
@@ -32,7 +33,9 @@ from edgeq.quantize.evaluate import evaluator
 from edgeq.quantize.evaluate.gate import Gate, cannot_pass_with
 from edgeq.quantize.evaluate.judge import STAGE as JUDGE_STAGE
 from edgeq.quantize.evaluate.judge import float_reference, judge
+from edgeq.quantize.evaluate.kept_outputs import KeptOutputs
 from edgeq.quantize.evaluate.verdict_cache import VerdictCache, verdict_cache
+from edgeq.quantize.kept_candidates import Kept, KeptCandidates
 from edgeq.quantize.next_effort import next_effort
 from edgeq.quantize.options import DEFAULTS, Options
 from edgeq.quantize.passes import fuse, mixed_precision
@@ -46,7 +49,7 @@ from edgeq.quantize.stopwatch import Stopwatch
 
 _NAMED = 3  # reasons in a sentence, and layers of one reason
 _OPEN, _JUDGE, _FEW, _AUDIT = "open", "judge", "few-float", "audit"  # steps that are no passes
-_SCRATCH = ("outputs", evaluator.SCRATCH)
+_SCRATCH = ("outputs", evaluator.SCRATCH, kept_candidates.SCRATCH)
 
 
 @dataclass(frozen=True)
@@ -97,9 +100,17 @@ def make(
         q = _float(candidate, model)
     if q.method == "static" and calibration is None:
         raise DataRefused(f"{candidate.id} needs calibration samples", "give --data, or --recipe float")
-    context = _context(
-        q, model, calibration, heldout, same_samples, gate, workdir, options, progress, stopwatch
+    keeps = q.method != "none" and gate.metric is None
+    kept = kept_candidates.of(
+        candidate, model, calibration, heldout, options if keeps else DEFAULTS, same_samples=same_samples
     )
+    context = _context(
+        q, model, calibration, heldout, same_samples, gate, workdir, options, progress, stopwatch, kept
+    )
+    known = _made_before(candidate, kept, context, started)
+    if known is not None:
+        return known
+    context.verdicts.found = 0  # a search counts its own
     q = pipelines.run(q, context)
     made = _made(q, context.path, model, context, started)
     if _may_gain_by_few(q, made, context):
@@ -113,9 +124,46 @@ def make(
             made = replace(made, fidelity=_with_costs(made.fidelity, few, context, started))
         context.path.write_bytes(plain)
     made = replace(made, fidelity=_with_next_effort(made, q, model, context))
+    kept.put(_kept(made), _kept(made.few_float) if made.few_float else None)
     for scratch in _SCRATCH:
         shutil.rmtree(folder / scratch, ignore_errors=True)
     return made
+
+
+def _made_before(
+    candidate: CandidatePlan, kept: KeptCandidates, context: Context, started: float
+) -> Made | None:
+    """What is known from before, where each file that was judged then passes the gate of now."""
+    found = kept.find()
+    if found is None:
+        return None
+    entry, files = found
+    verdicts = []
+    for file in files:
+        context.path.write_bytes(file)
+        verdicts.append(context.judge(context.progress))
+        if not verdicts[-1].passed:
+            return None
+    context.path.write_bytes(files[0])
+    plain = _made_of(entry.plain, context.path, verdicts[0], context, started)
+    few = None
+    if entry.few is not None:
+        place = context.path.parent.parent / entry.few.plan.id / context.path.name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(files[1])
+        few = _made_of(entry.few, place, verdicts[1], context, started)
+    return replace(plain, plan=candidate, few_float=few)
+
+
+def _made_of(kept: Kept, path: Path, verdict: Fidelity, context: Context, started: float) -> Made:
+    seconds = round(time.monotonic() - started, 3)
+    fidelity = replace(kept_candidates.judged_again(kept.fidelity, verdict), seconds=seconds)
+    fields = {each.name: getattr(kept, each.name) for each in dataclasses.fields(kept)}
+    return Made(**{**fields, "path": path, "fidelity": fidelity})
+
+
+def _kept(made: Made) -> Kept:
+    return Kept(**{each.name: getattr(made, each.name) for each in dataclasses.fields(Kept)})
 
 
 def _float(candidate: CandidatePlan, model: Model) -> Quantization:
@@ -138,11 +186,14 @@ def _context(
     options: Options,
     progress: Progress,
     stopwatch: Stopwatch,
+    kept: KeptCandidates,
 ) -> Context:
     candidate, threads = q.candidate, options.threads
     path = workdir / candidate.id / f"model.{candidate.format}"
     with stopwatch.step(_OPEN):
-        reference = float_reference(model, heldout, workdir, threads=threads, progress=progress).outputs
+        reference = float_reference(
+            model, heldout, workdir, threads=threads, cache=options.cache, progress=progress
+        ).outputs
     verdicts = verdict_cache(
         options.cache,
         model,
@@ -153,6 +204,8 @@ def _context(
         same_samples=same_samples,
         saturates=candidate.pairs_saturate and host_saturates(),
     )
+
+    how = {"candidate": candidate.format, "native": candidate.pairs_saturate, "threads": threads}
 
     def judged(progress: Progress) -> Fidelity:
         progress(JUDGE_STAGE, 0.0)
@@ -165,12 +218,13 @@ def _context(
             path.parent / "outputs",
             same_samples=same_samples,
             names=tuple(o.name for o in model.outputs),
+            kept=KeptOutputs(options.cache, path, heldout, **how),
             progress=progress,
         )
 
     def timed(progress: Progress) -> Fidelity:
         with stopwatch.step(_JUDGE):
-            return verdicts.judged(path, lambda: judged(progress))
+            return kept.asked(path, verdicts.judged(path, lambda: judged(progress)))
 
     return Context(
         options=options,

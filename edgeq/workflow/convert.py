@@ -130,7 +130,9 @@ def _build(
         split = with_state_feedback(divide(samples.fitting(model.inputs), model, job), model, job)
         threads, times = job.target.threads, time_left(job, model, plan, split)
         progress = shares(tell, times=times)
-        reference = float_reference(model, split.heldout, work, threads=threads, progress=progress)
+        reference = float_reference(
+            model, split.heldout, work, threads=threads, cache=cache.of_samples(), progress=progress
+        )
         unanswered = require_finite_outputs(job, model, split, reference.outputs, progress)
         gate = gate_of(job.gates, refuses=job.request.refuse)
         use = data_use(job, gate, model, split, reference)

@@ -15,6 +15,7 @@ from edgeq.quantize.evaluate.accuracy import accuracy_of, why_unused
 from edgeq.quantize.evaluate.float_runner import FloatRunner, float_runner
 from edgeq.quantize.evaluate.gate import Gate, decide
 from edgeq.quantize.evaluate.integer_outputs import about_mean_db, equal_beyond_usual, selections
+from edgeq.quantize.evaluate.kept_outputs import KeptOutputs
 from edgeq.quantize.evaluate.sqnr import (
     agreement,
     are_integers,
@@ -56,9 +57,10 @@ def float_reference(
     workdir: Path,
     *,
     threads: int = 1,
+    cache: Path | None = None,
     progress: Progress = no_progress,
 ) -> FloatReference:
-    """Of the float model over `heldout`, computed once per model and samples in this process.
+    """Of the float model over `heldout`, computed once per model and samples in this process, and with a `cache` in all.
 
     The ONNX graph is the reference where there is one, also for TFLite candidates: so a converter that changes the
     model is caught too.
@@ -68,16 +70,27 @@ def float_reference(
     if key not in _references:
         while len(_references) >= _KEPT:
             _references.pop(next(iter(_references)))
-        path = Path(model.files[format])
-        progress(FLOAT_STAGE, 0.0)
-        if model.quantized is None:
-            opened = float_runner(path, format, threads, heldout)
-        else:  # by definition it multiplies floats, where the runtime multiplies integers
-            opened = FloatRunner(load(path, format, threads))
-        scratch = workdir / "reference"
-        outputs = run(opened.runner, heldout, scratch, progress=progress, stage=FLOAT_STAGE)
-        _references[key] = FloatReference(outputs, opened.differs_db)
+        how = {"float": [model.quantized, format], "threads": threads}
+        kept = KeptOutputs(cache, Path(model.files[format]), heldout, **how)
+        known = kept.find()
+        if known is None:
+            known = _run_float(model, format, heldout, workdir, threads, progress)
+            kept.keep(*known)
+        _references[key] = FloatReference(*known)
     return _references[key]
+
+
+def _run_float(
+    model: Model, format: str, heldout: SamplesLike, workdir: Path, threads: int, progress: Progress
+) -> tuple[tuple[Array, ...], float | None]:
+    path = Path(model.files[format])
+    progress(FLOAT_STAGE, 0.0)
+    if model.quantized is None:
+        opened = float_runner(path, format, threads, heldout)
+    else:  # by definition it multiplies floats, where the runtime multiplies integers
+        opened = FloatRunner(load(path, format, threads))
+    outputs = run(opened.runner, heldout, workdir / "reference", progress=progress, stage=FLOAT_STAGE)
+    return outputs, opened.differs_db
 
 
 def judge(
@@ -90,10 +103,19 @@ def judge(
     *,
     same_samples: bool,
     names: tuple[str, ...],
+    kept: KeptOutputs | None = None,
     progress: Progress = no_progress,
 ) -> Fidelity:
-    """Runs the candidate over `heldout` and applies the gate; `names` are the model's own output names."""
-    outputs = run(runner, heldout, scratch, progress=progress, stage=STAGE)
+    """Runs the candidate over `heldout`, unless its outputs are `kept`, and applies the gate; `names` are the model's own output
+    names.
+    """
+    known = kept.find() if kept is not None else None
+    if known is not None:
+        outputs, _ = known
+    else:
+        outputs = run(runner, heldout, scratch, progress=progress, stage=STAGE)
+        if kept is not None:
+            kept.keep(outputs)
     if len(outputs) != len(reference):
         raise ConversionFailed(f"{candidate_id} has {len(outputs)} outputs where float has {len(reference)}")
     scores = scores_among(gate, reference, heldout, names)

@@ -39,7 +39,7 @@ class VerdictCache:
 
     def judged(self, path: Path, judge: Callable[[], Fidelity]) -> Fidelity:
         """The verdict of `judge` on the file at `path`, now or before."""
-        file = _sha256(path)
+        file = sha256_of(path)
         known = self._find("verdict", file)
         if known is not None:
             self.found += file not in self._new
@@ -51,7 +51,7 @@ class VerdictCache:
 
     def noise(self, path: Path, measure: Callable[[], tuple[Noise, ...]]) -> tuple[Noise, ...]:
         """The noise of the layers of the file at `path` by `measure`, now or before."""
-        file = _sha256(path)
+        file = sha256_of(path)
         known = self._find("noise", file)
         if known is not None:
             return tuple(
@@ -96,7 +96,7 @@ def verdict_cache(
             "format": _FORMAT,
             "edgeq": __version__,
             "model": model.sha256,
-            "reference": {kind: _sha256(Path(file)) for kind, file in model.files.items()},
+            "reference": {kind: sha256_of(Path(file)) for kind, file in model.files.items()},
             "heldout": heldout.sha256,
             "count": heldout.count,
             "gate": asdict(gate),
@@ -109,6 +109,6 @@ def verdict_cache(
     return VerdictCache(ArrayCache(cache / "tried" if cache else None, _MOST), facts)
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
