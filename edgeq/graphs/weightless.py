@@ -77,6 +77,12 @@ def with_weights(graph: "ModelProto", model: "ModelProto") -> None:
             tensor.raw_data = stored[tensor.name].raw_data
 
 
+def message_bytes(model: "ModelProto") -> int:
+    """Of the model as a file, but for the few that say how long each weight is."""
+    stored = sum(map(stored_bytes, large_weights(model).values()))
+    return stored + int(weightless(model).ByteSize())
+
+
 def digest(model: "ModelProto") -> str:
     """sha256 of the model, weights included."""
     found = hashlib.sha256(weightless(model).SerializeToString())

@@ -14,7 +14,7 @@ import numpy as np
 from edgeq.errors import ModelRefused
 from edgeq.graphs.onnx_edit import copied
 from edgeq.graphs.onnx_io import lower_ir, opset_of
-from edgeq.graphs.weightless import infer_shapes
+from edgeq.graphs.weightless import infer_shapes, message_bytes, weightless, with_weights
 from edgeq.ingest.graph import shapes as fixed
 from edgeq.ingest.graph.culprit import culprit
 from edgeq.ingest.graph.einsum_products import as_products
@@ -72,14 +72,15 @@ def clean(
 ) -> Cleaned:
     """`survey` is asked for the samples' shapes where the model and `shapes` leave any open.
 
-    Raises ModelRefused where a shape stays open, an input is no tensor, the graph draws random numbers, or onnxruntime
-    does not take it."""
-    proto = copied(loaded.proto)
+    Changes `loaded`. Raises ModelRefused where a shape stays open, an input is no tensor, the graph draws random numbers,
+    or onnxruntime does not take it."""
+    # Of the source, and of states between, the graph alone is held: the weights stay the same.
+    proto, loaded = loaded.proto, replace(loaded, proto=weightless(loaded.proto))
     notes = []
     if removed := drop_initializer_inputs(proto):
         notes.append(f"{removed} initialisers were listed as inputs: removed from the inputs")
     refuse_without_ends(proto)
-    opened = copied(proto)
+    opened = weightless(proto)
     left = fixed.left_open(proto, inputs_of(proto), shapes)
     seen = survey(left) if any(None in spec.shape for spec in left) else None
     examples: Examples = (example,) if seen is None else seen.examples
@@ -93,6 +94,7 @@ def clean(
             notes.append(
                 f"shapes left open: with {_shapes_text(pins)} onnxruntime does not load it: {reason}"
             )
+            with_weights(opened, proto)
             return _open_for_one_shape(loaded, opened, pins, examples, notes)
         notes.append(f"shapes fixed: {_shapes_text(pins)} ({count} open dimensions)")
     cleaned = _cleaned(loaded, proto, inputs_of(proto), examples, notes)
@@ -109,7 +111,7 @@ def _only_loads_open(loaded: Loaded, opened: "ModelProto", pinned: "ModelProto")
         loads(_readable(pinned))
     except CannotRun as error:
         try:
-            loads(_readable(opened))
+            loads(_readable(opened), weights=pinned)
         except CannotRun:
             return ""
         return str(error)
@@ -168,7 +170,7 @@ def _cleaned(
     lower_ir(proto)  # onnx writes newer ones than the onnxruntime of the day reads
     refuse_random(proto, proto, inputs, examples[0])
     proto, kept = _improved(proto, inputs, examples, notes)
-    before = copied(proto)
+    before = weightless(proto)
     strip_metadata(proto)
     lower_ir(proto)
     proto = _last_that_loads(proto, before, notes)
@@ -181,6 +183,7 @@ def _last_that_loads(proto: "ModelProto", before: "ModelProto", notes: list[str]
         return proto
     except CannotRun as error:
         notes.append(f"metadata and IR version kept: without them onnxruntime does not load it: {error}")
+        with_weights(before, proto)
         return before
 
 
@@ -192,6 +195,8 @@ def _as_it_is(
     notes: list[str],
     words: str | None,
 ) -> Cleaned:
+    if loaded.inlined:
+        with_weights(loaded.proto, proto)
     source = loaded.proto if loaded.inlined else str(loaded.path)
     try:
         loads(source)
@@ -293,7 +298,7 @@ def _fold(proto: "ModelProto", proof: Proof, notes: list[str]) -> "ModelProto":
         if foreign := foreign_operators(model, other):
             raise CannotRun(f"it would add {', '.join(sorted(foreign))}")
         if grown(model, other):
-            raise CannotRun(f"it would grow from {model.ByteSize():,} to {other.ByteSize():,} bytes")
+            raise CannotRun(f"it would grow from {message_bytes(model):,} to {message_bytes(other):,} bytes")
         return other
 
     other, reason = changed(proto, change, proof)

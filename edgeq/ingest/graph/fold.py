@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from edgeq.graphs.onnx_edit import copied, set_nodes
 from edgeq.graphs.onnx_index import OnnxIndex, has_body, index_of, tensor_names
+from edgeq.graphs.weightless import message_bytes
 from edgeq.ingest.graph.simplify import simplified
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def folded(model: "ModelProto") -> "tuple[ModelProto, tuple[str, ...]]":
     """`model` simplified, and the outputs of constant nodes that stay computed. Raises CannotRun."""
     whole = simplified(model)
     limit = most_bytes(model)
-    if whole.ByteSize() <= limit:
+    if message_bytes(whole) <= limit:
         return whole, ()
     computed = _too_large(model, whole, limit)
     if not computed:
@@ -32,11 +33,11 @@ def folded(model: "ModelProto") -> "tuple[ModelProto, tuple[str, ...]]":
 
 def grown(before: "ModelProto", after: "ModelProto") -> bool:
     """Whether `after` is larger than folding may make it."""
-    return int(after.ByteSize()) > most_bytes(before)
+    return message_bytes(after) > most_bytes(before)
 
 
 def most_bytes(model: "ModelProto") -> int:
-    return int(_GROWTH * model.ByteSize()) + _ROOM_BYTES
+    return int(_GROWTH * message_bytes(model)) + _ROOM_BYTES
 
 
 def _too_large(model: "ModelProto", whole: "ModelProto", limit: int) -> list[str]:
@@ -52,7 +53,7 @@ def _too_large(model: "ModelProto", whole: "ModelProto", limit: int) -> list[str
         spared = [s for s in sources(name, index) if s in gone]
         gone.difference_update(spared)
         growth[name] = stored[name] - sum(had[s] for s in spared)
-    excess, chosen = whole.ByteSize() - limit, list[str]()
+    excess, chosen = message_bytes(whole) - limit, list[str]()
     for name in sorted(growth, key=lambda n: (-growth[n], n)):
         if excess <= 0 or growth[name] <= 0:
             break

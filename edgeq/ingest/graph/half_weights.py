@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from edgeq.graphs.onnx_edit import copied, set_initializers, set_nodes
 from edgeq.graphs.onnx_index import OnnxIndex, index_of, model_nodes
 from edgeq.graphs.stages import part_of
+from edgeq.graphs.weightless import message_bytes
 from edgeq.ingest.graph.fold import constant_makers, most_bytes, sources
 from edgeq.ingest.graph.trial import run
 
@@ -67,7 +68,7 @@ def _values(model: "ModelProto") -> "dict[str, ndarray]":
 def _that_fit(model: "ModelProto", values: "dict[str, ndarray]") -> "dict[str, ndarray]":
     index = index_of(model.graph)
     freed = sum(2 * index.constants[name].ByteSize() for name in _halves(index))
-    room = most_bytes(model) - model.ByteSize() + freed
+    room = most_bytes(model) - message_bytes(model) + freed
     fit = {}
     for name, value in values.items():
         if value.nbytes <= room:

@@ -17,15 +17,16 @@ if TYPE_CHECKING:
 
 def in_one_form(model: "ModelProto") -> "ModelProto":
     """A copy in which every Gemm that adds a constant adds a vector; `model` itself where nothing is written otherwise."""
+    if not _is_written_otherwise(model):
+        return model
     copy = copied(model)
     changed = sum(_drop_empty(node) for node in model_nodes(copy))
     index = index_of(copy.graph)
     taken = tensor_names(copy) | {node.name for node in copy.graph.node}
     behind: dict[str, NodeProto] = {}
-    for node in [n for n in copy.graph.node if n.op_type == "Gemm" and len(n.input) == 3]:
-        addend, width = index.constant(node.input[2]), _width(node, index)
-        if addend is None or width is None or tuple(addend.dims) == (width,):
-            continue
+    for node in [n for n in copy.graph.node if _adds_otherwise(n, index)]:
+        addend, width = index.constants[node.input[2]], _width(node, index)
+        assert width is not None
         changed += 1
         if len(addend.dims) < 2 or addend.dims[0] == 1:
             node.input[2] = _stored(copy, _vector(addend, width), f"{node.output[0]}_bias", taken)
@@ -36,6 +37,22 @@ def in_one_form(model: "ModelProto") -> "ModelProto":
         ordered = [n for node in copy.graph.node for n in (node, behind.get(node.output[0])) if n is not None]
         set_nodes(copy.graph, ordered)
     return copy if changed else model
+
+
+def _is_written_otherwise(model: "ModelProto") -> bool:
+    """Else nothing is copied."""
+    index = index_of(model.graph)
+    if any(_adds_otherwise(node, index) for node in index.nodes):
+        return True
+    return any(node.input and not node.input[-1] for node in model_nodes(model))
+
+
+def _adds_otherwise(node: "NodeProto", index: OnnxIndex) -> bool:
+    """Whether it is a Gemm that adds a constant of another form than one value per output."""
+    if node.op_type != "Gemm" or len(node.input) != 3:
+        return False
+    addend, width = index.constant(node.input[2]), _width(node, index)
+    return addend is not None and width is not None and tuple(addend.dims) != (width,)
 
 
 def _drop_empty(node: "NodeProto") -> bool:

@@ -59,10 +59,10 @@ def _cannot_run(error: Exception) -> Exception:
     return MemoryError(words) if short else CannotRun(words)
 
 
-def loads(model: "ModelProto | str") -> None:
-    """Raises CannotRun when the runtime does not take the graph."""
+def loads(model: "ModelProto | str", weights: "ModelProto | None" = None) -> None:
+    """`weights` has the values where `model` is weightless. Raises CannotRun when the runtime does not take the graph."""
     try:
-        ort_session(model, threads=1, optimize=False)
+        ort_session(model, threads=1, optimize=False, weights=weights)
     except Exception as error:
         raise _cannot_run(error) from None
 
