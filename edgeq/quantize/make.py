@@ -11,7 +11,6 @@ from pathlib import Path
 
 from edgeq import catalog
 from edgeq.errors import DataRefused
-from edgeq.graphs.float_graph import read
 from edgeq.graphs.input_shapes import OPEN_SHAPES, Shapes
 from edgeq.graphs.macs import graph_macs
 from edgeq.graphs.memory import predict_peak
@@ -45,10 +44,10 @@ from edgeq.quantize.plan import NO_FLOAT, PREQUANTIZED
 from edgeq.quantize.quantization import Context, Quantization
 from edgeq.quantize.run_model import Progress, load, no_progress
 from edgeq.quantize.samples import SamplesLike
-from edgeq.quantize.stopwatch import Stopwatch
+from edgeq.quantize.stopwatch import OPEN, Stopwatch
 
 _NAMED = 3  # reasons in a sentence, and layers of one reason
-_OPEN, _JUDGE, _FEW, _AUDIT = "open", "judge", "few-float", "audit"  # steps that are no passes
+_JUDGE, _FEW, _AUDIT = "judge", "few-float", "audit"  # steps that are no passes
 _SCRATCH = ("outputs", evaluator.SCRATCH, kept_candidates.SCRATCH)
 
 
@@ -96,8 +95,7 @@ def make(
     folder.mkdir(parents=True, exist_ok=True)
     gate = gate.of(candidate.recipe)
     stopwatch = Stopwatch()
-    with stopwatch.step(_OPEN):
-        q = _float(candidate, model)
+    q = _float(candidate, model)
     if q.method == "static" and calibration is None:
         raise DataRefused(f"{candidate.id} needs calibration samples", "give --data, or --recipe float")
     keeps = q.method != "none" and gate.metric is None
@@ -167,12 +165,11 @@ def _kept(made: Made) -> Kept:
 
 
 def _float(candidate: CandidatePlan, model: Model) -> Quantization:
-    """The state before any pass."""
+    """The state before any pass, without its graph (pipelines.read_graph)."""
     source = Path(model.files[candidate.format])
     recipe = None if candidate.recipe == PREQUANTIZED else catalog.recipe(candidate.recipe)
     method, bits = (recipe.method, recipe.weight_bits) if recipe else ("none", 8)
-    graph = read(source) if candidate.format == "onnx" and method != "none" else None
-    return Quantization(candidate, method, bits, source, graph)
+    return Quantization(candidate, method, bits, source)
 
 
 def _context(
@@ -190,7 +187,7 @@ def _context(
 ) -> Context:
     candidate, threads = q.candidate, options.threads
     path = workdir / candidate.id / f"model.{candidate.format}"
-    with stopwatch.step(_OPEN):
+    with stopwatch.step(OPEN):
         reference = float_reference(
             model, heldout, workdir, threads=threads, cache=options.cache, progress=progress
         ).outputs

@@ -5,9 +5,10 @@ A pass is added in three files: a module in `passes/` (quantization.py says what
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edgeq.errors import ConversionFailed
+from edgeq.graphs.float_graph import read
 from edgeq.quantize.backends.litert.emit import LitertDynamic, LitertStatic
 from edgeq.quantize.backends.ort.dynamic import OrtDynamic
 from edgeq.quantize.backends.ort.fp16 import OrtHalf
@@ -32,6 +33,7 @@ from edgeq.quantize.passes import (
 )
 from edgeq.quantize.passes.blockwise import gptq
 from edgeq.quantize.quantization import Backend, Context, Pass, Quantization, module_name, run_passes
+from edgeq.quantize.stopwatch import OPEN
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def run(q: Quantization, context: Context) -> Quantization:
 
     Raises ConversionFailed.
     """
-    q = _quantized(q.keep_in_float(context.backend.unsupported(q)), context)
+    q = _quantized(q, context)
     q = run_passes((LAST,), q, context)
     return q if q.fidelity is not None else mixed_precision.judged(q, context)
 
@@ -78,20 +80,35 @@ def passes_of(q: Quantization) -> tuple[Pass, ...]:
 
 
 def _quantized(q: Quantization, context: Context) -> Quantization:
+    """`q` may have no graph yet: what is held here stays in memory beside what the passes make of it."""
     passes = passes_of(q)
     if q.method not in _MAY_REFUSE:
-        return run_passes(passes, q, context)
+        return run_passes(passes, _begun(q, context), context)
     try:
-        done = run_passes(passes, q, context)
+        done = run_passes(passes, _begun(q, context), context)
         context.progress("write the file", 0.0)
         context.write(done, fitted=False)
         runs(context.path, q.format, context.samples[0] if context.samples is not None else None)
         return done
     except ConversionFailed:
-        refused = context.backend.refused(q, context)
+        refused = context.backend.refused(read_graph(q), context)
         if not refused:
             raise
-    return run_passes(passes, q.keep_in_float(refused), context)
+    return run_passes(passes, _begun(q, context).keep_in_float(refused), context)
+
+
+def read_graph(q: Quantization) -> Quantization:
+    """With the graph of its source, where it has none yet and the passes need one. Raises ConversionFailed."""
+    if q.model is not None or q.format != "onnx" or q.method == "none":
+        return q
+    return replace(q, model=read(q.source))
+
+
+def _begun(q: Quantization, context: Context) -> Quantization:
+    """The state before the first pass."""
+    with context.stopwatch.step(OPEN):
+        q = read_graph(q)
+    return q.keep_in_float(context.backend.unsupported(q))
 
 
 def table() -> str:

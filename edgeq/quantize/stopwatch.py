@@ -8,6 +8,9 @@ from edgeq.nouns.passes import StepCost
 
 Clock = Callable[[], float]
 
+OPEN = "open"
+"""The step in which a candidate's float graph is read and run, before any pass."""
+
 
 class Stopwatch:
     """A step that is begun within another has its own line: its time is not in the outer one's. A step that is begun several
