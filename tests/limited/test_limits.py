@@ -2,8 +2,11 @@
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edgeq.errors import DataRefused, ModelRefused
@@ -160,3 +163,18 @@ def test_every_reader_names_a_function_that_is_there():
 def test_a_path_is_taken_from_where_the_caller_stands(reader, file, monkeypatch):
     monkeypatch.chdir(file.parent)
     assert ask(reader("size"), Path("file"), SMALL)[0] == {"bytes": 5}
+
+
+def test_a_limit_that_the_caller_is_under_stays(tmp_path: Path) -> None:
+    np.savez(tmp_path / "d.npz", x=np.arange(3))
+    program = (
+        "import resource, sys\n"
+        "resource.setrlimit(resource.RLIMIT_DATA, (1 << 30, 1 << 30))\n"
+        "from pathlib import Path\n"
+        "from edgeq.ingest.npz import load_arrays\n"
+        "print(load_arrays(Path(sys.argv[1]))['x'].tolist())"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "d.npz")], capture_output=True, text=True, check=False
+    )
+    assert ran.stdout == "[0, 1, 2]\n", ran.stderr
