@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+from edgeq.graphs.freed_memory import give_back
 from edgeq.ingest.graph.clean import Cleaned
 
 
@@ -14,5 +15,6 @@ def write(cleaned: Cleaned, path: Path) -> Path:
     if cleaned.untouched and cleaned.loaded.path and not cleaned.loaded.external:
         shutil.copyfile(cleaned.loaded.path, path)
         return path
+    give_back()  # writing takes as much again as the weights
     path.write_bytes(cleaned.proto.SerializeToString(deterministic=True))
     return path
