@@ -36,6 +36,9 @@ _WHOLE: dict[int, type[np.integer]] = {
 }  # indices: converters make int32 of a model's int64
 
 
+_DEQUANTIZED = (2, 3, 6)  # of ONNX's TensorProto: uint8, int8, int32
+
+
 class PartialRun(ABC, Generic[Tensor]):
     """Constants of nodes that have not run yet may be changed; nodes, and what they read, stay."""
 
@@ -104,7 +107,9 @@ class PartialRun(ABC, Generic[Tensor]):
 
 
 class OnnxRun(PartialRun[str]):
-    """Every operator runs as written, none fused: the result is that of the operators' definitions."""
+    """Every operator runs as written, none fused: the result is that of the operators' definitions. But stored integers are
+    dequantized once for all samples, not by each run.
+    """
 
     def __init__(self, model: "onnx.ModelProto", samples: SamplesLike, threads: int) -> None:
         graph = model.graph
@@ -117,6 +122,7 @@ class OnnxRun(PartialRun[str]):
             (o.name for o in graph.output),
         )
         self._model, self._threads = model, threads
+        self._stored = {tensor.name: tensor for tensor in graph.initializer}
 
     def _part(
         self, nodes: list[int], inputs: list[str], outputs: list[str]
@@ -125,15 +131,35 @@ class OnnxRun(PartialRun[str]):
 
         graph = self._model.graph
         types = {t: onnx.helper.np_dtype_to_tensor_dtype(self._live[0][t].dtype) for t in inputs}
+        weights = {k: w for k in nodes if (w := self._dequantized(graph.node[k], outputs)) is not None}
         part = part_of(
             self._model,
-            [graph.node[k] for k in nodes],
+            [graph.node[k] for k in nodes if k not in weights],
             [onnx.helper.make_tensor_value_info(t, types[t], None) for t in inputs],
             [untyped(t) for t in outputs],
         )
+        part.graph.initializer.extend(weights.values())
         with quiet(), as_conversion_failed("a part of the graph does not load"):
             session = ort_session(part, threads=self._threads, optimize=False)
         return lambda arrays: session.run(outputs, dict(zip(inputs, arrays, strict=True)))
+
+    def _dequantized(self, node: "onnx.NodeProto", outputs: list[str]) -> "onnx.TensorProto | None":
+        """Of a DequantizeLinear of stored integers in a type that numpy has, with one scale for all or for each index of an axis."""
+        import onnx
+
+        if node.op_type != "DequantizeLinear" or node.output[0] in outputs:
+            return None
+        stored = [self._stored[name] for name in node.input if name in self._stored]
+        if len(stored) < len(node.input):
+            return None
+        attributes = {a.name: a.i for a in node.attribute}
+        if stored[0].data_type not in _DEQUANTIZED or attributes.keys() - {"axis"}:
+            return None
+        integers, scale, *zero = (onnx.numpy_helper.to_array(tensor) for tensor in stored)
+        if scale.dtype != np.float32:
+            return None
+        floats = dequantize_linear(integers, scale, zero[0] if zero else 0, attributes.get("axis", 1))
+        return onnx.numpy_helper.from_array(floats, node.output[0])
 
 
 class TfliteRun(PartialRun[int]):
