@@ -12,7 +12,8 @@ QUICK, DEFAULT, BEST = "quick", "default", "best"
 
 @dataclass(frozen=True)
 class Effort:
-    """`equalize`: channels are equalized where that is predicted to help. `calibrators`: of so many the ranges are tried, 1: none
+    """`equalize`: channels are equalized where that is predicted to help. `head`: whether a small last layer is better in float is
+    tried. `calibrators`: of so many the ranges are tried, 1: none
     is. `samples` that layers are fitted to and ranges compared on, at most; `columns` of a layer's input for each weight of a row,
     at most; `block`: rows are fitted in blocks of so many weights, None: whole. `fitted`: the share of the work of fitting that is
     done, in the mean of networks; 0: biases alone are corrected. `few_float_macs`: a second candidate with a few layers in float
@@ -21,6 +22,7 @@ class Effort:
 
     name: str
     equalize: bool
+    head: bool
     calibrators: int
     samples: int
     columns: int
@@ -43,6 +45,7 @@ EFFORTS: Mapping[str, Effort] = {
         Effort(
             QUICK,
             equalize=False,
+            head=False,
             calibrators=1,
             samples=16,
             columns=8,
@@ -53,6 +56,7 @@ EFFORTS: Mapping[str, Effort] = {
         Effort(
             DEFAULT,
             equalize=True,
+            head=True,
             calibrators=3,
             samples=64,
             columns=8,
@@ -63,9 +67,10 @@ EFFORTS: Mapping[str, Effort] = {
         Effort(
             BEST,
             equalize=True,
+            head=True,
             calibrators=3,
             samples=256,
-            columns=32,
+            columns=8,
             block=None,
             fitted=1.0,
             few_float_macs=None,
@@ -76,6 +81,11 @@ EFFORTS: Mapping[str, Effort] = {
 
 GAINS: Mapping[str, Gain] = {}
 """By the effort that gains. Empty until `benchmarks.scale` has measured them: then nothing is said of a gain."""
+
+
+def left_out(name: str) -> str:
+    """Why a pass did not run, in words."""
+    return f"not with --effort {name}"
 
 
 def effort_after(name: str) -> Effort | None:

@@ -188,9 +188,9 @@ def _context(
     candidate, threads = q.candidate, options.threads
     path = workdir / candidate.id / f"model.{candidate.format}"
     with stopwatch.step(OPEN):
-        reference = float_reference(
+        floats = float_reference(
             model, heldout, workdir, threads=threads, cache=options.cache, progress=progress
-        ).outputs
+        )
     verdicts = verdict_cache(
         options.cache,
         model,
@@ -209,7 +209,7 @@ def _context(
         return judge(
             candidate.id,
             load(path, candidate.format, threads, native_kernels=candidate.pairs_saturate),
-            reference,
+            floats.outputs,
             heldout,
             gate,
             path.parent / "outputs",
@@ -235,6 +235,7 @@ def _context(
         verdicts=verdicts,
         has_integer_kernels=lambda q: kernels.has_integer_kernels(q, path),
         most_tries=_most_tries(q, model, heldout, gate, options),
+        runs_as_defined=floats.differs_db is None,
         stopwatch=stopwatch,
     )
 

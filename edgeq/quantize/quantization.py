@@ -14,6 +14,7 @@ from edgeq.nouns.passes import OFF, AppliedChange, PassResult
 from edgeq.nouns.plan import CandidatePlan, Scheme
 from edgeq.quantize.calibration.array_cache import ArrayCache
 from edgeq.quantize.calibration.calibrate import Ranges
+from edgeq.quantize.evaluate.float_outputs import FloatOutputs
 from edgeq.quantize.evaluate.verdict_cache import VerdictCache
 from edgeq.quantize.options import Options
 from edgeq.quantize.run_model import Progress
@@ -35,7 +36,7 @@ class Quantization:
     changed it; None for TFLite, whose source no pass changes, and for a source that is deployed unchanged.
 
     Layers are named by node (ONNX) or by first output (TFLite). `in_float`: those that stay in float, with the reason;
-    `mixed_precision_layers`: those that mixed precision added. `ranges` of the activations; `weights` to write in place of
+    `mixed_precision_layers`: those that mixed precision added. `ranges` of the activations; `float_outputs` on calibration samples, pre-softmax; `weights` to write in place of
     the rounded ones, by layer, and the `weight_changes` that the pass which made them reports (`fit` replaces both, also when
     mixed precision fits again: see passes/fit); `blocks` in place of the
     weights of each product, for block-wise weights. `rewritten`: a pass stored weights as integers already. `int16_clamp`: the
@@ -52,6 +53,7 @@ class Quantization:
     in_float: Mapping[str, str] = field(default_factory=dict)
     mixed_precision_layers: Mapping[str, str] = field(default_factory=dict)
     ranges: Ranges = field(default_factory=dict)
+    float_outputs: FloatOutputs | None = None
     calibrator: str | None = None
     weights: Mapping[str, Weights] = field(default_factory=dict)
     weight_changes: tuple[AppliedChange, ...] = ()
@@ -138,7 +140,7 @@ class Context:
 
     `options` are what the request asks for. `judge` asks the gate about the file at `path`, on the held-out samples;
     `verdicts` caches its judgements. `most_tries` bounds a search that asks the gate; None: the held-out samples are too
-    few for any. `has_integer_kernels`: whether the runtime computes some layer of the file at `path` on integers.
+    few for any. `runs_as_defined`: the runtime computes of the float graph what it defines. `has_integer_kernels`: whether the runtime computes some layer of the file at `path` on integers.
     `stopwatch` times each pass; a part of a pass that is a `step` of it gets a line of its own.
     """
 
@@ -153,6 +155,7 @@ class Context:
     verdicts: VerdictCache
     has_integer_kernels: Callable[[Quantization], bool]
     most_tries: int | None = None
+    runs_as_defined: bool = True
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
 
     @property

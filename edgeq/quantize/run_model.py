@@ -93,7 +93,7 @@ def run(
         steps = (runner(samples[i]) for i in range(samples.count))
     for i in range(samples.count):
         with as_conversion_failed("the model does not run on this host's runtime"):
-            outputs = tuple(_without_batch(o) for o in next(steps))
+            outputs = tuple(without_batch(o) for o in next(steps))
         if i == 0:
             found = [_room(o, samples.count, scratch, k) for k, o in enumerate(outputs)]
         for k, output in enumerate(outputs):
@@ -122,7 +122,7 @@ def values_of(
             yield tuple(session.run(list(tensors), dict(zip(inputs, samples[i], strict=True))))
 
 
-def _without_batch(output: Array) -> Array:
+def without_batch(output: Array) -> Array:
     return output[0] if output.ndim > 1 and output.shape[0] == 1 else output
 
 

@@ -30,7 +30,7 @@ def test_each_effort_is_more_work_than_the_one_before() -> None:
 
 def test_a_run_takes_what_it_took_to_judge() -> None:
     """Where nothing but runs is more, twice the time of a run is twice the estimate."""
-    only_runs = replace(EFFORTS["default"], equalize=False, few_float=False, fitted=0.0)
+    only_runs = replace(EFFORTS["default"], equalize=False, head=False, few_float_macs=0, fitted=0.0)
     slow = (COSTS[0], StepCost("judge", 100.0, 100.0))
     slower = (COSTS[0], StepCost("judge", 200.0, 200.0))
     ratio = seconds_of(only_runs, COUNTED, slower) / seconds_of(only_runs, COUNTED, slow)
@@ -49,7 +49,7 @@ def test_a_pass_that_is_switched_off_is_no_more_work_with_another_effort() -> No
     quick, default = EFFORTS["quick"], EFFORTS["default"]
     off = ("fit", "equalize", "mixed")
     more = work_of(default, COUNTED, off).runs - work_of(quick, COUNTED, off).runs
-    assert work_of(default, COUNTED, off).seconds == 0 and more == 4 * 128  # the ranges are still tried
+    assert work_of(default, COUNTED, off).seconds == 0 and more == 4 * 64  # the ranges are still tried
 
 
 def test_the_estimate_is_of_everything(tmp_path) -> None:

@@ -38,6 +38,7 @@ from edgeq.quantize.calibration.tensor_stats import (
     unpacked,
     values_per_sample,
 )
+from edgeq.quantize.evaluate.float_outputs import MOST_BYTES, FloatOutputs
 from edgeq.quantize.run_model import Progress, no_progress
 from edgeq.quantize.samples import Array, SamplesLike
 
@@ -60,12 +61,13 @@ _TOLERANCE = 0.02  # of the width by which an end may move
 class Calibration:
     """Statistics of each tensor on the first `samples` of the set: fewer than it has where the ranges converged.
 
-    `model` is the sha256 of the float model, weights included.
+    `model` is the sha256 of the float model, weights included. `outputs` are those that were asked for, where they are known.
     """
 
     tensors: Mapping[str, TensorStats]
     samples: int
     model: str
+    outputs: FloatOutputs | None = None
 
 
 def needs_histogram(calibrator: str) -> bool:
@@ -105,26 +107,34 @@ def calibrate_onnx(
     threads: int = 1,
     progress: Progress = no_progress,
     cache: ArrayCache = NO_CACHE,
+    kept: tuple[str, ...] = (),
 ) -> Calibration:
-    """Of all float tensors of `model`, which has inferred shapes, inputs included.
+    """Of all float tensors of `model`, which has inferred shapes, inputs included. `kept`: tensors whose values are the outputs of
+    the calibration; unknown where the statistics come from the cache, or all of them are large.
 
     A tensor that only a foldable Relu or Clip reads gets the statistics of that one's output.
     """
     facts = _facts("onnxruntime", digest(model), samples, histogram, threads)
 
+    seen: list[tuple[Array, ...]] = []
+
     def run() -> tuple[dict[str, TensorStats], int]:
         progress(_STAGE, 0.0)
         per_sample = values_per_sample(samples.count) if histogram else 0
-        graph = InstrumentedGraph(model, per_sample, threads)
+        graph = InstrumentedGraph(model, per_sample, threads, kept)
         inputs = graph.inputs
-        return _stream(
-            samples,
-            lambda arrays: graph.run(dict(zip(inputs, arrays, strict=True))),
-            histogram,
-            progress,
-        )
+
+        def look(arrays: tuple[Array, ...]) -> dict[str, SampleStats]:
+            stats, outputs = graph.run(dict(zip(inputs, arrays, strict=True)))
+            if sum(o.nbytes for o in outputs) * samples.count <= MOST_BYTES:
+                seen.append(outputs)
+            return stats
+
+        return _stream(samples, look, histogram, progress)
 
     found = _cached_or(run, cache, facts)
+    if kept and len(seen) == found.samples:
+        found = replace(found, outputs=FloatOutputs(samples, kept, tuple(seen)))
     behind = {
         name: found.tensors[after] for name, after in folded_inputs(model).items() if after in found.tensors
     }

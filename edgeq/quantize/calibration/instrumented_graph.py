@@ -30,14 +30,17 @@ _FLAT, _START, _END = "edgeq_flat", "edgeq_start", "edgeq_end"
 
 
 class InstrumentedGraph:
-    """`model` has inferred shapes. About `per_sample` values of each tensor are handed out; 0: none.
+    """`model` has inferred shapes. About `per_sample` values of each tensor are handed out; 0: none. `kept` are tensors that are
+    handed out besides.
 
     Minimum and maximum of a tensor with NaN are anything; the sum of squares is not finite then. Such tensors, and all
     of a graph in which nothing can be reduced (no values, for one), are handed out whole from then on.
     """
 
-    def __init__(self, model: "ModelProto", per_sample: int, threads: int) -> None:
-        self.tensors = _tensors(model)
+    def __init__(
+        self, model: "ModelProto", per_sample: int, threads: int, kept: tuple[str, ...] = ()
+    ) -> None:
+        self.tensors, self._kept = _tensors(model), kept
         self._sizes = _sizes(model, self.tensors)
         self._model, self._per_sample, self._threads = model, per_sample, threads
         self._whole: set[str] = set()
@@ -48,17 +51,17 @@ class InstrumentedGraph:
         """Names, in the order of the samples' arrays."""
         return [i.name for i in self._session.get_inputs()]
 
-    def run(self, feeds: dict[str, Array]) -> dict[str, SampleStats]:
-        """Runs one sample. Raises ConversionFailed when the graph does not run on it."""
+    def run(self, feeds: dict[str, Array]) -> tuple[dict[str, SampleStats], tuple[Array, ...]]:
+        """The statistics of one sample, and the kept tensors. Raises ConversionFailed when the graph does not run on it."""
         while True:
-            found = self._try(feeds)
+            found, kept = self._try(feeds)
             unclear = {name for name, stats in found.items() if stats is None}
             if not unclear:
-                return {name: stats for name, stats in found.items() if stats is not None}
+                return {name: stats for name, stats in found.items() if stats is not None}, kept
             self._whole |= unclear
             self._session = self._opened()
 
-    def _try(self, feeds: dict[str, Array]) -> dict[str, SampleStats | None]:
+    def _try(self, feeds: dict[str, Array]) -> tuple[dict[str, SampleStats | None], tuple[Array, ...]]:
         names = [o.name for o in self._session.get_outputs()]
         try:
             with as_conversion_failed("the float graph does not run on a calibration sample"):
@@ -66,9 +69,10 @@ class InstrumentedGraph:
         except ConversionFailed:
             if len(self._whole) == len(self.tensors):
                 raise
-            return dict.fromkeys(self.tensors)
+            return dict.fromkeys(self.tensors), ()
         found |= feeds
-        return {name: self._stats(k, found) for k, name in enumerate(self.tensors)}
+        stats = {name: self._stats(k, found) for k, name in enumerate(self.tensors)}
+        return stats, tuple(found[name] for name in self._kept)
 
     def _stats(self, k: int, found: dict[str, Array]) -> SampleStats | None:
         if self.tensors[k] in self._whole:
@@ -86,7 +90,8 @@ class InstrumentedGraph:
         # The last first: onnxruntime goes back from the last node, and so runs each reduction as soon as it can. The other way
         # round it runs them after all layers, whose tensors it then holds until then: 240 MB of a ViT of 25 M weights.
         reduced.reverse()
-        graph = _with_reductions(self._model, reduced, self._sizes, self._whole, self._per_sample)
+        whole = self._whole.union(self._kept)
+        graph = _with_reductions(self._model, reduced, self._sizes, whole, self._per_sample)
         with as_conversion_failed("onnxruntime does not load the float graph for calibration"):
             return ort_session(graph, threads=self._threads, weights=self._model)
 

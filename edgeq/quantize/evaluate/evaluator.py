@@ -27,11 +27,12 @@ import numpy.typing as npt
 
 from edgeq.graphs.tflite import read_model
 from edgeq.quantize.calibration.array_cache import NO_CACHE, ArrayCache
+from edgeq.quantize.evaluate.float_outputs import FloatOutputs
 from edgeq.quantize.evaluate.float_runner import float_runner
 from edgeq.quantize.evaluate.partial_run import TfliteRun
 from edgeq.quantize.evaluate.pre_softmax_outputs import pre_softmax_of, tensors_in, tflite_pre_softmax
 from edgeq.quantize.evaluate.sqnr import NO_SIGNAL, per_sample_powers
-from edgeq.quantize.run_model import Progress, load, no_progress, run, values_of
+from edgeq.quantize.run_model import Progress, load, no_progress, run, values_of, without_batch
 from edgeq.quantize.samples import Array, SamplesLike, Subset
 
 if TYPE_CHECKING:
@@ -83,10 +84,10 @@ class Gain:
 
 
 def graph_evaluator(
-    model: "onnx.ModelProto", samples: SamplesLike, threads: int
+    model: "onnx.ModelProto", samples: Subset, threads: int, known: FloatOutputs | None = None
 ) -> "Evaluator[onnx.ModelProto]":
-    """Compares graphs made from the float `model`, which has inferred shapes, at their pre-softmax outputs. Raises
-    ConversionFailed where a graph does not run.
+    """Compares graphs made from the float `model`, which has inferred shapes, at their pre-softmax outputs. Float runs where
+    its outputs are not `known`. Raises ConversionFailed where a graph does not run.
     """
     outputs = pre_softmax_of(model)
 
@@ -94,7 +95,8 @@ def graph_evaluator(
         tensors = tensors_in(graph, outputs)
         return _stacked(zip(*values_of(graph, tensors, samples, threads), strict=True))
 
-    return Evaluator(run_graph(model), run_graph)
+    found = known.of(tensors_in(model, outputs), samples) if known else None
+    return Evaluator(run_graph(model) if found is None else _stacked(zip(*found, strict=True)), run_graph)
 
 
 def tflite_evaluator(source: Path, samples: SamplesLike, threads: int) -> Evaluator[Path]:
@@ -115,11 +117,12 @@ def file_evaluator(
     *,
     model: str = "",
     cache: ArrayCache = NO_CACHE,
+    known: Sequence[tuple[Array, ...]] | None = None,
     progress: Progress = no_progress,
     stage: str = "run",
 ) -> Evaluator[Path]:
     """Compares files with the float file `source` at their own outputs. With a `cache`, where `model` is the sha256 of
-    the model that `source` is made from, float's outputs are found and kept there.
+    the model that `source` is made from, float's outputs are found and kept there. They may be `known`, sample by sample.
     """
     format = source.suffix.removeprefix(".")
 
@@ -127,6 +130,9 @@ def file_evaluator(
         runner = load(path, format, threads)
         return run(runner, samples, path.parent / SCRATCH, progress=progress, stage=stage)
 
+    if known is not None:
+        bare = ((without_batch(output) for output in outputs) for outputs in known)
+        return Evaluator(_stacked(zip(*bare, strict=True)), run_file)
     return Evaluator(_float_outputs(source, samples, threads, model, cache), run_file)
 
 

@@ -15,6 +15,7 @@ from edgeq.graphs.op_sets import AVERAGES, MOVES_VALUES
 from edgeq.graphs.tflite import kind_of, producers_of, read_model
 from edgeq.nouns.passes import PassResult
 from edgeq.plain_text import counted
+from edgeq.quantize.effort import EFFORTS, left_out
 from edgeq.quantize.evaluate.evaluator import (
     Noise,
     gain_of,
@@ -39,6 +40,8 @@ NAME = "head"
 
 def run(q: Quantization, context: Context) -> Quantization:
     """After the fit: what the head loses is visible only next to fitted layers."""
+    if not EFFORTS[context.options.effort].head:
+        return q.with_result(PassResult(NAME, False, left_out(context.options.effort)))
     head = onnx_head(q.graph) if q.format == "onnx" else tflite_head(q.source)
     if not head:
         return q.with_result(PassResult(NAME, False, "the last layer is not small"))
@@ -59,7 +62,7 @@ def _noises(q: Quantization, choices: Sequence[frozenset[str]], context: Context
     """
     check, threads = context.split.check, context.threads
     if q.format == "onnx":
-        graphs = graph_evaluator(q.graph, check, threads)
+        graphs = graph_evaluator(q.graph, check, threads, q.float_outputs)
         return [graphs.noise(read_onnx(context.write(q, in_float).path)) for in_float in choices]
     files = tflite_evaluator(q.source, check, threads)
     return [files.noise(context.write(q, in_float).path) for in_float in choices]

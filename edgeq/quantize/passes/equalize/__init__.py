@@ -24,6 +24,7 @@ from edgeq.quantize.calibration.calibrate import LEVELS, Ranges, calibrate_onnx,
 from edgeq.quantize.calibration.calibrators import AUTO, minmax
 from edgeq.quantize.calibration.calibrators.mse import squared_error
 from edgeq.quantize.calibration.tensor_stats import TensorStats
+from edgeq.quantize.effort import EFFORTS, left_out
 from edgeq.quantize.evaluate.evaluator import Gain
 from edgeq.quantize.evaluate.sqnr import finite
 from edgeq.quantize.passes import small_convs
@@ -51,9 +52,10 @@ _WORTH_COMPARING_DB = (
     0.3  # predicted for the model's outputs: comparing costs as much as quantizing the model twice
 )
 _WORTH_SCALING_DB = 0.5  # predicted for a pair
-_WORTH_KEEPING_DB = (
-    0.5  # of the outputs, predicted and measured: other rounding alone moves them by 0.1 to 0.5 dB
+_WORTH_COMPARING_DB = (
+    1.0  # predicted for the model's outputs: half of it is seen, as the noise of weights stays
 )
+_WORTH_KEEPING_DB = 0.5  # of the outputs: other rounding alone moves them by 0.1 to 0.5 dB
 
 _HOW = "output channels equalized with the next layer's weights (cross-layer equalization)"
 
@@ -66,6 +68,8 @@ class Equalized:
 
 
 def run(q: Quantization, context: Context) -> Quantization:
+    if not EFFORTS[context.options.effort].equalize:
+        return q.with_result(PassResult(NAME, False, left_out(context.options.effort)))
     in_float = small_convs.convolutions(q, context).keys()
 
     def write(model: "onnx.ModelProto", path: Path, ranges: Ranges) -> None:
@@ -105,7 +109,7 @@ def equalized(
         return skipped(f"channels are alike: no layer would gain more than {max(most, 0.0):.1f} dB")
     worth = [each for each in factors if each.gain_db >= _WORTH_SCALING_DB]
     predicted = _predicted_db(worth, calibrate_onnx(model, few, True, threads=threads).tensors)
-    if predicted < _WORTH_KEEPING_DB:
+    if predicted < _WORTH_COMPARING_DB:
         return skipped(f"{counted(len(worth), 'layer')}: most of the noise is elsewhere", round(predicted, 1))
     eighths = {each.pair.first.name: each.eighths for each in worth}
     changed = scaled(model, eighths)

@@ -22,6 +22,7 @@ from edgeq.nouns.passes import AppliedChange, PassResult
 from edgeq.plain_text import counted
 from edgeq.quantize.effort import DEFAULT, EFFORTS, Effort
 from edgeq.quantize.evaluate.evaluator import Gain, graph_evaluator, tflite_evaluator
+from edgeq.quantize.evaluate.float_outputs import FloatOutputs
 from edgeq.quantize.passes.fit.fit_layers import fit_layers
 from edgeq.quantize.passes.fit.qdq_file import QdqFile
 from edgeq.quantize.passes.fit.quantized_tflite import TfliteFile
@@ -75,7 +76,7 @@ def _fit(q: Quantization, in_float: Collection[str], context: Context) -> Fit:
     effort = EFFORTS[context.options.effort]
     context.write(q, in_float, fitted=False)
     if q.format == "onnx":
-        return fit_onnx(q.graph, q.source, path, samples, threads, progress, effort)
+        return fit_onnx(q.graph, q.source, path, samples, threads, progress, effort, q.float_outputs)
     return fit_tflite(q.source, path, samples, threads, progress, effort)
 
 
@@ -88,6 +89,7 @@ def fit_onnx(
     threads: int,
     progress: Progress,
     effort: Effort = EFFORTS[DEFAULT],
+    known: FloatOutputs | None = None,
 ) -> Fit:
     """Of the QDQ file `written`, made from `model`, which was read from `source`; both files stay as they are.
 
@@ -99,7 +101,7 @@ def fit_onnx(
         return Fit()
     before, after = read_onnx(written), read_onnx(written)
     weights = fit_layers(QdqFile(after, model), learned, effort=effort, threads=threads, progress=progress)
-    evaluator = graph_evaluator(model, split_of(samples).check, threads)
+    evaluator = graph_evaluator(model, split_of(samples).check, threads, known)
     return _keep_if_better(weights, evaluator.gain(before, after))
 
 

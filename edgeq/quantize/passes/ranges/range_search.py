@@ -23,12 +23,12 @@ from edgeq.quantize.evaluate.evaluator import (
     mean_sqnr_db,
 )
 from edgeq.quantize.passes.ranges.trial import Trial
+from edgeq.quantize.run_model import Progress, no_progress
 from edgeq.quantize.samples import SamplesLike, Subset, evenly_spaced, split_of
 
 Calibrators = Mapping[str, str]  # by tensor
 
-# To choose the calibrator of the whole model by: enough to tell them apart by tenths of a decibel.
-_SAMPLES = 128
+STAGE = "choose ranges"
 _FEWEST = 16  # samples to choose by for a tensor: of many that are tried, fewer let too many pass by luck
 _STANDARD_ERRORS = 2.0  # of the noise's fall for a tensor: each of many is tried
 _SIGNIFICANT = 0.01  # of the noise of all tensors together: 0.04 dB
@@ -53,12 +53,14 @@ def closest_ranges(
     threads: int,
     cache: ArrayCache = NO_CACHE,
     bits: int = 8,
+    most: int = 64,
+    progress: Progress = no_progress,
 ) -> Chosen:
     """The ranges of `calibrator` for activations of `bits`; for "auto", which is for 8 bits, those that bring the file of
-    `trial` closest to float.
+    `trial` closest to float on up to `most` of the samples.
     """
     name, ranges = (
-        _closest(calibration, trial, samples, threads, cache)
+        _closest(calibration, trial, samples, threads, cache, most, progress)
         if calibrator == "auto"
         else (calibrator, ranges_of(calibration, calibrator, bits))
     )
@@ -114,18 +116,29 @@ def per_tensor(
 
 
 def _closest(
-    calibration: Calibration, trial: Trial, samples: SamplesLike, threads: int, cache: ArrayCache
+    calibration: Calibration,
+    trial: Trial,
+    samples: SamplesLike,
+    threads: int,
+    cache: ArrayCache,
+    most: int,
+    progress: Progress,
 ) -> tuple[str, Ranges]:
     split = split_of(samples)
+    progress(STAGE, 0.0)
 
     def on(some: Subset) -> Evaluator[Path]:
-        return trial.evaluator(some, threads, calibration.model, cache)
+        return trial.evaluator(some, threads, calibration.model, cache, calibration.outputs)
 
-    learned = on(evenly_spaced(split.learn, _SAMPLES))
+    learned = on(evenly_spaced(split.learn, most))
     ranges = {name: ranges_of(calibration, name) for name in AUTO}
-    noise = {name: _noise(trial, ranges[name], learned) for name in AUTO}
+    noise = {}
+    for k, name in enumerate(AUTO):
+        noise[name] = _noise(trial, ranges[name], learned)
+        progress(STAGE, (k + 1) / (len(AUTO) + 1))
     best = max(AUTO, key=lambda name: mean_sqnr_db(noise[name]))  # the first of equals
     chosen = _per_tensor(calibration, ranges, best, trial, on(split.choose)) if trial.single() else {}
+    progress(STAGE, 1.0)
     if set(chosen.values()) - {best}:
         check, mixed = on(split.check), _mixed(ranges, chosen, best)
         before, after = (_noise(trial, r, check) for r in (ranges[best], mixed))

@@ -22,6 +22,7 @@ from edgeq.graphs.weights_beside import save
 from edgeq.quantize.calibration.array_cache import NO_CACHE, ArrayCache
 from edgeq.quantize.calibration.tensor_stats import Range
 from edgeq.quantize.evaluate.evaluator import SCRATCH, Evaluator, file_evaluator
+from edgeq.quantize.evaluate.float_outputs import FloatOutputs
 from edgeq.quantize.evaluate.pre_softmax_outputs import pre_softmax_of, tensors_in
 from edgeq.quantize.numerics import Grid, affine
 from edgeq.quantize.samples import Subset
@@ -46,9 +47,16 @@ class Trial(Protocol):
     def write(self, ranges: dict[str, Range]) -> None: ...
 
     def evaluator(
-        self, samples: Subset, threads: int, model: str = "", cache: ArrayCache = NO_CACHE
+        self,
+        samples: Subset,
+        threads: int,
+        model: str = "",
+        cache: ArrayCache = NO_CACHE,
+        known: FloatOutputs | None = None,
     ) -> Evaluator[Path]:
-        """At the pre-softmax outputs; of a .tflite at its own. With a `cache`, float's outputs of the model of sha256 `model` are kept there."""
+        """At the pre-softmax outputs; of a .tflite at its own. With a `cache`, float's outputs of the model of sha256 `model` are
+        kept there, unless they are `known`.
+        """
         ...
 
     def single(self) -> tuple[str, ...]: ...
@@ -64,7 +72,8 @@ class OnnxTrial:
         self._float_path = path.parent / SCRATCH / "float.onnx"
         self._outputs = pre_softmax_of(model)
         self._patchable: PatchableQdq | None = None
-        self._save(ending_at(weightless(model), tensors_in(model, self._outputs)), model, self._float_path)
+        self._tensors = tensors_in(model, self._outputs)
+        self._save(ending_at(weightless(model), self._tensors), model, self._float_path)
 
     def write(self, ranges: dict[str, Range]) -> None:
         if self._patchable is None:
@@ -77,9 +86,15 @@ class OnnxTrial:
             self.path.write_bytes(self._patchable.with_ranges(ranges).SerializeToString())
 
     def evaluator(
-        self, samples: Subset, threads: int, model: str = "", cache: ArrayCache = NO_CACHE
+        self,
+        samples: Subset,
+        threads: int,
+        model: str = "",
+        cache: ArrayCache = NO_CACHE,
+        known: FloatOutputs | None = None,
     ) -> Evaluator[Path]:
-        return file_evaluator(self._float_path, samples, threads, model=model, cache=cache)
+        found = known.of(self._tensors, samples) if known else None
+        return file_evaluator(self._float_path, samples, threads, model=model, cache=cache, known=found)
 
     def single(self) -> tuple[str, ...]:
         return () if self._patchable is None else self._patchable.tensors
@@ -97,7 +112,12 @@ class TfliteTrial:
         self._source, self.write, self.path = source, emit, path
 
     def evaluator(
-        self, samples: Subset, threads: int, model: str = "", cache: ArrayCache = NO_CACHE
+        self,
+        samples: Subset,
+        threads: int,
+        model: str = "",
+        cache: ArrayCache = NO_CACHE,
+        known: FloatOutputs | None = None,
     ) -> Evaluator[Path]:
         return file_evaluator(self._source, samples, threads, model=model, cache=cache)
 

@@ -11,6 +11,7 @@ from edgeq.quantize.options import Options
 from edgeq.quantize.passes import ranges
 from edgeq.quantize.quantization import Quantization
 from edgeq.quantize.run_model import no_progress
+from edgeq.quantize.stopwatch import Stopwatch
 from tests.quantize.networks import Rows
 
 
@@ -23,7 +24,7 @@ def test_int16_activations_are_clipped_as_their_65536_levels_ask_for(tmp_path):
     rows = np.random.default_rng(0).laplace(size=(16, 16, 16, 16)).astype(np.float32)
     context = SimpleNamespace(
         calibration=Rows(rows), options=Options(calibrator="mse"), threads=1, progress=no_progress, cache=NO_CACHE,
-        path=tmp_path / "int.tflite",
+        path=tmp_path / "int.tflite", stopwatch=Stopwatch(),
     )  # fmt: skip
 
     def share_of_extremes(activations):
