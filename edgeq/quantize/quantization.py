@@ -14,7 +14,7 @@ from edgeq.nouns.passes import OFF, AppliedChange, PassResult
 from edgeq.nouns.plan import CandidatePlan, Scheme
 from edgeq.quantize.calibration.array_cache import ArrayCache
 from edgeq.quantize.calibration.calibrate import Ranges
-from edgeq.quantize.evaluate.float_outputs import FloatOutputs
+from edgeq.quantize.calibration.float_outputs import FloatOutputs
 from edgeq.quantize.evaluate.verdict_cache import VerdictCache
 from edgeq.quantize.options import Options
 from edgeq.quantize.run_model import Progress

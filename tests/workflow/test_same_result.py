@@ -11,6 +11,8 @@ import onnx
 from tests.end_to_end.command_line import ROOT
 from tests.quantize.networks import images, residual
 
+TIMES = ("seconds", "cpu_seconds", "path")
+
 
 def converted(folder, seed):
     out = folder / f"{seed}.edgeq"
@@ -29,7 +31,7 @@ def converted(folder, seed):
 
 def without_times(value):
     if isinstance(value, dict):
-        return {key: without_times(one) for key, one in value.items() if key not in ("seconds", "path")}
+        return {key: without_times(one) for key, one in value.items() if key not in TIMES}
     return [without_times(one) for one in value] if isinstance(value, list) else value
 
 

@@ -27,6 +27,7 @@ from edgeq.graphs.weightless import digest
 from edgeq.limited.native_call import native_call
 from edgeq.quantize.calibration.array_cache import NO_CACHE, ArrayCache
 from edgeq.quantize.calibration.calibrators import AUTO, calibrator_named, percentile
+from edgeq.quantize.calibration.float_outputs import MOST_BYTES, FloatOutputs
 from edgeq.quantize.calibration.instrumented_graph import InstrumentedGraph, folded_inputs
 from edgeq.quantize.calibration.tensor_stats import (
     FORMAT,
@@ -38,7 +39,6 @@ from edgeq.quantize.calibration.tensor_stats import (
     unpacked,
     values_per_sample,
 )
-from edgeq.quantize.evaluate.float_outputs import MOST_BYTES, FloatOutputs
 from edgeq.quantize.run_model import Progress, no_progress
 from edgeq.quantize.samples import Array, SamplesLike
 

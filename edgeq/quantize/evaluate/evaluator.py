@@ -27,7 +27,7 @@ import numpy.typing as npt
 
 from edgeq.graphs.tflite import read_model
 from edgeq.quantize.calibration.array_cache import NO_CACHE, ArrayCache
-from edgeq.quantize.evaluate.float_outputs import FloatOutputs
+from edgeq.quantize.calibration.float_outputs import FloatOutputs
 from edgeq.quantize.evaluate.float_runner import float_runner
 from edgeq.quantize.evaluate.partial_run import TfliteRun
 from edgeq.quantize.evaluate.pre_softmax_outputs import pre_softmax_of, tensors_in, tflite_pre_softmax

@@ -20,9 +20,9 @@ from edgeq.graphs.memory import activation_bytes
 from edgeq.graphs.onnx_io import read_onnx
 from edgeq.nouns.passes import AppliedChange, PassResult
 from edgeq.plain_text import counted
+from edgeq.quantize.calibration.float_outputs import FloatOutputs
 from edgeq.quantize.effort import DEFAULT, EFFORTS, Effort
 from edgeq.quantize.evaluate.evaluator import Gain, graph_evaluator, tflite_evaluator
-from edgeq.quantize.evaluate.float_outputs import FloatOutputs
 from edgeq.quantize.passes.fit.fit_layers import fit_layers
 from edgeq.quantize.passes.fit.qdq_file import QdqFile
 from edgeq.quantize.passes.fit.quantized_tflite import TfliteFile

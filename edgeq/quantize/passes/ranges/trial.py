@@ -20,9 +20,9 @@ from edgeq.graphs.stages import ending_at
 from edgeq.graphs.weightless import weightless
 from edgeq.graphs.weights_beside import save
 from edgeq.quantize.calibration.array_cache import NO_CACHE, ArrayCache
+from edgeq.quantize.calibration.float_outputs import FloatOutputs
 from edgeq.quantize.calibration.tensor_stats import Range
 from edgeq.quantize.evaluate.evaluator import SCRATCH, Evaluator, file_evaluator
-from edgeq.quantize.evaluate.float_outputs import FloatOutputs
 from edgeq.quantize.evaluate.pre_softmax_outputs import pre_softmax_of, tensors_in
 from edgeq.quantize.numerics import Grid, affine
 from edgeq.quantize.samples import Subset
