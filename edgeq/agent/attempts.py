@@ -47,11 +47,13 @@ def raced(
         wait_left_s -= waited
         began, before, series = clock(), look(), Series(read=look)
 
-        def disturbed(series: Series = series, may_wait: bool = wait_left_s > 0) -> Optional[str]:
-            return next(psi_exceeded(series.readings[-1:], job.thresholds), None) if may_wait else None
+        def disturbed(series: Series = series) -> Optional[str]:
+            return next(psi_exceeded(series.readings[-1:], job.thresholds), None)
 
         seed = job.id if not made else f"{job.id}.{len(made)}"
-        rounds, stopped_by = race(entrants, left, seed, series, first_round, disturbed)
+        rounds, stopped_by = race(
+            entrants, left, seed, series, first_round, disturbed, may_break_off=wait_left_s > 0
+        )
         runs = tuple(_since(entrant.to_run(), first_round) for entrant in entrants)
         reasons = not_quiet(before, look(), series.readings, runs, job.thresholds)
         made.append(Attempt(first_round, rounds, int(waited * _NS), reasons, stopped_by))

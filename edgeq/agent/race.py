@@ -20,7 +20,8 @@ from edgeq.nouns.measurement import CONTROL
 
 from .active_entrant import ActiveEntrant
 from .conditions import read_conditions
-from .stopping import precise_enough, reason_to_stop
+from .decided import Rounds, fastest
+from .stopping import FEWEST_ROUNDS, precise_enough, reason_to_stop
 
 _SERIES_EVERY_S = 1.0
 _SERIES_LONGEST = 120
@@ -33,9 +34,11 @@ def race(
     series: "Series",
     first_round: int = 0,
     disturbed: "Callable[[], Optional[str]]" = lambda: None,
+    may_break_off: bool = True,
 ) -> "tuple[int, str]":
     """Runs rounds, numbered from `first_round`, until it is enough: how many, and the words why. The reference is the
-    first that is still in the race. `disturbed` is asked after each pair of rounds whether, and why, to break off.
+    first that is still in the race. `disturbed` is asked after each pair of rounds what other load there is: the race is
+    broken off then, or, where it may not be, goes on for its CPU times.
     """
     start = time.monotonic()
     rounds_begun = 0
@@ -53,10 +56,11 @@ def race(
         _print_progress(rounds_begun, limits, now - start)
         in_pairs = rounds_begun % 2 == 0
         reason = disturbed() if in_pairs else None
-        if reason is not None:
+        if reason is not None and may_break_off:
             return rounds_begun, reason
-        enough = in_pairs and _enough(left, limits.precision, first_round)
-        reason = reason_to_stop(rounds_begun, enough, now - start, now - began, limits)
+        best = _fastest(left, first_round) if limits.decided and in_pairs and reason is None else None
+        enough = best is None and in_pairs and _enough(left, limits.precision, first_round)
+        reason = reason_to_stop(rounds_begun, enough, now - start, now - began, limits, best)
         if reason is not None:
             return rounds_begun, reason
     return rounds_begun, f"no candidate is left after {rounds_begun} rounds"
@@ -90,14 +94,25 @@ class Series:
         self._next = time.monotonic() + self._every_s
 
 
+def _fastest(left: Sequence[ActiveEntrant], first_round: int) -> Optional[str]:
+    """Asked after every pair of rounds; those of earlier attempts count as looks too."""
+    rounds = _rounds(left, first_round)
+    done = first_round + len(rounds.reference)
+    return fastest(rounds, look=done // 2 - 1) if done >= FEWEST_ROUNDS else None
+
+
 def _enough(left: Sequence[ActiveEntrant], precision: float, first_round: int) -> bool:
-    reference, *others = left
-    control = next((c for c in others if c.id == reference.id + CONTROL), None)
+    rounds = _rounds(left, first_round)
+    others_ns = [medians for id, medians in rounds.entrants.items() if id != left[0].id]
+    return precise_enough(rounds.reference, others_ns, rounds.control, precision)
+
+
+def _rounds(left: Sequence[ActiveEntrant], first_round: int) -> Rounds:
+    """Those from `first_round` on."""
+    control_id = left[0].id + CONTROL
     medians = {c.id: {r: ns for r, ns in c.medians_ns.items() if r >= first_round} for c in left}
-    others_ns = [medians[c.id] for c in others if c is not control]
-    return precise_enough(
-        medians[reference.id], others_ns, medians[control.id] if control else None, precision
-    )
+    entrants = {id: ns for id, ns in medians.items() if id != control_id}
+    return Rounds(entrants, medians[left[0].id], medians.get(control_id))
 
 
 def _print_progress(round_: int, limits: Limits, seconds: float) -> None:

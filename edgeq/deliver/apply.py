@@ -1,5 +1,7 @@
 """Carries out what deploy_plan.py decided: everything that a deployment changes on a device."""
 
+from collections.abc import Mapping
+
 from edgeq.application import load_lines
 from edgeq.bundle.own_runtime import has_own_runtime
 from edgeq.bundle.unpacked import unpacked
@@ -10,6 +12,8 @@ from edgeq.deliver.lock import locked
 from edgeq.deliver.measure import measure
 from edgeq.deliver.service.install import install
 from edgeq.deliver.session import Session, live_in_errors
+from edgeq.nouns.job import Entrant
+from edgeq.nouns.measurement import Measurement
 from edgeq.nouns.release import App
 from edgeq.nouns.report import Choice, RaceReport
 from edgeq.nouns.results import Conversion, Deployment
@@ -67,13 +71,21 @@ def _deploy_release(
         tell(delivery)
         push.install(link, token, bundle.manifest)
         samples = push.place_samples(link, token, files.samples)
-        # Times of an emulated device mean nothing: a short run without the A/A control shows that it works.
-        kind = "race" if len(plan.entrants) > 1 and device.facts.emulated is None else "measure"
-        asked = make_job(kind, name, plan.entrants, samples, plan.limits)
-        measurement = measure(device, token, asked, tell)
-        keep(store, measurement, device.label, delivery)
-        candidate = before.candidate if before else None
-        report, checks, choice = race.judge(device, bundle, measurement, plan.left_out, candidate)
+
+        def measured(entrants: tuple[Entrant, ...]) -> Measurement:
+            # Times of an emulated device mean nothing: a short run without the A/A control shows that it works.
+            kind = "race" if len(entrants) > 1 and device.facts.emulated is None else "measure"
+            found = measure(device, token, make_job(kind, name, entrants, samples, plan.limits), tell)
+            keep(store, found, device.label, delivery)
+            return found
+
+        def judged(measurement: Measurement, left_out: Mapping[str, str]) -> race.Judged:
+            candidate = before.candidate if before else None
+            return race.judge(device, bundle, measurement, left_out, candidate)
+
+        measurement, (report, checks, choice) = race.race(
+            plan.entrants, plan.left_out, measured, judged, tell
+        )
         tell(report)
         job, unknown = measurement.job, _why_not_compared(report, choice)
         live = activate.activate(link, token, name, bundle.digest, choice.candidate, plan.keep, job, unknown)

@@ -70,7 +70,7 @@ def plan_deployment(
         wheels,
         race.entrants(manifest, manifest.name, wheels, threads, left_out),
         left_out,
-        limits=request.limits or Limits(),
+        limits=replace(request.limits or Limits(), decided=True),
         keep=request.keep or there.target.keep_releases,
     )
     return DeployPlan(manifest.name, there.facts.root, before, service, release)

@@ -1,6 +1,6 @@
 """Races the candidates of an installed release on the device and says which of them may and should go live."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -13,11 +13,15 @@ from edgeq.errors import DeviceDisagrees, ModelCrashed
 from edgeq.nouns.bundle import Bundle, Manifest
 from edgeq.nouns.delivery import WheelPlan
 from edgeq.nouns.job import Entrant
-from edgeq.nouns.measurement import CONTROL, Measurement, Run
+from edgeq.nouns.measurement import CONTROL, DECIDED, Measurement, Run
+from edgeq.nouns.progress import Note
 from edgeq.nouns.report import Choice, DeviceCheck, RaceReport
 from edgeq.report.choose import choose
 from edgeq.report.device_check import check_outputs
 from edgeq.report.race import compare_runs
+from edgeq.request.tell import Tell
+
+Judged = tuple[RaceReport, tuple[DeviceCheck, ...], Choice]
 
 
 def entrants(
@@ -35,13 +39,36 @@ def entrants(
     )
 
 
+def race(
+    entrants: tuple[Entrant, ...],
+    left_out: Mapping[str, str],
+    measured: Callable[[tuple[Entrant, ...]], Measurement],
+    judged: Callable[[Measurement, Mapping[str, str]], Judged],
+    tell: Tell,
+) -> tuple[Measurement, Judged]:
+    """What was measured last, and what follows from it. A race that ended as soon as the fastest was known says little of the
+    others: where one is refused for its outputs on the device, they are raced again without it.
+    """
+    refused: dict[str, DeviceCheck] = {}
+    while True:
+        measurement = measured(tuple(e for e in entrants if e.id not in refused))
+        reasons = {id: check.why for id, check in refused.items()}
+        report, checks, choice = judged(measurement, {**left_out, **reasons})
+        checks = (*refused.values(), *checks)
+        new = {c.candidate: c for c in checks if not c.passed and c.candidate not in refused}
+        if not new or not measurement.stopped_by.startswith(DECIDED):
+            return measurement, (report, checks, choice)
+        refused |= new
+        tell(Note(f"raced again without {', '.join(new)}, whose outputs there differ from this machine's"))
+
+
 def judge(
     device: Session,
     bundle: Bundle,
     measurement: Measurement,
     left_out: Mapping[str, str],
     live: str | None = None,
-) -> tuple[RaceReport, tuple[DeviceCheck, ...], Choice]:
+) -> Judged:
     """Compares outputs with the host's, then speeds; `left_out` are candidates that did not enter, with the reason; `live` is the
     candidate that is live there now.
 

@@ -31,8 +31,9 @@ class Entrant(Record):
 
 @dataclass(frozen=True)
 class Limits(Record):
-    """When to stop: the paired interval's half-width below `precision`, or `seconds` of measuring spent. `load_seconds`
-    bounds one load plus first inference, `check_seconds` and `check_bytes` the comparison of outputs.
+    """When to stop: the paired interval's half-width below `precision`, or `seconds` of measuring spent; where `decided`, also
+    as soon as one entrant of a race is known to be the fastest. `load_seconds` bounds one load plus first inference,
+    `check_seconds` and `check_bytes` the comparison of outputs.
     """
 
     seconds: float = 30.0
@@ -44,6 +45,7 @@ class Limits(Record):
     max_rounds: int = 60
     block_ms: float = 50.0
     warmup_runs: int = 3
+    decided: bool = False
 
 
 @dataclass(frozen=True)

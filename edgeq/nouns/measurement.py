@@ -11,6 +11,8 @@ from .job import Job
 from .record import Record
 
 SCHEMA = 2
+SMALLEST_DIFFERENCE = 0.01  # memory layout alone makes as much, and less does not matter in practice
+DECIDED = "decision"  # how `stopped_by` begins where one entrant was known to be the fastest
 CONTROL = "#twin"  # the suffix of the A/A control, the reference entered a second time
 
 

@@ -1,15 +1,30 @@
-"""Quantiles of Student's t, which the report and the agent's rule for stopping a race share."""
+"""Quantiles of Student's t, which the report and the agent's rules for ending a race share."""
 
-from statistics import NormalDist
+from functools import lru_cache
+from math import atan, cos, pi, sin, sqrt
+
+_STEPS = 60  # halvings: far below the last digit that anybody prints
 
 
-def student_t_975(freedom: int) -> float:
-    """97.5 % quantile of Student's t: Abramowitz and Stegun 26.7.5, within 1 % from 3 degrees of freedom up."""
-    z = NormalDist().inv_cdf(0.975)
-    terms = (
-        z,
-        (z**3 + z) / 4,
-        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
-        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
-    )
-    return sum(term / float(freedom) ** power for power, term in enumerate(terms))
+@lru_cache(maxsize=256)
+def student_t(outside: float, freedom: int) -> float:
+    """Of a t with `freedom` degrees, the value that the share `outside` lies beyond, both sides together: 0.05 for 95 %."""
+    low, high = 0.0, 1.0
+    while _inside(high, freedom) < 1 - outside:
+        low, high = high, 2 * high
+    for _ in range(_STEPS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _inside(middle, freedom) < 1 - outside else (low, middle)
+    return high
+
+
+def _inside(t: float, freedom: int) -> float:
+    """The probability of -t to t: Abramowitz and Stegun 26.7.3 (odd degrees of freedom) and 26.7.4 (even)."""
+    angle = atan(t / sqrt(freedom))
+    odd = freedom % 2
+    term = cos(angle) if odd else 1.0
+    total = 0.0
+    for k in range(1 + odd, freedom, 2):
+        total += term
+        term *= cos(angle) ** 2 * k / (k + 1)
+    return 2 / pi * (angle + sin(angle) * total) if odd else sin(angle) * total

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeq.nouns.report import Estimate
-from edgeq.nouns.student_t import student_t_975
+from edgeq.nouns.student_t import student_t
 
 Samples = np.ndarray  # one dimension, latencies of one round in the order of time
 
@@ -140,5 +140,5 @@ def _estimate(point: float, replicates: NDArray[np.float64], rounds: int) -> Est
     factor sqrt(n / (n - 1)) undoes that resampling n of n understates their variance.
     """
     error = float(np.log(replicates).std()) * sqrt(rounds / (rounds - 1))
-    reach = exp(student_t_975(rounds - 1) * error)
+    reach = exp(student_t(0.05, rounds - 1) * error)
     return Estimate(point, point / reach, point * reach)

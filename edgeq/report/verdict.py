@@ -1,8 +1,7 @@
 """When one thing is faster than another: the rule, in one place."""
 
+from edgeq.nouns.measurement import SMALLEST_DIFFERENCE
 from edgeq.nouns.report import CANNOT_TELL, FASTER, SLOWER, Estimate
-
-SMALLEST_DIFFERENCE = 0.01  # memory layout alone makes as much, and less does not matter in practice
 
 
 def noise_floor(control: Estimate) -> float:

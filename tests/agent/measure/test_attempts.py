@@ -34,27 +34,28 @@ class Device:
 
 
 class FakeEntrant:
-    """Always takes BLOCK_S for a block of one millisecond per inference."""
+    """Always takes BLOCK_S for a block, of one millisecond per inference where nothing else is said."""
 
     alive = True
 
-    def __init__(self, id: str, device: Device) -> None:
-        self.id, self.device, self.blocks, self.medians_ns = id, device, [], {}
+    def __init__(self, id: str, device: Device, ns: int = 1_000_000) -> None:
+        self.id, self.device, self.ns, self.blocks, self.medians_ns = id, device, ns, [], {}
 
     def run_block(self, round_: int, order: int) -> None:
         self.device.now += BLOCK_S
-        self.blocks.append(Block(round_, order, 1, 1, (1_000_000, 1_000_000), 2_000_000))
-        self.medians_ns[round_] = 1e6
+        self.blocks.append(Block(round_, order, 1, 1, (self.ns, self.ns), 2 * self.ns))
+        self.medians_ns[round_] = float(self.ns)
 
     def to_run(self) -> Run:
         return Run(self.id, "ok", blocks=tuple(self.blocks))
 
 
-def race(busy, monkeypatch, *, kind="race", limits=LIMITS, is_cancelled=lambda: False):
-    """What `raced` gives for a reference and its A/A control, and the entrants."""
+def race(busy, monkeypatch, *, kind="race", limits=LIMITS, is_cancelled=lambda: False, others=()):
+    """What `raced` gives for a reference and its A/A control, and the entrants; `others` by what they take."""
     device = Device(busy)
     monkeypatch.setattr("edgeq.agent.race.time.monotonic", device.clock)
     entrants = [FakeEntrant("float", device), FakeEntrant("float#twin", device)]
+    entrants += [FakeEntrant(f"int8-{ns}", device, ns) for ns in others]
     job = Job("job-1", kind, "app", (ENTRANT,), "samples/s", limits=limits)
     attempts, readings = raced(entrants, job, is_cancelled, device.look, device.clock, device.sleep)
     assert readings
@@ -65,6 +66,29 @@ def test_a_quiet_device_is_raced_once_and_at_once(monkeypatch):
     (only,), _ = race(lambda now: 0.0, monkeypatch)
     assert (only.first_round, only.waited_ns, only.not_quiet) == (0, 0, ())
     assert only.stopped_by.startswith("precision")
+
+
+DECIDED = replace(LIMITS, decided=True)
+
+
+def test_a_race_ends_as_soon_as_the_fastest_is_known(monkeypatch):
+    (only,), _ = race(lambda now: 0.0, monkeypatch, limits=DECIDED, others=(700_000,))
+    assert only.stopped_by == "decision (int8-700000 is the fastest) after 4 rounds and 3.0 s"
+
+
+def test_a_race_that_is_to_be_precise_goes_on(monkeypatch):
+    (only,), _ = race(lambda now: 0.0, monkeypatch, others=(700_000,))
+    assert only.stopped_by.startswith("precision") and only.rounds >= 10
+
+
+def test_two_that_are_alike_are_raced_until_that_is_precise(monkeypatch):
+    (only,), _ = race(lambda now: 0.0, monkeypatch, limits=DECIDED, others=(700_000, 701_000))
+    assert only.stopped_by.startswith("precision") and only.rounds >= 10
+
+
+def test_a_busy_device_is_not_decided_by_what_others_disturb(monkeypatch):
+    (only,), _ = race(lambda now: 90.0, monkeypatch, limits=DECIDED, others=(700_000,))
+    assert only.not_quiet and only.rounds >= 10
 
 
 def test_a_device_that_is_busy_at_first_is_waited_for(monkeypatch):
