@@ -71,14 +71,14 @@ def _options() -> argparse.Namespace:
     peers = contestants.peers()
     settings = [f"{way.who}/{way.setting}" for way in _theirs(peers)]
     parser.add_argument(
-        "--only", type=_some(cases.names()), default=cases.names(), help="models, with commas"
+        "--only", type=some_of(cases.names()), default=cases.names(), help="models, with commas"
     )
     parser.add_argument(
-        "--peers", type=_some((*peers, *settings)), default=peers, help="names, or one way: aimet/nearest"
+        "--peers", type=some_of((*peers, *settings)), default=peers, help="names, or one way: aimet/nearest"
     )
-    parser.add_argument("--bits", type=_some(_BITS), default=_BITS, help=f"of {', '.join(_BITS)}")
+    parser.add_argument("--bits", type=some_of(_BITS), default=_BITS, help=f"of {', '.join(_BITS)}")
     formats = cases.FORMATS
-    parser.add_argument("--formats", type=_some(formats), default=formats, help=f"of {', '.join(formats)}")
+    parser.add_argument("--formats", type=some_of(formats), default=formats, help=f"of {', '.join(formats)}")
     parser.add_argument(
         "--samples", type=int, metavar="N", help="only the first N that calibrate and the first N that judge"
     )
@@ -99,7 +99,7 @@ def _options() -> argparse.Namespace:
     return options
 
 
-def _some(known: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
+def some_of(known: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
     def words(text: str) -> tuple[str, ...]:
         asked = tuple(filter(None, text.split(",")))
         unknown = [n for n in asked if n not in known]

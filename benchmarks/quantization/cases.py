@@ -18,7 +18,7 @@ from edgeq.ingest.preprocess import parse
 from edgeq.ingest.request import Request
 from edgeq.ingest.samples import open_samples
 from edgeq.nouns.model import Model
-from tests.models import resnet_cifar, zoo
+from tests.models import zoo
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float32]
@@ -120,6 +120,8 @@ def prepare(name: str, data: Path, folder: Path, cache: Path, formats: tuple[str
 def _exported(source: _Source, data: Path, folder: Path, calibration: Rows) -> Path:
     """What torch makes of its own model: peers are given it as a user of theirs would."""
     import torch
+
+    from tests.models import resnet_cifar
 
     path = folder / "exported.onnx"
     if not path.is_file():

@@ -17,6 +17,7 @@ from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.plan import CandidatePlan
 from edgeq.quantize.backends.ort import qdq
 from edgeq.quantize.calibration.calibrate import calibrate_onnx, needs_histogram, ranges_of
+from edgeq.quantize.effort import DEFAULT
 from edgeq.quantize.evaluate.gate import Gate
 from edgeq.quantize.make import make
 from edgeq.quantize.options import Options
@@ -32,7 +33,9 @@ _TRIED = 8  # samples to see that the file runs and answers; no peer judges what
 _ANSWERS = Gate(min_sqnr_db=10.0, ignore_labels=True)
 
 
-def quantize(case: Case, way: Way, folder: Path, threads: int) -> tuple[Path, tuple[str, ...]]:
+def quantize(
+    case: Case, way: Way, folder: Path, threads: int, effort: str = DEFAULT
+) -> tuple[Path, tuple[str, ...]]:
     """The file and what there is to say of it. Raises EdgeqError."""
     if way.bits != "W8A8":
         return few_levels(case, int(way.bits[1]), folder, threads)
@@ -44,7 +47,7 @@ def quantize(case: Case, way: Way, folder: Path, threads: int) -> tuple[Path, tu
         same_samples=False,
         gate=_ANSWERS,
         workdir=folder,
-        options=Options(threads=threads),
+        options=Options(threads=threads, effort=effort),
     )
     fidelity = made.fidelity
     gate = () if fidelity.passed else (f"fails its gate: {fidelity.why_failed}",)

@@ -4,7 +4,8 @@
 
 The job: `way`, `threads`, `source`, `target` (model files), `input` (the model's input), `calibration` and `judged` (.npy, samples
 first). Only the peer's own work is timed, not its import. The last line of stdout is JSON: `seconds`, and `error` when it
-failed; `cpu_seconds` is the processor time that it took; where the peer wrote no file, its simulation's outputs on the judged samples lie at `outputs`. Imports nothing of
+failed; `cpu_seconds` is the processor time that it took, `peak_bytes` the most that the process had in memory so far, its
+imports and samples included; where the peer wrote no file, its simulation's outputs on the judged samples lie at `outputs`. Imports nothing of
 edgeq: it is not installed there.
 """
 
@@ -40,11 +41,24 @@ def _work(peer: Any, job: dict[str, Any]) -> dict[str, Any]:
     target = Path(job["target"])
     began, worked = time.monotonic(), time.process_time()
     simulated = quantize(Path(job["source"]), target, feeds)
-    took = {"seconds": time.monotonic() - began, "cpu_seconds": time.process_time() - worked}
+    took = {
+        "seconds": time.monotonic() - began,
+        "cpu_seconds": time.process_time() - worked,
+        "peak_bytes": peak_bytes(),
+    }
     if simulated is not None:
         outputs = [simulated({job["input"]: row[None]})[0][0] for row in np.load(job["judged"])]
         np.save(job["outputs"], np.stack(outputs))
     return took
+
+
+def peak_bytes() -> int | None:
+    """VmHWM of proc_pid_status(5), None where there is none. getrusage's begins with what the parent had at the fork."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), None)
 
 
 def give_threads(count: int) -> None:

@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from benchmarks.own_home import ROOT
 from benchmarks.quantization import edgeq_ways
 from benchmarks.quantization.cases import Case
 from benchmarks.quantization.contestants import EDGEQ, PEERS, Way
 from benchmarks.quantization.environment import NotBuilt, environment
 from edgeq.errors import EdgeqError
 
-_RUNNER = Path(__file__).parent / "run_apart.py"
+RUNNER = Path(__file__).parent / "run_apart.py"
 _TIMEOUT_S = 3600
 
 
@@ -65,7 +66,7 @@ def make(case: Case, way: Way, source: Path, folder: Path, shop: Workshop) -> Ma
 def _by_edgeq(case: Case, way: Way, folder: Path, threads: int) -> Made | Failed:
     began, worked = time.monotonic(), time.process_time()
     try:
-        with threadpool_limits(threads):  # what the variables of `_run` are to a peer
+        with threadpool_limits(threads):  # what the variables of `answer_of` are to a peer
             file, notes = edgeq_ways.quantize(case, way, folder, threads)
     except EdgeqError as error:
         return Failed(way, error.what)
@@ -128,26 +129,28 @@ def _asked(way: Way, job: dict[str, Any], folder: Path, shop: Workshop) -> dict[
     question.write_text(json.dumps(job))
     for old in (job["target"], job["outputs"]):
         Path(old).unlink(missing_ok=True)
-    answer = _run(
-        [str(python), "-I", str(_RUNNER), str(PEERS / f"{way.who}.py"), str(question)], shop.threads
+    answer = answer_of(
+        [str(python), "-I", str(RUNNER), str(PEERS / f"{way.who}.py"), str(question)], shop.threads
     )
     (folder / "answer.json").write_text(json.dumps({"job": job, "answer": answer}))
     return answer
 
 
-def _run(command: list[str], threads: int) -> dict[str, Any]:
+def answer_of(command: list[str], threads: int, limit_s: float = _TIMEOUT_S) -> dict[str, Any]:
+    """The JSON that the process prints last, in the folder of the checkout; `error` where it has none or takes longer."""
     variables = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
     try:
         done = subprocess.run(
             command,
             capture_output=True,
             text=True,
-            timeout=_TIMEOUT_S,
+            timeout=limit_s,
+            cwd=ROOT,
             env={**os.environ, **variables},
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return {"error": f"did not end within {_TIMEOUT_S} s"}
+        return {"error": f"did not end within {limit_s:g} s"}
     answers = [line for line in done.stdout.splitlines() if line.startswith('{"')]
     if answers:
         answer: dict[str, Any] = json.loads(answers[-1])
