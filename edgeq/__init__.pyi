@@ -107,6 +107,7 @@ def convert(
     search_tries: int | None = None,
     search_seconds: float | None = None,
     threads: int | None = None,
+    jobs: int | None = None,
     project: str | PathLike[str] | None = None,
     output: str | PathLike[str] | None = None,
     gates: Gates | None = None,
@@ -158,6 +159,7 @@ def convert(
         search_tries: If the gate fails: how many sets of float layers to try to find the smallest that passes;
             default: 64, fewer for large models. A larger number continues an earlier search.
         threads: Threads the runtime may use; default: the target's.
+        jobs: Samples that run at the same time while converting; the result is the same; default: one a core.
         project: Project file, whose values replace keywords that are not given; default: none.
         output: The bundle to write; default: one in edgeq's cache.
         gates: Gates(max_drop, min_agreement, min_sqnr_db, metric, ignore_labels, confidence): these keywords in
@@ -236,6 +238,7 @@ def deploy(
     search_tries: int | None = None,
     search_seconds: float | None = None,
     threads: int | None = None,
+    jobs: int | None = None,
     seconds: float = 30.0,
     store: str | PathLike[str] | None = None,
     keep: int | None = None,
@@ -298,6 +301,7 @@ def deploy(
         search_tries: If the gate fails: how many sets of float layers to try to find the smallest that passes;
             default: 64, fewer for large models. A larger number continues an earlier search.
         threads: Threads the runtime may use; default: the target's.
+        jobs: Samples that run at the same time while converting; the result is the same; default: one a core.
         seconds: Measuring time; a race takes up to three times as long.
         store: Where measurements are stored; default: SQLite in your state folder.
         keep: How many releases to keep on the device; default: the target's.
@@ -371,6 +375,7 @@ def explain(
     search_tries: int | None = None,
     search_seconds: float | None = None,
     threads: int | None = None,
+    jobs: int | None = None,
     project: str | PathLike[str] | None = None,
     gates: Gates | None = None,
     tell: Callable[[Any], None] = ...,
@@ -418,6 +423,7 @@ def explain(
         search_tries: If the gate fails: how many sets of float layers to try to find the smallest that passes;
             default: 64, fewer for large models. A larger number continues an earlier search.
         threads: Threads the runtime may use; default: the target's.
+        jobs: Samples that run at the same time while converting; the result is the same; default: one a core.
         project: Project file, whose values replace keywords that are not given; default: none.
         gates: Gates(max_drop, min_agreement, min_sqnr_db, metric, ignore_labels, confidence): these keywords in
             one object.
@@ -450,6 +456,7 @@ def export(
     search_tries: int | None = None,
     search_seconds: float | None = None,
     threads: int | None = None,
+    jobs: int | None = None,
     project: str | PathLike[str] | None = None,
     output: str | PathLike[str],
     target: str | PathLike[str] | None = None,
@@ -501,6 +508,7 @@ def export(
         search_tries: If the gate fails: how many sets of float layers to try to find the smallest that passes;
             default: 64, fewer for large models. A larger number continues an earlier search.
         threads: Threads the runtime may use; default: the target's.
+        jobs: Samples that run at the same time while converting; the result is the same; default: one a core.
         project: Project file, whose values replace keywords that are not given; default: none.
         output: A model file (x.tflite, x.onnx), or a folder (DIR/) for the model, its contract and an example.
         target: The kind of device, or a .toml of your own; default: the bundle's own, else local.

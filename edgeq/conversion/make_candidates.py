@@ -14,6 +14,7 @@ from edgeq.conversion.finite_float_outputs import STAGE as CHECK_STAGE
 from edgeq.conversion.gate_remedies import gate_remedies
 from edgeq.errors import ConversionFailed, ExtraMissing, GateFailed
 from edgeq.foreign import as_conversion_failed
+from edgeq.limited.jobs import cores, using
 from edgeq.limited.native_call import RunTooLong
 from edgeq.nouns.fidelity import Fidelity, words_of_db
 from edgeq.nouns.model import Model
@@ -49,7 +50,10 @@ def make_candidates(
 
     def built(candidate: CandidatePlan) -> "Made":
         try:
-            with as_conversion_failed(_not_built(candidate), _remedy(candidate)):
+            with (
+                using(job.request.jobs or cores()),
+                as_conversion_failed(_not_built(candidate), _remedy(candidate)),
+            ):
                 one = make(
                     candidate,
                     model,

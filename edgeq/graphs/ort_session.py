@@ -8,7 +8,7 @@ slower, and float kernels are as they were.
 
 import functools
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Union
@@ -20,7 +20,8 @@ from edgeq.graphs.freed_memory import give_back
 from edgeq.graphs.onnx_edit import copied, with_weights_of_their_own
 from edgeq.graphs.weightless import with_weights
 from edgeq.graphs.weights_beside import written_beside
-from edgeq.limited.native_call import native_call
+from edgeq.limited.jobs import jobs
+from edgeq.limited.native_call import native_call, native_calls
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -52,6 +53,19 @@ class Session:
 
     def run(self, names: Sequence[str] | None, feed: Mapping[str, Any]) -> list[Any]:
         """The outputs of these names, or all. Raises RunTooLong, and whatever onnxruntime raises."""
+        call, end = self._call(names, feed)
+        return native_call(call, end=end)
+
+    def run_each(
+        self, names: Sequence[str] | None, feeds: Iterable[Mapping[str, Any]]
+    ) -> Iterator[list[Any]]:
+        """The outputs for each of `feeds`, in their order; as many at the same time as jobs.using says. Raises what `run` does."""
+        return native_calls((self._call(names, feed) for feed in feeds), jobs())
+
+    def _call(
+        self, names: Sequence[str] | None, feed: Mapping[str, Any]
+    ) -> tuple[Callable[[], list[Any]], Callable[[], None]]:
+        """A run, and what ends it early."""
         import onnxruntime as ort
 
         options = ort.RunOptions()
@@ -60,8 +74,7 @@ class Session:
         def end() -> None:
             options.terminate = True  # looked at between operators, also inside loops
 
-        found: list[Any] = native_call(lambda: self._session.run(names, feed, options), end=end)
-        return found
+        return lambda: list(self._session.run(names, feed, options)), end
 
 
 def ort_session(

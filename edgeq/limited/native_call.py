@@ -6,7 +6,8 @@ second thread, and the caller's waits for it, which can be interrupted.
 
 import os
 import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 from edgeq.errors import ModelRefused
@@ -21,7 +22,10 @@ class RunTooLong(ModelRefused):
     """One run of a model took longer than a run may."""
 
 
-def native_call(call: Callable[[], T], *, end: Callable[[], None] | None = None) -> T:
+End = Callable[[], None]  # tells the runtime to end a call early
+
+
+def native_call(call: Callable[[], T], *, end: End | None = None) -> T:
     """What `call` gives or raises. `end` tells the runtime to end it early, where it can be told.
 
     Raises RunTooLong after limits.run_seconds(). Where the runtime does not end, here or at Ctrl-C, its thread is left
@@ -38,7 +42,44 @@ def native_call(call: Callable[[], T], *, end: Callable[[], None] | None = None)
         answer: T = caller.outcome()
         return answer
     _leave(caller, end)
-    raise RunTooLong(
+    raise _too_long(seconds)
+
+
+def native_calls(calls: Iterable[tuple[Callable[[], T], End]], jobs: int) -> Iterator[T]:
+    """What each call gives, in their order; up to `jobs` go on at the same time, each with what ends it early. Raises what a call
+    raises, and what `native_call` does; the others are ended then.
+    """
+    seconds = run_seconds()
+    idle: list[_Caller] = []
+    running: deque[tuple[_Caller, End]] = deque()
+
+    def first() -> T:
+        caller, _ = running[0]
+        if not caller.ended_within(seconds):
+            raise _too_long(seconds)
+        running.popleft()
+        idle.append(caller)
+        value: T = caller.outcome()
+        return value
+
+    try:
+        for call, end in calls:
+            caller = idle.pop() if idle else _Caller()
+            caller.begin(call)
+            running.append((caller, end))
+            if len(running) == jobs:
+                yield first()
+        while running:
+            yield first()
+    finally:  # Ctrl-C while waiting, for one
+        for caller, end in running:
+            _leave(caller, end)
+        for caller in idle:
+            caller.dismiss()
+
+
+def _too_long(seconds: float) -> RunTooLong:
+    return RunTooLong(
         f"the model takes more than {seconds:,.0f} s for one run on this host: stopped",
         f"a loop in it may never end; where you trust the model, set {RUN_SECONDS_VARIABLE} to more in the environment",
     )
@@ -54,7 +95,7 @@ class _Caller:
 
     def __init__(self) -> None:
         self.process = os.getpid()
-        self.busy = False
+        self.busy = self._over = False
         self._value: object = None
         self._error: BaseException | None = None
         self._given, self._ended = threading.Lock(), threading.Lock()
@@ -64,9 +105,17 @@ class _Caller:
 
     def made(self, call: Callable[[], object], seconds: float) -> bool:
         """Whether the call ended in that time."""
+        self.begin(call)
+        return self.ended_within(seconds)
+
+    def begin(self, call: Callable[[], object]) -> None:
         self._call, self.busy = call, True
         self._given.release()
-        return self.ended_within(seconds)
+
+    def dismiss(self) -> None:
+        """Its thread ends."""
+        self._over = True
+        self._given.release()
 
     def ended_within(self, seconds: float) -> bool:
         return self._ended.acquire(timeout=seconds)
@@ -82,6 +131,8 @@ class _Caller:
     def _serve(self) -> None:
         while True:
             self._given.acquire()
+            if self._over:
+                return
             self._value = self._error = None
             try:
                 self._value = self._call()
@@ -104,9 +155,10 @@ def _caller() -> _Caller:
     return caller
 
 
-def _leave(caller: _Caller, end: Callable[[], None] | None) -> None:
+def _leave(caller: _Caller, end: End | None) -> None:
     """Its call may be over by now or not: the next one gets another."""
-    _OWN.caller = None
+    if getattr(_OWN, "caller", None) is caller:
+        _OWN.caller = None
     if end is not None:
         end()
         caller.ended_within(_END_S)

@@ -3,7 +3,7 @@
 Knows onnxruntime and LiteRT as runtimes; nothing of quantization.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,13 +48,18 @@ class Runner:
         input_types: tuple[str, ...] = (),
         quantized_inputs: tuple[TensorSpec, ...] = (),
         quantized_outputs: tuple[TensorSpec, ...] = (),
+        each: Callable[[Iterable[tuple[Array, ...]]], Iterator[tuple[Array, ...]]] | None = None,
     ) -> None:
-        self.inputs, self.outputs, self._step = inputs, outputs, step
+        self.inputs, self.outputs, self._step, self._each = inputs, outputs, step, each
         self.input_types = input_types
         self.quantized_inputs, self.quantized_outputs = quantized_inputs, quantized_outputs
 
     def __call__(self, arrays: tuple[Array, ...]) -> tuple[Array, ...]:
         return self._step(arrays)
+
+    def each(self, samples: Iterable[tuple[Array, ...]]) -> Iterator[tuple[Array, ...]]:
+        """The outputs for each of the samples, in their order; at the same time where the runtime can (limited/jobs.py)."""
+        return map(self._step, samples) if self._each is None else self._each(samples)
 
 
 def load(
@@ -90,7 +95,7 @@ def run(
     if isinstance(samples, SequencePart):
         steps = outputs_of(samples.sequence, runner)
     else:
-        steps = (runner(samples[i]) for i in range(samples.count))
+        steps = runner.each(samples[i] for i in range(samples.count))
     for i in range(samples.count):
         with as_conversion_failed("the model does not run on this host's runtime"):
             outputs = tuple(without_batch(o) for o in next(steps))
@@ -117,9 +122,11 @@ def values_of(
     ):
         session = ort_session(ending_at(weightless(model), tensors), threads=threads, weights=model)
     inputs = [i.name for i in session.get_inputs()]
-    for i in range(samples.count):
+    feeds = (dict(zip(inputs, samples[i], strict=True)) for i in range(samples.count))
+    found = session.run_each(list(tensors), feeds)
+    for _ in range(samples.count):
         with as_conversion_failed("the graph does not run on a calibration sample"):
-            yield tuple(session.run(list(tensors), dict(zip(inputs, samples[i], strict=True))))
+            yield tuple(next(found))
 
 
 def without_batch(output: Array) -> Array:
@@ -152,7 +159,11 @@ def _onnx(path: Path, threads: int, native_kernels: bool, unoptimized: bool) -> 
             np.asarray(o) for o in session.run(list(outputs), dict(zip(inputs, arrays, strict=True)))
         )
 
-    return Runner(inputs, outputs, step)
+    def each(samples: Iterable[tuple[Array, ...]]) -> Iterator[tuple[Array, ...]]:
+        feeds = (dict(zip(inputs, arrays, strict=True)) for arrays in samples)
+        return (tuple(np.asarray(o) for o in found) for found in session.run_each(list(outputs), feeds))
+
+    return Runner(inputs, outputs, step, each=each)
 
 
 def _tflite(path: Path, threads: int) -> Runner:

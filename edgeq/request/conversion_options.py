@@ -208,6 +208,11 @@ class _Search:
     threads: int | None = option(
         "Threads the runtime may use; default: the target's.", least=1, **NOT_IN_RESULT
     )
+    jobs: int | None = option(
+        "Samples that run at the same time while converting; the result is the same; default: one a core.",
+        least=1,
+        **NOT_IN_RESULT,
+    )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -12,7 +12,7 @@ ones moved ends by 7 %.
 import hashlib
 import importlib.metadata
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -124,13 +124,14 @@ def calibrate_onnx(
         graph = InstrumentedGraph(model, per_sample, threads, kept)
         inputs = graph.inputs
 
-        def look(arrays: tuple[Array, ...]) -> dict[str, SampleStats]:
-            stats, outputs = graph.run(dict(zip(inputs, arrays, strict=True)))
-            if sum(o.nbytes for o in outputs) * samples.count <= MOST_BYTES:
-                seen.append(outputs)
-            return stats
+        def look() -> Iterator[dict[str, SampleStats]]:
+            feeds = (dict(zip(inputs, samples[i], strict=True)) for i in range(samples.count))
+            for stats, outputs in graph.run_each(feeds):
+                if sum(o.nbytes for o in outputs) * samples.count <= MOST_BYTES:
+                    seen.append(outputs)
+                yield stats
 
-        return _stream(samples, look, histogram, progress)
+        return _stream(samples.count, look(), histogram, progress)
 
     found = _cached_or(run, cache, facts)
     if kept and len(seen) == found.samples:
@@ -172,33 +173,34 @@ def calibrate_tflite(
                 if name not in constant
             }
 
-        return _stream(samples, look, histogram, progress)
+        each = (look(samples[i]) for i in range(samples.count))
+        return _stream(samples.count, each, histogram, progress)
 
     return _cached_or(run, cache, facts)
 
 
 def _stream(
-    samples: SamplesLike,
-    look: Callable[[tuple[Array, ...]], Mapping[str, SampleStats]],
+    count: int,
+    each: Iterator[Mapping[str, SampleStats]],
     histogram: bool,
     progress: Progress,
 ) -> tuple[dict[str, TensorStats], int]:
-    """The statistics, and on how many samples they are."""
+    """The statistics over up to `count` samples, and on how many they are."""
     tensors: dict[str, TensorStats] = {}
     before = None
-    for i in range(samples.count):
-        for name, stats in look(samples[i]).items():
+    for i, sample in enumerate(each):
+        for name, stats in sample.items():
             if name not in tensors:
                 tensors[name] = TensorStats(histogram)
             tensors[name].update(stats)
-        progress(_STAGE, (i + 1) / samples.count)
+        progress(_STAGE, (i + 1) / count)
         if i + 1 >= _FEWEST and (i + 1).bit_count() == 1:  # a power of two
             after = range_ends(tensors)
             if before is not None and ranges_converged(before, after):
                 progress(_STAGE, 1.0)
                 return tensors, i + 1
             before = after
-    return tensors, samples.count
+    return tensors, count
 
 
 def range_ends(tensors: Mapping[str, TensorStats]) -> Ends:

@@ -4,6 +4,10 @@ No activation leaves the runtime, which keeps its fused and blocked kernels and 
 times faster than with every tensor as an output.
 """
 
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Set
+from contextlib import suppress
+from itertools import chain
 from math import isfinite, prod
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +28,9 @@ if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, ValueInfoProto
 
 Array = npt.NDArray[Any]
+Observed = tuple[dict[str, SampleStats], tuple[Array, ...]]  # statistics by tensor, and the kept tensors
 
+_FAILED = "the float graph does not run on a calibration sample"
 _REDUCED = {"low": "ReduceMin", "high": "ReduceMax", "energy": "ReduceSumSquare"}
 _FLAT, _START, _END = "edgeq_flat", "edgeq_start", "edgeq_end"
 
@@ -51,31 +57,52 @@ class InstrumentedGraph:
         """Names, in the order of the samples' arrays."""
         return [i.name for i in self._session.get_inputs()]
 
-    def run(self, feeds: dict[str, Array]) -> tuple[dict[str, SampleStats], tuple[Array, ...]]:
+    def run(self, feeds: dict[str, Array]) -> Observed:
         """The statistics of one sample, and the kept tensors. Raises ConversionFailed when the graph does not run on it."""
         while True:
-            found, kept = self._try(feeds)
-            unclear = {name for name, stats in found.items() if stats is None}
-            if not unclear:
-                return {name: stats for name, stats in found.items() if stats is not None}, kept
+            names = [o.name for o in self._session.get_outputs()]
+            try:
+                with as_conversion_failed(_FAILED):
+                    found = dict(zip(names, self._session.run(names, feeds), strict=True)) | feeds
+            except ConversionFailed:
+                if len(self._whole) == len(self.tensors):
+                    raise
+                unclear = set(self.tensors)
+            else:
+                stats, unclear = self._stats_of(found, self._whole)
+                if not unclear:
+                    return stats, tuple(found[name] for name in self._kept)
             self._whole |= unclear
             self._session = self._opened()
 
-    def _try(self, feeds: dict[str, Array]) -> tuple[dict[str, SampleStats | None], tuple[Array, ...]]:
-        names = [o.name for o in self._session.get_outputs()]
-        try:
-            with as_conversion_failed("the float graph does not run on a calibration sample"):
-                found = dict(zip(names, self._session.run(names, feeds), strict=True))
-        except ConversionFailed:
-            if len(self._whole) == len(self.tensors):
-                raise
-            return dict.fromkeys(self.tensors), ()
-        found |= feeds
-        stats = {name: self._stats(k, found) for k, name in enumerate(self.tensors)}
-        return stats, tuple(found[name] for name in self._kept)
+    def run_each(self, samples: Iterable[dict[str, Array]]) -> Iterator[Observed]:
+        """The same of each sample, in their order; as many run at the same time as jobs.using says."""
+        left, given = iter(samples), deque[dict[str, Array]]()
 
-    def _stats(self, k: int, found: dict[str, Array]) -> SampleStats | None:
-        if self.tensors[k] in self._whole:
+        def feeds() -> Iterator[dict[str, Array]]:
+            for each in left:
+                given.append(each)
+                yield each
+
+        names, whole = [o.name for o in self._session.get_outputs()], frozenset(self._whole)
+        with suppress(ConversionFailed), as_conversion_failed(_FAILED):
+            for values in self._session.run_each(names, feeds()):
+                found = dict(zip(names, values, strict=True)) | given[0]
+                stats, unclear = self._stats_of(found, whole)
+                yield self.run(given[0]) if unclear else (stats, tuple(found[n] for n in self._kept))
+                given.popleft()
+        yield from map(self.run, chain(tuple(given), left))  # from the first that failed on, one by one
+
+    def _stats_of(
+        self, found: Mapping[str, Array], whole: Set[str]
+    ) -> tuple[dict[str, SampleStats], set[str]]:
+        """By tensor, and the tensors that are unclear. `whole` are those that were handed out whole."""
+        stats = {name: self._stats(k, found, whole) for k, name in enumerate(self.tensors)}
+        clear = {name: each for name, each in stats.items() if each is not None}
+        return clear, stats.keys() - clear.keys()
+
+    def _stats(self, k: int, found: Mapping[str, Array], whole: Set[str]) -> SampleStats | None:
+        if self.tensors[k] in whole:
             return stats_of_sample(np.asarray(found[self.tensors[k]], np.float32), self._per_sample or 1)
         low, high, energy = (float(found[f"edgeq_{word}_{k}"]) for word in _REDUCED)
         if not (isfinite(low) and isfinite(high) and isfinite(energy)):

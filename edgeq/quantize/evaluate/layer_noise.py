@@ -134,7 +134,7 @@ class _Trial:
         self._found: dict[range, Doubles] = {}
         clipped = [q.clipped for q in quantizers if q.clipped]
         off = np.zeros(len(quantizers), np.float32)
-        found = [session.run([*outputs, *clipped], {**feed, SWITCHES: off}) for feed in feeds]
+        found = list(session.run_each([*outputs, *clipped], ({**feed, SWITCHES: off} for feed in feeds)))
         self._floats = [each[: len(outputs)] for each in found]
         signal = sum(np.array([powers(f, f)[0] for f in floats]) for floats in self._floats)
         self._signal = np.maximum(signal, NO_SIGNAL)
@@ -177,8 +177,8 @@ class _Trial:
             on = np.zeros(len(self._quantizers), np.float32)
             on[group.start : group.stop] = 1.0
             noise = np.zeros(len(self._outputs))
-            for feed, floats in zip(self._feeds, self._floats, strict=True):
-                found = self._session.run(self._outputs, {**feed, SWITCHES: on})
+            each = self._session.run_each(self._outputs, ({**feed, SWITCHES: on} for feed in self._feeds))
+            for found, floats in zip(each, self._floats, strict=True):
                 noise += [
                     powers(b, a if a.shape == b.shape else np.zeros_like(b))[1]
                     for a, b in zip(found, floats, strict=True)

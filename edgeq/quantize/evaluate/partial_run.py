@@ -4,7 +4,7 @@ Between steps only the tensors that are still needed are held, for every sample.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from copy import copy
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -71,8 +71,8 @@ class PartialRun(ABC, Generic[Tensor]):
     @abstractmethod
     def _part(
         self, nodes: list[int], inputs: list[Tensor], outputs: list[Tensor]
-    ) -> Callable[[list[Array]], Iterable[Array]]:
-        """Loads a part of the model; what is returned runs it."""
+    ) -> Callable[[Iterable[list[Array]]], Iterator[Iterable[Array]]]:
+        """Loads a part of the model; what is returned runs it over samples, in their order."""
 
     def _real(self, tensor: Tensor, array: Array) -> Array:
         """`array` dequantized, where the format stores quantized tensors."""
@@ -87,9 +87,10 @@ class PartialRun(ABC, Generic[Tensor]):
         read = set[Tensor]().union(*(self._reads[k] for k in nodes))
         inputs, outputs = sorted((read & self._live[0].keys()) - made), sorted(made & (later | {tensor}))
         run = self._part(nodes, inputs, outputs)
+        each = run([live[t] for t in inputs] for live in self._live)
         for live in self._live:
             with as_conversion_failed("a part of the model does not run on a calibration sample"):
-                found = run([live[t] for t in inputs])
+                found = next(each)
             live.update(zip(outputs, found, strict=True))
             for t in [t for t in live if t not in later and t != tensor]:
                 del live[t]
@@ -126,7 +127,7 @@ class OnnxRun(PartialRun[str]):
 
     def _part(
         self, nodes: list[int], inputs: list[str], outputs: list[str]
-    ) -> Callable[[list[Array]], Iterable[Array]]:
+    ) -> Callable[[Iterable[list[Array]]], Iterator[Iterable[Array]]]:
         import onnx
 
         graph = self._model.graph
@@ -141,7 +142,9 @@ class OnnxRun(PartialRun[str]):
         part.graph.initializer.extend(weights.values())
         with quiet(), as_conversion_failed("a part of the graph does not load"):
             session = ort_session(part, threads=self._threads, optimize=False)
-        return lambda arrays: session.run(outputs, dict(zip(inputs, arrays, strict=True)))
+        return lambda samples: session.run_each(
+            outputs, (dict(zip(inputs, arrays, strict=True)) for arrays in samples)
+        )
 
     def _dequantized(self, node: "onnx.NodeProto", outputs: list[str]) -> "onnx.TensorProto | None":
         """Of a DequantizeLinear of stored integers in a type that numpy has, with one scale for all or for each index of an axis."""
@@ -180,7 +183,7 @@ class TfliteRun(PartialRun[int]):
 
     def _part(
         self, nodes: list[int], inputs: list[int], outputs: list[int]
-    ) -> Callable[[list[Array]], Iterable[Array]]:
+    ) -> Callable[[Iterable[list[Array]]], Iterator[Iterable[Array]]]:
         operators = [self._graph.operators[k] for k in nodes]
         content = packed(self._subgraph(operators, inputs, outputs))
         with quiet(), as_conversion_failed("a part of the .tflite does not load"):
@@ -196,7 +199,7 @@ class TfliteRun(PartialRun[int]):
             native_call(interpreter.invoke)
             return [interpreter.get_tensor(place) for place in made]
 
-        return run
+        return lambda samples: map(run, samples)
 
     def _subgraph(self, operators: "list[OperatorT]", inputs: list[int], outputs: list[int]) -> "ModelT":
         """Indices stay; what the part does not read is left empty: to pack it all takes longer than to run it."""
