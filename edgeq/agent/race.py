@@ -20,7 +20,7 @@ from edgeq.nouns.measurement import CONTROL
 
 from .active_entrant import ActiveEntrant
 from .conditions import read_conditions
-from .decided import Rounds, fastest
+from .decided import Rounds, leader
 from .stopping import FEWEST_ROUNDS, precise_enough, reason_to_stop
 
 _SERIES_EVERY_S = 1.0
@@ -58,7 +58,7 @@ def race(
         reason = disturbed() if in_pairs else None
         if reason is not None and may_break_off:
             return rounds_begun, reason
-        best = _fastest(left, first_round) if limits.decided and in_pairs and reason is None else None
+        best = _leader(left, first_round) if limits.decided and in_pairs and reason is None else None
         enough = best is None and in_pairs and _enough(left, limits.precision, first_round)
         reason = reason_to_stop(rounds_begun, enough, now - start, now - began, limits, best)
         if reason is not None:
@@ -94,17 +94,17 @@ class Series:
         self._next = time.monotonic() + self._every_s
 
 
-def _fastest(left: Sequence[ActiveEntrant], first_round: int) -> Optional[str]:
+def _leader(left: Sequence[ActiveEntrant], first_round: int) -> Optional[str]:
     """Asked after every pair of rounds; those of earlier attempts count as looks too."""
     rounds = _rounds(left, first_round)
-    done = first_round + len(rounds.reference)
-    return fastest(rounds, look=done // 2 - 1) if done >= FEWEST_ROUNDS else None
+    done = first_round + len(rounds.entrants[rounds.reference])
+    return leader(rounds, look=done // 2 - 1) if done >= FEWEST_ROUNDS else None
 
 
 def _enough(left: Sequence[ActiveEntrant], precision: float, first_round: int) -> bool:
     rounds = _rounds(left, first_round)
     others_ns = [medians for id, medians in rounds.entrants.items() if id != left[0].id]
-    return precise_enough(rounds.reference, others_ns, rounds.control, precision)
+    return precise_enough(rounds.entrants[rounds.reference], others_ns, rounds.control, precision)
 
 
 def _rounds(left: Sequence[ActiveEntrant], first_round: int) -> Rounds:
@@ -112,7 +112,7 @@ def _rounds(left: Sequence[ActiveEntrant], first_round: int) -> Rounds:
     control_id = left[0].id + CONTROL
     medians = {c.id: {r: ns for r, ns in c.medians_ns.items() if r >= first_round} for c in left}
     entrants = {id: ns for id, ns in medians.items() if id != control_id}
-    return Rounds(entrants, medians[left[0].id], medians.get(control_id))
+    return Rounds(entrants, left[0].id, medians.get(control_id))
 
 
 def _print_progress(round_: int, limits: Limits, seconds: float) -> None:

@@ -47,15 +47,15 @@ def reason_to_stop(
     seconds: float,
     next_round_s: float,
     limits: Limits,
-    fastest: Optional[str] = None,
+    leader: Optional[str] = None,
 ) -> Optional[str]:
-    """Why the race ends after `rounds` rounds and `seconds`, None while it goes on. `enough`: precise enough; `fastest`: the
-    entrant that is known to be it. How precise the figures became is not reported here: the report computes it from the raw
+    """Why the race ends after `rounds` rounds and `seconds`, None while it goes on. `enough`: precise enough; `leader`: the
+    entrant that no other is known to beat (decided.py). How precise the figures became is not reported here: the report computes it from the raw
     samples.
     """
     long_enough = seconds >= min(SHORTEST_S, limits.seconds)
-    if fastest is not None and long_enough and rounds >= max(limits.min_rounds, FEWEST_ROUNDS):
-        return f"{DECIDED} ({fastest} is the fastest) after {rounds} rounds and {seconds:.1f} s"
+    if leader is not None and long_enough and rounds >= max(limits.min_rounds, FEWEST_ROUNDS):
+        return f"{DECIDED} ({leader} leads) after {rounds} rounds and {seconds:.1f} s"
     if enough and long_enough and rounds >= max(limits.min_rounds, ENOUGH_ROUNDS):
         return f"precision ({100 * limits.precision:g} % wanted) after {rounds} rounds and {seconds:.1f} s"
     if rounds >= limits.max_rounds:

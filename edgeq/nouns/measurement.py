@@ -12,7 +12,8 @@ from .record import Record
 
 SCHEMA = 2
 SMALLEST_DIFFERENCE = 0.01  # memory layout alone makes as much, and less does not matter in practice
-DECIDED = "decision"  # how `stopped_by` begins where one entrant was known to be the fastest
+WORST_RATIO = 1.03  # of durations: what takes at most so much longer than the fastest counts as its equal
+DECIDED = "decision"  # how `stopped_by` begins where one entrant was known to be the fastest, or its equal
 CONTROL = "#twin"  # the suffix of the A/A control, the reference entered a second time
 
 

@@ -9,12 +9,9 @@ where that cannot tell either, the kind of candidate that was live stays, else f
 from collections.abc import Collection, Mapping, Sequence
 
 from edgeq.errors import GateFailed
+from edgeq.nouns.measurement import WORST_RATIO
 from edgeq.nouns.report import CANNOT_TELL, FASTER, SLOWER, Choice, Estimate, RaceReport
 from edgeq.report.busy import MARGIN
-
-# At the upper end of the interval, by how much longer the plan's earlier candidate may take than the fastest of the set
-# and still count as its equal.
-WORST_RATIO = 1.03
 
 
 def choose(

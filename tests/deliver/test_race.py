@@ -93,7 +93,7 @@ def check(candidate: str, passed: bool) -> DeviceCheck:
 @pytest.mark.parametrize(
     ("stopped_by", "raced"),
     [
-        ("decision (b is the fastest) after 4 rounds and 2.4 s", [("a", "b", "c"), ("a", "c")]),
+        ("decision (b leads) after 4 rounds and 2.4 s", [("a", "b", "c"), ("a", "c")]),
         ("precision (1 % wanted) after 10 rounds and 6.0 s", [("a", "b", "c")]),
     ],
 )
