@@ -13,17 +13,16 @@ import json
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.quantization.__main__ import some_of
-from benchmarks.quiet import sentence, watched
+from benchmarks.quiet import watched
 from benchmarks.scale import show
 from benchmarks.scale.contestants import PEER_NAMES, Course, everyone, measured, outputs
 from benchmarks.scale.networks import NETWORKS, images, write
 from benchmarks.scale.rows import Network, Row
 from edgeq.quantize.effort import EFFORTS
-
-_RUNNING = "cut short, or still running"
 
 
 def main() -> None:
@@ -31,17 +30,14 @@ def main() -> None:
     cache = options.cache.resolve()
     rows: list[Row] = []
     out = options.out or cache / "results"
-    with watched() as reasons:
-        for row in _rows(options, cache):
-            rows.append(row)
-            print(f"{row.network}: {', '.join(show.cells(row, rows))}", file=sys.stderr, flush=True)
-            _write(rows, out, _RUNNING)
-    machine = sentence(reasons)
-    _write(rows, out, machine)
+    for row in _rows(options, cache):
+        rows.append(row)
+        print(f"{row.network}: {', '.join(show.cells(row, rows))}", file=sys.stderr, flush=True)
+        _write(rows, out)
     if options.json:
-        print(json.dumps(show.plain(rows, machine), indent=2))
+        print(json.dumps(show.plain(rows), indent=2))
     else:
-        show.screen(rows, machine)
+        show.screen(rows)
 
 
 def _rows(options: argparse.Namespace, cache: Path) -> Iterator[Row]:
@@ -55,13 +51,16 @@ def _rows(options: argparse.Namespace, cache: Path) -> Iterator[Row]:
             network = Network(name, file, write(name, file))
             reference = outputs(file, judged, Path(folder))
             for contestant in everyone(options.efforts, options.peers):
-                yield measured(contestant, network, reference, course)
+                with watched() as reasons:
+                    row = measured(contestant, network, reference, course)
+                yield replace(row, not_quiet=tuple(reasons))
 
 
-def _write(rows: list[Row], out: Path, machine: str) -> None:
+def _write(rows: list[Row], out: Path) -> None:
+    """After each row, so that a run that is cut short leaves what it had."""
     out.mkdir(parents=True, exist_ok=True)
-    (out / "scale.json").write_text(json.dumps(show.plain(rows, machine), indent=2) + "\n")
-    (out / "scale.md").write_text(show.markdown(rows, machine))
+    (out / "scale.json").write_text(json.dumps(show.plain(rows), indent=2) + "\n")
+    (out / "scale.md").write_text(show.markdown(rows))
 
 
 def _options() -> argparse.Namespace:

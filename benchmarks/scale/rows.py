@@ -66,6 +66,7 @@ class Row:
     bytes: int | None = None
     notes: tuple[str, ...] = ()
     why: str = ""
+    not_quiet: tuple[str, ...] = ()
 
     @property
     def kind(self) -> str:

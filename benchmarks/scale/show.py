@@ -16,27 +16,27 @@ _NOTE = "In brackets: with the opening of the model, which a peer's figure conta
 _Lines = list[tuple[str, ...]]
 
 
-def screen(rows: Sequence[Row], machine: str) -> None:
+def screen(rows: Sequence[Row]) -> None:
     console = Console(width=140)
     for title, head, lines in _tables(rows):
         table = Table(*head, title=title)
         for line in lines:
             table.add_row(*line, style="bold" if line[0].startswith(EDGEQ) else "")
         console.print(table)
-    for note in _notes(rows, machine):
+    for note in _notes(rows):
         console.print(f"- {note}", markup=False)
 
 
-def markdown(rows: Sequence[Row], machine: str) -> str:
+def markdown(rows: Sequence[Row]) -> str:
     parts: list[str] = []
     for title, head, lines in _tables(rows):
         parts += [f"**{title}**", ""]
         parts += ["| " + " | ".join(line) + " |" for line in (head, ("---",) * len(head), *lines)]
         parts.append("")
-    return "\n".join([*parts, *(f"- {note}" for note in _notes(rows, machine))]) + "\n"
+    return "\n".join([*parts, *(f"- {note}" for note in _notes(rows))]) + "\n"
 
 
-def plain(rows: Sequence[Row], machine: str) -> dict[str, Any]:
+def plain(rows: Sequence[Row]) -> dict[str, Any]:
     return {
         "rows": [_plain_row(row, rows) for row in rows],
         "slopes": [{**asdict(by), "kind": kind, "slope": s} for (by, kind), s in slopes(rows).items()],
@@ -44,7 +44,6 @@ def plain(rows: Sequence[Row], machine: str) -> dict[str, Any]:
             effort: {"median_db": db, "networks": count}
             for effort, (db, count) in gains(rows, [*EFFORTS]).items()
         },
-        "machine": machine,
     }
 
 
@@ -75,14 +74,20 @@ def _tables(rows: Sequence[Row]) -> Iterator[tuple[str, tuple[str, ...], _Lines]
         yield "slope: d log(CPU s) / d log(weights)", ("by", *kinds), lines
 
 
-def _notes(rows: Sequence[Row], machine: str) -> Iterator[str]:
-    yield machine
+def _notes(rows: Sequence[Row]) -> Iterator[str]:
+    """Not what edgeq left in float, which is long and in the JSON."""
+    disturbed = [row for row in rows if row.not_quiet]
+    if disturbed:
+        yield f"NOT QUIET during {len(disturbed)} of {len(rows)} rows, the first: {'; '.join(disturbed[0].not_quiet)}"
+    else:
+        yield "the machine was quiet"
     yield _NOTE
     for effort, (db, count) in gains(rows, [*EFFORTS]).items():
         yield f"--effort {effort} is {db:+.1f} dB closer to float than the effort before (median of {count} networks)"
     for row in rows:
         for note in row.notes:
-            yield f"{row.network}, {row.by.name}: {note}"
+            if note.startswith("fails its gate"):
+                yield f"{row.network}, {row.by.name}: {note}"
 
 
 def _plain_row(row: Row, rows: Sequence[Row]) -> dict[str, Any]:
@@ -99,4 +104,5 @@ def _plain_row(row: Row, rows: Sequence[Row]) -> dict[str, Any]:
         "bytes": row.bytes,
         "why": row.why,
         "notes": list(row.notes),
+        "not_quiet": list(row.not_quiet),
     }
