@@ -71,3 +71,14 @@ def test_what_an_effort_gains_is_the_median_over_networks() -> None:
     rows = [row(QUICK, size, 1.0, db) for size, db in ((1, 30.0), (2, 31.0), (3, 32.0))]
     rows += [row(DEFAULT, size, 1.0, db) for size, db in ((1, 31.0), (2, 33.0), (3, 37.0))]
     assert gains(rows, ("quick", "default", "best")) == {"default": (2.0, 3)}
+
+
+def test_a_search_that_the_gate_asked_for_is_told() -> None:
+    took = Took(1.0, 1.0, None)
+    searched = "in float: gemm_1: in combination with the other int8 layers the gate fails"
+    thin = "in float: conv_0: reduction length 27"
+    shown = show.markdown(
+        [Row("resnet-1", 1, QUICK, took, 30.0, notes=(searched, thin), not_quiet=("busy",))]
+    )
+    assert f"- resnet-1, edgeq quick: {searched}" in shown and thin not in shown
+    assert "NOT QUIET during 1 of 1 rows, the first: busy" in shown
