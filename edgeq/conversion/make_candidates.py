@@ -68,16 +68,16 @@ def make_candidates(
         finally:
             times.over(candidate.id)
         tell(one.fidelity)
-        if one.few_float is not None:
-            tell(Note(f"{one.few_float.plan.id} is also raced: {one.few_float.plan.reason}", detail=True))
-            tell(one.few_float.fidelity)
+        for other in one.all_of_it[1:]:
+            tell(Note(f"{other.plan.id} is also raced: {other.plan.reason}", detail=True))
+            tell(other.fidelity)
         if candidate.pairs_saturate:
             _tell_of_saturation(one, job.target.name, tell)
         return one
 
     made, broken = _all_that_can_be(plan.candidates, job.request.recipe, built, tell)
-    plan = _with_few(_without(plan, broken), made)
-    made = [each for one in made for each in (one, one.few_float) if each is not None]
+    plan = _with_others(_without(plan, broken), made)
+    made = [each for one in made for each in one.all_of_it]
     fallbacks = needed_fallbacks(plan, tuple(one.fidelity for one in made))
     if fallbacks:
         also = ", ".join(c.id for c in fallbacks)
@@ -173,10 +173,10 @@ def _why(candidate: CandidatePlan, error: ConversionFailed | ExtraMissing | RunT
     return f"{why}; {error.remedy}" if error.remedy else why
 
 
-def _with_few(plan: Plan, made: "list[Made]") -> Plan:
-    """Each candidate with a few layers in float follows its fully quantized one."""
-    few = {one.plan.id: (one.few_float.plan,) for one in made if one.few_float is not None}
-    return replace(plan, candidates=tuple(p for c in plan.candidates for p in (c, *few.get(c.id, ()))))
+def _with_others(plan: Plan, made: "list[Made]") -> Plan:
+    """Each candidate is followed by those that were made from it."""
+    others = {one.plan.id: tuple(other.plan for other in one.all_of_it[1:]) for one in made}
+    return replace(plan, candidates=tuple(p for c in plan.candidates for p in (c, *others.get(c.id, ()))))
 
 
 def _without(plan: Plan, broken: dict[str, str]) -> Plan:

@@ -38,7 +38,7 @@ class PassResult(Record):
 class StepCost(Record):
     """What a `step` of making a candidate took: a pass by its word in PASSES or, where it cannot be switched off, its module's
     name; "open", "judge" (of every file that the gate was asked about), "few-float" (the search for a second candidate with a few
-    layers in float) or "audit". `seconds` on the wall, `cpu_seconds` of all cores; those of a step within another are only
+    layers in float), "all-int8" (a second one with fewer) or "audit". `seconds` on the wall, `cpu_seconds` of all cores; those of a step within another are only
     its own. `gain_db`: by how much the pass, where it was kept, raised the SQNR of the outputs on calibration samples; None
     where that was not measured.
     """

@@ -32,8 +32,8 @@ class Scheme(Record):
 
 @dataclass(frozen=True)
 class CandidatePlan(Record):
-    """One thing to build. `id` is "<runtime>-<recipe>", with "-few-float" where a few layers stay in float for what they win;
-    unique in a bundle and a valid file name. `pairs_saturate`: the file comes as it is, and the target's kernels add pairs of
+    """One thing to build. `id` is "<runtime>-<recipe>", with "-few-float" where a few layers stay in float for what they win,
+    "-all-int8" where those are quantized that may be faster in float; unique in a bundle and a valid file name. `pairs_saturate`: the file comes as it is, and the target's kernels add pairs of
     its products in 16 bits.
     """
 

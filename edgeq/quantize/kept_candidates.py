@@ -26,7 +26,7 @@ from edgeq.quantize.options import Options
 from edgeq.quantize.samples import SamplesLike
 
 SCRATCH = "judged"  # beside a candidate's file: copies of what the gate was asked about
-_FORMAT = 1  # rises with a change by which the same facts give another candidate
+_FORMAT = 2  # rises with a change by which the same facts give another candidate
 _MOST = 2**30  # bytes
 _CONVERTERS = ("numpy", "onnx", "onnxruntime", "litert-quantizer", "ai-edge-litert")
 
@@ -48,11 +48,15 @@ class Kept(Record):
 
 @dataclass(frozen=True)
 class Entry(Record):
-    """`judged` counts the files that the gate was asked about, the candidate's own first; `few` may be the second of them."""
+    """`judged` counts the files that the gate was asked about, the candidate's own first; `few` may be the second of them,
+    `all_int8` that at `all_int8_file`.
+    """
 
     plain: Kept
     few: Optional[Kept]
     judged: int
+    all_int8: Optional[Kept] = None
+    all_int8_file: int = 0
 
 
 class KeptCandidates:
@@ -87,11 +91,16 @@ class KeptCandidates:
         except (KeyError, ValueError):
             return None
 
-    def put(self, plain: Kept, few: Kept | None) -> None:
+    @property
+    def judged(self) -> int:
+        """How many files the gate was asked about, of those that are kept."""
+        return len(self._files)
+
+    def put(self, plain: Kept, few: Kept | None, all_int8: Kept | None, all_int8_file: int) -> None:
         """Where all files passed and nothing is in float for the gate's sake."""
         if self._cache.folder is None or not (self._passed and self._files and plain.fidelity.passed):
             return
-        entry = canonical_json(Entry(plain, few, len(self._files)).to_dict())
+        entry = canonical_json(Entry(plain, few, len(self._files), all_int8, all_int8_file).to_dict())
         arrays: Arrays = {f"file{i}": np.memmap(file, np.uint8, "r") for i, file in enumerate(self._files)}
         self._cache.put({**arrays, "json": np.frombuffer(entry, np.uint8)}, **self._facts)
 

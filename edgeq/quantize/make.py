@@ -23,7 +23,7 @@ from edgeq.nouns.passes import ALL, AppliedChange, PassResult
 from edgeq.nouns.plan import CandidatePlan
 from edgeq.nouns.tensor import TensorSpec
 from edgeq.plain_text import counted
-from edgeq.quantize import kept_candidates, pipelines
+from edgeq.quantize import all_int8, kept_candidates, pipelines
 from edgeq.quantize.audit import float_layers, kernels
 from edgeq.quantize.backends.litert.kernels import oldest_version
 from edgeq.quantize.calibration.array_cache import ArrayCache
@@ -47,7 +47,7 @@ from edgeq.quantize.samples import SamplesLike
 from edgeq.quantize.stopwatch import OPEN, Stopwatch
 
 _NAMED = 3  # reasons in a sentence, and layers of one reason
-_JUDGE, _FEW, _AUDIT = "judge", "few-float", "audit"  # steps that are no passes
+_JUDGE, _FEW, _ALL, _AUDIT = "judge", "few-float", "all-int8", "audit"  # steps that are no passes
 _SCRATCH = ("outputs", evaluator.SCRATCH, kept_candidates.SCRATCH)
 
 
@@ -56,8 +56,8 @@ class Made:
     """A candidate that exists, with its verdict. `inputs` and `outputs` are the file's own names in its order, `input_types` its element
     types where the runtime tells them; `memory_bytes` is the predicted peak above the loaded runtime; `min_runtime` the
     oldest runtime version that reads the file, if known. `quantized_inputs` and `quantized_outputs`: the file's own where an
-    application feeds it integers (--integer-io); else empty. `few_float`: the same with a few layers in float, a candidate
-    of its own.
+    application feeds it integers (--integer-io); else empty. `few_float`: the same with a few layers in float, and `all_int8`
+    with some more in int8 (all_int8.py), candidates of their own.
     """
 
     plan: CandidatePlan
@@ -71,6 +71,12 @@ class Made:
     quantized_inputs: tuple[TensorSpec, ...] = ()
     quantized_outputs: tuple[TensorSpec, ...] = ()
     few_float: "Made | None" = None
+    all_int8: "Made | None" = None
+
+    @property
+    def all_of_it(self) -> "tuple[Made, ...]":
+        """Itself and the candidates that were made from it, in the order of the plan."""
+        return tuple(one for one in (self, self.few_float, self.all_int8) if one is not None)
 
 
 def make(
@@ -112,17 +118,12 @@ def make(
     q = pipelines.run(q, context)
     made = _made(q, context.path, model, context, started)
     if _may_gain_by_few(q, made, context):
-        plain = context.path.read_bytes()
-        started = time.monotonic()
-        with context.stopwatch.step(_FEW):
-            few = few_float_layers.run(q, context)
-        if few is not q:
-            made = replace(made, few_float=_made(few, _moved(context.path, few), model, context, started))
-        else:
-            made = replace(made, fidelity=_with_costs(made.fidelity, few, context, started))
-        context.path.write_bytes(plain)
+        made = _with_few_float(made, q, model, context)
+    place = kept.judged
+    if made.fidelity.passed and all_int8.may_be_faster(q, context):
+        made = _with_all_int8(made, q, model, context)
     made = replace(made, fidelity=_with_next_effort(made, q, model, context))
-    kept.put(_kept(made), _kept(made.few_float) if made.few_float else None)
+    kept.put(_kept(made), _kept_if(made.few_float), _kept_if(made.all_int8), place)
     for scratch in _SCRATCH:
         shutil.rmtree(folder / scratch, ignore_errors=True)
     return made
@@ -144,13 +145,17 @@ def _made_before(
             return None
     context.path.write_bytes(files[0])
     plain = _made_of(entry.plain, context.path, verdicts[0], context, started)
-    few = None
-    if entry.few is not None:
-        place = context.path.parent.parent / entry.few.plan.id / context.path.name
+
+    def second(one: Kept | None, index: int) -> Made | None:
+        if one is None:
+            return None
+        place = context.path.parent.parent / one.plan.id / context.path.name
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(files[1])
-        few = _made_of(entry.few, place, verdicts[1], context, started)
-    return replace(plain, plan=candidate, few_float=few)
+        place.write_bytes(files[index])
+        return _made_of(one, place, verdicts[index], context, started)
+
+    few, integers = second(entry.few, 1), second(entry.all_int8, entry.all_int8_file)
+    return replace(plain, plan=candidate, few_float=few, all_int8=integers)
 
 
 def _made_of(kept: Kept, path: Path, verdict: Fidelity, context: Context, started: float) -> Made:
@@ -160,8 +165,38 @@ def _made_of(kept: Kept, path: Path, verdict: Fidelity, context: Context, starte
     return Made(**{**fields, "path": path, "fidelity": fidelity})
 
 
+def _with_few_float(made: Made, q: Quantization, model: Model, context: Context) -> Made:
+    """The file at `context.path` stays that of `made`."""
+    plain, started = context.path.read_bytes(), time.monotonic()
+    with context.stopwatch.step(_FEW):
+        found = few_float_layers.run(q, context)
+    if found is not q:
+        made = replace(made, few_float=_made(found, _moved(context.path, found), model, context, started))
+    else:
+        made = replace(made, fidelity=_with_costs(made.fidelity, found, context, started))
+    context.path.write_bytes(plain)
+    return made
+
+
+def _with_all_int8(made: Made, q: Quantization, model: Model, context: Context) -> Made:
+    """The file at `context.path` stays that of `made`."""
+    plain, started = context.path.read_bytes(), time.monotonic()
+    with context.stopwatch.step(_ALL):
+        found = all_int8.run(q, context)
+    if found is not q:
+        made = replace(made, all_int8=_made(found, _moved(context.path, found), model, context, started))
+    else:
+        made = replace(made, fidelity=_with_costs(made.fidelity, q, context, started))
+    context.path.write_bytes(plain)
+    return made
+
+
 def _kept(made: Made) -> Kept:
     return Kept(**{each.name: getattr(made, each.name) for each in dataclasses.fields(Kept)})
+
+
+def _kept_if(made: Made | None) -> Kept | None:
+    return None if made is None else _kept(made)
 
 
 def _float(candidate: CandidatePlan, model: Model) -> Quantization:
@@ -323,7 +358,7 @@ def _with_costs(fidelity: Fidelity, q: Quantization, context: Context, started: 
 
 
 def _with_next_effort(made: Made, q: Quantization, model: Model, context: Context) -> Fidelity:
-    costs = (*made.fidelity.costs, *(made.few_float.fidelity.costs if made.few_float else ()))
+    costs = tuple(cost for one in made.all_of_it for cost in one.fidelity.costs)
     calibrate = context.samples.count if context.samples is not None else 0
     following = next_effort(
         q, context.options.effort, costs, lambda: counted_of(model, calibrate, context.heldout.count)

@@ -8,13 +8,14 @@ import pytest
 
 from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.model import Model
+from edgeq.nouns.plan import CandidatePlan, Scheme
 from edgeq.quantize.evaluate.gate import Gate
 from edgeq.quantize.make import Made, make
 from edgeq.quantize.options import Options
 from tests.quantize.networks import STATIC, Rows, images, residual, saved
 from tests.quantize.passes.mixed_precision.test_few_float_layers import depthwise
 
-LOOSE, CLOSER = Gate(min_sqnr_db=5.0), Gate(min_sqnr_db=6.0)
+LOOSE, LOOSER, CLOSER = (Gate(min_sqnr_db=db) for db in (5.0, 4.0, 6.0))
 IMPOSSIBLE = Gate(min_sqnr_db=90.0)
 
 
@@ -30,12 +31,13 @@ def made(
     cache: Path | None,
     shape: tuple[int, ...] = (3, 16, 16),
     seed: int = 0,
+    plan: CandidatePlan = STATIC,
     **options: object,
 ) -> tuple[Made, list[str]]:
     """The candidate, and the stages that making it went through."""
     stages: dict[str, None] = {}
     one = make(
-        replace(STATIC, reason=f"for {folder.name}"),
+        replace(plan, reason=f"for {folder.name}"),
         model,
         Rows(images(40, seed=seed, shape=shape), sha256=f"{seed}" * 64),
         Rows(images(30, seed=99, shape=shape), sha256="9" * 64),
@@ -58,9 +60,9 @@ def comparable(one: Made) -> tuple[object, ...]:
     def timeless(fidelity: Fidelity) -> Fidelity:
         return replace(fidelity, seconds=0.0, costs=(), next_effort=None)
 
-    few = None if one.few_float is None else comparable(one.few_float)
-    rest = replace(one, path=Path(), fidelity=timeless(one.fidelity), few_float=None)
-    return rest, one.path.read_bytes(), few
+    others = tuple(comparable(other) for other in one.all_of_it[1:])
+    rest = replace(one, path=Path(), fidelity=timeless(one.fidelity), few_float=None, all_int8=None)
+    return rest, one.path.read_bytes(), others
 
 
 def test_another_gate_judges_the_same_file_again(network: Model, tmp_path: Path) -> None:
@@ -99,6 +101,21 @@ def test_one_with_a_few_layers_in_float_comes_along(tmp_path: Path) -> None:
     assert again.few_float is not None
     assert again.few_float.path != again.path
     assert comparable(again) == comparable(made(model, tmp_path / "b", CLOSER, None, shape)[0])
+
+
+def test_one_with_all_in_int8_comes_along(tmp_path: Path) -> None:
+    """Two threads: the race is to decide. The plan's scheme leaves the first convolution in float."""
+    model, cache, shape = saved(depthwise(), tmp_path), tmp_path / "cache", (3, 12, 12)
+    thin = replace(STATIC.scheme or Scheme("uint8", "int8", True), thin_in_float=True)
+    plan = replace(STATIC, scheme=thin)
+    first, _ = made(model, tmp_path / "a", LOOSE, cache, shape, plan=plan, threads=2)
+    assert first.all_int8 is not None
+    again, stages = made(model, tmp_path / "b", LOOSER, cache, shape, plan=plan, threads=2)
+    assert found(stages)
+    assert again.all_int8 is not None and again.all_int8.path != again.path
+    assert comparable(again) == comparable(
+        made(model, tmp_path / "b", LOOSER, None, shape, plan=plan, threads=2)[0]
+    )
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from edgeq.workflow.explain import explain
 from tests.quantize.networks import images, saved
 from tests.quantize.passes.mixed_precision.test_few_float_layers import depthwise
 
-PLAIN, FEW = "onnxruntime-int8_static", "onnxruntime-int8_static-few-float"
+PLAIN, FEW, ALL = (f"onnxruntime-int8_static{more}" for more in ("", "-few-float", "-all-int8"))
 
 
 def test_both_are_planned_carried_explained_and_raced(tmp_path: Path) -> None:
@@ -24,7 +24,7 @@ def test_both_are_planned_carried_explained_and_raced(tmp_path: Path) -> None:
     )  # fmt: skip
     manifest = done.bundle.manifest
     assert done.plan is not None
-    order = [PLAIN, FEW, "onnxruntime-float"]
+    order = [PLAIN, FEW, ALL, "onnxruntime-float"]  # that target has four threads
     assert [c.id for c in manifest.candidates] == [c.id for c in done.plan.candidates] == order
     assert [f["candidate"] for f in done.to_dict()["fidelity"]] == order
     (few,) = (f for f in done.fidelity if f.candidate == FEW)
@@ -34,8 +34,8 @@ def test_both_are_planned_carried_explained_and_raced(tmp_path: Path) -> None:
     operators = f"{len(added)} operator{'' if len(added) == 1 else 's'}"
     assert planned.reason.startswith(f"int8_static with {operators} in float: ")
     explained = {e.candidate: e for e in explain(str(done.path)).explanations}
-    assert set(explained) == {PLAIN, FEW}
+    assert set(explained) == {PLAIN, FEW, ALL}
     layers = explained[FEW].layers
     assert any(not layer.integer and "in float the outputs gain" in layer.why_float for layer in layers)
     raced = entrants(manifest, manifest.name, WheelPlan((), ()), 1)
-    assert len({e.title for e in raced}) == len(raced) == 3
+    assert len({e.title for e in raced}) == len(raced) == 4
