@@ -71,7 +71,7 @@ EFFORTS: Mapping[str, Effort] = {
             calibrators=3,
             samples=256,
             columns=8,
-            block=None,
+            block=288,
             fitted=1.0,
             few_float_macs=None,
         ),

@@ -29,7 +29,7 @@ from edgeq.quantize.evaluate.evaluator import Gain
 from edgeq.quantize.evaluate.sqnr import finite
 from edgeq.quantize.passes import small_convs
 from edgeq.quantize.passes.equalize.factors import Channels, eighths_of, gain_db
-from edgeq.quantize.passes.equalize.pairs import Pair, array, as_in, factors_of, pairs_of, scaled
+from edgeq.quantize.passes.equalize.pairs import Floats, Pair, array, as_in, factors_of, pairs_of, scaled
 from edgeq.quantize.passes.ranges.trial import OnnxTrial
 from edgeq.quantize.quantization import Context, Quantization
 from edgeq.quantize.run_model import Progress, values_of
@@ -163,9 +163,13 @@ def _channels(
 ) -> list[Channels]:
     found: list[Channels] = []
     for k, values in enumerate(values_of(model, [pair.tensor for pair in pairs], samples, threads)):
-        each = [Channels.of(finite(value).astype(np.float32)) for value in values]
+        each = [Channels.of(_finite(np.asarray(value, np.float32))) for value in values]
         found = [s.with_another(e, k) for s, e in zip(found, each, strict=True)] if found else each
     return found
+
+
+def _finite(values: Floats) -> Floats:
+    return values if np.isfinite(values).all() else finite(values).astype(np.float32)
 
 
 @dataclass(frozen=True)

@@ -32,9 +32,10 @@ class Channels:
     @staticmethod
     def of(values: Floats) -> "Channels":
         """`values` [samples, channels, ...]."""
-        wide = np.moveaxis(values, 1, 0).reshape(values.shape[1], -1).astype(np.float64)
-        ends = np.minimum(wide.min(axis=1), 0.0), np.maximum(wide.max(axis=1), 0.0)
-        return Channels(*ends, np.square(wide).mean(axis=1))
+        wide = np.moveaxis(values, 1, 0).reshape(values.shape[1], -1)
+        low, high = (np.asarray(ends, np.float64) for ends in (wide.min(axis=1), wide.max(axis=1)))
+        power = np.square(wide).mean(axis=1, dtype=np.float64)
+        return Channels(np.minimum(low, 0.0), np.maximum(high, 0.0), power)
 
     def with_another(self, other: "Channels", before: int) -> "Channels":
         """Of this one's `before` samples and one more."""

@@ -13,7 +13,6 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -35,7 +34,6 @@ _SHRINKS = np.linspace(1.0, 0.4, 13)  # of a row's range, below 8 bits
 
 _AT_ONCE = 4096  # columns
 _LARGEST = 2**25  # bytes of columns
-_STACKED = 2**25  # bytes of inputs
 _PER_WEIGHT = 8  # columns for each weight of a row
 _FEWEST, _MOST = 2048, 32768  # columns; with fewer the means, which biases are corrected by, get worse
 _SOLVED_AT_ONCE = 2**21  # numbers: of the weights or of the moments
@@ -142,9 +140,8 @@ def means_of(linear: Linear, pairs: Pairs, k: int) -> tuple[Floats, Floats]:
     step = _step(sum(linear.positions(x.shape) for x, _ in pairs), 1)
     sums, count = [np.zeros((linear.groups, k)), np.zeros((linear.groups, k))], 0
     for pair in _batches(linear, pairs, step, _columns_at_once(linear, k)):
-        columns = [linear.columns(a, 0, step) for a in pair]
-        sums = [s + c.sum(axis=2, dtype=np.float64) for s, c in zip(sums, columns, strict=True)]
-        count += columns[0].shape[2]
+        sums = [s + c.sum(axis=2, dtype=np.float64) for s, c in zip(sums, pair, strict=True)]
+        count += pair[0].shape[2]
     x, z = (s / max(count, 1) for s in sums)
     return x, z
 
@@ -168,9 +165,9 @@ def moments_of(linear: Linear, pairs: Pairs, k: int, blocks: RowBlocks | None = 
     step = _step(sum(linear.positions(x.shape) for x, _ in pairs), blocks.size)
     sums: list[Floats] = []
     about: list[npt.NDArray[np.float32]] = []
-    count = first = 0
+    count = 0
     for pair in _batches(linear, pairs, step, _columns_at_once(linear, k)):
-        columns = [blocks.cut(linear.columns(a, first, step).astype(np.float32, copy=False), 1) for a in pair]
+        columns = [blocks.cut(each, 1) for each in pair]
         # Single precision would lose small variances next to large means.
         about = about or [c.sum(axis=2) / np.float32(max(c.shape[2], 1)) for c in columns]
         for c, a in zip(columns, about, strict=True):
@@ -178,7 +175,6 @@ def moments_of(linear: Linear, pairs: Pairs, k: int, blocks: RowBlocks | None = 
         found = _sums(*columns)
         sums = [s + f for s, f in zip(sums, found, strict=True)] if sums else found
         count += columns[0].shape[2]
-        first = (first - linear.positions(pair[0].shape)) % step  # as if all were one long row
     gram, cross, x, z = (s / max(count, 1) for s in sums)
     return Moments(gram - _outer(z, z), cross - _outer(x, z), about[0] + x, about[1] + z, count)
 
@@ -191,15 +187,26 @@ def _columns_at_once(linear: Linear, k: int) -> int:
     return min(_AT_ONCE, max(_LARGEST // (4 * k * linear.groups), 1))
 
 
-def _batches(linear: Linear, pairs: Pairs, step: int, columns: int) -> Iterator[tuple[Array, Array]]:
-    """Samples of one shape together, of about `columns` columns: one by one they take several times as long."""
-    for _, alike in groupby(pairs, key=lambda pair: pair[0].shape[1:]):
-        left = [(np.atleast_2d(x), np.atleast_2d(z)) for x, z in alike]
-        x = left[0][0]
-        size = max(min(columns * step // max(linear.positions(x.shape), 1), _STACKED // max(x.nbytes, 1)), 1)
-        for start in range(0, len(left), size):
-            part = left[start : start + size]
-            yield np.concatenate([x for x, _ in part]), np.concatenate([z for _, z in part])
+def _batches(linear: Linear, pairs: Pairs, step: int, least: int) -> Iterator[tuple[Array, Array]]:
+    """Every `step`-th column of all samples, as if these were one long row; at least `least` together but for the last."""
+    held: list[tuple[Array, Array]] = []
+    size = first = 0
+    for pair in pairs:
+        x, z = (np.atleast_2d(each) for each in pair)
+        held.append((linear.columns(x, first, step), linear.columns(z, first, step)))
+        size += held[-1][0].shape[2]
+        first = (first - linear.positions(x.shape)) % step
+        if size >= least:
+            yield _together(held)
+            held, size = [], 0
+    if held:
+        yield _together(held)
+
+
+def _together(held: list[tuple[Array, Array]]) -> tuple[Array, Array]:
+    """[groups, k, columns] in float and once quantized."""
+    x, z = (np.concatenate(each, axis=2, dtype=np.float32) for each in zip(*held, strict=True))
+    return x, z
 
 
 def _sums(x: Array, z: Array) -> list[Floats]:

@@ -49,36 +49,31 @@ class Linear:
         """Every `step`-th column that the matrix multiplies, from `first` on: [groups, k, columns], a copy."""
         if self.window is None:
             return x.reshape(-1, x.shape[-1])[first::step].T[None].copy(order="K")
-        w = self.window
-        if any(map(any, w.pads)):
-            x = np.pad(x, ((0, 0), (0, 0), *w.pads))
-        found = self._pixels(x, first, step) if set(w.kernel) == {1} else self._windows(x, first, step)
-        return found.reshape(self.groups, -1, found.shape[-1])
-
-    def _pixels(self, x: Array, first: int, step: int) -> Array:
-        """The same of windows of one pixel, [channels, columns]; `x` is padded."""
-        assert self.window is not None
-        pixels = x[_every(2, self.window.strides)].reshape(*x.shape[:2], -1)
         parts = []
-        for image in pixels:
-            parts.append(image[:, first::step])
-            first = (first - image.shape[1]) % step if first < image.shape[1] else first - image.shape[1]
-        return np.concatenate(parts, axis=1)
+        for image in x:
+            count = math.prod(self._spread((1, *image.shape)))
+            parts.append(self._windows(image, np.arange(first, count, step)))
+            first = (first - count) % step if first < count else first - count
+        return np.concatenate(parts, axis=1).reshape(self.groups, -1, sum(p.shape[1] for p in parts))
 
-    def _windows(self, x: Array, first: int, step: int) -> Array:
-        """[channels times positions in the kernel, columns]; `x` is padded."""
+    def _windows(self, image: Array, places: npt.NDArray[np.int64]) -> Array:
+        """Of an image [channels, ...] the windows at `places`: [channels times positions in the kernel, places]. Only what they hold
+        is read: to pad or to gather all of an image takes far longer where few of its windows are asked for.
+        """
         w = self.window
         assert w is not None
-        reach = tuple((k - 1) * d + 1 for k, d in zip(w.kernel, w.dilations, strict=True))
-        views = np.lib.stride_tricks.sliding_window_view(x, reach, axis=tuple(range(2, x.ndim)))
-        views = views[_every(2, w.strides)]
-        views = views[_every(x.ndim, w.dilations)]
-        spread = views.shape[2 : x.ndim]
-        places = np.arange(first, len(x) * math.prod(spread), step)
-        image, *where = np.unravel_index(places, (len(x), *spread))
-        at: tuple[Any, ...] = (image, slice(None), *where)
-        picked: Array = views[at]  # [columns, channels, kernel...]
-        return picked.reshape(len(places), -1).T
+        corners = np.unravel_index(places, self._spread((1, *image.shape))[-len(w.kernel) :])
+        inside, flat = np.ones((1, len(places)), bool), np.zeros((1, len(places)), np.intp)
+        for axis, (corner, kernel) in enumerate(zip(corners, w.kernel, strict=True)):
+            offsets = np.arange(kernel) * w.dilations[axis] - w.pads[axis][0]
+            index, size = corner * w.strides[axis] + offsets[:, None], image.shape[1 + axis]
+            inside = (inside[:, None] & ((index >= 0) & (index < size))[None]).reshape(-1, len(places))
+            index = np.clip(index, 0, size - 1)
+            flat = (flat[:, None] * size + index[None]).reshape(-1, len(places))
+        picked = np.take(image.reshape(len(image), -1), flat.reshape(-1), axis=1)
+        if not inside.all():
+            picked[:, ~inside.reshape(-1)] = 0
+        return picked.reshape(-1, len(places))
 
     def _spread(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Spatial shape of the output."""
@@ -89,11 +84,6 @@ class Linear:
             for n, p, k, d in zip(shape[2:], w.pads, w.kernel, w.dilations, strict=True)
         )
         return tuple((n - 1) // s + 1 for n, s in zip(sizes, w.strides, strict=True))
-
-
-def _every(whole: int, steps: tuple[int, ...]) -> tuple[slice, ...]:
-    """All of the first `whole` axes, and of each after them every so many."""
-    return (*[slice(None)] * whole, *(slice(None, None, step) for step in steps))
 
 
 def linear_of(
