@@ -1,7 +1,7 @@
 """A second candidate with the small convolutions and the last layers in int8 too, where what is faster depends on the device.
 
 With one thread and VNNI the rule of passes/small_convs.py holds on all networks that were measured (MNIST, ResNet-8, ResNet-20,
-keyword spotting, UltraFace). With two, its files take 0.85 (MNIST) to 1.04 times (ResNet-20, keyword spotting) as long as those
+keyword spotting, UltraFace). With two, its files take 0.85 (MNIST) to 1.08 times (keyword spotting) as long as those
 wholly in int8; without VNNI that was not measured. So the race decides there, with the threads that the model will have. The file is the
 first one's state with fewer layers in float: nothing is calibrated or fitted again.
 """
