@@ -226,17 +226,7 @@ def _context(
         floats = float_reference(
             model, heldout, workdir, threads=threads, cache=options.cache, progress=progress
         )
-    verdicts = verdict_cache(
-        options.cache,
-        model,
-        heldout,
-        gate,
-        candidate=candidate.id,
-        threads=threads,
-        same_samples=same_samples,
-        saturates=candidate.pairs_saturate and host_saturates(),
-    )
-
+    verdicts = _verdicts(candidate, model, heldout, gate, options, same_samples)
     how = {"candidate": candidate.format, "native": candidate.pairs_saturate, "threads": threads}
 
     def judged(progress: Progress) -> Fidelity:
@@ -272,6 +262,26 @@ def _context(
         most_tries=_most_tries(q, model, heldout, gate, options),
         runs_as_defined=floats.differs_db is None,
         stopwatch=stopwatch,
+    )
+
+
+def _verdicts(
+    candidate: CandidatePlan,
+    model: Model,
+    heldout: SamplesLike,
+    gate: Gate,
+    options: Options,
+    same_samples: bool,
+) -> VerdictCache:
+    return verdict_cache(
+        options.cache,
+        model,
+        heldout,
+        gate,
+        candidate=candidate.id,
+        threads=options.threads,
+        same_samples=same_samples,
+        saturates=candidate.pairs_saturate and host_saturates(),
     )
 
 
