@@ -33,7 +33,7 @@ _DAMPING = 1e-3
 _SHRINKS = np.linspace(1.0, 0.4, 13)  # of a row's range, below 8 bits
 
 _AT_ONCE = 4096  # columns
-_LARGEST = 2**25  # bytes of columns
+_LARGEST = 2**23  # bytes of columns
 _PER_WEIGHT = 8  # columns for each weight of a row
 _FEWEST, _MOST = 2048, 32768  # columns; with fewer the means, which biases are corrected by, get worse
 _SOLVED_AT_ONCE = 2**21  # numbers: of the weights or of the moments
