@@ -92,7 +92,7 @@ def test_a_conversion(own_home: Path) -> None:
     made = edgeq.convert(
         model, data=arrays, target="x86-64-vnni", runtime="onnxruntime", recipe="int8_static"
     )
-    candidates = "onnxruntime-int8_static, onnxruntime-float"
+    candidates = "onnxruntime-int8_static, onnxruntime-int8_static-all-int8, onnxruntime-float"
     assert repr(made) == f"<Conversion digits_cnn = {made.bundle.digest[:7]} for x86-64-vnni: {candidates}>"
     for shown in (str(made), page(made).text):
         assert "onnxruntime int8_static" in shown and "image: array 800x1x8x8 uint8" in shown
