@@ -185,7 +185,8 @@ def converted(form, folder, recipe, **options):
         output=folder / f"{recipe}.edgeq",
         **options,
     )
-    (found,) = (c for c in read_bundle(done.path).manifest.candidates if c.recipe == recipe)
+    candidates = read_bundle(done.path).manifest.candidates
+    found = next(c for c in candidates if c.id == f"onnxruntime-{recipe}")
     content = read_bundle(done.path).artifact(found.model)
     return done, content, model, data[:16]
 
