@@ -53,7 +53,10 @@ def test_a_plan_says_who_races_for_how_long_and_who_stays(device: Session, digit
     assert (plan.app, plan.root, plan.before, plan.service) == ("digits", device.link.root, None, None)
     assert plan.release is not None
     assert [(e.id, e.threads) for e in plan.release.entrants] == [("onnxruntime-float", 1)]
-    assert plan.release.left_out == {"onnxruntime-int8_static": "--recipe float was asked for"}
+    assert plan.release.left_out["onnxruntime-int8_static"] == "--recipe float was asked for"
+    assert set(plan.release.left_out.values()) == {
+        "--recipe float was asked for"
+    }  # some CPUs get more candidates
     assert (plan.release.limits, plan.release.keep) == (replace(ONE_ROUND, decided=True), 2)
     assert not Path(device.link.root).exists()
 

@@ -37,7 +37,8 @@ def converted(folder: Path, target: str, python: list[str]) -> dict[str, Any]:
 def decisions(document: dict[str, Any]) -> dict[str, Any]:
     """All of a candidate's facts that are no measurement of this run."""
     (found,) = (f for f in document["fidelity"] if f["candidate"] == INT8)
-    return {k: v for k, v in found.items() if k not in ("seconds", "outputs", "fusion")}
+    measured = ("seconds", "costs", "next_effort", "outputs", "fusion")
+    return {k: v for k, v in found.items() if k not in measured}
 
 
 def sqnr_db(document: dict[str, Any]) -> float:

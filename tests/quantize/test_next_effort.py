@@ -49,7 +49,7 @@ def test_a_pass_that_is_switched_off_is_no_more_work_with_another_effort() -> No
     quick, default = EFFORTS["quick"], EFFORTS["default"]
     off = ("fit", "equalize", "mixed")
     more = work_of(default, COUNTED, off).runs - work_of(quick, COUNTED, off).runs
-    assert work_of(default, COUNTED, off).seconds == 0 and more == 4 * 64  # the ranges are still tried
+    assert work_of(default, COUNTED, off).seconds == 0 and more == 4 * 128  # the ranges are still tried
 
 
 def test_the_estimate_is_of_everything(tmp_path) -> None:

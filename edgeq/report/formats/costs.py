@@ -9,6 +9,7 @@ from edgeq.nouns.passes import StepCost
 from edgeq.report.formats.layout import say, table
 from edgeq.report.formats.units import seconds
 
+_MADE_S = 0.3  # less is what it takes to find candidates that were made before: nothing to compare with
 _LEAST_S = 0.05  # a step that took less and gained nothing is left out
 
 
@@ -23,8 +24,9 @@ def show_effort(spent: EffortSpent, console: Console) -> None:
     following = spent.following
     if following is None:
         return
-    times = following.cpu_seconds / max(spent.cpu_seconds, 0.1)
-    more = f"--effort {following.effort}: about {seconds(following.cpu_seconds)} ({times:.1f} times as much)"
+    more = f"--effort {following.effort}: about {seconds(following.cpu_seconds)}"
+    if spent.cpu_seconds >= _MADE_S:
+        more += f" ({following.cpu_seconds / spent.cpu_seconds:.1f} times as much)"
     if following.gain_db is not None:
         more += f", {following.gain_db:+.1f} dB expected"
     say(console, "effort", [f"{spent.effort}: {seconds(spent.cpu_seconds)} of CPU time", more])
