@@ -6,6 +6,7 @@ A failed gate is a result here, not an error; what to do about it is for the cal
 import dataclasses
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,7 +23,6 @@ from edgeq.nouns.model import Model
 from edgeq.nouns.passes import ALL, AppliedChange, PassResult
 from edgeq.nouns.plan import CandidatePlan
 from edgeq.nouns.tensor import TensorSpec
-from edgeq.plain_text import counted
 from edgeq.quantize import all_int8, kept_candidates, pipelines
 from edgeq.quantize.audit import float_layers, kernels
 from edgeq.quantize.backends.litert.kernels import oldest_version
@@ -40,13 +40,13 @@ from edgeq.quantize.options import DEFAULTS, Options
 from edgeq.quantize.passes import fuse, mixed_precision
 from edgeq.quantize.passes.mixed_precision import few_float_layers
 from edgeq.quantize.passes.mixed_precision.minimize_float_set import tries_for
-from edgeq.quantize.plan import NO_FLOAT, PREQUANTIZED
+from edgeq.quantize.plan import PREQUANTIZED
 from edgeq.quantize.quantization import Context, Quantization
 from edgeq.quantize.run_model import Progress, load, no_progress
 from edgeq.quantize.samples import SamplesLike
+from edgeq.quantize.shipped import shipped_or_not
 from edgeq.quantize.stopwatch import OPEN, Stopwatch
 
-_NAMED = 3  # reasons in a sentence, and layers of one reason
 _JUDGE, _FEW, _ALL, _AUDIT = "judge", "few-float", "all-int8", "audit"  # steps that are no passes
 _SCRATCH = ("outputs", evaluator.SCRATCH, kept_candidates.SCRATCH)
 
@@ -118,10 +118,12 @@ def make(
     q = pipelines.run(q, context)
     made = _made(q, context.path, model, context, started)
     if _may_gain_by_few(q, made, context):
-        made = _with_few_float(made, q, model, context)
+        made, few = _second(few_float_layers.run, _FEW, made, q, model, context)
+        made = replace(made, few_float=few)
     place = kept.judged
     if made.fidelity.passed and all_int8.may_be_faster(q, context):
-        made = _with_all_int8(made, q, model, context)
+        made, integers = _second(all_int8.run, _ALL, made, q, model, context)
+        made = replace(made, all_int8=integers)
     made = replace(made, fidelity=_with_next_effort(made, q, model, context))
     kept.put(_kept(made), _kept_if(made.few_float), _kept_if(made.all_int8), place)
     for scratch in _SCRATCH:
@@ -165,30 +167,25 @@ def _made_of(kept: Kept, path: Path, verdict: Fidelity, context: Context, starte
     return Made(**{**fields, "path": path, "fidelity": fidelity})
 
 
-def _with_few_float(made: Made, q: Quantization, model: Model, context: Context) -> Made:
-    """The file at `context.path` stays that of `made`."""
+def _second(
+    run: Callable[[Quantization, Context], Quantization],
+    step: str,
+    made: Made,
+    q: Quantization,
+    model: Model,
+    context: Context,
+) -> tuple[Made, Made | None]:
+    """`made`, and the candidate that `run` makes of its state, if it makes another. The file at `context.path` stays that of `made`."""
     plain, started = context.path.read_bytes(), time.monotonic()
-    with context.stopwatch.step(_FEW):
-        found = few_float_layers.run(q, context)
+    with context.stopwatch.step(step):
+        found = run(q, context)
+    second = None
     if found is not q:
-        made = replace(made, few_float=_made(found, _moved(context.path, found), model, context, started))
-    else:
-        made = replace(made, fidelity=_with_costs(made.fidelity, found, context, started))
-    context.path.write_bytes(plain)
-    return made
-
-
-def _with_all_int8(made: Made, q: Quantization, model: Model, context: Context) -> Made:
-    """The file at `context.path` stays that of `made`."""
-    plain, started = context.path.read_bytes(), time.monotonic()
-    with context.stopwatch.step(_ALL):
-        found = all_int8.run(q, context)
-    if found is not q:
-        made = replace(made, all_int8=_made(found, _moved(context.path, found), model, context, started))
+        second = _made(found, _moved(context.path, found), model, context, started)
     else:
         made = replace(made, fidelity=_with_costs(made.fidelity, q, context, started))
     context.path.write_bytes(plain)
-    return made
+    return made, second
 
 
 def _kept(made: Made) -> Kept:
@@ -323,7 +320,7 @@ def _made(q: Quantization, path: Path, model: Model, context: Context, started: 
     candidate = q.candidate
     context.progress("read the runtime's graph", 0.0)
     with context.stopwatch.step(_AUDIT):
-        fidelity = _judged(_audited(q, path, context.verdicts), q, path)
+        fidelity = shipped_or_not(_audited(q, path, context.verdicts), q, path)
         shapes: Shapes = model.varied.largest if model.varied else OPEN_SHAPES
         memory_bytes = predict_peak(path, candidate.format, shapes)
         runner = load(path, candidate.format)
@@ -390,36 +387,6 @@ def _results(q: Quantization) -> tuple[PassResult, ...]:
     if fuse.NAME in found and fuse.NAME in q.changes:
         found[fuse.NAME] = fuse.result_of((*q.changes[fuse.NAME], *moved))
     return tuple(found[name] for name in ALL if name in found)
-
-
-def _judged(fidelity: Fidelity, q: Quantization, path: Path) -> Fidelity:
-    """Equal to float, and yet no candidate: it would be raced and shipped as what it is not."""
-    if q.candidate.recipe == PREQUANTIZED:
-        fidelity = replace(fidelity, gate=NO_FLOAT, as_it_came=True)
-    if kernels.is_noop(q, path):
-        return _not_shipped(fidelity, "nothing in the graph could be quantized")
-    if q.method == "static" and fidelity.fusion and not any(a.integer for a in fidelity.fusion):
-        # Scales at some additions or moves of values, and every layer with weights in float between them.
-        layers = counted(sum(audit.total for audit in fidelity.fusion), "layer")
-        return _not_shipped(fidelity, f"none of {layers} with weights runs in int8")
-    return fidelity
-
-
-def _not_shipped(fidelity: Fidelity, why: str) -> Fidelity:
-    by_reason: dict[str, list[str]] = {}
-    for skipped in fidelity.float_layers:
-        by_reason.setdefault(skipped.reason, []).append(skipped.what)
-    named = [(reason, whats[:_NAMED], len(whats) - _NAMED) for reason, whats in by_reason.items()]
-    reasons = "; ".join(
-        f"{', '.join(whats)}{f' and {more} more' if more > 0 else ''} ({reason})"
-        for reason, whats, more in named[:_NAMED]
-    )
-    return replace(
-        fidelity,
-        passed=False,
-        why_failed=f"{why}{': ' if reasons else ''}{reasons}",
-        quantized_nothing=True,
-    )
 
 
 def _min_runtime(path: Path, candidate: CandidatePlan) -> str | None:
