@@ -9,7 +9,7 @@ from edgeq.nouns.plan import CandidatePlan, Scheme
 from edgeq.quantize.evaluate.gate import Gate
 from edgeq.quantize.make import Made, make
 from edgeq.quantize.options import Options
-from tests.quantize.networks import Rows, images, saved
+from tests.quantize.networks import Rows, images, residual, saved
 from tests.quantize.passes.test_small_convs import network
 
 VNNI = Scheme("uint8", "int8", True, thin_in_float=True)
@@ -30,9 +30,9 @@ def made(tmp_path, scheme=VNNI, threads=2, channels=3, gate=5.0) -> Made:
     )
 
 
-def in_float(one: Made) -> bool:
-    """Whether the first convolution's weights are stored as floats."""
-    return "first_w" in {i.name for i in onnx.load(one.path).graph.initializer}
+def in_float(one: Made, weights="first_w") -> bool:
+    """Whether these weights, of the first convolution, are stored as floats."""
+    return weights in {i.name for i in onnx.load(one.path).graph.initializer}
 
 
 def test_the_second_file_has_the_first_convolution_in_int8(tmp_path):
@@ -56,6 +56,26 @@ def test_the_second_file_has_the_first_convolution_in_int8(tmp_path):
 )
 def test_only_where_the_rule_was_not_measured(tmp_path, scheme, threads, channels, expected):
     assert len(made(tmp_path, scheme, threads, channels).all_of_it) == expected
+
+
+def test_a_head_that_gains_stays_in_float_in_both(tmp_path):
+    plan = CandidatePlan(PLAIN, "onnxruntime", "int8_static", "onnx", "a test", scheme=VNNI)
+    plain, second = make(
+        plan,
+        saved(residual(), tmp_path),
+        Rows(images(64, seed=1)),
+        Rows(images(8)),
+        same_samples=False,
+        gate=Gate(min_sqnr_db=5.0),
+        workdir=tmp_path / "work",
+        options=Options(threads=2, passes=("thin", "head")),
+    ).all_of_it
+
+    assert in_float(plain, "stem.w") and not in_float(second, "stem.w")
+    assert in_float(plain, "head.w") and in_float(second, "head.w")
+    assert {r.repair: r.kept for r in second.fidelity.repairs} == {
+        r.repair: r.kept and r.repair != "thin" for r in plain.fidelity.repairs
+    }
 
 
 def test_not_where_it_fails_the_gate(tmp_path):
