@@ -6,6 +6,7 @@ values of small constants only (shapes, axes, repeats), which stay.
 
 import hashlib
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypeVar
 
 from .onnx_index import has_body
@@ -49,18 +50,17 @@ def stored_bytes(tensor: "TensorProto") -> int:
 
 def weightless(model: "ModelProto") -> "ModelProto":
     """A copy without the values of large initializers of the main graph; nothing large is copied."""
+    return with_initializers(model, (_described(t) if is_large(t) else t for t in model.graph.initializer))
+
+
+def with_initializers(model: "ModelProto", tensors: "Iterable[TensorProto]") -> "ModelProto":
+    """A copy whose main graph has these initializers in place of its own, which are not copied."""
     from onnx import ModelProto
 
     copy = ModelProto()
     _copy_but("graph", model, copy)
     _copy_but("initializer", model.graph, copy.graph)
-    for tensor in model.graph.initializer:
-        added = copy.graph.initializer.add()
-        if is_large(tensor):
-            added.name, added.data_type = tensor.name, tensor.data_type
-            added.dims.extend(tensor.dims)
-        else:
-            added.CopyFrom(tensor)
+    copy.graph.initializer.extend(tensors)
     return copy
 
 
@@ -103,6 +103,12 @@ def infer_shapes(model: "ModelProto") -> None:
         ours = getattr(model.graph, field)
         del ours[:]
         ours.extend(getattr(inferred, field))
+
+
+def _described(tensor: "TensorProto") -> "TensorProto":
+    from onnx import TensorProto
+
+    return TensorProto(name=tensor.name, data_type=tensor.data_type, dims=tensor.dims)
 
 
 def _copy_but(left_out: str, source: _Proto, target: _Proto) -> None:

@@ -47,18 +47,26 @@ class Widening:
     factors: tuple[float, ...]
 
 
-def scale_widening(path: Path) -> dict[str, Widening]:
-    """For a QDQ file with 8-bit weights: by name of each weight in the float graph. Raises ConversionFailed."""
-    return {layer.weight: _widening(layer) for layer in _layers(read_onnx(path))}
+def scale_widening(model: "onnx.ModelProto") -> dict[str, Widening]:
+    """For a QDQ model with 8-bit weights: by name of each weight in the float graph."""
+    return {layer.weight: _widening(layer) for layer in _layers(model)}
 
 
-def clamp_pairs(path: Path) -> int:
-    """Clamps the pairs of the QDQ file at `path` that still saturate, and returns how many: rounding and fitting change
-    weights by a step or two. Raises ConversionFailed.
+def clamp_pairs_of(path: Path) -> int:
+    """`clamp_pairs` of the QDQ file at `path`. Raises ConversionFailed."""
+    model = read_onnx(path)
+    changed = clamp_pairs(model)
+    if changed:
+        write_onnx(model, path)
+    return changed
+
+
+def clamp_pairs(model: "onnx.ModelProto") -> int:
+    """Clamps the pairs of a QDQ model that still saturate, and returns how many: rounding and fitting change weights by a step or
+    two.
     """
     from onnx import numpy_helper
 
-    model = read_onnx(path)
     constants = index_of(model.graph).constants
     changed = 0
     for layer in _layers(model):
@@ -68,8 +76,6 @@ def clamp_pairs(path: Path) -> int:
             name = layer.integers_name
             constants[name].CopyFrom(numpy_helper.from_array(tensor, name))
             changed += count
-    if changed:
-        write_onnx(model, path)
     return changed
 
 

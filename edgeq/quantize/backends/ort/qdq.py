@@ -12,20 +12,24 @@ import numpy.typing as npt
 
 from edgeq.foreign import as_conversion_failed, quiet
 from edgeq.graphs.float_graph import PER_CHANNEL_OPSET
-from edgeq.graphs.freed_memory import give_back
-from edgeq.graphs.onnx_edit import copied
 from edgeq.graphs.onnx_index import index_of
-from edgeq.graphs.onnx_io import opset_of, read_onnx, write_onnx
+from edgeq.graphs.onnx_io import opset_of, write_onnx
 from edgeq.graphs.op_sets import INTEGER_OPERATORS
 from edgeq.graphs.unfoldable_activations import unfoldable_activations
 from edgeq.nouns.passes import AppliedChange
 from edgeq.nouns.plan import Scheme
+from edgeq.quantize.backends.ort.stand_ins import fill, with_stand_ins
 from edgeq.quantize.backends.refused_layers import found_by_trying, runs
 from edgeq.quantize.calibration.calibrate import Ranges
 from edgeq.quantize.passes.fit.fit_layers import save_with_weights
 from edgeq.quantize.passes.fit.qdq_file import QdqFile
 from edgeq.quantize.passes.fuse.integer_moves import integer_moves
-from edgeq.quantize.passes.int16_saturation import Widening, clamp_pairs, scale_widening
+from edgeq.quantize.passes.int16_saturation import (
+    Widening,
+    clamp_pairs,
+    clamp_pairs_of,
+    scale_widening,
+)
 from edgeq.quantize.passes.ranges.trial import PatchableQdq
 from edgeq.quantize.quantization import Backend, Context, Quantization, Written
 
@@ -63,10 +67,10 @@ class QdqEmission:
     def _emitted(
         self, ranges: Ranges, in_float: frozenset[str]
     ) -> tuple[PatchableQdq, tuple[AppliedChange, ...]]:
-        moved = emit(
-            self._model, self._path, self._scheme, ranges, in_float, move_ops_in_int8=self._move_ops_in_int8
+        model, moved = emitted(
+            self._model, self._scheme, ranges, in_float, move_ops_in_int8=self._move_ops_in_int8
         )
-        return PatchableQdq(read_onnx(self._path), ranges), moved
+        return PatchableQdq(model, ranges), moved
 
 
 class OrtStatic(Backend):
@@ -99,7 +103,7 @@ class OrtStatic(Backend):
         if fitted and q.weights:
             save_with_weights(QdqFile.read(path, q.graph), q.weights, path)
         if fitted and q.int16_clamp:
-            clamp_pairs(path)
+            clamp_pairs_of(path)
         return Written(path, moved)
 
     def _emission(self, q: Quantization, path: Path) -> QdqEmission:
@@ -118,41 +122,64 @@ def emit(
     *,
     move_ops_in_int8: bool = True,
 ) -> tuple[AppliedChange, ...]:
-    """Quantizes `model` (float_graph.read) into `out`; nodes named in `in_float` stay in float. With `move_ops_in_int8`, what
-    only moves values does so with integers (fuse/integer_moves.py); returned is what was changed for that.
-
-    Weights are symmetric; the same graph, ranges and scheme give the same bytes. Raises ConversionFailed.
-    """
-    moved = _emit(model, out, scheme, ranges, in_float, {}, move_ops_in_int8)
-    if scheme.pairs_fit:
-        moved = _emit(model, out, scheme, ranges, in_float, scale_widening(out), move_ops_in_int8)
-        clamp_pairs(out)
+    """Writes what `emitted` makes to `out`, and returns the same changes. Raises ConversionFailed."""
+    quantized, moved = emitted(model, scheme, ranges, in_float, move_ops_in_int8=move_ops_in_int8)
+    write_onnx(quantized, out)
     return moved
 
 
-def _emit(
+def emitted(
     model: "onnx.ModelProto",
-    out: Path,
+    scheme: Scheme,
+    ranges: Ranges,
+    in_float: frozenset[str] = frozenset(),
+    *,
+    move_ops_in_int8: bool = True,
+) -> "tuple[onnx.ModelProto, tuple[AppliedChange, ...]]":
+    """`model` (float_graph.read) quantized; nodes named in `in_float` stay in float. With `move_ops_in_int8`, what only moves
+    values does so with integers (fuse/integer_moves.py); returned is what was changed for that.
+
+    Weights are symmetric; the same graph, ranges and scheme give the same bytes. Raises ConversionFailed.
+    """
+    quantized = _quantized(model, scheme, ranges, in_float, {})
+    if scheme.pairs_fit:
+        quantized = _quantized(model, scheme, ranges, in_float, scale_widening(quantized))
+    made = {node.name: node.output[0] for node in model.graph.node}
+    move_ops_in_int8 = (
+        move_ops_in_int8 and opset_of(model) >= PER_CHANNEL_OPSET
+    )  # kernels were looked for from there on
+    moved = tuple(integer_moves(quantized, made)) if move_ops_in_int8 else ()
+    if scheme.pairs_fit:
+        clamp_pairs(quantized)
+    return quantized, moved
+
+
+def _quantized(
+    model: "onnx.ModelProto",
     scheme: Scheme,
     ranges: Ranges,
     in_float: frozenset[str],
-    scale_factors: Mapping[str, Widening],
-    move_ops_in_int8: bool,
-) -> tuple[AppliedChange, ...]:
-    """`scale_factors`: by weight, how much larger its scales have to be than its values ask for."""
+    widenings: Mapping[str, Widening],
+) -> "onnx.ModelProto":
+    """`widenings`: by weight, how much larger its scales have to be than its values ask for."""
     from onnxruntime.quantization import CalibrationMethod, QuantType
     from onnxruntime.quantization.calibrate import TensorsData
     from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
+    from onnxruntime.quantization.quant_utils import add_infer_metadata
 
     types = {"int8": QuantType.QInt8, "uint8": QuantType.QUInt8}
-    give_back()  # the quantizer holds a second copy of the weights
     data = {name: (np.float32(low), np.float32(high)) for name, (low, high) in ranges.items()}
+    small, layers = with_stand_ins(model)
+    add_infer_metadata(
+        small
+    )  # that its shapes are inferred: else it is copied, written and read again for that
+    others = widenings.keys() - {layer.weight.name for layer in layers}
     with (
         quiet(),
         as_conversion_failed("onnxruntime's quantizer refused the graph", "deploy with --recipe float"),
     ):
         quantizer = QDQQuantizer(
-            _to_quantize(model),
+            small,
             scheme.per_channel,
             scheme.reduce_range,
             types[scheme.weights],
@@ -161,30 +188,19 @@ def _emit(
             [],
             in_float | unfoldable_activations(model),  # every node is looked up in it
             list(INTEGER_OPERATORS),
-            {"WeightSymmetric": True, "TensorQuantOverrides": _overrides(model, scale_factors)},
+            {
+                "WeightSymmetric": True,
+                "TensorQuantOverrides": _overrides(model, {name: widenings[name] for name in others}),
+            },
         )
         quantizer.quantize_model()
-        quantized = quantizer.model.model
-    made = {node.name: node.output[0] for node in model.graph.node}
-    move_ops_in_int8 = (
-        move_ops_in_int8 and opset_of(model) >= PER_CHANNEL_OPSET
-    )  # kernels were looked for from there on
-    moved = tuple(integer_moves(quantized, made)) if move_ops_in_int8 else ()
-    write_onnx(quantized, out)
-    return moved
-
-
-def _to_quantize(model: "onnx.ModelProto") -> "onnx.ModelProto":
-    """A copy that says that its shapes are inferred: else onnxruntime copies it, writes it and reads it again for that."""
-    from onnxruntime.quantization.quant_utils import add_infer_metadata
-
-    copy = copied(model)
-    add_infer_metadata(copy)
-    return copy
+        quantized: onnx.ModelProto = quantizer.model.model
+    fill(quantized, layers, widenings, reduce_range=scheme.reduce_range)
+    return quantized
 
 
 def _overrides(
-    model: "onnx.ModelProto", scale_factors: Mapping[str, Widening]
+    model: "onnx.ModelProto", widenings: Mapping[str, Widening]
 ) -> dict[str, list[dict[str, Any]]]:
     """onnxruntime's TensorQuantOverrides: the ends of ranges, which lie beyond the largest weight; and one scale for all of a
     stack of matrices: its QLinearMatMul refuses, when it is run, one for each column of them.
@@ -196,7 +212,7 @@ def _overrides(
     stacks = [name for name in read if (w := index.initializer(name)) is not None and len(w.dims) > 2]
     ends = {
         name: _ends(numpy_helper.to_array(stored), widening)
-        for name, widening in scale_factors.items()
+        for name, widening in widenings.items()
         if (stored := index.initializer(name)) is not None and max(widening.factors) > 1.0
     }
     return {name: [{"symmetric": True}] for name in stacks} | ends

@@ -18,13 +18,13 @@ SCHEME = Scheme("uint8", "int8", True)
 @pytest.fixture
 def runs(monkeypatch):
     """The layers left in float, of each run of the quantizer."""
-    found, emit = [], qdq.emit
+    found, emitted = [], qdq.emitted
 
-    def counted(model, path, scheme, ranges, in_float, **options):
+    def counted(model, scheme, ranges, in_float, **options):
         found.append(set(in_float))
-        return emit(model, path, scheme, ranges, in_float, **options)
+        return emitted(model, scheme, ranges, in_float, **options)
 
-    monkeypatch.setattr(qdq, "emit", counted)
+    monkeypatch.setattr(qdq, "emitted", counted)
     return found
 
 
