@@ -107,11 +107,14 @@ def _quantization_group(tensor: str, index: OnnxIndex) -> frozenset[str]:
 
 
 def _quantize_weight(graph: "GraphProto", weight: str, difference: Array, k: int) -> None:
+    """The difference is flat until it is added: onnxruntime multiplies [1280, 320, 1, 1] by one number value by value."""
     from onnx import numpy_helper
 
-    graph.initializer.append(numpy_helper.from_array(difference, f"edgeq_difference_{k}"))
+    flat, shape = (f"edgeq_{word}_{k}" for word in ("difference", "shape"))
+    graph.initializer.append(numpy_helper.from_array(difference.reshape(-1), flat))
+    graph.initializer.append(numpy_helper.from_array(np.array(difference.shape, np.int64), shape))
     _redirect(graph, weight, f"edgeq_weight_{k}")
-    _add_error(graph, weight, f"edgeq_difference_{k}", f"edgeq_weight_{k}", k)
+    _add_error(graph, weight, flat, f"edgeq_weight_{k}", k, shape)
 
 
 def _quantize_activation(
@@ -163,15 +166,16 @@ def _redirect(graph: "GraphProto", old: str, new: str) -> None:
                 node.input[i] = new
 
 
-def _add_error(graph: "GraphProto", float_tensor: str, error: str, mixed: str, k: int) -> None:
-    """mixed = float_tensor + s_k * error"""
+def _add_error(
+    graph: "GraphProto", float_tensor: str, error: str, mixed: str, k: int, shape: str = ""
+) -> None:
+    """mixed = float_tensor + s_k * error; `shape` names that of the error, where it is flat."""
     from onnx import helper, numpy_helper
 
     graph.initializer.append(numpy_helper.from_array(np.array(k, np.int64), f"edgeq_index_{k}"))
-    graph.node.extend(
-        [
-            helper.make_node("Gather", [SWITCHES, f"edgeq_index_{k}"], [f"edgeq_switch_{k}"]),
-            helper.make_node("Mul", [error, f"edgeq_switch_{k}"], [f"edgeq_part_{k}"]),
-            helper.make_node("Add", [float_tensor, f"edgeq_part_{k}"], [mixed]),
-        ]
-    )
+    switch, scaled, part = (f"edgeq_{word}_{k}" for word in ("switch", "scaled", "part"))
+    graph.node.append(helper.make_node("Gather", [SWITCHES, f"edgeq_index_{k}"], [switch]))
+    graph.node.append(helper.make_node("Mul", [error, switch], [scaled]))
+    if shape:
+        graph.node.append(helper.make_node("Reshape", [scaled, shape], [part]))
+    graph.node.append(helper.make_node("Add", [float_tensor, part if shape else scaled], [mixed]))
