@@ -83,7 +83,7 @@ def _options() -> argparse.Namespace:
         "--samples", type=int, metavar="N", help="only the first N that calibrate and the first N that judge"
     )
     parser.add_argument("--seconds", type=float, default=30, help="longest time of each race; 0: no race")
-    parser.add_argument("--threads", type=_numbers, default=(1,), help="to race with, one race each: 1,2")
+    parser.add_argument("--threads", type=numbers, default=(1,), help="to race with, one race each: 1,2")
     parser.add_argument("--quantize-threads", type=int, default=1, help="for everybody while quantizing")
     parser.add_argument("--cache", type=Path, default=home, help="environments and what peers made")
     parser.add_argument(
@@ -110,7 +110,7 @@ def some_of(known: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
     return words
 
 
-def _numbers(text: str) -> tuple[int, ...]:
+def numbers(text: str) -> tuple[int, ...]:
     return tuple(int(n) for n in text.split(","))
 
 

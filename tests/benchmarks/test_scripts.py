@@ -56,7 +56,7 @@ CHILDREN = {
     "timed_deploy": "deploy_time",
 }
 # With a test of their own: here, or in tests/benchmarks/test_NAME.py.
-OTHERS = ("artifact_digests", "busy_race", "host_independence", "push", "sentences")
+OTHERS = ("artifact_digests", "busy_race", "host_independence", "push", "sentences", "without_vnni")
 
 
 def run(name: str, *words: str) -> str:
@@ -144,6 +144,45 @@ def test_a_quantizer_that_is_not_installed_is_a_row_that_says_so(data_dir: Path,
     failures = json.dumps(found)
     for peer in ("aimet", "nncf", "olive", "onnxruntime"):
         assert f"{peer} is not installed" in failures
+
+
+@pytest.fixture(scope="module")
+def compared(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cache of a comparison, in which another quantizer made the file that edgeq made."""
+    cache = tmp_path_factory.mktemp("compared")
+    small = ("--only", "mnist", "--samples", "20", "--formats", "onnx", "--bits", "W8A8", "--seconds", "0")
+    run("quantization", *small, "--no-install", "--cache", str(cache))
+    made = cache / "models" / "mnist-20" / "made"
+    made.parent.rename(made.parent.with_name("mnist"))
+    made = cache / "models" / "mnist" / "made"
+    np.save(made / "judged.npy", np.zeros((2, 1, 28, 28), np.float32))
+    (own,) = made.glob("edgeq-default-onnx-W8A8-0/*/model.onnx")
+    (other := made / "other-best-onnx-W8A8-0").mkdir()
+    shutil.copy(own, other)
+    return cache
+
+
+INTERLEAVED = ("--only", "mnist", "--formats", "onnx", "--threads", "1", "--seconds", "1")
+
+
+@pytest.mark.data
+def test_files_in_blocks(compared: Path) -> None:
+    shown = run("quantization.interleaved", *INTERLEAVED, "--cache", str(compared))
+    row = shown.splitlines()[-1]
+    assert row.startswith(
+        "| mnist | onnxruntime | 1 | edgeq onnxruntime-int8_static | other-best-onnx-W8A8 | "
+    )
+    assert row.count(" to ") == 1
+
+
+@pytest.mark.data
+@pytest.mark.slow
+def test_without_vnni(compared: Path) -> None:
+    """The handler answers: without it the first cpuid would end the process."""
+    if not (shutil.which("cc") and shutil.which("objdump")):
+        missing("cc and objdump: install gcc and binutils")
+    words = ("benchmarks.quantization.interleaved", *INTERLEAVED, "--cache", str(compared))
+    assert "| other-best-onnx-W8A8 | " in run("without_vnni", *words)
 
 
 @pytest.mark.data
