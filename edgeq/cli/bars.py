@@ -85,9 +85,9 @@ class Countdown:
         """ "0:12 left", "0:12 left, 2:30 in all"; empty where nothing is known."""
         since = now - self._at
         step = None if self._step_s is None else max(self._step_s - since, 0.0)
-        whole = None if self._all_s is None else max(self._all_s - since, 0.0)
         if step is None:
-            return "" if whole is None else f"{clock(whole)} left in all"
+            return "" if self._all_s is None else f"{clock(max(self._all_s - since, 0.0))} left in all"
+        whole = None if self._all_s is None else step + max(self._all_s - (self._step_s or 0.0), 0.0)
         more = whole is not None and whole >= step + _ALL_WORTH_S
         return f"{clock(step)} left" + (f", {clock(whole or 0.0)} in all" if more else "")
 
@@ -114,5 +114,9 @@ def _columns(progress: Progress, now: Callable[[], float]) -> tuple[ProgressColu
     if progress.unit == "B":
         return name, bar, DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()
     if progress.total is None:
-        return name, bar, TimeElapsedColumn() if progress.left_s is None else _Left(now)
+        return (
+            name,
+            bar,
+            _Left(now) if (progress.left_s, progress.all_left_s) != (None, None) else TimeElapsedColumn(),
+        )
     return name, bar, TaskProgressColumn(), _Left(now)

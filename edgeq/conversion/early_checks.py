@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from edgeq.ingest.float_model import FloatModel
     from edgeq.ingest.samples import Samples
 
+STAGE = "check the samples"
 OF_LABELS = frozenset(
     {"labels_impossible", "labels_shifted", "labels_renumbered", "preprocessing", "guessing", "one_class"}
 )
@@ -40,7 +41,7 @@ class EarlyChecks:
         """
         from edgeq.ingest.split import require_both
 
-        self.tell(Progress("data", 0, None, ""))
+        self.tell(Progress(STAGE, 0, None, ""))
         samples = self.samples.fitting(model.inputs)
         if samples is None:
             return

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 from edgeq.conversion import cache
 from edgeq.conversion.conversion_job import ConversionJob
 from edgeq.conversion.data_use import SampleSplit
-from edgeq.conversion.effort_spent import effort_spent
 from edgeq.conversion.fallbacks import needed_fallbacks
-from edgeq.conversion.finite_float_outputs import STAGE as CHECK_STAGE
 from edgeq.conversion.gate_remedies import gate_remedies
 from edgeq.errors import ConversionFailed, ExtraMissing, GateFailed
 from edgeq.foreign import as_conversion_failed
@@ -86,26 +84,7 @@ def make_candidates(
         made += more
         plan = _without(replace(plan, candidates=(*plan.candidates, *fallbacks), fallbacks=()), broken)
     _require_gate(plan, tuple(one.fidelity for one in made), job.request.recipe)
-    tell(effort_spent(options.effort, tuple(one.fidelity for one in made)))
     return plan, tuple(made)
-
-
-def time_left(job: ConversionJob, model: Model, plan: Plan, split: SampleSplit) -> TimeLeft:
-    """With the steps that are planned. `split` has no calibration samples where there is nothing to calibrate."""
-    from edgeq.quantize.counted import counted
-    from edgeq.quantize.evaluate.judge import FLOAT_STAGE
-    from edgeq.quantize.timetable import planned_seconds, run_seconds
-
-    calibrate = split.calibration.count if split.calibration is not None else 0
-    work = counted(model, calibrate, split.heldout.count)
-    planned = planned_seconds(plan.candidates, work, _options(job))
-    return TimeLeft(
-        {
-            ("", FLOAT_STAGE): work.judged * run_seconds(work),
-            ("", CHECK_STAGE): calibrate * run_seconds(work),
-            **planned,
-        }
-    )
 
 
 def _options(job: ConversionJob) -> "Options":

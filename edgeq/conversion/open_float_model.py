@@ -9,6 +9,7 @@ from edgeq.code_inputs.watch import Watch
 from edgeq.conversion import cache, exported_graphs, formats, recognition
 from edgeq.conversion.conversion_job import ConversionJob
 from edgeq.conversion.early_checks import EarlyChecks
+from edgeq.conversion.expected_steps import OPEN, TRACE
 from edgeq.conversion.recognition import Built
 from edgeq.conversion.sample_source import SampleSource
 from edgeq.ingest.open_model import open_model
@@ -37,14 +38,14 @@ def torch_model(
     known = recognition.find(job)
     if known is None:
         return _traced(job, samples, checks, tell)
-    tell(Progress("open the model", 0, None, ""))
+    tell(Progress(OPEN, 0, None, ""))
     tell(Note(f"{job.model} and all that it reads are unchanged: it is not traced again", detail=True))
     checks.findings = known.findings
     return TorchModel(known.built, None)
 
 
 def _traced(job: ConversionJob, samples: SampleSource, checks: EarlyChecks, tell: Tell) -> TorchModel:
-    tell(Progress("trace the model (torch.export)", 0, None, ""))
+    tell(Progress(TRACE, 0, None, ""))
     watch = Watch()
     program = open_program(replace(_request(job, samples, checks, Path()), watch=watch))
     built = Built.of(program)

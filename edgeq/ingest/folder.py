@@ -23,7 +23,7 @@ _ARRAYS = (".npy", ".npz")
 
 def open_folder(folder: Path) -> Stored:
     """Files are taken in the order of their names. Raises DataRefused naming the file or what the folder lacks."""
-    files = _files(folder)
+    files = sample_files(folder)
     suffixes = {f.suffix.lower() for f in files}
     images = suffixes <= set(SUFFIXES)
     if not images and len(suffixes) > 1:
@@ -46,7 +46,8 @@ def load_npy(path: Path) -> np.ndarray:
     return array
 
 
-def _files(folder: Path) -> list[Path]:
+def sample_files(folder: Path) -> list[Path]:
+    """In the order of their names. Raises DataRefused where there are none."""
     taken = (*SUFFIXES, *_ARRAYS)
     files = [
         f

@@ -41,6 +41,7 @@ _FEWER = "limit the number of samples: itertools.islice, torch.utils.data.Subset
 class GivenData:
     """`words` name it in messages; `sha256` is of everything that was given, empty for a file, which has its own. `open_for` reads it for inputs of these names
     and shapes, `first` gives the first sample before the inputs are known: what follows its inputs may be a label.
+    `how_many` there are, as far as that can be told before the inputs are known: of batches, these.
     `may_differ`: samples may have several shapes. `images`: they are pictures of PIL, which take preprocessing.
     """
 
@@ -48,6 +49,7 @@ class GivenData:
     sha256: str
     open_for: Callable[[tuple[str, ...], Shapes], Stored]
     first: Callable[[], Mapping[str, np.ndarray]]
+    how_many: Callable[[], int]
     may_differ: bool
     images: bool = False
 
@@ -86,6 +88,7 @@ def kept_in_memory(spec: str | GivenData) -> str | GivenData:
         "",
         lambda _, shapes: of_arrays(path, arrays, shapes),
         lambda: of_arrays(path, arrays, None).read(0),
+        lambda: len(of_arrays(path, arrays, None).keys),
         may_differ=one_array_each(arrays),
     )
 
@@ -157,11 +160,17 @@ def _arrays(value: object) -> GivenData:
     def open_for(names: tuple[str, ...], shapes: Shapes) -> Stored:
         return of_arrays("data", _named(value, names), shapes)
 
-    def first() -> Mapping[str, np.ndarray]:
-        opened = of_arrays("data", _named(value, ()), None)
-        return opened.read(0)
+    def opened() -> Stored:
+        return of_arrays("data", _named(value, ()), None)
 
-    return GivenData(words, sample_key(parts, None), open_for, first, may_differ=False)
+    return GivenData(
+        words,
+        sample_key(parts, None),
+        open_for,
+        lambda: opened().read(0),
+        lambda: len(opened().keys),
+        may_differ=False,
+    )
 
 
 def _described(name: str, array: np.ndarray) -> str:
@@ -221,7 +230,7 @@ def _iterated(items: Iterable[object], words: str) -> GivenData:
         one = next(_apart(item)) if _is_batch_of_pairs(item) else item
         return by_name(parted(one, ())[0], f"{words} yields", ())
 
-    return GivenData(words, raw.sha256, open_for, first, may_differ=True, images=raw.images)
+    return GivenData(words, raw.sha256, open_for, first, lambda: len(raw), may_differ=True, images=raw.images)
 
 
 class _Raw:

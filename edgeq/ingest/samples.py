@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from edgeq.errors import DataRefused
-from edgeq.ingest.folder import load_npy, open_folder
+from edgeq.ingest.folder import load_npy, open_folder, sample_files
 from edgeq.ingest.generator import first_sample, open_generator
 from edgeq.ingest.given_data import GivenData
 from edgeq.ingest.image import preprocess
@@ -145,6 +145,14 @@ def peek(spec: str | GivenData, preprocessing: Preprocessing | None) -> tuple[np
     else:
         stored = _open_path(Path(spec), (), None)
     return tuple(np.asarray(array) for array in _preprocessed(stored, 0, preprocessing).values())
+
+
+def how_many(spec: str | GivenData) -> int | None:
+    """Samples, as far as that can be told before the model is known; None for a function. Raises DataRefused."""
+    if isinstance(spec, GivenData):
+        return spec.how_many()
+    path = Path(spec)
+    return len(sample_files(path)) if path.is_dir() else None
 
 
 def may_differ(spec: str | GivenData, preprocessing: Preprocessing | None) -> bool:

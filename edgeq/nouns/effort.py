@@ -19,8 +19,11 @@ class NextEffort(Record):
 
 @dataclass(frozen=True)
 class EffortSpent(Record):
-    """By all candidates of a conversion. `following`: None where no other effort changes any of them, or there is none above."""
+    """By a conversion, from opening the model to the bundle: `seconds` on the wall, `cpu_seconds` of all cores and processes. `following`
+    is of the same; None where no other effort changes a candidate, there is none above, or candidates were made before.
+    """
 
     effort: str
+    seconds: float
     cpu_seconds: float
     following: Optional[NextEffort] = None

@@ -1,6 +1,6 @@
 """Events of a running command: progress, notes, the route to a device. The command line prints them, a program may ignore them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Optional
 
 from .record import Record
@@ -19,6 +19,26 @@ class Progress(Record):
     unit: str
     left_s: Optional[float] = None
     all_left_s: Optional[float] = None
+
+
+@dataclass(frozen=True)
+class PlannedStep:
+    """A step that is expected, `of` a candidate ("" for what is of none), and the `seconds` that it is counted to take. `forks`: of how
+    many questions that are still open it depends on the answers, each as likely as not.
+    """
+
+    of: str
+    name: str
+    seconds: float
+    forks: int = 0
+
+    @property
+    def expected_s(self) -> float:
+        return self.seconds * 0.5**self.forks
+
+    def after(self, begun: "PlannedStep") -> "PlannedStep":
+        """Once `begun`, a step before it, has begun, which answers the questions that both depend on."""
+        return replace(self, forks=max(self.forks - begun.forks, 0))
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,9 @@ depthwise one of 1 M and a transformer of 1 M (benchmarks/scale/networks.py). Wi
 their ratios matter once a step has begun (request/time_left.py).
 """
 
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
+
 from edgeq.graphs.products import Product
 
 _FEWEST, _MOST = 2048, 32768  # columns that moments are made of: passes/fit/least_squares.py
@@ -28,3 +31,20 @@ def fit_seconds(product: Product, samples: float, columns: float = 8, block: int
     each += length**2 * (_CUBE_S * length + _SQUARE_S * product.rows)
     runs = product.groups * product.rows * product.length * seen
     return _LAYER_S + _COLUMN_S * product.groups * seen + _RUN_S * runs + blocks * each
+
+
+def seconds_by_layer(
+    products: Iterable[Product], samples: float, columns: float, block: int | None
+) -> dict[str, float]:
+    """By the names of `products`."""
+    return {p.name: fit_seconds(p, samples, columns, block) for p in products}
+
+
+def shares_before(layers: Sequence[str], seconds: Mapping[str, float]) -> tuple[float, ...]:
+    """The share of the time of all `layers` that is over when each begins, 0 to 1. One that `seconds` does not have takes the mean of
+    those that it has.
+    """
+    known = [seconds[layer] for layer in layers if layer in seconds]
+    usual = sum(known) / len(known) if known else 1.0
+    ends = list(accumulate((seconds.get(layer, usual) for layer in layers), initial=0.0))
+    return tuple(end / ends[-1] for end in ends[:-1])

@@ -139,7 +139,9 @@ def of(
 
 
 def judged_again(kept: Fidelity, now: Fidelity) -> Fidelity:
-    """The judgement of `now`, with all that was found out about the file when it was made."""
+    """The judgement of `now`, with all that was found out about the file when it was made, but no times: those were of another
+    conversion.
+    """
     return replace(
         now,
         candidate=kept.candidate,
@@ -148,5 +150,6 @@ def judged_again(kept: Fidelity, now: Fidelity) -> Fidelity:
         calibrator=kept.calibrator,
         remedies=kept.remedies,
         repairs=kept.repairs,
-        next_effort=kept.next_effort,
+        seconds=0.0,
+        costs=(),
     )

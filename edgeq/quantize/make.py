@@ -41,7 +41,7 @@ from edgeq.quantize.passes import fuse, mixed_precision
 from edgeq.quantize.passes.mixed_precision import few_float_layers
 from edgeq.quantize.passes.mixed_precision.minimize_float_set import tries_for
 from edgeq.quantize.plan import PREQUANTIZED
-from edgeq.quantize.quantization import Context, Quantization
+from edgeq.quantize.quantization import AUDIT, Context, Quantization
 from edgeq.quantize.run_model import Progress, load, no_progress
 from edgeq.quantize.samples import SamplesLike
 from edgeq.quantize.shipped import shipped_or_not
@@ -111,7 +111,7 @@ def make(
     context = _context(
         q, model, calibration, heldout, same_samples, gate, workdir, options, progress, stopwatch, kept
     )
-    known = _made_before(candidate, kept, context, started)
+    known = _made_before(candidate, kept, context)
     if known is not None:
         return known
     context.verdicts.found = 0  # a search counts its own
@@ -131,9 +131,7 @@ def make(
     return made
 
 
-def _made_before(
-    candidate: CandidatePlan, kept: KeptCandidates, context: Context, started: float
-) -> Made | None:
+def _made_before(candidate: CandidatePlan, kept: KeptCandidates, context: Context) -> Made | None:
     """What is known from before, where each file that was judged then passes the gate of now."""
     found = kept.find()
     if found is None:
@@ -146,7 +144,7 @@ def _made_before(
         if not verdicts[-1].passed:
             return None
     context.path.write_bytes(files[0])
-    plain = _made_of(entry.plain, context.path, verdicts[0], context, started)
+    plain = _made_of(entry.plain, context.path, verdicts[0])
 
     def second(one: Kept | None, index: int) -> Made | None:
         if one is None:
@@ -154,15 +152,14 @@ def _made_before(
         place = context.path.parent.parent / one.plan.id / context.path.name
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(files[index])
-        return _made_of(one, place, verdicts[index], context, started)
+        return _made_of(one, place, verdicts[index])
 
     few, integers = second(entry.few, 1), second(entry.all_int8, entry.all_int8_file)
     return replace(plain, plan=candidate, few_float=few, all_int8=integers)
 
 
-def _made_of(kept: Kept, path: Path, verdict: Fidelity, context: Context, started: float) -> Made:
-    seconds = round(time.monotonic() - started, 3)
-    fidelity = replace(kept_candidates.judged_again(kept.fidelity, verdict), seconds=seconds)
+def _made_of(kept: Kept, path: Path, verdict: Fidelity) -> Made:
+    fidelity = kept_candidates.judged_again(kept.fidelity, verdict)
     fields = {each.name: getattr(kept, each.name) for each in dataclasses.fields(kept)}
     return Made(**{**fields, "path": path, "fidelity": fidelity})
 
@@ -318,7 +315,7 @@ def _moved(path: Path, q: Quantization) -> Path:
 def _made(q: Quantization, path: Path, model: Model, context: Context, started: float) -> Made:
     """The finished candidate at `path`."""
     candidate = q.candidate
-    context.progress("read the runtime's graph", 0.0)
+    context.progress(AUDIT, 0.0)
     with context.stopwatch.step(_AUDIT):
         fidelity = shipped_or_not(_audited(q, path, context.verdicts), q, path)
         shapes: Shapes = model.varied.largest if model.varied else OPEN_SHAPES

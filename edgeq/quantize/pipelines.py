@@ -86,7 +86,7 @@ def _quantized(q: Quantization, context: Context) -> Quantization:
         return run_passes(passes, _begun(q, context), context)
     try:
         done = run_passes(passes, _begun(q, context), context)
-        context.progress("write the file", 0.0)
+        context.progress(LAST.STAGE, 0.0)
         context.write(done, fitted=False)
         runs(context.path, q.format, context.samples[0] if context.samples is not None else None)
         return done

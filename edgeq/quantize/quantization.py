@@ -1,6 +1,6 @@
 """The state of a candidate that passes hand on, the context that each pass is given, and the protocols of passes and backends.
 
-A pass is a module of `passes/` with a NAME, its word in --passes or ALWAYS, and `run(quantization, context) -> Quantization`.
+A pass is a module of `passes/` with a NAME, its word in --passes or ALWAYS, a STAGE and `run(quantization, context) -> Quantization`.
 It returns a new state, which holds what it decided (`with_result`, `with_changes`), and leaves the one that it was given.
 """
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 ALWAYS = None
 """The NAME of a pass that --passes cannot switch off."""
+PREPARE, AUDIT = "prepare the graph", "read the runtime's graph"
+"""The STAGE of passes that take a moment, and what a user is told once all have run and the file is judged."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,10 +184,15 @@ class Context:
 
 
 class Pass(Protocol):
-    """What a module of `passes/` is. NAME is its word in --passes, listed in edgeq/nouns/passes.py, or ALWAYS."""
+    """What a module of `passes/` is. NAME is its word in --passes, listed in edgeq/nouns/passes.py, or ALWAYS. STAGE says to a user what
+    it does while it runs.
+    """
 
     @property
     def NAME(self) -> str | None: ...
+
+    @property
+    def STAGE(self) -> str: ...
 
     def run(self, q: Quantization, context: Context) -> Quantization: ...
 
@@ -201,7 +208,7 @@ def run_passes(passes: Sequence[Pass], q: Quantization, context: Context) -> Qua
         name = each.NAME
         if name is None or name in context.enabled:
             step = name or module_name(each)
-            context.progress(step, 0.0)  # until the pass reports steps of its own
+            context.progress(each.STAGE, 0.0)  # until the pass reports steps of its own
             with context.stopwatch.step(step):
                 q = each.run(q, context)
         else:

@@ -1,59 +1,131 @@
 """The steps that the candidates of a plan are expected to report, with the seconds that each is counted to take.
 
 A first estimate, of one core: request/time_left.py corrects it by the steps that are over. A step has the name that its `progress`
-has; one that is not here has a time of its own, but no share in that of the conversion.
+has; one that is not here has a time of its own, but no share in that of the conversion. Calibration may converge, and is planned to
+run on all samples; whether equalization and layers in float are worth trying is open, and counts as likely as not.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
 
 from edgeq import catalog
 from edgeq.nouns.plan import CandidatePlan
+from edgeq.nouns.progress import PlannedStep
+from edgeq.quantize.calibration.calibrate import STAGE as CALIBRATE
 from edgeq.quantize.counted import Counted
-from edgeq.quantize.effort import EFFORTS
-from edgeq.quantize.evaluate.judge import STAGE
+from edgeq.quantize.effort import EFFORTS, Effort
+from edgeq.quantize.evaluate.judge import STAGE as JUDGE
+from edgeq.quantize.evaluate.layer_noise import STAGE as RANK
 from edgeq.quantize.fit_time import fit_seconds
 from edgeq.quantize.options import Options
+from edgeq.quantize.passes import equalize, fit, head, mixed_precision, smooth
+from edgeq.quantize.passes.mixed_precision.few_float_layers import STAGE as FEW
+from edgeq.quantize.passes.ranges.range_search import STAGE as RANGES
 from edgeq.quantize.plan import PREQUANTIZED
+from edgeq.quantize.quantization import AUDIT, PREPARE
 
-CALIBRATE, RANGES, FIT = "calibrate", "choose ranges", "fit weights and biases"
-CHECK_FIT, HEAD = "check the fit", "head"
+WRITE = mixed_precision.STAGE
 
 _SPLIT = 256  # samples that passes learn from and check by, at most: samples.split_of
-_RUN_S = 3e-11  # a multiply-accumulate of a run, on one core with AVX2 or better
-_VALUES = 3.0  # calibration looks at each value besides: so many times a run
-_LEAST_S = 1e-4  # of a run
+# Runs of the float network on a sample. With them, statistics of each value: calibration. To look at channels, and to compare
+# equalized ones with the ranges of every calibrator. To find what joins scales. To smooth. To rank layers, of a graph that is not optimized.
+_CALIBRATED, _CHANNELS, _COMPARED, _JOINS, _SMOOTHED, _RANKED = 2.5, 24, 350, 16, 200, 300
+_FILES, _TRIED = 6, 64  # that are tried with a few layers in float, and their samples
+_INT8 = 0.6  # a run of the quantized file
+_RUN_S, _LEAST_S = 3e-11, 2e-4  # a multiply-accumulate, on one core with AVX2 or better; a run at least
+_LAYER_S, _WEIGHT_S = 3e-3, 1e-7  # of a file that is written or read
+_STEP_S = 0.05  # at least
 
 
-def planned_seconds(
+def planned_steps(
     candidates: Iterable[CandidatePlan], work: Counted, options: Options
-) -> Mapping[tuple[str, str], float]:
-    """By candidate and step, in the order in which they are made."""
-    judge = work.judged * run_seconds(work)
-    found: dict[tuple[str, str], float] = {}
+) -> Iterator[PlannedStep]:
+    """In the order in which they are made."""
     for candidate in candidates:
-        if candidate.recipe != PREQUANTIZED and catalog.recipe(candidate.recipe).method == "static":
-            steps = _static(work, options)
-            found.update({(candidate.id, step): seconds for step, seconds in steps.items() if seconds})
-        found[candidate.id, STAGE] = judge
-    return found
-
-
-def _static(work: Counted, options: Options) -> dict[str, float]:
-    effort = EFFORTS[options.effort]
-    learned = min(effort.samples, 3 * min(work.calibrate, _SPLIT) // 4)
-    check = 3 * min(work.calibrate, _SPLIT) / 4 * run_seconds(work)  # float, before and after
-    one_asked = options.calibrator != "auto" or effort.calibrators == 1
-    tried = 0 if one_asked else (1 + effort.calibrators) * learned
-    fit = sum(fit_seconds(p, learned, effort.columns, effort.block) for p in work.products)
-    return {
-        CALIBRATE: _VALUES * work.calibrate * run_seconds(work),
-        RANGES: tried * run_seconds(work),
-        FIT: fit if "fit" in options.passes else 0.0,
-        CHECK_FIT: check if "fit" in options.passes else 0.0,
-        HEAD: check if "head" in options.passes else 0.0,
-    }
+        quantized = candidate.recipe != PREQUANTIZED and catalog.recipe(candidate.recipe).method != "none"
+        method = catalog.recipe(candidate.recipe).method if quantized else "none"
+        steps = {"static": _static, "none": _float}.get(method, _weights_alone)
+        for name, seconds, forks in steps(candidate, work, options):
+            if seconds:
+                yield PlannedStep(candidate.id, name, seconds, forks)
 
 
 def run_seconds(work: Counted) -> float:
     """Of the float model on a sample."""
     return max(work.macs * _RUN_S, _LEAST_S)
+
+
+_Steps = Iterator[tuple[str, float, int]]
+
+
+def _float(_: CandidatePlan, work: Counted, __: Options) -> _Steps:
+    yield WRITE, _STEP_S, 0
+    yield from _judged(work, 1.0)
+
+
+def _weights_alone(candidate: CandidatePlan, work: Counted, options: Options) -> _Steps:
+    """Dynamic int8, weights in blocks, half precision."""
+    yield PREPARE, _STEP_S, 0
+    if smooth.NAME in options.passes and candidate.format == "onnx" and work.calibrate:
+        yield smooth.STAGE, _SMOOTHED * run_seconds(work), 0
+    yield WRITE, _file_s(work), 0
+    yield from _judged(work, 1.0)
+
+
+def _static(candidate: CandidatePlan, work: Counted, options: Options) -> _Steps:
+    effort, run = EFFORTS[options.effort], run_seconds(work)
+    if effort.equalize and equalize.NAME in options.passes and candidate.format == "onnx":
+        yield equalize.STAGE, _STEP_S + _CHANNELS * run, 0
+        yield equalize.COMPARE, _COMPARED * run, 1
+    yield PREPARE, _STEP_S + _JOINS * run, 0
+    yield CALIBRATE, _CALIBRATED * work.calibrate * run, 0
+    yield RANGES, _ranges_s(work, options), 0
+    yield from _fitted(work, options, 0)
+    if effort.head and head.NAME in options.passes:
+        yield head.STAGE, _STEP_S + _check_s(work), 0
+    yield WRITE, _file_s(work), 0
+    yield from _judged(work, _INT8)
+    most = effort.few_float_macs
+    if mixed_precision.NAME in options.passes and (most is None or work.macs <= most):
+        yield RANK, _STEP_S + _RANKED * run, 1
+        yield FEW, _FILES * (_TRIED * run + _file_s(work)), 2
+        yield from _fitted(work, options, 2)
+        yield from ((name, seconds, 2) for name, seconds, _ in _judged(work, _INT8))
+
+
+def _fitted(work: Counted, options: Options, forks: int) -> _Steps:
+    if fit.NAME in options.passes:
+        yield fit.STAGE, _fit_s(work, EFFORTS[options.effort]), forks
+        yield fit.CHECK, _check_s(work), forks
+
+
+def _judged(work: Counted, runs: float) -> _Steps:
+    yield JUDGE, work.judged * runs * run_seconds(work), 0
+    yield AUDIT, _STEP_S + _LAYER_S * len(work.products), 0
+
+
+def _ranges_s(work: Counted, options: Options) -> float:
+    effort = EFFORTS[options.effort]
+    if options.calibrator != "auto" or effort.calibrators == 1:
+        return 0.0
+    tried = (1 + effort.calibrators) * _learned(work, effort) * run_seconds(work)
+    return tried + effort.calibrators * _file_s(work)
+
+
+def _fit_s(work: Counted, effort: Effort) -> float:
+    """Of biases alone, it takes the runs."""
+    learned = _learned(work, effort)
+    fitted = sum(fit_seconds(p, learned, effort.columns, effort.block) for p in work.products)
+    return effort.fitted * fitted + (1 - effort.fitted) * 2 * learned * run_seconds(work) + _file_s(work)
+
+
+def _learned(work: Counted, effort: Effort) -> int:
+    return min(effort.samples, 3 * min(work.calibrate, _SPLIT) // 4)
+
+
+def _check_s(work: Counted) -> float:
+    """Float, before and after."""
+    return 3 * min(work.calibrate, _SPLIT) / 4 * run_seconds(work)
+
+
+def _file_s(work: Counted) -> float:
+    return _STEP_S + _WEIGHT_S * work.weights

@@ -1,6 +1,7 @@
 """Reports what a command does while it runs: each event, a data class of edgeq/nouns, is passed to one function."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from edgeq.nouns.progress import Progress
@@ -30,5 +31,17 @@ def shares(tell: Tell, of: str = "", times: TimeLeft | None = None) -> Callable[
     def told(step: str, share: float) -> None:
         left = times.at(of, step, share)
         tell(Progress(f"{of}: {step}" if of else step, share, 1.0, "", left.step, left.all))
+
+    return told
+
+
+def timed(tell: Tell, times: TimeLeft) -> Tell:
+    """Adds the time that is left to a step that only says that it begins."""
+
+    def told(event: Any) -> None:
+        if isinstance(event, Progress) and event.total is None:
+            left = times.at("", event.step, 0.0)
+            event = replace(event, left_s=left.step, all_left_s=left.all)
+        tell(event)
 
     return told

@@ -1,18 +1,19 @@
 """How long a step still takes, and all that are planned behind it: extrapolated from the time that its share has taken.
 
-At its beginning a step is expected to take what was planned for it, times what the steps before took of what was planned for them.
-Knows nothing of conversions; the clock is given.
+At its beginning a step is expected to take what was planned for it, times what steps before took of what was planned for them:
+those of its own name above all, where there were some. Knows nothing of conversions; the clock is given.
 """
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-Step = tuple[str, str]  # of which candidate, "" for none; and its name
+from edgeq.nouns.progress import PlannedStep
 
 _PRIOR = 0.02  # the share of a step by which its own time counts as much as what was planned
-_TRUSTED_S = 1.0  # planned seconds that count as a step that took as long as planned
+_TRUSTED_S = 1.0  # planned seconds that count as steps that took as long as planned
+_OWN_TRUSTED_S = 0.3  # the same, for steps of one name, at the pace of all
 
 
 @dataclass(frozen=True)
@@ -25,76 +26,107 @@ class Left:
 
 @dataclass
 class _Running:
+    """`seen` is when `share` was told."""
+
     name: str
     began: float
     planned: float | None
+    seen: float
     share: float = 0.0
-    counted: bool = False
+
+
+@dataclass(frozen=True)
+class _Pace:
+    """What steps took of what was planned for them."""
+
+    took: float = 0.0
+    planned: float = 0.0
+
+    def and_of(self, took: float, planned: float) -> "_Pace":
+        return _Pace(self.took + took, self.planned + planned)
+
+    def within(self, usual: float, trusted_s: float) -> float:
+        return (self.took + usual * trusted_s) / (self.planned + trusted_s)
 
 
 class TimeLeft:
-    """`planned` are the seconds of each step, in the order in which they run. Steps that were not planned have no share in `all`;
-    planned ones that never begin are dropped when a later one of their candidate begins.
+    """`planned` are the steps in the order in which they run. Those that were not planned have no share in `all`; planned ones that
+    never begin are dropped when a later one of their candidate begins.
     """
 
     def __init__(
-        self, planned: Mapping[Step, float] | None = None, clock: Callable[[], float] = time.monotonic
+        self, planned: Iterable[PlannedStep] = (), clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._clock = clock
-        self._ahead = dict(planned or {})
+        self._ahead: list[PlannedStep] = []
+        self._any = False
         self._running: dict[str, _Running] = {}
-        self._took = self._expected = _TRUSTED_S
+        self._all, self._by_name = _Pace(), dict[str, _Pace]()
+        self.plan(planned)
+
+    def plan(self, planned: Iterable[PlannedStep]) -> None:
+        """In place of all that was planned and has not begun."""
+        self._ahead = [*planned]
+        self._any = self._any or bool(self._ahead)
 
     def at(self, of: str, name: str, share: float) -> Left:
         """When `share` of the step, 0 to 1, is done."""
         now, step = self._clock(), self._running.get(of)
         if step is None or step.name != name or share < step.share:
             step = self._begun(of, name, now)
-        step.share = share
         if share >= 1.0:
-            self._count(step, now)
+            self._count(step)
+        step.share, step.seen = share, now
         left = self._of_step(step, now)
-        ahead = self._pace * sum(self._ahead.values())
-        planned = bool(self._ahead) or step.planned is not None
-        return Left(left, left + ahead if planned and left is not None else None)
+        ahead = sum(each.expected_s * self._pace(each.name) for each in self._ahead)
+        return Left(left, (left or 0.0) + ahead if self._any else None)
 
     def over(self, of: str) -> None:
         """Nothing of this candidate follows."""
         self._end(of, self._clock())
-        self._ahead = {key: seconds for key, seconds in self._ahead.items() if key[0] != of}
+        self._ahead = [each for each in self._ahead if each.of != of]
 
-    @property
-    def _pace(self) -> float:
-        """What steps took of what was planned."""
-        return self._took / self._expected
+    def _pace(self, name: str) -> float:
+        all_ = self._all
+        for step in self._running.values():
+            if step.planned is not None and 0.0 < step.share < 1.0:
+                all_ = all_.and_of(step.seen - step.began, step.planned * step.share)
+        usual = all_.within(1.0, _TRUSTED_S)
+        return self._by_name.get(name, _Pace()).within(usual, _OWN_TRUSTED_S)
 
     def _begun(self, of: str, name: str, now: float) -> _Running:
         self._end(of, now)
-        planned = self._ahead.get((of, name))
-        if planned is not None:
-            mine = [key for key in self._ahead if key[0] == of]
-            for key in mine[: mine.index((of, name)) + 1]:
-                del self._ahead[key]
-        self._running[of] = _Running(name, now, planned)
+        mine = [each for each in self._ahead if each.of == of]
+        found = next((each for each in mine if each.name == name), None)
+        if found is not None:
+            dropped = mine[: mine.index(found) + 1]
+            ahead = (each for each in self._ahead if not any(each is one for one in dropped))
+            self._ahead = [each.after(found) if each.of == of else each for each in ahead]
+        self._running[of] = _Running(name, now, None if found is None else found.seconds, now)
         return self._running[of]
 
     def _end(self, of: str, now: float) -> None:
         step = self._running.pop(of, None)
-        if step is not None:
-            self._count(step, now)
+        if step is None or step.share >= 1.0:
+            return
+        if step.share > 0.0:
+            self._count(step)
+        elif step.planned is not None:  # it only said that it begins: it may have ended early
+            own = self._by_name.get(step.name, _Pace())
+            self._by_name[step.name] = own.and_of(now - step.began, step.planned)
 
-    def _count(self, step: _Running, now: float) -> None:
-        """What a step took of what was planned, once: when it is done, or as much of it as was."""
-        if step.planned is not None and step.share > 0.0 and not step.counted:
-            self._took += now - step.began
-            self._expected += step.planned * step.share
-            step.counted = True
+    def _count(self, step: _Running) -> None:
+        """What the step took of what was planned, up to the share before its end: a step may end early."""
+        if step.planned is not None and 0.0 < step.share < 1.0:
+            took, planned = step.seen - step.began, step.planned * step.share
+            self._all = self._all.and_of(took, planned)
+            self._by_name[step.name] = self._by_name.get(step.name, _Pace()).and_of(took, planned)
 
     def _of_step(self, step: _Running, now: float) -> float | None:
         elapsed = now - step.began
-        expected = None if step.planned is None else step.planned * self._pace
         if step.share >= 1.0:
             return 0.0
+        expected = None if step.planned is None else step.planned * self._pace(step.name)
         if step.share <= 0.0:
             return None if expected is None else max(expected - elapsed, 0.0)
         whole = elapsed / step.share

@@ -1,7 +1,6 @@
 """convert(): a trained model and samples become a bundle, every candidate judged against float."""
 
 import tempfile
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +11,10 @@ from edgeq.bundle import require_destination
 from edgeq.conversion import bundle_parts, cache, formats
 from edgeq.conversion.conversion_job import ConversionJob, conversion_job
 from edgeq.conversion.data_use import data_use, divide, gate_of, split_samples
+from edgeq.conversion.effort_spent import Clock, effort_spent
 from edgeq.conversion.finished import read_conversion, tell_again
 from edgeq.conversion.finite_float_outputs import require_finite_outputs
-from edgeq.conversion.make_candidates import make_candidates, time_left
-from edgeq.conversion.opening_seconds import opening_seconds
+from edgeq.conversion.make_candidates import make_candidates
 from edgeq.conversion.state_feedback import with_state_feedback
 from edgeq.conversion.unused_weights import unused_weights
 from edgeq.deliver.runtimes import this_machine
@@ -27,9 +26,11 @@ from edgeq.nouns.progress import Note, Progress, Started
 from edgeq.nouns.results import Conversion
 from edgeq.nouns.target import Target
 from edgeq.request.accepts import accepts
+from edgeq.request.conversion_options import effort_of
 from edgeq.request.paths import text
 from edgeq.request.requests import ConvertRequest
-from edgeq.request.tell import Tell, shares
+from edgeq.request.tell import Tell, shares, timed
+from edgeq.request.time_left import TimeLeft
 from edgeq.user_code import require_file
 
 if TYPE_CHECKING:  # numpy, onnx and the rest are imported when there is something to convert
@@ -46,7 +47,7 @@ def convert(request: ConvertRequest) -> Conversion:
     Raises BundleRefused before anything else where `output` cannot be written, then ModelRefused, DataRefused,
     TargetRefused, ExtraMissing, ConversionFailed, and GateFailed where no quantized candidate is close enough to float.
     """
-    start, tell = time.monotonic(), request.tell
+    began, tell = Clock.now(), request.tell
     if request.output is not None:
         require_destination(Path(request.output))
     target, unavailable = _target(request)
@@ -58,13 +59,16 @@ def convert(request: ConvertRequest) -> Conversion:
     job = conversion_job(request, target, unavailable, formats.converters(text(request.model) or "", loads))
     if job.gates.metric is not None:
         require_file(job.gates.metric, DataRefused)
-    if not job.is_torch_code:
-        tell(Progress("open the model", 0, None, "", left_s=opening_seconds(job.model)))
     from edgeq.conversion.early_checks import EarlyChecks
+    from edgeq.conversion.expected_steps import OPEN, steps_before_opening
     from edgeq.conversion.open_float_model import torch_model
     from edgeq.conversion.sample_source import SampleSource
     from edgeq.ingest.preprocess import parse_optional
 
+    times = TimeLeft(steps_before_opening(job))
+    tell = timed(tell, times)
+    if not job.is_torch_code:
+        tell(Progress(OPEN, 0, None, ""))
     samples = SampleSource(
         job.data, parse_optional(request.preprocess), lambda opened: split_samples(opened, job).heldout
     )
@@ -75,8 +79,8 @@ def convert(request: ConvertRequest) -> Conversion:
     place = _place(job)
     reused = cache.holds(job, place)
     if not reused:
-        place, reused = _build(job, torch, samples, checks, tell)
-    conversion = read_conversion(place, start, reused)
+        place, reused = _build(job, torch, samples, checks, tell, times, began)
+    conversion = read_conversion(place, began.wall, reused)
     if reused:
         tell_again(conversion, "unchanged input: the earlier conversion is reused", tell)
     elif conversion.between_runtimes is not None:
@@ -100,12 +104,19 @@ def _place(job: ConversionJob) -> Path:
 
 
 def _build(
-    job: ConversionJob, torch: "TorchModel | None", samples: "SampleSource", checks: "EarlyChecks", tell: Tell
+    job: ConversionJob,
+    torch: "TorchModel | None",
+    samples: "SampleSource",
+    checks: "EarlyChecks",
+    tell: Tell,
+    times: TimeLeft,
+    began: Clock,
 ) -> tuple[Path, bool]:
     """Open, plan, make, judge, write; nothing stands at the place that is returned unless all of it went well. True: it
     stood there before, made by the same job with the same converters: one that could not be had leaves its candidates
     out, and what was made without them is not what is made with them.
     """
+    from edgeq.conversion.expected_steps import BUNDLE, steps_of
     from edgeq.conversion.memory_needed import memory_needed, memory_note
     from edgeq.conversion.open_float_model import open_float_model
     from edgeq.quantize.evaluate.judge import float_reference
@@ -128,7 +139,8 @@ def _build(
         if (note := memory_note(memory_needed(model), free_memory())) is not None:
             tell(note)
         split = with_state_feedback(divide(samples.fitting(model.inputs), model, job), model, job)
-        threads, times = job.target.threads, time_left(job, model, plan, split)
+        times.plan(steps_of(job, model, plan, split))
+        threads = job.target.threads
         progress = shares(tell, times=times)
         reference = float_reference(
             model, split.heldout, work, threads=threads, cache=cache.of_samples(), progress=progress
@@ -140,8 +152,10 @@ def _build(
         tell(use)
         use = replace(use, warnings=(*checks.warnings, *use.warnings))
         plan, made = make_candidates(job, model, plan, split, gate, work, tell, times)
-        progress("write the bundle", 0.0)
+        progress(BUNDLE, 0.0)
         bundle_parts.write(place, job, model, plan, use, made, split, samples.preprocessing)
+        judged = tuple(one.fidelity for one in made)
+        tell(effort_spent(effort_of(job.request.effort), judged, began, Clock.now()))
     return place, False
 
 

@@ -37,6 +37,7 @@ SCRIPTS = {
     "help_time": (("--runs", "1"), ("import click", "edgeq --help")),
     "deploy_time": (("--model", "mnist", "--local", *SHORT_RACE), ("first deploy", "the same again")),
     "memory": (("--only", "mnist", *SHORT_RACE), ("| mnist | onnxruntime-float |",)),
+    "time_left": (("--only", "kws", "--targets", "rpi5"), ("kws", "at 25%", "steps right")),
     "runtime_overhead": (
         ("--only", "mnist", "--pairs", "4", "--switches", "10"),
         ("4 pairs", "10 switches under", ": 0 wrong answers"),

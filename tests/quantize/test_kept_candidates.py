@@ -71,6 +71,7 @@ def test_another_gate_judges_the_same_file_again(network: Model, tmp_path: Path)
     again, stages = made(network, tmp_path / "b", CLOSER, cache)
     assert found(stages)
     assert "6 dB" in again.fidelity.gate
+    assert (again.fidelity.seconds, again.fidelity.costs, again.fidelity.next_effort) == (0.0, (), None)
     assert comparable(again) == comparable(made(network, tmp_path / "b", CLOSER, None)[0])
 
 

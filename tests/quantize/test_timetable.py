@@ -6,12 +6,14 @@ from edgeq.graphs.products import Product
 from edgeq.nouns.plan import CandidatePlan
 from edgeq.quantize.counted import Counted, counted
 from edgeq.quantize.evaluate.gate import Gate
+from edgeq.quantize.fit_time import seconds_by_layer, shares_before
 from edgeq.quantize.make import make
 from edgeq.quantize.options import Options
-from edgeq.quantize.timetable import CHECK_FIT, planned_seconds
+from edgeq.quantize.timetable import planned_steps
 from tests.quantize.networks import STATIC, Rows, images, residual, saved
 
 FLOAT = CandidatePlan("onnxruntime-float", "onnxruntime", "float", "onnx", "")
+NOT_PLANNED = ("run the float model", "keep sums within 16 bits")
 WORK = Counted(10**9, (Product("conv", 1, 64, 576, 784),) * 20, calibrate=48, judged=100)
 
 
@@ -22,23 +24,39 @@ def test_what_is_counted_of_a_model(tmp_path) -> None:
 
 
 def test_every_step_of_a_plan_in_its_order() -> None:
-    planned = planned_seconds((STATIC, FLOAT), WORK, Options())
-    ours = STATIC.id
-    assert [*planned] == [
-        (ours, "calibrate"),
-        (ours, "choose ranges"),
-        (ours, "fit weights and biases"),
-        (ours, "check the fit"),
-        (ours, "head"),
-        (ours, "compare with float"),
-        (FLOAT.id, "compare with float"),
+    steps = [*planned_steps((STATIC, FLOAT), WORK, Options(effort="best"))]
+    ours, once = STATIC.id, ["fit weights and biases", "check the fit"]
+    judged = ["compare with float", "read the runtime's graph"]
+    made = ["equalize channels", "compare with equalized channels", "prepare the graph", "calibrate"]
+    made += ["choose ranges", *once, "try the last layer in float", "write the file", *judged]
+    few = ["rank layers by their error", "try a few layers in float", *once, *judged]
+    assert [(step.of, step.name) for step in steps] == [
+        *((ours, name) for name in (*made, *few)),
+        *((FLOAT.id, name) for name in ("write the file", *judged)),
     ]
-    assert planned[FLOAT.id, "compare with float"] == pytest.approx(3.0)  # 100 runs of 10^9 at 3e-11 s
+    assert [step.name for step in steps if step.forks == 1] == [made[1], few[0]]
+    assert [step.name for step in steps if step.forks == 2] == few[1:]
+    assert steps[-2].seconds == pytest.approx(3.0)  # 100 runs of 10^9 at 3e-11 s
 
 
 def test_what_is_not_asked_for_is_not_planned() -> None:
-    planned = planned_seconds((STATIC,), WORK, Options(calibrator="minmax", passes=()))
-    assert [step for id, step in planned if id] == ["calibrate", "compare with float"]
+    asked = Options(calibrator="minmax", passes=())
+    names = [step.name for step in planned_steps((STATIC,), WORK, asked)]
+    assert names == [
+        "prepare the graph",
+        "calibrate",
+        "write the file",
+        "compare with float",
+        "read the runtime's graph",
+    ]
+
+
+def test_fitting_biases_alone_is_planned_as_such() -> None:
+    def fit(effort: str) -> float:
+        steps = planned_steps((STATIC,), WORK, Options(effort=effort))
+        return sum(step.seconds for step in steps if step.name == "fit weights and biases")
+
+    assert fit("quick") < fit("default") / 2
 
 
 def test_a_candidate_reports_its_planned_steps(tmp_path) -> None:
@@ -57,9 +75,14 @@ def test_a_candidate_reports_its_planned_steps(tmp_path) -> None:
     )
     seen = list(dict.fromkeys(step for step, _ in told))
     planned = [
-        step
-        for _, step in planned_seconds((STATIC,), counted(model, 40, 20), Options())
-        if step != CHECK_FIT  # which reports no share
+        step.name
+        for step in planned_steps((STATIC,), counted(model, 40, 20), Options(passes=("fit", "head")))
     ]
     assert [step for step in seen if step in planned] == planned
     assert all((step, 0.0) in told for step in planned)
+    known = {*planned, *NOT_PLANNED}
+    told_of_fit = [share for step, share in told if step == "fit weights and biases"][1:]
+    products = counted(model, 40, 20).products
+    seconds = seconds_by_layer(products, 30, 8, 288)
+    assert told_of_fit == pytest.approx([*shares_before([p.name for p in products], seconds), 1.0])
+    assert not {step for step in seen if step not in known}

@@ -101,11 +101,11 @@ def test_what_each_step_took_and_gained() -> None:
 
 
 def test_what_the_next_effort_would_take_and_win() -> None:
-    assert said(EffortSpent("default", 14.2, NextEffort("best", 42.6, 0.12))) == [
-        "effort    default: 14 s of CPU time   --effort best: about 43 s (3.0 times as much), +0.1 dB expected"
+    assert said(EffortSpent("default", 20.0, 14.0, NextEffort("best", 42.0, 0.12))) == [
+        "effort    default: 20 s from opening the model to the bundle   --effort best: about 60 s (3.0 times as long), +0.1 dB expected"
     ]
-    unmeasured = said(EffortSpent("quick", 5.0, NextEffort("default", 15.0)))
+    unmeasured = said(EffortSpent("quick", 5.0, 5.0, NextEffort("default", 15.0)))
     assert unmeasured == [
-        "effort    quick: 5.0 s of CPU time   --effort default: about 15 s (3.0 times as much)"
+        "effort    quick: 5.0 s from opening the model to the bundle   --effort default: about 15 s (3.0 times as long)"
     ]
-    assert said(EffortSpent("best", 42.0)) == []
+    assert said(EffortSpent("best", 42.0, 42.0)) == []

@@ -6,9 +6,9 @@ import math
 
 import pytest
 
-from edgeq.nouns.progress import Progress
-from edgeq.request.tell import shares
-from edgeq.request.time_left import Left, Step, TimeLeft
+from edgeq.nouns.progress import Note, PlannedStep, Progress
+from edgeq.request.tell import shares, timed
+from edgeq.request.time_left import Left, TimeLeft
 
 # fmt: off
 # When each of 48 samples was calibrated by, in seconds.
@@ -41,7 +41,7 @@ class Clock:
         return self.now
 
 
-def lefts(recorded: Sequence, planned: dict[Step, float] | None = None) -> list[tuple[float, float | None]]:
+def lefts(recorded: Sequence, planned: tuple[PlannedStep, ...] = ()) -> list[tuple[float, float | None]]:
     """For each event, the seconds that really followed and those that were told."""
     clock = Clock()
     times, began, took = TimeLeft(planned, clock), clock.now, recorded[-1][0]
@@ -61,7 +61,7 @@ def is_right(really: float, told: float | None) -> bool:
 @pytest.mark.parametrize("recorded", [EVEN, UNEVEN], ids=["calibrate", "fit"])
 @pytest.mark.parametrize("off_by", [0.6, 1.0, 1.8])
 def test_from_the_first_second_where_a_time_is_planned(recorded: Sequence, off_by: float) -> None:
-    planned = {("", "step"): off_by * recorded[-1][0]}
+    planned = (PlannedStep("", "step", off_by * recorded[-1][0]),)
     assert all(is_right(really, told) for really, told in lefts(recorded, planned))
 
 
@@ -73,40 +73,110 @@ def test_without_a_plan_once_a_second_has_passed(recorded: Sequence) -> None:
 
 
 def test_a_plan_that_is_wrong_by_far_is_soon_forgotten() -> None:
-    found = lefts(EVEN, {("", "step"): 50 * CALIBRATED[-1]})
+    found = lefts(EVEN, (PlannedStep("", "step", 50 * CALIBRATED[-1]),))
     assert all(is_right(really, told) for really, told in found[16:])
+
+
+def planned(*steps: tuple[str, str, float]) -> list[PlannedStep]:
+    return [PlannedStep(*step) for step in steps]
+
+
+ABC = planned(("a", "calibrate", 10.0), ("a", "fit", 20.0), ("a", "judge", 5.0), ("b", "judge", 5.0))
+
+
+def run(times: TimeLeft, clock: Clock, of: str, name: str, seconds: float, parts: int = 10) -> Left:
+    """A step from its beginning to its end."""
+    for k in range(parts):
+        times.at(of, name, k / parts)
+        clock.now += seconds / parts
+    return times.at(of, name, 1.0)
 
 
 def test_all_is_the_step_and_what_is_planned_behind_it() -> None:
     clock = Clock()
-    planned = {("a", "calibrate"): 10.0, ("a", "fit"): 20.0, ("a", "judge"): 5.0, ("b", "judge"): 5.0}
-    times = TimeLeft(planned, clock)
+    times = TimeLeft(ABC, clock)
     assert times.at("a", "calibrate", 0.0).all == pytest.approx(40.0)
-    clock.now += 20  # twice as long as planned
-    pace = (20 + 1) / (10 + 1)  # of what is over; one second counts as if it had been planned right
-    assert times.at("a", "calibrate", 1.0) == Left(0.0, pytest.approx(30 * pace))
+    left = run(times, clock, "a", "calibrate", 20.0)  # twice as long as planned
+    assert left.step == 0.0 and left.all == pytest.approx(60.0, rel=0.1)
     fit = times.at("a", "fit", 0.0)
-    assert fit.step == pytest.approx(20 * pace) and fit.all == pytest.approx(30 * pace)
+    assert fit.step == pytest.approx(40.0, rel=0.1) and fit.all == pytest.approx(60.0, rel=0.1)
+
+
+def test_a_step_that_is_slow_makes_what_follows_longer_while_it_runs() -> None:
+    clock = Clock()
+    times = TimeLeft(ABC, clock)
+    times.at("a", "calibrate", 0.0)
+    clock.now += 10
+    left = times.at("a", "calibrate", 0.5)
+    assert left.step == pytest.approx(10.0, rel=0.1) and left.all == pytest.approx(70.0, rel=0.15)
+
+
+def test_a_step_of_the_same_name_takes_as_long_as_the_one_before_did() -> None:
+    clock = Clock()
+    times = TimeLeft(
+        planned(("a", "run", 10.0), ("a", "fit", 10.0), ("b", "fit", 10.0), ("b", "run", 10.0)), clock
+    )
+    run(times, clock, "a", "run", 10.0)
+    run(times, clock, "a", "fit", 40.0)
+    assert times.at("b", "fit", 0.0).step == pytest.approx(40.0, rel=0.1)
+    assert times.at("b", "run", 0.0).step == pytest.approx(10.0, rel=0.1)
+
+
+def test_a_step_that_ends_early_says_nothing_of_the_pace() -> None:
+    """Calibration that converges after a quarter of the samples."""
+    clock = Clock()
+    times = TimeLeft(ABC, clock)
+    times.at("a", "calibrate", 0.0)
+    clock.now += 2.5
+    times.at("a", "calibrate", 0.25)
+    assert times.at("a", "calibrate", 1.0).all == pytest.approx(30.0)
+
+
+def test_one_that_says_only_that_it_begins_tells_of_its_own_name_alone() -> None:
+    clock = Clock()
+    times = TimeLeft(planned(("a", "equalize", 20.0), ("a", "fit", 20.0), ("b", "equalize", 20.0)), clock)
+    times.at("a", "equalize", 0.0)
+    clock.now += 2
+    assert times.at("a", "fit", 0.0) == Left(pytest.approx(20.0), pytest.approx(22.0, rel=0.05))
+
+
+def test_what_depends_on_an_open_question_counts_half_until_it_is_answered() -> None:
+    clock = Clock()
+    times = TimeLeft(
+        [
+            PlannedStep("a", "judge", 4.0),
+            PlannedStep("a", "rank", 8.0, forks=1),
+            PlannedStep("a", "fit", 16.0, forks=2),
+            PlannedStep("b", "judge", 4.0),
+        ],
+        clock,
+    )
+    assert times.at("a", "judge", 0.0).all == pytest.approx(4 + 8 / 2 + 16 / 4 + 4)
+    clock.now += 4
+    assert times.at("a", "rank", 0.0) == Left(pytest.approx(8.0), pytest.approx(8 + 16 / 2 + 4))
+    clock.now += 8
+    assert times.at("a", "fit", 0.0) == Left(pytest.approx(16.0), pytest.approx(16 + 4))
+    times.over("a")
+    assert times.at("b", "judge", 0.0).all == pytest.approx(4.0)
+
+
+def test_what_is_known_of_the_model_takes_the_place_of_a_guess() -> None:
+    clock = Clock()
+    times = TimeLeft(planned(("", "open", 3.0), ("x", "guessed", 100.0)), clock)
+    assert times.at("", "open", 0.0) == Left(pytest.approx(3.0), pytest.approx(103.0))
+    times.plan(ABC)
+    assert times.at("a", "calibrate", 0.0).all == pytest.approx(40.0)
 
 
 def test_a_planned_step_that_never_begins_is_dropped_by_a_later_one() -> None:
-    clock = Clock()
-    times = TimeLeft({("a", "calibrate"): 10.0, ("a", "fit"): 20.0, ("a", "judge"): 5.0}, clock)
+    times = TimeLeft(planned(("a", "calibrate", 10.0), ("a", "fit", 20.0), ("a", "judge", 5.0)), Clock())
     assert times.at("a", "judge", 0.0).all == pytest.approx(5.0)
-
-
-def test_a_candidate_that_ended_early_has_nothing_left() -> None:
-    clock = Clock()
-    times = TimeLeft({("a", "calibrate"): 10.0, ("a", "fit"): 20.0, ("b", "judge"): 5.0}, clock)
-    times.at("a", "calibrate", 0.0)
-    times.over("a")
-    assert times.at("b", "judge", 0.0).all == pytest.approx(5.0, rel=0.2)
 
 
 def test_a_step_that_was_not_planned_has_its_own_time() -> None:
     clock = Clock()
-    times = TimeLeft({("a", "judge"): 5.0}, clock)
-    assert times.at("a", "head", 0.0).step is None
+    times = TimeLeft(planned(("a", "judge", 5.0)), clock)
+    assert times.at("a", "head", 0.0) == Left(None, pytest.approx(5.0))
     clock.now += 3
     assert times.at("a", "head", 0.25) == Left(pytest.approx(9.0), pytest.approx(14.0))
 
@@ -122,8 +192,16 @@ def test_candidates_that_are_made_at_the_same_time_do_not_disturb_each_other() -
 
 def test_the_events_of_a_conversion_carry_it() -> None:
     clock, told = Clock(), list[Progress]()
-    times = TimeLeft({("a", "calibrate"): 4.0, ("a", "fit"): 6.0}, clock)
+    times = TimeLeft(planned(("a", "calibrate", 4.0), ("a", "fit", 6.0)), clock)
     shares(told.append, "a", times)("calibrate", 0.0)
     assert told == [Progress("a: calibrate", 0.0, 1.0, "", pytest.approx(4.0), pytest.approx(10.0))]
     shares(told.append)("explain", 0.0)
     assert told[-1] == Progress("explain", 0.0, 1.0, "")
+
+
+def test_a_step_without_shares_carries_it_too() -> None:
+    told = list[object]()
+    tell = timed(told.append, TimeLeft(planned(("", "open", 3.0), ("", "export", 9.0)), Clock()))
+    tell(Progress("open", 0, None, ""))
+    tell(Note("something"))
+    assert told == [Progress("open", 0, None, "", pytest.approx(3.0), pytest.approx(12.0)), Note("something")]

@@ -5,7 +5,7 @@ every package that it uses.
 """
 
 from edgeq.ingest.onnx_to_tflite.convert import convert
-from edgeq.ingest.onnx_to_tflite.environment import ready
+from edgeq.ingest.onnx_to_tflite.environment import BUILDING, ready
 from edgeq.ingest.onnx_to_tflite.pins import CONVERTER, NAME, VERSION
 
-__all__ = ["CONVERTER", "NAME", "VERSION", "convert", "ready"]
+__all__ = ["BUILDING", "CONVERTER", "NAME", "VERSION", "convert", "ready"]

@@ -22,6 +22,10 @@ from edgeq.ingest.onnx_to_tflite.pins import CONVERTER, PINS, digest
 
 Say = Callable[[str], None]
 
+BUILDING = (
+    f"building the environment of {CONVERTER}, which converts ONNX to TFLite: once, about 100 MB to download"
+)
+
 _UNFINISHED = ".building-"
 _TIMEOUT_S = 3600
 _OFFLINE = "check this machine's network and `pip config list`; it is stored, so no network is needed later"
@@ -76,9 +80,7 @@ def _build(base: Python, folder: Path, say: Say, pins: Path, module: str) -> Pat
         shutil.rmtree(dead, ignore_errors=True)
     place = folder / f"onnx2tf-{digest(pins)}-{_key(base)}"
     shutil.rmtree(place, ignore_errors=True)  # one whose Python is gone
-    say(
-        f"building the environment of {CONVERTER}, which converts ONNX to TFLite: once, about 100 MB to download"
-    )
+    say(BUILDING)
     with tempfile.TemporaryDirectory(dir=folder, prefix=_UNFINISHED) as name:
         beside = Path(name) / "environment"
         _run(

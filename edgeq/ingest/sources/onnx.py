@@ -11,6 +11,7 @@ from edgeq.ingest.request import Request
 from edgeq.nouns.model import Model
 
 TAKES = "an ONNX file (model.onnx)"
+TO_TFLITE = f"convert to TFLite ({CONVERTER})"
 _NO_CACHE = f"the source is ONNX, and there is no folder for the environment of {CONVERTER}, which makes TFLite from it"
 _SEVERAL = "a .tflite file takes one shape, and the samples have several: --shape fixes one, for samples that have it"
 _ONLY_OPEN = "a .tflite file takes one shape, and the graph loads only with its shapes open"
@@ -98,7 +99,7 @@ def _why_no_tflite(request: Request, cleaned: Opened) -> ModelRefused | None:
 
 def _to_tflite(request: Request, cleaned: Opened, graph: Path) -> tuple[Path, float]:
     assert request.cache is not None
-    request.say(f"convert to TFLite ({CONVERTER})")
+    request.say(TO_TFLITE)
     out = request.path(".tflite")
     figure = convert(
         graph,

@@ -16,6 +16,8 @@ from edgeq.user_code import names_code
 
 TAKES = "a torch program (file.pt2) or factory (file.py:factory, package.module:factory) with --weights"
 
+TO_ONNX, TO_TFLITE = "export to ONNX (torch)", "export to TFLite (litert-torch)"
+
 
 def claims(source: str) -> bool:
     return source.lower().endswith((".pt2", ".pt", ".pth", ".th")) or names_code(source)
@@ -25,7 +27,7 @@ def open_source(request: Request) -> Model:
     """Raises ModelRefused: nothing to build the model from, weights that do not fit, or what torch cannot export."""
     _refuse_bare_weights(request.source)
     program = request.program or open_program(request)
-    request.say("export to ONNX (torch)")
+    request.say(TO_ONNX)
     cleaned = _to_onnx(program)
     files: dict[str, str] = {}
     absent: dict[str, str] = {}
@@ -33,7 +35,7 @@ def open_source(request: Request) -> Model:
     if "onnx" in request.formats or "tflite" not in request.formats:
         files["onnx"] = str(write(cleaned, request.path(".onnx")))
     if "tflite" in request.formats:
-        request.say("export to TFLite (litert-torch)")
+        request.say(TO_TFLITE)
         try:
             files["tflite"] = str(_to_tflite(program, request.path(".tflite")))
         except EdgeqError as error:

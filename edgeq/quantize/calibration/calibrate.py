@@ -52,7 +52,7 @@ Ends = npt.NDArray[np.float64]  # [tensors, low and high of one or two ranges]
 LEVELS = {8: 2**8, 16: 2**16}  # by the bits of the activations
 _LARGEST = float(np.finfo(np.float32).max)
 _BITS = 12  # of an end of a range, which moves by a quarter of a thousandth at most
-_STAGE = "calibrate"
+STAGE = "calibrate"
 _FEWEST = 64  # samples before ends are compared
 _TOLERANCE = 0.02  # of the width by which an end may move
 
@@ -119,7 +119,7 @@ def calibrate_onnx(
     seen: list[tuple[Array, ...]] = []
 
     def run() -> tuple[dict[str, TensorStats], int]:
-        progress(_STAGE, 0.0)
+        progress(STAGE, 0.0)
         per_sample = values_per_sample(samples.count) if histogram else 0
         graph = InstrumentedGraph(model, per_sample, threads, kept)
         inputs = graph.inputs
@@ -157,7 +157,7 @@ def calibrate_tflite(
     )
 
     def run() -> tuple[dict[str, TensorStats], int]:
-        progress(_STAGE, 0.0)
+        progress(STAGE, 0.0)
         interpreter = interpreter_of(path, threads, keep_all=True)
         constant = {t.name for t in read_tflite(path).tensors if t.constant}
         per_sample = values_per_sample(samples.count)
@@ -193,11 +193,11 @@ def _stream(
             if name not in tensors:
                 tensors[name] = TensorStats(histogram)
             tensors[name].update(stats)
-        progress(_STAGE, (i + 1) / count)
+        progress(STAGE, (i + 1) / count)
         if i + 1 >= _FEWEST and (i + 1).bit_count() == 1:  # a power of two
             after = range_ends(tensors)
             if before is not None and ranges_converged(before, after):
-                progress(_STAGE, 1.0)
+                progress(STAGE, 1.0)
                 return tensors, i + 1
             before = after
     return tensors, count

@@ -36,7 +36,7 @@ _SAMPLES = 8
 # Half a minute at most on one core of a desktop; by the clock, two runs of the same would name different layers.
 _MOST_MACS = 80_000_000_000
 _GROUP_SAMPLES, _GROUP_RUNS = 2, 64  # about so many runs find those that make much of the noise
-_STAGE = "rank layers by their error"
+STAGE = "rank layers by their error"
 Doubles = npt.NDArray[np.float64]
 _INTEGERS = (np.int8, np.uint8, np.int16)
 _NOTHING_DB = 190.0  # nothing is lost, as far as float32 tells
@@ -161,7 +161,7 @@ class _Trial:
         groups = [range(k, k + 1) for k in range(len(self._quantizers))]
         for k, group in enumerate(groups):
             self._noise(group)
-            progress(_STAGE, (k + 1) / len(groups))
+            progress(STAGE, (k + 1) / len(groups))
         return groups
 
     def heavy_alone(self, least_share: float, progress: Progress) -> list[range]:
@@ -177,7 +177,7 @@ class _Trial:
             else:
                 groups.append(group)
                 done += len(group)
-                progress(_STAGE, done / len(everything))
+                progress(STAGE, done / len(everything))
         return groups
 
     def noise_of(self, group: range) -> Noise:
@@ -223,7 +223,7 @@ def tflite_noise(
                 signal[name] += power
                 noise[name] += error
                 clipped[name] += powers(floats, np.clip(floats, low, high))[1]
-        progress(_STAGE, (i + 1) / planned)
+        progress(STAGE, (i + 1) / planned)
     noise_to_signal = {n: noise[n] / max(signal[n], NO_SIGNAL) for n in shared}
     return _added(source, noise_to_signal, {n: clipped[n] > 0.5 * noise[n] for n in shared})
 

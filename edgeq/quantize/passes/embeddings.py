@@ -12,13 +12,14 @@ from edgeq.graphs.onnx_index import OnnxIndex, index_of
 from edgeq.graphs.weightless import infer_shapes
 from edgeq.nouns.passes import AppliedChange, PassResult
 from edgeq.plain_text import counted
-from edgeq.quantize.quantization import Context, Quantization
+from edgeq.quantize.quantization import PREPARE, Context, Quantization
 from edgeq.quantize.weights import int8_by_row
 
 if TYPE_CHECKING:
     import onnx
 
 NAME = "embeddings"
+STAGE = PREPARE
 _FEWEST = 16384  # values: fewer do not save enough for three more operators
 
 

@@ -41,6 +41,7 @@ _LIGHT = (*MOVES_VALUES, *AVERAGES, "Cast", "Dropout")
 _TFLITE_LIGHT = ("AVERAGE_POOL_2D", "MEAN", "RESHAPE", "SQUEEZE", "SUM", "TRANSPOSE")
 
 NAME = "head"
+STAGE = "try the last layer in float"
 
 
 def run(q: Quantization, context: Context) -> Quantization:

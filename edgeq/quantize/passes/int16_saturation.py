@@ -29,6 +29,7 @@ Array = npt.NDArray[Any]
 Integers = npt.NDArray[np.int16]
 
 NAME = ALWAYS
+STAGE = "keep sums within 16 bits"
 MAX_PAIR_SUM = 128  # of |w0 + w1|: 255 * 128 = 32,640 < 2**15
 
 

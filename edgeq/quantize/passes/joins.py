@@ -23,7 +23,7 @@ from edgeq.nouns.passes import PassResult
 from edgeq.plain_text import counted
 from edgeq.quantize.evaluate.sqnr_breakdown import mixes_scales
 from edgeq.quantize.passes.fuse.in_float import before_a_layer, float_tensors
-from edgeq.quantize.quantization import Context, Quantization
+from edgeq.quantize.quantization import PREPARE, Context, Quantization
 from edgeq.quantize.run_model import values_of
 from edgeq.quantize.samples import Array, SamplesLike, evenly_spaced
 
@@ -39,6 +39,7 @@ _INSIDE = ("WHILE", "IF", "CALL", "CALL_ONCE", "LSTM", "RNN", "UNIDIRECTIONAL_SE
 
 
 NAME = "joins"
+STAGE = PREPARE
 
 
 def run(q: Quantization, context: Context) -> Quantization:

@@ -14,12 +14,13 @@ from edgeq.graphs.onnx_index import OnnxIndex, index_of
 from edgeq.graphs.op_sets import ACTIVATIONS
 from edgeq.nouns.passes import PassResult
 from edgeq.plain_text import counted
-from edgeq.quantize.quantization import Context, Quantization
+from edgeq.quantize.quantization import PREPARE, Context, Quantization
 
 if TYPE_CHECKING:
     import onnx
 
 NAME = "thin"
+STAGE = PREPARE
 
 _FEW_CHANNELS = 4
 _FEWEST_PRODUCTS = 64

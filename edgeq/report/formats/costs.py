@@ -9,7 +9,6 @@ from edgeq.nouns.passes import StepCost
 from edgeq.report.formats.layout import say, table
 from edgeq.report.formats.units import seconds
 
-_MADE_S = 0.3  # less is what it takes to find candidates that were made before: nothing to compare with
 _LEAST_S = 0.05  # a step that took less and gained nothing is left out
 
 
@@ -20,16 +19,16 @@ def show_costs(costs: Sequence[StepCost], console: Console) -> None:
 
 
 def show_effort(spent: EffortSpent, console: Console) -> None:
-    """Nothing where there is no other effort to choose."""
+    """Nothing where there is no other effort to choose. On the wall the next one takes as many times as long as its work is more."""
     following = spent.following
     if following is None:
         return
-    more = f"--effort {following.effort}: about {seconds(following.cpu_seconds)}"
-    if spent.cpu_seconds >= _MADE_S:
-        more += f" ({following.cpu_seconds / spent.cpu_seconds:.1f} times as much)"
+    times = following.cpu_seconds / spent.cpu_seconds
+    more = f"--effort {following.effort}: about {seconds(spent.seconds * times)} ({times:.1f} times as long)"
     if following.gain_db is not None:
         more += f", {following.gain_db:+.1f} dB expected"
-    say(console, "effort", [f"{spent.effort}: {seconds(spent.cpu_seconds)} of CPU time", more])
+    took = f"{spent.effort}: {seconds(spent.seconds)} from opening the model to the bundle"
+    say(console, "effort", [took, more])
 
 
 def _row(cost: StepCost) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import onnx
 
 NAME = ALWAYS
+STAGE = "round weights"
 
 # all-MiniLM-L6, dB with blocks of 32, 64 and 128: 8 bits 31.5, 29.4, 27.5; 4 bits (GPTQ) 15.9 and, with 128, 13.8. One
 # vector at a time, blocks of 128 are up to 1.3 times as fast as those of 32.

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import onnx
 
 NAME = "fit"
+STAGE = "round weights"
 
 _LONGEST = 4608  # of a row: moments of more take too long
 _SAMPLES, _COMPARED_ON = 64, 32  # for the moments, and for the outputs
@@ -79,7 +80,7 @@ def _blocks(
             for k, p in enumerate(products):
                 if _fits(p) and p.node.input[0] == tensor:
                     found[k] = round_gptq(p.weights, gram, bits, SIZES[bits])
-                    progress("round", len(found) / len(products))
+                    progress(STAGE, len(found) / len(products))
     nearest = ((k, p) for k, p in enumerate(products) if k not in found)
     found |= {k: round_to_nearest(p.weights, bits, SIZES[bits]) for k, p in nearest}
     return [found[k] for k in range(len(products))]

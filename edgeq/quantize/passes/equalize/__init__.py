@@ -38,9 +38,10 @@ from edgeq.quantize.samples import SamplesLike, Split, evenly_spaced, split_of
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["NAME", "Equalized", "as_in", "equalized", "run"]
+__all__ = ["COMPARE", "NAME", "STAGE", "Equalized", "as_in", "equalized", "run"]
 
 NAME = "equalize"
+STAGE, COMPARE = "equalize channels", "compare with equalized channels"
 
 Write = Callable[["onnx.ModelProto", Path, Ranges], None]  # quantizes a graph into a file
 
@@ -113,9 +114,10 @@ def equalized(
         return skipped(f"{counted(len(worth), 'layer')}: most of the noise is elsewhere", round(predicted, 1))
     eighths = {each.pair.first.name: each.eighths for each in worth}
     changed = scaled(model, eighths)
+    progress(COMPARE, 0.0)
     with tempfile.TemporaryDirectory(dir=beside.parent) as name:
         gain = _Comparison(Path(name), write, split, threads).gain(model, changed)
-        progress("equalize", 1.0)
+        progress(COMPARE, 1.0)
     layers, gain_db = counted(len(eighths), "layer"), round(gain.db, 1)
     if not gain.reaches(_WORTH_KEEPING_DB):
         return skipped(f"{layers}: the outputs do not reliably gain", gain_db)

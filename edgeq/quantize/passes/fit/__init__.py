@@ -18,11 +18,14 @@ import numpy as np
 
 from edgeq.graphs.memory import activation_bytes
 from edgeq.graphs.onnx_io import read_onnx
+from edgeq.graphs.products import onnx_products, tflite_products
 from edgeq.nouns.passes import AppliedChange, PassResult
 from edgeq.plain_text import counted
 from edgeq.quantize.calibration.float_outputs import FloatOutputs
 from edgeq.quantize.effort import DEFAULT, EFFORTS, Effort
 from edgeq.quantize.evaluate.evaluator import Gain, graph_evaluator, tflite_evaluator
+from edgeq.quantize.fit_time import seconds_by_layer
+from edgeq.quantize.passes.fit.fit_layers import STAGE as FITTING
 from edgeq.quantize.passes.fit.fit_layers import fit_layers
 from edgeq.quantize.passes.fit.qdq_file import QdqFile
 from edgeq.quantize.passes.fit.quantized_tflite import TfliteFile
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
     import onnx
 
 NAME = "fit"
+STAGE = FITTING
+CHECK = "check the fit"
 _HOW = "weights and biases corrected for earlier rounding error"
 
 _FEWEST = 8  # samples to learn from
@@ -100,7 +105,10 @@ def fit_onnx(
     if not learned.count:
         return Fit()
     before, after = read_onnx(written), read_onnx(written)
-    weights = fit_layers(QdqFile(after, model), learned, effort=effort, threads=threads, progress=progress)
+    seconds = seconds_by_layer(onnx_products(model), learned.count, effort.columns, effort.block)
+    file = QdqFile(after, model)
+    weights = fit_layers(file, learned, effort=effort, threads=threads, progress=progress, seconds=seconds)
+    progress(CHECK, 0.0)
     evaluator = graph_evaluator(model, split_of(samples).check, threads, known)
     return _keep_if_better(weights, evaluator.gain(before, after))
 
@@ -119,7 +127,9 @@ def fit_tflite(
     if not learned.count:
         return Fit()
     file = TfliteFile(source, written)
-    weights = fit_layers(file, learned, effort=effort, threads=threads, progress=progress)
+    seconds = seconds_by_layer(tflite_products(source), learned.count, effort.columns, effort.block)
+    weights = fit_layers(file, learned, effort=effort, threads=threads, progress=progress, seconds=seconds)
+    progress(CHECK, 0.0)
     evaluator = tflite_evaluator(source, split_of(samples).check, threads)
     with tempfile.TemporaryDirectory(dir=written.parent) as folder:
         after = Path(folder) / "fitted.tflite"

@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from edgeq.quantize.effort import DEFAULT, EFFORTS, Effort
 from edgeq.quantize.evaluate.partial_run import PartialRun
+from edgeq.quantize.fit_time import shares_before
 from edgeq.quantize.passes.fit.gptq_rounding import Floats
 from edgeq.quantize.passes.fit.least_squares import (
     change_of_mean,
@@ -34,7 +35,7 @@ Pairs = list[tuple[Array, Array]]  # a layer's input in float and once quantized
 # Length of a row that is fitted whole: 4,608 are 512 channels under a 3 x 3 window. Longer ones take blocks, or stay as they are
 # below 8 bits, where a row's levels are chosen by all of it.
 _LONGEST_WHOLE, _BLOCK = 4608, 288
-_STAGE = "fit weights and biases"
+STAGE = "fit weights and biases"
 
 
 class QuantizedLayer(Protocol):
@@ -102,19 +103,22 @@ def fit_layers(
     effort: Effort = EFFORTS[DEFAULT],
     threads: int = 1,
     progress: Progress = no_progress,
+    seconds: Mapping[str, float] | None = None,
 ) -> dict[str, Weights]:
     """Changes the weights of `file`, and returns the new ones by layer; layers that are not among them keep theirs.
 
     `samples` are those to learn from. Below 8 `bits`, rows get 2^bits levels, still stored as int8. `effort` says whether
-    biases alone are corrected, and the blocks that rows are fitted in.
+    biases alone are corrected, and the blocks that rows are fitted in. `seconds` that layers are expected to take, by name: what
+    `progress` goes by.
     """
     runs = file.runs(samples, threads)
     found: dict[str, Weights] = {}
     layers = file.layers()
     if not effort.fitted:
         layers = tuple(layer for layer in layers if layer.bias is not None)
+    done = shares_before([layer.name for layer in layers], seconds or {})
     for k, layer in enumerate(layers):
-        progress(_STAGE, k / len(layers))
+        progress(STAGE, done[k])
         pairs = layer_inputs(layer, runs)
         linear = layer.linear(pairs[0][0].shape)
         if linear is not None and (bits == 8 or linear.matrix(layer.weight).shape[-1] <= _LONGEST_WHOLE):
@@ -125,7 +129,7 @@ def fit_layers(
                 else:
                     found[layer.name] = _with_bias_corrected(layer, linear, pairs, stored)
             file.put(layer, found[layer.name])
-    progress(_STAGE, 1.0)
+    progress(STAGE, 1.0)
     return found
 
 

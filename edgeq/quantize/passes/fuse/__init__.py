@@ -19,12 +19,13 @@ from edgeq.quantize.passes import head, small_convs
 from edgeq.quantize.passes.fuse.in_float import float_tail, pooled_in_float
 from edgeq.quantize.passes.fuse.integer_kernels import averages, shared_relu
 from edgeq.quantize.passes.head import onnx_head
-from edgeq.quantize.quantization import Context, Quantization
+from edgeq.quantize.quantization import PREPARE, Context, Quantization
 
 if TYPE_CHECKING:
     import onnx
 
 NAME = "fuse"
+STAGE = PREPARE
 
 
 def run(q: Quantization, context: Context) -> Quantization:

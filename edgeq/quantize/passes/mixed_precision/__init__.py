@@ -31,6 +31,7 @@ from edgeq.quantize.quantization import Context, Quantization, Written
 from edgeq.quantize.run_model import Progress
 
 NAME = "mixed"
+STAGE = "write the file"
 
 Measured = Callable[[], tuple[Noise, ...]]
 

@@ -20,6 +20,7 @@ from edgeq.nouns.passes import PassResult
 from edgeq.plain_text import counted
 from edgeq.quantize.effort import EFFORTS
 from edgeq.quantize.evaluate.evaluator import Evaluator, file_evaluator, worst_sqnr_db
+from edgeq.quantize.evaluate.layer_noise import STAGE as RANK
 from edgeq.quantize.evaluate.layer_noise import Noise
 from edgeq.quantize.evaluate.sqnr import are_integers
 from edgeq.quantize.passes import fit
@@ -27,6 +28,7 @@ from edgeq.quantize.passes.mixed_precision.layers import macs_shares, noise_of
 from edgeq.quantize.quantization import Context, Quantization
 from edgeq.quantize.samples import evenly_spaced
 
+STAGE = "try a few layers in float"
 WORTH_DB = 6.0  # half of the error
 MACS_SHARE = 0.05  # of the multiply-accumulates, at most
 _CLOSE_DB = 30.0  # outputs as close as this need no float layers
@@ -59,6 +61,7 @@ def run(q: Quantization, context: Context) -> Quantization:
     kept = frozenset(q.mixed_precision_layers)
 
     def noise() -> tuple[Noise, ...]:
+        context.progress(RANK, 0.0)
         context.write(q, kept, fitted=False)
         return noise_of(q, context.calibration, context, _LEAST_SHARE)
 
@@ -101,8 +104,7 @@ def _sqnr_of(q: Quantization, context: Context) -> Callable[[frozenset[str]], fl
     @cache
     def evaluator() -> Evaluator[Path]:
         samples = evenly_spaced(context.split.learn, _SAMPLES)
-        stage = "try a few layers in float"
-        return file_evaluator(q.source, samples, context.threads, progress=context.progress, stage=stage)
+        return file_evaluator(q.source, samples, context.threads, progress=context.progress, stage=STAGE)
 
     def sqnr_db(in_float: frozenset[str]) -> float:
         floats = [k for k, output in enumerate(evaluator().reference) if not are_integers(output)]

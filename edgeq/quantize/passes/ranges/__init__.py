@@ -18,9 +18,10 @@ from edgeq.quantize.evaluate.pre_softmax_outputs import pre_softmax_of, tensors_
 from edgeq.quantize.passes.ranges.no_scale import without_scale_in_onnx, without_scale_in_tflite
 from edgeq.quantize.passes.ranges.range_search import closest_ranges
 from edgeq.quantize.passes.ranges.trial import OnnxTrial, TfliteTrial, Trial
-from edgeq.quantize.quantization import ALWAYS, Context, Quantization
+from edgeq.quantize.quantization import ALWAYS, PREPARE, Context, Quantization
 
 NAME = ALWAYS
+STAGE = PREPARE
 _UNTRIED = "mse"  # the calibrator where none is tried: of 20 networks it was the closest to float most often
 
 

@@ -16,13 +16,14 @@ from edgeq.nouns.fidelity import LayerInFloat
 from edgeq.nouns.passes import AppliedChange
 from edgeq.quantize.passes.recurrent.rnn_lowering import Lowering, lowerings_of
 from edgeq.quantize.passes.recurrent.split_gru import split_gru
-from edgeq.quantize.quantization import ALWAYS, Context, Quantization
+from edgeq.quantize.quantization import ALWAYS, PREPARE, Context, Quantization
 from edgeq.quantize.weights import int8_by_row
 
 if TYPE_CHECKING:
     import onnx
 
 NAME = ALWAYS
+STAGE = PREPARE
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import onnx
 
 NAME = "smooth"
+STAGE = "smooth outlier channels"
 
 _SAMPLES, _COMPARED_ON = 8, 32  # for the ranges of channels, and for the outputs
 # What each variant must gain over the simpler one. In all-MiniLM-L6 factors folded into norms cost 0.5 % of the time, a Mul
@@ -117,13 +118,13 @@ def _factors(
             into.append(ChannelStats.of(np.asarray(value, np.float32)))
     found = {}
     for k, site in enumerate(sites):
-        progress("smooth", k / len(sites))
+        progress(STAGE, k / len(sites))
         with threadpool_limits(threads, "blas"):
             least = _WORTH_FOLDING_DB if site.folds else _WORTH_A_MUL_DB
             factors = best_factors(stats[k], _weights(model, site), least)
         if factors is not None:
             found[site.tensor] = factors
-    progress("smooth", 1.0)
+    progress(STAGE, 1.0)
     return found
 
 

@@ -1,0 +1,115 @@
+"""The steps that a conversion is expected to take: before the model is open by the size of its file and what is usual, then by its
+graph. The constants are seconds on one core.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from edgeq.conversion import cache, formats
+from edgeq.conversion.conversion_job import ConversionJob
+from edgeq.conversion.data_use import SampleSplit
+from edgeq.conversion.early_checks import STAGE as CHECK_DATA
+from edgeq.conversion.finite_float_outputs import STAGE as CHECK_FLOAT
+from edgeq.errors import DataRefused
+from edgeq.graphs.products import Product
+from edgeq.ingest.onnx_to_tflite import BUILDING, ready
+from edgeq.ingest.samples import how_many
+from edgeq.ingest.sources import onnx, torch
+from edgeq.ingest.split import default_calibration
+from edgeq.nouns.model import Model
+from edgeq.nouns.plan import CandidatePlan, Plan
+from edgeq.nouns.progress import PlannedStep
+from edgeq.quantize.counted import Counted, counted
+from edgeq.quantize.evaluate.judge import FLOAT_STAGE
+from edgeq.quantize.options import Options
+from edgeq.quantize.timetable import planned_steps, run_seconds
+from edgeq.request.option import parsed
+
+OPEN, TRACE, BUNDLE = "open the model", "trace the model (torch.export)", "write the bundle"
+
+_READ_S, _READ_BYTE_S = 0.8, 5e-8  # measured: files of 20, 102 and 346 MB took 1.7, 5.6 and 23.5 s
+_CHECKED_S = 1.5  # of at most 3: data_checks/work.py
+_TRACED_S, _EXPORTED_S, _EXPORTED_BYTE_S = 2.5, 2.0, 4e-8
+_LITERT_TORCH_S, _ONNX2TF_S, _CONVERTED_BYTE_S = 12.0, 3.0, 4e-8
+_BUILT_S = 40.0  # the environment of onnx2tf, which is downloaded
+_BUNDLE_S, _BUNDLE_BYTE_S = 0.3, 1.5e-8  # of a candidate's file
+
+# A network whose graph is not known: 87 to 166 multiply-accumulates for a weight in those that were measured (depthwise,
+# residual, transformer), and a usual layer. Samples that are not counted.
+_MACS, _ROWS, _LENGTH, _COUNT = 130, 64, 576, 500
+
+
+def steps_of(job: ConversionJob, model: Model, plan: Plan, split: SampleSplit) -> Iterator[PlannedStep]:
+    """Of a model that is open. `split` has no calibration samples where there is nothing to calibrate."""
+    calibrate = split.calibration.count if split.calibration is not None else 0
+    return _making(job, plan.candidates, counted(model, calibrate, split.heldout.count))
+
+
+def steps_before_opening(job: ConversionJob) -> Iterator[PlannedStep]:
+    """All of them, from the first; none where not even the size of the model is known."""
+    size = _size(job)
+    if size is None:
+        return
+    wanted = formats.producible(job.model, job.target, job.request.runtime)
+    is_torch = job.is_torch_code or torch.claims(job.model)
+    yield PlannedStep("", TRACE if job.is_torch_code else OPEN, _TRACED_S if is_torch else _read_s(size))
+    yield PlannedStep("", CHECK_DATA, _CHECKED_S)
+    if is_torch:
+        yield PlannedStep("", torch.TO_ONNX, _EXPORTED_S + _EXPORTED_BYTE_S * size)
+    if "tflite" in wanted and is_torch:
+        yield PlannedStep("", torch.TO_TFLITE, _LITERT_TORCH_S + _CONVERTED_BYTE_S * size)
+    elif "tflite" in wanted and onnx.claims(job.model):
+        converting = _ONNX2TF_S + _CONVERTED_BYTE_S * size
+        if ready(cache.folder()) is None:
+            yield PlannedStep("", BUILDING, _BUILT_S + converting)
+        else:
+            yield PlannedStep("", onnx.TO_TFLITE, converting)
+    yield from _making(job, tuple(_usual_candidates(job, wanted)), _usual_work(job, size))
+
+
+def _making(
+    job: ConversionJob, candidates: tuple[CandidatePlan, ...], work: Counted
+) -> Iterator[PlannedStep]:
+    yield PlannedStep("", FLOAT_STAGE, work.judged * run_seconds(work))
+    yield PlannedStep("", CHECK_FLOAT, work.calibrate * run_seconds(work))
+    yield from planned_steps(
+        candidates, work, parsed(job.request, Options, threads=job.target.threads, cache=None)
+    )
+    files = sum(1.0 if c.recipe == "float" else 0.25 for c in candidates)
+    yield PlannedStep("", BUNDLE, _BUNDLE_S + _BUNDLE_BYTE_S * files * 4 * work.weights)
+
+
+def _read_s(size: int) -> float:
+    return _READ_S + _READ_BYTE_S * size
+
+
+def _size(job: ConversionJob) -> int | None:
+    """Bytes of the weights in float; None where no file has them."""
+    if job.module is not None:
+        return 4 * sum(int(p.numel()) for p in job.module.parameters())
+    path = job.weights if job.is_torch_code else Path(job.model)
+    return path.stat().st_size if path is not None and path.is_file() else None
+
+
+def _usual_candidates(job: ConversionJob, wanted: tuple[str, ...]) -> Iterator[CandidatePlan]:
+    recipes = (job.request.recipe or ("int8_static" if job.data is not None else "int8_dynamic"), "float")
+    for format in wanted:
+        for recipe in dict.fromkeys(recipes):
+            yield CandidatePlan(f"{format}-{recipe}", "", recipe, format, "")
+
+
+def _usual_work(job: ConversionJob, size: int) -> Counted:
+    weights = size // 4
+    layers = max(round(weights / (_ROWS * _LENGTH)), 1)
+    count = _count(job)
+    calibrate = job.request.calibrate or default_calibration(count)
+    product = Product("", 1, _ROWS, _LENGTH, _MACS)
+    return Counted(_MACS * weights, (product,) * layers, calibrate, max(count - calibrate, 1))
+
+
+def _count(job: ConversionJob) -> int:
+    """Of the samples. Whoever reads them says what is wrong with them."""
+    try:
+        return (None if job.data is None else how_many(job.data)) or _COUNT
+    except DataRefused:
+        return _COUNT
