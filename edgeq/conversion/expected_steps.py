@@ -29,8 +29,8 @@ OPEN, TRACE, BUNDLE = "open the model", "trace the model (torch.export)", "write
 
 _READ_S, _READ_BYTE_S = 0.8, 5e-8  # measured: files of 20, 102 and 346 MB took 1.7, 5.6 and 23.5 s
 _CHECKED_S = 1.5  # of at most 3: data_checks/work.py
-_TRACED_S, _EXPORTED_S, _EXPORTED_BYTE_S = 2.5, 2.0, 4e-8
-_LITERT_TORCH_S, _ONNX2TF_S, _CONVERTED_BYTE_S = 12.0, 3.0, 4e-8
+_TORCH_S, _TRACED_S, _EXPORTED_S, _EXPORTED_BYTE_S = 1.2, 1.0, 2.0, 4e-8  # torch.export follows the checks
+_LITERT_TORCH_S, _ONNX2TF_S, _CONVERTED_BYTE_S = 10.0, 1.8, 4e-8
 _BUILT_S = 40.0  # the environment of onnx2tf, which is downloaded
 _BUNDLE_S, _BUNDLE_BYTE_S = 0.3, 1.5e-8  # of a candidate's file
 
@@ -52,8 +52,8 @@ def steps_before_opening(job: ConversionJob) -> Iterator[PlannedStep]:
         return
     wanted = formats.producible(job.model, job.target, job.request.runtime)
     is_torch = job.is_torch_code or torch.claims(job.model)
-    yield PlannedStep("", TRACE if job.is_torch_code else OPEN, _TRACED_S if is_torch else _read_s(size))
-    yield PlannedStep("", CHECK_DATA, _CHECKED_S)
+    yield PlannedStep("", TRACE if job.is_torch_code else OPEN, _TORCH_S if is_torch else _read_s(size))
+    yield PlannedStep("", CHECK_DATA, _CHECKED_S + (_TRACED_S if is_torch else 0.0))
     if is_torch:
         yield PlannedStep("", torch.TO_ONNX, _EXPORTED_S + _EXPORTED_BYTE_S * size)
     if "tflite" in wanted and is_torch:

@@ -111,4 +111,7 @@ def test_a_missing_metric_and_no_sample_to_judge_come_before_anything_is_made(tm
         DataRefused, match=r"calibrating with [\d,]+ of [\d,]+ samples leaves nothing to judge"
     ):
         convert(MODEL, data=stored(tmp_path), calibrate=100_000, tell=said.append)
-    assert {noun.step for noun in said if isinstance(noun, Progress)} <= {"open the model", "check the samples"}
+    assert {noun.step for noun in said if isinstance(noun, Progress)} <= {
+        "open the model",
+        "check the samples",
+    }

@@ -168,7 +168,7 @@ class _Trial:
         """Neighbours together, but for those that make more than that share of the noise of all at some output."""
         everything = range(len(self._quantizers))
         least = least_share * self._noise(everything)
-        left, groups, done = [everything], list[range](), 0
+        left, groups = [everything], list[range]()
         while left:
             group = left.pop()
             if len(group) > 1 and bool(np.any(self._noise(group) > least)):
@@ -176,8 +176,7 @@ class _Trial:
                 left += [group[middle:], group[:middle]]
             else:
                 groups.append(group)
-                done += len(group)
-                progress(STAGE, done / len(everything))
+            progress(STAGE, min(len(self._found) / _GROUP_RUNS, 0.95))
         return groups
 
     def noise_of(self, group: range) -> Noise:

@@ -7,6 +7,7 @@ every gain would fit the samples. So a change for a tensor needs a gain of two s
 changes together are kept by the rule of evaluator.py, on other calibration samples. Held-out samples have no part in it.
 """
 
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,14 +131,24 @@ def _closest(
     def on(some: Subset) -> Evaluator[Path]:
         return trial.evaluator(some, threads, calibration.model, cache, calibration.outputs)
 
-    learned = on(evenly_spaced(split.learn, most))
+    some = evenly_spaced(split.learn, most)
+    learned = on(some)
     ranges = {name: ranges_of(calibration, name) for name in AUTO}
     noise = {}
     for k, name in enumerate(AUTO):
         noise[name] = _noise(trial, ranges[name], learned)
-        progress(STAGE, (k + 1) / (len(AUTO) + 1))
+        tries = _most_tries(calibration, trial, split.choose)
+        runs, later = some.count, tries * split.choose.count
+        progress(STAGE, (k + 1) * runs / (len(AUTO) * runs + later + 1))
     best = max(AUTO, key=lambda name: mean_sqnr_db(noise[name]))  # the first of equals
-    chosen = _per_tensor(calibration, ranges, best, trial, on(split.choose)) if trial.single() else {}
+
+    def told(tried: int) -> None:
+        over = len(AUTO) * runs + tried * split.choose.count
+        progress(STAGE, over / (len(AUTO) * runs + later + 1))
+
+    chosen = (
+        _per_tensor(calibration, ranges, best, trial, on(split.choose), tries, told) if trial.single() else {}
+    )
     progress(STAGE, 1.0)
     if set(chosen.values()) - {best}:
         check, mixed = on(split.check), _mixed(ranges, chosen, best)
@@ -147,16 +158,32 @@ def _closest(
     return best, ranges[best]
 
 
-def _per_tensor(
-    calibration: Calibration, ranges: dict[str, Ranges], best: str, trial: Trial, choose: Evaluator[Path]
-) -> Calibrators:
+def _most_tries(calibration: Calibration, trial: Trial, choose: Subset) -> int:
+    """Of a single tensor; 0 where they are not tried by themselves."""
     values = sum(s.count for s in {id(s): s for s in calibration.tensors.values()}.values())
-    each = max(values // calibration.samples * len(choose.reference[0]), 1)
+    each = max(values // calibration.samples * choose.count, 1)
+    return min(_WORK // each, (len(AUTO) - 1) * len(trial.single()))
+
+
+def _per_tensor(
+    calibration: Calibration,
+    ranges: dict[str, Ranges],
+    best: str,
+    trial: Trial,
+    choose: Evaluator[Path],
+    most: int,
+    told: Callable[[int], None],
+) -> Calibrators:
+    """By up to `most` tries; `told` hears how many are over."""
     tensors = trial.single()
-    candidates = candidates_of(calibration.tensors, tensors, ranges, best, LEVELS[8])[: _WORK // each]
-    return per_tensor(
-        best, tensors, candidates, lambda tried: _noise(trial, _mixed(ranges, tried, best), choose)
-    )
+    candidates = candidates_of(calibration.tensors, tensors, ranges, best, LEVELS[8])[:most]
+    tried = itertools.count()
+
+    def noise(calibrators: Calibrators) -> Noise:
+        told(next(tried))
+        return _noise(trial, _mixed(ranges, calibrators, best), choose)
+
+    return per_tensor(best, tensors, candidates, noise)
 
 
 def _mixed(ranges: dict[str, Ranges], calibrators: Calibrators, best: str) -> Ranges:
