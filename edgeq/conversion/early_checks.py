@@ -1,6 +1,6 @@
 """The checks of the samples that come before anything is exported or converted: a certain fault ends the command."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,7 @@ _IGNORE = "--ignore-labels continues without them"
 
 @dataclass
 class EarlyChecks:
-    """`run` is called once, as soon as the float model runs; `findings` are then the warnings, told as they are found unless
+    """`run` is called once, as soon as the float model runs; `opened` hears how many samples there are. `findings` are then the warnings, told as they are found unless
     `deferred`, until `report`.
     """
 
@@ -33,6 +33,7 @@ class EarlyChecks:
     samples: SampleSource
     tell: Tell
     deferred: bool = False
+    opened: Callable[[int], None] = lambda _: None
     findings: tuple[DataFinding, ...] = field(default=(), init=False)
 
     def run(self, model: "FloatModel") -> None:
@@ -45,6 +46,8 @@ class EarlyChecks:
         samples = self.samples.fitting(model.inputs)
         if samples is None:
             return
+        self.opened(samples.count)
+        self.tell(Progress(STAGE, 0, None, ""))
         if self.job.request.calibrate is not None:
             require_both(samples, self.job.request.calibrate)
         self.findings = findings_of(samples, model, self.job.gates)

@@ -2,7 +2,9 @@
 graph. The constants are seconds on one core.
 """
 
+import math
 from collections.abc import Iterator
+from itertools import dropwhile
 from pathlib import Path
 
 from edgeq.conversion import cache, formats
@@ -35,8 +37,8 @@ _BUILT_S = 40.0  # the environment of onnx2tf, which is downloaded
 _BUNDLE_S, _BUNDLE_BYTE_S = 0.3, 1.5e-8  # of a candidate's file
 
 # A network whose graph is not known: 87 to 166 multiply-accumulates for a weight in those that were measured (depthwise,
-# residual, transformer), and a usual layer. Samples that are not counted.
-_MACS, _ROWS, _LENGTH, _COUNT = 130, 64, 576, 500
+# residual, transformer), and layers of as many rows as values in a window of 3 x 3 have half of. Samples that are not counted.
+_MACS, _LAYERS, _LENGTH, _COUNT = 130, 50, 4.5, 300
 
 
 def steps_of(job: ConversionJob, model: Model, plan: Plan, split: SampleSplit) -> Iterator[PlannedStep]:
@@ -45,8 +47,8 @@ def steps_of(job: ConversionJob, model: Model, plan: Plan, split: SampleSplit) -
     return _making(job, plan.candidates, counted(model, calibrate, split.heldout.count))
 
 
-def steps_before_opening(job: ConversionJob) -> Iterator[PlannedStep]:
-    """All of them, from the first; none where not even the size of the model is known."""
+def steps_before_opening(job: ConversionJob, count: int | None = None) -> Iterator[PlannedStep]:
+    """All of them, from the first; none where not even the size of the model is known. `count` of the samples, where they are open."""
     size = _size(job)
     if size is None:
         return
@@ -64,7 +66,15 @@ def steps_before_opening(job: ConversionJob) -> Iterator[PlannedStep]:
             yield PlannedStep("", BUILDING, _BUILT_S + converting)
         else:
             yield PlannedStep("", onnx.TO_TFLITE, converting)
-    yield from _making(job, tuple(_usual_candidates(job, wanted)), _usual_work(job, size))
+    yield from _making(
+        job, tuple(_usual_candidates(job, wanted)), _usual_work(job, size, count or _count(job))
+    )
+
+
+def steps_after_check(job: ConversionJob, count: int) -> Iterator[PlannedStep]:
+    """Those that follow once `count` samples are open and checked."""
+    steps = dropwhile(lambda step: step.name != CHECK_DATA, steps_before_opening(job, count))
+    return (step for step in steps if step.name != CHECK_DATA)
 
 
 def _making(
@@ -98,13 +108,12 @@ def _usual_candidates(job: ConversionJob, wanted: tuple[str, ...]) -> Iterator[C
             yield CandidatePlan(f"{format}-{recipe}", "", recipe, format, "")
 
 
-def _usual_work(job: ConversionJob, size: int) -> Counted:
+def _usual_work(job: ConversionJob, size: int, count: int) -> Counted:
     weights = size // 4
-    layers = max(round(weights / (_ROWS * _LENGTH)), 1)
-    count = _count(job)
+    rows = max(round(math.sqrt(weights / _LAYERS / _LENGTH)), 1)
+    product = Product("", 1, rows, max(weights // _LAYERS // rows, 1), _MACS)
     calibrate = job.request.calibrate or default_calibration(count)
-    product = Product("", 1, _ROWS, _LENGTH, _MACS)
-    return Counted(_MACS * weights, (product,) * layers, calibrate, max(count - calibrate, 1))
+    return Counted(_MACS * weights, (product,) * _LAYERS, calibrate, max(count - calibrate, 1))
 
 
 def _count(job: ConversionJob) -> int:

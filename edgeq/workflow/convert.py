@@ -60,7 +60,7 @@ def convert(request: ConvertRequest) -> Conversion:
     if job.gates.metric is not None:
         require_file(job.gates.metric, DataRefused)
     from edgeq.conversion.early_checks import EarlyChecks
-    from edgeq.conversion.expected_steps import OPEN, steps_before_opening
+    from edgeq.conversion.expected_steps import OPEN, steps_after_check, steps_before_opening
     from edgeq.conversion.open_float_model import torch_model
     from edgeq.conversion.sample_source import SampleSource
     from edgeq.ingest.preprocess import parse_optional
@@ -72,7 +72,13 @@ def convert(request: ConvertRequest) -> Conversion:
     samples = SampleSource(
         job.data, parse_optional(request.preprocess), lambda opened: split_samples(opened, job).heldout
     )
-    checks = EarlyChecks(job, samples, tell, deferred=job.is_torch_code)
+    checks = EarlyChecks(
+        job,
+        samples,
+        tell,
+        deferred=job.is_torch_code,
+        opened=lambda count: times.plan(steps_after_check(job, count)),
+    )
     torch = torch_model(job, samples, checks, tell)
     if torch is not None:
         job = replace(job, built=torch.built.sha256)

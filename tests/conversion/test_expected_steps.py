@@ -1,0 +1,56 @@
+"""The time that is left in all is told from the first step of a conversion on, first by what is usual."""
+
+from pathlib import Path
+
+import pytest
+
+from edgeq import catalog
+from edgeq.conversion.conversion_job import conversion_job
+from edgeq.conversion.expected_steps import steps_after_check, steps_before_opening
+from edgeq.demo import demo_files
+from edgeq.nouns.progress import Progress
+from edgeq.request.requests import ConvertRequest
+from edgeq.workflow.convert import convert
+
+MODEL, DATA = map(str, demo_files())
+
+
+def steps(model: str, data: str | None = None, count: int | None = None) -> dict[tuple[str, str], float]:
+    request = ConvertRequest(model=model, data=data, target="rpi4", runtime="onnxruntime")
+    job = conversion_job(request, catalog.target("rpi4"), {}, {})
+    return {(step.of, step.name): step.seconds for step in steps_before_opening(job, count)}
+
+
+def test_every_step_of_a_conversion_tells_what_is_left_in_all(tmp_path: Path) -> None:
+    told: list[object] = []
+    convert(
+        MODEL,
+        data=DATA,
+        target="x86-64-vnni",
+        runtime="onnxruntime",
+        output=tmp_path / "net.edgeq",
+        tell=told.append,
+    )
+    progress = [event for event in told if isinstance(event, Progress)]
+    assert progress[0].step == "open the model" and progress[-1].step == "write the bundle"
+    assert all(event.all_left_s is not None and event.all_left_s > 0.0 for event in progress)
+
+
+def test_before_a_model_is_open_its_size_says_how_long_it_takes(tmp_path: Path) -> None:
+    small, large = tmp_path / "small.onnx", tmp_path / "large.onnx"
+    small.write_bytes(bytes(10**6))
+    large.write_bytes(bytes(10**7))
+    of_small, of_large = (sum(steps(str(file), DATA).values()) for file in (small, large))
+    assert 2 * of_small < of_large < 10 * of_small
+    assert steps(str(tmp_path / "none.onnx"), DATA) == {}
+
+
+def test_once_they_are_open_the_samples_are_counted(tmp_path: Path) -> None:
+    file = tmp_path / "net.onnx"
+    file.write_bytes(bytes(10**6))
+    fewer, more = (steps(str(file), DATA, count)["onnx-float", "compare with float"] for count in (300, 1800))
+    assert more == pytest.approx(8 * fewer)  # 200 and 1,600 judge
+    job = conversion_job(ConvertRequest(model=str(file), data=DATA), catalog.target("rpi4"), {}, {})
+    names = [step.name for step in steps_after_check(job, 300)]
+    assert "open the model" not in names and "check the samples" not in names
+    assert names[0].startswith(("convert to TFLite", "building the environment"))
