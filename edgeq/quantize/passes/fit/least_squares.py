@@ -205,7 +205,10 @@ def _batches(linear: Linear, pairs: Pairs, step: int, least: int) -> Iterator[tu
 
 def _together(held: list[tuple[Array, Array]]) -> tuple[Array, Array]:
     """[groups, k, columns] in float and once quantized."""
-    x, z = (np.concatenate(each, axis=2, dtype=np.float32) for each in zip(*held, strict=True))
+    if len(held) == 1:
+        x, z = (np.asarray(each, np.float32) for each in held[0])
+    else:
+        x, z = (np.concatenate(each, axis=2, dtype=np.float32) for each in zip(*held, strict=True))
     return x, z
 
 

@@ -1,7 +1,7 @@
 """Conv, Gemm and MatMul as a matrix of weights times columns of inputs (im2col)."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +22,11 @@ class Window:
     dilations: tuple[int, ...]
     pads: tuple[tuple[int, int], ...]
 
+    @property
+    def is_a_point(self) -> bool:
+        """Whether each window holds one value, in the order of the values."""
+        return all(n == 1 for n in (*self.kernel, *self.strides)) and not any(map(any, self.pads))
+
 
 @dataclass(frozen=True)
 class Linear:
@@ -30,6 +35,9 @@ class Linear:
     groups: int = 1
     window: Window | None = None
     transposed: bool = False
+    _read: dict[tuple[tuple[int, ...], int, int], tuple[Array, Array | None]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )  # what windows read, which is the same of each sample
 
     def matrix(self, weight: Array) -> Array:
         """Weights as [groups, outputs of a group, k]; k counts channel by channel, then position."""
@@ -49,31 +57,46 @@ class Linear:
         """Every `step`-th column that the matrix multiplies, from `first` on: [groups, k, columns], a copy."""
         if self.window is None:
             return x.reshape(-1, x.shape[-1])[first::step].T[None].copy(order="K")
-        parts = []
+        count, parts = math.prod(self._spread((1, *x.shape[1:]))), []
         for image in x:
-            count = math.prod(self._spread((1, *image.shape)))
-            parts.append(self._windows(image, np.arange(first, count, step)))
+            parts.append(self._windows(image, first, step, count))
             first = (first - count) % step if first < count else first - count
-        return np.concatenate(parts, axis=1).reshape(self.groups, -1, sum(p.shape[1] for p in parts))
+        return (parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)).reshape(
+            self.groups, -1, sum(p.shape[1] for p in parts)
+        )
 
-    def _windows(self, image: Array, places: npt.NDArray[np.int64]) -> Array:
-        """Of an image [channels, ...] the windows at `places`: [channels times positions in the kernel, places]. Only what they hold
-        is read: to pad or to gather all of an image takes far longer where few of its windows are asked for.
+    def _windows(self, image: Array, first: int, step: int, count: int) -> Array:
+        """Of an image [channels, ...] with `count` windows every `step`-th one from `first` on: [channels times positions in the
+        kernel, windows]. Only what they hold is read: to pad or to gather all of an image takes far longer where few of its windows
+        are asked for.
+        """
+        flat = image.reshape(len(image), -1)
+        if self.window.is_a_point:
+            return flat[:, first::step].copy()
+        key = (image.shape[1:], first, step)
+        if key not in self._read:
+            self._read[key] = self._values_of(image.shape, np.arange(first, count, step))
+        values, outside = self._read[key]
+        picked = np.take(flat, values, axis=1)
+        if outside is not None:
+            picked[:, outside] = 0
+        return picked.reshape(-1, len(range(first, count, step)))
+
+    def _values_of(self, shape: tuple[int, ...], places: npt.NDArray[np.int64]) -> tuple[Array, Array | None]:
+        """Which values of a channel the windows at `places` hold, by position in the kernel and place, and which of these are padding;
+        None: none is.
         """
         w = self.window
         assert w is not None
-        corners = np.unravel_index(places, self._spread((1, *image.shape))[-len(w.kernel) :])
+        corners = np.unravel_index(places, self._spread((1, *shape))[-len(w.kernel) :])
         inside, flat = np.ones((1, len(places)), bool), np.zeros((1, len(places)), np.intp)
         for axis, (corner, kernel) in enumerate(zip(corners, w.kernel, strict=True)):
             offsets = np.arange(kernel) * w.dilations[axis] - w.pads[axis][0]
-            index, size = corner * w.strides[axis] + offsets[:, None], image.shape[1 + axis]
+            index, size = corner * w.strides[axis] + offsets[:, None], shape[1 + axis]
             inside = (inside[:, None] & ((index >= 0) & (index < size))[None]).reshape(-1, len(places))
             index = np.clip(index, 0, size - 1)
             flat = (flat[:, None] * size + index[None]).reshape(-1, len(places))
-        picked = np.take(image.reshape(len(image), -1), flat.reshape(-1), axis=1)
-        if not inside.all():
-            picked[:, ~inside.reshape(-1)] = 0
-        return picked.reshape(-1, len(places))
+        return flat.reshape(-1), None if inside.all() else np.flatnonzero(~inside.reshape(-1))
 
     def _spread(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Spatial shape of the output."""
