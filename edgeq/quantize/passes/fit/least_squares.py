@@ -64,6 +64,13 @@ class Moments:
         return Moments(self.gram[groups], self.cross[groups], *means, self.count)
 
 
+    @property
+    def single(self) -> "Moments":
+        """In single precision."""
+        arrays = (self.gram, self.cross, self.mean_float, self.mean_quantized)
+        return Moments(*(each.astype(np.float32) for each in arrays), self.count)
+
+
 FitAndCheck = tuple[Moments, Moments]  # of the samples to fit to, and of held-out ones
 
 
@@ -95,9 +102,9 @@ def solve(
     integers = np.zeros(parts.shape, np.int8)
     change = np.zeros(parts.shape[:2])  # of each output's mean
     for some in _a_few_groups(parts.shape):
-        fit, check = (m.of(some) for m in moments)
-        part = parts[some].astype(np.float64)
-        rounded = partial(_by_gptq, scale=steps[some], limits=(q_min, q_max))
+        fit, check = (m.of(some).single for m in moments)
+        part = parts[some].astype(np.float32)
+        rounded = partial(_by_gptq, scale=steps[some].astype(np.float32), limits=(q_min, q_max))
         solved = _solved(part, bias is not None, (fit, check), rounded)
         rounded_part = solved.integers * solved.scale[..., None]
         integers[some] = solved.integers
@@ -252,7 +259,7 @@ def _shrunk_gram(fit: Moments, check: Moments) -> Floats:
     noise = (apart.sum(axis=(1, 2)) - np.einsum("gkk->g", apart)) * check.count / (fit.count + check.count)
     signal = np.square(fit.gram).sum(axis=(1, 2)) - np.square(powers).sum(axis=1)
     # For uncorrelated inputs both are what rounding left of a difference, of either sign.
-    kept = np.clip(1 - noise / np.maximum(signal, 1e-300), 0.0, 1.0)
+    kept = np.clip(1 - noise / np.maximum(signal, np.finfo(np.float32).tiny), 0.0, 1.0)
     shrunk: Floats = fit.gram * kept[:, None, None]
     np.einsum("gkk->gk", shrunk)[:] = powers
     return shrunk
