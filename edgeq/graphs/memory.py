@@ -14,13 +14,18 @@ that stay open count as one, where no shape of the inputs is given.
 import math
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgeq.foreign import as_conversion_failed
 
 from .input_shapes import OPEN_SHAPES, Shapes, largest, sized
 from .onnx_index import OnnxIndex, bodies, index_of, nodes_within
 from .tflite import read_tflite
+from .weightless import weightless
 from .weights_in_file import read_weightless
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 Node = tuple[tuple[str, ...], tuple[str, ...]]  # names read, names written
 
@@ -44,31 +49,61 @@ def activation_bytes(path: Path, format: str, samples: Iterable[tuple[tuple[int,
     return live_peak(nodes, sizes, kept)
 
 
+def activation_bytes_from(
+    model: "ModelProto | Path", samples: Iterable[tuple[tuple[int, ...], ...]]
+) -> dict[str, int]:
+    """The same of all nodes from the one that makes a tensor on, by the tensor: its name in an ONNX model, its index in a .tflite
+    file. Raises ConversionFailed when the file cannot be read.
+    """
+    if isinstance(model, Path):
+        _, nodes, sizes, kept = _read_tflite(model)
+    else:
+        _, nodes, sizes, kept = _facts_of(weightless(model), OPEN_SHAPES, samples)
+    behind: dict[str, int] = {}
+    peak = 0
+    for (_, writes), alive in zip(reversed(nodes), reversed(_alive(nodes, sizes, kept)), strict=True):
+        peak = max(peak, alive)
+        behind.update(dict.fromkeys(writes, peak))
+    return behind | dict.fromkeys(kept, peak)
+
+
 def live_peak(nodes: Iterable[Node], sizes: dict[str, int], kept: Iterable[str]) -> int:
     """Largest sum of `sizes` (bytes per tensor) over the tensors alive at any node.
 
     `kept` live throughout: the model's inputs and outputs, which the caller holds. Tensors without a size count 0.
     """
-    order = list(nodes)
-    made = {name for _, writes in order for name in writes} - set(kept)
+    always = set(kept)
+    return max(_alive(list(nodes), sizes, always), default=sum(sizes.get(name, 0) for name in always))
+
+
+def _alive(order: list[Node], sizes: dict[str, int], kept: Iterable[str]) -> list[int]:
+    """The bytes that live at each node."""
+    always = set(kept)
+    made = {name for _, writes in order for name in writes} - always
     last = {name: k for k, (reads, writes) in enumerate(order) for name in (*reads, *writes)}
     dying: dict[int, list[str]] = {}
     for name in made:
         dying.setdefault(last[name], []).append(name)
-    alive = peak = 0
+    alive = sum(sizes.get(name, 0) for name in always)
+    found = []
     for k, (_, writes) in enumerate(order):
         alive += sum(sizes.get(name, 0) for name in writes if name in made)
-        peak = max(peak, alive)
+        found.append(alive)
         alive -= sum(sizes.get(name, 0) for name in dying.get(k, ()))
-    return sum(sizes.get(name, 0) for name in set(kept)) + peak
+    return found
 
 
 def _read_onnx(
     path: Path, shapes: Shapes, samples: Iterable[tuple[tuple[int, ...], ...]] | None = None
 ) -> tuple[int, list[Node], dict[str, int], list[str]]:
     with as_conversion_failed(f"cannot read {path.name} as ONNX"):
-        model = read_weightless(path)
-        graph = sized(model, shapes if samples is None else largest(model, samples)).graph
+        return _facts_of(read_weightless(path), shapes, samples)
+
+
+def _facts_of(
+    model: "ModelProto", shapes: Shapes, samples: Iterable[tuple[tuple[int, ...], ...]] | None
+) -> tuple[int, list[Node], dict[str, int], list[str]]:
+    graph = sized(model, shapes if samples is None else largest(model, samples)).graph
     constants = {i.name: _onnx_bytes(i.data_type, i.dims) for i in graph.initializer}
     values = (*graph.input, *graph.value_info, *graph.output)
     sizes = {

@@ -12,6 +12,7 @@ Array = npt.NDArray[np.generic]
 # Samples that are split: a quarter of 256 tells candidates apart by tenths of a decibel; fewer than 8 tell 5 dB from nothing
 # in five cases of six.
 _FEWEST, _MOST = 32, 256
+_GOLDEN = (1 + 5**0.5) / 2
 
 
 class SamplesLike(Protocol):
@@ -92,6 +93,15 @@ def evenly_spaced(samples: SamplesLike, most: int) -> Subset:
     """Up to `most` of the samples, from the first to the last."""
     positions = tuple(int(i) for i in np.linspace(0, samples.count - 1, min(samples.count, most)))
     return samples.at(positions) if isinstance(samples, Subset) else Subset(samples, positions)
+
+
+def spread(samples: Subset) -> Subset:
+    """All of them, in an order in which the first few, however many, are spread over the set.
+
+    Multiples of the golden ratio, less their whole parts: of all sequences this fills a line the most evenly.
+    """
+    places = np.arange(samples.count) * _GOLDEN % 1.0
+    return samples.at(int(i) for i in np.argsort(np.argsort(places, kind="stable"), kind="stable"))
 
 
 def split_of(samples: SamplesLike) -> Split:

@@ -6,6 +6,7 @@ layout of https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperato
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,8 +27,8 @@ class Weights:
     """
 
     integers: npt.NDArray[np.int8]
-    scale: npt.NDArray[np.float64]
-    bias: npt.NDArray[np.float64] | None
+    scale: npt.NDArray[np.floating[Any]]
+    bias: npt.NDArray[np.floating[Any]] | None
 
 
 @dataclass(frozen=True, eq=False)

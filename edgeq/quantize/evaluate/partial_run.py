@@ -4,7 +4,7 @@ Between steps only the tensors that are still needed are held, for every sample.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -44,23 +44,35 @@ class PartialRun(ABC, Generic[Tensor]):
 
     def __init__(
         self,
-        samples: list[dict[Tensor, Array]],
+        samples: SamplesLike,
+        first: int | None,
+        inputs: Sequence[Tensor],
         reads: Iterable[Iterable[Tensor]],
         makes: Iterable[Iterable[Tensor]],
         outputs: Iterable[Tensor],
     ) -> None:
-        """`samples` are the inputs of each sample; `reads` and `makes` are the tensors of each node, in running order."""
-        self._live: list[dict[Tensor, Array]] = samples
+        """The `first` samples are run, None: all, until `to` asks for more. `reads` and `makes` are the tensors of each node, in
+        running order.
+        """
+        self._samples = samples
+        self._inputs: Sequence[Tensor] = inputs
         self._reads: list[set[Tensor]] = [set(names) for names in reads]
         self._makes: list[set[Tensor]] = [set(names) for names in makes]
         self._producer: dict[Tensor, int] = {t: k for k, names in enumerate(self._makes) for t in names}
         self._outputs: set[Tensor] = set(outputs)
         self._done: set[int] = set()
+        self._live: list[dict[Tensor, Array]] = [
+            self._fed(i) for i in range(samples.count if first is None else first)
+        ]
 
-    def to(self, tensor: Tensor) -> list[Array]:
-        """The values of `tensor`, one per sample. It has to be asked for before what reads it has run."""
+    def to(self, tensor: Tensor, count: int = 0) -> list[Array]:
+        """The values of `tensor`, one per sample, of the first `count` samples or as many as were run before. It has to be asked for
+        before what reads it has run.
+        """
         if tensor not in self._live[0]:
             self._run(tensor)
+        if count > len(self._live):
+            self._catch_up(count)
         return [self._real(tensor, live[tensor]) for live in self._live]
 
     @property
@@ -69,39 +81,72 @@ class PartialRun(ABC, Generic[Tensor]):
         return set(self._live[0])
 
     @abstractmethod
+    def _feed(self, arrays: tuple[Array, ...]) -> list[Array]:
+        """A sample's inputs, as the model takes them."""
+
+    @abstractmethod
     def _part(
-        self, nodes: list[int], inputs: list[Tensor], outputs: list[Tensor]
+        self, nodes: list[int], inputs: dict[Tensor, Array], outputs: list[Tensor]
     ) -> Callable[[Iterable[list[Array]]], Iterator[Iterable[Array]]]:
-        """Loads a part of the model; what is returned runs it over samples, in their order."""
+        """Loads a part of the model; what is returned runs it over samples, in their order. `inputs` are those of one sample."""
 
     def _real(self, tensor: Tensor, array: Array) -> Array:
         """`array` dequantized, where the format stores quantized tensors."""
         return array
 
+    def _fed(self, i: int) -> dict[Tensor, Array]:
+        return dict(zip(self._inputs, self._feed(self._samples[i]), strict=True))
+
     def _run(self, tensor: Tensor) -> None:
-        nodes = self._ancestors(tensor)
+        nodes = self._ancestors([tensor], self._done)
         self._done.update(nodes)
         left = (names for k, names in enumerate(self._reads) if k not in self._done)
         later = self._outputs.union(*left)
         made = set[Tensor]().union(*(self._makes[k] for k in nodes))
         read = set[Tensor]().union(*(self._reads[k] for k in nodes))
-        inputs, outputs = sorted((read & self._live[0].keys()) - made), sorted(made & (later | {tensor}))
-        run = self._part(nodes, inputs, outputs)
-        each = run([live[t] for t in inputs] for live in self._live)
-        for live in self._live:
-            with as_conversion_failed("a part of the model does not run on a calibration sample"):
-                found = next(each)
-            live.update(zip(outputs, found, strict=True))
+        inputs = {t: self._live[0][t] for t in sorted((read & self.held) - made)}
+        found_of_each = self._each(nodes, inputs, sorted(made & (later | {tensor})), iter(self._live))
+        for live, found in zip(self._live, found_of_each, strict=True):
+            live.update(found)
             for t in [t for t in live if t not in later and t != tensor]:
                 del live[t]
 
-    def _ancestors(self, tensor: Tensor) -> list[int]:
-        """The nodes that have not run yet without which there is no `tensor`, in running order."""
+    def _catch_up(self, count: int) -> None:
+        """Runs more samples, up to where the others are."""
+        some = range(len(self._live), min(count, self._samples.count))
+        outputs, kept = sorted(self.held.difference(self._inputs)), self.held.intersection(self._inputs)
+        nodes = self._ancestors(outputs, set())
+        found_of_each = self._each(nodes, self._fed(0), outputs, map(self._fed, some))
+        for i, found in zip(some, found_of_each, strict=True):
+            inputs = self._fed(i) if kept else {}
+            self._live.append({t: array for t, array in inputs.items() if t in kept} | found)
+
+    def _each(
+        self,
+        nodes: list[int],
+        inputs: dict[Tensor, Array],
+        outputs: list[Tensor],
+        samples: Iterator[dict[Tensor, Array]],
+    ) -> Iterator[dict[Tensor, Array]]:
+        """What `nodes` make of each sample; `inputs` are their inputs in one."""
+        if not nodes:
+            yield from ({} for _ in samples)
+            return
+        each = self._part(nodes, inputs, outputs)([live[t] for t in inputs] for live in samples)
+        while True:
+            with as_conversion_failed("a part of the model does not run on a calibration sample"):
+                found = next(each, None)
+            if found is None:
+                return
+            yield dict(zip(outputs, found, strict=True))
+
+    def _ancestors(self, tensors: list[Tensor], but: set[int]) -> list[int]:
+        """The nodes without which there are no `tensors`, in running order, but for some and what they need alone."""
         nodes: set[int] = set()
-        wanted = [tensor]
+        wanted = list(tensors)
         while wanted:
             k = self._producer.get(wanted.pop())
-            if k is not None and k not in nodes and k not in self._done:
+            if k is not None and k not in nodes and k not in but:
                 nodes.add(k)
                 wanted += self._reads[k]
         return sorted(nodes)
@@ -112,12 +157,15 @@ class OnnxRun(PartialRun[str]):
     dequantized once for all samples, not by each run.
     """
 
-    def __init__(self, model: "onnx.ModelProto", samples: SamplesLike, threads: int) -> None:
+    def __init__(
+        self, model: "onnx.ModelProto", samples: SamplesLike, threads: int, first: int | None = None
+    ) -> None:
         graph = model.graph
         constants = {i.name for i in graph.initializer}
-        inputs = [i.name for i in graph.input if i.name not in constants]
         super().__init__(
-            [dict(zip(inputs, samples[i], strict=True)) for i in range(samples.count)],
+            samples,
+            first,
+            [i.name for i in graph.input if i.name not in constants],
             map(names_read, graph.node),
             ((name for name in node.output if name) for node in graph.node),
             (o.name for o in graph.output),
@@ -125,18 +173,21 @@ class OnnxRun(PartialRun[str]):
         self._model, self._threads = model, threads
         self._stored = {tensor.name: tensor for tensor in graph.initializer}
 
+    def _feed(self, arrays: tuple[Array, ...]) -> list[Array]:
+        return list(arrays)
+
     def _part(
-        self, nodes: list[int], inputs: list[str], outputs: list[str]
+        self, nodes: list[int], inputs: dict[str, Array], outputs: list[str]
     ) -> Callable[[Iterable[list[Array]]], Iterator[Iterable[Array]]]:
         import onnx
 
         graph = self._model.graph
-        types = {t: onnx.helper.np_dtype_to_tensor_dtype(self._live[0][t].dtype) for t in inputs}
+        types = {t: onnx.helper.np_dtype_to_tensor_dtype(array.dtype) for t, array in inputs.items()}
         weights = {k: w for k in nodes if (w := self._dequantized(graph.node[k], outputs)) is not None}
         part = part_of(
             self._model,
             [graph.node[k] for k in nodes if k not in weights],
-            [onnx.helper.make_tensor_value_info(t, types[t], None) for t in inputs],
+            [onnx.helper.make_tensor_value_info(t, kind, None) for t, kind in types.items()],
             [untyped(t) for t in outputs],
         )
         part.graph.initializer.extend(weights.values())
@@ -168,26 +219,27 @@ class OnnxRun(PartialRun[str]):
 class TfliteRun(PartialRun[int]):
     """`model` is the flatbuffer's object model. Values are given as floats."""
 
-    def __init__(self, model: "ModelT", samples: SamplesLike, threads: int) -> None:
+    def __init__(self, model: "ModelT", samples: SamplesLike, threads: int, first: int | None = None) -> None:
         self._model, self._graph, self._threads = model, model.subgraphs[0], threads
-        inputs = [int(i) for i in self._graph.inputs]
         super().__init__(
-            [
-                {t: self._stored(t, a) for t, a in zip(inputs, samples[i], strict=True)}
-                for i in range(samples.count)
-            ],
+            samples,
+            first,
+            [int(i) for i in self._graph.inputs],
             ((int(t) for t in o.inputs if t >= 0) for o in self._graph.operators),
             (map(int, o.outputs) for o in self._graph.operators),
             map(int, self._graph.outputs),
         )
 
+    def _feed(self, arrays: tuple[Array, ...]) -> list[Array]:
+        return [self._stored(t, array) for t, array in zip(self._inputs, arrays, strict=True)]
+
     def _part(
-        self, nodes: list[int], inputs: list[int], outputs: list[int]
+        self, nodes: list[int], inputs: dict[int, Array], outputs: list[int]
     ) -> Callable[[Iterable[list[Array]]], Iterator[Iterable[Array]]]:
         operators = [self._graph.operators[k] for k in nodes]
-        content = packed(self._subgraph(operators, inputs, outputs))
+        content = packed(self._subgraph(operators, [*inputs], outputs))
         with quiet(), as_conversion_failed("a part of the .tflite does not load"):
-            shapes = [self._live[0][t].shape for t in inputs]
+            shapes = [array.shape for array in inputs.values()]
             interpreter = open_interpreter(content, self._threads, shapes=shapes)
         # The interpreter lists inputs and outputs in the part's order.
         fed = [d["index"] for d in interpreter.get_input_details()]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgeq.graphs.memory import activation_bytes
+from edgeq.graphs.memory import activation_bytes_from
 from edgeq.graphs.onnx_io import read_onnx
 from edgeq.graphs.products import onnx_products, tflite_products
 from edgeq.nouns.passes import AppliedChange, PassResult
@@ -29,9 +29,10 @@ from edgeq.quantize.passes.fit.fit_layers import STAGE as FITTING
 from edgeq.quantize.passes.fit.fit_layers import fit_layers
 from edgeq.quantize.passes.fit.qdq_file import QdqFile
 from edgeq.quantize.passes.fit.quantized_tflite import TfliteFile
+from edgeq.quantize.passes.fit.sample_counts import FEWEST, sample_counts
 from edgeq.quantize.quantization import Context, Quantization
 from edgeq.quantize.run_model import Progress
-from edgeq.quantize.samples import SamplesLike, Subset, evenly_spaced, shapes_of, split_of
+from edgeq.quantize.samples import SamplesLike, Subset, evenly_spaced, shapes_of, split_of, spread
 from edgeq.quantize.weights import Weights
 
 if TYPE_CHECKING:
@@ -42,9 +43,7 @@ STAGE = FITTING
 CHECK = "check the fit"
 _HOW = "weights and biases corrected for earlier rounding error"
 
-_FEWEST = 8  # samples to learn from
 _LUCK_DB = 0.3  # by which other rounding alone moves the outputs
-_ROOM = 512 * 2**20  # bytes for the activations of all samples between two layers, in float and quantized
 
 # Sums of squares of huge values overflow, and the weights solved for are not finite: they lose in the comparison.
 _huge_values = np.errstate(over="ignore", invalid="ignore")
@@ -56,7 +55,7 @@ class Fit:
 
     weights: dict[str, Weights] = field(default_factory=dict)
     gain_db: float = 0.0
-    result: PassResult = PassResult(NAME, False, f"fewer than {_FEWEST} samples")  # noqa: RUF009 (frozen)
+    result: PassResult = PassResult(NAME, False, f"fewer than {FEWEST} samples")  # noqa: RUF009 (frozen)
 
 
 def run(q: Quantization, context: Context) -> Quantization:
@@ -98,16 +97,23 @@ def fit_onnx(
 ) -> Fit:
     """Of the QDQ file `written`, made from `model`, which was read from `source`; both files stay as they are.
 
-    Learns from as many samples as `effort` says, fewer where their activations would take more than 512 MB, none with fewer than 8. Kept
-    unless the pre-softmax outputs lose on samples that it did not learn from.
+    Learns from as many samples as `effort` says, fewer where their activations take much memory (sample_counts.py), none with fewer
+    than 8. Kept unless the pre-softmax outputs lose on samples that it did not learn from.
     """
-    learned = _learned(source, "onnx", samples, effort)
-    if not learned.count:
+    learned, most = _learned(model, samples, effort)
+    if not most:
         return Fit()
     before, after = read_onnx(written), read_onnx(written)
     seconds = seconds_by_layer(onnx_products(model), learned.count, effort.columns, effort.block)
-    file = QdqFile(after, model)
-    weights = fit_layers(file, learned, effort=effort, threads=threads, progress=progress, seconds=seconds)
+    weights = fit_layers(
+        QdqFile(after, model),
+        learned,
+        most=most,
+        effort=effort,
+        threads=threads,
+        progress=progress,
+        seconds=seconds,
+    )
     progress(CHECK, 0.0)
     evaluator = graph_evaluator(model, split_of(samples).check, threads, known)
     return _keep_if_better(weights, evaluator.gain(before, after))
@@ -123,12 +129,14 @@ def fit_tflite(
     effort: Effort = EFFORTS[DEFAULT],
 ) -> Fit:
     """The same for the quantized .tflite `written`, made from `source`."""
-    learned = _learned(source, "tflite", samples, effort)
-    if not learned.count:
+    learned, most = _learned(source, samples, effort)
+    if not most:
         return Fit()
     file = TfliteFile(source, written)
     seconds = seconds_by_layer(tflite_products(source), learned.count, effort.columns, effort.block)
-    weights = fit_layers(file, learned, effort=effort, threads=threads, progress=progress, seconds=seconds)
+    weights = fit_layers(
+        file, learned, most=most, effort=effort, threads=threads, progress=progress, seconds=seconds
+    )
     progress(CHECK, 0.0)
     evaluator = tflite_evaluator(source, split_of(samples).check, threads)
     with tempfile.TemporaryDirectory(dir=written.parent) as folder:
@@ -137,10 +145,13 @@ def fit_tflite(
         return _keep_if_better(weights, evaluator.gain(written, after))
 
 
-def _learned(source: Path, format: str, samples: SamplesLike, effort: Effort) -> Subset:
-    room = _ROOM // max(2 * activation_bytes(source, format, shapes_of(samples)), 1)
-    enough = min(samples.count, room) >= _FEWEST
-    return evenly_spaced(split_of(samples).learn, min(effort.samples, room) if enough else 0)
+def _learned(
+    model: "onnx.ModelProto | Path", samples: SamplesLike, effort: Effort
+) -> tuple[Subset, dict[str, int]]:
+    """The samples to learn from, and at most how many of them by a layer's input."""
+    learned = evenly_spaced(split_of(samples).learn, effort.samples)
+    most = sample_counts(activation_bytes_from(model, shapes_of(samples)), learned.count)
+    return learned if min(most.values(), default=0) == learned.count else spread(learned), most
 
 
 def _keep_if_better(weights: dict[str, Weights], gain: Gain) -> Fit:

@@ -6,6 +6,7 @@ Knows neither ONNX nor TFLite: a file hands over its layers and takes their new 
 import math
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -36,6 +37,9 @@ Pairs = list[tuple[Array, Array]]  # a layer's input in float and once quantized
 # below 8 bits, where a row's levels are chosen by all of it.
 _LONGEST_WHOLE, _BLOCK = 4608, 288
 STAGE = "fit weights and biases"
+
+ALL_AT_ONCE: Mapping[str, int] = MappingProxyType({})
+"""Every layer is fitted to all samples."""
 
 
 class QuantizedLayer(Protocol):
@@ -74,8 +78,10 @@ class QuantizedFile(Protocol[Layer]):
     def layers(self) -> tuple[Layer, ...]:
         """In the order in which they run."""
 
-    def runs(self, samples: SamplesLike, threads: int) -> tuple[PartialRun[Any], PartialRun[Any]]:
-        """Of float and of the quantized model as it is changed."""
+    def runs(
+        self, samples: SamplesLike, threads: int, first: int | None = None
+    ) -> tuple[PartialRun[Any], PartialRun[Any]]:
+        """Of float and of the quantized model as it is changed, of the `first` samples; None: of all."""
 
     def integers(self, layer: Layer) -> npt.NDArray[np.int8]:
         """The quantized weight, in the order of `layer.weight`."""
@@ -99,6 +105,7 @@ def fit_layers(
     file: QuantizedFile[Layer],
     samples: SamplesLike,
     *,
+    most: Mapping[str, int] = ALL_AT_ONCE,
     bits: int = 8,
     effort: Effort = EFFORTS[DEFAULT],
     threads: int = 1,
@@ -107,11 +114,11 @@ def fit_layers(
 ) -> dict[str, Weights]:
     """Changes the weights of `file`, and returns the new ones by layer; layers that are not among them keep theirs.
 
-    `samples` are those to learn from. Below 8 `bits`, rows get 2^bits levels, still stored as int8. `effort` says whether
-    biases alone are corrected, and the blocks that rows are fitted in. `seconds` that layers are expected to take, by name: what
-    `progress` goes by.
+    `samples` are those to learn from, at `most` so many of them by a layer's input in float. Below 8 `bits`, rows get 2^bits levels,
+    still stored as int8. `effort` says whether biases alone are corrected, and the blocks that rows are fitted in. `seconds` that
+    layers are expected to take, by name: what `progress` goes by.
     """
-    runs = file.runs(samples, threads)
+    runs = file.runs(samples, threads, min(most.values(), default=samples.count))
     found: dict[str, Weights] = {}
     layers = file.layers()
     if not effort.fitted:
@@ -119,7 +126,7 @@ def fit_layers(
     done = shares_before([layer.name for layer in layers], seconds or {})
     for k, layer in enumerate(layers):
         progress(STAGE, done[k])
-        pairs = layer_inputs(layer, runs)
+        pairs = layer_inputs(layer, runs, most.get(str(layer.float_input), 0))
         linear = layer.linear(pairs[0][0].shape)
         if linear is not None and (bits == 8 or linear.matrix(layer.weight).shape[-1] <= _LONGEST_WHOLE):
             stored = Weights(file.integers(layer), file.scale(layer), None)
@@ -141,8 +148,11 @@ def save_with_weights(file: QuantizedFile[Layer], weights: Mapping[str, Weights]
     file.save(path)
 
 
-def layer_inputs(layer: QuantizedLayer, runs: tuple[PartialRun[Any], PartialRun[Any]]) -> Pairs:
-    x, z = runs[0].to(layer.float_input), runs[1].to(layer.input)
+def layer_inputs(
+    layer: QuantizedLayer, runs: tuple[PartialRun[Any], PartialRun[Any]], count: int = 0
+) -> Pairs:
+    """Of `count` samples, or as many as were run before."""
+    x, z = runs[0].to(layer.float_input, count), runs[1].to(layer.input, count)
     return [(layer.columns_input(a), layer.columns_input(b)) for a, b in zip(x, z, strict=True)]
 
 

@@ -5,10 +5,12 @@ Weights are rounded one column after the other, and the columns still to come co
 brain compression", 2022). Coordinate descent on the same error follows, as in QuantEase (Behdin et al., 2023).
 """
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+Floats = npt.NDArray[np.floating[Any]]
 
 _BLOCK = 64  # columns between two updates of all others
 _PASSES = 8  # of coordinate descent

@@ -63,12 +63,12 @@ class Moments:
         means = self.mean_float[groups], self.mean_quantized[groups]
         return Moments(self.gram[groups], self.cross[groups], *means, self.count)
 
-
     @property
     def single(self) -> "Moments":
         """In single precision."""
         arrays = (self.gram, self.cross, self.mean_float, self.mean_quantized)
-        return Moments(*(each.astype(np.float32) for each in arrays), self.count)
+        gram, cross, *means = (each.astype(np.float32) for each in arrays)
+        return Moments(gram, cross, means[0], means[1], self.count)
 
 
 FitAndCheck = tuple[Moments, Moments]  # of the samples to fit to, and of held-out ones

@@ -71,7 +71,7 @@ class Linear:
         are asked for.
         """
         flat = image.reshape(len(image), -1)
-        if self.window.is_a_point:
+        if self.window is not None and self.window.is_a_point:
             return flat[:, first::step].copy()
         key = (image.shape[1:], first, step)
         if key not in self._read:

@@ -68,8 +68,8 @@ class QdqFile:
         )
         return tuple(layer for layer in found if layer is not None)
 
-    def runs(self, samples: SamplesLike, threads: int) -> tuple[OnnxRun, OnnxRun]:
-        one, other = (OnnxRun(model, samples, threads) for model in (self._float, self._model))
+    def runs(self, samples: SamplesLike, threads: int, first: int | None = None) -> tuple[OnnxRun, OnnxRun]:
+        one, other = (OnnxRun(model, samples, threads, first) for model in (self._float, self._model))
         return one, other
 
     def integers(self, layer: QdqLayer) -> npt.NDArray[np.int8]:

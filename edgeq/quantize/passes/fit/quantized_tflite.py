@@ -72,8 +72,10 @@ class TfliteFile:
         found = (self._layer(o, floats.get(self._name(self._graph, o))) for o in self._graph.operators)
         return tuple(layer for layer in found if layer is not None)
 
-    def runs(self, samples: SamplesLike, threads: int) -> tuple[TfliteRun, TfliteRun]:
-        one, other = (TfliteRun(m, samples, threads) for m in (self._float_model, self._model))
+    def runs(
+        self, samples: SamplesLike, threads: int, first: int | None = None
+    ) -> tuple[TfliteRun, TfliteRun]:
+        one, other = (TfliteRun(m, samples, threads, first) for m in (self._float_model, self._model))
         return one, other
 
     def scale(self, layer: TfliteLayer) -> npt.NDArray[np.float64]:
