@@ -36,12 +36,12 @@ _AT_ONCE = 4096  # columns
 _LARGEST = 2**23  # bytes of columns
 _PER_WEIGHT = 8  # columns for each weight of a row
 _FEWEST, _MOST = 2048, 32768  # columns; with fewer the means, which biases are corrected by, get worse
-_SOLVED_AT_ONCE = 2**21  # numbers: of the weights or of the moments
+_SOLVED_AT_ONCE = 2**20  # numbers: of the weights or of the moments
 
 
 @dataclass(frozen=True)
 class Moments:
-    """Second moments of columns x (float) and z (quantized), per group, about their means: `gram` = E[z z'],
+    """Second moments of columns x (float) and z (quantized), per group, about their means, in single precision: `gram` = E[z z'],
     `cross` = E[x z'], both [groups, k, k], and the means [groups, k]; from `count` columns. Groups are those of the layer
     times the blocks of its rows.
     """
@@ -62,13 +62,6 @@ class Moments:
     def of(self, groups: slice) -> "Moments":
         means = self.mean_float[groups], self.mean_quantized[groups]
         return Moments(self.gram[groups], self.cross[groups], *means, self.count)
-
-    @property
-    def single(self) -> "Moments":
-        """In single precision."""
-        arrays = (self.gram, self.cross, self.mean_float, self.mean_quantized)
-        gram, cross, *means = (each.astype(np.float32) for each in arrays)
-        return Moments(gram, cross, means[0], means[1], self.count)
 
 
 FitAndCheck = tuple[Moments, Moments]  # of the samples to fit to, and of held-out ones
@@ -102,7 +95,7 @@ def solve(
     integers = np.zeros(parts.shape, np.int8)
     change = np.zeros(parts.shape[:2])  # of each output's mean
     for some in _a_few_groups(parts.shape):
-        fit, check = (m.of(some).single for m in moments)
+        fit, check = (m.of(some) for m in moments)
         part = parts[some].astype(np.float32)
         rounded = partial(_by_gptq, scale=steps[some].astype(np.float32), limits=(q_min, q_max))
         solved = _solved(part, bias is not None, (fit, check), rounded)
@@ -180,10 +173,18 @@ def moments_of(linear: Linear, pairs: Pairs, k: int, blocks: RowBlocks | None = 
         for c, a in zip(columns, about, strict=True):
             c -= a[..., None]
         found = _sums(*columns)
-        sums = [s + f for s, f in zip(sums, found, strict=True)] if sums else found
+        sums = sums or [np.zeros(f.shape) for f in found]
+        for s, f in zip(sums, found, strict=True):
+            s += f
         count += columns[0].shape[2]
-    gram, cross, x, z = (s / max(count, 1) for s in sums)
-    return Moments(gram - _outer(z, z), cross - _outer(x, z), about[0] + x, about[1] + z, count)
+    for s in sums:
+        s /= max(count, 1)
+    gram, cross, x, z = sums
+    for products, mean in ((gram, z), (cross, x)):
+        for g, group in enumerate(products):
+            group -= np.outer(mean[g], z[g])
+    gram, cross, x, z = (s.astype(np.float32) for s in (gram, cross, about[0] + x, about[1] + z))
+    return Moments(gram, cross, x, z, count)
 
 
 def _outer(a: Floats, b: Floats) -> Floats:
@@ -221,8 +222,7 @@ def _together(held: list[tuple[Array, Array]]) -> tuple[Array, Array]:
 
 def _sums(x: Array, z: Array) -> list[Floats]:
     """Of z z', x z', x and z over all columns; single precision within a batch, double between them."""
-    found = (z @ z.transpose(0, 2, 1), x @ z.transpose(0, 2, 1), x.sum(2), z.sum(2))
-    return [f.astype(np.float64) for f in found]
+    return [z @ z.transpose(0, 2, 1), x @ z.transpose(0, 2, 1), x.sum(2), z.sum(2)]
 
 
 def _step(columns: int, k: int) -> int:
