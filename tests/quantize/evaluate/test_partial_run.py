@@ -33,6 +33,29 @@ def test_each_step_holds_only_what_later_ones_need():
     assert run.held == {"scores"}
 
 
+def test_samples_that_come_in_later_have_the_values_that_they_had_from_the_start():
+    model, samples = residual(), Rows(images(5))
+    whole, growing = OnnxRun(model, samples, 1), OnnxRun(model, samples, 1, first=2)
+    assert len(growing.to("r0")) == 2
+    for tensor, count in (("one.r", 2), ("two.r", 3), ("scores", 5)):
+        found = growing.to(tensor, count)
+        assert len(found) == count
+        assert all(np.array_equal(a, b) for a, b in zip(found, whole.to(tensor), strict=False))
+
+
+def test_a_later_sample_meets_the_weights_of_now():
+    """Those of layers that ran before may have been changed since."""
+    model, samples = residual(), Rows(images(2))
+    run = OnnxRun(model, samples, 1, first=1)
+    run.to("stem")
+    weights = next(i for i in model.graph.initializer if i.name == "stem.w")
+    weights.CopyFrom(onnx.numpy_helper.from_array(0 * onnx.numpy_helper.to_array(weights), "stem.w"))
+    first, later = run.to("one.r", 2)
+    (expected,) = OnnxRun(model, evenly_spaced(samples, 1), 1).to("one.r")
+    assert not np.array_equal(first, expected)  # it ran before the change
+    assert np.array_equal(later, expected)  # with no weights in the stem all samples are alike
+
+
 def test_a_body_may_read_what_an_earlier_step_made():
     model = inside_if()
     run = OnnxRun(model, evenly_spaced(SAMPLES, 1), 1)
@@ -53,6 +76,16 @@ def test_integers_dequantized_once_give_the_bits_of_the_operators_themselves(tmp
     run.to(conv.input[0])
     for i, scores in enumerate(run.to("scores")):
         assert np.array_equal(scores, defined.run(["scores"], {"x": SAMPLES[i][0]})[0])
+
+
+def test_samples_of_a_tflite_come_in_later_too(tmp_path):
+    model = read_model(tflite_networks.dense(tmp_path / "net.tflite"))
+    graph = model.subgraphs[0]
+    samples = Rows(np.arange(3 * 64, dtype=np.float32).reshape(3, 64))
+    output = int(graph.outputs[0])
+    growing, whole = TfliteRun(model, samples, 1, first=1), TfliteRun(model, samples, 1)
+    growing.to(output)
+    assert all(np.array_equal(a, b) for a, b in zip(growing.to(output, 3), whole.to(output), strict=True))
 
 
 def test_samples_are_fed_in_the_types_that_the_file_takes(tmp_path):

@@ -136,8 +136,8 @@ def change_of_mean(weight: Array, rounded: Array, mean_float: Floats, mean_quant
 
 
 def means_of(linear: Linear, pairs: Pairs, k: int) -> tuple[Floats, Floats]:
-    """Of the columns in float and once quantized, [groups, k]; of as many columns as `moments_of` takes."""
-    step = _step(sum(linear.positions(x.shape) for x, _ in pairs), 1)
+    """Of the columns in float and once quantized, [groups, k]; of as many columns as moments are taken of."""
+    step = _step(linear, pairs, 1)
     sums, count = [np.zeros((linear.groups, k)), np.zeros((linear.groups, k))], 0
     for pair in _batches(linear, pairs, step, _columns_at_once(linear, k)):
         sums = [s + c.sum(axis=2, dtype=np.float64) for s, c in zip(sums, pair, strict=True)]
@@ -149,20 +149,22 @@ def means_of(linear: Linear, pairs: Pairs, k: int) -> tuple[Floats, Floats]:
 def fit_and_check_moments(
     linear: Linear, pairs: Pairs, k: int, blocks: RowBlocks | None = None
 ) -> FitAndCheck:
-    """`moments_of` three samples of four to fit to, and of the fourth to check with. It is the same fourth for all
+    """Of three samples of four to fit to, and of the fourth to check with, equally dense. It is the same fourth for all
     layers: a sample that an earlier layer was fitted to is not held out for the layers behind.
     """
     fit, check = [p for i, p in enumerate(pairs) if i % 4 < 3], pairs[3::4] or pairs
-    return moments_of(linear, fit, k, blocks), moments_of(linear, check, k, blocks)
+    step = _step(linear, fit, k if blocks is None else blocks.size)
+    return moments_of(linear, fit, k, blocks, step), moments_of(linear, check, k, blocks, step)
 
 
-def moments_of(linear: Linear, pairs: Pairs, k: int, blocks: RowBlocks | None = None) -> Moments:
-    """`k` is the length of a column, which is cut into `blocks`; None: it stays whole.
-
-    So many columns are used, evenly spread, that there are several per weight; all of them would only take longer.
+def moments_of(
+    linear: Linear, pairs: Pairs, k: int, blocks: RowBlocks | None = None, step: int | None = None
+) -> Moments:
+    """`k` is the length of a column, which is cut into `blocks`; None: it stays whole. Every `step`-th column counts; None: so many that
+    there are several per weight.
     """
     blocks = blocks or whole_rows(k)
-    step = _step(sum(linear.positions(x.shape) for x, _ in pairs), blocks.size)
+    step = step or _step(linear, pairs, blocks.size)
     sums: list[Floats] = []
     about: list[npt.NDArray[np.float32]] = []
     count = 0
@@ -225,10 +227,12 @@ def _sums(x: Array, z: Array) -> list[Floats]:
     return [z @ z.transpose(0, 2, 1), x @ z.transpose(0, 2, 1), x.sum(2), z.sum(2)]
 
 
-def _step(columns: int, k: int) -> int:
-    """Above 2 an odd one, which meets every row and column of a picture."""
-    wanted = min(max(_PER_WEIGHT * k, _FEWEST), _MOST)
-    step = max(1, math.ceil(columns / wanted))
+def _step(linear: Linear, pairs: Pairs, k: int) -> int:
+    """With which there are several columns for each of `k` weights; all of them would only take longer. Above 2 an odd one, which
+    meets every row and column of a picture.
+    """
+    columns = sum(linear.positions(x.shape) for x, _ in pairs)
+    step = max(1, math.ceil(columns / min(max(_PER_WEIGHT * k, _FEWEST), _MOST)))
     return step if step == 2 else step - 1 + step % 2
 
 
