@@ -2,12 +2,14 @@
 
 A body is a graph inside of a node (If, Loop, Scan). It captures tensors of the graphs around it: it reads them by name, and
 their constants are constants to it. The graphs around it see nothing of the body. A model's functions are graphs of
-their own, which capture nothing. An index describes the graph as it was when the index was made.
+their own, which capture nothing. An index describes the graph as it was when the index was made, but for shapes: those are read
+when one is asked for, as few who index a graph do.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Union
 
 if TYPE_CHECKING:
@@ -28,13 +30,18 @@ class OnnxIndex:
     nodes: tuple["NodeProto", ...]
     constants: Mapping[str, "TensorProto"]
     homes: Mapping[str, Graph]
-    shapes: Mapping[str, Shape]
     captured: frozenset[str]
     _initializers: Mapping[str, "TensorProto"]
     _producers: Mapping[str, int]
     _uses: Mapping[str, tuple[Use, ...]]
     _inputs: frozenset[str]
     _outputs: frozenset[str]
+    _outer: "OnnxIndex | None"
+
+    @cached_property
+    def shapes(self) -> Mapping[str, Shape]:
+        around = self._outer.shapes if self._outer else {}
+        return {**around, **_shapes(self.graph)}
 
     def producer(self, tensor: str) -> "NodeProto | None":
         """The node of this graph that makes the tensor; None for an input, a stored tensor and one of another graph."""
@@ -107,7 +114,8 @@ def index_of(graph: Graph, outer: OnnxIndex | None = None) -> OnnxIndex:
         for place, name in enumerate(node.input):
             if name:
                 uses[name].append((node, place))
-        captured |= captures(node)
+        if node.attribute:
+            captured |= captures(node)
     initializers = {tensor.name: tensor for tensor in _initializers(graph)}
     own = initializers | _constant_nodes(nodes)
     return OnnxIndex(
@@ -115,13 +123,13 @@ def index_of(graph: Graph, outer: OnnxIndex | None = None) -> OnnxIndex:
         nodes,
         {**(outer.constants if outer else {}), **own},
         {**(outer.homes if outer else {}), **dict.fromkeys(own, graph)},
-        {**(outer.shapes if outer else {}), **_shapes(graph)},
         frozenset(captured),
         initializers,
         producers,
         {name: tuple(found) for name, found in uses.items()},
         frozenset(_names(graph.input)),
         frozenset(_names(graph.output)),
+        outer,
     )
 
 

@@ -19,7 +19,7 @@ from edgeq.foreign import as_conversion_failed, quiet
 from edgeq.graphs.freed_memory import give_back
 from edgeq.graphs.onnx_edit import copied, with_weights_of_their_own
 from edgeq.graphs.weightless import with_weights
-from edgeq.graphs.weights_beside import written_beside
+from edgeq.graphs.weights_beside import worth_it, written_beside
 from edgeq.limited.jobs import jobs
 from edgeq.limited.native_call import native_call, native_calls
 
@@ -148,6 +148,8 @@ def _options(threads: int) -> "SessionOptions":
 
 
 def _open(model: Model, options: "SessionOptions", weights: "ModelProto | None" = None) -> "InferenceSession":
+    if isinstance(model, bytes) or not worth_it(_path_or_model(model), weights):
+        return _session(_whole(model, weights), options)  # of hundreds of sessions most take no folder
     # Weights that are mapped stay so when their file has no name any more.
     with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
         return _session(_content(model, Path(folder), weights), options)
@@ -169,10 +171,20 @@ def _content(model: Model, folder: Path, weights: "ModelProto | None" = None) ->
     if isinstance(model, bytes):
         return model
     with suppress(OSError):  # no room for it there, for one
-        beside = written_beside(Path(model) if isinstance(model, str) else model, folder, weights)
+        beside = written_beside(_path_or_model(model), folder, weights)
         if beside is not None:
             return str(beside)
+    return _whole(model, weights)
+
+
+def _whole(model: Model, weights: "ModelProto | None") -> str | bytes:
+    if isinstance(model, bytes):
+        return model
     return str(model) if isinstance(model, (str, Path)) else _read(model, weights).SerializeToString()
+
+
+def _path_or_model(model: "str | Path | ModelProto") -> "Path | ModelProto":
+    return Path(model) if isinstance(model, str) else model
 
 
 def _read_optimized(path: Path, weights: bool) -> "ModelProto":

@@ -25,22 +25,29 @@ _WEIGHTS, _GRAPH = "weights.bin", "model.onnx"
 def written_beside(
     model: Union["ModelProto", Path], folder: Path, weights: "ModelProto | None" = None
 ) -> Path | None:
-    """The path of the graph in `folder`; None where too few weights are raw bytes for it to be worth it, or some lie in
-    other files already. `model` may be weightless where `weights` has the values. Raises OSError.
+    """The path of the graph in `folder`; None where it is not `worth_it`, or some weights of a file lie in other files already.
+    `model` may be weightless where `weights` has the values. Raises OSError.
     """
     file = folder / _WEIGHTS
-    if isinstance(model, Path):
-        graph = _of_file(model, file) if model.stat().st_size >= _WORTH_BYTES else None
+    if not worth_it(model, weights):
+        graph = None
+    elif isinstance(model, Path):
+        graph = _of_file(model, file)
     else:
-        source = model if weights is None else weights
-        graph = weightless(model) if _is_worth_it(source) else None
-        if graph is not None:
-            move_weights(graph, source, file)
+        graph = weightless(model)
+        move_weights(graph, model if weights is None else weights, file)
     if graph is None:
         return None
     path = folder / _GRAPH
     path.write_bytes(graph.SerializeToString())
     return path
+
+
+def worth_it(model: Union["ModelProto", Path], weights: "ModelProto | None" = None) -> bool:
+    """Whether enough weights are raw bytes in `model`, or in `weights`; a file is only looked at for its size."""
+    if isinstance(model, Path):
+        return model.is_file() and model.stat().st_size >= _WORTH_BYTES
+    return _is_worth_it(model if weights is None else weights)
 
 
 def save(graph: "ModelProto", weights: "ModelProto", path: Path, beside: Path) -> None:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from edgeq.foreign import as_conversion_failed
 from edgeq.graphs.onnx_edit import copied
-from edgeq.graphs.onnx_index import index_of
+from edgeq.graphs.onnx_index import OnnxIndex, index_of
 from edgeq.graphs.onnx_io import read_onnx
 from edgeq.graphs.op_sets import OWN_RANGE
 from edgeq.graphs.stages import ending_at
@@ -130,8 +130,9 @@ class PatchableQdq:
 
     def __init__(self, emitted: "onnx.ModelProto", ranges: Mapping[str, Range]) -> None:
         self._emitted = emitted
-        self._ranges = {name: ranges[name] for name in _quantized(emitted, ranges)}
         index = index_of(emitted.graph)
+        self._ranges = {name: ranges[name] for name in _quantized(index, ranges)}
+        self._biases = _biases(index)
         own = {
             name.removesuffix(RENAMED)
             for node in index.nodes
@@ -153,28 +154,32 @@ class PatchableQdq:
         """Whether they differ from the written ones in `tensors` alone, and every bias still fits into 32 bits: where one does
         not, the quantizer widens the scale of the weights.
         """
-        others = [name for name, old in self._ranges.items() if ranges[name] != old]
         if any(ranges.get(name) != range for name, range in self._fixed.items()):
             return False
-        file = _File(self._emitted)
-        return all(file.holds(name, ranges[name]) for name in others)
+        file = _File(self._emitted, self._biases)
+        return all(file.holds(name, ranges[name]) for name in self._others(ranges))
 
     def with_ranges(self, ranges: Mapping[str, Range]) -> "onnx.ModelProto":
-        """A copy with these ranges."""
+        """A copy with these ranges; the model itself where they are those that it was written with."""
+        others = self._others(ranges)
+        if not others:
+            return self._emitted
         copy = copied(self._emitted)
-        file = _File(copy)
-        for name, old in self._ranges.items():
-            if ranges[name] != old:
-                file.set(name, ranges[name])
+        file = _File(copy, self._biases)
+        for name in others:
+            file.set(name, ranges[name])
         return copy
+
+    def _others(self, ranges: Mapping[str, Range]) -> list[str]:
+        return [name for name, old in self._ranges.items() if ranges[name] != old]
 
 
 class _File:
-    """A QDQ model that is changed in place."""
+    """A QDQ model that is changed in place, with its `_biases`."""
 
-    def __init__(self, model: "onnx.ModelProto") -> None:
-        self._stored = index_of(model.graph).constants
-        self._biases = _biases(model)
+    def __init__(self, model: "onnx.ModelProto", biases: Mapping[str, list[tuple[str, str]]]) -> None:
+        self._stored = {tensor.name: tensor for tensor in model.graph.initializer}
+        self._biases = biases
 
     def holds(self, name: str, range: Range) -> bool:
         """Whether the biases whose scale follows from this tensor's fit with this range."""
@@ -212,13 +217,12 @@ class _File:
         self._stored[name].CopyFrom(onnx.numpy_helper.from_array(array, name))
 
 
-def _quantized(model: "onnx.ModelProto", ranges: Mapping[str, Range]) -> list[str]:
+def _quantized(index: OnnxIndex, ranges: Mapping[str, Range]) -> list[str]:
     """The tensors whose scale in the file is that of their range, in the file's order."""
     import onnx
 
-    index = index_of(model.graph)
     stored = index.constants
-    found = []
+    found: list[str] = []
     for node in index.nodes:
         name = node.input[1].removesuffix("_scale") if node.op_type == "QuantizeLinear" else ""
         if name not in ranges or name in found or f"{name}_zero_point" not in stored:
@@ -230,9 +234,8 @@ def _quantized(model: "onnx.ModelProto", ranges: Mapping[str, Range]) -> list[st
     return found
 
 
-def _biases(model: "onnx.ModelProto") -> dict[str, list[tuple[str, str]]]:
+def _biases(index: OnnxIndex) -> dict[str, list[tuple[str, str]]]:
     """By scale of the input: (integers, scale) of the biases whose scale follows from it."""
-    index = index_of(model.graph)
     found: dict[str, list[tuple[str, str]]] = {}
     for node in index.nodes:
         if node.op_type not in ("Conv", "Gemm") or len(node.input) < 3:
