@@ -6,24 +6,54 @@ import numpy as np
 import pytest
 
 from edgeq.graphs.ort_session import ort_session
-from edgeq.limited.jobs import using
+from edgeq.limited.jobs import at_once, jobs, using
 from edgeq.limited.native_call import native_calls
 from edgeq.quantize.evaluate.gate import Gate
 from edgeq.quantize.make import make
+from edgeq.quantize.passes.fit.least_squares import fit_and_check_moments, solve
+from edgeq.quantize.passes.fit.linear import Linear
+from edgeq.quantize.passes.fit.row_blocks import blocks_of
 from tests.quantize.networks import STATIC, Rows, images, residual, saved
 
 
 def test_the_file_is_the_same_with_three_jobs(tmp_path):
     model = saved(residual(), tmp_path)
     made = {}
-    for jobs in (1, 3):
-        with using(jobs):
+    for number in (1, 3):
+        with using(number):
             one = make(
                 STATIC, model, Rows(images(40)), Rows(images(20, seed=1)), same_samples=False,
-                gate=Gate(ignore_labels=True), workdir=tmp_path / str(jobs),
+                gate=Gate(ignore_labels=True), workdir=tmp_path / str(number),
             )  # fmt: skip
-        made[jobs] = (one.path.read_bytes(), one.fidelity.outputs, one.fidelity.calibrator)
+        made[number] = (one.path.read_bytes(), one.fidelity.outputs, one.fidelity.calibrator)
     assert made[1] == made[3]
+
+
+def test_a_layer_of_many_groups_is_fitted_the_same_with_three_jobs():
+    rng = np.random.default_rng(3)
+    pairs = [
+        (x, x + 0.1 * rng.normal(size=x.shape)) for x in rng.normal(size=(8, 300, 700)).astype(np.float32)
+    ]
+    weight, scale, blocks = rng.normal(size=(1, 600, 700)), np.full((1, 600), 0.03), blocks_of(700, 140)
+    found = []
+    for number in (1, 3):
+        with using(number):
+            moments = fit_and_check_moments(Linear(transposed=True), pairs, 700, blocks)
+            found.append(solve(weight, np.zeros((1, 600)), moments, scale, -127, 127, blocks))
+    assert len(found[0].integers[0]) == 600 and found[0].integers.any()
+    assert np.array_equal(found[0].integers, found[1].integers)
+    assert np.array_equal(found[0].bias, found[1].bias)
+
+
+def test_what_fails_in_a_thread_is_raised_with_the_context_of_the_caller():
+    def work(k):
+        assert jobs() == 3
+        return 1 / k
+
+    with using(3):
+        assert at_once(work, [1, 2, 4]) == [1.0, 0.5, 0.25]
+        with pytest.raises(ZeroDivisionError):
+            at_once(work, [1, 0, 2])
 
 
 def test_outputs_come_in_the_order_of_the_samples():

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgeq.limited.jobs import at_once
 from edgeq.quantize.passes.fit.gptq_rounding import Floats, gptq_rounded, output_error
 from edgeq.quantize.passes.fit.linear import Linear
 from edgeq.quantize.passes.fit.row_blocks import RowBlocks, whole_rows
@@ -94,7 +95,8 @@ def solve(
     parts, steps = blocks.cut(weight, 2), np.repeat(scale, blocks.count, axis=0)
     integers = np.zeros(parts.shape, np.int8)
     change = np.zeros(parts.shape[:2])  # of each output's mean
-    for some in _a_few_groups(parts.shape):
+
+    def fill(some: slice) -> None:
         fit, check = (m.of(some) for m in moments)
         part = parts[some].astype(np.float32)
         rounded = partial(_by_gptq, scale=steps[some].astype(np.float32), limits=(q_min, q_max))
@@ -102,6 +104,8 @@ def solve(
         rounded_part = solved.integers * solved.scale[..., None]
         integers[some] = solved.integers
         change[some] = change_of_mean(part, rounded_part, fit.mean_float, fit.mean_quantized)
+
+    at_once(fill, _a_few_groups(parts.shape))
     corrected = None if bias is None else bias + change.reshape(len(weight), blocks.count, -1).sum(axis=1)
     return Solution(blocks.joined(integers), scale, corrected)
 
@@ -172,21 +176,21 @@ def moments_of(
         columns = [blocks.cut(each, 1) for each in pair]
         # Single precision would lose small variances next to large means.
         about = about or [c.sum(axis=2) / np.float32(max(c.shape[2], 1)) for c in columns]
-        for c, a in zip(columns, about, strict=True):
-            c -= a[..., None]
-        found = _sums(*columns)
+        x, z = at_once(_less, zip(columns, about, strict=True))
+        found = [*at_once(_products, ((z, z), (x, z))), x.sum(2), z.sum(2)]
         sums = sums or [np.zeros(f.shape) for f in found]
         for s, f in zip(sums, found, strict=True):
             s += f
-        count += columns[0].shape[2]
+        count += z.shape[2]
     for s in sums:
         s /= max(count, 1)
-    gram, cross, x, z = sums
-    for products, mean in ((gram, z), (cross, x)):
+    gram, cross, mean_float, mean_quantized = sums
+    for products, mean in ((gram, mean_quantized), (cross, mean_float)):
         for g, group in enumerate(products):
-            group -= np.outer(mean[g], z[g])
-    gram, cross, x, z = (s.astype(np.float32) for s in (gram, cross, about[0] + x, about[1] + z))
-    return Moments(gram, cross, x, z, count)
+            group -= np.outer(mean[g], mean_quantized[g])
+    mean_float, mean_quantized = about[0] + mean_float, about[1] + mean_quantized
+    found = [each.astype(np.float32) for each in (gram, cross, mean_float, mean_quantized)]
+    return Moments(found[0], found[1], found[2], found[3], count)
 
 
 def _outer(a: Floats, b: Floats) -> Floats:
@@ -222,9 +226,16 @@ def _together(held: list[tuple[Array, Array]]) -> tuple[Array, Array]:
     return x, z
 
 
-def _sums(x: Array, z: Array) -> list[Floats]:
-    """Of z z', x z', x and z over all columns; single precision within a batch, double between them."""
-    return [z @ z.transpose(0, 2, 1), x @ z.transpose(0, 2, 1), x.sum(2), z.sum(2)]
+def _less(columns_about: tuple[Array, Array]) -> Array:
+    """[groups, k, columns] less [groups, k], in place."""
+    columns, about = columns_about
+    columns -= about[..., None]
+    return columns
+
+
+def _products(columns: tuple[Array, Array]) -> Array:
+    """Of two inputs, over all columns: single precision within a batch, double between them."""
+    return columns[0] @ columns[1].transpose(0, 2, 1)
 
 
 def _step(linear: Linear, pairs: Pairs, k: int) -> int:
