@@ -1,8 +1,8 @@
 """How long fitting a layer's weights takes, by counts: what estimates and the progress of the fit go by.
 
-The constants are seconds on one core with AVX-512, by least squares over the layers of a residual network of 5 M weights, a
-depthwise one of 1 M and a transformer of 1 M (benchmarks/scale/networks.py). With other processors they change alike, and only
-their ratios matter once a step has begun (request/time_left.py).
+The constants are processor seconds of one core with AVX-512, by least squares over the layers of ResNet-20, MobileNetV2, keyword
+spotting, and a residual network and a transformer of 5 M weights (benchmarks/time_left.py), for both runtimes. With other processors
+they change alike, and only their ratios matter once a step has begun (request/time_left.py).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,12 +11,12 @@ from itertools import accumulate
 from edgeq.graphs.products import Product
 
 _FEWEST, _MOST = 2048, 32768  # columns that moments are made of: passes/fit/least_squares.py
-_LAYER_S = 0.04
-_COLUMN_S = 2.8e-8  # each that a layer has
-_RUN_S = 3.4e-11  # each multiply-accumulate of the runs up to the layer, float and quantized
-_VALUE_S = 1.7e-8  # each value of the columns that moments are made of
-_MOMENT_S = 1.4e-11  # each of their products, twice
-_CUBE_S, _SQUARE_S = 5e-11, 1e-9  # decompositions of a matrix of moments, and solutions for a row of weights
+_LAYER_S = 0.055
+_COLUMN_S = 3e-9  # each that a layer has
+_RUN_S = 1.7e-11  # each multiply-accumulate of the runs up to the layer, float and quantized
+_VALUE_S = 2.4e-8  # each value of the columns that moments are made of
+_MOMENT_S = 8e-12  # each of their products, twice
+_CUBE_S, _SQUARE_S = 1e-10, 4e-10  # decompositions of a matrix of moments, and solutions for a row of weights
 
 
 def fit_seconds(product: Product, samples: float, columns: float = 8, block: int | None = None) -> float:
@@ -26,7 +26,7 @@ def fit_seconds(product: Product, samples: float, columns: float = 8, block: int
     length = min(block or product.length, product.length)
     blocks = product.groups * product.length / length
     seen = samples * product.columns
-    used = min(seen, max(columns * length, _FEWEST), _MOST)
+    used = min(seen, max(columns * length, _FEWEST / product.groups), _MOST)
     each = length * used * (_VALUE_S + _MOMENT_S * length)
     each += length**2 * (_CUBE_S * length + _SQUARE_S * product.rows)
     runs = product.groups * product.rows * product.length * seen
