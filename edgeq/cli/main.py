@@ -13,6 +13,7 @@ import click
 from edgeq import __version__
 from edgeq.cli.printable import echo, echo_json
 from edgeq.errors import EdgeqError
+from edgeq.limited.limits import limit_of_caller
 
 _GROUPS = {
     "the product": {
@@ -132,8 +133,7 @@ def run(args: Sequence[str] | None = None) -> int:
         sys.stdout = None
         return 141
     except MemoryError:
-        what = "this machine does not have enough memory"
-        plain = EdgeqError(what, "use fewer or smaller samples, or a machine with more memory")
+        plain = _out_of_memory()
     except OSError as error:  # this machine's own disk or folders; a device's are DeviceErrors long before
         where = f"{error.filename}: " if error.filename else ""
         plain = EdgeqError(
@@ -141,6 +141,14 @@ def run(args: Sequence[str] | None = None) -> int:
         )
     show_error(plain, as_json=as_json)
     return plain.exit_code
+
+
+def _out_of_memory() -> EdgeqError:
+    """Of this machine, or of what whoever started this process lets it have."""
+    limit, fewer = limit_of_caller(), "use fewer or smaller samples"
+    if limit:
+        return EdgeqError(f"this process needs more memory than its limit, {limit}", f"raise it, or {fewer}")
+    return EdgeqError("this machine does not have enough memory", f"{fewer}, or a machine with more memory")
 
 
 def _as_document(error: click.ClickException) -> dict[str, object]:

@@ -29,16 +29,17 @@ from edgeq.request.option import parsed
 
 OPEN, TRACE, BUNDLE = "open the model", "trace the model (torch.export)", "write the bundle"
 
-_READ_S, _READ_BYTE_S = 0.8, 5e-8  # measured: files of 20, 102 and 346 MB took 1.7, 5.6 and 23.5 s
-_CHECKED_S = 1.5  # of at most 3: data_checks/work.py
-_TORCH_S, _TRACED_S, _EXPORTED_S, _EXPORTED_BYTE_S = 1.2, 1.0, 2.0, 4e-8  # torch.export follows the checks
+_READ_S, _READ_BYTE_S = 0.3, 5e-8  # measured: files of 102 and 346 MB took 5.6 and 23.5 s
+_CHECKED_S, _CHECKED_RUNS, _MOST_CHECKED_S = 0.1, 64, 3.0  # data_checks/work.py
+_TORCH_S, _TRACED_S, _EXPORTED_S, _EXPORTED_BYTE_S = 1.2, 2.3, 2.0, 4e-8  # torch.export follows the checks
 _LITERT_TORCH_S, _ONNX2TF_S, _CONVERTED_BYTE_S = 10.0, 1.8, 4e-8
 _BUILT_S = 40.0  # the environment of onnx2tf, which is downloaded
-_BUNDLE_S, _BUNDLE_BYTE_S = 0.3, 1.5e-8  # of a candidate's file
+_BUNDLE_S, _BUNDLE_BYTE_S = 0.15, 2e-8  # of a candidate's file
 
-# A network whose graph is not known: 87 to 166 multiply-accumulates for a weight in those that were measured (depthwise,
-# residual, transformer), and layers of as many rows as values in a window of 3 x 3 have half of. Samples that are not counted.
-_MACS, _LAYERS, _LENGTH, _COUNT = 130, 50, 4.5, 300
+# A network whose graph is not known: 87 to 166 multiply-accumulates for a weight in those that were measured (depthwise, residual,
+# transformer); 10 layers of 22,000 weights, 22 of 270,000, 53 of 3.5 M and up to 75; rows of 4.5 times as many values as there are
+# rows, half a window of 3 x 3. Samples that are not counted.
+_MACS, _LAYERS, _MOST_LAYERS, _LENGTH, _COUNT = 130, 0.35, 75, 4.5, 300
 
 
 def steps_of(job: ConversionJob, model: Model, plan: Plan, split: SampleSplit) -> Iterator[PlannedStep]:
@@ -55,7 +56,9 @@ def steps_before_opening(job: ConversionJob, count: int | None = None) -> Iterat
     wanted = formats.producible(job.model, job.target, job.request.runtime)
     is_torch = job.is_torch_code or torch.claims(job.model)
     yield PlannedStep("", TRACE if job.is_torch_code else OPEN, _TORCH_S if is_torch else _read_s(size))
-    yield PlannedStep("", CHECK_DATA, _CHECKED_S + (_TRACED_S if is_torch else 0.0))
+    work = _usual_work(job, size, count or _count(job))
+    checked = min(_CHECKED_S + _CHECKED_RUNS * run_seconds(work), _MOST_CHECKED_S)
+    yield PlannedStep("", CHECK_DATA, checked + (_TRACED_S if is_torch else 0.0))
     if is_torch:
         yield PlannedStep("", torch.TO_ONNX, _EXPORTED_S + _EXPORTED_BYTE_S * size)
     if "tflite" in wanted and is_torch:
@@ -66,9 +69,7 @@ def steps_before_opening(job: ConversionJob, count: int | None = None) -> Iterat
             yield PlannedStep("", BUILDING, _BUILT_S + converting)
         else:
             yield PlannedStep("", onnx.TO_TFLITE, converting)
-    yield from _making(
-        job, tuple(_usual_candidates(job, wanted)), _usual_work(job, size, count or _count(job))
-    )
+    yield from _making(job, tuple(_usual_candidates(job, wanted)), work)
 
 
 def steps_after_check(job: ConversionJob, count: int) -> Iterator[PlannedStep]:
@@ -110,10 +111,11 @@ def _usual_candidates(job: ConversionJob, wanted: tuple[str, ...]) -> Iterator[C
 
 def _usual_work(job: ConversionJob, size: int, count: int) -> Counted:
     weights = size // 4
-    rows = max(round(math.sqrt(weights / _LAYERS / _LENGTH)), 1)
-    product = Product("", 1, rows, max(weights // _LAYERS // rows, 1), _MACS)
+    layers = max(min(round(_LAYERS * weights ** (1 / 3)), _MOST_LAYERS), 1)
+    rows = max(round(math.sqrt(weights / layers / _LENGTH)), 1)
+    product = Product("", 1, rows, max(weights // layers // rows, 1), _MACS)
     calibrate = job.request.calibrate or default_calibration(count)
-    return Counted(_MACS * weights, (product,) * _LAYERS, calibrate, max(count - calibrate, 1))
+    return Counted(_MACS * weights, (product,) * layers, calibrate, max(count - calibrate, 1))
 
 
 def _count(job: ConversionJob) -> int:

@@ -84,7 +84,7 @@ def _float_outputs(
 def _non_finite_samples(samples: "SamplesLike", of_each: "Iterator[Sequence[np.ndarray]]") -> dict[str, str]:
     """Names of samples, each with what float outputs instead of a number."""
     return {
-        _name(samples, i): why for i, outputs in enumerate(of_each) if (why := _non_finite_value(outputs))
+        name_of(samples, i): why for i, outputs in enumerate(of_each) if (why := _non_finite_value(outputs))
     }
 
 
@@ -105,7 +105,8 @@ def _non_finite_value(outputs: "Sequence[np.ndarray]") -> str:
     return ""
 
 
-def _name(samples: "SamplesLike", i: int) -> str:
+def name_of(samples: "SamplesLike", i: int) -> str:
+    """Its file, or its index in the file of all."""
     from edgeq.ingest.samples import Samples
     from edgeq.quantize.closed_loop import SequencePart
 

@@ -42,6 +42,7 @@ def make_candidates(
     """Every candidate, built and judged, and the plan with the fallbacks that it took. Raises GateFailed when no quantized
     candidate is close enough to float.
     """
+    from edgeq.conversion.huge_values import huge_values
     from edgeq.quantize.make import make
 
     options = _options(job)
@@ -66,6 +67,10 @@ def make_candidates(
         finally:
             times.over(candidate.id)
         tell(one.fidelity)
+        if one.fidelity.quantized_nothing and one.fidelity.calibrator and split.calibration is not None:
+            why = huge_values(split.calibration, model.inputs)
+            if why:
+                tell(Note(f"{candidate.id}: {why}"))
         for other in one.all_of_it[1:]:
             tell(Note(f"{other.plan.id} is also raced: {other.plan.reason}", detail=True))
             tell(other.fidelity)

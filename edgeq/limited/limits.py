@@ -1,6 +1,7 @@
 """How much memory and time the opening of a file may take, and how much time one run of a model."""
 
 import os
+import resource
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,3 +57,14 @@ def free_memory() -> int:
     except OSError:
         return 8 << 30
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), 8 << 30)
+
+
+def limit_of_caller() -> str:
+    """The least limit that whoever started this process set on its memory, in words; empty where there is none."""
+    kinds = {"ulimit -d": resource.RLIMIT_DATA, "ulimit -v": resource.RLIMIT_AS}
+    found = {name: resource.getrlimit(kind)[0] for name, kind in kinds.items()}
+    limited = {name: most for name, most in found.items() if most != resource.RLIM_INFINITY}
+    if not limited:
+        return ""
+    name = min(limited, key=lambda each: limited[each])
+    return f"{limited[name] // 10**6:,} MB ({name})"

@@ -33,7 +33,7 @@ _FILES, _TRIED = 6, 64  # that are tried with a few layers in float, and their s
 _INT8 = 0.6  # a run of the quantized file
 _RUN_S, _LEAST_S = 3e-11, 2e-4  # a multiply-accumulate, on one core with AVX2 or better; a run at least
 _LAYER_S, _WEIGHT_S = 3e-3, 1e-7  # of a file that is written or read
-_STEP_S = 0.05  # at least
+_STEP_S = 0.02  # at least
 
 
 def planned_steps(

@@ -1,6 +1,8 @@
 """What a failure looks like: words on stderr, or with --json one document on stdout, whoever it was that failed."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -41,3 +43,17 @@ def test_a_wrong_command_line_is_an_error_like_any_other(
     assert "--help" in error["remedy"]
     assert run(words) == 2
     assert "Usage: edgeq" in capsys.readouterr().err
+
+
+def test_a_limit_on_memory_that_is_met_is_named() -> None:
+    """Set by whoever starts the command, as in a container or by `ulimit -d`."""
+    script = (
+        "import resource, sys; from edgeq.cli import main; "
+        "resource.setrlimit(resource.RLIMIT_DATA, (600_000_000, -1)); "
+        "main.cli.main = lambda **_: bytearray(2 * 10**9); sys.exit(main.run(['doctor']))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stderr.splitlines() == [
+        "error: this process needs more memory than its limit, 600 MB (ulimit -d)",
+        "  raise it, or use fewer or smaller samples",
+    ]

@@ -116,7 +116,7 @@ def onnx_noise(
     feeds = [dict(zip(inputs, samples[i], strict=True)) for i in range(planned)]
     with as_conversion_failed(failed):
         trial = _Trial(session, quick, outputs, quantizers, feeds)
-        groups = trial.heavy_alone(least_share, progress) if least_share else trial.each_alone(progress)
+        groups = trial.heavy_alone(least_share) if least_share else trial.each_alone(progress)
         return _worst_first(trial.noise_of(group) for group in groups)
 
 
@@ -164,8 +164,10 @@ class _Trial:
             progress(STAGE, (k + 1) / len(groups))
         return groups
 
-    def heavy_alone(self, least_share: float, progress: Progress) -> list[range]:
-        """Neighbours together, but for those that make more than that share of the noise of all at some output."""
+    def heavy_alone(self, least_share: float) -> list[range]:
+        """Neighbours together, but for those that make more than that share of the noise of all at some output. How many runs that takes
+        shows only when they are over.
+        """
         everything = range(len(self._quantizers))
         least = least_share * self._noise(everything)
         left, groups = [everything], list[range]()
@@ -176,7 +178,6 @@ class _Trial:
                 left += [group[middle:], group[:middle]]
             else:
                 groups.append(group)
-            progress(STAGE, min(len(self._found) / _GROUP_RUNS, 0.95))
         return groups
 
     def noise_of(self, group: range) -> Noise:

@@ -17,7 +17,7 @@ from edgeq.quantize.calibration.tensor_stats import TensorStats
 if TYPE_CHECKING:
     import onnx
 
-_STANDS_FOR_INFINITY = (
+STANDS_FOR_INFINITY = (
     1e30  # masks have the lowest float32, -3.4e38; float32 sums of such values are meaningless
 )
 _NO_ROOM = "{} holds values that cannot share a scale with the others ({})"
@@ -108,7 +108,7 @@ def _reasons(layers: Sequence[Layer], tensors: Mapping[str, TensorStats]) -> dic
     found = {}
     for name, stats in tensors.items():
         largest = max(stats.extremes, key=abs)
-        if stats.not_finite or abs(largest) > _STANDS_FOR_INFINITY or name in masks:
+        if stats.not_finite or abs(largest) > STANDS_FOR_INFINITY or name in masks:
             what = "not finite" if stats.not_finite else f"{largest:.2g}"
             if name in masks or name in scores:
                 what = f"{'-inf' if stats.not_finite else what}, as in an attention mask"
