@@ -1,10 +1,10 @@
 """A second candidate with the small convolutions in int8 too, where what is faster depends on the device.
 
-With one thread the rule of passes/small_convs.py holds on all networks that were measured (MNIST, ResNet-8, ResNet-20, keyword
-spotting, UltraFace). With two, on one machine with VNNI, its files took 0.85 (MNIST) to 1.08 times (keyword spotting) as long as those
-wholly in int8, on another 0.87 to 1.00. So the race decides there, and without VNNI, with the threads that the model will have. The
-file is the first one's state with fewer layers in float: nothing is calibrated or fitted again. A head stays in float: what it gains
-(ResNet-8: 8 dB) is more than the 0 to 1 % of time that it costs.
+With one thread the rule of passes/small_convs.py holds on all networks that were measured but ResNet-56 (docs/measured.md), with VNNI and
+with the kernels for AVX2. With two, on one machine with VNNI, its files took 0.85 (MNIST) to 1.08 times (keyword spotting) as long as
+those wholly in int8. So the race decides there, and without VNNI, with the threads that the model will have. The file is the first
+one's state with fewer layers in float: nothing is calibrated or fitted again. A head stays in float: what it gains (ResNet-8: 8 dB) is
+worth more than it costs (passes/head.py).
 """
 
 from dataclasses import replace

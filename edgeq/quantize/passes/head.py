@@ -3,9 +3,9 @@
 A classifier's pooled features are few and have a wide range: quantizing them can cost more than all convolutions together
 (ResNet-8: 32 dB with only that tensor quantized), and the layer behind them has a thousandth of the MACs.
 
-It costs a conversion and float kernels. Measured on a CPU with VNNI, one and two threads: up to 4 % of the time on onnxruntime
-(ResNet-8 1 % for 7 dB, ResNet-20 0 to 1 % for 0.6 dB, keyword spotting 4 % for 0.4 dB), at most 1 % on LiteRT (the same three,
-for 6, 0.6 and 0.3 dB). So the least gain that is worth it depends on the runtime.
+It costs a conversion and float kernels. Measured on a CPU with VNNI, one thread: keyword spotting on onnxruntime takes 2 to 4 % longer
+for 0.4 dB, and up to 1 % on LiteRT for 0.3 dB; ResNet-8 (7 and 6 dB), ResNet-20 and ResNet-56 (0.3 to 0.7 dB) within 1.5 % as long. So
+the least gain that is worth it depends on the runtime.
 """
 
 from collections.abc import Sequence
