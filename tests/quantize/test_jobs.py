@@ -1,13 +1,15 @@
 """Samples that run at the same time give the bits that they give one after the other."""
 
+import threading
 import time
 
 import numpy as np
 import pytest
 
 from edgeq.graphs.ort_session import ort_session
+from edgeq.limited import native_call
 from edgeq.limited.jobs import at_once, jobs, using
-from edgeq.limited.native_call import native_calls
+from edgeq.limited.native_call import RunTooLong, native_calls
 from edgeq.quantize.evaluate.gate import Gate
 from edgeq.quantize.make import make
 from edgeq.quantize.passes.fit.least_squares import fit_and_check_moments, solve
@@ -102,3 +104,48 @@ def test_what_fails_is_raised_in_its_turn_and_the_others_are_ended():
     with pytest.raises(ValueError, match="the second"):
         next(found)
     assert ended == [3]
+
+
+@pytest.fixture
+def handed_over(monkeypatch):
+    """All calls count as short."""
+    monkeypatch.setattr(native_call, "_CHUNK_S", 1e6)
+
+
+def test_short_calls_are_handed_over_together(handed_over):
+    read = []
+
+    def calls():
+        for k in range(40):
+            read.append(k)
+            yield lambda k=k: k, lambda: None
+
+    found = native_calls(calls(), 1)
+    seen = [(next(found), len(read)) for _ in range(40)]
+    assert [value for value, _ in seen] == list(range(40))
+    assert [count for _, count in seen] == [1] + [17] * 16 + [33] * 16 + [40] * 7
+
+
+def test_what_fails_among_short_calls_is_raised_after_those_before_it(handed_over):
+    made = []
+
+    def work(k):
+        made.append(k)
+        return 10 // (5 - k)
+
+    found = native_calls(((lambda k=k: work(k), lambda: None) for k in range(9)), 1)
+    assert [next(found) for _ in range(5)] == [2, 2, 3, 5, 10]
+    with pytest.raises(ZeroDivisionError):
+        next(found)
+    assert made == [0, 1, 2, 3, 4, 5]
+
+
+def test_the_time_limit_is_that_of_each_call(handed_over, monkeypatch):
+    monkeypatch.setenv("EDGEQ_RUN_SECONDS", "0.4")
+    over = threading.Event()
+    calls = [*[(lambda: time.sleep(0.1), over.set)] * 8, (lambda: over.wait(60), over.set)]
+    found = native_calls(iter(calls[:8]), 1)
+    assert list(found) == [None] * 8
+    with pytest.raises(RunTooLong):
+        list(native_calls(iter([calls[0], *calls[7:], calls[0]]), 1))
+    assert over.is_set() and not native_call.left_running()

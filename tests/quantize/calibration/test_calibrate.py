@@ -50,7 +50,7 @@ def test_it_stops_where_more_samples_would_change_no_range(model):
     samples = Watched(np.tile(images(32), (30, 1, 1, 1)))
     stats = calibrate_onnx(model, samples, True)
     assert stats.samples == 128
-    assert len(samples.asked) == 128
+    assert 128 <= len(samples.asked) < 128 + 16  # short runs are handed over together
     everything = calibrate_onnx(model, Rows(images(32)), True)
     assert ranges_of(stats, "minmax") == ranges_of(everything, "minmax")
 
