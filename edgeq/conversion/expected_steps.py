@@ -3,7 +3,7 @@ graph. The constants are seconds on one core.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import dropwhile
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from edgeq.ingest.split import default_calibration
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import CandidatePlan, Plan
 from edgeq.nouns.progress import PlannedStep
+from edgeq.quantize import kept_candidates
 from edgeq.quantize.counted import Counted, counted
 from edgeq.quantize.evaluate.judge import FLOAT_STAGE
 from edgeq.quantize.options import Options
@@ -45,7 +46,14 @@ _MACS, _LAYERS, _MOST_LAYERS, _LENGTH, _COUNT = 130, 0.35, 75, 4.5, 300
 def steps_of(job: ConversionJob, model: Model, plan: Plan, split: SampleSplit) -> Iterator[PlannedStep]:
     """Of a model that is open. `split` has no calibration samples where there is nothing to calibrate."""
     calibrate = split.calibration.count if split.calibration is not None else 0
-    return _making(job, plan.candidates, counted(model, calibrate, split.heldout.count))
+    options = parsed(job.request, Options, threads=job.target.threads, cache=cache.of_samples())
+    known = frozenset[str]()
+    if job.gates.metric is None:
+        parts = (split.calibration, split.heldout)
+        known = kept_candidates.known(
+            plan.candidates, model, *parts, options, same_samples=split.same_samples
+        )
+    return _making(options, plan.candidates, counted(model, calibrate, split.heldout.count), known)
 
 
 def steps_before_opening(job: ConversionJob, count: int | None = None) -> Iterator[PlannedStep]:
@@ -69,7 +77,8 @@ def steps_before_opening(job: ConversionJob, count: int | None = None) -> Iterat
             yield PlannedStep("", BUILDING, _BUILT_S + converting)
         else:
             yield PlannedStep("", onnx.TO_TFLITE, converting)
-    yield from _making(job, tuple(_usual_candidates(job, wanted)), work)
+    options = parsed(job.request, Options, threads=job.target.threads, cache=None)
+    yield from _making(options, tuple(_usual_candidates(job, wanted)), work)
 
 
 def steps_after_check(job: ConversionJob, count: int) -> Iterator[PlannedStep]:
@@ -79,13 +88,11 @@ def steps_after_check(job: ConversionJob, count: int) -> Iterator[PlannedStep]:
 
 
 def _making(
-    job: ConversionJob, candidates: tuple[CandidatePlan, ...], work: Counted
+    options: Options, candidates: tuple[CandidatePlan, ...], work: Counted, known: Collection[str] = ()
 ) -> Iterator[PlannedStep]:
     yield PlannedStep("", FLOAT_STAGE, work.judged * run_seconds(work))
     yield PlannedStep("", CHECK_FLOAT, work.calibrate * run_seconds(work))
-    yield from planned_steps(
-        candidates, work, parsed(job.request, Options, threads=job.target.threads, cache=None)
-    )
+    yield from planned_steps(candidates, work, options, known)
     files = sum(1.0 if c.recipe == "float" else 0.25 for c in candidates)
     yield PlannedStep("", BUNDLE, _BUNDLE_S + _BUNDLE_BYTE_S * files * 4 * work.weights)
 

@@ -6,6 +6,7 @@ is kept where each file that was judged passed, and it is the same again where e
 
 import json
 import shutil
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Optional
@@ -65,8 +66,7 @@ class KeptCandidates:
     """
 
     def __init__(self, cache: Path | None, facts: dict[str, object]) -> None:
-        folder = None if cache is None else cache / "candidates"
-        self._cache = ArrayCache(folder, _MOST, compressed=False)
+        self._cache = _below(cache)
         self._facts = facts
         self._files: list[Path] = []
         self._passed = True
@@ -90,6 +90,11 @@ class KeptCandidates:
             return entry, tuple(arrays[f"file{i}"].tobytes() for i in range(entry.judged))
         except (KeyError, ValueError):
             return None
+
+    @property
+    def holds(self) -> bool:
+        """Whether something is kept, at the cost of no more than a look."""
+        return self._cache.holds(**self._facts)
 
     @property
     def judged(self) -> int:
@@ -136,6 +141,26 @@ def of(
             "options": {**asdict(replace(options, cache=None)), "passes": sorted(options.passes)},
         },
     )
+
+
+def known(
+    candidates: Iterable[CandidatePlan],
+    model: Model,
+    calibration: SamplesLike | None,
+    heldout: SamplesLike,
+    options: Options,
+    *,
+    same_samples: bool,
+) -> frozenset[str]:
+    """The ids of those that are kept: what is left to do of them is to be judged, unless the gate of now refuses them."""
+    if _below(options.cache).is_empty:  # or the files of the model would be hashed for nothing
+        return frozenset()
+    facts = {"same_samples": same_samples}
+    return frozenset(c.id for c in candidates if of(c, model, calibration, heldout, options, **facts).holds)
+
+
+def _below(cache: Path | None) -> ArrayCache:
+    return ArrayCache(None if cache is None else cache / "candidates", _MOST, compressed=False)
 
 
 def judged_again(kept: Fidelity, now: Fidelity) -> Fidelity:

@@ -5,7 +5,7 @@ has; one that is not here has a time of its own, but no share in that of the con
 run on all samples; whether equalization and layers in float are worth trying is open, and counts as likely as not.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from edgeq import catalog
 from edgeq.nouns.plan import CandidatePlan
@@ -37,13 +37,15 @@ _STEP_S = 0.02  # at least
 
 
 def planned_steps(
-    candidates: Iterable[CandidatePlan], work: Counted, options: Options
+    candidates: Iterable[CandidatePlan], work: Counted, options: Options, known: Collection[str] = ()
 ) -> Iterator[PlannedStep]:
-    """In the order in which they are made."""
+    """In the order in which they are made. Those that are `known`, by their ids, are only judged."""
     for candidate in candidates:
         quantized = candidate.recipe != PREQUANTIZED and catalog.recipe(candidate.recipe).method != "none"
         method = catalog.recipe(candidate.recipe).method if quantized else "none"
         steps = {"static": _static, "none": _float}.get(method, _weights_alone)
+        if candidate.id in known:
+            steps = _found
         for name, seconds, forks in steps(candidate, work, options):
             if seconds:
                 yield PlannedStep(candidate.id, name, seconds, forks)
@@ -60,6 +62,10 @@ _Steps = Iterator[tuple[str, float, int]]
 def _float(_: CandidatePlan, work: Counted, __: Options) -> _Steps:
     yield WRITE, _STEP_S, 0
     yield from _judged(work, 1.0)
+
+
+def _found(_: CandidatePlan, work: Counted, __: Options) -> _Steps:
+    yield JUDGE, work.judged * _INT8 * run_seconds(work), 0
 
 
 def _weights_alone(candidate: CandidatePlan, work: Counted, options: Options) -> _Steps:

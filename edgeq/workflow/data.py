@@ -27,7 +27,7 @@ def data(request: DataRequest) -> DataSeen:
     `refused` of the result says whether another command would refuse them. Raises ModelRefused and ExtraMissing as convert,
     and DataRefused for samples that cannot be read, do not fit the model's inputs or hold NaN.
     """
-    request.tell(Progress("open", 0, None, ""))
+    request.tell(Progress("open the model", 0, None, ""))
     from edgeq.conversion.sample_source import SampleSource
     from edgeq.data_checks.run import check
     from edgeq.ingest.given_data import kept_in_memory
@@ -48,7 +48,7 @@ def data(request: DataRequest) -> DataSeen:
         found: list[Checked] = []
 
         def look(opened: "FloatModel") -> None:
-            request.tell(Progress("data", 0, None, ""))
+            request.tell(Progress("check the samples", 0, None, ""))
             fitting = samples.fitting(opened.inputs)
             assert fitting is not None
             found.append(check(fitting, opened, use_labels=not request.ignore_labels))

@@ -8,6 +8,8 @@ from edgeq import catalog
 from edgeq.conversion.conversion_job import conversion_job
 from edgeq.conversion.expected_steps import steps_after_check, steps_before_opening
 from edgeq.demo import demo_files
+from edgeq.nouns.effort import EffortSpent
+from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.progress import Progress
 from edgeq.request.requests import ConvertRequest
 from edgeq.workflow.convert import convert
@@ -54,3 +56,24 @@ def test_once_they_are_open_the_samples_are_counted(tmp_path: Path) -> None:
     names = [step.name for step in steps_after_check(job, 300)]
     assert "open the model" not in names and "check the samples" not in names
     assert names[0].startswith(("convert to TFLite", "building the environment"))
+
+
+def test_of_candidates_that_were_made_before_nothing_is_said_but_that_they_are_judged(
+    own_home: Path, tmp_path: Path
+) -> None:
+    def told(name: str) -> list[object]:
+        events: list[object] = []
+        place = {"target": "x86-64-vnni", "runtime": "onnxruntime", "output": tmp_path / f"{name}.edgeq"}
+        convert(MODEL, data=DATA, name=name, **place, tell=events.append)
+        return events
+
+    def planned(events: list[object]) -> float:
+        """Seconds in all once the model is open."""
+        first = next(e for e in events if isinstance(e, Progress) and e.step.startswith("onnxruntime"))
+        return first.all_left_s or 0.0
+
+    once, again = told("one"), told("another")
+    (spent,) = (event for event in again if isinstance(event, EffortSpent))
+    assert spent.following is None
+    assert {f.seconds for f in again if isinstance(f, Fidelity) and "int8" in f.candidate} == {0.0}
+    assert planned(again) < planned(once) / 2

@@ -51,6 +51,11 @@ def test_what_is_not_asked_for_is_not_planned() -> None:
     ]
 
 
+def test_a_candidate_that_was_made_before_is_only_judged() -> None:
+    steps = planned_steps((STATIC, FLOAT), WORK, Options(), known={STATIC.id})
+    assert [step.name for step in steps if step.of == STATIC.id] == ["compare with float"]
+
+
 def test_fitting_biases_alone_is_planned_as_such() -> None:
     def fit(effort: str) -> float:
         steps = planned_steps((STATIC,), WORK, Options(effort=effort))

@@ -46,6 +46,15 @@ class ArrayCache:
             return None
         return arrays
 
+    def holds(self, **facts: object) -> bool:
+        """Whether something was put under the same facts, which may turn out to be unreadable."""
+        path = self._path(facts)
+        return path is not None and path.is_file()
+
+    @property
+    def is_empty(self) -> bool:
+        return self.folder is None or not any(self.folder.glob("*.npz"))
+
     def put(self, arrays: Arrays, **facts: object) -> None:
         """A folder that cannot be written to costs the next run its time, and this one nothing."""
         path = self._path(facts)

@@ -135,16 +135,17 @@ def _closest(
     learned = on(some)
     ranges = {name: ranges_of(calibration, name) for name in AUTO}
     noise = {}
+    first = 0 if calibration.outputs else some.count  # float runs too
     for k, name in enumerate(AUTO):
         noise[name] = _noise(trial, ranges[name], learned)
         tries = _most_tries(calibration, trial, split.choose)
         runs, later = some.count, tries * split.choose.count
-        progress(STAGE, (k + 1) * runs / (len(AUTO) * runs + later + 1))
+        whole = first + len(AUTO) * runs + later + 1
+        progress(STAGE, (first + (k + 1) * runs) / whole)
     best = max(AUTO, key=lambda name: mean_sqnr_db(noise[name]))  # the first of equals
 
     def told(tried: int) -> None:
-        over = len(AUTO) * runs + tried * split.choose.count
-        progress(STAGE, over / (len(AUTO) * runs + later + 1))
+        progress(STAGE, (first + len(AUTO) * runs + tried * split.choose.count) / whole)
 
     chosen = (
         _per_tensor(calibration, ranges, best, trial, on(split.choose), tries, told) if trial.single() else {}
