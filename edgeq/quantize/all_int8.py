@@ -3,7 +3,7 @@
 With one thread the rule of passes/small_convs.py holds on all networks that were measured but ResNet-56 (docs/measured.md), with VNNI and
 with the kernels for AVX2. With two, on one machine with VNNI, its files took 0.85 (MNIST) to 1.08 times (keyword spotting) as long as
 those wholly in int8. So the race decides there, and without VNNI, with the threads that the model will have. The file is the first
-one's state with fewer layers in float: nothing is calibrated or fitted again. A head stays in float: what it gains (ResNet-8: 8 dB) is
+one's state with fewer layers in float: nothing is calibrated or fitted again. A head stays in float: what it gains (ResNet-8: 5 dB) is
 worth more than it costs (passes/head.py).
 """
 
