@@ -4,7 +4,7 @@ Knows neither ONNX nor TFLite: a file hands over its layers and takes their new 
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol, TypeVar
@@ -36,6 +36,7 @@ Pairs = list[tuple[Array, Array]]  # a layer's input in float and once quantized
 # Length of a row that is fitted whole: 4,608 are 512 channels under a 3 x 3 window. Longer ones take blocks, or stay as they are
 # below 8 bits, where a row's levels are chosen by all of it.
 _LONGEST_WHOLE, _BLOCK = 4608, 288
+_WORTH_MORE = 0.1  # share of the weights that is left to fit where more samples are run from the inputs on
 STAGE = "fit weights and biases"
 
 ALL_AT_ONCE: Mapping[str, int] = MappingProxyType({})
@@ -124,9 +125,12 @@ def fit_layers(
     if not effort.fitted:
         layers = tuple(layer for layer in layers if layer.bias is not None)
     done = shares_before([layer.name for layer in layers], seconds or {})
+    left = _weights_left(layers)
     for k, layer in enumerate(layers):
         progress(STAGE, done[k])
-        pairs = layer_inputs(layer, runs, most.get(str(layer.float_input), 0))
+        pairs = layer_inputs(
+            layer, runs, most.get(str(layer.float_input), 0) if left[k] >= _WORTH_MORE else 0
+        )
         linear = layer.linear(pairs[0][0].shape)
         if linear is not None and (bits == 8 or linear.matrix(layer.weight).shape[-1] <= _LONGEST_WHOLE):
             stored = Weights(file.integers(layer), file.scale(layer), None)
@@ -146,6 +150,12 @@ def save_with_weights(file: QuantizedFile[Layer], weights: Mapping[str, Weights]
         if layer.name in weights:
             file.put(layer, weights[layer.name])
     file.save(path)
+
+
+def _weights_left(layers: Sequence[QuantizedLayer]) -> list[float]:
+    """The share of all weights that each layer and those behind it have."""
+    sizes = np.cumsum([layer.weight.size for layer in reversed(layers)])[::-1]
+    return [float(size / max(sizes[0], 1)) for size in sizes]
 
 
 def layer_inputs(

@@ -112,3 +112,30 @@ def test_skipped_with_too_few_samples_and_reported_where_it_helps(tmp_path):
         "net.onnx",
     ]
     assert kept.weights and kept.gain_db > 0.5
+
+
+def test_samples_come_in_while_enough_weights_are_left_to_fit(tmp_path):
+    """The head has 160 of 11,720 weights: to run all layers on more samples for it alone would be a waste."""
+    model, path = quantized(tmp_path, Scheme("uint8", "int8", True))
+    layers = [layer.float_input for layer in QdqFile.read(path, model).layers()]
+    assert layers == ["x", "r0", "one.r", "one.out", "two.r", "flat"]
+
+    def read_with(most):
+        samples = _Counted(CALIBRATION.rows)
+        fit_layers(QdqFile.read(path, model), samples, most=dict(zip(layers, most, strict=True)))
+        return samples.read
+
+    assert read_with([8, 8, 8, 8, 20, 20]) == set(range(20))
+    assert read_with([8, 8, 8, 8, 8, 40]) == set(range(8))
+
+
+class _Counted(Rows):
+    """That tells which samples were read."""
+
+    def __init__(self, rows):
+        super().__init__(rows)
+        self.read = set()
+
+    def __getitem__(self, i):
+        self.read.add(i)
+        return super().__getitem__(i)
