@@ -8,7 +8,7 @@ noise of a sample falls, and by as many dB as the change has to gain:
 
     ranges                   any gain: the file is as fast
     fit                      no loss but by luck (0.3 dB): it is expected to gain, and other rounding alone moves the outputs
-    head                     0.5 dB on onnxruntime, where it takes up to 4 % of the time; any on LiteRT, about 1 %
+    head                     0.3 dB on onnxruntime, where it takes 1 to 4 % of the time; any on LiteRT, about 1 %
     equalize                 0.5 dB, with the ranges of every calibrator: other rounding alone moves the outputs by as much
     smooth                   0.5 dB for factors that fold into a norm, 1 dB for those that need a Mul
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import onnx
 
 _CLOSE_DB = 35.0  # outputs that are as close as this need no help
-_WORTH_DB = {"onnx": 0.5, "tflite": 0.0}  # with 0 any gain is
+_WORTH_DB = {"onnx": 0.3, "tflite": 0.0}  # with 0 any gain is
 _MACS, _WEIGHTS = 0.02, 0.05  # shares of the whole model that may stay in float
 
 _LIGHT = (*MOVES_VALUES, *AVERAGES, "Cast", "Dropout")

@@ -68,7 +68,7 @@ def test_float_only_where_the_outputs_gain(tmp_path):
 def test_in_int8_where_it_loses_less_than_its_float_layer_costs(tmp_path):
     """The outputs are far off, mostly for the stem's sake."""
     saved(residual(channels=32), tmp_path)
-    found = after_head(read(tmp_path / "net.onnx"), 0.01, tmp_path, stem=0.3)
+    found = after_head(read(tmp_path / "net.onnx"), 0.008, tmp_path, stem=0.3)
     (result,) = found.results
-    assert 0 < result.gain_db < 0.5 and found.in_float == {}
-    assert not result.kept and result.why == "in float the outputs do not gain 0.5 dB"
+    assert 0 < result.gain_db < 0.3 and found.in_float == {}
+    assert not result.kept and result.why == "in float the outputs do not gain 0.3 dB"
