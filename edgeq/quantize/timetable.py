@@ -30,7 +30,7 @@ _SPLIT = 256  # samples that passes learn from and check by, at most: samples.sp
 # equalized ones with the ranges of every calibrator. To find what joins scales. To smooth. To rank layers, of a graph that is not optimized.
 _CALIBRATED, _CHANNELS, _COMPARED, _JOINS, _SMOOTHED, _RANKED = 2.5, 24, 350, 16, 200, 300
 _FILES, _TRIED = 6, 64  # that are tried with a few layers in float, and their samples
-_INT8 = 0.6  # a run of the quantized file
+_INT8, _DYNAMIC = 0.6, 0.45  # a run of the quantized file; dynamic int8 is planned for large products
 _RUN_S, _LEAST_S = 3e-11, 2e-4  # a multiply-accumulate, on one core with AVX2 or better; a run at least
 _LAYER_S, _WEIGHT_S = 3e-3, 1e-7  # of a file that is written or read
 _STEP_S = 0.02  # at least
@@ -73,8 +73,8 @@ def _weights_alone(candidate: CandidatePlan, work: Counted, options: Options) ->
     yield PREPARE, _STEP_S, 0
     if smooth.NAME in options.passes and candidate.format == "onnx" and work.calibrate:
         yield smooth.STAGE, _SMOOTHED * run_seconds(work), 0
-    yield WRITE, _file_s(work), 0
-    yield from _judged(work, 1.0)
+    yield WRITE, 2 * _file_s(work), 0  # and tried, before it is judged
+    yield from _judged(work, _DYNAMIC)
 
 
 def _static(candidate: CandidatePlan, work: Counted, options: Options) -> _Steps:
