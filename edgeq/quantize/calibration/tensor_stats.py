@@ -111,7 +111,7 @@ class TensorStats:
             return
         places = values * values.dtype.type(ZERO / self.half_range)
         places += ZERO
-        counts = np.bincount(places.astype(np.intp), minlength=BINS)
+        counts = np.bincount(places.astype(np.int32), minlength=BINS)
         counts[BINS - 1] += counts[BINS:].sum()  # the end itself
         self.bins += counts[:BINS]
 
