@@ -9,6 +9,7 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
+from benchmarks.scale.networks import images, write
 from edgeq.conversion.memory_needed import memory_needed, memory_note
 from edgeq.nouns.plan import Plan
 from edgeq.nouns.progress import Note
@@ -21,7 +22,7 @@ resource.setrlimit(resource.RLIMIT_DATA, (3 << 30, 3 << 30))  # what is anonymou
 import numpy as np
 import edgeq
 done = edgeq.convert(sys.argv[1], data=sys.argv[2], target="x86-64-vnni", recipe="int8_static", runtime="onnxruntime",
-                     effort="quick", min_sqnr=10.0, output=sys.argv[3])
+                     min_sqnr=10.0, output=sys.argv[3])
 print([c.recipe for c in done.bundle.manifest.candidates])
 """
 
@@ -69,19 +70,9 @@ def test_it_is_said_before_anything_is_made(tmp_path: Path, monkeypatch: pytest.
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not limit what is anonymous")
 def test_a_network_of_25_million_weights_converts_within_3_gb(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    sizes = 24 * [(1024, 1024)]
-    stored, nodes, before = [], [], "x"
-    for k, shape in enumerate(sizes):
-        values = rng.normal(0, (2 / shape[0]) ** 0.5, shape).astype(np.float32)
-        stored.append(numpy_helper.from_array(values, f"w{k}"))
-        nodes.append(helper.make_node("MatMul", [before, f"w{k}"], [f"p{k}"], name=f"product{k}"))
-        nodes.append(helper.make_node("Relu", [f"p{k}"], [f"r{k}"], name=f"relu{k}"))
-        before = f"r{k}"
-    onnx.save(
-        model_of(nodes[:-1], stored, [("x", (1, 1024))], [(f"p{k}", (1, 1024))]), str(tmp_path / "n.onnx")
-    )
-    np.savez(tmp_path / "d.npz", x=rng.normal(size=(40, 1024)).astype(np.float32))
+    """ResNet-50's shape, with all passes."""
+    write("resnet-25M", tmp_path / "n.onnx")
+    np.savez(tmp_path / "d.npz", x=images(40))
     arguments = [str(tmp_path / name) for name in ("n.onnx", "d.npz", "n.edgeq")]
     ran = subprocess.run(
         [sys.executable, "-c", CONVERTS_WITHIN_3_GB, *arguments], capture_output=True, text=True, check=False
