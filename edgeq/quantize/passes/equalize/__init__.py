@@ -49,9 +49,6 @@ _CHANNEL_SAMPLES = 8  # for the ranges of channels
 _RANGE_SAMPLES = 64  # for the ranges of tensors
 _FEWEST = 32  # in all
 _WORTH_TRYING_DB = 3.0  # predicted for some pair
-_WORTH_COMPARING_DB = (
-    0.3  # predicted for the model's outputs: comparing costs as much as quantizing the model twice
-)
 _WORTH_SCALING_DB = 0.5  # predicted for a pair
 _WORTH_COMPARING_DB = (
     1.0  # predicted for the model's outputs: half of it is seen, as the noise of weights stays
