@@ -29,6 +29,7 @@ Pairs = Sequence[tuple[Array, Array]]  # inputs of a layer, (float, quantized), 
 # Shares of the inputs' mean power. A ridge pulls V towards W in directions that the inputs hardly cover; its strength is the
 # one with the least error on inputs that V was not fitted to. Rounding is damped in such directions too.
 _RIDGES = (1.0, 0.1, 0.01, 0.001)
+_ROWS = 64  # of a group, by which its ridge is chosen
 _DAMPING = 1e-3
 
 _SHRINKS = np.linspace(1.0, 0.4, 13)  # of a row's range, below 8 bits
@@ -60,7 +61,7 @@ class Moments:
         cross = self.cross + _outer(self.mean_float, self.mean_quantized)
         return replace(self, gram=gram, cross=cross)
 
-    def of(self, groups: slice) -> "Moments":
+    def of(self, groups: slice | npt.NDArray[np.bool_]) -> "Moments":
         means = self.mean_float[groups], self.mean_quantized[groups]
         return Moments(self.gram[groups], self.cross[groups], *means, self.count)
 
@@ -282,20 +283,32 @@ def _shrunk_gram(fit: Moments, check: Moments) -> Floats:
 
 def _target(w: Floats, fit: Moments, check: Moments) -> Floats:
     """V of each group, with the ridge that is best for held-out samples; W itself where no V is better there."""
+    some = w[:, :: math.ceil(w.shape[1] / _ROWS)]
+    ridge = _best_ridge(some, fit, check)
+    solved = ridge > 0.0
+    if not solved.any():
+        return w
+    found, part = w.copy(), fit.of(solved)
+    found[solved] = _ridge_solution(w[solved], w[solved] @ part.cross, part.gram, ridge[solved])
+    return found
+
+
+def _best_ridge(w: Floats, fit: Moments, check: Moments) -> Floats:
+    """Of each group; 0 where the weights themselves are better."""
     wanted, checked = w @ fit.cross, w @ check.cross
-    best, least = w, _loss(w, checked, check.gram)
+    best, least = np.zeros(len(w), w.dtype), _loss(w, checked, check.gram)
     for ridge in _RIDGES:  # from strong to weak: where one is too weak, so are those behind it
-        target = _ridge_solution(w, wanted, fit.gram, ridge)
+        target = _ridge_solution(w, wanted, fit.gram, np.full_like(best, ridge))
         loss = _loss(target, checked, check.gram)
         better = loss < least
         if not better.any():
             break
-        best, least = np.where(better[:, None, None], target, best), np.minimum(loss, least)
+        best[better], least = ridge, np.minimum(loss, least)
     return best
 
 
-def _ridge_solution(w: Floats, wanted: Floats, gram: Floats, ridge: float) -> Floats:
-    """`wanted` is W E[x z']."""
+def _ridge_solution(w: Floats, wanted: Floats, gram: Floats, ridge: Floats) -> Floats:
+    """`wanted` is W E[x z'], `ridge` that of each group."""
     unit = ridge * _mean_power(gram)
     right = wanted + unit[:, None, None] * w
     return np.swapaxes(np.linalg.solve(_with_ridge(gram, unit), np.swapaxes(right, 1, 2)), 1, 2)
