@@ -49,22 +49,15 @@ def activation_bytes(path: Path, format: str, samples: Iterable[tuple[tuple[int,
     return live_peak(nodes, sizes, kept)
 
 
-def activation_bytes_from(
+def tensor_bytes(
     model: "ModelProto | Path", samples: Iterable[tuple[tuple[int, ...], ...]]
 ) -> dict[str, int]:
-    """The same of all nodes from the one that makes a tensor on, by the tensor: its name in an ONNX model, its index in a .tflite
-    file. Raises ConversionFailed when the file cannot be read.
+    """Of each activation while the largest sample is run, given the shapes of each one's inputs: by name of an ONNX model, by index of a
+    .tflite file. Raises ConversionFailed when the file cannot be read.
     """
     if isinstance(model, Path):
-        _, nodes, sizes, kept = _read_tflite(model)
-    else:
-        _, nodes, sizes, kept = _facts_of(weightless(model), OPEN_SHAPES, samples)
-    behind: dict[str, int] = {}
-    peak = 0
-    for (_, writes), alive in zip(reversed(nodes), reversed(_alive(nodes, sizes, kept)), strict=True):
-        peak = max(peak, alive)
-        behind.update(dict.fromkeys(writes, peak))
-    return behind | dict.fromkeys(kept, peak)
+        return _read_tflite(model)[2]
+    return _facts_of(weightless(model), OPEN_SHAPES, samples)[2]
 
 
 def live_peak(nodes: Iterable[Node], sizes: dict[str, int], kept: Iterable[str]) -> int:
@@ -72,25 +65,18 @@ def live_peak(nodes: Iterable[Node], sizes: dict[str, int], kept: Iterable[str])
 
     `kept` live throughout: the model's inputs and outputs, which the caller holds. Tensors without a size count 0.
     """
-    always = set(kept)
-    return max(_alive(list(nodes), sizes, always), default=sum(sizes.get(name, 0) for name in always))
-
-
-def _alive(order: list[Node], sizes: dict[str, int], kept: Iterable[str]) -> list[int]:
-    """The bytes that live at each node."""
-    always = set(kept)
-    made = {name for _, writes in order for name in writes} - always
+    order = list(nodes)
+    made = {name for _, writes in order for name in writes} - set(kept)
     last = {name: k for k, (reads, writes) in enumerate(order) for name in (*reads, *writes)}
     dying: dict[int, list[str]] = {}
     for name in made:
         dying.setdefault(last[name], []).append(name)
-    alive = sum(sizes.get(name, 0) for name in always)
-    found = []
+    alive = peak = 0
     for k, (_, writes) in enumerate(order):
         alive += sum(sizes.get(name, 0) for name in writes if name in made)
-        found.append(alive)
+        peak = max(peak, alive)
         alive -= sum(sizes.get(name, 0) for name in dying.get(k, ()))
-    return found
+    return sum(sizes.get(name, 0) for name in set(kept)) + peak
 
 
 def _read_onnx(

@@ -75,6 +75,17 @@ class PartialRun(ABC, Generic[Tensor]):
             self._catch_up(count)
         return [self._real(tensor, live[tensor]) for live in self._live]
 
+    def held_at(self, tensors: Iterable[Tensor]) -> list[set[Tensor]]:
+        """The tensors that are in memory of each sample once each of `tensors` has been asked for, one after the other."""
+        done, held, found = set[int](), set(self._inputs), []
+        for tensor in tensors:
+            nodes = [] if tensor in held else self._ancestors([tensor], done)
+            done.update(nodes)
+            held.update(*(self._makes[k] for k in nodes))
+            held &= self._read_after(done) | {tensor}
+            found.append(set(held))
+        return found
+
     @property
     def held(self) -> set[Tensor]:
         """The tensors that are in memory."""
@@ -100,8 +111,7 @@ class PartialRun(ABC, Generic[Tensor]):
     def _run(self, tensor: Tensor) -> None:
         nodes = self._ancestors([tensor], self._done)
         self._done.update(nodes)
-        left = (names for k, names in enumerate(self._reads) if k not in self._done)
-        later = self._outputs.union(*left)
+        later = self._read_after(self._done)
         made = set[Tensor]().union(*(self._makes[k] for k in nodes))
         read = set[Tensor]().union(*(self._reads[k] for k in nodes))
         inputs = {t: self._live[0][t] for t in sorted((read & self.held) - made)}
@@ -110,6 +120,9 @@ class PartialRun(ABC, Generic[Tensor]):
             live.update(found)
             for t in [t for t in live if t not in later and t != tensor]:
                 del live[t]
+
+    def _read_after(self, done: set[int]) -> set[Tensor]:
+        return self._outputs.union(*(names for k, names in enumerate(self._reads) if k not in done))
 
     def _catch_up(self, count: int) -> None:
         """Runs more samples, up to where the others are."""

@@ -9,14 +9,14 @@ scale, bias, put), and merges its `Weights` into those of the state, also in `_w
 """
 
 import tempfile
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgeq.graphs.memory import activation_bytes_from
+from edgeq.graphs.memory import tensor_bytes
 from edgeq.graphs.onnx_io import read_onnx
 from edgeq.graphs.products import onnx_products, tflite_products
 from edgeq.nouns.passes import AppliedChange, PassResult
@@ -26,7 +26,7 @@ from edgeq.quantize.effort import DEFAULT, EFFORTS, Effort
 from edgeq.quantize.evaluate.evaluator import Gain, graph_evaluator, tflite_evaluator
 from edgeq.quantize.fit_time import seconds_by_layer
 from edgeq.quantize.passes.fit.fit_layers import STAGE as FITTING
-from edgeq.quantize.passes.fit.fit_layers import fit_layers
+from edgeq.quantize.passes.fit.fit_layers import QuantizedFile, fit_layers, held_bytes
 from edgeq.quantize.passes.fit.qdq_file import QdqFile
 from edgeq.quantize.passes.fit.quantized_tflite import TfliteFile
 from edgeq.quantize.passes.fit.sample_counts import FEWEST, sample_counts
@@ -100,15 +100,16 @@ def fit_onnx(
     Learns from as many samples as `effort` says, fewer where their activations take much memory (sample_counts.py), none with fewer
     than 8. Kept unless the pre-softmax outputs lose on samples that it did not learn from.
     """
-    learned, most = _learned(model, samples, effort)
-    if not most:
-        return Fit()
-    before, after = read_onnx(written), read_onnx(written)
+    after = read_onnx(written)
+    file = QdqFile(after, model)
+    learned, counts = _learned(file, tensor_bytes(model, shapes_of(samples)), samples, effort)
+    if not counts:
+        return _nothing(file)
     seconds = seconds_by_layer(onnx_products(model), learned.count, effort.columns, effort.block)
     weights = fit_layers(
-        QdqFile(after, model),
+        file,
         learned,
-        most=most,
+        counts=counts,
         effort=effort,
         threads=threads,
         progress=progress,
@@ -116,7 +117,7 @@ def fit_onnx(
     )
     progress(CHECK, 0.0)
     evaluator = graph_evaluator(model, split_of(samples).check, threads, known)
-    return _keep_if_better(weights, evaluator.gain(before, after))
+    return _keep_if_better(weights, evaluator.gain(read_onnx(written), after))
 
 
 @_huge_values
@@ -129,13 +130,13 @@ def fit_tflite(
     effort: Effort = EFFORTS[DEFAULT],
 ) -> Fit:
     """The same for the quantized .tflite `written`, made from `source`."""
-    learned, most = _learned(source, samples, effort)
-    if not most:
-        return Fit()
     file = TfliteFile(source, written)
+    learned, counts = _learned(file, tensor_bytes(source, shapes_of(samples)), samples, effort)
+    if not counts:
+        return _nothing(file)
     seconds = seconds_by_layer(tflite_products(source), learned.count, effort.columns, effort.block)
     weights = fit_layers(
-        file, learned, most=most, effort=effort, threads=threads, progress=progress, seconds=seconds
+        file, learned, counts=counts, effort=effort, threads=threads, progress=progress, seconds=seconds
     )
     progress(CHECK, 0.0)
     evaluator = tflite_evaluator(source, split_of(samples).check, threads)
@@ -146,12 +147,17 @@ def fit_tflite(
 
 
 def _learned(
-    model: "onnx.ModelProto | Path", samples: SamplesLike, effort: Effort
-) -> tuple[Subset, dict[str, int]]:
-    """The samples to learn from, and at most how many of them by a layer's input."""
+    file: QuantizedFile[Any], sizes: Mapping[str, int], samples: SamplesLike, effort: Effort
+) -> tuple[Subset, list[int]]:
+    """The samples to learn from, and how many of them each layer is fitted to; for none where there are too few, or no layer."""
     learned = evenly_spaced(split_of(samples).learn, effort.samples)
-    most = sample_counts(activation_bytes_from(model, shapes_of(samples)), learned.count)
-    return learned if min(most.values(), default=0) == learned.count else spread(learned), most
+    weights = [layer.weight.size for layer in file.layers()]
+    counts = sample_counts(held_bytes(file, learned, sizes), weights, learned.count)
+    return learned if min(counts, default=0) == learned.count else spread(learned), counts
+
+
+def _nothing(file: QuantizedFile[Any]) -> Fit:
+    return Fit() if file.layers() else Fit(result=PassResult(NAME, False, "no layer has int8 weights"))
 
 
 def _keep_if_better(weights: dict[str, Weights], gain: Gain) -> Fit:

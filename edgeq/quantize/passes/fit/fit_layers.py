@@ -6,7 +6,6 @@ Knows neither ONNX nor TFLite: a file hands over its layers and takes their new 
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -36,11 +35,7 @@ Pairs = list[tuple[Array, Array]]  # a layer's input in float and once quantized
 # Length of a row that is fitted whole: 4,608 are 512 channels under a 3 x 3 window. Longer ones take blocks, or stay as they are
 # below 8 bits, where a row's levels are chosen by all of it.
 _LONGEST_WHOLE, _BLOCK = 4608, 288
-_WORTH_MORE = 0.1  # share of the weights that is left to fit where more samples are run from the inputs on
 STAGE = "fit weights and biases"
-
-ALL_AT_ONCE: Mapping[str, int] = MappingProxyType({})
-"""Every layer is fitted to all samples."""
 
 
 class QuantizedLayer(Protocol):
@@ -106,7 +101,7 @@ def fit_layers(
     file: QuantizedFile[Layer],
     samples: SamplesLike,
     *,
-    most: Mapping[str, int] = ALL_AT_ONCE,
+    counts: Sequence[int] | None = None,
     bits: int = 8,
     effort: Effort = EFFORTS[DEFAULT],
     threads: int = 1,
@@ -115,22 +110,21 @@ def fit_layers(
 ) -> dict[str, Weights]:
     """Changes the weights of `file`, and returns the new ones by layer; layers that are not among them keep theirs.
 
-    `samples` are those to learn from, at `most` so many of them by a layer's input in float. Below 8 `bits`, rows get 2^bits levels,
-    still stored as int8. `effort` says whether biases alone are corrected, and the blocks that rows are fitted in. `seconds` that
+    `samples` are those to learn from, of which each layer is fitted to the first `counts`, which do not fall; None: to all. Below 8
+    `bits`, rows get 2^bits levels, still stored as int8. `effort` says whether biases alone are corrected, and the blocks that rows are fitted in. `seconds` that
     layers are expected to take, by name: what `progress` goes by.
     """
-    runs = file.runs(samples, threads, min(most.values(), default=samples.count))
-    found: dict[str, Weights] = {}
     layers = file.layers()
-    if not effort.fitted:
-        layers = tuple(layer for layer in layers if layer.bias is not None)
-    done = shares_before([layer.name for layer in layers], seconds or {})
-    left = _weights_left(layers)
-    for k, layer in enumerate(layers):
+    counts = counts or [samples.count] * len(layers)
+    runs = file.runs(samples, threads, min(counts, default=0))
+    found: dict[str, Weights] = {}
+    wanted = [
+        (layer, n) for layer, n in zip(layers, counts, strict=True) if effort.fitted or layer.bias is not None
+    ]
+    done = shares_before([layer.name for layer, _ in wanted], seconds or {})
+    for k, (layer, count) in enumerate(wanted):
         progress(STAGE, done[k])
-        pairs = layer_inputs(
-            layer, runs, most.get(str(layer.float_input), 0) if left[k] >= _WORTH_MORE else 0
-        )
+        pairs = layer_inputs(layer, runs, count)
         linear = layer.linear(pairs[0][0].shape)
         if linear is not None and (bits == 8 or linear.matrix(layer.weight).shape[-1] <= _LONGEST_WHOLE):
             stored = Weights(file.integers(layer), file.scale(layer), None)
@@ -152,10 +146,11 @@ def save_with_weights(file: QuantizedFile[Layer], weights: Mapping[str, Weights]
     file.save(path)
 
 
-def _weights_left(layers: Sequence[QuantizedLayer]) -> list[float]:
-    """The share of all weights that each layer and those behind it have."""
-    sizes = np.cumsum([layer.weight.size for layer in reversed(layers)])[::-1]
-    return [float(size / max(sizes[0], 1)) for size in sizes]
+def held_bytes(file: QuantizedFile[Layer], samples: SamplesLike, sizes: Mapping[str, int]) -> list[int]:
+    """That one sample holds at the input of each layer in float, given the `sizes` of tensors in bytes."""
+    run, _ = file.runs(samples, 1, 0)
+    held = run.held_at(layer.float_input for layer in file.layers())
+    return [sum(sizes.get(str(tensor), 0) for tensor in each) for each in held]
 
 
 def layer_inputs(

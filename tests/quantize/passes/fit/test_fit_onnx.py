@@ -5,6 +5,7 @@ import onnx
 import pytest
 
 from edgeq.graphs.float_graph import read
+from edgeq.graphs.memory import tensor_bytes
 from edgeq.graphs.ort_session import ort_session
 from edgeq.nouns.plan import Scheme
 from edgeq.quantize.backends.ort import qdq
@@ -12,7 +13,7 @@ from edgeq.quantize.calibration.calibrate import calibrate_onnx, ranges_of
 from edgeq.quantize.evaluate.partial_run import OnnxRun
 from edgeq.quantize.evaluate.sqnr import sqnr_db
 from edgeq.quantize.passes.fit import fit_onnx
-from edgeq.quantize.passes.fit.fit_layers import fit_layers, save_with_weights
+from edgeq.quantize.passes.fit.fit_layers import fit_layers, held_bytes, save_with_weights
 from edgeq.quantize.passes.fit.qdq_file import QdqFile
 from edgeq.quantize.samples import Subset
 from tests.quantize.networks import Rows, images, residual, saved
@@ -114,19 +115,20 @@ def test_skipped_with_too_few_samples_and_reported_where_it_helps(tmp_path):
     assert kept.weights and kept.gain_db > 0.5
 
 
-def test_samples_come_in_while_enough_weights_are_left_to_fit(tmp_path):
-    """The head has 160 of 11,720 weights: to run all layers on more samples for it alone would be a waste."""
+def test_samples_come_in_as_the_layers_ask_for_them(tmp_path):
     model, path = quantized(tmp_path, Scheme("uint8", "int8", True))
-    layers = [layer.float_input for layer in QdqFile.read(path, model).layers()]
-    assert layers == ["x", "r0", "one.r", "one.out", "two.r", "flat"]
+    file, samples = QdqFile.read(path, model), _Counted(CALIBRATION.rows)
+    found = fit_layers(file, samples, counts=[8, 8, 8, 8, 20, 20])
+    assert samples.read == set(range(20)) and len(found) == 6
 
-    def read_with(most):
-        samples = _Counted(CALIBRATION.rows)
-        fit_layers(QdqFile.read(path, model), samples, most=dict(zip(layers, most, strict=True)))
-        return samples.read
 
-    assert read_with([8, 8, 8, 8, 20, 20]) == set(range(20))
-    assert read_with([8, 8, 8, 8, 8, 40]) == set(range(8))
+def test_what_a_sample_holds_at_each_layer_is_what_is_still_to_be_read(tmp_path):
+    model, path = quantized(tmp_path, Scheme("uint8", "int8", True))
+    picture = 4 * 16 * 16 * 16
+    sizes = tensor_bytes(model, [((1, 3, 16, 16),)])
+    held = held_bytes(QdqFile.read(path, model), CALIBRATION, sizes)
+    # The image; the stem's output, which the shortcut reads as well, alone and beside the block's; and the pooled features.
+    assert held == [4 * 3 * 16 * 16, picture, 2 * picture, picture, 2 * picture, 4 * 16]
 
 
 class _Counted(Rows):

@@ -10,21 +10,30 @@ MB = 2**20
 
 
 def test_all_samples_where_they_fit():
-    assert sample_counts({"x": MB, "y": MB // 2}, 64) == {"x": 64, "y": 64}
+    assert sample_counts([MB, MB // 2], [1, 1], 64) == [64, 64]
 
 
 def test_a_number_is_kept_until_there_is_room_for_twice_as_many_or_for_all():
-    held = {"x": 6 * MB, "a": 4 * MB, "b": 3 * MB, "c": 2 * MB, "d": MB}
-    assert sample_counts(held, 50) == {"x": 16, "a": 16, "b": 32, "c": 32, "d": 50}
+    held = [6 * MB, 4 * MB, 3 * MB, 2 * MB, MB]
+    assert sample_counts(held, [1] * 5, 60) == [12, 12, 24, 24, 60]
+
+
+def test_what_is_held_later_counts_too():
+    """As in a network whose pictures shrink and grow again."""
+    assert sample_counts([6 * MB, MB, 6 * MB, MB], [1] * 4, 60) == [12, 12, 12, 60]
+
+
+def test_no_samples_come_in_for_the_last_few_weights():
+    assert sample_counts([6 * MB, 6 * MB, MB], [50, 45, 5], 60) == [12, 12, 12]
 
 
 def test_the_fewest_may_take_more_room_but_not_any():
-    assert sample_counts({"x": 32 * MB}, 64) == {"x": FEWEST}
-    assert sample_counts({"x": 33 * MB}, 64) == {}
+    assert sample_counts([32 * MB], [1], 64) == [FEWEST]
+    assert sample_counts([33 * MB], [1], 64) == []
 
 
 def test_too_few_samples_fit_nothing():
-    assert sample_counts({"x": MB}, FEWEST - 1) == {}
+    assert sample_counts([MB], [1], FEWEST - 1) == []
 
 
 def test_the_first_samples_however_many_are_spread_over_the_set():
