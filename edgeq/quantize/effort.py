@@ -79,8 +79,8 @@ EFFORTS: Mapping[str, Effort] = {
 }
 """In the order of their work."""
 
-GAINS: Mapping[str, Gain] = {DEFAULT: Gain(0.6, 7), BEST: Gain(0.0, 5)}
-"""By the effort that gains, as `benchmarks.scale` measured: over convolutional, depthwise and transformer networks of 1 to 86 M
+GAINS: Mapping[str, Gain] = {DEFAULT: Gain(0.5, 11), BEST: Gain(0.0, 6)}
+"""By the effort that gains, as `benchmarks.scale` measured: over convolutional, depthwise and transformer networks of 0.1 to 86 M
 weights calibrated on 48 samples, which are too few for `best` to use more of them.
 """
 
