@@ -46,6 +46,7 @@ STAGE, COMPARE = "equalize channels", "compare with equalized channels"
 Write = Callable[["onnx.ModelProto", Path, Ranges], None]  # quantizes a graph into a file
 
 _CHANNEL_SAMPLES = 8  # for the ranges of channels
+_PREDICTING_SAMPLES = 3  # for where the noise is: on ten networks this predicted the same as 8 within 0.1 dB
 _RANGE_SAMPLES = 64  # for the ranges of tensors
 _FEWEST = 32  # in all
 _WORTH_TRYING_DB = 3.0  # predicted for some pair
@@ -106,7 +107,8 @@ def equalized(
     if most < _WORTH_TRYING_DB:
         return skipped(f"channels are alike: no layer would gain more than {max(most, 0.0):.1f} dB")
     worth = [each for each in factors if each.gain_db >= _WORTH_SCALING_DB]
-    predicted = _predicted_db(worth, calibrate_onnx(model, few, True, threads=threads).tensors)
+    fewer = evenly_spaced(few, _PREDICTING_SAMPLES)
+    predicted = _predicted_db(worth, calibrate_onnx(model, fewer, True, threads=threads).tensors)
     if predicted < _WORTH_COMPARING_DB:
         return skipped(f"{counted(len(worth), 'layer')}: most of the noise is elsewhere", round(predicted, 1))
     eighths = {each.pair.first.name: each.eighths for each in worth}
