@@ -65,10 +65,12 @@ class FloatModel:
 
 
 def of_channels(values: Sequence[np.ndarray], axis: int) -> tuple[PerChannel, PerChannel]:
-    """Mean and standard deviation of each channel over all of `values`."""
-    rows = [np.moveaxis(v, axis, 0).reshape(v.shape[axis], -1).astype(np.float64) for v in values]
-    whole = np.concatenate(rows, axis=1)
-    return whole.mean(axis=1), whole.std(axis=1)
+    """Mean and standard deviation of each channel over all of `values`, of which one at a time is held in double precision."""
+    rows = [np.moveaxis(v, axis, 0).reshape(v.shape[axis], -1) for v in values]
+    count = sum(r.shape[1] for r in rows)
+    mean = sum(r.sum(axis=1, dtype=np.float64) for r in rows) / count
+    squares = sum(np.square(r - mean[:, None]).sum(axis=1) for r in rows)
+    return mean, np.sqrt(squares / count)
 
 
 def is_informative(mean: np.ndarray, variance: np.ndarray) -> bool:

@@ -51,12 +51,25 @@ def _number(variable: str, usual: float) -> float:
 
 
 def free_memory() -> int:
-    """Bytes that can be allocated here; 8 GB where the system does not say."""
+    """Bytes that this process can allocate: what the system has free, or what a limit of the caller leaves (`ulimit -d`, `-v`). 8 GB
+    where the system does not say.
+    """
+    free = _kilobytes("/proc/meminfo", "MemAvailable:")
+    room = [8 << 30 if free is None else free]
+    for kind, used in ((resource.RLIMIT_DATA, "VmData:"), (resource.RLIMIT_AS, "VmSize:")):
+        most, taken = resource.getrlimit(kind)[0], _kilobytes("/proc/self/status", used)
+        if most != resource.RLIM_INFINITY and taken is not None:
+            room.append(max(most - taken, 0))
+    return min(room)
+
+
+def _kilobytes(file: str, name: str) -> int | None:
+    """The bytes of a line like "name  12 kB"; None where there is none."""
     try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
+        lines = Path(file).read_text().splitlines()
     except OSError:
-        return 8 << 30
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), 8 << 30)
+        return None
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(name)), None)
 
 
 def limit_of_caller() -> str:

@@ -12,7 +12,8 @@ QUICK, DEFAULT, BEST = "quick", "default", "best"
 
 @dataclass(frozen=True)
 class Effort:
-    """`equalize`: channels are equalized where that is predicted to help. `head`: whether a small last layer is better in float is
+    """`equalize`: channels are equalized where that is predicted to help. `smooth`: outlier channels are smoothed into weights where
+    that helps (dynamic int8). `head`: whether a small last layer is better in float is
     tried. `calibrators`: of so many the ranges are tried, 1: none
     is. `samples` that layers are fitted to and ranges compared on, at most; `columns` of a layer's input for each weight of a row,
     at most; `block`: rows are fitted in blocks of so many weights, None: whole. `fitted`: the share of the work of fitting that is
@@ -22,6 +23,7 @@ class Effort:
 
     name: str
     equalize: bool
+    smooth: bool
     head: bool
     calibrators: int
     samples: int
@@ -45,6 +47,7 @@ EFFORTS: Mapping[str, Effort] = {
         Effort(
             QUICK,
             equalize=False,
+            smooth=False,
             head=False,
             calibrators=1,
             samples=16,
@@ -56,6 +59,7 @@ EFFORTS: Mapping[str, Effort] = {
         Effort(
             DEFAULT,
             equalize=True,
+            smooth=True,
             head=True,
             calibrators=3,
             samples=128,
@@ -67,6 +71,7 @@ EFFORTS: Mapping[str, Effort] = {
         Effort(
             BEST,
             equalize=True,
+            smooth=True,
             head=True,
             calibrators=3,
             samples=256,

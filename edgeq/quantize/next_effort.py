@@ -17,13 +17,12 @@ from edgeq.quantize.quantization import Quantization
 _SPLIT = 256  # samples that passes learn from and check by, at most
 _TRIED = 64  # samples that equalization and the search for a few layers in float run, at most
 _FEW_FILES = 6  # that this search tries
-_NOISE_RUNS, _NOISE_SAMPLES, _NOISE_MACS = (
-    70,
-    8,
-    8e10,
-)  # that find the noisiest layers: evaluate/layer_noise.py
+_NOISE_RUNS = 64 * 2  # groups of layers times samples, that find the noisiest layers: evaluate/layer_noise.py
+_FOUND = 0.5  # how often layers are found that are worth a try
 # Of one core: a multiply-accumulate of a run that was not timed, because its verdict was cached, and a weight of a file.
 _RUN_S, _WEIGHT_S = 3e-11, 1e-7
+_OPENED_S, _LEAST_RUN_S = 0.1, 2e-4  # of judging before the first sample runs; of a run
+_SLOWEST = 4.0  # times as long as counted
 _EQUALIZE, _FIT, _MIXED = "equalize", "fit", "mixed"
 
 
@@ -61,7 +60,9 @@ def seconds_of(
 ) -> float:
     """CPU seconds of the steps that efforts change, without the passes that are switched `off`."""
     judging = sum(cost.cpu_seconds for cost in costs if cost.step == "judge")
-    run = max(judging / max(counted.judged, 1), counted.macs * _RUN_S)
+    least = max(counted.macs * _RUN_S, _LEAST_RUN_S)
+    # Of a small network most of the judging is no run.
+    run = min(max((judging - _OPENED_S) / max(counted.judged, 1), least), _SLOWEST * least)
     work = work_of(effort, counted, off)
     return work.runs * run + work.files * counted.weights * _WEIGHT_S + work.seconds
 
@@ -78,8 +79,8 @@ def work_of(effort: Effort, counted: Counted, off: Collection[str] = ()) -> Work
     fit = Work() if _FIT in off else _fit(effort, counted, learned)
     most = effort.few_float_macs
     if (most is None or counted.macs <= most) and _MIXED not in off:
-        noise = _NOISE_RUNS * min(_NOISE_SAMPLES, max(_NOISE_MACS / (_NOISE_RUNS * max(counted.macs, 1)), 1))
-        work += Work(noise + (1 + _FEW_FILES) * tried, _FEW_FILES) + fit
+        tries = Work(_NOISE_RUNS + _FOUND * (1 + _FEW_FILES) * tried, _FOUND * _FEW_FILES)
+        work += tries + Work(_FOUND * fit.runs, _FOUND * fit.files, _FOUND * fit.seconds)
     return work + fit
 
 

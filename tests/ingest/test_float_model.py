@@ -8,7 +8,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from edgeq.errors import ModelRefused
-from edgeq.ingest.float_model import FloatModel
+from edgeq.ingest.float_model import FloatModel, of_channels
 from edgeq.ingest.open_model import look_at_model
 from edgeq.ingest.request import Request
 from edgeq.user_code import load_attribute
@@ -122,3 +122,12 @@ def test_a_batch_normalization_that_was_never_trained_tells_nothing(tmp_path: Pa
     found = looked_at(tmp_path, f"{tmp_path / 'net.py'}:build").first_layers(SAMPLES)
     assert found.norm is None
     assert found.layer is not None
+
+
+def test_statistics_of_channels_are_those_of_all_values_together() -> None:
+    rng = np.random.default_rng(0)
+    values = [rng.normal(1000, 0.1, (1, 4, size)).astype(np.float32) for size in (3, 50, 7)]
+    together = np.concatenate(values, axis=2)[0].astype(np.float64)
+    mean, spread = of_channels(values, 1)
+    assert np.allclose(mean, together.mean(axis=1), rtol=1e-12)
+    assert np.allclose(spread, together.std(axis=1), rtol=1e-9)

@@ -178,3 +178,16 @@ def test_a_limit_that_the_caller_is_under_stays(tmp_path: Path) -> None:
         [sys.executable, "-c", program, str(tmp_path / "d.npz")], capture_output=True, text=True, check=False
     )
     assert ran.stdout == "[0, 1, 2]\n", ran.stderr
+
+
+def test_free_memory_is_no_more_than_a_limit_of_the_caller_leaves():
+    program = (
+        "import resource\n"
+        "from edgeq.limited.limits import free_memory\n"
+        "free = free_memory()\n"
+        "resource.setrlimit(resource.RLIMIT_DATA, (300 << 20, 300 << 20))\n"
+        "print(free, free_memory())"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    free, left = map(int, ran.stdout.split())
+    assert 100 << 20 < left < 300 << 20 < free

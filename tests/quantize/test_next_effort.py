@@ -31,8 +31,8 @@ def test_each_effort_is_more_work_than_the_one_before() -> None:
 def test_a_run_takes_what_it_took_to_judge() -> None:
     """Where nothing but runs is more, twice the time of a run is twice the estimate."""
     only_runs = replace(EFFORTS["default"], equalize=False, head=False, few_float_macs=0, fitted=0.0)
-    slow = (COSTS[0], StepCost("judge", 100.0, 100.0))
-    slower = (COSTS[0], StepCost("judge", 200.0, 200.0))
+    slow = (COSTS[0], StepCost("judge", 2.1, 2.1))
+    slower = (COSTS[0], StepCost("judge", 4.1, 4.1))
     ratio = seconds_of(only_runs, COUNTED, slower) / seconds_of(only_runs, COUNTED, slow)
     assert ratio == pytest.approx(2.0, rel=0.01)
 

@@ -102,7 +102,7 @@ def test_what_each_step_took_and_gained() -> None:
 
 def test_what_the_next_effort_would_take_and_win() -> None:
     assert said(EffortSpent("default", 20.0, 14.0, NextEffort("best", 42.0, 0.12))) == [
-        "effort    default: 20 s from opening the model to the bundle   --effort best: about 60 s (3.0 times as long), +0.1 dB expected"
+        "effort    default: 20 s from opening the model to the bundle   --effort best: about 60 s (3.0 times as long), typically +0.1 dB"
     ]
     unmeasured = said(EffortSpent("quick", 5.0, 5.0, NextEffort("default", 15.0)))
     assert unmeasured == [

@@ -26,7 +26,7 @@ def show_effort(spent: EffortSpent, console: Console) -> None:
     times = following.cpu_seconds / spent.cpu_seconds
     more = f"--effort {following.effort}: about {seconds(spent.seconds * times)} ({times:.1f} times as long)"
     if following.gain_db is not None:
-        more += f", {following.gain_db:+.1f} dB expected"
+        more += f", typically {following.gain_db:+.1f} dB"
     took = f"{spent.effort}: {seconds(spent.seconds)} from opening the model to the bundle"
     say(console, "effort", [took, more])
 

@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 from edgeq.graphs.onnx_index import index_of
 from edgeq.nouns.passes import AppliedChange, PassResult
 from edgeq.plain_text import counted
+from edgeq.quantize.effort import EFFORTS, left_out
 from edgeq.quantize.evaluate.evaluator import gain_of, graph_evaluator
 from edgeq.quantize.passes.smooth.factors import ChannelStats, best_factors
 from edgeq.quantize.passes.smooth.sites import Floats, Site, scaled, sites_of
@@ -49,6 +50,8 @@ def run(q: Quantization, context: Context) -> Quantization:
     assert isinstance(backend, GraphBackend)
     if context.samples is None:
         return q.with_result(PassResult(NAME, False, "there are no samples"))
+    if not EFFORTS[context.options.effort].smooth:
+        return q.with_result(PassResult(NAME, False, left_out(context.options.effort)))
 
     def quantized(model: "onnx.ModelProto") -> "onnx.ModelProto":
         return backend.quantized(replace(q, model=model))

@@ -10,6 +10,7 @@ from edgeq.nouns.plan import CandidatePlan
 from edgeq.quantize.backends.ort.dynamic import quantized
 from edgeq.quantize.evaluate.gate import Gate
 from edgeq.quantize.make import make
+from edgeq.quantize.options import Options
 from edgeq.quantize.passes.smooth import smoothed
 from edgeq.quantize.passes.smooth.sites import scaled, sites_of
 from edgeq.quantize.run_model import no_progress
@@ -138,12 +139,24 @@ def test_dynamic_int8_is_smoothed_where_there_are_calibration_samples(tmp_path):
     plan = CandidatePlan("onnxruntime-int8_dynamic", "onnxruntime", "int8_dynamic", "onnx", "a test")
     source, rows = saved(model, tmp_path), sequences(model, seed=3)
 
-    def made(calibration, name):
-        work = tmp_path / name
-        return make(plan, source, calibration, rows, same_samples=False, gate=Gate(), workdir=work).fidelity
+    def made(calibration, name, effort="default"):
+        options = Options(effort=effort)
+        return make(
+            plan,
+            source,
+            calibration,
+            rows,
+            same_samples=False,
+            gate=Gate(),
+            workdir=tmp_path / name,
+            options=options,
+        ).fidelity
 
     without, with_samples = made(None, "without"), made(sequences(model), "with")
     assert without.remedies == ()
     assert {r.what for r in with_samples.remedies} >= {"LayerNormalization: norm"}
     assert with_samples.outputs[0].sqnr_db > without.outputs[0].sqnr_db + 4
     assert {a.operator: (a.integer, a.total) for a in with_samples.fusion} == {"MatMul": (3, 3)}
+    quick = made(sequences(model), "quick", effort="quick")
+    assert quick.remedies == ()
+    assert {r.repair: r.why for r in quick.repairs}["smooth"] == "not with --effort quick"
