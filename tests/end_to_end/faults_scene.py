@@ -258,7 +258,7 @@ class Scene:
         """Wait until an upload has left `size` bytes on the device: what is on its way is lost with the connection."""
         self.wait(lambda: any(part.stat().st_size >= size for part in self.root.glob("incoming/*.part")))
 
-    def wait(self, until: Callable[[], bool], seconds: float = 60.0) -> None:
+    def wait(self, until: Callable[[], bool], seconds: float = 120.0) -> None:
         deadline = time.monotonic() + seconds
         while not until():
             assert time.monotonic() < deadline, "it did not come to that in time"
