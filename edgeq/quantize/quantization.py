@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 ALWAYS = None
 """The NAME of a pass that --passes cannot switch off."""
 PREPARE, AUDIT = "prepare the graph", "read the runtime's graph"
-"""The STAGE of passes that take a moment, and what a user is told once all have run and the file is judged."""
+"""Stages as a user sees them: of passes that take less than a second, and of the audit of the finished file."""
 
 
 @dataclass(frozen=True, eq=False)

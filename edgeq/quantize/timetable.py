@@ -71,7 +71,8 @@ def _found(_: CandidatePlan, work: Counted, __: Options) -> _Steps:
 def _weights_alone(candidate: CandidatePlan, work: Counted, options: Options) -> _Steps:
     """Dynamic int8, weights in blocks, half precision."""
     yield PREPARE, _STEP_S, 0
-    if smooth.NAME in options.passes and candidate.format == "onnx" and work.calibrate:
+    smooths = EFFORTS[options.effort].smooth and smooth.NAME in options.passes
+    if smooths and candidate.format == "onnx" and work.calibrate:
         yield smooth.STAGE, _SMOOTHED * run_seconds(work), 0
     yield WRITE, 2 * _file_s(work), 0  # and tried, before it is judged
     yield from _judged(work, _DYNAMIC)

@@ -9,6 +9,7 @@ from edgeq.quantize.evaluate.gate import Gate
 from edgeq.quantize.fit_time import seconds_by_layer, shares_before
 from edgeq.quantize.make import make
 from edgeq.quantize.options import Options
+from edgeq.quantize.passes import smooth
 from edgeq.quantize.timetable import planned_steps
 from tests.quantize.networks import STATIC, Rows, images, residual, saved
 
@@ -49,6 +50,13 @@ def test_what_is_not_asked_for_is_not_planned() -> None:
         "compare with float",
         "read the runtime's graph",
     ]
+
+
+def test_smoothing_is_planned_where_the_effort_has_it() -> None:
+    dynamic = CandidatePlan("onnxruntime-int8_dynamic", "onnxruntime", "int8_dynamic", "onnx", "")
+    for effort, planned in (("quick", False), ("default", True)):
+        names = [step.name for step in planned_steps((dynamic,), WORK, Options(effort=effort))]
+        assert (smooth.STAGE in names) == planned
 
 
 def test_a_candidate_that_was_made_before_is_only_judged() -> None:
