@@ -81,6 +81,7 @@ class _FakeQuantize(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
         steps, scale, *y = ctx.saved_tensors
+        dy = _laid_out_as(steps, dy)
         dx = _inside(dy, steps, *ctx.inside)
         of_scale = None
         if y:
@@ -96,6 +97,11 @@ def _along(values: Any, axis: int | None, rank: int) -> Any:
     if axis is None:
         return values if values.is_floating_point() else int(values)
     return values.reshape([-1 if i == axis % rank else 1 for i in range(rank)])
+
+
+def _laid_out_as(other: Tensor, x: Tensor) -> Tensor:
+    """x in the memory format of `other`. Pooling hands back another one, which every layer in front would have to convert."""
+    return x if x.stride() == other.stride() else torch.empty_like(other).copy_(x)
 
 
 def _inside(dy: Tensor, steps: Tensor, low: float | Tensor, high: float | Tensor) -> Tensor:

@@ -105,6 +105,7 @@ def test_channels_last_stays_and_gives_the_same_gradients() -> None:
         y = fake_quantize(*inputs, 0, 0, 15)
         assert y.is_contiguous(memory_format=form)
         found.append(torch.autograd.grad(y, inputs, dy))
+        assert found[-1][0].is_contiguous(memory_format=form)
     torch.testing.assert_close(found[0], found[1])
 
 
