@@ -36,4 +36,4 @@ def test_the_quantized_network_is_the_float_one_but_for_rounding() -> None:
     images = torch.randn(2, 3, 32, 32)
     with torch.no_grad():
         expected, got = net(images), QuantizedResNet(net, 16, 16)(images)
-    assert (got - expected).norm() < 0.03 * expected.norm()  # the first and the last layer have 8 bits
+    assert (got - expected).norm() < 0.05 * expected.norm()  # the first and the last layer have 8 bits
