@@ -1,1 +1,3 @@
-"""Quantization-aware training: the torch side. It takes torch (`pip install edgeq[torch]`) and knows no device and no request."""
+"""Quantization-aware training: the torch side (`pip install edgeq[train]`). It knows no device and no request, and nothing of the
+core imports it when it is loaded.
+"""
