@@ -29,7 +29,7 @@ _KEPT_SHAPES = 16
 _REMEDY = "leave the model at post-training quantization, or write it with other operators"
 
 
-class GraphModule(nn.Module):  # type: ignore[misc]
+class GraphModule(nn.Module):
     """Computes what the graph computes, with a batch in front.
 
     float32 constants that an operator reads as weights are parameters, `weights[name]` by the name in the file; all other
@@ -179,7 +179,7 @@ class GraphModule(nn.Module):  # type: ignore[misc]
         return {**self.__dict__, "_laid_out": {}}
 
 
-class Named(nn.Module):  # type: ignore[misc]
+class Named(nn.Module):
     """Parameters, modules or buffers by any name. torch takes no dot in a name and no name that a module has itself; in a
     state_dict such characters are written as in a URL: "." as "%2E".
     """
