@@ -46,8 +46,10 @@ def build_agent(cache: Path) -> AgentArchive:
 
 def files_that_ship(package: Path) -> dict[str, bytes]:
     """Path in the archive -> bytes. Line ends are made "\\n", so that a Windows checkout builds the same agent."""
-    sources = [package / "__init__.py", package / "errors.py"]
-    sources += [p for folder in ("nouns", "agent") for p in (package / folder).rglob("*.py")]
+    sources = [package / "__init__.py", package / "errors.py", package / "compress" / "__init__.py"]
+    sources += [
+        p for folder in ("nouns", "agent", "compress/expand") for p in (package / folder).rglob("*.py")
+    ]
     files = {
         f"edgeq/{p.relative_to(package).as_posix()}": p.read_bytes().replace(b"\r\n", b"\n") for p in sources
     }

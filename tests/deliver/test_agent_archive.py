@@ -62,7 +62,10 @@ def test_a_checkout_with_windows_line_ends_builds_the_same(tmp_path: Path) -> No
 def test_only_the_agent_ships(tmp_path: Path) -> None:
     names = zipfile.ZipFile(build_agent(tmp_path).path).namelist()
     tops = {"/".join(n.split("/")[:2]) for n in names}
-    assert tops == {"__main__.py", "edgeq/__init__.py", "edgeq/errors.py", "edgeq/nouns", "edgeq/agent"}
+    packages = {"edgeq/nouns", "edgeq/agent", "edgeq/compress"}
+    assert tops == {"__main__.py", "edgeq/__init__.py", "edgeq/errors.py", *packages}
+    compress = {n for n in names if n.startswith("edgeq/compress/")}
+    assert "edgeq/compress/expand/lanes.py" in compress and "edgeq/compress/pack.py" not in compress
     assert names == sorted(names) and all(n.endswith(".py") for n in names)
 
 
@@ -77,8 +80,8 @@ def test_every_module_imports_with_the_standard_library_alone(python: Path, tmp_
     code = "\n".join(
         [
             f"import sys; sys.path.insert(0, {str(archive.path)!r})",
-            "import importlib, pkgutil, edgeq.agent, edgeq.nouns",
-            "for package in (edgeq.agent, edgeq.nouns):",
+            "import importlib, pkgutil, edgeq.agent, edgeq.compress, edgeq.nouns",
+            "for package in (edgeq.agent, edgeq.compress, edgeq.nouns):",
             "    for module in pkgutil.walk_packages(package.__path__, package.__name__ + '.'):",
             "        importlib.import_module(module.name) if '__main__' not in module.name else None",
         ]

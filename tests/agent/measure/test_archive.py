@@ -16,7 +16,7 @@ from edgeq.nouns.measurement import Measurement
 from .conftest import linear, never_ends
 
 PACKAGE = Path(edgeq.__path__[0])
-SHIPPED = ("__init__.py", "errors.py", "nouns", "agent")
+SHIPPED = ("__init__.py", "errors.py", "nouns", "agent", "compress")
 RUN_JOB = """
 import json, sys
 sys.path.insert(0, sys.argv[1])
