@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from edgeq.bundle import OpenBundle, read_bundle
+from edgeq.bundle.chosen import candidate_of
 from edgeq.bundle.unpacked import unpacked
 from edgeq.conversion.check_samples import MAX_BYTES
 from edgeq.deliver import activate, jobs, preflight, push, runtimes, wheel_upload
@@ -20,15 +21,21 @@ from edgeq.request.tell import Tell
 
 
 def race_bundles(
-    device: Session, token: str, paths: list[Path], threads: int | None, limits: Limits, tell: Tell
+    device: Session,
+    token: str,
+    paths: list[Path],
+    threads: int | None,
+    limits: Limits,
+    tell: Tell,
+    candidate: str | None = None,
 ) -> Measurement:
-    """Under the lock that `token` stands for. Raises NotComparable for bundles with different inputs; ReadOnly and NoSpace before
-    anything is sent.
+    """Under the lock that `token` stands for. `candidate`: only this one of each bundle. Raises NotComparable for bundles with
+    different inputs, TargetRefused for a bundle without `candidate`; ReadOnly and NoSpace before anything is sent.
     """
     with contextlib.ExitStack() as stack:
         bundles = [stack.enter_context(read_bundle(path)) for path in paths]
         _require_same_inputs(bundles)
-        chosen = [_chosen(bundle, alone=len(bundles) == 1) for bundle in bundles]
+        chosen = [_chosen(bundle, candidate, alone=len(bundles) == 1) for bundle in bundles]
         sets = {s.runtime: s for b in bundles for s in runtimes.for_bundle(device, b.manifest, tell)}
         wheels = wheel_upload.plan_wheels(device.link, tuple(sets.values()))
         _require_fit(device, bundles, chosen, wheels)
@@ -46,8 +53,12 @@ def race_bundles(
         return measure(device, token, jobs.make_job(kind, name, entrants, samples[0], limits), tell)
 
 
-def _chosen(bundle: OpenBundle, *, alone: bool) -> tuple[Candidate, ...]:
-    """Of one bundle all candidates, against each other; of several the one that each would have activated untested."""
+def _chosen(bundle: OpenBundle, candidate: str | None, *, alone: bool) -> tuple[Candidate, ...]:
+    """Of one bundle all candidates, against each other; of several the one that each would have activated untested; of both
+    only `candidate` where one is asked for.
+    """
+    if candidate is not None:
+        return (candidate_of(bundle, candidate),)
     return bundle.manifest.candidates if alone else bundle.manifest.candidates[:1]
 
 

@@ -153,6 +153,11 @@ class BenchRequest(WithStore, Measured, OnDevice):
     )
     _: KW_ONLY
     threads: int | None = option("Threads the runtime may use; default: the target's.", least=1)
+    candidate: str | None = option(
+        "Of bundles only this candidate, such as onnxruntime-float; default: all of one bundle, of several the one "
+        "expected to be fastest.",
+        metavar="ID",
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -27,9 +27,15 @@ def bench(request: BenchRequest) -> Benched:
     """Measure what is live on a device, or .edgeq bundles. Activates nothing.
 
     Bundles are raced against each other, interleaved, the first being the reference; they are brought to the device
-    for it and removed again unless they were there. Raises NotComparable for bundles with different inputs.
+    for it and removed again unless they were there. Raises NotComparable for bundles with different inputs, TargetRefused for a
+    `candidate` that a bundle does not have.
     """
     named = tuple(text(w) for w in request.what)
+    if request.candidate is not None and not any(w.endswith(".edgeq") for w in named):
+        raise TargetRefused(
+            "--candidate chooses one of a bundle, and no bundle is named",
+            "name a .edgeq bundle; of a model that is live, the live candidate is measured",
+        )
     threads, limits, tell = request.threads, request.limits or Limits(), request.tell
     with session_for(request, look_only=False) as device:
         tell(device.facts)
@@ -37,7 +43,8 @@ def bench(request: BenchRequest) -> Benched:
             tell(Note(note))
         if any(w.endswith(".edgeq") for w in named):
             with locked(device.link, "measuring") as token:
-                measured = [race_bundles(device, token, [Path(w) for w in named], threads, limits, tell)]
+                paths, candidate = [Path(w) for w in named], request.candidate
+                measured = [race_bundles(device, token, paths, threads, limits, tell, candidate)]
         else:
             measured = [_live(device, name, threads, limits, tell) for name in _names(device, named)]
         for measurement in measured:

@@ -10,7 +10,7 @@ import pytest
 
 from edgeq.bundle import assemble, write_bundle
 from edgeq.deliver import push
-from edgeq.errors import ModelCrashed, NoSpace, RemoteFailed
+from edgeq.errors import ModelCrashed, NoSpace, RemoteFailed, TargetRefused
 from edgeq.nouns.bundle import Candidate
 from edgeq.nouns.job import Limits
 from edgeq.nouns.tensor import TensorSpec
@@ -69,4 +69,14 @@ def test_nothing_stays_after_a_measurement_either(tmp_path: Path) -> None:
 def test_a_model_that_cannot_fit_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
     with pytest.raises(NoSpace, match="Nothing was sent|memory available"):
         bench(bundle(tmp_path, memory_bytes=10**15), root=str(tmp_path / "root"), limits=QUICK)
+    assert left_on(tmp_path / "root") == []
+
+
+def test_a_candidate_that_a_bundle_does_not_have(tmp_path: Path) -> None:
+    there = {"root": str(tmp_path / "root"), "limits": QUICK}
+    with pytest.raises(TargetRefused, match="has no candidate litert-float") as refused:
+        bench(bundle(tmp_path), candidate="litert-float", **there)
+    assert refused.value.remedy == "its candidates: onnxruntime-float"
+    with pytest.raises(TargetRefused, match="no bundle is named"):
+        bench("net", candidate="onnxruntime-float", **there)
     assert left_on(tmp_path / "root") == []
