@@ -16,6 +16,7 @@ from edgeq.nouns.effort import EffortSpent
 from edgeq.nouns.export import Exported
 from edgeq.nouns.fidelity import BetweenRuntimes, Fidelity
 from edgeq.nouns.model import Model
+from edgeq.nouns.model_summary import ModelSummary
 from edgeq.nouns.plan import Plan
 from edgeq.nouns.progress import Note, Route, Started
 from edgeq.nouns.release import App, Rollback
@@ -38,6 +39,7 @@ from edgeq.report.formats import (
 from edgeq.report.formats.explained import show_explained
 from edgeq.report.formats.exported import show_exported
 from edgeq.report.formats.layout import say
+from edgeq.report.formats.model_summary import show_model_summary
 
 
 def show(noun: object, console: Console, *, in_full: bool = False) -> None:
@@ -126,6 +128,7 @@ _event_in_full.register(ServiceChange, service.show_service_change_in_full)
 _result.register(Conversion, summary.show_conversion)
 _result.register(Explained, show_explained)
 _result.register(Exported, show_exported)
+_result.register(ModelSummary, show_model_summary)
 _result.register(DataSeen, data_seen.show_data_seen)
 _result.register(Verification, emulated.show_verification)
 _result.register(Deployment, deployed.show_deployment)
