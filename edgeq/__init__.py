@@ -1,8 +1,8 @@
 """edgeq: quantize a trained model for the edge device you have, deliver it, measure it there.
 
 The Python API mirrors the command line: `edgeq.convert`, `edgeq.explain`, `edgeq.deploy`, `edgeq.bench` and the rest;
-`help(edgeq.convert)` lists every keyword. They are resolved on first use, so that `import edgeq` (which the device's agent
-does too) costs nothing and needs only the standard library.
+`help(edgeq.convert)` lists every keyword. `edgeq.load` and `edgeq.quantize` return a model to call. All are resolved on first
+use, so that `import edgeq` (which the device's agent does too) costs nothing and needs only the standard library.
 """
 
 __version__ = "0.1.0"
@@ -19,6 +19,8 @@ _PLACES = {
     "explain": "workflow.explain",
     "export": "workflow.export",
     "install_service": "workflow.service",
+    "load": "loaded.load",
+    "quantize": "loaded.quantize",
     "report": "workflow.report",
     "rollback": "workflow.rollback",
     "service_log": "workflow.service",

@@ -1,8 +1,8 @@
 """edgeq: quantize a trained model for the edge device you have, deliver it, measure it there.
 
 The Python API mirrors the command line: `edgeq.convert`, `edgeq.explain`, `edgeq.deploy`, `edgeq.bench` and the rest;
-`help(edgeq.convert)` lists every keyword. They are resolved on first use, so that `import edgeq` (which the device's agent
-does too) costs nothing and needs only the standard library.
+`help(edgeq.convert)` lists every keyword. `edgeq.load` and `edgeq.quantize` return a model to call. All are resolved on first
+use, so that `import edgeq` (which the device's agent does too) costs nothing and needs only the standard library.
 """
 
 # Written by docs/make_stub.py.
@@ -19,6 +19,7 @@ from edgeq.nouns.job import Limits as Limits
 from edgeq.nouns.project import Gates as Gates
 from edgeq.nouns.target import Target
 from edgeq.request.login import Login as Login
+from edgeq.loaded.model import LoadedModel as LoadedModel
 from edgeq.nouns.data_check import DataSeen as DataSeen
 from edgeq.nouns.delivery import Removal as Removal
 from edgeq.nouns.diagnosis import Diagnosis as Diagnosis
@@ -49,6 +50,7 @@ def bench(
     seconds: float = 30.0,
     store: str | PathLike[str] | None = None,
     threads: int | None = None,
+    candidate: str | None = None,
     ask_password: Callable[[str], str] | None = None,
     login: Login | None = None,
     tell: Callable[[Any], None] = ...,
@@ -57,7 +59,8 @@ def bench(
     """Measure what is live on a device, or .edgeq bundles. Activates nothing.
 
     Bundles are raced against each other, interleaved, the first being the reference; they are brought to the device
-    for it and removed again unless they were there. Raises NotComparable for bundles with different inputs.
+    for it and removed again unless they were there. Raises NotComparable for bundles with different inputs, TargetRefused for a
+    `candidate` that a bundle does not have.
 
     Args:
         what: Names of live models, or .edgeq bundles to race against each other; default: all that is live.
@@ -73,6 +76,8 @@ def bench(
         seconds: Measuring time; a race takes up to three times as long.
         store: Where measurements are stored; default: SQLite in your state folder.
         threads: Threads the runtime may use; default: the target's.
+        candidate: Of bundles only this candidate, such as onnxruntime-float; default: all of one bundle, of
+            several the one expected to be fastest.
         ask_password: Called with the prompt where a password or passphrase is needed; default: the login is
             refused.
         login: Login(host, port, identity, accept_new_host_key, ask_password): these keywords in one object.
@@ -559,6 +564,120 @@ def install_service(
             refused.
         login: Login(host, port, identity, accept_new_host_key, ask_password): these keywords in one object.
         tell: Called with each event as it happens (edgeq/nouns); default: nothing is printed.
+    """
+
+def load(
+    model: str | PathLike[str],
+    *,
+    project: str | PathLike[str] | None = None,
+    candidate: str | None = None,
+    threads: int | None = None,
+    tell: Callable[[Any], None] = ...,
+) -> LoadedModel:
+    """Load a model to run it in this process, as an application on a device does (edgeq_runtime.py).
+
+    Of a bundle the first candidate is taken whose runtime is installed here: the one expected to be fastest of those that passed
+    the gate, which a deploy without a race would activate. A file that was exported with its contract beside it
+    (net.contract.json) has the names and the preprocessing of that. Load only what you trust: a model runs with your
+    rights. Raises BundleRefused, ModelRefused, TargetRefused for a candidate that there is not, ExtraMissing.
+
+    Args:
+        model: A .edgeq bundle, by its path or as convert returned it; an .onnx or .tflite file; a folder with
+            contract.json, as export writes it; or a release on a device.
+        project: Project file, whose values replace keywords that are not given; default: none.
+        candidate: Which candidate, such as litert-float; default: of those whose runtime is installed here the
+            first in the bundle, which is the one expected to be fastest that passed the gate.
+        threads: Threads that the model runs with; default: those it was converted for, 1 for a file.
+        tell: Called with each event as it happens (edgeq/nouns); default: nothing is printed.
+    """
+
+def quantize(
+    model: str | PathLike[str] | nn.Module | ModelProto | None = None,
+    data: str | PathLike[str] | Iterable[Any] | Dataset[Any] | None = None,
+    *,
+    target: str | PathLike[str] | Target = 'local',
+    preprocess: str | Mapping[str, object] | None = None,
+    name: str | None = None,
+    weights: str | PathLike[str] | None = None,
+    shape: Mapping[str, tuple[int, ...]] | tuple[int, ...] | None = None,
+    calibrate: int | None = None,
+    calibrator: str | None = None,
+    effort: str | None = None,
+    passes: str | None = None,
+    repairs: str | None = None,
+    recipe: str | None = None,
+    runtime: str | None = None,
+    integer_io: bool | None = None,
+    states: str | None = None,
+    max_drop: float | None = None,
+    confidence: float | None = None,
+    min_agreement: float | None = None,
+    min_sqnr: float | None = None,
+    metric: str | None = None,
+    ignore_labels: bool | None = None,
+    search_tries: int | None = None,
+    search_seconds: float | None = None,
+    threads: int | None = None,
+    jobs: int | None = None,
+    project: str | PathLike[str] | None = None,
+    output: str | PathLike[str] | None = None,
+    candidate: str | None = None,
+    gates: Gates | None = None,
+    tell: Callable[[Any], None] = ...,
+    unavailable: Mapping[str, str] | None = None,
+    refuse: bool = True,
+) -> LoadedModel:
+    """Convert a model for a target, as `convert` does and with its keywords, and load what becomes of it, as `load` does.
+
+    A torch.nn.Module is exported from a copy: yours keeps its parameters and its mode. The bundle is in edgeq's cache unless
+    `output` names a place; `path` of what is returned is that of the bundle. Raises as convert and load.
+
+    Args:
+        model: An ONNX, .pt2 or .tflite file, a torch factory (net.py:build), a torch.nn.Module or an
+            onnx.ModelProto.
+        data: Samples, as convert takes them: an array, (inputs, labels), a DataLoader, a path ...
+        target: The kind of device, or a .toml of your own.
+        preprocess: For images: a preset (none, unit, symmetric, imagenet, caffe), keys
+            ("size=224x224,scale=1/255,mean=..,std=..,layout=NCHW"), or both ("imagenet,size=192x192");
+            docs/data.md has each.
+        name: The model's name on the device; default: the file's name, or the function's in lower case.
+        weights: state_dict for a torch factory such as net.py:build.
+        shape: Pins what the model leaves open: {"input": (1, 3, 224, 224)}; of a module with one input also (1,
+            3, 224, 224).
+        calibrate: How many samples calibrate; the others measure accuracy.
+        calibrator: How activation ranges are found; default: auto, the one closest to float for each tensor. One
+            of auto, entropy, minmax, moving_average, mse, percentile.
+        effort: How much work is done to come closer to float (docs/quantization.md); default: default. One of
+            quick, default, best.
+        passes: Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but
+            some (-fit,-head).
+        recipe: Only this recipe (float is always raced too). One of float, int8_static, int8_dynamic,
+            int8_blockwise, int4_blockwise, int16x8_static, fp16.
+        runtime: Only this runtime. One of onnxruntime, litert, tflite-runtime.
+        integer_io: Static .tflite files have int8 inputs and outputs, described in their contract.json; default:
+            float.
+        states: Recurrent states, OUTPUT=INPUT,...; or none; default: auto, detected from the samples. Candidates
+            then run over the whole sequence with their own states.
+        max_drop: Largest drop in accuracy; needs labels or metric; default: 1.0.
+        confidence: Confidence level: the lower end of the paired interval must be within max_drop; default: only
+            the measured drop.
+        min_agreement: Lowest top-1 agreement with float; default without labels: 90.
+        min_sqnr: Least signal-to-quantization-noise ratio of each output; default without labels or classes: 10.
+        metric: Your own score: (outputs, labels) -> number, higher is better; 0 to 1 counts as 0 to 100 points.
+        ignore_labels: Do not use the labels, for instance because they are not this model's.
+        search_tries: If the gate fails: how many sets of float layers to try to find the smallest that passes;
+            default: 64, fewer for large models. A larger number continues an earlier search.
+        threads: Threads the runtime may use; default: the target's.
+        jobs: Samples that run at the same time while converting; the result is the same; default: one a core.
+        project: Project file, whose values replace keywords that are not given; default: none.
+        output: The bundle to write; default: one in edgeq's cache.
+        candidate: Which candidate, such as litert-float; default: of those whose runtime is installed here the
+            first in the bundle, which is the one expected to be fastest that passed the gate.
+        gates: Gates(max_drop, min_agreement, min_sqnr_db, metric, ignore_labels, confidence): these keywords in
+            one object.
+        tell: Called with each event as it happens (edgeq/nouns); default: nothing is printed.
+        unavailable: Runtimes that are not available on the device, each with the reason.
+        refuse: False: candidates that the gate refuses are written too, for inspection.
     """
 
 def report(

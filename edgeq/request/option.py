@@ -28,7 +28,7 @@ NOT_IN_RESULT: dict[str, Any] = {"toml": None, "cache_key": None, "fixed_by_bund
 @dataclass(frozen=True)
 class Option:
     """How it is given. `flags` replace --name on the command line. `choices`, `least` and `most` (both included) bound the value.
-    `positional`: an argument, not an option. `only_python`: a keyword without an option of the command line.
+    `positional`: an argument, not an option; `position` is its place among these. `only_python`: a keyword without an option of the command line.
     `in_python` is the help of a keyword where it is not that of the option. `replaced_by`: the new name of an option that was renamed.
     `parse` turns the value, or None where it is not given, into what is used, and raises ValueError for a wrong one.
 
@@ -50,6 +50,7 @@ class Option:
     required: bool = False
     hidden: bool = False
     positional: bool = False
+    position: int = 0
     only_python: bool = False
     in_python: str = ""
     replaced_by: str = ""
@@ -80,7 +81,7 @@ def options_of(
 ) -> Iterator[tuple[Field[object], Option]]:
     """Every field of a request, or of its class, with its option, arguments first, last what only Python takes."""
     found = [(each, each.metadata[_KEY]) for each in fields(request)]
-    return iter(sorted(found, key=lambda f: (not f[1].positional, f[1].only_python)))
+    return iter(sorted(found, key=lambda f: (not f[1].positional, f[1].only_python, f[1].position)))
 
 
 def types_of(each: Field[object]) -> tuple[Any, ...]:

@@ -45,6 +45,37 @@ class ConvertRequest(EveryCommand, ConversionOptions, ForTarget):
     )
 
 
+_CANDIDATE_HERE = (
+    "Which candidate, such as litert-float; default: of those whose runtime is installed here the first in the bundle, which "
+    "is the one expected to be fastest that passed the gate."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class LoadRequest(EveryCommand):
+    model: Annotated[Any, "str | PathLike[str]"] = argument(
+        "A .edgeq bundle, by its path or as convert returned it; an .onnx or .tflite file; a folder with contract.json, as "
+        "export writes it; or a release on a device.",
+        required=True,
+    )
+    _: KW_ONLY
+    candidate: str | None = option(_CANDIDATE_HERE, metavar="ID")
+    threads: int | None = option(
+        "Threads that the model runs with; default: those it was converted for, 1 for a file.", least=1
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class QuantizeRequest(ConvertRequest):
+    data: AnyData | None = argument(
+        "Samples, as convert takes them.",
+        position=1,
+        in_python="Samples, as convert takes them: an array, (inputs, labels), a DataLoader, a path ...",
+    )
+    _: KW_ONLY
+    candidate: str | None = option(_CANDIDATE_HERE, metavar="ID", toml=None)
+
+
 def _model_or_bundle(help: str) -> Any:
     in_python = "As convert takes it, or a finished .edgeq bundle, by its path or as convert returned it."
     return argument(help, in_python=in_python)
