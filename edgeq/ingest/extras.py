@@ -9,7 +9,7 @@ _CPU_BUILD = (
     "On a machine without an NVIDIA GPU take PyTorch's CPU build first (pytorch.org, 'Get started', CPU): "
     "the default one includes gigabytes of CUDA."
 )
-_WORDS = {"torch": _CPU_BUILD, "android": _CPU_BUILD, "litert": ""}
+_WORDS = {"torch": _CPU_BUILD, "android": _CPU_BUILD, "train": _CPU_BUILD, "litert": ""}
 
 
 def needed(module: str, extra: str, what_for: str) -> ModuleType:

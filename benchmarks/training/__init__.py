@@ -1,0 +1,1 @@
+"""What training for a quantized file costs and gains, beside float training and other quantizers."""

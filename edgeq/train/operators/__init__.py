@@ -1,0 +1,28 @@
+"""ONNX operators in torch: each module holds operators of one kind, and every function named like an operator is that operator.
+
+Such a function reads its node's attributes, shapes and constants once, and returns what to compute with each batch,
+as one of the forms of forms.py. All operator sets from 7 on are read, unless a function says otherwise.
+Random operators, sequences, strings and those with a graph inside have no function: such a model is refused.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
+
+from edgeq.train.forms import Form
+from edgeq.train.node import Node
+
+Operator = Callable[[Node], Form]
+
+
+@cache
+def operators() -> Mapping[str, Operator]:
+    """All there are, by the name of the ONNX operator."""
+    modules = (import_module(f"{__name__}.{m.name}") for m in iter_modules(__path__))
+    return {
+        name: function
+        for module in modules
+        for name, function in vars(module).items()
+        if name[0].isupper() and getattr(function, "__module__", "") == module.__name__
+    }

@@ -1,0 +1,39 @@
+"""benchmarks/training with its smallest settings, and what it calls a ratio."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks.training.quantized_resnet import QuantizedResNet
+from benchmarks.training.step_time import Times, ratio
+from tests.models.resnet_cifar import resnet20
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def test_the_time_of_a_step_is_printed() -> None:
+    small = ("--steps", "2", "--batch", "2", "--threads", "1", "--json")
+    command = [sys.executable, "-m", "benchmarks.training.step_time", *small]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    times = json.loads(ended.stdout)["times"]
+    assert [t["network"] for t in times] == ["float", "8 bits", "4 bits", "torch's kernels"]
+    assert all(len(t["cpu_s"]) == len(t["wall_s"]) == 2 for t in times)
+
+
+def test_a_ratio_is_the_median_of_neighbouring_steps() -> None:
+    slow, fast = Times("a", (2.0, 9.0, 4.0), (1.0,) * 3), Times("b", (1.0, 3.0, 4.0), (1.0,) * 3)
+    assert ratio(slow, fast, "cpu_s") == pytest.approx(2.0)
+
+
+def test_the_quantized_network_is_the_float_one_but_for_rounding() -> None:
+    torch.manual_seed(0)
+    net = resnet20().eval()
+    images = torch.randn(2, 3, 32, 32)
+    with torch.no_grad():
+        expected, got = net(images), QuantizedResNet(net, 16, 16)(images)
+    assert (got - expected).norm() < 0.05 * expected.norm()  # the first and the last layer have 8 bits
