@@ -10,6 +10,7 @@ import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Union
 
 from edgeq.nouns.record import canonical_json
 
@@ -40,7 +41,7 @@ def make_folder(path: Path) -> None:
     sync_folder(path.parent)
 
 
-def write_file(path: Path, data: bytes, mode: int = 0o664) -> None:
+def write_file(path: Path, data: "Union[bytes, bytearray]", mode: int = 0o664) -> None:
     """Make `path` hold `data`, all or nothing."""
     make_folder(path.parent)
     beside = temporary_beside(path)
@@ -53,7 +54,7 @@ def write_file(path: Path, data: bytes, mode: int = 0o664) -> None:
     sync_folder(path.parent)
 
 
-def create_file(path: Path, data: bytes, mode: int = 0o664) -> None:
+def create_file(path: Path, data: "Union[bytes, bytearray]", mode: int = 0o664) -> None:
     """A new, fsynced file inside a folder that is still being assembled; its folder is fsynced with the rest."""
     handle = os.open(path, NEW_FILE, mode)
     with os.fdopen(handle, "wb") as file:

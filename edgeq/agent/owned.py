@@ -33,7 +33,8 @@ _IN_SAMPLES = re.compile(rf"{re.escape(FILES)}|\d+\.npy")
 
 def temporaries(root: Root) -> list[Path]:
     """Files, links and folders that a cut left half made."""
-    folders = [root.path, root.agents, root.wheels, root.samples, root.apps, root.jobs, root.running]
+    folders = [root.path, root.agents, root.wheels, root.incoming, root.samples, root.apps, root.jobs]
+    folders.append(root.running)
     for app in _folders(root.apps):
         releases = app / "releases"
         folders += [app, releases]

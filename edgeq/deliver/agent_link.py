@@ -18,7 +18,7 @@ from edgeq.transport.base import Completed, Transport
 # token is the answer, and not `rollback`, which the second time leads forward again.
 _TWICE = (
     *("facts", "probe", "status", "inventory", "remembered", "results", "result", "contract"),
-    *("unpack", "samples", "install", "work", "activate", "discard", "sweep", "unlock"),
+    *("unpack", "samples", "expand", "install", "work", "activate", "discard", "sweep", "unlock"),
 )
 
 # Runs an agent that is not installed, so that looking at a device (status, doctor, --dry-run) leaves nothing on it.

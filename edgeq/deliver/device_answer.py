@@ -37,6 +37,7 @@ ANSWERS: dict[str, type[Record]] = {
     "activate": App,
     "contract": LiveContract,
     "discard": App,
+    "expand": Placed,
     "facts": Facts,
     "install": Release,
     "inventory": Inventory,
