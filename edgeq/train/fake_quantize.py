@@ -15,10 +15,13 @@ so that ds = (sum(dy * y) / s - sum(dx * v)), two dot products. Torch's own fake
 and its kernel for CPUs, which computes one value at a time, takes ten times as long as these few vectorized passes.
 """
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
+
+Bound: TypeAlias = "float | Tensor"
 
 
 def fake_quantize(
@@ -41,7 +44,24 @@ def fake_quantize(
     On a GPU `scale` has to be there too: by a number of the CPU, torch divides by way of the reciprocal.
     """
     zero = _along(zero_point, axis, x.ndim)
-    y: Tensor = _FakeQuantize.apply(x, scale, q_min - zero, q_max - zero, axis, gradient_scale, margin)
+    low, high = q_min - zero, q_max - zero
+    inside = low - margin, high + margin
+    return snapped(x, scale, lambda v: v.round().clamp_(low, high), inside, axis, gradient_scale)
+
+
+def snapped(
+    x: Tensor,
+    scale: Tensor,
+    snap: Callable[[Tensor], Tensor],
+    inside: tuple[Bound, Bound] | None,
+    axis: int | None,
+    gradient_scale: float,
+) -> Tensor:
+    """s * snap(x / s) with the gradients above, for any `snap` from a tensor to a new one of its shape.
+
+    The values `inside` are those between both bounds, which are in steps. None: everywhere dy/dx = 1 and dy/ds = snap(v).
+    """
+    y: Tensor = _Snapped.apply(x, scale, snap, inside, axis, gradient_scale)
     return y
 
 
@@ -55,7 +75,7 @@ def to_integers(
         return steps.to(torch.int32) + zero
 
 
-class _FakeQuantize(torch.autograd.Function):
+class _Snapped(torch.autograd.Function):
     """Keeps v and y for the backward pass: as much memory as a batch norm and a Relu keep, whose place it takes."""
 
     @staticmethod
@@ -63,17 +83,15 @@ class _FakeQuantize(torch.autograd.Function):
         ctx: Any,
         x: Tensor,
         scale: Tensor,
-        low: float | Tensor,
-        high: float | Tensor,
+        snap: Callable[[Tensor], Tensor],
+        inside: tuple[Bound, Bound] | None,
         axis: int | None,
         gradient_scale: float,
-        margin: float,
     ) -> Tensor:
         step = _along(scale, axis, x.ndim)
         steps = x / step
-        y = steps.round().clamp_(low, high).mul_(step)
-        ctx.inside = low - margin, high + margin
-        ctx.axis, ctx.gradient_scale = axis, gradient_scale
+        y = snap(steps).mul_(step)
+        ctx.inside, ctx.axis, ctx.gradient_scale = inside, axis, gradient_scale
         ctx.save_for_backward(steps, scale, *([y] if ctx.needs_input_grad[1] else []))
         return y
 
@@ -82,12 +100,14 @@ class _FakeQuantize(torch.autograd.Function):
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
         steps, scale, *y = ctx.saved_tensors
         dy = _laid_out_as(steps, dy)
-        dx = _inside(dy, steps, *ctx.inside)
+        dx = dy if ctx.inside is None else _inside(dy, steps, *ctx.inside)
         of_scale = None
         if y:
-            of_scale = _sums(dy, y[0], ctx.axis) / scale - _sums(dx, steps, ctx.axis)
+            of_scale = _sums(dy, y[0], ctx.axis) / scale
+            if ctx.inside is not None:
+                of_scale = of_scale - _sums(dx, steps, ctx.axis)
             of_scale = of_scale.mul_(ctx.gradient_scale).to(scale.dtype)
-        return dx if ctx.needs_input_grad[0] else None, of_scale, None, None, None, None, None
+        return dx if ctx.needs_input_grad[0] else None, of_scale, None, None, None, None
 
 
 def _along(values: Any, axis: int | None, rank: int) -> Any:
@@ -104,7 +124,7 @@ def _laid_out_as(other: Tensor, x: Tensor) -> Tensor:
     return x if x.stride() == other.stride() else torch.empty_like(other).copy_(x)
 
 
-def _inside(dy: Tensor, steps: Tensor, low: float | Tensor, high: float | Tensor) -> Tensor:
+def _inside(dy: Tensor, steps: Tensor, low: Bound, high: Bound) -> Tensor:
     """dy where low < steps < high, else 0."""
     if isinstance(low, Tensor):
         return torch.where((steps > low) & (steps < high), dy, 0.0)

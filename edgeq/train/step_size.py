@@ -14,14 +14,18 @@ _LEAST = 1e-3  # of the first value; training moves a scale by a factor of a few
 
 
 class StepSize(nn.Module):
-    """() -> the scale, float32 of the given shape, never below a thousandth of what it was. Fixed with `learn=False`."""
+    """() -> the scale, float32 of the given shape, never below a thousandth of what it was. Fixed with `learn=False`.
+
+    The parameter is `unit` times the scale. A power of two for `unit` leaves the scale's bits as they are.
+    """
 
     value: Tensor
     least: Tensor
 
-    def __init__(self, scale: Tensor, *, learn: bool = True) -> None:
+    def __init__(self, scale: Tensor, *, unit: float = 1.0, learn: bool = True) -> None:
         super().__init__()
-        first = scale.detach().to(torch.float32, copy=True)
+        first = scale.detach().to(torch.float32) * unit
+        self.unit = unit
         self.register_buffer("least", first * _LEAST)
         if learn:
             self.value = nn.Parameter(first)
@@ -30,7 +34,7 @@ class StepSize(nn.Module):
 
     def forward(self) -> Tensor:
         held: Tensor = _Held.apply(self.value, self.least)
-        return held
+        return held if self.unit == 1.0 else held / self.unit
 
 
 class _Held(torch.autograd.Function):

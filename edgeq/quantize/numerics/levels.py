@@ -79,7 +79,7 @@ class Levels:
         found = [_on_steps(row, end, most) for row, end in zip(rows, largest, strict=True)]
         integers = np.stack([q for q, _ in found]).reshape(self.levels.shape)
         step = np.array([s for _, s in found]).reshape(self.levels.shape[:-1])
-        return OnInt8(self, integers, (self.scale.astype(np.float64) * step).astype(np.float32))
+        return OnInt8(self, integers, np.asarray(self.scale.astype(np.float64) * step, np.float32))
 
     def _taken(self, levels: Array, at: Array) -> Array:
         if levels.ndim == 1:
