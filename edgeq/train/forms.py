@@ -26,7 +26,7 @@ class Fixed:
 
 @dataclass(frozen=True)
 class Each:
-    """Every value of the first input by itself, in any layout; other inputs are plain and have one value, or none."""
+    """Every value of the first input by itself, in any layout; other inputs are plain and have one value, or are not looked at."""
 
     compute: Compute
 
@@ -78,8 +78,8 @@ def layout(form: Each | Rows | Broadcast | Samples, operands: Sequence[Operand |
     others = (None,) * (len(operands) - 1)
     if isinstance(form, Each) or first.in_front or not first.batched:
         by_sample = first.batched and not first.in_front
-        return Layout((None, *others), None, batched, by_sample)
-    return Layout((_merged, *others), _split(first.shape[0] if first.shape else 1), batched, True)
+        return Layout((None, *others), None, first.batched, by_sample)
+    return Layout((_merged, *others), _split(first.shape[0]), True, True)
 
 
 def same_samples(*tensors: Tensor) -> tuple[Tensor, ...]:

@@ -296,7 +296,8 @@ def _operand(stated: onnx.ValueInfoProto, x: torch.Tensor) -> Operand:
             f"input {stated.name} is {list(x.shape)}, and one sample of it is {wanted}",
             "give a batch of N samples as [N, ...], in the place of a first dimension of 1",
         )
-    return Operand(stated.name, own, x.dtype, batched=True)
+    kind = int(stated.type.tensor_type.elem_type)
+    return Operand(stated.name, own, x.dtype, batched=True, element_type=kind)
 
 
 def _fits(shape: tuple[int, ...], stated: tuple[int | None, ...]) -> bool:

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from edgeq.train.element_types import is_below_8_bits, torch_type
-from edgeq.train.forms import Broadcast, Compute, Each, Form
+from edgeq.train.forms import Broadcast, Compute, Each, Fixed, Form, Samples
 from edgeq.train.node import Node
 
 
@@ -109,9 +109,10 @@ def Identity(node: Node) -> Form:
 
 def Dropout(node: Node) -> Form:
     """Drops nothing, as after training."""
-    node.only(1)
     if node.has(2) and any(node.ints(2)):
         raise node.refused("drops values at random", "export the model in evaluation mode")
+    if any(node.outputs[1:]):
+        return Samples(lambda x, *ratio_and_mode: (x, torch.ones_like(x, dtype=torch.bool)))
     return Each(lambda x, *ratio_and_mode: x)
 
 
@@ -122,9 +123,10 @@ def Cast(node: Node) -> Form:
 
 
 def CastLike(node: Node) -> Form:
-    kind, held = node.operand(1).element_type, node.operand(1).dtype
-    held = _cast_to(node, kind) if kind else held
-    return Each(lambda x, _: x.to(held))
+    """Of the second input only the type is looked at, not its samples."""
+    x, like = node.operand(0), node.operand(1)
+    held = _cast_to(node, like.element_type) if like.element_type else like.dtype
+    return Each(lambda x, _: x.to(held)) if x.fixed is None else Fixed(x.fixed.to(held))
 
 
 def Add(node: Node) -> Form:

@@ -38,18 +38,19 @@ def GroupNormalization(node: Node) -> Form:
 
 
 def LayerNormalization(node: Node) -> Form:
-    node.only(1)
+    """The mean and the inverse standard deviation too, where they are asked for."""
     axis, rank = node.axis(-1), node.operand(0).rank
     shape, eps = node.operand(0).shape[axis:], float(node.attributes.get("epsilon", 1e-5))
     plain = all(not node.has(k) or _of_shape(node, k, shape) for k in (1, 2))
-    if plain and axis > 0:
+    if plain and axis > 0 and not any(node.outputs[1:]):
         return Rows(lambda x, w=None, b=None: F.layer_norm(x, shape, w, b, eps))
     axes = tuple(range(axis + 1, rank + 1))
 
-    def compute(x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
-        centred = x - x.mean(axes, keepdim=True)
-        y = centred * torch.rsqrt((centred * centred).mean(axes, keepdim=True) + eps)
-        return _scaled(y, w, b)
+    def compute(x: Tensor, w: Tensor, b: Tensor | None = None) -> tuple[Tensor, ...]:
+        mean = x.mean(axes, keepdim=True)
+        centred = x - mean
+        inverse = torch.rsqrt((centred * centred).mean(axes, keepdim=True) + eps)
+        return _scaled(centred * inverse, w, b), mean, inverse
 
     return Samples(compute)
 
