@@ -5,13 +5,16 @@ from collections.abc import Mapping
 from edgeq.application import load_lines
 from edgeq.bundle.own_runtime import has_own_runtime
 from edgeq.bundle.unpacked import unpacked
+from edgeq.conversion.old_release import old_files
 from edgeq.deliver import activate, push, race, wheel_upload
+from edgeq.deliver.compression import Compression
 from edgeq.deliver.deploy_plan import DeployPlan, ReleasePlan
 from edgeq.deliver.jobs import make_job
 from edgeq.deliver.lock import locked
 from edgeq.deliver.measure import measure
 from edgeq.deliver.service.install import install
 from edgeq.deliver.session import Session, live_in_errors
+from edgeq.nouns.bundle import Bundle
 from edgeq.nouns.job import Entrant
 from edgeq.nouns.measurement import Measurement
 from edgeq.nouns.release import App
@@ -67,7 +70,9 @@ def _deploy_release(
         activate.tidied(link, token, name, bundle.digest),
     ):
         wheel_upload.upload_wheels(link, token, plan.wheels, tell)
-        delivery = push.push(link, files.paths, files.sizes, tell)
+        delivery = push.push(
+            link, files.paths, files.sizes, tell, _compression(plan, device, token, before, bundle, tell)
+        )
         tell(delivery)
         push.install(link, token, bundle.manifest)
         samples = push.place_samples(link, token, files.samples)
@@ -101,6 +106,22 @@ def _deploy_release(
         checks=checks,
         choice=choice,
         load_lines=_load_lines(conversion, live),
+    )
+
+
+def _compression(
+    plan: ReleasePlan, device: Session, token: str, before: App | None, bundle: Bundle, tell: Tell
+) -> Compression | None:
+    """None on this machine, to which nothing travels."""
+    if device.local:
+        return None
+    return Compression(
+        device.link,
+        token,
+        next((plan.wheels.python_path(s.runtime) for s in plan.wheels.sets), ()),
+        device.facts.emulated is not None,
+        tell,
+        old_files(bundle.manifest.name, before.live if before else None, bundle.manifest),
     )
 
 

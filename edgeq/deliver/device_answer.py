@@ -37,7 +37,7 @@ ANSWERS: dict[str, type[Record]] = {
     "activate": App,
     "contract": LiveContract,
     "discard": App,
-    "expand": Placed,
+    "expand": Nothing,
     "facts": Facts,
     "install": Release,
     "inventory": Inventory,

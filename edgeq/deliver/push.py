@@ -1,14 +1,16 @@
 """Uploads a bundle's files to the device and has the agent assemble the release. Nothing goes live here."""
 
-import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from edgeq.deliver.agent_link import AgentLink
+from edgeq.deliver.compression import Compression, SentCompressed
 from edgeq.nouns.bundle import Manifest
 from edgeq.nouns.delivery import Delivery
 from edgeq.nouns.progress import Progress
 from edgeq.nouns.release import Release
+from edgeq.transport.base import Sent
 
 
 def push(
@@ -16,9 +18,13 @@ def push(
     files: dict[str, Path],
     sizes: dict[str, int],
     tell: Callable[[Progress], None],
+    compression: Compression | None = None,
 ) -> Delivery:
-    """Send those of `files` (sha256 -> file on the host) that the device lacks into its `incoming/`."""
-    have = link.call("inventory", {"sha256": sorted(sizes), "wheels": []}).have
+    """Send those of `files` (sha256 -> file on the host) that the device lacks into its `incoming/`, those compressed that are there
+    sooner so.
+    """
+    old = {base for base, _ in compression.old.values()} if compression else set()
+    have = link.call("inventory", {"sha256": sorted({*sizes, *old}), "wheels": []}).have
     missing = [sha for sha in sizes if sha not in have]
     total = sum(sizes[sha] for sha in missing)
     arrived = 0
@@ -28,19 +34,36 @@ def push(
         arrived += count
         tell(Progress("push", arrived, total, "B"))
 
-    start = time.monotonic()
-    sent = [
-        link.transport.put(files[sha], f"{link.root}/incoming/{sha}", sha256=sha, progress=progress)
-        for sha in missing
-    ]
+    sent: list[Sent] = []
+    small: list[SentCompressed] = []
+    for sha in missing:
+        compressed = compression.sent(files[sha], sha, sizes[sha], have, progress) if compression else None
+        if compressed is not None:
+            small.append(compressed)
+        else:
+            path = f"{link.root}/incoming/{sha}"
+            sent.append(link.transport.put(files[sha], path, sha256=sha, progress=progress))
     return Delivery(
-        files_sent=len(sent),
-        bytes_sent=sum(s.bytes_sent for s in sent),
         bytes_reused=sum(sizes.values()) - total + sum(s.bytes_reused for s in sent),
-        send_s=time.monotonic() - start - sum(s.seal_s for s in sent),
-        seal_s=sum(s.seal_s for s in sent),
-        attempts=max((s.attempts for s in sent), default=0),
+        bytes_on_disk=total,
+        compressed=len(small),
+        differences=sum(s.difference for s in small),
+        compress_s=sum(s.compress_s for s in small),
+        expand_s=sum(s.expand_s for s in small),
+        link_bytes_s=compression.link_bytes_s if compression else None,
+        **_together([*sent, *(s.sent for s in small)]),
     )
+
+
+def _together(sent: list[Sent]) -> dict[str, Any]:
+    """The figures of Delivery that each upload has."""
+    return {
+        "files_sent": len(sent),
+        "bytes_sent": sum(s.bytes_sent for s in sent),
+        "send_s": sum(s.send_s for s in sent),
+        "seal_s": sum(s.seal_s for s in sent),
+        "attempts": max((s.attempts for s in sent), default=0),
+    }
 
 
 def install(link: AgentLink, token: str, manifest: Manifest) -> Release:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Optional
 
 from .device import Facts
 from .record import Record
@@ -66,8 +67,26 @@ class Destination(Record):
 
 
 @dataclass(frozen=True)
+class SendPlan(Record):
+    """What a deployment will send of a release, before anything is sent. `bytes_compressed` is about what it is on the wire; None where
+    nothing would be compressed, and `why_not` says why. `link_bytes_s` was measured where it mattered.
+    """
+
+    files: int
+    bytes_to_send: int
+    bytes_reused: int
+    bytes_compressed: Optional[int] = None
+    link_bytes_s: Optional[float] = None
+    why_not: Optional[str] = None
+
+
+@dataclass(frozen=True)
 class Delivery(Record):
-    """What was sent: files and bytes, bytes that were there already, seconds of uploading and of finishing the release."""
+    """What was sent: files and bytes on the wire, bytes that were there already, seconds of uploading and of finishing the release.
+
+    `bytes_on_disk` are those of the files that were sent, once they are on the device; `compressed` of them travelled compressed,
+    `differences` of these as what changed since the release that was live, and that took `compress_s` here and `expand_s` there.
+    """
 
     files_sent: int
     bytes_sent: int
@@ -75,6 +94,12 @@ class Delivery(Record):
     send_s: float
     seal_s: float
     attempts: int
+    bytes_on_disk: int = 0
+    compressed: int = 0
+    differences: int = 0
+    compress_s: float = 0.0
+    expand_s: float = 0.0
+    link_bytes_s: Optional[float] = None
 
 
 @dataclass(frozen=True, repr=False)

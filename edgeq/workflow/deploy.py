@@ -9,6 +9,7 @@ from edgeq.deliver import preflight, runtimes
 from edgeq.deliver.apply import apply, unchanged
 from edgeq.deliver.candidate_filter import require_agent
 from edgeq.deliver.deploy_plan import plan_deployment, tell_plan
+from edgeq.deliver.send_plan import plan_sending
 from edgeq.deliver.service.find import require_systemd
 from edgeq.deliver.service.install import install
 from edgeq.deliver.session import Session, live_in_errors, session_for
@@ -45,6 +46,8 @@ def deploy(request: DeployRequest) -> Deployment:
             plan = plan_deployment(device, conversion.bundle.manifest, wheels, request)
             tell_plan(plan, tell)
         if request.dry_run:
+            if plan.release is not None:
+                tell(plan_sending(device, conversion.bundle, plan.before, tell))
             if plan.service is not None:
                 tell(install(plan.service, device, tell, dry_run=True))
             return unchanged(conversion, device, plan.before)

@@ -15,7 +15,7 @@ from edgeq.agent.probes.free_memory import memory_of
 from edgeq.agent.space import require_space
 from edgeq.compress.expand import WORKING_BYTES, expand
 from edgeq.errors import ArtifactCorrupt, DeviceUnfit, NoSpace
-from edgeq.nouns.answers import Placed
+from edgeq.nouns.answers import Nothing
 from edgeq.nouns.record import Record
 from edgeq.nouns.safe_names import is_name, is_sha256
 
@@ -34,19 +34,22 @@ class Request(Record):
     python_path: tuple[str, ...] = ()
 
 
-def answer(request: Request, root: Root) -> Placed:
+def answer(request: Request, root: Root) -> Nothing:
     """Done twice it is as done once. What was packed is removed, also where it cannot be expanded."""
     if not all(is_sha256(sha) for sha in (request.packed, request.sha256, request.base or request.sha256)):
         raise ArtifactCorrupt("a file is named by its sha256, in 64 hex digits", "deploy again")
     source, path = root.incoming / request.packed, root.incoming / request.sha256
     with lock.held(root, request.token):
-        if not holds(path, request.sha256):
-            _import_numpy(root, request.python_path)
-            content = _expanded(request, root, source)
-            require_space(root.incoming, request.size, f"expanding {request.sha256[:7]}")
-            write_file(path, content, READ_ONLY)
-        remove_file(source)
-    return Placed(path.relative_to(root.path).as_posix())
+        try:
+            if not holds(path, request.sha256):
+                _import_numpy(root, request.python_path)
+                content = _expanded(request, root, source)
+                require_space(root.incoming, request.size, f"expanding {request.sha256[:7]}")
+                write_file(path, content, READ_ONLY)
+        finally:
+            if root.incoming.is_dir():
+                remove_file(source)
+    return Nothing()
 
 
 def _import_numpy(root: Root, folders: "tuple[str, ...]") -> None:
@@ -66,7 +69,6 @@ def _import_numpy(root: Root, folders: "tuple[str, ...]") -> None:
 
 def _expanded(request: Request, root: Root, source: Path) -> bytearray:
     if not holds(source, request.packed):
-        source.unlink(missing_ok=True)
         raise ArtifactCorrupt("a compressed file is missing or damaged on this device", "deploy again")
     base = _base(root, request.base) if request.base else None
     need = request.size + 2 * source.stat().st_size + len(base or b"") + WORKING_BYTES
@@ -76,11 +78,7 @@ def _expanded(request: Request, root: Root, source: Path) -> bytearray:
             f"expanding a file needs {need / 1e6:.0f} MB of memory, {available / 1e6:.0f} MB are available",
             "send it as it is",
         )
-    try:
-        return expand(source.read_bytes(), request.sha256, request.size, base)
-    except ArtifactCorrupt:
-        remove_file(source)
-        raise
+    return expand(source.read_bytes(), request.sha256, request.size, base)
 
 
 def _base(root: Root, sha256: str) -> bytes:

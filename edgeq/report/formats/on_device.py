@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from edgeq.nouns.delivery import Delivery, Removal, WheelPlan
+from edgeq.nouns.delivery import Delivery, Removal, SendPlan, WheelPlan
 from edgeq.nouns.device import Facts
 from edgeq.nouns.diagnosis import OK, Diagnosis
 from edgeq.nouns.release import App, DeviceStatus, Rollback
@@ -49,10 +49,26 @@ def show_wheels(wheels: WheelPlan, console: Console) -> None:
     say(console, "provision", facts)
 
 
+def show_send_plan(plan: SendPlan, console: Console) -> None:
+    facts = [f"{counted(plan.files, 'file')} to send, {size(plan.bytes_to_send)}"]
+    if plan.bytes_compressed is not None:
+        facts.append(f"compressed about {size(plan.bytes_compressed)}")
+    elif plan.why_not and plan.bytes_to_send:
+        facts.append(f"not compressed: {plan.why_not}")
+    if plan.link_bytes_s:
+        facts.append(f"the link carries {size(plan.link_bytes_s)}/s")
+    if plan.bytes_reused:
+        facts.append(f"{size(plan.bytes_reused)} already on the device")
+    say(console, "push", facts)
+
+
 def show_delivery(delivery: Delivery, console: Console) -> None:
     facts = [f"{counted(delivery.files_sent, 'file')}, {size(delivery.bytes_sent)}"]
     if delivery.bytes_sent and delivery.send_s > 0:
         facts[0] += f" at {size(delivery.bytes_sent / delivery.send_s)}/s"
+    if delivery.compressed:
+        changes = f" ({delivery.differences} as what changed)" if delivery.differences else ""
+        facts.append(f"{delivery.compressed} compressed{changes}, {size(delivery.bytes_on_disk)} on disk")
     if delivery.bytes_reused:
         facts.append(f"{size(delivery.bytes_reused)} already on the device")
     if delivery.attempts > max(1, delivery.files_sent):

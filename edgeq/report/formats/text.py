@@ -9,7 +9,7 @@ from rich.console import Console
 
 from edgeq.nouns.data import DataUse
 from edgeq.nouns.data_check import DataFinding, DataSeen
-from edgeq.nouns.delivery import Delivery, Destination, Removal, WheelPlan
+from edgeq.nouns.delivery import Delivery, Destination, Removal, SendPlan, WheelPlan
 from edgeq.nouns.device import Facts
 from edgeq.nouns.diagnosis import Diagnosis
 from edgeq.nouns.effort import EffortSpent
@@ -105,6 +105,7 @@ for _noun in (
     BetweenRuntimes,
     Facts,
     WheelPlan,
+    SendPlan,
     Delivery,
     RaceReport,
     Deployment,
@@ -122,6 +123,7 @@ _event_in_full.register(Fidelity, making.show_fidelity)
 _event_in_full.register(BetweenRuntimes, making.show_between_runtimes)
 _event_in_full.register(Facts, on_device.show_facts)
 _event_in_full.register(WheelPlan, on_device.show_wheels)
+_event_in_full.register(SendPlan, on_device.show_send_plan)
 _event_in_full.register(Delivery, on_device.show_delivery)
 _event_in_full.register(ServiceChange, service.show_service_change_in_full)
 
