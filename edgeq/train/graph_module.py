@@ -297,6 +297,9 @@ def _operand(stated: onnx.ValueInfoProto, x: torch.Tensor) -> Operand:
             "give a batch of N samples as [N, ...], in the place of a first dimension of 1",
         )
     kind = int(stated.type.tensor_type.elem_type)
+    held = torch_type(kind)
+    if held is None or held.is_floating_point != x.dtype.is_floating_point:
+        raise DataRefused(f"input {stated.name} is {x.dtype}, and the model takes {held}", "convert it")
     return Operand(stated.name, own, x.dtype, batched=True, element_type=kind)
 
 

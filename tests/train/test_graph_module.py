@@ -258,3 +258,8 @@ def test_a_dequantized_weight_is_computed_anew_only_where_its_node_is_replaced()
     assert "q" in module.fixed and "w_dq" not in module.fixed
     rows = torch.from_numpy(images(2))
     assert not torch.allclose(module(rows)[0], GraphModule(quantized(residual()))(rows)[0])
+
+
+def test_integers_for_floats_are_refused():
+    with pytest.raises(DataRefused, match="input x is torch.int64, and the model takes torch.float32"):
+        GraphModule(residual())(torch.zeros(1, 3, 16, 16, dtype=torch.int64))

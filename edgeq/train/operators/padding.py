@@ -20,11 +20,15 @@ def Pad(node: Node) -> Form:
         value = _value(node)
         return Samples(lambda x, *_: F.pad(x, widths, value=value))
     sizes = node.operand(0).shape
-    taken = {axis + 1: _indices(sizes[axis], ends[axis], mode) for axis in range(rank) if any(ends[axis])}
+    taken = {
+        axis + 1: torch.tensor(_indices(sizes[axis], ends[axis], mode))
+        for axis in range(rank)
+        if any(ends[axis])
+    }
 
     def compute(x: Tensor, *_: Tensor) -> Tensor:
         for axis, indices in taken.items():
-            x = x.index_select(axis, torch.tensor(indices, device=x.device))
+            x = x.index_select(axis, indices.to(x.device))
         return x
 
     return Samples(compute)

@@ -51,11 +51,12 @@ def _recurrent(node: Node) -> Form:
         x: Tensor, w: Tensor, r: Tensor, b: Tensor | None = None, *rest: Tensor | None
     ) -> tuple[Tensor, ...]:
         """X is [N, T, batch, in], or [N, batch, T, in] with layout 1."""
-        count = x.shape[0]
+        h, c, p = (*rest[1:], None, None, None)[:3]
+        count = max(t.shape[0] for t in (x, h, c) if t is not None)
         x = x.transpose(1, 2) if layer.batch_first else x
         steps, batch = x.shape[1], x.shape[2]
+        x = x.expand(count, *x.shape[1:])
         flat = x.transpose(0, 1).reshape(steps, count * batch, -1)
-        h, c, p = (*rest[1:], None, None, None)[:3]
         states = [_state(s, flat, len(layer.directions), count, layer) for s in (h, c)]
         outputs, lasts = _run(
             layer, flat, w[0], r[0], None if b is None else b[0], states, None if p is None else p[0]

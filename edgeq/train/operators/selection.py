@@ -105,19 +105,20 @@ def Compress(node: Node) -> Form:
     kept = [k for k, taken in enumerate(node.ints(1)) if taken]
     if "axis" not in node.attributes:
         return Samples(lambda x, _: x.flatten(1)[:, kept])
-    axis = node.axis(0) + 1
-    return Samples(lambda x, _: x.index_select(axis, torch.tensor(kept, device=x.device)))
+    axis, places = node.axis(0) + 1, torch.tensor(kept)
+    return Samples(lambda x, _: x.index_select(axis, places.to(x.device)))
 
 
 def _gathered_at(axis: int, length: int, indices: Tensor) -> Form:
     """With indices that are the same for all: by views where there is one index."""
-    at = [int(k) % length for k in indices.flatten().tolist()]
+    at = _counted(indices.flatten().long(), length)
     if indices.dim() == 0:
-        return Samples(lambda x, _: x.select(axis, at[0]))
+        first = int(at[0])
+        return Samples(lambda x, _: x.select(axis, first))
     shape = tuple(indices.shape)
 
     def compute(x: Tensor, _: Tensor) -> Tensor:
-        y = x.index_select(axis, torch.tensor(at, device=x.device))
+        y = x.index_select(axis, at.to(x.device))
         return y if len(shape) == 1 else y.reshape(*x.shape[:axis], *shape, *x.shape[axis + 1 :])
 
     return Samples(compute)
