@@ -97,6 +97,7 @@ def convert(
     calibrate: int | None = None,
     calibrator: str | None = None,
     effort: str | None = None,
+    weight_bits: int | None = None,
     passes: str | None = None,
     repairs: str | None = None,
     recipe: str | None = None,
@@ -145,6 +146,8 @@ def convert(
             of auto, entropy, minmax, moving_average, mse, percentile.
         effort: How much work is done to come closer to float (docs/quantization.md); default: default. One of
             quick, default, best.
+        weight_bits: Static int8 with weights on 2^N levels, 2 to 7: only smaller to send (docs/wire.md), not
+            faster; default: 8.
         passes: Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but
             some (-fit,-head).
         recipe: Only this recipe (float is always raced too). One of float, int8_static, int8_dynamic,
@@ -228,6 +231,7 @@ def deploy(
     calibrate: int | None = None,
     calibrator: str | None = None,
     effort: str | None = None,
+    weight_bits: int | None = None,
     passes: str | None = None,
     repairs: str | None = None,
     recipe: str | None = None,
@@ -287,6 +291,8 @@ def deploy(
             of auto, entropy, minmax, moving_average, mse, percentile.
         effort: How much work is done to come closer to float (docs/quantization.md); default: default. One of
             quick, default, best.
+        weight_bits: Static int8 with weights on 2^N levels, 2 to 7: only smaller to send (docs/wire.md), not
+            faster; default: 8.
         passes: Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but
             some (-fit,-head).
         recipe: Only this recipe (float is always raced too). One of float, int8_static, int8_dynamic,
@@ -365,6 +371,7 @@ def explain(
     calibrate: int | None = None,
     calibrator: str | None = None,
     effort: str | None = None,
+    weight_bits: int | None = None,
     passes: str | None = None,
     repairs: str | None = None,
     recipe: str | None = None,
@@ -409,6 +416,8 @@ def explain(
             of auto, entropy, minmax, moving_average, mse, percentile.
         effort: How much work is done to come closer to float (docs/quantization.md); default: default. One of
             quick, default, best.
+        weight_bits: Static int8 with weights on 2^N levels, 2 to 7: only smaller to send (docs/wire.md), not
+            faster; default: 8.
         passes: Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but
             some (-fit,-head).
         recipe: Only this recipe (float is always raced too). One of float, int8_static, int8_dynamic,
@@ -446,6 +455,7 @@ def export(
     calibrate: int | None = None,
     calibrator: str | None = None,
     effort: str | None = None,
+    weight_bits: int | None = None,
     passes: str | None = None,
     repairs: str | None = None,
     recipe: str | None = None,
@@ -494,6 +504,8 @@ def export(
             of auto, entropy, minmax, moving_average, mse, percentile.
         effort: How much work is done to come closer to float (docs/quantization.md); default: default. One of
             quick, default, best.
+        weight_bits: Static int8 with weights on 2^N levels, 2 to 7: only smaller to send (docs/wire.md), not
+            faster; default: 8.
         passes: Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but
             some (-fit,-head).
         recipe: Only this recipe (float is always raced too). One of float, int8_static, int8_dynamic,
@@ -603,6 +615,7 @@ def quantize(
     calibrate: int | None = None,
     calibrator: str | None = None,
     effort: str | None = None,
+    weight_bits: int | None = None,
     passes: str | None = None,
     repairs: str | None = None,
     recipe: str | None = None,
@@ -649,6 +662,8 @@ def quantize(
             of auto, entropy, minmax, moving_average, mse, percentile.
         effort: How much work is done to come closer to float (docs/quantization.md); default: default. One of
             quick, default, best.
+        weight_bits: Static int8 with weights on 2^N levels, 2 to 7: only smaller to send (docs/wire.md), not
+            faster; default: 8.
         passes: Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but
             some (-fit,-head).
         recipe: Only this recipe (float is always raced too). One of float, int8_static, int8_dynamic,

@@ -128,6 +128,10 @@ def effort_of(name: str | None) -> str:
     return name or DEFAULT_EFFORT
 
 
+def weight_bits_of(bits: int | None) -> int:
+    return bits or 8
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class _Source(WithSamples):
     calibrate: int | None = option(
@@ -146,6 +150,14 @@ class _Source(WithSamples):
         choices=tuple(EFFORTS),
         parse=effort_of,
         example='"best"  # or "quick": how much work is done to come closer to float',
+    )
+    weight_bits: int | None = option(
+        "Static int8 with weights on 2^N levels, 2 to 7: only smaller to send (docs/wire.md), not faster; default: 8.",
+        least=2,
+        most=8,
+        metavar="N",
+        parse=weight_bits_of,
+        example="4  # weights on 16 levels, stored as int8: smaller to send, not faster",
     )
     passes: str | None = option(
         "Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but some (-fit,-head).",

@@ -18,15 +18,16 @@ from edgeq.conversion.make_candidates import make_candidates
 from edgeq.conversion.state_feedback import with_state_feedback
 from edgeq.conversion.unused_weights import unused_weights
 from edgeq.deliver.runtimes import this_machine
-from edgeq.errors import DataRefused
+from edgeq.errors import DataRefused, TargetRefused
 from edgeq.limited.limits import free_memory
 from edgeq.nouns.model import Model
+from edgeq.nouns.passes import passes_of
 from edgeq.nouns.plan import Plan
 from edgeq.nouns.progress import Note, Progress, Started
 from edgeq.nouns.results import Conversion
 from edgeq.nouns.target import Target
 from edgeq.request.accepts import accepts
-from edgeq.request.conversion_options import effort_of
+from edgeq.request.conversion_options import effort_of, weight_bits_of
 from edgeq.request.paths import text
 from edgeq.request.requests import ConvertRequest
 from edgeq.request.tell import Tell, shares, timed
@@ -165,6 +166,17 @@ def _build(
     return place, False
 
 
+def _weight_bits(job: ConversionJob) -> int:
+    """Raises TargetRefused where the pass that makes fewer levels is switched off."""
+    bits = weight_bits_of(job.request.weight_bits)
+    if bits < 8 and "fit" not in passes_of(job.request.passes):
+        raise TargetRefused(
+            f"--weight-bits {bits} is the work of the pass `fit`, which --passes {job.request.passes} leaves out",
+            "leave out one of them",
+        )
+    return bits
+
+
 def _plan(job: ConversionJob, model: Model) -> Plan:
     from edgeq.quantize.plan import make_plan
 
@@ -177,4 +189,5 @@ def _plan(job: ConversionJob, model: Model) -> Plan:
         runtime=job.request.runtime,
         unavailable=job.unavailable,
         integer_io=bool(job.request.integer_io),
+        weight_bits=_weight_bits(job),
     )

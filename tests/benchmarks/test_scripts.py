@@ -42,6 +42,10 @@ SCRIPTS = {
         ("--only", "mnist", "--pairs", "4", "--switches", "10"),
         ("4 pairs", "10 switches under", ": 0 wrong answers"),
     ),
+    "wire": (
+        ("--only", "kws", "--formats", "onnx", "--bits", "4"),
+        ("on the wire", "kws           onnx       4"),
+    ),
     "models": (("--only", "mnist", *SHORT_RACE), ("| mnist |", "What went live:")),
 }
 # The model and the shape of a sample that a peer is given, by format.

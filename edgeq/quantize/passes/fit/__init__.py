@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgeq.errors import DataRefused
 from edgeq.graphs.memory import tensor_bytes
 from edgeq.graphs.onnx_io import read_onnx
 from edgeq.graphs.products import onnx_products, tflite_products
@@ -78,10 +79,23 @@ def _with_weights(q: Quantization, found: Fit) -> Quantization:
 def _fit(q: Quantization, in_float: Collection[str], context: Context) -> Fit:
     path, samples, threads, progress = context.path, context.calibration, context.threads, context.progress
     effort = EFFORTS[context.options.effort]
+    bits = context.options.weight_bits if q.method == "static" else 8
+    if bits < 8:
+        effort = replace(effort, fitted=max(effort.fitted, 1.0))  # rounding to nearest would ruin them
+        require_samples(samples, bits)
     context.write(q, in_float, fitted=False)
     if q.format == "onnx":
-        return fit_onnx(q.graph, q.source, path, samples, threads, progress, effort, q.float_outputs)
-    return fit_tflite(q.source, path, samples, threads, progress, effort)
+        return fit_onnx(q.graph, q.source, path, samples, threads, progress, effort, q.float_outputs, bits)
+    return fit_tflite(q.source, path, samples, threads, progress, effort, bits)
+
+
+def require_samples(samples: SamplesLike, bits: int) -> None:
+    """Raises DataRefused where they are too few to fit anything to, which fewer levels need."""
+    if split_of(samples).learn.count < FEWEST:
+        raise DataRefused(
+            f"weights of {bits} bits are fitted to samples, and of these {samples.count} too few are left to learn from",
+            f"give more (--data), or leave out --weight-bits {bits}",
+        )
 
 
 @_huge_values
@@ -94,6 +108,7 @@ def fit_onnx(
     progress: Progress,
     effort: Effort = EFFORTS[DEFAULT],
     known: FloatOutputs | None = None,
+    bits: int = 8,
 ) -> Fit:
     """Of the QDQ file `written`, made from `model`, which was read from `source`; both files stay as they are.
 
@@ -110,6 +125,8 @@ def fit_onnx(
         file,
         learned,
         counts=counts,
+        bits=bits,
+        short_code=bits < 8,
         effort=effort,
         threads=threads,
         progress=progress,
@@ -117,7 +134,7 @@ def fit_onnx(
     )
     progress(CHECK, 0.0)
     evaluator = graph_evaluator(model, split_of(samples).check, threads, known)
-    return _keep_if_better(weights, evaluator.gain(read_onnx(written), after))
+    return _kept(weights, evaluator.gain(read_onnx(written), after), bits)
 
 
 @_huge_values
@@ -128,6 +145,7 @@ def fit_tflite(
     threads: int,
     progress: Progress,
     effort: Effort = EFFORTS[DEFAULT],
+    bits: int = 8,
 ) -> Fit:
     """The same for the quantized .tflite `written`, made from `source`."""
     file = TfliteFile(source, written)
@@ -136,14 +154,22 @@ def fit_tflite(
         return _nothing(file)
     seconds = seconds_by_layer(tflite_products(source), learned.count, effort.columns, effort.block)
     weights = fit_layers(
-        file, learned, counts=counts, effort=effort, threads=threads, progress=progress, seconds=seconds
+        file,
+        learned,
+        counts=counts,
+        bits=bits,
+        short_code=bits < 8,
+        effort=effort,
+        threads=threads,
+        progress=progress,
+        seconds=seconds,
     )
     progress(CHECK, 0.0)
     evaluator = tflite_evaluator(source, split_of(samples).check, threads)
     with tempfile.TemporaryDirectory(dir=written.parent) as folder:
         after = Path(folder) / "fitted.tflite"
         file.save(after)
-        return _keep_if_better(weights, evaluator.gain(written, after))
+        return _kept(weights, evaluator.gain(written, after), bits)
 
 
 def _learned(
@@ -160,8 +186,12 @@ def _nothing(file: QuantizedFile[Any]) -> Fit:
     return Fit() if file.layers() else Fit(result=PassResult(NAME, False, "no layer has int8 weights"))
 
 
-def _keep_if_better(weights: dict[str, Weights], gain: Gain) -> Fit:
+def _kept(weights: dict[str, Weights], gain: Gain, bits: int) -> Fit:
+    """Where the outputs do not lose by it; below 8 `bits` in any case, as that was asked for, and the gate has the word."""
     layers, gain_db = counted(len(weights), "layer"), round(gain.db, 1)
+    if bits < 8:
+        why = f"{layers}, weights on {2**bits} levels; where a row has few weights, 8 bits"
+        return Fit(weights, gain.db, PassResult(NAME, True, why, gain_db))
     if not gain.reaches(-_LUCK_DB):
         return Fit(result=PassResult(NAME, False, f"{layers}: the outputs are farther from float", gain_db))
     return Fit(weights, gain.db, PassResult(NAME, True, layers, gain_db))

@@ -18,6 +18,7 @@ from edgeq.quantize.fit_time import shares_before
 from edgeq.quantize.passes.fit.gptq_rounding import Floats
 from edgeq.quantize.passes.fit.least_squares import (
     change_of_mean,
+    few_levels,
     fit_and_check_moments,
     means_of,
     solve,
@@ -25,6 +26,7 @@ from edgeq.quantize.passes.fit.least_squares import (
 )
 from edgeq.quantize.passes.fit.linear import Linear
 from edgeq.quantize.passes.fit.row_blocks import blocks_of
+from edgeq.quantize.passes.fit.short_code import short_levels
 from edgeq.quantize.run_model import Progress, no_progress
 from edgeq.quantize.samples import SamplesLike
 from edgeq.quantize.weights import Weights
@@ -35,6 +37,7 @@ Pairs = list[tuple[Array, Array]]  # a layer's input in float and once quantized
 # Length of a row that is fitted whole: 4,608 are 512 channels under a 3 x 3 window. Longer ones take blocks, or stay as they are
 # below 8 bits, where a row's levels are chosen by all of it.
 _LONGEST_WHOLE, _BLOCK = 4608, 288
+_SHORTEST_FEW = 32
 STAGE = "fit weights and biases"
 
 
@@ -103,6 +106,7 @@ def fit_layers(
     *,
     counts: Sequence[int] | None = None,
     bits: int = 8,
+    short_code: bool = False,
     effort: Effort = EFFORTS[DEFAULT],
     threads: int = 1,
     progress: Progress = no_progress,
@@ -111,7 +115,8 @@ def fit_layers(
     """Changes the weights of `file`, and returns the new ones by layer; layers that are not among them keep theirs.
 
     `samples` are those to learn from, of which each layer is fitted to the first `counts`, which do not fall; None: to all. Below 8
-    `bits`, rows get 2^bits levels, still stored as int8. `effort` says whether biases alone are corrected, and the blocks that rows are fitted in. `seconds` that
+    `bits`, rows get 2^bits levels, still stored as int8: those of least error or, for a `short_code`, those that an entropy coder makes
+    least of (short_code.py), and rows that are too short or too long keep 8 bits. `effort` says whether biases alone are corrected, and the blocks that rows are fitted in. `seconds` that
     layers are expected to take, by name: what `progress` goes by.
     """
     layers = file.layers()
@@ -126,11 +131,14 @@ def fit_layers(
         progress(STAGE, done[k])
         pairs = layer_inputs(layer, runs, count)
         linear = layer.linear(pairs[0][0].shape)
-        if linear is not None and (bits == 8 or linear.matrix(layer.weight).shape[-1] <= _LONGEST_WHOLE):
+        levels = bits if linear is None or not short_code else _bits_of(linear, layer, bits)
+        if linear is not None and (levels == 8 or linear.matrix(layer.weight).shape[-1] <= _LONGEST_WHOLE):
             stored = Weights(file.integers(layer), file.scale(layer), None)
             with threadpool_limits(1, "blas"):  # more threads oversubscribe a shared machine
                 if effort.fitted:
-                    found[layer.name] = _fitted(layer, linear, pairs, stored, bits, effort.block)
+                    found[layer.name] = _fitted(
+                        layer, linear, pairs, stored, levels, effort.block, short_code
+                    )
                 else:
                     found[layer.name] = _with_bias_corrected(layer, linear, pairs, stored)
             file.put(layer, found[layer.name])
@@ -161,8 +169,19 @@ def layer_inputs(
     return [(layer.columns_input(a), layer.columns_input(b)) for a, b in zip(x, z, strict=True)]
 
 
+def _bits_of(linear: Linear, layer: QuantizedLayer, bits: int) -> int:
+    """8 for rows that few levels harm and that hold few of the weights, a depthwise or a first layer's, and for very long ones."""
+    return bits if _SHORTEST_FEW <= linear.matrix(layer.weight).shape[-1] <= _LONGEST_WHOLE else 8
+
+
 def _fitted(
-    layer: QuantizedLayer, linear: Linear, pairs: Pairs, stored: Weights, bits: int, block: int | None
+    layer: QuantizedLayer,
+    linear: Linear,
+    pairs: Pairs,
+    stored: Weights,
+    bits: int,
+    block: int | None,
+    short_code: bool = False,
 ) -> Weights:
     """Keeps the scale and the largest integer at 8 `bits`; below, rows with a scale of their own get 2^bits levels."""
     matrix, scale = linear.matrix(layer.weight), stored.scale
@@ -170,7 +189,8 @@ def _fitted(
     bias = _bias_by_row(layer, rows)
     if bits < 8 and scale.size == rows[0] * rows[1]:
         moments = fit_and_check_moments(linear, pairs, k)
-        solution = solve_few_levels(matrix.astype(np.float64), bias, moments, bits)
+        levels = short_levels if short_code else few_levels
+        solution = solve_few_levels(matrix.astype(np.float64), bias, moments, bits, levels)
     else:
         blocks = blocks_of(k, _BLOCK if k > _LONGEST_WHOLE else block)
         moments = fit_and_check_moments(linear, pairs, k, blocks)

@@ -122,11 +122,16 @@ def _a_few_groups(shape: tuple[int, ...]) -> Iterator[slice]:
     return (slice(start, start + size) for start in range(0, groups, size))
 
 
-def solve_few_levels(weight: Floats, bias: Floats | None, moments: FitAndCheck, bits: int) -> Solution:
-    """The same on 2^bits evenly spaced levels per row, whose step and offset are chosen too: the largest weight need not
-    be representable, nor need zero. They are stored on a grid that is up to 2^(7 - bits) times as fine. Whole rows.
-    """
-    solved = _solved(weight, bias is not None, moments, lambda target, gram: _few_levels(target, gram, bits))
+def solve_few_levels(
+    weight: Floats,
+    bias: Floats | None,
+    moments: FitAndCheck,
+    bits: int,
+    levels: "Callable[[Floats, Floats, int], tuple[Floats, Floats]] | None" = None,
+) -> Solution:
+    """The same on 2^bits evenly spaced `levels` per row, whose step is chosen too; by default those of `few_levels`. Whole rows."""
+    chosen = levels or few_levels
+    solved = _solved(weight, bias is not None, moments, lambda target, gram: chosen(target, gram, bits))
     means = moments[0].mean_float, moments[0].mean_quantized
     change = change_of_mean(weight, solved.integers * solved.scale[..., None], *means)
     return Solution(solved.integers, solved.scale, None if bias is None else bias + change)
@@ -332,8 +337,10 @@ def _with_ridge(gram: Floats, unit: Floats) -> Floats:
     return ridged
 
 
-def _few_levels(target: Floats, gram: Floats, bits: int) -> tuple[Floats, Floats]:
-    """Integers and scales: of grids over a share of each row's weights, symmetric or with an offset, those of least error."""
+def few_levels(target: Floats, gram: Floats, bits: int) -> tuple[Floats, Floats]:
+    """Integers and scales: of grids over a share of each row's weights, symmetric or with an offset, those of least error. The largest
+    weight need not be representable, nor need zero. They are stored on a grid that is up to 2^(7 - bits) times as fine.
+    """
     q_min, q_max = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
     high, low = target.max(axis=-1), target.min(axis=-1)
     grids = (np.maximum(high, -low) / q_max, None), ((high - low) / (q_max - q_min), (high + low) / 2)

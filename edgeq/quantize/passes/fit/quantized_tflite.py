@@ -97,12 +97,21 @@ class TfliteFile:
         return (limits.min - zero) * scale, (limits.max - zero) * scale
 
     def put(self, layer: TfliteLayer, weights: Weights) -> None:
-        """Replaces integers and bias; the scale stays."""
+        """Replaces integers and bias; the scale, and the bias's with it, where it is another."""
         back = np.argsort(_AXES[layer.kind])
-        self._fill(self._weight(layer.operator), weights.integers.transpose(back))
+        stored_weight = self._weight(layer.operator)
+        self._fill(stored_weight, weights.integers.transpose(back))
+        old = np.asarray(stored_weight.quantization.scale, np.float32).reshape(-1)
+        scale = np.asarray(weights.scale, np.float32).reshape(-1)
+        moved = not np.array_equal(scale, old)
+        if moved:
+            stored_weight.quantization.scale = scale
         if weights.bias is not None:
             bias = self._graph.tensors[layer.operator.inputs[2]]
             step = np.asarray(bias.quantization.scale, np.float64)
+            if moved:
+                step = (step * (scale / old)).astype(np.float32)
+                bias.quantization.scale = step
             stored = _TYPES[bias.type]
             limits = np.iinfo(np.int32)  # also of 64-bit biases, which 16-bit activations come with
             whole = np.clip(np.round(weights.bias / step), limits.min, limits.max)

@@ -78,6 +78,19 @@ def test_few_levels(bits, least_db, tmp_path):
     assert closeness(model, path) > least_db
 
 
+def test_for_a_short_code_long_rows_have_few_levels_and_short_ones_eight_bits(tmp_path):
+    model, path = quantized(tmp_path, Scheme("uint8", "int8", True))
+    samples = Subset(CALIBRATION, tuple(range(48)))
+    found = fit_layers(QdqFile.read(path, model), samples, bits=4, short_code=True)
+    most = {name: len(np.unique(weights.integers)) for name, weights in found.items()}
+    long = {name for name, weights in found.items() if weights.integers[0].size >= 32}
+    assert long and long != set(most)
+    assert all(count <= 16 for name, count in most.items() if name in long)
+    assert all(count > 16 for name, count in most.items() if name not in long)
+    save_with_weights(QdqFile.read(path, model), found, path)
+    assert closeness(model, path) > 15
+
+
 def test_a_bias_corrects_the_mean_error(tmp_path):
     model, path = quantized(tmp_path, Scheme("uint8", "int8", True))
     save_with_weights(QdqFile.read(path, model), fitted(model, path), path)

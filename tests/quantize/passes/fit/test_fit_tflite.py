@@ -59,6 +59,15 @@ def test_closer_on_held_out_photos(resnet8, photos, quantized):
     assert load(quantized, "tflite")(photos[1][0])[0].shape == (1, 10)
 
 
+def test_on_few_levels_scales_and_biases_change_with_the_weights(resnet8, photos, quantized):
+    wanted, samples = logits(resnet8, photos[1]), Subset(photos[0], tuple(range(64)))
+    found = fit_layers(TfliteFile(resnet8, quantized), samples, bits=4, short_code=True)
+    save_with_weights(TfliteFile(resnet8, quantized), found, quantized)
+    few = [name for name, weights in found.items() if len(np.unique(weights.integers)) <= 16]
+    assert len(few) == 8  # all but the two whose rows have fewer than 32 weights
+    assert sqnr_db(wanted, logits(quantized, photos[1])) > 10
+
+
 def test_a_layer_is_what_litert_computes(resnet8, quantized, photos):
     """Columns times weights, in float: the tensor that the interpreter gives for that layer, before its activation."""
     file = TfliteFile(resnet8, quantized)
