@@ -10,6 +10,7 @@ import torch
 
 from benchmarks.training.quantized_resnet import QuantizedResNet
 from benchmarks.training.step_time import Times, ratio
+from tests.models.cifar_cnn import classic
 from tests.models.resnet_cifar import resnet20
 
 ROOT = Path(__file__).parent.parent.parent
@@ -37,3 +38,13 @@ def test_the_quantized_network_is_the_float_one_but_for_rounding() -> None:
     with torch.no_grad():
         expected, got = net(images), QuantizedResNet(net, 16, 16)(images)
     assert (got - expected).norm() < 0.05 * expected.norm()  # the first and the last layer have 8 bits
+
+
+@pytest.mark.data
+def test_the_classic_network_is_trained_and_written(data_dir: Path, tmp_path: Path) -> None:
+    small = ("--epochs", "1", "--batches", "1", "--data", str(data_dir), "-o", str(tmp_path / "w.pt"))
+    command = [sys.executable, "-m", "benchmarks.training.train_classic", *small]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    assert "classic: top-1" in ended.stdout and "62,006 parameters" in ended.stdout
+    classic().load_state_dict(torch.load(tmp_path / "w.pt", weights_only=True))

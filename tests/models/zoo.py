@@ -130,19 +130,21 @@ def _speech(model: Path, recording: Path, count: int) -> Iterator[dict[str, np.n
 
 
 def cifar(data: Path, batches: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Images uint8 [n, 32, 32, 3] and labels [n]."""
+    """Images uint8 [n, 32, 32, 3] and labels [n]; `batches` are "test_0" and "train_batch_0" to "train_batch_19"."""
     from PIL import Image
 
     folder = data / "cifar10" / "images"
     images = [np.asarray(Image.open(folder / f"{b}.png")).reshape(1000, 32, 32, 3) for b in batches]
-    labels = []
-    for batch in batches:
-        kind, number = batch.rsplit("_", 1)
-        stored = np.load(folder / ("labels_test_0.npy" if kind == "test" else "labels_train_0to4.npy"))
-        labels.append(
-            stored[:1000] if kind == "test" else stored[1000 * int(number) : 1000 * (int(number) + 1)]
-        )
+    labels = [_cifar_labels(folder, *b.rsplit("_", 1)) for b in batches]
     return np.concatenate(images), np.concatenate(labels).astype(np.int64)
+
+
+def _cifar_labels(folder: Path, kind: str, number: str) -> np.ndarray:
+    if kind == "test":
+        return np.load(folder / "labels_test_0.npy")[:1000]
+    first = 0 if int(number) < 5 else 5
+    stored = np.load(folder / f"labels_train_{'0to4' if first == 0 else '5to19'}.npy")
+    return stored[1000 * (int(number) - first) : 1000 * (int(number) - first + 1)]
 
 
 def _save(into: Path, name: str, **arrays: np.ndarray) -> str:
