@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from edgeq.app_files.place import ExportPlace
+from edgeq.app_files.place import SUFFIXES, ExportPlace
 from edgeq.application import RUNTIME, runtime_source
 from edgeq.errors import BundleRefused
 from edgeq.example_code import LANGUAGES, NoExample, Place, read_contract
@@ -12,12 +12,13 @@ from edgeq.nouns.json_text import parse_json
 from edgeq.nouns.plan import Skipped
 from edgeq.nouns.record import canonical_json
 
+CONTRACT = "contract.json"
 _PROGRAMS = {"python": "example.py", "c++": "example.cc", "kotlin": "Example.kt"}
 
 
 def known_before(place: ExportPlace, languages: tuple[str, ...]) -> dict[str, bytes | None]:
     """What is written beside a model file, by its name; None where its content takes the model."""
-    names = (f"model.{place.format}", "contract.json", *(_PROGRAMS[language] for language in languages))
+    names = (f"model.{place.format}", CONTRACT, *(_PROGRAMS[language] for language in languages))
     runtime = {RUNTIME: runtime_source()} if "python" in languages else {}
     return {**dict.fromkeys(map(place.called, names)), **runtime}
 
@@ -25,20 +26,26 @@ def known_before(place: ExportPlace, languages: tuple[str, ...]) -> dict[str, by
 def contents(
     bundle: Bundle, candidate: Candidate, place: ExportPlace, languages: tuple[str, ...]
 ) -> tuple[dict[str, bytes], tuple[Skipped, ...]]:
-    """What is written, by its name in the place, the model first; and the examples that could not be. The module that the one in
-    Python imports is edgeq's own: the bundle may come from an untrusted source.
+    """What is written, by its name in the place, the model first; and what is not. The bundle may come from an untrusted source, and
+    Python imports what lies beside a program or is named in a python_path.json: only model and contract are taken from it.
+    The module that the example in Python imports is edgeq's own.
     """
     base, model = f"candidates/{candidate.id}/", Path(candidate.model).name
-    own = [
-        a.path for a in bundle.manifest.artifacts if a.path.startswith(base) and not a.path.endswith(".py")
-    ]
-    files = {path.removeprefix(base): bundle.artifact(path) for path in own}
-    contract = _contract(bundle, files.pop("contract.json", b""), place.called(model))
+    if Path(model).suffix not in SUFFIXES:
+        raise BundleRefused(
+            f"{bundle.path}: {candidate.model} is named like no model file, so it is not written"
+        )
+    own = [a.path.removeprefix(base) for a in bundle.manifest.artifacts if a.path.startswith(base)]
+    others = tuple(
+        Skipped(name, "a bundle of this edgeq has no such file")
+        for name in own
+        if base + name not in (candidate.model, base + CONTRACT, base + RUNTIME)
+    )
+    contract = _contract(bundle, bundle.artifact(base + CONTRACT), place.called(model))
     examples, left_out = _examples(languages, contract, place)
-    written = {place.called(model): files.pop(model), place.called("contract.json"): contract}
+    written = {place.called(model): bundle.artifact(candidate.model), place.called(CONTRACT): contract}
     runtime = {RUNTIME: runtime_source()} if "python" in languages else {}
-    others = {place.called(name): content for name, content in files.items()}
-    return {**written, **others, **runtime, **examples}, left_out
+    return {**written, **runtime, **examples}, (*others, *left_out)
 
 
 def _contract(bundle: Bundle, content: bytes, model: str) -> bytes:

@@ -14,8 +14,8 @@ from .shown import Shown
 class Exported(Shown, Record):
     """`path` is the model file or the folder; the paths of `files` are relative to the current folder or absolute, as `path` is.
     `digest` is that of the bundle that the candidate is from, `others` the candidates that could have been taken.
-    `fidelity`: how close the candidate is to float, None where the bundle does not say. `left_out`: examples that were
-    not written and why. `written` is False on a dry run.
+    `fidelity`: how close the candidate is to float, None where the bundle does not say. `left_out`: examples, and
+    files of the bundle, that were not written and why. `written` is False on a dry run.
     """
 
     path: str

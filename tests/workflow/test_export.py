@@ -163,26 +163,44 @@ def test_float_is_not_exported_without_saying_so(tmp_path: Path) -> None:
     assert len(told) == 1
 
 
-def test_the_python_of_a_bundle_is_not_taken(bundle: Path, tmp_path: Path) -> None:
-    """It may come from an untrusted source; edgeq's own module is written."""
-    (tmp_path / "m.onnx").write_bytes(b"graph")
+def foreign(folder: Path, added: dict[str, bytes], model: str = "model.onnx") -> Path:
+    """A bundle whose one candidate has `added` beside its model, as an untrusted source might make it."""
+    (folder / "m.onnx").write_bytes(b"graph")
     spec = (TensorSpec("x", "float32", (1,)),)
-    built = [
-        (Candidate("onnxruntime-float", "onnxruntime", "float", "", ("x",), ("x",)), tmp_path / "m.onnx")
-    ]
+    one = Candidate("onnxruntime-float", "onnxruntime", "float", "", ("x",), ("x",))
     manifest, artifacts = assemble(
         name="m", target="rpi4", source_sha256="0" * 64, data_sha256=None, inputs=spec, outputs=spec,
-        preprocessing=None, threads=1, built=built,
+        preprocessing=None, threads=1, built=[(one, folder / "m.onnx")],
     )  # fmt: skip
-    evil, path = b"import os", "candidates/onnxruntime-float/edgeq_runtime.py"
-    changed = [
-        Artifact(path, len(evil), hashlib.sha256(evil).hexdigest()) if a.path == path else a
-        for a in manifest.artifacts
-    ]
-    manifest = replace(manifest, artifacts=tuple(changed))
-    write_bundle(tmp_path / "m.edgeq", manifest, {**artifacts, path: evil}, {})
-    edgeq.export(tmp_path / "m.edgeq", output=tmp_path / "out/")
+    base = "candidates/onnxruntime-float/"
+    files = {
+        path: content if isinstance(content, bytes) else content.read_bytes()
+        for path, content in artifacts.items()
+    }
+    files[base + model] = files.pop(base + "model.onnx")
+    files |= {base + name: content for name, content in added.items()}
+    listed = [Artifact(p, len(c), hashlib.sha256(c).hexdigest()) for p, c in sorted(files.items())]
+    candidates = (replace(manifest.candidates[0], model=base + model),)
+    changed = replace(manifest, artifacts=tuple(listed), candidates=candidates)
+    write_bundle(folder / "m.edgeq", changed, files, {})
+    return folder / "m.edgeq"
+
+
+def test_the_python_of_a_bundle_is_not_taken(tmp_path: Path) -> None:
+    """It may come from an untrusted source; edgeq's own module is written."""
+    given = foreign(tmp_path, {"edgeq_runtime.py": b"import os"})
+    edgeq.export(given, output=tmp_path / "out/")
     assert (tmp_path / "out/edgeq_runtime.py").read_bytes() == runtime_source()
+
+
+def test_nothing_that_python_would_import_is_written(tmp_path: Path) -> None:
+    """A python_path.json would put a wheel in front of the user's own packages; a module beside the example comes before them."""
+    added = dict.fromkeys(("python_path.json", "evil.whl", "numpy.so", "numpy/init.pyc"), b"evil")
+    done = edgeq.export(foreign(tmp_path, added), output=tmp_path / "out/")
+    assert names(tmp_path / "out") & {Path(name).parts[0] for name in added} == set()
+    assert {skipped.what for skipped in done.left_out} == set(added)
+    with pytest.raises(BundleRefused, match="named like no model file"):
+        edgeq.export(foreign(tmp_path, {}, model="numpy.py"), output=tmp_path / "other/")
 
 
 def test_convert_writes_the_same_where_a_model_file_or_a_folder_is_named(
