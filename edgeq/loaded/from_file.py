@@ -14,11 +14,16 @@ from edgeq.foreign import as_conversion_failed
 from edgeq.graphs.tflite_session import interpreter_of
 from edgeq.graphs.weights_in_file import read_weightless
 from edgeq.loaded.source import Source, written
+from edgeq.model_name import model_name
 from edgeq.nouns.bundle import Candidate
 from edgeq.nouns.json_text import parse_json
 from edgeq.nouns.tensor import Affine, TensorSpec
 
 RUNTIMES = {".onnx": "onnxruntime", ".tflite": "litert"}
+NUMPY_TYPES = (
+    *(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)),
+    *("float16", "float32", "float64", "bool"),
+)
 AS_IT_IS = "file"  # stands for the recipe of a file that comes without one
 _THREADS = 1
 
@@ -48,8 +53,11 @@ def from_file(path: Path, candidate: str | None, folder: Path) -> Source:
         inputs=tuple(spec.name for spec in ends.inputs),
         outputs=tuple(spec.name for spec in ends.outputs),
     )
-    content = contract_bytes(path.stem, one, ends.inputs, ends.outputs, None, _THREADS)
+    content = contract_bytes(model_name(str(path)), one, ends.inputs, ends.outputs, None, _THREADS)
     raw: Any = parse_json(content)
+    for spec in (*ends.inputs, *ends.outputs):
+        if spec.dtype not in NUMPY_TYPES:
+            raise ModelRefused(f"{spec.name} of {path} is {spec.dtype}, which numpy does not have")
     contract = written(folder / "contract.json", {**raw, "model": str(path.resolve())})
     return Source(path, folder / "contract.json", contract, (one.id,))
 

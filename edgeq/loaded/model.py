@@ -33,7 +33,7 @@ class LoadedModel:
         self._runtime: RuntimeModel | None = runtime
         self._bundle = source.bundle
 
-    def __call__(self, *values: Any, **named: Any) -> Any:
+    def __call__(self, /, *values: Any, **named: Any) -> Any:
         """Run it. One output is returned as an array, several as a dict by their names.
 
         Inputs are given in order, by keyword, or as one dict or tuple; each is an array (numpy, torch, nested lists) of the

@@ -261,6 +261,19 @@ def test_what_cannot_be_loaded(tmp_path: Path, bundle: Path) -> None:
         edgeq.load(object())
 
 
+@pytest.mark.parametrize(
+    ("graph", "said"),
+    [
+        ("net (bfloat16[1] x) => (bfloat16[1] y) { y = Identity(x) }", "x of .* is bfloat16, which numpy"),
+        ("net (string[1] x) => (string[1] y) { y = Identity(x) }", "x of .* is no array of numbers"),
+    ],
+)
+def test_what_is_no_array(tmp_path: Path, graph: str, said: str) -> None:
+    onnx.save(parse_model(f'<ir_version: 8, opset_import: ["": 17]>\n{graph}'), tmp_path / "net.onnx")
+    with pytest.raises(ModelRefused, match=said):
+        edgeq.load(tmp_path / "net.onnx")
+
+
 def test_a_graph_that_the_runtime_refuses(tmp_path: Path) -> None:
     model = parse_model(
         '<ir_version: 8, opset_import: ["": 17]>\nnet (float[1] x) => (float[1] y) { y = NoSuch(x) }'
