@@ -18,9 +18,9 @@ class NotBuilt(Exception):
     """Why there is no environment, in words."""
 
 
-def environment(peer: str, cache: Path, install: bool) -> Path:
-    """The interpreter; built where it is not there yet and `install` is true. Raises NotBuilt."""
-    pins = PEERS / f"{peer}.txt"
+def environment(peer: str, cache: Path, install: bool, peers: Path = PEERS) -> Path:
+    """The interpreter, by the pins in the folder `peers`; built where it is not there yet and `install` is true. Raises NotBuilt."""
+    pins = peers / f"{peer}.txt"
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     key = hashlib.sha256(pins.read_bytes() + version.encode()).hexdigest()[:8]
     place = cache / "environments" / f"{peer}-{key}"

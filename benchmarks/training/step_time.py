@@ -1,43 +1,41 @@
 """How long a training step with fake quantization takes, beside a float step of the same network: at most 2 times is the aim.
 
     python -m benchmarks.training.step_time [--steps 10] [--batch 128] [--threads 2] [--nchw] [--json]
+                                            [--peers brevitas,torchao --cache DIR]
 
 ResNet-20 on random images: forward, backward and one step of SGD, in torch's channels-last format unless `--nchw`. "torch's
-kernels" are those of torch's own fake quantization with learned scales, in the same places. Float and quantized steps alternate in one process, after
-one of each that is not counted. The ratio is the median of those of two neighbouring steps, in CPU time of the process (which
-other load disturbs less) and in wall time.
+kernels" are those of torch's own fake quantization with learned scales, in the same places. Float and quantized steps
+alternate in one process, after one of each that is not counted. The ratio is the median of those of two neighbouring steps, in
+CPU time of the process (which other load disturbs less) and in wall time.
+
+A peer (peers/NAME.py) prepares the same network in its own way, in an environment that is built once below `--cache` from
+peers/NAME.txt; its ratio is to the float steps between its own.
 """
 
 import argparse
 import json
+import subprocess
 import sys
-import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from statistics import median
 
 import torch
 from torch import nn
-from torch.nn import functional
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
+from benchmarks.quantization.environment import NotBuilt, environment
 from benchmarks.quiet import sentence, watched
 from benchmarks.training.quantized_resnet import QuantizedResNet
+from benchmarks.training.steps import Times, measure
 from benchmarks.training.torch_kernels import TORCH
 from tests.models.resnet_cifar import resnet20
 
+PEERS = Path(__file__).resolve().parent / "peers"
 AIM = 2.0
 
-
-@dataclass(frozen=True)
-class Times:
-    """Seconds of each step."""
-
-    network: str
-    cpu_s: tuple[float, ...]
-    wall_s: tuple[float, ...]
+Row = tuple[Times, float, float]  # and the ratios to float, of CPU and of wall time
 
 
 def main() -> None:
@@ -45,11 +43,14 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     with watched() as reasons:
-        times = measure(networks(), options.batch, options.steps, not options.nchw)
+        rows = beside_float(measure(networks(), options.batch, options.steps, not options.nchw))
+        for name in options.peers:
+            rows += of_peer(name, options)
     if options.json:
-        print(json.dumps({"times": [asdict(t) for t in times], "not_quiet": reasons}, indent=2))
+        plain = [{**asdict(t), "cpu_ratio": cpu, "wall_ratio": wall} for t, cpu, wall in rows]
+        print(json.dumps({"times": plain, "not_quiet": reasons}, indent=2))
     else:
-        print(table(times, reasons))
+        print(table(rows, reasons))
 
 
 def _options() -> argparse.Namespace:
@@ -61,7 +62,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--nchw", action="store_true")
     parser.add_argument("--json", action="store_true")
-    return parser.parse_args()
+    parser.add_argument("--peers", type=lambda words: words.split(","), default=[])
+    parser.add_argument("--cache", type=Path, help="where the environments of the peers are")
+    options = parser.parse_args()
+    if options.peers and options.cache is None:
+        parser.error("--peers needs --cache")
+    return options
 
 
 def networks() -> dict[str, nn.Module]:
@@ -74,47 +80,40 @@ def networks() -> dict[str, nn.Module]:
     }
 
 
-def measure(nets: dict[str, nn.Module], batch: int, steps: int, channels_last: bool) -> list[Times]:
-    form = torch.channels_last if channels_last else torch.contiguous_format
-    images = torch.randn(batch, 3, 32, 32).contiguous(memory_format=form)
-    labels = torch.randint(10, (batch,))
-    each = {name: step_of(net.to(memory_format=form), images, labels) for name, net in nets.items()}
-    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in nets}
-    for number in range(steps + 1):
-        for name, step in each.items():
-            cpu, wall = time.process_time(), time.perf_counter()
-            step()
-            if number:
-                taken[name].append((time.process_time() - cpu, time.perf_counter() - wall))
-    return [Times(name, *zip(*took, strict=True)) for name, took in taken.items()]
+def beside_float(times: list[Times]) -> list[Row]:
+    return [(t, ratio(t.cpu_s, times[0].cpu_s), ratio(t.wall_s, times[0].wall_s)) for t in times]
 
 
-def step_of(net: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> Callable[[], None]:
-    optimizer = torch.optim.SGD(net.parameters(), lr=1e-4, momentum=0.9)
+def of_peer(name: str, options: argparse.Namespace) -> list[Row]:
+    """Its row, or none where it cannot run, with the reason on stderr."""
+    form = "nchw" if options.nchw else "channels_last"
+    given = [name, *map(str, (options.steps, options.batch, options.threads)), form]
+    try:
+        python = environment(name, options.cache.resolve(), install=True, peers=PEERS)
+    except NotBuilt as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return []
+    command = [str(python), "-I", str(PEERS.parent / "peer_step.py"), *given]
+    ended = subprocess.run(command, capture_output=True, text=True)
+    if ended.returncode:
+        print(f"{name}: {ended.stderr.strip().splitlines()[-1]}", file=sys.stderr)
+        return []
+    times = json.loads(ended.stdout.splitlines()[-1])
+    return beside_float([Times(t["network"], tuple(t["cpu_s"]), tuple(t["wall_s"])) for t in times])[1:]
 
-    def step() -> None:
-        optimizer.zero_grad()
-        functional.cross_entropy(net(images), labels).backward()
-        optimizer.step()
 
-    return step
+def ratio(times: tuple[float, ...], to: tuple[float, ...]) -> float:
+    return median(a / b for a, b in zip(times, to, strict=True))
 
 
-def table(times: list[Times], reasons: list[str]) -> str:
+def table(rows: list[Row], reasons: list[str]) -> str:
     lines = [f"{'median of a step':<18}{'CPU':>10}{'wall':>10}{'CPU ratio':>12}{'wall ratio':>12}"]
-    for t in times:
-        cpu, wall = (ratio(t, times[0], kind) for kind in ("cpu_s", "wall_s"))
-        lines.append(
-            f"{t.network:<18}{1000 * median(t.cpu_s):>7.0f} ms{1000 * median(t.wall_s):>7.0f} ms{cpu:>12.2f}{wall:>12.2f}"
-        )
-    worst = max(ratio(t, times[0], "cpu_s") for t in times if t.network.endswith("bits"))
+    for t, cpu, wall in rows:
+        took = f"{1000 * median(t.cpu_s):>7.0f} ms{1000 * median(t.wall_s):>7.0f} ms"
+        lines.append(f"{t.network:<18}{took}{cpu:>12.2f}{wall:>12.2f}")
+    worst = max(cpu for t, cpu, _ in rows if t.network.endswith("bits"))
     state = "met" if worst < AIM else "NOT MET"
     return "\n".join([*lines, f"aim: below {AIM:g} times a float step: {state}; {sentence(reasons)}"])
-
-
-def ratio(t: Times, to: Times, kind: str) -> float:
-    pairs = zip(getattr(t, kind), getattr(to, kind), strict=True)
-    return median(a / b for a, b in pairs)
 
 
 if __name__ == "__main__":
