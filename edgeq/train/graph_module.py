@@ -15,6 +15,7 @@ from edgeq.graphs.onnx_index import index_of
 from edgeq.graphs.onnx_io import opset_of
 
 from .batch_inputs import example, operands_of
+from .function_operators import written_out
 from .named import Named
 from .node import Operand
 from .read_graph import folded, own_inputs, read_graph, stored_constants
@@ -44,6 +45,7 @@ class GraphModule(nn.Module):
 
     def __init__(self, model: onnx.ModelProto, replaced: Mapping[str, nn.Module] = _NONE_REPLACED) -> None:
         super().__init__()
+        model = written_out(model)
         index = index_of(model.graph)
         graph = read_graph(index, opset_of(model))
         if strangers := sorted(set(replaced).difference(node.name for node in graph.nodes)):
@@ -63,15 +65,16 @@ class GraphModule(nn.Module):
     def forward(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """All outputs of the graph. Raises DataRefused where the inputs do not fit it."""
         steps = self._steps_for(inputs)
+        weights, replaced = self.weights, self.replaced
         values: list[torch.Tensor | None] = [None] * steps.slots
         for slot, known in steps.fixed.items():
             values[slot] = known
         for name, slot in steps.weights.items():
-            values[slot] = self.weights[name]
+            values[slot] = weights[name]
         for slot, x in zip(steps.inputs, inputs, strict=True):
             values[slot] = self._formatted(x)
         for step in steps.steps:
-            compute = self.replaced[step.name] if step.replaced else step.compute
+            compute = replaced[step.name] if step.replaced else step.compute
             made = compute(*[values[slot] for slot in step.reads])
             if isinstance(made, tuple):
                 for slot, y in zip(step.writes, made, strict=False):

@@ -12,18 +12,16 @@ from edgeq.graphs.op_sets import ONNX_DOMAINS
 
 from .element_types import torch_tensor
 from .node import Operand
-from .operators import operators
+from .operators import has_counterpart
 from .steps import Graph, GraphNode, fixed_outputs, node_of
 
-# Of onnxruntime's own domain: the same operators, for integers of 16 and 4 bits in files below opset 21.
-_SAME_IN_MICROSOFT = ("QuantizeLinear", "DequantizeLinear", "Gelu")
 _REMEDY = "leave the model at post-training quantization, or write it with other operators"
 
 
 def read_graph(index: OnnxIndex, opset: int) -> Graph:
     """Raises ModelRefused naming every operator without a torch counterpart."""
     nodes = _ordered(index)
-    unknown = [f"{_title(node)} (node {node.name})" for node in nodes if not _known(node)]
+    unknown = [f"{_title(node)} (node {node.name})" for node in nodes if not has_counterpart(node)]
     if unknown:
         count = f"{len(unknown)} operators" if len(unknown) > 1 else "an operator"
         have = "have" if len(unknown) > 1 else "has"
@@ -91,12 +89,6 @@ def _ordered(index: OnnxIndex) -> tuple[onnx.NodeProto, ...]:
 def _graph_node(node: onnx.NodeProto, index: OnnxIndex) -> GraphNode:
     read = (n if index.uses(n) or index.is_graph_output(n) else "" for n in node.output)
     return GraphNode(node.name, node.op_type, attributes(node), tuple(node.input), tuple(read))
-
-
-def _known(node: onnx.NodeProto) -> bool:
-    if node.domain == "com.microsoft":
-        return node.op_type in _SAME_IN_MICROSOFT
-    return node.domain in ONNX_DOMAINS and node.op_type in operators()
 
 
 def _title(node: onnx.NodeProto) -> str:

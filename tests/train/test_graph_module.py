@@ -13,6 +13,8 @@ from edgeq.errors import DataRefused, ModelRefused
 from edgeq.graphs.ort_session import ort_session
 from edgeq.train.graph_module import GraphModule
 from tests.quantize.networks import images, inside_if, model_of, residual, two_scales
+from tests.train.onnx_runs import agree as agree_on_samples
+from tests.train.onnx_runs import normal, single
 
 
 def from_onnxruntime(model, *feeds):
@@ -38,10 +40,6 @@ def agree(module, model, rows, within=1e-5):
 
 def weights(**arrays):
     return [numpy_helper.from_array(np.asarray(a), name) for name, a in arrays.items()]
-
-
-def normal(*shape, seed=0):
-    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
 
 @pytest.mark.parametrize("network", [residual, two_scales])
@@ -173,6 +171,31 @@ def test_operators_without_a_counterpart_are_all_named():
         GraphModule(helper.make_model(graph))
     assert "NonMaxSuppression (node boxes)" in refused.value.what
     assert "RandomUniformLike (node noise)" in refused.value.what
+
+
+def test_an_operator_that_is_a_function_of_others_is_written_out():
+    model = single("Attention", [(1, 2, 4, 8)] * 3, opset=23)
+    module = agree_on_samples(model, *(normal(3, 1, 2, 4, 8, seed=k) for k in range(3)))
+    assert len(module.weights) == 0
+    assert model.graph.node[0].op_type == "Attention"
+
+
+def test_a_function_of_the_file_is_written_out():
+    model = single("Gelu", [(1, 4)], opset=20)
+    model.graph.node[0].op_type, model.graph.node[0].domain = "Doubled", "own"
+    body = [helper.make_node("Add", ["a", "a"], ["b"], name="twice")]
+    own = helper.make_opsetid("own", 1)
+    model.functions.append(
+        helper.make_function("own", "Doubled", ["a"], ["b"], body, [helper.make_opsetid("", 20)])
+    )
+    model.opset_import.append(own)
+    assert GraphModule(model)(torch.ones(2, 4))[0].tolist() == [[2.0] * 4] * 2
+
+
+def test_a_function_with_parts_that_have_no_counterpart_is_refused_by_its_own_name():
+    model = single("Bernoulli", [(1, 4)], opset=22)
+    with pytest.raises(ModelRefused, match=r"Bernoulli \(node node\)"):
+        GraphModule(model)
 
 
 def test_a_graph_inside_of_a_node_is_refused():

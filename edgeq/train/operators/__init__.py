@@ -10,10 +10,21 @@ from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 
+from onnx import NodeProto
+
+from edgeq.graphs.op_sets import ONNX_DOMAINS
 from edgeq.train.forms import Form
 from edgeq.train.node import Node
 
 Operator = Callable[[Node], Form]
+# Of onnxruntime's own domain: the same operators, for integers of 16 and 4 bits in files below opset 21.
+_SAME_IN_MICROSOFT = ("QuantizeLinear", "DequantizeLinear", "Gelu")
+
+
+def has_counterpart(node: NodeProto) -> bool:
+    if node.domain == "com.microsoft":
+        return node.op_type in _SAME_IN_MICROSOFT
+    return node.domain in ONNX_DOMAINS and node.op_type in operators()
 
 
 @cache
