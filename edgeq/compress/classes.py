@@ -15,6 +15,7 @@ from edgeq.compress.expand.tables import BITS, MOST_TABLES, SYMBOLS, code_of, fr
 
 Array = npt.NDArray[np.int8]
 _STEPS = (4, 2, 1)  # classes an octave
+_MANY = 400_000  # symbols, of which the finest classes are worth their tables
 _ROUNDS = 2
 _MOVES = (-2, -1, 0, 1, 2)
 _BITS_OF_TABLE_ENTRY = 5.0  # of one frequency, packed
@@ -45,7 +46,11 @@ def classified(symbols: Sequence[Array], *, coarse: bool = False) -> Classified:
     """Of at least one tensor of symbols. Tries coarser classes as well: small files have to pay for every table. `coarse`: one
     table for all.
     """
-    steps = (0,) if coarse else (*_STEPS, 0)
+    steps: tuple[int, ...] = (*_STEPS, 0)
+    if coarse:
+        steps = (0,)
+    elif sum(s.size for s in symbols) > _MANY:
+        steps = _STEPS[:1]
     return min((_classified(symbols, step) for step in steps), key=lambda found: found.bits)
 
 

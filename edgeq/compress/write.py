@@ -29,8 +29,8 @@ from edgeq.compress.pieces import CopyPiece, Piece, PlainPiece, Plane, Stored, S
 
 _STEPS = 768  # of all lanes, at about which a lane's state costs little and a step's calls of numpy as well
 _FEWEST_LANES, _MOST_LANES = 512, 4096
-_LZMA = ((3, 0, 2), (3, 0, 0), (4, 0, 0), (0, 0, 0), (0, 2, 2))  # lc, lp, pb
-_TRIED_BYTES = 1 << 20
+_LZMA = ((3, 0, 2), (0, 2, 2), (0, 0, 0))  # lc, lp, pb
+_TRIED_BYTES = 256 << 10
 
 
 @dataclass(frozen=True)

@@ -18,18 +18,19 @@ _FORMAT = "1"  # of what edgeq/compress writes; another does not find these file
 
 @dataclass(frozen=True)
 class PackedFile:
-    """`seconds` that it took to make; 0 where it was there."""
+    """`seconds` that it took to make; 0 where it was there. `base`: the sha256 of the old file that is needed to expand it."""
 
     path: Path
     sha256: str
     size: int
     seconds: float
+    base: str | None = None
 
 
 def known(sha256: str, base: str | None = None) -> PackedFile | None:
     """What an earlier `packed` left."""
     path = _place(sha256, base)
-    return _described(path, 0.0) if path.is_file() else None
+    return _described(path, 0.0, base) if path.is_file() else None
 
 
 def packed(content: bytes, sha256: str, base: tuple[str, bytes] | None = None) -> PackedFile | None:
@@ -48,16 +49,16 @@ def packed(content: bytes, sha256: str, base: tuple[str, bytes] | None = None) -
         return None
     path = _place(sha256, base[0] if base else None)
     _write(path, made)
-    return _described(path, time.monotonic() - start)
+    return _described(path, time.monotonic() - start, base[0] if base else None)
 
 
 def _place(sha256: str, base: str | None) -> Path:
     return folder() / "packed" / f"{_FORMAT}-{sha256[:32]}-{base[:32] if base else 'alone'}"
 
 
-def _described(path: Path, seconds: float) -> PackedFile:
+def _described(path: Path, seconds: float, base: str | None) -> PackedFile:
     content = path.read_bytes()
-    return PackedFile(path, hashlib.sha256(content).hexdigest(), len(content), seconds)
+    return PackedFile(path, hashlib.sha256(content).hexdigest(), len(content), seconds, base)
 
 
 def _write(path: Path, content: bytes) -> None:

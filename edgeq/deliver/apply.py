@@ -119,7 +119,7 @@ def _compression(
         device.link,
         token,
         next((plan.wheels.python_path(s.runtime) for s in plan.wheels.sets), ()),
-        device.facts.emulated is not None,
+        device.facts,
         tell,
         old_files(bundle.manifest.name, before.live if before else None, bundle.manifest),
     )

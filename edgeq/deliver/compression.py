@@ -5,18 +5,21 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edgeq.compress.worth import SMALLEST_BYTES, Way, is_worth_packing, saves_time
-from edgeq.conversion.packed_files import PackedFile, known, packed
+from edgeq.compress.worth import SMALLEST_BYTES, Way, saves_time
+from edgeq.conversion.packed_files import PackedFile
 from edgeq.deliver.agent_link import AgentLink
 from edgeq.deliver.link_rate import link_bytes_s
+from edgeq.deliver.packing import Packing
 from edgeq.errors import ArtifactCorrupt, DeviceUnfit, NoSpace, RemoteFailed
+from edgeq.nouns.device import Facts
 from edgeq.nouns.progress import Note
 from edgeq.request.tell import Tell
 from edgeq.transport.base import Progress, Sent
 
-# Measured with one thread: packing on a laptop's core; expanding on a Raspberry Pi 4 a fourth of that on a laptop.
-_PACKS_BYTES_S = 1e6
-_EXPANDS_BYTES_S = 8e6
+# Measured with one thread: packing on a laptop's core, floats quicker than this and int8 about so.
+_PACKS_BYTES_S = 2e6
+_EXPANDS_BYTES_S = {"x86_64": 24e6}  # else as a Raspberry Pi 4
+_EXPANDS_ON_PI_BYTES_S = 8e6
 _STARTS_S = 0.5  # python3 with numpy from an SD card
 _EMULATED = 20  # times slower
 _REFUSALS = (ArtifactCorrupt, DeviceUnfit, NoSpace, RemoteFailed)
@@ -35,12 +38,14 @@ class SentCompressed:
 
 @dataclass
 class Compression:
-    """`old`: by the sha256 of a file to send, what of the release that is live it is compressed against; `python_path` has numpy there. Once the device has refused, nothing more is compressed."""
+    """`old`: by the sha256 of a file to send, what of the release that is live it is compressed against. `python_path` has numpy
+    there. Once the device has refused, nothing more is compressed.
+    """
 
     link: AgentLink
     token: str
     python_path: tuple[str, ...]
-    emulated: bool
+    facts: Facts
     tell: Tell
     old: Mapping[str, tuple[str, bytes]] = field(default_factory=dict)
     refused: bool = False
@@ -48,11 +53,12 @@ class Compression:
 
     @property
     def way(self) -> Way:
-        """Measured once, when it is first asked for."""
+        """Measured once, when it is first asked for. Raises LinkLost."""
         if self._way is None:
-            slower = _EMULATED if self.emulated else 1
+            slower = 1 if self.facts.emulated is None else _EMULATED
+            expands = _EXPANDS_BYTES_S.get(self.facts.arch, _EXPANDS_ON_PI_BYTES_S)
             rate = link_bytes_s(self.link.transport)
-            self._way = Way(rate, _PACKS_BYTES_S, _EXPANDS_BYTES_S / slower, _STARTS_S * slower)
+            self._way = Way(rate, _PACKS_BYTES_S, expands / slower, _STARTS_S * slower)
         return self._way
 
     @property
@@ -63,46 +69,36 @@ class Compression:
         """Of a file that is packed already the bytes that travel: `packed`, or `size` where that is quicker."""
         return packed if saves_time(size, packed, self.way, 0.0) else size
 
-    def sent(
-        self, path: Path, sha256: str, size: int, have: Collection[str], progress: Progress
-    ) -> SentCompressed | None:
-        """None where the file has to be sent as it is. `have`: what the device has, of the old files as well. Raises LinkLost."""
-        if self.refused or size < SMALLEST_BYTES:
+    def packing(self, files: Mapping[str, Path], have: Collection[str]) -> Packing | None:
+        """Begins to pack those of `files` that may gain by it, the small ones first, against old files that the device `have`s. None
+        where nothing may.
+        """
+        large = {sha: path for sha, path in files.items() if path.stat().st_size >= SMALLEST_BYTES}
+        if not large:
             return None
-        base = self.old.get(sha256)
-        base = base if base and base[0] in have else None
-        found = self._packed(path, sha256, base)
-        if found is None or self.shorter(size, found.size) == size:
-            return None
+        old = {sha: base for sha, base in self.old.items() if base[0] in have}
+        return Packing(large, old, self.way)
+
+    def send(self, found: PackedFile, sha256: str, size: int, progress: Progress) -> SentCompressed | None:
+        """None where the device refuses it: then it has to be sent as it is. Raises LinkLost."""
         try:
-            return self._send(found, sha256, size, base[0] if base else None, progress)
+            return self._send(found, sha256, size, progress)
         except _REFUSALS as error:
             self.refused = True
             self.tell(Note(f"sent as it is, not compressed: {error.what}"))
             return None
 
-    def _packed(self, path: Path, sha256: str, base: tuple[str, bytes] | None) -> PackedFile | None:
-        found = known(sha256, base[0] if base else None)
-        if found is not None:
-            return found
-        content = path.read_bytes()
-        if not is_worth_packing(content, self.way, has_old=base is not None):
-            return None
-        return packed(content, sha256, base)
-
-    def _send(
-        self, found: PackedFile, sha256: str, size: int, base: str | None, progress: Progress
-    ) -> SentCompressed:
+    def _send(self, found: PackedFile, sha256: str, size: int, progress: Progress) -> SentCompressed:
         link = self.link
         there = f"{link.root}/incoming/{found.sha256}"
         sent = link.transport.put(found.path, there, sha256=found.sha256, progress=progress)
         start = time.monotonic()
         request = {"token": self.token, "packed": found.sha256, "sha256": sha256, "size": size}
-        request |= {"base": base, "python_path": list(self.python_path)}
+        request |= {"base": found.base, "python_path": list(self.python_path)}
         try:
             link.call("expand", request, timeout_s=_LONGEST_S)
         except _REFUSALS:
             progress(-found.size)  # it is sent again, as it is
             raise
         progress(size - found.size)
-        return SentCompressed(sent, found.seconds, time.monotonic() - start, base is not None)
+        return SentCompressed(sent, found.seconds, time.monotonic() - start, found.base is not None)

@@ -1,9 +1,11 @@
 """Uploads a bundle's files to the device and has the agent assemble the release. Nothing goes live here."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
+from edgeq.conversion.packed_files import PackedFile
 from edgeq.deliver.agent_link import AgentLink
 from edgeq.deliver.compression import Compression, SentCompressed
 from edgeq.nouns.bundle import Manifest
@@ -36,13 +38,14 @@ def push(
 
     sent: list[Sent] = []
     small: list[SentCompressed] = []
-    for sha in missing:
-        compressed = compression.sent(files[sha], sha, sizes[sha], have, progress) if compression else None
-        if compressed is not None:
-            small.append(compressed)
-        else:
-            path = f"{link.root}/incoming/{sha}"
-            sent.append(link.transport.put(files[sha], path, sha256=sha, progress=progress))
+    with _in_order(missing, files, have, compression) as order:
+        for sha, packed in order:
+            done = compression.send(packed, sha, sizes[sha], progress) if compression and packed else None
+            if done is not None:
+                small.append(done)
+            else:
+                path = f"{link.root}/incoming/{sha}"
+                sent.append(link.transport.put(files[sha], path, sha256=sha, progress=progress))
     return Delivery(
         bytes_reused=sum(sizes.values()) - total + sum(s.bytes_reused for s in sent),
         bytes_on_disk=total,
@@ -53,6 +56,25 @@ def push(
         link_bytes_s=compression.link_bytes_s if compression else None,
         **_together([*sent, *(s.sent for s in small)]),
     )
+
+
+@contextlib.contextmanager
+def _in_order(
+    missing: list[str], files: dict[str, Path], have: Collection[str], compression: Compression | None
+) -> Iterator[Iterator[tuple[str, PackedFile | None]]]:
+    """Each of `missing`, and what to send in its place, those first that need no packing."""
+    packing = compression.packing({sha: files[sha] for sha in missing}, have) if compression else None
+    if compression is None or packing is None:
+        yield ((sha, None) for sha in missing)
+        return
+
+    def order() -> Iterator[tuple[str, PackedFile | None]]:
+        yield from ((sha, None) for sha in missing if sha not in packing.left)
+        while packing.left:
+            yield (packing.left.pop(), None) if compression.refused else packing.next()
+
+    with packing:
+        yield order()
 
 
 def _together(sent: list[Sent]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What a deployment will send of a release, asked and measured before anything is sent."""
 
-from edgeq.compress.worth import SMALLEST_BYTES, is_worth_packing, rough_size
+from edgeq.compress.worth import SMALLEST_BYTES, gained_s, rough_size
 from edgeq.conversion.old_release import old_files
 from edgeq.conversion.packed_files import known
 from edgeq.deliver.compression import Compression
@@ -23,7 +23,7 @@ def plan_sending(device: Session, bundle: Bundle, before: App | None, tell: Tell
     if max((a.size for a in missing), default=0) < SMALLEST_BYTES:
         return SendPlan(files, to_send, reused, why_not="its files are small")
     old = old_files(bundle.manifest.name, before.live if before else None, bundle.manifest)
-    compression = Compression(device.link, "", (), device.facts.emulated is not None, tell, old)
+    compression = Compression(device.link, "", (), device.facts, tell, old)
     sizes = [_about(a, bundle, compression) for a in missing]
     rate = compression.way.link
     if sum(sizes) >= to_send:
@@ -40,6 +40,5 @@ def _about(artifact: Artifact, bundle: Bundle, compression: Compression) -> int:
     if found is not None:
         return compression.shorter(artifact.size, found.size)
     content = bundle.artifact(artifact.path)
-    if not is_worth_packing(content, compression.way, has_old=base is not None):
-        return artifact.size
-    return rough_size(content)
+    gained = gained_s(content, compression.way, has_old=base is not None)
+    return rough_size(content) if gained > compression.way.pack_s(artifact.size) else artifact.size

@@ -38,7 +38,7 @@ class Scene:
         self.folder, self.told = folder, []
 
     def compression(self, way: Way, **more: object) -> Compression:
-        made = Compression(self.link, self.token, (), False, self.told.append, _way=way)
+        made = Compression(self.link, self.token, (), self.link.call("facts"), self.told.append, _way=way)
         return replace(made, **more)
 
     def push(self, compression: Compression | None, *contents: bytes):

@@ -16,6 +16,7 @@ import pytest
 from edgeq.agent.apps import app_names, app_view
 from edgeq.agent.layout import Root
 from edgeq.agent.verify import findings, read_manifest
+from edgeq.compress.pack import pack
 from tests.agent.files.device import Bundle, Device, bundle, job, sha, wheel
 from tests.agent.files.power_cut import careless_renames, cut_before
 
@@ -31,6 +32,9 @@ NEW = bundle(
 )
 WHEEL = wheel({"tiny/__init__.py": b"answer = 42\n", "tiny-1.0.data/purelib/other.py": b"pass\n"})
 FOLDER = f"tiny-1.0-{sha(WHEEL)[:8]}"
+MODEL = b"weights" * 1000
+PACKED = pack(MODEL)
+UNPACKED = {"packed": sha(PACKED), "sha256": sha(MODEL), "size": len(MODEL)}
 
 
 def command(device: Device, name: str, /, **payload: Any) -> Any:
@@ -74,6 +78,7 @@ STEPS: dict[str, Callable[[Device, str], None]] = {
     "install and activate": lambda d, t: (install(d, t, NEW), activate(d, t, NEW, keep=2)),  # type: ignore[dict-item]
     "rollback": lambda d, t: command(d, "rollback", token=t, app="net", to=OLDER.digest[:8]),
     "unpack": lambda d, t: (d.upload(WHEEL), command(d, "unpack", token=t, sha256=sha(WHEEL), name=FOLDER)),  # type: ignore[dict-item]
+    "expand": lambda d, t: (d.upload(PACKED), command(d, "expand", token=t, **UNPACKED)),  # type: ignore[dict-item]
     "samples": lambda d, t: (d.upload(b"npy"), command(d, "samples", token=t, files=[sha(b"npy")])),  # type: ignore[dict-item]
     "remove": lambda d, t: (
         command(d, "remove", token=t, app="net") if "net" in app_names(Root(d.root)) else None
