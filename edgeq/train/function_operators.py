@@ -8,6 +8,9 @@ import inspect
 import onnx
 from onnx import inliner
 
+from edgeq.graphs.onnx_io import opset_of
+from edgeq.graphs.op_sets import ONNX_DOMAINS
+
 from .operators import has_counterpart
 
 
@@ -32,15 +35,30 @@ def _unknown(model: onnx.ModelProto) -> set[tuple[str, str]]:
 
 
 def _inlined(model: onnx.ModelProto, operator: tuple[str, str]) -> onnx.ModelProto | None:
-    """None where onnx cannot write it out: for want of a function, or of a type that the function depends on."""
+    """None where onnx cannot write it out: for want of a function, or of a type or attribute that the function
+    depends on.
+    """
     by_schema = "inline_schema_functions" in inspect.signature(inliner.inline_selected_functions).parameters
     options = {"inline_schema_functions": True} if by_schema else {}
     try:
         inlined: onnx.ModelProto = inliner.inline_selected_functions(model, [operator], **options)
     except RuntimeError:
         return None
+    if not all(_has_its_attributes(node, opset_of(model)) for node in inlined.graph.node):
+        return None
     _name_nodes(inlined)
     return inlined
+
+
+def _has_its_attributes(node: onnx.NodeProto, opset: int) -> bool:
+    """onnx 1.23 drops attributes of a function's parts that refer to one of the function that is left at its default."""
+    given = {a.name for a in node.attribute}
+    if node.op_type == "Constant":
+        return bool(given)
+    if node.domain not in ONNX_DOMAINS or not onnx.defs.has(node.op_type):
+        return True
+    schema = onnx.defs.get_schema(node.op_type, opset)
+    return given.issuperset(name for name, a in schema.attributes.items() if a.required)
 
 
 def _name_nodes(model: onnx.ModelProto) -> None:
