@@ -18,6 +18,7 @@ _PLACES = {
     "doctor": "workflow.doctor",
     "explain": "workflow.explain",
     "export": "workflow.export",
+    "finetune": "workflow.finetune",
     "install_service": "workflow.service",
     "load": "loaded.load",
     "quantize": "loaded.quantize",

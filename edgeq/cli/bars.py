@@ -43,7 +43,7 @@ class Bars:
             self.clear()
             columns = _columns(progress, self._clock)
             self._bars = RichBars(*columns, console=self._console, transient=True)
-            self._bars.add_task(progress.step, total=progress.total)
+            self._bars.add_task(progress.step, total=progress.total, detail=progress.detail)
             self._bars.start()
             self._step = step
         if self._bars is not None:
@@ -52,6 +52,7 @@ class Bars:
                 completed=progress.done,
                 total=progress.total,
                 left=Countdown.of(progress, self._clock()),
+                detail=progress.detail,
             )
 
     def _announce(self, progress: Progress) -> None:
@@ -119,4 +120,4 @@ def _columns(progress: Progress, now: Callable[[], float]) -> tuple[ProgressColu
             bar,
             _Left(now) if (progress.left_s, progress.all_left_s) != (None, None) else TimeElapsedColumn(),
         )
-    return name, bar, TaskProgressColumn(), _Left(now)
+    return name, bar, TaskProgressColumn(), _Left(now), TextColumn("{task.fields[detail]}")

@@ -20,6 +20,7 @@ _GROUPS = {
         "deploy": "Quantize a model, race it on a device, make the fastest one that passes the gate live.",
         "convert": "Quantize a model for a target and write the bundle; needs no device.",
         "export": "Write the .tflite or .onnx file that an application loads, with example code.",
+        "finetune": "Train a model's quantized network on your samples; deploy takes the weights it writes.",
         "data": "What the model will see of the samples, float's predictions, and what does not fit.",
         "explain": "How each layer is quantized, its error and the causes.",
         "verify": "Run a bundle on an emulated CPU: the accuracy to expect there.",

@@ -10,7 +10,7 @@ from .record import Record
 class Progress(Record):
     """`done` of `total` in `unit` ("B", "s", "samples" ...; "" where `done` is a share); total None: how long is not known.
     `left_s`: the seconds that the step still takes, and `all_left_s` those of all that are planned, as estimated; None where
-    that cannot be told.
+    that cannot be told. `detail`: figures that change while it goes on.
     """
 
     step: str
@@ -19,6 +19,7 @@ class Progress(Record):
     unit: str
     left_s: Optional[float] = None
     all_left_s: Optional[float] = None
+    detail: str = ""
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from .record import Record, plain
 from .release import App, DeviceStatus
 from .report import Choice, Comparison, DeviceCheck, LiveFigures, RaceReport, StoredRow
 from .shown import Shown
+from .training import Training
 
 
 @dataclass(frozen=True, repr=False)
@@ -115,6 +116,37 @@ class Deployment(Shown):
         if self.app is None or not (self.changed or self.is_live):
             return f"{self.conversion.in_short()} (dry run: nothing was changed)"
         return self.app.in_short() + ("" if self.changed else " (was live already)")
+
+
+@dataclass(frozen=True, repr=False)
+class Finetuned(Shown):
+    """The weights at `path`, which `deploy` takes as `command` says."""
+
+    path: Path
+    model: str
+    target: str
+    training: Training
+    command: str
+
+    @property
+    def exit_code(self) -> int:
+        """130 where Ctrl-C ended the training; the best that it had is written."""
+        return 130 if self.training.interrupted else 0
+
+    def to_dict(self) -> dict[str, object]:
+        return {
+            "path": str(self.path),
+            "model": self.model,
+            "target": self.target,
+            "training": self.training.to_dict(),
+            "command": self.command,
+            "exit_code": self.exit_code,
+        }
+
+    def in_short(self) -> str:
+        best = self.training.best
+        score = "" if best.score is None else f", {self.training.scored_by} {best.score:.1f} %"
+        return f"{self.path}: {self.model} for {self.target}, loss {best.loss:.3g}{score}"
 
 
 @dataclass(frozen=True, repr=False)

@@ -43,11 +43,12 @@ from edgeq.quantize.passes.mixed_precision.minimize_float_set import tries_for
 from edgeq.quantize.plan import PREQUANTIZED
 from edgeq.quantize.quantization import AUDIT, Context, Quantization
 from edgeq.quantize.run_model import Progress, load, no_progress
-from edgeq.quantize.samples import SamplesLike
+from edgeq.quantize.samples import SamplesLike, evenly_spaced
 from edgeq.quantize.shipped import shipped_or_not
 from edgeq.quantize.stopwatch import OPEN, Stopwatch
 
 _JUDGE, _FEW, _ALL, _AUDIT = "judge", "few-float", "all-int8", "audit"  # steps that are no passes
+_FEW_SAMPLES = 8  # of what nobody judges by
 _SCRATCH = ("outputs", evaluator.SCRATCH, kept_candidates.SCRATCH)
 
 
@@ -129,6 +130,29 @@ def make(
     for scratch in _SCRATCH:
         shutil.rmtree(folder / scratch, ignore_errors=True)
     return made
+
+
+def quantized(
+    candidate: CandidatePlan,
+    model: Model,
+    calibration: SamplesLike,
+    *,
+    workdir: Path,
+    options: Options = DEFAULTS,
+    progress: Progress = no_progress,
+) -> tuple[Quantization, Path]:
+    """The state of a static candidate after its passes, and its file, with every layer quantized that the passes quantize: no gate is
+    asked. Raises as `make`.
+    """
+    (workdir / candidate.id).mkdir(parents=True, exist_ok=True)
+    q, few = _float(candidate, model), evenly_spaced(calibration, _FEW_SAMPLES)
+    kept = kept_candidates.of(candidate, model, calibration, few, DEFAULTS, same_samples=True)
+    context = _context(
+        q, model, calibration, few, True, Gate(), workdir, options, progress, Stopwatch(), kept
+    )
+    q = pipelines.passed(q, context)
+    context.write(q)
+    return q, context.path
 
 
 def _made_before(candidate: CandidatePlan, kept: KeptCandidates, context: Context) -> Made | None:

@@ -68,7 +68,7 @@ def run(q: Quantization, context: Context) -> Quantization:
 
     Raises ConversionFailed.
     """
-    q = _quantized(q, context)
+    q = passed(q, context)
     q = run_passes((LAST,), q, context)
     return q if q.fidelity is not None else mixed_precision.judged(q, context)
 
@@ -79,8 +79,10 @@ def passes_of(q: Quantization) -> tuple[Pass, ...]:
     return tuple(each for each in passes if each is not gptq or q.weight_bits < 8)
 
 
-def _quantized(q: Quantization, context: Context) -> Quantization:
-    """`q` may have no graph yet: what is held here stays in memory beside what the passes make of it."""
+def passed(q: Quantization, context: Context) -> Quantization:
+    """The state after all passes but the last, which asks the gate. Raises ConversionFailed.
+
+    `q` may have no graph yet: what is held here stays in memory beside what the passes make of it."""
     passes = passes_of(q)
     if q.method not in _MAY_REFUSE:
         return run_passes(passes, _begun(q, context), context)

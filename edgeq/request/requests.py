@@ -15,6 +15,7 @@ from edgeq.request.conversion_options import AnyData, AnyModel, ConversionOption
 from edgeq.request.device_options import EveryCommand, ForTarget, Measured, OnDevice, WithStore
 from edgeq.request.option import NOT_IN_RESULT, argument, option
 from edgeq.request.paths import AnyPath
+from edgeq.request.training_options import WithTraining
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,6 +116,19 @@ class DataRequest(EveryCommand, WithSamples):
         flags=("-o", "--sheet"),
         metavar="PATH",
     )
+
+
+@dataclass(frozen=True, eq=False)
+class FinetuneRequest(EveryCommand, WithTraining, WithSamples, ForTarget):
+    model: AnyModel | None = argument(
+        "An ONNX or .pt2 file, or a torch factory (net.py:build); default: the one of edgeq.toml.",
+        in_python="An ONNX or .pt2 file, a torch factory (net.py:build), a torch.nn.Module or an onnx.ModelProto.",
+    )
+    _: KW_ONLY
+    output: AnyPath | None = option(
+        "The weights to write; default: NAME-tuned.pt.", flags=("-o", "--output"), metavar="PATH"
+    )
+    restart: bool = option("Begin anew where an interrupted training would go on.", False)
 
 
 @dataclass(frozen=True, eq=False)

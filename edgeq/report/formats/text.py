@@ -21,8 +21,9 @@ from edgeq.nouns.plan import Plan
 from edgeq.nouns.progress import Note, Route, Started
 from edgeq.nouns.release import App, Rollback
 from edgeq.nouns.report import Comparison, RaceReport
-from edgeq.nouns.results import Benched, Conversion, Deployment, DeviceReport, Explained, Reported
+from edgeq.nouns.results import Benched, Conversion, Deployment, DeviceReport, Explained, Finetuned, Reported
 from edgeq.nouns.service import ServiceChange, ServiceLog, ServiceStatus
+from edgeq.nouns.training import Trained
 from edgeq.nouns.verification import Emulation, Verification, Verified
 from edgeq.report.formats import (
     costs,
@@ -35,6 +36,7 @@ from edgeq.report.formats import (
     race_table,
     service,
     summary,
+    training,
 )
 from edgeq.report.formats.explained import show_explained
 from edgeq.report.formats.exported import show_exported
@@ -98,6 +100,7 @@ _event.register(Plan, summary.show_nothing_quantized)
 _event.register(Emulation, emulated.show_emulation)
 _event.register(Verified, emulated.show_verified)
 _event.register(ServiceChange, service.show_service_change)
+_event.register(Trained, training.show_trained)
 for _noun in (
     Route,
     Model,
@@ -131,6 +134,7 @@ _result.register(Conversion, summary.show_conversion)
 _result.register(Explained, show_explained)
 _result.register(Exported, show_exported)
 _result.register(ModelSummary, show_model_summary)
+_result.register(Finetuned, training.show_finetuned)
 _result.register(DataSeen, data_seen.show_data_seen)
 _result.register(Verification, emulated.show_verification)
 _result.register(Deployment, deployed.show_deployment)

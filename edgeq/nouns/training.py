@@ -1,0 +1,57 @@
+"""What a training for a device's arithmetic started from, what it did, and what it reached."""
+
+from dataclasses import dataclass
+from typing import Optional
+
+from .plan import Scheme
+from .record import Record
+
+
+@dataclass(frozen=True)
+class Evaluation(Record):
+    """After `step` steps, on samples that are never trained on. `loss`: the distance to float, and to the labels where they have a
+    share. `score`: top-1 in percent, with labels; without, the share of samples that agree with float; None where no output holds
+    class scores.
+    """
+
+    step: int
+    loss: float
+    score: Optional[float]
+
+
+@dataclass(frozen=True)
+class Training(Record):
+    """`before` is post-training quantization, `best` what was kept; `float_score` that of float on the same samples.
+    `weight_bits` and `activation_bits`: of the layers of `low_bit_layers`; all others have 8. `scored_by`: "top-1", "agreement"
+    with float or "". `source_sha256`: of the float model; `data_sha256`: of the samples.
+    """
+
+    source_sha256: str
+    data_sha256: str
+    scheme: Scheme
+    weight_bits: int
+    activation_bits: int
+    low_bit_layers: tuple[str, ...]
+    samples: int
+    validated: int
+    epochs: float
+    step: int
+    steps: int
+    before: Evaluation
+    best: Evaluation
+    scored_by: str
+    float_score: Optional[float]
+    seconds: float
+    stopped_early: bool = False
+    interrupted: bool = False
+
+
+@dataclass(frozen=True)
+class Trained(Record):
+    """How far a training is: `epoch` of `epochs`, the running mean of its `loss`, and the last evaluation."""
+
+    epoch: float
+    epochs: float
+    loss: float
+    evaluation: Evaluation
+    scored_by: str

@@ -1,0 +1,59 @@
+"""A training while it goes on, and what it ends with."""
+
+from rich.console import Console
+
+from edgeq.nouns.results import Finetuned
+from edgeq.nouns.training import Evaluation, Trained, Training
+from edgeq.report.formats.layout import say, table
+from edgeq.report.formats.units import size
+
+
+def show_trained(trained: Trained, console: Console) -> None:
+    facts = [f"epoch {trained.epoch:.1f} of {trained.epochs:g}", f"loss {trained.loss:.3g}"]
+    say(console, "train", [*facts, *_validation(trained.evaluation, trained.scored_by)])
+
+
+def show_finetuned(found: Finetuned, console: Console) -> None:
+    training = found.training
+    header = ["validation", "loss", *([training.scored_by] if training.scored_by else [])]
+    rows = [_row("post-training quantization", training.before), _row("trained", training.best)]
+    if training.float_score is not None:
+        rows.insert(0, ["float", "", f"{training.float_score:.1f} %"])
+    table(console, header, rows, marked=len(rows) - 1)
+    say(console, "trained", _facts(training))
+    if training.interrupted:
+        say(console, "note", ["interrupted: this is the best so far; the same command goes on from there"])
+    elif training.stopped_early:
+        say(
+            console, "note", [f"stopped after step {training.step:,} of {training.steps:,}: it got no better"]
+        )
+    if training.best.step == 0 and training.steps:
+        say(
+            console,
+            "note",
+            ["no evaluation was better than the start: the weights are those of post-training quantization"],
+        )
+    say(console, "written", [str(found.path), size(found.path.stat().st_size)])
+    say(console, "deploy", [found.command])
+
+
+def _facts(training: Training) -> list[str]:
+    bits = f"{training.weight_bits}-bit weights, {training.activation_bits}-bit activations"
+    inner = f"{bits} in {len(training.low_bit_layers)} layers, 8 bits in the others"
+    return [
+        str(training.scheme),
+        *([inner] if training.low_bit_layers else []),
+        f"{training.samples:,} samples, {training.validated:,} held out",
+        f"step {training.best.step:,} of {training.steps:,}",
+        f"{training.seconds:,.0f} s",
+    ]
+
+
+def _row(name: str, evaluation: Evaluation) -> list[str]:
+    score = [] if evaluation.score is None else [f"{evaluation.score:.1f} %"]
+    return [name, f"{evaluation.loss:.3g}", *score]
+
+
+def _validation(evaluation: Evaluation, scored_by: str) -> list[str]:
+    found = [f"validation {evaluation.loss:.3g}"]
+    return found if evaluation.score is None else [*found, f"{scored_by} {evaluation.score:.1f} %"]

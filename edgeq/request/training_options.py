@@ -1,0 +1,88 @@
+"""The options of a training, each a field."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from edgeq.request.option import option
+from edgeq.request.paths import AnyPath
+
+_ONLY_HERE: dict[str, Any] = {"toml": None}
+
+
+def features_of(names: str | None) -> tuple[str, ...]:
+    return tuple(name.strip() for name in (names or "").split(",") if name.strip())
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class WithTraining:
+    """How a quantized network is trained (docs/training.md)."""
+
+    weight_bits: int | None = option(
+        "Bits of the weights, but of the first and the last layer, which keep 8; default: 8.",
+        least=2,
+        most=8,
+        metavar="BITS",
+        **_ONLY_HERE,
+    )
+    activation_bits: int | None = option(
+        "Bits of what these layers read; default: 8.", least=2, most=8, metavar="BITS", **_ONLY_HERE
+    )
+    epochs: float = option(
+        "How often each sample is trained on; a fraction is a part of the first.",
+        5.0,
+        least=0,
+        metavar="N",
+        shows_default=True,
+        **_ONLY_HERE,
+    )
+    learning_rate: float | None = option(
+        "The share of itself by which a step moves a weight, at the peak; default: 0.005, 0.01 below 4 bits, 0.001 with 8.",
+        least=0,
+        metavar="RATE",
+        **_ONLY_HERE,
+    )
+    batch: int = option(
+        "Samples in a mini-batch.", 128, least=1, metavar="N", shows_default=True, **_ONLY_HERE
+    )
+    label_share: float = option(
+        "The labels' share in the loss, 0 to 1; the rest is the distance to float's outputs, which needs no labels.",
+        0.0,
+        least=0,
+        most=1,
+        metavar="SHARE",
+        shows_default=True,
+        **_ONLY_HERE,
+    )
+    temperature: float = option(
+        "The temperature of the distillation of class scores.",
+        2.0,
+        least=0.1,
+        metavar="T",
+        shows_default=True,
+        **_ONLY_HERE,
+    )
+    features: str | None = option(
+        "Tensors of the float graph that are distilled too, separated by commas.",
+        metavar="NAMES",
+        parse=features_of,
+        **_ONLY_HERE,
+    )
+    flip: bool = option("Mirror every second image, by chance, left to right.", False, **_ONLY_HERE)
+    crop: int = option(
+        "Shift images by up to so many pixels, by chance.", 0, least=0, metavar="PIXELS", **_ONLY_HERE
+    )
+    patience: int = option(
+        "Stop after so many evaluations, two an epoch, without a better one; 0: never.",
+        10,
+        least=0,
+        metavar="N",
+        shows_default=True,
+        **_ONLY_HERE,
+    )
+    seed: int = option("Of the order of samples and their changes.", 0, metavar="N", **_ONLY_HERE)
+    device: str = option(
+        "What torch computes on: cpu, cuda, cuda:1.", "cpu", metavar="NAME", shows_default=True, **_ONLY_HERE
+    )
+    tensorboard: AnyPath | None = option(
+        "Write event files for TensorBoard into this folder.", metavar="DIR", **_ONLY_HERE
+    )

@@ -1,0 +1,36 @@
+"""A training that was stopped, next to the file that it writes: it goes on where it was, bit for bit."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+from edgeq.nouns.training import Evaluation
+from edgeq.train.training import State
+from edgeq.train.tuned_file import load_plain, save_atomically
+
+_FORMAT = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Checkpoint:
+    """At `path`; `key` names all that the steps depend on. One of another key is not read."""
+
+    path: Path
+    key: str
+
+    def read(self) -> State | None:
+        """None where there is none, or only one of another training."""
+        found = load_plain(self.path) if self.path.is_file() else None
+        if not isinstance(found, Mapping) or (found.get("format"), found.get("key")) != (_FORMAT, self.key):
+            return None
+        evaluations = tuple(Evaluation(**each) for each in found["evaluations"])
+        return State(found["step"], found["network"], found["optimizer"], found["best"], evaluations)
+
+    def write(self, state: State) -> None:
+        """Raises EdgeqError where it cannot be written."""
+        fields = {each.name: getattr(state, each.name) for each in dataclasses.fields(state)}
+        evaluations = [each.to_dict() for each in state.evaluations]
+        save_atomically(fields | {"format": _FORMAT, "key": self.key, "evaluations": evaluations}, self.path)
+
+    def remove(self) -> None:
+        self.path.unlink(missing_ok=True)

@@ -1,0 +1,226 @@
+"""Trains a quantized network from where post-training quantization left it, and says what came of it.
+
+The story of the torch side: which layers get few bits, what the loss compares, which samples are held out, how it goes on.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from onnx import numpy_helper
+
+from edgeq.class_scores import class_scores
+from edgeq.errors import DataRefused, ModelRefused, TargetRefused
+from edgeq.graphs.onnx_index import index_of
+from edgeq.graphs.stages import ending_at
+from edgeq.nouns.plan import Scheme
+from edgeq.nouns.record import digest_of
+from edgeq.nouns.training import Training
+from edgeq.quantize.evaluate.pre_softmax_outputs import pre_softmax_of, tensors_in
+from edgeq.quantize.samples import SamplesLike, evenly_spaced
+from edgeq.train.augment import UNCHANGED, Augmentation
+from edgeq.train.batches import TrainingData, training_data
+from edgeq.train.checkpoint import Checkpoint
+from edgeq.train.graph_module import GraphModule
+from edgeq.train.losses import Loss
+from edgeq.train.low_bit_layers import low_bit_layers
+from edgeq.train.low_bits import Bits, with_low_bits
+from edgeq.train.quantized_network import QuantizedNetwork
+from edgeq.train.training import Outcome, Report, Settings, evaluate, train
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+_CALIBRATE = 200  # samples that the scales of few bits are chosen by
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """What post-training quantization made: `quantized`, the QDQ file, of `floats`, its float graph; and `source_sha256` of the model
+    behind both.
+    """
+
+    quantized: "ModelProto"
+    floats: "ModelProto"
+    scheme: Scheme
+    source_sha256: str
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """`bits` of all layers but the first and the last. `label_share`: the labels' weight in the loss, 0 to 1; distillation from float has
+    the rest. `features`: tensors of the float graph that the network is also to have. `device`: torch's name of it.
+    """
+
+    bits: Bits = field(default_factory=Bits)
+    settings: Settings = field(default_factory=Settings)
+    batch: int = 128
+    label_share: float = 0.0
+    temperature: float = 2.0
+    features: tuple[str, ...] = ()
+    augmentation: Augmentation = UNCHANGED
+    seed: int = 0
+    device: str = "cpu"
+
+
+@dataclass(frozen=True, eq=False)
+class Finetuned:
+    """`model`: the QDQ file with what was trained."""
+
+    model: "ModelProto"
+    training: Training
+
+
+def finetune(
+    start: Start,
+    samples: SamplesLike,
+    wishes: Wishes,
+    *,
+    checkpoint: Path | None = None,
+    tell: Callable[[Report], None] = lambda report: None,
+    progress: Callable[[str, float], None] = lambda stage, done: None,
+) -> Finetuned:
+    """Raises TargetRefused for a device that torch does not have, DataRefused for samples that make no batch, ModelRefused for what
+    cannot be trained.
+    """
+    began = time.monotonic()
+    torch.manual_seed(wishes.seed)
+    device = _device(wishes.device)
+    low = low_bit_layers(start.quantized, wishes.bits)
+    progress("choose scales", 0.0)
+    floats = {t.name: numpy_helper.to_array(t) for t in start.floats.graph.initializer}
+    model = (
+        with_low_bits(start.quantized, floats, low, evenly_spaced(samples, _CALIBRATE))
+        if low
+        else start.quantized
+    )
+    tensors = _compared(start.floats, wishes.features)
+    network = QuantizedNetwork(model, floats, low, tensors_in(model, tensors)).to(device)
+    network.graph.use_channels_last()
+    teacher = GraphModule(ending_at(start.floats, tensors_in(start.floats, tensors))).eval().to(device)
+    teacher.requires_grad_(False).use_channels_last()
+    data = training_data(
+        samples,
+        size=wishes.batch,
+        seed=wishes.seed,
+        augmentation=wishes.augmentation,
+        device=wishes.device,
+        progress=progress,
+    )
+    loss = _loss(teacher, data, len(tensors) - len(wishes.features), wishes)
+    kept = None if checkpoint is None else Checkpoint(checkpoint, _key(start, samples, wishes))
+    outcome = train(
+        network,
+        teacher,
+        data,
+        loss,
+        wishes.settings,
+        begun=kept.read() if kept else None,
+        keep=kept.write if kept else lambda state: None,
+        tell=tell,
+    )
+    floats_score = evaluate(teacher, teacher, data.validation, loss, 0).score
+    if kept is not None and not outcome.interrupted:
+        kept.remove()
+    summary = _summary(start, samples, wishes, low, data, loss, outcome)
+    return Finetuned(
+        network.model(),
+        Training(**summary, float_score=floats_score, seconds=round(time.monotonic() - began, 1)),
+    )
+
+
+def _compared(model: "ModelProto", features: Sequence[str]) -> Any:
+    """The pre-softmax outputs, and then the features."""
+    from edgeq.quantize.evaluate.pre_softmax_outputs import PreSoftmax
+
+    index = index_of(model.graph)
+    unknown = [name for name in features if index.producer(name) is None]
+    if unknown:
+        known = [n.output[0] for n in index.nodes if n.op_type in ("Relu", "Add", "Conv", "Gemm", "MatMul")]
+        raise ModelRefused(
+            f"the graph has no tensor {', '.join(unknown)}",
+            f"tensors whose values can be distilled are, among others: {', '.join(known[:12])}",
+        )
+    made = (PreSoftmax(name, name, index.producer(name).name) for name in features)  # type: ignore[union-attr]
+    return (*pre_softmax_of(model), *made)
+
+
+def _loss(teacher: GraphModule, data: TrainingData, outputs: int, wishes: Wishes) -> Loss:
+    """With class scores where float's outputs on the held-out samples are some."""
+    with torch.no_grad():
+        batches = list(data.validation.in_order())
+        found = [teacher(*batch.inputs)[:outputs] for batch in batches]
+    whole = [torch.cat(parts).cpu().numpy() for parts in zip(*found, strict=True)]
+    labels = data.validation.labels
+    shapes = [tuple(x.shape[1:]) for x in batches[0].inputs]
+    scores = class_scores(whole, shapes, labelled=labels is not None)
+    if wishes.label_share and (scores is None or labels is None):
+        raise DataRefused(
+            "the labels cannot have a share in the loss: "
+            + ("there are none" if labels is None else "no output holds class scores"),
+            "leave out --label-share, which trains towards float's outputs alone",
+        )
+    if scores is not None and labels is not None and labels.max() >= whole[scores].shape[1]:
+        raise DataRefused(
+            f"label {labels.max()} is beyond the {whole[scores].shape[1]} classes of the model",
+            "leave the labels out, or give those of this model",
+        )
+    return Loss(scores, outputs, wishes.temperature, wishes.label_share)
+
+
+def _device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise TargetRefused(
+            f"torch cannot train on {name!r}: {reason}", "leave out --device to train on the CPU"
+        ) from None
+    return device
+
+
+def _key(start: Start, samples: SamplesLike, wishes: Wishes) -> str:
+    """Of all that the steps depend on, but for torch's own version and threads."""
+    return digest_of(
+        {
+            "source": start.source_sha256,
+            "scheme": start.scheme.to_dict(),
+            "samples": samples.sha256,
+            "labels": samples.labels is not None,
+            "wishes": repr(wishes),
+        }
+    )
+
+
+def _summary(
+    start: Start,
+    samples: SamplesLike,
+    wishes: Wishes,
+    low: Mapping[str, Bits],
+    data: TrainingData,
+    loss: Loss,
+    outcome: Outcome,
+) -> dict[str, Any]:
+    scored = "" if loss.scores is None else "agreement" if samples.labels is None else "top-1"
+    return {
+        "source_sha256": start.source_sha256,
+        "data_sha256": samples.sha256,
+        "scheme": start.scheme,
+        "weight_bits": wishes.bits.weights,
+        "activation_bits": wishes.bits.activations,
+        "low_bit_layers": tuple(low),
+        "samples": data.train.count,
+        "validated": data.validation.count,
+        "epochs": wishes.settings.epochs,
+        "step": outcome.step,
+        "steps": outcome.steps,
+        "before": outcome.evaluations[0],
+        "best": outcome.best,
+        "scored_by": scored,
+        "stopped_early": outcome.stopped_early,
+        "interrupted": outcome.interrupted,
+    }

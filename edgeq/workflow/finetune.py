@@ -1,0 +1,255 @@
+"""finetune(): a model's quantized network, trained on samples for a target, becomes weights that deploy takes."""
+
+import contextlib
+import shlex
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgeq import catalog
+from edgeq.conversion.conversion_job import ConversionJob, conversion_job
+from edgeq.deliver.runtimes import this_machine
+from edgeq.errors import DataRefused, EdgeqError, ModelRefused
+from edgeq.ingest.extras import needed
+from edgeq.nouns.model import Model
+from edgeq.nouns.plan import CandidatePlan
+from edgeq.nouns.progress import Progress, Started
+from edgeq.nouns.results import Finetuned
+from edgeq.nouns.target import Target
+from edgeq.nouns.training import Trained
+from edgeq.request.accepts import accepts, keywords
+from edgeq.request.paths import text
+from edgeq.request.requests import ConvertRequest, FinetuneRequest
+from edgeq.request.tell import Tell, shares
+from edgeq.request.training_options import features_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from edgeq.ingest.samples import Samples
+    from edgeq.train.finetune import Finetuned as TunedNetwork
+    from edgeq.train.finetune import Start, Wishes
+    from edgeq.train.tensorboard import EventFiles
+    from edgeq.train.training import Report
+
+_RECIPE, _RUNTIME = "int8_static", "onnxruntime"
+"""The network that is trained is always the QDQ file; LiteRT's is made from it."""
+
+
+@accepts(FinetuneRequest)
+def finetune(request: FinetuneRequest) -> Finetuned:
+    """Train the quantized network of a model for a target (quantization-aware training), and write the weights.
+
+    They hold the float model's own state_dict next to the trained network, and are given to deploy and convert as `weights`. An
+    interrupted training goes on where it was. Raises ExtraMissing without torch, ModelRefused for what cannot be trained, DataRefused
+    without samples, TargetRefused, and EdgeqError where the output cannot be written.
+    """
+    needed("torch", "train", "training a network")
+    if request.data is None:
+        raise DataRefused("training needs samples", "name them with --data, or in edgeq.toml")
+    target, job = _job(request)
+    output = _output(request, job)
+    tell = request.tell
+    with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
+        model, samples, state_dict = _opened(job, Path(folder), tell)
+        tell(Started("training"))
+        tell(model)
+        start = _start(job, target, model, samples, Path(folder), tell)
+        checkpoint = output.with_name(f"{output.name}.checkpoint")
+        if request.restart:
+            checkpoint.unlink(missing_ok=True)
+        found = _trained(request, start, samples, checkpoint, tell)
+        from edgeq.train.tuned_file import write_tuned
+
+        write_tuned(output, state_dict, found.model, found.training)
+    source = shlex.quote(job.shown or job.model)
+    command = (
+        f"edgeq deploy {source} --weights {shlex.quote(str(output))} --target {shlex.quote(target.name)}"
+    )
+    return Finetuned(output, model.name, target.name, found.training, command)
+
+
+def _job(request: FinetuneRequest) -> tuple[Target, ConversionJob]:
+    given = request.target
+    target = given if isinstance(given, Target) else catalog.target(given)
+    model = text(request.model) or ""
+    if model.endswith((".edgeq", ".tflite")):
+        raise ModelRefused(
+            f"{model} cannot be trained", "name the ONNX file or the torch source that it was made from"
+        )
+    unavailable: Mapping[str, str] = {}
+    if target.detect:
+        target, unavailable = this_machine(target, model, None)
+    converting = ConvertRequest(**keywords(request, ConvertRequest) | {"output": None, "target": target})
+    job = conversion_job(converting, target, unavailable, {})
+    return target, replace(job, request=replace(job.request, runtime=_RUNTIME))
+
+
+def _output(request: FinetuneRequest, job: ConversionJob) -> Path:
+    """Raises EdgeqError before anything takes its time."""
+    output = Path(request.output or f"{job.name}-tuned.pt")
+    if output.suffix not in (".pt", ".pth"):
+        raise EdgeqError(f"{output} is not named as weights of torch", "name it tuned.pt")
+    if not output.absolute().parent.is_dir():
+        raise EdgeqError(f"there is no folder {output.parent} for {output.name}", "make it, or name another")
+    return output
+
+
+def _opened(job: ConversionJob, work: Path, tell: Tell) -> "tuple[Model, Samples, Mapping[str, Tensor]]":
+    from edgeq.conversion.early_checks import EarlyChecks
+    from edgeq.conversion.open_float_model import open_float_model, torch_model
+    from edgeq.conversion.sample_source import SampleSource
+    from edgeq.ingest.given_data import kept_in_memory
+    from edgeq.ingest.preprocess import parse_optional
+
+    samples = SampleSource(job.data and kept_in_memory(job.data), parse_optional(job.request.preprocess))
+    checks = EarlyChecks(job, samples, tell, deferred=job.is_torch_code, opened=lambda count: None)
+    torch = torch_model(job, samples, checks, tell)
+    model = open_float_model(job, torch, samples, checks, work, tell)
+    checks.report()
+    if model.quantized:
+        raise ModelRefused(
+            f"{model.name} is quantized already ({model.quantized})",
+            "give the float model that it was made from",
+        )
+    if model.varied is not None:
+        raise DataRefused(
+            "the samples differ in shape, and a mini-batch needs one", "give samples of one shape"
+        )
+    fitting = samples.fitting(model.inputs)
+    assert fitting is not None
+    return model, fitting, _state_dict(job)
+
+
+def _state_dict(job: ConversionJob) -> "Mapping[str, Tensor]":
+    """Of the float model, where torch code built it: `--weights` takes it back. Empty for a file."""
+    if job.module is not None:
+        return dict(job.module.state_dict())
+    if not job.is_torch_code:
+        return {}
+    from edgeq.ingest.pytorch.module import build_module
+    from edgeq.ingest.request import Request
+
+    module, _ = build_module(Request(job.model, Path(), weights=job.weights))
+    return dict(module.state_dict())
+
+
+def _start(
+    job: ConversionJob, target: Target, model: Model, samples: "Samples", work: Path, tell: Tell
+) -> "Start":
+    """Post-training quantization, which the training begins with."""
+    from edgeq.graphs.onnx_io import read_onnx
+    from edgeq.ingest.split import split
+    from edgeq.quantize.make import quantized
+    from edgeq.quantize.options import Options
+    from edgeq.train.finetune import Start
+
+    candidate = _candidate(target, model)
+    calibration = split(samples).calibration
+    q, path = quantized(
+        candidate, model, calibration, workdir=work, options=Options(), progress=shares(tell, candidate.id)
+    )
+    assert q.scheme is not None
+    return Start(read_onnx(path), q.graph, q.scheme, model.sha256)
+
+
+def _candidate(target: Target, model: Model) -> CandidatePlan:
+    """Static int8 with the target's integers, as an ONNX file. A device that has LiteRT alone takes signed ones."""
+    from edgeq.graphs.float_graph import PER_CHANNEL_OPSET
+    from edgeq.graphs.onnx_io import opset_of
+    from edgeq.graphs.weights_in_file import read_weightless
+    from edgeq.quantize.scheme import scheme_for
+
+    runtimes = [each.name for each in target.runtimes]
+    runtime = _RUNTIME if _RUNTIME in runtimes else runtimes[0]
+    scheme, why = scheme_for(runtime, target.cpu.arch, target.cpu.isa)
+    if opset_of(read_weightless(Path(model.files["onnx"]))) < PER_CHANNEL_OPSET:
+        scheme = replace(scheme, per_channel=False)
+    return CandidatePlan(f"{_RUNTIME}-{_RECIPE}", _RUNTIME, _RECIPE, "onnx", why, scheme=scheme)
+
+
+def _trained(
+    request: FinetuneRequest, start: "Start", samples: "Samples", checkpoint: Path, tell: Tell
+) -> "TunedNetwork":
+    from edgeq.train.finetune import finetune as trained
+    from edgeq.train.tensorboard import EventFiles
+
+    scored_by = "top-1" if samples.labels is not None else "agreement"
+    with contextlib.ExitStack() as stack:
+        events = None
+        if request.tensorboard is not None:
+            events = stack.enter_context(EventFiles(Path(request.tensorboard)))
+        return trained(
+            start,
+            samples,
+            _wishes(request),
+            checkpoint=checkpoint,
+            tell=_reporter(request, events, scored_by, tell),
+            progress=shares(tell),
+        )
+
+
+def _wishes(request: FinetuneRequest) -> "Wishes":
+    from edgeq.train.augment import Augmentation
+    from edgeq.train.finetune import Wishes
+    from edgeq.train.low_bits import Bits
+    from edgeq.train.training import Settings
+
+    bits = Bits(request.weight_bits or 8, request.activation_bits or 8)
+    rate = request.learning_rate
+    return Wishes(
+        bits=bits,
+        settings=Settings(
+            request.epochs,
+            _rate(bits.weights, bits.activations) if rate is None else rate,
+            patience=request.patience,
+        ),
+        batch=request.batch,
+        label_share=request.label_share,
+        temperature=request.temperature,
+        features=features_of(request.features),
+        augmentation=Augmentation(request.flip, request.crop),
+        seed=request.seed,
+        device=request.device,
+    )
+
+
+def _rate(weight_bits: int, activation_bits: int) -> float:
+    """Fewer bits are further from float, and have further to go."""
+    fewest = min(weight_bits, activation_bits)
+    return 0.001 if fewest == 8 else 0.005 if fewest >= 4 else 0.01
+
+
+def _reporter(
+    request: FinetuneRequest, events: "EventFiles | None", scored_by: str, tell: Tell
+) -> "Callable[[Report], None]":
+    """Hands on each report: the bar with the time that is left, a line for each evaluation, the event files."""
+    began: list[tuple[float, int]] = []
+
+    def told(report: "Report") -> None:
+        now = time.monotonic()
+        began.append((now, report.step)) if not began else None
+        (since, first), last = began[0], report.last
+        done = report.step - first
+        left = (now - since) / done * (report.steps - report.step) if done else None
+        score = "" if last.score is None else f", {scored_by} {last.score:.1f} %"
+        tell(Progress("train", report.step, report.steps, "", left, left, f"loss {report.loss:.3g}{score}"))
+        if report.evaluated:
+            epoch = request.epochs * report.step / max(report.steps, 1)
+            tell(Trained(round(epoch, 3), request.epochs, report.loss, last, scored_by))
+        if events is not None:
+            events.write(report.step, _scalars(report, scored_by))
+
+    return told
+
+
+def _scalars(report: "Report", scored_by: str) -> dict[str, float]:
+    scalars = {"loss/train": report.loss, "learning rate": report.learning_rate}
+    if report.evaluated:
+        scalars["loss/validation"] = report.last.loss
+        if report.last.score is not None:
+            scalars[f"validation/{scored_by}"] = report.last.score
+    return scalars
