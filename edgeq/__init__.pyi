@@ -30,6 +30,7 @@ from edgeq.nouns.results import Conversion as Conversion
 from edgeq.nouns.results import Deployment as Deployment
 from edgeq.nouns.results import DeviceReport as DeviceReport
 from edgeq.nouns.results import Explained as Explained
+from edgeq.nouns.results import Finetuned as Finetuned
 from edgeq.nouns.results import Reported as Reported
 from edgeq.nouns.service import ServiceChange as ServiceChange
 from edgeq.nouns.service import ServiceLog as ServiceLog
@@ -535,6 +536,75 @@ def export(
         dry_run: Convert and print what would be written; write nothing.
         gates: Gates(max_drop, min_agreement, min_sqnr_db, metric, ignore_labels, confidence): these keywords in
             one object.
+        tell: Called with each event as it happens (edgeq/nouns); default: nothing is printed.
+    """
+
+def finetune(
+    model: str | PathLike[str] | nn.Module | ModelProto | None = None,
+    *,
+    target: str | PathLike[str] | Target = 'local',
+    data: str | PathLike[str] | Iterable[Any] | Dataset[Any] | None = None,
+    preprocess: str | Mapping[str, object] | None = None,
+    name: str | None = None,
+    weights: str | PathLike[str] | None = None,
+    shape: Mapping[str, tuple[int, ...]] | tuple[int, ...] | None = None,
+    weight_bits: int | None = None,
+    activation_bits: int | None = None,
+    epochs: float = 5.0,
+    learning_rate: float | None = None,
+    batch: int = 128,
+    label_share: float = 0.0,
+    temperature: float = 2.0,
+    features: str | None = None,
+    flip: bool = False,
+    crop: int = 0,
+    patience: int = 10,
+    seed: int = 0,
+    device: str = 'cpu',
+    tensorboard: str | PathLike[str] | None = None,
+    project: str | PathLike[str] | None = None,
+    output: str | PathLike[str] | None = None,
+    restart: bool = False,
+    tell: Callable[[Any], None] = ...,
+) -> Finetuned:
+    """Train the quantized network of a model for a target (quantization-aware training), and write the weights.
+
+    They hold the float model's own state_dict next to the trained network, and are given to deploy and convert as `weights`. An
+    interrupted training goes on where it was. Raises ExtraMissing without torch, ModelRefused for what cannot be trained, DataRefused
+    without samples, TargetRefused, and EdgeqError where the output cannot be written.
+
+    Args:
+        model: An ONNX or .pt2 file, a torch factory (net.py:build), a torch.nn.Module or an onnx.ModelProto.
+        target: The kind of device, or a .toml of your own.
+        data: Samples: a path (.npz, a folder of images or .npy files), file.py:function, an array, a dict of
+            arrays by input name, a tuple (inputs, labels), a list of samples, a DataLoader or Dataset, or any
+            iterable of samples.
+        preprocess: For images: a preset (none, unit, symmetric, imagenet, caffe), keys
+            ("size=224x224,scale=1/255,mean=..,std=..,layout=NCHW"), or both ("imagenet,size=192x192");
+            docs/data.md has each.
+        name: The model's name on the device; default: the file's name, or the function's in lower case.
+        weights: state_dict for a torch factory such as net.py:build.
+        shape: Pins what the model leaves open: {"input": (1, 3, 224, 224)}; of a module with one input also (1,
+            3, 224, 224).
+        weight_bits: Bits of the weights, but of the first and the last layer, which keep 8; default: 8.
+        activation_bits: Bits of what these layers read; default: 8.
+        epochs: How often each sample is trained on; a fraction is a part of the first.
+        learning_rate: The share of itself by which a step moves a weight, at the peak; default: 0.005, 0.01 below
+            4 bits, 0.001 with 8.
+        batch: Samples in a mini-batch.
+        label_share: The labels' share in the loss, 0 to 1; the rest is the distance to float's outputs, which
+            needs no labels.
+        temperature: The temperature of the distillation of class scores.
+        features: Tensors of the float graph that are distilled too, separated by commas.
+        flip: Mirror every second image, by chance, left to right.
+        crop: Shift images by up to so many pixels, by chance.
+        patience: Stop after so many evaluations, two an epoch, without a better one; 0: never.
+        seed: Of the order of samples and their changes.
+        device: What torch computes on: cpu, cuda, cuda:1.
+        tensorboard: Write event files for TensorBoard into this folder.
+        project: Project file, whose values replace keywords that are not given; default: none.
+        output: The weights to write; default: NAME-tuned.pt.
+        restart: Begin anew where an interrupted training would go on.
         tell: Called with each event as it happens (edgeq/nouns); default: nothing is printed.
     """
 
