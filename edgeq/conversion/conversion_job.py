@@ -44,13 +44,14 @@ _CONVERTERS = ("numpy", "onnx", "onnxruntime", "torch", "litert-torch", "litert-
 class ConversionJob:
     """`request` with the name that the bundle gets and the runtimes that cannot be had, `target` with the threads. `converters` are
     those that live in environments of their own and are used for it, with their versions. `built` is the sha256 of what a torch
-    factory built; "" for files. `hashed` are the contents of the options that count by them, once somebody asked.
+    factory built; "" for files. `trained`: that of weights that hold a trained network (trained_network.py). `hashed` are the contents of the options that count by them, once somebody asked.
     """
 
     request: ConvertRequest
     target: Target
     converters: Mapping[str, str]
     built: str = ""
+    trained: str = ""
     hashed: dict[str, str | None] = field(default_factory=dict, compare=False)
 
     @property
@@ -116,6 +117,8 @@ class ConversionJob:
         contents = {name: self.contents(name) for name, rule, _ in options if rule.cache_key == "contents"}
         if self.built:
             contents["model"] = self.built
+        if self.trained:
+            contents["trained"] = self.trained
         if None in contents.values():
             return ""
         return digest_of(

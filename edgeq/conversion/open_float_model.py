@@ -12,6 +12,7 @@ from edgeq.conversion.early_checks import EarlyChecks
 from edgeq.conversion.expected_steps import OPEN, TRACE
 from edgeq.conversion.recognition import Built
 from edgeq.conversion.sample_source import SampleSource
+from edgeq.conversion.trained_network import with_trained_network
 from edgeq.ingest.open_model import open_model
 from edgeq.ingest.pytorch.program import open_program
 from edgeq.ingest.pytorch.traced import Program
@@ -73,7 +74,7 @@ def open_float_model(
     )
     model = open_model(request) if torch is None else _exported(job, torch, request, samples, checks, tell)
     samples.fitting(model.inputs)  # refuses what does not fit
-    return model
+    return with_trained_network(model, job, work)
 
 
 def _exported(

@@ -28,6 +28,7 @@ class Model(Record):
     ("QDQ int8", "int8 TFLite") when the source is quantized already and is to be deployed as it is.
     `varied`: the samples differ in shape, and None stands in `inputs` where they do; or, with one of `shapes`, the graph
     loads only with its shapes open. `kept_opset`: why the ONNX graph has an opset below 13, without scales per channel.
+    `trained`: the path of the QDQ file of a network that was trained from this one (`edgeq finetune`).
     """
 
     name: str
@@ -43,3 +44,4 @@ class Model(Record):
     notes: tuple[str, ...] = ()
     varied: Optional[Varied] = None
     kept_opset: str = ""
+    trained: str = ""

@@ -7,7 +7,7 @@ from .record import Record
 
 @dataclass(frozen=True)
 class Recipe(Record):
-    """`method` is none, static, dynamic, blockwise or cast; bits are those of storage and arithmetic."""
+    """`method` is none, static, dynamic, blockwise, cast or trained; bits are those of storage and arithmetic."""
 
     name: str
     title: str

@@ -105,7 +105,7 @@ def make(
     q = _float(candidate, model)
     if q.method == "static" and calibration is None:
         raise DataRefused(f"{candidate.id} needs calibration samples", "give --data, or --recipe float")
-    keeps = q.method != "none" and gate.metric is None
+    keeps = q.method not in ("none", "trained") and gate.metric is None
     kept = kept_candidates.of(
         candidate, model, calibration, heldout, options if keeps else DEFAULTS, same_samples=same_samples
     )
@@ -222,7 +222,8 @@ def _float(candidate: CandidatePlan, model: Model) -> Quantization:
     source = Path(model.files[candidate.format])
     recipe = None if candidate.recipe == PREQUANTIZED else catalog.recipe(candidate.recipe)
     method, bits = (recipe.method, recipe.weight_bits) if recipe else ("none", 8)
-    return Quantization(candidate, method, bits, source)
+    trained = Path(model.trained) if method == "trained" else None
+    return Quantization(candidate, method, bits, source, trained)
 
 
 def _context(

@@ -14,6 +14,7 @@ from edgeq.quantize.backends.ort.dynamic import OrtDynamic
 from edgeq.quantize.backends.ort.fp16 import OrtHalf
 from edgeq.quantize.backends.ort.nbits import OrtBlockwise
 from edgeq.quantize.backends.ort.qdq import OrtStatic
+from edgeq.quantize.backends.ort.trained import OrtTrained
 from edgeq.quantize.backends.passthrough import Passthrough
 from edgeq.quantize.backends.refused_layers import runs
 from edgeq.quantize.passes import (
@@ -53,6 +54,7 @@ PIPELINES: dict[tuple[str, str], Pipeline] = {
     ("dynamic", "onnx"): Pipeline((recurrent, embeddings, smooth), lambda enabled: OrtDynamic()),
     ("dynamic", "tflite"): Pipeline((), lambda enabled: LitertDynamic()),
     ("blockwise", "onnx"): Pipeline((recurrent, embeddings, blockwise, gptq), lambda enabled: OrtBlockwise()),
+    ("trained", "onnx"): Pipeline((), lambda enabled: OrtTrained()),
     ("cast", "onnx"): Pipeline((), lambda enabled: OrtHalf()),
     ("none", "onnx"): Pipeline((), lambda enabled: Passthrough()),
     ("none", "tflite"): Pipeline((), lambda enabled: Passthrough()),

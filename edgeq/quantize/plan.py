@@ -53,6 +53,7 @@ class _PlanInput:
     graphs: Mapping[str, GraphMacs]
     kept_opset: str
     weight_bits: int = 8
+    trained: bool = False
 
     def graph(self, runtime: str) -> GraphMacs:
         return self.graphs[FORMATS[runtime]]
@@ -104,11 +105,12 @@ def make_plan(
         graphs,
         model.kept_opset,
         weight_bits,
+        bool(model.trained),
     )
     ranked: list[tuple[int, CandidatePlan]] = []
     for name in runtimes:
         # A recipe that is not for this runtime was never a choice; it is only mentioned to whoever asked for it.
-        for r in (r for r in recipes if name in r.runtimes or r.name == recipe):
+        for r in (r for r in recipes if r.name == recipe or _is_for(r, name, given)):
             answer = _decide(r, name, given)
             if isinstance(answer, Skipped):
                 skipped.append(answer)
@@ -121,6 +123,10 @@ def make_plan(
     if integer_io and not any(c.scheme is not None and c.scheme.integer_io for c in candidates):
         _no_integer_io(target, skipped)
     return Plan(target.name, candidates, tuple(skipped), fallbacks)
+
+
+def _is_for(recipe: Recipe, runtime: str, given: _PlanInput) -> bool:
+    return runtime in recipe.runtimes and (given.trained or recipe.method != "trained")
 
 
 def _known(recipe: str | None, recipes: tuple[Recipe, ...], runtime: str | None, target: Target) -> None:
@@ -219,6 +225,8 @@ def _decide(recipe: Recipe, runtime: str, given: _PlanInput) -> tuple[int, Candi
         return Skipped(what, f"{recipe.name} is not made for {runtime}")
     if recipe.method != "none" and given.recipe not in (None, recipe.name):
         return Skipped(what, f"--recipe {given.recipe} was asked for")
+    if recipe.method == "trained":
+        return _trained(recipe, runtime, given, what)
     if recipe.method == "static":
         return _static(recipe, runtime, given, what)
     if recipe.method == "dynamic":
@@ -239,6 +247,8 @@ def _static(
         return Skipped(what, old)
     if not given.has_data:
         return Skipped(what, _NO_DATA)
+    if given.trained and given.recipe is None and FORMATS[runtime] == "onnx":
+        return Skipped(what, f"the trained network takes its place (--recipe {recipe.name} builds it)")
     if recipe.activation_bits == 16:
         scheme, why = sixteen_bits()
         rank, candidate = _candidate(recipe, runtime, 10, why)
@@ -255,6 +265,16 @@ def _static(
         rank, candidate = _candidate(recipe, runtime, expected, f"{why}; {slower}" if slower else why)
     integer_io = given.integer_io and candidate.format == "tflite"
     return rank, replace(candidate, scheme=replace(scheme, integer_io=integer_io))
+
+
+def _trained(
+    recipe: Recipe, runtime: str, given: _PlanInput, what: str
+) -> tuple[int, CandidatePlan] | Skipped:
+    if not given.trained:
+        return Skipped(what, "no network was trained: edgeq finetune writes --weights that hold one")
+    scheme, why = scheme_for(runtime, given.target.cpu.arch, given.isa)
+    rank, candidate = _candidate(recipe, runtime, 2, f"trained in the integers of the device; {why}")
+    return rank, replace(candidate, scheme=scheme)
 
 
 def _dynamic(
@@ -333,7 +353,9 @@ def _require_quantized(
 ) -> None:
     """Refuses a plan that has nothing of what was asked for: by default, int8."""
     made = {c.recipe for c in candidates}
-    if given.recipe in made or (given.recipe is None and any(name.startswith("int8") for name in made)):
+    if given.recipe in made or (
+        given.recipe is None and any(name.startswith(("int8", "trained")) for name in made)
+    ):
         return
     details = [f"{s.what}: {s.reason}" for s in skipped]
     if any(s.reason == _NO_DATA for s in skipped):

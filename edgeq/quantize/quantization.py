@@ -35,7 +35,7 @@ PREPARE, AUDIT = "prepare the graph", "read the runtime's graph"
 @dataclass(frozen=True, eq=False)
 class Quantization:
     """`method` and `weight_bits` are the recipe's. `source` is the float file; `model` is its ONNX graph as the passes
-    changed it; None for TFLite, whose source no pass changes, and for a source that is deployed unchanged.
+    changed it; None for TFLite, whose source no pass changes, and for a source that is deployed unchanged. `trained`: the QDQ file of a network that was trained in its integers.
 
     Layers are named by node (ONNX) or by first output (TFLite). `in_float`: those that stay in float, with the reason;
     `mixed_precision_layers`: those that mixed precision added. `ranges` of the activations; `float_outputs` on calibration samples, pre-softmax; `weights` to write in place of
@@ -51,6 +51,7 @@ class Quantization:
     method: str
     weight_bits: int
     source: Path
+    trained: Path | None = None
     model: "onnx.ModelProto | None" = None
     in_float: Mapping[str, str] = field(default_factory=dict)
     mixed_precision_layers: Mapping[str, str] = field(default_factory=dict)
@@ -81,6 +82,11 @@ class Quantization:
         """The ONNX graph, where there is one."""
         assert self.model is not None
         return self.model
+
+    @property
+    def has_ranges(self) -> bool:
+        """Of its activations, written down: calibrated or trained."""
+        return self.method in ("static", "trained")
 
     @property
     def activation_bits(self) -> int:

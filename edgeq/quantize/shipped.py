@@ -18,7 +18,7 @@ def shipped_or_not(fidelity: Fidelity, q: Quantization, path: Path) -> Fidelity:
         fidelity = replace(fidelity, gate=NO_FLOAT, as_it_came=True)
     if kernels.is_noop(q, path):
         return _not_shipped(fidelity, "nothing in the graph could be quantized")
-    if q.method == "static" and fidelity.fusion and not any(a.integer for a in fidelity.fusion):
+    if q.has_ranges and fidelity.fusion and not any(a.integer for a in fidelity.fusion):
         # Scales at some additions or moves of values, and every layer with weights in float between them.
         layers = counted(sum(audit.total for audit in fidelity.fusion), "layer")
         return _not_shipped(fidelity, f"none of {layers} with weights runs in int8")

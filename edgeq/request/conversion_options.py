@@ -182,6 +182,7 @@ class _Source(WithSamples):
             "int4_blockwise",
             "int16x8_static",
             "fp16",
+            "trained_static",
         ),
         toml=None,
         fixed_by_bundle=False,

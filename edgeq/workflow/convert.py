@@ -16,6 +16,7 @@ from edgeq.conversion.finished import read_conversion, tell_again
 from edgeq.conversion.finite_float_outputs import require_finite_outputs
 from edgeq.conversion.make_candidates import make_candidates
 from edgeq.conversion.state_feedback import with_state_feedback
+from edgeq.conversion.trained_network import trained_sha256
 from edgeq.conversion.unused_weights import unused_weights
 from edgeq.deliver.runtimes import this_machine
 from edgeq.errors import DataRefused, TargetRefused
@@ -58,6 +59,7 @@ def convert(request: ConvertRequest) -> Conversion:
         tell(note)
     loads = formats.loadable(target, request.runtime, unavailable)
     job = conversion_job(request, target, unavailable, formats.converters(text(request.model) or "", loads))
+    job = replace(job, trained=trained_sha256(job.weights))
     if job.gates.metric is not None:
         require_file(job.gates.metric, DataRefused)
     from edgeq.conversion.early_checks import EarlyChecks

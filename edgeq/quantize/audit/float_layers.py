@@ -150,6 +150,7 @@ def tflite_dynamic(path: Path) -> FloatLayers:
 _FINDERS: dict[tuple[str, str], Callable[[Path], FloatLayers]] = {
     ("static", "onnx"): onnx_static,
     ("static", "tflite"): tflite_static,
+    ("trained", "onnx"): onnx_static,
     ("dynamic", "onnx"): onnx_dynamic,
     ("dynamic", "tflite"): tflite_dynamic,
     ("blockwise", "onnx"): onnx_blockwise,

@@ -42,7 +42,7 @@ def fusion(q: Quantization, path: Path) -> tuple[FusionAudit, ...]:
         return ()
     if q.format == "tflite":
         return tflite_fusion(path, dynamic=q.method == "dynamic")
-    return onnx_fusion(path, q.scheme if q.method == "static" else None)
+    return onnx_fusion(path, q.scheme if q.has_ranges else None)
 
 
 def has_integer_kernels(q: Quantization, path: Path) -> bool:

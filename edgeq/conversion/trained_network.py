@@ -1,0 +1,77 @@
+"""The trained network that `--weights` may hold (`edgeq finetune`): found without torch, read with it."""
+
+import hashlib
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgeq.conversion.conversion_job import ConversionJob
+from edgeq.errors import ModelRefused
+from edgeq.ingest.extras import needed
+from edgeq.nouns.model import Model
+
+if TYPE_CHECKING:
+    from onnx import GraphProto
+
+    from edgeq.nouns.training import Training
+
+_MARK = b"X\x05\x00\x00\x00edgeq"  # as pickle writes the key of train/tuned_file.py
+_NAMES = "/data.pkl"  # of torch's zip: keys and shapes, no values
+_MOST_NAMES = 64 * 2**20
+
+
+def trained_sha256(weights: Path | None) -> str:
+    """Of the file, where it holds a trained network; else "" """
+    if weights is None or not _is_marked(weights):
+        return ""
+    with weights.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def with_trained_network(model: Model, job: ConversionJob, work: Path) -> Model:
+    """`model` with the QDQ file of the network that was trained from it. Raises ModelRefused where it was trained from another one,
+    ExtraMissing without torch.
+    """
+    if not job.trained or job.weights is None:
+        return model
+    needed("torch", "torch", f"reading {job.weights.name}")
+    from edgeq.graphs.onnx_io import read_onnx
+    from edgeq.train.tuned_file import read_tuned
+
+    tuned = read_tuned(job.weights)
+    if tuned is None or "onnx" not in model.files:
+        return model
+    path = work / "trained.onnx"
+    path.write_bytes(tuned.model)
+    _require_same_ends(read_onnx(path).graph, read_onnx(Path(model.files["onnx"])).graph, job)
+    if model.source_format != "torch":
+        _require_same_source(tuned.training, model, job.weights)
+    return replace(model, trained=str(path))
+
+
+def _require_same_ends(trained: "GraphProto", floats: "GraphProto", job: ConversionJob) -> None:
+    one, other = ([v.name for v in (*g.input, *g.output)] for g in (trained, floats))
+    if one != other:
+        raise ModelRefused(
+            f"{job.weights} holds a network with inputs and outputs {', '.join(one)}, {job.model} has {', '.join(other)}",
+            "give the weights that were trained from this model, or train again: edgeq finetune",
+        )
+
+
+def _require_same_source(training: "Training", model: Model, weights: Path) -> None:
+    """A torch factory gets its own weights from the same file; what another file holds is not known."""
+    if training.source_sha256 != model.sha256:
+        raise ModelRefused(
+            f"{weights} was trained from another model than {model.source}",
+            "give the model that it was trained from, or train again: edgeq finetune",
+        )
+
+
+def _is_marked(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = next((i for i in archive.infolist() if i.filename.endswith(_NAMES)), None)
+            return names is not None and names.file_size < _MOST_NAMES and _MARK in archive.read(names)
+    except (OSError, zipfile.BadZipFile):
+        return False
