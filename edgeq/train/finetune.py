@@ -28,12 +28,14 @@ from edgeq.train.graph_module import GraphModule
 from edgeq.train.losses import Loss
 from edgeq.train.low_bit_layers import low_bit_layers
 from edgeq.train.low_bits import Bits, with_low_bits
+from edgeq.train.norm_statistics import norms_of
 from edgeq.train.quantized_network import QuantizedNetwork
 from edgeq.train.training import Outcome, Report, Settings, evaluate, train
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
+_LEAST_BATCH = 16  # whose statistics stand for those of all samples
 _CALIBRATE = 200  # samples that the scales of few bits are chosen by
 
 
@@ -98,8 +100,6 @@ def finetune(
         else start.quantized
     )
     tensors = _compared(start.floats, wishes.features)
-    network = QuantizedNetwork(model, floats, low, tensors_in(model, tensors)).to(device)
-    network.graph.use_channels_last()
     teacher = GraphModule(ending_at(start.floats, tensors_in(start.floats, tensors))).eval().to(device)
     teacher.requires_grad_(False).use_channels_last()
     data = training_data(
@@ -110,6 +110,13 @@ def finetune(
         device=wishes.device,
         progress=progress,
     )
+    norms = {}
+    if low and wishes.settings.epochs and wishes.batch >= _LEAST_BATCH:
+        norms = norms_of(model, start.floats, low, data.train)
+    network = QuantizedNetwork(
+        model, floats, low, tensors_in(model, tensors), norms=norms, limited=start.scheme.pairs_fit
+    ).to(device)
+    network.graph.use_channels_last()
     loss = _loss(teacher, data, len(tensors) - len(wishes.features), wishes)
     kept = None if checkpoint is None else Checkpoint(checkpoint, _key(start, samples, wishes))
     outcome = train(

@@ -1,4 +1,5 @@
-"""Which layers of a QDQ file take fewer than 8 bits: all with integer weights but the first and the last ones.
+"""Which layers of a QDQ file take fewer than 8 bits: all with integer weights but the first and the last ones, and those that
+only select values.
 
 What the first layer loses is in everything behind it, and the last makes the answer: both keep 8 bits in what is published of
 low bits (LSQ, arXiv:1902.08153, section 3; APoT, arXiv:1909.13144, section 4).
@@ -7,11 +8,13 @@ low bits (LSQ, arXiv:1902.08153, section 3; APoT, arXiv:1909.13144, section 4).
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from edgeq.errors import TargetRefused
 from edgeq.graphs.onnx_index import OnnxIndex, index_of, names_read
 from edgeq.graphs.op_sets import HEAVY
 from edgeq.train.low_bits import Bits
-from edgeq.train.sites import sites_of
+from edgeq.train.sites import WeightSite, array_of, sites_of
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
@@ -22,7 +25,7 @@ def low_bit_layers(model: "ModelProto", bits: Bits) -> dict[str, Bits]:
     if bits == Bits():
         return {}
     index = index_of(model.graph)
-    layers = [site.layer for site in sites_of(model).weights]
+    layers = [site.layer for site in sites_of(model).weights if not _selects(index, site)]
     outer = _first(index) | _last(index)
     inner = [name for name in layers if name not in outer]
     if not inner:
@@ -31,6 +34,12 @@ def low_bit_layers(model: "ModelProto", bits: Bits) -> dict[str, Bits]:
             "leave out --weight-bits and --activation-bits",
         )
     return dict.fromkeys(inner, bits)
+
+
+def _selects(index: OnnxIndex, site: WeightSite) -> bool:
+    """Whether each channel gives one value as it is: a shortcut that was written as a convolution."""
+    rows = np.moveaxis(array_of(index, site.integers), site.axis or 0, 0)
+    return bool((np.count_nonzero(rows.reshape(len(rows), -1), axis=1) <= 1).all())
 
 
 def _first(index: OnnxIndex) -> set[str]:

@@ -14,11 +14,14 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from edgeq.graphs.onnx_edit import copied
-from edgeq.graphs.onnx_index import index_of
+from edgeq.graphs.onnx_index import attributes, index_of
 from edgeq.graphs.stages import ending_at
 from edgeq.train.activation_quantizer import ActivationQuantizer
+from edgeq.train.channel_norm import ChannelNorm, with_norm_nodes
 from edgeq.train.graph_module import GraphModule
 from edgeq.train.low_bits import Bits, weight_grid
+from edgeq.train.pair_limit import PairLimit
+from edgeq.train.quantized_layer import QuantizedLayer
 from edgeq.train.relative_adam import unit_of
 from edgeq.train.sites import ActivationSite, WeightSite, array_of, sites_of
 from edgeq.train.weight_quantizer import WeightQuantizer
@@ -29,37 +32,13 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float32]
 
 _INSIDE = 0.499  # of a step: on the border itself the division may round the other way
-_INT32 = np.iinfo(np.int32)
 _USUAL = Bits()
-
-
-class BiasQuantizer(nn.Module):
-    """() -> the bias in whole steps of the input's scale times the weight's. bias: float32 [channels]."""
-
-    def __init__(self, bias: Tensor, activation: ActivationQuantizer, weight: WeightQuantizer) -> None:
-        super().__init__()
-        self.bias = nn.Parameter(bias.detach().clone())
-        self._scales = (activation, weight)  # a tuple: they are modules of the network, not of this one
-
-    @property
-    def scale(self) -> Tensor:
-        """float32, [channels] or []."""
-        activation, weight = self._scales
-        return activation.scale * weight.scale
-
-    def integers(self) -> Tensor:
-        """int64, in the range of int32."""
-        steps = (self.bias.detach().double() / self.scale.double()).round()
-        return steps.clamp(_INT32.min, _INT32.max).long()
-
-    def forward(self) -> Tensor:
-        rounded = (self.integers() * self.scale.double()).to(self.bias.dtype)
-        return self.bias + (rounded - self.bias.detach())  # the straight-through estimator
 
 
 class QuantizedNetwork(nn.Module):
     """`model`: a QDQ file of the backend. `floats`: by name the weights of the float graph that it was made of. `bits`, by node,
-    of layers below 8 bits (low_bits.py). `outputs`: the tensors that it computes, by default those of the graph.
+    of layers below 8 bits (low_bits.py). `outputs`: the tensors that it computes, by default those of the graph. `norms`, by node, of
+    layers that have one while they are trained. `limited`: weights have a limit in pairs (pair_limit.py).
     """
 
     def __init__(
@@ -68,37 +47,32 @@ class QuantizedNetwork(nn.Module):
         floats: Mapping[str, Floats],
         bits: Mapping[str, Bits] | None = None,
         outputs: Sequence[str] = (),
+        *,
+        norms: Mapping[str, ChannelNorm] | None = None,
+        limited: bool = False,
     ) -> None:
         super().__init__()
         self._model, self._index = model, index_of(model.graph)
-        self._sites, self._bits = sites_of(model), bits or {}
+        self._nodes = {node.name: node for node in self._index.nodes}
+        self._sites, self._bits, self._limited = sites_of(model), bits or {}, limited
         self.activations = nn.ModuleList(self._activation(site) for site in self._sites.activations)
-        self.weights = nn.ModuleList(self._weight(site, floats) for site in self._sites.weights)
-        by_scale = {
-            scale: quantizer
-            for site, quantizer in zip(self._sites.activations, self.activations, strict=True)
-            for scale in site.scales
-        }
-        self._biased = tuple(
-            (site.bias, k)
-            for k, site in enumerate(self._sites.weights)
-            if site.bias is not None and site.input_scale in by_scale
-        )
-        self.biases = nn.ModuleList(
-            BiasQuantizer(
-                self._dequantized(bias.integers, bias.scale),
-                by_scale[self._sites.weights[k].input_scale],
-                self.weights[k],
-            )
-            for bias, k in self._biased
-        )
-        self.graph = GraphModule(*self._computed(model, outputs))
+        layers = (self._layer(site, floats, norms or {}) for site in self._sites.weights)
+        self.layers = nn.ModuleList(layers)
+        self.graph = GraphModule(*self._computed(outputs))
         for name, parameter in self.graph.weights.items():
             parameter.requires_grad_(self._index.initializer(name) is not None and parameter.numel() > 1)
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """The outputs, [N, ...] each."""
         return self.graph(*inputs)  # type: ignore[no-any-return]
+
+    def norms(self) -> list[ChannelNorm]:
+        return [layer.norm for layer in self.layers if layer.norm is not None]
+
+    def freeze_norms(self) -> None:
+        """Their statistics stay as they are: from now on the network is trained as it will be written."""
+        for norm in self.norms():
+            norm.freeze()
 
     def model(self) -> "ModelProto":
         """The file with what was trained: integers, scales, biases and the weights of layers in float."""
@@ -116,40 +90,52 @@ class QuantizedNetwork(nn.Module):
         for site, activation in zip(self._sites.activations, self.activations, strict=True):
             for scale in site.scales:
                 put(scale, activation.scale)
-        for of_weight, weight in zip(self._sites.weights, self.weights, strict=True):
-            put(of_weight.integers, weight.integers())
-            put(of_weight.scale, weight.scale)
-        for (bias, _), quantizer in zip(self._biased, self.biases, strict=True):
-            put(bias.integers, quantizer.integers())
-            put(bias.scale, quantizer.scale)
+        for of_weight, layer in zip(self._sites.weights, self.layers, strict=True):
+            put(of_weight.integers, layer.integers())
+            put(of_weight.scale, layer.scale)
+            if layer.bias is not None and of_weight.bias is not None:
+                put(of_weight.bias.integers, layer.bias_integers())
+                put(of_weight.bias.scale, layer.bias_scale)
         return made
 
     def parameters_with_units(self) -> list[tuple[nn.Parameter, Tensor]]:
         """What learns, and the unit of each that RelativeAdam takes: of a scale itself, of weights the root mean square of their
         channel, of a bias that of the whole.
         """
-        found: list[tuple[nn.Parameter, Tensor]] = []
-        for quantizer in (*self.activations, *self.weights):
-            found += [(p, p.detach().clone()) for p in quantizer.step.parameters()]
-        found += [(w.weight, unit_of(w.weight, w.axis)) for w in self.weights]
-        found += [(b.bias, unit_of(b.bias)) for b in self.biases]
+        steps = [q.step for q in (*self.activations, *(layer.weight for layer in self.layers))]
+        steps += [norm.gamma for norm in self.norms()]
+        found = [(p, p.detach().clone()) for step in steps for p in step.parameters()]
+        found += [
+            (layer.weight.weight, unit_of(layer.weight.weight, layer.weight.axis)) for layer in self.layers
+        ]
+        found += [(layer.bias, unit_of(layer.bias)) for layer in self.layers if layer.bias is not None]
+        found += [(norm.beta, norm.gamma().detach().clone()) for norm in self.norms()]
         found += [(p, unit_of(p)) for p in self.graph.weights.values() if p.requires_grad]
         return found
 
-    def _computed(
-        self, model: "ModelProto", outputs: Sequence[str]
-    ) -> "tuple[ModelProto, dict[str, nn.Module]]":
+    def _computed(self, outputs: Sequence[str]) -> "tuple[ModelProto, dict[str, nn.Module]]":
         """The graph up to `outputs`, and its replaced nodes."""
-        replaced = self._replaced()
+        norms = {s.layer: m.norm for s, m in zip(self._sites.weights, self.layers, strict=True) if m.norm}
+        model, names = with_norm_nodes(self._model, norms)
+        replaced = self._replaced() | {names[layer]: _First(norm) for layer, norm in norms.items()}
         if not outputs:
             return model, replaced
-        cut = ending_at(model, outputs)
-        needed = {node.name for node in self._index.ancestors(outputs)}
-        return cut, {name: module for name, module in replaced.items() if name in needed}
+        needed = {node.name for node in index_of(model.graph).ancestors(outputs)}
+        return ending_at(model, outputs), {n: module for n, module in replaced.items() if n in needed}
 
     def _activation(self, site: ActivationSite) -> ActivationQuantizer:
         scale, zero_point = (array_of(self._index, names[0]) for names in (site.scales, site.zero_points))
         return ActivationQuantizer(float(scale), int(zero_point), site.q_min, site.q_max, learn=site.learned)
+
+    def _layer(
+        self, site: WeightSite, floats: Mapping[str, Floats], norms: Mapping[str, ChannelNorm]
+    ) -> QuantizedLayer:
+        activation = self._activation_of(site.input_scale)
+        bias = None
+        if site.bias is not None and activation is not None:
+            bias = self._dequantized(site.bias.integers, site.bias.scale)
+        pairs = self._pair_limit(site, activation) if self._limited else None
+        return QuantizedLayer(self._weight(site, floats), bias, activation, norms.get(site.layer), pairs)
 
     def _weight(self, site: WeightSite, floats: Mapping[str, Floats]) -> WeightQuantizer:
         grid = weight_grid(self._bits.get(site.layer, _USUAL).weights)
@@ -157,6 +143,21 @@ class QuantizedNetwork(nn.Module):
         integers = array_of(self._index, site.integers)
         weight = _within(integers, scale.numpy(), site.axis, floats.get(site.name))
         return WeightQuantizer(torch.from_numpy(weight), scale, site.axis, grid.q_min, grid.q_max)
+
+    def _activation_of(self, scale: str) -> ActivationQuantizer | None:
+        found = zip(self._sites.activations, self.activations, strict=True)
+        return next((module for site, module in found if scale in site.scales), None)
+
+    def _pair_limit(self, site: WeightSite, activation: ActivationQuantizer | None) -> PairLimit | None:
+        """None for a kernel that does not add in pairs, or reads signed activations."""
+        node, integers = self._nodes[site.layer], array_of(self._index, site.integers)
+        named = attributes(node)
+        depthwise = (
+            node.op_type == "Conv" and integers.shape[1] == 1 and named.get("group", 1) == len(integers)
+        )
+        if activation is None or activation.q_min < 0 or depthwise or integers.ndim < 2:
+            return None
+        return PairLimit(rows_last=node.op_type != "Conv" and not named.get("transB", 0))
 
     def _dequantized(self, integers: str, scale: str) -> Tensor:
         values = array_of(self._index, integers) * array_of(self._index, scale).astype(np.float64)
@@ -168,15 +169,15 @@ class QuantizedNetwork(nn.Module):
             replaced.update((name, _First(activation)) for name in site.quantize)
             through = (*site.clip, *site.dequantize, *self._implied_relus(site, activation))
             replaced.update((name, _First()) for name in through)
-        for weight_site, weight in zip(self._sites.weights, self.weights, strict=True):
-            replaced[weight_site.node] = _Constant(weight)
-        for (bias, _), quantizer in zip(self._biased, self.biases, strict=True):
-            replaced[bias.node] = _Constant(quantizer)
+        for of_weight, layer in zip(self._sites.weights, self.layers, strict=True):
+            replaced[of_weight.node] = _Stored(layer, QuantizedLayer.weight_values)
+            if layer.bias is not None and of_weight.bias is not None:
+                replaced[of_weight.bias.node] = _Stored(layer, QuantizedLayer.bias_values)
         return replaced
 
     def _implied_relus(self, site: ActivationSite, activation: ActivationQuantizer) -> list[str]:
         """Relus whose work the clip does too."""
-        makers = [self._index.producer(self._node(name).input[0]) for name in site.quantize]
+        makers = [self._index.producer(self._nodes[name].input[0]) for name in site.quantize]
         return [
             m.name
             for m in makers
@@ -186,33 +187,30 @@ class QuantizedNetwork(nn.Module):
             and self._index.only_consumer(m.output[0]) is not None
         ]
 
-    def _node(self, name: str) -> Any:
-        return next(n for n in self._index.nodes if n.name == name)
-
 
 class _First(nn.Module):
-    """The first input alone, as it is or through `quantizer`, a module of the network: what a Clip or a DequantizeLinear does is
-    part of it.
+    """The first input alone, as it is or through `module`, one of the network: what a Clip or a DequantizeLinear does is part of
+    it.
     """
 
-    def __init__(self, quantizer: nn.Module | None = None) -> None:
+    def __init__(self, module: nn.Module | None = None) -> None:
         super().__init__()
-        self._quantizer = (quantizer,)
+        self._module = (module,)
 
     def forward(self, x: Tensor, *_: Tensor) -> Tensor:
-        quantizer = self._quantizer[0]
-        return x if quantizer is None else quantizer(x)
+        module = self._module[0]
+        return x if module is None else module(x)
 
 
-class _Constant(nn.Module):
-    """What `quantizer` makes, in place of a stored constant. `quantizer` is a module of the network, not of this one."""
+class _Stored(nn.Module):
+    """What a layer, a module of the network, has in place of a stored constant."""
 
-    def __init__(self, quantizer: nn.Module) -> None:
+    def __init__(self, layer: QuantizedLayer, values: Any) -> None:
         super().__init__()
-        self._quantizer = (quantizer,)
+        self._layer, self._values = (layer,), values
 
     def forward(self, *_: Tensor) -> Tensor:
-        return self._quantizer[0]()
+        return self._values(self._layer[0])
 
 
 def _within(integers: npt.NDArray[Any], scale: Floats, axis: int | None, weight: Floats | None) -> Floats:

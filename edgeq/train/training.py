@@ -19,6 +19,7 @@ from edgeq.train.quantized_network import QuantizedNetwork
 from edgeq.train.relative_adam import RelativeAdam
 from edgeq.train.schedule import CosineSchedule
 
+_FREEZE = 0.85  # of the steps, after which the statistics of norms stay as they are
 _SMOOTH = 0.05  # the weight of the last step in the loss that is shown
 
 
@@ -101,6 +102,8 @@ def train(
             rate = _rate(settings.learning_rate, steps, step)
             running += (_step(network, teacher, loss, optimizer, rate, batch) - running) * _SMOOTH
             step += 1
+            if step == math.ceil(steps * _FREEZE):
+                network.freeze_norms()
             evaluated = step % every == 0 or step == steps
             if evaluated:
                 evaluations.append(evaluate(network, teacher, data.validation, loss, step))
