@@ -19,6 +19,7 @@ from edgeq.graphs.stages import ending_at
 from edgeq.train.activation_quantizer import ActivationQuantizer
 from edgeq.train.channel_norm import ChannelNorm, with_norm_nodes
 from edgeq.train.graph_module import GraphModule
+from edgeq.train.kernels import kernels
 from edgeq.train.low_bits import Bits, weight_grid
 from edgeq.train.pair_limit import PairLimit
 from edgeq.train.quantized_layer import QuantizedLayer
@@ -169,6 +170,7 @@ class QuantizedNetwork(nn.Module):
             replaced.update((name, _First(activation)) for name in site.quantize)
             through = (*site.clip, *site.dequantize, *self._implied_relus(site, activation))
             replaced.update((name, _First()) for name in through)
+        replaced |= kernels(self._index, self._sites, self.activations, self.layers)
         for of_weight, layer in zip(self._sites.weights, self.layers, strict=True):
             replaced[of_weight.node] = _Stored(layer, QuantizedLayer.weight_values)
             if layer.bias is not None and of_weight.bias is not None:
