@@ -108,6 +108,8 @@ def _put_bias_scales(model: "ModelProto") -> None:
 def _narrow_inputs(
     model: "ModelProto", layers: Mapping[str, int], samples: SamplesLike, threads: int
 ) -> None:
+    if not layers:
+        return
     index = index_of(model.graph)
     nodes = {n.name: n for n in index.nodes}
     inputs = list(dict.fromkeys((nodes[name].input[0], bits) for name, bits in layers.items()))
