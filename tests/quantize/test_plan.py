@@ -201,8 +201,34 @@ def test_int16_activations_are_the_way_out_for_litert_or_built_when_asked(both_f
     assert plan(both_formats, recipe="int8_static").fallbacks == ()
 
 
+def test_a_trained_network_takes_the_place_of_static_int8(both_formats):
+    trained = replace(both_formats, trained="trained.onnx")
+    found = plan(trained)
+    assert "onnxruntime-trained_static" in ids(found) and "onnxruntime-int8_static" not in ids(found)
+    assert "the trained network takes its place" in reasons(found)["onnxruntime int8_static"]
+    both = plan(trained, recipe="int8_static")
+    assert "onnxruntime-int8_static" in ids(both) and "onnxruntime-trained_static" not in ids(both)
+
+
+@pytest.mark.parametrize(
+    ("target", "scheme"),
+    [("rpi4", "S8S8"), ("x86-64-vnni", "U8S8"), ("x86-64", "U8S8 per channel, 16-bit headroom")],
+)
+def test_a_trained_network_has_the_integers_of_the_target(both_formats, target, scheme):
+    found = plan(replace(both_formats, trained="trained.onnx"), target)
+    (candidate,) = [c for c in found.candidates if c.id == "onnxruntime-trained_static"]
+    assert str(candidate.scheme).startswith(scheme)
+
+
+def test_without_a_trained_network_only_who_asks_for_one_hears_of_it(both_formats):
+    assert not any("trained" in what for what in reasons(plan(both_formats)))
+    with pytest.raises(TargetRefused, match="trained_static cannot be built") as refused:
+        plan(both_formats, recipe="trained_static")
+    assert any("edgeq finetune" in line for line in refused.value.details)
+
+
 def test_everything_that_is_not_planned_has_a_reason(both_formats):
-    found = plan(both_formats)
+    found = plan(replace(both_formats, trained="trained.onnx"))
     made = {(c.runtime, c.recipe) for c in (*found.candidates, *found.fallbacks)}
     for runtime in ("litert", "onnxruntime"):
         for recipe in (catalog.recipe(name) for name in catalog.recipe_names()):
