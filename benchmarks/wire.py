@@ -53,7 +53,7 @@ class Row:
 
     model: str
     format: str
-    bits: int
+    bits: float
     float_size: int
     size: int
     packed: int
@@ -89,13 +89,13 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--only", type=lambda text: tuple(text.split(",")), default=_MODELS)
     parser.add_argument("--formats", type=lambda text: tuple(text.split(",")), default=_FORMATS)
-    parser.add_argument("--bits", type=lambda text: tuple(map(int, text.split(","))), default=_BITS)
+    parser.add_argument("--bits", type=lambda text: tuple(map(float, text.split(","))), default=_BITS)
     parser.add_argument("--cache", type=Path, help="a folder that keeps what was opened for the next run")
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
 
 
-def _rows(name: str, formats: tuple[str, ...], bits: tuple[int, ...], home: Path) -> Iterator[Row]:
+def _rows(name: str, formats: tuple[str, ...], bits: tuple[float, ...], home: Path) -> Iterator[Row]:
     case = prepare(name, data_folder(), home / name, home / "converters", formats)
     for format in formats:
         if format not in case.models:
@@ -104,14 +104,14 @@ def _rows(name: str, formats: tuple[str, ...], bits: tuple[int, ...], home: Path
         size, top1 = case.file(format).stat().st_size, _top1(case, case.file(format), format, home)
         for each in bits:
             try:
-                path = _quantized(case, format, each, home / name / f"{format}-{each}")
+                path = _quantized(case, format, each, home / name / f"{format}-{each:g}")
             except EdgeqError as error:
-                print(f"{name} {format} {each} bits: {error.what}", file=sys.stderr)
+                print(f"{name} {format} {each:g} bits: {error.what}", file=sys.stderr)
                 continue
             yield _measured(name, format, each, path, size, _top1(case, path, format, home), top1)
 
 
-def _quantized(case: Case, format: str, bits: int, folder: Path) -> Path:
+def _quantized(case: Case, format: str, bits: float, folder: Path) -> Path:
     """Static int8 as edgeq makes it for this machine. Raises EdgeqError."""
     made = make(
         plan_for_here(Way("edgeq", "default", format, "W8A8")),
@@ -133,7 +133,7 @@ def _top1(case: Case, path: Path, format: str, scratch: Path) -> float:
 
 
 def _measured(
-    name: str, format: str, bits: int, path: Path, float_size: int, top1: float, float_top1: float
+    name: str, format: str, bits: float, path: Path, float_size: int, top1: float, float_top1: float
 ) -> Row:
     content = path.read_bytes()
     start = time.process_time()
@@ -181,7 +181,7 @@ _HEAD = (
 
 def _line(r: Row) -> str:
     return (
-        f"{r.model:<14}{r.format:<8}{r.bits:>4}{r.size:>11,}{r.packed:>12,}{r.xz:>11,}"
+        f"{r.model:<14}{r.format:<8}{r.bits:>4g}{r.size:>11,}{r.packed:>12,}{r.xz:>11,}"
         f"{f'{r.zstd:,}' if r.zstd else '-':>11}{r.times:>12.2f}x{r.top1:>8.1f}{r.float_top1:>7.1f}"
         f"{r.packs_s:>6.1f} s{r.expands_mb_s:>7.0f} MB/s"
     )
@@ -194,7 +194,7 @@ def _goals(rows: list[Row]) -> Iterator[str]:
         best = max(close, key=lambda r: r.times, default=None)
         if best is not None:
             met = "met" if best.times >= times else "not met"
-            how = f"{best.format}, {best.bits} bits"
+            how = f"{best.format}, {best.bits:g} bits"
             yield f"{name} {times:g}x under float within {_MAY_LOSE} points: {best.times:.2f}x ({how}): {met}"
 
 

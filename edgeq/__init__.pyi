@@ -98,7 +98,7 @@ def convert(
     calibrate: int | None = None,
     calibrator: str | None = None,
     effort: str | None = None,
-    weight_bits: int | None = None,
+    weight_bits: float | None = None,
     passes: str | None = None,
     repairs: str | None = None,
     recipe: str | None = None,
@@ -147,8 +147,8 @@ def convert(
             of auto, entropy, minmax, moving_average, mse, percentile.
         effort: How much work is done to come closer to float (docs/quantization.md); default: default. One of
             quick, default, best.
-        weight_bits: Static int8 with weights on 2^N levels, 2 to 7: only smaller to send (docs/wire.md), not
-            faster; default: 8.
+        weight_bits: Static int8 with weights of so many bits on average, from 2: only smaller to send
+            (docs/wire.md), not faster; default: 8.
         passes: Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but
             some (-fit,-head).
         recipe: Only this recipe (float is always raced too). One of float, int8_static, int8_dynamic,
@@ -232,7 +232,7 @@ def deploy(
     calibrate: int | None = None,
     calibrator: str | None = None,
     effort: str | None = None,
-    weight_bits: int | None = None,
+    weight_bits: float | None = None,
     passes: str | None = None,
     repairs: str | None = None,
     recipe: str | None = None,
@@ -292,8 +292,8 @@ def deploy(
             of auto, entropy, minmax, moving_average, mse, percentile.
         effort: How much work is done to come closer to float (docs/quantization.md); default: default. One of
             quick, default, best.
-        weight_bits: Static int8 with weights on 2^N levels, 2 to 7: only smaller to send (docs/wire.md), not
-            faster; default: 8.
+        weight_bits: Static int8 with weights of so many bits on average, from 2: only smaller to send
+            (docs/wire.md), not faster; default: 8.
         passes: Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but
             some (-fit,-head).
         recipe: Only this recipe (float is always raced too). One of float, int8_static, int8_dynamic,
@@ -372,7 +372,7 @@ def explain(
     calibrate: int | None = None,
     calibrator: str | None = None,
     effort: str | None = None,
-    weight_bits: int | None = None,
+    weight_bits: float | None = None,
     passes: str | None = None,
     repairs: str | None = None,
     recipe: str | None = None,
@@ -417,8 +417,8 @@ def explain(
             of auto, entropy, minmax, moving_average, mse, percentile.
         effort: How much work is done to come closer to float (docs/quantization.md); default: default. One of
             quick, default, best.
-        weight_bits: Static int8 with weights on 2^N levels, 2 to 7: only smaller to send (docs/wire.md), not
-            faster; default: 8.
+        weight_bits: Static int8 with weights of so many bits on average, from 2: only smaller to send
+            (docs/wire.md), not faster; default: 8.
         passes: Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but
             some (-fit,-head).
         recipe: Only this recipe (float is always raced too). One of float, int8_static, int8_dynamic,
@@ -456,7 +456,7 @@ def export(
     calibrate: int | None = None,
     calibrator: str | None = None,
     effort: str | None = None,
-    weight_bits: int | None = None,
+    weight_bits: float | None = None,
     passes: str | None = None,
     repairs: str | None = None,
     recipe: str | None = None,
@@ -505,8 +505,8 @@ def export(
             of auto, entropy, minmax, moving_average, mse, percentile.
         effort: How much work is done to come closer to float (docs/quantization.md); default: default. One of
             quick, default, best.
-        weight_bits: Static int8 with weights on 2^N levels, 2 to 7: only smaller to send (docs/wire.md), not
-            faster; default: 8.
+        weight_bits: Static int8 with weights of so many bits on average, from 2: only smaller to send
+            (docs/wire.md), not faster; default: 8.
         passes: Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but
             some (-fit,-head).
         recipe: Only this recipe (float is always raced too). One of float, int8_static, int8_dynamic,
@@ -685,7 +685,7 @@ def quantize(
     calibrate: int | None = None,
     calibrator: str | None = None,
     effort: str | None = None,
-    weight_bits: int | None = None,
+    weight_bits: float | None = None,
     passes: str | None = None,
     repairs: str | None = None,
     recipe: str | None = None,
@@ -732,8 +732,8 @@ def quantize(
             of auto, entropy, minmax, moving_average, mse, percentile.
         effort: How much work is done to come closer to float (docs/quantization.md); default: default. One of
             quick, default, best.
-        weight_bits: Static int8 with weights on 2^N levels, 2 to 7: only smaller to send (docs/wire.md), not
-            faster; default: 8.
+        weight_bits: Static int8 with weights of so many bits on average, from 2: only smaller to send
+            (docs/wire.md), not faster; default: 8.
         passes: Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but
             some (-fit,-head).
         recipe: Only this recipe (float is always raced too). One of float, int8_static, int8_dynamic,

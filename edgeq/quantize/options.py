@@ -15,8 +15,8 @@ from edgeq.quantize.effort import DEFAULT
 @dataclass(frozen=True)
 class Options:
     """`calibrator` is a name of quantize/calibration/calibrators, or "auto": what comes closest to float. `passes` are those of
-    edgeq/nouns/passes.py that may be used. `effort` is one of EFFORTS in effort.py. Below 8, static int8 has weights of 2^`weight_bits`
-    levels, still stored as int8. `search_tries` bounds the search for the
+    edgeq/nouns/passes.py that may be used. `effort` is one of EFFORTS in effort.py. Below 8, static int8 has weights of so many `weight_bits` on
+    average, still stored as int8. `search_tries` bounds the search for the
     fewest layers in float, where the gate fails without any; None: by the work of one try. What calibration saw, and what the
     gate said of each file, is kept below `cache` for the same model and samples.
     """
@@ -24,7 +24,7 @@ class Options:
     threads: int = 1
     calibrator: str = "auto"
     effort: str = DEFAULT
-    weight_bits: int = 8
+    weight_bits: float = 8
     passes: Collection[str] = ALL
     search_tries: int | None = None
     cache: Path | None = None

@@ -52,7 +52,7 @@ class _PlanInput:
     integer_io: bool
     graphs: Mapping[str, GraphMacs]
     kept_opset: str
-    weight_bits: int = 8
+    weight_bits: float = 8
     trained: bool = False
 
     def graph(self, runtime: str) -> GraphMacs:
@@ -77,11 +77,11 @@ def make_plan(
     runtime: str | None = None,
     unavailable: Mapping[str, str] | None = None,
     integer_io: bool = False,
-    weight_bits: int = 8,
+    weight_bits: float = 8,
 ) -> Plan:
     """`isa` are the device's own flags where they are known, else the target's; `unavailable` says which runtimes the
     device cannot have and why. `integer_io`: static candidates for LiteRT take and give integers.
-    `weight_bits`: below 8, static int8 has weights on so few levels.
+    `weight_bits`: below 8, static int8 has weights of so many bits on average.
 
     Raises TargetRefused when recipe, runtime, integer_io and target contradict each other, ModelRefused when the source has
     no graph for the target's runtimes, DataRefused when a static recipe has no samples.
@@ -259,7 +259,7 @@ def _static(
         if old := given.lacks(runtime, PER_CHANNEL_OPSET, "scales per channel"):
             scheme, why = replace(scheme, per_channel=False), f"{why}; one scale per tensor: {old}"
         if given.weight_bits < 8:
-            why += f"; {given.weight_bits}-bit weights, which are int8 on the device: only smaller to send, not faster"
+            why += f"; {given.weight_bits:g}-bit weights, which are int8 on the device: only smaller to send, not faster"
         slower = why_slower_than_float(runtime, given.target.cpu.arch, given.isa)
         expected = 9 if slower else 2 if takes_most else 6
         rank, candidate = _candidate(recipe, runtime, expected, f"{why}; {slower}" if slower else why)

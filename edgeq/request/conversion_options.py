@@ -128,7 +128,7 @@ def effort_of(name: str | None) -> str:
     return name or DEFAULT_EFFORT
 
 
-def weight_bits_of(bits: int | None) -> int:
+def weight_bits_of(bits: float | None) -> float:
     return bits or 8
 
 
@@ -151,13 +151,13 @@ class _Source(WithSamples):
         parse=effort_of,
         example='"best"  # or "quick": how much work is done to come closer to float',
     )
-    weight_bits: int | None = option(
-        "Static int8 with weights on 2^N levels, 2 to 7: only smaller to send (docs/wire.md), not faster; default: 8.",
+    weight_bits: float | None = option(
+        "Static int8 with weights of so many bits on average, from 2: only smaller to send (docs/wire.md), not faster; default: 8.",
         least=2,
         most=8,
-        metavar="N",
+        metavar="BITS",
         parse=weight_bits_of,
-        example="4  # weights on 16 levels, stored as int8: smaller to send, not faster",
+        example="4  # weights of 4 bits on average, stored as int8: smaller to send, not faster",
     )
     passes: str | None = option(
         "Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but some (-fit,-head).",

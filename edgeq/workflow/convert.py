@@ -168,12 +168,12 @@ def _build(
     return place, False
 
 
-def _weight_bits(job: ConversionJob) -> int:
+def _weight_bits(job: ConversionJob) -> float:
     """Raises TargetRefused where the pass that makes fewer levels is switched off."""
     bits = weight_bits_of(job.request.weight_bits)
     if bits < 8 and "fit" not in passes_of(job.request.passes):
         raise TargetRefused(
-            f"--weight-bits {bits} is the work of the pass `fit`, which --passes {job.request.passes} leaves out",
+            f"--weight-bits {bits:g} is the work of the pass `fit`, which --passes {job.request.passes} leaves out",
             "leave out one of them",
         )
     return bits

@@ -89,12 +89,12 @@ def _fit(q: Quantization, in_float: Collection[str], context: Context) -> Fit:
     return fit_tflite(q.source, path, samples, threads, progress, effort, bits)
 
 
-def require_samples(samples: SamplesLike, bits: int) -> None:
+def require_samples(samples: SamplesLike, bits: float) -> None:
     """Raises DataRefused where they are too few to fit anything to, which fewer levels need."""
     if split_of(samples).learn.count < FEWEST:
         raise DataRefused(
-            f"weights of {bits} bits are fitted to samples, and of these {samples.count} too few are left to learn from",
-            f"give more (--data), or leave out --weight-bits {bits}",
+            f"weights of {bits:g} bits are fitted to samples, and of these {samples.count} too few are left to learn from",
+            f"give more (--data), or leave out --weight-bits {bits:g}",
         )
 
 
@@ -108,7 +108,7 @@ def fit_onnx(
     progress: Progress,
     effort: Effort = EFFORTS[DEFAULT],
     known: FloatOutputs | None = None,
-    bits: int = 8,
+    bits: float = 8,
 ) -> Fit:
     """Of the QDQ file `written`, made from `model`, which was read from `source`; both files stay as they are.
 
@@ -145,7 +145,7 @@ def fit_tflite(
     threads: int,
     progress: Progress,
     effort: Effort = EFFORTS[DEFAULT],
-    bits: int = 8,
+    bits: float = 8,
 ) -> Fit:
     """The same for the quantized .tflite `written`, made from `source`."""
     file = TfliteFile(source, written)
@@ -186,11 +186,11 @@ def _nothing(file: QuantizedFile[Any]) -> Fit:
     return Fit() if file.layers() else Fit(result=PassResult(NAME, False, "no layer has int8 weights"))
 
 
-def _kept(weights: dict[str, Weights], gain: Gain, bits: int) -> Fit:
+def _kept(weights: dict[str, Weights], gain: Gain, bits: float) -> Fit:
     """Where the outputs do not lose by it; below 8 `bits` in any case, as that was asked for, and the gate has the word."""
     layers, gain_db = counted(len(weights), "layer"), round(gain.db, 1)
     if bits < 8:
-        why = f"{layers}, weights on {2**bits} levels; where a row has few weights, 8 bits"
+        why = f"{layers}, weights of {bits:g} bits on average, more where a layer has few; short rows have 8"
         return Fit(weights, gain.db, PassResult(NAME, True, why, gain_db))
     if not gain.reaches(-_LUCK_DB):
         return Fit(result=PassResult(NAME, False, f"{layers}: the outputs are farther from float", gain_db))

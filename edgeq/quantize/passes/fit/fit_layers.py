@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 from edgeq.quantize.effort import DEFAULT, EFFORTS, Effort
 from edgeq.quantize.evaluate.partial_run import PartialRun
 from edgeq.quantize.fit_time import shares_before
+from edgeq.quantize.passes.fit.bits_by_layer import bits_by_layer
 from edgeq.quantize.passes.fit.gptq_rounding import Floats
 from edgeq.quantize.passes.fit.least_squares import (
     change_of_mean,
@@ -105,7 +106,7 @@ def fit_layers(
     samples: SamplesLike,
     *,
     counts: Sequence[int] | None = None,
-    bits: int = 8,
+    bits: float = 8,
     short_code: bool = False,
     effort: Effort = EFFORTS[DEFAULT],
     threads: int = 1,
@@ -115,8 +116,8 @@ def fit_layers(
     """Changes the weights of `file`, and returns the new ones by layer; layers that are not among them keep theirs.
 
     `samples` are those to learn from, of which each layer is fitted to the first `counts`, which do not fall; None: to all. Below 8
-    `bits`, rows get 2^bits levels, still stored as int8: those of least error or, for a `short_code`, those that an entropy coder makes
-    least of (short_code.py), and rows that are too short or too long keep 8 bits. `effort` says whether biases alone are corrected, and the blocks that rows are fitted in. `seconds` that
+    `bits`, rows get 2^bits levels, still stored as int8: those of least error. For a `short_code` they are those that an entropy coder makes least
+    of (short_code.py), `bits` are the mean of all layers (bits_by_layer.py), and rows that are too short or too long keep 8. `effort` says whether biases alone are corrected, and the blocks that rows are fitted in. `seconds` that
     layers are expected to take, by name: what `progress` goes by.
     """
     layers = file.layers()
@@ -126,12 +127,13 @@ def fit_layers(
     wanted = [
         (layer, n) for layer, n in zip(layers, counts, strict=True) if effort.fitted or layer.bias is not None
     ]
+    shared = bits_by_layer({layer.name: layer.weight.size for layer in layers if _may_be_few(layer)}, bits)
     done = shares_before([layer.name for layer, _ in wanted], seconds or {})
     for k, (layer, count) in enumerate(wanted):
         progress(STAGE, done[k])
         pairs = layer_inputs(layer, runs, count)
         linear = layer.linear(pairs[0][0].shape)
-        levels = bits if linear is None or not short_code else _bits_of(linear, layer, bits)
+        levels = shared.get(layer.name, 8.0) if short_code else bits
         if linear is not None and (levels == 8 or linear.matrix(layer.weight).shape[-1] <= _LONGEST_WHOLE):
             stored = Weights(file.integers(layer), file.scale(layer), None)
             with threadpool_limits(1, "blas"):  # more threads oversubscribe a shared machine
@@ -169,9 +171,10 @@ def layer_inputs(
     return [(layer.columns_input(a), layer.columns_input(b)) for a, b in zip(x, z, strict=True)]
 
 
-def _bits_of(linear: Linear, layer: QuantizedLayer, bits: int) -> int:
-    """8 for rows that few levels harm and that hold few of the weights, a depthwise or a first layer's, and for very long ones."""
-    return bits if _SHORTEST_FEW <= linear.matrix(layer.weight).shape[-1] <= _LONGEST_WHOLE else 8
+def _may_be_few(layer: QuantizedLayer) -> bool:
+    """Not rows that few levels harm and that hold few of the weights, a depthwise or a first layer's, nor very long ones."""
+    row = int(layer.weight.size) // max(int(layer.weight.shape[0]), 1)
+    return _SHORTEST_FEW <= row <= _LONGEST_WHOLE
 
 
 def _fitted(
@@ -179,7 +182,7 @@ def _fitted(
     linear: Linear,
     pairs: Pairs,
     stored: Weights,
-    bits: int,
+    bits: float,
     block: int | None,
     short_code: bool = False,
 ) -> Weights:

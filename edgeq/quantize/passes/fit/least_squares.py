@@ -126,8 +126,8 @@ def solve_few_levels(
     weight: Floats,
     bias: Floats | None,
     moments: FitAndCheck,
-    bits: int,
-    levels: "Callable[[Floats, Floats, int], tuple[Floats, Floats]] | None" = None,
+    bits: float,
+    levels: "Callable[[Floats, Floats, float], tuple[Floats, Floats]] | None" = None,
 ) -> Solution:
     """The same on 2^bits evenly spaced `levels` per row, whose step is chosen too; by default those of `few_levels`. Whole rows."""
     chosen = levels or few_levels
@@ -337,10 +337,11 @@ def _with_ridge(gram: Floats, unit: Floats) -> Floats:
     return ridged
 
 
-def few_levels(target: Floats, gram: Floats, bits: int) -> tuple[Floats, Floats]:
+def few_levels(target: Floats, gram: Floats, bits: float) -> tuple[Floats, Floats]:
     """Integers and scales: of grids over a share of each row's weights, symmetric or with an offset, those of least error. The largest
     weight need not be representable, nor need zero. They are stored on a grid that is up to 2^(7 - bits) times as fine.
     """
+    bits = int(bits)
     q_min, q_max = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
     high, low = target.max(axis=-1), target.min(axis=-1)
     grids = (np.maximum(high, -low) / q_max, None), ((high - low) / (q_max - q_min), (high + low) / 2)

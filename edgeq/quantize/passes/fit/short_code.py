@@ -15,11 +15,12 @@ _STEPS = np.linspace(1.4, 0.5, 10)  # times the one at which the largest weight 
 _SMALLEST = 1e-12
 
 
-def short_levels(target: Floats, gram: Floats, bits: int) -> tuple[Floats, Floats]:
-    """Integers from -2^(bits - 1) to 2^(bits - 1) - 1 and scales of each row of `target` [groups, rows, k], whose products have the
+def short_levels(target: Floats, gram: Floats, bits: float) -> tuple[Floats, Floats]:
+    """Integers of 2^bits levels, which need be no whole power, around zero, and scales of each row of `target` [groups, rows, k], whose products have the
     moments `gram`. Scales have 8 bits of precision, so that half of their bytes are zero: what is rounded to them knows them.
     """
-    q_min, q_max = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
+    q_max = max(round(2 ** (bits - 1)) - 1, 1)
+    q_min = -q_max - 1
     largest = np.abs(target).max(axis=-1) / q_max
     integers, scales = np.zeros_like(target), np.ones(target.shape[:-1])
     least = np.full(scales.shape, np.inf)
