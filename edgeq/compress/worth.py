@@ -2,6 +2,10 @@
 
 import zlib
 from dataclasses import dataclass
+from math import prod
+
+from edgeq.compress.layout import Gap, layout
+from edgeq.compress.stored_tensor import StoredTensor
 
 SMALLEST_BYTES = 32 << 10
 _PIECE, _PIECES = 64 << 10, 4
@@ -10,15 +14,21 @@ _KNOWN_SHARE = 0.3  # of what a file takes alone, when an old one is there to ta
 
 @dataclass(frozen=True)
 class Way:
-    """How fast things go: bytes per second of the link, of packing here and of expanding there, which also takes `starts_s` to begin."""
+    """How fast things go: bytes per second of the link, weights per second of packing here, and bytes per second of expanding there, which
+    also takes `starts_s` to begin.
+    """
 
     link: float
     packs: float
     expands: float
     starts_s: float
 
-    def pack_s(self, size: int) -> float:
-        return size / self.packs
+    def pack_s(self, content: bytes) -> float:
+        """By the elements of its tensors, and a quarter of the other bytes."""
+        parts = layout(content)
+        elements = sum(prod(p.shape) for p in parts if isinstance(p, StoredTensor))
+        rest = sum(p.size for p in parts if isinstance(p, Gap))
+        return (elements + rest / 4) / self.packs
 
     def expand_s(self, size: int) -> float:
         return self.starts_s + size / self.expands

@@ -20,13 +20,16 @@ class Packing:
         self._way = way
         self._sizes = {sha: path.stat().st_size for sha, path in files.items()}
         self._gains: dict[str, float] = {}
+        self._takes: dict[str, float] = {}
         self._began: dict[str, float] = {}
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="packing")
         self._results: dict[str, Future[PackedFile | None]] = {}
         for sha in sorted(files, key=self._sizes.__getitem__):
             base = old.get(sha)
             if known(sha, base[0] if base else None) is None:
-                self._gains[sha] = gained_s(files[sha].read_bytes(), way, has_old=base is not None)
+                content = files[sha].read_bytes()
+                self._gains[sha] = gained_s(content, way, has_old=base is not None)
+                self._takes[sha] = way.pack_s(content)
                 if self._gains[sha] <= 0:
                     continue
             self._results[sha] = self._thread.submit(self._pack, sha, files[sha], base)
@@ -71,7 +74,7 @@ class Packing:
         """0 where packing takes longer from now on than it gains; else what it gains."""
         gains = self._gains.get(sha, 1.0)  # known already: it is read in no time
         spent = time.monotonic() - self._began[sha] if sha in self._began else 0.0
-        return gains if gains > max(self._way.pack_s(self._sizes[sha]) - spent, 0.0) else 0.0
+        return gains if gains > max(self._takes.get(sha, 0.0) - spent, 0.0) else 0.0
 
     def _pack(self, sha: str, path: Path, base: tuple[str, bytes] | None) -> PackedFile | None:
         self._began[sha] = time.monotonic()

@@ -41,4 +41,4 @@ def _about(artifact: Artifact, bundle: Bundle, compression: Compression) -> int:
         return compression.shorter(artifact.size, found.size)
     content = bundle.artifact(artifact.path)
     gained = gained_s(content, compression.way, has_old=base is not None)
-    return rough_size(content) if gained > compression.way.pack_s(artifact.size) else artifact.size
+    return rough_size(content) if gained > compression.way.pack_s(content) else artifact.size
