@@ -1,12 +1,15 @@
 """How long a training step with fake quantization takes, beside a float step of the same network: at most 2 times is the aim.
 
     python -m benchmarks.training.step_time [--steps 10] [--batch 128] [--threads 2] [--nchw] [--json]
-                                            [--peers brevitas,torchao --cache DIR]
+                                            [--file RESNET20.onnx] [--peers brevitas,torchao,nncf --cache DIR]
 
 ResNet-20 on random images: forward, backward and one step of SGD, in torch's channels-last format unless `--nchw`. "torch's
 kernels" are those of torch's own fake quantization with learned scales, in the same places. Float and quantized steps
 alternate in one process, after one of each that is not counted. The ratio is the median of those of two neighbouring steps, in
 CPU time of the process (which other load disturbs less) and in wall time.
+
+`--file`: an int8 ONNX file of edgeq's for the same network (`edgeq convert`, then model.onnx of a candidate in the bundle), as
+`edgeq finetune` trains it.
 
 A peer (peers/NAME.py) prepares the same network in its own way, in an environment that is built once below `--cache` from
 peers/NAME.txt; its ratio is to the float steps between its own.
@@ -20,6 +23,7 @@ from dataclasses import asdict
 from pathlib import Path
 from statistics import median
 
+import onnx
 import torch
 from torch import nn
 
@@ -30,6 +34,7 @@ from benchmarks.quiet import sentence, watched
 from benchmarks.training.quantized_resnet import QuantizedResNet
 from benchmarks.training.steps import Times, measure
 from benchmarks.training.torch_kernels import TORCH
+from edgeq.train.quantized_network import QuantizedNetwork
 from tests.models.resnet_cifar import resnet20
 
 PEERS = Path(__file__).resolve().parent / "peers"
@@ -43,7 +48,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     with watched() as reasons:
-        rows = beside_float(measure(networks(), options.batch, options.steps, not options.nchw))
+        rows = beside_float(measure(networks(options.file), options.batch, options.steps, not options.nchw))
         for name in options.peers:
             rows += of_peer(name, options)
     if options.json:
@@ -62,6 +67,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--nchw", action="store_true")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--file", type=Path)
     parser.add_argument("--peers", type=lambda words: words.split(","), default=[])
     parser.add_argument("--cache", type=Path, help="where the environments of the peers are")
     options = parser.parse_args()
@@ -70,14 +76,28 @@ def _options() -> argparse.Namespace:
     return options
 
 
-def networks() -> dict[str, nn.Module]:
+class FirstOutput(nn.Module):
+    """Of a network that returns a tuple."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.network(x)[0]
+
+
+def networks(file: Path | None) -> dict[str, nn.Module]:
     """Float comes first."""
-    return {
+    found: dict[str, nn.Module] = {
         "float": resnet20(),
         "8 bits": QuantizedResNet(resnet20()),
         "4 bits": QuantizedResNet(resnet20(), bits=4, activation_bits=4),
         "torch's kernels": QuantizedResNet(resnet20(), kind=TORCH),
     }
+    if file is not None:
+        found["the file, 8 bits"] = FirstOutput(QuantizedNetwork(onnx.load(file), {}).train())
+    return found
 
 
 def beside_float(times: list[Times]) -> list[Row]:
