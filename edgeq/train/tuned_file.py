@@ -57,13 +57,18 @@ def read_tuned(path: Path) -> Tuned | None:
             _REMEDY,
         )
     model = entry.get("model")
-    if not isinstance(model, Tensor) or model.dtype != torch.uint8 or model.ndim != 1:
+    if not isinstance(model, Tensor) or model.dtype != torch.uint8 or not _is_stored(model):
         raise ModelRefused(f"{path} holds no trained network: its bytes are missing", _REMEDY)
     try:
         training = Training.from_dict(_jsonlike(entry.get("training")))
     except ValueError as error:
         raise ModelRefused(f"{path} is damaged: {error}", _REMEDY) from None
     return Tuned(model.numpy().tobytes(), training)
+
+
+def _is_stored(tensor: Tensor) -> bool:
+    """Whether its bytes are there, one each: a few bytes can declare a tensor of any size."""
+    return tensor.ndim == 1 and tensor.is_contiguous() and tensor.untyped_storage().nbytes() >= tensor.numel()
 
 
 def load_plain(path: Path) -> Any:
