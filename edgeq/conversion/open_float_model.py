@@ -100,7 +100,9 @@ def _request(job: ConversionJob, samples: SampleSource, checks: EarlyChecks, wor
         job.model,
         work,
         job.name,
-        job.weights,
+        None
+        if job.trained and not job.is_torch_code
+        else job.weights,  # a file has its own, beside the trained network
         job.shapes,
         example=samples.first(),
         survey=samples.survey,

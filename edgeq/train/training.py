@@ -107,7 +107,7 @@ def train(
             evaluated = step % every == 0 or step == steps
             if evaluated:
                 evaluations.append(evaluate(network, teacher, data.validation, loss, step))
-                stop = stop.seen(-evaluations[-1].loss)
+                stop = stop.seen(_worth(evaluations[-1], evaluations[0]))
                 best = _copy(network.state_dict()) if stop.improved else best
                 keep(State(step, network.state_dict(), optimizer.state_dict(), best, tuple(evaluations)))
             tell(Report(step, steps, running, evaluations[-1], rate, evaluated))
@@ -116,7 +116,7 @@ def train(
     network.load_state_dict(best)
     network.eval()
     return Outcome(
-        tuple(evaluations), _least(evaluations), step, steps, stop.stops and step < steps, interrupted
+        tuple(evaluations), _best(evaluations), step, steps, stop.stops and step < steps, interrupted
     )
 
 
@@ -181,9 +181,17 @@ def _copy(state: Mapping[str, Any]) -> dict[str, Any]:
 def _stop_of(evaluations: list[Evaluation], patience: int) -> EarlyStop:
     stop = EarlyStop(patience)
     for each in evaluations:
-        stop = stop.seen(-each.loss)
+        stop = stop.seen(_worth(each, evaluations[0]))
     return stop
 
 
-def _least(evaluations: list[Evaluation]) -> Evaluation:
-    return min(evaluations, key=lambda e: e.loss)
+def _worth(evaluation: Evaluation, first: Evaluation) -> float:
+    """The loss with its sign changed. What has a lower score than post-training quantization is worth nothing: outputs that say
+    nothing are close to any.
+    """
+    fallen = evaluation.score is not None and first.score is not None and evaluation.score < first.score
+    return -math.inf if fallen else -evaluation.loss
+
+
+def _best(evaluations: list[Evaluation]) -> Evaluation:
+    return max(evaluations, key=lambda e: _worth(e, evaluations[0]))

@@ -68,7 +68,8 @@ def read_tuned(path: Path) -> Tuned | None:
 
 def _is_stored(tensor: Tensor) -> bool:
     """Whether its bytes are there, one each: a few bytes can declare a tensor of any size."""
-    return tensor.ndim == 1 and tensor.is_contiguous() and tensor.untyped_storage().nbytes() >= tensor.numel()
+    held = tensor.untyped_storage().nbytes()
+    return bool(tensor.ndim == 1 and tensor.is_contiguous() and held >= tensor.numel())
 
 
 def load_plain(path: Path) -> Any:

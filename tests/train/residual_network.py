@@ -1,4 +1,4 @@
-"""A small residual network of random weights and its samples, post-training quantized: what the tests of training begin with."""
+"""A small residual network that tells four classes of images apart, and its QDQ file: what the tests of training begin with."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -7,6 +7,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from edgeq.graphs.ort_session import ort_session
+from edgeq.graphs.stages import ending_at
 from edgeq.graphs.weightless import infer_shapes
 from edgeq.nouns.plan import Scheme
 from edgeq.quantize.backends.ort.qdq import emitted
@@ -111,4 +113,18 @@ def _network(inner: bool) -> bytes:
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     infer_shapes(model)
-    return model.SerializeToString()
+    return _with_fitted_classes(model).SerializeToString()
+
+
+def _with_fitted_classes(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The dense layer fitted by least squares to the labels, so that the network is right on most images."""
+    session = ort_session(ending_at(model, ["f"]), threads=1)
+    known = images()
+    features = np.concatenate([session.run(None, {"x": known[i][0]})[0] for i in range(known.count)])
+    wanted = 4.0 * np.eye(CLASSES)[known.labels] - 1.0
+    fitted = np.linalg.lstsq(np.hstack([features, np.ones((known.count, 1))]), wanted, rcond=None)[0]
+    for tensor in model.graph.initializer:
+        values = {"dense.w": fitted[:-1].T, "dense.b": fitted[-1]}.get(tensor.name)
+        if values is not None:
+            tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float32), tensor.name))
+    return model

@@ -47,5 +47,9 @@ def test_units_are_those_of_the_channels() -> None:
     assert units.shape == (3, 1)
     assert float(units[0]) == pytest.approx((12.5) ** 0.5)
     assert float(units[2]) == pytest.approx(0.125**0.5)
-    assert float(units[1]) == pytest.approx(float(weight.square().mean().sqrt()))  # a channel of zeros can still move
-    assert float(unit_of(torch.zeros(3))[0] if unit_of(torch.zeros(3)).ndim else unit_of(torch.zeros(3))) == 1.0
+    assert float(units[1]) == pytest.approx(
+        float(weight.square().mean().sqrt())
+    )  # a channel of zeros can still move
+    assert (
+        float(unit_of(torch.zeros(3))[0] if unit_of(torch.zeros(3)).ndim else unit_of(torch.zeros(3))) == 1.0
+    )
