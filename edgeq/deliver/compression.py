@@ -8,7 +8,7 @@ from pathlib import Path
 from edgeq.compress.worth import SMALLEST_BYTES, Way, saves_time
 from edgeq.conversion.packed_files import PackedFile
 from edgeq.deliver.agent_link import AgentLink
-from edgeq.deliver.link_rate import link_bytes_s
+from edgeq.deliver.link_rate import measured, remembered
 from edgeq.deliver.packing import Packing
 from edgeq.errors import ArtifactCorrupt, DeviceUnfit, NoSpace, RemoteFailed
 from edgeq.nouns.device import Facts
@@ -24,6 +24,7 @@ _STARTS_S = 0.5  # python3 with numpy from an SD card
 _EMULATED = 20  # times slower
 _REFUSALS = (ArtifactCorrupt, DeviceUnfit, NoSpace, RemoteFailed)
 _LONGEST_S = 600.0
+_WORTH_MEASURING = 4 << 20
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Compression:
         if self._way is None:
             slower = 1 if self.facts.emulated is None else _EMULATED
             expands = _EXPANDS_BYTES_S.get(self.facts.arch, _EXPANDS_ON_PI_BYTES_S)
-            rate = link_bytes_s(self.link.transport)
+            rate = remembered(self.link.transport.label) or measured(self.link)
             self._way = Way(rate, _PACKS_WEIGHTS_S, expands / slower, _STARTS_S * slower)
         return self._way
 
@@ -69,12 +70,17 @@ class Compression:
         """Of a file that is packed already the bytes that travel: `packed`, or `size` where that is quicker."""
         return packed if saves_time(size, packed, self.way, 0.0) else size
 
+    def is_worth_measuring(self, size: int) -> bool:
+        """Whether so many bytes are worth the time that measuring the link takes, where it is not known."""
+        known = self._way is not None or remembered(self.link.transport.label) is not None
+        return known or size >= _WORTH_MEASURING
+
     def packing(self, files: Mapping[str, Path], have: Collection[str]) -> Packing | None:
         """Begins to pack those of `files` that may gain by it, the small ones first, against old files that the device `have`s. None
         where nothing may.
         """
         large = {sha: path for sha, path in files.items() if path.stat().st_size >= SMALLEST_BYTES}
-        if not large:
+        if not large or not self.is_worth_measuring(sum(path.stat().st_size for path in large.values())):
             return None
         old = {sha: base for sha, base in self.old.items() if base[0] in have}
         return Packing(large, old, self.way)

@@ -8,6 +8,7 @@ from typing import Any
 from edgeq.conversion.packed_files import PackedFile
 from edgeq.deliver.agent_link import AgentLink
 from edgeq.deliver.compression import Compression, SentCompressed
+from edgeq.deliver.link_rate import remember
 from edgeq.nouns.bundle import Manifest
 from edgeq.nouns.delivery import Delivery
 from edgeq.nouns.progress import Progress
@@ -43,9 +44,11 @@ def push(
             done = compression.send(packed, sha, sizes[sha], progress) if compression and packed else None
             if done is not None:
                 small.append(done)
+                remember(link.transport.label, done.sent)
             else:
                 path = f"{link.root}/incoming/{sha}"
                 sent.append(link.transport.put(files[sha], path, sha256=sha, progress=progress))
+                remember(link.transport.label, sent[-1])
     return Delivery(
         bytes_reused=sum(sizes.values()) - total + sum(s.bytes_reused for s in sent),
         bytes_on_disk=total,

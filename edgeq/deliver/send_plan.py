@@ -24,6 +24,8 @@ def plan_sending(device: Session, bundle: Bundle, before: App | None, tell: Tell
         return SendPlan(files, to_send, reused, why_not="its files are small")
     old = old_files(bundle.manifest.name, before.live if before else None, bundle.manifest)
     compression = Compression(device.link, "", (), device.facts, tell, old)
+    if not compression.is_worth_measuring(sum(a.size for a in missing if a.size >= SMALLEST_BYTES)):
+        return SendPlan(files, to_send, reused, why_not="what the link carries is measured by this upload")
     sizes = [_about(a, bundle, compression) for a in missing]
     rate = compression.way.link
     if sum(sizes) >= to_send:

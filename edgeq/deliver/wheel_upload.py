@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from edgeq.deliver.agent_link import AgentLink
+from edgeq.deliver.link_rate import remember
 from edgeq.nouns.delivery import WheelPlan, WheelSet
 from edgeq.nouns.progress import Progress
 
@@ -27,8 +28,9 @@ def upload_wheels(link: AgentLink, token: str, wheels: WheelPlan, tell: Callable
             sent += count
             tell(Progress("provision", sent, total, "B"))
 
-        link.transport.put(
+        sent_now = link.transport.put(
             wheel.file, f"{link.root}/incoming/{wheel.sha256}", sha256=wheel.sha256, progress=arrived
         )
+        remember(link.transport.label, sent_now)
         # Unpacking hashes and compiles a few thousand files: minutes on a slow card.
         link.call("unpack", {"token": token, "sha256": wheel.sha256, "name": wheel.folder}, timeout_s=1800)

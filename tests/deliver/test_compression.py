@@ -13,9 +13,10 @@ from edgeq.conversion.packed_files import known
 from edgeq.deliver.agent_archive import build_agent
 from edgeq.deliver.agent_link import AgentLink
 from edgeq.deliver.compression import Compression
-from edgeq.deliver.link_rate import link_bytes_s
+from edgeq.deliver.link_rate import measured, remember, remembered
 from edgeq.deliver.push import push
 from edgeq.nouns.progress import Note, Progress
+from edgeq.transport.base import Sent
 from edgeq.transport.local import LocalTransport
 from tests.agent.files.device import sha
 from tests.compress.models import floats, onnx_file, weights
@@ -103,5 +104,21 @@ def test_a_device_that_refuses_gets_the_file_as_it_is(scene: Scene) -> None:
     assert len(notes) == 1 and notes[0].startswith("sent as it is, not compressed: ")
 
 
-def test_the_rate_of_a_link_is_measured_by_what_it_carries() -> None:
-    assert link_bytes_s(LocalTransport()) > 0
+def test_the_rate_of_a_link_is_measured_by_what_it_carries(scene: Scene) -> None:
+    assert measured(scene.link) > 0
+
+
+def test_an_upload_tells_the_rate_for_the_next() -> None:
+    assert remembered("pi@there") is None
+    remember("pi@there", Sent(100, 0, 1.0, 0.0, 1))
+    assert remembered("pi@there") is None, "that was the round trips'"
+    for seconds in (1.0, 2.0):
+        remember("pi@there", Sent(1_000_000, 0, seconds, 0.0, 1))
+    assert remembered("pi@there") == 500_000
+
+
+def test_a_link_that_is_not_known_is_not_measured_for_little(scene: Scene) -> None:
+    compression = scene.compression(SLOW, _way=None)
+    done = scene.push(compression, OTHER)
+    assert done.compressed == 0 and done.link_bytes_s is None
+    assert not compression.is_worth_measuring(1 << 20) and compression.is_worth_measuring(5 << 20)
