@@ -549,6 +549,7 @@ def finetune(
     weights: str | PathLike[str] | None = None,
     shape: Mapping[str, tuple[int, ...]] | tuple[int, ...] | None = None,
     weight_bits: int | None = None,
+    levels: str | None = None,
     activation_bits: int | None = None,
     epochs: float = 5.0,
     learning_rate: float | None = None,
@@ -587,9 +588,12 @@ def finetune(
         shape: Pins what the model leaves open: {"input": (1, 3, 224, 224)}; of a module with one input also (1,
             3, 224, 224).
         weight_bits: Bits of the weights, but of the first and the last layer, which keep 8; default: 8.
+        levels: What weights of few bits are: uniform integers, additive powers of two (apot), a codebook of each
+            channel, or two or three values with a scale; default: uniform. One of uniform, apot, codebook,
+            ternary, binary.
         activation_bits: Bits of what these layers read; default: 8.
         epochs: How often each sample is trained on; a fraction is a part of the first.
-        learning_rate: The share of itself by which a step moves a weight, at the peak; default: 0.005, 0.01 below
+        learning_rate: The share of itself by which a step moves a weight, at the peak; default: 0.01, 0.02 below
             4 bits, 0.001 with 8.
         batch: Samples in a mini-batch.
         label_share: The labels' share in the loss, 0 to 1; the rest is the distance to float's outputs, which

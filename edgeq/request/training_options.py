@@ -6,6 +6,7 @@ from typing import Any
 from edgeq.request.option import option
 from edgeq.request.paths import AnyPath
 
+KINDS = ("uniform", "apot", "codebook", "ternary", "binary")  # those of edgeq/train/weight_levels.py
 _ONLY_HERE: dict[str, Any] = {"toml": None}
 
 
@@ -19,9 +20,15 @@ class WithTraining:
 
     weight_bits: int | None = option(
         "Bits of the weights, but of the first and the last layer, which keep 8; default: 8.",
-        least=2,
+        least=1,
         most=8,
         metavar="BITS",
+        **_ONLY_HERE,
+    )
+    levels: str | None = option(
+        "What weights of few bits are: uniform integers, additive powers of two (apot), a codebook of each channel, or two or three "
+        "values with a scale; default: uniform.",
+        choices=KINDS,
         **_ONLY_HERE,
     )
     activation_bits: int | None = option(
@@ -36,7 +43,7 @@ class WithTraining:
         **_ONLY_HERE,
     )
     learning_rate: float | None = option(
-        "The share of itself by which a step moves a weight, at the peak; default: 0.005, 0.01 below 4 bits, 0.001 with 8.",
+        "The share of itself by which a step moves a weight, at the peak; default: 0.01, 0.02 below 4 bits, 0.001 with 8.",
         least=0,
         metavar="RATE",
         **_ONLY_HERE,

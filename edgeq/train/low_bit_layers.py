@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def low_bit_layers(model: "ModelProto", bits: Bits) -> dict[str, Bits]:
     """By node; empty for 8 bits. Raises TargetRefused where no layer stands between the first and the last."""
-    if bits == Bits():
+    if min(bits.weights, bits.activations) == 8:
         return {}
     index = index_of(model.graph)
     layers = [site.layer for site in sites_of(model).weights if not _selects(index, site)]

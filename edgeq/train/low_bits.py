@@ -18,6 +18,7 @@ from edgeq.quantize.numerics import Granularity, Grid, QuantParams, affine, dequ
 from edgeq.quantize.run_model import values_of
 from edgeq.quantize.samples import SamplesLike
 from edgeq.train.sites import WeightSite, array_of, sites_of
+from edgeq.train.weight_levels import UNIFORM, other_levels, uniform_levels
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
@@ -32,10 +33,11 @@ _MOST_VALUES = 2**18  # that a scale is chosen by
 
 @dataclass(frozen=True)
 class Bits:
-    """Of a layer's weights and of its input; 8 changes nothing."""
+    """Of a layer's weights, whose `levels` are a kind of weight_levels.py, and of its input; 8 changes nothing."""
 
     weights: int = 8
     activations: int = 8
+    levels: str = UNIFORM
 
 
 def with_low_bits(
@@ -54,7 +56,7 @@ def with_low_bits(
     _narrow_inputs(low, narrow, samples, threads)
     for site in sites:
         if bits[site.layer].weights < 8:
-            _put_weights(low, site, floats[site.name], bits[site.layer].weights)
+            _put_weights(low, site, floats[site.name], bits[site.layer])
     _put_bias_scales(low)
     return low
 
@@ -64,24 +66,16 @@ def weight_grid(bits: int) -> Grid:
     return Grid(bits, signed=True, narrow_range=bits == 8)
 
 
-def scale_of(weights: Floats, axis: int | None, bits: int) -> Floats:
-    """The scale [channels], or [] without `axis`, with the least squared error among shrunken ranges."""
-    grid, each = weight_grid(bits), Granularity(axis)
-    others = None if axis is None else tuple(k for k in range(weights.ndim) if k != axis)
-    largest = np.abs(weights).max(axis=others)
-    best, least = np.ones_like(largest), np.full_like(largest, np.inf)
-    for shrink in _SHRINKS:
-        scale = np.maximum(largest * shrink / -grid.q_min, np.finfo(np.float32).tiny).astype(np.float32)
-        params = QuantParams(scale, np.zeros(scale.shape, np.int32), grid, each)
-        error = np.square(dequantize(quantize(weights, params), params) - weights).sum(axis=others)
-        best, least = np.where(error < least, scale, best), np.minimum(error, least)
-    return np.asarray(best, np.float32)
-
-
-def _put_weights(model: "ModelProto", site: WeightSite, weights: Floats, bits: int) -> None:
-    scale = scale_of(weights, site.axis, bits)
-    params = QuantParams(scale, np.zeros(scale.shape, np.int32), weight_grid(bits), Granularity(site.axis))
-    _replace(model, site.integers, quantize(weights, params).astype(np.int8))
+def _put_weights(model: "ModelProto", site: WeightSite, weights: Floats, bits: Bits) -> None:
+    if bits.levels == UNIFORM:
+        scale = uniform_levels(weights, bits.weights, site.axis).scale
+        grid = weight_grid(bits.weights)
+        params = QuantParams(scale, np.zeros(scale.shape, np.int32), grid, Granularity(site.axis))
+        integers = quantize(weights, params).astype(np.int8)
+    else:
+        on_int8 = other_levels(weights, bits.levels, bits.weights, site.axis)
+        integers, scale = on_int8(on_int8.levels.nearest(weights)), on_int8.scale
+    _replace(model, site.integers, integers)
     _replace(model, site.scale, scale.reshape(array_of(index_of(model.graph), site.scale).shape))
 
 

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from edgeq.train.activation_quantizer import ActivationQuantizer
 from edgeq.train.channel_norm import ChannelNorm
+from edgeq.train.level_quantizer import LevelQuantizer
 from edgeq.train.pair_limit import PairLimit
 from edgeq.train.weight_quantizer import WeightQuantizer
 
@@ -20,7 +21,7 @@ class QuantizedLayer(nn.Module):
 
     def __init__(
         self,
-        weight: WeightQuantizer,
+        weight: WeightQuantizer | LevelQuantizer,
         bias: Tensor | None,
         activation: ActivationQuantizer | None,
         norm: ChannelNorm | None = None,

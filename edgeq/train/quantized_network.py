@@ -20,11 +20,13 @@ from edgeq.train.activation_quantizer import ActivationQuantizer
 from edgeq.train.channel_norm import ChannelNorm, with_norm_nodes
 from edgeq.train.graph_module import GraphModule
 from edgeq.train.kernels import kernels
+from edgeq.train.level_quantizer import LevelQuantizer
 from edgeq.train.low_bits import Bits, weight_grid
 from edgeq.train.pair_limit import PairLimit
 from edgeq.train.quantized_layer import QuantizedLayer
 from edgeq.train.relative_adam import unit_of
 from edgeq.train.sites import ActivationSite, WeightSite, array_of, sites_of
+from edgeq.train.weight_levels import UNIFORM, other_levels
 from edgeq.train.weight_quantizer import WeightQuantizer
 
 if TYPE_CHECKING:
@@ -138,8 +140,12 @@ class QuantizedNetwork(nn.Module):
         pairs = self._pair_limit(site, activation) if self._limited else None
         return QuantizedLayer(self._weight(site, floats), bias, activation, norms.get(site.layer), pairs)
 
-    def _weight(self, site: WeightSite, floats: Mapping[str, Floats]) -> WeightQuantizer:
-        grid = weight_grid(self._bits.get(site.layer, _USUAL).weights)
+    def _weight(self, site: WeightSite, floats: Mapping[str, Floats]) -> WeightQuantizer | LevelQuantizer:
+        bits = self._bits.get(site.layer, _USUAL)
+        if bits.levels != UNIFORM:
+            levels = other_levels(floats[site.name], bits.levels, bits.weights, site.axis)
+            return LevelQuantizer(torch.from_numpy(np.array(floats[site.name])), levels)
+        grid = weight_grid(bits.weights)
         scale = torch.from_numpy(np.array(array_of(self._index, site.scale), np.float32))
         integers = array_of(self._index, site.integers)
         weight = _within(integers, scale.numpy(), site.axis, floats.get(site.name))

@@ -197,8 +197,10 @@ def _wishes(request: FinetuneRequest) -> "Wishes":
     from edgeq.train.finetune import Wishes
     from edgeq.train.low_bits import Bits
     from edgeq.train.training import Settings
+    from edgeq.train.weight_levels import UNIFORM, bits_of
 
-    bits = Bits(request.weight_bits or 8, request.activation_bits or 8)
+    kind = request.levels or UNIFORM
+    bits = Bits(bits_of(kind, request.weight_bits), request.activation_bits or 8, kind)
     rate = request.learning_rate
     return Wishes(
         bits=bits,
@@ -220,7 +222,7 @@ def _wishes(request: FinetuneRequest) -> "Wishes":
 def _rate(weight_bits: int, activation_bits: int) -> float:
     """Fewer bits are further from float, and have further to go."""
     fewest = min(weight_bits, activation_bits)
-    return 0.001 if fewest == 8 else 0.005 if fewest >= 4 else 0.01
+    return 0.001 if fewest == 8 else 0.01 if fewest >= 4 else 0.02
 
 
 def _reporter(

@@ -11,7 +11,8 @@ from edgeq.errors import TargetRefused  # noqa: E402
 from edgeq.graphs.ort_session import ort_session  # noqa: E402
 from edgeq.graphs.stages import ending_at  # noqa: E402
 from edgeq.train.low_bit_layers import low_bit_layers  # noqa: E402
-from edgeq.train.low_bits import Bits, scale_of, with_low_bits  # noqa: E402
+from edgeq.train.low_bits import Bits, with_low_bits  # noqa: E402
+from edgeq.train.weight_levels import KINDS, bits_of, uniform_levels  # noqa: E402
 from tests.train.residual_network import S8, U8, images, network, quantized, weights_of  # noqa: E402
 
 
@@ -61,7 +62,7 @@ def test_the_skip_of_a_residual_keeps_its_eight_bits() -> None:
 
 def test_scales_are_those_of_the_least_error() -> None:
     weights = np.random.default_rng(0).normal(0, 1, (4, 64)).astype(np.float32)
-    best = scale_of(weights, 0, 3)
+    best = uniform_levels(weights, 3, 0).scale
 
     def error(scale: np.ndarray) -> np.ndarray:
         steps = np.clip(np.round(weights / scale[:, None]), -4, 3)
@@ -87,3 +88,26 @@ def test_the_file_given_stays_as_it_is() -> None:
     with_low_bits(file, weights_of(floats), low_bit_layers(file, Bits(2, 2)), images(8))
     assert file.SerializeToString() == stored
     assert numpy_helper.to_array(file.graph.initializer[0]).size
+
+
+@pytest.mark.parametrize(
+    ("kind", "bits", "most"), [("apot", 3, 8), ("codebook", 2, 4), ("ternary", 2, 3), ("binary", 1, 2)]
+)
+def test_every_kind_of_levels_is_stored_as_int8(kind: str, bits: int, most: int) -> None:
+    stored = weights_of(low(Bits(bits, 8, kind)))
+    for row in stored["first.w_quantized"]:
+        assert row.dtype == np.int8 and 1 < len(np.unique(row)) <= most
+
+
+@pytest.mark.parametrize(
+    ("kind", "asked", "bits"),
+    [("uniform", None, 8), ("uniform", 3, 3), ("apot", None, 4), ("ternary", None, 2), ("binary", 1, 1)],
+)
+def test_a_kind_has_bits_of_its_own(kind: str, asked: int | None, bits: int) -> None:
+    assert kind in KINDS and bits_of(kind, asked) == bits
+
+
+@pytest.mark.parametrize(("kind", "asked"), [("binary", 2), ("uniform", 1), ("apot", 8), ("codebook", 5)])
+def test_bits_that_a_kind_does_not_have_are_refused(kind: str, asked: int) -> None:
+    with pytest.raises(TargetRefused, match=f"{kind} weights have"):
+        bits_of(kind, asked)

@@ -20,6 +20,7 @@ from tests.train.residual_network import S8, U8, images, network, quantized, wei
 
 SAMPLES = images(64)
 EIGHT, FOUR, TWO = Bits(), Bits(4, 4), Bits(2, 2)
+APOT, BOOK, BINARY = Bits(3, 8, "apot"), Bits(3, 4, "codebook"), Bits(1, 8, "binary")
 
 
 def file_with(bits: Bits, scheme: Scheme = U8) -> onnx.ModelProto:
@@ -65,7 +66,9 @@ def quantizers(model: onnx.ModelProto) -> dict[str, tuple[str, np.ndarray, np.nd
 
 
 @pytest.mark.parametrize("scheme", [U8, S8], ids=["U8", "S8"])
-@pytest.mark.parametrize("bits", [EIGHT, FOUR, TWO], ids=["8", "4", "2"])
+@pytest.mark.parametrize(
+    "bits", [EIGHT, FOUR, TWO, APOT, BOOK, BINARY], ids=["8", "4", "2", "apot", "codebook", "binary"]
+)
 def test_without_a_step_the_file_comes_back_byte_for_byte(bits: Bits, scheme: Scheme) -> None:
     file = file_with(bits, scheme)
     back = network_of(file, bits).model()
@@ -76,14 +79,14 @@ def test_without_a_step_the_file_comes_back_byte_for_byte(bits: Bits, scheme: Sc
 
 @pytest.mark.arithmetic
 @pytest.mark.parametrize("norms", [False, True])
-@pytest.mark.parametrize("bits", [EIGHT, FOUR, TWO], ids=["8", "4", "2"])
+@pytest.mark.parametrize(
+    "bits", [EIGHT, FOUR, TWO, APOT, BOOK, BINARY], ids=["8", "4", "2", "apot", "codebook", "binary"]
+)
 def test_after_training_every_integer_of_the_file_is_that_of_the_module(bits: Bits, norms: bool) -> None:
     net = trained(network_of(file_with(bits), bits, norms=norms))
     file = net.model()
     names = quantizers(file)
-    inside = QuantizedNetwork(
-        file, {}, low_bit_layers(file, bits), [output for output, _, _ in names.values()]
-    ).eval()
+    inside = QuantizedNetwork(file, {}, outputs=[output for output, _, _ in names.values()]).eval()
     with torch.no_grad():
         values = inside(torch.from_numpy(SAMPLES.images))
     for (name, (_, scale, zero)), mine, theirs in zip(
