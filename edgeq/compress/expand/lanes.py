@@ -71,8 +71,12 @@ class Lanes:
 
 def _entries(np: Any, frequencies: Sequence[int]) -> Any:
     """For each of SUM slots: symbol, frequency (12 bits) and place within the symbol (12 bits), lowest first."""
-    frequency = np.array(frequencies, np.uint32)
-    symbols = np.repeat(np.arange(256, dtype=np.uint32), frequency)
-    before = np.concatenate([[0], np.cumsum(frequency)[:-1]]).astype(np.uint32)
-    place = np.arange(SUM, dtype=np.uint32) - before[symbols]
-    return symbols | frequency[symbols] << np.uint32(8) | place << np.uint32(20)
+    frequency = np.array(
+        frequencies, np.intp
+    )  # of 32 bits on a 32-bit device, which numpy counts and indexes by
+    symbols = np.repeat(np.arange(256, dtype=np.intp), frequency)
+    place = np.arange(SUM, dtype=np.intp) - (np.cumsum(frequency) - frequency)[symbols]
+    found = symbols.astype(np.uint32)
+    found |= frequency[symbols].astype(np.uint32) << np.uint32(8)
+    found |= place.astype(np.uint32) << np.uint32(20)
+    return found

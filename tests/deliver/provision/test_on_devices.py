@@ -8,11 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from edgeq.deliver.agent_archive import build_agent
 from edgeq.deliver.provision import resolve
-from edgeq.nouns.delivery import WheelSet
-from edgeq.nouns.device import Facts
 from tests.deliver.provision.devices_on_paper import target
+from tests.deliver.provision.on_device import facts_of, unpacked
 from tests.deliver.provision.tiny_models import write_onnx, write_tflite
 from tests.lab.device import LabDevice
 
@@ -58,27 +56,9 @@ def test_model_runs_on_the_wheels_for_this_device(
     fixture: str, runtime: str, wheel_cache: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     device: LabDevice = request.getfixturevalue(fixture)
-    wheels = resolve(runtime, _facts(device, tmp_path), target(), cache=wheel_cache)
-    path = _unpack(device, wheels)
+    wheels = resolve(runtime, facts_of(device, tmp_path), target(), cache=wheel_cache)
+    path = unpacked(device, wheels)
     for write, name in ((write_onnx, "relu.onnx"), (write_tflite, "relu.tflite")):
         device.run(f"cat > {name}", stdin=write(tmp_path / name).read_bytes())
     done = device.run(f"PYTHONPATH={path} python3 -B -", stdin=_PROGRAMS[runtime].encode(), timeout=240)
     assert json.loads(done.stdout.splitlines()[-1]) == [[0, 0, 1, 2]]
-
-
-def _facts(device: LabDevice, cache: Path) -> Facts:
-    agent = build_agent(cache)
-    device.run(f"cat > {agent.name}", stdin=agent.path.read_bytes())
-    return Facts.from_dict(
-        json.loads(device.run(f"python3 -I {agent.name} --root /home/pi/edgeq facts").stdout)
-    )
-
-
-def _unpack(device: LabDevice, wheels: WheelSet) -> str:
-    """Each wheel in its own folder, all of them on the path, as docs/protocol.md has it; a shared numpy only once."""
-    for wheel in wheels.wheels:
-        folder = f"wheels/{wheel.folder}"
-        if device.run(f"test -d {folder}", check=False).returncode:
-            device.run(f"cat > {wheel.folder}.whl", stdin=wheel.file.read_bytes())
-            device.run(f"mkdir -p {folder} && python3 -m zipfile -e {wheel.folder}.whl {folder}")
-    return ":".join(f"wheels/{wheel.folder}" for wheel in wheels.wheels)
