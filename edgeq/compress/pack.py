@@ -6,6 +6,8 @@ from edgeq.compress.pieces import CopyPiece, Piece, PlainPiece, piece_of
 from edgeq.compress.stored_tensor import StoredTensor
 from edgeq.compress.write import written
 
+_SMALL_BYTES = 1 << 20
+
 
 def pack(content: bytes, base: bytes | None = None) -> bytes:
     """Smaller as a rule; about as large where nothing makes it smaller. `base`: a file that the device has, which is needed to
@@ -15,7 +17,12 @@ def pack(content: bytes, base: bytes | None = None) -> bytes:
     pieces = [_piece(part, content[part.start : part.start + part.size]) for part in parts]
     if base is not None:
         pieces = with_old(parts, content, pieces, Old(base))
-    return written(merged(pieces), len(content))
+    packed = written(merged(pieces), len(content))
+    if (
+        len(content) <= _SMALL_BYTES
+    ):  # where lzma finds more that repeats than there is to know of so few weights
+        return min(packed, written(merged([PlainPiece(content)]), len(content)), key=len)
+    return packed
 
 
 def _piece(part: Gap | StoredTensor, own: bytes) -> Piece:

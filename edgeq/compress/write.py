@@ -61,10 +61,10 @@ def written(pieces: Sequence[Piece], size: int) -> bytes:
 
 
 def _lanes_for(count: int) -> int:
-    """A power of two: of many symbols about _STEPS for each, of few at least a sixteenth of that."""
+    """A power of two: of many symbols about _STEPS for each, of few at least a fourth of that."""
     if not count:
         return 0
-    wanted = max(count / _STEPS, min(_FEWEST_LANES, 16 * count / _STEPS), 1)
+    wanted = max(count / _STEPS, min(_FEWEST_LANES, 4 * count / _STEPS), 1)
     return int(min(2 ** round(log2(wanted)), _MOST_LANES))
 
 

@@ -61,7 +61,15 @@ CHILDREN = {
     "timed_deploy": "deploy_time",
 }
 # With a test of their own: here, or in tests/benchmarks/test_NAME.py.
-OTHERS = ("artifact_digests", "busy_race", "host_independence", "push", "sentences", "without_vnni")
+OTHERS = (
+    "artifact_digests",
+    "busy_race",
+    "host_independence",
+    "push",
+    "sentences",
+    "wire_push",
+    "without_vnni",
+)
 
 
 def run(name: str, *words: str) -> str:
@@ -131,6 +139,17 @@ def test_push_takes_both_tools_through_both_links() -> None:
     sizes = ("--mib", "0.1", "--shaped-mib", "0.1", "--rounds", "1", "--mbit", "1000", "--rtt-ms", "1")
     links = json.loads(run("push", *sizes, "--json"))
     assert [link["link"] for link in links] == ["loopback", "1000 Mbit/s, 1 ms"]
+
+
+def test_wire_push_sends_files_each_way(tmp_path: Path) -> None:
+    if reason := sshd.missing():
+        missing(reason)
+    for name in ("new", "old"):
+        (tmp_path / name).write_bytes(name.encode() * 20_000)
+    files = (str(tmp_path / "new"), "--old", str(tmp_path / "old"))
+    rows = json.loads(run("wire_push", *files, "--mbit", "1000", "--rtt-ms", "1", "--rounds", "1", "--json"))
+    assert [row["way"] for row in rows] == ["as it is", "compressed", "packed earlier", "difference"]
+    assert {row["bytes_on_disk"] for row in rows} == {60_000}
 
 
 @pytest.mark.slow
