@@ -2,32 +2,23 @@
 
 Layers with weights, between a float ONNX graph and the one quantized from it: by names. Emitters keep the name of what a node
 outputs, whatever nodes they replace it with.
-Tensors, between an ONNX graph and the .tflite graph converted from it: by their values on one sample, because names, layouts
-and fusions differ. Two tensors match where some order of the axes gives the same values; operators that only move elements
-make no new tensor. Constant values, and values that several tensors have, match nothing: that would be luck.
+Tensors, between an ONNX graph and the .tflite graph converted from it: by their values (same_values.py). Constant values, and
+values that several tensors have, match nothing: that would be luck.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import permutations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from edgeq.foreign import as_conversion_failed
-from edgeq.graphs.float_graph import read as read_float
 from edgeq.graphs.macs import macs_of
 from edgeq.graphs.onnx_index import OnnxIndex, index_of, named_bodies, names_read
-from edgeq.graphs.op_sets import HEAVY, MOVES_VALUES, RESHAPES
-from edgeq.graphs.ort_session import ort_session
-from edgeq.graphs.stages import untyped
-from edgeq.graphs.tflite import TfliteGraph, read_tflite
-from edgeq.graphs.tflite_session import feed, interpreter_of
-from edgeq.limited.native_call import native_call
+from edgeq.graphs.op_sets import HEAVY, RESHAPES
+from edgeq.graphs.tflite import read_tflite
 from edgeq.nouns.explanation import TensorMatches
 from edgeq.nouns.plan import Skipped
+from edgeq.quantize.same_values import by_root, matches, onnx_values, tflite_values
 from edgeq.quantize.samples import Array
 
 if TYPE_CHECKING:
@@ -37,10 +28,6 @@ if TYPE_CHECKING:
 GraphPath = tuple[tuple[str, str], ...]
 
 _SMALLEST_TABLE = 1024  # values: a smaller table that rows are looked up in is not reported as a layer
-_SAME = 1e-3  # of the norm, that the difference may have: kernels add in another order
-_MOST_AXES = 5
-_ONNX_MOVES = (*MOVES_VALUES, "Dropout")
-_TFLITE_MOVES = ("EXPAND_DIMS", "RESHAPE", "SQUEEZE", "TRANSPOSE")
 
 _CONSTANT = "all its values are equal, so it cannot be matched"
 _SEVERAL = "several tensors of the ONNX graph have these values"
@@ -177,12 +164,9 @@ def _is_new_factor(tensor: str, float_index: OnnxIndex, quantized: OnnxIndex) ->
 def matched_tensors(onnx_path: Path, tflite_path: Path, sample: tuple[Array, ...]) -> TensorMatches:
     """Of the float activations that operators of the .tflite file make. Raises ConversionFailed where a file does not run."""
     graph = read_tflite(tflite_path)
-    tflite, onnx = _tflite_values(tflite_path, sample), _onnx_values(onnx_path, sample)
-    roots = _tflite_roots(graph)
-    members = defaultdict(list)
-    for name in tflite:
-        members[roots.get(name, name)].append(name)
-    found = {root: _matches([tflite[n] for n in names], onnx) for root, names in members.items()}
+    tflite, onnx = tflite_values(tflite_path, sample), onnx_values(onnx_path, sample)
+    members = by_root(graph, tflite)
+    found = {root: matches([tflite[n] for n in names], onnx) for root, names in members.items()}
     reasons = {root: _why_unmatched(tflite[names[0]], found[root]) for root, names in members.items()}
     times = Counter(next(iter(found[root])) for root, why in reasons.items() if not why)
     for root, why in reasons.items():
@@ -199,62 +183,3 @@ def _why_unmatched(array: Array, matches: set[str]) -> str:
     if array.size == 0 or array.min() == array.max():
         return _CONSTANT
     return "" if len(matches) == 1 else _SEVERAL if matches else _NONE
-
-
-def _matches(arrays: Iterable[Array], onnx: Mapping[str, tuple[str, Array]]) -> set[str]:
-    """Roots of the ONNX tensors that have the values of one of `arrays`, all of which have the same in some order."""
-    return {root for array in arrays for root, other in onnx.values() if _same(array, other)}
-
-
-def _same(array: Array, other: Array) -> bool:
-    """In some order of the axes that are longer than one."""
-    length, wanted = float(np.linalg.norm(array)), float(np.linalg.norm(other))
-    if array.size != other.size or abs(length - wanted) > _SAME * wanted:
-        return False
-    flat, squeezed = other.ravel(), array.squeeze()
-    own = tuple(range(squeezed.ndim))
-    orders = permutations(own) if len(own) <= _MOST_AXES else (own,)
-    moved = (np.subtract(squeezed.transpose(order).ravel(), flat, dtype=np.float32) for order in orders)
-    return any(float(np.linalg.norm(difference)) <= _SAME * wanted for difference in moved)
-
-
-def _tflite_values(path: Path, sample: tuple[Array, ...]) -> dict[str, Array]:
-    interpreter = interpreter_of(path, 1, keep_all=True)
-    feed(interpreter, sample)
-    with as_conversion_failed("the float .tflite does not run on a sample"):
-        native_call(interpreter.invoke)
-    written = {int(i) for op in interpreter._get_ops_details() for i in op["outputs"]}
-    return {
-        d["name"]: np.array(interpreter.get_tensor(d["index"]))
-        for d in interpreter.get_tensor_details()
-        if d["index"] in written and d["dtype"] is np.float32 and d["name"]
-    }
-
-
-def _tflite_roots(graph: TfliteGraph) -> dict[str, str]:
-    """By tensor, the one whose elements it only moves."""
-    roots: dict[str, str] = {}
-    for op in graph.operators:
-        if op.kind in _TFLITE_MOVES and op.inputs:
-            before = graph.tensors[op.inputs[0]].name
-            roots[graph.tensors[op.outputs[0]].name] = roots.get(before, before)
-    return roots
-
-
-def _onnx_values(path: Path, sample: tuple[Array, ...]) -> dict[str, tuple[str, Array]]:
-    """By tensor: the one whose elements it only moves, and its values; the graph's inputs among them."""
-    model = read_float(path)
-    nodes = [n for n in model.graph.node if n.op_type != "Constant"]
-    roots: dict[str, str] = {}
-    for node in nodes:
-        if node.op_type in _ONNX_MOVES:
-            roots[node.output[0]] = roots.get(node.input[0], node.input[0])
-    known = {o.name for o in model.graph.output}
-    names = [name for node in nodes for name in node.output if name]
-    model.graph.output.extend(untyped(name) for name in names if name not in known)
-    with as_conversion_failed("the float ONNX graph does not run with all its tensors as outputs"):
-        session = ort_session(model, threads=1)
-        inputs = dict(zip((i.name for i in session.get_inputs()), sample, strict=True))
-        outputs = zip(names, session.run(names, inputs), strict=True)
-    arrays = {n: a for n, a in (*inputs.items(), *outputs) if isinstance(a, np.ndarray)}
-    return {n: (roots.get(n, n), a) for n, a in arrays.items() if a.dtype == np.float32}
