@@ -9,6 +9,7 @@ from edgeq.graphs.onnx_index import OnnxIndex
 from edgeq.train.activation_quantizer import ActivationQuantizer
 from edgeq.train.kernel_product import KernelProduct
 from edgeq.train.kernel_sum import KernelSum
+from edgeq.train.litert_sum import LitertSum
 from edgeq.train.quantized_layer import QuantizedLayer
 from edgeq.train.sites import Sites
 
@@ -19,9 +20,15 @@ _AXES = {"Conv": 1, "Gemm": -1, "MatMul": -1}  # of the output's channels
 
 
 def kernels(
-    index: OnnxIndex, sites: Sites, activations: Iterable[Any], layers: Iterable[Any]
+    index: OnnxIndex,
+    sites: Sites,
+    activations: Iterable[Any],
+    layers: Iterable[Any],
+    runtime: str = "onnxruntime",
 ) -> dict[str, nn.Module]:
-    """What to replace, by name of the node. `activations` and `layers` are the modules of the `sites`, in their order."""
+    """What to replace, by name of the node. `activations` and `layers` are the modules of the `sites`, in their order. `runtime`:
+    onnxruntime or litert.
+    """
     by_scale: dict[str, ActivationQuantizer] = {}
     by_node: dict[str, ActivationQuantizer] = {}
     for site, activation in zip(sites.activations, activations, strict=True):
@@ -32,7 +39,7 @@ def kernels(
         for site, layer in zip(sites.weights, layers, strict=True)
         if site.input_scale in by_scale
     }
-    return dict(_products(index, by_node, products)) | dict(_sums(index, by_node))
+    return dict(_products(index, by_node, products)) | dict(_sums(index, by_node, runtime))
 
 
 def _products(
@@ -53,15 +60,16 @@ def _products(
 
 
 def _sums(
-    index: OnnxIndex, activations: Mapping[str, ActivationQuantizer]
+    index: OnnxIndex, activations: Mapping[str, ActivationQuantizer], runtime: str
 ) -> Iterator[tuple[str, nn.Module]]:
-    """Additions of unsigned activations, which are for x86."""
+    """Additions: of onnxruntime those of unsigned activations, which are for x86."""
+    litert = runtime == "litert"
     for node in (n for n in index.nodes if n.op_type == "Add"):
         around = [_of(index.producer(name), activations) for name in node.input]
         around.append(_of(_behind(index, node), activations))
-        quantizers = [q for q in around if q is not None and q.q_min == 0]
+        quantizers = [q for q in around if q is not None and (litert or q.q_min == 0)]
         if len(quantizers) == 3:
-            yield node.name, KernelSum(*quantizers)
+            yield node.name, (LitertSum if litert else KernelSum)(*quantizers)
 
 
 def _of(

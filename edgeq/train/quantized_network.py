@@ -42,6 +42,7 @@ class QuantizedNetwork(nn.Module):
     """`model`: a QDQ file of the backend. `floats`: by name the weights of the float graph that it was made of. `bits`, by node,
     of layers below 8 bits (low_bits.py). `outputs`: the tensors that it computes, by default those of the graph. `norms`, by node, of
     layers that have one while they are trained. `limited`: weights have a limit in pairs (pair_limit.py).
+    `runtime`: whose kernels' roundings it follows where it is evaluated, onnxruntime's or litert's.
     """
 
     def __init__(
@@ -53,11 +54,13 @@ class QuantizedNetwork(nn.Module):
         *,
         norms: Mapping[str, ChannelNorm] | None = None,
         limited: bool = False,
+        runtime: str = "onnxruntime",
     ) -> None:
         super().__init__()
         self._model, self._index = model, index_of(model.graph)
         self._nodes = {node.name: node for node in self._index.nodes}
         self._sites, self._bits, self._limited = sites_of(model), bits or {}, limited
+        self._runtime = runtime
         self.activations = nn.ModuleList(self._activation(site) for site in self._sites.activations)
         layers = (self._layer(site, floats, norms or {}) for site in self._sites.weights)
         self.layers = nn.ModuleList(layers)
@@ -176,7 +179,7 @@ class QuantizedNetwork(nn.Module):
             replaced.update((name, _First(activation)) for name in site.quantize)
             through = (*site.clip, *site.dequantize, *self._implied_relus(site, activation))
             replaced.update((name, _First()) for name in through)
-        replaced |= kernels(self._index, self._sites, self.activations, self.layers)
+        replaced |= kernels(self._index, self._sites, self.activations, self.layers, self._runtime)
         for of_weight, layer in zip(self._sites.weights, self.layers, strict=True):
             replaced[of_weight.node] = _Stored(layer, QuantizedLayer.weight_values)
             if layer.bias is not None and of_weight.bias is not None:
