@@ -39,12 +39,14 @@ def require_converter(model: AnyPath, formats: Collection[str]) -> None:
         torch.require_tflite()
 
 
-def converters(model: str, formats: Collection[str]) -> dict[str, str]:
-    """The converters that live in environments of their own and are needed for `formats`, with their versions."""
+def converters(model: str, formats: Collection[str], *, trained: bool = False) -> dict[str, str]:
+    """The converters that live in environments of their own and are needed for `formats`, with their versions. A `trained` network
+    is an ONNX graph.
+    """
     from edgeq.ingest import onnx_to_tflite
     from edgeq.ingest.sources import onnx
 
-    needed = onnx.claims(model) and "tflite" in formats
+    needed = (trained or onnx.claims(model)) and "tflite" in formats
     return {onnx_to_tflite.NAME: onnx_to_tflite.VERSION} if needed else {}
 
 

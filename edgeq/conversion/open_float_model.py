@@ -74,7 +74,7 @@ def open_float_model(
     )
     model = open_model(request) if torch is None else _exported(job, torch, request, samples, checks, tell)
     samples.fitting(model.inputs)  # refuses what does not fit
-    return with_trained_network(model, job, work)
+    return with_trained_network(model, job, work, tell)
 
 
 def _exported(

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgeq.conversion.conversion_job import ConversionJob
+from edgeq.conversion.trained_tflite import with_tflite
 from edgeq.errors import ModelRefused
 from edgeq.ingest.extras import needed
 from edgeq.nouns.model import Model
+from edgeq.request.tell import Tell
 
 if TYPE_CHECKING:
     from onnx import GraphProto
@@ -29,9 +31,9 @@ def trained_sha256(weights: Path | None) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def with_trained_network(model: Model, job: ConversionJob, work: Path) -> Model:
-    """`model` with the QDQ file of the network that was trained from it. Raises ModelRefused where it was trained from another one,
-    ExtraMissing without torch.
+def with_trained_network(model: Model, job: ConversionJob, work: Path, tell: Tell) -> Model:
+    """`model` with the QDQ file of the network that was trained from it, and its TFLite graph where the target takes one. Raises
+    ModelRefused where it was trained from another one, ExtraMissing without torch.
     """
     if not job.trained or job.weights is None:
         return model
@@ -40,18 +42,19 @@ def with_trained_network(model: Model, job: ConversionJob, work: Path) -> Model:
     from edgeq.train.tuned_file import read_tuned
 
     tuned = read_tuned(job.weights)
-    if tuned is None or "onnx" not in model.files:
+    if tuned is None:
         return model
     path = work / "trained.onnx"
     path.write_bytes(tuned.model)
-    _require_same_ends(read_onnx(path).graph, read_onnx(Path(model.files["onnx"])).graph, job)
+    _require_same_ends(read_onnx(path).graph, model, job)
     if model.source_format != "torch":
         _require_same_source(tuned.training, model, job.weights)
-    return replace(model, trained=str(path))
+    return with_tflite(replace(model, trained=str(path)), work, tell)
 
 
-def _require_same_ends(trained: "GraphProto", floats: "GraphProto", job: ConversionJob) -> None:
-    one, other = ([v.name for v in (*g.input, *g.output)] for g in (trained, floats))
+def _require_same_ends(trained: "GraphProto", model: Model, job: ConversionJob) -> None:
+    one = [value.name for value in (*trained.input, *trained.output)]
+    other = [spec.name for spec in (*model.inputs, *model.outputs)]
     if one != other:
         raise ModelRefused(
             f"{job.weights} holds a network with inputs and outputs {', '.join(one)}, {job.model} has {', '.join(other)}",

@@ -28,7 +28,8 @@ class Model(Record):
     ("QDQ int8", "int8 TFLite") when the source is quantized already and is to be deployed as it is.
     `varied`: the samples differ in shape, and None stands in `inputs` where they do; or, with one of `shapes`, the graph
     loads only with its shapes open. `kept_opset`: why the ONNX graph has an opset below 13, without scales per channel.
-    `trained`: the path of the QDQ file of a network that was trained from this one (`edgeq finetune`).
+    `trained`: the path of the QDQ file of a network that was trained from this one (`edgeq finetune`); `trained_tflite`: that of its
+    float graph as TFLite, and `why_no_trained_tflite` where there is none and one was asked for.
     """
 
     name: str
@@ -45,3 +46,5 @@ class Model(Record):
     varied: Optional[Varied] = None
     kept_opset: str = ""
     trained: str = ""
+    trained_tflite: str = ""
+    why_no_trained_tflite: str = ""

@@ -219,10 +219,11 @@ def _kept_if(made: Made | None) -> Kept | None:
 
 def _float(candidate: CandidatePlan, model: Model) -> Quantization:
     """The state before any pass, without its graph (pipelines.read_graph)."""
-    source = Path(model.files[candidate.format])
     recipe = None if candidate.recipe == PREQUANTIZED else catalog.recipe(candidate.recipe)
     method, bits = (recipe.method, recipe.weight_bits) if recipe else ("none", 8)
     trained = Path(model.trained) if method == "trained" else None
+    of_trained = trained is not None and candidate.format == "tflite"
+    source = Path(model.trained_tflite if of_trained else model.files[candidate.format])
     return Quantization(candidate, method, bits, source, trained)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from edgeq.errors import ConversionFailed
 from edgeq.graphs.float_graph import read
 from edgeq.quantize.backends.litert.emit import LitertDynamic, LitertStatic
+from edgeq.quantize.backends.litert.trained import LitertTrained
 from edgeq.quantize.backends.ort.dynamic import OrtDynamic
 from edgeq.quantize.backends.ort.fp16 import OrtHalf
 from edgeq.quantize.backends.ort.nbits import OrtBlockwise
@@ -31,6 +32,7 @@ from edgeq.quantize.passes import (
     recurrent,
     small_convs,
     smooth,
+    trained_ranges,
 )
 from edgeq.quantize.passes.blockwise import gptq
 from edgeq.quantize.quantization import Backend, Context, Pass, Quantization, module_name, run_passes
@@ -55,6 +57,7 @@ PIPELINES: dict[tuple[str, str], Pipeline] = {
     ("dynamic", "tflite"): Pipeline((), lambda enabled: LitertDynamic()),
     ("blockwise", "onnx"): Pipeline((recurrent, embeddings, blockwise, gptq), lambda enabled: OrtBlockwise()),
     ("trained", "onnx"): Pipeline((), lambda enabled: OrtTrained()),
+    ("trained", "tflite"): Pipeline((trained_ranges,), lambda enabled: LitertTrained()),
     ("cast", "onnx"): Pipeline((), lambda enabled: OrtHalf()),
     ("none", "onnx"): Pipeline((), lambda enabled: Passthrough()),
     ("none", "tflite"): Pipeline((), lambda enabled: Passthrough()),

@@ -54,6 +54,10 @@ class _PlanInput:
     kept_opset: str
     weight_bits: float = 8
     trained: bool = False
+    why_no_trained_tflite: str = ""
+
+    def has_trained(self, runtime: str) -> bool:
+        return self.trained and not (FORMATS[runtime] == "tflite" and self.why_no_trained_tflite)
 
     def graph(self, runtime: str) -> GraphMacs:
         return self.graphs[FORMATS[runtime]]
@@ -106,6 +110,7 @@ def make_plan(
         model.kept_opset,
         weight_bits,
         bool(model.trained),
+        model.why_no_trained_tflite,
     )
     ranked: list[tuple[int, CandidatePlan]] = []
     for name in runtimes:
@@ -247,7 +252,7 @@ def _static(
         return Skipped(what, old)
     if not given.has_data:
         return Skipped(what, _NO_DATA)
-    if given.trained and given.recipe is None and FORMATS[runtime] == "onnx":
+    if given.recipe is None and recipe.activation_bits == 8 and given.has_trained(runtime):
         return Skipped(what, f"the trained network takes its place (--recipe {recipe.name} builds it)")
     if recipe.activation_bits == 16:
         scheme, why = sixteen_bits()
@@ -272,9 +277,12 @@ def _trained(
 ) -> tuple[int, CandidatePlan] | Skipped:
     if not given.trained:
         return Skipped(what, "no network was trained: edgeq finetune writes --weights that hold one")
+    if not given.has_trained(runtime):
+        return Skipped(what, given.why_no_trained_tflite)
     scheme, why = scheme_for(runtime, given.target.cpu.arch, given.isa)
     rank, candidate = _candidate(recipe, runtime, 2, f"trained in the integers of the device; {why}")
-    return rank, replace(candidate, scheme=scheme)
+    integer_io = given.integer_io and candidate.format == "tflite"
+    return rank, replace(candidate, scheme=replace(scheme, integer_io=integer_io))
 
 
 def _dynamic(

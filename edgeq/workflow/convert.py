@@ -58,8 +58,9 @@ def convert(request: ConvertRequest) -> Conversion:
     for note in unused_weights(text(request.model) or "", request.weights):
         tell(note)
     loads = formats.loadable(target, request.runtime, unavailable)
-    job = conversion_job(request, target, unavailable, formats.converters(text(request.model) or "", loads))
-    job = replace(job, trained=trained_sha256(job.weights))
+    trained = trained_sha256(Path(request.weights) if request.weights is not None else None)
+    converters = formats.converters(text(request.model) or "", loads, trained=bool(trained))
+    job = replace(conversion_job(request, target, unavailable, converters), trained=trained)
     if job.gates.metric is not None:
         require_file(job.gates.metric, DataRefused)
     from edgeq.conversion.early_checks import EarlyChecks

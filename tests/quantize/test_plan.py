@@ -70,6 +70,22 @@ def test_without_vnni_the_int8_of_litert_is_expected_after_float(both_formats):
     assert ids(plan(both_formats, "x86-64-vnni"))[0] == "litert-int8_static"
 
 
+def test_litert_has_the_trained_network_too(both_formats):
+    trained = replace(both_formats, trained="trained.onnx", trained_tflite="trained.tflite")
+    found = plan(trained)
+    assert "litert-trained_static" in ids(found) and "litert-int8_static" not in ids(found)
+    assert "the trained network takes its place" in reasons(found)["litert int8_static"]
+    assert [c.id for c in found.fallbacks] == ["litert-int16x8_static"]
+    assert "litert-int8_static" in ids(plan(trained, recipe="int8_static"))
+
+
+def test_where_litert_cannot_have_it_static_int8_is_built_and_the_reason_given(both_formats):
+    why = "activations of 4 bits have no TFLite form: only onnxruntime runs them"
+    found = plan(replace(both_formats, trained="trained.onnx", why_no_trained_tflite=why))
+    assert "litert-int8_static" in ids(found) and "onnxruntime-trained_static" in ids(found)
+    assert reasons(found)["litert trained_static"] == why
+
+
 @pytest.mark.parametrize(
     ("target", "scheme"),
     [("rpi4", "S8S8 per channel"), ("x86-64-vnni", "U8S8 per channel")],

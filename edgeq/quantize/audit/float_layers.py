@@ -151,6 +151,7 @@ _FINDERS: dict[tuple[str, str], Callable[[Path], FloatLayers]] = {
     ("static", "onnx"): onnx_static,
     ("static", "tflite"): tflite_static,
     ("trained", "onnx"): onnx_static,
+    ("trained", "tflite"): tflite_static,
     ("dynamic", "onnx"): onnx_dynamic,
     ("dynamic", "tflite"): tflite_dynamic,
     ("blockwise", "onnx"): onnx_blockwise,

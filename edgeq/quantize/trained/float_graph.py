@@ -1,0 +1,156 @@
+"""The float graph that a QDQ file stands for: stored integers become the values that they stand for, activations are not rounded.
+
+Names stay: a tensor that was quantized has in the float graph the name that QuantizeLinear read.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeq.graphs.onnx_edit import copied, drop_unread, set_nodes
+from edgeq.graphs.onnx_index import OnnxIndex, index_of
+from edgeq.graphs.op_sets import HEAVY
+from edgeq.graphs.weightless import infer_shapes
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto
+
+Array = npt.NDArray[Any]
+
+_FUSES_RELU = (*HEAVY, "Add", "Sub", "Mul", "BatchNormalization")
+
+
+def float_graph(model: "ModelProto") -> "ModelProto":
+    """A copy of a QDQ file without Q and DQ. A Relu that the writer left to the lowest integer of the range is there again."""
+    made = copied(model)
+    index = index_of(made.graph)
+    folded = _Folded(index)
+    nodes = [kept for node in _sorted(index) for kept in folded.node(node)]
+    _name_outputs(made, nodes, folded)
+    set_nodes(made.graph, nodes)
+    made.graph.initializer.extend(folded.stored)
+    del made.graph.value_info[:]
+    drop_unread(made.graph)
+    infer_shapes(made)
+    return made
+
+
+def dequantized(index: OnnxIndex, node: "NodeProto") -> Array:
+    """What a DequantizeLinear makes of a constant, float32."""
+    integers, scale = (array_of(index, name) for name in node.input[:2])
+    zero = array_of(index, node.input[2]) if len(node.input) > 2 and node.input[2] else np.zeros((), np.int8)
+    axis = axis_of(node)
+    shape = [-1 if k == axis % integers.ndim else 1 for k in range(integers.ndim)] if scale.size > 1 else []
+    steps = integers.astype(np.float64) - zero.astype(np.float64).reshape(shape if zero.size > 1 else [])
+    return np.asarray(steps * scale.astype(np.float64).reshape(shape), np.float32)
+
+
+def axis_of(node: "NodeProto") -> int:
+    """Of the scales per channel."""
+    return next((int(a.i) for a in node.attribute if a.name == "axis"), 1)
+
+
+def array_of(index: OnnxIndex, name: str) -> Array:
+    from onnx import numpy_helper
+
+    return np.asarray(numpy_helper.to_array(index.constants[name]))
+
+
+class _Folded:
+    """What becomes of each node, in running order. `names`: by tensor of the file the one of the float graph."""
+
+    def __init__(self, index: OnnxIndex) -> None:
+        self._index = index
+        self.names: dict[str, str] = {}
+        self.stored: list[Any] = []
+
+    def node(self, node: "NodeProto") -> "list[NodeProto]":
+        from onnx import numpy_helper
+
+        if node.op_type == "DequantizeLinear" and node.input[0] in self._index.constants:
+            self.stored.append(numpy_helper.from_array(dequantized(self._index, node), node.output[0]))
+            return []
+        if node.op_type in ("DequantizeLinear", "QuantizeLinear") or self._clips_integers(node):
+            self.names[node.output[0]] = self._name(node.input[0])
+            return []
+        inputs = [self._name(name) for name in node.input]
+        inputs = self._with_float_padding(node, inputs)
+        del node.input[:]
+        node.input.extend(inputs)
+        return self._with_relu(node)
+
+    def _name(self, tensor: str) -> str:
+        return self.names.get(tensor, tensor)
+
+    def _clips_integers(self, node: "NodeProto") -> bool:
+        maker = self._index.producer(node.input[0]) if node.op_type == "Clip" else None
+        return maker is not None and maker.op_type == "QuantizeLinear"
+
+    def _with_float_padding(self, node: "NodeProto", inputs: list[str]) -> list[str]:
+        """A Pad on integers pads with one."""
+        from onnx import numpy_helper
+
+        if node.op_type != "Pad" or len(inputs) < 3 or inputs[2] not in self._index.constants:
+            return inputs
+        value = array_of(self._index, inputs[2])
+        quantizer = self._quantizer(node.input[0])
+        if value.dtype == np.float32 or quantizer is None:
+            return inputs
+        scale, zero = (array_of(self._index, name) for name in quantizer.input[1:3])
+        floats = np.asarray((value.astype(np.float32) - zero.astype(np.float32)) * scale, np.float32)
+        self.stored.append(numpy_helper.from_array(floats, f"{node.output[0]}.padding"))
+        return [*inputs[:2], f"{node.output[0]}.padding", *inputs[3:]]
+
+    def _quantizer(self, tensor: str) -> "NodeProto | None":
+        """That made the integers, moved or not."""
+        node = self._index.producer(tensor)
+        while node is not None and node.op_type != "QuantizeLinear":
+            node = self._index.producer(node.input[0]) if node.input else None
+        return node
+
+    def _with_relu(self, node: "NodeProto") -> "list[NodeProto]":
+        from onnx import helper
+
+        uses = self._index.uses(node.output[0]) if len(node.output) == 1 else ()
+        quantizers = [use for use, _ in uses if use.op_type == "QuantizeLinear"]
+        absorbs = bool(quantizers) and all(_starts_at_zero(self._index, q) for q in quantizers)
+        if node.op_type not in _FUSES_RELU or not absorbs or len(quantizers) < len(uses):
+            return [node]
+        output = node.output[0]
+        node.output[0] = f"{output}.before_relu"
+        return [node, helper.make_node("Relu", [node.output[0]], [output], f"{output}.relu")]
+
+
+def _starts_at_zero(index: OnnxIndex, quantizer: "NodeProto") -> bool:
+    zero = array_of(index, quantizer.input[2]) if len(quantizer.input) > 2 else np.zeros((), np.uint8)
+    return bool(np.all(zero == np.iinfo(zero.dtype).min))
+
+
+def _name_outputs(model: "ModelProto", nodes: "list[NodeProto]", folded: _Folded) -> None:
+    """Outputs of the graph that a DequantizeLinear made keep their names."""
+    from onnx import helper
+
+    made = {name for node in nodes for name in node.output}
+    for output in model.graph.output:
+        inner = folded.names.get(output.name)
+        if inner is None or output.name in made:
+            continue
+        nodes.append(helper.make_node("Identity", [inner], [output.name], f"{output.name}.identity"))
+
+
+def _sorted(index: OnnxIndex) -> "list[NodeProto]":
+    """In running order, which the writer of QDQ files does not keep."""
+    done = set[str]()
+    order: list[NodeProto] = []
+    waiting = list(index.nodes)
+    made = {name for node in waiting for name in node.output}
+    while waiting:
+        ready = [n for n in waiting if all(name in done or name not in made for name in n.input)]
+        if not ready:
+            return [*order, *waiting]  # reads what no node makes: onnx says so when it is loaded
+        order += ready
+        done.update(name for node in ready for name in node.output)
+        ids = {id(node) for node in ready}
+        waiting = [n for n in waiting if id(n) not in ids]
+    return order
