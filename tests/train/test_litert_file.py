@@ -1,6 +1,7 @@
 """The .tflite file of a trained network computes the integers of the trained network."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -11,6 +12,8 @@ pytest.importorskip("ai_edge_litert")
 
 from edgeq.conversion.trained_tflite import with_tflite  # noqa: E402
 from edgeq.graphs.tflite import kind_of, read_model  # noqa: E402
+from edgeq.quantize.backends.litert.emit import emit  # noqa: E402
+from edgeq.quantize.calibration.calibrate import calibrate_tflite, ranges_of  # noqa: E402
 from edgeq.quantize.trained.numbers import layers_of  # noqa: E402
 from tests.ingest.onnx_to_tflite.converter import debian13, onnx2tf_cache, python312  # noqa: E402, F401
 from tests.quantize.networks import saved  # noqa: E402
@@ -65,3 +68,11 @@ def test_activations_of_few_bits_have_no_file_and_the_reason_says_so(tmp_path) -
     model = replace(model, files={**model.files, "tflite": "float.tflite"})
     found = with_tflite(model, tmp_path, lambda said: None)
     assert found.trained_tflite == "" and "4 bits have no TFLite form" in found.why_no_trained_tflite
+
+
+def test_the_file_is_no_larger_than_what_the_quantizer_writes(files: Files, tmp_path) -> None:
+    plain = tmp_path / "plain.tflite"
+    source = Path(files.model.trained_tflite)
+    seen = calibrate_tflite(source, SAMPLES, False)
+    emit(source, plain, ranges_of(seen, "minmax"))
+    assert files.made.path.stat().st_size < plain.stat().st_size + 1024

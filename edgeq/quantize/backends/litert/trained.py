@@ -2,6 +2,7 @@
 ones.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import copy
 from pathlib import Path
@@ -11,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.graphs.onnx_io import read_onnx
-from edgeq.graphs.tflite import kind_of, packed, read_model
+from edgeq.graphs.tflite import kind_of, opcode_of, packed, read_model
 from edgeq.nouns.passes import AppliedChange
 from edgeq.quantize.backends.litert.emit import emit, form_of
-from edgeq.quantize.backends.litert.kernels import of_one_scale, without_kernel
+from edgeq.quantize.backends.litert.kernels import without_kernel
 from edgeq.quantize.calibration.calibrate import Ranges
 from edgeq.quantize.quantization import Backend, Quantization, Written
 from edgeq.quantize.trained.numbers import TrainedLayer, layers_of, scale_and_zero
@@ -23,6 +24,7 @@ Array = npt.NDArray[Any]
 
 # Of a layer's weight in a file, in the order outputs, inputs, kernel. A depthwise one has its inputs first and each alone.
 _AXES = {"CONV_2D": (0, 3, 1, 2), "DEPTHWISE_CONV_2D": (3, 0, 1, 2), "FULLY_CONNECTED": (0, 1)}
+_JOINS = ("CONCATENATION", "MAXIMUM", "MINIMUM", "PACK")  # int8 operands of one scale
 _UNCHANGED = ("BATCH_MATMUL", "TRANSPOSE_CONV")  # the quantizer's weights stay
 _FLOAT, _INT8 = 0, 9  # of the schema's TensorType
 _LEAST_RATIO = 2.0**-32
@@ -42,11 +44,9 @@ class LitertTrained(Backend):
         assert q.trained is not None  # the planner gives it
         emit(q.source, path, q.ranges, frozenset(in_float).union(q.in_float), form_of(q))
         file = _File(q.source, path)
-        changes = [*file.put_activations(q.ranges)]
-        one_scale = of_one_scale(q.candidate.runtime, q.activation_bits)
-        changes += file.put_layers([] if "CONV_2D" in one_scale else layers_of(read_onnx(q.trained)))
+        changes = (*file.put_activations(q.ranges), *file.put_layers(layers_of(read_onnx(q.trained))))
         path.write_bytes(file.packed())
-        return Written(path, tuple(changes))
+        return Written(path, changes)
 
 
 class _File:
@@ -55,27 +55,54 @@ class _File:
     def __init__(self, float_path: Path, path: Path) -> None:
         self._floats, self._model = read_model(float_path), read_model(path)
         self._graph = self._model.subgraphs[0]
+        self._readers = Counter(int(i) for o in self._graph.operators for i in o.inputs)
 
     def packed(self) -> bytes:
+        """Without the constants that nothing reads any more."""
+        read = {t.buffer for g in self._model.subgraphs for t in g.tensors}
+        read |= {each.buffer for each in self._model.metadata or ()}
+        for place, buffer in enumerate(self._model.buffers):
+            if place not in read:
+                buffer.data = None
         return packed(self._model)
 
     def put_activations(self, ranges: Ranges) -> Iterator[AppliedChange]:
-        """Scale and zero point of every int8 activation that has a range, or its input has. What the quantizer chose otherwise, as
-        kernels ask for it, stays and is returned.
+        """Scale and zero point of every int8 activation that has a range. Where the quantizer chose others for an operator that joins
+        operands of one scale, they are converted for it; what its kernel's own scale is, stays and is returned.
         """
-        for tensor in self._graph.tensors:
+        for place, tensor in enumerate([*self._graph.tensors]):
             name = tensor.name.decode().removesuffix("_quantized")
             if tensor.type != _INT8 or name not in ranges or self._data(self._model, tensor) is not None:
                 continue
             scale, zero = scale_and_zero(ranges[name])
             stored = tensor.quantization
-            if not np.isclose(stored.scale[0], scale, rtol=1e-3) or abs(int(stored.zeroPoint[0]) - zero) > 1:
+            same = np.isclose(stored.scale[0], scale, rtol=1e-3) and abs(int(stored.zeroPoint[0]) - zero) <= 1
+            if not same and not self._converted_for_joins(place):
                 yield AppliedChange(name, _OTHER_SCALE)
                 continue
-            stored.scale, stored.zeroPoint = (
-                np.asarray([scale], np.float32),
-                np.asarray([zero], np.int64),
-            )
+            tensor.quantization = copy(stored)
+            tensor.quantization.scale = np.asarray([scale], np.float32)
+            tensor.quantization.zeroPoint = np.asarray([zero], np.int64)
+
+    def _converted_for_joins(self, place: int) -> bool:
+        """Gives those that join a copy of the tensor, in the numbers that it has now. False where nothing joins it."""
+        from ai_edge_litert import schema_py_generated as schema
+
+        operators = self._graph.operators
+        maker = next((k for k, o in enumerate(operators) if place in o.outputs), None)
+        joins = [o for o in operators if place in o.inputs and kind_of(self._model, o) in _JOINS]
+        if maker is None or not joins:
+            return False
+        other = copy(self._graph.tensors[place])
+        other.name += b"_joined"
+        self._graph.tensors.append(other)
+        for join in joins:
+            join.inputs = [len(self._graph.tensors) - 1 if i == place else int(i) for i in join.inputs]
+        convert = schema.OperatorT()
+        convert.opcodeIndex = opcode_of(self._model, schema.BuiltinOperator.QUANTIZE)
+        convert.inputs, convert.outputs = [place], [len(self._graph.tensors) - 1]
+        operators.insert(maker + 1, convert)
+        return True
 
     def put_layers(self, layers: Sequence[TrainedLayer]) -> Iterator[AppliedChange]:
         """Integers of weights and biases, found by the float values of the weights. Returned are layers that have others."""
@@ -112,9 +139,11 @@ class _File:
         weight.quantization.zeroPoint = np.zeros(len(scale), np.int64)
         if len(operator.inputs) < 3 or operator.inputs[2] < 0:
             return
-        bias = copy(self._graph.tensors[operator.inputs[2]])  # others may read it, at other scales
-        self._graph.tensors.append(bias)
-        operator.inputs = [*operator.inputs[:2], len(self._graph.tensors) - 1, *operator.inputs[3:]]
+        bias = self._graph.tensors[operator.inputs[2]]
+        if self._readers[int(operator.inputs[2])] > 1:  # the others may have other scales
+            bias = copy(bias)
+            self._graph.tensors.append(bias)
+            operator.inputs = [*operator.inputs[:2], len(self._graph.tensors) - 1, *operator.inputs[3:]]
         values = self._bias_values(bias) if trained.bias is None else trained.bias
         steps, limits = step * scale, np.iinfo(np.int32)
         whole = np.clip(np.round(values / steps.astype(np.float64)), limits.min, limits.max)
