@@ -145,6 +145,7 @@ class Finetuned(Shown):
 
     def in_short(self) -> str:
         best = self.training.best
+        assert best is not None
         score = "" if best.score is None else f", {self.training.scored_by} {best.score:.1f} %"
         return f"{self.path}: {self.model} for {self.target}, loss {best.loss:.3g}{score}"
 

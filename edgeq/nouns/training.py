@@ -21,7 +21,7 @@ class Evaluation(Record):
 
 @dataclass(frozen=True)
 class Training(Record):
-    """`before` is post-training quantization, `best` what was kept; `float_score` that of float on the same samples.
+    """`before` is post-training quantization, `best` what was kept; `float_score` that of float on the same samples. Both are None, and nothing is counted, where a loop of the user's own trained it.
     `weight_bits` and `activation_bits`: of the layers of `low_bit_layers`; all others have 8. `scored_by`: "top-1", "agreement"
     with float or "". `source_sha256`: of the float model; `data_sha256`: of the samples.
     """
@@ -37,8 +37,8 @@ class Training(Record):
     epochs: float
     step: int
     steps: int
-    before: Evaluation
-    best: Evaluation
+    before: Optional[Evaluation]
+    best: Optional[Evaluation]
     scored_by: str
     float_score: Optional[float]
     seconds: float

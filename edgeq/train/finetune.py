@@ -19,10 +19,10 @@ from edgeq.graphs.stages import ending_at
 from edgeq.nouns.plan import Scheme
 from edgeq.nouns.record import digest_of
 from edgeq.nouns.training import Training
-from edgeq.quantize.evaluate.pre_softmax_outputs import pre_softmax_of, tensors_in
+from edgeq.quantize.evaluate.pre_softmax_outputs import PreSoftmax, pre_softmax_of, tensors_in
 from edgeq.quantize.samples import SamplesLike, evenly_spaced
 from edgeq.train.augment import UNCHANGED, Augmentation
-from edgeq.train.batches import TrainingData, training_data
+from edgeq.train.batches import Batches, TrainingData, training_data
 from edgeq.train.checkpoint import Checkpoint
 from edgeq.train.graph_module import GraphModule
 from edgeq.train.losses import Loss
@@ -52,7 +52,7 @@ class Start:
 
 
 @dataclass(frozen=True)
-class Wishes:
+class TrainingOptions:
     """`bits` of all layers but the first and the last. `label_share`: the labels' weight in the loss, 0 to 1; distillation from float has
     the rest. `features`: tensors of the float graph that the network is also to have. `device`: torch's name of it.
     """
@@ -79,7 +79,7 @@ class Finetuned:
 def finetune(
     start: Start,
     samples: SamplesLike,
-    wishes: Wishes,
+    options: TrainingOptions,
     *,
     checkpoint: Path | None = None,
     tell: Callable[[Report], None] = lambda report: None,
@@ -89,42 +89,31 @@ def finetune(
     cannot be trained.
     """
     began = time.monotonic()
-    torch.manual_seed(wishes.seed)
-    device = _device(wishes.device)
-    low = low_bit_layers(start.quantized, wishes.bits)
-    progress("choose scales", 0.0)
-    floats = {t.name: numpy_helper.to_array(t) for t in start.floats.graph.initializer}
-    model = (
-        with_low_bits(start.quantized, floats, low, evenly_spaced(samples, _CALIBRATE))
-        if low
-        else start.quantized
-    )
-    tensors = _compared(start.floats, wishes.features)
+    torch.manual_seed(options.seed)
+    device = device_of(options.device)
+    tensors = _compared(start.floats, options.features)
     teacher = GraphModule(ending_at(start.floats, tensors_in(start.floats, tensors))).eval().to(device)
     teacher.requires_grad_(False).use_channels_last()
     data = training_data(
         samples,
-        size=wishes.batch,
-        seed=wishes.seed,
-        augmentation=wishes.augmentation,
-        device=wishes.device,
+        size=options.batch,
+        seed=options.seed,
+        augmentation=options.augmentation,
+        device=options.device,
         progress=progress,
     )
-    norms = {}
-    if low and wishes.settings.epochs and wishes.batch >= _LEAST_BATCH:
-        norms = norms_of(model, start.floats, low, data.train)
-    network = QuantizedNetwork(
-        model, floats, low, tensors_in(model, tensors), norms=norms, limited=start.scheme.pairs_fit
-    ).to(device)
-    network.graph.use_channels_last()
-    loss = _loss(teacher, data, len(tensors) - len(wishes.features), wishes)
-    kept = None if checkpoint is None else Checkpoint(checkpoint, _key(start, samples, wishes))
+    low = low_bit_layers(start.quantized, options.bits)
+    progress("choose scales", 0.0)
+    norms_from = data.train if options.settings.epochs else None
+    network = network_of(start, low, samples, tensors, norms_from).to(device)
+    loss = _loss(teacher, data, len(tensors) - len(options.features), options)
+    kept = None if checkpoint is None else Checkpoint(checkpoint, _key(start, samples, options))
     outcome = train(
         network,
         teacher,
         data,
         loss,
-        wishes.settings,
+        options.settings,
         begun=kept.read() if kept else None,
         keep=kept.write if kept else lambda state: None,
         tell=tell,
@@ -132,17 +121,37 @@ def finetune(
     floats_score = evaluate(teacher, teacher, data.validation, loss, 0).score
     if kept is not None and not outcome.interrupted:
         kept.remove()
-    summary = _summary(start, samples, wishes, low, data, loss, outcome)
+    summary = _summary(start, samples, options, low, data, loss, outcome)
     return Finetuned(
         network.model(),
         Training(**summary, float_score=floats_score, seconds=round(time.monotonic() - began, 1)),
     )
 
 
-def _compared(model: "ModelProto", features: Sequence[str]) -> Any:
-    """The pre-softmax outputs, and then the features."""
-    from edgeq.quantize.evaluate.pre_softmax_outputs import PreSoftmax
+def network_of(
+    start: Start,
+    low: Mapping[str, Bits],
+    samples: SamplesLike,
+    tensors: tuple[PreSoftmax, ...] = (),
+    norms_from: Batches | None = None,
+) -> QuantizedNetwork:
+    """What is trained: post-training quantization, the layers of `low` with fewer bits, and norms behind them by the statistics of
+    `norms_from`. It computes `tensors` of the float graph; none: the outputs.
+    """
+    floats = {t.name: numpy_helper.to_array(t) for t in start.floats.graph.initializer}
+    few = evenly_spaced(samples, _CALIBRATE)
+    model = with_low_bits(start.quantized, floats, low, few) if low else start.quantized
+    norms = {}
+    if low and norms_from is not None and norms_from.size >= _LEAST_BATCH:
+        norms = norms_of(model, start.floats, low, norms_from)
+    outputs = tensors_in(model, tensors) if tensors else ()
+    network = QuantizedNetwork(model, floats, low, outputs, norms=norms, limited=start.scheme.pairs_fit)
+    network.graph.use_channels_last()
+    return network
 
+
+def _compared(model: "ModelProto", features: Sequence[str]) -> tuple[PreSoftmax, ...]:
+    """The pre-softmax outputs, and then the features."""
     index = index_of(model.graph)
     unknown = [name for name in features if index.producer(name) is None]
     if unknown:
@@ -155,7 +164,7 @@ def _compared(model: "ModelProto", features: Sequence[str]) -> Any:
     return (*pre_softmax_of(model), *made)
 
 
-def _loss(teacher: GraphModule, data: TrainingData, outputs: int, wishes: Wishes) -> Loss:
+def _loss(teacher: GraphModule, data: TrainingData, outputs: int, options: TrainingOptions) -> Loss:
     """With class scores where float's outputs on the held-out samples are some."""
     with torch.no_grad():
         batches = list(data.validation.in_order())
@@ -164,7 +173,7 @@ def _loss(teacher: GraphModule, data: TrainingData, outputs: int, wishes: Wishes
     labels = data.validation.labels
     shapes = [tuple(x.shape[1:]) for x in batches[0].inputs]
     scores = class_scores(whole, shapes, labelled=labels is not None)
-    if wishes.label_share and (scores is None or labels is None):
+    if options.label_share and (scores is None or labels is None):
         raise DataRefused(
             "the labels cannot have a share in the loss: "
             + ("there are none" if labels is None else "no output holds class scores"),
@@ -175,10 +184,10 @@ def _loss(teacher: GraphModule, data: TrainingData, outputs: int, wishes: Wishes
             f"label {labels.max()} is beyond the {whole[scores].shape[1]} classes of the model",
             "leave the labels out, or give those of this model",
         )
-    return Loss(scores, outputs, wishes.temperature, wishes.label_share)
+    return Loss(scores, outputs, options.temperature, options.label_share)
 
 
-def _device(name: str) -> torch.device:
+def device_of(name: str) -> torch.device:
     try:
         device = torch.device(name)
         torch.zeros(1, device=device)
@@ -190,7 +199,7 @@ def _device(name: str) -> torch.device:
     return device
 
 
-def _key(start: Start, samples: SamplesLike, wishes: Wishes) -> str:
+def _key(start: Start, samples: SamplesLike, options: TrainingOptions) -> str:
     """Of all that the steps depend on, but for torch's own version and threads."""
     return digest_of(
         {
@@ -198,7 +207,7 @@ def _key(start: Start, samples: SamplesLike, wishes: Wishes) -> str:
             "scheme": start.scheme.to_dict(),
             "samples": samples.sha256,
             "labels": samples.labels is not None,
-            "wishes": repr(wishes),
+            "options": repr(options),
         }
     )
 
@@ -206,7 +215,7 @@ def _key(start: Start, samples: SamplesLike, wishes: Wishes) -> str:
 def _summary(
     start: Start,
     samples: SamplesLike,
-    wishes: Wishes,
+    options: TrainingOptions,
     low: Mapping[str, Bits],
     data: TrainingData,
     loss: Loss,
@@ -217,12 +226,12 @@ def _summary(
         "source_sha256": start.source_sha256,
         "data_sha256": samples.sha256,
         "scheme": start.scheme,
-        "weight_bits": wishes.bits.weights,
-        "activation_bits": wishes.bits.activations,
+        "weight_bits": options.bits.weights,
+        "activation_bits": options.bits.activations,
         "low_bit_layers": tuple(low),
         "samples": data.train.count,
         "validated": data.validation.count,
-        "epochs": wishes.settings.epochs,
+        "epochs": options.settings.epochs,
         "step": outcome.step,
         "steps": outcome.steps,
         "before": outcome.evaluations[0],

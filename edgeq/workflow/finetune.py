@@ -1,6 +1,7 @@
 """finetune(): a model's quantized network, trained on samples for a target, becomes weights that deploy takes."""
 
 import contextlib
+import os
 import shlex
 import tempfile
 import time
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from edgeq.ingest.samples import Samples
     from edgeq.train.finetune import Finetuned as TunedNetwork
-    from edgeq.train.finetune import Start, Wishes
+    from edgeq.train.finetune import Start, TrainingOptions
     from edgeq.train.tensorboard import EventFiles
     from edgeq.train.training import Report
 
@@ -50,14 +51,14 @@ def finetune(request: FinetuneRequest) -> Finetuned:
     needed("torch", "train", "training a network")
     if request.data is None:
         raise DataRefused("training needs samples", "name them with --data, or in edgeq.toml")
-    target, job = _job(request)
+    target, job = job_of(request)
     output = _output(request, job)
     tell = request.tell
     with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
-        model, samples, state_dict = _opened(job, Path(folder), tell)
+        model, samples, state_dict = opened(job, Path(folder), tell)
         tell(Started("training"))
         tell(model)
-        start = _start(job, target, model, samples, Path(folder), tell)
+        start = start_of(target, model, samples, Path(folder), tell)
         checkpoint = output.with_name(f"{output.name}.checkpoint")
         if request.restart:
             checkpoint.unlink(missing_ok=True)
@@ -72,7 +73,7 @@ def finetune(request: FinetuneRequest) -> Finetuned:
     return Finetuned(output, model.name, target.name, found.training, command)
 
 
-def _job(request: FinetuneRequest) -> tuple[Target, ConversionJob]:
+def job_of(request: FinetuneRequest) -> tuple[Target, ConversionJob]:
     given = request.target
     target = given if isinstance(given, Target) else catalog.target(given)
     model = text(request.model) or ""
@@ -95,10 +96,12 @@ def _output(request: FinetuneRequest, job: ConversionJob) -> Path:
         raise EdgeqError(f"{output} is not named as weights of torch", "name it tuned.pt")
     if not output.absolute().parent.is_dir():
         raise EdgeqError(f"there is no folder {output.parent} for {output.name}", "make it, or name another")
+    if not os.access(output.absolute().parent, os.W_OK):
+        raise EdgeqError(f"the folder {output.absolute().parent} cannot be written", "name another with -o")
     return output
 
 
-def _opened(job: ConversionJob, work: Path, tell: Tell) -> "tuple[Model, Samples, Mapping[str, Tensor]]":
+def opened(job: ConversionJob, work: Path, tell: Tell) -> "tuple[Model, Samples, Mapping[str, Tensor]]":
     from edgeq.conversion.early_checks import EarlyChecks
     from edgeq.conversion.open_float_model import open_float_model, torch_model
     from edgeq.conversion.sample_source import SampleSource
@@ -137,9 +140,7 @@ def _state_dict(job: ConversionJob) -> "Mapping[str, Tensor]":
     return dict(module.state_dict())
 
 
-def _start(
-    job: ConversionJob, target: Target, model: Model, samples: "Samples", work: Path, tell: Tell
-) -> "Start":
+def start_of(target: Target, model: Model, samples: "Samples", work: Path, tell: Tell) -> "Start":
     """Post-training quantization, which the training begins with."""
     from edgeq.graphs.onnx_io import read_onnx
     from edgeq.ingest.split import split
@@ -185,16 +186,16 @@ def _trained(
         return trained(
             start,
             samples,
-            _wishes(request),
+            _options(request),
             checkpoint=checkpoint,
             tell=_reporter(request, events, scored_by, tell),
             progress=shares(tell),
         )
 
 
-def _wishes(request: FinetuneRequest) -> "Wishes":
+def _options(request: FinetuneRequest) -> "TrainingOptions":
     from edgeq.train.augment import Augmentation
-    from edgeq.train.finetune import Wishes
+    from edgeq.train.finetune import TrainingOptions
     from edgeq.train.low_bits import Bits
     from edgeq.train.training import Settings
     from edgeq.train.weight_levels import UNIFORM, bits_of
@@ -202,7 +203,7 @@ def _wishes(request: FinetuneRequest) -> "Wishes":
     kind = request.levels or UNIFORM
     bits = Bits(bits_of(kind, request.weight_bits), request.activation_bits or 8, kind)
     rate = request.learning_rate
-    return Wishes(
+    return TrainingOptions(
         bits=bits,
         settings=Settings(
             request.epochs,

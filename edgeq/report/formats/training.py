@@ -15,6 +15,7 @@ def show_trained(trained: Trained, console: Console) -> None:
 
 def show_finetuned(found: Finetuned, console: Console) -> None:
     training = found.training
+    assert training.before is not None and training.best is not None
     header = ["validation", "loss", *([training.scored_by] if training.scored_by else [])]
     rows = [_row("post-training quantization", training.before), _row("trained", training.best)]
     if training.float_score is not None:
@@ -40,11 +41,12 @@ def show_finetuned(found: Finetuned, console: Console) -> None:
 def _facts(training: Training) -> list[str]:
     bits = f"{training.weight_bits}-bit weights, {training.activation_bits}-bit activations"
     inner = f"{bits} in {len(training.low_bit_layers)} layers, 8 bits in the others"
+    step = 0 if training.best is None else training.best.step
     return [
         str(training.scheme),
         *([inner] if training.low_bit_layers else []),
         f"{training.samples:,} samples, {training.validated:,} held out",
-        f"step {training.best.step:,} of {training.steps:,}",
+        f"step {step:,} of {training.steps:,}",
         f"{training.seconds:,.0f} s",
     ]
 
