@@ -19,7 +19,7 @@ from edgeq.nouns.model import Model
 from edgeq.nouns.plan import CandidatePlan
 from edgeq.nouns.progress import Progress, Started
 from edgeq.nouns.results import Finetuned
-from edgeq.nouns.target import Target
+from edgeq.nouns.target import RuntimeSupport, Target
 from edgeq.nouns.training import Trained
 from edgeq.request.accepts import accepts, keywords
 from edgeq.request.paths import text
@@ -81,11 +81,11 @@ def job_of(request: FinetuneRequest) -> tuple[Target, ConversionJob]:
         raise ModelRefused(
             f"{model} cannot be trained", "name the ONNX file or the torch source that it was made from"
         )
-    unavailable: Mapping[str, str] = {}
     if target.detect:
-        target, unavailable = this_machine(target, model, None)
+        target, _ = this_machine(target, model, None)
     converting = ConvertRequest(**keywords(request, ConvertRequest) | {"output": None, "target": target})
-    job = conversion_job(converting, target, unavailable, {})
+    here = replace(target, runtimes=(RuntimeSupport(_RUNTIME, "", ()),))  # whatever the device has
+    job = conversion_job(converting, here, {}, {})
     return target, replace(job, request=replace(job.request, runtime=_RUNTIME))
 
 

@@ -13,6 +13,7 @@ import edgeq  # noqa: E402
 from edgeq.cli.main import run  # noqa: E402
 from edgeq.errors import DataRefused, EdgeqError, ModelRefused, TargetRefused  # noqa: E402
 from edgeq.nouns.training import Trained  # noqa: E402
+from tests.ingest.onnx_to_tflite.converter import debian13, onnx2tf_cache, python312  # noqa: E402, F401
 from tests.train.residual_network import images, network  # noqa: E402
 
 NET = """
@@ -193,3 +194,27 @@ def test_event_files_are_written(here: Path) -> None:
     events = EventAccumulator("runs")
     events.Reload()
     assert {"loss/train", "loss/validation", "learning rate"} <= set(events.Tags()["scalars"])
+
+
+def test_a_target_that_has_litert_alone_runs_the_trained_network(
+    here: Path,
+    own_home: Path,
+    onnx2tf_cache: Path,  # noqa: F811
+) -> None:
+    (own_home / "cache/edgeq").mkdir(parents=True, exist_ok=True)
+    (own_home / "cache/edgeq/converters").symlink_to(onnx2tf_cache / "converters")
+    finetuned(epochs=1, target="android-arm64", weight_bits=4)
+    made = edgeq.convert(
+        "net.onnx",
+        data="test.npz",
+        weights="tuned.pt",
+        target="android-arm64",
+        min_sqnr=-10,
+        ignore_labels=True,
+        min_agreement=0,
+    )
+    assert [c.id for c in made.plan.candidates] == ["litert-trained_static", "litert-float"]
+    (fidelity,) = [f for f in made.fidelity if f.candidate == "litert-trained_static"]
+    assert fidelity.passed and fidelity.remedies == ()
+    (convolutions,) = [audit for audit in fidelity.fusion if audit.operator == "CONV_2D"]
+    assert convolutions.integer == convolutions.total == 3
