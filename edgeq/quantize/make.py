@@ -224,7 +224,7 @@ def _float(candidate: CandidatePlan, model: Model) -> Quantization:
     trained = Path(model.trained) if method == "trained" else None
     of_trained = trained is not None and candidate.format == "tflite"
     source = Path(model.trained_tflite if of_trained else model.files[candidate.format])
-    return Quantization(candidate, method, bits, source, trained)
+    return Quantization(candidate, method, bits, source, trained=trained)
 
 
 def _context(

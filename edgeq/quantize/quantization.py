@@ -51,8 +51,8 @@ class Quantization:
     method: str
     weight_bits: int
     source: Path
-    trained: Path | None = None
     model: "onnx.ModelProto | None" = None
+    trained: Path | None = None
     in_float: Mapping[str, str] = field(default_factory=dict)
     mixed_precision_layers: Mapping[str, str] = field(default_factory=dict)
     ranges: Ranges = field(default_factory=dict)

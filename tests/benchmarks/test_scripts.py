@@ -65,6 +65,7 @@ OTHERS = (
     "artifact_digests",
     "busy_race",
     "host_independence",
+    "low_bit_weights",
     "push",
     "sentences",
     "wire_push",

@@ -1,6 +1,7 @@
 """benchmarks/training with its smallest settings, and what it calls a ratio."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -47,3 +48,25 @@ def test_the_classic_network_is_trained_and_written(data_dir: Path, tmp_path: Pa
     assert ended.returncode == 0, ended.stderr
     assert "classic: top-1" in ended.stdout and "62,006 parameters" in ended.stdout
     classic().load_state_dict(torch.load(tmp_path / "w.pt", weights_only=True))
+
+
+@pytest.mark.data
+@pytest.mark.slow
+def test_the_accuracy_after_training_is_printed(data_dir: Path) -> None:
+    small = ("--bits", "W4A4,W1A8:binary", "--epochs", "0.2", "--images", "300", "--threads", "1", "--json")
+    command = [sys.executable, "-m", "benchmarks.training.accuracy", *small, "--data", str(data_dir)]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    rows = json.loads(ended.stdout)
+    assert [row["bits"] for row in rows] == ["W4A4", "W1A8:binary"]
+    assert all(row["float_top1"] == pytest.approx(91.5) for row in rows)
+
+
+def test_without_a_gpu_the_check_says_so() -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU here")
+    command = ["bash", str(ROOT / "benchmarks" / "cuda_check.sh")]
+    ended = subprocess.run(
+        command, env={**os.environ, "PYTHON": sys.executable}, capture_output=True, text=True
+    )
+    assert ended.returncode == 0 and "no GPU" in ended.stdout, ended.stderr
