@@ -1,15 +1,17 @@
 """Gives the activations of a .tflite graph the ranges that the network was trained with.
 
-The graph was converted from the trained network's float graph, so its tensors are found by their values on a sample. Ranges of
-tensors that the trained network does not have are the extremes on the calibration samples, and are listed as changes.
+The graph was converted from the trained network's float graph, so its tensors are found by their values on a sample. What the
+trained network computes in float stays in float. Layers with weights whose tensors are not found have ranges that are the extremes on
+the calibration samples, and are listed as changes.
 """
 
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from edgeq.graphs.macs import TFLITE_HEAVY
 from edgeq.graphs.onnx_io import read_onnx, write_onnx
-from edgeq.graphs.tflite import TfliteGraph, read_tflite
+from edgeq.graphs.tflite import Operator, TfliteGraph, read_tflite
 from edgeq.nouns.passes import AppliedChange
 from edgeq.quantize.calibration.calibrate import Ranges, calibrate_tflite
 from edgeq.quantize.calibration.calibrate import ranges_of as calibrated
@@ -22,6 +24,7 @@ NAME = ALWAYS
 STAGE = PREPARE
 _CALIBRATOR = "minmax"
 _IN_FLOAT = "the trained network computes it in float"
+_NO_SCALE = "around it the trained network computes in float"
 _CALIBRATED = "has no tensor of the trained network's values: its range is that of the calibration samples"
 # Operators whose output has the scale of their input.
 _OF_ONE_SCALE = frozenset(
@@ -81,36 +84,48 @@ def _of_partners(same: Mapping[str, frozenset[str]], known: Ranges) -> Ranges:
 
 
 def _handed_on(graph: TfliteGraph, ranges: Ranges) -> Ranges:
-    """And what operators have in common with their input, both ways."""
+    """And what operators have in common with their input, both ways; and what a join's operands have with what they become."""
     names, found = [t.name for t in graph.tensors], dict(ranges)
     moves = [o for o in graph.operators if o.kind in _OF_ONE_SCALE]
+    joins = [o for o in graph.operators if o.kind == "CONCATENATION"]
+    for join in (o for o in joins if names[o.outputs[0]] in found):
+        ends = found[names[join.outputs[0]]]
+        found.update({names[i]: ends for i in join.inputs if names[i] not in found})
     for operator in (*moves, *reversed(moves)):
         data = operator.inputs[1 if operator.kind == "SPLIT" else 0]  # SPLIT names its axis first
         around = [names[i] for i in (data, *operator.outputs)]
-        ends = [found[name] for name in around if name in found]
-        if ends:
-            found.update({name: ends[0] for name in around if name not in found})
+        known = [found[name] for name in around if name in found]
+        if known:
+            found.update({name: known[0] for name in around if name not in found})
     return found
 
 
 def _in_float(graph: TfliteGraph, same: Mapping[str, frozenset[str]], ranges: Ranges) -> dict[str, str]:
-    """Operators by first output: the network has their tensor, and no scale for it."""
-    outputs = [graph.tensors[o.outputs[0]] for o in graph.operators if o.outputs]
-    return {t.name: _IN_FLOAT for t in outputs if same.get(t.name) and t.name not in ranges}
+    """Operators by first output that read or make a tensor without a trained scale, as those that a LayerNormalization becomes. One
+    with weights only where the network has its tensor.
+    """
+    found = {}
+    for operator in (o for o in graph.operators if o.outputs):
+        output = graph.tensors[operator.outputs[0]].name
+        without = [name for name in _activations(graph, operator) if name not in ranges]
+        if output in without and same.get(output):
+            found[output] = _IN_FLOAT
+        elif without and operator.kind not in TFLITE_HEAVY:
+            found[output] = _NO_SCALE
+    return found
+
+
+def _activations(graph: TfliteGraph, operator: Operator) -> list[str]:
+    around = [graph.tensors[i] for i in (*operator.inputs, *operator.outputs)]
+    return [t.name for t in around if t.type == "FLOAT32" and not t.constant]
 
 
 def _missing(graph: TfliteGraph, ranges: Ranges, in_float: Mapping[str, str]) -> list[str]:
     """Activations of no range that an operator in integers reads or makes."""
     found: dict[str, None] = {}
     for operator in graph.operators:
-        if not operator.outputs or graph.tensors[operator.outputs[0]].name in in_float:
-            continue
-        around = [graph.tensors[i] for i in (*operator.inputs, *operator.outputs)]
-        found.update(
-            (t.name, None)
-            for t in around
-            if t.type == "FLOAT32" and not t.constant and t.name not in ranges and t.name not in in_float
-        )
+        if operator.outputs and graph.tensors[operator.outputs[0]].name not in in_float:
+            found.update((name, None) for name in _activations(graph, operator) if name not in ranges)
     return list(found)
 
 

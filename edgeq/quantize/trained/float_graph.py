@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from edgeq.graphs.onnx_edit import copied, drop_unread, set_nodes
 from edgeq.graphs.onnx_index import OnnxIndex, index_of
-from edgeq.graphs.op_sets import HEAVY
+from edgeq.graphs.op_sets import MOVES_VALUES
 from edgeq.graphs.weightless import infer_shapes
 
 if TYPE_CHECKING:
@@ -18,7 +18,16 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 
-_FUSES_RELU = (*HEAVY, "Add", "Sub", "Mul", "BatchNormalization")
+_POSITIVE = ("Abs", "HardSigmoid", "Relu", "Sigmoid", "Softmax", "Sqrt")
+_OF_ALL = ("Add", "Concat", "Max", "Mul")
+_KEEPS_SIGN = (
+    *MOVES_VALUES,
+    "AveragePool",
+    "GlobalAveragePool",
+    "MaxPool",
+    "ReduceMean",
+    "Slice",
+)  # of their first input
 
 
 def float_graph(model: "ModelProto") -> "ModelProto":
@@ -63,6 +72,8 @@ class _Folded:
     def __init__(self, index: OnnxIndex) -> None:
         self._index = index
         self.names: dict[str, str] = {}
+        self._positive = {i.name for i in index.graph.input if self._starts_at_zero(i.name)}
+        """Tensors of the float graph without values below zero."""
         self.stored: list[Any] = []
 
     def node(self, node: "NodeProto") -> "list[NodeProto]":
@@ -110,16 +121,31 @@ class _Folded:
         return node
 
     def _with_relu(self, node: "NodeProto") -> "list[NodeProto]":
+        """Where the range of all that read the output begins at zero and the output might not."""
         from onnx import helper
 
-        uses = self._index.uses(node.output[0]) if len(node.output) == 1 else ()
-        quantizers = [use for use, _ in uses if use.op_type == "QuantizeLinear"]
-        absorbs = bool(quantizers) and all(_starts_at_zero(self._index, q) for q in quantizers)
-        if node.op_type not in _FUSES_RELU or not absorbs or len(quantizers) < len(uses):
+        if self._is_positive(node):
+            self._positive.update(node.output)
             return [node]
-        output = node.output[0]
+        output = node.output[0] if len(node.output) == 1 else ""
+        if not output or not self._starts_at_zero(output):
+            return [node]
+        self._positive.add(output)
         node.output[0] = f"{output}.before_relu"
         return [node, helper.make_node("Relu", [node.output[0]], [output], f"{output}.relu")]
+
+    def _starts_at_zero(self, tensor: str) -> bool:
+        """Whether only quantizers read the tensor, whose ranges begin at zero."""
+        readers = [use for use, _ in self._index.uses(tensor)]
+        return bool(readers) and all(
+            use.op_type == "QuantizeLinear" and _starts_at_zero(self._index, use) for use in readers
+        )
+
+    def _is_positive(self, node: "NodeProto") -> bool:
+        """Whether its kind never gives values below zero, or gives none of inputs that have none."""
+        if node.op_type in _OF_ALL:
+            return all(name in self._positive for name in node.input)
+        return node.op_type in _POSITIVE or (node.op_type in _KEEPS_SIGN and node.input[0] in self._positive)
 
 
 def _starts_at_zero(index: OnnxIndex, quantizer: "NodeProto") -> bool:
