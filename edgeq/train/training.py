@@ -93,7 +93,10 @@ def train(
         network.load_state_dict(begun.network)
         optimizer.load_state_dict(dict(begun.optimizer))
     evaluations, best, step = list(begun.evaluations), begun.best, begun.step
-    stop = _stop_of(evaluations, settings.patience)
+    worth = _worth_beside(evaluations[0], data.validation.count)
+    stop = EarlyStop(settings.patience)
+    for each in evaluations:
+        stop = stop.seen(worth(each))
     running, interrupted = evaluations[-1].loss, False
     try:
         for batch in _from(data.train, step, steps):
@@ -107,7 +110,7 @@ def train(
             evaluated = step % every == 0 or step == steps
             if evaluated:
                 evaluations.append(evaluate(network, teacher, data.validation, loss, step))
-                stop = stop.seen(_worth(evaluations[-1], evaluations[0]))
+                stop = stop.seen(worth(evaluations[-1]))
                 best = _copy(network.state_dict()) if stop.improved else best
                 keep(State(step, network.state_dict(), optimizer.state_dict(), best, tuple(evaluations)))
             tell(Report(step, steps, running, evaluations[-1], rate, evaluated))
@@ -116,7 +119,7 @@ def train(
     network.load_state_dict(best)
     network.eval()
     return Outcome(
-        tuple(evaluations), _best(evaluations), step, steps, stop.stops and step < steps, interrupted
+        tuple(evaluations), max(evaluations, key=worth), step, steps, stop.stops and step < steps, interrupted
     )
 
 
@@ -178,20 +181,16 @@ def _copy(state: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value.clone() if isinstance(value, Tensor) else value for name, value in state.items()}
 
 
-def _stop_of(evaluations: list[Evaluation], patience: int) -> EarlyStop:
-    stop = EarlyStop(patience)
-    for each in evaluations:
-        stop = stop.seen(_worth(each, evaluations[0]))
-    return stop
-
-
-def _worth(evaluation: Evaluation, first: Evaluation) -> float:
-    """The loss with its sign changed. What has a lower score than post-training quantization is worth nothing: outputs that say
-    nothing are close to any.
+def _worth_beside(first: Evaluation, count: int) -> Callable[[Evaluation], float]:
+    """The loss of an evaluation on `count` samples, with its sign changed. What scores lower than post-training quantization, by more than
+    the standard error of a score, is worth nothing: outputs that say nothing are close to any.
     """
-    fallen = evaluation.score is not None and first.score is not None and evaluation.score < first.score
-    return -math.inf if fallen else -evaluation.loss
 
+    def worth(evaluation: Evaluation) -> float:
+        if evaluation.score is None or first.score is None:
+            return -evaluation.loss
+        share = first.score / 100.0
+        error = 100.0 * math.sqrt(share * (1.0 - share) / count)
+        return -math.inf if evaluation.score < first.score - error else -evaluation.loss
 
-def _best(evaluations: list[Evaluation]) -> Evaluation:
-    return max(evaluations, key=lambda e: _worth(e, evaluations[0]))
+    return worth

@@ -89,7 +89,7 @@ def edgeq_weights(here: Path) -> dict[str, torch.Tensor]:
 
 
 def test_other_weights_give_another_bundle_and_the_same_ones_the_same(here: Path) -> None:
-    few = {"weight_bits": 3, "activation_bits": 3}
+    few = {"weight_bits": 2, "activation_bits": 2}
     first = finetuned(epochs=0, **few)
     given = {
         "data": "test.npz",
@@ -101,7 +101,7 @@ def test_other_weights_give_another_bundle_and_the_same_ones_the_same(here: Path
     }
     one, again = edgeq.convert("net.onnx", **given), edgeq.convert("net.onnx", **given)
     assert again.reused and one.bundle.digest == again.bundle.digest
-    second = finetuned(epochs=2, learning_rate=0.02, **few)
+    second = finetuned(epochs=3, learning_rate=0.02, **few)
     assert second.training.best.loss < first.training.best.loss
     assert edgeq.convert("net.onnx", **given).bundle.digest != one.bundle.digest
 
