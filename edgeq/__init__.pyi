@@ -139,7 +139,7 @@ def convert(
             ("size=224x224,scale=1/255,mean=..,std=..,layout=NCHW"), or both ("imagenet,size=192x192");
             docs/data.md has each.
         name: The model's name on the device; default: the file's name, or the function's in lower case.
-        weights: state_dict for a torch factory such as net.py:build.
+        weights: state_dict for a torch factory such as net.py:build, or what `edgeq finetune` wrote.
         shape: Pins what the model leaves open: {"input": (1, 3, 224, 224)}; of a module with one input also (1,
             3, 224, 224).
         calibrate: How many samples calibrate; the others measure accuracy.
@@ -205,7 +205,7 @@ def data(
             ("size=224x224,scale=1/255,mean=..,std=..,layout=NCHW"), or both ("imagenet,size=192x192");
             docs/data.md has each.
         name: The model's name on the device; default: the file's name, or the function's in lower case.
-        weights: state_dict for a torch factory such as net.py:build.
+        weights: state_dict for a torch factory such as net.py:build, or what `edgeq finetune` wrote.
         shape: Pins what the model leaves open: {"input": (1, 3, 224, 224)}; of a module with one input also (1,
             3, 224, 224).
         project: Project file, whose values replace keywords that are not given; default: none.
@@ -284,7 +284,7 @@ def deploy(
             ("size=224x224,scale=1/255,mean=..,std=..,layout=NCHW"), or both ("imagenet,size=192x192");
             docs/data.md has each.
         name: The model's name on the device; default: the file's name, or the function's in lower case.
-        weights: state_dict for a torch factory such as net.py:build.
+        weights: state_dict for a torch factory such as net.py:build, or what `edgeq finetune` wrote.
         shape: Pins what the model leaves open: {"input": (1, 3, 224, 224)}; of a module with one input also (1,
             3, 224, 224).
         calibrate: How many samples calibrate; the others measure accuracy.
@@ -409,7 +409,7 @@ def explain(
             ("size=224x224,scale=1/255,mean=..,std=..,layout=NCHW"), or both ("imagenet,size=192x192");
             docs/data.md has each.
         name: The model's name on the device; default: the file's name, or the function's in lower case.
-        weights: state_dict for a torch factory such as net.py:build.
+        weights: state_dict for a torch factory such as net.py:build, or what `edgeq finetune` wrote.
         shape: Pins what the model leaves open: {"input": (1, 3, 224, 224)}; of a module with one input also (1,
             3, 224, 224).
         calibrate: How many samples calibrate; the others measure accuracy.
@@ -497,7 +497,7 @@ def export(
             ("size=224x224,scale=1/255,mean=..,std=..,layout=NCHW"), or both ("imagenet,size=192x192");
             docs/data.md has each.
         name: The model's name on the device; default: the file's name, or the function's in lower case.
-        weights: state_dict for a torch factory such as net.py:build.
+        weights: state_dict for a torch factory such as net.py:build, or what `edgeq finetune` wrote.
         shape: Pins what the model leaves open: {"input": (1, 3, 224, 224)}; of a module with one input also (1,
             3, 224, 224).
         calibrate: How many samples calibrate; the others measure accuracy.
@@ -584,7 +584,7 @@ def finetune(
             ("size=224x224,scale=1/255,mean=..,std=..,layout=NCHW"), or both ("imagenet,size=192x192");
             docs/data.md has each.
         name: The model's name on the device; default: the file's name, or the function's in lower case.
-        weights: state_dict for a torch factory such as net.py:build.
+        weights: state_dict for a torch factory such as net.py:build, or what `edgeq finetune` wrote.
         shape: Pins what the model leaves open: {"input": (1, 3, 224, 224)}; of a module with one input also (1,
             3, 224, 224).
         weight_bits: Bits of the weights, but of the first and the last layer, which keep 8; default: 8.
@@ -728,7 +728,7 @@ def quantize(
             ("size=224x224,scale=1/255,mean=..,std=..,layout=NCHW"), or both ("imagenet,size=192x192");
             docs/data.md has each.
         name: The model's name on the device; default: the file's name, or the function's in lower case.
-        weights: state_dict for a torch factory such as net.py:build.
+        weights: state_dict for a torch factory such as net.py:build, or what `edgeq finetune` wrote.
         shape: Pins what the model leaves open: {"input": (1, 3, 224, 224)}; of a module with one input also (1,
             3, 224, 224).
         calibrate: How many samples calibrate; the others measure accuracy.

@@ -102,7 +102,7 @@ class WithSamples:
         fixed_by_bundle=False,  # a bundle has a name; deploy compares it with this one
     )
     weights: AnyPath | None = option(
-        "state_dict for a torch factory such as net.py:build.",
+        "state_dict for a torch factory such as net.py:build, or what `edgeq finetune` wrote.",
         metavar="PATH",
         example='"state.pt"  # for a torch factory such as "net.py:build"',
         model_specific=True,

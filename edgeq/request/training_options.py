@@ -86,7 +86,14 @@ class WithTraining:
         shows_default=True,
         **_ONLY_HERE,
     )
-    seed: int = option("Of the order of samples and their changes.", 0, metavar="N", **_ONLY_HERE)
+    seed: int = option(
+        "Of the order of samples and their changes.",
+        0,
+        least=0,
+        metavar="N",
+        shows_default=True,
+        **_ONLY_HERE,
+    )
     device: str = option(
         "What torch computes on: cpu, cuda, cuda:1.", "cpu", metavar="NAME", shows_default=True, **_ONLY_HERE
     )
