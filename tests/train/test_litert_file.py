@@ -30,7 +30,6 @@ def files(tmp_path_factory: pytest.TempPathFactory, onnx2tf_cache) -> Files:  # 
     return made_of(file, network(), SAMPLES, tmp_path_factory.mktemp("trained"), onnx2tf_cache)
 
 
-@pytest.mark.arithmetic
 def test_every_integer_is_that_of_the_trained_network(files: Files) -> None:
     found = compared(files, SAMPLES.images)
     assert len(found) >= 7

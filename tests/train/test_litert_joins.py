@@ -48,7 +48,6 @@ def joined() -> onnx.ModelProto:
     return model
 
 
-@pytest.mark.arithmetic
 def test_small_values_keep_their_own_scale_until_they_are_joined(tmp_path, onnx2tf_cache) -> None:  # noqa: F811
     files = made_of(quantized(joined(), S8), joined(), SAMPLES, tmp_path, onnx2tf_cache)
     graph = read_tflite(files.made.path)

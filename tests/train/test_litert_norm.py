@@ -46,7 +46,6 @@ def normalized() -> onnx.ModelProto:
     return model
 
 
-@pytest.mark.arithmetic
 def test_a_norm_of_several_operators(tmp_path, onnx2tf_cache) -> None:  # noqa: F811
     files = made_of(quantized(normalized(), S8), normalized(), SAMPLES, tmp_path, onnx2tf_cache)
     fidelity = files.made.fidelity

@@ -45,7 +45,6 @@ def trained(file, floats, images: np.ndarray):
 
 @pytest.mark.slow
 @pytest.mark.data
-@pytest.mark.arithmetic
 def test_every_integer_and_every_class(data_dir, tmp_path, onnx2tf_cache) -> None:  # noqa: F811
     request = Request(
         f"{zoo.MODELS / 'resnet_cifar.py'}:resnet20",
