@@ -31,9 +31,9 @@ def filled(plan: Plan, streams: Streams, base: bytes) -> bytearray:
     for segment in plan.segments:
         part = out[at : at + segment.size]
         if isinstance(segment, PlainBytes):
-            part[:] = np.frombuffer(plain.take(segment.size), np.uint8)
+            _put_plain(plain, part)
         elif isinstance(segment, Copy):
-            part[:] = _copied(segment, base)
+            _put_copy(segment, base, part)
         else:
             palette = plain.take(segment.palette * segment.width)
             taken = _put_bytes(segment, plain, stored, taken, part)
@@ -95,14 +95,21 @@ def _along(levels: Levels, vector: Any, shape: "tuple[int, ...]", rows: slice) -
     return vector.reshape(-1, *[1] * (len(shape) - 1 - levels.axis))
 
 
-def _put_bytes(tensor: Tensor, plain: Plain, stored: Any, taken: int, part: "npt.NDArray[np.uint8]") -> int:
-    """The planes that have no symbols; how many of the stored bytes are taken by now."""
+def _put_plain(plain: Plain, out: "npt.NDArray[np.uint8]") -> None:
+    """A slice at a time, so that the bytes are not in memory twice."""
     import numpy as np
 
+    for at in range(0, len(out), _AT_ONCE):
+        part = out[at : at + _AT_ONCE]
+        part[:] = np.frombuffer(plain.take(len(part)), np.uint8)
+
+
+def _put_bytes(tensor: Tensor, plain: Plain, stored: Any, taken: int, part: "npt.NDArray[np.uint8]") -> int:
+    """The planes that have no symbols; how many of the stored bytes are taken by now."""
     planes, count = part.reshape(-1, tensor.width), tensor.size // tensor.width
     for k, plane in enumerate(tensor.planes):
         if plane == IN_PLAIN:
-            planes[:, k] = np.frombuffer(plain.take(count), np.uint8)
+            _put_plain(plain, planes[:, k])
         elif not isinstance(plane, Coded):
             if taken + count > len(stored):
                 raise Malformed("it ends early")
@@ -112,25 +119,30 @@ def _put_bytes(tensor: Tensor, plain: Plain, stored: Any, taken: int, part: "npt
 
 
 def _undo_form(tensor: Tensor, base: bytes, palette: bytes, part: "npt.NDArray[np.uint8]") -> None:
+    """A slice at a time, so that what is between takes little memory."""
     import numpy as np
 
-    values = part.view(f"<u{tensor.width}")
-    if tensor.form == ROTATED:
-        values[:] = values >> 1 | values << 31
-    elif tensor.form == DIFFERENCE:
-        old = np.frombuffer(base, values.dtype, len(values), tensor.base)
-        values[:] = old + (values >> 1 ^ -(values & 1)) if tensor.width > 1 else old + values
-    elif tensor.form == PALETTE:
-        number = part[:: tensor.width] + np.uint8(tensor.middle)  # modulo 256
-        if int(number.max()) >= tensor.palette:
-            raise Malformed("a value that the palette does not have")
-        values[:] = np.frombuffer(palette, values.dtype)[number]
+    all_values = part.view(f"<u{tensor.width}")
+    for at in range(0, len(all_values), _AT_ONCE):
+        values = all_values[at : at + _AT_ONCE]
+        if tensor.form == ROTATED:
+            values[:] = values >> 1 | values << 31
+        elif tensor.form == DIFFERENCE:
+            old = np.frombuffer(base, values.dtype, len(values), tensor.base + at * tensor.width)
+            values[:] = old + (values >> 1 ^ -(values & 1)) if tensor.width > 1 else old + values
+        elif tensor.form == PALETTE:
+            number = values.astype(np.uint8) + np.uint8(tensor.middle)  # modulo 256
+            if int(number.max()) >= tensor.palette:
+                raise Malformed("a value that the palette does not have")
+            values[:] = np.frombuffer(palette, values.dtype)[number]
 
 
-def _copied(copy: Copy, base: bytes) -> Any:
+def _put_copy(copy: Copy, base: bytes, part: "npt.NDArray[np.uint8]") -> None:
     import numpy as np
 
     if not copy.axes:
-        return np.frombuffer(base, np.uint8, copy.size, copy.base)
+        part[:] = np.frombuffer(base, np.uint8, copy.size, copy.base)
+        return
     there = np.frombuffer(base, f"<u{copy.width}", copy.size // copy.width, copy.base).reshape(copy.shape)
-    return np.ascontiguousarray(there.transpose(copy.axes)).reshape(-1).view(np.uint8)
+    turned = there.transpose(copy.axes)
+    part.view(there.dtype).reshape(turned.shape)[...] = turned

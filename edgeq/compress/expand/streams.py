@@ -2,7 +2,7 @@
 
 import lzma
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Optional, Union
 
 from .fields import Malformed
 from .lanes import Lanes
@@ -13,14 +13,15 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 DICTIONARY_BYTES = 8 << 20
+_GIVEN_BYTES = 64 << 10  # at once to lzma, which copies what it does not take yet
 FILTERS = [{"id": lzma.FILTER_LZMA2, "dict_size": DICTIONARY_BYTES}]
 
 
 class Plain:
     """Bytes packed by lzma, unpacked as they are asked for."""
 
-    def __init__(self, packed: bytes, size: int) -> None:
-        self._packed, self._left = packed, size
+    def __init__(self, packed: "Union[bytes, memoryview]", size: int) -> None:
+        self._packed, self._left = memoryview(packed), size
         self._unpacker = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=FILTERS)
 
     def take(self, count: int) -> bytes:
@@ -30,9 +31,10 @@ class Plain:
         self._left -= count
         found = b""
         while len(found) < count:
-            given, self._packed = self._packed, b""
+            given = self._packed[:_GIVEN_BYTES] if self._unpacker.needs_input else self._packed[:0]
+            self._packed = self._packed[len(given) :]
             more = b"" if self._unpacker.eof else self._unpacker.decompress(given, count - len(found))
-            if not more:
+            if not more and not (self._packed and self._unpacker.needs_input):
                 raise Malformed("it ends early")
             found += more
         return found
@@ -73,7 +75,7 @@ class Streams:
         import numpy as np
 
         carried = self.lanes.carried() if self.lanes else b""
-        whole = carried[: self.packed + self.stored] + self.rest.tobytes()
+        whole = memoryview(b"".join((carried[: self.packed + self.stored], self.rest)))
         return Plain(whole[: self.packed], self.raw), np.frombuffer(whole, np.uint8)[self.packed :]
 
 
