@@ -1,5 +1,6 @@
 """Packs a model file, or any other, for sending; edgeq/compress/expand expands it, bit for bit."""
 
+from edgeq.compress.bounded import bounded
 from edgeq.compress.difference import Old, with_old
 from edgeq.compress.layout import Gap, layout
 from edgeq.compress.pieces import CopyPiece, Piece, PlainPiece, piece_of
@@ -17,7 +18,7 @@ def pack(content: bytes, base: bytes | None = None) -> bytes:
     pieces = [_piece(part, content[part.start : part.start + part.size]) for part in parts]
     if base is not None:
         pieces = with_old(parts, content, pieces, Old(base))
-    packed = written(merged(pieces), len(content))
+    packed = written(bounded(merged(pieces), content), len(content))
     if (
         len(content) <= _SMALL_BYTES
     ):  # where lzma finds more that repeats than there is to know of so few weights

@@ -14,6 +14,7 @@ from edgeq.compress.expand.plan import (
     CODED,
     COPY,
     DIFFERENCE,
+    ENOUGH_LANES,
     IN_PLAIN,
     PALETTE,
     PLAIN,
@@ -28,7 +29,7 @@ from edgeq.compress.interleave import Vector, interleaved
 from edgeq.compress.pieces import CopyPiece, Piece, PlainPiece, Plane, Stored, Symbols, TensorPiece
 
 _STEPS = 768  # of all lanes, at about which a lane's state costs little and a step's calls of numpy as well
-_FEWEST_LANES, _MOST_LANES = 512, 4096
+_FEWEST_LANES = 512
 _LZMA = ((3, 0, 2), (0, 2, 2), (0, 0, 0))  # lc, lp, pb
 _TRIED_BYTES = 256 << 10
 
@@ -46,7 +47,7 @@ def written(pieces: Sequence[Piece], size: int) -> bytes:
     symbols = [p for p in planes if isinstance(p, Symbols)]
     tables = _tables_of(symbols)
     count = sum(p.values.size for p in symbols)
-    lanes = _lanes_for(count)
+    lanes = lanes_for(count)
     plan = _plan(pieces, tables, lanes)
     plain = b"".join(_plain_bytes(pieces))
     stored = b"".join(p.content for p in planes if isinstance(p, Stored))
@@ -60,12 +61,12 @@ def written(pieces: Sequence[Piece], size: int) -> bytes:
     return b"".join((header, packed_plan, states, words, after))
 
 
-def _lanes_for(count: int) -> int:
+def lanes_for(count: int) -> int:
     """A power of two: of many symbols about _STEPS for each, of few at least a fourth of that."""
     if not count:
         return 0
     wanted = max(count / _STEPS, min(_FEWEST_LANES, 4 * count / _STEPS), 1)
-    return int(min(2 ** round(log2(wanted)), _MOST_LANES))
+    return int(min(2 ** round(log2(wanted)), ENOUGH_LANES))
 
 
 def packed_best(content: bytes) -> bytes:

@@ -12,11 +12,11 @@ import pytest
 
 from edgeq.compress.expand import HEADER, MAGIC, expand
 from edgeq.compress.expand.fields import Fields, Malformed
-from edgeq.compress.expand.plan import CODED, TENSOR, read_plan
+from edgeq.compress.expand.plan import CODED, MOST_IN_A_LANE, MOST_SEGMENTS, PLAIN, TENSOR, read_plan
 from edgeq.compress.expand.streams import FILTERS
 from edgeq.compress.expand.tables import SUM, frequencies
 from edgeq.compress.pack import pack
-from edgeq.compress.write import number
+from edgeq.compress.write import lanes_for, number
 from edgeq.errors import ArtifactCorrupt
 from tests.compress.models import floats, onnx_file, weights
 from tests.fuzz.mutations import changed_bytes
@@ -27,6 +27,14 @@ SHA = hashlib.sha256(CONTENT).hexdigest()
 
 def packed_by_lzma(content: bytes) -> bytes:
     return lzma.compress(content, lzma.FORMAT_RAW, filters=FILTERS)
+
+
+def one_plain_segment(content: bytes) -> bytes:
+    """As `pack` writes what is no model, by a quicker preset of lzma."""
+    plan, rest = number(0) + number(0) + number(PLAIN) + number(len(content)), packed_by_lzma(content)
+    packed_plan = packed_by_lzma(plan)
+    header = HEADER.pack(MAGIC, len(content), len(packed_plan), len(plan), len(rest), len(content), 0)
+    return header + packed_plan + rest
 
 
 def test_another_size_or_hash_is_refused() -> None:
@@ -84,6 +92,34 @@ def test_symbols_of_a_table_that_there_is_not_are_refused() -> None:
         read_plan(Fields(plan), 100, 0)
 
 
+def test_more_segments_than_any_real_file_has_are_refused() -> None:
+    """Each is an object in memory, and a byte of the file would be enough for one."""
+    head, a_byte = number(0) + number(0), number(PLAIN) + number(1)
+    read_plan(Fields(head + a_byte * MOST_SEGMENTS), MOST_SEGMENTS, 0)
+    with pytest.raises(Malformed, match="more than 8,192 segments"):
+        read_plan(Fields(head + a_byte * (MOST_SEGMENTS + 1)), MOST_SEGMENTS + 1, 0)
+
+
+def plan_of_symbols(lanes: int, count: int) -> bytes:
+    plan = number(lanes) + number(1) + number(1) + bytes([9])
+    plan += number(TENSOR) + number(1) + number(1) + number(count) + number(0)
+    return plan + number(CODED) + number(0) + number(0) + number(0) + number(0) + number(0)
+
+
+def test_symbols_that_too_few_lanes_would_decode_for_minutes_are_refused() -> None:
+    most = 2 * MOST_IN_A_LANE
+    read_plan(Fields(plan_of_symbols(2, most)), most, 0)
+    with pytest.raises(Malformed, match="8,193 symbols are too many for 2 lanes"):
+        read_plan(Fields(plan_of_symbols(2, most + 1)), most + 1, 0)
+    with pytest.raises(Malformed, match="too many for 0 lanes"):
+        read_plan(Fields(plan_of_symbols(0, 100)), 100, 0)
+
+
+def test_the_packer_takes_lanes_enough_for_any_number_of_symbols() -> None:
+    for count in (64, 10_000, 1 << 20, 1 << 23, 1 << 26, 1 << 30):
+        read_plan(Fields(plan_of_symbols(lanes_for(count), count)), count, 0)
+
+
 @pytest.mark.parametrize("codes", [[], [0], [0, 0], [200], [1] * 256, [111] * 256, [9, 0, 111]])
 def test_frequencies_sum_to_the_same_or_are_refused(codes: list[int]) -> None:
     if not any(codes) or max(codes) > 112:
@@ -108,6 +144,7 @@ expand(packed, sha, size)
 taken = (kilobytes("VmHWM:") - before) * 1024
 assert taken < size + WORKING_BYTES, taken / 1e6
 """
-    content = onnx_file(w=weights(4, (512, 512, 3, 3)), f=floats((512, 1024)))
-    words = [sys.executable, "-c", code, str(len(content)), hashlib.sha256(content).hexdigest()]
-    subprocess.run(words, input=pack(content), check=True)
+    model = onnx_file(w=weights(4, (512, 512, 3, 3)), f=floats((512, 1024)))
+    for content, packer in ((model, pack), (bytes(100_000_000), one_plain_segment)):
+        words = [sys.executable, "-c", code, str(len(content)), hashlib.sha256(content).hexdigest()]
+        subprocess.run(words, input=packer(content), check=True)

@@ -8,8 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edgeq.compress.bounded import bounded
+from edgeq.compress.difference import Old
 from edgeq.compress.expand import expand
+from edgeq.compress.expand.plan import AS_IS, MOST_SEGMENTS
+from edgeq.compress.levels import AlongAxis
 from edgeq.compress.pack import pack
+from edgeq.compress.pieces import CopyPiece, PlainPiece, Symbols, TensorPiece
 from tests.compress.models import floats, onnx_file, weights
 
 
@@ -90,3 +95,29 @@ def test_of_other_floats_the_exponents_get_smaller() -> None:
 def test_packing_is_deterministic() -> None:
     content = onnx_file(w=weights(4), b=floats((300,)))
     assert pack(content) == pack(content)
+
+
+def test_more_pieces_than_a_device_accepts_are_sent_as_fewer() -> None:
+    """Every 32 bytes are a copy from elsewhere in the old file, which has a large tensor's bytes too."""
+    rng = np.random.default_rng(3)
+    blocks = [rng.bytes(32) for _ in range(MOST_SEGMENTS + 1000)]
+    large = rng.bytes(200_000)
+    old = b"".join((large, *blocks))
+    new = b"".join((*blocks[::-1], large))
+    pieces = bounded(list(Old(old).gap(new)), new)
+    assert pieces == [PlainPiece(new[: -len(large)]), CopyPiece(0, len(large))]
+    assert back(new, old) < len(new) - len(large) + 200
+
+
+def test_a_column_has_a_plan_that_is_larger_than_itself() -> None:
+    """Each row of one weight has two bytes of levels in the plan."""
+    content = onnx_file(w=np.random.default_rng(4).integers(100, 104, (20_000, 1)).astype(np.uint8))
+    assert back(content) < 0.3 * len(content)
+
+
+def test_a_plan_larger_than_a_device_accepts_is_not_made() -> None:
+    """Two bytes of levels for each of five million rows of one weight."""
+    column = np.zeros((5_000_000, 1), np.uint8)
+    middle = AlongAxis(0, np.zeros(len(column), np.uint8), np.ones(len(column), np.uint8))
+    piece = TensorPiece(1, column.shape, AS_IS, (Symbols(column.view(np.int8), middle, "integers"),))
+    assert bounded([piece], column.tobytes()) == [PlainPiece(column.tobytes())]

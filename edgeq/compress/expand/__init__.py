@@ -14,7 +14,7 @@ from edgeq.errors import ArtifactCorrupt
 
 from .fields import Fields, Malformed
 from .fill import filled
-from .plan import read_plan
+from .plan import LARGEST_PLAN, read_plan
 from .streams import Streams, unpacked
 
 MAGIC = b"EQW\x01"
@@ -23,7 +23,6 @@ HEADER = struct.Struct(
 )  # magic, size, of the plan: packed and raw, of the rest: packed, raw, stored
 # numpy, lzma's dictionary, one slice of symbols; measured.
 WORKING_BYTES = 64 << 20
-_LARGEST_PLAN = 64 << 20
 
 
 def expand(content: bytes, sha256: str, size: int, base: Optional[bytes] = None) -> bytearray:
@@ -46,8 +45,8 @@ def _expanded(content: bytes, size: int, base: bytes) -> bytearray:
         raise Malformed("it does not begin as one")
     if own_size != size:
         raise Malformed(f"it expands to {own_size} bytes, and the file has {size}")
-    if raw > min(_LARGEST_PLAN, size + 4096) or rest_raw > size or stored > size:
-        raise Malformed("its parts are larger than the file")
+    if raw > LARGEST_PLAN or rest_raw > size or stored > size:
+        raise Malformed("its parts are larger than the file, or its plan than any real one")
     at = HEADER.size
     plan = read_plan(Fields(unpacked(content[at : at + packed], raw)), size, len(base))
     streams = Streams.of(memoryview(content)[at + packed :], plan, rest, rest_raw, stored)

@@ -13,6 +13,10 @@ PLAIN, TENSOR, COPY, TURNED = range(4)
 IN_PLAIN, CODED, STORED = range(3)
 AS_IS, ROTATED, DIFFERENCE, PALETTE = range(4)
 MOST_LANES = 8192
+ENOUGH_LANES = 4096  # for any number of symbols; fewer have at most MOST_IN_A_LANE each
+MOST_IN_A_LANE = 4096  # a step of all lanes takes as long with one as with hundreds
+MOST_SEGMENTS = 8192  # each is an object in memory; ResNet-20 as a difference has 540, MobileNetV2 alone 210
+LARGEST_PLAN = 8 << 20  # bytes; of real files a hundredth of the file
 LONGEST_ROW = 1 << 20  # of symbols that are decoded at once
 FEWEST_CODED = 64
 _WIDTHS = (1, 2, 4)
@@ -94,11 +98,17 @@ def read_plan(fields: Fields, size: int, base_size: int) -> Plan:
     lanes = fields.number(0, MOST_LANES)
     tables = tuple(_table(fields) for _ in range(fields.number(min(1, lanes), MOST_TABLES)))
     segments: list[Segment] = []
-    left = size
+    left, symbols = size, 0
     while left:
         segment = _segment(fields, left, base_size)
         if isinstance(segment, Tensor) and any(p.high >= len(tables) for p in segment.coded):
             raise Malformed("symbols of a table that there is not")
+        if isinstance(segment, Tensor):
+            symbols += len(segment.coded) * prod(segment.shape)
+        if lanes < ENOUGH_LANES and symbols > lanes * MOST_IN_A_LANE:
+            raise Malformed(f"{symbols:,} symbols are too many for {lanes:,} lanes")
+        if len(segments) == MOST_SEGMENTS:
+            raise Malformed(f"more than {MOST_SEGMENTS:,} segments")
         left -= segment.size
         segments.append(segment)
     fields.end()
