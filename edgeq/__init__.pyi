@@ -565,6 +565,7 @@ def finetune(
     tensorboard: str | PathLike[str] | None = None,
     project: str | PathLike[str] | None = None,
     output: str | PathLike[str] | None = None,
+    ignore_labels: bool | None = None,
     restart: bool = False,
     tell: Callable[[Any], None] = ...,
 ) -> Finetuned:
@@ -608,6 +609,7 @@ def finetune(
         tensorboard: Write event files for TensorBoard into this folder.
         project: Project file, whose values replace keywords that are not given; default: none.
         output: The weights to write; default: NAME-tuned.pt.
+        ignore_labels: Train as if the samples had no labels.
         restart: Begin anew where an interrupted training would go on.
         tell: Called with each event as it happens (edgeq/nouns); default: nothing is printed.
     """

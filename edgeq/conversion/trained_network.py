@@ -1,7 +1,6 @@
 """The trained network that `--weights` may hold (`edgeq finetune`): found without torch, read with it."""
 
 import hashlib
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from edgeq.conversion.conversion_job import ConversionJob
 from edgeq.conversion.trained_tflite import with_tflite
 from edgeq.errors import ModelRefused
 from edgeq.ingest.extras import needed
+from edgeq.ingest.pytorch.trained_weights import holds_trained_network
 from edgeq.nouns.model import Model
 from edgeq.request.tell import Tell
 
@@ -18,14 +18,10 @@ if TYPE_CHECKING:
 
     from edgeq.nouns.training import Training
 
-_MARK = b"X\x05\x00\x00\x00edgeq"  # as pickle writes the key of train/tuned_file.py
-_NAMES = "/data.pkl"  # of torch's zip: keys and shapes, no values
-_MOST_NAMES = 64 * 2**20
-
 
 def trained_sha256(weights: Path | None) -> str:
     """Of the file, where it holds a trained network; else "" """
-    if weights is None or not _is_marked(weights):
+    if weights is None or not holds_trained_network(weights):
         return ""
     with weights.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -43,7 +39,9 @@ def with_trained_network(model: Model, job: ConversionJob, work: Path, tell: Tel
 
     tuned = read_tuned(job.weights)
     if tuned is None:
-        return model
+        raise ModelRefused(
+            f"{job.weights} is damaged: its trained network cannot be read", "train again: edgeq finetune"
+        )
     path = work / "trained.onnx"
     path.write_bytes(tuned.model)
     _require_same_ends(read_onnx(path).graph, model, job)
@@ -69,12 +67,3 @@ def _require_same_source(training: "Training", model: Model, weights: Path) -> N
             f"{weights} was trained from another model than {model.source}",
             "give the model that it was trained from, or train again: edgeq finetune",
         )
-
-
-def _is_marked(path: Path) -> bool:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = next((i for i in archive.infolist() if i.filename.endswith(_NAMES)), None)
-            return names is not None and names.file_size < _MOST_NAMES and _MARK in archive.read(names)
-    except (OSError, zipfile.BadZipFile):
-        return False

@@ -27,7 +27,8 @@ def open_model(request: Request) -> Model:
     if request.weights is not None and not names_code(request.source):
         raise ModelRefused(
             f"{request.source} contains its own weights, so {request.weights} would not be used",
-            "--weights is for a torch factory such as net.py:build; leave it out",
+            "leave it out: --weights is for a torch factory such as net.py:build, or what `edgeq finetune` wrote, and this file holds "
+            "no trained network, or is damaged",
         )
     request.workdir.mkdir(parents=True, exist_ok=True)
     request = replace(request, name=request.name or model_name(request.source))

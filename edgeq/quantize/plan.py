@@ -252,7 +252,9 @@ def _static(
         return Skipped(what, old)
     if not given.has_data:
         return Skipped(what, _NO_DATA)
-    if given.recipe is None and recipe.activation_bits == 8 and given.has_trained(runtime):
+    # LiteRT's file of a trained network is converted anew, which may fail; onnxruntime's is the one that was trained.
+    exact = FORMATS[runtime] == "onnx" and given.has_trained(runtime)
+    if given.recipe is None and recipe.activation_bits == 8 and exact:
         return Skipped(what, f"the trained network takes its place (--recipe {recipe.name} builds it)")
     if recipe.activation_bits == 16:
         scheme, why = sixteen_bits()
@@ -280,8 +282,11 @@ def _trained(
     if not given.has_trained(runtime):
         return Skipped(what, given.why_no_trained_tflite)
     scheme, why = scheme_for(runtime, given.target.cpu.arch, given.isa)
-    rank, candidate = _candidate(recipe, runtime, 2, f"trained in the integers of the device; {why}")
+    slower = why_slower_than_float(runtime, given.target.cpu.arch, given.isa)
+    why = f"trained in the integers of the device; {why}{f'; {slower}' if slower else ''}"
+    rank, candidate = _candidate(recipe, runtime, 9 if slower else 2, why)
     integer_io = given.integer_io and candidate.format == "tflite"
+    rank -= 1  # in front of static int8 on the same runtime
     return rank, replace(candidate, scheme=replace(scheme, integer_io=integer_io))
 
 

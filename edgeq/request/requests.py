@@ -128,6 +128,7 @@ class FinetuneRequest(EveryCommand, WithTraining, WithSamples, ForTarget):
     output: AnyPath | None = option(
         "The weights to write; default: NAME-tuned.pt.", flags=("-o", "--output"), metavar="PATH"
     )
+    ignore_labels: bool | None = option("Train as if the samples had no labels.")
     restart: bool = option("Begin anew where an interrupted training would go on.", False)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from edgeq.errors import TargetRefused
 from edgeq.ingest.given_model import GivenModel, given_model
+from edgeq.ingest.pytorch.trained_weights import holds_trained_network
 from edgeq.nouns.job import Limits
 from edgeq.nouns.progress import Note
 from edgeq.nouns.project import Gates
@@ -109,7 +110,7 @@ def _with_model(request: Any, project: Project) -> tuple[Any, Project]:
     if not is_path(model):
         model = given_model(model)
     if isinstance(model, GivenModel):
-        if request.weights is not None:
+        if request.weights is not None and not holds_trained_network(Path(request.weights)):
             raise TypeError(f"weights are for a torch factory such as net.py:build; {model} has its own")
         request = replace(request, name=request.name or model.name)
     else:

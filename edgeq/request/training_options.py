@@ -90,6 +90,7 @@ class WithTraining:
         "Of the order of samples and their changes.",
         0,
         least=0,
+        most=2**31 - 1,
         metavar="N",
         shows_default=True,
         **_ONLY_HERE,

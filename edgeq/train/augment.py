@@ -13,8 +13,6 @@ from torch import Tensor
 
 from edgeq.errors import DataRefused
 
-SHIFT = 4  # pixels; He et al. 2016 pad CIFAR-10's 32x32 images by four and crop
-
 Layout = Literal["NCHW", "NHWC"]
 
 

@@ -34,3 +34,10 @@ class Checkpoint:
 
     def remove(self) -> None:
         self.path.unlink(missing_ok=True)
+
+
+def step_of(path: Path) -> int:
+    """At which the training of the checkpoint at `path` goes on; 0 where there is none."""
+    found = load_plain(path) if path.is_file() else None
+    step = found.get("step") if isinstance(found, Mapping) else None
+    return step if isinstance(step, int) else 0

@@ -13,14 +13,14 @@ import torch
 from onnx import numpy_helper
 
 from edgeq.class_scores import class_scores
-from edgeq.errors import DataRefused, ModelRefused, TargetRefused
+from edgeq.errors import DataRefused, EdgeqError, ModelRefused, TargetRefused
 from edgeq.graphs.onnx_index import index_of
 from edgeq.graphs.stages import ending_at
 from edgeq.nouns.plan import Scheme
 from edgeq.nouns.record import digest_of
 from edgeq.nouns.training import Training
 from edgeq.quantize.evaluate.pre_softmax_outputs import PreSoftmax, pre_softmax_of, tensors_in
-from edgeq.quantize.samples import SamplesLike, evenly_spaced
+from edgeq.quantize.samples import SamplesLike, Subset, evenly_spaced
 from edgeq.train.augment import UNCHANGED, Augmentation
 from edgeq.train.batches import Batches, TrainingData, training_data
 from edgeq.train.checkpoint import Checkpoint
@@ -30,7 +30,7 @@ from edgeq.train.low_bit_layers import low_bit_layers
 from edgeq.train.low_bits import Bits, with_low_bits
 from edgeq.train.norm_statistics import norms_of
 from edgeq.train.quantized_network import QuantizedNetwork
-from edgeq.train.training import Outcome, Report, Settings, evaluate, train
+from edgeq.train.training import Outcome, Report, Settings, State, evaluate, train
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -57,8 +57,8 @@ class TrainingOptions:
     the rest. `features`: tensors of the float graph that the network is also to have. `device`: torch's name of it.
     """
 
+    settings: Settings
     bits: Bits = field(default_factory=Bits)
-    settings: Settings = field(default_factory=Settings)
     batch: int = 128
     label_share: float = 0.0
     temperature: float = 2.0
@@ -84,8 +84,9 @@ def finetune(
     checkpoint: Path | None = None,
     tell: Callable[[Report], None] = lambda report: None,
     progress: Callable[[str, float], None] = lambda stage, done: None,
+    note: Callable[[str], None] = lambda words: None,
 ) -> Finetuned:
-    """Raises TargetRefused for a device that torch does not have, DataRefused for samples that make no batch, ModelRefused for what
+    """`note` is told in words where it goes on, and what could not be kept. Raises TargetRefused for a device that torch does not have, DataRefused for samples that make no batch, ModelRefused for what
     cannot be trained.
     """
     began = time.monotonic()
@@ -105,27 +106,50 @@ def finetune(
     low = low_bit_layers(start.quantized, options.bits)
     progress("choose scales", 0.0)
     norms_from = data.train if options.settings.epochs else None
-    network = network_of(start, low, samples, tensors, norms_from).to(device)
+    trained_on = Subset(samples, tuple(int(i) for i in data.train.positions))
+    network = network_of(start, low, trained_on, tensors, norms_from).to(device)
     loss = _loss(teacher, data, len(tensors) - len(options.features), options)
     kept = None if checkpoint is None else Checkpoint(checkpoint, _key(start, samples, options))
+    begun = _begun(kept, note)
     outcome = train(
         network,
         teacher,
         data,
         loss,
         options.settings,
-        begun=kept.read() if kept else None,
-        keep=kept.write if kept else lambda state: None,
+        begun=begun,
+        keep=_keeper(kept, note),
         tell=tell,
     )
     floats_score = evaluate(teacher, teacher, data.validation, loss, 0).score
-    if kept is not None and not outcome.interrupted:
-        kept.remove()
     summary = _summary(start, samples, options, low, data, loss, outcome)
     return Finetuned(
         network.model(),
         Training(**summary, float_score=floats_score, seconds=round(time.monotonic() - began, 1)),
     )
+
+
+def _begun(kept: Checkpoint | None, note: Callable[[str], None]) -> State | None:
+    begun = None if kept is None else kept.read()
+    if begun is not None:
+        note(f"goes on from step {begun.step:,}, where it was interrupted")
+    elif kept is not None and kept.path.exists():
+        note(f"{kept.path} is of a training with other options or samples: it begins anew")
+    return begun
+
+
+def _keeper(kept: Checkpoint | None, note: Callable[[str], None]) -> Callable[[State], None]:
+    """A state that cannot be written is no reason to end a training."""
+
+    def keep(state: State) -> None:
+        if kept is None:
+            return
+        try:
+            kept.write(state)
+        except EdgeqError as error:
+            note(f"{error.what}: an interrupted training would begin anew")
+
+    return keep
 
 
 def network_of(

@@ -105,6 +105,7 @@ def _narrow_inputs(
     if not layers:
         return
     index = index_of(model.graph)
+    dtype = _activation_type(index)
     nodes = {n.name: n for n in index.nodes}
     inputs = list(dict.fromkeys((nodes[name].input[0], bits) for name, bits in layers.items()))
     values = dict(
@@ -112,7 +113,6 @@ def _narrow_inputs(
     )
     for tensor, bits in inputs:
         readers = [nodes[name] for name, b in layers.items() if nodes[name].input[0] == tensor and b == bits]
-        dtype = _activation_type(index)
         params = _range_of(values[tensor, bits], bits)
         pair = _own_pair(index, tensor, readers)
         if pair is None:

@@ -38,9 +38,3 @@ class CosineSchedule:
             return self.peak * (step + 1) / self.warmup
         done = min((step - self.warmup) / (self.steps - self.warmup), 1.0)
         return self.end + (self.peak - self.end) * (1 + math.cos(math.pi * done)) / 2
-
-
-def default_schedule(peak: float, epochs: int, steps_per_epoch: int) -> CosineSchedule:
-    """Warm-up over the first twentieth of the steps, 500 at most: enough for the statistics of optimizers with momentum."""
-    steps = max(epochs * steps_per_epoch, 1)
-    return CosineSchedule(peak, steps, warmup=min(steps // 20, 500))

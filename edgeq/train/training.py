@@ -18,6 +18,7 @@ from edgeq.train.losses import Loss, agreeing, correct
 from edgeq.train.quantized_network import QuantizedNetwork
 from edgeq.train.relative_adam import RelativeAdam
 from edgeq.train.schedule import CosineSchedule
+from edgeq.train.step_interrupt import between_steps
 
 _FREEZE = 0.85  # of the steps, after which the statistics of norms stay as they are
 _SMOOTH = 0.05  # the weight of the last step in the loss that is shown
@@ -29,8 +30,8 @@ class Settings:
     `evaluations`: in an epoch; training stops after `patience` of them without a better one.
     """
 
-    epochs: float = 5.0
-    learning_rate: float = 0.005
+    epochs: float
+    learning_rate: float
     evaluations: int = 2
     patience: int = 10
 
@@ -82,7 +83,8 @@ def train(
     tell: Callable[[Report], None] = lambda report: None,
 ) -> Outcome:
     """Trains `network` in place, and leaves the best of all evaluations in it, the first of which is before any step. `keep` is
-    given the state after each evaluation; `begun` is such a one. After Ctrl-C it returns what it has.
+    given the state after each evaluation, and at the end of the step in which Ctrl-C came; `begun` is such a one. After Ctrl-C it returns
+    what it has, after a second one at once.
     """
     steps = math.ceil(settings.epochs * data.train.steps)
     every = max(data.train.steps // settings.evaluations, 1)
@@ -98,24 +100,33 @@ def train(
     for each in evaluations:
         stop = stop.seen(worth(each))
     running, interrupted = evaluations[-1].loss, False
-    try:
-        for batch in _from(data.train, step, steps):
-            if stop.stops:
-                break
-            rate = _rate(settings.learning_rate, steps, step)
-            running += (_step(network, teacher, loss, optimizer, rate, batch) - running) * _SMOOTH
-            step += 1
-            if step == math.ceil(steps * _FREEZE):
-                network.freeze_norms()
-            evaluated = step % every == 0 or step == steps
-            if evaluated:
-                evaluations.append(evaluate(network, teacher, data.validation, loss, step))
-                stop = stop.seen(worth(evaluations[-1]))
-                best = _copy(network.state_dict()) if stop.improved else best
-                keep(State(step, network.state_dict(), optimizer.state_dict(), best, tuple(evaluations)))
-            tell(Report(step, steps, running, evaluations[-1], rate, evaluated))
-    except KeyboardInterrupt:
-        interrupted = True
+
+    def state() -> State:
+        return State(step, network.state_dict(), optimizer.state_dict(), best, tuple(evaluations))
+
+    with between_steps() as asked_to_stop:
+        try:
+            for batch in _from(data.train, step, steps):
+                if stop.stops:
+                    break
+                if asked_to_stop():
+                    interrupted = True
+                    keep(state())
+                    break
+                rate = _rate(settings.learning_rate, steps, step)
+                running += (_step(network, teacher, loss, optimizer, rate, batch) - running) * _SMOOTH
+                step += 1
+                if step == math.ceil(steps * _FREEZE):
+                    network.freeze_norms()
+                evaluated = step % every == 0 or step == steps
+                if evaluated:
+                    evaluations.append(evaluate(network, teacher, data.validation, loss, step))
+                    stop = stop.seen(worth(evaluations[-1]))
+                    best = _copy(network.state_dict()) if stop.improved else best
+                    keep(state())
+                tell(Report(step, steps, running, evaluations[-1], rate, evaluated))
+        except KeyboardInterrupt:
+            interrupted = True
     network.load_state_dict(best)
     network.eval()
     return Outcome(

@@ -4,6 +4,8 @@ The network is the QDQ file itself, so what is deployed is what was trained, wha
 written by torch.save and read with weights_only: tensors and plain values, nothing is executed.
 """
 
+import contextlib
+import hashlib
 import os
 import secrets
 from collections.abc import Mapping
@@ -40,7 +42,12 @@ def write_tuned(
     stored = np.frombuffer(model.SerializeToString(), np.uint8).copy()
     document = {
         **state_dict,
-        _KEY: {"format": _FORMAT, "model": torch.from_numpy(stored), "training": training.to_dict()},
+        _KEY: {
+            "format": _FORMAT,
+            "model": torch.from_numpy(stored),
+            "sha256": hashlib.sha256(stored.tobytes()).hexdigest(),
+            "training": training.to_dict(),
+        },
     }
     save_atomically(document, path)
 
@@ -59,11 +66,14 @@ def read_tuned(path: Path) -> Tuned | None:
     model = entry.get("model")
     if not isinstance(model, Tensor) or model.dtype != torch.uint8 or not _is_stored(model):
         raise ModelRefused(f"{path} holds no trained network: its bytes are missing", _REMEDY)
+    content = model.numpy().tobytes()
+    if hashlib.sha256(content).hexdigest() != entry.get("sha256"):
+        raise ModelRefused(f"{path} is damaged: its trained network is not what was written", _REMEDY)
     try:
         training = Training.from_dict(_jsonlike(entry.get("training")))
     except ValueError as error:
         raise ModelRefused(f"{path} is damaged: {error}", _REMEDY) from None
-    return Tuned(model.numpy().tobytes(), training)
+    return Tuned(content, training)
 
 
 def _is_stored(tensor: Tensor) -> bool:
@@ -93,13 +103,14 @@ def save_atomically(document: object, path: Path) -> None:
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # torch reports a full disk as the latter
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "the disk is full"
         raise EdgeqError(
-            f"cannot write {path}: {error.strerror or error}",
-            "free space there, or choose another path with -o",
+            f"cannot write {path}: {reason}", "free space there, or choose another path with -o"
         ) from None
     finally:
-        beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
 
 
 def _jsonlike(value: object) -> object:

@@ -1,7 +1,6 @@
 """finetune(): a model's quantized network, trained on samples for a target, becomes weights that deploy takes."""
 
 import contextlib
-import os
 import shlex
 import tempfile
 import time
@@ -13,11 +12,12 @@ from typing import TYPE_CHECKING
 from edgeq import catalog
 from edgeq.conversion.conversion_job import ConversionJob, conversion_job
 from edgeq.deliver.runtimes import this_machine
-from edgeq.errors import DataRefused, EdgeqError, ModelRefused
+from edgeq.errors import DataRefused, EdgeqError, ModelRefused, TargetRefused
 from edgeq.ingest.extras import needed
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import CandidatePlan
-from edgeq.nouns.progress import Progress, Started
+from edgeq.nouns.progress import Note, Progress, Started
+from edgeq.nouns.project import Gates
 from edgeq.nouns.results import Finetuned
 from edgeq.nouns.target import RuntimeSupport, Target
 from edgeq.nouns.training import Trained
@@ -63,27 +63,63 @@ def finetune(request: FinetuneRequest) -> Finetuned:
         if request.restart:
             checkpoint.unlink(missing_ok=True)
         found = _trained(request, start, samples, checkpoint, tell)
-        from edgeq.train.tuned_file import write_tuned
+        output = _written(output, checkpoint, found, state_dict, tell)
+    return Finetuned(output, model.name, target.name, found.training, _next_command(job, output, target))
 
-        write_tuned(output, state_dict, found.model, found.training)
-    source = shlex.quote(job.shown or job.model)
-    command = (
-        f"edgeq deploy {source} --weights {shlex.quote(str(output))} --target {shlex.quote(target.name)}"
+
+def _written(
+    output: Path,
+    checkpoint: Path,
+    found: "TunedNetwork",
+    state_dict: "Mapping[str, Tensor]",
+    tell: Tell,
+) -> Path:
+    """Where the weights are: an interrupted training replaces no finished one."""
+    from edgeq.train.tuned_file import read_tuned, write_tuned
+
+    before = read_tuned(output) if output.exists() and found.training.interrupted else None
+    if before is not None and not before.training.interrupted:
+        tell(
+            Note(
+                f"{output} is what a finished training wrote before, and stays; this one is in {output}.interrupted.pt"
+            )
+        )
+        output = output.with_name(f"{output.name}.interrupted.pt")
+    write_tuned(output, state_dict, found.model, found.training)
+    if not found.training.interrupted:
+        checkpoint.unlink(missing_ok=True)
+    return output
+
+
+def _next_command(job: ConversionJob, output: Path, target: Target) -> str:
+    """That takes the weights: for a device that the agent does not run on, the bundle."""
+    verb = "convert" if target.name.startswith("android") else "deploy"
+    if job.module is not None:
+        return f"edgeq.{verb}(module, weights={str(output)!r}, target={target.name!r})"
+    given = (
+        f"{shlex.quote(job.model)} --weights {shlex.quote(str(output))} --target {shlex.quote(target.name)}"
     )
-    return Finetuned(output, model.name, target.name, found.training, command)
+    return f"edgeq {verb} {given}"
 
 
 def job_of(request: FinetuneRequest) -> tuple[Target, ConversionJob]:
-    given = request.target
-    target = given if isinstance(given, Target) else catalog.target(given)
+    kind = request.target
+    target = kind if isinstance(kind, Target) else catalog.target(kind)
     model = text(request.model) or ""
     if model.endswith((".edgeq", ".tflite")):
         raise ModelRefused(
             f"{model} cannot be trained", "name the ONNX file or the torch source that it was made from"
         )
+    if (request.activation_bits or 8) < 8 and _RUNTIME not in {each.name for each in target.runtimes}:
+        raise TargetRefused(
+            f"target {target.name} has no onnxruntime, and activations of {request.activation_bits} bits have no TFLite form",
+            "leave out --activation-bits: --weight-bits alone has one",
+        )
     if target.detect:
         target, _ = this_machine(target, model, None)
-    converting = ConvertRequest(**keywords(request, ConvertRequest) | {"output": None, "target": target})
+    gates = Gates(ignore_labels=bool(request.ignore_labels))
+    given = keywords(request, ConvertRequest) | {"output": None, "target": target, "gates": gates}
+    converting = ConvertRequest(**given)
     here = replace(target, runtimes=(RuntimeSupport(_RUNTIME, "", ()),))  # whatever the device has
     job = conversion_job(converting, here, {}, {})
     return target, replace(job, request=replace(job.request, runtime=_RUNTIME))
@@ -96,9 +132,20 @@ def _output(request: FinetuneRequest, job: ConversionJob) -> Path:
         raise EdgeqError(f"{output} is not named as weights of torch", "name it tuned.pt")
     if not output.absolute().parent.is_dir():
         raise EdgeqError(f"there is no folder {output.parent} for {output.name}", "make it, or name another")
-    if not os.access(output.absolute().parent, os.W_OK):
+    if output.is_dir():
+        raise EdgeqError(f"{output} is a folder", "name a file with -o")
+    if not _can_be_written(output.absolute().parent):
         raise EdgeqError(f"the folder {output.absolute().parent} cannot be written", "name another with -o")
     return output
+
+
+def _can_be_written(folder: Path) -> bool:
+    """By trying: root may write where the file system is read-only."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
 
 
 def opened(job: ConversionJob, work: Path, tell: Tell) -> "tuple[Model, Samples, Mapping[str, Tensor]]":
@@ -124,6 +171,7 @@ def opened(job: ConversionJob, work: Path, tell: Tell) -> "tuple[Model, Samples,
         )
     fitting = samples.fitting(model.inputs)
     assert fitting is not None
+    fitting = fitting.without_labels() if job.gates.ignore_labels else fitting
     return model, fitting, _state_dict(job)
 
 
@@ -149,12 +197,19 @@ def start_of(target: Target, model: Model, samples: "Samples", work: Path, tell:
     from edgeq.train.finetune import Start
 
     candidate = _candidate(target, model)
-    calibration = split(samples).calibration
+    calibration = split(_not_held_out(samples)).calibration
     q, path = quantized(
         candidate, model, calibration, workdir=work, options=Options(), progress=shares(tell, candidate.id)
     )
     assert q.scheme is not None
     return Start(read_onnx(path), q.graph, q.scheme, model.sha256)
+
+
+def _not_held_out(samples: "Samples") -> "Samples":
+    """What the training may learn from: nothing is fitted to the samples that judge it."""
+    from edgeq.train.held_out import held_out
+
+    return samples.take([int(i) for i in held_out(samples.count, samples.labels).train])
 
 
 def _candidate(target: Target, model: Model) -> CandidatePlan:
@@ -182,7 +237,9 @@ def _trained(
     with contextlib.ExitStack() as stack:
         events = None
         if request.tensorboard is not None:
-            events = stack.enter_context(EventFiles(Path(request.tensorboard)))
+            from edgeq.train.checkpoint import step_of
+
+            events = stack.enter_context(EventFiles(Path(request.tensorboard), step_of(checkpoint)))
         return trained(
             start,
             samples,
@@ -190,6 +247,7 @@ def _trained(
             checkpoint=checkpoint,
             tell=_reporter(request, events, scored_by, tell),
             progress=shares(tell),
+            note=lambda words: tell(Note(words)),
         )
 
 

@@ -10,6 +10,8 @@ torch = pytest.importorskip("torch")
 from edgeq.errors import TargetRefused  # noqa: E402
 from edgeq.graphs.ort_session import ort_session  # noqa: E402
 from edgeq.graphs.stages import ending_at  # noqa: E402
+from edgeq.quantize.backends.ort.qdq import emitted  # noqa: E402
+from edgeq.quantize.calibration.calibrate import calibrate_onnx, ranges_of  # noqa: E402
 from edgeq.train.low_bit_layers import low_bit_layers  # noqa: E402
 from edgeq.train.low_bits import Bits, with_low_bits  # noqa: E402
 from edgeq.train.weight_levels import KINDS, bits_of, uniform_levels  # noqa: E402
@@ -111,3 +113,13 @@ def test_a_kind_has_bits_of_its_own(kind: str, asked: int | None, bits: int) -> 
 def test_bits_that_a_kind_does_not_have_are_refused(kind: str, asked: int) -> None:
     with pytest.raises(TargetRefused, match=f"{kind} weights have"):
         bits_of(kind, asked)
+
+
+def test_a_network_whose_stem_is_in_float_has_few_bits_behind_it() -> None:
+    """There the first QuantizeLinear of the file is itself narrowed."""
+    floats = network()
+    seen = calibrate_onnx(floats, images(16), histogram=False)
+    file = emitted(floats, U8, ranges_of(seen, "minmax"), frozenset({"stem", "add"}))[0]
+    low = low_bit_layers(file, Bits(4, 4))
+    made = with_low_bits(file, weights_of(floats), low, images(16))
+    assert sum(node.op_type == "Clip" for node in made.graph.node) == len(low) > 0

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from edgeq.train.schedule import CosineSchedule, default_schedule
+from edgeq.train.schedule import CosineSchedule
 
 
 def test_the_rate_rises_and_falls() -> None:
@@ -18,12 +18,6 @@ def test_the_rate_rises_and_falls() -> None:
 
 def test_without_a_warmup_it_begins_at_the_peak() -> None:
     assert CosineSchedule(peak=0.01, steps=10).at(0) == 0.01
-
-
-def test_the_default_warms_up_over_a_twentieth() -> None:
-    assert default_schedule(0.1, epochs=10, steps_per_epoch=40) == CosineSchedule(0.1, 400, warmup=20)
-    assert default_schedule(0.1, epochs=1, steps_per_epoch=3) == CosineSchedule(0.1, 3, warmup=0)
-    assert default_schedule(0.1, epochs=100, steps_per_epoch=1000).warmup == 500
 
 
 @pytest.mark.parametrize(

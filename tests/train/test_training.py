@@ -1,5 +1,8 @@
 """The loop: it comes closer to float, keeps the best, stops, is interrupted, and goes on bit for bit."""
 
+import copy
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -50,7 +53,7 @@ def test_it_comes_closer_to_float_and_keeps_the_best() -> None:
 def test_no_epochs_leave_post_training_quantization_as_it_is() -> None:
     net = student()
     before = {name: value.clone() for name, value in net.state_dict().items()}
-    outcome = run(net, Settings(epochs=0))
+    outcome = run(net, Settings(epochs=0, learning_rate=0.01))
     assert outcome.best == outcome.evaluations[0] and outcome.steps == 0
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
 
@@ -99,7 +102,7 @@ def test_ctrl_c_in_the_middle_of_an_epoch_keeps_the_best_so_far() -> None:
 
 def test_a_checkpoint_of_another_training_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "tuned.pt.checkpoint"
-    run(student(), Settings(epochs=1, evaluations=1), keep=Checkpoint(path, "one").write)
+    run(student(), Settings(epochs=1, learning_rate=0.01, evaluations=1), keep=Checkpoint(path, "one").write)
     assert Checkpoint(path, "one").read() is not None
     assert Checkpoint(path, "other").read() is None
     path.write_bytes(b"no checkpoint")
@@ -110,3 +113,22 @@ def test_norms_are_frozen_for_the_last_steps() -> None:
     net = student()
     run(net, Settings(epochs=1, learning_rate=0.001, evaluations=1))
     assert all(bool(norm.frozen) for norm in net.norms())
+
+
+def test_ctrl_c_waits_for_the_end_of_the_step_and_keeps_it() -> None:
+    """A real signal: what is kept is the state behind that step, which the same training goes on from."""
+    kept: list[State] = []
+
+    def signalled(report: Report) -> None:
+        if report.step == 5:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    outcome = run(student(), tell=signalled, keep=lambda state: kept.append(copy.deepcopy(state)))
+    assert outcome.interrupted and outcome.step == 5
+    assert [state.step for state in kept] == [5]
+    whole, resumed = student(), student()
+    run(whole)
+    run(resumed, begun=kept[0])
+    expected = whole.state_dict()
+    assert all(torch.equal(value, expected[name]) for name, value in resumed.state_dict().items())
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -80,6 +80,16 @@ def test_a_damaged_one_is_refused(tmp_path: Path, change: dict[str, object], say
         read_tuned(path)
 
 
+def test_a_network_of_which_a_byte_changed_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "tuned.pt"
+    write_tuned(path, STATE, quantized(network()), TRAINING)
+    content = bytearray(path.read_bytes())
+    content[content.find(b"first.w_quantized") + 3] ^= 1
+    path.write_bytes(bytes(content))
+    with pytest.raises(ModelRefused, match="is not what was written"):
+        read_tuned(path)
+
+
 def test_where_it_cannot_be_written_what_was_there_stays(tmp_path: Path) -> None:
     path = tmp_path / "there" / "tuned.pt"
     with pytest.raises(EdgeqError, match="cannot write"):

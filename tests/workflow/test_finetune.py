@@ -12,6 +12,7 @@ torch = pytest.importorskip("torch")
 import edgeq  # noqa: E402
 from edgeq.cli.main import run  # noqa: E402
 from edgeq.errors import DataRefused, EdgeqError, ModelRefused, TargetRefused  # noqa: E402
+from edgeq.nouns.progress import Note  # noqa: E402
 from edgeq.nouns.training import Trained  # noqa: E402
 from tests.ingest.onnx_to_tflite.converter import debian13, onnx2tf_cache, python312  # noqa: E402, F401
 from tests.train.residual_network import images, network  # noqa: E402
@@ -130,6 +131,53 @@ def test_an_interrupted_training_writes_its_best_and_goes_on(here: Path) -> None
     assert not Path("tuned.pt.checkpoint").exists()
 
 
+def test_an_interrupted_training_does_not_replace_a_finished_one(here: Path) -> None:
+    given = {"weight_bits": 2, "activation_bits": 2}
+    finetuned(**given)
+    before = Path("tuned.pt").read_bytes()
+    other = finetuned(tell=_interrupt, seed=1, **given)
+    assert Path("tuned.pt").read_bytes() == before
+    assert other.path == Path("tuned.pt.interrupted.pt") and other.path.is_file()
+
+
+def test_that_it_begins_anew_is_said(here: Path) -> None:
+    given = {"weight_bits": 2, "activation_bits": 2}
+    finetuned(tell=_interrupt, **given)
+    notes: list[str] = []
+
+    def noted(event: object) -> None:
+        notes.extend([event.text] if isinstance(event, Note) else [])
+
+    finetuned(tell=noted, learning_rate=0.001, **given)
+    assert any("with other options or samples: it begins anew" in note for note in notes)
+
+
+def _interrupt(event: object) -> None:
+    if isinstance(event, Trained):
+        raise KeyboardInterrupt
+
+
+def test_a_live_module_is_converted_with_its_own_weights(here: Path) -> None:
+    scope: dict[str, object] = {}
+    exec((here / "net.py").read_text(), scope)  # noqa: S102
+    module = scope["build"]()  # type: ignore[operator]
+    samples = images(128).images
+    found = edgeq.finetune(module, data=samples, target="rpi4", batch=32, epochs=1, output="tuned.pt")
+    assert found.command == "edgeq.deploy(module, weights='tuned.pt', target='rpi4')"
+    made = edgeq.convert(module, weights="tuned.pt", data=samples, target="rpi4", recipe="trained_static")
+    assert "onnxruntime-trained_static" in [c.id for c in made.plan.candidates]
+
+
+def test_a_damaged_file_is_refused_and_never_ignored(here: Path) -> None:
+    finetuned(epochs=0)
+    content = Path("tuned.pt").read_bytes()
+    for cut in (len(content) // 2, len(content) - 40):
+        Path("cut.pt").write_bytes(content[:cut])
+        with pytest.raises(ModelRefused) as refused:
+            edgeq.convert("net.onnx", data="test.npz", weights="cut.pt", target="rpi4")
+        assert "damaged" in f"{refused.value.what} {refused.value.remedy}"
+
+
 def test_the_screen_and_the_json(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = [
         "finetune",
@@ -163,6 +211,8 @@ def test_the_screen_and_the_json(here: Path, capsys: pytest.CaptureFixture[str])
         ({"device": "warp"}, TargetRefused, "cannot train on 'warp'"),
         ({"features": "br,nothing"}, ModelRefused, "no tensor nothing"),
         ({"activation_bits": 1}, TargetRefused, "activation"),
+        ({"activation_bits": 4, "target": "android-arm64"}, TargetRefused, "have no TFLite form"),
+        ({"seed": -3}, TargetRefused, "seed"),
     ],
 )
 def test_what_cannot_be_done_is_refused(
@@ -213,7 +263,11 @@ def test_a_target_that_has_litert_alone_runs_the_trained_network(
         ignore_labels=True,
         min_agreement=0,
     )
-    assert [c.id for c in made.plan.candidates] == ["litert-trained_static", "litert-float"]
+    assert [c.id for c in made.plan.candidates] == [
+        "litert-trained_static",
+        "litert-int8_static",
+        "litert-float",
+    ]
     (fidelity,) = [f for f in made.fidelity if f.candidate == "litert-trained_static"]
     assert fidelity.passed and fidelity.remedies == ()
     (convolutions,) = [audit for audit in fidelity.fusion if audit.operator == "CONV_2D"]

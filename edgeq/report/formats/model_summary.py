@@ -30,7 +30,12 @@ def show_model_summary(summary: ModelSummary, console: Console) -> None:
 def _sizes(summary: ModelSummary) -> list[str]:
     facts = [f"{size(summary.file_bytes)} on disk"]
     if summary.float_bytes:
-        facts.append(f"{summary.float_bytes / summary.file_bytes:.1f}x smaller than float")
+        smaller = summary.float_bytes / summary.file_bytes
+        facts.append(
+            f"{smaller:.1f}x smaller than float"
+            if smaller >= 1.0
+            else f"{1 / smaller:.1f}x larger than float"
+        )
     if summary.bits_per_weight is not None:
         facts.append(
             f"{counted(summary.parameters, 'weight')} of {summary.bits_per_weight:.3g} bits in the mean"

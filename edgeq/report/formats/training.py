@@ -46,7 +46,7 @@ def _facts(training: Training) -> list[str]:
         str(training.scheme),
         *([inner] if training.low_bit_layers else []),
         f"{training.samples:,} samples, {training.validated:,} held out",
-        f"step {step:,} of {training.steps:,}",
+        f"best at step {step:,} of {training.steps:,}",
         f"{training.seconds:,.0f} s",
     ]
 
