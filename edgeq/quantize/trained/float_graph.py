@@ -128,8 +128,8 @@ class _Folded:
             self._positive.update(node.output)
             return [node]
         output = node.output[0] if len(node.output) == 1 else ""
-        if not output or not self._starts_at_zero(output):
-            return [node]
+        if not output or not node.input or not self._starts_at_zero(output):
+            return [node]  # a constant is in its own range
         self._positive.add(output)
         node.output[0] = f"{output}.before_relu"
         return [node, helper.make_node("Relu", [node.output[0]], [output], f"{output}.relu")]

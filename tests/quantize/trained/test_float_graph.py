@@ -9,7 +9,7 @@ from edgeq.graphs.ort_session import ort_session
 from edgeq.nouns.plan import Scheme
 from edgeq.quantize.backends.ort.qdq import emitted
 from edgeq.quantize.trained.float_graph import float_graph
-from tests.train.residual_network import S8, images, network, quantized
+from tests.train.residual_network import S8, U8, images, network, quantized
 
 SAMPLES = images(16)
 
@@ -74,3 +74,22 @@ def test_a_relu_behind_what_moves_values_is_there_again() -> None:
     x = np.array([[1.0, -2.0, 0.5, 1.5]], np.float32)
     found, wanted = (ort_session(m, threads=1).run(None, {"x": x})[0] for m in (float_graph(file), model))
     np.testing.assert_allclose(found, wanted, atol=0.1)
+
+
+def test_a_border_that_a_node_gives_stays_a_constant() -> None:
+    """Its range may begin at zero, and no Relu belongs behind it: a converter to TFLite takes none there."""
+    pads = numpy_helper.from_array(np.array([0, 0, 1, 1, 0, 0, 1, 1]), "pads")
+    weight = numpy_helper.from_array(np.ones((1, 1, 3, 3), np.float32), "w")
+    nodes = [
+        helper.make_node("Constant", [], ["border"], name="border", value_float=0.0),
+        helper.make_node("Pad", ["x", "pads", "border"], ["p"], name="pad"),
+        helper.make_node("Conv", ["p", "w"], ["y"], name="conv"),
+    ]
+    ends = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, 1, 4, 4]) for n in "xy"]
+    graph = helper.make_graph(nodes, "padded", ends[:1], ends[1:], [pads, weight])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    ranges = dict.fromkeys("xp", (-1.0, 3.0)) | {"y": (-9.0, 27.0), "border": (0.0, 1.0)}
+    file, _ = emitted(onnx.shape_inference.infer_shapes(model), U8, ranges)
+    index = index_of(float_graph(file).graph)
+    (pad,) = [n for n in index.nodes if n.op_type == "Pad"]
+    assert index.producer(pad.input[2]).op_type == "Constant"
