@@ -207,10 +207,15 @@ def _put(out: Path, content: bytes) -> None:
 
 
 def _never_computed(source: Path, ranges: Ranges) -> set[str]:
-    """Operators without ranges: nothing asked for their outputs."""
+    """Operators with a float activation of no range, by first output: nothing asked for it, and the quantizer fails at it."""
     graph = read_tflite(source)
-    made = (graph.tensors[i] for o in graph.operators for i in o.outputs[:1])
-    return {t.name for t in made if t.type == "FLOAT32" and t.name not in ranges}
+    without = {
+        i
+        for i, t in enumerate(graph.tensors)
+        if t.type == "FLOAT32" and not t.constant and t.name not in ranges
+    }
+    found = (o for o in graph.operators if o.outputs and not without.isdisjoint((*o.inputs, *o.outputs)))
+    return {graph.tensors[o.outputs[0]].name for o in found}
 
 
 def _statistics(content: bytes, ranges: Ranges) -> dict[str, dict[str, Any]]:

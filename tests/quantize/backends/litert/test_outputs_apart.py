@@ -51,6 +51,12 @@ def test_an_operator_that_was_never_computed_stays_in_float(tmp_path):
     assert closeness(source, path)[0] > 25
 
 
+def test_an_operator_that_reads_what_has_no_range_stays_in_float(tmp_path):
+    source, path = two_outputs(tmp_path / "float.tflite", ("p",)), tmp_path / "int8.tflite"
+    emit.emit(source, path, {"x": (-3.0, 3.0), "p": (0.0, 1.0)})
+    assert dict(kinds(path)) == {"FULLY_CONNECTED": "FLOAT32", "SOFTMAX": "FLOAT32"}
+
+
 def test_both_operators_compute_on_integers_and_no_copy_is_left(tmp_path):
     source = two_outputs(tmp_path / "float.tflite")
     path = quantized(source, tmp_path / "int8.tflite")
