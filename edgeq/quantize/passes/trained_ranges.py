@@ -15,9 +15,11 @@ from edgeq.graphs.tflite import Operator, TfliteGraph, read_tflite
 from edgeq.nouns.passes import AppliedChange
 from edgeq.quantize.calibration.calibrate import Ranges, calibrate_tflite
 from edgeq.quantize.calibration.calibrate import ranges_of as calibrated
+from edgeq.quantize.calibration.tensor_stats import Range
 from edgeq.quantize.quantization import ALWAYS, PREPARE, Context, Quantization
 from edgeq.quantize.same_values import same_values
 from edgeq.quantize.trained.float_graph import float_graph
+from edgeq.quantize.trained.layers_in_float import layers_in_float
 from edgeq.quantize.trained.numbers import ranges_of
 
 NAME = ALWAYS
@@ -26,6 +28,8 @@ _CALIBRATOR = "minmax"
 _IN_FLOAT = "the trained network computes it in float"
 _NO_SCALE = "around it the trained network computes in float"
 _CALIBRATED = "has no tensor of the trained network's values: its range is that of the calibration samples"
+_NO_VALUES = "a tensor of it has no trained scale, and no values on the calibration samples"
+_OF_ZEROS = (0.0, 1.0)
 # Operators whose output has the scale of their input.
 _OF_ONE_SCALE = frozenset(
     [
@@ -62,15 +66,17 @@ def run(q: Quantization, context: Context) -> Quantization:
     source.unlink()
     known = ranges_of(trained)
     ranges = _handed_on(graph, _of_partners(same, known))
-    in_float = _in_float(graph, same, ranges)
+    in_float = _in_float(graph, same, ranges) | dict.fromkeys(layers_in_float(trained, q.source), _IN_FLOAT)
     q = q.keep_in_float(in_float)
     missing = _missing(graph, ranges, in_float)
     if not missing:
         return replace(q, calibrator=None, ranges=ranges)
     found = _calibrated(q.source, context)
-    others = {name: found[name] for name in missing if name in found}
+    others = {name: _with_zero(found[name]) for name in missing if name in found}
+    ranges = {**ranges, **others}
     changes = tuple(AppliedChange(name, _CALIBRATED) for name in others)
-    return replace(q, ranges={**ranges, **others}).with_changes("trained", changes)
+    q = q.keep_in_float(dict.fromkeys(_without_range(graph, ranges, in_float), _NO_VALUES))
+    return replace(q, ranges=ranges).with_changes("trained", changes)
 
 
 def _of_partners(same: Mapping[str, frozenset[str]], known: Ranges) -> Ranges:
@@ -120,6 +126,16 @@ def _activations(graph: TfliteGraph, operator: Operator) -> list[str]:
     return [t.name for t in around if t.type == "FLOAT32" and not t.constant]
 
 
+def _without_range(graph: TfliteGraph, ranges: Ranges, in_float: Mapping[str, str]) -> list[str]:
+    """Operators in integers, by first output, that read or make an activation that has no range still."""
+    made = ((o, graph.tensors[o.outputs[0]].name) for o in graph.operators if o.outputs)
+    return [
+        output
+        for operator, output in made
+        if output not in in_float and any(name not in ranges for name in _activations(graph, operator))
+    ]
+
+
 def _missing(graph: TfliteGraph, ranges: Ranges, in_float: Mapping[str, str]) -> list[str]:
     """Activations of no range that an operator in integers reads or makes."""
     found: dict[str, None] = {}
@@ -127,6 +143,12 @@ def _missing(graph: TfliteGraph, ranges: Ranges, in_float: Mapping[str, str]) ->
         if operator.outputs and graph.tensors[operator.outputs[0]].name not in in_float:
             found.update((name, None) for name in _activations(graph, operator) if name not in ranges)
     return list(found)
+
+
+def _with_zero(ends: Range) -> Range:
+    """The integers have a zero, and a width, also where all values are equal: the initial state of a GRU."""
+    low, high = min(ends[0], 0.0), max(ends[1], 0.0)
+    return (low, high) if low < high else _OF_ZEROS
 
 
 def _calibrated(source: Path, context: Context) -> Ranges:
