@@ -14,16 +14,6 @@ from edgeq.request.tell import Tell
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-_STATEFUL = (
-    "BIDIRECTIONAL_SEQUENCE_LSTM",
-    "BIDIRECTIONAL_SEQUENCE_RNN",
-    "LSTM",
-    "RNN",
-    "SVDF",
-    "UNIDIRECTIONAL_SEQUENCE_LSTM",
-    "UNIDIRECTIONAL_SEQUENCE_RNN",
-)
-_KEEPS = "which begins each inference with the state that the one before left, and the trained network with its own"
 _STEP = f"convert the trained network to TFLite ({CONVERTER})"
 
 
@@ -39,20 +29,10 @@ def with_tflite(model: Model, work: Path, tell: Tell) -> Model:
         return replace(model, why_no_trained_tflite=why)
     tell(Progress(_STEP, 0, None, ""))
     try:
-        made = converted(trained, model, work, cache.folder(), tell)
-        if kind := _with_state(made):
-            return replace(model, why_no_trained_tflite=f"{CONVERTER} makes {kind} of it, {_KEEPS}")
-        return replace(model, trained_tflite=str(made))
+        return replace(model, trained_tflite=str(converted(trained, model, work, cache.folder(), tell)))
     except EdgeqError as error:
         why = f"{error.what}; {error.remedy}" if error.remedy else error.what
         return replace(model, why_no_trained_tflite=why)
-
-
-def _with_state(path: Path) -> str:
-    """The first kind of operator whose next inference would begin with the state that this one left; empty where there is none."""
-    from edgeq.graphs.tflite import read_tflite
-
-    return next((o.kind for o in read_tflite(path).operators if o.kind in _STATEFUL), "")
 
 
 def _why_not(trained: "ModelProto") -> str:

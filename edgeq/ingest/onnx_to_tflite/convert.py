@@ -11,6 +11,7 @@ from edgeq.ingest.graph.trial import CannotRun, references
 from edgeq.ingest.onnx_to_tflite import ends, flat, rewrite
 from edgeq.ingest.onnx_to_tflite.call import REMEDY, call
 from edgeq.ingest.onnx_to_tflite.environment import Say, built
+from edgeq.ingest.onnx_to_tflite.kept_state import require_no_kept_state
 from edgeq.ingest.onnx_to_tflite.proof import Arrays, outputs_of, require_same
 from edgeq.ingest.onnx_to_tflite.tidy import tidy
 from edgeq.nouns.tensor import TensorSpec
@@ -37,6 +38,7 @@ def convert(
     python = built(cache, say)
     with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
         made = call(python, source, tuple(spec.name for spec in inputs), Path(folder))
+        require_no_kept_state(made)
         graph = flat.read(made, source)
         taken, given = rewrite.inputs_of(graph), rewrite.outputs_of(graph)
         entries = ends.inputs_in(taken, inputs)

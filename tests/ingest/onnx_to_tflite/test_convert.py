@@ -119,6 +119,21 @@ def test_an_operator_that_onnx2tf_refuses_is_named(tmp_path, onnx2tf_cache):
         opened(path, onnx2tf_cache, ("tflite",))
 
 
+def test_an_lstm_that_would_keep_its_state_between_inferences_is_refused(tmp_path, onnx2tf_cache):
+    """The first inference of the converted file is right, and no other one."""
+    nodes = [
+        node("LSTM", ["x", "w", "r", "b"], ["h"], hidden_size=8),
+        node("Squeeze", ["h", "axes"], ["s"]),
+        node("Gemm", ["s", "v"], ["y"]),
+    ]
+    weights = {"w": draw(1, 32, 4), "r": draw(1, 32, 8), "b": draw(1, 64), "v": draw(8, 3)}
+    ends = {"x": [6, 1, 4]}, {"y": [6, 3]}
+    path = write(tmp_path / "net.onnx", nodes, *ends, axes=np.array([1, 2]), **weights)
+    model = opened(path, onnx2tf_cache)
+    assert "tflite" not in model.files
+    assert "UNIDIRECTIONAL_SEQUENCE_LSTM" in model.absent["tflite"] and "state" in model.absent["tflite"]
+
+
 def test_an_output_that_got_lost_is_named(tmp_path, onnx2tf_cache):
     nodes = [node("Conv", ["x", "w"], ["y"]), node("Relu", ["y"], ["z"])]
     outputs = {"y": [1, 8, 6, 6], "z": [1, 8, 6, 6]}
