@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 from edgeq.train.augment import Augmentation
 from edgeq.train.batches import Batches, training_data
 from edgeq.train.early_stop import EarlyStop
-from edgeq.train.schedule import default_schedule
+from edgeq.train.schedule import CosineSchedule
 from tests.models import cifar_cnn
 from tests.models.zoo import cifar
 
@@ -79,7 +79,8 @@ def images(data: Path, batches: tuple[str, ...]) -> Images:
 def train(network: nn.Module, samples: Images, options: argparse.Namespace) -> dict[str, Any]:
     """The state of the epoch that was best on the validation images."""
     data = training_data(samples, size=64, seed=options.seed, augmentation=Augmentation(flip=True, crop=3))
-    schedule = default_schedule(0.05, options.epochs, data.train.steps)
+    steps = options.epochs * data.train.steps
+    schedule = CosineSchedule(0.05, steps, warmup=steps // 20)
     optimizer = torch.optim.SGD(network.parameters(), lr=schedule.at(0), momentum=0.9, weight_decay=5e-4)
     stop, best = EarlyStop(patience=options.epochs // 2), copy.deepcopy(network.state_dict())
     for epoch in range(options.epochs):
