@@ -86,8 +86,8 @@ def finetune(
     progress: Callable[[str, float], None] = lambda stage, done: None,
     note: Callable[[str], None] = lambda words: None,
 ) -> Finetuned:
-    """`note` is told in words where it goes on, and what could not be kept. Raises TargetRefused for a device that torch does not have, DataRefused for samples that make no batch, ModelRefused for what
-    cannot be trained.
+    """`note` gets the step at which an interrupted training resumes, and the reason where a checkpoint cannot be written. Raises
+    TargetRefused for a device that torch does not have, DataRefused for samples that make no batch, ModelRefused for what cannot be trained.
     """
     began = time.monotonic()
     torch.manual_seed(options.seed)

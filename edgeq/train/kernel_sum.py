@@ -27,7 +27,16 @@ class KernelSum(nn.Module):
         """The plain sum in training; else the values that the kernel's integers stand for, not yet clipped."""
         if self.training:
             return a + b
-        one, other, result = self._quantizers
+        return self._of_integers(a, b, *self._quantizers)
+
+    def _of_integers(
+        self,
+        a: Tensor,
+        b: Tensor,
+        one: ActivationQuantizer,
+        other: ActivationQuantizer,
+        result: ActivationQuantizer,
+    ) -> Tensor:
         ra, rb = one.scale / result.scale, other.scale / result.scale
         zero = _fused(ra, _like(ra, one.zero_point), rb * other.zero_point)
         fixed = (result.zero_point - zero.double()).float()

@@ -11,27 +11,25 @@ addition of ResNet-20 4 of a million sums are another integer than the plain sum
 import math
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from edgeq.train.activation_quantizer import ActivationQuantizer
+from edgeq.train.kernel_sum import KernelSum
 
 _BITS = 20
 
 
-class LitertSum(nn.Module):
-    """`one` and `other` quantize the operands, `result` the sum: modules of the network."""
+class LitertSum(KernelSum):
+    """As KernelSum, by LiteRT's kernel."""
 
-    def __init__(
-        self, one: ActivationQuantizer, other: ActivationQuantizer, result: ActivationQuantizer
-    ) -> None:
-        super().__init__()
-        self._quantizers = (one, other, result)
-
-    def forward(self, a: Tensor, b: Tensor) -> Tensor:
-        """The plain sum in training; else the values that the kernel's integers stand for, not yet clipped."""
-        if self.training:
-            return a + b
-        one, other, result = self._quantizers
+    def _of_integers(
+        self,
+        a: Tensor,
+        b: Tensor,
+        one: ActivationQuantizer,
+        other: ActivationQuantizer,
+        result: ActivationQuantizer,
+    ) -> Tensor:
         ratios = [float(each.scale / result.scale) for each in (one, other)]
         shift = _BITS - (math.frexp(max(ratios))[1] - 1)
         ma, mb = (round(ratio * 2.0**shift) for ratio in ratios)
