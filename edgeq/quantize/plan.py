@@ -17,6 +17,7 @@ from edgeq.nouns.model import Model
 from edgeq.nouns.plan import CandidatePlan, Plan, Skipped
 from edgeq.nouns.recipe import Recipe
 from edgeq.nouns.target import FORMATS, Target
+from edgeq.quantize.ranked import ranked
 from edgeq.quantize.scheme import (
     dynamic_scheme,
     has_half,
@@ -24,6 +25,12 @@ from edgeq.quantize.scheme import (
     sixteen_bits,
     why_no_blocks,
     why_slower_than_float,
+)
+from edgeq.quantize.trained_candidate import (
+    NOTHING_TRAINED,
+    TrainedNetwork,
+    trained_candidate,
+    trained_network,
 )
 
 PREQUANTIZED = "as_is"
@@ -53,11 +60,7 @@ class _PlanInput:
     graphs: Mapping[str, GraphMacs]
     kept_opset: str
     weight_bits: float = 8
-    trained: bool = False
-    why_no_trained_tflite: str = ""
-
-    def has_trained(self, runtime: str) -> bool:
-        return self.trained and not (FORMATS[runtime] == "tflite" and self.why_no_trained_tflite)
+    network: TrainedNetwork = NOTHING_TRAINED
 
     def graph(self, runtime: str) -> GraphMacs:
         return self.graphs[FORMATS[runtime]]
@@ -109,10 +112,9 @@ def make_plan(
         graphs,
         model.kept_opset,
         weight_bits,
-        bool(model.trained),
-        model.why_no_trained_tflite,
+        trained_network(model),
     )
-    ranked: list[tuple[int, CandidatePlan]] = []
+    found: list[tuple[int, CandidatePlan]] = []
     for name in runtimes:
         # A recipe that is not for this runtime was never a choice; it is only mentioned to whoever asked for it.
         for r in (r for r in recipes if r.name == recipe or _is_for(r, name, given)):
@@ -120,8 +122,8 @@ def make_plan(
             if isinstance(answer, Skipped):
                 skipped.append(answer)
             else:
-                ranked.append(answer)
-    ordered = tuple(c for _, c in sorted(ranked, key=lambda pair: pair[0]))
+                found.append(answer)
+    ordered = tuple(c for _, c in sorted(found, key=lambda pair: pair[0]))
     fallbacks = tuple(c for c in ordered if c.recipe in _FALLBACKS and c.recipe != recipe)
     candidates = tuple(c for c in ordered if c not in fallbacks)
     _require_quantized(model, target, candidates, given, skipped)
@@ -131,7 +133,7 @@ def make_plan(
 
 
 def _is_for(recipe: Recipe, runtime: str, given: _PlanInput) -> bool:
-    return runtime in recipe.runtimes and (given.trained or recipe.method != "trained")
+    return runtime in recipe.runtimes and (given.network.is_there or recipe.method != "trained")
 
 
 def _known(recipe: str | None, recipes: tuple[Recipe, ...], runtime: str | None, target: Target) -> None:
@@ -231,7 +233,10 @@ def _decide(recipe: Recipe, runtime: str, given: _PlanInput) -> tuple[int, Candi
     if recipe.method != "none" and given.recipe not in (None, recipe.name):
         return Skipped(what, f"--recipe {given.recipe} was asked for")
     if recipe.method == "trained":
-        return _trained(recipe, runtime, given, what)
+        why_not = given.network.why_not(runtime)
+        if why_not:
+            return Skipped(what, why_not)
+        return trained_candidate(recipe, runtime, given.target, given.isa, integer_io=given.integer_io)
     if recipe.method == "static":
         return _static(recipe, runtime, given, what)
     if recipe.method == "dynamic":
@@ -240,7 +245,7 @@ def _decide(recipe: Recipe, runtime: str, given: _PlanInput) -> tuple[int, Candi
         return _blockwise(recipe, runtime, given, what)
     if recipe.method == "cast":
         return _half(recipe, runtime, given, what)
-    return _candidate(recipe, runtime, 8, "baseline: a quantized model must beat this to go live")
+    return ranked(recipe, runtime, 8, "baseline: a quantized model must beat this to go live")
 
 
 def _static(
@@ -252,13 +257,11 @@ def _static(
         return Skipped(what, old)
     if not given.has_data:
         return Skipped(what, _NO_DATA)
-    # LiteRT's file of a trained network is converted anew, which may fail; onnxruntime's is the one that was trained.
-    exact = FORMATS[runtime] == "onnx" and given.has_trained(runtime)
-    if given.recipe is None and recipe.activation_bits == 8 and exact:
+    if given.recipe is None and recipe.activation_bits == 8 and given.network.replaces_static(runtime):
         return Skipped(what, f"the trained network takes its place (--recipe {recipe.name} builds it)")
     if recipe.activation_bits == 16:
         scheme, why = sixteen_bits()
-        rank, candidate = _candidate(recipe, runtime, 10, why)
+        rank, candidate = ranked(recipe, runtime, 10, why)
     else:
         scheme, why = scheme_for(runtime, given.target.cpu.arch, given.isa)
         # What it leaves in float, GRUs above all, runs no faster.
@@ -269,24 +272,8 @@ def _static(
             why += f"; {given.weight_bits:g}-bit weights, which are int8 on the device: only smaller to send, not faster"
         slower = why_slower_than_float(runtime, given.target.cpu.arch, given.isa)
         expected = 9 if slower else 2 if takes_most else 6
-        rank, candidate = _candidate(recipe, runtime, expected, f"{why}; {slower}" if slower else why)
+        rank, candidate = ranked(recipe, runtime, expected, f"{why}; {slower}" if slower else why)
     integer_io = given.integer_io and candidate.format == "tflite"
-    return rank, replace(candidate, scheme=replace(scheme, integer_io=integer_io))
-
-
-def _trained(
-    recipe: Recipe, runtime: str, given: _PlanInput, what: str
-) -> tuple[int, CandidatePlan] | Skipped:
-    if not given.trained:
-        return Skipped(what, "no network was trained: edgeq finetune writes --weights that hold one")
-    if not given.has_trained(runtime):
-        return Skipped(what, given.why_no_trained_tflite)
-    scheme, why = scheme_for(runtime, given.target.cpu.arch, given.isa)
-    slower = why_slower_than_float(runtime, given.target.cpu.arch, given.isa)
-    why = f"trained in the integers of the device; {why}{f'; {slower}' if slower else ''}"
-    rank, candidate = _candidate(recipe, runtime, 9 if slower else 2, why)
-    integer_io = given.integer_io and candidate.format == "tflite"
-    rank -= 1  # in front of static int8 on the same runtime
     return rank, replace(candidate, scheme=replace(scheme, integer_io=integer_io))
 
 
@@ -306,7 +293,7 @@ def _dynamic(
     if not wanted and max(share, weights) < _WORTH_TRYING:
         rest = "run faster with static ranges" if all_of_it else "would stay in float"
         return Skipped(what, f"{words}: convolutions {rest} (--recipe {recipe.name} builds it)")
-    rank, candidate = _candidate(recipe, runtime, 1 if graph.macs_share(DYNAMIC) >= _DOMINATES else 5, words)
+    rank, candidate = ranked(recipe, runtime, 1 if graph.macs_share(DYNAMIC) >= _DOMINATES else 5, words)
     return rank, replace(candidate, scheme=dynamic_scheme(runtime, given.target.cpu.arch, given.isa))
 
 
@@ -338,7 +325,7 @@ def _blockwise(
         return Skipped(what, f"{words}: the rest would stay in float (--recipe {recipe.name} builds it)")
     if given.recipe is None and rows >= _MANY_ROWS:
         return Skipped(what, f"{words}: int8_dynamic is faster (--recipe {recipe.name} builds it)")
-    return _candidate(recipe, runtime, 0 if recipe.weight_bits < 8 else 3, words)
+    return ranked(recipe, runtime, 0 if recipe.weight_bits < 8 else 3, words)
 
 
 def _half(recipe: Recipe, runtime: str, given: _PlanInput, what: str) -> tuple[int, CandidatePlan] | Skipped:
@@ -348,13 +335,7 @@ def _half(recipe: Recipe, runtime: str, given: _PlanInput, what: str) -> tuple[i
         )
     if not has_half(given.isa):
         return Skipped(what, "this CPU has no float16 arithmetic (no asimdhp): it would compute in float32")
-    return _candidate(recipe, runtime, 4, "asimdhp: float16 arithmetic, half the bytes")
-
-
-def _candidate(recipe: Recipe, runtime: str, rank: int, reason: str) -> tuple[int, CandidatePlan]:
-    """LiteRT goes before onnxruntime at the same recipe: it was the faster on every network measured so far."""
-    rank = 2 * rank + (runtime == "onnxruntime")
-    return rank, CandidatePlan(f"{runtime}-{recipe.name}", runtime, recipe.name, FORMATS[runtime], reason)
+    return ranked(recipe, runtime, 4, "asimdhp: float16 arithmetic, half the bytes")
 
 
 def _require_quantized(

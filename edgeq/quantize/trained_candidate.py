@@ -1,0 +1,49 @@
+"""The candidate of a network that was trained in its integers: which runtimes have one, and what it takes the place of."""
+
+from dataclasses import dataclass, replace
+
+from edgeq.nouns.model import Model
+from edgeq.nouns.plan import CandidatePlan
+from edgeq.nouns.recipe import Recipe
+from edgeq.nouns.target import FORMATS, Target
+from edgeq.quantize.ranked import ranked
+from edgeq.quantize.scheme import scheme_for, why_slower_than_float
+
+
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """What a plan knows of it. `is_there`: there is one, as an ONNX graph. `why_no_tflite`: why it has no TFLite graph."""
+
+    is_there: bool = False
+    why_no_tflite: str = ""
+
+    def why_not(self, runtime: str) -> str:
+        """Why `runtime` cannot have it; empty where it can."""
+        if not self.is_there:
+            return "no network was trained: edgeq finetune writes --weights that hold one"
+        return self.why_no_tflite if FORMATS[runtime] == "tflite" else ""
+
+    def replaces_static(self, runtime: str) -> bool:
+        """In place of static int8, which it began as. LiteRT's file is converted anew, which may fail; onnxruntime's is the one that
+        was trained.
+        """
+        return FORMATS[runtime] == "onnx" and not self.why_not(runtime)
+
+
+NOTHING_TRAINED = TrainedNetwork()
+
+
+def trained_network(model: Model) -> TrainedNetwork:
+    return TrainedNetwork(bool(model.trained), model.why_no_trained_tflite)
+
+
+def trained_candidate(
+    recipe: Recipe, runtime: str, target: Target, isa: tuple[str, ...], *, integer_io: bool
+) -> tuple[int, CandidatePlan]:
+    """With its rank, in front of static int8 on the same runtime. `integer_io` is for LiteRT's alone."""
+    scheme, why = scheme_for(runtime, target.cpu.arch, isa)
+    slower = why_slower_than_float(runtime, target.cpu.arch, isa)
+    why = f"trained in the integers of the device; {why}{f'; {slower}' if slower else ''}"
+    rank, candidate = ranked(recipe, runtime, 9 if slower else 2, why)
+    scheme = replace(scheme, integer_io=integer_io and candidate.format == "tflite")
+    return rank - 1, replace(candidate, scheme=scheme)
