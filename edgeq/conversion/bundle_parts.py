@@ -18,7 +18,7 @@ from edgeq.nouns.record import canonical_json
 from edgeq.nouns.tensor import Preprocessing
 
 if TYPE_CHECKING:
-    from edgeq.quantize.make import Made
+    from edgeq.quantize.made import Made
     from edgeq.quantize.samples import SamplesLike
 
 MODEL, PLAN, DATA, ORDER = "model.json", "plan.json", "data.json", "order"

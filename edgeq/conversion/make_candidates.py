@@ -25,7 +25,7 @@ from edgeq.request.time_left import TimeLeft
 
 if TYPE_CHECKING:  # they import numpy
     from edgeq.quantize.evaluate.gate import Gate
-    from edgeq.quantize.make import Made
+    from edgeq.quantize.made import Made
     from edgeq.quantize.options import Options
 
 

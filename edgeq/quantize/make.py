@@ -3,29 +3,22 @@
 A failed gate is a result here, not an error; what to do about it is for the caller.
 """
 
-import dataclasses
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from edgeq import catalog
 from edgeq.errors import DataRefused
-from edgeq.graphs.input_shapes import OPEN_SHAPES, Shapes
+from edgeq.graphs.input_shapes import OPEN_SHAPES
 from edgeq.graphs.macs import graph_macs
-from edgeq.graphs.memory import predict_peak
-from edgeq.graphs.onnx_io import oldest_runtime
 from edgeq.graphs.ort_session import host_saturates
-from edgeq.graphs.weights_in_file import read_weightless
 from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.model import Model
-from edgeq.nouns.passes import ALL, AppliedChange, PassResult
 from edgeq.nouns.plan import CandidatePlan
-from edgeq.nouns.tensor import TensorSpec
 from edgeq.quantize import all_int8, kept_candidates, pipelines
-from edgeq.quantize.audit import float_layers, kernels
-from edgeq.quantize.backends.litert.kernels import oldest_version
+from edgeq.quantize.audit import kernels
 from edgeq.quantize.calibration.array_cache import ArrayCache
 from edgeq.quantize.counted import counted as counted_of
 from edgeq.quantize.evaluate import evaluator
@@ -35,49 +28,21 @@ from edgeq.quantize.evaluate.judge import float_reference, judge
 from edgeq.quantize.evaluate.kept_outputs import KeptOutputs
 from edgeq.quantize.evaluate.verdict_cache import VerdictCache, verdict_cache
 from edgeq.quantize.kept_candidates import Kept, KeptCandidates
+from edgeq.quantize.made import FEW, Made, kept_if, kept_of, made_of_file, made_of_kept, with_costs
 from edgeq.quantize.next_effort import next_effort
 from edgeq.quantize.options import DEFAULTS, Options
-from edgeq.quantize.passes import fuse, mixed_precision
+from edgeq.quantize.passes import mixed_precision
 from edgeq.quantize.passes.mixed_precision import few_float_layers
 from edgeq.quantize.passes.mixed_precision.minimize_float_set import tries_for
 from edgeq.quantize.plan import PREQUANTIZED
-from edgeq.quantize.quantization import AUDIT, Context, Quantization
+from edgeq.quantize.quantization import Context, Quantization
 from edgeq.quantize.run_model import Progress, load, no_progress
 from edgeq.quantize.samples import SamplesLike, evenly_spaced
-from edgeq.quantize.shipped import shipped_or_not
 from edgeq.quantize.stopwatch import OPEN, Stopwatch
 
-_JUDGE, _FEW, _ALL, _AUDIT = "judge", "few-float", "all-int8", "audit"  # steps that are no passes
+_JUDGE, _ALL = "judge", "all-int8"  # steps that are no passes
 _FEW_SAMPLES = 8  # of what nobody judges by
 _SCRATCH = ("outputs", evaluator.SCRATCH, kept_candidates.SCRATCH)
-
-
-@dataclass(frozen=True)
-class Made:
-    """A candidate that exists, with its verdict. `inputs` and `outputs` are the file's own names in its order, `input_types` its element
-    types where the runtime tells them; `memory_bytes` is the predicted peak above the loaded runtime; `min_runtime` the
-    oldest runtime version that reads the file, if known. `quantized_inputs` and `quantized_outputs`: the file's own where an
-    application feeds it integers (--integer-io); else empty. `few_float`: the same with a few layers in float, and `all_int8`
-    with some more in int8 (all_int8.py), candidates of their own.
-    """
-
-    plan: CandidatePlan
-    path: Path
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    min_runtime: str | None
-    memory_bytes: int
-    fidelity: Fidelity
-    input_types: tuple[str, ...] = ()
-    quantized_inputs: tuple[TensorSpec, ...] = ()
-    quantized_outputs: tuple[TensorSpec, ...] = ()
-    few_float: "Made | None" = None
-    all_int8: "Made | None" = None
-
-    @property
-    def all_of_it(self) -> "tuple[Made, ...]":
-        """Itself and the candidates that were made from it, in the order of the plan."""
-        return tuple(one for one in (self, self.few_float, self.all_int8) if one is not None)
 
 
 def make(
@@ -117,16 +82,15 @@ def make(
         return known
     context.verdicts.found = 0  # a search counts its own
     q = pipelines.run(q, context)
-    made = _made(q, context.path, model, context, started)
+    made, few, integers = made_of_file(q, context.path, model, context, started), None, None
     if _may_gain_by_few(q, made, context):
-        made, few = _second(few_float_layers.run, _FEW, made, q, model, context)
-        made = replace(made, few_float=few)
+        made, few = _second(few_float_layers.run, FEW, made, q, model, context)
     place = kept.judged
     if made.fidelity.passed and all_int8.may_be_faster(q, context):
         made, integers = _second(all_int8.run, _ALL, made, q, model, context)
-        made = replace(made, all_int8=integers)
+    made = replace(made, few_float=few, all_int8=integers)
     made = replace(made, fidelity=_with_next_effort(made, q, model, context))
-    kept.put(_kept(made), _kept_if(made.few_float), _kept_if(made.all_int8), place)
+    kept.put(kept_of(made), kept_if(few), kept_if(integers), place)
     for scratch in _SCRATCH:
         shutil.rmtree(folder / scratch, ignore_errors=True)
     return made
@@ -168,7 +132,7 @@ def _made_before(candidate: CandidatePlan, kept: KeptCandidates, context: Contex
         if not verdicts[-1].passed:
             return None
     context.path.write_bytes(files[0])
-    plain = _made_of(entry.plain, context.path, verdicts[0])
+    plain = made_of_kept(entry.plain, context.path, verdicts[0])
 
     def second(one: Kept | None, index: int) -> Made | None:
         if one is None:
@@ -176,16 +140,10 @@ def _made_before(candidate: CandidatePlan, kept: KeptCandidates, context: Contex
         place = context.path.parent.parent / one.plan.id / context.path.name
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(files[index])
-        return _made_of(one, place, verdicts[index])
+        return made_of_kept(one, place, verdicts[index])
 
     few, integers = second(entry.few, 1), second(entry.all_int8, entry.all_int8_file)
     return replace(plain, plan=candidate, few_float=few, all_int8=integers)
-
-
-def _made_of(kept: Kept, path: Path, verdict: Fidelity) -> Made:
-    fidelity = kept_candidates.judged_again(kept.fidelity, verdict)
-    fields = {each.name: getattr(kept, each.name) for each in dataclasses.fields(kept)}
-    return Made(**{**fields, "path": path, "fidelity": fidelity})
 
 
 def _second(
@@ -202,19 +160,11 @@ def _second(
         found = run(q, context)
     second = None
     if found is not q:
-        second = _made(found, _moved(context.path, found), model, context, started)
+        second = made_of_file(found, _moved(context.path, found), model, context, started)
     else:
-        made = replace(made, fidelity=_with_costs(made.fidelity, q, context, started))
+        made = replace(made, fidelity=with_costs(made.fidelity, q, context, started))
     context.path.write_bytes(plain)
     return made, second
-
-
-def _kept(made: Made) -> Kept:
-    return Kept(**{each.name: getattr(made, each.name) for each in dataclasses.fields(Kept)})
-
-
-def _kept_if(made: Made | None) -> Kept | None:
-    return None if made is None else _kept(made)
 
 
 def _float(candidate: CandidatePlan, model: Model) -> Quantization:
@@ -338,55 +288,6 @@ def _moved(path: Path, q: Quantization) -> Path:
     return place
 
 
-def _made(q: Quantization, path: Path, model: Model, context: Context, started: float) -> Made:
-    """The finished candidate at `path`."""
-    candidate = q.candidate
-    context.progress(AUDIT, 0.0)
-    with context.stopwatch.step(_AUDIT):
-        fidelity = shipped_or_not(_audited(q, path, context.verdicts), q, path)
-        shapes: Shapes = model.varied.largest if model.varied else OPEN_SHAPES
-        memory_bytes = predict_peak(path, candidate.format, shapes)
-        runner = load(path, candidate.format)
-    return Made(
-        plan=candidate,
-        path=path,
-        inputs=runner.inputs,
-        outputs=runner.outputs,
-        input_types=runner.input_types,
-        quantized_inputs=runner.quantized_inputs if q.integer_io else (),
-        quantized_outputs=runner.quantized_outputs if q.integer_io else (),
-        min_runtime=_min_runtime(path, candidate),
-        memory_bytes=memory_bytes,
-        fidelity=_with_costs(fidelity, q, context, started),
-    )
-
-
-def _audited(q: Quantization, path: Path, verdicts: VerdictCache) -> Fidelity:
-    """The gate's judgement with what was done for it."""
-    assert q.fidelity is not None
-    return replace(
-        q.fidelity,
-        candidate=q.candidate.id,
-        float_layers=float_layers.layers_in_float(q, path),
-        fusion=kernels.fusion(q, path),
-        calibrator=q.calibrator,
-        remedies=_changes(q),
-        search=q.fidelity.search and replace(q.fidelity.search, remembered=verdicts.found),
-        repairs=_results(q),
-    )
-
-
-def _with_costs(fidelity: Fidelity, q: Quantization, context: Context, started: float) -> Fidelity:
-    """And of the time since `started`, with what each pass gained. A search that found no second candidate counts for the
-    first.
-    """
-    gains = {result.repair: result.gain_db for result in q.results if result.kept}
-    gains[_FEW] = gains.get(mixed_precision.NAME)
-    costs = (replace(each, gain_db=gains.get(each.step)) for each in context.stopwatch.lap())
-    seconds = round(fidelity.seconds + time.monotonic() - started, 3)
-    return replace(fidelity, seconds=seconds, costs=(*fidelity.costs, *costs))
-
-
 def _with_next_effort(made: Made, q: Quantization, model: Model, context: Context) -> Fidelity:
     costs = tuple(cost for one in made.all_of_it for cost in one.fidelity.costs)
     calibrate = context.samples.count if context.samples is not None else 0
@@ -394,25 +295,3 @@ def _with_next_effort(made: Made, q: Quantization, model: Model, context: Contex
         q, context.options.effort, costs, lambda: counted_of(model, calibrate, context.heldout.count)
     )
     return replace(made.fidelity, next_effort=following)
-
-
-def _changes(q: Quantization) -> tuple[AppliedChange, ...]:
-    """In the order of the passes; behind them the backend's moves, then the weights of layers that are not in float."""
-    moved = q.written.changes if q.written else ()
-    weights = (change for change in q.weight_changes if change.what not in q.in_float)
-    return (*(change for changes in q.changes.values() for change in changes), *moved, *weights)
-
-
-def _results(q: Quantization) -> tuple[PassResult, ...]:
-    """In the order in which passes are listed to users."""
-    moved = q.written.changes if q.written else ()
-    found = {result.repair: result for result in q.results}
-    if fuse.NAME in found and fuse.NAME in q.changes:
-        found[fuse.NAME] = fuse.result_of((*q.changes[fuse.NAME], *moved))
-    return tuple(found[name] for name in ALL if name in found)
-
-
-def _min_runtime(path: Path, candidate: CandidatePlan) -> str | None:
-    if candidate.format == "tflite":
-        return oldest_version(path, candidate.runtime)
-    return oldest_runtime(read_weightless(path))

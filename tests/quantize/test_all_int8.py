@@ -7,7 +7,8 @@ import pytest
 
 from edgeq.nouns.plan import CandidatePlan, Scheme
 from edgeq.quantize.evaluate.gate import Gate
-from edgeq.quantize.make import Made, make
+from edgeq.quantize.made import Made
+from edgeq.quantize.make import make
 from edgeq.quantize.options import Options
 from tests.quantize.networks import Rows, images, residual, saved
 from tests.quantize.passes.test_small_convs import network

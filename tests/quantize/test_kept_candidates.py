@@ -10,7 +10,8 @@ from edgeq.nouns.fidelity import Fidelity
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import CandidatePlan, Scheme
 from edgeq.quantize.evaluate.gate import Gate
-from edgeq.quantize.make import Made, make
+from edgeq.quantize.made import Made
+from edgeq.quantize.make import make
 from edgeq.quantize.options import Options
 from tests.quantize.networks import STATIC, Rows, images, residual, saved
 from tests.quantize.passes.mixed_precision.test_few_float_layers import depthwise

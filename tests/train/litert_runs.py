@@ -14,7 +14,8 @@ from edgeq.graphs.tflite_session import open_interpreter
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import CandidatePlan, Scheme
 from edgeq.quantize.evaluate.gate import Gate
-from edgeq.quantize.make import Made, make
+from edgeq.quantize.made import Made
+from edgeq.quantize.make import make
 from edgeq.quantize.same_values import same_values
 from edgeq.quantize.trained.float_graph import float_graph
 from edgeq.train.quantized_network import QuantizedNetwork
