@@ -33,7 +33,7 @@ from tests.models import zoo
 
 _TARGETS = ("rpi4", "x86-64", "x86-64-vnni", "android-arm64")
 _RECIPES = (
-    None, "float", "fp16", "int8_static", "int8_dynamic", "int8_blockwise", "int4_blockwise", "int16x8_static",
+    None, "float", "fp16", "int8_static", "int8_dynamic", "int8_blockwise", "int4_blockwise", "int2_blockwise", "int16x8_static",
 )  # fmt: skip
 _CORPUS, _OWN = "corpus", "networks"
 _MOST_SAMPLES = 96

@@ -37,7 +37,7 @@ from edgeq.quantize.run_model import load
 from edgeq.quantize.scheme import scheme_for
 
 ROOT = Path(__file__).parent.parent
-RECIPES = ("int8_dynamic", "int8_blockwise", "int4_blockwise")
+RECIPES = ("int8_dynamic", "int8_blockwise", "int4_blockwise", "int2_blockwise")
 _TOKENS, _SENTENCES, _PAIRS = 64, 400, 200
 _FACTORY = """
 import torch

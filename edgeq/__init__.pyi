@@ -152,7 +152,7 @@ def convert(
         passes: Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but
             some (-fit,-head).
         recipe: Only this recipe (float is always raced too). One of float, int8_static, int8_dynamic,
-            int8_blockwise, int4_blockwise, int16x8_static, fp16, trained_static.
+            int8_blockwise, int4_blockwise, int2_blockwise, int16x8_static, fp16, trained_static.
         runtime: Only this runtime. One of onnxruntime, litert, tflite-runtime.
         integer_io: Static .tflite files have int8 inputs and outputs, described in their contract.json; default:
             float.
@@ -297,7 +297,7 @@ def deploy(
         passes: Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but
             some (-fit,-head).
         recipe: Only this recipe (float is always raced too). One of float, int8_static, int8_dynamic,
-            int8_blockwise, int4_blockwise, int16x8_static, fp16, trained_static.
+            int8_blockwise, int4_blockwise, int2_blockwise, int16x8_static, fp16, trained_static.
         runtime: Only this runtime. One of onnxruntime, litert, tflite-runtime.
         integer_io: Static .tflite files have int8 inputs and outputs, described in their contract.json; default:
             float.
@@ -422,7 +422,7 @@ def explain(
         passes: Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but
             some (-fit,-head).
         recipe: Only this recipe (float is always raced too). One of float, int8_static, int8_dynamic,
-            int8_blockwise, int4_blockwise, int16x8_static, fp16, trained_static.
+            int8_blockwise, int4_blockwise, int2_blockwise, int16x8_static, fp16, trained_static.
         runtime: Only this runtime. One of onnxruntime, litert, tflite-runtime.
         integer_io: Static .tflite files have int8 inputs and outputs, described in their contract.json; default:
             float.
@@ -510,7 +510,7 @@ def export(
         passes: Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but
             some (-fit,-head).
         recipe: Only this recipe (float is always raced too). One of float, int8_static, int8_dynamic,
-            int8_blockwise, int4_blockwise, int16x8_static, fp16, trained_static.
+            int8_blockwise, int4_blockwise, int2_blockwise, int16x8_static, fp16, trained_static.
         runtime: Only this runtime. One of onnxruntime, litert, tflite-runtime.
         integer_io: Static .tflite files have int8 inputs and outputs, described in their contract.json; default:
             float.
@@ -743,7 +743,7 @@ def quantize(
         passes: Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but
             some (-fit,-head).
         recipe: Only this recipe (float is always raced too). One of float, int8_static, int8_dynamic,
-            int8_blockwise, int4_blockwise, int16x8_static, fp16, trained_static.
+            int8_blockwise, int4_blockwise, int2_blockwise, int16x8_static, fp16, trained_static.
         runtime: Only this runtime. One of onnxruntime, litert, tflite-runtime.
         integer_io: Static .tflite files have int8 inputs and outputs, described in their contract.json; default:
             float.

@@ -19,6 +19,7 @@ from edgeq.nouns.recipe import Recipe
 from edgeq.nouns.target import FORMATS, Target
 from edgeq.quantize.ranked import ranked
 from edgeq.quantize.scheme import (
+    blocks_gain,
     dynamic_scheme,
     has_half,
     scheme_for,
@@ -44,6 +45,7 @@ _WORTH_TRYING = 0.25
 # Rows from which dynamic int8 is the faster, x86 with VNNI, against float: one row 3.7 times, 4 bits 4.8, 8 bits 3.3;
 # two rows 3.8, 3.8, 3.1; eight 4.1, 2.0, 2.1; sixty-four 3.1, 0.8, 0.9.
 _MANY_ROWS = 4
+_FEWEST_BITS_TRIED = 4  # in blocks, without asking: 2 bits lose too much on most networks, and are no faster
 _FALLBACKS = ("int16x8_static",)
 _NO_DATA = "there are no calibration samples (--data)"
 
@@ -325,7 +327,10 @@ def _blockwise(
         return Skipped(what, f"{words}: the rest would stay in float (--recipe {recipe.name} builds it)")
     if given.recipe is None and rows >= _MANY_ROWS:
         return Skipped(what, f"{words}: int8_dynamic is faster (--recipe {recipe.name} builds it)")
-    return ranked(recipe, runtime, 0 if recipe.weight_bits < 8 else 3, words)
+    gain = blocks_gain(recipe.weight_bits, rows)
+    if given.recipe is None and recipe.weight_bits < _FEWEST_BITS_TRIED:
+        return Skipped(what, f"{gain} (--recipe {recipe.name} builds it)")
+    return ranked(recipe, runtime, 0 if recipe.weight_bits < 8 else 3, f"{words}; {gain}")
 
 
 def _half(recipe: Recipe, runtime: str, given: _PlanInput, what: str) -> tuple[int, CandidatePlan] | Skipped:

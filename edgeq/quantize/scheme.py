@@ -8,6 +8,7 @@ from edgeq.nouns.plan import Scheme
 VNNI = ("avx_vnni", "avx512_vnni", "amx_int8", "avx_vnni_int8")
 DOT = ("asimddp",)
 HALF = ("asimdhp", "fphp")
+_ROWS_BOUND_BY_WEIGHTS = 4
 
 
 def scheme_for(runtime: str, arch: str, isa: tuple[str, ...]) -> tuple[Scheme, str]:
@@ -75,6 +76,23 @@ def why_no_blocks(arch: str, isa: tuple[str, ...]) -> str:
         if served
         else "this CPU has no dot product (no asimddp): block-wise weights are multiplied in float"
     )
+
+
+def blocks_gain(bits: int, rows: float) -> str:
+    """Whether weights in blocks are expected to be faster than dynamic int8, only smaller, or neither.
+
+    x86 with VNNI, one thread (python -m benchmarks.few_bit_kernels): a row at a time is bound by the weights' bytes. 2 bits are unpacked
+    to the bytes of 4, and take 0.9 to 1.1 times as long.
+    """
+    if bits == 2:
+        return "only smaller: half the bytes of int4_blockwise, and no faster"
+    if bits == 4:
+        return (
+            "faster and half the bytes of int8"
+            if rows < _ROWS_BOUND_BY_WEIGHTS
+            else "only smaller: half the bytes of int8"
+        )
+    return "neither faster nor smaller than int8_dynamic: closer to float"
 
 
 def has_half(isa: tuple[str, ...]) -> bool:

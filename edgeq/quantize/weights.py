@@ -47,7 +47,7 @@ class Blocks:
         return dequantize_linear(self.integers, spread(self.scales, shape), spread(self.zeros, shape))
 
     def packed(self) -> tuple[Bytes, Bytes]:
-        """Integers [rows, blocks, bytes of a block] and zero points [rows * bytes of a row], low half first."""
+        """Integers [rows, blocks, bytes of a block] and zero points [rows * bytes of a row], lowest bits first."""
         rows, k = self.integers.shape
         blocks = self.scales.shape[1]
         full = np.repeat(self.zeros, self.size, axis=1)  # what stands past the end of a row stands for zero
@@ -56,10 +56,10 @@ class Blocks:
 
     def _together(self, numbers: Bytes) -> Bytes:
         """As many to a byte as fit, along the last axis."""
-        if self.bits == 8:
-            return numbers
-        even = np.pad(numbers, [(0, 0), (0, numbers.shape[1] % 2)])
-        return np.asarray(even[:, 0::2] | (even[:, 1::2] << 4), np.uint8)
+        each = 8 // self.bits
+        whole = np.pad(numbers, [(0, 0), (0, -numbers.shape[1] % each)])
+        places = [whole[:, k::each] << (k * self.bits) for k in range(each)]
+        return np.asarray(np.bitwise_or.reduce(places), np.uint8)
 
 
 def int8_by_row(values: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]]:

@@ -180,6 +180,7 @@ class _Source(WithSamples):
             "int8_dynamic",
             "int8_blockwise",
             "int4_blockwise",
+            "int2_blockwise",
             "int16x8_static",
             "fp16",
             "trained_static",

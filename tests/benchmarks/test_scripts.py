@@ -34,6 +34,13 @@ SCRIPTS = {
     ),
     "calibration_time": (("--only", "mnist", "--samples", "4", "--pairs", "1"), ("| mnist | 4 |",)),
     "data_checks": (("--only", "kws"), ("8 right data sets, 0 warned about", "| one NaN | refused")),
+    "few_bit_kernels": (
+        ("--rows", "1", "--size", "256", "--seconds", "0.01"),
+        (
+            "| MatMulNBits | 2 in blocks of 64 | dynamic | 1 | yes |",
+            "| FULLY_CONNECTED | 4 | static | 1 | yes |",
+        ),
+    ),
     "help_time": (("--runs", "1"), ("import click", "edgeq --help")),
     "deploy_time": (("--model", "mnist", "--local", *SHORT_RACE), ("first deploy", "the same again")),
     "memory": (("--only", "mnist", *SHORT_RACE), ("| mnist | onnxruntime-float |",)),

@@ -72,7 +72,10 @@ def test_the_error_of_the_last_layer_is_the_error_of_the_model(tmp_path):
     assert layers["first"].low is layers["first"].clipping is None  # activations are quantized dynamically
 
 
-@pytest.mark.parametrize(("recipe", "bits", "size"), [("int8_blockwise", 8, 64), ("int4_blockwise", 4, 32)])
+@pytest.mark.parametrize(
+    ("recipe", "bits", "size"),
+    [("int8_blockwise", 8, 64), ("int4_blockwise", 4, 32), ("int2_blockwise", 2, 64)],
+)
 def test_blocks_are_listed_with_their_size(tmp_path, recipe, bits, size):
     rng = np.random.default_rng(5)
     correlated = rng.normal(size=(64, 8)) @ rng.normal(
@@ -83,7 +86,7 @@ def test_blocks_are_listed_with_their_size(tmp_path, recipe, bits, size):
     assert second.scheme == f"int{bits} blocks of {size}"
     assert second.error == pytest.approx(loss, rel=1e-4)
     assert second.integer and second.weights > 0
-    assert any("GPTQ" in how for how in second.remedies) == (bits == 4)
+    assert any("GPTQ" in how for how in second.remedies) == (bits < 8)
 
 
 def test_smoothed_layers_are_compared_with_float_with_their_factors(tmp_path):

@@ -1,6 +1,6 @@
-"""Weights of 4 or 8 bits in blocks that have a scale each, for onnxruntime's MatMulNBits: rounds every weight to nearest.
+"""Weights of 2, 4 or 8 bits in blocks that have a scale each, for onnxruntime's MatMulNBits: rounds every weight to nearest.
 
-The pass `gptq` rounds 4-bit weights with the least error of the products.
+The pass `gptq` rounds weights of 2 and 4 bits with the least error of the products.
 """
 
 from dataclasses import dataclass, replace
@@ -20,8 +20,9 @@ NAME = ALWAYS
 STAGE = "round weights"
 
 # all-MiniLM-L6, dB with blocks of 32, 64 and 128: 8 bits 31.5, 29.4, 27.5; 4 bits (GPTQ) 15.9 and, with 128, 13.8. One
-# vector at a time, blocks of 128 are up to 1.3 times as fast as those of 32.
-SIZES = {8: 64, 4: 32}
+# vector at a time, blocks of 128 are up to 1.3 times as fast as those of 32. With 2 bits, blocks of 32 take up to twice as
+# long as those of 64 (python -m benchmarks.few_bit_kernels).
+SIZES = {8: 64, 4: 32, 2: 64}
 _FEWEST = 1024  # weights: below, the overhead of blocks is larger than what they save
 
 

@@ -1,4 +1,4 @@
-"""Rounds weights in blocks of 4 bits with the least error of the products (GPTQ), where the quantized outputs gain by it.
+"""Rounds weights in blocks of 2 or 4 bits with the least error of the products (GPTQ), where the quantized outputs gain by it.
 
 Frantar et al., "GPTQ: accurate post-training quantization for generative pre-trained transformers", 2022: column by column,
 and the columns still to come compensate the error of each. A block's scale and zero point are chosen when it is reached,
@@ -32,7 +32,7 @@ _LONGEST = 4608  # of a row: moments of more take too long
 _SAMPLES, _COMPARED_ON = 64, 32  # for the moments, and for the outputs
 _ROOM = 512 * 2**20  # bytes of moments at a time
 _DAMPING = 0.01  # of the inputs' mean power, added to the diagonal, as in GPTQ
-_HOW = "4-bit integers rounded to minimize the error of the products (GPTQ)"
+_HOW = "{}-bit integers rounded to minimize the error of the products (GPTQ)"
 
 
 def run(q: Quantization, context: Context) -> Quantization:
@@ -50,7 +50,9 @@ def run(q: Quantization, context: Context) -> Quantization:
     gain_db, count = round(gain.db, 1), counted(sum(map(_fits, products)), "product")
     if not gain.reaches(0.0):
         return q.with_result(PassResult(NAME, False, f"{count}: no closer", gain_db))
-    changes = tuple(AppliedChange(p.node.name, _HOW, gain_db) for p in products if _fits(p))
+    changes = tuple(
+        AppliedChange(p.node.name, _HOW.format(q.weight_bits), gain_db) for p in products if _fits(p)
+    )
     return fitted.with_changes(NAME, changes).with_result(PassResult(NAME, True, count, gain_db))
 
 

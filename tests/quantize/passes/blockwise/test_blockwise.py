@@ -55,7 +55,7 @@ def answer(model, x):
     return session.run(None, {"x": x})[0]
 
 
-@pytest.mark.parametrize("bits", [4, 8])
+@pytest.mark.parametrize("bits", [2, 4, 8])
 @pytest.mark.parametrize("size", [16, 32, 64, 128])
 def test_onnxruntime_dequantizes_to_the_same_values(bits, size):
     """Its float kernels (accuracy_level 0) compared with a MatMul of the dequantized weights."""
@@ -94,7 +94,8 @@ def test_gptq_reduces_the_error_of_the_products_not_of_the_weights():
 
 
 @pytest.mark.parametrize(
-    ("recipe", "sqnr", "min_runtime"), [("int8_blockwise", 36, "1.23"), ("int4_blockwise", 18, "1.17")]
+    ("recipe", "sqnr", "min_runtime"),
+    [("int8_blockwise", 36, "1.23"), ("int4_blockwise", 18, "1.17"), ("int2_blockwise", 12, "1.28")],
 )
 def test_a_network_is_written_evaluated_and_reported(tmp_path, recipe, sqnr, min_runtime):
     plan = CandidatePlan(f"onnxruntime-{recipe}", "onnxruntime", recipe, "onnx", "a test")
@@ -107,7 +108,7 @@ def test_a_network_is_written_evaluated_and_reported(tmp_path, recipe, sqnr, min
     assert found.fidelity.float_layers == ()
     assert found.min_runtime == min_runtime
     remedies = {r.what: r.how for r in found.fidelity.remedies}
-    fitted = "4-bit integers rounded to minimize the error of the products (GPTQ)"
+    fitted = f"{recipe[3]}-bit integers rounded to minimize the error of the products (GPTQ)"
     assert remedies == ({} if recipe == "int8_blockwise" else {"first": fitted, "second": fitted})
 
 
@@ -158,6 +159,15 @@ def test_planned_for_few_rows_where_the_cpu_has_integer_dot_products(tmp_path):
     why = {s.what: s.reason for s in planned(many, "rpi5").skipped}
     assert "16 rows at a time: int8_dynamic is faster" in why["onnxruntime int4_blockwise"]
     assert "int4_blockwise" in ids(planned(many, "rpi5", recipe="int4_blockwise"))
+    why = {s.what: s.reason for s in planned(few, "rpi5").skipped}
+    assert "only smaller" in why["onnxruntime int2_blockwise"]
+    reasons = {c.recipe: c.reason for c in planned(few, "rpi5").candidates}
+    assert (
+        "; faster and half the bytes" in reasons["int4_blockwise"]
+        and "; neither" in reasons["int8_blockwise"]
+    )
+    [two] = [c for c in planned(few, "rpi5", recipe="int2_blockwise").candidates if c.recipe != "float"]
+    assert "only smaller" in two.reason
     why = {s.what: s.reason for s in planned(few, "rpi4").skipped}
     assert "no asimddp" in why["onnxruntime int8_blockwise"]
 
