@@ -2,6 +2,7 @@
 
 import hashlib
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgeq.errors import DataRefused
@@ -26,14 +27,15 @@ def split(samples: Samples, *, calibrate: int | None = None) -> Split:
     Samples that are equal byte for byte never lie on both sides: those left over are in neither. Raises DataRefused when
     `calibrate` leaves nothing to judge.
     """
-    if len(set(samples.keys)) == 1:
+    keys = samples.keys  # of all samples, anew each time that it is asked for
+    if len(set(keys)) == 1:
         return Split(samples.take([0]), samples.take([0]), same=True)
     wanted = default_calibration(samples.count) if calibrate is None else calibrate
     require_both(samples, wanted)
     order = _order(samples)
-    calibration = _without_all_keys(order[:wanted], samples)
-    seen = {samples.keys[i] for i in calibration}
-    heldout = [i for i in order if samples.keys[i] not in seen]
+    calibration = _without_all_keys(order[:wanted], keys)
+    seen = {keys[i] for i in calibration}
+    heldout = [i for i in order if keys[i] not in seen]
     return Split(samples.take(sorted(calibration)), samples.take(sorted(heldout)), same=False)
 
 
@@ -68,10 +70,10 @@ def _order(samples: Samples) -> list[int]:
     return sorted(range(samples.count), key=lambda i: (share[i], hashes[i], i))
 
 
-def _without_all_keys(chosen: list[int], samples: Samples) -> list[int]:
+def _without_all_keys(chosen: list[int], keys: Sequence[str]) -> list[int]:
     """Keeps at least one distinct sample for the other side."""
-    keys = set(samples.keys)
-    while len({samples.keys[i] for i in chosen}) == len(keys):
-        last = samples.keys[chosen[-1]]
-        chosen = [i for i in chosen if samples.keys[i] != last]
+    different = len(set(keys))
+    while len({keys[i] for i in chosen}) == different:
+        last = keys[chosen[-1]]
+        chosen = [i for i in chosen if keys[i] != last]
     return chosen
