@@ -115,6 +115,9 @@ def convert(
     search_seconds: float | None = None,
     threads: int | None = None,
     jobs: int | None = None,
+    finetune: float | None = None,
+    flip: bool | None = None,
+    crop: int | None = None,
     project: str | PathLike[str] | None = None,
     output: str | PathLike[str] | None = None,
     gates: Gates | None = None,
@@ -148,7 +151,7 @@ def convert(
         effort: How much work is done to come closer to float (docs/quantization.md); default: default. One of
             quick, default, best.
         weight_bits: Static int8 with weights of so many bits on average, from 2: only smaller to send
-            (docs/wire.md), not faster; default: 8.
+            (docs/wire.md), not faster; with finetune it is trained with them, a whole number; default: 8.
         passes: Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but
             some (-fit,-head).
         recipe: Only this recipe (float is always raced too). One of float, int8_static, int8_dynamic,
@@ -169,6 +172,10 @@ def convert(
             default: 64, fewer for large models. A larger number continues an earlier search.
         threads: Threads the runtime may use; default: the target's.
         jobs: Samples that run at the same time while converting; the result is the same; default: one a core.
+        finetune: Also train the quantized network (docs/training.md) for so many epochs; a fifth of data only
+            judges; default: none.
+        flip: With finetune: mirror every second image, by chance, left to right.
+        crop: With finetune: shift images by up to so many pixels, by chance.
         project: Project file, whose values replace keywords that are not given; default: none.
         output: The bundle to write; default: one in edgeq's cache.
         gates: Gates(max_drop, min_agreement, min_sqnr_db, metric, ignore_labels, confidence): these keywords in
@@ -249,6 +256,9 @@ def deploy(
     search_seconds: float | None = None,
     threads: int | None = None,
     jobs: int | None = None,
+    finetune: float | None = None,
+    flip: bool | None = None,
+    crop: int | None = None,
     seconds: float = 30.0,
     store: str | PathLike[str] | None = None,
     keep: int | None = None,
@@ -293,7 +303,7 @@ def deploy(
         effort: How much work is done to come closer to float (docs/quantization.md); default: default. One of
             quick, default, best.
         weight_bits: Static int8 with weights of so many bits on average, from 2: only smaller to send
-            (docs/wire.md), not faster; default: 8.
+            (docs/wire.md), not faster; with finetune it is trained with them, a whole number; default: 8.
         passes: Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but
             some (-fit,-head).
         recipe: Only this recipe (float is always raced too). One of float, int8_static, int8_dynamic,
@@ -314,6 +324,10 @@ def deploy(
             default: 64, fewer for large models. A larger number continues an earlier search.
         threads: Threads the runtime may use; default: the target's.
         jobs: Samples that run at the same time while converting; the result is the same; default: one a core.
+        finetune: Also train the quantized network (docs/training.md) for so many epochs; a fifth of data only
+            judges; default: none.
+        flip: With finetune: mirror every second image, by chance, left to right.
+        crop: With finetune: shift images by up to so many pixels, by chance.
         seconds: Measuring time; a race takes up to three times as long.
         store: Where measurements are stored; default: SQLite in your state folder.
         keep: How many releases to keep on the device; default: the target's.
@@ -389,6 +403,9 @@ def explain(
     search_seconds: float | None = None,
     threads: int | None = None,
     jobs: int | None = None,
+    finetune: float | None = None,
+    flip: bool | None = None,
+    crop: int | None = None,
     project: str | PathLike[str] | None = None,
     gates: Gates | None = None,
     tell: Callable[[Any], None] = ...,
@@ -418,7 +435,7 @@ def explain(
         effort: How much work is done to come closer to float (docs/quantization.md); default: default. One of
             quick, default, best.
         weight_bits: Static int8 with weights of so many bits on average, from 2: only smaller to send
-            (docs/wire.md), not faster; default: 8.
+            (docs/wire.md), not faster; with finetune it is trained with them, a whole number; default: 8.
         passes: Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but
             some (-fit,-head).
         recipe: Only this recipe (float is always raced too). One of float, int8_static, int8_dynamic,
@@ -439,6 +456,10 @@ def explain(
             default: 64, fewer for large models. A larger number continues an earlier search.
         threads: Threads the runtime may use; default: the target's.
         jobs: Samples that run at the same time while converting; the result is the same; default: one a core.
+        finetune: Also train the quantized network (docs/training.md) for so many epochs; a fifth of data only
+            judges; default: none.
+        flip: With finetune: mirror every second image, by chance, left to right.
+        crop: With finetune: shift images by up to so many pixels, by chance.
         project: Project file, whose values replace keywords that are not given; default: none.
         gates: Gates(max_drop, min_agreement, min_sqnr_db, metric, ignore_labels, confidence): these keywords in
             one object.
@@ -473,6 +494,9 @@ def export(
     search_seconds: float | None = None,
     threads: int | None = None,
     jobs: int | None = None,
+    finetune: float | None = None,
+    flip: bool | None = None,
+    crop: int | None = None,
     project: str | PathLike[str] | None = None,
     output: str | PathLike[str],
     target: str | PathLike[str] | None = None,
@@ -506,7 +530,7 @@ def export(
         effort: How much work is done to come closer to float (docs/quantization.md); default: default. One of
             quick, default, best.
         weight_bits: Static int8 with weights of so many bits on average, from 2: only smaller to send
-            (docs/wire.md), not faster; default: 8.
+            (docs/wire.md), not faster; with finetune it is trained with them, a whole number; default: 8.
         passes: Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but
             some (-fit,-head).
         recipe: Only this recipe (float is always raced too). One of float, int8_static, int8_dynamic,
@@ -527,6 +551,10 @@ def export(
             default: 64, fewer for large models. A larger number continues an earlier search.
         threads: Threads the runtime may use; default: the target's.
         jobs: Samples that run at the same time while converting; the result is the same; default: one a core.
+        finetune: Also train the quantized network (docs/training.md) for so many epochs; a fifth of data only
+            judges; default: none.
+        flip: With finetune: mirror every second image, by chance, left to right.
+        crop: With finetune: shift images by up to so many pixels, by chance.
         project: Project file, whose values replace keywords that are not given; default: none.
         output: A model file (x.tflite, x.onnx), or a folder (DIR/) for the model, its contract and an example.
         target: The kind of device, or a .toml of your own; default: the bundle's own, else local.
@@ -708,6 +736,9 @@ def quantize(
     search_seconds: float | None = None,
     threads: int | None = None,
     jobs: int | None = None,
+    finetune: float | None = None,
+    flip: bool | None = None,
+    crop: int | None = None,
     project: str | PathLike[str] | None = None,
     output: str | PathLike[str] | None = None,
     candidate: str | None = None,
@@ -739,7 +770,7 @@ def quantize(
         effort: How much work is done to come closer to float (docs/quantization.md); default: default. One of
             quick, default, best.
         weight_bits: Static int8 with weights of so many bits on average, from 2: only smaller to send
-            (docs/wire.md), not faster; default: 8.
+            (docs/wire.md), not faster; with finetune it is trained with them, a whole number; default: 8.
         passes: Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but
             some (-fit,-head).
         recipe: Only this recipe (float is always raced too). One of float, int8_static, int8_dynamic,
@@ -760,6 +791,10 @@ def quantize(
             default: 64, fewer for large models. A larger number continues an earlier search.
         threads: Threads the runtime may use; default: the target's.
         jobs: Samples that run at the same time while converting; the result is the same; default: one a core.
+        finetune: Also train the quantized network (docs/training.md) for so many epochs; a fifth of data only
+            judges; default: none.
+        flip: With finetune: mirror every second image, by chance, left to right.
+        crop: With finetune: shift images by up to so many pixels, by chance.
         project: Project file, whose values replace keywords that are not given; default: none.
         output: The bundle to write; default: one in edgeq's cache.
         candidate: Which candidate, such as litert-float; default: of those whose runtime is installed here the

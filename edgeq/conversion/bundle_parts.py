@@ -76,7 +76,11 @@ def _class_names(model: Model, split: SampleSplit) -> dict[str, tuple[str, ...]]
 def _without_places(model: Model) -> Model:
     """Without paths of this host, because a bundle is passed on."""
     return replace(
-        model, source=Path(model.source).name, files={k: Path(v).name for k, v in model.files.items()}
+        model,
+        source=Path(model.source).name,
+        files={k: Path(v).name for k, v in model.files.items()},
+        trained=Path(model.trained).name,
+        trained_tflite=Path(model.trained_tflite).name,
     )
 
 

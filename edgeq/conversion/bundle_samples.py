@@ -3,6 +3,7 @@
 Emulation may get through a few only, so they are mixed first: every beginning of the list is a fair share of the whole.
 """
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from edgeq.bundle import read_check
+from edgeq.conversion.training_samples import split_for_training
 from edgeq.errors import BundleRefused, DataRefused
 from edgeq.ingest.given_data import GivenData
 from edgeq.ingest.preprocess import parse
 from edgeq.ingest.samples import Samples, open_samples
-from edgeq.ingest.split import split
+from edgeq.ingest.split import Split, split
 from edgeq.nouns.bundle import Bundle
 
 MOST = 1000  # beyond that no default run gets
@@ -65,14 +67,14 @@ def of_data(
     """Those of the user's `samples`, which are `data`, that did not calibrate the bundle where it was made from the same. Raises
     DataRefused.
     """
-    parts = split(samples, calibrate=calibrate) if samples.count > 1 else None
-    same = parts is not None and parts.calibration.sha256 == bundle.manifest.data_sha256
+    parts = _parts(bundle, samples, calibrate)
+    same = parts is not None
     if calibrate is not None and not same:
         raise DataRefused(
             f"the bundle was not calibrated with {calibrate} of {data}",
             "leave out --calibrate where the data are others than those that it was made from",
         )
-    kept: Samples = parts.heldout if same and parts is not None else samples
+    kept: Samples = parts.heldout if parts is not None else samples
     fit = _of_one_shape(kept, bundle)
     taken = kept.take([fit[i] for i in _mixed(len(fit), most or MOST)])
     files = _write((taken[i] for i in range(taken.count)), taken.count, folder)
@@ -83,6 +85,16 @@ def of_data(
     if len(fit) < kept.count:
         source += f", of the {len(fit):,} whose shape is that of the samples in the bundle"
     return Chosen(files, taken.count, taken.labels, taken.truth, source, judged=same)
+
+
+def _parts(bundle: Bundle, samples: Samples, calibrate: int | None) -> Split | None:
+    """As the conversion divided `samples`, with a training or without; None where it had others."""
+    if samples.count <= 1:
+        return None
+    ways = [split(samples, calibrate=calibrate)]
+    with contextlib.suppress(DataRefused):  # too few
+        ways.append(split_for_training(samples, calibrate=calibrate))
+    return next((way for way in ways if way.calibration.sha256 == bundle.manifest.data_sha256), None)
 
 
 def _of_one_shape(samples: Samples, bundle: Bundle) -> list[int]:

@@ -29,6 +29,7 @@ from edgeq.request.option import options_of, parse_value
 from edgeq.request.paths import is_path, text
 from edgeq.request.requests import ConvertRequest
 from edgeq.request.shapes import shapes_of
+from edgeq.request.training_options import epochs_of
 from edgeq.user_code import names_code
 
 if TYPE_CHECKING:
@@ -85,6 +86,11 @@ class ConversionJob:
     def is_torch_code(self) -> bool:
         """A torch factory, or a module that a Python program built."""
         return self.module is not None or names_code(self.model)
+
+    @property
+    def epochs(self) -> float:
+        """For which the quantized network is trained; 0: it is not."""
+        return epochs_of(self.request.finetune)
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:

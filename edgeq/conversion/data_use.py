@@ -25,7 +25,8 @@ _FEW = 8  # samples that calibrate
 @dataclass(frozen=True)
 class SampleSplit:
     """The samples by their use; random input where there are no data. `same_samples`: one sample calibrates and judges.
-    `data_sha256` names the samples that calibrate by their stored contents, None without. `state_warnings`: warnings of what may be
+    `data_sha256` names the samples that calibrate by their stored contents, None without. `training`: those that a network is trained
+    and validated on, where one is (training_samples.py). `state_warnings`: warnings of what may be
     fed back, and of what is fed back by its name alone.
     """
 
@@ -35,6 +36,7 @@ class SampleSplit:
     same_samples: bool
     data_sha256: str | None = None
     state_warnings: tuple[str, ...] = ()
+    training: "Samples | None" = None
 
 
 def divide(samples: "Samples | None", model: Model, job: ConversionJob) -> SampleSplit:
@@ -48,11 +50,16 @@ def divide(samples: "Samples | None", model: Model, job: ConversionJob) -> Sampl
         parts.heldout,
         parts.same,
         parts.calibration.sha256,
+        training=parts.training,
     )
 
 
 def split_samples(samples: "Samples", job: ConversionJob) -> "Split":
-    """Raises DataRefused when nothing is left to calibrate or to judge with."""
+    """Raises DataRefused when nothing is left to calibrate or to judge with, or too little to train on."""
+    if job.epochs:
+        from edgeq.conversion.training_samples import split_for_training
+
+        return split_for_training(_without_ignored_labels(samples, job), calibrate=job.request.calibrate)
     from edgeq.ingest.split import split
 
     return split(_without_ignored_labels(samples, job), calibrate=job.request.calibrate)
@@ -88,6 +95,7 @@ def data_use(
     inputs = [spec.name for spec in model.inputs]
     rule = gate_rule(gate, reference, split.heldout, inputs, known=(*notes, *numbered), names=names)
     no_scores = why_no_scores(gate, reference, split.heldout, names) if split.all else ""
+    train, validate = _trained_on(split)
     return DataUse(
         source=None if job.data is None else str(job.data),
         calibrate=split.calibration.count if split.calibration else 0,
@@ -100,7 +108,19 @@ def data_use(
         notes=(*notes, *_notes(model, split, no_scores)),
         states=tuple(f"{output}={given}" for output, given, _ in _states_in(model, split.heldout)),
         as_it_came=model.quantized is not None,
+        train=train,
+        validate=validate,
     )
+
+
+def _trained_on(split: SampleSplit) -> tuple[int, int]:
+    """How many samples a training learns from, and how many validate it."""
+    if split.training is None:
+        return 0, 0
+    from edgeq.conversion.training_samples import parts_of
+
+    parts = parts_of(split.training)
+    return len(parts.train), len(parts.validation)
 
 
 def _warnings(split: SampleSplit, differs_db: float | None, numbered: tuple[str, ...]) -> Iterator[str]:
@@ -126,9 +146,10 @@ def _warnings(split: SampleSplit, differs_db: float | None, numbered: tuple[str,
 def _notes(model: Model, split: SampleSplit, no_scores: str) -> Iterator[str]:
     if split.all is not None and split.calibration is not None:
         # Of samples that are equal byte for byte, those that would both calibrate and judge.
+        fitted_to = split.calibration if split.training is None else split.training
         count, used = (
             split.all.count,
-            split.calibration.count + (0 if split.same_samples else split.heldout.count),
+            fitted_to.count + (0 if split.same_samples else split.heldout.count),
         )
         if used < count:
             different = len(set(split.all.keys))

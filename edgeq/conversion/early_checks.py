@@ -37,8 +37,8 @@ class EarlyChecks:
     findings: tuple[DataFinding, ...] = field(default=(), init=False)
 
     def run(self, model: "FloatModel") -> None:
-        """Raises DataRefused for samples that do not fit, hold NaN, certainly are not what the model was trained on, or that
-        --calibrate takes all of.
+        """Raises DataRefused for samples that do not fit, hold NaN, certainly are not what the model was trained on, that
+        --calibrate takes all of, or that are too few for --finetune.
         """
         from edgeq.ingest.split import require_both
 
@@ -50,6 +50,10 @@ class EarlyChecks:
         self.tell(Progress(STAGE, 0, None, ""))
         if self.job.request.calibrate is not None:
             require_both(samples, self.job.request.calibrate)
+        if self.job.epochs:
+            from edgeq.conversion.training_samples import require_enough
+
+            require_enough(samples, self.job.request.calibrate)
         self.findings = findings_of(samples, model, self.job.gates)
         if not self.deferred:
             self.report()

@@ -12,6 +12,8 @@ from edgeq.conversion.conversion_job import ConversionJob
 from edgeq.conversion.data_use import SampleSplit
 from edgeq.conversion.early_checks import STAGE as CHECK_DATA
 from edgeq.conversion.finite_float_outputs import STAGE as CHECK_FLOAT
+from edgeq.conversion.trained_tflite import STEP as TRAINED_TO_TFLITE
+from edgeq.conversion.training_report import OF, STAGE
 from edgeq.errors import DataRefused
 from edgeq.graphs.products import Product
 from edgeq.ingest.onnx_to_tflite import BUILDING, ready
@@ -25,7 +27,8 @@ from edgeq.quantize import kept_candidates
 from edgeq.quantize.counted import Counted, counted
 from edgeq.quantize.evaluate.judge import FLOAT_STAGE
 from edgeq.quantize.options import Options
-from edgeq.quantize.timetable import planned_steps, run_seconds
+from edgeq.quantize.timetable import planned_steps, run_seconds, steps_to_train
+from edgeq.request.finetune_rules import RECIPE
 from edgeq.request.option import parsed
 
 OPEN, TRACE, BUNDLE = "open the model", "trace the model (torch.export)", "write the bundle"
@@ -35,6 +38,8 @@ _CHECKED_S, _CHECKED_RUNS, _MOST_CHECKED_S = 0.1, 64, 3.0  # data_checks/work.py
 _TORCH_S, _TRACED_S, _EXPORTED_S, _EXPORTED_BYTE_S = 1.2, 2.3, 2.0, 4e-8  # torch.export follows the checks
 _LITERT_TORCH_S, _ONNX2TF_S, _CONVERTED_BYTE_S = 10.0, 1.8, 4e-8
 _BUILT_S = 40.0  # the environment of onnx2tf, which is downloaded
+_TRAINED_RUNS = 12  # of float, for a sample in an epoch: forward twice, backward, its share of the validation
+_TRAINED_SHARE = 0.76  # of the samples: those that neither judge nor validate
 _BUNDLE_S, _BUNDLE_BYTE_S = 0.15, 2e-8  # of a candidate's file
 
 # A network whose graph is not known: 87 to 166 multiply-accumulates for a weight in those that were measured (depthwise, residual,
@@ -53,7 +58,10 @@ def steps_of(job: ConversionJob, model: Model, plan: Plan, split: SampleSplit) -
         known = kept_candidates.known(
             plan.candidates, model, *parts, options, same_samples=split.same_samples
         )
-    return _making(options, plan.candidates, counted(model, calibrate, split.heldout.count), known)
+    trains = split.training is not None and any(c.recipe == RECIPE for c in plan.candidates)
+    samples = split.training.count if split.training is not None and trains else 0
+    work = counted(model, calibrate, split.heldout.count)
+    return _making(options, plan.candidates, work, known, samples * job.epochs)
 
 
 def steps_before_opening(job: ConversionJob, count: int | None = None) -> Iterator[PlannedStep]:
@@ -77,8 +85,11 @@ def steps_before_opening(job: ConversionJob, count: int | None = None) -> Iterat
             yield PlannedStep("", BUILDING, _BUILT_S + converting)
         else:
             yield PlannedStep("", onnx.TO_TFLITE, converting)
+    if job.trained and "tflite" in wanted:
+        yield PlannedStep("", TRAINED_TO_TFLITE, _ONNX2TF_S + _CONVERTED_BYTE_S * size)
     options = parsed(job.request, Options, threads=job.target.threads, cache=None)
-    yield from _making(options, tuple(_usual_candidates(job, wanted)), work)
+    trained = _TRAINED_SHARE * (work.calibrate + work.judged) * job.epochs
+    yield from _making(options, tuple(_usual_candidates(job, wanted)), work, trained=trained)
 
 
 def steps_after_check(job: ConversionJob, count: int) -> Iterator[PlannedStep]:
@@ -88,10 +99,21 @@ def steps_after_check(job: ConversionJob, count: int) -> Iterator[PlannedStep]:
 
 
 def _making(
-    options: Options, candidates: tuple[CandidatePlan, ...], work: Counted, known: Collection[str] = ()
+    options: Options,
+    candidates: tuple[CandidatePlan, ...],
+    work: Counted,
+    known: Collection[str] = (),
+    trained: float = 0.0,
 ) -> Iterator[PlannedStep]:
+    """`trained`: how many samples a training computes, in all its epochs; 0: none does."""
     yield PlannedStep("", FLOAT_STAGE, work.judged * run_seconds(work))
     yield PlannedStep("", CHECK_FLOAT, work.calibrate * run_seconds(work))
+    if trained:
+        yield from steps_to_train(OF, work, options)
+        yield PlannedStep(OF, STAGE, trained * _TRAINED_RUNS * run_seconds(work))
+        if any(c.recipe == RECIPE and c.format == "tflite" for c in candidates):
+            converting = _ONNX2TF_S + _CONVERTED_BYTE_S * 4 * work.weights
+            yield PlannedStep("", TRAINED_TO_TFLITE, converting)
     yield from planned_steps(candidates, work, options, known)
     files = sum(1.0 if c.recipe == "float" else 0.25 for c in candidates)
     yield PlannedStep("", BUNDLE, _BUNDLE_S + _BUNDLE_BYTE_S * files * 4 * work.weights)
@@ -110,8 +132,11 @@ def _size(job: ConversionJob) -> int | None:
 
 
 def _usual_candidates(job: ConversionJob, wanted: tuple[str, ...]) -> Iterator[CandidatePlan]:
-    recipes = (job.request.recipe or ("int8_static" if job.data is not None else "int8_dynamic"), "float")
+    usual = "int8_static" if job.data is not None else "int8_dynamic"
     for format in wanted:
+        recipes = [job.request.recipe or usual, "float"]
+        if (job.trained or job.epochs) and job.request.recipe is None:
+            recipes[:1] = [RECIPE] if format == "onnx" else [RECIPE, usual]
         for recipe in dict.fromkeys(recipes):
             yield CandidatePlan(f"{format}-{recipe}", "", recipe, format, "")
 

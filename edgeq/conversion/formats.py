@@ -21,6 +21,14 @@ def loadable(target: Target, runtime: str | None, unavailable: Collection[str] =
     return tuple(dict.fromkeys(FORMATS[name] for name in had or wanted))
 
 
+def opened(
+    target: Target, runtime: str | None, unavailable: Collection[str] = (), *, trains: bool
+) -> tuple[str, ...]:
+    """The formats in which a model is opened: an ONNX graph is also what a network is trained by."""
+    wanted = loadable(target, runtime, unavailable)
+    return (*wanted, "onnx") if trains and "onnx" not in wanted else wanted
+
+
 def producible(model: str, target: Target, runtime: str | None) -> tuple[str, ...]:
     """Those of them that `model` can be converted to, by its kind."""
     from edgeq.ingest.sources import tflite

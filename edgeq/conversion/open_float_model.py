@@ -68,7 +68,7 @@ def open_float_model(
     """The clean float model; the samples determine its open dimensions, and whether it can be opened."""
     request = replace(
         _request(job, samples, checks, work),
-        formats=formats.loadable(job.target, job.request.runtime, job.unavailable),
+        formats=formats.opened(job.target, job.request.runtime, job.unavailable, trains=bool(job.epochs)),
         cache=cache.folder(),
         say=lambda text: tell(Progress(text, 0, None, "")),
     )

@@ -47,7 +47,7 @@ def with_trained_network(model: Model, job: ConversionJob, work: Path, tell: Tel
     _require_same_ends(read_onnx(path).graph, model, job)
     if model.source_format != "torch":
         _require_same_source(tuned.training, model, job.weights)
-    return with_tflite(replace(model, trained=str(path)), work, tell)
+    return with_tflite(replace(model, trained=str(path), training=tuned.training), work, tell)
 
 
 def _require_same_ends(trained: "GraphProto", model: Model, job: ConversionJob) -> None:

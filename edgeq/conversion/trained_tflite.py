@@ -14,7 +14,7 @@ from edgeq.request.tell import Tell
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-_STEP = f"convert the trained network to TFLite ({CONVERTER})"
+STEP = f"convert the trained network to TFLite ({CONVERTER})"
 
 
 def with_tflite(model: Model, work: Path, tell: Tell) -> Model:
@@ -27,7 +27,7 @@ def with_tflite(model: Model, work: Path, tell: Tell) -> Model:
     why = _why_not(trained)
     if why:
         return replace(model, why_no_trained_tflite=why)
-    tell(Progress(_STEP, 0, None, ""))
+    tell(Progress(STEP, 0, None, ""))
     try:
         return replace(model, trained_tflite=str(converted(trained, model, work, cache.folder(), tell)))
     except EdgeqError as error:

@@ -14,11 +14,14 @@ MOST_CALIBRATION = 200  # min-max ranges of the models measured here change litt
 
 @dataclass(frozen=True)
 class Split:
-    """`same`: there is only one (distinct) sample, so it calibrates and judges, which the result has to state."""
+    """`same`: there is only one (distinct) sample, so it calibrates and judges, which the result has to state. `training`: those that a
+    network is trained on and validated by, where one is; those that calibrate are among them.
+    """
 
     calibration: Samples
     heldout: Samples
     same: bool
+    training: Samples | None = None
 
 
 def split(samples: Samples, *, calibrate: int | None = None) -> Split:

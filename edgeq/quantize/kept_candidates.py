@@ -124,7 +124,9 @@ def of(
     """
     if options.cache is None:
         return KeptCandidates(None, {})
-    about: dict[str, Any] = replace(model, name="", source="", files={}, notes=(), absent={}).to_dict()
+    about: dict[str, Any] = replace(
+        model, name="", source="", files={}, notes=(), absent={}, trained="", trained_tflite="", training=None
+    ).to_dict()
     return KeptCandidates(
         options.cache,
         {

@@ -87,10 +87,12 @@ def make_plan(
     unavailable: Mapping[str, str] | None = None,
     integer_io: bool = False,
     weight_bits: float = 8,
+    network: TrainedNetwork | None = None,
 ) -> Plan:
     """`isa` are the device's own flags where they are known, else the target's; `unavailable` says which runtimes the
     device cannot have and why. `integer_io`: static candidates for LiteRT take and give integers.
-    `weight_bits`: below 8, static int8 has weights of so many bits on average.
+    `weight_bits`: below 8, static int8 has weights of so many bits on average. `network`: the trained one that there will be; default:
+    the model's own.
 
     Raises TargetRefused when recipe, runtime, integer_io and target contradict each other, ModelRefused when the source has
     no graph for the target's runtimes, DataRefused when a static recipe has no samples.
@@ -114,7 +116,7 @@ def make_plan(
         graphs,
         model.kept_opset,
         weight_bits,
-        trained_network(model),
+        network or trained_network(model),
     )
     found: list[tuple[int, CandidatePlan]] = []
     for name in runtimes:
@@ -135,7 +137,7 @@ def make_plan(
 
 
 def _is_for(recipe: Recipe, runtime: str, given: _PlanInput) -> bool:
-    return runtime in recipe.runtimes and (given.network.is_there or recipe.method != "trained")
+    return runtime in recipe.runtimes and (given.network.is_asked_for or recipe.method != "trained")
 
 
 def _known(recipe: str | None, recipes: tuple[Recipe, ...], runtime: str | None, target: Target) -> None:
@@ -238,7 +240,9 @@ def _decide(recipe: Recipe, runtime: str, given: _PlanInput) -> tuple[int, Candi
         why_not = given.network.why_not(runtime)
         if why_not:
             return Skipped(what, why_not)
-        return trained_candidate(recipe, runtime, given.target, given.isa, integer_io=given.integer_io)
+        return trained_candidate(
+            recipe, runtime, given.network, given.target, given.isa, integer_io=given.integer_io
+        )
     if recipe.method == "static":
         return _static(recipe, runtime, given, what)
     if recipe.method == "dynamic":

@@ -43,12 +43,19 @@ def planned_steps(
     for candidate in candidates:
         quantized = candidate.recipe != PREQUANTIZED and catalog.recipe(candidate.recipe).method != "none"
         method = catalog.recipe(candidate.recipe).method if quantized else "none"
-        steps = {"static": _static, "none": _float}.get(method, _weights_alone)
+        steps = {"static": _static, "none": _float, "trained": _trained}.get(method, _weights_alone)
         if candidate.id in known:
             steps = _found
         for name, seconds, forks in steps(candidate, work, options):
             if seconds:
                 yield PlannedStep(candidate.id, name, seconds, forks)
+
+
+def steps_to_train(of: str, work: Counted, options: Options) -> Iterator[PlannedStep]:
+    """Up to the first step of a training: post-training quantization, which judges nothing."""
+    for name, seconds, forks in _quantized("onnx", work, options):
+        if seconds:
+            yield PlannedStep(of, name, seconds, forks)
 
 
 def run_seconds(work: Counted) -> float:
@@ -78,9 +85,17 @@ def _weights_alone(candidate: CandidatePlan, work: Counted, options: Options) ->
     yield from _judged(work, _DYNAMIC)
 
 
-def _static(candidate: CandidatePlan, work: Counted, options: Options) -> _Steps:
+def _trained(candidate: CandidatePlan, work: Counted, _: Options) -> _Steps:
+    if candidate.format == "tflite":
+        yield PREPARE, _STEP_S + _file_s(work), 0  # tensors are found by their values
+    yield WRITE, _file_s(work), 0
+    yield from _judged(work, _INT8)
+
+
+def _quantized(format: str, work: Counted, options: Options) -> _Steps:
+    """The passes of static int8."""
     effort, run = EFFORTS[options.effort], run_seconds(work)
-    if effort.equalize and equalize.NAME in options.passes and candidate.format == "onnx":
+    if effort.equalize and equalize.NAME in options.passes and format == "onnx":
         yield equalize.STAGE, _STEP_S + _CHANNELS * run, 0
         yield equalize.COMPARE, _COMPARED * run, 1
     yield PREPARE, _STEP_S + _JOINS * run, 0
@@ -89,6 +104,11 @@ def _static(candidate: CandidatePlan, work: Counted, options: Options) -> _Steps
     yield from _fitted(work, options, 0)
     if effort.head and head.NAME in options.passes:
         yield head.STAGE, _STEP_S + _check_s(work), 0
+
+
+def _static(candidate: CandidatePlan, work: Counted, options: Options) -> _Steps:
+    effort, run = EFFORTS[options.effort], run_seconds(work)
+    yield from _quantized(candidate.format, work, options)
     yield WRITE, _file_s(work), 0
     yield from _judged(work, _INT8)
     most = effort.few_float_macs

@@ -12,15 +12,25 @@ from edgeq.quantize.scheme import scheme_for, why_slower_than_float
 
 @dataclass(frozen=True)
 class TrainedNetwork:
-    """What a plan knows of it. `is_there`: there is one, as an ONNX graph. `why_no_tflite`: why it has no TFLite graph."""
+    """What a plan knows of it. `is_there`: there is one, as an ONNX graph, or will be after a training of `epochs`. `why_none`: why there
+    is none where one was asked for. `why_no_tflite`: why it has no TFLite graph.
+    """
 
     is_there: bool = False
     why_no_tflite: str = ""
+    epochs: float = 0.0
+    why_none: str = ""
+
+    @property
+    def is_asked_for(self) -> bool:
+        return self.is_there or bool(self.why_none)
 
     def why_not(self, runtime: str) -> str:
         """Why `runtime` cannot have it; empty where it can."""
         if not self.is_there:
-            return "no network was trained: edgeq finetune writes --weights that hold one"
+            return self.why_none or (
+                "no network was trained: --finetune trains one, and edgeq finetune writes --weights that hold one"
+            )
         return self.why_no_tflite if FORMATS[runtime] == "tflite" else ""
 
     def replaces_static(self, runtime: str) -> bool:
@@ -38,12 +48,24 @@ def trained_network(model: Model) -> TrainedNetwork:
 
 
 def trained_candidate(
-    recipe: Recipe, runtime: str, target: Target, isa: tuple[str, ...], *, integer_io: bool
+    recipe: Recipe,
+    runtime: str,
+    network: TrainedNetwork,
+    target: Target,
+    isa: tuple[str, ...],
+    *,
+    integer_io: bool,
 ) -> tuple[int, CandidatePlan]:
     """With its rank, in front of static int8 on the same runtime. `integer_io` is for LiteRT's alone."""
     scheme, why = scheme_for(runtime, target.cpu.arch, isa)
     slower = why_slower_than_float(runtime, target.cpu.arch, isa)
     why = f"trained in the integers of the device; {why}{f'; {slower}' if slower else ''}"
+    if network.epochs:
+        why = f"{_of_epochs(network.epochs)} of training follow; {why}"
     rank, candidate = ranked(recipe, runtime, 9 if slower else 2, why)
     scheme = replace(scheme, integer_io=integer_io and candidate.format == "tflite")
     return rank - 1, replace(candidate, scheme=scheme)
+
+
+def _of_epochs(epochs: float) -> str:
+    return f"{epochs:g} epoch" if epochs == 1 else f"{epochs:g} epochs"

@@ -16,6 +16,7 @@ from edgeq.quantize.effort import EFFORTS
 from edgeq.request.option import NOT_IN_RESULT, option
 from edgeq.request.paths import AnyPath
 from edgeq.request.shapes import Shapes, shapes_of
+from edgeq.request.training_options import WithFinetuning
 
 # Paths, or what a Python program has in memory (edgeq/ingest/given_model.py, given_data.py).
 AnyModel = Annotated[Any, "str | PathLike[str] | nn.Module | ModelProto"]
@@ -152,7 +153,7 @@ class _Source(WithSamples):
         example='"best"  # or "quick": how much work is done to come closer to float',
     )
     weight_bits: float | None = option(
-        "Static int8 with weights of so many bits on average, from 2: only smaller to send (docs/wire.md), not faster; default: 8.",
+        "Static int8 with weights of so many bits on average, from 2: only smaller to send (docs/wire.md), not faster; with --finetune it is trained with them, a whole number; default: 8.",
         least=2,
         most=8,
         metavar="BITS",
@@ -230,5 +231,5 @@ class _Search:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class ConversionOptions(_Search, WithGates, _Source):
+class ConversionOptions(WithFinetuning, _Search, WithGates, _Source):
     """How a model becomes candidates."""

@@ -10,6 +10,40 @@ KINDS = ("uniform", "apot", "codebook", "ternary", "binary")  # those of edgeq/t
 _ONLY_HERE: dict[str, Any] = {"toml": None}
 
 
+def epochs_of(epochs: float | None) -> float:
+    return epochs or 0.0
+
+
+def flip_of(flip: bool | None) -> bool:
+    return bool(flip)
+
+
+def crop_of(pixels: int | None) -> int:
+    return pixels or 0
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class WithFinetuning:
+    """A training as a part of a conversion; what the other options are, is the default of WithTraining."""
+
+    finetune: float | None = option(
+        "Also train the quantized network (docs/training.md) for so many epochs; a fifth of --data only judges; default: none.",
+        least=0,
+        metavar="EPOCHS",
+        parse=epochs_of,
+        example="2  # epochs for which the quantized network is trained; a fifth of the samples only judges",
+    )
+    flip: bool | None = option(
+        "With --finetune: mirror every second image, by chance, left to right.", parse=flip_of
+    )
+    crop: int | None = option(
+        "With --finetune: shift images by up to so many pixels, by chance.",
+        least=0,
+        metavar="PIXELS",
+        parse=crop_of,
+    )
+
+
 def features_of(names: str | None) -> tuple[str, ...]:
     return tuple(name.strip() for name in (names or "").split(",") if name.strip())
 

@@ -68,6 +68,12 @@ class TrainingOptions:
     device: str = "cpu"
 
 
+def usual_rate(bits: Bits) -> float:
+    """The learning rate where none is asked for: fewer bits are further from float, and have further to go."""
+    fewest = min(bits.weights, bits.activations)
+    return 0.001 if fewest == 8 else 0.01 if fewest >= 4 else 0.02
+
+
 @dataclass(frozen=True, eq=False)
 class Finetuned:
     """`model`: the QDQ file with what was trained."""

@@ -12,23 +12,23 @@ from edgeq.conversion import bundle_parts, cache, formats
 from edgeq.conversion.conversion_job import ConversionJob, conversion_job
 from edgeq.conversion.data_use import data_use, divide, gate_of, split_samples
 from edgeq.conversion.effort_spent import Clock, effort_spent
+from edgeq.conversion.finetuning import to_be_trained, with_training
 from edgeq.conversion.finished import read_conversion, tell_again
 from edgeq.conversion.finite_float_outputs import require_finite_outputs
 from edgeq.conversion.make_candidates import make_candidates
+from edgeq.conversion.plan_candidates import plan_candidates
 from edgeq.conversion.state_feedback import with_state_feedback
 from edgeq.conversion.trained_network import trained_sha256
 from edgeq.conversion.unused_weights import unused_weights
 from edgeq.deliver.runtimes import this_machine
-from edgeq.errors import DataRefused, TargetRefused
+from edgeq.errors import DataRefused
 from edgeq.limited.limits import free_memory
-from edgeq.nouns.model import Model
-from edgeq.nouns.passes import passes_of
-from edgeq.nouns.plan import Plan
 from edgeq.nouns.progress import Note, Progress, Started
 from edgeq.nouns.results import Conversion
 from edgeq.nouns.target import Target
 from edgeq.request.accepts import accepts
-from edgeq.request.conversion_options import effort_of, weight_bits_of
+from edgeq.request.conversion_options import effort_of
+from edgeq.request.finetune_rules import require_finetunable
 from edgeq.request.paths import text
 from edgeq.request.requests import ConvertRequest
 from edgeq.request.tell import Tell, shares, timed
@@ -52,6 +52,7 @@ def convert(request: ConvertRequest) -> Conversion:
     began, tell = Clock.now(), request.tell
     if request.output is not None:
         require_destination(Path(request.output))
+    require_finetunable(request.model, request)
     target, unavailable = _target(request)
     if request.search_seconds is not None:
         tell(Note("--search-seconds has no effect: --search-tries limits the search"))
@@ -59,7 +60,9 @@ def convert(request: ConvertRequest) -> Conversion:
         tell(note)
     loads = formats.loadable(target, request.runtime, unavailable)
     trained = trained_sha256(Path(request.weights) if request.weights is not None else None)
-    converters = formats.converters(text(request.model) or "", loads, trained=bool(trained))
+    converters = formats.converters(
+        text(request.model) or "", loads, trained=bool(trained) or bool(request.finetune)
+    )
     job = replace(conversion_job(request, target, unavailable, converters), trained=trained)
     if job.gates.metric is not None:
         require_file(job.gates.metric, DataRefused)
@@ -137,14 +140,15 @@ def _build(
             checks.report()
         model = open_float_model(job, torch, samples, checks, work, tell)
         built = "" if torch is None else model.sha256
-        job = replace(job, converters=formats.built_converters(job.converters), built=built)
+        wanted = job.converters
+        job = replace(job, converters=formats.built_converters(wanted), built=built)
         model = replace(model, source=job.shown or model.source)
         place = _place(job)
         if cache.holds(job, place):
             return place, True
         tell(Started("conversion"))
         tell(model)
-        plan = _plan(job, model)
+        plan = plan_candidates(job, model, to_be_trained(job, model, tell))
         tell(plan)
         if (note := memory_note(memory_needed(model), free_memory())) is not None:
             tell(note)
@@ -161,36 +165,13 @@ def _build(
         use = replace(use, warnings=(*unanswered, *use.warnings))
         tell(use)
         use = replace(use, warnings=(*checks.warnings, *use.warnings))
+        if job.epochs:
+            model, plan = with_training(job, model, plan, split, work, tell, times)
+            job = replace(job, converters=formats.built_converters(wanted))
+            place = _place(job)
         plan, made = make_candidates(job, model, plan, split, gate, work, tell, times)
         progress(BUNDLE, 0.0)
         bundle_parts.write(place, job, model, plan, use, made, split, samples.preprocessing)
         judged = tuple(one.fidelity for one in made)
         tell(effort_spent(effort_of(job.request.effort), judged, began, Clock.now()))
     return place, False
-
-
-def _weight_bits(job: ConversionJob) -> float:
-    """Raises TargetRefused where the pass that makes fewer levels is switched off."""
-    bits = weight_bits_of(job.request.weight_bits)
-    if bits < 8 and "fit" not in passes_of(job.request.passes):
-        raise TargetRefused(
-            f"--weight-bits {bits:g} is the work of the pass `fit`, which --passes {job.request.passes} leaves out",
-            "leave out one of them",
-        )
-    return bits
-
-
-def _plan(job: ConversionJob, model: Model) -> Plan:
-    from edgeq.quantize.plan import make_plan
-
-    return make_plan(
-        model,
-        job.target,
-        tuple(catalog.recipe(name) for name in catalog.recipe_names()),
-        has_data=job.data is not None,
-        recipe=job.request.recipe,
-        runtime=job.request.runtime,
-        unavailable=job.unavailable,
-        integer_io=bool(job.request.integer_io),
-        weight_bits=_weight_bits(job),
-    )

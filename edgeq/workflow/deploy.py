@@ -20,6 +20,7 @@ from edgeq.nouns.progress import Note
 from edgeq.nouns.results import Conversion, Deployment
 from edgeq.nouns.target import Target
 from edgeq.request.accepts import accepts, keywords
+from edgeq.request.finetune_rules import require_finetunable
 from edgeq.request.finished_bundle import require_made_for, require_nothing_fixed
 from edgeq.request.paths import text
 from edgeq.request.requests import ConvertRequest, DeployRequest
@@ -36,6 +37,7 @@ def deploy(request: DeployRequest) -> Deployment:
     kind, tell = catalog.target(request.kind), request.tell
     require_agent(kind, request)
     finished = _finished(request, kind)
+    require_finetunable(request.model, request)
     name = (
         finished.bundle.manifest.name if finished else request.name or model_name(text(request.model) or "")
     )

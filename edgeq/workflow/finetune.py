@@ -3,7 +3,6 @@
 import contextlib
 import shlex
 import tempfile
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,16 +10,16 @@ from typing import TYPE_CHECKING
 
 from edgeq import catalog
 from edgeq.conversion.conversion_job import ConversionJob, conversion_job
+from edgeq.conversion.training_report import reporter
+from edgeq.conversion.training_start import RECIPE, RUNTIME
 from edgeq.deliver.runtimes import this_machine
 from edgeq.errors import DataRefused, EdgeqError, ModelRefused, TargetRefused
 from edgeq.ingest.extras import needed
 from edgeq.nouns.model import Model
-from edgeq.nouns.plan import CandidatePlan
-from edgeq.nouns.progress import Note, Progress, Started
+from edgeq.nouns.progress import Note, Started
 from edgeq.nouns.project import Gates
 from edgeq.nouns.results import Finetuned
 from edgeq.nouns.target import RuntimeSupport, Target
-from edgeq.nouns.training import Trained
 from edgeq.request.accepts import accepts, keywords
 from edgeq.request.paths import text
 from edgeq.request.requests import ConvertRequest, FinetuneRequest
@@ -35,9 +34,6 @@ if TYPE_CHECKING:
     from edgeq.train.finetune import Start, TrainingOptions
     from edgeq.train.tensorboard import EventFiles
     from edgeq.train.training import Report
-
-_RECIPE, _RUNTIME = "int8_static", "onnxruntime"
-"""The network that is trained is always the QDQ file; LiteRT's is made from it."""
 
 
 @accepts(FinetuneRequest)
@@ -110,7 +106,7 @@ def job_of(request: FinetuneRequest) -> tuple[Target, ConversionJob]:
         raise ModelRefused(
             f"{model} cannot be trained", "name the ONNX file or the torch source that it was made from"
         )
-    if (request.activation_bits or 8) < 8 and _RUNTIME not in {each.name for each in target.runtimes}:
+    if (request.activation_bits or 8) < 8 and RUNTIME not in {each.name for each in target.runtimes}:
         raise TargetRefused(
             f"target {target.name} has no onnxruntime, and activations of {request.activation_bits} bits have no TFLite form",
             "leave out --activation-bits: --weight-bits alone has one",
@@ -119,10 +115,11 @@ def job_of(request: FinetuneRequest) -> tuple[Target, ConversionJob]:
         target, _ = this_machine(target, model, None)
     gates = Gates(ignore_labels=bool(request.ignore_labels))
     given = keywords(request, ConvertRequest) | {"output": None, "target": target, "gates": gates}
+    given |= {"flip": None, "crop": None}  # of this training, not of one in the conversion
     converting = ConvertRequest(**given)
-    here = replace(target, runtimes=(RuntimeSupport(_RUNTIME, "", ()),))  # whatever the device has
+    here = replace(target, runtimes=(RuntimeSupport(RUNTIME, "", ()),))  # whatever the device has
     job = conversion_job(converting, here, {}, {})
-    return target, replace(job, request=replace(job.request, runtime=_RUNTIME))
+    return target, replace(job, request=replace(job.request, runtime=RUNTIME))
 
 
 def _output(request: FinetuneRequest, job: ConversionJob) -> Path:
@@ -190,19 +187,12 @@ def _state_dict(job: ConversionJob) -> "Mapping[str, Tensor]":
 
 def start_of(target: Target, model: Model, samples: "Samples", work: Path, tell: Tell) -> "Start":
     """Post-training quantization, which the training begins with."""
-    from edgeq.graphs.onnx_io import read_onnx
+    from edgeq.conversion.training_start import start_of as of_samples
     from edgeq.ingest.split import split
-    from edgeq.quantize.make import quantized
     from edgeq.quantize.options import Options
-    from edgeq.train.finetune import Start
 
-    candidate = _candidate(target, model)
     calibration = split(_not_held_out(samples)).calibration
-    q, path = quantized(
-        candidate, model, calibration, workdir=work, options=Options(), progress=shares(tell, candidate.id)
-    )
-    assert q.scheme is not None
-    return Start(read_onnx(path), q.graph, q.scheme, model.sha256)
+    return of_samples(target, model, calibration, work, Options(), shares(tell, f"{RUNTIME}-{RECIPE}"))
 
 
 def _not_held_out(samples: "Samples") -> "Samples":
@@ -210,21 +200,6 @@ def _not_held_out(samples: "Samples") -> "Samples":
     from edgeq.train.held_out import held_out
 
     return samples.take([int(i) for i in held_out(samples.count, samples.labels).train])
-
-
-def _candidate(target: Target, model: Model) -> CandidatePlan:
-    """Static int8 with the target's integers, as an ONNX file. A device that has LiteRT alone takes signed ones."""
-    from edgeq.graphs.float_graph import PER_CHANNEL_OPSET
-    from edgeq.graphs.onnx_io import opset_of
-    from edgeq.graphs.weights_in_file import read_weightless
-    from edgeq.quantize.scheme import scheme_for
-
-    runtimes = [each.name for each in target.runtimes]
-    runtime = _RUNTIME if _RUNTIME in runtimes else runtimes[0]
-    scheme, why = scheme_for(runtime, target.cpu.arch, target.cpu.isa)
-    if opset_of(read_weightless(Path(model.files["onnx"]))) < PER_CHANNEL_OPSET:
-        scheme = replace(scheme, per_channel=False)
-    return CandidatePlan(f"{_RUNTIME}-{_RECIPE}", _RUNTIME, _RECIPE, "onnx", why, scheme=scheme)
 
 
 def _trained(
@@ -253,7 +228,7 @@ def _trained(
 
 def _options(request: FinetuneRequest) -> "TrainingOptions":
     from edgeq.train.augment import Augmentation
-    from edgeq.train.finetune import TrainingOptions
+    from edgeq.train.finetune import TrainingOptions, usual_rate
     from edgeq.train.low_bits import Bits
     from edgeq.train.training import Settings
     from edgeq.train.weight_levels import UNIFORM, bits_of
@@ -265,7 +240,7 @@ def _options(request: FinetuneRequest) -> "TrainingOptions":
         bits=bits,
         settings=Settings(
             request.epochs,
-            _rate(bits.weights, bits.activations) if rate is None else rate,
+            usual_rate(bits) if rate is None else rate,
             patience=request.patience,
         ),
         batch=request.batch,
@@ -278,33 +253,18 @@ def _options(request: FinetuneRequest) -> "TrainingOptions":
     )
 
 
-def _rate(weight_bits: int, activation_bits: int) -> float:
-    """Fewer bits are further from float, and have further to go."""
-    fewest = min(weight_bits, activation_bits)
-    return 0.001 if fewest == 8 else 0.01 if fewest >= 4 else 0.02
-
-
 def _reporter(
     request: FinetuneRequest, events: "EventFiles | None", scored_by: str, tell: Tell
 ) -> "Callable[[Report], None]":
-    """Hands on each report: the bar with the time that is left, a line for each evaluation, the event files."""
-    began: list[tuple[float, int]] = []
+    """Hands on each report: to the screen, and to the event files."""
+    told = reporter(request.epochs, scored_by, tell)
 
-    def told(report: "Report") -> None:
-        now = time.monotonic()
-        began.append((now, report.step)) if not began else None
-        (since, first), last = began[0], report.last
-        done = report.step - first
-        left = (now - since) / done * (report.steps - report.step) if done else None
-        score = "" if last.score is None else f", {scored_by} {last.score:.1f} %"
-        tell(Progress("train", report.step, report.steps, "", left, left, f"loss {report.loss:.3g}{score}"))
-        if report.evaluated:
-            epoch = request.epochs * report.step / max(report.steps, 1)
-            tell(Trained(round(epoch, 3), request.epochs, report.loss, last, scored_by))
+    def told_and_written(report: "Report") -> None:
+        told(report)
         if events is not None:
             events.write(report.step, _scalars(report, scored_by))
 
-    return told
+    return told_and_written
 
 
 def _scalars(report: "Report", scored_by: str) -> dict[str, float]:

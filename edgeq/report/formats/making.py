@@ -78,7 +78,13 @@ def show_data(use: DataUse, console: Console) -> None:
 
 
 def samples_used(use: DataUse) -> str:
-    return f"{counted(use.calibrate, 'calibration sample')}, {counted(use.judge, 'evaluation sample')}"
+    calibrate, judge = counted(use.calibrate, "calibration sample"), counted(use.judge, "evaluation sample")
+    if not use.train:
+        return f"{calibrate}, {judge}"
+    validate = counted(use.validate, "validation sample")
+    return (
+        f"{counted(use.train, 'training sample')}, of which {use.calibrate:,} calibrate, {validate}, {judge}"
+    )
 
 
 def show_finding(finding: DataFinding, console: Console) -> None:

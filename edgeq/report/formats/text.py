@@ -23,7 +23,7 @@ from edgeq.nouns.release import App, Rollback
 from edgeq.nouns.report import Comparison, RaceReport
 from edgeq.nouns.results import Benched, Conversion, Deployment, DeviceReport, Explained, Finetuned, Reported
 from edgeq.nouns.service import ServiceChange, ServiceLog, ServiceStatus
-from edgeq.nouns.training import Trained
+from edgeq.nouns.training import Trained, Training
 from edgeq.nouns.verification import Emulation, Verification, Verified
 from edgeq.report.formats import (
     costs,
@@ -101,6 +101,7 @@ _event.register(Emulation, emulated.show_emulation)
 _event.register(Verified, emulated.show_verified)
 _event.register(ServiceChange, service.show_service_change)
 _event.register(Trained, training.show_trained)
+_event.register(Training, training.show_training)
 for _noun in (
     Route,
     Model,

@@ -24,18 +24,31 @@ def show_finetuned(found: Finetuned, console: Console) -> None:
     say(console, "trained", _facts(training))
     if training.interrupted:
         say(console, "note", ["interrupted: this is the best so far; the same command goes on from there"])
-    elif training.stopped_early:
-        say(
-            console, "note", [f"stopped after step {training.step:,} of {training.steps:,}: it got no better"]
-        )
-    if training.best.step == 0 and training.steps:
-        say(
-            console,
-            "note",
-            ["no evaluation was better than the start: the weights are those of post-training quantization"],
-        )
+    _note_its_end(training, console)
     say(console, "written", [str(found.path), size(found.path.stat().st_size)])
     say(console, "deploy", [found.command])
+
+
+def show_training(training: Training, console: Console) -> None:
+    """One that is a part of a conversion."""
+    assert training.before is not None and training.best is not None
+    changes = [f"loss {training.before.loss:.3g} -> {training.best.loss:.3g}"]
+    if training.best.score is not None:
+        changes.append(f"{training.scored_by} {training.before.score:.1f} -> {training.best.score:.1f} %")
+    if training.float_score is not None:
+        changes.append(f"float {training.float_score:.1f} %")
+    say(console, "trained", [*changes, *_facts(training)])
+    _note_its_end(training, console)
+
+
+def _note_its_end(training: Training, console: Console) -> None:
+    """Where it did not go on to the end, or got no better by it."""
+    if training.stopped_early and not training.interrupted:
+        step = f"{training.step:,} of {training.steps:,}"
+        say(console, "note", [f"stopped after step {step}: it got no better"])
+    if training.best is not None and training.best.step == 0 and training.steps:
+        why = "no evaluation was better than the start"
+        say(console, "note", [f"{why}: the weights are those of post-training quantization"])
 
 
 def _facts(training: Training) -> list[str]:

@@ -1,0 +1,37 @@
+"""What is told while a network is trained: a bar with the time that is left, and a line for each evaluation."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from edgeq.nouns.progress import Progress
+from edgeq.nouns.training import Trained
+from edgeq.request.tell import Tell
+from edgeq.request.time_left import TimeLeft
+
+if TYPE_CHECKING:
+    from edgeq.train.training import Report
+
+STAGE, OF = "train", "training"
+"""Of a training within a conversion, whose steps have the name of what they are of."""
+
+
+def reporter(
+    epochs: float, scored_by: str, tell: Tell, times: TimeLeft | None = None, of: str = ""
+) -> "Callable[[Report], None]":
+    """`times` knows what else is planned, under the name `of` the training."""
+    times, begun = times or TimeLeft(), list[int]()
+
+    def told(report: "Report") -> None:
+        begun.append(report.step) if not begun else None
+        first, last = begun[0], report.last  # one that goes on begins in the middle
+        left = times.at(of, STAGE, (report.step - first) / max(report.steps - first, 1))
+        score = "" if last.score is None else f", {scored_by} {last.score:.1f} %"
+        step = f"{of}: {STAGE}" if of else STAGE
+        in_all = left.step if left.all is None else left.all
+        figures = f"loss {report.loss:.3g}{score}"
+        tell(Progress(step, report.step, report.steps, "", left.step, in_all, figures))
+        if report.evaluated:
+            epoch = epochs * report.step / max(report.steps, 1)
+            tell(Trained(round(epoch, 3), epochs, report.loss, last, scored_by))
+
+    return told
