@@ -63,7 +63,7 @@ def to_be_trained(job: ConversionJob, model: Model, tell: Tell) -> "TrainedNetwo
     if why:
         tell(Note(f"nothing is trained: {why}"))
         return TrainedNetwork(why_none=why)
-    return TrainedNetwork(True, epochs=job.epochs)
+    return TrainedNetwork(True, epochs=job.epochs, bits=int(weight_bits_of(job.request.weight_bits)))
 
 
 def _why_not(model: Model) -> str:

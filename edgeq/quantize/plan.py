@@ -21,6 +21,7 @@ from edgeq.quantize.ranked import ranked
 from edgeq.quantize.scheme import (
     blocks_gain,
     dynamic_scheme,
+    few_bits_gain,
     has_half,
     scheme_for,
     sixteen_bits,
@@ -240,8 +241,9 @@ def _decide(recipe: Recipe, runtime: str, given: _PlanInput) -> tuple[int, Candi
         why_not = given.network.why_not(runtime)
         if why_not:
             return Skipped(what, why_not)
+        graph = given.graph(runtime)
         return trained_candidate(
-            recipe, runtime, given.network, given.target, given.isa, integer_io=given.integer_io
+            recipe, runtime, given.network, given.target, given.isa, graph, integer_io=given.integer_io
         )
     if recipe.method == "static":
         return _static(recipe, runtime, given, what)
@@ -275,7 +277,7 @@ def _static(
         if old := given.lacks(runtime, PER_CHANNEL_OPSET, "scales per channel"):
             scheme, why = replace(scheme, per_channel=False), f"{why}; one scale per tensor: {old}"
         if given.weight_bits < 8:
-            why += f"; {given.weight_bits:g}-bit weights, which are int8 on the device: only smaller to send, not faster"
+            why += f"; {few_bits_gain(runtime, given.weight_bits)}"
         slower = why_slower_than_float(runtime, given.target.cpu.arch, given.isa)
         expected = 9 if slower else 2 if takes_most else 6
         rank, candidate = ranked(recipe, runtime, expected, f"{why}; {slower}" if slower else why)

@@ -9,6 +9,8 @@ VNNI = ("avx_vnni", "avx512_vnni", "amx_int8", "avx_vnni_int8")
 DOT = ("asimddp",)
 HALF = ("asimdhp", "fphp")
 _ROWS_BOUND_BY_WEIGHTS = 4
+_BITS_OF_A_KERNEL = 4
+_NEARLY_ALL = 0.99
 
 
 def scheme_for(runtime: str, arch: str, isa: tuple[str, ...]) -> tuple[Scheme, str]:
@@ -93,6 +95,23 @@ def blocks_gain(bits: int, rows: float) -> str:
             else "only smaller: half the bytes of int8"
         )
     return "neither faster nor smaller than int8_dynamic: closer to float"
+
+
+def few_bits_gain(runtime: str, bits: float, dense: float = 0.0, rows: float = 0.0) -> str:
+    """Whether static layers of `bits` < 8 are expected to be faster than int8, or only smaller.
+
+    `dense`: the share of the weights that fully connected layers have whose integers fit into 4 bits, `rows`: what these multiply in one
+    run. Theirs are the only kernels of few bits that are faster than int8, and LiteRT's the only runtime that has one (four_bits.py of
+    backends/litert): onnxruntime's QDQ files have none, and LiteRT's convolutions of 4 bits take 3 times as long as int8.
+    """
+    few = f"{bits:g}-bit weights"
+    if runtime != "litert" or bits > _BITS_OF_A_KERNEL or not dense:
+        return f"{few}, which are int8 on the device: only smaller to send, not faster"
+    share = f"{dense:.0%} of the weights are of fully connected layers"
+    if rows >= _ROWS_BOUND_BY_WEIGHTS:
+        return f"{few}; {share}, of {rows:.0f} rows, where 4-bit kernels are no faster: int8 on the device, only smaller to send"
+    rest = "" if dense > _NEARLY_ALL else "; the others are int8 there, and only smaller to send"
+    return f"{few}; {share}, with 4-bit kernels: faster where large, and half the memory{rest}"
 
 
 def has_half(isa: tuple[str, ...]) -> bool:

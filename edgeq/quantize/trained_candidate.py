@@ -2,24 +2,29 @@
 
 from dataclasses import dataclass, replace
 
+from edgeq.graphs.macs import GraphMacs
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import CandidatePlan
 from edgeq.nouns.recipe import Recipe
 from edgeq.nouns.target import FORMATS, Target
 from edgeq.quantize.ranked import ranked
-from edgeq.quantize.scheme import scheme_for, why_slower_than_float
+from edgeq.quantize.scheme import few_bits_gain, scheme_for, why_slower_than_float
+
+_DENSE = ("Gemm",)  # what graphs/macs.py calls FULLY_CONNECTED
 
 
 @dataclass(frozen=True)
 class TrainedNetwork:
     """What a plan knows of it. `is_there`: there is one, as an ONNX graph, or will be after a training of `epochs`. `why_none`: why there
-    is none where one was asked for. `why_no_tflite`: why it has no TFLite graph.
+    is none where one was asked for. `why_no_tflite`: why it has no TFLite graph. `bits`: of the weights of
+    its layers of few bits.
     """
 
     is_there: bool = False
     why_no_tflite: str = ""
     epochs: float = 0.0
     why_none: str = ""
+    bits: int = 8
 
     @property
     def is_asked_for(self) -> bool:
@@ -39,12 +44,19 @@ class TrainedNetwork:
         """
         return FORMATS[runtime] == "onnx" and not self.why_not(runtime)
 
+    def gain(self, runtime: str, graph: GraphMacs) -> str:
+        """Of layers of few bits, over int8; empty where it has none."""
+        if self.bits == 8:
+            return ""
+        return few_bits_gain(runtime, self.bits, graph.weight_share(_DENSE), graph.rows(_DENSE))
+
 
 NOTHING_TRAINED = TrainedNetwork()
 
 
 def trained_network(model: Model) -> TrainedNetwork:
-    return TrainedNetwork(bool(model.trained), model.why_no_trained_tflite)
+    bits = model.training.weight_bits if model.training else 8
+    return TrainedNetwork(bool(model.trained), model.why_no_trained_tflite, bits=bits)
 
 
 def trained_candidate(
@@ -53,13 +65,15 @@ def trained_candidate(
     network: TrainedNetwork,
     target: Target,
     isa: tuple[str, ...],
+    graph: GraphMacs,
     *,
     integer_io: bool,
 ) -> tuple[int, CandidatePlan]:
     """With its rank, in front of static int8 on the same runtime. `integer_io` is for LiteRT's alone."""
     scheme, why = scheme_for(runtime, target.cpu.arch, isa)
     slower = why_slower_than_float(runtime, target.cpu.arch, isa)
-    why = f"trained in the integers of the device; {why}{f'; {slower}' if slower else ''}"
+    few = network.gain(runtime, graph)
+    why = "; ".join(words for words in ("trained in the integers of the device", why, few, slower) if words)
     if network.epochs:
         why = f"{_of_epochs(network.epochs)} of training follow; {why}"
     rank, candidate = ranked(recipe, runtime, 9 if slower else 2, why)

@@ -8,6 +8,8 @@ from onnx import helper, numpy_helper
 
 from edgeq import catalog
 from edgeq.errors import DataRefused, ModelRefused, TargetRefused
+from edgeq.nouns.plan import Scheme
+from edgeq.nouns.training import Training
 from edgeq.quantize.plan import make_plan
 from edgeq.quantize.scheme import scheme_for
 from tests.quantize import tflite_networks
@@ -254,3 +256,28 @@ def test_everything_that_is_not_planned_has_a_reason(both_formats):
         for recipe in (catalog.recipe(name) for name in catalog.recipe_names()):
             if runtime in recipe.runtimes:
                 assert (runtime, recipe.name) in made or reasons(found)[f"{runtime} {recipe.name}"]
+
+
+TRAINING = Training(
+    *("0" * 64, "1" * 64, Scheme("int8", "int8", True), 4, 8, ("dense",), 100, 32, 1.0, 1, 1),
+    *(None, None, "", None, 1.0),
+)
+
+
+def test_the_plan_says_what_weights_of_few_bits_gain(convolutions, tmp_path):
+    """Faster where a kernel takes them, else only smaller."""
+    dense = tflite_networks.dense(tmp_path / "dense.tflite")
+    trained = {"trained": "trained.onnx", "training": TRAINING}
+    why = {
+        name: {c.id: c.reason for c in plan(replace(convolutions, files=files, **trained)).candidates}
+        for name, files in {
+            "dense": {**convolutions.files, "tflite": str(dense)},
+            "convolution": {
+                **convolutions.files,
+                "tflite": str(tflite_networks.convolution(tmp_path / "convolution.tflite")),
+            },
+        }.items()
+    }
+    assert "4-bit kernels: faster where large" in why["dense"]["litert-trained_static"]
+    assert "only smaller to send" in why["convolution"]["litert-trained_static"]
+    assert "only smaller to send" in why["dense"]["onnxruntime-trained_static"]

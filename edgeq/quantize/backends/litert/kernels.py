@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.graphs.tflite import Operator, TfliteGraph, kind_of, read_model, read_tflite
+from edgeq.quantize.backends.litert.four_bits import OLDEST, has_four_bits
 
 _OLDER, _TRIED = "tflite-runtime", "2.14.0"
 # Of tflite-runtime, by bits of activations; None: dynamically quantized activations.
@@ -71,7 +72,11 @@ def products_across(source: Path) -> frozenset[str]:
 
 
 def oldest_version(path: Path, runtime: str) -> str | None:
-    """Of tflite-runtime, for a file with 16-bit activations: the one they were tried with; None where any will do."""
+    """For a file with 4-bit weights, and of tflite-runtime for one with 16-bit activations, the one they were tried with; None where any
+    will do.
+    """
+    if has_four_bits(path):
+        return OLDEST
     sixteen = runtime == _OLDER and any(t.type == "INT16" for t in read_tflite(path).tensors)
     return _TRIED if sixteen else None
 

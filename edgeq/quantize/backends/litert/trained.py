@@ -15,6 +15,7 @@ from edgeq.graphs.onnx_io import read_onnx
 from edgeq.graphs.tflite import kind_of, opcode_of, packed, read_model
 from edgeq.nouns.passes import AppliedChange
 from edgeq.quantize.backends.litert.emit import emit, form_of
+from edgeq.quantize.backends.litert.four_bits import store_in_four_bits
 from edgeq.quantize.backends.litert.kernels import without_kernel
 from edgeq.quantize.calibration.calibrate import Ranges
 from edgeq.quantize.quantization import Backend, Quantization, Written
@@ -46,7 +47,8 @@ class LitertTrained(Backend):
         file = _File(q.source, path)
         changes = (*file.put_activations(q.ranges), *file.put_layers(layers_of(read_onnx(q.trained))))
         path.write_bytes(file.packed())
-        return Written(path, changes)
+        smaller = store_in_four_bits(path) if q.candidate.runtime == "litert" else ()
+        return Written(path, (*changes, *smaller))
 
 
 class _File:
