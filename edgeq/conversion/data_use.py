@@ -39,11 +39,13 @@ class SampleSplit:
     training: "Samples | None" = None
 
 
-def divide(samples: "Samples | None", model: Model, job: ConversionJob) -> SampleSplit:
-    """Raises DataRefused when nothing is left to calibrate or to judge with."""
+def divide(
+    samples: "Samples | None", model: Model, job: ConversionJob, *, trains: bool = False
+) -> SampleSplit:
+    """`trains`: some are for a training. Raises DataRefused when nothing is left to calibrate or to judge with, or too little to train on."""
     if samples is None:
         return SampleSplit(None, None, RandomSamples(model.inputs), False)
-    parts = split_samples(samples, job)
+    parts = split_samples(samples, job, trains=trains)
     return SampleSplit(
         _without_ignored_labels(samples, job),
         parts.calibration,
@@ -54,9 +56,9 @@ def divide(samples: "Samples | None", model: Model, job: ConversionJob) -> Sampl
     )
 
 
-def split_samples(samples: "Samples", job: ConversionJob) -> "Split":
-    """Raises DataRefused when nothing is left to calibrate or to judge with, or too little to train on."""
-    if job.epochs:
+def split_samples(samples: "Samples", job: ConversionJob, *, trains: bool) -> "Split":
+    """Raises as `divide`."""
+    if trains:
         from edgeq.conversion.training_samples import split_for_training
 
         return split_for_training(_without_ignored_labels(samples, job), calibrate=job.request.calibrate)

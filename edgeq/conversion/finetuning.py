@@ -66,10 +66,18 @@ def to_be_trained(job: ConversionJob, model: Model, tell: Tell) -> "TrainedNetwo
     return TrainedNetwork(True, epochs=job.epochs, bits=int(weight_bits_of(job.request.weight_bits)))
 
 
+def trains(job: ConversionJob, plan: Plan) -> bool:
+    """Whether a network has to be trained for a candidate of the plan."""
+    return bool(job.epochs) and any(each.recipe == RECIPE for each in plan.candidates)
+
+
 def _why_not(model: Model) -> str:
     """Why nothing can be trained; empty where it can, as far as the float graph tells."""
     if model.varied is not None:
         return "the samples differ in shape, and a mini-batch needs one"
+    several = [spec for spec in model.inputs if spec.shape[:1] not in ((1,), (None,))]
+    if several:
+        return f"a mini-batch needs inputs with a batch of 1 in front, and {several[0]} has none"
     if "onnx" not in model.files:
         return model.absent.get("onnx", "there is no ONNX graph of it")
     from edgeq.graphs.onnx_io import read_onnx
@@ -94,7 +102,7 @@ def with_training(
     """The model with its trained network, and the plan that follows. Where it turns out that nothing can be trained, the plan says why;
     that is an error where nothing else was asked for. Raises KeyboardInterrupt after Ctrl-C, and DataRefused.
     """
-    if not any(each.recipe == RECIPE for each in plan.candidates) or split.training is None:
+    if not trains(job, plan) or split.training is None:
         return model, plan
     from edgeq.quantize.trained_candidate import TrainedNetwork
 

@@ -12,7 +12,7 @@ from edgeq.conversion import bundle_parts, cache, formats
 from edgeq.conversion.conversion_job import ConversionJob, conversion_job
 from edgeq.conversion.data_use import data_use, divide, gate_of, split_samples
 from edgeq.conversion.effort_spent import Clock, effort_spent
-from edgeq.conversion.finetuning import to_be_trained, with_training
+from edgeq.conversion.finetuning import to_be_trained, trains, with_training
 from edgeq.conversion.finished import read_conversion, tell_again
 from edgeq.conversion.finite_float_outputs import require_finite_outputs
 from edgeq.conversion.make_candidates import make_candidates
@@ -77,7 +77,9 @@ def convert(request: ConvertRequest) -> Conversion:
     if not job.is_torch_code:
         tell(Progress(OPEN, 0, None, ""))
     samples = SampleSource(
-        job.data, parse_optional(request.preprocess), lambda opened: split_samples(opened, job).heldout
+        job.data,
+        parse_optional(request.preprocess),
+        lambda opened: split_samples(opened, job, trains=False).heldout,
     )
     checks = EarlyChecks(
         job,
@@ -152,7 +154,8 @@ def _build(
         tell(plan)
         if (note := memory_note(memory_needed(model), free_memory())) is not None:
             tell(note)
-        split = with_state_feedback(divide(samples.fitting(model.inputs), model, job), model, job)
+        split = divide(samples.fitting(model.inputs), model, job, trains=trains(job, plan))
+        split = with_state_feedback(split, model, job)
         times.plan(steps_of(job, model, plan, split))
         threads = job.target.threads
         progress = shares(tell, times=times)
@@ -167,6 +170,7 @@ def _build(
         use = replace(use, warnings=(*checks.warnings, *use.warnings))
         if job.epochs:
             model, plan = with_training(job, model, plan, split, work, tell, times)
+            use = use if model.trained else replace(use, train=0, validate=0)
             job = replace(job, converters=formats.built_converters(wanted))
             place = _place(job)
         plan, made = make_candidates(job, model, plan, split, gate, work, tell, times)

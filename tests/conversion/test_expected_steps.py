@@ -6,7 +6,7 @@ import pytest
 
 from edgeq import catalog
 from edgeq.conversion.conversion_job import conversion_job
-from edgeq.conversion.expected_steps import steps_after_check, steps_before_opening
+from edgeq.conversion.expected_steps import TRAINED_TO_TFLITE, steps_after_check, steps_before_opening
 from edgeq.demo import demo_files
 from edgeq.nouns.effort import EffortSpent
 from edgeq.nouns.fidelity import Fidelity
@@ -56,6 +56,25 @@ def test_once_they_are_open_the_samples_are_counted(tmp_path: Path) -> None:
     names = [step.name for step in steps_after_check(job, 300)]
     assert "open the model" not in names and "check the samples" not in names
     assert names[0].startswith(("convert to TFLite", "building the environment"))
+
+
+def test_a_training_is_a_part_of_what_is_left(tmp_path: Path) -> None:
+    file = tmp_path / "net.onnx"
+    file.write_bytes(bytes(10**6))
+
+    def planned(epochs: float) -> dict[tuple[str, str], float]:
+        request = ConvertRequest(model=str(file), data=DATA, finetune=epochs)
+        job = conversion_job(request, catalog.target("rpi4"), {}, {})
+        return {(step.of, step.name): step.seconds for step in steps_before_opening(job, 1000)}
+
+    none, one, two = planned(0), planned(1), planned(2)
+    assert two["training", "train"] == pytest.approx(2 * one["training", "train"])
+    assert ("training", "train") not in none and ("onnx-int8_static", "write the file") in none
+    assert ("onnx-int8_static", "write the file") not in one and (
+        "onnx-trained_static",
+        "write the file",
+    ) in one
+    assert {("", TRAINED_TO_TFLITE), ("tflite-trained_static", "write the file")} <= set(one)
 
 
 def test_of_candidates_that_were_made_before_nothing_is_said_but_that_they_are_judged(

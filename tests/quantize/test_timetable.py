@@ -10,7 +10,7 @@ from edgeq.quantize.fit_time import seconds_by_layer, shares_before
 from edgeq.quantize.make import make
 from edgeq.quantize.options import Options
 from edgeq.quantize.passes import smooth
-from edgeq.quantize.timetable import planned_steps
+from edgeq.quantize.timetable import planned_steps, steps_to_train
 from tests.quantize.networks import STATIC, Rows, images, residual, saved
 
 FLOAT = CandidatePlan("onnxruntime-float", "onnxruntime", "float", "onnx", "")
@@ -99,3 +99,20 @@ def test_a_candidate_reports_its_planned_steps(tmp_path) -> None:
     seconds = seconds_by_layer(products, 30, 8, 288)
     assert told_of_fit == pytest.approx([*shares_before([p.name for p in products], seconds), 1.0])
     assert not {step for step in seen if step not in known}
+
+
+def test_a_trained_network_is_written_and_judged() -> None:
+    def names(runtime: str, format: str) -> list[str]:
+        trained = CandidatePlan(f"{runtime}-trained_static", runtime, "trained_static", format, "")
+        return [step.name for step in planned_steps((trained,), WORK, Options())]
+
+    written = ["write the file", "compare with float", "read the runtime's graph"]
+    assert names("onnxruntime", "onnx") == written
+    assert names("litert", "tflite") == ["prepare the graph", *written]
+
+
+def test_a_training_begins_with_all_passes_and_judges_nothing() -> None:
+    begins = [step.name for step in steps_to_train("training", WORK, Options())]
+    static = [step.name for step in planned_steps((STATIC,), WORK, Options()) if step.forks == 0]
+    assert [name for name in begins if name in static] == static[: static.index("write the file")]
+    assert "compare with float" not in begins

@@ -17,6 +17,7 @@ from edgeq.nouns.plan import Plan  # noqa: E402
 from edgeq.nouns.progress import Note, Progress  # noqa: E402
 from edgeq.nouns.results import Conversion, Deployment  # noqa: E402
 from edgeq.nouns.training import Trained, Training  # noqa: E402
+from tests.conversion.test_state_feedback import frames, smoother  # noqa: E402
 from tests.ingest.onnx_to_tflite.converter import debian13, onnx2tf_cache, python312  # noqa: E402, F401
 from tests.quantize.networks import inside_if  # noqa: E402
 from tests.train.residual_network import images, network  # noqa: E402
@@ -129,9 +130,24 @@ def test_what_has_no_torch_counterpart_is_not_trained_and_the_rest_is_made(here:
     assert "nothing is trained: an operator of the model has no torch counterpart: If" in notes(told)
     (skipped,) = [s for s in found.plan.skipped if s.what == "onnxruntime trained_static"]
     assert "If" in skipped.reason
+    assert (found.data.train, found.data.calibrate + found.data.judge) == (0, 120), "as without --finetune"
     assert "onnxruntime-int8_static" in [c.id for c in found.plan.candidates]
     with pytest.raises(TargetRefused, match="trained_static cannot be built"):
         converted("if.onnx", **given, recipe="trained_static")
+
+
+def test_what_turns_out_not_to_be_trainable_is_left_out_and_said(here: Path) -> None:
+    model = str(smoother(here / "state.onnx"))
+    frames(here / "state.onnx", here / "state.npz", record=False)
+    given = {"data": "state.npz", "max_drop": None, "min_agreement": None, "states": "output_1=h"}
+    told: list[object] = []
+    found = converted(model, **given, tell=told.append)
+    assert "nothing is trained: the samples do not store the states" in notes(told)
+    assert "onnxruntime-int8_static" in [c.id for c in found.plan.candidates]
+    (skipped,) = [s for s in found.plan.skipped if s.what == "onnxruntime trained_static"]
+    assert "do not store the states" in skipped.reason and found.data.train == 0
+    with pytest.raises(ModelRefused, match="do not store the states"):
+        converted(model, **given, recipe="trained_static")
 
 
 @pytest.mark.parametrize(
