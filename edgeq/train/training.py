@@ -125,6 +125,9 @@ def train(
                     best = _copy(network.state_dict()) if stop.improved else best
                     keep(state())
                 tell(Report(step, steps, running, evaluations[-1], rate, evaluated))
+            interrupted = (
+                interrupted or asked_to_stop()
+            )  # in the last step: whoever asked wants nothing to follow
         except KeyboardInterrupt:
             interrupted = True
     network.load_state_dict(best)

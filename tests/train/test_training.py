@@ -132,3 +132,17 @@ def test_ctrl_c_waits_for_the_end_of_the_step_and_keeps_it() -> None:
     expected = whole.state_dict()
     assert all(torch.equal(value, expected[name]) for name, value in resumed.state_dict().items())
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_ctrl_c_in_the_last_step_is_not_lost() -> None:
+    """What follows a training, as a deployment, is not to begin; the same training then ends at once."""
+    kept: list[State] = []
+
+    def signalled(report: Report) -> None:
+        if report.step == report.steps:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    outcome = run(student(), tell=signalled, keep=lambda state: kept.append(copy.deepcopy(state)))
+    assert outcome.interrupted and outcome.step == outcome.steps == kept[-1].step
+    again = run(student(), begun=kept[-1])
+    assert not again.interrupted and again.evaluations == outcome.evaluations
