@@ -24,6 +24,7 @@ from edgeq.nouns.model import Model
 from edgeq.nouns.plan import Plan
 from edgeq.nouns.progress import Note, Progress, Started
 from edgeq.nouns.record import digest_of
+from edgeq.nouns.target import Target
 from edgeq.request.conversion_options import weight_bits_of
 from edgeq.request.finetune_rules import RECIPE
 from edgeq.request.option import parsed
@@ -155,7 +156,9 @@ def _tuned(
         tell(Note("trained before, from the same network and samples: it is not trained again"))
         return known
     with using(job.request.jobs or cores()):
-        start = start_of(job.target, model, split.calibration, work, quantizing, shares(tell, OF, times))
+        start = start_of(
+            _with_its_runtimes(job), model, split.calibration, work, quantizing, shares(tell, OF, times)
+        )
     tell(Started("training"))
     with contextlib.suppress(OSError):  # a checkpoint that cannot be written is told, and ends nothing
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -176,6 +179,15 @@ def _tuned(
     tell(found.training)
     _keep(place, checkpoint, found, tell)
     return Tuned(found.model.SerializeToString(), found.training)
+
+
+def _with_its_runtimes(job: ConversionJob) -> Target:
+    """The target with those runtimes alone that candidates are made for: LiteRT's integers are others than onnxruntime's."""
+    asked, target = job.request.runtime, job.target
+    had = [
+        each for each in target.runtimes if each.name not in job.unavailable and asked in (None, each.name)
+    ]
+    return replace(target, runtimes=tuple(had) or target.runtimes)
 
 
 def _training_options(job: ConversionJob, samples: "Samples") -> "TrainingOptions":
@@ -210,7 +222,7 @@ def _key(
             "source": model.sha256,
             "inputs": [spec.to_dict() for spec in model.inputs],
             "samples": [samples.sha256, calibration.sha256, samples.labels is not None],
-            "scheme": static_candidate(job.target, model).to_dict(),
+            "scheme": static_candidate(_with_its_runtimes(job), model).to_dict(),
             "quantizing": passes | {"passes": sorted(quantizing.passes)},
             "training": repr(training),
         }

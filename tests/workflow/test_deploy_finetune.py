@@ -235,6 +235,8 @@ def test_litert_gets_the_network_that_was_trained_for_both(
     trained = [c.id for c in both.plan.candidates if c.recipe == "trained_static"]
     assert trained == ["litert-trained_static", "onnxruntime-trained_static"]
     assert "onnxruntime-int8_static" not in {f.candidate for f in both.fidelity}
+    of_x86 = converted(target="x86-64", runtime="litert", weight_bits=4)
+    assert str(of_x86.model.training.scheme) == "S8S8 per channel", "LiteRT's own, not onnxruntime's U8S8"
     alone = converted(target="android-arm64", runtime=None, weight_bits=4)
     assert "litert-trained_static" in [c.id for c in alone.plan.candidates]
     assert all(c.runtime == "litert" for c in alone.plan.candidates)
