@@ -1,0 +1,1 @@
+"""Makes a float network smaller before it is quantized and trained."""

@@ -1,0 +1,150 @@
+"""Large linear layers of a float graph as two factors each: fewer multiplications and weights, for an error of the outputs that is least.
+
+two_factors.py has the formula and its source, linear_layers.py which layers there are.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from edgeq.errors import ModelRefused
+from edgeq.graphs.onnx_edit import copied, drop_unread
+from edgeq.graphs.onnx_index import index_of
+from edgeq.quantize.run_model import values_of
+from edgeq.quantize.samples import SamplesLike, evenly_spaced
+from edgeq.train.smaller.linear_layers import LinearLayer, linear_layers, replace_by_factors
+from edgeq.train.smaller.two_factors import Choice, Spectrum, ranks_for, spectrum
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+Doubles = npt.NDArray[np.float64]
+Progress = Callable[[str, float], None]
+
+_SAMPLES = 512  # that the inputs' covariance is taken from
+_ROOM = 512 * 2**20  # bytes of covariances at a time
+_STAGE = "factorize"
+
+
+@dataclass(frozen=True)
+class FactoredLayer:
+    """A layer of `inputs` x `outputs` weights that became two of `rank`. `error`: the share of its outputs' variance that is lost; the
+    `macs` of one run, `before` and after.
+    """
+
+    name: str
+    inputs: int
+    outputs: int
+    rank: int
+    error: float
+    macs_before: int
+    macs: int
+
+
+@dataclass(frozen=True, eq=False)
+class _Moments:
+    """Of the inputs of a layer: `covariance` [n, n], about zero where its outputs can take no mean; `mean` [n]; `rows` of one run."""
+
+    covariance: Doubles
+    mean: Doubles
+    rows: float
+
+
+def low_rank(
+    model: "ModelProto",
+    samples: SamplesLike,
+    *,
+    keep: float,
+    threads: int = 1,
+    progress: Progress = lambda stage, done: None,
+) -> "tuple[ModelProto, tuple[FactoredLayer, ...]]":
+    """A copy of the float graph `model` whose large linear layers take `keep` (0 to 1) of their multiplications, in all, and those that
+    have two factors now. Names of nodes and tensors, shapes and opset stay.
+
+    Raises ModelRefused where it has no such layer, or where they cannot be made so small.
+    """
+    copy = copied(model)
+    layers = list(linear_layers(index_of(copy.graph)))
+    if not layers:
+        raise ModelRefused(
+            "the model has no linear or 1x1 layer that is large enough for two factors",
+            "leave out --low-rank",
+        )
+    found: dict[int, tuple[Spectrum, _Moments]] = {}
+    for k, moments in _moments(model, layers, evenly_spaced(samples, _SAMPLES), threads):
+        found[k] = spectrum(layers[k].weights.astype(np.float64), moments.covariance), moments
+        progress(_STAGE, len(found) / len(layers))
+    choices = [_choice(layer, *found[k]) for k, layer in enumerate(layers)]
+    whole = sum(c.whole for c in choices)
+    ranks = ranks_for(choices, keep * whole)
+    reached = sum(c.cost(rank) for c, rank in zip(choices, ranks, strict=True)) / whole
+    if reached > keep:
+        raise ModelRefused(
+            f"the linear layers cannot be made as small as {keep:.0%} of their multiplications",
+            f"give --low-rank at least {reached:.2f}",
+        )
+    factored = []
+    for k, (layer, rank) in enumerate(zip(layers, ranks, strict=True)):
+        if rank is not None:
+            factored.append(_factored(layer, choices[k], rank))
+            _replace(copy, layer, *found[k], rank)
+    drop_unread(copy.graph)
+    return copy, tuple(factored)
+
+
+def _choice(layer: LinearLayer, of: Spectrum, moments: _Moments) -> Choice:
+    outputs, inputs = layer.weights.shape
+    return Choice(of.errors, moments.rows * (outputs + inputs), moments.rows * outputs * inputs)
+
+
+def _factored(layer: LinearLayer, choice: Choice, rank: int) -> FactoredLayer:
+    outputs, inputs = layer.weights.shape
+    name = layer.node.name or layer.node.output[0]
+    error = float(choice.errors[rank])
+    return FactoredLayer(name, inputs, outputs, rank, error, round(choice.whole), round(choice.cost(rank)))
+
+
+def _replace(model: "ModelProto", layer: LinearLayer, of: Spectrum, moments: _Moments, rank: int) -> None:
+    a, b = (part.astype(np.float32) for part in of.factors(rank))
+    lost = layer.weights.astype(np.float64) - a.astype(np.float64) @ b.astype(np.float64)
+    replace_by_factors(layer, index_of(model.graph), a, b, lost @ moments.mean)
+
+
+def _moments(
+    model: "ModelProto", layers: Sequence[LinearLayer], samples: SamplesLike, threads: int
+) -> Iterator[tuple[int, _Moments]]:
+    """By the place of a layer; in as many runs as memory needs."""
+    for group in _groups(layers):
+        tensors = list(dict.fromkeys(layers[k].node.input[0] for k in group))
+        sums = {k: np.zeros(layers[k].weights.shape[1]) for k in group}
+        squares = {k: np.zeros((len(total),) * 2) for k, total in sums.items()}
+        count = dict.fromkeys(group, 0)
+        for values in values_of(model, tensors, samples, threads):
+            by_name = dict(zip(tensors, values, strict=True))
+            for k in group:
+                rows = layers[k].rows(by_name[layers[k].node.input[0]])
+                sums[k] += rows.sum(axis=0)
+                squares[k] += rows.T @ rows
+                count[k] += len(rows)
+        for k in group:
+            mean = sums[k] / max(count[k], 1)
+            about_zero = squares[k] / max(count[k], 1)
+            covariance = about_zero - np.outer(mean, mean) if layers[k].takes_mean else about_zero
+            yield k, _Moments(covariance, mean, count[k] / samples.count)
+
+
+def _groups(layers: Sequence[LinearLayer]) -> Iterator[list[int]]:
+    group: list[int] = []
+    taken = 0
+    for k, layer in enumerate(layers):
+        size = 8 * layer.weights.shape[1] ** 2
+        if group and taken + size > _ROOM:
+            yield group
+            group, taken = [], 0
+        group.append(k)
+        taken += size
+    if group:
+        yield group
