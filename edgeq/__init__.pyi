@@ -579,6 +579,7 @@ def finetune(
     weight_bits: int | None = None,
     levels: str | None = None,
     activation_bits: int | None = None,
+    low_rank: float | None = None,
     epochs: float = 5.0,
     learning_rate: float | None = None,
     batch: int = 128,
@@ -621,6 +622,8 @@ def finetune(
             channel, or two or three values with a scale; default: uniform. One of uniform, apot, codebook,
             ternary, binary.
         activation_bits: Bits of what these layers read; default: 8.
+        low_rank: Make two factors of large linear and 1x1 layers, so that they take so much of their
+            multiplications, 0 to 1; default: all of them.
         epochs: How often each sample is trained on; a fraction is a part of the first.
         learning_rate: The share of itself by which a step moves a weight, at the peak; default: 0.01, 0.02 below
             4 bits, 0.001 with 8.

@@ -68,6 +68,13 @@ class WithTraining:
     activation_bits: int | None = option(
         "Bits of what these layers read; default: 8.", least=2, most=8, metavar="BITS", **_ONLY_HERE
     )
+    low_rank: float | None = option(
+        "Make two factors of large linear and 1x1 layers, so that they take so much of their multiplications, 0 to 1; default: all of them.",
+        least=0.01,
+        most=1,
+        metavar="SHARE",
+        **_ONLY_HERE,
+    )
     epochs: float = option(
         "How often each sample is trained on; a fraction is a part of the first.",
         5.0,

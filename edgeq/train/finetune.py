@@ -6,6 +6,7 @@ The story of the torch side: which layers get few bits, what the loss compares, 
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,13 +43,18 @@ _CALIBRATE = 200  # samples that the scales of few bits are chosen by
 @dataclass(frozen=True, eq=False)
 class Start:
     """What post-training quantization made: `quantized`, the QDQ file, of `floats`, its float graph; and `source_sha256` of the model
-    behind both.
+    behind both. `larger`: the model's own float graph, where `floats` was made smaller; it is what is distilled.
     """
 
     quantized: "ModelProto"
     floats: "ModelProto"
     scheme: Scheme
     source_sha256: str
+    larger: "ModelProto | None" = None
+
+    @property
+    def distilled(self) -> "ModelProto":
+        return self.floats if self.larger is None else self.larger
 
 
 @dataclass(frozen=True)
@@ -98,8 +104,8 @@ def finetune(
     began = time.monotonic()
     torch.manual_seed(options.seed)
     device = device_of(options.device)
-    tensors = _compared(start.floats, options.features)
-    teacher = GraphModule(ending_at(start.floats, tensors_in(start.floats, tensors))).eval().to(device)
+    tensors = _compared(start.distilled, options.features)
+    teacher = GraphModule(ending_at(start.distilled, tensors_in(start.distilled, tensors))).eval().to(device)
     teacher.requires_grad_(False).use_channels_last()
     data = training_data(
         samples,
@@ -231,8 +237,10 @@ def device_of(name: str) -> torch.device:
 
 def _key(start: Start, samples: SamplesLike, options: TrainingOptions) -> str:
     """Of all that the steps depend on, but for torch's own version and threads."""
+    smaller = {} if start.larger is None else {"floats": sha256(start.floats.SerializeToString()).hexdigest()}
     return digest_of(
-        {
+        smaller
+        | {
             "source": start.source_sha256,
             "scheme": start.scheme.to_dict(),
             "samples": samples.sha256,

@@ -54,7 +54,7 @@ def finetune(request: FinetuneRequest) -> Finetuned:
         model, samples, state_dict = opened(job, Path(folder), tell)
         tell(Started("training"))
         tell(model)
-        start = start_of(target, model, samples, Path(folder), tell)
+        start = start_of(target, model, samples, Path(folder), tell, request.low_rank)
         checkpoint = output.with_name(f"{output.name}.checkpoint")
         if request.restart:
             checkpoint.unlink(missing_ok=True)
@@ -185,14 +185,21 @@ def _state_dict(job: ConversionJob) -> "Mapping[str, Tensor]":
     return dict(module.state_dict())
 
 
-def start_of(target: Target, model: Model, samples: "Samples", work: Path, tell: Tell) -> "Start":
-    """Post-training quantization, which the training begins with."""
+def start_of(
+    target: Target, model: Model, samples: "Samples", work: Path, tell: Tell, low_rank: float | None = None
+) -> "Start":
+    """Post-training quantization, which the training begins with: of the model's float graph, or of a smaller one."""
+    from edgeq.conversion.smaller_network import made_smaller
     from edgeq.conversion.training_start import start_of as of_samples
+    from edgeq.graphs.float_graph import read
     from edgeq.ingest.split import split
     from edgeq.quantize.options import Options
 
-    calibration = split(_not_held_out(samples)).calibration
-    return of_samples(target, model, calibration, work, Options(), shares(tell, f"{RUNTIME}-{RECIPE}"))
+    learned = _not_held_out(samples)
+    smaller = made_smaller(model, learned.without_labels(), low_rank, target.threads, work, tell)
+    calibration = split(learned).calibration
+    start = of_samples(target, smaller, calibration, work, Options(), shares(tell, f"{RUNTIME}-{RECIPE}"))
+    return start if smaller is model else replace(start, larger=read(Path(model.files["onnx"])))
 
 
 def _not_held_out(samples: "Samples") -> "Samples":
