@@ -20,6 +20,7 @@ from edgeq.nouns.report import Choice, DeviceCheck, RaceReport
 from edgeq.nouns.results import DeviceReport, Explained, Reported
 from edgeq.nouns.service import ServiceChange, ServiceStatus
 from edgeq.nouns.target import Target
+from edgeq.nouns.tradeoff import Tradeoff
 from edgeq.nouns.verification import Verification
 from edgeq.report.schema import DIALECT, document, schema_of
 
@@ -32,6 +33,7 @@ _CONVERSION = {
     "data": DataUse | None,
     "fidelity": tuple[Fidelity, ...],
     "between_runtimes": BetweenRuntimes | None,
+    "tradeoff": Tradeoff | None,
     "seconds": float,
     "reused": bool,
 }
@@ -49,6 +51,7 @@ DOCUMENTS: dict[str, Any] = {
         "race": RaceReport | None,
         "checks": tuple[DeviceCheck, ...],
         "choice": Choice | None,
+        "tradeoff": Tradeoff | None,
         "measurement": str | None,
         "load_lines": tuple[str, ...],
         "exit_code": int,

@@ -115,6 +115,9 @@ def convert(
     search_seconds: float | None = None,
     threads: int | None = None,
     jobs: int | None = None,
+    max_latency_ms: float | None = None,
+    max_bytes: int | None = None,
+    time_budget: str | None = None,
     finetune: float | None = None,
     flip: bool | None = None,
     crop: int | None = None,
@@ -123,6 +126,7 @@ def convert(
     gates: Gates | None = None,
     tell: Callable[[Any], None] = ...,
     unavailable: Mapping[str, str] | None = None,
+    one_per_speed: bool = False,
     refuse: bool = True,
 ) -> Conversion:
     """Convert, quantize and judge a model for a target, and write the bundle.
@@ -154,8 +158,9 @@ def convert(
             (docs/wire.md), not faster; with finetune it is trained with them, a whole number; default: 8.
         passes: Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but
             some (-fit,-head).
-        recipe: Only this recipe (float is always raced too). One of float, int8_static, int8_dynamic,
-            int8_blockwise, int4_blockwise, int2_blockwise, int16x8_static, fp16, trained_static.
+        recipe: Only this recipe (float is always raced too); auto: every one that can be built, and the best
+            within the limits (docs/auto.md). One of auto, float, int8_static, int8_dynamic, int8_blockwise,
+            int4_blockwise, int2_blockwise, int16x8_static, fp16, trained_static.
         runtime: Only this runtime. One of onnxruntime, litert, tflite-runtime.
         integer_io: Static .tflite files have int8 inputs and outputs, described in their contract.json; default:
             float.
@@ -172,6 +177,10 @@ def convert(
             default: 64, fewer for large models. A larger number continues an earlier search.
         threads: Threads the runtime may use; default: the target's.
         jobs: Samples that run at the same time while converting; the result is the same; default: one a core.
+        max_latency_ms: Longest median latency on the device; what takes longer does not go live.
+        max_bytes: Most bytes of a candidate's file on the wire, compressed (docs/wire.md).
+        time_budget: Time for converting, such as 90s, 10m or 1h: what is expected to end later is not made, but
+            float and one quantized candidate are.
         finetune: Also train the quantized network (docs/training.md) for so many epochs; a fifth of data only
             judges; default: none.
         flip: With finetune: mirror every second image, by chance, left to right.
@@ -182,6 +191,8 @@ def convert(
             one object.
         tell: Called with each event as it happens (edgeq/nouns); default: nothing is printed.
         unavailable: Runtimes that are not available on the device, each with the reason.
+        one_per_speed: With recipe auto: of candidates that run the same kernels the bundle gets only the one that
+            would be chosen.
         refuse: False: candidates that the gate refuses are written too, for inspection.
     """
 
@@ -256,6 +267,9 @@ def deploy(
     search_seconds: float | None = None,
     threads: int | None = None,
     jobs: int | None = None,
+    max_latency_ms: float | None = None,
+    max_bytes: int | None = None,
+    time_budget: str | None = None,
     finetune: float | None = None,
     flip: bool | None = None,
     crop: int | None = None,
@@ -306,8 +320,9 @@ def deploy(
             (docs/wire.md), not faster; with finetune it is trained with them, a whole number; default: 8.
         passes: Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but
             some (-fit,-head).
-        recipe: Only this recipe (float is always raced too). One of float, int8_static, int8_dynamic,
-            int8_blockwise, int4_blockwise, int2_blockwise, int16x8_static, fp16, trained_static.
+        recipe: Only this recipe (float is always raced too); auto: every one that can be built, and the best
+            within the limits (docs/auto.md). One of auto, float, int8_static, int8_dynamic, int8_blockwise,
+            int4_blockwise, int2_blockwise, int16x8_static, fp16, trained_static.
         runtime: Only this runtime. One of onnxruntime, litert, tflite-runtime.
         integer_io: Static .tflite files have int8 inputs and outputs, described in their contract.json; default:
             float.
@@ -324,6 +339,10 @@ def deploy(
             default: 64, fewer for large models. A larger number continues an earlier search.
         threads: Threads the runtime may use; default: the target's.
         jobs: Samples that run at the same time while converting; the result is the same; default: one a core.
+        max_latency_ms: Longest median latency on the device; what takes longer does not go live.
+        max_bytes: Most bytes of a candidate's file on the wire, compressed (docs/wire.md).
+        time_budget: Time for converting, such as 90s, 10m or 1h: what is expected to end later is not made, but
+            float and one quantized candidate are.
         finetune: Also train the quantized network (docs/training.md) for so many epochs; a fifth of data only
             judges; default: none.
         flip: With finetune: mirror every second image, by chance, left to right.
@@ -403,6 +422,9 @@ def explain(
     search_seconds: float | None = None,
     threads: int | None = None,
     jobs: int | None = None,
+    max_latency_ms: float | None = None,
+    max_bytes: int | None = None,
+    time_budget: str | None = None,
     finetune: float | None = None,
     flip: bool | None = None,
     crop: int | None = None,
@@ -438,8 +460,9 @@ def explain(
             (docs/wire.md), not faster; with finetune it is trained with them, a whole number; default: 8.
         passes: Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but
             some (-fit,-head).
-        recipe: Only this recipe (float is always raced too). One of float, int8_static, int8_dynamic,
-            int8_blockwise, int4_blockwise, int2_blockwise, int16x8_static, fp16, trained_static.
+        recipe: Only this recipe (float is always raced too); auto: every one that can be built, and the best
+            within the limits (docs/auto.md). One of auto, float, int8_static, int8_dynamic, int8_blockwise,
+            int4_blockwise, int2_blockwise, int16x8_static, fp16, trained_static.
         runtime: Only this runtime. One of onnxruntime, litert, tflite-runtime.
         integer_io: Static .tflite files have int8 inputs and outputs, described in their contract.json; default:
             float.
@@ -456,6 +479,10 @@ def explain(
             default: 64, fewer for large models. A larger number continues an earlier search.
         threads: Threads the runtime may use; default: the target's.
         jobs: Samples that run at the same time while converting; the result is the same; default: one a core.
+        max_latency_ms: Longest median latency on the device; what takes longer does not go live.
+        max_bytes: Most bytes of a candidate's file on the wire, compressed (docs/wire.md).
+        time_budget: Time for converting, such as 90s, 10m or 1h: what is expected to end later is not made, but
+            float and one quantized candidate are.
         finetune: Also train the quantized network (docs/training.md) for so many epochs; a fifth of data only
             judges; default: none.
         flip: With finetune: mirror every second image, by chance, left to right.
@@ -494,6 +521,9 @@ def export(
     search_seconds: float | None = None,
     threads: int | None = None,
     jobs: int | None = None,
+    max_latency_ms: float | None = None,
+    max_bytes: int | None = None,
+    time_budget: str | None = None,
     finetune: float | None = None,
     flip: bool | None = None,
     crop: int | None = None,
@@ -533,8 +563,9 @@ def export(
             (docs/wire.md), not faster; with finetune it is trained with them, a whole number; default: 8.
         passes: Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but
             some (-fit,-head).
-        recipe: Only this recipe (float is always raced too). One of float, int8_static, int8_dynamic,
-            int8_blockwise, int4_blockwise, int2_blockwise, int16x8_static, fp16, trained_static.
+        recipe: Only this recipe (float is always raced too); auto: every one that can be built, and the best
+            within the limits (docs/auto.md). One of auto, float, int8_static, int8_dynamic, int8_blockwise,
+            int4_blockwise, int2_blockwise, int16x8_static, fp16, trained_static.
         runtime: Only this runtime. One of onnxruntime, litert, tflite-runtime.
         integer_io: Static .tflite files have int8 inputs and outputs, described in their contract.json; default:
             float.
@@ -551,6 +582,10 @@ def export(
             default: 64, fewer for large models. A larger number continues an earlier search.
         threads: Threads the runtime may use; default: the target's.
         jobs: Samples that run at the same time while converting; the result is the same; default: one a core.
+        max_latency_ms: Longest median latency on the device; what takes longer does not go live.
+        max_bytes: Most bytes of a candidate's file on the wire, compressed (docs/wire.md).
+        time_budget: Time for converting, such as 90s, 10m or 1h: what is expected to end later is not made, but
+            float and one quantized candidate are.
         finetune: Also train the quantized network (docs/training.md) for so many epochs; a fifth of data only
             judges; default: none.
         flip: With finetune: mirror every second image, by chance, left to right.
@@ -739,6 +774,9 @@ def quantize(
     search_seconds: float | None = None,
     threads: int | None = None,
     jobs: int | None = None,
+    max_latency_ms: float | None = None,
+    max_bytes: int | None = None,
+    time_budget: str | None = None,
     finetune: float | None = None,
     flip: bool | None = None,
     crop: int | None = None,
@@ -748,6 +786,7 @@ def quantize(
     gates: Gates | None = None,
     tell: Callable[[Any], None] = ...,
     unavailable: Mapping[str, str] | None = None,
+    one_per_speed: bool = False,
     refuse: bool = True,
 ) -> LoadedModel:
     """Convert a model for a target, as `convert` does and with its keywords, and load what becomes of it, as `load` does.
@@ -776,8 +815,9 @@ def quantize(
             (docs/wire.md), not faster; with finetune it is trained with them, a whole number; default: 8.
         passes: Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but
             some (-fit,-head).
-        recipe: Only this recipe (float is always raced too). One of float, int8_static, int8_dynamic,
-            int8_blockwise, int4_blockwise, int2_blockwise, int16x8_static, fp16, trained_static.
+        recipe: Only this recipe (float is always raced too); auto: every one that can be built, and the best
+            within the limits (docs/auto.md). One of auto, float, int8_static, int8_dynamic, int8_blockwise,
+            int4_blockwise, int2_blockwise, int16x8_static, fp16, trained_static.
         runtime: Only this runtime. One of onnxruntime, litert, tflite-runtime.
         integer_io: Static .tflite files have int8 inputs and outputs, described in their contract.json; default:
             float.
@@ -794,6 +834,10 @@ def quantize(
             default: 64, fewer for large models. A larger number continues an earlier search.
         threads: Threads the runtime may use; default: the target's.
         jobs: Samples that run at the same time while converting; the result is the same; default: one a core.
+        max_latency_ms: Longest median latency on the device; what takes longer does not go live.
+        max_bytes: Most bytes of a candidate's file on the wire, compressed (docs/wire.md).
+        time_budget: Time for converting, such as 90s, 10m or 1h: what is expected to end later is not made, but
+            float and one quantized candidate are.
         finetune: Also train the quantized network (docs/training.md) for so many epochs; a fifth of data only
             judges; default: none.
         flip: With finetune: mirror every second image, by chance, left to right.
@@ -806,6 +850,8 @@ def quantize(
             one object.
         tell: Called with each event as it happens (edgeq/nouns); default: nothing is printed.
         unavailable: Runtimes that are not available on the device, each with the reason.
+        one_per_speed: With recipe auto: of candidates that run the same kernels the bundle gets only the one that
+            would be chosen.
         refuse: False: candidates that the gate refuses are written too, for inspection.
     """
 

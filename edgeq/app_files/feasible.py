@@ -7,6 +7,7 @@ from edgeq.app_files.place import ExportPlace
 from edgeq.conversion import formats
 from edgeq.deliver import runtimes
 from edgeq.errors import ModelRefused, TargetRefused
+from edgeq.nouns.recipe import one_recipe
 from edgeq.nouns.target import FORMATS, Target
 from edgeq.request.requests import ExportRequest
 
@@ -36,7 +37,7 @@ def require_possible(model: str, kind: Target, place: ExportPlace, request: Expo
             f"{model} is TFLite, which is not converted to ONNX",
             f"-o {_named(place, 'tflite')}, or give the torch or ONNX model that it was made from",
         )
-    recipe = request.recipe
+    recipe = one_recipe(request.recipe)
     if recipe is not None and not any(FORMATS[r] == wanted for r in catalog.recipe(recipe).runtimes):
         raise TargetRefused(
             f"--recipe {recipe} makes no .{wanted} file", "leave out --recipe, or choose another -o"

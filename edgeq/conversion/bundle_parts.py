@@ -10,18 +10,20 @@ from edgeq.bundle import CheckSet, assemble, sidecar_files, write_bundle
 from edgeq.conversion.check_samples import choose_check_samples
 from edgeq.conversion.conversion_job import ConversionJob, tool_versions
 from edgeq.conversion.data_use import SampleSplit
+from edgeq.conversion.standings import in_bundle
 from edgeq.nouns.bundle import Candidate
 from edgeq.nouns.data import DataUse
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import Plan
 from edgeq.nouns.record import canonical_json
 from edgeq.nouns.tensor import Preprocessing
+from edgeq.nouns.tradeoff import Tradeoff
 
 if TYPE_CHECKING:
     from edgeq.quantize.made import Made
     from edgeq.quantize.samples import SamplesLike
 
-MODEL, PLAN, DATA, ORDER = "model.json", "plan.json", "data.json", "order"
+MODEL, PLAN, DATA, ORDER, TRADEOFF = "model.json", "plan.json", "data.json", "order", "tradeoff.json"
 
 
 def write(
@@ -33,9 +35,13 @@ def write(
     made: "tuple[Made, ...]",
     split: SampleSplit,
     preprocessing: Preprocessing | None,
+    tradeoff: Tradeoff | None = None,
 ) -> None:
-    """Candidates that failed the gate are left out; their figures are kept."""
+    """Candidates that failed the gate, break a limit, or are none that `tradeoff` would choose are left out; their figures are kept."""
     passed = [m for m in made if m.fidelity.passed]
+    if tradeoff is not None:
+        kept = in_bundle(tradeoff, one_per_speed=job.request.one_per_speed)
+        passed = [m for m in passed if m.plan.id in kept]
     manifest, artifacts = assemble(
         name=job.name,
         target=job.target.name,
@@ -55,6 +61,7 @@ def write(
         MODEL: canonical_json(_without_places(model).to_dict()),
         PLAN: canonical_json(plan.to_dict()),
         DATA: canonical_json(replace(use, source=use.source and Path(use.source).name).to_dict()),
+        **({} if tradeoff is None else {TRADEOFF: canonical_json(tradeoff.to_dict())}),
         ORDER: job.key.encode(),
     }
     place.parent.mkdir(parents=True, exist_ok=True)

@@ -23,6 +23,7 @@ from edgeq.ingest.split import default_calibration
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import CandidatePlan, Plan
 from edgeq.nouns.progress import PlannedStep
+from edgeq.nouns.recipe import one_recipe
 from edgeq.quantize import kept_candidates
 from edgeq.quantize.counted import Counted, counted
 from edgeq.quantize.evaluate.judge import FLOAT_STAGE
@@ -134,8 +135,8 @@ def _size(job: ConversionJob) -> int | None:
 def _usual_candidates(job: ConversionJob, wanted: tuple[str, ...]) -> Iterator[CandidatePlan]:
     usual = "int8_static" if job.data is not None else "int8_dynamic"
     for format in wanted:
-        recipes = [job.request.recipe or usual, "float"]
-        if (job.trained or job.epochs) and job.request.recipe is None:
+        recipes = [one_recipe(job.request.recipe) or usual, "float"]
+        if (job.trained or job.epochs) and one_recipe(job.request.recipe) is None:
             recipes[:1] = [RECIPE] if format == "onnx" else [RECIPE, usual]
         for recipe in dict.fromkeys(recipes):
             yield CandidatePlan(f"{format}-{recipe}", "", recipe, format, "")

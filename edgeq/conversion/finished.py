@@ -12,6 +12,7 @@ from edgeq.nouns.model import Model
 from edgeq.nouns.plan import Plan
 from edgeq.nouns.progress import Note
 from edgeq.nouns.results import Conversion
+from edgeq.nouns.tradeoff import Tradeoff
 from edgeq.request.tell import Tell
 
 
@@ -33,6 +34,7 @@ def read_conversion(place: Path, start: float, reused: bool) -> Conversion:
         reused=reused,
         data=read_noun(bundle, bundle_parts.DATA, DataUse),
         between_runtimes=cross_runtime_agreement(bundle),
+        tradeoff=read_noun(bundle, bundle_parts.TRADEOFF, Tradeoff),
     )
 
 

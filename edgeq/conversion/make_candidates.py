@@ -1,6 +1,7 @@
 """Builds and judges every candidate of a plan: what cannot be built is left out, fallbacks are taken where they are needed."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,8 @@ from edgeq.conversion.conversion_job import ConversionJob
 from edgeq.conversion.data_use import SampleSplit
 from edgeq.conversion.fallbacks import needed_fallbacks
 from edgeq.conversion.gate_remedies import gate_remedies
-from edgeq.errors import ConversionFailed, ExtraMissing, GateFailed
+from edgeq.conversion.time_budget import TimeBudget, in_order_of_gain
+from edgeq.errors import ConversionFailed, DataRefused, ExtraMissing, GateFailed
 from edgeq.foreign import as_conversion_failed
 from edgeq.limited.jobs import cores, using
 from edgeq.limited.native_call import RunTooLong
@@ -18,6 +20,7 @@ from edgeq.nouns.fidelity import Fidelity, words_of_db
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import CandidatePlan, Plan, Skipped
 from edgeq.nouns.progress import Note
+from edgeq.nouns.recipe import AUTO, one_recipe
 from edgeq.report.formats.short_names import short_name
 from edgeq.request.option import parsed
 from edgeq.request.tell import Tell, shares
@@ -38,11 +41,11 @@ def make_candidates(
     work: Path,
     tell: Tell,
     times: TimeLeft,
+    budget: TimeBudget,
 ) -> "tuple[Plan, tuple[Made, ...]]":
-    """Every candidate, built and judged, and the plan with the fallbacks that it took. Raises GateFailed when no quantized
-    candidate is close enough to float.
+    """Every candidate that `budget` leaves time for, built and judged, and the plan with the fallbacks that it took. Raises GateFailed when
+    no quantized candidate is close enough to float.
     """
-    from edgeq.conversion.huge_values import huge_values
     from edgeq.quantize.make import make
 
     options = _options(job)
@@ -66,36 +69,67 @@ def make_candidates(
                 )
         finally:
             times.over(candidate.id)
-        tell(one.fidelity)
-        if one.fidelity.quantized_nothing and one.fidelity.calibrator and split.calibration is not None:
-            why = huge_values(split.calibration, model.inputs)
-            if why:
-                tell(Note(f"{candidate.id}: {why}"))
-        for other in one.all_of_it[1:]:
-            tell(Note(f"{other.plan.id} is also raced: {other.plan.reason}", detail=True))
-            tell(other.fidelity)
-        if candidate.pairs_saturate:
-            _tell_of_saturation(one, job.target.name, tell)
+        _tell_of(one, model, split, job.target.name, tell)
         return one
 
-    made, broken = _all_that_can_be(plan.candidates, job.request.recipe, built, tell)
+    asked = one_recipe(job.request.recipe)
+    plan = _without_unlearned(plan, split)
+    order = _order(job, model, plan)
+    made, broken = _all_that_can_be(order, asked, built, tell, budget)
+    made.sort(key=lambda one: [c.id for c in plan.candidates].index(one.plan.id))
     plan = _with_others(_without(plan, broken), made)
     made = [each for one in made for each in one.all_of_it]
     fallbacks = needed_fallbacks(plan, tuple(one.fidelity for one in made))
     if fallbacks:
         also = ", ".join(c.id for c in fallbacks)
         tell(Note(f"no int8 candidate is close enough to float; also building {also}"))
-        more, broken = _all_that_can_be(fallbacks, job.request.recipe, built, tell)
+        more, broken = _all_that_can_be(fallbacks, asked, built, tell, budget)
         made += more
         plan = _without(replace(plan, candidates=(*plan.candidates, *fallbacks), fallbacks=()), broken)
-    _require_gate(plan, tuple(one.fidelity for one in made), job.request.recipe)
+    _require_gate(plan, tuple(one.fidelity for one in made), asked)
     return plan, tuple(made)
+
+
+def _order(job: ConversionJob, model: Model, plan: Plan) -> Sequence[CandidatePlan]:
+    """In which they are made: the plan's, unless time may end first."""
+    if job.request.recipe != AUTO and job.request.time_budget is None:
+        return plan.candidates
+    return in_order_of_gain(plan.candidates, job.request.max_bytes, model.float_bytes // 4)
+
+
+def _without_unlearned(plan: Plan, split: SampleSplit) -> Plan:
+    """Without those of fewer bits, by --recipe auto, where there are too few samples to fit weights to."""
+    from edgeq.quantize.passes.fit import require_samples
+
+    fewer = [c for c in plan.candidates if c.weight_bits is not None and c.weight_bits < 8]
+    if not fewer or split.calibration is None:
+        return plan
+    try:
+        require_samples(split.calibration, min(c.weight_bits or 8 for c in fewer))
+    except DataRefused as error:
+        return _without(plan, {c.id: error.what for c in fewer})
+    return plan
 
 
 def _options(job: ConversionJob) -> "Options":
     from edgeq.quantize.options import Options
 
     return parsed(job.request, Options, threads=job.target.threads, cache=cache.of_samples())
+
+
+def _tell_of(one: "Made", model: Model, split: SampleSplit, target: str, tell: Tell) -> None:
+    from edgeq.conversion.huge_values import huge_values
+
+    tell(one.fidelity)
+    if one.fidelity.quantized_nothing and one.fidelity.calibrator and split.calibration is not None:
+        why = huge_values(split.calibration, model.inputs)
+        if why:
+            tell(Note(f"{one.plan.id}: {why}"))
+    for other in one.all_of_it[1:]:
+        tell(Note(f"{other.plan.id} is also raced: {other.plan.reason}", detail=True))
+        tell(other.fidelity)
+    if one.plan.pairs_saturate:
+        _tell_of_saturation(one, target, tell)
 
 
 def _tell_of_saturation(one: "Made", target: str, tell: Tell) -> None:
@@ -114,19 +148,27 @@ def _tell_of_saturation(one: "Made", target: str, tell: Tell) -> None:
 
 
 def _all_that_can_be(
-    candidates: tuple[CandidatePlan, ...],
+    candidates: Sequence[CandidatePlan],
     asked: str | None,
     built: "Callable[[CandidatePlan], Made]",
     tell: Tell,
+    budget: TimeBudget,
 ) -> "tuple[list[Made], dict[str, str]]":
     """What was made, and by candidate why it was not. A converter that fails on one candidate affects no other; it is an
     error where the recipe that was asked for, or float itself, could be built for none of the runtimes.
     """
     made: list[Made] = []
     failed: list[tuple[CandidatePlan, ConversionFailed | ExtraMissing | RunTooLong]] = []
+    late: dict[str, str] = {}
     for candidate in candidates:
+        if why := budget.why_not(candidate):
+            late[candidate.id] = why
+            continue
+        began = time.monotonic()
         try:
-            made.append(built(candidate))
+            one = built(candidate)
+            made.append(one)
+            budget.made(candidate, time.monotonic() - began, passed=one.fidelity.passed)
         except (ConversionFailed, ExtraMissing, RunTooLong) as error:
             failed.append((candidate, error))
     recipes = {one.plan.recipe for one in made}
@@ -136,7 +178,9 @@ def _all_that_can_be(
     broken = {candidate.id: _why(candidate, failure) for candidate, failure in failed}
     for what, why in broken.items():
         tell(Note(f"{what} was left out because it could not be built: {why}"))
-    return made, broken
+    if late:
+        tell(Note(f"not made, because --time-budget is over: {', '.join(late)}"))
+    return made, {**{id: f"could not be built: {why}" for id, why in broken.items()}, **late}
 
 
 def _not_built(candidate: CandidatePlan) -> str:
@@ -164,7 +208,7 @@ def _with_others(plan: Plan, made: "list[Made]") -> Plan:
 
 
 def _without(plan: Plan, broken: dict[str, str]) -> Plan:
-    skipped = (Skipped(what, f"could not be built: {why}") for what, why in broken.items())
+    skipped = (Skipped(what, why) for what, why in broken.items())
     candidates = tuple(c for c in plan.candidates if c.id not in broken)
     return replace(plan, candidates=candidates, skipped=(*plan.skipped, *skipped))
 

@@ -8,6 +8,7 @@ from edgeq.errors import TargetRefused
 from edgeq.nouns.model import Model
 from edgeq.nouns.passes import passes_of
 from edgeq.nouns.plan import Plan
+from edgeq.nouns.recipe import AUTO
 from edgeq.request.conversion_options import weight_bits_of
 
 if TYPE_CHECKING:
@@ -29,11 +30,19 @@ def plan_candidates(job: ConversionJob, model: Model, network: "TrainedNetwork |
         integer_io=bool(job.request.integer_io),
         weight_bits=_weight_bits(job),
         network=network,
+        why_not_fewer=_why_not_fewer(job),
     )
 
 
 def _weight_bits(job: ConversionJob) -> float:
-    """Raises TargetRefused where the pass that makes fewer levels is switched off."""
+    """Raises TargetRefused where the pass that makes fewer levels is switched off, and where several numbers of bits are tried and
+    nothing is trained with this one.
+    """
+    if job.request.recipe == AUTO and job.request.weight_bits is not None and not job.epochs:
+        raise TargetRefused(
+            f"--recipe auto tries several numbers of bits, and --weight-bits {job.request.weight_bits:g} asks for one",
+            "leave out one of them",
+        )
     bits = weight_bits_of(job.request.weight_bits)
     if bits < 8 and "fit" not in passes_of(job.request.passes):
         raise TargetRefused(
@@ -41,3 +50,9 @@ def _weight_bits(job: ConversionJob) -> float:
             "leave out one of them",
         )
     return bits
+
+
+def _why_not_fewer(job: ConversionJob) -> str:
+    """Why --recipe auto tries no fewer bits; empty where it does."""
+    passes = job.request.passes
+    return "" if "fit" in passes_of(passes) else f"--passes {passes} leaves out `fit`"

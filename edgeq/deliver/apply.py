@@ -86,11 +86,10 @@ def _deploy_release(
 
         def judged(measurement: Measurement, left_out: Mapping[str, str]) -> race.Judged:
             candidate = before.candidate if before else None
-            return race.judge(device, bundle, measurement, left_out, candidate)
+            return race.judge(device, bundle, measurement, left_out, candidate, plan.tradeoff)
 
-        measurement, (report, checks, choice) = race.race(
-            plan.entrants, plan.left_out, measured, judged, tell
-        )
+        measurement, found = race.race(plan.entrants, plan.left_out, measured, judged, tell)
+        report, choice = found.report, found.choice
         tell(report)
         job, unknown = measurement.job, _why_not_compared(report, choice)
         live = activate.activate(link, token, name, bundle.digest, choice.candidate, plan.keep, job, unknown)
@@ -103,9 +102,10 @@ def _deploy_release(
         delivery=delivery,
         measurement=measurement,
         race=report,
-        checks=checks,
+        checks=found.checks,
         choice=choice,
         load_lines=_load_lines(conversion, live),
+        tradeoff=found.tradeoff,
     )
 
 

@@ -2,6 +2,8 @@
 
 import os
 import shlex
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from edgeq.deliver import preflight
 from edgeq.deliver.runtimes import too_old
@@ -22,26 +24,31 @@ def candidates_left_out(
     manifest: Manifest,
     options: ConversionOptions,
     live: str | None,
+    without: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, str]:
-    """Reason by candidate. Raises DeviceUnfit or NoSpace when none is left to go."""
-    reasons = too_old(device.facts, device.label, wheels, manifest)
+    """Reason by candidate, for those that are not in `without`, which are left out already. Raises DeviceUnfit or NoSpace when none is left
+    to go.
+    """
+    able = tuple(c for c in manifest.candidates if c.id not in without)
+    old = too_old(device.facts, device.label, wheels, manifest)
+    reasons = {id: why for id, why in old.items() if id not in without}
     preflight.require_memory(
         device.facts,
         device.label,
-        predicted_peak=min((c.memory_bytes or 0 for c in manifest.candidates), default=0),
+        predicted_peak=min((c.memory_bytes or 0 for c in able), default=0),
         live=live,
     )
-    for candidate in manifest.candidates:
+    for candidate in able:
         reason = excluded_by_options(candidate, options) or preflight.lacks_memory(
             device.facts, candidate.memory_bytes or 0
         )
         if reason:
             reasons.setdefault(candidate.id, reason)
-    if len(reasons) == len(manifest.candidates):
+    if len(reasons) == len(able):
         raise DeviceUnfit(
             f"no candidate of {manifest.name} can run on {device.label}",
             "convert with another --recipe or --runtime, or free memory on the device. Nothing was sent.",
-            details=[f"{id}: {reason}" for id, reason in reasons.items()],
+            details=[f"{id}: {reason}" for id, reason in {**reasons, **without}.items()],
             live=live,
         )
     return reasons

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from edgeq.conversion.check_samples import MAX_BYTES
 from edgeq.deliver import preflight, race, runtimes, wheel_upload
 from edgeq.deliver.candidate_filter import candidates_left_out
+from edgeq.deliver.limits_asked import in_bundle
 from edgeq.deliver.service.find import find
 from edgeq.deliver.service.install import ServicePlan, plan_install
 from edgeq.deliver.service.schedule import schedule
@@ -16,6 +17,9 @@ from edgeq.nouns.delivery import WheelPlan, WheelSet
 from edgeq.nouns.job import Entrant, Limits
 from edgeq.nouns.progress import Note, Started
 from edgeq.nouns.release import App
+from edgeq.nouns.tradeoff import Tradeoff
+from edgeq.report.tradeoff import left_out as not_raced
+from edgeq.report.tradeoff import require_within
 from edgeq.request.finished_bundle import excluded_by_options
 from edgeq.request.requests import DeployRequest, InstallServiceRequest
 from edgeq.request.tell import Tell
@@ -24,7 +28,7 @@ from edgeq.request.tell import Tell
 @dataclass(frozen=True)
 class ReleasePlan:
     """How a release goes live: the wheels to upload for it, the candidates that race there and for how long, the others
-    with the reason, and how many releases are kept.
+    with the reason, and how many releases are kept. `tradeoff`: what the candidates lose and cost, where that matters for the choice.
     """
 
     wheels: WheelPlan
@@ -32,6 +36,7 @@ class ReleasePlan:
     left_out: Mapping[str, str]
     limits: Limits
     keep: int
+    tradeoff: Tradeoff | None = None
 
 
 @dataclass(frozen=True)
@@ -48,19 +53,26 @@ class DeployPlan:
 
 
 def plan_deployment(
-    device: Session, manifest: Manifest, sets: tuple[WheelSet, ...], request: DeployRequest
+    device: Session,
+    manifest: Manifest,
+    sets: tuple[WheelSet, ...],
+    request: DeployRequest,
+    tradeoff: Tradeoff | None = None,
 ) -> DeployPlan:
     """`sets` are the wheels of the runtimes that the device can have. Changes nothing.
 
-    Raises DeviceUnfit or NoSpace where the release, or the service, cannot be there.
+    Raises DeviceUnfit or NoSpace where the release, or the service, cannot be there, GateFailed where no candidate keeps the limits of
+    `tradeoff`.
     """
+    here = tradeoff and in_bundle(tradeoff, tuple(c.id for c in manifest.candidates))
+    over = _over_limits(here)
     service = _plan_service(device, request) if request.service else None
     there = as_with_service(device, service) if service is not None else device
     before = there.app(manifest.name)
-    if _is_live(before, manifest, request):
+    if _is_live(before, manifest, request, here):
         return DeployPlan(manifest.name, there.facts.root, before, service, release=None)
     live = f"{before.name} = {(before.live or 'nothing')[:7]}, unchanged" if before else None
-    left_out = candidates_left_out(there, sets, manifest, request, live)
+    left_out = {**over, **candidates_left_out(there, sets, manifest, request, live, without=over)}
     needed = runtimes.used(sets, manifest, without=left_out)
     wheels = wheel_upload.plan_wheels(there.link, needed, ask=there.installed)
     sends = sum(a.size for a in manifest.artifacts) + MAX_BYTES
@@ -72,6 +84,7 @@ def plan_deployment(
         left_out,
         limits=replace(request.limits or Limits(), decided=True),
         keep=request.keep or there.target.keep_releases,
+        tradeoff=tradeoff,
     )
     return DeployPlan(manifest.name, there.facts.root, before, service, release)
 
@@ -109,8 +122,22 @@ def as_with_service(device: Session, service: ServicePlan) -> Session:
     )
 
 
-def _is_live(app: App | None, manifest: Manifest, request: DeployRequest) -> bool:
-    """Whether this very release is live, by a candidate that --recipe and --runtime allow, and need not be raced again."""
+def _over_limits(tradeoff: Tradeoff | None) -> dict[str, str]:
+    """The candidates that are not raced for it, each with the reason. Raises GateFailed where none is left."""
+    if tradeoff is None:
+        return {}
+    require_within(tradeoff)
+    return not_raced(tradeoff)
+
+
+def _is_live(app: App | None, manifest: Manifest, request: DeployRequest, tradeoff: Tradeoff | None) -> bool:
+    """Whether this very release is live, by a candidate that --recipe, --runtime and the limits allow, and need not be raced again: only
+    a race tells whether it is within a limit of latency.
+    """
     if app is None or app.live != manifest.digest or request.measure_again:
+        return False
+    if tradeoff is not None and (
+        tradeoff.limits.max_latency_ms is not None or app.candidate in not_raced(tradeoff)
+    ):
         return False
     return not any(c.id == app.candidate and excluded_by_options(c, request) for c in manifest.candidates)

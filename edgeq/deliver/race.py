@@ -1,7 +1,7 @@
 """Races the candidates of an installed release on the device and says which of them may and should go live."""
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,12 +16,22 @@ from edgeq.nouns.job import Entrant
 from edgeq.nouns.measurement import CONTROL, DECIDED, Measurement, Run
 from edgeq.nouns.progress import Note
 from edgeq.nouns.report import Choice, DeviceCheck, RaceReport
+from edgeq.nouns.tradeoff import Tradeoff
 from edgeq.report.choose import choose
+from edgeq.report.choose_within import choose_within
 from edgeq.report.device_check import check_outputs
 from edgeq.report.race import compare_runs
 from edgeq.request.tell import Tell
 
-Judged = tuple[RaceReport, tuple[DeviceCheck, ...], Choice]
+
+@dataclass(frozen=True)
+class Judged:
+    """`tradeoff` with what was measured and chosen, where there was one."""
+
+    report: RaceReport
+    checks: tuple[DeviceCheck, ...]
+    choice: Choice
+    tradeoff: Tradeoff | None = None
 
 
 def entrants(
@@ -53,11 +63,11 @@ def race(
     while True:
         measurement = measured(tuple(e for e in entrants if e.id not in refused))
         reasons = {id: check.why for id, check in refused.items()}
-        report, checks, choice = judged(measurement, {**left_out, **reasons})
-        checks = (*refused.values(), *checks)
+        found = judged(measurement, {**left_out, **reasons})
+        checks = (*refused.values(), *found.checks)
         new = {c.candidate: c for c in checks if not c.passed and c.candidate not in refused}
         if not new or not measurement.stopped_by.startswith(DECIDED):
-            return measurement, (report, checks, choice)
+            return measurement, replace(found, checks=checks)
         refused |= new
         tell(Note(f"raced again without {', '.join(new)}, whose outputs there differ from this machine's"))
 
@@ -68,26 +78,29 @@ def judge(
     measurement: Measurement,
     left_out: Mapping[str, str],
     live: str | None = None,
+    tradeoff: Tradeoff | None = None,
 ) -> Judged:
     """Compares outputs with the host's, then speeds; `left_out` are candidates that did not enter, with the reason; `live` is the
-    candidate that is live there now.
+    candidate that is live there now; `tradeoff` has the limits, where there are any.
 
-    Raises ModelCrashed or DeviceDisagrees when no candidate is left.
+    Raises ModelCrashed or DeviceDisagrees when no candidate is left, GateFailed when none keeps the limits.
     """
     checks = _checks(device, bundle, measurement)
     report = compare_runs(measurement)
     refusals = {**_refusals(measurement, checks), **left_out}
     _require_one(device, measurement, refusals)
-    choice = choose(
+    decided = (
         report,
         tuple(c.id for c in bundle.manifest.candidates),
         refusals,
         frozenset(c.id for c in bundle.manifest.candidates if c.recipe == "float"),
-        emulated=measurement.facts.emulated is not None,
-        quiet=measurement.quiet,
-        live=live,
+        measurement.facts.emulated is not None,
+        measurement.quiet,
+        live,
     )
-    return report, checks, choice
+    if tradeoff is None:
+        return Judged(report, checks, choose(*decided))
+    return Judged(report, checks, *choose_within(*decided, tradeoff))
 
 
 def _checks(device: Session, bundle: Bundle, measurement: Measurement) -> tuple[DeviceCheck, ...]:

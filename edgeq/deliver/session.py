@@ -9,7 +9,7 @@ from pathlib import Path
 from edgeq import catalog
 from edgeq.deliver.contact import Contact, contact, install_agent
 from edgeq.deliver.preflight import require_target
-from edgeq.errors import DeviceError, TargetRefused
+from edgeq.errors import DeviceError, GateFailed, TargetRefused
 from edgeq.nouns.device import Facts
 from edgeq.nouns.progress import Note, Route
 from edgeq.nouns.release import App, DeviceStatus
@@ -150,12 +150,12 @@ def with_detected_cpu(target: Target, facts: Facts) -> Target:
 
 @contextlib.contextmanager
 def live_in_errors(device: Session, name: str, tell: Tell) -> Iterator[None]:
-    """Adds what is live under `name` to every DeviceError that passes, asked of the device after the failure; after
+    """Adds what is live under `name` to every DeviceError and GateFailed that passes, asked of the device after the failure; after
     Ctrl-C it is told.
     """
     try:
         yield
-    except DeviceError as error:
+    except (DeviceError, GateFailed) as error:
         error.live = _live(device, name, said=error.live)
         raise
     except KeyboardInterrupt:

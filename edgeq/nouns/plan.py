@@ -33,7 +33,8 @@ class Scheme(Record):
 @dataclass(frozen=True)
 class CandidatePlan(Record):
     """One thing to build. `id` is "<runtime>-<recipe>", with "-few-float" where a few layers stay in float for what they win,
-    "-all-int8" where those are quantized that may be faster in float; unique in a bundle and a valid file name. `pairs_saturate`: the file comes as it is, and the target's kernels add pairs of
+    "-all-int8" where those are quantized that may be faster in float; "-4bit" where weights have fewer bits than the recipe says
+    (`weight_bits`; None: as many as were asked for); unique in a bundle and a valid file name. `pairs_saturate`: the file comes as it is, and the target's kernels add pairs of
     its products in 16 bits.
     """
 
@@ -44,6 +45,7 @@ class CandidatePlan(Record):
     reason: str
     scheme: Optional[Scheme] = None
     pairs_saturate: bool = False
+    weight_bits: Optional[float] = None
 
 
 @dataclass(frozen=True)

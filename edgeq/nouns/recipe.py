@@ -1,8 +1,11 @@
 """What to do to a model, in words; `edgeq/recipes/*.toml` holds them."""
 
 from dataclasses import dataclass
+from typing import Optional
 
 from .record import Record
+
+AUTO = "auto"  # in place of a name: all recipes, and the choice among them
 
 
 @dataclass(frozen=True)
@@ -15,3 +18,8 @@ class Recipe(Record):
     weight_bits: int
     activation_bits: int
     runtimes: tuple[str, ...]
+
+
+def one_recipe(asked: Optional[str]) -> Optional[str]:
+    """The recipe that was asked for; None where several may be built."""
+    return None if asked == AUTO else asked

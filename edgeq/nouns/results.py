@@ -20,13 +20,14 @@ from .record import Record, plain
 from .release import App, DeviceStatus
 from .report import Choice, Comparison, DeviceCheck, LiveFigures, RaceReport, StoredRow
 from .shown import Shown
+from .tradeoff import Tradeoff
 from .training import Training
 
 
 @dataclass(frozen=True, repr=False)
 class Conversion(Shown, os.PathLike[str]):
     """A bundle on the host with what is known of it; accepted wherever the path of a bundle is. `reused`: the same input was
-    converted before. `model`, `plan` and `data` are None in a bundle that another tool wrote.
+    converted before. `tradeoff` where --recipe auto or a limit was asked for. `model`, `plan` and `data` are None in a bundle that another tool wrote.
     """
 
     path: Path
@@ -38,6 +39,7 @@ class Conversion(Shown, os.PathLike[str]):
     reused: bool
     data: Optional[DataUse] = None
     between_runtimes: Optional[BetweenRuntimes] = None
+    tradeoff: Optional[Tradeoff] = None
 
     def __fspath__(self) -> str:
         return str(self.path)
@@ -52,6 +54,7 @@ class Conversion(Shown, os.PathLike[str]):
             "data": plain(self.data),
             "fidelity": [f.to_dict() for f in self.fidelity],
             "between_runtimes": plain(self.between_runtimes),
+            "tradeoff": plain(self.tradeoff),
             "seconds": self.seconds,
             "reused": self.reused,
         }
@@ -79,6 +82,7 @@ class Deployment(Shown):
     checks: tuple[DeviceCheck, ...] = ()
     choice: Optional[Choice] = None
     load_lines: tuple[str, ...] = ()
+    tradeoff: Optional[Tradeoff] = None
 
     @property
     def exit_code(self) -> int:
@@ -107,6 +111,7 @@ class Deployment(Shown):
             "race": plain(self.race),
             "checks": [c.to_dict() for c in self.checks],
             "choice": plain(self.choice),
+            "tradeoff": plain(self.tradeoff),
             "measurement": self.measurement.job.id if self.measurement else None,
             "load_lines": list(self.load_lines),
             "exit_code": self.exit_code,

@@ -124,6 +124,7 @@ def of(
     """
     if options.cache is None:
         return KeptCandidates(None, {})
+    options = options.of(candidate)
     about: dict[str, Any] = replace(
         model, name="", source="", files={}, notes=(), absent={}, trained="", trained_tflite="", training=None
     ).to_dict()

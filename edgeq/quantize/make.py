@@ -62,7 +62,7 @@ def make(
     Raises ConversionFailed when a converter or runtime breaks, ExtraMissing when an optional package is needed,
     DataRefused without samples for a static recipe or for a metric that fails, TargetRefused for an unknown calibrator.
     """
-    started = time.monotonic()
+    started, options = time.monotonic(), options.of(candidate)
     folder = workdir / candidate.id
     folder.mkdir(parents=True, exist_ok=True)
     gate = gate.of(candidate.recipe)
@@ -108,6 +108,7 @@ def quantized(
     """The state of a static candidate after its passes, and its file, with every layer quantized that the passes quantize: no gate is
     asked. Raises as `make`.
     """
+    options = options.of(candidate)
     (workdir / candidate.id).mkdir(parents=True, exist_ok=True)
     q, few = _float(candidate, model), evenly_spaced(calibration, _FEW_SAMPLES)
     kept = kept_candidates.of(candidate, model, calibration, few, DEFAULTS, same_samples=True)

@@ -5,10 +5,11 @@ A field gets its value from the request's option of the same name (edgeq/request
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgeq.nouns.passes import ALL
+from edgeq.nouns.plan import CandidatePlan
 from edgeq.quantize.effort import DEFAULT
 
 
@@ -28,6 +29,10 @@ class Options:
     passes: Collection[str] = ALL
     search_tries: int | None = None
     cache: Path | None = None
+
+    def of(self, candidate: CandidatePlan) -> "Options":
+        """Those of one candidate, which may have weights of a number of bits of its own."""
+        return self if candidate.weight_bits is None else replace(self, weight_bits=candidate.weight_bits)
 
 
 DEFAULTS = Options()

@@ -15,8 +15,9 @@ from edgeq.graphs.macs import GraphMacs, graph_macs
 from edgeq.graphs.op_sets import BLOCKWISE, DYNAMIC, LOWERED, STATIC
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import CandidatePlan, Plan, Skipped
-from edgeq.nouns.recipe import Recipe
+from edgeq.nouns.recipe import AUTO, Recipe, one_recipe
 from edgeq.nouns.target import FORMATS, Target
+from edgeq.quantize.fewer_bits import with_fewer_bits
 from edgeq.quantize.ranked import ranked
 from edgeq.quantize.scheme import (
     blocks_gain,
@@ -34,6 +35,7 @@ from edgeq.quantize.trained_candidate import (
     trained_candidate,
     trained_network,
 )
+from edgeq.quantize.usable_runtimes import usable_runtimes
 
 PREQUANTIZED = "as_is"
 NO_FLOAT = (
@@ -89,17 +91,19 @@ def make_plan(
     integer_io: bool = False,
     weight_bits: float = 8,
     network: TrainedNetwork | None = None,
+    why_not_fewer: str = "",
 ) -> Plan:
     """`isa` are the device's own flags where they are known, else the target's; `unavailable` says which runtimes the
     device cannot have and why. `integer_io`: static candidates for LiteRT take and give integers.
     `weight_bits`: below 8, static int8 has weights of so many bits on average. `network`: the trained one that there will be; default:
-    the model's own.
+    the model's own. `recipe` "auto": every recipe that can be built, and static int8 with fewer bits beside it unless `why_not_fewer`
+    says why not.
 
     Raises TargetRefused when recipe, runtime, integer_io and target contradict each other, ModelRefused when the source has
     no graph for the target's runtimes, DataRefused when a static recipe has no samples.
     """
     _known(recipe, recipes, runtime, target)
-    runtimes, skipped = _usable_runtimes(model, target, runtime, dict(unavailable or {}))
+    runtimes, skipped = usable_runtimes(model, target, runtime, dict(unavailable or {}))
     if model.quantized:
         cpu = target.cpu.isa if isa is None else isa
         return _plan_prequantized(model, target, cpu, runtimes, recipe, skipped, integer_io)
@@ -116,25 +120,30 @@ def make_plan(
         integer_io,
         graphs,
         model.kept_opset,
-        weight_bits,
+        8 if recipe == AUTO else weight_bits,
         network or trained_network(model),
     )
     found: list[tuple[int, CandidatePlan]] = []
+    unlikely: list[tuple[int, CandidatePlan]] = []  # to be the fastest: only --recipe auto builds them
     for name in runtimes:
         # A recipe that is not for this runtime was never a choice; it is only mentioned to whoever asked for it.
         for r in (r for r in recipes if r.name == recipe or _is_for(r, name, given)):
             answer = _decide(r, name, given)
             if isinstance(answer, Skipped):
                 skipped.append(answer)
+            elif recipe == AUTO and isinstance(_decide(r, name, replace(given, recipe=None)), Skipped):
+                unlikely.append(answer)
             else:
                 found.append(answer)
-    ordered = tuple(c for _, c in sorted(found, key=lambda pair: pair[0]))
-    fallbacks = tuple(c for c in ordered if c.recipe in _FALLBACKS and c.recipe != recipe)
+    _require_data(model, target, found, given, skipped)
+    ordered = tuple(c for each in (found, unlikely) for _, c in sorted(each, key=lambda pair: pair[0]))
+    fallbacks = tuple(c for c in ordered if c.recipe in _FALLBACKS and recipe not in (c.recipe, AUTO))
     candidates = tuple(c for c in ordered if c not in fallbacks)
     _require_quantized(model, target, candidates, given, skipped)
     if integer_io and not any(c.scheme is not None and c.scheme.integer_io for c in candidates):
         _no_integer_io(target, skipped)
-    return Plan(target.name, candidates, tuple(skipped), fallbacks)
+    plan = Plan(target.name, candidates, tuple(skipped), fallbacks)
+    return with_fewer_bits(plan, why_not_fewer, weight_bits) if recipe == AUTO else plan
 
 
 def _is_for(recipe: Recipe, runtime: str, given: _PlanInput) -> bool:
@@ -143,63 +152,9 @@ def _is_for(recipe: Recipe, runtime: str, given: _PlanInput) -> bool:
 
 def _known(recipe: str | None, recipes: tuple[Recipe, ...], runtime: str | None, target: Target) -> None:
     names = [r.name for r in recipes]
-    if recipe is not None and recipe not in names:
+    if one_recipe(recipe) is not None and recipe not in names:
         raise TargetRefused(f"there is no recipe {recipe!r}", f"the recipes are: {', '.join(names)}")
     require_runtime(target, runtime)
-
-
-def _usable_runtimes(
-    model: Model, target: Target, asked: str | None, unavailable: dict[str, str]
-) -> tuple[list[str], list[Skipped]]:
-    """Runtimes that can run a graph of this model there, the target's order, one per format."""
-    usable: list[str] = []
-    skipped: list[Skipped] = []
-    formats: dict[str, str] = {}
-    for name in (r.name for r in target.runtimes):
-        format = FORMATS[name]
-        if asked is not None and name != asked:
-            why = f"--runtime {asked} was asked for"
-        elif name in unavailable:
-            why = unavailable[name]
-        elif format not in model.files:
-            why = model.absent.get(format, f"the source is {model.source_format} and has no {format} graph")
-        elif format in formats:
-            why = f"runs the same file as {formats[format]}; only used if that has no wheel for the device's Python"
-        else:
-            usable.append(name)
-            formats[format] = name
-            continue
-        skipped.append(Skipped(name, why))
-    if not usable:
-        _no_runtime(model, target, asked, unavailable, skipped)
-    return usable, skipped
-
-
-def _no_runtime(
-    model: Model, target: Target, asked: str | None, unavailable: dict[str, str], skipped: list[Skipped]
-) -> None:
-    details = [f"{s.what}: {s.reason}" for s in skipped]
-    possible = [r.name for r in target.runtimes if r.name not in unavailable]
-    if not possible:
-        raise TargetRefused(
-            f"no runtime of target {target.name} can be had on this device",
-            "use another Python on the device, or another target",
-            details=details,
-        )
-    wanted = asked or possible[0]
-    if FORMATS[wanted] == "tflite":
-        converts = f"--runtime {wanted} converts it; or " if model.source_format == "onnx" else ""
-        raise ModelRefused(
-            f"{model.name} is {model.source_format}, and {wanted} on {target.name} needs a TFLite graph",
-            f"{converts}give the model as .tflite, or its torch source (file.pt2 or package.module:factory with --weights); "
-            "or choose a target that has onnxruntime",
-            details=details,
-        )
-    raise ModelRefused(
-        f"{model.name} is {model.source_format}, and {wanted} on {target.name} needs an ONNX graph",
-        "give the model as .onnx or its torch source; or choose a target that has LiteRT",
-        details=details,
-    )
 
 
 def _plan_prequantized(
@@ -216,7 +171,7 @@ def _plan_prequantized(
             f"{model.name} is quantized already ({model.quantized}): what it takes and gives stays as it is",
             "leave out --integer-io to deploy it as it is, or give the float model",
         )
-    if recipe not in (None, PREQUANTIZED):
+    if recipe not in (None, AUTO, PREQUANTIZED):
         raise ModelRefused(
             f"{model.name} is quantized already ({model.quantized}), so --recipe {recipe} cannot be applied",
             "leave out --recipe to deploy it as it is, or give the float model",
@@ -235,7 +190,7 @@ def _decide(recipe: Recipe, runtime: str, given: _PlanInput) -> tuple[int, Candi
     what = f"{runtime} {recipe.name}"
     if runtime not in recipe.runtimes:
         return Skipped(what, f"{recipe.name} is not made for {runtime}")
-    if recipe.method != "none" and given.recipe not in (None, recipe.name):
+    if recipe.method != "none" and given.recipe not in (None, AUTO, recipe.name):
         return Skipped(what, f"--recipe {given.recipe} was asked for")
     if recipe.method == "trained":
         why_not = given.network.why_not(runtime)
@@ -349,6 +304,31 @@ def _half(recipe: Recipe, runtime: str, given: _PlanInput, what: str) -> tuple[i
     return ranked(recipe, runtime, 4, "asimdhp: float16 arithmetic, half the bytes")
 
 
+def _require_data(
+    model: Model,
+    target: Target,
+    likely: list[tuple[int, CandidatePlan]],
+    given: _PlanInput,
+    skipped: list[Skipped],
+) -> None:
+    """Refuses to quantize without samples where what needs none is not expected to be faster than float. Raises DataRefused."""
+    made = {candidate.recipe for _, candidate in likely}
+    if _has_what_was_asked(made, given) or all(s.reason != _NO_DATA for s in skipped):
+        return
+    raise DataRefused(
+        f"static int8 needs calibration samples, and there are none for {model.name}",
+        f"give --data (an .npz, a folder, or file.py:function), or choose {_alternatives(target, given)}",
+        details=[f"{s.what}: {s.reason}" for s in skipped],
+    )
+
+
+def _has_what_was_asked(made: set[str], given: _PlanInput) -> bool:
+    """By default, int8."""
+    return given.recipe in made or (
+        one_recipe(given.recipe) is None and any(name.startswith(("int8", "trained")) for name in made)
+    )
+
+
 def _require_quantized(
     model: Model,
     target: Target,
@@ -356,25 +336,14 @@ def _require_quantized(
     given: _PlanInput,
     skipped: list[Skipped],
 ) -> None:
-    """Refuses a plan that has nothing of what was asked for: by default, int8."""
-    made = {c.recipe for c in candidates}
-    if given.recipe in made or (
-        given.recipe is None and any(name.startswith(("int8", "trained")) for name in made)
-    ):
+    """Refuses a plan that has nothing of what was asked for."""
+    if _has_what_was_asked({c.recipe for c in candidates}, given) or one_recipe(given.recipe) is None:
         return
-    details = [f"{s.what}: {s.reason}" for s in skipped]
-    if any(s.reason == _NO_DATA for s in skipped):
-        raise DataRefused(
-            f"static int8 needs calibration samples, and there are none for {model.name}",
-            f"give --data (an .npz, a folder, or file.py:function), or choose {_alternatives(target, given)}",
-            details=details,
-        )
-    if given.recipe is not None:
-        raise TargetRefused(
-            f"--recipe {given.recipe} cannot be built from {model.name} for {target.name}",
-            f"choose {_alternatives(target, given)}, or leave out --recipe",
-            details=details,
-        )
+    raise TargetRefused(
+        f"--recipe {given.recipe} cannot be built from {model.name} for {target.name}",
+        f"choose {_alternatives(target, given)}, or leave out --recipe",
+        details=[f"{s.what}: {s.reason}" for s in skipped],
+    )
 
 
 def _no_integer_io(target: Target, skipped: list[Skipped]) -> None:

@@ -13,6 +13,7 @@ from edgeq.nouns.states import states_of
 from edgeq.quantize.calibration import calibrators
 from edgeq.quantize.effort import DEFAULT as DEFAULT_EFFORT
 from edgeq.quantize.effort import EFFORTS
+from edgeq.request.duration import seconds_of
 from edgeq.request.option import NOT_IN_RESULT, option
 from edgeq.request.paths import AnyPath
 from edgeq.request.shapes import Shapes, shapes_of
@@ -174,8 +175,9 @@ class _Source(WithSamples):
         parse=passes_of,
     )
     recipe: str | None = option(
-        "Only this recipe (float is always raced too).",
+        "Only this recipe (float is always raced too); auto: every one that can be built, and the best within the limits (docs/auto.md).",
         choices=(
+            "auto",
             "float",
             "int8_static",
             "int8_dynamic",
@@ -231,5 +233,34 @@ class _Search:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class ConversionOptions(WithFinetuning, _Search, WithGates, _Source):
+class _Limits:
+    """What a candidate may cost; how much it may lose is a gate (WithGates)."""
+
+    max_latency_ms: float | None = option(
+        "Longest median latency on the device; what takes longer does not go live.",
+        least=0,
+        metavar="MS",
+        toml="limits.max_latency_ms",
+        example="20  # milliseconds on the device: what takes longer does not go live",
+        fixed_by_bundle=False,
+    )
+    max_bytes: int | None = option(
+        "Most bytes of a candidate's file on the wire, compressed (docs/wire.md).",
+        least=1,
+        metavar="NUMBER",
+        toml="limits.max_bytes",
+        example="500_000  # of a candidate's file on the wire, compressed",
+        fixed_by_bundle=False,
+    )
+    time_budget: str | None = option(
+        "Time for converting, such as 90s, 10m or 1h: what is expected to end later is not made, but float and one quantized candidate are.",
+        metavar="TIME",
+        parse=seconds_of,
+        toml="limits.time_budget",
+        example='"10m"  # for converting: the candidates that no longer fit are not made',
+    )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ConversionOptions(WithFinetuning, _Limits, _Search, WithGates, _Source):
     """How a model becomes candidates."""

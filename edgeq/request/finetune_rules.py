@@ -6,6 +6,7 @@ from pathlib import Path
 from edgeq.errors import DataRefused, ModelRefused, TargetRefused
 from edgeq.ingest.extras import missing
 from edgeq.ingest.pytorch.trained_weights import holds_trained_network
+from edgeq.nouns.recipe import AUTO
 from edgeq.request.conversion_options import ConversionOptions, weight_bits_of
 from edgeq.request.paths import AnyPath, text
 from edgeq.request.training_options import epochs_of
@@ -21,7 +22,7 @@ def require_finetunable(model: AnyPath | None, options: ConversionOptions) -> No
         _require_no_changes(options)
         return
     name = text(model) or ""
-    if options.recipe not in (None, RECIPE):
+    if options.recipe not in (None, AUTO, RECIPE):
         raise TargetRefused(
             f"--recipe {options.recipe} leaves out the network that --finetune trains",
             f"leave out one of them, or take --recipe {RECIPE}",

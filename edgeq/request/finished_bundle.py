@@ -7,6 +7,7 @@ from pathlib import Path
 
 from edgeq.errors import BundleRefused
 from edgeq.nouns.bundle import Candidate, Manifest
+from edgeq.nouns.recipe import one_recipe
 from edgeq.nouns.target import Target
 from edgeq.request.conversion_options import ConversionOptions
 from edgeq.request.option import options_of
@@ -51,7 +52,7 @@ def _is_given(value: object, each: Field[object]) -> bool:
 
 def excluded_by_options(candidate: Candidate, options: ConversionOptions) -> str | None:
     """Why `candidate` is none that --recipe or --runtime chose; None where it is one."""
-    recipe, runtime = options.recipe, options.runtime
+    recipe, runtime = one_recipe(options.recipe), options.runtime
     if runtime not in (None, candidate.runtime):
         return f"--runtime {runtime} was asked for"
     if recipe is not None and candidate.recipe not in (recipe, "float"):

@@ -38,6 +38,12 @@ class ConvertRequest(EveryCommand, ConversionOptions, ForTarget):
     unavailable: Mapping[str, str] | None = option(
         "Runtimes that are not available on the device, each with the reason.", only_python=True, toml=None
     )
+    one_per_speed: bool = option(
+        "With recipe auto: of candidates that run the same kernels the bundle gets only the one that would be chosen.",
+        False,
+        only_python=True,
+        toml=None,
+    )
     refuse: bool = option(
         "False: candidates that the gate refuses are written too, for inspection.",
         True,

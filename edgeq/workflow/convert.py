@@ -1,7 +1,7 @@
 """convert(): a trained model and samples become a bundle, every candidate judged against float."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,16 +18,20 @@ from edgeq.conversion.finite_float_outputs import require_finite_outputs
 from edgeq.conversion.make_candidates import make_candidates
 from edgeq.conversion.plan_candidates import plan_candidates
 from edgeq.conversion.state_feedback import with_state_feedback
+from edgeq.conversion.time_budget import TimeBudget
 from edgeq.conversion.trained_network import trained_sha256
 from edgeq.conversion.unused_weights import unused_weights
 from edgeq.deliver.runtimes import this_machine
 from edgeq.errors import DataRefused
 from edgeq.limited.limits import free_memory
 from edgeq.nouns.progress import Note, Progress, Started
+from edgeq.nouns.recipe import AUTO
 from edgeq.nouns.results import Conversion
 from edgeq.nouns.target import Target
+from edgeq.nouns.tradeoff import CostLimits, Tradeoff
 from edgeq.request.accepts import accepts
 from edgeq.request.conversion_options import effort_of
+from edgeq.request.duration import seconds_of
 from edgeq.request.finetune_rules import require_finetunable
 from edgeq.request.paths import text
 from edgeq.request.requests import ConvertRequest
@@ -39,6 +43,8 @@ if TYPE_CHECKING:  # numpy, onnx and the rest are imported when there is somethi
     from edgeq.conversion.early_checks import EarlyChecks
     from edgeq.conversion.open_float_model import TorchModel
     from edgeq.conversion.sample_source import SampleSource
+    from edgeq.quantize.evaluate.gate import Gate
+    from edgeq.quantize.made import Made
 
 
 @accepts(ConvertRequest)
@@ -173,9 +179,28 @@ def _build(
             use = use if model.trained else replace(use, train=0, validate=0)
             job = replace(job, converters=formats.built_converters(wanted))
             place = _place(job)
-        plan, made = make_candidates(job, model, plan, split, gate, work, tell, times)
+        budget = TimeBudget(began.wall, seconds_of(job.request.time_budget))
+        plan, made = make_candidates(job, model, plan, split, gate, work, tell, times, budget)
+        found = _tradeoff(job, made, gate, progress)
         progress(BUNDLE, 0.0)
-        bundle_parts.write(place, job, model, plan, use, made, split, samples.preprocessing)
+        bundle_parts.write(place, job, model, plan, use, made, split, samples.preprocessing, found)
         judged = tuple(one.fidelity for one in made)
         tell(effort_spent(effort_of(job.request.effort), judged, began, Clock.now()))
     return place, False
+
+
+def _tradeoff(
+    job: ConversionJob, made: "tuple[Made, ...]", gate: "Gate", progress: Callable[[str, float], None]
+) -> Tradeoff | None:
+    """None where neither the best is to be chosen nor a limit was given. Raises GateFailed where no candidate keeps the limits."""
+    from edgeq.conversion.standings import standings
+    from edgeq.quantize.evaluate.gate import limit_below_one_sample
+    from edgeq.report.tradeoff import require_within
+
+    limits, auto = CostLimits(job.request.max_latency_ms, job.request.max_bytes), job.request.recipe == AUTO
+    if not (auto or limits.any) or not job.request.refuse:
+        return None
+    few = any(m.fidelity.accuracy and limit_below_one_sample(gate, m.fidelity.accuracy.samples) for m in made)
+    found = standings(made, limits, auto=auto, scored=not few, progress=progress)
+    require_within(found)
+    return found

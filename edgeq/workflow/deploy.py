@@ -9,6 +9,7 @@ from edgeq.deliver import preflight, runtimes
 from edgeq.deliver.apply import apply, unchanged
 from edgeq.deliver.candidate_filter import require_agent
 from edgeq.deliver.deploy_plan import plan_deployment, tell_plan
+from edgeq.deliver.limits_asked import limits_asked
 from edgeq.deliver.send_plan import plan_sending
 from edgeq.deliver.service.find import require_systemd
 from edgeq.deliver.service.install import install
@@ -45,7 +46,8 @@ def deploy(request: DeployRequest) -> Deployment:
         with live_in_errors(device, name, tell):
             _check_device(device, kind, request)
             conversion, wheels = _conversion(device, finished, request)
-            plan = plan_deployment(device, conversion.bundle.manifest, wheels, request)
+            tradeoff = limits_asked(conversion, request)
+            plan = plan_deployment(device, conversion.bundle.manifest, wheels, request, tradeoff)
             tell_plan(plan, tell)
         if request.dry_run:
             if plan.release is not None:
@@ -107,5 +109,5 @@ def _conversion(
     wheels, unavailable = runtimes.for_source(
         device, text(request.model) or "", request.runtime, request.tell
     )
-    there = {"target": device.target, "unavailable": unavailable}
+    there = {"target": device.target, "unavailable": unavailable, "one_per_speed": True}
     return convert(**keywords(request, ConvertRequest) | there), wheels

@@ -42,7 +42,8 @@ def export(request: ExportRequest) -> Exported:
         require_possible(model, kind, place, request)
         runtime = one_runtime(kind, place, request)
         finished = convert(
-            **keywords(request, ConvertRequest) | {"output": None, "target": kind, "runtime": runtime}
+            **keywords(request, ConvertRequest)
+            | {"output": None, "target": kind, "runtime": runtime, "one_per_speed": True}
         )
     with contextlib.closing(finished.bundle) as bundle:
         chosen = _chosen(bundle, place, request)

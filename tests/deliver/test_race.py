@@ -117,11 +117,11 @@ def test_where_the_fastest_is_refused_the_others_are_raced_again(
         ids = [e.id for e in measurement.job.entrants]
         assert left_out == ({} if "b" in ids else {"b": "differs by 3 steps"})
         checks = tuple(check(id, passed=id != "b") for id in ids)
-        return compare_runs(measurement), checks, Choice("c", "the fastest", compared=True)
+        return Judged(compare_runs(measurement), checks, Choice("c", "the fastest", compared=True))
 
     three = tuple(Entrant(id, "onnxruntime", "m.onnx", "0" * 64, ("x",), ("y",)) for id in "abc")
-    _, (_, checks, _) = race(three, {}, measured, judged, told.append)
+    _, found = race(three, {}, measured, judged, told.append)
 
     assert asked == raced
-    assert sorted((c.candidate, c.passed) for c in checks) == [("a", True), ("b", False), ("c", True)]
+    assert sorted((c.candidate, c.passed) for c in found.checks) == [("a", True), ("b", False), ("c", True)]
     assert len(told) == len(raced) - 1

@@ -281,3 +281,35 @@ def test_the_plan_says_what_weights_of_few_bits_gain(convolutions, tmp_path):
     assert "4-bit kernels: faster where large" in why["dense"]["litert-trained_static"]
     assert "only smaller to send" in why["convolution"]["litert-trained_static"]
     assert "only smaller to send" in why["dense"]["onnxruntime-trained_static"]
+
+
+def test_auto_builds_every_recipe_that_can_be_and_fewer_bits_beside_static_int8(both_formats):
+    found = plan(both_formats, recipe="auto")
+    made = ids(found)
+    assert made[:5] == ["litert-int8_static", *(f"litert-int8_static-{bits}bit" for bits in (6, 5, 4, 3))]
+    assert {
+        "onnxruntime-int8_static",
+        "onnxruntime-int8_static-4bit",
+        "litert-int8_dynamic",
+        "litert-int16x8_static",
+    } < set(made)
+    assert not found.fallbacks
+    floats = max(made.index("litert-float"), made.index("onnxruntime-float"))
+    assert made.index("litert-int8_dynamic") > floats > made.index("onnxruntime-int8_static-3bit")
+    bits = {c.id: c.weight_bits for c in found.candidates}
+    assert bits["litert-int8_static-3bit"] == 3.0 and bits["litert-int8_static"] is None
+    four = next(c for c in found.candidates if c.id == "onnxruntime-int8_static-4bit")
+    assert "the kernels of onnxruntime-int8_static, smaller to send" in four.reason
+    assert "no float16" in reasons(plan(both_formats, "x86-64-vnni", recipe="auto"))["onnxruntime fp16"]
+
+
+def test_auto_says_why_there_are_no_fewer_bits(convolutions):
+    found = plan(convolutions, recipe="auto", why_not_fewer="--passes -fit leaves out `fit`")
+    assert not any(c.weight_bits for c in found.candidates)
+    assert reasons(found)["onnxruntime int8_static with fewer bits"] == "--passes -fit leaves out `fit`"
+
+
+def test_auto_without_samples_needs_a_recipe_that_takes_none(convolutions, dense):
+    with pytest.raises(DataRefused, match="needs calibration samples"):
+        plan(convolutions, data=False, recipe="auto")
+    assert "onnxruntime-int8_dynamic" in ids(plan(dense, data=False, recipe="auto"))

@@ -13,6 +13,7 @@ from edgeq.report.formats.layout import say
 from edgeq.report.formats.on_device import show_live, show_load_lines
 from edgeq.report.formats.race_table import show_race
 from edgeq.report.formats.summary import show_candidates, show_race_warnings
+from edgeq.report.formats.tradeoff import show_tradeoff
 from edgeq.report.formats.units import short, size
 
 
@@ -21,11 +22,17 @@ def show_deployment(deployment: Deployment, console: Console) -> None:
         show_unchanged(deployment.app, console)
         return
     race, choice = deployment.race, deployment.choice
-    show_candidates(deployment.conversion, console, race, choice)
+    tradeoff = deployment.tradeoff or deployment.conversion.tradeoff
+    if tradeoff is not None:
+        show_tradeoff(tradeoff, deployment.conversion.fidelity, console, race)
+    else:
+        show_candidates(deployment.conversion, console, race, choice)
     if race is not None:
         candidates = deployment.conversion.bundle.manifest.candidates
         floats = {c.id for c in candidates if c.recipe == "float"}
-        show_race_warnings(race, console, choice, deployment.checks, floats, deployment.measurement)
+        show_race_warnings(
+            race, console, choice, deployment.checks, floats, deployment.measurement, tradeoff is not None
+        )
     if deployment.changed and deployment.app is not None:
         show_gone_live(deployment.app, console, deployment)
     elif deployment.app is not None:
@@ -34,6 +41,9 @@ def show_deployment(deployment: Deployment, console: Console) -> None:
 
 
 def show_deployment_in_full(deployment: Deployment, console: Console) -> None:
+    tradeoff = deployment.tradeoff or deployment.conversion.tradeoff
+    if tradeoff is not None and not deployment.unchanged:
+        show_tradeoff(tradeoff, deployment.conversion.fidelity, console, deployment.race, in_full=True)
     if deployment.race is not None:
         show_race(
             deployment.race,

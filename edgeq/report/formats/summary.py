@@ -2,7 +2,7 @@
 candidate, a line for what went live. Reasons and the figures left out here are those of -v and --json.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import PurePath
 
 from rich.console import Console
@@ -10,16 +10,18 @@ from rich.console import Console
 from edgeq.nouns.bundle import Manifest
 from edgeq.nouns.data import DataUse
 from edgeq.nouns.delivery import Destination
-from edgeq.nouns.fidelity import Fidelity, FusionAudit, words_of_db
+from edgeq.nouns.fidelity import FusionAudit
 from edgeq.nouns.measurement import Measurement, Outputs
 from edgeq.nouns.plan import Plan
 from edgeq.nouns.report import Choice, DeviceCheck, EntrantReport, RaceReport
 from edgeq.nouns.results import Conversion
+from edgeq.report.formats.closeness import closeness
 from edgeq.report.formats.layout import say, table
 from edgeq.report.formats.making import NO_SAMPLES, samples_used, show_plan
 from edgeq.report.formats.plain_pressure import in_plain_words
 from edgeq.report.formats.race_table import speed
-from edgeq.report.formats.units import ABSENT, difference, milliseconds, short, size
+from edgeq.report.formats.tradeoff import show_tradeoff
+from edgeq.report.formats.units import ABSENT, milliseconds, short, size
 
 _LONGEST_SOURCE = 40
 
@@ -63,7 +65,7 @@ def show_candidates(
     titles = _titles(conversion.bundle.manifest)
     stamp = " (emulated)" if race and race.emulated else ""
     sizes = _sizes(conversion.bundle.manifest)
-    header, close = _closeness(judged)
+    header, close = closeness(judged)
     rows = [[_title(id, titles, raced) + stamp, *close(id)] for id in ids]
     header = ["candidate", *header]
     if race:
@@ -83,12 +85,17 @@ def show_candidates(
 
 
 def show_conversion(conversion: Conversion, console: Console) -> None:
-    show_candidates(conversion, console)
+    if conversion.tradeoff is None:
+        show_candidates(conversion, console)
+    else:
+        show_tradeoff(conversion.tradeoff, conversion.fidelity, console)
     again = ["unchanged input: the earlier conversion is reused"] if conversion.reused else []
     say(console, "bundle", [*_bundle(conversion), *again])
 
 
 def show_conversion_in_full(conversion: Conversion, console: Console) -> None:
+    if conversion.tradeoff is not None:
+        show_tradeoff(conversion.tradeoff, conversion.fidelity, console, in_full=True)
     say(console, "bundle", _bundle(conversion))
 
 
@@ -112,8 +119,9 @@ def show_race_warnings(
     checks: Sequence[DeviceCheck],
     floats: Collection[str],
     measurement: Measurement | None = None,
+    explained: bool = False,
 ) -> None:
-    """What keeps a figure from being what it seems, and why float or an uncompared candidate is live."""
+    """What keeps a figure from being what it seems, and why float or an uncompared candidate is live; `explained`: why any is."""
     if not race.quiet and choice is None:
         why = in_plain_words("; ".join(race.not_quiet)) or "no reason given"
         say(console, "note", [f"the device was not quiet: {why}"])
@@ -126,7 +134,7 @@ def show_race_warnings(
     for entrant, outputs in _cut_short(measurement):
         words = f"{entrant}: {outputs.count:,} of {outputs.offered:,} samples compared with this machine"
         say(console, "note", [f"{words} ({outputs.limited_by}); a longer --seconds compares more"])
-    if choice and (not race.quiet or not choice.compared or choice.candidate in floats):
+    if choice and (explained or not race.quiet or not choice.compared or choice.candidate in floats):
         say(console, "note", [in_plain_words(choice.why)])
 
 
@@ -156,46 +164,6 @@ def _sizes(manifest: Manifest) -> dict[str, int]:
         c.id: sum(a.size for a in manifest.artifacts if a.path.startswith(c.model))
         for c in manifest.candidates
     }
-
-
-def _closeness(judged: Mapping[str, Fidelity]) -> tuple[list[str], Callable[[str], list[str]]]:
-    """The columns that say how close to float candidates are: a score and what it lost, agreement, or SQNR."""
-    scored = next((f.accuracy for f in judged.values() if f.accuracy), None)
-    if scored:
-        return [scored.metric, "vs float, pt"], lambda id: _score(judged.get(id))
-    if any(f.agreement for f in judged.values()):
-        return ["top-1 agreement with float"], lambda id: [_agreement(judged.get(id))]
-    return ["SQNR"], lambda id: [_sqnr(judged.get(id))]
-
-
-def _score(f: Fidelity | None) -> list[str]:
-    a = f.accuracy if f else None
-    if f is None or a is None:
-        return [ABSENT, ABSENT]
-    d = a.decimals
-    unit = " %" if a.scaled or a.lost is not None else ""  # a metric of the user's own may have another
-    score = f"{a.candidate_score:.{d}f}{unit}"
-    if all(o.same for o in f.outputs):
-        return [score, ""]
-    return [score, difference(a.difference, a.low, a.high, d)]
-
-
-def _agreement(f: Fidelity | None) -> str:
-    if f is None or f.agreement is None:
-        return ABSENT
-    return f"{f.agreement.top1:.1f} %"
-
-
-def _sqnr(f: Fidelity | None) -> str:
-    """Of the output that is farthest from float."""
-    if f is None:
-        return ABSENT
-    if all(o.same for o in f.outputs):
-        return "equal"
-    found = [o.sqnr_db for o in f.outputs if o.sqnr_db is not None]
-    if found:
-        return words_of_db(min(found)).removeprefix("SQNR ")
-    return next((f"{o.equal:.1f} % equal" for o in f.outputs if o.equal is not None), ABSENT)
 
 
 def _speed(row: EntrantReport | None, race: RaceReport) -> list[str]:
