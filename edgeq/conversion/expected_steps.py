@@ -39,7 +39,7 @@ _CHECKED_S, _CHECKED_RUNS, _MOST_CHECKED_S = 0.1, 64, 3.0  # data_checks/work.py
 _TORCH_S, _TRACED_S, _EXPORTED_S, _EXPORTED_BYTE_S = 1.2, 2.3, 2.0, 4e-8  # torch.export follows the checks
 _LITERT_TORCH_S, _ONNX2TF_S, _CONVERTED_BYTE_S = 10.0, 1.8, 4e-8
 _BUILT_S = 40.0  # the environment of onnx2tf, which is downloaded
-_TRAINED_RUNS = 12  # of float, for a sample in an epoch: forward twice, backward, its share of the validation
+_TRAINED_RUNS = 6  # of float, for a sample in an epoch: ResNet-20 took 4 to 6 on one core, its share of the validation included
 _TRAINED_SHARE = 0.76  # of the samples: those that neither judge nor validate
 _BUNDLE_S, _BUNDLE_BYTE_S = 0.15, 2e-8  # of a candidate's file
 

@@ -39,10 +39,8 @@ if TYPE_CHECKING:
     from edgeq.train.finetune import Finetuned, TrainingOptions
     from edgeq.train.tuned_file import Tuned
 
-_STEPS, _LEAST_BATCH = (
-    16,
-    16,
-)  # of an epoch, at least; samples in one, whose statistics stand for those of all
+_STEPS = 8  # of an epoch, at least, where there are samples enough
+_LEAST_BATCH = 32  # samples: smaller mini-batches ruin what few steps gain
 _FORMAT = 1  # rises with a change by which the same training makes another network
 
 
