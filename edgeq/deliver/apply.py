@@ -21,7 +21,7 @@ from edgeq.nouns.release import App
 from edgeq.nouns.report import Choice, RaceReport
 from edgeq.nouns.results import Conversion, Deployment
 from edgeq.request.tell import Tell
-from edgeq.store.keep import keep
+from edgeq.store.keep import keep, keep_tradeoff
 
 
 def apply(
@@ -90,6 +90,8 @@ def _deploy_release(
 
         measurement, found = race.race(plan.entrants, plan.left_out, measured, judged, tell)
         report, choice = found.report, found.choice
+        if found.tradeoff is not None:
+            keep_tradeoff(store, measurement, found.tradeoff)
         tell(report)
         job, unknown = measurement.job, _why_not_compared(report, choice)
         live = activate.activate(link, token, name, bundle.digest, choice.candidate, plan.keep, job, unknown)

@@ -192,13 +192,16 @@ class Explained(Shown, Record):
 
 @dataclass(frozen=True, repr=False)
 class Reported(Shown, Record):
-    """Rows of the store, or the measurements that were asked for, or their comparisons with the first."""
+    """Rows of the store, or the measurements that were asked for, or their comparisons with the first. `tradeoffs`: of each measurement
+    what decided by it, None where there were no limits and nothing was chosen by --recipe auto.
+    """
 
     rows: tuple[StoredRow, ...] = ()
     races: tuple[RaceReport, ...] = ()
     measurements: tuple[Measurement, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
     fetched: int = 0
+    tradeoffs: tuple[Optional[Tradeoff], ...] = ()
 
     def in_short(self) -> str:
         number = len(self.rows) or len(self.comparisons) or len(self.races)

@@ -6,8 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from edgeq.nouns.measurement import WORST_RATIO
-from edgeq.nouns.report import CANNOT_TELL, Choice, RaceReport
+from edgeq.nouns.report import CANNOT_TELL, FASTER, Choice, Pair, RaceReport
 from edgeq.nouns.tradeoff import Standing, Tradeoff
+from edgeq.report.busy import MARGIN
 from edgeq.report.choose import choose
 from edgeq.report.tradeoff import best_of, raced, require_within
 
@@ -36,7 +37,9 @@ def choose_within(
         require_within(_refused(found, order, why_not))
     choice = choose(report, order, why_not, float_ids, emulated, quiet, live)
     if found.auto:
-        choice = _best_of_equals(report, choice, [id for id in order if not why_not[id]], found)
+        choice = _best_of_equals(
+            report, choice, [id for id in order if not why_not[id]], frozenset(float_ids), found
+        )
     choice = replace(choice, why=choice.why + _limits_kept(choice.candidate, found, timed=timed))
     return choice, replace(found, chosen=choice.candidate, why=choice.why)
 
@@ -48,14 +51,19 @@ def _refused(tradeoff: Tradeoff, order: Sequence[str], why_not: Mapping[str, str
     )
 
 
-def _best_of_equals(report: RaceReport, choice: Choice, may: Sequence[str], tradeoff: Tradeoff) -> Choice:
-    """Where the race compared speeds, the best of those that are as fast as the chosen one."""
+def _best_of_equals(
+    report: RaceReport, choice: Choice, may: Sequence[str], floats: Collection[str], tradeoff: Tradeoff
+) -> Choice:
+    """Where the race compared speeds, the best of those that are as fast as the chosen one. Of a busy device CPU time says that, by its
+    wider margin: there an equal has to be known to be faster than every float as well, as the chosen one is.
+    """
     rows = {row.candidate: row for row in tradeoff.rows}
     first = rows.get(choice.candidate)
     if first is None:
         return choice
-    comparable = choice.compared and not report.not_compared and not report.busy_pairs
-    equal = [id for id in may if id == first.candidate or (comparable and _as_fast(report, id, first))]
+    as_fast = _as_fast_while_busy if report.busy_pairs else _as_fast
+    others = [id for id in may if choice.compared and as_fast(report, id, first, floats)]
+    equal = [first.candidate, *(id for id in others if id != first.candidate)]
     best = best_of([rows[id] for id in equal if id in rows])
     why = choice.why
     if best != first:
@@ -64,11 +72,23 @@ def _best_of_equals(report: RaceReport, choice: Choice, may: Sequence[str], trad
     return replace(choice, candidate=best.candidate, why=why + _same_kernels(best, tradeoff))
 
 
-def _as_fast(report: RaceReport, id: str, first: Standing) -> bool:
-    pair = report.pair(id, first.candidate)
+def _as_fast(report: RaceReport, id: str, first: Standing, _: Collection[str]) -> bool:
+    return not report.not_compared and _is_equal(report.pair(id, first.candidate), WORST_RATIO)
+
+
+def _as_fast_while_busy(report: RaceReport, id: str, first: Standing, floats: Collection[str]) -> bool:
+    ran = {row.id for row in report.rows if row.state == "ok"}
+    pairs = [report.busy_pair(id, each) for each in ran & set(floats)]
+    if first.candidate in floats or not all(pair and pair.verdict == FASTER for pair in pairs):
+        return False
+    return _is_equal(report.busy_pair(id, first.candidate), 1 + MARGIN)
+
+
+def _is_equal(pair: Pair | None, worst: float) -> bool:
+    """Not known to be slower, and at worst by so much."""
     if pair is None or pair.verdict != CANNOT_TELL or pair.ratio.high is None:
         return False
-    return pair.ratio.high <= WORST_RATIO
+    return pair.ratio.high <= worst
 
 
 def _same_kernels(best: Standing, tradeoff: Tradeoff) -> str:

@@ -2,6 +2,7 @@
 
 from edgeq.nouns.delivery import Delivery
 from edgeq.nouns.measurement import Measurement
+from edgeq.nouns.tradeoff import Tradeoff
 from edgeq.store.open import open_store
 
 
@@ -18,3 +19,9 @@ def keep(
         return opened.add(
             measurement, host=host, release=release, app=measurement.job.app, delivery=travelled
         )
+
+
+def keep_tradeoff(store: str | None, measurement: Measurement, tradeoff: Tradeoff) -> None:
+    """Beside the measurement, which is kept already. Raises StoreRefused when the store cannot be written."""
+    with open_store(store) as opened:
+        opened.keep_tradeoff(measurement, tradeoff)

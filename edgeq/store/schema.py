@@ -1,6 +1,6 @@
 """The tables, and how a file of an older edgeq becomes one of today's. One function per step, never edited afterwards.
 
-`raw` is the measurement's whole JSON, compressed: every other column is read out of it or out of the delivery, so a
+`raw` is the measurement's whole JSON, compressed: every other column but `tradeoff` is read out of it or out of the delivery, so a
 later schema can always fill its new columns from what is there.
 """
 
@@ -10,13 +10,14 @@ import zlib
 from typing import Any
 
 APPLICATION = 0x45444751  # "EDGQ" in the file's header: nobody else's database is upgraded by mistake
-VERSION = 2
+VERSION = 3
 
 
 def create(connection: sqlite3.Connection) -> None:
     """Tables of VERSION in an empty file."""
     create_version_1(connection)
     upgrade_1_to_2(connection)
+    upgrade_2_to_3(connection)
 
 
 def create_version_1(connection: sqlite3.Connection) -> None:
@@ -68,7 +69,12 @@ def _without_retired_keys(said: Any) -> Any:
     return said
 
 
-UPGRADES = {1: upgrade_1_to_2}
+def upgrade_2_to_3(connection: sqlite3.Connection) -> None:
+    """What candidates lose and cost, and why one was chosen: no measurement says that, so older ones have none."""
+    connection.execute("ALTER TABLE measurements ADD COLUMN tradeoff TEXT")
+
+
+UPGRADES = {1: upgrade_1_to_2, 2: upgrade_2_to_3}
 
 
 def pack(measurement: bytes) -> bytes:

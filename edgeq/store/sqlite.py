@@ -14,6 +14,7 @@ from edgeq.errors import StoreRefused
 from edgeq.nouns.measurement import Measurement
 from edgeq.nouns.record import canonical_json
 from edgeq.nouns.report import StoredRow
+from edgeq.nouns.tradeoff import Tradeoff
 from edgeq.store.schema import APPLICATION, UPGRADES, VERSION, create, pack, unpack
 
 _WAIT_S = 30.0  # for another process to finish writing
@@ -110,6 +111,22 @@ class Store:
                 "SELECT raw FROM measurements WHERE number = ?", (number,)
             ).fetchone()
             return Measurement.from_dict(unpack(raw))
+
+    def keep_tradeoff(self, measurement: Measurement, tradeoff: Tradeoff) -> None:
+        """Beside a measurement that was added before."""
+        values = canonical_json(tradeoff.to_dict()).decode(), measurement.job.id, measurement.facts.machine_id
+        with _translated(self.path), self._transaction("IMMEDIATE"):
+            self._connection.execute(
+                "UPDATE measurements SET tradeoff = ? WHERE job = ? AND machine_id = ?", values
+            )
+
+    def tradeoff(self, id: str) -> Tradeoff | None:
+        """Where one decided by this measurement; `id` as in `find`."""
+        number = self.find(id).number
+        with _translated(self.path):
+            query = "SELECT tradeoff FROM measurements WHERE number = ?"
+            (kept,) = self._connection.execute(query, (number,)).fetchone()
+            return None if kept is None else Tradeoff.from_dict(json.loads(kept))
 
     def close(self) -> None:
         self._connection.close()

@@ -36,6 +36,7 @@ def report(request: ReportRequest) -> Reported:
         if not ids:
             return Reported(rows=_rows(opened, request.name, request.limit), fetched=fetched)
         found = tuple(opened.get(id) for id in ids)
+        tradeoffs = tuple(opened.tradeoff(id) for id in ids)
     if request.compare:
         return Reported(
             comparisons=tuple(
@@ -43,7 +44,8 @@ def report(request: ReportRequest) -> Reported:
             ),
             fetched=fetched,
         )
-    return Reported(races=tuple(compare_runs(m) for m in found), measurements=found, fetched=fetched)
+    races = tuple(compare_runs(m) for m in found)
+    return Reported(races=races, measurements=found, fetched=fetched, tradeoffs=tradeoffs)
 
 
 def _rows(opened: Store, name: str | None, limit: int) -> tuple[StoredRow, ...]:

@@ -70,6 +70,7 @@ CHILDREN = {
 # With a test of their own: here, or in tests/benchmarks/test_NAME.py.
 OTHERS = (
     "artifact_digests",
+    "auto",
     "busy_race",
     "host_independence",
     "low_bit_weights",
@@ -130,6 +131,14 @@ def test_deploy_time_over_ssh(data_dir: Path) -> None:
         missing(reason)
     shown = run("deploy_time", "--model", "mnist", *SHORT_RACE)
     assert "first deploy to pi@" in shown and "the same again to pi@" in shown
+
+
+@pytest.mark.data
+@pytest.mark.slow
+def test_auto(data_dir: Path) -> None:
+    words = ("--only", "mnist", "--runtime", "onnxruntime", "--limits", "none", "--effort", "quick")
+    shown = run("auto", *words, *SHORT_RACE)
+    assert "| mnist | none | onnxruntime-" in shown and "auto was worse in" in shown
 
 
 @pytest.mark.data

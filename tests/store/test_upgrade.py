@@ -19,6 +19,7 @@ def test_a_file_of_version_1_is_brought_up_to_date(tmp_path: Path, measure: Make
             ("old2", "race", "Raspberry Pi 4", "marker"),
             ("old1", "race", "Raspberry Pi 4", None),
         ]
+        assert store.tradeoff("old1") is None
         assert store.get("old1") == replace(measure("old1"), attempts=(Attempt(0, 1),))
     with open_store(str(tmp_path / "m.db")) as store:
         assert len(store.list()) == 2

@@ -14,7 +14,9 @@ from edgeq.nouns.job import Limits
 from edgeq.nouns.results import Conversion, Deployment
 from edgeq.workflow.convert import convert
 from edgeq.workflow.deploy import deploy
+from edgeq.workflow.report import report
 
+pytestmark = pytest.mark.slow  # ten candidates are made
 ONE_ROUND = Limits(seconds=1.0, min_rounds=1, max_rounds=1, block_ms=1.0, warmup_runs=1)
 INT8 = "onnxruntime-int8_static"
 
@@ -136,6 +138,10 @@ def test_on_the_command_line(own_home: Path, tmp_path: Path, capsys: pytest.Capt
     found = json.loads(capsys.readouterr().out)
     live = found["tradeoff"]["chosen"]
     assert live == found["choice"]["candidate"] and found["choice"]["why"] == found["tradeoff"]["why"]
+    kept = report("1", store=str(tmp_path / "s.db")).tradeoffs[0]
+    assert kept is not None and kept.to_dict() == found["tradeoff"]
+    assert run(["report", "1", "--store", str(tmp_path / "s.db")]) == 0
+    assert "loss of top-1" in capsys.readouterr().out
     with read_bundle(Path(found["conversion"]["path"])) as bundle:
         assert live in [c.id for c in bundle.manifest.candidates]
 

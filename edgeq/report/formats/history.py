@@ -9,6 +9,7 @@ from edgeq.nouns.results import Reported
 from edgeq.plain_text import counted
 from edgeq.report.formats.layout import say, table
 from edgeq.report.formats.race_table import show_race
+from edgeq.report.formats.tradeoff import show_tradeoff
 from edgeq.report.formats.units import ABSENT, day_and_time, median, percent, short, times
 
 
@@ -17,8 +18,12 @@ def show_reported(reported: Reported, console: Console) -> None:
         say(console, "fetched", [f"{reported.fetched} from the device"])
     for comparison in reported.comparisons:
         show_comparison(comparison, console)
-    for report, measurement in zip(reported.races, reported.measurements, strict=True):
+    for i, (report, measurement) in enumerate(zip(reported.races, reported.measurements, strict=True)):
         show_race(report, console, in_full=True, measurement=measurement)
+        tradeoff = reported.tradeoffs[i] if reported.tradeoffs else None
+        if tradeoff is not None:
+            show_tradeoff(tradeoff, (), console, report, in_full=True)
+            say(console, "chosen", [tradeoff.why])
     if not reported.comparisons and not reported.races:
         show_measurements(reported.rows, console)
 

@@ -1,6 +1,6 @@
 """What candidates lose and cost beside each other: the table of --recipe auto, and of limits."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from rich.console import Console
 
@@ -28,7 +28,7 @@ def show_tradeoff(
     by_id = {f.candidate: f for f in judged}
     always = {tradeoff.chosen, race.reference if race else None}
     shown = [row for row in tradeoff.rows if in_full or row.front or row.candidate in always]
-    header, close = closeness(by_id)
+    header, close = closeness(by_id) if by_id else _losses(tradeoff)
     header = ["candidate", *header, "on the wire", "on disk", "memory", *_timed(race), "front"]
     rows = [
         [row.candidate, *close(row.candidate), *_costs(row), *_speed(row, race), _place(row)] for row in shown
@@ -48,6 +48,13 @@ def show_tradeoff(
         for row in tradeoff.rows:
             if row.refused:
                 say(console, "refused", [f"{row.candidate}: {row.refused}"])
+
+
+def _losses(tradeoff: Tradeoff) -> tuple[list[str], Callable[[str], list[str]]]:
+    """Of a race that was stored: how candidates were judged is in their bundle."""
+    unit = "% noise" if tradeoff.by == "SQNR" else "points"
+    losses = {row.candidate: [f"{row.loss:.3g} {unit}"] for row in tradeoff.rows}
+    return [f"loss of {tradeoff.by}"], losses.__getitem__
 
 
 def _timed(race: RaceReport | None) -> list[str]:
