@@ -614,8 +614,10 @@ def finetune(
     weight_bits: int | None = None,
     levels: str | None = None,
     activation_bits: int | None = None,
+    prune: float | None = None,
     low_rank: float | None = None,
     epochs: float = 5.0,
+    float_epochs: float | None = None,
     learning_rate: float | None = None,
     batch: int = 128,
     label_share: float = 0.0,
@@ -657,9 +659,13 @@ def finetune(
             channel, or two or three values with a scale; default: uniform. One of uniform, apot, codebook,
             ternary, binary.
         activation_bits: Bits of what these layers read; default: 8.
+        prune: Remove the channels and residual branches that cost the outputs least, and with them so much of the
+            multiply-accumulates, 0 to 1; default: none.
         low_rank: Make two factors of large linear and 1x1 layers, so that they take so much of their
             multiplications, 0 to 1; default: all of them.
         epochs: How often each sample is trained on; a fraction is a part of the first.
+        float_epochs: With prune or low_rank: epochs in which the smaller network learns in float, before it is
+            quantized; default: as many as epochs.
         learning_rate: The share of itself by which a step moves a weight, at the peak; default: 0.01, 0.02 below
             4 bits, 0.001 with 8.
         batch: Samples in a mini-batch.

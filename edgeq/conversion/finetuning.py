@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from edgeq.ingest.samples import Samples
     from edgeq.quantize.options import Options
     from edgeq.quantize.trained_candidate import TrainedNetwork
-    from edgeq.train.finetune import Finetuned, TrainingOptions
+    from edgeq.train.finetune import Finetuned
+    from edgeq.train.options import TrainingOptions
     from edgeq.train.tuned_file import Tuned
 
 _STEPS = 8  # of an epoch, at least, where there are samples enough
@@ -193,8 +194,8 @@ def _training_options(job: ConversionJob, samples: "Samples") -> "TrainingOption
     an epoch of one step teaches nothing.
     """
     from edgeq.train.augment import Augmentation
-    from edgeq.train.finetune import TrainingOptions, usual_rate
     from edgeq.train.low_bits import Bits
+    from edgeq.train.options import TrainingOptions, usual_rate
     from edgeq.train.training import Settings
 
     bits = Bits(int(weight_bits_of(job.request.weight_bits)))

@@ -1,36 +1,80 @@
 """The float network that is quantized and trained in place of a model's own: smaller, with the same inputs and outputs."""
 
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgeq.nouns.model import Model
 from edgeq.nouns.progress import Note
+from edgeq.nouns.record import digest_of
+from edgeq.nouns.target import Target
 from edgeq.plain_text import counted
 from edgeq.request.tell import Tell, shares
 
 if TYPE_CHECKING:
+    from onnx import ModelProto
+
     from edgeq.quantize.samples import SamplesLike
     from edgeq.train.smaller.low_rank import FactoredLayer
 
 
-def made_smaller(
-    model: Model, samples: "SamplesLike", low_rank: float | None, threads: int, work: Path, tell: Tell
-) -> Model:
-    """`model` with another float graph, below `work`; itself where nothing was asked for. `low_rank`: the share of the multiplications of
-    its large linear layers that is kept. Raises ModelRefused where it cannot be made so small.
+@dataclass(frozen=True)
+class Smaller:
+    """`prune`: the share of the multiply-accumulates that goes with channels and branches; `low_rank`: the share of those of large linear
+    layers that is kept.
     """
-    if low_rank is None or low_rank >= 1:
+
+    prune: float = 0.0
+    low_rank: float = 1.0
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is asked for."""
+        return self.prune <= 0 and self.low_rank >= 1
+
+
+def made_smaller(
+    model: Model, samples: "SamplesLike", wanted: Smaller, target: Target, kept: Path, work: Path, tell: Tell
+) -> Model:
+    """`model` with another float graph, below `work`; itself where nothing was asked for. Pruning takes its time: what it made stays at
+    `kept` until the training is over, and is not made again. Raises ModelRefused where it cannot be made so small.
+    """
+    if wanted.is_whole:
         return model
     from edgeq.graphs.float_graph import read
-    from edgeq.graphs.onnx_io import write_onnx
+    from edgeq.graphs.onnx_io import read_onnx, write_onnx
+    from edgeq.graphs.weightless import digest
     from edgeq.train.smaller.low_rank import low_rank as factored
 
     floats, path = read(Path(model.files["onnx"])), work / "smaller.onnx"
-    smaller, layers = factored(floats, samples, keep=low_rank, threads=threads, progress=shares(tell))
+    key = digest_of({"floats": digest(floats), "samples": samples.sha256, "wanted": asdict(wanted)})
+    if kept.is_file() and (known := read_onnx(kept)).doc_string == key:
+        write_onnx(known, path)
+        return replace(model, files={**model.files, "onnx": str(path)})
+    smaller = floats
+    if wanted.prune > 0:
+        smaller = _pruned(floats, samples, wanted.prune, target, tell)
+    if wanted.low_rank < 1:
+        smaller, layers = factored(
+            smaller, samples, keep=wanted.low_rank, threads=target.threads, progress=shares(tell)
+        )
+        tell(Note(_told(layers)))
+    smaller.doc_string = key
+    write_onnx(smaller, kept)
     write_onnx(smaller, path)
-    tell(Note(_told(layers)))
     return replace(model, files={**model.files, "onnx": str(path)})
+
+
+def _pruned(
+    floats: "ModelProto", samples: "SamplesLike", share: float, target: Target, tell: Tell
+) -> "ModelProto":
+    from edgeq.train.smaller.distilled import pruned
+    from edgeq.train.smaller.kernel_time import call_price
+    from edgeq.train.smaller.told import what_went
+
+    made = pruned(floats, samples, share, call=call_price(target.cpu.isa), progress=shares(tell))
+    tell(Note(what_went(floats, made)))
+    return made
 
 
 def _told(layers: "tuple[FactoredLayer, ...]") -> str:

@@ -23,7 +23,8 @@ class Evaluation(Record):
 class Training(Record):
     """`before` is post-training quantization, `best` what was kept; `float_score` that of float on the same samples. Both are None, and nothing is counted, where a loop of the user's own trained it.
     `weight_bits` and `activation_bits`: of the layers of `low_bit_layers`; all others have 8. `scored_by`: "top-1", "agreement"
-    with float or "". `source_sha256`: of the float model; `data_sha256`: of the samples.
+    with float or "". `source_sha256`: of the float model; `data_sha256`: of the samples. `macs_share`: of the float model's
+    multiply-accumulates, where it was made smaller.
     """
 
     source_sha256: str
@@ -44,6 +45,7 @@ class Training(Record):
     seconds: float
     stopped_early: bool = False
     interrupted: bool = False
+    macs_share: Optional[float] = None
 
 
 @dataclass(frozen=True)

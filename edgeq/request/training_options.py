@@ -68,6 +68,14 @@ class WithTraining:
     activation_bits: int | None = option(
         "Bits of what these layers read; default: 8.", least=2, most=8, metavar="BITS", **_ONLY_HERE
     )
+    prune: float | None = option(
+        "Remove the channels and residual branches that cost the outputs least, and with them so much of the multiply-accumulates, 0 to 1; "
+        "default: none.",
+        least=0,
+        most=0.99,
+        metavar="SHARE",
+        **_ONLY_HERE,
+    )
     low_rank: float | None = option(
         "Make two factors of large linear and 1x1 layers, so that they take so much of their multiplications, 0 to 1; default: all of them.",
         least=0.01,
@@ -81,6 +89,13 @@ class WithTraining:
         least=0,
         metavar="N",
         shows_default=True,
+        **_ONLY_HERE,
+    )
+    float_epochs: float | None = option(
+        "With --prune or --low-rank: epochs in which the smaller network learns in float, before it is quantized; default: as many as "
+        "--epochs.",
+        least=0,
+        metavar="N",
         **_ONLY_HERE,
     )
     learning_rate: float | None = option(

@@ -1,9 +1,10 @@
 """A training that was stopped, next to the file that it writes: it goes on where it was, bit for bit."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from edgeq.errors import EdgeqError
 from edgeq.nouns.training import Evaluation
 from edgeq.train.training import State
 from edgeq.train.tuned_file import load_plain, save_atomically
@@ -34,6 +35,30 @@ class Checkpoint:
 
     def remove(self) -> None:
         self.path.unlink(missing_ok=True)
+
+
+def resumed(kept: Checkpoint | None, note: Callable[[str], None]) -> State | None:
+    """Where a training goes on, which `note` is told; None where it begins."""
+    begun = None if kept is None else kept.read()
+    if begun is not None:
+        note(f"goes on from step {begun.step:,}, where it was interrupted")
+    elif kept is not None and kept.path.exists():
+        note(f"{kept.path} is of a training with other options or samples: it begins anew")
+    return begun
+
+
+def keeper(kept: Checkpoint | None, note: Callable[[str], None]) -> Callable[[State], None]:
+    """A state that cannot be written is no reason to end a training."""
+
+    def keep(state: State) -> None:
+        if kept is None:
+            return
+        try:
+            kept.write(state)
+        except EdgeqError as error:
+            note(f"{error.what}: an interrupted training would begin anew")
+
+    return keep
 
 
 def step_of(path: Path) -> int:

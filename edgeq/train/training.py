@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from edgeq.nouns.training import Evaluation
 from edgeq.train.batches import Batch, Batches, TrainingData
 from edgeq.train.early_stop import EarlyStop
+from edgeq.train.float_network import FloatNetwork
 from edgeq.train.losses import Loss, agreeing, correct
 from edgeq.train.quantized_network import QuantizedNetwork
 from edgeq.train.relative_adam import RelativeAdam
@@ -71,8 +72,11 @@ class State:
     evaluations: tuple[Evaluation, ...]
 
 
+Network = QuantizedNetwork | FloatNetwork
+
+
 def train(
-    network: QuantizedNetwork,
+    network: Network,
     teacher: nn.Module,
     data: TrainingData,
     loss: Loss,
@@ -175,7 +179,7 @@ def _rate(peak: float, steps: int, step: int) -> float:
     return CosineSchedule(peak, steps, warmup=min(steps // 20, 500)).at(step)
 
 
-def _before(network: QuantizedNetwork, optimizer: torch.optim.Optimizer, first: Evaluation) -> State:
+def _before(network: Network, optimizer: torch.optim.Optimizer, first: Evaluation) -> State:
     state = network.state_dict()
     return State(0, state, optimizer.state_dict(), _copy(state), (first,))
 

@@ -4,7 +4,7 @@ import contextlib
 import shlex
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,9 +31,29 @@ if TYPE_CHECKING:
 
     from edgeq.ingest.samples import Samples
     from edgeq.train.finetune import Finetuned as TunedNetwork
-    from edgeq.train.finetune import Start, TrainingOptions
+    from edgeq.train.finetune import Start
+    from edgeq.train.options import TrainingOptions
     from edgeq.train.tensorboard import EventFiles
     from edgeq.train.training import Report
+
+_ENDS = ("checkpoint", "smaller.onnx", "float.checkpoint")
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What lies beside the output until a training is over, so that an interrupted one goes on."""
+
+    checkpoint: Path
+    smaller: Path
+    float_checkpoint: Path
+
+    @staticmethod
+    def beside(output: Path) -> "Kept":
+        return Kept(*(output.with_name(f"{output.name}.{end}") for end in _ENDS))
+
+    def remove(self) -> None:
+        for path in (self.checkpoint, self.smaller, self.float_checkpoint):
+            path.unlink(missing_ok=True)
 
 
 @accepts(FinetuneRequest)
@@ -54,18 +74,25 @@ def finetune(request: FinetuneRequest) -> Finetuned:
         model, samples, state_dict = opened(job, Path(folder), tell)
         tell(Started("training"))
         tell(model)
-        start = start_of(target, model, samples, Path(folder), tell, request.low_rank)
-        checkpoint = output.with_name(f"{output.name}.checkpoint")
+        kept = Kept.beside(output)
         if request.restart:
-            checkpoint.unlink(missing_ok=True)
-        found = _trained(request, start, samples, checkpoint, tell)
-        output = _written(output, checkpoint, found, state_dict, tell)
+            kept.remove()
+        learned = _not_held_out(samples)
+        smaller = _smaller(request, target, model, learned, kept, Path(folder), tell)
+        smaller, interrupted = _distilled(request, model, smaller, samples, kept, Path(folder), tell)
+        start = _start_of(target, model, smaller, learned, Path(folder), tell)
+        if interrupted:
+            request = replace(request, epochs=0.0)
+        found = _trained(request, start, samples, kept.checkpoint, tell)
+        if interrupted:
+            found = replace(found, training=replace(found.training, interrupted=True))
+        output = _written(output, kept, found, state_dict, tell)
     return Finetuned(output, model.name, target.name, found.training, _next_command(job, output, target))
 
 
 def _written(
     output: Path,
-    checkpoint: Path,
+    kept: "Kept",
     found: "TunedNetwork",
     state_dict: "Mapping[str, Tensor]",
     tell: Tell,
@@ -83,7 +110,7 @@ def _written(
         output = output.with_name(f"{output.name}.interrupted.pt")
     write_tuned(output, state_dict, found.model, found.training)
     if not found.training.interrupted:
-        checkpoint.unlink(missing_ok=True)
+        kept.remove()
     return output
 
 
@@ -185,18 +212,71 @@ def _state_dict(job: ConversionJob) -> "Mapping[str, Tensor]":
     return dict(module.state_dict())
 
 
-def start_of(
-    target: Target, model: Model, samples: "Samples", work: Path, tell: Tell, low_rank: float | None = None
+def start_of(target: Target, model: Model, samples: "Samples", work: Path, tell: Tell) -> "Start":
+    """Post-training quantization, which the training begins with."""
+    return _start_of(target, model, model, _not_held_out(samples), work, tell)
+
+
+def _smaller(
+    request: FinetuneRequest,
+    target: Target,
+    model: Model,
+    learned: "Samples",
+    kept: Kept,
+    work: Path,
+    tell: Tell,
+) -> Model:
+    from edgeq.conversion.smaller_network import Smaller, made_smaller
+
+    low_rank = 1.0 if request.low_rank is None else request.low_rank
+    wanted = Smaller(request.prune or 0.0, low_rank)
+    return made_smaller(model, learned.without_labels(), wanted, target, kept.smaller, work, tell)
+
+
+def _distilled(
+    request: FinetuneRequest,
+    model: Model,
+    smaller: Model,
+    samples: "Samples",
+    kept: Kept,
+    work: Path,
+    tell: Tell,
+) -> tuple[Model, bool]:
+    """The smaller network, trained in float first; and whether Ctrl-C came. A network as it was has nothing to learn in float."""
+    epochs = request.epochs if request.float_epochs is None else request.float_epochs
+    if smaller is model or not epochs:
+        return smaller, False
+    from edgeq.graphs.float_graph import read
+    from edgeq.graphs.onnx_io import write_onnx
+    from edgeq.train.smaller.distilled import RATE, distilled
+
+    options = _options(request)
+    options = replace(options, settings=replace(options.settings, epochs=epochs, learning_rate=RATE))
+    scored_by = "top-1" if samples.labels is not None else "agreement"
+    learned, interrupted = distilled(
+        read(Path(model.files["onnx"])),
+        read(Path(smaller.files["onnx"])),
+        samples,
+        options,
+        checkpoint=kept.float_checkpoint,
+        tell=reporter(epochs, scored_by, tell, of="float"),
+        progress=shares(tell),
+        note=lambda words: tell(Note(words)),
+    )
+    path = work / "distilled.onnx"
+    write_onnx(learned, path)
+    return replace(smaller, files={**smaller.files, "onnx": str(path)}), interrupted
+
+
+def _start_of(
+    target: Target, model: Model, smaller: Model, learned: "Samples", work: Path, tell: Tell
 ) -> "Start":
-    """Post-training quantization, which the training begins with: of the model's float graph, or of a smaller one."""
-    from edgeq.conversion.smaller_network import made_smaller
+    """Of the model's float graph, or of a smaller one."""
     from edgeq.conversion.training_start import start_of as of_samples
     from edgeq.graphs.float_graph import read
     from edgeq.ingest.split import split
     from edgeq.quantize.options import Options
 
-    learned = _not_held_out(samples)
-    smaller = made_smaller(model, learned.without_labels(), low_rank, target.threads, work, tell)
     calibration = split(learned).calibration
     start = of_samples(target, smaller, calibration, work, Options(), shares(tell, f"{RUNTIME}-{RECIPE}"))
     return start if smaller is model else replace(start, larger=read(Path(model.files["onnx"])))
@@ -235,8 +315,8 @@ def _trained(
 
 def _options(request: FinetuneRequest) -> "TrainingOptions":
     from edgeq.train.augment import Augmentation
-    from edgeq.train.finetune import TrainingOptions, usual_rate
     from edgeq.train.low_bits import Bits
+    from edgeq.train.options import TrainingOptions, usual_rate
     from edgeq.train.training import Settings
     from edgeq.train.weight_levels import UNIFORM, bits_of
 

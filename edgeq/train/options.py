@@ -1,0 +1,30 @@
+"""How a network is trained."""
+
+from dataclasses import dataclass, field
+
+from edgeq.train.augment import UNCHANGED, Augmentation
+from edgeq.train.low_bits import Bits
+from edgeq.train.training import Settings
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """`bits` of all layers but the first and the last. `label_share`: the labels' weight in the loss, 0 to 1; distillation from float has
+    the rest. `features`: tensors of the float graph that the network is also to have. `device`: torch's name of it.
+    """
+
+    settings: Settings
+    bits: Bits = field(default_factory=Bits)
+    batch: int = 128
+    label_share: float = 0.0
+    temperature: float = 2.0
+    features: tuple[str, ...] = ()
+    augmentation: Augmentation = UNCHANGED
+    seed: int = 0
+    device: str = "cpu"
+
+
+def usual_rate(bits: Bits) -> float:
+    """The learning rate where none is asked for: fewer bits are further from float, and have further to go."""
+    fewest = min(bits.weights, bits.activations)
+    return 0.001 if fewest == 8 else 0.01 if fewest >= 4 else 0.02
