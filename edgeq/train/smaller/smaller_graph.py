@@ -58,12 +58,12 @@ def smaller_graph(
         most = max(before * keep, left - before * _ROUND)
         tried = (
             _with_fewer_channels(now.model, most, measure, call),
-            _without_a_branch(now.model, known, measure, call),
+            _without_a_branch(now.model, known, measure, call, left - before * (keep - _ROUND)),
         )
         found = [c for c in tried if c is not None]
         if not found:
             raise ModelRefused(
-                f"only {1 - left / before:.0%} of the multiply-accumulates can be removed by channels and branches",
+                f"only {1 - left / before:.1%} of the multiply-accumulates can be removed by channels and branches",
                 "ask for less: what reads the other layers depends on all that they give",
             )
         now = min(found, key=lambda c: (c.distance - now.distance) / c.saved)
@@ -108,6 +108,8 @@ class _Measure:
 def _with_fewer_channels(model: "ModelProto", most: float, measure: _Measure, call: int) -> _Candidate | None:
     """None where no channels can go."""
     found = channel_units(model)
+    if not found.channels:
+        return None
     others = onnx_macs(model) - macs_of_layers(found.layers)
     importance = importance_of(model, found, measure.outputs, measure.batches)
     removed = fewer_channels(found.layers, importance.units, math.floor(most - others))
@@ -120,13 +122,17 @@ def _with_fewer_channels(model: "ModelProto", most: float, measure: _Measure, ca
 
 
 def _without_a_branch(
-    model: "ModelProto", known: dict[str, float], measure: _Measure, call: int
+    model: "ModelProto", known: dict[str, float], measure: _Measure, call: int, largest: float
 ) -> _Candidate | None:
-    """The one that costs least for its time, None where there is none. What a branch costs grows as others go: the best by what is
+    """The one of at most `largest` multiply-accumulates that costs least for its time, None where there is none. What a branch costs grows as others go: the best by what is
     known is measured again until it stays the best.
     """
     layers = {layer.output: layer for layer in channel_units(model).layers}
-    times = {b: time_of((layers[n] for n in b.layers if n in layers), call) for b in branches_of(model)}
+    times = {
+        b: time_of((layers[n] for n in b.layers if n in layers), call)
+        for b in branches_of(model)
+        if b.macs <= largest
+    }
     waiting = {b: known.get(_name(b), 0.0) / time for b, time in times.items() if time}
     measured: dict[Branch, _Candidate] = {}
     while waiting:
