@@ -615,6 +615,7 @@ def finetune(
     levels: str | None = None,
     activation_bits: int | None = None,
     prune: float | None = None,
+    sparsity: float | None = None,
     low_rank: float | None = None,
     epochs: float = 5.0,
     float_epochs: float | None = None,
@@ -661,6 +662,8 @@ def finetune(
         activation_bits: Bits of what these layers read; default: 8.
         prune: Remove the channels and residual branches that cost the outputs least, and with them so much of the
             multiply-accumulates, 0 to 1; default: none.
+        sparsity: Make so much of the weights zero, 0 to 1, but of the first and the last layer, and train the
+            others: only smaller to send; default: none.
         low_rank: Make two factors of large linear and 1x1 layers, so that they take so much of their
             multiplications, 0 to 1; default: all of them.
         epochs: How often each sample is trained on; a fraction is a part of the first.

@@ -24,7 +24,7 @@ class Training(Record):
     """`before` is post-training quantization, `best` what was kept; `float_score` that of float on the same samples. Both are None, and nothing is counted, where a loop of the user's own trained it.
     `weight_bits` and `activation_bits`: of the layers of `low_bit_layers`; all others have 8. `scored_by`: "top-1", "agreement"
     with float or "". `source_sha256`: of the float model; `data_sha256`: of the samples. `macs_share`: of the float model's
-    multiply-accumulates, where it was made smaller.
+    multiply-accumulates, where it was made smaller. `sparsity`: the share of the inner layers' weights that is zero.
     """
 
     source_sha256: str
@@ -46,6 +46,7 @@ class Training(Record):
     stopped_early: bool = False
     interrupted: bool = False
     macs_share: Optional[float] = None
+    sparsity: float = 0.0
 
 
 @dataclass(frozen=True)

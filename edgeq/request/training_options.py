@@ -76,6 +76,13 @@ class WithTraining:
         metavar="SHARE",
         **_ONLY_HERE,
     )
+    sparsity: float | None = option(
+        "Make so much of the weights zero, 0 to 1, but of the first and the last layer, and train the others: only smaller to send; default: none.",
+        least=0,
+        most=0.99,
+        metavar="SHARE",
+        **_ONLY_HERE,
+    )
     low_rank: float | None = option(
         "Make two factors of large linear and 1x1 layers, so that they take so much of their multiplications, 0 to 1; default: all of them.",
         least=0.01,

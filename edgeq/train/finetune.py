@@ -28,12 +28,14 @@ from edgeq.train.low_bits import Bits, with_low_bits
 from edgeq.train.norm_statistics import norms_of
 from edgeq.train.options import TrainingOptions
 from edgeq.train.quantized_network import QuantizedNetwork
+from edgeq.train.sparse_weights import Mask, kept_weights
 from edgeq.train.training import Outcome, Report, evaluate, train
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
 _LEAST_BATCH = 16  # whose statistics stand for those of all samples
+_FEWER = Bits(7)  # layers that may have fewer bits may have zeros
 _CALIBRATE = 200  # samples that the scales of few bits are chosen by
 
 
@@ -83,16 +85,17 @@ def finetune(
     progress("choose scales", 0.0)
     norms_from = data.train if options.settings.epochs else None
     trained_on = Subset(samples, tuple(int(i) for i in data.train.positions))
-    network = network_of(start, low, trained_on, lesson.tensors, norms_from).to(options.device)
-    kept = None if checkpoint is None else Checkpoint(checkpoint, _key(start, samples, options))
+    kept = _kept(start, options.sparsity, data.train)
+    network = network_of(start, low, trained_on, lesson.tensors, norms_from, kept).to(options.device)
+    place = None if checkpoint is None else Checkpoint(checkpoint, _key(start, samples, options))
     outcome = train(
         network,
         teacher,
         data,
         loss,
         options.settings,
-        begun=resumed(kept, note),
-        keep=keeper(kept, note),
+        begun=resumed(place, note),
+        keep=keeper(place, note),
         tell=tell,
     )
     floats_score = evaluate(teacher, teacher, data.validation, loss, 0).score
@@ -109,20 +112,33 @@ def network_of(
     samples: SamplesLike,
     tensors: tuple[PreSoftmax, ...] = (),
     norms_from: Batches | None = None,
+    kept: Mapping[str, Mask] | None = None,
 ) -> QuantizedNetwork:
     """What is trained: post-training quantization, the layers of `low` with fewer bits, and norms behind them by the statistics of
-    `norms_from`. It computes `tensors` of the float graph; none: the outputs.
+    `norms_from`. It computes `tensors` of the float graph; none: the outputs. `kept`: by layer, weights that are not zero for good.
     """
-    floats = {t.name: numpy_helper.to_array(t) for t in start.floats.graph.initializer}
+    floats = _weights_of(start.floats)
     few = evenly_spaced(samples, _CALIBRATE)
     model = with_low_bits(start.quantized, floats, low, few) if low else start.quantized
     norms = {}
     if low and norms_from is not None and norms_from.size >= _LEAST_BATCH:
         norms = norms_of(model, start.floats, low, norms_from)
     outputs = tensors_in(model, tensors) if tensors else ()
-    network = QuantizedNetwork(model, floats, low, outputs, norms=norms, limited=start.scheme.pairs_fit)
+    limited = start.scheme.pairs_fit
+    network = QuantizedNetwork(model, floats, low, outputs, norms=norms, limited=limited, kept=kept)
     network.graph.use_channels_last()
     return network
+
+
+def _kept(start: Start, sparsity: float, samples: Batches) -> dict[str, Mask]:
+    if not sparsity:
+        return {}
+    inner = tuple(low_bit_layers(start.quantized, _FEWER))
+    return kept_weights(start.floats, _weights_of(start.floats), inner, sparsity, samples)
+
+
+def _weights_of(floats: "ModelProto") -> dict[str, Any]:
+    return {t.name: numpy_helper.to_array(t) for t in floats.graph.initializer}
 
 
 def _key(start: Start, samples: SamplesLike, options: TrainingOptions) -> str:
@@ -168,6 +184,7 @@ def _summary(
         "stopped_early": outcome.stopped_early,
         "interrupted": outcome.interrupted,
         "macs_share": _macs_share(start),
+        "sparsity": options.sparsity,
     }
 
 

@@ -10,7 +10,8 @@ from edgeq.train.training import Settings
 @dataclass(frozen=True)
 class TrainingOptions:
     """`bits` of all layers but the first and the last. `label_share`: the labels' weight in the loss, 0 to 1; distillation from float has
-    the rest. `features`: tensors of the float graph that the network is also to have. `device`: torch's name of it.
+    the rest. `features`: tensors of the float graph that the network is also to have. `device`: torch's name of it. `sparsity`: the share
+    of the weights of these layers that are zero, 0 to 1.
     """
 
     settings: Settings
@@ -22,6 +23,7 @@ class TrainingOptions:
     augmentation: Augmentation = UNCHANGED
     seed: int = 0
     device: str = "cpu"
+    sparsity: float = 0.0
 
 
 def usual_rate(bits: Bits) -> float:

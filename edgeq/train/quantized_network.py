@@ -41,7 +41,8 @@ _USUAL = Bits()
 class QuantizedNetwork(nn.Module):
     """`model`: a QDQ file of the backend. `floats`: by name the weights of the float graph that it was made of. `bits`, by node,
     of layers below 8 bits (low_bits.py). `outputs`: the tensors that it computes, by default those of the graph. `norms`, by node, of
-    layers that have one while they are trained. `limited`: weights have a limit in pairs (pair_limit.py).
+    layers that have one while they are trained. `limited`: weights have a limit in pairs (pair_limit.py). `kept`, by
+    node: the weights that are not zero for good.
     `runtime`: whose kernels' roundings it follows where it is evaluated, onnxruntime's or litert's.
     """
 
@@ -54,13 +55,14 @@ class QuantizedNetwork(nn.Module):
         *,
         norms: Mapping[str, ChannelNorm] | None = None,
         limited: bool = False,
+        kept: Mapping[str, npt.NDArray[np.bool_]] | None = None,
         runtime: str = "onnxruntime",
     ) -> None:
         super().__init__()
         self._model, self._index = model, index_of(model.graph)
         self._nodes = {node.name: node for node in self._index.nodes}
         self._sites, self._bits, self._limited = sites_of(model), bits or {}, limited
-        self._runtime = runtime
+        self._runtime, self._kept = runtime, kept or {}
         self.activations = nn.ModuleList(self._activation(site) for site in self._sites.activations)
         layers = (self._layer(site, floats, norms or {}) for site in self._sites.weights)
         self.layers = nn.ModuleList(layers)
@@ -152,7 +154,9 @@ class QuantizedNetwork(nn.Module):
         scale = torch.from_numpy(np.array(array_of(self._index, site.scale), np.float32))
         integers = array_of(self._index, site.integers)
         weight = _within(integers, scale.numpy(), site.axis, floats.get(site.name))
-        return WeightQuantizer(torch.from_numpy(weight), scale, site.axis, grid.q_min, grid.q_max)
+        kept = self._kept.get(site.layer)
+        mask = None if kept is None else torch.from_numpy(kept.reshape(weight.shape))
+        return WeightQuantizer(torch.from_numpy(weight), scale, site.axis, grid.q_min, grid.q_max, kept=mask)
 
     def _activation_of(self, scale: str) -> ActivationQuantizer | None:
         found = zip(self._sites.activations, self.activations, strict=True)

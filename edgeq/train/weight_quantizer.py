@@ -21,13 +21,24 @@ class WeightQuantizer(nn.Module):
 
     weight: float32. scale: float32, [channels] along `axis`, or [] where `axis` is None. The scale's gradient is multiplied
     by LSQ's 1 / sqrt(N q_max) (arXiv:1902.08153, section 2.2), N the weights that share a scale. With `learn=False` the
-    scales are fixed; the weights always learn.
+    scales are fixed; the weights always learn. `kept`: bool of the weight's shape, False where it is zero for good.
     """
 
+    kept: Tensor | None
+
     def __init__(
-        self, weight: Tensor, scale: Tensor, axis: int | None, q_min: int, q_max: int, *, learn: bool = True
+        self,
+        weight: Tensor,
+        scale: Tensor,
+        axis: int | None,
+        q_min: int,
+        q_max: int,
+        *,
+        learn: bool = True,
+        kept: Tensor | None = None,
     ) -> None:
         super().__init__()
+        self.register_buffer("kept", kept, persistent=False)
         self.weight = nn.Parameter(weight.detach().to(torch.float32, copy=True))
         self.step = StepSize(scale, learn=learn)
         self.axis, self.q_min, self.q_max = axis, q_min, q_max
@@ -36,7 +47,7 @@ class WeightQuantizer(nn.Module):
         step = self.step()
         sharing = max(self.weight.numel() // step.numel(), 1)
         return fake_quantize(
-            self.weight,
+            self._values(),
             step,
             0,
             self.q_min,
@@ -53,7 +64,10 @@ class WeightQuantizer(nn.Module):
 
     def integers(self) -> Tensor:
         """What the file holds: int32 of the weight's shape, q_min to q_max."""
-        return to_integers(self.weight, self.scale, 0, self.q_min, self.q_max, self.axis)
+        return to_integers(self._values(), self.scale, 0, self.q_min, self.q_max, self.axis)
+
+    def _values(self) -> Tensor:
+        return self.weight if self.kept is None else self.weight * self.kept
 
     def extra_repr(self) -> str:
         return f"axis={self.axis}, q_min={self.q_min}, q_max={self.q_max}"

@@ -337,7 +337,18 @@ def _options(request: FinetuneRequest) -> "TrainingOptions":
         augmentation=Augmentation(request.flip, request.crop),
         seed=request.seed,
         device=request.device,
+        sparsity=_sparsity(request, kind),
     )
+
+
+def _sparsity(request: FinetuneRequest, kind: str) -> float:
+    share = request.sparsity or 0.0
+    if share and kind != "uniform":
+        raise TargetRefused(
+            f"--sparsity needs a level at zero for every layer, and --levels {kind} has its own levels",
+            "leave out one of them",
+        )
+    return share
 
 
 def _reporter(

@@ -60,6 +60,7 @@ def _facts(training: Training) -> list[str]:
         *([inner] if training.low_bit_layers else []),
         f"{training.samples:,} samples, {training.validated:,} held out",
         f"best at step {step:,} of {training.steps:,}",
+        *([f"{training.sparsity:.0%} of the inner weights are zero"] if training.sparsity else []),
         *([] if training.macs_share is None else [f"{training.macs_share:.0%} of the MACs"]),
         f"{training.seconds:,.0f} s",
     ]
