@@ -1,18 +1,22 @@
 """Large linear layers of a float graph as two factors each: fewer multiplications and weights, for an error of the outputs that is least.
 
-two_factors.py has the formula and its source, linear_layers.py which layers there are.
+two_factors.py has the formula and its source, linear_layers.py which layers there are. What an error of a layer costs the outputs is measured
+by factorizing it alone: on MobileNetV2 that differs a thousandfold, and float with 0.9 of its multiplications agrees with itself in 94 % of 32
+images in place of 22.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 from edgeq.errors import ModelRefused
 from edgeq.graphs.onnx_edit import copied, drop_unread
 from edgeq.graphs.onnx_index import index_of
+from edgeq.quantize.evaluate.pre_softmax_outputs import pre_softmax_of, tensors_in
 from edgeq.quantize.run_model import values_of
 from edgeq.quantize.samples import SamplesLike, evenly_spaced
 from edgeq.train.smaller.linear_layers import LinearLayer, linear_layers, replace_by_factors
@@ -25,7 +29,10 @@ Doubles = npt.NDArray[np.float64]
 Progress = Callable[[str, float], None]
 
 _SAMPLES = 512  # that the inputs' covariance is taken from
+_ROWS = 512  # of each of them: neighbouring pixels are alike
+_PROBED_ON = 8  # samples: how much a layer's error moves the outputs
 _ROOM = 512 * 2**20  # bytes of covariances at a time
+_NOTHING = 1e-9  # of a variance
 _STAGE = "factorize"
 
 
@@ -74,12 +81,13 @@ def low_rank(
             "leave out --low-rank",
         )
     found: dict[int, tuple[Spectrum, _Moments]] = {}
-    for k, moments in _moments(model, layers, evenly_spaced(samples, _SAMPLES), threads):
-        found[k] = spectrum(layers[k].weights.astype(np.float64), moments.covariance), moments
-        progress(_STAGE, len(found) / len(layers))
+    with threadpool_limits(threads, "blas"):
+        for k, moments in _moments(model, layers, evenly_spaced(samples, _SAMPLES), threads):
+            found[k] = spectrum(layers[k].weights.astype(np.float64), moments.covariance), moments
+            progress(_STAGE, len(found) / len(layers) / 2)
     choices = [_choice(layer, *found[k]) for k, layer in enumerate(layers)]
     whole = sum(c.whole for c in choices)
-    ranks = ranks_for(choices, keep * whole)
+    ranks = ranks_for(_by_outputs(model, found, choices, samples, threads, progress), keep * whole)
     reached = sum(c.cost(rank) for c, rank in zip(choices, ranks, strict=True)) / whole
     if reached > keep:
         raise ModelRefused(
@@ -98,6 +106,46 @@ def low_rank(
 def _choice(layer: LinearLayer, of: Spectrum, moments: _Moments) -> Choice:
     outputs, inputs = layer.weights.shape
     return Choice(of.errors, moments.rows * (outputs + inputs), moments.rows * outputs * inputs)
+
+
+def _by_outputs(
+    model: "ModelProto",
+    found: dict[int, tuple[Spectrum, _Moments]],
+    choices: Sequence[Choice],
+    samples: SamplesLike,
+    threads: int,
+    progress: Progress,
+) -> list[Choice]:
+    """With errors of the outputs in place of the layers' own: in proportion to them, as measured at the rank that saves least."""
+    few = evenly_spaced(samples, _PROBED_ON)
+    outputs = tensors_in(model, pre_softmax_of(model))
+    exact = _values(model, outputs, few, threads)
+    weighted = []
+    for k, choice in enumerate(choices):
+        progress(_STAGE, 0.5 + k / len(choices) / 2)
+        error = float(choice.errors[choice.most])
+        if choice.most and error > _NOTHING:
+            one = copied(model)
+            _replace(one, list(linear_layers(index_of(one.graph)))[k], *found[k], choice.most)
+            drop_unread(one.graph)
+            lost = _relative_error(exact, _values(one, outputs, few, threads))
+            choice = replace(choice, errors=choice.errors * (lost / error))
+        weighted.append(choice)
+    return weighted
+
+
+def _values(model: "ModelProto", outputs: Sequence[str], samples: SamplesLike, threads: int) -> list[Doubles]:
+    """Of each output, by sample."""
+    every = zip(*values_of(model, outputs, samples, threads), strict=True)
+    return [np.stack([np.asarray(value, np.float64) for value in values]) for values in every]
+
+
+def _relative_error(exact: Sequence[Doubles], found: Sequence[Doubles]) -> float:
+    """The mean over outputs of the squared error over the variance."""
+    each = [
+        np.mean(np.square(b - a)) / max(float(np.var(a)), 1e-30) for a, b in zip(exact, found, strict=True)
+    ]
+    return float(np.mean(each))
 
 
 def _factored(layer: LinearLayer, choice: Choice, rank: int) -> FactoredLayer:
@@ -121,19 +169,21 @@ def _moments(
         tensors = list(dict.fromkeys(layers[k].node.input[0] for k in group))
         sums = {k: np.zeros(layers[k].weights.shape[1]) for k in group}
         squares = {k: np.zeros((len(total),) * 2) for k, total in sums.items()}
-        count = dict.fromkeys(group, 0)
+        count, whole = dict.fromkeys(group, 0), dict.fromkeys(group, 0)
         for values in values_of(model, tensors, samples, threads):
             by_name = dict(zip(tensors, values, strict=True))
             for k in group:
-                rows = layers[k].rows(by_name[layers[k].node.input[0]])
+                every = layers[k].rows(by_name[layers[k].node.input[0]])
+                rows = every[:: -(-len(every) // _ROWS)]
                 sums[k] += rows.sum(axis=0)
                 squares[k] += rows.T @ rows
                 count[k] += len(rows)
+                whole[k] += len(every)
         for k in group:
             mean = sums[k] / max(count[k], 1)
             about_zero = squares[k] / max(count[k], 1)
             covariance = about_zero - np.outer(mean, mean) if layers[k].takes_mean else about_zero
-            yield k, _Moments(covariance, mean, count[k] / samples.count)
+            yield k, _Moments(covariance, mean, whole[k] / samples.count)
 
 
 def _groups(layers: Sequence[LinearLayer]) -> Iterator[list[int]]:

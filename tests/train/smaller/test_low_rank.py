@@ -121,6 +121,19 @@ def test_the_error_is_the_one_that_is_told_and_less_than_without_the_data(kind):
     assert layer.error < by_weights / 3
 
 
+def test_a_layer_that_the_outputs_hardly_hear_gives_most() -> None:
+    names, nodes = ("loud", "quiet"), []
+    for name in names:
+        nodes.append(helper.make_node("MatMul", ["x", f"{name}.w"], [f"{name}.y"], name=name))
+    nodes.append(helper.make_node("Mul", ["quiet.y", "hundredth"], ["less"], name="less"))
+    nodes.append(helper.make_node("Add", ["loud.y", "less"], ["y"], name="sum"))
+    constants = {f"{name}.w": RNG.normal(size=(80, 96)) for name in names}
+    model = graph(nodes, {**constants, "hundredth": [0.01]}, (80,), (96,))
+    _, layers = low_rank(model, samples((80,)), keep=0.4)
+    ranks = {layer.name: layer.rank for layer in layers}
+    assert ranks["quiet"] < ranks["loud"] / 2
+
+
 def test_what_is_shared_or_small_stays_whole():
     w = low(96, 96, 4)
     nodes = [
