@@ -60,12 +60,6 @@ class _Cut:
                 _RULES[node.op_type](self, node)
             else:
                 self._cut_operands(node)
-        cut = self._written.keys()
-        listed = [
-            value for value in self.model.graph.input if value.name not in cut
-        ]  # old files list weights too
-        del self.model.graph.input[:]
-        self.model.graph.input.extend(listed)
 
     def _cut_layer(self, node: "NodeProto", layer: Layer) -> None:
         outputs, inputs = self._kept(layer.outputs), self._kept(layer.inputs)

@@ -49,7 +49,7 @@ def smaller_graph(
     `shapes`: those of a sample, by input. `batches`: what it is measured on; `call`: the price of a layer (kernel_time.py). The model
     as it is where `keep` is 1 or more. Raises ModelRefused where less can be removed.
     """
-    whole = sized(copied(model), shapes)
+    whole = sized(_without_listed_weights(model), shapes)
     measure = _Measure(whole, outputs, batches)
     now, before = _Candidate(whole, 0.0, 0), onnx_macs(whole)
     known: dict[str, float] = {}  # by addition and operand, the last measured distance without the branch
@@ -148,6 +148,15 @@ def _without_a_branch(
 
 def _name(branch: Branch) -> str:
     return f"{branch.addition}/{branch.kept}"
+
+
+def _without_listed_weights(model: "ModelProto") -> "ModelProto":
+    """A copy whose weights are no inputs, as old files have them."""
+    made = copied(model)
+    stored = {tensor.name for tensor in made.graph.initializer}
+    for value in [value for value in made.graph.input if value.name in stored]:
+        made.graph.input.remove(value)
+    return made
 
 
 def _with_ends_of(model: "ModelProto", made: "ModelProto") -> "ModelProto":

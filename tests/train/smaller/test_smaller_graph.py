@@ -202,3 +202,10 @@ def set_columns(model: onnx.ModelProto, name: str, which: np.ndarray, value: flo
     changed = values_of(model, name).copy()
     changed[:, which] = value
     set_values(model, name, changed)
+
+
+def test_weights_that_an_old_file_lists_as_inputs_are_none() -> None:
+    model = graph(CHAIN)
+    model.graph.input.append(onnx.helper.make_tensor_value_info("b_w", 1, [32, 32, 3, 3]))
+    made = smaller(model, 0.5)
+    assert [value.name for value in made.graph.input] == ["x"]
