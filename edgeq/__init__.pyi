@@ -611,7 +611,7 @@ def finetune(
     name: str | None = None,
     weights: str | PathLike[str] | None = None,
     shape: Mapping[str, tuple[int, ...]] | tuple[int, ...] | None = None,
-    weight_bits: int | None = None,
+    weight_bits: float | None = None,
     levels: str | None = None,
     activation_bits: int | None = None,
     prune: float | None = None,
@@ -655,7 +655,8 @@ def finetune(
         weights: state_dict for a torch factory such as net.py:build, or what `edgeq finetune` wrote.
         shape: Pins what the model leaves open: {"input": (1, 3, 224, 224)}; of a module with one input also (1,
             3, 224, 224).
-        weight_bits: Bits of the weights, but of the first and the last layer, which keep 8; default: 8.
+        weight_bits: Bits of the weights, but of the first and the last layer, which keep 8; 3.5: each layer has
+            its own, so many in the mean; default: 8.
         levels: What weights of few bits are: uniform integers, additive powers of two (apot), a codebook of each
             channel, or two or three values with a scale; default: uniform. One of uniform, apot, codebook,
             ternary, binary.

@@ -22,7 +22,7 @@ class Evaluation(Record):
 @dataclass(frozen=True)
 class Training(Record):
     """`before` is post-training quantization, `best` what was kept; `float_score` that of float on the same samples. Both are None, and nothing is counted, where a loop of the user's own trained it.
-    `weight_bits` and `activation_bits`: of the layers of `low_bit_layers`; all others have 8. `scored_by`: "top-1", "agreement"
+    `weight_bits` (in the mean) and `activation_bits`: of the layers of `low_bit_layers`; all others have 8. `scored_by`: "top-1", "agreement"
     with float or "". `source_sha256`: of the float model; `data_sha256`: of the samples. `macs_share`: of the float model's
     multiply-accumulates, where it was made smaller. `sparsity`: the share of the inner layers' weights that is zero.
     """
@@ -30,7 +30,7 @@ class Training(Record):
     source_sha256: str
     data_sha256: str
     scheme: Scheme
-    weight_bits: int
+    weight_bits: float
     activation_bits: int
     low_bit_layers: tuple[str, ...]
     samples: int

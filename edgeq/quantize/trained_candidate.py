@@ -24,7 +24,7 @@ class TrainedNetwork:
     why_no_tflite: str = ""
     epochs: float = 0.0
     why_none: str = ""
-    bits: int = 8
+    bits: float = 8
 
     @property
     def is_asked_for(self) -> bool:

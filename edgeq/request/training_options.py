@@ -52,8 +52,8 @@ def features_of(names: str | None) -> tuple[str, ...]:
 class WithTraining:
     """How a quantized network is trained (docs/training.md)."""
 
-    weight_bits: int | None = option(
-        "Bits of the weights, but of the first and the last layer, which keep 8; default: 8.",
+    weight_bits: float | None = option(
+        "Bits of the weights, but of the first and the last layer, which keep 8; 3.5: each layer has its own, so many in the mean; default: 8.",
         least=1,
         most=8,
         metavar="BITS",

@@ -25,9 +25,11 @@ from edgeq.train.lesson import lesson_of
 from edgeq.train.losses import Loss
 from edgeq.train.low_bit_layers import low_bit_layers
 from edgeq.train.low_bits import Bits, with_low_bits
+from edgeq.train.mixed_widths import mixed_widths
 from edgeq.train.norm_statistics import norms_of
 from edgeq.train.options import TrainingOptions
 from edgeq.train.quantized_network import QuantizedNetwork
+from edgeq.train.sites import sites_of
 from edgeq.train.sparse_weights import Mask, kept_weights
 from edgeq.train.training import Outcome, Report, evaluate, train
 
@@ -81,7 +83,7 @@ def finetune(
     torch.manual_seed(options.seed)
     lesson = lesson_of(start.distilled, samples, options, progress)
     teacher, data, loss = lesson.teacher, lesson.data, lesson.loss
-    low = low_bit_layers(start.quantized, options.bits)
+    low = _low(start, options, data.train)
     progress("choose scales", 0.0)
     norms_from = data.train if options.settings.epochs else None
     trained_on = Subset(samples, tuple(int(i) for i in data.train.positions))
@@ -130,6 +132,15 @@ def network_of(
     return network
 
 
+def _low(start: Start, options: TrainingOptions, samples: Batches) -> dict[str, Bits]:
+    """The layers below 8 bits, by node."""
+    low = low_bit_layers(start.quantized, options.bits)
+    if options.mean_bits is None or not low:
+        return low
+    axes = {site.layer: site.axis for site in sites_of(start.quantized).weights}
+    return mixed_widths(start.floats, _weights_of(start.floats), low, axes, options.mean_bits, samples)
+
+
 def _kept(start: Start, sparsity: float, samples: Batches) -> dict[str, Mask]:
     if not sparsity:
         return {}
@@ -170,7 +181,7 @@ def _summary(
         "source_sha256": start.source_sha256,
         "data_sha256": samples.sha256,
         "scheme": start.scheme,
-        "weight_bits": options.bits.weights,
+        "weight_bits": options.mean_bits or options.bits.weights,
         "activation_bits": options.bits.activations,
         "low_bit_layers": tuple(low),
         "samples": data.train.count,

@@ -11,7 +11,7 @@ from edgeq.train.training import Settings
 class TrainingOptions:
     """`bits` of all layers but the first and the last. `label_share`: the labels' weight in the loss, 0 to 1; distillation from float has
     the rest. `features`: tensors of the float graph that the network is also to have. `device`: torch's name of it. `sparsity`: the share
-    of the weights of these layers that are zero, 0 to 1.
+    of the weights of these layers that are zero, 0 to 1. `mean_bits`: of their weights, where each layer has its own number.
     """
 
     settings: Settings
@@ -24,6 +24,7 @@ class TrainingOptions:
     seed: int = 0
     device: str = "cpu"
     sparsity: float = 0.0
+    mean_bits: float | None = None
 
 
 def usual_rate(bits: Bits) -> float:

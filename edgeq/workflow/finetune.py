@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from edgeq import catalog
 from edgeq.conversion.conversion_job import ConversionJob, conversion_job
 from edgeq.conversion.training_report import reporter
+from edgeq.conversion.training_settings import training_options
 from edgeq.conversion.training_start import RECIPE, RUNTIME
 from edgeq.deliver.runtimes import this_machine
 from edgeq.errors import DataRefused, EdgeqError, ModelRefused, TargetRefused
@@ -24,7 +25,6 @@ from edgeq.request.accepts import accepts, keywords
 from edgeq.request.paths import text
 from edgeq.request.requests import ConvertRequest, FinetuneRequest
 from edgeq.request.tell import Tell, shares
-from edgeq.request.training_options import features_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -68,7 +68,7 @@ def finetune(request: FinetuneRequest) -> Finetuned:
     if request.data is None:
         raise DataRefused("training needs samples", "name them with --data, or in edgeq.toml")
     target, job = job_of(request)
-    output = _output(request, job)
+    output, options = _output(request, job), training_options(request)
     tell = request.tell
     with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
         model, samples, state_dict = opened(job, Path(folder), tell)
@@ -79,11 +79,11 @@ def finetune(request: FinetuneRequest) -> Finetuned:
             kept.remove()
         learned = _not_held_out(samples)
         smaller = _smaller(request, target, model, learned, kept, Path(folder), tell)
-        smaller, interrupted = _distilled(request, model, smaller, samples, kept, Path(folder), tell)
+        smaller, interrupted = _distilled(request, options, model, smaller, samples, kept, Path(folder))
         start = _start_of(target, model, smaller, learned, Path(folder), tell)
         if interrupted:
-            request = replace(request, epochs=0.0)
-        found = _trained(request, start, samples, kept.checkpoint, tell)
+            options = replace(options, settings=replace(options.settings, epochs=0.0))
+        found = _trained(request, options, start, samples, kept.checkpoint, tell)
         if interrupted:
             found = replace(found, training=replace(found.training, interrupted=True))
         output = _written(output, kept, found, state_dict, tell)
@@ -235,22 +235,21 @@ def _smaller(
 
 def _distilled(
     request: FinetuneRequest,
+    options: "TrainingOptions",
     model: Model,
     smaller: Model,
     samples: "Samples",
     kept: Kept,
     work: Path,
-    tell: Tell,
 ) -> tuple[Model, bool]:
     """The smaller network, trained in float first; and whether Ctrl-C came. A network as it was has nothing to learn in float."""
-    epochs = request.epochs if request.float_epochs is None else request.float_epochs
+    tell, epochs = request.tell, request.epochs if request.float_epochs is None else request.float_epochs
     if smaller is model or not epochs:
         return smaller, False
     from edgeq.graphs.float_graph import read
     from edgeq.graphs.onnx_io import write_onnx
     from edgeq.train.smaller.distilled import RATE, distilled
 
-    options = _options(request)
     options = replace(options, settings=replace(options.settings, epochs=epochs, learning_rate=RATE))
     scored_by = "top-1" if samples.labels is not None else "agreement"
     learned, interrupted = distilled(
@@ -290,7 +289,12 @@ def _not_held_out(samples: "Samples") -> "Samples":
 
 
 def _trained(
-    request: FinetuneRequest, start: "Start", samples: "Samples", checkpoint: Path, tell: Tell
+    request: FinetuneRequest,
+    options: "TrainingOptions",
+    start: "Start",
+    samples: "Samples",
+    checkpoint: Path,
+    tell: Tell,
 ) -> "TunedNetwork":
     from edgeq.train.finetune import finetune as trained
     from edgeq.train.tensorboard import EventFiles
@@ -305,50 +309,12 @@ def _trained(
         return trained(
             start,
             samples,
-            _options(request),
+            options,
             checkpoint=checkpoint,
             tell=_reporter(request, events, scored_by, tell),
             progress=shares(tell),
             note=lambda words: tell(Note(words)),
         )
-
-
-def _options(request: FinetuneRequest) -> "TrainingOptions":
-    from edgeq.train.augment import Augmentation
-    from edgeq.train.low_bits import Bits
-    from edgeq.train.options import TrainingOptions, usual_rate
-    from edgeq.train.training import Settings
-    from edgeq.train.weight_levels import UNIFORM, bits_of
-
-    kind = request.levels or UNIFORM
-    bits = Bits(bits_of(kind, request.weight_bits), request.activation_bits or 8, kind)
-    rate = request.learning_rate
-    return TrainingOptions(
-        bits=bits,
-        settings=Settings(
-            request.epochs,
-            usual_rate(bits) if rate is None else rate,
-            patience=request.patience,
-        ),
-        batch=request.batch,
-        label_share=request.label_share,
-        temperature=request.temperature,
-        features=features_of(request.features),
-        augmentation=Augmentation(request.flip, request.crop),
-        seed=request.seed,
-        device=request.device,
-        sparsity=_sparsity(request, kind),
-    )
-
-
-def _sparsity(request: FinetuneRequest, kind: str) -> float:
-    share = request.sparsity or 0.0
-    if share and kind != "uniform":
-        raise TargetRefused(
-            f"--sparsity needs a level at zero for every layer, and --levels {kind} has its own levels",
-            "leave out one of them",
-        )
-    return share
 
 
 def _reporter(

@@ -52,7 +52,7 @@ def _note_its_end(training: Training, console: Console) -> None:
 
 
 def _facts(training: Training) -> list[str]:
-    bits = f"{training.weight_bits}-bit weights, {training.activation_bits}-bit activations"
+    bits = f"{training.weight_bits:g}-bit weights, {training.activation_bits}-bit activations"
     inner = f"{bits} in {len(training.low_bit_layers)} layers, 8 bits in the others"
     step = 0 if training.best is None else training.best.step
     return [
