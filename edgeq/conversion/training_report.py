@@ -16,9 +16,14 @@ STAGE, OF = "train", "training"
 
 
 def reporter(
-    epochs: float, scored_by: str, tell: Tell, times: TimeLeft | None = None, of: str = ""
+    epochs: float,
+    scored_by: str,
+    tell: Tell,
+    times: TimeLeft | None = None,
+    of: str = "",
+    in_float: bool = False,
 ) -> "Callable[[Report], None]":
-    """`times` knows what else is planned, under the name `of` the training."""
+    """`times` knows what else is planned, under the name `of` the training. `in_float`: of the smaller network, before it is quantized."""
     times, begun = times or TimeLeft(), list[int]()
 
     def told(report: "Report") -> None:
@@ -26,12 +31,12 @@ def reporter(
         first, last = begun[0], report.last  # one that goes on begins in the middle
         left = times.at(of, STAGE, (report.step - first) / max(report.steps - first, 1))
         score = "" if last.score is None else f", {scored_by} {last.score:.1f} %"
-        step = f"{of}: {STAGE}" if of else STAGE
+        step = f"{of}: {STAGE}" if of else f"{STAGE} in float" if in_float else STAGE
         in_all = left.step if left.all is None else left.all
         figures = f"loss {report.loss:.3g}{score}"
         tell(Progress(step, report.step, report.steps, "", left.step, in_all, figures))
         if report.evaluated:
             epoch = epochs * report.step / max(report.steps, 1)
-            tell(Trained(round(epoch, 3), epochs, report.loss, last, scored_by))
+            tell(Trained(round(epoch, 3), epochs, report.loss, last, scored_by, in_float))
 
     return told

@@ -51,10 +51,13 @@ class Training(Record):
 
 @dataclass(frozen=True)
 class Trained(Record):
-    """How far a training is: `epoch` of `epochs`, the running mean of its `loss`, and the last evaluation."""
+    """How far a training is: `epoch` of `epochs`, the running mean of its `loss`, and the last evaluation. `in_float`: a smaller network
+    learns, before it is quantized.
+    """
 
     epoch: float
     epochs: float
     loss: float
     evaluation: Evaluation
     scored_by: str
+    in_float: bool = False

@@ -258,7 +258,7 @@ def _distilled(
         samples,
         options,
         checkpoint=kept.float_checkpoint,
-        tell=reporter(epochs, scored_by, tell, of="float"),
+        tell=reporter(epochs, scored_by, tell, in_float=True),
         progress=shares(tell),
         note=lambda words: tell(Note(words)),
     )

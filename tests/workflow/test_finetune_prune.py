@@ -46,7 +46,7 @@ def test_the_smaller_network_learns_what_the_whole_one_gives(here: Path) -> None
     assert found.best.loss < start.best.loss
     assert any("multiply-accumulates" in note.text for note in said if isinstance(note, Note))
     stages = [each.step for each in said if isinstance(each, Progress)]
-    assert stages.index("float: train") < stages.index("train")
+    assert stages.index("train in float") < stages.index("train")
     assert sorted(path.name for path in here.iterdir()) == ["net.onnx", "test.npz", "train.npz", "tuned.pt"]
 
 
@@ -92,7 +92,7 @@ def test_an_interrupted_float_training_goes_on(here: Path) -> None:
     """The second Ctrl-C is the test's own: of the first the best so far is written."""
 
     def interrupt(event: object) -> None:
-        if isinstance(event, Progress) and event.step == "float: train" and event.done == 8:
+        if isinstance(event, Progress) and event.step == "train in float" and event.done == 8:
             signal.raise_signal(signal.SIGINT)
 
     first = finetuned(epochs=2, tell=interrupt)

@@ -10,7 +10,11 @@ from edgeq.report.formats.units import size
 
 def show_trained(trained: Trained, console: Console) -> None:
     facts = [f"epoch {trained.epoch:.1f} of {trained.epochs:g}", f"loss {trained.loss:.3g}"]
-    say(console, "train", [*facts, *_validation(trained.evaluation, trained.scored_by)])
+    say(
+        console,
+        "in float" if trained.in_float else "train",
+        [*facts, *_validation(trained.evaluation, trained.scored_by)],
+    )
 
 
 def show_finetuned(found: Finetuned, console: Console) -> None:
