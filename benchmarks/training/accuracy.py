@@ -55,8 +55,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         train = [f"train_batch_{i}" for i in range(-(-options.images // 1000))]
-        _save(work / "train.npz", options.data, train, options.images)
-        _save(work / "test.npz", options.data, ["test_0"], None)
+        save_images(work / "train.npz", options.data, train, options.images)
+        save_images(work / "test.npz", options.data, ["test_0"], None)
         rows = [_row(bits, options, work) for bits in options.bits.split(",")]
     print(json.dumps([asdict(row) for row in rows], indent=2) if options.json else table(rows))
 
@@ -100,9 +100,9 @@ def _row(bits: str, options: argparse.Namespace, work: Path) -> Row:
     test = np.load(work / "test.npz")
     return Row(
         bits,
-        _top1(np.asarray(floats(test["x"])), test["labels"]),
-        _top1(_answers(work / "start.pt", test["x"]), test["labels"]),
-        _top1(_answers(work / "tuned.pt", test["x"]), test["labels"]),
+        top1(np.asarray(floats(test["x"])), test["labels"]),
+        top1(_answers(work / "start.pt", test["x"]), test["labels"]),
+        top1(_answers(work / "tuned.pt", test["x"]), test["labels"]),
         AIMS.get(bits),
         options.epochs,
         wall,
@@ -118,11 +118,11 @@ def _answers(tuned: Path, x: np.ndarray) -> np.ndarray:
     return np.concatenate([session.run(None, {name: x[i : i + 1]})[0] for i in range(len(x))])
 
 
-def _top1(scores: np.ndarray, labels: np.ndarray) -> float:
+def top1(scores: np.ndarray, labels: np.ndarray) -> float:
     return float(np.mean(scores.argmax(axis=1) == labels) * 100)
 
 
-def _save(path: Path, data: Path, batches: list[str], most: int | None) -> None:
+def save_images(path: Path, data: Path, batches: list[str], most: int | None) -> None:
     images, labels = zoo.cifar(data, batches=tuple(batches))
     x = ((images[:most] / 255.0 - _MEAN) / _STD).astype(np.float32).transpose(0, 3, 1, 2)
     np.savez(path, x=x, labels=labels[:most])
