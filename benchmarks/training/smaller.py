@@ -23,6 +23,7 @@ import numpy as np
 import edgeq
 from benchmarks.training.accuracy import save_images, top1
 from benchmarks.training.train_classic import DATA
+from edgeq.bundle.read import read_bundle
 from edgeq.compress.pack import pack
 from edgeq.loaded.model import LoadedModel
 from tests.models import zoo
@@ -130,7 +131,7 @@ def _row(
 ) -> Row:
     test = np.load(work / "test.npz")
     scores = {way: top1(np.asarray(network(test["x"])), test["labels"]) for way, network in networks.items()}
-    content = networks["trained"].path.read_bytes()
+    content = _file(networks["trained"])
     return Row(
         setting,
         runtime,
@@ -138,13 +139,20 @@ def _row(
         scores["float"],
         scores["whole"],
         scores["trained"],
-        networks["float"].path.stat().st_size,
+        len(_file(networks["float"])),
         len(content),
         len(pack(content)),
         len(lzma.compress(content, preset=9)),
         _faster(networks["whole"], networks["trained"], test["x"][:1]),
         seconds,
     )
+
+
+def _file(network: LoadedModel) -> bytes:
+    """That the runtime loads."""
+    with read_bundle(network.path) as bundle:
+        [model] = [c.model for c in bundle.manifest.candidates if c.id == network.candidate]
+        return bundle.artifact(model)
 
 
 def _faster(whole: LoadedModel, trained: LoadedModel, x: np.ndarray) -> float:

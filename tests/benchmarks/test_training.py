@@ -62,6 +62,31 @@ def test_the_accuracy_after_training_is_printed(data_dir: Path) -> None:
     assert all(row["float_top1"] == pytest.approx(91.5) for row in rows)
 
 
+@pytest.mark.data
+@pytest.mark.slow
+def test_what_training_makes_smaller_is_printed(data_dir: Path, tmp_path: Path) -> None:
+    small = (
+        "--model",
+        "resnet20",
+        "--epochs",
+        "0.5",
+        "--images",
+        "256",
+        "--runtimes",
+        "onnxruntime",
+        "--json",
+    )
+    given = ("--settings", "prune=0.3", "weight_bits=3,sparsity=0.5", "--data", str(data_dir))
+    command = [sys.executable, "-m", "benchmarks.training.smaller", *small, *given]
+    ended = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, env={**os.environ, "HOME": str(tmp_path)}
+    )
+    assert ended.returncode == 0, ended.stderr
+    pruned, sparse = json.loads(ended.stdout)
+    assert pruned["macs_share"] <= 0.7 and sparse["macs_share"] == 1.0
+    assert sparse["packed"] < pruned["packed"] < pruned["size"] < 0.5 * pruned["float_bytes"]
+
+
 def test_without_a_gpu_the_check_says_so() -> None:
     if torch.cuda.is_available():
         pytest.skip("there is a GPU here")
