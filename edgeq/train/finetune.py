@@ -83,11 +83,11 @@ def finetune(
     torch.manual_seed(options.seed)
     lesson = lesson_of(start.distilled, samples, options, progress)
     teacher, data, loss = lesson.teacher, lesson.data, lesson.loss
-    low = _low(start, options, data.train)
+    low = low_of(start, options, data.train)
     progress("choose scales", 0.0)
     norms_from = data.train if options.settings.epochs else None
     trained_on = Subset(samples, tuple(int(i) for i in data.train.positions))
-    kept = _kept(start, options.sparsity, data.train)
+    kept = kept_of(start, options.sparsity, data.train)
     network = network_of(start, low, trained_on, lesson.tensors, norms_from, kept).to(options.device)
     place = None if checkpoint is None else Checkpoint(checkpoint, _key(start, samples, options))
     outcome = train(
@@ -132,7 +132,7 @@ def network_of(
     return network
 
 
-def _low(start: Start, options: TrainingOptions, samples: Batches) -> dict[str, Bits]:
+def low_of(start: Start, options: TrainingOptions, samples: Batches) -> dict[str, Bits]:
     """The layers below 8 bits, by node."""
     low = low_bit_layers(start.quantized, options.bits)
     if options.mean_bits is None or not low:
@@ -141,7 +141,8 @@ def _low(start: Start, options: TrainingOptions, samples: Batches) -> dict[str, 
     return mixed_widths(start.floats, _weights_of(start.floats), low, axes, options.mean_bits, samples)
 
 
-def _kept(start: Start, sparsity: float, samples: Batches) -> dict[str, Mask]:
+def kept_of(start: Start, sparsity: float, samples: Batches) -> dict[str, Mask]:
+    """By layer, the weights that stay; none where no weight is to be zero."""
     if not sparsity:
         return {}
     inner = tuple(low_bit_layers(start.quantized, _FEWER))
@@ -194,12 +195,13 @@ def _summary(
         "scored_by": scored,
         "stopped_early": outcome.stopped_early,
         "interrupted": outcome.interrupted,
-        "macs_share": _macs_share(start),
+        "macs_share": macs_share(start),
         "sparsity": options.sparsity,
     }
 
 
-def _macs_share(start: Start) -> float | None:
+def macs_share(start: Start) -> float | None:
+    """Of the model's own multiply-accumulates; None where it was not made smaller."""
     if start.larger is None:
         return None
     return round(onnx_macs(start.floats) / max(onnx_macs(start.larger), 1), 4)

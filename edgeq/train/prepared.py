@@ -13,9 +13,8 @@ from edgeq.graphs.onnx_io import write_onnx
 from edgeq.nouns.training import Training
 from edgeq.quantize.samples import SamplesLike
 from edgeq.train.batches import training_data
-from edgeq.train.finetune import Start, network_of
-from edgeq.train.low_bit_layers import low_bit_layers
-from edgeq.train.low_bits import Bits
+from edgeq.train.finetune import Start, kept_of, low_of, macs_share, network_of
+from edgeq.train.options import TrainingOptions
 from edgeq.train.relative_adam import RelativeAdam
 from edgeq.train.tuned_file import write_tuned
 
@@ -40,12 +39,13 @@ class PreparedNetwork(nn.Module):
     mode it computes what `export` writes.
     """
 
-    def __init__(self, source: Source, bits: Bits, samples: SamplesLike) -> None:
+    def __init__(self, source: Source, options: TrainingOptions, samples: SamplesLike) -> None:
         super().__init__()
-        self._source, self._bits = source, bits
-        self._low = low_bit_layers(source.start.quantized, bits)
+        self._source, self._options = source, options
         data = training_data(samples)
-        self.network = network_of(source.start, self._low, samples, norms_from=data.train)
+        self._low = low_of(source.start, options, data.train)
+        kept = kept_of(source.start, options.sparsity, data.train)
+        self.network = network_of(source.start, self._low, samples, norms_from=data.train, kept=kept)
 
     def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
         outputs = self.network(*inputs)
@@ -81,8 +81,10 @@ class PreparedNetwork(nn.Module):
             source_sha256=source.start.source_sha256,
             data_sha256=source.data_sha256,
             scheme=source.start.scheme,
-            weight_bits=self._bits.weights,
-            activation_bits=self._bits.activations,
+            weight_bits=self._options.mean_bits or self._options.bits.weights,
+            activation_bits=self._options.bits.activations,
+            sparsity=self._options.sparsity,
+            macs_share=macs_share(source.start),
             low_bit_layers=tuple(self._low),
             samples=source.samples,
             validated=0,

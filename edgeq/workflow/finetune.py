@@ -212,9 +212,13 @@ def _state_dict(job: ConversionJob) -> "Mapping[str, Tensor]":
     return dict(module.state_dict())
 
 
-def start_of(target: Target, model: Model, samples: "Samples", work: Path, tell: Tell) -> "Start":
-    """Post-training quantization, which the training begins with."""
-    return _start_of(target, model, model, _not_held_out(samples), work, tell)
+def start_of(
+    request: FinetuneRequest, target: Target, model: Model, samples: "Samples", work: Path
+) -> "Start":
+    """Post-training quantization, which a loop of the user's own begins with: of the network as it is, or made smaller."""
+    learned = _not_held_out(samples)
+    smaller = _smaller(request, target, model, learned, Kept.beside(work / "prepared"), work, request.tell)
+    return _start_of(target, model, smaller, learned, work, request.tell)
 
 
 def _smaller(

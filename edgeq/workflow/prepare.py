@@ -19,7 +19,7 @@ def prepare(
     samples: Any,
     *,
     weights: Any = None,
-    weight_bits: int | None = None,
+    weight_bits: float | None = None,
     activation_bits: int | None = None,
     levels: str | None = None,
     **others: Any,
@@ -27,7 +27,7 @@ def prepare(
     """Post-training quantization of `model` for `target` as a torch module that learns (edgeq/train/prepared.py).
 
     `model`, `samples` and `weights` are what `edgeq.finetune` takes as model, data and weights, `others` its other keywords
-    (`preprocess`, `shape`, `tell` ...). A module that is given stays as it is. Raises as `edgeq.finetune`.
+    (`preprocess`, `shape`, `prune`, `sparsity`, `tell` ...); those of the loop, such as `epochs`, have no effect. A module that is given stays as it is. Raises as `edgeq.finetune`.
 
         net = edgeq.train.prepare(module, "rpi4", loader, weight_bits=4, activation_bits=4)
         optimizer = net.optimizer(0.01)
@@ -43,16 +43,14 @@ def prepare(
         "levels": levels,
     }
     request = resolved(FinetuneRequest(model, data=samples, target=target, **given, **others))
-    from edgeq.train.low_bits import Bits
+    from edgeq.conversion.training_settings import training_options
     from edgeq.train.prepared import PreparedNetwork, Source
-    from edgeq.train.weight_levels import UNIFORM, bits_of
 
-    kind = levels or UNIFORM
+    options = training_options(request)
     kind_of_target, job = job_of(request)
     with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
         opened_model, opened_samples, state_dict = opened(job, Path(folder), request.tell)
-        start = start_of(kind_of_target, opened_model, opened_samples, Path(folder), request.tell)
+        start = start_of(request, kind_of_target, opened_model, opened_samples, Path(folder))
         source = Source(start, state_dict, opened_samples.sha256, opened_samples.count)
-        bits = Bits(bits_of(kind, weight_bits), activation_bits or 8, kind)
-        network: PreparedNetwork = PreparedNetwork(source, bits, opened_samples).train()
+        network: PreparedNetwork = PreparedNetwork(source, options, opened_samples).train()
         return network

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from onnx import numpy_helper
 
 torch = pytest.importorskip("torch")
 
@@ -15,6 +16,7 @@ import edgeq  # noqa: E402
 import edgeq.train  # noqa: E402
 from edgeq.errors import EdgeqError  # noqa: E402
 from edgeq.graphs.ort_session import ort_session  # noqa: E402
+from edgeq.train.tuned_file import read_tuned  # noqa: E402
 from tests.train.residual_network import images, network  # noqa: E402
 
 SAMPLES = images(128)
@@ -93,3 +95,16 @@ def test_another_kind_of_file_is_refused(tmp_path: Path) -> None:
     net = edgeq.train.prepare(network(), "rpi4", SAMPLES.images)
     with pytest.raises(EdgeqError, match="neither an ONNX file nor weights"):
         net.export(tmp_path / "net.tflite")
+
+
+def test_a_smaller_network_with_zeros_is_prepared(tmp_path: Path) -> None:
+    net = edgeq.train.prepare(
+        network(), "x86-64-vnni", SAMPLES.images, prune=0.4, sparsity=0.5, weight_bits=3.5
+    )
+    losses = steps(net, net.optimizer(0.02))
+    assert losses[-1] < losses[0]
+    stored = {t.name: numpy_helper.to_array(t) for t in net.eval().model().graph.initializer}
+    inner = [w for w in stored.values() if w.dtype == np.int8 and w.ndim == 4 and w.shape[1] > 3]
+    assert sum(w.size for w in inner) < 2 * 8 * 8 * 9
+    assert sum((w == 0).sum() for w in inner) >= 0.5 * sum(w.size for w in inner)
+    assert read_tuned(net.export(tmp_path / "net.pt")).training.macs_share <= 0.6
