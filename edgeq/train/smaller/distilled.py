@@ -23,7 +23,7 @@ from edgeq.train.training import Report, Settings, train
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-RATE = 0.01  # of what is far from where it was: the layers around what is gone
+RATE = 0.02  # of what is far from where it was: the layers around what is gone
 _PRODUCTS = 20_000_000_000  # multiply-accumulates of one measurement, on at least and at most so many samples
 _LEAST, _MOST, _BATCH = 32, 256, 64
 
