@@ -12,6 +12,7 @@ from edgeq.nouns.plan import CandidatePlan, Plan
 from edgeq.nouns.progress import Note
 from edgeq.nouns.results import Conversion
 from edgeq.quantize.audit.explain import explain as explain_layers
+from edgeq.quantize.audit.float_side import float_side
 from edgeq.quantize.audit.matching import matched_tensors
 from edgeq.quantize.plan import PREQUANTIZED
 from edgeq.request.tell import Tell, shares
@@ -77,8 +78,11 @@ def _explanation(
 ) -> Explanation:
     manifest = conversion.bundle.manifest
     fidelity: Fidelity = next(f for f in conversion.fidelity if f.candidate == plan.id)
+    source, quantized = paths
+    floats = float_side(source, quantized, plan, quantized.parent)
     layers = explain_layers(
-        *paths,
+        floats.path,
+        quantized,
         plan,
         fidelity,
         samples,
@@ -98,4 +102,5 @@ def _explanation(
         gain_db=max(gains, default=None),
         layers=layers,
         repairs=fidelity.repairs,
+        own_float=floats.why,
     )

@@ -58,7 +58,9 @@ class TensorMatches(Record):
 @dataclass(frozen=True)
 class Explanation(Record):
     """One candidate, on `samples` held-out samples. `calibrator` chose its ranges; `gain_db` is the SQNR of the outputs that all
-    changes together gained on calibration samples; `sqnr_db` is that of the worst output on all evaluation samples.
+    changes together gained on calibration samples; `sqnr_db` is that of the worst output on all evaluation samples, against the float
+    model. `own_float`: why the errors of the layers are those against the trained network's own float graph, not the float model; empty
+    where they are not.
     """
 
     name: str
@@ -71,3 +73,4 @@ class Explanation(Record):
     layers: tuple[LayerExplained, ...]
     repairs: tuple[PassResult, ...] = ()
     partners: Optional[TensorMatches] = None
+    own_float: str = ""

@@ -85,6 +85,19 @@ def test_deploy_compares_it_with_the_float_model(here: Path) -> None:
     assert found.passed and found.outputs[0].sqnr_db < 35  # float itself would be at 40 in int8
 
 
+def test_both_factors_of_a_layer_are_explained(here: Path) -> None:
+    finetuned(epochs=1)
+    found = edgeq.explain(
+        "net.onnx", data="test.npz", weights="tuned.pt", target="rpi4", runtime="onnxruntime", recipe="trained_static", min_sqnr=5
+    )  # fmt: skip
+    (explanation,) = found.explanations
+    assert {"dense1.inner", "dense1"} <= {layer.layer for layer in explanation.layers}
+    assert explanation.own_float
+    for layer in explanation.layers:
+        assert layer.error is not None and 0 < layer.error < 0.05
+        assert layer.weights is not None and layer.weights < 1e-6
+
+
 def test_a_share_that_cannot_be_had_is_refused(here: Path) -> None:
     with pytest.raises(ModelRefused, match="cannot be made as small as 1%"):
         finetuned(low_rank=0.01)

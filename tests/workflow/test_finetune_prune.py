@@ -15,6 +15,7 @@ from edgeq.errors import ModelRefused  # noqa: E402
 from edgeq.graphs.macs import onnx_macs  # noqa: E402
 from edgeq.graphs.ort_session import ort_session  # noqa: E402
 from edgeq.ingest.onnx_to_tflite.find_python import VARIABLE  # noqa: E402
+from edgeq.nouns.explanation import Explanation  # noqa: E402
 from edgeq.nouns.progress import Note, Progress  # noqa: E402
 from edgeq.nouns.results import Finetuned  # noqa: E402
 from edgeq.train.tuned_file import read_tuned  # noqa: E402
@@ -86,6 +87,49 @@ def test_litert_runs_the_smaller_network_too(
     )  # fmt: skip
     (trained,) = [f for f in made.fidelity if f.candidate == "litert-trained_static"]
     assert trained.passed
+    found = explained_twice("litert")
+    assert found.candidate == "litert-trained_static"
+    assert_of_the_smaller_network(found)
+
+
+def test_its_layers_are_explained_against_its_own_float_graph(here: Path) -> None:
+    finetuned(epochs=1)
+    found = explained_twice("onnxruntime")
+    assert [layer.layer for layer in found.layers] == [
+        n.name for n in smaller_graph(here).node if n.op_type in ("Conv", "Gemm")
+    ]
+    assert_of_the_smaller_network(found)
+
+
+def explained_twice(runtime: str) -> Explanation:
+    """From the model and from the bundle that convert writes, which say the same."""
+    given = {
+        "data": "test.npz", "weights": "tuned.pt", "target": "x86-64-vnni", "runtime": runtime, "recipe": "trained_static",
+        "max_drop": 50.0, "min_agreement": 0.5,
+    }  # fmt: skip
+    (found,) = edgeq.explain("net.onnx", **given).explanations  # type: ignore[arg-type]
+    edgeq.convert("net.onnx", output="net.edgeq", **given)  # type: ignore[arg-type]
+    assert edgeq.explain("net.edgeq").explanations == (found,)
+    return found
+
+
+def assert_of_the_smaller_network(found: Explanation) -> None:
+    """Its weights are the integers, so only activations lose something."""
+    assert "of the float model's 4 layers" in found.own_float
+    assert sum(layer.work for layer in found.layers) == pytest.approx(1)
+    quantized = [layer for layer in found.layers if layer.scheme != "float"]
+    assert quantized
+    for layer in quantized:
+        assert layer.error is not None and 0 < layer.error < 0.05
+        assert layer.weights is not None and layer.weights < 1e-6
+    for layer in found.layers:
+        assert (layer.scheme == "float") == bool(layer.why_float)
+
+
+def smaller_graph(folder: Path) -> onnx.GraphProto:
+    tuned = read_tuned(folder / "tuned.pt")
+    assert tuned is not None
+    return onnx.load_from_string(tuned.model).graph
 
 
 def test_an_interrupted_float_training_goes_on(here: Path) -> None:

@@ -23,6 +23,9 @@ from edgeq.quantize.samples import SamplesLike
 # In `how` of a change that SmoothQuant made to a tensor, for the products behind it.
 _SMOOTHING = "SmoothQuant"
 
+_TRAINED = "trained"  # a recipe's method
+_TRAINED_IN_FLOAT = "the trained network computes it in float"
+
 
 def explain(
     source: Path,
@@ -35,7 +38,8 @@ def explain(
     threads: int,
     progress: Progress,
 ) -> tuple[LayerExplained, ...]:
-    """The operators with weights, in the order in which they run. `source` is the float file, `quantized` made from it.
+    """The operators with weights, in the order in which they run. `source` is the float file, `quantized` made from it, or what
+    float_side.py gives for it.
 
     `saturates`: the target's CPU adds pairs of products in 16 bits. Raises ConversionFailed when a file does not run.
     """
@@ -51,8 +55,9 @@ def explain(
         )
     else:
         layers = tflite_static_layers(*files, scheme, samples, threads=threads, progress=progress)
-    in_file = reasons_in(quantized, catalog.recipe(plan.recipe).method, plan.format)
-    reasons = FloatReasons.of(fidelity, in_file)
+    method = catalog.recipe(plan.recipe).method
+    in_file = reasons_in(quantized, method, plan.format)
+    reasons = FloatReasons.of(fidelity, in_file, _TRAINED_IN_FLOAT if method == _TRAINED else "")
     return tuple(
         replace(layer.row, why_float=reasons.why(layer), remedies=_changes(layer, fidelity))
         for layer in layers
@@ -79,18 +84,22 @@ def _changes(layer: Layer, fidelity: Fidelity) -> tuple[str, ...]:
 @dataclass(frozen=True)
 class FloatReasons:
     """Why layers are in float, by name: `listed` are those that the report lists one by one, `in_file` what the file tells of
-    each node. The report's groups name only their first layers, so they are not read here.
+    each node, `otherwise` what is said where neither does. The report's groups name only their first layers, so they are not read
+    here.
     """
 
     listed: Mapping[str, str]
     in_file: Mapping[str, tuple[str, ...]]
+    otherwise: str = ""
 
     @classmethod
-    def of(cls, fidelity: Fidelity, in_file: Mapping[str, tuple[str, ...]]) -> "FloatReasons":
+    def of(
+        cls, fidelity: Fidelity, in_file: Mapping[str, tuple[str, ...]], otherwise: str = ""
+    ) -> "FloatReasons":
         listed: dict[str, str] = {}
         for skipped in fidelity.float_layers:
             listed.setdefault(skipped.what, skipped.reason)
-        return cls(listed, in_file)
+        return cls(listed, in_file, otherwise)
 
     def why(self, layer: Layer) -> str:
         row = layer.row
@@ -101,7 +110,7 @@ class FloatReasons:
             return ""
         found = self.in_file.get(layer.node, ())
         own_side = [why for why in found if (why == IN_SUBGRAPH) == bool(row.inside)]
-        return next(iter((*own_side, *found)), _no_reason(row))
+        return next(iter((*own_side, *found)), self.otherwise or _no_reason(row))
 
 
 def _no_reason(layer: LayerExplained) -> str:

@@ -67,6 +67,9 @@ def _facts(console: Console, e: Explanation, quantized: Sequence[LayerExplained]
     facts += [f"{n} in {scheme}" if n < len(quantized) else scheme for scheme, n in schemes_of(quantized)]
     facts.append(f"errors on {counted(e.samples, 'sample')}")
     say(console, "explain", facts)
+    if e.own_float:
+        against = "  layers are compared with the trained network's own float graph"
+        say(console, "explain", [f"{against}: {e.own_float}"])
     if e.calibrator:
         say(console, "explain", [f"  ranges: {e.calibrator}"])
     for how, layers in Counter(how for layer in e.layers for how in layer.remedies).items():

@@ -72,7 +72,11 @@ def scaled(model: "onnx.ModelProto", eighths: Eighths) -> "onnx.ModelProto":
 
 
 def as_in(model: "onnx.ModelProto", quantized: Path) -> "onnx.ModelProto":
-    """`model` with the factors that the file `quantized`, which was made from it, has stored."""
+    """`model` with the factors that the file `quantized`, which was made from it, has stored; itself where it has them already, as the
+    float graph of a trained file.
+    """
+    if any(fact.key == _KEY for fact in model.metadata_props):
+        return model
     facts = read_onnx(quantized, weights=False).metadata_props
     stored = next((fact.value for fact in facts if fact.key == _KEY), None)
     if stored is None:
