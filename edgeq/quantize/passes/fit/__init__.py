@@ -9,7 +9,7 @@ scale, bias, put), and merges its `Weights` into those of the state, also in `_w
 """
 
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,8 +26,16 @@ from edgeq.quantize.calibration.float_outputs import FloatOutputs
 from edgeq.quantize.effort import DEFAULT, EFFORTS, Effort
 from edgeq.quantize.evaluate.evaluator import Gain, graph_evaluator, tflite_evaluator
 from edgeq.quantize.fit_time import seconds_by_layer
+from edgeq.quantize.passes.fit.fit_layers import (
+    SHORTEST_FEW,
+    QuantizedFile,
+    QuantizedLayer,
+    fit_layers,
+    held_bytes,
+    shared_bits,
+    short_rows,
+)
 from edgeq.quantize.passes.fit.fit_layers import STAGE as FITTING
-from edgeq.quantize.passes.fit.fit_layers import QuantizedFile, fit_layers, held_bytes
 from edgeq.quantize.passes.fit.qdq_file import QdqFile
 from edgeq.quantize.passes.fit.quantized_tflite import TfliteFile
 from edgeq.quantize.passes.fit.sample_counts import FEWEST, sample_counts
@@ -43,7 +51,9 @@ NAME = "fit"
 STAGE = FITTING
 CHECK = "check the fit"
 _HOW = "weights and biases corrected for earlier rounding error"
+_WHOLE = f"they keep 8 bits, as rows have fewer than {SHORTEST_FEW} weights"
 
+_MISSED = 0.05  # bits
 _LUCK_DB = 0.3  # by which other rounding alone moves the outputs
 
 # Sums of squares of huge values overflow, and the weights solved for are not finite: they lose in the comparison.
@@ -52,9 +62,10 @@ _huge_values = np.errstate(over="ignore", invalid="ignore")
 
 @dataclass(frozen=True)
 class Fit:
-    """New weights by layer; none where the outputs lose."""
+    """New weights by layer; none where the outputs lose. `whole`: the layers that keep 8 bits where fewer were asked for."""
 
     weights: dict[str, Weights] = field(default_factory=dict)
+    whole: tuple[str, ...] = ()
     gain_db: float = 0.0
     result: PassResult = PassResult(NAME, False, f"fewer than {FEWEST} samples")  # noqa: RUF009 (frozen)
 
@@ -72,7 +83,11 @@ def refit(q: Quantization, in_float: Collection[str], context: Context) -> Quant
 def _with_weights(q: Quantization, found: Fit) -> Quantization:
     """In place of those of an earlier fit."""
     gain_db = round(found.gain_db, 1)
-    changes = tuple(AppliedChange(layer, _HOW, gain_db) for layer in found.weights)
+    hows = dict.fromkeys(found.weights, _HOW)
+    hows |= {
+        layer: f"{hows[layer]}; {_WHOLE}" if layer in hows else f"weights: {_WHOLE}" for layer in found.whole
+    }
+    changes = tuple(AppliedChange(layer, how, gain_db) for layer, how in hows.items())
     return replace(q, weights=found.weights, weight_changes=changes)
 
 
@@ -134,7 +149,7 @@ def fit_onnx(
     )
     progress(CHECK, 0.0)
     evaluator = graph_evaluator(model, split_of(samples).check, threads, known)
-    return _kept(weights, evaluator.gain(read_onnx(written), after), bits)
+    return _kept(weights, evaluator.gain(read_onnx(written), after), file.layers(), bits)
 
 
 @_huge_values
@@ -169,7 +184,7 @@ def fit_tflite(
     with tempfile.TemporaryDirectory(dir=written.parent) as folder:
         after = Path(folder) / "fitted.tflite"
         file.save(after)
-        return _kept(weights, evaluator.gain(written, after), bits)
+        return _kept(weights, evaluator.gain(written, after), file.layers(), bits)
 
 
 def _learned(
@@ -186,12 +201,24 @@ def _nothing(file: QuantizedFile[Any]) -> Fit:
     return Fit() if file.layers() else Fit(result=PassResult(NAME, False, "no layer has int8 weights"))
 
 
-def _kept(weights: dict[str, Weights], gain: Gain, bits: float) -> Fit:
+def _kept(weights: dict[str, Weights], gain: Gain, found: Sequence[QuantizedLayer], bits: float) -> Fit:
     """Where the outputs do not lose by it; below 8 `bits` in any case, as that was asked for, and the gate has the word."""
     layers, gain_db = counted(len(weights), "layer"), round(gain.db, 1)
     if bits < 8:
-        why = f"{layers}, weights of {bits:g} bits on average, more where a layer has few; short rows have 8"
-        return Fit(weights, gain.db, PassResult(NAME, True, why, gain_db))
+        why = f"{layers}, {_bits_in_words(found, bits)}"
+        return Fit(weights, short_rows(found), gain.db, PassResult(NAME, True, why, gain_db))
     if not gain.reaches(-_LUCK_DB):
         return Fit(result=PassResult(NAME, False, f"{layers}: the outputs are farther from float", gain_db))
-    return Fit(weights, gain.db, PassResult(NAME, True, layers, gain_db))
+    return Fit(weights, (), gain.db, PassResult(NAME, True, layers, gain_db))
+
+
+def _bits_in_words(layers: Sequence[QuantizedLayer], asked: float) -> str:
+    bits, whole = shared_bits(layers, asked), short_rows(layers)
+    sizes = {layer.name: layer.weight.size for layer in layers}
+    mean = sum(bits[name] * size for name, size in sizes.items()) / max(sum(sizes.values()), 1)
+    eight = f"{counted(len(whole), 'layer')} of short rows {'has' if len(whole) == 1 else 'have'} 8"
+    if mean > asked + _MISSED:
+        return f"weights of {mean:.2g} bits on average, not {asked:g}: {eight}, and no layer fewer than 2"
+    return f"weights of {asked:g} bits on average, more where a layer has few" + (
+        f"; {eight}" if whole else ""
+    )

@@ -12,14 +12,17 @@ _FEWEST, _MOST = 2.0, 8.0
 _HALVINGS = 40
 
 
-def bits_by_layer(weights: Mapping[str, int], average: float) -> dict[str, float]:
-    """Of the numbers of weights of each layer; their mean over all weights is `average`, each between 2 and 8."""
+def bits_by_layer(weights: Mapping[str, int], average: float, kept_whole: int = 0) -> dict[str, float]:
+    """Of the numbers of weights of each layer; their mean over all weights is `average`, each between 2 and 8. `kept_whole` is the number
+    of weights beside these that keep 8 bits and count in the mean, which is missed where 2 for all others are not few enough.
+    """
+    budget = average * (sum(weights.values()) + kept_whole) - _MOST * kept_whole
     low, high = 0.0, 64.0
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
         found = {name: _clipped(middle - log2(count) / 2) for name, count in weights.items()}
         total = sum(found[name] * count for name, count in weights.items())
-        low, high = (low, middle) if total > average * sum(weights.values()) else (middle, high)
+        low, high = (low, middle) if total > budget else (middle, high)
     return {name: _clipped(high - log2(count) / 2) for name, count in weights.items()}
 
 

@@ -26,8 +26,9 @@ from edgeq.quantize.passes.fit.least_squares import (
     solve_few_levels,
 )
 from edgeq.quantize.passes.fit.linear import Linear
+from edgeq.quantize.passes.fit.nearest_levels import nearest_scale, rounded_to_nearest
 from edgeq.quantize.passes.fit.row_blocks import blocks_of
-from edgeq.quantize.passes.fit.short_code import short_levels
+from edgeq.quantize.passes.fit.short_code import level_range, short_levels
 from edgeq.quantize.run_model import Progress, no_progress
 from edgeq.quantize.samples import SamplesLike
 from edgeq.quantize.weights import Weights
@@ -35,10 +36,10 @@ from edgeq.quantize.weights import Weights
 Array = npt.NDArray[Any]
 Pairs = list[tuple[Array, Array]]  # a layer's input in float and once quantized, one pair per sample
 
-# Length of a row that is fitted whole: 4,608 are 512 channels under a 3 x 3 window. Longer ones take blocks, or stay as they are
-# below 8 bits, where a row's levels are chosen by all of it.
+# Length of a row that is fitted whole: 4,608 are 512 channels under a 3 x 3 window. Longer ones take blocks; below 8 bits their steps
+# are then chosen by the weights alone (nearest_levels.py), as those of all else that cannot be chosen by the outputs.
 _LONGEST_WHOLE, _BLOCK = 4608, 288
-_SHORTEST_FEW = 32
+SHORTEST_FEW = 32  # weights of a row, to get few levels where a number of bits is the mean
 STAGE = "fit weights and biases"
 
 
@@ -61,6 +62,10 @@ class QuantizedLayer(Protocol):
 
     @property
     def bias(self) -> Array | None: ...
+
+    @property
+    def axis(self) -> int:
+        """Of `weight`, along which its outputs lie."""
 
     def linear(self, input_shape: tuple[int, ...]) -> Linear | None:
         """How it multiplies inputs that `columns_input` gives; None where this is not known."""
@@ -117,8 +122,8 @@ def fit_layers(
 
     `samples` are those to learn from, of which each layer is fitted to the first `counts`, which do not fall; None: to all. Below 8
     `bits`, rows get 2^bits levels, still stored as int8: those of least error. For a `short_code` they are those that an entropy coder makes least
-    of (short_code.py), `bits` are the mean of all layers (bits_by_layer.py), and rows that are too short or too long keep 8. `effort` says whether biases alone are corrected, and the blocks that rows are fitted in. `seconds` that
-    layers are expected to take, by name: what `progress` goes by.
+    of (short_code.py), `bits` are the mean of all layers (`shared_bits`). `effort` says whether biases alone are corrected, and the blocks
+    that rows are fitted in. `seconds` that layers are expected to take, by name: what `progress` goes by.
     """
     layers = file.layers()
     counts = counts or [samples.count] * len(layers)
@@ -127,15 +132,15 @@ def fit_layers(
     wanted = [
         (layer, n) for layer, n in zip(layers, counts, strict=True) if effort.fitted or layer.bias is not None
     ]
-    shared = bits_by_layer({layer.name: layer.weight.size for layer in layers if _may_be_few(layer)}, bits)
+    shared = shared_bits(layers, bits)
     done = shares_before([layer.name for layer, _ in wanted], seconds or {})
     for k, (layer, count) in enumerate(wanted):
         progress(STAGE, done[k])
         pairs = layer_inputs(layer, runs, count)
         linear = layer.linear(pairs[0][0].shape)
-        levels = shared.get(layer.name, 8.0) if short_code else bits
-        if linear is not None and (levels == 8 or linear.matrix(layer.weight).shape[-1] <= _LONGEST_WHOLE):
-            stored = Weights(file.integers(layer), file.scale(layer), None)
+        levels = shared[layer.name] if short_code else bits
+        stored = Weights(file.integers(layer), file.scale(layer), None)
+        if linear is not None:
             with threadpool_limits(1, "blas"):  # more threads oversubscribe a shared machine
                 if effort.fitted:
                     found[layer.name] = _fitted(
@@ -143,9 +148,29 @@ def fit_layers(
                     )
                 else:
                     found[layer.name] = _with_bias_corrected(layer, linear, pairs, stored)
+        elif levels < 8:
+            axis = layer.axis if stored.scale.size > 1 else None
+            found[layer.name] = rounded_to_nearest(layer.weight, file.bias(layer), levels, axis)
+        if layer.name in found:
             file.put(layer, found[layer.name])
     progress(STAGE, 1.0)
     return found
+
+
+def shared_bits(layers: Sequence[QuantizedLayer], average: float) -> dict[str, float]:
+    """Bits by layer, whose mean over all weights is `average`: 8 of those with short rows, more than the average where a layer has few
+    weights (bits_by_layer.py).
+    """
+    whole, sizes = short_rows(layers), {layer.name: int(layer.weight.size) for layer in layers}
+    few = {name: size for name, size in sizes.items() if name not in whole}
+    return dict.fromkeys(whole, 8.0) | bits_by_layer(few, average, sum(sizes[name] for name in whole))
+
+
+def short_rows(layers: Sequence[QuantizedLayer]) -> tuple[str, ...]:
+    """The layers that few levels harm most and that mostly hold few of the weights: depthwise ones and first ones."""
+    return tuple(
+        each.name for each in layers if each.weight.size < SHORTEST_FEW * each.weight.shape[each.axis]
+    )
 
 
 def save_with_weights(file: QuantizedFile[Layer], weights: Mapping[str, Weights], path: Path) -> None:
@@ -171,12 +196,6 @@ def layer_inputs(
     return [(layer.columns_input(a), layer.columns_input(b)) for a, b in zip(x, z, strict=True)]
 
 
-def _may_be_few(layer: QuantizedLayer) -> bool:
-    """Not rows that few levels harm and that hold few of the weights, a depthwise or a first layer's, nor very long ones."""
-    row = int(layer.weight.size) // max(int(layer.weight.shape[0]), 1)
-    return _SHORTEST_FEW <= row <= _LONGEST_WHOLE
-
-
 def _fitted(
     layer: QuantizedLayer,
     linear: Linear,
@@ -186,19 +205,25 @@ def _fitted(
     block: int | None,
     short_code: bool = False,
 ) -> Weights:
-    """Keeps the scale and the largest integer at 8 `bits`; below, rows with a scale of their own get 2^bits levels."""
+    """Keeps the scale and the largest integer at 8 `bits`; below, rows get 2^bits levels: of least error of the outputs where a row has
+    a scale of its own and is fitted whole, else of the weights.
+    """
     matrix, scale = linear.matrix(layer.weight), stored.scale
     rows, k = matrix.shape[:2], matrix.shape[-1]
-    bias = _bias_by_row(layer, rows)
-    if bits < 8 and scale.size == rows[0] * rows[1]:
+    bias, limit = _bias_by_row(layer, rows), int(np.abs(stored.integers.astype(np.int16)).max())
+    if bits < 8:  # of a file with 7 bits for sums in 16 bits no more
+        bits = min(bits, 1 + math.log2(max(limit, 2)))
+    if bits < 8 and scale.size == rows[0] * rows[1] and k <= _LONGEST_WHOLE:
         moments = fit_and_check_moments(linear, pairs, k)
         levels = short_levels if short_code else few_levels
         solution = solve_few_levels(matrix.astype(np.float64), bias, moments, bits, levels)
     else:
         blocks = blocks_of(k, _BLOCK if k > _LONGEST_WHOLE else block)
         moments = fit_and_check_moments(linear, pairs, k, blocks)
-        limit = int(np.abs(stored.integers.astype(np.int16)).max())
-        solution = solve(matrix, bias, moments, _scale_by_row(scale, rows), -limit, limit, blocks)
+        q_min, q_max = (-limit, limit) if bits == 8 else level_range(bits)
+        if bits < 8:
+            scale = nearest_scale(matrix.reshape(-1, k), bits, 0 if scale.size > 1 else None)
+        solution = solve(matrix, bias, moments, _scale_by_row(scale, rows), q_min, q_max, blocks)
     return Weights(
         linear.tensor(solution.integers, stored.integers),
         solution.scale.reshape(-1) if scale.size > 1 else solution.scale.reshape(-1)[:1],

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from edgeq.graphs.onnx_index import index_of
+from edgeq.graphs.onnx_index import attributes, index_of
 from edgeq.graphs.onnx_io import read_onnx, write_onnx
 from edgeq.graphs.op_sets import STATIC
 from edgeq.quantize.evaluate.partial_run import OnnxRun
@@ -25,7 +25,7 @@ Array = npt.NDArray[Any]
 class QdqLayer:
     """A node of both graphs, which has one name there. `float_input` and `input` are the tensors that it reads in either.
 
-    `weight` and `bias` are float's; `integers` to `bias_scale` are initializers of the QDQ file, `""` where it has none.
+    `weight` and `bias` are float's, `axis` that of the weight's outputs; `integers` to `bias_scale` are initializers of the QDQ file, `""` where it has none.
     """
 
     name: str
@@ -34,6 +34,7 @@ class QdqLayer:
     node: "onnx.NodeProto"
     weight: Array
     bias: Array | None
+    axis: int
     integers: str
     scale: str
     bias_integers: str
@@ -114,14 +115,16 @@ class QdqFile:
         if weight is None or stored is None or not self._is_symmetric(weight):
             return None
         bias = self._constant(node.input[2]) if len(node.input) > 2 and node.input[2] else None
+        floats = self._float_array(float_node.input[1])
         has_bias = bias is not None and self._float_index.initializer(float_node.input[2]) is not None
         return QdqLayer(
             name=node.name,
             float_input=float_node.input[0],
             input=node.input[0],
             node=float_node,
-            weight=self._float_array(float_node.input[1]),
+            weight=floats,
             bias=self._float_array(float_node.input[2]) if has_bias else None,
+            axis=self._axis(weight, float_node, floats.ndim),
             integers=weight.input[0],
             scale=weight.input[1],
             bias_integers=bias.input[0] if bias is not None and has_bias else "",
@@ -135,6 +138,12 @@ class QdqFile:
             return None
         stored = all(self._index.initializer(name) is not None for name in node.input)
         return node if stored and len(self._index.uses(node.input[0])) == 1 else None
+
+    def _axis(self, weight: "onnx.NodeProto", float_node: "onnx.NodeProto", rank: int) -> int:
+        """The one that has a scale for each index, or the operator's."""
+        if self._array(weight.input[1]).size > 1:
+            return int(attributes(weight).get("axis", 1)) % rank
+        return 0 if float_node.op_type == "Conv" or attributes(float_node).get("transB") else rank - 1
 
     def _is_symmetric(self, weight: "onnx.NodeProto") -> bool:
         stored = self._array(weight.input[0]).dtype == np.int8

@@ -34,6 +34,7 @@ class TfliteLayer:
     operator: Any
     weight: Array
     bias: Array | None
+    axis = 0  # outputs come first
 
     def linear(self, input_shape: tuple[int, ...]) -> Linear:
         if self.kind == "FULLY_CONNECTED":

@@ -19,8 +19,7 @@ def short_levels(target: Floats, gram: Floats, bits: float) -> tuple[Floats, Flo
     """Integers of 2^bits levels, which need be no whole power, around zero, and scales of each row of `target` [groups, rows, k], whose products have the
     moments `gram`. Scales have 8 bits of precision, so that half of their bytes are zero: what is rounded to them knows them.
     """
-    q_max = max(round(2 ** (bits - 1)) - 1, 1)
-    q_min = -q_max - 1
+    q_min, q_max = level_range(bits)
     largest = np.abs(target).max(axis=-1) / q_max
     integers, scales = np.zeros_like(target), np.ones(target.shape[:-1])
     least = np.full(scales.shape, np.inf)
@@ -32,6 +31,12 @@ def short_levels(target: Floats, gram: Floats, bits: float) -> tuple[Floats, Flo
         better = cost < least
         integers[better], scales[better], least[better] = found[better], scale[better], cost[better]
     return integers, scales
+
+
+def level_range(bits: float) -> tuple[int, int]:
+    """The lowest and the highest of about 2^bits integers around zero, four at least."""
+    q_max = max(round(2 ** (bits - 1)) - 1, 1)
+    return -q_max - 1, q_max
 
 
 def _short(scale: Floats) -> Floats:

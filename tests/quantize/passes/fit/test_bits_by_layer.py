@@ -28,3 +28,13 @@ def test_bits_stay_between_two_and_eight() -> None:
     assert max(bits_by_layer(SIZES, 2).values()) == pytest.approx(2)
     assert min(bits_by_layer(SIZES, 8).values()) == pytest.approx(8)
     assert bits_by_layer({}, 4) == {}
+
+
+def test_weights_that_keep_eight_bits_count_in_the_mean() -> None:
+    found = bits_by_layer(SIZES, 4, kept_whole=6_000)
+    total = sum(found[name] * count for name, count in SIZES.items()) + 8 * 6_000
+    assert total / (sum(SIZES.values()) + 6_000) == pytest.approx(4, abs=0.01)
+
+
+def test_where_they_are_too_many_the_others_have_two() -> None:
+    assert max(bits_by_layer(SIZES, 4, kept_whole=200_000).values()) == pytest.approx(2)
