@@ -35,10 +35,12 @@ __all__ = ["__version__", *_PLACES]
 
 
 def __getattr__(name):  # type: ignore[no-untyped-def]
-    if name in _PLACES:
-        from importlib import import_module
+    from importlib import import_module
 
+    if name in _PLACES:
         return getattr(import_module("edgeq." + _PLACES[name]), name)
+    if name == "train":  # edgeq.train.prepare, without an import of its own
+        return import_module("edgeq.train")
     raise AttributeError("module 'edgeq' has no attribute " + repr(name))
 
 

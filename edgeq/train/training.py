@@ -103,7 +103,7 @@ def train(
     stop = EarlyStop(settings.patience)
     for each in evaluations:
         stop = stop.seen(worth(each))
-    running, interrupted = evaluations[-1].loss, False
+    running, interrupted, first = 0.0, False, step
 
     def state() -> State:
         return State(step, network.state_dict(), optimizer.state_dict(), best, tuple(evaluations))
@@ -118,8 +118,9 @@ def train(
                     keep(state())
                     break
                 rate = _rate(settings.learning_rate, steps, step)
-                running += (_step(network, teacher, loss, optimizer, rate, batch) - running) * _SMOOTH
+                now = _step(network, teacher, loss, optimizer, rate, batch)
                 step += 1
+                running += (now - running) * max(_SMOOTH, 1 / (step - first))  # the mean of the first few
                 if step == math.ceil(steps * _FREEZE):
                     network.freeze_norms()
                 evaluated = step % every == 0 or step == steps

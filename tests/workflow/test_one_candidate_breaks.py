@@ -6,6 +6,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from edgeq.conversion.make_candidates import _all_that_can_be
+from edgeq.conversion.time_budget import TimeBudget
 from edgeq.errors import ConversionFailed, GateFailed
 from edgeq.nouns.plan import CandidatePlan
 from edgeq.nouns.progress import Note
@@ -150,10 +151,13 @@ def test_a_fallback_that_breaks_hides_no_verdict(tmp_path, breaking):
 
 
 class Built:
-    """Stands for what make() gives: only its plan is asked for."""
+    """Stands for what make() gives: only its plan is asked for, and whether the gate let it pass."""
 
     def __init__(self, plan):
         self.plan = plan
+        self.fidelity = self
+
+    passed = True
 
 
 def all_but(*broken, asked=None):
@@ -169,7 +173,7 @@ def all_but(*broken, asked=None):
         for recipe in ("int8_static", "float")
         for runtime in ("litert", "onnxruntime")
     )
-    made, left_out = _all_that_can_be(plans, asked, built, lambda noun: None)
+    made, left_out = _all_that_can_be(plans, asked, built, lambda noun: None, TimeBudget(0.0, None))
     assert left_out.keys() == set(broken)
     return {one.plan.id for one in made}
 

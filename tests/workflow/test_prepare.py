@@ -1,5 +1,7 @@
 """`edgeq.train.prepare`: the three calls for a training loop of one's own."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -108,3 +110,8 @@ def test_a_smaller_network_with_zeros_is_prepared(tmp_path: Path) -> None:
     assert sum(w.size for w in inner) < 2 * 8 * 8 * 9
     assert sum((w == 0).sum() for w in inner) >= 0.5 * sum(w.size for w in inner)
     assert read_tuned(net.export(tmp_path / "net.pt")).training.macs_share <= 0.6
+
+
+def test_it_is_there_without_an_import_of_its_own() -> None:
+    code = "import edgeq; assert callable(edgeq.train.prepare)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from edgeq.graphs.onnx_edit import copied, drop_unread, set_nodes
 from edgeq.graphs.onnx_index import OnnxIndex, index_of
 from edgeq.graphs.op_sets import MOVES_VALUES
+from edgeq.graphs.stays_float import keeps_in_float
 from edgeq.graphs.weightless import infer_shapes
 
 if TYPE_CHECKING:
@@ -82,7 +83,8 @@ class _Folded:
         if node.op_type == "DequantizeLinear" and node.input[0] in self._index.constants:
             self.stored.append(numpy_helper.from_array(dequantized(self._index, node), node.output[0]))
             return []
-        if node.op_type in ("DequantizeLinear", "QuantizeLinear") or self._clips_integers(node):
+        gone = node.op_type in ("DequantizeLinear", "QuantizeLinear") or keeps_in_float(node)
+        if gone or self._clips_integers(node):
             self.names[node.output[0]] = self._name(node.input[0])
             return []
         inputs = [self._name(name) for name in node.input]

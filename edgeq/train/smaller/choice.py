@@ -37,8 +37,10 @@ class _Step:
     rate: float
 
 
-def fewer_channels(layers: Sequence[Layer], importance: Importance, most: int) -> Mask:
-    """[units] those to remove, so that the layers have at most `most` multiply-accumulates, or as few as can be."""
+def fewer_channels(layers: Sequence[Layer], importance: Importance, most: int, goal: int = 0) -> Mask:
+    """[units] those to remove, so that the layers have at most `most` multiply-accumulates, or as few as can be.
+    A step that would leave fewer than `goal` takes no more units than that needs, even if what is left is no multiple.
+    """
     waiting = dict.fromkeys(_groups(layers, importance), 0)
     counts = [[len(layer.outputs), len(layer.inputs)] for layer in layers]
     removed = np.zeros(max(len(importance), 1 + _last(layers)), bool)
@@ -52,12 +54,29 @@ def fewer_channels(layers: Sequence[Layer], importance: Importance, most: int) -
         if not steps:
             break
         step = min(steps, key=lambda s: (s.rate, s.group.units[0]))
+        if macs - step.macs < goal:
+            step = _no_larger_than_needed(step, macs - goal, layers, counts, importance)
         removed[list(step.units)] = True
         for k, side, each in step.group.sides:
             counts[k][side] -= each * len(step.units)
         waiting[step.group] += len(step.units)
         macs -= step.macs
     return removed
+
+
+def _no_larger_than_needed(
+    step: _Step,
+    needed: float,
+    layers: Sequence[Layer],
+    counts: Sequence[Sequence[int]],
+    importance: Importance,
+) -> _Step:
+    """The last step, with as few units as do: whoever asks for a share is given that, not a multiple beyond it."""
+    for count in range(1, len(step.units)):
+        smaller = _taking(step.group, step.units[:count], layers, counts, importance)
+        if smaller.macs >= needed:
+            return smaller
+    return step
 
 
 def _last(layers: Sequence[Layer]) -> int:
@@ -89,7 +108,16 @@ def _step(
     fewer = (left - 1) // multiple * multiple
     if fewer < 1:
         return None
-    units = group.units[gone : gone + left - fewer]
+    return _taking(group, group.units[gone : gone + left - fewer], layers, counts, importance)
+
+
+def _taking(
+    group: _Group,
+    units: tuple[int, ...],
+    layers: Sequence[Layer],
+    counts: Sequence[Sequence[int]],
+    importance: Importance,
+) -> _Step:
     less: dict[int, list[int]] = defaultdict(lambda: [0, 0])
     for k, side, each in group.sides:
         less[k][side] += each * len(units)

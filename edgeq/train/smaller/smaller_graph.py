@@ -55,9 +55,10 @@ def smaller_graph(
     known: dict[str, float] = {}  # by addition and operand, the last measured distance without the branch
     while (left := onnx_macs(now.model)) > before * keep:
         progress(math.log(left / before) / math.log(keep))
-        most = max(before * keep, left - before * _ROUND)
+        goal = before * keep
+        most = max(goal, left - before * _ROUND)
         tried = (
-            _with_fewer_channels(now.model, most, measure, call),
+            _with_fewer_channels(now.model, most, measure, call, goal),
             _without_a_branch(now.model, known, measure, call, left - before * (keep - _ROUND)),
         )
         found = [c for c in tried if c is not None]
@@ -105,14 +106,18 @@ class _Measure:
         )
 
 
-def _with_fewer_channels(model: "ModelProto", most: float, measure: _Measure, call: int) -> _Candidate | None:
+def _with_fewer_channels(
+    model: "ModelProto", most: float, measure: _Measure, call: int, goal: float
+) -> _Candidate | None:
     """None where no channels can go."""
     found = channel_units(model)
     if not found.channels:
         return None
     others = onnx_macs(model) - macs_of_layers(found.layers)
     importance = importance_of(model, found, measure.outputs, measure.batches)
-    removed = fewer_channels(found.layers, importance.units, math.floor(most - others))
+    removed = fewer_channels(
+        found.layers, importance.units, math.floor(most - others), math.floor(goal - others)
+    )
     if not removed.any():
         return None
     assert still_there(found, removed)

@@ -62,7 +62,7 @@ def macs(model: onnx.ModelProto) -> int:
 def test_so_many_multiply_accumulates_are_left(share: float) -> None:
     model = graph(CHAIN)
     made = smaller(model, share)
-    assert 0.6 * share < macs(made) / macs(model) <= share
+    assert 0.9 * share < macs(made) / macs(model) <= share
 
 
 def test_a_batch_of_any_size_stays_one() -> None:

@@ -15,6 +15,7 @@ from edgeq.graphs.float_graph import PER_CHANNEL_OPSET
 from edgeq.graphs.onnx_index import index_of
 from edgeq.graphs.onnx_io import opset_of, write_onnx
 from edgeq.graphs.op_sets import INTEGER_OPERATORS
+from edgeq.graphs.stays_float import keep_in_float
 from edgeq.graphs.unfoldable_activations import unfoldable_activations
 from edgeq.nouns.passes import AppliedChange
 from edgeq.nouns.plan import Scheme
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     import onnx
 
 _ANY_RANGE = (-1.0, 1.0)
+_CLIP_INPUTS_OPSET = 11  # from which on Clip has its ends as inputs
 _KEPT = 2  # choices: all layers, and all but the head
 
 
@@ -149,6 +151,8 @@ def emitted(
         move_ops_in_int8 and opset_of(model) >= PER_CHANNEL_OPSET
     )  # kernels were looked for from there on
     moved = tuple(integer_moves(quantized, made)) if move_ops_in_int8 else ()
+    if opset_of(model) >= _CLIP_INPUTS_OPSET:
+        keep_in_float(quantized)
     if scheme.pairs_fit:
         clamp_pairs(quantized)
     return quantized, moved
