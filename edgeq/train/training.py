@@ -119,8 +119,7 @@ def train(
                     break
                 rate = _rate(settings.learning_rate, steps, step)
                 now = _step(network, teacher, loss, optimizer, rate, batch)
-                step += 1
-                running += (now - running) * max(_SMOOTH, 1 / (step - first))  # the mean of the first few
+                running, step = _smoothed(running, now, step - first), step + 1
                 if step == math.ceil(steps * _FREEZE):
                     network.freeze_norms()
                 evaluated = step % every == 0 or step == steps
@@ -174,6 +173,11 @@ def _step(
     value.backward()
     optimizer.step()
     return float(value.detach())
+
+
+def _smoothed(running: float, now: float, before: int) -> float:
+    """With `now`: the mean of the first few, of which there were `before`."""
+    return running + (now - running) * max(_SMOOTH, 1 / (before + 1))
 
 
 def _rate(peak: float, steps: int, step: int) -> float:
