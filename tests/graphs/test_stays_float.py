@@ -65,7 +65,7 @@ def static_int8(kind: str) -> onnx.ModelProto:
     model = network(kind)
     ranges = ranges_of(calibrate_onnx(model, SAMPLES, histogram=False), "minmax")
     left = next(node.name for node in model.graph.node if node.output[0] == "b")
-    return emitted(model, Scheme("uint8", "int8", True), ranges, frozenset({left}))[0]
+    return emitted(model, Scheme("uint8", "int8", True, pairs_fit=True), ranges, frozenset({left}))[0]
 
 
 def outputs(model: onnx.ModelProto, level: onnxruntime.GraphOptimizationLevel) -> np.ndarray:
