@@ -6,7 +6,7 @@ operator that this file does not know keeps all that it reads.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from edgeq.graphs.onnx_index import OnnxIndex, attributes, index_of, names_read
 from edgeq.train.smaller.constants import integers_of
+from edgeq.train.smaller.layers import Channels, ChannelUnits, Layer
 from edgeq.train.smaller.layout import laid_out
 from edgeq.train.smaller.units import KEPT, Ids, Units, along, distinct, unrepeated
 
@@ -89,38 +90,6 @@ _LAYOUT = [
     "Transpose",
     "Unsqueeze",
 ]
-
-
-@dataclass(frozen=True, eq=False)
-class Layer:
-    """A node with constant weights, by its first output. `outputs` and `inputs`: the unit of each of its channels; a layer of several `groups` has the
-    inputs of the first one. `kernel`: products in one run for each pair of an output and an input at each of its `places`. `spatial`: a convolution,
-    whose channels are the second axis; else they are the last.
-    """
-
-    output: str
-    outputs: Ids
-    inputs: Ids
-    groups: int
-    places: int
-    kernel: int = 1
-    spatial: bool = False
-
-
-@dataclass(frozen=True, eq=False)
-class Channels:
-    """Of a tensor, the units along its one `axis` whose indices can be removed, [n]."""
-
-    axis: int
-    units: Ids
-
-
-@dataclass(frozen=True, eq=False)
-class ChannelUnits:
-    """`channels` by tensor, of those that have some that can be removed."""
-
-    layers: tuple[Layer, ...]
-    channels: dict[str, Channels]
 
 
 def channel_units(model: "ModelProto") -> ChannelUnits:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from edgeq.train.smaller.channel_flow import Layer
 from edgeq.train.smaller.kernel_time import layer_time, macs_of_layers
+from edgeq.train.smaller.layers import Layer
 from edgeq.train.smaller.units import KEPT
 
 Mask = npt.NDArray[np.bool_]

@@ -21,7 +21,7 @@ from torch import Tensor
 from edgeq.graphs.stages import ending_at
 from edgeq.train.batches import Batch
 from edgeq.train.graph_module import GraphModule
-from edgeq.train.smaller.channel_flow import ChannelUnits, Layer
+from edgeq.train.smaller.layers import ChannelUnits, Layer
 from edgeq.train.smaller.units import KEPT
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ other prices are the same time in what their kernels compute in it, which is not
 
 from collections.abc import Collection, Iterable
 
-from edgeq.train.smaller.channel_flow import Layer
+from edgeq.train.smaller.layers import Layer
 
 _OUTPUTS, _INPUTS = 8, 4  # that a kernel computes at once
 _WRITTEN = 64  # multiply-accumulates in the time in which one value is written

@@ -14,8 +14,8 @@ from onnx import helper, numpy_helper
 from edgeq.graphs.onnx_edit import copied, drop_unread, free_name
 from edgeq.graphs.onnx_index import attributes, index_of, tensor_names
 from edgeq.graphs.weightless import infer_shapes
-from edgeq.train.smaller.channel_flow import Channels, ChannelUnits, Layer
 from edgeq.train.smaller.constants import integers_of
+from edgeq.train.smaller.layers import Channels, ChannelUnits, Layer
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto

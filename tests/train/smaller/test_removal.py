@@ -8,7 +8,8 @@ from onnx import numpy_helper
 from edgeq.graphs.onnx_edit import copied
 from edgeq.graphs.onnx_index import attributes
 from edgeq.graphs.ort_session import ort_session
-from edgeq.train.smaller.channel_flow import ChannelUnits, channel_units
+from edgeq.train.smaller.channel_flow import channel_units
+from edgeq.train.smaller.layers import ChannelUnits
 from edgeq.train.smaller.removal import still_there, without_units
 from edgeq.train.smaller.units import KEPT
 
