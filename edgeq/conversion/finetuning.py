@@ -159,7 +159,7 @@ def _tuned(
             _with_its_runtimes(job), model, split.calibration, work, quantizing, shares(tell, OF, times)
         )
     tell(Started("training"))
-    with contextlib.suppress(OSError):  # a checkpoint that cannot be written is told, and ends nothing
+    with contextlib.suppress(OSError):  # then writing the checkpoint says so
         place.parent.mkdir(parents=True, exist_ok=True)
     checkpoint = place.with_name(f"{place.name}.checkpoint")
     scored_by = "top-1" if samples.labels is not None else "agreement"

@@ -34,7 +34,7 @@ def _likely_too_large(candidate: CandidatePlan, max_bytes: int | None, weights: 
 
 @dataclass
 class TimeBudget:
-    """`seconds` from `began` (time.monotonic) on; None: no limit. `made` is told of each candidate; float is always made, and others
+    """`seconds` from `began` (time.monotonic) on; None: no limit. `made` records each candidate; float is always made, and others
     until a quantized one passed the gate.
     """
 

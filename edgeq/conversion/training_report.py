@@ -1,4 +1,4 @@
-"""What is told while a network is trained: a bar with the time that is left, and a line for each evaluation."""
+"""Progress of a training: a bar with the time left, and a line for each evaluation."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING

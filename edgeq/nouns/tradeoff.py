@@ -1,4 +1,4 @@
-"""What the candidates of a conversion cost and lose beside each other, within the limits that were asked for."""
+"""Accuracy, bytes, memory and latency of each candidate, the limits on them, and the Pareto front."""
 
 from dataclasses import dataclass
 from typing import Optional

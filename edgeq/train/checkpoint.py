@@ -38,7 +38,7 @@ class Checkpoint:
 
 
 def resumed(kept: Checkpoint | None, note: Callable[[str], None]) -> State | None:
-    """Where a training goes on, which `note` is told; None where it begins."""
+    """The state that a training resumes from, with its step as a note; None where it begins."""
     begun = None if kept is None else kept.read()
     if begun is not None:
         note(f"goes on from step {begun.step:,}, where it was interrupted")

@@ -1,4 +1,4 @@
-"""What candidates lose and cost beside each other: the table of --recipe auto, and of limits."""
+"""The Pareto table of --recipe auto and of the limits: accuracy, bytes, memory and latency of each candidate."""
 
 from collections.abc import Callable, Iterable
 
