@@ -47,7 +47,10 @@ def made_smaller(
     from edgeq.train.smaller.low_rank import low_rank as factored
 
     floats, path = read(Path(model.files["onnx"])), work / "smaller.onnx"
-    key = digest_of({"floats": digest(floats), "samples": samples.sha256, "wanted": asdict(wanted)})
+    isa = sorted(target.cpu.isa)  # pruning weighs layers by what they cost on this CPU
+    key = digest_of(
+        {"floats": digest(floats), "samples": samples.sha256, "wanted": asdict(wanted), "isa": isa}
+    )
     if kept.is_file() and (known := read_onnx(kept)).doc_string == key:
         write_onnx(known, path)
         return replace(model, files={**model.files, "onnx": str(path)})
@@ -58,7 +61,7 @@ def made_smaller(
         smaller, layers = factored(
             smaller, samples, keep=wanted.low_rank, threads=target.threads, progress=shares(tell)
         )
-        tell(Note(_told(layers)))
+        tell(Note(_low_rank_summary(layers)))
     smaller.doc_string = key
     write_onnx(smaller, kept)
     write_onnx(smaller, path)
@@ -70,14 +73,14 @@ def _pruned(
 ) -> "ModelProto":
     from edgeq.train.smaller.distilled import pruned
     from edgeq.train.smaller.kernel_time import call_price
-    from edgeq.train.smaller.told import what_went
+    from edgeq.train.smaller.pruning_summary import pruning_summary
 
     made = pruned(floats, samples, share, call=call_price(target.cpu.isa), progress=shares(tell))
-    tell(Note(what_went(floats, made)))
+    tell(Note(pruning_summary(floats, made)))
     return made
 
 
-def _told(layers: "tuple[FactoredLayer, ...]") -> str:
+def _low_rank_summary(layers: "tuple[FactoredLayer, ...]") -> str:
     before, after = sum(each.macs_before for each in layers), sum(each.macs for each in layers)
     listed = ", ".join(
         f"{each.name} ({each.rank} of {min(each.inputs, each.outputs)})" for each in layers[:6]

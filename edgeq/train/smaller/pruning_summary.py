@@ -1,4 +1,4 @@
-"""What was removed of a float graph, in words."""
+"""How many layers, channels and multiply-accumulates pruning removed, in a sentence."""
 
 from typing import TYPE_CHECKING
 
@@ -9,8 +9,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 
-def what_went(whole: "ModelProto", smaller: "ModelProto") -> str:
-    """Layers, channels, weights and multiply-accumulates."""
+def pruning_summary(whole: "ModelProto", smaller: "ModelProto") -> str:
     before, after = _outputs(whole), _outputs(smaller)
     gone = [name for name in before if name not in after]
     narrower = [name for name in after if after[name] < before.get(name, 0)]
