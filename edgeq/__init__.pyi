@@ -121,6 +121,10 @@ def convert(
     finetune: float | None = None,
     flip: bool | None = None,
     crop: int | None = None,
+    activation_bits: int | None = None,
+    prune: float | None = None,
+    low_rank: float | None = None,
+    sparsity: float | None = None,
     project: str | PathLike[str] | None = None,
     output: str | PathLike[str] | None = None,
     gates: Gates | None = None,
@@ -155,7 +159,7 @@ def convert(
         effort: How much work is done to come closer to float (docs/quantization.md); default: default. One of
             quick, default, best.
         weight_bits: Static int8 with weights of so many bits on average, from 2: only smaller to send
-            (docs/wire.md), not faster; with finetune it is trained with them, a whole number; default: 8.
+            (docs/wire.md), not faster; with finetune it is trained with them; default: 8.
         passes: Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but
             some (-fit,-head).
         recipe: Only this recipe (float is always raced too); auto: every one that can be built, and the best
@@ -185,6 +189,12 @@ def convert(
             judges; default: none.
         flip: With finetune: mirror every second image, by chance, left to right.
         crop: With finetune: shift images by up to so many pixels, by chance.
+        activation_bits: With finetune: bits of what inner layers read, for onnxruntime; default: 8.
+        prune: With finetune: remove channels and residual branches with so much of the multiply-accumulates, 0 to
+            1, and train what is left, first in float.
+        low_rank: With finetune: make two factors of large linear and 1x1 layers, so that they take so much of
+            their multiplications, 0 to 1.
+        sparsity: With finetune: make so much of the inner layers' weights zero, 0 to 1: only smaller to send.
         project: Project file, whose values replace keywords that are not given; default: none.
         output: The bundle to write; default: one in edgeq's cache.
         gates: Gates(max_drop, min_agreement, min_sqnr_db, metric, ignore_labels, confidence): these keywords in
@@ -273,6 +283,10 @@ def deploy(
     finetune: float | None = None,
     flip: bool | None = None,
     crop: int | None = None,
+    activation_bits: int | None = None,
+    prune: float | None = None,
+    low_rank: float | None = None,
+    sparsity: float | None = None,
     seconds: float = 30.0,
     store: str | PathLike[str] | None = None,
     keep: int | None = None,
@@ -317,7 +331,7 @@ def deploy(
         effort: How much work is done to come closer to float (docs/quantization.md); default: default. One of
             quick, default, best.
         weight_bits: Static int8 with weights of so many bits on average, from 2: only smaller to send
-            (docs/wire.md), not faster; with finetune it is trained with them, a whole number; default: 8.
+            (docs/wire.md), not faster; with finetune it is trained with them; default: 8.
         passes: Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but
             some (-fit,-head).
         recipe: Only this recipe (float is always raced too); auto: every one that can be built, and the best
@@ -347,6 +361,12 @@ def deploy(
             judges; default: none.
         flip: With finetune: mirror every second image, by chance, left to right.
         crop: With finetune: shift images by up to so many pixels, by chance.
+        activation_bits: With finetune: bits of what inner layers read, for onnxruntime; default: 8.
+        prune: With finetune: remove channels and residual branches with so much of the multiply-accumulates, 0 to
+            1, and train what is left, first in float.
+        low_rank: With finetune: make two factors of large linear and 1x1 layers, so that they take so much of
+            their multiplications, 0 to 1.
+        sparsity: With finetune: make so much of the inner layers' weights zero, 0 to 1: only smaller to send.
         seconds: Measuring time; a race takes up to three times as long.
         store: Where measurements are stored; default: SQLite in your state folder.
         keep: How many releases to keep on the device; default: the target's.
@@ -428,6 +448,10 @@ def explain(
     finetune: float | None = None,
     flip: bool | None = None,
     crop: int | None = None,
+    activation_bits: int | None = None,
+    prune: float | None = None,
+    low_rank: float | None = None,
+    sparsity: float | None = None,
     project: str | PathLike[str] | None = None,
     gates: Gates | None = None,
     tell: Callable[[Any], None] = ...,
@@ -457,7 +481,7 @@ def explain(
         effort: How much work is done to come closer to float (docs/quantization.md); default: default. One of
             quick, default, best.
         weight_bits: Static int8 with weights of so many bits on average, from 2: only smaller to send
-            (docs/wire.md), not faster; with finetune it is trained with them, a whole number; default: 8.
+            (docs/wire.md), not faster; with finetune it is trained with them; default: 8.
         passes: Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but
             some (-fit,-head).
         recipe: Only this recipe (float is always raced too); auto: every one that can be built, and the best
@@ -487,6 +511,12 @@ def explain(
             judges; default: none.
         flip: With finetune: mirror every second image, by chance, left to right.
         crop: With finetune: shift images by up to so many pixels, by chance.
+        activation_bits: With finetune: bits of what inner layers read, for onnxruntime; default: 8.
+        prune: With finetune: remove channels and residual branches with so much of the multiply-accumulates, 0 to
+            1, and train what is left, first in float.
+        low_rank: With finetune: make two factors of large linear and 1x1 layers, so that they take so much of
+            their multiplications, 0 to 1.
+        sparsity: With finetune: make so much of the inner layers' weights zero, 0 to 1: only smaller to send.
         project: Project file, whose values replace keywords that are not given; default: none.
         gates: Gates(max_drop, min_agreement, min_sqnr_db, metric, ignore_labels, confidence): these keywords in
             one object.
@@ -527,6 +557,10 @@ def export(
     finetune: float | None = None,
     flip: bool | None = None,
     crop: int | None = None,
+    activation_bits: int | None = None,
+    prune: float | None = None,
+    low_rank: float | None = None,
+    sparsity: float | None = None,
     project: str | PathLike[str] | None = None,
     output: str | PathLike[str],
     target: str | PathLike[str] | None = None,
@@ -560,7 +594,7 @@ def export(
         effort: How much work is done to come closer to float (docs/quantization.md); default: default. One of
             quick, default, best.
         weight_bits: Static int8 with weights of so many bits on average, from 2: only smaller to send
-            (docs/wire.md), not faster; with finetune it is trained with them, a whole number; default: 8.
+            (docs/wire.md), not faster; with finetune it is trained with them; default: 8.
         passes: Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but
             some (-fit,-head).
         recipe: Only this recipe (float is always raced too); auto: every one that can be built, and the best
@@ -590,6 +624,12 @@ def export(
             judges; default: none.
         flip: With finetune: mirror every second image, by chance, left to right.
         crop: With finetune: shift images by up to so many pixels, by chance.
+        activation_bits: With finetune: bits of what inner layers read, for onnxruntime; default: 8.
+        prune: With finetune: remove channels and residual branches with so much of the multiply-accumulates, 0 to
+            1, and train what is left, first in float.
+        low_rank: With finetune: make two factors of large linear and 1x1 layers, so that they take so much of
+            their multiplications, 0 to 1.
+        sparsity: With finetune: make so much of the inner layers' weights zero, 0 to 1: only smaller to send.
         project: Project file, whose values replace keywords that are not given; default: none.
         output: A model file (x.tflite, x.onnx), or a folder (DIR/) for the model, its contract and an example.
         target: The kind of device, or a .toml of your own; default: the bundle's own, else local.
@@ -790,6 +830,10 @@ def quantize(
     finetune: float | None = None,
     flip: bool | None = None,
     crop: int | None = None,
+    activation_bits: int | None = None,
+    prune: float | None = None,
+    low_rank: float | None = None,
+    sparsity: float | None = None,
     project: str | PathLike[str] | None = None,
     output: str | PathLike[str] | None = None,
     candidate: str | None = None,
@@ -822,7 +866,7 @@ def quantize(
         effort: How much work is done to come closer to float (docs/quantization.md); default: default. One of
             quick, default, best.
         weight_bits: Static int8 with weights of so many bits on average, from 2: only smaller to send
-            (docs/wire.md), not faster; with finetune it is trained with them, a whole number; default: 8.
+            (docs/wire.md), not faster; with finetune it is trained with them; default: 8.
         passes: Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but
             some (-fit,-head).
         recipe: Only this recipe (float is always raced too); auto: every one that can be built, and the best
@@ -852,6 +896,12 @@ def quantize(
             judges; default: none.
         flip: With finetune: mirror every second image, by chance, left to right.
         crop: With finetune: shift images by up to so many pixels, by chance.
+        activation_bits: With finetune: bits of what inner layers read, for onnxruntime; default: 8.
+        prune: With finetune: remove channels and residual branches with so much of the multiply-accumulates, 0 to
+            1, and train what is left, first in float.
+        low_rank: With finetune: make two factors of large linear and 1x1 layers, so that they take so much of
+            their multiplications, 0 to 1.
+        sparsity: With finetune: make so much of the inner layers' weights zero, 0 to 1: only smaller to send.
         project: Project file, whose values replace keywords that are not given; default: none.
         output: The bundle to write; default: one in edgeq's cache.
         candidate: Which candidate, such as litert-float; default: of those whose runtime is installed here the

@@ -86,8 +86,9 @@ def _without_places(model: Model) -> Model:
         model,
         source=Path(model.source).name,
         files={k: Path(v).name for k, v in model.files.items()},
-        trained=Path(model.trained).name,
-        trained_tflite=Path(model.trained_tflite).name,
+        networks=tuple(
+            replace(each, onnx=Path(each.onnx).name, tflite=Path(each.tflite).name) for each in model.networks
+        ),
     )
 
 

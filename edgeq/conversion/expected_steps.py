@@ -3,7 +3,7 @@ graph. The constants are seconds on one core.
 """
 
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from itertools import dropwhile
 from pathlib import Path
 
@@ -13,7 +13,8 @@ from edgeq.conversion.data_use import SampleSplit
 from edgeq.conversion.early_checks import STAGE as CHECK_DATA
 from edgeq.conversion.finite_float_outputs import STAGE as CHECK_FLOAT
 from edgeq.conversion.trained_tflite import STEP as TRAINED_TO_TFLITE
-from edgeq.conversion.training_report import OF, STAGE
+from edgeq.conversion.training_report import STAGE, STAGE_IN_FLOAT
+from edgeq.conversion.wanted_trainings import WantedTraining, wanted_trainings
 from edgeq.errors import DataRefused
 from edgeq.graphs.products import Product
 from edgeq.ingest.onnx_to_tflite import BUILDING, ready
@@ -62,7 +63,7 @@ def steps_of(job: ConversionJob, model: Model, plan: Plan, split: SampleSplit) -
     trains = split.training is not None and any(c.recipe == RECIPE for c in plan.candidates)
     samples = split.training.count if split.training is not None and trains else 0
     work = counted(model, calibrate, split.heldout.count)
-    return _making(options, plan.candidates, work, known, samples * job.epochs)
+    return _making(options, plan.candidates, work, known, samples, wanted_trainings(job.request, model))
 
 
 def steps_before_opening(job: ConversionJob, count: int | None = None) -> Iterator[PlannedStep]:
@@ -89,8 +90,9 @@ def steps_before_opening(job: ConversionJob, count: int | None = None) -> Iterat
     if job.trained and "tflite" in wanted:
         yield PlannedStep("", TRAINED_TO_TFLITE, _ONNX2TF_S + _CONVERTED_BYTE_S * size)
     options = parsed(job.request, Options, threads=job.target.threads, cache=None)
-    trained = _TRAINED_SHARE * (work.calibrate + work.judged) * job.epochs
-    yield from _making(options, tuple(_usual_candidates(job, wanted)), work, trained=trained)
+    samples = _TRAINED_SHARE * (work.calibrate + work.judged)
+    trainings = wanted_trainings(job.request)
+    yield from _making(options, tuple(_usual_candidates(job, wanted)), work, (), samples, trainings)
 
 
 def steps_after_check(job: ConversionJob, count: int) -> Iterator[PlannedStep]:
@@ -103,21 +105,34 @@ def _making(
     options: Options,
     candidates: tuple[CandidatePlan, ...],
     work: Counted,
-    known: Collection[str] = (),
-    trained: float = 0.0,
+    known: Collection[str],
+    samples: float,
+    trainings: Sequence[WantedTraining],
 ) -> Iterator[PlannedStep]:
-    """`trained`: how many samples a training computes, in all its epochs; 0: none does."""
+    """`samples`: how many a training computes in an epoch; 0: nothing is trained."""
     yield PlannedStep("", FLOAT_STAGE, work.judged * run_seconds(work))
     yield PlannedStep("", CHECK_FLOAT, work.calibrate * run_seconds(work))
-    if trained:
-        yield from steps_to_train(OF, work, options)
-        yield PlannedStep(OF, STAGE, trained * _TRAINED_RUNS * run_seconds(work))
-        if any(c.recipe == RECIPE and c.format == "tflite" for c in candidates):
-            converting = _ONNX2TF_S + _CONVERTED_BYTE_S * 4 * work.weights
-            yield PlannedStep("", TRAINED_TO_TFLITE, converting)
+    for wanted in trainings if samples else ():
+        yield from _training(options, candidates, work, samples, wanted)
     yield from planned_steps(candidates, work, options, known)
     files = sum(1.0 if c.recipe == "float" else 0.25 for c in candidates)
     yield PlannedStep("", BUNDLE, _BUNDLE_S + _BUNDLE_BYTE_S * files * 4 * work.weights)
+
+
+def _training(
+    options: Options,
+    candidates: tuple[CandidatePlan, ...],
+    work: Counted,
+    samples: float,
+    wanted: WantedTraining,
+) -> Iterator[PlannedStep]:
+    epochs = samples * wanted.epochs * _TRAINED_RUNS * run_seconds(work)
+    if not wanted.smaller.is_whole:
+        yield PlannedStep(wanted.of, STAGE_IN_FLOAT, epochs)
+    yield from steps_to_train(wanted.of, work, options)
+    yield PlannedStep(wanted.of, STAGE, epochs)
+    if any(c.recipe == RECIPE and c.format == "tflite" for c in candidates):
+        yield PlannedStep("", TRAINED_TO_TFLITE, _ONNX2TF_S + _CONVERTED_BYTE_S * 4 * work.weights)
 
 
 def _read_s(size: int) -> float:

@@ -1,53 +1,40 @@
-"""Trains the quantized network of a conversion (--finetune) before its candidates are made: the trained one is one of them.
+"""Trains the quantized networks of a conversion (--finetune) before its candidates are made: each is one of them."""
 
-A training takes longer than all the rest, so what it made is kept by what it depends on, in edgeq's cache: for another gate, name or
-recipe nothing is trained again. One that was interrupted goes on where it was.
-"""
-
-import contextlib
-from dataclasses import asdict, replace
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgeq.conversion import cache
-from edgeq.conversion.conversion_job import ConversionJob, tool_versions
+from edgeq.conversion.conversion_job import ConversionJob
 from edgeq.conversion.data_use import SampleSplit
+from edgeq.conversion.one_training import its_runtimes, trained
 from edgeq.conversion.plan_candidates import plan_candidates
 from edgeq.conversion.trained_tflite import with_tflite
-from edgeq.conversion.training_report import OF, reporter
-from edgeq.conversion.training_start import start_of, static_candidate
-from edgeq.errors import ConversionFailed, EdgeqError, ModelRefused
+from edgeq.conversion.training_start import RUNTIME
+from edgeq.conversion.wanted_trainings import WantedTraining, wanted_trainings
+from edgeq.errors import ConversionFailed, ModelRefused, TargetRefused
 from edgeq.foreign import as_conversion_failed
-from edgeq.limited.jobs import cores, using
 from edgeq.limited.native_call import RunTooLong
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import Plan
-from edgeq.nouns.progress import Note, Progress, Started
-from edgeq.nouns.record import digest_of
-from edgeq.nouns.target import Target
-from edgeq.request.conversion_options import weight_bits_of
+from edgeq.nouns.progress import Note, Progress
+from edgeq.nouns.training import TrainedFile
+from edgeq.request.duration import seconds_of
 from edgeq.request.finetune_rules import RECIPE
-from edgeq.request.option import parsed
-from edgeq.request.tell import Tell, shares
+from edgeq.request.tell import Tell
 from edgeq.request.time_left import TimeLeft
-from edgeq.request.training_options import crop_of, flip_of
 
 if TYPE_CHECKING:
     from edgeq.ingest.samples import Samples
-    from edgeq.quantize.options import Options
     from edgeq.quantize.trained_candidate import TrainedNetwork
-    from edgeq.train.finetune import Finetuned
-    from edgeq.train.options import TrainingOptions
-    from edgeq.train.tuned_file import Tuned
 
-_STEPS = 8  # of an epoch, at least, where there are samples enough
-_LEAST_BATCH = 32  # samples: smaller mini-batches ruin what few steps gain
-_FORMAT = 1  # rises with a change by which the same training makes another network
+_TO_TRAIN = 0.5  # of --time-budget: making the candidates needs the rest
 
 
-def to_be_trained(job: ConversionJob, model: Model, tell: Tell) -> "TrainedNetwork | None":
-    """What the plan has to know of the training that follows, or why none does; None where none was asked for. Raises ModelRefused for
-    a model that others quantized.
+def to_be_trained(job: ConversionJob, model: Model, tell: Tell) -> "tuple[TrainedNetwork, ...] | None":
+    """What the plan has to know of the trainings that follow, or why none does; None where none was asked for. Raises ModelRefused for
+    a model that others quantized, and TargetRefused where no runtime of the target runs what would be trained.
     """
     if not job.epochs:
         return None
@@ -58,17 +45,27 @@ def to_be_trained(job: ConversionJob, model: Model, tell: Tell) -> "TrainedNetwo
             f"{model.name} is quantized already ({model.quantized}): there is no float network to train",
             "leave out --finetune to deploy it as it is, or give the float model",
         )
+    _require_a_runtime(job)
     tell(Progress("look at what can be trained", 0, None, ""))
     why = _why_not(model)
     if why:
         tell(Note(f"nothing is trained: {why}"))
-        return TrainedNetwork(why_none=why)
-    return TrainedNetwork(True, epochs=job.epochs, bits=int(weight_bits_of(job.request.weight_bits)))
+        return (TrainedNetwork(why_none=why),)
+    return tuple(each.planned() for each in wanted_trainings(job.request, model))
 
 
 def trains(job: ConversionJob, plan: Plan) -> bool:
     """Whether a network has to be trained for a candidate of the plan."""
     return bool(job.epochs) and any(each.recipe == RECIPE for each in plan.candidates)
+
+
+def _require_a_runtime(job: ConversionJob) -> None:
+    bits, runtimes = job.request.activation_bits or 8, its_runtimes(job)
+    if bits < 8 and RUNTIME not in runtimes:
+        raise TargetRefused(
+            f"activations of {bits} bits run on {RUNTIME} alone, and candidates are made for {', '.join(runtimes)}",
+            "leave out --activation-bits: --weight-bits alone has a TFLite form",
+        )
 
 
 def _why_not(model: Model) -> str:
@@ -98,160 +95,86 @@ def with_training(
     work: Path,
     tell: Tell,
     times: TimeLeft,
+    began: float,
 ) -> tuple[Model, Plan]:
-    """The model with its trained network, and the plan that follows. Where it turns out that nothing can be trained, the plan says why;
-    that is an error where nothing else was asked for. Raises KeyboardInterrupt after Ctrl-C, and DataRefused.
+    """The model with its trained networks, and the plan that follows. Where it turns out that nothing can be trained, the plan says why;
+    that is an error where nothing else was asked for. `began`: the conversion, by time.monotonic. Raises KeyboardInterrupt after Ctrl-C,
+    and DataRefused.
     """
     if not trains(job, plan) or split.training is None:
         return model, plan
-    from edgeq.quantize.trained_candidate import TrainedNetwork
-
-    try:
-        with as_conversion_failed("the network could not be trained", "leave out --finetune"):
-            tuned = _tuned(job, model, split, split.training, work / OF, tell, times)
-    except (ModelRefused, ConversionFailed, RunTooLong) as error:
-        if job.request.recipe == RECIPE:
-            raise
-        why = ": ".join((error.what, *error.details[:1]))
-        tell(Note(f"nothing is trained: {why}"))
-        return model, plan_candidates(job, model, TrainedNetwork(why_none=why))
-    finally:
-        times.over(OF)
-    path = work / "trained.onnx"
-    path.write_bytes(tuned.model)
-    model = with_tflite(replace(model, trained=str(path), training=tuned.training), work, tell)
-    if model.why_no_trained_tflite:
-        tell(Note(f"LiteRT does not get the trained network: {model.why_no_trained_tflite}"))
-    return model, plan_candidates(job, model)
+    budget = _TrainingBudget(began, seconds_of(job.request.time_budget))
+    files, planned = list[TrainedFile](), list["TrainedNetwork"]()
+    for wanted in wanted_trainings(job.request, model):
+        started = time.monotonic()
+        why = budget.why_not()
+        if not why:
+            found, why = _trained_file(job, model, split, split.training, wanted, work, tell, times)
+            files += [found] if found is not None else []
+            budget.took(time.monotonic() - started)
+        if why:
+            tell(Note(f"{wanted.variant or 'nothing'} is {'not ' if wanted.variant else ''}trained: {why}"))
+        planned.append(wanted.planned(why))
+        if why and not wanted.variant:
+            break  # the others begin with the same
+    model = replace(model, networks=tuple(files))
+    return model, plan_candidates(job, model, _as_trained(planned, model))
 
 
-def _tuned(
+@dataclass
+class _TrainingBudget:
+    """Whether another training fits: `seconds` of --time-budget from `began` on; None: no limit. The first always does."""
+
+    began: float
+    seconds: float | None
+    longest: float = 0.0
+
+    def why_not(self) -> str:
+        """Empty where it fits."""
+        if self.seconds is None or not self.longest:
+            return ""
+        spent = time.monotonic() - self.began
+        if spent + self.longest <= _TO_TRAIN * self.seconds:
+            return ""
+        return f"--time-budget {self.seconds:g} s: {spent:.0f} s are over, it would take about {self.longest:.0f} s, and trainings may take half"
+
+    def took(self, seconds: float) -> None:
+        self.longest = max(self.longest, seconds)
+
+
+def _trained_file(
     job: ConversionJob,
     model: Model,
     split: SampleSplit,
     samples: "Samples",
+    wanted: WantedTraining,
     work: Path,
     tell: Tell,
     times: TimeLeft,
-) -> "Tuned":
-    """Trained now or before. Raises KeyboardInterrupt after Ctrl-C, with a checkpoint left behind."""
-    from edgeq.ingest.samples import Samples
-    from edgeq.quantize.options import Options
-    from edgeq.train.finetune import finetune
-    from edgeq.train.tuned_file import Tuned
-
-    if not isinstance(split.calibration, Samples):
-        raise ModelRefused(
-            "the samples do not store the states that the model feeds back, so its steps cannot be trained one by one"
-        )
-    if job.gates.metric is not None:
-        samples = samples.without_labels()  # they are the metric's own
-    quantizing = parsed(job.request, Options, threads=job.target.threads, cache=cache.of_samples())
-    training = _training_options(job, samples)
-    key = _key(job, model, split.calibration, samples, quantizing, training)
-    place = cache.folder() / "trainings" / f"{key[:32]}.pt"
-    known = _known(place)
-    if known is not None:
-        tell(Note("trained before, from the same network and samples: it is not trained again"))
-        return known
-    with using(job.request.jobs or cores()):
-        start = start_of(
-            _with_its_runtimes(job), model, split.calibration, work, quantizing, shares(tell, OF, times)
-        )
-    tell(Started("training"))
-    with contextlib.suppress(OSError):  # then writing the checkpoint says so
-        place.parent.mkdir(parents=True, exist_ok=True)
-    checkpoint = place.with_name(f"{place.name}.checkpoint")
-    scored_by = "top-1" if samples.labels is not None else "agreement"
-    found = finetune(
-        start,
-        samples,
-        training,
-        checkpoint=checkpoint,
-        tell=reporter(job.epochs, scored_by, tell, times, OF),
-        progress=shares(tell, OF, times),
-        note=lambda words: tell(Note(words)),
-    )
-    if found.training.interrupted:
-        _tell_of_interruption(checkpoint, found.training.steps, tell)
-        raise KeyboardInterrupt
-    tell(found.training)
-    _keep(place, checkpoint, found, tell)
-    return Tuned(found.model.SerializeToString(), found.training)
-
-
-def _with_its_runtimes(job: ConversionJob) -> Target:
-    """The target with those runtimes alone that candidates are made for: LiteRT's integers are others than onnxruntime's."""
-    asked, target = job.request.runtime, job.target
-    had = [
-        each for each in target.runtimes if each.name not in job.unavailable and asked in (None, each.name)
-    ]
-    return replace(target, runtimes=tuple(had) or target.runtimes)
-
-
-def _training_options(job: ConversionJob, samples: "Samples") -> "TrainingOptions":
-    """The defaults of `edgeq finetune`, but for what the conversion was asked for, and for batches of few samples where there are few:
-    an epoch of one step teaches nothing.
-    """
-    from edgeq.train.augment import Augmentation
-    from edgeq.train.low_bits import Bits
-    from edgeq.train.options import TrainingOptions, usual_rate
-    from edgeq.train.training import Settings
-
-    bits = Bits(int(weight_bits_of(job.request.weight_bits)))
-    changes = Augmentation(flip_of(job.request.flip), crop_of(job.request.crop))
-    batch = min(max(samples.count // _STEPS, _LEAST_BATCH), TrainingOptions.batch)
-    return TrainingOptions(Settings(job.epochs, usual_rate(bits)), bits, batch, augmentation=changes)
-
-
-def _key(
-    job: ConversionJob,
-    model: Model,
-    calibration: "Samples",
-    samples: "Samples",
-    quantizing: "Options",
-    training: "TrainingOptions",
-) -> str:
-    """Of all that a trained network depends on."""
-    passes = asdict(replace(quantizing, threads=1, cache=None, search_tries=None, weight_bits=8))
-    return digest_of(
-        {
-            "format": _FORMAT,
-            "versions": tool_versions(),
-            "source": model.sha256,
-            "inputs": [spec.to_dict() for spec in model.inputs],
-            "samples": [samples.sha256, calibration.sha256, samples.labels is not None],
-            "scheme": static_candidate(_with_its_runtimes(job), model).to_dict(),
-            "quantizing": passes | {"passes": sorted(quantizing.passes)},
-            "training": repr(training),
-        }
-    )
-
-
-def _known(place: Path) -> "Tuned | None":
-    """A damaged one is trained again."""
-    from edgeq.train.tuned_file import read_tuned
-
+) -> tuple[TrainedFile | None, str]:
+    """Or why there is none. Raises what went wrong where only this was asked for."""
+    folder = work / wanted.of.replace(" ", "-")
+    folder.mkdir()
     try:
-        return read_tuned(place) if place.is_file() else None
-    except ModelRefused:
-        return None
+        with as_conversion_failed("the network could not be trained", "leave out --finetune"):
+            tuned = trained(job, model, split, samples, wanted, folder, tell, times)
+    except (ModelRefused, ConversionFailed, RunTooLong) as error:
+        if job.request.recipe == RECIPE:
+            raise
+        return None, ": ".join((error.what, *error.details[:1]))
+    finally:
+        times.over(wanted.of)
+    path = folder / "trained.onnx"
+    path.write_bytes(tuned.model)
+    file = with_tflite(TrainedFile(str(path), tuned.training, wanted.variant), model, folder, tell)
+    if file.why_no_tflite:
+        tell(Note(f"LiteRT does not get the trained network: {file.why_no_tflite}"))
+    return file, ""
 
 
-def _keep(place: Path, checkpoint: Path, found: "Finetuned", tell: Tell) -> None:
-    from edgeq.train.tuned_file import write_tuned
-
-    try:
-        write_tuned(place, {}, found.model, found.training)
-    except EdgeqError as error:
-        tell(Note(f"{error.what}: the same command would train again"))
-        return
-    checkpoint.unlink(missing_ok=True)
-
-
-def _tell_of_interruption(checkpoint: Path, steps: int, tell: Tell) -> None:
-    from edgeq.train.checkpoint import step_of
-
-    step = step_of(checkpoint)
-    after = f"goes on from step {step:,} of {steps:,}" if step else "begins anew"
-    tell(Note(f"the training is interrupted, and nothing else was done: the same command {after}"))
+def _as_trained(planned: "Sequence[TrainedNetwork]", model: Model) -> "tuple[TrainedNetwork, ...]":
+    """As the plan has it from now on: nothing is still to come."""
+    why_no_tflite = {each.variant: each.why_no_tflite for each in model.networks}
+    return tuple(
+        replace(each, epochs=0.0, why_no_tflite=why_no_tflite.get(each.variant, "")) for each in planned
+    )

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from edgeq.quantize.trained_candidate import TrainedNetwork
 
 
-def plan_candidates(job: ConversionJob, model: Model, network: "TrainedNetwork | None" = None) -> Plan:
-    """`network`: the trained one that there will be; default: the model's own. Raises as quantize/plan.py."""
+def plan_candidates(
+    job: ConversionJob, model: Model, networks: "tuple[TrainedNetwork, ...] | None" = None
+) -> Plan:
+    """`networks`: the trained ones that there will be; default: the model's own. Raises as quantize/plan.py."""
     from edgeq.quantize.plan import make_plan
 
     return make_plan(
@@ -29,7 +31,7 @@ def plan_candidates(job: ConversionJob, model: Model, network: "TrainedNetwork |
         unavailable=job.unavailable,
         integer_io=bool(job.request.integer_io),
         weight_bits=_weight_bits(job),
-        network=network,
+        networks=networks,
         why_not_fewer=_why_not_fewer(job),
     )
 

@@ -1,21 +1,24 @@
 """The float network that is quantized and trained in place of a model's own: smaller, with the same inputs and outputs."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgeq.nouns.model import Model
-from edgeq.nouns.progress import Note
 from edgeq.nouns.record import digest_of
 from edgeq.nouns.target import Target
 from edgeq.plain_text import counted
-from edgeq.request.tell import Tell, shares
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
+    from edgeq.ingest.samples import Samples
+    from edgeq.quantize.run_model import Progress
     from edgeq.quantize.samples import SamplesLike
+    from edgeq.train.options import TrainingOptions
     from edgeq.train.smaller.low_rank import FactoredLayer
+    from edgeq.train.training import Report
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,14 @@ class Smaller:
 
 
 def made_smaller(
-    model: Model, samples: "SamplesLike", wanted: Smaller, target: Target, kept: Path, work: Path, tell: Tell
+    model: Model,
+    samples: "SamplesLike",
+    wanted: Smaller,
+    target: Target,
+    kept: Path,
+    work: Path,
+    note: Callable[[str], None],
+    progress: "Progress",
 ) -> Model:
     """`model` with another float graph, below `work`; itself where nothing was asked for. Pruning takes its time: what it made stays at
     `kept` until the training is over, and is not made again. Raises ModelRefused where it cannot be made so small.
@@ -56,27 +66,68 @@ def made_smaller(
         return replace(model, files={**model.files, "onnx": str(path)})
     smaller = floats
     if wanted.prune > 0:
-        smaller = _pruned(floats, samples, wanted.prune, target, tell)
+        smaller = _pruned(floats, samples, wanted.prune, target, note, progress)
     if wanted.low_rank < 1:
         smaller, layers = factored(
-            smaller, samples, keep=wanted.low_rank, threads=target.threads, progress=shares(tell)
+            smaller, samples, keep=wanted.low_rank, threads=target.threads, progress=progress
         )
-        tell(Note(_low_rank_summary(layers)))
+        note(_low_rank_summary(layers))
     smaller.doc_string = key
     write_onnx(smaller, kept)
     write_onnx(smaller, path)
     return replace(model, files={**model.files, "onnx": str(path)})
 
 
+def distilled_network(
+    model: Model,
+    smaller: Model,
+    samples: "Samples",
+    options: "TrainingOptions",
+    checkpoint: Path,
+    work: Path,
+    *,
+    tell: "Callable[[Report], None]",
+    progress: "Progress",
+    note: Callable[[str], None],
+) -> tuple[Model, bool]:
+    """The smaller network, trained in float for the epochs of `options` to give the outputs of `model`, below `work`; and whether Ctrl-C
+    came. A network as it was has nothing to learn in float. Raises as edgeq/train/smaller/distilled.py.
+    """
+    if smaller is model or not options.settings.epochs:
+        return smaller, False
+    from edgeq.graphs.float_graph import read
+    from edgeq.graphs.onnx_io import write_onnx
+    from edgeq.train.smaller.distilled import RATE, distilled
+
+    learned, interrupted = distilled(
+        read(Path(model.files["onnx"])),
+        read(Path(smaller.files["onnx"])),
+        samples,
+        replace(options, settings=replace(options.settings, learning_rate=RATE)),
+        checkpoint=checkpoint,
+        tell=tell,
+        progress=progress,
+        note=note,
+    )
+    path = work / "distilled.onnx"
+    write_onnx(learned, path)
+    return replace(smaller, files={**smaller.files, "onnx": str(path)}), interrupted
+
+
 def _pruned(
-    floats: "ModelProto", samples: "SamplesLike", share: float, target: Target, tell: Tell
+    floats: "ModelProto",
+    samples: "SamplesLike",
+    share: float,
+    target: Target,
+    note: Callable[[str], None],
+    progress: "Progress",
 ) -> "ModelProto":
     from edgeq.train.smaller.distilled import pruned
     from edgeq.train.smaller.kernel_time import call_price
     from edgeq.train.smaller.pruning_summary import pruning_summary
 
-    made = pruned(floats, samples, share, call=call_price(target.cpu.isa), progress=shares(tell))
-    tell(Note(pruning_summary(floats, made)))
+    made = pruned(floats, samples, share, call=call_price(target.cpu.isa), progress=progress)
+    note(pruning_summary(floats, made))
     return made
 
 

@@ -11,6 +11,7 @@ from edgeq.errors import ModelRefused
 from edgeq.ingest.extras import needed
 from edgeq.ingest.pytorch.trained_weights import holds_trained_network
 from edgeq.nouns.model import Model
+from edgeq.nouns.training import TrainedFile
 from edgeq.request.tell import Tell
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ def with_trained_network(model: Model, job: ConversionJob, work: Path, tell: Tel
     _require_same_ends(read_onnx(path).graph, model, job)
     if model.source_format != "torch":
         _require_same_source(tuned.training, model, job.weights)
-    return with_tflite(replace(model, trained=str(path), training=tuned.training), work, tell)
+    network = with_tflite(TrainedFile(str(path), tuned.training), model, work, tell)
+    return replace(model, networks=(network,))
 
 
 def _require_same_ends(trained: "GraphProto", model: Model, job: ConversionJob) -> None:

@@ -9,6 +9,7 @@ from edgeq.errors import EdgeqError
 from edgeq.ingest.onnx_to_tflite import CONVERTER, convert
 from edgeq.nouns.model import Model
 from edgeq.nouns.progress import Progress
+from edgeq.nouns.training import TrainedFile
 from edgeq.request.tell import Tell
 
 if TYPE_CHECKING:
@@ -17,22 +18,22 @@ if TYPE_CHECKING:
 STEP = f"convert the trained network to TFLite ({CONVERTER})"
 
 
-def with_tflite(model: Model, work: Path, tell: Tell) -> Model:
-    """Where the target takes TFLite: with the graph, or why there is none, which the plan says."""
+def with_tflite(network: TrainedFile, model: Model, work: Path, tell: Tell) -> TrainedFile:
+    """A network that was trained from `model`; where the target takes TFLite with the graph, or why there is none, which the plan says."""
     if "tflite" not in model.files:
-        return model
+        return network
     from edgeq.graphs.onnx_io import read_onnx
 
-    trained = read_onnx(Path(model.trained))
+    trained = read_onnx(Path(network.onnx))
     why = _why_not(trained)
     if why:
-        return replace(model, why_no_trained_tflite=why)
+        return replace(network, why_no_tflite=why)
     tell(Progress(STEP, 0, None, ""))
     try:
-        return replace(model, trained_tflite=str(converted(trained, model, work, cache.folder(), tell)))
+        return replace(network, tflite=str(converted(trained, model, work, cache.folder(), tell)))
     except EdgeqError as error:
         why = f"{error.what}; {error.remedy}" if error.remedy else error.what
-        return replace(model, why_no_trained_tflite=why)
+        return replace(network, why_no_tflite=why)
 
 
 def _why_not(trained: "ModelProto") -> str:

@@ -11,8 +11,7 @@ from edgeq.request.time_left import TimeLeft
 if TYPE_CHECKING:
     from edgeq.train.training import Report
 
-STAGE, OF = "train", "training"
-"""Of a training within a conversion, whose steps have the name of what they are of."""
+STAGE, STAGE_IN_FLOAT = "train", "train in float"
 
 
 def reporter(
@@ -25,13 +24,14 @@ def reporter(
 ) -> "Callable[[Report], None]":
     """`times` knows what else is planned, under the name `of` the training. `in_float`: of the smaller network, before it is quantized."""
     times, begun = times or TimeLeft(), list[int]()
+    stage = STAGE_IN_FLOAT if in_float else STAGE
 
     def told(report: "Report") -> None:
         begun.append(report.step) if not begun else None
         first, last = begun[0], report.last  # one that goes on begins in the middle
-        left = times.at(of, STAGE, (report.step - first) / max(report.steps - first, 1))
+        left = times.at(of, stage, (report.step - first) / max(report.steps - first, 1))
         score = "" if last.score is None else f", {scored_by} {last.score:.1f} %"
-        step = f"{of}: {STAGE}" if of else f"{STAGE} in float" if in_float else STAGE
+        step = f"{of}: {stage}" if of else stage
         in_all = left.step if left.all is None else left.all
         figures = f"loss {report.loss:.3g}{score}"
         tell(Progress(step, report.step, report.steps, "", left.step, in_all, figures))

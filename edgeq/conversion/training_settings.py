@@ -1,5 +1,6 @@
-"""How `edgeq finetune` trains, by its options. Torch is imported as they are read."""
+"""How `edgeq finetune` and a conversion train, by their options. Torch is imported as they are read."""
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from edgeq.errors import TargetRefused
@@ -10,26 +11,27 @@ if TYPE_CHECKING:
     from edgeq.train.options import TrainingOptions
 
 
+@dataclass(frozen=True)
+class FewerBits:
+    """What is asked for of weights and activations: `weight_bits` a whole number, or the mean of numbers of each layer's own; `levels` of
+    the weights; `sparsity` the share of them that is zero. None: as with 8 bits.
+    """
+
+    weight_bits: float | None = None
+    activation_bits: int | None = None
+    levels: str | None = None
+    sparsity: float | None = None
+
+
 def training_options(request: FinetuneRequest) -> "TrainingOptions":
     """Raises TargetRefused for options that contradict each other."""
     from edgeq.train.augment import Augmentation
-    from edgeq.train.low_bits import Bits
-    from edgeq.train.options import TrainingOptions, usual_rate
-    from edgeq.train.training import Settings
-    from edgeq.train.weight_levels import UNIFORM, bits_of
 
-    kind = request.levels or UNIFORM
-    mean = _mean_bits(request, kind)
-    whole = None if request.weight_bits is None else int(request.weight_bits)
-    bits = Bits(bits_of(kind, whole), request.activation_bits or 8, kind)
-    rate = request.learning_rate
-    return TrainingOptions(
-        bits=bits,
-        settings=Settings(
-            request.epochs,
-            usual_rate(bits) if rate is None else rate,
-            patience=request.patience,
-        ),
+    fewer = FewerBits(request.weight_bits, request.activation_bits, request.levels, request.sparsity)
+    options = options_for(fewer, request.epochs, request.learning_rate)
+    return replace(
+        options,
+        settings=replace(options.settings, patience=request.patience),
         batch=request.batch,
         label_share=request.label_share,
         temperature=request.temperature,
@@ -37,26 +39,40 @@ def training_options(request: FinetuneRequest) -> "TrainingOptions":
         augmentation=Augmentation(request.flip, request.crop),
         seed=request.seed,
         device=request.device,
-        sparsity=_sparsity(request, kind),
-        mean_bits=mean,
     )
 
 
-def _mean_bits(request: FinetuneRequest, kind: str) -> float | None:
+def options_for(fewer: FewerBits, epochs: float, rate: float | None = None) -> "TrainingOptions":
+    """The defaults, for so few bits. `rate`: the learning rate; default: the usual one. Raises TargetRefused for options that contradict
+    each other.
+    """
+    from edgeq.train.low_bits import Bits
+    from edgeq.train.options import TrainingOptions, usual_rate
+    from edgeq.train.training import Settings
+    from edgeq.train.weight_levels import UNIFORM, bits_of
+
+    kind = fewer.levels or UNIFORM
+    mean = _mean_bits(fewer.weight_bits, kind)
+    whole = None if fewer.weight_bits is None else int(fewer.weight_bits)
+    bits = Bits(bits_of(kind, whole), fewer.activation_bits or 8, kind)
+    settings = Settings(epochs, usual_rate(bits) if rate is None else rate)
+    return TrainingOptions(settings, bits, sparsity=_sparsity(fewer.sparsity, kind), mean_bits=mean)
+
+
+def _mean_bits(asked: float | None, kind: str) -> float | None:
     """None where all layers have the same number."""
-    mean = request.weight_bits
-    if mean is None or mean % 1 == 0:
+    if asked is None or asked % 1 == 0:
         return None
-    if kind != "uniform" or mean < 2:
+    if kind != "uniform" or asked < 2:
         raise TargetRefused(
-            f"--weight-bits {mean:g} gives each layer its own number of bits, 2 to 8, and needs uniform levels",
+            f"--weight-bits {asked:g} gives each layer its own number of bits, 2 to 8, and needs uniform levels",
             "take a whole number, or leave out --levels",
         )
-    return mean
+    return asked
 
 
-def _sparsity(request: FinetuneRequest, kind: str) -> float:
-    share = request.sparsity or 0.0
+def _sparsity(asked: float | None, kind: str) -> float:
+    share = asked or 0.0
     if share and kind != "uniform":
         raise TargetRefused(
             f"--sparsity needs a level at zero for every layer, and --levels {kind} has its own levels",

@@ -5,7 +5,7 @@ from typing import Optional
 
 from .record import Record
 from .tensor import TensorSpec
-from .training import Training
+from .training import TrainedFile
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,7 @@ class Model(Record):
     ("QDQ int8", "int8 TFLite") when the source is quantized already and is to be deployed as it is.
     `varied`: the samples differ in shape, and None stands in `inputs` where they do; or, with one of `shapes`, the graph
     loads only with its shapes open. `kept_opset`: why the ONNX graph has an opset below 13, without scales per channel.
-    `trained`: the path of the QDQ file of a network that was trained from this one (`edgeq finetune`, --finetune), by `training`;
-    `trained_tflite`: that of its float graph as TFLite, and `why_no_trained_tflite` where there is none and one was asked for.
+    `networks`: those that were trained from this one.
     """
 
     name: str
@@ -46,7 +45,4 @@ class Model(Record):
     notes: tuple[str, ...] = ()
     varied: Optional[Varied] = None
     kept_opset: str = ""
-    trained: str = ""
-    trained_tflite: str = ""
-    why_no_trained_tflite: str = ""
-    training: Optional[Training] = None
+    networks: tuple[TrainedFile, ...] = ()

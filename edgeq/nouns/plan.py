@@ -35,7 +35,7 @@ class CandidatePlan(Record):
     """One thing to build. `id` is "<runtime>-<recipe>", with "-few-float" where a few layers stay in float for what they win,
     "-all-int8" where those are quantized that may be faster in float; "-4bit" where weights have fewer bits than the recipe says
     (`weight_bits`; None: as many as were asked for); unique in a bundle and a valid file name. `pairs_saturate`: the file comes as it is, and the target's kernels add pairs of
-    its products in 16 bits.
+    its products in 16 bits. `network`: the variant of the trained network that it runs, where there are several.
     """
 
     id: str
@@ -46,6 +46,7 @@ class CandidatePlan(Record):
     scheme: Optional[Scheme] = None
     pairs_saturate: bool = False
     weight_bits: Optional[float] = None
+    network: str = ""
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,20 @@ class Training(Record):
 
 
 @dataclass(frozen=True)
+class TrainedFile(Record):
+    """The QDQ file at the path `onnx` of a network that was trained from a model (`edgeq finetune`, --finetune). `variant`: which of several it
+    is, as its candidates' ids end ("4bit"); empty of one alone. `tflite`: the path of its float graph as TFLite, and `why_no_tflite` where
+    there is none and one was asked for.
+    """
+
+    onnx: str
+    training: Training
+    variant: str = ""
+    tflite: str = ""
+    why_no_tflite: str = ""
+
+
+@dataclass(frozen=True)
 class Trained(Record):
     """How far a training is: `epoch` of `epochs`, the running mean of its `loss`, and the last evaluation. `in_float`: a smaller network
     learns, before it is quantized.

@@ -126,7 +126,7 @@ def of(
         return KeptCandidates(None, {})
     options = options.of(candidate)
     about: dict[str, Any] = replace(
-        model, name="", source="", files={}, notes=(), absent={}, trained="", trained_tflite="", training=None
+        model, name="", source="", files={}, notes=(), absent={}, networks=()
     ).to_dict()
     return KeptCandidates(
         options.cache,

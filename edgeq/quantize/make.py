@@ -172,10 +172,11 @@ def _float(candidate: CandidatePlan, model: Model) -> Quantization:
     """The state before any pass, without its graph (pipelines.read_graph)."""
     recipe = None if candidate.recipe == PREQUANTIZED else catalog.recipe(candidate.recipe)
     method, bits = (recipe.method, recipe.weight_bits) if recipe else ("none", 8)
-    trained = Path(model.trained) if method == "trained" else None
-    of_trained = trained is not None and candidate.format == "tflite"
-    source = Path(model.trained_tflite if of_trained else model.files[candidate.format])
-    return Quantization(candidate, method, bits, source, trained=trained)
+    if method != "trained":
+        return Quantization(candidate, method, bits, Path(model.files[candidate.format]))
+    [network] = (each for each in model.networks if each.variant == candidate.network)
+    source = Path(network.tflite if candidate.format == "tflite" else model.files["onnx"])
+    return Quantization(candidate, method, bits, source, trained=Path(network.onnx))
 
 
 def _context(

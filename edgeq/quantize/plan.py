@@ -3,7 +3,7 @@
 Knows the target's facts and the model's graph; touches no sample and writes nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -33,7 +33,7 @@ from edgeq.quantize.trained_candidate import (
     NOTHING_TRAINED,
     TrainedNetwork,
     trained_candidate,
-    trained_network,
+    trained_networks,
 )
 from edgeq.quantize.usable_runtimes import usable_runtimes
 
@@ -90,12 +90,12 @@ def make_plan(
     unavailable: Mapping[str, str] | None = None,
     integer_io: bool = False,
     weight_bits: float = 8,
-    network: TrainedNetwork | None = None,
+    networks: tuple[TrainedNetwork, ...] | None = None,
     why_not_fewer: str = "",
 ) -> Plan:
     """`isa` are the device's own flags where they are known, else the target's; `unavailable` says which runtimes the
     device cannot have and why. `integer_io`: static candidates for LiteRT take and give integers.
-    `weight_bits`: below 8, static int8 has weights of so many bits on average. `network`: the trained one that there will be; default:
+    `weight_bits`: below 8, static int8 has weights of so many bits on average. `networks`: the trained ones that there will be; default:
     the model's own. `recipe` "auto": every recipe that can be built, and static int8 with fewer bits beside it unless `why_not_fewer`
     says why not.
 
@@ -121,17 +121,18 @@ def make_plan(
         graphs,
         model.kept_opset,
         8 if recipe == AUTO else weight_bits,
-        network or trained_network(model),
     )
+    if networks is None:
+        networks = trained_networks(model)
     found: list[tuple[int, CandidatePlan]] = []
     unlikely: list[tuple[int, CandidatePlan]] = []  # to be the fastest: only --recipe auto builds them
     for name in runtimes:
         # A recipe that is not for this runtime was never a choice; it is only mentioned to whoever asked for it.
-        for r in (r for r in recipes if r.name == recipe or _is_for(r, name, given)):
-            answer = _decide(r, name, given)
+        for r, asked in _choices(recipes, name, given, networks):
+            answer = _decide(r, name, asked)
             if isinstance(answer, Skipped):
                 skipped.append(answer)
-            elif recipe == AUTO and isinstance(_decide(r, name, replace(given, recipe=None)), Skipped):
+            elif recipe == AUTO and isinstance(_decide(r, name, replace(asked, recipe=None)), Skipped):
                 unlikely.append(answer)
             else:
                 found.append(answer)
@@ -146,8 +147,17 @@ def make_plan(
     return with_fewer_bits(plan, why_not_fewer, weight_bits) if recipe == AUTO else plan
 
 
-def _is_for(recipe: Recipe, runtime: str, given: _PlanInput) -> bool:
-    return runtime in recipe.runtimes and (given.network.is_asked_for or recipe.method != "trained")
+def _choices(
+    recipes: tuple[Recipe, ...], runtime: str, given: _PlanInput, networks: tuple[TrainedNetwork, ...]
+) -> Iterator[tuple[Recipe, _PlanInput]]:
+    """The recipes for `runtime`, that of trained networks once for each of them; beside trained ones static int8 knows the first."""
+    first, *others = networks or (NOTHING_TRAINED,)
+    for recipe in recipes:
+        usual = runtime in recipe.runtimes and (recipe.method != "trained" or first.is_asked_for)
+        if usual or recipe.name == given.recipe:
+            yield recipe, replace(given, network=first)
+        if usual and recipe.method == "trained":
+            yield from ((recipe, replace(given, network=other)) for other in others)
 
 
 def _known(recipe: str | None, recipes: tuple[Recipe, ...], runtime: str | None, target: Target) -> None:
@@ -195,7 +205,7 @@ def _decide(recipe: Recipe, runtime: str, given: _PlanInput) -> tuple[int, Candi
     if recipe.method == "trained":
         why_not = given.network.why_not(runtime)
         if why_not:
-            return Skipped(what, why_not)
+            return Skipped(f"{what} {given.network.variant}".rstrip(), why_not)
         graph = given.graph(runtime)
         return trained_candidate(
             recipe, runtime, given.network, given.target, given.isa, graph, integer_io=given.integer_io

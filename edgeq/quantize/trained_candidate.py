@@ -17,7 +17,7 @@ _DENSE = ("Gemm",)  # what graphs/macs.py calls FULLY_CONNECTED
 class TrainedNetwork:
     """What a plan knows of it. `is_there`: there is one, as an ONNX graph, or will be after a training of `epochs`. `why_none`: why there
     is none where one was asked for. `why_no_tflite`: why it has no TFLite graph. `bits`: of the weights of
-    its layers of few bits.
+    its layers of few bits. `variant`: which of several it is, and `why_variant` it is another one.
     """
 
     is_there: bool = False
@@ -25,6 +25,8 @@ class TrainedNetwork:
     epochs: float = 0.0
     why_none: str = ""
     bits: float = 8
+    variant: str = ""
+    why_variant: str = ""
 
     @property
     def is_asked_for(self) -> bool:
@@ -54,9 +56,12 @@ class TrainedNetwork:
 NOTHING_TRAINED = TrainedNetwork()
 
 
-def trained_network(model: Model) -> TrainedNetwork:
-    bits = model.training.weight_bits if model.training else 8
-    return TrainedNetwork(bool(model.trained), model.why_no_trained_tflite, bits=bits)
+def trained_networks(model: Model) -> tuple[TrainedNetwork, ...]:
+    """Those that the model has."""
+    return tuple(
+        TrainedNetwork(True, each.why_no_tflite, bits=each.training.weight_bits, variant=each.variant)
+        for each in model.networks
+    )
 
 
 def trained_candidate(
@@ -73,12 +78,14 @@ def trained_candidate(
     scheme, why = scheme_for(runtime, target.cpu.arch, isa)
     slower = why_slower_than_float(runtime, target.cpu.arch, isa)
     few = network.gain(runtime, graph)
-    why = "; ".join(words for words in ("trained in the integers of the device", why, few, slower) if words)
+    about = ("trained in the integers of the device", network.why_variant, why, few, slower)
+    why = "; ".join(words for words in about if words)
     if network.epochs:
         why = f"{_of_epochs(network.epochs)} of training follow; {why}"
     rank, candidate = ranked(recipe, runtime, 9 if slower else 2, why)
     scheme = replace(scheme, integer_io=integer_io and candidate.format == "tflite")
-    return rank - 1, replace(candidate, scheme=scheme)
+    id = f"{candidate.id}-{network.variant}" if network.variant else candidate.id
+    return rank - 1, replace(candidate, id=id, scheme=scheme, network=network.variant)
 
 
 def _of_epochs(epochs: float) -> str:

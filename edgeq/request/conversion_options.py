@@ -154,7 +154,7 @@ class _Source(WithSamples):
         example='"best"  # or "quick": how much work is done to come closer to float',
     )
     weight_bits: float | None = option(
-        "Static int8 with weights of so many bits on average, from 2: only smaller to send (docs/wire.md), not faster; with --finetune it is trained with them, a whole number; default: 8.",
+        "Static int8 with weights of so many bits on average, from 2: only smaller to send (docs/wire.md), not faster; with --finetune it is trained with them; default: 8.",
         least=2,
         most=8,
         metavar="BITS",

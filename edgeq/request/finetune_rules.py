@@ -7,11 +7,13 @@ from edgeq.errors import DataRefused, ModelRefused, TargetRefused
 from edgeq.ingest.extras import missing
 from edgeq.ingest.pytorch.trained_weights import holds_trained_network
 from edgeq.nouns.recipe import AUTO
-from edgeq.request.conversion_options import ConversionOptions, weight_bits_of
+from edgeq.request.conversion_options import ConversionOptions
 from edgeq.request.paths import AnyPath, text
 from edgeq.request.training_options import epochs_of
 
 RECIPE = "trained_static"
+OF_A_TRAINING = ("flip", "crop", "activation_bits", "prune", "low_rank", "sparsity")
+"""Options that say how --finetune trains, and nothing without it."""
 
 
 def require_finetunable(model: AnyPath | None, options: ConversionOptions) -> None:
@@ -19,18 +21,13 @@ def require_finetunable(model: AnyPath | None, options: ConversionOptions) -> No
     for a model or weights that are no float network, and ExtraMissing without torch.
     """
     if not epochs_of(options.finetune):
-        _require_no_changes(options)
+        _require_none_of_a_training(options)
         return
     name = text(model) or ""
     if options.recipe not in (None, AUTO, RECIPE):
         raise TargetRefused(
             f"--recipe {options.recipe} leaves out the network that --finetune trains",
             f"leave out one of them, or take --recipe {RECIPE}",
-        )
-    if weight_bits_of(options.weight_bits) % 1:
-        raise TargetRefused(
-            f"--weight-bits {options.weight_bits:g} is an average, and a network is trained with whole bits",
-            "take a whole number, or leave out --finetune",
         )
     if options.data is None:
         raise DataRefused(
@@ -50,10 +47,13 @@ def require_finetunable(model: AnyPath | None, options: ConversionOptions) -> No
         raise missing("torch", "train", "training a network (--finetune)")
 
 
-def _require_no_changes(options: ConversionOptions) -> None:
-    given = [f"--{name}" for name in ("flip", "crop") if getattr(options, name)]
+def _require_none_of_a_training(options: ConversionOptions) -> None:
+    given = [
+        f"--{name.replace('_', '-')}" for name in OF_A_TRAINING if getattr(options, name) not in (None, False)
+    ]
     if given:
+        listed = " and ".join(given)
         raise TargetRefused(
-            f"{' and '.join(given)} change the samples of a training, and there is none",
-            f"add --finetune EPOCHS, or leave out {' and '.join(given)}",
+            f"{listed} {'say' if len(given) > 1 else 'says'} how a network is trained, and none is",
+            f"add --finetune EPOCHS, or leave out {listed}",
         )

@@ -24,7 +24,7 @@ def crop_of(pixels: int | None) -> int:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class WithFinetuning:
-    """A training as a part of a conversion; what the other options are, is the default of WithTraining."""
+    """A training as a part of a conversion; what it does not say is the default of WithTraining."""
 
     finetune: float | None = option(
         "Also train the quantized network (docs/training.md) for so many epochs; a fifth of --data only judges; default: none.",
@@ -41,6 +41,30 @@ class WithFinetuning:
         least=0,
         metavar="PIXELS",
         parse=crop_of,
+    )
+    activation_bits: int | None = option(
+        "With --finetune: bits of what inner layers read, for onnxruntime; default: 8.",
+        least=2,
+        most=8,
+        metavar="BITS",
+    )
+    prune: float | None = option(
+        "With --finetune: remove channels and residual branches with so much of the multiply-accumulates, 0 to 1, and train what is left, first in float.",
+        least=0,
+        most=0.99,
+        metavar="SHARE",
+    )
+    low_rank: float | None = option(
+        "With --finetune: make two factors of large linear and 1x1 layers, so that they take so much of their multiplications, 0 to 1.",
+        least=0.01,
+        most=1,
+        metavar="SHARE",
+    )
+    sparsity: float | None = option(
+        "With --finetune: make so much of the inner layers' weights zero, 0 to 1: only smaller to send.",
+        least=0,
+        most=0.99,
+        metavar="SHARE",
     )
 
 

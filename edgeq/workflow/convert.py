@@ -175,8 +175,8 @@ def _build(
         tell(use)
         use = replace(use, warnings=(*checks.warnings, *use.warnings))
         if job.epochs:
-            model, plan = with_training(job, model, plan, split, work, tell, times)
-            use = use if model.trained else replace(use, train=0, validate=0)
+            model, plan = with_training(job, model, plan, split, work, tell, times, began.wall)
+            use = use if model.networks else replace(use, train=0, validate=0)
             job = replace(job, converters=formats.built_converters(wanted))
             place = _place(job)
         budget = TimeBudget(began.wall, seconds_of(job.request.time_budget))

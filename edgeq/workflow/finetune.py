@@ -4,12 +4,14 @@ import contextlib
 import shlex
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgeq import catalog
 from edgeq.conversion.conversion_job import ConversionJob, conversion_job
+from edgeq.conversion.kept_training import KeptTraining
+from edgeq.conversion.smaller_network import Smaller, distilled_network, made_smaller
 from edgeq.conversion.training_report import reporter
 from edgeq.conversion.training_settings import training_options
 from edgeq.conversion.training_start import RECIPE, RUNTIME
@@ -22,6 +24,7 @@ from edgeq.nouns.project import Gates
 from edgeq.nouns.results import Finetuned
 from edgeq.nouns.target import RuntimeSupport, Target
 from edgeq.request.accepts import accepts, keywords
+from edgeq.request.finetune_rules import OF_A_TRAINING
 from edgeq.request.paths import text
 from edgeq.request.requests import ConvertRequest, FinetuneRequest
 from edgeq.request.tell import Tell, shares
@@ -35,25 +38,6 @@ if TYPE_CHECKING:
     from edgeq.train.options import TrainingOptions
     from edgeq.train.tensorboard import EventFiles
     from edgeq.train.training import Report
-
-_ENDS = ("checkpoint", "smaller.onnx", "float.checkpoint")
-
-
-@dataclass(frozen=True)
-class Kept:
-    """What lies beside the output until a training is over, so that an interrupted one goes on."""
-
-    checkpoint: Path
-    smaller: Path
-    float_checkpoint: Path
-
-    @staticmethod
-    def beside(output: Path) -> "Kept":
-        return Kept(*(output.with_name(f"{output.name}.{end}") for end in _ENDS))
-
-    def remove(self) -> None:
-        for path in (self.checkpoint, self.smaller, self.float_checkpoint):
-            path.unlink(missing_ok=True)
 
 
 @accepts(FinetuneRequest)
@@ -74,7 +58,7 @@ def finetune(request: FinetuneRequest) -> Finetuned:
         model, samples, state_dict = opened(job, Path(folder), tell)
         tell(Started("training"))
         tell(model)
-        kept = Kept.beside(output)
+        kept = KeptTraining.beside(output)
         if request.restart:
             kept.remove()
         learned = _not_held_out(samples)
@@ -92,7 +76,7 @@ def finetune(request: FinetuneRequest) -> Finetuned:
 
 def _written(
     output: Path,
-    kept: "Kept",
+    kept: KeptTraining,
     found: "TunedNetwork",
     state_dict: "Mapping[str, Tensor]",
     tell: Tell,
@@ -142,7 +126,7 @@ def job_of(request: FinetuneRequest) -> tuple[Target, ConversionJob]:
         target, _ = this_machine(target, model, None)
     gates = Gates(ignore_labels=bool(request.ignore_labels))
     given = keywords(request, ConvertRequest) | {"output": None, "target": target, "gates": gates}
-    given |= {"flip": None, "crop": None}  # of this training, not of one in the conversion
+    given |= dict.fromkeys(OF_A_TRAINING)  # of this training, not of one in the conversion
     converting = ConvertRequest(**given)
     here = replace(target, runtimes=(RuntimeSupport(RUNTIME, "", ()),))  # whatever the device has
     job = conversion_job(converting, here, {}, {})
@@ -217,7 +201,9 @@ def start_of(
 ) -> "Start":
     """Post-training quantization, which a loop of the user's own begins with: of the network as it is, or made smaller."""
     learned = _not_held_out(samples)
-    smaller = _smaller(request, target, model, learned, Kept.beside(work / "prepared"), work, request.tell)
+    smaller = _smaller(
+        request, target, model, learned, KeptTraining.beside(work / "prepared"), work, request.tell
+    )
     return _start_of(target, model, smaller, learned, work, request.tell)
 
 
@@ -226,15 +212,22 @@ def _smaller(
     target: Target,
     model: Model,
     learned: "Samples",
-    kept: Kept,
+    kept: KeptTraining,
     work: Path,
     tell: Tell,
 ) -> Model:
-    from edgeq.conversion.smaller_network import Smaller, made_smaller
-
     low_rank = 1.0 if request.low_rank is None else request.low_rank
     wanted = Smaller(request.prune or 0.0, low_rank)
-    return made_smaller(model, learned.without_labels(), wanted, target, kept.smaller, work, tell)
+    return made_smaller(
+        model,
+        learned.without_labels(),
+        wanted,
+        target,
+        kept.smaller,
+        work,
+        note=lambda words: tell(Note(words)),
+        progress=shares(tell),
+    )
 
 
 def _distilled(
@@ -243,32 +236,23 @@ def _distilled(
     model: Model,
     smaller: Model,
     samples: "Samples",
-    kept: Kept,
+    kept: KeptTraining,
     work: Path,
 ) -> tuple[Model, bool]:
     """The smaller network, trained in float first; and whether Ctrl-C came. A network as it was has nothing to learn in float."""
     tell, epochs = request.tell, request.epochs if request.float_epochs is None else request.float_epochs
-    if smaller is model or not epochs:
-        return smaller, False
-    from edgeq.graphs.float_graph import read
-    from edgeq.graphs.onnx_io import write_onnx
-    from edgeq.train.smaller.distilled import RATE, distilled
-
-    options = replace(options, settings=replace(options.settings, epochs=epochs, learning_rate=RATE))
     scored_by = "top-1" if samples.labels is not None else "agreement"
-    learned, interrupted = distilled(
-        read(Path(model.files["onnx"])),
-        read(Path(smaller.files["onnx"])),
+    return distilled_network(
+        model,
+        smaller,
         samples,
-        options,
-        checkpoint=kept.float_checkpoint,
+        replace(options, settings=replace(options.settings, epochs=epochs)),
+        kept.float_checkpoint,
+        work,
         tell=reporter(epochs, scored_by, tell, in_float=True),
         progress=shares(tell),
         note=lambda words: tell(Note(words)),
     )
-    path = work / "distilled.onnx"
-    write_onnx(learned, path)
-    return replace(smaller, files={**smaller.files, "onnx": str(path)}), interrupted
 
 
 def _start_of(

@@ -8,12 +8,11 @@ from onnx import helper, numpy_helper
 
 from edgeq import catalog
 from edgeq.errors import DataRefused, ModelRefused, TargetRefused
-from edgeq.nouns.plan import Scheme
-from edgeq.nouns.training import Training
 from edgeq.quantize.plan import make_plan
 from edgeq.quantize.scheme import scheme_for
 from tests.quantize import tflite_networks
 from tests.quantize.networks import model_of, residual, saved
+from tests.train.a_training import trained_file
 
 RECIPES = tuple(catalog.recipe(name) for name in catalog.recipe_names())
 
@@ -73,7 +72,7 @@ def test_without_vnni_the_int8_of_litert_is_expected_after_float(both_formats):
 
 
 def test_litert_has_the_trained_network_too(both_formats):
-    trained = replace(both_formats, trained="trained.onnx", trained_tflite="trained.tflite")
+    trained = replace(both_formats, networks=(trained_file("trained.onnx", "trained.tflite"),))
     found = plan(trained)
     assert set(ids(found)[:3]) == {
         "litert-trained_static",
@@ -85,9 +84,25 @@ def test_litert_has_the_trained_network_too(both_formats):
     assert "litert-int8_static" in ids(plan(trained, recipe="int8_static"))
 
 
+def test_each_of_several_trained_networks_is_a_candidate(both_formats):
+    networks = (
+        trained_file("a.onnx", "a.tflite"),
+        trained_file("b.onnx", why_no_tflite="no", variant="4bit"),
+    )
+    found = plan(replace(both_formats, networks=networks), recipe="auto")
+    trained = {c.id: c.network for c in found.candidates if c.recipe == "trained_static"}
+    assert trained == {
+        "litert-trained_static": "",
+        "onnxruntime-trained_static": "",
+        "onnxruntime-trained_static-4bit": "4bit",
+    }
+    assert reasons(found)["litert trained_static 4bit"] == "no"
+    assert {"onnxruntime-int8_static", "onnxruntime-int8_static-4bit"} <= {c.id for c in found.candidates}
+
+
 def test_where_litert_cannot_have_it_static_int8_is_built_and_the_reason_given(both_formats):
     why = "activations of 4 bits have no TFLite form: only onnxruntime runs them"
-    found = plan(replace(both_formats, trained="trained.onnx", why_no_trained_tflite=why))
+    found = plan(replace(both_formats, networks=(trained_file("trained.onnx", why_no_tflite=why),)))
     assert "litert-int8_static" in ids(found) and "onnxruntime-trained_static" in ids(found)
     assert reasons(found)["litert trained_static"] == why
 
@@ -224,7 +239,7 @@ def test_int16_activations_are_the_way_out_for_litert_or_built_when_asked(both_f
 
 
 def test_a_trained_network_takes_the_place_of_static_int8(both_formats):
-    trained = replace(both_formats, trained="trained.onnx")
+    trained = replace(both_formats, networks=(trained_file("trained.onnx"),))
     found = plan(trained)
     assert "onnxruntime-trained_static" in ids(found) and "onnxruntime-int8_static" not in ids(found)
     assert "the trained network takes its place" in reasons(found)["onnxruntime int8_static"]
@@ -237,7 +252,7 @@ def test_a_trained_network_takes_the_place_of_static_int8(both_formats):
     [("rpi4", "S8S8"), ("x86-64-vnni", "U8S8"), ("x86-64", "U8S8 per channel, 16-bit headroom")],
 )
 def test_a_trained_network_has_the_integers_of_the_target(both_formats, target, scheme):
-    found = plan(replace(both_formats, trained="trained.onnx"), target)
+    found = plan(replace(both_formats, networks=(trained_file("trained.onnx"),)), target)
     (candidate,) = [c for c in found.candidates if c.id == "onnxruntime-trained_static"]
     assert str(candidate.scheme).startswith(scheme)
 
@@ -250,7 +265,7 @@ def test_without_a_trained_network_only_who_asks_for_one_hears_of_it(both_format
 
 
 def test_everything_that_is_not_planned_has_a_reason(both_formats):
-    found = plan(replace(both_formats, trained="trained.onnx"))
+    found = plan(replace(both_formats, networks=(trained_file("trained.onnx"),)))
     made = {(c.runtime, c.recipe) for c in (*found.candidates, *found.fallbacks)}
     for runtime in ("litert", "onnxruntime"):
         for recipe in (catalog.recipe(name) for name in catalog.recipe_names()):
@@ -258,18 +273,15 @@ def test_everything_that_is_not_planned_has_a_reason(both_formats):
                 assert (runtime, recipe.name) in made or reasons(found)[f"{runtime} {recipe.name}"]
 
 
-TRAINING = Training(
-    *("0" * 64, "1" * 64, Scheme("int8", "int8", True), 4, 8, ("dense",), 100, 32, 1.0, 1, 1),
-    *(None, None, "", None, 1.0),
-)
-
-
 def test_the_plan_says_what_weights_of_few_bits_gain(convolutions, tmp_path):
     """Faster where a kernel takes them, else only smaller."""
     dense = tflite_networks.dense(tmp_path / "dense.tflite")
-    trained = {"trained": "trained.onnx", "training": TRAINING}
+    file = trained_file("trained.onnx")
+    four_bits = replace(file, training=replace(file.training, weight_bits=4))
     why = {
-        name: {c.id: c.reason for c in plan(replace(convolutions, files=files, **trained)).candidates}
+        name: {
+            c.id: c.reason for c in plan(replace(convolutions, files=files, networks=(four_bits,))).candidates
+        }
         for name, files in {
             "dense": {**convolutions.files, "tflite": str(dense)},
             "convolution": {

@@ -1,6 +1,6 @@
 """A trained file as a .tflite file, and the integers of all its tensors as LiteRT computes them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from edgeq.quantize.same_values import same_values
 from edgeq.quantize.trained.float_graph import float_graph
 from edgeq.train.quantized_network import QuantizedNetwork
 from tests.quantize.networks import saved
+from tests.train.a_training import trained_file
 
 TRAINED = CandidatePlan(
     "litert-trained_static", "litert", "trained_static", "tflite", "", scheme=Scheme("int8", "int8", True)
@@ -42,7 +43,7 @@ def made_of(trained: onnx.ModelProto, floats: onnx.ModelProto, samples, folder: 
     onnx.save(trained, path)
     tflite = str(converted(trained, model, folder, cache, lambda said: None))
     files = {**model.files, "tflite": tflite}
-    model = Model(**{**vars(model), "files": files, "trained": str(path), "trained_tflite": tflite})
+    model = replace(model, files=files, networks=(trained_file(path, tflite),))
     onnx.save(float_graph(trained), folder / "trained_float.onnx")
     made = make(TRAINED, model, samples, samples, same_samples=True, gate=Gate(), workdir=folder / "w")
     return Files(trained, folder / "trained_float.onnx", model, made)
@@ -91,7 +92,7 @@ def trained_integers(trained: onnx.ModelProto, images: np.ndarray) -> dict[str, 
 def compared(files: Files, images: np.ndarray) -> dict[str, np.ndarray]:
     """By tensor of the .tflite file that the trained network has too: by how many steps they differ."""
     theirs, own = litert_integers(files.made.path, images), trained_integers(files.trained, images)
-    same = same_values(files.floats, Path(files.model.trained_tflite), (images[:1],))
+    same = same_values(files.floats, Path(files.model.networks[0].tflite), (images[:1],))
     found = {}
     for name, integers in theirs.items():
         partners = same.get(name.removesuffix("_quantized"), frozenset()) & own.keys()

@@ -17,6 +17,7 @@ from edgeq.quantize.calibration.calibrate import calibrate_tflite, ranges_of  # 
 from edgeq.quantize.trained.numbers import layers_of  # noqa: E402
 from tests.ingest.onnx_to_tflite.converter import debian13, onnx2tf_cache, python312  # noqa: E402, F401
 from tests.quantize.networks import saved  # noqa: E402
+from tests.train.a_training import trained_file  # noqa: E402
 from tests.train.litert_runs import Files, compared, made_of  # noqa: E402
 from tests.train.residual_network import S8, images, network, quantized  # noqa: E402
 from tests.train.test_quantized_network import EIGHT, FOUR, file_with, network_of, trained  # noqa: E402
@@ -61,17 +62,16 @@ def test_nothing_was_calibrated_or_left_in_float(files: Files) -> None:
 
 
 def test_activations_of_few_bits_have_no_file_and_the_reason_says_so(tmp_path) -> None:
-    trained_file = tmp_path / "trained.onnx"
-    onnx.save(file_with(FOUR), trained_file)
-    model = replace(saved(network(), tmp_path), trained=str(trained_file))
+    onnx.save(file_with(FOUR), tmp_path / "trained.onnx")
+    model = saved(network(), tmp_path)
     model = replace(model, files={**model.files, "tflite": "float.tflite"})
-    found = with_tflite(model, tmp_path, lambda said: None)
-    assert found.trained_tflite == "" and "4 bits have no TFLite form" in found.why_no_trained_tflite
+    found = with_tflite(trained_file(tmp_path / "trained.onnx"), model, tmp_path, lambda said: None)
+    assert found.tflite == "" and "4 bits have no TFLite form" in found.why_no_tflite
 
 
 def test_the_file_is_no_larger_than_what_the_quantizer_writes(files: Files, tmp_path) -> None:
     plain = tmp_path / "plain.tflite"
-    source = Path(files.model.trained_tflite)
+    source = Path(files.model.networks[0].tflite)
     seen = calibrate_tflite(source, SAMPLES, False)
     emit(source, plain, ranges_of(seen, "minmax"))
     assert files.made.path.stat().st_size < plain.stat().st_size + 1024

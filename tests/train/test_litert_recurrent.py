@@ -15,6 +15,7 @@ from edgeq.graphs.tflite import read_tflite
 from edgeq.graphs.weightless import infer_shapes
 from tests.ingest.onnx_to_tflite.converter import debian13, onnx2tf_cache, python312  # noqa: F401
 from tests.quantize.networks import saved
+from tests.train.a_training import trained_file
 from tests.train.litert_runs import made_of
 from tests.train.residual_network import CLASSES, S8, SIZE, images, quantized
 
@@ -81,8 +82,8 @@ def test_an_lstm_that_would_keep_its_state_has_no_file(tmp_path, onnx2tf_cache, 
     onnx.save(quantized(recurrent("LSTM"), S8), tmp_path / "trained.onnx")
     model = saved(recurrent("LSTM"), tmp_path)
     files = {**model.files, "tflite": "float.tflite"}
-    model = replace(model, trained=str(tmp_path / "trained.onnx"), files=files)
-    found = with_tflite(model, tmp_path, lambda said: None)
-    assert found.trained_tflite == ""
-    assert "UNIDIRECTIONAL_SEQUENCE_LSTM" in found.why_no_trained_tflite
-    assert "state" in found.why_no_trained_tflite
+    model = replace(model, files=files)
+    found = with_tflite(trained_file(tmp_path / "trained.onnx"), model, tmp_path, lambda said: None)
+    assert found.tflite == ""
+    assert "UNIDIRECTIONAL_SEQUENCE_LSTM" in found.why_no_tflite
+    assert "state" in found.why_no_tflite

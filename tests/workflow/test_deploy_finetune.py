@@ -13,6 +13,7 @@ torch = pytest.importorskip("torch")
 import edgeq  # noqa: E402
 from edgeq.cli.main import run  # noqa: E402
 from edgeq.errors import DataRefused, EdgeqError, ExtraMissing, ModelRefused, TargetRefused  # noqa: E402
+from edgeq.graphs.macs import onnx_macs  # noqa: E402
 from edgeq.nouns.plan import Plan  # noqa: E402
 from edgeq.nouns.progress import Note, Progress  # noqa: E402
 from edgeq.nouns.results import Conversion, Deployment  # noqa: E402
@@ -66,7 +67,8 @@ def test_the_trained_network_is_raced_in_place_of_static_int8(here: Path) -> Non
     assert reasons["onnxruntime-trained_static"].startswith("2 epochs of training follow; trained in the")
     assert [c.id for c in found.conversion.plan.candidates] == list(reasons)
     assert {row.id for row in found.race.rows} == {"onnxruntime-trained_static", "onnxruntime-float"}
-    training = found.conversion.model.training
+    [network] = found.conversion.model.networks
+    training = network.training
     assert training.best.loss < training.before.loss and training.low_bit_layers == ("first", "second")
     assert [event for event in told if isinstance(event, Training)] == [training]
     assert locks and not any(locks), "nothing is on the device, and no lock, while it is trained"
@@ -79,7 +81,7 @@ def test_what_judges_is_not_trained_on_and_the_counts_are_told(here: Path) -> No
     use = found.data
     assert (use.train, use.validate, use.judge) == (224, 32, 64)
     assert {f.samples for f in found.fidelity} == {64}
-    training = found.model.training
+    training = found.model.networks[0].training
     assert (training.samples, training.validated) == (224, 32)
 
 
@@ -87,7 +89,7 @@ def test_a_training_is_not_repeated_for_another_gate_or_name(here: Path) -> None
     converted()
     told: list[object] = []
     again = converted(name="other", min_sqnr=-30, tell=told.append)
-    assert not again.reused and again.model.training is not None
+    assert not again.reused and again.model.networks
     assert "trained before" in notes(told) and not any(isinstance(e, Trained) for e in told)
 
 
@@ -155,8 +157,17 @@ def test_what_turns_out_not_to_be_trainable_is_left_out_and_said(here: Path) -> 
     [
         ({"data": None}, DataRefused, "needs samples to train on"),
         ({"recipe": "int8_static"}, TargetRefused, "leaves out the network that --finetune trains"),
-        ({"weight_bits": 3.5}, TargetRefused, "is an average"),
-        ({"finetune": None, "flip": True, "crop": 2}, TargetRefused, "--flip and --crop change the samples"),
+        (
+            {"finetune": None, "flip": True, "crop": 2},
+            TargetRefused,
+            "--flip and --crop say how a network is trained",
+        ),
+        (
+            {"finetune": None, "low_rank": 0.5},
+            TargetRefused,
+            "--low-rank says how a network is trained, and none is",
+        ),
+        ({"runtime": "litert", "activation_bits": 4}, TargetRefused, "4 bits run on onnxruntime alone"),
         ({"calibrate": 250}, DataRefused, "--calibrate 250 is more than --finetune trains on"),
         ({"model": "net.tflite"}, ModelRefused, "net.tflite cannot be trained"),
         ({"finetune": -1}, TargetRefused, "finetune"),
@@ -175,6 +186,66 @@ def test_too_few_samples_are_refused_before_anything_is_made(here: Path) -> None
     with pytest.raises(DataRefused, match="80 different samples at least.* there are 79"):
         converted(data="few.npz", tell=told.append)
     assert not any("calibrate" in event.step for event in told if isinstance(event, Progress))
+
+
+def test_a_smaller_network_is_trained_and_judged_against_the_whole_one(here: Path) -> None:
+    told: list[object] = []
+    found = converted(prune=0.5, weight_bits=3.5, sparsity=0.3, tell=told.append)
+    training = found.model.networks[0].training
+    assert training.macs_share < 0.6 and training.weight_bits == 3.5 and training.sparsity == 0.3
+    in_float = [e.in_float for e in told if isinstance(e, Trained)]
+    assert in_float[0] and not in_float[-1] and in_float == sorted(in_float, reverse=True)
+    macs = {c.recipe: bundle_macs(found, c.model) for c in found.bundle.manifest.candidates}
+    assert macs["trained_static"] < 0.6 * macs["float"]
+    again: list[object] = []
+    converted(prune=0.5, weight_bits=3.5, sparsity=0.3, name="other", tell=again.append)
+    assert "trained before" in notes(again)
+    assert list((here / "home/cache/edgeq/trainings").glob("*.smaller.onnx")) == [], "nothing is left behind"
+
+
+def bundle_macs(found: Conversion, path: str) -> int:
+    return onnx_macs(onnx.load_from_string(found.bundle.artifact(path)))
+
+
+@pytest.mark.parametrize("end_in_float", [True, False])
+def test_an_interrupted_training_of_a_smaller_network_goes_on(here: Path, end_in_float: bool) -> None:
+    def ended(event: object) -> None:
+        if isinstance(event, Trained) and event.in_float is end_in_float:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        converted(prune=0.5, tell=ended)
+    told: list[object] = []
+    converted(prune=0.5, tell=told.append)
+    trained = [e for e in told if isinstance(e, Trained)]
+    assert "goes on from step" in notes(told)
+    first = next(e for e in trained if e.in_float is end_in_float)
+    assert first.epoch > 0.5, "the first half epoch is not trained again"
+    assert not any("prune" in e.step for e in told if isinstance(e, Progress)), "nor pruned"
+
+
+def test_auto_trains_several_networks_and_each_is_a_candidate(here: Path) -> None:
+    told: list[object] = []
+    found = converted(recipe="auto", tell=told.append)
+    variants = ["", "4bit", "pruned-30", "pruned-50"]
+    assert [n.variant for n in found.model.networks] == variants
+    plan = next(event for event in told if isinstance(event, Plan))
+    ids = [f"onnxruntime-trained_static-{v}".rstrip("-") for v in variants]
+    assert [c.id for c in plan.candidates if c.recipe == "trained_static"] == ids
+    rows = {row.candidate: row for row in found.tradeoff.rows}
+    assert set(ids) <= set(rows)
+    assert rows[ids[1]].kernels == rows[ids[0]].kernels != rows[ids[3]].kernels
+    shares = [n.training.macs_share or 1.0 for n in found.model.networks]
+    assert shares[:2] == [1.0, 1.0] and shares[3] < shares[2] < 0.75
+
+
+def test_the_time_budget_leaves_trainings_out_and_says_which(here: Path) -> None:
+    told: list[object] = []
+    found = converted(recipe="auto", time_budget="1s", tell=told.append)
+    assert [n.variant for n in found.model.networks] == [""]
+    assert "pruned-50 is not trained: --time-budget 1 s" in notes(told)
+    reasons = {s.what: s.reason for s in found.plan.skipped}
+    assert "--time-budget" in reasons["onnxruntime trained_static 4bit"]
 
 
 def test_trained_weights_are_not_trained_again(here: Path) -> None:
@@ -218,8 +289,9 @@ def test_a_dry_run_in_json(here: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert run([*words, "--max-drop", "100", "--dry-run", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["conversion"]["data"]["train"] == 224
-    assert document["conversion"]["model"]["training"]["epochs"] == 0.5
-    assert document["conversion"]["model"]["trained"] == "trained.onnx", "no path of this machine"
+    [network] = document["conversion"]["model"]["networks"]
+    assert network["training"]["epochs"] == 0.5
+    assert network["onnx"] == "trained.onnx", "no path of this machine"
     assert document["app"] is None and not document["changed"]
 
 
@@ -236,7 +308,9 @@ def test_litert_gets_the_network_that_was_trained_for_both(
     assert trained == ["litert-trained_static", "onnxruntime-trained_static"]
     assert "onnxruntime-int8_static" not in {f.candidate for f in both.fidelity}
     of_x86 = converted(target="x86-64", runtime="litert", weight_bits=4)
-    assert str(of_x86.model.training.scheme) == "S8S8 per channel", "LiteRT's own, not onnxruntime's U8S8"
+    assert str(of_x86.model.networks[0].training.scheme) == "S8S8 per channel", (
+        "LiteRT's own, not onnxruntime's U8S8"
+    )
     alone = converted(target="android-arm64", runtime=None, weight_bits=4)
     assert "litert-trained_static" in [c.id for c in alone.plan.candidates]
     assert all(c.runtime == "litert" for c in alone.plan.candidates)
