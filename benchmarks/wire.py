@@ -1,8 +1,8 @@
 """Bytes on the wire: models quantized by edgeq without training, at several numbers of weight bits, beside xz and zstd.
 
-    python -m benchmarks.wire [--only resnet56,mobilenet_v2] [--formats onnx,tflite] [--bits 8,4] [--cache DIR] [--json]
+    python -m benchmarks.wire [--only resnet56,mobilenet_v2] [--formats onnx,tflite] [--bits 8,4] [--levels codebook,...] [--cache DIR] [--json]
 
-A row per model, format and bits: the file, what edgeq makes of it, what `xz -9` and, where it is installed, `zstd -19` make, how
+A row per model, format, bits and kind of levels (those that have so many bits: `--bits 3,2,1 --levels uniform,apot,codebook,ternary,binary`): the file, what edgeq makes of it, what `xz -9` and, where it is installed, `zstd -19` make, how
 many times that is under the float file, top-1 on the judged samples, and how fast it expands with one thread, in MB of output
 per second of CPU time. Then the goals. Needs ../shared/data or $EDGEQ_DATA, and torch for the ResNets.
 """
@@ -28,8 +28,9 @@ from benchmarks.quantization.contestants import Way
 from benchmarks.quantization.edgeq_ways import plan_for_here
 from edgeq.compress.expand import expand
 from edgeq.compress.pack import pack
-from edgeq.errors import EdgeqError
+from edgeq.errors import EdgeqError, TargetRefused
 from edgeq.nouns.passes import ALL
+from edgeq.nouns.weight_levels import UNIFORM, bits_of
 from edgeq.quantize.evaluate.gate import Gate
 from edgeq.quantize.evaluate.sqnr import first_classes
 from edgeq.quantize.make import make
@@ -54,6 +55,7 @@ class Row:
     model: str
     format: str
     bits: float
+    levels: str
     float_size: int
     size: int
     packed: int
@@ -74,7 +76,7 @@ def main() -> None:
     rows = []
     with own_home(options.cache) as home:
         for name in options.only:
-            for row in _rows(name, options.formats, options.bits, home):
+            for row in _rows(name, options.formats, _wanted(options.bits, options.levels), home):
                 rows.append(row)
                 print(_line(row), file=sys.stderr, flush=True)
     if options.json:
@@ -90,28 +92,40 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only", type=lambda text: tuple(text.split(",")), default=_MODELS)
     parser.add_argument("--formats", type=lambda text: tuple(text.split(",")), default=_FORMATS)
     parser.add_argument("--bits", type=lambda text: tuple(map(float, text.split(","))), default=_BITS)
+    parser.add_argument("--levels", type=lambda text: tuple(text.split(",")), default=(UNIFORM,))
     parser.add_argument("--cache", type=Path, help="a folder that keeps what was opened for the next run")
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
 
 
-def _rows(name: str, formats: tuple[str, ...], bits: tuple[float, ...], home: Path) -> Iterator[Row]:
+def _wanted(bits: tuple[float, ...], levels: tuple[str, ...]) -> list[tuple[float, str]]:
+    return [(each, kind) for each in bits for kind in levels if _has(kind, each)]
+
+
+def _has(kind: str, bits: float) -> bool:
+    try:
+        return (kind == UNIFORM and bits >= 2) or bits_of(kind, bits) == bits
+    except TargetRefused:
+        return False
+
+
+def _rows(name: str, formats: tuple[str, ...], wanted: list[tuple[float, str]], home: Path) -> Iterator[Row]:
     case = prepare(name, data_folder(), home / name, home / "converters", formats)
     for format in formats:
         if format not in case.models:
             print(f"{name} {format}: {case.absent.get(format)}", file=sys.stderr)
             continue
         size, top1 = case.file(format).stat().st_size, _top1(case, case.file(format), format, home)
-        for each in bits:
+        for each, kind in wanted:
             try:
-                path = _quantized(case, format, each, home / name / f"{format}-{each:g}")
+                path = _quantized(case, format, each, kind, home / name / f"{format}-{each:g}-{kind}")
             except EdgeqError as error:
-                print(f"{name} {format} {each:g} bits: {error.what}", file=sys.stderr)
+                print(f"{name} {format} {each:g} bits ({kind}): {error.what}", file=sys.stderr)
                 continue
-            yield _measured(name, format, each, path, size, _top1(case, path, format, home), top1)
+            yield _measured(name, format, each, kind, path, size, _top1(case, path, format, home), top1)
 
 
-def _quantized(case: Case, format: str, bits: float, folder: Path) -> Path:
+def _quantized(case: Case, format: str, bits: float, levels: str, folder: Path) -> Path:
     """Static int8 as edgeq makes it for this machine. Raises EdgeqError."""
     made = make(
         plan_for_here(Way("edgeq", "default", format, "W8A8")),
@@ -121,7 +135,7 @@ def _quantized(case: Case, format: str, bits: float, folder: Path) -> Path:
         same_samples=False,
         gate=Gate(min_sqnr_db=-100.0, ignore_labels=True),
         workdir=folder,
-        options=Options(weight_bits=bits, passes=_PASSES),
+        options=Options(weight_bits=bits, levels=levels, passes=_PASSES),
     )
     return made.path
 
@@ -133,7 +147,14 @@ def _top1(case: Case, path: Path, format: str, scratch: Path) -> float:
 
 
 def _measured(
-    name: str, format: str, bits: float, path: Path, float_size: int, top1: float, float_top1: float
+    name: str,
+    format: str,
+    bits: float,
+    levels: str,
+    path: Path,
+    float_size: int,
+    top1: float,
+    float_top1: float,
 ) -> Row:
     content = path.read_bytes()
     start = time.process_time()
@@ -143,6 +164,7 @@ def _measured(
         model=name,
         format=format,
         bits=bits,
+        levels=levels,
         float_size=float_size,
         size=len(content),
         packed=len(packed),
@@ -174,14 +196,14 @@ def _zstd(path: Path) -> int | None:
 
 
 _HEAD = (
-    f"{'model':<14}{'format':<8}{'bits':>4}{'file':>11}{'on the wire':>12}{'xz -9':>11}{'zstd -19':>11}"
+    f"{'model':<14}{'format':<8}{'bits':>4} {'levels':<9}{'file':>11}{'on the wire':>12}{'xz -9':>11}{'zstd -19':>11}"
     f"{'under float':>13}{'top-1':>8}{'float':>7}{'packs':>8}{'expands':>12}"
 )
 
 
 def _line(r: Row) -> str:
     return (
-        f"{r.model:<14}{r.format:<8}{r.bits:>4g}{r.size:>11,}{r.packed:>12,}{r.xz:>11,}"
+        f"{r.model:<14}{r.format:<8}{r.bits:>4g} {r.levels:<9}{r.size:>11,}{r.packed:>12,}{r.xz:>11,}"
         f"{f'{r.zstd:,}' if r.zstd else '-':>11}{r.times:>12.2f}x{r.top1:>8.1f}{r.float_top1:>7.1f}"
         f"{r.packs_s:>6.1f} s{r.expands_mb_s:>7.0f} MB/s"
     )

@@ -99,6 +99,7 @@ def convert(
     calibrator: str | None = None,
     effort: str | None = None,
     weight_bits: float | None = None,
+    levels: str | None = None,
     passes: str | None = None,
     repairs: str | None = None,
     recipe: str | None = None,
@@ -159,7 +160,11 @@ def convert(
         effort: How much work is done to come closer to float (docs/quantization.md); default: default. One of
             quick, default, best.
         weight_bits: Static int8 with weights of so many bits on average, from 2: only smaller to send
-            (docs/wire.md), not faster; with finetune it is trained with them; default: 8.
+            (docs/wire.md), not faster; with finetune it is trained with them; with levels from 1; default: 8.
+        levels: What weights of few bits are: uniform integers; additive powers of two (apot, 2 to 4 bits) or a
+            codebook of each channel (1 to 4), 4 bits by default; ternary or binary, with a scale. But for uniform
+            ones the first and the last layer keep 8 bits; default: uniform. One of uniform, apot, codebook,
+            ternary, binary.
         passes: Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but
             some (-fit,-head).
         recipe: Only this recipe (float is always raced too); auto: every one that can be built, and the best
@@ -261,6 +266,7 @@ def deploy(
     calibrator: str | None = None,
     effort: str | None = None,
     weight_bits: float | None = None,
+    levels: str | None = None,
     passes: str | None = None,
     repairs: str | None = None,
     recipe: str | None = None,
@@ -331,7 +337,11 @@ def deploy(
         effort: How much work is done to come closer to float (docs/quantization.md); default: default. One of
             quick, default, best.
         weight_bits: Static int8 with weights of so many bits on average, from 2: only smaller to send
-            (docs/wire.md), not faster; with finetune it is trained with them; default: 8.
+            (docs/wire.md), not faster; with finetune it is trained with them; with levels from 1; default: 8.
+        levels: What weights of few bits are: uniform integers; additive powers of two (apot, 2 to 4 bits) or a
+            codebook of each channel (1 to 4), 4 bits by default; ternary or binary, with a scale. But for uniform
+            ones the first and the last layer keep 8 bits; default: uniform. One of uniform, apot, codebook,
+            ternary, binary.
         passes: Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but
             some (-fit,-head).
         recipe: Only this recipe (float is always raced too); auto: every one that can be built, and the best
@@ -426,6 +436,7 @@ def explain(
     calibrator: str | None = None,
     effort: str | None = None,
     weight_bits: float | None = None,
+    levels: str | None = None,
     passes: str | None = None,
     repairs: str | None = None,
     recipe: str | None = None,
@@ -481,7 +492,11 @@ def explain(
         effort: How much work is done to come closer to float (docs/quantization.md); default: default. One of
             quick, default, best.
         weight_bits: Static int8 with weights of so many bits on average, from 2: only smaller to send
-            (docs/wire.md), not faster; with finetune it is trained with them; default: 8.
+            (docs/wire.md), not faster; with finetune it is trained with them; with levels from 1; default: 8.
+        levels: What weights of few bits are: uniform integers; additive powers of two (apot, 2 to 4 bits) or a
+            codebook of each channel (1 to 4), 4 bits by default; ternary or binary, with a scale. But for uniform
+            ones the first and the last layer keep 8 bits; default: uniform. One of uniform, apot, codebook,
+            ternary, binary.
         passes: Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but
             some (-fit,-head).
         recipe: Only this recipe (float is always raced too); auto: every one that can be built, and the best
@@ -535,6 +550,7 @@ def export(
     calibrator: str | None = None,
     effort: str | None = None,
     weight_bits: float | None = None,
+    levels: str | None = None,
     passes: str | None = None,
     repairs: str | None = None,
     recipe: str | None = None,
@@ -594,7 +610,11 @@ def export(
         effort: How much work is done to come closer to float (docs/quantization.md); default: default. One of
             quick, default, best.
         weight_bits: Static int8 with weights of so many bits on average, from 2: only smaller to send
-            (docs/wire.md), not faster; with finetune it is trained with them; default: 8.
+            (docs/wire.md), not faster; with finetune it is trained with them; with levels from 1; default: 8.
+        levels: What weights of few bits are: uniform integers; additive powers of two (apot, 2 to 4 bits) or a
+            codebook of each channel (1 to 4), 4 bits by default; ternary or binary, with a scale. But for uniform
+            ones the first and the last layer keep 8 bits; default: uniform. One of uniform, apot, codebook,
+            ternary, binary.
         passes: Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but
             some (-fit,-head).
         recipe: Only this recipe (float is always raced too); auto: every one that can be built, and the best
@@ -808,6 +828,7 @@ def quantize(
     calibrator: str | None = None,
     effort: str | None = None,
     weight_bits: float | None = None,
+    levels: str | None = None,
     passes: str | None = None,
     repairs: str | None = None,
     recipe: str | None = None,
@@ -866,7 +887,11 @@ def quantize(
         effort: How much work is done to come closer to float (docs/quantization.md); default: default. One of
             quick, default, best.
         weight_bits: Static int8 with weights of so many bits on average, from 2: only smaller to send
-            (docs/wire.md), not faster; with finetune it is trained with them; default: 8.
+            (docs/wire.md), not faster; with finetune it is trained with them; with levels from 1; default: 8.
+        levels: What weights of few bits are: uniform integers; additive powers of two (apot, 2 to 4 bits) or a
+            codebook of each channel (1 to 4), 4 bits by default; ternary or binary, with a scale. But for uniform
+            ones the first and the last layer keep 8 bits; default: uniform. One of uniform, apot, codebook,
+            ternary, binary.
         passes: Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but
             some (-fit,-head).
         recipe: Only this recipe (float is always raced too); auto: every one that can be built, and the best

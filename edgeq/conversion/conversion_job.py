@@ -25,6 +25,7 @@ from edgeq.nouns.project import Gates
 from edgeq.nouns.record import digest_of
 from edgeq.nouns.states import states_of
 from edgeq.nouns.target import Target
+from edgeq.nouns.weight_levels import levels_of, mean_bits_of
 from edgeq.request.option import options_of, parse_value
 from edgeq.request.paths import is_path, text
 from edgeq.request.requests import ConvertRequest
@@ -146,7 +147,9 @@ class ConversionJob:
 def conversion_job(
     request: ConvertRequest, target: Target, unavailable: Mapping[str, str], converters: Mapping[str, str]
 ) -> ConversionJob:
-    """Of a resolved request."""
+    """Of a resolved request. Raises TargetRefused for a number of bits that the levels of its weights do not have."""
+    bits = mean_bits_of(levels_of(request.levels), request.weight_bits)
+    request = replace(request, weight_bits=bits)
     name = request.name or model_name(text(request.model) or "")
     target = replace(target, threads=request.threads or target.threads)
     return ConversionJob(replace(request, name=name, unavailable=unavailable), target, converters)

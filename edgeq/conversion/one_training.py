@@ -24,6 +24,7 @@ from edgeq.nouns.model import Model
 from edgeq.nouns.progress import Note, Started
 from edgeq.nouns.record import digest_of
 from edgeq.nouns.target import Target
+from edgeq.nouns.weight_levels import UNIFORM
 from edgeq.request.option import parsed
 from edgeq.request.tell import Tell, shares
 from edgeq.request.time_left import TimeLeft
@@ -176,7 +177,8 @@ def _key(
     wanted: WantedTraining,
 ) -> str:
     """Of all that a trained network depends on."""
-    passes = asdict(replace(quantizing, threads=1, cache=None, search_tries=None, weight_bits=8))
+    eight = replace(quantizing, weight_bits=8, levels=UNIFORM)
+    passes = asdict(replace(eight, threads=1, cache=None, search_tries=None))
     return digest_of(
         {
             "format": _FORMAT,

@@ -8,7 +8,8 @@ from edgeq.errors import TargetRefused
 from edgeq.nouns.model import Model
 from edgeq.nouns.passes import passes_of
 from edgeq.nouns.plan import Plan
-from edgeq.nouns.recipe import AUTO
+from edgeq.nouns.recipe import AUTO, one_recipe
+from edgeq.nouns.weight_levels import UNIFORM, levels_of
 from edgeq.request.conversion_options import weight_bits_of
 
 if TYPE_CHECKING:
@@ -31,21 +32,29 @@ def plan_candidates(
         unavailable=job.unavailable,
         integer_io=bool(job.request.integer_io),
         weight_bits=_weight_bits(job),
+        levels=levels_of(job.request.levels),
         networks=networks,
         why_not_fewer=_why_not_fewer(job),
     )
 
 
 def _weight_bits(job: ConversionJob) -> float:
-    """Raises TargetRefused where the pass that makes fewer levels is switched off, and where several numbers of bits are tried and
-    nothing is trained with this one.
+    """Raises TargetRefused where the pass that makes fewer levels is switched off, where no candidate has any, and where several numbers
+    of bits are tried and nothing is trained with this one.
     """
-    if job.request.recipe == AUTO and job.request.weight_bits is not None and not job.epochs:
+    recipe, kind = job.request.recipe, levels_of(job.request.levels)
+    asked = f"--weight-bits {weight_bits_of(job.request.weight_bits):g}"
+    if recipe == AUTO and job.request.weight_bits is not None and not job.epochs:
         raise TargetRefused(
-            f"--recipe auto tries several numbers of bits, and --weight-bits {job.request.weight_bits:g} asks for one",
+            f"--recipe auto tries several numbers of bits, and {asked if kind == UNIFORM else f'--levels {kind}'} asks for one",
             "leave out one of them",
         )
     bits = weight_bits_of(job.request.weight_bits)
+    if kind != UNIFORM and one_recipe(recipe) is not None and not str(recipe).endswith("_static"):
+        raise TargetRefused(
+            f"--levels {kind} is for static int8, which --recipe {recipe} leaves out",
+            "leave out one of them, or take --recipe int8_static",
+        )
     if bits < 8 and "fit" not in passes_of(job.request.passes):
         raise TargetRefused(
             f"--weight-bits {bits:g} is the work of the pass `fit`, which --passes {job.request.passes} leaves out",

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from edgeq.errors import TargetRefused
+from edgeq.nouns.weight_levels import UNIFORM, bits_of
 from edgeq.request.requests import FinetuneRequest
 from edgeq.request.training_options import features_of
 
@@ -49,7 +50,6 @@ def options_for(fewer: FewerBits, epochs: float, rate: float | None = None) -> "
     from edgeq.train.low_bits import Bits
     from edgeq.train.options import TrainingOptions, usual_rate
     from edgeq.train.training import Settings
-    from edgeq.train.weight_levels import UNIFORM, bits_of
 
     kind = fewer.levels or UNIFORM
     mean = _mean_bits(fewer.weight_bits, kind)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from edgeq.nouns.model import Model
 from edgeq.nouns.plan import CandidatePlan
 from edgeq.nouns.target import Target
+from edgeq.nouns.weight_levels import UNIFORM
 
 if TYPE_CHECKING:
     from edgeq.quantize.options import Options
@@ -36,7 +37,7 @@ def start_of(
         model,
         calibration,
         workdir=work,
-        options=replace(options, weight_bits=8),
+        options=replace(options, weight_bits=8, levels=UNIFORM),
         progress=progress,
     )
     assert q.scheme is not None

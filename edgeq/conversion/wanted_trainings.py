@@ -8,6 +8,7 @@ from edgeq.conversion.training_settings import FewerBits
 from edgeq.graphs.macs import graph_macs
 from edgeq.nouns.model import Model
 from edgeq.nouns.recipe import AUTO
+from edgeq.nouns.weight_levels import UNIFORM, levels_of
 from edgeq.quantize.trained_candidate import TrainedNetwork
 from edgeq.request.conversion_options import ConversionOptions
 from edgeq.request.training_options import epochs_of
@@ -33,8 +34,8 @@ class WantedTraining:
 
     def planned(self, why_none: str = "") -> TrainedNetwork:
         """What a plan has to know of it; `why_none` where nothing came of it."""
-        bits = self.fewer.weight_bits or 8
-        return TrainedNetwork(not why_none, "", self.epochs, why_none, bits, self.variant, self.why)
+        bits, levels = self.fewer.weight_bits or 8, levels_of(self.fewer.levels)
+        return TrainedNetwork(not why_none, "", self.epochs, why_none, bits, self.variant, self.why, levels)
 
 
 def wanted_trainings(options: ConversionOptions, model: Model | None = None) -> tuple[WantedTraining, ...]:
@@ -42,7 +43,8 @@ def wanted_trainings(options: ConversionOptions, model: Model | None = None) -> 
     epochs = epochs_of(options.finetune)
     if not epochs:
         return ()
-    fewer = FewerBits(options.weight_bits, options.activation_bits, None, options.sparsity)
+    levels = None if levels_of(options.levels) == UNIFORM else options.levels
+    fewer = FewerBits(options.weight_bits, options.activation_bits, levels, options.sparsity)
     low_rank = 1.0 if options.low_rank is None else options.low_rank
     first = WantedTraining(epochs, fewer=fewer, smaller=Smaller(options.prune or 0.0, low_rank))
     if options.recipe != AUTO or first != WantedTraining(epochs):

@@ -5,6 +5,7 @@ from typing import Optional
 
 from .plan import Scheme
 from .record import Record
+from .weight_levels import UNIFORM
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,8 @@ class Training(Record):
     """`before` is post-training quantization, `best` what was kept; `float_score` that of float on the same samples. Both are None, and nothing is counted, where a loop of the user's own trained it.
     `weight_bits` (in the mean) and `activation_bits`: of the layers of `low_bit_layers`; all others have 8. `scored_by`: "top-1", "agreement"
     with float or "". `source_sha256`: of the float model; `data_sha256`: of the samples. `macs_share`: of the float model's
-    multiply-accumulates, where it was made smaller. `sparsity`: the share of the inner layers' weights that is zero.
+    multiply-accumulates, where it was made smaller. `sparsity`: the share of the inner layers' weights that is zero. `levels`:
+    what weights below 8 bits are, a kind of weight_levels.py.
     """
 
     source_sha256: str
@@ -47,6 +49,7 @@ class Training(Record):
     interrupted: bool = False
     macs_share: Optional[float] = None
     sparsity: float = 0.0
+    levels: str = UNIFORM
 
 
 @dataclass(frozen=True)

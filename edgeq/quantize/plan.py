@@ -17,6 +17,7 @@ from edgeq.nouns.model import Model
 from edgeq.nouns.plan import CandidatePlan, Plan, Skipped
 from edgeq.nouns.recipe import AUTO, Recipe, one_recipe
 from edgeq.nouns.target import FORMATS, Target
+from edgeq.nouns.weight_levels import UNIFORM
 from edgeq.quantize.fewer_bits import with_fewer_bits
 from edgeq.quantize.ranked import ranked
 from edgeq.quantize.scheme import (
@@ -65,6 +66,7 @@ class _PlanInput:
     graphs: Mapping[str, GraphMacs]
     kept_opset: str
     weight_bits: float = 8
+    levels: str = UNIFORM
     network: TrainedNetwork = NOTHING_TRAINED
 
     def graph(self, runtime: str) -> GraphMacs:
@@ -90,12 +92,13 @@ def make_plan(
     unavailable: Mapping[str, str] | None = None,
     integer_io: bool = False,
     weight_bits: float = 8,
+    levels: str = UNIFORM,
     networks: tuple[TrainedNetwork, ...] | None = None,
     why_not_fewer: str = "",
 ) -> Plan:
     """`isa` are the device's own flags where they are known, else the target's; `unavailable` says which runtimes the
     device cannot have and why. `integer_io`: static candidates for LiteRT take and give integers.
-    `weight_bits`: below 8, static int8 has weights of so many bits on average. `networks`: the trained ones that there will be; default:
+    `weight_bits`: below 8, static int8 has weights of so many bits on average, on `levels` of a kind of edgeq/nouns/weight_levels.py. `networks`: the trained ones that there will be; default:
     the model's own. `recipe` "auto": every recipe that can be built, and static int8 with fewer bits beside it unless `why_not_fewer`
     says why not.
 
@@ -121,6 +124,7 @@ def make_plan(
         graphs,
         model.kept_opset,
         8 if recipe == AUTO else weight_bits,
+        levels,
     )
     if networks is None:
         networks = trained_networks(model)
@@ -242,7 +246,7 @@ def _static(
         if old := given.lacks(runtime, PER_CHANNEL_OPSET, "scales per channel"):
             scheme, why = replace(scheme, per_channel=False), f"{why}; one scale per tensor: {old}"
         if given.weight_bits < 8:
-            why += f"; {few_bits_gain(runtime, given.weight_bits)}"
+            why += f"; {few_bits_gain(runtime, given.weight_bits, levels=given.levels)}"
         slower = why_slower_than_float(runtime, given.target.cpu.arch, given.isa)
         expected = 9 if slower else 2 if takes_most else 6
         rank, candidate = ranked(recipe, runtime, expected, f"{why}; {slower}" if slower else why)

@@ -4,6 +4,7 @@ Flags are the words of /proc/cpuinfo.
 """
 
 from edgeq.nouns.plan import Scheme
+from edgeq.nouns.weight_levels import APOT, CODEBOOK, UNIFORM
 
 VNNI = ("avx_vnni", "avx512_vnni", "amx_int8", "avx_vnni_int8")
 DOT = ("asimddp",)
@@ -97,15 +98,18 @@ def blocks_gain(bits: int, rows: float) -> str:
     return "neither faster nor smaller than int8_dynamic: closer to float"
 
 
-def few_bits_gain(runtime: str, bits: float, dense: float = 0.0, rows: float = 0.0) -> str:
+def few_bits_gain(
+    runtime: str, bits: float, dense: float = 0.0, rows: float = 0.0, levels: str = UNIFORM
+) -> str:
     """Whether static layers of `bits` < 8 are expected to be faster than int8, or only smaller.
 
     `dense`: the share of the weights that fully connected layers have whose integers fit into 4 bits, `rows`: what these multiply in one
     run. Theirs are the only kernels of few bits that are faster than int8, and LiteRT's the only runtime that has one (four_bits.py of
     backends/litert): onnxruntime's QDQ files have none, and LiteRT's convolutions of 4 bits take 3 times as long as int8.
     """
-    few = f"{bits:g}-bit weights"
-    if runtime != "litert" or bits > _BITS_OF_A_KERNEL or not dense:
+    few = f"{bits:g}-bit weights" if levels == UNIFORM else f"{bits:g}-bit weights ({levels})"
+    wide = levels == CODEBOOK or (levels == APOT and bits == _BITS_OF_A_KERNEL)  # integers beyond -8 to 7
+    if runtime != "litert" or bits > _BITS_OF_A_KERNEL or wide or not dense:
         return f"{few}, which are int8 on the device: only smaller to send, not faster"
     share = f"{dense:.0%} of the weights are of fully connected layers"
     if rows >= _ROWS_BOUND_BY_WEIGHTS:

@@ -7,6 +7,7 @@ from edgeq.nouns.model import Model
 from edgeq.nouns.plan import CandidatePlan
 from edgeq.nouns.recipe import Recipe
 from edgeq.nouns.target import FORMATS, Target
+from edgeq.nouns.weight_levels import UNIFORM
 from edgeq.quantize.ranked import ranked
 from edgeq.quantize.scheme import few_bits_gain, scheme_for, why_slower_than_float
 
@@ -17,7 +18,7 @@ _DENSE = ("Gemm",)  # what graphs/macs.py calls FULLY_CONNECTED
 class TrainedNetwork:
     """What a plan knows of it. `is_there`: there is one, as an ONNX graph, or will be after a training of `epochs`. `why_none`: why there
     is none where one was asked for. `why_no_tflite`: why it has no TFLite graph. `bits`: of the weights of
-    its layers of few bits. `variant`: which of several it is, and `why_variant` it is another one.
+    its layers of few bits, on `levels` of a kind of edgeq/nouns/weight_levels.py. `variant`: which of several it is, and `why_variant` it is another one.
     """
 
     is_there: bool = False
@@ -27,6 +28,7 @@ class TrainedNetwork:
     bits: float = 8
     variant: str = ""
     why_variant: str = ""
+    levels: str = UNIFORM
 
     @property
     def is_asked_for(self) -> bool:
@@ -50,7 +52,8 @@ class TrainedNetwork:
         """Of layers of few bits, over int8; empty where it has none."""
         if self.bits == 8:
             return ""
-        return few_bits_gain(runtime, self.bits, graph.weight_share(_DENSE), graph.rows(_DENSE))
+        dense, rows = graph.weight_share(_DENSE), graph.rows(_DENSE)
+        return few_bits_gain(runtime, self.bits, dense, rows, self.levels)
 
 
 NOTHING_TRAINED = TrainedNetwork()
@@ -59,7 +62,13 @@ NOTHING_TRAINED = TrainedNetwork()
 def trained_networks(model: Model) -> tuple[TrainedNetwork, ...]:
     """Those that the model has."""
     return tuple(
-        TrainedNetwork(True, each.why_no_tflite, bits=each.training.weight_bits, variant=each.variant)
+        TrainedNetwork(
+            True,
+            each.why_no_tflite,
+            bits=each.training.weight_bits,
+            variant=each.variant,
+            levels=each.training.levels,
+        )
         for each in model.networks
     )
 

@@ -10,6 +10,7 @@ from edgeq.model_name import require_model_name
 from edgeq.nouns.passes import passes_of
 from edgeq.nouns.project import Gates
 from edgeq.nouns.states import states_of
+from edgeq.nouns.weight_levels import KINDS, levels_of
 from edgeq.quantize.calibration import calibrators
 from edgeq.quantize.effort import DEFAULT as DEFAULT_EFFORT
 from edgeq.quantize.effort import EFFORTS
@@ -154,12 +155,19 @@ class _Source(WithSamples):
         example='"best"  # or "quick": how much work is done to come closer to float',
     )
     weight_bits: float | None = option(
-        "Static int8 with weights of so many bits on average, from 2: only smaller to send (docs/wire.md), not faster; with --finetune it is trained with them; default: 8.",
-        least=2,
+        "Static int8 with weights of so many bits on average, from 2: only smaller to send (docs/wire.md), not faster; with --finetune it is trained with them; with --levels from 1; default: 8.",
+        least=1,
         most=8,
         metavar="BITS",
         parse=weight_bits_of,
         example="4  # weights of 4 bits on average, stored as int8: smaller to send, not faster",
+    )
+    levels: str | None = option(
+        "What weights of few bits are: uniform integers; additive powers of two (apot, 2 to 4 bits) or a codebook of each channel (1 to 4), 4 bits "
+        "by default; ternary or binary, with a scale. But for uniform ones the first and the last layer keep 8 bits; default: uniform.",
+        choices=KINDS,
+        parse=levels_of,
+        example='"codebook"  # or "apot", "ternary", "binary": what weights of few bits are, stored as int8',
     )
     passes: str | None = option(
         "Passes beyond rounding (docs/quantization.md); default: all. Or none, names (fit,head), all but some (-fit,-head).",

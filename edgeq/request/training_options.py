@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
+from edgeq.nouns.weight_levels import KINDS
 from edgeq.request.option import option
 from edgeq.request.paths import AnyPath
 
-KINDS = ("uniform", "apot", "codebook", "ternary", "binary")  # those of edgeq/train/weight_levels.py
 _ONLY_HERE: dict[str, Any] = {"toml": None}
 
 

@@ -197,6 +197,7 @@ def _summary(
         "interrupted": outcome.interrupted,
         "macs_share": macs_share(start),
         "sparsity": options.sparsity,
+        "levels": options.bits.levels,
     }
 
 

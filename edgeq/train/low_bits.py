@@ -14,11 +14,12 @@ from onnx import helper, numpy_helper
 
 from edgeq.graphs.onnx_edit import copied
 from edgeq.graphs.onnx_index import OnnxIndex, index_of
+from edgeq.nouns.weight_levels import UNIFORM
 from edgeq.quantize.numerics import Granularity, Grid, QuantParams, affine, dequantize, quantize
+from edgeq.quantize.numerics.level_kinds import other_levels, uniform_levels
 from edgeq.quantize.run_model import values_of
 from edgeq.quantize.samples import SamplesLike
 from edgeq.train.sites import WeightSite, array_of, sites_of
-from edgeq.train.weight_levels import UNIFORM, other_levels, uniform_levels
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
@@ -33,7 +34,7 @@ _MOST_VALUES = 2**18  # that a scale is chosen by
 
 @dataclass(frozen=True)
 class Bits:
-    """Of a layer's weights, whose `levels` are a kind of weight_levels.py, and of its input; 8 changes nothing."""
+    """Of a layer's weights, whose `levels` are a kind of edgeq/nouns/weight_levels.py, and of its input; 8 changes nothing."""
 
     weights: int = 8
     activations: int = 8

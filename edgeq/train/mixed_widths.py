@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from edgeq.quantize.numerics.level_kinds import uniform_levels
 from edgeq.train.batches import Batches
 from edgeq.train.low_bits import Bits
 from edgeq.train.read_squares import ReadWeights, read_weights
-from edgeq.train.weight_levels import uniform_levels
 
 if TYPE_CHECKING:
     from onnx import ModelProto

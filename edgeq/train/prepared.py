@@ -84,6 +84,7 @@ class PreparedNetwork(nn.Module):
             weight_bits=self._options.mean_bits or self._options.bits.weights,
             activation_bits=self._options.bits.activations,
             sparsity=self._options.sparsity,
+            levels=self._options.bits.levels,
             macs_share=macs_share(source.start),
             low_bit_layers=tuple(self._low),
             samples=source.samples,

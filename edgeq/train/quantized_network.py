@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from edgeq.graphs.onnx_edit import copied
 from edgeq.graphs.onnx_index import attributes, index_of
 from edgeq.graphs.stages import ending_at
+from edgeq.nouns.weight_levels import UNIFORM
+from edgeq.quantize.numerics.level_kinds import other_levels
 from edgeq.train.activation_quantizer import ActivationQuantizer
 from edgeq.train.channel_norm import ChannelNorm, with_norm_nodes
 from edgeq.train.graph_module import GraphModule
@@ -26,7 +28,6 @@ from edgeq.train.pair_limit import PairLimit
 from edgeq.train.quantized_layer import QuantizedLayer
 from edgeq.train.relative_adam import unit_of
 from edgeq.train.sites import ActivationSite, WeightSite, array_of, sites_of
-from edgeq.train.weight_levels import UNIFORM, other_levels
 from edgeq.train.weight_quantizer import WeightQuantizer
 
 if TYPE_CHECKING:

@@ -126,7 +126,9 @@ def job_of(request: FinetuneRequest) -> tuple[Target, ConversionJob]:
         target, _ = this_machine(target, model, None)
     gates = Gates(ignore_labels=bool(request.ignore_labels))
     given = keywords(request, ConvertRequest) | {"output": None, "target": target, "gates": gates}
-    given |= dict.fromkeys(OF_A_TRAINING)  # of this training, not of one in the conversion
+    given |= dict.fromkeys(
+        (*OF_A_TRAINING, "weight_bits", "levels")
+    )  # of this training, not of one in the conversion
     converting = ConvertRequest(**given)
     here = replace(target, runtimes=(RuntimeSupport(RUNTIME, "", ()),))  # whatever the device has
     job = conversion_job(converting, here, {}, {})

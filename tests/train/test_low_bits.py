@@ -10,11 +10,12 @@ torch = pytest.importorskip("torch")
 from edgeq.errors import TargetRefused  # noqa: E402
 from edgeq.graphs.ort_session import ort_session  # noqa: E402
 from edgeq.graphs.stages import ending_at  # noqa: E402
+from edgeq.nouns.weight_levels import KINDS, bits_of  # noqa: E402
 from edgeq.quantize.backends.ort.qdq import emitted  # noqa: E402
 from edgeq.quantize.calibration.calibrate import calibrate_onnx, ranges_of  # noqa: E402
+from edgeq.quantize.numerics.level_kinds import uniform_levels  # noqa: E402
 from edgeq.train.low_bit_layers import low_bit_layers  # noqa: E402
 from edgeq.train.low_bits import Bits, with_low_bits  # noqa: E402
-from edgeq.train.weight_levels import KINDS, bits_of, uniform_levels  # noqa: E402
 from tests.train.residual_network import S8, U8, images, network, quantized, weights_of  # noqa: E402
 
 

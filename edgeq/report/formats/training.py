@@ -4,6 +4,7 @@ from rich.console import Console
 
 from edgeq.nouns.results import Finetuned
 from edgeq.nouns.training import Evaluation, Trained, Training
+from edgeq.nouns.weight_levels import UNIFORM
 from edgeq.report.formats.layout import say, table
 from edgeq.report.formats.units import size
 
@@ -56,7 +57,8 @@ def _note_its_end(training: Training, console: Console) -> None:
 
 
 def _facts(training: Training) -> list[str]:
-    bits = f"{training.weight_bits:g}-bit weights, {training.activation_bits}-bit activations"
+    kind = "" if training.levels == UNIFORM else f" ({training.levels})"
+    bits = f"{training.weight_bits:g}-bit weights{kind}, {training.activation_bits}-bit activations"
     inner = f"{bits} in {len(training.low_bit_layers)} layers, 8 bits in the others"
     step = 0 if training.best is None else training.best.step
     return [

@@ -9,7 +9,7 @@ scale, bias, put), and merges its `Weights` into those of the state, also in `_w
 """
 
 import tempfile
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,24 +21,27 @@ from edgeq.graphs.memory import tensor_bytes
 from edgeq.graphs.onnx_io import read_onnx
 from edgeq.graphs.products import onnx_products, tflite_products
 from edgeq.nouns.passes import AppliedChange, PassResult
+from edgeq.nouns.weight_levels import UNIFORM
 from edgeq.plain_text import counted
 from edgeq.quantize.calibration.float_outputs import FloatOutputs
 from edgeq.quantize.effort import DEFAULT, EFFORTS, Effort
 from edgeq.quantize.evaluate.evaluator import Gain, graph_evaluator, tflite_evaluator
 from edgeq.quantize.fit_time import seconds_by_layer
 from edgeq.quantize.passes.fit.fit_layers import (
-    SHORTEST_FEW,
+    AS_UNIFORM,
+    SHORT_ROWS,
     QuantizedFile,
-    QuantizedLayer,
+    WeightLevels,
     fit_layers,
     held_bytes,
     shared_bits,
-    short_rows,
+    whole_layers,
 )
 from edgeq.quantize.passes.fit.fit_layers import STAGE as FITTING
 from edgeq.quantize.passes.fit.qdq_file import QdqFile
 from edgeq.quantize.passes.fit.quantized_tflite import TfliteFile
 from edgeq.quantize.passes.fit.sample_counts import FEWEST, sample_counts
+from edgeq.quantize.passes.int16_saturation import MAX_PAIR_SUM
 from edgeq.quantize.quantization import Context, Quantization
 from edgeq.quantize.run_model import Progress
 from edgeq.quantize.samples import SamplesLike, Subset, evenly_spaced, shapes_of, split_of, spread
@@ -51,7 +54,7 @@ NAME = "fit"
 STAGE = FITTING
 CHECK = "check the fit"
 _HOW = "weights and biases corrected for earlier rounding error"
-_WHOLE = f"they keep 8 bits, as rows have fewer than {SHORTEST_FEW} weights"
+_WHOLE = "they keep 8 bits, as"
 
 _MISSED = 0.05  # bits
 _LUCK_DB = 0.3  # by which other rounding alone moves the outputs
@@ -62,10 +65,10 @@ _huge_values = np.errstate(over="ignore", invalid="ignore")
 
 @dataclass(frozen=True)
 class Fit:
-    """New weights by layer; none where the outputs lose. `whole`: the layers that keep 8 bits where fewer were asked for."""
+    """New weights by layer; none where the outputs lose. `whole`: the layers that keep 8 bits where fewer were asked for, and why."""
 
     weights: dict[str, Weights] = field(default_factory=dict)
-    whole: tuple[str, ...] = ()
+    whole: Mapping[str, str] = field(default_factory=dict)
     gain_db: float = 0.0
     result: PassResult = PassResult(NAME, False, f"fewer than {FEWEST} samples")  # noqa: RUF009 (frozen)
 
@@ -84,9 +87,8 @@ def _with_weights(q: Quantization, found: Fit) -> Quantization:
     """In place of those of an earlier fit."""
     gain_db = round(found.gain_db, 1)
     hows = dict.fromkeys(found.weights, _HOW)
-    hows |= {
-        layer: f"{hows[layer]}; {_WHOLE}" if layer in hows else f"weights: {_WHOLE}" for layer in found.whole
-    }
+    for layer, why in found.whole.items():
+        hows[layer] = f"{hows.get(layer, 'weights')}{'; ' if layer in hows else ': '}{_WHOLE} {why}"
     changes = tuple(AppliedChange(layer, how, gain_db) for layer, how in hows.items())
     return replace(q, weights=found.weights, weight_changes=changes)
 
@@ -98,10 +100,17 @@ def _fit(q: Quantization, in_float: Collection[str], context: Context) -> Fit:
     if bits < 8:
         effort = replace(effort, fitted=max(effort.fitted, 1.0))  # rounding to nearest would ruin them
         require_samples(samples, bits)
+    levels = _levels(q, context.options.levels if bits < 8 else UNIFORM)
     context.write(q, in_float, fitted=False)
     if q.format == "onnx":
-        return fit_onnx(q.graph, q.source, path, samples, threads, progress, effort, q.float_outputs, bits)
-    return fit_tflite(q.source, path, samples, threads, progress, effort, bits)
+        known = q.float_outputs
+        return fit_onnx(q.graph, q.source, path, samples, threads, progress, effort, known, bits, levels)
+    return fit_tflite(q.source, path, samples, threads, progress, effort, bits, levels)
+
+
+def _levels(q: Quantization, kind: str) -> WeightLevels:
+    """No two neighbours of the largest overflow a sum of 16 bits, where kernels have such."""
+    return WeightLevels(kind, MAX_PAIR_SUM // 2 if q.scheme is not None and q.scheme.pairs_fit else 127)
 
 
 def require_samples(samples: SamplesLike, bits: float) -> None:
@@ -124,6 +133,7 @@ def fit_onnx(
     effort: Effort = EFFORTS[DEFAULT],
     known: FloatOutputs | None = None,
     bits: float = 8,
+    levels: WeightLevels = AS_UNIFORM,
 ) -> Fit:
     """Of the QDQ file `written`, made from `model`, which was read from `source`; both files stay as they are.
 
@@ -142,6 +152,7 @@ def fit_onnx(
         counts=counts,
         bits=bits,
         short_code=bits < 8,
+        levels=levels,
         effort=effort,
         threads=threads,
         progress=progress,
@@ -149,7 +160,7 @@ def fit_onnx(
     )
     progress(CHECK, 0.0)
     evaluator = graph_evaluator(model, split_of(samples).check, threads, known)
-    return _kept(weights, evaluator.gain(read_onnx(written), after), file.layers(), bits)
+    return _kept(weights, evaluator.gain(read_onnx(written), after), file, bits, levels)
 
 
 @_huge_values
@@ -161,6 +172,7 @@ def fit_tflite(
     progress: Progress,
     effort: Effort = EFFORTS[DEFAULT],
     bits: float = 8,
+    levels: WeightLevels = AS_UNIFORM,
 ) -> Fit:
     """The same for the quantized .tflite `written`, made from `source`."""
     file = TfliteFile(source, written)
@@ -174,6 +186,7 @@ def fit_tflite(
         counts=counts,
         bits=bits,
         short_code=bits < 8,
+        levels=levels,
         effort=effort,
         threads=threads,
         progress=progress,
@@ -184,7 +197,7 @@ def fit_tflite(
     with tempfile.TemporaryDirectory(dir=written.parent) as folder:
         after = Path(folder) / "fitted.tflite"
         file.save(after)
-        return _kept(weights, evaluator.gain(written, after), file.layers(), bits)
+        return _kept(weights, evaluator.gain(written, after), file, bits, levels)
 
 
 def _learned(
@@ -201,24 +214,37 @@ def _nothing(file: QuantizedFile[Any]) -> Fit:
     return Fit() if file.layers() else Fit(result=PassResult(NAME, False, "no layer has int8 weights"))
 
 
-def _kept(weights: dict[str, Weights], gain: Gain, found: Sequence[QuantizedLayer], bits: float) -> Fit:
+def _kept(
+    weights: dict[str, Weights], gain: Gain, file: QuantizedFile[Any], bits: float, levels: WeightLevels
+) -> Fit:
     """Where the outputs do not lose by it; below 8 `bits` in any case, as that was asked for, and the gate has the word."""
     layers, gain_db = counted(len(weights), "layer"), round(gain.db, 1)
     if bits < 8:
-        why = f"{layers}, {_bits_in_words(found, bits)}"
-        return Fit(weights, short_rows(found), gain.db, PassResult(NAME, True, why, gain_db))
+        whole = whole_layers(file, levels.kind)
+        why = f"{layers}, {_bits_in_words(file, bits, whole, levels.kind)}"
+        return Fit(weights, whole, gain.db, PassResult(NAME, True, why, gain_db))
     if not gain.reaches(-_LUCK_DB):
         return Fit(result=PassResult(NAME, False, f"{layers}: the outputs are farther from float", gain_db))
-    return Fit(weights, (), gain.db, PassResult(NAME, True, layers, gain_db))
+    return Fit(weights, {}, gain.db, PassResult(NAME, True, layers, gain_db))
 
 
-def _bits_in_words(layers: Sequence[QuantizedLayer], asked: float) -> str:
-    bits, whole = shared_bits(layers, asked), short_rows(layers)
+def _bits_in_words(file: QuantizedFile[Any], asked: float, whole: Mapping[str, str], kind: str) -> str:
+    layers = file.layers()
+    bits = shared_bits(layers, asked, whole, kind)
+    if kind != UNIFORM:
+        return f"weights of {asked:g} bits ({kind}); {_eight_in_words(whole)}"
     sizes = {layer.name: layer.weight.size for layer in layers}
     mean = sum(bits[name] * size for name, size in sizes.items()) / max(sum(sizes.values()), 1)
-    eight = f"{counted(len(whole), 'layer')} of short rows {'has' if len(whole) == 1 else 'have'} 8"
+    eight = _eight_in_words(whole)
     if mean > asked + _MISSED:
         return f"weights of {mean:.2g} bits on average, not {asked:g}: {eight}, and no layer fewer than 2"
     return f"weights of {asked:g} bits on average, more where a layer has few" + (
         f"; {eight}" if whole else ""
     )
+
+
+def _eight_in_words(whole: Mapping[str, str]) -> str:
+    have = "has" if len(whole) == 1 else "have"
+    if set(whole.values()) <= {SHORT_ROWS}:
+        return f"{counted(len(whole), 'layer')} of short rows {have} 8"
+    return f"{counted(len(whole), 'layer')} {have} 8 (first and last ones, short rows)"

@@ -4,7 +4,8 @@ Knows neither ONNX nor TFLite: a file hands over its layers and takes their new 
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -12,12 +13,16 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
+from edgeq.errors import TargetRefused
+from edgeq.nouns.weight_levels import UNIFORM
 from edgeq.quantize.effort import DEFAULT, EFFORTS, Effort
 from edgeq.quantize.evaluate.partial_run import PartialRun
 from edgeq.quantize.fit_time import shares_before
+from edgeq.quantize.numerics.level_kinds import other_levels
 from edgeq.quantize.passes.fit.bits_by_layer import bits_by_layer
 from edgeq.quantize.passes.fit.gptq_rounding import Floats
 from edgeq.quantize.passes.fit.least_squares import (
+    Solution,
     change_of_mean,
     few_levels,
     fit_and_check_moments,
@@ -25,6 +30,7 @@ from edgeq.quantize.passes.fit.least_squares import (
     solve,
     solve_few_levels,
 )
+from edgeq.quantize.passes.fit.level_sets import on_levels_of
 from edgeq.quantize.passes.fit.linear import Linear
 from edgeq.quantize.passes.fit.nearest_levels import nearest_scale, rounded_to_nearest
 from edgeq.quantize.passes.fit.row_blocks import blocks_of
@@ -40,6 +46,9 @@ Pairs = list[tuple[Array, Array]]  # a layer's input in float and once quantized
 # are then chosen by the weights alone (nearest_levels.py), as those of all else that cannot be chosen by the outputs.
 _LONGEST_WHOLE, _BLOCK = 4608, 288
 SHORTEST_FEW = 32  # weights of a row, to get few levels where a number of bits is the mean
+SHORT_ROWS = f"rows have fewer than {SHORTEST_FEW} weights"
+OUTER = "it is a first or last layer"
+SELECTS = "it only selects values"
 STAGE = "fit weights and biases"
 
 
@@ -100,10 +109,24 @@ class QuantizedFile(Protocol[Layer]):
     def input_range(self, layer: Layer) -> tuple[float, float] | None:
         """The smallest and the largest value that the layer's input can have; None where it is not quantized."""
 
+    def outer(self) -> Collection[str]:
+        """The names of the first and the last layers, in float or not."""
+
     def put(self, layer: Layer, weights: Weights) -> None:
         """Replaces integers, scale and bias; types and shapes stay."""
 
     def save(self, path: Path) -> None: ...
+
+
+@dataclass(frozen=True)
+class WeightLevels:
+    """`kind` of edgeq/nouns/weight_levels.py; its levels are int8 up to `most`."""
+
+    kind: str = UNIFORM
+    most: int = 127
+
+
+AS_UNIFORM = WeightLevels()
 
 
 def fit_layers(
@@ -113,6 +136,7 @@ def fit_layers(
     counts: Sequence[int] | None = None,
     bits: float = 8,
     short_code: bool = False,
+    levels: WeightLevels = AS_UNIFORM,
     effort: Effort = EFFORTS[DEFAULT],
     threads: int = 1,
     progress: Progress = no_progress,
@@ -122,8 +146,10 @@ def fit_layers(
 
     `samples` are those to learn from, of which each layer is fitted to the first `counts`, which do not fall; None: to all. Below 8
     `bits`, rows get 2^bits levels, still stored as int8: those of least error. For a `short_code` they are those that an entropy coder makes least
-    of (short_code.py), `bits` are the mean of all layers (`shared_bits`). `effort` says whether biases alone are corrected, and the blocks
+    of (short_code.py), `bits` are the mean of all layers (`shared_bits`). `levels` that are not uniform have all layers but those of `whole_layers`,
+    2^bits at most for each row. `effort` says whether biases alone are corrected, and the blocks
     that rows are fitted in. `seconds` that layers are expected to take, by name: what `progress` goes by.
+    Raises TargetRefused where no layer can have the levels.
     """
     layers = file.layers()
     counts = counts or [samples.count] * len(layers)
@@ -132,45 +158,71 @@ def fit_layers(
     wanted = [
         (layer, n) for layer, n in zip(layers, counts, strict=True) if effort.fitted or layer.bias is not None
     ]
-    shared = shared_bits(layers, bits)
+    whole = whole_layers(file, levels.kind)
+    if levels.kind != UNIFORM and len(whole) == len(layers):
+        raise TargetRefused(
+            f"the network has no layer for {levels.kind} weights: its {len(layers)} layers in int8 are first and last ones, or have short rows",
+            "leave out --levels",
+        )
+    shared = shared_bits(layers, bits, whole, levels.kind)
     done = shares_before([layer.name for layer, _ in wanted], seconds or {})
     for k, (layer, count) in enumerate(wanted):
         progress(STAGE, done[k])
         pairs = layer_inputs(layer, runs, count)
         linear = layer.linear(pairs[0][0].shape)
-        levels = shared[layer.name] if short_code else bits
+        each = shared[layer.name] if short_code or levels.kind != UNIFORM else bits
         stored = Weights(file.integers(layer), file.scale(layer), None)
         if linear is not None:
             with threadpool_limits(1, "blas"):  # more threads oversubscribe a shared machine
                 if effort.fitted:
                     found[layer.name] = _fitted(
-                        layer, linear, pairs, stored, levels, effort.block, short_code
+                        layer, linear, pairs, stored, each, effort.block, short_code, levels
                     )
                 else:
                     found[layer.name] = _with_bias_corrected(layer, linear, pairs, stored)
-        elif levels < 8:
+        elif each < 8:
             axis = layer.axis if stored.scale.size > 1 else None
-            found[layer.name] = rounded_to_nearest(layer.weight, file.bias(layer), levels, axis)
+            found[layer.name] = _nearest(layer, file.bias(layer), each, axis, levels)
         if layer.name in found:
             file.put(layer, found[layer.name])
     progress(STAGE, 1.0)
     return found
 
 
-def shared_bits(layers: Sequence[QuantizedLayer], average: float) -> dict[str, float]:
-    """Bits by layer, whose mean over all weights is `average`: 8 of those with short rows, more than the average where a layer has few
-    weights (bits_by_layer.py).
+def shared_bits(
+    layers: Sequence[QuantizedLayer], average: float, whole: Collection[str], kind: str = UNIFORM
+) -> dict[str, float]:
+    """Bits by layer: 8 of those of `whole`. Of uniform levels their mean over all weights is `average`, with more than that where a layer
+    has few weights (bits_by_layer.py); other kinds have whole numbers of bits, the same for all.
     """
-    whole, sizes = short_rows(layers), {layer.name: int(layer.weight.size) for layer in layers}
+    sizes = {layer.name: int(layer.weight.size) for layer in layers}
+    if kind != UNIFORM:
+        return {name: 8.0 if name in whole else average for name in sizes}
     few = {name: size for name, size in sizes.items() if name not in whole}
     return dict.fromkeys(whole, 8.0) | bits_by_layer(few, average, sum(sizes[name] for name in whole))
 
 
-def short_rows(layers: Sequence[QuantizedLayer]) -> tuple[str, ...]:
-    """The layers that few levels harm most and that mostly hold few of the weights: depthwise ones and first ones."""
-    return tuple(
-        each.name for each in layers if each.weight.size < SHORTEST_FEW * each.weight.shape[each.axis]
-    )
+def whole_layers(file: QuantizedFile[Layer], kind: str = UNIFORM) -> dict[str, str]:
+    """The layers that keep 8 bits, and why: those that few levels harm most and that mostly hold few of the weights, depthwise ones and first
+    ones. Where levels are not uniform also what training leaves in 8 bits (docs/training.md).
+    """
+    layers = file.layers()
+    found = {
+        each.name: SHORT_ROWS
+        for each in layers
+        if each.weight.size < SHORTEST_FEW * each.weight.shape[each.axis]
+    }
+    if kind == UNIFORM:
+        return found
+    outer = file.outer()
+    found |= {each.name: SELECTS for each in layers if _selects(each)}
+    return found | {each.name: OUTER for each in layers if each.name in outer}
+
+
+def _selects(layer: QuantizedLayer) -> bool:
+    """Whether each output is one input as it is: a shortcut that was written as a convolution."""
+    rows = np.moveaxis(layer.weight, layer.axis, 0)
+    return bool((np.count_nonzero(rows.reshape(len(rows), -1), axis=1) <= 1).all())
 
 
 def save_with_weights(file: QuantizedFile[Layer], weights: Mapping[str, Weights], path: Path) -> None:
@@ -204,31 +256,59 @@ def _fitted(
     bits: float,
     block: int | None,
     short_code: bool = False,
+    levels: WeightLevels = AS_UNIFORM,
 ) -> Weights:
     """Keeps the scale and the largest integer at 8 `bits`; below, rows get 2^bits levels: of least error of the outputs where a row has
     a scale of its own and is fitted whole, else of the weights.
     """
+    others = levels.kind != UNIFORM and bits < 8
     matrix, scale = linear.matrix(layer.weight), stored.scale
     rows, k = matrix.shape[:2], matrix.shape[-1]
     bias, limit = _bias_by_row(layer, rows), int(np.abs(stored.integers.astype(np.int16)).max())
-    if bits < 8:  # of a file with 7 bits for sums in 16 bits no more
+    if bits < 8 and not others:  # of a file with 7 bits for sums in 16 bits no more
         bits = min(bits, 1 + math.log2(max(limit, 2)))
     if bits < 8 and scale.size == rows[0] * rows[1] and k <= _LONGEST_WHOLE:
         moments = fit_and_check_moments(linear, pairs, k)
-        levels = short_levels if short_code else few_levels
-        solution = solve_few_levels(matrix.astype(np.float64), bias, moments, bits, levels)
+        uniform = short_levels if short_code else few_levels
+        chosen = on_levels_of(levels.kind, levels.most) if others else uniform
+        solution = solve_few_levels(matrix.astype(np.float64), bias, moments, bits, chosen)
+        solution = _without_dead_rows(solution, matrix, _scale_by_row(scale, rows))
     else:
         blocks = blocks_of(k, _BLOCK if k > _LONGEST_WHOLE else block)
         moments = fit_and_check_moments(linear, pairs, k, blocks)
-        q_min, q_max = (-limit, limit) if bits == 8 else level_range(bits)
-        if bits < 8:
-            scale = nearest_scale(matrix.reshape(-1, k), bits, 0 if scale.size > 1 else None)
-        solution = solve(matrix, bias, moments, _scale_by_row(scale, rows), q_min, q_max, blocks)
+        q_min, q_max = (-limit, limit) if bits == 8 or others else level_range(bits)
+        axis = 0 if scale.size > 1 else None
+        taken: Floats | None = None
+        if others:
+            on_int8 = other_levels(matrix.reshape(-1, k), levels.kind, int(bits), axis, levels.most)
+            scale, taken = on_int8.scale, on_int8.integers.astype(np.float64)
+            taken = taken if taken.ndim == 1 else taken.reshape(*rows, -1)
+        elif bits < 8:
+            scale = nearest_scale(matrix.reshape(-1, k), bits, axis)
+        solution = solve(matrix, bias, moments, _scale_by_row(scale, rows), q_min, q_max, blocks, taken)
     return Weights(
         linear.tensor(solution.integers, stored.integers),
         solution.scale.reshape(-1) if scale.size > 1 else solution.scale.reshape(-1)[:1],
         None if solution.bias is None else solution.bias.reshape(-1),
     )
+
+
+def _without_dead_rows(solution: Solution, matrix: Array, stored: Floats) -> Solution:
+    """Rows of zeros stay zeros, with the scale that they have: steps of one made for no weights are too fine for any bias."""
+    dead = np.all(matrix == 0, axis=-1)
+    integers = np.where(dead[..., None], 0.0, solution.integers)
+    return replace(solution, integers=integers, scale=np.where(dead, stored, solution.scale))
+
+
+def _nearest(
+    layer: QuantizedLayer, bias: Floats | None, bits: float, axis: int | None, levels: WeightLevels
+) -> Weights:
+    """Nothing is known of the inputs: the levels nearest to the weights; the bias stays."""
+    if levels.kind == UNIFORM:
+        return rounded_to_nearest(layer.weight, bias, bits, axis)
+    on_int8 = other_levels(layer.weight, levels.kind, int(bits), axis, levels.most)
+    integers = on_int8(on_int8.levels.nearest(layer.weight))
+    return Weights(integers, on_int8.scale.reshape(-1), None if bias is None else bias.reshape(-1))
 
 
 def _with_bias_corrected(layer: QuantizedLayer, linear: Linear, pairs: Pairs, stored: Weights) -> Weights:

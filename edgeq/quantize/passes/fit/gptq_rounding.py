@@ -5,12 +5,14 @@ Weights are rounded one column after the other, and the columns still to come co
 brain compression", 2022). Coordinate descent on the same error follows, as in QuantEase (Behdin et al., 2023).
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.floating[Any]]
+Nearest = Callable[[Floats], Floats]  # of [..., columns, rows] in steps of their scales
 
 _BLOCK = 64  # columns between two updates of all others
 _PASSES = 8  # of coordinate descent
@@ -24,10 +26,39 @@ def gptq_rounded(
     `weights` is [..., rows, k], `scale` [..., rows]; `gram` [..., k, k] is E[x x'] of the layer's inputs x and must be
     positive definite. `passes` bounds the coordinate descent.
     """
+    return _rounded(weights, gram, scale, lambda steps: _clipped(np.rint(steps), q_min, q_max), passes)
+
+
+def gptq_to_levels(
+    weights: Floats, gram: Floats, scale: Floats, levels: Floats, passes: int = _PASSES
+) -> Floats:
+    """The same with `levels` in ascending order, [n] or [..., rows, n] of each row, in place of all integers of a range: a single
+    weight is best at the level nearest to where it would be best of all, whatever the levels are.
+    """
+    return _rounded(weights, gram, scale, nearest_of(levels), passes)
+
+
+def nearest_of(levels: Floats) -> Nearest:
+    """Of the middle between two levels the lower one, as in edgeq/quantize/numerics/levels.py."""
+    middles = (levels[..., 1:] + levels[..., :-1]) / 2
+    if levels.ndim == 1:
+        return lambda steps: levels[np.searchsorted(middles, steps)]
+    middles, levels = middles[..., None, :, :], levels[..., None, :, :]
+
+    def nearest(steps: Floats) -> Floats:
+        index = np.zeros(steps.shape, np.intp)
+        for k in range(middles.shape[-1]):
+            index += steps > middles[..., k]
+        return np.take_along_axis(levels, index[..., None], -1)[..., 0]
+
+    return nearest
+
+
+def _rounded(weights: Floats, gram: Floats, scale: Floats, nearest: Nearest, passes: int) -> Floats:
     columns = np.ascontiguousarray(np.swapaxes(weights, -1, -2))  # a column's values lie together
     scale = scale[..., None, :]
-    integers = _gptq(columns, gram, scale, q_min, q_max)
-    integers = _coordinate_descent(columns, integers, gram, scale, q_min, q_max, passes)
+    integers = _gptq(columns, gram, scale, nearest)
+    integers = _coordinate_descent(columns, integers, gram, scale, nearest, passes)
     return np.ascontiguousarray(np.swapaxes(integers, -1, -2))
 
 
@@ -37,7 +68,7 @@ def output_error(weights: Floats, integers: Floats, gram: Floats, scale: Floats)
     return np.asarray(np.einsum("...rk,...rk->...r", error @ gram, error))
 
 
-def _gptq(columns: Floats, gram: Floats, scale: Floats, q_min: int, q_max: int) -> Floats:
+def _gptq(columns: Floats, gram: Floats, scale: Floats, nearest: Nearest) -> Floats:
     """`columns` and the integers are [..., k, rows], `scale` [..., 1, rows].
 
     With gram = U D U', U upper triangular with ones on its diagonal, trace(E gram E') is
@@ -57,7 +88,7 @@ def _gptq(columns: Floats, gram: Floats, scale: Floats, q_min: int, q_max: int) 
         stop = min(start + _BLOCK, wanted.shape[-2])
         for k in range(start, stop):
             here = slice(k, k + 1)
-            integers[..., here, :] = found = _clipped(np.rint(aims[..., here, :] / scale), q_min, q_max)
+            integers[..., here, :] = found = nearest(aims[..., here, :] / scale)
             errors[..., here, :] = error = wanted[..., here, :] - found * scale
             aims[..., k + 1 : stop, :] += upper[..., k, k + 1 : stop, None] * error
         block = np.swapaxes(upper[..., start:stop, stop:], -1, -2)
@@ -68,7 +99,7 @@ def _gptq(columns: Floats, gram: Floats, scale: Floats, q_min: int, q_max: int) 
 
 
 def _coordinate_descent(
-    columns: Floats, integers: Floats, gram: Floats, scale: Floats, q_min: int, q_max: int, passes: int
+    columns: Floats, integers: Floats, gram: Floats, scale: Floats, nearest: Nearest, passes: int
 ) -> Floats:
     """In each pass those columns of a block change, one after the other, that were not optimal when the block's turn came."""
     if not passes:
@@ -79,7 +110,7 @@ def _coordinate_descent(
 
     def steps(at: slice) -> Floats:
         now = q[..., at, :]
-        return _clipped(np.rint(now + slope[..., at, :] / reach[..., at, :]), q_min, q_max) - now
+        return nearest(now + slope[..., at, :] / reach[..., at, :]) - now
 
     for _ in range(passes):
         moved = False

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.limited.jobs import at_once
-from edgeq.quantize.passes.fit.gptq_rounding import Floats, gptq_rounded, output_error
+from edgeq.quantize.passes.fit.gptq_rounding import Floats, gptq_rounded, gptq_to_levels, output_error
 from edgeq.quantize.passes.fit.linear import Linear
 from edgeq.quantize.passes.fit.row_blocks import RowBlocks, whole_rows
 
@@ -86,21 +86,27 @@ def solve(
     q_min: int,
     q_max: int,
     blocks: RowBlocks | None = None,
+    levels: Floats | None = None,
 ) -> Solution:
     """`weight` [groups, rows, k], `scale` [groups, rows], which is kept; `bias` [groups, rows], None: none to correct. `moments`
-    are those of the `blocks`; None: of whole rows.
+    are those of the `blocks`; None: of whole rows. `levels` [n] or [groups, rows, n]: integers that alone are taken, in place of all from `q_min` to
+    `q_max`.
 
     Without coordinate descent: with 255 levels that took a third of the time and gained nothing.
     """
     blocks = blocks or whole_rows(weight.shape[-1])
     parts, steps = blocks.cut(weight, 2), np.repeat(scale, blocks.count, axis=0)
+    own = levels is not None and levels.ndim > 1
+    levels = np.repeat(levels, blocks.count, axis=0) if levels is not None and own else levels
     integers = np.zeros(parts.shape, np.int8)
     change = np.zeros(parts.shape[:2])  # of each output's mean
 
     def fill(some: slice) -> None:
         fit, check = (m.of(some) for m in moments)
         part = parts[some].astype(np.float32)
-        rounded = partial(_by_gptq, scale=steps[some].astype(np.float32), limits=(q_min, q_max))
+        taken = levels[some] if levels is not None and own else levels
+        step = steps[some].astype(np.float32)
+        rounded = partial(_by_gptq, scale=step, limits=(q_min, q_max), levels=taken)
         solved = _solved(part, bias is not None, (fit, check), rounded)
         rounded_part = solved.integers * solved.scale[..., None]
         integers[some] = solved.integers
@@ -111,7 +117,11 @@ def solve(
     return Solution(blocks.joined(integers), scale, corrected)
 
 
-def _by_gptq(target: Floats, gram: Floats, scale: Floats, limits: tuple[int, int]) -> tuple[Floats, Floats]:
+def _by_gptq(
+    target: Floats, gram: Floats, scale: Floats, limits: tuple[int, int], levels: Floats | None
+) -> tuple[Floats, Floats]:
+    if levels is not None:
+        return gptq_to_levels(target, gram, scale, levels.astype(target.dtype), passes=0), scale
     return gptq_rounded(target, gram, scale, *limits, passes=0), scale
 
 

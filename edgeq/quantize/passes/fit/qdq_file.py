@@ -10,6 +10,7 @@ import numpy.typing as npt
 from edgeq.graphs.onnx_index import attributes, index_of
 from edgeq.graphs.onnx_io import read_onnx, write_onnx
 from edgeq.graphs.op_sets import STATIC
+from edgeq.graphs.outer_layers import outer_layers
 from edgeq.quantize.evaluate.partial_run import OnnxRun
 from edgeq.quantize.passes.fit.linear import Linear, linear_of
 from edgeq.quantize.samples import SamplesLike
@@ -83,6 +84,9 @@ class QdqFile:
         if not layer.bias_integers:
             return None
         return np.asarray(self._array(layer.bias_integers) * self._array(layer.bias_scale).astype(np.float64))
+
+    def outer(self) -> set[str]:
+        return outer_layers(self._index)
 
     def input_range(self, layer: QdqLayer) -> tuple[float, float] | None:
         node = self._index.producer(layer.input)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgeq.graphs.outer_layers import outer_tflite_layers
 from edgeq.graphs.tflite import kind_of, packed, read_model
 from edgeq.quantize.evaluate.partial_run import TfliteRun
 from edgeq.quantize.passes.fit.linear import Linear, Window, same_padding
@@ -90,6 +91,9 @@ class TfliteFile:
             return None
         tensor = self._graph.tensors[layer.operator.inputs[2]]
         return self._constant(self._model, tensor) * np.asarray(tensor.quantization.scale, np.float64)
+
+    def outer(self) -> set[str]:
+        return {str(self._graph.tensors[i].name.decode()) for i in outer_tflite_layers(self._model)}
 
     def input_range(self, layer: TfliteLayer) -> tuple[float, float]:
         tensor = self._graph.tensors[layer.input]

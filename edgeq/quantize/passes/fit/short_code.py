@@ -24,7 +24,7 @@ def short_levels(target: Floats, gram: Floats, bits: float) -> tuple[Floats, Flo
     integers, scales = np.zeros_like(target), np.ones(target.shape[:-1])
     least = np.full(scales.shape, np.inf)
     for step in _STEPS:
-        scale = _short(np.maximum(largest * step, _SMALLEST))
+        scale = short_scale(np.maximum(largest * step, _SMALLEST))
         found = gptq_rounded(target, gram, scale, q_min, q_max)
         error = output_error(target, found, gram, scale)
         cost = 0.5 * np.log2(np.maximum(error, np.finfo(np.float64).tiny)) + _entropy(found, q_min, q_max)
@@ -39,7 +39,7 @@ def level_range(bits: float) -> tuple[int, int]:
     return -q_max - 1, q_max
 
 
-def _short(scale: Floats) -> Floats:
+def short_scale(scale: Floats) -> Floats:
     """To the nearest float32 of 8 significant bits (bfloat16)."""
     bits = np.asarray(scale, np.float32).view(np.uint32)
     short: npt.NDArray[np.float32] = ((bits + 0x8000) & 0xFFFF0000).astype(np.uint32).view(np.float32)

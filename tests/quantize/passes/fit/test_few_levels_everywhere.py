@@ -13,7 +13,13 @@ from edgeq.quantize.evaluate.gate import Gate
 from edgeq.quantize.evaluate.sqnr import sqnr_db
 from edgeq.quantize.make import make
 from edgeq.quantize.options import Options
-from edgeq.quantize.passes.fit.fit_layers import fit_layers, save_with_weights, short_rows
+from edgeq.quantize.passes.fit.fit_layers import (
+    AS_UNIFORM,
+    WeightLevels,
+    fit_layers,
+    save_with_weights,
+    whole_layers,
+)
 from edgeq.quantize.passes.fit.nearest_levels import nearest_scale, rounded_to_nearest
 from edgeq.quantize.passes.fit.qdq_file import QdqFile
 from edgeq.quantize.samples import Subset
@@ -44,13 +50,13 @@ def long_rows(alpha=1.0):
     return model_of(nodes, tensors, [("x", (1, 3, 16, 16))], [("scores", (1, 10))])
 
 
-def fitted(folder, bits, scheme=PER_CHANNEL, alpha=1.0):
+def fitted(folder, bits, scheme=PER_CHANNEL, alpha=1.0, levels=AS_UNIFORM):
     """(float graph, the file with few levels, what was found)."""
     saved(long_rows(alpha), folder)
     model, path, samples = read(folder / "net.onnx"), folder / "int8.onnx", Rows(images(48))
     qdq.emit(model, path, scheme, ranges_of(calibrate_onnx(model, samples, False), "minmax"))
     file = QdqFile.read(path, model)
-    found = fit_layers(file, Subset(samples, tuple(range(48))), bits=bits, short_code=True)
+    found = fit_layers(file, Subset(samples, tuple(range(48))), bits=bits, short_code=True, levels=levels)
     save_with_weights(QdqFile.read(path, model), found, path)
     return model, path, found
 
@@ -83,9 +89,7 @@ def test_rows_too_long_to_be_fitted_whole_have_few_levels(bits, least_db, tmp_pa
 
 def test_layers_that_keep_eight_bits_count_in_the_mean(tmp_path):
     saved(long_rows(), tmp_path)
-    assert short_rows(QdqFile.read(fitted(tmp_path, 4)[1], read(tmp_path / "net.onnx")).layers()) == (
-        "first",
-    )
+    assert list(whole_layers(QdqFile.read(fitted(tmp_path, 4)[1], read(tmp_path / "net.onnx")))) == ["first"]
 
 
 def test_one_scale_for_all_rows_leaves_few_levels_too(tmp_path):
@@ -100,6 +104,27 @@ def test_a_product_that_is_no_known_matrix_is_rounded_to_the_nearest_of_few(tmp_
     model, path, found = fitted(tmp_path, 4, alpha=0.5)
     assert all(len(np.unique(row)) <= 16 for row in found["head"].integers)
     assert closeness(model, path) > 15
+
+
+@pytest.mark.parametrize("kind", ["apot", "codebook", "ternary", "binary"])
+@pytest.mark.parametrize(("scheme", "alpha"), [(PER_CHANNEL, 1.0), (PER_TENSOR, 1.0), (PER_CHANNEL, 0.5)])
+def test_levels_of_other_kinds_leave_the_first_and_the_last_layer(kind, scheme, alpha, tmp_path):
+    """The one between has them, whether each row has a scale or all have one."""
+    bits = {"ternary": 2, "binary": 1}.get(kind, 3)
+    _, _, found = fitted(tmp_path, bits, scheme, alpha, WeightLevels(kind))
+    assert all(len(np.unique(row)) <= 2**bits for row in found["second"].integers)
+    assert all(len(np.unique(found[outer].integers)) > 64 for outer in ("first", "head") if outer in found)
+
+
+@pytest.mark.parametrize("kind", ["codebook", "ternary"])
+@pytest.mark.parametrize(("scheme", "alpha"), [(PER_CHANNEL, 1.0), (PER_TENSOR, 1.0), (PER_CHANNEL, 0.5)])
+def test_long_rows_and_unknown_products_have_them_too(kind, scheme, alpha, tmp_path, monkeypatch):
+    """The classifier, once it counts as an inner layer."""
+    monkeypatch.setattr(QdqFile, "outer", lambda self: {"first"})
+    bits = {"ternary": 2}.get(kind, 3)
+    model, path, found = fitted(tmp_path, bits, scheme, alpha, WeightLevels(kind))
+    assert all(len(np.unique(row)) <= 2**bits for row in found["head"].integers)
+    assert closeness(model, path) > 6
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from edgeq.quantize.calibration.calibrate import calibrate_tflite, ranges_of
 from edgeq.quantize.evaluate.partial_run import TfliteRun
 from edgeq.quantize.evaluate.sqnr import sqnr_db
 from edgeq.quantize.passes.fit import fit_tflite
-from edgeq.quantize.passes.fit.fit_layers import fit_layers, save_with_weights
+from edgeq.quantize.passes.fit.fit_layers import WeightLevels, fit_layers, save_with_weights, whole_layers
 from edgeq.quantize.passes.fit.quantized_tflite import TfliteFile
 from edgeq.quantize.run_model import load
 from edgeq.quantize.samples import Subset
@@ -65,6 +65,21 @@ def test_on_few_levels_scales_and_biases_change_with_the_weights(resnet8, photos
     save_with_weights(TfliteFile(resnet8, quantized), found, quantized)
     few = [name for name, weights in found.items() if len(np.unique(weights.integers)) <= 64]
     assert len(few) >= 5 and max(weights.scale.max() for weights in found.values()) > 0.01
+    assert sqnr_db(wanted, logits(quantized, photos[1])) > 10
+
+
+def test_inner_layers_have_levels_of_another_kind(resnet8, photos, quantized):
+    wanted, samples = logits(resnet8, photos[1]), Subset(photos[0], tuple(range(64)))
+    file = TfliteFile(resnet8, quantized)
+    found = fit_layers(file, samples, bits=3, levels=WeightLevels("codebook"))
+    save_with_weights(TfliteFile(resnet8, quantized), found, quantized)
+    layers, whole = [layer.name for layer in file.layers()], whole_layers(file, "codebook")
+    assert {layers[0], layers[-1]} <= whole.keys() and len(
+        whole
+    ) < 5  # and the first shortcut, of 16 channels
+    few = [found[name].integers for name in layers if name not in whole]
+    assert all(len(np.unique(row)) <= 8 for weights in few for row in weights)
+    assert all(len(np.unique(found[name].integers)) > 64 for name in whole)
     assert sqnr_db(wanted, logits(quantized, photos[1])) > 10
 
 
