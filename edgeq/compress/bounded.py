@@ -43,8 +43,8 @@ def _size(piece: Piece) -> int:
 
 
 def _plan_bytes(pieces: Sequence[Piece]) -> int:
-    """At most: a table for each kind of symbols that may be there, and a class and two bytes of levels for each place of an axis."""
+    """At most: a table for each kind of symbols that may be there, and a class and the levels for each place of an axis."""
     tensors = [piece for piece in pieces if isinstance(piece, TensorPiece)]
     coded = [(t, p) for t in tensors for p in t.planes if isinstance(p, Symbols)]
-    along = sum(sum(t.shape) + (2 * t.shape[p.levels.axis] if p.levels else 0) for t, p in coded)
+    along = sum(sum(t.shape) + (p.levels.size if p.levels else 0) for t, p in coded)
     return along + _OF_A_PIECE * len(pieces) + (_OF_A_TABLE * MOST_TABLES if coded else 0)

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.compress.expand.plan import AS_IS, LONGEST_ROW, PALETTE, ROTATED
-from edgeq.compress.levels import AlongAxis, with_levels
+from edgeq.compress.levels import AlongAxis, AnyLevels, with_levels
 from edgeq.compress.stored_tensor import StoredTensor
 
 _FEWEST_SYMBOLS = 256
@@ -26,7 +26,7 @@ class Symbols:
     """A plane that the entropy coder gets. `like`: planes of one kind share their tables."""
 
     values: npt.NDArray[np.int8]
-    levels: AlongAxis | None
+    levels: AnyLevels | None
     like: str
 
 
@@ -116,7 +116,7 @@ def entropy(values: npt.NDArray[np.uint8]) -> float:
 
 def _integers(content: bytes, shape: tuple[int, ...], dtype: str) -> Piece:
     values = np.frombuffer(content, np.int8).reshape(shape)
-    levels: AlongAxis | None
+    levels: AnyLevels | None
     if dtype == "u1":  # around its zero point, which is not known here: around the middle of what is there
         middle = np.uint8(int(np.median(np.frombuffer(content, np.uint8))))
         count = shape[0]

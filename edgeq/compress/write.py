@@ -26,6 +26,7 @@ from edgeq.compress.expand.plan import (
 from edgeq.compress.expand.streams import DICTIONARY_BYTES
 from edgeq.compress.expand.tables import MOST_TABLES, frequencies
 from edgeq.compress.interleave import Vector, interleaved
+from edgeq.compress.levels import BookAlongAxis
 from edgeq.compress.pieces import CopyPiece, Piece, PlainPiece, Plane, Stored, Symbols, TensorPiece
 
 _STEPS = 768  # of all lanes, at about which a lane's state costs little and a step's calls of numpy as well
@@ -168,6 +169,10 @@ def _plane(plane: Plane, tables: _Tables) -> bytes:
             out += number(1) + (each + (start - first) * (axis == 0)).astype(np.int8).tobytes()
     if plane.levels is None:
         return out + number(0)
+    if isinstance(plane.levels, BookAlongAxis):
+        books = plane.levels.levels
+        changes = np.diff(books, axis=0, prepend=np.zeros((1, books.shape[1]), np.uint8))
+        return out + number(2) + number(plane.levels.axis) + number(len(books)) + changes.tobytes()
     levels = Levels(plane.levels.axis, plane.levels.first.tobytes(), plane.levels.step.tobytes())
     return out + number(1) + number(levels.axis) + levels.first + levels.step
 

@@ -65,6 +65,31 @@ def test_few_levels_take_their_entropy() -> None:
     assert back(content) < 0.93 * xz(content)
 
 
+def codebooks(shape: tuple[int, ...], count: int, axis: int) -> np.ndarray:
+    """Weights on `count` levels, others at each place along `axis`."""
+    rng = np.random.default_rng(0)
+    books = np.sort(rng.integers(-127, 128, (shape[axis], count)), axis=1)
+    spread = np.clip(np.rint(rng.normal(size=shape) * count / 5 + count / 2), 0, count - 1).astype(int)
+    places = np.arange(shape[axis]).reshape([-1 if k == axis else 1 for k in range(len(shape))])
+    return books[places, spread].astype(np.int8)
+
+
+@pytest.mark.parametrize("axis", [0, 3])
+@pytest.mark.parametrize("count", [2, 5, 8, 16])
+def test_a_codebook_of_each_output_takes_the_numbers_of_its_levels(count: int, axis: int) -> None:
+    """And 1 kB or so for the codebooks; without them a weight would take 6 bits or more."""
+    shape = (32, 16, 3, 32)
+    size = back(onnx_file(w=codebooks(shape, count, axis)))
+    assert size < np.prod(shape) * np.log2(count) / 8 + 32 * count + 500
+
+
+def test_an_output_with_fewer_levels_than_others_comes_back() -> None:
+    w = codebooks((32, 16, 3, 3), 8, 0)
+    w[3], w[4, 0] = 5, w[4, 1, 0, 0]
+    w[5] = np.where(w[5] > 0, np.int8(127), np.int8(-128))
+    assert back(onnx_file(w=w)) < 2600
+
+
 def test_tables_follow_the_spread_of_each_output() -> None:
     """Spread unlike, the same values cost less than their entropy as a whole."""
     rng = np.random.default_rng(0)

@@ -1,10 +1,10 @@
 """Fills the file that comes out: first all symbols, in the order of the plan, then the bytes that are not coded."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Union
 
 from .fields import Malformed
 from .lanes import Lanes
-from .plan import DIFFERENCE, IN_PLAIN, PALETTE, ROTATED, Coded, Copy, Levels, Plan, Tensor
+from .plan import DIFFERENCE, IN_PLAIN, PALETTE, ROTATED, Books, Coded, Copy, Levels, Plan, Tensor
 from .plan import Plain as PlainBytes
 from .streams import Plain, Streams
 
@@ -56,7 +56,9 @@ def _put_symbols(tensor: Tensor, streams: Streams, part: "npt.NDArray[np.uint8]"
 def _decode(plane: Coded, shape: "tuple[int, ...]", lanes: Lanes, out: "npt.NDArray[np.uint8]") -> None:
     for rows in row_slices(shape):
         symbols = lanes.take(contexts(plane, shape, rows)).reshape(-1, *shape[1:])
-        if plane.levels is not None:
+        if isinstance(plane.levels, Books):
+            symbols = _of_books(plane.levels, symbols, shape, rows)
+        elif plane.levels is not None:
             first, step = (_along(plane.levels, v, shape, rows) for v in _vectors(plane.levels))
             symbols = first + step * symbols  # modulo 256
         out[rows] = symbols
@@ -90,7 +92,22 @@ def _vectors(levels: Levels) -> "tuple[Any, Any]":
     return np.frombuffer(levels.first, np.uint8), np.frombuffer(levels.step, np.uint8)
 
 
-def _along(levels: Levels, vector: Any, shape: "tuple[int, ...]", rows: slice) -> Any:
+def _of_books(
+    books: Books, symbols: "npt.NDArray[np.uint8]", shape: "tuple[int, ...]", rows: slice
+) -> "npt.NDArray[np.uint8]":
+    """The bytes that `symbols` of these rows stand for."""
+    import numpy as np
+
+    levels = np.cumsum(np.frombuffer(books.changes, np.uint8).reshape(books.count, -1), 0, np.uint8)
+    number = symbols + np.uint8(books.count // 2)  # modulo 256
+    if int(number.max()) >= books.count:
+        raise Malformed("a level that the codebook does not have")
+    places = _along(books, np.arange(levels.shape[1]), shape, rows)
+    found: npt.NDArray[np.uint8] = levels[number, places]
+    return found
+
+
+def _along(levels: "Union[Levels, Books]", vector: Any, shape: "tuple[int, ...]", rows: slice) -> Any:
     vector = vector[rows] if levels.axis == 0 else vector
     return vector.reshape(-1, *[1] * (len(shape) - 1 - levels.axis))
 

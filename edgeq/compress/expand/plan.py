@@ -19,6 +19,7 @@ MOST_SEGMENTS = 8192  # each is an object in memory; ResNet-20 as a difference h
 LARGEST_PLAN = 8 << 20  # bytes; of real files a hundredth of the file
 LONGEST_ROW = 1 << 20  # of symbols that are decoded at once
 FEWEST_CODED = 64
+MOST_IN_BOOK = 16  # levels of each place along an axis
 _WIDTHS = (1, 2, 4)
 
 
@@ -32,6 +33,17 @@ class Levels:
 
 
 @dataclass(frozen=True)
+class Books:
+    """Along one axis of a tensor: a byte is that of `count` levels which the symbol says, counted from the middle one. `changes` [count,
+    places]: of each level from the one before, modulo 256.
+    """
+
+    axis: int
+    count: int
+    changes: bytes
+
+
+@dataclass(frozen=True)
 class Coded:
     """A symbol's table is `start` and its classes along each axis, which are signed, but none below `low` or above `high`."""
 
@@ -39,7 +51,7 @@ class Coded:
     high: int
     start: int
     classes: "tuple[Optional[bytes], ...]"
-    levels: Optional[Levels]
+    levels: "Optional[Union[Levels, Books]]"
 
 
 @dataclass(frozen=True)
@@ -168,9 +180,15 @@ def _plane(fields: Fields, shape: "tuple[int, ...]") -> "Union[int, Coded]":
     high = fields.number(low, MOST_TABLES - 1)
     start = fields.number(low, high)
     classes = tuple(fields.vector(count) if fields.number(0, 1) else None for count in shape)
-    return Coded(low, high, start, classes, _levels(fields, shape) if fields.number(0, 1) else None)
+    return Coded(low, high, start, classes, _levels(fields, shape))
 
 
-def _levels(fields: Fields, shape: "tuple[int, ...]") -> Levels:
+def _levels(fields: Fields, shape: "tuple[int, ...]") -> "Optional[Union[Levels, Books]]":
+    kind = fields.number(0, 2)
+    if kind == 0:
+        return None
     axis = fields.number(0, len(shape) - 1)
+    if kind == 2:
+        count = fields.number(1, MOST_IN_BOOK)
+        return Books(axis, count, fields.vector(count * shape[axis]))
     return Levels(axis, fields.vector(shape[axis]), fields.vector(shape[axis]))

@@ -22,6 +22,7 @@ def examples(folder: Path) -> list[bytes]:
     files = [
         onnx_file(w=weights(4), f=floats((64, 32)), b=biases),
         onnx_file(w=weights(8) + np.int8(1), f=floats((64, 32), seed=1), b=biases),
+        onnx_file(k=(np.arange(32)[:, None] * np.arange(-4, 4)[np.arange(64) % 8]).astype(np.int8)),
         onnx_file(p=weights(6).astype(np.float32), h=floats((40, 40)).astype(np.float16)),
     ]
     return [len(f).to_bytes(8, "little") + packed for f in files for packed in (pack(f), pack(f, _OLD))]
