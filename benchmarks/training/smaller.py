@@ -1,7 +1,7 @@
 """What `edgeq finetune` makes smaller: ResNet-56 pruned, in few bits, and with zeros, beside static int8 of the whole network.
 
     python -m benchmarks.training.smaller [--settings prune=0.5 weight_bits=3,sparsity=0.6] [--model resnet56] [--epochs 4]
-                                          [--images 20000] [--runtimes onnxruntime,litert] [--data ../shared/data] [--json]
+                                          [--images 20000] [--runtimes onnxruntime,litert] [--data ../shared/data] [--work DIR] [--json]
 
 For each setting the network is trained without labels, with flips and shifts, exported for each runtime, and judged as that file: top-1
 on the 1,000 images of `test_0`, bytes on the wire (edgeq, `xz -9`), and the time of an inference with one thread over that of int8 of
@@ -9,10 +9,12 @@ the whole network, in turns.
 """
 
 import argparse
+import contextlib
 import json
 import lzma
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -56,14 +58,24 @@ class Row:
 
 def main() -> None:
     options = _options()
-    with tempfile.TemporaryDirectory() as folder:
-        work = Path(folder)
+    with own_folder(options.work) as work:
         train = [f"train_batch_{i}" for i in range(-(-options.images // 1000))]
         save_images(work / "train.npz", options.data, train, options.images)
         save_images(work / "calibrate.npz", options.data, train[:1], options.images)
         save_images(work / "test.npz", options.data, ["test_0"], None)
         rows = [row for setting in options.settings for row in _rows(setting, options, work)]
     print(json.dumps([asdict(row) for row in rows], indent=2) if options.json else table(rows))
+
+
+@contextlib.contextmanager
+def own_folder(kept: Path | None) -> Iterator[Path]:
+    """One that stays, in which an interrupted training goes on, or one of this run alone."""
+    if kept is not None:
+        kept.mkdir(parents=True, exist_ok=True)
+        yield kept
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
 
 
 def table(rows: list[Row]) -> str:
@@ -94,7 +106,7 @@ def _rows(setting: str, options: argparse.Namespace, work: Path) -> list[Row]:
         epochs=options.epochs,
         flip=True,
         crop=4,
-        output=work / "tuned.pt",
+        output=work / f"{setting}.pt",
         **given,
     )
     seconds = time.monotonic() - began
@@ -106,7 +118,7 @@ def _rows(setting: str, options: argparse.Namespace, work: Path) -> list[Row]:
             for way, which, recipe in (
                 ("float", weights, "float"),
                 ("whole", weights, "int8_static"),
-                ("trained", work / "tuned.pt", "trained_static"),
+                ("trained", work / f"{setting}.pt", "trained_static"),
             )
         }
         rows.append(_row(setting, runtime, share, networks, work, seconds))
@@ -176,6 +188,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--images", type=int, default=20_000)
     parser.add_argument("--runtimes", default="onnxruntime,litert")
     parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument(
+        "--work", type=Path, help="a folder for what is trained: an interrupted run goes on there"
+    )
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
 

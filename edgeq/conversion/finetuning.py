@@ -155,6 +155,8 @@ def _trained_file(
     """Or why there is none. Raises what went wrong where only this was asked for."""
     folder = work / wanted.of.replace(" ", "-")
     folder.mkdir()
+    if wanted.variant:
+        tell(Note(f"one more training, {wanted.variant}: {wanted.why}"))
     try:
         with as_conversion_failed("the network could not be trained", "leave out --finetune"):
             tuned = trained(job, model, split, samples, wanted, folder, tell, times)
