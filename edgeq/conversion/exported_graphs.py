@@ -19,7 +19,7 @@ from edgeq.nouns.model import Model
 from edgeq.nouns.record import canonical_json
 from edgeq.quantize.calibration.array_cache import ArrayCache
 
-_FORMAT = 1  # rises with a change by which the same program gives other graphs
+_FORMAT = 2  # rises with a change by which the same program gives other graphs
 _MOST = 2 * 2**30  # bytes
 _EXPORTERS = ("onnxscript", "onnx-ir")
 
@@ -29,13 +29,16 @@ def find(built: Built, request: Request) -> Model | None:
     stored = _cache().find(**_facts(built, request.formats))
     if stored is None:
         return None
+    try:
+        model = Model.from_dict(json.loads(stored["json"].tobytes()))
+    except (KeyError, ValueError):  # another version of edgeq wrote it
+        return None
     request.workdir.mkdir(parents=True, exist_ok=True)
     files = {}
     for kind in (name for name in stored if name != "json"):
         path = request.path(f".{kind}")
         path.write_bytes(stored[kind].tobytes())
         files[kind] = str(path)
-    model = Model.from_dict(json.loads(stored["json"].tobytes()))
     return replace(model, name=request.name, source=request.source, files=files)
 
 

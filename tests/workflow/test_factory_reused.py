@@ -1,7 +1,9 @@
 """A torch factory is converted once, and again when it builds something else, whatever made it do so."""
 
+import json
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from edgeq.ingest.pytorch.program import open_program
@@ -96,3 +98,27 @@ def test_branches_count(tmp_path: Path) -> None:
         source.write_text(text)
         digests.add(open_program(Request(f"{source}:Net", tmp_path, "net", shapes={"x": (1, 4)})).sha256)
     assert len(digests) == 2
+
+
+def test_a_graph_that_another_version_kept_is_exported_anew(own_home: Path, tmp_path: Path) -> None:
+    """Its model has a field that this one does not know."""
+    source, weights = net(tmp_path), tmp_path / "net.pth"
+    first = converted(source, weights)
+    [kept] = (own_home / "cache/edgeq/exported").glob("*.npz")
+    with np.load(kept) as file:
+        arrays = {name: file[name] for name in file.files}
+    about = json.loads(arrays["json"].tobytes()) | {"trained": ""}
+    arrays["json"] = np.frombuffer(json.dumps(about).encode(), np.uint8)
+    np.savez(kept, **arrays)
+    assert converted(source, weights, tmp_path / "again.edgeq").bundle.digest == first.bundle.digest
+
+
+def test_a_graph_that_was_kept_is_not_exported_again(own_home: Path, tmp_path: Path, monkeypatch) -> None:
+    source, weights = net(tmp_path), tmp_path / "net.pth"
+    first = converted(source, weights)
+
+    def fails(*given: object, **more: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr("torch.onnx.export", fails)
+    assert converted(source, weights, tmp_path / "again.edgeq").bundle.digest == first.bundle.digest
