@@ -20,7 +20,7 @@ from edgeq.quantize.evaluate.pre_softmax_outputs import pre_softmax_of, tensors_
 from edgeq.quantize.run_model import values_of
 from edgeq.quantize.samples import SamplesLike, evenly_spaced
 from edgeq.train.smaller.linear_layers import LinearLayer, linear_layers, replace_by_factors
-from edgeq.train.smaller.two_factors import Choice, Spectrum, ranks_for, spectrum
+from edgeq.train.smaller.two_factors import Choice, Spectrum, ranks_for, spectrum, spectrum_of_outputs
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -53,9 +53,12 @@ class FactoredLayer:
 
 @dataclass(frozen=True, eq=False)
 class _Moments:
-    """Of the inputs of a layer: `covariance` [n, n], about zero where its outputs can take no mean; `mean` [n]; `rows` of one run."""
+    """Of the inputs of a layer, about zero where its outputs can take no mean: `covariance` [n, n], or of W x [m, m] where those are fewer;
+    the mean of their variances, `power`; `mean` [n]; `rows` of one run.
+    """
 
     covariance: Doubles
+    power: float
     mean: Doubles
     rows: float
 
@@ -83,7 +86,7 @@ def low_rank(
     found: dict[int, tuple[Spectrum, _Moments]] = {}
     with threadpool_limits(threads, "blas"):
         for k, moments in _moments(model, layers, evenly_spaced(samples, _SAMPLES), threads):
-            found[k] = spectrum(layers[k].weights.astype(np.float64), moments.covariance), moments
+            found[k] = _spectrum(layers[k], moments), moments
             progress(_STAGE, len(found) / len(layers) / 2)
     choices = [_choice(layer, *found[k]) for k, layer in enumerate(layers)]
     whole = sum(c.whole for c in choices)
@@ -101,6 +104,19 @@ def low_rank(
             _replace(copy, layer, *found[k], rank)
     drop_unread(copy.graph)
     return copy, tuple(factored)
+
+
+def _spectrum(layer: LinearLayer, moments: _Moments) -> Spectrum:
+    weights = layer.weights.astype(np.float64)
+    if _gives_fewer(layer):
+        return spectrum_of_outputs(weights, moments.covariance, moments.power)
+    return spectrum(weights, moments.covariance)
+
+
+def _gives_fewer(layer: LinearLayer) -> bool:
+    """Than it takes."""
+    outputs, inputs = layer.weights.shape
+    return bool(outputs < inputs)
 
 
 def _choice(layer: LinearLayer, of: Spectrum, moments: _Moments) -> Choice:
@@ -168,7 +184,8 @@ def _moments(
     for group in _groups(layers):
         tensors = list(dict.fromkeys(layers[k].node.input[0] for k in group))
         sums = {k: np.zeros(layers[k].weights.shape[1]) for k in group}
-        squares = {k: np.zeros((len(total),) * 2) for k, total in sums.items()}
+        squares = {k: np.zeros((min(layers[k].weights.shape),) * 2) for k in group}
+        powers = dict.fromkeys(group, 0.0)
         count, whole = dict.fromkeys(group, 0), dict.fromkeys(group, 0)
         for values in values_of(model, tensors, samples, threads):
             by_name = dict(zip(tensors, values, strict=True))
@@ -176,21 +193,25 @@ def _moments(
                 every = layers[k].rows(by_name[layers[k].node.input[0]])
                 rows = every[:: -(-len(every) // _ROWS)]
                 sums[k] += rows.sum(axis=0)
-                squares[k] += rows.T @ rows
+                powers[k] += float(np.square(rows).sum())
+                seen = rows @ layers[k].weights.T if _gives_fewer(layers[k]) else rows
+                squares[k] += seen.T @ seen
                 count[k] += len(rows)
                 whole[k] += len(every)
         for k in group:
-            mean = sums[k] / max(count[k], 1)
-            about_zero = squares[k] / max(count[k], 1)
-            covariance = about_zero - np.outer(mean, mean) if layers[k].takes_mean else about_zero
-            yield k, _Moments(covariance, mean, whole[k] / samples.count)
+            layer, n = layers[k], max(count[k], 1)
+            mean = sums[k] / n if layer.takes_mean else np.zeros(len(sums[k]))
+            centre = layer.weights @ mean if _gives_fewer(layer) else mean
+            covariance = squares[k] / n - np.outer(centre, centre)
+            power = (powers[k] / n - float(np.square(mean).sum())) / len(mean)
+            yield k, _Moments(covariance, power, mean, whole[k] / samples.count)
 
 
 def _groups(layers: Sequence[LinearLayer]) -> Iterator[list[int]]:
     group: list[int] = []
     taken = 0
     for k, layer in enumerate(layers):
-        size = 8 * layer.weights.shape[1] ** 2
+        size = 8 * min(layer.weights.shape) ** 2
         if group and taken + size > _ROOM:
             yield group
             group, taken = [], 0

@@ -51,6 +51,14 @@ def spectrum(weights: Doubles, covariance: Doubles) -> Spectrum:
     return Spectrum(np.square(singular), left, weights)
 
 
+def spectrum_of_outputs(weights: Doubles, covariance: Doubles, power: float) -> Spectrum:
+    """The same by the covariance [m, m] of W x, and the `power` of x, its mean variance: much less to do where a layer gives few of many."""
+    damped = covariance + _DAMPING * max(power, 1e-30) * (weights @ weights.T)
+    values, vectors = np.linalg.eigh(damped)
+    rank = min(weights.shape)
+    return Spectrum(np.maximum(values[::-1][:rank], 0.0), vectors[:, ::-1][:, :rank], weights)
+
+
 @dataclass(frozen=True, eq=False)
 class Choice:
     """What ranks one layer may have: `errors` of ranks 0, 1, ..., what a rank `costs` and what the `whole` layer does, in the same unit."""

@@ -91,6 +91,16 @@ def test_a_layer_of_low_rank_computes_the_same(kind):
     np.testing.assert_allclose(outputs(smaller, data.rows), outputs(model, data.rows), atol=1e-5 * scale)
 
 
+def test_a_layer_of_many_inputs_takes_no_memory_of_their_square():
+    """100,000 inputs squared are 80 GB; the first dense layer behind a flatten has so many."""
+    weights = low(8, 100_000, 2)
+    data = Rows(RNG.normal(size=(8, 100_000)).astype(np.float32))
+    smaller, [layer] = low_rank(gemm(weights), data, keep=0.3)
+    assert (layer.inputs, layer.outputs, layer.rank) == (100_000, 8, 2)
+    exact = outputs(gemm(weights), data.rows)
+    assert layer.error < 1e-6 and outputs(smaller, data.rows).shape == exact.shape
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_names_batch_and_opset_stay(kind):
     model = kind(low(96, 80, 6))

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgeq.train.smaller.two_factors import Choice, ranks_for, spectrum
+from edgeq.train.smaller.two_factors import Choice, ranks_for, spectrum, spectrum_of_outputs
 
 DAMPING = 1e-3
 
@@ -32,6 +32,21 @@ def test_the_error_is_the_discarded_energy(outputs, width, seed, data):
     error, whole = (np.trace(w @ damped @ w.T) for w in (lost, weights))
     assert error == pytest.approx(found.energy[rank:].sum(), abs=1e-9 * whole)
     assert error / whole == pytest.approx(found.errors[rank], abs=1e-9)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(2, 8), st.integers(9, 20), st.integers(0, 2**31))
+def test_the_covariance_of_the_outputs_gives_the_same_factors(outputs, width, seed):
+    rng = np.random.default_rng(seed)
+    x, weights = inputs(rng, 60, width), rng.normal(size=(outputs, width))
+    covariance = np.cov(x.T, bias=True)
+    one = spectrum(weights, covariance)
+    other = spectrum_of_outputs(weights, weights @ covariance @ weights.T, np.trace(covariance) / width)
+    np.testing.assert_allclose(other.errors, one.errors, atol=1e-9)
+    rank = outputs // 2 + 1
+    a, b = one.factors(rank)
+    c, d = other.factors(rank)
+    np.testing.assert_allclose(c @ d, a @ b, atol=1e-6 * np.abs(weights).max())
 
 
 def test_a_weight_of_low_rank_is_exact():
