@@ -121,12 +121,13 @@ def network_of(
     """
     floats = _weights_of(start.floats)
     few = evenly_spaced(samples, _CALIBRATE)
-    model = with_low_bits(start.quantized, floats, low, few) if low else start.quantized
+    limited, model = start.scheme.pairs_fit, start.quantized
+    if low:
+        model = with_low_bits(model, floats, low, few, limited=limited)
     norms = {}
     if low and norms_from is not None and norms_from.size >= _LEAST_BATCH:
         norms = norms_of(model, start.floats, low, norms_from)
     outputs = tensors_in(model, tensors) if tensors else ()
-    limited = start.scheme.pairs_fit
     network = QuantizedNetwork(model, floats, low, outputs, norms=norms, limited=limited, kept=kept)
     network.graph.use_channels_last()
     return network

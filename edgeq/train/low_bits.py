@@ -16,7 +16,8 @@ from edgeq.graphs.onnx_edit import copied
 from edgeq.graphs.onnx_index import OnnxIndex, index_of
 from edgeq.nouns.weight_levels import UNIFORM
 from edgeq.quantize.numerics import Granularity, Grid, QuantParams, affine, dequantize, quantize
-from edgeq.quantize.numerics.level_kinds import other_levels, uniform_levels
+from edgeq.quantize.numerics.level_kinds import MOST, other_levels, uniform_levels
+from edgeq.quantize.passes.int16_saturation import MAX_PAIR_SUM
 from edgeq.quantize.run_model import values_of
 from edgeq.quantize.samples import SamplesLike
 from edgeq.train.sites import WeightSite, array_of, sites_of
@@ -47,9 +48,11 @@ def with_low_bits(
     bits: Mapping[str, Bits],
     samples: SamplesLike,
     threads: int = 1,
+    *,
+    limited: bool = False,
 ) -> "ModelProto":
     """A copy of a QDQ file in which the layers of `bits`, by node, have so many. `floats`: by name the weights of the float graph.
-    Scales have the least squared error: of weights per channel, of inputs on `samples`.
+    `limited`: weights have a limit in pairs (pair_limit.py). Scales have the least squared error: of weights per channel, of inputs on `samples`.
     """
     low = copied(model)
     sites = [site for site in sites_of(model).weights if site.layer in bits]
@@ -57,7 +60,7 @@ def with_low_bits(
     _narrow_inputs(low, narrow, samples, threads)
     for site in sites:
         if bits[site.layer].weights < 8:
-            _put_weights(low, site, floats[site.name], bits[site.layer])
+            _put_weights(low, site, floats[site.name], bits[site.layer], largest_level(limited))
     _put_bias_scales(low)
     return low
 
@@ -67,14 +70,19 @@ def weight_grid(bits: int) -> Grid:
     return Grid(bits, signed=True, narrow_range=bits == 8)
 
 
-def _put_weights(model: "ModelProto", site: WeightSite, weights: Floats, bits: Bits) -> None:
+def largest_level(limited: bool) -> int:
+    """In pairs of it no sum overflows, where they have a limit. Only a codebook has levels that are larger."""
+    return MAX_PAIR_SUM // 2 if limited else MOST
+
+
+def _put_weights(model: "ModelProto", site: WeightSite, weights: Floats, bits: Bits, most: int) -> None:
     if bits.levels == UNIFORM:
         scale = uniform_levels(weights, bits.weights, site.axis).scale
         grid = weight_grid(bits.weights)
         params = QuantParams(scale, np.zeros(scale.shape, np.int32), grid, Granularity(site.axis))
         integers = quantize(weights, params).astype(np.int8)
     else:
-        on_int8 = other_levels(weights, bits.levels, bits.weights, site.axis)
+        on_int8 = other_levels(weights, bits.levels, bits.weights, site.axis, most)
         integers, scale = on_int8(on_int8.levels.nearest(weights)), on_int8.scale
     _replace(model, site.integers, integers)
     _replace(model, site.scale, scale.reshape(array_of(index_of(model.graph), site.scale).shape))

@@ -6,10 +6,12 @@ from torch import Tensor, nn
 
 from edgeq.train.activation_quantizer import ActivationQuantizer
 from edgeq.train.channel_norm import ChannelNorm
+from edgeq.train.codebook_quantizer import CodebookQuantizer
 from edgeq.train.level_quantizer import LevelQuantizer
 from edgeq.train.pair_limit import PairLimit
 from edgeq.train.weight_quantizer import WeightQuantizer
 
+AnyWeights = WeightQuantizer | LevelQuantizer | CodebookQuantizer
 _INT32 = np.iinfo(np.int32)
 
 
@@ -21,7 +23,7 @@ class QuantizedLayer(nn.Module):
 
     def __init__(
         self,
-        weight: WeightQuantizer | LevelQuantizer,
+        weight: AnyWeights,
         bias: Tensor | None,
         activation: ActivationQuantizer | None,
         norm: ChannelNorm | None = None,

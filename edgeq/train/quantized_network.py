@@ -16,16 +16,17 @@ from torch import Tensor, nn
 from edgeq.graphs.onnx_edit import copied
 from edgeq.graphs.onnx_index import attributes, index_of
 from edgeq.graphs.stages import ending_at
-from edgeq.nouns.weight_levels import UNIFORM
+from edgeq.nouns.weight_levels import CODEBOOK, UNIFORM
 from edgeq.quantize.numerics.level_kinds import other_levels
 from edgeq.train.activation_quantizer import ActivationQuantizer
 from edgeq.train.channel_norm import ChannelNorm, with_norm_nodes
+from edgeq.train.codebook_quantizer import CodebookQuantizer
 from edgeq.train.graph_module import GraphModule
 from edgeq.train.kernels import kernels
 from edgeq.train.level_quantizer import LevelQuantizer
-from edgeq.train.low_bits import Bits, weight_grid
+from edgeq.train.low_bits import Bits, largest_level, weight_grid
 from edgeq.train.pair_limit import PairLimit
-from edgeq.train.quantized_layer import QuantizedLayer
+from edgeq.train.quantized_layer import AnyWeights, QuantizedLayer
 from edgeq.train.relative_adam import unit_of
 from edgeq.train.sites import ActivationSite, WeightSite, array_of, sites_of
 from edgeq.train.weight_quantizer import WeightQuantizer
@@ -108,12 +109,15 @@ class QuantizedNetwork(nn.Module):
         return made
 
     def parameters_with_units(self) -> list[tuple[nn.Parameter, Tensor]]:
-        """What learns, and the unit of each that RelativeAdam takes: of a scale itself, of weights the root mean square of their
-        channel, of a bias that of the whole.
+        """What learns, and the unit of each that RelativeAdam takes: of a scale itself, of weights and codebooks the root mean square of
+        their channel, of a bias that of the whole.
         """
-        steps = [q.step for q in (*self.activations, *(layer.weight for layer in self.layers))]
+        weights = [layer.weight for layer in self.layers]
+        books = [q.book for q in weights if isinstance(q, CodebookQuantizer)]
+        steps = [q.step for q in (*self.activations, *weights) if not isinstance(q, CodebookQuantizer)]
         steps += [norm.gamma for norm in self.norms()]
         found = [(p, p.detach().clone()) for step in steps for p in step.parameters()]
+        found += [(book, unit_of(book, 0)) for book in books]
         found += [
             (layer.weight.weight, unit_of(layer.weight.weight, layer.weight.axis)) for layer in self.layers
         ]
@@ -146,11 +150,15 @@ class QuantizedNetwork(nn.Module):
         pairs = self._pair_limit(site, activation) if self._limited else None
         return QuantizedLayer(self._weight(site, floats), bias, activation, norms.get(site.layer), pairs)
 
-    def _weight(self, site: WeightSite, floats: Mapping[str, Floats]) -> WeightQuantizer | LevelQuantizer:
+    def _weight(self, site: WeightSite, floats: Mapping[str, Floats]) -> AnyWeights:
         bits = self._bits.get(site.layer, _USUAL)
         if bits.levels != UNIFORM:
-            levels = other_levels(floats[site.name], bits.levels, bits.weights, site.axis)
-            return LevelQuantizer(torch.from_numpy(np.array(floats[site.name])), levels)
+            most = largest_level(self._limited)
+            levels = other_levels(floats[site.name], bits.levels, bits.weights, site.axis, most)
+            weights = torch.from_numpy(np.array(floats[site.name]))
+            if bits.levels == CODEBOOK:
+                return CodebookQuantizer(weights, levels, most=most)
+            return LevelQuantizer(weights, levels)
         grid = weight_grid(bits.weights)
         scale = torch.from_numpy(np.array(array_of(self._index, site.scale), np.float32))
         integers = array_of(self._index, site.integers)

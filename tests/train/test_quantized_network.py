@@ -104,6 +104,25 @@ def test_after_training_every_integer_of_the_file_is_that_of_the_module(bits: Bi
         assert np.mean(own == theirs) >= 0.999, name
 
 
+def test_the_levels_of_codebooks_learn() -> None:
+    """And not their scale alone; each channel of the file has as many as before."""
+    file = file_with(BOOK)
+    net = network_of(file, BOOK)
+    books = [layer.weight.book for layer in net.layers if hasattr(layer.weight, "book")]
+    before = [book.detach().clone() for book in books]
+    back = weights_of(trained(net).model())
+    for book, old in zip(books, before, strict=True):
+        times = book / old
+        assert (times.amax(1) - times.amin(1)).median() > 0.01
+    few = ("first.w_quantized", "second.w_quantized")
+    assert len(few) == len(books)
+    assert all(_most_levels(back[name]) <= 8 and (back[name] != weights_of(file)[name]).any() for name in few)
+
+
+def _most_levels(weights: np.ndarray) -> int:
+    return max(len(np.unique(row)) for row in weights.reshape(len(weights), -1))
+
+
 @pytest.mark.parametrize("norms", [False, True])
 def test_what_is_written_is_what_was_evaluated(norms: bool) -> None:
     net = trained(network_of(file_with(FOUR), FOUR, norms=norms))
