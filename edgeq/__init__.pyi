@@ -677,6 +677,7 @@ def finetune(
     prune: float | None = None,
     sparsity: float | None = None,
     low_rank: float | None = None,
+    activation_ranges: str = 'learned',
     epochs: float = 5.0,
     float_epochs: float | None = None,
     learning_rate: float | None = None,
@@ -727,6 +728,8 @@ def finetune(
             others: only smaller to send; default: none.
         low_rank: Make two factors of large linear and 1x1 layers, so that they take so much of their
             multiplications, 0 to 1; default: all of them.
+        activation_ranges: What the ranges of activations follow: the loss (learned), or the range of each mini-
+            batch by an exponential moving average (ema), from what calibration chose on. One of learned, ema.
         epochs: How often each sample is trained on; a fraction is a part of the first.
         float_epochs: With prune or low_rank: epochs in which the smaller network learns in float, before it is
             quantized; default: as many as epochs.

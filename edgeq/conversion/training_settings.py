@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from edgeq.errors import TargetRefused
 from edgeq.nouns.weight_levels import UNIFORM, bits_of
 from edgeq.request.requests import FinetuneRequest
-from edgeq.request.training_options import features_of
+from edgeq.request.training_options import OBSERVED, features_of
 
 if TYPE_CHECKING:
     from edgeq.train.options import TrainingOptions
@@ -40,6 +40,7 @@ def training_options(request: FinetuneRequest) -> "TrainingOptions":
         augmentation=Augmentation(request.flip, request.crop),
         seed=request.seed,
         device=request.device,
+        observed_ranges=request.activation_ranges == OBSERVED,
     )
 
 

@@ -7,6 +7,7 @@ from edgeq.nouns.weight_levels import KINDS
 from edgeq.request.option import option
 from edgeq.request.paths import AnyPath
 
+LEARNED, OBSERVED = "learned", "ema"
 _ONLY_HERE: dict[str, Any] = {"toml": None}
 
 
@@ -112,6 +113,14 @@ class WithTraining:
         least=0.01,
         most=1,
         metavar="SHARE",
+        **_ONLY_HERE,
+    )
+    activation_ranges: str = option(
+        "What the ranges of activations follow: the loss (learned), or the range of each mini-batch by an exponential moving average (ema), "
+        "from what calibration chose on.",
+        LEARNED,
+        choices=(LEARNED, OBSERVED),
+        shows_default=True,
         **_ONLY_HERE,
     )
     epochs: float = option(

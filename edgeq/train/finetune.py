@@ -88,7 +88,9 @@ def finetune(
     norms_from = data.train if options.settings.epochs else None
     trained_on = Subset(samples, tuple(int(i) for i in data.train.positions))
     kept = kept_of(start, options.sparsity, data.train)
-    network = network_of(start, low, trained_on, lesson.tensors, norms_from, kept).to(options.device)
+    network = network_of(
+        start, low, trained_on, lesson.tensors, norms_from, kept, observed=options.observed_ranges
+    ).to(options.device)
     place = None if checkpoint is None else Checkpoint(checkpoint, _key(start, samples, options))
     outcome = train(
         network,
@@ -115,9 +117,12 @@ def network_of(
     tensors: tuple[PreSoftmax, ...] = (),
     norms_from: Batches | None = None,
     kept: Mapping[str, Mask] | None = None,
+    *,
+    observed: bool = False,
 ) -> QuantizedNetwork:
     """What is trained: post-training quantization, the layers of `low` with fewer bits, and norms behind them by the statistics of
-    `norms_from`. It computes `tensors` of the float graph; none: the outputs. `kept`: by layer, weights that are not zero for good.
+    `norms_from`. It computes `tensors` of the float graph; none: the outputs. `kept`: by layer, weights that are not zero for good. `observed`:
+    ranges of activations follow what comes, in place of being learned.
     """
     floats = _weights_of(start.floats)
     few = evenly_spaced(samples, _CALIBRATE)
@@ -128,7 +133,9 @@ def network_of(
     if low and norms_from is not None and norms_from.size >= _LEAST_BATCH:
         norms = norms_of(model, start.floats, low, norms_from)
     outputs = tensors_in(model, tensors) if tensors else ()
-    network = QuantizedNetwork(model, floats, low, outputs, norms=norms, limited=limited, kept=kept)
+    network = QuantizedNetwork(
+        model, floats, low, outputs, norms=norms, limited=limited, kept=kept, observed=observed
+    )
     network.graph.use_channels_last()
     return network
 

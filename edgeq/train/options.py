@@ -12,6 +12,7 @@ class TrainingOptions:
     """`bits` of all layers but the first and the last. `label_share`: the labels' weight in the loss, 0 to 1; distillation from float has
     the rest. `features`: tensors of the float graph that the network is also to have. `device`: torch's name of it. `sparsity`: the share
     of the weights of these layers that are zero, 0 to 1. `mean_bits`: of their weights, where each layer has its own number.
+    `observed_ranges`: those of activations follow what comes, in place of being learned.
     """
 
     settings: Settings
@@ -25,6 +26,7 @@ class TrainingOptions:
     device: str = "cpu"
     sparsity: float = 0.0
     mean_bits: float | None = None
+    observed_ranges: bool = False
 
 
 def usual_rate(bits: Bits) -> float:

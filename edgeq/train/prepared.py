@@ -45,7 +45,14 @@ class PreparedNetwork(nn.Module):
         data = training_data(samples)
         self._low = low_of(source.start, options, data.train)
         kept = kept_of(source.start, options.sparsity, data.train)
-        self.network = network_of(source.start, self._low, samples, norms_from=data.train, kept=kept)
+        self.network = network_of(
+            source.start,
+            self._low,
+            samples,
+            norms_from=data.train,
+            kept=kept,
+            observed=options.observed_ranges,
+        )
 
     def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
         outputs = self.network(*inputs)

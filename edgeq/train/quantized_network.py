@@ -18,7 +18,7 @@ from edgeq.graphs.onnx_index import attributes, index_of
 from edgeq.graphs.stages import ending_at
 from edgeq.nouns.weight_levels import CODEBOOK, UNIFORM
 from edgeq.quantize.numerics.level_kinds import other_levels
-from edgeq.train.activation_quantizer import ActivationQuantizer
+from edgeq.train.activation_quantizer import ActivationQuantizer, ObservedQuantizer
 from edgeq.train.channel_norm import ChannelNorm, with_norm_nodes
 from edgeq.train.codebook_quantizer import CodebookQuantizer
 from edgeq.train.graph_module import GraphModule
@@ -45,6 +45,7 @@ class QuantizedNetwork(nn.Module):
     of layers below 8 bits (low_bits.py). `outputs`: the tensors that it computes, by default those of the graph. `norms`, by node, of
     layers that have one while they are trained. `limited`: weights have a limit in pairs (pair_limit.py). `kept`, by
     node: the weights that are not zero for good.
+    `observed`: scales of activations follow the ranges of what comes, in place of being learned.
     `runtime`: whose kernels' roundings it follows where it is evaluated, onnxruntime's or litert's.
     """
 
@@ -58,13 +59,14 @@ class QuantizedNetwork(nn.Module):
         norms: Mapping[str, ChannelNorm] | None = None,
         limited: bool = False,
         kept: Mapping[str, npt.NDArray[np.bool_]] | None = None,
+        observed: bool = False,
         runtime: str = "onnxruntime",
     ) -> None:
         super().__init__()
         self._model, self._index = model, index_of(model.graph)
         self._nodes = {node.name: node for node in self._index.nodes}
         self._sites, self._bits, self._limited = sites_of(model), bits or {}, limited
-        self._runtime, self._kept = runtime, kept or {}
+        self._runtime, self._kept, self._observed = runtime, kept or {}, observed
         self.activations = nn.ModuleList(self._activation(site) for site in self._sites.activations)
         layers = (self._layer(site, floats, norms or {}) for site in self._sites.weights)
         self.layers = nn.ModuleList(layers)
@@ -74,15 +76,24 @@ class QuantizedNetwork(nn.Module):
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """The outputs, [N, ...] each."""
-        return self.graph(*inputs)  # type: ignore[no-any-return]
+        outputs: tuple[Tensor, ...] = self.graph(*inputs)
+        if self.training:
+            for activation in self._following():
+                activation.settle()
+        return outputs
 
     def norms(self) -> list[ChannelNorm]:
         return [layer.norm for layer in self.layers if layer.norm is not None]
 
     def freeze_norms(self) -> None:
-        """Their statistics stay as they are: from now on the network is trained as it will be written."""
+        """Their statistics stay as they are, and observed ranges too: from now on the network is trained as it will be written."""
         for norm in self.norms():
             norm.freeze()
+        for activation in self._following():
+            activation.freeze()
+
+    def _following(self) -> list[ObservedQuantizer]:
+        return [each for each in self.activations if isinstance(each, ObservedQuantizer)]
 
     def model(self) -> "ModelProto":
         """The file with what was trained: integers, scales, biases and the weights of layers in float."""
@@ -138,6 +149,8 @@ class QuantizedNetwork(nn.Module):
 
     def _activation(self, site: ActivationSite) -> ActivationQuantizer:
         scale, zero_point = (array_of(self._index, names[0]) for names in (site.scales, site.zero_points))
+        if site.learned and self._observed:
+            return ObservedQuantizer(float(scale), int(zero_point), site.q_min, site.q_max)
         return ActivationQuantizer(float(scale), int(zero_point), site.q_min, site.q_max, learn=site.learned)
 
     def _layer(

@@ -55,6 +55,15 @@ def finetuned(model: str = "net.onnx", **others: object) -> object:
     return edgeq.finetune(model, **given | others)  # type: ignore[arg-type]
 
 
+def test_ranges_that_follow_the_samples_are_another_training_from_the_same_start(here: Path) -> None:
+    learned, observed = (
+        finetuned(activation_bits=4, weight_bits=4, activation_ranges=ranges) for ranges in ("learned", "ema")
+    )
+    assert learned.training.before == observed.training.before
+    assert learned.training.best != observed.training.best
+    assert observed.training.best.loss < observed.training.before.loss
+
+
 def test_the_weights_make_a_candidate_with_the_integers_of_the_target(here: Path) -> None:
     found = finetuned(weight_bits=4, activation_bits=4)
     assert found.training.best.loss < found.training.before.loss

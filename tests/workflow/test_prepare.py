@@ -49,9 +49,20 @@ def steps(net: "nn.Module", optimizer: torch.optim.Optimizer, count: int = 8) ->
     return losses
 
 
-@pytest.mark.parametrize("own", [True, False], ids=["edgeq's optimizer", "torch's"])
-def test_a_loop_of_ones_own_trains_what_is_exported(tmp_path: Path, own: bool) -> None:
-    net = edgeq.train.prepare(network(), "rpi4", SAMPLES.images, weight_bits=4, activation_bits=4)
+@pytest.mark.parametrize(
+    ("own", "others"),
+    [
+        (True, {"weight_bits": 4}),
+        (False, {"weight_bits": 4}),
+        (True, {"weight_bits": 3, "levels": "codebook"}),
+        (True, {"weight_bits": 4, "activation_ranges": "ema"}),
+    ],
+    ids=["edgeq's optimizer", "torch's", "codebooks", "observed ranges"],
+)
+def test_a_loop_of_ones_own_trains_what_is_exported(
+    tmp_path: Path, own: bool, others: dict[str, object]
+) -> None:
+    net = edgeq.train.prepare(network(), "rpi4", SAMPLES.images, activation_bits=4, **others)
     losses = steps(net, net.optimizer(0.02) if own else torch.optim.SGD(net.parameters(), 0.01))
     assert losses[-1] < losses[0]
     net.freeze_norms()
