@@ -675,6 +675,7 @@ def finetune(
     levels: str | None = None,
     activation_bits: int | None = None,
     prune: float | None = None,
+    importance: str | None = None,
     sparsity: float | None = None,
     low_rank: float | None = None,
     activation_ranges: str = 'learned',
@@ -724,6 +725,9 @@ def finetune(
         activation_bits: Bits of what these layers read; default: 8.
         prune: Remove the channels and residual branches that cost the outputs least, and with them so much of the
             multiply-accumulates, 0 to 1; default: none.
+        importance: With prune: which channels matter least, by what the outputs lose without them as gradients
+            tell (taylor) or by how large they are (activations); what a round costs is measured either way;
+            default: taylor. One of taylor, activations.
         sparsity: Make so much of the weights zero, 0 to 1, but of the first and the last layer, and train the
             others: only smaller to send; default: none.
         low_rank: Make two factors of large linear and 1x1 layers, so that they take so much of their

@@ -9,6 +9,7 @@ from edgeq.nouns.model import Model
 from edgeq.nouns.record import digest_of
 from edgeq.nouns.target import Target
 from edgeq.plain_text import counted
+from edgeq.request.training_options import ACTIVATIONS, TAYLOR
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -24,11 +25,12 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Smaller:
     """`prune`: the share of the multiply-accumulates that goes with channels and branches; `low_rank`: the share of those of large linear
-    layers that is kept.
+    layers that is kept. `importance`: what channels are ranked by, gradients or activations (edgeq/train/smaller/importance.py).
     """
 
     prune: float = 0.0
     low_rank: float = 1.0
+    importance: str = TAYLOR
 
     @property
     def is_whole(self) -> bool:
@@ -66,7 +68,7 @@ def made_smaller(
         return replace(model, files={**model.files, "onnx": str(path)})
     smaller = floats
     if wanted.prune > 0:
-        smaller = _pruned(floats, samples, wanted.prune, target, note, progress)
+        smaller = _pruned(floats, samples, wanted, target, note, progress)
     if wanted.low_rank < 1:
         smaller, layers = factored(
             smaller, samples, keep=wanted.low_rank, threads=target.threads, progress=progress
@@ -117,7 +119,7 @@ def distilled_network(
 def _pruned(
     floats: "ModelProto",
     samples: "SamplesLike",
-    share: float,
+    wanted: Smaller,
     target: Target,
     note: Callable[[str], None],
     progress: "Progress",
@@ -126,7 +128,14 @@ def _pruned(
     from edgeq.train.smaller.kernel_time import call_price
     from edgeq.train.smaller.pruning_summary import pruning_summary
 
-    made = pruned(floats, samples, share, call=call_price(target.cpu.isa), progress=progress)
+    made = pruned(
+        floats,
+        samples,
+        wanted.prune,
+        call=call_price(target.cpu.isa),
+        by_activations=wanted.importance == ACTIVATIONS,
+        progress=progress,
+    )
     note(pruning_summary(floats, made))
     return made
 

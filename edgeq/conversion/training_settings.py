@@ -28,6 +28,11 @@ def training_options(request: FinetuneRequest) -> "TrainingOptions":
     """Raises TargetRefused for options that contradict each other."""
     from edgeq.train.augment import Augmentation
 
+    if request.importance is not None and not request.prune:
+        raise TargetRefused(
+            f"--importance {request.importance} says which channels --prune removes, and none are removed",
+            "add --prune SHARE, or leave out --importance",
+        )
     fewer = FewerBits(request.weight_bits, request.activation_bits, request.levels, request.sparsity)
     options = options_for(fewer, request.epochs, request.learning_rate)
     return replace(

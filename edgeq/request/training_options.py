@@ -8,6 +8,7 @@ from edgeq.request.option import option
 from edgeq.request.paths import AnyPath
 
 LEARNED, OBSERVED = "learned", "ema"
+TAYLOR, ACTIVATIONS = "taylor", "activations"
 _ONLY_HERE: dict[str, Any] = {"toml": None}
 
 
@@ -99,6 +100,12 @@ class WithTraining:
         least=0,
         most=0.99,
         metavar="SHARE",
+        **_ONLY_HERE,
+    )
+    importance: str | None = option(
+        "With --prune: which channels matter least, by what the outputs lose without them as gradients tell (taylor) or by how large they are "
+        "(activations); what a round costs is measured either way; default: taylor.",
+        choices=(TAYLOR, ACTIVATIONS),
         **_ONLY_HERE,
     )
     sparsity: float | None = option(

@@ -28,6 +28,7 @@ from edgeq.request.finetune_rules import OF_A_TRAINING
 from edgeq.request.paths import text
 from edgeq.request.requests import ConvertRequest, FinetuneRequest
 from edgeq.request.tell import Tell, shares
+from edgeq.request.training_options import TAYLOR
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -219,7 +220,7 @@ def _smaller(
     tell: Tell,
 ) -> Model:
     low_rank = 1.0 if request.low_rank is None else request.low_rank
-    wanted = Smaller(request.prune or 0.0, low_rank)
+    wanted = Smaller(request.prune or 0.0, low_rank, request.importance or TAYLOR)
     return made_smaller(
         model,
         learned.without_labels(),

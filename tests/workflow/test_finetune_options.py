@@ -14,6 +14,7 @@ pytest.importorskip("torch")
         ({"sparsity": 0.5, "levels": "binary"}, "needs a level at zero"),
         ({"weight_bits": 3.5, "levels": "apot"}, "needs uniform levels"),
         ({"weight_bits": 1.5}, "2 to 8"),
+        ({"importance": "activations"}, "says which channels --prune removes"),
     ],
 )
 def test_contradictions_are_refused(given, why, tmp_path, monkeypatch) -> None:

@@ -34,10 +34,11 @@ def pruned(
     share: float,
     *,
     call: int,
+    by_activations: bool = False,
     progress: Callable[[str, float], None] = lambda stage, done: None,
 ) -> "ModelProto":
-    """The float graph `model` without channels and branches that take `share`, 0 to 1, of its multiply-accumulates. Raises ModelRefused
-    where there are not so many, DataRefused for samples that make no batch.
+    """The float graph `model` without channels and branches that take `share`, 0 to 1, of its multiply-accumulates. `by_activations`: channels
+    are ranked by these. Raises ModelRefused where there are not so many, DataRefused for samples that make no batch.
     """
     if not 0 <= share < 1:
         raise ModelRefused(
@@ -58,7 +59,14 @@ def pruned(
     outputs = Outputs(tuple(tensors_in(model, lesson.tensors)), lesson.loss.scores)
     progress("prune", 0.0)
     return smaller_graph(
-        model, shapes, 1 - share, outputs, batches, call=call, progress=lambda done: progress("prune", done)
+        model,
+        shapes,
+        1 - share,
+        outputs,
+        batches,
+        call=call,
+        by_activations=by_activations,
+        progress=lambda done: progress("prune", done),
     )
 
 

@@ -1,12 +1,19 @@
-"""What the outputs would lose without a channel, by the first term of the Taylor expansion (Molchanov et al. 2019, arXiv:1906.10771).
+"""What the outputs would lose without a channel.
 
-Of a unit u, with a_l the values that layer l gives to its channels of u and g_l the gradient there,
+`taylor`, by the first term of the Taylor expansion (Molchanov et al. 2019, arXiv:1906.10771). Of a unit u, with a_l the values that layer l gives to its channels of u and g_l the gradient there,
 
     importance  mean over samples of (sum over l of sum(a_l g_l))^2
 
 At float itself the distance to float's outputs has no gradient. What is derived is instead, for class scores, the log-likelihood of
 a class drawn from the model's own probabilities, and for other outputs their product with a normal vector in units of their
 standard deviation: the mean of the square is then the second-order change of the distance (the Fisher and Gauss-Newton matrices).
+
+`activations`, without gradients: of a unit u and the layers that read it, behind what follows the layers that make it,
+
+    importance  sum over the layers of (sum of the mean |x| of its channels / the same of all channels)
+
+A channel that a Relu makes zero for most samples has little (Hu et al. 2016, arXiv:1607.03250, count those zeros). What no layer reads is
+measured where it is made. It knows nothing of what the outputs need: a large value that all samples have alike counts as much.
 """
 
 from collections.abc import Sequence
@@ -50,9 +57,7 @@ def importance_of(
     model: "ModelProto", found: ChannelUnits, outputs: Outputs, batches: Sequence[Batch], seed: int = 0
 ) -> Importance:
     """Of all units of `found` on the samples of `batches`."""
-    makers = [layer for layer in found.layers if np.any(layer.outputs != KEPT)]
-    readers = [layer for layer in found.layers if layer.groups == 1 and np.any(layer.inputs != KEPT)]
-    read = {node.output[0]: node.input[0] for node in model.graph.node if node.output and node.input}
+    makers, readers, read = _makers(found), _readers(found), _read(model)
     made = [layer.output for layer in makers]
     wanted = list(dict.fromkeys([*made, *(read[layer.output] for layer in readers), *outputs.tensors]))
     network = GraphModule(ending_at(model, wanted)).eval().use_channels_last()
@@ -81,6 +86,48 @@ def importance_of(
             places = x[0].numel() / x.shape[axis]
             sums[layer.output] += _by_channel(x, axis).double().sum(0) / places
     return Importance((squares / count).numpy(), {name: (s / count).numpy() for name, s in sums.items()})
+
+
+def activations_of(model: "ModelProto", found: ChannelUnits, batches: Sequence[Batch]) -> Importance:
+    """The same by how large the activations are."""
+    makers, readers, read = _makers(found), _readers(found), _read(model)
+    measured = [(read[layer.output], layer.inputs, layer) for layer in readers]
+    is_read = np.unique(np.concatenate([np.array([KEPT]), *(layer.inputs for layer in readers)]))
+    for layer in makers:
+        own = np.where(np.isin(layer.outputs, is_read), KEPT, layer.outputs)
+        if np.any(own != KEPT):
+            measured.append((layer.output, own, layer))
+    wanted = list(dict.fromkeys(name for name, _, _ in measured))
+    network = GraphModule(ending_at(model, wanted)).eval().use_channels_last()
+    sizes = [np.zeros(len(units)) for _, units, _ in measured]
+    sums = [np.zeros(len(units)) for _, units, _ in measured]
+    count = sum(len(batch.positions) for batch in batches)
+    for batch in batches:
+        with torch.no_grad():
+            values = dict(zip(wanted, network(*batch.inputs), strict=True))
+        for k, (name, _, layer) in enumerate(measured):
+            axis = _axis(layer, values[name])
+            places = values[name][0].numel() / values[name].shape[axis] * count
+            sizes[k] += _by_channel(values[name].abs(), axis).double().sum(0).numpy() / places
+            sums[k] += _by_channel(values[name], axis).double().sum(0).numpy() / places
+    units = np.zeros(1 + max((int(u.max()) for _, u, _ in measured), default=0))
+    for size, (_, own, _) in zip(sizes, measured, strict=True):
+        there = own != KEPT
+        np.add.at(units, own[there], size[there] / max(float(size.sum()), _TINY))
+    return Importance(units, {layer.output: s for s, layer in zip(sums, readers, strict=False)})
+
+
+def _makers(found: ChannelUnits) -> list[Layer]:
+    return [layer for layer in found.layers if np.any(layer.outputs != KEPT)]
+
+
+def _readers(found: ChannelUnits) -> list[Layer]:
+    return [layer for layer in found.layers if layer.groups == 1 and np.any(layer.inputs != KEPT)]
+
+
+def _read(model: "ModelProto") -> dict[str, str]:
+    """By the output of a node, its first input."""
+    return {node.output[0]: node.input[0] for node in model.graph.node if node.output and node.input}
 
 
 def _objective(values: Tensor, holds_scores: bool, random: torch.Generator) -> Tensor:

@@ -25,8 +25,9 @@ from edgeq.train.losses import divergence, relative_error
 from edgeq.train.smaller.branches import Branch, branches_of, without_branch
 from edgeq.train.smaller.channel_flow import channel_units
 from edgeq.train.smaller.choice import fewer_channels
-from edgeq.train.smaller.importance import Outputs, importance_of
+from edgeq.train.smaller.importance import Importance, Outputs, activations_of, importance_of
 from edgeq.train.smaller.kernel_time import macs_of_layers, time_of
+from edgeq.train.smaller.layers import ChannelUnits
 from edgeq.train.smaller.removal import still_there, without_units
 
 if TYPE_CHECKING:
@@ -43,14 +44,16 @@ def smaller_graph(
     batches: Sequence[Batch],
     *,
     call: int,
+    by_activations: bool = False,
     progress: Callable[[float], None] = lambda done: None,
 ) -> "ModelProto":
     """`model` with at most the share `keep` of its multiply-accumulates; names of nodes and tensors stay, and so do inputs and outputs.
-    `shapes`: those of a sample, by input. `batches`: what it is measured on; `call`: the price of a layer (kernel_time.py). The model
+    `shapes`: those of a sample, by input. `batches`: what it is measured on; `call`: the price of a layer (kernel_time.py). `by_activations`: channels are ranked by these
+    (importance.py), in place of by gradients. The model
     as it is where `keep` is 1 or more. Raises ModelRefused where less can be removed.
     """
     whole = sized(_without_listed_weights(model), shapes)
-    measure = _Measure(whole, outputs, batches)
+    measure = _Measure(whole, outputs, batches, by_activations)
     now, before = _Candidate(whole, 0.0, 0), onnx_macs(whole)
     known: dict[str, float] = {}  # by addition and operand, the last measured distance without the branch
     while (left := onnx_macs(now.model)) > before * keep:
@@ -85,14 +88,21 @@ class _Measure:
     error relative to their variance. That is the unit of importance.py too.
     """
 
-    def __init__(self, whole: "ModelProto", outputs: Outputs, batches: Sequence[Batch]) -> None:
-        self.outputs, self.batches = outputs, batches
+    def __init__(
+        self, whole: "ModelProto", outputs: Outputs, batches: Sequence[Batch], by_activations: bool = False
+    ) -> None:
+        self.outputs, self.batches, self._by_activations = outputs, batches, by_activations
         self._wanted = self._values(whole)
 
     def distance(self, model: "ModelProto") -> float:
         count = sum(len(batch.positions) for batch in self.batches)
         parts = zip(self._values(model), self._wanted, self.batches, strict=True)
         return sum(self._of_batch(own, wanted) * len(batch.positions) for own, wanted, batch in parts) / count
+
+    def importance(self, model: "ModelProto", found: ChannelUnits) -> Importance:
+        if self._by_activations:
+            return activations_of(model, found, self.batches)
+        return importance_of(model, found, self.outputs, self.batches)
 
     def _values(self, model: "ModelProto") -> list[tuple[Tensor, ...]]:
         network = GraphModule(ending_at(model, self.outputs.tensors)).eval().use_channels_last()
@@ -114,7 +124,7 @@ def _with_fewer_channels(
     if not found.channels:
         return None
     others = onnx_macs(model) - macs_of_layers(found.layers)
-    importance = importance_of(model, found, measure.outputs, measure.batches)
+    importance = measure.importance(model, found)
     removed = fewer_channels(
         found.layers, importance.units, math.floor(most - others), math.floor(goal - others)
     )

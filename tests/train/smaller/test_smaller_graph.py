@@ -11,13 +11,14 @@ from edgeq.graphs.input_shapes import sized
 from edgeq.graphs.macs import onnx_macs
 from edgeq.graphs.onnx_edit import copied
 from edgeq.graphs.ort_session import ort_session
+from edgeq.graphs.stages import ending_at
 from edgeq.train.batches import Batch
 from edgeq.train.float_network import FloatNetwork
 from edgeq.train.smaller.branches import branches_of, without_branch
 from edgeq.train.smaller.channel_flow import channel_units
 from edgeq.train.smaller.choice import fewer_channels
 from edgeq.train.smaller.distilled import pruned
-from edgeq.train.smaller.importance import Outputs, importance_of
+from edgeq.train.smaller.importance import Outputs, activations_of, importance_of
 from edgeq.train.smaller.kernel_time import call_price, macs_of_layers
 from edgeq.train.smaller.smaller_graph import smaller_graph
 from tests.train.residual_network import images, network
@@ -50,8 +51,9 @@ def batch(count: int = 32, *, seed: int = 0) -> Batch:
     return Batch((x,), None, np.arange(count))
 
 
-def smaller(model: onnx.ModelProto, share: float, call: int = 0) -> onnx.ModelProto:
-    return smaller_graph(model, {"x": (1, 3, 8, 8)}, share, Outputs(("y",), None), [batch()], call=call)
+def smaller(model: onnx.ModelProto, share: float, call: int = 0, **others: bool) -> onnx.ModelProto:
+    outputs = Outputs(("y",), None)
+    return smaller_graph(model, {"x": (1, 3, 8, 8)}, share, outputs, [batch()], call=call, **others)
 
 
 def macs(model: onnx.ModelProto) -> int:
@@ -90,6 +92,42 @@ def test_channels_that_do_nothing_go_first() -> None:
     x = {"x": batch(4).inputs[0].numpy()}
     expected, got = (ort_session(m, threads=1).run(None, x)[0] for m in (model, made))
     assert got == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("share", [0.7, 0.3])
+def test_channels_ranked_by_activations_leave_as_many_products(share: float) -> None:
+    model = graph(CHAIN)
+    made = smaller(model, share, by_activations=True)
+    assert 0.9 * share < macs(made) / macs(model) <= share
+
+
+def test_by_activations_channels_that_a_relu_makes_zero_go_first() -> None:
+    """Half of the first layer's channels have a bias far below zero: removing them changes nothing."""
+    model = graph(CHAIN)
+    silent = np.arange(32) % 2 == 0
+    bias = next(t for t in model.graph.initializer if t.name == "a_b")
+    values = np.where(silent, np.float32(-100.0), numpy_helper.to_array(bias))
+    bias.CopyFrom(numpy_helper.from_array(values.astype(np.float32), "a_b"))
+    fixed = sized(copied(model), {"x": (1, 3, 8, 8)})
+    found = channel_units(fixed)
+    got = activations_of(fixed, found, [batch()]).units[found.channels["a"].units]
+    assert not got[silent].any() and got[~silent].min() > 0
+    made = smaller(model, 0.55, by_activations=True)
+    x = {"x": batch(4).inputs[0].numpy()}
+    expected, mine = (ort_session(m, threads=1).run(None, x)[0] for m in (model, made))
+    assert mine == pytest.approx(expected, abs=1e-4)
+
+
+def test_importance_by_activations_is_their_share_of_what_a_layer_reads() -> None:
+    model = graph(CHAIN)
+    fixed = sized(copied(model), {"x": (1, 3, 8, 8)})
+    found = channel_units(fixed)
+    session = ort_session(ending_at(fixed, ["ar"]), threads=1)
+    x = batch().inputs[0].numpy()
+    read = np.concatenate([session.run(None, {"x": each[None]})[0] for each in x]).mean((0, 2, 3))
+    importance = activations_of(fixed, found, [batch()])
+    assert importance.units[found.channels["a"].units] == pytest.approx(read / read.sum(), rel=1e-4)
+    assert importance.means["b"] == pytest.approx(read, rel=1e-4)
 
 
 def test_importance_is_what_the_outputs_lose() -> None:
