@@ -14,6 +14,7 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -76,6 +77,29 @@ def table(rows: list[Row]) -> str:
 
 
 def _row(bits: str, options: argparse.Namespace, work: Path) -> Row:
+    source, given = setting_of(bits, options, work)
+    edgeq.finetune(source, **given, epochs=0, output=work / "start.pt")
+    began, cpu = time.monotonic(), time.process_time()
+    edgeq.finetune(source, **given, epochs=options.epochs, output=work / "tuned.pt")
+    wall, used = time.monotonic() - began, time.process_time() - cpu
+    floats = edgeq.load(
+        edgeq.convert(source, weights=given["weights"], data=work / "test.npz", recipe="float")
+    )
+    test = np.load(work / "test.npz")
+    return Row(
+        bits,
+        top1(np.asarray(floats(test["x"])), test["labels"]),
+        top1(scores_of(model_in(work / "start.pt"), test["x"]), test["labels"]),
+        top1(scores_of(model_in(work / "tuned.pt"), test["x"]), test["labels"]),
+        AIMS.get(bits),
+        options.epochs,
+        wall,
+        used,
+    )
+
+
+def setting_of(bits: str, options: argparse.Namespace, work: Path) -> tuple[str, dict[str, Any]]:
+    """The model, and what `edgeq.finetune` is given but for the epochs and where to write."""
     name, _, levels = bits.partition(":")
     weights, activations = (int(part) for part in name[1:].split("A"))
     given = {
@@ -90,30 +114,18 @@ def _row(bits: str, options: argparse.Namespace, work: Path) -> Row:
         "device": options.device,
     }
     source = f"{zoo.MODELS / 'resnet_cifar.py'}:resnet20"
-    edgeq.finetune(source, **given, epochs=0, output=work / "start.pt")
-    began, cpu = time.monotonic(), time.process_time()
-    edgeq.finetune(source, **given, epochs=options.epochs, output=work / "tuned.pt")
-    wall, used = time.monotonic() - began, time.process_time() - cpu
-    floats = edgeq.load(
-        edgeq.convert(source, weights=given["weights"], data=work / "test.npz", recipe="float")
-    )
-    test = np.load(work / "test.npz")
-    return Row(
-        bits,
-        top1(np.asarray(floats(test["x"])), test["labels"]),
-        top1(_answers(work / "start.pt", test["x"]), test["labels"]),
-        top1(_answers(work / "tuned.pt", test["x"]), test["labels"]),
-        AIMS.get(bits),
-        options.epochs,
-        wall,
-        used,
-    )
+    return source, given
 
 
-def _answers(tuned: Path, x: np.ndarray) -> np.ndarray:
+def model_in(tuned: Path) -> onnx.ModelProto:
     found = read_tuned(tuned)
     assert found is not None
-    session = ort_session(onnx.load_from_string(found.model), threads=1)
+    return onnx.load_from_string(found.model)
+
+
+def scores_of(model: onnx.ModelProto, x: np.ndarray) -> np.ndarray:
+    """[n, classes] on onnxruntime, one sample at a time."""
+    session = ort_session(model, threads=1)
     name = session.get_inputs()[0].name
     return np.concatenate([session.run(None, {name: x[i : i + 1]})[0] for i in range(len(x))])
 

@@ -26,12 +26,12 @@ def main() -> None:
     name, (steps, batch, threads), form = sys.argv[1], map(int, sys.argv[2:5]), sys.argv[5]
     torch.set_num_threads(threads)
     torch.manual_seed(0)
-    prepared = _peer(name).prepared(resnet20().train(), torch.randn(batch, 3, 32, 32))
+    prepared = peer_module(name).prepared(resnet20().train(), torch.randn(batch, 3, 32, 32))
     times = measure({"float": resnet20(), name: prepared}, batch, steps, form == "channels_last")
     print(json.dumps([asdict(t) for t in times]))
 
 
-def _peer(name: str) -> Any:
+def peer_module(name: str) -> Any:
     # By path and under another name: a peer's file has the name of the library that it imports.
     spec = importlib.util.spec_from_file_location(f"peer_{name}", PEERS / f"{name}.py")
     assert spec is not None

@@ -6,9 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
 import torch
 
+from benchmarks.training.accuracy import save_images, scores_of, top1
+from benchmarks.training.peer_accuracy import Trained, row, table
 from benchmarks.training.quantized_resnet import QuantizedResNet
 from benchmarks.training.step_time import ratio
 from tests.models.cifar_cnn import classic
@@ -60,6 +64,42 @@ def test_the_accuracy_after_training_is_printed(data_dir: Path) -> None:
     rows = json.loads(ended.stdout)
     assert [row["bits"] for row in rows] == ["W1A8:binary"]
     assert all(row["float_top1"] == pytest.approx(91.5) for row in rows)
+
+
+def test_a_peer_is_compared_image_by_image() -> None:
+    labels, right, wrong = np.array([0, 0, 1, 1]), [1.0, 0.0], [0.0, 1.0]
+    own = Trained("edgeq", "default", None, np.array([right, right, right, wrong]), np.zeros((4, 2)), 1.0, {})
+    peer = Trained(
+        "brevitas", "Adam 0.001", None, None, np.array([wrong, right, right, right]), 2.0, {}, "no"
+    )
+    made = row("W4A4", peer, own, floats=np.array([right] * 4), labels=labels)
+    assert (made.judged, made.only_here, made.only_edgeq) == (25.0, 0, 2)
+    assert made.as_float == 75.0 and made.same is None
+    assert "brevitas, W4A4: judged in torch, for its exporter failed: no" in table([made])
+
+
+@pytest.mark.data
+@pytest.mark.slow
+def test_a_peer_is_trained_and_exported(data_dir: Path, tmp_path: Path) -> None:
+    """In this environment, which has torchao; the others are installed only by who runs the comparison."""
+    save_images(tmp_path / "train.npz", data_dir, ["train_batch_0"], 320)
+    save_images(tmp_path / "test.npz", data_dir, ["test_0"], 100)
+    checkpoint = data_dir / "cifar10" / "resnet_torch" / "resnet20-12fca82f.th"
+    job = {
+        "peer": "torchao", "bits": "W8A8", "weight_bits": 8, "activation_bits": 8, "checkpoint": str(checkpoint),
+        "train": str(tmp_path / "train.npz"), "test": str(tmp_path / "test.npz"), "folder": str(tmp_path), "epochs": 1.0,
+        "trial_images": 64, "batch": 64, "crop": 4, "seed": 0, "temperature": 2.0, "label_share": 0.0, "threads": 1,
+    }  # fmt: skip
+    (tmp_path / "job.json").write_text(json.dumps(job))
+    words = [str(ROOT / "benchmarks/training/peer_train.py"), str(tmp_path / "job.json")]
+    ended = subprocess.run([sys.executable, *words], capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    said = json.loads(ended.stdout.splitlines()[-1])
+    assert said["errors"] == {} and said["setting"] == min(said["tried"], key=said["tried"].get)
+    test, outputs = np.load(tmp_path / "test.npz"), np.load(tmp_path / "outputs.npz")
+    file = scores_of(onnx.load(tmp_path / "trained.onnx"), test["x"])
+    assert top1(file, outputs["trained"].argmax(1)) > 95.0
+    assert top1(file, test["labels"]) > 80.0
 
 
 @pytest.mark.data
