@@ -31,6 +31,7 @@ from edgeq.quantize.scheme import (
     why_slower_than_float,
 )
 from edgeq.quantize.trained_candidate import (
+    DENSE,
     NOTHING_TRAINED,
     TrainedNetwork,
     trained_candidate,
@@ -246,12 +247,18 @@ def _static(
         if old := given.lacks(runtime, PER_CHANNEL_OPSET, "scales per channel"):
             scheme, why = replace(scheme, per_channel=False), f"{why}; one scale per tensor: {old}"
         if given.weight_bits < 8:
-            why += f"; {few_bits_gain(runtime, given.weight_bits, levels=given.levels)}"
+            why += f"; {_few_bits_gain(runtime, given)}"
         slower = why_slower_than_float(runtime, given.target.cpu.arch, given.isa)
         expected = 9 if slower else 2 if takes_most else 6
         rank, candidate = ranked(recipe, runtime, expected, f"{why}; {slower}" if slower else why)
     integer_io = given.integer_io and candidate.format == "tflite"
     return rank, replace(candidate, scheme=replace(scheme, integer_io=integer_io))
+
+
+def _few_bits_gain(runtime: str, given: _PlanInput) -> str:
+    graph = given.graph(runtime)
+    dense, rows = graph.weight_share(DENSE), graph.rows(DENSE)
+    return few_bits_gain(runtime, given.weight_bits, dense, rows, given.levels, trained=False)
 
 
 def _dynamic(

@@ -99,12 +99,19 @@ def blocks_gain(bits: int, rows: float) -> str:
 
 
 def few_bits_gain(
-    runtime: str, bits: float, dense: float = 0.0, rows: float = 0.0, levels: str = UNIFORM
+    runtime: str,
+    bits: float,
+    dense: float = 0.0,
+    rows: float = 0.0,
+    levels: str = UNIFORM,
+    *,
+    trained: bool = True,
 ) -> str:
     """Whether static layers of `bits` < 8 are expected to be faster than int8, or only smaller.
 
     `dense`: the share of the weights that fully connected layers have whose integers fit into 4 bits, `rows`: what these multiply in one
-    run. Theirs are the only kernels of few bits that are faster than int8, and LiteRT's the only runtime that has one (four_bits.py of
+    run. Without being `trained`, a number of bits is a mean, or leaves out the first and the last layer: which layers fit, fitting them tells.
+    Theirs are the only kernels of few bits that are faster than int8, and LiteRT's the only runtime that has one (four_bits.py of
     backends/litert): onnxruntime's QDQ files have none, and LiteRT's convolutions of 4 bits take 3 times as long as int8.
     """
     few = f"{bits:g}-bit weights" if levels == UNIFORM else f"{bits:g}-bit weights ({levels})"
@@ -114,6 +121,9 @@ def few_bits_gain(
     share = f"{dense:.0%} of the weights are of fully connected layers"
     if rows >= _ROWS_BOUND_BY_WEIGHTS:
         return f"{few}; {share}, of {rows:.0f} rows, where 4-bit kernels are no faster: int8 on the device, only smaller to send"
+    if not trained:
+        rest = "but fully connected layers whose integers fit into 4 bits have kernels: faster where large, and half the memory"
+        return f"{few}, which are int8 on the device and only smaller to send, {rest}"
     rest = "" if dense > _NEARLY_ALL else "; the others are int8 there, and only smaller to send"
     return f"{few}; {share}, with 4-bit kernels: faster where large, and half the memory{rest}"
 

@@ -11,7 +11,7 @@ from edgeq.nouns.weight_levels import UNIFORM
 from edgeq.quantize.ranked import ranked
 from edgeq.quantize.scheme import few_bits_gain, scheme_for, why_slower_than_float
 
-_DENSE = ("Gemm",)  # what graphs/macs.py calls FULLY_CONNECTED
+DENSE = ("Gemm",)  # what graphs/macs.py calls FULLY_CONNECTED
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class TrainedNetwork:
         """Of layers of few bits, over int8; empty where it has none."""
         if self.bits == 8:
             return ""
-        dense, rows = graph.weight_share(_DENSE), graph.rows(_DENSE)
+        dense, rows = graph.weight_share(DENSE), graph.rows(DENSE)
         return few_bits_gain(runtime, self.bits, dense, rows, self.levels)
 
 

@@ -295,6 +295,27 @@ def test_the_plan_says_what_weights_of_few_bits_gain(convolutions, tmp_path):
     assert "only smaller to send" in why["dense"]["onnxruntime-trained_static"]
 
 
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({"weight_bits": 4}, "fully connected layers whose integers fit into 4 bits have kernels"),
+        (
+            {"weight_bits": 2, "levels": "ternary"},
+            "2-bit weights (ternary), which are int8 on the device and",
+        ),
+        ({"weight_bits": 5}, "only smaller to send, not faster"),
+        ({"weight_bits": 4, "levels": "codebook"}, "only smaller to send, not faster"),
+    ],
+)
+def test_without_training_only_layers_that_fit_have_a_kernel(asked, says, convolutions, tmp_path):
+    """Codebooks have integers up to 127."""
+    dense = tflite_networks.dense(tmp_path / "dense.tflite")
+    files = {**convolutions.files, "tflite": str(dense)}
+    why = {c.id: c.reason for c in plan(replace(convolutions, files=files), **asked).candidates}
+    assert says in why["litert-int8_static"]
+    assert "only smaller to send, not faster" in why["onnxruntime-int8_static"]
+
+
 def test_auto_builds_every_recipe_that_can_be_and_fewer_bits_beside_static_int8(both_formats):
     found = plan(both_formats, recipe="auto")
     made = ids(found)

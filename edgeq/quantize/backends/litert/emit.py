@@ -16,6 +16,7 @@ import numpy.typing as npt
 from edgeq.errors import ExtraMissing
 from edgeq.foreign import as_conversion_failed, quiet
 from edgeq.graphs.tflite import Tensor, read_tflite, tflite_of
+from edgeq.quantize.backends.litert.four_bits import store_in_four_bits
 from edgeq.quantize.backends.litert.kernels import of_one_scale, products_across, without_kernel
 from edgeq.quantize.backends.litert.outputs_apart import apart, copies, joined
 from edgeq.quantize.backends.litert.widen_bias_scales import with_room_for_biases
@@ -66,6 +67,7 @@ class LitertStatic(Backend):
         emit(q.source, path, q.ranges, frozenset(in_float).union(q.in_float), form_of(q))
         if fitted and q.weights:
             save_with_weights(TfliteFile(q.source, path), q.weights, path)
+            return Written(path, store_in_four_bits(path) if q.candidate.runtime == "litert" else ())
         return Written(path)
 
 

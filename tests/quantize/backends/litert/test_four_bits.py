@@ -1,5 +1,7 @@
 """Fully connected layers whose integers fit into 4 bits are stored so, and compute what they computed in int8."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -10,10 +12,15 @@ from ai_edge_litert import schema_py_generated as schema
 
 from edgeq.graphs.tflite import kind_of, packed, read_model
 from edgeq.ingest.tflite_run import run_tflite
+from edgeq.nouns.plan import CandidatePlan, Scheme
 from edgeq.quantize.backends.litert.emit import emit
 from edgeq.quantize.backends.litert.four_bits import store_in_four_bits, two_to_a_byte
 from edgeq.quantize.backends.litert.kernels import oldest_version
-from tests.quantize.tflite_networks import write
+from edgeq.quantize.evaluate.gate import Gate
+from edgeq.quantize.make import make
+from edgeq.quantize.options import Options
+from tests.quantize.networks import Rows
+from tests.quantize.tflite_networks import model_of_file, write
 
 RNG = np.random.default_rng(0)
 RANGES = {"x": (-3.0, 3.0), "y": (-12.0, 12.0), "z": (-12.0, 12.0)}
@@ -100,3 +107,39 @@ def test_integers_of_more_bits_stay_int8(tmp_path):
 
 def test_two_to_a_byte_begins_with_the_low_half():
     assert two_to_a_byte(np.array([1, -2, 7], np.int8)).tolist() == [0xE1, 0x17]
+
+
+def test_fitted_layers_of_few_bits_are_stored_so(tmp_path):
+    """Of three layers the inner one has ternary weights; the file computes what it would in int8."""
+    sizes = {"x": 32, "a": 48, "b": 64, "y": 10}
+    names = list(sizes)
+    layers = [
+        ("FULLY_CONNECTED", schema.FullyConnectedOptionsT(), [x, f"{y}.w", f"{y}.b"], y)
+        for x, y in itertools.pairwise(names)
+    ]
+    constants = {f"{y}.w": RNG.normal(size=(sizes[y], sizes[x])) for x, y in itertools.pairwise(names)}
+    constants |= {f"{y}.b": RNG.normal(size=sizes[y]) for y in names[1:]}
+    shapes = {name: (1, size) for name, size in sizes.items()}
+    constants = {name: values.astype(np.float32) for name, values in constants.items()}
+    source = write(tmp_path / "float.tflite", shapes, constants, layers, ("x",), ("y",))
+    made, samples = {}, RNG.normal(size=(80, 32)).astype(np.float32)
+    for runtime in ("litert", "tflite-runtime"):
+        candidate = CandidatePlan(
+            f"{runtime}-int8_static", runtime, "int8_static", "tflite", "", Scheme("int8", "int8", True)
+        )
+        made[runtime] = make(
+            candidate,
+            model_of_file(source),
+            Rows(samples[:64]),
+            Rows(samples[64:]),
+            same_samples=False,
+            gate=Gate(min_sqnr_db=-100.0),
+            workdir=tmp_path / runtime,
+            options=Options(levels="ternary", weight_bits=2, passes=("fit",)),
+        )
+    four, eight = (made[runtime].path for runtime in ("litert", "tflite-runtime"))
+    assert types(four).count(INT4) == 1 and INT4 not in types(eight)
+    assert made["litert"].min_runtime == "2.1"
+    assert any("two to a byte" in change.how for change in made["litert"].fidelity.remedies)
+    for x in RNG.normal(size=(20, 1, 32)).astype(np.float32):
+        np.testing.assert_array_equal(*(run_tflite(path.read_bytes(), (x,))[0] for path in (four, eight)))
