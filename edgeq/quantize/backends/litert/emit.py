@@ -19,6 +19,7 @@ from edgeq.graphs.tflite import Tensor, read_tflite, tflite_of
 from edgeq.quantize.backends.litert.four_bits import store_in_four_bits
 from edgeq.quantize.backends.litert.kernels import of_one_scale, products_across, without_kernel
 from edgeq.quantize.backends.litert.outputs_apart import apart, copies, joined
+from edgeq.quantize.backends.litert.padding import with_padding
 from edgeq.quantize.backends.litert.widen_bias_scales import with_room_for_biases
 from edgeq.quantize.backends.refused_layers import found_by_trying, runs
 from edgeq.quantize.calibration.calibrate import Ranges
@@ -130,7 +131,7 @@ def emit(
         in_float |= set(copied.values())
     if form.activation_bits == 16:
         ranges = {name: (low * _ROOM, high * _ROOM) for name, (low, high) in ranges.items()}
-    content = apart(source, copied)
+    content, ranges = with_padding(apart(source, copied), ranges)
     recipe = _RECIPES[form.activation_bits]
     one_scale = dict.fromkeys(of_one_scale(form.runtime, form.activation_bits), _EVERY)
     statistics = _statistics(content, ranges)
