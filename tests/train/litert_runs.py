@@ -49,12 +49,23 @@ def made_of(trained: onnx.ModelProto, floats: onnx.ModelProto, samples, folder: 
     return Files(trained, folder / "trained_float.onnx", model, made)
 
 
-def litert_integers(path: Path, images: np.ndarray) -> dict[str, np.ndarray]:
-    """By tensor, channels first."""
+@dataclass(frozen=True)
+class Integers:
+    """Of a tensor, in its own layout, with its scale and zero point."""
+
+    values: np.ndarray
+    scale: float
+    zero_point: int
+
+
+def litert_integers(path: Path, images: np.ndarray) -> dict[str, Integers]:
+    """By tensor; without the copies of one in another's scale, that a join reads."""
     model = read_model(path)
     graph = model.subgraphs[0]
     makers = producers_of(graph)
-    found = [i for i in makers if graph.tensors[i].type == 9]  # int8
+    found = [
+        i for i, maker in makers.items() if _is_int8(graph, i) and not _is_converted(model, graph, maker)
+    ]
     graph.outputs, model.signatureDefs = found, None
     interpreter = open_interpreter(packed(model), 1)
     places = [d["index"] for d in interpreter.get_output_details()]
@@ -67,13 +78,21 @@ def litert_integers(path: Path, images: np.ndarray) -> dict[str, np.ndarray]:
     integers = {}
     for i, each in zip(found, values, strict=True):
         array = np.concatenate(each)
-        last = array.ndim == 4 and kind_of(model, makers[i]) != "QUANTIZE"
-        integers[graph.tensors[i].name.decode()] = array.transpose(0, 3, 1, 2) if last else array
+        q, name = graph.tensors[i].quantization, graph.tensors[i].name.decode()
+        integers[name] = Integers(array, float(q.scale[0]), int(q.zeroPoint[0]))
     return integers
 
 
-def trained_integers(trained: onnx.ModelProto, images: np.ndarray) -> dict[str, np.ndarray]:
-    """By tensor that the trained network quantizes, as signed integers."""
+def _is_int8(graph, place: int) -> bool:
+    return graph.tensors[place].type == 9
+
+
+def _is_converted(model, graph, maker) -> bool:
+    return kind_of(model, maker) == "QUANTIZE" and _is_int8(graph, maker.inputs[0])
+
+
+def trained_values(trained: onnx.ModelProto, images: np.ndarray) -> dict[str, np.ndarray]:
+    """By tensor that the trained network quantizes, what its integers stand for."""
     index = index_of(trained.graph)
     made = [n for n in index.nodes if n.op_type == "DequantizeLinear" and n.input[0] not in index.constants]
     pairs = {q.input[0]: n for n in made if (q := index.producer(n.input[0])).op_type == "QuantizeLinear"}
@@ -82,21 +101,36 @@ def trained_integers(trained: onnx.ModelProto, images: np.ndarray) -> dict[str, 
     with torch.no_grad():
         values = [network(batch) for batch in torch.from_numpy(images).split(32)]
     arrays = [torch.cat(each).numpy() for each in zip(*values, strict=True)]
-    found = {}
-    for (name, node), array in zip(pairs.items(), arrays, strict=True):
-        scale, zero = (onnx.numpy_helper.to_array(index.constants[n]) for n in node.input[1:3])
-        found[name] = np.rint(array / scale).astype(int) + int(zero)
-    return found
+    return dict(zip(pairs, arrays, strict=True))
+
+
+def _difference(theirs: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """In the layout in which it is smaller: LiteRT's channels are last or first."""
+    layouts = [theirs] if theirs.ndim != 4 else [theirs, theirs.transpose(0, 3, 1, 2)]
+    fitting = [np.abs(each - own) for each in layouts if each.shape == own.shape]
+    fitting = fitting or [np.abs(theirs.reshape(own.shape) - own)]
+    return min(fitting, key=np.sum)
 
 
 def compared(files: Files, images: np.ndarray) -> dict[str, np.ndarray]:
     """By tensor of the .tflite file that the trained network has too: by how many steps they differ."""
-    theirs, own = litert_integers(files.made.path, images), trained_integers(files.trained, images)
+    theirs, own = litert_integers(files.made.path, images), trained_values(files.trained, images)
     same = same_values(files.floats, Path(files.model.networks[0].tflite), (images[:1],))
     found = {}
     for name, integers in theirs.items():
         partners = same.get(name.removesuffix("_quantized"), frozenset()) & own.keys()
-        for partner in list(partners)[:1]:
-            if integers.shape == own[partner].shape:
-                found[name] = np.abs(integers - own[partner])
+        differences = [each for partner in partners for each in _differences(integers, own[partner])]
+        if differences:  # layouts differ, and so may the shapes of those that have the same values
+            found[name] = min(differences, key=np.sum)
     return found
+
+
+def _differences(integers: Integers, own: np.ndarray) -> list[np.ndarray]:
+    """In both layouts, as far as the shapes allow it."""
+    theirs = integers.values
+    steps = np.rint(own / np.float32(integers.scale)).astype(int) + integers.zero_point
+    layouts = [theirs, theirs.transpose(0, 3, 1, 2)] if theirs.ndim == 4 else [theirs]
+    fitting = [np.abs(each - steps) for each in layouts if each.shape == steps.shape]
+    if fitting or theirs.size != steps.size:
+        return fitting
+    return [np.abs(theirs.reshape(steps.shape) - steps)]

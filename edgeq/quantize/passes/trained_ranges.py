@@ -30,10 +30,11 @@ _NO_SCALE = "around it the trained network computes in float"
 _CALIBRATED = "has no tensor of the trained network's values: its range is that of the calibration samples"
 _NO_VALUES = "a tensor of it has no trained scale, and no values on the calibration samples"
 _OF_ZEROS = (0.0, 1.0)
-# Operators whose output has the scale of their input.
+_LAST = "__to_nhwc"  # what onnx2tf adds to the name of a tensor whose channels it puts last
+# Operators whose output has the scale of their input, and the same values whether it is rounded before them or behind. An average has not:
+# where one of its ends is in float, so is the average.
 _OF_ONE_SCALE = frozenset(
     [
-        "AVERAGE_POOL_2D",
         "DEPTH_TO_SPACE",
         "EXPAND_DIMS",
         "GATHER",
@@ -80,12 +81,17 @@ def run(q: Quantization, context: Context) -> Quantization:
 
 
 def _of_partners(same: Mapping[str, frozenset[str]], known: Ranges) -> Ranges:
-    """By tensor of the .tflite graph, where all that have its values agree on one."""
+    """By tensor of the .tflite graph, where all that have its values agree on one; else of the one whose name it has: a Relu of values
+    that are all positive has a scale in front and another behind.
+    """
     found = {}
     for name, others in same.items():
         ends = {known[other] for other in others if other in known}
+        namesake = name.removesuffix(_LAST)
         if len(ends) == 1:
             found[name] = next(iter(ends))
+        elif namesake in others and namesake in known:
+            found[name] = known[namesake]
     return found
 
 

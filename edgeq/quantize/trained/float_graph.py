@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.graphs.onnx_edit import copied, drop_unread, set_nodes
-from edgeq.graphs.onnx_index import OnnxIndex, index_of
-from edgeq.graphs.op_sets import MOVES_VALUES
+from edgeq.graphs.onnx_index import OnnxIndex, attributes, index_of
+from edgeq.graphs.op_sets import HEAVY, MOVES_VALUES
 from edgeq.graphs.stays_float import keeps_in_float
 from edgeq.graphs.weightless import infer_shapes
 
@@ -87,6 +87,8 @@ class _Folded:
         if gone or self._clips_integers(node):
             self.names[node.output[0]] = self._name(node.input[0])
             return []
+        if node.op_type == "HardSigmoid" and self._would_be_folded(node):
+            return self._of_negative(node)
         inputs = [self._name(name) for name in node.input]
         inputs = self._with_float_padding(node, inputs)
         del node.input[:]
@@ -114,6 +116,29 @@ class _Folded:
         floats = np.asarray((value.astype(np.float32) - zero.astype(np.float32)) * scale, np.float32)
         self.stored.append(numpy_helper.from_array(floats, f"{node.output[0]}.padding"))
         return [*inputs[:2], f"{node.output[0]}.padding", *inputs[3:]]
+
+    def _would_be_folded(self, node: "NodeProto") -> bool:
+        """Whether it alone reads a quantized layer's output."""
+        quantizer = self._quantizer(node.input[0])
+        maker = None if quantizer is None else self._index.producer(quantizer.input[0])
+        if quantizer is None or maker is None or maker.op_type not in HEAVY:
+            return False
+        reader = self._index.only_consumer(quantizer.output[0])
+        return reader is not None and self._index.only_consumer(reader.output[0]) is node
+
+    def _of_negative(self, node: "NodeProto") -> "list[NodeProto]":
+        """max(0, min(1, a x + b)) as that of -x and -a. As it stands onnx2tf makes a and b part of the layer in front, whose weights and
+        scale are then others than the trained ones.
+        """
+        from onnx import helper
+
+        named, negative = attributes(node), f"{node.output[0]}.of_negative"
+        slope, offset = float(named.get("alpha", 0.2)), float(named.get("beta", 0.5))
+        self._positive.add(node.output[0])
+        return [
+            helper.make_node("Neg", [self._name(node.input[0])], [negative], negative),
+            helper.make_node("HardSigmoid", [negative], [*node.output], node.name, alpha=-slope, beta=offset),
+        ]
 
     def _quantizer(self, tensor: str) -> "NodeProto | None":
         """That made the integers, moved or not."""

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeq.graphs.onnx_io import read_onnx
-from edgeq.graphs.tflite import kind_of, opcode_of, packed, read_model
+from edgeq.graphs.tflite import kind_of, opcode_of, packed, producers_of, read_model
 from edgeq.nouns.passes import AppliedChange
 from edgeq.quantize.backends.litert.emit import emit, form_of
 from edgeq.quantize.backends.litert.four_bits import store_in_four_bits
@@ -26,6 +26,7 @@ Array = npt.NDArray[Any]
 # Of a layer's weight in a file, in the order outputs, inputs, kernel. A depthwise one has its inputs first and each alone.
 _AXES = {"CONV_2D": (0, 3, 1, 2), "DEPTHWISE_CONV_2D": (3, 0, 1, 2), "FULLY_CONNECTED": (0, 1)}
 _JOINS = ("CONCATENATION", "MAXIMUM", "MINIMUM", "PACK")  # int8 operands of one scale
+_OWN_SCALE = ("LOGISTIC", "LOG_SOFTMAX", "SOFTMAX", "TANH")  # whatever the file says
 _UNCHANGED = ("BATCH_MATMUL", "TRANSPOSE_CONV")  # the quantizer's weights stay
 _FLOAT, _INT8 = 0, 9  # of the schema's TensorType
 _LEAST_RATIO = 2.0**-32
@@ -69,42 +70,70 @@ class _File:
         return packed(self._model)
 
     def put_activations(self, ranges: Ranges) -> Iterator[AppliedChange]:
-        """Scale and zero point of every int8 activation that has a range. Where the quantizer chose others for an operator that joins
-        operands of one scale, they are converted for it; what its kernel's own scale is, stays and is returned.
+        """Scale and zero point of every int8 activation that has a range. Operands of an operator that joins those of one scale are
+        converted for it; what its kernel's own scale is, stays and is returned.
         """
-        for place, tensor in enumerate([*self._graph.tensors]):
+        makers = producers_of(self._graph)
+        for place, tensor in enumerate(self._graph.tensors):
             name = tensor.name.decode().removesuffix("_quantized")
             if tensor.type != _INT8 or name not in ranges or self._data(self._model, tensor) is not None:
                 continue
+            maker = makers.get(place)
+            if self._converts_integers(maker):
+                continue  # for a join
             scale, zero = scale_and_zero(ranges[name])
             stored = tensor.quantization
             same = np.isclose(stored.scale[0], scale, rtol=1e-3) and abs(int(stored.zeroPoint[0]) - zero) <= 1
-            if not same and not self._converted_for_joins(place):
-                yield AppliedChange(name, _OTHER_SCALE)
+            own = maker is not None and kind_of(self._model, maker) in _OWN_SCALE
+            if own or not (same or self._is_joined(place)):
+                if not same:
+                    yield AppliedChange(name, _OTHER_SCALE)
                 continue
             tensor.quantization = copy(stored)
             tensor.quantization.scale = np.asarray([scale], np.float32)
             tensor.quantization.zeroPoint = np.asarray([zero], np.int64)
+        for join in [o for o in self._graph.operators if self._joins(o)]:
+            self._convert_operands(join)
 
-    def _converted_for_joins(self, place: int) -> bool:
-        """Gives those that join a copy of the tensor, in the numbers that it has now. False where nothing joins it."""
+    def _joins(self, operator: Any) -> bool:
+        output = self._graph.tensors[operator.outputs[0]]
+        return kind_of(self._model, operator) in _JOINS and output.type == _INT8
+
+    def _is_joined(self, place: int) -> bool:
+        return any(place in o.inputs and self._joins(o) for o in self._graph.operators)
+
+    def _converts_integers(self, maker: Any) -> bool:
+        if maker is None or kind_of(self._model, maker) != "QUANTIZE":
+            return False
+        return bool(self._graph.tensors[maker.inputs[0]].type == _INT8)
+
+    def _convert_operands(self, join: Any) -> None:
+        """All get the numbers of the output, to the last bit, which XNNPACK asks for."""
+        tensors, makers = self._graph.tensors, producers_of(self._graph)
+        wanted = tensors[join.outputs[0]].quantization
+        for place in dict.fromkeys(int(i) for i in join.inputs):
+            stored = (
+                self._data(self._model, tensors[place]) is not None
+            )  # in what were the output's numbers, but for a last bit
+            if stored or self._converts_integers(makers.get(place)):
+                tensors[place].quantization = wanted
+            elif not _same_numbers(tensors[place].quantization, wanted):
+                join.inputs = [self._converted(place, wanted) if i == place else int(i) for i in join.inputs]
+
+    def _converted(self, place: int, wanted: Any) -> int:
+        """The place of a copy in other numbers, made right behind the tensor itself."""
         from ai_edge_litert import schema_py_generated as schema
 
-        operators = self._graph.operators
-        maker = next((k for k, o in enumerate(operators) if place in o.outputs), None)
-        joins = [o for o in operators if place in o.inputs and kind_of(self._model, o) in _JOINS]
-        if maker is None or not joins:
-            return False
-        other = copy(self._graph.tensors[place])
-        other.name += b"_joined"
-        self._graph.tensors.append(other)
-        for join in joins:
-            join.inputs = [len(self._graph.tensors) - 1 if i == place else int(i) for i in join.inputs]
+        tensors, operators = self._graph.tensors, self._graph.operators
+        other = copy(tensors[place])
+        other.name, other.quantization, other.buffer = other.name + b"_joined", wanted, 0
+        tensors.append(other)
         convert = schema.OperatorT()
         convert.opcodeIndex = opcode_of(self._model, schema.BuiltinOperator.QUANTIZE)
-        convert.inputs, convert.outputs = [place], [len(self._graph.tensors) - 1]
+        convert.inputs, convert.outputs = [place], [len(tensors) - 1]
+        maker = next((k for k, o in enumerate(operators) if place in o.outputs), -1)
         operators.insert(maker + 1, convert)
-        return True
+        return len(tensors) - 1
 
     def put_layers(self, layers: Sequence[TrainedLayer]) -> Iterator[AppliedChange]:
         """Integers of weights and biases, found by the float values of the weights. Returned are layers that have others."""
@@ -178,6 +207,10 @@ class _File:
 
     def _output(self, model: Any, operator: Any) -> str:
         return str(model.subgraphs[0].tensors[operator.outputs[0]].name.decode())
+
+
+def _same_numbers(one: Any, other: Any) -> bool:
+    return bool(one.scale[0] == other.scale[0] and one.zeroPoint[0] == other.zeroPoint[0])
 
 
 def _unheard(scale: Array, step: np.float32, result: Any) -> Array:
