@@ -41,7 +41,8 @@ def start_of(
         progress=progress,
     )
     assert q.scheme is not None
-    return Start(read_onnx(path), q.graph, q.scheme, model.sha256)
+    evaluated_as = RUNTIME if _first_runtime(target) == RUNTIME else "litert"
+    return Start(read_onnx(path), q.graph, q.scheme, model.sha256, runtime=evaluated_as)
 
 
 def static_candidate(target: Target, model: Model) -> CandidatePlan:
@@ -51,9 +52,12 @@ def static_candidate(target: Target, model: Model) -> CandidatePlan:
     from edgeq.graphs.weights_in_file import read_weightless
     from edgeq.quantize.scheme import scheme_for
 
-    runtimes = [each.name for each in target.runtimes]
-    runtime = RUNTIME if RUNTIME in runtimes else runtimes[0]
-    scheme, why = scheme_for(runtime, target.cpu.arch, target.cpu.isa)
+    scheme, why = scheme_for(_first_runtime(target), target.cpu.arch, target.cpu.isa)
     if opset_of(read_weightless(Path(model.files["onnx"]))) < PER_CHANNEL_OPSET:
         scheme = replace(scheme, per_channel=False)
     return CandidatePlan(f"{RUNTIME}-{RECIPE}", RUNTIME, RECIPE, "onnx", why, scheme=scheme)
+
+
+def _first_runtime(target: Target) -> str:
+    runtimes = [each.name for each in target.runtimes]
+    return RUNTIME if RUNTIME in runtimes else runtimes[0]

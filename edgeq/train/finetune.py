@@ -44,7 +44,8 @@ _CALIBRATE = 200  # samples that the scales of few bits are chosen by
 @dataclass(frozen=True, eq=False)
 class Start:
     """What post-training quantization made: `quantized`, the QDQ file, of `floats`, its float graph; and `source_sha256` of the model
-    behind both. `larger`: the model's own float graph, where `floats` was made smaller; it is what is distilled.
+    behind both. `larger`: the model's own float graph, where `floats` was made smaller; it is what is distilled. `runtime`: whose
+    kernels' roundings are followed where it is evaluated, onnxruntime's or litert's.
     """
 
     quantized: "ModelProto"
@@ -52,6 +53,7 @@ class Start:
     scheme: Scheme
     source_sha256: str
     larger: "ModelProto | None" = None
+    runtime: str = "onnxruntime"
 
     @property
     def distilled(self) -> "ModelProto":
@@ -134,7 +136,15 @@ def network_of(
         norms = norms_of(model, start.floats, low, norms_from)
     outputs = tensors_in(model, tensors) if tensors else ()
     network = QuantizedNetwork(
-        model, floats, low, outputs, norms=norms, limited=limited, kept=kept, observed=observed
+        model,
+        floats,
+        low,
+        outputs,
+        norms=norms,
+        limited=limited,
+        kept=kept,
+        observed=observed,
+        runtime=start.runtime,
     )
     network.graph.use_channels_last()
     return network
@@ -164,8 +174,10 @@ def _weights_of(floats: "ModelProto") -> dict[str, Any]:
 def _key(start: Start, samples: SamplesLike, options: TrainingOptions) -> str:
     """Of all that the steps depend on, but for torch's own version and threads."""
     smaller = {} if start.larger is None else {"floats": sha256(start.floats.SerializeToString()).hexdigest()}
+    runtime = {} if start.runtime == Start.runtime else {"runtime": start.runtime}
     return digest_of(
         smaller
+        | runtime
         | {
             "source": start.source_sha256,
             "scheme": start.scheme.to_dict(),

@@ -16,6 +16,7 @@ from edgeq.graphs.onnx_io import opset_of
 
 from .batch_inputs import example, operands_of
 from .function_operators import written_out
+from .kernels.rounded import Rounded
 from .named import Named
 from .node import Operand
 from .read_graph import folded, own_inputs, read_graph, stored_constants
@@ -31,7 +32,8 @@ class GraphModule(nn.Module):
 
     float32 constants that an operator reads as weights are parameters, `weights[name]` by the name in the file; all other
     constants are buffers that no state_dict holds. `replaced` gives by the name of a node a module that is called with the node's
-    inputs (None for one that is absent) in place of the operator, and returns its output, or a tuple of several.
+    inputs (None for one that is absent) in place of the operator, and returns its output, or a tuple of several; a kernels.rounded.Rounded
+    with the operator itself in front of them.
 
     A value of shape [1, a, b] in the graph is [N, a, b] in a batch, any other [a, b] is [N, a, b]; weights and constants are as they
     are. That holds for what a replacing module is given and has to return, and for inputs and outputs of the graph. Every sample is
@@ -75,7 +77,8 @@ class GraphModule(nn.Module):
             values[slot] = self._formatted(x)
         for step in steps.steps:
             compute = replaced[step.name] if step.replaced else step.compute
-            made = compute(*[values[slot] for slot in step.reads])
+            given = [values[slot] for slot in step.reads]
+            made = compute(step.compute, *given) if isinstance(compute, Rounded) else compute(*given)
             if isinstance(made, tuple):
                 for slot, y in zip(step.writes, made, strict=False):
                     values[slot] = y

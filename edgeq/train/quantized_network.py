@@ -22,7 +22,7 @@ from edgeq.train.activation_quantizer import ActivationQuantizer, ObservedQuanti
 from edgeq.train.channel_norm import ChannelNorm, with_norm_nodes
 from edgeq.train.codebook_quantizer import CodebookQuantizer
 from edgeq.train.graph_module import GraphModule
-from edgeq.train.kernels import kernels
+from edgeq.train.kernels.in_graph import kernels
 from edgeq.train.level_quantizer import LevelQuantizer
 from edgeq.train.low_bits import Bits, largest_level, weight_grid
 from edgeq.train.pair_limit import PairLimit
