@@ -15,6 +15,7 @@ from benchmarks.training.accuracy import save_images, scores_of, top1
 from benchmarks.training.peer_accuracy import Trained, row, table
 from benchmarks.training.quantized_resnet import QuantizedResNet
 from benchmarks.training.step_time import ratio
+from tests.ingest.onnx_to_tflite.converter import debian13, onnx2tf_cache, python312  # noqa: F401
 from tests.models.cifar_cnn import classic
 from tests.models.resnet_cifar import resnet20
 
@@ -42,6 +43,15 @@ def test_the_quantized_network_is_the_float_one_but_for_rounding() -> None:
     with torch.no_grad():
         expected, got = net(images), QuantizedResNet(net, 16, 16)(images)
     assert (got - expected).norm() < 0.05 * expected.norm()  # the first and the last layer have 8 bits
+
+
+@pytest.mark.slow
+def test_equal_integers_are_counted(onnx2tf_cache: Path) -> None:  # noqa: F811
+    small = ("--only", "residual", "--cache", str(onnx2tf_cache))
+    command = [sys.executable, "-m", "benchmarks.training.same_integers", *small]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    assert "| residual blocks (ResNet) | 100 %" in ended.stdout
 
 
 @pytest.mark.data
