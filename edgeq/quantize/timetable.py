@@ -18,6 +18,8 @@ from edgeq.quantize.evaluate.layer_noise import STAGE as RANK
 from edgeq.quantize.fit_time import fit_seconds
 from edgeq.quantize.options import Options
 from edgeq.quantize.passes import equalize, fit, head, mixed_precision, smooth
+from edgeq.quantize.passes.fit.heard_noise import STAGE as HEARD
+from edgeq.quantize.passes.fit.heard_noise import samples_for
 from edgeq.quantize.passes.mixed_precision.few_float_layers import STAGE as FEW
 from edgeq.quantize.passes.ranges.range_search import STAGE as RANGES
 from edgeq.quantize.plan import PREQUANTIZED
@@ -46,7 +48,7 @@ def planned_steps(
         steps = {"static": _static, "none": _float, "trained": _trained}.get(method, _weights_alone)
         if candidate.id in known:
             steps = _found
-        for name, seconds, forks in steps(candidate, work, options):
+        for name, seconds, forks in steps(candidate, work, options.of(candidate)):
             if seconds:
                 yield PlannedStep(candidate.id, name, seconds, forks)
 
@@ -121,6 +123,8 @@ def _static(candidate: CandidatePlan, work: Counted, options: Options) -> _Steps
 
 def _fitted(work: Counted, options: Options, forks: int) -> _Steps:
     if fit.NAME in options.passes:
+        if options.weight_bits < 8:
+            yield HEARD, _heard_s(work), forks
         yield fit.STAGE, _fit_s(work, EFFORTS[options.effort]), forks
         yield fit.CHECK, _check_s(work), forks
 
@@ -143,6 +147,11 @@ def _fit_s(work: Counted, effort: Effort) -> float:
     learned = _learned(work, effort)
     fitted = sum(fit_seconds(p, learned, effort.columns, effort.block) for p in work.products)
     return effort.fitted * fitted + (1 - effort.fitted) * 2 * learned * run_seconds(work) + _file_s(work)
+
+
+def _heard_s(work: Counted) -> float:
+    samples = samples_for(work.macs, len(work.products))
+    return len(work.products) * (samples * run_seconds(work) + _file_s(work))
 
 
 def _learned(work: Counted, effort: Effort) -> int:

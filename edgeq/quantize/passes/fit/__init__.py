@@ -20,12 +20,15 @@ from edgeq.errors import DataRefused
 from edgeq.graphs.memory import tensor_bytes
 from edgeq.graphs.onnx_io import read_onnx
 from edgeq.graphs.products import onnx_products, tflite_products
+from edgeq.graphs.weightless import digest
 from edgeq.nouns.passes import AppliedChange, PassResult
 from edgeq.nouns.weight_levels import UNIFORM
 from edgeq.plain_text import counted
+from edgeq.quantize.calibration.array_cache import NO_CACHE, ArrayCache
 from edgeq.quantize.calibration.float_outputs import FloatOutputs
 from edgeq.quantize.effort import DEFAULT, EFFORTS, Effort
 from edgeq.quantize.evaluate.evaluator import Gain, graph_evaluator, tflite_evaluator
+from edgeq.quantize.evaluate.verdict_cache import sha256_of
 from edgeq.quantize.fit_time import seconds_by_layer
 from edgeq.quantize.passes.fit.fit_layers import (
     AS_UNIFORM,
@@ -38,6 +41,7 @@ from edgeq.quantize.passes.fit.fit_layers import (
     whole_layers,
 )
 from edgeq.quantize.passes.fit.fit_layers import STAGE as FITTING
+from edgeq.quantize.passes.fit.heard_noise import noise_heard, probes
 from edgeq.quantize.passes.fit.qdq_file import QdqFile
 from edgeq.quantize.passes.fit.quantized_tflite import TfliteFile
 from edgeq.quantize.passes.fit.sample_counts import FEWEST, sample_counts
@@ -102,10 +106,13 @@ def _fit(q: Quantization, in_float: Collection[str], context: Context) -> Fit:
         require_samples(samples, bits)
     levels = _levels(q, context.options.levels if bits < 8 else UNIFORM)
     context.write(q, in_float, fitted=False)
+    cache = context.cache
     if q.format == "onnx":
         known = q.float_outputs
-        return fit_onnx(q.graph, q.source, path, samples, threads, progress, effort, known, bits, levels)
-    return fit_tflite(q.source, path, samples, threads, progress, effort, bits, levels)
+        return fit_onnx(
+            q.graph, q.source, path, samples, threads, progress, effort, known, bits, levels, cache
+        )
+    return fit_tflite(q.source, path, samples, threads, progress, effort, bits, levels, cache)
 
 
 def _levels(q: Quantization, kind: str) -> WeightLevels:
@@ -134,6 +141,7 @@ def fit_onnx(
     known: FloatOutputs | None = None,
     bits: float = 8,
     levels: WeightLevels = AS_UNIFORM,
+    cache: ArrayCache = NO_CACHE,
 ) -> Fit:
     """Of the QDQ file `written`, made from `model`, which was read from `source`; both files stay as they are.
 
@@ -145,7 +153,14 @@ def fit_onnx(
     learned, counts = _learned(file, tensor_bytes(model, shapes_of(samples)), samples, effort)
     if not counts:
         return _nothing(file)
-    seconds = seconds_by_layer(onnx_products(model), learned.count, effort.columns, effort.block)
+    products = [*onnx_products(model)]
+    seconds = seconds_by_layer(products, learned.count, effort.columns, effort.block)
+    heard = None
+    if _shares_bits(bits, levels):
+        few = probes(samples, products)
+        facts = {"model": digest(model), "samples": [few.sha256, *few.positions]}
+        compare = lambda: graph_evaluator(model, few, threads, known)  # noqa: E731
+        heard = noise_heard(file, compare, written.parent, cache, facts, progress)
     weights = fit_layers(
         file,
         learned,
@@ -157,6 +172,7 @@ def fit_onnx(
         threads=threads,
         progress=progress,
         seconds=seconds,
+        heard=heard,
     )
     progress(CHECK, 0.0)
     evaluator = graph_evaluator(model, split_of(samples).check, threads, known)
@@ -173,13 +189,21 @@ def fit_tflite(
     effort: Effort = EFFORTS[DEFAULT],
     bits: float = 8,
     levels: WeightLevels = AS_UNIFORM,
+    cache: ArrayCache = NO_CACHE,
 ) -> Fit:
     """The same for the quantized .tflite `written`, made from `source`."""
     file = TfliteFile(source, written)
     learned, counts = _learned(file, tensor_bytes(source, shapes_of(samples)), samples, effort)
     if not counts:
         return _nothing(file)
-    seconds = seconds_by_layer(tflite_products(source), learned.count, effort.columns, effort.block)
+    products = [*tflite_products(source)]
+    seconds = seconds_by_layer(products, learned.count, effort.columns, effort.block)
+    heard = None
+    if _shares_bits(bits, levels):
+        few = probes(samples, products)
+        facts = {"model": sha256_of(source), "samples": [few.sha256, *few.positions]}
+        compare = lambda: tflite_evaluator(source, few, threads)  # noqa: E731
+        heard = noise_heard(file, compare, written.parent, cache, facts, progress)
     weights = fit_layers(
         file,
         learned,
@@ -191,6 +215,7 @@ def fit_tflite(
         threads=threads,
         progress=progress,
         seconds=seconds,
+        heard=heard,
     )
     progress(CHECK, 0.0)
     evaluator = tflite_evaluator(source, split_of(samples).check, threads)
@@ -198,6 +223,11 @@ def fit_tflite(
         after = Path(folder) / "fitted.tflite"
         file.save(after)
         return _kept(weights, evaluator.gain(written, after), file, bits, levels)
+
+
+def _shares_bits(bits: float, levels: WeightLevels) -> bool:
+    """Whether layers have different numbers of bits, `bits` in the mean."""
+    return bits < 8 and levels.kind == UNIFORM
 
 
 def _learned(

@@ -115,6 +115,9 @@ class QuantizedFile(Protocol[Layer]):
     def put(self, layer: Layer, weights: Weights) -> None:
         """Replaces integers, scale and bias; types and shapes stay."""
 
+    def float_with(self, layer: Layer, weight: Array, folder: Path) -> Any:
+        """The float model with another weight of a layer, as an evaluator takes it: itself, or a file below `folder`."""
+
     def save(self, path: Path) -> None: ...
 
 
@@ -141,6 +144,7 @@ def fit_layers(
     threads: int = 1,
     progress: Progress = no_progress,
     seconds: Mapping[str, float] | None = None,
+    heard: Mapping[str, float] | None = None,
 ) -> dict[str, Weights]:
     """Changes the weights of `file`, and returns the new ones by layer; layers that are not among them keep theirs.
 
@@ -148,7 +152,8 @@ def fit_layers(
     `bits`, rows get 2^bits levels, still stored as int8: those of least error. For a `short_code` they are those that an entropy coder makes least
     of (short_code.py), `bits` are the mean of all layers (`shared_bits`). `levels` that are not uniform have all layers but those of `whole_layers`,
     2^bits at most for each row. `effort` says whether biases alone are corrected, and the blocks
-    that rows are fitted in. `seconds` that layers are expected to take, by name: what `progress` goes by.
+    that rows are fitted in. `seconds` that layers are expected to take, by name: what `progress` goes by. What of each layer's rounding is
+    `heard` in the outputs (heard_noise.py); None: the same of each.
     Raises TargetRefused where no layer can have the levels.
     """
     layers = file.layers()
@@ -164,7 +169,7 @@ def fit_layers(
             f"the network has no layer for {levels.kind} weights: its {len(layers)} layers in int8 are first and last ones, or have short rows",
             "leave out --levels",
         )
-    shared = shared_bits(layers, bits, whole, levels.kind)
+    shared = shared_bits(layers, bits, whole, levels.kind, heard)
     done = shares_before([layer.name for layer, _ in wanted], seconds or {})
     for k, (layer, count) in enumerate(wanted):
         progress(STAGE, done[k])
@@ -190,16 +195,21 @@ def fit_layers(
 
 
 def shared_bits(
-    layers: Sequence[QuantizedLayer], average: float, whole: Collection[str], kind: str = UNIFORM
+    layers: Sequence[QuantizedLayer],
+    average: float,
+    whole: Collection[str],
+    kind: str = UNIFORM,
+    heard: Mapping[str, float] | None = None,
 ) -> dict[str, float]:
     """Bits by layer: 8 of those of `whole`. Of uniform levels their mean over all weights is `average`, with more than that where a layer
-    has few weights (bits_by_layer.py); other kinds have whole numbers of bits, the same for all.
+    has few weights, and where its rounding is `heard` (bits_by_layer.py); other kinds have whole numbers of bits, the same for all.
     """
     sizes = {layer.name: int(layer.weight.size) for layer in layers}
     if kind != UNIFORM:
         return {name: 8.0 if name in whole else average for name in sizes}
     few = {name: size for name, size in sizes.items() if name not in whole}
-    return dict.fromkeys(whole, 8.0) | bits_by_layer(few, average, sum(sizes[name] for name in whole))
+    loud = heard and {name: heard[name] for name in few}
+    return dict.fromkeys(whole, 8.0) | bits_by_layer(few, average, sum(sizes[name] for name in whole), loud)
 
 
 def whole_layers(file: QuantizedFile[Layer], kind: str = UNIFORM) -> dict[str, str]:

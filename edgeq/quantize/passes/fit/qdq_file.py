@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from edgeq.graphs.onnx_edit import copied
 from edgeq.graphs.onnx_index import attributes, index_of
 from edgeq.graphs.onnx_io import read_onnx, write_onnx
 from edgeq.graphs.op_sets import STATIC
@@ -108,6 +109,14 @@ class QdqFile:
             whole = np.clip(np.round(weights.bias / step), limits.min, limits.max)
             self._replace(layer.bias_scale, step)
             self._replace(layer.bias_integers, whole.astype(np.int32))
+
+    def float_with(self, layer: QdqLayer, weight: Array, folder: Path) -> "onnx.ModelProto":
+        from onnx import numpy_helper
+
+        changed, name = copied(self._float), layer.node.input[1]
+        stored = index_of(changed.graph).constants[name]
+        stored.CopyFrom(numpy_helper.from_array(np.asarray(weight, np.float32), name))
+        return changed
 
     def save(self, path: Path) -> None:
         write_onnx(self._model, path)

@@ -25,7 +25,7 @@ _AXES = {"CONV_2D": (0, 3, 1, 2), "DEPTHWISE_CONV_2D": (3, 0, 1, 2), "FULLY_CONN
 class TfliteLayer:
     """One operator in both files, indices of tensors in each; `name` is that of its output.
 
-    `weight` [outputs, inputs, kernel...] and `bias` are float's; `operator` is the quantized one.
+    `weight` [outputs, inputs, kernel...] and `bias` are float's, `float_weight` is its tensor; `operator` is the quantized one.
     """
 
     name: str
@@ -34,6 +34,7 @@ class TfliteLayer:
     input: int
     operator: Any
     weight: Array
+    float_weight: int
     bias: Array | None
     axis = 0  # outputs come first
 
@@ -122,6 +123,17 @@ class TfliteFile:
             whole = np.clip(np.round(weights.bias / step), limits.min, limits.max)
             self._fill(bias, whole.astype(stored))
 
+    def float_with(self, layer: TfliteLayer, weight: Array, folder: Path) -> Path:
+        tensor = self._floats.tensors[layer.float_weight]
+        buffer, path = self._float_model.buffers[tensor.buffer], folder / "changed.tflite"
+        before = buffer.data
+        back = np.argsort(_AXES[layer.kind])
+        stored = np.ascontiguousarray(np.asarray(weight, np.float32).transpose(back))
+        buffer.data = np.frombuffer(stored.tobytes(), np.uint8)
+        path.write_bytes(packed(self._float_model))
+        buffer.data = before
+        return path
+
     def save(self, path: Path) -> None:
         path.write_bytes(packed(self._model))
 
@@ -146,6 +158,7 @@ class TfliteFile:
             input=int(operator.inputs[0]),
             operator=operator,
             weight=floats.transpose(_AXES[kind]),
+            float_weight=int(float_operator.inputs[1]),
             bias=self._bias(operator, float_operator),
         )
 

@@ -38,3 +38,11 @@ def test_weights_that_keep_eight_bits_count_in_the_mean() -> None:
 
 def test_where_they_are_too_many_the_others_have_two() -> None:
     assert max(bits_by_layer(SIZES, 4, kept_whole=200_000).values()) == pytest.approx(2)
+
+
+def test_what_is_heard_sixteen_times_as_loud_gets_a_bit_more() -> None:
+    alike = dict.fromkeys(("a", "b", "silent"), 10_000)
+    found = bits_by_layer(alike, 4, heard={"a": 16e-3, "b": 1e-3, "silent": 0.0})
+    assert found["a"] - found["b"] == pytest.approx(1)
+    assert found["silent"] == 2 and sum(found.values()) == pytest.approx(12, abs=0.01)
+    assert bits_by_layer(SIZES, 4, heard=dict.fromkeys(SIZES, 0.1)) == pytest.approx(bits_by_layer(SIZES, 4))

@@ -6,6 +6,7 @@ from PIL import Image
 
 from edgeq.graphs.tflite import read_model
 from edgeq.quantize.calibration.calibrate import calibrate_tflite, ranges_of
+from edgeq.quantize.evaluate.evaluator import tflite_evaluator
 from edgeq.quantize.evaluate.partial_run import TfliteRun
 from edgeq.quantize.evaluate.sqnr import sqnr_db
 from edgeq.quantize.passes.fit import fit_tflite
@@ -98,3 +99,13 @@ def test_kept_only_where_outputs_come_closer(resnet8, quantized, photos):
     assert kept.weights and kept.gain_db > 0
     few = Rows(photos[0].rows[:4])
     assert fit_tflite(resnet8, quantized, few, 1, lambda stage, share: None).weights == {}
+
+
+def test_another_float_weight_is_measured_and_the_model_stays(resnet8, quantized, photos, tmp_path):
+    file = TfliteFile(resnet8, quantized)
+    few = Subset(photos[0], (0, 1))
+    evaluator, layers = tflite_evaluator(resnet8, few, 1), file.layers()
+    for layer in (layers[0], layers[-1]):
+        changed = file.float_with(layer, layer.weight * 1.01, tmp_path)
+        assert 1e-6 < evaluator.noise(changed).sum() < 1e-2
+    assert evaluator.noise(file.float_with(layers[0], layers[0].weight, tmp_path)).sum() == 0
