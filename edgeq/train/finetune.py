@@ -21,10 +21,11 @@ from edgeq.quantize.evaluate.pre_softmax_outputs import PreSoftmax, tensors_in
 from edgeq.quantize.samples import SamplesLike, Subset, evenly_spaced
 from edgeq.train.batches import Batches, TrainingData
 from edgeq.train.checkpoint import Checkpoint, keeper, resumed
+from edgeq.train.fitted_levels import with_fitted_levels
 from edgeq.train.lesson import lesson_of
 from edgeq.train.losses import Loss
 from edgeq.train.low_bit_layers import low_bit_layers
-from edgeq.train.low_bits import Bits, with_low_bits
+from edgeq.train.low_bits import Bits, largest_level, with_low_bits
 from edgeq.train.mixed_widths import mixed_widths
 from edgeq.train.norm_statistics import norms_of
 from edgeq.train.options import TrainingOptions
@@ -91,7 +92,14 @@ def finetune(
     trained_on = Subset(samples, tuple(int(i) for i in data.train.positions))
     kept = kept_of(start, options.sparsity, data.train)
     network = network_of(
-        start, low, trained_on, lesson.tensors, norms_from, kept, observed=options.observed_ranges
+        start,
+        low,
+        trained_on,
+        lesson.tensors,
+        norms_from,
+        kept,
+        observed=options.observed_ranges,
+        progress=progress,
     ).to(options.device)
     place = None if checkpoint is None else Checkpoint(checkpoint, _key(start, samples, options))
     outcome = train(
@@ -121,6 +129,7 @@ def network_of(
     kept: Mapping[str, Mask] | None = None,
     *,
     observed: bool = False,
+    progress: Callable[[str, float], None] = lambda stage, done: None,
 ) -> QuantizedNetwork:
     """What is trained: post-training quantization, the layers of `low` with fewer bits, and norms behind them by the statistics of
     `norms_from`. It computes `tensors` of the float graph; none: the outputs. `kept`: by layer, weights that are not zero for good. `observed`:
@@ -131,6 +140,7 @@ def network_of(
     limited, model = start.scheme.pairs_fit, start.quantized
     if low:
         model = with_low_bits(model, floats, low, few, limited=limited)
+        model = with_fitted_levels(model, start.floats, low, few, largest_level(limited), progress)
     norms = {}
     if low and norms_from is not None and norms_from.size >= _LEAST_BATCH:
         norms = norms_of(model, start.floats, low, norms_from)

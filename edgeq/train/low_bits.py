@@ -61,7 +61,7 @@ def with_low_bits(
     for site in sites:
         if bits[site.layer].weights < 8:
             _put_weights(low, site, floats[site.name], bits[site.layer], largest_level(limited))
-    _put_bias_scales(low)
+    put_bias_scales(low)
     return low
 
 
@@ -88,7 +88,7 @@ def _put_weights(model: "ModelProto", site: WeightSite, weights: Floats, bits: B
     _replace(model, site.scale, scale.reshape(array_of(index_of(model.graph), site.scale).shape))
 
 
-def _put_bias_scales(model: "ModelProto") -> None:
+def put_bias_scales(model: "ModelProto") -> None:
     """That of the input times that of the weights, as integer kernels take it; the bias keeps its value."""
     index = index_of(model.graph)
     for site in sites_of(model).weights:

@@ -17,10 +17,10 @@ from edgeq.graphs.onnx_edit import copied
 from edgeq.graphs.onnx_index import attributes, index_of
 from edgeq.graphs.stages import ending_at
 from edgeq.nouns.weight_levels import CODEBOOK, UNIFORM
-from edgeq.quantize.numerics.level_kinds import other_levels
 from edgeq.train.activation_quantizer import ActivationQuantizer, ObservedQuantizer
 from edgeq.train.channel_norm import ChannelNorm, with_norm_nodes
 from edgeq.train.codebook_quantizer import CodebookQuantizer
+from edgeq.train.fitted_levels import stored_levels, within_cells
 from edgeq.train.graph_module import GraphModule
 from edgeq.train.kernels.in_graph import kernels
 from edgeq.train.level_quantizer import LevelQuantizer
@@ -167,8 +167,9 @@ class QuantizedNetwork(nn.Module):
         bits = self._bits.get(site.layer, _USUAL)
         if bits.levels != UNIFORM:
             most = largest_level(self._limited)
-            levels = other_levels(floats[site.name], bits.levels, bits.weights, site.axis, most)
-            weights = torch.from_numpy(np.array(floats[site.name]))
+            integers, scale = (array_of(self._index, name) for name in (site.integers, site.scale))
+            levels = stored_levels(integers, scale, site.axis, bits, most)
+            weights = torch.from_numpy(within_cells(floats[site.name], integers, levels))
             if bits.levels == CODEBOOK:
                 return CodebookQuantizer(weights, levels, most=most)
             return LevelQuantizer(weights, levels)

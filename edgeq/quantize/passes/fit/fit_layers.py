@@ -140,6 +140,7 @@ def fit_layers(
     bits: float = 8,
     short_code: bool = False,
     levels: WeightLevels = AS_UNIFORM,
+    whole: Collection[str] | None = None,
     effort: Effort = EFFORTS[DEFAULT],
     threads: int = 1,
     progress: Progress = no_progress,
@@ -150,7 +151,7 @@ def fit_layers(
 
     `samples` are those to learn from, of which each layer is fitted to the first `counts`, which do not fall; None: to all. Below 8
     `bits`, rows get 2^bits levels, still stored as int8: those of least error. For a `short_code` they are those that an entropy coder makes least
-    of (short_code.py), `bits` are the mean of all layers (`shared_bits`). `levels` that are not uniform have all layers but those of `whole_layers`,
+    of (short_code.py), `bits` are the mean of all layers (`shared_bits`). `levels` that are not uniform have all layers but those of `whole`, by default of `whole_layers`,
     2^bits at most for each row. `effort` says whether biases alone are corrected, and the blocks
     that rows are fitted in. `seconds` that layers are expected to take, by name: what `progress` goes by. What of each layer's rounding is
     `heard` in the outputs (heard_noise.py); None: the same of each.
@@ -163,7 +164,7 @@ def fit_layers(
     wanted = [
         (layer, n) for layer, n in zip(layers, counts, strict=True) if effort.fitted or layer.bias is not None
     ]
-    whole = whole_layers(file, levels.kind)
+    whole = whole_layers(file, levels.kind) if whole is None else whole
     if levels.kind != UNIFORM and len(whole) == len(layers):
         raise TargetRefused(
             f"the network has no layer for {levels.kind} weights: its {len(layers)} layers in int8 are first and last ones, or have short rows",
