@@ -684,7 +684,7 @@ def finetune(
     learning_rate: float | None = None,
     batch: int = 128,
     label_share: float = 0.0,
-    temperature: float = 2.0,
+    temperature: float | None = None,
     features: str | None = None,
     flip: bool = False,
     crop: int = 0,
@@ -742,7 +742,8 @@ def finetune(
         batch: Samples in a mini-batch.
         label_share: The labels' share in the loss, 0 to 1; the rest is the distance to float's outputs, which
             needs no labels.
-        temperature: The temperature of the distillation of class scores.
+        temperature: The temperature of the distillation of class scores; default: 2, and 4 while a smaller
+            network learns in float.
         features: Tensors of the float graph that are distilled too, separated by commas.
         flip: Mirror every second image, by chance, left to right.
         crop: Shift images by up to so many pixels, by chance.

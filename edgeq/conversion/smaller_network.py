@@ -105,7 +105,11 @@ def distilled_network(
         read(Path(model.files["onnx"])),
         read(Path(smaller.files["onnx"])),
         samples,
-        replace(options, settings=replace(options.settings, learning_rate=RATE)),
+        replace(
+            options,
+            settings=replace(options.settings, learning_rate=RATE),
+            temperature=options.float_temperature,
+        ),
         checkpoint=checkpoint,
         tell=tell,
         progress=progress,

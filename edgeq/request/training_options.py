@@ -163,12 +163,10 @@ class WithTraining:
         shows_default=True,
         **_ONLY_HERE,
     )
-    temperature: float = option(
-        "The temperature of the distillation of class scores.",
-        2.0,
+    temperature: float | None = option(
+        "The temperature of the distillation of class scores; default: 2, and 4 while a smaller network learns in float.",
         least=0.1,
         metavar="T",
-        shows_default=True,
         **_ONLY_HERE,
     )
     features: str | None = option(

@@ -10,7 +10,8 @@ from edgeq.train.training import Settings
 @dataclass(frozen=True)
 class TrainingOptions:
     """`bits` of all layers but the first and the last. `label_share`: the labels' weight in the loss, 0 to 1; distillation from float has
-    the rest. `features`: tensors of the float graph that the network is also to have. `device`: torch's name of it. `sparsity`: the share
+    the rest. `features`: tensors of the float graph that the network is also to have. `temperature` of class scores that are distilled, and
+    `float_temperature` while a smaller network learns in float: it is farther from what it learns. `device`: torch's name of it. `sparsity`: the share
     of the weights of these layers that are zero, 0 to 1. `mean_bits`: of their weights, where each layer has its own number.
     `observed_ranges`: those of activations follow what comes, in place of being learned.
     """
@@ -20,6 +21,7 @@ class TrainingOptions:
     batch: int = 128
     label_share: float = 0.0
     temperature: float = 2.0
+    float_temperature: float = 4.0
     features: tuple[str, ...] = ()
     augmentation: Augmentation = UNCHANGED
     seed: int = 0
