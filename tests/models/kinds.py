@@ -121,6 +121,18 @@ class Gated(nn.Module):
         return torch.tanh(self.one(x)) * self.other(x) - x
 
 
+class Shifted(nn.Module):
+    """Times a constant for each channel, and another one added, behind what no convolution takes in."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.register_buffer("factor", torch.rand(1, channels, 1, 1) + 0.5)
+        self.register_buffer("offset", torch.randn(1, channels, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + torch.relu(x * self.factor + self.offset) * 0.7
+
+
 class Resized(nn.Module):
     def __init__(self, mode: str) -> None:
         super().__init__()
@@ -196,6 +208,38 @@ def _gated() -> nn.Module:
     return Classifier(Gated(), conv(16, 32, stride=2), width=32)
 
 
+class Attention(nn.Module):
+    """A block of a vision transformer, on patches of 8x8 as tokens; and the classifier behind it."""
+
+    def __init__(self, width: int = 32, heads: int = 4) -> None:
+        super().__init__()
+        self.heads, self.patches = heads, nn.Conv2d(3, width, 8, 8)
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2))
+        self.all_three, self.joined = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.wide = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+        self.dense = nn.Linear(width, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.patches(x).flatten(2).transpose(1, 2)
+        x = x + self.joined(self._attended(self.norms[0](x)))
+        x = x + self.wide(self.norms[1](x))
+        return self.dense(x.mean(1))
+
+    def _attended(self, x: Tensor) -> Tensor:
+        parts = self.all_three(x).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        queries, keys, values = parts.unbind(0)
+        shares = torch.softmax(queries @ keys.transpose(-1, -2) * queries.shape[-1] ** -0.5, -1)
+        return (shares @ values).transpose(1, 2).flatten(2)
+
+
+def _attention() -> nn.Module:
+    return Attention()
+
+
+def _shifted() -> nn.Module:
+    return Classifier(Shifted(16), conv(16, 32, stride=2), nn.MaxPool2d(2), Shifted(32), width=32)
+
+
 def _resized() -> nn.Module:
     return Classifier(Resized("nearest"), Resized("bilinear"), conv(16, 32, stride=2), width=32)
 
@@ -229,7 +273,10 @@ KINDS = {
     "residual": "residual blocks (ResNet)",
     "gated": "tanh times sigmoid, and a difference",
     "resized": "nearest and bilinear resizing",
+    "shifted": "products and sums with constants",
+    "attention": "attention, norms, GELU (ViT)",
 }
 separable, inverted, hard_swish, swish = (_fitted(m) for m in (_separable, _inverted, _hard_swish, _swish))
 concatenated, shuffled, pooled = (_fitted(m) for m in (_concatenated, _shuffled, _pooled))
 residual, gated, resized = (_fitted(m) for m in (_residual, _gated, _resized))
+shifted, attention = (_fitted(m) for m in (_shifted, _attention))

@@ -86,7 +86,7 @@ def on_onnxruntime(kind: str, folder: Path, bits: int = 8) -> Equal:
     for node, mine, each in zip(pairs.values(), values, theirs, strict=True):
         scale, zero = (stored[name] for name in node.input[1:3])
         own = np.rint(mine.numpy() / scale).astype(int) + int(zero)
-        steps.append(np.abs(own - np.concatenate(each).astype(int)))
+        steps.append(np.abs(own - np.stack(each).astype(int).reshape(own.shape)))
     return _equal(steps)
 
 

@@ -131,6 +131,6 @@ def _differences(integers: Integers, own: np.ndarray) -> list[np.ndarray]:
     steps = np.rint(own / np.float32(integers.scale)).astype(int) + integers.zero_point
     layouts = [theirs, theirs.transpose(0, 3, 1, 2)] if theirs.ndim == 4 else [theirs]
     fitting = [np.abs(each - steps) for each in layouts if each.shape == steps.shape]
-    if fitting or theirs.size != steps.size:
+    if fitting or theirs.squeeze().shape != steps.squeeze().shape:
         return fitting
     return [np.abs(theirs.reshape(steps.shape) - steps)]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 
-_POSITIVE = ("Abs", "HardSigmoid", "Relu", "Sigmoid", "Softmax", "Sqrt")
+_POSITIVE = ("Abs", "Exp", "HardSigmoid", "Relu", "Sigmoid", "Softmax", "Sqrt")
 _OF_ALL = ("Add", "Concat", "Max", "Mul")
 _KEEPS_SIGN = (
     *MOVES_VALUES,

@@ -31,6 +31,15 @@ class TrainedLayer:
     bias: npt.NDArray[np.float64] | None
 
 
+@dataclass(frozen=True, eq=False)
+class TrainedConstant:
+    """An operand that is stored: `values` float32, whole steps of `scale`; `zero_point` of int8."""
+
+    values: npt.NDArray[np.float32]
+    scale: float
+    zero_point: int
+
+
 def ranges_of(model: "ModelProto") -> Ranges:
     """By tensor that a QuantizeLinear reads, the ends of its range. They hold scale and zero point exactly: `scale_and_zero`."""
     index = index_of(model.graph)
@@ -67,6 +76,22 @@ def layers_of(model: "ModelProto") -> tuple[TrainedLayer, ...]:
     """Those with symmetric int8 weights that they alone read."""
     index = index_of(model.graph)
     return tuple(_layers(index))
+
+
+def constants_of(model: "ModelProto") -> tuple[TrainedConstant, ...]:
+    """Operands with one scale that are no layer's weights."""
+    index, found = index_of(model.graph), []
+    for node in index.nodes:
+        stored = node.op_type == "DequantizeLinear" and node.input[0] in index.constants
+        readers = [use for use, _ in index.uses(node.output[0])] if stored and len(node.input) > 2 else []
+        if not readers or any(use.op_type in HEAVY for use in readers):
+            continue
+        integers, scale, zero = (array_of(index, name) for name in node.input)
+        if scale.size == 1 and integers.dtype in (np.int8, np.uint8):
+            shift = np.iinfo(np.int8).min - np.iinfo(integers.dtype).min
+            numbers = float(scale.reshape(())), int(zero.reshape(())) + shift
+            found.append(TrainedConstant(dequantized(index, node), *numbers))
+    return tuple(found)
 
 
 def _layers(index: OnnxIndex) -> Iterator[TrainedLayer]:

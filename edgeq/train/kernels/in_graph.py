@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from torch import nn
 
 from edgeq.graphs.onnx_index import OnnxIndex, attributes
@@ -10,13 +11,15 @@ from edgeq.train.activation_quantizer import ActivationQuantizer
 from edgeq.train.kernels.average import Mean, OnnxruntimeAverage
 from edgeq.train.kernels.interpolation import LitertInterpolation, OnnxruntimeInterpolation
 from edgeq.train.kernels.litert_average import LitertAverage
+from edgeq.train.kernels.litert_matmul import LitertMatMul
 from edgeq.train.kernels.litert_scales import LitertConcat, LitertQuantize, TrainedUntilEvaluated, own_scale
 from edgeq.train.kernels.multiply import Multiply
 from edgeq.train.kernels.product import KernelProduct
 from edgeq.train.kernels.rounded import Rounded
+from edgeq.train.kernels.softmax import OnnxruntimeSoftmax
 from edgeq.train.kernels.sum import LitertSum, OnnxruntimeSum
 from edgeq.train.quantized_layer import QuantizedLayer
-from edgeq.train.sites import Sites
+from edgeq.train.sites import Sites, array_of
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -29,11 +32,13 @@ _ROUNDED: dict[str, dict[str, type[Rounded]]] = {
         "AveragePool": OnnxruntimeAverage,
         "GlobalAveragePool": Mean,
         "Resize": OnnxruntimeInterpolation,
+        "Softmax": OnnxruntimeSoftmax,
     },
     "litert": {
         "Add": LitertSum,
         "Sub": LitertSum,
         "Mul": Multiply,
+        "MatMul": LitertMatMul,
         "AveragePool": LitertAverage,
         "GlobalAveragePool": Mean,
         "ReduceMean": Mean,
@@ -97,7 +102,7 @@ def _rounded(
     """Operators between activations that are all quantized."""
     for node in (n for n in index.nodes if n.op_type in kinds):
         inputs = node.input[:1] if node.op_type in _OF_ONE else node.input
-        given = [_of(index.producer(name), activations) for name in inputs]
+        given = [_of_operand(index, index.producer(name), activations) for name in inputs]
         result = _of(_behind(index, node), activations)
         known = tuple(q for q in given if q is not None)
         if result is not None and len(known) == len(inputs) and _has_kernel(node):
@@ -121,6 +126,23 @@ def _own_scales(
         found[reader.name] = own
         found.update((use.name, own) for use, _ in index.uses(reader.output[0]))
     return found
+
+
+def _of_operand(
+    index: OnnxIndex, node: "NodeProto | None", activations: Mapping[str, ActivationQuantizer]
+) -> ActivationQuantizer | None:
+    """Of a constant, whose scale stays as it is, one of its own."""
+    if node is None or node.op_type != "DequantizeLinear" or node.input[0] not in index.constants:
+        return _of(node, activations)
+    if len(node.input) < 3 or any(use.op_type in _AXES for use, _ in index.uses(node.output[0])):
+        return None  # a layer's weights
+    integers, scale, zero = (array_of(index, name) for name in node.input)
+    if scale.size != 1 or integers.dtype not in (np.int8, np.uint8):
+        return None
+    limits = np.iinfo(integers.dtype)
+    return ActivationQuantizer(
+        float(scale.reshape(())), int(zero.reshape(())), limits.min, limits.max, learn=False
+    )
 
 
 def _of(

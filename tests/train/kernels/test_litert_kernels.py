@@ -14,6 +14,7 @@ from edgeq.train.activation_quantizer import ActivationQuantizer  # noqa: E402
 from edgeq.train.kernels.average import Mean  # noqa: E402
 from edgeq.train.kernels.interpolation import LitertInterpolation  # noqa: E402
 from edgeq.train.kernels.litert_average import LitertAverage  # noqa: E402
+from edgeq.train.kernels.litert_matmul import LitertMatMul  # noqa: E402
 from edgeq.train.kernels.litert_scales import LitertConcat, own_scale  # noqa: E402
 from edgeq.train.kernels.multiply import Multiply  # noqa: E402
 from edgeq.train.kernels.rounded import Rounded  # noqa: E402
@@ -67,6 +68,22 @@ def test_a_product() -> None:
     a, b = integers(0, ONE), integers(1, OTHER)
     theirs = run("MUL", [a, b], (SHAPE, *RESULT), named="MulOptions")
     check(Multiply((quantizer(ONE), quantizer(OTHER)), quantizer(RESULT)), torch.mul, theirs, a, b)
+
+
+def test_a_product_of_matrices() -> None:
+    a, b = integers(0, ONE), integers(1, OTHER)
+    b = Quantized(np.ascontiguousarray(b.values.transpose(0, 1, 3, 2)), b.scale, b.zero_point)
+    numbers = (1.37, 3)
+    theirs = run("BATCH_MATMUL", [a, b], ((4, 16, 16, 16), *numbers), named="BatchMatMulOptions")
+    module = LitertMatMul((quantizer(ONE), quantizer(OTHER)), quantizer(numbers)).eval()
+    own = module(
+        torch.matmul,
+        *(
+            (torch.from_numpy(x.values.astype(np.float32)) - x.zero_point) * np.float32(x.scale)
+            for x in (a, b)
+        ),
+    )
+    np.testing.assert_array_equal(module.result.integers(own).numpy(), theirs)
 
 
 def test_an_average_over_windows() -> None:

@@ -50,8 +50,9 @@ def file(node: onnx.NodeProto, result: tuple[float, int], *stored: onnx.TensorPr
         (helper.make_node("AveragePool", ["a"], ["y"], kernel_shape=[16, 16]), ONE, ()),
         (helper.make_node("GlobalAveragePool", ["a"], ["y"]), RESULT, ()),
         (helper.make_node("Resize", ["a", "", "scales"], ["y"], mode="linear"), ONE, (SCALES,)),
+        (helper.make_node("Softmax", ["a"], ["y"], axis=1), (1 / 255, 0), ()),
     ],
-    ids=["sum", "product", "windows", "one window", "mean", "resizing"],
+    ids=["sum", "product", "windows", "one window", "mean", "resizing", "softmax"],
 )
 def test_every_integer(node, result, stored) -> None:
     model = file(onnx.NodeProto.FromString(node.SerializeToString()), result, *stored)

@@ -19,18 +19,26 @@ from edgeq.quantize.backends.litert.four_bits import store_in_four_bits
 from edgeq.quantize.backends.litert.kernels import without_kernel
 from edgeq.quantize.calibration.calibrate import Ranges
 from edgeq.quantize.quantization import Backend, Quantization, Written
-from edgeq.quantize.trained.numbers import TrainedLayer, layers_of, scale_and_zero
+from edgeq.quantize.trained.numbers import (
+    TrainedConstant,
+    TrainedLayer,
+    constants_of,
+    layers_of,
+    scale_and_zero,
+)
 
 Array = npt.NDArray[Any]
 
 # Of a layer's weight in a file, in the order outputs, inputs, kernel. A depthwise one has its inputs first and each alone.
 _AXES = {"CONV_2D": (0, 3, 1, 2), "DEPTHWISE_CONV_2D": (3, 0, 1, 2), "FULLY_CONNECTED": (0, 1)}
+_ARITHMETIC = ("ADD", "DIV", "MUL", "SUB")
 _JOINS = ("CONCATENATION", "MAXIMUM", "MINIMUM", "PACK")  # int8 operands of one scale
 _OWN_SCALE = ("LOGISTIC", "LOG_SOFTMAX", "SOFTMAX", "TANH")  # whatever the file says
 _UNCHANGED = ("BATCH_MATMUL", "TRANSPOSE_CONV")  # the quantizer's weights stay
 _FLOAT, _INT8 = 0, 9  # of the schema's TensorType
 _LEAST_RATIO = 2.0**-32
 _OTHERS = "its float weights are not the trained ones: rounded to nearest"
+_OTHER_CONSTANT = "onnx2tf made this constant of several: rounded to nearest"
 _OTHER_SCALE = "LiteRT's kernel has a scale of its own for it"
 
 
@@ -46,7 +54,9 @@ class LitertTrained(Backend):
         assert q.trained is not None  # the planner gives it
         emit(q.source, path, q.ranges, frozenset(in_float).union(q.in_float), form_of(q))
         file = _File(q.source, path)
-        changes = (*file.put_activations(q.ranges), *file.put_layers(layers_of(read_onnx(q.trained))))
+        trained = read_onnx(q.trained)
+        changes = [*file.put_constants(constants_of(trained)), *file.put_activations(q.ranges)]
+        changes += file.put_layers(layers_of(trained))
         path.write_bytes(file.packed())
         smaller = store_in_four_bits(path) if q.candidate.runtime == "litert" else ()
         return Written(path, (*changes, *smaller))
@@ -135,6 +145,30 @@ class _File:
         operators.insert(maker + 1, convert)
         return len(tensors) - 1
 
+    def put_constants(self, constants: Sequence[TrainedConstant]) -> Iterator[AppliedChange]:
+        """Scale, zero point and integers of stored operands, found by their values. Returned are those that have others; a single
+        number is as exact in any scale.
+        """
+        floats = {t.name: t for t in self._floats.subgraphs[0].tensors}
+        by_values = {_in_any_order(each.values): each for each in constants}
+        read = (o.inputs for o in self._graph.operators if kind_of(self._model, o) in _ARITHMETIC)
+        for place in dict.fromkeys(int(i) for inputs in read for i in inputs):
+            tensor = self._graph.tensors[place]
+            before = floats.get(tensor.name)
+            data = None if before is None else self._data(self._floats, before)
+            if tensor.type != _INT8 or before is None or before.type != _FLOAT or data is None:
+                continue
+            values = np.frombuffer(bytes(data), np.float32)
+            trained = by_values.get(_in_any_order(values))
+            if trained is not None:
+                integers = np.rint(values / np.float32(trained.scale)) + trained.zero_point
+                self._fill(tensor, np.asarray(integers, np.int8))
+                tensor.quantization = copy(tensor.quantization)
+                tensor.quantization.scale = np.asarray([trained.scale], np.float32)
+                tensor.quantization.zeroPoint = np.asarray([trained.zero_point], np.int64)
+            elif len(values) > 1:
+                yield AppliedChange(tensor.name.decode(), _OTHER_CONSTANT)
+
     def put_layers(self, layers: Sequence[TrainedLayer]) -> Iterator[AppliedChange]:
         """Integers of weights and biases, found by the float values of the weights. Returned are layers that have others."""
         floats = {self._output(self._floats, o): o for o in self._floats.subgraphs[0].operators}
@@ -207,6 +241,11 @@ class _File:
 
     def _output(self, model: Any, operator: Any) -> str:
         return str(model.subgraphs[0].tensors[operator.outputs[0]].name.decode())
+
+
+def _in_any_order(values: Array) -> bytes:
+    """One for all layouts of these values."""
+    return np.sort(values.astype(np.float32).ravel() + np.float32(0)).tobytes()  # -0.0 is 0.0
 
 
 def _same_numbers(one: Any, other: Any) -> bool:
