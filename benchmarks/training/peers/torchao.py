@@ -30,18 +30,20 @@ def calibrated(net: nn.Module, weights: int, activations: int, images: Tensor) -
     quantizer = X86InductorQuantizer().set_global(get_default_x86_inductor_quantization_config(is_qat=True))
     made = prepare_qat_pt2e(exported, quantizer)
     set_training(made, False)
+    made.apply(pt2e.enable_observer)
     with torch.no_grad():
         for batch in images.split(50):
             made(batch)
-    return made
+    return made.apply(pt2e.disable_observer)
 
 
 def set_training(net: nn.Module, training: bool) -> None:
     (pt2e.move_exported_model_to_train if training else pt2e.move_exported_model_to_eval)(net)
+    # Else ranges would follow the images that it is judged by: its observers look on in evaluation too.
+    net.apply(pt2e.enable_observer if training else pt2e.disable_observer)
 
 
 def freeze_norms(net: nn.Module) -> None:
-    net.apply(pt2e.disable_observer)
     set_training(net, False)
 
 
