@@ -138,7 +138,9 @@ def _start(
         )
         if interrupted:
             _end_interrupted(kept.float_checkpoint, 0, tell)
-        start = start_of(_with_its_runtimes(job), smaller, calibration, work, quantizing, progress)
+        start = start_of(
+            _with_its_runtimes(job), smaller, calibration, work, quantizing, progress, options.mean_bits
+        )
     return start if smaller is model else replace(start, larger=read(Path(model.files["onnx"])))
 
 

@@ -60,9 +60,9 @@ def options_for(fewer: FewerBits, epochs: float, rate: float | None = None) -> "
 
     kind = fewer.levels or UNIFORM
     mean = _mean_bits(fewer.weight_bits, kind)
-    whole = None if fewer.weight_bits is None else int(fewer.weight_bits)
+    whole = 8 if mean else None if fewer.weight_bits is None else int(fewer.weight_bits)
     bits = Bits(bits_of(kind, whole), fewer.activation_bits or 8, kind)
-    settings = Settings(epochs, usual_rate(bits) if rate is None else rate)
+    settings = Settings(epochs, usual_rate(bits, mean) if rate is None else rate)
     return TrainingOptions(settings, bits, sparsity=_sparsity(fewer.sparsity, kind), mean_bits=mean)
 
 

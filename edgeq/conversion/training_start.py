@@ -26,8 +26,11 @@ def start_of(
     work: Path,
     options: "Options",
     progress: "Progress",
+    mean_bits: float | None = None,
 ) -> "Start":
-    """Every layer that `options` quantize, in 8 bits: a training chooses its own scales for fewer. Raises as quantize/make.py."""
+    """Every layer that `options` quantize, in 8 bits: a training chooses its own scales for fewer. With `mean_bits` weights have so many on
+    average, as without a training, which their levels are then chosen for. Raises as quantize/make.py.
+    """
     from edgeq.graphs.onnx_io import read_onnx
     from edgeq.quantize.make import quantized
     from edgeq.train.finetune import Start
@@ -37,7 +40,7 @@ def start_of(
         model,
         calibration,
         workdir=work,
-        options=replace(options, weight_bits=8, levels=UNIFORM),
+        options=replace(options, weight_bits=mean_bits or 8, levels=UNIFORM),
         progress=progress,
     )
     assert q.scheme is not None

@@ -10,10 +10,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from onnx import numpy_helper
 
 from edgeq.graphs.macs import onnx_macs
+from edgeq.graphs.onnx_index import index_of
 from edgeq.nouns.plan import Scheme
 from edgeq.nouns.record import digest_of
 from edgeq.nouns.training import Training
@@ -26,11 +28,10 @@ from edgeq.train.lesson import lesson_of
 from edgeq.train.losses import Loss
 from edgeq.train.low_bit_layers import low_bit_layers
 from edgeq.train.low_bits import Bits, largest_level, with_low_bits
-from edgeq.train.mixed_widths import mixed_widths
 from edgeq.train.norm_statistics import norms_of
 from edgeq.train.options import TrainingOptions
 from edgeq.train.quantized_network import QuantizedNetwork
-from edgeq.train.sites import sites_of
+from edgeq.train.sites import array_of, sites_of
 from edgeq.train.sparse_weights import Mask, kept_weights
 from edgeq.train.training import Outcome, Report, evaluate, train
 
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 _LEAST_BATCH = 16  # whose statistics stand for those of all samples
 _FEWER = Bits(7)  # layers that may have fewer bits may have zeros
+_LEVELS_OF_SEVEN_BITS = 2**7
 _CALIBRATE = 200  # samples that the scales of few bits are chosen by
 
 
@@ -86,7 +88,7 @@ def finetune(
     torch.manual_seed(options.seed)
     lesson = lesson_of(start.distilled, samples, options, progress)
     teacher, data, loss = lesson.teacher, lesson.data, lesson.loss
-    low = low_of(start, options, data.train)
+    low = low_bit_layers(start.quantized, options.bits)
     progress("choose scales", 0.0)
     norms_from = data.train if options.settings.epochs else None
     trained_on = Subset(samples, tuple(int(i) for i in data.train.positions))
@@ -160,15 +162,6 @@ def network_of(
     return network
 
 
-def low_of(start: Start, options: TrainingOptions, samples: Batches) -> dict[str, Bits]:
-    """The layers below 8 bits, by node."""
-    low = low_bit_layers(start.quantized, options.bits)
-    if options.mean_bits is None or not low:
-        return low
-    axes = {site.layer: site.axis for site in sites_of(start.quantized).weights}
-    return mixed_widths(start.floats, _weights_of(start.floats), low, axes, options.mean_bits, samples)
-
-
 def kept_of(start: Start, sparsity: float, samples: Batches) -> dict[str, Mask]:
     """By layer, the weights that stay; none where no weight is to be zero."""
     if not sparsity:
@@ -214,7 +207,7 @@ def _summary(
         "scheme": start.scheme,
         "weight_bits": options.mean_bits or options.bits.weights,
         "activation_bits": options.bits.activations,
-        "low_bit_layers": tuple(low),
+        "low_bit_layers": low_bit_names(start, low),
         "samples": data.train.count,
         "validated": data.validation.count,
         "epochs": options.settings.epochs,
@@ -229,6 +222,17 @@ def _summary(
         "sparsity": options.sparsity,
         "levels": options.bits.levels,
     }
+
+
+def low_bit_names(start: Start, low: Mapping[str, Bits]) -> tuple[str, ...]:
+    """The layers that have fewer than 8 bits: those of `low`, and whose weights had fewer levels before."""
+    index = index_of(start.quantized.graph)
+    few = (
+        site.layer
+        for site in sites_of(start.quantized).weights
+        if np.ptp(array_of(index, site.integers).astype(np.int16)) < _LEVELS_OF_SEVEN_BITS
+    )
+    return tuple(dict.fromkeys((*low, *few)))
 
 
 def macs_share(start: Start) -> float | None:

@@ -13,7 +13,8 @@ from edgeq.graphs.onnx_io import write_onnx
 from edgeq.nouns.training import Training
 from edgeq.quantize.samples import SamplesLike
 from edgeq.train.batches import training_data
-from edgeq.train.finetune import Start, kept_of, low_of, macs_share, network_of
+from edgeq.train.finetune import Start, kept_of, low_bit_names, macs_share, network_of
+from edgeq.train.low_bit_layers import low_bit_layers
 from edgeq.train.options import TrainingOptions
 from edgeq.train.relative_adam import RelativeAdam
 from edgeq.train.tuned_file import write_tuned
@@ -43,7 +44,7 @@ class PreparedNetwork(nn.Module):
         super().__init__()
         self._source, self._options = source, options
         data = training_data(samples)
-        self._low = low_of(source.start, options, data.train)
+        self._low = low_bit_layers(source.start.quantized, options.bits)
         kept = kept_of(source.start, options.sparsity, data.train)
         self.network = network_of(
             source.start,
@@ -93,7 +94,7 @@ class PreparedNetwork(nn.Module):
             sparsity=self._options.sparsity,
             levels=self._options.bits.levels,
             macs_share=macs_share(source.start),
-            low_bit_layers=tuple(self._low),
+            low_bit_layers=low_bit_names(source.start, self._low),
             samples=source.samples,
             validated=0,
             epochs=0.0,

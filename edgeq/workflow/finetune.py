@@ -65,7 +65,7 @@ def finetune(request: FinetuneRequest) -> Finetuned:
         learned = _not_held_out(samples)
         smaller = _smaller(request, target, model, learned, kept, Path(folder), tell)
         smaller, interrupted = _distilled(request, options, model, smaller, samples, kept, Path(folder))
-        start = _start_of(target, model, smaller, learned, Path(folder), tell)
+        start = _start_of(target, model, smaller, learned, options.mean_bits, Path(folder), tell)
         if interrupted:
             options = replace(options, settings=replace(options.settings, epochs=0.0))
         found = _trained(request, options, start, samples, kept.checkpoint, tell)
@@ -207,7 +207,8 @@ def start_of(
     smaller = _smaller(
         request, target, model, learned, KeptTraining.beside(work / "prepared"), work, request.tell
     )
-    return _start_of(target, model, smaller, learned, work, request.tell)
+    mean_bits = training_options(request).mean_bits
+    return _start_of(target, model, smaller, learned, mean_bits, work, request.tell)
 
 
 def _smaller(
@@ -259,7 +260,13 @@ def _distilled(
 
 
 def _start_of(
-    target: Target, model: Model, smaller: Model, learned: "Samples", work: Path, tell: Tell
+    target: Target,
+    model: Model,
+    smaller: Model,
+    learned: "Samples",
+    mean_bits: float | None,
+    work: Path,
+    tell: Tell,
 ) -> "Start":
     """Of the model's float graph, or of a smaller one."""
     from edgeq.conversion.training_start import start_of as of_samples
@@ -268,7 +275,8 @@ def _start_of(
     from edgeq.quantize.options import Options
 
     calibration = split(learned).calibration
-    start = of_samples(target, smaller, calibration, work, Options(), shares(tell, f"{RUNTIME}-{RECIPE}"))
+    progress = shares(tell, f"{RUNTIME}-{RECIPE}")
+    start = of_samples(target, smaller, calibration, work, Options(), progress, mean_bits)
     return start if smaller is model else replace(start, larger=read(Path(model.files["onnx"])))
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from onnx import numpy_helper
 
 torch = pytest.importorskip("torch")
 
@@ -14,6 +15,8 @@ from edgeq.cli.main import run  # noqa: E402
 from edgeq.errors import DataRefused, EdgeqError, ModelRefused, TargetRefused  # noqa: E402
 from edgeq.nouns.progress import Note  # noqa: E402
 from edgeq.nouns.training import Trained  # noqa: E402
+from edgeq.train.sites import sites_of  # noqa: E402
+from edgeq.train.tuned_file import read_tuned  # noqa: E402
 from tests.ingest.onnx_to_tflite.converter import debian13, onnx2tf_cache, python312  # noqa: E402, F401
 from tests.train.residual_network import images, network  # noqa: E402
 
@@ -53,6 +56,30 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def finetuned(model: str = "net.onnx", **others: object) -> object:
     given = {"data": "train.npz", "target": "rpi4", "batch": 32, "epochs": 2, "output": "tuned.pt"}
     return edgeq.finetune(model, **given | others)  # type: ignore[arg-type]
+
+
+def test_a_mean_of_bits_begins_with_what_a_conversion_makes_of_it(here: Path) -> None:
+    """Its weights have few levels, and keep them while they are trained."""
+    before = finetuned(weight_bits=2.5, epochs=0, output="before.pt").training
+    after = finetuned(weight_bits=2.5).training
+    assert (before.weight_bits, before.low_bit_layers) == (2.5, ("first", "second"))
+    assert after.before == before.best and after.best.loss <= before.best.loss
+    finetuned(epochs=0, output="eight.pt")
+    eight = weight_levels("eight.pt")
+    for path in ("before.pt", "tuned.pt"):
+        few = weight_levels(path)
+        assert all(few[name] < 20 < eight[name] for name in ("first", "second")), few
+
+
+def weight_levels(path: str) -> dict[str, int]:
+    """The most of a row, by layer."""
+    tuned = read_tuned(Path(path))
+    stored = onnx.load_from_string(tuned.model)
+    arrays = {t.name: numpy_helper.to_array(t) for t in stored.graph.initializer}
+    return {
+        site.layer: max(len(np.unique(row)) for row in arrays[site.integers])
+        for site in sites_of(stored).weights
+    }
 
 
 def test_ranges_that_follow_the_samples_are_another_training_from_the_same_start(here: Path) -> None:
