@@ -50,7 +50,7 @@ def wanted_trainings(options: ConversionOptions, model: Model | None = None) -> 
     if options.recipe != AUTO or first != WantedTraining(epochs):
         return (first,)
     others = (
-        WantedTraining(epochs, "4bit", "4 bits a weight: smaller to send", FewerBits(4)),
+        WantedTraining(epochs, "2.5bit", "2.5 bits a weight on average: smaller to send", FewerBits(2.5)),
         WantedTraining(epochs, "pruned-30", "0.7 of the multiplications", smaller=Smaller(0.3)),
         WantedTraining(epochs, "pruned-50", "0.5 of the multiplications", smaller=Smaller(0.5)),
     )

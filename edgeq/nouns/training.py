@@ -55,7 +55,7 @@ class Training(Record):
 @dataclass(frozen=True)
 class TrainedFile(Record):
     """The QDQ file at the path `onnx` of a network that was trained from a model (`edgeq finetune`, --finetune). `variant`: which of several it
-    is, as its candidates' ids end ("4bit"); empty of one alone. `tflite`: the path of its float graph as TFLite, and `why_no_tflite` where
+    is, as its candidates' ids end ("2.5bit"); empty of one alone. `tflite`: the path of its float graph as TFLite, and `why_no_tflite` where
     there is none and one was asked for.
     """
 

@@ -227,14 +227,15 @@ def test_an_interrupted_training_of_a_smaller_network_goes_on(here: Path, end_in
 def test_auto_trains_several_networks_and_each_is_a_candidate(here: Path) -> None:
     told: list[object] = []
     found = converted(recipe="auto", tell=told.append)
-    variants = ["", "4bit", "pruned-30", "pruned-50"]
+    variants = ["", "2.5bit", "pruned-30", "pruned-50"]
     assert [n.variant for n in found.model.networks] == variants
     plan = next(event for event in told if isinstance(event, Plan))
     ids = [f"onnxruntime-trained_static-{v}".rstrip("-") for v in variants]
     assert [c.id for c in plan.candidates if c.recipe == "trained_static"] == ids
     rows = {row.candidate: row for row in found.tradeoff.rows}
     assert set(ids) <= set(rows)
-    assert rows[ids[1]].kernels == rows[ids[0]].kernels != rows[ids[3]].kernels
+    assert rows[ids[0]].kernels != rows[ids[3]].kernels
+    assert [n.training.weight_bits for n in found.model.networks] == [8, 2.5, 8, 8]
     shares = [n.training.macs_share or 1.0 for n in found.model.networks]
     assert shares[:2] == [1.0, 1.0] and shares[3] < shares[2] < 0.75
 
@@ -245,7 +246,7 @@ def test_the_time_budget_leaves_trainings_out_and_says_which(here: Path) -> None
     assert [n.variant for n in found.model.networks] == [""]
     assert "pruned-50 is not trained: --time-budget 1 s" in notes(told)
     reasons = {s.what: s.reason for s in found.plan.skipped}
-    assert "--time-budget" in reasons["onnxruntime trained_static 4bit"]
+    assert "--time-budget" in reasons["onnxruntime trained_static 2.5bit"]
 
 
 def test_trained_weights_are_not_trained_again(here: Path) -> None:
