@@ -11,6 +11,7 @@ from edgeq.conversion.data_use import SampleSplit
 from edgeq.conversion.one_training import its_runtimes, trained
 from edgeq.conversion.plan_candidates import plan_candidates
 from edgeq.conversion.trained_tflite import with_tflite
+from edgeq.conversion.training_settings import options_for
 from edgeq.conversion.training_start import RUNTIME
 from edgeq.conversion.wanted_trainings import WantedTraining, wanted_trainings
 from edgeq.errors import ConversionFailed, ModelRefused, TargetRefused
@@ -34,7 +35,7 @@ _TO_TRAIN = 0.5  # of --time-budget: making the candidates needs the rest
 
 def to_be_trained(job: ConversionJob, model: Model, tell: Tell) -> "tuple[TrainedNetwork, ...] | None":
     """What the plan has to know of the trainings that follow, or why none does; None where none was asked for. Raises ModelRefused for
-    a model that others quantized, and TargetRefused where no runtime of the target runs what would be trained.
+    a model that others quantized.
     """
     if not job.epochs:
         return None
@@ -45,7 +46,6 @@ def to_be_trained(job: ConversionJob, model: Model, tell: Tell) -> "tuple[Traine
             f"{model.name} is quantized already ({model.quantized}): there is no float network to train",
             "leave out --finetune to deploy it as it is, or give the float model",
         )
-    _require_a_runtime(job)
     tell(Progress("look at what can be trained", 0, None, ""))
     why = _why_not(model)
     if why:
@@ -59,7 +59,12 @@ def trains(job: ConversionJob, plan: Plan) -> bool:
     return bool(job.epochs) and any(each.recipe == RECIPE for each in plan.candidates)
 
 
-def _require_a_runtime(job: ConversionJob) -> None:
+def require_possible(job: ConversionJob) -> None:
+    """Raises TargetRefused, before the model is opened, for options that contradict each other, and where no runtime that candidates are
+    made for has what is to be trained.
+    """
+    for wanted in wanted_trainings(job.request):
+        options_for(wanted.fewer, wanted.epochs)
     bits, runtimes = job.request.activation_bits or 8, its_runtimes(job)
     if bits < 8 and RUNTIME not in runtimes:
         raise TargetRefused(

@@ -14,6 +14,7 @@ from edgeq.conversion.gate_remedies import gate_remedies
 from edgeq.conversion.time_budget import TimeBudget, in_order_of_gain
 from edgeq.errors import ConversionFailed, DataRefused, ExtraMissing, GateFailed
 from edgeq.foreign import as_conversion_failed
+from edgeq.graphs.layer_bits import layer_bits
 from edgeq.limited.jobs import cores, using
 from edgeq.limited.native_call import RunTooLong
 from edgeq.nouns.fidelity import Fidelity, words_of_db
@@ -21,7 +22,9 @@ from edgeq.nouns.model import Model
 from edgeq.nouns.plan import CandidatePlan, Plan, Skipped
 from edgeq.nouns.progress import Note
 from edgeq.nouns.recipe import AUTO, one_recipe
+from edgeq.nouns.weight_levels import UNIFORM, levels_of
 from edgeq.report.formats.short_names import short_name
+from edgeq.request.conversion_options import weight_bits_of
 from edgeq.request.option import parsed
 from edgeq.request.tell import Tell, shares
 from edgeq.request.time_left import TimeLeft
@@ -30,6 +33,8 @@ if TYPE_CHECKING:  # they import numpy
     from edgeq.quantize.evaluate.gate import Gate
     from edgeq.quantize.made import Made
     from edgeq.quantize.options import Options
+
+_NOTABLE_BITS = 1.5  # in the mean: the bits of a layer are rounded up
 
 
 def make_candidates(
@@ -69,7 +74,7 @@ def make_candidates(
                 )
         finally:
             times.over(candidate.id)
-        _tell_of(one, model, split, job.target.name, tell)
+        _tell_of(one, model, split, job, tell)
         return one
 
     asked = one_recipe(job.request.recipe)
@@ -117,7 +122,7 @@ def _options(job: ConversionJob) -> "Options":
     return parsed(job.request, Options, threads=job.target.threads, cache=cache.of_samples())
 
 
-def _tell_of(one: "Made", model: Model, split: SampleSplit, target: str, tell: Tell) -> None:
+def _tell_of(one: "Made", model: Model, split: SampleSplit, job: ConversionJob, tell: Tell) -> None:
     from edgeq.conversion.huge_values import huge_values
 
     tell(one.fidelity)
@@ -128,8 +133,31 @@ def _tell_of(one: "Made", model: Model, split: SampleSplit, target: str, tell: T
     for other in one.all_of_it[1:]:
         tell(Note(f"{other.plan.id} is also raced: {other.plan.reason}", detail=True))
         tell(other.fidelity)
+    _tell_of_bits(one, job, tell)
     if one.plan.pairs_saturate:
-        _tell_of_saturation(one, target, tell)
+        _tell_of_saturation(one, job.target.name, tell)
+
+
+def _tell_of_bits(one: "Made", job: ConversionJob, tell: Tell) -> None:
+    """Where weights have many more on average than was asked for."""
+    asked = weight_bits_of(job.request.weight_bits)
+    if asked >= 8 or one.plan.recipe != "int8_static":
+        return
+    layers = [layer for layer in layer_bits(one.path) if layer.integer]
+    mean = sum(each.weight_bits * each.parameters for each in layers) / max(
+        sum(e.parameters for e in layers), 1
+    )
+    if mean > asked + _NOTABLE_BITS:
+        eight = (
+            "layers of short rows, weights that layers share"
+            if levels_of(job.request.levels) == UNIFORM
+            else "first and last layers, short rows, weights that layers share"
+        )
+        tell(
+            Note(
+                f"{one.plan.id}: its integer weights have {mean:.1f} bits on average, not {asked:g}; {eight} keep 8 (edgeq explain names them)"
+            )
+        )
 
 
 def _tell_of_saturation(one: "Made", target: str, tell: Tell) -> None:

@@ -31,15 +31,15 @@ def plan_candidates(
         runtime=job.request.runtime,
         unavailable=job.unavailable,
         integer_io=bool(job.request.integer_io),
-        weight_bits=_weight_bits(job),
+        weight_bits=weight_bits_for(job),
         levels=levels_of(job.request.levels),
         networks=networks,
         why_not_fewer=_why_not_fewer(job),
     )
 
 
-def _weight_bits(job: ConversionJob) -> float:
-    """Raises TargetRefused where the pass that makes fewer levels is switched off, where no candidate has any, and where several numbers
+def weight_bits_for(job: ConversionJob) -> float:
+    """On average, of static int8. Raises TargetRefused where the pass that makes fewer levels is switched off, where no candidate has any, and where several numbers
     of bits are tried and nothing is trained with this one.
     """
     recipe, kind = job.request.recipe, levels_of(job.request.levels)

@@ -33,6 +33,11 @@ def training_options(request: FinetuneRequest) -> "TrainingOptions":
             f"--importance {request.importance} says which channels --prune removes, and none are removed",
             "add --prune SHARE, or leave out --importance",
         )
+    if request.float_epochs and not request.prune and request.low_rank in (None, 1.0):
+        raise TargetRefused(
+            f"--float-epochs {request.float_epochs:g} trains a smaller network in float, and the network stays as it is",
+            "add --prune or --low-rank SHARE, or leave out --float-epochs",
+        )
     fewer = FewerBits(request.weight_bits, request.activation_bits, request.levels, request.sparsity)
     options = options_for(fewer, request.epochs, request.learning_rate)
     return replace(

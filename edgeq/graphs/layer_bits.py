@@ -167,9 +167,24 @@ def _bits_of_stored(tensor: "TensorProto") -> int:
 
 
 def _used(values: np.ndarray, bits: int) -> int:
-    """Of `bits`, those that the distinct values need where they are few."""
-    levels = len(np.unique(values))
-    return min(bits, _needed(levels)) if levels <= FEW_LEVELS and values.size >= 4 * levels else bits
+    """Of `bits`, those that the distinct values need where they are few: of all, or of each output, which may have a codebook of its own."""
+    every = (
+        values.reshape(1, -1),
+        *(np.moveaxis(values, k, 0).reshape(values.shape[k], -1) for k in (0, -1)),
+    )
+    needed = (_needed(_most_levels(rows)) for rows in every if _tells(rows))
+    return min((bits, *needed))
+
+
+def _tells(rows: np.ndarray) -> bool:
+    """Whether what a row has of different values says something of its levels."""
+    levels = _most_levels(rows)
+    return levels <= FEW_LEVELS and rows.shape[1] >= 4 * levels
+
+
+def _most_levels(rows: np.ndarray) -> int:
+    steps = np.diff(np.sort(rows, axis=1), axis=1) != 0
+    return 1 + int(steps.sum(axis=1).max(initial=0))
 
 
 def _needed(levels: int) -> int:

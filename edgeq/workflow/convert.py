@@ -12,11 +12,11 @@ from edgeq.conversion import bundle_parts, cache, formats
 from edgeq.conversion.conversion_job import ConversionJob, conversion_job
 from edgeq.conversion.data_use import data_use, divide, gate_of, split_samples
 from edgeq.conversion.effort_spent import Clock, effort_spent
-from edgeq.conversion.finetuning import to_be_trained, trains, with_training
+from edgeq.conversion.finetuning import require_possible, to_be_trained, trains, with_training
 from edgeq.conversion.finished import read_conversion, tell_again
 from edgeq.conversion.finite_float_outputs import require_finite_outputs
 from edgeq.conversion.make_candidates import make_candidates
-from edgeq.conversion.plan_candidates import plan_candidates
+from edgeq.conversion.plan_candidates import plan_candidates, weight_bits_for
 from edgeq.conversion.state_feedback import with_state_feedback
 from edgeq.conversion.time_budget import TimeBudget
 from edgeq.conversion.trained_network import trained_sha256
@@ -70,6 +70,8 @@ def convert(request: ConvertRequest) -> Conversion:
         text(request.model) or "", loads, trained=bool(trained) or bool(request.finetune)
     )
     job = replace(conversion_job(request, target, unavailable, converters), trained=trained)
+    weight_bits_for(job)
+    require_possible(job)
     if job.gates.metric is not None:
         require_file(job.gates.metric, DataRefused)
     from edgeq.conversion.early_checks import EarlyChecks

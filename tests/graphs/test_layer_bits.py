@@ -70,6 +70,15 @@ def test_weights_on_few_levels_use_fewer_bits(tmp_path: Path, count: int, bits: 
     assert (layer.weights, layer.weight_bits) == ("int8", bits)
 
 
+def test_each_output_may_have_a_codebook_of_its_own(tmp_path: Path) -> None:
+    """Of eight levels, which are others for each: all together are more than a hundred."""
+    rng = np.random.default_rng(0)
+    books = rng.integers(-127, 128, (16, 8)).astype(np.int8)
+    weights = np.take_along_axis(books, rng.integers(0, 8, (16, 72)), 1).reshape(16, 8, 3, 3)
+    assert len(np.unique(weights)) > 64
+    assert qdq(tmp_path, weights).weight_bits == 3
+
+
 def test_a_few_weights_say_nothing_of_their_levels(tmp_path: Path) -> None:
     assert qdq(tmp_path, levels(64, (16, 8, 1, 1))).weight_bits == 8
 

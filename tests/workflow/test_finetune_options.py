@@ -15,6 +15,7 @@ pytest.importorskip("torch")
         ({"weight_bits": 3.5, "levels": "apot"}, "needs uniform levels"),
         ({"weight_bits": 1.5}, "2 to 8"),
         ({"importance": "activations"}, "says which channels --prune removes"),
+        ({"float_epochs": 2.0}, "the network stays as it is"),
     ],
 )
 def test_contradictions_are_refused(given, why, tmp_path, monkeypatch) -> None:

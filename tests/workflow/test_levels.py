@@ -76,5 +76,8 @@ def test_ternary_weights_are_smaller_to_send_than_three_bits(tmp_path: Path) -> 
 )
 def test_what_contradicts_is_refused(options: dict[str, object], words: str) -> None:
     model, data = demo_files()
+    told: list[object] = []
     with pytest.raises(TargetRefused, match=words):
-        convert(model, target=TARGET, data=data, **options)
+        convert(model, target=TARGET, data=data, tell=told.append, **options)
+    if "recipe" not in options or options["recipe"] == "auto":
+        assert told == [], "before the model is opened"

@@ -3,15 +3,18 @@
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
-from onnx import numpy_helper
+from onnx import helper, numpy_helper
 
 from edgeq.bundle import read_bundle
 from edgeq.compress.pack import pack
 from edgeq.demo import demo_files
 from edgeq.errors import DataRefused, TargetRefused
 from edgeq.graphs.onnx_io import read_onnx
+from edgeq.nouns.progress import Note
 from edgeq.workflow.convert import convert
+from tests.quantize.networks import images, model_of
 
 TARGET = "x86-64-vnni"
 MODEL = "candidates/onnxruntime-int8_static/model.onnx"
@@ -49,3 +52,36 @@ def test_with_too_few_samples_it_is_refused(tmp_path: Path) -> None:
         np.savez(tmp_path / "few.npz", **{name: stored[name][:6] for name in stored.files})
     with pytest.raises(DataRefused, match="too few are left to learn from"):
         convert(model, target=TARGET, data=tmp_path / "few.npz", weight_bits=4, ignore_labels=True)
+
+
+def test_a_mean_that_shared_weights_leave_out_of_reach_is_told(tmp_path: Path) -> None:
+    """Two layers of the same weights, which keep 8 bits, and a small one of its own."""
+    rng = np.random.default_rng(0)
+    shared, own = (rng.normal(size=(n, 16, 3, 3)).astype("f") / 12 for n in (16, 8))
+    first = rng.normal(size=(16, 3, 3, 3)).astype("f") / 5
+    pads = [1, 1, 1, 1]
+    nodes = [
+        helper.make_node("Conv", ["x", "first"], ["a"], name="first", pads=pads),
+        helper.make_node("Conv", ["a", "shared"], ["b"], name="one", pads=pads),
+        helper.make_node("Relu", ["b"], ["c"], name="relu"),
+        helper.make_node("Conv", ["c", "shared"], ["d"], name="other", pads=pads),
+        helper.make_node("Conv", ["d", "own"], ["y"], name="own", pads=pads),
+    ]
+    tensors = [numpy_helper.from_array(v, n) for n, v in (("first", first), ("shared", shared), ("own", own))]
+    onnx.save(
+        model_of(nodes, tensors, [("x", (1, 3, 16, 16))], [("y", (1, 8, 16, 16))]), tmp_path / "net.onnx"
+    )
+    np.savez(tmp_path / "d.npz", x=images(64))
+    told: list[object] = []
+    convert(
+        tmp_path / "net.onnx",
+        data=tmp_path / "d.npz",
+        target="x86-64-vnni",
+        runtime="onnxruntime",
+        recipe="int8_static",
+        weight_bits=3,
+        min_sqnr=-20,
+        tell=told.append,
+    )
+    [note] = [e.text for e in told if isinstance(e, Note) and "on average, not 3" in e.text]
+    assert "weights that layers share keep 8" in note

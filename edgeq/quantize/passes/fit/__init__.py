@@ -125,7 +125,7 @@ def require_samples(samples: SamplesLike, bits: float) -> None:
     if split_of(samples).learn.count < FEWEST:
         raise DataRefused(
             f"weights of {bits:g} bits are fitted to samples, and of these {samples.count} too few are left to learn from",
-            f"give more (--data), or leave out --weight-bits {bits:g}",
+            f"give more (--data, or a larger --calibrate), or leave out --weight-bits {bits:g}",
         )
 
 

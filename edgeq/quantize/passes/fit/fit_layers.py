@@ -167,7 +167,7 @@ def fit_layers(
     whole = whole_layers(file, levels.kind) if whole is None else whole
     if levels.kind != UNIFORM and len(whole) == len(layers):
         raise TargetRefused(
-            f"the network has no layer for {levels.kind} weights: its {len(layers)} layers in int8 are first and last ones, or have short rows",
+            f"the network has no layer for {levels.kind} weights: {len(layers)} in int8 have weights of their own, and those are first and last ones, or have short rows",
             "leave out --levels",
         )
     shared = shared_bits(layers, bits, whole, levels.kind, heard)
