@@ -737,8 +737,8 @@ def finetune(
         epochs: How often each sample is trained on; a fraction is a part of the first.
         float_epochs: With prune or low_rank: epochs in which the smaller network learns in float, before it is
             quantized; default: as many as epochs.
-        learning_rate: The share of itself by which a step moves a weight, at the peak; default: 0.01, 0.02 below
-            4 bits, 0.001 with 8.
+        learning_rate: The share of itself by which a step moves a weight, at the peak; default: 0.01, lower where
+            steps are few, 0.02 below 3 bits, 0.001 with 8.
         batch: Samples in a mini-batch.
         label_share: The labels' share in the loss, 0 to 1; the rest is the distance to float's outputs, which
             needs no labels.

@@ -68,7 +68,13 @@ def options_for(fewer: FewerBits, epochs: float, rate: float | None = None) -> "
     whole = 8 if mean else None if fewer.weight_bits is None else int(fewer.weight_bits)
     bits = Bits(bits_of(kind, whole), fewer.activation_bits or 8, kind)
     settings = Settings(epochs, usual_rate(bits, mean) if rate is None else rate)
-    return TrainingOptions(settings, bits, sparsity=_sparsity(fewer.sparsity, kind), mean_bits=mean)
+    return TrainingOptions(
+        settings,
+        bits,
+        sparsity=_sparsity(fewer.sparsity, kind),
+        mean_bits=mean,
+        rate_by_steps=rate is None,
+    )
 
 
 def _mean_bits(asked: float | None, kind: str) -> float | None:

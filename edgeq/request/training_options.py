@@ -146,7 +146,7 @@ class WithTraining:
         **_ONLY_HERE,
     )
     learning_rate: float | None = option(
-        "The share of itself by which a step moves a weight, at the peak; default: 0.01, 0.02 below 4 bits, 0.001 with 8.",
+        "The share of itself by which a step moves a weight, at the peak; default: 0.01, lower where steps are few, 0.02 below 3 bits, 0.001 with 8.",
         least=0,
         metavar="RATE",
         **_ONLY_HERE,

@@ -3,9 +3,10 @@
 The story of the torch side: which layers get few bits, what the loss compares, which samples are held out, how it goes on.
 """
 
+import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,11 +30,11 @@ from edgeq.train.losses import Loss
 from edgeq.train.low_bit_layers import low_bit_layers
 from edgeq.train.low_bits import Bits, largest_level, with_low_bits
 from edgeq.train.norm_statistics import norms_of
-from edgeq.train.options import TrainingOptions
+from edgeq.train.options import TrainingOptions, share_of_rate
 from edgeq.train.quantized_network import QuantizedNetwork
 from edgeq.train.sites import array_of, sites_of
 from edgeq.train.sparse_weights import Mask, kept_weights
-from edgeq.train.training import Outcome, Report, evaluate, train
+from edgeq.train.training import Outcome, Report, Settings, evaluate, train
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -109,7 +110,7 @@ def finetune(
         teacher,
         data,
         loss,
-        options.settings,
+        _settings(options, data),
         begun=resumed(place, note),
         keep=keeper(place, note),
         tell=tell,
@@ -120,6 +121,13 @@ def finetune(
         network.model(),
         Training(**summary, float_score=floats_score, seconds=round(time.monotonic() - began, 1)),
     )
+
+
+def _settings(options: TrainingOptions, data: TrainingData) -> Settings:
+    if not options.rate_by_steps:
+        return options.settings
+    share = share_of_rate(options.bits, math.ceil(options.settings.epochs * data.train.steps))
+    return replace(options.settings, learning_rate=share * options.settings.learning_rate)
 
 
 def network_of(
