@@ -25,6 +25,7 @@ from edgeq.nouns.recipe import AUTO, one_recipe
 from edgeq.nouns.weight_levels import UNIFORM, levels_of
 from edgeq.report.formats.short_names import short_name
 from edgeq.request.conversion_options import weight_bits_of
+from edgeq.request.finetune_rules import RECIPE
 from edgeq.request.option import parsed
 from edgeq.request.tell import Tell, shares
 from edgeq.request.time_left import TimeLeft
@@ -34,6 +35,7 @@ if TYPE_CHECKING:  # they import numpy
     from edgeq.quantize.made import Made
     from edgeq.quantize.options import Options
 
+_WIDE = 3.0  # points
 _NOTABLE_BITS = 1.5  # in the mean: the bits of a layer are rounded up
 
 
@@ -134,8 +136,24 @@ def _tell_of(one: "Made", model: Model, split: SampleSplit, job: ConversionJob, 
         tell(Note(f"{other.plan.id} is also raced: {other.plan.reason}", detail=True))
         tell(other.fidelity)
     _tell_of_bits(one, job, tell)
+    _tell_of_chance(one, tell)
     if one.plan.pairs_saturate:
         _tell_of_saturation(one, job.target.name, tell)
+
+
+def _tell_of_chance(one: "Made", tell: Tell) -> None:
+    """Of a trained network, which may differ from float more than rounding does, where so few samples judged that its score says little."""
+    score = one.fidelity.accuracy
+    if one.plan.recipe != RECIPE or score is None or score.metric != "top-1":
+        return
+    wide = score.difference - score.low
+    if wide > _WIDE:
+        tell(
+            Note(
+                f"{one.plan.id}: {score.samples} samples tell its {score.metric} to ±{wide:.1f} points only, so it may lose that much; more samples, "
+                "or --confidence 95, tell whether it does"
+            )
+        )
 
 
 def _tell_of_bits(one: "Made", job: ConversionJob, tell: Tell) -> None:

@@ -203,6 +203,12 @@ def test_a_smaller_network_is_trained_and_judged_against_the_whole_one(here: Pat
     assert list((here / "home/cache/edgeq/trainings").glob("*.smaller.onnx")) == [], "nothing is left behind"
 
 
+def test_few_samples_that_judge_a_trained_network_are_told(here: Path) -> None:
+    told: list[object] = []
+    converted(prune=0.5, tell=told.append)
+    assert "64 samples tell its top-1 to ±" in notes(told) and "--confidence 95" in notes(told)
+
+
 def bundle_macs(found: Conversion, path: str) -> int:
     return onnx_macs(onnx.load_from_string(found.bundle.artifact(path)))
 
