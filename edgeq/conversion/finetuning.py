@@ -118,7 +118,13 @@ def with_training(
             files += [found] if found is not None else []
             budget.took(time.monotonic() - started)
         if why:
-            tell(Note(f"{wanted.variant or 'nothing'} is {'not ' if wanted.variant else ''}trained: {why}"))
+            tell(
+                Note(
+                    f"{wanted.variant} is not trained: {why}"
+                    if wanted.variant
+                    else f"nothing is trained: {why}"
+                )
+            )
         planned.append(wanted.planned(why))
         if why and not wanted.variant:
             break  # the others begin with the same

@@ -116,11 +116,11 @@ def _start(
     times: TimeLeft,
 ) -> "Start":
     """What is quantized, of the network as it is or of a smaller one that learned in float."""
+    from edgeq.conversion.training_samples import learned_from
     from edgeq.graphs.float_graph import read
-    from edgeq.train.held_out import held_out
 
     progress, note = shares(tell, wanted.of, times), lambda words: tell(Note(words))
-    learned = samples.take([int(i) for i in held_out(samples.count, samples.labels).train])
+    learned = learned_from(samples)
     with using(job.request.jobs or cores()):
         smaller = made_smaller(
             model, learned.without_labels(), wanted.smaller, job.target, kept.smaller, work, note, progress

@@ -39,8 +39,8 @@ def plan_candidates(
 
 
 def weight_bits_for(job: ConversionJob) -> float:
-    """On average, of static int8. Raises TargetRefused where the pass that makes fewer levels is switched off, where no candidate has any, and where several numbers
-    of bits are tried and nothing is trained with this one.
+    """On average, of static int8. Raises TargetRefused where the pass that makes fewer levels is switched off, where no candidate has any,
+    and where several numbers of bits are tried and nothing is trained with this one.
     """
     recipe, kind = job.request.recipe, levels_of(job.request.levels)
     asked = f"--weight-bits {weight_bits_of(job.request.weight_bits):g}"

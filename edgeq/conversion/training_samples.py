@@ -20,7 +20,7 @@ def split_for_training(samples: Samples, *, calibrate: int | None = None) -> Spl
     """Each class keeps its share in all parts where labels are there. Raises as `require_enough`."""
     require_enough(samples, calibrate)
     parts = split(samples, calibrate=_training_part(samples.count))
-    learned = parts.calibration.take([int(i) for i in parts_of(parts.calibration).train])
+    learned = learned_from(parts.calibration)
     calibrates = split(learned, calibrate=calibrate or default_calibration(learned.count)).calibration
     return Split(calibrates, parts.heldout, same=False, training=parts.calibration)
 
@@ -28,6 +28,11 @@ def split_for_training(samples: Samples, *, calibrate: int | None = None) -> Spl
 def parts_of(training: Samples) -> HeldOut:
     """Of the samples of a training, by their positions: those that it learns from and those that validate."""
     return held_out(training.count, training.labels)
+
+
+def learned_from(training: Samples) -> Samples:
+    """Of the samples of a training those that it learns from: nothing is fitted to those that validate it."""
+    return training.take([int(i) for i in parts_of(training).train])
 
 
 def require_enough(samples: Samples, calibrate: int | None) -> None:

@@ -50,6 +50,8 @@ def finetune(request: FinetuneRequest) -> Finetuned:
     without samples, TargetRefused, and EdgeqError where the output cannot be written.
     """
     needed("torch", "train", "training a network")
+    from edgeq.conversion.training_samples import learned_from
+
     if request.data is None:
         raise DataRefused("training needs samples", "name them with --data, or in edgeq.toml")
     target, job = job_of(request)
@@ -62,7 +64,7 @@ def finetune(request: FinetuneRequest) -> Finetuned:
         kept = KeptTraining.beside(output)
         if request.restart:
             kept.remove()
-        learned = _not_held_out(samples)
+        learned = learned_from(samples)
         smaller = _smaller(request, target, model, learned, kept, Path(folder), tell)
         smaller, interrupted = _distilled(request, options, model, smaller, samples, kept, Path(folder))
         start = _start_of(target, model, smaller, learned, options.mean_bits, Path(folder), tell)
@@ -203,7 +205,9 @@ def start_of(
     request: FinetuneRequest, target: Target, model: Model, samples: "Samples", work: Path
 ) -> "Start":
     """Post-training quantization, which a loop of the user's own begins with: of the network as it is, or made smaller."""
-    learned = _not_held_out(samples)
+    from edgeq.conversion.training_samples import learned_from
+
+    learned = learned_from(samples)
     smaller = _smaller(
         request, target, model, learned, KeptTraining.beside(work / "prepared"), work, request.tell
     )
@@ -278,13 +282,6 @@ def _start_of(
     progress = shares(tell, f"{RUNTIME}-{RECIPE}")
     start = of_samples(target, smaller, calibration, work, Options(), progress, mean_bits)
     return start if smaller is model else replace(start, larger=read(Path(model.files["onnx"])))
-
-
-def _not_held_out(samples: "Samples") -> "Samples":
-    """What the training may learn from: nothing is fitted to the samples that judge it."""
-    from edgeq.train.held_out import held_out
-
-    return samples.take([int(i) for i in held_out(samples.count, samples.labels).train])
 
 
 def _trained(
